@@ -1,0 +1,72 @@
+// Package audit defines what is written down of every change: who did what to which tenant, and how it ended.
+package audit
+
+import "time"
+
+// An Action names what was done. The names are stored and shown, so they never change meaning.
+type Action string
+
+// The actions. One event is written per action, in the transaction of the change it describes.
+const (
+	InstanceInstalled  Action = "instance.installed"
+	InstanceConfigured Action = "instance.configured"
+	InstanceUpgraded   Action = "instance.upgraded"
+	InstanceRemoved    Action = "instance.removed"
+	TenantProvisioned  Action = "tenant.provisioned"
+	TenantConfigured   Action = "tenant.configured"
+	TenantRemoved      Action = "tenant.removed"
+	ConsentBegun       Action = "consent.begun"
+	ConsentLinked      Action = "consent.linked"
+	ConsentGranted     Action = "consent.granted"
+	ConsentRefused     Action = "consent.refused"
+	ClaimAccepted      Action = "claim.accepted"
+	ClaimRefused       Action = "claim.refused"
+	GrantRenewed       Action = "grant.renewed"
+	RenewalFailed      Action = "grant.renewal_failed"
+	GrantChecked       Action = "grant.checked"
+	GrantForgotten     Action = "grant.forgotten"
+	TokenLent          Action = "token.lent"
+	LendingRefused     Action = "token.lending_refused"
+)
+
+// An ActorKind says what sort of party acted.
+type ActorKind string
+
+// The kinds of actor.
+const (
+	User        ActorKind = "user"        // somebody at a panel
+	Platform    ActorKind = "platform"    // the platform by itself: lifecycle, events, tasks
+	Application ActorKind = "application" // another application of the platform
+	Scheduler   ActorKind = "scheduler"   // our own clock
+	Visitor     ActorKind = "visitor"     // somebody in the onboarding pages
+	Operator    ActorKind = "operator"    // somebody at the command line
+)
+
+// An Actor is who acted. OriginalID is set when a panel session is "logged in as" another
+// (APS-Original-Identity-ID, aps-protocol.md §1.1).
+type Actor struct {
+	Kind       ActorKind
+	ID         string
+	Name       string
+	AccountID  string
+	OriginalID string
+}
+
+// An Event is one entry of the audit trail. It holds no token, code, claim code, secret, key, signature or cookie.
+type Event struct {
+	ID          string
+	At          time.Time
+	InstanceKey string
+	TenantID    string // empty for events of an instance
+	Action      Action
+	Actor       Actor
+	// Result is "ok" or the failure code that ended the action.
+	Result string
+	// Reference is the correlation id under which the log tells more.
+	Reference string
+	// Details are named facts for the history screen: directory, username, microsoft_code, api, procedure, …
+	Details map[string]string
+}
+
+// OK is the Result of an action that succeeded.
+const OK = "ok"

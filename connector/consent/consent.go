@@ -1,0 +1,132 @@
+// Package consent runs the two procedures by which a grant is obtained: begin, complete, claim.
+package consent
+
+import (
+	"context"
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// A Status is how far a consent has come.
+type Status string
+
+// The statuses.
+const (
+	Waiting   Status = "waiting"   // for a person at Microsoft
+	Claimable Status = "claimable" // manual: granted, waits for its claim code
+	Succeeded Status = "succeeded"
+	Failed    Status = "failed"
+	Closed    Status = "closed" // manual: the link was replaced
+)
+
+// A Consent is one attempt to obtain a grant, from begin to outcome.
+type Consent struct {
+	ID        string
+	TenantID  string
+	Procedure token.Procedure
+	Status    Status
+	// Link is the unguessable part of our landing address. It is sealed, because the panel shows it again; LinkHash
+	// finds the consent by it.
+	Link      secret.Text
+	LinkHash  string
+	AskedBy   audit.Actor
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	EndedAt   time.Time // zero while it is open
+	// Failure tells why it failed; of a manual consent, why its last opening did.
+	Failure *failure.Record
+	// ConsentedBy is set once somebody consented.
+	ConsentedBy token.Person
+
+	// The claim code, as a keyed hash; empty when there is none.
+	ClaimHash      string
+	ClaimExpiresAt time.Time
+	ClaimAttempts  int // wrong ones
+
+	Version int64
+}
+
+// A State is one opening of Microsoft's sign-in page. It is used once.
+type State struct {
+	Hash      string // keyed hash of the state parameter
+	ConsentID string
+	TenantID  string
+	// BrowserHash is the keyed hash of the browser's cookie; empty for a state that only the panel may redeem.
+	BrowserHash string
+	Nonce       secret.Text
+	Verifier    secret.Text
+	CreatedAt   time.Time
+	ExpiresAt   time.Time
+	UsedAt      time.Time // zero while unused
+}
+
+// Store keeps consents and states. Secrets are sealed by it. Where nothing is found it returns tenant.ErrNotFound.
+// Methods join the transaction of their context (tenant.Store) and are safe for concurrent use.
+type Store interface {
+	Transact(ctx context.Context, fn func(ctx context.Context) error) error
+
+	Instance(ctx context.Context, key string) (tenant.Instance, error)
+	Tenant(ctx context.Context, id string) (tenant.Tenant, error)
+	SaveTenant(ctx context.Context, t *tenant.Tenant) error
+
+	Consent(ctx context.Context, id string) (Consent, error)
+	ConsentByLink(ctx context.Context, linkHash string) (Consent, error)
+	// OpenConsent returns the newest consent of a tenant and procedure that is waiting or claimable.
+	OpenConsent(ctx context.Context, tenantID string, p token.Procedure) (Consent, error)
+	// SaveConsent inserts (Version 0) or updates c with a check of its Version (else tenant.ErrChanged).
+	SaveConsent(ctx context.Context, c *Consent) error
+
+	AddState(ctx context.Context, s State) error
+	State(ctx context.Context, hash string) (State, error)
+	// OpenStates returns the unused, unexpired states of a consent, newest first.
+	OpenStates(ctx context.Context, consentID string, now time.Time) ([]State, error)
+	// UseState marks the state used by one conditional UPDATE; tenant.ErrChanged when it already was.
+	UseState(ctx context.Context, hash string, now time.Time) error
+
+	Grant(ctx context.Context, tenantID string, slot token.Slot) (token.Grant, error)
+	DeleteGrant(ctx context.Context, tenantID string, slot token.Slot) error
+
+	AppendEvent(ctx context.Context, e audit.Event) error
+
+	// Purge deletes states that ended before the given time, and destroys what is secret in consents that did.
+	Purge(ctx context.Context, before time.Time) error
+}
+
+// Hasher makes keyed hashes of states, links, cookies and claim codes; purpose separates their spaces.
+type Hasher interface {
+	Hash(purpose, value string) (string, error)
+}
+
+// Microsoft is what the procedures need of Microsoft. Errors are *failure.Error.
+type Microsoft interface {
+	// AuthorizeURL returns the address of Microsoft's sign-in page.
+	AuthorizeURL(c tenant.Client, r AuthorizeRequest) (string, error)
+	// ResolveDirectory returns the GUID, in lower case, of a directory named by GUID or domain.
+	ResolveDirectory(ctx context.Context, cloud, directory string) (string, error)
+	// CallbackError translates an error that Microsoft sent to the redirect address (microsoft-identity.md §2.4).
+	CallbackError(e CallbackError) *failure.Error
+}
+
+// An AuthorizeRequest is one opening of Microsoft's sign-in page.
+type AuthorizeRequest struct {
+	State       string
+	Nonce       string
+	Verifier    secret.Text // the PKCE challenge is made of it
+	RedirectURI string
+	// Prompt is "consent" for a first consent and "login" later (microsoft-identity.md §2.1).
+	Prompt string
+	// Locale is passed on as ui_locales; may be empty.
+	Locale string
+}
+
+// A CallbackError is what Microsoft sends instead of a code.
+type CallbackError struct {
+	Error       string
+	SubCode     string // error_subcode
+	Description string
+}

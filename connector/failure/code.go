@@ -1,0 +1,201 @@
+package failure
+
+import "net/http"
+
+// A Code names one way to fail. Codes are part of the protocol: screens, metrics and other applications branch on them.
+type Code string
+
+// The codes. The table below tells each one's kind, HTTP status, sentence and advice.
+const (
+	// Of a caller's own request.
+	BadRequest         Code = "bad_request"
+	BodyTooLarge       Code = "body_too_large"
+	Unauthorized       Code = "unauthorized"
+	Forbidden          Code = "forbidden"
+	NotFound           Code = "not_found"
+	MethodNotAllowed   Code = "method_not_allowed"
+	Conflict           Code = "conflict"
+	TooManyRequests    Code = "too_many_requests"
+	ScheduledChange    Code = "scheduled_change"
+	BorrowerNotAllowed Code = "borrower_not_allowed"
+
+	// Of a tenant's settings.
+	DirectoryMissing   Code = "directory_missing"
+	DirectoryUnknown   Code = "directory_unknown"
+	DirectoryTaken     Code = "directory_taken"
+	ApplicationMissing Code = "application_missing"
+	ApplicationInvalid Code = "application_invalid"
+	SecretIsID         Code = "secret_is_id"
+	CloudUnknown       Code = "cloud_unknown"
+
+	// Of a consent.
+	LinkUnknown      Code = "link_unknown"
+	LinkExpired      Code = "link_expired"
+	StateUnknown     Code = "state_unknown"
+	StateUsed        Code = "state_used"
+	StateExpired     Code = "state_expired"
+	StateBrowser     Code = "state_browser"
+	ConsentTimedOut  Code = "consent_timed_out"
+	ConsentDeclined  Code = "consent_declined"
+	ApprovalNeeded   Code = "approval_needed"
+	CodeUsed         Code = "code_used"
+	CodeInvalid      Code = "code_invalid"
+	IDTokenInvalid   Code = "id_token_invalid"
+	WrongDirectory   Code = "wrong_directory"
+	WrongApplication Code = "wrong_application"
+	GuestAccount     Code = "guest_account"
+	PersonalAccount  Code = "personal_account"
+	MFAMissing       Code = "mfa_missing"
+	RoleMissing      Code = "role_missing"
+	NotAPartner      Code = "not_a_partner"
+	NoRefreshToken   Code = "no_refresh_token"
+	ClaimWrong       Code = "claim_wrong"
+	ClaimExpired     Code = "claim_expired"
+	ClaimLocked      Code = "claim_locked"
+	NothingToClaim   Code = "nothing_to_claim"
+
+	// Of a grant.
+	GrantAbsent     Code = "grant_absent"
+	GrantExpired    Code = "grant_expired"
+	GrantStale      Code = "grant_stale"
+	GrantRevoked    Code = "grant_revoked"
+	MFARequired     Code = "mfa_required"
+	SignInFrequency Code = "sign_in_frequency"
+	AccountDisabled Code = "account_disabled"
+	AccessBlocked   Code = "access_blocked"
+	ConsentMissing  Code = "consent_missing"
+	SignInRequired  Code = "sign_in_required"
+	RenewalRunning  Code = "renewal_running"
+
+	// Of the application registration, as Microsoft sees it.
+	ClientSecretWrong    Code = "client_secret_wrong"
+	ClientSecretExpired  Code = "client_secret_expired"
+	ClientCredential     Code = "client_credential"
+	ApplicationUnknown   Code = "application_unknown"
+	PermissionMissing    Code = "permission_missing"
+	RedirectType         Code = "redirect_type"
+	WrongCloud           Code = "wrong_cloud"
+	PartnerNotAuthorized Code = "partner_not_authorized"
+
+	// Of Microsoft's services and of ours.
+	MicrosoftUnavailable Code = "microsoft_unavailable"
+	MicrosoftThrottled   Code = "microsoft_throttled"
+	MicrosoftAnswer      Code = "microsoft_answer"
+	MicrosoftRequest     Code = "microsoft_request"
+	RequestLoop          Code = "request_loop"
+	APIRefused           Code = "api_refused"
+	PlatformUnavailable  Code = "platform_unavailable"
+	PlatformRefused      Code = "platform_refused"
+	InternalError        Code = "internal_error"
+)
+
+type message struct {
+	kind     Kind
+	status   int
+	sentence string
+	advice   string
+}
+
+func (c Code) message() message {
+	if m, ok := messages[c]; ok {
+		return m
+	}
+	return messages[InternalError]
+}
+
+// Kind returns what can be done about failures with this code; empty for refusals of a request.
+func (c Code) Kind() Kind { return c.message().kind }
+
+// Template returns the sentence and the advice with their __named__ places unfilled, the keys of the catalogues.
+func (c Code) Template() (sentence, advice string) {
+	m := c.message()
+	return m.sentence, m.advice
+}
+
+// messages is the one table of what people are told. A sentence says what happened and what was seen; an advice says
+// what to do. Neither is ever built from parts.
+var messages = map[Code]message{
+	BadRequest:         {"", http.StatusBadRequest, "The request could not be read: __reason__.", "Correct the request and send it again."},
+	BodyTooLarge:       {"", http.StatusRequestEntityTooLarge, "The request is larger than this service accepts.", "Send a smaller request."},
+	Unauthorized:       {"", http.StatusUnauthorized, "The request is not signed by a known instance.", "Check the key, the secret and the clock on both sides."},
+	Forbidden:          {"", http.StatusForbidden, "This account may not do that here.", "Ask the account that owns the tenant."},
+	NotFound:           {"", http.StatusNotFound, "There is no such resource here.", "Check the address; the resource may have been removed."},
+	MethodNotAllowed:   {"", http.StatusMethodNotAllowed, "This operation is not supported.", "Use one of the documented operations."},
+	Conflict:           {"", http.StatusConflict, "Somebody else changed the same thing at the same moment.", "Reload and try again."},
+	TooManyRequests:    {"", http.StatusTooManyRequests, "There were too many requests in a short time.", "Wait a minute, then try again."},
+	ScheduledChange:    {"", http.StatusBadRequest, "Changes planned for a later date are not supported.", "Make the change without a date."},
+	BorrowerNotAllowed: {"", http.StatusForbidden, "This application may not borrow access tokens of this instance.", "Add the calling application's instance id to the allowed applications of this instance."},
+
+	DirectoryMissing:   {Configuration, http.StatusConflict, "No Microsoft directory is set for this tenant.", "Enter the directory (tenant) id or its onmicrosoft.com domain in the settings."},
+	DirectoryUnknown:   {Configuration, http.StatusUnprocessableEntity, "Microsoft knows no directory named __directory__.", "Check the directory (tenant) id or domain, and the cloud, in the settings."},
+	DirectoryTaken:     {Configuration, http.StatusConflict, "The directory __directory__ already belongs to another tenant of this instance.", "Use the directory of this reseller's own partner account."},
+	ApplicationMissing: {Configuration, http.StatusConflict, "No Microsoft application is set up for this tenant.", "Enter the application (client) id and its secret in the settings of the instance."},
+	ApplicationInvalid: {Configuration, http.StatusUnprocessableEntity, "The application (client) id __application__ is not a GUID.", "Copy the application (client) id from the overview page of the app registration."},
+	SecretIsID:         {Configuration, http.StatusUnprocessableEntity, "What was entered is the secret's id, not its value.", "Copy the column Value of the client secret; it is shown only once, right after it is made."},
+	CloudUnknown:       {Configuration, http.StatusUnprocessableEntity, "There is no cloud named __cloud__.", "Use one of the clouds that this service is configured for."},
+
+	LinkUnknown:      {"", http.StatusNotFound, "This link is not known here.", "Ask for a new link and open it exactly as it was sent."},
+	LinkExpired:      {"", http.StatusGone, "This link has expired.", "Ask the person who sent it for a new one."},
+	StateUnknown:     {"", http.StatusBadRequest, "This sign-in was not started here.", "Start again from the link or from the panel."},
+	StateUsed:        {"", http.StatusConflict, "This sign-in has already been completed.", "If the panel does not show success, start again."},
+	StateExpired:     {"", http.StatusGone, "This sign-in took too long.", "Start again and finish it within the time shown."},
+	StateBrowser:     {"", http.StatusForbidden, "This sign-in was started in another browser.", "Start again and finish it in the same browser window."},
+	ConsentTimedOut:  {SignIn, http.StatusGone, "The sign-in was not completed in time.", "Start again. If Microsoft's page showed an error, note it and check the application id and its redirect address."},
+	ConsentDeclined:  {SignIn, http.StatusConflict, "The consent was declined in the Microsoft window. Nothing was changed.", "Start again and press Accept."},
+	ApprovalNeeded:   {SignIn, http.StatusForbidden, "The account used may not grant this consent. Nothing was changed.", "Sign in as a user with the roles Global admin and Admin agent."},
+	CodeUsed:         {SignIn, http.StatusConflict, "The authorization code has been used before. Nothing was changed.", "Start again; every code works once."},
+	CodeInvalid:      {SignIn, http.StatusConflict, "Microsoft did not accept the authorization code. Nothing was changed.", "Start again and finish within ten minutes."},
+	IDTokenInvalid:   {Internal, http.StatusBadGateway, "Microsoft's answer could not be verified. Nothing was changed.", "Start again. If it happens twice, give the reference to the operator."},
+	WrongDirectory:   {SignIn, http.StatusForbidden, "The consent came from the directory __seen__, but this tenant belongs to __expected__. Nothing was changed.", "Sign in with an account of the partner's own directory."},
+	WrongApplication: {Configuration, http.StatusForbidden, "The token was issued to the application __seen__ instead of __expected__. Nothing was changed.", "Check the application (client) id in the settings."},
+	GuestAccount:     {SignIn, http.StatusForbidden, "The account __username__ is a guest in this directory. Nothing was changed.", "Sign in with an account that was created in the partner's directory."},
+	PersonalAccount:  {SignIn, http.StatusForbidden, "The account __username__ is a personal Microsoft account. Nothing was changed.", "Sign in with a work account of the partner's directory."},
+	MFAMissing:       {SignIn, http.StatusForbidden, "The sign-in was made without multi-factor authentication. Nothing was changed.", "Turn on multi-factor authentication for the account, then start again."},
+	RoleMissing:      {SignIn, http.StatusForbidden, "The account __username__ does not have the role __role__. Nothing was changed.", "Sign in as a user with the roles Global admin and Admin agent."},
+	NotAPartner:      {SignIn, http.StatusForbidden, "Partner Center refuses the account __username__. Nothing was changed.", "Sign in as an Admin agent of a direct-bill partner or indirect provider; indirect resellers have no access to the Partner Center API."},
+	NoRefreshToken:   {Configuration, http.StatusBadGateway, "Microsoft granted access but no refresh token. Nothing was changed.", "Check that the application may use offline_access and that its redirect address is of type Web."},
+	ClaimWrong:       {"", http.StatusUnprocessableEntity, "This authentication code is not right. Tries left: __left__.", "Compare it with the code on the onboarding page and enter it again."},
+	ClaimExpired:     {"", http.StatusGone, "This authentication code has expired.", "Ask the administrator to open the link again; a new code is shown at the end."},
+	ClaimLocked:      {"", http.StatusLocked, "A wrong authentication code was entered too often; the waiting consent was discarded.", "Ask the administrator to open the link again; a new code is shown at the end."},
+	NothingToClaim:   {"", http.StatusConflict, "No consent is waiting for an authentication code.", "Send the link first; the code is shown to the person who opens it and accepts."},
+
+	GrantAbsent:     {SignIn, http.StatusConflict, "There is no refresh token for this tenant yet.", "Use Update Refresh Token, or send the link of Manual Update."},
+	GrantExpired:    {SignIn, http.StatusConflict, "The refresh token has expired: it was not renewed for 90 days.", "Use Update Refresh Token, or send the link of Manual Update."},
+	GrantStale:      {Transient, http.StatusConflict, "A newer refresh token was stored in the meantime.", "Nothing needs to be done."},
+	GrantRevoked:    {SignIn, http.StatusConflict, "Microsoft no longer accepts the refresh token: it was revoked, or the password was changed.", "Use Update Refresh Token, or send the link of Manual Update."},
+	MFARequired:     {SignIn, http.StatusConflict, "Microsoft now asks for multi-factor authentication.", "Use Update Refresh Token and complete the multi-factor sign-in."},
+	SignInFrequency: {SignIn, http.StatusConflict, "A sign-in frequency policy of the directory ended the session; renewal cannot prevent that.", "Exclude the account from the sign-in frequency policy, then use Update Refresh Token."},
+	AccountDisabled: {SignIn, http.StatusConflict, "The Microsoft account is disabled, locked, deleted or its password has expired.", "Repair the account or choose another, then use Update Refresh Token."},
+	AccessBlocked:   {SignIn, http.StatusConflict, "A Conditional Access policy of the directory blocks the sign-in.", "Let the policy admit this application's address, then use Update Refresh Token."},
+	ConsentMissing:  {SignIn, http.StatusConflict, "The consent for this application is missing or was withdrawn.", "Use Update Refresh Token and press Accept."},
+	SignInRequired:  {SignIn, http.StatusConflict, "Microsoft asks for a new sign-in.", "Use Update Refresh Token, or send the link of Manual Update."},
+	RenewalRunning:  {Transient, http.StatusConflict, "A renewal is already running.", "Wait a moment, then look at the status."},
+
+	ClientSecretWrong:    {Configuration, http.StatusBadGateway, "Microsoft does not accept the client secret.", "Enter the value of a valid client secret of the app registration; a new one may need some minutes to work."},
+	ClientSecretExpired:  {Configuration, http.StatusBadGateway, "The client secret has expired.", "Make a new client secret in the app registration and enter its value; the refresh token stays valid."},
+	ClientCredential:     {Configuration, http.StatusBadGateway, "Microsoft does not accept the application's credential.", "Check the certificate or secret of the app registration."},
+	ApplicationUnknown:   {Configuration, http.StatusBadGateway, "The application is unknown or disabled in the directory.", "Check the application (client) id, and that the application is enabled in the partner's directory."},
+	PermissionMissing:    {Configuration, http.StatusBadGateway, "A permission is missing on the app registration.", "Add the delegated permissions for Partner Center, Microsoft Graph and Azure Service Management, then consent again."},
+	RedirectType:         {Configuration, http.StatusBadGateway, "The redirect address is registered as a single-page application, whose tokens live one day.", "Register the redirect address as type Web, then consent again."},
+	WrongCloud:           {Configuration, http.StatusBadGateway, "The directory is unknown to this cloud.", "Check the directory and the cloud in the settings."},
+	PartnerNotAuthorized: {Configuration, http.StatusBadGateway, "The application is not authorized in the customer's directory.", "Register the application for this customer through Partner Center."},
+
+	MicrosoftUnavailable: {Transient, http.StatusBadGateway, "Microsoft could not be reached or is temporarily unavailable.", "Nothing needs to be done; it is tried again by itself."},
+	MicrosoftThrottled:   {Transient, http.StatusBadGateway, "Microsoft asks to slow down.", "Nothing needs to be done; it is tried again by itself."},
+	MicrosoftAnswer:      {Transient, http.StatusBadGateway, "Microsoft's answer could not be understood.", "It is tried again by itself. If it lasts, give the reference to the operator."},
+	MicrosoftRequest:     {Internal, http.StatusBadGateway, "Microsoft refused our request as malformed.", "Give the reference to the operator."},
+	RequestLoop:          {Internal, http.StatusBadGateway, "Microsoft stopped a series of equal requests.", "Wait an hour. If it happens again, give the reference to the operator."},
+	APIRefused:           {Configuration, http.StatusBadGateway, "The service __api__ refused the access token.", "Check the permissions of the application and the roles of the account that consented."},
+	PlatformUnavailable:  {Transient, http.StatusBadGateway, "The platform could not be reached.", "It is tried again by itself."},
+	PlatformRefused:      {Internal, http.StatusBadGateway, "The platform refused a request: __reason__.", "Give the reference to the operator."},
+	InternalError:        {Internal, http.StatusInternalServerError, "Something went wrong on our side.", "Try again. If it happens again, give the reference to the operator."},
+}
+
+// Codes returns every code, in no particular order; for tests of the catalogues.
+func Codes() []Code {
+	codes := make([]Code, 0, len(messages))
+	for c := range messages {
+		codes = append(codes, c)
+	}
+	return codes
+}

@@ -1,0 +1,157 @@
+// Package failure is the one error type of the product: a code that doors translate, named facts for the person, and
+// a cause for the log.
+package failure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A Kind says what can be done about a failure (classes U, C, T and X of microsoft-identity.md §3.6). Refusals of a
+// caller's own request have no kind.
+type Kind string
+
+// The kinds of failure.
+const (
+	SignIn        Kind = "signin"        // a person must sign in again
+	Configuration Kind = "configuration" // only a change of settings repairs it
+	Transient     Kind = "transient"     // trying again later repairs it
+	Internal      Kind = "internal"      // our fault
+)
+
+// An Error is a failure on its way to a door. It is immutable once returned.
+type Error struct {
+	Code Code
+	// Params fill the named places of the sentence and the advice. They are shown to people: no secrets.
+	Params map[string]string
+	// Microsoft's own evidence, when it was Microsoft that refused; for the history and for support tickets.
+	Microsoft *Evidence
+	// Cause is for the log and never shown.
+	Cause error
+}
+
+// Evidence is what Microsoft said about a refusal (microsoft-identity.md §3.5).
+type Evidence struct {
+	Error         string `json:"error,omitempty"`
+	SubError      string `json:"suberror,omitempty"`
+	Code          string `json:"code,omitempty"` // AADSTS or Partner Center code, digits only
+	TraceID       string `json:"traceId,omitempty"`
+	CorrelationID string `json:"correlationId,omitempty"`
+	Status        int    `json:"status,omitempty"`
+	// RetryAfterSeconds is how long Microsoft asked us to wait; 0 when it did not.
+	RetryAfterSeconds int `json:"retryAfterSeconds,omitempty"`
+}
+
+// New returns a failure with code; pairs are names and values of its params.
+func New(code Code, pairs ...string) *Error {
+	return &Error{Code: code, Params: params(pairs)}
+}
+
+// Wrap returns a failure with code caused by cause.
+func Wrap(cause error, code Code, pairs ...string) *Error {
+	return &Error{Code: code, Params: params(pairs), Cause: cause}
+}
+
+func params(pairs []string) map[string]string {
+	if len(pairs)%2 != 0 {
+		panic("failure: params come in pairs of name and value")
+	}
+	m := make(map[string]string, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		m[pairs[i]] = pairs[i+1]
+	}
+	return m
+}
+
+// From returns the *Error in err's chain, or an internal failure with err as its cause. It returns nil for nil.
+func From(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return Wrap(err, InternalError)
+}
+
+// Is reports whether err is a failure with code.
+func Is(err error, code Code) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Code == code
+}
+
+// Error implements error: code, params and cause, for the log.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(string(e.Code))
+	for _, name := range slices.Sorted(maps.Keys(e.Params)) {
+		fmt.Fprintf(&b, " %s=%q", name, e.Params[name])
+	}
+	if m := e.Microsoft; m != nil {
+		fmt.Fprintf(&b, " microsoft_error=%q microsoft_code=%q trace_id=%q correlation_id=%q", m.Error, m.Code, m.TraceID, m.CorrelationID)
+	}
+	if e.Cause != nil {
+		fmt.Fprintf(&b, ": %v", e.Cause)
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Kind returns the kind of e's code; empty for refusals of a request.
+func (e *Error) Kind() Kind { return e.Code.message().kind }
+
+// Status returns the HTTP status of e's code.
+func (e *Error) Status() int { return e.Code.message().status }
+
+// Sentence returns what happened and what was seen, in English.
+func (e *Error) Sentence() string { return Fill(e.Code.message().sentence, e.Params) }
+
+// Advice returns what to do, in English.
+func (e *Error) Advice() string { return Fill(e.Code.message().advice, e.Params) }
+
+// Fill replaces every __name__ in text by params[name], the form that the platform's own translations use
+// (aps-ui.md §2.7).
+func Fill(text string, params map[string]string) string {
+	for name, value := range params {
+		text = strings.ReplaceAll(text, "__"+name+"__", value)
+	}
+	return text
+}
+
+type referenceKey struct{}
+
+// WithReference returns a context that carries a correlation id.
+func WithReference(ctx context.Context, reference string) context.Context {
+	return context.WithValue(ctx, referenceKey{}, reference)
+}
+
+// Reference returns the correlation id in ctx, or "" when there is none.
+func Reference(ctx context.Context) string {
+	reference, _ := ctx.Value(referenceKey{}).(string)
+	return reference
+}
+
+// A Record is a failure as it is kept: shown again later, without its cause.
+type Record struct {
+	Code      Code              `json:"code"`
+	Params    map[string]string `json:"params,omitempty"`
+	Reference string            `json:"reference,omitempty"`
+	Microsoft *Evidence         `json:"microsoft,omitempty"`
+}
+
+// NewRecord returns what is kept of err under the reference of ctx.
+func NewRecord(ctx context.Context, err error) *Record {
+	e := From(err)
+	return &Record{Code: e.Code, Params: e.Params, Reference: Reference(ctx), Microsoft: e.Microsoft}
+}
+
+// Error returns the failure that r keeps.
+func (r *Record) Error() *Error {
+	return &Error{Code: r.Code, Params: r.Params, Microsoft: r.Microsoft}
+}

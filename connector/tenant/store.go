@@ -1,0 +1,40 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+
+	"azure-partner-connector/connector/audit"
+)
+
+var (
+	// ErrNotFound is returned by stores when there is no such row.
+	ErrNotFound = errors.New("not found")
+	// ErrChanged is returned by stores when the row changed since it was read, or exists already.
+	ErrChanged = errors.New("changed by somebody else")
+	// ErrDirectoryTaken is returned when another tenant of the instance has the same DirectoryID.
+	ErrDirectoryTaken = errors.New("directory belongs to another tenant")
+)
+
+// Store keeps instances and tenants. Secrets are sealed by it. All methods join the transaction of their context
+// when they are called inside Transact, and are safe for concurrent use.
+type Store interface {
+	// Transact runs fn in one transaction, which fn's context carries. fn may be called again after a deadlock or a
+	// failed certification, so it must have no effect outside the store.
+	Transact(ctx context.Context, fn func(ctx context.Context) error) error
+
+	Instance(ctx context.Context, key string) (Instance, error)
+	InstanceByRoot(ctx context.Context, rootID string) (Instance, error)
+	// SaveInstance inserts (Version 0) or updates in with a check of its Version, which it then advances.
+	SaveInstance(ctx context.Context, in *Instance) error
+
+	Tenant(ctx context.Context, id string) (Tenant, error)
+	// Tenants returns the tenants of an instance ordered by name and id.
+	Tenants(ctx context.Context, instanceKey string) ([]Tenant, error)
+	// SaveTenant inserts (Version 0) or updates t with a check of its Version, which it then advances.
+	SaveTenant(ctx context.Context, t *Tenant) error
+	// DeleteTenant destroys the tenant with all its secrets: grants, consents, schedule. Its events stay.
+	DeleteTenant(ctx context.Context, id string) error
+
+	AppendEvent(ctx context.Context, e audit.Event) error
+}

@@ -1,0 +1,121 @@
+// Package token is the custody of grants: it verifies, stores, renews and lends them, and tells their status.
+package token
+
+import (
+	"time"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/secret"
+)
+
+// Life is how long one issued refresh token works, counted from its issue (microsoft-identity.md §3.4).
+const Life = 90 * 24 * time.Hour
+
+// An API is one of Microsoft's services that a grant is used for.
+type API string
+
+// The apis.
+const (
+	PartnerCenter API = "partnercenter"
+	Graph         API = "graph"
+	ARM           API = "arm"
+)
+
+// APIs returns all apis in the order in which they are shown.
+func APIs() []API { return []API{PartnerCenter, Graph, ARM} }
+
+// An Answer is yes, no or unknown; unknown is never taken for either (design §5.9).
+type Answer string
+
+// The answers.
+const (
+	Unknown Answer = "unknown"
+	Yes     Answer = "yes"
+	No      Answer = "no"
+)
+
+// A Slot says which of a tenant's grants one is.
+type Slot string
+
+// The slots. A tenant has at most one grant in each.
+const (
+	Active      Slot = "active"      // renewed and lent
+	Pending     Slot = "pending"     // manual consent that waits for its claim code
+	Predecessor Slot = "predecessor" // the last value known to have worked, kept until its successor did
+)
+
+// A Procedure is how a consent was obtained.
+type Procedure string
+
+// The procedures.
+const (
+	Automatic Procedure = "automatic"
+	Manual    Procedure = "manual"
+)
+
+// A Person is the Microsoft account that consented.
+type Person struct {
+	ObjectID string `json:"objectId"`
+	Username string `json:"username"`
+	Name     string `json:"name"`
+}
+
+// A Grant is one stored refresh token with its provenance.
+type Grant struct {
+	TenantID     string
+	Slot         Slot
+	RefreshToken secret.Text
+	// IssuedAt is when Microsoft issued the stored value; a value with an older IssuedAt never replaces a newer one.
+	IssuedAt time.Time
+
+	// Where it comes from. Renewal keeps these.
+	DirectoryID   string
+	ApplicationID string
+	Procedure     Procedure
+	ConsentID     string
+	ConsentedAt   time.Time
+	ConsentedBy   Person
+	AskedBy       string // panel user who asked, for people
+	Scopes        []string
+
+	Checks  Checks
+	Version int64 // row version; 0 before it is stored
+}
+
+// ExpiresAt is when the stored value stops working unless it is renewed.
+func (g Grant) ExpiresAt() time.Time { return g.IssuedAt.Add(Life) }
+
+// Checks are what was last learned about a grant.
+type Checks struct {
+	MFA         Answer        `json:"mfa"`
+	GlobalAdmin Answer        `json:"globalAdmin"`
+	AdminAgent  Answer        `json:"adminAgent"`
+	APIs        map[API]Probe `json:"apis,omitempty"`
+}
+
+// A Probe is the outcome of one cheap read-only call to an api.
+type Probe struct {
+	Works Answer    `json:"works"`
+	At    time.Time `json:"at"`
+	// Failure tells why Works is no or unknown.
+	Failure *failure.Record `json:"failure,omitempty"`
+	// MFA is what Partner Center itself said of the sign-in (isMfaCompliant); unknown for the other apis.
+	MFA Answer `json:"mfa,omitempty"`
+}
+
+// A Schedule is when a tenant's grant is renewed next, and how it went last.
+type Schedule struct {
+	TenantID string
+	DueAt    time.Time
+	// LeaseOwner holds the renewal until LeaseUntil; empty when nobody does.
+	LeaseOwner string
+	LeaseUntil time.Time
+	// Attempt counts transient failures in a row.
+	Attempt int
+	LastAt  time.Time // last attempt; zero before the first
+	// LastSuccessAt is the last renewal or consent that worked.
+	LastSuccessAt time.Time
+	FailingSince  time.Time       // zero while all is well
+	Failure       *failure.Record // nil while all is well
+	Version       int64
+}
