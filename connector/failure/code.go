@@ -46,6 +46,7 @@ const (
 	GuestAccount     Code = "guest_account"
 	PersonalAccount  Code = "personal_account"
 	MFAMissing       Code = "mfa_missing"
+	MFAUnknown       Code = "mfa_unknown"
 	RoleMissing      Code = "role_missing"
 	NotAPartner      Code = "not_a_partner"
 	NoRefreshToken   Code = "no_refresh_token"
@@ -53,10 +54,12 @@ const (
 	ClaimExpired     Code = "claim_expired"
 	ClaimLocked      Code = "claim_locked"
 	NothingToClaim   Code = "nothing_to_claim"
+	ClaimWaiting     Code = "claim_waiting"
 
 	// Of a grant.
 	GrantAbsent     Code = "grant_absent"
 	GrantExpired    Code = "grant_expired"
+	GrantExpiring   Code = "grant_expiring"
 	GrantStale      Code = "grant_stale"
 	GrantRevoked    Code = "grant_revoked"
 	MFARequired     Code = "mfa_required"
@@ -66,6 +69,9 @@ const (
 	ConsentMissing  Code = "consent_missing"
 	SignInRequired  Code = "sign_in_required"
 	RenewalRunning  Code = "renewal_running"
+	// Settings changed under a grant.
+	DirectoryChanged   Code = "directory_changed"
+	ApplicationChanged Code = "application_changed"
 
 	// Of the application registration, as Microsoft sees it.
 	ClientSecretWrong    Code = "client_secret_wrong"
@@ -151,6 +157,7 @@ var messages = map[Code]message{
 	GuestAccount:     {SignIn, http.StatusForbidden, "The account __username__ is a guest in this directory. Nothing was changed.", "Sign in with an account that was created in the partner's directory."},
 	PersonalAccount:  {SignIn, http.StatusForbidden, "The account __username__ is a personal Microsoft account. Nothing was changed.", "Sign in with a work account of the partner's directory."},
 	MFAMissing:       {SignIn, http.StatusForbidden, "The sign-in was made without multi-factor authentication. Nothing was changed.", "Turn on multi-factor authentication for the account, then start again."},
+	MFAUnknown:       {SignIn, http.StatusForbidden, "It could not be determined whether the sign-in was made with multi-factor authentication. Nothing was changed.", "Start again in some minutes. If it happens again, give the reference to the operator."},
 	RoleMissing:      {SignIn, http.StatusForbidden, "The account __username__ does not have the role __role__. Nothing was changed.", "Sign in as a user with the roles Global admin and Admin agent."},
 	NotAPartner:      {SignIn, http.StatusForbidden, "Partner Center refuses the account __username__. Nothing was changed.", "Sign in as an Admin agent of a direct-bill partner or indirect provider; indirect resellers have no access to the Partner Center API."},
 	NoRefreshToken:   {Configuration, http.StatusBadGateway, "Microsoft granted access but no refresh token. Nothing was changed.", "Check that the application may use offline_access and that its redirect address is of type Web."},
@@ -158,18 +165,22 @@ var messages = map[Code]message{
 	ClaimExpired:     {"", http.StatusGone, "This authentication code has expired.", "Ask the administrator to open the link again; a new code is shown at the end."},
 	ClaimLocked:      {"", http.StatusLocked, "A wrong authentication code was entered too often; the waiting consent was discarded.", "Ask the administrator to open the link again; a new code is shown at the end."},
 	NothingToClaim:   {"", http.StatusConflict, "No consent is waiting for an authentication code.", "Send the link first; the code is shown to the person who opens it and accepts."},
+	ClaimWaiting:     {"", http.StatusConflict, "A consent of __username__ is waiting for its authentication code.", "Enter the code that the administrator sent you."},
 
-	GrantAbsent:     {SignIn, http.StatusConflict, "There is no refresh token for this tenant yet.", "Use Update Refresh Token, or send the link of Manual Update."},
-	GrantExpired:    {SignIn, http.StatusConflict, "The refresh token has expired: it was not renewed for 90 days.", "Use Update Refresh Token, or send the link of Manual Update."},
-	GrantStale:      {Transient, http.StatusConflict, "A newer refresh token was stored in the meantime.", "Nothing needs to be done."},
-	GrantRevoked:    {SignIn, http.StatusConflict, "Microsoft no longer accepts the refresh token: it was revoked, or the password was changed.", "Use Update Refresh Token, or send the link of Manual Update."},
-	MFARequired:     {SignIn, http.StatusConflict, "Microsoft now asks for multi-factor authentication.", "Use Update Refresh Token and complete the multi-factor sign-in."},
-	SignInFrequency: {SignIn, http.StatusConflict, "A sign-in frequency policy of the directory ended the session; renewal cannot prevent that.", "Exclude the account from the sign-in frequency policy, then use Update Refresh Token."},
-	AccountDisabled: {SignIn, http.StatusConflict, "The Microsoft account is disabled, locked, deleted or its password has expired.", "Repair the account or choose another, then use Update Refresh Token."},
-	AccessBlocked:   {SignIn, http.StatusConflict, "A Conditional Access policy of the directory blocks the sign-in.", "Let the policy admit this application's address, then use Update Refresh Token."},
-	ConsentMissing:  {SignIn, http.StatusConflict, "The consent for this application is missing or was withdrawn.", "Use Update Refresh Token and press Accept."},
-	SignInRequired:  {SignIn, http.StatusConflict, "Microsoft asks for a new sign-in.", "Use Update Refresh Token, or send the link of Manual Update."},
-	RenewalRunning:  {Transient, http.StatusConflict, "A renewal is already running.", "Wait a moment, then look at the status."},
+	GrantAbsent:        {SignIn, http.StatusConflict, "There is no refresh token for this tenant yet.", "Use Update Refresh Token, or send the link of Manual Update."},
+	GrantExpired:       {SignIn, http.StatusConflict, "The refresh token has expired: it was not renewed for 90 days.", "Use Update Refresh Token, or send the link of Manual Update."},
+	GrantExpiring:      {Transient, http.StatusConflict, "The refresh token was not renewed for a long time and expires in __days__ days.", "Use Renew Now; if that fails, use Update Refresh Token."},
+	GrantStale:         {Transient, http.StatusConflict, "A newer refresh token was stored in the meantime.", "Nothing needs to be done."},
+	GrantRevoked:       {SignIn, http.StatusConflict, "Microsoft no longer accepts the refresh token: it was revoked, or the password was changed.", "Use Update Refresh Token, or send the link of Manual Update."},
+	MFARequired:        {SignIn, http.StatusConflict, "Microsoft now asks for multi-factor authentication.", "Use Update Refresh Token and complete the multi-factor sign-in."},
+	SignInFrequency:    {SignIn, http.StatusConflict, "A sign-in frequency policy of the directory ended the session; renewal cannot prevent that.", "Exclude the account from the sign-in frequency policy, then use Update Refresh Token."},
+	AccountDisabled:    {SignIn, http.StatusConflict, "The Microsoft account is disabled, locked, deleted or its password has expired.", "Repair the account or choose another, then use Update Refresh Token."},
+	AccessBlocked:      {SignIn, http.StatusConflict, "A Conditional Access policy of the directory blocks the sign-in.", "Let the policy admit this application's address, then use Update Refresh Token."},
+	ConsentMissing:     {SignIn, http.StatusConflict, "The consent for this application is missing or was withdrawn.", "Use Update Refresh Token and press Accept."},
+	SignInRequired:     {SignIn, http.StatusConflict, "Microsoft asks for a new sign-in.", "Use Update Refresh Token, or send the link of Manual Update."},
+	DirectoryChanged:   {SignIn, http.StatusConflict, "The refresh token belongs to the directory __seen__, but the settings now name __expected__.", "Use Update Refresh Token with an account of the new directory, or set the old directory again."},
+	ApplicationChanged: {SignIn, http.StatusConflict, "The refresh token was issued to the application __seen__, but the settings now name __expected__.", "Use Update Refresh Token, or set the old application again."},
+	RenewalRunning:     {Transient, http.StatusConflict, "A renewal is already running.", "Wait a moment, then look at the status."},
 
 	ClientSecretWrong:    {Configuration, http.StatusBadGateway, "Microsoft does not accept the client secret.", "Enter the value of a valid client secret of the app registration; a new one may need some minutes to work."},
 	ClientSecretExpired:  {Configuration, http.StatusBadGateway, "The client secret has expired.", "Make a new client secret in the app registration and enter its value; the refresh token stays valid."},

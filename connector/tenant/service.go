@@ -1,0 +1,202 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/random"
+)
+
+// Directories names Microsoft directories by their GUID.
+type Directories interface {
+	// ResolveDirectory returns the GUID, in lower case, of a directory named by GUID or domain.
+	ResolveDirectory(ctx context.Context, cloud, directory string) (string, error)
+}
+
+// Config is what a Service needs.
+type Config struct {
+	Store       Store       // required
+	Directories Directories // required
+
+	// Clouds are the names of the cloud profiles that settings may choose. Required.
+	Clouds []string
+
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+
+	// Log receives what was decided and why. Default: discard.
+	Log *slog.Logger
+}
+
+// A Service keeps instances and tenants as the platform says. Its methods are idempotent, return *failure.Error for
+// what the caller can repair, and are safe for concurrent use.
+type Service struct {
+	cfg Config
+}
+
+// New checks cfg and fills in its defaults. It starts nothing.
+func New(cfg Config) (*Service, error) {
+	if cfg.Store == nil || cfg.Directories == nil || len(cfg.Clouds) == 0 {
+		return nil, errors.New("tenant: a store, directories and at least one cloud are required")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{cfg}, nil
+}
+
+// Install stores the instance that the platform provisioned. Repeated with the same key and root it ends in the same
+// state; a second living root under one key is a conflict.
+func (s *Service) Install(ctx context.Context, in Instance, by audit.Actor) (Instance, error) {
+	settings, err := s.checkedSettings(in.Settings)
+	if err != nil {
+		return Instance{}, err
+	}
+	var stored Instance
+	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		stored, err = s.cfg.Store.Instance(ctx, in.Key)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			stored = Instance{Key: in.Key, CreatedAt: s.cfg.Now()}
+		case err != nil:
+			return fmt.Errorf("reading instance %s: %w", in.Key, err)
+		case stored.RemovedAt.IsZero() && stored.RootID != in.RootID:
+			return failure.New(failure.Conflict)
+		case !stored.RemovedAt.IsZero():
+			stored.CreatedAt = s.cfg.Now()
+		}
+		settings.keepSecret(stored.Settings)
+		stored.ID, stored.RootID, stored.ControllerURI = in.ID, in.RootID, in.ControllerURI
+		stored.PackageVersion, stored.Settings, stored.RemovedAt = in.PackageVersion, settings, time.Time{}
+		return s.saveInstance(ctx, &stored, audit.InstanceInstalled, by, nil)
+	})
+	return stored, err
+}
+
+// Configure changes the settings of an instance. An empty secret keeps the stored one.
+func (s *Service) Configure(ctx context.Context, key string, settings Settings, by audit.Actor) (Instance, error) {
+	return s.change(ctx, key, audit.InstanceConfigured, by, settings, nil)
+}
+
+// Upgrade notes that the platform upgraded an instance from one package version to another, and takes its settings.
+func (s *Service) Upgrade(ctx context.Context, key, from, to string, settings Settings, by audit.Actor) (Instance, error) {
+	return s.change(ctx, key, audit.InstanceUpgraded, by, settings, map[string]string{"from": from, "to": to})
+}
+
+func (s *Service) change(ctx context.Context, key string, action audit.Action, by audit.Actor, settings Settings, details map[string]string) (Instance, error) {
+	settings, err := s.checkedSettings(settings)
+	if err != nil {
+		return Instance{}, err
+	}
+	var in Instance
+	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		if in, err = s.Instance(ctx, key); err != nil {
+			return err
+		}
+		changed := settings
+		changed.keepSecret(in.Settings)
+		in.Settings = changed
+		if to := details["to"]; to != "" {
+			in.PackageVersion = to
+		}
+		return s.saveInstance(ctx, &in, action, by, details)
+	})
+	return in, err
+}
+
+// Remove destroys an instance's tenants and secrets. Removing what is not there is no error (aps-protocol.md §1.7).
+func (s *Service) Remove(ctx context.Context, key string, by audit.Actor) error {
+	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		in, err := s.Instance(ctx, key)
+		if failure.Is(err, failure.NotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		tenants, err := s.cfg.Store.Tenants(ctx, key)
+		if err != nil {
+			return fmt.Errorf("listing tenants of %s: %w", key, err)
+		}
+		for _, t := range tenants {
+			if err := s.destroy(ctx, t, by); err != nil {
+				return err
+			}
+		}
+		in.Settings.Application = Application{}
+		in.RemovedAt = s.cfg.Now()
+		return s.saveInstance(ctx, &in, audit.InstanceRemoved, by, nil)
+	})
+}
+
+// Seen keeps what the platform last told of itself: it may move, and background work needs its address.
+func (s *Service) Seen(ctx context.Context, key, instanceID, controllerURI string) error {
+	in, err := s.Instance(ctx, key)
+	if failure.Is(err, failure.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if (controllerURI == "" || in.ControllerURI == controllerURI) && (instanceID == "" || in.ID == instanceID) {
+		return nil
+	}
+	if controllerURI != "" {
+		in.ControllerURI = controllerURI
+	}
+	if instanceID != "" {
+		in.ID = instanceID
+	}
+	in.UpdatedAt = s.cfg.Now()
+	err = s.cfg.Store.SaveInstance(ctx, &in)
+	if errors.Is(err, ErrChanged) {
+		return nil // another replica heard the same
+	}
+	if err != nil {
+		return fmt.Errorf("saving instance %s: %w", key, err)
+	}
+	return nil
+}
+
+// Instance returns a living instance, or the failure not_found.
+func (s *Service) Instance(ctx context.Context, key string) (Instance, error) {
+	in, err := s.cfg.Store.Instance(ctx, key)
+	if errors.Is(err, ErrNotFound) || err == nil && !in.RemovedAt.IsZero() {
+		return Instance{}, failure.New(failure.NotFound)
+	}
+	if err != nil {
+		return Instance{}, fmt.Errorf("reading instance %s: %w", key, err)
+	}
+	return in, nil
+}
+
+func (s *Service) saveInstance(ctx context.Context, in *Instance, action audit.Action, by audit.Actor, details map[string]string) error {
+	in.UpdatedAt = s.cfg.Now()
+	if err := s.cfg.Store.SaveInstance(ctx, in); err != nil {
+		return translated(err, fmt.Sprintf("saving instance %s", in.Key))
+	}
+	return s.append(ctx, audit.Event{InstanceKey: in.Key, Action: action, Actor: by, Details: details})
+}
+
+func (s *Service) append(ctx context.Context, e audit.Event) error {
+	e.ID, e.At, e.Result, e.Reference = random.ID(), s.cfg.Now(), audit.OK, failure.Reference(ctx)
+	if err := s.cfg.Store.AppendEvent(ctx, e); err != nil {
+		return fmt.Errorf("appending event %s: %w", e.Action, err)
+	}
+	return nil
+}
+
+func translated(err error, doing string) error {
+	if errors.Is(err, ErrChanged) {
+		return failure.Wrap(fmt.Errorf("%s: %w", doing, err), failure.Conflict)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}

@@ -1,0 +1,138 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+)
+
+// Provision stores the tenant that the platform provisioned. Repeated with the same ID it ends in the same state.
+func (s *Service) Provision(ctx context.Context, t Tenant, by audit.Actor) (Tenant, error) {
+	return s.put(ctx, t, audit.TenantProvisioned, by)
+}
+
+// ConfigureTenant changes a tenant's name, directory and application. An empty secret keeps the stored one.
+func (s *Service) ConfigureTenant(ctx context.Context, t Tenant, by audit.Actor) (Tenant, error) {
+	if _, err := s.Tenant(ctx, t.InstanceKey, t.ID); err != nil {
+		return Tenant{}, err
+	}
+	return s.put(ctx, t, audit.TenantConfigured, by)
+}
+
+func (s *Service) put(ctx context.Context, t Tenant, action audit.Action, by audit.Actor) (Tenant, error) {
+	in, err := s.Instance(ctx, t.InstanceKey)
+	if err != nil {
+		return Tenant{}, err
+	}
+	if t.Application, err = t.Application.checked(); err != nil {
+		return Tenant{}, err
+	}
+	directoryID, err := s.resolved(ctx, in.Settings.Cloud, t.Directory)
+	if err != nil {
+		return Tenant{}, err
+	}
+	var stored Tenant
+	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		stored, err = s.cfg.Store.Tenant(ctx, t.ID)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			stored = Tenant{ID: t.ID, InstanceKey: t.InstanceKey, CreatedAt: s.cfg.Now()}
+		case err != nil:
+			return fmt.Errorf("reading tenant %s: %w", t.ID, err)
+		case stored.InstanceKey != t.InstanceKey:
+			return failure.New(failure.Conflict)
+		}
+		stored.merge(t, directoryID)
+		stored.UpdatedAt = s.cfg.Now()
+		if err := s.cfg.Store.SaveTenant(ctx, &stored); err != nil {
+			if errors.Is(err, ErrDirectoryTaken) {
+				return failure.Wrap(err, failure.DirectoryTaken, "directory", t.Directory)
+			}
+			return translated(err, fmt.Sprintf("saving tenant %s", t.ID))
+		}
+		return s.append(ctx, audit.Event{InstanceKey: t.InstanceKey, TenantID: t.ID, Action: action, Actor: by,
+			Details: map[string]string{"directory": stored.Directory}})
+	})
+	return stored, err
+}
+
+// merge takes what the platform sent. Owner and subscription come with the provisioning only.
+func (t *Tenant) merge(sent Tenant, directoryID string) {
+	if sent.AccountID != "" {
+		t.AccountID = sent.AccountID
+	}
+	if sent.SubscriptionID != "" {
+		t.SubscriptionID = sent.SubscriptionID
+	}
+	if sent.Name != "" {
+		t.Name = sent.Name
+	}
+	if sent.Marketplace != "" {
+		t.Marketplace = sent.Marketplace
+	}
+	if directoryID != "" || t.Directory != sent.Directory {
+		t.DirectoryID = directoryID
+	}
+	t.Directory = sent.Directory
+	sent.Application.keepSecret(t.Application)
+	t.Application = sent.Application
+}
+
+// resolved returns the GUID of a directory, or "" when Microsoft cannot be asked right now: provisioning must not
+// depend on it, and the first consent asks again.
+func (s *Service) resolved(ctx context.Context, cloud, directory string) (string, error) {
+	if directory == "" {
+		return "", nil
+	}
+	id, err := s.cfg.Directories.ResolveDirectory(ctx, cloud, directory)
+	if err != nil && failure.From(err).Kind() == failure.Transient {
+		s.cfg.Log.WarnContext(ctx, "directory is resolved later", "directory", directory, "err", err)
+		return "", nil
+	}
+	return id, err
+}
+
+// Unprovision destroys a tenant and its secrets at once. Destroying what is not there is no error.
+func (s *Service) Unprovision(ctx context.Context, instanceKey, id string, by audit.Actor) error {
+	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		t, err := s.Tenant(ctx, instanceKey, id)
+		if failure.Is(err, failure.NotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return s.destroy(ctx, t, by)
+	})
+}
+
+func (s *Service) destroy(ctx context.Context, t Tenant, by audit.Actor) error {
+	if err := s.cfg.Store.DeleteTenant(ctx, t.ID); err != nil {
+		return fmt.Errorf("deleting tenant %s: %w", t.ID, err)
+	}
+	return s.append(ctx, audit.Event{InstanceKey: t.InstanceKey, TenantID: t.ID, Action: audit.TenantRemoved, Actor: by})
+}
+
+// Tenant returns a tenant of an instance, or the failure not_found, also when it belongs to another instance.
+func (s *Service) Tenant(ctx context.Context, instanceKey, id string) (Tenant, error) {
+	t, err := s.cfg.Store.Tenant(ctx, id)
+	if errors.Is(err, ErrNotFound) || err == nil && t.InstanceKey != instanceKey {
+		return Tenant{}, failure.New(failure.NotFound)
+	}
+	if err != nil {
+		return Tenant{}, fmt.Errorf("reading tenant %s: %w", id, err)
+	}
+	return t, nil
+}
+
+// Tenants returns all tenants of an instance ordered by name.
+func (s *Service) Tenants(ctx context.Context, instanceKey string) ([]Tenant, error) {
+	tenants, err := s.cfg.Store.Tenants(ctx, instanceKey)
+	if err != nil {
+		return nil, fmt.Errorf("listing tenants of %s: %w", instanceKey, err)
+	}
+	return tenants, nil
+}

@@ -1,0 +1,215 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/tenant"
+)
+
+// Config is what a Service needs.
+type Config struct {
+	Store     Store     // required
+	Microsoft Microsoft // required
+
+	// Every is the time between two renewals of a grant. Default: 10 days.
+	Every time.Duration
+
+	// Jitter is how far a renewal may move to either side, so that tenants spread. Default: a tenth of Every.
+	Jitter time.Duration
+
+	// Lease is how long one renewal may hold its tenant. A replica that dies holds it no longer than that.
+	// Default: 5 minutes.
+	Lease time.Duration
+
+	// Workers bounds the renewals that one sweep runs at once. Default: 8.
+	Workers int
+
+	// ClaimLife is how long a pending grant waits for its claim code. Default: 24 hours.
+	ClaimLife time.Duration
+
+	// AcceptUnknownMFA accepts consents for which neither the token nor Partner Center tells whether MFA was used.
+	// A clear no is refused all the same. Default: false.
+	AcceptUnknownMFA bool
+
+	// Owner names this process in leases. Default: a random ID.
+	Owner string
+
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+
+	// Rand returns numbers in [0, 1) for jitter. Default: math/rand/v2.
+	Rand func() float64
+
+	// Log receives one record per outcome. Default: discard.
+	Log *slog.Logger
+}
+
+// A Service keeps the custody of all grants. Its methods return *failure.Error for what a person can be told, and are
+// safe for concurrent use, in one process and across replicas.
+type Service struct {
+	cfg   Config
+	loans loanCache
+	lends singleflight.Group // joins equal redemptions; key is tenant and api
+}
+
+// New checks cfg and fills in its defaults. It starts nothing.
+func New(cfg Config) (*Service, error) {
+	if cfg.Store == nil || cfg.Microsoft == nil {
+		return nil, errors.New("token: a store and Microsoft are required")
+	}
+	if cfg.Every == 0 {
+		cfg.Every = 10 * 24 * time.Hour
+	}
+	if cfg.Jitter == 0 {
+		cfg.Jitter = cfg.Every / 10
+	}
+	if cfg.Every < 0 || cfg.Jitter < 0 || cfg.Every+cfg.Jitter > Life/2 || cfg.Jitter >= cfg.Every {
+		return nil, fmt.Errorf("token: renewal every %s ± %s does not fit into the %s that a refresh token lives", cfg.Every, cfg.Jitter, Life)
+	}
+	if cfg.Lease == 0 {
+		cfg.Lease = 5 * time.Minute
+	}
+	if cfg.Workers == 0 {
+		cfg.Workers = 8
+	}
+	if cfg.ClaimLife == 0 {
+		cfg.ClaimLife = 24 * time.Hour
+	}
+	if cfg.Owner == "" {
+		cfg.Owner = random.ID()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Float64
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{cfg: cfg, loans: loanCache{byKey: map[loanKey]Loan{}}}, nil
+}
+
+// party is a tenant with its instance.
+type party struct {
+	instance tenant.Instance
+	tenant   tenant.Tenant
+}
+
+func (p party) client() tenant.Client { return tenant.ClientOf(p.instance, p.tenant) }
+
+func (s *Service) party(ctx context.Context, tenantID string) (party, error) {
+	t, err := s.cfg.Store.Tenant(ctx, tenantID)
+	if errors.Is(err, tenant.ErrNotFound) {
+		return party{}, failure.New(failure.NotFound)
+	}
+	if err != nil {
+		return party{}, fmt.Errorf("reading tenant %s: %w", tenantID, err)
+	}
+	in, err := s.cfg.Store.Instance(ctx, t.InstanceKey)
+	if err != nil {
+		return party{}, fmt.Errorf("reading instance of tenant %s: %w", tenantID, err)
+	}
+	return party{in, t}, nil
+}
+
+// grant returns the grant in a slot and whether there is one.
+func (s *Service) grant(ctx context.Context, tenantID string, slot Slot) (Grant, bool, error) {
+	g, err := s.cfg.Store.Grant(ctx, tenantID, slot)
+	if errors.Is(err, tenant.ErrNotFound) {
+		return Grant{}, false, nil
+	}
+	if err != nil {
+		return Grant{}, false, fmt.Errorf("reading %s grant of %s: %w", slot, tenantID, err)
+	}
+	return g, true, nil
+}
+
+// usable returns the client for g, or why g cannot be used any more: a refresh token is bound to its directory's user
+// and to the application it was issued to (microsoft-identity.md §3.4).
+func (p party) usable(g Grant) (tenant.Client, error) {
+	c := p.client()
+	switch {
+	case c.DirectoryID == "":
+		return c, failure.New(failure.DirectoryMissing)
+	case c.Application.ID == "" || c.Application.Secret.Empty():
+		return c, failure.New(failure.ApplicationMissing)
+	case c.DirectoryID != g.DirectoryID:
+		return c, failure.New(failure.DirectoryChanged, "seen", g.DirectoryID, "expected", c.DirectoryID)
+	case c.Application.ID != g.ApplicationID:
+		return c, failure.New(failure.ApplicationChanged, "seen", g.ApplicationID, "expected", c.Application.ID)
+	}
+	return c, nil
+}
+
+func (s *Service) append(ctx context.Context, p party, e audit.Event) error {
+	e.ID, e.At, e.Reference = random.ID(), s.cfg.Now(), failure.Reference(ctx)
+	e.InstanceKey, e.TenantID = p.tenant.InstanceKey, p.tenant.ID
+	if e.Result == "" {
+		e.Result = audit.OK
+	}
+	if err := s.cfg.Store.AppendEvent(ctx, e); err != nil {
+		return fmt.Errorf("appending event %s of %s: %w", e.Action, e.TenantID, err)
+	}
+	return nil
+}
+
+// refusal returns the event of an action that failed.
+func refusal(action audit.Action, by audit.Actor, err error) audit.Event {
+	f := failure.From(err)
+	e := audit.Event{Action: action, Actor: by, Result: string(f.Code), Details: map[string]string{}}
+	for name, value := range f.Params {
+		e.Details[name] = value
+	}
+	if f.Microsoft != nil && f.Microsoft.Code != "" {
+		e.Details["microsoft_code"] = f.Microsoft.Code
+	}
+	return e
+}
+
+// Forget destroys our copies of a tenant's refresh tokens. It revokes nothing at Microsoft: there is no way to do that
+// for one token (microsoft-identity.md §6.4).
+func (s *Service) Forget(ctx context.Context, tenantID string, by audit.Actor) (Status, error) {
+	p, err := s.party(ctx, tenantID)
+	if err != nil {
+		return Status{}, err
+	}
+	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		for _, slot := range []Slot{Active, Pending, Predecessor} {
+			if err := s.cfg.Store.DeleteGrant(ctx, tenantID, slot); err != nil && !errors.Is(err, tenant.ErrNotFound) {
+				return fmt.Errorf("deleting %s grant of %s: %w", slot, tenantID, err)
+			}
+		}
+		if err := s.cfg.Store.DeleteSchedule(ctx, tenantID); err != nil && !errors.Is(err, tenant.ErrNotFound) {
+			return fmt.Errorf("deleting schedule of %s: %w", tenantID, err)
+		}
+		return s.append(ctx, p, audit.Event{Action: audit.GrantForgotten, Actor: by})
+	})
+	if err != nil {
+		return Status{}, err
+	}
+	s.loans.drop(tenantID)
+	return s.Status(ctx, tenantID)
+}
+
+// History returns what was done to a tenant, newest first, up to limit, older than before when that is not zero.
+func (s *Service) History(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error) {
+	if _, err := s.party(ctx, tenantID); err != nil {
+		return nil, err
+	}
+	events, err := s.cfg.Store.Events(ctx, tenantID, before, limit)
+	if err != nil {
+		return nil, fmt.Errorf("reading events of %s: %w", tenantID, err)
+	}
+	return events, nil
+}

@@ -1,0 +1,162 @@
+package token
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"azure-partner-connector/connector/failure"
+)
+
+// A State is the token status in one word (design §6).
+type State string
+
+// The states.
+const (
+	StateAbsent         State = "absent"
+	StatePending        State = "pending"         // a manual consent waits for its claim code
+	StateActive         State = "active"          // all is well
+	StateExpiring       State = "expiring"        // 30 days or less are left
+	StateRenewalFailing State = "renewal_failing" // transient trouble
+	StateActionRequired State = "action_required" // a person must sign in again
+	StateMisconfigured  State = "misconfigured"
+	StateExpired        State = "expired"
+)
+
+// States returns every state.
+func States() []State {
+	return []State{StateAbsent, StatePending, StateActive, StateExpiring, StateRenewalFailing, StateActionRequired, StateMisconfigured, StateExpired}
+}
+
+// expiringBelow is the rest of life at which an unrenewed grant is called expiring.
+const expiringBelow = 30 * 24 * time.Hour
+
+// A Status is what is true of a tenant's token now. Times are zero where there is none.
+type Status struct {
+	State State
+	// Failure is the reason; nil when all is well.
+	Failure *failure.Record
+
+	IssuedAt, ExpiresAt, ConsentedAt time.Time
+	LastRenewalAt, NextRenewalAt     time.Time
+	// LastRenewalFailure is nil when the last renewal worked.
+	LastRenewalFailure *failure.Record
+	// DaysLeft counts the whole days until ExpiresAt; 0 without a grant.
+	DaysLeft int
+
+	DirectoryID   string
+	Directory     string // as entered
+	ApplicationID string
+	SecretEnds    time.Time
+	ConsentedBy   Person
+	AskedBy       string
+	Procedure     Procedure
+	Scopes        []string
+	Checks        Checks
+
+	// Pending is a manual consent that waits for its claim code; nil when none does.
+	Pending *PendingGrant
+}
+
+// A PendingGrant is who consented, for the person who is about to enter the claim code.
+type PendingGrant struct {
+	ConsentedBy Person
+	ConsentedAt time.Time
+	ExpiresAt   time.Time
+}
+
+// Status returns what is true of a tenant's token now.
+func (s *Service) Status(ctx context.Context, tenantID string) (Status, error) {
+	p, err := s.party(ctx, tenantID)
+	if err != nil {
+		return Status{}, err
+	}
+	active, hasActive, err := s.grant(ctx, tenantID, Active)
+	if err != nil {
+		return Status{}, err
+	}
+	pending, hasPending, err := s.grant(ctx, tenantID, Pending)
+	if err != nil {
+		return Status{}, err
+	}
+	schedule, err := s.cfg.Store.Schedule(ctx, tenantID)
+	if err != nil {
+		return Status{}, fmt.Errorf("reading schedule of %s: %w", tenantID, err)
+	}
+	now := s.cfg.Now()
+	st := p.status()
+	if claimEnds := pending.ConsentedAt.Add(s.cfg.ClaimLife); hasPending && now.Before(claimEnds) {
+		st.Pending = &PendingGrant{pending.ConsentedBy, pending.ConsentedAt, claimEnds}
+	}
+	if hasActive {
+		st.describe(active, schedule, now)
+	}
+	st.State, st.Failure = judge(p, st, active, hasActive, schedule, now)
+	return st, nil
+}
+
+func (p party) status() Status {
+	c := p.client()
+	return Status{
+		DirectoryID: c.DirectoryID, Directory: p.tenant.Directory,
+		ApplicationID: c.Application.ID, SecretEnds: c.Application.SecretEnds,
+		Checks: Checks{MFA: Unknown, GlobalAdmin: Unknown, AdminAgent: Unknown},
+	}
+}
+
+func (st *Status) describe(g Grant, schedule Schedule, now time.Time) {
+	st.IssuedAt, st.ExpiresAt, st.ConsentedAt = g.IssuedAt, g.ExpiresAt(), g.ConsentedAt
+	st.ConsentedBy, st.AskedBy, st.Procedure, st.Scopes, st.Checks = g.ConsentedBy, g.AskedBy, g.Procedure, g.Scopes, g.Checks
+	if left := st.ExpiresAt.Sub(now); left > 0 {
+		st.DaysLeft = int(left / (24 * time.Hour))
+	}
+	st.LastRenewalAt, st.LastRenewalFailure = schedule.LastAt, schedule.Failure
+	if schedule.DueAt.Before(never) {
+		st.NextRenewalAt = schedule.DueAt
+	}
+}
+
+// judge decides the state. What a person must repair comes before what time repairs, and an expired grant before both.
+func judge(p party, st Status, g Grant, hasActive bool, schedule Schedule, now time.Time) (State, *failure.Record) {
+	if !hasActive {
+		return judgeAbsent(p, st)
+	}
+	if !now.Before(g.ExpiresAt()) {
+		return StateExpired, &failure.Record{Code: failure.GrantExpired}
+	}
+	if _, err := p.usable(g); err != nil {
+		f := failure.From(err)
+		return stateOf(f.Kind()), &failure.Record{Code: f.Code, Params: f.Params}
+	}
+	if schedule.Failure != nil {
+		return stateOf(schedule.Failure.Code.Kind()), schedule.Failure
+	}
+	if g.ExpiresAt().Sub(now) <= expiringBelow {
+		return StateExpiring, &failure.Record{Code: failure.GrantExpiring, Params: map[string]string{"days": strconv.Itoa(st.DaysLeft)}}
+	}
+	return StateActive, nil
+}
+
+func judgeAbsent(p party, st Status) (State, *failure.Record) {
+	c := p.client()
+	switch {
+	case st.Pending != nil:
+		return StatePending, &failure.Record{Code: failure.ClaimWaiting, Params: map[string]string{"username": st.Pending.ConsentedBy.Username}}
+	case p.tenant.Directory == "":
+		return StateMisconfigured, &failure.Record{Code: failure.DirectoryMissing}
+	case c.Application.ID == "" || c.Application.Secret.Empty():
+		return StateMisconfigured, &failure.Record{Code: failure.ApplicationMissing}
+	}
+	return StateAbsent, &failure.Record{Code: failure.GrantAbsent}
+}
+
+func stateOf(k failure.Kind) State {
+	switch k {
+	case failure.SignIn:
+		return StateActionRequired
+	case failure.Configuration:
+		return StateMisconfigured
+	}
+	return StateRenewalFailing
+}
