@@ -97,7 +97,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{cfg: cfg, loans: loanCache{byKey: map[loanKey]Loan{}}}, nil
+	return &Service{cfg: cfg, loans: loanCache{byKey: map[loanKey]answer{}}}, nil
 }
 
 // party is a tenant with its instance.

@@ -1,0 +1,223 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/secret"
+)
+
+// loanMargin is the rest of life below which a cached access token is not lent any more, so that a borrower can use
+// what he gets.
+const loanMargin = 5 * time.Minute
+
+// A Loan is an access token that is lent to another application of the platform.
+type Loan struct {
+	API         API
+	AccessToken secret.Text
+	ExpiresAt   time.Time
+	DirectoryID string
+
+	consentID string // the grant it was made from
+}
+
+// Lend returns an access token of api to a borrower on the instance's allow list. Tokens are cached until shortly
+// before they expire; however many ask at once, one process redeems once per tenant and api. The audit event is
+// stored before the token is returned.
+func (s *Service) Lend(ctx context.Context, tenantID string, api API, by audit.Actor) (Loan, error) {
+	p, err := s.party(ctx, tenantID)
+	if err != nil {
+		return Loan{}, err
+	}
+	loan, err := s.lend(ctx, p, api, by)
+	event := audit.Event{Action: audit.TokenLent, Actor: by, Details: map[string]string{"api": string(api)}}
+	if err != nil {
+		event = refusal(audit.LendingRefused, by, err)
+		event.Details["api"] = string(api)
+	}
+	if auditErr := s.append(context.WithoutCancel(ctx), p, event); auditErr != nil {
+		return Loan{}, auditErr
+	}
+	return loan, err
+}
+
+func (s *Service) lend(ctx context.Context, p party, api API, by audit.Actor) (Loan, error) {
+	if !slices.Contains(APIs(), api) {
+		return Loan{}, failure.New(failure.BadRequest, "reason", "api is none of partnercenter, graph, arm")
+	}
+	if by.Kind != audit.Application || by.ID == "" || !slices.Contains(p.instance.Settings.Borrowers, by.ID) {
+		return Loan{}, failure.New(failure.BorrowerNotAllowed)
+	}
+	g, err := s.lendable(ctx, p)
+	if err != nil {
+		return Loan{}, err
+	}
+	if loan, err, ok := s.loans.get(p.tenant.ID, api, g, s.cfg.Now()); ok {
+		return loan, err
+	}
+	// The redemption is shared, so one caller who leaves must not end it for the others.
+	shared := context.WithoutCancel(ctx)
+	result := s.lends.DoChan(p.tenant.ID+"/"+string(api), func() (any, error) {
+		if loan, err, ok := s.loans.get(p.tenant.ID, api, g, s.cfg.Now()); ok {
+			return loan, err
+		}
+		return s.redeemToLend(shared, p, g, api)
+	})
+	select {
+	case <-ctx.Done():
+		return Loan{}, ctx.Err()
+	case r := <-result:
+		if r.Err != nil {
+			return Loan{}, r.Err
+		}
+		return r.Val.(Loan), nil
+	}
+}
+
+// lendable returns the active grant, or why it cannot be lent from. A refusal that only a person can repair is
+// remembered, so that borrowers who ask again do not ask Microsoft again.
+func (s *Service) lendable(ctx context.Context, p party) (Grant, error) {
+	g, found, err := s.grant(ctx, p.tenant.ID, Active)
+	if err != nil {
+		return Grant{}, err
+	}
+	if !found {
+		return Grant{}, failure.New(failure.GrantAbsent)
+	}
+	if !s.cfg.Now().Before(g.ExpiresAt()) {
+		return Grant{}, failure.New(failure.GrantExpired)
+	}
+	schedule, err := s.cfg.Store.Schedule(ctx, p.tenant.ID)
+	if err != nil {
+		return Grant{}, err
+	}
+	if schedule.Failure != nil && schedule.Failure.Code.Kind() == failure.SignIn {
+		return Grant{}, schedule.Failure.Error()
+	}
+	_, err = p.usable(g)
+	return g, err
+}
+
+func (s *Service) redeemToLend(ctx context.Context, p party, g Grant, api API) (Loan, error) {
+	r, err := s.cfg.Microsoft.Renew(ctx, p.client(), g.RefreshToken, api)
+	if err != nil {
+		s.loans.refuse(p.tenant.ID, api, g.ConsentID, failure.From(err), s.cfg.Now())
+		return Loan{}, errors.Join(err, s.hasten(ctx, p, failure.From(err)))
+	}
+	if err := s.keepRotated(ctx, p, g, r); err != nil {
+		return Loan{}, err
+	}
+	loan := Loan{API: api, AccessToken: r.AccessToken, ExpiresAt: r.ExpiresAt, DirectoryID: g.DirectoryID, consentID: g.ConsentID}
+	s.loans.put(p.tenant.ID, loan)
+	return loan, nil
+}
+
+// hasten makes the renewal due at once when Microsoft refused the grant for good, so that the status soon tells it.
+func (s *Service) hasten(ctx context.Context, p party, f *failure.Error) error {
+	if f.Kind() != failure.SignIn && f.Kind() != failure.Configuration {
+		return nil
+	}
+	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		return s.reschedule(ctx, p.tenant.ID, func(schedule *Schedule) {
+			if schedule.Failure == nil {
+				schedule.DueAt = s.cfg.Now()
+			}
+		})
+	})
+}
+
+// keepRotated stores the successor that a lending brought along. Where somebody else stored a newer one, that stays:
+// both work.
+func (s *Service) keepRotated(ctx context.Context, p party, g Grant, r Redemption) error {
+	if r.RefreshToken.Empty() {
+		return nil
+	}
+	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		current, found, err := s.grant(ctx, p.tenant.ID, Active)
+		if err != nil || !found {
+			return err
+		}
+		if current.ConsentID != g.ConsentID || !current.IssuedAt.Before(r.IssuedAt) {
+			return nil
+		}
+		if err := s.keepPredecessor(ctx, current); err != nil {
+			return err
+		}
+		current.advance(r)
+		if err := s.cfg.Store.SaveGrant(ctx, &current); err != nil {
+			return stale(err, "saving grant of "+p.tenant.ID)
+		}
+		return nil
+	})
+}
+
+// refusalLife is how long a refusal answers for Microsoft before it is asked again.
+const refusalLife = 5 * time.Minute
+
+type loanKey struct {
+	tenantID string
+	api      API
+}
+
+// An answer is what a borrower gets: a loan, or a refusal until its end.
+type answer struct {
+	loan         Loan
+	refusal      *failure.Error
+	refusedUntil time.Time
+}
+
+// loanCache keeps access tokens in memory until shortly before they expire, and refusals for a while.
+type loanCache struct {
+	mu    sync.Mutex // guards byKey
+	byKey map[loanKey]answer
+}
+
+// get returns what was answered for g's consent while that still holds.
+func (c *loanCache) get(tenantID string, api API, g Grant, now time.Time) (Loan, error, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a, ok := c.byKey[loanKey{tenantID, api}]
+	switch {
+	case !ok || a.loan.consentID != g.ConsentID:
+		return Loan{}, nil, false
+	case a.refusal != nil:
+		return Loan{}, a.refusal, now.Before(a.refusedUntil)
+	}
+	return a.loan, nil, a.loan.ExpiresAt.Sub(now) > loanMargin
+}
+
+func (c *loanCache) put(tenantID string, loan Loan) {
+	c.set(loanKey{tenantID, loan.API}, answer{loan: loan})
+}
+
+// refuse remembers a refusal: for a while what is permanent, as long as Microsoft asked what is not.
+func (c *loanCache) refuse(tenantID string, api API, consentID string, f *failure.Error, now time.Time) {
+	until := now.Add(refusalLife)
+	if f.Kind() == failure.Transient {
+		until = now
+		if f.Microsoft != nil {
+			until = now.Add(time.Duration(f.Microsoft.RetryAfterSeconds) * time.Second)
+		}
+	}
+	c.set(loanKey{tenantID, api}, answer{loan: Loan{consentID: consentID}, refusal: f, refusedUntil: until})
+}
+
+func (c *loanCache) set(key loanKey, a answer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.byKey[key] = a
+}
+
+// drop forgets what was answered for a tenant.
+func (c *loanCache) drop(tenantID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, api := range APIs() {
+		delete(c.byKey, loanKey{tenantID, api})
+	}
+}

@@ -1,0 +1,264 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/tenant"
+)
+
+// never is the due time of a schedule that only a person can set going again.
+var never = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+
+// retryAfter are the waits after transient failures in a row; the last one repeats. A renewal has 80 days of slack, so
+// nothing is gained by haste (microsoft-identity.md §3.7).
+var retryAfter = []time.Duration{15 * time.Minute, time.Hour, 4 * time.Hour, 24 * time.Hour}
+
+// retryConfiguration is the wait after a failure that a change of settings repairs: often enough to heal by itself on
+// the day after, seldom enough never to be a loop.
+const retryConfiguration = 24 * time.Hour
+
+// purpose is why a grant is redeemed.
+type purpose int
+
+const (
+	scheduled purpose = iota // only when still due
+	onDemand
+	check // learn and record, leave the schedule
+)
+
+// Renew renews a tenant's grant now. It returns why when that did not work; the status then tells it too.
+func (s *Service) Renew(ctx context.Context, tenantID string, by audit.Actor) (Status, error) {
+	if err := s.redeem(ctx, tenantID, by, onDemand); err != nil {
+		return Status{}, err
+	}
+	return s.Status(ctx, tenantID)
+}
+
+// Check uses a tenant's grant once with every api and records what was learned. It returns why when Microsoft refused
+// the grant itself.
+func (s *Service) Check(ctx context.Context, tenantID string, by audit.Actor) (Status, error) {
+	if err := s.redeem(ctx, tenantID, by, check); err != nil {
+		return Status{}, err
+	}
+	return s.Status(ctx, tenantID)
+}
+
+// redeem exchanges a tenant's active grant for its successor under the tenant's lease, stores that before anything
+// else, and then checks it.
+func (s *Service) redeem(ctx context.Context, tenantID string, by audit.Actor, why purpose) error {
+	p, err := s.party(ctx, tenantID)
+	if err != nil {
+		return err
+	}
+	now := s.cfg.Now()
+	owner := s.cfg.Owner + "/" + random.ID()
+	schedule, err := s.cfg.Store.Lease(ctx, tenantID, owner, now, now.Add(s.cfg.Lease))
+	switch {
+	case errors.Is(err, ErrLeased):
+		return failure.New(failure.RenewalRunning)
+	case errors.Is(err, tenant.ErrNotFound):
+		return failure.New(failure.GrantAbsent)
+	case err != nil:
+		return fmt.Errorf("leasing renewal of %s: %w", tenantID, err)
+	}
+	defer func() {
+		// The lease must be given back even when the caller is gone.
+		if err := s.cfg.Store.Release(context.WithoutCancel(ctx), tenantID, owner); err != nil {
+			s.cfg.Log.ErrorContext(ctx, "releasing renewal", "tenant", tenantID, "err", err)
+		}
+	}()
+	if why == scheduled && schedule.DueAt.After(now) {
+		return nil // another replica was faster
+	}
+	calls, cancel := context.WithTimeout(ctx, s.cfg.Lease*4/5)
+	defer cancel()
+	return s.redeemLeased(calls, p, by, why)
+}
+
+func (s *Service) redeemLeased(ctx context.Context, p party, by audit.Actor, why purpose) error {
+	started := s.cfg.Now()
+	g, found, err := s.grant(ctx, p.tenant.ID, Active)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return failure.New(failure.GrantAbsent)
+	}
+	redeemed, err := s.redeemGrant(ctx, p, g)
+	// What Microsoft said is recorded even when the caller is gone: the old value may be the last one that works.
+	durable := context.WithoutCancel(ctx)
+	if err != nil {
+		return errors.Join(err, s.fail(durable, p, g, by, err))
+	}
+	g, err = s.keepSuccessor(durable, p, g, redeemed, by, why)
+	if err != nil {
+		return err
+	}
+	if err := s.examine(ctx, p, g, redeemed); err != nil {
+		return err
+	}
+	s.cfg.Log.InfoContext(ctx, "renewal succeeded", "tenant", p.tenant.ID, "action", actionOf(why),
+		"dur", s.cfg.Now().Sub(started), "reference", failure.Reference(ctx))
+	return nil
+}
+
+// redeemGrant redeems g for Partner Center. When Microsoft refuses the value, its predecessor gets one chance: the
+// successor may have been lost or spoiled on its way.
+func (s *Service) redeemGrant(ctx context.Context, p party, g Grant) (Redemption, error) {
+	c, err := p.usable(g)
+	if err != nil {
+		return Redemption{}, err
+	}
+	redeemed, err := s.cfg.Microsoft.Renew(ctx, c, g.RefreshToken, PartnerCenter)
+	if err == nil || failure.From(err).Kind() != failure.SignIn {
+		return redeemed, err
+	}
+	old, found, readErr := s.grant(ctx, p.tenant.ID, Predecessor)
+	if readErr != nil || !found || old.ApplicationID != c.Application.ID || old.DirectoryID != c.DirectoryID || !s.cfg.Now().Before(old.ExpiresAt()) {
+		return Redemption{}, err
+	}
+	if again, oldErr := s.cfg.Microsoft.Renew(ctx, c, old.RefreshToken, PartnerCenter); oldErr == nil {
+		s.cfg.Log.WarnContext(ctx, "the predecessor worked where the active grant did not", "tenant", p.tenant.ID, "err", err)
+		return again, nil
+	}
+	return Redemption{}, err
+}
+
+// keepSuccessor stores what a redemption returned, with the schedule and the event, and returns the stored grant. A
+// grant that was stored meanwhile and is newer stays.
+func (s *Service) keepSuccessor(ctx context.Context, p party, g Grant, r Redemption, by audit.Actor, why purpose) (Grant, error) {
+	var kept Grant
+	err := s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		current, found, err := s.grant(ctx, p.tenant.ID, Active)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return failure.New(failure.GrantAbsent) // forgotten meanwhile
+		}
+		if current.ConsentID != g.ConsentID || r.RefreshToken.Empty() || !current.IssuedAt.Before(r.IssuedAt) {
+			kept = current
+		} else {
+			if err := s.keepPredecessor(ctx, current); err != nil {
+				return err
+			}
+			kept = current
+			kept.advance(r)
+			if err := s.cfg.Store.SaveGrant(ctx, &kept); err != nil {
+				return stale(err, "saving grant of "+p.tenant.ID)
+			}
+		}
+		err = s.reschedule(ctx, p.tenant.ID, func(schedule *Schedule) {
+			due, healthy := schedule.DueAt, schedule.Failure == nil
+			s.succeed(schedule)
+			if why == check && healthy {
+				schedule.DueAt = due
+			}
+		})
+		if err != nil {
+			return err
+		}
+		return s.append(ctx, p, audit.Event{Action: actionOf(why), Actor: by})
+	})
+	return kept, err
+}
+
+func actionOf(why purpose) audit.Action {
+	if why == check {
+		return audit.GrantChecked
+	}
+	return audit.GrantRenewed
+}
+
+// succeed sets a schedule after a success: next renewal in Every ± Jitter.
+func (s *Service) succeed(schedule *Schedule) {
+	now := s.cfg.Now()
+	jitter := time.Duration((2*s.cfg.Rand() - 1) * float64(s.cfg.Jitter))
+	schedule.DueAt = now.Add(s.cfg.Every + jitter)
+	schedule.LastAt, schedule.LastSuccessAt = now, now
+	schedule.Attempt, schedule.FailingSince, schedule.Failure = 0, time.Time{}, nil
+}
+
+// reschedule changes a tenant's schedule in the caller's transaction.
+func (s *Service) reschedule(ctx context.Context, tenantID string, change func(*Schedule)) error {
+	schedule, err := s.cfg.Store.Schedule(ctx, tenantID)
+	if err != nil {
+		return fmt.Errorf("reading schedule of %s: %w", tenantID, err)
+	}
+	change(&schedule)
+	if err := s.cfg.Store.SaveSchedule(ctx, &schedule); err != nil {
+		return stale(err, "saving schedule of "+tenantID)
+	}
+	return nil
+}
+
+// fail records a failed redemption and when to try again: never for what a person must repair.
+func (s *Service) fail(ctx context.Context, p party, g Grant, by audit.Actor, cause error) error {
+	f := failure.From(cause)
+	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		err := s.reschedule(ctx, p.tenant.ID, func(schedule *Schedule) {
+			now := s.cfg.Now()
+			schedule.LastAt = now
+			schedule.Attempt++
+			if schedule.FailingSince.IsZero() {
+				schedule.FailingSince = now
+			}
+			schedule.Failure = failure.NewRecord(ctx, f)
+			schedule.DueAt = nextAttempt(now, f, schedule.Attempt, g)
+		})
+		if err != nil {
+			return err
+		}
+		return s.append(ctx, p, refusal(audit.RenewalFailed, by, cause))
+	})
+}
+
+func nextAttempt(now time.Time, f *failure.Error, attempt int, g Grant) time.Time {
+	if !now.Before(g.ExpiresAt()) {
+		return never // Microsoft has said so, too: this attempt was made after the end of its life
+	}
+	switch f.Kind() {
+	case failure.Configuration:
+		return now.Add(retryConfiguration)
+	case failure.Transient, failure.Internal:
+		wait := retryAfter[min(attempt, len(retryAfter))-1]
+		if f.Kind() == failure.Internal {
+			wait = max(wait, time.Hour) // a loop guard that has struck wants an hour of silence
+		}
+		if f.Microsoft != nil {
+			wait = max(wait, time.Duration(f.Microsoft.RetryAfterSeconds)*time.Second)
+		}
+		return now.Add(wait)
+	}
+	return never
+}
+
+// examine uses the stored successor with every api and records what was learned. A lost MFA shows in the status.
+func (s *Service) examine(ctx context.Context, p party, g Grant, r Redemption) error {
+	c := p.client()
+	claims := s.cfg.Microsoft.Claims(r.AccessToken)
+	probe := s.cfg.Microsoft.Probe(ctx, c, PartnerCenter, r.AccessToken)
+	g.Checks = Checks{MFA: proven(claims.MFA, probe.MFA), GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: probe}}
+	s.checkOthers(ctx, c, &g)
+	return s.cfg.Store.Transact(context.WithoutCancel(ctx), func(ctx context.Context) error {
+		examined := g // this function may run twice, and saving advances the version
+		if err := s.cfg.Store.SaveGrant(ctx, &examined); errors.Is(err, ErrStale) {
+			return nil // a newer grant has come in; its own checks are the true ones
+		} else if err != nil {
+			return fmt.Errorf("saving checks of %s: %w", p.tenant.ID, err)
+		}
+		if g.Checks.MFA != No {
+			return nil
+		}
+		return s.reschedule(ctx, p.tenant.ID, func(schedule *Schedule) {
+			schedule.Failure = failure.NewRecord(ctx, failure.New(failure.MFARequired))
+			schedule.FailingSince = s.cfg.Now()
+		})
+	})
+}
