@@ -1,0 +1,34 @@
+# The connector as an image: one static program, CA certificates and time zones; no shell, no package manager, no root.
+#
+#   docker build --build-arg VERSION=1.2.3 -t azure-partner-connector:1.2.3 .
+#   docker run --read-only -v connector-data:/data -v ./connector.yaml:/etc/connector/connector.yaml:ro \
+#     -v ./keys:/etc/connector/keys:ro -p 8080:8080 -p 8081:8081 azure-partner-connector:1.2.3
+#
+# See docs/operations.md for the configuration, the listeners and what to keep a backup of.
+
+FROM golang:1.26 AS build
+WORKDIR /src
+
+# The modules first, so that a change of code does not download them again.
+COPY go.mod go.sum ./
+RUN go mod download
+
+COPY . .
+ARG VERSION=unknown
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /image/connector ./connector
+
+# What the program may write, owned by the user below; scratch has no mkdir.
+RUN mkdir -p /image/data /image/tmp && chown 65532:65532 /image/data && chmod 0700 /image/data && chmod 1777 /image/tmp
+
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /usr/local/go/lib/time/zoneinfo.zip /usr/share/
+ENV ZONEINFO=/usr/share/zoneinfo.zip
+COPY --from=build /image/ /
+
+USER 65532:65532
+WORKDIR /data
+VOLUME /data
+
+ENTRYPOINT ["/connector"]
+CMD ["serve"]

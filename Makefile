@@ -1,0 +1,58 @@
+# Building, checking and trying the product. `make` alone lists what there is.
+#
+#   GO                 the go command                                   (default: go)
+#   TEST_MYSQL_DSN     a MySQL or MariaDB server to test against        (default: a private MariaDB is started)
+#   TESTFLAGS          what `make test` hands to go test
+#   VERSION            what the program calls itself                    (default: from git)
+
+GO        ?= go
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# Two packages at a time: several start browsers and databases of their own, which would only wait for each other.
+TESTFLAGS ?= -race -p 2 -timeout 20m
+
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI         := $(CURDIR)/.cache/bin/$(GOLANGCI_VERSION)/golangci-lint
+WITH_MARIADB     := ./connector/store/storetest/withmariadb
+
+.DEFAULT_GOAL := help
+.PHONY: help test lint build package sandbox walk clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+test: ## install what is missing, then lint and run every test with the race detector
+	@build/prerequisites.sh gcc rsync chromium
+	@$(MAKE) --no-print-directory lint
+ifdef TEST_MYSQL_DSN
+	CGO_ENABLED=1 $(GO) test $(TESTFLAGS) ./...
+else
+	@build/prerequisites.sh mariadbd
+	CGO_ENABLED=1 $(GO) run $(WITH_MARIADB) -- $(GO) test $(TESTFLAGS) ./...
+endif
+
+lint: $(GOLANGCI) ## check formatting, code, the directions of the house, scripts and the module file
+	@build/prerequisites.sh shellcheck
+	shellcheck build/*.sh .ci/run
+	$(GO) mod verify
+	$(GO) mod tidy -diff
+	$(GOLANGCI) run ./...
+
+$(GOLANGCI):
+	@echo "Installing golangci-lint $(GOLANGCI_VERSION) into .cache/bin: once, a minute or two."
+	GOBIN=$(@D) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+build: ## build bin/connector, static and stripped
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/connector ./connector
+
+package: ## build dist/*.app.zip, what the platform imports
+	$(GO) run ./connector package
+
+sandbox: ## start everything on this machine: simulated Microsoft, simulated platform, the connector
+	$(GO) run ./sandbox
+
+walk: ## start the sandbox, drive both procedures in a browser, and say what was seen
+	@build/prerequisites.sh chromium
+	$(GO) run ./sandbox --walk
+
+clean: ## remove what was built, cached and kept by the sandbox in this folder
+	rm -rf bin dist .cache sandbox-data

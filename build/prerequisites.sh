@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Makes sure that the given commands exist on this machine, installing what is missing by apt-get and saying why.
+#
+#   build/prerequisites.sh gcc mariadbd chromium
+#
+# It does nothing, quickly, when nothing is missing.
+set -euo pipefail
+
+# Debian keeps servers in sbin, which is not on everybody's PATH.
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+# package_of prints the Debian packages that bring a command.
+package_of() {
+	case "$1" in
+	gcc) echo gcc libc6-dev ;;
+	mariadbd) echo mariadb-server ;;
+	rsync) echo rsync ;;
+	chromium) echo chromium chromium-sandbox fonts-liberation ;;
+	shellcheck) echo shellcheck ;;
+	make) echo make ;;
+	*)
+		echo "prerequisites.sh: no package is known for $1" >&2
+		return 2
+		;;
+	esac
+}
+
+# reason_for prints what a command is needed for.
+reason_for() {
+	case "$1" in
+	gcc) echo "the race detector needs cgo" ;;
+	mariadbd) echo "tests run against a private MariaDB in a temporary folder" ;;
+	rsync) echo "a private MariaDB cluster copies its data by it" ;;
+	chromium) echo "tests drive the screens and pages in a real browser" ;;
+	shellcheck) echo "shell scripts are checked by it" ;;
+	make) echo "the Makefile is run by it" ;;
+	esac
+}
+
+missing=()
+for name in "$@"; do
+	package_of "$name" >/dev/null
+	command -v "$name" >/dev/null || missing+=("$name")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+	exit 0
+fi
+
+packages=()
+echo "Missing on this machine:"
+for name in "${missing[@]}"; do
+	read -ra of <<<"$(package_of "$name")"
+	packages+=("${of[@]}")
+	echo "  $name: $(reason_for "$name")"
+done
+
+if ! command -v apt-get >/dev/null; then
+	echo "This machine has no apt-get. Install the commands above (in Debian's names: ${packages[*]}) and run this again." >&2
+	exit 1
+fi
+
+privileged=()
+if [ "$(id -u)" -ne 0 ]; then
+	if ! command -v sudo >/dev/null; then
+		echo "Installing needs root or sudo, and this user has neither. Let an administrator run: apt-get install ${packages[*]}" >&2
+		exit 1
+	fi
+	privileged=(sudo)
+	# Nobody can type a password where there is no terminal: fail at once instead of waiting for one.
+	[ -t 0 ] || privileged=(sudo -n)
+fi
+
+# apt installs noninteractively, and waits for another apt instead of failing at its lock.
+apt() {
+	${privileged[@]+"${privileged[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@"
+}
+
+echo "Installing by apt-get: ${packages[*]}"
+if ! { apt update && apt install -y --no-install-recommends "${packages[@]}"; }; then
+	echo "Installing failed. Install by hand and run this again: apt-get install ${packages[*]}" >&2
+	exit 1
+fi
+
+for name in "${missing[@]}"; do
+	if ! command -v "$name" >/dev/null; then
+		echo "$name is still missing after its package was installed. Put it on the PATH and run this again." >&2
+		exit 1
+	fi
+done
+case " ${missing[*]} " in *" mariadbd "*)
+	[ -d /run/systemd/system ] &&
+		echo "The package may have started MariaDB's own service; nothing here uses it. To stop it: systemctl disable --now mariadb"
+	;;
+esac
+exit 0
