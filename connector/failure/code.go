@@ -65,6 +65,7 @@ const (
 	MFARequired     Code = "mfa_required"
 	SignInFrequency Code = "sign_in_frequency"
 	AccountDisabled Code = "account_disabled"
+	AccountOutside  Code = "account_outside"
 	AccessBlocked   Code = "access_blocked"
 	ConsentMissing  Code = "consent_missing"
 	SignInRequired  Code = "sign_in_required"
