@@ -176,6 +176,7 @@ var messages = map[Code]message{
 	MFARequired:        {SignIn, http.StatusConflict, "Microsoft now asks for multi-factor authentication.", "Use Update Refresh Token and complete the multi-factor sign-in."},
 	SignInFrequency:    {SignIn, http.StatusConflict, "A sign-in frequency policy of the directory ended the session; renewal cannot prevent that.", "Exclude the account from the sign-in frequency policy, then use Update Refresh Token."},
 	AccountDisabled:    {SignIn, http.StatusConflict, "The Microsoft account is disabled, locked, deleted or its password has expired.", "Repair the account or choose another, then use Update Refresh Token."},
+	AccountOutside:     {SignIn, http.StatusConflict, "The Microsoft account does not belong to the directory or is not assigned to the application.", "Assign the account to the application in the partner's directory or choose another, then use Update Refresh Token."},
 	AccessBlocked:      {SignIn, http.StatusConflict, "A Conditional Access policy of the directory blocks the sign-in.", "Let the policy admit this application's address, then use Update Refresh Token."},
 	ConsentMissing:     {SignIn, http.StatusConflict, "The consent for this application is missing or was withdrawn.", "Use Update Refresh Token and press Accept."},
 	SignInRequired:     {SignIn, http.StatusConflict, "Microsoft asks for a new sign-in.", "Use Update Refresh Token, or send the link of Manual Update."},
