@@ -50,6 +50,7 @@ const (
 	RoleMissing      Code = "role_missing"
 	NotAPartner      Code = "not_a_partner"
 	NoRefreshToken   Code = "no_refresh_token"
+	ClaimMalformed   Code = "claim_malformed"
 	ClaimWrong       Code = "claim_wrong"
 	ClaimExpired     Code = "claim_expired"
 	ClaimLocked      Code = "claim_locked"
@@ -162,6 +163,7 @@ var messages = map[Code]message{
 	RoleMissing:      {SignIn, http.StatusForbidden, "The account __username__ does not have the role __role__. Nothing was changed.", "Sign in as a user with the roles Global admin and Admin agent."},
 	NotAPartner:      {SignIn, http.StatusForbidden, "Partner Center refuses the account __username__. Nothing was changed.", "Sign in as an Admin agent of a direct-bill partner or indirect provider; indirect resellers have no access to the Partner Center API."},
 	NoRefreshToken:   {Configuration, http.StatusBadGateway, "Microsoft granted access but no refresh token. Nothing was changed.", "Check that the application may use offline_access and that its redirect address is of type Web."},
+	ClaimMalformed:   {"", http.StatusUnprocessableEntity, "What was entered is not an authentication code.", "Enter the twelve letters and digits that the onboarding page shows."},
 	ClaimWrong:       {"", http.StatusUnprocessableEntity, "This authentication code is not right. Tries left: __left__.", "Compare it with the code on the onboarding page and enter it again."},
 	ClaimExpired:     {"", http.StatusGone, "This authentication code has expired.", "Ask the administrator to open the link again; a new code is shown at the end."},
 	ClaimLocked:      {"", http.StatusLocked, "A wrong authentication code was entered too often; the waiting consent was discarded.", "Ask the administrator to open the link again; a new code is shown at the end."},

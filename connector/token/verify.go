@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/secret"
@@ -13,6 +14,9 @@ import (
 
 // personalDirectory is the directory that all personal Microsoft accounts share (microsoft-identity.md §4.2).
 const personalDirectory = "9188040d-6c67-4c5b-b112-36a304b66dad"
+
+// maxClockLag is how far the clocks of two replicas may be apart for a consent still to be taken as the newer value.
+const maxClockLag = 10 * time.Minute
 
 // An Offer is an authorization code that Microsoft returned for a tenant, and how the consent came about.
 type Offer struct {
@@ -181,6 +185,10 @@ func (s *Service) Keep(ctx context.Context, g Grant) error {
 	g.Slot, g.Version = Active, 0
 	if found {
 		g.Version = old.Version
+		// A consent is newer than what is stored, whatever the clocks of two replicas say.
+		if lag := old.IssuedAt.Sub(g.IssuedAt); lag >= 0 && lag < maxClockLag {
+			g.IssuedAt = old.IssuedAt.Add(time.Millisecond)
+		}
 		if err := s.keepPredecessor(ctx, old); err != nil {
 			return err
 		}

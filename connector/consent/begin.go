@@ -1,0 +1,204 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// A Begun consent is what the panel needs to go on.
+type Begun struct {
+	ID        string
+	URL       string
+	ExpiresAt time.Time
+}
+
+// Begin starts the automatic procedure; the caller opens URL in a new window and polls Find.
+func (s *Service) Begin(ctx context.Context, tenantID string, by audit.Actor) (Begun, error) {
+	p, err := s.ready(ctx, tenantID)
+	if err != nil {
+		return Begun{}, err
+	}
+	c, err := s.open(ctx, p, token.Automatic, s.cfg.ConsentLife, audit.ConsentBegun, by)
+	if err != nil {
+		return Begun{}, err
+	}
+	return Begun{c.ID, s.landingURL(c), c.ExpiresAt}, nil
+}
+
+// Link returns the link of the manual procedure: the one that is open, or a new one.
+func (s *Service) Link(ctx context.Context, tenantID string, by audit.Actor) (Begun, error) {
+	p, err := s.ready(ctx, tenantID)
+	if err != nil {
+		return Begun{}, err
+	}
+	c, err := s.cfg.Store.OpenConsent(ctx, tenantID, token.Manual)
+	switch {
+	case errors.Is(err, tenant.ErrNotFound):
+		c = Consent{}
+	case err != nil:
+		return Begun{}, fmt.Errorf("reading open link of %s: %w", tenantID, err)
+	}
+	if c.ID == "" || !s.cfg.Now().Before(c.ExpiresAt) {
+		if c, err = s.open(ctx, p, token.Manual, s.cfg.LinkLife, audit.ConsentLinked, by); err != nil {
+			return Begun{}, err
+		}
+	}
+	if p.instance.Settings.DirectLink {
+		return s.directLink(ctx, p, c)
+	}
+	return Begun{c.ID, s.landingURL(c), c.ExpiresAt}, nil
+}
+
+func (s *Service) landingURL(c Consent) string { return s.cfg.PublicURL + "/consent/" + c.Link.Reveal() }
+
+func (s *Service) open(ctx context.Context, p party, procedure token.Procedure, life time.Duration, action audit.Action, by audit.Actor) (Consent, error) {
+	now := s.cfg.Now()
+	c := Consent{
+		ID: random.ID(), TenantID: p.tenant.ID, Procedure: procedure, Status: Waiting,
+		Link: secret.New(random.Token()), AskedBy: by, CreatedAt: now, ExpiresAt: now.Add(life),
+	}
+	var err error
+	if c.LinkHash, err = s.hash(hashLink, c.Link.Reveal()); err != nil {
+		return Consent{}, err
+	}
+	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		fresh := c
+		if err := s.cfg.Store.SaveConsent(ctx, &fresh); err != nil {
+			return changed(err, "saving consent "+c.ID)
+		}
+		return s.append(ctx, p, audit.Event{Action: action, Actor: by, Details: map[string]string{"procedure": string(procedure)}})
+	})
+	return c, err
+}
+
+// directLink returns Microsoft's own address for a link. Its state is the link's secret, is bound to no browser, and
+// can only be redeemed by the panel, so that showing the link again shows the same address.
+func (s *Service) directLink(ctx context.Context, p party, c Consent) (Begun, error) {
+	hash, err := s.hash(hashState, c.Link.Reveal())
+	if err != nil {
+		return Begun{}, err
+	}
+	state, err := s.cfg.Store.State(ctx, hash)
+	switch {
+	case errors.Is(err, tenant.ErrNotFound):
+		state = newState(c.ID, p.tenant.ID, "", s.cfg.Now(), c.ExpiresAt)
+		state.Hash = hash
+		if err := s.cfg.Store.AddState(ctx, state); err != nil {
+			return Begun{}, fmt.Errorf("saving state of consent %s: %w", c.ID, err)
+		}
+	case err != nil:
+		return Begun{}, fmt.Errorf("reading state of consent %s: %w", c.ID, err)
+	}
+	url, err := s.authorizeURL(ctx, p, state, c.Link.Reveal(), "")
+	return Begun{c.ID, url, c.ExpiresAt}, err
+}
+
+// Find returns a consent of a tenant, for the panel that waits for it. One that took too long is failed.
+func (s *Service) Find(ctx context.Context, tenantID, consentID string) (Consent, error) {
+	c, err := s.cfg.Store.Consent(ctx, consentID)
+	if errors.Is(err, tenant.ErrNotFound) || err == nil && c.TenantID != tenantID {
+		return Consent{}, failure.New(failure.NotFound)
+	}
+	if err != nil {
+		return Consent{}, fmt.Errorf("reading consent %s: %w", consentID, err)
+	}
+	if c.Status == Waiting && !s.cfg.Now().Before(c.ExpiresAt) {
+		c.Status, c.Failure = Failed, failure.NewRecord(ctx, failure.New(failure.ConsentTimedOut))
+	}
+	return c, nil
+}
+
+// A Landing is what the visitor of a link is told before he goes on to Microsoft.
+type Landing struct {
+	Procedure     token.Procedure
+	TenantName    string
+	Marketplace   string
+	Directory     string
+	ApplicationID string
+	ExpiresAt     time.Time
+	// StraightOn says that the visitor goes on to Microsoft without being shown a page.
+	StraightOn bool
+}
+
+// Landing returns what a link is about. It changes nothing, so that previews of mail programs burn nothing.
+func (s *Service) Landing(ctx context.Context, link string) (Landing, error) {
+	c, p, err := s.follow(ctx, link)
+	if err != nil {
+		return Landing{}, err
+	}
+	return Landing{
+		Procedure: c.Procedure, TenantName: p.tenant.Name, Marketplace: p.tenant.Marketplace,
+		Directory: p.tenant.Directory, ApplicationID: p.client().Application.ID, ExpiresAt: c.ExpiresAt,
+		StraightOn: c.Procedure == token.Automatic || p.instance.Settings.SkipLanding,
+	}, nil
+}
+
+// Authorize returns the address of Microsoft's sign-in page with a fresh state that only this browser can complete;
+// browser is the value of its cookie. A link may be authorized any number of times until one opening succeeds.
+func (s *Service) Authorize(ctx context.Context, link, browser, locale string) (string, error) {
+	c, p, err := s.follow(ctx, link)
+	if err != nil {
+		return "", err
+	}
+	browserHash, err := s.hash(hashBrowser, browser)
+	if err != nil {
+		return "", err
+	}
+	now := s.cfg.Now()
+	value := random.Token()
+	state := newState(c.ID, p.tenant.ID, browserHash, now, now.Add(s.cfg.ConsentLife))
+	if state.Hash, err = s.hash(hashState, value); err != nil {
+		return "", err
+	}
+	if err := s.cfg.Store.AddState(ctx, state); err != nil {
+		return "", fmt.Errorf("saving state of consent %s: %w", c.ID, err)
+	}
+	return s.authorizeURL(ctx, p, state, value, locale)
+}
+
+// follow returns the open consent behind a link.
+func (s *Service) follow(ctx context.Context, link string) (Consent, party, error) {
+	hash, err := s.hash(hashLink, link)
+	if err != nil {
+		return Consent{}, party{}, err
+	}
+	c, err := s.cfg.Store.ConsentByLink(ctx, hash)
+	if errors.Is(err, tenant.ErrNotFound) {
+		return Consent{}, party{}, failure.New(failure.LinkUnknown)
+	}
+	if err != nil {
+		return Consent{}, party{}, fmt.Errorf("reading consent of a link: %w", err)
+	}
+	if !c.EndedAt.IsZero() || !s.cfg.Now().Before(c.ExpiresAt) {
+		return Consent{}, party{}, failure.New(failure.LinkExpired)
+	}
+	p, err := s.ready(ctx, c.TenantID)
+	return c, p, err
+}
+
+func (s *Service) authorizeURL(ctx context.Context, p party, state State, value, locale string) (string, error) {
+	c := p.client()
+	// The consent page is only worth showing for an application that nobody consented to yet; later a fresh sign-in
+	// is what counts (microsoft-identity.md §2.1).
+	prompt := "consent"
+	g, err := s.cfg.Store.Grant(ctx, p.tenant.ID, token.Active)
+	switch {
+	case err == nil && g.ApplicationID == c.Application.ID && g.DirectoryID == c.DirectoryID:
+		prompt = "login"
+	case err != nil && !errors.Is(err, tenant.ErrNotFound):
+		return "", fmt.Errorf("reading grant of %s: %w", p.tenant.ID, err)
+	}
+	return s.cfg.Microsoft.AuthorizeURL(c, AuthorizeRequest{
+		State: value, Nonce: state.Nonce.Reveal(), Verifier: state.Verifier,
+		RedirectURI: s.RedirectURI(), Prompt: prompt, Locale: locale,
+	})
+}

@@ -1,0 +1,205 @@
+package consent
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// A Callback is what Microsoft sent to the redirect address.
+type Callback struct {
+	State   string
+	Browser string // value of the browser's cookie; empty when it sent none
+	Code    secret.Text
+
+	Error, SubCode, Description string
+}
+
+// An Outcome is what the visitor is told after a consent was accepted.
+type Outcome struct {
+	Procedure      token.Procedure
+	ClaimCode      string // manual only; it is shown once and kept as a hash
+	ClaimExpiresAt time.Time
+	ConsentedBy    token.Person
+	TenantName     string
+}
+
+// keepAttempts bounds how often an accepted consent tries to be stored beside a renewal that changes the same rows.
+const keepAttempts = 3
+
+// Complete runs the checks of design §4 on what came back from Microsoft, and stores the grant: active for the
+// automatic procedure, pending for the manual one. A refusal stores no grant.
+func (s *Service) Complete(ctx context.Context, cb Callback) (Outcome, error) {
+	state, c, p, err := s.returned(ctx, cb.State)
+	if err != nil {
+		return Outcome{}, err
+	}
+	browserHash, err := s.hash(hashBrowser, cb.Browser)
+	if err != nil {
+		return Outcome{}, err
+	}
+	// Checked before the state is used up, so that a stranger cannot spoil somebody's sign-in.
+	if state.BrowserHash == "" || subtle.ConstantTimeCompare([]byte(browserHash), []byte(state.BrowserHash)) != 1 {
+		return Outcome{}, failure.New(failure.StateBrowser)
+	}
+	g, err := s.accept(ctx, p, c, state, cb)
+	if err != nil {
+		return Outcome{}, err
+	}
+	out := Outcome{Procedure: c.Procedure, ConsentedBy: g.ConsentedBy, TenantName: p.tenant.Name}
+	if c.Procedure == token.Automatic {
+		return out, s.succeed(ctx, p, c.ID, g, visitor(g.ConsentedBy))
+	}
+	out.ClaimCode, out.ClaimExpiresAt = random.ClaimCode(), g.ConsentedAt.Add(s.cfg.ClaimLife)
+	return out, s.await(ctx, p, c.ID, g, out)
+}
+
+// returned finds what a state parameter belongs to, and refuses what is unknown, used or expired.
+func (s *Service) returned(ctx context.Context, value string) (State, Consent, party, error) {
+	fail := func(err error) (State, Consent, party, error) { return State{}, Consent{}, party{}, err }
+	hash, err := s.hash(hashState, value)
+	if err != nil {
+		return fail(err)
+	}
+	state, err := s.cfg.Store.State(ctx, hash)
+	if errors.Is(err, tenant.ErrNotFound) {
+		return fail(failure.New(failure.StateUnknown))
+	}
+	if err != nil {
+		return fail(fmt.Errorf("reading state: %w", err))
+	}
+	c, err := s.cfg.Store.Consent(ctx, state.ConsentID)
+	if err != nil {
+		return fail(fmt.Errorf("reading consent %s: %w", state.ConsentID, err))
+	}
+	switch {
+	case !state.UsedAt.IsZero(), !c.EndedAt.IsZero():
+		return fail(failure.New(failure.StateUsed))
+	case !s.cfg.Now().Before(state.ExpiresAt):
+		return fail(failure.New(failure.StateExpired))
+	}
+	p, err := s.ready(ctx, state.TenantID)
+	if err != nil {
+		return fail(err)
+	}
+	return state, c, p, nil
+}
+
+// accept uses up the state and acquires the grant. Every refusal is written down.
+func (s *Service) accept(ctx context.Context, p party, c Consent, state State, cb Callback) (token.Grant, error) {
+	switch err := s.cfg.Store.UseState(ctx, state.Hash, s.cfg.Now()); {
+	case errors.Is(err, tenant.ErrChanged):
+		return token.Grant{}, failure.New(failure.StateUsed)
+	case err != nil:
+		return token.Grant{}, fmt.Errorf("using state of consent %s: %w", c.ID, err)
+	}
+	// The code is spent from here on, whoever stops waiting for the answer.
+	ctx = context.WithoutCancel(ctx)
+	g, err := s.acquire(ctx, p, c, state, cb)
+	if err == nil {
+		return g, nil
+	}
+	return token.Grant{}, errors.Join(err, s.refuse(ctx, p, c.ID, err))
+}
+
+func (s *Service) acquire(ctx context.Context, p party, c Consent, state State, cb Callback) (token.Grant, error) {
+	if cb.Error != "" {
+		return token.Grant{}, s.cfg.Microsoft.CallbackError(CallbackError{Error: cb.Error, SubCode: cb.SubCode, Description: cb.Description})
+	}
+	if cb.Code.Empty() {
+		return token.Grant{}, failure.New(failure.BadRequest, "reason", "neither a code nor an error came back from Microsoft")
+	}
+	return s.cfg.Tokens.Acquire(ctx, token.Offer{
+		TenantID:  p.tenant.ID,
+		Code:      token.AuthorizationCode{Code: cb.Code, Verifier: state.Verifier, RedirectURI: s.RedirectURI()},
+		Nonce:     state.Nonce.Reveal(),
+		ConsentID: c.ID, Procedure: c.Procedure, AskedBy: c.AskedBy.Name,
+	})
+}
+
+// refuse writes down why a consent was refused. An automatic one has failed with that; the link of a manual one stays
+// open for another try.
+func (s *Service) refuse(ctx context.Context, p party, consentID string, cause error) error {
+	f := failure.From(cause)
+	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		err := s.change(ctx, consentID, func(c *Consent) {
+			c.Failure = failure.NewRecord(ctx, f)
+			if c.Procedure == token.Automatic || p.instance.Settings.DirectLink {
+				c.Status, c.EndedAt = Failed, s.cfg.Now()
+			}
+		})
+		if err != nil {
+			return err
+		}
+		e := audit.Event{Action: audit.ConsentRefused, Actor: audit.Actor{Kind: audit.Visitor}, Result: string(f.Code), Details: f.Params}
+		return s.append(ctx, p, e)
+	})
+}
+
+// succeed stores an acquired grant as the active one and ends its consent.
+func (s *Service) succeed(ctx context.Context, p party, consentID string, g token.Grant, by audit.Actor) error {
+	return s.store(ctx, p, g, audit.Event{Action: audit.ConsentGranted, Actor: by}, s.cfg.Tokens.Keep, consentID, func(c *Consent) {
+		c.Status, c.EndedAt, c.ConsentedBy, c.Failure = Succeeded, s.cfg.Now(), g.ConsentedBy, nil
+	})
+}
+
+// await stores an acquired grant as pending until its claim code is entered.
+func (s *Service) await(ctx context.Context, p party, consentID string, g token.Grant, out Outcome) error {
+	claimHash, err := s.claimHash(consentID, out.ClaimCode)
+	if err != nil {
+		return err
+	}
+	event := audit.Event{Action: audit.ConsentGranted, Actor: visitor(g.ConsentedBy)}
+	return s.store(ctx, p, g, event, s.cfg.Tokens.KeepPending, consentID, func(c *Consent) {
+		c.Status, c.ConsentedBy, c.Failure = Claimable, g.ConsentedBy, nil
+		c.ClaimHash, c.ClaimExpiresAt, c.ClaimAttempts = claimHash, out.ClaimExpiresAt, 0
+	})
+}
+
+// store puts a grant, its consent and its event into one transaction.
+func (s *Service) store(ctx context.Context, p party, g token.Grant, e audit.Event, keep func(context.Context, token.Grant) error, consentID string, change func(*Consent)) error {
+	e.Details = map[string]string{"procedure": string(g.Procedure), "username": g.ConsentedBy.Username, "directory": g.DirectoryID}
+	ctx = context.WithoutCancel(ctx)
+	var err error
+	for range keepAttempts {
+		err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+			if err := keep(ctx, g); err != nil {
+				return err
+			}
+			if err := s.change(ctx, consentID, change); err != nil {
+				return err
+			}
+			return s.append(ctx, p, e)
+		})
+		if !failure.Is(err, failure.GrantStale) && !failure.Is(err, failure.Conflict) {
+			break
+		}
+	}
+	return err
+}
+
+// change applies a change to a consent in the caller's transaction.
+func (s *Service) change(ctx context.Context, consentID string, change func(*Consent)) error {
+	c, err := s.cfg.Store.Consent(ctx, consentID)
+	if err != nil {
+		return fmt.Errorf("reading consent %s: %w", consentID, err)
+	}
+	change(&c)
+	if err := s.cfg.Store.SaveConsent(ctx, &c); err != nil {
+		return changed(err, "saving consent "+consentID)
+	}
+	return nil
+}
+
+func visitor(p token.Person) audit.Actor {
+	return audit.Actor{Kind: audit.Visitor, ID: p.ObjectID, Name: p.Username}
+}

@@ -1,0 +1,185 @@
+package consent
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// Bounds of what can be a bare authorization code. Microsoft publishes none; codes of several kilobytes were seen
+// (microsoft-identity.md §2.3).
+const (
+	minCodeLength = 20
+	maxCodeLength = 16 << 10
+)
+
+// Redeem ends the manual procedure with what the administrator sent back: the claim code, or the whole address to
+// which Microsoft redirected him, or the bare authorization code in it. It returns who consented.
+func (s *Service) Redeem(ctx context.Context, tenantID, input string, by audit.Actor) (token.Person, error) {
+	input = strings.TrimSpace(input)
+	if code, ok := random.ParseClaimCode(input); ok {
+		return s.claim(ctx, tenantID, code, by)
+	}
+	cb, ok := parseRedirected(input)
+	if !ok {
+		return token.Person{}, failure.New(failure.ClaimMalformed)
+	}
+	state, c, p, err := s.pasted(ctx, tenantID, cb)
+	if err != nil {
+		return token.Person{}, err
+	}
+	g, err := s.accept(ctx, p, c, state, cb)
+	if err != nil {
+		return token.Person{}, err
+	}
+	return g.ConsentedBy, s.succeed(ctx, p, c.ID, g, by)
+}
+
+// parseRedirected reads a redirected address, or a bare authorization code, which then has no State.
+func parseRedirected(input string) (Callback, bool) {
+	if len(input) > maxCodeLength {
+		return Callback{}, false
+	}
+	if u, err := url.Parse(input); err == nil && u.Scheme != "" && u.Host != "" {
+		q := u.Query()
+		if q.Get("state") == "" {
+			if q, err = url.ParseQuery(u.Fragment); err != nil {
+				return Callback{}, false
+			}
+		}
+		cb := Callback{
+			State: q.Get("state"), Code: secret.New(q.Get("code")),
+			Error: q.Get("error"), SubCode: q.Get("error_subcode"), Description: q.Get("error_description"),
+		}
+		return cb, cb.State != "" && (!cb.Code.Empty() || cb.Error != "")
+	}
+	code := strings.TrimSuffix(strings.Join(strings.Fields(input), ""), "#")
+	if len(code) < minCodeLength || strings.ContainsAny(code, "/?&=<>\"'") {
+		return Callback{}, false
+	}
+	return Callback{Code: secret.New(code)}, true
+}
+
+// pasted finds the state that a pasted code belongs to. The panel's caller stands for the browser: he is the reseller,
+// and the state must be of his own tenant.
+func (s *Service) pasted(ctx context.Context, tenantID string, cb Callback) (State, Consent, party, error) {
+	if cb.State != "" {
+		state, c, p, err := s.returned(ctx, cb.State)
+		if err == nil && state.TenantID != tenantID {
+			err = failure.New(failure.StateUnknown)
+		}
+		return state, c, p, err
+	}
+	fail := func(err error) (State, Consent, party, error) { return State{}, Consent{}, party{}, err }
+	p, err := s.ready(ctx, tenantID)
+	if err != nil {
+		return fail(err)
+	}
+	c, err := s.cfg.Store.OpenConsent(ctx, tenantID, token.Manual)
+	if errors.Is(err, tenant.ErrNotFound) {
+		return fail(failure.New(failure.NothingToClaim))
+	}
+	if err != nil {
+		return fail(fmt.Errorf("reading open link of %s: %w", tenantID, err))
+	}
+	states, err := s.cfg.Store.OpenStates(ctx, c.ID, s.cfg.Now())
+	if err != nil {
+		return fail(fmt.Errorf("reading states of consent %s: %w", c.ID, err))
+	}
+	if len(states) == 0 {
+		return fail(failure.New(failure.NothingToClaim))
+	}
+	return states[0], c, p, nil
+}
+
+// claim makes the pending grant active when the claim code is right. Wrong ones are counted; too many discard it.
+func (s *Service) claim(ctx context.Context, tenantID, code string, by audit.Actor) (token.Person, error) {
+	p, err := s.ready(ctx, tenantID)
+	if err != nil {
+		return token.Person{}, err
+	}
+	var person token.Person
+	var refused *failure.Error
+	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		refused = nil
+		c, err := s.claimable(ctx, tenantID)
+		if err != nil {
+			return err
+		}
+		hash, err := s.claimHash(c.ID, code)
+		if err != nil {
+			return err
+		}
+		if subtle.ConstantTimeCompare([]byte(hash), []byte(c.ClaimHash)) != 1 {
+			refused, err = s.countWrong(ctx, p, c, by)
+			return err
+		}
+		g, err := s.cfg.Tokens.Activate(ctx, tenantID)
+		if err != nil {
+			return err
+		}
+		person = g.ConsentedBy
+		c.Status, c.EndedAt, c.ClaimHash = Succeeded, s.cfg.Now(), ""
+		if err := s.cfg.Store.SaveConsent(ctx, &c); err != nil {
+			return changed(err, "saving consent "+c.ID)
+		}
+		return s.append(ctx, p, audit.Event{Action: audit.ClaimAccepted, Actor: by, Details: map[string]string{"username": person.Username}})
+	})
+	if err == nil && refused != nil {
+		return token.Person{}, refused
+	}
+	return person, err
+}
+
+func (s *Service) claimable(ctx context.Context, tenantID string) (Consent, error) {
+	c, err := s.cfg.Store.OpenConsent(ctx, tenantID, token.Manual)
+	if errors.Is(err, tenant.ErrNotFound) || err == nil && c.Status != Claimable {
+		return Consent{}, failure.New(failure.NothingToClaim)
+	}
+	if err != nil {
+		return Consent{}, fmt.Errorf("reading open link of %s: %w", tenantID, err)
+	}
+	if !s.cfg.Now().Before(c.ClaimExpiresAt) {
+		return Consent{}, failure.New(failure.ClaimExpired)
+	}
+	return c, nil
+}
+
+// countWrong counts a wrong claim code. It is the transaction's own success that the attempt is counted, so the
+// refusal is returned beside it.
+func (s *Service) countWrong(ctx context.Context, p party, c Consent, by audit.Actor) (*failure.Error, error) {
+	c.ClaimAttempts++
+	refused := failure.New(failure.ClaimWrong, "left", strconv.Itoa(maxClaimAttempts-c.ClaimAttempts))
+	if c.ClaimAttempts >= maxClaimAttempts {
+		refused = failure.New(failure.ClaimLocked)
+		c.Status, c.ClaimHash, c.ClaimExpiresAt = Waiting, "", time.Time{}
+		if err := s.cfg.Store.DeleteGrant(ctx, p.tenant.ID, token.Pending); err != nil && !errors.Is(err, tenant.ErrNotFound) {
+			return nil, fmt.Errorf("deleting pending grant of %s: %w", p.tenant.ID, err)
+		}
+	}
+	if err := s.cfg.Store.SaveConsent(ctx, &c); err != nil {
+		return nil, changed(err, "saving consent "+c.ID)
+	}
+	return refused, s.append(ctx, p, audit.Event{Action: audit.ClaimRefused, Actor: by, Result: string(refused.Code)})
+}
+
+// claimHash binds a claim code to its consent, so that equal codes of two consents have different hashes.
+func (s *Service) claimHash(consentID, code string) (string, error) {
+	canonical, ok := random.ParseClaimCode(code)
+	if !ok {
+		return "", errors.New("hashing claim code: not canonical")
+	}
+	return s.hash(hashClaim, consentID+"/"+canonical)
+}

@@ -1,0 +1,187 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// maxClaimAttempts is how many wrong claim codes end a waiting consent.
+const maxClaimAttempts = 5
+
+// Purposes of keyed hashes.
+const (
+	hashLink    = "link"
+	hashState   = "state"
+	hashBrowser = "browser"
+	hashClaim   = "claim"
+)
+
+// Tokens is the custody of grants, as the procedures need it.
+type Tokens interface {
+	Acquire(ctx context.Context, o token.Offer) (token.Grant, error)
+	Keep(ctx context.Context, g token.Grant) error
+	KeepPending(ctx context.Context, g token.Grant) error
+	Activate(ctx context.Context, tenantID string) (token.Grant, error)
+}
+
+// Config is what a Service needs.
+type Config struct {
+	Store     Store     // required
+	Tokens    Tokens    // required
+	Microsoft Microsoft // required
+	Hasher    Hasher    // required
+
+	// PublicURL is where the onboarding door is reached from outside, without a trailing slash. Required.
+	PublicURL string
+
+	// ConsentLife is how long an automatic consent, and every opening of Microsoft's page, may take.
+	// Default: 15 minutes.
+	ConsentLife time.Duration
+
+	// LinkLife is how long the link of the manual procedure works. Default: 7 days.
+	LinkLife time.Duration
+
+	// ClaimLife is how long a claim code works. Default: 24 hours.
+	ClaimLife time.Duration
+
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+
+	// Log receives one record per outcome. Default: discard.
+	Log *slog.Logger
+}
+
+// A Service runs the procedures. Its methods return *failure.Error for what a person can be told, and are safe for
+// concurrent use.
+type Service struct {
+	cfg Config
+}
+
+// New checks cfg and fills in its defaults. It starts nothing.
+func New(cfg Config) (*Service, error) {
+	if cfg.Store == nil || cfg.Tokens == nil || cfg.Microsoft == nil || cfg.Hasher == nil || cfg.PublicURL == "" {
+		return nil, errors.New("consent: a store, tokens, Microsoft, a hasher and a public URL are required")
+	}
+	cfg.PublicURL = strings.TrimRight(cfg.PublicURL, "/")
+	if cfg.ConsentLife == 0 {
+		cfg.ConsentLife = 15 * time.Minute
+	}
+	if cfg.LinkLife == 0 {
+		cfg.LinkLife = 7 * 24 * time.Hour
+	}
+	if cfg.ClaimLife == 0 {
+		cfg.ClaimLife = 24 * time.Hour
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{cfg}, nil
+}
+
+// RedirectURI returns the address to which Microsoft sends the browser back; it is registered there as type Web.
+func (s *Service) RedirectURI() string { return s.cfg.PublicURL + "/callback" }
+
+// party is a tenant with its instance, ready for a consent.
+type party struct {
+	instance tenant.Instance
+	tenant   tenant.Tenant
+}
+
+func (p party) client() tenant.Client { return tenant.ClientOf(p.instance, p.tenant) }
+
+// ready returns a tenant whose settings suffice for a consent, or says what is missing. A directory that could not be
+// resolved when it was entered is resolved now.
+func (s *Service) ready(ctx context.Context, tenantID string) (party, error) {
+	t, err := s.cfg.Store.Tenant(ctx, tenantID)
+	if errors.Is(err, tenant.ErrNotFound) {
+		return party{}, failure.New(failure.NotFound)
+	}
+	if err != nil {
+		return party{}, fmt.Errorf("reading tenant %s: %w", tenantID, err)
+	}
+	in, err := s.cfg.Store.Instance(ctx, t.InstanceKey)
+	if err != nil {
+		return party{}, fmt.Errorf("reading instance of tenant %s: %w", tenantID, err)
+	}
+	p := party{in, t}
+	if c := p.client(); c.Application.ID == "" || c.Application.Secret.Empty() {
+		return party{}, failure.New(failure.ApplicationMissing)
+	}
+	if t.Directory == "" {
+		return party{}, failure.New(failure.DirectoryMissing)
+	}
+	if t.DirectoryID != "" {
+		return p, nil
+	}
+	if p.tenant.DirectoryID, err = s.cfg.Microsoft.ResolveDirectory(ctx, in.Settings.Cloud, t.Directory); err != nil {
+		return party{}, err
+	}
+	p.tenant.UpdatedAt = s.cfg.Now()
+	switch err := s.cfg.Store.SaveTenant(ctx, &p.tenant); {
+	case errors.Is(err, tenant.ErrDirectoryTaken):
+		return party{}, failure.Wrap(err, failure.DirectoryTaken, "directory", t.Directory)
+	case errors.Is(err, tenant.ErrChanged):
+		return party{}, failure.Wrap(err, failure.Conflict)
+	case err != nil:
+		return party{}, fmt.Errorf("saving tenant %s: %w", tenantID, err)
+	}
+	return p, nil
+}
+
+// hash makes a keyed hash. It fails only when the keyset is broken.
+func (s *Service) hash(purpose, value string) (string, error) {
+	h, err := s.cfg.Hasher.Hash(purpose, value)
+	if err != nil {
+		return "", fmt.Errorf("hashing %s: %w", purpose, err)
+	}
+	return h, nil
+}
+
+func (s *Service) append(ctx context.Context, p party, e audit.Event) error {
+	e.ID, e.At, e.Reference = random.ID(), s.cfg.Now(), failure.Reference(ctx)
+	e.InstanceKey, e.TenantID = p.tenant.InstanceKey, p.tenant.ID
+	if e.Result == "" {
+		e.Result = audit.OK
+	}
+	if err := s.cfg.Store.AppendEvent(ctx, e); err != nil {
+		return fmt.Errorf("appending event %s of %s: %w", e.Action, e.TenantID, err)
+	}
+	return nil
+}
+
+func changed(err error, doing string) error {
+	if errors.Is(err, tenant.ErrChanged) {
+		return failure.Wrap(fmt.Errorf("%s: %w", doing, err), failure.Conflict)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// Purge removes what ended so long ago that nobody asks for it any more.
+func (s *Service) Purge(ctx context.Context) error {
+	if err := s.cfg.Store.Purge(ctx, s.cfg.Now().Add(-24*time.Hour)); err != nil {
+		return fmt.Errorf("purging consents: %w", err)
+	}
+	return nil
+}
+
+func newState(consentID, tenantID, browserHash string, now, expires time.Time) State {
+	return State{
+		ConsentID: consentID, TenantID: tenantID, BrowserHash: browserHash,
+		Nonce: secret.New(random.Token()), Verifier: secret.New(random.Token()),
+		CreatedAt: now, ExpiresAt: expires,
+	}
+}
