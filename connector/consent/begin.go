@@ -47,10 +47,16 @@ func (s *Service) Link(ctx context.Context, tenantID string, by audit.Actor) (Be
 	case err != nil:
 		return Begun{}, fmt.Errorf("reading open link of %s: %w", tenantID, err)
 	}
-	if c.ID == "" || !s.cfg.Now().Before(c.ExpiresAt) {
-		if c, err = s.open(ctx, p, token.Manual, s.cfg.LinkLife, audit.ConsentLinked, by); err != nil {
-			return Begun{}, err
-		}
+	switch now := s.cfg.Now(); {
+	case c.ID == "", c.Status == Waiting && !now.Before(c.ExpiresAt), !now.Before(c.ExpiresAt) && !now.Before(c.ClaimExpiresAt):
+		c, err = s.open(ctx, p, token.Manual, s.cfg.LinkLife, audit.ConsentLinked, by)
+	case !now.Before(c.ExpiresAt):
+		// A new link would hide the consent that waits for its claim code.
+		c.ExpiresAt = now.Add(s.cfg.LinkLife)
+		err = s.cfg.Store.SaveConsent(ctx, &c)
+	}
+	if err != nil {
+		return Begun{}, changed(err, "opening link of "+tenantID)
 	}
 	if p.instance.Settings.DirectLink {
 		return s.directLink(ctx, p, c)
@@ -58,7 +64,9 @@ func (s *Service) Link(ctx context.Context, tenantID string, by audit.Actor) (Be
 	return Begun{c.ID, s.landingURL(c), c.ExpiresAt}, nil
 }
 
-func (s *Service) landingURL(c Consent) string { return s.cfg.PublicURL + "/consent/" + c.Link.Reveal() }
+func (s *Service) landingURL(c Consent) string {
+	return s.cfg.PublicURL + "/consent/" + c.Link.Reveal()
+}
 
 func (s *Service) open(ctx context.Context, p party, procedure token.Procedure, life time.Duration, action audit.Action, by audit.Actor) (Consent, error) {
 	now := s.cfg.Now()
