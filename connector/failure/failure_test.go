@@ -1,0 +1,70 @@
+package failure_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"azure-partner-connector/connector/failure"
+)
+
+func TestEveryCodeTellsWhatHappenedAndWhatToDo(t *testing.T) {
+	for _, code := range failure.Codes() {
+		sentence, advice := code.Template()
+		for what, text := range map[string]string{"sentence": sentence, "advice": advice} {
+			if !strings.HasSuffix(text, ".") {
+				t.Errorf("%s of %s = %q, want full sentences", what, code, text)
+			}
+		}
+		if status := failure.New(code).Status(); status < 400 || status > 599 {
+			t.Errorf("Status of %s = %d, want an error", code, status)
+		}
+		if !regexp.MustCompile(`^[a-z][a-z_]*[a-z]$`).MatchString(string(code)) {
+			t.Errorf("code %q is not in snake case", code)
+		}
+	}
+}
+
+func TestAnUnknownErrorIsInternalAndShowsNoneOfItsText(t *testing.T) {
+	cause := errors.New("table grants is corrupt")
+	f := failure.From(fmt.Errorf("reading: %w", cause))
+	if f.Code != failure.InternalError || f.Kind() != failure.Internal || f.Status() != 500 {
+		t.Errorf("From(unknown) = %s, %s, %d", f.Code, f.Kind(), f.Status())
+	}
+	if strings.Contains(f.Sentence()+f.Advice(), "corrupt") {
+		t.Errorf("Sentence() = %q tells the cause", f.Sentence())
+	}
+	if !errors.Is(f, cause) || !strings.Contains(f.Error(), "corrupt") {
+		t.Errorf("Error() = %q has lost the cause", f.Error())
+	}
+}
+
+func TestTheSentenceIsFilledWithWhatWasSeen(t *testing.T) {
+	f := failure.New(failure.WrongDirectory, "seen", "aaa", "expected", "bbb")
+	if got := f.Sentence(); !strings.Contains(got, "aaa") || !strings.Contains(got, "bbb") || strings.Contains(got, "__") {
+		t.Errorf("Sentence() = %q, want both directories in it", got)
+	}
+}
+
+func TestARecordKeepsTheFailureAndTheReferenceButNotTheCause(t *testing.T) {
+	ctx := failure.WithReference(context.Background(), "REF12345")
+	r := failure.NewRecord(ctx, failure.Wrap(errors.New("secret cause"), failure.RoleMissing, "username", "u", "role", "Admin agent"))
+	if r.Reference != "REF12345" || r.Code != failure.RoleMissing || r.Params["role"] != "Admin agent" {
+		t.Errorf("NewRecord = %+v", r)
+	}
+	if got := r.Error(); got.Cause != nil || got.Sentence() == "" {
+		t.Errorf("Record.Error() = %v, want the same failure without its cause", got)
+	}
+}
+
+func TestParamsComeInPairs(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("New with an odd number of params did not panic")
+		}
+	}()
+	failure.New(failure.NotFound, "name")
+}
