@@ -1,0 +1,30 @@
+// Package clock is the movable clock that all parts of the sandbox share.
+package clock
+
+import (
+	"sync"
+	"time"
+)
+
+// A Clock runs like the real one and can be moved forward. It is safe for concurrent use.
+type Clock struct {
+	mu    sync.Mutex // guards ahead
+	ahead time.Duration
+}
+
+// Now returns the clock's time in UTC.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().UTC().Add(c.ahead)
+}
+
+// Advance moves the clock forward by d. A clock never goes back: tokens that were issued would come from the future.
+func (c *Clock) Advance(d time.Duration) {
+	if d < 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead += d
+}
