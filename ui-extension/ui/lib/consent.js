@@ -1,0 +1,155 @@
+/*
+ * The automatic procedure as seen from the panel: a window for the person who signs in, and the question how far the
+ * consent has come, asked again and again until it is over. It knows no widgets; it tells what happens through hear:
+ *
+ *   waiting({blocked, url})  the consent has begun; blocked says that the browser did not open the window
+ *   closed()                 the window was closed, or can no longer be seen; the consent may still succeed
+ *   interrupted()            the connector did not answer; it is asked again
+ *   ended({status, failure}) the outcome, or status "failed" without failure when time ran out
+ *   lost(error)              the consent can no longer be asked for
+ */
+define(["app/lib/failure"], function (failures) {
+    "use strict";
+
+    const every = 2000;
+    // The connector itself says when a consent timed out; this is how much longer than that it is asked.
+    const grace = 60000;
+
+    // A script address would run with the rights of the panel.
+    const harmless = function (url) {
+        return /^https?:\/\//i.test(url);
+    };
+
+    const say = function (w, title, text) {
+        w.document.title = title;
+        const line = w.document.createElement("p");
+        line.style.cssText = "font: 18px/1.5 sans-serif; margin: 20vh 10vw; text-align: center; color: #333";
+        line.textContent = text;
+        w.document.body.appendChild(line);
+    };
+
+    return function (operations, hear) {
+        let current = null; // {id, url, until, window} and what was said: announced, told, interrupted
+        let timer = 0;
+        let turn = 0; // answers to questions of an earlier turn are not heard
+        let paused = false;
+
+        const stop = function () {
+            turn += 1;
+            clearTimeout(timer);
+        };
+
+        const end = function (outcome) {
+            // The window stays as it is: the onboarding page in it tells the outcome to the person who signed in.
+            current = null;
+            stop();
+            hear.ended(outcome);
+        };
+
+        const announce = function () {
+            if (!current.announced) {
+                current.announced = true;
+                hear.waiting({ blocked: !current.window, url: current.url });
+            }
+        };
+
+        const watchWindow = function () {
+            if (current.window && current.window.closed && !current.told) {
+                current.told = true;
+                hear.closed();
+            }
+        };
+
+        const ask = function () {
+            const mine = turn;
+            const later = function () {
+                if (Date.now() > current.until) {
+                    end({ status: "failed", failure: null });
+                    return;
+                }
+                timer = setTimeout(ask, every);
+            };
+            operations.findConsent(current.id).then(function (consent) {
+                if (mine !== turn) {
+                    return;
+                }
+                if (consent.status !== "waiting") {
+                    end(consent);
+                    return;
+                }
+                if (current.interrupted) {
+                    current.interrupted = current.announced = false;
+                    announce();
+                }
+                watchWindow();
+                later();
+            }, function (error) {
+                if (mine !== turn) {
+                    return;
+                }
+                if (!failures.read(error).temporary) {
+                    current = null;
+                    hear.lost(error);
+                    return;
+                }
+                current.interrupted = true;
+                hear.interrupted();
+                later();
+            });
+        };
+
+        return {
+            /* open opens the window. It must be called in the click itself, or browsers block it (aps-ui.md §2.5). */
+            open: function (title, text) {
+                const w = window.open("", "_blank");
+                if (w) {
+                    say(w, title, text);
+                    w.opener = null;
+                }
+                return w;
+            },
+
+            /* begin starts a consent for the window w, which is null when it was blocked. now is the connector's time. */
+            begin: function (w, now) {
+                stop();
+                if (current && current.window && !current.window.closed) {
+                    current.window.close();
+                }
+                current = null;
+                return operations.beginConsent().then(function (begun) {
+                    if (!harmless(begun.url)) {
+                        throw new Error("the address of the consent is not a web address");
+                    }
+                    if (w && !w.closed) {
+                        w.location.replace(begun.url);
+                    }
+                    const life = Math.max(new Date(begun.expiresAt) - now, 0);
+                    current = { id: begun.id, url: begun.url, until: Date.now() + life + grace, window: w };
+                    if (!paused) {
+                        announce();
+                        timer = setTimeout(ask, every);
+                    }
+                }).otherwise(function (error) {
+                    if (w) {
+                        w.close();
+                    }
+                    throw error;
+                });
+            },
+
+            /* pause stops asking, and resume goes on, when a consent is still open. */
+            pause: function () {
+                paused = true;
+                stop();
+            },
+            resume: function () {
+                paused = false;
+                stop();
+                if (current) {
+                    announce();
+                    ask();
+                }
+            }
+        };
+    };
+});

@@ -1,0 +1,329 @@
+/*
+ * The screen "Manage Refresh Token". It knows nothing about the panel it is in: the UX1 view and the classic page hand
+ * in what differs (aps-ui.md §2.6):
+ *
+ *   id(name)         an id that is unique in the application
+ *   byId(name)       the widget with that id
+ *   t(text, params)  the translation of a text with __named__ places
+ *   say(type, text)  shows a message above the screen in place of an earlier one; type is info, warning or error
+ *   hush()           takes that message away
+ *   vars()           the resources that the navigation declares
+ *   subscription()   the id of the current subscription, if the panel has one
+ */
+define([
+    "aps/confirm",
+    "aps/Memory",
+    "app/lib/operations",
+    "app/lib/failure",
+    "app/lib/words",
+    "app/lib/status",
+    "app/lib/tree",
+    "app/lib/consent",
+    "app/lib/dom"
+], function (confirm, Memory, operationsOf, failures, words, status, tree, consentOf, dom) {
+    "use strict";
+
+    const refreshEvery = 60000;
+    const historyLength = 50;
+    // Failures that are about what was entered; they are shown at the field.
+    const aboutTheCode = ["bad_request", "claim_wrong", "claim_expired", "claim_locked", "nothing_to_claim", "code_used", "code_invalid", "state_used", "state_expired", "state_unknown"];
+
+    /* choose takes one tenant of those that the account has: the current subscription's, else the first by id, so
+       that it is the same one each time. */
+    const choose = function (found, subscription) {
+        const all = [].concat(found || []).filter(function (tenant) { return tenant && tenant.aps; });
+        all.sort(function (a, b) { return a.aps.id < b.aps.id ? -1 : 1; });
+        const current = all.find(function (tenant) { return subscription && tenant.aps.subscription === subscription; });
+        return { tenant: current || all[0], several: all.length > 1 };
+    };
+
+    return function (panel) {
+        const t = panel.t;
+        const widget = panel.byId;
+        let operations = null;
+        let consent = null;
+        let tenantId = "";
+        let offset = 0; // what the connector's clock is ahead of this browser's, in milliseconds
+        let visit = 0; // answers that arrive after the screen was left are not shown
+        let timer = 0;
+        let link = "";
+
+        const now = function () { return Date.now() + offset; };
+
+        const still = function (show) {
+            const mine = visit;
+            return function (value) {
+                if (mine === visit) {
+                    show(value);
+                }
+            };
+        };
+
+        const busy = function (names, is) {
+            names.forEach(function (name) { widget(name).set("disabled", is); });
+        };
+
+        const setText = function (name, text) { widget(name).set("value", text); };
+
+        const showProgress = function (text, linkText, url) {
+            setText("progress", text);
+            dom.link(widget("progress"), linkText || "", url || "");
+        };
+
+        const showCodeError = function (text) {
+            setText("codeError", text);
+            dom.invalid(widget("code"), text ? widget("codeError") : null);
+        };
+
+        const showStatus = function (s) {
+            offset = new Date(s.now || Date.now()) - Date.now();
+            widget("state").set("status", s.state);
+            setText("reason", status.reason(t, s));
+            setText("advice", status.advice(t, s));
+            const fields = status.fields(t, s);
+            Object.keys(fields).forEach(function (name) { setText(name, fields[name]); });
+            setText("pendingText", status.pending(t, s));
+            widget("pending").set("visible", Boolean(s.pending));
+            busy(["check", "renew"], !s.expiresAt);
+            busy(["forget"], !s.expiresAt && !s.pending);
+        };
+
+        const showUnknown = function (error) {
+            widget("state").set("status", "unknown");
+            setText("reason", failures.tellError(t, error));
+            setText("advice", "");
+        };
+
+        const showHistory = function (events) {
+            widget("history").set("noDataText", t("Nothing has happened yet."));
+            widget("history").set("store", new Memory({ data: status.rows(t, events || []), idProperty: "id" }));
+        };
+
+        const showNoHistory = function () {
+            widget("history").set("noDataText", t("The history cannot be read at the moment."));
+            widget("history").set("store", new Memory({ data: [], idProperty: "id" }));
+        };
+
+        const showLink = function (made) {
+            link = made.url;
+            setText("link", made.url);
+            setText("linkState", t("The URL works until __time__ (__left__). It may be opened more than once.", {
+                time: words.time(made.expiresAt),
+                left: words.remaining(t, made.expiresAt, now())
+            }));
+            busy(["copy"], false);
+        };
+
+        const showNoLink = function (error) {
+            link = "";
+            setText("link", "");
+            setText("linkState", failures.tellError(t, error));
+            busy(["copy"], true);
+        };
+
+        const loadStatus = function () {
+            return operations.tokenStatus().then(still(showStatus), still(showUnknown));
+        };
+
+        const loadHistory = function () {
+            return operations.history(historyLength).then(still(showHistory), still(showNoHistory));
+        };
+
+        const loadLink = function () {
+            return operations.consentLink().then(still(showLink), still(showNoLink));
+        };
+
+        const reload = function () {
+            loadStatus();
+            loadHistory();
+        };
+
+        const refresh = function () {
+            timer = setTimeout(still(function () {
+                if (!document.hidden) {
+                    loadStatus();
+                }
+                refresh();
+            }), refreshEvery);
+        };
+
+        const complain = function (error) { panel.say("error", failures.tellError(t, error)); };
+
+        /* act runs an operation of the status group that answers with the new status. */
+        const act = function (call, done) {
+            panel.hush();
+            busy(["check", "renew", "forget"], true);
+            call().then(still(function (s) {
+                showStatus(s);
+                done(s);
+                loadHistory();
+            }), still(function (error) {
+                complain(error);
+                reload();
+            }));
+        };
+
+        const hear = {
+            waiting: function (begun) {
+                if (begun.blocked) {
+                    panel.say("warning", t("The browser blocked the new window. Open the Microsoft sign-in page with the link below the button."));
+                    showProgress(t("Waiting for the consent."), t("Open the Microsoft sign-in page"), begun.url);
+                    return;
+                }
+                showProgress(t("Waiting for the consent. Finish the sign-in in the new window; the result appears here by itself."));
+            },
+            closed: function () {
+                showProgress(t("The window was closed. If the consent was granted, the result appears here in a moment; otherwise press Update Refresh Token to start again."));
+            },
+            interrupted: function () {
+                showProgress(t("Waiting for the consent. The connector cannot be reached at the moment; it is asked again by itself."));
+            },
+            ended: function (outcome) {
+                showProgress("");
+                if (outcome.status === "succeeded") {
+                    panel.say("info", t("Your refresh token has been successfully updated"));
+                } else if (outcome.failure) {
+                    panel.say("error", failures.tell(t, outcome.failure));
+                } else {
+                    panel.say("error", t("The sign-in was not completed in time. Start again."));
+                }
+                dom.focus(widget("update"));
+                reload();
+            },
+            lost: function (error) {
+                showProgress("");
+                complain(error);
+                reload();
+            }
+        };
+
+        const on = {
+            update: function () {
+                const w = consent.open(t("Please wait"), t("Please wait, the Microsoft sign-in page is being opened."));
+                panel.hush();
+                showProgress("");
+                busy(["update"], true);
+                consent.begin(w, now()).otherwise(still(complain)).always(function () { busy(["update"], false); });
+            },
+            copy: function () {
+                dom.copy(link, widget("link"), function (copied) {
+                    if (copied) {
+                        panel.say("info", t("The URL has been copied."));
+                    } else {
+                        panel.say("warning", t("The browser did not allow copying. Select the URL and copy it by hand."));
+                    }
+                });
+            },
+            redeem: function () {
+                const code = String(widget("code").get("value") || "").trim();
+                panel.hush();
+                if (!code) {
+                    showCodeError(t("Enter the authentication code."));
+                    return;
+                }
+                showCodeError("");
+                busy(["redeem"], true);
+                operations.redeem(code).then(still(function (answer) {
+                    setText("code", "");
+                    panel.say("info", t("Your refresh token has been successfully updated"));
+                    if (answer.status) {
+                        showStatus(answer.status);
+                    }
+                    loadHistory();
+                    loadLink();
+                }), still(function (error) {
+                    const failure = failures.read(error).failure;
+                    if (failure && aboutTheCode.indexOf(failure.code) >= 0) {
+                        showCodeError(failures.tell(t, failure));
+                    } else {
+                        complain(error);
+                    }
+                    reload();
+                })).always(function () { busy(["redeem"], false); });
+            },
+            check: function () {
+                act(operations.check, function () { panel.say("info", t("The token has been checked.")); });
+            },
+            renew: function () {
+                act(operations.renew, function (s) {
+                    if (s.lastRenewal && s.lastRenewal.ok) {
+                        panel.say("info", t("The refresh token has been renewed."));
+                    } else if (s.failure) {
+                        panel.say("error", failures.tell(t, s.failure));
+                    }
+                });
+            },
+            forget: function () {
+                confirm({
+                    title: t("Forget Token"),
+                    description: t("The connector destroys its copies of the refresh token, and Azure subscriptions can no longer be managed until a new consent is granted. Nothing is revoked at Microsoft: to do that, remove the consent of the application in the directory or revoke the sessions of the account."),
+                    submitLabel: t("Forget Token"),
+                    cancelLabel: t("Cancel")
+                }).then(still(function (yes) {
+                    if (yes === true) {
+                        act(operations.forget, function () { panel.say("info", t("The token has been forgotten.")); });
+                    }
+                }));
+            }
+        };
+
+        const adopt = function (tenant) {
+            if (tenant.aps.id === tenantId) {
+                return;
+            }
+            tenantId = tenant.aps.id;
+            widget("state").set("status", "loading");
+            operations = operationsOf(tenantId);
+            consent = consentOf(operations, hear);
+        };
+
+        const showGroups = function (are) {
+            ["tiles", "automatic", "manual", "historyPanel"].forEach(function (name) { widget(name).set("visible", are); });
+        };
+
+        const decorate = function () {
+            dom.readOnly(widget("link"));
+            dom.oneTime(widget("code"));
+            dom.live(widget("progress"), "polite");
+            dom.live(widget("reason"), "polite");
+            dom.live(widget("codeError"), "assertive");
+        };
+
+        return {
+            /* tree returns the widgets; it is called once. */
+            tree: function () { return tree(panel.id, t, on); },
+
+            /* show fills them, and goes on with a consent that is still open. It is called on every opening and on
+               every notification of the platform, and returns a promise that ends when the status is there. */
+            show: function () {
+                const chosen = choose(panel.vars().tenant, panel.subscription());
+                clearTimeout(timer);
+                decorate();
+                showGroups(Boolean(chosen.tenant));
+                if (!chosen.tenant) {
+                    setText("note", t("This account has no Azure Partner subscription, so there is no refresh token to manage. Subscribe to Azure Partner first, or ask your provider to do so."));
+                    return null;
+                }
+                setText("note", chosen.several ? t("This account has more than one Azure Partner subscription; this screen shows the one of the current subscription, or else the first one.") : "");
+                adopt(chosen.tenant);
+                consent.resume();
+                loadHistory();
+                loadLink();
+                refresh();
+                return loadStatus();
+            },
+
+            /* hide stops everything that runs by itself and forgets what was entered. */
+            hide: function () {
+                visit += 1;
+                clearTimeout(timer);
+                if (consent) {
+                    consent.pause();
+                }
+                setText("code", "");
+                showCodeError("");
+                panel.hush();
+            }
+        };
+    };
+});

@@ -1,0 +1,156 @@
+/*
+ * What the status group says: a pure function from the connector's STATUS to the text of each field. Times are
+ * RFC 3339 or null; null is told as such and never left blank.
+ */
+define(["app/lib/words", "app/lib/failure"], function (words, failures) {
+    "use strict";
+
+    const apis = ["partnercenter", "graph", "arm"];
+
+    const validUntil = function (t, s) {
+        if (!s.expiresAt) {
+            return t("No token is stored");
+        }
+        const values = { time: words.time(s.expiresAt), days: s.daysLeft };
+        if (s.state === "expired") {
+            return t("Expired on __time__", values);
+        }
+        if (s.daysLeft === 1) {
+            return t("__time__ (one day left)", values);
+        }
+        return s.daysLeft ? t("__time__ (__days__ days left)", values) : t("__time__ (less than a day left)", values);
+    };
+
+    const lastRenewal = function (t, last) {
+        if (!last || !last.at) {
+            return t("Not renewed yet");
+        }
+        if (last.ok) {
+            return t("__time__: successful", { time: words.time(last.at) });
+        }
+        if (!last.failure) {
+            return t("__time__: failed", { time: words.time(last.at) });
+        }
+        return t("__time__: failed. __reason__", { time: words.time(last.at), reason: failures.sentence(t, last.failure) });
+    };
+
+    const directory = function (t, d) {
+        if (!d || !(d.id || d.name)) {
+            return t("Not set");
+        }
+        if (d.name && d.id && d.name !== d.id) {
+            return t("__name__ (__id__)", d);
+        }
+        return d.name || d.id;
+    };
+
+    const api = function (t, probe) {
+        if (!probe || !probe.checkedAt) {
+            return t("Not checked yet");
+        }
+        const values = { time: words.time(probe.checkedAt) };
+        if (probe.works === "yes") {
+            return t("Works (checked __time__)", values);
+        }
+        values.reason = probe.failure ? failures.sentence(t, probe.failure) : "";
+        if (probe.works === "no") {
+            return values.reason ? t("Does not work (checked __time__). __reason__", values) : t("Does not work (checked __time__)", values);
+        }
+        return values.reason ? t("Not known (checked __time__). __reason__", values) : t("Not known (checked __time__)", values);
+    };
+
+    const consentedBy = function (t, s) {
+        const who = words.person(t, s.consentedBy);
+        return s.consentedBy && s.consentedAt ? t("__who__, on __time__", { who: who, time: words.time(s.consentedAt) }) : who;
+    };
+
+    const mfa = function (t, s) {
+        switch (s.mfa) {
+        case "yes": return t("Proven");
+        case "no": return t("Not used");
+        }
+        return t("Not known");
+    };
+
+    const roles = function (t, s) {
+        return t("Global admin: __global__. Admin agent: __agent__.", {
+            global: words.answer(t, s.globalAdmin),
+            agent: words.answer(t, s.adminAgent)
+        });
+    };
+
+    const secretEnd = function (t, s) {
+        if (!s.secretEndsAt) {
+            return t("Not known");
+        }
+        const date = words.date(s.secretEndsAt);
+        return new Date(s.secretEndsAt) > new Date(s.now) ? date : t("Ended on __date__", { date: date });
+    };
+
+    const result = function (t, event) {
+        if (event.failure) {
+            return failures.sentence(t, event.failure);
+        }
+        return event.result === "ok" ? t("OK") : event.result;
+    };
+
+    return {
+        apis: apis,
+
+        /* fields maps the name of each field of the group to its text. */
+        fields: function (t, s) {
+            const texts = {
+                validUntil: validUntil(t, s),
+                lastRenewal: lastRenewal(t, s.lastRenewal),
+                nextRenewal: s.nextRenewalAt ? words.time(s.nextRenewalAt) : t("None planned"),
+                directory: directory(t, s.directory),
+                application: s.applicationId || t("Not set"),
+                consentedBy: consentedBy(t, s),
+                askedBy: s.askedBy || t("Nobody yet"),
+                mfa: mfa(t, s),
+                roles: roles(t, s),
+                secretEnd: secretEnd(t, s)
+            };
+            apis.forEach(function (name) {
+                texts[name] = api(t, (s.apis || []).find(function (probe) { return probe.api === name; }));
+            });
+            return texts;
+        },
+
+        /* reason tells why the token is not well, and advice what to do; both are empty when it is. */
+        reason: function (t, s) {
+            return s.failure ? failures.sentence(t, s.failure) : "";
+        },
+        advice: function (t, s) {
+            return s.failure ? failures.advice(t, s.failure) : "";
+        },
+
+        /* pending tells of a manual consent that waits for its authentication code; empty when none does. */
+        pending: function (t, s) {
+            if (!s.pending) {
+                return "";
+            }
+            const values = {
+                who: words.person(t, s.pending.consentedBy),
+                when: words.time(s.pending.consentedAt),
+                until: words.time(s.pending.expiresAt),
+                tries: s.pending.triesLeft
+            };
+            return t("__who__ granted the consent on __when__. It takes effect when the authentication code is entered under Manual Update, until __until__. Tries left: __tries__.", values);
+        },
+
+        /* rows are the lines of the history grid. */
+        rows: function (t, events) {
+            return events.map(function (e) {
+                return {
+                    id: e.id,
+                    at: words.time(e.at),
+                    action: words.action(t, e.action),
+                    actor: words.actor(t, e.actor || {}),
+                    result: result(t, e),
+                    reference: e.reference || ""
+                };
+            });
+        }
+    };
+});

@@ -1,0 +1,124 @@
+/*
+ * The words of the screen: states, answers, actions, people and times. Every function takes t, which translates a
+ * text with __named__ places; no sentence is put together from parts.
+ */
+define([], function () {
+    "use strict";
+
+    const day = 24 * 60 * 60 * 1000;
+    const hour = 60 * 60 * 1000;
+
+    const locale = function () {
+        const platform = window.aps && window.aps.context && window.aps.context._locale;
+        return platform ? platform.replace("_", "-") : undefined;
+    };
+
+    const format = function (time, options) {
+        const date = new Date(time);
+        try {
+            return date.toLocaleString(locale(), options);
+        } catch (unknownLocale) {
+            return date.toLocaleString(undefined, options);
+        }
+    };
+
+    const words = {
+        /* states is the statusInfo of aps/Status; unknown is ours, for when the connector does not answer. */
+        states: function (t) {
+            return {
+                loading: { label: t("Loading"), type: "muted", icon: "fa-spinner", isLoad: true },
+                unknown: { label: t("Not Known"), type: "muted", icon: "fa-question" },
+                absent: { label: t("No Token"), type: "muted", icon: "fa-minus" },
+                pending: { label: t("Waiting for the Authentication Code"), type: "warning", icon: "fa-clock-o" },
+                active: { label: t("Active"), type: "success", icon: "fa-check" },
+                expiring: { label: t("Expiring Soon"), type: "warning", icon: "fa-clock-o" },
+                renewal_failing: { label: t("Renewal Failing"), type: "warning", icon: "fa-exclamation" },
+                action_required: { label: t("Sign-In Needed"), type: "danger", icon: "fa-bolt" },
+                misconfigured: { label: t("Settings Need Attention"), type: "danger", icon: "fa-bolt" },
+                expired: { label: t("Expired"), type: "danger", icon: "fa-times" }
+            };
+        },
+
+        api: function (t, api) {
+            switch (api) {
+            case "partnercenter": return t("Partner Center");
+            case "graph": return t("Microsoft Graph");
+            case "arm": return t("Azure Resource Manager");
+            }
+            return api;
+        },
+
+        action: function (t, action) {
+            switch (action) {
+            case "tenant.provisioned": return t("Tenant set up");
+            case "tenant.configured": return t("Settings changed");
+            case "tenant.removed": return t("Tenant removed");
+            case "consent.begun": return t("Automatic update started");
+            case "consent.linked": return t("Link of the manual update made");
+            case "consent.granted": return t("Consent granted");
+            case "consent.refused": return t("Consent refused");
+            case "claim.accepted": return t("Authentication code accepted");
+            case "claim.refused": return t("Authentication code refused");
+            case "grant.renewed": return t("Refresh token renewed");
+            case "grant.renewal_failed": return t("Renewal failed");
+            case "grant.checked": return t("Token checked");
+            case "grant.forgotten": return t("Token forgotten");
+            case "token.lent": return t("Access token lent");
+            case "token.lending_refused": return t("Access token not lent");
+            }
+            return action;
+        },
+
+        actor: function (t, actor) {
+            if (actor.name) {
+                return actor.name;
+            }
+            switch (actor.kind) {
+            case "user": return t("Panel user");
+            case "platform": return t("Platform");
+            case "application": return t("Application");
+            case "scheduler": return t("Automatic renewal");
+            case "visitor": return t("Visitor of the onboarding page");
+            case "operator": return t("Operator");
+            }
+            return actor.kind;
+        },
+
+        /* person is a Microsoft account. */
+        person: function (t, person) {
+            if (!person) {
+                return t("Nobody yet");
+            }
+            return person.name ? t("__name__ (__username__)", person) : person.username;
+        },
+
+        answer: function (t, answer) {
+            switch (answer) {
+            case "yes": return t("Yes");
+            case "no": return t("No");
+            }
+            return t("Not known");
+        },
+
+        time: function (time) {
+            return format(time, { dateStyle: "medium", timeStyle: "short" });
+        },
+
+        date: function (time) {
+            return format(time, { dateStyle: "medium" });
+        },
+
+        /* remaining tells how long it is from now until time; both are milliseconds or readable by Date. */
+        remaining: function (t, time, now) {
+            const left = new Date(time) - new Date(now);
+            if (left >= 2 * day) {
+                return t("__days__ days left", { days: Math.floor(left / day) });
+            }
+            if (left >= 2 * hour) {
+                return t("__hours__ hours left", { hours: Math.floor(left / hour) });
+            }
+            return left > 0 ? t("__minutes__ minutes left", { minutes: Math.ceil(left / 60000) }) : t("over");
+        }
+    };
+    return words;
+});
