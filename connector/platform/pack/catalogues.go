@@ -1,0 +1,88 @@
+package pack
+
+import (
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var (
+	localePattern = regexp.MustCompile(`^[a-z]{2}(_[A-Z]{2})?$`)
+	namePattern   = regexp.MustCompile(`__[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*__`) // a named place in a text
+)
+
+// checkCatalogues checks the translations (aps-ui.md §2.7): every language has every text, also those of the metadata
+// and of the types, and every translation has the named places of its text.
+func checkCatalogues(meta *element, types map[string]typeDefinition, files map[string][]byte, found *findings) {
+	catalogues := make(map[string]map[string]string) // file → text → translation
+	texts := titles(meta, types)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		folder, file := path.Split(name)
+		if folder != "i18n/" || path.Ext(file) != ".json" {
+			continue
+		}
+		if !localePattern.MatchString(strings.TrimSuffix(file, ".json")) {
+			found.add(name, "is not named after a locale")
+		}
+		var catalogue map[string]string
+		if err := strictJSON(files[name], &catalogue); err != nil {
+			found.add(name, "cannot be read: %v", err)
+			continue
+		}
+		catalogues[name] = catalogue
+		for text := range catalogue {
+			texts[text] = true
+		}
+	}
+	for name, catalogue := range catalogues {
+		for text := range texts {
+			translation, ok := catalogue[text]
+			switch {
+			case !ok:
+				found.add(name, "lacks %q", text)
+			case translation == "":
+				found.add(name, "has no translation of %q", text)
+			case !slices.Equal(namedPlaces(text), namedPlaces(translation)):
+				found.add(name, "the translation of %q has other named places", text)
+			}
+		}
+	}
+}
+
+// namedPlaces returns the set of named places of a text, in order.
+func namedPlaces(text string) []string {
+	names := namePattern.FindAllString(text, -1)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// titles returns the texts that the panels show of the metadata and the types.
+func titles(meta *element, types map[string]typeDefinition) map[string]bool {
+	texts := make(map[string]bool)
+	add := func(text string) {
+		if text != "" {
+			texts[text] = true
+		}
+	}
+	for _, tree := range meta.child("presentation").all("navigation") {
+		tree.walk(func(e *element) { add(e.attrs["label"]) })
+	}
+	for _, p := range meta.child("privileges").all("privilege") {
+		add(p.attrs["title"])
+	}
+	for _, t := range types {
+		for _, p := range t.Properties {
+			add(p.Title)
+			add(p.Description)
+			for _, title := range p.EnumTitles {
+				add(title)
+			}
+		}
+		for _, r := range t.Relations {
+			add(r.Title)
+		}
+	}
+	return texts
+}

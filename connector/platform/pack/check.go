@@ -1,0 +1,215 @@
+package pack
+
+import (
+	"archive/zip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits of what Check reads. They lie far above any real package and below what could hurt the reader.
+const (
+	maxArchive = 10_800_000 // what a panel takes by upload (aps-protocol.md §6.1), in bytes
+	maxEntries = 2_000
+	maxFile    = 16 << 20 // unpacked, in bytes
+	maxTotal   = 64 << 20 // unpacked, in bytes
+)
+
+// A Finding is one thing that is wrong with a package.
+type Finding struct {
+	Where string // file in the package, with a line or an element where there is one
+	What  string // what is wrong, as a sentence without its full stop
+}
+
+// String returns the finding as one line.
+func (f Finding) String() string { return f.Where + ": " + f.What }
+
+// findings collects what a check finds.
+type findings struct{ list []Finding }
+
+func (f *findings) add(where, format string, args ...any) {
+	f.list = append(f.list, Finding{Where: where, What: fmt.Sprintf(format, args...)})
+}
+
+// Check reads a package as a platform would and returns everything that is wrong with it, ordered by place; nothing
+// when it is sound. It is written for hostile input: it unpacks into memory, within limits.
+func Check(r io.ReaderAt, size int64) []Finding {
+	var found findings
+	files := unpack(r, size, &found)
+	if files != nil {
+		checkList(files, &found)
+		meta := checkMetadata(files, &found)
+		types := checkTypes(meta, files, &found)
+		checkScreens(meta, types, files, &found)
+		checkCatalogues(meta, types, files, &found)
+	}
+	slices.SortFunc(found.list, func(a, b Finding) int {
+		if c := strings.Compare(a.Where, b.Where); c != 0 {
+			return c
+		}
+		return strings.Compare(a.What, b.What)
+	})
+	return slices.Compact(found.list)
+}
+
+// Files unpacks a package within the limits of Check. An archive that cannot be unpacked safely is an error.
+func Files(r io.ReaderAt, size int64) (map[string][]byte, error) {
+	var found findings
+	files := unpack(r, size, &found)
+	if len(found.list) > 0 {
+		return nil, fmt.Errorf("unpacking the package: %s", found.list[0])
+	}
+	return files, nil
+}
+
+// unpack returns the files of an archive, or nil when it is no archive. Entries that it refuses are left out.
+func unpack(r io.ReaderAt, size int64, found *findings) map[string][]byte {
+	const where = "package"
+	if size > maxArchive {
+		found.add(where, "is larger than %d bytes, which is what a panel takes", maxArchive)
+		return nil
+	}
+	archive, err := zip.NewReader(r, size)
+	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
+		found.add(where, "is not a ZIP archive: %v", err)
+		return nil
+	}
+	if len(archive.File) > maxEntries {
+		found.add(where, "has more than %d entries", maxEntries)
+		return nil
+	}
+	files := make(map[string][]byte)
+	lower := make(map[string]string) // name in lower case → name
+	left := maxTotal
+	for _, entry := range archive.File {
+		name := entry.Name
+		if problem := entryProblem(entry); problem != "" {
+			found.add(printable(name), "%s", problem)
+			continue
+		}
+		if twin, ok := lower[strings.ToLower(name)]; ok {
+			found.add(name, "is in the archive twice, the other time as %s", twin)
+			continue
+		}
+		lower[strings.ToLower(name)] = name
+		if strings.HasSuffix(name, "/") {
+			continue
+		}
+		content, err := readEntry(entry, min(maxFile, left))
+		if err != nil {
+			found.add(name, "cannot be unpacked: %v", err)
+			continue
+		}
+		left -= len(content)
+		files[name] = content
+	}
+	return files
+}
+
+// entryProblem tells why an entry must not be unpacked; empty when it may.
+func entryProblem(entry *zip.File) string {
+	name := strings.TrimSuffix(entry.Name, "/")
+	switch {
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, isControl):
+		return "has a name that is not plain UTF-8"
+	case strings.Contains(name, `\`) || !fs.ValidPath(name) || name == ".":
+		return "has a name that leaves the archive"
+	case slices.ContainsFunc(strings.Split(name, "/"), func(s string) bool { return strings.HasPrefix(s, ".") }):
+		return "is a hidden file"
+	case entry.Mode()&^(fs.ModePerm|fs.ModeDir) != 0:
+		return "is not a regular file"
+	case entry.Method != zip.Store && entry.Method != zip.Deflate:
+		return "is not compressed by deflate"
+	case entry.Flags&1 != 0:
+		return "is encrypted"
+	}
+	return ""
+}
+
+func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
+
+// readEntry trusts no size that the archive tells.
+func readEntry(entry *zip.File, limit int) ([]byte, error) {
+	in, err := entry.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	content, err := io.ReadAll(io.LimitReader(in, int64(limit)+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(content) > limit {
+		return nil, errors.New("unpacked it is too large")
+	}
+	return content, nil
+}
+
+// printable makes a hostile name fit for a line of output.
+func printable(name string) string {
+	if len(name) > 200 {
+		name = name[:200]
+	}
+	return strings.ToValidUTF8(strings.Map(func(r rune) rune {
+		if isControl(r) {
+			return '?'
+		}
+		return r
+	}, name), "?")
+}
+
+// checkList compares APP-LIST.xml with the files (aps-protocol.md §6.4).
+func checkList(files map[string][]byte, found *findings) {
+	content, ok := files[listName]
+	if !ok {
+		found.add(listName, "is missing")
+		return
+	}
+	root, err := parseXML(content)
+	if err != nil {
+		found.add(listName, "cannot be read: %v", err)
+		return
+	}
+	if root.space != listSpace || root.name != "files" {
+		found.add(listName, "has the root {%s}%s instead of {%s}files", root.space, root.name, listSpace)
+		return
+	}
+	listed := make(map[string]bool)
+	for _, e := range root.children {
+		if e.space != listSpace || e.name != "file" {
+			continue // an XML signature may stand here
+		}
+		where, name := fmt.Sprintf("%s:%d", listName, e.line), e.attrs["name"]
+		file, ok := files[name]
+		switch {
+		case listed[name]:
+			found.add(where, "%s is listed twice", printable(name))
+		case name == listName || !ok:
+			found.add(where, "%s is listed but not in the archive", printable(name))
+		case e.attrs["size"] != fmt.Sprint(len(file)):
+			found.add(where, "%s has %d bytes, not %s", name, len(file), printable(e.attrs["size"]))
+		case e.attrs["sha256"] != sum(file):
+			found.add(where, "the SHA-256 of %s is another", name)
+		}
+		listed[name] = true
+	}
+	for name := range files {
+		if name != listName && !listed[name] {
+			found.add(name, "is not listed in %s", listName)
+		}
+	}
+}
+
+// existing adds a finding unless name is a file of the package.
+func existing(where, name string, files map[string][]byte, found *findings) {
+	if _, ok := files[name]; !ok {
+		found.add(where, "the file %s is not in the archive", printable(name))
+	} else if path.Clean(name) != name {
+		found.add(where, "the path %s is not clean", printable(name))
+	}
+}

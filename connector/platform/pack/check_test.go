@@ -1,0 +1,307 @@
+package pack_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"azure-partner-connector/connector/platform/pack"
+
+	"pgregory.net/rapid"
+)
+
+// zipOf packs files in order of their names. Without an APP-LIST.xml of their own they get a right one.
+func zipOf(t testing.TB, files map[string]string) []byte {
+	t.Helper()
+	files = maps.Clone(files)
+	if _, ok := files["APP-LIST.xml"]; !ok {
+		var list strings.Builder
+		list.WriteString(`<files xmlns="http://apstandard.com/ns/1">`)
+		for _, name := range slices.Sorted(maps.Keys(files)) {
+			fmt.Fprintf(&list, `<file name=%q size="%d" sha256="%x"/>`, name, len(files[name]), sha256.Sum256([]byte(files[name])))
+		}
+		list.WriteString(`</files>`)
+		files["APP-LIST.xml"] = list.String()
+	}
+	var out bytes.Buffer
+	archive := zip.NewWriter(&out)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		add(t, archive, &zip.FileHeader{Name: name, Method: zip.Deflate}, files[name])
+	}
+	if err := archive.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func add(t testing.TB, archive *zip.Writer, header *zip.FileHeader, content string) {
+	t.Helper()
+	entry, err := archive.CreateHeader(header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := entry.Write([]byte(content)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func check(content []byte) []pack.Finding {
+	return pack.Check(bytes.NewReader(content), int64(len(content)))
+}
+
+// sound returns the files of the test package, without its list.
+func sound(t *testing.T) map[string]string {
+	t.Helper()
+	_, built := build(t, load(t))
+	files := make(map[string]string)
+	for name, content := range built {
+		if name != "APP-LIST.xml" {
+			files[name] = string(content)
+		}
+	}
+	return files
+}
+
+func TestCheckFindsPlantedFaults(t *testing.T) {
+	const (
+		meta = "APP-META.xml"
+		app  = "schemas/app.schema"
+		box  = "schemas/box.schema"
+	)
+	// Each fault is planted by replacing old by new once; an empty old puts a whole file (or removes it).
+	for name, tc := range map[string]struct{ file, old, new, want string }{
+		"metadata missing":          {meta, "", "", "APP-META.xml: is missing"},
+		"metadata no XML":           {meta, "", "<application", "cannot be read"},
+		"metadata two roots":        {meta, "", "<a/><b/>", "second root"},
+		"metadata with DTD":         {meta, "<application", "<!DOCTYPE x []><application", "document type"},
+		"namespace":                 {meta, "aps-standard.org/ns/2", "aps-standard.org/ns/1", "has the root"},
+		"format version":            {meta, `version="2.0"`, `version="1.2"`, "format version"},
+		"packaged":                  {meta, "2026-11-23T08:20:00", "2026-11-23", "packaged"},
+		"order":                     {meta, "<name>parcel</name>\n    <version>2</version>", "<version>2</version><name>parcel</name>", "belongs before"},
+		"unknown element":           {meta, "<summary>A parcel.", "<sumary>x</sumary><summary>A parcel.", "sumary does not belong"},
+		"element twice":             {meta, "<release>7</release>", "<release>7</release><release>8</release>", "release stands twice"},
+		"element missing":           {meta, "<name>parcel</name>", "", "application needs the element name"},
+		"attribute missing":         {meta, ` label="Box"`, "", "view needs the attribute label"},
+		"attribute unknown":         {meta, ` label="Box"`, ` label="Box" source="x"`, "view has no attribute source"},
+		"empty text":                {meta, "<release>7</release>", "<release> </release>", "release is empty"},
+		"stray text":                {meta, "</presentation>", "stray</presentation>", "holds text"},
+		"id with slash":             {meta, "<id>http://aps.test/parcel</id>", "<id>http://aps.test/parcel/</id>", "end in a slash"},
+		"id with https":             {meta, "<id>http://aps", "<id>https://aps", "begin with http"},
+		"version":                   {meta, "<version>2</version>", "<version>2.0</version>", "not a whole number"},
+		"release":                   {meta, "<release>7</release>", "<release>07</release>", "not a whole number"},
+		"upgrade condition":         {meta, "version=ge=1,", "version>=1,", "not understood"},
+		"icon missing":              {"images/icon.png", "", "", "images/icon.png is not in the archive"},
+		"service twice":             {meta, `<service id="box">`, `<service id="app">`, "two services app"},
+		"service id":                {meta, `<service id="box">`, `<service id="b/x">`, "segment of an address"},
+		"schema missing":            {box, "", "", "schemas/box.schema is not in the archive"},
+		"schema shared":             {meta, `path="schemas/box.schema"`, `path="schemas/app.schema"`, "serves two services"},
+		"schema unused":             {"schemas/bag.schema", "", "{}", "no service uses"},
+		"schema with comment":       {box, "{", "{ // hello", "cannot be read"},
+		"schema with twin key":      {box, `"name": "box",`, `"name": "box", "name": "bag",`, "stands twice"},
+		"schema with tail":          {box, "", "{}{}", "after the end"},
+		"type version":              {box, `"apsVersion": "2.0"`, `"apsVersion": "1.0"`, "apsVersion"},
+		"type name":                 {box, `"name": "box"`, `"name": "a box"`, "not an identifier"},
+		"type id of another":        {box, "http://aps.test/parcel/box/1.0", "http://aps.test/other/box/1.0", "type id"},
+		"type id without minor":     {box, "http://aps.test/parcel/box/1.0", "http://aps.test/parcel/box/1", "type id"},
+		"type id twice":             {box, "parcel/box/1.0", "parcel/app/1.0", "type id of another schema"},
+		"implements nothing":        {box, `["http://aps-standard.org/types/core/resource/1.0"]`, `[]`, "implements nothing"},
+		"implements no type":        {box, "http://aps-standard.org/types/core/resource/1.0", "resource", "is not a type id"},
+		"two roots":                 {box, "core/resource/1.0", "core/application/1.0", "exactly one service"},
+		"no root":                   {app, "core/application/1.0", "core/resource/1.0", "exactly one service"},
+		"root not app":              {meta, `<service id="app">`, `<service id="main">`, "exactly one service"},
+		"unknown own type":          {app, "http://aps.test/parcel/box/1", "http://aps.test/parcel/bag/1", "no type http://aps.test/parcel/bag/1"},
+		"property type":             {app, `"type": "string"`, `"type": "text"`, `no type "text"`},
+		"property name":             {app, `"secret":`, `"the secret":`, "not an identifier"},
+		"role":                      {app, `"global": true`, `"reseller": true`, `no role "reseller"`},
+		"enum titles":               {box, `["Open", "Shut"]`, `["Open"]`, "2 values but 1 titles"},
+		"array without items":       {app, `"type": "string"`, `"type": "array"`, "needs items"},
+		"pattern":                   {app, `"encrypted": true`, `"pattern": "("`, "does not compile"},
+		"operation verb":            {box, `"verb": "POST", "path": "/open"`, `"verb": "PATCH", "path": "/open"`, "no verb"},
+		"operation path":            {box, `"/open"`, `"open"`, "path"},
+		"operation twice":           {box, `"/seal"`, `"/open"`, "verb and path of open"},
+		"operation like relation":   {box, `"/open"`, `"/app"`, "path of a relation"},
+		"place without parameter":   {box, `{"thing": {"kind": "path"`, `{"thing": {"kind": "query"`, "no parameter of kind path"},
+		"parameter without place":   {box, `"/things/{thing}"`, `"/things"`, "no place in the path"},
+		"parameter kind":            {box, `"kind": "path"`, `"kind": "cookie"`, "unknown kind"},
+		"element id":                {meta, `<view id="box"`, `<view id="Box"`, "lower-case letters"},
+		"element id twice":          {meta, `<view id="box"`, `<view id="parcel"`, "the id parcel stands twice"},
+		"unknown place":             {meta, "http://www.aps-standard.org/ui/rcp/2", "http://www.aps-standard.org/rcp/2", "no place"},
+		"menu too deep":             {meta, `<view id="box"`, `<item id="a" label="Box"><item id="b" label="Box"/></item><view id="box"`, "only 2 levels"},
+		"variable of no type":       {meta, `type-id="http://aps.test/parcel/box/1.0"`, `type-id="http://aps.test/parcel/bag/1.0"`, "no type"},
+		"variable flag":             {meta, `collection="true"`, `collection="yes"`, "true or false"},
+		"privilege unknown":         {meta, `shown-by-privilege="open-box"`, `shown-by-privilege="open"`, "no privilege open"},
+		"source missing":            {"ui/ux1/box.js", "", "", "ui/ux1/box.js is not in the archive"},
+		"source shared":             {meta, "</view>", `<view id="two" label="Box" src="ui/ux1/box.js"/></view>`, "serves two screens"},
+		"source outside":            {meta, `src="ui/ux1/box.js"`, `src="images/icon.png"`, "not below ui/"},
+		"source of implied page":    {meta, ` src="ui/ux1/box.js"`, "", "ui/box.html is not in the archive"},
+		"bootstrap missing":         {"ui/bootstrapApp.html", "", "", "bootstrapApp.html: is missing"},
+		"script outside":            {"i18n/x.js", "", "x", "below ui/"},
+		"catalogue name":            {"i18n/german.json", "", "{}", "named after a locale"},
+		"catalogue no JSON":         {"i18n/de_DE.json", "", "[]", "cannot be read"},
+		"catalogue lacks a label":   {"i18n/de_DE.json", `"Box": "Box",`, "", `lacks "Box"`},
+		"catalogue lacks a title":   {"i18n/de_DE.json", `"Shut": "Shut",`, "", `lacks "Shut"`},
+		"catalogue lacks another's": {"i18n/de_DE.json", `"Parcel": "Parcel",`, `"Parcel": "Parcel", "More": "Mehr",`, `en_US.json: lacks "More"`},
+		"translation empty":         {"i18n/de_DE.json", `"Shut": "Shut"`, `"Shut": ""`, "no translation"},
+		"translation's places":      {"i18n/de_DE.json", `"__NAME__: __COUNT__"`, `"__NAME__: __COUNT_"`, "other named places"},
+		"hidden file":               {"ui/.gitignore", "", "x", "hidden file"},
+		"traversal":                 {"../../etc/passwd", "", "x", "leaves the archive"},
+		"absolute":                  {"/etc/passwd", "", "x", "leaves the archive"},
+		"backslash":                 {`ui\x.html`, "", "x", "leaves the archive"},
+		"control character":         {"ui/\x01.html", "", "x", "not plain UTF-8"},
+		"same name in capitals":     {"ui/UX1/box.js", "", "x", "in the archive twice"},
+		"bomb":                      {"ui/zeros.html", "", strings.Repeat("\x00", 16<<20+1), "too large"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := sound(t)
+			switch {
+			case tc.old == "" && tc.new == "":
+				delete(files, tc.file)
+			case tc.old == "":
+				files[tc.file] = tc.new
+			case !strings.Contains(files[tc.file], tc.old):
+				t.Fatalf("%s holds no %q:\n%s", tc.file, tc.old, files[tc.file])
+			default:
+				files[tc.file] = strings.Replace(files[tc.file], tc.old, tc.new, 1)
+			}
+			checkFound(t, check(zipOf(t, files)), tc.want)
+		})
+	}
+}
+
+func checkFound(t *testing.T, found []pack.Finding, want string) {
+	t.Helper()
+	var lines []string
+	for _, f := range found {
+		lines = append(lines, f.String())
+	}
+	if text := strings.Join(lines, "\n"); !strings.Contains(text, want) {
+		t.Errorf("Check() = %s\nwant a finding with %q", text, want)
+	}
+}
+
+func TestCheckFindsFaultsOfTheList(t *testing.T) {
+	for name, tc := range map[string]struct{ list, want string }{
+		"missing":    {"", "is missing"},
+		"no XML":     {"<files>", "cannot be read"},
+		"namespace":  {`<files xmlns="http://aps-standard.org/ns/2"/>`, "has the root"},
+		"unlisted":   {`<files xmlns="http://apstandard.com/ns/1"/>`, "APP-META.xml: is not listed"},
+		"not there":  {`<files xmlns="http://apstandard.com/ns/1"><file name="x" size="1" sha256=""/></files>`, "x is listed but not in"},
+		"itself":     {`<files xmlns="http://apstandard.com/ns/1"><file name="APP-LIST.xml" size="1" sha256=""/></files>`, "APP-LIST.xml is listed but"},
+		"twice":      {`<files xmlns="http://apstandard.com/ns/1"><file name="x"/><file name="x"/></files>`, "listed twice"},
+		"size":       {`<files xmlns="http://apstandard.com/ns/1"><file name="ui/bootstrapApp.html" size="3" sha256=""/></files>`, "bytes, not 3"},
+		"wrong hash": {`<files xmlns="http://apstandard.com/ns/1"><file name="ui/bootstrapApp.html" size="SIZE" sha256="00"/></files>`, "SHA-256"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := sound(t)
+			files["APP-LIST.xml"] = strings.Replace(tc.list, "SIZE", fmt.Sprint(len(files["ui/bootstrapApp.html"])), 1)
+			if tc.list == "" {
+				var out bytes.Buffer
+				archive := zip.NewWriter(&out)
+				add(t, archive, &zip.FileHeader{Name: "ui/x.html"}, "x")
+				if err := archive.Close(); err != nil {
+					t.Fatal(err)
+				}
+				checkFound(t, check(out.Bytes()), tc.want)
+				return
+			}
+			checkFound(t, check(zipOf(t, files)), tc.want)
+		})
+	}
+}
+
+func TestCheckFindsFaultsOfTheArchive(t *testing.T) {
+	link := &zip.FileHeader{Name: "ui/link.html"}
+	link.SetMode(fs.ModeSymlink | 0o777)
+	for name, tc := range map[string]struct {
+		headers []*zip.FileHeader
+		want    string
+	}{
+		"symbolic link": {[]*zip.FileHeader{link}, "not a regular file"},
+		"twice":         {[]*zip.FileHeader{{Name: "ui/x.html"}, {Name: "ui/x.html"}}, "in the archive twice"},
+		"encrypted":     {[]*zip.FileHeader{{Name: "ui/x.html", Flags: 1}}, "encrypted"},
+		"not UTF-8":     {[]*zip.FileHeader{{Name: "ui/\xff.html", NonUTF8: true}}, "not plain UTF-8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			archive := zip.NewWriter(&out)
+			for _, header := range tc.headers {
+				add(t, archive, header, "x")
+			}
+			if err := archive.Close(); err != nil {
+				t.Fatal(err)
+			}
+			checkFound(t, check(out.Bytes()), tc.want)
+		})
+	}
+	t.Run("no archive", func(t *testing.T) {
+		checkFound(t, check([]byte("PK nothing")), "not a ZIP archive")
+	})
+	t.Run("too large", func(t *testing.T) {
+		checkFound(t, pack.Check(bytes.NewReader(nil), 1<<40), "larger than")
+	})
+	t.Run("damaged", func(t *testing.T) {
+		content := bytes.Clone(zipOf(t, map[string]string{"ui/x.html": strings.Repeat("abcdefgh", 1000)}))
+		content[60] ^= 0xff
+		checkFound(t, check(content), "cannot be unpacked")
+	})
+}
+
+// Whatever stands in the files, Check ends, tells its findings in order, and never finds the same twice.
+func TestCheckSurvivesAnyFiles(t *testing.T) {
+	base := sound(t)
+	names := slices.Sorted(maps.Keys(base))
+	rapid.Check(t, func(t *rapid.T) {
+		files := maps.Clone(base)
+		name := rapid.SampledFrom(names).Draw(t, "file")
+		content := []byte(files[name])
+		for range rapid.IntRange(1, 8).Draw(t, "changes") {
+			i := rapid.IntRange(0, len(content)-1).Draw(t, "at")
+			content[i] = rapid.SampledFrom([]byte(`<>"{}[]/:0a `)).Draw(t, "byte")
+		}
+		files[name] = string(content)
+		found := check(rapidZip(t, files))
+		if !slices.IsSortedFunc(found, func(a, b pack.Finding) int { return strings.Compare(a.Where, b.Where) }) {
+			t.Errorf("Check() = %v, want findings ordered by place", found)
+		}
+		if len(slices.Compact(slices.Clone(found))) != len(found) {
+			t.Errorf("Check() = %v, want each finding once", found)
+		}
+	})
+}
+
+func rapidZip(t *rapid.T, files map[string]string) []byte {
+	var out bytes.Buffer
+	archive := zip.NewWriter(&out)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		entry, err := archive.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := entry.Write([]byte(files[name])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := archive.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func FuzzCheck(f *testing.F) {
+	f.Add([]byte("PK\x05\x06" + strings.Repeat("\x00", 18)))
+	f.Add(zipOf(f, map[string]string{"APP-META.xml": `<application xmlns="http://aps-standard.org/ns/2" version="2.0"><service id="app"/></application>`}))
+	f.Add(zipOf(f, map[string]string{"APP-META.xml": `<application xmlns="http://aps-standard.org/ns/2"/>`, "i18n/de.json": `{"a":"__B__"}`}))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		for _, finding := range check(content) {
+			if finding.Where == "" || finding.What == "" {
+				t.Errorf("Check() = %+v, want a place and a fault", finding)
+			}
+		}
+	})
+}

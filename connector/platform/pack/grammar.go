@@ -1,0 +1,147 @@
+package pack
+
+import "slices"
+
+// A rule says what an element may hold.
+type rule struct {
+	required []string // attributes
+	optional []string
+	text     bool    // it holds text, which must not be empty
+	children []child // in this order, unless free
+	free     bool    // children may come in any order
+}
+
+// A child says how often an element may stand in another.
+type child struct {
+	name string
+	min  int
+	many bool // more than once
+}
+
+func one(name string) child   { return child{name: name, min: 1} }
+func maybe(name string) child { return child{name: name} }
+func any0(name string) child  { return child{name: name, many: true} }
+func any1(name string) child  { return child{name: name, min: 1, many: true} }
+
+// grammar is the form of APP-META.xml as real packages have it (aps-protocol.md §6.2, aps-ui.md §1.2): path of names
+// below the root, or the name alone for elements that nest, → rule. No public schema exists to derive it from.
+var grammar = map[string]rule{
+	"application": {required: []string{"version"}, optional: []string{"packaged"}, children: []child{
+		one("id"), one("name"), one("version"), one("release"), maybe("homepage"), one("vendor"), maybe("packager"),
+		one("presentation"), maybe("license-agreement"), maybe("upgrade"), any1("service"), maybe("privileges")}},
+	"id": {text: true}, "name": {text: true}, "release": {text: true}, "homepage": {text: true}, "uri": {text: true},
+	"application/version": {text: true},
+	"vendor":              {children: []child{one("name"), maybe("homepage"), maybe("icon")}},
+	"packager":            {children: []child{one("name"), maybe("homepage"), maybe("icon"), maybe("uri")}},
+	"icon":                {required: []string{"path"}},
+
+	"application/presentation": {children: []child{one("summary"), one("description"), one("icon"), any0("screenshot"),
+		maybe("changelog"), one("categories"), maybe("languages"), any0("navigation")}},
+	"summary": {text: true}, "description": {text: true}, "category": {text: true}, "language": {text: true},
+	"entry":             {text: true},
+	"screenshot":        {required: []string{"path"}, children: []child{one("description")}},
+	"changelog":         {children: []child{any1("version")}},
+	"changelog/version": {required: []string{"version", "release"}, children: []child{any1("entry")}},
+	"categories":        {children: []child{any1("category")}},
+	"languages":         {children: []child{any1("language")}},
+
+	"license-agreement": {required: []string{"must-accept"}, children: []child{maybe("free"), one("text")}},
+	"free":              {},
+	"text":              {children: []child{one("name"), maybe("url"), maybe("file")}},
+	"url":               {text: true}, "file": {text: true},
+	"upgrade": {required: []string{"match"}},
+
+	"service": {required: []string{"id"}, children: []child{maybe("code"), one("schema"), one("presentation")}},
+	"schema":  {required: []string{"path"}},
+	"code":    {required: []string{"engine", "path"}},
+	"service/presentation": {children: []child{
+		one("name"), maybe("summary"), maybe("infolinks")}},
+	"infolinks":  {children: []child{any1("link")}},
+	"link":       {required: []string{"class", "href"}},
+	"privileges": {children: []child{any1("privilege")}},
+	"privilege":  {required: []string{"area", "name", "title"}},
+
+	"navigation": {required: []string{"id", "label"}, optional: []string{"icon", "visible", "shown-by-privilege"}, free: true,
+		children: []child{any0("var"), any0("plugs-to"), any0("item"), any0("view"), any0("view-plugin"), any0("popup")}},
+	"item": {required: []string{"id", "label"}, optional: []string{"icon", "visible", "shown-by-privilege"}, free: true,
+		children: []child{any0("var"), any0("plugs-to"), any0("item"), any0("view"), any0("popup")}},
+	"view": {required: []string{"id", "label"}, optional: []string{"src", "icon", "visible", "shown-by-privilege"}, free: true,
+		children: []child{any0("var"), any0("plugs-to"), maybe("params"), maybe("controls"), any0("view"), any0("popup"), any0("placeholder")}},
+	"popup": {required: []string{"id", "label", "src"}, optional: []string{"visible", "shown-by-privilege"}, free: true,
+		children: []child{any0("var"), maybe("params"), maybe("controls")}},
+	"view-plugin": {required: []string{"id", "src"}, optional: []string{"visible", "shown-by-privilege"}, free: true,
+		children: []child{any0("var"), any0("plugs-to")}},
+	"var":         {required: []string{"name", "type-id"}, optional: []string{"required", "collection", "filter"}},
+	"plugs-to":    {required: []string{"id"}},
+	"placeholder": {required: []string{"id"}},
+	"params":      {children: []child{any1("param")}},
+	"param":       {required: []string{"name", "type"}, optional: []string{"required"}},
+	"controls": {free: true, children: []child{
+		maybe("submit"), maybe("cancel"), maybe("prev"), maybe("next")}},
+	"submit": {required: []string{"label"}}, "cancel": {required: []string{"label"}},
+	"prev": {required: []string{"label"}}, "next": {required: []string{"label"}},
+}
+
+// ruleOf returns the rule of e in parent; a rule for the pair goes before one for the name alone.
+func ruleOf(e, parent *element) (rule, bool) {
+	if parent != nil {
+		if r, ok := grammar[parent.name+"/"+e.name]; ok {
+			return r, true
+		}
+	}
+	r, ok := grammar[e.name]
+	return r, ok
+}
+
+// checkGrammar compares e and all below it with the grammar.
+func checkGrammar(e, parent *element, found *findings) {
+	where := at(e)
+	r, ok := ruleOf(e, parent)
+	if !ok || e.space != metaSpace {
+		found.add(where, "there is no element {%s}%s in this format", printable(e.space), printable(e.name))
+		return
+	}
+	for _, name := range r.required {
+		if e.attrs[name] == "" {
+			found.add(where, "%s needs the attribute %s", e.name, name)
+		}
+	}
+	for name := range e.attrs {
+		if !slices.Contains(r.required, name) && !slices.Contains(r.optional, name) {
+			found.add(where, "%s has no attribute %s", e.name, printable(name))
+		}
+	}
+	switch {
+	case r.text && e.text == "":
+		found.add(where, "%s is empty", e.name)
+	case !r.text && e.text != "":
+		found.add(where, "%s holds text", e.name)
+	}
+	checkChildren(e, r, found)
+}
+
+func checkChildren(e *element, r rule, found *findings) {
+	count := make(map[string]int)
+	last := 0
+	for _, c := range e.children {
+		i := slices.IndexFunc(r.children, func(want child) bool { return want.name == c.name })
+		if i < 0 {
+			found.add(at(c), "%s does not belong into %s", printable(c.name), e.name)
+			continue
+		}
+		if i < last && !r.free {
+			found.add(at(c), "%s stands after %s, it belongs before", c.name, r.children[last].name)
+		}
+		last = max(last, i)
+		count[c.name]++
+		if count[c.name] == 2 && !r.children[i].many {
+			found.add(at(c), "%s stands twice in %s", c.name, e.name)
+		}
+		checkGrammar(c, e, found)
+	}
+	for _, want := range r.children {
+		if count[want.name] < want.min {
+			found.add(at(e), "%s needs the element %s", e.name, want.name)
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package pack
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// at tells where an element of APP-META.xml stands.
+func at(e *element) string { return fmt.Sprintf("%s:%d", metaName, e.line) }
+
+var (
+	matchPattern   = regexp.MustCompile(`^(version|release)=(eq|ne|gt|ge|lt|le)=[0-9]+(\.[0-9]+)*$`)
+	servicePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
+)
+
+// validID tells why id cannot be the id of a package (aps-protocol.md §4.1, §6.2).
+func validID(id string) error {
+	u, err := url.Parse(id)
+	switch {
+	case err != nil:
+		return errors.New("is not an address")
+	case u.Scheme != "http" || u.Hostname() == "":
+		return errors.New("must begin with http:// and a host")
+	case u.Port() != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.HasSuffix(id, "#"):
+		return errors.New("must be scheme, host and path only")
+	case strings.HasSuffix(id, "/"):
+		return errors.New("must not end in a slash")
+	case strings.ContainsAny(id, " \t\r\n\"'<>\\"):
+		return errors.New("holds a character that is not allowed")
+	}
+	return nil
+}
+
+// checkMetadata checks APP-META.xml apart from types and screens. It returns the document, nil when there is none.
+func checkMetadata(files map[string][]byte, found *findings) *element {
+	content, ok := files[metaName]
+	if !ok {
+		found.add(metaName, "is missing")
+		return nil
+	}
+	root, err := parseXML(content)
+	if err != nil {
+		found.add(metaName, "cannot be read: %v", err)
+		return nil
+	}
+	if root.space != metaSpace || root.name != "application" {
+		found.add(at(root), "has the root {%s}%s instead of {%s}application", printable(root.space), printable(root.name), metaSpace)
+		return nil
+	}
+	checkGrammar(root, nil, found)
+	checkIdentity(root, found)
+	checkServices(root, files, found)
+
+	presentation := root.child("presentation")
+	for _, e := range append(presentation.all("icon"), presentation.all("screenshot")...) {
+		existing(at(e), e.attrs["path"], files, found)
+	}
+	for _, p := range []string{"vendor", "packager"} {
+		for _, e := range root.child(p).all("icon") {
+			existing(at(e), e.attrs["path"], files, found)
+		}
+	}
+	if file := root.child("license-agreement").child("text").child("file"); file != nil {
+		existing(at(file), file.text, files, found)
+	}
+	return root
+}
+
+func checkIdentity(root *element, found *findings) {
+	if root.attrs["version"] != "2.0" {
+		found.add(at(root), "the format version is %q instead of 2.0", printable(root.attrs["version"]))
+	}
+	if packaged, ok := root.attrs["packaged"]; ok {
+		if _, err := time.Parse(packagedLayout, packaged); err != nil {
+			found.add(at(root), "packaged %q is not of the form %s", printable(packaged), packagedLayout)
+		}
+	}
+	if e := root.child("id"); e != nil {
+		if err := validID(e.text); err != nil {
+			found.add(at(e), "the id %s", err)
+		}
+	}
+	for _, name := range []string{"version", "release"} {
+		if e := root.child(name); e != nil {
+			if n, err := strconv.Atoi(e.text); err != nil || n < 1 || strconv.Itoa(n) != e.text {
+				found.add(at(e), "the %s %q is not a whole number", name, printable(e.text))
+			}
+		}
+	}
+	if e := root.child("upgrade"); e != nil {
+		for _, term := range strings.Split(e.attrs["match"], ",") {
+			if !matchPattern.MatchString(term) {
+				found.add(at(e), "the condition %q is not understood", printable(term))
+			}
+		}
+	}
+}
+
+func checkServices(root *element, files map[string][]byte, found *findings) {
+	ids := make(map[string]bool)
+	schemas := make(map[string]bool)
+	for _, s := range root.all("service") {
+		id := s.attrs["id"]
+		if !servicePattern.MatchString(id) {
+			found.add(at(s), "the service id %q cannot be a segment of an address", printable(id))
+		}
+		if ids[id] {
+			found.add(at(s), "there are two services %s", printable(id))
+		}
+		ids[id] = true
+		if e := s.child("schema"); e != nil {
+			name := e.attrs["path"]
+			existing(at(e), name, files, found)
+			if schemas[name] {
+				found.add(at(e), "%s serves two services", printable(name))
+			}
+			schemas[name] = true
+		}
+	}
+	for name := range files {
+		if strings.HasPrefix(name, "schemas/") && !schemas[name] {
+			found.add(name, "no service uses this schema")
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package pack
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// places are the sockets of the panels (aps-ui.md §1.1), with how many levels of menu fit below each; 0 where menus
+// are not limited.
+var places = map[string]int{
+	"http://www.aps-standard.org/ui/application":              0,
+	"http://www.parallels.com/poa/pcp/services":               3,
+	"http://www.parallels.com/poa/pcp/operations":             3,
+	"http://www.parallels.com/poa/pcp/products":               3,
+	"http://www.parallels.com/poa/pcp/infrastructure":         3,
+	"http://www.parallels.com/poa/pcp/system":                 3,
+	"http://www.parallels.com/poa/pcp/services/cloud":         3,
+	"http://www.parallels.com/poa/pcp/services/web":           3,
+	"http://www.parallels.com/poa/pcp/services/collaboration": 3,
+	"http://www.aps-standard.org/ui/rcp/2":                    2,
+	"http://www.aps-standard.org/ui/pcp/2":                    2,
+	"http://www.parallels.com/ccp/2":                          2,
+	"http://www.aps-standard.org/ui/user/2":                   2,
+	"http://www.aps-standard.org/ui/service":                  3,
+	"http://www.aps-standard.org/ui/user":                     3,
+	"http://www.parallels.com/ccp-dashboard#dashboard":        0,
+	"http://www.parallels.com/ccp-dashboard#ux1-dashboard":    0,
+}
+
+// elementPattern is the form of an id in UX1 (aps-ui.md §1.2); one form for all trees keeps them alike.
+var elementPattern = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+
+// checkScreens checks the navigation trees: ids, places, variables, privileges and sources.
+func checkScreens(meta *element, types map[string]typeDefinition, files map[string][]byte, found *findings) {
+	privileges := make(map[string]bool)
+	for _, p := range meta.child("privileges").all("privilege") {
+		if privileges[p.attrs["name"]] {
+			found.add(at(p), "there are two privileges %s", printable(p.attrs["name"]))
+		}
+		privileges[p.attrs["name"]] = true
+	}
+	checker := typeChecker{packageID: meta.textOf("id"), ids: make(map[string]bool), found: found}
+	for _, t := range types {
+		checker.ids[t.ID] = true
+	}
+	ids := make(map[string]bool)
+	sources := make(map[string]bool)
+	for _, tree := range meta.child("presentation").all("navigation") {
+		checkPlaces(tree, meta.textOf("id"), 0, 0, found)
+		tree.walk(func(e *element) {
+			switch e.name {
+			case "navigation", "item", "view", "view-plugin", "popup":
+				checkElement(e, ids, privileges, found)
+			case "var":
+				checker.reference(at(e), e.attrs["type-id"])
+				checker.name(at(e), e.attrs["name"])
+				for _, flag := range []string{"required", "collection"} {
+					if v, ok := e.attrs[flag]; ok && v != "true" && v != "false" {
+						found.add(at(e), "%s must be true or false", flag)
+					}
+				}
+			}
+			switch e.name {
+			case "view", "view-plugin", "popup":
+				checkSource(e, sources, files, found)
+			}
+		})
+	}
+	for source := range sources {
+		if path.Ext(source) == ".js" {
+			if _, ok := files[bootstrapName]; !ok {
+				found.add(bootstrapName, "is missing; UX1 loads screens into it")
+			}
+			break
+		}
+	}
+	for name := range files {
+		if ext := path.Ext(name); (ext == ".js" || ext == ".html") && !strings.HasPrefix(name, "ui/") {
+			found.add(name, "scripts and pages must be below ui/")
+		}
+	}
+}
+
+func checkElement(e *element, ids, privileges map[string]bool, found *findings) {
+	id := e.attrs["id"]
+	if !elementPattern.MatchString(id) {
+		found.add(at(e), "the id %q is not lower-case letters, digits and hyphens", printable(id))
+	}
+	if ids[id] {
+		found.add(at(e), "the id %s stands twice", printable(id))
+	}
+	ids[id] = true
+	if p, ok := e.attrs["shown-by-privilege"]; ok && !privileges[p] {
+		found.add(at(e), "there is no privilege %s", printable(p))
+	}
+}
+
+// checkPlaces walks down with the number of menu levels that fit at the place above (0: no limit) and how many of
+// them are used. Views inside views are no entries of a menu.
+func checkPlaces(e *element, packageID string, limit, level int, found *findings) {
+	for _, plug := range e.all("plugs-to") {
+		id := plug.attrs["id"]
+		levels, known := places[id]
+		if !known && !strings.HasPrefix(id, packageID+"#") {
+			found.add(at(plug), "there is no place %q in any panel", printable(id))
+		}
+		limit, level = levels, 0
+	}
+	level++
+	if limit > 0 && level == limit+1 {
+		found.add(at(e), "the menu has only %d levels", limit)
+	}
+	for _, c := range e.children {
+		if c.name == "item" || c.name == "view" && e.name != "view" {
+			checkPlaces(c, packageID, limit, level, found)
+		}
+	}
+}
+
+// checkSource checks the file of a screen. UX1 keeps one module per source, so two screens cannot share one
+// (aps-ui.md §1.2).
+func checkSource(e *element, sources map[string]bool, files map[string][]byte, found *findings) {
+	source := e.attrs["src"]
+	if source == "" {
+		source = "ui/" + e.attrs["id"] + ".html"
+	}
+	if !strings.HasPrefix(source, "ui/") {
+		found.add(at(e), "the source %s is not below ui/", printable(source))
+	}
+	if !slices.Contains([]string{".js", ".html"}, path.Ext(source)) {
+		found.add(at(e), "the source %s is neither a script nor a page", printable(source))
+	}
+	existing(at(e), source, files, found)
+	if sources[source] {
+		found.add(at(e), "the source %s serves two screens", printable(source))
+	}
+	sources[source] = true
+}

@@ -1,0 +1,1 @@
+define(["aps/View"], function (View) { return View; }); // http://aps.test/parcel/box/1.0

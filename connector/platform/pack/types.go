@@ -1,0 +1,281 @@
+package pack
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// applicationType is what the root service implements, and no other (aps-protocol.md §4.7).
+const applicationType = "http://aps-standard.org/types/core/application/1.0"
+
+// A typeDefinition is what the checks read of a schema (aps-protocol.md §4).
+type typeDefinition struct {
+	APSVersion string               `json:"apsVersion"`
+	Name       string               `json:"name"`
+	ID         string               `json:"id"`
+	Implements []string             `json:"implements"`
+	Access     map[string]bool      `json:"access"`
+	Properties map[string]property  `json:"properties"`
+	Structures map[string]structure `json:"structures"`
+	Operations map[string]operation `json:"operations"`
+	Relations  map[string]relation  `json:"relations"`
+}
+
+type property struct {
+	Type        string          `json:"type"`
+	Title       string          `json:"title"`
+	Description string          `json:"description"`
+	Enum        []any           `json:"enum"`
+	EnumTitles  []string        `json:"enumTitles"`
+	Pattern     string          `json:"pattern"`
+	Items       *property       `json:"items"`
+	Access      map[string]bool `json:"access"`
+}
+
+type structure struct {
+	Properties map[string]property `json:"properties"`
+}
+
+type operation struct {
+	Verb       string               `json:"verb"`
+	Path       string               `json:"path"`
+	Access     map[string]bool      `json:"access"`
+	Parameters map[string]parameter `json:"parameters"`
+	Response   *property            `json:"response"`
+}
+
+type parameter struct {
+	Kind string `json:"kind"`
+	Type string `json:"type"`
+}
+
+type relation struct {
+	Type   string          `json:"type"`
+	Title  string          `json:"title"`
+	Access map[string]bool `json:"access"`
+}
+
+var (
+	identifierPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	// A definition names its minor version; a reference may leave it out (aps-protocol.md §4.1).
+	typeIDPattern  = regexp.MustCompile(`^http://[A-Za-z0-9.-]+/[^\s"'<>\\#?]+/(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$`)
+	typeRefPattern = regexp.MustCompile(`^http://[A-Za-z0-9.-]+/[^\s"'<>\\#?]+/(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))?$`)
+	pathPattern    = regexp.MustCompile(`^(/([A-Za-z0-9._~-]+|\{[A-Za-z_][A-Za-z0-9_]*\}))+$`)
+	placePattern   = regexp.MustCompile(`\{([^}]*)\}`)
+)
+
+// A typeChecker checks the types of one package.
+type typeChecker struct {
+	packageID string
+	ids       map[string]bool // of the package's own types
+	found     *findings
+}
+
+// checkTypes checks the schema of every service and returns the readable ones by their path.
+func checkTypes(meta *element, files map[string][]byte, found *findings) map[string]typeDefinition {
+	types := make(map[string]typeDefinition)
+	checker := typeChecker{packageID: meta.textOf("id"), ids: make(map[string]bool), found: found}
+	var roots []string
+	for _, s := range meta.all("service") {
+		schema := s.child("schema")
+		if schema == nil {
+			continue
+		}
+		name := schema.attrs["path"]
+		content, ok := files[name]
+		if _, twice := types[name]; !ok || twice {
+			continue
+		}
+		var t typeDefinition
+		if err := strictJSON(content, &t); err != nil {
+			found.add(name, "cannot be read: %v", err)
+			continue
+		}
+		if checker.ids[t.ID] {
+			found.add(name, "has the type id of another schema")
+		}
+		checker.ids[t.ID] = true
+		if slices.Contains(t.Implements, applicationType) {
+			roots = append(roots, s.attrs["id"])
+		}
+		types[name] = t
+	}
+	// Tools find the new root resource under this name (aps-protocol.md §6.2).
+	if meta != nil && !slices.Equal(roots, []string{"app"}) {
+		found.add(metaName, "exactly one service, named app, must implement %s; these do: %q", applicationType, roots)
+	}
+	for name, t := range types {
+		checker.check(name, t)
+	}
+	return types
+}
+
+func (c typeChecker) check(where string, t typeDefinition) {
+	if t.APSVersion != "2.0" {
+		c.found.add(where, "apsVersion is %q instead of 2.0", t.APSVersion)
+	}
+	if !identifierPattern.MatchString(t.Name) {
+		c.found.add(where, "the name %q is not an identifier", t.Name)
+	}
+	if !typeIDPattern.MatchString(t.ID) || !strings.HasPrefix(t.ID, c.packageID+"/") {
+		c.found.add(where, "the type id %q is not %s/<name>/<major>.<minor>", t.ID, c.packageID)
+	}
+	if len(t.Implements) == 0 {
+		c.found.add(where, "implements nothing")
+	}
+	for _, ref := range t.Implements {
+		c.reference(where, ref)
+	}
+	c.access(where, t.Access)
+	for name, p := range t.Properties {
+		c.property(where+" property "+name, name, p, t)
+	}
+	for structureName, s := range t.Structures {
+		for name, p := range s.Properties {
+			c.property(where+" structure "+structureName+"."+name, name, p, t)
+		}
+	}
+	for name, r := range t.Relations {
+		element := where + " relation " + name
+		c.name(element, name)
+		c.reference(element, r.Type)
+		c.access(element, r.Access)
+		if _, ok := t.Properties[name]; ok {
+			c.found.add(element, "a property has the same name")
+		}
+	}
+	c.operations(where, t)
+}
+
+func (c typeChecker) name(where, name string) {
+	if !identifierPattern.MatchString(name) {
+		c.found.add(where, "the name is not an identifier")
+	}
+}
+
+// access knows the roles of aps-protocol.md §4.5.
+func (c typeChecker) access(where string, access map[string]bool) {
+	for role := range access {
+		if !slices.Contains([]string{"owner", "referrer", "admin", "global", "public"}, role) {
+			c.found.add(where, "there is no role %q", role)
+		}
+	}
+}
+
+// reference checks that ref names a type, and one that exists if it is the package's own.
+func (c typeChecker) reference(where, ref string) {
+	if !typeRefPattern.MatchString(ref) {
+		c.found.add(where, "%q is not a type id", ref)
+		return
+	}
+	if strings.HasPrefix(ref, c.packageID+"/") && !c.own(ref) {
+		c.found.add(where, "the package has no type %s", ref)
+	}
+}
+
+// own reports whether ref is a type of the package; without a minor version any of that major version will do.
+func (c typeChecker) own(ref string) bool {
+	for id := range c.ids {
+		if id == ref || strings.HasPrefix(id, ref+".") {
+			return true
+		}
+	}
+	return false
+}
+
+func (c typeChecker) property(where, name string, p property, t typeDefinition) {
+	c.name(where, name)
+	c.access(where, p.Access)
+	c.valueType(where, p, t)
+	if _, err := regexp.Compile(p.Pattern); err != nil {
+		c.found.add(where, "the pattern does not compile")
+	}
+	if len(p.EnumTitles) > 0 && len(p.EnumTitles) != len(p.Enum) {
+		c.found.add(where, "has %d values but %d titles", len(p.Enum), len(p.EnumTitles))
+	}
+}
+
+// valueType checks a type attribute: a primitive, a structure of the schema, or typeURI#Structure.
+func (c typeChecker) valueType(where string, p property, t typeDefinition) {
+	uri, structureName, foreign := strings.Cut(p.Type, "#")
+	switch {
+	case p.Type == "array":
+		if p.Items == nil {
+			c.found.add(where, "an array needs items")
+			return
+		}
+		c.valueType(where, *p.Items, t)
+	case slices.Contains([]string{"string", "number", "integer", "boolean", "object"}, p.Type):
+	case foreign:
+		c.reference(where, uri)
+		c.name(where, structureName)
+	default:
+		if _, ok := t.Structures[p.Type]; !ok {
+			c.found.add(where, "there is no type %q", p.Type)
+		}
+	}
+}
+
+func (c typeChecker) operations(where string, t typeDefinition) {
+	seen := make(map[string]string) // verb and path without names of places → operation
+	for _, name := range slices.Sorted(maps.Keys(t.Operations)) {
+		o := t.Operations[name]
+		element := where + " operation " + name
+		c.name(element, name)
+		c.access(element, o.Access)
+		if !slices.Contains([]string{"GET", "POST", "PUT", "DELETE"}, o.Verb) {
+			c.found.add(element, "there is no verb %q", o.Verb)
+		}
+		if !pathPattern.MatchString(o.Path) {
+			c.found.add(element, "the path %q is not understood", o.Path)
+			continue
+		}
+		call := o.Verb + " " + placePattern.ReplaceAllString(o.Path, "{}")
+		if other, ok := seen[call]; ok {
+			c.found.add(element, "has the verb and path of %s", other)
+		}
+		seen[call] = name
+		// Calls to a relation have the same form, so the platform could not tell them apart (aps-protocol.md §3.1).
+		if _, ok := t.Relations[strings.TrimPrefix(o.Path, "/")]; ok {
+			c.found.add(element, "has the path of a relation")
+		}
+		c.parameters(element, o, t)
+		if o.Response != nil && o.Response.Type != "" {
+			// A list's items are described only where the operation cares to.
+			response := *o.Response
+			if response.Type == "array" && response.Items == nil {
+				response.Type = "object"
+			}
+			c.valueType(element+" response", response, t)
+		}
+	}
+}
+
+func (c typeChecker) parameters(where string, o operation, t typeDefinition) {
+	var places []string
+	for _, match := range placePattern.FindAllStringSubmatch(o.Path, -1) {
+		if slices.Contains(places, match[1]) {
+			c.found.add(where, "the place {%s} stands twice in the path", match[1])
+		}
+		places = append(places, match[1])
+		if o.Parameters[match[1]].Kind != "path" {
+			c.found.add(where, "the place {%s} is no parameter of kind path", match[1])
+		}
+	}
+	for name, p := range o.Parameters {
+		switch p.Kind {
+		case "path":
+			if !slices.Contains(places, name) {
+				c.found.add(where, "the parameter %s has no place in the path", name)
+			}
+		case "body", "query", "header":
+		default:
+			c.found.add(where, "the parameter %s has the unknown kind %q", name, p.Kind)
+		}
+		if p.Type != "" && p.Type != "array" {
+			c.valueType(where+" parameter "+name, property{Type: p.Type}, t)
+		}
+	}
+}
