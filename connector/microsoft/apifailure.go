@@ -1,0 +1,110 @@
+package microsoft
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/token"
+)
+
+// partnerCenterMFA finds Partner Center's code for a token without MFA wherever an answer holds it, but not inside a
+// longer number or an id. The answer's exact form is not published (microsoft-identity.md §4.6).
+var partnerCenterMFA = regexp.MustCompile(`(^|[^0-9A-Za-z-])900421($|[^0-9A-Za-z-])`)
+
+// mfaWords is how the refusal read before it had a code, in the body or in the status line.
+var mfaWords = regexp.MustCompile(`(?i)\bmfa\b|multi-?\s?factor`)
+
+// stepUp is the challenge of Conditional Access: the sign-in lacks something that only a person can add.
+var stepUp = regexp.MustCompile(`(?i)\berror="?insufficient_claims|\bclaims="`)
+
+// mfaDemanded reports whether Partner Center refused a call because the sign-in was made without MFA.
+func mfaDemanded(answer reply) bool {
+	if answer.status != http.StatusUnauthorized {
+		return false
+	}
+	challenge := strings.Join(answer.header.Values("WWW-Authenticate"), " ")
+	for _, said := range []string{string(answer.body), answer.reason, challenge} {
+		if partnerCenterMFA.MatchString(said) || mfaWords.MatchString(said) {
+			return true
+		}
+	}
+	return mfaHeader(answer.header) == token.No
+}
+
+// apiRefusal translates an answer of an api that is neither good nor transient trouble.
+func (c *Client) apiRefusal(api token.API, answer reply) *failure.Error {
+	switch answer.status {
+	case http.StatusUnauthorized:
+		for _, challenge := range answer.header.Values("WWW-Authenticate") {
+			if stepUp.MatchString(challenge) {
+				return c.apiFailure(failure.SignInRequired, answer)
+			}
+		}
+		return c.apiFailure(failure.APIRefused, answer, "api", apiName(api))
+	case http.StatusForbidden:
+		return c.apiFailure(failure.APIRefused, answer, "api", apiName(api))
+	}
+	return c.apiFailure(failure.MicrosoftAnswer, answer)
+}
+
+// apiName is what people call api.
+func apiName(api token.API) string {
+	switch api {
+	case token.PartnerCenter:
+		return "Partner Center"
+	case token.Graph:
+		return "Microsoft Graph"
+	case token.ARM:
+		return "Azure Resource Manager"
+	}
+	return string(api)
+}
+
+// apiFailure returns a failure with the evidence of an api's answer. Partner Center's own code is a number, sometimes
+// as a string; Graph's and ARM's are words below "error" (microsoft-identity.md §5.5).
+func (c *Client) apiFailure(code failure.Code, answer reply, params ...string) *failure.Error {
+	r := c.refusalOf(reply{status: answer.status, header: answer.header})
+	evidence := r.evidence()
+	for _, name := range []string{"request-id", "x-ms-request-id", "MS-RequestId"} {
+		if evidence.TraceID == "" {
+			evidence.TraceID = id(answer.header.Get(name))
+		}
+	}
+	for _, name := range []string{"MS-CorrelationId", "x-ms-correlation-request-id", "client-request-id"} {
+		if evidence.CorrelationID == "" {
+			evidence.CorrelationID = id(answer.header.Get(name))
+		}
+	}
+	if said := apiCode(answer.body); digits.MatchString(said) {
+		evidence.Code = said
+	} else {
+		evidence.Error = word(said)
+	}
+	f := failure.New(code, params...)
+	f.Microsoft = evidence
+	return f
+}
+
+var digits = regexp.MustCompile(`^[0-9]{1,9}$`)
+
+// apiCode returns the code in an api's answer, at the top or below "error"; "" when there is none.
+func apiCode(body []byte) string {
+	var object struct {
+		Code  json.RawMessage `json:"code"`
+		Error json.RawMessage `json:"error"`
+	}
+	if json.Unmarshal(body, &object) != nil {
+		return ""
+	}
+	var nested struct {
+		Code json.RawMessage `json:"code"`
+	}
+	if len(object.Code) == 0 && json.Unmarshal(object.Error, &nested) == nil {
+		object.Code = nested.Code
+	}
+	return string(bytes.Trim(object.Code, `"`))
+}

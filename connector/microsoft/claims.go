@@ -1,0 +1,78 @@
+package microsoft
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/token"
+)
+
+// accessClaims are the claims of an access token that serve as a hint (microsoft-identity.md §4.3).
+type accessClaims struct {
+	DirectoryID string `json:"tid"`
+	AppID       string `json:"appid"` // v1.0 tokens
+	Party       string `json:"azp"`   // v2.0 tokens
+	UPN         string `json:"upn"`
+	UniqueName  string `json:"unique_name"`
+	AMR         any    `json:"amr"`
+}
+
+// Claims implements token.Microsoft. A token that tells neither directory nor application counts as opaque: the
+// format of access tokens is the api's own affair and may change (microsoft-identity.md §4.1).
+func (c *Client) Claims(accessToken secret.Text) token.Claims {
+	unreadable := token.Claims{MFA: token.Unknown}
+	var claims accessClaims
+	if !readPayload(accessToken.Reveal(), &claims) {
+		return unreadable
+	}
+	application := claims.AppID
+	if application == "" {
+		application = claims.Party
+	}
+	if claims.DirectoryID == "" || application == "" {
+		return unreadable
+	}
+	return token.Claims{
+		Readable:      true,
+		DirectoryID:   strings.ToLower(claims.DirectoryID),
+		ApplicationID: strings.ToLower(application),
+		MFA:           mfaOf(claims.AMR),
+	}
+}
+
+// mfaOf reads the amr claim. Its absence, or a form that we do not know, proves nothing.
+func mfaOf(amr any) token.Answer {
+	methods, ok := amr.([]any)
+	if !ok {
+		return token.Unknown
+	}
+	if slices.Contains(methods, any("mfa")) {
+		return token.Yes
+	}
+	return token.No
+}
+
+// username returns the account's name in an access token, for a sentence; "" when it does not tell.
+func username(accessToken secret.Text) string {
+	var claims accessClaims
+	if !readPayload(accessToken.Reveal(), &claims) {
+		return ""
+	}
+	if claims.UPN != "" {
+		return claims.UPN
+	}
+	return claims.UniqueName
+}
+
+// readPayload decodes the payload of a JWT into claims without verifying anything, and reports whether it is one.
+func readPayload(jwt string, claims any) bool {
+	parts := strings.Split(jwt, ".")
+	if len(parts) != 3 {
+		return false
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	return err == nil && json.Unmarshal(payload, claims) == nil
+}

@@ -1,0 +1,170 @@
+// Package microsoft is the client towards Microsoft: the identity platform, Partner Center, Graph and ARM.
+package microsoft
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+
+	"github.com/google/uuid"
+	"golang.org/x/oauth2"
+)
+
+var (
+	_ token.Microsoft   = (*Client)(nil)
+	_ consent.Microsoft = (*Client)(nil)
+)
+
+// Config is what a Client needs.
+type Config struct {
+	// Profiles are clouds beyond the built-in ones. One with the name of a built-in replaces those of its fields that
+	// are set. Default: none.
+	Profiles []Profile
+
+	// HTTP calls the identity platform. Required; its timeout should be 30 s (microsoft-identity.md §3.8). It must not
+	// follow redirects, as clients of httpclient do not.
+	HTTP *http.Client
+
+	// ProbeHTTP calls Partner Center, Graph and ARM. Required; the first call of a directory can take many seconds, so
+	// its timeout should be 60 s (microsoft-identity.md §5.5). It must not follow redirects.
+	ProbeHTTP *http.Client
+
+	// Retries are the pauses after which a renewal or a read is tried again while the trouble is transient. A longer
+	// Retry-After is honoured instead; one over a minute ends the attempts. An authorization code is never posted
+	// twice. Default: 5 s, 15 s, 45 s (microsoft-identity.md §3.7).
+	Retries []time.Duration
+
+	// Wait passes one of Retries, or returns an error to give up. Default: none, and nothing is tried again here: a
+	// failure is reported at once and left to the caller's own schedule. Pause is what a running server wants.
+	Wait func(ctx context.Context, d time.Duration) error
+
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+
+	// Log receives one record per request for tokens and per probe. Default: discard.
+	Log *slog.Logger
+}
+
+// A Client talks to Microsoft for all tenants. It is safe for concurrent use.
+type Client struct {
+	profiles  map[string]Profile // name → profile
+	http      *http.Client
+	probeHTTP *http.Client
+	retries   []time.Duration
+	wait      func(ctx context.Context, d time.Duration) error
+	now       func() time.Time
+	log       *slog.Logger
+
+	loops *loopGuard
+	keys  *keyrings
+
+	mu          sync.Mutex        // guards directories
+	directories map[string]string // cloud and domain → directory GUID
+}
+
+// New checks cfg and fills in its defaults. It calls nobody.
+func New(cfg Config) (*Client, error) {
+	if cfg.HTTP == nil || cfg.ProbeHTTP == nil {
+		return nil, errors.New("microsoft: HTTP clients are required")
+	}
+	c := &Client{
+		profiles:    make(map[string]Profile),
+		http:        cfg.HTTP,
+		probeHTTP:   cfg.ProbeHTTP,
+		retries:     slices.Clone(cfg.Retries),
+		wait:        cfg.Wait,
+		now:         cfg.Now,
+		log:         cfg.Log,
+		loops:       newLoopGuard(),
+		keys:        newKeyrings(),
+		directories: make(map[string]string),
+	}
+	for _, p := range Profiles() {
+		c.profiles[p.Name] = p
+	}
+	for _, p := range cfg.Profiles {
+		p = p.over(c.profiles[p.Name])
+		if err := p.Validate(); err != nil {
+			return nil, err
+		}
+		c.profiles[p.Name] = p
+	}
+	if cfg.Retries == nil {
+		c.retries = []time.Duration{5 * time.Second, 15 * time.Second, 45 * time.Second}
+	}
+	if c.wait == nil {
+		c.retries = nil
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	return c, nil
+}
+
+// A place is where one client stands at Microsoft. Its directory is known to be a GUID, hence safe in a path.
+type place struct {
+	tenant.Client
+	profile Profile
+}
+
+func (c *Client) profile(cloud string) (Profile, error) {
+	if cloud == "" {
+		cloud = globalCloud
+	}
+	p, ok := c.profiles[cloud]
+	if !ok {
+		return Profile{}, failure.Wrap(fmt.Errorf("no cloud profile %q", cloud), failure.CloudUnknown, "cloud", cloud)
+	}
+	return p, nil
+}
+
+func (c *Client) place(client tenant.Client) (place, error) {
+	profile, err := c.profile(client.Cloud)
+	if err != nil {
+		return place{}, err
+	}
+	client.Cloud = profile.Name
+	switch {
+	case client.DirectoryID == "":
+		return place{}, failure.New(failure.DirectoryMissing)
+	case !isGUID(client.DirectoryID):
+		return place{}, failure.New(failure.DirectoryUnknown, "directory", client.DirectoryID)
+	case client.Application.ID == "":
+		return place{}, failure.New(failure.ApplicationMissing)
+	case !isGUID(client.Application.ID):
+		return place{}, failure.New(failure.ApplicationInvalid, "application", client.Application.ID)
+	}
+	return place{client, profile}, nil
+}
+
+// oauth returns the client's configuration for x/oauth2. The style is fixed: left to find it out, the library would
+// post a code twice, first with HTTP Basic (microsoft-identity.md §7.2).
+func (p place) oauth(redirectURI string, scopes []string) *oauth2.Config {
+	return &oauth2.Config{
+		ClientID:     p.Application.ID,
+		ClientSecret: p.Application.Secret.Reveal(),
+		RedirectURL:  redirectURI,
+		Scopes:       scopes,
+		Endpoint: oauth2.Endpoint{
+			AuthURL:   p.profile.directoryURL(p.DirectoryID, "/oauth2/v2.0/authorize"),
+			TokenURL:  p.profile.directoryURL(p.DirectoryID, "/oauth2/v2.0/token"),
+			AuthStyle: oauth2.AuthStyleInParams,
+		},
+	}
+}
+
+// isGUID reports whether s is a GUID in its plain form of 36 characters.
+func isGUID(s string) bool { return len(s) == 36 && uuid.Validate(s) == nil }

@@ -1,0 +1,189 @@
+package microsoft
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// applicationName is how we name ourselves to Partner Center.
+const applicationName = "Azure Partner Connector"
+
+// A verdict is what an answer to a probe proves.
+type verdict struct {
+	works   token.Answer
+	mfa     token.Answer
+	failure *failure.Error // nil when works is yes
+}
+
+// worked is the verdict of a good answer.
+func worked() verdict { return verdict{token.Yes, token.Unknown, nil} }
+
+// failed is the verdict of f: what may pass, or what we did not understand, proves nothing.
+func failed(f *failure.Error) verdict {
+	works := token.No
+	if kind := f.Kind(); kind == failure.Transient || kind == failure.Internal {
+		works = token.Unknown
+	}
+	return verdict{works, token.Unknown, f}
+}
+
+// Probe implements token.Microsoft, with the reads of microsoft-identity.md §5.5. A good answer of ARM does not prove
+// MFA; Partner Center's does, when it tells.
+func (c *Client) Probe(ctx context.Context, client tenant.Client, api token.API, accessToken secret.Text) token.Probe {
+	start := c.now()
+	v := c.probe(ctx, client, api, accessToken)
+	probe := token.Probe{Works: v.works, At: c.now(), MFA: v.mfa}
+	var kind, code string
+	if v.failure != nil {
+		probe.Failure = failure.NewRecord(ctx, v.failure)
+		kind, code = string(v.failure.Kind()), string(v.failure.Code)
+	}
+	c.log.LogAttrs(ctx, slog.LevelInfo, "probe",
+		slog.String("cloud", client.Cloud),
+		slog.String("directory", client.DirectoryID),
+		slog.String("api", string(api)),
+		slog.Duration("dur", probe.At.Sub(start)),
+		slog.String("works", string(v.works)),
+		slog.String("mfa", string(v.mfa)),
+		slog.String("kind", kind),
+		slog.String("code", code),
+		slog.String("reference", failure.Reference(ctx)),
+	)
+	return probe
+}
+
+func (c *Client) probe(ctx context.Context, client tenant.Client, api token.API, accessToken secret.Text) verdict {
+	p, err := c.place(client)
+	if err != nil {
+		return failed(failure.From(err))
+	}
+	endpoint, err := p.profile.endpoint(api)
+	if err != nil {
+		return failed(failure.From(err))
+	}
+	path, judge := "/v1/profiles/organization", c.judgePartnerCenter
+	switch api {
+	case token.Graph:
+		path, judge = "/v1.0/organization?$select=id,displayName,verifiedDomains", c.judgeGraph
+	case token.ARM:
+		path, judge = "/tenants?api-version=2022-12-01", c.judgeARM
+	}
+	req, f := apiRequest(ctx, api, endpoint.BaseURL+path, accessToken)
+	if f != nil {
+		return failed(f)
+	}
+	answer, f := c.get(c.probeHTTP, req)
+	if f != nil {
+		return failed(f)
+	}
+	return judge(p, answer, accessToken)
+}
+
+// apiRequest returns a read of address with the headers that api knows. Its ids stay the same when it is repeated, as
+// Partner Center wants it (microsoft-identity.md §5.5).
+func apiRequest(ctx context.Context, api token.API, address string, accessToken secret.Text) (*http.Request, *failure.Error) {
+	req, f := newGet(ctx, address)
+	if f != nil {
+		return nil, f
+	}
+	req.Header.Set("Authorization", "Bearer "+accessToken.Reveal())
+	switch api {
+	case token.PartnerCenter:
+		req.Header.Set("ValidateMfa", "true")
+		req.Header.Set("MS-RequestId", random.ID())
+		req.Header.Set("MS-CorrelationId", random.ID())
+		req.Header.Set("MS-PartnerCenter-Application", applicationName)
+	case token.Graph:
+		req.Header.Set("client-request-id", random.ID())
+	case token.ARM:
+		req.Header.Set("x-ms-client-request-id", random.ID())
+	}
+	return req, nil
+}
+
+// judgePartnerCenter reads an organization profile.
+func (c *Client) judgePartnerCenter(p place, answer reply, accessToken secret.Text) verdict {
+	v := worked()
+	switch {
+	case mfaDemanded(answer):
+		v = failed(c.apiFailure(failure.MFAMissing, answer))
+		v.mfa = token.No
+		return v
+	case answer.status == http.StatusForbidden:
+		v = failed(c.apiFailure(failure.NotAPartner, answer, "username", username(accessToken)))
+	case answer.status != http.StatusOK:
+		v = failed(c.apiRefusal(token.PartnerCenter, answer))
+	default:
+		var profile struct {
+			TenantID string `json:"tenantId"`
+		}
+		if answer.tooLong || json.Unmarshal(answer.body, &profile) != nil || profile.TenantID == "" {
+			v = failed(c.unreadable(answer))
+		} else if !strings.EqualFold(profile.TenantID, p.DirectoryID) {
+			v = failed(c.foreign(profile.TenantID, p, answer))
+		}
+	}
+	v.mfa = mfaHeader(answer.header)
+	return v
+}
+
+// mfaHeader reads what Partner Center says of the sign-in (microsoft-identity.md §4.5).
+func mfaHeader(header http.Header) token.Answer {
+	switch strings.ToLower(strings.TrimSpace(header.Get("isMfaCompliant"))) {
+	case "true":
+		return token.Yes
+	case "false":
+		return token.No
+	}
+	return token.Unknown
+}
+
+// judgeGraph reads the organizations of a directory, of which there is one: itself.
+func (c *Client) judgeGraph(p place, answer reply, _ secret.Text) verdict {
+	if answer.status != http.StatusOK {
+		return failed(c.apiRefusal(token.Graph, answer))
+	}
+	var list struct {
+		Value []struct {
+			ID string `json:"id"`
+		} `json:"value"`
+	}
+	if answer.tooLong || json.Unmarshal(answer.body, &list) != nil || len(list.Value) == 0 || list.Value[0].ID == "" {
+		return failed(c.unreadable(answer))
+	}
+	if seen := list.Value[0].ID; !strings.EqualFold(seen, p.DirectoryID) {
+		return failed(c.foreign(seen, p, answer))
+	}
+	return worked()
+}
+
+// judgeARM reads the directories that the account can see. An empty list is a success: a partner's own directory may
+// hold no subscription.
+func (c *Client) judgeARM(_ place, answer reply, _ secret.Text) verdict {
+	if answer.status != http.StatusOK {
+		return failed(c.apiRefusal(token.ARM, answer))
+	}
+	var list struct {
+		Value *[]json.RawMessage `json:"value"`
+	}
+	if answer.tooLong || json.Unmarshal(answer.body, &list) != nil || list.Value == nil {
+		return failed(c.unreadable(answer))
+	}
+	return worked()
+}
+
+func (c *Client) foreign(seen string, p place, answer reply) *failure.Error {
+	if !isGUID(seen) {
+		return c.unreadable(answer)
+	}
+	return c.apiFailure(failure.WrongDirectory, answer, "seen", strings.ToLower(seen), "expected", p.DirectoryID)
+}

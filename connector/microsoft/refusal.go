@@ -1,0 +1,155 @@
+package microsoft
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/failure"
+)
+
+// errorName and plainID are what names and ids of Microsoft's look like. Nothing else is repeated: evidence is shown
+// to people and logged, and a broken answer could hold anything.
+var (
+	errorName = regexp.MustCompile(`^[A-Za-z][A-Za-z_]{0,63}$`)
+	plainID   = regexp.MustCompile(`^[0-9A-Fa-f-]{8,64}$`)
+)
+
+// leadingCode is the AADSTS number that begins an error's text (microsoft-identity.md §2.4).
+var leadingCode = regexp.MustCompile(`^AADSTS([0-9]{4,9})\b`)
+
+// traceInText and correlationInText find the ids in an error's text, for support tickets only.
+var (
+	traceInText       = regexp.MustCompile(`Trace ID:\s*([0-9a-fA-F-]{36})`)
+	correlationInText = regexp.MustCompile(`Correlation ID:\s*([0-9a-fA-F-]{36})`)
+)
+
+// A refusal is what Microsoft said instead of what was asked for (microsoft-identity.md §3.5).
+type refusal struct {
+	name          string // error
+	subName       string // suberror
+	codes         []int  // error_codes; AADSTS numbers
+	traceID       string
+	correlationID string
+	status        int
+	retryAfter    time.Duration
+}
+
+// refusalOf reads an answer of the identity platform. Members of an unexpected kind count as absent, so that one odd
+// member does not hide the others.
+func (c *Client) refusalOf(answer reply) refusal {
+	var body map[string]json.RawMessage
+	if json.Unmarshal(answer.body, &body) != nil {
+		body = nil
+	}
+	r := refusal{
+		name:          word(text(body["error"])),
+		subName:       word(text(body["suberror"])),
+		traceID:       id(text(body["trace_id"])),
+		correlationID: id(text(body["correlation_id"])),
+		status:        answer.status,
+		retryAfter:    retryAfter(answer.header, c.now()),
+	}
+	var codes []json.RawMessage
+	if json.Unmarshal(body["error_codes"], &codes) != nil {
+		codes = nil
+	}
+	for _, raw := range codes {
+		if number, err := strconv.Atoi(strings.Trim(string(raw), `"`)); err == nil && number > 0 {
+			r.codes = append(r.codes, number)
+		}
+	}
+	if r.traceID == "" {
+		r.traceID = id(answer.header.Get("x-ms-request-id"))
+	}
+	return r
+}
+
+// text returns the JSON string raw, or "" when it is none.
+func text(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// word returns s when it is an error's name, else "".
+func word(s string) string {
+	if !errorName.MatchString(s) {
+		return ""
+	}
+	return s
+}
+
+// id returns s when it is an id, else "".
+func id(s string) string {
+	if !plainID.MatchString(s) {
+		return ""
+	}
+	return s
+}
+
+func (r refusal) evidence() *failure.Evidence {
+	e := &failure.Evidence{
+		Error:             r.name,
+		SubError:          r.subName,
+		TraceID:           r.traceID,
+		CorrelationID:     r.correlationID,
+		Status:            r.status,
+		RetryAfterSeconds: int(math.Ceil(r.retryAfter.Seconds())),
+	}
+	if len(r.codes) > 0 {
+		e.Code = strconv.Itoa(r.codes[0])
+	}
+	return e
+}
+
+// failure translates r, the answer to a redemption of grant.
+func (r refusal) failure(grant grantType) *failure.Error {
+	f := failure.New(r.code(grant))
+	f.Microsoft = r.evidence()
+	return f
+}
+
+// unreadable returns the failure of an answer that is not what it should be. What it was is described, not quoted.
+func (c *Client) unreadable(answer reply) *failure.Error {
+	f := failure.Wrap(fmt.Errorf("answer of status %d with %d bytes, not understood", answer.status, len(answer.body)), failure.MicrosoftAnswer)
+	if answer.status >= http.StatusBadRequest {
+		f = c.refusalOf(reply{status: answer.status, header: answer.header}).failure(anyGrant)
+	}
+	if f.Microsoft == nil {
+		f.Microsoft = refusal{status: answer.status, traceID: id(answer.header.Get("x-ms-request-id"))}.evidence()
+	}
+	return f
+}
+
+// CallbackError implements consent.Microsoft. What it returns follows from the error's name; the number that begins
+// the description chooses among the sentences of that name (microsoft-identity.md §2.4).
+func (c *Client) CallbackError(e consent.CallbackError) *failure.Error {
+	r := refusal{
+		name:          word(e.Error),
+		subName:       word(e.SubCode),
+		traceID:       submatch(traceInText, e.Description),
+		correlationID: submatch(correlationInText, e.Description),
+	}
+	if number, err := strconv.Atoi(submatch(leadingCode, e.Description)); err == nil {
+		r.codes = []int{number}
+	}
+	f := failure.New(r.callbackCode())
+	f.Microsoft = r.evidence()
+	return f
+}
+
+func submatch(pattern *regexp.Regexp, s string) string {
+	if m := pattern.FindStringSubmatch(s); m != nil {
+		return m[1]
+	}
+	return ""
+}
