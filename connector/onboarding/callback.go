@@ -1,0 +1,139 @@
+package onboarding
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/labstack/echo/v4"
+
+	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/secret"
+)
+
+// What Microsoft may send. A code has no published maximum and may have several thousand bytes
+// (microsoft-identity.md §2.3).
+const (
+	maxCode      = 16 << 10
+	maxParameter = 2 << 10
+	maxBody      = 64 << 10
+)
+
+// callback takes Microsoft's answer. Whatever the end is, it is shown at another address, so that no code stays in the
+// browser's address bar or history.
+func (d *Door) callback(c echo.Context) error {
+	values, err := answer(c)
+	if err != nil {
+		return d.conclude(c, consent.Outcome{}, err)
+	}
+	if c.Request().Method == http.MethodPost {
+		if sealed := values.Get("sealed"); sealed != "" {
+			values, err = d.handedOver(sealed)
+		} else if !d.knowsBrowser(c) {
+			return d.handOver(c, values)
+		}
+	}
+	var cb consent.Callback
+	if err == nil {
+		cb, err = parseCallback(values)
+	}
+	if err != nil {
+		return d.conclude(c, consent.Outcome{}, err)
+	}
+	cb.Browser = d.browser(c)
+	out, err := d.cfg.Consents.Complete(c.Request().Context(), cb)
+	return d.conclude(c, out, err)
+}
+
+// conclude keeps the outcome for the page that shows it.
+func (d *Door) conclude(c echo.Context, out consent.Outcome, err error) error {
+	if err := d.keepOutcome(c, newOutcome(c.Request().Context(), out, err, d.cfg.Now())); err != nil {
+		return err
+	}
+	noteFailure(c, err)
+	return c.Redirect(http.StatusSeeOther, d.base+"/done")
+}
+
+func answer(c echo.Context) (url.Values, error) {
+	r := c.Request()
+	if r.Method != http.MethodPost {
+		values, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			return nil, unreadable("it is not encoded as a form")
+		}
+		return values, nil
+	}
+	r.Body = http.MaxBytesReader(c.Response(), r.Body, maxBody)
+	if err := r.ParseForm(); err != nil {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return nil, failure.New(failure.BodyTooLarge)
+		}
+		return nil, unreadable("it is not encoded as a form")
+	}
+	return r.PostForm, nil
+}
+
+// unreadable returns a refusal that names no value: what was sent may hold a code.
+func unreadable(reason string) error { return failure.New(failure.BadRequest, "reason", reason) }
+
+// parseCallback reads Microsoft's answer: a code or an error, never both (microsoft-identity.md §2.3, §2.4).
+func parseCallback(values url.Values) (consent.Callback, error) {
+	for _, name := range []string{"state", "code", "error", "error_subcode", "error_description"} {
+		if len(values[name]) > 1 {
+			return consent.Callback{}, unreadable("a parameter is repeated")
+		}
+	}
+	state, code, fault := values.Get("state"), values.Get("code"), values.Get("error")
+	subCode, description := values.Get("error_subcode"), values.Get("error_description")
+	switch {
+	case len(state) > maxParameter || len(code) > maxCode || len(fault) > maxParameter || len(subCode) > maxParameter || len(description) > maxParameter:
+		return consent.Callback{}, unreadable("a parameter is too long")
+	case state == "":
+		return consent.Callback{}, unreadable("the parameter state is missing")
+	case code != "" && fault != "":
+		return consent.Callback{}, unreadable("it holds both a code and an error")
+	case code == "" && fault == "":
+		return consent.Callback{}, unreadable("it holds neither a code nor an error")
+	}
+	return consent.Callback{State: state, Code: secret.New(code), Error: fault, SubCode: subCode, Description: description}, nil
+}
+
+type handoverView struct{ Sealed string }
+
+// handOver answers a form that Microsoft's page posted across sites (response_mode=form_post). The browser's cookie
+// does not come with such a post, so a page of ours posts the answer again, now from the same site.
+func (d *Door) handOver(c echo.Context, values url.Values) error {
+	if _, err := parseCallback(values); err != nil {
+		return err
+	}
+	plain, err := json.Marshal(values)
+	if err != nil {
+		return fmt.Errorf("encoding the answer: %w", err)
+	}
+	sealed, err := d.cfg.Seal.Seal(plain, sealTable, "callback", "answer")
+	if err != nil {
+		return fmt.Errorf("sealing the answer: %w", err)
+	}
+	allowForms(c, "'self'")
+	return d.render(c, http.StatusOK, "handover", "One moment", handoverView{base64.RawURLEncoding.EncodeToString(sealed)})
+}
+
+func (d *Door) handedOver(sealed string) (url.Values, error) {
+	ciphertext, err := base64.RawURLEncoding.DecodeString(sealed)
+	if err != nil {
+		return nil, unreadable("it is not encoded as a form")
+	}
+	plain, err := d.cfg.Seal.Open(ciphertext, sealTable, "callback", "answer")
+	if err != nil {
+		return nil, failure.Wrap(err, failure.StateUnknown)
+	}
+	var values url.Values
+	if err := json.Unmarshal(plain, &values); err != nil {
+		return nil, fmt.Errorf("decoding the answer: %w", err)
+	}
+	return values, nil
+}

@@ -1,0 +1,91 @@
+package onboarding
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/token"
+)
+
+// maxLink bounds the link in an address; ours are a quarter of it.
+const maxLink = 200
+
+type landingView struct {
+	Landing consent.Landing
+	Manual  bool
+}
+
+// landing shows what a link asks for, or sends the visitor on at once where nothing needs to be shown. Only a person's
+// own visit is sent on: a preview of the address would make states that nobody uses.
+func (d *Door) landing(c echo.Context) error {
+	link, err := linkOf(c)
+	if err != nil {
+		return err
+	}
+	l, err := d.cfg.Consents.Landing(c.Request().Context(), link)
+	if err != nil {
+		return err
+	}
+	d.keepLanguage(c)
+	if (l.StraightOn || l.Procedure == token.Automatic) && !isPreview(c.Request()) {
+		return d.sendOn(c, link)
+	}
+	d.browser(c)
+	allowForms(c, d.continueTo)
+	return d.render(c, http.StatusOK, "landing", "Consent requested", landingView{l, l.Procedure == token.Manual})
+}
+
+// authorize is the Continue button of the landing page.
+func (d *Door) authorize(c echo.Context) error {
+	link, err := linkOf(c)
+	if err != nil {
+		return err
+	}
+	if err := d.origin.Check(c.Request()); err != nil {
+		return failure.Wrap(fmt.Errorf("checking where the form was sent from: %w", err), failure.StateUnknown)
+	}
+	return d.sendOn(c, link)
+}
+
+func (d *Door) sendOn(c echo.Context, link string) error {
+	address, err := d.cfg.Consents.Authorize(c.Request().Context(), link, d.browser(c), d.locale(c))
+	if err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, address)
+}
+
+func linkOf(c echo.Context) (string, error) {
+	link := c.Param("link")
+	if link == "" || len(link) > maxLink {
+		return "", failure.New(failure.LinkUnknown)
+	}
+	return link, nil
+}
+
+// isPreview reports whether r does not come from somebody who opened the page.
+func isPreview(r *http.Request) bool {
+	if r.Method == http.MethodHead {
+		return true
+	}
+	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
+		value := strings.ToLower(r.Header.Get(name))
+		if strings.Contains(value, "prefetch") || strings.Contains(value, "preview") {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *Door) home(c echo.Context) error {
+	return d.render(c, http.StatusOK, "home", "Partner Onboarding", nil)
+}
+
+func (d *Door) robots(c echo.Context) error {
+	return c.String(http.StatusOK, "User-agent: *\nDisallow: /\n")
+}

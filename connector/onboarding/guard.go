@@ -1,0 +1,131 @@
+package onboarding
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/random"
+)
+
+// policy is the Content-Security-Policy of every answer up to its form-action. Nothing inline, nothing from elsewhere.
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action "
+
+const permissions = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), payment=(), usb=()"
+
+// guarded sets the headers that every answer has.
+func (d *Door) guarded(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Permissions-Policy", permissions)
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
+		h.Set("X-Robots-Tag", "noindex, nofollow")
+		if d.secure {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		allowForms(c, "'none'")
+		return next(c)
+	}
+}
+
+// allowForms says where forms of the page that is being answered may lead.
+func allowForms(c echo.Context, sources string) {
+	c.Response().Header().Set("Content-Security-Policy", policy+sources)
+}
+
+// continueTo returns the form-action of the landing page. Chromium applies it to every redirect that follows the form,
+// and a directory may send its people on from Microsoft's page to a sign-in service of its own, so any https address is
+// let through; the form itself posts to us.
+func continueTo(authorities []string) string {
+	sources := []string{"'self'", "https:"}
+	for _, authority := range authorities {
+		u, err := url.Parse(authority)
+		if err != nil || u.Scheme != "http" || u.Host == "" {
+			continue
+		}
+		if source := "http://" + u.Host; !slices.Contains(sources, source) {
+			sources = append(sources, source)
+		}
+	}
+	return strings.Join(sources, " ")
+}
+
+// recorded gives the request its reference and writes one record when it is answered. The record has the pattern of the
+// route only: addresses of ours hold links, and their queries codes.
+func (d *Door) recorded(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		began := d.cfg.Now()
+		ctx := failure.WithReference(c.Request().Context(), random.Reference())
+		c.SetRequest(c.Request().WithContext(ctx))
+		if err := rescued(next, c); err != nil {
+			c.Error(err)
+		}
+		attrs := []slog.Attr{
+			slog.String("method", knownMethod(c.Request().Method)),
+			slog.String("route", d.route(c)),
+			slog.Int("status", c.Response().Status),
+			slog.Duration("dur", d.cfg.Now().Sub(began)),
+			slog.String("client", c.RealIP()),
+			slog.String("reference", failure.Reference(ctx)),
+		}
+		level := slog.LevelInfo
+		if err, ok := c.Get(failureKey).(error); ok {
+			f := failure.From(err)
+			attrs = append(attrs, slog.String("code", string(f.Code)), slog.Any("err", err))
+			if f.Kind() == failure.Internal {
+				level = slog.LevelError
+			}
+		}
+		d.cfg.Log.LogAttrs(ctx, level, "onboarding request", attrs...)
+		return nil
+	}
+}
+
+// rescued runs next and turns a panic into an error, so that the visitor gets a page with a reference.
+func rescued(next echo.HandlerFunc, c echo.Context) (err error) {
+	defer func() {
+		switch r := recover(); r {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(r)
+		default:
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return next(c)
+}
+
+func (d *Door) route(c echo.Context) string {
+	if d.routes[c.Path()] {
+		return c.Path()
+	}
+	return "none"
+}
+
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
+}
+
+const failureKey = "failure"
+
+// noteFailure keeps err for the record of the request; nil is no failure.
+func noteFailure(c echo.Context, err error) {
+	if err != nil {
+		c.Set(failureKey, err)
+	}
+}

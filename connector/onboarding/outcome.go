@@ -1,0 +1,115 @@
+package onboarding
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/token"
+)
+
+// sealTable stands for what this door seals, beside the tables of the store.
+const sealTable = "onboarding"
+
+// outcomeLife is how long the end of a consent can be looked at again in the same browser.
+const outcomeLife = time.Hour
+
+// maxShown bounds a fact in a cookie, which has 4096 bytes for all.
+const maxShown = 200
+
+// An outcome is how one consent ended, as its browser keeps it.
+type outcome struct {
+	Procedure      token.Procedure `json:"procedure,omitempty"`
+	ClaimCode      string          `json:"claimCode,omitempty"`
+	ClaimExpiresAt time.Time       `json:"claimExpiresAt,omitzero"`
+	Username       string          `json:"username,omitempty"`
+	Tenant         string          `json:"tenant,omitempty"`
+	Failure        *failure.Record `json:"failure,omitempty"`
+	Ends           time.Time       `json:"ends"`
+}
+
+func newOutcome(ctx context.Context, out consent.Outcome, err error, now time.Time) outcome {
+	o := outcome{Ends: now.Add(outcomeLife)}
+	if err != nil {
+		o.Failure = failure.NewRecord(ctx, err)
+		o.Failure.Microsoft = nil // the log and the history tell it
+		o.Failure.Params = shortened(o.Failure.Params)
+		return o
+	}
+	o.Procedure, o.ClaimCode, o.ClaimExpiresAt = out.Procedure, out.ClaimCode, out.ClaimExpiresAt
+	o.Username, o.Tenant = short(out.ConsentedBy.Username), short(out.TenantName)
+	if o.ClaimCode != "" && o.ClaimExpiresAt.Before(o.Ends) {
+		o.Ends = o.ClaimExpiresAt
+	}
+	return o
+}
+
+func shortened(params map[string]string) map[string]string {
+	m := make(map[string]string, len(params))
+	for name, value := range params {
+		m[name] = short(value)
+	}
+	return m
+}
+
+func short(text string) string {
+	if runes := []rune(text); len(runes) > maxShown {
+		return string(runes[:maxShown]) + "…"
+	}
+	return text
+}
+
+// keepOutcome gives o to the browser, sealed for this browser alone.
+func (d *Door) keepOutcome(c echo.Context, o outcome) error {
+	plain, err := json.Marshal(o)
+	if err != nil {
+		return fmt.Errorf("encoding an outcome: %w", err)
+	}
+	sealed, err := d.cfg.Seal.Seal(plain, sealTable, fingerprint(d.browser(c)), "outcome")
+	if err != nil {
+		return fmt.Errorf("sealing an outcome: %w", err)
+	}
+	d.setCookie(c, outcomeCookie, base64.RawURLEncoding.EncodeToString(sealed), outcomeLife)
+	return nil
+}
+
+// outcome returns what keepOutcome gave to this browser; ok is false when there is nothing that still holds.
+func (d *Door) outcome(c echo.Context) (o outcome, ok bool) {
+	value := d.cookie(c, outcomeCookie)
+	if value == "" || !d.knowsBrowser(c) {
+		return outcome{}, false
+	}
+	sealed, err := base64.RawURLEncoding.DecodeString(value)
+	if err != nil {
+		return outcome{}, false
+	}
+	plain, err := d.cfg.Seal.Open(sealed, sealTable, fingerprint(d.browser(c)), "outcome")
+	if err != nil {
+		return outcome{}, false
+	}
+	if err := json.Unmarshal(plain, &o); err != nil {
+		return outcome{}, false
+	}
+	return o, d.cfg.Now().Before(o.Ends)
+}
+
+// done shows how the browser's last consent ended. It may be reloaded.
+func (d *Door) done(c echo.Context) error {
+	o, ok := d.outcome(c)
+	switch {
+	case !ok:
+		return d.render(c, http.StatusOK, "nothing", "Nothing to show", nil)
+	case o.Failure != nil:
+		return d.renderFailure(c, o.Failure, "The consent was not completed")
+	case o.Procedure == token.Manual:
+		return d.render(c, http.StatusOK, "claim", "Consent granted", o)
+	}
+	return d.render(c, http.StatusOK, "granted", "Consent granted", o)
+}

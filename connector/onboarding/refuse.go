@@ -1,0 +1,74 @@
+package onboarding
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"azure-partner-connector/connector/failure"
+)
+
+type failureView struct {
+	Sentence  string
+	Advice    string
+	Reference string
+}
+
+// refuse turns an error into a page. It is the only place of this door that does; an error that is no failure of ours
+// shows nothing but its reference.
+func (d *Door) refuse(err error, c echo.Context) {
+	if c.Response().Committed {
+		noteFailure(c, err)
+		return
+	}
+	err = routingFailure(err)
+	noteFailure(c, err)
+	r := failure.NewRecord(c.Request().Context(), err)
+	if err := d.renderFailure(c, r, heading(r.Code)); err != nil {
+		noteFailure(c, err)
+	}
+}
+
+// routingFailure says in our words what echo says of an address or a method.
+func routingFailure(err error) error {
+	he, ok := errors.AsType[*echo.HTTPError](err)
+	switch {
+	case !ok:
+		return err
+	case he.Code == http.StatusNotFound:
+		return failure.Wrap(err, failure.NotFound)
+	case he.Code == http.StatusMethodNotAllowed:
+		return failure.Wrap(err, failure.MethodNotAllowed)
+	}
+	return err
+}
+
+// heading returns the title of the page for a failure that ended a request.
+func heading(code failure.Code) string {
+	switch code {
+	case failure.LinkUnknown, failure.LinkExpired:
+		return "This link cannot be used"
+	case failure.NotFound:
+		return "Page not found"
+	case failure.TooManyRequests:
+		return "One moment, please"
+	case failure.InternalError:
+		return "Something went wrong"
+	}
+	return "This did not work"
+}
+
+func (d *Door) renderFailure(c echo.Context, r *failure.Record, title string) error {
+	sentence, advice := r.Code.Template()
+	lang := d.language(c)
+	params := make(map[string]string, len(r.Params))
+	for name, value := range r.Params {
+		params[name] = d.languages.text(lang, value) // reasons and roles are texts themselves
+	}
+	return d.render(c, r.Error().Status(), "failure", title, failureView{
+		Sentence:  failure.Fill(d.languages.text(lang, sentence), params),
+		Advice:    failure.Fill(d.languages.text(lang, advice), params),
+		Reference: r.Reference,
+	})
+}
