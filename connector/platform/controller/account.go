@@ -1,0 +1,125 @@
+package controller
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"azure-partner-connector/connector/failure"
+)
+
+// The types of account that matter here (aps-protocol.md §4.7).
+const (
+	Admin    = "ADMIN"    // the provider
+	Reseller = "RESELLER" // any level
+	Customer = "CLIENT"   // an end customer
+)
+
+const (
+	userType      = "http://parallels.com/aps/types/pa/user/1.0"
+	accountPrefix = "http://parallels.com/aps/types/pa/account/"
+)
+
+// An Account is one account of the platform.
+type Account struct {
+	ID       string // APS UUID
+	Type     string // Admin, Reseller, Customer, or another that the platform knows
+	ParentID string // empty for the provider
+	Name     string // company, for people
+}
+
+// link is a link to one resource, as it is part of another one.
+type link struct {
+	APS struct {
+		ID   string `json:"id"`
+		Href string `json:"href"`
+	} `json:"aps"`
+}
+
+// target returns the id of the linked resource, or "": some links tell it in their address only.
+func (l link) target() string {
+	id := l.APS.ID
+	if id == "" {
+		id = l.APS.Href[strings.LastIndexByte(l.APS.Href, '/')+1:]
+	}
+	id, err := canonical(id)
+	if err != nil {
+		return ""
+	}
+	return id
+}
+
+// canonical returns an APS id in lower case. It refuses, as not_found, what is no UUID in its usual form: ids become
+// parts of addresses and queries.
+func canonical(id string) (string, error) {
+	parsed, err := uuid.Parse(id)
+	if err != nil || len(id) != len(parsed.String()) {
+		return "", failure.New(failure.NotFound)
+	}
+	return parsed.String(), nil
+}
+
+// Resource reads one resource, in the context of the provider, into out. An id that is no UUID is not_found.
+func (c *Client) Resource(ctx context.Context, t Target, id string, out any) error {
+	id, err := canonical(id)
+	if err != nil {
+		return err
+	}
+	return c.Call(ctx, t, Request{Method: http.MethodGet, Path: "/aps/2/resources/" + id, AsRoot: true}, out)
+}
+
+// Account reads one account. A resource that is not an account is not_found.
+func (c *Client) Account(ctx context.Context, t Target, id string) (Account, error) {
+	var found struct {
+		APS struct {
+			Type string `json:"type"`
+			ID   string `json:"id"`
+		} `json:"aps"`
+		Type        string `json:"type"`
+		CompanyName string `json:"companyName"`
+		Parent      link   `json:"parent"`
+	}
+	if err := c.Resource(ctx, t, id, &found); err != nil {
+		return Account{}, err
+	}
+	// Any application's resource may have a property named type; only the platform's own accounts count.
+	if !strings.HasPrefix(found.APS.Type, accountPrefix) || !strings.EqualFold(found.APS.ID, id) {
+		return Account{}, failure.New(failure.NotFound)
+	}
+	return Account{ID: strings.ToLower(found.APS.ID), Type: found.Type, ParentID: found.Parent.target(), Name: found.CompanyName}, nil
+}
+
+// UserAccount returns the account of a panel user. The platform also puts accounts where it documents users
+// (aps-protocol.md §1.1); such an id gives that account. An id of neither is not_found.
+func (c *Client) UserAccount(ctx context.Context, t Target, userID string) (Account, error) {
+	userID, err := canonical(userID)
+	if err != nil {
+		return Account{}, err
+	}
+	var users []struct {
+		Organization link `json:"organization"`
+	}
+	query := "implementing(" + userType + "),eq(aps.id," + userID + "),select(organization)"
+	if err := c.Call(ctx, t, Request{Method: http.MethodGet, Path: "/aps/2/resources", Query: query, AsRoot: true}, &users); err != nil {
+		return Account{}, err
+	}
+	if len(users) == 0 {
+		return c.Account(ctx, t, userID)
+	}
+	account := users[0].Organization.target()
+	if len(users) > 1 || account == "" {
+		return Account{}, failure.New(failure.NotFound)
+	}
+	return c.Account(ctx, t, account)
+}
+
+// PushTenant stores properties of a tenant at the platform without being called back (aps-protocol.md §5.2).
+func (c *Client) PushTenant(ctx context.Context, t Target, tenantID string, properties map[string]any) error {
+	tenantID, err := canonical(tenantID)
+	if err != nil {
+		return err
+	}
+	return c.Call(ctx, t, Request{Method: http.MethodPut, Path: "/aps/2/application/tenant/" + tenantID, Body: properties}, nil)
+}

@@ -1,0 +1,80 @@
+package controller
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode"
+
+	"azure-partner-connector/connector/failure"
+)
+
+// maxReason bounds what is passed on of the platform's own words, in characters.
+const maxReason = 200
+
+// staleTransaction is how the platform's message begins when a transaction is over (aps-protocol.md §5.6).
+const staleTransaction = "Transaction not found by"
+
+type answer struct {
+	status int
+	body   []byte
+}
+
+func (a answer) ok() bool { return a.status >= 200 && a.status <= 299 }
+
+func (a answer) stale() bool {
+	return !a.ok() && strings.HasPrefix(a.message(), staleTransaction)
+}
+
+// message returns what the platform says about a refusal, or "" where it says nothing that can be read.
+func (a answer) message() string {
+	var said struct {
+		Error   string `json:"error"`
+		Message string `json:"message"`
+	}
+	if json.Unmarshal(a.body, &said) != nil {
+		return ""
+	}
+	if said.Message == "" {
+		return said.Error
+	}
+	return said.Message
+}
+
+// failure returns what to make of a: nil when it is a success.
+func (a answer) failure(r Request, t Target) error {
+	if a.ok() && len(a.body) <= maxAnswer {
+		return nil
+	}
+	cause := fmt.Errorf("calling platform: %s %s: HTTP status %d", r.Method, r.Path, a.status)
+	switch {
+	case a.ok():
+		return failure.Wrap(cause, failure.PlatformRefused, "reason", "its answer is too large")
+	case a.status == http.StatusNotFound:
+		return failure.Wrap(cause, failure.NotFound)
+	case a.status >= 500, a.status == http.StatusRequestTimeout, a.status == http.StatusTooManyRequests:
+		return failure.Wrap(cause, failure.PlatformUnavailable)
+	}
+	return failure.Wrap(cause, failure.PlatformRefused, "reason", a.reason(t))
+}
+
+// reason makes the platform's message fit to be shown. One that quotes our signature or secret back is not shown.
+func (a answer) reason(t Target) string {
+	status := fmt.Sprintf("HTTP status %d", a.status)
+	said := a.message()
+	if said == "" || strings.Contains(said, "oauth_") || !t.Credentials.Secret.Empty() && strings.Contains(said, t.Credentials.Secret.Reveal()) {
+		return status
+	}
+	var shown []rune
+	for _, c := range said {
+		if unicode.IsControl(c) {
+			c = ' '
+		}
+		if shown = append(shown, c); len(shown) == maxReason {
+			shown = append(shown, '…')
+			break
+		}
+	}
+	return strings.TrimSpace(string(shown))
+}

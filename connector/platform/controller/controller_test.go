@@ -1,0 +1,292 @@
+package controller_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/httpclient"
+	"azure-partner-connector/connector/platform/controller"
+	"azure-partner-connector/connector/platform/oauth1"
+	"azure-partner-connector/connector/secret"
+)
+
+const (
+	key      = "instance-key"
+	canary   = "s3cr3t-c4n4ry"
+	rootID   = "6e1f2a34-0c5b-4d7e-9a8b-1c2d3e4f5061"
+	userID   = "11111111-0000-4000-8000-000000000001"
+	resellID = "22222222-0000-4000-8000-000000000002"
+	adminID  = "33333333-0000-4000-8000-000000000003"
+	tenantID = "44444444-0000-4000-8000-000000000004"
+)
+
+// A platform is a controller that verifies signatures and answers as it is told.
+type platform struct {
+	t       *testing.T
+	url     string
+	answers map[string]func(r *http.Request) (int, string) // method and request URI → answer
+	seen    []*http.Request
+	bodies  []string
+}
+
+func start(t *testing.T) (*platform, *controller.Client, controller.Target) {
+	p := &platform{t: t, answers: map[string]func(*http.Request) (int, string){}}
+	server := httptest.NewServer(p)
+	t.Cleanup(server.Close)
+	p.url = server.URL
+	hc, err := httpclient.New(httpclient.Config{Timeout: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := controller.New(controller.Config{HTTP: hc, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, c, controller.Target{ControllerURI: server.URL + "/", Credentials: oauth1.Credentials{Key: key, Secret: secret.New(canary)}, RootID: rootID}
+}
+
+func (p *platform) on(request string, status int, body string) {
+	p.answers[request] = func(*http.Request) (int, string) { return status, body }
+}
+
+func (p *platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	params, err := oauth1.Parse(r.Header.Get("Authorization"))
+	if err == nil {
+		err = oauth1.Verify(&params, r.Method, p.url+r.RequestURI, []secret.Text{secret.New(canary)}, time.Now(), oauth1.DefaultWindow)
+	}
+	if err != nil {
+		p.t.Errorf("%s %s is not signed: %v", r.Method, r.RequestURI, err)
+	}
+	body, _ := io.ReadAll(r.Body)
+	p.seen, p.bodies = append(p.seen, r), append(p.bodies, string(body))
+	answer, ok := p.answers[r.Method+" "+r.RequestURI]
+	if !ok {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	status, text := answer(r)
+	w.WriteHeader(status)
+	io.WriteString(w, text)
+}
+
+func queryOfUser(id string) string {
+	return "GET /aps/2/resources?implementing(http://parallels.com/aps/types/pa/user/1.0),eq(aps.id," + id + "),select(organization)"
+}
+
+func account(id, kind, parent string) string {
+	text := `{"aps":{"type":"http://parallels.com/aps/types/pa/account/1.2","id":"` + id + `"},"type":"` + kind + `","companyName":"Fabrikam"`
+	if parent != "" {
+		text += `,"parent":{"aps":{"link":"weak","href":"/aps/2/resources/` + parent + `"}}`
+	}
+	return text + "}"
+}
+
+func TestUserAccount(t *testing.T) {
+	reseller := controller.Account{ID: resellID, Type: controller.Reseller, ParentID: adminID, Name: "Fabrikam"}
+	for name, tc := range map[string]struct {
+		identity string
+		answers  map[string]string
+		want     controller.Account
+	}{
+		"a user": {userID, map[string]string{
+			queryOfUser(userID):                `[{"organization":{"aps":{"link":"strong","id":"` + resellID + `"}}}]`,
+			"GET /aps/2/resources/" + resellID: account(resellID, "RESELLER", adminID),
+		}, reseller},
+		"a user whose organization has an address only": {userID, map[string]string{
+			queryOfUser(userID):                `[{"organization":{"aps":{"href":"/aps/2/resources/` + resellID + `"}}}]`,
+			"GET /aps/2/resources/" + resellID: account(resellID, "RESELLER", adminID),
+		}, reseller},
+		"an account": {resellID, map[string]string{
+			queryOfUser(resellID):              `[]`,
+			"GET /aps/2/resources/" + resellID: account(resellID, "RESELLER", adminID),
+		}, reseller},
+		"the provider in capitals": {strings.ToUpper(adminID), map[string]string{
+			queryOfUser(adminID):              `[]`,
+			"GET /aps/2/resources/" + adminID: account(strings.ToUpper(adminID), "ADMIN", ""),
+		}, controller.Account{ID: adminID, Type: controller.Admin, Name: "Fabrikam"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, c, target := start(t)
+			for request, body := range tc.answers {
+				p.on(request, http.StatusOK, body)
+			}
+			got, err := c.UserAccount(t.Context(), target, tc.identity)
+			if err != nil {
+				t.Fatalf("UserAccount(%s) = %v, want no error", tc.identity, err)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("UserAccount(%s) differs (-want +got):\n%s", tc.identity, diff)
+			}
+			for _, r := range p.seen {
+				if r.Header.Get("APS-Resource-ID") != rootID {
+					t.Errorf("%s was not asked in the provider's context", r.RequestURI)
+				}
+			}
+		})
+	}
+}
+
+func TestUserAccountRefuses(t *testing.T) {
+	for name, tc := range map[string]struct {
+		identity string
+		answers  map[string]string
+		want     failure.Code
+	}{
+		"no UUID":          {"1", nil, failure.NotFound},
+		"a UUID in braces": {"{" + userID + "}", nil, failure.NotFound},
+		"RQL":              {userID + "),eq(a", nil, failure.NotFound},
+		"nobody":           {userID, map[string]string{queryOfUser(userID): `[]`}, failure.NotFound},
+		"two users":        {userID, map[string]string{queryOfUser(userID): `[{},{}]`}, failure.NotFound},
+		"user of nothing":  {userID, map[string]string{queryOfUser(userID): `[{}]`}, failure.NotFound},
+		"not JSON":         {userID, map[string]string{queryOfUser(userID): `<html>`}, failure.PlatformRefused},
+		"not a list":       {userID, map[string]string{queryOfUser(userID): `{"organization":{}}`}, failure.PlatformRefused},
+		"too large":        {userID, map[string]string{queryOfUser(userID): `["` + strings.Repeat("x", 1<<20) + `"]`}, failure.PlatformRefused},
+		"another's resource": {userID, map[string]string{
+			queryOfUser(userID):              `[]`,
+			"GET /aps/2/resources/" + userID: `{"aps":{"type":"http://evil.example.com/account/1.0","id":"` + userID + `"},"type":"ADMIN"}`,
+		}, failure.NotFound},
+		"another account": {userID, map[string]string{
+			queryOfUser(userID):              `[]`,
+			"GET /aps/2/resources/" + userID: account(adminID, "ADMIN", ""),
+		}, failure.NotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, c, target := start(t)
+			for request, body := range tc.answers {
+				p.on(request, http.StatusOK, body)
+			}
+			if got, err := c.UserAccount(t.Context(), target, tc.identity); !failure.Is(err, tc.want) {
+				t.Errorf("UserAccount(%s) = %v, %v, want %s", tc.identity, got, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestPlatformRefusals(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status int
+		body   string
+		want   failure.Code
+		reason string
+	}{
+		"unknown":       {404, `{"error":"APS::Util::Exception","message":"no"}`, failure.NotFound, ""},
+		"down":          {503, `{"message":"starting"}`, failure.PlatformUnavailable, ""},
+		"slow":          {408, ``, failure.PlatformUnavailable, ""},
+		"busy":          {429, ``, failure.PlatformUnavailable, ""},
+		"message":       {409, `{"error":"APS::X","message":"Property is\nunknown"}`, failure.PlatformRefused, "Property is unknown"},
+		"error only":    {400, `{"error":"APS::Util::AccessViolation"}`, failure.PlatformRefused, "APS::Util::AccessViolation"},
+		"long message":  {400, `{"message":"` + strings.Repeat("ä", 300) + `"}`, failure.PlatformRefused, strings.Repeat("ä", 200) + "…"},
+		"no message":    {403, `<html>`, failure.PlatformRefused, "HTTP status 403"},
+		"redirect":      {302, ``, failure.PlatformRefused, "HTTP status 302"},
+		"quoted header": {401, `{"message":"bad OAuth oauth_signature=\"x\""}`, failure.PlatformRefused, "HTTP status 401"},
+		"quoted secret": {401, `{"message":"bad ` + canary + `"}`, failure.PlatformRefused, "HTTP status 401"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, c, target := start(t)
+			p.on("PUT /aps/2/application/tenant/"+tenantID, tc.status, tc.body)
+			err := c.PushTenant(t.Context(), target, tenantID, map[string]any{"tokenStatus": "active"})
+			if !failure.Is(err, tc.want) || failure.From(err).Params["reason"] != tc.reason {
+				t.Errorf("PushTenant with answer %d %s = %v, want %s %q", tc.status, tc.body, err, tc.want, tc.reason)
+			}
+			if strings.Contains(err.Error(), canary) || strings.Contains(err.Error(), "oauth_") {
+				t.Errorf("PushTenant = %v, which tells a secret", err)
+			}
+		})
+	}
+}
+
+func TestUnreachablePlatform(t *testing.T) {
+	_, c, target := start(t)
+	for name, uri := range map[string]string{"nobody listens": "http://127.0.0.1:1/", "empty": "", "relative": "/aps", "not http": "ftp://127.0.0.1/", "not a URL": "http://%zz/"} {
+		target.ControllerURI = uri
+		if err := c.Resource(t.Context(), target, tenantID, nil); !failure.Is(err, failure.PlatformUnavailable) {
+			t.Errorf("Resource at a controller that is %s = %v, want %s", name, err, failure.PlatformUnavailable)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, c, target = start(t)
+	if err := c.Resource(ctx, target, tenantID, nil); !failure.Is(err, failure.PlatformUnavailable) || !errors.Is(err, context.Canceled) {
+		t.Errorf("Resource with a cancelled context = %v, want %s", err, failure.PlatformUnavailable)
+	}
+}
+
+func TestPushTenantSendsTheProperties(t *testing.T) {
+	p, c, target := start(t)
+	p.on("PUT /aps/2/application/tenant/"+tenantID, http.StatusNoContent, "")
+	want := map[string]any{"tokenStatus": "active", "tokenExpiresAt": "2027-02-21T08:20:00Z"}
+	if err := c.PushTenant(t.Context(), target, tenantID, want); err != nil {
+		t.Fatalf("PushTenant = %v, want no error", err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal([]byte(p.bodies[0]), &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("PushTenant sent (-want +got):\n%s", diff)
+	}
+	if h := p.seen[0].Header; h.Get("APS-Transaction-ID") != "" || h.Get("APS-Resource-ID") != "" || h.Get("Content-Type") != "application/json" {
+		t.Errorf("PushTenant sent the headers %v", h)
+	}
+}
+
+func TestTransactions(t *testing.T) {
+	const request = "PUT /aps/2/application/tenant/" + tenantID
+	stale := func(r *http.Request) (int, string) {
+		if r.Header.Get("APS-Transaction-ID") != "" {
+			return http.StatusBadRequest, `{"error":"APS::Hosting::Exception","message":"Transaction not found by id 1-2"}`
+		}
+		return http.StatusOK, "{}"
+	}
+	always := func(*http.Request) (int, string) {
+		return http.StatusBadRequest, `{"message":"Transaction not found by id 1-2"}`
+	}
+	for name, tc := range map[string]struct {
+		answer func(*http.Request) (int, string)
+		id     string
+		want   []string // transactions of the requests made
+		ok     bool
+	}{
+		"living":          {func(*http.Request) (int, string) { return 200, "{}" }, "1-2", []string{"1-2"}, true},
+		"stale":           {stale, "1-2", []string{"1-2", ""}, true},
+		"stale for ever":  {always, "1-2", []string{"1-2", ""}, false},
+		"none":            {always, "", []string{""}, false},
+		"another refusal": {func(*http.Request) (int, string) { return 400, `{"message":"no"}` }, "1-2", []string{"1-2"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, c, target := start(t)
+			p.answers[request] = tc.answer
+			err := c.PushTenant(controller.WithTransaction(t.Context(), tc.id), target, tenantID, map[string]any{"tokenStatus": "active"})
+			if (err == nil) != tc.ok {
+				t.Errorf("PushTenant = %v, want success %v", err, tc.ok)
+			}
+			var got []string
+			for i, r := range p.seen {
+				got = append(got, r.Header.Get("APS-Transaction-ID"))
+				if p.bodies[i] != `{"tokenStatus":"active"}` {
+					t.Errorf("request %d had the body %s", i, p.bodies[i])
+				}
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("transactions (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNewRefusesToGoWithoutAClient(t *testing.T) {
+	if _, err := controller.New(controller.Config{}); err == nil {
+		t.Error("New without an HTTP client = nil, want an error")
+	}
+}
