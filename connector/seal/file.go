@@ -1,0 +1,97 @@
+package seal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// ErrExists is returned by CreateFile when there is a file already: keys are never overwritten, because what they
+// sealed would be lost.
+var ErrExists = errors.New("there is a key file already")
+
+// LoadFile reads the Keyring in the file at path. It refuses a file that anybody but its owner can read or write.
+func LoadFile(path string) (*Keyring, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening the key file: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("opening the key file: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("the key file %s is not a regular file", path)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return nil, fmt.Errorf("the key file %s is open to its group or to others (mode %04o): run chmod 600 on it", path, mode)
+	}
+	k, err := Load(f)
+	if err != nil {
+		return nil, fmt.Errorf("key file %s: %w", path, err)
+	}
+	return k, nil
+}
+
+// CreateFile makes a new Keyring and writes it to a new file at path that only its owner can read. It returns
+// ErrExists when there is something at path already.
+func CreateFile(path string) (*Keyring, error) {
+	k, err := Create()
+	if err != nil {
+		return nil, err
+	}
+	if err := k.writeNew(path); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("creating key file %s: %w", path, ErrExists)
+		}
+		return nil, fmt.Errorf("creating the key file: %w", err)
+	}
+	return k, syncFolder(path)
+}
+
+// ReplaceFile writes k over the key file at path in one step: at any moment the old file or the new one is there,
+// whole. It is for a ring that Add returned.
+func (k *Keyring) ReplaceFile(path string) error {
+	if _, err := LoadFile(path); err != nil {
+		return fmt.Errorf("replacing keys: %w", err)
+	}
+	next := path + ".next"
+	if err := k.writeNew(next); err != nil {
+		return fmt.Errorf("replacing the key file: %w", err)
+	}
+	if err := os.Rename(next, path); err != nil {
+		return errors.Join(fmt.Errorf("replacing the key file: %w", err), os.Remove(next))
+	}
+	return syncFolder(path)
+}
+
+func (k *Keyring) writeNew(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	err = k.Write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}
+
+// syncFolder makes the name of a new file durable, not only its content.
+func syncFolder(path string) error {
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("opening the folder of the key file: %w", err)
+	}
+	defer folder.Close()
+	if err := folder.Sync(); err != nil {
+		return fmt.Errorf("making the key file durable: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,36 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// batch is about how many rows are purged at once. A cluster applies each transaction on every node before it goes on,
+// so one that touches a million rows would stop renewals for as long.
+const batch = 1000
+
+// inBatches calls change with the rows of a table whose column, a time, is earlier than before: some at a time, the
+// earliest first, each time in a transaction of its own unless ctx carries one.
+func (s *Store) inBatches(ctx context.Context, table any, column string, before time.Time, change func(rows *gorm.DB) error) error {
+	end := instantOf(before)
+	for {
+		var last []instant // the time of the last row of a full batch; none when the rest is less
+		err := s.read(ctx, func(db *gorm.DB) error {
+			return db.Model(table).Where(column+" < ?", end).Order(column).Offset(batch-1).Limit(1).Pluck(column, &last).Error
+		})
+		if err != nil {
+			return err
+		}
+		err = s.write(ctx, func(db *gorm.DB) error {
+			if len(last) == 0 {
+				return change(db.Where(column+" < ?", end))
+			}
+			return change(db.Where(column+" <= ?", last[0]))
+		})
+		if err != nil || len(last) == 0 {
+			return err
+		}
+	}
+}

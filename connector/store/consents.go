@@ -1,0 +1,204 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+type consentRow struct {
+	ID             string `gorm:"primaryKey"`
+	TenantID       string
+	ProcedureName  string
+	Status         string
+	Link           []byte
+	LinkHash       optional
+	AskedBy        actorColumns `gorm:"embedded;embeddedPrefix:asked_by_"`
+	Created        instant      `gorm:"column:created_at"`
+	ExpiresAt      instant
+	EndedAt        instant
+	Failure        facts[*failure.Record]
+	ConsentedBy    facts[token.Person]
+	ClaimHash      optional
+	ClaimExpiresAt instant
+	ClaimAttempts  int
+	PurgeAt        instant
+	Version        int64
+}
+
+// TableName implements gorm's Tabler.
+func (consentRow) TableName() string { return "consents" }
+
+func (s *Store) consentRow(c consent.Consent) (consentRow, error) {
+	sealed, err := s.seal(c.Link, "consents", c.ID, "link")
+	if err != nil {
+		return consentRow{}, err
+	}
+	return consentRow{
+		ID:             c.ID,
+		TenantID:       c.TenantID,
+		ProcedureName:  string(c.Procedure),
+		Status:         string(c.Status),
+		Link:           sealed,
+		LinkHash:       optional(c.LinkHash),
+		AskedBy:        actorOf(c.AskedBy),
+		Created:        instantOf(c.CreatedAt),
+		ExpiresAt:      instantOf(c.ExpiresAt),
+		EndedAt:        instantOf(c.EndedAt),
+		Failure:        facts[*failure.Record]{c.Failure},
+		ConsentedBy:    facts[token.Person]{c.ConsentedBy},
+		ClaimHash:      optional(c.ClaimHash),
+		ClaimExpiresAt: instantOf(c.ClaimExpiresAt),
+		ClaimAttempts:  c.ClaimAttempts,
+		PurgeAt:        instantOf(purgeAt(c)),
+		Version:        c.Version,
+	}, nil
+}
+
+// purgeAt returns when the secrets of c are of no use any more; zero when it has none.
+func purgeAt(c consent.Consent) time.Time {
+	switch {
+	case c.Link.Empty() && c.ClaimHash == "":
+		return time.Time{}
+	case !c.EndedAt.IsZero():
+		return c.EndedAt
+	case c.ClaimHash != "" && c.ClaimExpiresAt.After(c.ExpiresAt):
+		return c.ClaimExpiresAt
+	}
+	return c.ExpiresAt
+}
+
+func (s *Store) consentOf(row consentRow) (consent.Consent, error) {
+	opened, err := s.unseal(row.Link, "consents", row.ID, "link")
+	if err != nil {
+		return consent.Consent{}, err
+	}
+	return consent.Consent{
+		ID:             row.ID,
+		TenantID:       row.TenantID,
+		Procedure:      token.Procedure(row.ProcedureName),
+		Status:         consent.Status(row.Status),
+		Link:           opened,
+		LinkHash:       string(row.LinkHash),
+		AskedBy:        row.AskedBy.actor(),
+		CreatedAt:      row.Created.at,
+		ExpiresAt:      row.ExpiresAt.at,
+		EndedAt:        row.EndedAt.at,
+		Failure:        row.Failure.of,
+		ConsentedBy:    row.ConsentedBy.of,
+		ClaimHash:      string(row.ClaimHash),
+		ClaimExpiresAt: row.ClaimExpiresAt.at,
+		ClaimAttempts:  row.ClaimAttempts,
+		Version:        row.Version,
+	}, nil
+}
+
+// Consent implements consent.Store.
+func (s *Store) Consent(ctx context.Context, id string) (consent.Consent, error) {
+	c, err := s.findConsent(ctx, func(db *gorm.DB) *gorm.DB { return db.Where("id = ?", id) })
+	if err == nil {
+		err = exact(c.ID, id)
+	}
+	if err != nil {
+		return consent.Consent{}, fmt.Errorf("reading consent %q: %w", id, err)
+	}
+	return c, nil
+}
+
+// ConsentByLink implements consent.Store.
+func (s *Store) ConsentByLink(ctx context.Context, linkHash string) (consent.Consent, error) {
+	c, err := s.findConsent(ctx, func(db *gorm.DB) *gorm.DB { return db.Where("link_hash = ?", linkHash) })
+	if err == nil {
+		err = exact(c.LinkHash, linkHash)
+	}
+	if err != nil {
+		return consent.Consent{}, fmt.Errorf("reading the consent of a link: %w", err)
+	}
+	return c, nil
+}
+
+// OpenConsent implements consent.Store. It looks at the status only: a consent that timed out may still be open.
+func (s *Store) OpenConsent(ctx context.Context, tenantID string, p token.Procedure) (consent.Consent, error) {
+	c, err := s.findConsent(ctx, func(db *gorm.DB) *gorm.DB {
+		return db.Where("tenant_id = ? AND procedure_name = ? AND status IN ?", tenantID, string(p),
+			[]string{string(consent.Waiting), string(consent.Claimable)}).Order("created_at DESC, id DESC")
+	})
+	if err != nil {
+		return consent.Consent{}, fmt.Errorf("reading the open %s consent of tenant %q: %w", p, tenantID, err)
+	}
+	return c, nil
+}
+
+func (s *Store) findConsent(ctx context.Context, which func(db *gorm.DB) *gorm.DB) (consent.Consent, error) {
+	var row consentRow
+	if err := s.read(ctx, func(db *gorm.DB) error { return take(which(db), &row) }); err != nil {
+		return consent.Consent{}, err
+	}
+	return s.consentOf(row)
+}
+
+// SaveConsent implements consent.Store. A tenant that does not exist gives tenant.ErrNotFound.
+func (s *Store) SaveConsent(ctx context.Context, c *consent.Consent) error {
+	saved := *c
+	saved.Version++
+	row, err := s.consentRow(saved)
+	if err != nil {
+		return err
+	}
+	saved.CreatedAt, saved.ExpiresAt, saved.EndedAt = row.Created.at, row.ExpiresAt.at, row.EndedAt.at
+	saved.ClaimExpiresAt = row.ClaimExpiresAt.at
+	err = s.write(ctx, func(db *gorm.DB) error {
+		if c.Version == 0 {
+			return db.Create(&row).Error
+		}
+		return changed(db.Model(&consentRow{}).
+			Where("id = ? AND version = ?", c.ID, c.Version).
+			Select("*").Omit("id").Updates(&row), tenant.ErrChanged)
+	})
+	if err = refused(err); err != nil {
+		return fmt.Errorf("saving consent %q: %w", c.ID, err)
+	}
+	assign(ctx, s, c, saved)
+	return nil
+}
+
+// refused translates the refusals of an INSERT: the row exists already, or its tenant does not.
+func refused(err error) error {
+	switch {
+	case errors.Is(err, gorm.ErrDuplicatedKey):
+		return tenant.ErrChanged
+	case errors.Is(err, gorm.ErrForeignKeyViolated):
+		return tenant.ErrNotFound
+	}
+	return err
+}
+
+// Purge implements consent.Store. It leaves the hash of a link, so that an old link is told from one that never was.
+func (s *Store) Purge(ctx context.Context, before time.Time) error {
+	err := s.inBatches(ctx, &stateRow{}, "ended_at", before, func(ended *gorm.DB) error {
+		return ended.Delete(&stateRow{}).Error
+	})
+	if err != nil {
+		return fmt.Errorf("purging states: %w", err)
+	}
+	err = s.inBatches(ctx, &consentRow{}, "purge_at", before, func(ended *gorm.DB) error {
+		return ended.Model(&consentRow{}).Updates(map[string]any{
+			"link":       nil,
+			"claim_hash": nil,
+			"purge_at":   nil,
+			"version":    gorm.Expr("version + 1"),
+		}).Error
+	})
+	if err != nil {
+		return fmt.Errorf("purging consents: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+type grantRow struct {
+	TenantID      string `gorm:"primaryKey"`
+	Slot          string `gorm:"primaryKey"`
+	RefreshToken  []byte
+	IssuedAt      instant
+	DirectoryID   string
+	ApplicationID string
+	ProcedureName string
+	ConsentID     string
+	ConsentedAt   instant
+	ConsentedBy   facts[token.Person]
+	AskedBy       string
+	Scopes        facts[[]string]
+	Checks        facts[token.Checks]
+	Version       int64
+}
+
+// TableName implements gorm's Tabler.
+func (grantRow) TableName() string { return "grants" }
+
+// sealedAs names the row of a grant for the seal. A value that is copied to another tenant or slot does not open; no
+// slot has a slash in its name, so no two rows have the same name.
+func sealedAs(tenantID, slot string) string { return tenantID + "/" + slot }
+
+func (s *Store) grantRow(g token.Grant) (grantRow, error) {
+	sealed, err := s.seal(g.RefreshToken, "grants", sealedAs(g.TenantID, string(g.Slot)), "refresh_token")
+	if err != nil {
+		return grantRow{}, err
+	}
+	return grantRow{
+		TenantID:      g.TenantID,
+		Slot:          string(g.Slot),
+		RefreshToken:  sealed,
+		IssuedAt:      instantOf(g.IssuedAt),
+		DirectoryID:   g.DirectoryID,
+		ApplicationID: g.ApplicationID,
+		ProcedureName: string(g.Procedure),
+		ConsentID:     g.ConsentID,
+		ConsentedAt:   instantOf(g.ConsentedAt),
+		ConsentedBy:   facts[token.Person]{g.ConsentedBy},
+		AskedBy:       g.AskedBy,
+		Scopes:        facts[[]string]{g.Scopes},
+		Checks:        facts[token.Checks]{g.Checks},
+		Version:       g.Version,
+	}, nil
+}
+
+func (s *Store) grantOf(row grantRow) (token.Grant, error) {
+	opened, err := s.unseal(row.RefreshToken, "grants", sealedAs(row.TenantID, row.Slot), "refresh_token")
+	if err != nil {
+		return token.Grant{}, err
+	}
+	return token.Grant{
+		TenantID:      row.TenantID,
+		Slot:          token.Slot(row.Slot),
+		RefreshToken:  opened,
+		IssuedAt:      row.IssuedAt.at,
+		DirectoryID:   row.DirectoryID,
+		ApplicationID: row.ApplicationID,
+		Procedure:     token.Procedure(row.ProcedureName),
+		ConsentID:     row.ConsentID,
+		ConsentedAt:   row.ConsentedAt.at,
+		ConsentedBy:   row.ConsentedBy.of,
+		AskedBy:       row.AskedBy,
+		Scopes:        row.Scopes.of,
+		Checks:        row.Checks.of,
+		Version:       row.Version,
+	}, nil
+}
+
+// Grant implements token.Store.
+func (s *Store) Grant(ctx context.Context, tenantID string, slot token.Slot) (token.Grant, error) {
+	var row grantRow
+	err := s.read(ctx, func(db *gorm.DB) error {
+		return take(db.Where("tenant_id = ? AND slot = ?", tenantID, string(slot)), &row)
+	})
+	if err != nil {
+		return token.Grant{}, fmt.Errorf("reading the %s grant of tenant %q: %w", slot, tenantID, err)
+	}
+	return s.grantOf(row)
+}
+
+// SaveGrant implements token.Store. A grant of a tenant that does not exist, or no longer does, gives
+// tenant.ErrNotFound: a consent that completes after its tenant was deleted leaves no token behind.
+func (s *Store) SaveGrant(ctx context.Context, g *token.Grant) error {
+	if err := s.saveGrant(ctx, g); err != nil {
+		return fmt.Errorf("saving the %s grant of tenant %q: %w", g.Slot, g.TenantID, err)
+	}
+	return nil
+}
+
+func (s *Store) saveGrant(ctx context.Context, g *token.Grant) error {
+	if g.IssuedAt.IsZero() {
+		return errors.New("its time of issue is missing")
+	}
+	return s.Transact(ctx, func(ctx context.Context) error {
+		saved := *g
+		saved.Version++
+		row, err := s.grantRow(saved)
+		if err != nil {
+			return err
+		}
+		saved.IssuedAt, saved.ConsentedAt = row.IssuedAt.at, row.ConsentedAt.at
+		err = s.write(ctx, func(db *gorm.DB) error {
+			if g.Version == 0 {
+				return db.Create(&row).Error
+			}
+			return changed(db.Model(&grantRow{}).
+				Where("tenant_id = ? AND slot = ? AND version = ? AND issued_at <= ?", row.TenantID, row.Slot, g.Version, row.IssuedAt).
+				Select("*").Omit("tenant_id", "slot").Updates(&row), token.ErrStale)
+		})
+		switch {
+		case errors.Is(err, gorm.ErrDuplicatedKey):
+			return token.ErrStale
+		case errors.Is(err, gorm.ErrForeignKeyViolated):
+			return tenant.ErrNotFound
+		case err != nil:
+			return err
+		}
+		if saved.Slot == token.Active {
+			if err := s.setSlack(ctx, saved.TenantID, saved.ExpiresAt()); err != nil {
+				return err
+			}
+		}
+		assign(ctx, s, g, saved)
+		return nil
+	})
+}
+
+// DeleteGrant implements token.Store. A grant that does not exist is deleted already.
+func (s *Store) DeleteGrant(ctx context.Context, tenantID string, slot token.Slot) error {
+	err := s.Transact(ctx, func(ctx context.Context) error {
+		err := s.write(ctx, func(db *gorm.DB) error {
+			return db.Where("tenant_id = ? AND slot = ?", tenantID, string(slot)).Delete(&grantRow{}).Error
+		})
+		if err != nil || slot != token.Active {
+			return err
+		}
+		return s.clearSlack(ctx, tenantID)
+	})
+	if err != nil {
+		return fmt.Errorf("deleting the %s grant of tenant %q: %w", slot, tenantID, err)
+	}
+	return nil
+}

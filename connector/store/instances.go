@@ -1,0 +1,154 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"azure-partner-connector/connector/tenant"
+)
+
+type instanceRow struct {
+	InstanceKey           string `gorm:"primaryKey"`
+	InstanceID            string
+	RootID                optional
+	ControllerURI         string
+	PackageVersion        string
+	Cloud                 string
+	ApplicationID         string
+	ApplicationSecret     []byte
+	ApplicationSecretEnds instant
+	MFARequest            string `gorm:"column:mfa_request"`
+	Borrowers             facts[[]string]
+	SkipLanding           bool
+	DirectLink            bool
+	TenantApplication     bool
+	Created               instant `gorm:"column:created_at"`
+	Updated               instant `gorm:"column:updated_at"`
+	Removed               instant `gorm:"column:removed_at"`
+	Version               int64
+}
+
+// TableName implements gorm's Tabler.
+func (instanceRow) TableName() string { return "instances" }
+
+func (s *Store) instanceRow(in tenant.Instance) (instanceRow, error) {
+	application := in.Settings.Application
+	sealed, err := s.seal(application.Secret, "instances", in.Key, "application_secret")
+	if err != nil {
+		return instanceRow{}, err
+	}
+	return instanceRow{
+		InstanceKey:           in.Key,
+		InstanceID:            in.ID,
+		RootID:                optional(in.RootID),
+		ControllerURI:         in.ControllerURI,
+		PackageVersion:        in.PackageVersion,
+		Cloud:                 in.Settings.Cloud,
+		ApplicationID:         application.ID,
+		ApplicationSecret:     sealed,
+		ApplicationSecretEnds: instantOf(application.SecretEnds),
+		MFARequest:            in.Settings.MFARequest,
+		Borrowers:             facts[[]string]{in.Settings.Borrowers},
+		SkipLanding:           in.Settings.SkipLanding,
+		DirectLink:            in.Settings.DirectLink,
+		TenantApplication:     in.Settings.TenantApplication,
+		Created:               instantOf(in.CreatedAt),
+		Updated:               instantOf(in.UpdatedAt),
+		Removed:               instantOf(in.RemovedAt),
+		Version:               in.Version,
+	}, nil
+}
+
+func (s *Store) instanceOf(row instanceRow) (tenant.Instance, error) {
+	opened, err := s.unseal(row.ApplicationSecret, "instances", row.InstanceKey, "application_secret")
+	if err != nil {
+		return tenant.Instance{}, err
+	}
+	return tenant.Instance{
+		Key:            row.InstanceKey,
+		ID:             row.InstanceID,
+		RootID:         string(row.RootID),
+		ControllerURI:  row.ControllerURI,
+		PackageVersion: row.PackageVersion,
+		Settings: tenant.Settings{
+			Cloud:             row.Cloud,
+			Application:       tenant.Application{ID: row.ApplicationID, Secret: opened, SecretEnds: row.ApplicationSecretEnds.at},
+			MFARequest:        row.MFARequest,
+			Borrowers:         row.Borrowers.of,
+			SkipLanding:       row.SkipLanding,
+			DirectLink:        row.DirectLink,
+			TenantApplication: row.TenantApplication,
+		},
+		CreatedAt: row.Created.at,
+		UpdatedAt: row.Updated.at,
+		RemovedAt: row.Removed.at,
+		Version:   row.Version,
+	}, nil
+}
+
+// Instance implements tenant.Store. A removed instance is found too.
+func (s *Store) Instance(ctx context.Context, key string) (tenant.Instance, error) {
+	in, err := s.findInstance(ctx, "instance_key", key)
+	if err == nil {
+		err = exact(in.Key, key)
+	}
+	if err != nil {
+		return tenant.Instance{}, fmt.Errorf("reading instance %q: %w", key, err)
+	}
+	return in, nil
+}
+
+// InstanceByRoot implements tenant.Store. An empty rootID is that of no instance.
+func (s *Store) InstanceByRoot(ctx context.Context, rootID string) (tenant.Instance, error) {
+	in, err := s.findInstance(ctx, "root_id", rootID)
+	if err == nil {
+		err = exact(in.RootID, rootID)
+	}
+	if err != nil {
+		return tenant.Instance{}, fmt.Errorf("reading the instance with root %q: %w", rootID, err)
+	}
+	return in, nil
+}
+
+func (s *Store) findInstance(ctx context.Context, column, value string) (tenant.Instance, error) {
+	var row instanceRow
+	err := s.read(ctx, func(db *gorm.DB) error {
+		return take(db.Where(map[string]any{column: value}), &row)
+	})
+	if err != nil {
+		return tenant.Instance{}, err
+	}
+	return s.instanceOf(row)
+}
+
+// SaveInstance implements tenant.Store. It returns tenant.ErrChanged when the row changed since it was read, exists
+// already, or another instance has the same root.
+func (s *Store) SaveInstance(ctx context.Context, in *tenant.Instance) error {
+	saved := *in
+	saved.Version++
+	row, err := s.instanceRow(saved)
+	if err != nil {
+		return err
+	}
+	saved.CreatedAt, saved.UpdatedAt, saved.RemovedAt = row.Created.at, row.Updated.at, row.Removed.at
+	saved.Settings.Application.SecretEnds = row.ApplicationSecretEnds.at
+	err = s.write(ctx, func(db *gorm.DB) error {
+		if in.Version == 0 {
+			return db.Create(&row).Error
+		}
+		return changed(db.Model(&instanceRow{}).
+			Where("instance_key = ? AND version = ?", in.Key, in.Version).
+			Select("*").Omit("instance_key").Updates(&row), tenant.ErrChanged)
+	})
+	if errors.Is(err, gorm.ErrDuplicatedKey) {
+		err = tenant.ErrChanged
+	}
+	if err != nil {
+		return fmt.Errorf("saving instance %q: %w", in.Key, err)
+	}
+	assign(ctx, s, in, saved)
+	return nil
+}

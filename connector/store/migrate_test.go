@@ -1,0 +1,112 @@
+package store_test
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+
+	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/migrations"
+)
+
+func TestMigrateRefusesANewerSchema(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		if _, err := db.Raw(t).ExecContext(t.Context(), "INSERT INTO schema_versions (version_id, is_applied) VALUES (99, true)"); err != nil {
+			t.Fatalf("INSERT = %v", err)
+		}
+		err := s.Migrate(t.Context())
+		if !errors.Is(err, store.ErrNewerSchema) {
+			t.Fatalf("Migrate() = %v, want %v", err, store.ErrNewerSchema)
+		}
+		if !strings.Contains(err.Error(), "99") {
+			t.Errorf("Migrate() = %v, want the version 99 in it", err)
+		}
+		// The refusal gives the lock back.
+		if err := s.Migrate(t.Context()); !errors.Is(err, store.ErrNewerSchema) {
+			t.Errorf("second Migrate() = %v, want %v", err, store.ErrNewerSchema)
+		}
+	})
+}
+
+func TestMigrateByFourAtOnce(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		var starters errgroup.Group
+		for range 4 {
+			s := db.Unmigrated(t)
+			starters.Go(func() error { return s.Migrate(t.Context()) })
+		}
+		if err := starters.Wait(); err != nil {
+			t.Fatalf("Migrate() = %v", err)
+		}
+		var applied int
+		row := db.Raw(t).QueryRowContext(t.Context(), "SELECT COUNT(*) FROM schema_versions WHERE version_id = 1")
+		if err := row.Scan(&applied); err != nil || applied != 1 {
+			t.Errorf("migration 1 was applied %d times, %v, want once", applied, err)
+		}
+		addTenant(t, db.Open(t))
+	})
+}
+
+func TestMigrateGoesOnAfterItWasCutShort(t *testing.T) {
+	// MariaDB commits after each CREATE TABLE, so that a migration may end between two.
+	db := storetest.MariaDB(t)
+	s := db.Open(t)
+	raw := db.Raw(t)
+	for _, statement := range []string{"DROP TABLE nonces", "DELETE FROM schema_versions WHERE version_id > 0"} {
+		if _, err := raw.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%s = %v", statement, err)
+		}
+	}
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatalf("Migrate() = %v", err)
+	}
+	if fresh, err := s.RememberNonce(t.Context(), "key", "nonce", noon, noon); !fresh || err != nil {
+		t.Errorf("RememberNonce() = %v, %v, want true", fresh, err)
+	}
+}
+
+func TestMigrationsAreTheSameOnBoth(t *testing.T) {
+	names := func(files fs.FS, folder string) string {
+		entries, err := fs.ReadDir(files, folder)
+		if err != nil {
+			t.Fatalf("ReadDir(%s) = _, %v", folder, err)
+		}
+		var all []string
+		for _, entry := range entries {
+			all = append(all, entry.Name())
+		}
+		return strings.Join(all, " ")
+	}
+	if lite, my := names(migrations.SQLite, "sqlite"), names(migrations.MySQL, "mysql"); lite != my {
+		t.Errorf("migrations of SQLite = %s, of MySQL = %s", lite, my)
+	}
+	for _, files := range []fs.FS{migrations.SQLite, migrations.MySQL} {
+		err := fs.WalkDir(files, ".", func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			script, err := fs.ReadFile(files, path)
+			if strings.Contains(string(script), "+goose Down") {
+				t.Errorf("%s goes backward", path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Errorf("WalkDir() = %v", err)
+		}
+	}
+}
+
+func TestUnmigratedDatabase(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		if _, err := db.Unmigrated(t).Tenant(t.Context(), "some"); err == nil || errors.Is(err, tenant.ErrNotFound) {
+			t.Errorf("Tenant() without tables = _, %v, want an error that is not %v", err, tenant.ErrNotFound)
+		}
+	})
+}

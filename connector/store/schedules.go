@@ -1,0 +1,265 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+type scheduleRow struct {
+	TenantID      string `gorm:"primaryKey"`
+	DueAt         instant
+	ExpiresAt     instant
+	SlackDay      int64
+	LeaseOwner    optional
+	LeaseUntil    instant
+	Attempt       int
+	LastAt        instant
+	LastSuccessAt instant
+	FailingSince  instant
+	Failure       facts[*failure.Record]
+	Version       int64
+}
+
+// TableName implements gorm's Tabler.
+func (scheduleRow) TableName() string { return "schedules" }
+
+// nothingToSave is the slack day of tenants without an active grant, and of those whose next attempt comes only after
+// the end of the grant's life: they are served last. It is beyond every day.
+const nothingToSave = 1 << 30
+
+// slackDays is how many days from today on a grant may expire: its life, and a margin for clocks that disagree.
+const slackDays = int64(token.Life/(24*time.Hour)) + 2
+
+// slackDay returns the day, counted from 1970, by which a tenant that is due at due must have been renewed.
+func slackDay(due, expires time.Time) int64 {
+	if due.IsZero() || expires.IsZero() || !due.Before(expires) {
+		return nothingToSave
+	}
+	return dayOf(expires)
+}
+
+func dayOf(t time.Time) int64 {
+	const day = 24 * 60 * 60
+	seconds := t.Unix()
+	if seconds < 0 {
+		return 0
+	}
+	return seconds / day
+}
+
+func (row scheduleRow) schedule() token.Schedule {
+	return token.Schedule{
+		TenantID:      row.TenantID,
+		DueAt:         row.DueAt.at,
+		LeaseOwner:    string(row.LeaseOwner),
+		LeaseUntil:    row.LeaseUntil.at,
+		Attempt:       row.Attempt,
+		LastAt:        row.LastAt.at,
+		LastSuccessAt: row.LastSuccessAt.at,
+		FailingSince:  row.FailingSince.at,
+		Failure:       row.Failure.of,
+		Version:       row.Version,
+	}
+}
+
+// Schedule implements token.Store.
+func (s *Store) Schedule(ctx context.Context, tenantID string) (token.Schedule, error) {
+	var row scheduleRow
+	err := s.read(ctx, func(db *gorm.DB) error { return take(db.Where("tenant_id = ?", tenantID), &row) })
+	if errors.Is(err, tenant.ErrNotFound) {
+		return token.Schedule{TenantID: tenantID}, nil
+	}
+	if err != nil {
+		return token.Schedule{}, fmt.Errorf("reading the schedule of tenant %q: %w", tenantID, err)
+	}
+	return row.schedule(), nil
+}
+
+// SaveSchedule implements token.Store. A zero DueAt means that the tenant is not scheduled. A tenant that does not
+// exist gives tenant.ErrNotFound.
+func (s *Store) SaveSchedule(ctx context.Context, schedule *token.Schedule) error {
+	if err := s.saveSchedule(ctx, schedule); err != nil {
+		return fmt.Errorf("saving the schedule of tenant %q: %w", schedule.TenantID, err)
+	}
+	return nil
+}
+
+func (s *Store) saveSchedule(ctx context.Context, schedule *token.Schedule) error {
+	return s.Transact(ctx, func(ctx context.Context) error {
+		expires, err := s.expiry(ctx, schedule.TenantID)
+		if err != nil {
+			return err
+		}
+		row := scheduleRow{
+			TenantID:      schedule.TenantID,
+			DueAt:         instantOf(schedule.DueAt),
+			ExpiresAt:     instantOf(expires),
+			SlackDay:      slackDay(schedule.DueAt, expires),
+			Attempt:       schedule.Attempt,
+			LastAt:        instantOf(schedule.LastAt),
+			LastSuccessAt: instantOf(schedule.LastSuccessAt),
+			FailingSince:  instantOf(schedule.FailingSince),
+			Failure:       facts[*failure.Record]{schedule.Failure},
+			Version:       schedule.Version + 1,
+		}
+		err = s.write(ctx, func(db *gorm.DB) error {
+			if schedule.Version == 0 {
+				return db.Create(&row).Error
+			}
+			return changed(db.Model(&scheduleRow{}).
+				Where("tenant_id = ? AND version = ?", row.TenantID, schedule.Version).
+				Select("*").Omit("tenant_id", "lease_owner", "lease_until").Updates(&row), token.ErrStale)
+		})
+		switch {
+		case errors.Is(err, gorm.ErrDuplicatedKey):
+			return token.ErrStale
+		case errors.Is(err, gorm.ErrForeignKeyViolated):
+			return tenant.ErrNotFound
+		case err != nil:
+			return err
+		}
+		saved := row.schedule()
+		saved.LeaseOwner, saved.LeaseUntil = schedule.LeaseOwner, schedule.LeaseUntil
+		assign(ctx, s, schedule, saved)
+		return nil
+	})
+}
+
+// expiry returns when the active grant of a tenant expires; zero when there is none.
+func (s *Store) expiry(ctx context.Context, tenantID string) (time.Time, error) {
+	var row grantRow
+	err := s.read(ctx, func(db *gorm.DB) error {
+		return take(db.Select("issued_at").Where("tenant_id = ? AND slot = ?", tenantID, string(token.Active)), &row)
+	})
+	if errors.Is(err, tenant.ErrNotFound) {
+		return time.Time{}, nil
+	}
+	return row.IssuedAt.at.Add(token.Life), err
+}
+
+// setSlack notes in a tenant's schedule, if there is one, that its active grant now expires at expires.
+func (s *Store) setSlack(ctx context.Context, tenantID string, expires time.Time) error {
+	until := instantOf(expires)
+	return s.write(ctx, func(db *gorm.DB) error {
+		return db.Model(&scheduleRow{}).Where("tenant_id = ?", tenantID).Updates(map[string]any{
+			"expires_at": until,
+			"slack_day":  gorm.Expr("CASE WHEN due_at < ? THEN ? ELSE ? END", until, dayOf(expires), nothingToSave),
+		}).Error
+	})
+}
+
+// clearSlack notes that there is no active grant any more.
+func (s *Store) clearSlack(ctx context.Context, tenantID string) error {
+	return s.write(ctx, func(db *gorm.DB) error {
+		return db.Model(&scheduleRow{}).Where("tenant_id = ?", tenantID).Updates(map[string]any{
+			"expires_at": nil,
+			"slack_day":  nothingToSave,
+		}).Error
+	})
+}
+
+// DeleteSchedule implements token.Store. A schedule that does not exist is deleted already.
+func (s *Store) DeleteSchedule(ctx context.Context, tenantID string) error {
+	err := s.write(ctx, func(db *gorm.DB) error {
+		return db.Where("tenant_id = ?", tenantID).Delete(&scheduleRow{}).Error
+	})
+	if err != nil {
+		return fmt.Errorf("deleting the schedule of tenant %q: %w", tenantID, err)
+	}
+	return nil
+}
+
+// Due implements token.Store. Slack is told apart by the day of expiry, within which the longest due come first: so an
+// index answers in the order that is wanted, however many tenants there are and however many of them are due.
+func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	today := dayOf(now)
+	days := make([]int64, 0, slackDays+1)
+	for day := today; day < today+slackDays; day++ {
+		days = append(days, day)
+	}
+	days = append(days, nothingToSave)
+	var rows []scheduleRow
+	err := s.read(ctx, func(db *gorm.DB) error {
+		// Every tenant with an earlier day was due before its grant expired: there is nothing to skip over here.
+		var err error
+		if rows, err = dueOn(db.Where("slack_day < ?", today), now, limit); err != nil || len(rows) == limit {
+			return err
+		}
+		rest, err := dueOn(db.Where("slack_day IN ?", days), now, limit-len(rows))
+		rows = append(rows, rest...)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading what is due: %w", err)
+	}
+	slices.SortStableFunc(rows, func(a, b scheduleRow) int {
+		return cmp.Or(cmp.Compare(a.SlackDay, b.SlackDay), a.ExpiresAt.at.Compare(b.ExpiresAt.at))
+	})
+	tenants := make([]string, len(rows))
+	for i, row := range rows {
+		tenants[i] = row.TenantID
+	}
+	return tenants, nil
+}
+
+func dueOn(days *gorm.DB, now time.Time, limit int) ([]scheduleRow, error) {
+	at := instantOf(now)
+	var rows []scheduleRow
+	err := days.Select("tenant_id", "expires_at", "slack_day").
+		Where("due_at <= ? AND (lease_until IS NULL OR lease_until < ?)", at, at).
+		Order("slack_day, due_at").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
+// Lease implements token.Store. It advances the version of the schedule, so that whoever held the lease before, and let
+// it run out, can no longer save what he read under it. Who holds the lease cannot take it once more.
+func (s *Store) Lease(ctx context.Context, tenantID, owner string, now, until time.Time) (token.Schedule, error) {
+	var row scheduleRow
+	err := s.Transact(ctx, func(ctx context.Context) error {
+		return s.write(ctx, func(db *gorm.DB) error {
+			taken := db.Model(&scheduleRow{}).
+				Where("tenant_id = ? AND (lease_until IS NULL OR lease_until < ?)", tenantID, instantOf(now)).
+				Updates(map[string]any{
+					"lease_owner": owner,
+					"lease_until": instantOf(until),
+					"version":     gorm.Expr("version + 1"),
+				})
+			if taken.Error != nil {
+				return taken.Error
+			}
+			if err := take(db.Where("tenant_id = ?", tenantID), &row); err != nil {
+				return err
+			}
+			return changed(taken, token.ErrLeased)
+		})
+	})
+	if err != nil {
+		return token.Schedule{}, fmt.Errorf("leasing tenant %q: %w", tenantID, err)
+	}
+	return row.schedule(), nil
+}
+
+// Release implements token.Store. A lease that is not owner's is left alone, without an error.
+func (s *Store) Release(ctx context.Context, tenantID, owner string) error {
+	err := s.write(ctx, func(db *gorm.DB) error {
+		return db.Model(&scheduleRow{}).Where("tenant_id = ? AND lease_owner = ?", tenantID, owner).
+			Updates(map[string]any{"lease_owner": nil, "lease_until": nil}).Error
+	})
+	if err != nil {
+		return fmt.Errorf("releasing tenant %q: %w", tenantID, err)
+	}
+	return nil
+}

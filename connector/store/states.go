@@ -1,0 +1,141 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
+)
+
+type stateRow struct {
+	StateHash   string `gorm:"primaryKey"`
+	ConsentID   string
+	TenantID    string
+	BrowserHash string
+	Nonce       []byte
+	Verifier    []byte
+	Created     instant `gorm:"column:created_at"`
+	ExpiresAt   instant
+	UsedAt      instant
+	EndedAt     instant
+}
+
+// TableName implements gorm's Tabler.
+func (stateRow) TableName() string { return "states" }
+
+func (s *Store) stateOf(row stateRow) (consent.State, error) {
+	nonce, err := s.unseal(row.Nonce, "states", row.StateHash, "nonce")
+	if err != nil {
+		return consent.State{}, err
+	}
+	var verifier secret.Text
+	if verifier, err = s.unseal(row.Verifier, "states", row.StateHash, "verifier"); err != nil {
+		return consent.State{}, err
+	}
+	return consent.State{
+		Hash:        row.StateHash,
+		ConsentID:   row.ConsentID,
+		TenantID:    row.TenantID,
+		BrowserHash: row.BrowserHash,
+		Nonce:       nonce,
+		Verifier:    verifier,
+		CreatedAt:   row.Created.at,
+		ExpiresAt:   row.ExpiresAt.at,
+		UsedAt:      row.UsedAt.at,
+	}, nil
+}
+
+// AddState implements consent.Store. It returns tenant.ErrChanged when there is one with its hash already, and
+// tenant.ErrNotFound when its tenant does not exist.
+func (s *Store) AddState(ctx context.Context, state consent.State) error {
+	nonce, err := s.seal(state.Nonce, "states", state.Hash, "nonce")
+	if err != nil {
+		return err
+	}
+	verifier, err := s.seal(state.Verifier, "states", state.Hash, "verifier")
+	if err != nil {
+		return err
+	}
+	row := stateRow{
+		StateHash:   state.Hash,
+		ConsentID:   state.ConsentID,
+		TenantID:    state.TenantID,
+		BrowserHash: state.BrowserHash,
+		Nonce:       nonce,
+		Verifier:    verifier,
+		Created:     instantOf(state.CreatedAt),
+		ExpiresAt:   instantOf(state.ExpiresAt),
+		UsedAt:      instantOf(state.UsedAt),
+		EndedAt:     instantOf(state.ExpiresAt),
+	}
+	if !state.UsedAt.IsZero() {
+		row.EndedAt = row.UsedAt
+	}
+	err = s.write(ctx, func(db *gorm.DB) error { return db.Create(&row).Error })
+	if err = refused(err); err != nil {
+		return fmt.Errorf("adding a state to consent %q: %w", state.ConsentID, err)
+	}
+	return nil
+}
+
+// State implements consent.Store. Used and expired states are found too, until they are purged.
+func (s *Store) State(ctx context.Context, hash string) (consent.State, error) {
+	var row stateRow
+	err := s.read(ctx, func(db *gorm.DB) error { return take(db.Where("state_hash = ?", hash), &row) })
+	if err == nil {
+		err = exact(row.StateHash, hash)
+	}
+	if err != nil {
+		return consent.State{}, fmt.Errorf("reading a state: %w", err)
+	}
+	return s.stateOf(row)
+}
+
+// OpenStates implements consent.Store. A state is expired from its ExpiresAt on.
+func (s *Store) OpenStates(ctx context.Context, consentID string, now time.Time) ([]consent.State, error) {
+	var rows []stateRow
+	err := s.read(ctx, func(db *gorm.DB) error {
+		return db.Where("consent_id = ? AND used_at IS NULL AND expires_at > ?", consentID, instantOf(now)).
+			Order("created_at DESC, state_hash DESC").Find(&rows).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the open states of consent %q: %w", consentID, err)
+	}
+	states := make([]consent.State, len(rows))
+	for i, row := range rows {
+		if states[i], err = s.stateOf(row); err != nil {
+			return nil, err
+		}
+	}
+	return states, nil
+}
+
+// UseState implements consent.Store. Of any number of callers one succeeds; a state that does not exist gives
+// tenant.ErrNotFound.
+func (s *Store) UseState(ctx context.Context, hash string, now time.Time) error {
+	err := s.Transact(ctx, func(ctx context.Context) error {
+		return s.write(ctx, func(db *gorm.DB) error {
+			used := db.Model(&stateRow{}).Where("state_hash = ? AND used_at IS NULL", hash).
+				Updates(map[string]any{"used_at": instantOf(now), "ended_at": instantOf(now)})
+			if used.Error != nil {
+				return used.Error
+			}
+			if used.RowsAffected > 0 {
+				return nil
+			}
+			if err := take(db.Select("state_hash").Where("state_hash = ?", hash), &stateRow{}); err != nil {
+				return err
+			}
+			return tenant.ErrChanged
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("using a state: %w", err)
+	}
+	return nil
+}

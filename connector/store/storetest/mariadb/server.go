@@ -1,0 +1,180 @@
+// Package mariadb runs a private MariaDB server for tests: in a folder of its own, on a free port of the loopback.
+package mariadb
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	// The driver by which the server is asked whether it is up.
+	_ "github.com/go-sql-driver/mysql"
+)
+
+// ErrNotInstalled is returned by Start when the programs of MariaDB are not there.
+var ErrNotInstalled = errors.New("MariaDB is not installed: install the package mariadb-server, or set TEST_MYSQL_DSN to a server's")
+
+const (
+	startTimeout = time.Minute
+	stopTimeout  = 30 * time.Second
+	askAgain     = 50 * time.Millisecond
+)
+
+// A Server is a running MariaDB. Its administrator is root, without a password.
+type Server struct {
+	folder  string
+	port    int
+	process *os.Process
+	done    chan struct{} // closed when the process has ended
+}
+
+// Start makes a new, empty server and returns when it answers. Its files are in a new folder below the one for
+// temporary files. The caller stops it; if he dies first, it ends too.
+func Start(ctx context.Context) (*Server, error) {
+	install, err := program("mariadb-install-db", "mysql_install_db")
+	if err != nil {
+		return nil, err
+	}
+	daemon, err := program("mariadbd", "/usr/sbin/mariadbd", "mysqld", "/usr/sbin/mysqld")
+	if err != nil {
+		return nil, err
+	}
+	folder, err := os.MkdirTemp("", "mariadb-*")
+	if err != nil {
+		return nil, fmt.Errorf("making a folder for MariaDB: %w", err)
+	}
+	s := &Server{folder: folder, done: make(chan struct{})}
+	if err := s.start(ctx, install, daemon); err != nil {
+		said, _ := os.ReadFile(s.file("log"))
+		if s.process == nil {
+			return nil, errors.Join(err, os.RemoveAll(folder))
+		}
+		return nil, errors.Join(fmt.Errorf("%w; its log: %s", err, bytes.TrimSpace(said)), s.Stop())
+	}
+	return s, nil
+}
+
+func program(names ...string) (string, error) {
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%s is missing: %w", names[0], ErrNotInstalled)
+}
+
+func (s *Server) file(name string) string { return filepath.Join(s.folder, name) }
+
+func (s *Server) start(ctx context.Context, install, daemon string) error {
+	as, err := account(s.folder)
+	if err != nil {
+		return err
+	}
+	making := exec.CommandContext(ctx, install, "--no-defaults", "--datadir="+s.file("data"),
+		"--auth-root-authentication-method=normal", "--skip-test-db")
+	making.Dir = s.folder
+	making.SysProcAttr = attributes(as)
+	if said, err := making.CombinedOutput(); err != nil {
+		return fmt.Errorf("making the tables of MariaDB: %w: %s", err, bytes.TrimSpace(said))
+	}
+	if s.port, err = freePort(); err != nil {
+		return err
+	}
+	if err := s.launch(daemon, as); err != nil {
+		return err
+	}
+	return s.awaitAnswer(ctx)
+}
+
+// account returns who the server runs as, nil for ourselves. MariaDB refuses to run as root; then it is the account
+// that its package makes, which must own the folder.
+func account(folder string) (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	owner, err := user.Lookup("mysql")
+	if err != nil {
+		return nil, fmt.Errorf("looking for the account of MariaDB: %w", err)
+	}
+	uid, uidErr := strconv.Atoi(owner.Uid)
+	gid, gidErr := strconv.Atoi(owner.Gid)
+	if err := errors.Join(uidErr, gidErr, os.Chown(folder, uid, gid)); err != nil {
+		return nil, fmt.Errorf("giving the folder to MariaDB: %w", err)
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+}
+
+func freePort() (int, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("finding a free port: %w", err)
+	}
+	port := listener.Addr().(*net.TCPAddr).Port
+	return port, listener.Close()
+}
+
+// arguments of the server. Tests ask for little memory and no durability: each of them starts from nothing.
+func (s *Server) arguments() []string {
+	return []string{
+		"--no-defaults", "--datadir=" + s.file("data"), "--socket=" + s.file("s.sock"), "--pid-file=" + s.file("pid"),
+		"--log-error=" + s.file("log"), "--port=" + strconv.Itoa(s.port), "--bind-address=127.0.0.1",
+		"--skip-name-resolve", "--skip-log-bin", "--performance-schema=OFF", "--max-connections=500",
+		"--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--innodb-flush-log-at-trx-commit=0",
+		"--innodb-doublewrite=OFF", "--character-set-server=utf8mb4",
+	}
+}
+
+// DSN returns the address of a database of the server in the form of the Go driver.
+func (s *Server) DSN(name string) string {
+	return fmt.Sprintf("root@tcp(127.0.0.1:%d)/%s?parseTime=true&loc=UTC", s.port, name)
+}
+
+func (s *Server) awaitAnswer(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	pool, err := sql.Open("mysql", s.DSN(""))
+	if err != nil {
+		return fmt.Errorf("asking MariaDB: %w", err)
+	}
+	defer pool.Close()
+	ticker := time.NewTicker(askAgain)
+	defer ticker.Stop()
+	for {
+		if pool.PingContext(ctx) == nil {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-s.done:
+			return errors.New("MariaDB ended while it was starting")
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for MariaDB to start: %w", ctx.Err())
+		}
+	}
+}
+
+// Stop ends the server, waits for that, and removes its files.
+func (s *Server) Stop() error {
+	var ending error
+	if err := s.process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		ending = fmt.Errorf("stopping MariaDB: %w", err)
+	}
+	patience := time.NewTimer(stopTimeout)
+	defer patience.Stop()
+	select {
+	case <-s.done:
+	case <-patience.C:
+		ending = errors.Join(errors.New("MariaDB did not stop by itself"), s.process.Kill())
+		<-s.done
+	}
+	return errors.Join(ending, os.RemoveAll(s.folder))
+}

@@ -1,0 +1,70 @@
+// Command withmariadb starts a private MariaDB, runs a command that finds it in TEST_MYSQL_DSN, stops the server, and
+// ends as the command did:
+//
+//	go run ./connector/store/storetest/withmariadb -- go test ./...
+//
+// When TEST_MYSQL_DSN is set already, that server is used and none is started.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+
+	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/store/storetest/mariadb"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, out, errs io.Writer) int {
+	if len(args) > 0 && args[0] == "--" {
+		args = args[1:]
+	}
+	if len(args) == 0 {
+		fmt.Fprintln(errs, "usage: withmariadb [--] command [argument …]")
+		return 2
+	}
+	// The command gets the terminal's signals by itself; here they only must not end us before the server is stopped.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if os.Getenv(storetest.DSNVariable) != "" {
+		return runCommand(args, os.Environ(), out, errs)
+	}
+	server, err := mariadb.Start(ctx)
+	if err != nil {
+		fmt.Fprintln(errs, "withmariadb:", err)
+		return 1
+	}
+	setting := storetest.DSNVariable + "=" + server.DSN("")
+	fmt.Fprintln(out, setting)
+	code := runCommand(args, append(os.Environ(), setting), out, errs)
+	if err := server.Stop(); err != nil {
+		fmt.Fprintln(errs, "withmariadb:", err)
+		return max(code, 1)
+	}
+	return code
+}
+
+func runCommand(args, environment []string, out, errs io.Writer) int {
+	command := exec.Command(args[0], args[1:]...)
+	command.Env = environment
+	command.Stdin, command.Stdout, command.Stderr = os.Stdin, out, errs
+	err := command.Run()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		if code := exit.ExitCode(); code >= 0 {
+			return code
+		}
+		return 1 // ended by a signal
+	}
+	if err != nil {
+		fmt.Fprintln(errs, "withmariadb:", err)
+		return 1
+	}
+	return 0
+}

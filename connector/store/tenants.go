@@ -1,0 +1,168 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"azure-partner-connector/connector/tenant"
+)
+
+type tenantRow struct {
+	ID                    string `gorm:"primaryKey"`
+	InstanceKey           string
+	AccountID             string
+	SubscriptionID        string
+	Name                  string
+	Marketplace           string
+	DirectoryID           optional
+	Directory             string
+	ApplicationID         string
+	ApplicationSecret     []byte
+	ApplicationSecretEnds instant
+	Created               instant `gorm:"column:created_at"`
+	Updated               instant `gorm:"column:updated_at"`
+	Version               int64
+}
+
+// TableName implements gorm's Tabler.
+func (tenantRow) TableName() string { return "tenants" }
+
+func (s *Store) tenantRow(t tenant.Tenant) (tenantRow, error) {
+	sealed, err := s.seal(t.Application.Secret, "tenants", t.ID, "application_secret")
+	if err != nil {
+		return tenantRow{}, err
+	}
+	return tenantRow{
+		ID:                    t.ID,
+		InstanceKey:           t.InstanceKey,
+		AccountID:             t.AccountID,
+		SubscriptionID:        t.SubscriptionID,
+		Name:                  t.Name,
+		Marketplace:           t.Marketplace,
+		DirectoryID:           optional(t.DirectoryID),
+		Directory:             t.Directory,
+		ApplicationID:         t.Application.ID,
+		ApplicationSecret:     sealed,
+		ApplicationSecretEnds: instantOf(t.Application.SecretEnds),
+		Created:               instantOf(t.CreatedAt),
+		Updated:               instantOf(t.UpdatedAt),
+		Version:               t.Version,
+	}, nil
+}
+
+func (s *Store) tenantOf(row tenantRow) (tenant.Tenant, error) {
+	opened, err := s.unseal(row.ApplicationSecret, "tenants", row.ID, "application_secret")
+	if err != nil {
+		return tenant.Tenant{}, err
+	}
+	return tenant.Tenant{
+		ID:             row.ID,
+		InstanceKey:    row.InstanceKey,
+		AccountID:      row.AccountID,
+		SubscriptionID: row.SubscriptionID,
+		Name:           row.Name,
+		Marketplace:    row.Marketplace,
+		DirectoryID:    string(row.DirectoryID),
+		Directory:      row.Directory,
+		Application:    tenant.Application{ID: row.ApplicationID, Secret: opened, SecretEnds: row.ApplicationSecretEnds.at},
+		CreatedAt:      row.Created.at,
+		UpdatedAt:      row.Updated.at,
+		Version:        row.Version,
+	}, nil
+}
+
+// Tenant implements tenant.Store.
+func (s *Store) Tenant(ctx context.Context, id string) (tenant.Tenant, error) {
+	var row tenantRow
+	err := s.read(ctx, func(db *gorm.DB) error { return take(db.Where("id = ?", id), &row) })
+	if err == nil {
+		err = exact(row.ID, id)
+	}
+	if err != nil {
+		return tenant.Tenant{}, fmt.Errorf("reading tenant %q: %w", id, err)
+	}
+	return s.tenantOf(row)
+}
+
+// Tenants implements tenant.Store. Names are ordered byte by byte.
+func (s *Store) Tenants(ctx context.Context, instanceKey string) ([]tenant.Tenant, error) {
+	var rows []tenantRow
+	err := s.read(ctx, func(db *gorm.DB) error {
+		return db.Where("instance_key = ?", instanceKey).Order("name, id").Find(&rows).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the tenants of instance %q: %w", instanceKey, err)
+	}
+	tenants := make([]tenant.Tenant, len(rows))
+	for i, row := range rows {
+		if tenants[i], err = s.tenantOf(row); err != nil {
+			return nil, err
+		}
+	}
+	return tenants, nil
+}
+
+// SaveTenant implements tenant.Store. It returns tenant.ErrChanged when the row changed since it was read or exists
+// already, and tenant.ErrDirectoryTaken when another tenant of the instance has the directory.
+func (s *Store) SaveTenant(ctx context.Context, t *tenant.Tenant) error {
+	saved := *t
+	saved.Version++
+	row, err := s.tenantRow(saved)
+	if err != nil {
+		return err
+	}
+	saved.CreatedAt, saved.UpdatedAt = row.Created.at, row.Updated.at
+	saved.Application.SecretEnds = row.ApplicationSecretEnds.at
+	err = s.write(ctx, func(db *gorm.DB) error {
+		if t.Version == 0 {
+			return db.Create(&row).Error
+		}
+		return changed(db.Model(&tenantRow{}).
+			Where("id = ? AND version = ?", t.ID, t.Version).
+			Select("*").Omit("id").Updates(&row), tenant.ErrChanged)
+	})
+	if errors.Is(err, gorm.ErrDuplicatedKey) {
+		err = s.duplicateTenant(ctx, *t)
+	}
+	if err != nil {
+		return fmt.Errorf("saving tenant %q: %w", t.ID, err)
+	}
+	assign(ctx, s, t, saved)
+	return nil
+}
+
+// duplicateTenant tells which of its two unique keys t met: the databases name it in prose only.
+func (s *Store) duplicateTenant(ctx context.Context, t tenant.Tenant) error {
+	if t.Version > 0 {
+		return tenant.ErrDirectoryTaken
+	}
+	_, err := s.Tenant(ctx, t.ID)
+	if errors.Is(err, tenant.ErrNotFound) {
+		return tenant.ErrDirectoryTaken
+	}
+	if err != nil {
+		return err
+	}
+	return tenant.ErrChanged
+}
+
+// DeleteTenant implements tenant.Store. A tenant that does not exist is deleted already.
+func (s *Store) DeleteTenant(ctx context.Context, id string) error {
+	err := s.Transact(ctx, func(ctx context.Context) error {
+		return s.write(ctx, func(db *gorm.DB) error {
+			for _, row := range []any{&grantRow{}, &scheduleRow{}, &stateRow{}, &consentRow{}} {
+				if err := db.Where("tenant_id = ?", id).Delete(row).Error; err != nil {
+					return err
+				}
+			}
+			return db.Where("id = ?", id).Delete(&tenantRow{}).Error
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("deleting tenant %q: %w", id, err)
+	}
+	return nil
+}
