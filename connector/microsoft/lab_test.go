@@ -29,7 +29,7 @@ import (
 )
 
 const (
-	directory   = "11111111-2222-4333-8444-555555555555"
+	directory   = "1111abcd-2222-4333-8444-555555555555"
 	foreign     = "99999999-2222-4333-8444-555555555555"
 	application = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
 	traceID     = "6f0c1111-0000-4000-8000-000000000001"

@@ -49,10 +49,12 @@ func (c *Client) Roles(ctx context.Context, client tenant.Client, graphToken sec
 		return token.Unknown, token.Unknown
 	}
 	base := p.profile.Graph.BaseURL
-	seen, complete, f := c.memberships(ctx, base, "/v1.0/me/transitiveMemberOf", graphToken)
+	var seen memberships
+	f := c.readMemberships(ctx, base, "/v1.0/me/transitiveMemberOf", graphToken, &seen)
+	complete := f == nil
 	if f != nil && f.Kind() != failure.Transient {
 		// The plain list shows no nesting, so that it proves a yes but never a no.
-		seen, _, f = c.memberships(ctx, base, "/v1.0/me/memberOf", graphToken)
+		f = c.readMemberships(ctx, base, "/v1.0/me/memberOf", graphToken, &seen)
 	}
 	if f != nil {
 		c.log.LogAttrs(ctx, slog.LevelWarn, "roles not told",
@@ -71,23 +73,24 @@ func answerOf(found, conclusive bool) token.Answer {
 	return token.Unknown
 }
 
-// memberships reads a list page by page. complete tells that its end was seen; what was seen before a failure counts.
-func (c *Client) memberships(ctx context.Context, base, path string, graphToken secret.Text) (seen memberships, complete bool, f *failure.Error) {
+// readMemberships reads a list page by page into seen. It returns nil when the list's end was seen, or nothing more is
+// to be learned from it.
+func (c *Client) readMemberships(ctx context.Context, base, path string, graphToken secret.Text, seen *memberships) *failure.Error {
 	address := base + path
 	for range maxPages {
-		next, f := c.membershipPage(ctx, address, graphToken, &seen)
+		next, f := c.membershipPage(ctx, address, graphToken, seen)
 		if f != nil {
-			return seen, false, f
+			return f
 		}
 		if next == "" || seen.globalAdmin && seen.adminAgent {
-			return seen, true, nil
+			return nil
 		}
 		if !sameHost(next, base) {
-			return seen, false, failure.Wrap(errors.New("the next page is on another host"), failure.MicrosoftAnswer)
+			return failure.Wrap(errors.New("the next page is on another host"), failure.MicrosoftAnswer)
 		}
 		address = next
 	}
-	return seen, false, failure.Wrap(errors.New("the list does not end"), failure.MicrosoftAnswer)
+	return failure.Wrap(errors.New("the list does not end"), failure.MicrosoftAnswer)
 }
 
 func (c *Client) membershipPage(ctx context.Context, address string, graphToken secret.Text, seen *memberships) (next string, f *failure.Error) {
