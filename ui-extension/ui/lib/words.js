@@ -112,10 +112,10 @@ define([], function () {
         remaining: function (t, time, now) {
             const left = new Date(time) - new Date(now);
             if (left >= 2 * day) {
-                return t("__days__ days left", { days: Math.floor(left / day) });
+                return t("__days__ days left", { days: Math.round(left / day) });
             }
             if (left >= 2 * hour) {
-                return t("__hours__ hours left", { hours: Math.floor(left / hour) });
+                return t("__hours__ hours left", { hours: Math.round(left / hour) });
             }
             return left > 0 ? t("__minutes__ minutes left", { minutes: Math.ceil(left / 60000) }) : t("over");
         }

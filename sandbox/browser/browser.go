@@ -1,0 +1,88 @@
+// Package browser starts a headless Chromium for tests of what people see.
+package browser
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// patience is how long one test may take; it ends tests that would wait for ever.
+const patience = 5 * time.Minute
+
+// Start starts a Chromium with an empty profile and returns the context of its first tab, for chromedp.Run and
+// chromedp.Do. The browser ends with the test. Each browser is a process of its own, so tests may run in parallel. A
+// machine without Chromium fails the test: what people see is not optional.
+func Start(t testing.TB) context.Context {
+	t.Helper()
+	deadline, stopWaiting := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(stopWaiting)
+	allocator, stopAllocator := chromedp.NewExecAllocator(deadline,
+		chromedp.ExecPath(executable(t)),
+		chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("headless", "new"),
+		chromedp.NoSandbox,
+		chromedp.DisableGPU,
+		chromedp.NoFirstRun,
+		chromedp.NoDefaultBrowserCheck,
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true),
+		// Windows that lie behind another one keep their timers, so that screens go on asking.
+		chromedp.Flag("disable-background-timer-throttling", true),
+		chromedp.Flag("disable-backgrounding-occluded-windows", true),
+		chromedp.Flag("disable-renderer-backgrounding", true),
+		chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.Flag("password-store", "basic"),
+		chromedp.Flag("lang", "en-US"),
+		chromedp.WindowSize(1280, 900),
+	)
+	t.Cleanup(stopAllocator)
+	ctx, stop := chromedp.NewContext(allocator)
+	t.Cleanup(stop)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("starting the browser: %v", err)
+	}
+	return ctx
+}
+
+// executable returns the first Chromium in PATH.
+func executable(t testing.TB) string {
+	t.Helper()
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			return found
+		}
+	}
+	t.Fatal("no chromium, chromium-browser or google-chrome in PATH; install the package chromium")
+	return ""
+}
+
+// Resize gives the page of ctx a size in CSS pixels.
+func Resize(t testing.TB, ctx context.Context, width, height int64) {
+	t.Helper()
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, height)); err != nil {
+		t.Fatalf("resizing to %d × %d: %v", width, height, err)
+	}
+}
+
+// Screenshot writes what the tab of ctx shows to file as PNG, making its folder.
+func Screenshot(t testing.TB, ctx context.Context, file string) {
+	t.Helper()
+	image, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		t.Fatalf("taking a screenshot for %s: %v", file, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, image, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,104 @@
+// Package panel is a stand-in for the platform's control panels: it loads the screens of installed packages, unmodified,
+// into a page that looks and behaves like one, so that they can be tried and tested without a platform.
+package panel
+
+import (
+	"context"
+	"encoding/json"
+	"io/fs"
+	"net/http"
+)
+
+// The places of the real panels at which packages plug in their screens (aps-ui.md §1.1).
+const (
+	PlugUX1Reseller     = "http://www.aps-standard.org/ui/rcp/2"
+	PlugUX1Provider     = "http://www.aps-standard.org/ui/pcp/2"
+	PlugClassicServices = "http://www.parallels.com/poa/pcp/services"
+	PlugClassicInstance = "http://www.aps-standard.org/ui/application"
+)
+
+// A Role is what an account is on the platform.
+type Role string
+
+// The roles.
+const (
+	Provider Role = "provider"
+	Reseller Role = "reseller"
+)
+
+// A User can log in to the panel.
+type User struct {
+	ID             string `json:"id"`   // APS id of the user resource
+	Name           string `json:"name"` // for people
+	Login          string `json:"login"`
+	Account        string `json:"account"`   // name of the account, for people
+	AccountID      string `json:"accountId"` // APS id of the account resource
+	SubscriptionID string `json:"subscriptionId,omitempty"`
+	Role           Role   `json:"role"`
+}
+
+// A Node is one element of a package's navigation: a folder, a screen, or both.
+type Node struct {
+	Package string `json:"package"` // id of the installed package, the key of Backend.Files
+	ID      string `json:"id"`
+	Label   string `json:"label"` // English; the panel translates it with the package's catalogue
+	Icon    string `json:"icon,omitempty"`
+	// Vars are the variables of this element and of all above it (aps-ui.md §1.3).
+	Vars  []Var  `json:"-"`
+	View  *View  `json:"view,omitempty"`
+	Nodes []Node `json:"nodes,omitempty"`
+}
+
+// A View is a screen.
+type View struct {
+	Src      string    `json:"src"` // in the package, e.g. ui/ux1/token.js
+	Controls []Control `json:"controls,omitempty"`
+}
+
+// A Control is a button that the panel draws below a screen.
+type Control struct {
+	Handler string `json:"handler"` // Submit, Cancel, Next or Prev: the method is "on" + Handler
+	Label   string `json:"label"`
+}
+
+// A Var is a variable of the navigation: resources of one type that the account sees.
+type Var struct {
+	Name       string
+	Type       string // APS type id
+	Required   bool   // an empty one hides the element
+	Collection bool   // all of them in an array, instead of the first
+}
+
+// A Call is a custom operation of a resource, or a read of the resource itself when Path is empty.
+type Call struct {
+	Method     string
+	ResourceID string
+	Path       string // below the resource, without leading slash
+	Query      string // encoded, without question mark
+	Body       []byte
+	Locale     string // of the panel, as de_DE
+}
+
+// An Answer is what the platform returns for a Call.
+type Answer struct {
+	Status int
+	Header http.Header // only Content-Type is passed on
+	Body   []byte
+}
+
+// A Backend is the platform behind the panel. Its methods are safe for concurrent use.
+type Backend interface {
+	// Users returns everybody who may log in, in the order in which they are shown.
+	Users(ctx context.Context) ([]User, error)
+	// Navigation returns what installed packages plug in at plug for the user: elements that he may not see are left
+	// out, but those with an empty required variable are not.
+	Navigation(ctx context.Context, userID, plug string) ([]Node, error)
+	// Files returns the content of an installed package, with ui/ and i18n/ at its top; fs.ErrNotExist when there is
+	// no such package.
+	Files(ctx context.Context, packageID string) (fs.FS, error)
+	// Resources returns the resources of a type that the user's account sees, as the platform's JSON.
+	Resources(ctx context.Context, userID, typeID string) ([]json.RawMessage, error)
+	// Call passes an operation on to the connector in the name of the user. Refusals are Answers; an error means that
+	// the connector could not be reached.
+	Call(ctx context.Context, userID string, c Call) (Answer, error)
+}

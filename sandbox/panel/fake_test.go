@@ -1,0 +1,263 @@
+package panel_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/sandbox/panel"
+)
+
+const (
+	packageID  = "5d1f0d6c-2f4e-4c55-9c0b-0f6f6a2f8a11"
+	tenantType = "http://aps.example.com/azure-partner-connector/tenant/1.0"
+	tenantID   = "0b9a7a52-6a0e-4bb0-9d5e-0a6f1e6c2d01"
+	resellerID = "9c1c3a0e-97c5-4a53-8f0b-6f5d6d1c1a02"
+	providerID = "1f8e2b34-7a11-4d0c-8a55-2b9a3c4d5e03"
+	claimCode  = "7K3M-Q2ZD-9XAB"
+)
+
+// noon is when the fake connector believes it is.
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// object is a JSON object.
+type object = map[string]any
+
+// platform is a fake of the platform with a fake connector behind it. Its fields change what they answer.
+type platform struct {
+	microsoft string // address of the page that plays Microsoft
+
+	mu          sync.Mutex
+	status      object
+	events      []object
+	tenants     []json.RawMessage
+	required    bool
+	unreachable bool
+	refuse      map[string]object // operation → FAIL
+	consent     object            // answer to consents/{id}
+	tries       int
+	calls       map[string]int // operation → how often it was called
+	panelLocale string
+}
+
+func newPlatform(t *testing.T) *platform {
+	t.Helper()
+	microsoft := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprint(w, `<!DOCTYPE html><title>Sign in</title><h1>Microsoft plays here</h1><script>document.body.dataset.opener = String(window.opener)</script>`)
+	}))
+	t.Cleanup(microsoft.Close)
+	return &platform{
+		microsoft: microsoft.URL,
+		status:    wellStatus(),
+		events:    someEvents(),
+		tenants:   []json.RawMessage{json.RawMessage(`{"aps":{"id":"` + tenantID + `","type":"` + tenantType + `","subscription":"s-1"}}`)},
+		required:  true,
+		refuse:    map[string]object{},
+		consent:   object{"id": "c-1", "procedure": "automatic", "status": "waiting", "consentedBy": nil, "failure": nil},
+		tries:     5,
+		calls:     map[string]int{},
+	}
+}
+
+// change changes p under its lock.
+func (p *platform) change(f func(p *platform)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f(p)
+}
+
+// called returns how often an operation was called.
+func (p *platform) called(operation string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calls[operation]
+}
+
+func wellStatus() object {
+	at := func(days int) string { return noon.AddDate(0, 0, days).Format(time.RFC3339) }
+	probe := func(api string) object {
+		return object{"api": api, "works": "yes", "checkedAt": at(-4), "failure": nil}
+	}
+	return object{
+		"state": "active", "failure": nil, "issuedAt": at(-4), "expiresAt": at(86), "daysLeft": 86,
+		"lastRenewal": object{"at": at(-4), "ok": true, "failure": nil}, "nextRenewalAt": at(6),
+		"directory":     object{"id": "6c9a2a4b-3c1d-4e0f-8a77-5b1f0c9d2e10", "name": "contoso-partner.onmicrosoft.com"},
+		"applicationId": "3f0c8d52-9b7a-4f0e-a1c2-7d6e5f4a3b21", "secretEndsAt": at(210),
+		"consentedBy": object{"username": "ada@contoso-partner.onmicrosoft.com", "name": "Ada Novak"}, "consentedAt": at(-34),
+		"askedBy": "Mara Lind", "procedure": "automatic", "scopes": []string{"https://api.partnercenter.microsoft.com/user_impersonation"},
+		"mfa": "yes", "globalAdmin": "yes", "adminAgent": "yes",
+		"apis":    []object{probe("partnercenter"), probe("graph"), probe("arm")},
+		"pending": nil, "now": noon.Format(time.RFC3339),
+	}
+}
+
+// withStatus returns the well status with changes.
+func withStatus(changes object) object {
+	s := wellStatus()
+	maps.Copy(s, changes)
+	return s
+}
+
+// absentStatus is a tenant that never had a token.
+func absentStatus() object {
+	return withStatus(object{
+		"state": "absent", "failure": fail(failure.GrantAbsent), "issuedAt": nil, "expiresAt": nil, "daysLeft": 0, "lastRenewal": nil,
+		"nextRenewalAt": nil, "consentedBy": nil, "consentedAt": nil, "askedBy": "", "mfa": "unknown", "globalAdmin": "unknown",
+		"adminAgent": "unknown", "apis": []object{},
+	})
+}
+
+func someEvents() []object {
+	event := func(id, action string, days int, by object, f any) object {
+		result := "ok"
+		if f != nil {
+			result = f.(object)["code"].(string)
+		}
+		return object{"id": id, "at": noon.AddDate(0, 0, days).Format(time.RFC3339), "action": action, "actor": by, "result": result, "failure": f, "reference": "K4T9X2QM", "details": object{}}
+	}
+	scheduler := object{"kind": "scheduler", "name": ""}
+	mara := object{"kind": "user", "name": "Mara Lind"}
+	return []object{
+		event("e5", "grant.renewed", -4, scheduler, nil),
+		event("e4", "grant.renewal_failed", -5, scheduler, fail(failure.MicrosoftUnavailable)),
+		event("e3", "grant.renewed", -14, scheduler, nil),
+		event("e2", "consent.granted", -34, object{"kind": "visitor", "name": "ada@contoso-partner.onmicrosoft.com"}, nil),
+		event("e1", "consent.begun", -34, mara, nil),
+	}
+}
+
+// fail is a FAIL of the connector.
+func fail(code failure.Code, pairs ...string) object {
+	f := failure.New(code, pairs...)
+	text, advice := code.Template()
+	return object{
+		"code": string(code), "kind": string(f.Kind()), "text": text, "params": f.Params, "message": f.Sentence(), "advice": f.Advice(),
+		"adviceText": advice, "reference": "R7W2-KD5M", "microsoft": nil,
+	}
+}
+
+func (p *platform) Users(context.Context) ([]panel.User, error) {
+	return []panel.User{
+		{ID: resellerID, Name: "Mara Lind", Login: "mara", Account: "Harbour Cloud Resale", AccountID: "a-1", SubscriptionID: "s-1", Role: panel.Reseller},
+		{ID: providerID, Name: "Olu Adeyemi", Login: "olu", Account: "Larkfield", AccountID: "a-0", Role: panel.Provider},
+	}, nil
+}
+
+func (p *platform) Navigation(_ context.Context, _, plug string) ([]panel.Node, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	vars := []panel.Var{{Name: "tenant", Type: tenantType, Required: p.required, Collection: true}}
+	screen := func(id, src string) panel.Node {
+		return panel.Node{Package: packageID, ID: id, Label: "Manage Refresh Token", Vars: vars, View: &panel.View{Src: src}}
+	}
+	tree := func(id string, screen panel.Node) []panel.Node {
+		return []panel.Node{{Package: packageID, ID: id, Label: "Azure Partner (NCE)", Icon: "fa-key", Vars: vars, Nodes: []panel.Node{screen}}}
+	}
+	switch plug {
+	case panel.PlugUX1Reseller:
+		return tree("azure-partner", screen("token", "ui/ux1/token.js")), nil
+	case panel.PlugClassicServices:
+		return tree("azure-partner-classic", screen("token-classic", "ui/classic/token.html")), nil
+	}
+	return nil, nil
+}
+
+func (p *platform) Files(_ context.Context, id string) (fs.FS, error) {
+	if id != packageID {
+		return nil, fs.ErrNotExist
+	}
+	return os.DirFS("../../ui-extension"), nil
+}
+
+func (p *platform) Resources(_ context.Context, userID, typeID string) ([]json.RawMessage, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if userID != resellerID || typeID != tenantType {
+		return nil, nil
+	}
+	return p.tenants, nil
+}
+
+func (p *platform) Call(_ context.Context, userID string, c panel.Call) (panel.Answer, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	name, _, _ := strings.Cut(c.Path, "/")
+	if c.Method == http.MethodGet && name == "consents" {
+		name = "findConsent"
+	}
+	p.calls[name]++
+	p.panelLocale = c.Locale
+	if p.unreachable {
+		return panel.Answer{}, errors.New("connection refused")
+	}
+	if f, ok := p.refuse[name]; ok {
+		return refusal(f), nil
+	}
+	if userID != resellerID || c.ResourceID != tenantID {
+		return refusal(fail(failure.Forbidden)), nil
+	}
+	return p.operation(name, c), nil
+}
+
+func (p *platform) operation(name string, c panel.Call) panel.Answer {
+	switch name {
+	case "tokenStatus":
+		return answer(p.status)
+	case "check", "renew":
+		return answer(p.status)
+	case "forget":
+		p.status = absentStatus()
+		return answer(p.status)
+	case "history":
+		return answer(p.events)
+	case "consents":
+		return answer(object{"id": "c-1", "url": p.microsoft + "/consent/x", "expiresAt": noon.Add(15 * time.Minute)})
+	case "findConsent":
+		return answer(p.consent)
+	case "consentLink":
+		return answer(object{"url": "https://onboarding.example.com/consent/nZ4kq0Wm3rTt8yPj5sVb2xUd7cGh1fAe", "expiresAt": noon.AddDate(0, 0, 7)})
+	case "redeem":
+		return p.redeem(c.Body)
+	}
+	return refusal(fail(failure.NotFound))
+}
+
+func (p *platform) redeem(body []byte) panel.Answer {
+	var in struct{ Code string }
+	if err := json.Unmarshal(body, &in); err != nil {
+		return refusal(fail(failure.BadRequest, "reason", "not JSON"))
+	}
+	if in.Code != claimCode && !strings.Contains(in.Code, "code=") {
+		p.tries--
+		return refusal(fail(failure.ClaimWrong, "left", strconv.Itoa(p.tries)))
+	}
+	p.status = wellStatus()
+	return answer(object{"consentedBy": p.status["consentedBy"], "status": p.status})
+}
+
+func answer(value any) panel.Answer {
+	body, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	return panel.Answer{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
+}
+
+func refusal(f object) panel.Answer {
+	a := answer(object{"code": 409, "error": "AzurePartner::Refused", "message": f["message"], "details": f})
+	a.Status = http.StatusConflict
+	return a
+}

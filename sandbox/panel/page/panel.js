@@ -1,0 +1,312 @@
+/*
+ * The panel around the screens: who is logged in, the menu that the packages' navigation makes, and the frames in which
+ * their screens run. UX1 keeps one frame per package; classic opens each screen as a page of its own (aps-ui.md §2.1).
+ * The address after # says what is open: #/<panel>/<locale>/<package>/<view>.
+ */
+(function () {
+    "use strict";
+
+    const locales = { en_US: "English", de_DE: "Deutsch" };
+    const panels = { ux1: "UX1", classic: "Classic" };
+    const $ = (id) => document.getElementById(id);
+    let session = null;
+    let place = { panel: "ux1", locale: "en_US", pack: "", view: "" };
+    let menu = [];
+    let frames = new Map(); // package → {frame, controller, waiting}
+    let current = null; // the open frame's entry
+
+    const word = (text) => window.panelWord(place.locale, text);
+
+    function make(name, cssClass, ...content) {
+        const node = document.createElement(name);
+        if (cssClass) {
+            node.className = cssClass;
+        }
+        content.forEach((part) => node.append(part));
+        return node;
+    }
+
+    function call(method, path, body) {
+        const headers = { "Content-Type": "application/json" };
+        if (session && session.token) {
+            headers["APS-Token"] = session.token;
+        }
+        return fetch("/panel/api/" + path, { method, headers, body: body && JSON.stringify(body) })
+            .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(path + ": " + answer.status))));
+    }
+
+    function readPlace() {
+        const parts = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+        place = {
+            panel: panels[parts[0]] ? parts[0] : "ux1",
+            locale: locales[parts[1]] ? parts[1] : "en_US",
+            pack: parts[2] || "",
+            view: parts[3] || ""
+        };
+    }
+
+    const addressOf = (changes) => {
+        const p = Object.assign({}, place, changes);
+        return "#/" + [p.panel, p.locale, p.pack, p.view].filter(Boolean).map(encodeURIComponent).join("/");
+    };
+
+    const go = (changes) => { location.hash = addressOf(changes); };
+
+    function loading(is) {
+        $("loading").hidden = !is;
+        $("content").setAttribute("aria-busy", String(is));
+    }
+
+    function views(nodes, trail) {
+        return nodes.flatMap((node) => {
+            const here = trail.concat(node.label);
+            const own = node.view ? [{ node, trail: here }] : [];
+            return own.concat(views(node.nodes || [], here));
+        });
+    }
+
+    const allViews = () => menu.flatMap((section) => views(section.nodes, section.label ? [word(section.label)] : []));
+
+    /* The two labels of a tree with one screen say little twice: such a screen stands under its tree's label. */
+    function drawNode(node) {
+        const item = make("li");
+        if (node.view) {
+            const link = make("a", "", node.label);
+            link.href = addressOf({ pack: node.package, view: node.id });
+            if (node.package === place.pack && node.id === place.view) {
+                link.setAttribute("aria-current", "page");
+            }
+            item.append(link);
+        } else {
+            item.append(make("span", "menu-label", node.label));
+        }
+        if (node.nodes && node.nodes.length) {
+            item.append(make("ul", "", ...node.nodes.map(drawNode)));
+        }
+        return item;
+    }
+
+    function drawMenu() {
+        const home = make("a", "", word("Home"));
+        home.href = addressOf({ pack: "", view: "" });
+        if (!place.view) {
+            home.setAttribute("aria-current", "page");
+        }
+        const sections = menu.flatMap((section) => {
+            const list = make("ul", "", ...section.nodes.map(drawNode));
+            return section.label ? [make("h2", "menu-section", word(section.label)), list] : [list];
+        });
+        $("menu").replaceChildren(make("ul", "", make("li", "", home)), ...sections);
+        $("menu").setAttribute("aria-label", word("Menu"));
+    }
+
+    function options(select, entries, chosen) {
+        select.replaceChildren(...entries.map(([value, label]) => new Option(label, value, false, value === chosen)));
+    }
+
+    function drawBar() {
+        document.documentElement.lang = place.locale.replace("_", "-");
+        $("brand").textContent = session.brand;
+        $("sandbox").textContent = word("Simulated platform");
+        $("skip").textContent = word("Skip to content");
+        $("burgerLabel").textContent = word("Menu");
+        $("loadingText").textContent = word("Loading");
+        $("who").hidden = $("burger").hidden = $("menu").hidden = !session.user;
+        $("panelLabel").textContent = word("Panel");
+        $("localeLabel").textContent = word("Language");
+        $("userLabel").textContent = word("Logged in as");
+        options($("panel"), Object.entries(panels), place.panel);
+        options($("locale"), Object.entries(locales), place.locale);
+        options($("user"), session.users.map((u) => [u.id, u.name + " · " + u.account]), session.user && session.user.id);
+    }
+
+    function drawLogin() {
+        const cards = session.users.map((user) => {
+            const role = make("span", "card-role", word(user.role === "provider" ? "Provider" : "Reseller"));
+            const card = make("button", "card", make("strong", "", user.name), make("span", "", user.account), role);
+            card.type = "button";
+            card.addEventListener("click", () => logIn(user.id));
+            return card;
+        });
+        $("login").replaceChildren(make("h1", "", word("Log In")), make("p", "", word("Choose whom to log in as. This platform is simulated, so no password is asked for.")), make("div", "cards", ...cards));
+    }
+
+    function drawHome() {
+        const found = allViews();
+        const cards = found.map(({ node, trail }) => {
+            const card = make("a", "card", make("strong", "", node.label), make("span", "", trail.slice(0, -1).join(" › ")));
+            card.href = addressOf({ pack: node.package, view: node.id });
+            return card;
+        });
+        const text = found.length ? "These screens are available:" : "No application has a screen for this account in this panel.";
+        $("home").replaceChildren(make("h1", "", word("Welcome")), make("p", "", session.user.account), make("p", "", word(text)), make("div", "cards", ...cards));
+    }
+
+    function show(part) {
+        ["login", "home", "content"].forEach((id) => { $(id).hidden = id !== part; });
+        $("heading").hidden = part !== "content";
+        $("foot").hidden = part !== "content" || !$("foot").childElementCount;
+    }
+
+    function leave() {
+        if (current) {
+            if (current.controller && place.panel === "ux1") {
+                current.controller.leave();
+            }
+            current.frame.hidden = true;
+        }
+        current = null;
+    }
+
+    function drop() {
+        leave();
+        frames.forEach((entry) => entry.frame.remove());
+        frames = new Map();
+    }
+
+    function frameFor(key, url, title) {
+        const frame = make("iframe");
+        frame.src = url;
+        frame.title = title;
+        frame.className = "frame";
+        $("content").append(frame);
+        const entry = { frame, controller: null };
+        entry.ready = new Promise((done) => { entry.done = done; });
+        frames.set(key, entry);
+        return entry;
+    }
+
+    function drawFoot(view) {
+        const buttons = (view.controls || []).map((control) => {
+            const button = make("button", "foot-button", control.label);
+            button.type = "button";
+            button.addEventListener("click", () => current.controller.press(control.handler));
+            return button;
+        });
+        $("foot").replaceChildren(...buttons);
+    }
+
+    function open(found) {
+        const { node, trail } = found;
+        const classic = place.panel === "classic";
+        const base = "/aps/2/packages/" + encodeURIComponent(node.package);
+        $("title").textContent = node.label;
+        $("crumbs").textContent = trail.slice(0, -1).join(" › ");
+        document.title = node.label + " – " + session.brand;
+        drawFoot(node.view);
+        show("content");
+        leave();
+        loading(true);
+        const query = new URLSearchParams({ panel: place.panel, package: node.package, view: node.id, locale: place.locale });
+        const context = call("GET", "context?" + query);
+        if (classic) {
+            drop();
+        }
+        const key = node.package;
+        const entry = frames.get(key) || frameFor(key, base + (classic ? "/" + node.view.src : "/ui/bootstrapApp.html"), node.label);
+        entry.context = context;
+        entry.frame.hidden = false;
+        current = entry;
+        return Promise.all([context, entry.ready]).then(([given]) => {
+            if (current !== entry) {
+                return null;
+            }
+            if (classic) {
+                loading(false);
+                return null;
+            }
+            return entry.controller.open({ id: node.id, src: node.view.src }, given);
+        });
+    }
+
+    const entryOf = (frameWindow) => Array.from(frames.values()).find((entry) => entry.frame.contentWindow === frameWindow);
+
+    /* What frames ask the panel for. */
+    window.panelHost = {
+        attach: (frameWindow) => entryOf(frameWindow).context.then((context) => ({ context, locale: place.locale })),
+        loaded: (frameWindow, controller) => {
+            const entry = entryOf(frameWindow);
+            entry.controller = controller;
+            entry.done();
+        },
+        loading,
+        token: () => session.token,
+        goto: (view) => go({ view }),
+        notify: () => current.controller.notify()
+    };
+
+    function broken(error) {
+        console.error(error);
+        show("home");
+        $("home").replaceChildren(make("p", "broken", word("The panel could not load this page. Reload it.")));
+    }
+
+    function render() {
+        drawBar();
+        if (!session.user) {
+            leave();
+            drawLogin();
+            show("login");
+            return null;
+        }
+        drawMenu();
+        const found = allViews().find(({ node }) => node.package === place.pack && node.id === place.view);
+        if (found) {
+            return open(found);
+        }
+        leave();
+        document.title = session.brand;
+        drawHome();
+        show("home");
+        return null;
+    }
+
+    function readMenu() {
+        if (!session.user) {
+            return Promise.resolve();
+        }
+        return call("GET", "navigation?" + new URLSearchParams({ panel: place.panel, locale: place.locale })).then((sections) => { menu = sections; });
+    }
+
+    function logIn(user) {
+        drop();
+        call("POST", "session", { user }).then((given) => {
+            session = given;
+            return readMenu().then(render);
+        }).catch(broken);
+    }
+
+    function moved() {
+        const before = place;
+        readPlace();
+        $("menu").classList.remove("open");
+        $("burger").setAttribute("aria-expanded", "false");
+        const same = before.panel === place.panel && before.locale === place.locale;
+        if (!same) {
+            const after = place;
+            place = before;
+            drop();
+            place = after;
+        }
+        (same ? Promise.resolve() : readMenu()).then(render).catch(broken);
+    }
+
+    $("panel").addEventListener("change", (event) => go({ panel: event.target.value, pack: "", view: "" }));
+    $("locale").addEventListener("change", (event) => go({ locale: event.target.value }));
+    $("user").addEventListener("change", (event) => logIn(event.target.value));
+    $("burger").addEventListener("click", () => {
+        const isOpen = $("menu").classList.toggle("open");
+        $("burger").setAttribute("aria-expanded", String(isOpen));
+    });
+    $("skip").addEventListener("click", (event) => {
+        event.preventDefault(); // the part after # says what is open
+        $("main").focus();
+    });
+    window.addEventListener("hashchange", moved);
+
+    readPlace();
+    call("GET", "session").then((given) => {
+        session = given;
+        return readMenu().then(render);
+    }).catch(broken);
+}());

@@ -1,0 +1,205 @@
+package panel
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// runtimeRoot is where real panels serve the library for screens (aps-ui.md §2.1).
+const runtimeRoot = "/aps/2/ui/runtime/client/aps/"
+
+// bodyLimit is more than any operation takes.
+const bodyLimit = 1 << 20
+
+//go:embed page runtime
+var assets embed.FS
+
+// Config is what a panel needs.
+type Config struct {
+	Backend Backend // required
+
+	// Brand is the name in the header. Default: "Larkfield Cloud Marketplace".
+	Brand string
+
+	// Secure marks the session cookie for https only. Default: false.
+	Secure bool
+
+	// Log receives failures of the backend. Default: discard.
+	Log *slog.Logger
+}
+
+// New returns the panel as a handler. It serves the page at /, its own API under /panel/, the library for screens, the
+// files of packages under /aps/2/packages/{id}/, and operations under /aps/2/resources/{id}/.
+func New(cfg Config) (http.Handler, error) {
+	if cfg.Backend == nil {
+		return nil, errors.New("panel: a backend is required")
+	}
+	if cfg.Brand == "" {
+		cfg.Brand = "Larkfield Cloud Marketplace"
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	layer, err := runtimeLayer()
+	if err != nil {
+		return nil, err
+	}
+	s := &server{cfg: cfg, sessions: map[string]session{}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.asset("page/index.html"))
+	mux.HandleFunc("GET /panel/panel.css", s.asset("page/panel.css"))
+	mux.HandleFunc("GET /panel/panel.js", s.asset("page/panel.js"))
+	mux.HandleFunc("GET /panel/words.js", s.asset("page/words.js"))
+	mux.HandleFunc("GET "+runtimeRoot+"aps.css", s.asset("runtime/aps.css"))
+	mux.HandleFunc("GET "+runtimeRoot+"aps.js", func(w http.ResponseWriter, _ *http.Request) {
+		write(w, http.StatusOK, "text/javascript; charset=utf-8", layer)
+	})
+	mux.HandleFunc("GET /panel/api/session", s.readSession)
+	mux.HandleFunc("POST /panel/api/session", s.logIn)
+	mux.HandleFunc("GET /panel/api/navigation", s.withUser(s.navigation))
+	mux.HandleFunc("GET /panel/api/context", s.withUser(s.context))
+	mux.HandleFunc("GET /aps/2/packages/{package}/{file...}", s.file)
+	mux.HandleFunc("/aps/2/resources/{id}", s.withUser(s.operation))
+	mux.HandleFunc("/aps/2/resources/{id}/{operation...}", s.withUser(s.operation))
+	return http.NewCrossOriginProtection().Handler(headers(mux)), nil
+}
+
+// runtimeLayer joins the library's modules into the one script that screens load; the loader comes first.
+func runtimeLayer() ([]byte, error) {
+	files, err := fs.Glob(assets, "runtime/*.js")
+	if err != nil {
+		return nil, fmt.Errorf("listing the runtime: %w", err)
+	}
+	slices.SortStableFunc(files, func(a, b string) int {
+		return strings.Compare(loaderFirst(a), loaderFirst(b))
+	})
+	var layer bytes.Buffer
+	for _, name := range files {
+		content, err := assets.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("reading the runtime: %w", err)
+		}
+		layer.Write(content)
+	}
+	return layer.Bytes(), nil
+}
+
+func loaderFirst(name string) string {
+	if path.Base(name) == "loader.js" {
+		return ""
+	}
+	return name
+}
+
+// server is the panel. It is safe for concurrent use.
+type server struct {
+	cfg Config
+
+	mu       sync.Mutex
+	sessions map[string]session // cookie → session; guarded by mu
+}
+
+// headers keeps foreign pages from framing the panel and browsers from keeping its answers.
+func headers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "SAMEORIGIN")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cache-Control", "no-cache")
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *server) asset(name string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFileFS(w, r, assets, name)
+	}
+}
+
+// file serves what screens load from their package; everything else in it is not for browsers.
+func (s *server) file(w http.ResponseWriter, r *http.Request) {
+	name := path.Clean(r.PathValue("file"))
+	if top, _, _ := strings.Cut(name, "/"); top != "ui" && top != "i18n" && top != "images" {
+		http.NotFound(w, r)
+		return
+	}
+	files, err := s.cfg.Backend.Files(r.Context(), r.PathValue("package"))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	http.ServeFileFS(w, r, files, name)
+}
+
+// operation passes a screen's call on. A call without the session's token is refused, as on the real platform: that is
+// what keeps foreign pages from making calls with the browser's cookie.
+func (s *server) operation(w http.ResponseWriter, r *http.Request, in session) {
+	if r.Header.Get(tokenHeader) != in.token {
+		writeError(w, http.StatusForbidden, "APS::Security::Exception", "The token of the session is missing or wrong.")
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
+	if err != nil {
+		writeError(w, http.StatusRequestEntityTooLarge, "APS::Exception", "The request is too large.")
+		return
+	}
+	answer, err := s.cfg.Backend.Call(r.Context(), in.user.ID, Call{
+		Method:     r.Method,
+		ResourceID: r.PathValue("id"),
+		Path:       r.PathValue("operation"),
+		Query:      r.URL.RawQuery,
+		Body:       body,
+		Locale:     r.Header.Get("APS-Locale"),
+	})
+	if err != nil {
+		s.cfg.Log.WarnContext(r.Context(), "connector not reached", "err", err)
+		writeError(w, http.StatusBadGateway, "APS::Hosting::Exception", "The application endpoint could not be reached.")
+		return
+	}
+	contentType := answer.Header.Get("Content-Type")
+	if contentType == "" {
+		contentType = "application/json"
+	}
+	write(w, answer.Status, contentType, answer.Body)
+}
+
+// fail answers for an error of the backend.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, fs.ErrNotExist) {
+		http.NotFound(w, r)
+		return
+	}
+	s.cfg.Log.ErrorContext(r.Context(), "panel", "path", r.URL.Path, "err", err)
+	writeError(w, http.StatusInternalServerError, "APS::Exception", "The platform could not answer.")
+}
+
+func writeError(w http.ResponseWriter, status int, kind, message string) {
+	writeJSON(w, status, map[string]any{"code": status, "error": kind, "message": message})
+}
+
+func writeJSON(w http.ResponseWriter, status int, value any) {
+	body, err := json.Marshal(value)
+	if err != nil {
+		http.Error(w, "not JSON", http.StatusInternalServerError)
+		return
+	}
+	write(w, status, "application/json", body)
+}
+
+func write(w http.ResponseWriter, status int, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the browser has gone; nobody is left to tell
+}

@@ -1,0 +1,119 @@
+/* Tiles, lists and the stores behind them. */
+define("aps/Tiles", ["aps/_Widget"], function (Widget) {
+    "use strict";
+    return class Tiles extends Widget {
+        build() {
+            this.domNode = this.containerNode = Widget.element("div", "aps-row aps-tiles");
+        }
+    };
+});
+
+define("aps/Tile", ["aps/_Widget", "aps/Button"], function (Widget, Button) {
+    "use strict";
+    return class Tile extends Widget {
+        build() {
+            this.titleNode = Widget.element("h2", "aps-title");
+            this.infoNode = Widget.element("div", "aps-tile-info");
+            this.containerNode = Widget.element("div", "aps-tile-body");
+            this.buttonsNode = Widget.element("div", "aps-tile-buttons");
+            const head = Widget.element("div", "aps-tile-head", this.titleNode, this.infoNode);
+            const tile = Widget.element("section", "aps-tile", head, this.containerNode, this.buttonsNode);
+            this.titleNode.id = this.id + "_title";
+            tile.setAttribute("aria-labelledby", this.titleNode.id);
+            this.domNode = Widget.element("div", "", tile);
+            this.buttons = [];
+        }
+        set_title(title) { this.titleNode.textContent = title; }
+        set_info(widget) { this.infoNode.replaceChildren(widget.domNode); }
+        set_buttons(list) {
+            this.buttons.forEach((button) => button.destroyRecursive());
+            this.buttons = list.map((properties) => new Button(properties));
+            this.buttonsNode.replaceChildren(...this.buttons.map((button) => button.domNode));
+        }
+    };
+});
+
+define("aps/Memory", ["dojo/when"], function (when) {
+    "use strict";
+    return class Memory {
+        constructor(options) {
+            this.idProperty = options && options.idProperty || "id";
+            this.data = options && options.data || [];
+        }
+        get(id) { return this.data.find((row) => row[this.idProperty] === id); }
+        query() { return when(this.data.slice()); }
+    };
+});
+
+define("aps/Store", ["aps/xhr"], function (xhr) {
+    "use strict";
+    return class Store {
+        constructor(options) { Object.assign(this, { idProperty: "id" }, options); }
+        get(id) { return xhr.get(this.target + "/" + encodeURIComponent(id)); }
+        query() { return xhr.get(this.target); }
+    };
+});
+
+define("aps/Grid", ["aps/_Widget", "aps/Button"], function (Widget, Button) {
+    "use strict";
+    const { element } = Widget;
+    const cellOf = (row, field) => field.split(".").reduce((value, name) => (value === undefined || value === null ? "" : value[name]), row);
+
+    return class Grid extends Widget {
+        build() {
+            this.rows = [];
+            this.page = 0;
+            this.headNode = element("tr");
+            this.bodyNode = element("tbody");
+            this.emptyNode = element("p", "aps-grid-empty");
+            this.rangeNode = element("span", "aps-grid-range");
+            const turn = (label, text, by) => {
+                const button = element("button", "aps-grid-turn", text);
+                button.type = "button";
+                button.setAttribute("aria-label", label);
+                button.addEventListener("click", () => { this.page += by; this.draw(); });
+                return button;
+            };
+            this.previous = turn(_("Previous page"), "‹", -1);
+            this.next = turn(_("Next page"), "›", 1);
+            this.pagerNode = element("div", "aps-grid-pager", this.previous, this.rangeNode, this.next);
+            const table = element("table", "aps-grid-table", element("thead", "", this.headNode), this.bodyNode);
+            this.domNode = element("div", "aps-grid", table, this.emptyNode, this.pagerNode);
+        }
+        set_columns(columns) {
+            this.headNode.replaceChildren(...columns.map((column) => {
+                const cell = element("th", "", column.name);
+                cell.scope = "col";
+                return cell;
+            }));
+        }
+        set_noDataText(text) { this.emptyNode.textContent = text; }
+        set_store(store) {
+            store.query().then((rows) => {
+                this.rows = rows;
+                this.page = 0;
+                this.draw();
+            });
+        }
+        draw() {
+            const size = this.get("rowsPerPage") || 10;
+            const first = this.page * size;
+            const shown = this.rows.slice(first, first + size);
+            this.bodyNode.replaceChildren(...shown.map((row) => this.line(row)));
+            this.emptyNode.hidden = this.rows.length > 0;
+            this.domNode.querySelector("table").hidden = this.rows.length === 0;
+            this.pagerNode.hidden = this.rows.length <= size;
+            this.rangeNode.textContent = first + 1 + "–" + (first + shown.length) + " / " + this.rows.length;
+            this.previous.disabled = first === 0;
+            this.next.disabled = first + size >= this.rows.length;
+        }
+        line(row) {
+            return element("tr", "", ...this.get("columns").map((column) => {
+                const drawn = column.renderCell ? column.renderCell(row) : cellOf(row, column.field);
+                const cell = element("td", "", drawn && drawn.domNode ? drawn.domNode : String(drawn));
+                cell.dataset.label = column.name;
+                return cell;
+            }));
+        }
+    };
+});

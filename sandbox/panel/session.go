@@ -1,0 +1,107 @@
+package panel
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+
+	"azure-partner-connector/connector/random"
+)
+
+const (
+	cookieName = "panel_session"
+	// tokenHeader carries the token of the session in every call of a screen (aps-protocol.md §1.4).
+	tokenHeader = "APS-Token"
+)
+
+// session is one logged-in browser.
+type session struct {
+	user  User
+	token string // sent by scripts; a foreign page does not know it
+}
+
+// sessionView is a session for the panel's page.
+type sessionView struct {
+	Brand string `json:"brand"`
+	Users []User `json:"users"`
+	User  *User  `json:"user"`
+	Token string `json:"token,omitempty"`
+}
+
+// find returns the session of a request's cookie.
+func (s *server) find(r *http.Request) (session, bool) {
+	cookie, err := r.Cookie(cookieName)
+	if err != nil {
+		return session{}, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	in, ok := s.sessions[cookie.Value]
+	return in, ok
+}
+
+// withUser refuses requests of browsers that are not logged in.
+func (s *server) withUser(next func(http.ResponseWriter, *http.Request, session)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		in, ok := s.find(r)
+		if !ok {
+			writeError(w, http.StatusUnauthorized, "APS::Security::Exception", "Log in first.")
+			return
+		}
+		next(w, r, in)
+	}
+}
+
+func (s *server) readSession(w http.ResponseWriter, r *http.Request) {
+	in, ok := s.find(r)
+	if !ok {
+		s.writeSession(w, r, nil)
+		return
+	}
+	s.writeSession(w, r, &in)
+}
+
+// logIn starts a session for the chosen user; there are no passwords on a simulated platform. Requests from foreign
+// pages do not come this far: New refuses them by their origin.
+func (s *server) logIn(w http.ResponseWriter, r *http.Request) {
+	var chosen struct {
+		User string `json:"user"`
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, bodyLimit)).Decode(&chosen); err != nil {
+		writeError(w, http.StatusBadRequest, "APS::Exception", "The request could not be read.")
+		return
+	}
+	users, err := s.cfg.Backend.Users(r.Context())
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	i := slices.IndexFunc(users, func(u User) bool { return u.ID == chosen.User })
+	if i < 0 {
+		writeError(w, http.StatusNotFound, "APS::Exception", "There is no such user.")
+		return
+	}
+	in := session{user: users[i], token: random.Token()}
+	id := random.Token()
+	s.mu.Lock()
+	if old, err := r.Cookie(cookieName); err == nil {
+		delete(s.sessions, old.Value)
+	}
+	s.sessions[id] = in
+	s.mu.Unlock()
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: id, Path: "/", HttpOnly: true, Secure: s.cfg.Secure, SameSite: http.SameSiteLaxMode})
+	s.writeSession(w, r, &in)
+}
+
+func (s *server) writeSession(w http.ResponseWriter, r *http.Request, in *session) {
+	users, err := s.cfg.Backend.Users(r.Context())
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	view := sessionView{Brand: s.cfg.Brand, Users: users}
+	if in != nil {
+		view.User, view.Token = &in.user, in.token
+	}
+	writeJSON(w, http.StatusOK, view)
+}
