@@ -1,0 +1,397 @@
+package config_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"log/slog"
+	"math/big"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
+	"azure-partner-connector/connector/config"
+	"azure-partner-connector/connector/secret"
+)
+
+// canary is part of every secret that the tests write; it must never come back in an error.
+const canary = "canary-5f1d2c"
+
+// valid is the least that loads.
+const valid = `
+hooks: {publicURL: "https://hooks.example.com/aps"}
+onboarding: {publicURL: "https://onboarding.example.com/"}
+keys: {file: keys.json}
+instances:
+  - {key: first, secret: "` + canary + `-0123456789"}
+`
+
+func write(t *testing.T, name, text string, mode os.FileMode) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// faults returns the keys and problems in err.
+func faults(t *testing.T, err error) map[string]string {
+	t.Helper()
+	byKey := map[string]string{}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range joined.Unwrap() {
+			f, ok := errors.AsType[*config.Fault](err)
+			if !ok {
+				t.Fatalf("Load returned %v, no *Fault", err)
+			}
+			byKey[f.Key] = f.Problem
+		}
+	}
+	return byKey
+}
+
+func TestLoadRefuses(t *testing.T) {
+	for name, tc := range map[string]struct {
+		file    string
+		environ []string
+		key     string
+		problem string
+	}{
+		"unknown key":             {file: valid + "colour: red", key: "colour", problem: "known are hooks, onboarding"},
+		"unknown key below":       {file: valid + "log: {levle: info}", key: "log.levle", problem: "known are level, format"},
+		"unknown key in a list":   {file: strings.Replace(valid, "key: first", "key: first, name: x", 1), key: "instances[0].name", problem: "known are key, secret"},
+		"other case":              {file: strings.Replace(valid, "hooks: {publicURL", "hooks: {listen: ':1', publicurl", 1), key: "hooks.publicurl", problem: "known are"},
+		"key with a dot":          {file: valid + `log.level: info`, key: "log.level", problem: "there is no such key"},
+		"nothing for a group":     {file: valid + "log: info", key: "log", problem: "group of keys: level, format"},
+		"list for a text":         {file: valid + "log: {format: [json]}", key: "log.format", problem: "a list is not allowed"},
+		"text for a list":         {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", trustedProxies: {a: b}", 1), key: "hooks.trustedProxies", problem: "numbered from 0"},
+		"text for instances":      {file: valid[:strings.Index(valid, "instances:")] + "instances: x", key: "instances", problem: "must be a list"},
+		"number for a text":       {file: valid + "database: {path: 12}", key: "database.path", problem: "12 is not allowed; allowed is text"},
+		"number for a secret":     {file: strings.Replace(valid, `"`+canary+`-0123456789"`, "12345678901234567", 1), key: "instances[0].secret", problem: "text in quotes"},
+		"list for a secret":       {file: strings.Replace(valid, `"`+canary+`-0123456789"`, "["+canary+"]", 1), key: "instances[0].secret", problem: "text in quotes"},
+		"no duration":             {file: valid + "renewal: {every: often}", key: "renewal.every", problem: `"often" is not allowed; allowed is a duration`},
+		"duration without unit":   {file: valid + "renewal: {every: 10}", key: "renewal.every", problem: "with its unit"},
+		"no number":               {file: valid + "renewal: {workers: many}", key: "renewal.workers", problem: `"many" is not allowed; allowed is a whole number`},
+		"no boolean":              {file: valid + "platform: {insecure: perhaps}", key: "platform.insecure", problem: "true or false"},
+		"no level":                {file: valid + "log: {level: loud}", key: "log.level", problem: `"loud" is not allowed; allowed is debug, info`},
+		"no format":               {file: valid + "log: {format: xml}", key: "log.format", problem: "allowed is json or text"},
+		"no network":              {file: valid, environ: []string{"CONNECTOR_HOOKS__TRUSTEDPROXIES=10.0.0.0/8,near"}, key: "hooks.trustedProxies[1]", problem: `"near" is not allowed`},
+		"no public address":       {file: strings.Replace(valid, "https://hooks.example.com/aps", "", 1), key: "hooks.publicURL", problem: "it is missing"},
+		"no address":              {file: strings.Replace(valid, "https://hooks.example.com/aps", "hooks", 1), key: "hooks.publicURL", problem: "scheme, host and path"},
+		"plain http":              {file: strings.Replace(valid, "https://onboarding", "http://onboarding", 1), key: "onboarding.publicURL", problem: "it must be https"},
+		"public with query":       {file: strings.Replace(valid, "example.com/aps", "example.com/aps?x=1", 1), key: "hooks.publicURL", problem: "no user, query or fragment"},
+		"redirect too long":       {file: strings.Replace(valid, "onboarding.example.com/", "onboarding.example.com/"+strings.Repeat("x", 230), 1), key: "onboarding.publicURL", problem: "Microsoft allows 256"},
+		"redirect with sign":      {file: strings.Replace(valid, "onboarding.example.com/", "onboarding.example.com/a;b", 1), key: "onboarding.publicURL", problem: `holds ";"`},
+		"no port":                 {file: valid + `private: {listen: localhost}`, key: "private.listen", problem: "host:port or :port"},
+		"same address":            {file: valid + `private: {listen: ":8080"}`, key: "private.listen", problem: "taken by hooks.listen"},
+		"half a certificate":      {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", tls: {certFile: c.pem}", 1), key: "hooks.tls.keyFile", problem: "both or none"},
+		"other half":              {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", tls: {keyFile: k.pem}", 1), key: "hooks.tls.certFile", problem: "both or none"},
+		"no certificate":          {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", tls: {certFile: /none/c.pem, keyFile: /none/k.pem}", 1), key: "hooks.tls", problem: "cannot be used"},
+		"no driver":               {file: valid + "database: {driver: oracle}", key: "database.driver", problem: "allowed is sqlite or mysql"},
+		"mysql without dsn":       {file: valid + "database: {driver: mysql}", key: "database.dsn", problem: "it is missing"},
+		"mysql with path":         {file: valid + "database: {driver: mysql, path: x.db, dsn: 'u:p@tcp(h:1)/d'}", key: "database.path", problem: "for the driver sqlite"},
+		"sqlite with dsn":         {file: valid + "database: {dsn: 'u:p@tcp(h:1)/d'}", key: "database.dsn", problem: "for the driver mysql"},
+		"unreadable dsn":          {file: valid + "database: {driver: mysql, dsn: 'u:" + canary + "@tcp(h'}", key: "database.dsn", problem: "user:password@tcp(host:3306)/name"},
+		"dsn without a name":      {file: valid + "database: {driver: mysql, dsn: 'u:" + canary + "@tcp(h:1)/'}", key: "database.dsn", problem: "user:password@tcp(host:3306)/name"},
+		"dsn file missing":        {file: valid + "database: {driver: mysql, dsnFile: /none/dsn}", key: "database.dsnFile", problem: "cannot be read"},
+		"no keys":                 {file: strings.Replace(valid, "keys: {file: keys.json}", "", 1), key: "keys.file", problem: "it is missing"},
+		"no instance":             {file: valid[:strings.Index(valid, "instances:")], key: "instances", problem: "at least one"},
+		"instance without key":    {file: strings.Replace(valid, "key: first, ", "", 1), key: "instances[0].key", problem: "it is missing"},
+		"instance without secret": {file: valid + "  - {key: second}", key: "instances[1].secret", problem: "it is missing"},
+		"key twice":               {file: valid + "  - {key: first, secret: " + canary + "-other-one}", key: "instances[1].key", problem: "instances[0]"},
+		"short secret":            {file: valid + "  - {key: second, secret: " + canary + "}", key: "instances[1].secret", problem: "at least 16 characters"},
+		"placeholder secret":      {file: valid + "  - {key: second, secret: PUT_HERE_a_long_secret}", key: "instances[1].secret", problem: "placeholder"},
+		"placeholder changeme":    {file: valid + "  - {key: second, secret: changeme-changeme-changeme}", key: "instances[1].secret", problem: "placeholder"},
+		"placeholder key":         {file: valid + "  - {key: <key>, secret: " + canary + "-other-one}", key: "instances[1].key", problem: "placeholder"},
+		"secret is the key":       {file: valid + "  - {key: abcdefghijklmnopqrst, secret: abcdefghijklmnopqrst}", key: "instances[1].secret", problem: "same as the key"},
+		"secret file missing":     {file: valid + "  - {key: second, secretFile: /none/secret}", key: "instances[1].secretFile", problem: "cannot be read"},
+		"secret file is a folder": {file: valid + "  - {key: second, secretFile: /}", key: "instances[1].secretFile", problem: "no file that holds one secret"},
+		"secret and file":         {file: valid + "  - {key: second, secret: " + canary + "-other-one, secretFile: /none}", key: "instances[1].secretFile", problem: "only one of them"},
+		"unnamed cloud":           {file: valid + "clouds: [{authority: 'https://login.example.com'}]", key: "clouds[0]", problem: "the name must be"},
+		"new cloud half there":    {file: valid + "clouds: [{name: lab, authority: 'https://login.example.com'}]", key: "clouds[0]", problem: "lab"},
+		"cloud on plain http":     {file: valid + "clouds: [{name: global, authority: 'http://login.example.com'}]", key: "clouds[0].authority", problem: "it must be https"},
+		"cloud twice":             {file: valid + "clouds: [{name: global}, {name: global}]", key: "clouds[1].name", problem: "there twice"},
+		"no time for a platform":  {file: valid + "platform: {timeout: 0s}", key: "platform.timeout", problem: "allowed is 1s to"},
+		"no authority file":       {file: valid + "platform: {caFile: /none/ca.pem}", key: "platform.caFile", problem: "cannot be read"},
+		"renewal too rare":        {file: valid + "renewal: {every: 1200h}", key: "renewal.every", problem: "allowed is"},
+		"jitter over all":         {file: valid + "renewal: {every: 10h, jitter: 10h}", key: "renewal.jitter", problem: "less than every"},
+		"no workers":              {file: valid + "renewal: {workers: 0}", key: "renewal.workers", problem: "allowed is 1 to 256"},
+		"link for an instant":     {file: strings.Replace(valid, "onboarding: {", "onboarding: {linkLife: 1s, ", 1), key: "onboarding.linkLife", problem: "allowed is"},
+		"no requests":             {file: strings.Replace(valid, "onboarding: {", "onboarding: {requestBurst: 0, ", 1), key: "onboarding.requestBurst", problem: "allowed is 1"},
+		"unknown variable":        {file: valid, environ: []string{"CONNECTOR_HOOKS__PORT=" + canary}, key: "CONNECTOR_HOOKS__PORT", problem: "known are listen, publicURL"},
+		"variable for a group":    {file: valid, environ: []string{"CONNECTOR_HOOKS=" + canary}, key: "CONNECTOR_HOOKS", problem: "group of keys"},
+		"variable below a value":  {file: valid, environ: []string{"CONNECTOR_LOG__LEVEL__X=" + canary}, key: "CONNECTOR_LOG__LEVEL__X", problem: "no keys below"},
+		"variable without number": {file: valid, environ: []string{"CONNECTOR_INSTANCES__KEY=x"}, key: "CONNECTOR_INSTANCES__KEY", problem: "CONNECTOR_INSTANCES__0"},
+		"variable leaves a gap":   {file: valid, environ: []string{"CONNECTOR_INSTANCES__2__KEY=x"}, key: "instances", problem: "number 1 is missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := config.Load(write(t, "config.yaml", tc.file, 0o600), tc.environ)
+			if err == nil {
+				t.Fatalf("Load = nil, want a fault of %s", tc.key)
+			}
+			got := faults(t, err)
+			if !strings.Contains(got[tc.key], tc.problem) {
+				t.Errorf("Load = %v, want %q to say %q", err, tc.key, tc.problem)
+			}
+			if len(got) > 2 {
+				t.Errorf("Load = %v, want faults of what is wrong only", err)
+			}
+			if strings.Contains(err.Error(), canary) {
+				t.Errorf("Load = %v, want no secret in it", err)
+			}
+		})
+	}
+}
+
+func TestLoadRefusesUnreadableFiles(t *testing.T) {
+	for name, text := range map[string]string{
+		"only a text":  canary,
+		"a list":       "- " + canary,
+		"broken quote": "hooks: {publicURL: \"" + canary + "\n",
+		"key twice":    "log: {level: info}\nlog: {level: info}\n" + canary + ": x",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := config.Load(write(t, "config.yaml", text, 0o600), nil)
+			if _, ok := errors.AsType[*config.Fault](err); !ok || strings.Contains(err.Error(), canary) {
+				t.Errorf("Load = %v, want a fault of the file without its content", err)
+			}
+		})
+	}
+	if _, err := config.Load(filepath.Join(t.TempDir(), "none.yaml"), nil); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("Load(no such file) = %v, want %v", err, os.ErrNotExist)
+	}
+}
+
+func TestLoadNamesEveryFault(t *testing.T) {
+	_, err := config.Load(write(t, "config.yaml", "colour: red\nlog: {level: loud, format: xml}\nrenewal: {workers: x}\n", 0o600), []string{"CONNECTOR_X=1"})
+	want := []string{"CONNECTOR_X", "colour", "hooks.publicURL", "instances", "keys.file", "log.format", "log.level", "onboarding.publicURL", "renewal.workers"}
+	var got []string
+	for key := range faults(t, err) {
+		got = append(got, key)
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Load: keys of faults (-want +got)\n%s", diff)
+	}
+}
+
+func TestLoadFillsDefaults(t *testing.T) {
+	got, err := config.Load(write(t, "config.yaml", valid, 0o600), nil)
+	if err != nil {
+		t.Fatalf("Load = %v", err)
+	}
+	want := config.Config{
+		Hooks: config.Hooks{Listen: ":8080", PublicURL: "https://hooks.example.com/aps"},
+		Onboarding: config.Onboarding{
+			Listen: ":8081", PublicURL: "https://onboarding.example.com",
+			LinkLife: 168 * time.Hour, ConsentLife: 15 * time.Minute, ClaimLife: 24 * time.Hour,
+			RequestsPerMinute: 60, RequestBurst: 30,
+		},
+		Private:   config.Private{Listen: "127.0.0.1:9090"},
+		Database:  config.Database{Driver: config.SQLite, Path: "connector.db"},
+		Keys:      config.Keys{File: "keys.json"},
+		Instances: []config.Instance{{Key: "first", Secret: secret.New(canary + "-0123456789")}},
+		Platform:  config.Platform{Timeout: 30 * time.Second},
+		Renewal:   config.Renewal{Every: 240 * time.Hour, Jitter: 24 * time.Hour, Tick: time.Minute, Lease: 2 * time.Minute, Workers: 8},
+		Log:       config.Log{Level: slog.LevelInfo, Format: config.JSON},
+		Shutdown:  config.Shutdown{Grace: 20 * time.Second},
+	}
+	if diff := cmp.Diff(want, got, compare); diff != "" {
+		t.Errorf("Load (-want +got)\n%s", diff)
+	}
+}
+
+var compare = cmp.Options{
+	cmp.Comparer(func(a, b secret.Text) bool { return a.Reveal() == b.Reveal() }),
+	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+}
+
+func TestEnvironmentWins(t *testing.T) {
+	path := write(t, "config.yaml", valid+"  - {key: second, secret: "+canary+"-abcdefghij}\nlog: {level: debug}\n", 0o600)
+	got, err := config.Load(path, []string{
+		"PATH=/bin", "CONNECTORS=x",
+		"CONNECTOR_CONFIG=/etc/connector.yaml",
+		"CONNECTOR_SERVICE_HOST=10.0.0.1", "CONNECTOR_PORT=tcp://10.0.0.1:80", "CONNECTOR_PORT_80_TCP_ADDR=10.0.0.1",
+		"CONNECTOR_HOOKS_SERVICE_PORT_HTTP=80",
+		"CONNECTOR_HOOKS__PUBLICURL=https://other.example.com",
+		"CONNECTOR_hooks__trustedProxies=10.0.0.0/8, 192.0.2.7 ,2001:db8::/32",
+		"CONNECTOR_LOG__LEVEL=warn",
+		"CONNECTOR_PLATFORM__INSECURE=true",
+		"CONNECTOR_RENEWAL__WORKERS=3",
+		"CONNECTOR_INSTANCES__1__SECRET=" + canary + "-of-the-second",
+		"CONNECTOR_INSTANCES__2__KEY=third", "CONNECTOR_INSTANCES__2__SECRET=" + canary + "-of-the-third",
+		"CONNECTOR_CLOUDS__0__NAME=global", "CONNECTOR_CLOUDS__0__PARTNERCENTER__BASEURL=http://127.0.0.1:8443",
+	})
+	if err != nil {
+		t.Fatalf("Load = %v", err)
+	}
+	if got.Hooks.PublicURL != "https://other.example.com" || got.Log.Level != slog.LevelWarn || !got.Platform.Insecure || got.Renewal.Workers != 3 {
+		t.Errorf("Load = %+v, want the values of the environment", got)
+	}
+	wantProxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("2001:db8::/32")}
+	if diff := cmp.Diff(wantProxies, got.Hooks.TrustedProxies, compare); diff != "" {
+		t.Errorf("Load: hooks.trustedProxies (-want +got)\n%s", diff)
+	}
+	wantInstances := []config.Instance{
+		{Key: "first", Secret: secret.New(canary + "-0123456789")},
+		{Key: "second", Secret: secret.New(canary + "-of-the-second")},
+		{Key: "third", Secret: secret.New(canary + "-of-the-third")},
+	}
+	if diff := cmp.Diff(wantInstances, got.Instances, compare); diff != "" {
+		t.Errorf("Load: instances (-want +got)\n%s", diff)
+	}
+	if len(got.Clouds) != 1 || got.Clouds[0].PartnerCenter.BaseURL != "http://127.0.0.1:8443" {
+		t.Errorf("Load: clouds = %+v, want the one of the environment", got.Clouds)
+	}
+	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "platform.insecure") {
+		t.Errorf("Load: warnings = %q, want one of platform.insecure", got.Warnings)
+	}
+}
+
+func TestSecretFiles(t *testing.T) {
+	secretFile := write(t, "secret", canary+"-0123456789\n", 0o600)
+	dsnFile := write(t, "dsn", "u:"+canary+"@tcp(db:3306)/connector\r\n", 0o644)
+	text := strings.Replace(valid, `secret: "`+canary+`-0123456789"`, "secretFile: "+secretFile, 1) +
+		"database: {driver: mysql, dsnFile: " + dsnFile + "}\n"
+	got, err := config.Load(write(t, "config.yaml", text, 0o644), nil)
+	if err != nil {
+		t.Fatalf("Load = %v", err)
+	}
+	if s := got.Instances[0].Secret.Reveal(); s != canary+"-0123456789" {
+		t.Errorf("Load: instances[0].secret is not the content of its file")
+	}
+	if s := got.Database.DSN.Reveal(); s != "u:"+canary+"@tcp(db:3306)/connector" {
+		t.Errorf("Load: database.dsn is not the content of its file")
+	}
+	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "database.dsnFile") || !strings.Contains(got.Warnings[0], "0644") {
+		t.Errorf("Load: warnings = %q, want one of database.dsnFile alone: the configuration itself holds no secret", got.Warnings)
+	}
+}
+
+func TestOpenConfigurationWithSecretsIsWarnedOf(t *testing.T) {
+	got, err := config.Load(write(t, "config.yaml", valid, 0o640), nil)
+	if err != nil || len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "0640") || strings.Contains(got.Warnings[0], canary) {
+		t.Errorf("Load = warnings %q, %v, want one of the file's mode", got.Warnings, err)
+	}
+}
+
+func TestCertificates(t *testing.T) {
+	cert, key := certificate(t)
+	text := strings.Replace(valid, `https://hooks.example.com/aps"`, `https://hooks.example.com/aps", tls: {certFile: `+cert+`, keyFile: `+key+`}`, 1)
+	got, err := config.Load(write(t, "config.yaml", text+"platform: {caFile: "+cert+"}", 0o600), nil)
+	if err != nil || !got.Hooks.TLS.Enabled() || got.Onboarding.TLS.Enabled() {
+		t.Errorf("Load = %+v, %v, want a certificate for the hooks", got, err)
+	}
+	_, err = config.Load(write(t, "config.yaml", valid+"platform: {insecure: true, caFile: "+cert+"}", 0o600), nil)
+	if got := faults(t, err)["platform.caFile"]; !strings.Contains(got, "no effect") {
+		t.Errorf("Load(insecure with caFile) = %v, want a fault", err)
+	}
+	_, err = config.Load(write(t, "config.yaml", valid+"platform: {caFile: "+key+"}", 0o600), nil)
+	if got := faults(t, err)["platform.caFile"]; !strings.Contains(got, "no certificate") {
+		t.Errorf("Load(caFile without certificate) = %v, want a fault", err)
+	}
+}
+
+func certificate(t *testing.T) (certFile, keyFile string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return write(t, "cert.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})), 0o600),
+		write(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), 0o600)
+}
+
+// secretOfExample replaces the placeholder of the example.
+const secretOfExample = "CONNECTOR_INSTANCES__0__SECRET=" + canary + "-0123456789"
+
+func TestExampleLoads(t *testing.T) {
+	path := write(t, "config.yaml", string(config.Example()), 0o600)
+	if _, err := config.Load(path, []string{secretOfExample}); err != nil {
+		t.Errorf("Load(example) = %v", err)
+	}
+	_, err := config.Load(path, nil)
+	if got := faults(t, err); len(got) != 1 || !strings.Contains(got["instances[0].secret"], "placeholder") {
+		t.Errorf("Load(example with its placeholder) = %v, want a fault of instances[0].secret alone", err)
+	}
+}
+
+// TestExampleShowsDefaults takes the # away from every key that may stay away: the values shown are the defaults.
+func TestExampleShowsDefaults(t *testing.T) {
+	load := func(text []byte) config.Config {
+		cfg, err := config.Load(write(t, "config.yaml", string(text), 0o600), []string{secretOfExample})
+		if err != nil {
+			t.Fatalf("Load(example) = %v", err)
+		}
+		return cfg
+	}
+	without, with := load(config.Example()), load(uncommented())
+	if len(with.Clouds) != 1 {
+		t.Errorf("Load(example in full): clouds = %+v, want one", with.Clouds)
+	}
+	without.Clouds, with.Clouds = nil, nil
+	without.Hooks.TrustedProxies, without.Onboarding.TrustedProxies = []netip.Prefix{}, []netip.Prefix{}
+	if diff := cmp.Diff(without, with, compare); diff != "" {
+		t.Errorf("Load: example as it is and in full (-as it is +in full)\n%s", diff)
+	}
+}
+
+func TestExampleExplainsEveryKey(t *testing.T) {
+	var tree map[string]any
+	if err := yaml.Unmarshal(uncommented(), &tree); err != nil {
+		t.Fatalf("Unmarshal(example in full) = %v", err)
+	}
+	for _, path := range config.Paths() {
+		if !has(tree, strings.Split(path, ".")) {
+			t.Errorf("Example() does not show %s", path)
+		}
+	}
+}
+
+func uncommented() []byte {
+	return regexp.MustCompile(`(?m)^( *)#([a-zA-Z-])`).ReplaceAll(config.Example(), []byte("$1$2"))
+}
+
+func has(tree any, path []string) bool {
+	if len(path) == 0 {
+		return true
+	}
+	group, ok := tree.(map[string]any)
+	if !ok {
+		return false
+	}
+	name, isList := strings.CutSuffix(path[0], "[0]")
+	value, ok := group[name]
+	if !ok {
+		return false
+	}
+	if isList {
+		members, ok := value.([]any)
+		return ok && len(members) > 0 && has(members[0], path[1:])
+	}
+	return has(value, path[1:])
+}
