@@ -17,14 +17,15 @@ COPY . .
 ARG VERSION=unknown
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /image/connector ./connector
 
-# What the program may write, owned by the user below; scratch has no mkdir.
-RUN mkdir -p /image/data /image/tmp && chown 65532:65532 /image/data && chmod 0700 /image/data && chmod 1777 /image/tmp
+# What the program may write; scratch has no mkdir.
+RUN mkdir -p /writable/data /writable/tmp && chmod 0700 /writable/data && chmod 1777 /writable/tmp
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /usr/local/go/lib/time/zoneinfo.zip /usr/share/
 ENV ZONEINFO=/usr/share/zoneinfo.zip
-COPY --from=build /image/ /
+COPY --from=build --chown=65532:65532 /writable/ /
+COPY --from=build /image/connector /connector
 
 USER 65532:65532
 WORKDIR /data

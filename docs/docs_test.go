@@ -1,0 +1,121 @@
+// Package docs_test checks the documents against the code and against each other.
+package docs_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"azure-partner-connector/connector/failure"
+)
+
+// root is the repository, seen from this folder.
+const root = ".."
+
+func documents(t *testing.T) []string {
+	t.Helper()
+	names := []string{filepath.Join(root, "README.md"), filepath.Join(root, "CHANGELOG.md")}
+	here, err := filepath.Glob("*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(names, here...)
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+var (
+	place = regexp.MustCompile(`__(\w+)__`)
+	row   = regexp.MustCompile("(?m)^\\| `(\\w+)` \\|.*$")
+	// link finds [text](target), and ![text](target) with its exclamation mark.
+	link    = regexp.MustCompile(`(!?)\[[^\]]*\]\(([^)\s]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ +(.+)$`)
+	fence   = regexp.MustCompile("(?s)\n```.*?\n```")
+)
+
+// TestFailureTable checks that operations.md tells every failure code, with its kind, status, sentence and advice.
+func TestFailureTable(t *testing.T) {
+	_, table, ok := strings.Cut(read(t, "operations.md"), "\n## Failure by failure\n")
+	if !ok {
+		t.Fatal("operations.md has no section Failure by failure")
+	}
+	table, _, _ = strings.Cut(table, "\n## ")
+	told := map[string]string{} // code → its row
+	for _, m := range row.FindAllStringSubmatch(table, -1) {
+		told[m[1]] = m[0]
+	}
+	for _, code := range failure.Codes() {
+		if got, want := told[string(code)], failureRow(code); got != want {
+			t.Errorf("row of %s in operations.md =\n%s\nwant\n%s", code, got, want)
+		}
+		delete(told, string(code))
+	}
+	for code := range told {
+		t.Errorf("operations.md tells of %s, which is no failure code", code)
+	}
+}
+
+func failureRow(code failure.Code) string {
+	sentence, advice := code.Template()
+	kind := string(code.Kind())
+	if kind == "" {
+		kind = "–"
+	}
+	text := place.ReplaceAllString(sentence+" *"+advice+"*", "‹$1›")
+	return "| `" + string(code) + "` | " + kind + " | " + strconv.Itoa(failure.New(code).Status()) + " | " + text + " |"
+}
+
+// TestLinks checks that what a document links to in the repository exists, headings included. Pictures are added when
+// they are taken and are not checked.
+func TestLinks(t *testing.T) {
+	for _, name := range documents(t) {
+		text := fence.ReplaceAllString(read(t, name), "")
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			target := m[2]
+			if m[1] == "!" || strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
+				continue
+			}
+			file, anchor, _ := strings.Cut(target, "#")
+			path := name
+			if file != "" {
+				path = filepath.Join(filepath.Dir(name), filepath.FromSlash(file))
+			}
+			if _, err := os.Stat(path); err != nil {
+				t.Errorf("%s links to %s, which does not exist", name, target)
+				continue
+			}
+			if anchor != "" && !slices.Contains(anchors(read(t, path)), anchor) {
+				t.Errorf("%s links to %s, and there is no such heading", name, target)
+			}
+		}
+	}
+}
+
+// anchors returns the headings of a document in the form in which links name them.
+func anchors(text string) []string {
+	var names []string
+	for _, m := range heading.FindAllStringSubmatch(fence.ReplaceAllString(text, ""), -1) {
+		name := strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r > 0x7f:
+				return r
+			}
+			return -1
+		}, strings.ToLower(m[1]))
+		names = append(names, name)
+	}
+	return names
+}
