@@ -1,0 +1,139 @@
+package microsoft
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// controlRoutes are the switches for people and programs outside this process, on a listener of their own so that
+// nothing real is shadowed:
+//
+//	GET    /_sim/state                    what there is, without secrets
+//	GET    /_sim/requests                 the request log
+//	POST   /_sim/faults                   a Fault; delay in nanoseconds
+//	DELETE /_sim/faults                   no more faults
+//	POST   /_sim/users/{upn}/revoke       end all sessions
+//	POST   /_sim/users/{upn}/mfa          {"mfa":"none|registered|required|external"}
+//	POST   /_sim/directories/{id}/policy  {"requireMFA":true,"signInFrequency":"336h","rememberMFA":"336h","block":false}
+//	POST   /_sim/clock                    {"advance":"240h"}, when Config.Advance is set
+//
+// It answers 204, 400 for a body that cannot be read, and 404 for what does not exist.
+func (s *Simulator) controlRoutes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /_sim/state", s.controlState)
+	mux.HandleFunc("GET /_sim/requests", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Requests()) })
+	mux.HandleFunc("POST /_sim/faults", controlled(func(_ *http.Request, f Fault) error {
+		s.AddFault(f)
+		return nil
+	}))
+	mux.HandleFunc("DELETE /_sim/faults", controlled(func(*http.Request, struct{}) error {
+		s.ClearFaults()
+		return nil
+	}))
+	mux.HandleFunc("POST /_sim/users/{upn}/revoke", controlled(func(r *http.Request, _ struct{}) error {
+		return s.RevokeSessions(r.PathValue("upn"))
+	}))
+	mux.HandleFunc("POST /_sim/users/{upn}/mfa", s.controlMFA)
+	mux.HandleFunc("POST /_sim/directories/{id}/policy", s.controlPolicy)
+	if s.cfg.Advance != nil {
+		mux.HandleFunc("POST /_sim/clock", s.controlClock)
+	}
+	return mux
+}
+
+// controlled reads an optional JSON body strictly and runs a switch.
+func controlled[T any](act func(*http.Request, T) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var in T
+		if r.ContentLength != 0 {
+			decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxForm))
+			decoder.DisallowUnknownFields()
+			if err := decoder.Decode(&in); err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+		}
+		if err := act(r, in); err != nil {
+			http.Error(w, err.Error(), http.StatusNotFound)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+func (s *Simulator) controlMFA(w http.ResponseWriter, r *http.Request) {
+	controlled(func(r *http.Request, in struct {
+		MFA string `json:"mfa"`
+	}) error {
+		if in.MFA == "none" {
+			in.MFA = ""
+		}
+		return s.SetMFA(r.PathValue("upn"), MFA(in.MFA))
+	})(w, r)
+}
+
+// A span is a duration as people write it.
+type span time.Duration
+
+// UnmarshalText reads 336h.
+func (d *span) UnmarshalText(b []byte) error {
+	parsed, err := time.ParseDuration(string(b))
+	*d = span(parsed)
+	return err
+}
+
+func (s *Simulator) controlPolicy(w http.ResponseWriter, r *http.Request) {
+	controlled(func(r *http.Request, in struct {
+		RequireMFA      bool `json:"requireMFA"`
+		SignInFrequency span `json:"signInFrequency"`
+		RememberMFA     span `json:"rememberMFA"`
+		Block           bool `json:"block"`
+		BlockServers    bool `json:"blockServers"`
+	}) error {
+		return s.SetPolicy(r.PathValue("id"), Policy{
+			RequireMFA: in.RequireMFA, SignInFrequency: time.Duration(in.SignInFrequency), RememberMFA: time.Duration(in.RememberMFA),
+			Block: in.Block, BlockServers: in.BlockServers,
+		})
+	})(w, r)
+}
+
+func (s *Simulator) controlClock(w http.ResponseWriter, r *http.Request) {
+	controlled(func(_ *http.Request, in struct {
+		Advance span `json:"advance"`
+	}) error {
+		s.cfg.Advance(time.Duration(in.Advance))
+		return nil
+	})(w, r)
+}
+
+// controlState tells what was seeded. Passwords and secrets are left out: whoever seeded them knows them.
+func (s *Simulator) controlState(w http.ResponseWriter, _ *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	directories, users, apps := []map[string]any{}, []map[string]any{}, []map[string]any{}
+	for _, id := range slices.Sorted(maps.Keys(s.state.directories)) {
+		d := s.state.directories[id]
+		directories = append(directories, map[string]any{"id": d.ID, "domain": d.Domain, "name": d.Name, "policy": d.policy})
+	}
+	for _, upn := range slices.Sorted(maps.Keys(s.state.users)) {
+		u := s.state.users[upn]
+		users = append(users, map[string]any{
+			"upn": u.UPN, "name": u.Name, "directory": u.DirectoryID, "mfa": u.MFA, "globalAdmin": u.GlobalAdmin,
+			"adminAgent": u.AdminAgent || u.NestedAdminAgent, "guest": u.Guest, "disabled": u.Disabled,
+		})
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.state.apps)) {
+		a := s.state.apps[id]
+		apps = append(apps, map[string]any{
+			"id": a.ID, "name": a.Name, "directory": a.DirectoryID, "multiTenant": a.MultiTenant, "redirectURIs": a.RedirectURIs,
+			"secrets": len(a.Secrets), "certificates": len(a.Certificates), "disabled": a.Disabled,
+		})
+	}
+	writeJSON(w, http.StatusOK, map[string]any{
+		"now": s.now(), "cloud": s.cfg.Cloud.Name, "urls": s.urls, "directories": directories, "users": users, "applications": apps,
+		"faults": len(s.state.faults), "refreshTokens": len(s.state.refresh),
+	})
+}

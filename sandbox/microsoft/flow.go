@@ -1,0 +1,296 @@
+package microsoft
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// A step is a page of the sign-in, in the order in which they come.
+type step string
+
+const (
+	stepPick     step = "pick" // which of the accounts that are signed in
+	stepAccount  step = "account"
+	stepPassword step = "password"
+	stepRegister step = "register" // more information required
+	stepMFA      step = "mfa"
+	stepApproval step = "approval" // an administrator has to consent
+	stepConsent  step = "consent"
+)
+
+// enter shows the first page that this browser needs to see.
+func (s *Simulator) enter(f *flow, browser *session) reply {
+	var accounts []string
+	if f.prompt != "login" && browser != nil {
+		accounts = s.state.signedIn(browser, f)
+	}
+	switch {
+	case f.prompt == "none":
+		return s.silently(f, browser, accounts)
+	case f.prompt == "select_account" && len(accounts) > 0, len(accounts) > 1:
+		f.step = stepPick
+		return f.page(s.state, "", accounts...)
+	case len(accounts) == 1 && (f.hint == "" || strings.EqualFold(f.hint, accounts[0])):
+		f.user, f.auth = s.state.user(accounts[0]), browser.accounts[accounts[0]]
+		return s.authenticated(f)
+	}
+	f.step = stepAccount
+	return f.page(s.state, "")
+}
+
+// silently is prompt=none: a code or an error, never a page.
+func (s *Simulator) silently(f *flow, browser *session, accounts []string) reply {
+	if f.hint != "" {
+		accounts = slices.DeleteFunc(accounts, func(upn string) bool { return !strings.EqualFold(upn, f.hint) })
+	}
+	if len(accounts) != 1 {
+		return s.end(f, s.refuseRedirect(f, refuse(50058)))
+	}
+	f.user, f.auth = s.state.user(accounts[0]), browser.accounts[accounts[0]]
+	if f.directory == nil {
+		f.directory = s.state.directories[f.user.DirectoryID]
+	}
+	if f.needsMFA() && !f.auth.strong() {
+		return s.end(f, s.refuseRedirect(f, refuse(50076).interaction()))
+	}
+	if len(s.state.unconsented(f)) > 0 {
+		return s.end(f, s.refuseRedirect(f, refuse(65001).interaction()))
+	}
+	return s.end(f, s.succeed(f))
+}
+
+// signInStep takes one page's form.
+func (s *Simulator) signInStep(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, "The form cannot be read.", http.StatusBadRequest)
+		return
+	}
+	s.write(w, r, s.locked(func() reply { return s.advance(r, step(r.PathValue("step")), r.PostForm) }))
+}
+
+// advance moves a flow on by what its page sent. A page that the flow is past, as after the browser's Back, is taken
+// again; one that it has not reached is not.
+func (s *Simulator) advance(r *http.Request, at step, form url.Values) reply {
+	f := s.state.flows[form.Get("flow")]
+	if f == nil || s.now().Sub(f.started) > flowLife || f.tenant != r.PathValue("tenant") {
+		return reply{status: http.StatusBadRequest, page: "error", view: view{
+			Title: "This sign-in has ended", Alert: "It took too long, or it was started in another window. Go back to the application and start again.",
+		}}
+	}
+	if f.finished != nil {
+		return *f.finished
+	}
+	if !f.reached(at) {
+		return f.page(s.state, "")
+	}
+	switch at {
+	case stepPick:
+		return s.pick(f, r, form)
+	case stepAccount:
+		return s.account(f, form)
+	case stepPassword:
+		return s.password(f, r, form)
+	case stepRegister, stepMFA:
+		return s.secondFactor(f, r, at, form)
+	default:
+		return s.decide(f, r, form)
+	}
+}
+
+var stepOrder = []step{stepPick, stepAccount, stepPassword, stepRegister, stepMFA, stepApproval, stepConsent}
+
+// reached reports whether the flow has come to a step. Proofs cannot be skipped; their pages can be seen again.
+func (f *flow) reached(at step) bool {
+	switch at {
+	case stepApproval, stepConsent, stepRegister, stepMFA:
+		return f.step == at
+	}
+	return slices.Index(stepOrder, at) >= 0 && slices.Index(stepOrder, at) <= slices.Index(stepOrder, f.step)
+}
+
+func (s *Simulator) pick(f *flow, r *http.Request, form url.Values) reply {
+	upn := strings.ToLower(form.Get("account"))
+	browser := s.sessionOf(r)
+	if browser != nil && slices.Contains(s.state.signedIn(browser, f), upn) {
+		f.user, f.auth = s.state.user(upn), browser.accounts[upn]
+		return s.authenticated(f)
+	}
+	f.step = stepAccount
+	return f.page(s.state, "")
+}
+
+func (s *Simulator) account(f *flow, form url.Values) reply {
+	f.step, f.user, f.auth = stepAccount, nil, authentication{}
+	upn := strings.TrimSpace(form.Get("username"))
+	f.hint = upn
+	u := s.state.user(upn)
+	switch {
+	case upn == "":
+		return f.page(s.state, "Enter your address.")
+	case u == nil:
+		return f.page(s.state, refuse(50034).Error())
+	case f.directory != nil && u.DirectoryID != f.directory.ID:
+		return f.page(s.state, refuse(50020).about("The account '"+u.UPN+"' does not exist in the directory '"+f.directory.Name+"'.").Error())
+	}
+	f.step, f.user = stepPassword, u
+	return f.page(s.state, "")
+}
+
+func (s *Simulator) password(f *flow, r *http.Request, form url.Values) reply {
+	f.step = stepPassword
+	if form.Get("password") != f.user.Password {
+		return f.page(s.state, refuse(50126).Error())
+	}
+	if refused := f.user.refusal(); refused != nil {
+		return f.page(s.state, refused.Error())
+	}
+	f.auth = authentication{amr: []string{"pwd"}, at: s.now(), revocations: f.user.revocations}
+	if f.user.Federated {
+		f.auth.amr = []string{"fed"}
+		if f.user.MFA == MFARegistered || f.user.MFA == MFARequired {
+			f.auth.amr, f.auth.mfaAt = []string{"fed", "mfa"}, s.now()
+		}
+	}
+	return s.remember(f, r, s.authenticated(f))
+}
+
+// authenticated goes on once the first factor is known.
+func (s *Simulator) authenticated(f *flow) reply {
+	if f.directory == nil {
+		f.directory = s.state.directories[f.user.DirectoryID]
+	}
+	policy := f.directory.policy
+	if policy.Block && policy.covers(f.scopes.hosts()...) {
+		return s.end(f, s.errorPage(f, refuse(53003)))
+	}
+	stale := policy.SignInFrequency > 0 && policy.covers(f.scopes.hosts()...) && s.now().Sub(f.auth.at) >= policy.SignInFrequency
+	if stale {
+		f.step = stepPassword
+		return f.page(s.state, "")
+	}
+	expired := policy.RememberMFA > 0 && s.now().Sub(f.auth.mfaAt) >= policy.RememberMFA
+	if f.needsMFA() && (!f.auth.strong() || expired) && !f.user.Federated {
+		f.step = stepMFA
+		if f.user.MFA == MFANone {
+			f.step = stepRegister
+		}
+		return f.page(s.state, "")
+	}
+	return s.askConsent(f)
+}
+
+// needsMFA reports whether this sign-in wants a second factor: the account, the policy of an API that is named (none
+// other counts, §2.1), or the request.
+func (f *flow) needsMFA() bool {
+	policy := f.directory.policy
+	byPolicy := policy.RequireMFA && policy.covers(f.scopes.hosts()...)
+	return f.user.MFA == MFARequired || byPolicy || f.claimsMFA && !policy.IgnoreMFAClaims
+}
+
+func (s *Simulator) secondFactor(f *flow, r *http.Request, at step, form url.Values) reply {
+	switch {
+	case form.Get("action") == "cancel":
+		return s.end(f, s.refuseRedirect(f, refuse(65004)))
+	case at == stepRegister:
+		f.user.MFA, f.step = MFARegistered, stepMFA
+		return f.page(s.state, "")
+	case form.Get("action") != "approve":
+		return f.page(s.state, refuse(500121).Error())
+	}
+	if f.user.MFA == MFAExternal {
+		f.auth.external = true
+	} else if f.auth.mfaAt = s.now(); !f.auth.mfa() {
+		f.auth.amr = append(slices.Clone(f.auth.amr), "mfa")
+	}
+	return s.remember(f, r, s.askConsent(f))
+}
+
+// askConsent shows the consent page when it is wanted or needed.
+func (s *Simulator) askConsent(f *flow) reply {
+	lacking := s.state.unconsented(f)
+	if len(lacking) == 0 && f.prompt != "consent" && f.prompt != "admin_consent" && !f.adminOnly {
+		return s.end(f, s.succeed(f))
+	}
+	f.step = stepConsent
+	restricted := slices.ContainsFunc(lacking, func(p consentItem) bool { return p.permission.adminOnly })
+	must := f.directory.policy.AdminConsentOnly && len(lacking) > 0 || f.prompt == "admin_consent" || f.adminOnly
+	if (restricted || must) && !f.user.GlobalAdmin {
+		f.step = stepApproval
+	}
+	return f.page(s.state, "")
+}
+
+// A consentItem is one permission on the consent page.
+type consentItem struct {
+	host       Host
+	name       string
+	permission permission
+}
+
+// wanted lists the API permissions that a flow asks for.
+func (f *flow) wanted() []consentItem {
+	var items []consentItem
+	for _, host := range f.scopes.hosts() {
+		for _, name := range f.scopes.permissions(host, f.app) {
+			items = append(items, consentItem{host, name, permissions[host][name]})
+		}
+	}
+	return items
+}
+
+// unconsented lists those that nobody has consented to.
+func (st *state) unconsented(f *flow) []consentItem {
+	return slices.DeleteFunc(f.wanted(), func(item consentItem) bool {
+		return slices.Contains(st.consented(f.directory.ID, f.app.ID, f.user.UPN, item.host), item.name)
+	})
+}
+
+// decide takes the answer of the consent page, or of the one that says an administrator has to.
+func (s *Simulator) decide(f *flow, r *http.Request, form url.Values) reply {
+	if f.step == stepApproval {
+		if form.Get("action") == "other" {
+			f.step, f.hint = stepAccount, ""
+			return f.page(s.state, "")
+		}
+		return s.end(f, s.refuseRedirect(f, refuse(90094)))
+	}
+	if form.Get("action") != "accept" {
+		return s.end(f, s.refuseRedirect(f, refuse(65004)))
+	}
+	upn := f.user.UPN
+	organization := form.Get("organization") != "" || f.prompt == "admin_consent" || f.adminOnly
+	if organization && f.user.GlobalAdmin {
+		upn = ""
+	}
+	for _, item := range f.wanted() {
+		s.state.consent(f.directory.ID, f.app.ID, upn, item.host, []string{item.name})
+	}
+	return s.end(f, s.succeed(f))
+}
+
+// succeed sends the code.
+func (s *Simulator) succeed(f *flow) reply {
+	if f.adminOnly {
+		return s.adminConsented(f)
+	}
+	value := s.state.issueCode(code{
+		app: f.app.ID, redirectURI: f.redirectURI, spa: f.redirect.Type == SPA, directory: f.directory.ID, user: f.user.UPN,
+		scopes: f.scopes, nonce: f.nonce, challenge: f.challenge, challengeMethod: f.method, auth: f.auth, issued: s.now(),
+	})
+	values := url.Values{"code": {value}, "session_state": {uuid.NewString()}}
+	if f.clientInfo {
+		values.Set("client_info", clientInfo(f.user, f.directory))
+	}
+	return f.redirectBack(values)
+}
+
+// end remembers how the flow ended: a button pressed twice gets the same answer and no second code.
+func (s *Simulator) end(f *flow, answer reply) reply {
+	f.finished = &answer
+	return answer
+}

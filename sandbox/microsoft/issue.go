@@ -1,0 +1,176 @@
+package microsoft
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	codeLife         = 10 * time.Minute
+	refreshTokenLife = 90 * 24 * time.Hour
+	spaTokenLife     = 24 * time.Hour
+	idTokenLife      = time.Hour
+	accessTokenLife  = time.Hour // the least; accessTokenSpread is added at random
+)
+
+const accessTokenSpread = 30 * time.Minute
+
+// Codes and refresh tokens are as long as the real ones, so that fields and columns too short are found out.
+const (
+	codeBytes         = 600
+	refreshTokenBytes = 900
+)
+
+// opaqueValue returns an unguessable value of the given entropy in the shape of Microsoft's.
+func opaqueValue(prefix string, bytes int) string {
+	b := make([]byte, bytes)
+	rand.Read(b)
+	return prefix + base64.RawURLEncoding.EncodeToString(b)
+}
+
+// issueCode makes an authorization code.
+func (st *state) issueCode(c code) string {
+	value := opaqueValue("1.AX", codeBytes)
+	st.codes[digestOf(value)] = &c
+	return value
+}
+
+// issueRefreshToken makes a refresh token; its 90 days begin at t.issued.
+func (st *state) issueRefreshToken(t refreshToken) string {
+	value := opaqueValue("1.AR", refreshTokenBytes)
+	st.refresh[digestOf(value)] = &t
+	return value
+}
+
+// A tokenRequest is what tokens are to be made for, once everything has been checked.
+type tokenRequest struct {
+	app       *application
+	directory *directory
+	user      *user
+	auth      authentication
+	host      Host
+	audience  string
+	granted   []string // permissions of host
+	certified bool     // the application proved itself with a certificate
+	address   string
+	nonce     string
+	version   int // of the endpoint
+	now       time.Time
+}
+
+// accessToken makes an access token. Its format belongs to the API and is v1.0 for all three (§4.3).
+func (s *Simulator) accessToken(r tokenRequest) (token string, life time.Duration, err error) {
+	spread, err := rand.Int(rand.Reader, big.NewInt(int64(accessTokenSpread/time.Second)))
+	if err != nil {
+		return "", 0, err
+	}
+	life = accessTokenLife + time.Duration(spread.Int64())*time.Second
+	proof := "1"
+	if r.certified {
+		proof = "2"
+	}
+	claims := map[string]any{
+		"aud": r.audience, "iss": s.cfg.Cloud.Issuer + "/" + r.directory.ID + "/",
+		"iat": r.now.Unix(), "nbf": r.now.Unix(), "exp": r.now.Add(life).Unix(),
+		"acr": "1", "amr": r.auth.amr, "appid": r.app.ID, "appidacr": proof, "ipaddr": r.address,
+		"name": r.user.Name, "oid": r.user.objectID, "rh": opaqueValue("1.", 24), "scp": strings.Join(r.granted, " "),
+		"sub": pairwise(r.user, r.app), "tid": r.directory.ID, "tenant_region_scope": "EU",
+		"unique_name": r.user.UPN, "upn": r.user.UPN, "uti": opaqueValue("", 16), "ver": "1.0",
+	}
+	if r.host == Graph && r.user.GlobalAdmin {
+		claims["wids"] = []string{globalAdministrator}
+	}
+	amend(claims, s.state.odd.AccessTokenClaims)
+	if s.state.odd.OpaqueAccessTokens {
+		token = opaqueValue("EwB", 300)
+		s.state.opaque[digestOf(token)] = claims
+		return token, life, nil
+	}
+	token, err = s.state.keys.sign(claims)
+	return token, life, err
+}
+
+// idToken makes an id_token. Only version 1 has amr (§4.1).
+func (s *Simulator) idToken(r tokenRequest) (string, error) {
+	claims := map[string]any{
+		"aud": r.app.ID, "iat": r.now.Unix(), "nbf": r.now.Unix(), "exp": r.now.Add(idTokenLife).Unix(),
+		"name": r.user.Name, "oid": r.user.objectID, "rh": opaqueValue("1.", 24), "sub": pairwise(r.user, r.app),
+		"tid": r.directory.ID, "uti": opaqueValue("", 16),
+	}
+	if r.version == 1 {
+		claims["iss"] = s.cfg.Cloud.Issuer + "/" + r.directory.ID + "/"
+		claims["amr"], claims["ver"] = r.auth.amr, "1.0"
+		claims["upn"], claims["unique_name"] = r.user.UPN, r.user.UPN
+	} else {
+		claims["iss"] = s.LoginURL() + "/" + r.directory.ID + "/v2.0"
+		claims["preferred_username"], claims["ver"] = r.user.UPN, "2.0"
+	}
+	if r.nonce != "" {
+		claims["nonce"] = r.nonce
+	}
+	if r.user.Guest {
+		claims["idp"] = s.cfg.Cloud.Issuer + "/" + guestHome(r.user) + "/"
+	}
+	if slices.Contains(r.app.OptionalClaims, "acct") {
+		claims["acct"] = 0
+		if r.user.Guest {
+			claims["acct"] = 1
+		}
+	}
+	amend(claims, s.state.odd.IDTokenClaims)
+	return s.signOddly(claims)
+}
+
+// signOddly signs an id_token as the oddities say.
+func (s *Simulator) signOddly(claims map[string]any) (string, error) {
+	switch s.state.odd.IDTokenSignature {
+	case SignedByNobody:
+		header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`))
+		payload, err := json.Marshal(claims)
+		return header + "." + base64.RawURLEncoding.EncodeToString(payload) + ".", err
+	case SignedByStranger, UnknownKey:
+		stranger, err := rsa.GenerateKey(rand.Reader, keyBits)
+		if err != nil {
+			return "", err
+		}
+		kid := s.state.keys.signing.kid
+		if s.state.odd.IDTokenSignature == UnknownKey {
+			kid = "stranger"
+		}
+		return signWith(kid, stranger, claims)
+	default:
+		return s.state.keys.sign(claims)
+	}
+}
+
+func amend(claims, with map[string]any) {
+	maps.Copy(claims, with)
+	maps.DeleteFunc(claims, func(_ string, v any) bool { return v == nil })
+}
+
+// pairwise is the subject: another one for every application.
+func pairwise(u *user, a *application) string {
+	sum := sha256.Sum256([]byte(u.objectID + "|" + a.ID))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// guestHome is the directory that a guest comes from, made up but always the same.
+func guestHome(u *user) string {
+	return uuid.NewSHA1(uuid.NameSpaceDNS, []byte(u.UPN[strings.Index(u.UPN, "@")+1:])).String()
+}
+
+// clientInfo tells MSAL which account it has (§8.4).
+func clientInfo(u *user, d *directory) string {
+	b, _ := json.Marshal(map[string]string{"uid": u.objectID, "utid": d.ID})
+	return base64.RawURLEncoding.EncodeToString(b)
+}

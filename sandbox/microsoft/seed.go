@@ -1,0 +1,218 @@
+package microsoft
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// A Directory is a Microsoft Entra tenant.
+type Directory struct {
+	ID     string // GUID
+	Domain string // verified domain, as in contoso.onmicrosoft.com
+	Name   string
+	// NotPartner makes a directory that Partner Center does not know.
+	NotPartner bool
+	// CustomerOf makes it a customer's directory: the partner with this directory ID may redeem there.
+	CustomerOf string
+	// Cloud names another cloud that the directory belongs to. Default: the simulated one.
+	Cloud string
+	// Without are the APIs whose service principal the directory lacks (500011).
+	Without []Host
+	// Subscriptions are the Azure subscriptions' IDs; a partner may own none.
+	Subscriptions []string
+}
+
+// An MFA says how a person stands to multi-factor authentication.
+type MFA string
+
+// The ways. The zero MFA is none.
+const (
+	MFANone       MFA = ""           // no method registered
+	MFARegistered MFA = "registered" // asked only when a policy or the request wants it
+	MFARequired   MFA = "required"   // asked at every sign-in
+	MFAExternal   MFA = "external"   // a third party's challenge, which never puts mfa into amr
+)
+
+// A User is an account of a directory.
+type User struct {
+	UPN         string
+	Password    string
+	Name        string
+	DirectoryID string
+	MFA         MFA
+
+	GlobalAdmin bool
+	AdminAgent  bool // member of AdminAgents
+	// NestedAdminAgent is a member of a group in AdminAgents: only transitiveMemberOf shows it.
+	NestedAdminAgent bool
+	Groups           []string
+
+	Guest    bool // his home is elsewhere
+	Disabled bool
+	// Federated users sign in at their own organization: amr says fed, and has mfa only when MFA is registered.
+	Federated bool
+}
+
+// An Application is an app registration.
+type Application struct {
+	ID          string // GUID
+	Name        string
+	Publisher   string // empty: unverified
+	DirectoryID string
+	// MultiTenant lets other directories use it.
+	MultiTenant  bool
+	Secrets      []Secret
+	Certificates []*x509.Certificate
+	RedirectURIs []RedirectURI
+	// Permissions are the scopes on the registration, as in https://graph.microsoft.com/User.Read; .default asks for
+	// them. Default: user_impersonation of Partner Center and ARM, User.Read and Directory.Read.All of Graph.
+	Permissions []string
+	// OptionalClaims of the id_token; acct is known.
+	OptionalClaims []string
+	Disabled       bool
+}
+
+// A Secret is a client secret.
+type Secret struct {
+	Value string
+	Ends  time.Time // zero: never
+}
+
+// A RedirectType decides how long refresh tokens live: 24 hours for SPA.
+type RedirectType string
+
+// The types.
+const (
+	Web RedirectType = "web"
+	SPA RedirectType = "spa"
+)
+
+// A RedirectURI is a registered redirect URI.
+type RedirectURI struct {
+	URI  string
+	Type RedirectType // default: Web
+}
+
+// AddDirectory adds or replaces a directory.
+func (s *Simulator) AddDirectory(d Directory) error {
+	if _, err := uuid.Parse(d.ID); err != nil {
+		return fmt.Errorf("adding directory %q: its ID is no GUID", d.ID)
+	}
+	if d.Domain == "" || d.Name == "" {
+		return fmt.Errorf("adding directory %s: domain and name are required", d.ID)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if other := s.state.directory(d.Domain); other != nil && !strings.EqualFold(other.ID, d.ID) {
+		return fmt.Errorf("adding directory %s: %s belongs to %s", d.ID, d.Domain, other.ID)
+	}
+	d.ID = strings.ToLower(d.ID)
+	s.state.directories[d.ID] = &directory{Directory: d}
+	return nil
+}
+
+// AddUser adds or replaces an account.
+func (s *Simulator) AddUser(u User) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.state.directory(u.DirectoryID)
+	if d == nil {
+		return fmt.Errorf("adding user %s: no directory %q", u.UPN, u.DirectoryID)
+	}
+	if !strings.Contains(u.UPN, "@") || u.Password == "" {
+		return fmt.Errorf("adding user %q: an address and a password are required", u.UPN)
+	}
+	u.DirectoryID = d.ID
+	if u.Name == "" {
+		u.Name = u.UPN
+	}
+	id := uuid.NewSHA1(uuid.MustParse(d.ID), []byte(strings.ToLower(u.UPN)))
+	s.state.users[strings.ToLower(u.UPN)] = &user{User: u, objectID: id.String()}
+	return nil
+}
+
+// AddApplication adds or replaces a registration. Redirect URIs obey microsoft-identity.md §2.5.
+func (s *Simulator) AddApplication(a Application) error {
+	if _, err := uuid.Parse(a.ID); err != nil {
+		return fmt.Errorf("adding application %q: its ID is no GUID", a.ID)
+	}
+	for i, r := range a.RedirectURIs {
+		if err := checkRedirectURI(r.URI); err != nil {
+			return fmt.Errorf("adding application %s: redirect URI %q: %w", a.ID, r.URI, err)
+		}
+		if r.Type == "" {
+			a.RedirectURIs[i].Type = Web
+		}
+	}
+	if len(a.Permissions) == 0 {
+		a.Permissions = s.cfg.Cloud.usualPermissions()
+	}
+	set, refused := s.cfg.Cloud.parseScope(strings.Join(a.Permissions, " "))
+	if refused != nil {
+		return fmt.Errorf("adding application %s: %w", a.ID, refused)
+	}
+	registered := make(map[Host][]string)
+	for _, scope := range set.apis {
+		registered[scope.host] = append(registered[scope.host], scope.name)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.state.directory(a.DirectoryID)
+	if d == nil {
+		return fmt.Errorf("adding application %s: no directory %q", a.ID, a.DirectoryID)
+	}
+	a.DirectoryID, a.ID = d.ID, strings.ToLower(a.ID)
+	s.state.apps[a.ID] = &application{Application: a, registered: registered}
+	return nil
+}
+
+func (c Cloud) usualPermissions() []string {
+	return []string{
+		c.PartnerCenter.Audiences[0] + "/user_impersonation", c.ARM.Audiences[0] + "/user_impersonation",
+		c.Graph.Audiences[0] + "/User.Read", c.Graph.Audiences[0] + "/Directory.Read.All",
+	}
+}
+
+// checkRedirectURI tells what the portal would refuse.
+func checkRedirectURI(uri string) error {
+	if len(uri) > 256 {
+		return errors.New("longer than 256 characters")
+	}
+	if strings.ContainsAny(uri, "!$'(),;*") {
+		return errors.New("has a character that is not allowed")
+	}
+	u, err := url.Parse(uri)
+	if err != nil || u.Host == "" || u.Fragment != "" {
+		return errors.New("is no absolute URL without a fragment")
+	}
+	loopback := u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1"
+	if u.Scheme != "https" && (u.Scheme != "http" || !loopback) {
+		return errors.New("must be https, or http on localhost")
+	}
+	return nil
+}
+
+// redirect finds the registered redirect URI that a request names: exact, the port of http://localhost aside.
+func (a *application) redirect(uri string) (RedirectURI, bool) {
+	for _, r := range a.RedirectURIs {
+		if r.URI == uri || (strings.HasPrefix(uri, "http://localhost") && withoutPort(r.URI) == withoutPort(uri)) {
+			return r, true
+		}
+	}
+	return RedirectURI{}, false
+}
+
+func withoutPort(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme != "http" || u.Hostname() != "localhost" {
+		return uri
+	}
+	u.Host = u.Hostname()
+	return u.String()
+}

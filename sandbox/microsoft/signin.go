@@ -1,0 +1,195 @@
+package microsoft
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// A Visitor is how a person behaves on the pages.
+type Visitor struct {
+	UPN, Password string
+	// ApproveMFA answers the second factor's request; without it, it is denied.
+	ApproveMFA bool
+	// RegisterMFA goes on where more information is required; without it, the page is cancelled.
+	RegisterMFA bool
+	// Accept grants the consent; without it, it is declined.
+	Accept bool
+	// Organization ticks the box, where there is one, to consent for the whole organization.
+	Organization bool
+}
+
+// A PageError is a sign-in that ended, or went in circles, on one of the pages: the application never hears of it.
+type PageError struct {
+	Title string // of the page
+	Alert string // what it says, with the AADSTS code
+}
+
+func (e *PageError) Error() string { return "sign-in stays on the page " + e.Title + ": " + e.Alert }
+
+// maxPages is more than any sign-in has; a visitor who sees more is going in circles.
+const maxPages = 12
+
+// SignIn opens authorizeURL and goes through the pages as v would, without a browser: it posts their real forms. It
+// stops at the redirect to the application, whose address it returns without following it; with the response mode
+// form_post the fields come back as the query of that address. client's cookie jar, if any, is the browser's; its
+// CheckRedirect is not used. A sign-in that cannot go on returns a *PageError.
+func SignIn(ctx context.Context, client *http.Client, authorizeURL string, v Visitor) (*url.URL, error) {
+	at, err := url.Parse(authorizeURL)
+	if err != nil {
+		return nil, fmt.Errorf("reading the authorize URL: %w", err)
+	}
+	browser := *client
+	browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, authorizeURL, nil)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the authorize request: %w", err)
+	}
+	seen := make(map[string]bool) // pages answered: seeing one again means that the answer was not taken
+	for range maxPages {
+		answer, err := browser.Do(request)
+		if err != nil {
+			return nil, fmt.Errorf("opening a sign-in page: %w", err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil {
+			return nil, fmt.Errorf("reading a sign-in page: %w", err)
+		}
+		if location := answer.Header.Get("Location"); location != "" {
+			return at.Parse(location)
+		}
+		shown, err := parsePage(body)
+		if err != nil {
+			return nil, fmt.Errorf("reading a sign-in page: %w", err)
+		}
+		target, err := at.Parse(shown.action)
+		if err != nil {
+			return nil, fmt.Errorf("reading a form's address: %w", err)
+		}
+		if shown.form == "formpost" {
+			target.RawQuery = shown.fields.Encode()
+			return target, nil
+		}
+		if shown.action == "" || seen[shown.form] {
+			return nil, &PageError{Title: shown.title, Alert: shown.alert}
+		}
+		seen[shown.form] = true
+		if err := v.fill(&shown); err != nil {
+			return nil, err
+		}
+		request, err = http.NewRequestWithContext(ctx, http.MethodPost, target.String(), strings.NewReader(shown.fields.Encode()))
+		if err != nil {
+			return nil, fmt.Errorf("preparing a form: %w", err)
+		}
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	return nil, errors.New("the sign-in goes in circles")
+}
+
+// A shownPage is what a visitor finds on a page.
+type shownPage struct {
+	title, alert string
+	form, action string            // id and address of the page's form
+	ids          map[string]string // id of a button → its name=value
+	fields       url.Values
+}
+
+// press adds a button's value to the form.
+func (p *shownPage) press(id string) error {
+	pair, ok := p.ids[id]
+	if !ok {
+		return fmt.Errorf("the page %q has no button %q", p.title, id)
+	}
+	name, value, _ := strings.Cut(pair, "=")
+	if name != "" {
+		p.fields.Set(name, value)
+	}
+	return nil
+}
+
+// fill answers a page as the visitor does.
+func (v Visitor) fill(p *shownPage) error {
+	choose := func(yes bool, accept, decline string) error {
+		if yes {
+			return p.press(accept)
+		}
+		return p.press(decline)
+	}
+	switch p.form {
+	case "pick-form":
+		p.fields.Set("account", strings.ToLower(v.UPN))
+		return nil
+	case "account-form":
+		p.fields.Set("username", v.UPN)
+		return p.press("account-next")
+	case "password-form":
+		p.fields.Set("password", v.Password)
+		return p.press("password-next")
+	case "register-form":
+		return choose(v.RegisterMFA, "mfa-register", "mfa-cancel")
+	case "mfa-form":
+		return choose(v.ApproveMFA, "mfa-approve", "mfa-deny")
+	case "approval-form":
+		return p.press("approval-return")
+	case "consent-form":
+		if _, offered := p.ids["consent-organization"]; offered && v.Organization {
+			p.fields.Set("organization", "1")
+		}
+		return choose(v.Accept, "consent-accept", "consent-cancel")
+	}
+	return fmt.Errorf("the page %q has an unknown form %q", p.title, p.form)
+}
+
+// parsePage reads the one form of a page. The pages are ours, so that the lenient XML reader suffices.
+func parsePage(body []byte) (shownPage, error) {
+	p := shownPage{ids: make(map[string]string), fields: make(url.Values)}
+	decoder := xml.NewDecoder(strings.NewReader(string(body)))
+	decoder.Strict, decoder.AutoClose, decoder.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
+	var text *string // where character data goes
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return p, nil
+		}
+		if err != nil {
+			return p, err
+		}
+		switch token := token.(type) {
+		case xml.CharData:
+			if text != nil {
+				*text += string(token)
+			}
+		case xml.EndElement:
+			text = nil
+		case xml.StartElement:
+			attributes := make(map[string]string)
+			for _, a := range token.Attr {
+				attributes[a.Name.Local] = a.Value
+			}
+			text = p.take(token.Name.Local, attributes)
+		}
+	}
+}
+
+// take notes one element, and says where its text goes.
+func (p *shownPage) take(element string, attributes map[string]string) *string {
+	switch {
+	case element == "title":
+		return &p.title
+	case attributes["role"] == "alert":
+		return &p.alert
+	case element == "form":
+		p.form, p.action = attributes["id"], attributes["action"]
+	case element == "input" && attributes["type"] == "hidden":
+		p.fields.Add(attributes["name"], attributes["value"])
+	case element == "button", element == "input" && attributes["type"] == "checkbox":
+		p.ids[attributes["id"]] = attributes["name"] + "=" + attributes["value"]
+	}
+	return nil
+}

@@ -1,0 +1,215 @@
+package microsoft
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// A Host is one of the simulator's listeners. The three APIs are also the resources that tokens are issued for.
+type Host string
+
+// The listeners.
+const (
+	Login         Host = "login"
+	PartnerCenter Host = "partnercenter"
+	Graph         Host = "graph"
+	ARM           Host = "arm"
+	Control       Host = "control"
+)
+
+// Config is what a Simulator needs. The zero Config is usable.
+type Config struct {
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+
+	// Advance moves the clock forward; whoever owns the clock provides it. When set, the control listener serves
+	// POST /_sim/clock. Default: none.
+	Advance func(time.Duration)
+
+	// Log receives one record per request at debug level. Default: discard.
+	Log *slog.Logger
+
+	// Cloud is the cloud to be. Default: Global().
+	Cloud Cloud
+
+	// TLS serves https with a certificate of a generated authority (RootCAs, AuthorityPEM) on every listener but
+	// Control. MSAL insists on it, and so do browsers for cookies that cross sites.
+	TLS bool
+
+	// Addresses says where to listen, host by host. Default: a free port of 127.0.0.1.
+	Addresses map[Host]string
+
+	// Hostname is the name in the URLs. Browsers take 127.0.0.1 and localhost for different sites, which shows what
+	// SameSite cookies do. Default: 127.0.0.1.
+	Hostname string
+}
+
+// A Simulator is a running simulated Microsoft. Its methods are safe for concurrent use.
+type Simulator struct {
+	cfg       Config
+	urls      map[Host]string
+	servers   []*http.Server
+	serving   sync.WaitGroup
+	authority *authority // nil without TLS
+	requests  *requestLog
+
+	mu    sync.Mutex // guards state
+	state state
+}
+
+// Start checks cfg, makes the keys, and serves until Close.
+func Start(cfg Config) (*Simulator, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Cloud.Name == "" {
+		cfg.Cloud = Global()
+	}
+	if cfg.Hostname == "" {
+		cfg.Hostname = "127.0.0.1"
+	}
+	s := &Simulator{cfg: cfg, urls: make(map[Host]string), requests: &requestLog{}, state: newState()}
+	ring, err := newKeyring(cfg.Now().UTC())
+	if err != nil {
+		return nil, err
+	}
+	s.state.keys = ring
+	if cfg.TLS {
+		if s.authority, err = newAuthority(cfg.Hostname, cfg.Now()); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.listen(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// listen opens all listeners before any of them serves, so that every page knows every address.
+func (s *Simulator) listen() error {
+	hosts := []struct {
+		host    Host
+		handler http.Handler
+	}{
+		{Login, s.observed(Login, s.loginRoutes())},
+		{PartnerCenter, s.observed(PartnerCenter, s.partnerCenterRoutes())},
+		{Graph, s.observed(Graph, s.graphRoutes())},
+		{ARM, s.observed(ARM, s.armRoutes())},
+		{Control, s.controlRoutes()},
+	}
+	listeners := make([]net.Listener, 0, len(hosts))
+	for _, h := range hosts {
+		address := s.cfg.Addresses[h.host]
+		if address == "" {
+			address = "127.0.0.1:0"
+		}
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			for _, l := range listeners {
+				l.Close()
+			}
+			return fmt.Errorf("listening for %s: %w", h.host, err)
+		}
+		scheme := "http"
+		if s.cfg.TLS && h.host != Control {
+			scheme = "https"
+			listener = tls.NewListener(listener, s.authority.server)
+		}
+		_, port, _ := net.SplitHostPort(listener.Addr().String())
+		s.urls[h.host] = scheme + "://" + net.JoinHostPort(s.cfg.Hostname, port)
+		listeners = append(listeners, listener)
+	}
+	for i, h := range hosts {
+		server := &http.Server{
+			Handler:           h.handler,
+			ReadHeaderTimeout: 30 * time.Second,
+			ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+		}
+		s.servers = append(s.servers, server)
+		s.serving.Go(func() {
+			if err := server.Serve(listeners[i]); !errors.Is(err, http.ErrServerClosed) {
+				s.cfg.Log.Error("simulated Microsoft stopped serving", "host", h.host, "error", err)
+			}
+		})
+	}
+	return nil
+}
+
+// Close ends all listeners and connections and waits for the listeners' goroutines.
+func (s *Simulator) Close() error {
+	var errs []error
+	for _, server := range s.servers {
+		errs = append(errs, server.Close())
+	}
+	s.serving.Wait()
+	return errors.Join(errs...)
+}
+
+// LoginURL is the authority, {login} of microsoft-identity.md, without a trailing slash.
+func (s *Simulator) LoginURL() string { return s.urls[Login] }
+
+// PartnerCenterURL is the address of the Partner Center API.
+func (s *Simulator) PartnerCenterURL() string { return s.urls[PartnerCenter] }
+
+// GraphURL is the address of Graph, without its version.
+func (s *Simulator) GraphURL() string { return s.urls[Graph] }
+
+// ARMURL is the address of Azure Resource Manager.
+func (s *Simulator) ARMURL() string { return s.urls[ARM] }
+
+// ControlURL is the address of the control API, always http. What it serves is told at controlRoutes.
+func (s *Simulator) ControlURL() string { return s.urls[Control] }
+
+// Cloud returns the cloud that is simulated.
+func (s *Simulator) Cloud() Cloud { return s.cfg.Cloud }
+
+// RootCAs returns the authority to trust when Config.TLS is set, nil otherwise.
+func (s *Simulator) RootCAs() *x509.CertPool {
+	if s.authority == nil {
+		return nil
+	}
+	return s.authority.pool
+}
+
+// AuthorityPEM returns the same authority for programs that read a file, nil without TLS.
+func (s *Simulator) AuthorityPEM() []byte {
+	if s.authority == nil {
+		return nil
+	}
+	return s.authority.pem
+}
+
+// Client returns an HTTP client with a cookie-less transport of its own that trusts the simulator. The caller may add
+// a cookie jar; Close of its idle connections is the caller's.
+func (s *Simulator) Client() *http.Client {
+	transport := &http.Transport{DialContext: (&net.Dialer{}).DialContext}
+	if s.authority != nil {
+		transport.TLSClientConfig = &tls.Config{RootCAs: s.authority.pool}
+	}
+	return &http.Client{Transport: transport}
+}
+
+func (s *Simulator) now() time.Time { return s.cfg.Now().UTC() }
+
+// wait holds a request for d of real time, or until its client has gone.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

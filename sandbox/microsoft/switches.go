@@ -1,0 +1,215 @@
+package microsoft
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Policy is a directory's Conditional Access, in the few ways that matter here. It is evaluated at every sign-in and
+// at every redemption.
+type Policy struct {
+	// APIs that the policy covers; it acts only where one of them is named. Default: all.
+	APIs []Host
+
+	RequireMFA bool
+	// SignInFrequency is the greatest age of a sign-in at redemption (70043); 0: none.
+	SignInFrequency time.Duration
+	// RememberMFA is the greatest age of the MFA proof at redemption (50078); 0: no limit.
+	RememberMFA time.Duration
+	// Block refuses everything (53003).
+	Block bool
+	// BlockServers refuses redemptions only, as a location policy that knows the office but not the data centre.
+	BlockServers bool
+	// BlockDeviceCode refuses refresh tokens that the device code flow gave.
+	BlockDeviceCode bool
+
+	// AdminConsentOnly forbids people to consent for themselves.
+	AdminConsentOnly bool
+	// IgnoreMFAClaims makes the claims parameter of the authorize request ineffective.
+	IgnoreMFAClaims bool
+	// RefuseClaims answers an authorize request that has a claims parameter with invalid_request.
+	RefuseClaims bool
+	// PasswordChangeRevokes ends refresh tokens at a password change, as field reports say; the documentation says
+	// otherwise (microsoft-identity.md §6.1).
+	PasswordChangeRevokes bool
+}
+
+func (p Policy) covers(hosts ...Host) bool {
+	return len(p.APIs) == 0 || slices.ContainsFunc(hosts, func(h Host) bool { return slices.Contains(p.APIs, h) })
+}
+
+// SetPolicy replaces a directory's policy.
+func (s *Simulator) SetPolicy(directoryID string, p Policy) error {
+	return s.onDirectory(directoryID, func(d *directory) { d.policy = p })
+}
+
+// SetPartnerCenter replaces how Partner Center treats a directory.
+func (s *Simulator) SetPartnerCenter(directoryID string, mode PartnerCenterMode) error {
+	return s.onDirectory(directoryID, func(d *directory) { d.partner = mode })
+}
+
+// RevokeSessions ends a person's sessions and refresh tokens as of now (50173).
+func (s *Simulator) RevokeSessions(upn string) error {
+	return s.onUser(upn, func(u *user) { u.revoke(s.now()) })
+}
+
+// SetPassword changes a password; whether that ends refresh tokens is the policy's PasswordChangeRevokes.
+func (s *Simulator) SetPassword(upn, password string) error {
+	return s.onUser(upn, func(u *user) {
+		u.Password = password
+		if s.state.directories[u.DirectoryID].policy.PasswordChangeRevokes {
+			u.revoke(s.now())
+		}
+	})
+}
+
+// SetMFA changes how a person stands to MFA. Refresh tokens keep the proof they were made with.
+func (s *Simulator) SetMFA(upn string, mfa MFA) error {
+	if !slices.Contains([]MFA{MFANone, MFARegistered, MFARequired, MFAExternal}, mfa) {
+		return fmt.Errorf("setting MFA of %s: there is no %q", upn, mfa)
+	}
+	return s.onUser(upn, func(u *user) { u.MFA = mfa })
+}
+
+// SetRoles changes who a person is in the partner's directory.
+func (s *Simulator) SetRoles(upn string, globalAdmin, adminAgent bool) error {
+	return s.onUser(upn, func(u *user) { u.GlobalAdmin, u.AdminAgent = globalAdmin, adminAgent })
+}
+
+// Disable blocks an account (50057) until Enable.
+func (s *Simulator) Disable(upn string) error {
+	return s.onUser(upn, func(u *user) { u.Disabled = true })
+}
+
+// Enable unblocks an account.
+func (s *Simulator) Enable(upn string) error {
+	return s.onUser(upn, func(u *user) { u.Disabled = false })
+}
+
+// RefuseUser makes every sign-in and redemption of a person fail with an AADSTS code, 50053 for example; 0 ends that.
+func (s *Simulator) RefuseUser(upn string, code int) error {
+	if _, known := refusals[code]; code != 0 && !known {
+		return fmt.Errorf("refusing %s: the simulator has no AADSTS%d", upn, code)
+	}
+	return s.onUser(upn, func(u *user) { u.refused = code })
+}
+
+// RemoveUser deletes an account (50034).
+func (s *Simulator) RemoveUser(upn string) error {
+	return s.onUser(upn, func(u *user) { delete(s.state.users, strings.ToLower(u.UPN)) })
+}
+
+// RemoveApplication deletes a registration (700016).
+func (s *Simulator) RemoveApplication(id string) error {
+	return s.onApplication(id, func(a *application) { delete(s.state.apps, a.ID) })
+}
+
+// DisableApplication disables a registration (7000112).
+func (s *Simulator) DisableApplication(id string) error {
+	return s.onApplication(id, func(a *application) { a.Disabled = true })
+}
+
+// SetSecrets replaces the application's secrets. Refresh tokens are bound to none of them.
+func (s *Simulator) SetSecrets(id string, secrets ...Secret) error {
+	return s.onApplication(id, func(a *application) { a.Secrets = slices.Clone(secrets) })
+}
+
+// GrantConsent consents to scopes without any page; an empty upn means for the whole organization.
+func (s *Simulator) GrantConsent(directoryID, applicationID, upn string, scopes ...string) error {
+	set, refused := s.cfg.Cloud.parseScope(strings.Join(scopes, " "))
+	if refused != nil {
+		return fmt.Errorf("consenting to %s: %w", applicationID, refused)
+	}
+	return s.onApplication(applicationID, func(a *application) {
+		for _, host := range set.hosts() {
+			s.state.consent(directoryID, a.ID, upn, host, set.permissions(host, a))
+		}
+	})
+}
+
+// RemoveConsent withdraws every consent to the application in a directory, or to some APIs only.
+func (s *Simulator) RemoveConsent(directoryID, applicationID string, apis ...Host) error {
+	return s.onApplication(applicationID, func(a *application) {
+		for key := range s.state.consents {
+			if strings.EqualFold(key.directory, directoryID) && key.app == a.ID && (len(apis) == 0 || slices.Contains(apis, key.host)) {
+				delete(s.state.consents, key)
+			}
+		}
+	})
+}
+
+// Oddities are ways in which answers differ from the usual: as Microsoft's may, or as an attacker's would.
+type Oddities struct {
+	// OpaqueAccessTokens makes access tokens that are no JWT.
+	OpaqueAccessTokens bool
+	// LineBreaks separates the parts of error_description by CRLF, as older answers do.
+	LineBreaks bool
+	// ExtraFields adds members that no client knows.
+	ExtraFields bool
+	// OmitOptional leaves out every optional member of answers and errors.
+	OmitOptional bool
+	// KeepRefreshToken leaves refresh_token out of the answers to refresh grants.
+	KeepRefreshToken bool
+
+	// GraphPage is the greatest page that Graph gives. Default: 100.
+	GraphPage int
+	// ARMPolicyDenies makes ARM refuse a write without MFA by policy (403) and not by challenge (401).
+	ARMPolicyDenies bool
+
+	// IDTokenClaims and AccessTokenClaims replace claims; a nil value removes one.
+	IDTokenClaims, AccessTokenClaims map[string]any
+	// IDTokenSignature spoils the id_token's signature.
+	IDTokenSignature SignatureOddity
+}
+
+// A SignatureOddity is a way to spoil a signature.
+type SignatureOddity string
+
+// The ways. The zero SignatureOddity spoils nothing.
+const (
+	SignedByNobody   SignatureOddity = "none"    // alg none
+	SignedByStranger SignatureOddity = "foreign" // another key under a published kid
+	UnknownKey       SignatureOddity = "unknown" // a kid that is never published
+)
+
+// SetOddities replaces the oddities; the zero value ends them.
+func (s *Simulator) SetOddities(o Oddities) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.odd = o
+}
+
+func (s *Simulator) onDirectory(id string, change func(*directory)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.state.directory(id)
+	if d == nil {
+		return fmt.Errorf("no directory %q in the simulator", id)
+	}
+	change(d)
+	return nil
+}
+
+func (s *Simulator) onUser(upn string, change func(*user)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u := s.state.user(upn)
+	if u == nil {
+		return fmt.Errorf("no user %q in the simulator", upn)
+	}
+	change(u)
+	return nil
+}
+
+func (s *Simulator) onApplication(id string, change func(*application)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.state.app(id)
+	if a == nil {
+		return fmt.Errorf("no application %q in the simulator", id)
+	}
+	change(a)
+	return nil
+}

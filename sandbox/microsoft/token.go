@@ -1,0 +1,301 @@
+package microsoft
+
+import (
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxForm is the greatest body that the token endpoint reads; refresh tokens and assertions are some kB long.
+const maxForm = 256 << 10
+
+// A tokenForm is a request to the token endpoint.
+type tokenForm struct {
+	version   int
+	tenant    string
+	endpoint  string // its own address, the audience of client assertions
+	values    url.Values
+	address   string // of the caller
+	now       time.Time
+	clientID  string
+	secret    string
+	assertion string
+}
+
+// A proof is a redeemed code or refresh token: who proved what, and when.
+type proof struct {
+	user      *user
+	directory *directory
+	auth      authentication
+	scopes    scopeSet // asked for at the authorize endpoint
+	nonce     string
+	spa       bool
+	device    bool
+}
+
+// token is the token endpoint (microsoft-identity.md §3).
+func (s *Simulator) token(version int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		form, refused := s.readTokenForm(w, r, version)
+		entry := entryOf(r)
+		entry.GrantType, entry.Scope, entry.ClientID = form.values.Get("grant_type"), form.values.Get("scope"), form.clientID
+		if version == 1 {
+			entry.Scope = form.values.Get("resource")
+		}
+		if refused != nil {
+			s.writeRefusal(w, r, refused)
+			return
+		}
+		answer, refused := s.redeem(form)
+		if refused != nil {
+			s.writeRefusal(w, r, refused)
+			return
+		}
+		writeJSON(w, http.StatusOK, answer)
+	}
+}
+
+// readTokenForm reads the body, and nothing else: a secret in the query is as good as none.
+func (s *Simulator) readTokenForm(w http.ResponseWriter, r *http.Request, version int) (tokenForm, *refusal) {
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	form := tokenForm{
+		version: version, tenant: r.PathValue("tenant"), endpoint: s.LoginURL() + r.URL.Path, address: host, now: s.now(),
+	}
+	if r.Method != http.MethodPost {
+		return form, refuse(900561)
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		return form, refuse(9002313)
+	}
+	form.values = r.PostForm
+	for name, values := range form.values {
+		if len(values) > 1 {
+			return form, refuse(9000411).about("The parameter '" + name + "' was sent more than once.")
+		}
+	}
+	form.clientID, form.secret = form.values.Get("client_id"), form.values.Get("client_secret")
+	form.assertion = form.values.Get("client_assertion")
+	if id, secret, ok := r.BasicAuth(); ok {
+		var err1, err2 error
+		if id, err1 = url.QueryUnescape(id); err1 == nil {
+			secret, err2 = url.QueryUnescape(secret)
+		}
+		if err1 != nil || err2 != nil {
+			return form, refuse(9002313)
+		}
+		form.clientID, form.secret = id, secret
+	}
+	return form, nil
+}
+
+// redeem decides a token request in Microsoft's order: directory, application, its credential, the grant, the resource,
+// consent, policy.
+func (s *Simulator) redeem(f tokenForm) (map[string]any, *refusal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	grantType := f.values.Get("grant_type")
+	switch {
+	case grantType == "":
+		return nil, missing("grant_type")
+	case grantType != "authorization_code" && grantType != "refresh_token":
+		return nil, refuse(70003)
+	case f.clientID == "":
+		return nil, missing("client_id")
+	}
+	d, app, refused := s.state.party(f.tenant, f.clientID)
+	if refused != nil {
+		return nil, refused
+	}
+	certified, refused := f.authenticate(app)
+	if refused != nil {
+		return nil, refused
+	}
+	if s.state.looping(f) {
+		return nil, refuse(50196)
+	}
+	redeemGrant := s.state.redeemRefreshToken
+	if grantType == "authorization_code" {
+		redeemGrant = s.state.redeemCode
+	}
+	p, refused := redeemGrant(f, app, d)
+	if refused != nil {
+		return nil, refused
+	}
+	asked, request, refused := s.resourceOf(f, app, p)
+	if refused != nil {
+		return nil, refused
+	}
+	if refused := p.directory.policy.redemption(p, request.host, f.now); refused != nil {
+		return nil, refused
+	}
+	request.certified = certified
+	answer, err := s.answer(f, asked, request, p)
+	if err != nil {
+		return nil, refuse(90006).about(err.Error())
+	}
+	return answer, nil
+}
+
+// party finds the directory and the application of a request; the directory is nil for common and organizations.
+func (st *state) party(tenant, clientID string) (*directory, *application, *refusal) {
+	shared := tenant == "common" || tenant == "organizations"
+	d := st.directory(tenant)
+	if d == nil && !shared {
+		return nil, nil, refuse(90002)
+	}
+	if d != nil && d.Cloud != "" {
+		return nil, nil, refuse(90038)
+	}
+	app := st.app(clientID)
+	switch {
+	case app == nil, d != nil && d.ID != app.DirectoryID && !app.MultiTenant:
+		return d, nil, refuse(700016).about("The application with the identifier '" + clientID + "' was not found in the directory '" + tenant + "'.")
+	case app.Disabled:
+		return d, app, refuse(7000112)
+	case shared && !app.MultiTenant:
+		return d, app, refuse(50194)
+	}
+	return d, app, nil
+}
+
+// resourceOf decides which API the token is for and with which permissions.
+func (s *Simulator) resourceOf(f tokenForm, app *application, p proof) (scopeSet, tokenRequest, *refusal) {
+	request := tokenRequest{
+		app: app, directory: p.directory, user: p.user, auth: p.auth, address: f.address, nonce: p.nonce, version: f.version, now: f.now,
+	}
+	asked, refused := s.askedFor(f, p)
+	if refused != nil {
+		return asked, request, refused
+	}
+	hosts := asked.hosts()
+	if len(hosts) > 1 {
+		return asked, request, refuse(28000).about("The scope contains more than one resource: " + f.values.Get("scope"))
+	}
+	request.host, request.audience = Graph, s.cfg.Cloud.Graph.Audiences[0]
+	if len(hosts) == 1 {
+		request.host, request.audience = hosts[0], asked.apis[0].identifier
+	}
+	if slices.Contains(p.directory.Without, request.host) {
+		return asked, request, refuse(500011)
+	}
+	request.granted = s.state.consented(p.directory.ID, app.ID, p.user.UPN, request.host)
+	if len(hosts) == 0 {
+		return asked, request, nil // OpenID Connect scopes only
+	}
+	byDefault := asked.apis[0].name == defaultScope
+	if byDefault && len(app.registered[request.host]) == 0 {
+		return asked, request, refuse(650057)
+	}
+	if len(request.granted) == 0 && !s.state.principalIn(app, p.directory.ID) {
+		return asked, request, refuse(90099)
+	}
+	for _, name := range asked.permissions(request.host, app) {
+		if !byDefault && !slices.Contains(request.granted, name) {
+			return asked, request, refuse(65001)
+		}
+	}
+	if len(request.granted) == 0 {
+		return asked, request, refuse(65001)
+	}
+	return asked, request, nil
+}
+
+// askedFor reads scope (version 2) or resource (version 1).
+func (s *Simulator) askedFor(f tokenForm, p proof) (scopeSet, *refusal) {
+	if f.version == 1 {
+		resource := f.values.Get("resource")
+		if resource == "" {
+			if len(p.scopes.apis) == 0 {
+				return scopeSet{oidc: []string{"openid", "offline_access"}}, nil
+			}
+			resource = p.scopes.apis[0].identifier
+		}
+		set, refused := s.cfg.Cloud.parseScope(resource + "/" + defaultScope)
+		set.oidc = []string{"openid", "offline_access"} // version 1 always gives both
+		return set, refused
+	}
+	scope := f.values.Get("scope")
+	if strings.TrimSpace(scope) != "" {
+		return s.cfg.Cloud.parseScope(scope)
+	}
+	if f.values.Get("grant_type") == "refresh_token" {
+		return scopeSet{}, refuse(90009).about("The application '" + f.clientID + "' is requesting a token for itself.")
+	}
+	if len(p.scopes.hosts()) > 1 {
+		return scopeSet{}, refuse(28003)
+	}
+	return p.scopes, nil
+}
+
+// answer issues what was asked for and renders it (§3.3).
+func (s *Simulator) answer(f tokenForm, asked scopeSet, r tokenRequest, p proof) (map[string]any, error) {
+	access, life, err := s.accessToken(r)
+	if err != nil {
+		return nil, err
+	}
+	seconds := int64(life / time.Second)
+	body := map[string]any{"token_type": "Bearer", "access_token": access}
+	if f.version == 1 {
+		body["expires_in"], body["ext_expires_in"] = strconv.FormatInt(seconds, 10), strconv.FormatInt(seconds, 10)
+		body["expires_on"] = strconv.FormatInt(f.now.Add(life).Unix(), 10)
+		body["not_before"] = strconv.FormatInt(f.now.Unix(), 10)
+		body["resource"], body["scope"] = r.audience, strings.Join(r.granted, " ")
+	} else {
+		body["expires_in"], body["ext_expires_in"] = seconds, seconds
+		body["scope"] = grantedScope(asked, r)
+	}
+	if asked.asks("openid") {
+		if body["id_token"], err = s.idToken(r); err != nil {
+			return nil, err
+		}
+	}
+	refreshing := f.values.Get("grant_type") == "refresh_token"
+	if asked.asks("offline_access") && (!refreshing || !s.state.odd.KeepRefreshToken) {
+		body["refresh_token"] = s.state.issueRefreshToken(refreshToken{
+			app: r.app.ID, user: strings.ToLower(p.user.UPN), directory: p.directory.ID, scopes: p.scopes, auth: p.auth,
+			spa: p.spa, device: p.device, issued: f.now,
+		})
+	}
+	if f.values.Get("client_info") == "1" {
+		body["client_info"] = clientInfo(p.user, p.directory)
+	}
+	if s.state.odd.OmitOptional {
+		maps.DeleteFunc(body, func(name string, _ any) bool {
+			return name == "ext_expires_in" || name == "scope" || name == "not_before" || name == "client_info"
+		})
+	}
+	if s.state.odd.ExtraFields {
+		body["refresh_in"], body["foci"], body["xms_surprise"] = seconds/2, "1", map[string]any{"nested": []int{1, 2}}
+	}
+	return body, nil
+}
+
+// grantedScope is resource-qualified, has .default back when it was asked for, and lists the OpenID Connect scopes but
+// offline_access (§3.3, §8.4).
+func grantedScope(asked scopeSet, r tokenRequest) string {
+	var words []string
+	for _, a := range asked.apis {
+		words = append(words, a.text)
+	}
+	for _, name := range r.granted {
+		words = append(words, strings.TrimRight(r.audience, "/")+"/"+name)
+	}
+	for _, word := range asked.oidc {
+		if word != "offline_access" {
+			words = append(words, word)
+		}
+	}
+	var unique []string
+	for _, word := range words {
+		if !slices.Contains(unique, word) {
+			unique = append(unique, word)
+		}
+	}
+	return strings.Join(unique, " ")
+}
