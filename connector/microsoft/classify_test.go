@@ -35,7 +35,8 @@ func table() []struct {
 		{"50158", "invalid_grant", "U", codes{"": failure.MFARequired}},
 		{"50132 50133 50089 50057 50055 50053 50034 50020 50105", "invalid_grant", "U", codes{
 			"50132": failure.GrantRevoked, "50133": failure.GrantRevoked, "50089": failure.SignInRequired,
-			"50020": failure.AccountOutside, "50105": failure.AccountOutside, "": failure.AccountDisabled}},
+			"50020": failure.AccountOutside, "50105": failure.AccountOutside, "": failure.AccountDisabled,
+		}},
 		{"53000 53001 53003 530032 530034 530035", "access_denied", "U", codes{"": failure.AccessBlocked}},
 		{"65001", "invalid_grant", "U", codes{"": failure.ConsentMissing}},
 		{"54005 501481 700005", "invalid_grant", "U", codes{"54005": failure.CodeUsed, "": failure.CodeInvalid}},
@@ -203,8 +204,10 @@ func TestCallbackError(t *testing.T) {
 func TestCallbackEvidence(t *testing.T) {
 	l := newLab(t)
 	for _, separator := range []string{" ", "\r\n"} {
-		f := l.client.CallbackError(consent.CallbackError{Error: "access_denied", SubCode: "cancel",
-			Description: fmt.Sprintf("AADSTS65004: x.%[1]sTrace ID: %[2]s%[1]sCorrelation ID: %[3]s%[1]sTimestamp: 2026-11-23 10:15:02Z", separator, traceID, correlation)})
+		f := l.client.CallbackError(consent.CallbackError{
+			Error: "access_denied", SubCode: "cancel",
+			Description: fmt.Sprintf("AADSTS65004: x.%[1]sTrace ID: %[2]s%[1]sCorrelation ID: %[3]s%[1]sTimestamp: 2026-11-23 10:15:02Z", separator, traceID, correlation),
+		})
 		want := &failure.Evidence{Error: "access_denied", SubError: "cancel", Code: "65004", TraceID: traceID, CorrelationID: correlation}
 		if diff := cmp.Diff(want, f.Microsoft); diff != "" {
 			t.Errorf("evidence (-want +got):\n%s", diff)

@@ -21,8 +21,10 @@ type canned struct {
 
 // RoundTrip implements http.RoundTripper.
 func (c canned) RoundTrip(req *http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: c.status, Status: http.StatusText(c.status), Header: http.Header{}, Request: req,
-		Body: io.NopCloser(bytes.NewReader(c.body))}, nil
+	return &http.Response{
+		StatusCode: c.status, Status: http.StatusText(c.status), Header: http.Header{}, Request: req,
+		Body: io.NopCloser(bytes.NewReader(c.body)),
+	}, nil
 }
 
 func cannedClient(t *testing.T, status int, body []byte) *microsoft.Client {

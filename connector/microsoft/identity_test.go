@@ -114,8 +114,10 @@ func TestIdentity(t *testing.T) {
 			l := newLab(t)
 			l.route(keysPath, keySet(t, s.jwk("")))
 			got, err := identify(l, s.sign(t, idClaims(l, tc.change(l))))
-			want := token.Identity{DirectoryID: directory, Guest: tc.guest,
-				Person: token.Person{ObjectID: "the-object", Username: "int@contoso.example", Name: "Integration"}}
+			want := token.Identity{
+				DirectoryID: directory, Guest: tc.guest,
+				Person: token.Person{ObjectID: "the-object", Username: "int@contoso.example", Name: "Integration"},
+			}
 			if diff := cmp.Diff(want, got); err != nil || diff != "" {
 				t.Errorf("Identity() error %v (-want +got):\n%s", err, diff)
 			}

@@ -202,10 +202,14 @@ func TestProbeEvidence(t *testing.T) {
 	l.route(graphPath, respond(403, `{"error":{"code":"Authorization_RequestDenied","message":"`+canaryAccess+`"}}`, "Request-Id", traceID, "Client-Request-Id", correlation))
 	ctx := failure.WithReference(context.Background(), "REF1")
 	for api, want := range map[token.API]*failure.Record{
-		token.PartnerCenter: {Code: failure.APIRefused, Params: map[string]string{"api": "Partner Center"}, Reference: "REF1",
-			Microsoft: &failure.Evidence{Code: "900420", TraceID: traceID, CorrelationID: correlation, Status: 401}},
-		token.Graph: {Code: failure.APIRefused, Params: map[string]string{"api": "Microsoft Graph"}, Reference: "REF1",
-			Microsoft: &failure.Evidence{Error: "Authorization_RequestDenied", TraceID: traceID, CorrelationID: correlation, Status: 403}},
+		token.PartnerCenter: {
+			Code: failure.APIRefused, Params: map[string]string{"api": "Partner Center"}, Reference: "REF1",
+			Microsoft: &failure.Evidence{Code: "900420", TraceID: traceID, CorrelationID: correlation, Status: 401},
+		},
+		token.Graph: {
+			Code: failure.APIRefused, Params: map[string]string{"api": "Microsoft Graph"}, Reference: "REF1",
+			Microsoft: &failure.Evidence{Error: "Authorization_RequestDenied", TraceID: traceID, CorrelationID: correlation, Status: 403},
+		},
 	} {
 		got := l.client.Probe(ctx, labClient(), api, secret.New(canaryAccess))
 		if diff := cmp.Diff(want, got.Failure); diff != "" {

@@ -48,15 +48,23 @@ func Profiles() []Profile {
 		partnerCenter = "https://api.partnercenter.microsoft.com"
 	)
 	return []Profile{
-		{globalCloud, "https://login.microsoftonline.com", sts,
-			userImpersonation(partnerCenter), graph("https://graph.microsoft.com"), userImpersonation("https://management.azure.com")},
-		{"usgov", "https://login.microsoftonline.us", sts,
-			userImpersonation(partnerCenter), graph("https://graph.microsoft.us"), userImpersonation("https://management.usgovcloudapi.net")},
-		{"usgov-dod", "https://login.microsoftonline.us", sts,
-			userImpersonation(partnerCenter), graph("https://dod-graph.microsoft.us"), userImpersonation("https://management.usgovcloudapi.net")},
-		{"china", "https://login.partner.microsoftonline.cn", "https://sts.chinacloudapi.cn",
+		{
+			globalCloud, "https://login.microsoftonline.com", sts,
+			userImpersonation(partnerCenter), graph("https://graph.microsoft.com"), userImpersonation("https://management.azure.com"),
+		},
+		{
+			"usgov", "https://login.microsoftonline.us", sts,
+			userImpersonation(partnerCenter), graph("https://graph.microsoft.us"), userImpersonation("https://management.usgovcloudapi.net"),
+		},
+		{
+			"usgov-dod", "https://login.microsoftonline.us", sts,
+			userImpersonation(partnerCenter), graph("https://dod-graph.microsoft.us"), userImpersonation("https://management.usgovcloudapi.net"),
+		},
+		{
+			"china", "https://login.partner.microsoftonline.cn", "https://sts.chinacloudapi.cn",
 			userImpersonation("https://partner.partnercenterapi.microsoftonline.cn"), graph("https://microsoftgraph.chinacloudapi.cn"),
-			userImpersonation("https://management.chinacloudapi.cn")},
+			userImpersonation("https://management.chinacloudapi.cn"),
+		},
 	}
 }
 

@@ -355,8 +355,10 @@ func TestTokenRequestIsLogged(t *testing.T) {
 	_, err := renew(l, token.Graph)
 	log := l.logged()
 	id := l.seen(tokenPath)[0].header.Get("client-request-id")
-	for _, want := range []string{"cloud=lab", "directory=" + directory, "api=graph", "grant=refresh_token", "dur=", "kind=signin", "code=grant_revoked",
-		"trace_id=" + traceID, "correlation_id=" + correlation, "client_request_id=" + id} {
+	for _, want := range []string{
+		"cloud=lab", "directory=" + directory, "api=graph", "grant=refresh_token", "dur=", "kind=signin", "code=grant_revoked",
+		"trace_id=" + traceID, "correlation_id=" + correlation, "client_request_id=" + id,
+	} {
 		if !strings.Contains(log, want) {
 			t.Errorf("log = %s, want %s in it", log, want)
 		}

@@ -197,8 +197,10 @@ func TestSimulatedRefusals(t *testing.T) {
 		t.Run(string(want), func(t *testing.T) {
 			c := newCrossing(t, "global", simulated.Global())
 			c.consent()
-			refreshToken, err := c.sim.IssueRefreshToken(simulated.RefreshToken{UPN: admin, ApplicationID: application,
-				IssuedAt: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)})
+			refreshToken, err := c.sim.IssueRefreshToken(simulated.RefreshToken{
+				UPN: admin, ApplicationID: application,
+				IssuedAt: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC),
+			})
 			c.must(err)
 			refusals[want](c)
 			_, err = c.renew(secret.New(refreshToken), token.Graph)
