@@ -37,6 +37,9 @@ func (i instant) Value() (driver.Value, error) {
 	return stored(i.at).Format(instantLayout), nil
 }
 
+// GormDataType implements gorm's GormDataTypeInterface; without it gorm looks for relations in the fields of a struct.
+func (instant) GormDataType() string { return "string" }
+
 // Scan implements sql.Scanner.
 func (i *instant) Scan(v any) error {
 	switch v := v.(type) {
@@ -96,6 +99,9 @@ func (f facts[T]) Value() (driver.Value, error) {
 	}
 	return string(text), nil
 }
+
+// GormDataType implements gorm's GormDataTypeInterface, as instant's does.
+func (facts[T]) GormDataType() string { return "string" }
 
 // Scan implements sql.Scanner.
 func (f *facts[T]) Scan(v any) error {

@@ -206,6 +206,9 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 		return nil, fmt.Errorf("reading what is due: %w", err)
 	}
 	slices.SortStableFunc(rows, func(a, b scheduleRow) int {
+		if a.SlackDay == nothingToSave {
+			return cmp.Compare(a.SlackDay, b.SlackDay) // the longest due first, as they come
+		}
 		return cmp.Or(cmp.Compare(a.SlackDay, b.SlackDay), a.ExpiresAt.at.Compare(b.ExpiresAt.at))
 	})
 	tenants := make([]string, len(rows))

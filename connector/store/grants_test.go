@@ -1,0 +1,146 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+func TestGrantRefusals(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		ctx := t.Context()
+		owner := addTenant(t, s)
+		g := newGrant(owner.ID, token.Active, noon)
+		if err := s.SaveGrant(ctx, &g); err != nil {
+			t.Fatalf("SaveGrant() = %v", err)
+		}
+		for name, tc := range map[string]struct {
+			change func(g *token.Grant)
+			want   error
+		}{
+			"exists":                      {func(g *token.Grant) { g.Version = 0 }, token.ErrStale},
+			"exists, newer":               {func(g *token.Grant) { g.Version, g.IssuedAt = 0, noon.Add(time.Hour) }, token.ErrStale},
+			"changed":                     {func(g *token.Grant) { g.Version, g.IssuedAt = 5, noon.Add(time.Hour) }, token.ErrStale},
+			"older":                       {func(g *token.Grant) { g.IssuedAt = noon.Add(-time.Millisecond) }, token.ErrStale},
+			"never stored":                {func(g *token.Grant) { g.Slot = token.Pending }, token.ErrStale},
+			"of no tenant":                {func(g *token.Grant) { g.Version, g.TenantID = 0, "nobody" }, tenant.ErrNotFound},
+			"of no tenant, and versioned": {func(g *token.Grant) { g.TenantID = "nobody" }, token.ErrStale},
+		} {
+			refused := g
+			refused.RefreshToken = secret.New("another")
+			tc.change(&refused)
+			version := refused.Version
+			if err := s.SaveGrant(ctx, &refused); !errors.Is(err, tc.want) || refused.Version != version {
+				t.Errorf("SaveGrant() of one that is %s = %v, version %d, want %v, version %d", name, err, refused.Version, tc.want, version)
+			}
+		}
+		timeless := g
+		timeless.IssuedAt = time.Time{}
+		if err := s.SaveGrant(ctx, &timeless); err == nil {
+			t.Error("SaveGrant() without a time of issue = nil, want an error")
+		}
+		got, err := s.Grant(ctx, owner.ID, token.Active)
+		if diff := cmp.Diff(g, got, cmp.Comparer(revealed)); err != nil || diff != "" {
+			t.Errorf("Grant() after the refusals = _, %v, differs (-want +got):\n%s", err, diff)
+		}
+		if _, err := s.Grant(ctx, owner.ID, token.Pending); !errors.Is(err, tenant.ErrNotFound) {
+			t.Errorf("Grant() of an empty slot = _, %v, want %v", err, tenant.ErrNotFound)
+		}
+	})
+}
+
+func TestGrants(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		ctx := t.Context()
+		owner := addTenant(t, s)
+		g := newGrant(owner.ID, token.Active, noon)
+		if err := s.SaveGrant(ctx, &g); err != nil || g.Version != 1 {
+			t.Fatalf("SaveGrant() = %v, version %d, want version 1", err, g.Version)
+		}
+		if !g.IssuedAt.Equal(noonStored) {
+			t.Errorf("SaveGrant() leaves IssuedAt %v, want %v", g.IssuedAt, noonStored)
+		}
+		g.Checks = token.Checks{MFA: token.No} // what was learned of the same value
+		if err := s.SaveGrant(ctx, &g); err != nil || g.Version != 2 {
+			t.Fatalf("SaveGrant() of the same issue = %v, version %d, want version 2", err, g.Version)
+		}
+		g.RefreshToken, g.IssuedAt, g.Scopes = secret.New("the successor"), noon.Add(time.Hour), nil
+		if err := s.SaveGrant(ctx, &g); err != nil || g.Version != 3 {
+			t.Fatalf("SaveGrant() of the successor = %v, version %d, want version 3", err, g.Version)
+		}
+		got, err := s.Grant(ctx, owner.ID, token.Active)
+		if diff := cmp.Diff(g, got, cmp.Comparer(revealed)); err != nil || diff != "" {
+			t.Errorf("Grant() = _, %v, differs (-want +got):\n%s", err, diff)
+		}
+		for range 2 { // also when it is gone already
+			if err := s.DeleteGrant(ctx, owner.ID, token.Active); err != nil {
+				t.Errorf("DeleteGrant() = %v", err)
+			}
+		}
+		if _, err := s.Grant(ctx, owner.ID, token.Active); !errors.Is(err, tenant.ErrNotFound) {
+			t.Errorf("Grant() of a deleted one = _, %v, want %v", err, tenant.ErrNotFound)
+		}
+	})
+}
+
+func TestGrantMovesToAnotherSlot(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		ctx := t.Context()
+		owner := addTenant(t, s)
+		pending := newGrant(owner.ID, token.Pending, noon)
+		if err := s.SaveGrant(ctx, &pending); err != nil {
+			t.Fatalf("SaveGrant() = %v", err)
+		}
+		err := s.Transact(ctx, func(ctx context.Context) error {
+			moved, err := s.Grant(ctx, owner.ID, token.Pending)
+			if err != nil {
+				return err
+			}
+			moved.Slot, moved.Version = token.Active, 0
+			return errors.Join(s.SaveGrant(ctx, &moved), s.DeleteGrant(ctx, owner.ID, token.Pending))
+		})
+		if err != nil {
+			t.Fatalf("Transact() = %v", err)
+		}
+		got, err := s.Grant(ctx, owner.ID, token.Active)
+		if err != nil || got.RefreshToken.Reveal() != pending.RefreshToken.Reveal() {
+			t.Errorf("Grant() of the new slot = _, %v, want the value of the old one", err)
+		}
+	})
+}
+
+func TestGrantIsReplacedByOneOfMany(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		owner := addTenant(t, s)
+		g := newGrant(owner.ID, token.Active, noon)
+		if err := s.SaveGrant(t.Context(), &g); err != nil {
+			t.Fatalf("SaveGrant() = %v", err)
+		}
+		results := make(chan error, 8)
+		var all errgroup.Group
+		for i := range cap(results) {
+			replica := db.Open(t)
+			all.Go(func() error {
+				next := g
+				next.IssuedAt = noon.Add(time.Duration(i) * time.Second)
+				results <- replica.SaveGrant(t.Context(), &next)
+				return nil
+			})
+		}
+		_ = all.Wait()
+		checkOneWinner(t, results, token.ErrStale)
+	})
+}
