@@ -26,7 +26,7 @@ define([
     const refreshEvery = 60000;
     const historyLength = 50;
     // Failures that are about what was entered; they are shown at the field.
-    const aboutTheCode = ["bad_request", "claim_wrong", "claim_expired", "claim_locked", "nothing_to_claim", "code_used", "code_invalid", "state_used", "state_expired", "state_unknown"];
+    const aboutTheCode = ["bad_request", "claim_malformed", "claim_wrong", "claim_expired", "claim_locked", "nothing_to_claim", "code_used", "code_invalid", "state_used", "state_expired", "state_unknown"];
 
     /* choose takes one tenant of those that the account has: the current subscription's, else the first by id, so
        that it is the same one each time. */

@@ -1,0 +1,276 @@
+package panel_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	azurepartner "azure-partner-connector"
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/token"
+)
+
+const extension = "../../ui-extension/"
+
+// sources returns the screens' files by name below ui-extension/.
+func sources(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, pattern := range []string{"ui/*.js", "ui/*.html", "ui/*/*.js", "ui/*/*.html"} {
+		files, err := filepath.Glob(extension + pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range files {
+			content, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[strings.TrimPrefix(name, extension)] = string(content)
+		}
+	}
+	if len(found) < 8 {
+		t.Fatalf("sources() = %d files, want the screens", len(found))
+	}
+	return found
+}
+
+// catalogues returns the texts of every language.
+func catalogues(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	files, err := filepath.Glob(extension + "i18n/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]map[string]string{}
+	for _, name := range files {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var texts map[string]string
+		if err := json.Unmarshal(content, &texts); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		found[strings.TrimSuffix(filepath.Base(name), ".json")] = texts
+	}
+	return found
+}
+
+// translated finds the texts that screens hand to t or _.
+var translated = regexp.MustCompile(`\b(?:t|_)\(\s*("(?:[^"\\]|\\.)*")`)
+
+// texts returns every text that a person may read, with where it comes from.
+func texts(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for name, source := range sources(t) {
+		for _, match := range translated.FindAllStringSubmatch(source, -1) {
+			text, err := strconv.Unquote(match[1])
+			if err != nil {
+				t.Fatalf("%s: %s: %v", name, match[1], err)
+			}
+			found[text] = name
+		}
+	}
+	for _, code := range failure.Codes() {
+		sentence, advice := code.Template()
+		found[sentence], found[advice] = string(code), string(code)
+	}
+	for _, text := range manifestTexts(t) {
+		found[text] = "app.yaml"
+	}
+	for _, text := range schemaTexts(t) {
+		found[text] = "schemas"
+	}
+	return found
+}
+
+// manifestTexts returns the labels of app.yaml that panels show.
+func manifestTexts(t *testing.T) []string {
+	t.Helper()
+	var manifest any
+	if err := yaml.Unmarshal(azurepartner.Manifest(), &manifest); err != nil {
+		t.Fatal(err)
+	}
+	return leaves(manifest, "label", "title", "area")
+}
+
+func schemaTexts(t *testing.T) []string {
+	t.Helper()
+	var found []string
+	files, err := filepath.Glob("../../schemas/*.schema")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no schemas: %v", err)
+	}
+	for _, name := range files {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var schema any
+		if err := json.Unmarshal(content, &schema); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		found = append(found, leaves(schema, "title", "description")...)
+	}
+	return found
+}
+
+// leaves returns the texts under the given keys, at any depth.
+func leaves(value any, keys ...string) []string {
+	var found []string
+	switch v := value.(type) {
+	case map[string]any:
+		for key, inner := range v {
+			if text, ok := inner.(string); ok && slices.Contains(keys, key) {
+				found = append(found, text)
+			}
+			found = append(found, leaves(inner, keys...)...)
+		}
+	case []any:
+		for _, inner := range v {
+			found = append(found, leaves(inner, keys...)...)
+		}
+	}
+	return found
+}
+
+func TestEveryLanguageHasEveryText(t *testing.T) {
+	all := catalogues(t)
+	for _, locale := range []string{"en_US", "de_DE"} {
+		if all[locale] == nil {
+			t.Errorf("i18n/%s.json is missing", locale)
+		}
+	}
+	for locale, catalogue := range all {
+		for text, source := range texts(t) {
+			if catalogue[text] == "" {
+				t.Errorf("i18n/%s.json has no %q of %s", locale, text, source)
+			}
+		}
+	}
+}
+
+// places finds the named places of a text.
+var places = regexp.MustCompile(`__[a-z]+__`)
+
+func TestTranslationsKeepTheNamedPlaces(t *testing.T) {
+	for locale, catalogue := range catalogues(t) {
+		for text, translation := range catalogue {
+			got, want := places.FindAllString(translation, -1), places.FindAllString(text, -1)
+			slices.Sort(got)
+			slices.Sort(want)
+			if !slices.Equal(got, want) {
+				t.Errorf("i18n/%s.json: %q has the places %v, want %v", locale, translation, got, want)
+			}
+			if locale == "en_US" && translation != text {
+				t.Errorf("i18n/en_US.json: %q is %q, want the text itself", text, translation)
+			}
+		}
+	}
+}
+
+func TestLanguagesKeepNothingThatIsNotShown(t *testing.T) {
+	shown := texts(t)
+	for locale, catalogue := range catalogues(t) {
+		for text := range catalogue {
+			if _, ok := shown[text]; !ok && !slices.Contains(panelTexts(t), text) {
+				t.Errorf("i18n/%s.json has %q, which nothing shows", locale, text)
+			}
+		}
+	}
+}
+
+// panelTexts are what the library's own widgets say, as the real one's do, and the names and summaries in app.yaml.
+func panelTexts(t *testing.T) []string {
+	t.Helper()
+	var manifest any
+	if err := yaml.Unmarshal(azurepartner.Manifest(), &manifest); err != nil {
+		t.Fatal(err)
+	}
+	return append(leaves(manifest, "name", "summary"), "Close")
+}
+
+func TestScreenHasWordsForEveryStateAndAction(t *testing.T) {
+	words := sources(t)["ui/lib/words.js"]
+	for _, state := range token.States() {
+		if !strings.Contains(words, "\n                "+string(state)+": {") {
+			t.Errorf("words.js has no word for the state %s", state)
+		}
+	}
+	for _, action := range []audit.Action{
+		audit.TenantProvisioned, audit.TenantConfigured, audit.TenantRemoved, audit.ConsentBegun, audit.ConsentLinked, audit.ConsentGranted,
+		audit.ConsentRefused, audit.ClaimAccepted, audit.ClaimRefused, audit.GrantRenewed, audit.RenewalFailed, audit.GrantChecked,
+		audit.GrantForgotten, audit.TokenLent, audit.LendingRefused,
+	} {
+		if !strings.Contains(words, strconv.Quote(string(action))) {
+			t.Errorf("words.js has no word for the action %s", action)
+		}
+	}
+	for _, api := range token.APIs() {
+		if !strings.Contains(words, strconv.Quote(string(api))) {
+			t.Errorf("words.js has no word for the api %s", api)
+		}
+	}
+}
+
+// proven are the platform's modules that real packages use (aps-ui.md §2.3, §2.4); others may not exist there.
+var proven = []string{
+	"aps/load", "aps/ready!", "aps/View", "aps/PageContainer", "aps/Message", "aps/Panel", "aps/FieldSet", "aps/Output", "aps/TextBox",
+	"aps/Button", "aps/Status", "aps/Tiles", "aps/Tile", "aps/Container", "aps/Grid", "aps/Memory", "aps/confirm", "aps/xhr",
+	"dojo/_base/declare", "dijit/registry",
+}
+
+var module = regexp.MustCompile(`"((?:aps|dojo|dojox|dijit|app|pacs)/[^"]*|\.\.?/[^"]*)"`)
+
+func TestScreensUseOnlyProvenModules(t *testing.T) {
+	all := sources(t)
+	for name, source := range all {
+		for _, match := range module.FindAllStringSubmatch(source, -1) {
+			id := match[1]
+			if own, ok := strings.CutPrefix(id, "app/"); ok {
+				if _, ok := all["ui/"+own+".js"]; !ok {
+					t.Errorf("%s requires %s, which is not in the package", name, id)
+				}
+				continue
+			}
+			if !slices.Contains(proven, id) {
+				t.Errorf("%s requires %s, which is not known from real packages", name, id)
+			}
+		}
+	}
+}
+
+// forbidden are constructs that break a rule of the platform or of ours, with the reason.
+var forbidden = map[string]string{
+	`\bfetch\s*\(`:              "calls go through aps/xhr, which adds the token of the session",
+	`XMLHttpRequest`:            "calls go through aps/xhr, which adds the token of the session",
+	`\b(inner|outer)HTML\b`:     "nothing from a server becomes markup",
+	`insertAdjacentHTML`:        "nothing from a server becomes markup",
+	`document\.write`:           "nothing from a server becomes markup",
+	`escapeHTML`:                "nothing from a server becomes markup",
+	`\beval\s*\(`:               "nothing from a server becomes code",
+	`localStorage|sessionStore`: "nothing is kept in the browser",
+	`console\.`:                 "codes and addresses must not end in a console",
+	`\bt\([^)"]*"[^"]*" \+`:     "sentences are not put together from parts",
+	`\bdojox/`:                  "dojox is not needed",
+}
+
+func TestScreensDoNothingForbidden(t *testing.T) {
+	for name, source := range sources(t) {
+		for pattern, reason := range forbidden {
+			if found := regexp.MustCompile(pattern).FindString(source); found != "" {
+				t.Errorf("%s has %q: %s", name, found, reason)
+			}
+		}
+	}
+}
