@@ -3,7 +3,7 @@ package uiextension
 
 import "embed"
 
-//go:embed ui images
+//go:embed ui i18n images
 var files embed.FS
 
 // Files returns the folders ui, i18n and images.

@@ -1,0 +1,28 @@
+package pack_test
+
+import (
+	"testing"
+
+	azurepartner "azure-partner-connector"
+	"azure-partner-connector/connector/platform/pack"
+	"azure-partner-connector/schemas"
+	uiextension "azure-partner-connector/ui-extension"
+)
+
+// The package that this repository makes is sound, also under another id.
+func TestRepositoryMakesASoundPackage(t *testing.T) {
+	p, err := pack.Load(azurepartner.Manifest(), schemas.Files, uiextension.Files())
+	if err != nil {
+		t.Fatalf("Load() = %v, want a package", err)
+	}
+	if _, err := p.Build(); err != nil {
+		t.Errorf("Build() = %v, want a package", err)
+	}
+	renamed, err := p.WithID("http://operator.example.net/azp")
+	if err != nil {
+		t.Fatalf("WithID() = %v, want a package", err)
+	}
+	if _, err := renamed.Build(); err != nil {
+		t.Errorf("Build() under another id = %v, want a package", err)
+	}
+}

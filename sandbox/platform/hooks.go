@@ -1,0 +1,150 @@
+package platform
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"azure-partner-connector/connector/platform/oauth1"
+)
+
+// Version is the version of the platform that is simulated, as APS-Version tells it.
+const Version = "21.0.0"
+
+// An instance is one registration of a package, or of another application of the platform.
+type instance struct {
+	id          string
+	number      int        // in the operations API
+	installed   *installed // nil for other applications
+	endpoint    string
+	network     string
+	credentials oauth1.Credentials
+	root        string // id of the root resource
+	name        string // of other applications
+}
+
+// A cause is who a call to a connector goes back to; zero for the platform itself.
+type cause struct {
+	user        string
+	original    string
+	account     string // the acting account
+	application string // id of the calling application's instance
+}
+
+// A hookCall is one request to a connector.
+type hookCall struct {
+	method string
+	path   string // below the endpoint, percent-encoded, beginning with a slash
+	query  string // as it is sent
+	body   any    // sent as JSON unless nil; json.RawMessage is sent as it stands
+	phase  string // APS-Request-Phase; empty to send none
+	cause  cause
+	owner  string // account concerned
+}
+
+// An Answer is what a connector, or the platform in its stead, answered.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+func (a Answer) ok() bool { return a.Status >= 200 && a.Status <= 299 }
+
+// hook makes one signed request to an instance's endpoint (aps-protocol.md §1.1). The transaction is open until it is
+// answered. The caller does not hold p.mu.
+func (p *Platform) hook(ctx context.Context, in *instance, call hookCall) (Answer, error) {
+	var body []byte
+	if call.body != nil {
+		var err error
+		// Real bodies are indented with tabs; nobody may rely on another form.
+		if body, err = json.MarshalIndent(call.body, "", "\t"); err != nil {
+			return Answer{}, fmt.Errorf("writing the body of a hook: %w", err)
+		}
+	}
+	target := strings.TrimRight(in.endpoint, "/") + call.path
+	if call.query != "" {
+		target += "?" + call.query
+	}
+	req, err := http.NewRequestWithContext(ctx, call.method, target, bytes.NewReader(body))
+	if err != nil {
+		return Answer{}, fmt.Errorf("making a hook: %w", err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	transaction, credentials := p.begins(req.Header, in, call)
+	defer p.ends(transaction)
+	if err := oauth1.Sign(req, credentials, p.cfg.Now(), oauth1.NewNonce()); err != nil {
+		return Answer{}, err
+	}
+	resp, err := p.cfg.HTTP.Do(req)
+	if err != nil {
+		return Answer{}, refuse(http.StatusInternalServerError, "ConnectionFailure", "the application endpoint cannot be reached: %v", err)
+	}
+	defer resp.Body.Close()
+	answer := Answer{Status: resp.StatusCode, Header: resp.Header}
+	if answer.Body, err = readBody(resp.Body); err != nil {
+		return Answer{}, refuse(http.StatusInternalServerError, "ConnectionFailure", "the application endpoint did not finish its answer: %v", err)
+	}
+	p.cfg.Log.InfoContext(ctx, "hook", "method", call.method, "path", call.path, "instance", in.id, "transaction", transaction, "status", answer.Status)
+	return answer, nil
+}
+
+// begins opens a transaction and sets the headers of a hook. It returns what to sign with.
+func (p *Platform) begins(header http.Header, in *instance, call hookCall) (transaction string, c oauth1.Credentials) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.nextCall++
+	transaction = fmt.Sprintf("%d-%d", 28000+in.number, p.nextCall)
+	p.transactions[transaction] = true
+
+	set := func(name, value string) {
+		if value != "" {
+			header.Set(name, value)
+		}
+	}
+	set("APS-Controller-URI", p.ControllerURI())
+	set("APS-Instance-ID", in.id)
+	set("APS-Transaction-ID", transaction)
+	set("APS-Version", Version)
+	set("APS-Request-Phase", call.phase)
+	set("APS-Identity-ID", call.cause.user)
+	set("APS-Original-Identity-ID", call.cause.original)
+	set("APS-Actor-ID", call.cause.account)
+	set("APS-Application-ID", call.cause.application)
+	set("APS-Account-Hierarchy", strings.Join(p.lineage(call.owner), ","))
+	if u := p.users[call.cause.user]; u != nil {
+		set("APS-Locale", u.Locale)
+	}
+	return transaction, in.credentials
+}
+
+func (p *Platform) ends(transaction string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.transactions, transaction)
+}
+
+// refused returns the error for an answer that is none of a connector's allowed ones: the connector's own words.
+func refused(what string, a Answer) error {
+	var said struct {
+		Error   string          `json:"error"`
+		Message string          `json:"message"`
+		Details json.RawMessage `json:"details"`
+	}
+	if json.Unmarshal(a.Body, &said) != nil || said.Message == "" {
+		said.Message = fmt.Sprintf("%s: the application answered with status %d", what, a.Status)
+	}
+	status := a.Status
+	if status < 400 {
+		status = http.StatusInternalServerError
+	}
+	if said.Error == "" {
+		said.Error = "APS::Util::Exception"
+	}
+	return &Refusal{Status: status, Kind: said.Error, Message: said.Message, Details: said.Details}
+}

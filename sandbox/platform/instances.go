@@ -1,0 +1,264 @@
+package platform
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"azure-partner-connector/connector/platform/oauth1"
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/secret"
+)
+
+// foreignType is the type of the root resource of other applications; it is that of the Azure CSP application's
+// (azure-csp-application.md §3.5), the one that borrows access tokens.
+const foreignType = "http://www.odin.com/app/azure-csp/app/1.0"
+
+// An InstanceRequest asks for a new instance (aps-protocol.md §7.2).
+type InstanceRequest struct {
+	PackageID string // URI
+	Version   string // empty: the newest
+	Release   string // empty: the newest
+	Endpoint  string
+	Network   string // proxy (default), public or backnet
+	Key       string
+	Secret    secret.Text
+	Settings  map[string]any // properties of the root resource
+}
+
+// A CreatedInstance names a new instance.
+type CreatedInstance struct {
+	ID     string // APS-Instance-ID
+	Number int    // in the operations API
+	RootID string // aps.id of the root resource
+}
+
+// CreateInstance registers the newest version of the one imported package at endpoint. With several packages imported,
+// use Create.
+func (p *Platform) CreateInstance(ctx context.Context, endpoint, key string, sharedSecret secret.Text, settings map[string]any) (CreatedInstance, error) {
+	p.mu.Lock()
+	ids := make(map[string]bool)
+	var id string
+	for _, i := range p.packages {
+		id = i.packageID
+		ids[id] = true
+	}
+	p.mu.Unlock()
+	if len(ids) != 1 {
+		return CreatedInstance{}, badRequest("%d packages are imported; one must be named", len(ids))
+	}
+	return p.Create(ctx, InstanceRequest{PackageID: id, Endpoint: endpoint, Key: key, Secret: sharedSecret, Settings: settings})
+}
+
+// Create makes an instance: its root resource is provisioned by POST {endpoint}/{root}. When the connector refuses,
+// everything is undone and the error tells the connector's words.
+func (p *Platform) Create(ctx context.Context, q InstanceRequest) (CreatedInstance, error) {
+	in, err := p.begun(q)
+	if err != nil {
+		return CreatedInstance{}, err
+	}
+	if err := p.provision(ctx, in, in.root, cause{}); err != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.instances, in.id)
+		return CreatedInstance{}, err
+	}
+	p.cfg.Log.InfoContext(ctx, "instance created", "instance", in.id, "endpoint", in.endpoint)
+	return CreatedInstance{ID: in.id, Number: in.number, RootID: in.root}, nil
+}
+
+// begun checks a request and keeps the instance with its root, so that the connector can call back while it provisions.
+func (p *Platform) begun(q InstanceRequest) (*instance, error) {
+	if q.Network == "" {
+		q.Network = "proxy"
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := p.newest(q.PackageID, q.Version, q.Release)
+	if i == nil {
+		return nil, notFound("package", q.PackageID+" "+q.Version+"-"+q.Release)
+	}
+	if err := p.checkEndpoint(q); err != nil {
+		return nil, err
+	}
+	if err := p.checkCredentials(q.Key, q.Secret, ""); err != nil {
+		return nil, err
+	}
+	settings := merged(q.Settings, nil)
+	t := i.services[i.root]
+	if err := checkCreated(t, settings); err != nil {
+		return nil, err
+	}
+	in := &instance{
+		id: random.ID(), number: p.number(), installed: i, endpoint: q.Endpoint, network: q.Network, root: random.ID(),
+		credentials: oauth1.Credentials{Key: q.Key, Secret: q.Secret},
+	}
+	p.instances[in.id] = in
+	p.store(&resource{id: in.root, typeID: t.ID, status: provisioning, owner: p.provider().ID, instance: in.id,
+		service: i.root, properties: settings})
+	return in, nil
+}
+
+func (p *Platform) checkEndpoint(q InstanceRequest) error {
+	u, err := url.Parse(q.Endpoint)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "":
+		return badRequest("the endpoint %q is not an absolute address", q.Endpoint)
+	case u.Scheme == "http" && !p.development:
+		return badRequest("the endpoint %s is not https; only a platform in development mode takes it", q.Endpoint)
+	case !slices.Contains([]string{"proxy", "public", "backnet"}, q.Network):
+		return badRequest("there is no network type %q", q.Network)
+	}
+	return nil
+}
+
+// checkCredentials refuses a pair that is missing, or a key that another instance than the given one uses.
+func (p *Platform) checkCredentials(key string, sharedSecret secret.Text, except string) error {
+	if key == "" || sharedSecret.Empty() {
+		return badRequest("the key or the secret of the instance is missing")
+	}
+	for _, other := range p.instances {
+		if other.credentials.Key == key && other.id != except {
+			return conflict("the key is used by another instance")
+		}
+	}
+	return nil
+}
+
+// Rotate gives an instance new credentials.
+func (p *Platform) Rotate(instanceID, key string, sharedSecret secret.Text) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	in := p.instances[instanceID]
+	if in == nil {
+		return notFound("application instance", instanceID)
+	}
+	if err := p.checkCredentials(key, sharedSecret, instanceID); err != nil {
+		return err
+	}
+	in.credentials = oauth1.Credentials{Key: key, Secret: sharedSecret}
+	return nil
+}
+
+// DeleteInstance removes an instance that has no resources but its root.
+func (p *Platform) DeleteInstance(ctx context.Context, id string) error {
+	p.mu.Lock()
+	in := p.instances[id]
+	if in == nil {
+		p.mu.Unlock()
+		return notFound("application instance", id)
+	}
+	for _, r := range p.resources {
+		if r.instance == id && r.id != in.root {
+			p.mu.Unlock()
+			return conflict("the instance still has resources, among them %s", r.id)
+		}
+	}
+	foreign := in.installed == nil
+	p.mu.Unlock()
+	if !foreign {
+		if err := p.unprovision(ctx, in, in.root, cause{}); err != nil {
+			return err
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.forget(in.root)
+	delete(p.instances, id)
+	return nil
+}
+
+// Upgrade moves an instance to the newest imported version that its own can be upgraded to. The connector is asked
+// first; when it refuses, the old version stays.
+func (p *Platform) Upgrade(ctx context.Context, instanceID string) error {
+	p.mu.Lock()
+	in := p.instances[instanceID]
+	if in == nil || in.installed == nil {
+		p.mu.Unlock()
+		return notFound("application instance", instanceID)
+	}
+	from, root := in.installed, p.resources[in.root]
+	to := p.newest(from.packageID, "", "")
+	ok, err := upgrades(from, to)
+	if err == nil && !ok {
+		err = conflict("version %s cannot be upgraded to %s", from.label(), to.label())
+	}
+	if err != nil {
+		p.mu.Unlock()
+		return err
+	}
+	root.status = upgrading
+	p.touch(root)
+	call := hookCall{method: http.MethodPost, path: "/" + root.service + "/" + root.id + "/upgrade", query: "version=" + from.label(),
+		body: clone(p.view(audience{account: root.owner, instance: in.id}, root)), phase: "sync", owner: root.owner}
+	p.mu.Unlock()
+
+	answer, err := p.hook(ctx, in, call)
+	if err == nil && !slices.Contains([]int{200, 204}, answer.Status) {
+		err = refused("upgrading", answer)
+	}
+	if err == nil {
+		p.swap(in, to)
+		err = p.take(in.root, answer, ready)
+	}
+	if err != nil {
+		p.swap(in, from)
+		p.setStatus(in.root, ready)
+	}
+	return err
+}
+
+// swap gives an instance another version of its package, and its resources the types of that.
+func (p *Platform) swap(in *instance, to *installed) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	in.installed = to
+	for _, r := range p.resources {
+		if t := to.services[r.service]; r.instance == in.id && t != nil {
+			r.typeID = t.ID
+		}
+	}
+}
+
+// AddApplication makes another application of the platform, as the one that borrows access tokens: it can call the
+// platform with its own key and secret, and is named to connectors by its instance id.
+func (p *Platform) AddApplication(name, key string, sharedSecret secret.Text) (CreatedInstance, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.checkCredentials(key, sharedSecret, ""); err != nil {
+		return CreatedInstance{}, err
+	}
+	in := &instance{id: random.ID(), number: p.number(), name: name, root: random.ID(),
+		credentials: oauth1.Credentials{Key: key, Secret: sharedSecret}}
+	p.instances[in.id] = in
+	p.store(&resource{id: in.root, typeID: foreignType, status: ready, owner: p.provider().ID, instance: in.id, service: "app",
+		properties: map[string]any{"name": name}})
+	return CreatedInstance{ID: in.id, Number: in.number, RootID: in.root}, nil
+}
+
+// Link links another application with a resource: the application is then a referrer of it.
+func (p *Platform) Link(instanceID, resourceID string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	in := p.instances[instanceID]
+	if in == nil || in.installed != nil {
+		return notFound("application instance", instanceID)
+	}
+	if p.resources[resourceID] == nil {
+		return notFound("resource", resourceID)
+	}
+	root := p.resources[in.root]
+	root.links = mergedLinks(root.links, "uses", resourceID)
+	return nil
+}
+
+func mergedLinks(links map[string][]string, relation, id string) map[string][]string {
+	if links == nil {
+		links = make(map[string][]string)
+	}
+	if !slices.Contains(links[relation], id) {
+		links[relation] = append(slices.Clone(links[relation]), id)
+	}
+	return links
+}

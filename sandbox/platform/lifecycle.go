@@ -1,0 +1,292 @@
+package platform
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Bounds of what the platform does before it gives up.
+const (
+	maxPolls    = 100 // repetitions of an operation that keeps answering 202
+	maxCleanups = 6   // tries to clean up after a failed provisioning, as seen on a real platform (aps-protocol.md §1.7)
+)
+
+// provision calls POST /{service} for a resource that is already stored as provisioning, and cleans up when the
+// connector refuses. On success the resource is ready; otherwise it is gone.
+func (p *Platform) provision(ctx context.Context, in *instance, id string, c cause) error {
+	answer, err := p.lifecycle(ctx, in, id, http.MethodPost, "/"+p.service(id), c)
+	if err == nil && !slices.Contains([]int{200, 201, 204}, answer.Status) {
+		err = refused("provisioning", answer)
+	}
+	if err == nil {
+		err = p.take(id, answer, ready)
+	}
+	if err == nil {
+		return nil
+	}
+	p.setStatus(id, unprovisioning)
+	// The caller may have gone; what was begun at the connector must be undone all the same.
+	p.cleanUp(context.WithoutCancel(ctx), in, id, c)
+	return err
+}
+
+// cleanUp calls DELETE until it succeeds, and forgets the resource.
+func (p *Platform) cleanUp(ctx context.Context, in *instance, id string, c cause) {
+	for range maxCleanups {
+		answer, err := p.lifecycle(ctx, in, id, http.MethodDelete, p.path(id), c)
+		if err == nil && slices.Contains([]int{200, 204, 405}, answer.Status) {
+			break
+		}
+		p.cfg.Log.WarnContext(ctx, "cleaning up failed", "resource", id, "status", answer.Status, "err", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.forget(id)
+}
+
+// lifecycle makes one lifecycle call and repeats it as long as the connector answers 202 (aps-protocol.md §1.7).
+func (p *Platform) lifecycle(ctx context.Context, in *instance, id, method, path string, c cause) (Answer, error) {
+	phase := "sync"
+	if method == http.MethodDelete {
+		phase = "" // not sent by a real platform (aps-protocol.md §1.1)
+	}
+	for range maxPolls {
+		call := hookCall{method: method, path: path, phase: phase, cause: c}
+		p.mu.Lock()
+		r := p.resources[id]
+		if r == nil {
+			p.mu.Unlock()
+			return Answer{}, notFound("resource", id)
+		}
+		call.owner = r.owner
+		if method != http.MethodDelete {
+			call.body = clone(p.view(audience{account: r.owner, instance: r.instance}, r))
+		}
+		p.mu.Unlock()
+
+		answer, err := p.hook(ctx, in, call)
+		if err != nil || answer.Status != http.StatusAccepted {
+			return answer, err
+		}
+		if err := p.take(id, answer, ""); err != nil {
+			return Answer{}, err
+		}
+		seconds, err := strconv.Atoi(answer.Header.Get("APS-Retry-Timeout"))
+		if err != nil || seconds < 0 {
+			return Answer{}, refuse(http.StatusInternalServerError, "Exception", "the application answered 202 without APS-Retry-Timeout")
+		}
+		if err := p.cfg.Wait(ctx, time.Duration(seconds)*time.Second); err != nil {
+			return Answer{}, err
+		}
+		phase = "async"
+	}
+	return Answer{}, refuse(http.StatusInternalServerError, "Exception", "the application never finished")
+}
+
+// take stores what a connector answered about its resource (aps-protocol.md §3.4), and the status unless it is empty.
+func (p *Platform) take(id string, a Answer, status string) error {
+	var told map[string]any
+	if len(a.Body) > 0 && a.Status != http.StatusNoContent {
+		if err := json.Unmarshal(a.Body, &told); err != nil {
+			return refuse(http.StatusInternalServerError, "Exception", "the application's answer is not a JSON object")
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.resources[id]
+	if r == nil {
+		return notFound("resource", id)
+	}
+	if err := p.lay(r, told); err != nil {
+		return err
+	}
+	if status != "" {
+		r.status = status
+	}
+	p.touch(r)
+	return nil
+}
+
+// lay stores properties that the application tells of its own resource. It may set those that people cannot.
+func (p *Platform) lay(r *resource, told map[string]any) error {
+	t := p.types[r.typeID]
+	changed := make(map[string]any)
+	relations := relationsOf(p.types, t)
+	for name, v := range told {
+		if name == "aps" {
+			aps, _ := v.(map[string]any)
+			if other, ok := aps["id"]; ok && other != r.id {
+				return refuse(http.StatusInternalServerError, "Exception", "the application answered for the resource %v instead of %s", other, r.id)
+			}
+			if other, ok := aps["type"]; ok && other != r.typeID {
+				return refuse(http.StatusInternalServerError, "Exception", "the application answered with the type %v instead of %s", other, r.typeID)
+			}
+			continue
+		}
+		if relations[name] == nil { // links are the platform's; an application may send them back
+			changed[name] = v
+		}
+	}
+	if err := checkProperties(t, changed); err != nil {
+		return refuse(http.StatusInternalServerError, "Exception", "the application's answer is not allowed: %s", asRefusal(err).Message)
+	}
+	r.properties = merged(r.properties, changed)
+	return nil
+}
+
+func (p *Platform) setStatus(id, status string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r := p.resources[id]; r != nil {
+		r.status = status
+		p.touch(r)
+	}
+}
+
+func (p *Platform) service(id string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r := p.resources[id]; r != nil {
+		return r.service
+	}
+	return ""
+}
+
+// path is a resource's path below its endpoint.
+func (p *Platform) path(id string) string { return "/" + p.service(id) + "/" + id }
+
+// served returns the instance that serves a resource.
+func (p *Platform) served(id string) (*instance, *resource, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.resources[id]
+	if r == nil {
+		return nil, nil, notFound("resource", id)
+	}
+	in := p.instances[r.instance]
+	if in == nil || in.installed == nil {
+		return nil, nil, forbidden("resource %s is the platform's own", id)
+	}
+	return in, r, nil
+}
+
+// Configure changes properties of a resource as a person does: the connector is asked by PUT with the new values, and
+// only what it accepts is kept. userID may be empty for the platform itself.
+func (p *Platform) Configure(ctx context.Context, userID, id string, changed map[string]any) error {
+	in, r, err := p.servedTo(userID, id)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	t := p.types[r.typeID]
+	old := r.properties
+	if err = checkChanged(t, old, changed); err == nil {
+		r.properties = merged(old, changed)
+		r.status = configuring
+		p.touch(r)
+	}
+	c := p.causeOf(userID)
+	p.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	answer, err := p.lifecycle(ctx, in, id, http.MethodPut, p.path(id), c)
+	if err == nil && !slices.Contains([]int{200, 204}, answer.Status) {
+		err = refused("configuring", answer)
+	}
+	if err == nil {
+		err = p.take(id, answer, ready)
+	}
+	if err != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		r.properties, r.status = old, ready
+		p.touch(r)
+	}
+	return err
+}
+
+// Refresh asks the connector for a resource's properties, as the platform does when a resource is read.
+func (p *Platform) Refresh(ctx context.Context, id string) error {
+	in, r, err := p.served(id)
+	if err != nil {
+		return err
+	}
+	answer, err := p.hook(ctx, in, hookCall{method: http.MethodGet, path: p.path(id), owner: r.owner})
+	if err != nil {
+		return err
+	}
+	if answer.Status != http.StatusOK {
+		return refused("reading", answer)
+	}
+	return p.take(id, answer, "")
+}
+
+// Delete removes a resource other than a root, as a person does: only when the connector agrees. userID may be empty.
+func (p *Platform) Delete(ctx context.Context, userID, id string) error {
+	in, r, err := p.servedTo(userID, id)
+	if err != nil {
+		return err
+	}
+	if in.root == id {
+		return conflict("a root resource goes with its instance")
+	}
+	p.mu.Lock()
+	c := p.causeOf(userID)
+	subscription := r.subscription
+	p.mu.Unlock()
+	if err := p.unprovision(ctx, in, id, c); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.forget(subscription)
+	return nil
+}
+
+// unprovision calls DELETE once; a refusal keeps the resource.
+func (p *Platform) unprovision(ctx context.Context, in *instance, id string, c cause) error {
+	p.setStatus(id, unprovisioning)
+	answer, err := p.lifecycle(ctx, in, id, http.MethodDelete, p.path(id), c)
+	if err == nil && !slices.Contains([]int{200, 204, 405}, answer.Status) {
+		err = refused("unprovisioning", answer)
+	}
+	if err != nil {
+		p.setStatus(id, ready)
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.forget(id)
+	return nil
+}
+
+// servedTo is served for a person, who must be the owner or an administrator of the resource; "" is the platform.
+func (p *Platform) servedTo(userID, id string) (*instance, *resource, error) {
+	in, r, err := p.served(id)
+	if err != nil || userID == "" {
+		return in, r, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	u := p.users[userID]
+	if u == nil {
+		return nil, nil, notFound("user", userID)
+	}
+	if role := p.role(audience{account: u.AccountID}, r); role != "owner" && role != "admin" {
+		return nil, nil, forbidden("%s may not change resource %s", p.describe(u.AccountID), id)
+	}
+	return in, r, nil
+}
+
+// causeOf is a user as the cause of a call; "" is the platform. The caller holds p.mu.
+func (p *Platform) causeOf(userID string) cause {
+	if u := p.users[userID]; u != nil {
+		return cause{user: u.ID, account: u.AccountID}
+	}
+	return cause{}
+}

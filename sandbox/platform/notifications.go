@@ -1,0 +1,92 @@
+package platform
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"time"
+
+	"azure-partner-connector/connector/random"
+)
+
+// A Notification is what a panel shows of an application's message (aps-protocol.md §5.5).
+type Notification struct {
+	ID        string
+	At        time.Time
+	Instance  string // id of the instance that sent it
+	AccountID string // empty: everybody
+	UserID    string // empty: every user of the account
+	Status    string // ready, error, …
+	Message   NotificationText
+	Details   *NotificationText
+	Link      json.RawMessage // as it was sent
+}
+
+// A NotificationText is a text with named places in braces, and what goes into them.
+type NotificationText struct {
+	Message string            `json:"message"`
+	Keys    map[string]string `json:"keys"`
+}
+
+// Notifications returns what was sent to an account, oldest first; with "" everything.
+func (p *Platform) Notifications(accountID string) []Notification {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var list []Notification
+	for _, n := range p.notifications {
+		if accountID == "" || n.AccountID == "" || n.AccountID == accountID {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// notify takes POST /aps/2/resources/{manager}/notifications. Only applications may send.
+func (p *Platform) notify(a audience, body []byte) (map[string]any, error) {
+	if a.instance == "" {
+		return nil, forbidden("only applications send notifications")
+	}
+	var told struct {
+		Status      string            `json:"status"`
+		Message     *NotificationText `json:"message"`
+		Details     *NotificationText `json:"details"`
+		AccountID   string            `json:"accountId"`
+		UserID      string            `json:"userId"`
+		InitiatorID string            `json:"initiatorId"`
+		Link        json.RawMessage   `json:"link"`
+	}
+	if err := json.Unmarshal(body, &told); err != nil {
+		return nil, badRequest("the notification cannot be read: %v", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case told.Message == nil || told.Message.Message == "":
+		return nil, badRequest("the notification has no message")
+	case !slices.Contains([]string{"ready", "error", "inProgress"}, told.Status):
+		return nil, badRequest("there is no status %q of notifications", told.Status)
+	case told.AccountID != "" && p.accounts[told.AccountID] == nil:
+		return nil, notFound("account", told.AccountID)
+	case told.UserID != "" && p.users[told.UserID] == nil:
+		return nil, notFound("user", told.UserID)
+	}
+	n := Notification{ID: random.ID(), At: p.now(), Instance: a.instance, AccountID: told.AccountID, UserID: told.UserID,
+		Status: told.Status, Message: *told.Message, Details: told.Details, Link: told.Link}
+	p.notifications = append(p.notifications, n)
+	return map[string]any{"id": n.ID, "status": n.Status}, nil
+}
+
+// serveNotify is notify as a handler.
+func (p *Platform) serveNotify(w http.ResponseWriter, r *http.Request, c client) {
+	body, err := readBody(r.Body)
+	if err != nil {
+		p.writeError(w, r, badRequest("%v", err))
+		return
+	}
+	answer, err := p.notify(c.audience, body)
+	if err != nil {
+		p.writeError(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, answer)
+}

@@ -1,0 +1,188 @@
+package platform
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// A Caller is who calls an operation.
+type Caller struct {
+	userID     string
+	originalID string
+	instanceID string
+	as         string // account under whose rights an application calls; empty for its own context
+}
+
+// AsUser is a user of a panel.
+func AsUser(id string) Caller { return Caller{userID: id} }
+
+// AsSession is the user of a session, with the one who logged in as him.
+func AsSession(s Session) Caller { return Caller{userID: s.UserID, originalID: s.OriginalID} }
+
+// AsApplication is another application of the platform, in its own context: a referrer of what it is linked with.
+func AsApplication(instanceID string) Caller { return Caller{instanceID: instanceID} }
+
+// Call calls a custom operation of a resource, as a panel or another application does: path is the operation's below
+// the resource, without a leading slash and with its query, percent-encoded. The rules of the type are checked, then
+// the connector is asked and its answer returned as it is. A refusal of the platform itself is an answer, too.
+func (p *Platform) Call(ctx context.Context, by Caller, method, resourceID, path string, body []byte) Answer {
+	answer, err := p.call(ctx, by, method, resourceID, path, body)
+	if err != nil {
+		refusal := asRefusal(err)
+		text, err := json.Marshal(refusal)
+		if err != nil {
+			text = []byte(`{}`)
+		}
+		return Answer{Status: refusal.Status, Header: http.Header{"Content-Type": {"application/json"}}, Body: text}
+	}
+	return answer
+}
+
+func (p *Platform) call(ctx context.Context, by Caller, method, id, path string, body []byte) (Answer, error) {
+	in, r, err := p.served(id)
+	if err != nil {
+		return Answer{}, err
+	}
+	path, query, _ := strings.Cut(path, "?")
+	p.mu.Lock()
+	c, role, err := p.identify(by, r)
+	var operation *operationDefinition
+	if err == nil {
+		operation, err = p.operation(r, method, path)
+	}
+	if err == nil && (role == "" || !allowed(role, operation.Access, p.types[r.typeID].Access)) {
+		err = forbidden("%s may not call %s %s of resource %s", p.describe(c.account), method, path, id)
+	}
+	if err == nil && r.status != ready {
+		err = conflict("resource %s is not ready: %s", id, r.status)
+	}
+	owner, definition := r.owner, p.types[r.typeID]
+	p.mu.Unlock()
+	if err != nil {
+		return Answer{}, err
+	}
+	call := hookCall{method: method, path: p.path(id) + "/" + path, query: query, cause: c, owner: owner}
+	if call.body, err = operation.body(definition, body); err != nil {
+		return Answer{}, err
+	}
+	return p.hook(ctx, in, call)
+}
+
+// identify returns who a caller is and what he is to a resource. The caller holds p.mu.
+func (p *Platform) identify(by Caller, r *resource) (cause, string, error) {
+	if by.instanceID != "" {
+		in := p.instances[by.instanceID]
+		if in == nil {
+			return cause{}, "", notFound("application instance", by.instanceID)
+		}
+		a := audience{account: by.as, instance: in.id, own: by.as == ""}
+		return cause{application: in.id, account: by.as}, p.role(a, r), nil
+	}
+	u := p.users[by.userID]
+	if u == nil {
+		return cause{}, "", notFound("user", by.userID)
+	}
+	return cause{user: u.ID, original: by.originalID, account: u.AccountID}, p.role(audience{account: u.AccountID}, r), nil
+}
+
+// operation finds the operation that a call means.
+func (p *Platform) operation(r *resource, method, path string) (*operationDefinition, error) {
+	known := false
+	for _, o := range p.types[r.typeID].Operations {
+		if o.Static || !matchPath(o.Path, "/"+path) {
+			continue
+		}
+		known = true
+		if o.Verb == method {
+			return o, nil
+		}
+	}
+	if known {
+		return nil, refuse(http.StatusMethodNotAllowed, "Exception", "the operation %s has another verb than %s", path, method)
+	}
+	return nil, notFound("operation", path)
+}
+
+func matchPath(pattern, path string) bool {
+	want, have := strings.Split(pattern, "/"), strings.Split(path, "/")
+	if len(want) != len(have) {
+		return false
+	}
+	for i := range want {
+		if strings.HasPrefix(want[i], "{") {
+			if plain, err := url.PathUnescape(have[i]); err != nil || plain == "" {
+				return false
+			}
+		} else if want[i] != have[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// body checks the body of a call against the parameters, and returns what is sent on: one parameter of an object type
+// is the whole body, and primitives are members of it (aps-protocol.md §3.8).
+func (o *operationDefinition) body(t *typeDefinition, body []byte) (any, error) {
+	members := make(map[string]*parameterDefinition)
+	required := false
+	for name, d := range o.Parameters {
+		if d.Kind == "body" {
+			members[name] = d
+			required = required || d.Required
+		}
+	}
+	if len(body) == 0 {
+		if required {
+			return nil, badRequest("the body is missing")
+		}
+		return nil, nil
+	}
+	var v any
+	if err := json.Unmarshal(body, &v); err != nil {
+		return nil, badRequest("the body is not JSON")
+	}
+	object, isObject := v.(map[string]any)
+	if len(members) == 0 && (!isObject || len(object) > 0) {
+		return nil, badRequest("the operation takes no body")
+	}
+	for name, d := range members {
+		if err := d.check(t, name, v, object); err != nil {
+			return nil, err
+		}
+	}
+	return json.RawMessage(body), nil
+}
+
+// check checks one parameter of kind body.
+func (d *parameterDefinition) check(t *typeDefinition, name string, whole any, members map[string]any) error {
+	definition := &propertyDefinition{Type: d.Type, Items: d.Items}
+	if s := t.Structures[d.Type]; s != nil {
+		for member, m := range s.Properties {
+			if _, given := members[member]; m.Required && !given {
+				return badRequest("the parameter %s has no %s", name, member)
+			}
+		}
+	}
+	if !isPrimitive(d.Type) {
+		return checkValue(t, name, definition, whole)
+	}
+	v, given := members[name]
+	switch {
+	case given:
+		return checkValue(t, name, definition, v)
+	case d.Required:
+		return badRequest("the parameter %s is missing", name)
+	}
+	return nil
+}
+
+func isPrimitive(kind string) bool {
+	switch kind {
+	case "string", "number", "integer", "boolean", "array":
+		return true
+	}
+	return false
+}

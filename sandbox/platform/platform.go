@@ -1,0 +1,185 @@
+// Package platform simulates the back-end of CloudBlue Commerce, so that the connector can be tried and tested without
+// one: it imports packages, creates instances and tenants, calls the connector's hooks, and answers the connector's
+// calls. It is strict: what the platform would refuse, it refuses (aps-protocol.md §5, §7). It keeps everything in
+// memory.
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/secret"
+)
+
+// Config is what a Platform needs.
+type Config struct {
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+
+	// Wait pauses before an operation that the connector answered with 202 is repeated. Default: a timer.
+	Wait func(ctx context.Context, d time.Duration) error
+
+	// Log receives one record per hook and per refused request. Default: discard.
+	Log *slog.Logger
+
+	// Listen is the address to listen on. Default: a free port of the loopback.
+	Listen string
+
+	// URL is the address that browsers and connectors are told. Default: http:// and the address of the listener.
+	URL string
+
+	// AdminUser and AdminPassword open the operations API. Default: admin and a random password.
+	AdminUser     string
+	AdminPassword secret.Text
+
+	// Development is the platform's development mode (APS_DEVEL_MODE): connectors without TLS are allowed, and a
+	// package may be imported again under the same version.
+	Development bool
+
+	// HTTP calls the connectors. Default: a client of its own that gives them 60 seconds and follows no redirect.
+	HTTP *http.Client
+}
+
+// A Platform is one simulated platform. Its methods are safe for concurrent use.
+type Platform struct {
+	cfg      Config
+	url      string
+	listener net.Listener
+	server   *http.Server
+	ended    chan struct{} // closed when the server has ended
+
+	mu            sync.Mutex // guards everything below; never held during a call to a connector
+	development   bool
+	nextNumber    int // of accounts, applications and instances
+	nextCall      int // of transactions
+	accounts      map[string]*Account
+	users         map[string]*User
+	sessions      map[string]*Session // cookie value → session
+	tokens        map[string]string   // APS-Token of the operations API → user number it was made for
+	packages      []*installed        // in order of their import
+	types         map[string]*typeDefinition
+	instances     map[string]*instance
+	resources     map[string]*resource
+	created       []string             // ids of resources, in order
+	transactions  map[string]bool      // open ones
+	nonces        map[string]time.Time // key and nonce → when it was used
+	notifications []Notification       // in order
+	mounted       http.Handler         // what is served besides the platform; may be nil
+}
+
+// Start opens the listener and serves. The provider's account exists from the beginning.
+func Start(cfg Config) (*Platform, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Wait == nil {
+		cfg.Wait = pause
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Listen == "" {
+		cfg.Listen = "127.0.0.1:0"
+	}
+	if cfg.AdminUser == "" {
+		cfg.AdminUser = "admin"
+	}
+	if cfg.AdminPassword.Empty() {
+		cfg.AdminPassword = secret.New(random.Token())
+	}
+	if cfg.HTTP == nil {
+		cfg.HTTP = &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		}}
+	}
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("starting the simulated platform: %w", err)
+	}
+	if cfg.URL == "" {
+		cfg.URL = "http://" + listener.Addr().String()
+	}
+	p := &Platform{
+		cfg: cfg, url: cfg.URL, listener: listener, ended: make(chan struct{}),
+		development: cfg.Development, nextNumber: 1, nextCall: 1,
+		accounts: make(map[string]*Account), users: make(map[string]*User), sessions: make(map[string]*Session),
+		tokens: make(map[string]string), types: platformTypes(), instances: make(map[string]*instance),
+		resources: make(map[string]*resource), transactions: make(map[string]bool), nonces: make(map[string]time.Time),
+	}
+	p.seed()
+	p.server = &http.Server{Handler: p.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		defer close(p.ended)
+		if err := p.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			cfg.Log.Error("simulated platform ended", "err", err)
+		}
+	}()
+	return p, nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// Close ends the server and waits until it has ended.
+func (p *Platform) Close() error {
+	err := p.server.Close()
+	<-p.ended
+	return err
+}
+
+// URL is the platform's address without a trailing slash: the panel's, the controller's (below /aps) and that of the
+// operations API (/RPC2).
+func (p *Platform) URL() string { return p.url }
+
+// ControllerURI is what connectors are told in APS-Controller-URI.
+func (p *Platform) ControllerURI() string { return p.url + "/" }
+
+// Admin returns the name and the password that open the operations API.
+func (p *Platform) Admin() (user string, password secret.Text) {
+	return p.cfg.AdminUser, p.cfg.AdminPassword
+}
+
+// Mount serves h for every address that is not the platform's own, and for /aps/2/ui/, where panels have their
+// libraries. It is how a panel gets onto the same origin.
+func (p *Platform) Mount(h http.Handler) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mounted = h
+}
+
+// now is the clock in the form that resources carry.
+func (p *Platform) now() time.Time { return p.cfg.Now().UTC().Truncate(time.Second) }
+
+// number returns the next number of an account, application or instance. The caller holds p.mu.
+func (p *Platform) number() int {
+	n := p.nextNumber
+	p.nextNumber++
+	return n
+}
+
+// maxBody is how much of any request or answer is read, in bytes. Packages are the largest.
+const maxBody = 16 << 20
+
+func readBody(r io.Reader) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, maxBody+1))
+	if err == nil && len(body) > maxBody {
+		err = errors.New("the body is too large")
+	}
+	return body, err
+}

@@ -1,0 +1,279 @@
+package platform
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"azure-partner-connector/sandbox/platform/rql"
+)
+
+// Handler serves the platform: the controller below /aps (aps-protocol.md §5), the operations API at /RPC2 (§7.1), and
+// what is mounted.
+func (p *Platform) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /aps", p.serveVersions)
+	mux.HandleFunc("POST /RPC2", p.serveRPC)
+	mux.HandleFunc("GET /aps/2/resources", p.known(p.serveList))
+	mux.HandleFunc("GET /aps/2/resources/{$}", p.known(p.serveList))
+	mux.HandleFunc("GET /aps/2/resources/{id}", p.known(p.serveRead))
+	mux.HandleFunc("PUT /aps/2/resources/{id}", p.known(p.serveConfigure))
+	mux.HandleFunc("DELETE /aps/2/resources/{id}", p.known(p.serveDelete))
+	mux.HandleFunc("/aps/2/resources/{id}/{operation...}", p.known(p.serveOperation))
+	mux.HandleFunc("GET /aps/2/types", p.known(p.serveTypes))
+	mux.HandleFunc("GET /aps/2/types/{number}", p.known(p.serveType))
+	mux.HandleFunc("GET /aps/2/packages", p.known(p.servePackages))
+	mux.HandleFunc("GET /aps/2/packages/{id}", p.known(func(w http.ResponseWriter, r *http.Request, _ client) { p.servePackage(w, r) }))
+	// Panels load these into frames and as scripts, which carry no session when the panel isolates them.
+	mux.HandleFunc("GET /aps/2/packages/{id}/{file...}", p.servePackage)
+	mux.HandleFunc("GET /aps/2/applications/{$}", p.known(p.serveInstances))
+	mux.HandleFunc("GET /aps/2/applications", p.known(p.serveInstances))
+	mux.HandleFunc("POST /aps/2/applications/{$}", p.known(p.serveCreate))
+	mux.HandleFunc("POST /aps/2/applications", p.known(p.serveCreate))
+	mux.HandleFunc("GET /aps/2/applications/{id}", p.known(p.serveInstance))
+	mux.HandleFunc("PUT /aps/2/applications/{id}", p.known(p.serveRotate))
+	mux.HandleFunc("DELETE /aps/2/applications/{id}", p.known(p.serveRemove))
+	mux.HandleFunc("GET /aps/2/application", p.known(p.serveServices))
+	mux.HandleFunc("PUT /aps/2/application/{service}/{id}", p.known(p.servePush))
+	mux.HandleFunc("/aps/2/ui/", p.serveMounted)
+	mux.HandleFunc("/aps/", func(w http.ResponseWriter, r *http.Request) {
+		p.writeError(w, r, notFound("address", r.URL.Path))
+	})
+	mux.HandleFunc("/", p.serveMounted)
+	return mux
+}
+
+// known serves a request whose client is known.
+func (p *Platform) known(serve func(http.ResponseWriter, *http.Request, client)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		c, err := p.identifyClient(r)
+		if err != nil {
+			p.writeError(w, r, err)
+			return
+		}
+		serve(w, r, c)
+	}
+}
+
+func (p *Platform) serveMounted(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	mounted := p.mounted
+	p.mu.Unlock()
+	if mounted == nil {
+		http.NotFound(w, r)
+		return
+	}
+	mounted.ServeHTTP(w, r)
+}
+
+func (p *Platform) serveVersions(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]any{"versions": map[string]any{"2": map[string]any{
+		"version": Version, "href": "/aps/2", "features": map[string]any{"async.customOperation": false},
+	}}})
+}
+
+// serveList answers GET /aps/2/resources with RQL.
+func (p *Platform) serveList(w http.ResponseWriter, r *http.Request, c client) {
+	terms, err := rql.Parse(r.URL.RawQuery)
+	if err != nil {
+		p.writeError(w, r, badRequest("%v", err))
+		return
+	}
+	list, err := p.list(c.audience, terms)
+	if err != nil {
+		p.writeError(w, r, badRequest("%v", err))
+		return
+	}
+	start, count, err := limits(terms)
+	if err != nil {
+		p.writeError(w, r, err)
+		return
+	}
+	total := len(list)
+	list = list[min(start, total):min(start+count, total)]
+	w.Header().Set("Content-Range", fmt.Sprintf("items %d-%d/%d", start, max(start+len(list)-1, start), total))
+	writeJSON(w, http.StatusOK, list)
+}
+
+// list returns what an audience sees of the resources that the terms ask for.
+func (p *Platform) list(a audience, terms []rql.Term) ([]map[string]any, error) {
+	selected, _ := rql.Find(terms, "select")
+	sorted, _ := rql.Find(terms, "sort")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	found := []map[string]any{}
+	for _, id := range p.created {
+		res := p.resources[id]
+		if !p.sees(a, res) {
+			continue
+		}
+		shown := p.view(a, res)
+		ok, err := rql.Match(terms, func(name string) any { return lookup(shown, name) }, p.implementing(res))
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			p.expand(a, shown, res, selected)
+			found = append(found, clone(shown))
+		}
+	}
+	var by []string
+	for _, t := range sorted {
+		by = append(by, t.Value)
+	}
+	ordered(found, by)
+	return found, nil
+}
+
+// expand replaces links that select(…) names by the linked resources.
+func (p *Platform) expand(a audience, shown map[string]any, r *resource, selected []rql.Term) {
+	for _, t := range selected {
+		if ids := r.links[t.Value]; len(ids) > 0 {
+			if other := p.resources[ids[0]]; other != nil && p.sees(a, other) {
+				shown[t.Value] = p.view(a, other)
+			}
+		}
+	}
+}
+
+// limits returns what limit(start,count) asks for; the platform's pages have 100 items (aps-protocol.md §5.1).
+func limits(terms []rql.Term) (start, count int, err error) {
+	const page = 100
+	args, ok := rql.Find(terms, "limit")
+	if !ok {
+		return 0, page, nil
+	}
+	if len(args) != 2 {
+		return 0, 0, badRequest("limit takes a start and a count")
+	}
+	start, err = strconv.Atoi(args[0].Value)
+	if err == nil {
+		count, err = strconv.Atoi(args[1].Value)
+	}
+	if err != nil || start < 0 || count < 1 {
+		return 0, 0, badRequest("limit takes a start and a count")
+	}
+	return start, min(count, page), nil
+}
+
+func (p *Platform) serveRead(w http.ResponseWriter, r *http.Request, c client) {
+	p.mu.Lock()
+	res := p.resources[r.PathValue("id")]
+	var shown map[string]any
+	if res != nil && p.sees(c.audience, res) {
+		shown = clone(p.view(c.audience, res))
+	}
+	p.mu.Unlock()
+	if shown == nil {
+		p.writeError(w, r, notFound("resource", r.PathValue("id")))
+		return
+	}
+	writeJSON(w, http.StatusOK, shown)
+}
+
+func (p *Platform) serveConfigure(w http.ResponseWriter, r *http.Request, c client) {
+	changed, err := p.changes(r)
+	if err == nil {
+		err = c.mayManage()
+	}
+	if err == nil {
+		err = p.Configure(r.Context(), c.userID(), r.PathValue("id"), changed)
+	}
+	if err != nil {
+		p.writeError(w, r, err)
+		return
+	}
+	p.serveRead(w, r, c)
+}
+
+// changes reads a resource's new properties, without its links and its aps part.
+func (p *Platform) changes(r *http.Request) (map[string]any, error) {
+	body, err := readBody(r.Body)
+	if err != nil {
+		return nil, badRequest("%v", err)
+	}
+	var changed map[string]any
+	if err := json.Unmarshal(body, &changed); err != nil || changed == nil {
+		return nil, badRequest("the body is not a JSON object")
+	}
+	delete(changed, "aps")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if res := p.resources[r.PathValue("id")]; res != nil && p.types[res.typeID] != nil {
+		for relation := range relationsOf(p.types, p.types[res.typeID]) {
+			delete(changed, relation)
+		}
+	}
+	return changed, nil
+}
+
+func (p *Platform) serveDelete(w http.ResponseWriter, r *http.Request, c client) {
+	err := c.mayManage()
+	if err == nil {
+		err = p.Delete(r.Context(), c.userID(), r.PathValue("id"))
+	}
+	if err != nil {
+		p.writeError(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// mayManage refuses applications: changing resources through the controller is for panels and tools.
+func (c client) mayManage() error {
+	if c.session == nil && !c.admin {
+		return forbidden("an application changes its resources at /aps/2/application")
+	}
+	return nil
+}
+
+// userID is the user of a panel's session; empty for tools.
+func (c client) userID() string {
+	if c.session == nil {
+		return ""
+	}
+	return c.session.UserID
+}
+
+// serveOperation passes custom operations on, and takes notifications.
+func (p *Platform) serveOperation(w http.ResponseWriter, r *http.Request, c client) {
+	id := r.PathValue("id")
+	p.mu.Lock()
+	res := p.resources[id]
+	manager := res != nil && res.typeID == notificationType
+	p.mu.Unlock()
+	if manager && r.Method == http.MethodPost && r.PathValue("operation") == "notifications" {
+		p.serveNotify(w, r, c)
+		return
+	}
+	by := Caller{instanceID: c.audience.instance, as: c.audience.account}
+	switch {
+	case c.session != nil:
+		by = AsSession(*c.session)
+	case c.admin:
+		p.writeError(w, r, forbidden("operations are for panels and applications"))
+		return
+	}
+	body, err := readBody(r.Body)
+	if err != nil {
+		p.writeError(w, r, badRequest("%v", err))
+		return
+	}
+	// The path goes on as it came: what is encoded in it stays encoded.
+	path := strings.TrimPrefix(r.URL.EscapedPath(), "/aps/2/resources/"+id+"/")
+	if r.URL.RawQuery != "" {
+		path += "?" + r.URL.RawQuery
+	}
+	answer := p.Call(r.Context(), by, r.Method, id, path, body)
+	for _, name := range []string{"Content-Type", "Content-Range", "APS-Info", "APS-Retry-Timeout", "Retry-After"} {
+		if v := answer.Header.Get(name); v != "" {
+			w.Header().Set(name, v)
+		}
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(answer.Status)
+	_, _ = w.Write(answer.Body)
+}

@@ -1,0 +1,271 @@
+package platform
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The platform's own types that matter here (aps-protocol.md §4.7).
+const (
+	resourceType     = "http://aps-standard.org/types/core/resource/1.0"
+	applicationType  = "http://aps-standard.org/types/core/application/1.0"
+	subscriptionType = "http://aps-standard.org/types/core/subscription/1.0"
+	accountType      = "http://parallels.com/aps/types/pa/account/1.2"
+	userType         = "http://parallels.com/aps/types/pa/user/1.0"
+	hubType          = "http://parallels.com/aps/types/pa/poa/1.0"
+	notificationType = "http://www.parallels.com/pa/pa-core-services/notification-manager/1.0"
+)
+
+// A typeDefinition is one APS type (aps-protocol.md §4).
+type typeDefinition struct {
+	APSVersion  string                          `json:"apsVersion"`
+	Name        string                          `json:"name"`
+	ID          string                          `json:"id"`
+	Title       string                          `json:"title"`
+	Description string                          `json:"description"`
+	Implements  []string                        `json:"implements"`
+	Access      map[string]bool                 `json:"access"`
+	Properties  map[string]*propertyDefinition  `json:"properties"`
+	Structures  map[string]*structureDefinition `json:"structures"`
+	Operations  map[string]*operationDefinition `json:"operations"`
+	Relations   map[string]*relationDefinition  `json:"relations"`
+
+	number int    // in /aps/2/types/{n}
+	source []byte // as imported
+}
+
+type propertyDefinition struct {
+	Type        string              `json:"type"`
+	Title       string              `json:"title"`
+	Description string              `json:"description"`
+	Headline    bool                `json:"headline"`
+	Required    bool                `json:"required"`
+	Readonly    bool                `json:"readonly"`
+	Final       bool                `json:"final"`
+	Encrypted   bool                `json:"encrypted"`
+	Default     any                 `json:"default"`
+	Unit        string              `json:"unit"`
+	Format      string              `json:"format"`
+	Pattern     string              `json:"pattern"`
+	Enum        []any               `json:"enum"`
+	EnumTitles  []string            `json:"enumTitles"`
+	MinLength   *int                `json:"minLength"`
+	MaxLength   *int                `json:"maxLength"`
+	MinItems    *int                `json:"minItems"`
+	MaxItems    *int                `json:"maxItems"`
+	UniqueItems bool                `json:"uniqueItems"`
+	Items       *propertyDefinition `json:"items"`
+	Access      map[string]bool     `json:"access"`
+}
+
+type structureDefinition struct {
+	Type        string                         `json:"type"`
+	Title       string                         `json:"title"`
+	Description string                         `json:"description"`
+	Properties  map[string]*propertyDefinition `json:"properties"`
+}
+
+type operationDefinition struct {
+	Verb          string                          `json:"verb"`
+	Path          string                          `json:"path"`
+	Description   string                          `json:"description"`
+	Static        bool                            `json:"static"`
+	Access        map[string]bool                 `json:"access"`
+	Parameters    map[string]*parameterDefinition `json:"parameters"`
+	Response      *responseDefinition             `json:"response"`
+	ErrorResponse *responseDefinition             `json:"errorResponse"`
+}
+
+type parameterDefinition struct {
+	Kind        string              `json:"kind"`
+	Type        string              `json:"type"`
+	Description string              `json:"description"`
+	Required    bool                `json:"required"`
+	ContentType *string             `json:"contentType"`
+	Items       *propertyDefinition `json:"items"`
+}
+
+type responseDefinition struct {
+	Type        string              `json:"type"`
+	Description string              `json:"description"`
+	ContentType *string             `json:"contentType"`
+	Items       *propertyDefinition `json:"items"`
+}
+
+type relationDefinition struct {
+	Type        string          `json:"type"`
+	Title       string          `json:"title"`
+	Description string          `json:"description"`
+	Required    bool            `json:"required"`
+	Collection  bool            `json:"collection"`
+	Requirement string          `json:"requirement"`
+	Allocate    string          `json:"allocate"`
+	Access      map[string]bool `json:"access"`
+	Assign      *struct {
+		Access map[string]bool `json:"access"`
+	} `json:"assign"`
+}
+
+// platformTypes are the types that the platform has before any package is imported. Only what they implement and
+// their relations matter; their resources are made by this package.
+func platformTypes() map[string]*typeDefinition {
+	relations := func(pairs ...string) map[string]*relationDefinition {
+		m := make(map[string]*relationDefinition)
+		for i := 0; i < len(pairs); i += 2 {
+			m[pairs[i]] = &relationDefinition{Type: pairs[i+1]}
+		}
+		return m
+	}
+	list := []*typeDefinition{
+		{ID: resourceType},
+		{ID: applicationType, Implements: []string{resourceType}},
+		{ID: "http://aps-standard.org/types/core/account/1.0", Implements: []string{resourceType}},
+		{ID: subscriptionType, Implements: []string{resourceType}},
+		{ID: "http://aps-standard.org/types/core/subscription/service/1.0", Implements: []string{resourceType},
+			Relations: relations("account", "http://aps-standard.org/types/core/account/1.0", "subscription", subscriptionType)},
+		{ID: "http://aps-standard.org/types/core/suspendable/1.0", Implements: []string{resourceType}},
+		{ID: "http://aps-standard.org/types/core/user/1.0", Implements: []string{resourceType}},
+		{ID: "http://aps-standard.org/types/core/user/service/1.0", Implements: []string{resourceType}},
+		{ID: "http://aps-standard.org/types/core/profile/service/1.0", Implements: []string{resourceType}},
+		{ID: "http://aps-standard.org/types/core/profile/reseller/1.0", Implements: []string{resourceType}},
+		{ID: accountType, Implements: []string{"http://aps-standard.org/types/core/account/1.0"},
+			Relations: relations("parent", "http://parallels.com/aps/types/pa/account/1.0")},
+		{ID: userType, Implements: []string{"http://aps-standard.org/types/core/user/1.0"},
+			Relations: relations("organization", "http://parallels.com/aps/types/pa/account/1.0")},
+		{ID: hubType, Implements: []string{resourceType}},
+		{ID: notificationType, Implements: []string{resourceType}},
+		{ID: foreignType, Implements: []string{applicationType}},
+	}
+	types := make(map[string]*typeDefinition)
+	for i, t := range list {
+		t.number = i + 1
+		t.APSVersion = "2.0"
+		types[t.ID] = t
+	}
+	return types
+}
+
+// parseType reads a schema strictly: an attribute that the format does not have is an error.
+func parseType(source []byte) (*typeDefinition, error) {
+	decoder := json.NewDecoder(bytes.NewReader(source))
+	decoder.DisallowUnknownFields()
+	t := &typeDefinition{source: source}
+	if err := decoder.Decode(t); err != nil {
+		return nil, badRequest("the type cannot be read: %v", err)
+	}
+	return t, nil
+}
+
+// splitType returns the parts of a type id; minor is -1 where a reference leaves it out.
+func splitType(id string) (path string, major, minor int) {
+	i := strings.LastIndexByte(id, '/')
+	if i < 0 {
+		return id, -1, -1
+	}
+	majorText, minorText, ok := strings.Cut(id[i+1:], ".")
+	major, err := strconv.Atoi(majorText)
+	if err != nil {
+		return id, -1, -1
+	}
+	minor = -1
+	if ok {
+		if minor, err = strconv.Atoi(minorText); err != nil {
+			return id, -1, -1
+		}
+	}
+	return id[:i], major, minor
+}
+
+// satisfies reports whether a resource of type have is one of type want: a later minor version is compatible
+// (aps-protocol.md §4.1).
+func satisfies(have, want string) bool {
+	havePath, haveMajor, haveMinor := splitType(have)
+	wantPath, wantMajor, wantMinor := splitType(want)
+	return havePath == wantPath && haveMajor == wantMajor && haveMinor >= wantMinor
+}
+
+// implements reports whether type id is want or implements it, directly or not.
+func implements(types map[string]*typeDefinition, id, want string) bool {
+	if satisfies(id, want) {
+		return true
+	}
+	t := find(types, id)
+	return t != nil && slices.ContainsFunc(t.Implements, func(base string) bool {
+		return base != id && implements(types, base, want)
+	})
+}
+
+// find returns the newest known type that id refers to, or nil.
+func find(types map[string]*typeDefinition, id string) *typeDefinition {
+	if t := types[id]; t != nil {
+		return t
+	}
+	var newest *typeDefinition
+	for _, t := range types {
+		if satisfies(t.ID, id) && (newest == nil || satisfies(t.ID, newest.ID)) {
+			newest = t
+		}
+	}
+	return newest
+}
+
+// relationsOf returns the relations of a type with the inherited ones.
+func relationsOf(types map[string]*typeDefinition, t *typeDefinition) map[string]*relationDefinition {
+	all := make(map[string]*relationDefinition)
+	for _, base := range t.Implements {
+		if b := find(types, base); b != nil {
+			maps.Copy(all, relationsOf(types, b))
+		}
+	}
+	maps.Copy(all, t.Relations)
+	return all
+}
+
+// checkTypes refuses the types of a package that this platform could not keep. known holds all types, the package's
+// own included.
+func checkTypes(known map[string]*typeDefinition, own []*typeDefinition) error {
+	for _, t := range own {
+		for _, ref := range t.Implements {
+			if find(known, ref) == nil {
+				return badRequest("Package metafile URI of type '%s' is not found", ref)
+			}
+		}
+		for _, r := range t.Relations {
+			if find(known, r.Type) == nil {
+				return badRequest("Package metafile URI of type '%s' is not found", r.Type)
+			}
+		}
+		inherited := make(map[string]bool)
+		for _, base := range t.Implements {
+			b := find(known, base)
+			for name := range relationsOf(known, b) {
+				inherited[name] = true
+			}
+		}
+		for name := range t.Properties {
+			if inherited[name] {
+				return badRequest("type %s: the property %s has the name of an inherited relation", t.ID, name)
+			}
+		}
+		for name, o := range t.Operations {
+			if slices.Contains([]string{"provision", "retrieve", "configure", "unprovision", "upgrade"}, name) {
+				return badRequest("type %s: the operation %s is inherited", t.ID, name)
+			}
+			if o.Path == "/" || o.Path == "/upgrade" {
+				return badRequest("type %s: the operation %s has the path of an inherited one", t.ID, name)
+			}
+			if first := strings.Split(strings.Trim(o.Path, "/"), "/")[0]; inherited[first] {
+				return badRequest("type %s: the operation %s has the path of the inherited relation %s", t.ID, name, first)
+			}
+		}
+	}
+	return nil
+}
+
+// schemaHref is the address of a type's definition.
+func schemaHref(t *typeDefinition) string { return fmt.Sprintf("/aps/2/types/%d", t.number) }
