@@ -35,6 +35,7 @@ func (s *Service) Lend(ctx context.Context, tenantID string, api API, by audit.A
 		return Loan{}, err
 	}
 	loan, err := s.lend(ctx, p, api, by)
+	s.observe(audit.TokenLent, err)
 	event := audit.Event{Action: audit.TokenLent, Actor: by, Details: map[string]string{"api": string(api)}}
 	if err != nil {
 		event = refusal(audit.LendingRefused, by, err)

@@ -30,6 +30,8 @@ type Store interface {
 	// a row exists, a changed row, or a stored value with a later IssuedAt give ErrStale.
 	SaveGrant(ctx context.Context, g *Grant) error
 	DeleteGrant(ctx context.Context, tenantID string, slot Slot) error
+	// DeletePending deletes all pending grants that were consented before the given time.
+	DeletePending(ctx context.Context, consentedBefore time.Time) error
 
 	// Schedule returns the zero Schedule with its TenantID when none is stored.
 	Schedule(ctx context.Context, tenantID string) (Schedule, error)

@@ -78,7 +78,9 @@ func (s *Service) redeem(ctx context.Context, tenantID string, by audit.Actor, w
 	}
 	calls, cancel := context.WithTimeout(ctx, s.cfg.Lease*4/5)
 	defer cancel()
-	return s.redeemLeased(calls, p, by, why)
+	err = s.redeemLeased(calls, p, by, why)
+	s.observe(actionOf(why), err)
+	return err
 }
 
 func (s *Service) redeemLeased(ctx context.Context, p party, by audit.Actor, why purpose) error {

@@ -9,6 +9,7 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
 
@@ -321,3 +322,19 @@ var errAudit = errors.New("audit trail is full")
 type brokenAudit struct{ token.Store }
 
 func (brokenAudit) AppendEvent(context.Context, audit.Event) error { return errAudit }
+
+func TestAGrantThatNobodyClaimsIsDestroyed(t *testing.T) {
+	w := newWorld(t, openStore(t))
+	w.consent(tenantID)
+	g, err := w.acquire()
+	w.must(err)
+	w.must(w.store.Transact(t.Context(), func(ctx context.Context) error { return w.tokens.KeepPending(ctx, g) }))
+	w.must(w.tokens.Purge(t.Context()))
+	w.grant(token.Pending)
+	w.advance(day + time.Millisecond)
+	w.must(w.tokens.Purge(t.Context()))
+	if _, err := w.store.Grant(t.Context(), tenantID, token.Pending); !errors.Is(err, tenant.ErrNotFound) {
+		t.Errorf("Grant(pending) = %v, want not found", err)
+	}
+	w.grant(token.Active)
+}

@@ -50,6 +50,9 @@ type Config struct {
 	// Rand returns numbers in [0, 1) for jitter. Default: math/rand/v2.
 	Rand func() float64
 
+	// Observe is told of every renewal, check and lending, with "ok" or a failure code. Default: nobody is.
+	Observe func(action audit.Action, result string)
+
 	// Log receives one record per outcome. Default: discard.
 	Log *slog.Logger
 }
@@ -93,6 +96,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Float64
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(audit.Action, string) {}
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -175,6 +181,23 @@ func refusal(action audit.Action, by audit.Actor, err error) audit.Event {
 		e.Details["microsoft_code"] = f.Microsoft.Code
 	}
 	return e
+}
+
+// observe tells how an action ended.
+func (s *Service) observe(action audit.Action, err error) {
+	result := audit.OK
+	if err != nil {
+		result = string(failure.From(err).Code)
+	}
+	s.cfg.Observe(action, result)
+}
+
+// Purge destroys grants whose claim code nobody entered in time.
+func (s *Service) Purge(ctx context.Context) error {
+	if err := s.cfg.Store.DeletePending(ctx, s.cfg.Now().Add(-s.cfg.ClaimLife)); err != nil {
+		return fmt.Errorf("deleting unclaimed grants: %w", err)
+	}
+	return nil
 }
 
 // Forget destroys our copies of a tenant's refresh tokens. It revokes nothing at Microsoft: there is no way to do that

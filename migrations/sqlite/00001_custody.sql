@@ -65,6 +65,9 @@ CREATE TABLE grants (
     PRIMARY KEY (tenant_id, slot),
     FOREIGN KEY (tenant_id) REFERENCES tenants (id)
 ) STRICT;
+CREATE INDEX grants_consented ON grants (slot, consented_at);
+
+CREATE INDEX grants_unclaimed ON grants (slot, consented_at);
 
 -- slack_day is the day, counted from 1970, on which the active grant expires; a large number when there is nothing to
 -- save. With it in front, the due tenants with the least slack are read from one end of the index.

@@ -1,0 +1,171 @@
+// Package app wires the connector: configuration in, running program out. The command, the sandbox and end-to-end tests
+// start the very same value.
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"azure-partner-connector/connector/config"
+	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/token"
+)
+
+// Options are what the command leaves at its defaults and a test sets.
+type Options struct {
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+
+	// Log receives everything. Default: discard.
+	Log *slog.Logger
+
+	// Listeners replace those that the configuration names. Default: none.
+	Listeners Listeners
+}
+
+// Listeners are the three doors' ears. The App closes them.
+type Listeners struct {
+	Hooks      net.Listener
+	Onboarding net.Listener
+	Private    net.Listener
+}
+
+// An App is the whole connector, ready to run.
+type App struct {
+	cfg      config.Config
+	now      func() time.Time
+	log      *slog.Logger
+	registry *prometheus.Registry
+
+	store    *store.Store
+	tokens   *token.Service
+	consents *consent.Service
+	servers  []*server
+}
+
+// A server is one door on its listener.
+type server struct {
+	name     string
+	listener net.Listener
+	http     *http.Server
+	tls      config.TLS
+}
+
+// New opens the database, brings its schema up to date and listens; Run serves. A failed New leaves nothing open.
+func New(ctx context.Context, cfg config.Config, opts Options) (*App, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	a := &App{cfg: cfg, now: opts.Now, log: opts.Log, registry: prometheus.NewRegistry()}
+	if err := a.build(ctx, opts.Listeners); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	return a, nil
+}
+
+func (a *App) build(ctx context.Context, given Listeners) error {
+	rooms, err := a.furnish(ctx)
+	if err != nil {
+		return err
+	}
+	doors := []struct {
+		name    string
+		given   net.Listener
+		listen  string
+		tls     config.TLS
+		handler http.Handler
+	}{
+		{"hooks", given.Hooks, a.cfg.Hooks.Listen, a.cfg.Hooks.TLS, rooms.hooks},
+		{"onboarding", given.Onboarding, a.cfg.Onboarding.Listen, a.cfg.Onboarding.TLS, rooms.onboarding},
+		{"private", given.Private, a.cfg.Private.Listen, config.TLS{}, a.private()},
+	}
+	for _, d := range doors {
+		listener := d.given
+		if listener == nil {
+			if listener, err = net.Listen("tcp", d.listen); err != nil {
+				return fmt.Errorf("listening for %s: %w", d.name, err)
+			}
+		}
+		a.servers = append(a.servers, &server{name: d.name, listener: listener, tls: d.tls, http: &http.Server{
+			Handler: d.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute,
+			IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+			ErrorLog: slog.NewLogLogger(a.log.With("door", d.name).Handler(), slog.LevelDebug),
+		}})
+	}
+	return nil
+}
+
+// Run serves and renews until ctx ends, then lets requests and renewals that run finish within the configured grace.
+// It returns after all of its goroutines have, and leaves nothing open.
+func (a *App) Run(ctx context.Context) error {
+	clocks, err := a.clocks(ctx)
+	if err != nil {
+		return errors.Join(err, a.close())
+	}
+	serving, ctx := errgroup.WithContext(ctx)
+	for _, s := range a.servers {
+		serving.Go(func() error { return s.serve(a.log) })
+	}
+	clocks.Start()
+	serving.Go(func() error {
+		<-ctx.Done()
+		return errors.Join(a.shutdown(), clocks.Shutdown())
+	})
+	return errors.Join(serving.Wait(), a.store.Close())
+}
+
+func (s *server) serve(log *slog.Logger) error {
+	log.Info("listening", "door", s.name, "address", s.listener.Addr().String(), "tls", s.tls.Enabled())
+	var err error
+	if s.tls.Enabled() {
+		s.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		err = s.http.ServeTLS(s.listener, s.tls.CertFile, s.tls.KeyFile)
+	} else {
+		err = s.http.Serve(s.listener)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serving %s: %w", s.name, err)
+}
+
+// shutdown stops the doors at once for new requests and waits for those that run.
+func (a *App) shutdown() error {
+	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.Shutdown.Grace)
+	defer cancel()
+	var stopping errgroup.Group
+	for _, s := range a.servers {
+		stopping.Go(func() error {
+			if err := s.http.Shutdown(ctx); err != nil {
+				return errors.Join(fmt.Errorf("stopping %s: %w", s.name, err), s.http.Close())
+			}
+			return nil
+		})
+	}
+	return stopping.Wait()
+}
+
+// close releases what New opened.
+func (a *App) close() error {
+	var errs []error
+	for _, s := range a.servers {
+		errs = append(errs, s.listener.Close())
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,47 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"azure-partner-connector/connector/audit"
+)
+
+// readyTimeout bounds the database's answer to a readiness probe.
+const readyTimeout = 2 * time.Second
+
+// private is the door for the operator's own tools: metrics, liveness and readiness.
+func (a *App) private() http.Handler {
+	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+		defer cancel()
+		if err := a.store.Ping(ctx); err != nil {
+			a.log.WarnContext(ctx, "not ready", "err", err)
+			http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+			return
+		}
+		w.WriteHeader(http.StatusOK)
+	})
+	return mux
+}
+
+// observer counts what custody does. The labels are our own words, never a tenant's data.
+func (a *App) observer() func(audit.Action, string) {
+	actions := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "connector_actions_total",
+		Help: "Renewals, checks and lendings by their result: ok or a failure code.",
+	}, []string{"action", "result"})
+	a.registry.MustRegister(actions)
+	return func(action audit.Action, result string) {
+		actions.WithLabelValues(string(action), result).Inc()
+	}
+}
