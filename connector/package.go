@@ -1,0 +1,74 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	azurepartner "azure-partner-connector"
+	"azure-partner-connector/connector/platform/pack"
+	"azure-partner-connector/schemas"
+	uiextension "azure-partner-connector/ui-extension"
+)
+
+type packageCommand struct {
+	Build packageBuild `cmd:"" default:"withargs" help:"Build the package."`
+	Check packageCheck `cmd:"" help:"Say what a platform would refuse in a package."`
+}
+
+type packageBuild struct {
+	ID  string `help:"Publish under this package id instead of the one in app.yaml." placeholder:"URI"`
+	Out string `help:"Folder to write the package to." default:"dist" type:"path"`
+}
+
+// Run builds the package.
+func (b packageBuild) Run(c *console) error {
+	p, err := loadPackage(b.ID)
+	if err != nil {
+		return err
+	}
+	content, err := p.Build()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(b.Out, 0o755); err != nil {
+		return fmt.Errorf("making the folder for the package: %w", err)
+	}
+	file := filepath.Join(b.Out, p.FileName())
+	if err := os.WriteFile(file, content, 0o644); err != nil {
+		return fmt.Errorf("writing the package: %w", err)
+	}
+	_, err = fmt.Fprintf(c.stdout, "wrote %s (%d bytes) with id %s\n", file, len(content), p.ID())
+	return err
+}
+
+func loadPackage(id string) (*pack.Package, error) {
+	p, err := pack.Load(azurepartner.Manifest(), schemas.Files, uiextension.Files())
+	if err != nil || id == "" {
+		return p, err
+	}
+	return p.WithID(id)
+}
+
+type packageCheck struct {
+	File string `arg:"" help:"The package." type:"existingfile"`
+}
+
+// Run checks a package and fails when a platform would refuse it.
+func (k packageCheck) Run(c *console) error {
+	content, err := os.ReadFile(k.File)
+	if err != nil {
+		return fmt.Errorf("reading the package: %w", err)
+	}
+	findings := pack.Check(bytes.NewReader(content), int64(len(content)))
+	for _, f := range findings {
+		fmt.Fprintf(c.stdout, "%s: %s\n", f.Where, f.What)
+	}
+	if len(findings) > 0 {
+		return errors.New("a platform would refuse this package")
+	}
+	_, err = fmt.Fprintln(c.stdout, "nothing found:", k.File)
+	return err
+}
