@@ -28,7 +28,7 @@ const (
 func (d *Door) callback(c echo.Context) error {
 	values, err := answer(c)
 	if err != nil {
-		return d.conclude(c, consent.Outcome{}, err)
+		return d.conclude(c, "", consent.Outcome{}, err)
 	}
 	if c.Request().Method == http.MethodPost {
 		if sealed := values.Get("sealed"); sealed != "" {
@@ -42,19 +42,25 @@ func (d *Door) callback(c echo.Context) error {
 		cb, err = parseCallback(values)
 	}
 	if err != nil {
-		return d.conclude(c, consent.Outcome{}, err)
+		return d.conclude(c, "", consent.Outcome{}, err)
 	}
 	cb.Browser = d.browser(c)
 	out, err := d.cfg.Consents.Complete(c.Request().Context(), cb)
-	return d.conclude(c, out, err)
+	return d.conclude(c, cb.State, out, err)
 }
 
-// conclude keeps the outcome for the page that shows it.
-func (d *Door) conclude(c echo.Context, out consent.Outcome, err error) error {
-	if err := d.keepOutcome(c, newOutcome(c.Request().Context(), out, err, d.cfg.Now())); err != nil {
-		return err
-	}
+// conclude keeps the outcome for the page that shows it. An answer that comes again, as after the browser's Back
+// button, does not hide how it ended the first time.
+func (d *Door) conclude(c echo.Context, state string, out consent.Outcome, err error) error {
 	noteFailure(c, err)
+	first, known := d.outcome(c)
+	if !failure.Is(err, failure.StateUsed) || !known || first.State != fingerprint(state) {
+		o := newOutcome(c.Request().Context(), out, err, d.cfg.Now())
+		o.State = fingerprint(state)
+		if kept := d.keepOutcome(c, o); kept != nil {
+			return errors.Join(err, kept)
+		}
+	}
 	return c.Redirect(http.StatusSeeOther, d.base+"/done")
 }
 

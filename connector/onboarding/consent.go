@@ -3,6 +3,7 @@ package onboarding
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -12,8 +13,8 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// maxLink bounds the link in an address; ours are a quarter of it.
-const maxLink = 200
+// linkForm is what links are made of; anything else was never one of ours.
+var linkForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,200}$`)
 
 type landingView struct {
 	Landing consent.Landing
@@ -62,7 +63,7 @@ func (d *Door) sendOn(c echo.Context, link string) error {
 
 func linkOf(c echo.Context) (string, error) {
 	link := c.Param("link")
-	if link == "" || len(link) > maxLink {
+	if !linkForm.MatchString(link) {
 		return "", failure.New(failure.LinkUnknown)
 	}
 	return link, nil

@@ -73,8 +73,8 @@ func (d *Door) browser(c echo.Context) string {
 	return value
 }
 
-// fingerprint stands for a browser where its value must not appear.
-func fingerprint(browser string) string {
-	sum := sha256.Sum256([]byte(browser))
+// fingerprint stands for a browser or a state where its value must not appear.
+func fingerprint(value string) string {
+	sum := sha256.Sum256([]byte(value))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }

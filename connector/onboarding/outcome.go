@@ -26,6 +26,7 @@ const maxShown = 200
 
 // An outcome is how one consent ended, as its browser keeps it.
 type outcome struct {
+	State          string          `json:"state"` // fingerprint of the state parameter
 	Procedure      token.Procedure `json:"procedure,omitempty"`
 	ClaimCode      string          `json:"claimCode,omitempty"`
 	ClaimExpiresAt time.Time       `json:"claimExpiresAt,omitzero"`

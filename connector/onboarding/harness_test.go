@@ -1,0 +1,257 @@
+package onboarding_test
+
+import (
+	"bytes"
+	"context"
+	"html"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/onboarding"
+	"azure-partner-connector/connector/seal"
+	"azure-partner-connector/connector/token"
+)
+
+// Values that must appear nowhere but where they belong.
+const (
+	link      = "canary-link-Zx81"
+	code      = "canary-code-Qp42"
+	state     = "canary-state-Lw73"
+	claimCode = "7K3M-Q2ZD-9XAB"
+)
+
+var start = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+
+// A fake is a consent service whose answers a test decides, and that remembers what it was asked.
+type fake struct {
+	landing   func(link string) (consent.Landing, error)
+	authorize func(link, browser, locale string) (string, error)
+	complete  func(cb consent.Callback) (consent.Outcome, error)
+
+	mu        sync.Mutex // guards what follows
+	browsers  []string
+	locales   []string
+	callbacks []consent.Callback
+}
+
+func (f *fake) Landing(_ context.Context, link string) (consent.Landing, error) {
+	return f.landing(link)
+}
+
+func (f *fake) Authorize(_ context.Context, link, browser, locale string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.browsers, f.locales = append(f.browsers, browser), append(f.locales, locale)
+	return f.authorize(link, browser, locale)
+}
+
+func (f *fake) Complete(_ context.Context, cb consent.Callback) (consent.Outcome, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.callbacks = append(f.callbacks, cb)
+	return f.complete(cb)
+}
+
+// A harness is a door behind a real server, a fake consent service, a clock and a log.
+type harness struct {
+	*fake
+	t      *testing.T
+	server *httptest.Server
+	clock  *clock
+	log    *record
+}
+
+// A clock stands until it is moved.
+type clock struct {
+	mu  sync.Mutex // guards now
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// A record keeps what was logged.
+type record struct {
+	mu   sync.Mutex // guards text
+	text bytes.Buffer
+}
+
+func (r *record) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Write(p)
+}
+
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
+}
+
+func manualLanding() consent.Landing {
+	return consent.Landing{
+		Procedure: token.Manual, TenantName: "Fabrikam Cloud GmbH", Marketplace: "Example Marketplace",
+		Directory: "fabrikam.onmicrosoft.com", ApplicationID: "6f1c1a52-6d6f-4f0e-9f5e-2c7b3f6f0a11",
+		ExpiresAt: start.Add(7 * 24 * time.Hour),
+	}
+}
+
+func manualOutcome() consent.Outcome {
+	return consent.Outcome{
+		Procedure: token.Manual, ClaimCode: claimCode, ClaimExpiresAt: start.Add(24 * time.Hour),
+		ConsentedBy: token.Person{ObjectID: "1", Username: "admin@fabrikam.example", Name: "Ada Admin"}, TenantName: "Fabrikam Cloud GmbH",
+	}
+}
+
+func automaticOutcome() consent.Outcome {
+	out := manualOutcome()
+	out.Procedure, out.ClaimCode, out.ClaimExpiresAt = token.Automatic, "", time.Time{}
+	return out
+}
+
+// newHarness starts a door whose consents go well; change adjusts its configuration.
+func newHarness(t *testing.T, change func(*onboarding.Config)) *harness {
+	t.Helper()
+	f := &fake{
+		landing: func(string) (consent.Landing, error) { return manualLanding(), nil },
+		authorize: func(string, string, string) (string, error) {
+			return "https://login.example.com/authorize?state=" + state, nil
+		},
+		complete: func(consent.Callback) (consent.Outcome, error) { return manualOutcome(), nil },
+	}
+	keys, err := seal.Create()
+	if err != nil {
+		t.Fatalf("seal.Create() = %v", err)
+	}
+	h := &harness{fake: f, t: t, clock: &clock{now: start}, log: &record{}}
+	var door http.Handler
+	h.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { door.ServeHTTP(w, r) }))
+	t.Cleanup(h.server.Close)
+	cfg := onboarding.Config{
+		PublicURL: h.server.URL, Consents: f, Seal: keys, Now: h.clock.Now,
+		Log: slog.New(slog.NewJSONHandler(h.log, nil)),
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	if door, err = onboarding.New(cfg); err != nil {
+		t.Fatalf("New = %v", err)
+	}
+	t.Cleanup(func() { h.checkLog() })
+	return h
+}
+
+// checkLog looks for values that must not be logged.
+func (h *harness) checkLog() {
+	h.t.Helper()
+	h.fake.mu.Lock()
+	defer h.fake.mu.Unlock()
+	secrets := append([]string{link, code, state, claimCode}, h.browsers...)
+	for _, secret := range secrets {
+		if strings.Contains(h.log.String(), secret) {
+			h.t.Errorf("log = %s, want no %q in it", h.log, secret)
+		}
+	}
+}
+
+// A visitor is one browser: it keeps cookies and follows nothing by itself.
+type visitor struct {
+	h      *harness
+	client *http.Client
+	header http.Header // sent with every request
+}
+
+func (h *harness) visitor() *visitor {
+	h.t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	client := *h.server.Client()
+	client.Jar = jar
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &visitor{h: h, client: &client, header: http.Header{"Accept-Language": {"en-GB,en;q=0.9"}}}
+}
+
+// A page is an answer that was read.
+type page struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (v *visitor) send(method, path string, form url.Values, header ...string) page {
+	v.h.t.Helper()
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	r, err := http.NewRequest(method, v.h.server.URL+path, body)
+	if err != nil {
+		v.h.t.Fatal(err)
+	}
+	r.Header = v.header.Clone()
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	resp, err := v.client.Do(r)
+	if err != nil {
+		v.h.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		v.h.t.Fatal(err)
+	}
+	return page{resp.StatusCode, resp.Header, string(text)}
+}
+
+func (v *visitor) get(path string, header ...string) page {
+	v.h.t.Helper()
+	return v.send(http.MethodGet, path, nil, header...)
+}
+
+// comeBack is Microsoft's answer and the page it leads to.
+func (v *visitor) comeBack(query url.Values) page {
+	v.h.t.Helper()
+	p := v.get("/callback?" + query.Encode())
+	if p.status != http.StatusSeeOther || !strings.HasSuffix(p.header.Get("Location"), "/done") {
+		v.h.t.Fatalf("GET /callback = %d to %q, want 303 to /done", p.status, p.header.Get("Location"))
+	}
+	return v.get("/done")
+}
+
+func granted() url.Values { return url.Values{"state": {state}, "code": {code}} }
+
+var referenceForm = regexp.MustCompile(`^[0-9A-HJKMNP-TV-Z]{8}$`)
+
+// text returns what a person reads in the element with id, which holds nothing but text; "" when there is none.
+func (p page) text(id string) string {
+	found := regexp.MustCompile(`id="` + id + `"[^>]*>([^<]*)<`).FindStringSubmatch(p.body)
+	if found == nil {
+		return ""
+	}
+	return html.UnescapeString(found[1])
+}

@@ -1,0 +1,271 @@
+package onboarding_test
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/onboarding"
+)
+
+// checkRefusal asserts a whole page of refusal: status, sentence, advice, reference, and nothing of the cause.
+func checkRefusal(t *testing.T, h *harness, p page, want *failure.Error) {
+	t.Helper()
+	if p.status != want.Status() {
+		t.Errorf("status = %d, want %d", p.status, want.Status())
+	}
+	if got := p.text("sentence"); got != want.Sentence() {
+		t.Errorf("sentence = %q, want %q", got, want.Sentence())
+	}
+	if got := p.text("advice"); got != want.Advice() {
+		t.Errorf("advice = %q, want %q", got, want.Advice())
+	}
+	reference := p.text("reference")
+	if !referenceForm.MatchString(reference) {
+		t.Errorf("reference = %q, want eight letters and digits", reference)
+	}
+	if want.Cause != nil {
+		if strings.Contains(p.body, want.Cause.Error()) {
+			t.Errorf("page = %s, want nothing of the cause", p.body)
+		}
+		if log := h.log.String(); !strings.Contains(log, want.Cause.Error()) || !strings.Contains(log, reference) {
+			t.Errorf("log = %s, want the cause with reference %s", log, reference)
+		}
+	}
+}
+
+func TestLandingRefuses(t *testing.T) {
+	for name, err := range map[string]error{
+		"unknown":        failure.New(failure.LinkUnknown),
+		"expired":        failure.New(failure.LinkExpired),
+		"not set up":     failure.New(failure.ApplicationMissing),
+		"unreachable":    failure.Wrap(errors.New("dial tcp: refused"), failure.MicrosoftUnavailable),
+		"unknown error":  errors.New("database is on fire"),
+		"hostile values": failure.New(failure.DirectoryUnknown, "directory", `<script>alert("x")</script>`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, nil)
+			h.landing = func(string) (consent.Landing, error) { return consent.Landing{}, err }
+			h.authorize = func(string, string, string) (string, error) { return "", err }
+			p := h.visitor().get("/consent/" + link)
+			checkRefusal(t, h, p, failure.From(err))
+			if strings.Contains(p.body, "<script>alert") {
+				t.Errorf("page = %s, want values escaped", p.body)
+			}
+			p = h.visitor().send(http.MethodPost, "/consent/"+link, url.Values{}, "Sec-Fetch-Site", "same-origin")
+			checkRefusal(t, h, p, failure.From(err))
+		})
+	}
+}
+
+func TestLandingRefusesWhatIsNoLink(t *testing.T) {
+	h := newHarness(t, nil)
+	h.landing = func(string) (consent.Landing, error) { t.Error("Landing was called"); return consent.Landing{}, nil }
+	for _, path := range []string{strings.Repeat("x", 201), "a/b", "a%2Fb", "x.", "x%20", "%00", "%E2%82%AC"} {
+		checkRefusal(t, h, h.visitor().get("/consent/"+path), failure.New(failure.LinkUnknown))
+	}
+}
+
+func TestAuthorizeRefusesOtherSites(t *testing.T) {
+	for name, header := range map[string][]string{
+		"other site":      {"Sec-Fetch-Site", "cross-site"},
+		"sister host":     {"Sec-Fetch-Site", "same-site"},
+		"older browser":   {"Origin", "https://evil.example.com"},
+		"without an own":  {"Origin", "null"},
+		"both in discord": {"Sec-Fetch-Site", "cross-site", "Origin", "null"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, nil)
+			h.authorize = func(string, string, string) (string, error) { t.Error("Authorize was called"); return "", nil }
+			p := h.visitor().send(http.MethodPost, "/consent/"+link, url.Values{}, header...)
+			checkRefusal(t, h, p, failure.New(failure.StateUnknown))
+		})
+	}
+}
+
+func TestCallbackRefuses(t *testing.T) {
+	for name, err := range map[string]error{
+		"state unknown":       failure.New(failure.StateUnknown),
+		"state used":          failure.New(failure.StateUsed),
+		"state expired":       failure.New(failure.StateExpired),
+		"other browser":       failure.New(failure.StateBrowser),
+		"declined":            failure.New(failure.ConsentDeclined),
+		"approval needed":     failure.New(failure.ApprovalNeeded),
+		"wrong directory":     failure.New(failure.WrongDirectory, "seen", "contoso.com", "expected", "fabrikam.com"),
+		"guest":               failure.New(failure.GuestAccount, "username", "guest@contoso.com"),
+		"without MFA":         failure.New(failure.MFAMissing),
+		"without role":        failure.New(failure.RoleMissing, "username", "ada@fabrikam.com", "role", "Admin agent"),
+		"no partner":          failure.New(failure.NotAPartner, "username", "ada@fabrikam.com"),
+		"Microsoft is down":   failure.Wrap(errors.New("dial tcp: refused"), failure.MicrosoftUnavailable),
+		"unknown error":       errors.New("database is on fire"),
+		"wrapped and refused": errors.Join(errors.New("saving"), failure.New(failure.Conflict)),
+		"very long fact":      failure.New(failure.GuestAccount, "username", "ü"+strings.Repeat("x", 199)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, nil)
+			h.complete = func(consent.Callback) (consent.Outcome, error) { return manualOutcome(), err }
+			v := h.visitor()
+			checkRefusal(t, h, v.comeBack(granted()), failure.From(err))
+			again := v.get("/done")
+			checkRefusal(t, h, again, failure.From(err))
+			if strings.Contains(again.body, claimCode) {
+				t.Errorf("page of a refusal = %s, want no claim code", again.body)
+			}
+		})
+	}
+}
+
+func TestCallbackShortensFacts(t *testing.T) {
+	h := newHarness(t, nil)
+	h.complete = func(consent.Callback) (consent.Outcome, error) {
+		return consent.Outcome{}, failure.New(failure.WrongDirectory, "seen", strings.Repeat("<", 9000), "expected", strings.Repeat("é", 9000))
+	}
+	p := h.visitor().comeBack(granted())
+	if want := strings.Repeat("<", 200) + "…"; p.status != http.StatusForbidden || !strings.Contains(p.text("sentence"), want) {
+		t.Errorf("GET /done = %d %q, want 403 with two facts of 200 letters", p.status, p.text("sentence"))
+	}
+}
+
+func TestCallbackRefusesWhatItCannotRead(t *testing.T) {
+	long := strings.Repeat("x", 2049)
+	for name, tc := range map[string]struct {
+		query  string
+		reason string
+	}{
+		"nothing":               {"", "the parameter state is missing"},
+		"no state":              {"code=" + code, "the parameter state is missing"},
+		"neither":               {"state=" + state, "it holds neither a code nor an error"},
+		"both":                  {"state=" + state + "&code=" + code + "&error=access_denied", "it holds both a code and an error"},
+		"state twice":           {"state=" + state + "&state=x&code=" + code, "a parameter is repeated"},
+		"code twice":            {"state=" + state + "&code=x&code=" + code, "a parameter is repeated"},
+		"long code":             {"state=" + state + "&code=" + strings.Repeat("x", 16<<10+1), "a parameter is too long"},
+		"long state":            {"state=" + long + "&code=" + code, "a parameter is too long"},
+		"long error":            {"state=" + state + "&error=" + long, "a parameter is too long"},
+		"long error_subcode":    {"state=" + state + "&error=x&error_subcode=" + long, "a parameter is too long"},
+		"long description":      {"state=" + state + "&error=x&error_description=" + long, "a parameter is too long"},
+		"broken escape":         {"state=%zz", "it is not encoded as a form"},
+		"semicolon":             {"state=a;code=b", "it is not encoded as a form"},
+		"error without a state": {"error=access_denied", "the parameter state is missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, nil)
+			h.complete = func(consent.Callback) (consent.Outcome, error) {
+				t.Error("Complete was called")
+				return consent.Outcome{}, nil
+			}
+			want := failure.New(failure.BadRequest, "reason", tc.reason)
+			v := h.visitor()
+			if p := v.get("/callback?" + tc.query); p.status != http.StatusSeeOther {
+				t.Fatalf("GET /callback = %d, want 303", p.status)
+			}
+			checkRefusal(t, h, v.get("/done"), want)
+
+			v = h.visitor()
+			v.get("/consent/" + link) // gives the browser its cookie
+			p := v.send(http.MethodPost, "/callback", nil, "Content-Type", "application/x-www-form-urlencoded")
+			if p.status != http.StatusSeeOther {
+				t.Fatalf("POST /callback without a body = %d, want 303", p.status)
+			}
+			checkRefusal(t, h, v.get("/done"), failure.New(failure.BadRequest, "reason", "the parameter state is missing"))
+		})
+	}
+}
+
+func TestCallbackRefusesLargeBodies(t *testing.T) {
+	h := newHarness(t, nil)
+	v := h.visitor()
+	p := v.send(http.MethodPost, "/callback", url.Values{"state": {state}, "code": {strings.Repeat("x", 70_000)}})
+	if p.status != http.StatusSeeOther {
+		t.Fatalf("POST /callback = %d, want 303", p.status)
+	}
+	checkRefusal(t, h, v.get("/done"), failure.New(failure.BodyTooLarge))
+}
+
+func TestRoutesRefuse(t *testing.T) {
+	h := newHarness(t, nil)
+	for _, tc := range []struct {
+		method, path string
+		want         failure.Code
+	}{
+		{http.MethodGet, "/" + link, failure.NotFound},
+		{http.MethodGet, "/consent/", failure.NotFound},
+		{http.MethodGet, "/consent/a/b", failure.LinkUnknown},
+		{http.MethodGet, "/assets/../door.go", failure.NotFound},
+		{http.MethodGet, "/assets/none.js", failure.NotFound},
+		{http.MethodPut, "/consent/" + link, failure.MethodNotAllowed},
+		{http.MethodDelete, "/done", failure.MethodNotAllowed},
+		{"CANARY", "/", failure.MethodNotAllowed},
+	} {
+		p := h.visitor().send(tc.method, tc.path, nil)
+		if want := failure.New(tc.want); p.status != want.Status() || p.text("sentence") != want.Sentence() {
+			t.Errorf("%s %s = %d %q, want %d %q", tc.method, tc.path, p.status, p.text("sentence"), want.Status(), want.Sentence())
+		}
+	}
+	if p := h.visitor().send(http.MethodHead, "/callback?"+granted().Encode(), nil); p.status != http.StatusMethodNotAllowed {
+		t.Errorf("HEAD /callback = %d, want 405: it must not use up a code", p.status)
+	}
+	if strings.Contains(h.log.String(), "CANARY") {
+		t.Errorf("log = %s, want no method that a visitor invented", h.log)
+	}
+}
+
+func TestPanicsBecomePages(t *testing.T) {
+	h := newHarness(t, nil)
+	h.landing = func(string) (consent.Landing, error) { panic("the roof is gone") }
+	p := h.visitor().get("/consent/" + link)
+	if want := failure.New(failure.InternalError); p.status != want.Status() || p.text("sentence") != want.Sentence() || strings.Contains(p.body, "roof") {
+		t.Errorf("GET /consent/… = %d %q, want %d %q", p.status, p.text("sentence"), want.Status(), want.Sentence())
+	}
+	if log := h.log.String(); !strings.Contains(log, "the roof is gone") || !strings.Contains(log, `"level":"ERROR"`) {
+		t.Errorf("log = %s, want an error with the cause", log)
+	}
+}
+
+// A brokenSeal cannot seal.
+type brokenSeal struct{}
+
+func (brokenSeal) Seal([]byte, string, string, string) ([]byte, error) {
+	return nil, errors.New("no key fits")
+}
+
+func (brokenSeal) Open([]byte, string, string, string) ([]byte, error) {
+	return nil, errors.New("no key fits")
+}
+
+func TestOutcomesThatCannotBeKept(t *testing.T) {
+	h := newHarness(t, func(cfg *onboarding.Config) { cfg.Seal = brokenSeal{} })
+	p := h.visitor().get("/callback?" + granted().Encode())
+	checkRefusal(t, h, p, failure.Wrap(errors.New("no key fits"), failure.InternalError))
+	h.complete = func(consent.Callback) (consent.Outcome, error) {
+		return consent.Outcome{}, failure.New(failure.MFAMissing)
+	}
+	checkRefusal(t, h, h.visitor().get("/callback?"+granted().Encode()), failure.New(failure.MFAMissing))
+}
+
+func TestNewRefuses(t *testing.T) {
+	good := func() onboarding.Config {
+		return onboarding.Config{PublicURL: "https://onboarding.example.com", Consents: &fake{}, Seal: brokenSeal{}}
+	}
+	if _, err := onboarding.New(good()); err != nil {
+		t.Fatalf("New = %v", err)
+	}
+	for name, change := range map[string]func(*onboarding.Config){
+		"no consents":   func(cfg *onboarding.Config) { cfg.Consents = nil },
+		"no seal":       func(cfg *onboarding.Config) { cfg.Seal = nil },
+		"no address":    func(cfg *onboarding.Config) { cfg.PublicURL = "" },
+		"half address":  func(cfg *onboarding.Config) { cfg.PublicURL = "onboarding.example.com" },
+		"other scheme":  func(cfg *onboarding.Config) { cfg.PublicURL = "ftp://onboarding.example.com" },
+		"with query":    func(cfg *onboarding.Config) { cfg.PublicURL += "?x=1" },
+		"with fragment": func(cfg *onboarding.Config) { cfg.PublicURL += "#x" },
+	} {
+		cfg := good()
+		change(&cfg)
+		if door, err := onboarding.New(cfg); err == nil {
+			t.Errorf("New(%s) = %v, want an error", name, door)
+		}
+	}
+}
