@@ -144,3 +144,33 @@ func TestGrantIsReplacedByOneOfMany(t *testing.T) {
 		checkOneWinner(t, results, token.ErrStale)
 	})
 }
+
+func TestDeletePending(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		ctx := t.Context()
+		early, late := addTenant(t, s), addTenant(t, s)
+		for id, consented := range map[string]time.Time{early.ID: noon.Add(-time.Millisecond), late.ID: noon} {
+			for _, slot := range []token.Slot{token.Active, token.Pending, token.Predecessor} {
+				g := newGrant(id, slot, consented)
+				if err := s.SaveGrant(ctx, &g); err != nil {
+					t.Fatalf("SaveGrant() = %v", err)
+				}
+			}
+		}
+		if err := s.DeletePending(ctx, noon); err != nil {
+			t.Fatalf("DeletePending() = %v", err)
+		}
+		for _, id := range []string{early.ID, late.ID} {
+			for _, slot := range []token.Slot{token.Active, token.Pending, token.Predecessor} {
+				var want error
+				if id == early.ID && slot == token.Pending {
+					want = tenant.ErrNotFound
+				}
+				if _, err := s.Grant(ctx, id, slot); !errors.Is(err, want) {
+					t.Errorf("Grant(%s) after DeletePending() = _, %v, want %v", slot, err, want)
+				}
+			}
+		}
+	})
+}

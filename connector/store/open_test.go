@@ -1,0 +1,132 @@
+package store_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"azure-partner-connector/connector/seal"
+	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/token"
+)
+
+func TestOpenRefusals(t *testing.T) {
+	k, err := seal.Create()
+	if err != nil {
+		t.Fatalf("seal.Create() = _, %v", err)
+	}
+	path := filepath.Join(t.TempDir(), "x.db")
+	for name, cfg := range map[string]store.Config{
+		"no keyring":        {Driver: store.SQLite, DSN: path},
+		"no DSN":            {Driver: store.SQLite, Keyring: k},
+		"no driver":         {DSN: path, Keyring: k},
+		"another driver":    {Driver: "postgres", DSN: path, Keyring: k},
+		"memory":            {Driver: store.SQLite, DSN: ":memory:", Keyring: k},
+		"missing folder":    {Driver: store.SQLite, DSN: filepath.Join(path, "y", "z.db"), Keyring: k},
+		"unreadable DSN":    {Driver: store.MySQL, DSN: "user:canary@pass word@tcp(127.0.0.1:1", Keyring: k},
+		"unknown parameter": {Driver: store.MySQL, DSN: "user:canary@tcp(127.0.0.1:1)/db?parseTime=canary", Keyring: k},
+		"no database":       {Driver: store.MySQL, DSN: "user:canary@tcp(127.0.0.1:1)/", Keyring: k},
+		"nobody listens":    {Driver: store.MySQL, DSN: "user:canary@tcp(127.0.0.1:1)/db", Keyring: k},
+	} {
+		s, err := store.Open(t.Context(), cfg)
+		if err == nil {
+			t.Errorf("Open() with %s = _, nil, want an error", name)
+			_ = s.Close()
+			continue
+		}
+		if strings.Contains(err.Error(), "canary") {
+			t.Errorf("Open() with %s tells the password", name)
+		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := store.Open(ended, store.Config{Driver: store.SQLite, DSN: path, Keyring: k}); err == nil {
+		t.Error("Open() with an ended context = _, nil, want an error")
+	}
+}
+
+func TestReopen(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		ctx := t.Context()
+		cfg := store.Config{Driver: db.Driver, DSN: db.DSN, Keyring: db.Keyring}
+		s, err := store.Open(ctx, cfg)
+		if err != nil {
+			t.Fatalf("Open() = _, %v", err)
+		}
+		if err := s.Migrate(ctx); err != nil {
+			t.Fatalf("Migrate() = %v", err)
+		}
+		tenantID, stateHash := fill(t, s)
+		want, err := s.Grant(ctx, tenantID, token.Active)
+		if err != nil {
+			t.Fatalf("Grant() = _, %v", err)
+		}
+		if err := s.Ping(ctx); err != nil {
+			t.Errorf("Ping() = %v", err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatalf("Close() = %v", err)
+		}
+		if err := s.Ping(ctx); err == nil {
+			t.Error("Ping() of a closed store = nil, want an error")
+		}
+
+		again := db.Open(t)
+		got, err := again.Grant(ctx, tenantID, token.Active)
+		if diff := cmp.Diff(want, got, cmp.Comparer(revealed)); err != nil || diff != "" {
+			t.Errorf("Grant() after reopening = _, %v, differs (-want +got):\n%s", err, diff)
+		}
+		if state, err := again.State(ctx, stateHash); err != nil || state.Verifier.Reveal() != "canary-verifier" {
+			t.Errorf("State() after reopening = another value, %v", err)
+		}
+		if fresh, err := again.RememberNonce(ctx, instanceKey, "canary-oauth-nonce", noon, noon); fresh || err != nil {
+			t.Errorf("RememberNonce() after reopening = %v, %v, want false", fresh, err)
+		}
+	})
+}
+
+func TestSQLiteFilesAreTheOwnersOnly(t *testing.T) {
+	db := storetest.SQLite(t)
+	db.DSN = filepath.Join(filepath.Dir(db.DSN), "a name? with 100% #odd& characters.db")
+	fill(t, db.Open(t))
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(db.DSN), "*"))
+	if err != nil || len(files) < 3 {
+		t.Fatalf("Glob() = %q, %v, want the database and its side files", files, err)
+	}
+	for _, file := range files {
+		if !strings.HasPrefix(file, db.DSN) {
+			t.Errorf("Open(%q) makes %q", db.DSN, file)
+		}
+		info, err := os.Stat(file)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("Stat(%q) = mode %v, %v, want 0600", file, info.Mode(), err)
+		}
+	}
+}
+
+func TestSQLiteIsDurable(t *testing.T) {
+	db := storetest.SQLite(t)
+	s := db.Open(t)
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "secure_delete": "1"} {
+		if got, err := store.Setting(t.Context(), s, "PRAGMA "+pragma); err != nil || got != want {
+			t.Errorf("PRAGMA %s = %q, %v, want %q", pragma, got, err, want)
+		}
+	}
+}
+
+func TestMySQLSession(t *testing.T) {
+	s := storetest.MariaDB(t).Open(t)
+	for query, want := range map[string]string{
+		"SELECT @@SESSION.tx_isolation":                        "READ-COMMITTED",
+		"SELECT @@SESSION.sql_mode LIKE '%STRICT_ALL_TABLES%'": "1",
+	} {
+		if got, err := store.Setting(t.Context(), s, query); err != nil || got != want {
+			t.Errorf("%s = %q, %v, want %q", query, got, err, want)
+		}
+	}
+}

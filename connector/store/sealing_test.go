@@ -1,0 +1,180 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"azure-partner-connector/connector/seal"
+	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/token"
+)
+
+// fill stores one of everything that is secret, each with a value that begins with "canary".
+func fill(t *testing.T, s *store.Store) (tenantID, stateHash string) {
+	t.Helper()
+	ctx := t.Context()
+	in := newInstance()
+	if err := s.SaveInstance(ctx, &in); err != nil {
+		t.Fatalf("SaveInstance() = %v", err)
+	}
+	owner := addTenant(t, s)
+	for _, slot := range []token.Slot{token.Active, token.Pending} {
+		g := newGrant(owner.ID, slot, noon)
+		if err := s.SaveGrant(ctx, &g); err != nil {
+			t.Fatalf("SaveGrant() = %v", err)
+		}
+	}
+	c := newConsent(owner.ID)
+	if err := s.SaveConsent(ctx, &c); err != nil {
+		t.Fatalf("SaveConsent() = %v", err)
+	}
+	state := newState(c)
+	if err := s.AddState(ctx, state); err != nil {
+		t.Fatalf("AddState() = %v", err)
+	}
+	if _, err := s.RememberNonce(ctx, instanceKey, "canary-oauth-nonce", noon, noon); err != nil {
+		t.Fatalf("RememberNonce() = _, %v", err)
+	}
+	return owner.ID, state.Hash
+}
+
+func TestNoSecretIsStoredInTheClear(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		fill(t, db.Open(t))
+		dump := db.Dump(t)
+		for _, table := range []string{"instances:", "tenants:", "grants:", "consents:", "states:", "nonces:"} {
+			if !strings.Contains(dump, table) {
+				t.Errorf("Dump() has no row of %s", table)
+			}
+		}
+		if strings.Contains(dump, "canary") {
+			t.Error("Dump() has a secret in the clear")
+		}
+		if db.Driver != store.SQLite {
+			return
+		}
+		for _, file := range []string{db.DSN, db.DSN + "-wal"} {
+			if content, err := os.ReadFile(file); err != nil || bytes.Contains(content, []byte("canary")) {
+				t.Errorf("%s has a secret in the clear, or %v", file, err)
+			}
+		}
+	})
+}
+
+func TestCiphertextDoesNotOpenElsewhere(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		ctx := t.Context()
+		tenantID, stateHash := fill(t, s)
+		other := addTenant(t, s)
+		g := newGrant(other.ID, token.Active, noon)
+		if err := s.SaveGrant(ctx, &g); err != nil {
+			t.Fatalf("SaveGrant() = %v", err)
+		}
+		raw := db.Raw(t)
+		for name, move := range map[string]struct {
+			statement string
+			args      []any
+			read      func() error
+		}{
+			"to another tenant": {
+				"UPDATE grants SET refresh_token = (SELECT r FROM (SELECT refresh_token AS r FROM grants WHERE tenant_id = ? AND slot = 'active') AS x) WHERE tenant_id = ? AND slot = 'active'",
+				[]any{tenantID, other.ID},
+				func() error { _, err := s.Grant(ctx, other.ID, token.Active); return err },
+			},
+			"to another slot": {
+				"UPDATE grants SET slot = 'predecessor' WHERE tenant_id = ? AND slot = 'pending'",
+				[]any{tenantID},
+				func() error { _, err := s.Grant(ctx, tenantID, token.Predecessor); return err },
+			},
+			"to another column": {
+				"UPDATE states SET nonce = verifier WHERE state_hash = ?",
+				[]any{stateHash},
+				func() error { _, err := s.State(ctx, stateHash); return err },
+			},
+			"to another table": {
+				"UPDATE tenants SET application_secret = (SELECT application_secret FROM instances) WHERE id = ?",
+				[]any{other.ID},
+				func() error { _, err := s.Tenant(ctx, other.ID); return err },
+			},
+			"altered": {
+				"UPDATE instances SET application_secret = ?",
+				[]any{[]byte("not what was sealed")},
+				func() error { _, err := s.Instance(ctx, instanceKey); return err },
+			},
+		} {
+			if err := move.read(); err != nil && name != "to another slot" {
+				t.Fatalf("before it is moved %s: %v", name, err)
+			}
+			if _, err := raw.ExecContext(ctx, move.statement, move.args...); err != nil {
+				t.Fatalf("moving it %s: %v", name, err)
+			}
+			if err := move.read(); !errors.Is(err, seal.ErrNotOpened) {
+				t.Errorf("reading what was moved %s = %v, want %v", name, err, seal.ErrNotOpened)
+			}
+		}
+	})
+}
+
+func TestAnotherKeyringOpensNothing(t *testing.T) {
+	db := storetest.SQLite(t)
+	tenantID, _ := fill(t, db.Open(t))
+	stranger, err := seal.Create()
+	if err != nil {
+		t.Fatalf("seal.Create() = _, %v", err)
+	}
+	s := db.Open(t, func(cfg *store.Config) { cfg.Keyring = stranger })
+	if _, err := s.Grant(t.Context(), tenantID, token.Active); !errors.Is(err, seal.ErrNotOpened) {
+		t.Errorf("Grant() = _, %v, want %v", err, seal.ErrNotOpened)
+	}
+}
+
+func TestAddedKeyOpensWhatIsStored(t *testing.T) {
+	db := storetest.SQLite(t)
+	tenantID, _ := fill(t, db.Open(t))
+	next, err := db.Keyring.Add()
+	if err != nil {
+		t.Fatalf("Add() = _, %v", err)
+	}
+	s := db.Open(t, func(cfg *store.Config) { cfg.Keyring = next })
+	if g, err := s.Grant(t.Context(), tenantID, token.Active); err != nil || g.RefreshToken.Reveal() != "canary-refresh-token" {
+		t.Errorf("Grant() = another value, %v", err)
+	}
+}
+
+func TestLogsAndErrorsTellNoSecret(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		var log bytes.Buffer
+		s := db.Open(t, func(cfg *store.Config) {
+			cfg.Log = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			cfg.Wait = func(context.Context, time.Duration) error { return nil }
+		})
+		tenantID, _ := fill(t, s)
+		raw := db.Raw(t)
+		for _, table := range []string{"nonces", "states", "consents", "grants", "schedules", "events", "tenants", "instances"} {
+			if _, err := raw.ExecContext(t.Context(), "DROP TABLE "+table); err != nil {
+				t.Fatalf("DROP TABLE = %v", err)
+			}
+		}
+		in, owner, g, c := newInstance(), newTenant(), newGrant(tenantID, token.Active, noon), newConsent(tenantID)
+		_, nonce := s.RememberNonce(t.Context(), "key", "canary-oauth-nonce", noon, noon)
+		for _, err := range []error{
+			s.SaveInstance(t.Context(), &in), s.SaveTenant(t.Context(), &owner), s.SaveGrant(t.Context(), &g),
+			s.SaveConsent(t.Context(), &c), s.AddState(t.Context(), newState(c)), nonce,
+		} {
+			if err == nil || strings.Contains(err.Error(), "canary") {
+				t.Errorf("saving without tables = %v, want an error without a secret", err)
+			}
+		}
+		if strings.Contains(log.String(), "canary") {
+			t.Error("the log has a secret")
+		}
+	})
+}

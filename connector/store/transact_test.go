@@ -1,0 +1,308 @@
+package store_test
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	mysqldriver "github.com/go-sql-driver/mysql"
+	"golang.org/x/sync/errgroup"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+var errRefused = errors.New("refused")
+
+func TestTransactRollsBack(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		ctx := t.Context()
+		stored := addTenant(t, s)
+		before := stored
+		added := newTenant()
+		work := func(ctx context.Context) error {
+			stored.Name = "changed"
+			g := newGrant(stored.ID, token.Active, noon)
+			return errors.Join(
+				s.SaveTenant(ctx, &stored), s.SaveTenant(ctx, &stored), s.SaveTenant(ctx, &added), s.SaveGrant(ctx, &g),
+				s.AppendEvent(ctx, audit.Event{ID: random.ID(), At: noon, TenantID: stored.ID}))
+		}
+		endings := map[string]func(ctx context.Context) error{
+			"an error": func(ctx context.Context) error { return errors.Join(work(ctx), errRefused) },
+			"an inner error": func(ctx context.Context) error {
+				return s.Transact(ctx, func(ctx context.Context) error { return errors.Join(work(ctx), errRefused) })
+			},
+			"an error after inner success": func(ctx context.Context) error { return errors.Join(s.Transact(ctx, work), errRefused) },
+		}
+		for name, fn := range endings {
+			if err := s.Transact(ctx, fn); !errors.Is(err, errRefused) {
+				t.Errorf("Transact() with %s = %v, want %v", name, err, errRefused)
+			}
+			checkNothingHappened(t, s, before, stored, added)
+		}
+		func() {
+			defer func() {
+				if got := recover(); got != "panic" {
+					t.Errorf("Transact() with a panic recovers %v, want panic", got)
+				}
+			}()
+			_ = s.Transact(ctx, func(ctx context.Context) error {
+				if err := work(ctx); err != nil {
+					t.Errorf("working = %v", err)
+				}
+				panic("panic")
+			})
+		}()
+		checkNothingHappened(t, s, before, stored, added)
+
+		ending, cancel := context.WithCancel(ctx)
+		err := s.Transact(ending, func(ctx context.Context) error {
+			err := work(ctx)
+			cancel()
+			return err
+		})
+		if err == nil {
+			t.Error("Transact() whose context ended = nil, want an error")
+		}
+		checkNothingHappened(t, s, before, stored, added)
+
+		if err := s.Transact(ctx, work); err != nil || stored.Version != 3 || added.Version != 1 {
+			t.Errorf("Transact() = %v, versions %d and %d, want 3 and 1", err, stored.Version, added.Version)
+		}
+	})
+}
+
+// checkNothingHappened asserts that a transaction left neither rows nor advanced versions.
+func checkNothingHappened(t *testing.T, s *store.Store, before, stored, added tenant.Tenant) {
+	t.Helper()
+	ctx := t.Context()
+	if stored.Version != before.Version || added.Version != 0 {
+		t.Errorf("rolled back Transact() leaves versions %d and %d, want %d and 0", stored.Version, added.Version, before.Version)
+	}
+	if got, err := s.Tenant(ctx, before.ID); err != nil || got.Name != before.Name || got.Version != before.Version {
+		t.Errorf("Tenant() = %q version %d, %v, want %q version %d", got.Name, got.Version, err, before.Name, before.Version)
+	}
+	if _, err := s.Tenant(ctx, added.ID); !errors.Is(err, tenant.ErrNotFound) {
+		t.Errorf("Tenant() of the added one = _, %v, want %v", err, tenant.ErrNotFound)
+	}
+	if _, err := s.Grant(ctx, before.ID, token.Active); !errors.Is(err, tenant.ErrNotFound) {
+		t.Errorf("Grant() = _, %v, want %v", err, tenant.ErrNotFound)
+	}
+	if events, err := s.Events(ctx, before.ID, time.Time{}, 10); err != nil || len(events) != 0 {
+		t.Errorf("Events() = %d events, %v, want none", len(events), err)
+	}
+}
+
+// pauses records what a store waited for, without waiting.
+type pauses struct{ all []time.Duration }
+
+func (p *pauses) settings(cfg *store.Config) {
+	cfg.Wait = func(_ context.Context, d time.Duration) error {
+		p.all = append(p.all, d)
+		return nil
+	}
+	cfg.Jitter = func() float64 { return 0.5 }
+}
+
+func TestTransactTriesAgain(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err   error
+		again bool
+	}{
+		"deadlock or failed certification": {&mysqldriver.MySQLError{Number: 1213}, true},
+		"lock wait timeout":                {&mysqldriver.MySQLError{Number: 1205}, true},
+		"node without its majority":        {&mysqldriver.MySQLError{Number: 1047}, true},
+		"lost connection":                  {mysqldriver.ErrInvalidConn, true},
+		"bad connection":                   {driver.ErrBadConn, true},
+		"SQLITE_BUSY":                      {busy(t), true},
+		"deadlock told by the domain":      {errors.Join(errRefused, &mysqldriver.MySQLError{Number: 1213}), true},
+		"syntax":                           {&mysqldriver.MySQLError{Number: 1064}, false},
+		"refusal":                          {errRefused, false},
+		"stale":                            {token.ErrStale, false},
+		"ended context":                    {context.Canceled, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var p pauses
+			s := storetest.New(t, p.settings)
+			added := newTenant()
+			calls := 0
+			err := s.Transact(t.Context(), func(ctx context.Context) error {
+				calls++
+				if err := s.SaveTenant(ctx, &added); err != nil || calls > 2 {
+					return err
+				}
+				return tc.err
+			})
+			if tc.again {
+				if err != nil || calls != 3 || added.Version != 1 || len(p.all) != 2 {
+					t.Errorf("Transact() = %v after %d calls, version %d, pauses %v, want 3 calls, version 1, 2 pauses", err, calls, added.Version, p.all)
+				}
+				return
+			}
+			if !errors.Is(err, tc.err) || calls != 1 || added.Version != 0 || len(p.all) != 0 {
+				t.Errorf("Transact() = %v after %d calls, version %d, want %v after one, version 0", err, calls, added.Version, tc.err)
+			}
+		})
+	}
+}
+
+func TestTransactGivesUp(t *testing.T) {
+	var p pauses
+	s := storetest.New(t, p.settings)
+	deadlock := &mysqldriver.MySQLError{Number: 1213}
+	calls := 0
+	err := s.Transact(t.Context(), func(context.Context) error {
+		calls++
+		return deadlock
+	})
+	if !errors.Is(err, deadlock) || calls != 10 {
+		t.Errorf("Transact() = %v after %d calls, want the deadlock after 10", err, calls)
+	}
+	longest, total := time.Duration(0), time.Duration(0)
+	for _, d := range p.all {
+		if d < longest {
+			t.Errorf("pauses %v grow shorter", p.all)
+		}
+		longest, total = max(longest, d), total+d
+	}
+	if longest > time.Second || total > 5*time.Second {
+		t.Errorf("pauses %v, want none over one second nor five in all", p.all)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	calls = 0
+	err = s.Transact(ctx, func(context.Context) error {
+		calls++
+		cancel()
+		return deadlock
+	})
+	if err == nil || calls != 1 {
+		t.Errorf("Transact() whose context ended = %v after %d calls, want an error after one", err, calls)
+	}
+}
+
+// busy returns SQLite's own error for a database that another is writing to.
+func busy(t *testing.T) error {
+	t.Helper()
+	db := storetest.SQLite(t)
+	db.Open(t)
+	holder, err := db.Raw(t).Conn(t.Context())
+	if err != nil {
+		t.Fatalf("Conn() = _, %v", err)
+	}
+	defer holder.Close()
+	if _, err := holder.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+		t.Fatalf("BEGIN IMMEDIATE = %v", err)
+	}
+	other, err := db.Raw(t).Conn(t.Context())
+	if err != nil {
+		t.Fatalf("Conn() = _, %v", err)
+	}
+	defer other.Close()
+	if _, err := other.ExecContext(t.Context(), "PRAGMA busy_timeout(0)"); err != nil {
+		t.Fatalf("PRAGMA busy_timeout = %v", err)
+	}
+	_, err = other.ExecContext(t.Context(), "BEGIN IMMEDIATE")
+	if err == nil {
+		t.Fatal("BEGIN IMMEDIATE beside another = nil, want SQLITE_BUSY")
+	}
+	return err
+}
+
+// TestDeadlock has two transactions change two tenants in opposite order. One is given up by MariaDB. Its work must
+// then be done again from the start, even though the function here ignores the error.
+func TestDeadlock(t *testing.T) {
+	db := storetest.MariaDB(t)
+	s := db.Open(t)
+	first, second := addTenant(t, s), addTenant(t, s)
+	touch := func(ctx context.Context, id string) error {
+		touched, err := s.Tenant(ctx, id)
+		if err != nil {
+			return err
+		}
+		return s.SaveTenant(ctx, &touched)
+	}
+	var both sync.WaitGroup // until both hold their first tenant
+	both.Add(2)
+	var all errgroup.Group
+	for _, order := range [][2]string{{first.ID, second.ID}, {second.ID, first.ID}} {
+		calls := 0
+		all.Go(func() error {
+			return s.Transact(t.Context(), func(ctx context.Context) error {
+				calls++
+				if err := touch(ctx, order[0]); err != nil {
+					return err
+				}
+				if calls == 1 {
+					both.Done()
+					both.Wait()
+				}
+				_ = touch(ctx, order[1])
+				return nil
+			})
+		})
+	}
+	if err := all.Wait(); err != nil {
+		t.Fatalf("Transact() = %v", err)
+	}
+	for _, id := range []string{first.ID, second.ID} {
+		if got, err := s.Tenant(t.Context(), id); err != nil || got.Version != 3 {
+			t.Errorf("Tenant() after two transactions = version %d, %v, want 3", got.Version, err)
+		}
+	}
+}
+
+// TestWritersQueue lets many transactions read and then change the same row: none fails, none is lost.
+func TestWritersQueue(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		replicas := []*store.Store{db.Open(t), db.Open(t)}
+		stored := addTenant(t, replicas[0])
+		const writers = 24
+		var all errgroup.Group
+		for i := range writers {
+			s := replicas[i%len(replicas)]
+			all.Go(func() error {
+				for { // MariaDB lets two read the same version; the loser reads again
+					err := s.Transact(t.Context(), func(ctx context.Context) error {
+						got, err := s.Tenant(ctx, stored.ID)
+						if err != nil {
+							return err
+						}
+						return s.SaveTenant(ctx, &got)
+					})
+					if !errors.Is(err, tenant.ErrChanged) {
+						return err
+					}
+				}
+			})
+		}
+		if err := all.Wait(); err != nil {
+			t.Fatalf("Transact() = %v", err)
+		}
+		if got, err := replicas[0].Tenant(t.Context(), stored.ID); err != nil || got.Version != 1+writers {
+			t.Errorf("Tenant() = version %d, %v, want %d", got.Version, err, 1+writers)
+		}
+	})
+}
+
+func TestTransactionsOfTwoStoresAreApart(t *testing.T) {
+	one, other := storetest.New(t), storetest.New(t)
+	added := newTenant()
+	err := one.Transact(t.Context(), func(ctx context.Context) error {
+		return errors.Join(other.SaveTenant(ctx, &added), errRefused)
+	})
+	if !errors.Is(err, errRefused) {
+		t.Errorf("Transact() = %v, want %v", err, errRefused)
+	}
+	if _, err := other.Tenant(t.Context(), added.ID); err != nil {
+		t.Errorf("Tenant() of the other store = _, %v", err)
+	}
+}
