@@ -179,6 +179,18 @@ func (p *Platform) User(id string) (u User, ok bool) {
 	return User{}, false
 }
 
+// Users returns all users in the order in which they were made.
+func (p *Platform) Users() []User {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var list []User
+	for _, u := range p.users {
+		list = append(list, *u)
+	}
+	slices.SortFunc(list, func(a, b User) int { return a.Number - b.Number })
+	return list
+}
+
 // SetLocale changes the language in which a user sees the panel.
 func (p *Platform) SetLocale(userID, locale string) error {
 	p.mu.Lock()

@@ -32,6 +32,7 @@ type cause struct {
 	original    string
 	account     string // the acting account
 	application string // id of the calling application's instance
+	locale      string // of the panel
 }
 
 // A hookCall is one request to a connector.
@@ -117,9 +118,7 @@ func (p *Platform) begins(header http.Header, in *instance, call hookCall) (tran
 	set("APS-Actor-ID", call.cause.account)
 	set("APS-Application-ID", call.cause.application)
 	set("APS-Account-Hierarchy", strings.Join(p.lineage(call.owner), ","))
-	if u := p.users[call.cause.user]; u != nil {
-		set("APS-Locale", u.Locale)
-	}
+	set("APS-Locale", call.cause.locale)
 	return transaction, in.credentials
 }
 

@@ -286,7 +286,7 @@ func (p *Platform) servedTo(userID, id string) (*instance, *resource, error) {
 // causeOf is a user as the cause of a call; "" is the platform. The caller holds p.mu.
 func (p *Platform) causeOf(userID string) cause {
 	if u := p.users[userID]; u != nil {
-		return cause{user: u.ID, account: u.AccountID}
+		return cause{user: u.ID, account: u.AccountID, locale: u.Locale}
 	}
 	return cause{}
 }

@@ -14,6 +14,7 @@ type Caller struct {
 	originalID string
 	instanceID string
 	as         string // account under whose rights an application calls; empty for its own context
+	locale     string // empty: that of the user
 }
 
 // AsUser is a user of a panel.
@@ -25,20 +26,56 @@ func AsSession(s Session) Caller { return Caller{userID: s.UserID, originalID: s
 // AsApplication is another application of the platform, in its own context: a referrer of what it is linked with.
 func AsApplication(instanceID string) Caller { return Caller{instanceID: instanceID} }
 
+// Speaking is c in a panel that is shown in another language than the user's own, as de_DE.
+func (c Caller) Speaking(locale string) Caller {
+	c.locale = locale
+	return c
+}
+
 // Call calls a custom operation of a resource, as a panel or another application does: path is the operation's below
 // the resource, without a leading slash and with its query, percent-encoded. The rules of the type are checked, then
 // the connector is asked and its answer returned as it is. A refusal of the platform itself is an answer, too.
 func (p *Platform) Call(ctx context.Context, by Caller, method, resourceID, path string, body []byte) Answer {
 	answer, err := p.call(ctx, by, method, resourceID, path, body)
 	if err != nil {
-		refusal := asRefusal(err)
-		text, err := json.Marshal(refusal)
-		if err != nil {
-			text = []byte(`{}`)
-		}
-		return Answer{Status: refusal.Status, Header: http.Header{"Content-Type": {"application/json"}}, Body: text}
+		return answerOf(asRefusal(err).Status, asRefusal(err))
 	}
 	return answer
+}
+
+// Read reads a resource as a panel or another application does. A refusal is an answer, too.
+func (p *Platform) Read(by Caller, resourceID string) Answer {
+	p.mu.Lock()
+	_, a, err := p.identify(by)
+	p.mu.Unlock()
+	var shown map[string]any
+	if err == nil {
+		shown, err = p.read(a, resourceID)
+	}
+	if err != nil {
+		return answerOf(asRefusal(err).Status, asRefusal(err))
+	}
+	return answerOf(http.StatusOK, shown)
+}
+
+// read returns a resource as an audience sees it.
+func (p *Platform) read(a audience, id string) (map[string]any, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.resources[id]
+	if r == nil || !p.sees(a, r) {
+		return nil, notFound("resource", id)
+	}
+	return clone(p.view(a, r)), nil
+}
+
+// answerOf is an answer of the platform itself.
+func answerOf(status int, v any) Answer {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic("platform: an answer is not JSON: " + err.Error())
+	}
+	return Answer{Status: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: text}
 }
 
 func (p *Platform) call(ctx context.Context, by Caller, method, id, path string, body []byte) (Answer, error) {
@@ -48,12 +85,12 @@ func (p *Platform) call(ctx context.Context, by Caller, method, id, path string,
 	}
 	path, query, _ := strings.Cut(path, "?")
 	p.mu.Lock()
-	c, role, err := p.identify(by, r)
+	c, a, err := p.identify(by)
 	var operation *operationDefinition
 	if err == nil {
 		operation, err = p.operation(r, method, path)
 	}
-	if err == nil && (role == "" || !allowed(role, operation.Access, p.types[r.typeID].Access)) {
+	if err == nil && !allowed(p.role(a, r), operation.Access, p.types[r.typeID].Access) {
 		err = forbidden("%s may not call %s %s of resource %s", p.describe(c.account), method, path, id)
 	}
 	if err == nil && r.status != ready {
@@ -71,21 +108,24 @@ func (p *Platform) call(ctx context.Context, by Caller, method, id, path string,
 	return p.hook(ctx, in, call)
 }
 
-// identify returns who a caller is and what he is to a resource. The caller holds p.mu.
-func (p *Platform) identify(by Caller, r *resource) (cause, string, error) {
+// identify returns who a caller is and with whose rights he calls. The caller holds p.mu.
+func (p *Platform) identify(by Caller) (cause, audience, error) {
 	if by.instanceID != "" {
 		in := p.instances[by.instanceID]
 		if in == nil {
-			return cause{}, "", notFound("application instance", by.instanceID)
+			return cause{}, audience{}, notFound("application instance", by.instanceID)
 		}
-		a := audience{account: by.as, instance: in.id, own: by.as == ""}
-		return cause{application: in.id, account: by.as}, p.role(a, r), nil
+		return cause{application: in.id, account: by.as}, audience{account: by.as, instance: in.id, own: by.as == ""}, nil
 	}
 	u := p.users[by.userID]
 	if u == nil {
-		return cause{}, "", notFound("user", by.userID)
+		return cause{}, audience{}, notFound("user", by.userID)
 	}
-	return cause{user: u.ID, original: by.originalID, account: u.AccountID}, p.role(audience{account: u.AccountID}, r), nil
+	locale := by.locale
+	if locale == "" {
+		locale = u.Locale
+	}
+	return cause{user: u.ID, original: by.originalID, account: u.AccountID, locale: locale}, audience{account: u.AccountID}, nil
 }
 
 // operation finds the operation that a call means.

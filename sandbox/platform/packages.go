@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"mime"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"testing/fstest"
 
 	"azure-partner-connector/connector/platform/pack"
 	"azure-partner-connector/connector/random"
@@ -225,6 +227,23 @@ func (p *Platform) servePackage(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-cache")
 		_, _ = w.Write(content)
 	}
+}
+
+// Files returns the files of a package, in the version that an instance of it has; ok is false when it has none.
+func (p *Platform) Files(packageID string) (files fs.FS, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, in := range p.instances {
+		if in.installed == nil || in.installed.packageID != packageID {
+			continue
+		}
+		tree := make(fstest.MapFS) // unlike a zip.Reader's, its files can be served by net/http
+		for name, content := range in.installed.files {
+			tree[name] = &fstest.MapFile{Data: content}
+		}
+		return tree, true
+	}
+	return nil, false
 }
 
 // describe is a package as JSON.

@@ -160,15 +160,9 @@ func limits(terms []rql.Term) (start, count int, err error) {
 }
 
 func (p *Platform) serveRead(w http.ResponseWriter, r *http.Request, c client) {
-	p.mu.Lock()
-	res := p.resources[r.PathValue("id")]
-	var shown map[string]any
-	if res != nil && p.sees(c.audience, res) {
-		shown = clone(p.view(c.audience, res))
-	}
-	p.mu.Unlock()
-	if shown == nil {
-		p.writeError(w, r, notFound("resource", r.PathValue("id")))
+	shown, err := p.read(c.audience, r.PathValue("id"))
+	if err != nil {
+		p.writeError(w, r, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, shown)

@@ -1,0 +1,115 @@
+// Package backend puts the simulated platform behind the simulated panel.
+package backend
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net/url"
+
+	"azure-partner-connector/sandbox/panel"
+	"azure-partner-connector/sandbox/platform"
+)
+
+// New returns p as what a panel needs.
+func New(p *platform.Platform) panel.Backend { return backend{p} }
+
+type backend struct{ p *platform.Platform }
+
+// subscriptionType is the type of an account's subscriptions.
+const subscriptionType = "http://aps-standard.org/types/core/subscription/1.0"
+
+// Users implements panel.Backend. Customers have another panel.
+func (b backend) Users(context.Context) ([]panel.User, error) {
+	var users []panel.User
+	for _, u := range b.p.Users() {
+		account, ok := b.p.Account(u.AccountID)
+		if !ok || account.Type == platform.Client {
+			continue
+		}
+		role := panel.Reseller
+		if account.Type == platform.Admin {
+			role = panel.Provider
+		}
+		user := panel.User{ID: u.ID, Name: u.Name, Login: u.Login, Account: account.Name, AccountID: account.ID, Role: role}
+		if subscriptions := b.p.ResourcesOf(account.ID, subscriptionType); len(subscriptions) > 0 {
+			user.SubscriptionID = subscriptions[0]
+		}
+		users = append(users, user)
+	}
+	return users, nil
+}
+
+// Navigation implements panel.Backend.
+func (b backend) Navigation(_ context.Context, userID, plug string) ([]panel.Node, error) {
+	menu, err := b.p.Menu(userID, plug)
+	return nodes(menu), err
+}
+
+func nodes(list []platform.Node) []panel.Node {
+	var made []panel.Node
+	for _, n := range list {
+		node := panel.Node{Package: n.PackageID, ID: n.ID, Label: n.Label, Icon: n.Icon}
+		for _, v := range n.Vars {
+			node.Vars = append(node.Vars, panel.Var{Name: v.Name, Type: v.Type, Required: v.Required, Collection: v.Collection})
+		}
+		if n.Kind == "view" {
+			node.View = &panel.View{Src: n.Src}
+			for _, c := range []struct{ element, handler string }{
+				{"prev", "Prev"}, {"next", "Next"}, {"submit", "Submit"}, {"cancel", "Cancel"},
+			} {
+				if label, ok := n.Controls[c.element]; ok {
+					node.View.Controls = append(node.View.Controls, panel.Control{Handler: c.handler, Label: label})
+				}
+			}
+		} else {
+			// Views below a view are no entries of a menu (aps-ui.md §1.2).
+			node.Nodes = nodes(n.Children)
+		}
+		made = append(made, node)
+	}
+	return made
+}
+
+// Files implements panel.Backend.
+func (b backend) Files(_ context.Context, packageID string) (fs.FS, error) {
+	files, ok := b.p.Files(packageID)
+	if !ok {
+		return nil, fmt.Errorf("package %s: %w", packageID, fs.ErrNotExist)
+	}
+	return files, nil
+}
+
+// Resources implements panel.Backend.
+func (b backend) Resources(_ context.Context, userID, typeID string) ([]json.RawMessage, error) {
+	values, _, err := b.p.Vars(userID, []platform.Var{{Name: "found", Type: typeID, Collection: true}})
+	if err != nil {
+		return nil, err
+	}
+	list, _ := values["found"].([]any)
+	var found []json.RawMessage
+	for _, v := range list {
+		text, err := json.Marshal(v)
+		if err != nil {
+			return nil, fmt.Errorf("encoding a resource: %w", err)
+		}
+		found = append(found, text)
+	}
+	return found, nil
+}
+
+// Call implements panel.Backend.
+func (b backend) Call(ctx context.Context, userID string, c panel.Call) (panel.Answer, error) {
+	by := platform.AsUser(userID).Speaking(c.Locale)
+	if c.Path == "" {
+		answer := b.p.Read(by, c.ResourceID)
+		return panel.Answer{Status: answer.Status, Header: answer.Header, Body: answer.Body}, nil
+	}
+	path := (&url.URL{Path: c.Path}).EscapedPath()
+	if c.Query != "" {
+		path += "?" + c.Query
+	}
+	answer := b.p.Call(ctx, by, c.Method, c.ResourceID, path, c.Body)
+	return panel.Answer{Status: answer.Status, Header: answer.Header, Body: answer.Body}, nil
+}
