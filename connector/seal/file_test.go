@@ -1,0 +1,107 @@
+package seal_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"azure-partner-connector/connector/seal"
+)
+
+func TestCreateFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.json")
+	k, err := seal.CreateFile(path)
+	if err != nil {
+		t.Fatalf("CreateFile() = _, %v", err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("Stat() = mode %v, %v, want 0600", info.Mode(), err)
+	}
+	loaded, err := seal.LoadFile(path)
+	if err != nil {
+		t.Fatalf("LoadFile() = _, %v", err)
+	}
+	if got, err := loaded.Open(sealed(t, k, "text", "a", "b", "c"), "a", "b", "c"); err != nil || string(got) != "text" {
+		t.Errorf("Open() by the loaded ring = %q, %v, want text", got, err)
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("ReadFile() = _, %v", err)
+	}
+	if _, err := seal.CreateFile(path); !errors.Is(err, seal.ErrExists) {
+		t.Errorf("CreateFile() over another = _, %v, want %v", err, seal.ErrExists)
+	}
+	if after, err := os.ReadFile(path); err != nil || string(after) != string(before) {
+		t.Errorf("refused CreateFile() changes the file, %v", err)
+	}
+	if _, err := seal.CreateFile(filepath.Join(path, "below", "keys.json")); err == nil || errors.Is(err, seal.ErrExists) {
+		t.Errorf("CreateFile() in no folder = _, %v, want another error", err)
+	}
+}
+
+func TestLoadFileRefusals(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "keys.json")
+	if _, err := seal.LoadFile(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("LoadFile() of none = _, %v, want %v", err, fs.ErrNotExist)
+	}
+	if _, err := seal.LoadFile(folder); err == nil {
+		t.Error("LoadFile() of a folder = _, nil, want an error")
+	}
+	if _, err := seal.CreateFile(path); err != nil {
+		t.Fatalf("CreateFile() = _, %v", err)
+	}
+	for _, mode := range []os.FileMode{0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o666, 0o777} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatalf("Chmod() = %v", err)
+		}
+		_, err := seal.LoadFile(path)
+		if err == nil || !strings.Contains(err.Error(), "chmod 600") {
+			t.Errorf("LoadFile() with mode %04o = _, %v, want the advice chmod 600", mode, err)
+		}
+	}
+	for _, mode := range []os.FileMode{0o600, 0o400} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatalf("Chmod() = %v", err)
+		}
+		if _, err := seal.LoadFile(path); err != nil {
+			t.Errorf("LoadFile() with mode %04o = _, %v", mode, err)
+		}
+	}
+}
+
+func TestReplaceFile(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "keys.json")
+	k, err := seal.CreateFile(path)
+	if err != nil {
+		t.Fatalf("CreateFile() = _, %v", err)
+	}
+	next, err := k.Add()
+	if err != nil {
+		t.Fatalf("Add() = _, %v", err)
+	}
+	if err := next.ReplaceFile(path); err != nil {
+		t.Fatalf("ReplaceFile() = %v", err)
+	}
+	loaded, err := seal.LoadFile(path)
+	if err != nil || !loaded.Sealed(sealed(t, next, "text", "a", "b", "c")) {
+		t.Errorf("LoadFile() after ReplaceFile() = the ring before, %v", err)
+	}
+	if files, err := os.ReadDir(folder); err != nil || len(files) != 1 {
+		t.Errorf("ReplaceFile() leaves %d files, %v, want one", len(files), err)
+	}
+	if err := next.ReplaceFile(filepath.Join(folder, "another.json")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("ReplaceFile() of none = %v, want %v", err, fs.ErrNotExist)
+	}
+	if err := os.WriteFile(path+".next", nil, 0o600); err != nil {
+		t.Fatalf("WriteFile() = %v", err)
+	}
+	if err := k.ReplaceFile(path); err == nil {
+		t.Error("ReplaceFile() beside another = nil, want an error")
+	}
+}
