@@ -1,0 +1,134 @@
+package hooks
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// The services of the package, which are the first segment of every path.
+const (
+	appService    = "app"
+	tenantService = "tenant"
+)
+
+// A role is what a caller is to the resource that he calls on (design §8).
+type role string
+
+// The roles.
+const (
+	owner       role = "owner"       // the reseller whose tenant it is
+	parent      role = "parent"      // a reseller above him
+	provider    role = "provider"    // the marketplace operator
+	platform    role = "platform"    // nobody at a panel: lifecycle, events, tasks
+	application role = "application" // another application of the platform
+	stranger    role = "stranger"    // anybody else
+)
+
+// everybody is everybody whose request is signed. The caller's account is then not looked up.
+func everybody() []role {
+	return []role{owner, parent, provider, platform, application, stranger}
+}
+
+// An Operation is one of the custom operations that the schemas declare.
+type Operation struct {
+	Service string // "app" or "tenant"
+	Name    string
+	Verb    string
+	Path    string // below the resource, e.g. /consents/{consentId}
+}
+
+// Operations returns the custom operations that the door serves.
+func Operations() []Operation {
+	var custom []Operation
+	for _, op := range operations() {
+		if !op.lifecycle {
+			custom = append(custom, op.Operation)
+		}
+	}
+	return custom
+}
+
+// An operation is one row of the table below.
+type operation struct {
+	Operation
+	// lifecycle marks what the types inherit: it is no custom operation, and it carries the controller's address.
+	lifecycle bool
+	// collection marks an operation of the service instead of one of its resources.
+	collection bool
+	// resource says that the body is a resource: required, tolerated or not read.
+	resource bodyRule
+	allowed  []role
+	handle   func(*Door, *call) error
+}
+
+type bodyRule int
+
+const (
+	noResource bodyRule = iota
+	optionalResource
+	requiredResource
+)
+
+// operations is the table of everything that can be asked of us, and of who may ask it (design §8).
+//
+// A tenant is created and removed with the subscription that it belongs to, and a subscription is sold by an account
+// above: so the provider and parent resellers may do that, with a request that the platform made of theirs. An
+// instance is created before anybody's account can be looked up, and removed when it may be too late for that.
+func operations() []operation {
+	life := func(service, name, verb, path string, rule bodyRule, handle func(*Door, *call) error, allowed ...role) operation {
+		return operation{Operation{service, name, verb, path}, true, path == "" && verb == http.MethodPost, rule, allowed, handle}
+	}
+	custom := func(service, name, verb, path string, handle func(*Door, *call) error, allowed ...role) operation {
+		return operation{Operation{service, name, verb, path}, false, false, noResource, allowed, handle}
+	}
+	return []operation{
+		life(appService, "provision", http.MethodPost, "", requiredResource, (*Door).install, everybody()...),
+		life(appService, "retrieve", http.MethodGet, "", noResource, (*Door).retrieveApp, everybody()...),
+		life(appService, "configure", http.MethodPut, "", requiredResource, (*Door).configureApp, provider, platform),
+		life(appService, "unprovision", http.MethodDelete, "", noResource, (*Door).removeApp, everybody()...),
+		life(appService, "upgrade", http.MethodPost, "/upgrade", optionalResource, (*Door).upgradeApp, provider, platform),
+		custom(appService, "tenants", http.MethodGet, "/tenants", (*Door).listTenants, provider),
+		custom(appService, "healthCheck", http.MethodGet, "/healthCheck", (*Door).checkHealth, provider, platform),
+
+		life(tenantService, "provision", http.MethodPost, "", requiredResource, (*Door).provision, owner, parent, provider, platform),
+		life(tenantService, "retrieve", http.MethodGet, "", noResource, (*Door).retrieveTenant, owner, parent, provider, platform),
+		life(tenantService, "configure", http.MethodPut, "", requiredResource, (*Door).configureTenant, owner, provider, platform),
+		life(tenantService, "unprovision", http.MethodDelete, "", noResource, (*Door).unprovision, owner, parent, provider, platform),
+		custom(tenantService, "beginConsent", http.MethodPost, "/consents", (*Door).beginConsent, owner),
+		custom(tenantService, "findConsent", http.MethodGet, "/consents/{consentId}", (*Door).findConsent, owner),
+		custom(tenantService, "consentLink", http.MethodPost, "/consentLink", (*Door).consentLink, owner),
+		custom(tenantService, "redeem", http.MethodPost, "/redeem", (*Door).redeem, owner),
+		custom(tenantService, "tokenStatus", http.MethodGet, "/tokenStatus", (*Door).tokenStatus, owner, parent, provider, application),
+		custom(tenantService, "renew", http.MethodPost, "/renew", (*Door).renew, owner, provider),
+		custom(tenantService, "check", http.MethodPost, "/check", (*Door).check, owner, provider),
+		custom(tenantService, "forget", http.MethodPost, "/forget", (*Door).forget, owner),
+		custom(tenantService, "history", http.MethodGet, "/history", (*Door).history, owner, provider),
+		custom(tenantService, "accessToken", http.MethodPost, "/accessToken", (*Door).accessToken, application),
+	}
+}
+
+// route returns the router's pattern of op.
+func (op operation) route() string {
+	if op.collection {
+		return "/" + op.Service
+	}
+	return "/" + op.Service + "/:id" + strings.NewReplacer("{", ":", "}", "").Replace(op.Path)
+}
+
+// changes reports whether op changes anything.
+func (op operation) changes() bool { return op.Verb != http.MethodGet }
+
+func (op operation) allows(r role) bool { return slices.Contains(op.allowed, r) }
+
+// isOperation reports whether the first segment of a path below a resource of service belongs to an operation, which
+// then cannot be a relation.
+func isOperation(service, segment string) bool {
+	for _, op := range operations() {
+		first, _, _ := strings.Cut(strings.TrimPrefix(op.Path, "/"), "/")
+		if op.Service == service && op.Path != "" && first == segment {
+			return true
+		}
+	}
+	return false
+}

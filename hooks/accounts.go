@@ -1,0 +1,93 @@
+package hooks
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"azure-partner-connector/connector/platform/controller"
+	"azure-partner-connector/connector/tenant"
+)
+
+// Accounts resolves accounts at the platform of an instance. Errors are *failure.Error: not_found when there is no
+// such user or account, platform_unavailable when it cannot be said.
+type Accounts interface {
+	UserAccount(ctx context.Context, in tenant.Instance, identity string) (controller.Account, error)
+	Account(ctx context.Context, in tenant.Instance, id string) (controller.Account, error)
+}
+
+const (
+	// accountLife is how long an account's type and place are taken for true; both hardly ever change.
+	accountLife = 5 * time.Minute
+	// maxAccounts bounds the memory that accounts take.
+	maxAccounts = 4096
+	// lookupPatience leaves a request enough of the 25 seconds that the platform is known to wait
+	// (aps-protocol.md §1.7).
+	lookupPatience = 10 * time.Second
+)
+
+// An accountKey names what was asked; an identity and an account are different questions.
+type accountKey struct {
+	instance string
+	identity bool
+	id       string
+}
+
+type cachedAccount struct {
+	account controller.Account
+	until   time.Time
+}
+
+// accountCache remembers what Accounts found, never what it did not find. It is safe for concurrent use.
+type accountCache struct {
+	accounts Accounts
+	now      func() time.Time
+
+	mu    sync.Mutex // guards known
+	known map[accountKey]cachedAccount
+}
+
+func newAccountCache(accounts Accounts, now func() time.Time) *accountCache {
+	return &accountCache{accounts: accounts, now: now, known: make(map[accountKey]cachedAccount)}
+}
+
+func (c *accountCache) userAccount(ctx context.Context, in tenant.Instance, identity string) (controller.Account, error) {
+	return c.find(ctx, in, accountKey{in.Key, true, identity}, c.accounts.UserAccount)
+}
+
+func (c *accountCache) account(ctx context.Context, in tenant.Instance, id string) (controller.Account, error) {
+	return c.find(ctx, in, accountKey{in.Key, false, id}, c.accounts.Account)
+}
+
+func (c *accountCache) find(ctx context.Context, in tenant.Instance, key accountKey, ask func(context.Context, tenant.Instance, string) (controller.Account, error)) (controller.Account, error) {
+	c.mu.Lock()
+	cached, ok := c.known[key]
+	c.mu.Unlock()
+	if ok && c.now().Before(cached.until) {
+		return cached.account, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookupPatience)
+	defer cancel()
+	found, err := ask(ctx, in, key.id)
+	if err != nil {
+		return controller.Account{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.makeRoom()
+	c.known[key] = cachedAccount{found, c.now().Add(accountLife)}
+	return found, nil
+}
+
+// makeRoom forgets what is over and, where that does not suffice, everything: it is soon asked for again. c.mu is held.
+func (c *accountCache) makeRoom() {
+	if len(c.known) < maxAccounts {
+		return
+	}
+	now := c.now()
+	maps.DeleteFunc(c.known, func(_ accountKey, v cachedAccount) bool { return !now.Before(v.until) })
+	if len(c.known) >= maxAccounts {
+		clear(c.known)
+	}
+}

@@ -1,0 +1,206 @@
+package hooks
+
+import (
+	"context"
+	"io"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/platform/controller"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/schemas"
+)
+
+// Tenants keeps instances and tenants; tenant.Service implements it.
+type Tenants interface {
+	Install(ctx context.Context, in tenant.Instance, by audit.Actor) (tenant.Instance, error)
+	Configure(ctx context.Context, key string, settings tenant.Settings, by audit.Actor) (tenant.Instance, error)
+	Upgrade(ctx context.Context, key, from, to string, settings tenant.Settings, by audit.Actor) (tenant.Instance, error)
+	Remove(ctx context.Context, key string, by audit.Actor) error
+	Seen(ctx context.Context, key, instanceID, controllerURI string) error
+	Instance(ctx context.Context, key string) (tenant.Instance, error)
+
+	Provision(ctx context.Context, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)
+	ConfigureTenant(ctx context.Context, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)
+	Unprovision(ctx context.Context, instanceKey, id string, by audit.Actor) error
+	Tenant(ctx context.Context, instanceKey, id string) (tenant.Tenant, error)
+	Tenants(ctx context.Context, instanceKey string) ([]tenant.Tenant, error)
+}
+
+// A call is one request that is on its way to the domain.
+type call struct {
+	echo     echo.Context
+	op       operation
+	key      string // consumer key; the instance's primary key
+	id       string // of the resource, in lower case; empty for a provisioning
+	headers  headers
+	resource resource        // the body, where it is one
+	instance tenant.Instance // zero for an installation
+	// tenant is the stored one; for a provisioning that has none yet, the one that is asked for.
+	tenant tenant.Tenant
+	caller caller
+}
+
+func (c *call) ctx() context.Context { return c.echo.Request().Context() }
+
+// perform serves op: first what the request says of itself, then what it is about, then who is calling, and only then
+// the operation.
+func (d *Door) perform(op operation) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		c, err := d.unpack(ec, op)
+		if err != nil {
+			return err
+		}
+		err = d.load(c)
+		if op.Verb == http.MethodDelete && failure.Is(err, failure.NotFound) {
+			// The platform repeats a removal until it succeeds (aps-protocol.md §1.7).
+			return ec.NoContent(http.StatusNoContent)
+		}
+		if err != nil {
+			return err
+		}
+		if err := d.authorize(c.ctx(), c); err != nil {
+			return err
+		}
+		return op.handle(d, c)
+	}
+}
+
+// unpack reads the headers, the path and, where op wants one, the resource of a request.
+func (d *Door) unpack(ec echo.Context, op operation) (*call, error) {
+	key, _ := ec.Get(keyName).(string)
+	c := &call{echo: ec, op: op, key: key}
+	var err error
+	if c.headers, err = parseHeaders(ec.Request().Header); err != nil {
+		return nil, err
+	}
+	if op.lifecycle && c.headers.controller == "" {
+		return nil, badRequest("the header APS-Controller-URI is missing")
+	}
+	if op.changes() && c.headers.scheduled {
+		return nil, failure.New(failure.ScheduledChange)
+	}
+	if c.headers.transaction != "" {
+		ec.SetRequest(ec.Request().WithContext(controller.WithTransaction(c.ctx(), c.headers.transaction)))
+	}
+	if !op.collection {
+		// What is no UUID was never given out by the platform, so nothing has it for an id.
+		c.id, _ = canonical(ec.Param("id"))
+	}
+	if op.resource == noResource {
+		return c, nil
+	}
+	body, err := d.body(c)
+	if err != nil {
+		return nil, err
+	}
+	if len(body) == 0 && op.resource == optionalResource {
+		return c, nil
+	}
+	if c.resource, err = parseResource(op.Service, body); err != nil {
+		return nil, err
+	}
+	if !op.collection && c.resource.id != "" && c.resource.id != c.id {
+		return nil, badRequest("aps.id differs from the id in the address")
+	}
+	if op.collection && c.resource.id == "" {
+		return nil, badRequest("aps.id is missing")
+	}
+	return c, nil
+}
+
+// body reads the whole body up to the limit.
+func (d *Door) body(c *call) ([]byte, error) {
+	r := c.echo.Request()
+	if r.ContentLength > d.cfg.BodyLimit {
+		return nil, failure.New(failure.BodyTooLarge)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.echo.Response(), r.Body, d.cfg.BodyLimit))
+	if err != nil {
+		if refusalOf(err).Code == failure.BodyTooLarge {
+			return nil, failure.New(failure.BodyTooLarge)
+		}
+		return nil, failure.Wrap(err, failure.BadRequest, "reason", "the body could not be read")
+	}
+	return body, nil
+}
+
+// load finds the instance and the tenant that c is about. Those of other instances do not exist.
+func (d *Door) load(c *call) error {
+	if c.op.Service == appService && c.op.collection {
+		return nil
+	}
+	ctx := c.ctx()
+	if err := d.cfg.Tenants.Seen(ctx, c.key, c.headers.instance, c.headers.controller); err != nil {
+		return err
+	}
+	var err error
+	if c.instance, err = d.cfg.Tenants.Instance(ctx, c.key); err != nil {
+		return err
+	}
+	switch {
+	case c.op.collection:
+		return d.loadProvisioned(c)
+	case c.id == "", c.op.Service == appService && c.id != c.instance.RootID:
+		return failure.New(failure.NotFound)
+	case c.op.Service == tenantService:
+		c.tenant, err = d.cfg.Tenants.Tenant(ctx, c.key, c.id)
+	}
+	return err
+}
+
+// loadProvisioned finds the tenant that a provisioning repeats, or takes the one that it asks for.
+func (d *Door) loadProvisioned(c *call) error {
+	asked, err := c.resource.tenant(tenant.Tenant{ID: c.resource.id, InstanceKey: c.key})
+	if err != nil {
+		return err
+	}
+	asked.AccountID, asked.SubscriptionID = c.resource.account(), c.resource.subscription()
+	if h := c.headers.hierarchy; asked.AccountID == "" && len(h) > 0 {
+		asked.AccountID = h[len(h)-1]
+	}
+	stored, err := d.cfg.Tenants.Tenant(c.ctx(), c.key, asked.ID)
+	if err != nil && !failure.Is(err, failure.NotFound) {
+		return err
+	}
+	if err == nil && stored.AccountID != "" && asked.AccountID != "" && stored.AccountID != asked.AccountID {
+		// A tenant is not handed on: its token is its owner's.
+		return failure.New(failure.Conflict)
+	}
+	if asked.AccountID == "" {
+		asked.AccountID = stored.AccountID
+	}
+	c.tenant = asked
+	return nil
+}
+
+// acknowledge answers what needs no work of ours: links that come and go, and the removal of a whole collection
+// (aps-protocol.md §3.1).
+func (d *Door) acknowledge(service string) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		if _, err := parseHeaders(ec.Request().Header); err != nil {
+			return err
+		}
+		if isOperation(service, ec.Param("relation")) {
+			return failure.New(failure.MethodNotAllowed)
+		}
+		return ec.JSON(http.StatusOK, struct{}{})
+	}
+}
+
+// nothing answers a question for defaults: there are none that the type does not tell.
+func (d *Door) nothing(ec echo.Context) error { return ec.NoContent(http.StatusNoContent) }
+
+// schema returns the type of a service.
+func (d *Door) schema(service string) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		text, err := schemas.Files.ReadFile(service + ".schema")
+		if err != nil {
+			return err
+		}
+		return ec.Blob(http.StatusOK, echo.MIMEApplicationJSON, text)
+	}
+}

@@ -1,0 +1,151 @@
+// Package hooks is the platform's door: it checks who signed and who is calling, unpacks APS resources, calls the
+// domain, and turns what comes back into APS answers (aps-protocol.md §1 and §3).
+package hooks
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"azure-partner-connector/connector/platform/oauth1"
+	"azure-partner-connector/connector/secret"
+)
+
+// Defaults of a Config.
+const (
+	DefaultBodyLimit      = 1 << 20
+	DefaultPackageID      = "http://aps.example.com/azure-partner-connector"
+	DefaultPackageVersion = "1-1"
+)
+
+// Config is what a Door needs.
+type Config struct {
+	// PublicURL is where the platform reaches this door, e.g. https://connector.example.com/aps. Signatures are
+	// checked on it, whatever address proxies use towards us. Required.
+	PublicURL string
+
+	// Credentials returns the secrets that may sign for a consumer key; more than one while they are changed.
+	// ok is false for an unknown key. Required.
+	Credentials func(consumerKey string) (secrets []secret.Text, ok bool)
+
+	Tenants  Tenants  // required
+	Tokens   Tokens   // required
+	Consents Consents // required
+	Accounts Accounts // required
+	Nonces   Nonces   // required
+
+	// TrustedProxies are the peers whose X-Forwarded-Proto and X-Forwarded-Host replace the scheme and host of
+	// PublicURL. Default: none.
+	TrustedProxies []netip.Prefix
+
+	// Window is how far a signature's timestamp may be from our clock. Default: 600 seconds.
+	Window time.Duration
+
+	// BodyLimit is the size, in bytes, of the largest body that is read. Default: 1 MiB.
+	BodyLimit int64
+
+	// PackageID is the package that types in answers belong to. Default: the package as it is published.
+	PackageID string
+
+	// PackageVersion is the "version-release" that instances are installed with and upgraded to. Default: the first.
+	PackageVersion string
+
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+
+	// Log receives one record per request. Default: discard.
+	Log *slog.Logger
+}
+
+// A Door answers the platform's requests. It is safe for concurrent use.
+type Door struct {
+	cfg      Config
+	public   *url.URL // of cfg.PublicURL, its path without a trailing slash
+	accounts *accountCache
+	echo     *echo.Echo
+}
+
+// New checks cfg and fills in its defaults. It starts nothing.
+func New(cfg Config) (*Door, error) {
+	public, err := url.Parse(cfg.PublicURL)
+	if err != nil {
+		return nil, fmt.Errorf("hooks: parsing the public URL: %w", err)
+	}
+	if public.Host == "" || public.Scheme != "https" && public.Scheme != "http" || public.RawQuery != "" {
+		return nil, errors.New("hooks: the public URL must be an absolute http or https URL without a query")
+	}
+	if cfg.Credentials == nil || cfg.Tenants == nil || cfg.Tokens == nil || cfg.Consents == nil || cfg.Accounts == nil || cfg.Nonces == nil {
+		return nil, errors.New("hooks: credentials, tenants, tokens, consents, accounts and nonces are required")
+	}
+	public.Path = strings.TrimRight(public.Path, "/")
+	public.RawPath = ""
+	cfg.fillIn()
+	d := &Door{cfg: cfg, public: public, accounts: newAccountCache(cfg.Accounts, cfg.Now)}
+	d.echo = d.routes()
+	return d, nil
+}
+
+func (cfg *Config) fillIn() {
+	if cfg.Window <= 0 {
+		cfg.Window = oauth1.DefaultWindow
+	}
+	if cfg.BodyLimit <= 0 {
+		cfg.BodyLimit = DefaultBodyLimit
+	}
+	if cfg.PackageID == "" {
+		cfg.PackageID = DefaultPackageID
+	}
+	if cfg.PackageVersion == "" {
+		cfg.PackageVersion = DefaultPackageVersion
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// routes makes the router of aps-protocol.md §3.1. Where a declared operation and a relation could both be meant, the
+// operation wins.
+func (d *Door) routes() *echo.Echo {
+	e := echo.New()
+	e.HTTPErrorHandler = d.answer
+	e.Use(d.observe, d.signed)
+	e.GET("/", d.health)
+	e.HEAD("/", d.health)
+	for _, op := range operations() {
+		e.Add(op.Verb, op.route(), d.perform(op))
+	}
+	for _, service := range []string{appService, tenantService} {
+		e.DELETE("/"+service, d.acknowledge(service))
+		e.GET("/"+service+"/$default", d.nothing)
+		e.GET("/"+service+"/$schema", d.schema(service))
+		for _, relation := range []string{"/:id/:relation", "/:id/:relation/:linked"} {
+			for _, verb := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+				e.Add(verb, "/"+service+relation, d.acknowledge(service))
+			}
+		}
+	}
+	return e
+}
+
+// ServeHTTP implements http.Handler. It serves the path of the public URL; a proxy may also have taken that path off.
+func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	routed := new(http.Request)
+	*routed = *r
+	routed.URL = &url.URL{Path: d.routedPath(r.URL.Path), RawQuery: r.URL.RawQuery}
+	d.echo.ServeHTTP(w, routed)
+}
+
+// health tells a load balancer, or the person who sets one up, that the door is open (aps-protocol.md §9).
+func (d *Door) health(c echo.Context) error {
+	return c.JSON(http.StatusOK, map[string]string{"status": "ok", "version": d.cfg.PackageVersion})
+}

@@ -1,0 +1,73 @@
+package hooks
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"azure-partner-connector/connector/failure"
+)
+
+// errorView is what every refused hook answers (aps-protocol.md §1.6).
+type errorView struct {
+	Code    int         `json:"code"`
+	Error   string      `json:"error"`
+	Message string      `json:"message"`
+	Details failureView `json:"details"`
+}
+
+// answer is the one place that turns an error into an answer. An unknown error shows its reference and nothing else;
+// observe logs it under the same reference.
+func (d *Door) answer(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	f := refusalOf(err)
+	if f.Kind() != failure.Transient && f.Kind() != failure.Internal {
+		// Repeating the same request would be refused again (aps-protocol.md §1.2).
+		c.Response().Header().Set("APS-Transient-Error", "False")
+	}
+	if f.Status() == http.StatusUnauthorized {
+		c.Response().Header().Set(echo.HeaderWWWAuthenticate, "OAuth")
+	}
+	if c.Request().Method == http.MethodHead {
+		err = c.NoContent(f.Status())
+	} else {
+		err = c.JSON(f.Status(), errorView{
+			Code: f.Status(), Error: "AzurePartner::" + camel(string(f.Code)), Message: f.Sentence(),
+			Details: viewFailure(failure.NewRecord(c.Request().Context(), f)),
+		})
+	}
+	if err != nil {
+		d.cfg.Log.WarnContext(c.Request().Context(), "answer not sent", "reference", failure.Reference(c.Request().Context()), "err", err)
+	}
+}
+
+// refusalOf translates what the router and the body's limit say into our own words.
+func refusalOf(err error) *failure.Error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return failure.Wrap(err, failure.BodyTooLarge)
+	}
+	routed, ok := errors.AsType[*echo.HTTPError](err)
+	if !ok {
+		return failure.From(err)
+	}
+	switch routed.Code {
+	case http.StatusNotFound:
+		return failure.Wrap(err, failure.NotFound)
+	case http.StatusMethodNotAllowed:
+		return failure.Wrap(err, failure.MethodNotAllowed)
+	}
+	return failure.Wrap(err, failure.InternalError)
+}
+
+// camel turns wrong_directory into WrongDirectory.
+func camel(code string) string {
+	var b strings.Builder
+	for word := range strings.SplitSeq(code, "_") {
+		b.WriteString(strings.ToUpper(word[:1]) + word[1:])
+	}
+	return b.String()
+}

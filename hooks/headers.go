@@ -1,0 +1,113 @@
+package hooks
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"azure-partner-connector/connector/failure"
+)
+
+// Bounds of header values that are kept or logged, in characters.
+const (
+	maxTransaction = 128
+	maxController  = 1024
+	maxHierarchy   = 32 // accounts
+)
+
+// headers are what the platform says of a request besides its body (aps-protocol.md §1.1). Ids are in lower case.
+type headers struct {
+	instance    string   // APS-Instance-ID
+	controller  string   // APS-Controller-URI; may be empty outside lifecycle calls
+	transaction string   // APS-Transaction-ID; empty when it is none that can be sent back
+	identity    string   // APS-Identity-ID; empty when nobody at a panel is calling
+	original    string   // APS-Original-Identity-ID
+	application string   // APS-Application-ID; empty when no other application is calling
+	hierarchy   []string // APS-Account-Hierarchy, provider first; nil when it is missing or not understood
+	scheduled   bool     // APS-Scheduled-On-Date
+}
+
+func badRequest(reason string) error { return failure.New(failure.BadRequest, "reason", reason) }
+
+// parseHeaders reads the APS headers of a verified request; they are not part of what is signed.
+func parseHeaders(h http.Header) (headers, error) {
+	out := headers{
+		transaction: printable(h.Get("APS-Transaction-ID"), maxTransaction),
+		hierarchy:   parseHierarchy(h.Get("APS-Account-Hierarchy")),
+		scheduled:   strings.TrimSpace(h.Get("APS-Scheduled-On-Date")) != "",
+	}
+	for _, id := range []struct {
+		name string
+		into *string
+	}{
+		{"APS-Instance-ID", &out.instance},
+		{"APS-Identity-ID", &out.identity},
+		{"APS-Original-Identity-ID", &out.original},
+		{"APS-Application-ID", &out.application},
+	} {
+		value := strings.TrimSpace(h.Get(id.name))
+		if value == "" {
+			continue
+		}
+		var ok bool
+		if *id.into, ok = canonical(value); !ok {
+			return headers{}, badRequest("the header " + id.name + " is not a UUID")
+		}
+	}
+	if out.instance == "" {
+		return headers{}, badRequest("the header APS-Instance-ID is missing")
+	}
+	if value := strings.TrimSpace(h.Get("APS-Controller-URI")); value != "" {
+		if !isControllerURI(value) {
+			return headers{}, badRequest("the header APS-Controller-URI is not an absolute http or https URL")
+		}
+		out.controller = value
+	}
+	return out, nil
+}
+
+func isControllerURI(value string) bool {
+	u, err := url.Parse(value)
+	return err == nil && len(value) <= maxController && (u.Scheme == "https" || u.Scheme == "http") &&
+		u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
+}
+
+// parseHierarchy returns the accounts of a hierarchy, or nil for one that is not understood: nobody relies on it.
+func parseHierarchy(value string) []string {
+	if strings.TrimSpace(value) == "" || strings.Count(value, ",") >= maxHierarchy {
+		return nil
+	}
+	var accounts []string
+	for element := range strings.SplitSeq(value, ",") {
+		id, ok := canonical(strings.TrimSpace(element))
+		if !ok {
+			return nil
+		}
+		accounts = append(accounts, id)
+	}
+	return accounts
+}
+
+// canonical returns an APS id in lower case; ok is false for what is no UUID in its usual form.
+func canonical(id string) (string, bool) {
+	parsed, err := uuid.Parse(id)
+	if err != nil || len(id) != len(parsed.String()) {
+		return "", false
+	}
+	return parsed.String(), true
+}
+
+// printable returns text when it is visible ASCII of at most limit characters, and "" otherwise.
+func printable(text string, limit int) string {
+	if len(text) > limit {
+		return ""
+	}
+	for i := range len(text) {
+		if text[i] <= ' ' || text[i] > '~' {
+			return ""
+		}
+	}
+	return text
+}

@@ -1,0 +1,172 @@
+package hooks
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/platform/controller"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
+)
+
+func (d *Door) install(c *call) error {
+	settings, err := c.resource.settings(tenant.Settings{})
+	if err != nil {
+		return err
+	}
+	in, err := d.cfg.Tenants.Install(c.ctx(), tenant.Instance{
+		Key: c.key, ID: c.headers.instance, RootID: c.resource.id, ControllerURI: c.headers.controller,
+		PackageVersion: d.cfg.PackageVersion, Settings: settings,
+	}, c.caller.actor)
+	if err != nil {
+		return err
+	}
+	return c.echo.JSON(http.StatusCreated, d.viewApp(in, c.resource.typeID))
+}
+
+// retrieveApp tells the settings to the platform itself only. Everybody may read that the resource is there, since
+// tenants are linked to it; what he sees of its properties is then up to the platform's own copy.
+func (d *Door) retrieveApp(c *call) error {
+	if c.caller.role == platform {
+		return c.echo.JSON(http.StatusOK, d.viewApp(c.instance, ""))
+	}
+	return c.echo.JSON(http.StatusOK, d.viewAPS(appService, c.instance.RootID, ""))
+}
+
+func (d *Door) configureApp(c *call) error {
+	settings, err := c.resource.settings(withoutSecret(c.instance.Settings))
+	if err != nil {
+		return err
+	}
+	in, err := d.cfg.Tenants.Configure(c.ctx(), c.key, settings, c.caller.actor)
+	if err != nil {
+		return err
+	}
+	return c.echo.JSON(http.StatusOK, d.viewApp(in, c.resource.typeID))
+}
+
+func (d *Door) removeApp(c *call) error {
+	if err := d.cfg.Tenants.Remove(c.ctx(), c.key, c.caller.actor); err != nil {
+		return err
+	}
+	return c.echo.NoContent(http.StatusNoContent)
+}
+
+func (d *Door) upgradeApp(c *call) error {
+	from := c.echo.QueryParam("version")
+	if !isPackageVersion(from) {
+		return badRequest("the parameter version must be the version and release upgraded from, as in 1-3")
+	}
+	settings, err := c.resource.settings(withoutSecret(c.instance.Settings))
+	if err != nil {
+		return err
+	}
+	in, err := d.cfg.Tenants.Upgrade(c.ctx(), c.key, from, d.cfg.PackageVersion, settings, c.caller.actor)
+	if err != nil {
+		return err
+	}
+	return c.echo.JSON(http.StatusOK, d.viewApp(in, c.resource.typeID))
+}
+
+// isPackageVersion reports whether text is "version-release", split at the last hyphen (aps-protocol.md §3.6).
+func isPackageVersion(text string) bool {
+	i := strings.LastIndexByte(text, '-')
+	return i > 0 && i < len(text)-1 && len(text) <= 64 &&
+		strings.Trim(text[:i], "0123456789.-") == "" && strings.Trim(text[i+1:], "0123456789.") == ""
+}
+
+// withoutSecret has the domain keep the stored secret unless a new one is sent.
+func withoutSecret(s tenant.Settings) tenant.Settings {
+	s.Application.Secret = secret.Text{}
+	return s
+}
+
+func (d *Door) provision(c *call) error {
+	asked := c.tenant
+	asked.Name, asked.Marketplace = d.namesOf(c.ctx(), c.instance, asked.AccountID)
+	t, err := d.cfg.Tenants.Provision(c.ctx(), asked, c.caller.actor)
+	if err != nil {
+		return err
+	}
+	return d.answerTenant(c, http.StatusCreated, t)
+}
+
+func (d *Door) retrieveTenant(c *call) error {
+	return d.answerTenant(c, http.StatusOK, c.tenant)
+}
+
+func (d *Door) configureTenant(c *call) error {
+	stored := c.tenant
+	stored.Application.Secret = secret.Text{}
+	changed, err := c.resource.tenant(stored)
+	if err != nil {
+		return err
+	}
+	if changed.Name == "" || changed.Marketplace == "" {
+		changed.Name, changed.Marketplace = d.namesOf(c.ctx(), c.instance, stored.AccountID)
+	}
+	t, err := d.cfg.Tenants.ConfigureTenant(c.ctx(), changed, c.caller.actor)
+	if err != nil {
+		return err
+	}
+	return d.answerTenant(c, http.StatusOK, t)
+}
+
+func (d *Door) unprovision(c *call) error {
+	if err := d.cfg.Tenants.Unprovision(c.ctx(), c.key, c.id, c.caller.actor); err != nil {
+		return err
+	}
+	return c.echo.NoContent(http.StatusNoContent)
+}
+
+// answerTenant answers with t and the state of its token.
+func (d *Door) answerTenant(c *call, status int, t tenant.Tenant) error {
+	state, err := d.cfg.Tokens.Status(c.ctx(), t.ID)
+	if err != nil {
+		return err
+	}
+	return c.echo.JSON(status, d.viewTenant(t, c.resource.typeID, state, c.caller.role))
+}
+
+// namesOf returns the companies of an account and of the provider above it, as far as the platform tells: names are
+// for people, and nothing waits for them.
+func (d *Door) namesOf(ctx context.Context, in tenant.Instance, accountID string) (company, marketplace string) {
+	chain, err := d.ancestors(ctx, in, accountID)
+	if err != nil {
+		d.cfg.Log.WarnContext(ctx, "tenant stays without names", "reference", failure.Reference(ctx), "err", err)
+		return "", ""
+	}
+	if len(chain) == 0 {
+		return "", ""
+	}
+	if last := chain[len(chain)-1]; last.Type == controller.Admin {
+		marketplace = last.Name
+	}
+	return chain[0].Name, marketplace
+}
+
+func (d *Door) listTenants(c *call) error {
+	tenants, err := d.cfg.Tenants.Tenants(c.ctx(), c.key)
+	if err != nil {
+		return err
+	}
+	views := make([]tenantRow, 0, len(tenants))
+	for _, t := range tenants {
+		status, err := d.cfg.Tokens.Status(c.ctx(), t.ID)
+		if failure.Is(err, failure.NotFound) {
+			continue // removed since it was listed
+		}
+		if err != nil {
+			return err
+		}
+		views = append(views, viewRow(t, status))
+	}
+	return c.echo.JSON(http.StatusOK, views)
+}
+
+// checkHealth tells the platform that the way to us works and that we still know the instance: load found it.
+func (d *Door) checkHealth(c *call) error {
+	return c.echo.JSON(http.StatusOK, map[string]string{"status": "ok"})
+}

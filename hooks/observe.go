@@ -1,0 +1,85 @@
+package hooks
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/labstack/echo/v4"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/random"
+)
+
+// referenceHeader tells the caller under which reference the log knows his request.
+const referenceHeader = "X-Reference"
+
+// observe gives every request its reference, answers its error, and logs it once: never its body, its headers or its
+// query.
+func (d *Door) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		began := d.cfg.Now()
+		reference := random.Reference()
+		c.SetRequest(c.Request().WithContext(failure.WithReference(c.Request().Context(), reference)))
+		header := c.Response().Header()
+		header.Set(referenceHeader, reference)
+		header.Set(echo.HeaderCacheControl, "no-store")
+		header.Set(echo.HeaderXContentTypeOptions, "nosniff")
+
+		err := guarded(next, c)
+		if err != nil {
+			c.Error(err)
+		}
+		r := c.Request()
+		attrs := []slog.Attr{
+			slog.String("method", r.Method), slog.String("route", routeOf(c)), slog.Int("status", c.Response().Status),
+			slog.Duration("dur", d.cfg.Now().Sub(began)), slog.String("reference", reference),
+		}
+		if id, ok := canonical(r.Header.Get("APS-Instance-ID")); ok {
+			attrs = append(attrs, slog.String("instance", id))
+		}
+		if id := printable(r.Header.Get("APS-Transaction-ID"), maxTransaction); id != "" {
+			attrs = append(attrs, slog.String("transaction", id))
+		}
+		if err != nil {
+			attrs = append(attrs, slog.String("err", err.Error()))
+		}
+		d.cfg.Log.LogAttrs(r.Context(), levelOf(r, c.Response().Status), "hook answered", attrs...)
+		return nil
+	}
+}
+
+// guarded calls next and makes an error of a panic, so that it is answered and logged like one.
+func guarded(next echo.HandlerFunc, c echo.Context) (err error) {
+	defer func() {
+		switch p := recover(); {
+		case p == nil:
+		case p == http.ErrAbortHandler:
+			panic(p)
+		default:
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return next(c)
+}
+
+// routeOf returns the pattern of the route, which unlike the path is one of a few.
+func routeOf(c echo.Context) string {
+	if c.Path() == "" {
+		return "none"
+	}
+	return c.Path()
+}
+
+func levelOf(r *http.Request, status int) slog.Level {
+	switch {
+	case status >= http.StatusInternalServerError:
+		return slog.LevelError
+	case status >= http.StatusBadRequest:
+		return slog.LevelWarn
+	case r.URL.Path == "/":
+		return slog.LevelDebug // probes come every few seconds
+	}
+	return slog.LevelInfo
+}

@@ -1,0 +1,93 @@
+package hooks
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// routedPath returns path as the router knows it: below the public URL, without doubled or trailing slashes, both of
+// which production platforms send (aps-protocol.md §3.1 and §7.3).
+func (d *Door) routedPath(path string) string {
+	path = collapsed(path)
+	if below, ok := d.below(path); ok {
+		path = below
+	}
+	path = strings.TrimRight(path, "/")
+	if path == "" {
+		return "/"
+	}
+	return path
+}
+
+// below cuts the path of the public URL off; ok is false when path is not below it.
+func (d *Door) below(path string) (string, bool) {
+	rest, ok := strings.CutPrefix(path, d.public.Path)
+	return rest, ok && (rest == "" || rest[0] == '/')
+}
+
+// collapsed makes every run of slashes one, and has path begin with one.
+func collapsed(path string) string {
+	var b strings.Builder
+	b.Grow(len(path) + 1)
+	b.WriteByte('/')
+	last := byte('/')
+	for i := range len(path) {
+		if path[i] != '/' || last != '/' {
+			b.WriteByte(path[i])
+		}
+		last = path[i]
+	}
+	return b.String()
+}
+
+// publicURL returns the address that the platform signed: scheme and host from the configuration, or from a proxy that
+// is trusted, and path and query byte by byte as received.
+func (d *Door) publicURL(r *http.Request) string {
+	scheme, host := d.public.Scheme, d.public.Host
+	if d.fromProxy(r) {
+		if proto := forwarded(r, "X-Forwarded-Proto"); proto == "http" || proto == "https" {
+			scheme = proto
+		}
+		if h := forwarded(r, "X-Forwarded-Host"); h != "" {
+			host = h
+		}
+	}
+	received := r.RequestURI
+	if !strings.HasPrefix(received, "/") {
+		// Absolute form, which only proxies use: what follows the host is the same.
+		_, received, _ = strings.Cut(received, "://")
+		if i := strings.IndexAny(received, "/?"); i >= 0 {
+			received = received[i:]
+		} else {
+			received = "/"
+		}
+	}
+	path, _, _ := strings.Cut(received, "?")
+	if _, ok := d.below(collapsed(path)); !ok {
+		received = d.public.EscapedPath() + received
+	}
+	return scheme + "://" + host + received
+}
+
+func (d *Door) fromProxy(r *http.Request) bool {
+	if len(d.cfg.TrustedProxies) == 0 {
+		return false
+	}
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	for _, prefix := range d.cfg.TrustedProxies {
+		if prefix.Contains(peer.Addr().Unmap()) {
+			return true
+		}
+	}
+	return false
+}
+
+// forwarded returns the first element of a forwarding header: what the outermost proxy saw.
+func forwarded(r *http.Request, name string) string {
+	first, _, _ := strings.Cut(r.Header.Get(name), ",")
+	return strings.TrimSpace(first)
+}

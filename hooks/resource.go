@@ -1,0 +1,205 @@
+package hooks
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+	"time"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
+)
+
+// dateLayout is how the day on which a secret ends is written in a property.
+const dateLayout = "2006-01-02"
+
+// typeIDs are the ends of type ids that are a service's: an operator may have built the package with an id of his own,
+// and the platform may know a later minor version.
+var typeIDs = map[string]*regexp.Regexp{
+	appService:    regexp.MustCompile(`^http://[^ ]+/app/[1-9][0-9]*\.[0-9]+$`),
+	tenantService: regexp.MustCompile(`^http://[^ ]+/tenant/[1-9][0-9]*\.[0-9]+$`),
+}
+
+// A resource is an APS resource as the platform sends it (aps-protocol.md §3.2). Keys that we do not know are ignored.
+type resource struct {
+	typeID     string
+	id         string // in lower case; empty when it was not sent
+	ownerOf    string // aps.subscription
+	properties map[string]json.RawMessage
+}
+
+// parseResource reads a resource of a service. A body from the platform's certificate mode is refused: it carries a
+// private key, and we sign by OAuth only (aps-protocol.md §2.4).
+func parseResource(service string, body []byte) (resource, error) {
+	var properties map[string]json.RawMessage
+	if err := json.Unmarshal(body, &properties); err != nil || properties == nil {
+		return resource{}, badRequest("the body is not a JSON object")
+	}
+	out := resource{properties: properties}
+	text, sent := properties["aps"]
+	if !sent {
+		return out, nil
+	}
+	var aps struct {
+		Type         string          `json:"type"`
+		ID           string          `json:"id"`
+		Subscription json.RawMessage `json:"subscription"`
+		X509         json.RawMessage `json:"x509"`
+	}
+	if err := json.Unmarshal(text, &aps); err != nil {
+		return resource{}, badRequest("aps is not an object with a type and an id")
+	}
+	if len(aps.X509) > 0 && string(aps.X509) != "null" {
+		return resource{}, badRequest("the instance was created in certificate mode; create it with OAuth credentials")
+	}
+	if !typeIDs[service].MatchString(aps.Type) {
+		return resource{}, badRequest("aps.type is not a type of the service " + service)
+	}
+	out.typeID = aps.Type
+	if aps.ID != "" {
+		var ok bool
+		if out.id, ok = canonical(aps.ID); !ok {
+			return resource{}, badRequest("aps.id is not a UUID")
+		}
+	}
+	var subscription string
+	if json.Unmarshal(aps.Subscription, &subscription) == nil {
+		out.ownerOf, _ = canonical(subscription)
+	}
+	return out, nil
+}
+
+// account returns the account that the resource is linked to, or "".
+func (r resource) account() string { return r.link("account") }
+
+// subscription returns the subscription that the resource belongs to, or "".
+func (r resource) subscription() string {
+	if r.ownerOf != "" {
+		return r.ownerOf
+	}
+	return r.link("subscription")
+}
+
+// link returns the id of a linked resource, which some platforms tell in its address only, or "".
+func (r resource) link(name string) string {
+	var link struct {
+		APS struct {
+			ID   string `json:"id"`
+			Href string `json:"href"`
+		} `json:"aps"`
+	}
+	if json.Unmarshal(r.properties[name], &link) != nil {
+		return ""
+	}
+	if link.APS.ID == "" {
+		link.APS.ID = link.APS.Href[strings.LastIndexByte(link.APS.Href, '/')+1:]
+	}
+	id, _ := canonical(link.APS.ID)
+	return id
+}
+
+// settings returns base with what r says of an instance. What r does not mention stays; null and "" clear it. The
+// secret is empty unless a new one was sent.
+func (r resource) settings(base tenant.Settings) (tenant.Settings, error) {
+	p := reader{properties: r.properties}
+	p.text("cloud", &base.Cloud)
+	p.application(&base.Application)
+	p.text("mfaRequest", &base.MFARequest)
+	p.ids("borrowers", &base.Borrowers)
+	p.flag("skipLanding", &base.SkipLanding)
+	p.flag("directLink", &base.DirectLink)
+	p.flag("tenantApplication", &base.TenantApplication)
+	return base, p.err
+}
+
+// tenant returns base with what r says of a tenant, by the same rules.
+func (r resource) tenant(base tenant.Tenant) (tenant.Tenant, error) {
+	p := reader{properties: r.properties}
+	p.text("directory", &base.Directory)
+	p.application(&base.Application)
+	return base, p.err
+}
+
+// A reader takes declared properties out of a resource. It keeps the first one of a wrong type as err.
+type reader struct {
+	properties map[string]json.RawMessage
+	err        error
+}
+
+func (p *reader) read(name string, into any, wanted string) (sent bool) {
+	text, sent := p.properties[name]
+	if !sent || p.err != nil {
+		return false
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		p.wrong(name, wanted)
+		return false
+	}
+	return true
+}
+
+func (p *reader) wrong(name, wanted string) {
+	p.err = failure.New(failure.BadRequest, "reason", "the property "+name+" must be "+wanted)
+}
+
+func (p *reader) text(name string, into *string) {
+	var value *string // null clears
+	if !p.read(name, &value, "a text") {
+		return
+	}
+	*into = ""
+	if value != nil {
+		*into = strings.TrimSpace(*value) // people paste
+	}
+}
+
+func (p *reader) flag(name string, into *bool) {
+	var value *bool
+	if p.read(name, &value, "true or false") {
+		*into = value != nil && *value
+	}
+}
+
+// ids reads APS ids, which are compared in lower case.
+func (p *reader) ids(name string, into *[]string) {
+	const wanted = "a list of APS instance ids"
+	var values []string
+	if !p.read(name, &values, wanted) {
+		return
+	}
+	ids := make([]string, 0, len(values))
+	for _, value := range values {
+		id, ok := canonical(strings.TrimSpace(value))
+		if !ok {
+			p.wrong(name, wanted)
+			return
+		}
+		ids = append(ids, id)
+	}
+	*into = ids
+}
+
+func (p *reader) application(into *tenant.Application) {
+	var value, end string
+	p.text("applicationId", &into.ID)
+	p.text("applicationSecret", &value)
+	into.Secret = secret.New(value)
+	if _, sent := p.properties["applicationSecretEnd"]; !sent {
+		return
+	}
+	p.text("applicationSecretEnd", &end)
+	into.SecretEnds = time.Time{}
+	if end == "" {
+		return
+	}
+	for _, layout := range []string{dateLayout, time.RFC3339} {
+		if at, err := time.Parse(layout, end); err == nil {
+			into.SecretEnds = at.UTC()
+			return
+		}
+	}
+	if p.err == nil {
+		p.wrong("applicationSecretEnd", "a date, as in 2027-11-23")
+	}
+}

@@ -1,0 +1,176 @@
+package hooks
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/token"
+)
+
+// Tokens is the custody of grants; token.Service implements it.
+type Tokens interface {
+	Status(ctx context.Context, tenantID string) (token.Status, error)
+	Renew(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
+	Check(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
+	Forget(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
+	History(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error)
+	Lend(ctx context.Context, tenantID string, api token.API, by audit.Actor) (token.Loan, error)
+}
+
+// Consents runs the procedures; consent.Service implements it.
+type Consents interface {
+	Begin(ctx context.Context, tenantID string, by audit.Actor) (consent.Begun, error)
+	Link(ctx context.Context, tenantID string, by audit.Actor) (consent.Begun, error)
+	Find(ctx context.Context, tenantID, consentID string) (consent.Consent, error)
+	Redeem(ctx context.Context, tenantID, input string, by audit.Actor) (token.Person, error)
+}
+
+// How many events of a history are told at once.
+const (
+	historyDefault = 50
+	historyLimit   = 200
+)
+
+func (d *Door) beginConsent(c *call) error {
+	begun, err := d.cfg.Consents.Begin(c.ctx(), c.id, c.caller.actor)
+	if err != nil {
+		return err
+	}
+	return c.echo.JSON(http.StatusOK, viewBegun(begun, begun.ID))
+}
+
+func (d *Door) consentLink(c *call) error {
+	begun, err := d.cfg.Consents.Link(c.ctx(), c.id, c.caller.actor)
+	if err != nil {
+		return err
+	}
+	return c.echo.JSON(http.StatusOK, viewBegun(begun, ""))
+}
+
+func (d *Door) findConsent(c *call) error {
+	id, ok := canonical(c.echo.Param("consentId"))
+	if !ok {
+		return failure.New(failure.NotFound)
+	}
+	found, err := d.cfg.Consents.Find(c.ctx(), c.id, id)
+	if err != nil {
+		return err
+	}
+	return c.echo.JSON(http.StatusOK, viewConsent(found))
+}
+
+func (d *Door) redeem(c *call) error {
+	var claim struct {
+		Code *string `json:"code"`
+	}
+	if err := d.parameters(c, &claim); err != nil {
+		return err
+	}
+	if claim.Code == nil || *claim.Code == "" {
+		return badRequest("code is missing")
+	}
+	person, err := d.cfg.Consents.Redeem(c.ctx(), c.id, *claim.Code, c.caller.actor)
+	if err != nil {
+		return err
+	}
+	status, err := d.cfg.Tokens.Status(c.ctx(), c.id)
+	if err != nil {
+		return err
+	}
+	return c.echo.JSON(http.StatusOK, redeemedView{viewPerson(person), d.viewStatus(status)})
+}
+
+// tokenStatus tells a parent reseller the state and no more (design §8), and an application only when it may borrow.
+func (d *Door) tokenStatus(c *call) error {
+	if c.caller.role == application && !slices.Contains(c.instance.Settings.Borrowers, c.caller.actor.ID) {
+		return failure.New(failure.BorrowerNotAllowed)
+	}
+	status, err := d.cfg.Tokens.Status(c.ctx(), c.id)
+	if err != nil {
+		return err
+	}
+	if c.caller.role == parent {
+		return c.echo.JSON(http.StatusOK, stateView{string(status.State), d.cfg.Now().UTC().Truncate(time.Millisecond)})
+	}
+	return c.echo.JSON(http.StatusOK, d.viewStatus(status))
+}
+
+func (d *Door) renew(c *call) error  { return d.change(c, d.cfg.Tokens.Renew) }
+func (d *Door) check(c *call) error  { return d.change(c, d.cfg.Tokens.Check) }
+func (d *Door) forget(c *call) error { return d.change(c, d.cfg.Tokens.Forget) }
+
+// change does what answers with the status that it led to.
+func (d *Door) change(c *call, do func(context.Context, string, audit.Actor) (token.Status, error)) error {
+	status, err := do(c.ctx(), c.id, c.caller.actor)
+	if err != nil {
+		return err
+	}
+	return c.echo.JSON(http.StatusOK, d.viewStatus(status))
+}
+
+func (d *Door) history(c *call) error {
+	limit, before := historyDefault, time.Time{}
+	if text := c.echo.QueryParam("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return badRequest("limit is not a positive number")
+		}
+		limit = min(n, historyLimit)
+	}
+	if text := c.echo.QueryParam("before"); text != "" {
+		var err error
+		if before, err = time.Parse(time.RFC3339, text); err != nil {
+			return badRequest("before is not a time as in 2026-11-23T08:20:00Z")
+		}
+	}
+	events, err := d.cfg.Tokens.History(c.ctx(), c.id, before, limit)
+	if err != nil {
+		return err
+	}
+	views := make([]eventView, 0, len(events))
+	for _, e := range events {
+		views = append(views, viewEvent(e))
+	}
+	return c.echo.JSON(http.StatusOK, views)
+}
+
+func (d *Door) accessToken(c *call) error {
+	var request struct {
+		API *string `json:"api"`
+	}
+	if err := d.parameters(c, &request); err != nil {
+		return err
+	}
+	if request.API == nil {
+		return badRequest("api is missing")
+	}
+	loan, err := d.cfg.Tokens.Lend(c.ctx(), c.id, token.API(*request.API), c.caller.actor)
+	if err != nil {
+		return err
+	}
+	return c.echo.JSON(http.StatusOK, loanView{
+		API: string(loan.API), AccessToken: loan.AccessToken.Reveal(), TokenType: "Bearer",
+		ExpiresAt: moment(loan.ExpiresAt), Directory: loan.DirectoryID,
+	})
+}
+
+// parameters reads the JSON object that an operation takes for its body. Errors tell nothing of what was sent: it may
+// be a code.
+func (d *Door) parameters(c *call, into any) error {
+	body, err := d.body(c)
+	if err != nil {
+		return err
+	}
+	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) || json.Unmarshal(body, into) != nil {
+		return badRequest("the body is not the JSON object that the operation takes")
+	}
+	return nil
+}

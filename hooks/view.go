@@ -1,0 +1,239 @@
+package hooks
+
+import (
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// What follows is the JSON that screens and other applications read. A time is RFC 3339 in UTC, or null when there is
+// none.
+
+// failureView is a failure for people: in English, and as the keys of the screens' own translations.
+type failureView struct {
+	Code       failure.Code      `json:"code"`
+	Kind       failure.Kind      `json:"kind"`
+	Text       string            `json:"text"` // with __name__ places
+	Params     map[string]string `json:"params"`
+	Message    string            `json:"message"`
+	Advice     string            `json:"advice"`
+	AdviceText string            `json:"adviceText"` // with __name__ places
+	Reference  string            `json:"reference"`
+	Microsoft  *failure.Evidence `json:"microsoft"`
+}
+
+type personView struct {
+	Username string `json:"username"`
+	Name     string `json:"name"`
+}
+
+type renewalView struct {
+	At      *time.Time   `json:"at"`
+	OK      bool         `json:"ok"`
+	Failure *failureView `json:"failure"`
+}
+
+type directoryView struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+type apiView struct {
+	API       token.API    `json:"api"`
+	Works     token.Answer `json:"works"`
+	CheckedAt *time.Time   `json:"checkedAt"`
+	Failure   *failureView `json:"failure"`
+}
+
+type pendingView struct {
+	ConsentedBy *personView `json:"consentedBy"`
+	ConsentedAt *time.Time  `json:"consentedAt"`
+	ExpiresAt   *time.Time  `json:"expiresAt"`
+}
+
+// statusView is everything that is true of a tenant's token now.
+type statusView struct {
+	State         token.State     `json:"state"`
+	Failure       *failureView    `json:"failure"`
+	IssuedAt      *time.Time      `json:"issuedAt"`
+	ExpiresAt     *time.Time      `json:"expiresAt"`
+	DaysLeft      int             `json:"daysLeft"`
+	LastRenewal   *renewalView    `json:"lastRenewal"`
+	NextRenewalAt *time.Time      `json:"nextRenewalAt"`
+	Directory     directoryView   `json:"directory"`
+	ApplicationID string          `json:"applicationId"`
+	SecretEndsAt  *time.Time      `json:"secretEndsAt"`
+	ConsentedBy   *personView     `json:"consentedBy"`
+	ConsentedAt   *time.Time      `json:"consentedAt"`
+	AskedBy       string          `json:"askedBy"`
+	Procedure     token.Procedure `json:"procedure"`
+	Scopes        []string        `json:"scopes"`
+	MFA           token.Answer    `json:"mfa"`
+	GlobalAdmin   token.Answer    `json:"globalAdmin"`
+	AdminAgent    token.Answer    `json:"adminAgent"`
+	APIs          []apiView       `json:"apis"`
+	Pending       *pendingView    `json:"pending"`
+	Now           time.Time       `json:"now"`
+}
+
+// stateView is what a parent reseller is told.
+type stateView struct {
+	State string    `json:"state"`
+	Now   time.Time `json:"now"`
+}
+
+type begunView struct {
+	ID        string     `json:"id,omitempty"`
+	URL       string     `json:"url"`
+	ExpiresAt *time.Time `json:"expiresAt"`
+}
+
+type consentView struct {
+	ID          string          `json:"id"`
+	Procedure   token.Procedure `json:"procedure"`
+	Status      consent.Status  `json:"status"`
+	ConsentedBy *personView     `json:"consentedBy"`
+	Failure     *failureView    `json:"failure"`
+}
+
+type redeemedView struct {
+	ConsentedBy *personView `json:"consentedBy"`
+	Status      statusView  `json:"status"`
+}
+
+type actorView struct {
+	Kind audit.ActorKind `json:"kind"`
+	Name string          `json:"name"`
+}
+
+type eventView struct {
+	ID        string            `json:"id"`
+	At        *time.Time        `json:"at"`
+	Action    audit.Action      `json:"action"`
+	Actor     actorView         `json:"actor"`
+	Result    string            `json:"result"`
+	Failure   *failureView      `json:"failure"`
+	Reference string            `json:"reference"`
+	Details   map[string]string `json:"details"`
+}
+
+type loanView struct {
+	API         string     `json:"api"`
+	AccessToken string     `json:"accessToken"`
+	TokenType   string     `json:"tokenType"`
+	ExpiresAt   *time.Time `json:"expiresAt"`
+	Directory   string     `json:"directory"`
+}
+
+// tenantRow is one line of the provider's list.
+type tenantRow struct {
+	ID            string      `json:"id"`
+	Name          string      `json:"name"`
+	State         token.State `json:"state"`
+	ExpiresAt     *time.Time  `json:"expiresAt"`
+	DaysLeft      int         `json:"daysLeft"`
+	Directory     string      `json:"directory"`
+	NextRenewalAt *time.Time  `json:"nextRenewalAt"`
+}
+
+// moment returns t for JSON: to the millisecond, which is how finely times are stored, and nil for none.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC().Truncate(time.Millisecond)
+	return &t
+}
+
+func viewFailure(r *failure.Record) failureView {
+	f := r.Error()
+	text, advice := r.Code.Template()
+	params := r.Params
+	if params == nil {
+		params = map[string]string{}
+	}
+	return failureView{
+		Code: r.Code, Kind: f.Kind(), Text: text, Params: params, Message: f.Sentence(),
+		Advice: f.Advice(), AdviceText: advice, Reference: r.Reference, Microsoft: r.Microsoft,
+	}
+}
+
+func viewRecord(r *failure.Record) *failureView {
+	if r == nil {
+		return nil
+	}
+	v := viewFailure(r)
+	return &v
+}
+
+func viewPerson(p token.Person) *personView {
+	if p.Username == "" && p.Name == "" {
+		return nil
+	}
+	return &personView{p.Username, p.Name}
+}
+
+func (d *Door) viewStatus(s token.Status) statusView {
+	v := statusView{
+		State: s.State, Failure: viewRecord(s.Failure),
+		IssuedAt: moment(s.IssuedAt), ExpiresAt: moment(s.ExpiresAt), DaysLeft: s.DaysLeft,
+		NextRenewalAt: moment(s.NextRenewalAt), Directory: directoryView{s.DirectoryID, s.Directory},
+		ApplicationID: s.ApplicationID, SecretEndsAt: moment(s.SecretEnds),
+		ConsentedBy: viewPerson(s.ConsentedBy), ConsentedAt: moment(s.ConsentedAt), AskedBy: s.AskedBy,
+		Procedure: s.Procedure, Scopes: s.Scopes,
+		MFA: known(s.Checks.MFA), GlobalAdmin: known(s.Checks.GlobalAdmin), AdminAgent: known(s.Checks.AdminAgent),
+		Now: d.cfg.Now().UTC().Truncate(time.Millisecond),
+	}
+	if v.Scopes == nil {
+		v.Scopes = []string{}
+	}
+	if !s.LastRenewalAt.IsZero() {
+		v.LastRenewal = &renewalView{moment(s.LastRenewalAt), s.LastRenewalFailure == nil, viewRecord(s.LastRenewalFailure)}
+	}
+	for _, api := range token.APIs() {
+		probe := s.Checks.APIs[api]
+		v.APIs = append(v.APIs, apiView{api, known(probe.Works), moment(probe.At), viewRecord(probe.Failure)})
+	}
+	if p := s.Pending; p != nil {
+		v.Pending = &pendingView{viewPerson(p.ConsentedBy), moment(p.ConsentedAt), moment(p.ExpiresAt)}
+	}
+	return v
+}
+
+// known makes unknown of what was never asked.
+func known(a token.Answer) token.Answer {
+	if a == "" {
+		return token.Unknown
+	}
+	return a
+}
+
+func viewBegun(b consent.Begun, id string) begunView {
+	return begunView{id, b.URL, moment(b.ExpiresAt)}
+}
+
+func viewConsent(c consent.Consent) consentView {
+	return consentView{c.ID, c.Procedure, c.Status, viewPerson(c.ConsentedBy), viewRecord(c.Failure)}
+}
+
+func viewEvent(e audit.Event) eventView {
+	v := eventView{
+		ID: e.ID, At: moment(e.At), Action: e.Action, Actor: actorView{e.Actor.Kind, e.Actor.Name},
+		Result: e.Result, Reference: e.Reference, Details: e.Details,
+	}
+	if e.Result != audit.OK {
+		v.Failure = viewRecord(&failure.Record{Code: failure.Code(e.Result), Params: e.Details, Reference: e.Reference})
+	}
+	if v.Details == nil {
+		v.Details = map[string]string{}
+	}
+	return v
+}
+
+func viewRow(t tenant.Tenant, s token.Status) tenantRow {
+	return tenantRow{t.ID, t.Name, s.State, moment(s.ExpiresAt), s.DaysLeft, t.Directory, moment(s.NextRenewalAt)}
+}
