@@ -128,8 +128,13 @@ func automaticOutcome() consent.Outcome {
 	return out
 }
 
-// newHarness starts a door whose consents go well; change adjusts its configuration.
+// newHarness starts a door over https whose consents go well; change adjusts its configuration.
 func newHarness(t *testing.T, change func(*onboarding.Config)) *harness {
+	t.Helper()
+	return startHarness(t, httptest.NewTLSServer, change)
+}
+
+func startHarness(t *testing.T, serve func(http.Handler) *httptest.Server, change func(*onboarding.Config)) *harness {
 	t.Helper()
 	f := &fake{
 		landing: func(string) (consent.Landing, error) { return manualLanding(), nil },
@@ -144,7 +149,7 @@ func newHarness(t *testing.T, change func(*onboarding.Config)) *harness {
 	}
 	h := &harness{fake: f, t: t, clock: &clock{now: start}, log: &record{}}
 	var door http.Handler
-	h.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { door.ServeHTTP(w, r) }))
+	h.server = serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { door.ServeHTTP(w, r) }))
 	t.Cleanup(h.server.Close)
 	cfg := onboarding.Config{
 		PublicURL: h.server.URL, Consents: f, Seal: keys, Now: h.clock.Now,

@@ -1,0 +1,274 @@
+package onboarding_test
+
+import (
+	"context"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/onboarding"
+	"azure-partner-connector/connector/token"
+)
+
+// A browser is one headless Chromium with a profile of its own, and what it complained about.
+type browser struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu         sync.Mutex // guards complaints
+	complaints []string
+}
+
+func newBrowser(t *testing.T) *browser {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // against hanging
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithAllocatorOptions(
+		chromedp.NoSandbox, chromedp.IgnoreCertErrors,
+		chromedp.Flag("host-resolver-rules", "MAP *.example.com 127.0.0.1, MAP *.example.net 127.0.0.1"),
+		chromedp.Flag("lang", "en-GB"),
+	))
+	t.Cleanup(cancel)
+	b := &browser{t: t, ctx: ctx}
+	if err := chromedp.Listen(ctx, b.listen); err != nil {
+		t.Fatalf("starting Chromium: %v", err)
+	}
+	return b
+}
+
+func (b *browser) listen(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch event := event.(type) {
+	case *cdplog.EventEntryAdded:
+		b.complaints = append(b.complaints, event.Entry.Text)
+	case *runtime.EventExceptionThrown:
+		b.complaints = append(b.complaints, event.ExceptionDetails.Text)
+	}
+}
+
+func (b *browser) complained() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]string(nil), b.complaints...)
+}
+
+func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, steps...); err != nil {
+		b.t.Fatalf("Chromium: %v; it complained %q", err, b.complained())
+	}
+}
+
+func (b *browser) text(selector string) string {
+	b.t.Helper()
+	text, err := chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS(selector)))
+	if err != nil {
+		b.t.Fatalf("text of %s: %v", selector, err)
+	}
+	return text
+}
+
+func evaluate[T any](b *browser, expression string) T {
+	b.t.Helper()
+	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		b.t.Fatalf("%s: %v", expression, err)
+	}
+	return value
+}
+
+// A signInPage stands for Microsoft on another site: its authorize address sends the visitor on to the directory's own
+// sign-in service at second, whose page leads back to the callback.
+type signInPage struct{ first, second *httptest.Server }
+
+func newSignInPage(t *testing.T, serve func(http.Handler) *httptest.Server, page string) *signInPage {
+	t.Helper()
+	m := &signInPage{}
+	m.second = serve(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, page)
+	}))
+	t.Cleanup(m.second.Close)
+	m.first = serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, at(m.second, "adfs.example.net")+"/sign-in", http.StatusFound)
+	}))
+	t.Cleanup(m.first.Close)
+	return m
+}
+
+// at returns the address of a server under another name of this machine.
+func at(s *httptest.Server, host string) string {
+	return strings.Replace(s.URL, "127.0.0.1", host, 1)
+}
+
+func (m *signInPage) authority() string { return at(m.first, "login.example.com") }
+
+// leadTo makes the harness send visitors to m, and accept only the browser that was sent.
+func (h *harness) leadTo(m *signInPage) {
+	h.authorize = func(string, string, string) (string, error) { return m.authority() + "/authorize?state=" + state, nil }
+	h.complete = func(cb consent.Callback) (consent.Outcome, error) {
+		if len(h.browsers) == 0 || cb.Browser != h.browsers[len(h.browsers)-1] {
+			return consent.Outcome{}, failure.New(failure.StateBrowser)
+		}
+		return manualOutcome(), nil
+	}
+}
+
+// TestBrowserManualProcedure goes the whole way in a real browser: the policy lets the form's redirects through to
+// Microsoft and on to another site, and the cookie comes back by the link from there.
+func TestBrowserManualProcedure(t *testing.T) {
+	h := newHarness(t, nil)
+	callback := html.EscapeString(h.server.URL + "/callback?" + granted().Encode())
+	h.leadTo(newSignInPage(t, httptest.NewTLSServer, `<a id="accept" href="`+callback+`">Accept</a>`))
+	b := newBrowser(t)
+	b.do(chromedp.Navigate(h.server.URL+"/consent/"+link),
+		chromedp.Click(chromedp.CSS("#continue")),
+		chromedp.Click(chromedp.CSS("#accept")),
+		chromedp.WaitVisible(chromedp.CSS("#claim-code")))
+	if got := b.text("#claim-code"); got != claimCode {
+		t.Errorf("#claim-code = %q, want %q", got, claimCode)
+	}
+	if got := evaluate[string](b, "location.href"); got != h.server.URL+"/done" {
+		t.Errorf("address = %q, want %q without a code", got, h.server.URL+"/done")
+	}
+	b.do(chromedp.Click(chromedp.CSS("#copy")), chromedp.WaitVisible(chromedp.CSS("#copy-status:not(:empty)")))
+	if got := b.text("#copy-status"); got != "Copied" {
+		t.Errorf("#copy-status = %q, want Copied", got)
+	}
+	if got := evaluate[string](b, "document.querySelector('time').textContent"); !strings.Contains(got, "2026") || strings.Contains(got, "UTC") {
+		t.Errorf("time = %q, want it in the visitor's own manner", got)
+	}
+	b.do(chromedp.Reload(), chromedp.WaitVisible(chromedp.CSS("#claim-code")))
+	if got := b.complained(); len(got) != 0 {
+		t.Errorf("Chromium complained %q, want silence", got)
+	}
+}
+
+// TestBrowserPostedAnswer: the browser keeps its cookie back from a form that another site posts.
+func TestBrowserPostedAnswer(t *testing.T) {
+	h := newHarness(t, nil)
+	h.leadTo(newSignInPage(t, httptest.NewTLSServer, fmt.Sprintf(`<form method="post" action="%s/callback"><input type="hidden" name="state" value="%s">
+		<input type="hidden" name="code" value="%s"><button id="accept">Accept</button></form>`, h.server.URL, state, code)))
+	b := newBrowser(t)
+	b.do(chromedp.Navigate(h.server.URL+"/consent/"+link),
+		chromedp.Click(chromedp.CSS("#continue")),
+		chromedp.Click(chromedp.CSS("#accept")),
+		chromedp.WaitVisible(chromedp.CSS("#claim-code")))
+	if got := b.complained(); len(got) != 0 {
+		t.Errorf("Chromium complained %q, want silence", got)
+	}
+}
+
+// TestBrowserAppliesPolicyToRedirects is why the landing page's policy names plain http sign-in pages: Chromium stops
+// the form's redirect to any address that form-action does not allow.
+func TestBrowserAppliesPolicyToRedirects(t *testing.T) {
+	m := newSignInPage(t, httptest.NewServer, `<p id="sign-in">Sign in</p>`)
+	for name, tc := range map[string]struct {
+		authorities []string
+		passes      bool
+	}{
+		"not listed":             {nil, false},
+		"first stop only":        {[]string{m.authority()}, false},
+		"both stops of the form": {[]string{m.authority(), at(m.second, "adfs.example.net")}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := startHarness(t, httptest.NewServer, func(cfg *onboarding.Config) { cfg.Authorities = tc.authorities })
+			h.leadTo(m)
+			b := newBrowser(t)
+			b.do(chromedp.Navigate(h.server.URL+"/consent/"+link), chromedp.WaitVisible(chromedp.CSS("#continue")))
+			if tc.passes {
+				b.do(chromedp.Click(chromedp.CSS("#continue")), chromedp.WaitVisible(chromedp.CSS("#sign-in")))
+				return
+			}
+			stopped := chromedp.WaitEvent(cdplog.EntryAdded, func(e cdplog.EventEntryAdded) bool {
+				return strings.Contains(e.Entry.Text, "form-action")
+			}, chromedp.Click(chromedp.CSS("#continue")))
+			if _, err := chromedp.Run(b.ctx, stopped); err != nil {
+				t.Fatalf("waiting for the policy to stop the form: %v; Chromium complained %q", err, b.complained())
+			}
+		})
+	}
+}
+
+func TestBrowserWithoutScript(t *testing.T) {
+	h := newHarness(t, nil)
+	callback := html.EscapeString(h.server.URL + "/callback?" + granted().Encode())
+	h.leadTo(newSignInPage(t, httptest.NewTLSServer, `<a id="accept" href="`+callback+`">Accept</a>`))
+	b := newBrowser(t)
+	if _, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
+		t.Fatalf("turning scripts off: %v", err)
+	}
+	b.do(chromedp.Navigate(h.server.URL+"/consent/"+link),
+		chromedp.Click(chromedp.CSS("#continue")),
+		chromedp.Click(chromedp.CSS("#accept")),
+		chromedp.WaitVisible(chromedp.CSS("#claim-code")),
+		chromedp.WaitNotVisible(chromedp.CSS("#copy")))
+}
+
+// TestBrowserPictures takes a picture of every page in narrow and wide, light and dark; nothing may stick out to the
+// side. The pictures are kept with go test -artifacts.
+func TestBrowserPictures(t *testing.T) {
+	h := newHarness(t, func(cfg *onboarding.Config) { cfg.Limit = onboarding.Limit{PerMinute: 6000, Burst: 1000} })
+	end := func(out consent.Outcome, err error) func() string {
+		return func() string {
+			h.complete = func(consent.Callback) (consent.Outcome, error) { return out, err }
+			return "/callback?" + granted().Encode()
+		}
+	}
+	path := func(path string) func() string { return func() string { return path } }
+	wrong := failure.New(failure.WrongDirectory, "seen", "5c1f1a7e-0b55-4d4e-8f0c-1f1b6f2a9c11", "expected", "fabrikam.onmicrosoft.com")
+	b := newBrowser(t)
+	for name, prepare := range map[string]func() string{
+		"landing":    path("/consent/" + link),
+		"landing-de": path("/consent/" + link + "?ui_locales=de"),
+		"automatic":  end(consent.Outcome{Procedure: token.Automatic, ConsentedBy: manualOutcome().ConsentedBy, TenantName: "Fabrikam Cloud GmbH"}, nil),
+		"manual":     end(manualOutcome(), nil),
+		"refusal":    end(consent.Outcome{}, wrong),
+		"not-found":  path("/none"),
+		"nothing":    path("/done"),
+		"home":       path("/"),
+	} {
+		for _, width := range []int64{390, 1280} {
+			for _, scheme := range []string{"light", "dark"} {
+				media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+				if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, media); err != nil {
+					t.Fatalf("choosing %s: %v", scheme, err)
+				}
+				if _, err := chromedp.Call(b.ctx, network.ClearBrowserCookies, cdp.Empty{}); err != nil {
+					t.Fatalf("clearing cookies: %v", err)
+				}
+				b.do(chromedp.EmulateViewport(width, 844),
+					chromedp.Navigate(h.server.URL+prepare()), chromedp.WaitVisible(chromedp.CSS("h1")))
+				if over := evaluate[int](b, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
+					t.Errorf("page %s sticks out by %d at %d pixels", name, over, width)
+				}
+				picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+				if err != nil {
+					t.Fatalf("picture of %s: %v", name, err)
+				}
+				file := filepath.Join(t.ArtifactDir(), fmt.Sprintf("%s-%d-%s.png", name, width, scheme))
+				if err := os.WriteFile(file, picture, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+}
