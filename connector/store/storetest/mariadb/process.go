@@ -16,6 +16,7 @@ func (s *Server) launch(daemon string, as *syscall.Credential) error {
 		defer runtime.UnlockOSThread()
 		server := exec.Command(daemon, s.arguments()...)
 		server.Dir = s.folder
+		server.Env = s.environment()
 		server.SysProcAttr = attributes(as)
 		if err := server.Start(); err != nil {
 			started <- fmt.Errorf("starting MariaDB: %w", err)

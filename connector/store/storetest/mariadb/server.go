@@ -82,6 +82,7 @@ func (s *Server) start(ctx context.Context, install, daemon string) error {
 	making := exec.CommandContext(ctx, install, "--no-defaults", "--datadir="+s.file("data"),
 		"--auth-root-authentication-method=normal", "--skip-test-db")
 	making.Dir = s.folder
+	making.Env = s.environment()
 	making.SysProcAttr = attributes(as)
 	if said, err := making.CombinedOutput(); err != nil {
 		return fmt.Errorf("making the tables of MariaDB: %w: %s", err, bytes.TrimSpace(said))
@@ -121,6 +122,9 @@ func freePort() (int, error) {
 	port := listener.Addr().(*net.TCPAddr).Port
 	return port, listener.Close()
 }
+
+// environment keeps temporary files of MariaDB's programs in our folder; that account may write nowhere else.
+func (s *Server) environment() []string { return append(os.Environ(), "TMPDIR="+s.folder) }
 
 // arguments of the server. Tests ask for little memory and no durability: each of them starts from nothing.
 func (s *Server) arguments() []string {

@@ -1,0 +1,67 @@
+package mariadb_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"testing"
+
+	"azure-partner-connector/connector/store/storetest/mariadb"
+)
+
+func TestServer(t *testing.T) {
+	// The server may run as another account, to which TempDir's folders are closed.
+	folder, err := os.MkdirTemp("", "open-*")
+	if err != nil {
+		t.Fatalf("MkdirTemp() = _, %v", err)
+	}
+	t.Cleanup(func() { _ = os.Remove(folder) })
+	if err := os.Chmod(folder, 0o755); err != nil {
+		t.Fatalf("Chmod() = %v", err)
+	}
+	t.Setenv("TMPDIR", folder)
+	server, err := mariadb.Start(t.Context())
+	if err != nil {
+		t.Fatalf("Start() = _, %v", err)
+	}
+	pool, err := sql.Open("mysql", server.DSN(""))
+	if err != nil {
+		t.Fatalf("Open() = _, %v", err)
+	}
+	defer pool.Close()
+	var version string
+	if err := pool.QueryRowContext(t.Context(), "SELECT VERSION()").Scan(&version); err != nil || version == "" {
+		t.Errorf("SELECT VERSION() = %q, %v", version, err)
+	}
+	if err := server.Stop(); err != nil {
+		t.Errorf("Stop() = %v", err)
+	}
+	if err := pool.PingContext(t.Context()); err == nil {
+		t.Error("Ping() after Stop() = nil, want an error")
+	}
+	if files, err := os.ReadDir(folder); err != nil || len(files) != 0 {
+		t.Errorf("Stop() leaves %d files, %v, want none", len(files), err)
+	}
+}
+
+func TestStartRefusals(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv("TMPDIR", folder)
+	t.Run("ended context", func(t *testing.T) {
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := mariadb.Start(ended); err == nil {
+			t.Error("Start() = _, nil, want an error")
+		}
+	})
+	t.Run("not installed", func(t *testing.T) {
+		t.Setenv("PATH", folder)
+		if _, err := mariadb.Start(t.Context()); !errors.Is(err, mariadb.ErrNotInstalled) {
+			t.Errorf("Start() = _, %v, want %v", err, mariadb.ErrNotInstalled)
+		}
+	})
+	if files, err := os.ReadDir(folder); err != nil || len(files) != 0 {
+		t.Errorf("a refused Start() leaves %d files, %v, want none", len(files), err)
+	}
+}
