@@ -1,0 +1,99 @@
+package platform_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"azure-partner-connector/connector/platform/pack"
+	"azure-partner-connector/sandbox/platform"
+)
+
+// changed is the repository's package with one replacement in one file.
+func changed(t *testing.T, file, old, new string) []byte {
+	t.Helper()
+	content := archive(t, "1")
+	files, err := pack.Files(bytes.NewReader(content), int64(len(content)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(files[file], []byte(old)) {
+		t.Fatalf("%s holds no %q", file, old)
+	}
+	files[file] = bytes.Replace(files[file], []byte(old), []byte(new), 1)
+	delete(files, "APP-LIST.xml")
+	var list strings.Builder
+	list.WriteString(`<files xmlns="http://apstandard.com/ns/1">`)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(&list, `<file name=%q size="%d" sha256="%x"/>`, name, len(files[name]), sha256.Sum256(files[name]))
+	}
+	files["APP-LIST.xml"] = []byte(list.String() + `</files>`)
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	for name, content := range files {
+		entry, err := w.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := entry.Write(content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestImportRefuses(t *testing.T) {
+	for name, tc := range map[string]struct {
+		archive []byte
+		want    string
+	}{
+		"no archive":            {[]byte("x"), "not sound"},
+		"the same again":        {archive(t, "1"), "already imported"},
+		"unknown base":          {changed(t, "schemas/tenant.schema", "core/subscription/service/1.0", "core/subscription/gadget/1.0"), "Package metafile URI of type"},
+		"unknown attribute":     {changed(t, "schemas/app.schema", `"encrypted": true`, `"encripted": true`), "encripted"},
+		"type changed silently": {changed(t, "schemas/app.schema", `"maxLength": 36`, `"maxLength": 40`), "needs a new version of the type"},
+		"inherited relation":    {changed(t, "schemas/tenant.schema", `"tokenReason"`, `"account"`), "inherited relation"},
+		"inherited operation":   {changed(t, "schemas/tenant.schema", `"forget": {`, `"configure": {`), "inherited"},
+		"path of a relation":    {changed(t, "schemas/tenant.schema", `"path": "/forget"`, `"path": "/account"`), "path of the inherited relation"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// A type that is known keeps its content, unless the platform is in development mode.
+			strict := strings.Contains(tc.want, "already") || strings.Contains(tc.want, "new version")
+			p := start(t, func(c *platform.Config) { c.Development = !strict })
+			if _, err := p.Import(t.Context(), tc.archive); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("Import() = %v, want an error with %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestImportAgainInDevelopmentMode(t *testing.T) {
+	p, _, made := installed(t)
+	if _, err := p.Import(t.Context(), changed(t, "ui/bootstrapApp.html", "<title>", "<title>New ")); err != nil {
+		t.Fatalf("Import() = %v", err)
+	}
+	files, ok := p.Files("http://aps.example.com/azure-partner-connector")
+	if !ok {
+		t.Fatal("Files() = nothing, want the package")
+	}
+	file, err := files.Open("ui/bootstrapApp.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	var page bytes.Buffer
+	if _, err := page.ReadFrom(file); err != nil || !strings.Contains(page.String(), "<title>New ") {
+		t.Errorf("bootstrapApp.html = %v %.80q, want the new one", err, page.String())
+	}
+	if root, _ := p.Resource(made.RootID); root["aps"].(map[string]any)["status"] != "aps:ready" {
+		t.Errorf("Resource(root) = %v, want it untouched", root)
+	}
+}

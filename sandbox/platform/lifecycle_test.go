@@ -1,0 +1,281 @@
+package platform_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/sandbox/platform"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestCreateInstanceRefuses(t *testing.T) {
+	for name, tc := range map[string]struct {
+		endpoint, key, secret string
+		settings              map[string]any
+		want                  string
+	}{
+		"no address":       {"connector", key, "s", nil, "not an absolute address"},
+		"address to query": {"https://a.test/aps?x", key, "s", nil, "not an absolute address"},
+		"no TLS":           {"http://a.test/aps", key, "s", nil, "development mode"},
+		"no key":           {"https://a.test/aps", "", "s", nil, "missing"},
+		"no secret":        {"https://a.test/aps", key, "", nil, "missing"},
+		"unknown setting":  {"https://a.test/aps", key, "s", map[string]any{"colour": "red"}, "no property colour"},
+		"wrong type":       {"https://a.test/aps", key, "s", map[string]any{"skipLanding": "yes"}, "not of type boolean"},
+		"wrong items":      {"https://a.test/aps", key, "s", map[string]any{"borrowers": []any{1.0}}, "not of type string"},
+		"too long":         {"https://a.test/aps", key, "s", map[string]any{"applicationId": strings.Repeat("x", 37)}, "too long"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := start(t, func(c *platform.Config) { c.Development = false })
+			_, err := p.CreateInstance(t.Context(), tc.endpoint, tc.key, secret.New(tc.secret), tc.settings)
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("CreateInstance() = %v, want an error with %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestInstanceIsProvisioned(t *testing.T) {
+	p, c, made := installed(t)
+	calls, lines := c.received()
+	if diff := cmp.Diff([]string{"POST /app"}, lines); diff != "" {
+		t.Fatalf("hooks differ (-want +got):\n%s", diff)
+	}
+	header := calls[0].header
+	for name, want := range map[string]string{
+		"APS-Controller-URI": p.ControllerURI(), "APS-Instance-ID": made.ID, "APS-Request-Phase": "sync", "APS-Version": platform.Version,
+		"APS-Identity-ID": "", "APS-Actor-ID": "", "APS-Account-Hierarchy": p.Provider().ID, "Content-Type": "application/json",
+	} {
+		if got := header.Get(name); got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+	if header.Get("APS-Transaction-ID") == "" {
+		t.Error("APS-Transaction-ID is missing")
+	}
+	aps, _ := calls[0].body["aps"].(map[string]any)
+	if aps["id"] != made.RootID || aps["status"] != "aps:provisioning" || made.RootID == made.ID || calls[0].body["cloud"] != "global" || calls[0].body["skipLanding"] != false {
+		t.Errorf("body of POST /app = %v, want the root with settings and defaults", calls[0].body)
+	}
+	if root, _ := p.Resource(made.RootID); root["aps"].(map[string]any)["status"] != "aps:ready" {
+		t.Errorf("Resource(root) = %v, want a ready one", root)
+	}
+}
+
+// The connector refuses at first to provision and then to clean up: nothing is left, and its words come back.
+func TestFailedProvisioningIsCleanedUp(t *testing.T) {
+	p, c := start(t), newConnector(t)
+	deletes := 0
+	c.answer = func(got call) (int, map[string]string, string) {
+		if got.method == http.MethodPost {
+			return 409, nil, `{"code":409,"error":"AzurePartner::Conflict","message":"Not twice.","details":{"code":"conflict"}}`
+		}
+		if deletes++; deletes < 3 {
+			return 500, nil, ""
+		}
+		return 204, nil, ""
+	}
+	_, err := p.CreateInstance(t.Context(), c.URL+"/aps", key, secret.New(sharedSecret), nil)
+	if err == nil || !strings.Contains(err.Error(), "Not twice.") {
+		t.Errorf("CreateInstance() = %v, want the connector's words", err)
+	}
+	calls, lines := c.received()
+	if diff := cmp.Diff([]string{"POST /app", "DELETE /app/ID", "DELETE /app/ID", "DELETE /app/ID"}, lines); diff != "" {
+		t.Errorf("hooks differ (-want +got):\n%s", diff)
+	}
+	if got := calls[1].header.Get("APS-Request-Phase"); got != "" {
+		t.Errorf("APS-Request-Phase of DELETE = %q, want none", got)
+	}
+	if got := p.ResourcesOf(p.Provider().ID, "http://aps-standard.org/types/core/application/1.0"); len(got) > 0 {
+		t.Errorf("ResourcesOf() = %v, want nothing left", got)
+	}
+	// The key is free again.
+	c.answer = nil
+	if _, err := p.CreateInstance(t.Context(), c.URL+"/aps", key, secret.New(sharedSecret), nil); err != nil {
+		t.Errorf("CreateInstance() again = %v, want nil", err)
+	}
+}
+
+func TestUnreachableConnector(t *testing.T) {
+	p, c := start(t), newConnector(t)
+	c.Close()
+	if _, err := p.CreateInstance(t.Context(), c.URL+"/aps", key, secret.New(sharedSecret), nil); err == nil || !strings.Contains(err.Error(), "cannot be reached") {
+		t.Errorf("CreateInstance() = %v, want an error that it cannot be reached", err)
+	}
+}
+
+func TestProvisioningPolls(t *testing.T) {
+	var waited []time.Duration
+	p := start(t, func(cfg *platform.Config) {
+		cfg.Wait = func(_ context.Context, d time.Duration) error {
+			waited = append(waited, d)
+			return nil
+		}
+	})
+	c := newConnector(t)
+	posts := 0
+	c.answer = func(call) (int, map[string]string, string) {
+		if posts++; posts < 3 {
+			return 202, map[string]string{"APS-Retry-Timeout": "30", "APS-Info": "wait"}, `{"cloud":"step"}`
+		}
+		return 201, nil, `{"cloud":"global"}`
+	}
+	if _, err := p.CreateInstance(t.Context(), c.URL+"/aps", key, secret.New(sharedSecret), nil); err != nil {
+		t.Fatalf("CreateInstance() = %v", err)
+	}
+	calls, lines := c.received()
+	if diff := cmp.Diff([]string{"POST /app", "POST /app", "POST /app"}, lines); diff != "" {
+		t.Fatalf("hooks differ (-want +got):\n%s", diff)
+	}
+	if calls[1].header.Get("APS-Request-Phase") != "async" || calls[1].body["cloud"] != "step" {
+		t.Errorf("second POST = %v %v, want phase async and the changed property", calls[1].header, calls[1].body)
+	}
+	if calls[0].header.Get("APS-Transaction-ID") == calls[1].header.Get("APS-Transaction-ID") {
+		t.Error("APS-Transaction-ID is the same twice, want a fresh one")
+	}
+	if diff := cmp.Diff([]time.Duration{30 * time.Second, 30 * time.Second}, waited); diff != "" {
+		t.Errorf("waits differ (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnswersThatArePlatformRefuses(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status int
+		body   string
+		want   string
+	}{
+		"another id":          {200, `{"aps":{"id":"00000000-0000-4000-8000-000000000000"}}`, "instead of"},
+		"another type":        {200, `{"aps":{"type":"http://a.test/x/1.0"}}`, "instead of"},
+		"undeclared property": {200, `{"colour":"red"}`, "no property colour"},
+		"wrong type":          {200, `{"skipLanding":1}`, "not of type boolean"},
+		"no JSON":             {200, `<html>`, "not a JSON object"},
+		"no status for it":    {206, `{}`, "status 206"},
+		"poll without when":   {202, `{}`, "APS-Retry-Timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, c := start(t), newConnector(t)
+			c.answer = func(got call) (int, map[string]string, string) {
+				if got.method == http.MethodDelete {
+					return 204, nil, ""
+				}
+				return tc.status, nil, tc.body
+			}
+			_, err := p.CreateInstance(t.Context(), c.URL+"/aps", key, secret.New(sharedSecret), nil)
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("CreateInstance() = %v, want an error with %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestTenantsOfTwoResellers(t *testing.T) {
+	p, c, made := installed(t)
+	north, _ := reseller(t, p, "North", "")
+	below, user := reseller(t, p, "Below", north.ID)
+	first := tenant(t, p, north)
+	second, err := p.CreateTenantOf(t.Context(), made.ID, below.ID, user.ID, nil)
+	if err != nil {
+		t.Fatalf("CreateTenantOf() = %v", err)
+	}
+	calls, lines := c.received()
+	if diff := cmp.Diff([]string{"POST /app", "POST /tenant", "POST /tenant"}, lines); diff != "" {
+		t.Fatalf("hooks differ (-want +got):\n%s", diff)
+	}
+	if got, want := calls[2].header.Get("APS-Account-Hierarchy"), strings.Join([]string{p.Provider().ID, north.ID, below.ID}, ","); got != want {
+		t.Errorf("APS-Account-Hierarchy = %s, want %s", got, want)
+	}
+	if calls[1].header.Get("APS-Identity-ID") != "" || calls[2].header.Get("APS-Identity-ID") != user.ID || calls[2].header.Get("APS-Actor-ID") != below.ID {
+		t.Errorf("identities = %v and %v, want none and the user's", calls[1].header, calls[2].header)
+	}
+	link := func(name string) any {
+		aps, _ := calls[1].body[name].(map[string]any)
+		return aps["aps"].(map[string]any)["id"]
+	}
+	if link("app") != made.RootID || link("account") != north.ID || link("subscription") != calls[1].body["aps"].(map[string]any)["subscription"] {
+		t.Errorf("body of POST /tenant = %v, want its links", calls[1].body)
+	}
+	if calls[1].body["applicationSecret"] != "canary-client-secret" {
+		t.Error("the connector did not get the encrypted property, want it")
+	}
+	if diff := cmp.Diff([]string{first}, p.ResourcesOf(north.ID, "http://aps-standard.org/types/core/subscription/service/1.0")); diff != "" {
+		t.Errorf("ResourcesOf(North) differ (-want +got):\n%s", diff)
+	}
+	if err := p.DeleteInstance(t.Context(), made.ID); err == nil {
+		t.Error("DeleteInstance() with tenants = nil, want an error")
+	}
+	for _, id := range []string{second, first} {
+		if err := p.Delete(t.Context(), "", id); err != nil {
+			t.Errorf("Delete() = %v", err)
+		}
+	}
+	if err := p.DeleteInstance(t.Context(), made.ID); err != nil {
+		t.Errorf("DeleteInstance() = %v", err)
+	}
+	if _, lines = c.received(); lines[len(lines)-1] != "DELETE /app/ID" {
+		t.Errorf("last hook = %s, want DELETE /app/ID", lines[len(lines)-1])
+	}
+}
+
+func TestConfigure(t *testing.T) {
+	p, c, _ := installed(t)
+	account, user := reseller(t, p, "North", "")
+	_, stranger := reseller(t, p, "South", "")
+	id := tenant(t, p, account)
+	if err := p.Configure(t.Context(), stranger.ID, id, map[string]any{"directory": "x"}); err == nil {
+		t.Error("Configure() by a stranger = nil, want an error")
+	}
+	if err := p.Configure(t.Context(), user.ID, id, map[string]any{"tokenStatus": "active"}); err == nil {
+		t.Error("Configure() of a read-only property = nil, want an error")
+	}
+	c.answer = func(call) (int, map[string]string, string) {
+		return 422, nil, `{"message":"No such directory."}`
+	}
+	if err := p.Configure(t.Context(), user.ID, id, map[string]any{"directory": "nowhere"}); err == nil || !strings.Contains(err.Error(), "No such directory.") {
+		t.Errorf("Configure() = %v, want the connector's words", err)
+	}
+	if r, _ := p.Resource(id); r["directory"] != "contoso.onmicrosoft.com" {
+		t.Errorf("directory after a refusal = %v, want the old one", r["directory"])
+	}
+	c.answer = func(call) (int, map[string]string, string) { return 200, nil, `{"applicationSecret":""}` }
+	if err := p.Configure(t.Context(), user.ID, id, map[string]any{"directory": "fabrikam.onmicrosoft.com"}); err != nil {
+		t.Errorf("Configure() = %v", err)
+	}
+	if r, _ := p.Resource(id); r["directory"] != "fabrikam.onmicrosoft.com" || r["applicationSecret"] != "" {
+		t.Errorf("Resource() = %v, want the new directory and no secret", r)
+	}
+}
+
+func TestUpgrade(t *testing.T) {
+	p, c, made := installed(t)
+	if err := p.Upgrade(t.Context(), made.ID); err == nil {
+		t.Error("Upgrade() without a newer version = nil, want an error")
+	}
+	if _, err := p.Import(t.Context(), archive(t, "2")); err != nil {
+		t.Fatalf("Import() = %v", err)
+	}
+	c.answer = func(call) (int, map[string]string, string) { return 500, nil, `{"message":"Not now."}` }
+	if err := p.Upgrade(t.Context(), made.ID); err == nil || !strings.Contains(err.Error(), "Not now.") {
+		t.Errorf("Upgrade() = %v, want the connector's words", err)
+	}
+	release := func() any {
+		root, _ := p.Resource(made.RootID)
+		return root["aps"].(map[string]any)["package"].(map[string]any)["release"]
+	}
+	if got := release(); got != "1" {
+		t.Errorf("release after a refusal = %v, want 1", got)
+	}
+	c.answer = nil
+	if err := p.Upgrade(t.Context(), made.ID); err != nil {
+		t.Errorf("Upgrade() = %v", err)
+	}
+	if got := release(); got != "2" {
+		t.Errorf("release = %v, want 2", got)
+	}
+	if _, lines := c.received(); lines[len(lines)-1] != "POST /app/ID/upgrade?version=1-1" {
+		t.Errorf("last hook = %s, want the upgrade from 1-1", lines[len(lines)-1])
+	}
+}
