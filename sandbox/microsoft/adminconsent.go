@@ -11,10 +11,7 @@ import (
 // adminConsent is the admin consent endpoint: the same pages, a consent for the organization, and no code
 // (microsoft-identity.md §2.6).
 func (s *Simulator) adminConsent(w http.ResponseWriter, r *http.Request) {
-	query := r.URL.Query()
-	entry := entryOf(r)
-	entry.Scope, entry.ClientID = query.Get("scope"), query.Get("client_id")
-	s.write(w, r, s.locked(func() reply { return s.beginAdminConsent(r, query) }))
+	s.write(w, r, s.locked(func() reply { return s.beginAdminConsent(r, r.URL.Query()) }))
 }
 
 func (s *Simulator) beginAdminConsent(r *http.Request, query url.Values) reply {

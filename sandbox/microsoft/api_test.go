@@ -502,6 +502,11 @@ func TestS24_RequestLogHasTheFactsAndNoSecret(t *testing.T) {
 	if !log[1].SecretInURL || log[1].Scope != "" || log[1].ErrorCode != 90009 || log[1].Status != 400 {
 		t.Errorf("Requests()[1] = %+v, want a secret in the URL, no scope, 90009", log[1])
 	}
+	w.AddFault(microsoft.Unavailable(microsoft.Login))
+	w.renew(token)
+	if last := w.Requests()[3]; last.Status != 503 || !last.Faulty || last.GrantType != "refresh_token" || last.Scope == "" {
+		t.Errorf("Requests()[3] = %+v, want the facts of a request that a fault answered", last)
+	}
 	if log[2].Host != microsoft.PartnerCenter || !log[2].ValidateMFA || log[2].RequestID != "r-1" {
 		t.Errorf("Requests()[2] = %+v, want Partner Center with its headers", log[2])
 	}

@@ -51,10 +51,7 @@ type flow struct {
 // (microsoft-identity.md §2.4).
 func (s *Simulator) authorize(version int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		query := r.URL.Query()
-		entry := entryOf(r)
-		entry.Scope, entry.ClientID = query.Get("scope"), query.Get("client_id")
-		s.write(w, r, s.locked(func() reply { return s.begin(r, query, version) }))
+		s.write(w, r, s.locked(func() reply { return s.begin(r, r.URL.Query(), version) }))
 	}
 }
 

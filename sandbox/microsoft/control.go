@@ -2,6 +2,7 @@ package microsoft
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -20,7 +21,7 @@ import (
 //	POST   /_sim/directories/{id}/policy  {"requireMFA":true,"signInFrequency":"336h","rememberMFA":"336h","block":false}
 //	POST   /_sim/clock                    {"advance":"240h"}, when Config.Advance is set
 //
-// It answers 204, 400 for a body that cannot be read, and 404 for what does not exist.
+// It answers 204, 400 for what makes no sense, and 404 for what does not exist.
 func (s *Simulator) controlRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_sim/state", s.controlState)
@@ -57,7 +58,11 @@ func controlled[T any](act func(*http.Request, T) error) http.HandlerFunc {
 			}
 		}
 		if err := act(r, in); err != nil {
-			http.Error(w, err.Error(), http.StatusNotFound)
+			status := http.StatusBadRequest
+			if errors.Is(err, ErrUnknown) {
+				status = http.StatusNotFound
+			}
+			http.Error(w, err.Error(), status)
 			return
 		}
 		w.WriteHeader(http.StatusNoContent)
@@ -104,6 +109,9 @@ func (s *Simulator) controlClock(w http.ResponseWriter, r *http.Request) {
 	controlled(func(_ *http.Request, in struct {
 		Advance span `json:"advance"`
 	}) error {
+		if in.Advance < 0 {
+			return errors.New("time does not go back")
+		}
 		s.cfg.Advance(time.Duration(in.Advance))
 		return nil
 	})(w, r)

@@ -26,7 +26,7 @@ type Request struct {
 	Path      string
 	Directory string // as in the path of the identity platform
 
-	// Of the identity platform.
+	// Of the identity platform; Scope is the resource in version 1.
 	GrantType, Scope, ClientID string
 	// ClientRequestID is the header client-request-id; RequestID and CorrelationID are MS-RequestId and
 	// MS-CorrelationId of Partner Center.
@@ -72,6 +72,18 @@ func (s *Simulator) ForgetRequests() {
 	s.requests.entries = nil
 }
 
+// describe notes what an identity platform request asks for, whether or not a handler will ever see it.
+func (r *Request) describe(query, form url.Values) {
+	from := query
+	if form.Has("grant_type") {
+		from = form
+	}
+	r.GrantType, r.Scope, r.ClientID = form.Get("grant_type"), from.Get("scope"), from.Get("client_id")
+	if r.Scope == "" {
+		r.Scope = from.Get("resource")
+	}
+}
+
 type entryKey struct{}
 
 // entryOf returns the log entry of a request for its handler to complete.
@@ -106,7 +118,7 @@ func (s *Simulator) observed(host Host, next http.Handler) http.Handler {
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		if values, err := url.ParseQuery(string(body)); host == Login && err == nil {
-			entry.GrantType = values.Get("grant_type")
+			entry.describe(query, values)
 		}
 		answer := &heldAnswer{header: w.Header(), status: http.StatusOK}
 		cut := s.serveWithFaults(answer, r, next)

@@ -106,7 +106,7 @@ func (s *Simulator) write(w http.ResponseWriter, r *http.Request, answer reply) 
 		var page bytes.Buffer
 		if err = pageTemplates[answer.page].ExecuteTemplate(&page, "layout", answer.view); err == nil {
 			header.Set("Content-Type", "text/html; charset=utf-8")
-			header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-"+answer.view.Nonce+"'; frame-ancestors 'none'")
+			header.Set("Content-Security-Policy", "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'nonce-"+answer.view.Nonce+"'; frame-ancestors 'none'")
 			header.Set("X-Frame-Options", "DENY")
 			w.WriteHeader(answer.status)
 			w.Write(page.Bytes())

@@ -99,7 +99,7 @@ type RedirectURI struct {
 	Type RedirectType // default: Web
 }
 
-// AddDirectory adds or replaces a directory.
+// AddDirectory adds a directory, or replaces it with its policy; accounts and consents stay.
 func (s *Simulator) AddDirectory(d Directory) error {
 	if _, err := uuid.Parse(d.ID); err != nil {
 		return fmt.Errorf("adding directory %q: its ID is no GUID", d.ID)

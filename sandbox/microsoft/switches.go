@@ -1,11 +1,15 @@
 package microsoft
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 )
+
+// ErrUnknown is what the switches return for a directory, user or application that was never added.
+var ErrUnknown = errors.New("not in the simulator")
 
 // A Policy is a directory's Conditional Access, in the few ways that matter here. It is evaluated at every sign-in and
 // at every redemption.
@@ -186,7 +190,7 @@ func (s *Simulator) onDirectory(id string, change func(*directory)) error {
 	defer s.mu.Unlock()
 	d := s.state.directory(id)
 	if d == nil {
-		return fmt.Errorf("no directory %q in the simulator", id)
+		return fmt.Errorf("directory %q: %w", id, ErrUnknown)
 	}
 	change(d)
 	return nil
@@ -197,7 +201,7 @@ func (s *Simulator) onUser(upn string, change func(*user)) error {
 	defer s.mu.Unlock()
 	u := s.state.user(upn)
 	if u == nil {
-		return fmt.Errorf("no user %q in the simulator", upn)
+		return fmt.Errorf("user %q: %w", upn, ErrUnknown)
 	}
 	change(u)
 	return nil
@@ -208,7 +212,7 @@ func (s *Simulator) onApplication(id string, change func(*application)) error {
 	defer s.mu.Unlock()
 	a := s.state.app(id)
 	if a == nil {
-		return fmt.Errorf("no application %q in the simulator", id)
+		return fmt.Errorf("application %q: %w", id, ErrUnknown)
 	}
 	change(a)
 	return nil

@@ -42,11 +42,7 @@ type proof struct {
 func (s *Simulator) token(version int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		form, refused := s.readTokenForm(w, r, version)
-		entry := entryOf(r)
-		entry.GrantType, entry.Scope, entry.ClientID = form.values.Get("grant_type"), form.values.Get("scope"), form.clientID
-		if version == 1 {
-			entry.Scope = form.values.Get("resource")
-		}
+		entryOf(r).ClientID = form.clientID // it may have come by Basic
 		if refused != nil {
 			s.writeRefusal(w, r, refused)
 			return

@@ -1,0 +1,119 @@
+package microsoft_test
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"azure-partner-connector/sandbox/microsoft"
+)
+
+// control calls the control API.
+func (w *world) control(method, path, body string) answer {
+	w.t.Helper()
+	r, err := http.NewRequestWithContext(w.t.Context(), method, w.ControlURL()+path, strings.NewReader(body))
+	w.must(err)
+	return w.do(r)
+}
+
+func TestControl_RefusesWhatItCannotDo(t *testing.T) {
+	w := newWorld(t)
+	for name, tc := range map[string]struct {
+		method, path, body string
+		want               int
+	}{
+		"no JSON":           {http.MethodPost, "/_sim/faults", "{", 400},
+		"unknown member":    {http.MethodPost, "/_sim/faults", `{"bang":true}`, 400},
+		"unknown user":      {http.MethodPost, "/_sim/users/nobody@x.example/revoke", "", 404},
+		"unknown MFA":       {http.MethodPost, "/_sim/users/" + admin + "/mfa", `{"mfa":"maybe"}`, 400},
+		"unknown directory": {http.MethodPost, "/_sim/directories/nowhere/policy", `{}`, 404},
+		"no duration":       {http.MethodPost, "/_sim/clock", `{"advance":"soon"}`, 400},
+		"backwards":         {http.MethodPost, "/_sim/clock", `{"advance":"-1h"}`, 400},
+		"not there":         {http.MethodGet, "/_sim/secrets", "", 404},
+	} {
+		if got := w.control(tc.method, tc.path, tc.body); got.status != tc.want {
+			t.Errorf("control with %s = %d %s, want %d", name, got.status, got.raw, tc.want)
+		}
+	}
+	for _, address := range []string{w.LoginURL(), w.GraphURL(), w.ARMURL(), w.PartnerCenterURL()} {
+		if got := w.get(address + "/_sim/state"); got.status != http.StatusNotFound {
+			t.Errorf("%s/_sim/state = %d, want 404: only the control listener has it", address, got.status)
+		}
+	}
+	still := newWorld(t, func(cfg *microsoft.Config) { cfg.Advance = nil })
+	if got := still.control(http.MethodPost, "/_sim/clock", `{"advance":"1h"}`); got.status != http.StatusNotFound {
+		t.Errorf("clock without Advance = %d, want 404", got.status)
+	}
+}
+
+func TestControl_Switches(t *testing.T) {
+	w := newWorld(t)
+	token := w.grant().text("refresh_token")
+	does := func(method, path, body string) {
+		t.Helper()
+		if got := w.control(method, path, body); got.status != http.StatusNoContent {
+			t.Errorf("%s %s = %d %s, want 204", method, path, got.status, got.raw)
+		}
+	}
+	does(http.MethodPost, "/_sim/faults", `{"host":"login","grantType":"refresh_token","status":503,"body":"{}"}`)
+	if got := w.renew(token); got.status != http.StatusServiceUnavailable {
+		t.Errorf("renewing with the fault = %d, want 503", got.status)
+	}
+	does(http.MethodDelete, "/_sim/faults", "")
+	w.checkOK("renewing without the fault", w.renew(token))
+	does(http.MethodPost, "/_sim/directories/"+contoso+"/policy", `{"signInFrequency":"240h"}`)
+	does(http.MethodPost, "/_sim/clock", `{"advance":"240h"}`)
+	if want := epoch.Add(days(10)); !w.Now().Equal(want) {
+		t.Errorf("now = %v, want %v", w.Now(), want)
+	}
+	w.checkRefused("renewing after ten days", w.renew(token), 400, "invalid_grant", 70043)
+	does(http.MethodPost, "/_sim/users/"+admin+"/mfa", `{"mfa":"none"}`)
+	does(http.MethodPost, "/_sim/users/"+admin+"/revoke", "")
+	w.checkRefused("renewing after the revocation", w.renew(token), 400, "invalid_grant", 50173)
+}
+
+func TestControl_StateTellsTheSeedWithoutSecrets(t *testing.T) {
+	w := newWorld(t)
+	token := w.grant().text("refresh_token")
+	for _, path := range []string{"/_sim/state", "/_sim/requests"} {
+		got := w.control(http.MethodGet, path, "")
+		if got.status != http.StatusOK || !strings.Contains(got.raw, contoso) {
+			t.Errorf("%s = %d %s, want contoso in it", path, got.status, got.raw)
+		}
+		for _, secret := range []string{appValue, password, token} {
+			if strings.Contains(got.raw, secret) {
+				t.Errorf("%s holds a secret", path)
+			}
+		}
+	}
+}
+
+func TestSimulator_ServesManyAtOnce(t *testing.T) {
+	w := newWorld(t)
+	token := w.grant().text("refresh_token")
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			scope := "scope=offline_access openid " + partnerCenterScope + strings.Repeat(" profile", i)
+			got, err := w.try(w.tokenRequest(refreshForm(token), scope))
+			if err != nil || got.status != http.StatusOK {
+				t.Errorf("concurrent renewal = %d, %v, want 200", got.status, err)
+			}
+			w.SetOddities(microsoft.Oddities{})
+			w.Requests()
+			w.WouldAccept(token)
+		})
+	}
+	group.Wait()
+}
+
+func TestStart_RefusesAnAddressThatIsTaken(t *testing.T) {
+	w := newWorld(t)
+	taken := strings.TrimPrefix(w.GraphURL(), "http://")
+	sim, err := microsoft.Start(microsoft.Config{Addresses: map[microsoft.Host]string{microsoft.ARM: taken}})
+	if err == nil {
+		sim.Close()
+		t.Errorf("Start(%s) = nil, want an error: the address is taken", taken)
+	}
+}
