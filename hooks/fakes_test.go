@@ -1,0 +1,240 @@
+package hooks_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// A diary notes what changed, and who did it.
+type diary struct {
+	mu      sync.Mutex
+	entries []string      // guarded by mu
+	actors  []audit.Actor // guarded by mu
+}
+
+func (d *diary) note(by audit.Actor, format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.entries, d.actors = append(d.entries, fmt.Sprintf(format, args...)), append(d.actors, by)
+}
+
+func (d *diary) changes() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.entries)
+}
+
+func (d *diary) lastActor() audit.Actor {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.actors) == 0 {
+		return audit.Actor{}
+	}
+	return d.actors[len(d.actors)-1]
+}
+
+// fakeTenants keeps instances and tenants in memory. Tests are its only other user between requests.
+type fakeTenants struct {
+	diary
+	instances map[string]tenant.Instance
+	tenants   map[string]tenant.Tenant
+	panic     any
+}
+
+func newFakeTenants() *fakeTenants {
+	return &fakeTenants{instances: map[string]tenant.Instance{}, tenants: map[string]tenant.Tenant{}}
+}
+
+func (f *fakeTenants) Install(_ context.Context, in tenant.Instance, by audit.Actor) (tenant.Instance, error) {
+	if stored, ok := f.instances[in.Key]; ok && stored.RootID != in.RootID {
+		return tenant.Instance{}, failure.New(failure.Conflict)
+	}
+	f.note(by, "install %s", in.RootID)
+	f.instances[in.Key] = in
+	return in, nil
+}
+
+func (f *fakeTenants) Configure(_ context.Context, key string, s tenant.Settings, by audit.Actor) (tenant.Instance, error) {
+	f.note(by, "configure %s", key)
+	in := f.instances[key]
+	in.Settings = s
+	f.instances[key] = in
+	return in, nil
+}
+
+func (f *fakeTenants) Upgrade(_ context.Context, key, from, to string, s tenant.Settings, by audit.Actor) (tenant.Instance, error) {
+	f.note(by, "upgrade %s from %s to %s", key, from, to)
+	in := f.instances[key]
+	in.Settings, in.PackageVersion = s, to
+	f.instances[key] = in
+	return in, nil
+}
+
+func (f *fakeTenants) Remove(_ context.Context, key string, by audit.Actor) error {
+	f.note(by, "remove %s", key)
+	delete(f.instances, key)
+	return nil
+}
+
+func (f *fakeTenants) Seen(_ context.Context, key, instanceID, controllerURI string) error {
+	if in, ok := f.instances[key]; ok {
+		in.ID = instanceID
+		if controllerURI != "" {
+			in.ControllerURI = controllerURI
+		}
+		f.instances[key] = in
+	}
+	return nil
+}
+
+func (f *fakeTenants) Instance(_ context.Context, key string) (tenant.Instance, error) {
+	if f.panic != nil {
+		panic(f.panic)
+	}
+	in, ok := f.instances[key]
+	if !ok {
+		return tenant.Instance{}, failure.New(failure.NotFound)
+	}
+	return in, nil
+}
+
+func (f *fakeTenants) Provision(_ context.Context, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error) {
+	if stored, ok := f.tenants[t.ID]; ok && stored.InstanceKey != t.InstanceKey {
+		return tenant.Tenant{}, failure.New(failure.Conflict)
+	}
+	f.note(by, "provision %s", t.ID)
+	f.tenants[t.ID] = t
+	return t, nil
+}
+
+func (f *fakeTenants) ConfigureTenant(_ context.Context, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error) {
+	f.note(by, "configure tenant %s", t.ID)
+	f.tenants[t.ID] = t
+	return t, nil
+}
+
+func (f *fakeTenants) Unprovision(_ context.Context, _, id string, by audit.Actor) error {
+	f.note(by, "unprovision %s", id)
+	delete(f.tenants, id)
+	return nil
+}
+
+func (f *fakeTenants) Tenant(_ context.Context, instanceKey, id string) (tenant.Tenant, error) {
+	t, ok := f.tenants[id]
+	if !ok || t.InstanceKey != instanceKey {
+		return tenant.Tenant{}, failure.New(failure.NotFound)
+	}
+	return t, nil
+}
+
+func (f *fakeTenants) Tenants(_ context.Context, instanceKey string) ([]tenant.Tenant, error) {
+	var found []tenant.Tenant
+	for _, t := range f.tenants {
+		if t.InstanceKey == instanceKey {
+			found = append(found, t)
+		}
+	}
+	return found, nil
+}
+
+// fakeTokens answers with what the test put into it.
+type fakeTokens struct {
+	diary
+	status token.Status
+	events []audit.Event
+	before time.Time
+	limit  int
+	err    error
+}
+
+func newFakeTokens() *fakeTokens {
+	return &fakeTokens{status: token.Status{State: token.StateActive, DaysLeft: 80}}
+}
+
+func (f *fakeTokens) Status(context.Context, string) (token.Status, error) { return f.status, f.err }
+
+func (f *fakeTokens) do(what, id string, by audit.Actor) (token.Status, error) {
+	if f.err != nil {
+		return token.Status{}, f.err
+	}
+	f.note(by, "%s %s", what, id)
+	return f.status, nil
+}
+
+func (f *fakeTokens) Renew(_ context.Context, id string, by audit.Actor) (token.Status, error) {
+	return f.do("renew", id, by)
+}
+
+func (f *fakeTokens) Check(_ context.Context, id string, by audit.Actor) (token.Status, error) {
+	return f.do("check", id, by)
+}
+
+func (f *fakeTokens) Forget(_ context.Context, id string, by audit.Actor) (token.Status, error) {
+	return f.do("forget", id, by)
+}
+
+func (f *fakeTokens) History(_ context.Context, _ string, before time.Time, limit int) ([]audit.Event, error) {
+	f.before, f.limit = before, limit
+	return f.events, f.err
+}
+
+func (f *fakeTokens) Lend(_ context.Context, id string, api token.API, by audit.Actor) (token.Loan, error) {
+	if by.Kind != audit.Application || by.ID != borrower {
+		return token.Loan{}, failure.New(failure.BorrowerNotAllowed)
+	}
+	if !slices.Contains(token.APIs(), api) {
+		return token.Loan{}, failure.New(failure.BadRequest, "reason", "api is none of partnercenter, graph, arm")
+	}
+	f.note(by, "lend %s of %s", api, id)
+	return token.Loan{API: api, AccessToken: secret.New("c4n4ry-access"), ExpiresAt: time.Date(2026, 11, 23, 9, 20, 0, 0, time.UTC), DirectoryID: "dir"}, nil
+}
+
+// fakeConsents answers with what the test put into it.
+type fakeConsents struct {
+	diary
+	found consent.Consent
+	err   error
+	input string
+}
+
+func (f *fakeConsents) begin(what, id string, by audit.Actor) (consent.Begun, error) {
+	if f.err != nil {
+		return consent.Begun{}, f.err
+	}
+	f.note(by, "%s %s", what, id)
+	return consent.Begun{ID: unknownID, URL: "https://connector.example.com/consent/x", ExpiresAt: time.Date(2026, 11, 23, 8, 35, 0, 0, time.UTC)}, nil
+}
+
+func (f *fakeConsents) Begin(_ context.Context, id string, by audit.Actor) (consent.Begun, error) {
+	return f.begin("begin", id, by)
+}
+
+func (f *fakeConsents) Link(_ context.Context, id string, by audit.Actor) (consent.Begun, error) {
+	return f.begin("link", id, by)
+}
+
+func (f *fakeConsents) Find(_ context.Context, tenantID, consentID string) (consent.Consent, error) {
+	if f.found.TenantID != tenantID || f.found.ID != consentID {
+		return consent.Consent{}, failure.New(failure.NotFound)
+	}
+	return f.found, nil
+}
+
+func (f *fakeConsents) Redeem(_ context.Context, id, input string, by audit.Actor) (token.Person, error) {
+	if f.err != nil {
+		return token.Person{}, f.err
+	}
+	f.input = input
+	f.note(by, "redeem %s", id)
+	return token.Person{Username: "admin@fabrikam.example", Name: "Ada"}, nil
+}

@@ -1,0 +1,204 @@
+package hooks_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/hooks"
+)
+
+func appResource(properties string) string {
+	return resourceOf(appType, rootA, properties)
+}
+
+func tenantResource(id, properties string) string {
+	return resourceOf(tenantType, id, properties)
+}
+
+func resourceOf(typeID, id, properties string) string {
+	if properties != "" {
+		properties = "," + properties
+	}
+	return `{"aps":{"type":"` + typeID + `","id":"` + id + `","status":"aps:provisioning","revision":2},"unknown":{"a":[1]}` + properties + `}`
+}
+
+func TestBadHeadersAreRefused(t *testing.T) {
+	post := request{method: http.MethodPost, path: "/app", body: appResource("")}
+	for name, tc := range map[string]struct {
+		r      request
+		header map[string]string
+		want   failure.Code
+		told   string
+	}{
+		"no instance":             {post, map[string]string{"APS-Instance-ID": ""}, failure.BadRequest, "APS-Instance-ID"},
+		"instance no UUID":        {post, map[string]string{"APS-Instance-ID": "1"}, failure.BadRequest, "APS-Instance-ID"},
+		"instance in braces":      {post, map[string]string{"APS-Instance-ID": "{" + instanceA + "}"}, failure.BadRequest, "APS-Instance-ID"},
+		"no controller":           {post, map[string]string{"APS-Controller-URI": ""}, failure.BadRequest, "APS-Controller-URI"},
+		"controller relative":     {post, map[string]string{"APS-Controller-URI": "/aps"}, failure.BadRequest, "APS-Controller-URI"},
+		"controller of no host":   {post, map[string]string{"APS-Controller-URI": "https:///aps"}, failure.BadRequest, "APS-Controller-URI"},
+		"controller with user":    {post, map[string]string{"APS-Controller-URI": "https://u:p@apsc.example.net/"}, failure.BadRequest, "APS-Controller-URI"},
+		"controller not http":     {post, map[string]string{"APS-Controller-URI": "file://apsc.example.net/"}, failure.BadRequest, "APS-Controller-URI"},
+		"identity no UUID":        {post, map[string]string{"APS-Identity-ID": "admin"}, failure.BadRequest, "APS-Identity-ID"},
+		"original no UUID":        {post, map[string]string{"APS-Original-Identity-ID": "admin"}, failure.BadRequest, "APS-Original-Identity-ID"},
+		"application no UUID":     {post, map[string]string{"APS-Application-ID": "azure"}, failure.BadRequest, "APS-Application-ID"},
+		"scheduled":               {post, map[string]string{"APS-Scheduled-On-Date": "2026-12-01"}, failure.ScheduledChange, ""},
+		"scheduled removal":       {request{method: http.MethodDelete, path: "/tenant/" + tenantA}, map[string]string{"APS-Scheduled-On-Date": "2026-12-01"}, failure.ScheduledChange, ""},
+		"operation, no instance":  {request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR2}, map[string]string{"APS-Instance-ID": ""}, failure.BadRequest, "APS-Instance-ID"},
+		"link, no instance":       {request{method: http.MethodPost, path: "/tenant/" + tenantA + "/app"}, map[string]string{"APS-Instance-ID": ""}, failure.BadRequest, "APS-Instance-ID"},
+		"retrieve, no controller": {request{method: http.MethodGet, path: "/tenant/" + tenantA}, map[string]string{"APS-Controller-URI": ""}, failure.BadRequest, "APS-Controller-URI"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := settled(t)
+			tc.r.header = tc.header
+			if a := w.refused(tc.r, tc.want); !strings.Contains(a.text, tc.told) {
+				t.Errorf("answer = %s, want that it names %s", a.text, tc.told)
+			}
+		})
+	}
+}
+
+func TestBadBodiesAreRefused(t *testing.T) {
+	for name, tc := range map[string]struct {
+		method, path, body string
+		told               string
+	}{
+		"nothing":              {"POST", "/app", "", "JSON object"},
+		"no JSON":              {"POST", "/app", "<app/>", "JSON object"},
+		"cut off":              {"POST", "/app", appResource("")[:40], "JSON object"},
+		"text behind":          {"POST", "/app", appResource("") + "x", "JSON object"},
+		"null":                 {"POST", "/app", "null", "JSON object"},
+		"a list":               {"POST", "/app", "[]", "JSON object"},
+		"no aps":               {"POST", "/app", `{"cloud":"global"}`, "aps.id"},
+		"aps a text":           {"POST", "/app", `{"aps":"x"}`, "aps"},
+		"id no UUID":           {"POST", "/app", resourceOf(appType, "1", ""), "aps.id"},
+		"no id":                {"POST", "/app", resourceOf(appType, "", ""), "aps.id"},
+		"no type":              {"POST", "/app", resourceOf("", rootA, ""), "aps.type"},
+		"another's type":       {"POST", "/app", resourceOf("http://aps.example.com/other/globals/1.0", rootA, ""), "aps.type"},
+		"the other service":    {"POST", "/app", resourceOf(tenantType, rootA, ""), "aps.type"},
+		"type without minor":   {"POST", "/app", resourceOf("http://aps.example.com/azure-partner-connector/app/1", rootA, ""), "aps.type"},
+		"certificate mode":     {"POST", "/app", `{"aps":{"type":"` + appType + `","id":"` + rootA + `","x509":{"self":"c4n4ry-key","controller":"c"}}}`, "certificate mode"},
+		"ids differ":           {"PUT", "/app/" + rootA, resourceOf(appType, rootB, ""), "aps.id"},
+		"cloud":                {"POST", "/app", appResource(`"cloud":7`), "property cloud"},
+		"applicationId":        {"POST", "/app", appResource(`"applicationId":true`), "property applicationId"},
+		"applicationSecret":    {"POST", "/app", appResource(`"applicationSecret":{"v":"c4n4ry-sent"}`), "property applicationSecret"},
+		"applicationSecretEnd": {"POST", "/app", appResource(`"applicationSecretEnd":"soon"`), "property applicationSecretEnd"},
+		"mfaRequest":           {"PUT", "/app/" + rootA, appResource(`"mfaRequest":{}`), "property mfaRequest"},
+		"borrowers a text":     {"PUT", "/app/" + rootA, appResource(`"borrowers":"` + borrower + `"`), "property borrowers"},
+		"borrowers of numbers": {"PUT", "/app/" + rootA, appResource(`"borrowers":[1]`), "property borrowers"},
+		"borrowers no UUIDs":   {"PUT", "/app/" + rootA, appResource(`"borrowers":["azure"]`), "property borrowers"},
+		"skipLanding":          {"PUT", "/app/" + rootA, appResource(`"skipLanding":"yes"`), "property skipLanding"},
+		"directLink":           {"POST", "/app/" + rootA + "/upgrade?version=1-1", appResource(`"directLink":1`), "property directLink"},
+		"tenantApplication":    {"POST", "/app", appResource(`"tenantApplication":[]`), "property tenantApplication"},
+		"directory":            {"POST", "/tenant", tenantResource(unknownID, `"directory":{}`), "property directory"},
+		"directory, change":    {"PUT", "/tenant/" + tenantA, tenantResource(tenantA, `"directory":1`), "property directory"},
+		"upgrade from nothing": {"POST", "/app/" + rootA + "/upgrade", "", "version"},
+		"upgrade from a word":  {"POST", "/app/" + rootA + "/upgrade?version=latest", "", "version"},
+		"upgrade from half":    {"POST", "/app/" + rootA + "/upgrade?version=1-", "", "version"},
+		"no code":              {"POST", "/tenant/" + tenantA + "/redeem", "{}", "code"},
+		"empty code":           {"POST", "/tenant/" + tenantA + "/redeem", `{"code":""}`, "code"},
+		"code a number":        {"POST", "/tenant/" + tenantA + "/redeem", `{"code":7}`, "JSON object"},
+		"code alone":           {"POST", "/tenant/" + tenantA + "/redeem", `"c4n4ry-sent"`, "JSON object"},
+		"no body for a code":   {"POST", "/tenant/" + tenantA + "/redeem", "", "JSON object"},
+		"null for a code":      {"POST", "/tenant/" + tenantA + "/redeem", "null", "JSON object"},
+		"limit a word":         {"GET", "/tenant/" + tenantA + "/history?limit=all", "", "limit"},
+		"limit zero":           {"GET", "/tenant/" + tenantA + "/history?limit=0", "", "limit"},
+		"before a word":        {"GET", "/tenant/" + tenantA + "/history?before=yesterday", "", "before"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := settled(t)
+			r := request{method: tc.method, path: tc.path, body: tc.body}
+			if strings.HasPrefix(tc.path, "/tenant/") {
+				r.identity = userR2
+			}
+			a := w.refused(r, failure.BadRequest)
+			if !strings.Contains(a.json(t)["message"].(string), tc.told) {
+				t.Errorf("answer = %s, want that it names %s", a.text, tc.told)
+			}
+			if strings.Contains(a.text+w.log.String(), "c4n4ry") {
+				t.Errorf("answer or log tells what was sent: %s", a.text)
+			}
+		})
+	}
+}
+
+func TestOversizedBodiesAreRefused(t *testing.T) {
+	large := tenantResource(unknownID, `"directory":"`+strings.Repeat("x", 2000)+`"`)
+	limit := func(cfg *hooks.Config) { cfg.BodyLimit = 1000 }
+	for name, r := range map[string]request{
+		"resource":          {method: http.MethodPost, path: "/tenant", body: large},
+		"code":              {method: http.MethodPost, path: "/tenant/" + tenantA + "/redeem", identity: userR2, body: `{"code":"` + strings.Repeat("7", 2000) + `"}`},
+		"of unknown length": {method: http.MethodPost, path: "/tenant", body: large, chunked: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			settled(t, limit).refused(r, failure.BodyTooLarge)
+		})
+	}
+	w := settled(t)
+	w.refused(request{method: http.MethodPost, path: "/tenant", body: tenantResource(unknownID, `"directory":"`+strings.Repeat("x", 1<<20)+`"`)}, failure.BodyTooLarge)
+}
+
+func TestWhatIsNotThereIsNotFound(t *testing.T) {
+	put, get, post := http.MethodPut, http.MethodGet, http.MethodPost
+	for name, r := range map[string]request{
+		"unknown service":           {method: get, path: "/nowhere"},
+		"unknown root":              {method: get, path: "/app/" + unknownID},
+		"root of another instance":  {method: get, path: "/app/" + rootB},
+		"root no UUID":              {method: get, path: "/app/1"},
+		"operation on another root": {method: get, path: "/app/" + rootB + "/tenants", identity: userP},
+		"change of another root":    {method: put, path: "/app/" + rootB, body: resourceOf(appType, rootB, "")},
+		"upgrade of another root":   {method: post, path: "/app/" + rootB + "/upgrade?version=1-1"},
+		"unknown tenant":            {method: get, path: "/tenant/" + unknownID},
+		"unknown tenant's status":   {method: get, path: "/tenant/" + unknownID + "/tokenStatus", identity: userR2},
+		"unknown tenant's change":   {method: put, path: "/tenant/" + unknownID, body: tenantResource(unknownID, "")},
+		"tenant no UUID":            {method: get, path: "/tenant/1"},
+		"another instance's tenant": {method: get, path: "/tenant/" + tenantB},
+		"its status":                {method: get, path: "/tenant/" + tenantB + "/tokenStatus", identity: userR2},
+		"its consent":               {method: post, path: "/tenant/" + tenantB + "/consents", identity: userR2},
+		"its token":                 {method: post, path: "/tenant/" + tenantB + "/accessToken", application: borrower, body: `{"api":"graph"}`},
+		"its change":                {method: put, path: "/tenant/" + tenantB, body: tenantResource(tenantB, `"directory":"evil.example.com"`)},
+		"unknown consent":           {method: get, path: "/tenant/" + tenantA + "/consents/" + unknownID, identity: userR2},
+		"consent no UUID":           {method: get, path: "/tenant/" + tenantA + "/consents/1", identity: userR2},
+	} {
+		t.Run(name, func(t *testing.T) { settled(t).refused(r, failure.NotFound) })
+	}
+	t.Run("nothing is installed", func(t *testing.T) {
+		newWorld(t).refused(request{method: get, path: "/tenant/" + tenantA}, failure.NotFound)
+	})
+}
+
+func TestOtherVerbsAreRefused(t *testing.T) {
+	for _, r := range []request{
+		{method: http.MethodGet, path: "/app"},
+		{method: http.MethodGet, path: "/tenant"},
+		{method: http.MethodPut, path: "/tenant"},
+		{method: http.MethodPatch, path: "/tenant/" + tenantA},
+		{method: http.MethodPost, path: "/"},
+		{method: http.MethodGet, path: "/tenant/" + tenantA + "/renew"},
+		{method: http.MethodGet, path: "/tenant/" + tenantA + "/accessToken"},
+		{method: http.MethodGet, path: "/tenant/" + tenantA + "/consents"},
+		{method: http.MethodPost, path: "/tenant/" + tenantA + "/tokenStatus"},
+		{method: http.MethodDelete, path: "/tenant/" + tenantA + "/history"},
+		{method: http.MethodPost, path: "/tenant/" + tenantA + "/consents/" + unknownID},
+		{method: http.MethodGet, path: "/app/" + rootA + "/upgrade"},
+		{method: http.MethodPost, path: "/app/" + rootA + "/tenants"},
+	} {
+		t.Run(r.method+" "+r.path, func(t *testing.T) {
+			r.identity = userR2
+			settled(t).refused(r, failure.MethodNotAllowed)
+		})
+	}
+}
+
+func TestPanicsAreAnsweredWithoutTheirText(t *testing.T) {
+	w := settled(t)
+	w.tenants.panic = "c4n4ry"
+	a := w.refused(request{method: http.MethodGet, path: "/tenant/" + tenantA}, failure.InternalError)
+	if strings.Contains(a.text, "c4n4ry") {
+		t.Errorf("answer = %s, which tells the panic", a.text)
+	}
+	if record := lastRecord(t, w); record["level"] != "ERROR" || !strings.Contains(record["err"].(string), "c4n4ry") {
+		t.Errorf("log = %v, want the panic", record)
+	}
+}

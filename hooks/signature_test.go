@@ -1,0 +1,231 @@
+package hooks_test
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/platform/oauth1"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/hooks"
+)
+
+var references = regexp.MustCompile(`"reference":"[^"]*"`)
+
+func TestUnsignedRequestsAreAllRefusedAlike(t *testing.T) {
+	w := settled(t)
+	const replayed = "0123456789abcdef0123456789abcdef"
+	post := request{method: http.MethodPost, path: "/tenant/" + tenantA + "/renew", identity: userR2}
+	first := post
+	first.nonce = replayed
+	w.accepted(first, http.StatusOK)
+
+	with := func(edit func(*request)) request {
+		r := post
+		edit(&r)
+		return r
+	}
+	signedAs := func(key, s string) func(*request) { return func(r *request) { r.key, r.secret = key, s } }
+	header := func(values ...string) func(*request) {
+		return func(r *request) {
+			r.sign = func(req *http.Request) { req.Header["Authorization"] = values }
+		}
+	}
+	tampered := func(change func(*http.Request)) func(*request) {
+		return func(r *request) {
+			r.sign = func(req *http.Request) {
+				if err := oauth1.Sign(req, oauth1.Credentials{Key: keyA, Secret: secret.New(secretA)}, w.clock(), oauth1.NewNonce()); err != nil {
+					t.Fatal(err)
+				}
+				change(req)
+			}
+		}
+	}
+	var bodies []string
+	for name, tc := range map[string]struct {
+		r    request
+		told string // by the log
+	}{
+		"unsigned":               {with(header()), "Authorization header"},
+		"signed twice":           {with(header("OAuth a", "OAuth b")), "Authorization header"},
+		"another scheme":         {with(header("Bearer x")), "another scheme"},
+		"malformed":              {with(header(`OAuth oauth_consumer_key="key-a"`)), "nonce"},
+		"unknown key":            {with(signedAs("key-x", secretA)), "unknown"},
+		"unknown key, no secret": {with(signedAs("key-x", "")), "unknown"},
+		"wrong secret":           {with(signedAs(keyA, "s3cr3t-of-instance-x")), "signature is wrong"},
+		"another's secret":       {with(signedAs(keyA, secretB)), "signature is wrong"},
+		"too old":                {with(func(r *request) { r.at = w.clock().Add(-601 * time.Second) }), "window"},
+		"from the future":        {with(func(r *request) { r.at = w.clock().Add(601 * time.Second) }), "window"},
+		"replayed":               {with(func(r *request) { r.nonce = replayed }), "nonce was used"},
+		"another path":           {with(tampered(func(r *http.Request) { r.URL.Path = "/aps/tenant/" + tenantA + "/forget" })), "signature is wrong"},
+		"another query":          {with(tampered(func(r *http.Request) { r.URL.RawQuery = "a=1" })), "signature is wrong"},
+		"another host":           {with(tampered(func(r *http.Request) { r.Header.Set("X-Forwarded-Host", "evil.example.com") })), ""},
+		"unknown route":          {request{method: http.MethodGet, path: "/nowhere", sign: func(*http.Request) {}}, "Authorization header"},
+		"another verb at /":      {request{method: http.MethodPost, path: "/", sign: func(*http.Request) {}}, "Authorization header"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if tc.told == "" {
+				w.accepted(tc.r, http.StatusOK) // nobody trusts that header
+				return
+			}
+			a := w.refused(tc.r, failure.Unauthorized)
+			bodies = append(bodies, references.ReplaceAllString(a.text, ""))
+			if record := lastRecord(t, w); !strings.Contains(record["err"].(string), tc.told) {
+				t.Errorf("%s logged %v, want that it tells %q", name, record, tc.told)
+			}
+			if a.header.Get("WWW-Authenticate") != "OAuth" {
+				t.Errorf("%s = headers %v, want a challenge", name, a.header)
+			}
+		})
+	}
+	for _, body := range bodies {
+		if body != bodies[0] {
+			t.Errorf("refusals differ:\n%s\n%s", bodies[0], body)
+		}
+	}
+}
+
+// lastRecord returns the newest record of the log.
+func lastRecord(t *testing.T, w *world) map[string]any {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(w.log.String()), "\n")
+	var record map[string]any
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &record); err != nil {
+		t.Fatal(err)
+	}
+	return record
+}
+
+func TestNothingIsDoneWhileNoncesCannotBeRemembered(t *testing.T) {
+	w := settled(t)
+	w.nonces.err = errors.New("database is away")
+	a := w.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/renew", identity: userR2}, failure.InternalError)
+	if strings.Contains(a.text, "database") {
+		t.Errorf("answer = %s, which tells the cause", a.text)
+	}
+}
+
+func TestNoncesAreRememberedAsLongAsTheirSignatureIsGood(t *testing.T) {
+	w := settled(t)
+	signed := w.clock().Add(500 * time.Second)
+	w.accepted(request{method: http.MethodGet, path: "/app/" + rootA, at: signed}, http.StatusOK)
+	if want := signed.Add(oauth1.DefaultWindow); !w.nonces.until.Equal(want) {
+		t.Errorf("nonce is remembered until %s, want %s", w.nonces.until, want)
+	}
+}
+
+func TestNoncesOfWhatNobodySignedAreNotRemembered(t *testing.T) {
+	w := settled(t)
+	w.refused(request{method: http.MethodGet, path: "/app/" + rootA, key: keyA, secret: "wrong"}, failure.Unauthorized)
+	if len(w.nonces.seen) != 0 {
+		t.Errorf("remembered nonces = %v, want none", w.nonces.seen)
+	}
+}
+
+func TestTheHealthCheckNeedsNoSignature(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range []string{"", "/", "//"} {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			a := w.accepted(request{method: method, path: path, sign: func(*http.Request) {}}, http.StatusOK)
+			if method == http.MethodGet && a.json(t)["status"] != "ok" {
+				t.Errorf("GET %q = %s, want ok", path, a.text)
+			}
+		}
+	}
+}
+
+func TestSecretsThatAreBeingChangedBothWork(t *testing.T) {
+	w := settled(t, func(cfg *hooks.Config) {
+		cfg.Credentials = func(string) ([]secret.Text, bool) { return []secret.Text{secret.New("new"), secret.New("old")}, true }
+	})
+	for _, s := range []string{"new", "old"} {
+		w.accepted(request{method: http.MethodGet, path: "/app/" + rootA, key: keyA, secret: s}, http.StatusOK)
+	}
+	w.refused(request{method: http.MethodGet, path: "/app/" + rootA, key: keyA, secret: "older"}, failure.Unauthorized)
+}
+
+// signFor signs for an address that is not the one the request is sent to, as through a proxy.
+func signFor(t *testing.T, w *world, target string) func(*http.Request) {
+	return func(req *http.Request) {
+		outside, err := http.NewRequestWithContext(t.Context(), req.Method, target, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := oauth1.Sign(outside, oauth1.Credentials{Key: keyA, Secret: secret.New(secretA)}, w.clock(), oauth1.NewNonce()); err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", outside.Header.Get("Authorization"))
+	}
+}
+
+func TestSignaturesAreCheckedOnThePublicURL(t *testing.T) {
+	public := func(u string) func(*hooks.Config) { return func(cfg *hooks.Config) { cfg.PublicURL = u } }
+	forwarded := map[string]string{"X-Forwarded-Proto": "https, http", "X-Forwarded-Host": "other.example.com:8443, inner"}
+	path := "/app/" + rootA
+	for name, tc := range map[string]struct {
+		edits  []func(*hooks.Config)
+		sent   string // below /aps
+		header map[string]string
+		signed string
+		ok     bool
+	}{
+		"configured":                   {[]func(*hooks.Config){public("https://connector.example.com/aps")}, path, nil, "https://connector.example.com/aps" + path, true},
+		"configured with a slash":      {[]func(*hooks.Config){public("https://connector.example.com/aps/")}, path, nil, "https://connector.example.com/aps" + path, true},
+		"query as sent":                {[]func(*hooks.Config){public("https://connector.example.com/aps")}, path + "?eq(a,b)&c=%20d", nil, "https://connector.example.com/aps" + path + "?eq(a,b)&c=%20d", true},
+		"path taken off by a proxy":    {[]func(*hooks.Config){public("https://connector.example.com/deep/down")}, path, nil, "https://connector.example.com/deep/down/aps" + path, true},
+		"forwarded by a proxy":         {[]func(*hooks.Config){public("https://connector.example.com/aps"), trust("127.0.0.0/8")}, path, forwarded, "https://other.example.com:8443/aps" + path, true},
+		"trusted, nothing forwarded":   {[]func(*hooks.Config){public("https://connector.example.com/aps"), trust("127.0.0.0/8")}, path, nil, "https://connector.example.com/aps" + path, true},
+		"forwarded by a stranger":      {[]func(*hooks.Config){public("https://connector.example.com/aps"), trust("10.0.0.0/8")}, path, forwarded, "https://other.example.com:8443/aps" + path, false},
+		"forwarded, nobody is trusted": {[]func(*hooks.Config){public("https://connector.example.com/aps")}, path, forwarded, "https://other.example.com:8443/aps" + path, false},
+		"the socket's address":         {[]func(*hooks.Config){public("https://connector.example.com/aps")}, path, nil, "http://127.0.0.1/aps" + path, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := settled(t, tc.edits...)
+			r := request{method: http.MethodGet, path: tc.sent, header: tc.header, sign: signFor(t, w, tc.signed)}
+			switch {
+			case !tc.ok:
+				w.refused(r, failure.Unauthorized)
+			case strings.Contains(tc.signed, "/deep/"):
+				// The path below it is not one of ours, but the signature held.
+				w.refused(r, failure.NotFound)
+			default:
+				w.accepted(r, http.StatusOK)
+			}
+		})
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	complete := func() hooks.Config {
+		return hooks.Config{PublicURL: "https://connector.example.com/aps",
+			Credentials: func(string) ([]secret.Text, bool) { return nil, false },
+			Tenants:     newFakeTenants(), Tokens: newFakeTokens(), Consents: &fakeConsents{}, Accounts: newFakeAccounts(), Nonces: &fakeNonces{}}
+	}
+	for name, edit := range map[string]func(*hooks.Config){
+		"no URL":         func(cfg *hooks.Config) { cfg.PublicURL = "" },
+		"a path":         func(cfg *hooks.Config) { cfg.PublicURL = "/aps" },
+		"another scheme": func(cfg *hooks.Config) { cfg.PublicURL = "ftp://connector.example.com/aps" },
+		"a query":        func(cfg *hooks.Config) { cfg.PublicURL = "https://connector.example.com/aps?a=1" },
+		"no URL at all":  func(cfg *hooks.Config) { cfg.PublicURL = "https://%zz" },
+		"no credentials": func(cfg *hooks.Config) { cfg.Credentials = nil },
+		"no tenants":     func(cfg *hooks.Config) { cfg.Tenants = nil },
+		"no tokens":      func(cfg *hooks.Config) { cfg.Tokens = nil },
+		"no consents":    func(cfg *hooks.Config) { cfg.Consents = nil },
+		"no accounts":    func(cfg *hooks.Config) { cfg.Accounts = nil },
+		"no nonces":      func(cfg *hooks.Config) { cfg.Nonces = nil },
+	} {
+		cfg := complete()
+		edit(&cfg)
+		if _, err := hooks.New(cfg); err == nil {
+			t.Errorf("New with %s = nil, want an error", name)
+		}
+	}
+	if _, err := hooks.New(complete()); err != nil {
+		t.Errorf("New(complete) = %v, want no error", err)
+	}
+}

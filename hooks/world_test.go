@@ -1,0 +1,361 @@
+package hooks_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/platform/controller"
+	"azure-partner-connector/connector/platform/oauth1"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/hooks"
+)
+
+// Two instances; in the first, a provider P above a reseller R1 above the resellers R2 and R3, and a customer of R2.
+// R2 owns the tenant.
+const (
+	keyA, keyB       = "key-a", "key-b"
+	secretA, secretB = "s3cr3t-of-instance-a", "s3cr3t-of-instance-b"
+
+	instanceA = "a0000000-0000-4000-8000-00000000000a"
+	instanceB = "b0000000-0000-4000-8000-00000000000b"
+	rootA     = "a1000000-0000-4000-8000-00000000000a"
+	rootB     = "b1000000-0000-4000-8000-00000000000b"
+	tenantA   = "a2000000-0000-4000-8000-00000000000a"
+	tenantB   = "b2000000-0000-4000-8000-00000000000b"
+	unknownID = "ffffffff-0000-4000-8000-00000000000f"
+
+	accountP  = "c0000000-0000-4000-8000-000000000000"
+	accountR1 = "c1000000-0000-4000-8000-000000000001"
+	accountR2 = "c2000000-0000-4000-8000-000000000002"
+	accountR3 = "c3000000-0000-4000-8000-000000000003"
+	accountC  = "c4000000-0000-4000-8000-000000000004"
+
+	userP  = "d0000000-0000-4000-8000-000000000000"
+	userR1 = "d1000000-0000-4000-8000-000000000001"
+	userR2 = "d2000000-0000-4000-8000-000000000002"
+	userR3 = "d3000000-0000-4000-8000-000000000003"
+	userC  = "d4000000-0000-4000-8000-000000000004"
+
+	borrower      = "e0000000-0000-4000-8000-000000000000"
+	otherBorrower = "e1000000-0000-4000-8000-000000000001"
+
+	appType    = "http://aps.example.com/azure-partner-connector/app/1.0"
+	tenantType = "http://aps.example.com/azure-partner-connector/tenant/1.0"
+
+	controllerURI = "https://apsc.example.net:6308/"
+)
+
+// A world is a door behind a real server, with everything behind the door replaced by fakes.
+type world struct {
+	t        *testing.T
+	url      string // of the door, as the platform signs it
+	mu       sync.Mutex
+	now      time.Time // guarded by mu
+	tenants  *fakeTenants
+	tokens   *fakeTokens
+	consents *fakeConsents
+	accounts *fakeAccounts
+	nonces   *fakeNonces
+	log      *syncBuffer
+}
+
+// newWorld starts a door below /aps. edit may change its configuration.
+func newWorld(t *testing.T, edit ...func(*hooks.Config)) *world {
+	t.Helper()
+	w := &world{t: t, now: time.Date(2026, 11, 23, 8, 20, 0, 0, time.UTC), log: &syncBuffer{}}
+	var handler http.Handler
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { handler.ServeHTTP(rw, r) }))
+	t.Cleanup(server.Close)
+	w.url = server.URL + "/aps"
+	w.tenants, w.tokens, w.consents = newFakeTenants(), newFakeTokens(), &fakeConsents{}
+	w.accounts, w.nonces = newFakeAccounts(), &fakeNonces{seen: map[string]bool{}}
+	cfg := hooks.Config{
+		PublicURL: w.url,
+		Credentials: func(key string) ([]secret.Text, bool) {
+			s, ok := map[string]secret.Text{keyA: secret.New(secretA), keyB: secret.New(secretB)}[key]
+			return []secret.Text{s}, ok
+		},
+		Tenants: w.tenants, Tokens: w.tokens, Consents: w.consents, Accounts: w.accounts, Nonces: w.nonces,
+		Now: w.clock, Log: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	for _, e := range edit {
+		e(&cfg)
+	}
+	door, err := hooks.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler = door
+	return w
+}
+
+// settled returns a world in which both instances and their tenants exist.
+func settled(t *testing.T, edit ...func(*hooks.Config)) *world {
+	w := newWorld(t, edit...)
+	w.tenants.instances[keyA] = tenant.Instance{Key: keyA, ID: instanceA, RootID: rootA, ControllerURI: controllerURI, PackageVersion: "1-1",
+		Settings: tenant.Settings{Cloud: "global", MFARequest: "amr", Borrowers: []string{borrower},
+			Application: tenant.Application{ID: unknownID, Secret: secret.New("c4n4ry-stored")}}}
+	w.tenants.instances[keyB] = tenant.Instance{Key: keyB, ID: instanceB, RootID: rootB, ControllerURI: controllerURI}
+	w.tenants.tenants[tenantA] = tenant.Tenant{ID: tenantA, InstanceKey: keyA, AccountID: accountR2, Name: "Fabrikam", Marketplace: "Cloud Market", Directory: "fabrikam.onmicrosoft.com"}
+	w.tenants.tenants[tenantB] = tenant.Tenant{ID: tenantB, InstanceKey: keyB, AccountID: accountR2, Directory: "contoso.onmicrosoft.com"}
+	return w
+}
+
+func (w *world) clock() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
+func (w *world) pass(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
+}
+
+// changes returns everything that the door had the domain do.
+func (w *world) changes() string {
+	return strings.Join(append(append(w.tenants.changes(), w.tokens.changes()...), w.consents.changes()...), "\n")
+}
+
+// A request is a hook before it is sent. The zero value of a field is left out.
+type request struct {
+	method, path, body string
+	chunked            bool // the length of the body is not told
+	identity           string
+	application        string
+	header             map[string]string
+	key, secret        string              // default: of instance A
+	at                 time.Time           // of the signature; default: now
+	nonce              string              // default: fresh
+	sign               func(*http.Request) // replaces signing
+}
+
+// An answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	text   string
+}
+
+func (w *world) send(r request) answer {
+	w.t.Helper()
+	var body io.Reader = strings.NewReader(r.body)
+	if r.chunked {
+		body = io.MultiReader(body)
+	}
+	req, err := http.NewRequestWithContext(w.t.Context(), r.method, w.url+r.path, body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if r.key == "" {
+		r.key, r.secret = keyA, secretA
+	}
+	instance := instanceA
+	if r.key == keyB {
+		instance = instanceB
+	}
+	for name, value := range map[string]string{
+		"APS-Instance-ID": instance, "APS-Controller-URI": controllerURI, "APS-Transaction-ID": "41873-2207", "APS-Version": "21.0.0",
+		"APS-Request-Phase": "sync", "APS-Identity-ID": r.identity, "APS-Application-ID": r.application, "Content-Type": "application/json",
+	} {
+		if value != "" {
+			req.Header.Set(name, value)
+		}
+	}
+	for name, value := range r.header {
+		if req.Header.Del(name); value != "" {
+			req.Header.Set(name, value)
+		}
+	}
+	if r.at.IsZero() {
+		r.at = w.clock()
+	}
+	if r.nonce == "" {
+		r.nonce = oauth1.NewNonce()
+	}
+	if r.sign == nil {
+		r.sign = func(req *http.Request) {
+			if err := oauth1.Sign(req, oauth1.Credentials{Key: r.key, Secret: secret.New(r.secret)}, r.at, r.nonce); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+	r.sign(req)
+	resp, err := http.DefaultTransport.RoundTrip(req) // no redirect is followed
+	if err != nil {
+		w.t.Fatalf("%s %s: %v", r.method, r.path, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(text)}
+}
+
+func (a answer) json(t *testing.T) map[string]any {
+	t.Helper()
+	var out map[string]any
+	if err := json.Unmarshal([]byte(a.text), &out); err != nil {
+		t.Fatalf("answer %d %q is not a JSON object: %v", a.status, a.text, err)
+	}
+	return out
+}
+
+// refused checks that r is refused with code in the one shape that errors have, and that nothing was changed by it.
+func (w *world) refused(r request, code failure.Code) answer {
+	w.t.Helper()
+	before := w.changes()
+	a := w.send(r)
+	what := fmt.Sprintf("%s %s", r.method, r.path)
+	f := failure.New(code)
+	if a.status != f.Status() {
+		w.t.Fatalf("%s = %d %s, want %d %s", what, a.status, a.text, f.Status(), code)
+	}
+	var shape struct {
+		Code    int
+		Error   string
+		Message string
+		Details struct {
+			Code, Kind, Text, Message, Advice, AdviceText, Reference string
+			Params                                                   map[string]string
+			Microsoft                                                *failure.Evidence
+		}
+	}
+	decoder := json.NewDecoder(strings.NewReader(a.text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&shape); err != nil {
+		w.t.Fatalf("%s = %s, which has not the shape of an error: %v", what, a.text, err)
+	}
+	d := shape.Details
+	sentence, advice := code.Template()
+	if shape.Code != a.status || d.Code != string(code) || d.Kind != string(f.Kind()) || d.Text != sentence || d.AdviceText != advice {
+		w.t.Errorf("%s = %s, want %s", what, a.text, code)
+	}
+	if shape.Error != "AzurePartner::"+strings.ReplaceAll(title(string(code)), " ", "") {
+		w.t.Errorf("%s = error %s, want the name of %s", what, shape.Error, code)
+	}
+	if shape.Message == "" || shape.Message != d.Message || strings.Contains(shape.Message, "__") || d.Params == nil {
+		w.t.Errorf("%s = %s, want a filled sentence", what, a.text)
+	}
+	if d.Reference == "" || d.Reference != a.header.Get("X-Reference") || !strings.Contains(w.log.String(), d.Reference) {
+		w.t.Errorf("%s = reference %q, want the one of the header and of the log", what, d.Reference)
+	}
+	if after := w.changes(); after != before {
+		w.t.Errorf("%s was refused but changed:\n%s", what, strings.TrimPrefix(after, before))
+	}
+	return a
+}
+
+// accepted checks that r is answered with status.
+func (w *world) accepted(r request, status int) answer {
+	w.t.Helper()
+	a := w.send(r)
+	if a.status != status {
+		w.t.Fatalf("%s %s = %d %s, want %d", r.method, r.path, a.status, a.text, status)
+	}
+	return a
+}
+
+func title(code string) string {
+	words := strings.Split(code, "_")
+	for i, word := range words {
+		words[i] = strings.ToUpper(word[:1]) + word[1:]
+	}
+	return strings.Join(words, " ")
+}
+
+// syncBuffer is a log that requests write and tests read.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer // guarded by mu
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// fakeNonces remembers for ever.
+type fakeNonces struct {
+	mu    sync.Mutex
+	seen  map[string]bool // guarded by mu
+	until time.Time       // of the last one; guarded by mu
+	err   error
+}
+
+func (f *fakeNonces) RememberNonce(_ context.Context, key, nonce string, _, until time.Time) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return false, f.err
+	}
+	fresh := !f.seen[key+" "+nonce]
+	f.seen[key+" "+nonce], f.until = true, until
+	return fresh, nil
+}
+
+// fakeAccounts is the platform's directory of people.
+type fakeAccounts struct {
+	mu       sync.Mutex
+	accounts map[string]controller.Account
+	users    map[string]string // user → account
+	err      error             // instead of an answer
+	asked    int               // guarded by mu
+}
+
+func newFakeAccounts() *fakeAccounts {
+	return &fakeAccounts{
+		accounts: map[string]controller.Account{
+			accountP:  {ID: accountP, Type: controller.Admin, Name: "Cloud Market"},
+			accountR1: {ID: accountR1, Type: controller.Reseller, ParentID: accountP, Name: "Distributor"},
+			accountR2: {ID: accountR2, Type: controller.Reseller, ParentID: accountR1, Name: "Fabrikam"},
+			accountR3: {ID: accountR3, Type: controller.Reseller, ParentID: accountR1, Name: "Contoso"},
+			accountC:  {ID: accountC, Type: controller.Customer, ParentID: accountR2, Name: "Customer"},
+		},
+		users: map[string]string{userP: accountP, userR1: accountR1, userR2: accountR2, userR3: accountR3, userC: accountC},
+	}
+}
+
+func (f *fakeAccounts) UserAccount(ctx context.Context, in tenant.Instance, identity string) (controller.Account, error) {
+	return f.Account(ctx, in, f.users[identity])
+}
+
+func (f *fakeAccounts) Account(_ context.Context, _ tenant.Instance, id string) (controller.Account, error) {
+	f.mu.Lock()
+	f.asked++
+	f.mu.Unlock()
+	if f.err != nil {
+		return controller.Account{}, f.err
+	}
+	account, ok := f.accounts[id]
+	if !ok {
+		return controller.Account{}, failure.New(failure.NotFound)
+	}
+	return account, nil
+}
+
+func trust(prefix string) func(*hooks.Config) {
+	return func(cfg *hooks.Config) { cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix(prefix)} }
+}
