@@ -1,0 +1,72 @@
+// Command sandbox runs the connector between a simulated Microsoft and a simulated platform, for people to try it and
+// for the walk that checks the whole way. It is in no image.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"azure-partner-connector/sandbox/walk"
+	"azure-partner-connector/sandbox/world"
+)
+
+// panelAddress is where the panel listens unless it is taken.
+const panelAddress = "127.0.0.1:8484"
+
+func main() {
+	walking := flag.Bool("walk", false, "go the whole way without a person, checking every step, and exit")
+	listen := flag.String("listen", panelAddress, "address of the panel")
+	verbose := flag.Bool("v", false, "log what all parts do to standard error")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Stdout, *walking, *listen, *verbose); err != nil {
+		fmt.Fprintln(os.Stderr, "sandbox:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out io.Writer, walking bool, listen string, verbose bool) (err error) {
+	cfg := world.Config{}
+	if verbose {
+		cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	if !walking {
+		cfg.PanelListen = listen
+	}
+	w, err := world.Start(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := w.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	if walking {
+		return walk.Run(ctx, w, out)
+	}
+	if err := w.Install(ctx); err != nil {
+		return err
+	}
+	welcome(out, w)
+	<-ctx.Done()
+	return nil
+}
+
+func welcome(out io.Writer, w *world.World) {
+	fmt.Fprintf(out, "The sandbox is ready. Open the panel:\n\n    %s\n\n", w.PanelURL)
+	fmt.Fprintf(out, "Sign in at the simulated Microsoft with one of these accounts and the password %s:\n\n", world.Password)
+	for _, a := range world.MicrosoftAccounts() {
+		fmt.Fprintf(out, "    %-32s %s\n", a.UPN, a.About)
+	}
+	fmt.Fprintf(out, "\nThe clock and Microsoft's moods are at %s/_sim/, metrics at %s/metrics.\nCtrl-C ends the sandbox and removes what it stored.\n",
+		w.Microsoft.ControlURL(), w.PrivateURL)
+}

@@ -1,0 +1,213 @@
+package walk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"azure-partner-connector/sandbox/microsoft"
+	"azure-partner-connector/sandbox/world"
+)
+
+// begun is a consent that was begun.
+type begun struct {
+	ID  string `json:"id"`
+	URL string `json:"url"`
+}
+
+// consentView is what the screen polls.
+type consentView struct {
+	Status  string `json:"status"`
+	Failure *struct {
+		Code string `json:"code"`
+	} `json:"failure"`
+}
+
+func visitor(upn string) microsoft.Visitor {
+	return microsoft.Visitor{UPN: upn, Password: world.Password, ApproveMFA: true, Accept: true}
+}
+
+// visit opens a consent link, signs in at Microsoft, and returns the page on which the person ends.
+func (w *walker) visit(ctx context.Context, link string, v microsoft.Visitor, press bool) (page string, err error) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return "", err
+	}
+	browser := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	method := http.MethodGet
+	if press {
+		if _, _, err := fetch(ctx, browser, http.MethodGet, link, http.StatusOK); err != nil {
+			return "", fmt.Errorf("opening the landing page: %w", err)
+		}
+		method = http.MethodPost // its Continue button
+	}
+	_, signIn, err := fetch(ctx, browser, method, link, http.StatusSeeOther)
+	if err != nil {
+		return "", fmt.Errorf("going on to Microsoft: %w", err)
+	}
+	callback, err := microsoft.SignIn(ctx, browser, signIn, v)
+	if err != nil {
+		return "", err
+	}
+	_, done, err := fetch(ctx, browser, http.MethodGet, callback.String(), http.StatusSeeOther)
+	if err != nil {
+		return "", errors.New("the callback did not lead on to its page")
+	}
+	if strings.Contains(done, "code=") {
+		return "", errors.New("the authorization code is still in the address bar")
+	}
+	page, _, err = fetch(ctx, browser, http.MethodGet, done, 0)
+	return page, err
+}
+
+// fetch returns a page's text, or where it redirects to. A want of 0 takes any status.
+func fetch(ctx context.Context, browser *http.Client, method, address string, want int) (page, location string, err error) {
+	request, err := http.NewRequestWithContext(ctx, method, address, nil)
+	if err != nil {
+		return "", "", err
+	}
+	answer, err := browser.Do(request)
+	if err != nil {
+		return "", "", err
+	}
+	defer answer.Body.Close()
+	content, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return "", "", err
+	}
+	if want != 0 && answer.StatusCode != want {
+		return "", "", fmt.Errorf("the answer is %s, want %d", answer.Status, want)
+	}
+	if to := answer.Header.Get("Location"); to != "" {
+		at, err := request.URL.Parse(to)
+		if err != nil {
+			return "", "", err
+		}
+		location = at.String()
+	}
+	return html.UnescapeString(string(content)), location, nil
+}
+
+// attempt runs the automatic procedure of Alpine Cloud with some account, and returns the final page and how the
+// consent ended.
+func (w *walker) attempt(ctx context.Context, v microsoft.Visitor) (page string, c consentView, err error) {
+	tenantID := w.world.TenantOf(world.Rita).ID
+	var b begun
+	if err := w.call(ctx, world.Rita, http.MethodPost, tenantID, "consents", nil, &b); err != nil {
+		return "", c, err
+	}
+	if page, err = w.visit(ctx, b.URL, v, false); err != nil {
+		return "", c, err
+	}
+	err = w.call(ctx, world.Rita, http.MethodGet, tenantID, "consents/"+url.PathEscape(b.ID), nil, &c)
+	return page, c, err
+}
+
+func (w *walker) refuse(ctx context.Context, upn, code, says string) (string, error) {
+	page, c, err := w.attempt(ctx, visitor(upn))
+	if err != nil {
+		return "", err
+	}
+	if c.Status != "failed" || c.code() != code {
+		return "", fmt.Errorf("the consent ended as %s (%s), want %s", c.Status, c.code(), code)
+	}
+	if !strings.Contains(page, says) {
+		return "", fmt.Errorf("the page does not say %q", says)
+	}
+	st, err := w.status(ctx, world.Rita)
+	if err == nil && st.State != "absent" {
+		err = fmt.Errorf("the status is %s, want it unchanged", st.State)
+	}
+	return "signed in as " + upn + ", refused as " + code + ", nothing stored", err
+}
+
+func refuseDirectory(ctx context.Context, w *walker) (string, error) {
+	_, c, err := w.attempt(ctx, visitor(world.CoralAdmin))
+	var stays *microsoft.PageError
+	if errors.As(err, &stays) {
+		return "Microsoft itself keeps " + world.CoralAdmin + " out, nothing stored", nil
+	}
+	if err == nil {
+		err = fmt.Errorf("the consent ended as %+v, want Microsoft's own refusal", c)
+	}
+	return "", err
+}
+
+func refuseNoMFA(ctx context.Context, w *walker) (string, error) {
+	return w.refuse(ctx, world.AlpineNoMFA, "mfa_missing", "without multi-factor authentication")
+}
+
+func automatic(ctx context.Context, w *walker) (string, error) {
+	page, c, err := w.attempt(ctx, visitor(world.AlpineAdmin))
+	if err != nil {
+		return "", err
+	}
+	const says = "The consent has been granted successfully. The authorization code has been sent"
+	if !strings.Contains(page, says) {
+		return "", fmt.Errorf("the page does not say %q", says)
+	}
+	if c.Status != "succeeded" {
+		return "", fmt.Errorf("the consent is %s, want succeeded", c.Status)
+	}
+	return w.active(ctx, world.Rita, world.AlpineAdmin)
+}
+
+// active checks that a tenant's token is as good as it can be.
+func (w *walker) active(ctx context.Context, login, upn string) (string, error) {
+	st, err := w.status(ctx, login)
+	if err != nil {
+		return "", err
+	}
+	if st.State != "active" || st.MFA != "yes" || st.ConsentedBy == nil || st.ConsentedBy.Username != upn {
+		return "", fmt.Errorf("the status is %+v, want active with MFA proven by %s", st, upn)
+	}
+	return fmt.Sprintf("active, MFA proven, all three APIs answer, %d days left, consented by %s", st.DaysLeft, upn), st.works()
+}
+
+var claimCode = regexp.MustCompile(`[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}`)
+
+func manual(ctx context.Context, w *walker) (string, error) {
+	tenantID := w.world.TenantOf(world.Bjorn).ID
+	var link begun
+	if err := w.call(ctx, world.Bjorn, http.MethodPost, tenantID, "consentLink", nil, &link); err != nil {
+		return "", err
+	}
+	page, err := w.visit(ctx, link.URL, visitor(world.BalticAdmin), true)
+	if err != nil {
+		return "", err
+	}
+	code := claimCode.FindString(page)
+	if code == "" {
+		return "", errors.New("the page shows no claim code")
+	}
+	st, err := w.status(ctx, world.Bjorn)
+	if err != nil {
+		return "", err
+	}
+	if st.State != "pending" || st.Pending == nil || st.Pending.ConsentedBy.Username != world.BalticAdmin {
+		return "", fmt.Errorf("the status is %+v, want pending by %s", st, world.BalticAdmin)
+	}
+	err = w.call(ctx, world.Bjorn, http.MethodPost, tenantID, "redeem", map[string]string{"code": "0000-0000-0000"}, nil)
+	var refused *refusal
+	if !errors.As(err, &refused) || refused.Details.Code != "claim_wrong" {
+		return "", fmt.Errorf("a wrong claim code was answered with %v", err)
+	}
+	if err := w.call(ctx, world.Bjorn, http.MethodPost, tenantID, "redeem", map[string]string{"code": code}, nil); err != nil {
+		return "", err
+	}
+	return w.active(ctx, world.Bjorn, world.BalticAdmin)
+}
+
+func (c consentView) code() string {
+	if c.Failure == nil {
+		return "no failure"
+	}
+	return c.Failure.Code
+}

@@ -1,0 +1,73 @@
+package walk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"azure-partner-connector/sandbox/world"
+)
+
+func importPackage(ctx context.Context, w *walker) (string, error) {
+	imported, err := w.world.Package(ctx)
+	return fmt.Sprintf("%s, version %s-%s", imported.PackageID, imported.Version, imported.Release), err
+}
+
+func createInstance(ctx context.Context, w *walker) (string, error) {
+	in, err := w.world.Instance(ctx)
+	if err != nil {
+		return "", err
+	}
+	root, _ := w.world.Platform.Resource(in.RootID)
+	aps, _ := root["aps"].(map[string]any)
+	if aps["status"] != "aps:ready" {
+		return "", fmt.Errorf("the root resource is %v, want aps:ready", aps["status"])
+	}
+	if kept := root["applicationSecret"]; kept != "" && kept != nil {
+		return "", errors.New("the platform still keeps a copy of the application's secret")
+	}
+	return "the root resource is ready, and the platform keeps no copy of the secret", nil
+}
+
+func createTenants(ctx context.Context, w *walker) (string, error) {
+	if err := w.world.Tenants(ctx); err != nil {
+		return "", err
+	}
+	for _, login := range []string{world.Rita, world.Bjorn} {
+		st, err := w.status(ctx, login)
+		if err != nil {
+			return "", err
+		}
+		if st.State != "absent" {
+			return "", fmt.Errorf("the status of %s is %s, want absent", w.world.TenantOf(login).Name, st.State)
+		}
+	}
+	return "both are ready, and their status is absent", nil
+}
+
+func refuseUnsigned(ctx context.Context, w *walker) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.world.HooksURL+"/tenant/"+w.world.TenantOf(world.Rita).ID+"/tokenStatus", nil)
+	if err != nil {
+		return "", err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusUnauthorized {
+		return "", fmt.Errorf("it was answered with %s, want 401", answer.Status)
+	}
+	return "401", nil
+}
+
+func refuseForeign(ctx context.Context, w *walker) (string, error) {
+	err := w.call(ctx, world.Bjorn, http.MethodPost, w.world.TenantOf(world.Rita).ID, "consents", nil, nil)
+	var refused *refusal
+	if !errors.As(err, &refused) || refused.Code != http.StatusForbidden && refused.Code != http.StatusNotFound {
+		return "", fmt.Errorf("the answer was %v, want a refusal", err)
+	}
+	return strings.TrimSuffix(refused.Message, "."), nil
+}

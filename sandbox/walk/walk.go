@@ -1,0 +1,59 @@
+// Package walk goes the whole way through the sandbox without a person, and checks every step.
+package walk
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"azure-partner-connector/sandbox/world"
+)
+
+// A step is one line of the walk: what is done, and what was checked when it went well.
+type step struct {
+	name string
+	run  func(ctx context.Context, w *walker) (checked string, err error)
+}
+
+// walker is who goes.
+type walker struct {
+	world *world.World
+}
+
+// patience is how long the walk waits, in real time, for what the connector does by itself.
+const patience = 30 * time.Second
+
+// Run goes through a started sandbox in which nothing is installed yet, prints a line a step, and returns the first
+// failure.
+func Run(ctx context.Context, w *world.World, out io.Writer) error {
+	traveller := &walker{w}
+	for i, s := range steps() {
+		checked, err := s.run(ctx, traveller)
+		if err != nil {
+			fmt.Fprintf(out, "✗ %2d  %s: %v\n", i+1, s.name, err)
+			return fmt.Errorf("step %d, %s: %w", i+1, s.name, err)
+		}
+		fmt.Fprintf(out, "✓ %2d  %s — %s\n", i+1, s.name, checked)
+	}
+	return nil
+}
+
+func steps() []step {
+	return []step{
+		{"the platform imports the package", importPackage},
+		{"the platform creates the instance through signed hooks", createInstance},
+		{"two resellers get a tenant each", createTenants},
+		{"an unsigned hook is refused", refuseUnsigned},
+		{"a reseller cannot reach another's tenant", refuseForeign},
+		{"a consent of a foreign directory is refused", refuseDirectory},
+		{"a consent without MFA is refused", refuseNoMFA},
+		{"automatic procedure of Alpine Cloud", automatic},
+		{"manual procedure of Baltic IT: link, sign-in, claim code", manual},
+		{"an access token for each API is lent and works", lend},
+		{"the clock moves 10 days: Alpine Cloud is renewed", renewal},
+		{"the clock moves to day 91: Alpine Cloud lives on", longLife},
+		{"Baltic IT, not renewed since, is told the truth", honest},
+		{"the history tells who did what", history},
+	}
+}

@@ -1,0 +1,145 @@
+package world
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+
+	azurepartner "azure-partner-connector"
+	"azure-partner-connector/connector/platform/pack"
+	"azure-partner-connector/sandbox/platform"
+	"azure-partner-connector/schemas"
+	uiextension "azure-partner-connector/ui-extension"
+)
+
+// A Tenant is a reseller's tenant in the sandbox.
+type Tenant struct {
+	ID        string // aps.id
+	AccountID string
+	Name      string
+}
+
+// installation is what Install made.
+type installation struct {
+	files    fs.FS // of the package
+	instance platform.CreatedInstance
+	borrower platform.CreatedInstance
+	tenants  map[string]Tenant // user name → the tenant of his account
+	people   []platform.User   // in the order in which they are shown
+}
+
+// Package builds the real package and imports it into the platform.
+func (w *World) Package(ctx context.Context) (platform.Imported, error) {
+	p, err := pack.Load(azurepartner.Manifest(), schemas.Files, uiextension.Files())
+	if err != nil {
+		return platform.Imported{}, err
+	}
+	archive, err := p.Build()
+	if err != nil {
+		return platform.Imported{}, err
+	}
+	if w.installed.files, err = zip.NewReader(bytes.NewReader(archive), int64(len(archive))); err != nil {
+		return platform.Imported{}, fmt.Errorf("reading the package: %w", err)
+	}
+	return w.Platform.Import(ctx, archive)
+}
+
+// Instance creates the instance at the connector. The Azure CSP application, which borrows access tokens, exists
+// beforehand: its id is on the instance's allow list.
+func (w *World) Instance(ctx context.Context) (platform.CreatedInstance, error) {
+	key, shared := borrowerCredentials()
+	var err error
+	if w.installed.borrower, err = w.Platform.AddApplication("Azure CSP (NCE)", key, shared); err != nil {
+		return platform.CreatedInstance{}, err
+	}
+	w.installed.instance, err = w.Platform.CreateInstance(ctx, w.HooksURL, w.Key, w.Secret, map[string]any{
+		"cloud": "global", "applicationId": ApplicationID, "applicationSecret": applicationSecret,
+		"applicationSecretEnd": w.Clock.Now().AddDate(1, 0, 0).Format("2006-01-02"),
+		"borrowers":            []any{w.installed.borrower.ID},
+	})
+	return w.installed.instance, err
+}
+
+// Tenants makes the accounts and their users, and provisions a tenant for each of the two resellers.
+func (w *World) Tenants(ctx context.Context) error {
+	w.installed.tenants = make(map[string]Tenant)
+	alpine, err := w.reseller(ctx, "Alpine Cloud", Rita, "Rita Reseller", "alpine.onmicrosoft.com")
+	if err != nil {
+		return err
+	}
+	if _, err := w.reseller(ctx, "Baltic IT", Bjorn, "Björn Baltic", BalticDirectory); err != nil {
+		return err
+	}
+	sub, err := w.Platform.AddAccount(platform.Account{Name: "Alpine South", ParentID: alpine.AccountID})
+	if err != nil {
+		return err
+	}
+	if _, err := w.user(sub.ID, Susan, "Susan South"); err != nil {
+		return err
+	}
+	_, err = w.user(w.Platform.Provider().ID, Petra, "Petra Provider")
+	return err
+}
+
+func (w *World) reseller(ctx context.Context, company, login, name, directory string) (Tenant, error) {
+	account, err := w.Platform.AddAccount(platform.Account{Name: company})
+	if err != nil {
+		return Tenant{}, err
+	}
+	user, err := w.user(account.ID, login, name)
+	if err != nil {
+		return Tenant{}, err
+	}
+	id, err := w.Platform.CreateTenantOf(ctx, w.installed.instance.ID, account.ID, user.ID, map[string]any{"directory": directory})
+	if err != nil {
+		return Tenant{}, fmt.Errorf("provisioning the tenant of %s: %w", company, err)
+	}
+	if err := w.Platform.Link(w.installed.borrower.ID, id); err != nil {
+		return Tenant{}, err
+	}
+	t := Tenant{id, account.ID, company}
+	w.installed.tenants[login] = t
+	return t, nil
+}
+
+func (w *World) user(accountID, login, name string) (platform.User, error) {
+	u, err := w.Platform.AddUser(platform.User{Login: login, Password: platformPassword(), Name: name, AccountID: accountID})
+	if err == nil {
+		w.installed.people = append(w.installed.people, u)
+	}
+	return u, err
+}
+
+// Install registers the package, creates the instance and provisions the tenants.
+func (w *World) Install(ctx context.Context) error {
+	if _, err := w.Package(ctx); err != nil {
+		return err
+	}
+	if _, err := w.Instance(ctx); err != nil {
+		return err
+	}
+	return w.Tenants(ctx)
+}
+
+// TenantOf returns the tenant of a platform user's account.
+func (w *World) TenantOf(login string) Tenant { return w.installed.tenants[login] }
+
+// User returns a user of the platform by his login; the zero User when there is none.
+func (w *World) User(login string) platform.User {
+	for _, u := range w.installed.people {
+		if u.Login == login {
+			return u
+		}
+	}
+	return platform.User{}
+}
+
+// Borrower is the Azure CSP application that may borrow access tokens.
+func (w *World) Borrower() platform.CreatedInstance { return w.installed.borrower }
+
+// As calls an operation of a resource in the name of a platform user.
+func (w *World) As(ctx context.Context, login, method, resourceID, operation string, body []byte) platform.Answer {
+	return w.Platform.Call(ctx, platform.AsUser(w.User(login).ID), method, resourceID, operation, body)
+}

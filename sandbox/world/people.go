@@ -1,0 +1,108 @@
+package world
+
+import (
+	"fmt"
+	"time"
+
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/sandbox/microsoft"
+)
+
+// Password is the one password of everybody in the sandbox: nothing in it is worth guarding.
+const Password = "Sandbox-1"
+
+// Directories and the application registration of the simulated Microsoft.
+const (
+	AlpineDirectory   = "a1b1e000-0000-4000-8000-00000000a1b1"
+	BalticDirectory   = "ba171c00-0000-4000-8000-0000000ba171"
+	CoralDirectory    = "c0ba1000-0000-4000-8000-0000000c0ba1"
+	ApplicationID     = "5a9d0b0c-0000-4000-8000-000000005a9d"
+	applicationSecret = "sandbox~application.secret_value"
+)
+
+// Accounts of the simulated Microsoft.
+const (
+	AlpineAdmin   = "admin@alpine.onmicrosoft.com"    // everything is right
+	BalticAdmin   = "admin@baltic.onmicrosoft.com"    // everything is right, in the other directory
+	AlpineNoMFA   = "nomfa@alpine.onmicrosoft.com"    // a factor that Microsoft does not count
+	AlpineNoRoles = "office@alpine.onmicrosoft.com"   // neither Global admin nor Admin agent
+	AlpineNoAgent = "global@alpine.onmicrosoft.com"   // Global admin, not an Admin agent
+	AlpineGuest   = "guest@alpine.onmicrosoft.com"    // a guest
+	CoralAdmin    = "admin@coralcorp.onmicrosoft.com" // an administrator of somebody else
+)
+
+// An Account is one that can sign in at the simulated Microsoft.
+type Account struct {
+	UPN   string
+	About string
+}
+
+// MicrosoftAccounts are the accounts to try, with what each is good for.
+func MicrosoftAccounts() []Account {
+	return []Account{
+		{AlpineAdmin, "Alpine Cloud: Global admin and Admin agent with MFA; everything works"},
+		{BalticAdmin, "Baltic IT: the same in the other reseller's directory"},
+		{AlpineNoMFA, "Alpine Cloud: a third party's second factor, which does not count as MFA; refused"},
+		{AlpineNoAgent, "Alpine Cloud: Global admin, but no Admin agent; refused"},
+		{AlpineNoRoles, "Alpine Cloud: no roles; Microsoft itself asks for an approval"},
+		{AlpineGuest, "Alpine Cloud: a guest; refused"},
+		{CoralAdmin, "Coral Corp: an administrator of a foreign directory; refused"},
+	}
+}
+
+// seedMicrosoft makes the directories, the accounts and the application registration.
+func (w *World) seedMicrosoft() error {
+	ms := w.Microsoft
+	for _, d := range []microsoft.Directory{
+		{ID: AlpineDirectory, Domain: "alpine.onmicrosoft.com", Name: "Alpine Cloud"},
+		{ID: BalticDirectory, Domain: "baltic.onmicrosoft.com", Name: "Baltic IT"},
+		{ID: CoralDirectory, Domain: "coralcorp.onmicrosoft.com", Name: "Coral Corp"},
+	} {
+		if err := ms.AddDirectory(d); err != nil {
+			return err
+		}
+	}
+	admin := func(upn, name, directory string) microsoft.User {
+		return microsoft.User{UPN: upn, Name: name, DirectoryID: directory, MFA: microsoft.MFARequired, GlobalAdmin: true, AdminAgent: true}
+	}
+	users := []microsoft.User{
+		admin(AlpineAdmin, "Ada Alpine", AlpineDirectory),
+		admin(BalticAdmin, "Bo Baltic", BalticDirectory),
+		admin(AlpineNoMFA, "Nora Nofactor", AlpineDirectory),
+		admin(AlpineNoAgent, "Gil Global", AlpineDirectory),
+		admin(AlpineNoRoles, "Olga Office", AlpineDirectory),
+		admin(AlpineGuest, "Gus Guest", AlpineDirectory),
+		admin(CoralAdmin, "Cora Coral", CoralDirectory),
+	}
+	users[2].MFA = microsoft.MFAExternal
+	users[3].AdminAgent = false
+	users[4].GlobalAdmin, users[4].AdminAgent = false, false
+	users[5].Guest = true
+	for _, u := range users {
+		u.Password = Password
+		if err := ms.AddUser(u); err != nil {
+			return err
+		}
+	}
+	return ms.AddApplication(microsoft.Application{
+		ID: ApplicationID, Name: "Azure Partner connector", Publisher: "Larkfield Cloud Marketplace", DirectoryID: AlpineDirectory, MultiTenant: true,
+		Secrets:      []microsoft.Secret{{Value: applicationSecret, Ends: w.Clock.Now().Add(365 * 24 * time.Hour)}},
+		RedirectURIs: []microsoft.RedirectURI{{URI: w.OnboardingURL + "/callback", Type: microsoft.Web}},
+	})
+}
+
+// Names of the platform's users, who all have the same password.
+const (
+	Rita  = "rita"  // of the reseller Alpine Cloud
+	Bjorn = "bjorn" // of the reseller Baltic IT
+	Susan = "susan" // of a sub-reseller of Alpine Cloud
+	Petra = "petra" // of the provider
+)
+
+// platformPassword opens the panel for everybody.
+func platformPassword() secret.Text { return secret.New(Password) }
+
+func borrowerCredentials() (key string, shared secret.Text) {
+	return fmt.Sprintf("azure-csp-%s", random.ID()), secret.New(random.Token())
+}

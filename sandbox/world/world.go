@@ -1,0 +1,235 @@
+// Package world is the whole sandbox in one process: the real connector between a simulated Microsoft and a simulated
+// platform, on one clock that can be moved.
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"azure-partner-connector/connector/app"
+	"azure-partner-connector/connector/config"
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/seal"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/sandbox/clock"
+	"azure-partner-connector/sandbox/microsoft"
+	"azure-partner-connector/sandbox/panel"
+	"azure-partner-connector/sandbox/platform"
+)
+
+// Config is what a World needs. The zero Config is usable.
+type Config struct {
+	// Folder is where the connector keeps its database and keys. Default: a new temporary folder that Close removes.
+	Folder string
+
+	// PanelListen is where the panel listens. Default: a free port of the loopback.
+	PanelListen string
+
+	// Database names a MySQL database (user:password@tcp(host:port)/name) to use instead of an SQLite file.
+	Database secret.Text
+
+	// Tick is how often the connector looks for what is due. Default: 500 ms.
+	Tick time.Duration
+
+	// Log receives what all parts say. Default: discard.
+	Log *slog.Logger
+}
+
+// A World is a running sandbox. Its methods are safe for concurrent use.
+type World struct {
+	Clock     *clock.Clock
+	Microsoft *microsoft.Simulator
+	Platform  *platform.Platform
+
+	// HooksURL and OnboardingURL are the connector's public addresses, PrivateURL that of its metrics; PanelURL is
+	// what a person opens.
+	HooksURL, OnboardingURL, PrivateURL, PanelURL string
+
+	// Key and Secret are the connector's credentials on the platform.
+	Key    string
+	Secret secret.Text
+
+	cfg       Config
+	ownFolder bool
+	listeners app.Listeners
+	panel     net.Listener
+	installed installation
+
+	stop    context.CancelFunc
+	running *errgroup.Group
+}
+
+// Start starts all servers. Nothing is registered or provisioned yet; Install does that.
+func Start(ctx context.Context, cfg Config) (*World, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Tick == 0 {
+		cfg.Tick = 500 * time.Millisecond
+	}
+	if cfg.PanelListen == "" {
+		cfg.PanelListen = "127.0.0.1:0"
+	}
+	w := &World{Clock: &clock.Clock{}, cfg: cfg, Key: "sandbox-" + random.ID(), Secret: secret.New(random.Token()), running: new(errgroup.Group)}
+	if err := w.start(ctx); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+func (w *World) start(ctx context.Context) error {
+	if err := w.furnish(); err != nil {
+		return err
+	}
+	var err error
+	w.Microsoft, err = microsoft.Start(microsoft.Config{
+		Now: w.Clock.Now, Advance: w.Clock.Advance, Log: w.cfg.Log.With("part", "microsoft"), Hostname: "localhost",
+	})
+	if err != nil {
+		return fmt.Errorf("starting the simulated Microsoft: %w", err)
+	}
+	w.Platform, err = platform.Start(platform.Config{Now: w.Clock.Now, Log: w.cfg.Log.With("part", "platform"), Development: true})
+	if err != nil {
+		return err
+	}
+	if err := w.seedMicrosoft(); err != nil {
+		return err
+	}
+	ctx, w.stop = context.WithCancel(context.WithoutCancel(ctx))
+	if err := w.startConnector(ctx); err != nil {
+		return err
+	}
+	return w.startPanel(ctx)
+}
+
+// furnish makes the folder, the keys and the listeners: every address must be known before anything is configured.
+func (w *World) furnish() error {
+	var err error
+	if w.cfg.Folder == "" {
+		if w.cfg.Folder, err = os.MkdirTemp("", "azure-partner-sandbox-"); err != nil {
+			return fmt.Errorf("making the sandbox's folder: %w", err)
+		}
+		w.ownFolder = true
+	}
+	if _, err := os.Stat(w.keys()); errors.Is(err, os.ErrNotExist) {
+		if _, err := seal.CreateFile(w.keys()); err != nil {
+			return err
+		}
+	}
+	for _, ear := range []struct {
+		listener *net.Listener
+		address  string
+		url      *string
+		path     string
+	}{
+		{&w.listeners.Hooks, "127.0.0.1:0", &w.HooksURL, "/aps"},
+		{&w.listeners.Onboarding, "127.0.0.1:0", &w.OnboardingURL, ""},
+		{&w.listeners.Private, "127.0.0.1:0", &w.PrivateURL, ""},
+		{&w.panel, w.cfg.PanelListen, &w.PanelURL, ""},
+	} {
+		if *ear.listener, err = net.Listen("tcp", ear.address); err != nil {
+			return fmt.Errorf("listening: %w", err)
+		}
+		// Microsoft allows http for redirect addresses on localhost only (microsoft-identity.md §2.5).
+		*ear.url = fmt.Sprintf("http://localhost:%d%s", (*ear.listener).Addr().(*net.TCPAddr).Port, ear.path)
+	}
+	return nil
+}
+
+func (w *World) keys() string { return filepath.Join(w.cfg.Folder, "keys.json") }
+
+// startConnector starts the real connector from a configuration file, as an operator would.
+func (w *World) startConnector(ctx context.Context) error {
+	file := filepath.Join(w.cfg.Folder, "connector.yaml")
+	if err := os.WriteFile(file, w.configuration(), 0o600); err != nil {
+		return fmt.Errorf("writing the configuration: %w", err)
+	}
+	cfg, err := config.Load(file, nil)
+	if err != nil {
+		return err
+	}
+	connector, err := app.New(ctx, cfg, app.Options{Now: w.Clock.Now, Log: w.cfg.Log.With("part", "connector"), Listeners: w.listeners})
+	if err != nil {
+		return err
+	}
+	w.running.Go(func() error { return connector.Run(ctx) })
+	return nil
+}
+
+func (w *World) configuration() []byte {
+	database := "{driver: sqlite, path: " + quoted(filepath.Join(w.cfg.Folder, "connector.db")) + "}"
+	if !w.cfg.Database.Empty() {
+		database = "{driver: mysql, dsn: " + quoted(w.cfg.Database.Reveal()) + "}"
+	}
+	return fmt.Appendf(nil, `hooks: {publicURL: %s}
+onboarding: {publicURL: %s, requestsPerMinute: 6000, requestBurst: 1000}
+database: %s
+keys: {file: %s}
+instances: [{key: %s, secret: %s}]
+renewal: {tick: %s, jitter: 1h}
+clouds:
+  - name: global
+    authority: %s
+    partnerCenter: {baseURL: %s}
+    graph: {baseURL: %s}
+    arm: {baseURL: %s}
+`, quoted(w.HooksURL), quoted(w.OnboardingURL), database, quoted(w.keys()), quoted(w.Key), quoted(w.Secret.Reveal()), w.cfg.Tick,
+		quoted(w.Microsoft.LoginURL()), quoted(w.Microsoft.PartnerCenterURL()), quoted(w.Microsoft.GraphURL()), quoted(w.Microsoft.ARMURL()))
+}
+
+// quoted is a YAML scalar: JSON strings are YAML.
+func quoted(text string) string { return fmt.Sprintf("%q", text) }
+
+func (w *World) startPanel(ctx context.Context) error {
+	handler, err := panel.New(panel.Config{Backend: backend{w}, Log: w.cfg.Log.With("part", "panel")})
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	w.running.Go(func() error {
+		if err := server.Serve(w.panel); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serving the panel: %w", err)
+		}
+		return nil
+	})
+	context.AfterFunc(ctx, func() {
+		if err := server.Close(); err != nil {
+			w.cfg.Log.Error("closing the panel", "err", err)
+		}
+	})
+	return nil
+}
+
+// Close stops everything that Start started and waits for it. A folder that Start made is removed.
+func (w *World) Close() error {
+	var errs []error
+	if w.stop != nil {
+		w.stop()
+	} else {
+		for _, l := range []net.Listener{w.listeners.Hooks, w.listeners.Onboarding, w.listeners.Private, w.panel} {
+			if l != nil {
+				errs = append(errs, l.Close())
+			}
+		}
+	}
+	errs = append(errs, w.running.Wait())
+	if w.Platform != nil {
+		errs = append(errs, w.Platform.Close())
+	}
+	if w.Microsoft != nil {
+		errs = append(errs, w.Microsoft.Close())
+	}
+	if w.ownFolder {
+		errs = append(errs, os.RemoveAll(w.cfg.Folder))
+	}
+	return errors.Join(errs...)
+}

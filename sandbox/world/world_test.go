@@ -1,0 +1,36 @@
+package world_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"azure-partner-connector/sandbox/world"
+)
+
+// start returns a sandbox with everything installed.
+func start(t *testing.T) *world.World {
+	t.Helper()
+	w, err := world.Start(t.Context(), world.Config{})
+	if err != nil {
+		t.Fatalf("Start() = %v", err)
+	}
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Errorf("Close() = %v", err)
+		}
+	})
+	if err := w.Install(t.Context()); err != nil {
+		t.Fatalf("Install() = %v", err)
+	}
+	return w
+}
+
+func TestAFreshTenantHasNoTokenAndSaysSo(t *testing.T) {
+	w := start(t)
+	answer := w.As(t.Context(), world.Rita, http.MethodGet, w.TenantOf(world.Rita).ID, "tokenStatus", nil)
+	var status struct{ State string }
+	if err := json.Unmarshal(answer.Body, &status); err != nil || answer.Status != http.StatusOK || status.State != "absent" {
+		t.Errorf("tokenStatus = %d %s, want the state absent", answer.Status, answer.Body)
+	}
+}
