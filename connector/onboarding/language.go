@@ -4,7 +4,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
-	"path"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -13,9 +13,11 @@ import (
 	"golang.org/x/text/language"
 
 	"azure-partner-connector/connector/failure"
+	uiextension "azure-partner-connector/ui-extension"
 )
 
-// The catalogues: one file per language, the English text as the key. Another language is another file.
+// The catalogues of our pages: one file per language, the English text as the key. Another language is another file; it
+// must be one of the panel's, whose catalogues hold what is said of failures.
 //
 //go:embed catalogue/*.json
 var catalogueFiles embed.FS
@@ -41,15 +43,9 @@ func loadLanguages() (*languages, error) {
 	l := &languages{names: []string{defaultLanguage}, texts: map[string]map[string]string{}}
 	for _, file := range files {
 		name := strings.TrimSuffix(file.Name(), ".json")
-		raw, err := catalogueFiles.ReadFile(path.Join("catalogue", file.Name()))
-		if err != nil {
+		if l.texts[name], err = loadTexts(name); err != nil {
 			return nil, fmt.Errorf("reading catalogue %s: %w", name, err)
 		}
-		texts := map[string]string{}
-		if err := json.Unmarshal(raw, &texts); err != nil {
-			return nil, fmt.Errorf("reading catalogue %s: %w", name, err)
-		}
-		l.texts[name] = texts
 		if name != defaultLanguage {
 			l.names = append(l.names, name)
 		}
@@ -62,6 +58,40 @@ func loadLanguages() (*languages, error) {
 	}
 	l.matcher = language.NewMatcher(tags)
 	return l, nil
+}
+
+// loadTexts returns the texts of our pages in a language, and those of the failures from the panel's catalogue.
+func loadTexts(name string) (map[string]string, error) {
+	texts, err := readTexts(catalogueFiles, "catalogue/"+name+".json")
+	if err != nil {
+		return nil, err
+	}
+	panel, err := fs.Glob(uiextension.Files(), "i18n/"+name+"_*.json")
+	if err != nil || len(panel) != 1 {
+		return nil, fmt.Errorf("the panel has %d catalogues of this language, not one", len(panel))
+	}
+	said, err := readTexts(uiextension.Files(), panel[0])
+	if err != nil {
+		return nil, err
+	}
+	for _, code := range failure.Codes() {
+		sentence, advice := code.Template()
+		for _, text := range []string{sentence, advice} {
+			if translated, ok := said[text]; ok {
+				texts[text] = translated
+			}
+		}
+	}
+	return texts, nil
+}
+
+func readTexts(files fs.FS, path string) (map[string]string, error) {
+	raw, err := fs.ReadFile(files, path)
+	if err != nil {
+		return nil, err
+	}
+	texts := map[string]string{}
+	return texts, json.Unmarshal(raw, &texts)
 }
 
 // match returns the language that suits the wishes best, the most important first; each is a list as in

@@ -4,12 +4,15 @@
   'use strict';
   var byId = function (id) { return document.getElementById(id); };
 
+  // Of the page's language the variant that the visitor prefers, as en-GB.
+  var lang = document.documentElement.lang;
+  var locale = (navigator.languages || []).find(function (l) { return l.split('-')[0] === lang; }) || lang;
+
   document.querySelectorAll('time[datetime]').forEach(function (time) {
     var at = new Date(time.dateTime);
     if (isNaN(at)) return;
     time.title = time.textContent;
-    time.textContent = new Intl.DateTimeFormat(document.documentElement.lang,
-      { dateStyle: 'long', timeStyle: 'short' }).format(at);
+    time.textContent = new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeStyle: 'short' }).format(at);
   });
 
   var copy = byId('copy');

@@ -1,0 +1,50 @@
+package onboarding_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/onboarding"
+	"azure-partner-connector/connector/seal"
+)
+
+// FuzzCallback: whatever comes back, the visitor is led to the outcome, and only bounded answers of one kind are
+// handed on.
+func FuzzCallback(f *testing.F) {
+	for _, query := range []string{
+		"", "state=a&code=b", "state=a&error=access_denied&error_subcode=cancel", "state=a&code=b&error=c", "state=a;code=b", "state=%zz",
+		"code=" + strings.Repeat("x", 17_000), "state=a&state=b&code=c", "state=%00&code=%ff", "admin_consent=True&tenant=x",
+	} {
+		f.Add(query)
+	}
+	keys, err := seal.Create()
+	if err != nil {
+		f.Fatalf("seal.Create() = %v", err)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		consents := &fake{complete: func(cb consent.Callback) (consent.Outcome, error) {
+			if cb.State == "" || cb.Code.Empty() == (cb.Error == "") || len(cb.Browser) != 43 ||
+				len(cb.State) > 2<<10 || len(cb.Code.Reveal()) > 16<<10 || len(cb.Error)+len(cb.SubCode)+len(cb.Description) > 6<<10 {
+				t.Errorf("Complete was called with %+v", cb)
+			}
+			return manualOutcome(), nil
+		}}
+		door, err := onboarding.New(onboarding.Config{
+			PublicURL: "https://onboarding.example.com", Consents: consents, Seal: keys, Now: func() time.Time { return start },
+		})
+		if err != nil {
+			t.Fatalf("New = %v", err)
+		}
+		r := httptest.NewRequest(http.MethodGet, "/callback", nil)
+		r.URL.RawQuery = query
+		w := httptest.NewRecorder()
+		door.ServeHTTP(w, r)
+		if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/done" {
+			t.Errorf("GET /callback?%q = %d to %q, want 303 to /done", query, w.Code, w.Header().Get("Location"))
+		}
+	})
+}
