@@ -186,19 +186,15 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 		return nil, nil
 	}
 	today := dayOf(now)
-	days := make([]int64, 0, slackDays+1)
-	for day := today; day < today+slackDays; day++ {
-		days = append(days, day)
-	}
-	days = append(days, nothingToSave)
 	var rows []scheduleRow
 	err := s.read(ctx, func(db *gorm.DB) error {
 		// Every tenant with an earlier day was due before its grant expired: there is nothing to skip over here.
-		var err error
-		if rows, err = dueOn(db.Where("slack_day < ?", today), now, limit); err != nil || len(rows) == limit {
+		err := dueOn(db.Where("slack_day < ?", today), now, limit).Find(&rows).Error
+		if err != nil || len(rows) == limit {
 			return err
 		}
-		rest, err := dueOn(db.Where("slack_day IN ?", days), now, limit-len(rows))
+		var rest []scheduleRow
+		err = dueOn(db.Where("slack_day IN ?", daysFrom(today)), now, limit-len(rows)).Find(&rest).Error
 		rows = append(rows, rest...)
 		return err
 	})
@@ -218,13 +214,22 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 	return tenants, nil
 }
 
-func dueOn(days *gorm.DB, now time.Time, limit int) ([]scheduleRow, error) {
+// daysFrom lists the slack days of all tenants whose grant has not expired before today. An index reads a list of days
+// in order, each from its longest due on; a range of days would have to be sorted by when they are due.
+func daysFrom(today int64) []int64 {
+	days := make([]int64, 0, slackDays+1)
+	for day := today; day < today+slackDays; day++ {
+		days = append(days, day)
+	}
+	return append(days, nothingToSave)
+}
+
+// dueOn selects who is due and free among the tenants of some slack days.
+func dueOn(days *gorm.DB, now time.Time, limit int) *gorm.DB {
 	at := instantOf(now)
-	var rows []scheduleRow
-	err := days.Select("tenant_id", "expires_at", "slack_day").
+	return days.Select("tenant_id", "expires_at", "slack_day").
 		Where("due_at <= ? AND (lease_until IS NULL OR lease_until < ?)", at, at).
-		Order("slack_day, due_at").Limit(limit).Find(&rows).Error
-	return rows, err
+		Order("slack_day, due_at").Limit(limit)
 }
 
 // Lease implements token.Store. It advances the version of the schedule, so that whoever held the lease before, and let

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -168,7 +169,7 @@ func TestDue(t *testing.T) {
 		s := db.Open(t)
 		day := 24 * time.Hour
 		ago := func(days int) time.Time { return noon.Add(-time.Duration(days) * day) }
-		var tenants = map[string]string{} // tenant ID → name in this test
+		tenants := map[string]string{} // tenant ID → name in this test
 		add := func(name string, issued, due time.Time) token.Schedule {
 			schedule := addScheduled(t, s, issued, due)
 			tenants[schedule.TenantID] = name
@@ -230,6 +231,14 @@ func TestDueFollowsTheGrant(t *testing.T) {
 		}
 		check(first.TenantID, second.TenantID)
 	})
+}
+
+// TestDueReadsAnIndexOnly looks at how SQLite answers, because that decides whether a million tenants can be served.
+func TestDueReadsAnIndexOnly(t *testing.T) {
+	plan, err := store.DuePlan(t.Context(), storetest.New(t), noon)
+	if err != nil || !strings.Contains(plan, "COVERING INDEX schedules_due") || strings.Contains(plan, "TEMP B-TREE") {
+		t.Errorf("the plan of Due() = %q, %v, want the index schedules_due and no sorting", plan, err)
+	}
 }
 
 // TestEveryoneIsServed lets replicas work off what is due: each tenant is leased by exactly one of them.

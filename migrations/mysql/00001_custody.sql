@@ -70,7 +70,7 @@ CREATE TABLE IF NOT EXISTS grants (
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- slack_day is the day, counted from 1970, on which the active grant expires; a large number when there is nothing to
--- save. With it in front, the due tenants with the least slack are read from one end of the index.
+-- save. With it in front, the due tenants with the least slack are read from one end of the index, and from it alone.
 CREATE TABLE IF NOT EXISTS schedules (
     tenant_id       VARCHAR(64)  NOT NULL,
     due_at          DATETIME(3)  NULL,             -- NULL: not scheduled
@@ -85,7 +85,7 @@ CREATE TABLE IF NOT EXISTS schedules (
     failure         TEXT         NULL,             -- JSON
     version         BIGINT       NOT NULL,
     PRIMARY KEY (tenant_id),
-    KEY schedules_due (slack_day, due_at),
+    KEY schedules_due (slack_day, due_at, lease_until, expires_at),
     CONSTRAINT schedules_tenant FOREIGN KEY (tenant_id) REFERENCES tenants (id)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 

@@ -70,7 +70,7 @@ CREATE INDEX grants_consented ON grants (slot, consented_at);
 CREATE INDEX grants_unclaimed ON grants (slot, consented_at);
 
 -- slack_day is the day, counted from 1970, on which the active grant expires; a large number when there is nothing to
--- save. With it in front, the due tenants with the least slack are read from one end of the index.
+-- save. With it in front, the due tenants with the least slack are read from one end of the index, and from it alone.
 CREATE TABLE schedules (
     tenant_id       TEXT    NOT NULL,
     due_at          TEXT,                 -- NULL: not scheduled
@@ -87,7 +87,7 @@ CREATE TABLE schedules (
     PRIMARY KEY (tenant_id),
     FOREIGN KEY (tenant_id) REFERENCES tenants (id)
 ) STRICT;
-CREATE INDEX schedules_due ON schedules (slack_day, due_at);
+CREATE INDEX schedules_due ON schedules (slack_day, due_at, lease_until, expires_at, tenant_id);
 
 CREATE TABLE consents (
     id                   TEXT    NOT NULL,

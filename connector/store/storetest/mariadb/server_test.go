@@ -5,20 +5,18 @@ import (
 	"database/sql"
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"azure-partner-connector/connector/store/storetest/mariadb"
 )
 
 func TestServer(t *testing.T) {
-	// The server may run as another account, to which TempDir's folders are closed.
-	folder, err := os.MkdirTemp("", "open-*")
-	if err != nil {
-		t.Fatalf("MkdirTemp() = _, %v", err)
-	}
-	t.Cleanup(func() { _ = os.Remove(folder) })
-	if err := os.Chmod(folder, 0o755); err != nil {
-		t.Fatalf("Chmod() = %v", err)
+	folder := t.TempDir()
+	for _, open := range []string{folder, filepath.Dir(folder)} { // the server may run as another account
+		if err := os.Chmod(open, 0o755); err != nil {
+			t.Fatalf("Chmod() = %v", err)
+		}
 	}
 	t.Setenv("TMPDIR", folder)
 	server, err := mariadb.Start(t.Context())
