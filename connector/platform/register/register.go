@@ -1,0 +1,307 @@
+// Package register brings the application onto a platform: it imports the package, creates or upgrades the instance,
+// and reads back whether that is what the platform has (aps-protocol.md §7).
+package register
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/platform/pack"
+	"azure-partner-connector/connector/secret"
+)
+
+// Config says what to register where.
+type Config struct {
+	// Operations is the address of the platform's operations API, as https://host:8440. Required.
+	Operations string
+	// User and Password open the operations API. Required.
+	User     string
+	Password secret.Text
+
+	// Controller is the address of the platform's APS controller, as https://host:6308. Required.
+	Controller string
+
+	// HTTP makes the connections. The platform may take minutes over an import. Required.
+	HTTP *http.Client
+
+	// Package is what to register. Required.
+	Package *pack.Package
+	// PackageURL is where the platform can fetch the package. Default: it is sent, which platforms may refuse for
+	// packages of more than a few megabytes.
+	PackageURL string
+
+	// Endpoint is the public address of our hooks, without a trailing slash. Required.
+	Endpoint string
+	// Network is how the platform reaches it: proxy, public or backnet (aps-protocol.md §2.5). Default: proxy.
+	Network string
+	// Key and Secret are the OAuth credentials that platform and connector share. Required.
+	Key    string
+	Secret secret.Text
+
+	// Settings are the first properties of a new root resource; an existing one keeps its own.
+	Settings map[string]any
+
+	// RootID is the root resource that we know for the key. Default: found by the key, which platforms need not tell.
+	RootID string
+
+	// Progress gets one line for every step. Default: nobody is told.
+	Progress func(line string)
+
+	// Wait pauses between two looks at an upgrade that the platform makes in the background. Default: a timer.
+	Wait func(ctx context.Context, d time.Duration) error
+}
+
+// A Result tells what the platform has now, and what was done for it.
+type Result struct {
+	Application int    // number in the operations API
+	Instance    int    // number in the operations API
+	RootID      string // aps.id of the root resource
+	Version     string // version-release
+
+	Imported, Created, Upgraded bool
+}
+
+// Upgrades run in the background; these bound how long their end is awaited.
+const (
+	looks = 60
+	pause = 5 * time.Second
+)
+
+// check fills in defaults and refuses what is missing.
+func (cfg *Config) check() error {
+	for name, address := range map[string]string{"operations address": cfg.Operations, "controller address": cfg.Controller, "endpoint": cfg.Endpoint} {
+		u, err := url.Parse(address)
+		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			return fmt.Errorf("register: the %s is not an absolute http or https address", name)
+		}
+		if u.User != nil {
+			return fmt.Errorf("register: the %s holds a user; give user and password on their own", name)
+		}
+	}
+	switch {
+	case cfg.HTTP == nil:
+		return errors.New("register: an HTTP client is required")
+	case cfg.Package == nil:
+		return errors.New("register: a package is required")
+	case cfg.User == "" || cfg.Password.Empty():
+		return errors.New("register: user and password of the operations API are required")
+	case cfg.Key == "" || cfg.Secret.Empty():
+		return errors.New("register: key and secret of the instance are required")
+	}
+	if cfg.Network == "" {
+		cfg.Network = "proxy"
+	}
+	if cfg.Progress == nil {
+		cfg.Progress = func(string) {}
+	}
+	if cfg.Wait == nil {
+		cfg.Wait = timer
+	}
+	cfg.Endpoint = strings.TrimRight(cfg.Endpoint, "/")
+	return nil
+}
+
+func timer(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// Register makes the platform have this version of the package and an instance of it at our endpoint. What is already
+// so is left alone, so that a second call changes nothing and a call that broke off can be repeated. Errors of the
+// platform are *failure.Error (platform_refused with its own words, platform_unavailable).
+func Register(ctx context.Context, cfg Config) (Result, error) {
+	if err := cfg.check(); err != nil {
+		return Result{}, err
+	}
+	c := &client{cfg: cfg}
+	v, release := cfg.Package.Version()
+	want := version{v, release}
+	cfg.Progress("Signing in at " + cfg.Operations)
+	if err := c.login(ctx); err != nil {
+		return Result{}, fmt.Errorf("signing in at the operations API: %w", err)
+	}
+	application, found, err := c.instances(ctx)
+	if err != nil {
+		return Result{}, fmt.Errorf("looking for instances: %w", err)
+	}
+	ours, err := c.choose(found)
+	if err != nil {
+		return Result{}, err
+	}
+	result := Result{Application: application, Version: want.String()}
+	switch {
+	case ours == nil:
+		err = c.install(ctx, want, &result)
+	case ours.version == want:
+		cfg.Progress(fmt.Sprintf("Instance %d has version %s already", ours.number, want))
+		result.Instance, result.RootID = ours.number, ours.root
+	case ours.version.newerThan(want):
+		return Result{}, fmt.Errorf("instance %d has version %s, which is newer than %s", ours.number, ours.version, want)
+	default:
+		err = c.upgrade(ctx, want, *ours, &result)
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	return result, c.verify(ctx, want, &result)
+}
+
+// choose returns our instance among those of the package; nil when there is none. A platform that does not tell the
+// keys of its instances leaves it to the caller to name the root.
+func (c *client) choose(found []instance) (*instance, error) {
+	silent := false
+	for i, in := range found {
+		silent = silent || in.key == ""
+		if c.cfg.RootID != "" && in.root == c.cfg.RootID || c.cfg.RootID == "" && in.key == c.cfg.Key {
+			return &found[i], nil
+		}
+	}
+	switch {
+	case c.cfg.RootID != "":
+		return nil, fmt.Errorf("the platform has no instance with the root resource %s", c.cfg.RootID)
+	case silent:
+		return nil, fmt.Errorf("the platform has %d instances of the package and does not tell their keys; name the root resource of yours, or remove them", len(found))
+	}
+	return nil, nil
+}
+
+// bring imports our version of the package unless the platform has it.
+func (c *client) bring(ctx context.Context, want version, result *Result) error {
+	there, err := c.imported(ctx, want)
+	if err != nil {
+		return fmt.Errorf("looking for the package: %w", err)
+	}
+	if there {
+		c.cfg.Progress("Package " + want.String() + " is imported already")
+		return nil
+	}
+	c.cfg.Progress("Importing package " + c.cfg.Package.ID() + " " + want.String())
+	if err := c.importPackage(ctx); err != nil {
+		return fmt.Errorf("importing the package: %w", err)
+	}
+	result.Imported = true
+	return nil
+}
+
+func (c *client) install(ctx context.Context, want version, result *Result) error {
+	if err := c.bring(ctx, want, result); err != nil {
+		return err
+	}
+	c.cfg.Progress("Creating an instance at " + c.cfg.Endpoint)
+	root, err := c.create(ctx)
+	if err != nil {
+		return fmt.Errorf("creating the instance: %w", err)
+	}
+	result.Created, result.RootID = true, root
+	return nil
+}
+
+func (c *client) upgrade(ctx context.Context, want version, ours instance, result *Result) error {
+	if err := c.bring(ctx, want, result); err != nil {
+		return err
+	}
+	c.cfg.Progress(fmt.Sprintf("Upgrading instance %d to %s", ours.number, want))
+	if _, err := c.rpc(ctx, "pem.APS.upgradeApplicationInstance", map[string]any{"application_instance_id": ours.number}); err != nil {
+		return fmt.Errorf("upgrading the instance: %w", err)
+	}
+	result.Upgraded, result.RootID = true, ours.root
+	return nil
+}
+
+// verify reads back until the instance has the wanted version and its root is ready.
+func (c *client) verify(ctx context.Context, want version, result *Result) error {
+	c.cfg.Progress("Reading back the root resource " + result.RootID)
+	var last string
+	for look := range looks {
+		if look > 0 {
+			if err := c.cfg.Wait(ctx, pause); err != nil {
+				return fmt.Errorf("waiting for the platform: %w", err)
+			}
+		}
+		application, found, err := c.instances(ctx)
+		if err != nil {
+			return fmt.Errorf("reading back: %w", err)
+		}
+		var ours *instance
+		for i := range found {
+			if found[i].root == result.RootID {
+				ours = &found[i]
+			}
+		}
+		if ours == nil {
+			return fmt.Errorf("reading back: the platform does not list an instance with the root resource %s", result.RootID)
+		}
+		root, err := c.read(ctx, result.RootID)
+		if err != nil {
+			return fmt.Errorf("reading back: %w", err)
+		}
+		if !strings.HasPrefix(root.APS.Type, c.cfg.Package.ID()+"/") {
+			return fmt.Errorf("reading back: the root resource is of type %s", root.APS.Type)
+		}
+		if told := ours.version; root.APS.Status == "aps:ready" && (told == want || told == version{}) {
+			result.Application, result.Instance = application, ours.number
+			c.cfg.Progress(fmt.Sprintf("Instance %d is ready in version %s", ours.number, want))
+			return nil
+		}
+		last = fmt.Sprintf("%s in version %s", root.APS.Status, ours.version)
+	}
+	return failure.New(failure.PlatformRefused, "reason", "the instance did not become ready: it is "+last)
+}
+
+// Unregister removes our instance; the package stays imported. An instance that the platform does not have is no
+// error. The platform refuses while there are tenants.
+func Unregister(ctx context.Context, cfg Config) error {
+	if err := cfg.check(); err != nil {
+		return err
+	}
+	c := &client{cfg: cfg}
+	if err := c.login(ctx); err != nil {
+		return fmt.Errorf("signing in at the operations API: %w", err)
+	}
+	_, found, err := c.instances(ctx)
+	if err != nil {
+		return fmt.Errorf("looking for instances: %w", err)
+	}
+	if len(found) == 0 {
+		cfg.Progress("There is no instance")
+		return nil
+	}
+	ours, err := c.choose(found)
+	if err != nil {
+		return err
+	}
+	if ours == nil {
+		cfg.Progress("There is no instance with this key")
+		return nil
+	}
+	if ours.id == "" {
+		return fmt.Errorf("the platform does not tell the id of instance %d; remove it in the panel", ours.number)
+	}
+	cfg.Progress(fmt.Sprintf("Removing instance %d", ours.number))
+	if _, err := c.rest(ctx, http.MethodDelete, "/aps/2/applications/"+url.PathEscape(ours.id), nil, nil); err != nil {
+		return fmt.Errorf("removing the instance: %w", err)
+	}
+	_, left, err := c.instances(ctx)
+	if err != nil {
+		return fmt.Errorf("reading back: %w", err)
+	}
+	for _, in := range left {
+		if in.root == ours.root {
+			return failure.New(failure.PlatformRefused, "reason", "the instance is still there")
+		}
+	}
+	cfg.Progress("The instance is removed")
+	return nil
+}

@@ -1,0 +1,353 @@
+package register_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	azurepartner "azure-partner-connector"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/httpclient"
+	"azure-partner-connector/connector/platform/pack"
+	"azure-partner-connector/connector/platform/register"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/sandbox/platform"
+	"azure-partner-connector/schemas"
+	uiextension "azure-partner-connector/ui-extension"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The canaries must not appear in any error or progress line.
+const (
+	canarySecret   = "canary-shared-secret"
+	canaryPassword = "canary-password"
+)
+
+func release(t *testing.T, release string) *pack.Package {
+	t.Helper()
+	manifest := strings.Replace(string(azurepartner.Manifest()), "\n  release: 1\n", "\n  release: "+release+"\n", 1)
+	p, err := pack.Load([]byte(manifest), schemas.Files, uiextension.Files())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// A stage is a platform, a connector that agrees with everything unless refuse is set, and what to register.
+type stage struct {
+	p      *platform.Platform
+	refuse atomic.Bool
+	hooks  atomic.Int64
+	lines  []string
+	cfg    register.Config
+}
+
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	p, err := platform.Start(platform.Config{Development: true, AdminPassword: secret.New(canaryPassword)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Errorf("Close() = %v", err)
+		}
+	})
+	s := &stage{p: p}
+	connector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.hooks.Add(1)
+		if s.refuse.Load() && r.Method == http.MethodPost {
+			w.WriteHeader(http.StatusConflict)
+			_, _ = io.WriteString(w, `{"message":"The connector says `+canarySecret+` no."}`)
+			return
+		}
+		_, _ = io.WriteString(w, "{}")
+	}))
+	t.Cleanup(connector.Close)
+	client, err := httpclient.New(httpclient.Config{Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, password := p.Admin()
+	s.cfg = register.Config{
+		Operations: p.URL(), User: user, Password: password, Controller: p.URL() + "/", HTTP: client, Package: release(t, "1"),
+		Endpoint: connector.URL + "/aps/", Key: "azp", Secret: secret.New(canarySecret), Settings: map[string]any{"cloud": "global"},
+		Progress: func(line string) { s.lines = append(s.lines, line) },
+		Wait:     func(context.Context, time.Duration) error { return nil },
+	}
+	t.Cleanup(func() {
+		if all := strings.Join(s.lines, "\n"); strings.Contains(all, "canary") {
+			t.Errorf("progress = %s, want no secret", all)
+		}
+	})
+	return s
+}
+
+func (s *stage) register(t *testing.T) register.Result {
+	t.Helper()
+	got, err := register.Register(t.Context(), s.cfg)
+	if err != nil {
+		t.Fatalf("Register() = %v", err)
+	}
+	return got
+}
+
+func TestRegisterUpgradeUnregister(t *testing.T) {
+	s := newStage(t)
+	created := s.register(t)
+	if !created.Imported || !created.Created || created.Upgraded || created.Version != "1-1" || created.Instance == 0 || created.RootID == "" {
+		t.Errorf("Register() = %+v, want an import and a new instance", created)
+	}
+	if root, ok := s.p.Resource(created.RootID); !ok || root["cloud"] != "global" {
+		t.Errorf("Resource(root) = %v, want the settings", root)
+	}
+	if len(s.lines) < 4 {
+		t.Errorf("progress = %q, want a line for every step", s.lines)
+	}
+
+	hooks := s.hooks.Load()
+	same := created
+	same.Imported, same.Created = false, false
+	if diff := cmp.Diff(same, s.register(t)); diff != "" || s.hooks.Load() != hooks {
+		t.Errorf("Register() again made %d hooks and differs (-want +got):\n%s", s.hooks.Load()-hooks, diff)
+	}
+
+	s.cfg.Package = release(t, "2")
+	upgraded := s.register(t)
+	want := same
+	want.Imported, want.Upgraded, want.Version = true, true, "1-2"
+	if diff := cmp.Diff(want, upgraded); diff != "" {
+		t.Errorf("Register() of a newer release differs (-want +got):\n%s", diff)
+	}
+	want.Imported, want.Upgraded = false, false
+	s.cfg.RootID = created.RootID
+	if diff := cmp.Diff(want, s.register(t)); diff != "" {
+		t.Errorf("Register() of it again differs (-want +got):\n%s", diff)
+	}
+
+	s.cfg.Package = release(t, "1")
+	if _, err := register.Register(t.Context(), s.cfg); err == nil || !strings.Contains(err.Error(), "newer") {
+		t.Errorf("Register() of an older release = %v, want an error", err)
+	}
+
+	s.cfg.RootID = ""
+	for range 2 { // the second time there is nothing left to remove
+		if err := register.Unregister(t.Context(), s.cfg); err != nil {
+			t.Errorf("Unregister() = %v", err)
+		}
+	}
+	if _, ok := s.p.Resource(created.RootID); ok {
+		t.Error("Resource(root) after Unregister() is there, want it gone")
+	}
+	s.cfg.Package = release(t, "2")
+	if again := s.register(t); again.Imported || !again.Created {
+		t.Errorf("Register() after Unregister() = %+v, want a new instance without an import", again)
+	}
+}
+
+func TestRegisterSecondInstance(t *testing.T) {
+	s := newStage(t)
+	first := s.register(t)
+	s.cfg.Key = "azp-2"
+	second := s.register(t)
+	if !second.Created || second.Imported || second.RootID == first.RootID || second.Application != first.Application {
+		t.Errorf("Register() under another key = %+v, want a second instance of the application", second)
+	}
+}
+
+func TestRegisterByAddress(t *testing.T) {
+	s := newStage(t)
+	archive, err := s.cfg.Package.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/p.app.zip" {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = w.Write(archive)
+	}))
+	defer files.Close()
+	s.cfg.PackageURL = files.URL + "/other"
+	_, err = register.Register(t.Context(), s.cfg)
+	if !failure.Is(err, failure.PlatformRefused) || !strings.Contains(err.Error(), "cannot be fetched") {
+		t.Errorf("Register() with a wrong address = %v, want the platform's words", err)
+	}
+	s.cfg.PackageURL = files.URL + "/p.app.zip"
+	if got := s.register(t); !got.Imported || !got.Created {
+		t.Errorf("Register() = %+v, want an import by address", got)
+	}
+}
+
+func TestRegisterBreaksOffAndIsRepeated(t *testing.T) {
+	s := newStage(t)
+	s.refuse.Store(true)
+	_, err := register.Register(t.Context(), s.cfg)
+	if !failure.Is(err, failure.PlatformRefused) || !strings.Contains(err.Error(), "creating the instance") || !strings.Contains(err.Error(), "The connector says [redacted] no.") {
+		t.Errorf("Register() = %v, want our words and the platform's, without the secret", err)
+	}
+	s.refuse.Store(false)
+	if got := s.register(t); got.Imported || !got.Created {
+		t.Errorf("Register() again = %+v, want a new instance without another import", got)
+	}
+	s.cfg.Package = release(t, "2")
+	s.refuse.Store(true)
+	if _, err := register.Register(t.Context(), s.cfg); err == nil || !strings.Contains(err.Error(), "upgrading the instance") {
+		t.Errorf("Register() of a newer release = %v, want an error about the upgrade", err)
+	}
+	s.refuse.Store(false)
+	if got := s.register(t); got.Imported || !got.Upgraded {
+		t.Errorf("Register() again = %+v, want an upgrade without another import", got)
+	}
+}
+
+func TestUnregisterWithTenants(t *testing.T) {
+	s := newStage(t)
+	s.register(t)
+	account, err := s.p.AddAccount(platform.Account{Name: "North"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.p.CreateTenant(t.Context(), account.ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := register.Unregister(t.Context(), s.cfg); !failure.Is(err, failure.PlatformRefused) {
+		t.Errorf("Unregister() with a tenant = %v, want platform_refused", err)
+	}
+}
+
+func TestRegisterRefuses(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*register.Config)
+		want   string
+	}{
+		"no operations":      {func(c *register.Config) { c.Operations = "" }, "operations address"},
+		"controller no URL":  {func(c *register.Config) { c.Controller = "apsc:6308" }, "controller address"},
+		"user in an address": {func(c *register.Config) { c.Operations = "https://a:b@platform.test:8440" }, "give user and password"},
+		"no endpoint":        {func(c *register.Config) { c.Endpoint = "/aps" }, "endpoint"},
+		"no client":          {func(c *register.Config) { c.HTTP = nil }, "HTTP client"},
+		"no package":         {func(c *register.Config) { c.Package = nil }, "package"},
+		"no password":        {func(c *register.Config) { c.Password = secret.Text{} }, "password"},
+		"no secret":          {func(c *register.Config) { c.Secret = secret.Text{} }, "secret"},
+		"wrong password":     {func(c *register.Config) { c.Password = secret.New("canary-wrong") }, "status 401"},
+		"unknown network":    {func(c *register.Config) { c.Network = "moon" }, "no network type"},
+		"unknown root":       {func(c *register.Config) { c.RootID = "00000000-0000-4000-8000-000000000000" }, "no instance with the root resource"},
+		"nobody there":       {func(c *register.Config) { c.Operations = "http://127.0.0.1:1" }, "platform_unavailable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			tc.change(&s.cfg)
+			_, err := register.Register(t.Context(), s.cfg)
+			if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "canary") {
+				t.Errorf("Register() = %v, want an error with %q and no secret", err, tc.want)
+			}
+		})
+	}
+}
+
+// A platform that answers nonsense, or never finishes, is told about in its own words.
+func TestRegisterAtAStrangePlatform(t *testing.T) {
+	rpc := func(result string) string {
+		return "<methodResponse><params><param><value><struct>" + result + "</struct></value></param></params></methodResponse>"
+	}
+	for name, tc := range map[string]struct {
+		status int
+		answer string
+		want   string
+	}{
+		"no XML":       {200, "<html>", "XML-RPC"},
+		"gateway":      {502, "", "status 502"},
+		"no status":    {200, rpc(""), "without a status"},
+		"refused":      {200, rpc("<member><name>status</name><value><int>-1</int></value></member><member><name>error_message</name><value>Out\nof order</value></member>"), "Out of order"},
+		"silent":       {200, rpc("<member><name>status</name><value><int>-1</int></value></member>"), "did not say why"},
+		"fault":        {200, "<methodResponse><fault><value><struct><member><name>faultCode</name><value><int>1</int></value></member><member><name>faultString</name><value>No method</value></member></struct></value></fault></methodResponse>", "No method"},
+		"no token":     {200, rpc("<member><name>status</name><value><int>0</int></value></member>"), "no token"},
+		"long message": {200, rpc("<member><name>status</name><value><int>1</int></value></member><member><name>error_message</name><value>" + strings.Repeat("x", 5000) + "</value></member>"), "x…"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			strange := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(tc.status)
+				_, _ = io.WriteString(w, tc.answer)
+			}))
+			defer strange.Close()
+			s.cfg.Operations = strange.URL
+			_, err := register.Register(t.Context(), s.cfg)
+			if !failure.Is(err, failure.PlatformRefused) || !strings.Contains(err.Error(), tc.want) || len(err.Error()) > 1000 {
+				t.Errorf("Register() = %v, want platform_refused with %q", err, tc.want)
+			}
+		})
+	}
+}
+
+// silentController hides what the list of instances tells, as a platform may whose list has another form.
+type silentController struct{ next http.RoundTripper }
+
+func (s silentController) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := s.next.RoundTrip(r)
+	if err == nil && r.Method == http.MethodGet && r.URL.Path == "/aps/2/applications/" {
+		if err := resp.Body.Close(); err != nil {
+			return nil, err
+		}
+		resp.Body = io.NopCloser(strings.NewReader(`[{"id":"x"}]`))
+	}
+	return resp, err
+}
+
+func TestRegisterWhereInstancesAreNotDescribed(t *testing.T) {
+	s := newStage(t)
+	client, err := httpclient.New(httpclient.Config{Timeout: time.Minute, Transport: silentController{http.DefaultTransport}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.cfg.HTTP = client
+	made := s.register(t)
+	if _, err := register.Register(t.Context(), s.cfg); err == nil || !strings.Contains(err.Error(), "name the root resource") {
+		t.Errorf("Register() again = %v, want an error that asks for the root", err)
+	}
+	s.cfg.RootID = made.RootID
+	if got := s.register(t); got.Created || got.Upgraded {
+		t.Errorf("Register() of a known root = %+v, want nothing done", got)
+	}
+	if err := register.Unregister(t.Context(), s.cfg); err == nil || !strings.Contains(err.Error(), "in the panel") {
+		t.Errorf("Unregister() = %v, want an error that sends to the panel", err)
+	}
+}
+
+func TestRegisterStopsWaiting(t *testing.T) {
+	s := newStage(t)
+	stop := errors.New("stop")
+	s.cfg.Wait = func(context.Context, time.Duration) error { return stop }
+	client, err := httpclient.New(httpclient.Config{Timeout: time.Minute, Transport: neverReady{http.DefaultTransport}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.cfg.HTTP = client
+	if _, err := register.Register(t.Context(), s.cfg); !errors.Is(err, stop) {
+		t.Errorf("Register() = %v, want what ended the waiting", err)
+	}
+}
+
+// neverReady shows every resource as being provisioned.
+type neverReady struct{ next http.RoundTripper }
+
+func (n neverReady) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := n.next.RoundTrip(r)
+	if err == nil && strings.HasPrefix(r.URL.Path, "/aps/2/resources/") {
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return nil, err
+		}
+		resp.Body = io.NopCloser(strings.NewReader(strings.Replace(string(text), "aps:ready", "aps:provisioning", 1)))
+		resp.ContentLength = -1
+	}
+	return resp, err
+}
