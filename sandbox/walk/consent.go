@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html"
-	"io"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"regexp"
 	"strings"
@@ -34,77 +31,16 @@ func visitor(upn string) microsoft.Visitor {
 	return microsoft.Visitor{UPN: upn, Password: world.Password, ApproveMFA: true, Accept: true}
 }
 
-// visit opens a consent link, signs in at Microsoft, and returns the page on which the person ends.
-func (w *walker) visit(ctx context.Context, link string, v microsoft.Visitor, press bool) (page string, err error) {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		return "", err
-	}
-	browser := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	method := http.MethodGet
-	if press {
-		if _, _, err := fetch(ctx, browser, http.MethodGet, link, http.StatusOK); err != nil {
-			return "", fmt.Errorf("opening the landing page: %w", err)
-		}
-		method = http.MethodPost // its Continue button
-	}
-	_, signIn, err := fetch(ctx, browser, method, link, http.StatusSeeOther)
-	if err != nil {
-		return "", fmt.Errorf("going on to Microsoft: %w", err)
-	}
-	callback, err := microsoft.SignIn(ctx, browser, signIn, v)
-	if err != nil {
-		return "", err
-	}
-	_, done, err := fetch(ctx, browser, http.MethodGet, callback.String(), http.StatusSeeOther)
-	if err != nil {
-		return "", errors.New("the callback did not lead on to its page")
-	}
-	if strings.Contains(done, "code=") {
-		return "", errors.New("the authorization code is still in the address bar")
-	}
-	page, _, err = fetch(ctx, browser, http.MethodGet, done, 0)
-	return page, err
-}
-
-// fetch returns a page's text, or where it redirects to. A want of 0 takes any status.
-func fetch(ctx context.Context, browser *http.Client, method, address string, want int) (page, location string, err error) {
-	request, err := http.NewRequestWithContext(ctx, method, address, nil)
-	if err != nil {
-		return "", "", err
-	}
-	answer, err := browser.Do(request)
-	if err != nil {
-		return "", "", err
-	}
-	defer answer.Body.Close()
-	content, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return "", "", err
-	}
-	if want != 0 && answer.StatusCode != want {
-		return "", "", fmt.Errorf("the answer is %s, want %d", answer.Status, want)
-	}
-	if to := answer.Header.Get("Location"); to != "" {
-		at, err := request.URL.Parse(to)
-		if err != nil {
-			return "", "", err
-		}
-		location = at.String()
-	}
-	return html.UnescapeString(string(content)), location, nil
-}
-
 // attempt runs the automatic procedure of Alpine Cloud with some account, and returns the final page and how the
 // consent ended.
-func (w *walker) attempt(ctx context.Context, v microsoft.Visitor) (page string, c consentView, err error) {
+func (w *walker) attempt(ctx context.Context, v microsoft.Visitor) (page world.Page, c consentView, err error) {
 	tenantID := w.world.TenantOf(world.Rita).ID
 	var b begun
 	if err := w.call(ctx, world.Rita, http.MethodPost, tenantID, "consents", nil, &b); err != nil {
-		return "", c, err
+		return page, c, err
 	}
-	if page, err = w.visit(ctx, b.URL, v, false); err != nil {
-		return "", c, err
+	if page, err = w.world.Visit(ctx, world.NewBrowser(), b.URL, v); err != nil {
+		return page, c, err
 	}
 	err = w.call(ctx, world.Rita, http.MethodGet, tenantID, "consents/"+url.PathEscape(b.ID), nil, &c)
 	return page, c, err
@@ -118,7 +54,7 @@ func (w *walker) refuse(ctx context.Context, upn, code, says string) (string, er
 	if c.Status != "failed" || c.code() != code {
 		return "", fmt.Errorf("the consent ended as %s (%s), want %s", c.Status, c.code(), code)
 	}
-	if !strings.Contains(page, says) {
+	if !strings.Contains(page.Text, says) {
 		return "", fmt.Errorf("the page does not say %q", says)
 	}
 	st, err := w.status(ctx, world.Rita)
@@ -150,7 +86,7 @@ func automatic(ctx context.Context, w *walker) (string, error) {
 		return "", err
 	}
 	const says = "The consent has been granted successfully. The authorization code has been sent"
-	if !strings.Contains(page, says) {
+	if !strings.Contains(page.Text, says) {
 		return "", fmt.Errorf("the page does not say %q", says)
 	}
 	if c.Status != "succeeded" {
@@ -179,11 +115,11 @@ func manual(ctx context.Context, w *walker) (string, error) {
 	if err := w.call(ctx, world.Bjorn, http.MethodPost, tenantID, "consentLink", nil, &link); err != nil {
 		return "", err
 	}
-	page, err := w.visit(ctx, link.URL, visitor(world.BalticAdmin), true)
+	page, err := w.world.Visit(ctx, world.NewBrowser(), link.URL, visitor(world.BalticAdmin))
 	if err != nil {
 		return "", err
 	}
-	code := claimCode.FindString(page)
+	code := claimCode.FindString(page.Text)
 	if code == "" {
 		return "", errors.New("the page shows no claim code")
 	}
