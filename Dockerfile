@@ -1,10 +1,10 @@
 # The connector as an image: one static program, CA certificates and time zones; no shell, no package manager, no root.
 #
 #   docker build --build-arg VERSION=1.2.3 -t azure-partner-connector:1.2.3 .
-#   docker run --read-only -v connector-data:/data -v ./connector.yaml:/etc/connector/connector.yaml:ro \
-#     -v ./keys:/etc/connector/keys:ro -p 8080:8080 -p 8081:8081 azure-partner-connector:1.2.3
+#   docker run --read-only --tmpfs /tmp -v connector-data:/data -v ./connector.yaml:/etc/connector/connector.yaml:ro \
+#     -e CONNECTOR_CONFIG=/etc/connector/connector.yaml -p 8080:8080 -p 8081:8081 azure-partner-connector:1.2.3
 #
-# See docs/operations.md for the configuration, the listeners and what to keep a backup of.
+# Relative paths in the configuration are below /data. See docs/operations.md.
 
 FROM golang:1.26 AS build
 WORKDIR /src
@@ -30,6 +30,10 @@ COPY --from=build /image/connector /connector
 USER 65532:65532
 WORKDIR /data
 VOLUME /data
+
+# Hooks, onboarding, and the private door. That one listens on this container only unless CONNECTOR_PRIVATE__LISTEN says
+# otherwise; it has no access control, so do not publish it.
+EXPOSE 8080 8081 9090
 
 ENTRYPOINT ["/connector"]
 CMD ["serve"]

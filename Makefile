@@ -47,12 +47,11 @@ build: ## build bin/connector, static and stripped
 package: ## build dist/*.app.zip, what the platform imports
 	$(GO) run ./connector package
 
-sandbox: ## start everything on this machine: simulated Microsoft, simulated platform, the connector
+sandbox: ## start the connector between a simulated Microsoft and a simulated platform, to try it
 	$(GO) run ./sandbox
 
-walk: ## start the sandbox, drive both procedures in a browser, and say what was seen
-	@build/prerequisites.sh chromium
+walk: ## go the whole way through the sandbox, from installing to an expired token, checking every step
 	$(GO) run ./sandbox --walk
 
-clean: ## remove what was built, cached and kept by the sandbox in this folder
-	rm -rf bin dist .cache sandbox-data
+clean: ## remove what was built and the tools that were installed for it
+	rm -rf bin dist .cache
