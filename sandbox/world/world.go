@@ -64,8 +64,15 @@ type World struct {
 	panel     net.Listener
 	installed installation
 
-	stop    context.CancelFunc
-	running *errgroup.Group
+	stop      context.CancelFunc
+	running   *errgroup.Group
+	connector *running
+}
+
+// running is the connector while it runs.
+type running struct {
+	stop  context.CancelFunc
+	ended chan error
 }
 
 // Start starts all servers. Nothing is registered or provisioned yet; Install does that.
@@ -161,8 +168,34 @@ func (w *World) startConnector(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.running.Go(func() error { return connector.Run(ctx) })
+	ctx, stop := context.WithCancel(ctx)
+	w.connector = &running{stop, make(chan error, 1)}
+	go func(r *running) { r.ended <- connector.Run(ctx) }(w.connector)
 	return nil
+}
+
+// Restart stops the connector and starts it again on the same addresses and the same database.
+func (w *World) Restart(ctx context.Context) error {
+	if err := w.stopConnector(); err != nil {
+		return err
+	}
+	for _, ear := range []*net.Listener{&w.listeners.Hooks, &w.listeners.Onboarding, &w.listeners.Private} {
+		var err error
+		if *ear, err = net.Listen("tcp", (*ear).Addr().String()); err != nil {
+			return fmt.Errorf("listening again: %w", err)
+		}
+	}
+	return w.startConnector(ctx)
+}
+
+func (w *World) stopConnector() error {
+	if w.connector == nil {
+		return nil
+	}
+	w.connector.stop()
+	err := <-w.connector.ended
+	w.connector = nil
+	return err
 }
 
 func (w *World) configuration() []byte {
@@ -214,6 +247,7 @@ func (w *World) Close() error {
 	var errs []error
 	if w.stop != nil {
 		w.stop()
+		errs = append(errs, w.stopConnector())
 	} else {
 		for _, l := range []net.Listener{w.listeners.Hooks, w.listeners.Onboarding, w.listeners.Private, w.panel} {
 			if l != nil {

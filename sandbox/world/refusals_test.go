@@ -1,0 +1,300 @@
+package world_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"azure-partner-connector/sandbox/microsoft"
+	"azure-partner-connector/sandbox/world"
+)
+
+// A story is one sandbox in which Rita of Alpine Cloud wants a token.
+type story struct {
+	*testing.T
+	*world.World
+}
+
+func newStory(t *testing.T) story { return story{t, start(t)} }
+
+func (s story) tenant() string { return s.TenantOf(world.Rita).ID }
+
+// call calls an operation as Rita and reads its answer.
+func (s story) call(method, operation string, body string, out any) {
+	s.Helper()
+	answer := s.As(s.T.Context(), world.Rita, method, s.tenant(), operation, []byte(body))
+	if answer.Status != http.StatusOK {
+		s.Fatalf("%s %s = %d %s", method, operation, answer.Status, answer.Body)
+	}
+	if err := json.Unmarshal(answer.Body, out); err != nil {
+		s.Fatalf("%s %s: %v in %s", method, operation, err, answer.Body)
+	}
+}
+
+type attempt struct{ ID, URL string }
+
+func (s story) begin() attempt {
+	s.Helper()
+	var a attempt
+	s.call(http.MethodPost, "consents", "", &a)
+	return a
+}
+
+// signIn follows a consent up to Microsoft's answer.
+func (s story) signIn(browser *http.Client, a attempt, v microsoft.Visitor) (callback string) {
+	s.Helper()
+	callback, err := s.SignIn(s.T.Context(), browser, a.URL, v)
+	if err != nil {
+		s.Fatalf("SignIn() = %v", err)
+	}
+	return callback
+}
+
+func (s story) visit(browser *http.Client, callback string) world.Page {
+	s.Helper()
+	page, err := s.Return(s.T.Context(), browser, callback)
+	if err != nil {
+		s.Fatalf("Return() = %v", err)
+	}
+	return page
+}
+
+// checkRefused asserts that a consent failed with a code, that the page says why under a reference, and that no token
+// is stored.
+func (s story) checkRefused(a attempt, page world.Page, code, says string) {
+	s.Helper()
+	var consent struct {
+		Status  string
+		Failure struct{ Code, Reference string }
+	}
+	s.call(http.MethodGet, "consents/"+a.ID, "", &consent)
+	if consent.Status != "failed" || consent.Failure.Code != code {
+		s.Errorf("the consent is %s because of %q, want failed because of %q", consent.Status, consent.Failure.Code, code)
+	}
+	if page.Status < 400 || !strings.Contains(page.Text, says) || !strings.Contains(page.Text, consent.Failure.Reference) {
+		s.Errorf("the page (%d) does not say %q under the reference %q:\n%s", page.Status, says, consent.Failure.Reference, page.Text)
+	}
+	s.checkState("absent")
+}
+
+func (s story) checkState(want string) {
+	s.Helper()
+	var status struct{ State string }
+	s.call(http.MethodGet, "tokenStatus", "", &status)
+	if status.State != want {
+		s.Errorf("the state is %s, want %s", status.State, want)
+	}
+}
+
+func right() microsoft.Visitor { return signsInAs(world.AlpineAdmin) }
+
+func signsInAs(upn string) microsoft.Visitor {
+	return microsoft.Visitor{UPN: upn, Password: world.Password, ApproveMFA: true, Accept: true}
+}
+
+// TestEveryCheckOfAConsentRefuses goes through design §4 in its order, with the strict simulator in Microsoft's place.
+func TestEveryCheckOfAConsentRefuses(t *testing.T) {
+	for name, tc := range map[string]struct {
+		spoil   func(t *testing.T, ms *microsoft.Simulator)
+		visitor microsoft.Visitor
+		code    string
+		says    string
+	}{
+		"1: declined": {visitor: microsoft.Visitor{UPN: world.AlpineAdmin, Password: world.Password, ApproveMFA: true},
+			code: "consent_declined", says: "press Accept"},
+		"2: wrong client secret": {func(t *testing.T, ms *microsoft.Simulator) {
+			check(t, ms.SetSecrets(world.ApplicationID, microsoft.Secret{Value: "another~secret"}))
+		}, right(), "client_secret_wrong", "client secret"},
+		"2: client secret over": {func(t *testing.T, ms *microsoft.Simulator) {
+			check(t, ms.SetSecrets(world.ApplicationID, microsoft.Secret{Value: "sandbox~application.secret_value", Ends: time.Now().Add(-time.Hour)}))
+		}, right(), "client_secret_expired", "expired"},
+		"2: Microsoft is down": {func(_ *testing.T, ms *microsoft.Simulator) {
+			ms.AddFault(microsoft.Fault{Host: microsoft.Login, GrantType: "authorization_code", Status: http.StatusServiceUnavailable})
+		}, right(), "microsoft_unavailable", "Microsoft"},
+		"3: unsigned id_token": {func(_ *testing.T, ms *microsoft.Simulator) {
+			ms.SetOddities(microsoft.Oddities{IDTokenSignature: microsoft.SignedByNobody})
+		}, right(), "id_token_invalid", "could not be verified"},
+		"3: id_token of a stranger": {func(_ *testing.T, ms *microsoft.Simulator) {
+			ms.SetOddities(microsoft.Oddities{IDTokenSignature: microsoft.SignedByStranger})
+		}, right(), "id_token_invalid", "could not be verified"},
+		"3: id_token with a key that nobody publishes": {func(_ *testing.T, ms *microsoft.Simulator) {
+			ms.SetOddities(microsoft.Oddities{IDTokenSignature: microsoft.UnknownKey})
+		}, right(), "id_token_invalid", "could not be verified"},
+		"3: nonce of another sign-in": {func(_ *testing.T, ms *microsoft.Simulator) {
+			ms.SetOddities(microsoft.Oddities{IDTokenClaims: map[string]any{"nonce": "another"}})
+		}, right(), "id_token_invalid", "could not be verified"},
+		"3: id_token for another application": {func(_ *testing.T, ms *microsoft.Simulator) {
+			ms.SetOddities(microsoft.Oddities{IDTokenClaims: map[string]any{"aud": world.CoralDirectory}})
+		}, right(), "id_token_invalid", "could not be verified"},
+		"3: id_token of long ago": {func(_ *testing.T, ms *microsoft.Simulator) {
+			ms.SetOddities(microsoft.Oddities{IDTokenClaims: map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}})
+		}, right(), "id_token_invalid", "could not be verified"},
+		"3: guest": {func(_ *testing.T, ms *microsoft.Simulator) {
+			ms.SetOddities(microsoft.Oddities{IDTokenClaims: map[string]any{"acct": 1}})
+		}, right(), "guest_account", "is a guest"},
+		"4: token of another application": {func(_ *testing.T, ms *microsoft.Simulator) {
+			ms.SetOddities(microsoft.Oddities{AccessTokenClaims: map[string]any{"appid": world.CoralDirectory}})
+		}, right(), "wrong_application", world.CoralDirectory},
+		"4: token of another directory": {func(_ *testing.T, ms *microsoft.Simulator) {
+			ms.SetOddities(microsoft.Oddities{AccessTokenClaims: map[string]any{"tid": world.CoralDirectory}})
+		}, right(), "wrong_directory", world.CoralDirectory},
+		"4: no MFA in the token": {nil, signsInAs(world.AlpineNoMFA), "mfa_missing", "without multi-factor authentication"},
+		"4: no MFA for Partner Center": {func(t *testing.T, ms *microsoft.Simulator) {
+			check(t, ms.SetPartnerCenter(world.AlpineDirectory, microsoft.PartnerCenterMode{MFAHeader: "False"}))
+		}, right(), "mfa_missing", "without multi-factor authentication"},
+		"4: Partner Center of another directory": {func(t *testing.T, ms *microsoft.Simulator) {
+			check(t, ms.SetPartnerCenter(world.AlpineDirectory, microsoft.PartnerCenterMode{TellsDirectory: world.CoralDirectory}))
+		}, right(), "wrong_directory", world.CoralDirectory},
+		"5: not an Admin agent": {nil, signsInAs(world.AlpineNoAgent), "role_missing", "Admin agent"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			if tc.spoil != nil {
+				tc.spoil(t, s.Microsoft)
+			}
+			a, browser := s.begin(), world.NewBrowser()
+			page := s.visit(browser, s.signIn(browser, a, tc.visitor))
+			s.checkRefused(a, page, tc.code, tc.says)
+		})
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAForeignDirectorysConsentIsRefusedByUsToo covers what Microsoft's own tenant-bound page would let through.
+func TestAForeignDirectorysConsentIsRefusedByUsToo(t *testing.T) {
+	s := newStory(t)
+	s.Microsoft.SetOddities(microsoft.Oddities{IDTokenClaims: map[string]any{
+		"tid": world.CoralDirectory, "iss": s.Microsoft.LoginURL() + "/" + world.CoralDirectory + "/v2.0",
+	}})
+	a, browser := s.begin(), world.NewBrowser()
+	page := s.visit(browser, s.signIn(browser, a, right()))
+	s.checkRefused(a, page, "wrong_directory", world.CoralDirectory)
+}
+
+func TestTheCallbackIsRefused(t *testing.T) {
+	for name, tc := range map[string]struct {
+		open   func(s story, browser *http.Client, callback string) world.Page
+		status int
+		says   string
+	}{
+		"with an unknown state": {func(s story, browser *http.Client, _ string) world.Page {
+			return s.visit(browser, s.OnboardingURL+"/callback?code=invented-code&state=invented-state")
+		}, http.StatusBadRequest, "was not started here"},
+		"from another browser": {func(s story, _ *http.Client, callback string) world.Page {
+			return s.visit(world.NewBrowser(), callback)
+		}, http.StatusForbidden, "in another browser"},
+		"too late": {func(s story, browser *http.Client, callback string) world.Page {
+			s.Clock.Advance(16 * time.Minute)
+			return s.visit(browser, callback)
+		}, http.StatusGone, "took too long"},
+		"of a consent that succeeded in another window": {func(s story, browser *http.Client, callback string) world.Page {
+			return s.visit(browser, callback)
+		}, http.StatusConflict, "has already been completed"},
+		"without code and error": {func(s story, browser *http.Client, callback string) world.Page {
+			return s.visit(browser, s.OnboardingURL+"/callback?state=x")
+		}, http.StatusBadRequest, "could not be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			a, browser := s.begin(), world.NewBrowser()
+			callback := s.signIn(browser, a, right())
+			want := "absent"
+			if strings.Contains(name, "succeeded") {
+				other := world.NewBrowser()
+				s.visit(other, s.signIn(other, a, right()))
+				want = "active"
+			}
+			page := tc.open(s, browser, callback)
+			if page.Status != tc.status || !strings.Contains(page.Text, tc.says) {
+				t.Errorf("the page is %d, want %d and %q:\n%s", page.Status, tc.status, tc.says, page.Text)
+			}
+			s.checkState(want)
+		})
+	}
+}
+
+// codes counts the authorization codes that were posted to Microsoft.
+func (s story) codes() int {
+	posted := 0
+	for _, r := range s.Microsoft.Requests() {
+		if r.GrantType == "authorization_code" {
+			posted++
+		}
+	}
+	return posted
+}
+
+func TestGoingBackToTheCallbackShowsTheSameOutcome(t *testing.T) {
+	s := newStory(t)
+	a, browser := s.begin(), world.NewBrowser()
+	callback := s.signIn(browser, a, right())
+	first := s.visit(browser, callback)
+	if again := s.visit(browser, callback); again != first || again.Status != http.StatusOK {
+		t.Errorf("the callback's second opening shows %d, want the same page again", again.Status)
+	}
+	if got := s.codes(); got != 1 {
+		t.Errorf("the code was posted %d times, want once", got)
+	}
+}
+
+func TestACodeIsPostedOnceEvenWhenTheAnswerIsLost(t *testing.T) {
+	s := newStory(t)
+	s.Microsoft.AddFault(microsoft.Fault{Host: microsoft.Login, GrantType: "authorization_code", Reset: true, AfterProcessing: true})
+	a, browser := s.begin(), world.NewBrowser()
+	page := s.visit(browser, s.signIn(browser, a, right()))
+	s.checkRefused(a, page, "microsoft_unavailable", "Microsoft")
+	if got := s.codes(); got != 1 {
+		t.Errorf("the code was posted %d times, want once", got)
+	}
+}
+
+// TestEveryRequestToMicrosoftIsAsItShouldBe reads the simulator's own log after the whole automatic procedure
+// and a renewal.
+func TestEveryRequestToMicrosoftIsAsItShouldBe(t *testing.T) {
+	s := newStory(t)
+	a, browser := s.begin(), world.NewBrowser()
+	s.visit(browser, s.signIn(browser, a, right()))
+	s.checkState("active")
+	var status struct{ State string }
+	s.call(http.MethodPost, "renew", "", &status)
+	ids := map[string]bool{}
+	for _, r := range s.Microsoft.Requests() {
+		if r.GrantType == "" {
+			continue
+		}
+		if r.Scope == "" {
+			t.Errorf("%s %s has no scope", r.GrantType, r.Path)
+		}
+		if r.ClientRequestID == "" || ids[r.ClientRequestID] {
+			t.Errorf("%s %s has the client-request-id %q, want a fresh one", r.GrantType, r.Path, r.ClientRequestID)
+		}
+		ids[r.ClientRequestID] = true
+	}
+	if len(ids) < 6 { // three for the consent, three for the renewal
+		t.Errorf("%d token requests were seen, want at least six", len(ids))
+	}
+}
+
+func TestTheConnectorStartsAgainOnWhatItStored(t *testing.T) {
+	s := newStory(t)
+	a, browser := s.begin(), world.NewBrowser()
+	s.visit(browser, s.signIn(browser, a, right()))
+	if err := s.Restart(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatalf("Restart() = %v", err)
+	}
+	s.checkState("active")
+	var status struct{ State string }
+	s.call(http.MethodPost, "renew", "", &status)
+	if status.State != "active" {
+		t.Errorf("renew after a restart = %s, want active", status.State)
+	}
+}
