@@ -339,7 +339,10 @@ func newFakeAccounts() *fakeAccounts {
 }
 
 func (f *fakeAccounts) UserAccount(ctx context.Context, in tenant.Instance, identity string) (controller.Account, error) {
-	return f.Account(ctx, in, f.users[identity])
+	if account, ok := f.users[identity]; ok {
+		identity = account
+	}
+	return f.Account(ctx, in, identity)
 }
 
 func (f *fakeAccounts) Account(_ context.Context, _ tenant.Instance, id string) (controller.Account, error) {

@@ -1,0 +1,262 @@
+package hooks_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// secrets lets cmp look into secret.Text.
+func secrets() cmp.Option {
+	return cmp.Transformer("reveal", func(s secret.Text) string { return s.Reveal() })
+}
+
+const settings = `"cloud":"global","applicationId":"99999999-0000-4000-8000-000000000009","applicationSecret":" c4n4ry-sent\n",` +
+	`"applicationSecretEnd":"2027-11-23","mfaRequest":"off","borrowers":["E0000000-0000-4000-8000-000000000000"],"skipLanding":true,"directLink":true,"tenantApplication":true`
+
+func wantSettings() tenant.Settings {
+	return tenant.Settings{
+		Cloud: "global", MFARequest: "off", Borrowers: []string{borrower}, SkipLanding: true, DirectLink: true, TenantApplication: true,
+		Application: tenant.Application{ID: "99999999-0000-4000-8000-000000000009", Secret: secret.New("c4n4ry-sent"), SecretEnds: time.Date(2027, 11, 23, 0, 0, 0, 0, time.UTC)},
+	}
+}
+
+// same checks an answer's JSON against want.
+func same(t *testing.T, a answer, want string) {
+	t.Helper()
+	var g, w any
+	if err := json.Unmarshal([]byte(a.text), &g); err != nil {
+		t.Fatalf("answer %q is not JSON: %v", a.text, err)
+	}
+	if err := json.Unmarshal([]byte(want), &w); err != nil {
+		t.Fatalf("wanted %q is not JSON: %v", want, err)
+	}
+	if diff := cmp.Diff(w, g); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
+}
+
+func TestInstallation(t *testing.T) {
+	w := newWorld(t)
+	r := request{method: http.MethodPost, path: "/app", body: appResource(settings)}
+	a := w.accepted(r, http.StatusCreated)
+	same(t, a, `{"aps":{"type":"`+appType+`","id":"`+rootA+`"},"cloud":"global","applicationId":"99999999-0000-4000-8000-000000000009","applicationSecret":"",
+		"applicationSecretEnd":"2027-11-23","mfaRequest":"off","borrowers":["`+borrower+`"],"skipLanding":true,"directLink":true,"tenantApplication":true}`)
+	want := tenant.Instance{Key: keyA, ID: instanceA, RootID: rootA, ControllerURI: controllerURI, PackageVersion: "1-1", Settings: wantSettings()}
+	if diff := cmp.Diff(want, w.tenants.instances[keyA], secrets()); diff != "" {
+		t.Errorf("instance (-want +got):\n%s", diff)
+	}
+	// A task that is run again has a new transaction and the same id.
+	r.header = map[string]string{"APS-Transaction-ID": "41873-2208", "APS-Request-Phase": "async"}
+	w.accepted(r, http.StatusCreated)
+	if diff := cmp.Diff(want, w.tenants.instances[keyA], secrets()); diff != "" {
+		t.Errorf("instance after a repetition (-want +got):\n%s", diff)
+	}
+	w.refused(request{method: http.MethodPost, path: "/app", body: resourceOf(appType, rootB, "")}, failure.Conflict)
+}
+
+func TestTypesOfARewrittenPackageAreOurs(t *testing.T) {
+	w := newWorld(t)
+	const rewritten = "http://partner.example.net/my/package/app/1.4"
+	a := w.accepted(request{method: http.MethodPost, path: "/app", body: resourceOf(rewritten, rootA, "")}, http.StatusCreated)
+	if got := a.json(t)["aps"].(map[string]any)["type"]; got != rewritten {
+		t.Errorf("aps.type of the answer = %v, want %s", got, rewritten)
+	}
+}
+
+func TestConfigurationKeepsWhatIsNotMentioned(t *testing.T) {
+	w := settled(t)
+	before := w.tenants.instances[keyA].Settings
+	w.accepted(request{method: http.MethodPut, path: "/app/" + rootA, body: appResource(`"skipLanding":true,"applicationSecret":""`)}, http.StatusOK)
+	want := before
+	want.SkipLanding, want.Application.Secret = true, secret.Text{} // empty: the domain keeps the stored one
+	if diff := cmp.Diff(want, w.tenants.instances[keyA].Settings, secrets()); diff != "" {
+		t.Errorf("settings (-want +got):\n%s", diff)
+	}
+	w.accepted(request{method: http.MethodPut, path: "/app/" + rootA, body: `{"borrowers":null,"applicationId":null,"skipLanding":null,"applicationSecretEnd":null}`}, http.StatusOK)
+	want.Borrowers, want.Application.ID, want.SkipLanding = []string{}, "", false
+	if diff := cmp.Diff(want, w.tenants.instances[keyA].Settings, secrets()); diff != "" {
+		t.Errorf("settings after nulls (-want +got):\n%s", diff)
+	}
+}
+
+func TestUpgrade(t *testing.T) {
+	for _, version := range []string{"1-1", "1.0-3", "26.0-2", "100-500", "1-0-7"} {
+		w := settled(t)
+		r := request{method: http.MethodPost, path: "/app/" + rootA + "/upgrade?version=" + version, body: appResource(`"cloud":"china"`)}
+		a := w.accepted(r, http.StatusOK)
+		if a.json(t)["cloud"] != "china" || !strings.HasSuffix(w.changes(), "from "+version+" to 1-1") {
+			t.Errorf("upgrade from %s = %s and changed %s", version, a.text, w.changes())
+		}
+	}
+	w := settled(t)
+	w.accepted(request{method: http.MethodPost, path: "/app/" + rootA + "/upgrade?version=1-1"}, http.StatusOK)
+}
+
+func TestRemovalIsRepeatedUntilItSucceeds(t *testing.T) {
+	w := settled(t)
+	for range 2 {
+		w.accepted(request{method: http.MethodDelete, path: "/tenant/" + tenantA}, http.StatusNoContent)
+	}
+	for range 2 {
+		w.accepted(request{method: http.MethodDelete, path: "/app/" + rootA}, http.StatusNoContent)
+	}
+	if got, want := w.changes(), "unprovision "+tenantA+"\nremove "+keyA; got != want {
+		t.Errorf("changes = %q, want %q", got, want)
+	}
+	for _, path := range []string{"/tenant/" + unknownID, "/tenant/1", "/app/" + unknownID, "/tenant/" + tenantB, "/app/" + rootB} {
+		before := w.changes()
+		w.accepted(request{method: http.MethodDelete, path: path}, http.StatusNoContent)
+		if w.changes() != before {
+			t.Errorf("DELETE %s changed %s", path, w.changes())
+		}
+	}
+}
+
+func TestProvisioning(t *testing.T) {
+	link := func(id string) string {
+		return `{"aps":{"link":"strong","href":"/aps/2/resources/` + id + `","id":"` + id + `"}}`
+	}
+	href := func(id string) string { return `{"aps":{"link":"strong","href":"/aps/2/resources/` + id + `"}}` }
+	for name, tc := range map[string]struct {
+		body   string
+		header map[string]string
+		want   tenant.Tenant
+	}{
+		"links": {tenantResource(unknownID, `"directory":" fabrikam.onmicrosoft.com ","account":`+link(accountR2)+`,"subscription":`+link(rootB)), nil,
+			tenant.Tenant{AccountID: accountR2, SubscriptionID: rootB, Name: "Fabrikam", Marketplace: "Cloud Market", Directory: "fabrikam.onmicrosoft.com"}},
+		"links by address": {tenantResource(unknownID, `"account":`+href(accountR2)), nil,
+			tenant.Tenant{AccountID: accountR2, Name: "Fabrikam", Marketplace: "Cloud Market"}},
+		"hierarchy": {tenantResource(unknownID, ""), map[string]string{"APS-Account-Hierarchy": accountP + "," + accountR3},
+			tenant.Tenant{AccountID: accountR3, Name: "Contoso", Marketplace: "Cloud Market"}},
+		"link before hierarchy": {tenantResource(unknownID, `"account":`+link(accountR2)), map[string]string{"APS-Account-Hierarchy": accountP + "," + accountR3},
+			tenant.Tenant{AccountID: accountR2, Name: "Fabrikam", Marketplace: "Cloud Market"}},
+		"subscription of the resource": {`{"aps":{"type":"` + tenantType + `","id":"` + unknownID + `","subscription":"` + rootB + `"}}`, nil,
+			tenant.Tenant{SubscriptionID: rootB}},
+		"unknown account": {tenantResource(unknownID, `"account":`+link(unknownID)), nil, tenant.Tenant{AccountID: unknownID}},
+		"own application": {tenantResource(unknownID, `"applicationId":"99999999-0000-4000-8000-000000000009","applicationSecret":"c4n4ry","applicationSecretEnd":"2027-11-23T10:00:00Z"`), nil,
+			tenant.Tenant{Application: tenant.Application{ID: "99999999-0000-4000-8000-000000000009", Secret: secret.New("c4n4ry"), SecretEnds: time.Date(2027, 11, 23, 10, 0, 0, 0, time.UTC)}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := settled(t)
+			r := request{method: http.MethodPost, path: "/tenant", body: tc.body, header: tc.header}
+			w.accepted(r, http.StatusCreated)
+			w.accepted(r, http.StatusCreated)
+			tc.want.ID, tc.want.InstanceKey = unknownID, keyA
+			if diff := cmp.Diff(tc.want, w.tenants.tenants[unknownID], secrets()); diff != "" {
+				t.Errorf("tenant (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestProvisioningRefuses(t *testing.T) {
+	body := func(id, account string) string {
+		return tenantResource(id, `"account":{"aps":{"id":"`+account+`"}}`)
+	}
+	for name, tc := range map[string]struct {
+		r    request
+		want failure.Code
+	}{
+		"for another reseller":       {request{identity: userR3, body: body(unknownID, accountR2)}, failure.Forbidden},
+		"another's tenant":           {request{identity: userR3, body: tenantResource(tenantA, "")}, failure.Forbidden},
+		"a tenant for a new owner":   {request{identity: userR3, body: body(tenantA, accountR3)}, failure.Conflict},
+		"the same by the platform":   {request{body: body(tenantA, accountR3)}, failure.Conflict},
+		"another instance's tenant":  {request{body: body(tenantB, accountR2)}, failure.Conflict},
+		"by a customer, for himself": {request{identity: userC, body: body(unknownID, accountC)}, failure.Forbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.r.method, tc.r.path = http.MethodPost, "/tenant"
+			settled(t).refused(tc.r, tc.want)
+		})
+	}
+	t.Run("without an instance", func(t *testing.T) {
+		newWorld(t).refused(request{method: http.MethodPost, path: "/tenant", body: body(unknownID, accountR2)}, failure.NotFound)
+	})
+}
+
+func TestNamesAreNotWaitedFor(t *testing.T) {
+	w := settled(t)
+	w.accounts.err = failure.New(failure.PlatformUnavailable)
+	w.accepted(request{method: http.MethodPost, path: "/tenant", body: tenantResource(unknownID, `"account":{"aps":{"id":"`+accountR2+`"}}`)}, http.StatusCreated)
+	if got := w.tenants.tenants[unknownID]; got.Name != "" || got.AccountID != accountR2 {
+		t.Errorf("tenant = %+v, want one without a name", got)
+	}
+	w.accounts.err = nil
+	w.accepted(request{method: http.MethodPut, path: "/tenant/" + unknownID, body: `{}`}, http.StatusOK)
+	if got := w.tenants.tenants[unknownID]; got.Name != "Fabrikam" || got.Marketplace != "Cloud Market" {
+		t.Errorf("tenant = %+v, want its name by the next change", got)
+	}
+}
+
+func TestTenantsOwnPropertiesOnly(t *testing.T) {
+	w := settled(t)
+	w.tokens.status = token.Status{State: token.StateActionRequired, ExpiresAt: time.Date(2027, 2, 21, 8, 20, 0, 0, time.UTC), Failure: &failure.Record{Code: failure.GrantRevoked}}
+	want := `{"aps":{"type":"` + tenantType + `","id":"` + tenantA + `"},"directory":"new.example.com","applicationId":"","applicationSecret":"","applicationSecretEnd":"",
+		"tokenStatus":"action_required","tokenExpiresAt":"2027-02-21T08:20:00Z","tokenReason":"grant_revoked"}`
+	// What is read-only, or not a tenant's, is not taken over.
+	body := tenantResource(tenantA, `"directory":"new.example.com","tokenStatus":"active","account":{"aps":{"id":"`+accountR3+`"}},"cloud":7`)
+	same(t, w.accepted(request{method: http.MethodPut, path: "/tenant/" + tenantA, identity: userR2, body: body}, http.StatusOK), want)
+	same(t, w.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA, identity: userR2}, http.StatusOK), want)
+	if got := w.tenants.tenants[tenantA]; got.AccountID != accountR2 || got.Name != "Fabrikam" {
+		t.Errorf("tenant = %+v, want the same owner", got)
+	}
+}
+
+func TestTheRootShowsItsSettingsToThePlatformOnly(t *testing.T) {
+	w := settled(t)
+	if a := w.accepted(request{method: http.MethodGet, path: "/app/" + rootA}, http.StatusOK); a.json(t)["applicationId"] != unknownID || a.json(t)["applicationSecret"] != "" {
+		t.Errorf("root for the platform = %s, want its settings without the secret", a.text)
+	}
+	for _, r := range []request{{identity: userR2}, {application: borrower}, {identity: userC}} {
+		r.method, r.path = http.MethodGet, "/app/"+rootA
+		same(t, w.accepted(r, http.StatusOK), `{"aps":{"type":"`+appType+`","id":"`+rootA+`"}}`)
+	}
+}
+
+func TestTolerances(t *testing.T) {
+	for name, r := range map[string]request{
+		"link":                          {method: http.MethodPost, path: "/tenant/" + tenantA + "/app", body: `{"aps":{"id":"` + rootA + `"}}`},
+		"link with a trailing slash":    {method: http.MethodPost, path: "/tenant/" + tenantA + "/account/", body: "{}"},
+		"link with the id in the path":  {method: http.MethodPost, path: "/app/" + rootA + "/tenants2/" + tenantA},
+		"unlink":                        {method: http.MethodDelete, path: "/tenant/" + tenantA + "/app/" + rootA},
+		"linked collection":             {method: http.MethodGet, path: "/app/" + rootA + "/accounts"},
+		"removal of a collection":       {method: http.MethodDelete, path: "/tenant"},
+		"double slash":                  {method: http.MethodGet, path: "//tenant//" + tenantA},
+		"trailing slash":                {method: http.MethodGet, path: "/tenant/" + tenantA + "/"},
+		"id in capitals":                {method: http.MethodGet, path: "/tenant/" + strings.ToUpper(tenantA)},
+		"instance in capitals":          {method: http.MethodGet, path: "/tenant/" + tenantA, header: map[string]string{"APS-Instance-ID": strings.ToUpper(instanceA)}},
+		"unreadable transaction":        {method: http.MethodGet, path: "/tenant/" + tenantA, header: map[string]string{"APS-Transaction-ID": strings.Repeat("x", 200)}},
+		"neither transaction nor phase": {method: http.MethodGet, path: "/tenant/" + tenantA, header: map[string]string{"APS-Transaction-ID": "", "APS-Request-Phase": ""}},
+		"schema":                        {method: http.MethodGet, path: "/tenant/$schema"},
+		"operation, no controller":      {method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR2, header: map[string]string{"APS-Controller-URI": ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := settled(t)
+			w.accepted(r, http.StatusOK)
+			if w.changes() != "" {
+				t.Errorf("%s %s changed %s", r.method, r.path, w.changes())
+			}
+		})
+	}
+	settled(t).accepted(request{method: http.MethodGet, path: "/app/$default"}, http.StatusNoContent)
+	// A path with encoded parts is signed as sent and routed as meant.
+	settled(t).accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/token%53tatus", identity: userR2}, http.StatusOK)
+}
+
+func TestTheControllersAddressIsKeptFresh(t *testing.T) {
+	w := settled(t)
+	w.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA, header: map[string]string{"APS-Controller-URI": "https://moved.example.net:6308"}}, http.StatusOK)
+	if got := w.tenants.instances[keyA].ControllerURI; got != "https://moved.example.net:6308" {
+		t.Errorf("controller = %s, want the address last told", got)
+	}
+}
