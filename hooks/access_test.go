@@ -24,10 +24,18 @@ type caller struct {
 
 func callers() []caller {
 	return []caller{
-		{"owner", userR2, ""}, {"owner's account", accountR2, ""}, {"parent", userR1, ""}, {"provider", userP, ""}, {"platform", "", ""},
-		{"borrower", "", borrower}, {"other application", "", otherBorrower},
-		{"sibling", userR3, ""}, {"customer", userC, ""}, {"unknown user", unknownID, ""},
-		{"borrower for the owner", userR2, borrower}, {"ourselves for the owner", userR2, instanceA},
+		{"owner", userR2, ""},
+		{"owner's account", accountR2, ""},
+		{"parent", userR1, ""},
+		{"provider", userP, ""},
+		{"platform", "", ""},
+		{"borrower", "", borrower},
+		{"other application", "", otherBorrower},
+		{"sibling", userR3, ""},
+		{"customer", userC, ""},
+		{"unknown user", unknownID, ""},
+		{"borrower for the owner", userR2, borrower},
+		{"ourselves for the owner", userR2, instanceA},
 	}
 }
 

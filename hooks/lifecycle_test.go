@@ -132,19 +132,33 @@ func TestProvisioning(t *testing.T) {
 		header map[string]string
 		want   tenant.Tenant
 	}{
-		"links": {tenantResource(unknownID, `"directory":" fabrikam.onmicrosoft.com ","account":`+link(accountR2)+`,"subscription":`+link(rootB)), nil,
-			tenant.Tenant{AccountID: accountR2, SubscriptionID: rootB, Name: "Fabrikam", Marketplace: "Cloud Market", Directory: "fabrikam.onmicrosoft.com"}},
-		"links by address": {tenantResource(unknownID, `"account":`+href(accountR2)), nil,
-			tenant.Tenant{AccountID: accountR2, Name: "Fabrikam", Marketplace: "Cloud Market"}},
-		"hierarchy": {tenantResource(unknownID, ""), map[string]string{"APS-Account-Hierarchy": accountP + "," + accountR3},
-			tenant.Tenant{AccountID: accountR3, Name: "Contoso", Marketplace: "Cloud Market"}},
-		"link before hierarchy": {tenantResource(unknownID, `"account":`+link(accountR2)), map[string]string{"APS-Account-Hierarchy": accountP + "," + accountR3},
-			tenant.Tenant{AccountID: accountR2, Name: "Fabrikam", Marketplace: "Cloud Market"}},
-		"subscription of the resource": {`{"aps":{"type":"` + tenantType + `","id":"` + unknownID + `","subscription":"` + rootB + `"}}`, nil,
-			tenant.Tenant{SubscriptionID: rootB}},
+		"links": {
+			tenantResource(unknownID, `"directory":" fabrikam.onmicrosoft.com ","account":`+link(accountR2)+`,"subscription":`+link(rootB)), nil,
+			tenant.Tenant{AccountID: accountR2, SubscriptionID: rootB, Name: "Fabrikam", Marketplace: "Cloud Market", Directory: "fabrikam.onmicrosoft.com"},
+		},
+		"links by address": {
+			tenantResource(unknownID, `"account":`+href(accountR2)), nil,
+			tenant.Tenant{AccountID: accountR2, Name: "Fabrikam", Marketplace: "Cloud Market"},
+		},
+		"hierarchy": {
+			tenantResource(unknownID, ""),
+			map[string]string{"APS-Account-Hierarchy": accountP + "," + accountR3},
+			tenant.Tenant{AccountID: accountR3, Name: "Contoso", Marketplace: "Cloud Market"},
+		},
+		"link before hierarchy": {
+			tenantResource(unknownID, `"account":`+link(accountR2)),
+			map[string]string{"APS-Account-Hierarchy": accountP + "," + accountR3},
+			tenant.Tenant{AccountID: accountR2, Name: "Fabrikam", Marketplace: "Cloud Market"},
+		},
+		"subscription of the resource": {
+			`{"aps":{"type":"` + tenantType + `","id":"` + unknownID + `","subscription":"` + rootB + `"}}`, nil,
+			tenant.Tenant{SubscriptionID: rootB},
+		},
 		"unknown account": {tenantResource(unknownID, `"account":`+link(unknownID)), nil, tenant.Tenant{AccountID: unknownID}},
-		"own application": {tenantResource(unknownID, `"applicationId":"99999999-0000-4000-8000-000000000009","applicationSecret":"c4n4ry","applicationSecretEnd":"2027-11-23T10:00:00Z"`), nil,
-			tenant.Tenant{Application: tenant.Application{ID: "99999999-0000-4000-8000-000000000009", Secret: secret.New("c4n4ry"), SecretEnds: time.Date(2027, 11, 23, 10, 0, 0, 0, time.UTC)}}},
+		"own application": {
+			tenantResource(unknownID, `"applicationId":"99999999-0000-4000-8000-000000000009","applicationSecret":"c4n4ry","applicationSecretEnd":"2027-11-23T10:00:00Z"`), nil,
+			tenant.Tenant{Application: tenant.Application{ID: "99999999-0000-4000-8000-000000000009", Secret: secret.New("c4n4ry"), SecretEnds: time.Date(2027, 11, 23, 10, 0, 0, 0, time.UTC)}},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := settled(t)

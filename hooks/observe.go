@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -53,13 +54,14 @@ func (d *Door) observe(next echo.HandlerFunc) echo.HandlerFunc {
 // guarded calls next and makes an error of a panic, so that it is answered and logged like one.
 func guarded(next echo.HandlerFunc, c echo.Context) (err error) {
 	defer func() {
-		switch p := recover(); {
-		case p == nil:
-		case p == http.ErrAbortHandler:
-			panic(p)
-		default:
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		p := recover()
+		if p == nil {
+			return
 		}
+		if cause, ok := p.(error); ok && errors.Is(cause, http.ErrAbortHandler) {
+			panic(p)
+		}
+		err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 	}()
 	return next(c)
 }

@@ -43,7 +43,8 @@ func TestTokenStatus(t *testing.T) {
 		DirectoryID: "d", Directory: "fabrikam.example", ApplicationID: "a", SecretEnds: at(29, 0), ConsentedBy: person, AskedBy: "Fabrikam",
 		Procedure: token.Manual, Scopes: []string{"offline_access"},
 		Checks: token.Checks{MFA: token.Yes, GlobalAdmin: token.No, AdminAgent: token.Unknown, APIs: map[token.API]token.Probe{
-			token.Graph: {Works: token.No, At: at(11, 8), Failure: revocation()}}},
+			token.Graph: {Works: token.No, At: at(11, 8), Failure: revocation()},
+		}},
 		Pending: &token.PendingGrant{ConsentedBy: person, ConsentedAt: at(23, 7), ExpiresAt: at(24, 7)},
 	}
 	who := `{"username":"ada@fabrikam.example","name":"Ada"}`

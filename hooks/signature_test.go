@@ -202,9 +202,11 @@ func TestSignaturesAreCheckedOnThePublicURL(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	complete := func() hooks.Config {
-		return hooks.Config{PublicURL: "https://connector.example.com/aps",
+		return hooks.Config{
+			PublicURL:   "https://connector.example.com/aps",
 			Credentials: func(string) ([]secret.Text, bool) { return nil, false },
-			Tenants:     newFakeTenants(), Tokens: newFakeTokens(), Consents: &fakeConsents{}, Accounts: newFakeAccounts(), Nonces: &fakeNonces{}}
+			Tenants:     newFakeTenants(), Tokens: newFakeTokens(), Consents: &fakeConsents{}, Accounts: newFakeAccounts(), Nonces: &fakeNonces{},
+		}
 	}
 	for name, edit := range map[string]func(*hooks.Config){
 		"no URL":         func(cfg *hooks.Config) { cfg.PublicURL = "" },

@@ -105,9 +105,13 @@ func newWorld(t *testing.T, edit ...func(*hooks.Config)) *world {
 // settled returns a world in which both instances and their tenants exist.
 func settled(t *testing.T, edit ...func(*hooks.Config)) *world {
 	w := newWorld(t, edit...)
-	w.tenants.instances[keyA] = tenant.Instance{Key: keyA, ID: instanceA, RootID: rootA, ControllerURI: controllerURI, PackageVersion: "1-1",
-		Settings: tenant.Settings{Cloud: "global", MFARequest: "amr", Borrowers: []string{borrower},
-			Application: tenant.Application{ID: unknownID, Secret: secret.New("c4n4ry-stored")}}}
+	w.tenants.instances[keyA] = tenant.Instance{
+		Key: keyA, ID: instanceA, RootID: rootA, ControllerURI: controllerURI, PackageVersion: "1-1",
+		Settings: tenant.Settings{
+			Cloud: "global", MFARequest: "amr", Borrowers: []string{borrower},
+			Application: tenant.Application{ID: unknownID, Secret: secret.New("c4n4ry-stored")},
+		},
+	}
 	w.tenants.instances[keyB] = tenant.Instance{Key: keyB, ID: instanceB, RootID: rootB, ControllerURI: controllerURI}
 	w.tenants.tenants[tenantA] = tenant.Tenant{ID: tenantA, InstanceKey: keyA, AccountID: accountR2, Name: "Fabrikam", Marketplace: "Cloud Market", Directory: "fabrikam.onmicrosoft.com"}
 	w.tenants.tenants[tenantB] = tenant.Tenant{ID: tenantB, InstanceKey: keyB, AccountID: accountR2, Directory: "contoso.onmicrosoft.com"}

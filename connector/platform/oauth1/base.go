@@ -103,7 +103,8 @@ func (p *Params) encodeFields(buffer []byte, spans []span, query string) ([]byte
 			continue
 		}
 		name, value, _ := strings.Cut(pair, "=")
-		s, ok := span{start: len(buffer)}, false
+		var ok bool
+		s := span{start: len(buffer)}
 		if buffer, ok = appendReencoded(buffer, name); !ok {
 			return nil, nil, errQuery
 		}

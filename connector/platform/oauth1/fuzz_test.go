@@ -42,8 +42,14 @@ func FuzzParse(f *testing.F) {
 // they mean the same.
 func FuzzQuery(f *testing.F) {
 	for _, seed := range [][2]string{
-		{"", "a"}, {"a=1&b=2", "b=2&a=1"}, {"q=a%20b", "q=a+b"}, {"a", "a="}, {"a==", "a=%3D"}, {"a=%2", "%zz"},
-		{"implementing(http://aps-standard.org/types/core/account/1.0),limit(0,10)", "limit(0,10)"}, {"&&a", "oauth_nonce=n"},
+		{"", "a"},
+		{"a=1&b=2", "b=2&a=1"},
+		{"q=a%20b", "q=a+b"},
+		{"a", "a="},
+		{"a==", "a=%3D"},
+		{"a=%2", "%zz"},
+		{"implementing(http://aps-standard.org/types/core/account/1.0),limit(0,10)", "limit(0,10)"},
+		{"&&a", "oauth_nonce=n"},
 	} {
 		f.Add(seed[0], seed[1])
 	}
