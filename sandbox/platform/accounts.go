@@ -191,18 +191,6 @@ func (p *Platform) Users() []User {
 	return list
 }
 
-// SetLocale changes the language in which a user sees the panel.
-func (p *Platform) SetLocale(userID, locale string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	u, ok := p.users[userID]
-	if !ok {
-		return notFound("user", userID)
-	}
-	u.Locale = locale
-	return nil
-}
-
 // ErrLogin is returned for a login or a password that is not right.
 var ErrLogin = errors.New("the login or the password is not right")
 

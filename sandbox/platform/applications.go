@@ -92,8 +92,10 @@ func (p *Platform) instanceView(in *instance) map[string]any {
 	return map[string]any{
 		"id": in.id, "endpoint": in.endpoint, "network": in.network,
 		"auth": map[string]any{"oauth": map[string]any{"key": in.credentials.Key}},
-		"package": map[string]any{"id": in.installed.id, "href": in.installed.href(), "type": in.installed.packageID,
-			"version": in.installed.version, "release": in.installed.release},
+		"package": map[string]any{
+			"id": in.installed.id, "href": in.installed.href(), "type": in.installed.packageID,
+			"version": in.installed.version, "release": in.installed.release,
+		},
 	}
 }
 

@@ -53,8 +53,6 @@ type Answer struct {
 	Body   []byte
 }
 
-func (a Answer) ok() bool { return a.Status >= 200 && a.Status <= 299 }
-
 // hook makes one signed request to an instance's endpoint (aps-protocol.md §1.1). The transaction is open until it is
 // answered. The caller does not hold p.mu.
 func (p *Platform) hook(ctx context.Context, in *instance, call hookCall) (Answer, error) {

@@ -95,8 +95,10 @@ func (p *Platform) begun(q InstanceRequest) (*instance, error) {
 		credentials: oauth1.Credentials{Key: q.Key, Secret: q.Secret},
 	}
 	p.instances[in.id] = in
-	p.store(&resource{id: in.root, typeID: t.ID, status: provisioning, owner: p.provider().ID, instance: in.id,
-		service: i.root, properties: settings})
+	p.store(&resource{
+		id: in.root, typeID: t.ID, status: provisioning, owner: p.provider().ID, instance: in.id,
+		service: i.root, properties: settings,
+	})
 	return in, nil
 }
 
@@ -190,8 +192,10 @@ func (p *Platform) Upgrade(ctx context.Context, instanceID string) error {
 	}
 	root.status = upgrading
 	p.touch(root)
-	call := hookCall{method: http.MethodPost, path: "/" + root.service + "/" + root.id + "/upgrade", query: "version=" + from.label(),
-		body: clone(p.view(audience{account: root.owner, instance: in.id}, root)), phase: "sync", owner: root.owner}
+	call := hookCall{
+		method: http.MethodPost, path: "/" + root.service + "/" + root.id + "/upgrade", query: "version=" + from.label(),
+		body: clone(p.view(audience{account: root.owner, instance: in.id}, root)), phase: "sync", owner: root.owner,
+	}
 	p.mu.Unlock()
 
 	answer, err := p.hook(ctx, in, call)
@@ -229,11 +233,15 @@ func (p *Platform) AddApplication(name, key string, sharedSecret secret.Text) (C
 	if err := p.checkCredentials(key, sharedSecret, ""); err != nil {
 		return CreatedInstance{}, err
 	}
-	in := &instance{id: random.ID(), number: p.number(), name: name, root: random.ID(),
-		credentials: oauth1.Credentials{Key: key, Secret: sharedSecret}}
+	in := &instance{
+		id: random.ID(), number: p.number(), name: name, root: random.ID(),
+		credentials: oauth1.Credentials{Key: key, Secret: sharedSecret},
+	}
 	p.instances[in.id] = in
-	p.store(&resource{id: in.root, typeID: foreignType, status: ready, owner: p.provider().ID, instance: in.id, service: "app",
-		properties: map[string]any{"name": name}})
+	p.store(&resource{
+		id: in.root, typeID: foreignType, status: ready, owner: p.provider().ID, instance: in.id, service: "app",
+		properties: map[string]any{"name": name},
+	})
 	return CreatedInstance{ID: in.id, Number: in.number, RootID: in.root}, nil
 }
 

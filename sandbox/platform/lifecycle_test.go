@@ -279,3 +279,31 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("last hook = %s, want the upgrade from 1-1", lines[len(lines)-1])
 	}
 }
+
+// A root whose type has a collection of tenants is told of each new one, and need not support it.
+func TestRootIsToldOfLinks(t *testing.T) {
+	p, c := start(t), newConnector(t)
+	content := changed(t, "schemas/app.schema", `"operations": {`, `"relations": {"partners": {
+		"type": "http://aps.example.com/azure-partner-connector/tenant/1.0", "collection": true}}, "operations": {`)
+	if _, err := p.Import(t.Context(), content); err != nil {
+		t.Fatalf("Import() = %v", err)
+	}
+	if _, err := p.CreateInstance(t.Context(), c.URL+"/aps", key, secret.New(sharedSecret), nil); err != nil {
+		t.Fatalf("CreateInstance() = %v", err)
+	}
+	account, _ := reseller(t, p, "North", "")
+	c.answer = func(got call) (int, map[string]string, string) {
+		if strings.HasSuffix(got.path, "/partners") {
+			return 404, nil, ""
+		}
+		return 200, nil, "{}"
+	}
+	id := tenant(t, p, account)
+	calls, lines := c.received()
+	if diff := cmp.Diff([]string{"POST /app", "POST /tenant", "POST /app/ID/partners"}, lines); diff != "" {
+		t.Fatalf("hooks differ (-want +got):\n%s", diff)
+	}
+	if got := calls[2].body["aps"].(map[string]any)["id"]; got != id {
+		t.Errorf("body of the link = %v, want the tenant %s", got, id)
+	}
+}

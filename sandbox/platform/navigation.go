@@ -81,8 +81,10 @@ func nodes(kind string, list []xmlNode, i *installed, inherited ...Var) []Node {
 		if !slices.Contains([]string{"navigation", "item", "view", "view-plugin", "popup"}, k) {
 			continue
 		}
-		n := Node{Kind: k, ID: x.ID, Label: x.Label, Icon: x.Icon, Src: x.Src, Visible: x.Visible, Privilege: x.Privilege,
-			Vars: slices.Clone(inherited), Controls: make(map[string]string), PackageID: i.packageID, PackageHref: i.href()}
+		n := Node{
+			Kind: k, ID: x.ID, Label: x.Label, Icon: x.Icon, Src: x.Src, Visible: x.Visible, Privilege: x.Privilege,
+			Vars: slices.Clone(inherited), Controls: make(map[string]string), PackageID: i.packageID, PackageHref: i.href(),
+		}
 		if n.Src == "" && k == "view" {
 			n.Src = "ui/" + n.ID + ".html"
 		}

@@ -70,8 +70,10 @@ func (p *Platform) notify(a audience, body []byte) (map[string]any, error) {
 	case told.UserID != "" && p.users[told.UserID] == nil:
 		return nil, notFound("user", told.UserID)
 	}
-	n := Notification{ID: random.ID(), At: p.now(), Instance: a.instance, AccountID: told.AccountID, UserID: told.UserID,
-		Status: told.Status, Message: *told.Message, Details: told.Details, Link: told.Link}
+	n := Notification{
+		ID: random.ID(), At: p.now(), Instance: a.instance, AccountID: told.AccountID, UserID: told.UserID,
+		Status: told.Status, Message: *told.Message, Details: told.Details, Link: told.Link,
+	}
 	p.notifications = append(p.notifications, n)
 	return map[string]any{"id": n.ID, "status": n.Status}, nil
 }

@@ -96,15 +96,22 @@ func TestOperationsArePassedOn(t *testing.T) {
 		want         map[string]string // headers
 	}{
 		"owner": {platform.AsUser(owner.ID), "POST", "consents", "{}", "POST /tenant/ID/consents", map[string]string{
-			"APS-Identity-ID": owner.ID, "APS-Actor-ID": north.ID, "APS-Locale": "en_US", "APS-Original-Identity-ID": "", "APS-Request-Phase": ""}},
-		"owner in German": {platform.AsUser(owner.ID).Speaking("de_DE"), "GET", "history?limit=50&before=2026-11-23T00%3A00%3A00Z", "",
-			"GET /tenant/ID/history?limit=50&before=2026-11-23T00%3A00%3A00Z", map[string]string{"APS-Locale": "de_DE"}},
+			"APS-Identity-ID": owner.ID, "APS-Actor-ID": north.ID, "APS-Locale": "en_US", "APS-Original-Identity-ID": "", "APS-Request-Phase": "",
+		}},
+		"owner in German": {
+			platform.AsUser(owner.ID).Speaking("de_DE"), "GET", "history?limit=50&before=2026-11-23T00%3A00%3A00Z", "",
+			"GET /tenant/ID/history?limit=50&before=2026-11-23T00%3A00%3A00Z",
+			map[string]string{"APS-Locale": "de_DE"},
+		},
 		"logged in as": {platform.AsSession(session), "GET", "consents/a%2Fb", "", "GET /tenant/ID/consents/a%2Fb", map[string]string{
-			"APS-Identity-ID": owner.ID, "APS-Original-Identity-ID": admin.ID}},
+			"APS-Identity-ID": owner.ID, "APS-Original-Identity-ID": admin.ID,
+		}},
 		"provider": {platform.AsUser(admin.ID), "GET", "tokenStatus", "", "GET /tenant/ID/tokenStatus", map[string]string{
-			"APS-Identity-ID": admin.ID, "APS-Actor-ID": p.Provider().ID, "APS-Account-Hierarchy": p.Provider().ID + "," + north.ID, "APS-Locale": "de_DE"}},
+			"APS-Identity-ID": admin.ID, "APS-Actor-ID": p.Provider().ID, "APS-Account-Hierarchy": p.Provider().ID + "," + north.ID, "APS-Locale": "de_DE",
+		}},
 		"application": {platform.AsApplication(lender.ID), "POST", "accessToken", `{"api":"graph"}`, "POST /tenant/ID/accessToken", map[string]string{
-			"APS-Application-ID": lender.ID, "APS-Identity-ID": "", "APS-Instance-ID": made.ID}},
+			"APS-Application-ID": lender.ID, "APS-Identity-ID": "", "APS-Instance-ID": made.ID,
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := p.Call(t.Context(), tc.by, tc.method, id, tc.path, []byte(tc.body))
@@ -142,6 +149,24 @@ func request(t *testing.T, p *platform.Platform, method, path, body string, head
 			t.Fatal(err)
 		}
 	}
+	return send(t, req)
+}
+
+// requestWith posts a body to an address, which may hold a user and a password.
+func requestWith(t *testing.T, address, body string) (int, http.Header, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if password, ok := req.URL.User.Password(); ok {
+		req.SetBasicAuth(req.URL.User.Username(), password)
+	}
+	return send(t, req)
+}
+
+func send(t *testing.T, req *http.Request) (int, http.Header, string) {
+	t.Helper()
 	resp, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)

@@ -116,8 +116,10 @@ func (p *Platform) linked(instance string, r *resource) bool {
 // view is a resource as JSON. Encrypted properties are shown to the application that owns them and to nobody else
 // (aps-protocol.md §4.2).
 func (p *Platform) view(a audience, r *resource) map[string]any {
-	aps := map[string]any{"id": r.id, "type": r.typeID, "status": r.status, "revision": r.revision,
-		"modified": r.modified.Format(time.RFC3339)}
+	aps := map[string]any{
+		"id": r.id, "type": r.typeID, "status": r.status, "revision": r.revision,
+		"modified": r.modified.Format(time.RFC3339),
+	}
 	if r.subscription != "" {
 		aps["subscription"] = r.subscription
 	}
@@ -126,8 +128,10 @@ func (p *Platform) view(a audience, r *resource) map[string]any {
 		aps["schema"] = schemaHref(t)
 	}
 	if in := p.instances[r.instance]; in != nil && in.installed != nil && in.root == r.id {
-		aps["package"] = map[string]any{"id": in.installed.id, "href": in.installed.href(),
-			"type": in.installed.packageID, "version": in.installed.version, "release": in.installed.release}
+		aps["package"] = map[string]any{
+			"id": in.installed.id, "href": in.installed.href(),
+			"type": in.installed.packageID, "version": in.installed.version, "release": in.installed.release,
+		}
 	}
 	shown := map[string]any{"aps": aps}
 	role := p.role(a, r)

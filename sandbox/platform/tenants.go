@@ -64,13 +64,17 @@ func (p *Platform) begunTenant(instanceID, accountID, userID string, properties 
 	if err := checkCreated(t, values); err != nil {
 		return nil, nil, cause{}, err
 	}
-	subscription := &resource{id: random.ID(), typeID: subscriptionType, status: ready, owner: accountID,
+	subscription := &resource{
+		id: random.ID(), typeID: subscriptionType, status: ready, owner: accountID,
 		properties: map[string]any{"subscriptionId": p.number(), "name": "Azure Partner"},
-		links:      map[string][]string{"account": {accountID}}}
+		links:      map[string][]string{"account": {accountID}},
+	}
 	p.store(subscription)
-	r := &resource{id: random.ID(), typeID: t.ID, status: provisioning, owner: accountID, instance: in.id, service: "tenant",
+	r := &resource{
+		id: random.ID(), typeID: t.ID, status: provisioning, owner: accountID, instance: in.id, service: "tenant",
 		subscription: subscription.id, properties: values,
-		links: map[string][]string{"account": {accountID}, "subscription": {subscription.id}}}
+		links: map[string][]string{"account": {accountID}, "subscription": {subscription.id}},
+	}
 	// Which relation leads to the root is the type's business; the platform finds it by the type it asks for.
 	for _, name := range slices.Sorted(maps.Keys(t.Relations)) {
 		if implements(p.types, p.resources[in.root].typeID, t.Relations[name].Type) {
@@ -99,8 +103,10 @@ func (p *Platform) tellRoot(ctx context.Context, in *instance, r *resource, c ca
 			root.links = mergedLinks(root.links, name, r.id)
 		}
 	}
-	call := hookCall{method: http.MethodPost, path: "/" + root.service + "/" + root.id + "/" + relation,
-		body: map[string]any{"aps": map[string]any{"id": r.id, "type": r.typeID}}, cause: c, owner: r.owner}
+	call := hookCall{
+		method: http.MethodPost, path: "/" + root.service + "/" + root.id + "/" + relation,
+		body: map[string]any{"aps": map[string]any{"id": r.id, "type": r.typeID}}, cause: c, owner: r.owner,
+	}
 	p.mu.Unlock()
 	if relation == "" {
 		return

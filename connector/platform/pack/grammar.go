@@ -28,15 +28,18 @@ func any1(name string) child  { return child{name: name, min: 1, many: true} }
 var grammar = map[string]rule{
 	"application": {required: []string{"version"}, optional: []string{"packaged"}, children: []child{
 		one("id"), one("name"), one("version"), one("release"), maybe("homepage"), one("vendor"), maybe("packager"),
-		one("presentation"), maybe("license-agreement"), maybe("upgrade"), any1("service"), maybe("privileges")}},
+		one("presentation"), maybe("license-agreement"), maybe("upgrade"), any1("service"), maybe("privileges"),
+	}},
 	"id": {text: true}, "name": {text: true}, "release": {text: true}, "homepage": {text: true}, "uri": {text: true},
 	"application/version": {text: true},
 	"vendor":              {children: []child{one("name"), maybe("homepage"), maybe("icon")}},
 	"packager":            {children: []child{one("name"), maybe("homepage"), maybe("icon"), maybe("uri")}},
 	"icon":                {required: []string{"path"}},
 
-	"application/presentation": {children: []child{one("summary"), one("description"), one("icon"), any0("screenshot"),
-		maybe("changelog"), one("categories"), maybe("languages"), any0("navigation")}},
+	"application/presentation": {children: []child{
+		one("summary"), one("description"), one("icon"), any0("screenshot"),
+		maybe("changelog"), one("categories"), maybe("languages"), any0("navigation"),
+	}},
 	"summary": {text: true}, "description": {text: true}, "category": {text: true}, "language": {text: true},
 	"entry":             {text: true},
 	"screenshot":        {required: []string{"path"}, children: []child{one("description")}},
@@ -55,29 +58,41 @@ var grammar = map[string]rule{
 	"schema":  {required: []string{"path"}},
 	"code":    {required: []string{"engine", "path"}},
 	"service/presentation": {children: []child{
-		one("name"), maybe("summary"), maybe("infolinks")}},
+		one("name"), maybe("summary"), maybe("infolinks"),
+	}},
 	"infolinks":  {children: []child{any1("link")}},
 	"link":       {required: []string{"class", "href"}},
 	"privileges": {children: []child{any1("privilege")}},
 	"privilege":  {required: []string{"area", "name", "title"}},
 
-	"navigation": {required: []string{"id", "label"}, optional: []string{"icon", "visible", "shown-by-privilege"}, free: true,
-		children: []child{any0("var"), any0("plugs-to"), any0("item"), any0("view"), any0("view-plugin"), any0("popup")}},
-	"item": {required: []string{"id", "label"}, optional: []string{"icon", "visible", "shown-by-privilege"}, free: true,
-		children: []child{any0("var"), any0("plugs-to"), any0("item"), any0("view"), any0("popup")}},
-	"view": {required: []string{"id", "label"}, optional: []string{"src", "icon", "visible", "shown-by-privilege"}, free: true,
-		children: []child{any0("var"), any0("plugs-to"), maybe("params"), maybe("controls"), any0("view"), any0("popup"), any0("placeholder")}},
-	"popup": {required: []string{"id", "label", "src"}, optional: []string{"visible", "shown-by-privilege"}, free: true,
-		children: []child{any0("var"), maybe("params"), maybe("controls")}},
-	"view-plugin": {required: []string{"id", "src"}, optional: []string{"visible", "shown-by-privilege"}, free: true,
-		children: []child{any0("var"), any0("plugs-to")}},
+	"navigation": {
+		required: []string{"id", "label"}, optional: []string{"icon", "visible", "shown-by-privilege"}, free: true,
+		children: []child{any0("var"), any0("plugs-to"), any0("item"), any0("view"), any0("view-plugin"), any0("popup")},
+	},
+	"item": {
+		required: []string{"id", "label"}, optional: []string{"icon", "visible", "shown-by-privilege"}, free: true,
+		children: []child{any0("var"), any0("plugs-to"), any0("item"), any0("view"), any0("popup")},
+	},
+	"view": {
+		required: []string{"id", "label"}, optional: []string{"src", "icon", "visible", "shown-by-privilege"}, free: true,
+		children: []child{any0("var"), any0("plugs-to"), maybe("params"), maybe("controls"), any0("view"), any0("popup"), any0("placeholder")},
+	},
+	"popup": {
+		required: []string{"id", "label", "src"}, optional: []string{"visible", "shown-by-privilege"}, free: true,
+		children: []child{any0("var"), maybe("params"), maybe("controls")},
+	},
+	"view-plugin": {
+		required: []string{"id", "src"}, optional: []string{"visible", "shown-by-privilege"}, free: true,
+		children: []child{any0("var"), any0("plugs-to")},
+	},
 	"var":         {required: []string{"name", "type-id"}, optional: []string{"required", "collection", "filter"}},
 	"plugs-to":    {required: []string{"id"}},
 	"placeholder": {required: []string{"id"}},
 	"params":      {children: []child{any1("param")}},
 	"param":       {required: []string{"name", "type"}, optional: []string{"required"}},
 	"controls": {free: true, children: []child{
-		maybe("submit"), maybe("cancel"), maybe("prev"), maybe("next")}},
+		maybe("submit"), maybe("cancel"), maybe("prev"), maybe("next"),
+	}},
 	"submit": {required: []string{"label"}}, "cancel": {required: []string{"label"}},
 	"prev": {required: []string{"label"}}, "next": {required: []string{"label"}},
 }

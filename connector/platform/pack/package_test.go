@@ -61,8 +61,10 @@ func TestBuildHoldsEveryFile(t *testing.T) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	want := []string{"APP-LIST.xml", "APP-META.xml", "i18n/de_DE.json", "i18n/en_US.json", "images/icon.png",
-		"schemas/app.schema", "schemas/box.schema", "ui/bootstrapApp.html", "ui/ux1/box.js"}
+	want := []string{
+		"APP-LIST.xml", "APP-META.xml", "i18n/de_DE.json", "i18n/en_US.json", "images/icon.png",
+		"schemas/app.schema", "schemas/box.schema", "ui/bootstrapApp.html", "ui/ux1/box.js",
+	}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("files of Build() differ (-want +got):\n%s", diff)
 	}

@@ -155,7 +155,10 @@ func Register(ctx context.Context, cfg Config) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return result, c.verify(ctx, want, &result)
+	if err := c.verify(ctx, want, &result); err != nil {
+		return Result{}, err
+	}
+	return result, nil
 }
 
 // choose returns our instance among those of the package; nil when there is none. A platform that does not tell the
