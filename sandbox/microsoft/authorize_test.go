@@ -2,8 +2,8 @@ package microsoft_test
 
 import (
 	"errors"
-	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -104,55 +104,6 @@ func TestS4_LoginHintFillsTheAddress(t *testing.T) {
 	}
 }
 
-func TestS4_SessionSparesThePasswordUnlessPromptIsLogin(t *testing.T) {
-	w := newWorld(t)
-	browser := w.browser()
-	again := func(v microsoft.Visitor, edits ...string) (*url.URL, error) {
-		return microsoft.SignIn(t.Context(), browser, w.authorizeURL(edits...), v)
-	}
-	withoutPassword := microsoft.Visitor{UPN: admin, Accept: true}
-
-	if back, err := again(microsoft.Visitor{}, "prompt=none"); err != nil || back.Query().Get("error") != "login_required" {
-		t.Errorf("prompt=none without a session = %v, %v, want login_required", back, err)
-	}
-	if _, err := again(willing(admin)); err != nil {
-		t.Fatalf("SignIn() = %v", err)
-	}
-	for _, prompt := range []string{"", "consent", "select_account"} {
-		if back, err := again(withoutPassword, "prompt="+prompt); err != nil || back.Query().Get("code") == "" {
-			t.Errorf("prompt=%q with a session = %v, %v, want a code", prompt, back, err)
-		}
-	}
-	if back, err := again(microsoft.Visitor{}, "prompt=none"); err != nil || back.Query().Get("code") == "" {
-		t.Errorf("prompt=none with a session = %v, %v, want a code", back, err)
-	}
-	_, err := again(withoutPassword, "prompt=login")
-	w.checkPage("prompt=login with a session", err, 50126)
-
-	w.must(w.RemoveConsent(contoso, appID))
-	if back, err := again(microsoft.Visitor{}, "prompt=none"); err != nil || back.Query().Get("error") != "consent_required" {
-		t.Errorf("prompt=none without consent = %v, %v, want consent_required", back, err)
-	}
-	w.must(w.RevokeSessions(admin))
-	if back, err := again(microsoft.Visitor{}, "prompt=none"); err != nil || back.Query().Get("error") != "login_required" {
-		t.Errorf("prompt=none with a revoked session = %v, %v, want login_required", back, err)
-	}
-}
-
-func TestS4_LogoutEndsTheSessionAndNoRefreshToken(t *testing.T) {
-	w := newWorld(t)
-	browser := w.browser()
-	back, err := microsoft.SignIn(t.Context(), browser, w.authorizeURL(), willing(admin))
-	w.must(err)
-	token := w.redeem(back.Query().Get("code")).text("refresh_token")
-	w.openPage(browser, w.LoginURL()+"/"+contoso+"/oauth2/v2.0/logout")
-	back, err = microsoft.SignIn(t.Context(), browser, w.authorizeURL("prompt=none"), microsoft.Visitor{})
-	if err != nil || back.Query().Get("error") != "login_required" {
-		t.Errorf("prompt=none after logout = %v, %v, want login_required", back, err)
-	}
-	w.checkOK("renewing after logout", w.renew(token))
-}
-
 func TestS5_SecondFactor(t *testing.T) {
 	const mfaClaims = `claims={"access_token":{"amr":{"essential":true,"values":["mfa"]}}}`
 	for name, tc := range map[string]struct {
@@ -211,118 +162,6 @@ func TestS5_ClaimsMayBeRefused(t *testing.T) {
 	w.code(willing(admin))
 }
 
-func TestS6_CancelIsAccessDenied(t *testing.T) {
-	w := newWorld(t)
-	got := w.arrive(microsoft.Visitor{UPN: admin, Password: password, ApproveMFA: true})
-	if got.Get("error") != "access_denied" || got.Get("error_subcode") != "cancel" || !strings.HasPrefix(got.Get("error_description"), "AADSTS65004:") {
-		t.Errorf("SignIn with the consent declined = %v, want access_denied, cancel, AADSTS65004", got)
-	}
-	if got.Get("state") != "state-1" || got.Has("code") {
-		t.Errorf("SignIn with the consent declined = %v, want the state and no code", got)
-	}
-}
-
-func TestS6_AdministratorsPermissionsBlockOthers(t *testing.T) {
-	w := newWorld(t)
-	got := w.arrive(willing(clerk))
-	if got.Get("error") != "access_denied" || !strings.HasPrefix(got.Get("error_description"), "AADSTS90094:") {
-		t.Errorf("SignIn of a clerk = %v, want access_denied, AADSTS90094", got)
-	}
-	w.code(willing(clerk), "scope="+oidcScopes+" "+partnerCenterScope)
-	w.must(w.RemoveConsent(contoso, appID))
-	w.must(w.SetPolicy(contoso, microsoft.Policy{AdminConsentOnly: true}))
-	if got := w.arrive(willing(clerk), "scope="+partnerCenterScope); got.Get("error") != "access_denied" {
-		t.Errorf("SignIn of a clerk where only administrators consent = %v, want access_denied", got)
-	}
-}
-
-func TestS6_OrganizationConsentServesEverybody(t *testing.T) {
-	w := newWorld(t)
-	visitor := willing(admin)
-	w.code(visitor)
-	if got := w.arrive(willing(clerk)); got.Get("error") != "access_denied" {
-		t.Errorf("SignIn of a clerk after a personal consent = %v, want access_denied", got)
-	}
-	visitor.Organization = true
-	w.code(visitor, "prompt=consent")
-	w.code(microsoft.Visitor{UPN: clerk, Password: password}) // he sees no consent page, or he would decline it
-}
-
-func TestS6_ConsentIsAskedOnceUnlessPromptIsConsent(t *testing.T) {
-	w := newWorld(t)
-	w.code(willing(admin))
-	declines := microsoft.Visitor{UPN: admin, Password: password, ApproveMFA: true}
-	w.code(declines, "prompt=login")
-	if got := w.arrive(declines, "prompt=consent"); got.Get("error_subcode") != "cancel" {
-		t.Errorf("SignIn with prompt=consent = %v, want the consent page, and cancel", got)
-	}
-}
-
-func TestS6_TickBoxIsForGlobalAdministratorsOnly(t *testing.T) {
-	w := newWorld(t)
-	const box = `id="consent-organization"`
-	consentPage := func(upn string) string {
-		browser := w.browser()
-		scope := "scope=" + oidcScopes + " " + partnerCenterScope
-		if _, err := microsoft.SignIn(t.Context(), browser, w.authorizeURL(scope), willing(upn)); err != nil {
-			t.Fatalf("SignIn(%s) = %v", upn, err)
-		}
-		_, _, body := w.openPage(browser, w.authorizeURL(scope, "prompt=consent"))
-		return body
-	}
-	if body := consentPage(admin); !strings.Contains(body, box) || !strings.Contains(body, "Azure CSP application") || !strings.Contains(body, "unverified") {
-		t.Errorf("consent page of an administrator = %s, want the tick box, the application and its publisher", body)
-	}
-	if body := consentPage(clerk); strings.Contains(body, box) {
-		t.Errorf("consent page of a clerk = %s, want no tick box", body)
-	}
-}
-
-func TestS6_ButtonPressedTwiceGivesOneCode(t *testing.T) {
-	w := newWorld(t)
-	browser := w.browser()
-	if _, err := microsoft.SignIn(t.Context(), browser, w.authorizeURL(), willing(admin)); err != nil {
-		t.Fatal(err)
-	}
-	_, _, body := w.openPage(browser, w.authorizeURL("prompt=consent"))
-	_, after, _ := strings.Cut(body, `name="flow" value="`)
-	id, _, _ := strings.Cut(after, `"`)
-	press := func() string {
-		copied := *browser
-		copied.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-		answer, err := copied.PostForm(w.LoginURL()+"/"+contoso+"/signin/consent", url.Values{"flow": {id}, "action": {"accept"}})
-		w.must(err)
-		defer answer.Body.Close()
-		return answer.Header.Get("Location")
-	}
-	if first, second := press(), press(); first == "" || first != second {
-		t.Errorf("Accept pressed twice = %q, %q, want the same code", first, second)
-	}
-}
-
-func TestS6_NoStepCanBeSkipped(t *testing.T) {
-	w := newWorld(t)
-	browser := w.browser()
-	_, _, body := w.openPage(browser, w.authorizeURL())
-	_, after, _ := strings.Cut(body, `name="flow" value="`)
-	id, _, _ := strings.Cut(after, `"`)
-	for _, step := range []string{"password", "mfa", "register", "approval", "consent", "nonsense"} {
-		answer, err := browser.PostForm(w.LoginURL()+"/"+contoso+"/signin/"+step, url.Values{"flow": {id}, "action": {"accept"}, "password": {password}})
-		w.must(err)
-		answer.Body.Close()
-		if answer.Request.URL.Host != strings.TrimPrefix(w.LoginURL(), "http://") {
-			t.Errorf("posting %s first led to %s", step, answer.Request.URL)
-		}
-	}
-	w.Advance(days(1))
-	answer, err := browser.PostForm(w.LoginURL()+"/"+contoso+"/signin/account", url.Values{"flow": {id}, "username": {admin}})
-	w.must(err)
-	answer.Body.Close()
-	if answer.StatusCode != http.StatusBadRequest {
-		t.Errorf("posting a page of yesterday = %d, want 400", answer.StatusCode)
-	}
-}
-
 func TestS7_ResponseModes(t *testing.T) {
 	w := newWorld(t)
 	const state = "a b+c/d=&é"
@@ -368,33 +207,6 @@ func TestS7_RedirectURIWithoutPathGetsASlash(t *testing.T) {
 	}
 }
 
-func TestS23_AdminConsentGivesNoCode(t *testing.T) {
-	w := newWorld(t)
-	address := func(edits string) string {
-		return w.LoginURL() + "/" + contoso + "/v2.0/adminconsent?client_id=" + appID + "&state=s&redirect_uri=" + url.QueryEscape(callback) + edits
-	}
-	_, err := microsoft.SignIn(t.Context(), w.browser(), w.LoginURL()+"/"+contoso+"/v2.0/adminconsent?client_id="+appID, willing(admin))
-	w.checkPage("admin consent without a redirect URI", err, 900144)
-
-	back, err := microsoft.SignIn(t.Context(), w.browser(), address(""), willing(clerk))
-	if err != nil || back.Query().Get("error") != "access_denied" || back.Query().Get("admin_consent") != "True" {
-		t.Errorf("admin consent by a clerk = %v, %v, want access_denied", back, err)
-	}
-	back, err = microsoft.SignIn(t.Context(), w.browser(), address("&scope="+url.QueryEscape(partnerCenterScope)), willing(admin))
-	if err != nil {
-		t.Fatalf("admin consent = %v", err)
-	}
-	got := back.Query()
-	if got.Get("admin_consent") != "True" || got.Get("tenant") != contoso || got.Get("state") != "s" || got.Has("code") {
-		t.Errorf("admin consent = %v, want admin_consent, tenant, state and no code", got)
-	}
-	w.code(microsoft.Visitor{UPN: clerk, Password: password}, "scope="+partnerCenterScope)
-	if back, err = microsoft.SignIn(t.Context(), w.browser(), address(""), willing(admin)); err != nil || back.Query().Get("admin_consent") != "True" {
-		t.Errorf("admin consent to the registration = %v, %v, want admin_consent", back, err)
-	}
-	w.code(microsoft.Visitor{UPN: clerk, Password: password})
-}
-
 func TestSignIn_TellsTheCallersMistakes(t *testing.T) {
 	w := newWorld(t)
 	if _, err := microsoft.SignIn(t.Context(), w.browser(), "http://127.0.0.1:1/%zz", willing(admin)); err == nil {
@@ -403,5 +215,54 @@ func TestSignIn_TellsTheCallersMistakes(t *testing.T) {
 	var page *microsoft.PageError
 	if _, err := w.signIn(willing("")); !errors.As(err, &page) || page.Title != "Sign in" {
 		t.Errorf("SignIn(no address) = %v, want to stay on the page Sign in", err)
+	}
+}
+
+func TestS1_InstanceDiscoveryAsMSALAsks(t *testing.T) {
+	w := newWorld(t)
+	ask := w.LoginURL() + "/common/discovery/instance?api-version=1.1&authorization_endpoint="
+	w.checkRefused("instance discovery of another host", w.get(ask+url.QueryEscape("https://elsewhere.example/x/oauth2/v2.0/authorize")), 400, "invalid_request", 9002313)
+	got := w.get(ask + url.QueryEscape(w.LoginURL()+"/"+contoso+"/oauth2/v2.0/authorize"))
+	if want := w.LoginURL() + "/" + contoso + "/v2.0/.well-known/openid-configuration"; got.text("tenant_discovery_endpoint") != want {
+		t.Errorf("tenant_discovery_endpoint = %q, want %q", got.text("tenant_discovery_endpoint"), want)
+	}
+}
+
+func TestS16_VersionOneAuthorizeTakesAResource(t *testing.T) {
+	w := newWorld(t)
+	first := func(v microsoft.Visitor, edits ...string) url.Values {
+		t.Helper()
+		address := strings.Replace(w.authorizeURL(append(edits, "scope")...), "/v2.0/authorize", "/authorize", 1)
+		back, err := microsoft.SignIn(t.Context(), w.browser(), address, v)
+		w.must(err)
+		return back.Query()
+	}
+	if got := first(willing(clerk), "resource=https://graph.windows.net"); got.Get("error") != "invalid_resource" {
+		t.Errorf("authorize for a retired resource = %v, want invalid_resource", got)
+	}
+	if got := first(willing(clerk), "prompt=admin_consent", "resource=https://api.partnercenter.microsoft.com"); got.Get("error") != "access_denied" {
+		t.Errorf("admin consent by a clerk = %v, want access_denied", got)
+	}
+	got := first(willing(admin), "prompt=admin_consent", "resource=https://api.partnercenter.microsoft.com")
+	w.checkOK("redeeming a code of version 1", w.redeem(got.Get("code"), "v1", "scope"))
+	if got := first(microsoft.Visitor{UPN: clerk, Password: password}, "resource=https://api.partnercenter.microsoft.com"); got.Get("code") == "" {
+		t.Errorf("authorize after the administrator's consent = %v, want a code", got)
+	}
+}
+
+func TestS5_AuthenticationContextAsksForMFAToo(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.SetMFA(admin, microsoft.MFARegistered))
+	for claims, want := range map[string]bool{
+		`{"access_token":{"acrs":{"essential":true,"values":["p1"]}}}`: true,
+		`{"id_token":{"amr":{"essential":true,"values":["mfa"]}}}`:     true,
+		`{"id_token":{"auth_time":null}}`:                              false,
+		`{"access_token":{"amr":{"values":["pwd"]}}}`:                  false,
+	} {
+		got := w.grant("claims=" + claims)
+		amr, _ := w.claims(got.text("access_token"))["amr"].([]any)
+		if slices.Contains(amr, any("mfa")) != want {
+			t.Errorf("amr with claims %s = %v, want mfa: %v", claims, amr, want)
+		}
 	}
 }

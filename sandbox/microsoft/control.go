@@ -14,7 +14,7 @@ import (
 //
 //	GET    /_sim/state                    what there is, without secrets
 //	GET    /_sim/requests                 the request log
-//	POST   /_sim/faults                   a Fault; delay in nanoseconds
+//	POST   /_sim/faults                   a Fault, as in {"host":"login","status":503,"times":2,"delay":"5s"}
 //	DELETE /_sim/faults                   no more faults
 //	POST   /_sim/users/{upn}/revoke       end all sessions
 //	POST   /_sim/users/{upn}/mfa          {"mfa":"none|registered|required|external"}
@@ -26,8 +26,12 @@ func (s *Simulator) controlRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_sim/state", s.controlState)
 	mux.HandleFunc("GET /_sim/requests", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Requests()) })
-	mux.HandleFunc("POST /_sim/faults", controlled(func(_ *http.Request, f Fault) error {
-		s.AddFault(f)
+	mux.HandleFunc("POST /_sim/faults", controlled(func(_ *http.Request, in struct {
+		Fault
+		Delay span `json:"delay"` // instead of nanoseconds
+	}) error {
+		in.Fault.Delay = time.Duration(in.Delay)
+		s.AddFault(in.Fault)
 		return nil
 	}))
 	mux.HandleFunc("DELETE /_sim/faults", controlled(func(*http.Request, struct{}) error {

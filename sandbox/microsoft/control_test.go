@@ -25,6 +25,7 @@ func TestControl_RefusesWhatItCannotDo(t *testing.T) {
 	}{
 		"no JSON":           {http.MethodPost, "/_sim/faults", "{", 400},
 		"unknown member":    {http.MethodPost, "/_sim/faults", `{"bang":true}`, 400},
+		"a bare number":     {http.MethodPost, "/_sim/faults", `{"delay":5}`, 400},
 		"unknown user":      {http.MethodPost, "/_sim/users/nobody@x.example/revoke", "", 404},
 		"unknown MFA":       {http.MethodPost, "/_sim/users/" + admin + "/mfa", `{"mfa":"maybe"}`, 400},
 		"unknown directory": {http.MethodPost, "/_sim/directories/nowhere/policy", `{}`, 404},
@@ -56,7 +57,7 @@ func TestControl_Switches(t *testing.T) {
 			t.Errorf("%s %s = %d %s, want 204", method, path, got.status, got.raw)
 		}
 	}
-	does(http.MethodPost, "/_sim/faults", `{"host":"login","grantType":"refresh_token","status":503,"body":"{}"}`)
+	does(http.MethodPost, "/_sim/faults", `{"host":"login","grantType":"refresh_token","status":503,"body":"{}","delay":"1ms"}`)
 	if got := w.renew(token); got.status != http.StatusServiceUnavailable {
 		t.Errorf("renewing with the fault = %d, want 503", got.status)
 	}

@@ -52,6 +52,29 @@ func TestS15_OutagesByHostPathDirectoryAndGrant(t *testing.T) {
 	}
 }
 
+func TestS15_APIsThrottleAndFailInTheirOwnWords(t *testing.T) {
+	w := newWorld(t)
+	refresh := w.grant().text("refresh_token")
+	calls := map[microsoft.Host]func() answer{
+		microsoft.PartnerCenter: func() answer { return w.profile(w.access(refresh, partnerCenterScope)) },
+		microsoft.Graph:         func() answer { return w.graph(w.access(refresh, graphScope), "/me") },
+		microsoft.ARM:           func() answer { return w.arm(w.access(refresh, armScope), "/tenants?api-version=2022-12-01") },
+	}
+	for host, call := range calls {
+		for want, fault := range map[int]microsoft.Fault{
+			http.StatusTooManyRequests: microsoft.Throttled(host, "17"), http.StatusServiceUnavailable: microsoft.Unavailable(host),
+			http.StatusInternalServerError: microsoft.BrokenGateway(host),
+		} {
+			w.AddFault(fault)
+			if got := call(); got.status != want || (want == 429) != (got.header.Get("Retry-After") == "17") {
+				t.Errorf("%s in trouble = %d, Retry-After %q, want %d", host, got.status, got.header.Get("Retry-After"), want)
+			}
+			w.ClearFaults()
+		}
+		w.checkOK(string(host)+" out of trouble", call())
+	}
+}
+
 func TestS15_SkipAndTimesCount(t *testing.T) {
 	w := newWorld(t)
 	token := w.grant().text("refresh_token")

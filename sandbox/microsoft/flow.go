@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -54,10 +55,14 @@ func (s *Simulator) silently(f *flow, browser *session, accounts []string) reply
 	if f.directory == nil {
 		f.directory = s.state.directories[f.user.DirectoryID]
 	}
-	if f.needsMFA() && !f.auth.strong() {
+	switch {
+	case f.blocked():
+		return s.end(f, s.refuseRedirect(f, refuse(53003).interaction()))
+	case f.stale(s.now()):
+		return s.end(f, s.refuseRedirect(f, refuse(70043).interaction()))
+	case f.lacksMFA(s.now()):
 		return s.end(f, s.refuseRedirect(f, refuse(50076).interaction()))
-	}
-	if len(s.state.unconsented(f)) > 0 {
+	case len(s.state.unconsented(f)) > 0:
 		return s.end(f, s.refuseRedirect(f, refuse(65001).interaction()))
 	}
 	return s.end(f, s.succeed(f))
@@ -164,17 +169,13 @@ func (s *Simulator) authenticated(f *flow) reply {
 	if f.directory == nil {
 		f.directory = s.state.directories[f.user.DirectoryID]
 	}
-	policy := f.directory.policy
-	if policy.Block && policy.covers(f.scopes.hosts()...) {
+	switch {
+	case f.blocked():
 		return s.end(f, s.errorPage(f, refuse(53003)))
-	}
-	stale := policy.SignInFrequency > 0 && policy.covers(f.scopes.hosts()...) && s.now().Sub(f.auth.at) >= policy.SignInFrequency
-	if stale {
+	case f.stale(s.now()):
 		f.step = stepPassword
 		return f.page(s.state, "")
-	}
-	expired := policy.RememberMFA > 0 && s.now().Sub(f.auth.mfaAt) >= policy.RememberMFA
-	if f.needsMFA() && (!f.auth.strong() || expired) && !f.user.Federated {
+	case f.lacksMFA(s.now()) && !f.user.Federated:
 		f.step = stepMFA
 		if f.user.MFA == MFANone {
 			f.step = stepRegister
@@ -184,12 +185,24 @@ func (s *Simulator) authenticated(f *flow) reply {
 	return s.askConsent(f)
 }
 
-// needsMFA reports whether this sign-in wants a second factor: the account, the policy of an API that is named (none
-// other counts, §2.1), or the request.
-func (f *flow) needsMFA() bool {
+// covered reports whether the directory's policy acts: it does for APIs that the request names, and for no other
+// (microsoft-identity.md §2.1).
+func (f *flow) covered() bool { return f.directory.policy.covers(f.scopes.hosts()...) }
+
+func (f *flow) blocked() bool { return f.covered() && f.directory.policy.Block }
+
+// stale reports whether the sign-in that a session remembers is older than the policy allows.
+func (f *flow) stale(now time.Time) bool {
+	frequency := f.directory.policy.SignInFrequency
+	return f.covered() && frequency > 0 && now.Sub(f.auth.at) >= frequency
+}
+
+// lacksMFA reports whether a second factor is wanted, by the account, the policy or the request, and absent or too old.
+func (f *flow) lacksMFA(now time.Time) bool {
 	policy := f.directory.policy
-	byPolicy := policy.RequireMFA && policy.covers(f.scopes.hosts()...)
-	return f.user.MFA == MFARequired || byPolicy || f.claimsMFA && !policy.IgnoreMFAClaims
+	wanted := f.user.MFA == MFARequired || f.covered() && policy.RequireMFA || f.claimsMFA && !policy.IgnoreMFAClaims
+	expired := f.covered() && policy.RememberMFA > 0 && now.Sub(f.auth.mfaAt) >= policy.RememberMFA
+	return wanted && (!f.auth.strong() || expired)
 }
 
 func (s *Simulator) secondFactor(f *flow, r *http.Request, at step, form url.Values) reply {

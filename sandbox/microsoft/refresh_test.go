@@ -129,6 +129,8 @@ func TestS10_CustomersDirectoryWantsItsOwnConsent(t *testing.T) {
 	w.checkRefused("renewing for another API there", w.renew(token, "tenant="+customer, "scope="+graphScope), 400, "invalid_grant", 65001)
 	got := w.renew(token, "tenant="+customer, "scope="+armScope)
 	w.checkOK("renewing for the API consented to", got)
+	w.must(w.RemoveConsent(contoso, appID))
+	w.checkRefused("renewing at home without any consent", w.renew(token), 400, "invalid_grant", 65001)
 	if tid := w.claims(got.text("access_token"))["tid"]; tid != customer {
 		t.Errorf("tid = %v, want the customer's", tid)
 	}
@@ -187,7 +189,7 @@ func TestS12_WhatEndsARefreshToken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			token := w.grant().text("refresh_token")
-			if !w.WouldAccept(token) {
+			if !w.WouldAccept(token) || w.WouldAccept("nonsense") {
 				t.Fatal("WouldAccept(new token) = false, want true")
 			}
 			w.must(tc.happens(w))
@@ -236,6 +238,7 @@ func TestS13_PoliciesAreEvaluatedAtRedemption(t *testing.T) {
 	}{
 		"MFA required":           {microsoft.Policy{RequireMFA: true}, []string{"pwd"}, false, 0, 50076, "basic_action"},
 		"MFA not remembered":     {microsoft.Policy{RememberMFA: days(14)}, nil, false, days(14), 50078, "basic_action"},
+		"MFA of another API":     {microsoft.Policy{RequireMFA: true, APIs: []microsoft.Host{microsoft.ARM}}, []string{"pwd"}, false, 0, 0, ""},
 		"sign-in frequency":      {microsoft.Policy{SignInFrequency: days(7)}, nil, false, days(7), 70043, "token_expired"},
 		"blocked":                {microsoft.Policy{Block: true}, nil, false, 0, 53003, "message_only"},
 		"servers blocked":        {microsoft.Policy{BlockServers: true}, nil, false, 0, 53003, "message_only"},
@@ -300,6 +303,14 @@ func TestS13_MFAChallengeIsJSONInAString(t *testing.T) {
 	}
 	w.must(w.SetMFA(admin, microsoft.MFANone))
 	w.checkRefused("renewing when nothing is registered", w.renew(token), 400, "invalid_grant", 50079)
+}
+
+func TestS13_AccountThatAlwaysNeedsMFAIsAskedAtRedemption(t *testing.T) {
+	w := newWorld(t)
+	token := w.weak()
+	w.checkOK("renewing while MFA is not required", w.renew(token))
+	w.must(w.SetMFA(admin, microsoft.MFARequired))
+	w.checkRefused("renewing when it is", w.renew(token), 400, "invalid_grant", 50076)
 }
 
 func TestS13_BlockedSignInStaysOnThePage(t *testing.T) {

@@ -52,21 +52,12 @@ func SignIn(ctx context.Context, client *http.Client, authorizeURL string, v Vis
 	}
 	seen := make(map[string]bool) // pages answered: seeing one again means that the answer was not taken
 	for range maxPages {
-		answer, err := browser.Do(request)
+		shown, location, err := open(&browser, request)
 		if err != nil {
-			return nil, fmt.Errorf("opening a sign-in page: %w", err)
+			return nil, err
 		}
-		body, err := io.ReadAll(answer.Body)
-		answer.Body.Close()
-		if err != nil {
-			return nil, fmt.Errorf("reading a sign-in page: %w", err)
-		}
-		if location := answer.Header.Get("Location"); location != "" {
+		if location != "" {
 			return at.Parse(location)
-		}
-		shown, err := parsePage(body)
-		if err != nil {
-			return nil, fmt.Errorf("reading a sign-in page: %w", err)
 		}
 		target, err := at.Parse(shown.action)
 		if err != nil {
@@ -90,6 +81,26 @@ func SignIn(ctx context.Context, client *http.Client, authorizeURL string, v Vis
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	return nil, errors.New("the sign-in goes in circles")
+}
+
+// open sends a request and reads the page, or the address of the redirect, that answers it.
+func open(browser *http.Client, request *http.Request) (shown shownPage, location string, err error) {
+	answer, err := browser.Do(request)
+	if err != nil {
+		return shown, "", fmt.Errorf("opening a sign-in page: %w", err)
+	}
+	defer answer.Body.Close()
+	if location := answer.Header.Get("Location"); location != "" {
+		return shown, location, nil
+	}
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return shown, "", fmt.Errorf("reading a sign-in page: %w", err)
+	}
+	if shown, err = parsePage(body); err != nil {
+		return shown, "", fmt.Errorf("reading a sign-in page: %w", err)
+	}
+	return shown, "", nil
 }
 
 // A shownPage is what a visitor finds on a page.

@@ -188,7 +188,7 @@ func (s *Simulator) resourceOf(f tokenForm, app *application, p proof) (scopeSet
 	if byDefault && len(app.registered[request.host]) == 0 {
 		return asked, request, refuse(650057)
 	}
-	if len(request.granted) == 0 && !s.state.principalIn(app, p.directory.ID) {
+	if len(request.granted) == 0 && p.directory.CustomerOf != "" && !s.state.principalIn(app, p.directory.ID) {
 		return asked, request, refuse(90099)
 	}
 	for _, name := range asked.permissions(request.host, app) {

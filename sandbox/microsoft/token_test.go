@@ -82,6 +82,21 @@ func TestS8_CodeOfSeveralAPIsWantsAScope(t *testing.T) {
 	w.checkOK("redeeming a code of one API without scope", w.redeem(w.code(willing(admin), "scope="+partnerCenterScope), "scope"))
 }
 
+func TestS8_CodeEndsWithItsPerson(t *testing.T) {
+	w := newWorld(t)
+	for _, tc := range []struct {
+		happens func(string) error
+		code    int
+	}{{w.RevokeSessions, 50173}, {w.Disable, 50057}, {w.RemoveUser, 50034}} {
+		code := w.code(willing(admin))
+		w.must(tc.happens(admin))
+		w.checkRefused("redeeming a code too late", w.redeem(code), 400, "invalid_grant", tc.code)
+		if tc.code == 50057 {
+			w.must(w.Enable(admin))
+		}
+	}
+}
+
 func TestS8_TokenRequestsAreRefusedInOrder(t *testing.T) {
 	w := newWorld(t)
 	code := w.code(willing(admin))
