@@ -33,11 +33,11 @@ func (b packageBuild) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(b.Out, 0o755); err != nil {
+	if err := os.MkdirAll(b.Out, 0o750); err != nil {
 		return fmt.Errorf("making the folder for the package: %w", err)
 	}
 	file := filepath.Join(b.Out, p.FileName())
-	if err := os.WriteFile(file, content, 0o644); err != nil {
+	if err := os.WriteFile(file, content, 0o600); err != nil {
 		return fmt.Errorf("writing the package: %w", err)
 	}
 	_, err = fmt.Fprintf(c.stdout, "wrote %s (%d bytes) with id %s\n", file, len(content), p.ID())

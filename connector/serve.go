@@ -28,7 +28,7 @@ func (s serveCommand) Run(c *console) error {
 	}
 	log := newLog(c.stderr, cfg.Log)
 	for _, warning := range cfg.Warnings {
-		log.WarnContext(c.ctx, warning)
+		log.WarnContext(c.ctx, "the configuration works, but should not stay so", "warning", warning)
 	}
 	connector, err := app.New(c.ctx, cfg, app.Options{Log: log})
 	if err != nil {

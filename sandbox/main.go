@@ -25,10 +25,10 @@ func main() {
 	verbose := flag.Bool("v", false, "log what all parts do to standard error")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Stdout, *walking, *listen, *verbose); err != nil {
+	err := run(ctx, os.Stdout, *walking, *listen, *verbose)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "sandbox:", err)
-		stop()
 		os.Exit(1)
 	}
 }

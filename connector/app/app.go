@@ -95,7 +95,7 @@ func (a *App) build(ctx context.Context, given Listeners) error {
 	for _, d := range doors {
 		listener := d.given
 		if listener == nil {
-			if listener, err = net.Listen("tcp", d.listen); err != nil {
+			if listener, err = new(net.ListenConfig).Listen(ctx, "tcp", d.listen); err != nil {
 				return fmt.Errorf("listening for %s: %w", d.name, err)
 			}
 		}

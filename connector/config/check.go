@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -35,7 +36,7 @@ func (c *checker) fault(key, format string, args ...any) {
 // faulty reports whether something below key is known to be wrong already; saying more of it would only confuse.
 func (c *checker) faulty(key string) bool {
 	return slices.ContainsFunc(c.faults, func(err error) bool {
-		f, ok := err.(*Fault)
+		f, ok := errors.AsType[*Fault](err)
 		return ok && (f.Key == key || strings.HasPrefix(f.Key, key+".") || strings.HasPrefix(f.Key, key+"["))
 	})
 }
@@ -248,8 +249,11 @@ func (c *checker) clouds() {
 			continue
 		}
 		for _, a := range []struct{ key, address string }{
-			{"authority", p.Authority}, {"tokenIssuer", p.TokenIssuer}, {"partnerCenter.baseURL", p.PartnerCenter.BaseURL},
-			{"graph.baseURL", p.Graph.BaseURL}, {"arm.baseURL", p.ARM.BaseURL},
+			{"authority", p.Authority},
+			{"tokenIssuer", p.TokenIssuer},
+			{"partnerCenter.baseURL", p.PartnerCenter.BaseURL},
+			{"graph.baseURL", p.Graph.BaseURL},
+			{"arm.baseURL", p.ARM.BaseURL},
 		} {
 			if a.address == "" {
 				continue

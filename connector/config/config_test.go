@@ -80,7 +80,7 @@ func TestLoadRefuses(t *testing.T) {
 		"nothing for a group":     {file: valid + "log: info", key: "log", problem: "group of keys: level, format"},
 		"list for a text":         {file: valid + "log: {format: [json]}", key: "log.format", problem: "a list is not allowed"},
 		"text for a list":         {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", trustedProxies: {a: b}", 1), key: "hooks.trustedProxies", problem: "numbered from 0"},
-		"text for instances":      {file: valid[:strings.Index(valid, "instances:")] + "instances: x", key: "instances", problem: "must be a list"},
+		"text for instances":      {file: withoutInstances() + "instances: x", key: "instances", problem: "must be a list"},
 		"number for a text":       {file: valid + "database: {path: 12}", key: "database.path", problem: "12 is not allowed; allowed is text"},
 		"number for a secret":     {file: strings.Replace(valid, `"`+canary+`-0123456789"`, "12345678901234567", 1), key: "instances[0].secret", problem: "text in quotes"},
 		"list for a secret":       {file: strings.Replace(valid, `"`+canary+`-0123456789"`, "["+canary+"]", 1), key: "instances[0].secret", problem: "text in quotes"},
@@ -110,7 +110,7 @@ func TestLoadRefuses(t *testing.T) {
 		"dsn without a name":      {file: valid + "database: {driver: mysql, dsn: 'u:" + canary + "@tcp(h:1)/'}", key: "database.dsn", problem: "user:password@tcp(host:3306)/name"},
 		"dsn file missing":        {file: valid + "database: {driver: mysql, dsnFile: /none/dsn}", key: "database.dsnFile", problem: "cannot be read"},
 		"no keys":                 {file: strings.Replace(valid, "keys: {file: keys.json}", "", 1), key: "keys.file", problem: "it is missing"},
-		"no instance":             {file: valid[:strings.Index(valid, "instances:")], key: "instances", problem: "at least one"},
+		"no instance":             {file: withoutInstances(), key: "instances", problem: "at least one"},
 		"instance without key":    {file: strings.Replace(valid, "key: first, ", "", 1), key: "instances[0].key", problem: "it is missing"},
 		"instance without secret": {file: valid + "  - {key: second}", key: "instances[1].secret", problem: "it is missing"},
 		"key twice":               {file: valid + "  - {key: first, secret: " + canary + "-other-one}", key: "instances[1].key", problem: "instances[0]"},
@@ -394,4 +394,10 @@ func has(tree any, path []string) bool {
 		return ok && len(members) > 0 && has(members[0], path[1:])
 	}
 	return has(value, path[1:])
+}
+
+// withoutInstances is the valid file up to its instances.
+func withoutInstances() string {
+	before, _, _ := strings.Cut(valid, "instances:")
+	return before
 }

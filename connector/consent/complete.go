@@ -36,6 +36,10 @@ type Outcome struct {
 // keepAttempts bounds how often an accepted consent tries to be stored beside a renewal that changes the same rows.
 const keepAttempts = 3
 
+// acceptWithin bounds the checks of a consent; a first call to Partner Center can take many seconds
+// (microsoft-identity.md §5.5).
+const acceptWithin = 90 * time.Second
+
 // Complete runs the checks of design §4 on what came back from Microsoft, and stores the grant: active for the
 // automatic procedure, pending for the manual one. A refusal stores no grant.
 func (s *Service) Complete(ctx context.Context, cb Callback) (Outcome, error) {
@@ -103,12 +107,13 @@ func (s *Service) accept(ctx context.Context, p party, c Consent, state State, c
 		return token.Grant{}, fmt.Errorf("using state of consent %s: %w", c.ID, err)
 	}
 	// The code is spent from here on, whoever stops waiting for the answer.
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptWithin)
+	defer cancel()
 	g, err := s.acquire(ctx, p, c, state, cb)
 	if err == nil {
 		return g, nil
 	}
-	return token.Grant{}, errors.Join(err, s.refuse(ctx, p, c.ID, err))
+	return token.Grant{}, errors.Join(err, s.refuse(context.WithoutCancel(ctx), p, c.ID, err))
 }
 
 func (s *Service) acquire(ctx context.Context, p party, c Consent, state State, cb Callback) (token.Grant, error) {

@@ -66,5 +66,6 @@ func TestParamsComeInPairs(t *testing.T) {
 			t.Error("New with an odd number of params did not panic")
 		}
 	}()
-	failure.New(failure.NotFound, "name")
+	alone := []string{"name"}
+	failure.New(failure.NotFound, alone...)
 }

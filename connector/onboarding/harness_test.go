@@ -168,8 +168,8 @@ func startHarness(t *testing.T, serve func(http.Handler) *httptest.Server, chang
 // checkLog looks for values that must not be logged.
 func (h *harness) checkLog() {
 	h.t.Helper()
-	h.fake.mu.Lock()
-	defer h.fake.mu.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	secrets := append([]string{link, code, state, claimCode}, h.browsers...)
 	for _, secret := range secrets {
 		if strings.Contains(h.log.String(), secret) {

@@ -91,7 +91,8 @@ func readTexts(files fs.FS, path string) (map[string]string, error) {
 		return nil, err
 	}
 	texts := map[string]string{}
-	return texts, json.Unmarshal(raw, &texts)
+	err = json.Unmarshal(raw, &texts)
+	return texts, err
 }
 
 // match returns the language that suits the wishes best, the most important first; each is a list as in

@@ -32,7 +32,7 @@ func TestNoWayOfPrintingShowsTheValue(t *testing.T) {
 		"%v":    fmt.Sprintf("%v %v", text, h),
 		"%+v":   fmt.Sprintf("%+v %+v", text, &h),
 		"%#v":   fmt.Sprintf("%#v", text),
-		"%s":    fmt.Sprintf("%s", text),
+		"%s":    fmt.Sprintf("%s", h),
 		"%q":    fmt.Sprintf("%q", text),
 		"error": fmt.Errorf("failing with %v", text).Error(),
 		"slog":  log.String(),

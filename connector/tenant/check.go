@@ -63,9 +63,6 @@ func (a *Application) keepSecret(stored Application) {
 		return
 	}
 	a.Secret = stored.Secret
-	if a.SecretEnds.IsZero() {
-		a.SecretEnds = stored.SecretEnds
-	}
 }
 
 func (s *Settings) keepSecret(stored Settings) { s.Application.keepSecret(stored.Application) }

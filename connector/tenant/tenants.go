@@ -53,8 +53,10 @@ func (s *Service) put(ctx context.Context, t Tenant, action audit.Action, by aud
 			}
 			return translated(err, fmt.Sprintf("saving tenant %s", t.ID))
 		}
-		return s.append(ctx, audit.Event{InstanceKey: t.InstanceKey, TenantID: t.ID, Action: action, Actor: by,
-			Details: map[string]string{"directory": stored.Directory}})
+		return s.append(ctx, audit.Event{
+			InstanceKey: t.InstanceKey, TenantID: t.ID, Action: action, Actor: by,
+			Details: map[string]string{"directory": stored.Directory},
+		})
 	})
 	return stored, err
 }

@@ -58,13 +58,14 @@ func (s *Service) lend(ctx context.Context, p party, api API, by audit.Actor) (L
 	if err != nil {
 		return Loan{}, err
 	}
-	if loan, err, ok := s.loans.get(p.tenant.ID, api, g, s.cfg.Now()); ok {
+	if loan, ok, err := s.loans.get(p.tenant.ID, api, g, s.cfg.Now()); ok {
 		return loan, err
 	}
-	// The redemption is shared, so one caller who leaves must not end it for the others.
-	shared := context.WithoutCancel(ctx)
 	result := s.lends.DoChan(p.tenant.ID+"/"+string(api), func() (any, error) {
-		if loan, err, ok := s.loans.get(p.tenant.ID, api, g, s.cfg.Now()); ok {
+		// The redemption is shared, so one caller who leaves must not end it for the others.
+		shared, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
+		defer cancel()
+		if loan, ok, err := s.loans.get(p.tenant.ID, api, g, s.cfg.Now()); ok {
 			return loan, err
 		}
 		return s.redeemToLend(shared, p, g, api)
@@ -179,17 +180,17 @@ type loanCache struct {
 }
 
 // get returns what was answered for g's consent while that still holds.
-func (c *loanCache) get(tenantID string, api API, g Grant, now time.Time) (Loan, error, bool) {
+func (c *loanCache) get(tenantID string, api API, g Grant, now time.Time) (loan Loan, ok bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a, ok := c.byKey[loanKey{tenantID, api}]
 	switch {
 	case !ok || a.loan.consentID != g.ConsentID:
-		return Loan{}, nil, false
+		return Loan{}, false, nil
 	case a.refusal != nil:
-		return Loan{}, a.refusal, now.Before(a.refusedUntil)
+		return Loan{}, now.Before(a.refusedUntil), a.refusal
 	}
-	return a.loan, nil, a.loan.ExpiresAt.Sub(now) > loanMargin
+	return a.loan, a.loan.ExpiresAt.Sub(now) > loanMargin, nil
 }
 
 func (c *loanCache) put(tenantID string, loan Loan) {

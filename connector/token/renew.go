@@ -23,6 +23,9 @@ var retryAfter = []time.Duration{15 * time.Minute, time.Hour, 4 * time.Hour, 24 
 // the day after, seldom enough never to be a loop.
 const retryConfiguration = 24 * time.Hour
 
+// answerWithin bounds what somebody is waiting for; the platform waits 25 seconds (aps-protocol.md §1.7).
+const answerWithin = 20 * time.Second
+
 // purpose is why a grant is redeemed.
 type purpose int
 
@@ -76,7 +79,13 @@ func (s *Service) redeem(ctx context.Context, tenantID string, by audit.Actor, w
 	if why == scheduled && schedule.DueAt.After(now) {
 		return nil // another replica was faster
 	}
-	calls, cancel := context.WithTimeout(ctx, s.cfg.Lease*4/5)
+	patience := s.cfg.Lease * 4 / 5
+	if why != scheduled {
+		patience = min(patience, answerWithin)
+	}
+	// Whoever stops waiting does not end it: what Microsoft answers must be stored, and a request that was cut off
+	// would be written down as trouble that there was not.
+	calls, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	err = s.redeemLeased(calls, p, by, why)
 	s.observe(actionOf(why), err)

@@ -9,6 +9,7 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
@@ -171,8 +172,10 @@ func TestSettingsThatChangeUnderAGrantStopItsUse(t *testing.T) {
 	w.checkFailure("Lend", err, failure.DirectoryChanged)
 }
 
-func TestOneRenewalPerTenantAtATime(t *testing.T) {
-	w := newWorld(t, openStore(t))
+func TestOneRenewalPerTenantAtATime(t *testing.T) { storetest.Each(t, oneRenewalAtATime) }
+
+func oneRenewalAtATime(t *testing.T, db *storetest.Database) {
+	w := newWorld(t, db.Open(t))
 	w.consent(tenantID)
 	inside, leave := make(chan struct{}), make(chan struct{})
 	var once sync.Once
@@ -197,8 +200,10 @@ func TestOneRenewalPerTenantAtATime(t *testing.T) {
 	}
 }
 
-func TestTheLeaseOfADeadReplicaRunsOut(t *testing.T) {
-	w := newWorld(t, openStore(t))
+func TestTheLeaseOfADeadReplicaRunsOut(t *testing.T) { storetest.Each(t, leaseRunsOut) }
+
+func leaseRunsOut(t *testing.T, db *storetest.Database) {
+	w := newWorld(t, db.Open(t))
 	w.consent(tenantID)
 	_, err := w.store.Lease(t.Context(), tenantID, "dead", w.now(), w.now().Add(5*time.Minute))
 	w.must(err)
@@ -209,8 +214,10 @@ func TestTheLeaseOfADeadReplicaRunsOut(t *testing.T) {
 	w.must(err)
 }
 
-func TestTwoReplicasRenewEveryTenantOnce(t *testing.T) {
-	w := newWorld(t, openStore(t))
+func TestTwoReplicasRenewEveryTenantOnce(t *testing.T) { storetest.Each(t, twoReplicasRenewOnce) }
+
+func twoReplicasRenewOnce(t *testing.T, db *storetest.Database) {
+	w := newWorld(t, db.Open(t))
 	ids := []string{tenantID}
 	for i := range 20 {
 		id := "tenant-" + string(rune('a'+i))

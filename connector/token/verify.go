@@ -57,7 +57,10 @@ func (s *Service) Acquire(ctx context.Context, o Offer) (Grant, error) {
 	if err != nil {
 		return Grant{}, err
 	}
-	s.checkOthers(ctx, c, &g)
+	// A person is waiting, and Graph and ARM refuse nothing: a slow one stays unknown.
+	others, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	s.checkOthers(others, c, &g)
 	switch {
 	case g.Checks.GlobalAdmin == No:
 		return Grant{}, failure.New(failure.RoleMissing, "username", person.Username, "role", "Global admin")

@@ -96,7 +96,7 @@ func (w *walker) await(ctx context.Context, login, what string, wanted func(stat
 		}
 		select {
 		case <-ctx.Done():
-			return st, fmt.Errorf("waited in vain until %s of %s: the state is %s (%v)", what, w.world.TenantOf(login).Name, st.State, err)
+			return st, fmt.Errorf("waited in vain until %s of %s: the state is %s: %w", what, w.world.TenantOf(login).Name, st.State, err)
 		case <-ticker.C:
 		}
 	}

@@ -133,7 +133,7 @@ func manual(ctx context.Context, w *walker) (string, error) {
 	err = w.call(ctx, world.Bjorn, http.MethodPost, tenantID, "redeem", map[string]string{"code": "0000-0000-0000"}, nil)
 	var refused *refusal
 	if !errors.As(err, &refused) || refused.Details.Code != "claim_wrong" {
-		return "", fmt.Errorf("a wrong claim code was answered with %v", err)
+		return "", fmt.Errorf("a wrong claim code was not refused: %w", err)
 	}
 	if err := w.call(ctx, world.Bjorn, http.MethodPost, tenantID, "redeem", map[string]string{"code": code}, nil); err != nil {
 		return "", err

@@ -52,7 +52,7 @@ func refuseUnsigned(ctx context.Context, w *walker) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := world.NewBrowser().Do(request)
 	if err != nil {
 		return "", err
 	}
@@ -67,7 +67,7 @@ func refuseForeign(ctx context.Context, w *walker) (string, error) {
 	err := w.call(ctx, world.Bjorn, http.MethodPost, w.world.TenantOf(world.Rita).ID, "consents", nil, nil)
 	var refused *refusal
 	if !errors.As(err, &refused) || refused.Code != http.StatusForbidden && refused.Code != http.StatusNotFound {
-		return "", fmt.Errorf("the answer was %v, want a refusal", err)
+		return "", fmt.Errorf("it was not refused: %w", err)
 	}
 	return strings.TrimSuffix(refused.Message, "."), nil
 }

@@ -27,7 +27,8 @@ func (w *walker) borrow(ctx context.Context, login, api string) (loan, error) {
 	var l loan
 	body := fmt.Appendf(nil, `{"api":%q}`, api)
 	answer := w.world.Platform.Call(ctx, platform.AsApplication(w.world.Borrower().ID), http.MethodPost, w.world.TenantOf(login).ID, "accessToken", body)
-	return l, read(answer, &l)
+	err := read(answer, &l)
+	return l, err
 }
 
 func lend(ctx context.Context, w *walker) (string, error) {
@@ -62,7 +63,7 @@ func (w *walker) use(ctx context.Context, address string, l loan) (string, error
 	}
 	request.Header.Set("Authorization", "Bearer "+l.AccessToken)
 	request.Header.Set("Accept", "application/json")
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := world.NewBrowser().Do(request)
 	if err != nil {
 		return "", err
 	}
@@ -108,7 +109,7 @@ func longLife(ctx context.Context, w *walker) (string, error) {
 		return "", err
 	}
 	if st.Failure == nil || st.Failure.Code != "access_blocked" {
-		return "", fmt.Errorf("Baltic IT is told %+v, want access_blocked", st.Failure)
+		return "", fmt.Errorf("it is told %+v, want access_blocked", st.Failure)
 	}
 	for range 8 {
 		moved := w.world.Clock.Now()
@@ -142,7 +143,7 @@ func honest(ctx context.Context, w *walker) (string, error) {
 	_, err = w.borrow(ctx, world.Bjorn, "graph")
 	var refused *refusal
 	if !errors.As(err, &refused) || refused.Details.Code != "grant_expired" {
-		return "", fmt.Errorf("lending was answered with %v, want grant_expired", err)
+		return "", fmt.Errorf("lending was answered otherwise than with grant_expired: %w", err)
 	}
 	return fmt.Sprintf("%s: %q, and nothing is lent", st.State, st.Failure.Message), nil
 }

@@ -25,7 +25,7 @@ func (s story) tenant() string { return s.TenantOf(world.Rita).ID }
 // call calls an operation as Rita and reads its answer.
 func (s story) call(method, operation string, body string, out any) {
 	s.Helper()
-	answer := s.As(s.T.Context(), world.Rita, method, s.tenant(), operation, []byte(body))
+	answer := s.As(s.Context(), world.Rita, method, s.tenant(), operation, []byte(body))
 	if answer.Status != http.StatusOK {
 		s.Fatalf("%s %s = %d %s", method, operation, answer.Status, answer.Body)
 	}
@@ -46,7 +46,7 @@ func (s story) begin() attempt {
 // signIn follows a consent up to Microsoft's answer.
 func (s story) signIn(browser *http.Client, a attempt, v microsoft.Visitor) (callback string) {
 	s.Helper()
-	callback, err := s.SignIn(s.T.Context(), browser, a.URL, v)
+	callback, err := s.SignIn(s.Context(), browser, a.URL, v)
 	if err != nil {
 		s.Fatalf("SignIn() = %v", err)
 	}
@@ -55,7 +55,7 @@ func (s story) signIn(browser *http.Client, a attempt, v microsoft.Visitor) (cal
 
 func (s story) visit(browser *http.Client, callback string) world.Page {
 	s.Helper()
-	page, err := s.Return(s.T.Context(), browser, callback)
+	page, err := s.Return(s.Context(), browser, callback)
 	if err != nil {
 		s.Fatalf("Return() = %v", err)
 	}
@@ -103,8 +103,10 @@ func TestEveryCheckOfAConsentRefuses(t *testing.T) {
 		code    string
 		says    string
 	}{
-		"1: declined": {visitor: microsoft.Visitor{UPN: world.AlpineAdmin, Password: world.Password, ApproveMFA: true},
-			code: "consent_declined", says: "press Accept"},
+		"1: declined": {
+			visitor: microsoft.Visitor{UPN: world.AlpineAdmin, Password: world.Password, ApproveMFA: true},
+			code:    "consent_declined", says: "press Accept",
+		},
 		"2: wrong client secret": {func(t *testing.T, ms *microsoft.Simulator) {
 			check(t, ms.SetSecrets(world.ApplicationID, microsoft.Secret{Value: "another~secret"}))
 		}, right(), "client_secret_wrong", "client secret"},

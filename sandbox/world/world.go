@@ -94,7 +94,7 @@ func Start(ctx context.Context, cfg Config) (*World, error) {
 }
 
 func (w *World) start(ctx context.Context) error {
-	if err := w.furnish(); err != nil {
+	if err := w.furnish(ctx); err != nil {
 		return err
 	}
 	var err error
@@ -119,7 +119,7 @@ func (w *World) start(ctx context.Context) error {
 }
 
 // furnish makes the folder, the keys and the listeners: every address must be known before anything is configured.
-func (w *World) furnish() error {
+func (w *World) furnish(ctx context.Context) error {
 	var err error
 	if w.cfg.Folder == "" {
 		if w.cfg.Folder, err = os.MkdirTemp("", "azure-partner-sandbox-"); err != nil {
@@ -143,7 +143,7 @@ func (w *World) furnish() error {
 		{&w.listeners.Private, "127.0.0.1:0", &w.PrivateURL, ""},
 		{&w.panel, w.cfg.PanelListen, &w.PanelURL, ""},
 	} {
-		if *ear.listener, err = net.Listen("tcp", ear.address); err != nil {
+		if *ear.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", ear.address); err != nil {
 			return fmt.Errorf("listening: %w", err)
 		}
 		// Microsoft allows http for redirect addresses on localhost only (microsoft-identity.md §2.5).
@@ -181,7 +181,7 @@ func (w *World) Restart(ctx context.Context) error {
 	}
 	for _, ear := range []*net.Listener{&w.listeners.Hooks, &w.listeners.Onboarding, &w.listeners.Private} {
 		var err error
-		if *ear, err = net.Listen("tcp", (*ear).Addr().String()); err != nil {
+		if *ear, err = new(net.ListenConfig).Listen(ctx, "tcp", (*ear).Addr().String()); err != nil {
 			return fmt.Errorf("listening again: %w", err)
 		}
 	}
