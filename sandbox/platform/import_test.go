@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -80,7 +81,7 @@ func TestImportAgainInDevelopmentMode(t *testing.T) {
 	if _, err := p.Import(t.Context(), changed(t, "ui/bootstrapApp.html", "<title>", "<title>New ")); err != nil {
 		t.Fatalf("Import() = %v", err)
 	}
-	files, ok := p.Files("http://aps.example.com/azure-partner-connector")
+	files, ok := p.Files(path.Base(p.Navigation(platform.UX1Reseller)[0].PackageHref))
 	if !ok {
 		t.Fatal("Files() = nothing, want the package")
 	}

@@ -130,7 +130,7 @@ func TestBackendOfThePanel(t *testing.T) {
 	if _, err := fs.Stat(files, "ui/ux1/token.js"); err != nil {
 		t.Errorf("Files() = %v, want the screen", err)
 	}
-	if _, err := b.Files(t.Context(), "http://a.test/other"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := b.Files(t.Context(), "other"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Files() of another package = %v, want fs.ErrNotExist", err)
 	}
 	resources, err := b.Resources(t.Context(), user.ID, nodes[0].Nodes[0].Vars[0].Type)

@@ -94,13 +94,13 @@ func (p *Platform) Import(ctx context.Context, archive []byte) (Imported, error)
 			i.root = s.ID
 		}
 	}
-	i.navigation = nodes("navigation", meta.Navigation, i)
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.keep(i); err != nil {
 		return Imported{}, err
 	}
+	i.navigation = nodes("navigation", meta.Navigation, i) // now that the package's address is known
 	p.cfg.Log.InfoContext(ctx, "package imported", "package", i.packageID, "version", i.label())
 	return Imported{PackageID: i.packageID, Application: i.application, Version: i.version, Release: i.release}, nil
 }
@@ -229,16 +229,17 @@ func (p *Platform) servePackage(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Files returns the files of a package, in the version that an instance of it has; ok is false when it has none.
-func (p *Platform) Files(packageID string) (files fs.FS, ok bool) {
+// Files returns the files of an imported package by its UUID, the last part of PackageHref; ok is false when there is
+// none.
+func (p *Platform) Files(id string) (files fs.FS, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, in := range p.instances {
-		if in.installed == nil || in.installed.packageID != packageID {
+	for _, i := range p.packages {
+		if i.id != id {
 			continue
 		}
 		tree := make(fstest.MapFS) // unlike a zip.Reader's, its files can be served by net/http
-		for name, content := range in.installed.files {
+		for name, content := range i.files {
 			tree[name] = &fstest.MapFile{Data: content}
 		}
 		return tree, true

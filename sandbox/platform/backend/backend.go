@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"path"
 
 	"azure-partner-connector/sandbox/panel"
 	"azure-partner-connector/sandbox/platform"
@@ -50,7 +51,7 @@ func (b backend) Navigation(_ context.Context, userID, plug string) ([]panel.Nod
 func nodes(list []platform.Node) []panel.Node {
 	var made []panel.Node
 	for _, n := range list {
-		node := panel.Node{Package: n.PackageID, ID: n.ID, Label: n.Label, Icon: n.Icon}
+		node := panel.Node{Package: path.Base(n.PackageHref), ID: n.ID, Label: n.Label, Icon: n.Icon}
 		for _, v := range n.Vars {
 			node.Vars = append(node.Vars, panel.Var{Name: v.Name, Type: v.Type, Required: v.Required, Collection: v.Collection})
 		}
@@ -106,10 +107,10 @@ func (b backend) Call(ctx context.Context, userID string, c panel.Call) (panel.A
 		answer := b.p.Read(by, c.ResourceID)
 		return panel.Answer{Status: answer.Status, Header: answer.Header, Body: answer.Body}, nil
 	}
-	path := (&url.URL{Path: c.Path}).EscapedPath()
+	operation := (&url.URL{Path: c.Path}).EscapedPath()
 	if c.Query != "" {
-		path += "?" + c.Query
+		operation += "?" + c.Query
 	}
-	answer := b.p.Call(ctx, by, c.Method, c.ResourceID, path, c.Body)
+	answer := b.p.Call(ctx, by, c.Method, c.ResourceID, operation, c.Body)
 	return panel.Answer{Status: answer.Status, Header: answer.Header, Body: answer.Body}, nil
 }

@@ -1,0 +1,68 @@
+package platform_test
+
+import (
+	"testing"
+	"time"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/httpclient"
+	"azure-partner-connector/connector/platform/controller"
+	"azure-partner-connector/connector/platform/oauth1"
+	"azure-partner-connector/connector/secret"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The connector's own client and the simulated platform understand each other.
+func TestControllerClient(t *testing.T) {
+	p, c, made := installed(t)
+	north, _ := reseller(t, p, "North", "")
+	below, user := reseller(t, p, "Below", north.ID)
+	id := tenant(t, p, below)
+	connections, err := httpclient.New(httpclient.Config{Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := controller.New(controller.Config{HTTP: connections})
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := controller.Target{
+		ControllerURI: p.ControllerURI(), RootID: made.RootID,
+		Credentials: oauth1.Credentials{Key: key, Secret: secret.New(sharedSecret)},
+	}
+
+	want := controller.Account{ID: below.ID, Type: controller.Reseller, ParentID: north.ID, Name: "Below"}
+	if got, err := client.UserAccount(t.Context(), target, user.ID); err != nil || cmp.Diff(want, got) != "" {
+		t.Errorf("UserAccount() = %+v, %v, want %+v", got, err, want)
+	}
+	provider, err := client.Account(t.Context(), target, p.Provider().ID)
+	if err != nil || provider.Type != controller.Admin || provider.ParentID != "" {
+		t.Errorf("Account(provider) = %+v, %v, want the top", provider, err)
+	}
+	if _, err := client.Account(t.Context(), target, id); !failure.Is(err, failure.NotFound) {
+		t.Errorf("Account(tenant) = %v, want not_found", err)
+	}
+	_, before := c.received()
+	if err := client.PushTenant(t.Context(), target, id, map[string]any{"tokenStatus": "active", "tokenExpiresAt": "2027-02-21T00:00:00Z"}); err != nil {
+		t.Errorf("PushTenant() = %v", err)
+	}
+	if r, _ := p.Resource(id); r["tokenStatus"] != "active" {
+		t.Errorf("tokenStatus = %v, want active", r["tokenStatus"])
+	}
+	if _, after := c.received(); len(after) != len(before) {
+		t.Errorf("hooks after a push = %v, want none", after[len(before):])
+	}
+	if err := client.PushTenant(t.Context(), target, id, map[string]any{"colour": "red"}); !failure.Is(err, failure.PlatformRefused) {
+		t.Errorf("PushTenant() of an undeclared property = %v, want platform_refused", err)
+	}
+	// A transaction that is over: the platform refuses, the client repeats without it.
+	stale := controller.WithTransaction(t.Context(), "1-1")
+	if _, err := client.Account(stale, target, below.ID); err != nil {
+		t.Errorf("Account() in a finished transaction = %v, want it repeated", err)
+	}
+	target.Credentials.Secret = secret.New("other")
+	if _, err := client.Account(t.Context(), target, below.ID); !failure.Is(err, failure.PlatformRefused) {
+		t.Errorf("Account() with a wrong secret = %v, want platform_refused", err)
+	}
+}
