@@ -14,6 +14,9 @@ GOLANGCI_VERSION := v2.15.0
 GOLANGCI         := $(CURDIR)/.cache/bin/$(GOLANGCI_VERSION)/golangci-lint
 WITH_MARIADB     := ./connector/store/storetest/withmariadb
 
+# Debian keeps servers in sbin, which is not on everybody's PATH.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
 .DEFAULT_GOAL := help
 .PHONY: help test lint build package sandbox walk clean
 

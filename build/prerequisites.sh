@@ -37,10 +37,18 @@ reason_for() {
 	esac
 }
 
+# present tells whether a command is there, be it by another of its names.
+present() {
+	case "$1" in
+	chromium) command -v chromium || command -v chromium-browser || command -v google-chrome ;;
+	*) command -v "$1" ;;
+	esac >/dev/null
+}
+
 missing=()
 for name in "$@"; do
 	package_of "$name" >/dev/null
-	command -v "$name" >/dev/null || missing+=("$name")
+	present "$name" || missing+=("$name")
 done
 if [ ${#missing[@]} -eq 0 ]; then
 	exit 0
@@ -82,7 +90,7 @@ if ! { apt update && apt install -y --no-install-recommends "${packages[@]}"; };
 fi
 
 for name in "${missing[@]}"; do
-	if ! command -v "$name" >/dev/null; then
+	if ! present "$name"; then
 		echo "$name is still missing after its package was installed. Put it on the PATH and run this again." >&2
 		exit 1
 	fi
