@@ -16,8 +16,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"azure-partner-connector/connector/config"
-	"azure-partner-connector/connector/consent"
-	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/token"
 )
 
@@ -31,6 +29,23 @@ type Options struct {
 
 	// Listeners replace those that the configuration names. Default: none.
 	Listeners Listeners
+
+	// Watch is given the client towards Microsoft and returns what the custody of grants calls in its place, so that a
+	// doctor can look over its shoulder. Default: the client itself.
+	Watch func(token.Microsoft) token.Microsoft
+}
+
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Watch == nil {
+		o.Watch = func(ms token.Microsoft) token.Microsoft { return ms }
+	}
+	return o
 }
 
 // Listeners are the three doors' ears. The App closes them.
@@ -46,10 +61,7 @@ type App struct {
 	now      func() time.Time
 	log      *slog.Logger
 	registry *prometheus.Registry
-
-	store    *store.Store
-	tokens   *token.Service
-	consents *consent.Service
+	rooms    *Rooms // nil until they are open
 	servers  []*server
 }
 
@@ -63,24 +75,28 @@ type server struct {
 
 // New opens the database, brings its schema up to date and listens; Run serves. A failed New leaves nothing open.
 func New(ctx context.Context, cfg config.Config, opts Options) (*App, error) {
-	if opts.Now == nil {
-		opts.Now = time.Now
-	}
-	if opts.Log == nil {
-		opts.Log = slog.New(slog.DiscardHandler)
-	}
+	opts = opts.withDefaults()
 	a := &App{cfg: cfg, now: opts.Now, log: opts.Log, registry: prometheus.NewRegistry()}
-	if err := a.build(ctx, opts.Listeners); err != nil {
+	if err := a.build(ctx, opts); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
 	return a, nil
 }
 
-func (a *App) build(ctx context.Context, given Listeners) error {
-	rooms, err := a.furnish(ctx)
+func (a *App) build(ctx context.Context, opts Options) error {
+	var err error
+	if a.rooms, err = open(ctx, a.cfg, opts, a.observer()); err != nil {
+		return err
+	}
+	hooksDoor, err := a.hooksDoor()
 	if err != nil {
 		return err
 	}
+	onboardingDoor, err := a.onboardingDoor()
+	if err != nil {
+		return err
+	}
+	given := opts.Listeners
 	doors := []struct {
 		name    string
 		given   net.Listener
@@ -88,8 +104,8 @@ func (a *App) build(ctx context.Context, given Listeners) error {
 		tls     config.TLS
 		handler http.Handler
 	}{
-		{"hooks", given.Hooks, a.cfg.Hooks.Listen, a.cfg.Hooks.TLS, rooms.hooks},
-		{"onboarding", given.Onboarding, a.cfg.Onboarding.Listen, a.cfg.Onboarding.TLS, rooms.onboarding},
+		{"hooks", given.Hooks, a.cfg.Hooks.Listen, a.cfg.Hooks.TLS, hooksDoor},
+		{"onboarding", given.Onboarding, a.cfg.Onboarding.Listen, a.cfg.Onboarding.TLS, onboardingDoor},
 		{"private", given.Private, a.cfg.Private.Listen, config.TLS{}, a.private()},
 	}
 	for _, d := range doors {
@@ -124,7 +140,7 @@ func (a *App) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return errors.Join(a.shutdown(), clocks.Shutdown())
 	})
-	return errors.Join(serving.Wait(), a.store.Close())
+	return errors.Join(serving.Wait(), a.rooms.Close())
 }
 
 func (s *server) serve(log *slog.Logger) error {
@@ -164,8 +180,8 @@ func (a *App) close() error {
 	for _, s := range a.servers {
 		errs = append(errs, s.listener.Close())
 	}
-	if a.store != nil {
-		errs = append(errs, a.store.Close())
+	if a.rooms != nil {
+		errs = append(errs, a.rooms.Close())
 	}
 	return errors.Join(errs...)
 }

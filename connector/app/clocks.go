@@ -24,7 +24,7 @@ func (a *App) clocks(ctx context.Context) (gocron.Scheduler, error) {
 		every time.Duration
 		run   func(context.Context) error
 	}{
-		{"renewal", a.cfg.Renewal.Tick, a.tokens.Sweep},
+		{"renewal", a.cfg.Renewal.Tick, a.rooms.Tokens.Sweep},
 		{"purge", purgeEvery, a.purge},
 	} {
 		task := func() {
@@ -42,5 +42,5 @@ func (a *App) clocks(ctx context.Context) (gocron.Scheduler, error) {
 }
 
 func (a *App) purge(ctx context.Context) error {
-	return errors.Join(a.consents.Purge(ctx), a.tokens.Purge(ctx), a.store.PurgeNonces(ctx, a.now()))
+	return errors.Join(a.rooms.Consents.Purge(ctx), a.rooms.Tokens.Purge(ctx), a.rooms.Store.PurgeNonces(ctx, a.now()))
 }

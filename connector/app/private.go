@@ -24,7 +24,7 @@ func (a *App) private() http.Handler {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 		defer cancel()
-		if err := a.store.Ping(ctx); err != nil {
+		if err := a.rooms.Store.Ping(ctx); err != nil {
 			a.log.WarnContext(ctx, "not ready", "err", err)
 			http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
 			return

@@ -2,27 +2,20 @@ package app
 
 import (
 	"context"
-	"crypto/x509"
-	"fmt"
-	"net/http"
-	"os"
+	"errors"
+	"maps"
+	"slices"
 	"time"
 
-	azurepartner "azure-partner-connector"
+	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/httpclient"
 	"azure-partner-connector/connector/microsoft"
-	"azure-partner-connector/connector/onboarding"
-	"azure-partner-connector/connector/platform/controller"
-	"azure-partner-connector/connector/platform/oauth1"
-	"azure-partner-connector/connector/platform/pack"
 	"azure-partner-connector/connector/seal"
-	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
-	"azure-partner-connector/hooks"
 )
 
 // Timeouts of calls to Microsoft (microsoft-identity.md §3.8, §5.5).
@@ -31,68 +24,92 @@ const (
 	probeTimeout    = 60 * time.Second
 )
 
-// rooms are what the listeners open to.
-type rooms struct {
-	hooks      http.Handler
-	onboarding http.Handler
+// Rooms are the connector without its doors and its clock: everything that can be done, and nobody who listens.
+type Rooms struct {
+	Store     *store.Store
+	Microsoft *microsoft.Client
+	Tenants   *tenant.Service
+	Tokens    *token.Service
+	Consents  *consent.Service
+
+	// Authorities are the addresses of the sign-in pages, by the name of the cloud. These are all clouds that there are.
+	Authorities map[string]string
+
+	keyring  *seal.Keyring
+	platform *platform
 }
 
-// furnish builds the house from the store up to its doors.
-func (a *App) furnish(ctx context.Context) (rooms, error) {
-	keyring, err := seal.LoadFile(a.cfg.Keys.File)
-	if err != nil {
-		return rooms{}, err
-	}
-	if err := a.openStore(ctx, keyring); err != nil {
-		return rooms{}, err
-	}
-	ms, err := a.microsoft()
-	if err != nil {
-		return rooms{}, err
-	}
-	if a.tokens, err = token.New(token.Config{
-		Store: a.store, Microsoft: ms, Every: a.cfg.Renewal.Every, Jitter: a.cfg.Renewal.Jitter, Lease: a.cfg.Renewal.Lease,
-		Workers: a.cfg.Renewal.Workers, ClaimLife: a.cfg.Onboarding.ClaimLife, AcceptUnknownMFA: a.cfg.Onboarding.AcceptUnknownMFA,
-		Now: a.now, Observe: a.observer(), Log: a.log.With("room", "token"),
-	}); err != nil {
-		return rooms{}, err
-	}
-	if a.consents, err = consent.New(consent.Config{
-		Store: a.store, Tokens: a.tokens, Microsoft: ms, Hasher: keyring, PublicURL: a.cfg.Onboarding.PublicURL,
-		ConsentLife: a.cfg.Onboarding.ConsentLife, LinkLife: a.cfg.Onboarding.LinkLife, ClaimLife: a.cfg.Onboarding.ClaimLife,
-		Now: a.now, Log: a.log.With("room", "consent"),
-	}); err != nil {
-		return rooms{}, err
-	}
-	platformDoor, err := a.hooksDoor(ms)
-	if err != nil {
-		return rooms{}, err
-	}
-	publicDoor, err := onboarding.New(onboarding.Config{
-		PublicURL: a.cfg.Onboarding.PublicURL, Consents: a.consents, Seal: keyring, Authorities: a.authorities(),
-		TrustedProxies: a.cfg.Onboarding.TrustedProxies,
-		Limit:          onboarding.Limit{PerMinute: a.cfg.Onboarding.RequestsPerMinute, Burst: a.cfg.Onboarding.RequestBurst},
-		Now:            a.now, Log: a.log.With("door", "onboarding"),
-	})
-	return rooms{platformDoor, publicDoor}, err
+// Open opens the database, brings its schema up to date, and furnishes the rooms. Close them when done.
+func Open(ctx context.Context, cfg config.Config, opts Options) (*Rooms, error) {
+	return open(ctx, cfg, opts.withDefaults(), nil)
 }
 
-func (a *App) openStore(ctx context.Context, keyring *seal.Keyring) error {
-	dsn := a.cfg.Database.Path
-	if a.cfg.Database.Driver == config.MySQL {
-		dsn = a.cfg.Database.DSN.Reveal()
+// open has observe told of what custody does; nil tells nobody.
+func open(ctx context.Context, cfg config.Config, opts Options, observe func(audit.Action, string)) (*Rooms, error) {
+	r := &Rooms{Authorities: authorities(cfg.Clouds)}
+	if err := r.furnish(ctx, cfg, opts, observe); err != nil {
+		return nil, errors.Join(err, r.Close())
 	}
-	opened, err := store.Open(ctx, store.Config{
-		Driver: a.cfg.Database.Driver, DSN: dsn, Keyring: keyring, Now: a.now, Log: a.log.With("room", "store"),
-	})
-	if err != nil {
+	return r, nil
+}
+
+// Close closes the database. Nobody may use the rooms afterwards.
+func (r *Rooms) Close() error {
+	if r.Store == nil {
+		return nil
+	}
+	return r.Store.Close()
+}
+
+// furnish builds the house from its keys and its store up to the domain.
+func (r *Rooms) furnish(ctx context.Context, cfg config.Config, opts Options, observe func(audit.Action, string)) error {
+	var err error
+	if r.keyring, err = seal.LoadFile(cfg.Keys.File); err != nil {
 		return err
 	}
-	a.store = opened
-	return a.store.Migrate(ctx)
+	if r.Store, err = openStore(ctx, cfg.Database, r.keyring, opts); err != nil {
+		return err
+	}
+	if err := r.Store.Migrate(ctx); err != nil {
+		return err
+	}
+	if r.Microsoft, err = openMicrosoft(cfg.Clouds, opts); err != nil {
+		return err
+	}
+	if r.platform, err = openPlatform(cfg, opts); err != nil {
+		return err
+	}
+	if r.Tenants, err = tenant.New(tenant.Config{
+		Store: r.Store, Directories: r.Microsoft, Clouds: slices.Sorted(maps.Keys(r.Authorities)),
+		Now: opts.Now, Log: opts.Log.With("room", "tenant"),
+	}); err != nil {
+		return err
+	}
+	if r.Tokens, err = token.New(token.Config{
+		Store: r.Store, Microsoft: opts.Watch(r.Microsoft),
+		Every: cfg.Renewal.Every, Jitter: cfg.Renewal.Jitter, Lease: cfg.Renewal.Lease, Workers: cfg.Renewal.Workers,
+		ClaimLife: cfg.Onboarding.ClaimLife, AcceptUnknownMFA: cfg.Onboarding.AcceptUnknownMFA,
+		Now: opts.Now, Observe: observe, Log: opts.Log.With("room", "token"),
+	}); err != nil {
+		return err
+	}
+	r.Consents, err = consent.New(consent.Config{
+		Store: r.Store, Tokens: r.Tokens, Microsoft: r.Microsoft, Hasher: r.keyring, PublicURL: cfg.Onboarding.PublicURL,
+		ConsentLife: cfg.Onboarding.ConsentLife, LinkLife: cfg.Onboarding.LinkLife, ClaimLife: cfg.Onboarding.ClaimLife,
+		Now: opts.Now, Log: opts.Log.With("room", "consent"),
+	})
+	return err
 }
 
-func (a *App) microsoft() (*microsoft.Client, error) {
+func openStore(ctx context.Context, db config.Database, keyring *seal.Keyring, opts Options) (*store.Store, error) {
+	dsn := db.Path
+	if db.Driver == config.MySQL {
+		dsn = db.DSN.Reveal()
+	}
+	return store.Open(ctx, store.Config{Driver: db.Driver, DSN: dsn, Keyring: keyring, Now: opts.Now, Log: opts.Log.With("room", "store")})
+}
+
+func openMicrosoft(profiles []microsoft.Profile, opts Options) (*microsoft.Client, error) {
 	identity, err := httpclient.New(httpclient.Config{Timeout: identityTimeout})
 	if err != nil {
 		return nil, err
@@ -102,103 +119,19 @@ func (a *App) microsoft() (*microsoft.Client, error) {
 		return nil, err
 	}
 	return microsoft.New(microsoft.Config{
-		Profiles: a.cfg.Clouds, HTTP: identity, ProbeHTTP: probes, Wait: microsoft.Pause,
-		Now: a.now, Log: a.log.With("room", "microsoft"),
+		Profiles: profiles, HTTP: identity, ProbeHTTP: probes, Wait: microsoft.Pause,
+		Now: opts.Now, Log: opts.Log.With("room", "microsoft"),
 	})
 }
 
-// clouds are the names of the cloud profiles that instances may choose.
-func (a *App) clouds() []string {
-	var names []string
-	for _, p := range append(microsoft.Profiles(), a.cfg.Clouds...) {
-		names = append(names, p.Name)
-	}
-	return names
-}
-
-// authorities are the sign-in pages that the landing page's form leads on to.
-func (a *App) authorities() []string {
-	var addresses []string
-	for _, p := range append(microsoft.Profiles(), a.cfg.Clouds...) {
-		if p.Authority != "" {
-			addresses = append(addresses, p.Authority)
+// authorities returns the clouds that instances may choose: the built-in ones, changed and added to by profiles.
+func authorities(profiles []microsoft.Profile) map[string]string {
+	byCloud := map[string]string{}
+	for _, p := range append(microsoft.Profiles(), profiles...) {
+		if _, known := byCloud[p.Name]; known && p.Authority == "" {
+			continue // this profile changes something else
 		}
+		byCloud[p.Name] = p.Authority
 	}
-	return addresses
-}
-
-func (a *App) hooksDoor(directories tenant.Directories) (http.Handler, error) {
-	tenants, err := tenant.New(tenant.Config{Store: a.store, Directories: directories, Clouds: a.clouds(), Now: a.now, Log: a.log.With("room", "tenant")})
-	if err != nil {
-		return nil, err
-	}
-	calls, err := a.platformClient()
-	if err != nil {
-		return nil, err
-	}
-	manifest, err := pack.ParseManifest(azurepartner.Manifest())
-	if err != nil {
-		return nil, err
-	}
-	secrets := a.secrets()
-	return hooks.New(hooks.Config{
-		PublicURL: a.cfg.Hooks.PublicURL, TrustedProxies: a.cfg.Hooks.TrustedProxies,
-		Credentials: func(key string) ([]secret.Text, bool) {
-			text, ok := secrets[key]
-			return []secret.Text{text}, ok
-		},
-		Tenants: tenants, Tokens: a.tokens, Consents: a.consents, Nonces: a.store,
-		Accounts:       accounts{calls, secrets},
-		PackageID:      manifest.Package.ID,
-		PackageVersion: fmt.Sprintf("%d-%d", manifest.Package.Version, manifest.Package.Release),
-		Now:            a.now, Log: a.log.With("door", "hooks"),
-	})
-}
-
-func (a *App) secrets() map[string]secret.Text {
-	byKey := make(map[string]secret.Text, len(a.cfg.Instances))
-	for _, in := range a.cfg.Instances {
-		byKey[in.Key] = in.Secret
-	}
-	return byKey
-}
-
-func (a *App) platformClient() (*controller.Client, error) {
-	client := httpclient.Config{Timeout: a.cfg.Platform.Timeout, Insecure: a.cfg.Platform.Insecure}
-	if file := a.cfg.Platform.CAFile; file != "" {
-		pem, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("reading the platform's certificates: %w", err)
-		}
-		if client.RootCAs, err = x509.SystemCertPool(); err != nil {
-			return nil, fmt.Errorf("reading the system's certificates: %w", err)
-		}
-		client.RootCAs.AppendCertsFromPEM(pem)
-	}
-	calls, err := httpclient.New(client)
-	if err != nil {
-		return nil, err
-	}
-	return controller.New(controller.Config{HTTP: calls, Now: a.now, Log: a.log.With("room", "platform")})
-}
-
-// accounts asks the platform of an instance who somebody is.
-type accounts struct {
-	calls   *controller.Client
-	secrets map[string]secret.Text // consumer key → secret
-}
-
-func (a accounts) target(in tenant.Instance) controller.Target {
-	return controller.Target{
-		ControllerURI: in.ControllerURI, RootID: in.RootID,
-		Credentials: oauth1.Credentials{Key: in.Key, Secret: a.secrets[in.Key]},
-	}
-}
-
-func (a accounts) UserAccount(ctx context.Context, in tenant.Instance, identity string) (controller.Account, error) {
-	return a.calls.UserAccount(ctx, a.target(in), identity)
-}
-
-func (a accounts) Account(ctx context.Context, in tenant.Instance, id string) (controller.Account, error) {
-	return a.calls.Account(ctx, a.target(in), id)
+	return byCloud
 }

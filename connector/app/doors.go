@@ -1,0 +1,40 @@
+package app
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+
+	azurepartner "azure-partner-connector"
+	"azure-partner-connector/connector/onboarding"
+	"azure-partner-connector/connector/platform/pack"
+	"azure-partner-connector/hooks"
+)
+
+// hooksDoor is the door of the platform.
+func (a *App) hooksDoor() (http.Handler, error) {
+	manifest, err := pack.ParseManifest(azurepartner.Manifest())
+	if err != nil {
+		return nil, err
+	}
+	return hooks.New(hooks.Config{
+		PublicURL: a.cfg.Hooks.PublicURL, TrustedProxies: a.cfg.Hooks.TrustedProxies,
+		Credentials: a.rooms.platform.credentials, Accounts: a.rooms.platform,
+		Tenants: a.rooms.Tenants, Tokens: a.rooms.Tokens, Consents: a.rooms.Consents, Nonces: a.rooms.Store,
+		PackageID:      manifest.Package.ID,
+		PackageVersion: fmt.Sprintf("%d-%d", manifest.Package.Version, manifest.Package.Release),
+		Now:            a.now, Log: a.log.With("door", "hooks"),
+	})
+}
+
+// onboardingDoor is the public door. Its landing page's form may lead on to every cloud's sign-in page.
+func (a *App) onboardingDoor() (http.Handler, error) {
+	return onboarding.New(onboarding.Config{
+		PublicURL: a.cfg.Onboarding.PublicURL, Consents: a.rooms.Consents, Seal: a.rooms.keyring,
+		Authorities:    slices.Sorted(maps.Values(a.rooms.Authorities)),
+		TrustedProxies: a.cfg.Onboarding.TrustedProxies,
+		Limit:          onboarding.Limit{PerMinute: a.cfg.Onboarding.RequestsPerMinute, Burst: a.cfg.Onboarding.RequestBurst},
+		Now:            a.now, Log: a.log.With("door", "onboarding"),
+	})
+}

@@ -1,0 +1,78 @@
+package app
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"os"
+
+	"azure-partner-connector/connector/config"
+	"azure-partner-connector/connector/httpclient"
+	"azure-partner-connector/connector/platform/controller"
+	"azure-partner-connector/connector/platform/oauth1"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
+)
+
+// platform calls the platforms' controllers in the names of our instances there.
+type platform struct {
+	calls   *controller.Client
+	secrets map[string]secret.Text // consumer key → secret
+}
+
+func openPlatform(cfg config.Config, opts Options) (*platform, error) {
+	client := httpclient.Config{Timeout: cfg.Platform.Timeout, Insecure: cfg.Platform.Insecure}
+	if file := cfg.Platform.CAFile; file != "" {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("reading the platform's certificates: %w", err)
+		}
+		if client.RootCAs, err = x509.SystemCertPool(); err != nil {
+			return nil, fmt.Errorf("reading the system's certificates: %w", err)
+		}
+		client.RootCAs.AppendCertsFromPEM(pem)
+	}
+	connections, err := httpclient.New(client)
+	if err != nil {
+		return nil, err
+	}
+	calls, err := controller.New(controller.Config{HTTP: connections, Now: opts.Now, Log: opts.Log.With("room", "platform")})
+	if err != nil {
+		return nil, err
+	}
+	secrets := make(map[string]secret.Text, len(cfg.Instances))
+	for _, in := range cfg.Instances {
+		secrets[in.Key] = in.Secret
+	}
+	return &platform{calls, secrets}, nil
+}
+
+func (p *platform) target(in tenant.Instance) controller.Target {
+	return controller.Target{
+		ControllerURI: in.ControllerURI, RootID: in.RootID,
+		Credentials: oauth1.Credentials{Key: in.Key, Secret: p.secrets[in.Key]},
+	}
+}
+
+// credentials returns the secrets that belong to a consumer key, and whether there is such a key.
+func (p *platform) credentials(key string) ([]secret.Text, bool) {
+	text, ok := p.secrets[key]
+	return []secret.Text{text}, ok
+}
+
+// UserAccount implements hooks.Accounts.
+func (p *platform) UserAccount(ctx context.Context, in tenant.Instance, identity string) (controller.Account, error) {
+	return p.calls.UserAccount(ctx, p.target(in), identity)
+}
+
+// Account implements hooks.Accounts.
+func (p *platform) Account(ctx context.Context, in tenant.Instance, id string) (controller.Account, error) {
+	return p.calls.Account(ctx, p.target(in), id)
+}
+
+// ReachController asks the controller of an instance which versions it serves: the cheapest call that there is
+// (aps-protocol.md §5). It returns a *failure.Error when there is no answer.
+func (r *Rooms) ReachController(ctx context.Context, in tenant.Instance) error {
+	return r.platform.calls.Call(ctx, r.platform.target(in), controller.Request{Method: http.MethodGet, Path: "/aps"}, nil)
+}
