@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	cdpbrowser "github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -72,10 +75,16 @@ func Resize(t testing.TB, ctx context.Context, width, height int64) {
 	}
 }
 
-// Screenshot writes what the tab of ctx shows to file as PNG, making its folder.
+// Screenshot writes what the tab of ctx shows to file as PNG, making its folder. It brings the tab to the front, because
+// Chromium draws none that lies behind another.
 func Screenshot(t testing.TB, ctx context.Context, file string) {
 	t.Helper()
-	image, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if _, err := chromedp.Call(ctx, page.BringToFront, cdp.Empty{}); err != nil {
+		t.Fatalf("bringing the tab of %s to the front: %v", file, err)
+	}
+	drawn, stop := context.WithTimeout(ctx, time.Minute)
+	defer stop()
+	image, err := chromedp.Run(drawn, chromedp.CaptureScreenshot())
 	if err != nil {
 		t.Fatalf("taking a screenshot for %s: %v", file, err)
 	}
@@ -84,5 +93,24 @@ func Screenshot(t testing.TB, ctx context.Context, file string) {
 	}
 	if err := os.WriteFile(file, image, 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// AllowClipboard lets pages of origin read and write the clipboard without asking. Headless Chromium refuses to write
+// without the second permission (aps-ui.md §4.2).
+func AllowClipboard(t testing.TB, ctx context.Context, origin string) {
+	t.Helper()
+	for _, permission := range []*cdpbrowser.PermissionDescriptor{
+		{Name: "clipboard-read", AllowWithoutSanitization: true},
+		{Name: "clipboard-write"},
+	} {
+		_, err := chromedp.CallBrowser(ctx, cdpbrowser.SetPermission, cdpbrowser.SetPermissionParams{
+			Permission: permission,
+			Setting:    cdpbrowser.PermissionSettingGranted,
+			Origin:     origin,
+		})
+		if err != nil {
+			t.Fatalf("allowing %s for %s: %v", permission.Name, origin, err)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 
 	"azure-partner-connector/sandbox/browser"
@@ -36,6 +37,14 @@ const frame = `(document.querySelector("iframe:not([hidden])") || {}).contentDoc
 // open logs in as the reseller and opens a screen in front of p.
 func open(t *testing.T, p *platform, place string) *driver {
 	t.Helper()
+	d := logIn(t, p, place)
+	d.wait(frame + ` && document.getElementById("loading").hidden`)
+	return d
+}
+
+// logIn logs in as the reseller at a place of the panel.
+func logIn(t *testing.T, p *platform, place string) *driver {
+	t.Helper()
 	handler, err := panel.New(panel.Config{Backend: p})
 	if err != nil {
 		t.Fatalf("New() = %v, want no error", err)
@@ -47,7 +56,7 @@ func open(t *testing.T, p *platform, place string) *driver {
 	d.do(chromedp.Navigate(d.url + "/" + place))
 	d.wait(`document.querySelector("#login .card") !== null`)
 	d.click("document", "Mara Lind")
-	d.wait(frame + ` && document.getElementById("loading").hidden`)
+	d.wait(`document.getElementById("login").hidden`)
 	return d
 }
 
@@ -66,7 +75,9 @@ func (d *driver) wait(condition string) {
 
 func wait(t *testing.T, ctx context.Context, condition string) {
 	t.Helper()
-	_, err := chromedp.Run(ctx, chromedp.Poll[bool]("Boolean("+condition+")", chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(40*time.Second)))
+	// What is not there yet has no properties either.
+	tried := "(() => { try { return Boolean(" + condition + "); } catch (notYet) { return false; } })()"
+	_, err := chromedp.Run(ctx, chromedp.Poll[bool](tried, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience)))
 	if err != nil {
 		shown, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`(`+frame+` || document).body.innerText`))
 		t.Fatalf("waiting for %s: %v; shown is:\n%s", condition, err, shown)
@@ -143,33 +154,50 @@ func (d *driver) state(want string) {
 	d.wait(widget("state") + `.dataset.status === ` + strconv.Quote(want))
 }
 
+// patience is how long a condition may take to come true.
+const patience = 40 * time.Second
+
+// until waits until a condition of this process is true, asking it at every turn of a timer of the page.
+func (d *driver) until(what string, condition func() bool) {
+	d.t.Helper()
+	deadline, stop := context.WithTimeout(d.ctx, patience)
+	defer stop()
+	turn := chromedp.Evaluate[chromedp.Void](`new Promise(done => setTimeout(done, 50))`, chromedp.EvalAwaitPromise)
+	for !condition() {
+		if err := chromedp.Do(deadline, turn); err != nil {
+			d.t.Fatalf("waiting for %s: %v", what, err)
+		}
+	}
+}
+
 // waitCalls waits until an operation was called so often.
 func (d *driver) waitCalls(operation string, n int) {
 	d.t.Helper()
-	for d.p.called(operation) < n {
-		if err := d.ctx.Err(); err != nil {
-			d.t.Fatalf("called(%s) = %d, want %d: %v", operation, d.p.called(operation), n, err)
-		}
-		evaluate[int](d, "1") // a turn of the browser
-	}
+	d.until(fmt.Sprintf("%d calls of %s", n, operation), func() bool { return d.p.called(operation) >= n })
 }
 
 // popup waits for the window that the screen opened and returns its tab.
 func (d *driver) popup(url string) context.Context {
 	d.t.Helper()
-	for {
+	var found *target.Info
+	d.until("the window "+url, func() bool {
 		infos, err := chromedp.Targets(d.ctx)
 		if err != nil {
 			d.t.Fatalf("looking for the window %s: %v", url, err)
 		}
 		for _, info := range infos {
 			if info.Type == "page" && strings.HasPrefix(info.URL, url) {
-				tab, stop := chromedp.NewContext(d.ctx, chromedp.WithTargetID(info.TargetID))
-				d.t.Cleanup(stop)
-				return tab
+				found = info
 			}
 		}
+		return found != nil
+	})
+	tab, stop := chromedp.NewContext(d.ctx, chromedp.WithTargetID(found.TargetID))
+	d.t.Cleanup(stop)
+	if err := chromedp.Do(tab); err != nil {
+		d.t.Fatalf("attaching to the window %s: %v", url, err)
 	}
+	return tab
 }
 
 // look writes screenshots of the whole screen as on a desktop and as on a phone, when PANEL_SCREENSHOTS names a folder.
@@ -181,9 +209,9 @@ func (d *driver) look(name string) {
 	}
 	for width, suffix := range map[int64]string{1280: "desktop", 390: "phone"} {
 		browser.Resize(d.t, d.ctx, width, 700)
-		height := evaluate[int64](d, `Math.ceil(`+frame+`.documentElement.scrollHeight + document.querySelector("iframe:not([hidden])").getBoundingClientRect().top)`)
+		height := evaluate[int64](d, `(f => f ? Math.ceil(f.contentDocument.documentElement.scrollHeight + f.getBoundingClientRect().top) : 700)(document.querySelector("iframe:not([hidden])"))`)
 		browser.Resize(d.t, d.ctx, width, height+10)
-		evaluate[bool](d, frame+`.documentElement.scrollTop = 0, true`)
+		evaluate[bool](d, `(`+frame+` || document).documentElement.scrollTop = 0, true`)
 		browser.Screenshot(d.t, d.ctx, filepath.Join(folder, name+"-"+suffix+".png"))
 	}
 	browser.Resize(d.t, d.ctx, 1280, 900)

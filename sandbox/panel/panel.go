@@ -72,7 +72,7 @@ func New(cfg Config) (http.Handler, error) {
 	mux.HandleFunc("GET /aps/2/packages/{package}/{file...}", s.file)
 	mux.HandleFunc("/aps/2/resources/{id}", s.withUser(s.operation))
 	mux.HandleFunc("/aps/2/resources/{id}/{operation...}", s.withUser(s.operation))
-	return http.NewCrossOriginProtection().Handler(headers(mux)), nil
+	return http.NewCrossOriginProtection().Handler(headers(compress(mux))), nil
 }
 
 // runtimeLayer joins the library's modules into the one script that screens load; the loader comes first.

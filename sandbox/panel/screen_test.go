@@ -1,18 +1,203 @@
 package panel_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
 
 	"azure-partner-connector/connector/failure"
 )
 
+// screenshots is the folder for pictures to look at; tests never compare them.
 func screenshots() string { return os.Getenv("PANEL_SCREENSHOTS") }
 
-func TestScreenShowsEveryState(t *testing.T) {
+func TestScreenTellsEveryState(t *testing.T) {
+	at := func(d time.Duration) string { return noon.Add(d).Format(time.RFC3339) }
+	const day = 24 * time.Hour
+	for name, tc := range map[string]struct {
+		status object
+		shown  []string
+	}{
+		"absent":  {absentStatus(), []string{"No Token", "There is no refresh token for this tenant yet.", "Use Update Refresh Token, or send the link", "No token is stored", "Nobody yet", "Not checked yet"}},
+		"active":  {wellStatus(), []string{"Active", "(86 days left)", ": successful", "contoso-partner.onmicrosoft.com (6c9a2a4b", "Ada Novak (ada@contoso-partner.onmicrosoft.com)", "Mara Lind", "Proven", "Works (checked"}},
+		"pending": {pendingStatus(), []string{"Waiting for the Authentication Code", "Consent Waiting", "Ada Novak (ada@contoso-partner.onmicrosoft.com) granted the consent on", "Tries left: 5"}},
+		"expiring": {
+			withStatus(object{"state": "expiring", "expiresAt": at(9*day + time.Hour), "daysLeft": 9, "failure": fail(failure.GrantExpiring, "days", "9")}),
+			[]string{"Expiring Soon", "expires in 9 days", "(9 days left)"},
+		},
+		"last day": {withStatus(object{"state": "expiring", "expiresAt": at(day + time.Hour), "daysLeft": 1}), []string{"(one day left)"}},
+		"renewal_failing": {
+			withStatus(object{"state": "renewal_failing", "failure": fail(failure.MicrosoftUnavailable), "lastRenewal": object{"at": at(-time.Hour), "ok": false, "failure": fail(failure.MicrosoftUnavailable)}}),
+			[]string{"Renewal Failing", "Nothing needs to be done; it is tried again by itself.", "failed. Microsoft could not be reached"},
+		},
+		"action_required": {
+			withStatus(object{"state": "action_required", "failure": fail(failure.SignInFrequency), "nextRenewalAt": nil, "mfa": "no"}),
+			[]string{"Sign-In Needed", "A sign-in frequency policy of the directory ended the session", "None planned", "Not used"},
+		},
+		"misconfigured": {
+			withStatus(object{"state": "misconfigured", "failure": fail(failure.ClientSecretExpired), "secretEndsAt": at(-day), "apis": []object{{"api": "graph", "works": "no", "checkedAt": at(-day), "failure": fail(failure.APIRefused, "api", "graph")}}}),
+			[]string{"Settings Need Attention", "The client secret has expired.", "Ended on Nov 22, 2026", "The service Microsoft Graph refused the access token."},
+		},
+		"expired": {withStatus(object{"state": "expired", "expiresAt": at(-day), "daysLeft": 0, "failure": fail(failure.GrantExpired)}), []string{"Expired", "Expired on Nov 22, 2026", "it was not renewed for 90 days"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlatform(t)
+			p.status = tc.status
+			d := open(t, p, ux1)
+			d.state(tc.status["state"].(string))
+			for _, want := range tc.shown {
+				d.waitText(want)
+			}
+			d.look(strings.ReplaceAll(name, " ", "_"))
+		})
+	}
+}
+
+func pendingStatus() object {
+	s := absentStatus()
+	s["state"] = "pending"
+	s["failure"] = fail(failure.ClaimWaiting, "username", "ada@contoso-partner.onmicrosoft.com")
+	s["pending"] = object{
+		"consentedBy": object{"username": "ada@contoso-partner.onmicrosoft.com", "name": "Ada Novak"},
+		"consentedAt": noon.Add(-time.Hour).Format(time.RFC3339), "expiresAt": noon.Add(23 * time.Hour).Format(time.RFC3339), "triesLeft": 5,
+	}
+	return s
+}
+
+func TestScreenSpeaksGerman(t *testing.T) {
+	p := newPlatform(t)
+	p.status = withStatus(object{"state": "action_required", "failure": fail(failure.WrongDirectory, "seen", "fabrikam.example", "expected", "contoso.example")})
+	d := open(t, p, ux1de)
+	d.state("action_required")
+	for _, want := range []string{
+		"Token-Status", "Anmeldung nötig", "Die Zustimmung kam aus dem Verzeichnis fabrikam.example, dieser Mandant gehört aber zu contoso.example.",
+		"noch 86 Tage", "Refresh-Token aktualisieren", "Manuelle Aktualisierung", "Verlauf", "17.02.2027",
+	} {
+		d.waitText(want)
+	}
+	if got, want := evaluate[string](d, `document.getElementById("title").textContent`), "Refresh-Token verwalten"; got != want {
+		t.Errorf("title = %q, want %q", got, want)
+	}
+	if got := p.panelLocale; got != "de_DE" {
+		t.Errorf("locale of the calls = %q, want de_DE", got)
+	}
+	d.look("german")
+}
+
+func TestScreenTellsThatTheConnectorIsUnreachable(t *testing.T) {
+	p := newPlatform(t)
+	p.unreachable = true
+	d := open(t, p, ux1)
+	d.state("unknown")
+	d.waitText("The connector cannot be reached at the moment.")
+	d.waitText("The history cannot be read at the moment.")
+	d.look("unreachable")
+	d.press("Update Refresh Token")
+	d.wait(frame + `.querySelector(".aps-message-error")`)
+	d.wait(`!` + widget("update") + `.disabled`)
+}
+
+func TestScreenTellsAnAccountWithoutTenant(t *testing.T) {
+	p := newPlatform(t)
+	p.tenants, p.required = nil, false
+	d := open(t, p, ux1)
+	d.waitText("This account has no Azure Partner subscription")
+	if got := d.text(); strings.Contains(got, "Automatic Update") {
+		t.Errorf("text() = %q, want no groups", got)
+	}
+	if got := p.called("tokenStatus"); got != 0 {
+		t.Errorf("called(tokenStatus) = %d, want 0", got)
+	}
+	d.look("no-tenant")
+}
+
+func TestScreenChoosesTheTenantOfTheSubscription(t *testing.T) {
+	p := newPlatform(t)
+	other := json.RawMessage(`{"aps":{"id":"00000000-0000-4000-8000-000000000000","subscription":"s-0"}}`)
+	p.tenants = append([]json.RawMessage{other}, p.tenants...)
+	d := open(t, p, ux1)
+	d.state("active")
+	d.waitText("more than one Azure Partner subscription")
+}
+
+func TestScreenIsLightOnTheNetwork(t *testing.T) {
+	p := newPlatform(t)
+	d := logIn(t, p, "")
+	var requests, size atomic.Int64
+	err := chromedp.Listen(d.ctx, func(event any) {
+		switch e := event.(type) {
+		case *network.EventRequestWillBeSent:
+			requests.Add(1)
+		case *network.EventLoadingFinished:
+			size.Add(int64(e.EncodedDataLength))
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.do(chromedp.Navigate("about:blank"), chromedp.Navigate(d.url+"/"+ux1))
+	d.state("active")
+	d.waitText("Automatic renewal")
+	if got, limit := requests.Load(), int64(25); got >= limit {
+		t.Errorf("requests for the first rendering = %d, want fewer than %d", got, limit)
+	}
+	if got, limit := size.Load(), int64(150<<10); got >= limit {
+		t.Errorf("bytes for the first rendering = %d, want fewer than %d", got, limit)
+	}
+	t.Logf("%d requests, %d bytes", requests.Load(), size.Load())
+}
+
+func TestScreenFitsEveryWidth(t *testing.T) {
+	p := newPlatform(t)
+	p.status = pendingStatus()
+	d := open(t, p, ux1)
+	d.state("pending")
+	for _, width := range []int64{320, 390, 768, 1280, 1920} {
+		d.do(chromedp.EmulateViewport(width, 900))
+		for _, document := range []string{"document", frame} {
+			over := evaluate[int](d, fmt.Sprintf(`(e => e.scrollWidth - e.clientWidth)(%s.documentElement)`, document))
+			if over > 0 {
+				t.Errorf("at %d px the page %s is %d px too wide", width, document, over)
+			}
+		}
+	}
+}
+
+func TestStatusGroupActs(t *testing.T) {
 	p := newPlatform(t)
 	d := open(t, p, ux1)
 	d.state("active")
-	d.look("active")
-	_ = failure.GrantAbsent
+
+	d.press("Check Now")
+	d.waitText("The token has been checked.")
+	d.press("Renew Now")
+	d.waitText("The refresh token has been renewed.")
+
+	p.change(func(p *platform) { p.refuse["renew"] = fail(failure.GrantRevoked) })
+	d.press("Renew Now")
+	d.waitText("Microsoft no longer accepts the refresh token: it was revoked, or the password was changed. Use Update Refresh Token, or send the link of Manual Update. Reference: R7W2-KD5M.")
+
+	d.press("Forget Token")
+	d.waitText("Nothing is revoked at Microsoft")
+	d.look("forget")
+	d.press("Cancel")
+	d.wait(frame + `.querySelector("dialog") === null`)
+	if got := p.called("forget"); got != 0 {
+		t.Errorf("called(forget) after Cancel = %d, want 0", got)
+	}
+	d.press("Forget Token")
+	d.wait(frame + `.querySelector("dialog") !== null`)
+	d.press("Forget Token")
+	d.state("absent")
+	d.waitText("The token has been forgotten.")
+	if got := evaluate[bool](d, widget("forget")+`.disabled`); !got {
+		t.Error("Forget Token is enabled without a token, want disabled")
+	}
 }

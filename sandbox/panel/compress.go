@@ -1,0 +1,67 @@
+package panel
+
+import (
+	"compress/gzip"
+	"net/http"
+	"strings"
+)
+
+// compress answers with gzip where the browser takes it, as real panels do: catalogues and scripts are mostly words.
+func compress(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A part of a file must stay a part of what was not compressed.
+		if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") || r.Header.Get("Range") != "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		c := &compressor{ResponseWriter: w}
+		defer c.close()
+		next.ServeHTTP(c, r)
+	})
+}
+
+// compressor compresses answers that are text. It decides when the header is written.
+type compressor struct {
+	http.ResponseWriter
+	gz      *gzip.Writer // nil while the answer goes out as it is
+	decided bool
+}
+
+func (c *compressor) WriteHeader(status int) {
+	if !c.decided {
+		c.decided = true
+		h := c.Header()
+		if status == http.StatusOK && textual(h.Get("Content-Type")) {
+			h.Del("Content-Length")
+			h.Set("Content-Encoding", "gzip")
+			h.Add("Vary", "Accept-Encoding")
+			c.gz = gzip.NewWriter(c.ResponseWriter)
+		}
+	}
+	c.ResponseWriter.WriteHeader(status)
+}
+
+func (c *compressor) Write(b []byte) (int, error) {
+	if !c.decided {
+		c.WriteHeader(http.StatusOK)
+	}
+	if c.gz != nil {
+		return c.gz.Write(b)
+	}
+	return c.ResponseWriter.Write(b)
+}
+
+func (c *compressor) close() {
+	if c.gz != nil {
+		_ = c.gz.Close() // the browser has gone; nobody is left to tell
+	}
+}
+
+func textual(contentType string) bool {
+	for _, part := range []string{"text/", "json", "javascript", "svg"} {
+		if strings.Contains(contentType, part) {
+			return true
+		}
+	}
+	return false
+}

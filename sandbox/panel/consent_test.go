@@ -1,0 +1,282 @@
+package panel_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/sandbox/browser"
+)
+
+// updated is the message that both procedures end with (mission).
+const updated = "Your refresh token has been successfully updated"
+
+// outcome is what the connector tells of a consent from now on.
+func outcome(status string, f any) func(*platform) {
+	return func(p *platform) {
+		p.consent = object{"id": "c-1", "procedure": "automatic", "status": status, "consentedBy": nil, "failure": f}
+		if status == "succeeded" {
+			p.status = wellStatus()
+		}
+	}
+}
+
+func TestAutomaticUpdate(t *testing.T) {
+	for name, place := range map[string]string{"UX1": ux1, "classic": classic} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlatform(t)
+			p.status = absentStatus()
+			d := open(t, p, place)
+			d.state("absent")
+
+			d.press("Update Refresh Token")
+			microsoft := d.popup(p.microsoft)
+			wait(t, microsoft, `document.body.dataset.opener === "null"`)
+			d.waitText("Finish the sign-in in the new window")
+			d.look("automatic-waiting-" + strings.ToLower(name))
+			d.waitCalls("findConsent", 2)
+
+			p.change(outcome("succeeded", nil))
+			d.waitText(updated)
+			d.state("active")
+			d.look("automatic-success-" + strings.ToLower(name))
+			if got := d.text(); strings.Contains(got, "Waiting for the consent") {
+				t.Errorf("text() = %q, want nothing about waiting", got)
+			}
+			d.wait(`document.activeElement.contentDocument.activeElement === ` + widget("update"))
+		})
+	}
+}
+
+func TestAutomaticUpdateIsRefused(t *testing.T) {
+	for name, tc := range map[string]struct {
+		outcome func(*platform)
+		want    string
+	}{
+		"declined": {
+			outcome("failed", fail(failure.ConsentDeclined)),
+			"The consent was declined in the Microsoft window. Nothing was changed. Start again and press Accept. Reference: R7W2-KD5M.",
+		},
+		"wrong directory": {
+			outcome("failed", fail(failure.WrongDirectory, "seen", "fabrikam.example", "expected", "contoso.example")),
+			"The consent came from the directory fabrikam.example, but this tenant belongs to contoso.example.",
+		},
+		"no longer known": {
+			func(p *platform) { p.refuse["findConsent"] = fail(failure.NotFound) },
+			"There is no such resource here.",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlatform(t)
+			d := open(t, p, ux1)
+			d.press("Update Refresh Token")
+			d.popup(p.microsoft)
+			p.change(tc.outcome)
+			d.waitText(tc.want)
+			d.wait(`!` + widget("update") + `.disabled`)
+			d.look("automatic-" + strings.ReplaceAll(name, " ", "-"))
+		})
+	}
+}
+
+func TestAutomaticUpdateCannotBegin(t *testing.T) {
+	p := newPlatform(t)
+	p.refuse["consents"] = fail(failure.DirectoryMissing)
+	d := open(t, p, ux1)
+	d.press("Update Refresh Token")
+	d.waitText("No Microsoft directory is set for this tenant. Enter the directory (tenant) id")
+	d.wait(`!` + widget("update") + `.disabled`)
+	if got := p.called("findConsent"); got != 0 {
+		t.Errorf("called(findConsent) = %d, want 0", got)
+	}
+}
+
+func TestAutomaticUpdateRefusesAScriptAddress(t *testing.T) {
+	p := newPlatform(t)
+	p.microsoft = "javascript:document.title='taken'//"
+	d := open(t, p, ux1)
+	d.press("Update Refresh Token")
+	d.waitText("The request could not be completed.")
+	if got := evaluate[string](d, frame+`.title`); got == "taken" {
+		t.Error("an address of the connector ran as a script, want it refused")
+	}
+}
+
+func TestAutomaticUpdateWithBlockedWindow(t *testing.T) {
+	p := newPlatform(t)
+	d := open(t, p, ux1)
+	// A click by script is not an act of a person, so the browser blocks the window once the log-in's click has expired.
+	d.wait(`!navigator.userActivation.isActive && !` + frame + `.defaultView.navigator.userActivation.isActive`)
+	evaluate[bool](d, widget("update")+`.click(), true`)
+	d.waitText("The browser blocked the new window.")
+	d.look("blocked")
+	d.press("Open the Microsoft sign-in page")
+	wait(t, d.popup(p.microsoft), `document.body.dataset.opener === "null"`)
+	p.change(outcome("succeeded", nil))
+	d.waitText(updated)
+	if got := evaluate[bool](d, frame+`.querySelector("a[data-azp-link]") === null`); !got {
+		t.Error("the link is still there, want it gone")
+	}
+}
+
+func TestAutomaticUpdateWithClosedWindow(t *testing.T) {
+	p := newPlatform(t)
+	d := open(t, p, ux1)
+	d.press("Update Refresh Token")
+	microsoft := d.popup(p.microsoft)
+	d.waitText("Finish the sign-in in the new window")
+	if err := chromedp.Cancel(microsoft); err != nil {
+		t.Fatal(err)
+	}
+	d.waitText("The window was closed.")
+	d.look("closed")
+	// The consent may have been granted all the same.
+	p.change(outcome("succeeded", nil))
+	d.waitText(updated)
+}
+
+func TestWaitingOutlastsAnUnreachableConnector(t *testing.T) {
+	p := newPlatform(t)
+	d := open(t, p, ux1)
+	d.press("Update Refresh Token")
+	d.popup(p.microsoft)
+	d.waitCalls("findConsent", 1)
+	p.change(func(p *platform) { p.unreachable = true })
+	d.waitText("The connector cannot be reached at the moment; it is asked again by itself.")
+	p.change(func(p *platform) { p.unreachable = false })
+	d.waitText("Finish the sign-in in the new window")
+	p.change(outcome("succeeded", nil))
+	d.waitText(updated)
+}
+
+func TestLeavingStopsAndComingBackResumes(t *testing.T) {
+	p := newPlatform(t)
+	d := open(t, p, ux1)
+	d.enter("code", "half a code")
+	d.press("Update Refresh Token")
+	d.popup(p.microsoft)
+	d.waitCalls("findConsent", 1)
+
+	d.click("document", "Home")
+	d.wait(`!document.getElementById("home").hidden`)
+	// What the screen would ask next, it would have asked after this many turns of the page's own timers.
+	before := p.called("findConsent")
+	d.do(chromedp.Evaluate[chromedp.Void](`new Promise(done => { let turns = 0; const turn = () => (turns += 1) > 60 ? done() : setTimeout(turn, 50); turn(); })`, chromedp.EvalAwaitPromise))
+	if got := p.called("findConsent"); got > before+1 {
+		t.Errorf("called(findConsent) after leaving = %d, want at most %d", got, before+1)
+	}
+
+	p.change(outcome("succeeded", nil))
+	d.click("document", "Manage Refresh Token")
+	d.waitText(updated)
+	if got := d.value("code"); got != "" {
+		t.Errorf("value(code) after coming back = %q, want it cleared", got)
+	}
+}
+
+func TestNotificationsKeepTheConsent(t *testing.T) {
+	p := newPlatform(t)
+	d := open(t, p, ux1)
+	d.press("Update Refresh Token")
+	d.popup(p.microsoft)
+	d.waitText("Finish the sign-in in the new window")
+	evaluate[bool](d, `panelHost.notify(), true`)
+	p.change(outcome("succeeded", nil))
+	d.waitText(updated)
+}
+
+func TestManualUpdate(t *testing.T) {
+	for name, place := range map[string]string{"UX1": ux1, "classic": classic} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlatform(t)
+			p.status = pendingStatus()
+			d := open(t, p, place)
+			browser.AllowClipboard(t, d.ctx, d.url)
+			d.state("pending")
+
+			d.press("Copy")
+			d.waitText("The URL has been copied.")
+			read := chromedp.Evaluate[string](`navigator.clipboard.readText()`, chromedp.EvalAwaitPromise)
+			copied, err := chromedp.Run(d.ctx, read)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := d.value("link"); copied != want || !strings.HasPrefix(want, "https://onboarding.example.com/consent/") {
+				t.Errorf("clipboard = %q, want the URL %q", copied, want)
+			}
+
+			d.press("Update")
+			d.waitText("Enter the authentication code.")
+			if got := p.called("redeem"); got != 0 {
+				t.Errorf("called(redeem) without a code = %d, want 0", got)
+			}
+
+			d.enter("code", "0000-0000-0000")
+			d.press("Update")
+			d.waitText("This authentication code is not right. Tries left: 4.")
+			field := widget("code") + `.querySelector("input")`
+			d.wait(field + `.getAttribute("aria-invalid") === "true" && ` + frame + `.getElementById(` + field + `.getAttribute("aria-describedby")).innerText.includes("Tries left: 4")`)
+			d.wait(`!` + widget("redeem") + `.disabled`)
+			d.look("wrong-code-" + strings.ToLower(name))
+
+			d.enter("code", "  "+claimCode+" ")
+			d.press("Update")
+			d.waitText(updated)
+			d.state("active")
+			if got := d.value("code"); got != "" {
+				t.Errorf("value(code) after success = %q, want it cleared", got)
+			}
+			if got := evaluate[bool](d, field+`.hasAttribute("aria-invalid")`); got {
+				t.Error("the field is still marked as wrong")
+			}
+			d.look("manual-success-" + strings.ToLower(name))
+		})
+	}
+}
+
+func TestManualUpdateTakesTheWholeAddress(t *testing.T) {
+	p := newPlatform(t)
+	d := open(t, p, ux1)
+	d.enter("code", "https://localhost/callback?code=0.ABCD&state=xyz")
+	d.press("Update")
+	d.waitText(updated)
+}
+
+func TestManualUpdateTellsOtherRefusalsAbove(t *testing.T) {
+	p := newPlatform(t)
+	p.refuse["redeem"] = fail(failure.RoleMissing, "username", "ada@contoso.example", "role", "Admin agent")
+	d := open(t, p, ux1)
+	d.enter("code", claimCode)
+	d.press("Update")
+	d.wait(frame + `.querySelector(".aps-message-error").innerText.includes("does not have the role Admin agent")`)
+}
+
+func TestCopyingWorksWithoutTheClipboardInterface(t *testing.T) {
+	p := newPlatform(t)
+	d := open(t, p, ux1)
+	browser.AllowClipboard(t, d.ctx, d.url)
+	// Panels on plain http do not have it (aps-ui.md §2.5).
+	evaluate[bool](d, `Object.defineProperty(`+frame+`.defaultView.navigator, "clipboard", { value: undefined }), true`)
+	d.press("Copy")
+	d.waitText("The URL has been copied.")
+	copied, err := chromedp.Run(d.ctx, chromedp.Evaluate[string](`navigator.clipboard.readText()`, chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := d.value("link"); copied != want {
+		t.Errorf("clipboard = %q, want %q", copied, want)
+	}
+}
+
+func TestManualUpdateWithoutLink(t *testing.T) {
+	p := newPlatform(t)
+	p.status = withStatus(object{"state": "misconfigured", "failure": fail(failure.ApplicationMissing), "expiresAt": nil, "daysLeft": 0})
+	p.refuse["consentLink"] = fail(failure.ApplicationMissing)
+	d := open(t, p, ux1)
+	d.wait(widget("linkState") + `.innerText.includes("No Microsoft application is set up for this tenant.")`)
+	if got := evaluate[bool](d, widget("copy")+`.disabled`); !got {
+		t.Error("Copy is enabled without a URL, want disabled")
+	}
+}
