@@ -2,10 +2,8 @@ package app
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 	"net/http"
-	"os"
 
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/httpclient"
@@ -22,18 +20,11 @@ type platform struct {
 }
 
 func openPlatform(cfg config.Config, opts Options) (*platform, error) {
-	client := httpclient.Config{Timeout: cfg.Platform.Timeout, Insecure: cfg.Platform.Insecure}
-	if file := cfg.Platform.CAFile; file != "" {
-		pem, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("reading the platform's certificates: %w", err)
-		}
-		if client.RootCAs, err = x509.SystemCertPool(); err != nil {
-			return nil, fmt.Errorf("reading the system's certificates: %w", err)
-		}
-		client.RootCAs.AppendCertsFromPEM(pem)
+	roots, err := httpclient.Roots(cfg.Platform.CAFile)
+	if err != nil {
+		return nil, err
 	}
-	connections, err := httpclient.New(client)
+	connections, err := httpclient.New(httpclient.Config{Timeout: cfg.Platform.Timeout, RootCAs: roots, Insecure: cfg.Platform.Insecure})
 	if err != nil {
 		return nil, err
 	}

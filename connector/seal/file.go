@@ -12,7 +12,9 @@ import (
 // sealed would be lost.
 var ErrExists = errors.New("there is a key file already")
 
-// LoadFile reads the Keyring in the file at path. It refuses a file that anybody but its owner can read or write.
+// LoadFile reads the Keyring in the file at path. It refuses a file that others than its owner and its group can read,
+// or that others than its owner can write. A group may read it, because that is how orchestrators mount secrets for a
+// user who is not root.
 func LoadFile(path string) (*Keyring, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -26,8 +28,8 @@ func LoadFile(path string) (*Keyring, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("the key file %s is not a regular file", path)
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("the key file %s is open to its group or to others (mode %04o): run chmod 600 on it", path, mode)
+	if mode := info.Mode().Perm(); mode&0o037 != 0 {
+		return nil, fmt.Errorf("the key file %s is open to more than its owner and readers of its group (mode %04o): run chmod 600 on it", path, mode)
 	}
 	k, err := Load(f)
 	if err != nil {

@@ -55,7 +55,7 @@ func TestLoadFileRefusals(t *testing.T) {
 	if _, err := seal.CreateFile(path); err != nil {
 		t.Fatalf("CreateFile() = _, %v", err)
 	}
-	for _, mode := range []os.FileMode{0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o666, 0o777} {
+	for _, mode := range []os.FileMode{0o660, 0o604, 0o620, 0o602, 0o610, 0o601, 0o666, 0o777} {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatalf("Chmod() = %v", err)
 		}
@@ -64,7 +64,7 @@ func TestLoadFileRefusals(t *testing.T) {
 			t.Errorf("LoadFile() with mode %04o = _, %v, want the advice chmod 600", mode, err)
 		}
 	}
-	for _, mode := range []os.FileMode{0o600, 0o400} {
+	for _, mode := range []os.FileMode{0o600, 0o400, 0o640, 0o440} {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatalf("Chmod() = %v", err)
 		}

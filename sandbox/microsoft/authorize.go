@@ -195,7 +195,7 @@ func (f *flow) readClaims(text string) *refusal {
 			if request == nil {
 				continue
 			}
-			values := append(request.Values, request.Value)
+			values := append(slices.Clone(request.Values), request.Value)
 			f.claimsMFA = f.claimsMFA || name == "amr" && slices.Contains(values, "mfa") || name == "acrs"
 		}
 	}

@@ -58,8 +58,10 @@ func profile(name, issuer, instance, partnerCenter, graph, arm, armLegacy string
 		Name: name, Issuer: issuer, Instance: instance,
 		PartnerCenter: Resource{AppID: partnerCenterAppID, Name: "Microsoft Partner Center", Audiences: []string{partnerCenter}},
 		Graph:         Resource{AppID: graphAppID, Name: "Microsoft Graph", Audiences: []string{graph, graph + "/"}},
-		ARM: Resource{AppID: armAppID, Name: "Windows Azure Service Management API",
-			Audiences: []string{arm, arm + "/", armLegacy}},
+		ARM: Resource{
+			AppID: armAppID, Name: "Windows Azure Service Management API",
+			Audiences: []string{arm, arm + "/", armLegacy},
+		},
 	}
 }
 

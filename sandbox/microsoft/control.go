@@ -29,7 +29,8 @@ func (s *Simulator) controlRoutes() http.Handler {
 	mux.HandleFunc("POST /_sim/faults", controlled(func(_ *http.Request, in struct {
 		Fault
 		Delay span `json:"delay"` // instead of nanoseconds
-	}) error {
+	},
+	) error {
 		in.Fault.Delay = time.Duration(in.Delay)
 		s.AddFault(in.Fault)
 		return nil
@@ -76,7 +77,8 @@ func controlled[T any](act func(*http.Request, T) error) http.HandlerFunc {
 func (s *Simulator) controlMFA(w http.ResponseWriter, r *http.Request) {
 	controlled(func(r *http.Request, in struct {
 		MFA string `json:"mfa"`
-	}) error {
+	},
+	) error {
 		if in.MFA == "none" {
 			in.MFA = ""
 		}
@@ -101,7 +103,8 @@ func (s *Simulator) controlPolicy(w http.ResponseWriter, r *http.Request) {
 		RememberMFA     span `json:"rememberMFA"`
 		Block           bool `json:"block"`
 		BlockServers    bool `json:"blockServers"`
-	}) error {
+	},
+	) error {
 		return s.SetPolicy(r.PathValue("id"), Policy{
 			RequireMFA: in.RequireMFA, SignInFrequency: time.Duration(in.SignInFrequency), RememberMFA: time.Duration(in.RememberMFA),
 			Block: in.Block, BlockServers: in.BlockServers,
@@ -112,7 +115,8 @@ func (s *Simulator) controlPolicy(w http.ResponseWriter, r *http.Request) {
 func (s *Simulator) controlClock(w http.ResponseWriter, r *http.Request) {
 	controlled(func(_ *http.Request, in struct {
 		Advance span `json:"advance"`
-	}) error {
+	},
+	) error {
 		if in.Advance < 0 {
 			return errors.New("time does not go back")
 		}

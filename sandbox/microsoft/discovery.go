@@ -60,8 +60,10 @@ func (s *Simulator) discovery(version int) http.HandlerFunc {
 			return
 		}
 		base, oauth, keys := s.LoginURL()+"/"+tenant, "/oauth2/v2.0", "/discovery/v2.0/keys"
-		claims := []string{"sub", "iss", "cloud_instance_name", "cloud_graph_host_name", "msgraph_host", "aud", "exp", "iat",
-			"auth_time", "acr", "nonce", "preferred_username", "name", "tid", "ver", "at_hash", "c_hash", "email"}
+		claims := []string{
+			"sub", "iss", "cloud_instance_name", "cloud_graph_host_name", "msgraph_host", "aud", "exp", "iat",
+			"auth_time", "acr", "nonce", "preferred_username", "name", "tid", "ver", "at_hash", "c_hash", "email",
+		}
 		if version == 1 {
 			oauth, keys = "/oauth2", "/discovery/keys"
 			claims = append(claims, "amr", "upn", "unique_name")
@@ -136,7 +138,9 @@ func writeJSON(w http.ResponseWriter, status int, document any) {
 		w.Header().Set("Pragma", "no-cache")
 	}
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(document)
+	if err := json.NewEncoder(w).Encode(document); err != nil {
+		panic(http.ErrAbortHandler) // the client has left
+	}
 }
 
 // writeRefusal answers with the error document of §3.5.

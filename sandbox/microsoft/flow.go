@@ -34,13 +34,13 @@ func (s *Simulator) enter(f *flow, browser *session) reply {
 		return s.silently(f, browser, accounts)
 	case f.prompt == "select_account" && len(accounts) > 0, len(accounts) > 1:
 		f.step = stepPick
-		return f.page(s.state, "", accounts...)
+		return f.page("", accounts...)
 	case len(accounts) == 1 && (f.hint == "" || strings.EqualFold(f.hint, accounts[0])):
 		f.user, f.auth = s.state.user(accounts[0]), browser.accounts[accounts[0]]
 		return s.authenticated(f)
 	}
 	f.step = stepAccount
-	return f.page(s.state, "")
+	return f.page("")
 }
 
 // silently is prompt=none: a code or an error, never a page.
@@ -91,7 +91,7 @@ func (s *Simulator) advance(r *http.Request, at step, form url.Values) reply {
 		return *f.finished
 	}
 	if !f.reached(at) {
-		return f.page(s.state, "")
+		return f.page("")
 	}
 	switch at {
 	case stepPick:
@@ -103,7 +103,7 @@ func (s *Simulator) advance(r *http.Request, at step, form url.Values) reply {
 	case stepRegister, stepMFA:
 		return s.secondFactor(f, r, at, form)
 	default:
-		return s.decide(f, r, form)
+		return s.decide(f, form)
 	}
 }
 
@@ -126,7 +126,7 @@ func (s *Simulator) pick(f *flow, r *http.Request, form url.Values) reply {
 		return s.authenticated(f)
 	}
 	f.step = stepAccount
-	return f.page(s.state, "")
+	return f.page("")
 }
 
 func (s *Simulator) account(f *flow, form url.Values) reply {
@@ -136,23 +136,23 @@ func (s *Simulator) account(f *flow, form url.Values) reply {
 	u := s.state.user(upn)
 	switch {
 	case upn == "":
-		return f.page(s.state, "Enter your address.")
+		return f.page("Enter your address.")
 	case u == nil:
-		return f.page(s.state, refuse(50034).Error())
+		return f.page(refuse(50034).Error())
 	case f.directory != nil && u.DirectoryID != f.directory.ID:
-		return f.page(s.state, refuse(50020).about("The account '"+u.UPN+"' does not exist in the directory '"+f.directory.Name+"'.").Error())
+		return f.page(refuse(50020).about("The account '" + u.UPN + "' does not exist in the directory '" + f.directory.Name + "'.").Error())
 	}
 	f.step, f.user = stepPassword, u
-	return f.page(s.state, "")
+	return f.page("")
 }
 
 func (s *Simulator) password(f *flow, r *http.Request, form url.Values) reply {
 	f.step = stepPassword
 	if form.Get("password") != f.user.Password {
-		return f.page(s.state, refuse(50126).Error())
+		return f.page(refuse(50126).Error())
 	}
 	if refused := f.user.refusal(); refused != nil {
-		return f.page(s.state, refused.Error())
+		return f.page(refused.Error())
 	}
 	f.auth = authentication{amr: []string{"pwd"}, at: s.now(), revocations: f.user.revocations}
 	if f.user.Federated {
@@ -174,13 +174,13 @@ func (s *Simulator) authenticated(f *flow) reply {
 		return s.end(f, s.errorPage(f, refuse(53003)))
 	case f.stale(s.now()):
 		f.step = stepPassword
-		return f.page(s.state, "")
+		return f.page("")
 	case f.lacksMFA(s.now()) && !f.user.Federated:
 		f.step = stepMFA
 		if f.user.MFA == MFANone {
 			f.step = stepRegister
 		}
-		return f.page(s.state, "")
+		return f.page("")
 	}
 	return s.askConsent(f)
 }
@@ -211,9 +211,9 @@ func (s *Simulator) secondFactor(f *flow, r *http.Request, at step, form url.Val
 		return s.end(f, s.refuseRedirect(f, refuse(65004)))
 	case at == stepRegister:
 		f.user.MFA, f.step = MFARegistered, stepMFA
-		return f.page(s.state, "")
+		return f.page("")
 	case form.Get("action") != "approve":
-		return f.page(s.state, refuse(500121).Error())
+		return f.page(refuse(500121).Error())
 	}
 	if f.user.MFA == MFAExternal {
 		f.auth.external = true
@@ -235,7 +235,7 @@ func (s *Simulator) askConsent(f *flow) reply {
 	if (restricted || must) && !f.user.GlobalAdmin {
 		f.step = stepApproval
 	}
-	return f.page(s.state, "")
+	return f.page("")
 }
 
 // A consentItem is one permission on the consent page.
@@ -264,11 +264,11 @@ func (st *state) unconsented(f *flow) []consentItem {
 }
 
 // decide takes the answer of the consent page, or of the one that says an administrator has to.
-func (s *Simulator) decide(f *flow, r *http.Request, form url.Values) reply {
+func (s *Simulator) decide(f *flow, form url.Values) reply {
 	if f.step == stepApproval {
 		if form.Get("action") == "other" {
 			f.step, f.hint = stepAccount, ""
-			return f.page(s.state, "")
+			return f.page("")
 		}
 		return s.end(f, s.refuseRedirect(f, refuse(90094)))
 	}

@@ -57,7 +57,7 @@ var stepTitles = map[step]string{
 }
 
 // page renders the flow's current step.
-func (f *flow) page(st state, alert string, accounts ...string) reply {
+func (f *flow) page(alert string, accounts ...string) reply {
 	v := view{
 		Title: stepTitles[f.step], Action: "/" + url.PathEscape(f.tenant) + "/signin/" + string(f.step), Flow: f.id, Alert: alert,
 		Account: f.hint, Accounts: accounts, Application: f.app.Name, Publisher: f.app.Publisher,
@@ -67,7 +67,7 @@ func (f *flow) page(st state, alert string, accounts ...string) reply {
 	}
 	if f.step == stepPick && len(accounts) == 0 { // seen again after Back
 		f.step = stepAccount
-		return f.page(st, alert)
+		return f.page(alert)
 	}
 	if f.user != nil {
 		v.Account, v.External, v.Federated = f.user.UPN, f.user.MFA == MFAExternal, f.user.Federated

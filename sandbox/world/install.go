@@ -1,11 +1,8 @@
 package world
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
 	"fmt"
-	"io/fs"
 
 	azurepartner "azure-partner-connector"
 	"azure-partner-connector/connector/platform/pack"
@@ -23,7 +20,6 @@ type Tenant struct {
 
 // installation is what Install made.
 type installation struct {
-	files    fs.FS // of the package
 	instance platform.CreatedInstance
 	borrower platform.CreatedInstance
 	tenants  map[string]Tenant // user name → the tenant of his account
@@ -39,9 +35,6 @@ func (w *World) Package(ctx context.Context) (platform.Imported, error) {
 	archive, err := p.Build()
 	if err != nil {
 		return platform.Imported{}, err
-	}
-	if w.installed.files, err = zip.NewReader(bytes.NewReader(archive), int64(len(archive))); err != nil {
-		return platform.Imported{}, fmt.Errorf("reading the package: %w", err)
 	}
 	return w.Platform.Import(ctx, archive)
 }

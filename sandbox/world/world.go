@@ -24,6 +24,7 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 	"azure-partner-connector/sandbox/panel"
 	"azure-partner-connector/sandbox/platform"
+	"azure-partner-connector/sandbox/platform/backend"
 )
 
 // Config is what a World needs. The zero Config is usable.
@@ -223,7 +224,7 @@ clouds:
 func quoted(text string) string { return fmt.Sprintf("%q", text) }
 
 func (w *World) startPanel(ctx context.Context) error {
-	handler, err := panel.New(panel.Config{Backend: backend{w}, Log: w.cfg.Log.With("part", "panel")})
+	handler, err := panel.New(panel.Config{Backend: backend.New(w.Platform), Log: w.cfg.Log.With("part", "panel")})
 	if err != nil {
 		return err
 	}

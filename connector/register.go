@@ -1,0 +1,140 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"azure-partner-connector/connector/config"
+	"azure-partner-connector/connector/httpclient"
+	"azure-partner-connector/connector/platform/register"
+	"azure-partner-connector/connector/secret"
+)
+
+// importTimeout bounds one call to the operations API: a platform may take minutes over an import.
+const importTimeout = 10 * time.Minute
+
+// operator is who a command is towards a platform. The password comes from the environment or a file, never from the
+// command line, where every user of the machine could read it.
+type operator struct {
+	configFile
+	Operations   string `help:"Address of the platform's operations API, as https://host:8440." required:"" placeholder:"URL"`
+	Controller   string `help:"Address of the platform's APS controller, as https://host:6308." required:"" placeholder:"URL"`
+	User         string `help:"User of the operations API." default:"admin"`
+	PasswordFile string `help:"File with the password of the operations API. Default: the environment variable PLATFORM_PASSWORD." type:"existingfile" placeholder:"FILE"`
+	Key          string `help:"OAuth key of the instance. Default: the only one in the configuration." placeholder:"KEY"`
+	ID           string `help:"Package id, when it is not the one in app.yaml." placeholder:"URI"`
+}
+
+// registration is what both commands need of the operator, the configuration and the package.
+func (o operator) registration(c *console) (register.Config, error) {
+	cfg, err := o.load()
+	if err != nil {
+		return register.Config{}, fmt.Errorf("the configuration is wrong:\n%w", err)
+	}
+	in, err := o.instance(cfg)
+	if err != nil {
+		return register.Config{}, err
+	}
+	password, err := o.password()
+	if err != nil {
+		return register.Config{}, err
+	}
+	p, err := loadPackage(o.ID)
+	if err != nil {
+		return register.Config{}, err
+	}
+	client := httpclient.Config{Timeout: importTimeout, Insecure: cfg.Platform.Insecure}
+	if client.RootCAs, err = httpclient.Roots(cfg.Platform.CAFile); err != nil {
+		return register.Config{}, err
+	}
+	calls, err := httpclient.New(client)
+	if err != nil {
+		return register.Config{}, err
+	}
+	return register.Config{
+		Operations: o.Operations, User: o.User, Password: password, Controller: o.Controller, HTTP: calls, Package: p,
+		Endpoint: cfg.Hooks.PublicURL, Key: in.Key, Secret: in.Secret,
+		Progress: func(line string) { fmt.Fprintln(c.stdout, line) },
+	}, nil
+}
+
+func (o operator) instance(cfg config.Config) (config.Instance, error) {
+	if o.Key == "" && len(cfg.Instances) == 1 {
+		return cfg.Instances[0], nil
+	}
+	for _, in := range cfg.Instances {
+		if in.Key == o.Key {
+			return in, nil
+		}
+	}
+	if o.Key == "" {
+		return config.Instance{}, errors.New("the configuration has several instances: name one with --key")
+	}
+	return config.Instance{}, fmt.Errorf("the configuration has no instance with the key %s", o.Key)
+}
+
+func (o operator) password() (secret.Text, error) {
+	text := os.Getenv("PLATFORM_PASSWORD")
+	if o.PasswordFile != "" {
+		content, err := os.ReadFile(o.PasswordFile)
+		if err != nil {
+			return secret.Text{}, fmt.Errorf("reading the password: %w", err)
+		}
+		text = strings.TrimRight(string(content), "\r\n")
+	}
+	if text == "" {
+		return secret.Text{}, errors.New("the password of the operations API is missing: set PLATFORM_PASSWORD or give --password-file")
+	}
+	return secret.New(text), nil
+}
+
+type registerCommand struct {
+	operator
+	PackageURL string `help:"Where the platform can fetch the package. Default: it is sent." placeholder:"URL"`
+	Network    string `help:"How the platform reaches the endpoint: proxy, public or backnet." default:"proxy" enum:"proxy,public,backnet"`
+	Settings   string `help:"JSON file with the first properties of a new instance: cloud, applicationId, applicationSecret, borrowers, …" type:"existingfile" placeholder:"FILE"`
+	RootID     string `help:"aps.id of the instance's root resource, when the platform does not tell which one has the key." placeholder:"UUID"`
+}
+
+// Run registers; the same call twice changes nothing.
+func (r registerCommand) Run(c *console) error {
+	cfg, err := r.registration(c)
+	if err != nil {
+		return err
+	}
+	cfg.PackageURL, cfg.Network, cfg.RootID = r.PackageURL, r.Network, r.RootID
+	if r.Settings != "" {
+		content, err := os.ReadFile(r.Settings)
+		if err != nil {
+			return fmt.Errorf("reading the settings: %w", err)
+		}
+		if err := json.Unmarshal(content, &cfg.Settings); err != nil {
+			return fmt.Errorf("the settings in %s are no JSON object", r.Settings) // the parser's words may quote a secret
+		}
+	}
+	result, err := register.Register(c.ctx, cfg)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.stdout, "the instance with root resource %s is at %s\n", result.RootID, result.Version)
+	return err
+}
+
+type unregisterCommand struct {
+	operator
+	RootID string `help:"aps.id of the instance's root resource, when the platform does not tell which one has the key." placeholder:"UUID"`
+}
+
+// Run deletes the instance from the platform, which refuses while there are tenants.
+func (u unregisterCommand) Run(c *console) error {
+	cfg, err := u.registration(c)
+	if err != nil {
+		return err
+	}
+	cfg.RootID = u.RootID
+	return register.Unregister(c.ctx, cfg)
+}
