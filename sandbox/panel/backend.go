@@ -73,7 +73,7 @@ type Var struct {
 type Call struct {
 	Method     string
 	ResourceID string
-	Path       string // below the resource, without leading slash
+	Path       string // below the resource, without leading slash, percent-decoded
 	Query      string // encoded, without question mark
 	Body       []byte
 	Locale     string // of the panel, as de_DE

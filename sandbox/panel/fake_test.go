@@ -44,7 +44,8 @@ type platform struct {
 	events      []object
 	tenants     []json.RawMessage
 	required    bool
-	unreachable bool
+	gone        bool              // the platform itself fails
+	unreachable bool              // the platform does not reach the connector
 	refuse      map[string]object // operation → FAIL
 	consent     object            // answer to consents/{id}
 	tries       int
@@ -200,8 +201,13 @@ func (p *platform) Call(_ context.Context, userID string, c panel.Call) (panel.A
 	}
 	p.calls[name]++
 	p.panelLocale = c.Locale
-	if p.unreachable {
+	if p.gone {
 		return panel.Answer{}, errors.New("connection refused")
+	}
+	if p.unreachable {
+		a := answer(object{"code": 500, "error": "APS::Util::ConnectionFailure", "message": "the application endpoint cannot be reached: connection refused"})
+		a.Status = http.StatusInternalServerError
+		return a, nil
 	}
 	if f, ok := p.refuse[name]; ok {
 		return refusal(f), nil

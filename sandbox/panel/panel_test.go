@@ -125,7 +125,7 @@ func TestForeignPagesCannotLogIn(t *testing.T) {
 
 func TestPanelTellsThatTheConnectorIsUnreachable(t *testing.T) {
 	p := newPlatform(t)
-	p.unreachable = true
+	p.gone = true
 	c := newClient(t, p)
 	c.logIn(resellerID)
 	got, body := c.call(http.MethodPost, "/aps/2/resources/"+tenantID+"/renew", "{}", http.Header{"Aps-Token": {c.token}})

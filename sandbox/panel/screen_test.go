@@ -45,7 +45,8 @@ func TestScreenTellsEveryState(t *testing.T) {
 			withStatus(object{"state": "misconfigured", "failure": fail(failure.ClientSecretExpired), "secretEndsAt": at(-day), "apis": []object{{"api": "graph", "works": "no", "checkedAt": at(-day), "failure": fail(failure.APIRefused, "api", "graph")}}}),
 			[]string{"Settings Need Attention", "The client secret has expired.", "Ended on Nov 22, 2026", "The service Microsoft Graph refused the access token."},
 		},
-		"expired": {withStatus(object{"state": "expired", "expiresAt": at(-day), "daysLeft": 0, "failure": fail(failure.GrantExpired)}), []string{"Expired", "Expired on Nov 22, 2026", "it was not renewed for 90 days"}},
+		"state only": {object{"state": "active", "now": noon.Format(time.RFC3339)}, []string{"Active", "Not shown to this account"}},
+		"expired":    {withStatus(object{"state": "expired", "expiresAt": at(-day), "daysLeft": 0, "failure": fail(failure.GrantExpired)}), []string{"Expired", "Expired on Nov 22, 2026", "it was not renewed for 90 days"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t)
@@ -100,7 +101,10 @@ func TestScreenTellsThatTheConnectorIsUnreachable(t *testing.T) {
 	d.waitText("The history cannot be read at the moment.")
 	d.look("unreachable")
 	d.press("Update Refresh Token")
-	d.wait(frame + `.querySelector(".aps-message-error")`)
+	d.wait(frame + `.querySelector(".aps-message-error").innerText.includes("The connector cannot be reached")`)
+	if got := d.text(); strings.Contains(got, "refused") {
+		t.Errorf("text() = %q, want nothing of the platform's own words", got)
+	}
 	d.wait(`!` + widget("update") + `.disabled`)
 }
 

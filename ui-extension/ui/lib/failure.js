@@ -5,9 +5,6 @@
 define(["app/lib/words"], function (words) {
     "use strict";
 
-    // The platform answers with these when it cannot reach the connector at all.
-    const gateway = [0, 502, 503, 504];
-
     const parse = function (text) {
         try {
             return JSON.parse(text) || {};
@@ -33,8 +30,10 @@ define(["app/lib/words"], function (words) {
             const body = parse(response.text);
             const failure = body.details && body.details.text ? body.details : null;
             const status = response.status || 0;
-            const unreachable = Boolean(answered) && !failure && gateway.indexOf(status) >= 0;
-            const temporary = Boolean(answered) && (status === 0 || status === 429 || status >= 500);
+            const broken = Boolean(answered) && (status === 0 || status >= 500);
+            // The connector tells its own failures; a broken answer without one comes from somebody before it.
+            const unreachable = broken && !failure;
+            const temporary = broken || status === 429;
             return { failure: failure, unreachable: unreachable, temporary: temporary, message: body.message || "" };
         },
 
@@ -64,7 +63,7 @@ define(["app/lib/words"], function (words) {
                 return this.tell(t, read.failure);
             }
             if (read.unreachable) {
-                return t("The connector cannot be reached at the moment. Nothing was changed; try again in some minutes.");
+                return t("The connector cannot be reached at the moment. Try again in some minutes.");
             }
             if (read.message) {
                 return t("The platform refused the request: __message__", { message: read.message });

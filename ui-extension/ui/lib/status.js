@@ -87,6 +87,30 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
         return new Date(s.secretEndsAt) > new Date(s.now) ? date : t("Ended on __date__", { date: date });
     };
 
+    const told = function (t, s) {
+        const texts = {
+            validUntil: validUntil(t, s),
+            lastRenewal: lastRenewal(t, s.lastRenewal),
+            nextRenewal: s.nextRenewalAt ? words.time(s.nextRenewalAt) : t("None planned"),
+            directory: directory(t, s.directory),
+            application: s.applicationId || t("Not set"),
+            consentedBy: consentedBy(t, s),
+            askedBy: s.askedBy || t("Nobody yet"),
+            mfa: mfa(t, s),
+            roles: roles(t, s),
+            secretEnd: secretEnd(t, s)
+        };
+        apis.forEach(function (name) {
+            texts[name] = api(t, (s.apis || []).find(function (probe) { return probe.api === name; }));
+        });
+        return texts;
+    };
+
+    const hidden = function (t) {
+        const names = ["validUntil", "lastRenewal", "nextRenewal", "directory", "application", "consentedBy", "askedBy", "mfa", "roles", "secretEnd"];
+        return Object.fromEntries(names.concat(apis).map(function (name) { return [name, t("Not shown to this account")]; }));
+    };
+
     const result = function (t, event) {
         if (event.failure) {
             return failures.sentence(t, event.failure);
@@ -97,24 +121,10 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
     return {
         apis: apis,
 
-        /* fields maps the name of each field of the group to its text. */
+        /* fields maps the name of each field of the group to its text. An account above the reseller's is told the
+           state and nothing else. */
         fields: function (t, s) {
-            const texts = {
-                validUntil: validUntil(t, s),
-                lastRenewal: lastRenewal(t, s.lastRenewal),
-                nextRenewal: s.nextRenewalAt ? words.time(s.nextRenewalAt) : t("None planned"),
-                directory: directory(t, s.directory),
-                application: s.applicationId || t("Not set"),
-                consentedBy: consentedBy(t, s),
-                askedBy: s.askedBy || t("Nobody yet"),
-                mfa: mfa(t, s),
-                roles: roles(t, s),
-                secretEnd: secretEnd(t, s)
-            };
-            apis.forEach(function (name) {
-                texts[name] = api(t, (s.apis || []).find(function (probe) { return probe.api === name; }));
-            });
-            return texts;
+            return s.expiresAt === undefined ? hidden(t) : told(t, s);
         },
 
         /* reason tells why the token is not well, and advice what to do; both are empty when it is. */
@@ -136,6 +146,9 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
                 until: words.time(s.pending.expiresAt),
                 tries: s.pending.triesLeft
             };
+            if (s.pending.triesLeft === undefined) {
+                return t("__who__ granted the consent on __when__. It takes effect when the authentication code is entered under Manual Update, until __until__.", values);
+            }
             return t("__who__ granted the consent on __when__. It takes effect when the authentication code is entered under Manual Update, until __until__. Tries left: __tries__.", values);
         },
 
