@@ -7,7 +7,6 @@ import (
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/platform/controller"
-	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 )
 
@@ -36,7 +35,7 @@ func (d *Door) retrieveApp(c *call) error {
 }
 
 func (d *Door) configureApp(c *call) error {
-	settings, err := c.resource.settings(withoutSecret(c.instance.Settings))
+	settings, err := c.resource.settings(withoutCredentials(c.instance.Settings))
 	if err != nil {
 		return err
 	}
@@ -59,7 +58,7 @@ func (d *Door) upgradeApp(c *call) error {
 	if !isPackageVersion(from) {
 		return badRequest("the parameter version must be the version and release upgraded from, as in 1-3")
 	}
-	settings, err := c.resource.settings(withoutSecret(c.instance.Settings))
+	settings, err := c.resource.settings(withoutCredentials(c.instance.Settings))
 	if err != nil {
 		return err
 	}
@@ -77,9 +76,9 @@ func isPackageVersion(text string) bool {
 		strings.Trim(text[:i], "0123456789.-") == "" && strings.Trim(text[i+1:], "0123456789.") == ""
 }
 
-// withoutSecret has the domain keep the stored secret unless a new one is sent.
-func withoutSecret(s tenant.Settings) tenant.Settings {
-	s.Application.Secret = secret.Text{}
+// withoutCredentials has the domain keep the stored credentials unless new ones are sent.
+func withoutCredentials(s tenant.Settings) tenant.Settings {
+	s.Application = s.Application.WithoutValues()
 	return s
 }
 
@@ -99,7 +98,7 @@ func (d *Door) retrieveTenant(c *call) error {
 
 func (d *Door) configureTenant(c *call) error {
 	stored := c.tenant
-	stored.Application.Secret = secret.Text{}
+	stored.Application = stored.Application.WithoutValues()
 	changed, err := c.resource.tenant(stored)
 	if err != nil {
 		return err

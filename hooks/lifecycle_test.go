@@ -26,7 +26,7 @@ const settings = `"cloud":"global","applicationId":"99999999-0000-4000-8000-0000
 func wantSettings() tenant.Settings {
 	return tenant.Settings{
 		Cloud: "global", MFARequest: "off", Borrowers: []string{borrower}, SkipLanding: true, DirectLink: true, TenantApplication: true,
-		Application: tenant.Application{ID: "99999999-0000-4000-8000-000000000009", Secret: secret.New("c4n4ry-sent"), SecretEnds: time.Date(2027, 11, 23, 0, 0, 0, 0, time.UTC)},
+		Application: tenant.Application{ID: "99999999-0000-4000-8000-000000000009", Secret: tenant.Credential{Value: secret.New("c4n4ry-sent"), Ends: time.Date(2027, 11, 23, 0, 0, 0, 0, time.UTC)}},
 	}
 }
 
@@ -50,7 +50,7 @@ func TestInstallation(t *testing.T) {
 	r := request{method: http.MethodPost, path: "/app", body: appResource(settings)}
 	a := w.accepted(r, http.StatusCreated)
 	same(t, a, `{"aps":{"type":"`+appType+`","id":"`+rootA+`"},"cloud":"global","applicationId":"99999999-0000-4000-8000-000000000009","applicationSecret":"",
-		"applicationSecretEnd":"2027-11-23","mfaRequest":"off","borrowers":["`+borrower+`"],"skipLanding":true,"directLink":true,"tenantApplication":true}`)
+		"applicationSecretEnd":"2027-11-23","nextApplicationSecret":"","nextApplicationSecretEnd":"","applicationCertificate":"","applicationCertificateEnd":"","mfaRequest":"off","borrowers":["`+borrower+`"],"skipLanding":true,"directLink":true,"tenantApplication":true}`)
 	want := tenant.Instance{Key: keyA, ID: instanceA, RootID: rootA, ControllerURI: controllerURI, PackageVersion: "1-1", Settings: wantSettings()}
 	if diff := cmp.Diff(want, w.tenants.instances[keyA], secrets()); diff != "" {
 		t.Errorf("instance (-want +got):\n%s", diff)
@@ -78,7 +78,7 @@ func TestConfigurationKeepsWhatIsNotMentioned(t *testing.T) {
 	before := w.tenants.instances[keyA].Settings
 	w.accepted(request{method: http.MethodPut, path: "/app/" + rootA, body: appResource(`"skipLanding":true,"applicationSecret":""`)}, http.StatusOK)
 	want := before
-	want.SkipLanding, want.Application.Secret = true, secret.Text{} // empty: the domain keeps the stored one
+	want.SkipLanding, want.Application.Secret = true, tenant.Credential{} // empty: the domain keeps the stored one
 	if diff := cmp.Diff(want, w.tenants.instances[keyA].Settings, secrets()); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
 	}
@@ -157,7 +157,7 @@ func TestProvisioning(t *testing.T) {
 		"unknown account": {tenantResource(unknownID, `"account":`+link(unknownID)), nil, tenant.Tenant{AccountID: unknownID}},
 		"own application": {
 			tenantResource(unknownID, `"applicationId":"99999999-0000-4000-8000-000000000009","applicationSecret":"c4n4ry","applicationSecretEnd":"2027-11-23T10:00:00Z"`), nil,
-			tenant.Tenant{Application: tenant.Application{ID: "99999999-0000-4000-8000-000000000009", Secret: secret.New("c4n4ry"), SecretEnds: time.Date(2027, 11, 23, 10, 0, 0, 0, time.UTC)}},
+			tenant.Tenant{Application: tenant.Application{ID: "99999999-0000-4000-8000-000000000009", Secret: tenant.Credential{Value: secret.New("c4n4ry"), Ends: time.Date(2027, 11, 23, 10, 0, 0, 0, time.UTC)}}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -215,7 +215,7 @@ func TestNamesAreNotWaitedFor(t *testing.T) {
 func TestTenantsOwnPropertiesOnly(t *testing.T) {
 	w := settled(t)
 	w.tokens.status = token.Status{State: token.StateActionRequired, ExpiresAt: time.Date(2027, 2, 21, 8, 20, 0, 0, time.UTC), Failure: &failure.Record{Code: failure.GrantRevoked}}
-	want := `{"aps":{"type":"` + tenantType + `","id":"` + tenantA + `"},"directory":"new.example.com","applicationId":"","applicationSecret":"","applicationSecretEnd":"",
+	want := `{"aps":{"type":"` + tenantType + `","id":"` + tenantA + `"},"directory":"new.example.com","applicationId":"","applicationSecret":"","applicationSecretEnd":"","nextApplicationSecret":"","nextApplicationSecretEnd":"","applicationCertificate":"","applicationCertificateEnd":"",
 		"tokenStatus":"action_required","tokenExpiresAt":"2027-02-21T08:20:00Z","tokenReason":"grant_revoked"}`
 	// What is read-only, or not a tenant's, is not taken over.
 	body := tenantResource(tenantA, `"directory":"new.example.com","tokenStatus":"active","account":{"aps":{"id":"`+accountR3+`"}},"cloud":7`)

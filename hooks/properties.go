@@ -49,10 +49,13 @@ func (d *Door) viewTenant(t tenant.Tenant, typeID string, s token.Status, r role
 
 func (v properties) setApplication(a tenant.Application) {
 	v["applicationId"] = a.ID
-	v["applicationSecret"] = ""
-	v["applicationSecretEnd"] = ""
-	if !a.SecretEnds.IsZero() {
-		v["applicationSecretEnd"] = a.SecretEnds.UTC().Format(dateLayout)
+	for name, c := range map[string]tenant.Credential{
+		"applicationCertificate": a.Certificate, "applicationSecret": a.Secret, "nextApplicationSecret": a.NextSecret,
+	} {
+		v[name], v[name+"End"] = "", ""
+		if !c.Ends.IsZero() {
+			v[name+"End"] = c.Ends.UTC().Format(dateLayout)
+		}
 	}
 }
 

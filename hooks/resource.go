@@ -99,8 +99,8 @@ func (r resource) link(name string) string {
 	return id
 }
 
-// settings returns base with what r says of an instance. What r does not mention stays; null and "" clear it. The
-// secret is empty unless a new one was sent.
+// settings returns base with what r says of an instance. What r does not mention stays; null and "" clear it. Of
+// credentials only null does: their values are empty unless new ones were sent, and an empty one keeps what is stored.
 func (r resource) settings(base tenant.Settings) (tenant.Settings, error) {
 	p := reader{properties: r.properties}
 	p.text("cloud", &base.Cloud)
@@ -181,25 +181,53 @@ func (p *reader) ids(name string, into *[]string) {
 }
 
 func (p *reader) application(into *tenant.Application) {
-	var value, end string
 	p.text("applicationId", &into.ID)
-	p.text("applicationSecret", &value)
-	into.Secret = secret.New(value)
-	if _, sent := p.properties["applicationSecretEnd"]; !sent {
+	p.credential("applicationCertificate", &into.Certificate)
+	p.secret("applicationSecret", &into.Secret)
+	p.secret("nextApplicationSecret", &into.NextSecret)
+}
+
+// secret reads a client secret and, from the property beside it, its end. The end of an old secret is not that of a new
+// one.
+func (p *reader) secret(name string, into *tenant.Credential) {
+	p.credential(name, into)
+	if !into.Value.Empty() {
+		into.Ends = time.Time{}
+	}
+	p.date(name+"End", &into.Ends)
+}
+
+// credential reads the value of a credential. null is the word for removing it, for "" is what the platform holds of
+// every one.
+func (p *reader) credential(name string, into *tenant.Credential) {
+	var value *string
+	if !p.read(name, &value, "a text") {
 		return
 	}
-	p.text("applicationSecretEnd", &end)
-	into.SecretEnds = time.Time{}
-	if end == "" {
+	if value == nil {
+		into.Remove = true
+		return
+	}
+	into.Value = secret.New(strings.TrimSpace(*value))
+}
+
+func (p *reader) date(name string, into *time.Time) {
+	if _, sent := p.properties[name]; !sent {
+		return
+	}
+	var value string
+	p.text(name, &value)
+	*into = time.Time{}
+	if value == "" {
 		return
 	}
 	for _, layout := range []string{dateLayout, time.RFC3339} {
-		if at, err := time.Parse(layout, end); err == nil {
-			into.SecretEnds = at.UTC()
+		if at, err := time.Parse(layout, value); err == nil {
+			*into = at.UTC()
 			return
 		}
 	}
 	if p.err == nil {
-		p.wrong("applicationSecretEnd", "a date, as in 2027-11-23")
+		p.wrong(name, "a date, as in 2027-11-23")
 	}
 }

@@ -109,7 +109,7 @@ func settled(t *testing.T, edit ...func(*hooks.Config)) *world {
 		Key: keyA, ID: instanceA, RootID: rootA, ControllerURI: controllerURI, PackageVersion: "1-1",
 		Settings: tenant.Settings{
 			Cloud: "global", MFARequest: "amr", Borrowers: []string{borrower},
-			Application: tenant.Application{ID: unknownID, Secret: secret.New("c4n4ry-stored")},
+			Application: tenant.Application{ID: unknownID, Secret: tenant.Credential{Value: secret.New("c4n4ry-stored")}},
 		},
 	}
 	w.tenants.instances[keyB] = tenant.Instance{Key: keyB, ID: instanceB, RootID: rootB, ControllerURI: controllerURI}

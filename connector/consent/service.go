@@ -118,7 +118,7 @@ func (s *Service) ready(ctx context.Context, tenantID string) (party, error) {
 		return party{}, fmt.Errorf("reading instance of tenant %s: %w", tenantID, err)
 	}
 	p := party{in, t}
-	if c := p.client(); c.Application.ID == "" || c.Application.Secret.Empty() {
+	if !p.client().Application.Complete() {
 		return party{}, failure.New(failure.ApplicationMissing)
 	}
 	if t.Directory == "" {

@@ -132,7 +132,7 @@ func (w *world) settings(change func(*tenant.Settings)) {
 	in, err := w.store.Instance(w.Context(), instanceKey)
 	if err != nil {
 		in = tenant.Instance{Key: instanceKey, ID: "aps-1", RootID: "root-1", CreatedAt: w.now(), Settings: tenant.Settings{
-			Cloud: "global", Application: tenant.Application{ID: applicationID, Secret: secret.New("app-secret")},
+			Cloud: "global", Application: tenant.Application{ID: applicationID, Secret: tenant.Credential{Value: secret.New("app-secret")}},
 		}}
 	}
 	change(&in.Settings)

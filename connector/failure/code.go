@@ -28,6 +28,12 @@ const (
 	SecretIsID         Code = "secret_is_id"
 	CloudUnknown       Code = "cloud_unknown"
 
+	// Of a certificate that was entered.
+	CertificateUnreadable Code = "certificate_unreadable"
+	CertificateKey        Code = "certificate_key"
+	CertificateMismatch   Code = "certificate_mismatch"
+	CertificateExpired    Code = "certificate_expired"
+
 	// Of a consent.
 	LinkUnknown      Code = "link_unknown"
 	LinkExpired      Code = "link_expired"
@@ -79,6 +85,7 @@ const (
 	ClientSecretWrong    Code = "client_secret_wrong"
 	ClientSecretExpired  Code = "client_secret_expired"
 	ClientCredential     Code = "client_credential"
+	CertificateNew       Code = "certificate_new"
 	ApplicationUnknown   Code = "application_unknown"
 	PermissionMissing    Code = "permission_missing"
 	RedirectType         Code = "redirect_type"
@@ -142,6 +149,11 @@ var messages = map[Code]message{
 	SecretIsID:         {Configuration, http.StatusUnprocessableEntity, "What was entered is the secret's id, not its value.", "Copy the column Value of the client secret; it is shown only once, right after it is made."},
 	CloudUnknown:       {Configuration, http.StatusUnprocessableEntity, "There is no cloud named __cloud__.", "Use one of the clouds that this service is configured for."},
 
+	CertificateUnreadable: {Configuration, http.StatusUnprocessableEntity, "What was entered is not a certificate with its private key in PEM.", "Paste both blocks, certificate and private key, each from BEGIN to END."},
+	CertificateKey:        {Configuration, http.StatusUnprocessableEntity, "The private key of the certificate is missing, protected by a password, or not an RSA key of at least 2048 bits.", "Paste the certificate together with its unencrypted RSA private key."},
+	CertificateMismatch:   {Configuration, http.StatusUnprocessableEntity, "The private key does not belong to the certificate.", "Paste the certificate together with the private key that it was made for."},
+	CertificateExpired:    {Configuration, http.StatusUnprocessableEntity, "The certificate expired on __end__.", "Make a new certificate, upload it to the app registration, and enter it here with its private key."},
+
 	LinkUnknown:      {"", http.StatusNotFound, "This link is not known here.", "Ask for a new link and open it exactly as it was sent."},
 	LinkExpired:      {"", http.StatusGone, "This link has expired.", "Ask the person who sent it for a new one."},
 	StateUnknown:     {"", http.StatusBadRequest, "This sign-in was not started here.", "Start again from the link or from the panel."},
@@ -189,6 +201,7 @@ var messages = map[Code]message{
 	ClientSecretWrong:    {Configuration, http.StatusBadGateway, "Microsoft does not accept the client secret.", "Enter the value of a valid client secret of the app registration; a new one may need some minutes to work."},
 	ClientSecretExpired:  {Configuration, http.StatusBadGateway, "The client secret has expired.", "Make a new client secret in the app registration and enter its value; the refresh token stays valid."},
 	ClientCredential:     {Configuration, http.StatusBadGateway, "Microsoft does not accept the application's credential.", "Check the certificate or secret of the app registration."},
+	CertificateNew:       {Transient, http.StatusBadGateway, "Microsoft does not know the certificate yet; it was entered only minutes ago.", "Check that the certificate is uploaded to the app registration and wait some minutes; a renewal is tried again by itself."},
 	ApplicationUnknown:   {Configuration, http.StatusBadGateway, "The application is unknown or disabled in the directory.", "Check the application (client) id, and that the application is enabled in the partner's directory."},
 	PermissionMissing:    {Configuration, http.StatusBadGateway, "A permission is missing on the app registration.", "Add the delegated permissions for Partner Center, Microsoft Graph and Azure Service Management, then consent again."},
 	RedirectType:         {Configuration, http.StatusBadGateway, "The redirect address is registered as a single-page application, whose tokens live one day.", "Register the redirect address as type Web, then consent again."},

@@ -65,8 +65,9 @@ type Client struct {
 	now       func() time.Time
 	log       *slog.Logger
 
-	loops *loopGuard
-	keys  *keyrings
+	loops  *loopGuard
+	ledger *ledger
+	keys   *keyrings
 
 	mu          sync.Mutex        // guards directories
 	directories map[string]string // cloud and domain → directory GUID
@@ -86,6 +87,7 @@ func New(cfg Config) (*Client, error) {
 		now:         cfg.Now,
 		log:         cfg.Log,
 		loops:       newLoopGuard(),
+		ledger:      newLedger(),
 		keys:        newKeyrings(),
 		directories: make(map[string]string),
 	}
@@ -150,21 +152,24 @@ func (c *Client) place(client tenant.Client) (place, error) {
 	return place{client, profile}, nil
 }
 
-// oauth returns the client's configuration for x/oauth2. The style is fixed: left to find it out, the library would
-// post a code twice, first with HTTP Basic (microsoft-identity.md §7.2).
+// oauth returns the client's configuration for x/oauth2, without a credential: those are parameters of each request.
+// The style is fixed: left to find it out, the library would post a code twice, first with HTTP Basic
+// (microsoft-identity.md §7.2).
 func (p place) oauth(redirectURI string, scopes []string) *oauth2.Config {
 	return &oauth2.Config{
-		ClientID:     p.Application.ID,
-		ClientSecret: p.Application.Secret.Reveal(),
-		RedirectURL:  redirectURI,
-		Scopes:       scopes,
+		ClientID:    p.Application.ID,
+		RedirectURL: redirectURI,
+		Scopes:      scopes,
 		Endpoint: oauth2.Endpoint{
 			AuthURL:   p.profile.directoryURL(p.DirectoryID, "/oauth2/v2.0/authorize"),
-			TokenURL:  p.profile.directoryURL(p.DirectoryID, "/oauth2/v2.0/token"),
+			TokenURL:  p.tokenURL(),
 			AuthStyle: oauth2.AuthStyleInParams,
 		},
 	}
 }
+
+// tokenURL is the exact address that a client assertion is made out to.
+func (p place) tokenURL() string { return p.profile.directoryURL(p.DirectoryID, "/oauth2/v2.0/token") }
 
 // isGUID reports whether s is a GUID in its plain form of 36 characters.
 func isGUID(s string) bool { return len(s) == 36 && uuid.Validate(s) == nil }

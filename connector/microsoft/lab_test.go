@@ -110,7 +110,7 @@ func labProfile(base string) microsoft.Profile {
 }
 
 func labClient() tenant.Client {
-	return tenant.Client{Cloud: "lab", DirectoryID: directory, Application: tenant.Application{ID: application, Secret: secret.New(clientSecret)}}
+	return tenant.Client{Cloud: "lab", DirectoryID: directory, Application: tenant.Application{ID: application, Secret: tenant.Credential{Value: secret.New(clientSecret)}}}
 }
 
 type lockedWriter struct{ l *lab }

@@ -1,12 +1,15 @@
 package microsoft
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -33,31 +36,43 @@ type tokenRequest struct {
 }
 
 // Redeem implements token.Microsoft. The code is posted once whatever happens: after a timeout it may be spent, and
-// the flow has to be started again (microsoft-identity.md §3.7).
+// the flow has to be started again (microsoft-identity.md §3.7). So it goes out with a credential that is known to work,
+// and when Microsoft refuses that one, the next code goes out with another.
 func (c *Client) Redeem(ctx context.Context, client tenant.Client, code token.AuthorizationCode) (token.Redemption, error) {
-	p, err := c.credentialed(client)
+	p, credentials, err := c.credentialed(client, codeGrant)
 	if err != nil {
 		return token.Redemption{}, err
 	}
 	if code.Code.Empty() {
 		return token.Redemption{}, failure.New(failure.CodeInvalid)
 	}
-	scopes := p.profile.PartnerCenter.scopes()
-	redemption, f := c.request(ctx, tokenRequest{p, token.PartnerCenter, codeGrant, func(ctx context.Context) (*oauth2.Token, error) {
-		return p.oauth(code.RedirectURI, scopes).Exchange(ctx, code.Code.Reveal(),
-			oauth2.VerifierOption(code.Verifier.Reveal()), oauth2.SetAuthURLParam("scope", strings.Join(scopes, " ")))
-	}})
+	proof, f := credentials[0].parameters(p, c.now())
 	if f != nil {
 		return token.Redemption{}, f
+	}
+	scopes := p.profile.PartnerCenter.scopes()
+	options := []oauth2.AuthCodeOption{
+		oauth2.VerifierOption(code.Verifier.Reveal()), oauth2.SetAuthURLParam("scope", strings.Join(scopes, " ")),
+	}
+	for name := range proof {
+		options = append(options, oauth2.SetAuthURLParam(name, proof.Get(name)))
+	}
+	redemption, f := c.request(ctx, tokenRequest{p, token.PartnerCenter, codeGrant, func(ctx context.Context) (*oauth2.Token, error) {
+		return p.oauth(code.RedirectURI, scopes).Exchange(ctx, code.Code.Reveal(), options...)
+	}})
+	c.ledger.note(credentials[0], f)
+	if f != nil {
+		return token.Redemption{}, credentials[0].judged(f, c.now())
 	}
 	return redemption, nil
 }
 
 // Renew implements token.Microsoft. Trouble that is transient is sat out as Config.Retries say; a refresh token may
-// be redeemed any number of times. More than a few equal requests in five minutes are held back with
-// microsoft_throttled before Microsoft stops them.
+// be redeemed any number of times. Where Microsoft refuses a credential of the application, the next one is tried; when
+// it refuses all, the failure is that of the credential that was entered last. More than a few equal requests in five
+// minutes are held back with microsoft_throttled before Microsoft stops them.
 func (c *Client) Renew(ctx context.Context, client tenant.Client, refreshToken secret.Text, api token.API) (token.Redemption, error) {
-	p, err := c.credentialed(client)
+	p, credentials, err := c.credentialed(client, refreshGrant)
 	if err != nil {
 		return token.Redemption{}, err
 	}
@@ -68,21 +83,34 @@ func (c *Client) Renew(ctx context.Context, client tenant.Client, refreshToken s
 	if refreshToken.Empty() {
 		return token.Redemption{}, failure.New(failure.GrantAbsent)
 	}
-	var redemption token.Redemption
-	f := c.patiently(ctx, func() *failure.Error {
-		if wait := c.loops.admit(c.now(), p.Cloud, p.DirectoryID, p.Application.ID, string(api), refreshToken.Reveal()); wait > 0 {
-			return heldBack(wait)
+	var refusal *failure.Error
+	var entered time.Time
+	for _, one := range credentials {
+		var redemption token.Redemption
+		f := c.patiently(ctx, func() *failure.Error {
+			if wait := c.loops.admit(c.now(), p.Cloud, p.DirectoryID, p.Application.ID, string(api), refreshToken.Reveal()); wait > 0 {
+				return cmp.Or(refusal, heldBack(wait))
+			}
+			proof, f := one.parameters(p, c.now())
+			if f != nil {
+				return f
+			}
+			redemption, f = c.request(ctx, tokenRequest{p, api, refreshGrant, func(ctx context.Context) (*oauth2.Token, error) {
+				return p.refresh(ctx, refreshToken, endpoint.scopes(), proof)
+			}})
+			c.ledger.note(one, f)
+			return f
+		})
+		switch {
+		case f == nil:
+			return redemption, nil
+		case !credentialRefused(f):
+			return token.Redemption{}, f
+		case refusal == nil || one.Since.After(entered):
+			refusal, entered = one.judged(f, c.now()), one.Since
 		}
-		var f *failure.Error
-		redemption, f = c.request(ctx, tokenRequest{p, api, refreshGrant, func(ctx context.Context) (*oauth2.Token, error) {
-			return p.refresh(ctx, refreshToken, endpoint.scopes())
-		}})
-		return f
-	})
-	if f != nil {
-		return token.Redemption{}, f
 	}
-	return redemption, nil
+	return token.Redemption{}, refusal
 }
 
 func heldBack(wait time.Duration) *failure.Error {
@@ -91,29 +119,29 @@ func heldBack(wait time.Duration) *failure.Error {
 	return f
 }
 
-// credentialed returns the place of a client that can prove who it is.
-func (c *Client) credentialed(client tenant.Client) (place, error) {
+// credentialed returns the place of a client that can prove who it is, and with what.
+func (c *Client) credentialed(client tenant.Client, grant grantType) (place, []credential, error) {
 	p, err := c.place(client)
-	if err == nil && client.Application.Secret.Empty() {
-		err = failure.New(failure.ApplicationMissing)
+	if err != nil {
+		return place{}, nil, err
 	}
-	return p, err
+	credentials, err := c.credentials(p, grant)
+	return p, credentials, err
 }
 
 // refresh redeems a refresh token. The refresh of oauth2.Config sends no scope, which Microsoft refuses with
 // AADSTS90009, so the client credentials grant is sent with its grant type replaced, as that package allows.
-func (p place) refresh(ctx context.Context, refreshToken secret.Text, scopes []string) (*oauth2.Token, error) {
+func (p place) refresh(ctx context.Context, refreshToken secret.Text, scopes []string, proof url.Values) (*oauth2.Token, error) {
 	web := p.oauth("", scopes)
+	parameters := maps.Clone(proof)
+	parameters.Set("grant_type", "refresh_token")
+	parameters.Set("refresh_token", refreshToken.Reveal())
 	grant := clientcredentials.Config{
-		ClientID:     web.ClientID,
-		ClientSecret: web.ClientSecret,
-		TokenURL:     web.Endpoint.TokenURL,
-		AuthStyle:    web.Endpoint.AuthStyle,
-		Scopes:       scopes,
-		EndpointParams: map[string][]string{
-			"grant_type":    {"refresh_token"},
-			"refresh_token": {refreshToken.Reveal()},
-		},
+		ClientID:       web.ClientID,
+		TokenURL:       web.Endpoint.TokenURL,
+		AuthStyle:      web.Endpoint.AuthStyle,
+		Scopes:         scopes,
+		EndpointParams: parameters,
 	}
 	return grant.Token(ctx)
 }

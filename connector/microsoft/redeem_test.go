@@ -124,7 +124,7 @@ func TestRedeemPostsOnce(t *testing.T) {
 
 func TestTokenRequestsRefuseWithoutNetwork(t *testing.T) {
 	noSecret := labClient()
-	noSecret.Application.Secret = secret.Text{}
+	noSecret.Application.Secret = tenant.Credential{}
 	odd := labClient()
 	odd.DirectoryID = directory + "/../" + foreign
 	ctx, refresh := context.Background(), secret.New(canaryRefresh)

@@ -11,24 +11,23 @@ import (
 )
 
 type instanceRow struct {
-	InstanceKey           string `gorm:"primaryKey"`
-	InstanceID            string
-	RootID                optional
-	ControllerURI         string
-	PackageVersion        string
-	Cloud                 string
-	ApplicationID         string
-	ApplicationSecret     []byte
-	ApplicationSecretEnds instant
-	MFARequest            string `gorm:"column:mfa_request"`
-	Borrowers             facts[[]string]
-	SkipLanding           bool
-	DirectLink            bool
-	TenantApplication     bool
-	Created               instant `gorm:"column:created_at"`
-	Updated               instant `gorm:"column:updated_at"`
-	Removed               instant `gorm:"column:removed_at"`
-	Version               int64
+	InstanceKey       string `gorm:"primaryKey"`
+	InstanceID        string
+	RootID            optional
+	ControllerURI     string
+	PackageVersion    string
+	Cloud             string
+	ApplicationID     string
+	Credentials       []byte
+	MFARequest        string `gorm:"column:mfa_request"`
+	Borrowers         facts[[]string]
+	SkipLanding       bool
+	DirectLink        bool
+	TenantApplication bool
+	Created           instant `gorm:"column:created_at"`
+	Updated           instant `gorm:"column:updated_at"`
+	Removed           instant `gorm:"column:removed_at"`
+	Version           int64
 }
 
 // TableName implements gorm's Tabler.
@@ -36,34 +35,33 @@ func (instanceRow) TableName() string { return "instances" }
 
 func (s *Store) instanceRow(in tenant.Instance) (instanceRow, error) {
 	application := in.Settings.Application
-	sealed, err := s.seal(application.Secret, "instances", in.Key, "application_secret")
+	sealed, err := s.sealCredentials(application, "instances", in.Key)
 	if err != nil {
 		return instanceRow{}, err
 	}
 	return instanceRow{
-		InstanceKey:           in.Key,
-		InstanceID:            in.ID,
-		RootID:                optional(in.RootID),
-		ControllerURI:         in.ControllerURI,
-		PackageVersion:        in.PackageVersion,
-		Cloud:                 in.Settings.Cloud,
-		ApplicationID:         application.ID,
-		ApplicationSecret:     sealed,
-		ApplicationSecretEnds: instantOf(application.SecretEnds),
-		MFARequest:            in.Settings.MFARequest,
-		Borrowers:             facts[[]string]{in.Settings.Borrowers},
-		SkipLanding:           in.Settings.SkipLanding,
-		DirectLink:            in.Settings.DirectLink,
-		TenantApplication:     in.Settings.TenantApplication,
-		Created:               instantOf(in.CreatedAt),
-		Updated:               instantOf(in.UpdatedAt),
-		Removed:               instantOf(in.RemovedAt),
-		Version:               in.Version,
+		InstanceKey:       in.Key,
+		InstanceID:        in.ID,
+		RootID:            optional(in.RootID),
+		ControllerURI:     in.ControllerURI,
+		PackageVersion:    in.PackageVersion,
+		Cloud:             in.Settings.Cloud,
+		ApplicationID:     application.ID,
+		Credentials:       sealed,
+		MFARequest:        in.Settings.MFARequest,
+		Borrowers:         facts[[]string]{in.Settings.Borrowers},
+		SkipLanding:       in.Settings.SkipLanding,
+		DirectLink:        in.Settings.DirectLink,
+		TenantApplication: in.Settings.TenantApplication,
+		Created:           instantOf(in.CreatedAt),
+		Updated:           instantOf(in.UpdatedAt),
+		Removed:           instantOf(in.RemovedAt),
+		Version:           in.Version,
 	}, nil
 }
 
 func (s *Store) instanceOf(row instanceRow) (tenant.Instance, error) {
-	opened, err := s.unseal(row.ApplicationSecret, "instances", row.InstanceKey, "application_secret")
+	application, err := s.applicationOf(row.ApplicationID, row.Credentials, "instances", row.InstanceKey)
 	if err != nil {
 		return tenant.Instance{}, err
 	}
@@ -75,7 +73,7 @@ func (s *Store) instanceOf(row instanceRow) (tenant.Instance, error) {
 		PackageVersion: row.PackageVersion,
 		Settings: tenant.Settings{
 			Cloud:             row.Cloud,
-			Application:       tenant.Application{ID: row.ApplicationID, Secret: opened, SecretEnds: row.ApplicationSecretEnds.at},
+			Application:       application,
 			MFARequest:        row.MFARequest,
 			Borrowers:         row.Borrowers.of,
 			SkipLanding:       row.SkipLanding,
@@ -129,12 +127,12 @@ func (s *Store) findInstance(ctx context.Context, column, value string) (tenant.
 func (s *Store) SaveInstance(ctx context.Context, in *tenant.Instance) error {
 	saved := *in
 	saved.Version++
+	saved.Settings.Application = storedApplication(saved.Settings.Application)
 	row, err := s.instanceRow(saved)
 	if err != nil {
 		return err
 	}
 	saved.CreatedAt, saved.UpdatedAt, saved.RemovedAt = row.Created.at, row.Updated.at, row.Removed.at
-	saved.Settings.Application.SecretEnds = row.ApplicationSecretEnds.at
 	err = s.write(ctx, func(db *gorm.DB) error {
 		if in.Version == 0 {
 			return db.Create(&row).Error

@@ -29,8 +29,8 @@ type sealedColumn struct {
 
 func sealedColumns() []sealedColumn {
 	return []sealedColumn{
-		{"instances", []string{"instance_key"}, "application_secret"},
-		{"tenants", []string{"id"}, "application_secret"},
+		{"instances", []string{"instance_key"}, "credentials"},
+		{"tenants", []string{"id"}, "credentials"},
 		{"grants", []string{"tenant_id", "slot"}, "refresh_token"},
 		{"consents", []string{"id"}, "link"},
 		{"states", []string{"state_hash"}, "nonce"},

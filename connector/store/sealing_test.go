@@ -100,12 +100,12 @@ func TestCiphertextDoesNotOpenElsewhere(t *testing.T) {
 				func() error { _, err := s.State(ctx, stateHash); return err },
 			},
 			"to another table": {
-				"UPDATE tenants SET application_secret = (SELECT application_secret FROM instances) WHERE id = ?",
+				"UPDATE tenants SET credentials = (SELECT credentials FROM instances) WHERE id = ?",
 				[]any{other.ID},
 				func() error { _, err := s.Tenant(ctx, other.ID); return err },
 			},
 			"altered": {
-				"UPDATE instances SET application_secret = ?",
+				"UPDATE instances SET credentials = ?",
 				[]any{[]byte("not what was sealed")},
 				func() error { _, err := s.Instance(ctx, instanceKey); return err },
 			},

@@ -35,7 +35,7 @@ func newInstance() tenant.Instance {
 		PackageVersion: "1-1",
 		Settings: tenant.Settings{
 			Cloud:             "global",
-			Application:       tenant.Application{ID: random.ID(), Secret: secret.New("canary-instance-secret"), SecretEnds: noon.AddDate(1, 0, 0)},
+			Application:       tenant.Application{ID: random.ID(), Secret: tenant.Credential{Value: secret.New("canary-instance-secret"), Ends: noon.AddDate(1, 0, 0), Since: noon}},
 			MFARequest:        "amr",
 			Borrowers:         []string{"one", "two"},
 			SkipLanding:       true,
@@ -56,7 +56,7 @@ func newTenant() tenant.Tenant {
 		Marketplace:    "Example Market",
 		DirectoryID:    random.ID(),
 		Directory:      "reseller.onmicrosoft.com",
-		Application:    tenant.Application{ID: random.ID(), Secret: secret.New("canary-tenant-secret"), SecretEnds: noon.AddDate(0, 6, 0)},
+		Application:    tenant.Application{ID: random.ID(), Secret: tenant.Credential{Value: secret.New("canary-tenant-secret"), Ends: noon.AddDate(0, 6, 0)}},
 		CreatedAt:      noon,
 		UpdatedAt:      noon,
 	}

@@ -11,50 +11,48 @@ import (
 )
 
 type tenantRow struct {
-	ID                    string `gorm:"primaryKey"`
-	InstanceKey           string
-	AccountID             string
-	SubscriptionID        string
-	Name                  string
-	Marketplace           string
-	DirectoryID           optional
-	Directory             string
-	ApplicationID         string
-	ApplicationSecret     []byte
-	ApplicationSecretEnds instant
-	Created               instant `gorm:"column:created_at"`
-	Updated               instant `gorm:"column:updated_at"`
-	Version               int64
+	ID             string `gorm:"primaryKey"`
+	InstanceKey    string
+	AccountID      string
+	SubscriptionID string
+	Name           string
+	Marketplace    string
+	DirectoryID    optional
+	Directory      string
+	ApplicationID  string
+	Credentials    []byte
+	Created        instant `gorm:"column:created_at"`
+	Updated        instant `gorm:"column:updated_at"`
+	Version        int64
 }
 
 // TableName implements gorm's Tabler.
 func (tenantRow) TableName() string { return "tenants" }
 
 func (s *Store) tenantRow(t tenant.Tenant) (tenantRow, error) {
-	sealed, err := s.seal(t.Application.Secret, "tenants", t.ID, "application_secret")
+	sealed, err := s.sealCredentials(t.Application, "tenants", t.ID)
 	if err != nil {
 		return tenantRow{}, err
 	}
 	return tenantRow{
-		ID:                    t.ID,
-		InstanceKey:           t.InstanceKey,
-		AccountID:             t.AccountID,
-		SubscriptionID:        t.SubscriptionID,
-		Name:                  t.Name,
-		Marketplace:           t.Marketplace,
-		DirectoryID:           optional(t.DirectoryID),
-		Directory:             t.Directory,
-		ApplicationID:         t.Application.ID,
-		ApplicationSecret:     sealed,
-		ApplicationSecretEnds: instantOf(t.Application.SecretEnds),
-		Created:               instantOf(t.CreatedAt),
-		Updated:               instantOf(t.UpdatedAt),
-		Version:               t.Version,
+		ID:             t.ID,
+		InstanceKey:    t.InstanceKey,
+		AccountID:      t.AccountID,
+		SubscriptionID: t.SubscriptionID,
+		Name:           t.Name,
+		Marketplace:    t.Marketplace,
+		DirectoryID:    optional(t.DirectoryID),
+		Directory:      t.Directory,
+		ApplicationID:  t.Application.ID,
+		Credentials:    sealed,
+		Created:        instantOf(t.CreatedAt),
+		Updated:        instantOf(t.UpdatedAt),
+		Version:        t.Version,
 	}, nil
 }
 
 func (s *Store) tenantOf(row tenantRow) (tenant.Tenant, error) {
-	opened, err := s.unseal(row.ApplicationSecret, "tenants", row.ID, "application_secret")
+	application, err := s.applicationOf(row.ApplicationID, row.Credentials, "tenants", row.ID)
 	if err != nil {
 		return tenant.Tenant{}, err
 	}
@@ -67,7 +65,7 @@ func (s *Store) tenantOf(row tenantRow) (tenant.Tenant, error) {
 		Marketplace:    row.Marketplace,
 		DirectoryID:    string(row.DirectoryID),
 		Directory:      row.Directory,
-		Application:    tenant.Application{ID: row.ApplicationID, Secret: opened, SecretEnds: row.ApplicationSecretEnds.at},
+		Application:    application,
 		CreatedAt:      row.Created.at,
 		UpdatedAt:      row.Updated.at,
 		Version:        row.Version,
@@ -110,12 +108,12 @@ func (s *Store) Tenants(ctx context.Context, instanceKey string) ([]tenant.Tenan
 func (s *Store) SaveTenant(ctx context.Context, t *tenant.Tenant) error {
 	saved := *t
 	saved.Version++
+	saved.Application = storedApplication(saved.Application)
 	row, err := s.tenantRow(saved)
 	if err != nil {
 		return err
 	}
 	saved.CreatedAt, saved.UpdatedAt = row.Created.at, row.Updated.at
-	saved.Application.SecretEnds = row.ApplicationSecretEnds.at
 	err = s.write(ctx, func(db *gorm.DB) error {
 		if t.Version == 0 {
 			return db.Create(&row).Error

@@ -9,7 +9,6 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/random"
-	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
@@ -264,11 +263,11 @@ func TestEmptySecretIsStored(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		saved := addTenant(t, s)
-		saved.Application.Secret = secret.Text{}
+		saved.Application.Secret = tenant.Credential{}
 		if err := s.SaveTenant(t.Context(), &saved); err != nil {
 			t.Fatalf("SaveTenant() = %v", err)
 		}
-		if got, err := s.Tenant(t.Context(), saved.ID); err != nil || !got.Application.Secret.Empty() {
+		if got, err := s.Tenant(t.Context(), saved.ID); err != nil || len(got.Application.Credentials()) > 0 {
 			t.Errorf("Tenant() has a secret, %v, want none", err)
 		}
 	})

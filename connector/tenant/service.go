@@ -73,7 +73,7 @@ func (s *Service) Install(ctx context.Context, in Instance, by audit.Actor) (Ins
 		case !stored.RemovedAt.IsZero():
 			stored.CreatedAt = s.cfg.Now()
 		}
-		settings.keepSecret(stored.Settings)
+		settings.Application.keep(stored.Settings.Application)
 		stored.ID, stored.RootID, stored.ControllerURI = in.ID, in.RootID, in.ControllerURI
 		stored.PackageVersion, stored.Settings, stored.RemovedAt = in.PackageVersion, settings, time.Time{}
 		return s.saveInstance(ctx, &stored, audit.InstanceInstalled, by, nil)
@@ -81,7 +81,7 @@ func (s *Service) Install(ctx context.Context, in Instance, by audit.Actor) (Ins
 	return stored, err
 }
 
-// Configure changes the settings of an instance. An empty secret keeps the stored one.
+// Configure changes the settings of an instance. An empty credential keeps the stored one unless it says Remove.
 func (s *Service) Configure(ctx context.Context, key string, settings Settings, by audit.Actor) (Instance, error) {
 	return s.change(ctx, key, audit.InstanceConfigured, by, settings, nil)
 }
@@ -102,7 +102,7 @@ func (s *Service) change(ctx context.Context, key string, action audit.Action, b
 			return err
 		}
 		changed := settings
-		changed.keepSecret(in.Settings)
+		changed.Application.keep(in.Settings.Application)
 		in.Settings = changed
 		if to := details["to"]; to != "" {
 			in.PackageVersion = to

@@ -1,11 +1,7 @@
 // Package tenant keeps instances and tenants and their settings.
 package tenant
 
-import (
-	"time"
-
-	"azure-partner-connector/connector/secret"
-)
+import "time"
 
 // An Instance is one registration of our package on a platform (design §1).
 type Instance struct {
@@ -38,13 +34,6 @@ type Settings struct {
 	DirectLink bool
 	// TenantApplication lets tenants bring their own application.
 	TenantApplication bool
-}
-
-// An Application is one Microsoft application registration and its credential.
-type Application struct {
-	ID         string // application (client) id, a GUID in lower case
-	Secret     secret.Text
-	SecretEnds time.Time // zero when not known
 }
 
 // A Tenant is one reseller tenant (design §1).

@@ -14,7 +14,8 @@ func (s *Service) Provision(ctx context.Context, t Tenant, by audit.Actor) (Tena
 	return s.put(ctx, t, audit.TenantProvisioned, by)
 }
 
-// ConfigureTenant changes a tenant's name, directory and application. An empty secret keeps the stored one.
+// ConfigureTenant changes a tenant's name, directory and application. An empty credential keeps the stored one
+// unless it says Remove.
 func (s *Service) ConfigureTenant(ctx context.Context, t Tenant, by audit.Actor) (Tenant, error) {
 	if _, err := s.Tenant(ctx, t.InstanceKey, t.ID); err != nil {
 		return Tenant{}, err
@@ -27,7 +28,7 @@ func (s *Service) put(ctx context.Context, t Tenant, action audit.Action, by aud
 	if err != nil {
 		return Tenant{}, err
 	}
-	if t.Application, err = t.Application.checked(); err != nil {
+	if t.Application, err = t.Application.checked(s.cfg.Now()); err != nil {
 		return Tenant{}, err
 	}
 	directoryID, err := s.resolved(ctx, in.Settings.Cloud, t.Directory)
@@ -79,7 +80,7 @@ func (t *Tenant) merge(sent Tenant, directoryID string) {
 		t.DirectoryID = directoryID
 	}
 	t.Directory = sent.Directory
-	sent.Application.keepSecret(t.Application)
+	sent.Application.keep(t.Application)
 	t.Application = sent.Application
 }
 

@@ -139,7 +139,7 @@ func newWorld(t *testing.T, st *store.Store) *world {
 	w.microsoft = &microsoft{now: w.now}
 	w.tokens = w.service()
 	in := tenant.Instance{Key: instanceKey, ID: "aps-1", RootID: "root-1", CreatedAt: w.clock, UpdatedAt: w.clock, Settings: tenant.Settings{
-		Cloud: "global", Borrowers: []string{borrowerID}, Application: tenant.Application{ID: applicationID, Secret: secret.New("app-secret")},
+		Cloud: "global", Borrowers: []string{borrowerID}, Application: tenant.Application{ID: applicationID, Secret: tenant.Credential{Value: secret.New("app-secret")}},
 	}}
 	w.must(st.SaveInstance(t.Context(), &in))
 	w.addTenant(tenantID, directoryID)

@@ -148,7 +148,7 @@ func (p party) usable(g Grant) (tenant.Client, error) {
 	switch {
 	case c.DirectoryID == "":
 		return c, failure.New(failure.DirectoryMissing)
-	case c.Application.ID == "" || c.Application.Secret.Empty():
+	case !c.Application.Complete():
 		return c, failure.New(failure.ApplicationMissing)
 	case c.DirectoryID != g.DirectoryID:
 		return c, failure.New(failure.DirectoryChanged, "seen", g.DirectoryID, "expected", c.DirectoryID)

@@ -48,12 +48,13 @@ type Status struct {
 	DirectoryID   string
 	Directory     string // as entered
 	ApplicationID string
-	SecretEnds    time.Time
-	ConsentedBy   Person
-	AskedBy       string
-	Procedure     Procedure
-	Scopes        []string
-	Checks        Checks
+	// SecretEnds is when the application is left without a credential that works (tenant.Application.Ends).
+	SecretEnds  time.Time
+	ConsentedBy Person
+	AskedBy     string
+	Procedure   Procedure
+	Scopes      []string
+	Checks      Checks
 
 	// Pending is a manual consent that waits for its claim code; nil when none does.
 	Pending *PendingGrant
@@ -85,7 +86,7 @@ func (s *Service) Status(ctx context.Context, tenantID string) (Status, error) {
 		return Status{}, fmt.Errorf("reading schedule of %s: %w", tenantID, err)
 	}
 	now := s.cfg.Now()
-	st := p.status()
+	st := p.status(now)
 	if claimEnds := pending.ConsentedAt.Add(s.cfg.ClaimLife); hasPending && now.Before(claimEnds) {
 		st.Pending = &PendingGrant{pending.ConsentedBy, pending.ConsentedAt, claimEnds}
 	}
@@ -96,11 +97,11 @@ func (s *Service) Status(ctx context.Context, tenantID string) (Status, error) {
 	return st, nil
 }
 
-func (p party) status() Status {
+func (p party) status(now time.Time) Status {
 	c := p.client()
 	return Status{
 		DirectoryID: c.DirectoryID, Directory: p.tenant.Directory,
-		ApplicationID: c.Application.ID, SecretEnds: c.Application.SecretEnds,
+		ApplicationID: c.Application.ID, SecretEnds: c.Application.Ends(now),
 		Checks: Checks{MFA: Unknown, GlobalAdmin: Unknown, AdminAgent: Unknown},
 	}
 }
@@ -145,7 +146,7 @@ func judgeAbsent(p party, st Status) (State, *failure.Record) {
 		return StatePending, &failure.Record{Code: failure.ClaimWaiting, Params: map[string]string{"username": st.Pending.ConsentedBy.Username}}
 	case p.tenant.Directory == "":
 		return StateMisconfigured, &failure.Record{Code: failure.DirectoryMissing}
-	case c.Application.ID == "" || c.Application.Secret.Empty():
+	case !c.Application.Complete():
 		return StateMisconfigured, &failure.Record{Code: failure.ApplicationMissing}
 	}
 	return StateAbsent, &failure.Record{Code: failure.GrantAbsent}

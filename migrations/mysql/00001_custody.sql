@@ -13,8 +13,7 @@ CREATE TABLE IF NOT EXISTS instances (
     package_version         VARCHAR(64)  NOT NULL,
     cloud                   VARCHAR(64)  NOT NULL,
     application_id          VARCHAR(255) NOT NULL,
-    application_secret      BLOB         NULL,     -- sealed
-    application_secret_ends DATETIME(3)  NULL,
+    credentials             BLOB         NULL,     -- sealed JSON
     mfa_request             TEXT         NOT NULL,
     borrowers               TEXT         NULL,     -- JSON
     skip_landing            BOOLEAN      NOT NULL,
@@ -38,8 +37,7 @@ CREATE TABLE IF NOT EXISTS tenants (
     directory_id            VARCHAR(64)  NULL,     -- NULL until it is known, so that any number may be unknown
     directory               VARCHAR(255) NOT NULL,
     application_id          VARCHAR(255) NOT NULL,
-    application_secret      BLOB         NULL,     -- sealed
-    application_secret_ends DATETIME(3)  NULL,
+    credentials             BLOB         NULL,     -- sealed JSON
     created_at              DATETIME(3)  NULL,
     updated_at              DATETIME(3)  NULL,
     version                 BIGINT       NOT NULL,

@@ -12,8 +12,7 @@ CREATE TABLE instances (
     package_version         TEXT    NOT NULL,
     cloud                   TEXT    NOT NULL,
     application_id          TEXT    NOT NULL,
-    application_secret      BLOB,                 -- sealed
-    application_secret_ends TEXT,
+    credentials             BLOB,                 -- sealed JSON
     mfa_request             TEXT    NOT NULL,
     borrowers               TEXT,                 -- JSON
     skip_landing            INTEGER NOT NULL,
@@ -37,8 +36,7 @@ CREATE TABLE tenants (
     directory_id            TEXT,                 -- NULL until it is known, so that any number may be unknown
     directory               TEXT    NOT NULL,
     application_id          TEXT    NOT NULL,
-    application_secret      BLOB,                 -- sealed
-    application_secret_ends TEXT,
+    credentials             BLOB,                 -- sealed JSON
     created_at              TEXT,
     updated_at              TEXT,
     version                 INTEGER NOT NULL,

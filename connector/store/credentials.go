@@ -1,0 +1,73 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
+)
+
+// credentialsColumn holds all credentials of an application, sealed together.
+const credentialsColumn = "credentials"
+
+// sealedCredentials are an application's credentials as they are sealed.
+type sealedCredentials struct {
+	Certificate sealedCredential `json:"certificate,omitzero"`
+	Secret      sealedCredential `json:"secret,omitzero"`
+	NextSecret  sealedCredential `json:"nextSecret,omitzero"`
+}
+
+type sealedCredential struct {
+	Value string    `json:"value"`
+	Ends  time.Time `json:"ends,omitzero"`
+	Since time.Time `json:"since,omitzero"`
+}
+
+func sealedOf(c tenant.Credential) sealedCredential {
+	return sealedCredential{c.Value.Reveal(), c.Ends, c.Since}
+}
+
+func (c sealedCredential) credential() tenant.Credential {
+	return tenant.Credential{Value: secret.New(c.Value), Ends: c.Ends, Since: c.Since}
+}
+
+// storedApplication returns a as it will be read again.
+func storedApplication(a tenant.Application) tenant.Application {
+	for _, c := range []*tenant.Credential{&a.Certificate, &a.Secret, &a.NextSecret} {
+		if c.Value.Empty() {
+			*c = tenant.Credential{}
+			continue
+		}
+		c.Ends, c.Since, c.Remove = stored(c.Ends), stored(c.Since), false
+	}
+	return a
+}
+
+// sealCredentials seals the credentials of the application in a row; nil when there is none.
+func (s *Store) sealCredentials(a tenant.Application, table, row string) ([]byte, error) {
+	if len(a.Credentials()) == 0 {
+		return nil, nil
+	}
+	text, err := json.Marshal(sealedCredentials{sealedOf(a.Certificate), sealedOf(a.Secret), sealedOf(a.NextSecret)})
+	if err != nil {
+		return nil, fmt.Errorf("writing credentials: %w", err)
+	}
+	return s.seal(secret.New(string(text)), table, row, credentialsColumn)
+}
+
+// applicationOf returns the application in a row, with its credentials.
+func (s *Store) applicationOf(id string, sealed []byte, table, row string) (tenant.Application, error) {
+	opened, err := s.unseal(sealed, table, row, credentialsColumn)
+	if err != nil || opened.Empty() {
+		return tenant.Application{ID: id}, err
+	}
+	var of sealedCredentials
+	if json.Unmarshal([]byte(opened.Reveal()), &of) != nil {
+		return tenant.Application{}, fmt.Errorf("reading credentials of %s %q: not what was sealed", table, row) // the cause could quote them
+	}
+	return tenant.Application{
+		ID: id, Certificate: of.Certificate.credential(), Secret: of.Secret.credential(), NextSecret: of.NextSecret.credential(),
+	}, nil
+}

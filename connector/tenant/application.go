@@ -1,0 +1,128 @@
+package tenant
+
+import (
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/secret"
+)
+
+// An Application is one Microsoft application registration and what it proves itself with. Several credentials may be
+// valid at once, so that a new one is added before the old one goes (microsoft-identity.md §6.3).
+type Application struct {
+	ID          string // application (client) id, a GUID in lower case
+	Certificate Credential
+	Secret      Credential
+	NextSecret  Credential // may be valid at the same time
+}
+
+// A Credential is a client secret or a certificate. The zero Credential is none.
+type Credential struct {
+	// Value is the value of a client secret, or a certificate and its private key in PEM.
+	Value secret.Text
+	// Ends is when it stops working: as entered for a secret, zero when that is not known; read from a certificate.
+	Ends time.Time
+	// Since is when it was entered here.
+	Since time.Time
+	// Remove, in a change of settings, destroys the stored credential, which an empty Value keeps. It is never stored.
+	Remove bool
+}
+
+// Complete reports whether a can be used: it has its id and a credential.
+func (a Application) Complete() bool { return a.ID != "" && len(a.Credentials()) > 0 }
+
+// Credentials returns those that there are.
+func (a Application) Credentials() []Credential {
+	var all []Credential
+	for _, c := range []Credential{a.Certificate, a.Secret, a.NextSecret} {
+		if !c.Value.Empty() {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// WithoutValues returns a as a change of settings that keeps all stored credentials with their ends.
+func (a Application) WithoutValues() Application {
+	for _, c := range []*Credential{&a.Certificate, &a.Secret, &a.NextSecret} {
+		*c = Credential{Ends: c.Ends}
+	}
+	return a
+}
+
+// Ends returns when a is left without a credential that works: the last known end that is still to come. Where all
+// known ends have passed, a credential of unknown end may still work and the answer is the zero time; without such a
+// one it is the last end that has passed.
+func (a Application) Ends(now time.Time) time.Time {
+	var last time.Time
+	unknown := false
+	for _, c := range a.Credentials() {
+		unknown = unknown || c.Ends.IsZero()
+		if c.Ends.After(last) {
+			last = c.Ends
+		}
+	}
+	if unknown && !last.After(now) {
+		return time.Time{}
+	}
+	return last
+}
+
+// checked returns a change of an application in canonical form, or says what is wrong with it.
+func (a Application) checked(now time.Time) (Application, error) {
+	if a.ID != "" {
+		id, err := uuid.Parse(a.ID)
+		if err != nil {
+			return Application{}, failure.New(failure.ApplicationInvalid, "application", a.ID)
+		}
+		a.ID = id.String()
+	}
+	for _, c := range []*Credential{&a.Secret, &a.NextSecret} {
+		// The portal shows the secret's id, a GUID, beside its value, and people copy the wrong one
+		// (microsoft-identity.md §7.3 pain 8).
+		if _, err := uuid.Parse(strings.TrimSpace(c.Value.Reveal())); err == nil {
+			return Application{}, failure.New(failure.SecretIsID)
+		}
+		c.Since = now
+	}
+	if a.Certificate.Value.Empty() {
+		return a, nil
+	}
+	certificate, err := ParseCertificate(a.Certificate.Value)
+	if err != nil {
+		return Application{}, err
+	}
+	a.Certificate.Ends, a.Certificate.Since = certificate.Leaf.NotAfter, now
+	if !now.Before(a.Certificate.Ends) {
+		return Application{}, failure.New(failure.CertificateExpired, "end", a.Certificate.Ends.UTC().Format(time.DateOnly))
+	}
+	return a, nil
+}
+
+// keep takes the stored credentials where none were sent for the same application: the platform keeps no copy to send.
+func (a *Application) keep(stored Application) {
+	if a.ID != stored.ID {
+		stored = Application{}
+	}
+	// The end of a certificate is read, not entered.
+	if a.Certificate.Value.Empty() {
+		a.Certificate.Ends = stored.Certificate.Ends
+	}
+	a.Certificate.keep(stored.Certificate)
+	a.Secret.keep(stored.Secret)
+	a.NextSecret.keep(stored.NextSecret)
+}
+
+func (c *Credential) keep(stored Credential) {
+	switch {
+	case !c.Value.Empty():
+		c.Remove = false
+	case c.Remove, stored.Value.Empty():
+		*c = Credential{}
+	default:
+		c.Value, c.Since = stored.Value, stored.Since
+	}
+}

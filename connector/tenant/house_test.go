@@ -1,0 +1,233 @@
+package tenant_test
+
+import (
+	"context"
+	"encoding/hex"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/tenant"
+)
+
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
+
+const (
+	key        = "key-1"
+	otherKey   = "key-2"
+	rootID     = "11111111-0000-4000-8000-000000000001"
+	otherRoot  = "11111111-0000-4000-8000-000000000002"
+	tenantID   = "22222222-0000-4000-8000-000000000001"
+	otherID    = "22222222-0000-4000-8000-000000000002"
+	appID      = "33333333-0000-4000-8000-00000000abcd"
+	otherAppID = "33333333-0000-4000-8000-000000000002"
+	alpineID   = "44444444-0000-4000-8000-000000000001"
+	balticID   = "44444444-0000-4000-8000-000000000002"
+	alpine     = "alpine.onmicrosoft.com"
+	baltic     = "baltic.onmicrosoft.com"
+)
+
+func platform() audit.Actor { return audit.Actor{Kind: audit.Platform, Name: "platform"} }
+
+// application returns an application that proves itself with a client secret; an empty one leaves the stored one alone.
+func application(id, clientSecret string) tenant.Application {
+	return tenant.Application{ID: id, Secret: tenant.Credential{Value: secret.New(clientSecret)}}
+}
+
+func secretOf(a tenant.Application) string { return a.Secret.Value.Reveal() }
+
+// directories are what Microsoft knows; a test sets err for what goes wrong.
+type directories struct {
+	mu  sync.Mutex // guards err
+	err error
+}
+
+func (d *directories) fail(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.err = err
+}
+
+// ResolveDirectory implements tenant.Directories.
+func (d *directories) ResolveDirectory(_ context.Context, _, directory string) (string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err != nil {
+		return "", d.err
+	}
+	id, known := map[string]string{alpine: alpineID, alpineID: alpineID, baltic: balticID}[directory]
+	if !known {
+		return "", failure.New(failure.DirectoryUnknown, "directory", directory)
+	}
+	return id, nil
+}
+
+// witness is a sealer that remembers what it made.
+type witness struct {
+	store.Sealer
+	mu     sync.Mutex // guards sealed
+	sealed []string   // in hexadecimal digits
+}
+
+// Seal implements store.Sealer.
+func (w *witness) Seal(plaintext []byte, table, row, column string) ([]byte, error) {
+	ciphertext, err := w.Sealer.Seal(plaintext, table, row, column)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sealed = append(w.sealed, hex.EncodeToString(ciphertext))
+	return ciphertext, err
+}
+
+// A house is a service on a real store, with a clock that the test moves.
+type house struct {
+	*testing.T
+	*tenant.Service
+	store       *store.Store
+	db          *storetest.Database
+	witness     *witness
+	directories *directories
+	clock       time.Time
+}
+
+func newHouse(t *testing.T) *house { return newHouseOn(t, storetest.SQLite(t)) }
+
+func newHouseOn(t *testing.T, db *storetest.Database) *house {
+	t.Helper()
+	h := &house{
+		T: t, db: db, witness: &witness{Sealer: db.Keyring}, directories: &directories{},
+		clock: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC),
+	}
+	h.store = db.Open(t, func(cfg *store.Config) { cfg.Keyring = h.witness })
+	h.Service = h.replica()
+	return h
+}
+
+// replica returns one more service, on a store of its own over the same database.
+func (h *house) replica() *tenant.Service {
+	h.Helper()
+	st := h.db.Open(h.T, func(cfg *store.Config) { cfg.Keyring = h.witness })
+	s, err := tenant.New(tenant.Config{Store: st, Directories: h.directories, Clouds: []string{"china", "global"}, Now: func() time.Time { return h.clock }})
+	if err != nil {
+		h.Fatalf("New() = %v", err)
+	}
+	return s
+}
+
+// instance is what the platform sends when it provisions the root of a key.
+func instance(key, rootID string) tenant.Instance {
+	return tenant.Instance{
+		Key: key, ID: "aps-" + key, RootID: rootID, ControllerURI: "https://controller.example.com:6308/", PackageVersion: "1-1",
+		Settings: tenant.Settings{Application: application(appID, "first-secret"), Borrowers: []string{"aps-csp"}},
+	}
+}
+
+// reseller is what the platform sends when it provisions a tenant.
+func reseller(id, directory string) tenant.Tenant {
+	return tenant.Tenant{
+		ID: id, InstanceKey: key, AccountID: "account-" + id, SubscriptionID: "subscription-" + id, Name: "Reseller " + id,
+		Marketplace: "Larkfield", Directory: directory, Application: application(otherAppID, "tenant-secret"),
+	}
+}
+
+func (h *house) install(in tenant.Instance) tenant.Instance {
+	h.Helper()
+	stored, err := h.Install(h.Context(), in, platform())
+	if err != nil {
+		h.Fatalf("Install(%s) = %v", in.Key, err)
+	}
+	return stored
+}
+
+func (h *house) provision(t tenant.Tenant) tenant.Tenant {
+	h.Helper()
+	stored, err := h.Provision(h.Context(), t, platform())
+	if err != nil {
+		h.Fatalf("Provision(%s) = %v", t.ID, err)
+	}
+	return stored
+}
+
+func (h *house) must(err error) {
+	h.Helper()
+	if err != nil {
+		h.Fatal(err)
+	}
+}
+
+// stored reads an instance from the database.
+func (h *house) stored(key string) tenant.Instance {
+	h.Helper()
+	in, err := h.store.Instance(h.Context(), key)
+	h.must(err)
+	return in
+}
+
+// storedTenant reads a tenant from the database.
+func (h *house) storedTenant(id string) tenant.Tenant {
+	h.Helper()
+	t, err := h.store.Tenant(h.Context(), id)
+	h.must(err)
+	return t
+}
+
+// checkFailure asserts the code with which a call failed.
+func (h *house) checkFailure(call string, err error, code failure.Code) {
+	h.Helper()
+	if !failure.Is(err, code) {
+		h.Errorf("%s = %v, want the failure %s", call, err, code)
+	}
+}
+
+// checkSame asserts that two instances or tenants differ in nothing but their row's version.
+func (h *house) checkSame(what string, got, want any) {
+	h.Helper()
+	ignored := cmp.Options{
+		cmpopts.IgnoreFields(tenant.Instance{}, "Version"), cmpopts.IgnoreFields(tenant.Tenant{}, "Version"),
+		cmp.Comparer(func(a, b secret.Text) bool { return a.Reveal() == b.Reveal() }), cmpopts.EquateEmpty(),
+	}
+	if diff := cmp.Diff(want, got, ignored); diff != "" {
+		h.Errorf("%s differs (-want +got):\n%s", what, diff)
+	}
+}
+
+// checkActions asserts what was written down of a tenant, or of instances for an empty id, oldest first.
+func (h *house) checkActions(tenantID string, want ...audit.Action) {
+	h.Helper()
+	events, err := h.store.Events(h.Context(), tenantID, time.Time{}, 100)
+	h.must(err)
+	var got []audit.Action
+	for _, e := range events {
+		got = append([]audit.Action{e.Action}, got...)
+		if e.Result != audit.OK || e.Actor != platform() {
+			h.Errorf("the event %s ended as %q by %v, want ok by the platform", e.Action, e.Result, e.Actor)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		h.Errorf("events of %q differ (-want +got):\n%s", tenantID, diff)
+	}
+}
+
+// sealedLeft counts the values that were ever sealed and that are still in the database.
+func (h *house) sealedLeft() int {
+	h.Helper()
+	dump := h.db.Dump(h.T)
+	h.witness.mu.Lock()
+	defer h.witness.mu.Unlock()
+	left := 0
+	for _, value := range h.witness.sealed {
+		if strings.Contains(dump, value) {
+			left++
+		}
+	}
+	return left
+}

@@ -1,0 +1,282 @@
+package tenant_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/tenant"
+)
+
+func TestATenantIsRefusedAndNothingIsStored(t *testing.T) {
+	for name, tc := range map[string]struct {
+		spoil func(*tenant.Tenant)
+		want  failure.Code
+	}{
+		"unknown instance":      {func(t *tenant.Tenant) { t.InstanceKey = "nobody" }, failure.NotFound},
+		"removed instance":      {func(t *tenant.Tenant) { t.InstanceKey = otherKey }, failure.NotFound},
+		"unknown directory":     {func(t *tenant.Tenant) { t.Directory = "nowhere.example.com" }, failure.DirectoryUnknown},
+		"application id a name": {func(t *tenant.Tenant) { t.Application = application("connector", "s") }, failure.ApplicationInvalid},
+		"secret is its id":      {func(t *tenant.Tenant) { t.Application = application(appID, otherAppID) }, failure.SecretIsID},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.install(instance(key, rootID))
+			h.install(instance(otherKey, otherRoot))
+			h.must(h.Remove(t.Context(), otherKey, platform()))
+			sent := reseller(tenantID, alpine)
+			tc.spoil(&sent)
+			_, err := h.Provision(t.Context(), sent, platform())
+			h.checkFailure("Provision()", err, tc.want)
+			if _, err := h.store.Tenant(t.Context(), tenantID); !errors.Is(err, tenant.ErrNotFound) {
+				t.Errorf("Tenant() after a refused Provision() = %v, want nothing stored", err)
+			}
+
+			before := h.provision(reseller(tenantID, alpine))
+			_, err = h.ConfigureTenant(t.Context(), sent, platform())
+			h.checkFailure("ConfigureTenant()", err, tc.want)
+			h.checkSame("the tenant after a refused change", h.storedTenant(tenantID), before)
+			h.checkActions(tenantID, audit.TenantProvisioned)
+		})
+	}
+}
+
+// TestAFaultOfOursIsNoReasonToStore lets the resolving fail with something that is not transient trouble.
+func TestAFaultOfOursIsNoReasonToStore(t *testing.T) {
+	h := newHouse(t)
+	h.install(instance(key, rootID))
+	fault := errors.New("a fault of ours")
+	h.directories.fail(fault)
+	if _, err := h.Provision(t.Context(), reseller(tenantID, alpine), platform()); !errors.Is(err, fault) {
+		t.Errorf("Provision() = %v, want %v", err, fault)
+	}
+	if _, err := h.store.Tenant(t.Context(), tenantID); !errors.Is(err, tenant.ErrNotFound) {
+		t.Errorf("Tenant() = %v, want nothing stored", err)
+	}
+}
+
+func TestAnotherInstancesTenantIsNotThere(t *testing.T) {
+	h := newHouse(t)
+	h.install(instance(key, rootID))
+	h.install(instance(otherKey, otherRoot))
+	before := h.provision(reseller(tenantID, alpine))
+	foreign := reseller(tenantID, baltic)
+	foreign.InstanceKey = otherKey
+
+	_, err := h.Tenant(t.Context(), otherKey, tenantID)
+	h.checkFailure("Tenant()", err, failure.NotFound)
+	_, err = h.ConfigureTenant(t.Context(), foreign, platform())
+	h.checkFailure("ConfigureTenant()", err, failure.NotFound)
+	_, err = h.Provision(t.Context(), foreign, platform())
+	h.checkFailure("Provision()", err, failure.Conflict)
+	if err := h.Unprovision(t.Context(), otherKey, tenantID, platform()); err != nil {
+		t.Errorf("Unprovision() = %v, want nil: there is no such tenant of that instance", err)
+	}
+	if tenants, err := h.Tenants(t.Context(), otherKey); err != nil || len(tenants) != 0 {
+		t.Errorf("Tenants() of the other instance = %d, %v, want none", len(tenants), err)
+	}
+	h.checkSame("the tenant", h.storedTenant(tenantID), before)
+	h.checkActions(tenantID, audit.TenantProvisioned)
+}
+
+func TestProvisionRepeatedEndsInTheSameState(t *testing.T) {
+	h := newHouse(t)
+	h.install(instance(key, rootID))
+	first := h.provision(reseller(tenantID, alpine))
+	if first.DirectoryID != alpineID || first.Directory != alpine {
+		t.Errorf("Provision() = directory %q for %q, want %s", first.DirectoryID, first.Directory, alpineID)
+	}
+	h.checkSame("what was returned", first, h.storedTenant(tenantID))
+
+	again := reseller(tenantID, alpine)
+	again.Application = application(otherAppID, "")
+	h.checkSame("the tenant after Provision() twice", h.provision(again), first)
+	found, err := h.Tenant(t.Context(), key, tenantID)
+	h.must(err)
+	h.checkSame("Tenant()", found, first)
+}
+
+func TestConfigureKeepsWhatItDoesNotTell(t *testing.T) {
+	h := newHouse(t)
+	h.install(instance(key, rootID))
+	want := h.provision(reseller(tenantID, alpine))
+	h.clock = h.clock.Add(time.Hour)
+	got, err := h.ConfigureTenant(t.Context(), tenant.Tenant{
+		ID: tenantID, InstanceKey: key, Directory: alpineID, Application: application(otherAppID, ""),
+	}, platform())
+	h.must(err)
+	want.Directory, want.UpdatedAt = alpineID, h.clock
+	h.checkSame("ConfigureTenant()", got, want)
+	h.checkActions(tenantID, audit.TenantProvisioned, audit.TenantConfigured)
+
+	got, err = h.ConfigureTenant(t.Context(), tenant.Tenant{ID: tenantID, InstanceKey: key, Directory: alpineID}, platform())
+	h.must(err)
+	if got.Application.ID != "" || secretOf(got.Application) != "" {
+		t.Errorf("ConfigureTenant() without an application left %q, want neither id nor secret", got.Application.ID)
+	}
+}
+
+func TestADirectoryIsResolvedLaterWhenMicrosoftIsOut(t *testing.T) {
+	h := newHouse(t)
+	h.install(instance(key, rootID))
+	h.directories.fail(failure.New(failure.MicrosoftUnavailable))
+	got := h.provision(reseller(tenantID, alpine))
+	if got.DirectoryID != "" || got.Directory != alpine {
+		t.Errorf("Provision() while Microsoft is out = %q for %q, want no GUID yet", got.DirectoryID, got.Directory)
+	}
+	h.directories.fail(nil)
+	if got = h.provision(reseller(tenantID, alpine)); got.DirectoryID != alpineID {
+		t.Errorf("Provision() afterwards = %q, want %s", got.DirectoryID, alpineID)
+	}
+	h.directories.fail(failure.New(failure.MicrosoftThrottled))
+	if got = h.provision(reseller(tenantID, alpine)); got.DirectoryID != alpineID {
+		t.Errorf("Provision() of the same directory while Microsoft is out = %q, want it kept", got.DirectoryID)
+	}
+}
+
+// TestAChangedDirectoryLosesItsOldGUID: tokens of the old directory must not be asked for in the name of the new one.
+func TestAChangedDirectoryLosesItsOldGUID(t *testing.T) {
+	for name, tc := range map[string]struct {
+		directory string
+		err       error
+		want      string
+	}{
+		"to another":                    {baltic, nil, balticID},
+		"to another, Microsoft is out":  {baltic, failure.New(failure.MicrosoftUnavailable), ""},
+		"to none":                       {"", nil, ""},
+		"to the same, Microsoft is out": {alpine, failure.New(failure.MicrosoftUnavailable), alpineID},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.install(instance(key, rootID))
+			h.provision(reseller(tenantID, alpine))
+			h.directories.fail(tc.err)
+			got, err := h.ConfigureTenant(t.Context(), reseller(tenantID, tc.directory), platform())
+			h.must(err)
+			if got.DirectoryID != tc.want || h.storedTenant(tenantID).DirectoryID != tc.want {
+				t.Errorf("ConfigureTenant(%q) left the GUID %q, want %q", tc.directory, got.DirectoryID, tc.want)
+			}
+		})
+	}
+}
+
+func TestADirectoryBelongsToOneTenantOfAnInstance(t *testing.T) {
+	h := newHouse(t)
+	h.install(instance(key, rootID))
+	h.install(instance(otherKey, otherRoot))
+	h.provision(reseller(tenantID, alpine))
+
+	_, err := h.Provision(t.Context(), reseller(otherID, alpineID), platform())
+	h.checkFailure("Provision() with a taken directory", err, failure.DirectoryTaken)
+	before := h.provision(reseller(otherID, baltic))
+	_, err = h.ConfigureTenant(t.Context(), reseller(otherID, alpine), platform())
+	h.checkFailure("ConfigureTenant() to a taken directory", err, failure.DirectoryTaken)
+	h.checkSame("the tenant after a refused change", h.storedTenant(otherID), before)
+
+	elsewhere := reseller("22222222-0000-4000-8000-000000000003", alpine)
+	elsewhere.InstanceKey = otherKey
+	h.provision(elsewhere) // another instance is another business
+
+	h.must(h.Unprovision(t.Context(), key, tenantID, platform()))
+	if got := h.provision(reseller(otherID, alpine)); got.DirectoryID != alpineID {
+		t.Errorf("Provision() with a directory that became free = %q, want %s", got.DirectoryID, alpineID)
+	}
+}
+
+func TestTenantsWantTheSameDirectoryAtOnce(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		h := newHouseOn(t, db)
+		h.install(instance(key, rootID))
+		ids := []string{
+			tenantID, otherID,
+			"22222222-0000-4000-8000-000000000003", "22222222-0000-4000-8000-000000000004",
+		}
+		errs := make([]error, len(ids))
+		var calls errgroup.Group
+		for i, id := range ids {
+			s := h.replica()
+			calls.Go(func() error {
+				_, errs[i] = s.Provision(t.Context(), reseller(id, alpine), platform())
+				return nil
+			})
+		}
+		h.must(calls.Wait())
+		won := 0
+		for _, err := range errs {
+			if err == nil {
+				won++
+				continue
+			}
+			h.checkFailure("Provision() at once", err, failure.DirectoryTaken)
+		}
+		tenants, err := h.Tenants(t.Context(), key)
+		h.must(err)
+		if won != 1 || len(tenants) != 1 {
+			t.Errorf("%d tenants were provisioned and %d are stored, want one", won, len(tenants))
+		}
+	})
+}
+
+func TestUnprovisionDestroysSecretsAndKeepsEvents(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		h := newHouseOn(t, db)
+		h.install(instance(key, rootID))
+		before := h.sealedLeft()
+		h.provision(reseller(tenantID, alpine))
+		grantTo(h, tenantID)
+		if left := h.sealedLeft(); left < before+2 {
+			t.Fatalf("%d sealed values are in the database, want the tenant's and the grant's besides %d", left, before)
+		}
+		h.must(h.Unprovision(t.Context(), key, tenantID, platform()))
+		h.must(h.Unprovision(t.Context(), key, tenantID, platform())) // as the platform repeats it
+		if left := h.sealedLeft(); left != before {
+			t.Errorf("%d sealed values are in the database after Unprovision(), want %d", left, before)
+		}
+		_, err := h.Tenant(t.Context(), key, tenantID)
+		h.checkFailure("Tenant() after Unprovision()", err, failure.NotFound)
+		h.checkActions(tenantID, audit.TenantProvisioned, audit.TenantRemoved)
+	})
+}
+
+func TestTenantsAreListedByName(t *testing.T) {
+	h := newHouse(t)
+	h.install(instance(key, rootID))
+	second, first := reseller(tenantID, alpine), reseller(otherID, baltic)
+	second.Name, first.Name = "Baltic", "Alpine"
+	h.provision(second)
+	h.provision(first)
+	tenants, err := h.Tenants(t.Context(), key)
+	if err != nil || len(tenants) != 2 || tenants[0].Name != "Alpine" || tenants[1].Name != "Baltic" {
+		t.Errorf("Tenants() = %v, %v, want Alpine before Baltic", tenants, err)
+	}
+	if tenants, err := h.Tenants(t.Context(), "nobody"); err != nil || len(tenants) != 0 {
+		t.Errorf("Tenants(nobody) = %v, %v, want none", tenants, err)
+	}
+}
+
+func TestAnApplicationOfATenantCountsWhereItIsAllowed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		allowed bool
+		own     tenant.Application
+		want    string
+	}{
+		"not allowed":       {false, application(otherAppID, "own"), appID},
+		"allowed":           {true, application(otherAppID, "own"), otherAppID},
+		"allowed, has none": {true, application("", ""), appID},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := tenant.Instance{Settings: tenant.Settings{
+				Cloud: "china", MFARequest: "off", Application: application(appID, "instance"), TenantApplication: tc.allowed,
+			}}
+			got := tenant.ClientOf(in, tenant.Tenant{DirectoryID: alpineID, Application: tc.own})
+			if got.Application.ID != tc.want || got.Cloud != "china" || got.MFARequest != "off" || got.DirectoryID != alpineID {
+				t.Errorf("ClientOf() = %+v, want the application %s", got, tc.want)
+			}
+		})
+	}
+}
