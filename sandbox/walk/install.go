@@ -10,17 +10,15 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-func importPackage(ctx context.Context, w *walker) (string, error) {
-	imported, err := w.world.Package(ctx)
-	return fmt.Sprintf("%s, version %s-%s", imported.PackageID, imported.Version, imported.Release), err
-}
-
-func createInstance(ctx context.Context, w *walker) (string, error) {
-	in, err := w.world.Instance(ctx)
+func registerPackage(ctx context.Context, w *walker) (string, error) {
+	done, err := w.world.Register(ctx, nil)
 	if err != nil {
 		return "", err
 	}
-	root, _ := w.world.Platform.Resource(in.RootID)
+	if !done.Imported || !done.Created {
+		return "", fmt.Errorf("imported: %v, created: %v; want both", done.Imported, done.Created)
+	}
+	root, _ := w.world.Platform.Resource(done.RootID)
 	aps, _ := root["aps"].(map[string]any)
 	if aps["status"] != "aps:ready" {
 		return "", fmt.Errorf("the root resource is %v, want aps:ready", aps["status"])
@@ -28,7 +26,28 @@ func createInstance(ctx context.Context, w *walker) (string, error) {
 	if kept := root["applicationSecret"]; kept != "" && kept != nil {
 		return "", errors.New("the platform still keeps a copy of the application's secret")
 	}
-	return "the root resource is ready, and the platform keeps no copy of the secret", nil
+	return "version " + done.Version + ", the root resource is ready, and the platform keeps no copy of the secret", nil
+}
+
+func registerAgain(ctx context.Context, w *walker) (string, error) {
+	done, err := w.world.Register(ctx, nil)
+	if err == nil && (done.Imported || done.Created || done.Upgraded) {
+		err = fmt.Errorf("it changed something: %+v", done)
+	}
+	return "nothing changed", err
+}
+
+func unregister(ctx context.Context, w *walker) (string, error) {
+	if err := w.world.Unregister(ctx); err == nil {
+		return "", errors.New("the platform let the instance go while it had tenants")
+	}
+	if err := w.world.RemoveTenants(ctx); err != nil {
+		return "", err
+	}
+	if err := w.world.Unregister(ctx); err != nil {
+		return "", err
+	}
+	return "refused while there were tenants, then done", w.world.Unregister(ctx)
 }
 
 func createTenants(ctx context.Context, w *walker) (string, error) {

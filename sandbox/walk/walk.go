@@ -41,8 +41,8 @@ func Run(ctx context.Context, w *world.World, out io.Writer) error {
 
 func steps() []step {
 	return []step{
-		{"the platform imports the package", importPackage},
-		{"the platform creates the instance through signed hooks", createInstance},
+		{"the package is registered, the instance created through signed hooks", registerPackage},
+		{"registering again", registerAgain},
 		{"two resellers get a tenant each", createTenants},
 		{"an unsigned hook is refused", refuseUnsigned},
 		{"a reseller cannot reach another's tenant", refuseForeign},
@@ -55,5 +55,6 @@ func steps() []step {
 		{"the clock moves to day 91: Alpine Cloud lives on", longLife},
 		{"Baltic IT, not renewed since, is told the truth", honest},
 		{"the history tells who did what", history},
+		{"the tenants are removed, the instance is unregistered", unregister},
 	}
 }

@@ -3,9 +3,12 @@ package world
 import (
 	"context"
 	"fmt"
+	"time"
 
 	azurepartner "azure-partner-connector"
+	"azure-partner-connector/connector/httpclient"
 	"azure-partner-connector/connector/platform/pack"
+	"azure-partner-connector/connector/platform/register"
 	"azure-partner-connector/sandbox/platform"
 	"azure-partner-connector/schemas"
 	uiextension "azure-partner-connector/ui-extension"
@@ -20,39 +23,58 @@ type Tenant struct {
 
 // installation is what Install made.
 type installation struct {
-	instance platform.CreatedInstance
 	borrower platform.CreatedInstance
 	tenants  map[string]Tenant // user name → the tenant of his account
 	people   []platform.User   // in the order in which they are shown
 }
 
-// Package builds the real package and imports it into the platform.
-func (w *World) Package(ctx context.Context) (platform.Imported, error) {
-	p, err := pack.Load(azurepartner.Manifest(), schemas.Files, uiextension.Files())
-	if err != nil {
-		return platform.Imported{}, err
+// Register does what `connector register` does: it imports the real package and creates or upgrades the instance, one
+// line of progress at a time. The Azure CSP application, which borrows access tokens, exists beforehand: its id is on
+// the instance's allow list.
+func (w *World) Register(ctx context.Context, progress func(line string)) (register.Result, error) {
+	if w.installed.borrower.ID == "" {
+		key, shared := borrowerCredentials()
+		var err error
+		if w.installed.borrower, err = w.Platform.AddApplication("Azure CSP (NCE)", key, shared); err != nil {
+			return register.Result{}, err
+		}
 	}
-	archive, err := p.Build()
+	cfg, err := w.registration()
 	if err != nil {
-		return platform.Imported{}, err
+		return register.Result{}, err
 	}
-	return w.Platform.Import(ctx, archive)
+	cfg.Progress = progress
+	cfg.Settings = map[string]any{
+		"cloud": "global", "applicationId": ApplicationID, "applicationSecret": applicationSecret,
+		"applicationSecretEnd": w.Clock.Now().AddDate(1, 0, 0).Format(time.DateOnly),
+		"borrowers":            []any{w.installed.borrower.ID},
+	}
+	return register.Register(ctx, cfg)
 }
 
-// Instance creates the instance at the connector. The Azure CSP application, which borrows access tokens, exists
-// beforehand: its id is on the instance's allow list.
-func (w *World) Instance(ctx context.Context) (platform.CreatedInstance, error) {
-	key, shared := borrowerCredentials()
-	var err error
-	if w.installed.borrower, err = w.Platform.AddApplication("Azure CSP (NCE)", key, shared); err != nil {
-		return platform.CreatedInstance{}, err
+// Unregister does what `connector unregister` does.
+func (w *World) Unregister(ctx context.Context) error {
+	cfg, err := w.registration()
+	if err != nil {
+		return err
 	}
-	w.installed.instance, err = w.Platform.CreateInstance(ctx, w.HooksURL, w.Key, w.Secret, map[string]any{
-		"cloud": "global", "applicationId": ApplicationID, "applicationSecret": applicationSecret,
-		"applicationSecretEnd": w.Clock.Now().AddDate(1, 0, 0).Format("2006-01-02"),
-		"borrowers":            []any{w.installed.borrower.ID},
-	})
-	return w.installed.instance, err
+	return register.Unregister(ctx, cfg)
+}
+
+func (w *World) registration() (register.Config, error) {
+	p, err := pack.Load(azurepartner.Manifest(), schemas.Files, uiextension.Files())
+	if err != nil {
+		return register.Config{}, err
+	}
+	calls, err := httpclient.New(httpclient.Config{Timeout: time.Minute})
+	if err != nil {
+		return register.Config{}, err
+	}
+	user, password := w.Platform.Admin()
+	return register.Config{
+		Operations: w.Platform.URL(), User: user, Password: password, Controller: w.Platform.URL(), HTTP: calls,
+		Package: p, Endpoint: w.HooksURL, Key: w.Key, Secret: w.Secret,
+	}, nil
 }
 
 // Tenants makes the accounts and their users, and provisions a tenant for each of the two resellers.
@@ -81,11 +103,10 @@ func (w *World) reseller(ctx context.Context, company, login, name, directory st
 	if err != nil {
 		return Tenant{}, err
 	}
-	user, err := w.user(account.ID, login, name)
-	if err != nil {
+	if _, err := w.user(account.ID, login, name); err != nil {
 		return Tenant{}, err
 	}
-	id, err := w.Platform.CreateTenantOf(ctx, w.installed.instance.ID, account.ID, user.ID, map[string]any{"directory": directory})
+	id, err := w.Platform.CreateTenant(ctx, account.ID, map[string]any{"directory": directory})
 	if err != nil {
 		return Tenant{}, fmt.Errorf("provisioning the tenant of %s: %w", company, err)
 	}
@@ -105,12 +126,19 @@ func (w *World) user(accountID, login, name string) (platform.User, error) {
 	return u, err
 }
 
+// RemoveTenants ends all subscriptions, so that the instance can be unregistered.
+func (w *World) RemoveTenants(ctx context.Context) error {
+	for _, t := range w.installed.tenants {
+		if err := w.Platform.Delete(ctx, "", t.ID); err != nil {
+			return fmt.Errorf("removing the tenant of %s: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
 // Install registers the package, creates the instance and provisions the tenants.
 func (w *World) Install(ctx context.Context) error {
-	if _, err := w.Package(ctx); err != nil {
-		return err
-	}
-	if _, err := w.Instance(ctx); err != nil {
+	if _, err := w.Register(ctx, nil); err != nil {
 		return err
 	}
 	return w.Tenants(ctx)
