@@ -171,7 +171,8 @@ func (p *platform) Navigation(_ context.Context, _, plug string) ([]panel.Node, 
 	case panel.PlugUX1Reseller:
 		return tree("azure-partner", screen("token", "ui/ux1/token.js")), nil
 	case panel.PlugClassicServices:
-		return tree("azure-partner-classic", screen("token-classic", "ui/classic/token.html")), nil
+		folder := panel.Node{Package: packageID, ID: "token-folder", Label: "Manage Refresh Token", Nodes: []panel.Node{screen("token-classic", "ui/classic/token.html")}}
+		return tree("azure-partner-classic", folder), nil
 	}
 	return nil, nil
 }

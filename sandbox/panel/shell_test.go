@@ -21,6 +21,9 @@ func TestPanelLogsInAndSwitches(t *testing.T) {
 	d.waitText("Token-Status")
 	choose("panel", "classic")
 	d.wait(`document.getElementById("home").innerText.includes("Dienste › Azure Partner (NCE)")`)
+	if got := evaluate[int](d, `document.querySelectorAll("#menu ul ul > li").length`); got != 1 {
+		t.Errorf("entries below the folder of the application = %d, want 1", got)
+	}
 	d.click("document", "Refresh-Token verwalten")
 	d.waitText("Token-Status")
 	d.look("classic")

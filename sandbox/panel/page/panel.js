@@ -67,7 +67,14 @@
 
     const allViews = () => menu.flatMap((section) => views(section.nodes, section.label ? [word(section.label)] : []));
 
-    /* The two labels of a tree with one screen say little twice: such a screen stands under its tree's label. */
+    /* Classic trees need a folder around every screen (aps-ui.md §1.2); one with the same label says nothing, so the
+       screen stands in its place. */
+    function collapse(node) {
+        const nodes = (node.nodes || []).map(collapse);
+        const same = !node.view && nodes.length === 1 && nodes[0].label === node.label;
+        return same ? nodes[0] : Object.assign({}, node, { nodes });
+    }
+
     function drawNode(node) {
         const item = make("li");
         if (node.view) {
@@ -265,7 +272,9 @@
         if (!session.user) {
             return Promise.resolve();
         }
-        return call("GET", "navigation?" + new URLSearchParams({ panel: place.panel, locale: place.locale })).then((sections) => { menu = sections; });
+        return call("GET", "navigation?" + new URLSearchParams({ panel: place.panel, locale: place.locale })).then((sections) => {
+            menu = sections.map((section) => ({ label: section.label, nodes: section.nodes.map(collapse) }));
+        });
     }
 
     function logIn(user) {
