@@ -17,11 +17,14 @@ var version = "development"
 
 // commands are what the program can do. Their help texts are the reference.
 type commands struct {
-	Serve   serveCommand   `cmd:"" help:"Serve the platform's hooks and the onboarding pages, and renew what is due."`
-	Config  configCommand  `cmd:"" help:"Look at the configuration."`
-	Keys    keysCommand    `cmd:"" help:"Make the keys that secrets are sealed with."`
-	Package packageCommand `cmd:"" help:"Build or check the package for the platform."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve      serveCommand      `cmd:"" help:"Serve the platform's hooks and the onboarding pages, and renew what is due."`
+	Config     configCommand     `cmd:"" help:"Look at the configuration."`
+	Keys       keysCommand       `cmd:"" help:"Make the keys that secrets are sealed with."`
+	Package    packageCommand    `cmd:"" help:"Build or check the package for the platform."`
+	Doctor     doctorCommand     `cmd:"" help:"Examine a deployment, and with --tenant a refresh token, and say what to do."`
+	Register   registerCommand   `cmd:"" help:"Import the package into a platform, and create or upgrade the instance. The same call twice changes nothing."`
+	Unregister unregisterCommand `cmd:"" help:"Delete the instance from a platform; its tenants must be gone."`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
 // A console is where commands write.

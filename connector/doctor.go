@@ -1,0 +1,55 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"azure-partner-connector/connector/config"
+	"azure-partner-connector/connector/doctor"
+)
+
+type doctorCommand struct {
+	configFile
+	Tenant string `help:"Examine this tenant, too; its refresh token is renewed once, as Check Now does it." placeholder:"ID"`
+	JSON   bool   `help:"Print one JSON document at the end instead of a line per check."`
+	Log    bool   `help:"Write the log to standard error meanwhile, as the configuration says."`
+}
+
+// Run examines the deployment and fails when any check did.
+func (d doctorCommand) Run(c *console) error {
+	examiner, err := doctor.New(doctor.Config{
+		Load:     d.load,
+		TenantID: d.Tenant,
+		Tell: func(f doctor.Finding) {
+			if !d.JSON {
+				fmt.Fprintln(c.stdout, f)
+			}
+		},
+		Log: func(cfg config.Log) *slog.Logger {
+			if !d.Log {
+				return slog.New(slog.DiscardHandler)
+			}
+			return newLog(c.stderr, cfg)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	report := examiner.Examine(c.ctx)
+	failed := report.Count(doctor.Failed)
+	if d.JSON {
+		encoder := json.NewEncoder(c.stdout)
+		encoder.SetIndent("", "  ")
+		if err := encoder.Encode(report); err != nil {
+			return fmt.Errorf("writing the report: %w", err)
+		}
+	} else {
+		fmt.Fprintf(c.stdout, "%d ok, %d warnings, %d failed; reference %s\n", report.Count(doctor.OK), report.Count(doctor.Warning), failed, report.Reference)
+	}
+	if failed > 0 {
+		return errors.New("not all is well")
+	}
+	return nil
+}

@@ -1,0 +1,259 @@
+package doctor_test
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"azure-partner-connector/connector/config"
+	"azure-partner-connector/connector/doctor"
+	"azure-partner-connector/connector/seal"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/sandbox/microsoft"
+)
+
+func TestADoctorNeedsAConfiguration(t *testing.T) {
+	if d, err := doctor.New(doctor.Config{}); err == nil {
+		t.Errorf("New() without a configuration = %v, want an error", d)
+	}
+}
+
+func TestEveryFaultOfTheConfigurationIsAFinding(t *testing.T) {
+	report := examine(t, doctor.Config{Load: func() (config.Config, error) {
+		return config.Config{}, errors.Join(&config.Fault{Key: "keys.file", Problem: "it is missing"}, &config.Fault{Key: "hooks.publicURL", Problem: "it is missing"})
+	}})
+	checkFindings(t, report, "failed configuration", "failed configuration")
+	checkFinding(t, report, doctor.Failed, "configuration", "keys.file: it is missing")
+	checkFinding(t, report, doctor.Failed, "configuration", "hooks.publicURL: it is missing")
+}
+
+// deployment is a configuration on a database, with its keys in a file.
+func deployment(t *testing.T, db *storetest.Database) config.Config {
+	t.Helper()
+	cfg := config.Config{
+		Keys:       config.Keys{File: filepath.Join(t.TempDir(), "connector.keys")},
+		Database:   config.Database{Driver: db.Driver, Path: db.DSN},
+		Instances:  []config.Instance{{Key: "key-1", Secret: secret.New("0123456789abcdef")}},
+		Platform:   config.Platform{Timeout: time.Second},
+		Hooks:      config.Hooks{PublicURL: "https://connector.example.com/aps"},
+		Onboarding: config.Onboarding{PublicURL: "https://onboarding.example.com"},
+	}
+	if db.Driver == config.MySQL {
+		cfg.Database = config.Database{Driver: db.Driver, DSN: secret.New(db.DSN)}
+	}
+	f, err := os.OpenFile(cfg.Keys.File, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err == nil {
+		err = errors.Join(db.Keyring.Write(f), f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func loaded(cfg config.Config) func() (config.Config, error) {
+	return func() (config.Config, error) { return cfg, nil }
+}
+
+func TestKeysThatDoNotOpen(t *testing.T) {
+	cfg := deployment(t, storetest.SQLite(t))
+	if err := os.Chmod(cfg.Keys.File, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	open := examine(t, doctor.Config{Load: loaded(cfg)})
+	checkFindings(t, open, "ok configuration", "failed keys")
+	checkFinding(t, open, doctor.Failed, "keys", "chmod 600")
+
+	cfg.Keys.File += ".elsewhere"
+	checkFindings(t, examine(t, doctor.Config{Load: loaded(cfg)}), "ok configuration", "failed keys")
+}
+
+func TestADatabaseIsOnlyLookedAt(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		cfg := deployment(t, db)
+		if db.Driver == config.SQLite {
+			report := examine(t, doctor.Config{Load: loaded(cfg)})
+			checkFindings(t, report, "ok configuration", "ok keys", "failed database")
+			if _, err := os.Stat(db.DSN); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("Stat(%s) = %v, want no file: a doctor makes none", db.DSN, err)
+			}
+			if err := os.WriteFile(db.DSN, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		empty := examine(t, doctor.Config{Load: loaded(cfg)})
+		checkFindings(t, empty, "ok configuration", "ok keys", "failed database")
+		checkFinding(t, empty, doctor.Failed, "database", "Start connector serve")
+		if dump := db.Dump(t); dump != "" {
+			t.Errorf("after an examination the empty database holds %q", dump)
+		}
+
+		db.Open(t) // makes the schema
+		raw := db.Raw(t)
+		for _, tc := range []struct{ change, says string }{
+			{"DELETE FROM schema_versions WHERE version_id > 0", "schema version 0; this program needs"},
+			{"INSERT INTO schema_versions (version_id, is_applied) VALUES (999, 1)", "schema version 999; this program knows"},
+		} {
+			if _, err := raw.ExecContext(t.Context(), tc.change); err != nil {
+				t.Fatal(err)
+			}
+			before := db.Dump(t)
+			report := examine(t, doctor.Config{Load: loaded(cfg)})
+			checkFindings(t, report, "ok configuration", "ok keys", "failed database")
+			checkFinding(t, report, doctor.Failed, "database", tc.says)
+			if db.Dump(t) != before {
+				t.Errorf("after %q an examination changed the database", tc.change)
+			}
+		}
+	})
+}
+
+func TestADatabaseThatDoesNotAnswer(t *testing.T) {
+	db := storetest.MariaDB(t)
+	cfg := deployment(t, db)
+	cfg.Database.DSN = secret.New("connector:canary-password@tcp(127.0.0.1:1)/connector")
+	report := examine(t, doctor.Config{Load: loaded(cfg)})
+	checkFindings(t, report, "ok configuration", "ok keys", "failed database")
+	checkFinding(t, report, doctor.Failed, "database", "refused")
+}
+
+// TestOnADatabaseOfEitherKind examines a deployment that nobody has installed yet.
+func TestOnADatabaseOfEitherKind(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		db.Open(t)
+		sim := startMicrosoft(t)
+		cfg := deployment(t, db)
+		cfg.Clouds = append(cfg.Clouds, profile(sim))
+		report := examine(t, doctor.Config{Load: loaded(cfg)})
+		checkFindings(t, report, "ok configuration", "ok keys", "ok database", "ok seals", "warning instance key-1", "ok clock", "ok cloud global")
+		checkFinding(t, report, doctor.Warning, "instance key-1", "connector register")
+	})
+}
+
+func TestKeysOfAnotherDatabase(t *testing.T) {
+	c := newClinic(t)
+	cfg, err := c.load()
+	c.must(err)
+	cfg.Keys.File = filepath.Join(t.TempDir(), "other.keys")
+	if _, err := seal.CreateFile(cfg.Keys.File); err != nil {
+		t.Fatal(err)
+	}
+	report := c.examine("", func(d *doctor.Config) { d.Load = loaded(cfg) })
+	checkFindings(t, report, "ok configuration", "ok keys", "ok database", "failed seals")
+	checkFinding(t, report, doctor.Failed, "seals", "does not open here", "other keys")
+}
+
+func TestADeploymentWithoutFault(t *testing.T) {
+	c := newClinic(t)
+	report := c.examine("")
+	checkFindings(t, report, "ok configuration", "ok keys", "ok database", "ok seals", "ok clock", "ok cloud global", "ok instance "+c.Key)
+	checkFinding(t, report, doctor.OK, "seals", "1 instance and 2 tenants")
+	checkFinding(t, report, doctor.OK, "instance "+c.Key, "package 1-1", c.Platform.URL())
+}
+
+func TestAWarningOfTheConfigurationIsAFinding(t *testing.T) {
+	c := newClinic(t)
+	cfg, err := c.load()
+	c.must(err)
+	cfg.Warnings = []string{"something should not stay so."}
+	report := c.examine("", func(d *doctor.Config) { d.Load = loaded(cfg) })
+	checkFinding(t, report, doctor.Warning, "configuration", "something should not stay so.")
+	if n := report.Count(doctor.Failed); n != 0 {
+		t.Errorf("Count(failed) = %d, want 0: a warning fails nothing", n)
+	}
+}
+
+// dated lets answers carry another Date; nil carries none.
+type dated struct {
+	next http.RoundTripper
+	date *time.Time
+}
+
+// RoundTrip implements http.RoundTripper.
+func (d dated) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := d.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	answer.Header.Del("Date")
+	if d.date != nil {
+		answer.Header.Set("Date", d.date.UTC().Format(http.TimeFormat))
+	}
+	return answer, nil
+}
+
+func TestTheClockIsComparedWithMicrosofts(t *testing.T) {
+	c := newClinic(t)
+	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	at := func(d time.Duration) *time.Time { date := now.Add(d); return &date }
+	for name, tc := range map[string]struct {
+		date *time.Time
+		want doctor.Result
+		says string
+	}{
+		"equal":           {at(0), doctor.OK, "agrees"},
+		"two minutes off": {at(-2 * time.Minute), doctor.OK, "agrees"},
+		"we are ahead":    {at(-2*time.Minute - time.Second), doctor.Warning, "2m1s ahead"},
+		"we are behind":   {at(time.Hour), doctor.Warning, "1h0m0s behind"},
+		"not told":        {nil, doctor.Warning, "could not be compared"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			report := c.examine("", func(d *doctor.Config) {
+				d.HTTP = &http.Client{Transport: dated{http.DefaultTransport, tc.date}}
+				d.Now = func() time.Time { return now }
+			})
+			checkFinding(t, report, tc.want, "clock", tc.says)
+			checkFinding(t, report, doctor.OK, "cloud global")
+		})
+	}
+}
+
+func TestACloudThatDoesNotAnswer(t *testing.T) {
+	for name, fault := range map[string]microsoft.Fault{
+		"unavailable":   {Host: microsoft.Login, Status: http.StatusServiceUnavailable},
+		"a web page":    {Host: microsoft.Login, Status: http.StatusOK, Body: "<html>Sign in to the network first</html>"},
+		"somebody else": {Host: microsoft.Login, Status: http.StatusOK, Body: `{"issuer":"https://login.example.com/{tenantid}/v2.0"}`},
+		"cut off":       {Host: microsoft.Login, Reset: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClinic(t)
+			c.consent()
+			c.Microsoft.AddFault(fault)
+			report := c.examine(c.patient())
+			checkFinding(t, report, doctor.Failed, "cloud global", "cloud=global")
+			// The refresh token is not tried against a service that is not there.
+			checkFinding(t, report, doctor.OK, "grant")
+			checkFinding(t, report, doctor.OK, "credentials")
+			for _, f := range report.Findings {
+				if f.Check == "renewal" || f.Check == "directory" {
+					t.Errorf("Examine() tells of %s, though its cloud does not answer", f.Check)
+				}
+			}
+		})
+	}
+}
+
+func TestACloudThatIsConfiguredNoMore(t *testing.T) {
+	c := newClinic(t)
+	c.settings(func(s *tenant.Settings) { s.Cloud = "sovereign" })
+	checkFinding(t, c.examine(""), doctor.Failed, "cloud sovereign", `There is no cloud named sovereign.`)
+}
+
+func TestAnInstanceWhoseControllerIsAway(t *testing.T) {
+	c := newClinic(t)
+	rooms := c.rooms()
+	c.must(rooms.Tenants.Seen(t.Context(), c.Key, "", "http://127.0.0.1:1/"))
+	report := c.examine("")
+	checkFinding(t, report, doctor.Failed, "instance "+c.Key, "code=platform_unavailable", "controller=http://127.0.0.1:1/", "reference="+report.Reference)
+
+	in, err := rooms.Store.Instance(t.Context(), c.Key)
+	c.must(err)
+	in.ControllerURI = ""
+	c.must(rooms.Store.SaveInstance(t.Context(), &in))
+	checkFinding(t, c.examine(""), doctor.Warning, "instance "+c.Key, "not told the address")
+}

@@ -1,0 +1,232 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"azure-partner-connector/connector/app"
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// credentialWarning is how long before its end a credential is warned of (microsoft-identity.md §6.3).
+const credentialWarning = 30 * 24 * time.Hour
+
+// A patient is the tenant under examination.
+type patient struct {
+	tenant   tenant.Tenant
+	instance tenant.Instance
+}
+
+func (e *examination) tenant(ctx context.Context, rooms *app.Rooms, w *witness) {
+	p, ok := e.patient(ctx, rooms)
+	if !ok {
+		return
+	}
+	if e.settings(ctx, rooms, p) {
+		e.token(ctx, rooms, w, p)
+	}
+	e.credentials(p)
+}
+
+// token looks at the refresh token, and uses it where its cloud can be reached.
+func (e *examination) token(ctx context.Context, rooms *app.Rooms, w *witness, p patient) {
+	reachable := !e.unreachable[p.instance.Settings.Cloud]
+	if reachable && !e.directory(ctx, rooms, p) || !e.grant(ctx, rooms, p) || !reachable {
+		return
+	}
+	status, err := rooms.Tokens.Check(ctx, p.tenant.ID, audit.Actor{Kind: audit.Operator, Name: "doctor"})
+	switch {
+	case failure.Is(err, failure.RenewalRunning):
+		e.refused("renewal", Warning, err, nil)
+		return
+	case err != nil:
+		e.refused("renewal", Failed, err, nil)
+		return
+	}
+	e.tell(Finding{
+		Check: "renewal", Result: OK, Fields: e.fields(nil, nil),
+		Seen: fmt.Sprintf("Microsoft gave a successor, which is stored: issued %s, expires %s; next renewal %s",
+			stamp(status.IssuedAt), stamp(status.ExpiresAt), stamp(status.NextRenewalAt)),
+	})
+	e.mfa(w.claims, status.Checks)
+	e.apis(status.Checks)
+	e.roles(status.Checks)
+}
+
+func (e *examination) patient(ctx context.Context, rooms *app.Rooms) (patient, bool) {
+	const check = "tenant"
+	t, err := rooms.Store.Tenant(ctx, e.TenantID)
+	if err != nil {
+		e.fail(check, err.Error()+".", "Take the id from the screen's address, or from the platform's list of resources.")
+		return patient{}, false
+	}
+	in, err := rooms.Store.Instance(ctx, t.InstanceKey)
+	if err != nil {
+		e.fail(check, err.Error()+".", "")
+		return patient{}, false
+	}
+	e.tell(Finding{
+		Check: check, Result: OK, Seen: fmt.Sprintf("%q on %q", t.Name, t.Marketplace),
+		Fields: e.fields(nil, map[string]string{"tenant": t.ID, "instance": in.Key, "directory": t.DirectoryID, "cloud": in.Settings.Cloud}),
+	})
+	return patient{t, in}, true
+}
+
+// settings tells of everything that custody calls misconfigured.
+func (e *examination) settings(ctx context.Context, rooms *app.Rooms, p patient) bool {
+	status, err := rooms.Tokens.Status(ctx, p.tenant.ID)
+	if err != nil {
+		e.refused("settings", Failed, err, nil)
+		return false
+	}
+	if status.State == token.StateMisconfigured && status.Failure.Microsoft == nil {
+		e.refused("settings", Failed, status.Failure.Error(), nil)
+		return false
+	}
+	e.ok("settings", "directory %q, application %s", status.Directory, status.ApplicationID)
+	return true
+}
+
+// directory resolves what was entered, and asks Microsoft of the GUID, which resolving takes as it is.
+func (e *examination) directory(ctx context.Context, rooms *app.Rooms, p patient) bool {
+	const check = "directory"
+	id, err := rooms.Microsoft.ResolveDirectory(ctx, p.instance.Settings.Cloud, p.tenant.Directory)
+	if err == nil {
+		_, err = e.discover(ctx, rooms.Authorities[p.instance.Settings.Cloud], id)
+	}
+	if err != nil {
+		e.refused(check, Failed, err, nil)
+		return false
+	}
+	if p.tenant.DirectoryID != "" && id != p.tenant.DirectoryID {
+		e.fail(check, fmt.Sprintf("%q is now the directory %s, but %s is stored.", p.tenant.Directory, id, p.tenant.DirectoryID),
+			"Save the reseller's settings once more; the consent has to be repeated.")
+		return false
+	}
+	e.ok(check, "%q is %s and known to Microsoft", p.tenant.Directory, id)
+	return true
+}
+
+func (e *examination) grant(ctx context.Context, rooms *app.Rooms, p patient) bool {
+	const check = "grant"
+	status, err := rooms.Tokens.Status(ctx, p.tenant.ID)
+	if err != nil {
+		e.refused(check, Failed, err, nil)
+		return false
+	}
+	switch status.State {
+	case token.StateAbsent, token.StatePending, token.StateExpired:
+		e.refused(check, Failed, status.Failure.Error(), nil)
+		return false
+	case token.StateExpiring:
+		e.refused(check, Warning, status.Failure.Error(), nil)
+		return true
+	}
+	e.tell(Finding{
+		Check: check, Result: OK, Fields: e.fields(nil, nil),
+		Seen: fmt.Sprintf("%s, %s old, %d days left (%s); consented by %s on %s, %s procedure",
+			status.State, days(e.Now().Sub(status.IssuedAt)), status.DaysLeft, stamp(status.ExpiresAt),
+			status.ConsentedBy.Username, stamp(status.ConsentedAt), status.Procedure),
+	})
+	return true
+}
+
+// mfa tells the two proofs apart: the token's own claim, which is a hint, and Partner Center's word, which counts
+// (microsoft-identity.md §4.1).
+func (e *examination) mfa(claims token.Claims, checks token.Checks) {
+	word := checks.APIs[token.PartnerCenter].MFA
+	f := Finding{
+		Check: "mfa", Result: OK, Fields: e.fields(nil, nil),
+		Seen: fmt.Sprintf("amr in the token says %s, isMfaCompliant of Partner Center says %s", orUnknown(claims.MFA), orUnknown(word)),
+	}
+	switch {
+	case checks.MFA == token.No:
+		f.Result, f.Advice = Failed, "Turn on multi-factor authentication for the account and consent again."
+	case word != token.Yes:
+		f.Result, f.Advice = Warning, "Partner Center did not tell what it thinks; see go-live.md in the documents."
+	}
+	e.tell(f)
+}
+
+func (e *examination) apis(checks token.Checks) {
+	for _, api := range token.APIs() {
+		check, probe := "api "+string(api), checks.APIs[api]
+		fields := map[string]string{"api": string(api)}
+		switch {
+		case probe.Works == token.Yes:
+			e.tell(Finding{Check: check, Result: OK, Seen: "the access token works there", Fields: e.fields(nil, fields)})
+		case probe.Failure == nil:
+			e.warn(check, "It was not tried.", "Run this again.")
+		case probe.Works == token.No:
+			e.refused(check, Failed, probe.Failure.Error(), fields)
+		default:
+			e.refused(check, Warning, probe.Failure.Error(), fields)
+		}
+	}
+}
+
+// roles warns of a Global admin who is none any more: only a consent needs that role (microsoft-identity.md §4.4).
+func (e *examination) roles(checks token.Checks) {
+	f := Finding{
+		Check: "roles", Result: OK, Fields: e.fields(nil, nil),
+		Seen: fmt.Sprintf("Global admin %s, Admin agent %s", orUnknown(checks.GlobalAdmin), orUnknown(checks.AdminAgent)),
+	}
+	switch {
+	case checks.AdminAgent == token.No:
+		f.Result, f.Advice = Failed, "Put the account into the group AdminAgents."
+	case checks.AdminAgent != token.Yes || checks.GlobalAdmin == token.Unknown:
+		f.Result, f.Advice = Warning, "Graph does not tell: Directory.Read.All is missing on the app registration, or Graph was not reached."
+	case checks.GlobalAdmin == token.No:
+		f.Result, f.Advice = Warning, "Renewal works without Global admin; the next consent does not."
+	}
+	e.tell(f)
+}
+
+// credentials tells when the application's credentials end. Microsoft tells it of a secret in no answer, so it is what
+// was entered.
+func (e *examination) credentials(p patient) {
+	a := tenant.ClientOf(p.instance, p.tenant).Application
+	for _, c := range []struct {
+		what string
+		tenant.Credential
+	}{{"certificate", a.Certificate}, {"client secret", a.Secret}, {"next client secret", a.NextSecret}} {
+		if !c.Value.Empty() {
+			e.credential(c.what, c.Ends)
+		}
+	}
+}
+
+func (e *examination) credential(what string, ends time.Time) {
+	const check = "credentials"
+	left := ends.Sub(e.Now())
+	switch {
+	case ends.IsZero():
+		e.warn(check, fmt.Sprintf("When the %s ends is not known.", what), "Enter its end date in the settings, so that it can be warned of.")
+	case left <= 0:
+		e.fail(check, fmt.Sprintf("The %s ended on %s.", what, stamp(ends)), "Enter a new one; the refresh token stays valid.")
+	case left <= credentialWarning:
+		e.warn(check, fmt.Sprintf("The %s ends in %s, on %s.", what, days(left), stamp(ends)), "Make a new one beside it and enter it.")
+	default:
+		e.ok(check, "the %s ends in %s, on %s", what, days(left), stamp(ends))
+	}
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+func days(d time.Duration) string { return count(int(d/(24*time.Hour)), "day") }
+
+func orUnknown(a token.Answer) token.Answer {
+	if a == "" {
+		return token.Unknown
+	}
+	return a
+}
