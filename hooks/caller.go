@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -52,7 +53,7 @@ func (d *Door) identify(ctx context.Context, c *call) (caller, error) {
 	if err != nil {
 		return caller{}, err
 	}
-	actor.Name, actor.AccountID = account.Name, account.ID
+	actor.Name, actor.AccountID = cmp.Or(account.User, account.Name), account.ID
 	r, err := d.roleOf(ctx, c, account)
 	return caller{r, actor}, err
 }

@@ -266,8 +266,11 @@ func TestEveryRequestToMicrosoftIsAsItShouldBe(t *testing.T) {
 	a, browser := s.begin(), world.NewBrowser()
 	s.visit(browser, s.signIn(browser, a, right()))
 	s.checkState("active")
-	var status struct{ State string }
+	var status struct{ AskedBy string }
 	s.call(http.MethodPost, "renew", "", &status)
+	if status.AskedBy != "Rita Reseller" {
+		t.Errorf("the token was asked for by %q, want Rita Reseller", status.AskedBy)
+	}
 	ids := map[string]bool{}
 	for _, r := range s.Microsoft.Requests() {
 		if r.GrantType == "" {

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -28,6 +29,9 @@ type Account struct {
 	Type     string // Admin, Reseller, Customer, or another that the platform knows
 	ParentID string // empty for the provider
 	Name     string // company, for people
+	// User is the name of the user through whom the account was found, for people; empty when it was found otherwise or
+	// the platform does not tell.
+	User string
 }
 
 // link is a link to one resource, as it is part of another one.
@@ -98,8 +102,12 @@ func (c *Client) UserAccount(ctx context.Context, t Target, userID string) (Acco
 	if err != nil {
 		return Account{}, err
 	}
+	// What a user is called is not documented; these names were seen (aps-protocol.md §8).
 	var users []struct {
-		Organization link `json:"organization"`
+		Organization link   `json:"organization"`
+		FullName     string `json:"fullName"`
+		DisplayName  string `json:"displayName"`
+		Login        string `json:"login"`
 	}
 	query := "implementing(" + userType + "),eq(aps.id," + userID + "),select(organization)"
 	if err := c.Call(ctx, t, Request{Method: http.MethodGet, Path: "/aps/2/resources", Query: query, AsRoot: true}, &users); err != nil {
@@ -112,7 +120,9 @@ func (c *Client) UserAccount(ctx context.Context, t Target, userID string) (Acco
 	if len(users) > 1 || account == "" {
 		return Account{}, failure.New(failure.NotFound)
 	}
-	return c.Account(ctx, t, account)
+	found, err := c.Account(ctx, t, account)
+	found.User = cmp.Or(users[0].FullName, users[0].DisplayName, users[0].Login)
+	return found, err
 }
 
 // PushTenant stores properties of a tenant at the platform without being called back (aps-protocol.md §5.2).

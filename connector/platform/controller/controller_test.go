@@ -107,6 +107,10 @@ func TestUserAccount(t *testing.T) {
 			queryOfUser(userID):                `[{"organization":{"aps":{"href":"/aps/2/resources/` + resellID + `"}}}]`,
 			"GET /aps/2/resources/" + resellID: account(resellID, "RESELLER", adminID),
 		}, reseller},
+		"a user with a name": {userID, map[string]string{
+			queryOfUser(userID):                `[{"organization":{"aps":{"id":"` + resellID + `"}},"fullName":"","displayName":"Mara Lind","login":"mara"}]`,
+			"GET /aps/2/resources/" + resellID: account(resellID, "RESELLER", adminID),
+		}, controller.Account{ID: resellID, Type: controller.Reseller, ParentID: adminID, Name: "Fabrikam", User: "Mara Lind"}},
 		"an account": {resellID, map[string]string{
 			queryOfUser(resellID):              `[]`,
 			"GET /aps/2/resources/" + resellID: account(resellID, "RESELLER", adminID),
