@@ -1,0 +1,154 @@
+package world_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"azure-partner-connector/sandbox/platform"
+	"azure-partner-connector/sandbox/world"
+)
+
+// TestNoSecretLeavesWhereItBelongs goes through both procedures, a renewal and a lending with every log line kept, and
+// then looks for everything secret that was seen in the log, in the database, in the metrics and at the platform.
+func TestNoSecretLeavesWhereItBelongs(t *testing.T) {
+	var log safeBuffer
+	folder := t.TempDir()
+	w, err := world.Start(t.Context(), world.Config{Folder: folder, Log: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	if err != nil {
+		t.Fatalf("Start() = %v", err)
+	}
+	if err := w.Install(t.Context()); err != nil {
+		t.Fatalf("Install() = %v", err)
+	}
+	s := story{t, w}
+	secrets := map[string]string{"the OAuth secret": w.Secret.Reveal(), "the application's secret": "sandbox~application.secret_value"}
+
+	a, browser := s.begin(), world.NewBrowser()
+	callback := s.signIn(browser, a, right())
+	secrets["the link of the automatic procedure"] = lastSegment(a.URL)
+	collect(t, secrets, "automatic", callback)
+	s.visit(browser, callback)
+	s.checkState("active")
+
+	var link attempt
+	s.call(http.MethodPost, "consentLink", "", &link)
+	secrets["the link of the manual procedure"] = lastSegment(link.URL)
+	browser = world.NewBrowser()
+	callback = s.signIn(browser, link, right())
+	collect(t, secrets, "manual", callback)
+	page := s.visit(browser, callback)
+	claim := regexp.MustCompile(`[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}`).FindString(page.Text)
+	secrets["the claim code"] = claim
+	secrets["the claim code without separators"] = strings.ReplaceAll(claim, "-", "")
+	for _, cookie := range browser.Jar.Cookies(parse(t, w.OnboardingURL)) {
+		secrets["the cookie "+cookie.Name] = cookie.Value
+	}
+	var status json.RawMessage
+	s.call(http.MethodPost, "redeem", `{"code":"`+claim+`"}`, &status)
+	s.call(http.MethodPost, "renew", "", &status)
+
+	answer := w.Platform.Call(t.Context(), platform.AsApplication(w.Borrower().ID), http.MethodPost, s.tenant(), "accessToken", []byte(`{"api":"graph"}`))
+	var loan struct{ AccessToken string }
+	if err := json.Unmarshal(answer.Body, &loan); err != nil || loan.AccessToken == "" {
+		t.Fatalf("accessToken = %d %s", answer.Status, answer.Body)
+	}
+	secrets["the access token"] = loan.AccessToken
+	places := map[string]string{"the log": "", "the metrics": get(t, w.PrivateURL+"/metrics"), "the history": "", "the platform's copy of the tenant": ""}
+	s.call(http.MethodGet, "history?limit=100", "", &status)
+	places["the history"] = string(status)
+	resource, _ := w.Platform.Resource(s.tenant())
+	kept, err := json.Marshal(resource)
+	if err != nil {
+		t.Fatal(err)
+	}
+	places["the platform's copy of the tenant"] = string(kept)
+	if err := w.Close(); err != nil {
+		t.Fatalf("Close() = %v", err)
+	}
+	places["the log"] = log.String()
+	files, err := filepath.Glob(filepath.Join(folder, "connector.db*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("the database is not there: %v", err)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		places["the file "+filepath.Base(file)] = string(content)
+	}
+	for place, text := range places {
+		for name, value := range secrets {
+			if value == "" {
+				t.Errorf("%s was not seen", name)
+			} else if strings.Contains(text, value) {
+				t.Errorf("%s stands in %s", name, place)
+			}
+		}
+	}
+	if !strings.Contains(places["the log"], "renewal succeeded") {
+		t.Error("the log tells nothing; looking in it proves nothing")
+	}
+}
+
+// collect notes what came back from Microsoft.
+func collect(t *testing.T, secrets map[string]string, procedure, callback string) {
+	t.Helper()
+	q := parse(t, callback).Query()
+	secrets["the authorization code of the "+procedure+" procedure"] = q.Get("code")
+	secrets["the state of the "+procedure+" procedure"] = q.Get("state")
+}
+
+func parse(t *testing.T, address string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func lastSegment(address string) string { return address[strings.LastIndexByte(address, '/')+1:] }
+
+func get(t *testing.T, address string) string {
+	t.Helper()
+	answer, err := world.NewBrowser().Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	content, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("GET %s = %s, %v", address, answer.Status, err)
+	}
+	return string(content)
+}
+
+// safeBuffer is a buffer that many goroutines may write to.
+type safeBuffer struct {
+	mu  sync.Mutex // guards buf
+	buf bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
