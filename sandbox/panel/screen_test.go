@@ -27,7 +27,7 @@ func TestScreenTellsEveryState(t *testing.T) {
 	}{
 		"absent":  {absentStatus(), []string{"No Token", "There is no refresh token for this tenant yet.", "Use Update Refresh Token, or send the link", "No token is stored", "Nobody yet", "Not checked yet"}},
 		"active":  {wellStatus(), []string{"Active", "(86 days left)", ": successful", "contoso-partner.onmicrosoft.com (6c9a2a4b", "Ada Novak (ada@contoso-partner.onmicrosoft.com)", "Mara Lind", "Proven", "Works (checked"}},
-		"pending": {pendingStatus(), []string{"Waiting for the Authentication Code", "Consent Waiting", "Ada Novak (ada@contoso-partner.onmicrosoft.com) granted the consent on", "Tries left: 5"}},
+		"pending": {pendingStatus(), []string{"Waiting for the Authentication Code", "Consent Waiting", "Ada Novak (ada@contoso-partner.onmicrosoft.com) granted the consent on"}},
 		"expiring": {
 			withStatus(object{"state": "expiring", "expiresAt": at(9*day + time.Hour), "daysLeft": 9, "failure": fail(failure.GrantExpiring, "days", "9")}),
 			[]string{"Expiring Soon", "expires in 9 days", "(9 days left)"},
@@ -67,7 +67,7 @@ func pendingStatus() object {
 	s["failure"] = fail(failure.ClaimWaiting, "username", "ada@contoso-partner.onmicrosoft.com")
 	s["pending"] = object{
 		"consentedBy": object{"username": "ada@contoso-partner.onmicrosoft.com", "name": "Ada Novak"},
-		"consentedAt": noon.Add(-time.Hour).Format(time.RFC3339), "expiresAt": noon.Add(23 * time.Hour).Format(time.RFC3339), "triesLeft": 5,
+		"consentedAt": noon.Add(-time.Hour).Format(time.RFC3339), "expiresAt": noon.Add(23 * time.Hour).Format(time.RFC3339),
 	}
 	return s
 }

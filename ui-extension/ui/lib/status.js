@@ -143,13 +143,9 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
             const values = {
                 who: words.person(t, s.pending.consentedBy),
                 when: words.time(s.pending.consentedAt),
-                until: words.time(s.pending.expiresAt),
-                tries: s.pending.triesLeft
+                until: words.time(s.pending.expiresAt)
             };
-            if (s.pending.triesLeft === undefined) {
-                return t("__who__ granted the consent on __when__. It takes effect when the authentication code is entered under Manual Update, until __until__.", values);
-            }
-            return t("__who__ granted the consent on __when__. It takes effect when the authentication code is entered under Manual Update, until __until__. Tries left: __tries__.", values);
+            return t("__who__ granted the consent on __when__. It takes effect when the authentication code is entered under Manual Update, until __until__.", values);
         },
 
         /* rows are the lines of the history grid. */
