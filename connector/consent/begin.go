@@ -162,13 +162,18 @@ func (s *Service) Authorize(ctx context.Context, link, browser, locale string) (
 		return "", err
 	}
 	now := s.cfg.Now()
+	return s.openPage(ctx, p, newState(c.ID, p.tenant.ID, browserHash, now, now.Add(s.cfg.ConsentLife)), locale)
+}
+
+// openPage stores a new state under a fresh value and returns the address of Microsoft's page with it.
+func (s *Service) openPage(ctx context.Context, p party, state State, locale string) (string, error) {
 	value := random.Token()
-	state := newState(c.ID, p.tenant.ID, browserHash, now, now.Add(s.cfg.ConsentLife))
+	var err error
 	if state.Hash, err = s.hash(hashState, value); err != nil {
 		return "", err
 	}
 	if err := s.cfg.Store.AddState(ctx, state); err != nil {
-		return "", fmt.Errorf("saving state of consent %s: %w", c.ID, err)
+		return "", fmt.Errorf("saving state of consent %s: %w", state.ConsentID, err)
 	}
 	return s.authorizeURL(ctx, p, state, value, locale)
 }
@@ -204,6 +209,9 @@ func (s *Service) authorizeURL(ctx context.Context, p party, state State, value,
 		prompt = "login"
 	case err != nil && !errors.Is(err, tenant.ErrNotFound):
 		return "", fmt.Errorf("reading grant of %s: %w", p.tenant.ID, err)
+	}
+	if state.WithoutClaims {
+		c.MFARequest = tenant.MFARequestOff
 	}
 	return s.cfg.Microsoft.AuthorizeURL(c, AuthorizeRequest{
 		State: value, Nonce: state.Nonce.Reveal(), Verifier: state.Verifier,

@@ -22,10 +22,15 @@ type Callback struct {
 	Code    secret.Text
 
 	Error, SubCode, Description string
+
+	Locale string // as in Authorize
 }
 
-// An Outcome is what the visitor is told after a consent was accepted.
+// An Outcome is what the visitor is told after a consent was accepted, or where he goes on.
 type Outcome struct {
+	// SignInAgain is the address of Microsoft's page when the visitor must go there once more; all else is then empty.
+	SignInAgain string
+
 	Procedure      token.Procedure
 	ClaimCode      string // manual only; it is shown once and kept as a hash
 	ClaimExpiresAt time.Time
@@ -54,6 +59,9 @@ func (s *Service) Complete(ctx context.Context, cb Callback) (Outcome, error) {
 	// Checked before the state is used up, so that a stranger cannot spoil somebody's sign-in.
 	if state.BrowserHash == "" || subtle.ConstantTimeCompare([]byte(browserHash), []byte(state.BrowserHash)) != 1 {
 		return Outcome{}, failure.New(failure.StateBrowser)
+	}
+	if s.claimsRefused(p, state, cb) {
+		return s.openWithoutClaims(ctx, p, state, cb.Locale)
 	}
 	g, err := s.accept(ctx, p, c, state, cb)
 	if err != nil {
@@ -98,13 +106,51 @@ func (s *Service) returned(ctx context.Context, value string) (State, Consent, p
 	return state, c, p, nil
 }
 
+// claimsRefused reports whether Microsoft refused the request as such, and the request asked for MFA by claims: nothing
+// documents that it takes those (microsoft-identity.md §2.2).
+func (s *Service) claimsRefused(p party, state State, cb Callback) bool {
+	return cb.Error != "" && !state.WithoutClaims && p.client().MFARequest != tenant.MFARequestOff &&
+		s.callbackError(cb).Code == failure.MicrosoftRequest
+}
+
+func (s *Service) callbackError(cb Callback) *failure.Error {
+	return s.cfg.Microsoft.CallbackError(CallbackError{Error: cb.Error, SubCode: cb.SubCode, Description: cb.Description})
+}
+
+// openWithoutClaims uses up a state and opens Microsoft's page once more in the same browser, without the claims
+// request. Whether MFA was used is verified afterwards as always.
+func (s *Service) openWithoutClaims(ctx context.Context, p party, refused State, locale string) (Outcome, error) {
+	if err := s.use(ctx, refused); err != nil {
+		return Outcome{}, err
+	}
+	now := s.cfg.Now()
+	state := newState(refused.ConsentID, refused.TenantID, refused.BrowserHash, now, now.Add(s.cfg.ConsentLife))
+	state.WithoutClaims = true
+	address, err := s.openPage(ctx, p, state, locale)
+	if err != nil {
+		return Outcome{}, err
+	}
+	s.cfg.Log.WarnContext(ctx, "Microsoft refused the MFA request; asking without it", "tenant", p.tenant.ID,
+		"mfa_request", p.client().MFARequest, "reference", failure.Reference(ctx))
+	return Outcome{SignInAgain: address}, nil
+}
+
+// use uses up a state; of several callers one succeeds.
+func (s *Service) use(ctx context.Context, state State) error {
+	err := s.cfg.Store.UseState(ctx, state.Hash, s.cfg.Now())
+	if errors.Is(err, tenant.ErrChanged) {
+		return failure.New(failure.StateUsed)
+	}
+	if err != nil {
+		return fmt.Errorf("using state of consent %s: %w", state.ConsentID, err)
+	}
+	return nil
+}
+
 // accept uses up the state and acquires the grant. Every refusal is written down.
 func (s *Service) accept(ctx context.Context, p party, c Consent, state State, cb Callback) (token.Grant, error) {
-	switch err := s.cfg.Store.UseState(ctx, state.Hash, s.cfg.Now()); {
-	case errors.Is(err, tenant.ErrChanged):
-		return token.Grant{}, failure.New(failure.StateUsed)
-	case err != nil:
-		return token.Grant{}, fmt.Errorf("using state of consent %s: %w", c.ID, err)
+	if err := s.use(ctx, state); err != nil {
+		return token.Grant{}, err
 	}
 	// The code is spent from here on, whoever stops waiting for the answer.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptWithin)
@@ -118,7 +164,7 @@ func (s *Service) accept(ctx context.Context, p party, c Consent, state State, c
 
 func (s *Service) acquire(ctx context.Context, p party, c Consent, state State, cb Callback) (token.Grant, error) {
 	if cb.Error != "" {
-		return token.Grant{}, s.cfg.Microsoft.CallbackError(CallbackError{Error: cb.Error, SubCode: cb.SubCode, Description: cb.Description})
+		return token.Grant{}, s.callbackError(cb)
 	}
 	if cb.Code.Empty() {
 		return token.Grant{}, failure.New(failure.BadRequest, "reason", "neither a code nor an error came back from Microsoft")

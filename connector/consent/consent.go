@@ -58,11 +58,13 @@ type State struct {
 	TenantID  string
 	// BrowserHash is the keyed hash of the browser's cookie; empty for a state that only the panel may redeem.
 	BrowserHash string
-	Nonce       secret.Text
-	Verifier    secret.Text
-	CreatedAt   time.Time
-	ExpiresAt   time.Time
-	UsedAt      time.Time // zero while unused
+	// WithoutClaims says that MFA is not asked for by a claims request, because Microsoft refused that.
+	WithoutClaims bool
+	Nonce         secret.Text
+	Verifier      secret.Text
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+	UsedAt        time.Time // zero while unused
 }
 
 // Store keeps consents and states. Secrets are sealed by it. Where nothing is found it returns tenant.ErrNotFound.

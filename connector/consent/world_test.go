@@ -35,8 +35,8 @@ var (
 // microsoft shows the state in its address, as the real one does, and knows one domain.
 type microsoft struct{}
 
-func (microsoft) AuthorizeURL(_ tenant.Client, r consent.AuthorizeRequest) (string, error) {
-	q := url.Values{"state": {r.State}, "nonce": {r.Nonce}, "prompt": {r.Prompt}, "redirect_uri": {r.RedirectURI}}
+func (microsoft) AuthorizeURL(c tenant.Client, r consent.AuthorizeRequest) (string, error) {
+	q := url.Values{"claims": {c.MFARequest}, "state": {r.State}, "nonce": {r.Nonce}, "prompt": {r.Prompt}, "redirect_uri": {r.RedirectURI}}
 	return "https://login.example/authorize?" + q.Encode(), nil
 }
 
@@ -47,7 +47,10 @@ func (microsoft) ResolveDirectory(_ context.Context, _, directory string) (strin
 	return "", failure.New(failure.DirectoryUnknown, "directory", directory)
 }
 
-func (microsoft) CallbackError(consent.CallbackError) *failure.Error {
+func (microsoft) CallbackError(e consent.CallbackError) *failure.Error {
+	if e.Error == "invalid_request" {
+		return failure.New(failure.MicrosoftRequest)
+	}
 	return failure.New(failure.ConsentDeclined)
 }
 

@@ -44,8 +44,11 @@ func (d *Door) callback(c echo.Context) error {
 	if err != nil {
 		return d.conclude(c, "", consent.Outcome{}, err)
 	}
-	cb.Browser = d.browser(c)
+	cb.Browser, cb.Locale = d.browser(c), d.locale(c)
 	out, err := d.cfg.Consents.Complete(c.Request().Context(), cb)
+	if err == nil && out.SignInAgain != "" {
+		return c.Redirect(http.StatusSeeOther, out.SignInAgain)
+	}
 	return d.conclude(c, cb.State, out, err)
 }
 

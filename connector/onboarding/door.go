@@ -23,7 +23,7 @@ type Consents interface {
 	Landing(ctx context.Context, link string) (consent.Landing, error)
 	// Authorize returns Microsoft's address with a fresh state that only the given browser may bring back.
 	Authorize(ctx context.Context, link, browser, locale string) (string, error)
-	// Complete accepts or refuses what Microsoft sent back.
+	// Complete accepts or refuses what Microsoft sent back, or asks to go there once more (Outcome.SignInAgain).
 	Complete(ctx context.Context, cb consent.Callback) (consent.Outcome, error)
 }
 

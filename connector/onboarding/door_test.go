@@ -279,6 +279,21 @@ func TestMicrosoftsErrorIsHandedOn(t *testing.T) {
 	}
 }
 
+func TestVisitorGoesToMicrosoftOnceMore(t *testing.T) {
+	h := newHarness(t, nil)
+	again := "https://login.example.com/authorize?state=another"
+	h.complete = func(consent.Callback) (consent.Outcome, error) { return consent.Outcome{SignInAgain: again}, nil }
+	v := h.visitor()
+	v.get("/consent/" + link + "?ui_locales=de")
+	p := v.get("/callback?" + url.Values{"state": {state}, "error": {"invalid_request"}}.Encode())
+	if got := p.header.Get("Location"); p.status != http.StatusSeeOther || got != again {
+		t.Errorf("GET /callback = %d to %q, want 303 to %q", p.status, got, again)
+	}
+	if got := h.callbacks[0].Locale; got != "de" {
+		t.Errorf("Complete was called with the locale %q, want de", got)
+	}
+}
+
 // Microsoft's page may post its answer; the browser's cookie does not come with that.
 func TestPostedAnswerIsHandedOver(t *testing.T) {
 	h := newHarness(t, nil)

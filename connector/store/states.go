@@ -13,16 +13,17 @@ import (
 )
 
 type stateRow struct {
-	StateHash   string `gorm:"primaryKey"`
-	ConsentID   string
-	TenantID    string
-	BrowserHash string
-	Nonce       []byte
-	Verifier    []byte
-	Created     instant `gorm:"column:created_at"`
-	ExpiresAt   instant
-	UsedAt      instant
-	EndedAt     instant
+	StateHash     string `gorm:"primaryKey"`
+	ConsentID     string
+	TenantID      string
+	BrowserHash   string
+	WithoutClaims bool
+	Nonce         []byte
+	Verifier      []byte
+	Created       instant `gorm:"column:created_at"`
+	ExpiresAt     instant
+	UsedAt        instant
+	EndedAt       instant
 }
 
 // TableName implements gorm's Tabler.
@@ -38,15 +39,16 @@ func (s *Store) stateOf(row stateRow) (consent.State, error) {
 		return consent.State{}, err
 	}
 	return consent.State{
-		Hash:        row.StateHash,
-		ConsentID:   row.ConsentID,
-		TenantID:    row.TenantID,
-		BrowserHash: row.BrowserHash,
-		Nonce:       nonce,
-		Verifier:    verifier,
-		CreatedAt:   row.Created.at,
-		ExpiresAt:   row.ExpiresAt.at,
-		UsedAt:      row.UsedAt.at,
+		Hash:          row.StateHash,
+		ConsentID:     row.ConsentID,
+		TenantID:      row.TenantID,
+		BrowserHash:   row.BrowserHash,
+		WithoutClaims: row.WithoutClaims,
+		Nonce:         nonce,
+		Verifier:      verifier,
+		CreatedAt:     row.Created.at,
+		ExpiresAt:     row.ExpiresAt.at,
+		UsedAt:        row.UsedAt.at,
 	}, nil
 }
 
@@ -62,16 +64,17 @@ func (s *Store) AddState(ctx context.Context, state consent.State) error {
 		return err
 	}
 	row := stateRow{
-		StateHash:   state.Hash,
-		ConsentID:   state.ConsentID,
-		TenantID:    state.TenantID,
-		BrowserHash: state.BrowserHash,
-		Nonce:       nonce,
-		Verifier:    verifier,
-		Created:     instantOf(state.CreatedAt),
-		ExpiresAt:   instantOf(state.ExpiresAt),
-		UsedAt:      instantOf(state.UsedAt),
-		EndedAt:     instantOf(state.ExpiresAt),
+		StateHash:     state.Hash,
+		ConsentID:     state.ConsentID,
+		TenantID:      state.TenantID,
+		BrowserHash:   state.BrowserHash,
+		WithoutClaims: state.WithoutClaims,
+		Nonce:         nonce,
+		Verifier:      verifier,
+		Created:       instantOf(state.CreatedAt),
+		ExpiresAt:     instantOf(state.ExpiresAt),
+		UsedAt:        instantOf(state.UsedAt),
+		EndedAt:       instantOf(state.ExpiresAt),
 	}
 	if !state.UsedAt.IsZero() {
 		row.EndedAt = row.UsedAt

@@ -34,8 +34,12 @@ func newInstance() tenant.Instance {
 		ControllerURI:  "https://controller.example/aps/",
 		PackageVersion: "1-1",
 		Settings: tenant.Settings{
-			Cloud:             "global",
-			Application:       tenant.Application{ID: random.ID(), Secret: tenant.Credential{Value: secret.New("canary-instance-secret"), Ends: noon.AddDate(1, 0, 0), Since: noon}},
+			Cloud: "global",
+			Application: tenant.Application{
+				ID: random.ID(), Secret: tenant.Credential{Value: secret.New("canary-instance-secret"), Ends: noon.AddDate(1, 0, 0), Since: noon},
+				NextSecret:  tenant.Credential{Value: secret.New("canary-next-secret")},
+				Certificate: tenant.Credential{Value: secret.New("canary-certificate"), Ends: noon.AddDate(2, 0, 0), Since: noon},
+			},
 			MFARequest:        "amr",
 			Borrowers:         []string{"one", "two"},
 			SkipLanding:       true,
@@ -56,9 +60,12 @@ func newTenant() tenant.Tenant {
 		Marketplace:    "Example Market",
 		DirectoryID:    random.ID(),
 		Directory:      "reseller.onmicrosoft.com",
-		Application:    tenant.Application{ID: random.ID(), Secret: tenant.Credential{Value: secret.New("canary-tenant-secret"), Ends: noon.AddDate(0, 6, 0)}},
-		CreatedAt:      noon,
-		UpdatedAt:      noon,
+		Application: tenant.Application{
+			ID: random.ID(), Secret: tenant.Credential{Value: secret.New("canary-tenant-secret"), Ends: noon.AddDate(0, 6, 0)},
+			NextSecret: tenant.Credential{Value: secret.New("canary-tenants-next-secret"), Since: noon},
+		},
+		CreatedAt: noon,
+		UpdatedAt: noon,
 	}
 }
 
@@ -111,14 +118,15 @@ func newConsent(tenantID string) consent.Consent {
 
 func newState(c consent.Consent) consent.State {
 	return consent.State{
-		Hash:        random.Token(),
-		ConsentID:   c.ID,
-		TenantID:    c.TenantID,
-		BrowserHash: random.Token(),
-		Nonce:       secret.New("canary-nonce"),
-		Verifier:    secret.New("canary-verifier"),
-		CreatedAt:   noon,
-		ExpiresAt:   noon.Add(15 * time.Minute),
+		Hash:          random.Token(),
+		ConsentID:     c.ID,
+		TenantID:      c.TenantID,
+		BrowserHash:   random.Token(),
+		WithoutClaims: true,
+		Nonce:         secret.New("canary-nonce"),
+		Verifier:      secret.New("canary-verifier"),
+		CreatedAt:     noon,
+		ExpiresAt:     noon.Add(15 * time.Minute),
 	}
 }
 

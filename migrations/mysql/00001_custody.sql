@@ -117,16 +117,17 @@ CREATE TABLE IF NOT EXISTS consents (
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS states (
-    state_hash   VARCHAR(64) NOT NULL,
-    consent_id   VARCHAR(64) NOT NULL,
-    tenant_id    VARCHAR(64) NOT NULL,
-    browser_hash VARCHAR(64) NOT NULL,
-    nonce        BLOB        NULL,                 -- sealed
-    verifier     BLOB        NULL,                 -- sealed
-    created_at   DATETIME(3) NULL,
-    expires_at   DATETIME(3) NOT NULL,
-    used_at      DATETIME(3) NULL,
-    ended_at     DATETIME(3) NOT NULL,             -- used_at, or else expires_at
+    state_hash     VARCHAR(64) NOT NULL,
+    consent_id     VARCHAR(64) NOT NULL,
+    tenant_id      VARCHAR(64) NOT NULL,
+    browser_hash   VARCHAR(64) NOT NULL,
+    without_claims BOOLEAN     NOT NULL,
+    nonce          BLOB        NULL,                 -- sealed
+    verifier       BLOB        NULL,                 -- sealed
+    created_at     DATETIME(3) NULL,
+    expires_at     DATETIME(3) NOT NULL,
+    used_at        DATETIME(3) NULL,
+    ended_at       DATETIME(3) NOT NULL,             -- used_at, or else expires_at
     PRIMARY KEY (state_hash),
     KEY states_of_consent (consent_id, created_at),
     KEY states_of_tenant (tenant_id),

@@ -117,16 +117,17 @@ CREATE INDEX consents_of_tenant ON consents (tenant_id, created_at);
 CREATE INDEX consents_purge ON consents (purge_at);
 
 CREATE TABLE states (
-    state_hash   TEXT    NOT NULL,
-    consent_id   TEXT    NOT NULL,
-    tenant_id    TEXT    NOT NULL,
-    browser_hash TEXT    NOT NULL,
-    nonce        BLOB,                 -- sealed
-    verifier     BLOB,                 -- sealed
-    created_at   TEXT,
-    expires_at   TEXT    NOT NULL,
-    used_at      TEXT,
-    ended_at     TEXT    NOT NULL,     -- used_at, or else expires_at
+    state_hash     TEXT    NOT NULL,
+    consent_id     TEXT    NOT NULL,
+    tenant_id      TEXT    NOT NULL,
+    browser_hash   TEXT    NOT NULL,
+    without_claims INTEGER NOT NULL,
+    nonce          BLOB,                 -- sealed
+    verifier       BLOB,                 -- sealed
+    created_at     TEXT,
+    expires_at     TEXT    NOT NULL,
+    used_at        TEXT,
+    ended_at       TEXT    NOT NULL,     -- used_at, or else expires_at
     PRIMARY KEY (state_hash),
     FOREIGN KEY (tenant_id) REFERENCES tenants (id)
 ) STRICT;
