@@ -89,6 +89,44 @@ func TestConfigurationKeepsWhatIsNotMentioned(t *testing.T) {
 	}
 }
 
+func TestCredentialsAreSentKeptOrRemoved(t *testing.T) {
+	ends := time.Date(2027, 11, 23, 0, 0, 0, 0, time.UTC)
+	kept := tenant.Credential{Ends: ends} // its value is the domain's to keep
+	for name, tc := range map[string]struct {
+		sent string
+		want tenant.Application
+	}{
+		"nothing":       {"", tenant.Application{Certificate: kept, Secret: kept, NextSecret: kept}},
+		"empty":         {`"applicationSecret":"","nextApplicationSecret":" ","applicationCertificate":""`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: kept}},
+		"another end":   {`"nextApplicationSecretEnd":"2028-01-01"`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: tenant.Credential{Ends: time.Date(2028, 1, 1, 0, 0, 0, 0, time.UTC)}}},
+		"no end":        {`"applicationSecretEnd":""`, tenant.Application{Certificate: kept, NextSecret: kept}},
+		"end is read":   {`"applicationCertificateEnd":"2028-01-01"`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: kept}},
+		"new":           {`"nextApplicationSecret":"c4n4ry-next"`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: tenant.Credential{Value: secret.New("c4n4ry-next")}}},
+		"new with end":  {`"applicationSecret":"c4n4ry-new","applicationSecretEnd":"2027-11-23"`, tenant.Application{Certificate: kept, Secret: tenant.Credential{Value: secret.New("c4n4ry-new"), Ends: ends}, NextSecret: kept}},
+		"certificate":   {`"applicationCertificate":"\n-----BEGIN c4n4ry\n"`, tenant.Application{Certificate: tenant.Credential{Value: secret.New("-----BEGIN c4n4ry"), Ends: ends}, Secret: kept, NextSecret: kept}},
+		"null":          {`"applicationSecret":null,"applicationCertificate":null`, tenant.Application{Certificate: tenant.Credential{Ends: ends, Remove: true}, Secret: tenant.Credential{Ends: ends, Remove: true}, NextSecret: kept}},
+		"null for next": {`"nextApplicationSecret":null`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: tenant.Credential{Ends: ends, Remove: true}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := settled(t)
+			stored := tenant.Credential{Value: secret.New("c4n4ry-stored"), Ends: ends, Since: ends.AddDate(-1, 0, 0)}
+			credentials := tenant.Application{Certificate: stored, Secret: stored, NextSecret: stored}
+			in, owned := w.tenants.instances[keyA], w.tenants.tenants[tenantA]
+			in.Settings.Application, owned.Application = credentials, credentials
+			w.tenants.instances[keyA], w.tenants.tenants[tenantA] = in, owned
+			w.accepted(request{method: http.MethodPut, path: "/app/" + rootA, body: appResource(tc.sent)}, http.StatusOK)
+			w.accepted(request{method: http.MethodPut, path: "/tenant/" + tenantA, body: tenantResource(tenantA, tc.sent)}, http.StatusOK)
+			for whose, got := range map[string]tenant.Application{
+				"instance": w.tenants.instances[keyA].Settings.Application, "tenant": w.tenants.tenants[tenantA].Application,
+			} {
+				if diff := cmp.Diff(tc.want, got, secrets()); diff != "" {
+					t.Errorf("credentials of the %s (-want +got):\n%s", whose, diff)
+				}
+			}
+		})
+	}
+}
+
 func TestUpgrade(t *testing.T) {
 	for _, version := range []string{"1-1", "1.0-3", "26.0-2", "100-500", "1-0-7"} {
 		w := settled(t)

@@ -1,6 +1,7 @@
 package microsoft
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -118,6 +119,11 @@ func (s *Simulator) DisableApplication(id string) error {
 // SetSecrets replaces the application's secrets. Refresh tokens are bound to none of them.
 func (s *Simulator) SetSecrets(id string, secrets ...Secret) error {
 	return s.onApplication(id, func(a *application) { a.Secrets = slices.Clone(secrets) })
+}
+
+// SetCertificates replaces the application's certificates.
+func (s *Simulator) SetCertificates(id string, certificates ...*x509.Certificate) error {
+	return s.onApplication(id, func(a *application) { a.Certificates = slices.Clone(certificates) })
 }
 
 // GrantConsent consents to scopes without any page; an empty upn means for the whole organization.

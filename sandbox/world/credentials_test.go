@@ -1,0 +1,142 @@
+package world_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net/http"
+	"testing"
+	"time"
+
+	"azure-partner-connector/sandbox/microsoft"
+	"azure-partner-connector/sandbox/world"
+)
+
+// root returns the id of the root resource.
+func (s story) root() string {
+	s.Helper()
+	done, err := s.Register(s.Context(), nil)
+	if err != nil {
+		s.Fatalf("Register() = %v", err)
+	}
+	return done.RootID
+}
+
+// configure changes properties of the root resource, and checks that the platform keeps no copy of a credential.
+func (s story) configure(root string, changed map[string]any) map[string]any {
+	s.Helper()
+	if err := s.Platform.Configure(s.Context(), "", root, changed); err != nil {
+		s.Fatalf("Configure() = %v", err)
+	}
+	kept, _ := s.Platform.Resource(root)
+	for _, name := range []string{"applicationSecret", "nextApplicationSecret", "applicationCertificate"} {
+		if kept[name] != "" {
+			s.Errorf("the platform keeps a value of %s, want none", name)
+		}
+	}
+	return kept
+}
+
+// renew renews as Rita and returns how many requests for tokens Microsoft refused meanwhile, and the end that the
+// status tells.
+func (s story) renew() (refused int, ends time.Time) {
+	s.Helper()
+	s.Microsoft.ForgetRequests()
+	var status struct {
+		State        string
+		SecretEndsAt time.Time
+	}
+	s.call(http.MethodPost, "renew", "", &status)
+	if status.State != "active" {
+		s.Errorf("the state after a renewal is %s, want active", status.State)
+	}
+	for _, r := range s.Microsoft.Requests() {
+		if r.GrantType != "" && r.Status != http.StatusOK {
+			refused++
+		}
+	}
+	return refused, status.SecretEndsAt
+}
+
+// newCertificate returns a certificate that ends in a year, and with its key as it is entered.
+func newCertificate(t *testing.T, now time.Time) (*x509.Certificate, string) {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	check(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "connector"}, NotBefore: now.AddDate(0, 0, -1), NotAfter: now.AddDate(1, 0, 0),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	check(t, err)
+	leaf, err := x509.ParseCertificate(der)
+	check(t, err)
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	text = append(text, pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})...)
+	return leaf, string(text)
+}
+
+// TestCredentialsAreRotated adds the new one, switches, and removes the old one: from a client secret to the next one,
+// and on to a certificate, over the platform and a restart.
+func TestCredentialsAreRotated(t *testing.T) {
+	s := newStory(t)
+	root, browser := s.root(), world.NewBrowser()
+	s.visit(browser, s.signIn(browser, s.begin(), right()))
+	s.checkState("active")
+
+	s.configure(root, map[string]any{"nextApplicationSecret": "next~secret", "nextApplicationSecretEnd": "2030-01-31"})
+	check(t, s.Microsoft.SetSecrets(world.ApplicationID, microsoft.Secret{Value: "next~secret"}))
+	if refused, ends := s.renew(); refused != 0 || ends.Format(time.DateOnly) != "2030-01-31" {
+		t.Errorf("a renewal after the first secret went was refused %d times and tells the end %s, want 0 and 2030-01-31", refused, ends)
+	}
+	check(t, s.Restart(context.WithoutCancel(t.Context())))
+	s.renew()
+
+	leaf, text := newCertificate(t, s.Clock.Now())
+	check(t, s.Microsoft.SetCertificates(world.ApplicationID, leaf))
+	check(t, s.Microsoft.SetSecrets(world.ApplicationID))
+	kept := s.configure(root, map[string]any{"applicationCertificate": text, "applicationSecret": nil, "nextApplicationSecret": nil})
+	if got, want := kept["applicationCertificateEnd"], leaf.NotAfter.Format(time.DateOnly); got != want || kept["nextApplicationSecretEnd"] != "" {
+		t.Errorf("the platform keeps the certificate's end %v and the secret's end %v, want %s and none", got, kept["nextApplicationSecretEnd"], want)
+	}
+	if refused, ends := s.renew(); refused != 0 || !ends.Equal(leaf.NotAfter) {
+		t.Errorf("a renewal with the certificate was refused %d times and tells the end %s, want 0 and %s", refused, ends, leaf.NotAfter)
+	}
+	browser = world.NewBrowser()
+	if page := s.visit(browser, s.signIn(browser, s.begin(), right())); page.Status != http.StatusOK {
+		t.Errorf("a consent with the certificate shows %d %s, want 200", page.Status, page.Text)
+	}
+}
+
+func TestACertificateThatIsNoneIsRefused(t *testing.T) {
+	s := newStory(t)
+	root := s.root()
+	if err := s.Platform.Configure(t.Context(), "", root, map[string]any{"applicationCertificate": "-----BEGIN CERTIFICATE-----"}); err == nil {
+		t.Error("Configure() with half a certificate = nil, want a refusal")
+	}
+}
+
+// TestAConsentGoesOnWithoutARefusedMFARequest has Microsoft refuse the claims request, as it may: nothing documents it.
+func TestAConsentGoesOnWithoutARefusedMFARequest(t *testing.T) {
+	s := newStory(t)
+	check(t, s.Microsoft.SetPolicy(world.AlpineDirectory, microsoft.Policy{RefuseClaims: true}))
+	a, browser := s.begin(), world.NewBrowser()
+	refused := s.signIn(browser, a, right())
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, refused, nil)
+	check(t, err)
+	answer, err := browser.Do(request)
+	check(t, err)
+	check(t, answer.Body.Close())
+	again := answer.Header.Get("Location")
+	callback, err := microsoft.SignIn(t.Context(), browser, again, right())
+	if err != nil {
+		t.Fatalf("SignIn(%s) = %v, want the callback", again, err)
+	}
+	if page := s.visit(browser, callback.String()); page.Status != http.StatusOK {
+		t.Errorf("the page shows %d %s, want 200", page.Status, page.Text)
+	}
+	s.checkState("active")
+}
