@@ -1,0 +1,213 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"azure-partner-connector/connector/random"
+)
+
+// binaryVariable names the environment variable by which TestMain tells the tests where the program is.
+const binaryVariable = "BINARY_UNDER_TEST"
+
+// patience bounds what one command may take; nothing is measured by it.
+const patience = 2 * time.Minute
+
+// TestMain builds the program once: the tests run it as a user does.
+func TestMain(m *testing.M) { os.Exit(withBinary(m.Run)) }
+
+func withBinary(run func() int) int {
+	folder, err := os.MkdirTemp("", "connector-cli-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(folder)
+	binary := filepath.Join(folder, "connector")
+	build := exec.Command("go", "build", "-ldflags", "-X main.version=test-version", "-o", binary, ".")
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr
+	if err := errors.Join(build.Run(), os.Setenv(binaryVariable, binary)); err != nil {
+		fmt.Fprintln(os.Stderr, "building the program:", err)
+		return 1
+	}
+	return run()
+}
+
+// A terminal runs the program in a folder of its own. No output may show one of its secrets.
+type terminal struct {
+	*testing.T
+	folder  string
+	environ []string
+	secrets []string
+}
+
+func newTerminal(t *testing.T) *terminal {
+	t.Helper()
+	return &terminal{T: t, folder: t.TempDir(), environ: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}}
+}
+
+// An output is what a command left.
+type output struct {
+	code           int
+	stdout, stderr string
+}
+
+func (o output) String() string {
+	return fmt.Sprintf("exit code %d\n%s%s", o.code, o.stdout, o.stderr)
+}
+
+func (c *terminal) command(args ...string) *exec.Cmd {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), patience)
+	c.Cleanup(cancel)
+	command := exec.CommandContext(ctx, os.Getenv(binaryVariable), args...)
+	command.Dir, command.Env = c.folder, c.environ
+	return command
+}
+
+// run runs a command to its end.
+func (c *terminal) run(args ...string) output {
+	c.Helper()
+	command := c.command(args...)
+	var stdout, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, &stderr
+	err := command.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		c.Fatalf("connector %s: %v", strings.Join(args, " "), err)
+	}
+	c.checkSecrets(stdout.String() + stderr.String())
+	return output{command.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
+
+func (c *terminal) checkSecrets(text string) {
+	c.Helper()
+	for _, hidden := range c.secrets {
+		if strings.Contains(text, hidden) {
+			c.Errorf("the output shows a secret of %d characters", len(hidden))
+		}
+	}
+}
+
+// hide makes a value that no output may show.
+func (c *terminal) hide() string {
+	hidden := "canary-" + random.Token()
+	c.secrets = append(c.secrets, hidden)
+	return hidden
+}
+
+func (c *terminal) write(name, content string) string {
+	c.Helper()
+	c.must(os.WriteFile(filepath.Join(c.folder, name), []byte(content), 0o600))
+	return name
+}
+
+func (c *terminal) read(name string) string {
+	c.Helper()
+	content, err := os.ReadFile(filepath.Join(c.folder, name))
+	c.must(err)
+	return string(content)
+}
+
+func (c *terminal) must(err error) {
+	c.Helper()
+	if err != nil {
+		c.Fatal(err)
+	}
+}
+
+// check asserts the exit code of a command, and that its output says all of parts.
+func (c *terminal) check(command string, got output, code int, parts ...string) {
+	c.Helper()
+	if got.code != code {
+		c.Errorf("connector %s = %v, want exit code %d", command, got, code)
+	}
+	for _, part := range parts {
+		if !strings.Contains(got.stdout+got.stderr, part) {
+			c.Errorf("connector %s = %v, want %q in it", command, got, part)
+		}
+	}
+}
+
+func TestWhatTheProgramDoesNotKnow(t *testing.T) {
+	c := newTerminal(t)
+	for _, args := range [][]string{{}, {"sing"}, {"serve", "--loud"}, {"keys", "create"}, {"package", "check", "missing.zip"}} {
+		got := c.run(args...)
+		c.check(strings.Join(args, " "), got, 1, "connector: ")
+		if strings.Contains(got.stdout+got.stderr, "goroutine") {
+			t.Errorf("connector %v panicked:\n%v", args, got)
+		}
+	}
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	c := newTerminal(t)
+	c.check("version", c.run("version"), 0, "test-version\n")
+	help := c.run("--help")
+	c.check("--help", help, 0, "serve", "config check", "keys create", "package build", "package check", "doctor", "register", "unregister", "version")
+	c.check("doctor --help", c.run("doctor", "--help"), 0, "--tenant", "--json", "--config")
+}
+
+// faulty is a configuration with more than one fault, and a secret in it that is one of them.
+func (c *terminal) faulty() string {
+	c.Helper()
+	hidden := "0k4canary8" // too short
+	c.secrets = append(c.secrets, hidden)
+	return c.write("faulty.yaml", `
+hooks: {publicURL: "http://connector.example.com/aps", colour: red}
+onboarding: {linkLife: 1s}
+database: {driver: oracle}
+instances: [{key: key-1, secret: `+hidden+`}]
+renewal: {every: 2400h}
+log: {format: poem}
+`)
+}
+
+func TestEveryFaultOfTheConfigurationIsNamedAtOnce(t *testing.T) {
+	c := newTerminal(t)
+	file := c.faulty()
+	for _, command := range []string{"serve", "config check", "doctor"} {
+		got := c.run(append(strings.Fields(command), "--config", file)...)
+		c.check(command, got, 1,
+			"hooks.publicURL", "hooks.colour", "onboarding.publicURL", "onboarding.linkLife", "database.driver", "keys.file",
+			"instances[0].secret", "renewal.every", "log.format")
+	}
+	for _, command := range []string{"serve", "config check", "doctor"} {
+		c.check(command+" of a missing file", c.run(append(strings.Fields(command), "--config", "nowhere.yaml")...), 1, "nowhere.yaml")
+	}
+}
+
+func TestTheExampleLoadsOnceItsPlaceholderIsReplaced(t *testing.T) {
+	c := newTerminal(t)
+	example := c.run("config", "example")
+	c.check("config example", example, 0)
+	file := c.write("connector.yaml", example.stdout)
+	c.check("config check", c.run("config", "check", "--config", file), 1, "placeholder")
+	c.write("connector.yaml", strings.ReplaceAll(example.stdout, "PUT_HERE", c.hide()))
+	c.check("config check", c.run("config", "check", "--config", file), 0, "the configuration is complete")
+
+	c.environ = append(c.environ, "CONNECTOR_CONFIG="+file, "CONNECTOR_LOG__FORMAT=poem")
+	c.check("config check", c.run("config", "check"), 1, "log.format")
+}
+
+func TestKeysAreNeverOverwritten(t *testing.T) {
+	c := newTerminal(t)
+	c.check("keys create", c.run("keys", "create", "connector.keys"), 0, "connector.keys")
+	first := c.read("connector.keys")
+	info, err := os.Stat(filepath.Join(c.folder, "connector.keys"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the key file has the mode %v, %v, want it for its owner only", info.Mode(), err)
+	}
+	c.check("keys create", c.run("keys", "create", "connector.keys"), 1, "there is a key file already")
+	if c.read("connector.keys") != first {
+		t.Error("keys create changed a key file that was there")
+	}
+	c.check("keys create", c.run("keys", "create", "nowhere/connector.keys"), 1)
+}

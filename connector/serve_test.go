@@ -1,0 +1,164 @@
+package main_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"net/http"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// grace is what requests and renewals have to finish in.
+const grace = 30 * time.Second
+
+// configured writes a configuration with everything that serving needs, and its keys.
+func (c *terminal) configured() (file string) {
+	c.Helper()
+	c.check("keys create", c.run("keys", "create", "connector.keys"), 0)
+	return c.write("connector.yaml", `
+hooks: {listen: "127.0.0.1:0", publicURL: https://connector.example.com/aps}
+onboarding: {listen: "127.0.0.1:0", publicURL: https://onboarding.example.com}
+private: {listen: "127.0.0.1:0"}
+database: {path: connector.db}
+keys: {file: connector.keys}
+instances: [{key: key-1, secret: `+c.hide()+`}]
+log: {level: debug}
+shutdown: {grace: `+grace.String()+`}
+`)
+}
+
+// A serving is a connector that serves.
+type serving struct {
+	*terminal
+	command *exec.Cmd
+	records chan string // of its log, closed at its end
+	log     strings.Builder
+	doors   map[string]string // door → address
+}
+
+// serve starts the connector and waits until all its doors are open.
+func (c *terminal) serve(args ...string) *serving {
+	c.Helper()
+	s := &serving{terminal: c, command: c.command(append([]string{"serve"}, args...)...), records: make(chan string), doors: map[string]string{}}
+	stderr, err := s.command.StderrPipe()
+	c.must(err)
+	c.must(s.command.Start())
+	go func() {
+		defer close(s.records)
+		for lines := bufio.NewScanner(stderr); lines.Scan(); {
+			s.records <- lines.Text()
+		}
+	}()
+	for len(s.doors) < 3 {
+		record, more := s.next()
+		if !more {
+			c.Fatalf("connector serve ended before its doors were open:\n%s", s.log.String())
+		}
+		if record.Msg == "listening" {
+			s.doors[record.Door] = record.Address
+		}
+	}
+	return s
+}
+
+type record struct{ Msg, Door, Address string }
+
+// next returns the next record of the log, until there are none.
+func (s *serving) next() (record, bool) {
+	s.Helper()
+	line, more := <-s.records
+	if !more {
+		return record{}, false
+	}
+	s.log.WriteString(line + "\n")
+	var r record
+	if err := json.Unmarshal([]byte(line), &r); err != nil {
+		s.Errorf("the log holds %q, want JSON", line)
+	}
+	return r, true
+}
+
+// end asks the connector to end, and returns its exit code. One that outlives its grace is killed, which is no good code.
+func (s *serving) end(signal syscall.Signal) int {
+	s.Helper()
+	s.must(s.command.Process.Signal(signal))
+	killing := time.AfterFunc(grace, func() { _ = s.command.Process.Kill() })
+	defer killing.Stop()
+	for more := true; more; _, more = s.next() {
+	}
+	_ = s.command.Wait() // the exit code says it
+	s.checkSecrets(s.log.String())
+	return s.command.ProcessState.ExitCode()
+}
+
+// get returns the status of a page of a door.
+func (s *serving) get(door, path string) int {
+	s.Helper()
+	request, err := http.NewRequestWithContext(s.Context(), http.MethodGet, "http://"+s.doors[door]+path, nil)
+	s.must(err)
+	answer, err := (&http.Client{Timeout: patience}).Do(request)
+	s.must(err)
+	defer answer.Body.Close()
+	return answer.StatusCode
+}
+
+func TestServeRunsUntilItIsToldToEnd(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(signal.String(), func(t *testing.T) {
+			c := newTerminal(t)
+			s := c.serve("--config", c.configured())
+			for _, page := range []struct {
+				door, path string
+				want       int
+			}{
+				{"private", "/healthz", http.StatusOK},
+				{"private", "/readyz", http.StatusOK},
+				{"private", "/metrics", http.StatusOK},
+				{"hooks", "/aps/", http.StatusOK},
+				{"hooks", "/aps/app", http.StatusUnauthorized},
+				{"onboarding", "/consent/nobody", http.StatusNotFound},
+				{"onboarding", "/healthz", http.StatusNotFound},
+			} {
+				if got := s.get(page.door, page.path); got != page.want {
+					t.Errorf("GET %s of the door %s = %d, want %d", page.path, page.door, got, page.want)
+				}
+			}
+			if code := s.end(signal); code != 0 {
+				t.Errorf("connector serve ended with the exit code %d, want 0:\n%s", code, s.log.String())
+			}
+		})
+	}
+}
+
+func TestServeRefusesToStart(t *testing.T) {
+	for name, tc := range map[string]struct {
+		spoil func(c *terminal, file string) (args []string)
+		says  string
+	}{
+		"no configuration": {func(*terminal, string) []string { return nil }, "hooks.publicURL"},
+		"no keys": {func(c *terminal, file string) []string {
+			c.environ = append(c.environ, "CONNECTOR_KEYS__FILE=nowhere.keys")
+			return []string{"--config", file}
+		}, "nowhere.keys"},
+		"address is taken": {func(c *terminal, file string) []string {
+			other := newTerminal(c.T)
+			s := other.serve("--config", other.configured())
+			c.Cleanup(func() { s.end(syscall.SIGTERM) })
+			c.environ = append(c.environ, "CONNECTOR_HOOKS__LISTEN="+s.doors["hooks"])
+			return []string{"--config", file}
+		}, "listening for hooks"},
+		"database is a folder": {func(c *terminal, file string) []string {
+			c.environ = append(c.environ, "CONNECTOR_DATABASE__PATH=.")
+			return []string{"--config", file}
+		}, "database"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newTerminal(t)
+			args := tc.spoil(c, c.configured())
+			c.check("serve", c.run(append([]string{"serve"}, args...)...), 1, tc.says)
+		})
+	}
+}
