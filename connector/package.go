@@ -7,10 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
-	azurepartner "azure-partner-connector"
+	"azure-partner-connector/connector/app"
 	"azure-partner-connector/connector/platform/pack"
-	"azure-partner-connector/schemas"
-	uiextension "azure-partner-connector/ui-extension"
 )
 
 type packageCommand struct {
@@ -19,13 +17,22 @@ type packageCommand struct {
 }
 
 type packageBuild struct {
-	ID  string `help:"Publish under this package id instead of the one in app.yaml." placeholder:"URI"`
+	configFile
+	ID  string `help:"Publish under this package id. Default: package.id of the configuration, or the id in app.yaml." placeholder:"URI"`
 	Out string `help:"Folder to write the package to." default:"dist" type:"path"`
 }
 
 // Run builds the package.
 func (b packageBuild) Run(c *console) error {
-	p, err := loadPackage(b.ID)
+	id := b.ID
+	if id == "" && b.Config != "" {
+		cfg, err := b.load()
+		if err != nil {
+			return fmt.Errorf("the configuration is wrong:\n%w", err)
+		}
+		id = cfg.Package.ID
+	}
+	p, err := app.Package(id)
 	if err != nil {
 		return err
 	}
@@ -42,14 +49,6 @@ func (b packageBuild) Run(c *console) error {
 	}
 	_, err = fmt.Fprintf(c.stdout, "wrote %s (%d bytes) with id %s\n", file, len(content), p.ID())
 	return err
-}
-
-func loadPackage(id string) (*pack.Package, error) {
-	p, err := pack.Load(azurepartner.Manifest(), schemas.Files, uiextension.Files())
-	if err != nil || id == "" {
-		return p, err
-	}
-	return p.WithID(id)
 }
 
 type packageCheck struct {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"azure-partner-connector/connector/app"
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/httpclient"
 	"azure-partner-connector/connector/platform/register"
@@ -26,7 +28,7 @@ type operator struct {
 	User         string `help:"User of the operations API." default:"admin"`
 	PasswordFile string `help:"File with the password of the operations API. Default: the environment variable PLATFORM_PASSWORD." type:"existingfile" placeholder:"FILE"`
 	Key          string `help:"OAuth key of the instance. Default: the only one in the configuration." placeholder:"KEY"`
-	ID           string `help:"Package id, when it is not the one in app.yaml." placeholder:"URI"`
+	ID           string `help:"Package id. Default: package.id of the configuration, or the id in app.yaml." placeholder:"URI"`
 }
 
 // registration is what both commands need of the operator, the configuration and the package.
@@ -43,7 +45,7 @@ func (o operator) registration(c *console) (register.Config, error) {
 	if err != nil {
 		return register.Config{}, err
 	}
-	p, err := loadPackage(o.ID)
+	p, err := app.Package(cmp.Or(o.ID, cfg.Package.ID))
 	if err != nil {
 		return register.Config{}, err
 	}
@@ -98,6 +100,7 @@ type registerCommand struct {
 	Network    string `help:"How the platform reaches the endpoint: proxy, public or backnet." default:"proxy" enum:"proxy,public,backnet"`
 	Settings   string `help:"JSON file with the first properties of a new instance: cloud, applicationId, applicationSecret, borrowers, …" type:"existingfile" placeholder:"FILE"`
 	RootID     string `help:"aps.id of the instance's root resource, when the platform does not tell which one has the key." placeholder:"UUID"`
+	Rotate     bool   `help:"Give an instance that exists the secret of the configuration in place of the one that the platform has. Until then the connector must accept the old one as previousSecret."`
 }
 
 // Run registers; the same call twice changes nothing.
@@ -106,7 +109,7 @@ func (r registerCommand) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	cfg.PackageURL, cfg.Network, cfg.RootID = r.PackageURL, r.Network, r.RootID
+	cfg.PackageURL, cfg.Network, cfg.RootID, cfg.Rotate = r.PackageURL, r.Network, r.RootID, r.Rotate
 	if r.Settings != "" {
 		content, err := os.ReadFile(r.Settings)
 		if err != nil {

@@ -11,7 +11,6 @@ import (
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/platform/controller"
 	"azure-partner-connector/connector/tenant"
-	"azure-partner-connector/schemas"
 )
 
 // Tenants keeps instances and tenants; tenant.Service implements it.
@@ -197,9 +196,9 @@ func (d *Door) nothing(ec echo.Context) error { return ec.NoContent(http.StatusN
 // schema returns the type of a service.
 func (d *Door) schema(service string) echo.HandlerFunc {
 	return func(ec echo.Context) error {
-		text, err := schemas.Files.ReadFile(service + ".schema")
-		if err != nil {
-			return err
+		text, ok := d.cfg.Schema(service)
+		if !ok {
+			return failure.New(failure.NotFound)
 		}
 		return ec.Blob(http.StatusOK, echo.MIMEApplicationJSON, text)
 	}

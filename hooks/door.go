@@ -57,6 +57,12 @@ type Config struct {
 	// PackageVersion is the "version-release" that instances are installed with and upgraded to. Default: the first.
 	PackageVersion string
 
+	// Schema returns the type of a service as that package has it. Default: the package as it is published.
+	Schema func(service string) (content []byte, ok bool)
+
+	// PackageFile is served at PackagePath to everybody who asks. Default: nothing is.
+	PackageFile PackageFile
+
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
@@ -105,6 +111,9 @@ func (cfg *Config) fillIn() {
 	if cfg.PackageVersion == "" {
 		cfg.PackageVersion = DefaultPackageVersion
 	}
+	if cfg.Schema == nil {
+		cfg.Schema = publishedSchema
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -121,6 +130,10 @@ func (d *Door) routes() *echo.Echo {
 	e.Use(d.observe, d.signed)
 	e.GET("/", d.health)
 	e.HEAD("/", d.health)
+	if d.cfg.PackageFile.Name != "" {
+		e.GET(PackagePath+d.cfg.PackageFile.Name, d.servePackage())
+		e.HEAD(PackagePath+d.cfg.PackageFile.Name, d.servePackage())
+	}
 	for _, op := range operations() {
 		e.Add(op.Verb, op.route(), d.perform(op))
 	}

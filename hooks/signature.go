@@ -28,15 +28,14 @@ var (
 // keyName is where the consumer key of a verified request is kept in the echo context.
 const keyName = "consumer key"
 
-// signed lets only requests pass that a known instance signed, and the health check. The answer to all others is the
-// same; the log tells what was wrong.
+// signed lets only requests pass that a known instance signed, and those that need no signature. The answer to all
+// others is the same; the log tells what was wrong.
 func (d *Door) signed(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		r := c.Request()
-		if r.URL.Path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		if d.open(c.Request()) {
 			return next(c)
 		}
-		key, err := d.verify(r)
+		key, err := d.verify(c.Request())
 		if err != nil {
 			return err
 		}

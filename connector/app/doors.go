@@ -6,25 +6,31 @@ import (
 	"net/http"
 	"slices"
 
-	azurepartner "azure-partner-connector"
 	"azure-partner-connector/connector/onboarding"
-	"azure-partner-connector/connector/platform/pack"
 	"azure-partner-connector/hooks"
 )
 
 // hooksDoor is the door of the platform.
 func (a *App) hooksDoor() (http.Handler, error) {
-	manifest, err := pack.ParseManifest(azurepartner.Manifest())
+	p, err := Package(a.cfg.Package.ID)
 	if err != nil {
 		return nil, err
 	}
+	var file hooks.PackageFile
+	if a.cfg.Hooks.ServePackage {
+		if file.Content, err = p.Build(); err != nil {
+			return nil, err
+		}
+		file.Name = p.FileName()
+		a.log.Info("serving the package", "url", a.cfg.Hooks.PublicURL+hooks.PackagePath+file.Name)
+	}
+	version, release := p.Version()
 	return hooks.New(hooks.Config{
 		PublicURL: a.cfg.Hooks.PublicURL, TrustedProxies: a.cfg.Hooks.TrustedProxies,
 		Credentials: a.rooms.platform.credentials, Accounts: a.rooms.platform,
 		Tenants: a.rooms.Tenants, Tokens: a.rooms.Tokens, Consents: a.rooms.Consents, Nonces: a.rooms.Store,
-		PackageID:      manifest.Package.ID,
-		PackageVersion: fmt.Sprintf("%d-%d", manifest.Package.Version, manifest.Package.Release),
-		Now:            a.now, Log: a.log.With("door", "hooks"),
+		PackageID: p.ID(), PackageVersion: fmt.Sprintf("%d-%d", version, release), Schema: p.Schema, PackageFile: file,
+		Now: a.now, Log: a.log.With("door", "hooks"),
 	})
 }
 

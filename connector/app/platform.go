@@ -14,8 +14,8 @@ import (
 
 // platform calls the platforms' controllers in the names of our instances there.
 type platform struct {
-	calls   *controller.Client
-	secrets map[string]secret.Text // consumer key → secret
+	calls     *controller.Client
+	instances map[string]config.Instance // consumer key → instance
 }
 
 func openPlatform(cfg config.Config, opts Options) (*platform, error) {
@@ -31,24 +31,25 @@ func openPlatform(cfg config.Config, opts Options) (*platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	secrets := make(map[string]secret.Text, len(cfg.Instances))
+	instances := make(map[string]config.Instance, len(cfg.Instances))
 	for _, in := range cfg.Instances {
-		secrets[in.Key] = in.Secret
+		instances[in.Key] = in
 	}
-	return &platform{calls, secrets}, nil
+	return &platform{calls, instances}, nil
 }
 
 func (p *platform) target(in tenant.Instance) controller.Target {
+	configured := p.instances[in.Key]
 	return controller.Target{
 		ControllerURI: in.ControllerURI, RootID: in.RootID,
-		Credentials: oauth1.Credentials{Key: in.Key, Secret: p.secrets[in.Key]},
+		Credentials: oauth1.Credentials{Key: in.Key, Secret: configured.Secret}, PreviousSecret: configured.PreviousSecret,
 	}
 }
 
 // credentials returns the secrets that belong to a consumer key, and whether there is such a key.
 func (p *platform) credentials(key string) ([]secret.Text, bool) {
-	text, ok := p.secrets[key]
-	return []secret.Text{text}, ok
+	in, ok := p.instances[key]
+	return in.Secrets(), ok
 }
 
 // UserAccount implements hooks.Accounts.

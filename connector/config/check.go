@@ -18,6 +18,8 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"azure-partner-connector/connector/microsoft"
+	"azure-partner-connector/connector/platform/pack"
+	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/token"
 )
 
@@ -49,6 +51,7 @@ func (c *checker) check() {
 	c.listeners()
 	c.publicURL("hooks.publicURL", &c.cfg.Hooks.PublicURL)
 	c.publicURL("onboarding.publicURL", &c.cfg.Onboarding.PublicURL)
+	c.packageID()
 	c.redirectAddress()
 	c.tls("hooks.tls", c.cfg.Hooks.TLS)
 	c.tls("onboarding.tls", c.cfg.Onboarding.TLS)
@@ -102,6 +105,17 @@ func (c *checker) publicURL(key string, address *string) {
 		return
 	}
 	*address = strings.TrimRight(*address, "/")
+}
+
+// packageID checks the id of the operator's own namespace.
+func (c *checker) packageID() {
+	const key = "package.id"
+	if c.cfg.Package.ID == "" || c.faulty(key) {
+		return
+	}
+	if err := pack.ValidID(c.cfg.Package.ID); err != nil {
+		c.fault(key, "%q is not allowed: it %v", c.cfg.Package.ID, err)
+	}
 }
 
 // addressProblem says what is wrong with the address of a service; "" when nothing is.
@@ -217,20 +231,34 @@ func (c *checker) instances() {
 			}
 		}
 		if !c.faulty(path+".secret") && !c.faulty(path+".secretFile") {
-			c.instanceSecret(path+".secret", in)
+			c.instanceSecret(path+".secret", in.Key, in.Secret)
 		}
+		c.previousSecret(path+".previousSecret", in)
 	}
 }
 
-func (c *checker) instanceSecret(key string, in Instance) {
-	switch text := in.Secret.Reveal(); {
+// previousSecret checks a secret that is being replaced, and reminds of it: it is meant to go.
+func (c *checker) previousSecret(key string, in Instance) {
+	switch {
+	case in.PreviousSecret.Empty() || c.faulty(key) || c.faulty(key+"File"):
+		return
+	case in.PreviousSecret.Reveal() == in.Secret.Reveal():
+		c.fault(key, "it is the same as the secret; it is the one that the secret replaces")
+		return
+	}
+	c.instanceSecret(key, in.Key, in.PreviousSecret)
+	c.warn("%s is set: calls signed with the old secret are accepted. Take it away when the platform has the new one.", key)
+}
+
+func (c *checker) instanceSecret(key, consumerKey string, value secret.Text) {
+	switch text := value.Reveal(); {
 	case text == "":
 		c.fault(key, "it is missing; give it here or in secretFile")
 	case placeholder.MatchString(text):
 		c.fault(key, "it is still the placeholder of an example")
 	case len([]rune(text)) < minSecret:
 		c.fault(key, "it is too short; at least %d characters are needed", minSecret)
-	case text == in.Key:
+	case text == consumerKey:
 		c.fault(key, "it is the same as the key")
 	case strings.TrimSpace(text) != text:
 		c.fault(key, "it begins or ends with white space")

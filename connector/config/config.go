@@ -21,6 +21,7 @@ import (
 // Durations are numbers with a unit, as 90s, 15m or 240h. Paths of files are relative to the working directory.
 type Config struct {
 	Hooks      Hooks               `koanf:"hooks"`
+	Package    Package             `koanf:"package"`
 	Onboarding Onboarding          `koanf:"onboarding"`
 	Private    Private             `koanf:"private"`
 	Database   Database            `koanf:"database"`
@@ -47,6 +48,17 @@ type Hooks struct {
 	TrustedProxies []netip.Prefix `koanf:"trustedProxies"`
 	// TLS is set where no proxy in front does TLS.
 	TLS TLS `koanf:"tls"`
+	// ServePackage serves the package for the platform below the public address, to everybody who asks:
+	// {publicURL}/package/ and the name of its file. Platforms can then import it by its address. Default: false.
+	ServePackage bool `koanf:"servePackage"`
+}
+
+// Package is the package for the platform as this operator publishes it.
+type Package struct {
+	// ID is the id to publish under, as http://aps.example.net/azure-partner, for operators with a namespace of their
+	// own. What is built, served, registered and answered then all carries it. It never changes once the package is in
+	// use. Default: the id in app.yaml.
+	ID string `koanf:"id"`
 }
 
 // Onboarding is the public door: consent links and Microsoft's answers.
@@ -129,6 +141,20 @@ type Instance struct {
 	Secret secret.Text `koanf:"secret"`
 	// SecretFile is a file that holds the secret. Default: none.
 	SecretFile string `koanf:"secretFile"`
+	// PreviousSecret is the secret that Secret replaces, while the platform may still have it: calls signed with either
+	// are accepted, and ours are signed with Secret first. Take it away when the platform has the new one. From
+	// PreviousSecretFile it is read into this field. Default: none.
+	PreviousSecret secret.Text `koanf:"previousSecret"`
+	// PreviousSecretFile is a file that holds the previous secret. Default: none.
+	PreviousSecretFile string `koanf:"previousSecretFile"`
+}
+
+// Secrets returns what calls may be signed with: the secret and, while it is replaced, its predecessor.
+func (in Instance) Secrets() []secret.Text {
+	if in.PreviousSecret.Empty() {
+		return []secret.Text{in.Secret}
+	}
+	return []secret.Text{in.Secret, in.PreviousSecret}
 }
 
 // Platform says how platforms are called.

@@ -72,7 +72,7 @@ func TestLoadRefuses(t *testing.T) {
 		key     string
 		problem string
 	}{
-		"unknown key":             {file: valid + "colour: red", key: "colour", problem: "known are hooks, onboarding"},
+		"unknown key":             {file: valid + "colour: red", key: "colour", problem: "known are hooks, package"},
 		"unknown key below":       {file: valid + "log: {levle: info}", key: "log.levle", problem: "known are level, format"},
 		"unknown key in a list":   {file: strings.Replace(valid, "key: first", "key: first, name: x", 1), key: "instances[0].name", problem: "known are key, secret"},
 		"other case":              {file: strings.Replace(valid, "hooks: {publicURL", "hooks: {listen: ':1', publicurl", 1), key: "hooks.publicurl", problem: "known are"},
@@ -121,6 +121,11 @@ func TestLoadRefuses(t *testing.T) {
 		"secret is the key":       {file: valid + "  - {key: abcdefghijklmnopqrst, secret: abcdefghijklmnopqrst}", key: "instances[1].secret", problem: "same as the key"},
 		"secret file missing":     {file: valid + "  - {key: second, secretFile: /none/secret}", key: "instances[1].secretFile", problem: "cannot be read"},
 		"secret file is a folder": {file: valid + "  - {key: second, secretFile: /}", key: "instances[1].secretFile", problem: "no file that holds one secret"},
+		"previous secret":         {file: valid + "  - {key: second, secret: " + canary + "-other-one, previousSecret: " + canary + "-other-one}", key: "instances[1].previousSecret", problem: "the one that the secret replaces"},
+		"short previous secret":   {file: valid + "  - {key: second, secret: " + canary + "-other-one, previousSecret: " + canary + "}", key: "instances[1].previousSecret", problem: "at least 16 characters"},
+		"previous secret missing": {file: valid + "  - {key: second, secret: " + canary + "-other-one, previousSecretFile: /none}", key: "instances[1].previousSecretFile", problem: "cannot be read"},
+		"package id with a slash": {file: valid + "package: {id: 'http://aps.example.net/own/'}", key: "package.id", problem: "it must not end in a slash"},
+		"package id with TLS":     {file: valid + "package: {id: 'https://aps.example.net/own'}", key: "package.id", problem: "http://"},
 		"secret and file":         {file: valid + "  - {key: second, secret: " + canary + "-other-one, secretFile: /none}", key: "instances[1].secretFile", problem: "only one of them"},
 		"unnamed cloud":           {file: valid + "clouds: [{authority: 'https://login.example.com'}]", key: "clouds[0]", problem: "the name must be"},
 		"new cloud half there":    {file: valid + "clouds: [{name: lab, authority: 'https://login.example.com'}]", key: "clouds[0]", problem: "lab"},
@@ -280,6 +285,25 @@ func TestSecretFiles(t *testing.T) {
 	}
 	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "database.dsnFile") || !strings.Contains(got.Warnings[0], "0644") {
 		t.Errorf("Load: warnings = %q, want one of database.dsnFile alone: the configuration itself holds no secret", got.Warnings)
+	}
+}
+
+func TestAReplacedSecretIsRemindedOf(t *testing.T) {
+	old := write(t, "old", canary+"-of-yesterday\n", 0o600)
+	text := strings.Replace(valid, "key: first,", "key: first, previousSecretFile: "+old+",", 1)
+	got, err := config.Load(write(t, "config.yaml", text, 0o600), nil)
+	if err != nil {
+		t.Fatalf("Load = %v", err)
+	}
+	want := []secret.Text{secret.New(canary + "-0123456789"), secret.New(canary + "-of-yesterday")}
+	if diff := cmp.Diff(want, got.Instances[0].Secrets(), compare); diff != "" {
+		t.Errorf("Secrets() (-want +got)\n%s", diff)
+	}
+	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "instances[0].previousSecret") || strings.Contains(got.Warnings[0], canary) {
+		t.Errorf("Load = warnings %q, want a reminder of the old secret", got.Warnings)
+	}
+	if got := (config.Instance{Secret: want[0]}).Secrets(); len(got) != 1 {
+		t.Errorf("Secrets() without a previous one = %d secrets, want one", len(got))
 	}
 }
 

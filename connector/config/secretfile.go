@@ -17,8 +17,9 @@ func (c *checker) secretFiles(path string) {
 	c.secretFile("database.dsn", c.cfg.Database.DSNFile, &c.cfg.Database.DSN)
 	for i := range c.cfg.Instances {
 		in := &c.cfg.Instances[i]
-		inline = inline || !in.Secret.Empty()
+		inline = inline || !in.Secret.Empty() || !in.PreviousSecret.Empty()
 		c.secretFile(fmt.Sprintf("instances[%d].secret", i), in.SecretFile, &in.Secret)
+		c.secretFile(fmt.Sprintf("instances[%d].previousSecret", i), in.PreviousSecretFile, &in.PreviousSecret)
 	}
 	if path != "" && inline {
 		c.guarded("the configuration", path)

@@ -32,7 +32,7 @@ func TestControllerClient(t *testing.T) {
 		Credentials: oauth1.Credentials{Key: key, Secret: secret.New(sharedSecret)},
 	}
 
-	want := controller.Account{ID: below.ID, Type: controller.Reseller, ParentID: north.ID, Name: "Below"}
+	want := controller.Account{ID: below.ID, Type: controller.Reseller, ParentID: north.ID, Name: "Below", User: "below"}
 	if got, err := client.UserAccount(t.Context(), target, user.ID); err != nil || cmp.Diff(want, got) != "" {
 		t.Errorf("UserAccount() = %+v, %v, want %+v", got, err, want)
 	}

@@ -143,6 +143,18 @@ func (p *Platform) Rotate(instanceID, key string, sharedSecret secret.Text) erro
 	return nil
 }
 
+// SecretOf returns the secret that the platform signs calls to an instance with, for tests; empty for an unknown root.
+func (p *Platform) SecretOf(rootID string) secret.Text {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, in := range p.instances {
+		if in.root == rootID {
+			return in.credentials.Secret
+		}
+	}
+	return secret.Text{}
+}
+
 // DeleteInstance removes an instance that has no resources but its root.
 func (p *Platform) DeleteInstance(ctx context.Context, id string) error {
 	p.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/secret"
 )
 
 // maxReason bounds what is passed on of the platform's own words, in characters.
@@ -22,6 +23,9 @@ type answer struct {
 }
 
 func (a answer) ok() bool { return a.status >= 200 && a.status <= 299 }
+
+// unsigned reports whether a is how a signature is refused that the platform cannot verify.
+func (a answer) unsigned() bool { return a.status == http.StatusUnauthorized }
 
 func (a answer) stale() bool {
 	return !a.ok() && strings.HasPrefix(a.message(), staleTransaction)
@@ -63,8 +67,13 @@ func (a answer) failure(r Request, t Target) error {
 func (a answer) reason(t Target) string {
 	status := fmt.Sprintf("HTTP status %d", a.status)
 	said := a.message()
-	if said == "" || strings.Contains(said, "oauth_") || !t.Credentials.Secret.Empty() && strings.Contains(said, t.Credentials.Secret.Reveal()) {
+	if said == "" || strings.Contains(said, "oauth_") {
 		return status
+	}
+	for _, s := range []secret.Text{t.Credentials.Secret, t.PreviousSecret} {
+		if !s.Empty() && strings.Contains(said, s.Reveal()) {
+			return status
+		}
 	}
 	var shown []rune
 	for _, c := range said {

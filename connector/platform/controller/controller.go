@@ -16,6 +16,7 @@ import (
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/platform/oauth1"
+	"azure-partner-connector/connector/secret"
 )
 
 // maxAnswer bounds what is read of an answer, in bytes. Our queries are for single resources.
@@ -57,7 +58,10 @@ func New(cfg Config) (*Client, error) {
 type Target struct {
 	ControllerURI string // as the platform told it; a trailing slash does not matter
 	Credentials   oauth1.Credentials
-	RootID        string // aps.id of the instance's root resource
+	// PreviousSecret is what the platform may still have in place of the credentials' secret; empty unless that is being
+	// replaced.
+	PreviousSecret secret.Text
+	RootID         string // aps.id of the instance's root resource
 }
 
 // A Request is one call below a target's controller.
@@ -98,6 +102,11 @@ func (c *Client) Call(ctx context.Context, t Target, r Request, out any) error {
 	}
 	id := transaction(ctx)
 	answer, err := c.send(ctx, t, r, body, id)
+	if err == nil && answer.unsigned() && !t.PreviousSecret.Empty() {
+		c.cfg.Log.InfoContext(ctx, "platform call repeated with the previous secret", "method", r.Method, "path", r.Path)
+		t.Credentials.Secret, t.PreviousSecret = t.PreviousSecret, t.Credentials.Secret
+		answer, err = c.send(ctx, t, r, body, id)
+	}
 	if err == nil && id != "" && answer.stale() {
 		// The platform has finished the transaction while we were working in it (aps-protocol.md §5.6).
 		c.cfg.Log.InfoContext(ctx, "platform call repeated outside its finished transaction", "method", r.Method, "path", r.Path, "transaction", id)

@@ -80,6 +80,50 @@ func (p *platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, text)
 }
 
+// While a secret is replaced, the platform may have either one.
+func TestCallsWhileTheSecretIsReplaced(t *testing.T) {
+	const old = "s3cr3t-of-yesterday"
+	for name, tc := range map[string]struct {
+		platformHas string
+		previous    string
+		tries       int
+		want        bool
+	}{
+		"the platform has the new one":     {canary, old, 1, true},
+		"the platform has the old one":     {old, old, 2, true},
+		"the platform has another one":     {"s3cr3t-of-somebody", old, 2, false},
+		"nothing is replaced and refused":  {old, "", 1, false},
+		"nothing is replaced and accepted": {canary, "", 1, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tries := 0
+			var url string
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				tries++
+				params, err := oauth1.Parse(r.Header.Get("Authorization"))
+				if err == nil {
+					err = oauth1.Verify(&params, r.Method, url+r.RequestURI, []secret.Text{secret.New(tc.platformHas)}, time.Now(), oauth1.DefaultWindow)
+				}
+				if err != nil {
+					w.WriteHeader(http.StatusUnauthorized)
+					io.WriteString(w, `{"message":"`+canary+` is not the secret"}`)
+				}
+			}))
+			defer server.Close()
+			url = server.URL
+			_, c, target := start(t)
+			target.ControllerURI, target.PreviousSecret = url, secret.New(tc.previous)
+			err := c.PushTenant(t.Context(), target, tenantID, map[string]any{"tokenStatus": "active"})
+			if (err == nil) != tc.want || tries != tc.tries {
+				t.Errorf("PushTenant() = %v after %d tries, want success: %v after %d", err, tries, tc.want, tc.tries)
+			}
+			if err != nil && strings.Contains(err.Error(), canary) {
+				t.Errorf("PushTenant() = %v, want no secret in it", err)
+			}
+		})
+	}
+}
+
 func queryOfUser(id string) string {
 	return "GET /aps/2/resources?implementing(http://parallels.com/aps/types/pa/user/1.0),eq(aps.id," + id + "),select(organization)"
 }

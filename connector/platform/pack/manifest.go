@@ -147,7 +147,7 @@ func ParseManifest(text []byte) (Manifest, error) {
 	if _, err := m.packaged(); err != nil {
 		return Manifest{}, err
 	}
-	if err := validID(m.Package.ID); err != nil {
+	if err := ValidID(m.Package.ID); err != nil {
 		return Manifest{}, fmt.Errorf("reading the manifest: package id %q: %w", m.Package.ID, err)
 	}
 	if len(m.Services) == 0 {

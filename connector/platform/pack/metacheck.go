@@ -18,8 +18,9 @@ var (
 	servicePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
 )
 
-// validID tells why id cannot be the id of a package (aps-protocol.md §4.1, §6.2).
-func validID(id string) error {
+// ValidID tells why id cannot be the id of a package (aps-protocol.md §4.1, §6.2); nil when it can. The error is a
+// sentence without its subject.
+func ValidID(id string) error {
 	u, err := url.Parse(id)
 	switch {
 	case err != nil:
@@ -81,7 +82,7 @@ func checkIdentity(root *element, found *findings) {
 		}
 	}
 	if e := root.child("id"); e != nil {
-		if err := validID(e.text); err != nil {
+		if err := ValidID(e.text); err != nil {
 			found.add(at(e), "the id %s", err)
 		}
 	}

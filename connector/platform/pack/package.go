@@ -119,10 +119,21 @@ func (p *Package) FileName() string {
 	return fmt.Sprintf("%s-%d-%d.app.zip", i.Name, i.Version, i.Release)
 }
 
+// Schema returns the type of a service as it is in the package, and whether there is such a service.
+func (p *Package) Schema(service string) ([]byte, bool) {
+	for _, s := range p.manifest.Services {
+		if s.ID == service {
+			content, ok := p.files[s.Schema]
+			return slices.Clone(content), ok
+		}
+	}
+	return nil, false
+}
+
 // WithID returns the same package under another id, which replaces the old one in the metadata, the types and the
 // screens.
 func (p *Package) WithID(id string) (*Package, error) {
-	if err := validID(id); err != nil {
+	if err := ValidID(id); err != nil {
 		return nil, fmt.Errorf("package id %q: %w", id, err)
 	}
 	old := p.manifest.Package.ID

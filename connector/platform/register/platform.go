@@ -236,7 +236,7 @@ func (c *client) create(ctx context.Context) (root string, err error) {
 		"package":  map[string]any{"type": c.cfg.Package.ID(), "version": strconv.Itoa(v), "release": strconv.Itoa(release)},
 		"endpoint": c.cfg.Endpoint,
 		"network":  c.cfg.Network,
-		"auth":     map[string]any{"oauth": map[string]any{"key": c.cfg.Key, "secret": c.cfg.Secret.Reveal()}},
+		"auth":     c.auth(),
 	}
 	var made map[string]json.RawMessage
 	status, err := c.rest(ctx, http.MethodPost, "/aps/2/applications/", body, &made)
@@ -250,6 +250,21 @@ func (c *client) create(ctx context.Context) (root string, err error) {
 		return "", c.refused("it did not tell the new root resource")
 	}
 	return root, nil
+}
+
+// auth is how an instance and we recognise each other.
+func (c *client) auth() map[string]any {
+	return map[string]any{"oauth": map[string]any{"key": c.cfg.Key, "secret": c.cfg.Secret.Reveal()}}
+}
+
+// credentials gives an instance the key and the secret that we have (aps-protocol.md §7.2).
+func (c *client) credentials(ctx context.Context, id string) error {
+	body := map[string]any{"aps": map[string]any{"auth": c.auth()}}
+	status, err := c.rest(ctx, http.MethodPut, "/aps/2/applications/"+url.PathEscape(id), body, nil)
+	if err == nil && status == http.StatusNotFound {
+		err = c.refused("it has no such instance")
+	}
+	return err
 }
 
 // resource is what is read back of a root resource.

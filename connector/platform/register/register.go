@@ -50,6 +50,10 @@ type Config struct {
 	// RootID is the root resource that we know for the key. Default: found by the key, which platforms need not tell.
 	RootID string
 
+	// Rotate gives an instance that exists the Secret above in place of the one that the platform has. The connector must
+	// accept both until then.
+	Rotate bool
+
 	// Progress gets one line for every step. Default: nobody is told.
 	Progress func(line string)
 
@@ -64,7 +68,7 @@ type Result struct {
 	RootID      string // aps.id of the root resource
 	Version     string // version-release
 
-	Imported, Created, Upgraded bool
+	Imported, Created, Upgraded, Rotated bool
 }
 
 // Upgrades run in the background; these bound how long their end is awaited.
@@ -141,6 +145,12 @@ func Register(ctx context.Context, cfg Config) (Result, error) {
 		return Result{}, err
 	}
 	result := Result{Application: application, Version: want.String()}
+	if cfg.Rotate && ours != nil {
+		if err := c.rotate(ctx, *ours); err != nil {
+			return Result{}, err
+		}
+		result.Rotated = true
+	}
 	switch {
 	case ours == nil:
 		err = c.install(ctx, want, &result)
@@ -195,6 +205,19 @@ func (c *client) bring(ctx context.Context, want version, result *Result) error 
 		return fmt.Errorf("importing the package: %w", err)
 	}
 	result.Imported = true
+	return nil
+}
+
+// rotate gives the platform the secret that we have now. It tells no secrets, so this cannot be read back: the calls
+// that it makes while the root resource is read back show whether it took it.
+func (c *client) rotate(ctx context.Context, ours instance) error {
+	if ours.id == "" {
+		return fmt.Errorf("the platform does not tell the id of instance %d; enter the new secret in the panel", ours.number)
+	}
+	c.cfg.Progress(fmt.Sprintf("Giving instance %d the new secret", ours.number))
+	if err := c.credentials(ctx, ours.id); err != nil {
+		return fmt.Errorf("giving the instance its new secret: %w", err)
+	}
 	return nil
 }
 

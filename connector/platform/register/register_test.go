@@ -152,6 +152,26 @@ func TestRegisterUpgradeUnregister(t *testing.T) {
 	}
 }
 
+func TestRotate(t *testing.T) {
+	s := newStage(t)
+	s.cfg.Rotate = true
+	created := s.register(t)
+	if !created.Created || created.Rotated {
+		t.Errorf("Register() = %+v, want a new instance, which has its secret already", created)
+	}
+	s.cfg.Secret = secret.New("canary-the-new-shared-secret")
+	if got := s.register(t); !got.Rotated || got.Created || got.RootID != created.RootID {
+		t.Errorf("Register() with a new secret = %+v, want it rotated", got)
+	}
+	if got := s.p.SecretOf(created.RootID); got.Reveal() != s.cfg.Secret.Reveal() {
+		t.Error("the platform has another secret than the new one")
+	}
+	s.cfg.Package, s.cfg.Secret = release(t, "2"), secret.New("canary-and-one-more-secret")
+	if got := s.register(t); !got.Rotated || !got.Upgraded {
+		t.Errorf("Register() of a newer release with a new secret = %+v, want both", got)
+	}
+}
+
 func TestRegisterSecondInstance(t *testing.T) {
 	s := newStage(t)
 	first := s.register(t)
@@ -317,6 +337,11 @@ func TestRegisterWhereInstancesAreNotDescribed(t *testing.T) {
 	if got := s.register(t); got.Created || got.Upgraded {
 		t.Errorf("Register() of a known root = %+v, want nothing done", got)
 	}
+	s.cfg.Rotate = true
+	if _, err := register.Register(t.Context(), s.cfg); err == nil || !strings.Contains(err.Error(), "in the panel") {
+		t.Errorf("Register() with a new secret = %v, want an error that sends to the panel", err)
+	}
+	s.cfg.Rotate = false
 	if err := register.Unregister(t.Context(), s.cfg); err == nil || !strings.Contains(err.Error(), "in the panel") {
 		t.Errorf("Unregister() = %v, want an error that sends to the panel", err)
 	}

@@ -1,0 +1,17 @@
+package app
+
+import (
+	azurepartner "azure-partner-connector"
+	"azure-partner-connector/connector/platform/pack"
+	"azure-partner-connector/schemas"
+	uiextension "azure-partner-connector/ui-extension"
+)
+
+// Package returns the package that belongs to this program, under an operator's own id unless that is empty.
+func Package(id string) (*pack.Package, error) {
+	p, err := pack.Load(azurepartner.Manifest(), schemas.Files, uiextension.Files())
+	if err != nil || id == "" {
+		return p, err
+	}
+	return p.WithID(id)
+}

@@ -1,0 +1,52 @@
+package hooks
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"azure-partner-connector/schemas"
+)
+
+// PackagePath is where the package is served below the public URL, followed by its name.
+const PackagePath = "/package/"
+
+// A PackageFile is the package for the platform as a file.
+type PackageFile struct {
+	Name    string // as azure-partner-connector-1-1.app.zip
+	Content []byte
+}
+
+// servePackage serves the package, so that a platform can import it by address (aps-protocol.md §9). A platform signs
+// no such request, and the package holds nothing that is secret.
+func (d *Door) servePackage() echo.HandlerFunc {
+	file := d.cfg.PackageFile
+	tag := fmt.Sprintf(`"%x"`, sha256.Sum256(file.Content))
+	return func(c echo.Context) error {
+		header := c.Response().Header()
+		header.Set(echo.HeaderContentType, "application/zip")
+		header.Set(echo.HeaderCacheControl, "no-cache")
+		header.Set("ETag", tag)
+		http.ServeContent(c.Response(), c.Request(), file.Name, time.Time{}, bytes.NewReader(file.Content))
+		return nil
+	}
+}
+
+// open reports whether a request needs no signature: the health check, and the package where it is served.
+func (d *Door) open(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	name := d.cfg.PackageFile.Name
+	return r.URL.Path == "/" || name != "" && r.URL.Path == PackagePath+name
+}
+
+// publishedSchema returns the type of a service as the package is published.
+func publishedSchema(service string) ([]byte, bool) {
+	text, err := schemas.Files.ReadFile(service + ".schema")
+	return text, err == nil
+}
