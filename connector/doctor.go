@@ -46,7 +46,7 @@ func (d doctorCommand) Run(c *console) error {
 			return fmt.Errorf("writing the report: %w", err)
 		}
 	} else {
-		fmt.Fprintf(c.stdout, "%d ok, %d warnings, %d failed; reference %s\n", report.Count(doctor.OK), report.Count(doctor.Warning), failed, report.Reference)
+		fmt.Fprintf(c.stdout, "%d ok, %d with a warning, %d failed; reference %s\n", report.Count(doctor.OK), report.Count(doctor.Warning), failed, report.Reference)
 	}
 	if failed > 0 {
 		return errors.New("not all is well")

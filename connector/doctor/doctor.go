@@ -43,6 +43,11 @@ type Finding struct {
 	Fields map[string]string `json:"fields,omitempty"`
 }
 
+// objection turns what was seen into a result that is not ok, and says what to do.
+func (f *Finding) objection(r Result, advice string) {
+	f.Result, f.Seen, f.Advice = r, f.Seen+".", advice
+}
+
 // String returns f as one line, its fields in brackets at the end.
 func (f Finding) String() string {
 	var b strings.Builder

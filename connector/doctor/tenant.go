@@ -26,7 +26,7 @@ func (e *examination) tenant(ctx context.Context, rooms *app.Rooms, w *witness) 
 	if !ok {
 		return
 	}
-	if e.settings(ctx, rooms, p) {
+	if e.settings(p) {
 		e.token(ctx, rooms, w, p)
 	}
 	e.credentials(p)
@@ -76,19 +76,20 @@ func (e *examination) patient(ctx context.Context, rooms *app.Rooms) (patient, b
 	return patient{t, in}, true
 }
 
-// settings tells of everything that custody calls misconfigured.
-func (e *examination) settings(ctx context.Context, rooms *app.Rooms, p patient) bool {
-	status, err := rooms.Tokens.Status(ctx, p.tenant.ID)
-	if err != nil {
-		e.refused("settings", Failed, err, nil)
-		return false
+// settings looks at what was entered, not at the status, which tells of the last attempt.
+func (e *examination) settings(p patient) bool {
+	const check = "settings"
+	client := tenant.ClientOf(p.instance, p.tenant)
+	switch {
+	case p.tenant.Directory == "":
+		e.refused(check, Failed, failure.New(failure.DirectoryMissing), nil)
+	case !client.Application.Complete():
+		e.refused(check, Failed, failure.New(failure.ApplicationMissing), nil)
+	default:
+		e.ok(check, "directory %q, application %s", p.tenant.Directory, client.Application.ID)
+		return true
 	}
-	if status.State == token.StateMisconfigured && status.Failure.Microsoft == nil {
-		e.refused("settings", Failed, status.Failure.Error(), nil)
-		return false
-	}
-	e.ok("settings", "directory %q, application %s", status.Directory, status.ApplicationID)
-	return true
+	return false
 }
 
 // directory resolves what was entered, and asks Microsoft of the GUID, which resolving takes as it is.
@@ -118,20 +119,22 @@ func (e *examination) grant(ctx context.Context, rooms *app.Rooms, p patient) bo
 		e.refused(check, Failed, err, nil)
 		return false
 	}
-	switch status.State {
-	case token.StateAbsent, token.StatePending, token.StateExpired:
+	if status.IssuedAt.IsZero() || status.State == token.StateExpired {
 		e.refused(check, Failed, status.Failure.Error(), nil)
 		return false
-	case token.StateExpiring:
-		e.refused(check, Warning, status.Failure.Error(), nil)
-		return true
 	}
-	e.tell(Finding{
+	f := Finding{
 		Check: check, Result: OK, Fields: e.fields(nil, nil),
-		Seen: fmt.Sprintf("%s, %s old, %d days left (%s); consented by %s on %s, %s procedure",
-			status.State, days(e.Now().Sub(status.IssuedAt)), status.DaysLeft, stamp(status.ExpiresAt),
+		Seen: fmt.Sprintf("%s, %s old, %s left (until %s); consented by %s on %s, %s procedure",
+			status.State, days(e.Now().Sub(status.IssuedAt)), count(status.DaysLeft, "day"), stamp(status.ExpiresAt),
 			status.ConsentedBy.Username, stamp(status.ConsentedAt), status.Procedure),
-	})
+	}
+	if status.Failure != nil {
+		why := status.Failure.Error()
+		f.Fields = e.fields(why, nil)
+		f.objection(Warning, why.Sentence()+" "+why.Advice())
+	}
+	e.tell(f)
 	return true
 }
 
@@ -145,9 +148,9 @@ func (e *examination) mfa(claims token.Claims, checks token.Checks) {
 	}
 	switch {
 	case checks.MFA == token.No:
-		f.Result, f.Advice = Failed, "Turn on multi-factor authentication for the account and consent again."
+		f.objection(Failed, "Turn on multi-factor authentication for the account and consent again.")
 	case word != token.Yes:
-		f.Result, f.Advice = Warning, "Partner Center did not tell what it thinks; see go-live.md in the documents."
+		f.objection(Warning, "Partner Center did not tell what it thinks; see go-live.md in the documents.")
 	}
 	e.tell(f)
 }
@@ -177,11 +180,11 @@ func (e *examination) roles(checks token.Checks) {
 	}
 	switch {
 	case checks.AdminAgent == token.No:
-		f.Result, f.Advice = Failed, "Put the account into the group AdminAgents."
+		f.objection(Failed, "Put the account into the group AdminAgents.")
 	case checks.AdminAgent != token.Yes || checks.GlobalAdmin == token.Unknown:
-		f.Result, f.Advice = Warning, "Graph does not tell: Directory.Read.All is missing on the app registration, or Graph was not reached."
+		f.objection(Warning, "Graph does not tell: Directory.Read.All is missing on the app registration, or Graph was not reached.")
 	case checks.GlobalAdmin == token.No:
-		f.Result, f.Advice = Warning, "Renewal works without Global admin; the next consent does not."
+		f.objection(Warning, "Renewal works without Global admin; the next consent does not.")
 	}
 	e.tell(f)
 }

@@ -257,3 +257,34 @@ func TestWhileARenewalRuns(t *testing.T) {
 	checkFinding(t, report, doctor.Warning, "renewal", "code=renewal_running")
 	checkOrder(t, report, []string{"tenant", "settings", "directory", "grant", "renewal", "credentials"})
 }
+
+// TestTheLastRefusalIsAWarning examines a tenant whose trouble is over, though nobody has tried since.
+func TestTheLastRefusalIsAWarning(t *testing.T) {
+	c := newClinic(t)
+	c.consent()
+	c.must(c.Microsoft.Disable(world.AlpineAdmin))
+	checkFinding(t, c.examine(c.patient()), doctor.Failed, "renewal", "code=account_disabled")
+	c.must(c.Microsoft.Enable(world.AlpineAdmin))
+
+	report := c.examine(c.patient())
+	checkFinding(t, report, doctor.Warning, "grant", "action_required, 0 days old", "is disabled", "code=account_disabled")
+	checkFinding(t, report, doctor.OK, "renewal")
+	checkFinding(t, c.examine(c.patient()), doctor.OK, "grant", "active")
+}
+
+// TestRepairedSettingsAreSound examines a tenant whose application was missing at the last renewal.
+func TestRepairedSettingsAreSound(t *testing.T) {
+	c := newClinic(t)
+	c.consent()
+	var kept tenant.Application
+	c.settings(func(s *tenant.Settings) { kept, s.Application = s.Application, tenant.Application{} })
+	if _, err := c.rooms().Tokens.Renew(t.Context(), c.patient(), audit.Actor{Kind: audit.Operator}); err == nil {
+		t.Fatal("Renew() without an application = nil, want a failure")
+	}
+	checkFinding(t, c.examine(c.patient()), doctor.Failed, "settings", "code=application_missing")
+	c.settings(func(s *tenant.Settings) { s.Application = kept })
+	report := c.examine(c.patient())
+	checkFinding(t, report, doctor.OK, "settings")
+	checkFinding(t, report, doctor.Warning, "grant", "code=application_missing")
+	checkFinding(t, report, doctor.OK, "renewal")
+}
