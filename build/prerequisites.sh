@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that the given commands exist on this machine, installing what is missing by apt-get and saying why.
+# Makes sure that the given commands, and the Python library oauthlib, exist on this machine, installing what is missing
+# by apt-get and saying why.
 #
 #   build/prerequisites.sh gcc mariadbd chromium
 #
@@ -18,6 +19,9 @@ package_of() {
 	chromium) echo chromium chromium-sandbox fonts-liberation ;;
 	shellcheck) echo shellcheck ;;
 	make) echo make ;;
+	node) echo nodejs ca-certificates ;;
+	npm) echo npm ca-certificates ;;
+	oauthlib) echo python3 python3-oauthlib ;;
 	*)
 		echo "prerequisites.sh: no package is known for $1" >&2
 		return 2
@@ -34,13 +38,17 @@ reason_for() {
 	chromium) echo "tests drive the screens and pages in a real browser" ;;
 	shellcheck) echo "shell scripts are checked by it" ;;
 	make) echo "the Makefile is run by it" ;;
+	node) echo "tests let a certified OpenID provider judge our client, and it runs on Node.js" ;;
+	npm) echo "tests install that OpenID provider by it" ;;
+	oauthlib) echo "tests let this Python library judge our OAuth 1.0a signatures" ;;
 	esac
 }
 
-# present tells whether a command is there, be it by another of its names.
+# present tells whether a command is there, be it by another of its names, or a library of Debian's Python.
 present() {
 	case "$1" in
 	chromium) command -v chromium || command -v chromium-browser || command -v google-chrome ;;
+	oauthlib) /usr/bin/python3 -c 'import oauthlib' 2>/dev/null ;;
 	*) command -v "$1" ;;
 	esac >/dev/null
 }
