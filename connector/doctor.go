@@ -12,7 +12,7 @@ import (
 
 type doctorCommand struct {
 	configFile
-	Tenant string `help:"Examine this tenant, too; its refresh token is renewed once, as Check Now does it." placeholder:"ID"`
+	Tenant string `help:"Examine this tenant, too, named by its id, name or directory. Its refresh token is renewed once, as Check Now does it." placeholder:"ID"`
 	JSON   bool   `help:"Print one JSON document at the end instead of a line per check."`
 	Log    bool   `help:"Write the log to standard error meanwhile, as the configuration says."`
 }
@@ -20,8 +20,8 @@ type doctorCommand struct {
 // Run examines the deployment and fails when any check did.
 func (d doctorCommand) Run(c *console) error {
 	examiner, err := doctor.New(doctor.Config{
-		Load:     d.load,
-		TenantID: d.Tenant,
+		Load:   d.load,
+		Tenant: d.Tenant,
 		Tell: func(f doctor.Finding) {
 			if !d.JSON {
 				fmt.Fprintln(c.stdout, f)

@@ -100,9 +100,9 @@ func (c *clinic) settings(change func(*tenant.Settings)) {
 }
 
 // examine examines a tenant, "" for the deployment alone, and asserts that no secret is told.
-func (c *clinic) examine(tenantID string, settings ...func(*doctor.Config)) doctor.Report {
+func (c *clinic) examine(patient string, settings ...func(*doctor.Config)) doctor.Report {
 	c.Helper()
-	cfg := doctor.Config{Load: c.load, TenantID: tenantID}
+	cfg := doctor.Config{Load: c.load, Tenant: patient}
 	for _, set := range settings {
 		set(&cfg)
 	}

@@ -43,8 +43,8 @@ func (e *examination) deployment(ctx context.Context) {
 	for _, in := range instances {
 		e.instance(ctx, rooms, in)
 	}
-	if e.TenantID != "" {
-		e.tenant(ctx, rooms, w)
+	if e.Tenant != "" {
+		e.tenant(ctx, rooms, w, instances)
 	}
 }
 

@@ -89,8 +89,9 @@ type Config struct {
 	// Load reads the configuration; its error joins all that is wrong (config.Load). Required.
 	Load func() (config.Config, error)
 
-	// TenantID is the tenant to examine besides the deployment. Default: none.
-	TenantID string
+	// Tenant is the tenant to examine besides the deployment: its id, or its name or directory where only one has it.
+	// Default: none.
+	Tenant string
 
 	// Tell is told of every finding at once. Default: nobody is.
 	Tell func(Finding)

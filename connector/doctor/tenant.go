@@ -3,6 +3,8 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"azure-partner-connector/connector/app"
@@ -21,8 +23,8 @@ type patient struct {
 	instance tenant.Instance
 }
 
-func (e *examination) tenant(ctx context.Context, rooms *app.Rooms, w *witness) {
-	p, ok := e.patient(ctx, rooms)
+func (e *examination) tenant(ctx context.Context, rooms *app.Rooms, w *witness, instances []tenant.Instance) {
+	p, ok := e.patient(ctx, rooms, instances)
 	if !ok {
 		return
 	}
@@ -57,23 +59,46 @@ func (e *examination) token(ctx context.Context, rooms *app.Rooms, w *witness, p
 	e.roles(status.Checks)
 }
 
-func (e *examination) patient(ctx context.Context, rooms *app.Rooms) (patient, bool) {
+func (e *examination) patient(ctx context.Context, rooms *app.Rooms, instances []tenant.Instance) (patient, bool) {
 	const check = "tenant"
-	t, err := rooms.Store.Tenant(ctx, e.TenantID)
-	if err != nil {
-		e.fail(check, err.Error()+".", "Take the id from the screen's address, or from the platform's list of resources.")
+	var found []patient
+	for _, in := range instances {
+		tenants, err := rooms.Tenants.Tenants(ctx, in.Key)
+		if err != nil {
+			e.fail(check, err.Error()+".", "")
+			return patient{}, false
+		}
+		for _, t := range tenants {
+			if t.ID == e.Tenant {
+				found = []patient{{t, in}}
+				break
+			}
+			if slices.ContainsFunc([]string{t.Name, t.Directory, t.DirectoryID}, func(name string) bool { return strings.EqualFold(name, e.Tenant) }) {
+				found = append(found, patient{t, in})
+			}
+		}
+	}
+	switch len(found) {
+	case 0:
+		e.fail(check, fmt.Sprintf("No tenant of an installed instance has the id, name or directory %q.", e.Tenant), "Use one of them as the screens show it.")
+		return patient{}, false
+	case 1:
+	default:
+		var ids []string
+		for _, p := range found {
+			ids = append(ids, p.tenant.ID)
+		}
+		e.fail(check, fmt.Sprintf("Several tenants have the name or directory %q.", e.Tenant), "Use an id: "+strings.Join(ids, ", ")+".")
 		return patient{}, false
 	}
-	in, err := rooms.Store.Instance(ctx, t.InstanceKey)
-	if err != nil {
-		e.fail(check, err.Error()+".", "")
-		return patient{}, false
-	}
+	p := found[0]
 	e.tell(Finding{
-		Check: check, Result: OK, Seen: fmt.Sprintf("%q on %q", t.Name, t.Marketplace),
-		Fields: e.fields(nil, map[string]string{"tenant": t.ID, "instance": in.Key, "directory": t.DirectoryID, "cloud": in.Settings.Cloud}),
+		Check: check, Result: OK, Seen: fmt.Sprintf("%q on %q", p.tenant.Name, p.tenant.Marketplace),
+		Fields: e.fields(nil, map[string]string{
+			"tenant": p.tenant.ID, "instance": p.instance.Key, "directory": p.tenant.DirectoryID, "cloud": p.instance.Settings.Cloud,
+		}),
 	})
-	return patient{t, in}, true
+	return p, true
 }
 
 // settings looks at what was entered, not at the status, which tells of the last attempt.

@@ -212,9 +212,25 @@ func TestATenantWithoutToken(t *testing.T) {
 
 func TestATenantThatNobodyKnows(t *testing.T) {
 	c := newClinic(t)
-	report := c.examine("00000000-0000-4000-8000-000000000000")
-	checkFinding(t, report, doctor.Failed, "tenant", "not found")
-	checkOrder(t, report, []string{"tenant"})
+	for _, wanted := range []string{"00000000-0000-4000-8000-000000000000", "Nobody", world.CoralDirectory} {
+		report := c.examine(wanted)
+		checkFinding(t, report, doctor.Failed, "tenant", wanted)
+		checkOrder(t, report, []string{"tenant"})
+	}
+}
+
+func TestATenantIsFoundByWhatScreensShow(t *testing.T) {
+	c := newClinic(t)
+	for _, wanted := range []string{c.patient(), "alpine cloud", "alpine.onmicrosoft.com", world.AlpineDirectory} {
+		checkFinding(t, c.examine(wanted), doctor.OK, "tenant", "tenant="+c.patient())
+	}
+	rooms := c.rooms()
+	other, err := rooms.Store.Tenant(t.Context(), c.TenantOf(world.Bjorn).ID)
+	c.must(err)
+	other.Name = "Alpine Cloud"
+	c.must(rooms.Store.SaveTenant(t.Context(), &other))
+	checkFinding(t, c.examine("Alpine Cloud"), doctor.Failed, "tenant", "Several tenants", c.patient(), other.ID)
+	checkFinding(t, c.examine(other.ID), doctor.OK, "tenant", "tenant="+other.ID)
 }
 
 // TestAnExaminationRenewsOnce lets a healthy tenant be examined: the token that is stored afterwards is a newer one
