@@ -8,6 +8,7 @@ import (
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/sandbox/browser"
+	"azure-partner-connector/sandbox/panel/paneltest"
 )
 
 // updated is the message that both procedures end with (mission).
@@ -29,23 +30,23 @@ func TestAutomaticUpdate(t *testing.T) {
 			p := newPlatform(t)
 			p.status = absentStatus()
 			d := open(t, p, place)
-			d.state("absent")
+			d.State("absent")
 
-			d.press("Update Refresh Token")
-			microsoft := d.popup(p.microsoft)
-			wait(t, microsoft, `document.body.dataset.opener === "null"`)
-			d.waitText("Finish the sign-in in the new window")
+			d.Press("Update Refresh Token")
+			microsoft := d.Popup(p.microsoft)
+			microsoft.Wait(`document.body.dataset.opener === "null"`)
+			d.WaitText("Finish the sign-in in the new window")
 			d.look("automatic-waiting-" + strings.ToLower(name))
 			d.waitCalls("findConsent", 2)
 
 			p.change(outcome("succeeded", nil))
-			d.waitText(updated)
-			d.state("active")
+			d.WaitText(updated)
+			d.State("active")
 			d.look("automatic-success-" + strings.ToLower(name))
-			if got := d.text(); strings.Contains(got, "Waiting for the consent") {
+			if got := d.Text(); strings.Contains(got, "Waiting for the consent") {
 				t.Errorf("text() = %q, want nothing about waiting", got)
 			}
-			d.wait(`document.activeElement.contentDocument.activeElement === ` + widget("update"))
+			d.Wait(`document.activeElement.contentDocument.activeElement === ` + widget("update"))
 		})
 	}
 }
@@ -71,11 +72,11 @@ func TestAutomaticUpdateIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t)
 			d := open(t, p, ux1)
-			d.press("Update Refresh Token")
-			d.popup(p.microsoft)
+			d.Press("Update Refresh Token")
+			d.Popup(p.microsoft)
 			p.change(tc.outcome)
-			d.waitText(tc.want)
-			d.wait(`!` + widget("update") + `.disabled`)
+			d.WaitText(tc.want)
+			d.Wait(`!` + widget("update") + `.disabled`)
 			d.look("automatic-" + strings.ReplaceAll(name, " ", "-"))
 		})
 	}
@@ -85,9 +86,9 @@ func TestAutomaticUpdateCannotBegin(t *testing.T) {
 	p := newPlatform(t)
 	p.refuse["consents"] = fail(failure.DirectoryMissing)
 	d := open(t, p, ux1)
-	d.press("Update Refresh Token")
-	d.waitText("No Microsoft directory is set for this tenant. Enter the directory (tenant) id")
-	d.wait(`!` + widget("update") + `.disabled`)
+	d.Press("Update Refresh Token")
+	d.WaitText("No Microsoft directory is set for this tenant. Enter the directory (tenant) id")
+	d.Wait(`!` + widget("update") + `.disabled`)
 	if got := p.called("findConsent"); got != 0 {
 		t.Errorf("called(findConsent) = %d, want 0", got)
 	}
@@ -97,8 +98,8 @@ func TestAutomaticUpdateRefusesAScriptAddress(t *testing.T) {
 	p := newPlatform(t)
 	p.microsoft = "javascript:document.title='taken'//"
 	d := open(t, p, ux1)
-	d.press("Update Refresh Token")
-	d.waitText("The request could not be completed.")
+	d.Press("Update Refresh Token")
+	d.WaitText("The request could not be completed.")
 	if got := evaluate[string](d, frame+`.title`); got == "taken" {
 		t.Error("an address of the connector ran as a script, want it refused")
 	}
@@ -108,14 +109,14 @@ func TestAutomaticUpdateWithBlockedWindow(t *testing.T) {
 	p := newPlatform(t)
 	d := open(t, p, ux1)
 	// A click by script is not an act of a person, so the browser blocks the window once the log-in's click has expired.
-	d.wait(`!navigator.userActivation.isActive && !` + frame + `.defaultView.navigator.userActivation.isActive`)
+	d.Wait(`!navigator.userActivation.isActive && !` + frame + `.defaultView.navigator.userActivation.isActive`)
 	evaluate[bool](d, widget("update")+`.click(), true`)
-	d.waitText("The browser blocked the new window.")
+	d.WaitText("The browser blocked the new window.")
 	d.look("blocked")
-	d.press("Open the Microsoft sign-in page")
-	wait(t, d.popup(p.microsoft), `document.body.dataset.opener === "null"`)
+	d.Press("Open the Microsoft sign-in page")
+	d.Popup(p.microsoft).Wait(`document.body.dataset.opener === "null"`)
 	p.change(outcome("succeeded", nil))
-	d.waitText(updated)
+	d.WaitText(updated)
 	if got := evaluate[bool](d, frame+`.querySelector("a[data-azp-link]") === null`); !got {
 		t.Error("the link is still there, want it gone")
 	}
@@ -124,54 +125,54 @@ func TestAutomaticUpdateWithBlockedWindow(t *testing.T) {
 func TestAutomaticUpdateWithClosedWindow(t *testing.T) {
 	p := newPlatform(t)
 	d := open(t, p, ux1)
-	d.press("Update Refresh Token")
-	microsoft := d.popup(p.microsoft)
-	d.waitText("Finish the sign-in in the new window")
-	if err := chromedp.Cancel(microsoft); err != nil {
+	d.Press("Update Refresh Token")
+	microsoft := d.Popup(p.microsoft)
+	d.WaitText("Finish the sign-in in the new window")
+	if err := chromedp.Cancel(microsoft.Ctx); err != nil {
 		t.Fatal(err)
 	}
-	d.waitText("The window was closed.")
+	d.WaitText("The window was closed.")
 	d.look("closed")
 	// The consent may have been granted all the same.
 	p.change(outcome("succeeded", nil))
-	d.waitText(updated)
+	d.WaitText(updated)
 }
 
 func TestWaitingOutlastsAnUnreachableConnector(t *testing.T) {
 	p := newPlatform(t)
 	d := open(t, p, ux1)
-	d.press("Update Refresh Token")
-	d.popup(p.microsoft)
+	d.Press("Update Refresh Token")
+	d.Popup(p.microsoft)
 	d.waitCalls("findConsent", 1)
 	p.change(func(p *platform) { p.unreachable = true })
-	d.waitText("The connector cannot be reached at the moment; it is asked again by itself.")
+	d.WaitText("The connector cannot be reached at the moment; it is asked again by itself.")
 	p.change(func(p *platform) { p.unreachable = false })
-	d.waitText("Finish the sign-in in the new window")
+	d.WaitText("Finish the sign-in in the new window")
 	p.change(outcome("succeeded", nil))
-	d.waitText(updated)
+	d.WaitText(updated)
 }
 
 func TestLeavingStopsAndComingBackResumes(t *testing.T) {
 	p := newPlatform(t)
 	d := open(t, p, ux1)
-	d.enter("code", "half a code")
-	d.press("Update Refresh Token")
-	d.popup(p.microsoft)
+	d.Enter("code", "half a code")
+	d.Press("Update Refresh Token")
+	d.Popup(p.microsoft)
 	d.waitCalls("findConsent", 1)
 
-	d.click("document", "Home")
-	d.wait(`!document.getElementById("home").hidden`)
+	d.Click(paneltest.Document, "Home")
+	d.Wait(`!document.getElementById("home").hidden`)
 	// What the screen would ask next, it would have asked after this many turns of the page's own timers.
 	before := p.called("findConsent")
-	d.do(chromedp.Evaluate[chromedp.Void](`new Promise(done => { let turns = 0; const turn = () => (turns += 1) > 60 ? done() : setTimeout(turn, 50); turn(); })`, chromedp.EvalAwaitPromise))
+	d.Do(chromedp.Evaluate[chromedp.Void](`new Promise(done => { let turns = 0; const turn = () => (turns += 1) > 60 ? done() : setTimeout(turn, 50); turn(); })`, chromedp.EvalAwaitPromise))
 	if got := p.called("findConsent"); got > before+1 {
 		t.Errorf("called(findConsent) after leaving = %d, want at most %d", got, before+1)
 	}
 
 	p.change(outcome("succeeded", nil))
-	d.click("document", "Manage Refresh Token")
-	d.waitText(updated)
-	if got := d.value("code"); got != "" {
+	d.Click(paneltest.Document, "Manage Refresh Token")
+	d.WaitText(updated)
+	if got := d.Value("code"); got != "" {
 		t.Errorf("value(code) after coming back = %q, want it cleared", got)
 	}
 }
@@ -179,12 +180,12 @@ func TestLeavingStopsAndComingBackResumes(t *testing.T) {
 func TestNotificationsKeepTheConsent(t *testing.T) {
 	p := newPlatform(t)
 	d := open(t, p, ux1)
-	d.press("Update Refresh Token")
-	d.popup(p.microsoft)
-	d.waitText("Finish the sign-in in the new window")
+	d.Press("Update Refresh Token")
+	d.Popup(p.microsoft)
+	d.WaitText("Finish the sign-in in the new window")
 	evaluate[bool](d, `panelHost.notify(), true`)
 	p.change(outcome("succeeded", nil))
-	d.waitText(updated)
+	d.WaitText(updated)
 }
 
 func TestManualUpdate(t *testing.T) {
@@ -193,39 +194,39 @@ func TestManualUpdate(t *testing.T) {
 			p := newPlatform(t)
 			p.status = pendingStatus()
 			d := open(t, p, place)
-			browser.AllowClipboard(t, d.ctx, d.url)
-			d.state("pending")
+			browser.AllowClipboard(t, d.Ctx, d.URL)
+			d.State("pending")
 
-			d.press("Copy")
-			d.waitText("The URL has been copied.")
+			d.Press("Copy")
+			d.WaitText("The URL has been copied.")
 			read := chromedp.Evaluate[string](`navigator.clipboard.readText()`, chromedp.EvalAwaitPromise)
-			copied, err := chromedp.Run(d.ctx, read)
+			copied, err := chromedp.Run(d.Ctx, read)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := d.value("link"); copied != want || !strings.HasPrefix(want, "https://onboarding.example.com/consent/") {
+			if want := d.Value("link"); copied != want || !strings.HasPrefix(want, "https://onboarding.example.com/consent/") {
 				t.Errorf("clipboard = %q, want the URL %q", copied, want)
 			}
 
-			d.press("Update")
-			d.waitText("Enter the authentication code.")
+			d.Press("Update")
+			d.WaitText("Enter the authentication code.")
 			if got := p.called("redeem"); got != 0 {
 				t.Errorf("called(redeem) without a code = %d, want 0", got)
 			}
 
-			d.enter("code", "0000-0000-0000")
-			d.press("Update")
-			d.waitText("This authentication code is not right. Tries left: 4.")
+			d.Enter("code", "0000-0000-0000")
+			d.Press("Update")
+			d.WaitText("This authentication code is not right. Tries left: 4.")
 			field := widget("code") + `.querySelector("input")`
-			d.wait(field + `.getAttribute("aria-invalid") === "true" && ` + frame + `.getElementById(` + field + `.getAttribute("aria-describedby")).innerText.includes("Tries left: 4")`)
-			d.wait(`!` + widget("redeem") + `.disabled`)
+			d.Wait(field + `.getAttribute("aria-invalid") === "true" && ` + frame + `.getElementById(` + field + `.getAttribute("aria-describedby")).innerText.includes("Tries left: 4")`)
+			d.Wait(`!` + widget("redeem") + `.disabled`)
 			d.look("wrong-code-" + strings.ToLower(name))
 
-			d.enter("code", "  "+claimCode+" ")
-			d.press("Update")
-			d.waitText(updated)
-			d.state("active")
-			if got := d.value("code"); got != "" {
+			d.Enter("code", "  "+claimCode+" ")
+			d.Press("Update")
+			d.WaitText(updated)
+			d.State("active")
+			if got := d.Value("code"); got != "" {
 				t.Errorf("value(code) after success = %q, want it cleared", got)
 			}
 			if got := evaluate[bool](d, field+`.hasAttribute("aria-invalid")`); got {
@@ -239,33 +240,33 @@ func TestManualUpdate(t *testing.T) {
 func TestManualUpdateTakesTheWholeAddress(t *testing.T) {
 	p := newPlatform(t)
 	d := open(t, p, ux1)
-	d.enter("code", "https://localhost/callback?code=0.ABCD&state=xyz")
-	d.press("Update")
-	d.waitText(updated)
+	d.Enter("code", "https://localhost/callback?code=0.ABCD&state=xyz")
+	d.Press("Update")
+	d.WaitText(updated)
 }
 
 func TestManualUpdateTellsOtherRefusalsAbove(t *testing.T) {
 	p := newPlatform(t)
 	p.refuse["redeem"] = fail(failure.RoleMissing, "username", "ada@contoso.example", "role", "Admin agent")
 	d := open(t, p, ux1)
-	d.enter("code", claimCode)
-	d.press("Update")
-	d.wait(frame + `.querySelector(".aps-message-error").innerText.includes("does not have the role Admin agent")`)
+	d.Enter("code", claimCode)
+	d.Press("Update")
+	d.Wait(frame + `.querySelector(".aps-message-error").innerText.includes("does not have the role Admin agent")`)
 }
 
 func TestCopyingWorksWithoutTheClipboardInterface(t *testing.T) {
 	p := newPlatform(t)
 	d := open(t, p, ux1)
-	browser.AllowClipboard(t, d.ctx, d.url)
+	browser.AllowClipboard(t, d.Ctx, d.URL)
 	// Panels on plain http do not have it (aps-ui.md §2.5).
 	evaluate[bool](d, `Object.defineProperty(`+frame+`.defaultView.navigator, "clipboard", { value: undefined }), true`)
-	d.press("Copy")
-	d.waitText("The URL has been copied.")
-	copied, err := chromedp.Run(d.ctx, chromedp.Evaluate[string](`navigator.clipboard.readText()`, chromedp.EvalAwaitPromise))
+	d.Press("Copy")
+	d.WaitText("The URL has been copied.")
+	copied, err := chromedp.Run(d.Ctx, chromedp.Evaluate[string](`navigator.clipboard.readText()`, chromedp.EvalAwaitPromise))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := d.value("link"); copied != want {
+	if want := d.Value("link"); copied != want {
 		t.Errorf("clipboard = %q, want %q", copied, want)
 	}
 }
@@ -275,7 +276,7 @@ func TestManualUpdateWithoutLink(t *testing.T) {
 	p.status = withStatus(object{"state": "misconfigured", "failure": fail(failure.ApplicationMissing), "expiresAt": nil, "daysLeft": 0})
 	p.refuse["consentLink"] = fail(failure.ApplicationMissing)
 	d := open(t, p, ux1)
-	d.wait(widget("linkState") + `.innerText.includes("No Microsoft application is set up for this tenant.")`)
+	d.Wait(widget("linkState") + `.innerText.includes("No Microsoft application is set up for this tenant.")`)
 	if got := evaluate[bool](d, widget("copy")+`.disabled`); !got {
 		t.Error("Copy is enabled without a URL, want disabled")
 	}

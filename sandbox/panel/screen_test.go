@@ -52,9 +52,9 @@ func TestScreenTellsEveryState(t *testing.T) {
 			p := newPlatform(t)
 			p.status = tc.status
 			d := open(t, p, ux1)
-			d.state(tc.status["state"].(string))
+			d.State(tc.status["state"].(string))
 			for _, want := range tc.shown {
-				d.waitText(want)
+				d.WaitText(want)
 			}
 			d.look(strings.ReplaceAll(name, " ", "_"))
 		})
@@ -76,12 +76,12 @@ func TestScreenSpeaksGerman(t *testing.T) {
 	p := newPlatform(t)
 	p.status = withStatus(object{"state": "action_required", "failure": fail(failure.WrongDirectory, "seen", "fabrikam.example", "expected", "contoso.example")})
 	d := open(t, p, ux1de)
-	d.state("action_required")
+	d.State("action_required")
 	for _, want := range []string{
 		"Token-Status", "Anmeldung nötig", "Die Zustimmung kam aus dem Verzeichnis fabrikam.example, dieser Mandant gehört aber zu contoso.example.",
 		"noch 86 Tage", "Refresh-Token aktualisieren", "Manuelle Aktualisierung", "Verlauf", "17.02.2027",
 	} {
-		d.waitText(want)
+		d.WaitText(want)
 	}
 	if got, want := evaluate[string](d, `document.getElementById("title").textContent`), "Refresh-Token verwalten"; got != want {
 		t.Errorf("title = %q, want %q", got, want)
@@ -96,24 +96,24 @@ func TestScreenTellsThatTheConnectorIsUnreachable(t *testing.T) {
 	p := newPlatform(t)
 	p.unreachable = true
 	d := open(t, p, ux1)
-	d.state("unknown")
-	d.waitText("The connector cannot be reached at the moment.")
-	d.waitText("The history cannot be read at the moment.")
+	d.State("unknown")
+	d.WaitText("The connector cannot be reached at the moment.")
+	d.WaitText("The history cannot be read at the moment.")
 	d.look("unreachable")
-	d.press("Update Refresh Token")
-	d.wait(frame + `.querySelector(".aps-message-error").innerText.includes("The connector cannot be reached")`)
-	if got := d.text(); strings.Contains(got, "refused") {
+	d.Press("Update Refresh Token")
+	d.Wait(frame + `.querySelector(".aps-message-error").innerText.includes("The connector cannot be reached")`)
+	if got := d.Text(); strings.Contains(got, "refused") {
 		t.Errorf("text() = %q, want nothing of the platform's own words", got)
 	}
-	d.wait(`!` + widget("update") + `.disabled`)
+	d.Wait(`!` + widget("update") + `.disabled`)
 }
 
 func TestScreenTellsAnAccountWithoutTenant(t *testing.T) {
 	p := newPlatform(t)
 	p.tenants, p.required = nil, false
 	d := open(t, p, ux1)
-	d.waitText("This account has no Azure Partner subscription")
-	if got := d.text(); strings.Contains(got, "Automatic Update") {
+	d.WaitText("This account has no Azure Partner subscription")
+	if got := d.Text(); strings.Contains(got, "Automatic Update") {
 		t.Errorf("text() = %q, want no groups", got)
 	}
 	if got := p.called("tokenStatus"); got != 0 {
@@ -127,15 +127,15 @@ func TestScreenChoosesTheTenantOfTheSubscription(t *testing.T) {
 	other := json.RawMessage(`{"aps":{"id":"00000000-0000-4000-8000-000000000000","subscription":"s-0"}}`)
 	p.tenants = append([]json.RawMessage{other}, p.tenants...)
 	d := open(t, p, ux1)
-	d.state("active")
-	d.waitText("more than one Azure Partner subscription")
+	d.State("active")
+	d.WaitText("more than one Azure Partner subscription")
 }
 
 func TestScreenIsLightOnTheNetwork(t *testing.T) {
 	p := newPlatform(t)
 	d := logIn(t, p, "")
 	var requests, size atomic.Int64
-	err := chromedp.Listen(d.ctx, func(event any) {
+	err := chromedp.Listen(d.Ctx, func(event any) {
 		switch e := event.(type) {
 		case *network.EventRequestWillBeSent:
 			requests.Add(1)
@@ -146,9 +146,9 @@ func TestScreenIsLightOnTheNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.do(chromedp.Navigate("about:blank"), chromedp.Navigate(d.url+"/"+ux1))
-	d.state("active")
-	d.waitText("Automatic renewal")
+	d.Do(chromedp.Navigate("about:blank"), chromedp.Navigate(d.URL+"/"+ux1))
+	d.State("active")
+	d.WaitText("Automatic renewal")
 	if got, limit := requests.Load(), int64(25); got >= limit {
 		t.Errorf("requests for the first rendering = %d, want fewer than %d", got, limit)
 	}
@@ -162,9 +162,9 @@ func TestScreenFitsEveryWidth(t *testing.T) {
 	p := newPlatform(t)
 	p.status = pendingStatus()
 	d := open(t, p, ux1)
-	d.state("pending")
+	d.State("pending")
 	for _, width := range []int64{320, 390, 768, 1280, 1920} {
-		d.do(chromedp.EmulateViewport(width, 900))
+		d.Do(chromedp.EmulateViewport(width, 900))
 		for _, document := range []string{"document", frame} {
 			over := evaluate[int](d, fmt.Sprintf(`(e => e.scrollWidth - e.clientWidth)(%s.documentElement)`, document))
 			if over > 0 {
@@ -177,30 +177,30 @@ func TestScreenFitsEveryWidth(t *testing.T) {
 func TestStatusGroupActs(t *testing.T) {
 	p := newPlatform(t)
 	d := open(t, p, ux1)
-	d.state("active")
+	d.State("active")
 
-	d.press("Check Now")
-	d.waitText("The token has been checked.")
-	d.press("Renew Now")
-	d.waitText("The refresh token has been renewed.")
+	d.Press("Check Now")
+	d.WaitText("The token has been checked.")
+	d.Press("Renew Now")
+	d.WaitText("The refresh token has been renewed.")
 
 	p.change(func(p *platform) { p.refuse["renew"] = fail(failure.GrantRevoked) })
-	d.press("Renew Now")
-	d.waitText("Microsoft no longer accepts the refresh token: it was revoked, or the password was changed. Use Update Refresh Token, or send the link of Manual Update. Reference: R7W2-KD5M.")
+	d.Press("Renew Now")
+	d.WaitText("Microsoft no longer accepts the refresh token: it was revoked, or the password was changed. Use Update Refresh Token, or send the link of Manual Update. Reference: R7W2-KD5M.")
 
-	d.press("Forget Token")
-	d.waitText("Nothing is revoked at Microsoft")
+	d.Press("Forget Token")
+	d.WaitText("Nothing is revoked at Microsoft")
 	d.look("forget")
-	d.press("Cancel")
-	d.wait(frame + `.querySelector("dialog") === null`)
+	d.Press("Cancel")
+	d.Wait(frame + `.querySelector("dialog") === null`)
 	if got := p.called("forget"); got != 0 {
 		t.Errorf("called(forget) after Cancel = %d, want 0", got)
 	}
-	d.press("Forget Token")
-	d.wait(frame + `.querySelector("dialog") !== null`)
-	d.press("Forget Token")
-	d.state("absent")
-	d.waitText("The token has been forgotten.")
+	d.Press("Forget Token")
+	d.Wait(frame + `.querySelector("dialog") !== null`)
+	d.Press("Forget Token")
+	d.State("absent")
+	d.WaitText("The token has been forgotten.")
 	if got := evaluate[bool](d, widget("forget")+`.disabled`); !got {
 		t.Error("Forget Token is enabled without a token, want disabled")
 	}
