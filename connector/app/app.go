@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"azure-partner-connector/connector/config"
+	"azure-partner-connector/connector/microsoft"
 	"azure-partner-connector/connector/token"
 )
 
@@ -33,6 +34,12 @@ type Options struct {
 	// Watch is given the client towards Microsoft and returns what the custody of grants calls in its place, so that a
 	// doctor can look over its shoulder. Default: the client itself.
 	Watch func(token.Microsoft) token.Microsoft
+
+	// Step is called at every step of every renewal; a fault harness stops the process in it. Default: nothing happens.
+	Step func(token.Step)
+
+	// Pause passes the time between two attempts at Microsoft. Default: microsoft.Pause, which waits for it.
+	Pause func(ctx context.Context, d time.Duration) error
 }
 
 func (o Options) withDefaults() Options {
@@ -44,6 +51,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Watch == nil {
 		o.Watch = func(ms token.Microsoft) token.Microsoft { return ms }
+	}
+	if o.Pause == nil {
+		o.Pause = microsoft.Pause
 	}
 	return o
 }

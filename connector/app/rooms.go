@@ -89,7 +89,7 @@ func (r *Rooms) furnish(ctx context.Context, cfg config.Config, opts Options, ob
 		Store: r.Store, Microsoft: opts.Watch(r.Microsoft),
 		Every: cfg.Renewal.Every, Jitter: cfg.Renewal.Jitter, Lease: cfg.Renewal.Lease, Workers: cfg.Renewal.Workers,
 		ClaimLife: cfg.Onboarding.ClaimLife, AcceptUnknownMFA: cfg.Onboarding.AcceptUnknownMFA,
-		Now: opts.Now, Observe: observe, Log: opts.Log.With("room", "token"),
+		Now: opts.Now, Observe: observe, Step: opts.Step, Log: opts.Log.With("room", "token"),
 	}); err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func openMicrosoft(profiles []microsoft.Profile, opts Options) (*microsoft.Clien
 		return nil, err
 	}
 	return microsoft.New(microsoft.Config{
-		Profiles: profiles, HTTP: identity, ProbeHTTP: probes, Wait: microsoft.Pause,
+		Profiles: profiles, HTTP: identity, ProbeHTTP: probes, Wait: opts.Pause,
 		Now: opts.Now, Log: opts.Log.With("room", "microsoft"),
 	})
 }

@@ -71,6 +71,7 @@ func (s *Service) redeem(ctx context.Context, tenantID string, by audit.Actor, w
 		return fmt.Errorf("leasing renewal of %s: %w", tenantID, err)
 	}
 	defer func() {
+		s.cfg.Step(BeforeRelease)
 		// The lease must be given back even when the caller is gone.
 		if err := s.cfg.Store.Release(context.WithoutCancel(ctx), tenantID, owner); err != nil {
 			s.cfg.Log.ErrorContext(ctx, "releasing renewal", "tenant", tenantID, "err", err)
@@ -101,7 +102,9 @@ func (s *Service) redeemLeased(ctx context.Context, p party, by audit.Actor, why
 	if !found {
 		return failure.New(failure.GrantAbsent)
 	}
+	s.cfg.Step(BeforeRedeem)
 	redeemed, err := s.redeemGrant(ctx, p, g)
+	s.cfg.Step(AfterAnswer)
 	// What Microsoft said is recorded even when the caller is gone: the old value may be the last one that works.
 	durable := context.WithoutCancel(ctx)
 	if err != nil {
@@ -175,9 +178,17 @@ func (s *Service) keepSuccessor(ctx context.Context, p party, g Grant, r Redempt
 		if err != nil {
 			return err
 		}
-		return s.append(ctx, p, audit.Event{Action: actionOf(why), Actor: by})
+		if err := s.append(ctx, p, audit.Event{Action: actionOf(why), Actor: by}); err != nil {
+			return err
+		}
+		s.cfg.Step(BeforeCommit)
+		return nil
 	})
-	return kept, err
+	if err != nil {
+		return Grant{}, err
+	}
+	s.cfg.Step(AfterCommit)
+	return kept, nil
 }
 
 func actionOf(why purpose) audit.Action {

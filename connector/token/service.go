@@ -53,6 +53,10 @@ type Config struct {
 	// Observe is told of every renewal, check and lending, with "ok" or a failure code. Default: nobody is.
 	Observe func(action audit.Action, result string)
 
+	// Step is called when a renewal reaches a step, and holds it there until it returns. A fault harness stops the
+	// process in it. Default: nothing happens.
+	Step func(Step)
+
 	// Log receives one record per outcome. Default: discard.
 	Log *slog.Logger
 }
@@ -99,6 +103,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Observe == nil {
 		cfg.Observe = func(audit.Action, string) {}
+	}
+	if cfg.Step == nil {
+		cfg.Step = func(Step) {}
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

@@ -1,0 +1,18 @@
+package token
+
+// A Step is a place within a renewal at which a process that dies leaves something half done.
+type Step string
+
+// The steps, in their order.
+const (
+	BeforeRedeem  Step = "before-redeem"  // the tenant is leased, Microsoft was asked nothing
+	AfterAnswer   Step = "after-answer"   // Microsoft answered, nothing is stored
+	BeforeCommit  Step = "before-commit"  // the successor is written, in a transaction that is open
+	AfterCommit   Step = "after-commit"   // the successor is stored, its checks are not
+	BeforeRelease Step = "before-release" // all is stored, the tenant is still leased
+)
+
+// Steps returns all steps in their order.
+func Steps() []Step {
+	return []Step{BeforeRedeem, AfterAnswer, BeforeCommit, AfterCommit, BeforeRelease}
+}
