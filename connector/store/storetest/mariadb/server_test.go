@@ -43,6 +43,38 @@ func TestServer(t *testing.T) {
 	}
 }
 
+func TestServerOutlivesItsDeath(t *testing.T) {
+	server, err := mariadb.StartAs(t.Context(), mariadb.Config{Durable: true})
+	if err != nil {
+		t.Fatalf("StartAs() = _, %v", err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Errorf("Stop() = %v", err)
+		}
+	})
+	pool, err := sql.Open("mysql", server.DSN(""))
+	if err != nil {
+		t.Fatalf("Open() = _, %v", err)
+	}
+	defer pool.Close()
+	if _, err := pool.ExecContext(t.Context(), "CREATE DATABASE survives"); err != nil {
+		t.Fatalf("CREATE DATABASE = %v", err)
+	}
+	if err := server.Kill(); err != nil {
+		t.Fatalf("Kill() = %v", err)
+	}
+	if err := pool.PingContext(t.Context()); err == nil {
+		t.Error("Ping() after Kill() = nil, want an error")
+	}
+	if err := server.Run(t.Context()); err != nil {
+		t.Fatalf("Run() = %v", err)
+	}
+	if _, err := pool.ExecContext(t.Context(), "USE survives"); err != nil {
+		t.Errorf("USE after Kill() and Run() = %v", err)
+	}
+}
+
 func TestStartRefusals(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
