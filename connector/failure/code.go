@@ -71,6 +71,7 @@ const (
 	GrantRevoked    Code = "grant_revoked"
 	MFARequired     Code = "mfa_required"
 	SignInFrequency Code = "sign_in_frequency"
+	SameAge         Code = "same_age"
 	AccountDisabled Code = "account_disabled"
 	AccountOutside  Code = "account_outside"
 	AccessBlocked   Code = "access_blocked"
@@ -189,6 +190,7 @@ var messages = map[Code]message{
 	GrantRevoked:       {SignIn, http.StatusConflict, "Microsoft no longer accepts the refresh token: it was revoked, or the password was changed.", "Use Update Refresh Token, or send the link of Manual Update."},
 	MFARequired:        {SignIn, http.StatusConflict, "Microsoft now asks for multi-factor authentication.", "Use Update Refresh Token and complete the multi-factor sign-in."},
 	SignInFrequency:    {SignIn, http.StatusConflict, "A sign-in frequency policy of the directory ended the session; renewal cannot prevent that.", "Exclude the account from the sign-in frequency policy, then use Update Refresh Token."},
+	SameAge:            {SignIn, http.StatusConflict, "The sign-in ended at about the same age as before (days after the consent: __days__, times: __times__). A sign-in frequency or remember-MFA policy of the directory does this; renewal cannot beat it.", "Exclude the account from that policy, then use Update Refresh Token; otherwise the sign-in ends at the same age again."},
 	AccountDisabled:    {SignIn, http.StatusConflict, "The Microsoft account is disabled, locked, deleted or its password has expired.", "Repair the account or choose another, then use Update Refresh Token."},
 	AccountOutside:     {SignIn, http.StatusConflict, "The Microsoft account does not belong to the directory or is not assigned to the application.", "Assign the account to the application in the partner's directory or choose another, then use Update Refresh Token."},
 	AccessBlocked:      {SignIn, http.StatusConflict, "A Conditional Access policy of the directory blocks the sign-in.", "Let the policy admit this application's address, then use Update Refresh Token."},

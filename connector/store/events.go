@@ -40,7 +40,8 @@ func (row eventRow) event() audit.Event {
 	}
 }
 
-// AppendEvent implements tenant.Store, token.Store and consent.Store.
+// AppendEvent implements tenant.Store, token.Store and consent.Store. Whom the event concerns is due to be looked at
+// by who announces changes.
 func (s *Store) AppendEvent(ctx context.Context, e audit.Event) error {
 	row := eventRow{
 		ID:          e.ID,
@@ -53,9 +54,15 @@ func (s *Store) AppendEvent(ctx context.Context, e audit.Event) error {
 		Reference:   e.Reference,
 		Details:     facts[map[string]string]{e.Details},
 	}
-	err := s.write(ctx, func(db *gorm.DB) error {
-		row.Seq = 0 // a number that an attempt before this one was given is not used again
-		return db.Create(&row).Error
+	err := s.Transact(ctx, func(ctx context.Context) error {
+		err := s.write(ctx, func(db *gorm.DB) error {
+			row.Seq = 0 // a number that an attempt before this one was given is not used again
+			return db.Create(&row).Error
+		})
+		if err != nil {
+			return err
+		}
+		return s.announce(ctx, e)
 	})
 	if err != nil {
 		return fmt.Errorf("writing the event %s of tenant %q: %w", e.Action, e.TenantID, err)
@@ -82,6 +89,23 @@ func (s *Store) Events(ctx context.Context, tenantID string, before time.Time, l
 	}
 	if len(rows) > limit {
 		rows = wholeInstants(rows, limit)
+	}
+	events := make([]audit.Event, len(rows))
+	for i, row := range rows {
+		events[i] = row.event()
+	}
+	return events, nil
+}
+
+// EventsOf implements token.Store.
+func (s *Store) EventsOf(ctx context.Context, tenantID string, actions []audit.Action, limit int) ([]audit.Event, error) {
+	var rows []eventRow
+	err := s.read(ctx, func(db *gorm.DB) error {
+		return db.Where("tenant_id = ? AND action IN ?", tenantID, actions).
+			Order("happened_at DESC, seq DESC").Limit(limit).Find(&rows).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading some events of tenant %q: %w", tenantID, err)
 	}
 	events := make([]audit.Event, len(rows))
 	for i, row := range rows {

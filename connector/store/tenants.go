@@ -7,6 +7,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"azure-partner-connector/connector/notify"
 	"azure-partner-connector/connector/tenant"
 )
 
@@ -155,6 +156,9 @@ func (s *Store) DeleteTenant(ctx context.Context, id string) error {
 				if err := db.Where("tenant_id = ?", id).Delete(row).Error; err != nil {
 					return err
 				}
+			}
+			if err := of(db, notify.Subject{Kind: notify.OfTenant, ID: id}).Delete(&announcementRow{}).Error; err != nil {
+				return err
 			}
 			return db.Where("id = ?", id).Delete(&tenantRow{}).Error
 		})

@@ -50,6 +50,8 @@ type Store interface {
 	AppendEvent(ctx context.Context, e audit.Event) error
 	// Events returns a tenant's events, newest first, up to limit, older than before when that is not zero.
 	Events(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error)
+	// EventsOf returns a tenant's events of some actions, newest first, up to limit.
+	EventsOf(ctx context.Context, tenantID string, actions []audit.Action, limit int) ([]audit.Event, error)
 }
 
 // Microsoft is what custody needs of Microsoft. Errors are *failure.Error. Implementations are safe for concurrent use.

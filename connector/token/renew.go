@@ -114,7 +114,7 @@ func (s *Service) redeemLeased(ctx context.Context, p party, by audit.Actor, why
 	if err != nil {
 		return err
 	}
-	if err := s.examine(ctx, p, g, redeemed); err != nil {
+	if err := s.examine(ctx, p, g, redeemed, by); err != nil {
 		return err
 	}
 	s.cfg.Log.InfoContext(ctx, "renewal succeeded", "tenant", p.tenant.ID, "action", actionOf(why),
@@ -222,9 +222,12 @@ func (s *Service) reschedule(ctx context.Context, tenantID string, change func(*
 
 // fail records a failed redemption and when to try again: never for what a person must repair.
 func (s *Service) fail(ctx context.Context, p party, g Grant, by audit.Actor, cause error) error {
-	f := failure.From(cause)
 	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
-		err := s.reschedule(ctx, p.tenant.ID, func(schedule *Schedule) {
+		f, err := s.recognised(ctx, p.tenant.ID, failure.From(cause))
+		if err != nil {
+			return err
+		}
+		err = s.reschedule(ctx, p.tenant.ID, func(schedule *Schedule) {
 			now := s.cfg.Now()
 			schedule.LastAt = now
 			schedule.Attempt++
@@ -262,7 +265,7 @@ func nextAttempt(now time.Time, f *failure.Error, attempt int, g Grant) time.Tim
 }
 
 // examine uses the stored successor with every api and records what was learned. A lost MFA shows in the status.
-func (s *Service) examine(ctx context.Context, p party, g Grant, r Redemption) error {
+func (s *Service) examine(ctx context.Context, p party, g Grant, r Redemption, by audit.Actor) error {
 	c := p.client()
 	claims := s.cfg.Microsoft.Claims(r.AccessToken)
 	probe := s.cfg.Microsoft.Probe(ctx, c, PartnerCenter, r.AccessToken)
@@ -278,9 +281,14 @@ func (s *Service) examine(ctx context.Context, p party, g Grant, r Redemption) e
 		if g.Checks.MFA != No {
 			return nil
 		}
-		return s.reschedule(ctx, p.tenant.ID, func(schedule *Schedule) {
-			schedule.Failure = failure.NewRecord(ctx, failure.New(failure.MFARequired))
+		lost := failure.New(failure.MFARequired)
+		err := s.reschedule(ctx, p.tenant.ID, func(schedule *Schedule) {
+			schedule.Failure = failure.NewRecord(ctx, lost)
 			schedule.FailingSince = s.cfg.Now()
 		})
+		if err != nil {
+			return err
+		}
+		return s.append(ctx, p, refusal(audit.RenewalFailed, by, lost))
 	})
 }

@@ -1,0 +1,167 @@
+package mail_test
+
+import (
+	"io"
+	"mime"
+	"mime/quotedprintable"
+	netmail "net/mail"
+	"strings"
+	"testing"
+	"time"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/notify"
+	"azure-partner-connector/connector/notify/mail"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/token"
+)
+
+const canary = "canary-mail-password"
+
+var alarm = notify.Notice{
+	ID: "n-1", At: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC), Kind: notify.Alarm, InstanceKey: "key-1", TenantID: "t-1",
+	Name: "Größe & Söhne\r\nBcc: everybody@example.com", Marketplace: "Larkfield",
+	State: token.StateActionRequired, Reason: &failure.Record{Code: failure.GrantRevoked, Reference: "ABCD"}, Days: 80,
+}
+
+func config(s *server) mail.Config {
+	return mail.Config{
+		Server: s.address, RootCAs: s.roots, From: "Connector <connector@larkfield.example>",
+		To: []string{"ops@larkfield.example", "Olga Office <olga@larkfield.example>"}, Timeout: 10 * time.Second,
+	}
+}
+
+func send(t *testing.T, cfg mail.Config) error {
+	t.Helper()
+	c, err := mail.New(cfg)
+	if err != nil {
+		t.Fatalf("New() = %v", err)
+	}
+	return c.Send(t.Context(), alarm)
+}
+
+func TestNewRefuses(t *testing.T) {
+	good := mail.Config{Server: "mail.example.com:587", From: "a@example.com", To: []string{"b@example.com"}}
+	if _, err := mail.New(good); err != nil {
+		t.Fatalf("New() = %v", err)
+	}
+	for name, spoil := range map[string]func(*mail.Config){
+		"no port":       func(c *mail.Config) { c.Server = "mail.example.com" },
+		"no host":       func(c *mail.Config) { c.Server = ":25" },
+		"no sender":     func(c *mail.Config) { c.From = "connector" },
+		"no receiver":   func(c *mail.Config) { c.To = nil },
+		"no encryption": func(c *mail.Config) { c.Encryption = "ssl" },
+	} {
+		cfg := good
+		spoil(&cfg)
+		if _, err := mail.New(cfg); err == nil {
+			t.Errorf("New(%s) = nil, want an error", name)
+		}
+	}
+}
+
+func TestNothingIsSentWithoutEncryptionUnlessAskedFor(t *testing.T) {
+	for name, tc := range map[string]struct {
+		server func(*server)
+		change func(*mail.Config)
+	}{
+		"no STARTTLS there":     {func(*server) {}, func(*mail.Config) {}},
+		"unknown certificate":   {func(s *server) { s.startTLS = true }, func(c *mail.Config) { c.RootCAs = nil }},
+		"TLS where there isn't": {func(*server) {}, func(c *mail.Config) { c.Encryption, c.Timeout = mail.TLS, time.Second }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startServer(t, tc.server)
+			cfg := config(s)
+			cfg.Username, cfg.Password = "connector", secret.New(canary)
+			tc.change(&cfg)
+			err := send(t, cfg)
+			if err == nil || strings.Contains(err.Error(), canary) {
+				t.Errorf("Send() = %v, want an error without the password", err)
+			}
+			mails, logins, _ := s.seen()
+			if len(mails) > 0 || len(logins) > 0 {
+				t.Errorf("the server got %d mails and %d logins, want nothing", len(mails), len(logins))
+			}
+		})
+	}
+}
+
+func TestARefusedReceiver(t *testing.T) {
+	s := startServer(t, func(s *server) { s.startTLS, s.refuse = true, true })
+	if err := send(t, config(s)); err == nil || !strings.Contains(err.Error(), "550") {
+		t.Errorf("Send() = %v, want the server's refusal", err)
+	}
+}
+
+func TestSend(t *testing.T) {
+	for encryption, tc := range map[string]struct {
+		server  func(*server)
+		inClear string
+	}{
+		"":            {func(s *server) { s.startTLS = true }, "EHLO STARTTLS"},
+		mail.StartTLS: {func(s *server) { s.startTLS = true }, "EHLO STARTTLS"},
+		mail.TLS:      {func(s *server) { s.implicit = true }, ""},
+	} {
+		t.Run("encryption "+encryption, func(t *testing.T) {
+			s := startServer(t, tc.server)
+			cfg := config(s)
+			cfg.Encryption, cfg.Username, cfg.Password = encryption, "connector", secret.New(canary)
+			if err := send(t, cfg); err != nil {
+				t.Fatalf("Send() = %v", err)
+			}
+			mails, logins, inTheClear := s.seen()
+			if len(logins) != 1 || logins[0] != "|connector|"+canary || inTheClear != tc.inClear {
+				t.Errorf("Send() signed in %d times, with %q in the clear, want once, with %q", len(logins), inTheClear, tc.inClear)
+			}
+			checkMail(t, mails)
+		})
+	}
+	t.Run("encryption off", func(t *testing.T) {
+		s := startServer(t, func(*server) {})
+		cfg := config(s)
+		cfg.Encryption = mail.Off
+		if err := send(t, cfg); err != nil {
+			t.Fatalf("Send() = %v", err)
+		}
+		mails, _, _ := s.seen()
+		checkMail(t, mails)
+	})
+}
+
+func checkMail(t *testing.T, mails []string) {
+	t.Helper()
+	if len(mails) != 1 {
+		t.Fatalf("Send() sent %d mails, want one", len(mails))
+	}
+	m, err := netmail.ReadMessage(strings.NewReader(mails[0]))
+	if err != nil {
+		t.Fatalf("Send() sent %q: %v", mails[0], err)
+	}
+	subject, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
+	if want := "The refresh token of Größe & Söhne Bcc: everybody@example.com needs a person: somebody must sign in again."; err != nil || subject != want {
+		t.Errorf("Subject = %q, %v, want %q", subject, err, want)
+	}
+	for name, want := range map[string]string{
+		"From": `"Connector" <connector@larkfield.example>`, "Bcc": "", "Message-Id": "<n-1@larkfield.example>",
+		"Auto-Submitted": "auto-generated", "Date": "Mon, 23 Nov 2026 08:00:00 +0000",
+	} {
+		if got := m.Header.Get(name); got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+	if to, err := m.Header.AddressList("To"); err != nil || len(to) != 2 {
+		t.Errorf("To = %v, %v, want both", to, err)
+	}
+	body, err := io.ReadAll(quotedprintable.NewReader(m.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"it was revoked, or the password was changed.", "Use Update Refresh Token, or send the link of Manual Update.",
+		"Marketplace: Larkfield", "Tenant: t-1", "Reason: grant_revoked", "Reference: ABCD",
+	} {
+		if !strings.Contains(string(body), want) {
+			t.Errorf("the mail does not say %q:\n%s", want, body)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package notify
+
+import (
+	"math"
+	"strconv"
+	"time"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/token"
+)
+
+// A Kind says what sort of notice one is. Receivers branch on it, so the names never change meaning.
+type Kind string
+
+// The kinds of notice.
+const (
+	Alarm             Kind = "alarm"              // renewal fails, or a person must act
+	ExpiryWarning     Kind = "expiry_warning"     // the token runs out soon
+	CredentialWarning Kind = "credential_warning" // the application's last credential runs out soon
+	Recovery          Kind = "recovery"           // what people were told of has ended
+)
+
+// A Notice is one thing that people are told. It holds nothing secret.
+type Notice struct {
+	ID   string    `json:"id"` // unique; the same when it comes a second time
+	At   time.Time `json:"at"`
+	Kind Kind      `json:"kind"`
+
+	InstanceKey string `json:"instance"`
+	// TenantID is empty in a notice about the instance itself, which is for the provider.
+	TenantID    string `json:"tenant,omitempty"`
+	Name        string `json:"name,omitempty"` // of the tenant, for people
+	Marketplace string `json:"marketplace,omitempty"`
+	// AccountID is the platform's account that the tenant belongs to; empty when that is not known.
+	AccountID string `json:"account,omitempty"`
+
+	State  token.State     `json:"state,omitempty"`
+	Reason *failure.Record `json:"reason,omitempty"` // nil when all is well
+	Ends   time.Time       `json:"ends,omitzero"`    // of the token or, in a warning of it, of the credential
+	Days   int             `json:"days,omitempty"`   // until Ends, rounded up
+}
+
+// daysUntil rounds up, so that a warning that comes a minute late still tells its number of days.
+func daysUntil(ends, now time.Time) int {
+	if ends.IsZero() || !now.Before(ends) {
+		return 0
+	}
+	return int(math.Ceil(float64(ends.Sub(now)) / float64(day)))
+}
+
+// Own texts of notices, with __NAME__ places. What happened to a token and what to do about it is told by the failure
+// codes' own sentences.
+const (
+	headActionRequired = "The refresh token of __name__ needs a person: somebody must sign in again."
+	headMisconfigured  = "The refresh token of __name__ cannot be renewed until a setting is changed."
+	headRenewalFailing = "The refresh token of __name__ could not be renewed for more than a day; it is tried on."
+	headExpired        = "The refresh token of __name__ has expired."
+	headExpires        = "The refresh token of __name__ expires in __days__ days."
+	headExpiresNow     = "The refresh token of __name__ expires within a day."
+	headRecovered      = "The refresh token of __name__ is in order again."
+	headCredential     = "The last credential of the Microsoft application of __name__ ends in __days__ days."
+	headCredentialNow  = "The last credential of the Microsoft application of __name__ ends within a day."
+
+	lineEnds       = "Without another renewal it ends at __date__."
+	adviceRecovery = "Nothing needs to be done."
+	adviceRenew    = "Use Renew Now; if that fails, use Update Refresh Token."
+	adviceAdd      = "Add a client secret or certificate to the app registration and enter it in the settings. The refresh token stays valid."
+)
+
+// Headline is what n tells in one sentence.
+func (n Notice) Headline() string { return failure.Fill(n.headline(), n.params()) }
+
+func (n Notice) headline() string {
+	switch n.Kind {
+	case ExpiryWarning:
+		return either(n.Days <= 1, headExpiresNow, headExpires)
+	case CredentialWarning:
+		return either(n.Days <= 1, headCredentialNow, headCredential)
+	case Recovery:
+		return headRecovered
+	}
+	switch n.State {
+	case token.StateExpired:
+		return headExpired
+	case token.StateMisconfigured:
+		return headMisconfigured
+	case token.StateRenewalFailing:
+		return headRenewalFailing
+	}
+	return headActionRequired
+}
+
+// Lines are the rest of what n tells: why, until when, and what to do.
+func (n Notice) Lines() []string {
+	var lines []string
+	advice := adviceRenew
+	switch n.Kind {
+	case Recovery:
+		advice = adviceRecovery
+	case CredentialWarning:
+		advice = adviceAdd
+	}
+	// A token that simply gets old is told of by the headline.
+	if n.Reason != nil && n.Reason.Code != failure.GrantExpiring {
+		why := n.Reason.Error()
+		lines, advice = append(lines, why.Sentence()), why.Advice()
+	}
+	// What Microsoft no longer accepts does not work until its end.
+	if n.Days > 0 && n.Kind != CredentialWarning && n.State != token.StateActionRequired {
+		lines = append(lines, failure.Fill(lineEnds, n.params()))
+	}
+	return append(lines, advice)
+}
+
+func (n Notice) params() map[string]string {
+	return map[string]string{"name": n.Name, "days": strconv.Itoa(n.Days), "date": n.Ends.UTC().Format("2006-01-02 15:04 UTC")}
+}
+
+func either(first bool, a, b string) string {
+	if first {
+		return a
+	}
+	return b
+}

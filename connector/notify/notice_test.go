@@ -1,0 +1,136 @@
+package notify_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/notify"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+func TestWhatANoticeSays(t *testing.T) {
+	revoked := &failure.Record{Code: failure.GrantRevoked}
+	for name, tc := range map[string]struct {
+		notice notify.Notice
+		want   []string
+	}{
+		"alarm for a person": {notify.Notice{Kind: notify.Alarm, State: token.StateActionRequired, Reason: revoked, Days: 80, Ends: start}, []string{
+			"The refresh token of Alpine Cloud needs a person: somebody must sign in again.",
+			"Microsoft no longer accepts the refresh token: it was revoked, or the password was changed.",
+			"Use Update Refresh Token, or send the link of Manual Update.",
+		}},
+		"alarm with a place to fill": {notify.Notice{Kind: notify.Alarm, State: token.StateMisconfigured, Days: 80, Ends: start, Reason: &failure.Record{
+			Code: failure.DirectoryUnknown, Params: map[string]string{"directory": "alpine.example"},
+		}}, []string{
+			"The refresh token of Alpine Cloud cannot be renewed until a setting is changed.",
+			"Microsoft knows no directory named alpine.example.",
+			"Without another renewal it ends at 2026-11-23 08:00 UTC.",
+			"Check the directory (tenant) id or domain, and the cloud, in the settings.",
+		}},
+		"warning": {notify.Notice{Kind: notify.ExpiryWarning, State: token.StateExpiring, Reason: &failure.Record{Code: failure.GrantExpiring}, Days: 14, Ends: start}, []string{
+			"The refresh token of Alpine Cloud expires in 14 days.",
+			"Without another renewal it ends at 2026-11-23 08:00 UTC.",
+			"Use Renew Now; if that fails, use Update Refresh Token.",
+		}},
+		"last warning": {notify.Notice{Kind: notify.ExpiryWarning, State: token.StateActionRequired, Reason: revoked, Days: 1, Ends: start}, []string{
+			"The refresh token of Alpine Cloud expires within a day.",
+			"Microsoft no longer accepts the refresh token: it was revoked, or the password was changed.",
+			"Use Update Refresh Token, or send the link of Manual Update.",
+		}},
+		"expired": {notify.Notice{Kind: notify.Alarm, State: token.StateExpired, Reason: &failure.Record{Code: failure.GrantExpired}, Ends: start}, []string{
+			"The refresh token of Alpine Cloud has expired.",
+			"The refresh token has expired: it was not renewed for 90 days.",
+			"Use Update Refresh Token, or send the link of Manual Update.",
+		}},
+		"recovery": {notify.Notice{Kind: notify.Recovery, State: token.StateActive, Days: 90, Ends: start}, []string{
+			"The refresh token of Alpine Cloud is in order again.",
+			"Without another renewal it ends at 2026-11-23 08:00 UTC.",
+			"Nothing needs to be done.",
+		}},
+		"credential": {notify.Notice{Kind: notify.CredentialWarning, Days: 60, Ends: start}, []string{
+			"The last credential of the Microsoft application of Alpine Cloud ends in 60 days.",
+			"Add a client secret or certificate to the app registration and enter it in the settings. The refresh token stays valid.",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.notice.Name = "Alpine Cloud"
+			got := append([]string{tc.notice.Headline()}, tc.notice.Lines()...)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("Headline and Lines (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNoNoticeHasAnEmptyPlace(t *testing.T) {
+	for _, kind := range []notify.Kind{notify.Alarm, notify.ExpiryWarning, notify.CredentialWarning, notify.Recovery} {
+		for _, state := range token.States() {
+			for _, days := range []int{0, 1, 30} {
+				n := notify.Notice{Kind: kind, State: state, Days: days, Ends: start, Name: "Alpine Cloud"}
+				text := n.Headline() + strings.Join(n.Lines(), "")
+				if strings.Contains(text, "__") || !strings.Contains(text, "Alpine Cloud") {
+					t.Errorf("%s in state %s with %d days says %q", kind, state, days, text)
+				}
+			}
+		}
+	}
+}
+
+// A panels keeps what it was told to show.
+type panels struct {
+	shown []notify.PanelNotice
+	err   error
+}
+
+func (p *panels) Notify(_ context.Context, _ tenant.Instance, n notify.PanelNotice) error {
+	p.shown = append(p.shown, n)
+	return p.err
+}
+
+func (p *panels) ProviderAccount(context.Context, tenant.Instance) (string, error) {
+	return providerID, p.err
+}
+
+func (p *panels) Instance(_ context.Context, key string) (tenant.Instance, error) {
+	return tenant.Instance{Key: key}, nil
+}
+
+func TestThePanelShowsANoticeToItsAccountOnly(t *testing.T) {
+	p := &panels{}
+	c := notify.NewPanel(p, p)
+	alarm := notify.Notice{Kind: notify.Alarm, TenantID: "t", Name: "Alpine Cloud", AccountID: "a", State: token.StateActionRequired, Reason: &failure.Record{Code: failure.GrantRevoked}}
+	if err := c.Send(t.Context(), alarm); err != nil {
+		t.Fatalf("Send(alarm) = %v", err)
+	}
+	if err := c.Send(t.Context(), notify.Notice{Kind: notify.CredentialWarning, Name: "instance k", Days: 7}); err != nil {
+		t.Fatalf("Send(warning of the instance) = %v", err)
+	}
+	want := []notify.PanelNotice{
+		{AccountID: "a", Alarm: true, Message: alarm.Headline(), Details: strings.Join(alarm.Lines(), " ")},
+		{
+			AccountID: providerID, Message: "The last credential of the Microsoft application of instance k ends in 7 days.",
+			Details: "Add a client secret or certificate to the app registration and enter it in the settings. The refresh token stays valid.",
+		},
+	}
+	if diff := cmp.Diff(want, p.shown); diff != "" {
+		t.Errorf("shown (-want +got):\n%s", diff)
+	}
+	alarm.AccountID = ""
+	if err := c.Send(t.Context(), alarm); !errors.Is(err, notify.ErrUndeliverable) || len(p.shown) != 2 {
+		t.Errorf("Send(notice of nobody's tenant) = %v and shown, want %v and not shown", err, notify.ErrUndeliverable)
+	}
+	p.err = errDown
+	alarm.AccountID = "a"
+	if err := c.Send(t.Context(), alarm); !errors.Is(err, errDown) {
+		t.Errorf("Send() = %v, want %v", err, errDown)
+	}
+	if err := c.Send(t.Context(), notify.Notice{Kind: notify.CredentialWarning}); !errors.Is(err, errDown) {
+		t.Errorf("Send(warning of the instance) = %v, want %v", err, errDown)
+	}
+}

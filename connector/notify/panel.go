@@ -1,0 +1,61 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"azure-partner-connector/connector/tenant"
+)
+
+// A PanelNotice is what the panel shows of a notice (aps-protocol.md §5.5).
+type PanelNotice struct {
+	AccountID string // whose users see it; never empty, which would be everybody
+	Alarm     bool
+	Message   string
+	Details   string
+}
+
+// Panels shows notices in the panel of the platform of in.
+type Panels interface {
+	Notify(ctx context.Context, in tenant.Instance, n PanelNotice) error
+	// ProviderAccount returns the account of the provider, for notices about the instance itself.
+	ProviderAccount(ctx context.Context, in tenant.Instance) (id string, err error)
+}
+
+// Instances finds instances; the store does.
+type Instances interface {
+	Instance(ctx context.Context, key string) (tenant.Instance, error)
+}
+
+// A Panel is the channel to the panel of the account that a tenant belongs to.
+type Panel struct {
+	instances Instances
+	panels    Panels
+}
+
+// NewPanel returns the channel.
+func NewPanel(instances Instances, panels Panels) *Panel { return &Panel{instances, panels} }
+
+// Name implements Channel.
+func (p *Panel) Name() string { return "panel" }
+
+// Send implements Channel. A tenant whose account is not known gets no notice: without an account everybody would.
+func (p *Panel) Send(ctx context.Context, n Notice) error {
+	in, err := p.instances.Instance(ctx, n.InstanceKey)
+	if err != nil {
+		return fmt.Errorf("reading instance %s: %w", n.InstanceKey, err)
+	}
+	account := n.AccountID
+	if n.TenantID == "" {
+		if account, err = p.panels.ProviderAccount(ctx, in); err != nil {
+			return fmt.Errorf("finding the provider's account: %w", err)
+		}
+	}
+	if account == "" {
+		return fmt.Errorf("%w: the account of tenant %s is not known", ErrUndeliverable, n.TenantID)
+	}
+	return p.panels.Notify(ctx, in, PanelNotice{
+		AccountID: account, Alarm: n.Kind == Alarm, Message: n.Headline(), Details: strings.Join(n.Lines(), " "),
+	})
+}

@@ -1,0 +1,160 @@
+// Package webhook brings notices to an address of the operator's, signed as Standard Webhooks says.
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"azure-partner-connector/connector/notify"
+	"azure-partner-connector/connector/secret"
+)
+
+// secretPrefix marks a secret that is written in base 64, as Standard Webhooks has them.
+const secretPrefix = "whsec_"
+
+// Config is what a Channel needs.
+type Config struct {
+	// URL is where notices are posted. Required.
+	URL string
+
+	// Secret is what requests are signed with. When it begins with whsec_, the rest is the key in base 64; otherwise
+	// its bytes are the key. Required.
+	Secret secret.Text
+
+	// HTTP makes the connections. It bounds the time of a request and follows no redirect. Required.
+	HTTP *http.Client
+
+	// Now is the clock of the signatures. Default: time.Now.
+	Now func() time.Time
+}
+
+// A Channel posts notices as JSON. A receiver answers 2xx; anything else is tried again. Requests carry the headers
+//
+//	webhook-id         the notice's id, the same when it comes again
+//	webhook-timestamp  when it is sent, in seconds since 1970
+//	webhook-signature  v1, and the base 64 of HMAC-SHA256 over id, timestamp and body with dots between them
+type Channel struct {
+	cfg Config
+	key []byte
+}
+
+// New checks cfg and fills in its defaults.
+func New(cfg Config) (*Channel, error) {
+	if cfg.URL == "" || cfg.HTTP == nil || cfg.Secret.Empty() {
+		return nil, errors.New("webhook: an address, a secret and an HTTP client are required")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	key, err := Key(cfg.Secret)
+	if err != nil {
+		return nil, err
+	}
+	return &Channel{cfg, key}, nil
+}
+
+// Key returns the bytes that requests are signed with.
+func Key(s secret.Text) ([]byte, error) {
+	encoded, ok := strings.CutPrefix(s.Reveal(), secretPrefix)
+	if !ok {
+		return []byte(s.Reveal()), nil
+	}
+	key, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil || len(key) == 0 {
+		return nil, errors.New("webhook: the secret begins with " + secretPrefix + " and is not base 64 behind it")
+	}
+	return key, nil
+}
+
+// payload is what is posted. Receivers branch on type, data.state and data.code; the texts are for people.
+type payload struct {
+	Type      string    `json:"type"` // "token." and the kind of notice
+	Timestamp time.Time `json:"timestamp"`
+	Data      data      `json:"data"`
+}
+
+type data struct {
+	Instance    string `json:"instance"`
+	Tenant      string `json:"tenant,omitempty"` // empty for the instance itself
+	Name        string `json:"name"`
+	Marketplace string `json:"marketplace,omitempty"`
+	Account     string `json:"account,omitempty"`
+
+	State     string            `json:"state,omitempty"`
+	Code      string            `json:"code,omitempty"` // of the failure; empty when all is well
+	Params    map[string]string `json:"params,omitempty"`
+	Reference string            `json:"reference,omitempty"` // under which the log tells more
+	Ends      *time.Time        `json:"ends,omitempty"`
+	Days      int               `json:"days"` // until ends
+
+	Headline string   `json:"headline"`
+	Lines    []string `json:"lines"`
+}
+
+func payloadOf(n notify.Notice) payload {
+	d := data{
+		Instance: n.InstanceKey, Tenant: n.TenantID, Name: n.Name, Marketplace: n.Marketplace, Account: n.AccountID,
+		State: string(n.State), Days: n.Days, Headline: n.Headline(), Lines: n.Lines(),
+	}
+	if n.Reason != nil {
+		d.Code, d.Params, d.Reference = string(n.Reason.Code), n.Reason.Params, n.Reason.Reference
+	}
+	if !n.Ends.IsZero() {
+		ends := n.Ends.UTC()
+		d.Ends = &ends
+	}
+	return payload{Type: "token." + string(n.Kind), Timestamp: n.At.UTC(), Data: d}
+}
+
+// Name implements notify.Channel.
+func (c *Channel) Name() string { return "webhook" }
+
+// Send implements notify.Channel. Its errors do not tell the address, which may hold a token.
+func (c *Channel) Send(ctx context.Context, n notify.Notice) error {
+	body, err := json.Marshal(payloadOf(n))
+	if err != nil {
+		return fmt.Errorf("writing notice %s: %w", n.ID, err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.URL, bytes.NewReader(body))
+	if err != nil {
+		return errors.New("the webhook's address cannot be used")
+	}
+	at := strconv.FormatInt(c.cfg.Now().Unix(), 10)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("webhook-id", n.ID)
+	req.Header.Set("webhook-timestamp", at)
+	req.Header.Set("webhook-signature", "v1,"+sign(c.key, n.ID, at, body))
+	resp, err := c.cfg.HTTP.Do(req)
+	if err != nil {
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
+			err = wrapped.Err
+		}
+		return fmt.Errorf("posting to the webhook: %w", err)
+	}
+	defer resp.Body.Close()
+	// What is read to its end leaves the connection for the next one.
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return fmt.Errorf("posting to the webhook: HTTP status %d", resp.StatusCode)
+	}
+	return nil
+}
+
+func sign(key []byte, id, at string, body []byte) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(id + "." + at + "."))
+	mac.Write(body)
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}

@@ -1,0 +1,146 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/notify"
+)
+
+var _ notify.Store = (*Store)(nil)
+
+type announcementRow struct {
+	SubjectKind string `gorm:"primaryKey"`
+	SubjectID   string `gorm:"primaryKey"`
+	LookAt      instant
+	LeaseOwner  optional
+	LeaseUntil  instant
+	Told        facts[notify.Memory]
+	Version     int64
+}
+
+// TableName implements gorm's Tabler.
+func (announcementRow) TableName() string { return "announcements" }
+
+// lendingDelay is how long after a lending a tenant is looked at. Lendings are many, and all that they change is a
+// token's expiry, to a later one.
+const lendingDelay = 24 * time.Hour
+
+// announce makes everybody whom an event may concern due to be looked at: the tenant, or the instance with all of its
+// tenants. It belongs into the event's transaction. Who does not exist, or no longer does, is left out.
+func (s *Store) announce(ctx context.Context, e audit.Event) error {
+	if e.TenantID != "" {
+		at := e.At
+		if e.Action == audit.TokenLent || e.Action == audit.LendingRefused {
+			at = at.Add(lendingDelay)
+		}
+		return s.lookAt(ctx, notify.OfTenant, "id", "tenants WHERE id = ?", e.TenantID, at)
+	}
+	if e.InstanceKey == "" {
+		return nil
+	}
+	if err := s.lookAt(ctx, notify.OfInstance, "instance_key", "instances WHERE instance_key = ?", e.InstanceKey, e.At); err != nil {
+		return err
+	}
+	return s.lookAt(ctx, notify.OfTenant, "id", "tenants WHERE instance_key = ?", e.InstanceKey, e.At)
+}
+
+// lookAt makes the subjects that a query finds due at a time, unless they are due earlier. Both databases know the
+// statement but for what follows a key that is there already.
+func (s *Store) lookAt(ctx context.Context, kind, column, from, name string, at time.Time) error {
+	again := "ON DUPLICATE KEY UPDATE"
+	if s.driver == SQLite {
+		again = "ON CONFLICT (subject_kind, subject_id) DO UPDATE SET"
+	}
+	when := instantOf(at)
+	return s.write(ctx, func(db *gorm.DB) error {
+		return db.Exec("INSERT INTO announcements (subject_kind, subject_id, look_at, version) SELECT ?, "+column+", ?, 1 FROM "+from+" "+again+
+			" look_at = CASE WHEN announcements.look_at < ? THEN announcements.look_at ELSE ? END, version = announcements.version + 1",
+			kind, when, name, when, when).Error
+	})
+}
+
+// DueAnnouncements implements notify.Store.
+func (s *Store) DueAnnouncements(ctx context.Context, now time.Time, limit int) ([]notify.Subject, error) {
+	var rows []announcementRow
+	err := s.read(ctx, func(db *gorm.DB) error {
+		return db.Select("subject_kind", "subject_id").
+			Where("look_at <= ? AND (lease_until IS NULL OR lease_until < ?)", instantOf(now), instantOf(now)).
+			Order("look_at").Limit(limit).Find(&rows).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading what is to be announced: %w", err)
+	}
+	subjects := make([]notify.Subject, len(rows))
+	for i, row := range rows {
+		subjects[i] = notify.Subject{Kind: row.SubjectKind, ID: row.SubjectID}
+	}
+	return subjects, nil
+}
+
+// HoldAnnouncement implements notify.Store.
+func (s *Store) HoldAnnouncement(ctx context.Context, subject notify.Subject, owner string, now, until time.Time) (notify.Announcement, error) {
+	var row announcementRow
+	err := s.Transact(ctx, func(ctx context.Context) error {
+		return s.write(ctx, func(db *gorm.DB) error {
+			taken := of(db, subject).
+				Where("look_at <= ? AND (lease_until IS NULL OR lease_until < ?)", instantOf(now), instantOf(now)).
+				Updates(map[string]any{"lease_owner": owner, "lease_until": instantOf(until)})
+			if err := changed(taken, notify.ErrHeld); err != nil {
+				return err
+			}
+			return take(db.Where("subject_kind = ? AND subject_id = ?", subject.Kind, subject.ID), &row)
+		})
+	})
+	if err != nil {
+		return notify.Announcement{}, fmt.Errorf("holding the announcements of %s %q: %w", subject.Kind, subject.ID, err)
+	}
+	return notify.Announcement{Subject: subject, Owner: owner, Memory: row.Told.of, Version: row.Version}, nil
+}
+
+// SaveMemory implements notify.Store.
+func (s *Store) SaveMemory(ctx context.Context, a notify.Announcement) error {
+	err := s.write(ctx, func(db *gorm.DB) error {
+		return changed(of(db, a.Subject).Where("lease_owner = ?", a.Owner).
+			Update("told", facts[notify.Memory]{a.Memory}), notify.ErrHeld)
+	})
+	if err != nil {
+		return fmt.Errorf("saving what was announced of %s %q: %w", a.Subject.Kind, a.Subject.ID, err)
+	}
+	return nil
+}
+
+// ReleaseAnnouncement implements notify.Store. A hold that is another's by now is left alone, without an error.
+func (s *Store) ReleaseAnnouncement(ctx context.Context, a notify.Announcement, lookAt time.Time) error {
+	err := s.write(ctx, func(db *gorm.DB) error {
+		return of(db, a.Subject).Where("lease_owner = ?", a.Owner).Updates(map[string]any{
+			"look_at":     gorm.Expr("CASE WHEN version = ? THEN ? ELSE look_at END", a.Version, instantOf(lookAt)),
+			"lease_owner": nil,
+			"lease_until": nil,
+		}).Error
+	})
+	if err != nil {
+		return fmt.Errorf("releasing the announcements of %s %q: %w", a.Subject.Kind, a.Subject.ID, err)
+	}
+	return nil
+}
+
+// DropAnnouncement implements notify.Store.
+func (s *Store) DropAnnouncement(ctx context.Context, a notify.Announcement) error {
+	err := s.write(ctx, func(db *gorm.DB) error {
+		return of(db, a.Subject).Where("lease_owner = ? AND version = ?", a.Owner, a.Version).Delete(&announcementRow{}).Error
+	})
+	if err != nil {
+		return fmt.Errorf("dropping the announcements of %s %q: %w", a.Subject.Kind, a.Subject.ID, err)
+	}
+	return nil
+}
+
+// of selects the row of a subject.
+func of(db *gorm.DB, subject notify.Subject) *gorm.DB {
+	return db.Model(&announcementRow{}).Where("subject_kind = ? AND subject_id = ?", subject.Kind, subject.ID)
+}

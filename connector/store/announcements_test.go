@@ -1,0 +1,213 @@
+package store_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/notify"
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/storetest"
+)
+
+// happen writes an event and returns the time by which it is to be announced.
+func happen(t *testing.T, s *store.Store, e audit.Event) {
+	t.Helper()
+	e.ID = random.ID()
+	if err := s.AppendEvent(t.Context(), e); err != nil {
+		t.Fatalf("AppendEvent(%s) = %v", e.Action, err)
+	}
+}
+
+func ofTenant(id string) notify.Subject { return notify.Subject{Kind: notify.OfTenant, ID: id} }
+
+// checkDue asserts who is to be looked at.
+func checkDue(t *testing.T, s *store.Store, now time.Time, want ...notify.Subject) {
+	t.Helper()
+	got, err := s.DueAnnouncements(t.Context(), now, 10)
+	if err != nil {
+		t.Fatalf("DueAnnouncements() = _, %v", err)
+	}
+	if diff := cmp.Diff(append([]notify.Subject{}, want...), got); diff != "" {
+		t.Errorf("DueAnnouncements(%s) differs (-want +got):\n%s", now, diff)
+	}
+}
+
+func hold(t *testing.T, s *store.Store, subject notify.Subject, owner string, now time.Time) notify.Announcement {
+	t.Helper()
+	a, err := s.HoldAnnouncement(t.Context(), subject, owner, now, now.Add(time.Minute))
+	if err != nil {
+		t.Fatalf("HoldAnnouncement(%v) = _, %v", subject, err)
+	}
+	return a
+}
+
+func TestEventsMakeTheirSubjectsDue(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		in := newInstance()
+		if err := s.SaveInstance(t.Context(), &in); err != nil {
+			t.Fatalf("SaveInstance() = %v", err)
+		}
+		one, two := addTenant(t, s), addTenant(t, s)
+		checkDue(t, s, noon)
+		happen(t, s, audit.Event{At: noon, TenantID: random.ID(), Action: audit.TenantRemoved}) // of nobody
+		checkDue(t, s, noon)
+		happen(t, s, audit.Event{At: noon, TenantID: one.ID, InstanceKey: in.Key, Action: audit.TenantProvisioned})
+		checkDue(t, s, noon.Add(-time.Second))
+		checkDue(t, s, noon, ofTenant(one.ID))
+		happen(t, s, audit.Event{At: noon.Add(time.Second), InstanceKey: in.Key, Action: audit.InstanceConfigured})
+		got, err := s.DueAnnouncements(t.Context(), noon.Add(time.Second), 10)
+		if err != nil || len(got) != 3 || got[0] != ofTenant(one.ID) {
+			t.Errorf("DueAnnouncements() after an event of the instance = %v, %v, want %s first, then %s and the instance", got, err, one.ID, two.ID)
+		}
+		if err := s.DeleteTenant(t.Context(), one.ID); err != nil {
+			t.Fatalf("DeleteTenant() = %v", err)
+		}
+		happen(t, s, audit.Event{At: noon, TenantID: one.ID, InstanceKey: in.Key, Action: audit.TenantRemoved})
+		if got, err := s.DueAnnouncements(t.Context(), noon.Add(time.Hour), 10); err != nil || len(got) != 2 {
+			t.Errorf("DueAnnouncements() after the tenant was deleted = %v, %v, want the other and the instance", got, err)
+		}
+	})
+}
+
+func TestALendingIsLookedAtADayLater(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		added := addTenant(t, s)
+		for minute := range 3 {
+			happen(t, s, audit.Event{At: noon.Add(time.Duration(minute) * time.Minute), TenantID: added.ID, Action: audit.TokenLent})
+		}
+		checkDue(t, s, noon.Add(24*time.Hour-time.Second))
+		checkDue(t, s, noon.Add(24*time.Hour), ofTenant(added.ID))
+		happen(t, s, audit.Event{At: noon.Add(time.Hour), TenantID: added.ID, Action: audit.RenewalFailed})
+		checkDue(t, s, noon.Add(time.Hour), ofTenant(added.ID))
+	})
+}
+
+func TestHoldingAnAnnouncement(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		subject := ofTenant(addTenant(t, s).ID)
+		if _, err := s.HoldAnnouncement(t.Context(), subject, "first", noon, noon.Add(time.Minute)); !errors.Is(err, notify.ErrHeld) {
+			t.Errorf("HoldAnnouncement() of what is not due = _, %v, want %v", err, notify.ErrHeld)
+		}
+		happen(t, s, audit.Event{At: noon, TenantID: subject.ID})
+		first := hold(t, s, subject, "first", noon)
+		checkDue(t, s, noon)
+		if _, err := s.HoldAnnouncement(t.Context(), subject, "second", noon, noon.Add(time.Minute)); !errors.Is(err, notify.ErrHeld) {
+			t.Errorf("HoldAnnouncement() of what is held = _, %v, want %v", err, notify.ErrHeld)
+		}
+		first.Memory.Trouble = "grant_revoked"
+		first.Memory.Outbox = []notify.Delivery{{Channel: "mail", Notice: notify.Notice{ID: "n", At: noonStored, Kind: notify.Alarm}}}
+		if err := s.SaveMemory(t.Context(), first); err != nil {
+			t.Fatalf("SaveMemory() = %v", err)
+		}
+
+		// It is taken over from one that died.
+		later := noon.Add(2 * time.Minute)
+		checkDue(t, s, later, subject)
+		second := hold(t, s, subject, "second", later)
+		if diff := cmp.Diff(first.Memory, second.Memory); diff != "" {
+			t.Errorf("HoldAnnouncement(): memory (-want +got)\n%s", diff)
+		}
+		if err := s.SaveMemory(t.Context(), first); !errors.Is(err, notify.ErrHeld) {
+			t.Errorf("SaveMemory() by who held it = %v, want %v", err, notify.ErrHeld)
+		}
+		if err := s.ReleaseAnnouncement(t.Context(), first, time.Time{}); err != nil {
+			t.Errorf("ReleaseAnnouncement() by who held it = %v, want no error", err)
+		}
+		if err := s.SaveMemory(t.Context(), second); err != nil {
+			t.Errorf("SaveMemory() = %v, want the hold untouched", err)
+		}
+		if err := s.ReleaseAnnouncement(t.Context(), second, later.Add(time.Hour)); err != nil {
+			t.Fatalf("ReleaseAnnouncement() = %v", err)
+		}
+		checkDue(t, s, later)
+		checkDue(t, s, later.Add(time.Hour), subject)
+	})
+}
+
+func TestAnEventDuringAHoldIsNotMissed(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		subject := ofTenant(addTenant(t, s).ID)
+		happen(t, s, audit.Event{At: noon, TenantID: subject.ID})
+		held := hold(t, s, subject, "owner", noon)
+		happen(t, s, audit.Event{At: noon.Add(time.Second), TenantID: subject.ID})
+		if err := s.DropAnnouncement(t.Context(), held); err != nil {
+			t.Fatalf("DropAnnouncement() = %v", err)
+		}
+		if err := s.ReleaseAnnouncement(t.Context(), held, time.Time{}); err != nil {
+			t.Fatalf("ReleaseAnnouncement() = %v", err)
+		}
+		checkDue(t, s, noon.Add(time.Second), subject)
+		held = hold(t, s, subject, "owner", noon.Add(time.Second))
+		if err := s.ReleaseAnnouncement(t.Context(), held, time.Time{}); err != nil {
+			t.Fatalf("ReleaseAnnouncement() = %v", err)
+		}
+		checkDue(t, s, noon.AddDate(1, 0, 0))
+		happen(t, s, audit.Event{At: noon, TenantID: subject.ID})
+		if err := s.DropAnnouncement(t.Context(), hold(t, s, subject, "owner", noon)); err != nil {
+			t.Fatalf("DropAnnouncement() = %v", err)
+		}
+		checkDue(t, s, noon.AddDate(1, 0, 0))
+	})
+}
+
+func TestManyHoldAtOnceAndOneDoes(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		subject := ofTenant(addTenant(t, s).ID)
+		happen(t, s, audit.Event{At: noon, TenantID: subject.ID})
+		held := make(chan string, 8)
+		var many errgroup.Group
+		for range cap(held) {
+			owner := random.ID()
+			replica := db.Unmigrated(t)
+			many.Go(func() error {
+				_, err := replica.HoldAnnouncement(t.Context(), subject, owner, noon, noon.Add(time.Minute))
+				if errors.Is(err, notify.ErrHeld) {
+					return nil
+				}
+				held <- owner
+				return err
+			})
+		}
+		if err := many.Wait(); err != nil || len(held) != 1 {
+			t.Errorf("HoldAnnouncement() by %d at once = %v, %d hold it, want one", cap(held), err, len(held))
+		}
+	})
+}
+
+func TestMigrationLooksAtWhatIsThere(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		in := newInstance()
+		if err := s.SaveInstance(t.Context(), &in); err != nil {
+			t.Fatalf("SaveInstance() = %v", err)
+		}
+		subject := ofTenant(addTenant(t, s).ID)
+		for _, statement := range []string{"DROP TABLE announcements", "DELETE FROM schema_versions WHERE version_id > 1"} {
+			if _, err := db.Raw(t).ExecContext(t.Context(), statement); err != nil {
+				t.Fatalf("%s = %v", statement, err)
+			}
+		}
+		if err := s.Migrate(t.Context()); err != nil {
+			t.Fatalf("Migrate() = %v", err)
+		}
+		soon := time.Now().Add(time.Minute)
+		got, err := s.DueAnnouncements(t.Context(), soon, 10)
+		if err != nil || len(got) != 2 {
+			t.Fatalf("DueAnnouncements() after the migration = %v, %v, want the tenant and its instance", got, err)
+		}
+		if a := hold(t, s, subject, "owner", soon); a.Memory.Trouble != "" || a.Memory.Pushed != "" {
+			t.Errorf("HoldAnnouncement() = %+v, want an empty memory", a)
+		}
+	})
+}
