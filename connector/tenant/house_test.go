@@ -108,14 +108,18 @@ func newHouseOn(t *testing.T, db *storetest.Database) *house {
 		clock: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC),
 	}
 	h.store = db.Open(t, func(cfg *store.Config) { cfg.Keyring = h.witness })
-	h.Service = h.replica()
+	h.Service = h.service(h.store)
 	return h
 }
 
 // replica returns one more service, on a store of its own over the same database.
 func (h *house) replica() *tenant.Service {
 	h.Helper()
-	st := h.db.Open(h.T, func(cfg *store.Config) { cfg.Keyring = h.witness })
+	return h.service(h.db.Open(h.T, func(cfg *store.Config) { cfg.Keyring = h.witness }))
+}
+
+func (h *house) service(st *store.Store) *tenant.Service {
+	h.Helper()
 	s, err := tenant.New(tenant.Config{Store: st, Directories: h.directories, Clouds: []string{"china", "global"}, Now: func() time.Time { return h.clock }})
 	if err != nil {
 		h.Fatalf("New() = %v", err)
