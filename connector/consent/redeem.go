@@ -55,7 +55,8 @@ func parseRedirected(input string) (Callback, bool) {
 	if u, err := url.Parse(input); err == nil && u.Scheme != "" && u.Host != "" {
 		q := u.Query()
 		if q.Get("state") == "" {
-			if q, err = url.ParseQuery(u.Fragment); err != nil {
+			_, fragment, _ := strings.Cut(input, "#") // as it stands: that of u is decoded already
+			if q, err = url.ParseQuery(fragment); err != nil {
 				return Callback{}, false
 			}
 		}

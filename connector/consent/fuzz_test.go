@@ -1,0 +1,61 @@
+package consent_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+	"unicode"
+
+	"azure-partner-connector/connector/consent"
+)
+
+const longEnough = "0.AXcode-that-is-long-enough"
+
+// FuzzPasted: whatever is pasted, it is refused or it is one thing: an address with a state, or a bare code without.
+func FuzzPasted(f *testing.F) {
+	const address = "https://connector.example/callback"
+	for _, seed := range []string{
+		"", " ", "#", "?", "0.AXshort", longEnough, longEnough + "#", " 0.AXcode-that\r\n-is-long-enough# ", "code=" + longEnough,
+		address, address + "?code=" + longEnough + "&state=s&session_state=x#", address + "#code=" + longEnough + "&state=s", address + "?code=" + longEnough,
+		address + "?error=access_denied&error_subcode=cancel&error_description=AADSTS65004%3A+x&state=s", address + "?state=s", address + "#%zz", address + "?code=%zz&state=s",
+		"  " + address + "?code=a b&state=s", "mailto:a@b", "//connector.example/callback?state=s&code=" + longEnough, "7K3M-Q2ZD-9XAB", "ä" + longEnough, "\x00" + longEnough,
+		strings.Repeat("x", 16<<10), strings.Repeat("x", 16<<10+1), `<a href="` + address + `">`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, input string) {
+		cb, ok := consent.ParseRedirected(input)
+		code := cb.Code.Reveal()
+		switch {
+		case !ok:
+		case len(input) > 16<<10:
+			t.Errorf("ParseRedirected took %d bytes, want them refused", len(input))
+		case cb.Browser != "":
+			t.Errorf("ParseRedirected(%q) names the browser %q, want none: nothing pasted proves one", input, cb.Browser)
+		case cb.State != "" && code == "" && cb.Error == "":
+			t.Errorf("ParseRedirected(%q) = a state alone, want a code or an error beside it", input)
+		case cb.State == "" && (len(code) < 20 || cb.Error != "" || strings.ContainsAny(code, "/?&=<>\"'") || strings.ContainsFunc(code, unicode.IsSpace)):
+			t.Errorf("ParseRedirected(%q) = the bare code %q, want it long, in one piece and no address", input, code)
+		}
+	})
+}
+
+// FuzzPastedAddress: what Microsoft redirects to comes through as it is, in the query and in the fragment, whatever
+// stands behind it.
+func FuzzPastedAddress(f *testing.F) {
+	f.Add("0.AX+/=&?# ü", "state", "session")
+	f.Add(longEnough, "a b", "#")
+	f.Add("%", "%2", "")
+	f.Fuzz(func(t *testing.T, code, state, session string) {
+		if code == "" || state == "" {
+			return
+		}
+		query := url.Values{"code": {code}, "state": {state}, "session_state": {session}}.Encode()
+		for _, input := range []string{"https://connector.example/callback?" + query, "https://connector.example/callback?" + query + "#", "http://localhost:8443/#" + query} {
+			cb, ok := consent.ParseRedirected(input)
+			if want := len(input) <= 16<<10; ok != want || ok && (cb.Code.Reveal() != code || cb.State != state || cb.Error != "") {
+				t.Errorf("ParseRedirected(%q) = code %q, state %q, %v, want %q, %q, %v", input, cb.Code.Reveal(), cb.State, ok, code, state, want)
+			}
+		}
+	})
+}
