@@ -90,6 +90,9 @@ func operations() []operation {
 		life(appService, "upgrade", http.MethodPost, "/upgrade", optionalResource, (*Door).upgradeApp, provider, platform),
 		custom(appService, "tenants", http.MethodGet, "/tenants", (*Door).listTenants, provider),
 		custom(appService, "healthCheck", http.MethodGet, "/healthCheck", (*Door).checkHealth, provider, platform),
+		custom(appService, "renewTokens", http.MethodGet, "/renewTokens", (*Door).renewTokens, provider, platform),
+		// An event may name the person who caused it; what it says is looked up, whoever that is.
+		custom(appService, "onAccountChange", http.MethodPost, "/onAccountChange", (*Door).accountChanged, everybody()...),
 
 		life(tenantService, "provision", http.MethodPost, "", requiredResource, (*Door).provision, owner, parent, provider, platform),
 		life(tenantService, "retrieve", http.MethodGet, "", noResource, (*Door).retrieveTenant, owner, parent, provider, platform),

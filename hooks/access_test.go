@@ -61,6 +61,8 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"DELETE", "/app/" + rootA, "", all},
 		{"GET", "/app/" + rootA + "/tenants", "", "provider"},
 		{"GET", "/app/" + rootA + "/healthCheck", "", "provider, platform"},
+		{"GET", "/app/" + rootA + "/renewTokens", "", "provider, platform"},
+		{"POST", "/app/" + rootA + "/onAccountChange", `{}`, all},
 
 		{"POST", "/tenant", tenantResource(tenantA, ""), owners + ", parent, provider, platform"},
 		{"POST", "/tenant", tenantResource(unknownID, `"account":{"aps":{"id":"`+accountR2+`"}}`), owners + ", parent, provider, platform"},
@@ -261,7 +263,7 @@ func TestTheAuditTellsWhoActed(t *testing.T) {
 }
 
 func TestEveryOperationOfTheTableIsTested(t *testing.T) {
-	if got := len(hooks.Operations()); got != 12 {
-		t.Errorf("Operations() = %d operations, want the 12 of TestWhoMayDoWhat", got)
+	if got := len(hooks.Operations()); got != 14 {
+		t.Errorf("Operations() = %d operations, want the 14 of TestWhoMayDoWhat", got)
 	}
 }

@@ -80,6 +80,13 @@ func (c *accountCache) find(ctx context.Context, in tenant.Instance, key account
 	return found, nil
 }
 
+// forget has the next question about an account asked anew.
+func (c *accountCache) forget(in tenant.Instance, id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.known, accountKey{in.Key, false, id})
+}
+
 // makeRoom forgets what is over and, where that does not suffice, everything: it is soon asked for again. c.mu is held.
 func (c *accountCache) makeRoom() {
 	if len(c.known) < maxAccounts {

@@ -27,6 +27,7 @@ type Tenants interface {
 	Unprovision(ctx context.Context, instanceKey, id string, by audit.Actor) error
 	Tenant(ctx context.Context, instanceKey, id string) (tenant.Tenant, error)
 	Tenants(ctx context.Context, instanceKey string) ([]tenant.Tenant, error)
+	Rename(ctx context.Context, instanceKey, id, name, marketplace string, by audit.Actor) error
 }
 
 // A call is one request that is on its way to the domain.

@@ -41,6 +41,13 @@ type Config struct {
 	Accounts Accounts // required
 	Nonces   Nonces   // required
 
+	// Ties are what instances have at their platform. Default: nothing.
+	Ties Ties
+
+	// RenewDue is called when the platform's clock says that it is time to renew what is due. It does not wait.
+	// Default: nothing happens.
+	RenewDue func()
+
 	// TrustedProxies are the peers whose X-Forwarded-Proto and X-Forwarded-Host replace the scheme and host of
 	// PublicURL. Default: none.
 	TrustedProxies []netip.Prefix
@@ -110,6 +117,12 @@ func (cfg *Config) fillIn() {
 	}
 	if cfg.PackageVersion == "" {
 		cfg.PackageVersion = DefaultPackageVersion
+	}
+	if cfg.Ties == nil {
+		cfg.Ties = noTies{}
+	}
+	if cfg.RenewDue == nil {
+		cfg.RenewDue = func() {}
 	}
 	if cfg.Schema == nil {
 		cfg.Schema = publishedSchema

@@ -123,6 +123,11 @@ func (f *fakeTenants) ConfigureTenant(_ context.Context, t tenant.Tenant, by aud
 	return t, nil
 }
 
+func (f *fakeTenants) Rename(_ context.Context, _, id, name, marketplace string, by audit.Actor) error {
+	f.note(by, "rename %s to %s at %s", id, name, marketplace)
+	return nil
+}
+
 func (f *fakeTenants) Unprovision(_ context.Context, _, id string, by audit.Actor) error {
 	f.note(by, "unprovision %s", id)
 	delete(f.tenants, id)

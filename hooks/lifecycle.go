@@ -22,14 +22,14 @@ func (d *Door) install(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(http.StatusCreated, d.viewApp(in, c.resource.typeID))
+	return d.answerApp(c, http.StatusCreated, in)
 }
 
 // retrieveApp tells the settings to the platform itself only. Everybody may read that the resource is there, since
 // tenants are linked to it; what he sees of its properties is then up to the platform's own copy.
 func (d *Door) retrieveApp(c *call) error {
 	if c.caller.role == platform {
-		return c.echo.JSON(http.StatusOK, d.viewApp(c.instance, ""))
+		return d.answerApp(c, http.StatusOK, c.instance)
 	}
 	return c.echo.JSON(http.StatusOK, d.viewAPS(appService, c.instance.RootID, ""))
 }
@@ -43,10 +43,23 @@ func (d *Door) configureApp(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(http.StatusOK, d.viewApp(in, c.resource.typeID))
+	return d.answerApp(c, http.StatusOK, in)
+}
+
+// answerApp answers with in and the task that it has at the platform.
+func (d *Door) answerApp(c *call, status int, in tenant.Instance) error {
+	task, err := d.cfg.Ties.RenewalTask(c.ctx(), in)
+	if err != nil {
+		return err
+	}
+	return c.echo.JSON(status, d.viewApp(in, c.resource.typeID, task))
 }
 
 func (d *Door) removeApp(c *call) error {
+	if err := d.cfg.Ties.Release(c.ctx(), c.instance); err != nil {
+		// The instance goes all the same; a task that stays behind calls a resource that is no more.
+		d.cfg.Log.WarnContext(c.ctx(), "the periodic task stays behind", "reference", failure.Reference(c.ctx()), "err", err)
+	}
 	if err := d.cfg.Tenants.Remove(c.ctx(), c.key, c.caller.actor); err != nil {
 		return err
 	}
@@ -66,7 +79,7 @@ func (d *Door) upgradeApp(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(http.StatusOK, d.viewApp(in, c.resource.typeID))
+	return d.answerApp(c, http.StatusOK, in)
 }
 
 // isPackageVersion reports whether text is "version-release", split at the last hyphen (aps-protocol.md §3.6).
@@ -89,6 +102,7 @@ func (d *Door) provision(c *call) error {
 	if err != nil {
 		return err
 	}
+	d.follow(c.ctx(), c.instance, t.AccountID)
 	return d.answerTenant(c, http.StatusCreated, t)
 }
 
@@ -137,6 +151,11 @@ func (d *Door) namesOf(ctx context.Context, in tenant.Instance, accountID string
 		d.cfg.Log.WarnContext(ctx, "tenant stays without names", "reference", failure.Reference(ctx), "err", err)
 		return "", ""
 	}
+	return names(chain)
+}
+
+// names returns the companies at both ends of a chain of accounts; the upper one only if it is the provider.
+func names(chain []controller.Account) (company, marketplace string) {
 	if len(chain) == 0 {
 		return "", ""
 	}
@@ -144,6 +163,16 @@ func (d *Door) namesOf(ctx context.Context, in tenant.Instance, accountID string
 		marketplace = last.Name
 	}
 	return chain[0].Name, marketplace
+}
+
+// follow has the platform tell when the account of a tenant changes its name. Nothing waits for that either.
+func (d *Door) follow(ctx context.Context, in tenant.Instance, accountID string) {
+	if accountID == "" {
+		return
+	}
+	if err := d.cfg.Ties.Follow(ctx, in, accountID); err != nil {
+		d.cfg.Log.WarnContext(ctx, "changes of the tenant's account will not be told", "reference", failure.Reference(ctx), "err", err)
+	}
 }
 
 func (d *Door) listTenants(c *call) error {

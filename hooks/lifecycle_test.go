@@ -50,7 +50,7 @@ func TestInstallation(t *testing.T) {
 	r := request{method: http.MethodPost, path: "/app", body: appResource(settings)}
 	a := w.accepted(r, http.StatusCreated)
 	same(t, a, `{"aps":{"type":"`+appType+`","id":"`+rootA+`"},"cloud":"global","applicationId":"99999999-0000-4000-8000-000000000009","applicationSecret":"",
-		"applicationSecretEnd":"2027-11-23","nextApplicationSecret":"","nextApplicationSecretEnd":"","applicationCertificate":"","applicationCertificateEnd":"","mfaRequest":"off","borrowers":["`+borrower+`"],"skipLanding":true,"directLink":true,"tenantApplication":true}`)
+		"applicationSecretEnd":"2027-11-23","nextApplicationSecret":"","nextApplicationSecretEnd":"","applicationCertificate":"","applicationCertificateEnd":"","mfaRequest":"off","borrowers":["`+borrower+`"],"skipLanding":true,"directLink":true,"tenantApplication":true,"renewalTask":""}`)
 	want := tenant.Instance{Key: keyA, ID: instanceA, RootID: rootA, ControllerURI: controllerURI, PackageVersion: "1-1", Settings: wantSettings()}
 	if diff := cmp.Diff(want, w.tenants.instances[keyA], secrets()); diff != "" {
 		t.Errorf("instance (-want +got):\n%s", diff)

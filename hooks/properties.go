@@ -19,7 +19,7 @@ func (d *Door) viewAPS(service, id, typeID string) properties {
 	return properties{"aps": map[string]string{"type": typeID, "id": id}}
 }
 
-func (d *Door) viewApp(in tenant.Instance, typeID string) properties {
+func (d *Door) viewApp(in tenant.Instance, typeID, renewalTask string) properties {
 	v := d.viewAPS(appService, in.RootID, typeID)
 	s := in.Settings
 	v["cloud"] = s.Cloud
@@ -29,6 +29,7 @@ func (d *Door) viewApp(in tenant.Instance, typeID string) properties {
 	v["skipLanding"] = s.SkipLanding
 	v["directLink"] = s.DirectLink
 	v["tenantApplication"] = s.TenantApplication
+	v["renewalTask"] = renewalTask
 	return v
 }
 

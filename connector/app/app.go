@@ -73,6 +73,7 @@ type App struct {
 	registry *prometheus.Registry
 	rooms    *Rooms // nil until they are open
 	servers  []*server
+	bell     chan struct{} // holds one ring: a platform's clock says that it is time to renew what is due
 }
 
 // A server is one door on its listener.
@@ -86,7 +87,7 @@ type server struct {
 // New opens the database, brings its schema up to date and listens; Run serves. A failed New leaves nothing open.
 func New(ctx context.Context, cfg config.Config, opts Options) (*App, error) {
 	opts = opts.withDefaults()
-	a := &App{cfg: cfg, now: opts.Now, log: opts.Log, registry: prometheus.NewRegistry()}
+	a := &App{cfg: cfg, now: opts.Now, log: opts.Log, registry: prometheus.NewRegistry(), bell: make(chan struct{}, 1)}
 	if err := a.build(ctx, opts); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
@@ -146,6 +147,10 @@ func (a *App) Run(ctx context.Context) error {
 		serving.Go(func() error { return s.serve(a.log) })
 	}
 	clocks.Start()
+	serving.Go(func() error {
+		a.answerBell(ctx)
+		return nil
+	})
 	serving.Go(func() error {
 		<-ctx.Done()
 		return errors.Join(a.shutdown(), clocks.Shutdown())

@@ -29,6 +29,7 @@ func (a *App) hooksDoor() (http.Handler, error) {
 		PublicURL: a.cfg.Hooks.PublicURL, TrustedProxies: a.cfg.Hooks.TrustedProxies,
 		Credentials: a.rooms.platform.credentials, Accounts: a.rooms.platform,
 		Tenants: a.rooms.Tenants, Tokens: a.rooms.Tokens, Consents: a.rooms.Consents, Nonces: a.rooms.Store,
+		Ties: a.rooms.Ties, RenewDue: a.ring,
 		PackageID: p.ID(), PackageVersion: fmt.Sprintf("%d-%d", version, release), Schema: p.Schema, PackageFile: file,
 		Now: a.now, Log: a.log.With("door", "hooks"),
 	})

@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/httpclient"
@@ -37,6 +39,9 @@ func openPlatform(cfg config.Config, opts Options) (*platform, error) {
 	}
 	return &platform{calls, instances}, nil
 }
+
+// keys returns the consumer keys of all instances.
+func (p *platform) keys() []string { return slices.Sorted(maps.Keys(p.instances)) }
 
 func (p *platform) target(in tenant.Instance) controller.Target {
 	configured := p.instances[in.Key]

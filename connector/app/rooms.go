@@ -12,6 +12,7 @@ import (
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/httpclient"
 	"azure-partner-connector/connector/microsoft"
+	"azure-partner-connector/connector/platform/ties"
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/tenant"
@@ -31,6 +32,7 @@ type Rooms struct {
 	Tenants   *tenant.Service
 	Tokens    *token.Service
 	Consents  *consent.Service
+	Ties      *ties.Service
 
 	// Authorities are the addresses of the sign-in pages, by the name of the cloud. These are all clouds that there are.
 	Authorities map[string]string
@@ -90,6 +92,12 @@ func (r *Rooms) furnish(ctx context.Context, cfg config.Config, opts Options, ob
 		Every: cfg.Renewal.Every, Jitter: cfg.Renewal.Jitter, Lease: cfg.Renewal.Lease, Workers: cfg.Renewal.Workers,
 		ClaimLife: cfg.Onboarding.ClaimLife, AcceptUnknownMFA: cfg.Onboarding.AcceptUnknownMFA,
 		Now: opts.Now, Observe: observe, Step: opts.Step, Log: opts.Log.With("room", "token"),
+	}); err != nil {
+		return err
+	}
+	if r.Ties, err = ties.New(ties.Config{
+		Store: r.Store, Controller: r.platform.calls, Target: r.platform.target, Keys: r.platform.keys(),
+		Now: opts.Now, Log: opts.Log.With("room", "ties"),
 	}); err != nil {
 		return err
 	}

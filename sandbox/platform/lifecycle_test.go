@@ -283,8 +283,8 @@ func TestUpgrade(t *testing.T) {
 // A root whose type has a collection of tenants is told of each new one, and need not support it.
 func TestRootIsToldOfLinks(t *testing.T) {
 	p, c := start(t), newConnector(t)
-	content := changed(t, "schemas/app.schema", `"operations": {`, `"relations": {"partners": {
-		"type": "http://aps.example.com/azure-partner-connector/tenant/1.0", "collection": true}}, "operations": {`)
+	content := changed(t, "schemas/app.schema", `"relations": {`, `"relations": {"partners": {
+		"type": "http://aps.example.com/azure-partner-connector/tenant/1.0", "collection": true},`)
 	if _, err := p.Import(t.Context(), content); err != nil {
 		t.Fatalf("Import() = %v", err)
 	}

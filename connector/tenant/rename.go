@@ -1,0 +1,37 @@
+package tenant
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+)
+
+// Rename takes the names that the platform now tells of a tenant's company and of its own brand; an empty one is not
+// known and changes nothing.
+func (s *Service) Rename(ctx context.Context, instanceKey, id, name, marketplace string, by audit.Actor) error {
+	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		t, err := s.cfg.Store.Tenant(ctx, id)
+		if errors.Is(err, ErrNotFound) || err == nil && t.InstanceKey != instanceKey {
+			return failure.New(failure.NotFound)
+		}
+		if err != nil {
+			return fmt.Errorf("reading tenant %s: %w", id, err)
+		}
+		company, brand := cmp.Or(name, t.Name), cmp.Or(marketplace, t.Marketplace)
+		if company == t.Name && brand == t.Marketplace {
+			return nil
+		}
+		t.Name, t.Marketplace, t.UpdatedAt = company, brand, s.cfg.Now()
+		if err := s.cfg.Store.SaveTenant(ctx, &t); err != nil {
+			return translated(err, fmt.Sprintf("saving tenant %s", id))
+		}
+		return s.append(ctx, audit.Event{
+			InstanceKey: instanceKey, TenantID: id, Action: audit.TenantConfigured, Actor: by,
+			Details: map[string]string{"name": t.Name},
+		})
+	})
+}

@@ -1,0 +1,86 @@
+package hooks
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
+)
+
+// Ties are what an instance has at its platform besides its resources; ties.Service implements it.
+type Ties interface {
+	// RenewalTask returns the id of the platform's periodic task that calls renewTokens, or "" without one.
+	RenewalTask(ctx context.Context, in tenant.Instance) (string, error)
+	// Follow has the platform tell of changes of an account.
+	Follow(ctx context.Context, in tenant.Instance, accountID string) error
+	// Release ends the periodic task of an instance that goes.
+	Release(ctx context.Context, in tenant.Instance) error
+}
+
+// noTies are those of a door that was given none.
+type noTies struct{}
+
+func (noTies) RenewalTask(context.Context, tenant.Instance) (string, error) { return "", nil }
+func (noTies) Follow(context.Context, tenant.Instance, string) error        { return nil }
+func (noTies) Release(context.Context, tenant.Instance) error               { return nil }
+
+// renewTokens wakes the renewal of what is due and does not wait for it: the platform's clock would be held up.
+func (d *Door) renewTokens(c *call) error {
+	d.cfg.RenewDue()
+	return c.echo.JSON(http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// An event is a notification of the platform (aps-protocol.md §3.7). What happened stands in a field of one name in the
+// platform's type and of another in its calls; neither is needed: whatever happened to an account, it is looked up.
+type event struct {
+	Source struct {
+		ID string `json:"id"`
+	} `json:"source"`
+}
+
+// accountChanged takes over the names of an account that changed. An event that cannot be read, or is about nobody
+// here, is accepted all the same, for the platform would repeat it; one that cannot be handled now is refused, so that
+// it does.
+func (d *Door) accountChanged(c *call) error {
+	if err := d.rename(c); err != nil {
+		return err
+	}
+	return c.echo.JSON(http.StatusOK, struct{}{})
+}
+
+func (d *Door) rename(c *call) error {
+	var told event
+	body, err := d.body(c)
+	if err != nil || json.Unmarshal(body, &told) != nil {
+		return nil //nolint:nilerr // what cannot be read now cannot be read when it is repeated
+	}
+	id, ok := canonical(told.Source.ID)
+	if !ok {
+		return nil
+	}
+	tenants, err := d.cfg.Tenants.Tenants(c.ctx(), c.key)
+	if err != nil {
+		return err
+	}
+	for _, t := range tenants {
+		if t.AccountID != id {
+			continue
+		}
+		d.accounts.forget(c.instance, id)
+		chain, err := d.ancestors(c.ctx(), c.instance, id)
+		if failure.Is(err, failure.NotFound) {
+			return nil // the account is gone, and its tenants will follow
+		}
+		if err != nil {
+			return err
+		}
+		company, marketplace := names(chain)
+		err = d.cfg.Tenants.Rename(c.ctx(), c.key, t.ID, company, marketplace, c.caller.actor)
+		if err != nil && !failure.Is(err, failure.NotFound) {
+			return err
+		}
+	}
+	return nil
+}
