@@ -64,6 +64,7 @@ func (c *checker) check() {
 	c.clouds()
 	c.platform()
 	c.renewal()
+	c.notify()
 	if format := c.cfg.Log.Format; format != JSON && format != Text && !c.faulty("log.format") {
 		c.fault("log.format", "%q is not allowed; allowed is %s or %s", format, JSON, Text)
 	}
@@ -309,17 +310,23 @@ func (c *checker) platform() {
 	if p.Insecure {
 		c.warn("platform.insecure is on: whoever is between this service and a platform can read and change everything.")
 	}
-	if p.CAFile == "" {
+	c.caFile("platform.caFile", p.CAFile)
+	if p.CAFile != "" && p.Insecure && !c.faulty("platform.caFile") {
+		c.fault("platform.caFile", "it has no effect while platform.insecure is on; take one of them away")
+	}
+}
+
+// caFile checks a file of certificates, if there is one.
+func (c *checker) caFile(key, file string) {
+	if file == "" {
 		return
 	}
-	pem, err := os.ReadFile(p.CAFile)
+	pem, err := os.ReadFile(file)
 	switch {
 	case err != nil:
-		c.fault("platform.caFile", "it cannot be read: %v", err)
+		c.fault(key, "it cannot be read: %v", err)
 	case !x509.NewCertPool().AppendCertsFromPEM(pem):
-		c.fault("platform.caFile", "%q holds no certificate in PEM form", p.CAFile)
-	case p.Insecure:
-		c.fault("platform.caFile", "it has no effect while platform.insecure is on; take one of them away")
+		c.fault(key, "%q holds no certificate in PEM form", file)
 	}
 }
 

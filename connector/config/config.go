@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/microsoft"
+	"azure-partner-connector/connector/notify/mail"
 	"azure-partner-connector/connector/secret"
 )
 
@@ -30,6 +31,7 @@ type Config struct {
 	Clouds     []microsoft.Profile `koanf:"clouds"`
 	Platform   Platform            `koanf:"platform"`
 	Renewal    Renewal             `koanf:"renewal"`
+	Notify     Notify              `koanf:"notify"`
 	Log        Log                 `koanf:"log"`
 	Shutdown   Shutdown            `koanf:"shutdown"`
 
@@ -184,6 +186,59 @@ type Renewal struct {
 	Workers int `koanf:"workers"`
 }
 
+// Notify says by which ways people are told of warnings, alarms and recoveries.
+type Notify struct {
+	// Panel shows notices in the panel of the account that a tenant belongs to; those about the instance itself to the
+	// provider. Default: true.
+	Panel bool `koanf:"panel"`
+	// CAFile is a PEM file with the certificates that those of the webhook and the mail server are checked against,
+	// besides the system's. Default: none.
+	CAFile string `koanf:"caFile"`
+	// Webhook posts every notice to an address of yours.
+	Webhook Webhook `koanf:"webhook"`
+	// Mail sends every notice to mailboxes of yours.
+	Mail Mail `koanf:"mail"`
+}
+
+// Webhook is an address that takes notices as JSON, signed as Standard Webhooks says.
+type Webhook struct {
+	// URL is the address, as https://alerts.example.com/connector. Plain http only on this machine. Default: none, no
+	// webhook.
+	URL string `koanf:"url"`
+	// Secret is what notices are signed with, at least 16 characters; one that begins with whsec_ is base 64 behind it.
+	// Either Secret or SecretFile is required where there is a URL. From SecretFile it is read into this field.
+	Secret secret.Text `koanf:"secret"`
+	// SecretFile is a file that holds the secret. Default: none.
+	SecretFile string `koanf:"secretFile"`
+}
+
+// Encryptions of the connection to a mail server.
+const (
+	MailStartTLS = mail.StartTLS
+	MailTLS      = mail.TLS
+	MailOff      = mail.Off
+)
+
+// Mail is a mail server and who gets mails by it.
+type Mail struct {
+	// Server is the mail server, host:port. Default: none, no mails.
+	Server string `koanf:"server"`
+	// Encryption is "starttls", which sends nothing where the server does not offer it, "tls" from the first byte on, or
+	// "off". Default: "starttls".
+	Encryption string `koanf:"encryption"`
+	// Username is who we are at the server. Default: none, the server takes mails without.
+	Username string `koanf:"username"`
+	// Password is that of the user. Either Password or PasswordFile is required where there is a Username. From
+	// PasswordFile it is read into this field.
+	Password secret.Text `koanf:"password"`
+	// PasswordFile is a file that holds the password. Default: none.
+	PasswordFile string `koanf:"passwordFile"`
+	// From is who the mails are from, as connector@example.com. Required where there is a Server.
+	From string `koanf:"from"`
+	// To are the mailboxes that get every notice. Required where there is a Server.
+	To []string `koanf:"to"`
+}
+
 // Formats of logs.
 const (
 	JSON = "json"
@@ -215,6 +270,7 @@ func defaults() Config {
 		Database: Database{Driver: SQLite},
 		Platform: Platform{Timeout: 30 * time.Second},
 		Renewal:  Renewal{Every: 10 * 24 * time.Hour, Jitter: 24 * time.Hour, Tick: time.Minute, Lease: 2 * time.Minute, Workers: 8},
+		Notify:   Notify{Panel: true, Mail: Mail{Encryption: MailStartTLS}},
 		Log:      Log{Level: slog.LevelInfo, Format: JSON},
 		Shutdown: Shutdown{Grace: 20 * time.Second},
 	}

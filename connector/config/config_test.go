@@ -213,6 +213,7 @@ func TestLoadFillsDefaults(t *testing.T) {
 		Instances: []config.Instance{{Key: "first", Secret: secret.New(canary + "-0123456789")}},
 		Platform:  config.Platform{Timeout: 30 * time.Second},
 		Renewal:   config.Renewal{Every: 240 * time.Hour, Jitter: 24 * time.Hour, Tick: time.Minute, Lease: 2 * time.Minute, Workers: 8},
+		Notify:    config.Notify{Panel: true, Mail: config.Mail{Encryption: config.MailStartTLS}},
 		Log:       config.Log{Level: slog.LevelInfo, Format: config.JSON},
 		Shutdown:  config.Shutdown{Grace: 20 * time.Second},
 	}
@@ -378,6 +379,7 @@ func TestExampleShowsDefaults(t *testing.T) {
 		t.Errorf("Load(example in full): clouds = %+v, want one", with.Clouds)
 	}
 	without.Clouds, with.Clouds = nil, nil
+	without.Notify.Mail.To = []string{}
 	without.Hooks.TrustedProxies, without.Onboarding.TrustedProxies = []netip.Prefix{}, []netip.Prefix{}
 	if diff := cmp.Diff(without, with, compare); diff != "" {
 		t.Errorf("Load: example as it is and in full (-as it is +in full)\n%s", diff)

@@ -21,6 +21,10 @@ func (c *checker) secretFiles(path string) {
 		c.secretFile(fmt.Sprintf("instances[%d].secret", i), in.SecretFile, &in.Secret)
 		c.secretFile(fmt.Sprintf("instances[%d].previousSecret", i), in.PreviousSecretFile, &in.PreviousSecret)
 	}
+	n := &c.cfg.Notify
+	inline = inline || !n.Webhook.Secret.Empty() || !n.Mail.Password.Empty()
+	c.secretFile("notify.webhook.secret", n.Webhook.SecretFile, &n.Webhook.Secret)
+	c.secretFile("notify.mail.password", n.Mail.PasswordFile, &n.Mail.Password)
 	if path != "" && inline {
 		c.guarded("the configuration", path)
 	}
