@@ -173,7 +173,7 @@ func (s *Service) countWrong(ctx context.Context, p party, c Consent, by audit.A
 	if err := s.cfg.Store.SaveConsent(ctx, &c); err != nil {
 		return nil, changed(err, "saving consent "+c.ID)
 	}
-	return refused, s.append(ctx, p, audit.Event{Action: audit.ClaimRefused, Actor: by, Result: string(refused.Code)})
+	return refused, s.append(ctx, p, audit.Event{Action: audit.ClaimRefused, Actor: by, Result: string(refused.Code), Details: refused.Params})
 }
 
 // claimHash binds a claim code to its consent, so that equal codes of two consents have different hashes.
