@@ -1,7 +1,14 @@
 // Package audit defines what is written down of every change: who did what to which tenant, and how it ended.
 package audit
 
-import "time"
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/random"
+)
 
 // An Action names what was done. The names are stored and shown, so they never change meaning.
 type Action string
@@ -70,3 +77,21 @@ type Event struct {
 
 // OK is the Result of an action that succeeded.
 const OK = "ok"
+
+// A Trail keeps events.
+type Trail interface {
+	AppendEvent(ctx context.Context, e Event) error
+}
+
+// Append completes e with an ID, the time, the reference of ctx and, where it has none, the result OK, and appends it to
+// trail in the transaction of ctx.
+func Append(ctx context.Context, trail Trail, now time.Time, e Event) error {
+	e.ID, e.At, e.Reference = random.ID(), now, failure.Reference(ctx)
+	if e.Result == "" {
+		e.Result = OK
+	}
+	if err := trail.AppendEvent(ctx, e); err != nil {
+		return fmt.Errorf("appending event %s: %w", e.Action, err)
+	}
+	return nil
+}

@@ -106,16 +106,9 @@ func (p party) client() tenant.Client { return tenant.ClientOf(p.instance, p.ten
 // ready returns a tenant whose settings suffice for a consent, or says what is missing. A directory that could not be
 // resolved when it was entered is resolved now.
 func (s *Service) ready(ctx context.Context, tenantID string) (party, error) {
-	t, err := s.cfg.Store.Tenant(ctx, tenantID)
-	if errors.Is(err, tenant.ErrNotFound) {
-		return party{}, failure.New(failure.NotFound)
-	}
+	t, in, err := tenant.Find(ctx, s.cfg.Store, tenantID)
 	if err != nil {
-		return party{}, fmt.Errorf("reading tenant %s: %w", tenantID, err)
-	}
-	in, err := s.cfg.Store.Instance(ctx, t.InstanceKey)
-	if err != nil {
-		return party{}, fmt.Errorf("reading instance of tenant %s: %w", tenantID, err)
+		return party{}, err
 	}
 	p := party{in, t}
 	if !p.client().Application.Complete() {
@@ -152,15 +145,8 @@ func (s *Service) hash(purpose, value string) (string, error) {
 }
 
 func (s *Service) append(ctx context.Context, p party, e audit.Event) error {
-	e.ID, e.At, e.Reference = random.ID(), s.cfg.Now(), failure.Reference(ctx)
 	e.InstanceKey, e.TenantID = p.tenant.InstanceKey, p.tenant.ID
-	if e.Result == "" {
-		e.Result = audit.OK
-	}
-	if err := s.cfg.Store.AppendEvent(ctx, e); err != nil {
-		return fmt.Errorf("appending event %s of %s: %w", e.Action, e.TenantID, err)
-	}
-	return nil
+	return audit.Append(ctx, s.cfg.Store, s.cfg.Now(), e)
 }
 
 func changed(err error, doing string) error {

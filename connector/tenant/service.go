@@ -9,7 +9,6 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
-	"azure-partner-connector/connector/random"
 )
 
 // Directories names Microsoft directories by their GUID.
@@ -187,11 +186,7 @@ func (s *Service) saveInstance(ctx context.Context, in *Instance, action audit.A
 }
 
 func (s *Service) append(ctx context.Context, e audit.Event) error {
-	e.ID, e.At, e.Result, e.Reference = random.ID(), s.cfg.Now(), audit.OK, failure.Reference(ctx)
-	if err := s.cfg.Store.AppendEvent(ctx, e); err != nil {
-		return fmt.Errorf("appending event %s: %w", e.Action, err)
-	}
-	return nil
+	return audit.Append(ctx, s.cfg.Store, s.cfg.Now(), e)
 }
 
 func translated(err error, doing string) error {

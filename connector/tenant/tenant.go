@@ -1,7 +1,14 @@
 // Package tenant keeps instances and tenants and their settings.
 package tenant
 
-import "time"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"azure-partner-connector/connector/failure"
+)
 
 // An Instance is one registration of our package on a platform (design §1).
 type Instance struct {
@@ -70,4 +77,26 @@ func ClientOf(in Instance, t Tenant) Client {
 		application = t.Application
 	}
 	return Client{Cloud: in.Settings.Cloud, DirectoryID: t.DirectoryID, Application: application, MFARequest: in.Settings.MFARequest}
+}
+
+// A Finder reads tenants and their instances; every Store is one.
+type Finder interface {
+	Instance(ctx context.Context, key string) (Instance, error)
+	Tenant(ctx context.Context, id string) (Tenant, error)
+}
+
+// Find returns a tenant and its instance, or the failure not_found when there is no such tenant.
+func Find(ctx context.Context, f Finder, id string) (Tenant, Instance, error) {
+	t, err := f.Tenant(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return Tenant{}, Instance{}, failure.New(failure.NotFound)
+	}
+	if err != nil {
+		return Tenant{}, Instance{}, fmt.Errorf("reading tenant %s: %w", id, err)
+	}
+	in, err := f.Instance(ctx, t.InstanceKey)
+	if err != nil {
+		return Tenant{}, Instance{}, fmt.Errorf("reading instance of tenant %s: %w", id, err)
+	}
+	return t, in, nil
 }

@@ -122,18 +122,8 @@ type party struct {
 func (p party) client() tenant.Client { return tenant.ClientOf(p.instance, p.tenant) }
 
 func (s *Service) party(ctx context.Context, tenantID string) (party, error) {
-	t, err := s.cfg.Store.Tenant(ctx, tenantID)
-	if errors.Is(err, tenant.ErrNotFound) {
-		return party{}, failure.New(failure.NotFound)
-	}
-	if err != nil {
-		return party{}, fmt.Errorf("reading tenant %s: %w", tenantID, err)
-	}
-	in, err := s.cfg.Store.Instance(ctx, t.InstanceKey)
-	if err != nil {
-		return party{}, fmt.Errorf("reading instance of tenant %s: %w", tenantID, err)
-	}
-	return party{in, t}, nil
+	t, in, err := tenant.Find(ctx, s.cfg.Store, tenantID)
+	return party{in, t}, err
 }
 
 // grant returns the grant in a slot and whether there is one.
@@ -166,15 +156,8 @@ func (p party) usable(g Grant) (tenant.Client, error) {
 }
 
 func (s *Service) append(ctx context.Context, p party, e audit.Event) error {
-	e.ID, e.At, e.Reference = random.ID(), s.cfg.Now(), failure.Reference(ctx)
 	e.InstanceKey, e.TenantID = p.tenant.InstanceKey, p.tenant.ID
-	if e.Result == "" {
-		e.Result = audit.OK
-	}
-	if err := s.cfg.Store.AppendEvent(ctx, e); err != nil {
-		return fmt.Errorf("appending event %s of %s: %w", e.Action, e.TenantID, err)
-	}
-	return nil
+	return audit.Append(ctx, s.cfg.Store, s.cfg.Now(), e)
 }
 
 // refusal returns the event of an action that failed.
