@@ -17,6 +17,7 @@ import (
 
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/microsoft"
+	"azure-partner-connector/connector/notify"
 	"azure-partner-connector/connector/token"
 )
 
@@ -72,6 +73,7 @@ type App struct {
 	log      *slog.Logger
 	registry *prometheus.Registry
 	rooms    *Rooms // nil until they are open
+	notices  *notify.Service
 	servers  []*server
 	bell     chan struct{} // holds one ring: a platform's clock says that it is time to renew what is due
 }
@@ -97,6 +99,9 @@ func New(ctx context.Context, cfg config.Config, opts Options) (*App, error) {
 func (a *App) build(ctx context.Context, opts Options) error {
 	var err error
 	if a.rooms, err = open(ctx, a.cfg, opts, a.observer()); err != nil {
+		return err
+	}
+	if a.notices, err = a.announcer(); err != nil {
 		return err
 	}
 	hooksDoor, err := a.hooksDoor()

@@ -29,6 +29,7 @@ func (a *App) clocks(ctx context.Context) (gocron.Scheduler, error) {
 		run   func(context.Context) error
 	}{
 		{"renewal", a.cfg.Renewal.Tick, a.rooms.Tokens.Sweep},
+		{"notices", a.cfg.Renewal.Tick, a.notices.Sweep},
 		{"purge", purgeEvery, a.purge},
 		{"ties", min(tiesEvery, a.cfg.Renewal.Tick), a.rooms.Ties.Sweep},
 	} {

@@ -65,9 +65,12 @@ func (s *Service) visit(ctx context.Context, subject Subject) {
 	if err == nil {
 		next, err = s.look(ctx, &a)
 	}
+	ends := ctx.Err() != nil
 	// The hold must be given back even when the program ends.
 	ctx = context.WithoutCancel(ctx)
 	switch {
+	case ends: // who comes next goes on at once
+		err = s.cfg.Store.ReleaseAnnouncement(ctx, a, now)
 	case err == nil:
 		err = s.cfg.Store.ReleaseAnnouncement(ctx, a, next)
 	case errors.Is(err, ErrHeld):

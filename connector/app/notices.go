@@ -1,0 +1,100 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"azure-partner-connector/connector/config"
+	"azure-partner-connector/connector/httpclient"
+	"azure-partner-connector/connector/notify"
+	"azure-partner-connector/connector/notify/mail"
+	"azure-partner-connector/connector/notify/webhook"
+	"azure-partner-connector/connector/platform/controller"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/hooks"
+)
+
+// noticeTimeout bounds one attempt to reach the operator's own services.
+const noticeTimeout = 30 * time.Second
+
+// announcer tells platform and people what changes.
+func (a *App) announcer() (*notify.Service, error) {
+	channels, err := a.channels()
+	if err != nil {
+		return nil, err
+	}
+	return notify.New(notify.Config{
+		Store: a.rooms.Store, Statuses: a.rooms.Tokens, Platform: a.rooms.platform, Properties: hooks.StatusProperties, Channels: channels,
+		Now: a.now, Observe: a.noticeObserver(), Log: a.log.With("room", "notify"),
+	})
+}
+
+// channels returns the ways to people that are configured.
+func (a *App) channels() ([]notify.Channel, error) {
+	var channels []notify.Channel
+	cfg := a.cfg.Notify
+	if cfg.Panel {
+		channels = append(channels, notify.NewPanel(a.rooms.Store, a.rooms.platform))
+	}
+	roots, err := httpclient.Roots(cfg.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Webhook.URL != "" {
+		connections, err := httpclient.New(httpclient.Config{Timeout: noticeTimeout, RootCAs: roots})
+		if err != nil {
+			return nil, err
+		}
+		hook, err := webhook.New(webhook.Config{URL: cfg.Webhook.URL, Secret: cfg.Webhook.Secret, HTTP: connections, Now: a.now})
+		if err != nil {
+			return nil, err
+		}
+		channels = append(channels, hook)
+	}
+	if cfg.Mail.Server != "" {
+		mails, err := mail.New(mailConfig(cfg.Mail, mail.Config{RootCAs: roots, Timeout: noticeTimeout}))
+		if err != nil {
+			return nil, err
+		}
+		channels = append(channels, mails)
+	}
+	return channels, nil
+}
+
+func mailConfig(from config.Mail, into mail.Config) mail.Config {
+	into.Server, into.Encryption, into.Username, into.Password = from.Server, from.Encryption, from.Username, from.Password
+	into.From, into.To = from.From, from.To
+	return into
+}
+
+// noticeObserver counts what is pushed and sent. The labels are our own words, never a tenant's data.
+func (a *App) noticeObserver() func(channel, result string) {
+	attempts := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "connector_notices_total",
+		Help: "Attempts to push a status to a platform (push) and to send a notice (panel, webhook, mail) by their result: ok, failed or given_up.",
+	}, []string{"channel", "result"})
+	a.registry.MustRegister(attempts)
+	return func(channel, result string) { attempts.WithLabelValues(channel, result).Inc() }
+}
+
+// PushTenant implements notify.Platform.
+func (p *platform) PushTenant(ctx context.Context, in tenant.Instance, tenantID string, properties map[string]any) error {
+	return p.calls.PushTenant(ctx, p.target(in), tenantID, properties)
+}
+
+// Notify implements notify.Panels.
+func (p *platform) Notify(ctx context.Context, in tenant.Instance, n notify.PanelNotice) error {
+	status := controller.NotificationReady
+	if n.Alarm {
+		status = controller.NotificationError
+	}
+	return p.calls.Notify(ctx, p.target(in), controller.Notification{AccountID: n.AccountID, Status: status, Message: n.Message, Details: n.Details})
+}
+
+// ProviderAccount implements notify.Panels.
+func (p *platform) ProviderAccount(ctx context.Context, in tenant.Instance) (string, error) {
+	account, err := p.calls.ProviderAccount(ctx, p.target(in))
+	return account.ID, err
+}

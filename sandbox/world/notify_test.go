@@ -1,0 +1,127 @@
+package world_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"azure-partner-connector/sandbox/platform"
+	"azure-partner-connector/sandbox/world"
+)
+
+// patience bounds waiting for what the connector does by itself.
+const patience = 30 * time.Second
+
+// eventually waits until the connector's own clock has made true what look asks for.
+func (s story) eventually(what string, look func() bool) {
+	s.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for !look() {
+		select {
+		case <-deadline.C:
+			s.Fatalf("after %s there is still no %s", patience, what)
+		case <-again.C:
+		}
+	}
+}
+
+// copied waits until the platform's copy of the tenant tells a state, and returns the copy.
+func (s story) copied(state string) map[string]any {
+	s.Helper()
+	var resource map[string]any
+	s.eventually("copy of the state "+state, func() bool {
+		resource, _ = s.Platform.Resource(s.tenant())
+		return resource["tokenStatus"] == state
+	})
+	return resource
+}
+
+// shown returns what Rita's panel shows, without what it shows to everybody.
+func (s story) shown() []platform.Notification {
+	var own []platform.Notification
+	for _, n := range s.Platform.Notifications(s.TenantOf(world.Rita).AccountID) {
+		if n.AccountID != "" {
+			own = append(own, n)
+		}
+	}
+	return own
+}
+
+// checkShown waits until Rita's panel shows so many notices and asserts how the last one begins.
+func (s story) checkShown(count int, status, message string) {
+	s.Helper()
+	s.eventually(fmt.Sprintf("notice number %d", count), func() bool { return len(s.shown()) >= count })
+	shown := s.shown()
+	last := shown[len(shown)-1]
+	if len(shown) != count || last.Status != status || last.Message.Message != message || last.Details == nil {
+		s.Errorf("the panel shows %d notices, the last %s %q, want %d, the last %s %q with details", len(shown), last.Status, last.Message.Message, count, status, message)
+	}
+}
+
+func (s story) consent() {
+	s.Helper()
+	browser := world.NewBrowser()
+	s.visit(browser, s.signIn(browser, s.begin(), right()))
+	s.checkState("active")
+}
+
+func TestPlatformAndPeopleAreToldWhatBecomesOfAToken(t *testing.T) {
+	s := newStory(t)
+	s.copied("absent")
+	s.consent()
+	if got := s.copied("active"); got["tokenReason"] != "" || !strings.HasPrefix(fmt.Sprint(got["tokenExpiresAt"]), s.Clock.Now().Add(90*24*time.Hour).UTC().Format("2006-01-02")) {
+		t.Errorf("the platform's copy says reason %v and expiry %v, want none and in 90 days", got["tokenReason"], got["tokenExpiresAt"])
+	}
+
+	check(t, s.Microsoft.RevokeSessions(world.AlpineAdmin))
+	answer := s.As(t.Context(), world.Rita, http.MethodPost, s.tenant(), "renew", nil)
+	if answer.Status == http.StatusOK {
+		t.Fatalf("renew = %d %s, want a refusal", answer.Status, answer.Body)
+	}
+	if got := s.copied("action_required"); got["tokenReason"] != "grant_revoked" {
+		t.Errorf("the platform's copy says reason %v, want grant_revoked", got["tokenReason"])
+	}
+	s.checkShown(1, "error", "The refresh token of Alpine Cloud needs a person: somebody must sign in again.")
+
+	s.consent()
+	s.copied("active")
+	s.checkShown(2, "ready", "The refresh token of Alpine Cloud is in order again.")
+
+	// The other reseller hears nothing of it.
+	if got := s.Platform.Notifications(s.TenantOf(world.Bjorn).AccountID); len(got) != 0 {
+		t.Errorf("Björn's panel shows %v, want nothing", got)
+	}
+}
+
+// TestNoticesSurviveARestart goes on where a stopped connector left off, and repeats nothing.
+func TestNoticesSurviveARestart(t *testing.T) {
+	s := newStory(t)
+	s.consent()
+	check(t, s.Microsoft.RevokeSessions(world.AlpineAdmin))
+	s.As(t.Context(), world.Rita, http.MethodPost, s.tenant(), "renew", nil)
+	s.checkShown(1, "error", "The refresh token of Alpine Cloud needs a person: somebody must sign in again.")
+	check(t, s.Restart(t.Context()))
+	s.Clock.Advance(60 * 24 * time.Hour)
+	s.checkShown(2, "ready", "The refresh token of Alpine Cloud expires in 30 days.")
+}
+
+// TestTheProviderIsToldOfTheInstancesCredential: its end is a year away when the sandbox is made.
+func TestTheProviderIsToldOfTheInstancesCredential(t *testing.T) {
+	s := newStory(t)
+	s.copied("absent")
+	s.Clock.Advance(310 * 24 * time.Hour)
+	provider := s.Platform.Provider().ID
+	s.eventually("warning of the credential", func() bool { return len(s.Platform.Notifications(provider)) > 0 })
+	shown := s.Platform.Notifications(provider)
+	if len(shown) != 1 || shown[0].AccountID != provider || !strings.Contains(shown[0].Message.Message, "The last credential of the Microsoft application of instance") {
+		t.Errorf("the provider's panel shows %+v, want one warning of the credential", shown)
+	}
+	if got := s.shown(); len(got) != 0 {
+		t.Errorf("Rita's panel shows %+v, want nothing of what only the provider can repair", got)
+	}
+}
