@@ -3,9 +3,11 @@ package microsoft_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"testing"
+	"time"
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/microsoft"
@@ -80,6 +82,9 @@ func FuzzTokenAnswer(f *testing.F) {
 	for _, members := range []string{``, `,"expires_in":3600`, `,"expires_in":"3600"`, `,"expires_in":1e308`, `,"expires_in":-1`, `,"refresh_token":7`, `,"scope":["a"]`} {
 		f.Add([]byte(tokens(members)))
 	}
+	for _, body := range []string{``, `null`, `[]`, `{}`, `<html>`, tokens(``)[:40], `{"error":"invalid_grant"}`, `{"token_type":"pop","access_token":"x"}`, `{"access_token":12}`} {
+		f.Add([]byte(body))
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		client := labClient()
 		client.Cloud = "global"
@@ -111,6 +116,38 @@ func FuzzJWT(f *testing.F) {
 		}
 		if identity, err := c.Identity(context.Background(), client, secret.New(jwt), nonce); err == nil {
 			t.Errorf("Identity(%q) = %+v, want a failure", jwt, identity)
+		}
+	})
+}
+
+// A key set is anybody's who answers; a token is taken only when its own key stands in there.
+func FuzzKeySet(f *testing.F) {
+	s := newSigner(f, "k1")
+	own := s.jwk("")
+	good, err := json.Marshal(map[string]any{"keys": []any{own}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, body := range []string{
+		string(good), ``, `{}`, `{"keys":null}`, `{"keys":[]}`, `{"keys":[7]}`, `{"keys":{"kid":"k1"}}`, `<html>`, `{"keys":[{"kty":"RSA","kid":"k1","n":"","e":""}]}`,
+		`{"keys":[{"kty":"RSA","kid":"k1","n":"AQ","e":"AQ"}]}`, `{"keys":[{"kty":"oct","kid":"k1","k":"AA"}]}`, `{"keys":[{"kty":"EC","kid":"k1","crv":"P-256","x":"AA","y":"AA"}]}`,
+	} {
+		f.Add([]byte(body))
+	}
+	now := time.Now()
+	idToken := s.sign(f, map[string]any{
+		"aud": application, "iss": "https://login.microsoftonline.com/" + directory + "/v2.0", "tid": directory, "nonce": nonce, "oid": "o",
+		"iat": now.Unix(), "exp": now.Add(24 * time.Hour).Unix(),
+	})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		client := labClient()
+		client.Cloud = "global"
+		_, err := cannedClient(t, http.StatusOK, body).Identity(context.Background(), client, idToken, nonce)
+		if err == nil && !bytes.Contains(body, []byte(own["n"].(string)[:40])) {
+			t.Errorf("Identity() with the keys %q = nil, want a failure", body)
+		}
+		if err != nil && failure.From(err).Code == failure.InternalError || err != nil && bytes.Equal(body, good) {
+			t.Errorf("Identity() with the keys %q = %v, want a failure of Microsoft's at most", body, err)
 		}
 	})
 }

@@ -20,7 +20,7 @@ import (
 )
 
 func authorizationCode() token.AuthorizationCode {
-	return token.AuthorizationCode{Code: secret.New(canaryCode), Verifier: secret.New(verifier), RedirectURI: "https://connector.example/callback"}
+	return token.AuthorizationCode{Code: secret.New(canaryCode), Verifier: secret.New(verifier), RedirectURI: callback}
 }
 
 // tokens is a good answer of the token endpoint.
@@ -57,7 +57,7 @@ func TestRedeemSends(t *testing.T) {
 	}
 	wantForm := url.Values{
 		"grant_type": {"authorization_code"}, "code": {canaryCode}, "code_verifier": {verifier},
-		"redirect_uri": {"https://connector.example/callback"}, "client_id": {application}, "client_secret": {clientSecret},
+		"redirect_uri": {callback}, "client_id": {application}, "client_secret": {clientSecret},
 		"scope": {"openid profile offline_access " + l.server.URL + "/pc/user_impersonation"},
 	}
 	if diff := cmp.Diff(wantForm, sent[0].form); diff != "" {

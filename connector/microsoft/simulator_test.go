@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/httpclient"
 	"azure-partner-connector/connector/microsoft"
@@ -16,8 +17,9 @@ import (
 )
 
 const (
-	admin = "admin@contoso.example"
-	clerk = "clerk@contoso.example"
+	admin    = "admin@contoso.example"
+	clerk    = "clerk@contoso.example"
+	callback = "https://connector.example/callback"
 )
 
 // A crossing is our client against the simulated Microsoft, which was written by other hands from the same facts.
@@ -29,7 +31,7 @@ type crossing struct {
 }
 
 // newCrossing starts the simulator as one of Microsoft's clouds. Only addresses differ from the built-in profile.
-func newCrossing(t testing.TB, cloud string, as simulated.Cloud) *crossing {
+func newCrossing(t testing.TB, cloud string, as simulated.Cloud, adjust ...func(*microsoft.Config)) *crossing {
 	t.Helper()
 	now := func() time.Time { return time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC) }
 	sim, err := simulated.Start(simulated.Config{Now: now, Cloud: as})
@@ -46,12 +48,16 @@ func newCrossing(t testing.TB, cloud string, as simulated.Cloud) *crossing {
 		t.Fatalf("httpclient.New() = %v, want nil", err)
 	}
 	t.Cleanup(web.CloseIdleConnections)
-	client, err := microsoft.New(microsoft.Config{HTTP: web, ProbeHTTP: web, Now: now, Profiles: []microsoft.Profile{{
+	cfg := microsoft.Config{HTTP: web, ProbeHTTP: web, Now: now, Profiles: []microsoft.Profile{{
 		Name: cloud, Authority: sim.LoginURL(),
 		PartnerCenter: microsoft.Endpoint{BaseURL: sim.PartnerCenterURL()},
 		Graph:         microsoft.Endpoint{BaseURL: sim.GraphURL()},
 		ARM:           microsoft.Endpoint{BaseURL: sim.ARMURL()},
-	}}})
+	}}}
+	for _, f := range adjust {
+		f(&cfg)
+	}
+	client, err := microsoft.New(cfg)
 	if err != nil {
 		t.Fatalf("New() = %v, want nil", err)
 	}
@@ -61,6 +67,7 @@ func newCrossing(t testing.TB, cloud string, as simulated.Cloud) *crossing {
 	c.must(sim.AddUser(simulated.User{UPN: clerk, Password: "x", DirectoryID: directory, Groups: []string{"Sales", "All"}}))
 	c.must(sim.AddApplication(simulated.Application{
 		ID: application, Name: "Connector", DirectoryID: directory, Secrets: []simulated.Secret{{Value: clientSecret}},
+		RedirectURIs: []simulated.RedirectURI{{URI: callback}},
 	}))
 	return c
 }
@@ -99,6 +106,34 @@ func (c *crossing) probe(accessToken secret.Text, api token.API) token.Probe {
 	client := labClient()
 	client.Cloud = c.cloud
 	return c.client.Probe(context.Background(), client, api, accessToken)
+}
+
+// consented signs the administrator in by the simulated pages and returns what he brings back.
+func (c *crossing) consented() token.AuthorizationCode {
+	c.Helper()
+	client := labClient()
+	client.Cloud = c.cloud
+	request := consent.AuthorizeRequest{State: "state", Nonce: nonce, Verifier: secret.New(verifier), RedirectURI: callback, Prompt: "consent"}
+	address, err := c.client.AuthorizeURL(client, request)
+	c.must(err)
+	at, err := simulated.SignIn(context.Background(), c.sim.Client(), address, simulated.Visitor{UPN: admin, Password: "x", RegisterMFA: true, ApproveMFA: true, Accept: true})
+	c.must(err)
+	if at.Query().Get("code") == "" {
+		c.Fatalf("SignIn() = %v, want a code", at.Query())
+	}
+	return token.AuthorizationCode{Code: secret.New(at.Query().Get("code")), Verifier: request.Verifier, RedirectURI: callback}
+}
+
+func (c *crossing) redeem(code token.AuthorizationCode) (token.Redemption, error) {
+	client := labClient()
+	client.Cloud = c.cloud
+	return c.client.Redeem(context.Background(), client, code)
+}
+
+func (c *crossing) identify(idToken secret.Text) (token.Identity, error) {
+	client := labClient()
+	client.Cloud = c.cloud
+	return c.client.Identity(context.Background(), client, idToken, nonce)
 }
 
 func TestSimulatedClouds(t *testing.T) {

@@ -30,11 +30,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-const (
-	strangerCallback = "https://connector.example/callback"
-	// certified is the application that proves itself by a certificate; application does by a secret.
-	certified = "cccccccc-bbbb-4ccc-8ddd-eeeeeeeeeeee"
-)
+// certified is the application that proves itself by a certificate; application does by a secret.
+const certified = "cccccccc-bbbb-4ccc-8ddd-eeeeeeeeeeee"
 
 // A stranger is oidc-provider, a certified OpenID provider that nobody of us wrote, in Microsoft's place, and our client
 // in front of it. It runs on the real clock.
@@ -54,7 +51,7 @@ func newStranger(t testing.TB) *stranger {
 	}}
 	registered := func(id, method string) map[string]any {
 		return map[string]any{
-			"client_id": id, "token_endpoint_auth_method": method, "redirect_uris": []string{strangerCallback},
+			"client_id": id, "token_endpoint_auth_method": method, "redirect_uris": []string{callback},
 			"response_types": []string{"code"}, "grant_types": []string{"authorization_code", "refresh_token"},
 		}
 	}
@@ -200,7 +197,7 @@ func (a attempt) code() token.AuthorizationCode {
 func (s *stranger) authorize(client tenant.Client, press string) attempt {
 	s.Helper()
 	request := consent.AuthorizeRequest{
-		State: "the-state", Nonce: "the-nonce", Verifier: secret.New(verifier), RedirectURI: strangerCallback, Prompt: "consent",
+		State: "the-state", Nonce: "the-nonce", Verifier: secret.New(verifier), RedirectURI: callback, Prompt: "consent",
 	}
 	address, err := s.client.AuthorizeURL(client, request)
 	if err != nil {
@@ -227,7 +224,7 @@ func (s *stranger) visit(address, press string) url.Values {
 		s.Fatal(err)
 	}
 	browser := &http.Client{Jar: jar, Timeout: 30 * time.Second, CheckRedirect: func(req *http.Request, _ []*http.Request) error {
-		if strings.HasPrefix(req.URL.String(), strangerCallback) {
+		if strings.HasPrefix(req.URL.String(), callback) {
 			return http.ErrUseLastResponse
 		}
 		return nil
