@@ -110,11 +110,7 @@ func (r *Rooms) furnish(ctx context.Context, cfg config.Config, opts Options, ob
 }
 
 func openStore(ctx context.Context, db config.Database, keyring *seal.Keyring, opts Options) (*store.Store, error) {
-	dsn := db.Path
-	if db.Driver == config.MySQL {
-		dsn = db.DSN.Reveal()
-	}
-	return store.Open(ctx, store.Config{Driver: db.Driver, DSN: dsn, Keyring: keyring, Now: opts.Now, Log: opts.Log.With("room", "store")})
+	return store.Open(ctx, store.Config{Driver: db.Driver, DSN: db.Source(), Keyring: keyring, Now: opts.Now, Log: opts.Log.With("room", "store")})
 }
 
 func openMicrosoft(profiles []microsoft.Profile, opts Options) (*microsoft.Client, error) {

@@ -127,6 +127,14 @@ type Database struct {
 	DSNFile string `koanf:"dsnFile"`
 }
 
+// Source is what the driver opens: the file of sqlite, the DSN of mysql. It is a secret.
+func (d Database) Source() string {
+	if d.Driver == MySQL {
+		return d.DSN.Reveal()
+	}
+	return d.Path
+}
+
 // Keys are what everything secret is sealed with.
 type Keys struct {
 	// File holds the keys. Every replica needs the same. Without it nothing that is stored can be read again: keep a

@@ -12,6 +12,7 @@ import (
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/seal"
+	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/tenant"
 )
 
@@ -77,12 +78,17 @@ func (e *examination) keys(cfg config.Config) bool {
 	return true
 }
 
+// databasePatience bounds what the database may take to tell its version.
+const databasePatience = 15 * time.Second
+
 // database looks at the schema without bringing it up to date: that is for the program that serves.
 func (e *examination) database(ctx context.Context, db config.Database) bool {
 	const check = "database"
-	current, known, err := schemaVersions(ctx, db)
+	ctx, cancel := context.WithTimeout(ctx, databasePatience)
+	defer cancel()
+	current, known, err := store.SchemaVersions(ctx, db.Driver, db.Source())
 	switch {
-	case errors.Is(err, errNoSchema):
+	case errors.Is(err, store.ErrNoSchema):
 		e.fail(check, fmt.Sprintf("%s answers but holds nothing yet.", db.Driver), "Start connector serve: it makes the tables.")
 	case err != nil:
 		e.fail(check, err.Error()+".", "Check the address, the account and the file's permissions.")

@@ -52,7 +52,7 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 }
 
 func (s *Store) migrateLocked(ctx context.Context, pool *sql.DB) error {
-	dialect, scripts, exists, err := s.dialect()
+	dialect, scripts, exists, err := dialectOf(s.driver)
 	if err != nil {
 		return err
 	}
@@ -100,10 +100,10 @@ func schemaVersion(ctx context.Context, pool *sql.DB, versions database.Store, e
 	return version, err
 }
 
-// dialect returns what goose must know of the database: its language, the scripts, and the query that counts the tables
+// dialectOf returns what goose must know of a database: its language, the scripts, and the query that counts the tables
 // of a name.
-func (s *Store) dialect() (dialect goose.Dialect, scripts fs.FS, exists string, err error) {
-	if s.driver == SQLite {
+func dialectOf(driver string) (dialect goose.Dialect, scripts fs.FS, exists string, err error) {
+	if driver == SQLite {
 		scripts, err = fs.Sub(migrations.SQLite, "sqlite")
 		return goose.DialectSQLite3, scripts, "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?", err
 	}
