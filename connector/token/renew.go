@@ -88,12 +88,13 @@ func (s *Service) redeem(ctx context.Context, tenantID string, by audit.Actor, w
 	// would be written down as trouble that there was not.
 	calls, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	err = s.redeemLeased(calls, p, by, why)
+	err = s.redeemLeased(calls, p, schedule, by, why)
 	s.observe(actionOf(why), err)
 	return err
 }
 
-func (s *Service) redeemLeased(ctx context.Context, p party, by audit.Actor, why purpose) error {
+// leased is the schedule as it was when the lease began.
+func (s *Service) redeemLeased(ctx context.Context, p party, leased Schedule, by audit.Actor, why purpose) error {
 	started := s.cfg.Now()
 	g, found, err := s.grant(ctx, p.tenant.ID, Active)
 	if err != nil {
@@ -108,9 +109,13 @@ func (s *Service) redeemLeased(ctx context.Context, p party, by audit.Actor, why
 	// What Microsoft said is recorded even when the caller is gone: the old value may be the last one that works.
 	durable := context.WithoutCancel(ctx)
 	if err != nil {
-		return errors.Join(err, s.fail(durable, p, g, by, err))
+		return errors.Join(err, s.fail(durable, p, leased, g, by, err))
 	}
-	g, err = s.keepSuccessor(durable, p, g, redeemed, by, why)
+	g, err = s.keepSuccessor(durable, p, leased, g, redeemed, by, why)
+	if errors.Is(err, errOvertaken) {
+		s.cfg.Log.WarnContext(ctx, "another replica renewed meanwhile: this one took longer than its lease", "tenant", p.tenant.ID)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -144,11 +149,16 @@ func (s *Service) redeemGrant(ctx context.Context, p party, g Grant) (Redemption
 	return Redemption{}, err
 }
 
+// errOvertaken says that a renewal took longer than its lease, or that two clocks disagree by more than that, and
+// somebody else has renewed meanwhile: that renewal is the one that counts.
+var errOvertaken = errors.New("somebody else has renewed meanwhile")
+
 // keepSuccessor stores what a redemption returned, with the schedule and the event, and returns the stored grant. A
-// grant that was stored meanwhile and is newer stays.
-func (s *Service) keepSuccessor(ctx context.Context, p party, g Grant, r Redemption, by audit.Actor, why purpose) (Grant, error) {
+// grant that was stored meanwhile and is newer stays. It returns errOvertaken, having stored nothing, when somebody has
+// renewed since the schedule was leased.
+func (s *Service) keepSuccessor(ctx context.Context, p party, leased Schedule, g Grant, r Redemption, by audit.Actor, why purpose) (Grant, error) {
 	var kept Grant
-	err := s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+	err := s.decide(ctx, p, leased, func(ctx context.Context) error {
 		current, found, err := s.grant(ctx, p.tenant.ID, Active)
 		if err != nil {
 			return err
@@ -156,13 +166,11 @@ func (s *Service) keepSuccessor(ctx context.Context, p party, g Grant, r Redempt
 		if !found {
 			return failure.New(failure.GrantAbsent) // forgotten meanwhile
 		}
-		if current.ConsentID != g.ConsentID || r.RefreshToken.Empty() || !current.IssuedAt.Before(r.IssuedAt) {
-			kept = current
-		} else {
+		kept = current
+		if current.ConsentID == g.ConsentID && !r.RefreshToken.Empty() && current.IssuedAt.Before(r.IssuedAt) {
 			if err := s.keepPredecessor(ctx, current); err != nil {
 				return err
 			}
-			kept = current
 			kept.advance(r)
 			if err := s.cfg.Store.SaveGrant(ctx, &kept); err != nil {
 				return stale(err, "saving grant of "+p.tenant.ID)
@@ -189,6 +197,31 @@ func (s *Service) keepSuccessor(ctx context.Context, p party, g Grant, r Redempt
 	}
 	s.cfg.Step(AfterCommit)
 	return kept, nil
+}
+
+// decisions is how often the outcome of a redemption is decided while others change the same rows: a lending that stores
+// its successor, a consent, or who took the lease over.
+const decisions = 3
+
+// decide runs fn, which stores the outcome of a redemption, in a transaction of its own, and again when a row was changed
+// by others between its being read and written. It returns errOvertaken instead when somebody has renewed since the
+// schedule was leased.
+func (s *Service) decide(ctx context.Context, p party, leased Schedule, fn func(ctx context.Context) error) error {
+	for n := 1; ; n++ {
+		err := s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+			schedule, err := s.cfg.Store.Schedule(ctx, p.tenant.ID)
+			if err != nil {
+				return fmt.Errorf("reading schedule of %s: %w", p.tenant.ID, err)
+			}
+			if !schedule.LastSuccessAt.Equal(leased.LastSuccessAt) {
+				return errOvertaken
+			}
+			return fn(ctx)
+		})
+		if !errors.Is(err, ErrStale) || n == decisions {
+			return err
+		}
+	}
 }
 
 func actionOf(why purpose) audit.Action {
@@ -220,9 +253,10 @@ func (s *Service) reschedule(ctx context.Context, tenantID string, change func(*
 	return nil
 }
 
-// fail records a failed redemption and when to try again: never for what a person must repair.
-func (s *Service) fail(ctx context.Context, p party, g Grant, by audit.Actor, cause error) error {
-	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+// fail records a failed redemption and when to try again: never for what a person must repair. A failure that comes
+// after somebody else's success is not recorded: it is not true any more.
+func (s *Service) fail(ctx context.Context, p party, leased Schedule, g Grant, by audit.Actor, cause error) error {
+	err := s.decide(ctx, p, leased, func(ctx context.Context) error {
 		f, err := s.recognised(ctx, p.tenant.ID, failure.From(cause))
 		if err != nil {
 			return err
@@ -242,6 +276,10 @@ func (s *Service) fail(ctx context.Context, p party, g Grant, by audit.Actor, ca
 		}
 		return s.append(ctx, p, refusal(audit.RenewalFailed, by, cause))
 	})
+	if errors.Is(err, errOvertaken) {
+		return nil
+	}
+	return err
 }
 
 func nextAttempt(now time.Time, f *failure.Error, attempt int, g Grant) time.Time {
