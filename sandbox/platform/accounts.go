@@ -63,11 +63,14 @@ const CookieName = "aps_session"
 
 // seed makes the provider, the hub itself and the platform's singletons.
 func (p *Platform) seed() {
-	provider := &Account{ID: random.ID(), Number: p.number(), Type: Admin, Name: "Provider"}
+	provider := &Account{ID: random.ID(), Number: p.number(), Type: Admin, Name: p.cfg.Company}
 	p.accounts[provider.ID] = provider
 	p.store(accountResource(provider))
 	p.store(&resource{id: random.ID(), typeID: hubType, status: ready, owner: provider.ID})
 	p.store(&resource{id: random.ID(), typeID: notificationType, status: ready, owner: provider.ID})
+	if p.cfg.ConnectExtension {
+		p.store(&resource{id: random.ID(), typeID: extensionType, status: ready, owner: provider.ID})
+	}
 }
 
 // Provider returns the provider's account.

@@ -44,6 +44,16 @@ type Config struct {
 	// package may be imported again under the same version.
 	Development bool
 
+	// Company is the name of the provider's account. Default: Provider.
+	Company string
+
+	// Build is what the platform tells of its own version. Default: cb-20.4-15, the last whose form CloudBlue's installer
+	// accepts (aps-protocol.md §7.3).
+	Build string
+
+	// ConnectExtension has the platform hold the Connect extension, without which that installer refuses to work.
+	ConnectExtension bool
+
 	// HTTP calls the connectors. Default: a client of its own that gives them 60 seconds and follows no redirect.
 	HTTP *http.Client
 }
@@ -72,11 +82,19 @@ type Platform struct {
 	transactions  map[string]bool      // open ones
 	nonces        map[string]time.Time // key and nonce → when it was used
 	notifications []Notification       // in order
+	tasks         map[string]*Task     // id → periodic task
+	subscriptions []*subscription      // in order
+	deliveries    []*delivery          // events on their way, in order
+	serial        int                  // of the last event
+	sales         sales                // what the operations API was told to sell
 	mounted       http.Handler         // what is served besides the platform; may be nil
 }
 
 // Start opens the listener and serves. The provider's account exists from the beginning.
 func Start(cfg Config) (*Platform, error) {
+	if cfg.Company == "" {
+		cfg.Company = "Provider"
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -85,6 +103,9 @@ func Start(cfg Config) (*Platform, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Build == "" {
+		cfg.Build = "cb-20.4-15"
 	}
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"
@@ -113,6 +134,7 @@ func Start(cfg Config) (*Platform, error) {
 		accounts: make(map[string]*Account), users: make(map[string]*User), sessions: make(map[string]*Session),
 		tokens: make(map[string]string), types: platformTypes(), instances: make(map[string]*instance),
 		resources: make(map[string]*resource), transactions: make(map[string]bool), nonces: make(map[string]time.Time),
+		tasks: make(map[string]*Task),
 	}
 	p.seed()
 	p.server = &http.Server{Handler: p.Handler(), ReadHeaderTimeout: 10 * time.Second}

@@ -86,7 +86,7 @@ func (w *World) seedMicrosoft() error {
 		}
 	}
 	return ms.AddApplication(microsoft.Application{
-		ID: ApplicationID, Name: "Azure Partner connector", Publisher: "Larkfield Cloud Marketplace", DirectoryID: AlpineDirectory, MultiTenant: true,
+		ID: ApplicationID, Name: "Azure Partner connector", Publisher: brand, DirectoryID: AlpineDirectory, MultiTenant: true,
 		Secrets:      []microsoft.Secret{{Value: applicationSecret, Ends: w.Clock.Now().Add(365 * 24 * time.Hour)}},
 		RedirectURIs: []microsoft.RedirectURI{{URI: w.OnboardingURL + "/callback", Type: microsoft.Web}},
 	})

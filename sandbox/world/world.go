@@ -70,6 +70,9 @@ type World struct {
 	connector *running
 }
 
+// brand is the marketplace's name: of the provider's account and on the panel.
+const brand = "Larkfield Cloud Marketplace"
+
 // running is the connector while it runs.
 type running struct {
 	stop  context.CancelFunc
@@ -105,7 +108,7 @@ func (w *World) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("starting the simulated Microsoft: %w", err)
 	}
-	w.Platform, err = platform.Start(platform.Config{Now: w.Clock.Now, Log: w.cfg.Log.With("part", "platform"), Development: true})
+	w.Platform, err = platform.Start(platform.Config{Now: w.Clock.Now, Log: w.cfg.Log.With("part", "platform"), Development: true, Company: brand})
 	if err != nil {
 		return err
 	}
@@ -224,7 +227,7 @@ clouds:
 func quoted(text string) string { return fmt.Sprintf("%q", text) }
 
 func (w *World) startPanel(ctx context.Context) error {
-	handler, err := panel.New(panel.Config{Backend: backend.New(w.Platform), Log: w.cfg.Log.With("part", "panel")})
+	handler, err := panel.New(panel.Config{Backend: backend.New(w.Platform), Brand: brand, Log: w.cfg.Log.With("part", "panel")})
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,12 @@ func (d *Driver) Do(steps ...chromedp.Action[chromedp.Void]) {
 func (d *Driver) Wait(condition string) {
 	d.T.Helper()
 	tried := "(() => { try { return Boolean(" + condition + "); } catch (notYet) { return false; } })()"
-	_, err := chromedp.Run(d.Ctx, chromedp.Poll[bool](tried, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience)))
+	poll := chromedp.Poll[bool](tried, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience))
+	deadline := time.Now().Add(patience)
+	_, err := chromedp.Run(d.Ctx, poll)
+	for err != nil && time.Now().Before(deadline) && d.Ctx.Err() == nil {
+		_, err = chromedp.Run(d.Ctx, poll) // a page that moves on ends the question that it was asked
+	}
 	if err != nil {
 		shown, _ := chromedp.Run(d.Ctx, chromedp.Evaluate[string](`(`+Frame+` || document).body.innerText`))
 		d.T.Fatalf("waiting for %s: %v; shown is:\n%s", condition, err, shown)

@@ -57,6 +57,8 @@ func (d *Driver) Fill(selector, text string) {
 // A Picture says how a screenshot is taken. The zero Picture is the whole page as on a desktop.
 type Picture struct {
 	Phone bool
+	// Small is a small window, for pages that hold a card and nothing else.
+	Small bool
 	// Fold takes what fits on the display instead of the whole page.
 	Fold bool
 	// From is a JavaScript expression of the element that comes to the top of the display; with Fold.
@@ -67,8 +69,11 @@ type Picture struct {
 func (d *Driver) Look(file string, p Picture) {
 	d.T.Helper()
 	width, height := int64(1280), int64(820)
-	if p.Phone {
+	switch {
+	case p.Phone:
 		width, height = 390, 780
+	case p.Small:
+		width, height = 720, 480
 	}
 	browser.Resize(d.T, d.Ctx, width, height)
 	inner := `((` + Frame + `) || document).documentElement`

@@ -1,0 +1,206 @@
+package world_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"azure-partner-connector/sandbox/browser"
+	"azure-partner-connector/sandbox/panel/paneltest"
+	"azure-partner-connector/sandbox/world"
+)
+
+// What people read at the end of the procedures (mission).
+const (
+	updated = "Your refresh token has been successfully updated"
+	granted = "The consent has been granted successfully. The authorization code has been sent"
+)
+
+// A desk is Rita of Alpine Cloud at her panel, in front of the real connector and the simulators.
+type desk struct {
+	story
+	*paneltest.Driver
+	pictures bool
+}
+
+// sitDown logs Rita in to a panel and opens Manage Refresh Token from its menu. With pictures, the steps are
+// photographed for the documents when DOCS_SCREENS names a folder.
+func sitDown(t *testing.T, panel string, pictures bool) desk {
+	t.Helper()
+	s := newStory(t)
+	d := desk{s, paneltest.LogIn(t, s.PanelURL, "#/"+panel+"/en_US", "Rita Reseller"), pictures}
+	d.Click(`document.getElementById("menu")`, "Manage Refresh Token")
+	d.WaitLoaded()
+	d.State("absent")
+	return d
+}
+
+// picture takes a picture of what a window shows.
+func (d desk) picture(of *paneltest.Driver, name string, p paneltest.Picture) {
+	d.Helper()
+	if folder := os.Getenv("DOCS_SCREENS"); d.pictures && folder != "" {
+		of.Look(filepath.Join(folder, name+".png"), p)
+	}
+}
+
+// group is the group of the screen with a title, and checks that there is one.
+func (d desk) group(title string) string {
+	d.Helper()
+	group := `Array.from(` + paneltest.Frame + `.querySelectorAll("section")).find(s => s.querySelector("h2").innerText === ` + strconv.Quote(title) + `)`
+	d.Wait(group)
+	return group
+}
+
+// signIn goes through Microsoft's pages up to the consent page.
+func (d desk) signIn(window *paneltest.Driver, account string) {
+	d.Helper()
+	window.Fill("#username", account)
+	d.picture(window, "sign-in", paneltest.Picture{Small: true})
+	window.ClickOn("#account-next")
+	window.Fill("#password", world.Password)
+	window.ClickOn("#password-next")
+	window.ClickOn("#mfa-approve")
+	window.Wait(`document.getElementById("consent-accept") !== null`)
+	d.picture(window, "accept", paneltest.Picture{Small: true})
+}
+
+// heading is the first line of what an onboarding page says.
+func heading(window *paneltest.Driver, want string) {
+	window.T.Helper()
+	window.Wait(`document.querySelector("h1").innerText === ` + strconv.Quote(want))
+}
+
+// inBothPanels runs a test in UX1, where the pictures are taken, and in the classic panel.
+func inBothPanels(t *testing.T, test func(t *testing.T, d desk)) {
+	for _, panel := range []string{"ux1", "classic"} {
+		t.Run(panel, func(t *testing.T) { test(t, sitDown(t, panel, panel == "ux1")) })
+	}
+}
+
+func TestPanel_AutomaticUpdate(t *testing.T) {
+	inBothPanels(t, func(t *testing.T, d desk) {
+		d.picture(d.Driver, "automatic", paneltest.Picture{Fold: true, From: d.group("Automatic Update")})
+		automatic := d.group("Automatic Update")
+
+		d.Click(automatic, "Update Refresh Token")
+		window := d.Popup(d.Microsoft.LoginURL())
+		d.WaitText("Finish the sign-in in the new window")
+		d.signIn(window, world.AlpineAdmin)
+		window.ClickOn("#consent-cancel")
+		window.WaitPageText("The consent was declined in the Microsoft window.")
+		d.WaitText("The consent was declined in the Microsoft window. Nothing was changed. Start again and press Accept.")
+		reference := d.reference()
+		window.WaitPageText(reference)
+		d.State("absent")
+		d.picture(d.Driver, "declined", paneltest.Picture{Fold: true})
+		window.Do(chromedp.Navigate("about:blank"))
+
+		d.Click(automatic, "Update Refresh Token")
+		window = d.Popup(d.Microsoft.LoginURL())
+		window.ClickOn("#consent-accept")
+		heading(window, "Consent granted")
+		window.WaitPageText(granted)
+		d.picture(window, "granted", paneltest.Picture{Small: true})
+		d.WaitText(updated)
+		d.State("active")
+		for _, want := range []string{"(89 days left)", "Ada Alpine (" + world.AlpineAdmin + ")", "Rita Reseller", "Proven", "Works (checked", "Global admin: Yes. Admin agent: Yes.", "Consent granted"} {
+			d.WaitText(want)
+		}
+		d.picture(d.Driver, "updated", paneltest.Picture{Fold: true})
+
+		d.Press("Check Now")
+		d.WaitText("The token has been checked.")
+		d.Press("Renew Now")
+		d.WaitText("The refresh token has been renewed.")
+		d.WaitText("Refresh token renewed")
+		d.again("active")
+		d.picture(d.Driver, "panel", paneltest.Picture{Fold: true})
+		d.picture(d.Driver, "panel-phone", paneltest.Picture{Phone: true, Fold: true})
+	})
+}
+
+// reference is the reference of the error that the screen shows.
+func (d desk) reference() string {
+	d.Helper()
+	found := regexp.MustCompile(`Reference: ([A-Z0-9-]+)\.`).FindStringSubmatch(d.Text())
+	if found == nil {
+		d.Fatalf("Text() = %q, want an error with a reference", d.Text())
+	}
+	return found[1]
+}
+
+// again opens the screen anew, so that it shows what is true now and no message.
+func (d desk) again(state string) {
+	d.Helper()
+	d.Click(`document.getElementById("menu")`, "Home")
+	d.Wait(`!document.getElementById("home").hidden`)
+	d.Click(`document.getElementById("menu")`, "Manage Refresh Token")
+	d.WaitLoaded()
+	d.State(state)
+}
+
+func TestPanel_ManualUpdate(t *testing.T) {
+	inBothPanels(t, func(t *testing.T, d desk) {
+		browser.AllowClipboard(t, d.Ctx, d.URL)
+		manual := d.group("Manual Update")
+		d.Wait(paneltest.Field("link") + `.value !== ""`)
+		d.Click(manual, "Copy")
+		d.WaitText("The URL has been copied.")
+		link, err := chromedp.Run(d.Ctx, chromedp.Evaluate[string](`navigator.clipboard.readText()`, chromedp.EvalAwaitPromise))
+		if want := d.Value("link"); err != nil || link != want {
+			t.Fatalf("clipboard = %q, %v, want the URL %q", link, err, want)
+		}
+		d.picture(d.Driver, "copied", paneltest.Picture{Fold: true, From: manual})
+
+		administrator := d.Window(link)
+		administrator.WaitPageText("Alpine Cloud")
+		administrator.WaitPageText("Larkfield Cloud Marketplace")
+		d.picture(administrator, "landing", paneltest.Picture{Small: true})
+		d.picture(administrator, "landing-phone", paneltest.Picture{Phone: true})
+		administrator.ClickOn("#continue")
+		d.signIn(administrator, world.AlpineAdmin)
+		administrator.ClickOn("#consent-accept")
+		administrator.Wait(`document.getElementById("claim-code") !== null`)
+		d.picture(administrator, "claim", paneltest.Picture{Small: true})
+		d.picture(administrator, "claim-phone", paneltest.Picture{Phone: true})
+		code := paneltest.Evaluate[string](administrator, `document.getElementById("claim-code").innerText`)
+
+		d.again("pending")
+		d.WaitText("Ada Alpine (" + world.AlpineAdmin + ") granted the consent on")
+		d.picture(d.Driver, "waiting", paneltest.Picture{Fold: true, From: d.group("Consent Waiting")})
+		d.Enter("code", code)
+		d.picture(d.Driver, "code", paneltest.Picture{Fold: true, From: manual})
+		d.Enter("code", otherThan(code))
+		d.Click(manual, "Update")
+		d.WaitText("This authentication code is not right. Tries left: 4.")
+		d.State("pending")
+		d.picture(d.Driver, "wrong-code", paneltest.Picture{Fold: true, From: manual})
+
+		d.Enter("code", strings.ToLower(code))
+		d.Click(manual, "Update")
+		d.WaitText(updated)
+		d.State("active")
+		d.WaitText("Authentication code accepted")
+		if got := d.Text(); strings.Contains(got, "__") {
+			t.Errorf("Text() = %q, want no named place that nothing was put into", got)
+		}
+		if got := d.Value("code"); got != "" {
+			t.Errorf("Value(code) after success = %q, want it cleared", got)
+		}
+	})
+}
+
+// otherThan returns a well-formed claim code that is not the right one: its last character, a check of nothing, is
+// another.
+func otherThan(code string) string {
+	last := byte('A')
+	if code[len(code)-1] == last {
+		last = 'B'
+	}
+	return code[:len(code)-1] + string(last)
+}
