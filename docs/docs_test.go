@@ -2,6 +2,7 @@
 package docs_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -118,4 +119,66 @@ func anchors(text string) []string {
 		names = append(names, name)
 	}
 	return names
+}
+
+var (
+	testName  = regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w*)`")
+	testFunc  = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	behaviour = regexp.MustCompile(`(?m)^\| S(\d+) \|([^|]*)\|([^|]*)\|([^|]*)\|$`)
+)
+
+// tests returns the names of all tests of the repository.
+func tests(t *testing.T) map[string]bool {
+	t.Helper()
+	names := map[string]bool{}
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			if err == nil && strings.HasPrefix(entry.Name(), ".") && entry.Name() != root {
+				return fs.SkipDir
+			}
+			return err
+		}
+		if strings.HasSuffix(path, "_test.go") {
+			for _, m := range testFunc.FindAllStringSubmatch(read(t, path), -1) {
+				names[m[1]] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// TestTestsThatAreNamedExist checks that every test that a document names is there.
+func TestTestsThatAreNamedExist(t *testing.T) {
+	there := tests(t)
+	for _, name := range documents(t) {
+		for _, m := range testName.FindAllStringSubmatch(read(t, name), -1) {
+			if !there[m[1]] {
+				t.Errorf("%s names the test %s, which does not exist", name, m[1])
+			}
+		}
+	}
+}
+
+// TestBehavioursOfMicrosoft checks that microsoft.md has a row for each of the 25 behaviours (microsoft-identity.md
+// §8.2), with a test of the simulator's that is called after it, and one of ours unless we make no use of it.
+func TestBehavioursOfMicrosoft(t *testing.T) {
+	rows := behaviour.FindAllStringSubmatch(read(t, "microsoft.md"), -1)
+	if len(rows) != 25 {
+		t.Errorf("microsoft.md has %d rows of behaviours, want 25", len(rows))
+	}
+	for i, m := range rows {
+		if m[1] != strconv.Itoa(i+1) {
+			t.Errorf("row %d of microsoft.md is of S%s, want S%d", i+1, m[1], i+1)
+		}
+		if !strings.Contains(m[3], "`TestS"+m[1]+"_") {
+			t.Errorf("S%s names no test of the simulator called TestS%s_…", m[1], m[1])
+		}
+		if !testName.MatchString(m[4]) && strings.TrimSpace(m[4]) != "not used by the client" {
+			t.Errorf("S%s names no test of the connector", m[1])
+		}
+	}
 }
