@@ -1,6 +1,8 @@
 package notify_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -221,7 +223,7 @@ func TestTwoReplicasSendOnce(t *testing.T) {
 		w.fails(token.StateActionRequired, failure.GrantRevoked)
 		var replicas errgroup.Group
 		for range 4 {
-			replica := w.replica()
+			replica := w.replica(w.panel, w.mail)
 			replicas.Go(func() error { return replica.Sweep(w.Context()) })
 		}
 		w.must(replicas.Wait())
@@ -229,6 +231,32 @@ func TestTwoReplicasSendOnce(t *testing.T) {
 		if got := w.takePushed(); fmt.Sprint(got) != "[action_required]" {
 			w.Errorf("pushed %q, want once", got)
 		}
+	})
+}
+
+// An ending channel ends the program while it sends.
+type ending struct {
+	*channel
+	end context.CancelFunc
+}
+
+func (c ending) Send(ctx context.Context, _ notify.Notice) error {
+	c.end()
+	return ctx.Err()
+}
+
+func TestAProgramThatEndsLeavesTheRestToTheNext(t *testing.T) {
+	each(t, func(w *world) {
+		w.fails(token.StateActionRequired, failure.GrantRevoked)
+		ctx, end := context.WithCancel(w.Context())
+		if err := w.replica(w.panel, ending{w.mail, end}).Sweep(ctx); !errors.Is(err, context.Canceled) {
+			w.Errorf("Sweep() = %v, want %v", err, context.Canceled)
+		}
+		w.checkSentBy(w.panel, "alarm 90 grant_revoked")
+		w.advance(time.Minute) // less than a hold
+		w.sweep()
+		w.checkSentBy(w.panel)
+		w.checkSentBy(w.mail, "alarm 90 grant_revoked")
 	})
 }
 

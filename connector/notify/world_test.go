@@ -102,23 +102,26 @@ func newWorld(t *testing.T, st *store.Store) *world {
 	w.must(st.SaveTenant(t.Context(), &tenant.Tenant{
 		ID: w.tenantID, InstanceKey: instanceKey, Name: "Alpine Cloud", Marketplace: "Larkfield", AccountID: "account-1", CreatedAt: start, UpdatedAt: start,
 	}))
-	w.service = w.replica()
+	w.restart()
 	w.granted()
 	return w
 }
 
 // replica returns one more process on the same store; the world's own is replaced by restart.
-func (w *world) replica() *notify.Service {
+func (w *world) replica(channels ...notify.Channel) *notify.Service {
 	w.Helper()
 	s, err := notify.New(notify.Config{
-		Store: w.store, Statuses: w, Platform: w, Channels: []notify.Channel{w.panel, w.mail}, Now: w.now,
+		Store: w.store, Statuses: w, Platform: w, Channels: channels, Now: w.now,
 		Properties: func(s token.Status) map[string]any { return map[string]any{"tokenStatus": string(s.State)} },
 	})
 	w.must(err)
 	return s
 }
 
-func (w *world) restart() { w.service = w.replica() }
+func (w *world) restart() {
+	w.Helper()
+	w.service = w.replica(w.panel, w.mail)
+}
 
 func (w *world) must(err error) {
 	w.Helper()
