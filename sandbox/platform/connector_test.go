@@ -56,13 +56,14 @@ type connector struct {
 	*httptest.Server
 	t      *testing.T
 	answer func(c call) (status int, header map[string]string, body string)
+	now    func() time.Time
 
 	mu    sync.Mutex // guards calls
 	calls []call
 }
 
 func newConnector(t *testing.T) *connector {
-	c := &connector{t: t}
+	c := &connector{t: t, now: time.Now}
 	c.Server = httptest.NewServer(c)
 	t.Cleanup(c.Close)
 	return c
@@ -71,7 +72,7 @@ func newConnector(t *testing.T) *connector {
 func (c *connector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	params, err := oauth1.Parse(r.Header.Get("Authorization"))
 	if err == nil {
-		err = oauth1.Verify(&params, r.Method, c.URL+r.URL.RequestURI(), []secret.Text{secret.New(sharedSecret)}, time.Now(), time.Minute)
+		err = oauth1.Verify(&params, r.Method, c.URL+r.URL.RequestURI(), []secret.Text{secret.New(sharedSecret)}, c.now(), time.Minute)
 	}
 	if err != nil {
 		c.t.Errorf("%s %s is not signed: %v", r.Method, r.URL, err)

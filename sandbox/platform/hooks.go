@@ -44,6 +44,7 @@ type hookCall struct {
 	phase  string // APS-Request-Phase; empty to send none
 	cause  cause
 	owner  string // account concerned
+	header map[string]string
 }
 
 // An Answer is what a connector, or the platform in its stead, answered.
@@ -74,6 +75,9 @@ func (p *Platform) hook(ctx context.Context, in *instance, call hookCall) (Answe
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	for name, value := range call.header {
+		req.Header.Set(name, value)
 	}
 	transaction, credentials := p.begins(req.Header, in, call)
 	defer p.ends(transaction)

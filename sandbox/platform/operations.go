@@ -108,6 +108,50 @@ func (p *Platform) call(ctx context.Context, by Caller, method, id, path string,
 	return p.hook(ctx, in, call)
 }
 
+// CallStatic calls a static operation of one of an instance's services: it belongs to no resource. Whoever may see
+// the service's type may call it unless the operation says otherwise.
+func (p *Platform) CallStatic(ctx context.Context, by Caller, method, instanceID, service, path string, body []byte) Answer {
+	answer, err := p.callStatic(ctx, by, method, instanceID, service, path, body)
+	if err != nil {
+		return answerOf(asRefusal(err).Status, asRefusal(err))
+	}
+	return answer
+}
+
+func (p *Platform) callStatic(ctx context.Context, by Caller, method, instanceID, service, path string, body []byte) (Answer, error) {
+	path, query, _ := strings.Cut(path, "?")
+	p.mu.Lock()
+	in := p.instances[instanceID]
+	c, a, err := p.identify(by)
+	var t *typeDefinition
+	var root *resource
+	switch {
+	case err != nil:
+	case in == nil || in.installed == nil:
+		err = notFound("application instance", instanceID)
+	case in.installed.services[service] == nil:
+		err = notFound("service", service)
+	default:
+		t, root = in.installed.services[service], p.resources[in.root]
+	}
+	var operation *operationDefinition
+	if err == nil {
+		operation, err = t.operation(method, path, true)
+	}
+	if err == nil && !allowed(p.role(a, root), operation.Access, t.Access) {
+		err = forbidden("%s may not call %s %s of service %s", p.describe(c.account), method, path, service)
+	}
+	p.mu.Unlock()
+	if err != nil {
+		return Answer{}, err
+	}
+	call := hookCall{method: method, path: "/" + service + "/" + path, query: query, cause: c, owner: c.account}
+	if call.body, err = operation.body(t, body); err != nil {
+		return Answer{}, err
+	}
+	return p.hook(ctx, in, call)
+}
+
 // identify returns who a caller is and with whose rights he calls. The caller holds p.mu.
 func (p *Platform) identify(by Caller) (cause, audience, error) {
 	if by.instanceID != "" {
@@ -128,11 +172,15 @@ func (p *Platform) identify(by Caller) (cause, audience, error) {
 	return cause{user: u.ID, original: by.originalID, account: u.AccountID, locale: locale}, audience{account: u.AccountID}, nil
 }
 
-// operation finds the operation that a call means.
+// operation finds the operation of a resource that a call means.
 func (p *Platform) operation(r *resource, method, path string) (*operationDefinition, error) {
+	return p.types[r.typeID].operation(method, path, false)
+}
+
+func (t *typeDefinition) operation(method, path string, static bool) (*operationDefinition, error) {
 	known := false
-	for _, o := range p.types[r.typeID].Operations {
-		if o.Static || !matchPath(o.Path, "/"+path) {
+	for _, o := range t.Operations {
+		if o.Static != static || !matchPath(o.Path, "/"+path) {
 			continue
 		}
 		known = true

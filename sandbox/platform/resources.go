@@ -51,9 +51,10 @@ func (p *Platform) touch(r *resource) {
 	r.modified = p.now()
 }
 
-// forget removes a resource and every link to it.
+// forget removes a resource, its subscriptions, and every link to it.
 func (p *Platform) forget(id string) {
 	delete(p.resources, id)
+	p.subscriptions = slices.DeleteFunc(p.subscriptions, func(s *subscription) bool { return s.resource == id })
 	p.created = slices.DeleteFunc(p.created, func(other string) bool { return other == id })
 	for _, r := range p.resources {
 		for relation, ids := range r.links {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -21,6 +22,13 @@ func (p *Platform) Handler() http.Handler {
 	mux.HandleFunc("GET /aps/2/resources/{id}", p.known(p.serveRead))
 	mux.HandleFunc("PUT /aps/2/resources/{id}", p.known(p.serveConfigure))
 	mux.HandleFunc("DELETE /aps/2/resources/{id}", p.known(p.serveDelete))
+	mux.HandleFunc("POST /aps/2/resources/{id}/aps/subscriptions", p.known(p.serveSubscribe))
+	mux.HandleFunc("GET /aps/2/resources/{id}/aps/subscriptions", p.known(p.serveSubscriptions))
+	mux.HandleFunc("DELETE /aps/2/resources/{id}/aps/subscriptions/{subscription}", p.known(p.serveUnsubscribe))
+	mux.HandleFunc("POST /aps/2/services/periodic-task-manager/tasks", p.known(p.serveSchedule))
+	mux.HandleFunc("GET /aps/2/services/periodic-task-manager/tasks", p.known(p.serveTasks))
+	mux.HandleFunc("PUT /aps/2/services/periodic-task-manager/tasks/{id}", p.known(p.serveReschedule))
+	mux.HandleFunc("DELETE /aps/2/services/periodic-task-manager/tasks/{id}", p.known(p.serveCancel))
 	mux.HandleFunc("/aps/2/resources/{id}/{operation...}", p.known(p.serveOperation))
 	mux.HandleFunc("GET /aps/2/types", p.known(p.serveTypes))
 	mux.HandleFunc("GET /aps/2/types/{number}", p.known(p.serveType))
@@ -37,12 +45,29 @@ func (p *Platform) Handler() http.Handler {
 	mux.HandleFunc("DELETE /aps/2/applications/{id}", p.known(p.serveRemove))
 	mux.HandleFunc("GET /aps/2/application", p.known(p.serveServices))
 	mux.HandleFunc("PUT /aps/2/application/{service}/{id}", p.known(p.servePush))
+	mux.HandleFunc("POST /aps/2/application/{service}/{id}/{relation}/{other}", p.known(p.serveLink))
 	mux.HandleFunc("/aps/2/ui/", p.serveMounted)
 	mux.HandleFunc("/aps/", func(w http.ResponseWriter, r *http.Request) {
 		p.writeError(w, r, notFound("address", r.URL.Path))
 	})
 	mux.HandleFunc("/", p.serveMounted)
-	return mux
+	return singleSlashes(mux)
+}
+
+// singleSlashes serves addresses with doubled slashes as if they had one: CloudBlue's installer sends such
+// (aps-protocol.md §7.3). The mux would answer with a redirect.
+func singleSlashes(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if path, found := strings.CutPrefix(r.URL.Path, "//"); found {
+			routed := new(http.Request)
+			*routed = *r
+			routed.URL = new(url.URL)
+			*routed.URL = *r.URL
+			routed.URL.Path, routed.URL.RawPath = "/"+strings.TrimLeft(path, "/"), ""
+			r = routed
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // known serves a request whose client is known.
@@ -238,7 +263,12 @@ func (p *Platform) serveOperation(w http.ResponseWriter, r *http.Request, c clie
 	p.mu.Lock()
 	res := p.resources[id]
 	manager := res != nil && res.typeID == notificationType
+	extension := res != nil && res.typeID == extensionType
 	p.mu.Unlock()
+	if extension && r.Method == http.MethodPost && r.PathValue("operation") == "connectionsInfo" {
+		p.serveConnections(w, r, c)
+		return
+	}
 	if manager && r.Method == http.MethodPost && r.PathValue("operation") == "notifications" {
 		p.serveNotify(w, r, c)
 		return

@@ -65,6 +65,10 @@ func (p *Platform) operate(ctx context.Context, method string, params []any) (an
 		"pem.APS.getApplications":            p.rpcApplications,
 		"pem.APS.getApplicationInstances":    p.rpcInstances,
 		"pem.APS.upgradeApplicationInstance": p.rpcUpgrade,
+		"pem.addResourceType":                p.rpcAddResourceType,
+		"pem.getResourceTypesByClass":        p.rpcResourceTypes,
+		"pem.addServiceTemplate":             p.rpcAddServiceTemplate,
+		"pem.setSTRTLimits":                  p.rpcSetLimits,
 	}
 	call, ok := methods[method]
 	if !ok {
@@ -86,7 +90,7 @@ func (p *Platform) rpcReport(_ context.Context, _ map[string]any) (any, error) {
 			Build string `xml:"Build"`
 		} `xml:"Build"`
 	}{}
-	report.Build.Build = "cb-21.0-1"
+	report.Build.Build = p.cfg.Build
 	text, err := xml.Marshal(report)
 	return []any{map[string]any{"name": "BuildHistory", "value": string(text)}}, err
 }

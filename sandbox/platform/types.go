@@ -18,6 +18,7 @@ const (
 	accountType      = "http://parallels.com/aps/types/pa/account/1.2"
 	userType         = "http://parallels.com/aps/types/pa/user/1.0"
 	hubType          = "http://parallels.com/aps/types/pa/poa/1.0"
+	extensionType    = "http://odin.com/servicesSelector/globals/2.2"
 	notificationType = "http://www.parallels.com/pa/pa-core-services/notification-manager/1.0"
 )
 
@@ -145,6 +146,8 @@ func platformTypes() map[string]*typeDefinition {
 		},
 		{ID: hubType, Implements: []string{resourceType}},
 		{ID: notificationType, Implements: []string{resourceType}},
+		{ID: extensionType, Implements: []string{"http://odin.com/servicesSelector/globals/2.0"}},
+		{ID: "http://odin.com/servicesSelector/globals/2.0", Implements: []string{applicationType}},
 		{ID: foreignType, Implements: []string{applicationType}},
 	}
 	types := make(map[string]*typeDefinition)

@@ -1,0 +1,260 @@
+package ties_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	azurepartner "azure-partner-connector"
+	"azure-partner-connector/connector/httpclient"
+	"azure-partner-connector/connector/platform/controller"
+	"azure-partner-connector/connector/platform/oauth1"
+	"azure-partner-connector/connector/platform/pack"
+	"azure-partner-connector/connector/platform/ties"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/sandbox/clock"
+	"azure-partner-connector/sandbox/platform"
+	"azure-partner-connector/schemas"
+	uiextension "azure-partner-connector/ui-extension"
+)
+
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
+
+const key = "ties-test"
+
+// A stage is an instance that is installed on a simulated platform and stored.
+type stage struct {
+	t        *testing.T
+	clock    *clock.Clock
+	platform *platform.Platform
+	store    *store.Store
+	instance tenant.Instance
+	down     atomic.Bool  // the platform does not answer
+	calls    atomic.Int64 // that reached the platform
+	service  *ties.Service
+}
+
+func newStage(t *testing.T, db *storetest.Database) *stage {
+	s := &stage{t: t, clock: &clock.Clock{}, store: db.Open(t)}
+	var err error
+	if s.platform, err = platform.Start(platform.Config{Now: s.clock.Now, Development: true}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.platform.Close(); err != nil {
+			t.Errorf("Close() = %v", err)
+		}
+	})
+	p, err := pack.Load(azurepartner.Manifest(), schemas.Files, uiextension.Files())
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, err := p.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.platform.Import(t.Context(), archive); err != nil {
+		t.Fatal(err)
+	}
+	s.install()
+	s.service = s.replica()
+	return s
+}
+
+// install makes a new instance on the platform and stores it.
+func (s *stage) install() {
+	s.t.Helper()
+	connector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }))
+	s.t.Cleanup(connector.Close)
+	made, err := s.platform.CreateInstance(s.t.Context(), connector.URL, key, secret.New("a-shared-secret"), nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.instance.Key, s.instance.ID, s.instance.RootID = key, made.ID, made.RootID
+	s.instance.ControllerURI, s.instance.PackageVersion = s.platform.ControllerURI(), "1-1"
+	s.instance.RemovedAt = time.Time{}
+	if err := s.store.SaveInstance(s.t.Context(), &s.instance); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// RoundTrip makes the connections of all replicas.
+func (s *stage) RoundTrip(r *http.Request) (*http.Response, error) {
+	if s.down.Load() {
+		return nil, io.ErrUnexpectedEOF
+	}
+	s.calls.Add(1)
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// replica is one more process on the same database.
+func (s *stage) replica() *ties.Service {
+	s.t.Helper()
+	client, err := httpclient.New(httpclient.Config{Timeout: time.Minute, Transport: s})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	calls, err := controller.New(controller.Config{HTTP: client, Now: s.clock.Now})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	service, err := ties.New(ties.Config{
+		Store: s.store, Controller: calls, Keys: []string{"nobody", key}, Now: s.clock.Now, Log: slog.New(slog.DiscardHandler),
+		Target: func(in tenant.Instance) controller.Target {
+			return controller.Target{
+				ControllerURI: in.ControllerURI, RootID: in.RootID,
+				Credentials: oauth1.Credentials{Key: in.Key, Secret: secret.New("a-shared-secret")},
+			}
+		},
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return service
+}
+
+func (s *stage) sweep() {
+	s.t.Helper()
+	if err := s.service.Sweep(s.t.Context()); err != nil {
+		s.t.Errorf("Sweep() = %v", err)
+	}
+}
+
+// task checks that the platform has one task, that the root shows it, and that it is known here.
+func (s *stage) task() string {
+	s.t.Helper()
+	tasks := s.platform.Tasks()
+	if len(tasks) != 1 || tasks[0].ResourceID != s.instance.RootID || tasks[0].Path != "/renewTokens" {
+		s.t.Fatalf("Tasks() = %+v, want one for the root %s", tasks, s.instance.RootID)
+	}
+	if root, _ := s.platform.Resource(s.instance.RootID); root["renewalTask"] != tasks[0].ID {
+		s.t.Errorf("the root shows the task %v, want %s", root["renewalTask"], tasks[0].ID)
+	}
+	if got, err := s.service.RenewalTask(s.t.Context(), s.instance); err != nil || got != tasks[0].ID {
+		s.t.Errorf("RenewalTask() = %q, %v, want %s", got, err, tasks[0].ID)
+	}
+	return tasks[0].ID
+}
+
+func TestTiesAreMadeOnce(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := newStage(t, db)
+		s.sweep()
+		first := s.task()
+		calls := s.calls.Load()
+		s.sweep()
+		s.service = s.replica()
+		s.sweep()
+		if got := s.task(); got != first || s.calls.Load() != calls {
+			t.Errorf("more sweeps made %d calls and the task %s, want none and %s", s.calls.Load()-calls, got, first)
+		}
+
+		account, err := s.platform.AddAccount(platform.Account{Name: "North"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.service.Follow(t.Context(), s.instance, account.ID); err != nil {
+			t.Errorf("Follow() = %v", err)
+		}
+		if err := s.platform.RenameAccount(account.ID, "North Group"); err != nil {
+			t.Fatal(err)
+		}
+		if made := s.platform.DeliverEvents(t.Context()); made != 1 {
+			t.Errorf("DeliverEvents() = %d, want the account's", made)
+		}
+	})
+}
+
+// Replicas that start at once leave one task behind, whoever was faster.
+func TestReplicasMakeOneTask(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := newStage(t, db)
+		ended := make(chan error)
+		const replicas = 4
+		for range replicas {
+			service := s.replica()
+			go func() { ended <- service.Sweep(context.WithoutCancel(t.Context())) }()
+		}
+		for range replicas {
+			if err := <-ended; err != nil {
+				t.Errorf("Sweep() = %v", err)
+			}
+		}
+		s.clock.Advance(time.Hour) // whoever was slower looks again
+		s.sweep()
+		if tasks := s.platform.Tasks(); len(tasks) != 1 {
+			t.Fatalf("Tasks() = %+v, want one", tasks)
+		}
+		if got, err := s.service.RenewalTask(t.Context(), s.instance); err != nil || got != s.platform.Tasks()[0].ID {
+			t.Errorf("RenewalTask() = %q, %v, want the one that the platform has", got, err)
+		}
+	})
+}
+
+func TestAPlatformThatRefusesIsAskedEverMoreSeldom(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := newStage(t, db)
+		s.down.Store(true)
+		s.sweep()
+		s.down.Store(false)
+		s.sweep()
+		if got := s.calls.Load(); got != 0 {
+			t.Errorf("the platform was called %d times right after it had not answered, want none", got)
+		}
+		s.clock.Advance(time.Minute)
+		s.sweep()
+		s.task()
+	})
+}
+
+func TestAnInstanceThatGoesTakesItsTaskAlong(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := newStage(t, db)
+		if err := s.service.Release(t.Context(), s.instance); err != nil {
+			t.Errorf("Release() without a task = %v", err)
+		}
+		s.sweep()
+		first := s.task()
+		for range 2 {
+			if err := s.service.Release(t.Context(), s.instance); err != nil {
+				t.Errorf("Release() = %v", err)
+			}
+		}
+		if tasks := s.platform.Tasks(); len(tasks) != 0 {
+			t.Errorf("Tasks() after Release() = %+v, want none", tasks)
+		}
+		s.instance.RemovedAt = s.clock.Now()
+		if err := s.store.SaveInstance(t.Context(), &s.instance); err != nil {
+			t.Fatal(err)
+		}
+		calls := s.calls.Load()
+		s.sweep()
+		if got := s.calls.Load(); got != calls {
+			t.Errorf("a removed instance made %d calls, want none", got-calls)
+		}
+		// The same key, a new root: what belonged to the old one is of no use.
+		if err := s.platform.DeleteInstance(t.Context(), s.instance.ID); err != nil {
+			t.Fatal(err)
+		}
+		s.install()
+		s.sweep()
+		if got := s.task(); got == first {
+			t.Errorf("the new instance has the task %s of the old one, want one of its own", got)
+		}
+	})
+}
+
+func TestNewRefuses(t *testing.T) {
+	if _, err := ties.New(ties.Config{}); err == nil {
+		t.Error("New() of nothing = nil, want an error")
+	}
+}
