@@ -22,6 +22,8 @@ const (
 	keysLife    = 24 * time.Hour
 	keysRefresh = time.Hour
 	keysPause   = 5 * time.Minute // between two fetches that were not due
+	// refreshPatience is too short for a second try.
+	refreshPatience = 4 * time.Second
 )
 
 // keyrings holds the signing keys of every directory seen. It is safe for concurrent use.
@@ -104,7 +106,10 @@ func (c *Client) signingKey(ctx context.Context, p Profile, directory, kid strin
 		fetched = true
 	case age >= keysRefresh && now.Sub(ring.triedAt) >= keysPause:
 		ring.triedAt = now
-		f := c.fetchKeys(ctx, address, ring)
+		// Good keys are at hand: nobody waits for better ones.
+		brief, cancel := context.WithTimeout(ctx, refreshPatience)
+		f := c.fetchKeys(brief, address, ring)
+		cancel()
 		if fetched = f == nil; !fetched {
 			c.log.LogAttrs(ctx, slog.LevelWarn, "signing keys not refreshed", slog.String("directory", directory), slog.String("code", string(f.Code)))
 		}
