@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	azurepartner "azure-partner-connector"
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/microsoft"
 	"azure-partner-connector/connector/notify"
@@ -28,6 +29,10 @@ type Options struct {
 
 	// Log receives everything. Default: discard.
 	Log *slog.Logger
+
+	// Manifest describes the package that belongs to this program, as app.yaml; a test raises its release. Default:
+	// app.yaml.
+	Manifest []byte
 
 	// Listeners replace those that the configuration names. Default: none.
 	Listeners Listeners
@@ -49,6 +54,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Manifest == nil {
+		o.Manifest = azurepartner.Manifest()
 	}
 	if o.Watch == nil {
 		o.Watch = func(ms token.Microsoft) token.Microsoft { return ms }
@@ -104,7 +112,7 @@ func (a *App) build(ctx context.Context, opts Options) error {
 	if a.notices, err = a.announcer(); err != nil {
 		return err
 	}
-	hooksDoor, err := a.hooksDoor()
+	hooksDoor, err := a.hooksDoor(opts.Manifest)
 	if err != nil {
 		return err
 	}

@@ -10,9 +10,9 @@ import (
 	"azure-partner-connector/hooks"
 )
 
-// hooksDoor is the door of the platform.
-func (a *App) hooksDoor() (http.Handler, error) {
-	p, err := Package(a.cfg.Package.ID)
+// hooksDoor is the door of the platform, for the package that manifest describes.
+func (a *App) hooksDoor(manifest []byte) (http.Handler, error) {
+	p, err := packageOf(manifest, a.cfg.Package.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -8,8 +8,10 @@ import (
 )
 
 // Package returns the package that belongs to this program, under an operator's own id unless that is empty.
-func Package(id string) (*pack.Package, error) {
-	p, err := pack.Load(azurepartner.Manifest(), schemas.Files, uiextension.Files())
+func Package(id string) (*pack.Package, error) { return packageOf(azurepartner.Manifest(), id) }
+
+func packageOf(manifest []byte, id string) (*pack.Package, error) {
+	p, err := pack.Load(manifest, schemas.Files, uiextension.Files())
 	if err != nil || id == "" {
 		return p, err
 	}

@@ -262,7 +262,7 @@ func (i *installer) instance(m manifest) (number any, found bool) {
 		var resource apsResource
 		i.rest(http.MethodGet, "//aps/2/resources/"+root, nil, &resource) // with two slashes, as the installer sends it
 		match := regexp.MustCompile("^" + regexp.QuoteMeta(m.ID) + `/app/(\d+)\.0$`).FindStringSubmatch(resource.APS.Type)
-		if match != nil && match[1] == m.Version {
+		if len(match) == 2 && match[1] == m.Version {
 			number, found = instance["application_instance_id"], true
 		}
 	}
@@ -352,7 +352,9 @@ func TestSellingWhatIsNotThere(t *testing.T) {
 	p, _, made := installed(t)
 	i := &installer{t: t, p: p}
 	application := i.rpc("pem.APS.getApplications", map[string]any{"aps_application_id": "http://aps.example.com/azure-partner-connector"})["list"].([]any)[0].(map[string]any)["application_id"]
-	param := func(name string, value any) map[string]any { return map[string]any{"var_name": name, "var_value": value} }
+	param := func(name string, value any) map[string]any {
+		return map[string]any{"var_name": name, "var_value": value}
+	}
 	for name, tc := range map[string]struct {
 		method string
 		params map[string]any

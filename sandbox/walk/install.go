@@ -18,7 +18,8 @@ func registerPackage(ctx context.Context, w *walker) (string, error) {
 	if !done.Imported || !done.Created {
 		return "", fmt.Errorf("imported: %v, created: %v; want both", done.Imported, done.Created)
 	}
-	root, _ := w.world.Platform.Resource(done.RootID)
+	w.rootID = done.RootID
+	root := w.root()
 	aps, _ := root["aps"].(map[string]any)
 	if aps["status"] != "aps:ready" {
 		return "", fmt.Errorf("the root resource is %v, want aps:ready", aps["status"])

@@ -18,7 +18,8 @@ type step struct {
 
 // walker is who goes.
 type walker struct {
-	world *world.World
+	world  *world.World
+	rootID string // of the instance, once it is registered
 }
 
 // patience is how long the walk waits, in real time, for what the connector does by itself.
@@ -27,7 +28,7 @@ const patience = 30 * time.Second
 // Run goes through a started sandbox in which nothing is installed yet, prints a line a step, and returns the first
 // failure.
 func Run(ctx context.Context, w *world.World, out io.Writer) error {
-	traveller := &walker{w}
+	traveller := &walker{world: w}
 	for i, s := range steps() {
 		checked, err := s.run(ctx, traveller)
 		if err != nil {
@@ -51,6 +52,10 @@ func steps() []step {
 		{"automatic procedure of Alpine Cloud", automatic},
 		{"manual procedure of Baltic IT: link, sign-in, claim code", manual},
 		{"an access token for each API is lent and works", lend},
+		{"the platform is a second clock of the renewal", secondClock},
+		{"a reseller changes its name", renameReseller},
+		{"a newer package upgrades the instance", upgrade},
+		{"the shared secret is replaced", rotateSecret},
 		{"the clock moves 10 days: Alpine Cloud is renewed", renewal},
 		{"the clock moves to day 91: Alpine Cloud lives on", longLife},
 		{"Baltic IT, not renewed since, is told the truth", honest},

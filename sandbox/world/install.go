@@ -1,7 +1,9 @@
 package world
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,6 +11,8 @@ import (
 	"azure-partner-connector/connector/httpclient"
 	"azure-partner-connector/connector/platform/pack"
 	"azure-partner-connector/connector/platform/register"
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/sandbox/platform"
 	"azure-partner-connector/schemas"
 	uiextension "azure-partner-connector/ui-extension"
@@ -52,6 +56,44 @@ func (w *World) Register(ctx context.Context, progress func(line string)) (regis
 	return register.Register(ctx, cfg)
 }
 
+// manifest is app.yaml with the release that the connector comes with.
+func (w *World) manifest() []byte {
+	return bytes.Replace(azurepartner.Manifest(), []byte("\n  release: 1\n"), fmt.Appendf(nil, "\n  release: %d\n", w.release), 1)
+}
+
+// Upgrade replaces the connector by one whose package has a higher release, and registers it: what an operator does
+// for a new version.
+func (w *World) Upgrade(ctx context.Context, progress func(line string)) (register.Result, error) {
+	w.release++
+	if err := w.Restart(ctx); err != nil {
+		return register.Result{}, err
+	}
+	return w.Register(ctx, progress)
+}
+
+// Rotate gives connector and platform a new shared secret as an operator does: the connector first accepts both, then
+// the platform gets the new one, then the connector forgets the old one. between is called at each of the two steps in
+// the middle, when everything must still work.
+func (w *World) Rotate(ctx context.Context, between func() error) error {
+	w.previous, w.Secret = w.Secret, secret.New(random.Token())
+	if err := errors.Join(w.Restart(ctx), between()); err != nil {
+		return fmt.Errorf("accepting both secrets: %w", err)
+	}
+	cfg, err := w.registration()
+	if err != nil {
+		return err
+	}
+	cfg.Rotate = true
+	if _, err := register.Register(ctx, cfg); err != nil {
+		return err
+	}
+	if err := between(); err != nil {
+		return fmt.Errorf("with the new secret: %w", err)
+	}
+	w.previous = secret.Text{}
+	return w.Restart(ctx)
+}
+
 // Unregister does what `connector unregister` does.
 func (w *World) Unregister(ctx context.Context) error {
 	cfg, err := w.registration()
@@ -62,7 +104,7 @@ func (w *World) Unregister(ctx context.Context) error {
 }
 
 func (w *World) registration() (register.Config, error) {
-	p, err := pack.Load(azurepartner.Manifest(), schemas.Files, uiextension.Files())
+	p, err := pack.Load(w.manifest(), schemas.Files, uiextension.Files())
 	if err != nil {
 		return register.Config{}, err
 	}

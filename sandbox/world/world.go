@@ -64,6 +64,8 @@ type World struct {
 	listeners app.Listeners
 	panel     net.Listener
 	installed installation
+	previous  secret.Text // while Secret is replaced
+	release   int         // of the package that the connector comes with
 
 	stop      context.CancelFunc
 	running   *errgroup.Group
@@ -90,7 +92,7 @@ func Start(ctx context.Context, cfg Config) (*World, error) {
 	if cfg.PanelListen == "" {
 		cfg.PanelListen = "127.0.0.1:0"
 	}
-	w := &World{Clock: &clock.Clock{}, cfg: cfg, Key: "sandbox-" + random.ID(), Secret: secret.New(random.Token()), running: new(errgroup.Group)}
+	w := &World{Clock: &clock.Clock{}, cfg: cfg, Key: "sandbox-" + random.ID(), Secret: secret.New(random.Token()), running: new(errgroup.Group), release: 1}
 	if err := w.start(ctx); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
@@ -119,7 +121,23 @@ func (w *World) start(ctx context.Context) error {
 	if err := w.startConnector(ctx); err != nil {
 		return err
 	}
+	w.running.Go(func() error { return w.platformClock(ctx) })
 	return w.startPanel(ctx)
+}
+
+// platformClock has the platform make its periodic calls and tell its events, until ctx ends.
+func (w *World) platformClock(ctx context.Context) error {
+	ticker := time.NewTicker(w.cfg.Tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			w.Platform.RunTasks(ctx)
+			w.Platform.DeliverEvents(ctx)
+		}
+	}
 }
 
 // furnish makes the folder, the keys and the listeners: every address must be known before anything is configured.
@@ -168,7 +186,7 @@ func (w *World) startConnector(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	connector, err := app.New(ctx, cfg, app.Options{Now: w.Clock.Now, Log: w.cfg.Log.With("part", "connector"), Listeners: w.listeners})
+	connector, err := app.New(ctx, cfg, app.Options{Now: w.Clock.Now, Log: w.cfg.Log.With("part", "connector"), Listeners: w.listeners, Manifest: w.manifest()})
 	if err != nil {
 		return err
 	}
@@ -211,7 +229,7 @@ func (w *World) configuration() []byte {
 onboarding: {publicURL: %s, requestsPerMinute: 6000, requestBurst: 1000}
 database: %s
 keys: {file: %s}
-instances: [{key: %s, secret: %s}]
+instances: [{key: %s, secret: %s, previousSecret: %s}]
 renewal: {tick: %s, jitter: 1h}
 clouds:
   - name: global
@@ -219,7 +237,7 @@ clouds:
     partnerCenter: {baseURL: %s}
     graph: {baseURL: %s}
     arm: {baseURL: %s}
-`, quoted(w.HooksURL), quoted(w.OnboardingURL), database, quoted(w.keys()), quoted(w.Key), quoted(w.Secret.Reveal()), w.cfg.Tick,
+`, quoted(w.HooksURL), quoted(w.OnboardingURL), database, quoted(w.keys()), quoted(w.Key), quoted(w.Secret.Reveal()), quoted(w.previous.Reveal()), w.cfg.Tick,
 		quoted(w.Microsoft.LoginURL()), quoted(w.Microsoft.PartnerCenterURL()), quoted(w.Microsoft.GraphURL()), quoted(w.Microsoft.ARMURL()))
 }
 

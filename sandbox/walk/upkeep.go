@@ -1,0 +1,117 @@
+package walk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"time"
+
+	"azure-partner-connector/sandbox/world"
+)
+
+// root returns what the platform keeps of the instance's root resource.
+func (w *walker) root() map[string]any {
+	content, _ := w.world.Platform.Resource(w.rootID)
+	return content
+}
+
+// until waits for what connector and platform do by themselves.
+func until(ctx context.Context, what string, done func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			return errors.New("waited in vain until " + what)
+		case <-ticker.C:
+		}
+	}
+	return nil
+}
+
+func secondClock(ctx context.Context, w *walker) (string, error) {
+	shown := func() bool { return w.root()["renewalTask"] != nil && w.root()["renewalTask"] != "" }
+	if err := until(ctx, "the platform shows the periodic task", shown); err != nil {
+		return "", err
+	}
+	tasks := w.world.Platform.Tasks()
+	if len(tasks) != 1 || tasks[0].ID != w.root()["renewalTask"] || tasks[0].ResourceID != w.rootID {
+		return "", fmt.Errorf("the platform has the tasks %+v, want the one that the root shows", tasks)
+	}
+	return "a daily call of " + tasks[0].Path + ", made in the background, shown on the root resource", nil
+}
+
+func renameReseller(ctx context.Context, w *walker) (string, error) {
+	alpine := w.world.TenantOf(world.Rita)
+	const name = "Alpine Cloud Group"
+	if err := w.world.Platform.RenameAccount(alpine.AccountID, name); err != nil {
+		return "", err
+	}
+	var list []struct{ ID, Name string }
+	renamed := func() bool {
+		if w.call(ctx, world.Petra, http.MethodGet, w.rootID, "tenants", nil, &list) != nil {
+			return false
+		}
+		for _, t := range list {
+			if t.ID == alpine.ID && t.Name == name {
+				return true
+			}
+		}
+		return false
+	}
+	return "told by an event, taken over", until(ctx, "the provider's list shows the new name", renamed)
+}
+
+func upgrade(ctx context.Context, w *walker) (string, error) {
+	before, err := w.status(ctx, world.Rita)
+	if err != nil {
+		return "", err
+	}
+	old := w.root()
+	done, err := w.world.Upgrade(ctx, nil)
+	if err != nil {
+		return "", err
+	}
+	if !done.Imported || !done.Upgraded || done.Created || done.RootID != w.rootID || done.Version != "1-2" {
+		return "", fmt.Errorf("it did %+v, want an import and an upgrade to 1-2", done)
+	}
+	after, err := w.status(ctx, world.Rita)
+	if err != nil {
+		return "", err
+	}
+	if after.State != before.State || !reflect.DeepEqual(after.ExpiresAt, before.ExpiresAt) || !reflect.DeepEqual(after.ConsentedBy, before.ConsentedBy) {
+		return "", fmt.Errorf("the status is %+v, and was %+v before", after, before)
+	}
+	now := w.root()
+	for _, name := range []string{"cloud", "applicationId", "applicationSecretEnd", "borrowers", "renewalTask"} {
+		if !reflect.DeepEqual(now[name], old[name]) {
+			return "", fmt.Errorf("the setting %s is %v, and was %v before", name, now[name], old[name])
+		}
+	}
+	again, err := w.world.Register(ctx, nil)
+	if err == nil && (again.Imported || again.Created || again.Upgraded) {
+		err = fmt.Errorf("registering again changed something: %+v", again)
+	}
+	return "from 1-1 to " + done.Version + " through the hook; token, settings and periodic task are as before", err
+}
+
+func rotateSecret(ctx context.Context, w *walker) (string, error) {
+	works := func() error {
+		// In: a signed hook. Out: who calls has to be looked up at the platform again, for nothing is remembered since
+		// the connector was started.
+		_, err := w.status(ctx, world.Bjorn)
+		return err
+	}
+	old := w.world.Secret
+	if err := w.world.Rotate(ctx, works); err != nil {
+		return "", err
+	}
+	if got := w.world.Platform.SecretOf(w.rootID); got.Reveal() == old.Reveal() {
+		return "", errors.New("the platform still has the old secret")
+	}
+	return "both were accepted meanwhile, and no call failed", works()
+}
