@@ -56,6 +56,8 @@ type operation struct {
 	lifecycle bool
 	// collection marks an operation of the service instead of one of its resources.
 	collection bool
+	// async marks what may be answered with 202, to be asked again (aps-protocol.md §1.5).
+	async bool
 	// resource says that the body is a resource: required, tolerated or not read.
 	resource bodyRule
 	allowed  []role
@@ -77,10 +79,13 @@ const (
 // instance is created before anybody's account can be looked up, and removed when it may be too late for that.
 func operations() []operation {
 	life := func(service, name, verb, path string, rule bodyRule, handle func(*Door, *call) error, allowed ...role) operation {
-		return operation{Operation{service, name, verb, path}, true, path == "" && verb == http.MethodPost, rule, allowed, handle}
+		return operation{
+			Operation: Operation{service, name, verb, path}, lifecycle: true, collection: path == "" && verb == http.MethodPost,
+			async: path == "" && verb != http.MethodGet, resource: rule, allowed: allowed, handle: handle,
+		}
 	}
 	custom := func(service, name, verb, path string, handle func(*Door, *call) error, allowed ...role) operation {
-		return operation{Operation{service, name, verb, path}, false, false, noResource, allowed, handle}
+		return operation{Operation: Operation{service, name, verb, path}, allowed: allowed, handle: handle}
 	}
 	return []operation{
 		life(appService, "provision", http.MethodPost, "", requiredResource, (*Door).install, everybody()...),

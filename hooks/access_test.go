@@ -108,7 +108,7 @@ func TestNothingIsAllowedWhileThePlatformCannotBeAsked(t *testing.T) {
 		"owner":    {method: http.MethodPost, path: "/tenant/" + tenantA + "/consents", identity: userR2},
 		"stranger": {method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR3},
 		"provider": {method: http.MethodGet, path: "/app/" + rootA + "/tenants", identity: userP},
-		"removal":  {method: http.MethodDelete, path: "/tenant/" + tenantA, identity: userR2},
+		"renewal":  {method: http.MethodPost, path: "/tenant/" + tenantA + "/renew", identity: userR2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := settled(t)

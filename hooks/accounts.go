@@ -22,9 +22,6 @@ const (
 	accountLife = 5 * time.Minute
 	// maxAccounts bounds the memory that accounts take.
 	maxAccounts = 4096
-	// lookupPatience leaves a request enough of the 25 seconds that the platform is known to wait
-	// (aps-protocol.md §1.7).
-	lookupPatience = 10 * time.Second
 )
 
 // An accountKey names what was asked; an identity and an account are different questions.
@@ -67,8 +64,6 @@ func (c *accountCache) find(ctx context.Context, in tenant.Instance, key account
 	if ok && c.now().Before(cached.until) {
 		return cached.account, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookupPatience)
-	defer cancel()
 	found, err := ask(ctx, in, key.id)
 	if err != nil {
 		return controller.Account{}, err

@@ -50,23 +50,33 @@ func (c *call) ctx() context.Context { return c.echo.Request().Context() }
 // the operation.
 func (d *Door) perform(op operation) echo.HandlerFunc {
 	return func(ec echo.Context) error {
+		ctx, cancel := context.WithTimeout(ec.Request().Context(), d.cfg.Patience)
+		defer cancel()
+		ec.SetRequest(ec.Request().WithContext(ctx))
 		c, err := d.unpack(ec, op)
 		if err != nil {
 			return err
 		}
-		err = d.load(c)
-		if op.Verb == http.MethodDelete && failure.Is(err, failure.NotFound) {
-			// The platform repeats a removal until it succeeds (aps-protocol.md §1.7).
-			return ec.NoContent(http.StatusNoContent)
+		if err = d.serve(c); err != nil && d.later(c, err) {
+			return nil
 		}
-		if err != nil {
-			return err
-		}
-		if err := d.authorize(c.ctx(), c); err != nil {
-			return err
-		}
-		return op.handle(d, c)
+		return err
 	}
+}
+
+func (d *Door) serve(c *call) error {
+	err := d.load(c)
+	if c.op.Verb == http.MethodDelete && failure.Is(err, failure.NotFound) {
+		// The platform repeats a removal until it succeeds (aps-protocol.md §1.7).
+		return c.echo.NoContent(http.StatusNoContent)
+	}
+	if err != nil {
+		return err
+	}
+	if err := d.authorize(c.ctx(), c); err != nil {
+		return err
+	}
+	return c.op.handle(d, c)
 }
 
 // unpack reads the headers, the path and, where op wants one, the resource of a request.

@@ -22,6 +22,8 @@ type caller struct {
 
 // authorize finds out who is calling and refuses who may not.
 func (d *Door) authorize(ctx context.Context, c *call) error {
+	ctx, cancel := context.WithTimeout(ctx, callerPatience)
+	defer cancel()
 	var err error
 	if c.caller, err = d.identify(ctx, c); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -58,6 +59,9 @@ type Config struct {
 	// BodyLimit is the size, in bytes, of the largest body that is read. Default: 1 MiB.
 	BodyLimit int64
 
+	// Patience is how long a hook may take before it is answered that its work goes on. Default: 24 seconds.
+	Patience time.Duration
+
 	// PackageID is the package that types in answers belong to. Default: the package as it is published.
 	PackageID string
 
@@ -83,6 +87,7 @@ type Door struct {
 	public   *url.URL // of cfg.PublicURL, its path without a trailing slash
 	accounts *accountCache
 	echo     *echo.Echo
+	working  sync.WaitGroup // work that goes on, whoever waits for it
 }
 
 // New checks cfg and fills in its defaults. It starts nothing.
@@ -111,6 +116,9 @@ func (cfg *Config) fillIn() {
 	}
 	if cfg.BodyLimit <= 0 {
 		cfg.BodyLimit = DefaultBodyLimit
+	}
+	if cfg.Patience <= 0 {
+		cfg.Patience = DefaultPatience
 	}
 	if cfg.PackageID == "" {
 		cfg.PackageID = DefaultPackageID

@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -52,7 +53,11 @@ func refusalOf(err error) *failure.Error {
 	}
 	routed, ok := errors.AsType[*echo.HTTPError](err)
 	if !ok {
-		return failure.From(err)
+		f := failure.From(err)
+		if f.Code == failure.InternalError && errors.Is(err, context.DeadlineExceeded) {
+			return failure.Wrap(err, failure.StillRunning) // it was a slow database, and repeating it is of use
+		}
+		return f
 	}
 	switch routed.Code {
 	case http.StatusNotFound:

@@ -56,7 +56,9 @@ func (d *Door) answerApp(c *call, status int, in tenant.Instance) error {
 }
 
 func (d *Door) removeApp(c *call) error {
-	if err := d.cfg.Ties.Release(c.ctx(), c.instance); err != nil {
+	byTheWay, cancel := context.WithTimeout(c.ctx(), namesPatience)
+	defer cancel()
+	if err := d.cfg.Ties.Release(byTheWay, c.instance); err != nil {
 		// The instance goes all the same; a task that stays behind calls a resource that is no more.
 		d.cfg.Log.WarnContext(c.ctx(), "the periodic task stays behind", "reference", failure.Reference(c.ctx()), "err", err)
 	}
@@ -97,12 +99,14 @@ func withoutCredentials(s tenant.Settings) tenant.Settings {
 
 func (d *Door) provision(c *call) error {
 	asked := c.tenant
-	asked.Name, asked.Marketplace = d.namesOf(c.ctx(), c.instance, asked.AccountID)
+	byTheWay, cancel := context.WithTimeout(c.ctx(), namesPatience)
+	defer cancel()
+	asked.Name, asked.Marketplace = d.namesOf(byTheWay, c.instance, asked.AccountID)
+	d.follow(byTheWay, c.instance, asked.AccountID)
 	t, err := d.cfg.Tenants.Provision(c.ctx(), asked, c.caller.actor)
 	if err != nil {
 		return err
 	}
-	d.follow(c.ctx(), c.instance, t.AccountID)
 	return d.answerTenant(c, http.StatusCreated, t)
 }
 
@@ -118,7 +122,9 @@ func (d *Door) configureTenant(c *call) error {
 		return err
 	}
 	if changed.Name == "" || changed.Marketplace == "" {
-		changed.Name, changed.Marketplace = d.namesOf(c.ctx(), c.instance, stored.AccountID)
+		byTheWay, cancel := context.WithTimeout(c.ctx(), namesPatience)
+		changed.Name, changed.Marketplace = d.namesOf(byTheWay, c.instance, stored.AccountID)
+		cancel()
 	}
 	t, err := d.cfg.Tenants.ConfigureTenant(c.ctx(), changed, c.caller.actor)
 	if err != nil {

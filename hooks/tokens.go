@@ -77,7 +77,9 @@ func (d *Door) redeem(c *call) error {
 	if claim.Code == nil || *claim.Code == "" {
 		return badRequest("code is missing")
 	}
-	person, err := d.cfg.Consents.Redeem(c.ctx(), c.id, *claim.Code, c.caller.actor)
+	person, err := patiently(d, c, func(ctx context.Context) (token.Person, error) {
+		return d.cfg.Consents.Redeem(ctx, c.id, *claim.Code, c.caller.actor)
+	})
 	if err != nil {
 		return err
 	}
@@ -109,7 +111,7 @@ func (d *Door) forget(c *call) error { return d.change(c, d.cfg.Tokens.Forget) }
 
 // change does what answers with the status that it led to.
 func (d *Door) change(c *call, do func(context.Context, string, audit.Actor) (token.Status, error)) error {
-	status, err := do(c.ctx(), c.id, c.caller.actor)
+	status, err := patiently(d, c, func(ctx context.Context) (token.Status, error) { return do(ctx, c.id, c.caller.actor) })
 	if err != nil {
 		return err
 	}
@@ -152,7 +154,9 @@ func (d *Door) accessToken(c *call) error {
 	if request.API == nil {
 		return badRequest("api is missing")
 	}
-	loan, err := d.cfg.Tokens.Lend(c.ctx(), c.id, token.API(*request.API), c.caller.actor)
+	loan, err := patiently(d, c, func(ctx context.Context) (token.Loan, error) {
+		return d.cfg.Tokens.Lend(ctx, c.id, token.API(*request.API), c.caller.actor)
+	})
 	if err != nil {
 		return err
 	}

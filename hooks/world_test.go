@@ -62,6 +62,7 @@ const (
 type world struct {
 	t        *testing.T
 	url      string // of the door, as the platform signs it
+	door     *hooks.Door
 	mu       sync.Mutex
 	now      time.Time // guarded by mu
 	tenants  *fakeTenants
@@ -98,7 +99,7 @@ func newWorld(t *testing.T, edit ...func(*hooks.Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler = door
+	handler, w.door = door, door
 	return w
 }
 

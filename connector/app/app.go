@@ -20,6 +20,7 @@ import (
 	"azure-partner-connector/connector/microsoft"
 	"azure-partner-connector/connector/notify"
 	"azure-partner-connector/connector/token"
+	"azure-partner-connector/hooks"
 )
 
 // Options are what the command leaves at its defaults and a test sets.
@@ -83,6 +84,7 @@ type App struct {
 	rooms    *Rooms // nil until they are open
 	notices  *notify.Service
 	servers  []*server
+	hooks    *hooks.Door
 	bell     chan struct{} // holds one ring: a platform's clock says that it is time to renew what is due
 }
 
@@ -112,8 +114,7 @@ func (a *App) build(ctx context.Context, opts Options) error {
 	if a.notices, err = a.announcer(); err != nil {
 		return err
 	}
-	hooksDoor, err := a.hooksDoor(opts.Manifest)
-	if err != nil {
+	if a.hooks, err = a.hooksDoor(opts.Manifest); err != nil {
 		return err
 	}
 	onboardingDoor, err := a.onboardingDoor()
@@ -128,7 +129,7 @@ func (a *App) build(ctx context.Context, opts Options) error {
 		tls     config.TLS
 		handler http.Handler
 	}{
-		{"hooks", given.Hooks, a.cfg.Hooks.Listen, a.cfg.Hooks.TLS, hooksDoor},
+		{"hooks", given.Hooks, a.cfg.Hooks.Listen, a.cfg.Hooks.TLS, a.hooks},
 		{"onboarding", given.Onboarding, a.cfg.Onboarding.Listen, a.cfg.Onboarding.TLS, onboardingDoor},
 		{"private", given.Private, a.cfg.Private.Listen, config.TLS{}, a.private()},
 	}
@@ -199,7 +200,7 @@ func (a *App) shutdown() error {
 			return nil
 		})
 	}
-	return stopping.Wait()
+	return errors.Join(stopping.Wait(), a.hooks.Wait(ctx))
 }
 
 // close releases what New opened.

@@ -11,7 +11,7 @@ import (
 )
 
 // hooksDoor is the door of the platform, for the package that manifest describes.
-func (a *App) hooksDoor(manifest []byte) (http.Handler, error) {
+func (a *App) hooksDoor(manifest []byte) (*hooks.Door, error) {
 	p, err := packageOf(manifest, a.cfg.Package.ID)
 	if err != nil {
 		return nil, err

@@ -102,6 +102,7 @@ const (
 	APIRefused           Code = "api_refused"
 	PlatformUnavailable  Code = "platform_unavailable"
 	PlatformRefused      Code = "platform_refused"
+	StillRunning         Code = "still_running"
 	InternalError        Code = "internal_error"
 )
 
@@ -217,6 +218,7 @@ var messages = map[Code]message{
 	RequestLoop:          {Internal, http.StatusBadGateway, "Microsoft stopped a series of equal requests.", "Wait an hour. If it happens again, give the reference to the operator."},
 	APIRefused:           {Configuration, http.StatusBadGateway, "The service __api__ refused the access token.", "Check the permissions of the application and the roles of the account that consented."},
 	PlatformUnavailable:  {Transient, http.StatusBadGateway, "The platform could not be reached.", "It is tried again by itself."},
+	StillRunning:         {Transient, http.StatusServiceUnavailable, "This takes longer than the platform waits for an answer; it goes on by itself.", "Look at the status again in a minute."},
 	PlatformRefused:      {Internal, http.StatusBadGateway, "The platform refused a request: __reason__.", "Give the reference to the operator."},
 	InternalError:        {Internal, http.StatusInternalServerError, "Something went wrong on our side.", "Try again. If it happens again, give the reference to the operator."},
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
@@ -84,12 +85,18 @@ func (t *Tenant) merge(sent Tenant, directoryID string) {
 	t.Application = sent.Application
 }
 
+// resolveWithin bounds the question for a directory: the platform, which waits 25 seconds (aps-protocol.md §1.7), is
+// waiting.
+const resolveWithin = 10 * time.Second
+
 // resolved returns the GUID of a directory, or "" when Microsoft cannot be asked right now: provisioning must not
 // depend on it, and the first consent asks again.
 func (s *Service) resolved(ctx context.Context, cloud, directory string) (string, error) {
 	if directory == "" {
 		return "", nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, resolveWithin)
+	defer cancel()
 	id, err := s.cfg.Directories.ResolveDirectory(ctx, cloud, directory)
 	if err != nil && failure.From(err).Kind() == failure.Transient {
 		s.cfg.Log.WarnContext(ctx, "directory is resolved later", "directory", directory, "err", err)
