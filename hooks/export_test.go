@@ -1,0 +1,22 @@
+package hooks
+
+import (
+	"azure-partner-connector/connector/tenant"
+)
+
+// ReadResource reads a resource of a service with all that the door takes out of it.
+func ReadResource(service string, body []byte) (id, account, subscription string, err error) {
+	r, err := parseResource(service, body)
+	if err != nil {
+		return "", "", "", err
+	}
+	if service == appService {
+		_, err = r.settings(tenant.Settings{})
+	} else {
+		_, err = r.tenant(tenant.Tenant{})
+	}
+	return r.id, r.account(), r.subscription(), err
+}
+
+// IsPackageVersion reports whether the door takes text for a version that is upgraded from.
+func IsPackageVersion(text string) bool { return isPackageVersion(text) }
