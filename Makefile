@@ -3,6 +3,7 @@
 #   GO                 the go command                                   (default: go)
 #   TEST_MYSQL_DSN     a MySQL or MariaDB server to test against        (default: a private MariaDB is started)
 #   TESTFLAGS          what `make test` hands to go test
+#   TORTUREFLAGS       what `make torture` hands to the harness, as -only "every step"
 #   VERSION            what the program calls itself                    (default: from git)
 
 GO        ?= go
@@ -18,7 +19,7 @@ WITH_MARIADB     := ./connector/store/storetest/withmariadb
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint build package sandbox walk clean
+.PHONY: help test torture lint build package sandbox walk clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,6 +33,11 @@ else
 	@build/prerequisites.sh mariadbd
 	CGO_ENABLED=1 $(GO) run $(WITH_MARIADB) -- $(GO) test $(TESTFLAGS) ./...
 endif
+
+torture: ## kill, cut and stop everything in turn for most of an hour, and see what holds; see docs/reliability.md
+	@build/prerequisites.sh rsync mariadbd
+	@mkdir -p dist
+	$(GO) run ./sandbox/torture/full -summary dist/torture.txt $(TORTUREFLAGS)
 
 lint: $(GOLANGCI) ## check formatting, code, the directions of the house, scripts and the module file
 	@build/prerequisites.sh shellcheck

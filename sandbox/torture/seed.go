@@ -1,0 +1,111 @@
+package torture
+
+import (
+	"context"
+	"fmt"
+
+	profiles "azure-partner-connector/connector/microsoft"
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+	"azure-partner-connector/sandbox/microsoft"
+)
+
+// What the rig's one instance is made of. The secrets are canaries: nothing may write them anywhere.
+const (
+	instanceKey       = "torture"
+	sharedSecret      = "canary-of-the-instance-0123456789"
+	applicationSecret = "canary~of.the.application-0123456789"
+	homeDirectory     = "70b70000-0000-4000-8000-000000000001"
+	applicationID     = "70b70000-0000-4000-8000-000000000002"
+)
+
+// A secretValue is one that must be found nowhere but in its sealed column.
+type secretValue struct {
+	what  string
+	value string
+}
+
+// seed makes the application, and the tenants with a directory and a sign-in each.
+func (r *Rig) seed(ctx context.Context) error {
+	r.secrets = append(r.secrets, secretValue{"the instance's secret", sharedSecret}, secretValue{"the application's secret", applicationSecret})
+	if err := r.Microsoft.AddDirectory(microsoft.Directory{ID: homeDirectory, Domain: "home.example", Name: "Home"}); err != nil {
+		return err
+	}
+	if err := r.Microsoft.AddApplication(microsoft.Application{
+		ID: applicationID, Name: "Connector", DirectoryID: homeDirectory, MultiTenant: true,
+		Secrets: []microsoft.Secret{{Value: applicationSecret}},
+	}); err != nil {
+		return err
+	}
+	now := r.clock.Now()
+	instance := tenant.Instance{
+		Key: instanceKey, ID: random.ID(), RootID: random.ID(), ControllerURI: "https://controller.example.com/", PackageVersion: "1-1",
+		Settings: tenant.Settings{
+			Cloud:       "global",
+			Application: tenant.Application{ID: applicationID, Secret: tenant.Credential{Value: secret.New(applicationSecret), Since: now}},
+		},
+		CreatedAt: now, UpdatedAt: now,
+	}
+	if err := r.store.SaveInstance(ctx, &instance); err != nil {
+		return err
+	}
+	for n := range r.layout.tenants {
+		if err := r.seedTenant(ctx, n); err != nil {
+			return fmt.Errorf("making tenant %d: %w", n, err)
+		}
+	}
+	return nil
+}
+
+// seedTenant makes a tenant whose administrator has just consented.
+func (r *Rig) seedTenant(ctx context.Context, n int) error {
+	now := r.clock.Now()
+	t := tenant.Tenant{
+		ID: random.ID(), InstanceKey: instanceKey, AccountID: random.ID(), Name: fmt.Sprintf("Reseller %d", n),
+		DirectoryID: random.ID(), CreatedAt: now, UpdatedAt: now,
+	}
+	t.Directory = t.DirectoryID
+	value, admin, err := r.signIn(t.DirectoryID, n)
+	if err != nil {
+		return err
+	}
+	r.tenants = append(r.tenants, t.ID)
+	r.secrets = append(r.secrets, secretValue{"a first refresh token", value})
+	g := token.Grant{
+		TenantID: t.ID, Slot: token.Active, RefreshToken: secret.New(value), IssuedAt: now, DirectoryID: t.DirectoryID,
+		ApplicationID: applicationID, Procedure: token.Automatic, ConsentID: random.ID(), ConsentedAt: now,
+		ConsentedBy: token.Person{ObjectID: random.ID(), Username: admin},
+	}
+	schedule := token.Schedule{TenantID: t.ID, DueAt: now.Add(every), LastAt: now, LastSuccessAt: now}
+	return r.store.Transact(ctx, func(ctx context.Context) error {
+		if err := r.store.SaveTenant(ctx, &t); err != nil {
+			return err
+		}
+		if err := r.store.SaveGrant(ctx, &g); err != nil {
+			return err
+		}
+		return r.store.SaveSchedule(ctx, &schedule)
+	})
+}
+
+// signIn makes a directory whose administrator has consented to everything, and returns the refresh token of that.
+func (r *Rig) signIn(directory string, n int) (value, admin string, err error) {
+	domain := fmt.Sprintf("reseller-%d.example", n)
+	admin = "admin@" + domain
+	if err := r.Microsoft.AddDirectory(microsoft.Directory{ID: directory, Domain: domain, Name: domain}); err != nil {
+		return "", "", err
+	}
+	if err := r.Microsoft.AddUser(microsoft.User{
+		UPN: admin, Password: "x", DirectoryID: directory, MFA: microsoft.MFARequired, GlobalAdmin: true, AdminAgent: true,
+	}); err != nil {
+		return "", "", err
+	}
+	cloud := profiles.Profiles()[0]
+	if err := r.Microsoft.GrantConsent(directory, applicationID, "", cloud.PartnerCenter.Scope, cloud.Graph.Scope, cloud.ARM.Scope); err != nil {
+		return "", "", err
+	}
+	value, err = r.Microsoft.IssueRefreshToken(microsoft.RefreshToken{UPN: admin, ApplicationID: applicationID})
+	return value, admin, err
+}
