@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,6 +24,9 @@ import (
 const (
 	packageID  = "5d1f0d6c-2f4e-4c55-9c0b-0f6f6a2f8a11"
 	tenantType = "http://aps.example.com/azure-partner-connector/tenant/1.0"
+	appType    = "http://aps.example.com/azure-partner-connector/app/1.0"
+	appID      = "3c5d7e9f-1a2b-4c3d-8e4f-5a6b7c8d9e0f"
+	otherAppID = "4d6e8fa0-2b3c-4d4e-9f50-6b7c8d9eaf10"
 	tenantID   = "0b9a7a52-6a0e-4bb0-9d5e-0a6f1e6c2d01"
 	resellerID = "9c1c3a0e-97c5-4a53-8f0b-6f5d6d1c1a02"
 	providerID = "1f8e2b34-7a11-4d0c-8a55-2b9a3c4d5e03"
@@ -42,7 +46,9 @@ type platform struct {
 	mu          sync.Mutex
 	status      object
 	events      []object
-	tenants     []json.RawMessage
+	tenants     []json.RawMessage // of the reseller, as resources
+	apps        []json.RawMessage // of the provider, as resources
+	list        []object          // answer to tenants
 	required    bool
 	gone        bool              // the platform itself fails
 	unreachable bool              // the platform does not reach the connector
@@ -65,6 +71,8 @@ func newPlatform(t *testing.T) *platform {
 		status:    wellStatus(),
 		events:    someEvents(),
 		tenants:   []json.RawMessage{json.RawMessage(`{"aps":{"id":"` + tenantID + `","type":"` + tenantType + `","subscription":"s-1"}}`)},
+		apps:      []json.RawMessage{json.RawMessage(`{"aps":{"id":"` + appID + `","type":"` + appType + `"}}`)},
+		list:      someTenants(),
 		required:  true,
 		refuse:    map[string]object{},
 		consent:   object{"id": "c-1", "procedure": "automatic", "status": "waiting", "consentedBy": nil, "failure": nil},
@@ -140,6 +148,16 @@ func someEvents() []object {
 	}
 }
 
+// someTenants are what the provider is told: in the order of their names.
+func someTenants() []object {
+	at := func(days int) string { return noon.AddDate(0, 0, days).Format(time.RFC3339) }
+	return []object{
+		{"id": tenantID, "name": "Harbour Cloud Resale", "state": "active", "expiresAt": at(86), "daysLeft": 86, "directory": "contoso-partner.onmicrosoft.com", "nextRenewalAt": at(6)},
+		{"id": "0b9a7a52-6a0e-4bb0-9d5e-0a6f1e6c2d02", "name": "Quay Hosting", "state": "absent", "expiresAt": nil, "daysLeft": 0, "directory": "quay.example", "nextRenewalAt": nil},
+		{"id": "0b9a7a52-6a0e-4bb0-9d5e-0a6f1e6c2d03", "name": "Tidewater IT", "state": "expiring", "expiresAt": at(9), "daysLeft": 9, "directory": "", "nextRenewalAt": at(1)},
+	}
+}
+
 // fail is a FAIL of the connector.
 func fail(code failure.Code, pairs ...string) object {
 	f := failure.New(code, pairs...)
@@ -160,19 +178,26 @@ func (p *platform) Users(context.Context) ([]panel.User, error) {
 func (p *platform) Navigation(_ context.Context, _, plug string) ([]panel.Node, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	vars := []panel.Var{{Name: "tenant", Type: tenantType, Required: p.required, Collection: true}}
-	screen := func(id, src string) panel.Node {
-		return panel.Node{Package: packageID, ID: id, Label: "Manage Refresh Token", Vars: vars, View: &panel.View{Src: src}}
+	tenant := panel.Var{Name: "tenant", Type: tenantType, Required: p.required, Collection: true}
+	app := panel.Var{Name: "app", Type: appType, Required: true, Collection: true}
+	screen := func(id, label, src string, of panel.Var) panel.Node {
+		return panel.Node{Package: packageID, ID: id, Label: label, Vars: []panel.Var{of}, View: &panel.View{Src: src}}
 	}
-	tree := func(id string, screen panel.Node) []panel.Node {
-		return []panel.Node{{Package: packageID, ID: id, Label: "Azure Partner (NCE)", Icon: "fa-key", Vars: vars, Nodes: []panel.Node{screen}}}
+	folder := func(id, label string, of panel.Var, nodes ...panel.Node) []panel.Node {
+		return []panel.Node{{Package: packageID, ID: id, Label: label, Icon: "fa-key", Vars: []panel.Var{of}, Nodes: nodes}}
 	}
+	const top, token, tenants = "Azure Partner (NCE)", "Manage Refresh Token", "Refresh Tokens"
 	switch plug {
 	case panel.PlugUX1Reseller:
-		return tree("azure-partner", screen("token", "ui/ux1/token.js")), nil
+		return folder("azure-partner", top, tenant, screen("token", token, "ui/ux1/token.js", tenant)), nil
 	case panel.PlugClassicServices:
-		folder := panel.Node{Package: packageID, ID: "token-folder", Label: "Manage Refresh Token", Nodes: []panel.Node{screen("token-classic", "ui/classic/token.html")}}
-		return tree("azure-partner-classic", folder), nil
+		own := folder("token-folder", token, tenant, screen("token-classic", token, "ui/classic/token.html", tenant))
+		return folder("azure-partner-classic", top, tenant, own...), nil
+	case panel.PlugUX1Provider:
+		return folder("azure-partner-provider", top, app, screen("tenants", tenants, "ui/ux1/tenants.js", app)), nil
+	case panel.PlugClassicInstance:
+		own := folder("tenants-folder", tenants, app, screen("tenants-classic", tenants, "ui/classic/tenants.html", app))
+		return folder("azure-partner-provider-classic", top, app, own...), nil
 	}
 	return nil, nil
 }
@@ -187,10 +212,13 @@ func (p *platform) Files(_ context.Context, id string) (fs.FS, error) {
 func (p *platform) Resources(_ context.Context, userID, typeID string) ([]json.RawMessage, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if userID != resellerID || typeID != tenantType {
-		return nil, nil
+	switch {
+	case userID == resellerID && typeID == tenantType:
+		return p.tenants, nil
+	case userID == providerID && typeID == appType:
+		return p.apps, nil
 	}
-	return p.tenants, nil
+	return nil, nil
 }
 
 func (p *platform) Call(_ context.Context, userID string, c panel.Call) (panel.Answer, error) {
@@ -213,10 +241,16 @@ func (p *platform) Call(_ context.Context, userID string, c panel.Call) (panel.A
 	if f, ok := p.refuse[name]; ok {
 		return refusal(f), nil
 	}
-	if userID != resellerID || c.ResourceID != tenantID {
-		return refusal(fail(failure.Forbidden)), nil
+	watching := slices.Contains([]string{"tokenStatus", "history", "check", "renew"}, name)
+	switch {
+	case userID == providerID && name == "tenants" && c.ResourceID == appID:
+		return answer(p.list), nil
+	case userID == providerID && name == "tenants" && c.ResourceID == otherAppID:
+		return answer([]object{{"id": "0b9a7a52-6a0e-4bb0-9d5e-0a6f1e6c2d04", "name": "Lagoon Systems", "state": "expired", "expiresAt": noon.AddDate(0, 0, -1), "daysLeft": 0}}), nil
+	case c.ResourceID == tenantID && (userID == resellerID || userID == providerID && watching):
+		return p.operation(name, c), nil
 	}
-	return p.operation(name, c), nil
+	return refusal(fail(failure.Forbidden)), nil
 }
 
 func (p *platform) operation(name string, c panel.Call) panel.Answer {

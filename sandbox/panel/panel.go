@@ -55,16 +55,17 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	page, err := joined("page/words.js", "page/panel.js")
+	if err != nil {
+		return nil, err
+	}
 	s := &server{cfg: cfg, sessions: map[string]session{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.asset("page/index.html"))
 	mux.HandleFunc("GET /panel/panel.css", s.asset("page/panel.css"))
-	mux.HandleFunc("GET /panel/panel.js", s.asset("page/panel.js"))
-	mux.HandleFunc("GET /panel/words.js", s.asset("page/words.js"))
+	mux.HandleFunc("GET /panel/panel.js", script(page))
 	mux.HandleFunc("GET "+runtimeRoot+"aps.css", s.asset("runtime/aps.css"))
-	mux.HandleFunc("GET "+runtimeRoot+"aps.js", func(w http.ResponseWriter, _ *http.Request) {
-		write(w, http.StatusOK, "text/javascript; charset=utf-8", layer)
-	})
+	mux.HandleFunc("GET "+runtimeRoot+"aps.js", script(layer))
 	mux.HandleFunc("GET /panel/api/session", s.readSession)
 	mux.HandleFunc("POST /panel/api/session", s.logIn)
 	mux.HandleFunc("GET /panel/api/navigation", s.withUser(s.navigation))
@@ -84,15 +85,26 @@ func runtimeLayer() ([]byte, error) {
 	slices.SortStableFunc(files, func(a, b string) int {
 		return strings.Compare(loaderFirst(a), loaderFirst(b))
 	})
-	var layer bytes.Buffer
+	return joined(files...)
+}
+
+// joined returns scripts one after the other.
+func joined(files ...string) ([]byte, error) {
+	var all bytes.Buffer
 	for _, name := range files {
 		content, err := assets.ReadFile(name)
 		if err != nil {
-			return nil, fmt.Errorf("reading the runtime: %w", err)
+			return nil, fmt.Errorf("reading the panel's scripts: %w", err)
 		}
-		layer.Write(content)
+		all.Write(content)
 	}
-	return layer.Bytes(), nil
+	return all.Bytes(), nil
+}
+
+func script(content []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		write(w, http.StatusOK, "text/javascript; charset=utf-8", content)
+	}
 }
 
 func loaderFirst(name string) string {

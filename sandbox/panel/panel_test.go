@@ -162,12 +162,13 @@ func TestNavigation(t *testing.T) {
 		tenants             int
 		want                []string // section and labels
 	}{
-		"reseller in UX1":       {resellerID, "ux1", "en_US", 1, []string{"", "Azure Partner (NCE)", "Manage Refresh Token"}},
-		"reseller in classic":   {resellerID, "classic", "en_US", 1, []string{"Services", "Azure Partner (NCE)", "Manage Refresh Token"}},
-		"in German":             {resellerID, "ux1", "de_DE", 1, []string{"", "Azure Partner (NCE)", "Refresh-Token verwalten"}},
-		"in no language":        {resellerID, "ux1", "../../x", 1, []string{"", "Azure Partner (NCE)", "Manage Refresh Token"}},
-		"without a tenant":      {resellerID, "ux1", "en_US", 0, nil},
-		"the provider has none": {providerID, "classic", "en_US", 1, nil},
+		"reseller in UX1":     {resellerID, "ux1", "en_US", 1, []string{"", "Azure Partner (NCE)", "Manage Refresh Token"}},
+		"reseller in classic": {resellerID, "classic", "en_US", 1, []string{"Services", "Azure Partner (NCE)", "Manage Refresh Token"}},
+		"in German":           {resellerID, "ux1", "de_DE", 1, []string{"", "Azure Partner (NCE)", "Refresh-Token verwalten"}},
+		"in no language":      {resellerID, "ux1", "../../x", 1, []string{"", "Azure Partner (NCE)", "Manage Refresh Token"}},
+		"without a tenant":    {resellerID, "ux1", "en_US", 0, nil},
+		"provider in UX1":     {providerID, "ux1", "en_US", 1, []string{"", "Azure Partner (NCE)", "Refresh Tokens"}},
+		"provider in classic": {providerID, "classic", "en_US", 1, []string{"Applications", "Azure Partner (NCE)", "Refresh Tokens"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t)

@@ -163,12 +163,18 @@ func TestScreenFitsEveryWidth(t *testing.T) {
 	p.status = pendingStatus()
 	d := open(t, p, ux1)
 	d.State("pending")
+	d.fits()
+}
+
+// fits checks that neither the panel nor the open screen scrolls sideways at any width.
+func (d *driver) fits() {
+	d.T.Helper()
 	for _, width := range []int64{320, 390, 768, 1280, 1920} {
 		d.Do(chromedp.EmulateViewport(width, 900))
 		for _, document := range []string{"document", frame} {
 			over := evaluate[int](d, fmt.Sprintf(`(e => e.scrollWidth - e.clientWidth)(%s.documentElement)`, document))
 			if over > 0 {
-				t.Errorf("at %d px the page %s is %d px too wide", width, document, over)
+				d.T.Errorf("at %d px the page %s is %d px too wide", width, document, over)
 			}
 		}
 	}

@@ -30,7 +30,7 @@ func TestPanelLogsInAndSwitches(t *testing.T) {
 	d.look("classic")
 
 	choose("user", providerID)
-	d.Wait(`document.getElementById("home").innerText.includes("Keine Anwendung hat in diesem Panel einen Bildschirm")`)
+	d.Wait(`document.getElementById("home").innerText.includes("Anwendungen › Azure Partner (NCE)")`)
 	if got := evaluate[int](d, `document.querySelectorAll("iframe").length`); got != 0 {
 		t.Errorf("frames of the reseller that are still there = %d, want 0", got)
 	}

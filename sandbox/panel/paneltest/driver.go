@@ -147,7 +147,7 @@ func (d *Driver) Press(label string) {
 
 // Widget is the element of a widget of the open screen, in either panel.
 func Widget(name string) string {
-	return `Array.from(` + Frame + `.querySelectorAll('[id$="_` + name + `"], [id^="azp-"][id$="-` + name + `"]')).find(w => w.closest(".aps-page-content > [hidden]") === null)`
+	return `Array.from(` + Frame + `.querySelectorAll('[id$="_` + name + `"], [id^="azp-"][id$="-` + name + `"]')).find(w => w.parentNode.closest(".aps-page-content > [hidden]") === null)`
 }
 
 // Enter types into a field of the open screen.

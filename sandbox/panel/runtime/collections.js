@@ -63,6 +63,8 @@ define("aps/Grid", ["aps/_Widget", "aps/Button"], function (Widget, Button) {
         build() {
             this.rows = [];
             this.page = 0;
+            this.sorted = null;
+            this.drawn = []; // the widgets in cells
             this.headNode = element("tr");
             this.bodyNode = element("tbody");
             this.emptyNode = element("p", "aps-grid-empty");
@@ -81,24 +83,51 @@ define("aps/Grid", ["aps/_Widget", "aps/Button"], function (Widget, Button) {
             this.domNode = element("div", "aps-grid", table, this.emptyNode, this.pagerNode);
         }
         set_columns(columns) {
+            this.domNode.classList.toggle("aps-grid-sortable", columns.some((column) => column.sortable));
             this.headNode.replaceChildren(...columns.map((column) => {
-                const cell = element("th", "", column.name);
+                const cell = element("th", "", column.sortable ? this.sorter(column) : column.name);
                 cell.scope = "col";
                 return cell;
             }));
+        }
+        /* sorter is the head of a column by which people sort: once upwards, then downwards. */
+        sorter(column) {
+            const button = element("button", "aps-grid-sort", column.name);
+            button.type = "button";
+            button.addEventListener("click", () => {
+                const down = this.sorted && this.sorted.field === column.field && !this.sorted.down;
+                this.sorted = { field: column.field, down };
+                this.headNode.querySelectorAll("th").forEach((cell) => cell.removeAttribute("aria-sort"));
+                button.parentNode.setAttribute("aria-sort", down ? "descending" : "ascending");
+                this.page = 0;
+                this.draw();
+            });
+            return button;
+        }
+        /* inOrder returns the rows as they were given, or sorted by the raw values of a column. */
+        inOrder() {
+            if (!this.sorted) {
+                return this.rows;
+            }
+            const { field, down } = this.sorted;
+            const compare = (a, b) => (typeof a === "number" ? a - b : String(a).localeCompare(String(b)));
+            return this.rows.slice().sort((a, b) => compare(cellOf(a, field), cellOf(b, field)) * (down ? -1 : 1));
         }
         set_noDataText(text) { this.emptyNode.textContent = text; }
         set_store(store) {
             store.query().then((rows) => {
                 this.rows = rows;
-                this.page = 0;
+                this.page = Math.min(this.page, Math.max(0, Math.ceil(rows.length / (this.get("rowsPerPage") || 10)) - 1));
                 this.draw();
             });
         }
         draw() {
             const size = this.get("rowsPerPage") || 10;
             const first = this.page * size;
-            const shown = this.rows.slice(first, first + size);
+            const shown = this.inOrder().slice(first, first + size);
+            const focused = this.bodyNode.contains(document.activeElement) ? document.activeElement.id : "";
+            this.drawn.forEach((widget) => widget.destroyRecursive());
+            this.drawn = [];
             this.bodyNode.replaceChildren(...shown.map((row) => this.line(row)));
             this.emptyNode.hidden = this.rows.length > 0;
             this.domNode.querySelector("table").hidden = this.rows.length === 0;
@@ -106,10 +135,16 @@ define("aps/Grid", ["aps/_Widget", "aps/Button"], function (Widget, Button) {
             this.rangeNode.textContent = first + 1 + "–" + (first + shown.length) + " / " + this.rows.length;
             this.previous.disabled = first === 0;
             this.next.disabled = first + size >= this.rows.length;
+            if (focused && document.getElementById(focused)) {
+                document.getElementById(focused).focus();
+            }
         }
         line(row) {
             return element("tr", "", ...this.get("columns").map((column) => {
                 const drawn = column.renderCell ? column.renderCell(row) : cellOf(row, column.field);
+                if (drawn && drawn.domNode) {
+                    this.drawn.push(drawn);
+                }
                 const cell = element("td", "", drawn && drawn.domNode ? drawn.domNode : String(drawn));
                 cell.dataset.label = column.name;
                 return cell;

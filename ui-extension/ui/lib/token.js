@@ -1,26 +1,15 @@
-/*
- * The screen "Manage Refresh Token". It knows nothing about the panel it is in: the UX1 view and the classic page hand
- * in what differs (aps-ui.md §2.6):
- *
- *   id(name)         an id that is unique in the application
- *   byId(name)       the widget with that id
- *   t(text, params)  the translation of a text with __named__ places
- *   say(type, text)  shows a message above the screen in place of an earlier one; type is info, warning or error
- *   hush()           takes that message away
- *   vars()           the resources that the navigation declares
- *   subscription()   the id of the current subscription, if the panel has one
- */
+/* The screen "Manage Refresh Token", in any panel (lib/ux1 tells what a panel is). */
 define([
     "aps/confirm",
-    "aps/Memory",
     "app/lib/operations",
     "app/lib/failure",
     "app/lib/words",
     "app/lib/status",
-    "app/lib/tree",
+    "app/lib/groups",
+    "app/lib/tokenwidgets",
     "app/lib/consent",
     "app/lib/dom"
-], function (confirm, Memory, operationsOf, failures, words, status, tree, consentOf, dom) {
+], function (confirm, operationsOf, failures, words, status, groups, widgets, consentOf, dom) {
     "use strict";
 
     const refreshEvery = 60000;
@@ -28,36 +17,19 @@ define([
     // Failures that are about what was entered; they are shown at the field.
     const aboutTheCode = ["bad_request", "claim_malformed", "claim_wrong", "claim_expired", "claim_locked", "nothing_to_claim", "code_used", "code_invalid", "state_used", "state_expired", "state_unknown"];
 
-    /* choose takes one tenant of those that the account has: the current subscription's, else the first by id, so
-       that it is the same one each time. */
-    const choose = function (found, subscription) {
-        const all = [].concat(found || []).filter(function (tenant) { return tenant && tenant.aps; });
-        all.sort(function (a, b) { return a.aps.id < b.aps.id ? -1 : 1; });
-        const current = all.find(function (tenant) { return subscription && tenant.aps.subscription === subscription; });
-        return { tenant: current || all[0], several: all.length > 1 };
-    };
-
     return function (panel) {
         const t = panel.t;
         const widget = panel.byId;
+        const visits = operationsOf.visits();
+        const still = visits.still;
         let operations = null;
         let consent = null;
         let tenantId = "";
         let offset = 0; // what the connector's clock is ahead of this browser's, in milliseconds
-        let visit = 0; // answers that arrive after the screen was left are not shown
         let timer = 0;
         let link = "";
 
         const now = function () { return Date.now() + offset; };
-
-        const still = function (show) {
-            const mine = visit;
-            return function (value) {
-                if (mine === visit) {
-                    show(value);
-                }
-            };
-        };
 
         const busy = function (names, is) {
             names.forEach(function (name) { widget(name).set("disabled", is); });
@@ -77,31 +49,11 @@ define([
 
         const showStatus = function (s) {
             offset = new Date(s.now || Date.now()) - Date.now();
-            widget("state").set("status", s.state);
-            setText("reason", status.reason(t, s));
-            setText("advice", status.advice(t, s));
-            const fields = status.fields(t, s);
-            Object.keys(fields).forEach(function (name) { setText(name, fields[name]); });
+            groups.showStatus(panel, s);
             setText("pendingText", status.pending(t, s));
             widget("pending").set("visible", Boolean(s.pending));
             busy(["check", "renew"], !s.expiresAt);
             busy(["forget"], !s.expiresAt && !s.pending);
-        };
-
-        const showUnknown = function (error) {
-            widget("state").set("status", "unknown");
-            setText("reason", failures.tellError(t, error));
-            setText("advice", "");
-        };
-
-        const showHistory = function (events) {
-            widget("history").set("noDataText", t("Nothing has happened yet."));
-            widget("history").set("store", new Memory({ data: status.rows(t, events || []), idProperty: "id" }));
-        };
-
-        const showNoHistory = function () {
-            widget("history").set("noDataText", t("The history cannot be read at the moment."));
-            widget("history").set("store", new Memory({ data: [], idProperty: "id" }));
         };
 
         const showLink = function (made) {
@@ -122,11 +74,13 @@ define([
         };
 
         const loadStatus = function () {
-            return operations.tokenStatus().then(still(showStatus), still(showUnknown));
+            return operations.tokenStatus().then(still(showStatus), still(function (error) { groups.showUnknown(panel, error); }));
         };
 
         const loadHistory = function () {
-            return operations.history(historyLength).then(still(showHistory), still(showNoHistory));
+            return operations.history(historyLength).then(still(function (events) {
+                groups.showHistory(panel, events || []);
+            }), still(function () { groups.showHistory(panel, null); }));
         };
 
         const loadLink = function () {
@@ -272,7 +226,7 @@ define([
                 return;
             }
             tenantId = tenant.aps.id;
-            widget("state").set("status", "loading");
+            groups.showLoading(panel);
             operations = operationsOf(tenantId);
             consent = consentOf(operations, hear);
         };
@@ -285,18 +239,15 @@ define([
             dom.readOnly(widget("link"));
             dom.oneTime(widget("code"));
             dom.live(widget("progress"), "polite");
-            dom.live(widget("reason"), "polite");
+            groups.listen(panel);
             dom.live(widget("codeError"), "assertive");
         };
 
         return {
-            /* tree returns the widgets; it is called once. */
-            tree: function () { return tree(panel.id, t, on); },
+            tree: function () { return widgets(panel, on); },
 
-            /* show fills them, and goes on with a consent that is still open. It is called on every opening and on
-               every notification of the platform, and returns a promise that ends when the status is there. */
             show: function () {
-                const chosen = choose(panel.vars().tenant, panel.subscription());
+                const chosen = operationsOf.choose(panel.vars().tenant, panel.subscription());
                 clearTimeout(timer);
                 decorate();
                 showGroups(Boolean(chosen.tenant));
@@ -315,7 +266,7 @@ define([
 
             /* hide stops everything that runs by itself and forgets what was entered. */
             hide: function () {
-                visit += 1;
+                visits.end();
                 clearTimeout(timer);
                 if (consent) {
                     consent.pause();

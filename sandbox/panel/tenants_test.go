@@ -1,0 +1,161 @@
+package panel_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/sandbox/panel/paneltest"
+)
+
+const (
+	provider        = "#/ux1/en_US/" + packageID + "/tenants"
+	providerde      = "#/ux1/de_DE/" + packageID + "/tenants"
+	providerClassic = "#/classic/en_US/" + packageID + "/tenants-classic"
+)
+
+// openAsProvider logs in as the provider and opens a screen in front of p.
+func openAsProvider(t *testing.T, p *platform, place string) *driver {
+	t.Helper()
+	d := logInAs(t, p, place, "Olu Adeyemi")
+	d.WaitLoaded()
+	return d
+}
+
+// names waits until the list shows so many tenants, and returns their names in its order.
+func (d *driver) names(n int) string {
+	d.T.Helper()
+	const first = `.querySelectorAll("tbody tr td:first-child")`
+	d.Wait(widget("list") + first + `.length === ` + string(rune('0'+n)))
+	return evaluate[string](d, `Array.from(`+widget("list")+first+`).map(c => c.innerText.trim()).join(", ")`)
+}
+
+func TestProviderSeesAndSortsAllTenants(t *testing.T) {
+	for name, place := range map[string]string{"UX1": provider, "classic": providerClassic} {
+		t.Run(name, func(t *testing.T) {
+			d := openAsProvider(t, newPlatform(t), place)
+			if got, want := d.names(3), "Quay Hosting, Tidewater IT, Harbour Cloud Resale"; got != want {
+				t.Errorf("names() = %q, want the most urgent first: %q", got, want)
+			}
+			for _, want := range []string{"No Token", "Expiring Soon", "Active", "No token is stored", "Feb 17, 2027", "contoso-partner.onmicrosoft.com"} {
+				d.WaitText(want)
+			}
+			d.look("tenants-" + strings.ToLower(name))
+
+			d.Press("Days Left")
+			d.Wait(frame + `.querySelector('[aria-sort="ascending"]').innerText === "Days Left"`)
+			d.Press("Days Left")
+			d.Wait(frame + `.querySelector('[aria-sort="descending"]') !== null`)
+			if got, want := d.names(3), "Harbour Cloud Resale, Tidewater IT, Quay Hosting"; got != want {
+				t.Errorf("names() sorted by days left, downwards = %q, want %q", got, want)
+			}
+			d.Press("Reseller")
+			d.Wait(frame + `.querySelectorAll("[aria-sort]").length === 1`)
+			if got, want := d.names(3), "Harbour Cloud Resale, Quay Hosting, Tidewater IT"; got != want {
+				t.Errorf("names() sorted by name = %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// details opens the details of the reseller with a tenant.
+func (d *driver) details(name string) {
+	d.T.Helper()
+	d.Click(`Array.from(`+widget("list")+`.querySelectorAll("tr")).find(r => r.innerText.includes("`+name+`"))`, "Details")
+}
+
+func TestProviderLooksIntoATenantAndRenews(t *testing.T) {
+	for name, place := range map[string]string{"UX1": provider, "classic": providerClassic} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlatform(t)
+			d := openAsProvider(t, p, place)
+			d.details("Harbour Cloud Resale")
+			d.State("active")
+			for _, want := range []string{"Token Status of Harbour Cloud Resale", "(86 days left)", "Ada Novak", "Automatic renewal"} {
+				d.WaitText(want)
+			}
+			for _, other := range []string{"Forget Token", "Update Refresh Token", "Authentication Code"} {
+				if got := d.Text(); strings.Contains(got, other) {
+					t.Errorf("Text() = %q, want nothing of %q", got, other)
+				}
+			}
+			d.look("tenants-detail-" + strings.ToLower(name))
+
+			d.Press("Check Now")
+			d.WaitText("The token has been checked.")
+			d.Press("Renew Now")
+			d.WaitText("The refresh token has been renewed.")
+			p.change(func(p *platform) { p.refuse["renew"] = fail(failure.GrantRevoked) })
+			d.Press("Renew Now")
+			d.WaitText("Microsoft no longer accepts the refresh token")
+
+			d.Press("Close")
+			d.Wait(widget("detail") + `.hidden`)
+			d.Wait(frame + `.activeElement.innerText === "Details" && ` + frame + `.activeElement.closest("tr").innerText.includes("Harbour Cloud Resale")`)
+		})
+	}
+}
+
+func TestProviderCannotRenewWhatIsNotThere(t *testing.T) {
+	p := newPlatform(t)
+	p.status = absentStatus()
+	d := openAsProvider(t, p, provider)
+	d.details("Harbour Cloud Resale")
+	d.State("absent")
+	d.Wait(widget("renew") + `.disabled && ` + widget("check") + `.disabled`)
+}
+
+func TestProvidersListTellsWhatItCannotRead(t *testing.T) {
+	p := newPlatform(t)
+	p.unreachable = true
+	d := openAsProvider(t, p, provider)
+	d.WaitText("The list cannot be read at the moment.")
+	d.WaitText("The connector cannot be reached at the moment.")
+	d.look("tenants-unreachable")
+}
+
+func TestProvidersListIsEmptyAtFirst(t *testing.T) {
+	p := newPlatform(t)
+	p.list = []object{}
+	d := openAsProvider(t, p, provider)
+	d.WaitText("No reseller has an Azure Partner subscription yet.")
+}
+
+func TestProvidersListGathersAllInstances(t *testing.T) {
+	p := newPlatform(t)
+	p.apps = append(p.apps, json.RawMessage(`{"aps":{"id":"`+otherAppID+`","type":"`+appType+`"}}`))
+	d := openAsProvider(t, p, provider)
+	if got, want := d.names(4), "Quay Hosting, Lagoon Systems, Tidewater IT, Harbour Cloud Resale"; got != want {
+		t.Errorf("names() = %q, want %q", got, want)
+	}
+}
+
+func TestProviderSpeaksGerman(t *testing.T) {
+	d := openAsProvider(t, newPlatform(t), providerde)
+	for _, want := range []string{"Wiederverkäufer", "Tage übrig", "Läuft bald ab", "17.02.2027", "Kein Token gespeichert"} {
+		d.WaitText(want)
+	}
+	if got, want := evaluate[string](d, `document.getElementById("title").textContent`), "Refresh-Token"; got != want {
+		t.Errorf("title = %q, want %q", got, want)
+	}
+}
+
+func TestProvidersScreenFitsEveryWidth(t *testing.T) {
+	d := openAsProvider(t, newPlatform(t), provider)
+	d.details("Harbour Cloud Resale")
+	d.State("active")
+	d.fits()
+}
+
+func TestResellersDoNotSeeTheProvidersScreen(t *testing.T) {
+	p := newPlatform(t)
+	d := logIn(t, p, "")
+	d.Wait(`!document.getElementById("home").hidden`)
+	if got := evaluate[string](d, `document.getElementById("menu").innerText`); strings.Contains(got, "Refresh Tokens") {
+		t.Errorf("menu of a reseller = %q, want nothing of the provider's", got)
+	}
+	if got := evaluate[int](d, paneltest.Document+`.querySelectorAll("iframe").length`); got != 0 {
+		t.Errorf("frames = %d, want 0", got)
+	}
+}

@@ -1,0 +1,38 @@
+/*
+ * Puts a screen into a page of a classic panel, where every screen is a page of its own. What it hands over is told in
+ * lib/ux1. The page requires aps/ready! beside it.
+ */
+define(["aps/load", "dijit/registry", "aps/Message"], function (load, registry, Message) {
+    "use strict";
+
+    return function (screen, prefix) {
+        const message = prefix + "-message";
+        const id = function (name) { return prefix + "-" + name; };
+        const hush = function () {
+            const shown = registry.byId(message);
+            if (shown) {
+                shown.destroyRecursive();
+            }
+        };
+        const shown = screen({
+            id: id,
+            byId: function (name) { return registry.byId(id(name)); },
+            t: function (text, params) { return params ? _(text, params) : _(text); },
+            say: function (type, text) {
+                hush();
+                registry.byId("messageList").addChild(new Message({ id: message, type: type, description: text }));
+            },
+            hush: hush,
+            open: function (name) { aps.apsc.gotoView(name + "-classic"); },
+            done: function () { aps.apsc.cancelProcessing(); },
+            vars: function () { return aps.context.vars; },
+            subscription: function () { return aps.context.subscriptionId; }
+        });
+        aps.app.onSubmit = function () { shown.submit(); };
+        aps.app.onCancel = function () { shown.cancel(); };
+        load(["aps/PageContainer", { id: id("page") }, shown.tree()], "aps-frame").then(function () {
+            shown.show();
+            window.addEventListener("pagehide", shown.hide);
+        });
+    };
+});

@@ -1,0 +1,194 @@
+/*
+ * The screen "Refresh Tokens", for the provider: all resellers with the state of their token, and one of them in detail.
+ * He may check and renew, and nothing else (design §8). lib/ux1 tells what a panel is.
+ */
+define([
+    "aps/Memory",
+    "app/lib/operations",
+    "app/lib/failure",
+    "app/lib/words",
+    "app/lib/groups",
+    "app/lib/tenantswidgets",
+    "app/lib/dom"
+], function (Memory, operationsOf, failures, words, groups, widgets, dom) {
+    "use strict";
+
+    const refreshEvery = 60000;
+    const historyLength = 50;
+
+    /* rowsOf makes the lines of the list, the most urgent first. A tenant without a token comes before all others. */
+    const rowsOf = function (t, tenants) {
+        const states = words.states(t);
+        const rows = tenants.map(function (tenant) {
+            return {
+                id: tenant.id,
+                name: tenant.name || tenant.id,
+                state: tenant.state,
+                stateText: (states[tenant.state] || { label: tenant.state }).label,
+                daysLeft: tenant.expiresAt ? tenant.daysLeft : -1,
+                expiresAt: tenant.expiresAt || "",
+                nextRenewalAt: tenant.nextRenewalAt || "",
+                directory: tenant.directory || ""
+            };
+        });
+        return rows.sort(function (a, b) { return a.daysLeft - b.daysLeft || a.name.localeCompare(b.name); });
+    };
+
+    return function (panel) {
+        const t = panel.t;
+        const widget = panel.byId;
+        const visits = operationsOf.visits();
+        const still = visits.still;
+        let instances = [];
+        let chosen = null; // {row, operations} of the tenant in detail
+        let timer = 0;
+
+        const showRows = function (tenants) {
+            widget("list").set("noDataText", t("No reseller has an Azure Partner subscription yet."));
+            widget("list").set("store", new Memory({ data: rowsOf(t, tenants), idProperty: "id" }));
+        };
+
+        const showNoRows = function (error) {
+            widget("list").set("noDataText", t("The list cannot be read at the moment."));
+            widget("list").set("store", new Memory({ data: [], idProperty: "id" }));
+            panel.say("error", failures.tellError(t, error));
+        };
+
+        /* gather asks one instance of the application after the other for its tenants. */
+        const gather = function (left, found) {
+            return operationsOf(left[0]).tenants().then(function (tenants) {
+                const all = found.concat(tenants || []);
+                return left.length > 1 ? gather(left.slice(1), all) : all;
+            });
+        };
+
+        const loadList = function () {
+            return gather(instances, []).then(still(showRows), still(showNoRows));
+        };
+
+        /* of shows an answer only while the same tenant is in detail. */
+        const of = function (tenant, show) {
+            return still(function (value) {
+                if (chosen === tenant) {
+                    show(value);
+                }
+            });
+        };
+
+        const busy = function (is) {
+            ["check", "renew"].forEach(function (name) { widget(name).set("disabled", is); });
+        };
+
+        const showStatus = function (s) {
+            groups.showStatus(panel, s);
+            busy(!s.expiresAt);
+        };
+
+        const loadDetail = function () {
+            const tenant = chosen;
+            tenant.operations.history(historyLength).then(of(tenant, function (events) {
+                groups.showHistory(panel, events || []);
+            }), of(tenant, function () { groups.showHistory(panel, null); }));
+            return tenant.operations.tokenStatus().then(of(tenant, showStatus), of(tenant, function (error) {
+                groups.showUnknown(panel, error);
+                busy(true);
+            }));
+        };
+
+        const showDetail = function (is) {
+            ["detail", "historyPanel"].forEach(function (name) { widget(name).set("visible", is); });
+        };
+
+        const open = function (row) {
+            chosen = { row: row, operations: operationsOf(row.id) };
+            panel.hush();
+            widget("status").set("title", t("Token Status of __name__", { name: row.name }));
+            groups.showLoading(panel);
+            groups.showHistory(panel, []);
+            busy(true);
+            showDetail(true);
+            dom.focus(widget("close"));
+            loadDetail();
+        };
+
+        /* act runs an operation that answers with the new status. */
+        const act = function (call, done) {
+            const tenant = chosen;
+            panel.hush();
+            busy(true);
+            call(tenant.operations).then(of(tenant, function (s) {
+                showStatus(s);
+                done(s);
+                loadDetail();
+                loadList();
+            }), of(tenant, function (error) {
+                panel.say("error", failures.tellError(t, error));
+                loadDetail();
+                loadList();
+            }));
+        };
+
+        const on = {
+            details: open,
+            close: function () {
+                const opener = chosen && widget("details-" + chosen.row.id);
+                chosen = null;
+                showDetail(false);
+                panel.hush();
+                if (opener) {
+                    dom.focus(opener);
+                }
+            },
+            check: function () {
+                act(function (operations) { return operations.check(); }, function () {
+                    panel.say("info", t("The token has been checked."));
+                });
+            },
+            renew: function () {
+                act(function (operations) { return operations.renew(); }, function (s) {
+                    if (s.lastRenewal && s.lastRenewal.ok) {
+                        panel.say("info", t("The refresh token has been renewed."));
+                    } else if (s.failure) {
+                        panel.say("error", failures.tell(t, s.failure));
+                    }
+                });
+            }
+        };
+
+        const refresh = function () {
+            timer = setTimeout(still(function () {
+                if (!document.hidden) {
+                    loadList();
+                }
+                refresh();
+            }), refreshEvery);
+        };
+
+        return {
+            tree: function () { return widgets(panel, on); },
+
+            show: function () {
+                const apps = [].concat(panel.vars().app || []).filter(function (app) { return app && app.aps; });
+                instances = apps.map(function (app) { return app.aps.id; });
+                clearTimeout(timer);
+                groups.listen(panel);
+                widget("listPanel").set("visible", instances.length > 0);
+                widget("note").set("value", instances.length ? "" : t("This account has no instance of the Azure Partner connector."));
+                if (!instances.length) {
+                    return null;
+                }
+                if (chosen) {
+                    loadDetail();
+                }
+                refresh();
+                return loadList();
+            },
+
+            hide: function () {
+                visits.end();
+                clearTimeout(timer);
+                on.close();
+            }
+        };
+    };
+});

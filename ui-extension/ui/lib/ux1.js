@@ -1,0 +1,62 @@
+/*
+ * Makes a view of UX1 from a screen. Screens know nothing about the panel; this hands them what differs there, and
+ * lib/classic does so in classic panels (aps-ui.md §2.6):
+ *
+ *   id(name)         an id that is unique in the application
+ *   byId(name)       the widget with that id
+ *   t(text, params)  the translation of a text with __named__ places
+ *   say(type, text)  shows a message above the screen in place of an earlier one; type is info, warning or error
+ *   hush()           takes that message away
+ *   open(view)       leaves for another screen of this package, by its name without the panel's ending
+ *   done()           ends what a button below the screen began, when the screen stays open
+ *   vars()           the resources that the navigation declares
+ *   subscription()   the id of the current subscription, if the panel has one
+ *
+ * A screen is a function of that which returns {tree, show, hide} and, when it has buttons below, {submit, cancel}. tree()
+ * returns its widgets and is called once; show() fills them, on every opening and every notification of the platform,
+ * and returns a promise that ends when they are filled, or null; hide() stops what runs by itself.
+ */
+define(["dojo/_base/declare", "aps/View"], function (declare, View) {
+    "use strict";
+
+    const connect = function (view, screen, message) {
+        return screen({
+            id: function (name) { return view.genId(name); },
+            byId: function (name) { return view.byId(name); },
+            t: function (text, params) { return params ? _(text, params, view) : _(text, view); },
+            say: function (type, text) {
+                aps.apsc.removeMessage(message);
+                aps.apsc.displayMessage({ id: message, type: type, description: text });
+            },
+            hush: function () { aps.apsc.removeMessage(message); },
+            open: function (name) { aps.apsc.gotoView(name); },
+            done: function () { aps.apsc.cancelProcessing(); },
+            vars: function () { return aps.context.vars; },
+            subscription: function () { return aps.context.subscriptionId; }
+        });
+    };
+
+    return function (screen, message) {
+        // UX1 makes one view of a module and keeps it. Nothing is kept on the view object itself, whose names belong
+        // to the platform (aps-ui.md §2.2).
+        let shown = null;
+        const ready = function () { aps.apsc.hideLoading(); };
+        return declare(View, {
+            init: function () {
+                shown = connect(this, screen, message);
+                return shown.tree();
+            },
+            onContext: function () {
+                const filled = shown.show();
+                if (filled) {
+                    filled.always(ready);
+                } else {
+                    ready();
+                }
+            },
+            onHide: function () { shown.hide(); },
+            onSubmit: function () { shown.submit(); },
+            onCancel: function () { shown.cancel(); }
+        });
+    };
+});
