@@ -97,6 +97,7 @@ func (r *Rooms) furnish(ctx context.Context, cfg config.Config, opts Options, ob
 	}
 	if r.Ties, err = ties.New(ties.Config{
 		Store: r.Store, Controller: r.platform.calls, Target: r.platform.target, Keys: r.platform.keys(),
+		Task: cfg.Platform.PeriodicTask, Events: cfg.Platform.AccountEvents,
 		Now: opts.Now, Log: opts.Log.With("room", "ties"),
 	}); err != nil {
 		return err

@@ -177,6 +177,11 @@ type Platform struct {
 	Insecure bool `koanf:"insecure"`
 	// Timeout bounds one call. Default: 30s.
 	Timeout time.Duration `koanf:"timeout"`
+	// PeriodicTask has every platform call us once a day, as a second clock of the renewal. Default: true.
+	PeriodicTask bool `koanf:"periodicTask"`
+	// AccountEvents has every platform tell us when an account changes, so that tenants keep the right names. Default:
+	// true.
+	AccountEvents bool `koanf:"accountEvents"`
 }
 
 // Renewal says when refresh tokens are renewed.
@@ -276,7 +281,7 @@ func defaults() Config {
 		},
 		Private:  Private{Listen: "127.0.0.1:9090"},
 		Database: Database{Driver: SQLite},
-		Platform: Platform{Timeout: 30 * time.Second},
+		Platform: Platform{Timeout: 30 * time.Second, PeriodicTask: true, AccountEvents: true},
 		Renewal:  Renewal{Every: 10 * 24 * time.Hour, Jitter: 24 * time.Hour, Tick: time.Minute, Lease: 2 * time.Minute, Workers: 8},
 		Notify:   Notify{Panel: true, Mail: Mail{Encryption: MailStartTLS}},
 		Log:      Log{Level: slog.LevelInfo, Format: JSON},

@@ -211,7 +211,7 @@ func TestLoadFillsDefaults(t *testing.T) {
 		Database:  config.Database{Driver: config.SQLite, Path: "connector.db"},
 		Keys:      config.Keys{File: "keys.json"},
 		Instances: []config.Instance{{Key: "first", Secret: secret.New(canary + "-0123456789")}},
-		Platform:  config.Platform{Timeout: 30 * time.Second},
+		Platform:  config.Platform{Timeout: 30 * time.Second, PeriodicTask: true, AccountEvents: true},
 		Renewal:   config.Renewal{Every: 240 * time.Hour, Jitter: 24 * time.Hour, Tick: time.Minute, Lease: 2 * time.Minute, Workers: 8},
 		Notify:    config.Notify{Panel: true, Mail: config.Mail{Encryption: config.MailStartTLS}},
 		Log:       config.Log{Level: slog.LevelInfo, Format: config.JSON},

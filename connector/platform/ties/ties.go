@@ -69,6 +69,9 @@ type Config struct {
 	// Keys are those of the instances that are looked after.
 	Keys []string
 
+	// Task and Events say which of the ties are made. What was made before stays. Default: neither.
+	Task, Events bool
+
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
@@ -170,10 +173,10 @@ func (s *Service) tie(ctx context.Context, in tenant.Instance) error {
 		return err
 	}
 	var errs []error
-	if t.RenewalTask == "" {
+	if s.cfg.Task && t.RenewalTask == "" {
 		errs = append(errs, s.schedule(ctx, in, &t))
 	}
-	if t.AccountEvents == "" {
+	if s.cfg.Events && t.AccountEvents == "" {
 		errs = append(errs, s.subscribe(ctx, in, &t))
 	}
 	return errors.Join(errs...)
@@ -220,6 +223,9 @@ func (s *Service) RenewalTask(ctx context.Context, in tenant.Instance) (string, 
 
 // Follow has the platform tell of changes of an account. Following it again changes nothing.
 func (s *Service) Follow(ctx context.Context, in tenant.Instance, accountID string) error {
+	if !s.cfg.Events {
+		return nil
+	}
 	return s.cfg.Controller.LinkAccount(ctx, s.cfg.Target(in), AccountRelation, accountID)
 }
 

@@ -41,6 +41,7 @@ type stage struct {
 	down     atomic.Bool  // the platform does not answer
 	calls    atomic.Int64 // that reached the platform
 	service  *ties.Service
+	off      bool // nothing is to be made
 }
 
 func newStage(t *testing.T, db *storetest.Database) *stage {
@@ -108,7 +109,7 @@ func (s *stage) replica() *ties.Service {
 		s.t.Fatal(err)
 	}
 	service, err := ties.New(ties.Config{
-		Store: s.store, Controller: calls, Keys: []string{"nobody", key}, Now: s.clock.Now, Log: slog.New(slog.DiscardHandler),
+		Store: s.store, Controller: calls, Task: !s.off, Events: !s.off, Keys: []string{"nobody", key}, Now: s.clock.Now, Log: slog.New(slog.DiscardHandler),
 		Target: func(in tenant.Instance) controller.Target {
 			return controller.Target{
 				ControllerURI: in.ControllerURI, RootID: in.RootID,
@@ -251,6 +252,16 @@ func TestAnInstanceThatGoesTakesItsTaskAlong(t *testing.T) {
 			t.Errorf("the new instance has the task %s of the old one, want one of its own", got)
 		}
 	})
+}
+
+func TestNothingIsMadeThatTheOperatorDoesNotWant(t *testing.T) {
+	s := newStage(t, storetest.SQLite(t))
+	s.off = true
+	s.service = s.replica()
+	s.sweep()
+	if err := s.service.Follow(t.Context(), s.instance, "not even looked at"); err != nil || s.calls.Load() != 0 {
+		t.Errorf("Follow() = %v after %d calls, want nil after none", err, s.calls.Load())
+	}
 }
 
 func TestNewRefuses(t *testing.T) {
