@@ -96,7 +96,7 @@ func upgrade(ctx context.Context, w *walker) (string, error) {
 	if err == nil && (again.Imported || again.Created || again.Upgraded) {
 		err = fmt.Errorf("registering again changed something: %+v", again)
 	}
-	return "from 1-1 to " + done.Version + " through the hook; token, settings and periodic task are as before", err
+	return "fetched from the connector, from 1-1 to " + done.Version + " through the hook; token, settings and periodic task are as before", err
 }
 
 func rotateSecret(ctx context.Context, w *walker) (string, error) {

@@ -13,6 +13,7 @@ import (
 	"azure-partner-connector/connector/platform/register"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/hooks"
 	"azure-partner-connector/sandbox/platform"
 	"azure-partner-connector/schemas"
 	uiextension "azure-partner-connector/ui-extension"
@@ -36,6 +37,11 @@ type installation struct {
 // line of progress at a time. The Azure CSP application, which borrows access tokens, exists beforehand: its id is on
 // the instance's allow list.
 func (w *World) Register(ctx context.Context, progress func(line string)) (register.Result, error) {
+	return w.register(ctx, progress, false)
+}
+
+// register has the platform fetch the package from the connector when byAddress is set, and sends it otherwise.
+func (w *World) register(ctx context.Context, progress func(line string), byAddress bool) (register.Result, error) {
 	if w.installed.borrower.ID == "" {
 		key, shared := borrowerCredentials()
 		var err error
@@ -48,6 +54,9 @@ func (w *World) Register(ctx context.Context, progress func(line string)) (regis
 		return register.Result{}, err
 	}
 	cfg.Progress = progress
+	if byAddress {
+		cfg.PackageURL = w.HooksURL + hooks.PackagePath + cfg.Package.FileName()
+	}
 	cfg.Settings = map[string]any{
 		"cloud": "global", "applicationId": ApplicationID, "applicationSecret": applicationSecret,
 		"applicationSecretEnd": w.Clock.Now().AddDate(1, 0, 0).Format(time.DateOnly),
@@ -61,14 +70,14 @@ func (w *World) manifest() []byte {
 	return bytes.Replace(azurepartner.Manifest(), []byte("\n  release: 1\n"), fmt.Appendf(nil, "\n  release: %d\n", w.release), 1)
 }
 
-// Upgrade replaces the connector by one whose package has a higher release, and registers it: what an operator does
-// for a new version.
+// Upgrade replaces the connector by one whose package has a higher release, and registers that, which the platform
+// fetches from the connector: what an operator does for a new version.
 func (w *World) Upgrade(ctx context.Context, progress func(line string)) (register.Result, error) {
 	w.release++
 	if err := w.Restart(ctx); err != nil {
 		return register.Result{}, err
 	}
-	return w.Register(ctx, progress)
+	return w.register(ctx, progress, true)
 }
 
 // Rotate gives connector and platform a new shared secret as an operator does: the connector first accepts both, then

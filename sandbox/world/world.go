@@ -225,7 +225,7 @@ func (w *World) configuration() []byte {
 	if !w.cfg.Database.Empty() {
 		database = "{driver: mysql, dsn: " + quoted(w.cfg.Database.Reveal()) + "}"
 	}
-	return fmt.Appendf(nil, `hooks: {publicURL: %s}
+	return fmt.Appendf(nil, `hooks: {publicURL: %s, servePackage: true}
 onboarding: {publicURL: %s, requestsPerMinute: 6000, requestBurst: 1000}
 database: %s
 keys: {file: %s}
