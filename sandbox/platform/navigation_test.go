@@ -30,8 +30,9 @@ func TestNavigation(t *testing.T) {
 	if len(items) != 1 || items[0].Kind != "item" || len(items[0].Children) != 1 || items[0].Children[0].Children[0].Src != "ui/classic/token.html" {
 		t.Errorf("Navigation(classic) = %+v, want item › item › view", items)
 	}
-	if got := p.Navigation(platform.UX1Provider); len(got) > 0 {
-		t.Errorf("Navigation(provider) = %+v, want nothing", got)
+	provider := p.Navigation(platform.UX1Provider)
+	if len(provider) != 1 || len(provider[0].Children) != 1 || provider[0].Children[0].Src != "ui/ux1/tenants.js" {
+		t.Errorf("Navigation(provider) = %+v, want one tree with the list of tenants", provider)
 	}
 }
 
@@ -69,7 +70,8 @@ func TestMenuHidesWhatAUserMayNotSee(t *testing.T) {
 		"administrator classic": {user.ID, platform.ClassicServices, 1},
 		"without privilege":     {clerk.ID, platform.UX1Reseller, 0},
 		"with privilege":        {keeper.ID, platform.UX1Reseller, 1},
-		"provider":              {admin.ID, platform.ClassicServices, 0},
+		"provider":              {admin.ID, platform.UX1Provider, 1},
+		"provider in services":  {admin.ID, platform.ClassicServices, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := menu(tc.userID, tc.place); got != tc.want {

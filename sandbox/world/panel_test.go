@@ -195,6 +195,36 @@ func TestPanel_ManualUpdate(t *testing.T) {
 	})
 }
 
+// TestPanel_Provider looks at the tenants as the provider: one with a token, one without.
+func TestPanel_Provider(t *testing.T) {
+	s := newStory(t)
+	a, visitor := s.begin(), world.NewBrowser()
+	s.visit(visitor, s.signIn(visitor, a, right()))
+	s.checkState("active")
+	for _, panel := range []string{"ux1", "classic"} {
+		t.Run(panel, func(t *testing.T) {
+			d := desk{story{t, s.World}, paneltest.LogIn(t, s.PanelURL, "#/"+panel+"/en_US", "Petra Provider"), panel == "ux1"}
+			d.Click(`document.getElementById("menu")`, "Refresh Tokens")
+			d.WaitLoaded()
+			row := func(name string) string {
+				return `Array.from(` + paneltest.Widget("list") + `.querySelectorAll("tbody tr")).find(r => r.innerText.includes("` + name + `"))`
+			}
+			d.Wait(row("Baltic IT") + `.innerText.includes("No Token")`)
+			d.Wait(row("Alpine Cloud") + `.innerText.includes("Active")`)
+			d.picture(d.Driver, "tenants", paneltest.Picture{Fold: true})
+			d.Click(row("Baltic IT"), "Details")
+			d.State("absent")
+			d.Press("Close")
+			d.Click(row("Alpine Cloud"), "Details")
+			d.State("active")
+			d.WaitText("Token Status of Alpine Cloud")
+			d.Press("Renew Now")
+			d.WaitText("The refresh token has been renewed.")
+			d.WaitText("Petra Provider")
+		})
+	}
+}
+
 // otherThan returns a well-formed claim code that is not the right one: its last character, a check of nothing, is
 // another.
 func otherThan(code string) string {
