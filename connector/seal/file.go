@@ -55,7 +55,7 @@ func CreateFile(path string) (*Keyring, error) {
 }
 
 // ReplaceFile writes k over the key file at path in one step: at any moment the old file or the new one is there,
-// whole. It is for a ring that Add returned.
+// whole. It is for a ring that Add, Announce or Promote returned.
 func (k *Keyring) ReplaceFile(path string) error {
 	if _, err := LoadFile(path); err != nil {
 		return fmt.Errorf("replacing keys: %w", err)

@@ -14,6 +14,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/prf"
+	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
@@ -132,23 +133,54 @@ func writtenKeyset(handle *keyset.Handle) (json.RawMessage, error) {
 	return text.Bytes(), nil
 }
 
-// Add returns a ring with one more sealing key, which seals from then on; everything sealed before stays readable. The
-// hashing key stays, because links and codes that are out would no longer be found under another. The caller writes the
-// new ring where all replicas read it, and restarts them, before anything is sealed with it.
-func (k *Keyring) Add() (*Keyring, error) {
+// Announce returns a ring with one more sealing key, the newest, which opens and does not seal yet. Once all replicas
+// have it, Promote may make it seal: nobody then meets a value that he cannot open. The hashing key stays, because links
+// and codes that are out would no longer be found under another.
+func (k *Keyring) Announce() (*Keyring, error) {
 	manager := keyset.NewManagerFromHandle(k.sealing)
-	id, err := manager.Add(aead.AES256GCMKeyTemplate())
+	if _, err := manager.Add(aead.AES256GCMKeyTemplate()); err != nil {
+		return nil, fmt.Errorf("adding a sealing key: %w", errMaterial)
+	}
+	return k.with(manager)
+}
+
+// Promoted reports whether the newest key is the one that seals.
+func (k *Keyring) Promoted() bool {
+	info := k.sealing.KeysetInfo()
+	return newest(info) == info.GetPrimaryKeyId()
+}
+
+// Promote returns a ring in which the newest key seals from then on; everything sealed before stays readable.
+func (k *Keyring) Promote() (*Keyring, error) {
+	manager := keyset.NewManagerFromHandle(k.sealing)
+	if manager.SetPrimary(newest(k.sealing.KeysetInfo())) != nil {
+		return nil, fmt.Errorf("sealing with the newest key: %w", errMaterial)
+	}
+	return k.with(manager)
+}
+
+// Add returns a ring with one more sealing key, which seals from then on; everything sealed before stays readable. It is
+// for when nobody else has the database open; otherwise Announce and Promote take its two steps.
+func (k *Keyring) Add() (*Keyring, error) {
+	announced, err := k.Announce()
 	if err != nil {
-		return nil, fmt.Errorf("adding a sealing key: %w", errMaterial)
+		return nil, err
 	}
-	if manager.SetPrimary(id) != nil {
-		return nil, fmt.Errorf("adding a sealing key: %w", errMaterial)
-	}
+	return announced.Promote()
+}
+
+func (k *Keyring) with(manager *keyset.Manager) (*Keyring, error) {
 	sealing, err := manager.Handle()
 	if err != nil {
-		return nil, fmt.Errorf("adding a sealing key: %w", errMaterial)
+		return nil, fmt.Errorf("changing sealing keys: %w", errMaterial)
 	}
 	return assemble(sealing, k.hashing)
+}
+
+// newest returns the id of the key that was added last; Tink keeps keys in the order in which they were added.
+func newest(info *tinkpb.KeysetInfo) uint32 {
+	keys := info.GetKeyInfo()
+	return keys[len(keys)-1].GetKeyId()
 }
 
 // Sealed reports whether ciphertext was sealed with the key that seals now; if not, it waits to be sealed again.

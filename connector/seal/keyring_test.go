@@ -170,6 +170,40 @@ func TestAdd(t *testing.T) {
 	}
 }
 
+func TestAnnounceAndPromote(t *testing.T) {
+	k := create(t)
+	announced, err := k.Announce()
+	if err != nil {
+		t.Fatalf("Announce() = _, %v", err)
+	}
+	promoted, err := announced.Promote()
+	if err != nil {
+		t.Fatalf("Promote() = _, %v", err)
+	}
+	for name, tc := range map[string]struct {
+		keyring *seal.Keyring
+		want    bool
+	}{"the first ring": {k, true}, "the announced ring": {announced, false}, "the promoted ring": {promoted, true}} {
+		if got := tc.keyring.Promoted(); got != tc.want {
+			t.Errorf("Promoted() of %s = %v, want %v", name, got, tc.want)
+		}
+	}
+	by := map[string][]byte{"k": sealed(t, k, "text", "a", "b", "c"), "announced": sealed(t, announced, "text", "a", "b", "c"), "promoted": sealed(t, promoted, "text", "a", "b", "c")}
+	for name, opener := range map[string]*seal.Keyring{"announced": announced, "promoted": promoted} {
+		for sealer, ciphertext := range by {
+			if got, err := opener.Open(ciphertext, "a", "b", "c"); err != nil || string(got) != "text" {
+				t.Errorf("Open() by the ring %s of what %s sealed = %q, %v, want text", name, sealer, got, err)
+			}
+		}
+	}
+	if _, err := k.Open(by["announced"], "a", "b", "c"); err != nil {
+		t.Errorf("Open() by the first ring of what the announced one sealed = _, %v, want it to open", err)
+	}
+	if promoted.Sealed(by["announced"]) || !promoted.Sealed(by["promoted"]) {
+		t.Error("Sealed() takes the announced ring's values for the newest key's, or not its own")
+	}
+}
+
 func TestLoadRefusals(t *testing.T) {
 	k := create(t)
 	good := written(t, k)

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"azure-partner-connector/connector/seal"
@@ -41,7 +42,7 @@ func TestReseal(t *testing.T) {
 		}
 		// instance, tenants, grants, consent, and two secrets of a state
 		for _, want := range []int{1 + 1 + more + 2 + more + 1 + 2, 0} {
-			if n, err := s.Reseal(ctx); n != want || err != nil {
+			if n, err := s.Reseal(ctx, nil); n != want || err != nil {
 				t.Errorf("Reseal() = %d, %v, want %d", n, err, want)
 			}
 		}
@@ -69,7 +70,7 @@ func TestResealRefusals(t *testing.T) {
 	db := storetest.SQLite(t)
 	fill(t, db.Open(t))
 	plain := db.Open(t, func(cfg *store.Config) { cfg.Keyring = struct{ store.Sealer }{db.Keyring} })
-	if n, err := plain.Reseal(t.Context()); n != 0 || err == nil {
+	if n, err := plain.Reseal(t.Context(), nil); n != 0 || err == nil {
 		t.Errorf("Reseal() by a keyring that cannot tell = %d, %v, want an error", n, err)
 	}
 	stranger, err := seal.Create()
@@ -77,7 +78,112 @@ func TestResealRefusals(t *testing.T) {
 		t.Fatalf("seal.Create() = _, %v", err)
 	}
 	other := db.Open(t, func(cfg *store.Config) { cfg.Keyring = stranger })
-	if n, err := other.Reseal(t.Context()); n != 0 || !errors.Is(err, seal.ErrNotOpened) {
+	if n, err := other.Reseal(t.Context(), nil); n != 0 || !errors.Is(err, seal.ErrNotOpened) {
 		t.Errorf("Reseal() by another keyring = %d, %v, want %v", n, err, seal.ErrNotOpened)
 	}
+}
+
+// sealed returns how many secrets of tenants and grants a check has found, and what it says of them.
+func sealed(found []store.Progress) (of, older, failed int, failure error) {
+	for _, p := range found {
+		if p.Looked != p.Of {
+			failure = errors.Join(failure, fmt.Errorf("of %s.%s %d of %d were looked at", p.Table, p.Column, p.Looked, p.Of))
+		}
+		of, older, failed, failure = of+p.Of, older+p.Older, failed+p.Failed, errors.Join(failure, p.Failure)
+	}
+	return of, older, failed, failure
+}
+
+func TestCheckSealed(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		fill(t, s)
+		const secrets = 1 + 1 + 2 + 1 + 2 // instance, tenant, grants, consent, and two of a state
+		told := 0
+		found, err := s.CheckSealed(t.Context(), func(store.Progress) { told++ })
+		if err != nil || len(found) != 6 || told != 6 {
+			t.Fatalf("CheckSealed() = %d columns, %v, having told %d times, want six of both", len(found), err, told)
+		}
+		if of, older, failed, failure := sealed(found); of != secrets || older != 0 || failed != 0 || failure != nil {
+			t.Errorf("CheckSealed() = %d secrets, %d older, %d failed, %v, want %d", of, older, failed, failure, secrets)
+		}
+		next, err := db.Keyring.Add()
+		if err != nil {
+			t.Fatalf("Add() = _, %v", err)
+		}
+		found, err = db.Open(t, func(cfg *store.Config) { cfg.Keyring = next }).CheckSealed(t.Context(), nil)
+		if of, older, failed, failure := sealed(found); err != nil || of != secrets || older != secrets || failed != 0 || failure != nil {
+			t.Errorf("CheckSealed() by the next ring = %d secrets, %d older, %d failed, %v, %v, want all older", of, older, failed, failure, err)
+		}
+		stranger, err := seal.Create()
+		if err != nil {
+			t.Fatalf("seal.Create() = _, %v", err)
+		}
+		found, err = db.Open(t, func(cfg *store.Config) { cfg.Keyring = stranger }).CheckSealed(t.Context(), nil)
+		if of, _, failed, failure := sealed(found); err != nil || of != secrets || failed != secrets || !errors.Is(failure, seal.ErrNotOpened) {
+			t.Errorf("CheckSealed() by another ring = %d secrets, %d failed, %v, %v, want none to open", of, failed, failure, err)
+		}
+	})
+}
+
+func TestCheckSealedRefusals(t *testing.T) {
+	db := storetest.SQLite(t)
+	if found, err := db.Unmigrated(t).CheckSealed(t.Context(), nil); err == nil {
+		t.Errorf("CheckSealed() without tables = %v, nil, want an error", found)
+	}
+	plain := db.Open(t, func(cfg *store.Config) { cfg.Keyring = struct{ store.Sealer }{db.Keyring} })
+	if found, err := plain.CheckSealed(t.Context(), nil); err == nil {
+		t.Errorf("CheckSealed() by a keyring that cannot tell = %v, nil, want an error", found)
+	}
+}
+
+// TestResealIsResumable cuts a resealing short after each of its batches in turn, and lets another go on.
+func TestResealIsResumable(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		old := db.Open(t)
+		fill(t, old)
+		const more = 450 // three batches of tenants
+		err := old.Transact(t.Context(), func(ctx context.Context) error {
+			for range more {
+				added := newTenant()
+				if err := old.SaveTenant(ctx, &added); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatalf("Transact() = %v", err)
+		}
+		next, err := db.Keyring.Add()
+		if err != nil {
+			t.Fatalf("Add() = _, %v", err)
+		}
+		s := db.Open(t, func(cfg *store.Config) { cfg.Keyring = next })
+		resealed, cuts := 0, 0
+		for {
+			ctx, cut := context.WithCancel(t.Context())
+			n, err := s.Reseal(ctx, func(p store.Progress) {
+				if p.Older > 0 {
+					cut()
+				}
+			})
+			cut()
+			resealed += n
+			if err == nil {
+				break
+			}
+			cuts++
+			if !errors.Is(err, context.Canceled) || cuts > 20 {
+				t.Fatalf("Reseal() = %d, %v after %d cuts, want it to be cut or to end", n, err, cuts)
+			}
+		}
+		if want := 1 + 1 + more + 2 + 1 + 2; resealed != want || cuts < 6 {
+			t.Errorf("Reseal() of all = %d in %d parts, want %d in more than six", resealed, cuts+1, want)
+		}
+		found, err := s.CheckSealed(t.Context(), nil)
+		if _, older, failed, failure := sealed(found); err != nil || older != 0 || failed != 0 || failure != nil {
+			t.Errorf("CheckSealed() afterwards = %d older, %d failed, %v, %v, want none", older, failed, failure, err)
+		}
+	})
 }
