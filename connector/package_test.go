@@ -51,6 +51,20 @@ func TestAPackageUnderAnotherID(t *testing.T) {
 	c.check("package --id", c.run("package", "--id", "no id", "--out", t.TempDir()), 1)
 }
 
+func TestAPackageUnderTheConfiguredID(t *testing.T) {
+	const id, other = "http://marketplace.example.org/partner-connector", "http://marketplace.example.org/other"
+	c := newTerminal(t)
+	file := c.configured()
+	c.write(file, c.read(file)+"\npackage: {id: '"+id+"'}\n")
+	if meta := c.unpacked(c.built("--config", file))["APP-META.xml"]; !strings.Contains(meta, id) {
+		t.Errorf("the metadata of a package with package.id do not name %s", id)
+	}
+	if meta := c.unpacked(c.built("--config", file, "--id", other))["APP-META.xml"]; !strings.Contains(meta, other) {
+		t.Errorf("the metadata of a package with package.id and --id do not name %s", other)
+	}
+	c.check("package with a wrong configuration", c.run("package", "--config", c.faulty(), "--out", t.TempDir()), 1, "the configuration is wrong")
+}
+
 func TestAFaultInAPackageIsFound(t *testing.T) {
 	c := newTerminal(t)
 	file := c.built()
