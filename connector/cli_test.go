@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/store/storetest"
 )
 
 // binaryVariable names the environment variable by which TestMain tells the tests where the program is.
@@ -21,8 +22,8 @@ const binaryVariable = "BINARY_UNDER_TEST"
 // patience bounds what one command may take; nothing is measured by it.
 const patience = 2 * time.Minute
 
-// TestMain builds the program once: the tests run it as a user does.
-func TestMain(m *testing.M) { os.Exit(withBinary(m.Run)) }
+// TestMain builds the program once: the tests run it as a user does. Some need a MariaDB.
+func TestMain(m *testing.M) { os.Exit(withBinary(func() int { return storetest.Main(m) })) }
 
 func withBinary(run func() int) int {
 	folder, err := os.MkdirTemp("", "connector-cli-")

@@ -20,6 +20,8 @@ type commands struct {
 	Serve      serveCommand      `cmd:"" help:"Serve the platform's hooks and the onboarding pages, and renew what is due."`
 	Config     configCommand     `cmd:"" help:"Look at the configuration."`
 	Keys       keysCommand       `cmd:"" help:"Make the keys that secrets are sealed with."`
+	Rekey      rekeyCommand      `cmd:"" help:"Replace the key that secrets are sealed with by a new one, while the connector runs."`
+	Backup     backupCommand     `cmd:"" help:"Look after copies of the database."`
 	Package    packageCommand    `cmd:"" help:"Build or check the package for the platform."`
 	Doctor     doctorCommand     `cmd:"" help:"Examine a deployment, and with --tenant a refresh token, and say what to do."`
 	Register   registerCommand   `cmd:"" help:"Import the package into a platform, and create or upgrade the instance. The same call twice changes nothing."`

@@ -55,16 +55,20 @@ func CreateFile(path string) (*Keyring, error) {
 }
 
 // ReplaceFile writes k over the key file at path in one step: at any moment the old file or the new one is there,
-// whole. It is for a ring that Add, Announce or Promote returned.
+// whole. Who may read it stays as it was. It is for a ring that Add, Announce or Promote returned.
 func (k *Keyring) ReplaceFile(path string) error {
 	if _, err := LoadFile(path); err != nil {
+		return fmt.Errorf("replacing keys: %w", err)
+	}
+	before, err := os.Stat(path)
+	if err != nil {
 		return fmt.Errorf("replacing keys: %w", err)
 	}
 	next := path + ".next"
 	if err := k.writeNew(next); err != nil {
 		return fmt.Errorf("replacing the key file: %w", err)
 	}
-	if err := os.Rename(next, path); err != nil {
+	if err := errors.Join(os.Chmod(next, before.Mode().Perm()), os.Rename(next, path)); err != nil {
 		return errors.Join(fmt.Errorf("replacing the key file: %w", err), os.Remove(next))
 	}
 	return syncFolder(path)

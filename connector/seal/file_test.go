@@ -85,8 +85,14 @@ func TestReplaceFile(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Add() = _, %v", err)
 	}
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatalf("Chmod() = %v", err)
+	}
 	if err := next.ReplaceFile(path); err != nil {
 		t.Fatalf("ReplaceFile() = %v", err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("Stat() after ReplaceFile() = mode %v, %v, want 0640 as before", info.Mode(), err)
 	}
 	loaded, err := seal.LoadFile(path)
 	if err != nil || !loaded.Sealed(sealed(t, next, "text", "a", "b", "c")) {

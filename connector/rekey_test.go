@@ -1,0 +1,218 @@
+package main_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/seal"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// many is how many tenants there are to seal again: several batches of them.
+const many = 900
+
+// sealedIn is how many secrets a vault holds: the instance's, and one of each tenant.
+const sealedIn = 1 + many
+
+// A vault is a filled database with the files of its operator.
+type vault struct {
+	*terminal
+	db      *storetest.Database
+	tenants []string
+}
+
+func newVault(t *testing.T, db *storetest.Database) *vault {
+	t.Helper()
+	v := &vault{terminal: newTerminal(t), db: db}
+	var keys bytes.Buffer
+	v.must(db.Keyring.Write(&keys))
+	v.write("connector.keys", keys.String())
+	place := "{driver: sqlite, path: " + strconv.Quote(db.DSN) + "}"
+	if db.Driver == store.MySQL {
+		place = "{driver: mysql, dsn: " + strconv.Quote(db.DSN) + "}"
+	}
+	v.write("connector.yaml", `
+hooks: {publicURL: https://connector.example.com/aps}
+onboarding: {publicURL: https://onboarding.example.com}
+database: `+place+`
+keys: {file: connector.keys}
+instances: [{key: key-1, secret: `+v.hide()+`}]
+`)
+	return v
+}
+
+// fill gives every tenant a grant. All are sealed with the first key.
+func (v *vault) fill() {
+	v.Helper()
+	s, now := v.db.Open(v), time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	v.must(s.SaveInstance(v.Context(), &tenant.Instance{
+		Key: "key-1", ID: "id-1", RootID: "root-1", ControllerURI: "https://controller.example/", CreatedAt: now, UpdatedAt: now,
+		Settings: tenant.Settings{Application: tenant.Application{ID: random.ID(), Secret: tenant.Credential{Value: secret.New(v.hide())}}},
+	}))
+	v.must(s.Transact(v.Context(), func(ctx context.Context) error {
+		for range many {
+			id := random.ID()
+			v.tenants = append(v.tenants, id)
+			if err := s.SaveTenant(ctx, &tenant.Tenant{ID: id, InstanceKey: "key-1", CreatedAt: now, UpdatedAt: now}); err != nil {
+				return err
+			}
+			g := token.Grant{TenantID: id, Slot: token.Active, RefreshToken: secret.New(v.hide()), IssuedAt: now, ConsentedAt: now}
+			if err := s.SaveGrant(ctx, &g); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	slices.Sort(v.tenants) // as they are sealed again
+}
+
+func (v *vault) keyring() *seal.Keyring {
+	v.Helper()
+	k, err := seal.LoadFile(filepath.Join(v.folder, "connector.keys"))
+	v.must(err)
+	return k
+}
+
+// open reads the first tenant's grant with a ring.
+func (v *vault) open(k *seal.Keyring) (token.Grant, error) {
+	v.Helper()
+	return v.db.Open(v, func(cfg *store.Config) { cfg.Keyring = k }).Grant(v.Context(), v.tenants[0], token.Active)
+}
+
+// rekey runs connector rekey on the vault.
+func (v *vault) rekey(flags ...string) output {
+	v.Helper()
+	return v.run(append([]string{"rekey", "--config", "connector.yaml"}, flags...)...)
+}
+
+// cut runs connector rekey --reseal and kills it once it has begun.
+func (v *vault) cut() {
+	v.Helper()
+	command := v.command("rekey", "--config", "connector.yaml", "--reseal")
+	out, err := command.StdoutPipe()
+	v.must(err)
+	v.must(command.Start())
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if strings.HasPrefix(lines.Text(), "grants.refresh_token") {
+			v.must(command.Process.Kill())
+			break
+		}
+	}
+	if err := command.Wait(); err == nil {
+		v.Error("connector rekey --reseal ended well although it was killed")
+	}
+}
+
+func TestRekeyWhileOthersRun(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		v := newVault(t, db)
+		v.fill()
+		first := v.keyring()
+
+		v.check("rekey --add", v.rekey("--add"), 0, "added a key")
+		announced := v.keyring()
+		if announced.Promoted() {
+			t.Error("the added key seals already: replicas that do not know it could not open what it sealed")
+		}
+		v.check("rekey --add again", v.rekey("--add"), 0, "waits for --reseal")
+		if !bytes.Equal(written(t, announced), written(t, v.keyring())) {
+			t.Error("a second --add changes the keys")
+		}
+
+		v.cut()
+		promoted := v.keyring()
+		if !promoted.Promoted() {
+			t.Error("the newest key does not seal after --reseal")
+		}
+		v.check("backup check after a cut", v.run("backup", "check", "--config", "connector.yaml"), 0, "all 901 secrets open", "are not sealed with the key that seals now")
+		g, err := v.open(announced) // a replica that was not restarted yet
+		v.must(err)
+		if _, err := v.open(first); !errors.Is(err, seal.ErrNotOpened) {
+			t.Errorf("opening with the first ring what the newest key sealed = %v, want %v", err, seal.ErrNotOpened)
+		}
+
+		v.check("rekey --reseal", v.rekey("--reseal"), 0, "grants.refresh_token: 900 of 900", "sealed ", " values again")
+		replica := db.Open(t, func(cfg *store.Config) { cfg.Keyring = announced })
+		g.IssuedAt = g.IssuedAt.Add(time.Hour)
+		v.must(replica.SaveGrant(t.Context(), &g))
+		v.check("backup check", v.run("backup", "check", "--config", "connector.yaml"), 0, "all 901 secrets open", "1 are not sealed with the key that seals now")
+		v.check("rekey --reseal again", v.rekey("--reseal"), 0, "sealed 1 values again")
+		v.check("rekey --reseal at the end", v.rekey("--reseal"), 0, "everything is sealed with the newest key")
+		if !bytes.Equal(written(t, promoted), written(t, v.keyring())) {
+			t.Error("--reseal without a key that waits changes the keys")
+		}
+	})
+}
+
+func TestRekeyAtOnce(t *testing.T) {
+	db := storetest.SQLite(t)
+	v := newVault(t, db)
+	v.fill()
+	v.check("rekey", v.rekey(), 0, "added a key", "the newest key seals from now on", "sealed "+strconv.Itoa(sealedIn)+" values again")
+	if _, err := v.open(v.keyring()); err != nil {
+		t.Errorf("opening after rekey = %v", err)
+	}
+}
+
+func written(t *testing.T, k *seal.Keyring) []byte {
+	t.Helper()
+	var text bytes.Buffer
+	if err := k.Write(&text); err != nil {
+		t.Fatalf("Write() = %v", err)
+	}
+	return text.Bytes()
+}
+
+func TestRekeyRefusals(t *testing.T) {
+	v := newVault(t, storetest.SQLite(t))
+	v.check("rekey --add --reseal", v.rekey("--add", "--reseal"), 1, "can't be used together")
+	v.check("rekey --reseal without a database", v.rekey("--reseal"), 1, "looking for the database")
+	if _, err := os.Stat(v.db.DSN); err == nil {
+		t.Error("rekey --reseal makes a database that was not there")
+	}
+	v.fill()
+	v.must(os.Remove(filepath.Join(v.folder, "connector.keys")))
+	v.check("rekey without keys", v.rekey(), 1, "key file")
+	v.check("keys create", v.run("keys", "create", "connector.keys"), 0)
+	v.check("rekey with other keys", v.rekey(), 1, "does not open", "0 were sealed again")
+	if _, err := v.open(v.db.Keyring); err != nil {
+		t.Errorf("opening after a refused rekey = %v", err)
+	}
+}
+
+func TestBackupCheck(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		v := newVault(t, db)
+		check := func() output { return v.run("backup", "check", "--config", "connector.yaml") }
+		if db.Driver == store.SQLite {
+			v.check("backup check without a database", check(), 1, "looking for the database")
+		} else {
+			v.check("backup check without tables", check(), 1, "counting instances.credentials")
+		}
+		db.Open(t)
+		v.check("backup check of nothing", check(), 1, "there is not one secret")
+		v.fill()
+		v.check("backup check", check(), 0, "instances.credentials: 1 open, 0 do not", "grants.refresh_token: 900 open, 0 do not", "all 901 secrets open")
+		if _, err := db.Raw(t).ExecContext(t.Context(), "UPDATE grants SET refresh_token = ? WHERE tenant_id = ?", []byte("spoiled"), v.tenants[0]); err != nil {
+			t.Fatal(err)
+		}
+		v.check("backup check of a spoiled one", check(), 1, "grants.refresh_token: 899 open, 1 do not", v.tenants[0], "1 secrets of 901 do not open")
+		v.must(os.Remove(filepath.Join(v.folder, "connector.keys")))
+		v.check("keys create", v.run("keys", "create", "connector.keys"), 0)
+		v.check("backup check with other keys", check(), 1, "901 secrets of 901 do not open")
+	})
+}
