@@ -19,13 +19,15 @@ type Tenants interface {
 	Configure(ctx context.Context, key string, settings tenant.Settings, by audit.Actor) (tenant.Instance, error)
 	Upgrade(ctx context.Context, key, from, to string, settings tenant.Settings, by audit.Actor) (tenant.Instance, error)
 	Remove(ctx context.Context, key string, by audit.Actor) error
-	Seen(ctx context.Context, key, instanceID, controllerURI string) error
+	Seen(ctx context.Context, in tenant.Instance, instanceID, controllerURI string) (tenant.Instance, error)
 	Instance(ctx context.Context, key string) (tenant.Instance, error)
 
 	Provision(ctx context.Context, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)
 	ConfigureTenant(ctx context.Context, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)
 	Unprovision(ctx context.Context, instanceKey, id string, by audit.Actor) error
 	Tenant(ctx context.Context, instanceKey, id string) (tenant.Tenant, error)
+	// Party returns the instance also when it has no such tenant.
+	Party(ctx context.Context, instanceKey, id string) (tenant.Tenant, tenant.Instance, error)
 	Tenants(ctx context.Context, instanceKey string) ([]tenant.Tenant, error)
 	Rename(ctx context.Context, instanceKey, id, name, marketplace string, by audit.Actor) error
 }
@@ -143,23 +145,34 @@ func (d *Door) load(c *call) error {
 	if c.op.Service == appService && c.op.collection {
 		return nil
 	}
-	ctx := c.ctx()
-	if err := d.cfg.Tenants.Seen(ctx, c.key, c.headers.instance, c.headers.controller); err != nil {
-		return err
+	missing := d.find(c)
+	if c.instance.Key == "" {
+		return missing
 	}
 	var err error
-	if c.instance, err = d.cfg.Tenants.Instance(ctx, c.key); err != nil {
+	if c.instance, err = d.cfg.Tenants.Seen(c.ctx(), c.instance, c.headers.instance, c.headers.controller); err != nil {
 		return err
 	}
-	switch {
-	case c.op.collection:
+	if c.op.collection {
 		return d.loadProvisioned(c)
-	case c.id == "", c.op.Service == appService && c.id != c.instance.RootID:
-		return failure.New(failure.NotFound)
-	case c.op.Service == tenantService:
-		c.tenant, err = d.cfg.Tenants.Tenant(ctx, c.key, c.id)
 	}
-	return err
+	return missing
+}
+
+// find returns why what c is about is not there; the instance may be there all the same.
+func (d *Door) find(c *call) error {
+	var err error
+	if c.op.Service == tenantService && c.id != "" {
+		c.tenant, c.instance, err = d.cfg.Tenants.Party(c.ctx(), c.key, c.id)
+		return err
+	}
+	if c.instance, err = d.cfg.Tenants.Instance(c.ctx(), c.key); err != nil {
+		return err
+	}
+	if !c.op.collection && (c.id == "" || c.id != c.instance.RootID) {
+		return failure.New(failure.NotFound)
+	}
+	return nil
 }
 
 // loadProvisioned finds the tenant that a provisioning repeats, or takes the one that it asks for.

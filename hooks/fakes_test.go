@@ -1,6 +1,7 @@
 package hooks_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -86,15 +87,10 @@ func (f *fakeTenants) Remove(_ context.Context, key string, by audit.Actor) erro
 	return nil
 }
 
-func (f *fakeTenants) Seen(_ context.Context, key, instanceID, controllerURI string) error {
-	if in, ok := f.instances[key]; ok {
-		in.ID = instanceID
-		if controllerURI != "" {
-			in.ControllerURI = controllerURI
-		}
-		f.instances[key] = in
-	}
-	return nil
+func (f *fakeTenants) Seen(_ context.Context, in tenant.Instance, instanceID, controllerURI string) (tenant.Instance, error) {
+	in.ID, in.ControllerURI = instanceID, cmp.Or(controllerURI, in.ControllerURI)
+	f.instances[in.Key] = in
+	return in, nil
 }
 
 func (f *fakeTenants) Instance(_ context.Context, key string) (tenant.Instance, error) {
@@ -140,6 +136,15 @@ func (f *fakeTenants) Tenant(_ context.Context, instanceKey, id string) (tenant.
 		return tenant.Tenant{}, failure.New(failure.NotFound)
 	}
 	return t, nil
+}
+
+func (f *fakeTenants) Party(ctx context.Context, instanceKey, id string) (tenant.Tenant, tenant.Instance, error) {
+	in, err := f.Instance(ctx, instanceKey)
+	if err != nil {
+		return tenant.Tenant{}, tenant.Instance{}, err
+	}
+	t, err := f.Tenant(ctx, instanceKey, id)
+	return t, in, err
 }
 
 func (f *fakeTenants) Tenants(_ context.Context, instanceKey string) ([]tenant.Tenant, error) {

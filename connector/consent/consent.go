@@ -72,8 +72,7 @@ type State struct {
 type Store interface {
 	Transact(ctx context.Context, fn func(ctx context.Context) error) error
 
-	Instance(ctx context.Context, key string) (tenant.Instance, error)
-	Tenant(ctx context.Context, id string) (tenant.Tenant, error)
+	tenant.Finder
 	SaveTenant(ctx context.Context, t *tenant.Tenant) error
 
 	Consent(ctx context.Context, id string) (Consent, error)

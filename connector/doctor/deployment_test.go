@@ -247,11 +247,14 @@ func TestACloudThatIsConfiguredNoMore(t *testing.T) {
 func TestAnInstanceWhoseControllerIsAway(t *testing.T) {
 	c := newClinic(t)
 	rooms := c.rooms()
-	c.must(rooms.Tenants.Seen(t.Context(), c.Key, "", "http://127.0.0.1:1/"))
+	in, err := rooms.Store.Instance(t.Context(), c.Key)
+	c.must(err)
+	_, err = rooms.Tenants.Seen(t.Context(), in, "", "http://127.0.0.1:1/")
+	c.must(err)
 	report := c.examine("")
 	checkFinding(t, report, doctor.Failed, "instance "+c.Key, "code=platform_unavailable", "controller=http://127.0.0.1:1/", "reference="+report.Reference)
 
-	in, err := rooms.Store.Instance(t.Context(), c.Key)
+	in, err = rooms.Store.Instance(t.Context(), c.Key)
 	c.must(err)
 	in.ControllerURI = ""
 	c.must(rooms.Store.SaveInstance(t.Context(), &in))

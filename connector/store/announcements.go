@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -30,37 +31,62 @@ func (announcementRow) TableName() string { return "announcements" }
 // token's expiry, to a later one.
 const lendingDelay = 24 * time.Hour
 
-// announce makes everybody whom an event may concern due to be looked at: the tenant, or the instance with all of its
-// tenants. It belongs into the event's transaction. Who does not exist, or no longer does, is left out.
-func (s *Store) announce(ctx context.Context, e audit.Event) error {
-	if e.TenantID != "" {
-		at := e.At
-		if e.Action == audit.TokenLent || e.Action == audit.LendingRefused {
-			at = at.Add(lendingDelay)
+// announce makes everybody whom events may concern due to be looked at: the tenant, or the instance with all of its
+// tenants. It belongs into the events' transaction. Who does not exist, or no longer does, is left out.
+func (s *Store) announce(ctx context.Context, events []audit.Event) error {
+	type concern struct {
+		kind, column, from string
+		lent               bool
+	}
+	var order []concern
+	names := map[concern][]string{}
+	at := map[concern]time.Time{} // when the first of its events happened; they are of about the same time
+	concerns := func(c concern, name string, e audit.Event) {
+		if _, known := names[c]; !known {
+			order = append(order, c)
 		}
-		return s.lookAt(ctx, notify.OfTenant, "id", "tenants WHERE id = ?", e.TenantID, at)
+		if !slices.Contains(names[c], name) {
+			names[c] = append(names[c], name)
+		}
+		if first, known := at[c]; !known || e.At.Before(first) {
+			at[c] = e.At
+		}
 	}
-	if e.InstanceKey == "" {
-		return nil
+	for _, e := range events {
+		switch {
+		case e.TenantID != "":
+			lent := e.Action == audit.TokenLent || e.Action == audit.LendingRefused
+			concerns(concern{notify.OfTenant, "id", "tenants WHERE id", lent}, e.TenantID, e)
+		case e.InstanceKey != "":
+			concerns(concern{notify.OfInstance, "instance_key", "instances WHERE instance_key", false}, e.InstanceKey, e)
+			concerns(concern{notify.OfTenant, "id", "tenants WHERE instance_key", false}, e.InstanceKey, e)
+		}
 	}
-	if err := s.lookAt(ctx, notify.OfInstance, "instance_key", "instances WHERE instance_key = ?", e.InstanceKey, e.At); err != nil {
-		return err
+	for _, c := range order {
+		when := at[c]
+		if c.lent {
+			when = when.Add(lendingDelay)
+		}
+		slices.Sort(names[c]) // in the same order everywhere, so that two of these do not wait for each other
+		if err := s.lookAt(ctx, c.kind, c.column, c.from, names[c], when); err != nil {
+			return err
+		}
 	}
-	return s.lookAt(ctx, notify.OfTenant, "id", "tenants WHERE instance_key = ?", e.InstanceKey, e.At)
+	return nil
 }
 
 // lookAt makes the subjects that a query finds due at a time, unless they are due earlier. Both databases know the
 // statement but for what follows a key that is there already.
-func (s *Store) lookAt(ctx context.Context, kind, column, from, name string, at time.Time) error {
+func (s *Store) lookAt(ctx context.Context, kind, column, from string, names []string, at time.Time) error {
 	again := "ON DUPLICATE KEY UPDATE"
 	if s.driver == SQLite {
 		again = "ON CONFLICT (subject_kind, subject_id) DO UPDATE SET"
 	}
 	when := instantOf(at)
 	return s.write(ctx, func(db *gorm.DB) error {
-		return db.Exec("INSERT INTO announcements (subject_kind, subject_id, look_at, version) SELECT ?, "+column+", ?, 1 FROM "+from+" "+again+
+		return db.Exec("INSERT INTO announcements (subject_kind, subject_id, look_at, version) SELECT ?, "+column+", ?, 1 FROM "+from+" IN ? "+again+
 			" look_at = CASE WHEN announcements.look_at < ? THEN announcements.look_at ELSE ? END, version = announcements.version + 1",
-			kind, when, name, when, when).Error
+			kind, when, names, when, when).Error
 	})
 }
 

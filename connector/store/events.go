@@ -41,9 +41,51 @@ func (row eventRow) event() audit.Event {
 }
 
 // AppendEvent implements tenant.Store, token.Store and consent.Store. Whom the event concerns is due to be looked at
-// by who announces changes.
+// by who announces changes. Outside a transaction, events of about the same time are written by one.
 func (s *Store) AppendEvent(ctx context.Context, e audit.Event) error {
-	row := eventRow{
+	var err error
+	if s.transaction(ctx) != nil {
+		err = s.writeEvents(ctx, []audit.Event{e})
+	} else if refused, failed := s.events.ask(ctx, e); failed != nil {
+		err = failed
+	} else {
+		err = refused
+	}
+	if err != nil {
+		return fmt.Errorf("writing the event %s of tenant %q: %w", e.Action, e.TenantID, err)
+	}
+	return nil
+}
+
+// appendEvents writes some events in one transaction, and returns for each why it was not.
+func (s *Store) appendEvents(ctx context.Context, events []audit.Event) ([]error, error) {
+	each := make([]error, len(events))
+	err := s.writeEvents(ctx, events)
+	if err == nil || len(events) == 1 || !ruledOut(err) {
+		return each, err
+	}
+	// One of them is not to be had. The others are not to suffer for it.
+	for i, e := range events {
+		each[i] = s.writeEvents(ctx, []audit.Event{e})
+	}
+	return each, nil
+}
+
+func (s *Store) writeEvents(ctx context.Context, events []audit.Event) error {
+	return s.Transact(ctx, func(ctx context.Context) error {
+		rows := make([]eventRow, len(events)) // made anew for every attempt: a number that an earlier one was given is not used again
+		for i, e := range events {
+			rows[i] = eventRowOf(e)
+		}
+		if err := s.write(ctx, func(db *gorm.DB) error { return db.Create(&rows).Error }); err != nil {
+			return err
+		}
+		return s.announce(ctx, events)
+	})
+}
+
+func eventRowOf(e audit.Event) eventRow {
+	return eventRow{
 		ID:          e.ID,
 		HappenedAt:  instantOf(e.At),
 		InstanceKey: e.InstanceKey,
@@ -54,20 +96,6 @@ func (s *Store) AppendEvent(ctx context.Context, e audit.Event) error {
 		Reference:   e.Reference,
 		Details:     facts[map[string]string]{e.Details},
 	}
-	err := s.Transact(ctx, func(ctx context.Context) error {
-		err := s.write(ctx, func(db *gorm.DB) error {
-			row.Seq = 0 // a number that an attempt before this one was given is not used again
-			return db.Create(&row).Error
-		})
-		if err != nil {
-			return err
-		}
-		return s.announce(ctx, e)
-	})
-	if err != nil {
-		return fmt.Errorf("writing the event %s of tenant %q: %w", e.Action, e.TenantID, err)
-	}
-	return nil
 }
 
 // Events implements token.Store. Events of one instant are not parted: a page ends before them rather than among them,

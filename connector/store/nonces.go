@@ -19,29 +19,62 @@ type nonceRow struct {
 // TableName implements gorm's Tabler.
 func (nonceRow) TableName() string { return "nonces" }
 
+// A usedNonce is one use of a nonce that is to be remembered.
+type usedNonce struct {
+	row nonceRow
+	at  time.Time
+}
+
 // RememberNonce notes that consumerKey used nonce, until the given time, and reports whether that was the first time.
 // Of any number of callers, on any replica, one is told true. A nonce whose memory ran out before at is fresh again.
+// Uses of about the same time are noted by one statement.
 func (s *Store) RememberNonce(ctx context.Context, consumerKey, nonce string, at, until time.Time) (fresh bool, err error) {
 	sum := sha256.Sum256([]byte(nonce)) // of fixed length, whatever a caller sends
-	row := nonceRow{ConsumerKey: consumerKey, NonceHash: sum[:], ExpiresAt: instantOf(until)}
-	err = s.write(ctx, func(db *gorm.DB) error { return db.Create(&row).Error })
-	if err == nil {
-		return true, nil
+	used := usedNonce{nonceRow{ConsumerKey: consumerKey, NonceHash: sum[:], ExpiresAt: instantOf(until)}, at}
+	if s.transaction(ctx) != nil {
+		fresh, err = s.rememberNonce(ctx, used)
+	} else {
+		fresh, err = s.nonces.ask(ctx, used)
 	}
-	if !errors.Is(err, gorm.ErrDuplicatedKey) {
-		return false, fmt.Errorf("remembering a nonce of %q: %w", consumerKey, err)
-	}
-	err = s.write(ctx, func(db *gorm.DB) error {
-		renewed := db.Model(&nonceRow{}).
-			Where("consumer_key = ? AND nonce_hash = ? AND expires_at < ?", consumerKey, row.NonceHash, instantOf(at)).
-			Update("expires_at", row.ExpiresAt)
-		fresh = renewed.RowsAffected > 0
-		return renewed.Error
-	})
 	if err != nil {
 		return false, fmt.Errorf("remembering a nonce of %q: %w", consumerKey, err)
 	}
 	return fresh, nil
+}
+
+// rememberNonces notes some uses, and reports of each whether it was the first.
+func (s *Store) rememberNonces(ctx context.Context, used []usedNonce) ([]bool, error) {
+	fresh := make([]bool, len(used))
+	rows := make([]nonceRow, len(used))
+	for i, u := range used {
+		rows[i], fresh[i] = u.row, true
+	}
+	err := s.write(ctx, func(db *gorm.DB) error { return db.Create(&rows).Error })
+	if !errors.Is(err, gorm.ErrDuplicatedKey) {
+		return fresh, err
+	}
+	// One of them was used before, and none is noted: the statement goes as a whole or not at all.
+	for i, u := range used {
+		if fresh[i], err = s.rememberNonce(ctx, u); err != nil {
+			return nil, err
+		}
+	}
+	return fresh, nil
+}
+
+func (s *Store) rememberNonce(ctx context.Context, used usedNonce) (fresh bool, err error) {
+	err = s.write(ctx, func(db *gorm.DB) error { return db.Create(&used.row).Error })
+	if !errors.Is(err, gorm.ErrDuplicatedKey) {
+		return err == nil, err
+	}
+	err = s.write(ctx, func(db *gorm.DB) error {
+		renewed := db.Model(&nonceRow{}).
+			Where("consumer_key = ? AND nonce_hash = ? AND expires_at < ?", used.row.ConsumerKey, used.row.NonceHash, instantOf(used.at)).
+			Update("expires_at", used.row.ExpiresAt)
+		fresh = renewed.RowsAffected > 0
+		return renewed.Error
+	})
+	return fresh, err
 }
 
 // PurgeNonces forgets the nonces whose memory ran out before the given time.

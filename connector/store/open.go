@@ -14,6 +14,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 
+	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
@@ -75,6 +76,12 @@ type Store struct {
 	jitter  func() float64
 	log     *slog.Logger
 	writing chan struct{} // holds one token while somebody writes to SQLite; nil for MySQL
+
+	// What many ask for at once.
+	nonces    gathering[usedNonce, bool]
+	events    gathering[audit.Event, error]
+	parties   gathering[string, found[party]]
+	standings gathering[string, found[token.Standing]]
 }
 
 var (
@@ -107,6 +114,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{driver: cfg.Driver, dsn: cfg.DSN, sealer: cfg.Keyring, wait: cfg.Wait, jitter: cfg.Jitter, log: cfg.Log}
+	s.nonces.do, s.events.do, s.parties.do, s.standings.do = s.rememberNonces, s.appendEvents, s.readParties, s.readStandings
 	if err := s.connect(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}

@@ -172,6 +172,14 @@ func assign[T any](ctx context.Context, s *Store, held *T, stored T) {
 	}
 }
 
+// ruledOut reports whether err is the database's own word that nothing was stored, for a reason that trying again does
+// not remove.
+func ruledOut(err error) bool {
+	_, bySQLite := errors.AsType[*sqlite.Error](err)
+	_, byMySQL := errors.AsType[*mysqldriver.MySQLError](err)
+	return (bySQLite || byMySQL) && !repeatable(err)
+}
+
 // repeatable reports whether err means that nothing was stored and that the same may work a moment later.
 func repeatable(err error) bool {
 	if err == nil {

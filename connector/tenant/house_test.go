@@ -176,6 +176,14 @@ func (h *house) stored(key string) tenant.Instance {
 	return in
 }
 
+// seen has the platform tell of the instance, and checks what Seen returns of it.
+func (h *house) seen(instanceID, controllerURI string) {
+	h.Helper()
+	in, err := h.Seen(h.Context(), h.stored(key), instanceID, controllerURI)
+	h.must(err)
+	h.checkSame("what Seen() returned", in, h.stored(key))
+}
+
 // storedTenant reads a tenant from the database.
 func (h *house) storedTenant(id string) tenant.Tenant {
 	h.Helper()

@@ -78,9 +78,6 @@ func TestWhatIsNotInstalledIsNotFound(t *testing.T) {
 			h.checkFailure("Configure()", err, failure.NotFound)
 			_, err = h.Upgrade(t.Context(), key, "1-1", "1-2", tenant.Settings{}, platform())
 			h.checkFailure("Upgrade()", err, failure.NotFound)
-			if err := h.Seen(t.Context(), key, "aps-9", "https://other.example.com/"); err != nil {
-				t.Errorf("Seen() = %v, want nil: there is nothing to keep", err)
-			}
 			if err := h.Remove(t.Context(), key, platform()); err != nil {
 				t.Errorf("Remove() = %v, want nil: it is gone already", err)
 			}
@@ -252,14 +249,14 @@ func TestSeenKeepsWhatThePlatformTells(t *testing.T) {
 		"same uri only": {"", before.ControllerURI, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h.must(h.Seen(t.Context(), key, tc.id, tc.uri))
+			h.seen(tc.id, tc.uri)
 			if got := h.stored(key); got.Version != before.Version {
 				t.Errorf("Seen(%q, %q) wrote, want it to be cheap", tc.id, tc.uri)
 			}
 		})
 	}
-	h.must(h.Seen(t.Context(), key, "", moved))
-	h.must(h.Seen(t.Context(), key, "aps-9", ""))
+	h.seen("", moved)
+	h.seen("aps-9", "")
 	before.ID, before.ControllerURI = "aps-9", moved
 	h.checkSame("the instance after the platform moved", h.stored(key), before)
 	h.checkActions("", audit.InstanceInstalled)
@@ -270,9 +267,13 @@ func TestReplicasHearTheSameAtOnce(t *testing.T) {
 		h := newHouseOn(t, db)
 		h.install(instance(key, rootID))
 		calls, ctx := errgroup.WithContext(t.Context())
+		stored := h.stored(key)
 		for range 8 {
 			s := h.replica()
-			calls.Go(func() error { return s.Seen(ctx, key, "aps-9", "https://controller-2.example.com/") })
+			calls.Go(func() error {
+				_, err := s.Seen(ctx, stored, "aps-9", "https://controller-2.example.com/")
+				return err
+			})
 		}
 		h.must(calls.Wait())
 		if got := h.stored(key); got.ID != "aps-9" || got.ControllerURI != "https://controller-2.example.com/" {

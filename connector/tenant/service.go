@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -136,33 +137,19 @@ func (s *Service) Remove(ctx context.Context, key string, by audit.Actor) error 
 	})
 }
 
-// Seen keeps what the platform last told of itself: it may move, and background work needs its address.
-func (s *Service) Seen(ctx context.Context, key, instanceID, controllerURI string) error {
-	in, err := s.Instance(ctx, key)
-	if failure.Is(err, failure.NotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
+// Seen keeps what the platform last told of an instance, and returns the instance with it: it may move, and background
+// work needs its address. It costs nothing when in says the same already.
+func (s *Service) Seen(ctx context.Context, in Instance, instanceID, controllerURI string) (Instance, error) {
 	if (controllerURI == "" || in.ControllerURI == controllerURI) && (instanceID == "" || in.ID == instanceID) {
-		return nil
+		return in, nil
 	}
-	if controllerURI != "" {
-		in.ControllerURI = controllerURI
-	}
-	if instanceID != "" {
-		in.ID = instanceID
-	}
+	in.ControllerURI, in.ID = cmp.Or(controllerURI, in.ControllerURI), cmp.Or(instanceID, in.ID)
 	in.UpdatedAt = s.cfg.Now()
-	err = s.cfg.Store.SaveInstance(ctx, &in)
-	if errors.Is(err, ErrChanged) {
-		return nil // another replica heard the same
+	err := s.cfg.Store.SaveInstance(ctx, &in)
+	if err != nil && !errors.Is(err, ErrChanged) { // another replica heard the same
+		return Instance{}, fmt.Errorf("saving instance %s: %w", in.Key, err)
 	}
-	if err != nil {
-		return fmt.Errorf("saving instance %s: %w", key, err)
-	}
-	return nil
+	return in, nil
 }
 
 // Instance returns a living instance, or the failure not_found.

@@ -79,24 +79,20 @@ func ClientOf(in Instance, t Tenant) Client {
 	return Client{Cloud: in.Settings.Cloud, DirectoryID: t.DirectoryID, Application: application, MFARequest: in.Settings.MFARequest}
 }
 
-// A Finder reads tenants and their instances; every Store is one.
+// A Finder reads tenants with their instances; every Store is one.
 type Finder interface {
-	Instance(ctx context.Context, key string) (Instance, error)
-	Tenant(ctx context.Context, id string) (Tenant, error)
+	// Party returns a tenant and its instance, or ErrNotFound when there is no such tenant.
+	Party(ctx context.Context, tenantID string) (Tenant, Instance, error)
 }
 
 // Find returns a tenant and its instance, or the failure not_found when there is no such tenant.
 func Find(ctx context.Context, f Finder, id string) (Tenant, Instance, error) {
-	t, err := f.Tenant(ctx, id)
+	t, in, err := f.Party(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		return Tenant{}, Instance{}, failure.New(failure.NotFound)
 	}
 	if err != nil {
-		return Tenant{}, Instance{}, fmt.Errorf("reading tenant %s: %w", id, err)
-	}
-	in, err := f.Instance(ctx, t.InstanceKey)
-	if err != nil {
-		return Tenant{}, Instance{}, fmt.Errorf("reading instance of tenant %s: %w", id, err)
+		return Tenant{}, Instance{}, fmt.Errorf("finding tenant %s: %w", id, err)
 	}
 	return t, in, nil
 }

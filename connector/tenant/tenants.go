@@ -138,6 +138,22 @@ func (s *Service) Tenant(ctx context.Context, instanceKey, id string) (Tenant, e
 	return t, nil
 }
 
+// Party returns a tenant of an instance and the instance. Where there is no such tenant it returns the failure not_found
+// with the instance, and where there is no such instance either, without.
+func (s *Service) Party(ctx context.Context, instanceKey, id string) (Tenant, Instance, error) {
+	t, in, err := s.cfg.Store.Party(ctx, id)
+	if err == nil && in.Key == instanceKey && in.RemovedAt.IsZero() {
+		return t, in, nil
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Tenant{}, Instance{}, fmt.Errorf("finding tenant %s: %w", id, err)
+	}
+	if in, err = s.Instance(ctx, instanceKey); err != nil {
+		return Tenant{}, Instance{}, err
+	}
+	return Tenant{}, in, failure.New(failure.NotFound)
+}
+
 // Tenants returns all tenants of an instance ordered by name.
 func (s *Service) Tenants(ctx context.Context, instanceKey string) ([]Tenant, error) {
 	tenants, err := s.cfg.Store.Tenants(ctx, instanceKey)

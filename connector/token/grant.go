@@ -6,6 +6,7 @@ import (
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
 )
 
 // Life is how long one issued refresh token works, counted from its issue (microsoft-identity.md §3.4).
@@ -118,4 +119,14 @@ type Schedule struct {
 	FailingSince  time.Time       // zero while all is well
 	Failure       *failure.Record // nil while all is well
 	Version       int64
+}
+
+// A Standing is all that is kept about a tenant's token, but for the refresh tokens themselves. Slices and maps in it
+// may be shared: nobody changes them.
+type Standing struct {
+	Tenant   tenant.Tenant
+	Instance tenant.Instance
+	Active   *Grant // without its refresh token; nil when there is none
+	Pending  *Grant // only what is told of one: when who consented; nil when there is none
+	Schedule Schedule
 }

@@ -30,11 +30,11 @@ type Loan struct {
 // before they expire; however many ask at once, one process redeems once per tenant and api. The audit event is
 // stored before the token is returned.
 func (s *Service) Lend(ctx context.Context, tenantID string, api API, by audit.Actor) (Loan, error) {
-	p, err := s.party(ctx, tenantID)
+	p, standing, err := s.standing(ctx, tenantID)
 	if err != nil {
 		return Loan{}, err
 	}
-	loan, err := s.lend(ctx, p, api, by)
+	loan, err := s.lend(ctx, p, standing, api, by)
 	s.observe(audit.TokenLent, err)
 	event := audit.Event{Action: audit.TokenLent, Actor: by, Details: map[string]string{"api": string(api)}}
 	if err != nil {
@@ -47,28 +47,28 @@ func (s *Service) Lend(ctx context.Context, tenantID string, api API, by audit.A
 	return loan, err
 }
 
-func (s *Service) lend(ctx context.Context, p party, api API, by audit.Actor) (Loan, error) {
+func (s *Service) lend(ctx context.Context, p party, standing Standing, api API, by audit.Actor) (Loan, error) {
 	if !slices.Contains(APIs(), api) {
 		return Loan{}, failure.New(failure.BadRequest, "reason", "api is none of partnercenter, graph, arm")
 	}
 	if by.Kind != audit.Application || by.ID == "" || !slices.Contains(p.instance.Settings.Borrowers, by.ID) {
 		return Loan{}, failure.New(failure.BorrowerNotAllowed)
 	}
-	g, err := s.lendable(ctx, p)
-	if err != nil {
+	if err := s.lendable(p, standing); err != nil {
 		return Loan{}, err
 	}
-	if loan, ok, err := s.loans.get(p.tenant.ID, api, g, s.cfg.Now()); ok {
+	consentID := standing.Active.ConsentID
+	if loan, ok, err := s.loans.get(p.tenant.ID, api, consentID, s.cfg.Now()); ok {
 		return loan, err
 	}
 	result := s.lends.DoChan(p.tenant.ID+"/"+string(api), func() (any, error) {
 		// The redemption is shared, so one caller who leaves must not end it for the others.
 		shared, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
 		defer cancel()
-		if loan, ok, err := s.loans.get(p.tenant.ID, api, g, s.cfg.Now()); ok {
+		if loan, ok, err := s.loans.get(p.tenant.ID, api, consentID, s.cfg.Now()); ok {
 			return loan, err
 		}
-		return s.redeemToLend(shared, p, g, api)
+		return s.redeemToLend(shared, p, api)
 	})
 	select {
 	case <-ctx.Done():
@@ -81,31 +81,33 @@ func (s *Service) lend(ctx context.Context, p party, api API, by audit.Actor) (L
 	}
 }
 
-// lendable returns the active grant, or why it cannot be lent from. A refusal that only a person can repair is
+// lendable returns why the active grant cannot be lent from; nil when it can. A refusal that only a person can repair is
 // remembered, so that borrowers who ask again do not ask Microsoft again.
-func (s *Service) lendable(ctx context.Context, p party) (Grant, error) {
-	g, found, err := s.grant(ctx, p.tenant.ID, Active)
-	if err != nil {
-		return Grant{}, err
+func (s *Service) lendable(p party, standing Standing) error {
+	if standing.Active == nil {
+		return failure.New(failure.GrantAbsent)
 	}
-	if !found {
-		return Grant{}, failure.New(failure.GrantAbsent)
+	if !s.cfg.Now().Before(standing.Active.ExpiresAt()) {
+		return failure.New(failure.GrantExpired)
 	}
-	if !s.cfg.Now().Before(g.ExpiresAt()) {
-		return Grant{}, failure.New(failure.GrantExpired)
+	if f := standing.Schedule.Failure; f != nil && f.Code.Kind() == failure.SignIn {
+		return f.Error()
 	}
-	schedule, err := s.cfg.Store.Schedule(ctx, p.tenant.ID)
-	if err != nil {
-		return Grant{}, err
-	}
-	if schedule.Failure != nil && schedule.Failure.Code.Kind() == failure.SignIn {
-		return Grant{}, schedule.Failure.Error()
-	}
-	_, err = p.usable(g)
-	return g, err
+	_, err := p.usable(*standing.Active)
+	return err
 }
 
-func (s *Service) redeemToLend(ctx context.Context, p party, g Grant, api API) (Loan, error) {
+func (s *Service) redeemToLend(ctx context.Context, p party, api API) (Loan, error) {
+	g, found, err := s.grant(ctx, p.tenant.ID, Active)
+	if err != nil {
+		return Loan{}, err
+	}
+	if !found {
+		return Loan{}, failure.New(failure.GrantAbsent) // forgotten meanwhile
+	}
+	if _, err := p.usable(g); err != nil {
+		return Loan{}, err // replaced meanwhile
+	}
 	r, err := s.cfg.Microsoft.Renew(ctx, p.client(), g.RefreshToken, api)
 	if err != nil {
 		s.loans.refuse(p.tenant.ID, api, g.ConsentID, failure.From(err), s.cfg.Now())
@@ -179,13 +181,13 @@ type loanCache struct {
 	byKey map[loanKey]answer
 }
 
-// get returns what was answered for g's consent while that still holds.
-func (c *loanCache) get(tenantID string, api API, g Grant, now time.Time) (loan Loan, ok bool, err error) {
+// get returns what was answered for a consent while that still holds.
+func (c *loanCache) get(tenantID string, api API, consentID string, now time.Time) (loan Loan, ok bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a, ok := c.byKey[loanKey{tenantID, api}]
 	switch {
-	case !ok || a.loan.consentID != g.ConsentID:
+	case !ok || a.loan.consentID != consentID:
 		return Loan{}, false, nil
 	case a.refusal != nil:
 		return Loan{}, now.Before(a.refusedUntil), a.refusal

@@ -22,8 +22,10 @@ var (
 type Store interface {
 	Transact(ctx context.Context, fn func(ctx context.Context) error) error
 
-	Instance(ctx context.Context, key string) (tenant.Instance, error)
-	Tenant(ctx context.Context, id string) (tenant.Tenant, error)
+	tenant.Finder
+
+	// Standing returns all that is kept about a tenant's token at one moment.
+	Standing(ctx context.Context, tenantID string) (Standing, error)
 
 	Grant(ctx context.Context, tenantID string, slot Slot) (Grant, error)
 	// SaveGrant inserts (Version 0) or updates g with a check of its Version, which it then advances. Version 0 where

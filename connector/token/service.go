@@ -126,6 +126,18 @@ func (s *Service) party(ctx context.Context, tenantID string) (party, error) {
 	return party{in, t}, err
 }
 
+// standing returns a tenant with its instance, and all about its token.
+func (s *Service) standing(ctx context.Context, tenantID string) (party, Standing, error) {
+	standing, err := s.cfg.Store.Standing(ctx, tenantID)
+	if errors.Is(err, tenant.ErrNotFound) {
+		return party{}, Standing{}, failure.New(failure.NotFound)
+	}
+	if err != nil {
+		return party{}, Standing{}, fmt.Errorf("reading what is kept of %s: %w", tenantID, err)
+	}
+	return party{standing.Instance, standing.Tenant}, standing, nil
+}
+
 // grant returns the grant in a slot and whether there is one.
 func (s *Service) grant(ctx context.Context, tenantID string, slot Slot) (Grant, bool, error) {
 	g, err := s.cfg.Store.Grant(ctx, tenantID, slot)

@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -69,31 +68,23 @@ type PendingGrant struct {
 
 // Status returns what is true of a tenant's token now.
 func (s *Service) Status(ctx context.Context, tenantID string) (Status, error) {
-	p, err := s.party(ctx, tenantID)
+	p, standing, err := s.standing(ctx, tenantID)
 	if err != nil {
 		return Status{}, err
-	}
-	active, hasActive, err := s.grant(ctx, tenantID, Active)
-	if err != nil {
-		return Status{}, err
-	}
-	pending, hasPending, err := s.grant(ctx, tenantID, Pending)
-	if err != nil {
-		return Status{}, err
-	}
-	schedule, err := s.cfg.Store.Schedule(ctx, tenantID)
-	if err != nil {
-		return Status{}, fmt.Errorf("reading schedule of %s: %w", tenantID, err)
 	}
 	now := s.cfg.Now()
 	st := p.status(now)
-	if claimEnds := pending.ConsentedAt.Add(s.cfg.ClaimLife); hasPending && now.Before(claimEnds) {
-		st.Pending = &PendingGrant{pending.ConsentedBy, pending.ConsentedAt, claimEnds}
+	if pending := standing.Pending; pending != nil {
+		if claimEnds := pending.ConsentedAt.Add(s.cfg.ClaimLife); now.Before(claimEnds) {
+			st.Pending = &PendingGrant{pending.ConsentedBy, pending.ConsentedAt, claimEnds}
+		}
 	}
-	if hasActive {
-		st.describe(active, schedule, now)
+	if standing.Active == nil {
+		st.State, st.Failure = judgeAbsent(p, st)
+		return st, nil
 	}
-	st.State, st.Failure = judge(p, st, active, hasActive, schedule, now)
+	st.describe(*standing.Active, standing.Schedule, now)
+	st.State, st.Failure = judge(p, st, *standing.Active, standing.Schedule, now)
 	return st, nil
 }
 
@@ -119,10 +110,7 @@ func (st *Status) describe(g Grant, schedule Schedule, now time.Time) {
 }
 
 // judge decides the state. What a person must repair comes before what time repairs, and an expired grant before both.
-func judge(p party, st Status, g Grant, hasActive bool, schedule Schedule, now time.Time) (State, *failure.Record) {
-	if !hasActive {
-		return judgeAbsent(p, st)
-	}
+func judge(p party, st Status, g Grant, schedule Schedule, now time.Time) (State, *failure.Record) {
 	if !now.Before(g.ExpiresAt()) {
 		return StateExpired, &failure.Record{Code: failure.GrantExpired}
 	}

@@ -1,0 +1,153 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// many is more than is done at once.
+const many = 300
+
+func TestManyNoncesAtOnce(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		replicas := []func(context.Context, string, string, time.Time, time.Time) (bool, error){db.Open(t).RememberNonce, db.Open(t).RememberNonce}
+		const nonces = many / 3 // each is used three times
+		var fresh atomic.Int32
+		var all errgroup.Group
+		for n := range many {
+			all.Go(func() error {
+				first, err := replicas[n%len(replicas)](t.Context(), "key", strconv.Itoa(n%nonces), noon, noon.Add(time.Minute))
+				if first {
+					fresh.Add(1)
+				}
+				return err
+			})
+		}
+		if err := all.Wait(); err != nil || fresh.Load() != nonces {
+			t.Errorf("RememberNonce() of %d nonces, each three times, = true %d times, %v, want once for each", nonces, fresh.Load(), err)
+		}
+	})
+}
+
+func TestManyEventsAtOnce(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		owner := addTenant(t, s)
+		var refused atomic.Int32
+		var all errgroup.Group
+		for n := range many {
+			e := audit.Event{ID: strconv.Itoa(n), At: noon, TenantID: owner.ID, Action: audit.TokenLent, Result: audit.OK}
+			if n%10 == 0 { // MySQL refuses what does not fit, which is no matter of the others
+				e.TenantID = strings.Repeat("x", 100)
+			}
+			all.Go(func() error {
+				if err := s.AppendEvent(t.Context(), e); err != nil && len(e.TenantID) == 100 {
+					refused.Add(1)
+				} else if err != nil {
+					return err
+				}
+				return nil
+			})
+		}
+		if err := all.Wait(); err != nil {
+			t.Errorf("AppendEvent() = %v, want nil whatever others append", err)
+		}
+		events, err := s.Events(t.Context(), owner.ID, time.Time{}, many)
+		if err != nil || len(events) != many-many/10 {
+			t.Errorf("Events() = %d events, %v, want %d", len(events), err, many-many/10)
+		}
+		if db.Driver == "mysql" && refused.Load() != many/10 {
+			t.Errorf("AppendEvent() refused %d events, want %d", refused.Load(), many/10)
+		}
+	})
+}
+
+func TestStanding(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		ctx := t.Context()
+		in := newInstance()
+		if err := s.SaveInstance(ctx, &in); err != nil {
+			t.Fatalf("SaveInstance() = %v", err)
+		}
+		bare, full, spoiled := addTenant(t, s), addTenant(t, s), addTenant(t, s)
+		active, pending := newGrant(full.ID, token.Active, noon), newGrant(full.ID, token.Pending, noon)
+		schedule := token.Schedule{TenantID: full.ID, DueAt: noonStored, Attempt: 2, Failure: &failure.Record{Code: failure.MFARequired}}
+		if err := errors.Join(s.SaveGrant(ctx, &active), s.SaveGrant(ctx, &pending), s.SaveSchedule(ctx, &schedule)); err != nil {
+			t.Fatalf("saving grants and schedule: %v", err)
+		}
+		if _, err := db.Raw(t).ExecContext(ctx, "UPDATE tenants SET credentials = ? WHERE id = ?", []byte("spoiled"), spoiled.ID); err != nil {
+			t.Fatalf("UPDATE = %v", err)
+		}
+		active.RefreshToken = token.Grant{}.RefreshToken
+		want := map[string]token.Standing{
+			bare.ID: {Tenant: bare, Instance: in, Schedule: token.Schedule{TenantID: bare.ID}},
+			full.ID: {Tenant: full, Instance: in, Active: &active, Schedule: schedule, Pending: &token.Grant{
+				TenantID: full.ID, Slot: token.Pending, ConsentedAt: pending.ConsentedAt, ConsentedBy: pending.ConsentedBy,
+			}},
+		}
+		ids := []string{bare.ID, full.ID, spoiled.ID, random.ID(), full.ID + " "}
+		check := func(ctx context.Context, id string) {
+			got, err := s.Standing(ctx, id)
+			one, instance, partyErr := s.Party(ctx, id)
+			expected, there := want[id]
+			switch {
+			case there:
+				if diff := cmp.Diff(expected, got, cmp.Comparer(revealed)); err != nil || diff != "" {
+					t.Errorf("Standing() = _, %v, differs (-want +got):\n%s", err, diff)
+				}
+				if diff := cmp.Diff(expected.Tenant, one, cmp.Comparer(revealed)); partyErr != nil || diff != "" {
+					t.Errorf("Party() = _, _, %v, differs (-want +got):\n%s", partyErr, diff)
+				}
+				if diff := cmp.Diff(in, instance, cmp.Comparer(revealed)); diff != "" {
+					t.Errorf("Party() = _, instance, differs (-want +got):\n%s", diff)
+				}
+			case id == spoiled.ID:
+				if err == nil || partyErr == nil || errors.Is(err, tenant.ErrNotFound) {
+					t.Errorf("Standing() and Party() of a tenant whose secrets do not open = _, %v and %v, want errors", err, partyErr)
+				}
+			default:
+				if !errors.Is(err, tenant.ErrNotFound) || !errors.Is(partyErr, tenant.ErrNotFound) {
+					t.Errorf("Standing() and Party() of nobody = _, %v and %v, want %v", err, partyErr, tenant.ErrNotFound)
+				}
+			}
+		}
+		var all errgroup.Group
+		for n := range many {
+			all.Go(func() error {
+				check(ctx, ids[n%len(ids)])
+				return nil
+			})
+		}
+		_ = all.Wait()
+		for _, id := range ids {
+			err := s.Transact(ctx, func(ctx context.Context) error {
+				check(ctx, id)
+				return nil
+			})
+			if err != nil {
+				t.Errorf("Transact() = %v", err)
+			}
+		}
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		if _, err := s.Standing(ended, full.ID); !errors.Is(err, context.Canceled) {
+			t.Errorf("Standing() of a caller who has gone = _, %v, want %v", err, context.Canceled)
+		}
+	})
+}
