@@ -2,11 +2,9 @@ package panel_test
 
 import (
 	"fmt"
-	"net/http/httptest"
 	"path/filepath"
 	"testing"
 
-	"azure-partner-connector/sandbox/panel"
 	"azure-partner-connector/sandbox/panel/paneltest"
 )
 
@@ -40,13 +38,7 @@ func logIn(t *testing.T, p *platform, place string) *driver {
 
 func logInAs(t *testing.T, p *platform, place, name string) *driver {
 	t.Helper()
-	handler, err := panel.New(panel.Config{Backend: p})
-	if err != nil {
-		t.Fatalf("New() = %v, want no error", err)
-	}
-	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
-	return &driver{paneltest.LogIn(t, server.URL, place, name), p}
+	return &driver{paneltest.LogIn(t, serve(t, p, nil), place, name), p}
 }
 
 func evaluate[V any](d *driver, expression string) V {

@@ -32,6 +32,9 @@ type Config struct {
 	// Brand is the name in the header. Default: "Larkfield Cloud Marketplace".
 	Brand string
 
+	// Levers are behind a side drawer. Without them there is no drawer.
+	Levers Levers
+
 	// Secure marks the session cookie for https only. Default: false.
 	Secure bool
 
@@ -55,7 +58,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	page, err := joined("page/words.js", "page/panel.js")
+	page, err := joined("page/words.js", "page/drawer.js", "page/panel.js")
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +73,10 @@ func New(cfg Config) (http.Handler, error) {
 	mux.HandleFunc("POST /panel/api/session", s.logIn)
 	mux.HandleFunc("GET /panel/api/navigation", s.withUser(s.navigation))
 	mux.HandleFunc("GET /panel/api/context", s.withUser(s.context))
+	if cfg.Levers != nil {
+		mux.HandleFunc("GET /panel/api/drawer", s.withUser(s.showDrawer))
+		mux.HandleFunc("POST /panel/api/drawer", s.withUser(s.useDrawer))
+	}
 	mux.HandleFunc("GET /aps/2/packages/{package}/{file...}", s.file)
 	mux.HandleFunc("/aps/2/resources/{id}", s.withUser(s.operation))
 	mux.HandleFunc("/aps/2/resources/{id}/{operation...}", s.withUser(s.operation))

@@ -26,6 +26,8 @@ type sessionView struct {
 	Users []User `json:"users"`
 	User  *User  `json:"user"`
 	Token string `json:"token,omitempty"`
+	// Drawer says that there is a side drawer.
+	Drawer bool `json:"drawer"`
 }
 
 // find returns the session of a request's cookie.
@@ -99,7 +101,7 @@ func (s *server) writeSession(w http.ResponseWriter, r *http.Request, in *sessio
 		s.fail(w, r, err)
 		return
 	}
-	view := sessionView{Brand: s.cfg.Brand, Users: users}
+	view := sessionView{Brand: s.cfg.Brand, Users: users, Drawer: s.cfg.Levers != nil}
 	if in != nil {
 		view.User, view.Token = &in.user, in.token
 	}

@@ -1,6 +1,8 @@
 package world_test
 
 import (
+	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"azure-partner-connector/sandbox/browser"
+	"azure-partner-connector/sandbox/panel"
 	"azure-partner-connector/sandbox/panel/paneltest"
 	"azure-partner-connector/sandbox/world"
 )
@@ -198,8 +201,7 @@ func TestPanel_ManualUpdate(t *testing.T) {
 // TestPanel_Provider looks at the tenants as the provider: one with a token, one without.
 func TestPanel_Provider(t *testing.T) {
 	s := newStory(t)
-	a, visitor := s.begin(), world.NewBrowser()
-	s.visit(visitor, s.signIn(visitor, a, right()))
+	s.visit(s.freshSignIn())
 	s.checkState("active")
 	for _, panel := range []string{"ux1", "classic"} {
 		t.Run(panel, func(t *testing.T) {
@@ -223,6 +225,134 @@ func TestPanel_Provider(t *testing.T) {
 			d.WaitText("Petra Provider")
 		})
 	}
+}
+
+// drawer opens the side drawer.
+func (d desk) drawer() {
+	d.Helper()
+	d.Click(paneltest.Document, "Sandbox")
+	d.WaitPageText("Simulated Microsoft")
+}
+
+// turn moves a lever that stays where it is.
+func (d desk) turn(lever string, on bool) {
+	d.Helper()
+	d.ClickOn("#lever-" + lever)
+	said := map[bool]string{true: "On: ", false: "Off: "}[on]
+	d.Wait(`document.getElementById("drawerTold").innerText.startsWith("` + said + `")`)
+	d.Wait(`document.getElementById("lever-` + lever + `").checked === ` + strconv.FormatBool(on))
+}
+
+// consent has the administrator of Alpine Cloud consent, without a browser.
+func (d desk) consent() {
+	d.Helper()
+	d.visit(d.freshSignIn())
+}
+
+// TestPanel_EveryState has a person see every state by the drawer's levers.
+func TestPanel_EveryState(t *testing.T) {
+	d := sitDown(t, "ux1", true)
+	d.drawer()
+
+	var link attempt
+	d.call("POST", "consentLink", "", &link)
+	visitor := world.NewBrowser()
+	d.visit(visitor, d.story.signIn(visitor, link, right()))
+	d.Click(paneltest.Document, "1 day later")
+	d.again("absent") // the code was good for a day
+	d.visit(visitor, d.story.signIn(visitor, link, right()))
+	d.again("pending")
+	d.consent()
+	d.again("active")
+
+	d.turn("down", true)
+	d.Click(paneltest.Document, "10 days later")
+	d.State("renewal_failing")
+	d.picture(d.Driver, "drawer", paneltest.Picture{Fold: true})
+	d.turn("down", false)
+	d.Press("Renew Now")
+	d.State("active")
+
+	d.turn("secret", true)
+	d.Press("Renew Now")
+	d.State("misconfigured")
+	d.WaitText("The client secret has expired.")
+	d.turn("secret", false)
+	d.Press("Renew Now")
+	d.State("active")
+
+	d.turn("throttled", true)
+	d.Press("Renew Now")
+	d.State("renewal_failing")
+	d.turn("throttled", false)
+	d.Press("Renew Now")
+	d.State("active")
+
+	d.Click(paneltest.Document, "Revoke all sessions")
+	d.WaitPageText("Done: Revoke all sessions")
+	d.Press("Check Now")
+	d.State("action_required")
+	d.consent()
+	d.again("active")
+
+	d.turn("frequency", true)
+	d.Click(paneltest.Document, "10 days later")
+	d.State("action_required")
+	d.WaitText("A sign-in frequency policy of the directory ended the session")
+	d.turn("frequency", false)
+	d.consent()
+	d.again("active")
+
+	d.turn("silent", true)
+	d.Click(paneltest.Document, "30 days later")
+	d.Click(paneltest.Document, "30 days later")
+	d.State("expiring")
+	d.turn("down", true)
+	d.Click(paneltest.Document, "30 days later")
+	d.State("expired")
+	d.turn("silent", false)
+}
+
+// TestPanel_LeversRefuseConsents has consents refused by the drawer's levers.
+func TestPanel_LeversRefuseConsents(t *testing.T) {
+	w := newStory(t)
+	for lever, want := range map[string]string{
+		"mfa": "mfa_missing", "directory": "wrong_directory", "secret": "client_secret_expired", "down": "microsoft_unavailable",
+	} {
+		t.Run(lever, func(t *testing.T) {
+			s := story{t, w.World}
+			a, visitor := s.begin(), world.NewBrowser()
+			callback := s.signIn(visitor, a, right())
+			check(t, s.Pull(lever, true))
+			s.visit(visitor, callback)
+			var consent struct {
+				Status  string
+				Failure struct{ Code string }
+			}
+			s.call("GET", "consents/"+a.ID, "", &consent)
+			if consent.Status != "failed" || consent.Failure.Code != want {
+				t.Errorf("the consent is %s because of %q, want failed because of %q", consent.Status, consent.Failure.Code, want)
+			}
+			check(t, s.Pull(lever, false))
+		})
+	}
+	s := story{t, w.World}
+	s.visit(s.freshSignIn())
+	s.checkState("active")
+	check(t, s.Pull("withdraw", true))
+	if answer := s.As(t.Context(), world.Rita, "POST", s.tenant(), "renew", nil); !strings.Contains(string(answer.Body), "consent_missing") {
+		t.Errorf("renewing after the consent was withdrawn = %d %s, want consent_missing", answer.Status, answer.Body)
+	}
+	if err := s.Pull("none", true); !errors.Is(err, panel.ErrNoLever) {
+		t.Errorf("Pull(none) = %v, want %v", err, panel.ErrNoLever)
+	}
+}
+
+// freshSignIn begins a consent and returns where it ends.
+func (s story) freshSignIn() (visitor *http.Client, callback string) {
+	s.Helper()
+	visitor = world.NewBrowser()
+	return visitor, s.signIn(visitor, s.begin(), right())
 }
 
 // otherThan returns a well-formed claim code that is not the right one: its last character, a check of nothing, is

@@ -64,6 +64,7 @@ type World struct {
 	listeners app.Listeners
 	panel     net.Listener
 	installed installation
+	levers    levers
 	previous  secret.Text // while Secret is replaced
 	release   int         // of the package that the connector comes with
 
@@ -220,6 +221,8 @@ func (w *World) stopConnector() error {
 	return err
 }
 
+// configuration is what an operator writes, but for two things: with next to no jitter everything is due ten days
+// later, and a short lease has Microsoft's trouble told while somebody looks on.
 func (w *World) configuration() []byte {
 	database := "{driver: sqlite, path: " + quoted(filepath.Join(w.cfg.Folder, "connector.db")) + "}"
 	if !w.cfg.Database.Empty() {
@@ -230,7 +233,7 @@ onboarding: {publicURL: %s, requestsPerMinute: 6000, requestBurst: 1000}
 database: %s
 keys: {file: %s}
 instances: [{key: %s, secret: %s, previousSecret: %s}]
-renewal: {tick: %s, jitter: 1h}
+renewal: {tick: %s, jitter: 1s, lease: 15s}
 clouds:
   - name: global
     authority: %s
@@ -245,7 +248,7 @@ clouds:
 func quoted(text string) string { return fmt.Sprintf("%q", text) }
 
 func (w *World) startPanel(ctx context.Context) error {
-	handler, err := panel.New(panel.Config{Backend: backend.New(w.Platform), Brand: brand, Log: w.cfg.Log.With("part", "panel")})
+	handler, err := panel.New(panel.Config{Backend: backend.New(w.Platform), Brand: brand, Levers: w, Log: w.cfg.Log.With("part", "panel")})
 	if err != nil {
 		return err
 	}
@@ -267,6 +270,7 @@ func (w *World) startPanel(ctx context.Context) error {
 // Close stops everything that Start started and waits for it. A folder that Start made is removed.
 func (w *World) Close() error {
 	var errs []error
+	w.levers.release()
 	if w.stop != nil {
 		w.stop()
 		errs = append(errs, w.stopConnector())

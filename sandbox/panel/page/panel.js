@@ -122,6 +122,7 @@
         $("panelLabel").textContent = word("Panel");
         $("localeLabel").textContent = word("Language");
         $("userLabel").textContent = word("Logged in as");
+        drawer.there(Boolean(session.drawer && session.user));
         options($("panel"), Object.entries(panels), place.panel);
         options($("locale"), Object.entries(locales), place.locale);
         options($("user"), session.users.map((u) => [u.id, u.name + " · " + u.account]), session.user && session.user.id);
@@ -225,6 +226,21 @@
             return entry.controller.open({ id: node.id, src: node.view.src }, given);
         });
     }
+
+    /* The world is another: what is open reads it again, now and when the connector has had time to notice. Screens do
+       so when they come into view, as when somebody returns to them from another window. */
+    function worldChanged() {
+        const again = () => {
+            if (current) {
+                current.frame.contentDocument.dispatchEvent(new Event("visibilitychange"));
+            } else if (session.user && !$("home").hidden) {
+                drawHome();
+            }
+        };
+        [200, 1500, 4000, 8000, 13000].forEach((delay) => setTimeout(again, delay));
+    }
+
+    const drawer = window.panelDrawer({ word, call, locale: () => place.locale, changed: worldChanged });
 
     const entryOf = (frameWindow) => Array.from(frames.values()).find((entry) => entry.frame.contentWindow === frameWindow);
 

@@ -95,6 +95,13 @@ define([
             }));
         };
 
+        const reload = function () {
+            if (chosen) {
+                loadDetail();
+            }
+            return loadList();
+        };
+
         const showDetail = function (is) {
             ["detail", "historyPanel"].forEach(function (name) { widget(name).set("visible", is); });
         };
@@ -119,12 +126,10 @@ define([
             call(tenant.operations).then(of(tenant, function (s) {
                 showStatus(s);
                 done(s);
-                loadDetail();
-                loadList();
+                reload();
             }), of(tenant, function (error) {
                 panel.say("error", failures.tellError(t, error));
-                loadDetail();
-                loadList();
+                reload();
             }));
         };
 
@@ -164,6 +169,13 @@ define([
             }), refreshEvery);
         };
 
+        /* seen reads everything again when somebody comes back to the screen from another window. */
+        const seen = function () {
+            if (!document.hidden) {
+                reload();
+            }
+        };
+
         return {
             tree: function () { return widgets(panel, on); },
 
@@ -177,16 +189,15 @@ define([
                 if (!instances.length) {
                     return null;
                 }
-                if (chosen) {
-                    loadDetail();
-                }
                 refresh();
-                return loadList();
+                document.addEventListener("visibilitychange", seen);
+                return reload();
             },
 
             hide: function () {
                 visits.end();
                 clearTimeout(timer);
+                document.removeEventListener("visibilitychange", seen);
                 on.close();
             }
         };

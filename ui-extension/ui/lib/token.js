@@ -243,6 +243,13 @@ define([
             dom.live(widget("codeError"), "assertive");
         };
 
+        /* seen reads everything again when somebody comes back to the screen from another window. */
+        const seen = function () {
+            if (!document.hidden) {
+                reload();
+            }
+        };
+
         return {
             tree: function () { return widgets(panel, on); },
 
@@ -261,6 +268,7 @@ define([
                 loadHistory();
                 loadLink();
                 refresh();
+                document.addEventListener("visibilitychange", seen);
                 return loadStatus();
             },
 
@@ -268,6 +276,7 @@ define([
             hide: function () {
                 visits.end();
                 clearTimeout(timer);
+                document.removeEventListener("visibilitychange", seen);
                 if (consent) {
                     consent.pause();
                 }

@@ -1,0 +1,170 @@
+package panel_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"azure-partner-connector/sandbox/panel"
+	"azure-partner-connector/sandbox/panel/paneltest"
+)
+
+// A toy is a world with one lever that stays and one that springs back.
+type toy struct {
+	mu     sync.Mutex // guards all
+	now    time.Time
+	on     bool
+	pulled int
+}
+
+func (w *toy) Drawer() panel.Drawer {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return panel.Drawer{
+		Now: w.now,
+		Levers: []panel.Lever{
+			{ID: "down", Label: "Microsoft is down", About: "Everything answers 503. Renewals are tried again by themselves.", On: w.on},
+			{ID: "revoke", Label: "Revoke all sessions", About: "Found out by the next check.", Springs: true},
+		},
+		Accounts: []panel.SignIn{{Name: "ada@contoso.example", About: "everything works"}},
+		Password: "Toy-1",
+	}
+}
+
+func (w *toy) Advance(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
+}
+
+func (w *toy) Pull(id string, on bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch id {
+	case "down":
+		w.on = on
+	case "revoke":
+		w.pulled++
+	default:
+		return panel.ErrNoLever
+	}
+	return nil
+}
+
+// serve serves a panel in front of p, with levers or without.
+func serve(t *testing.T, p *platform, levers panel.Levers) string {
+	t.Helper()
+	handler, err := panel.New(panel.Config{Backend: p, Levers: levers})
+	if err != nil {
+		t.Fatalf("New() = %v, want no error", err)
+	}
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestDrawerWorksByKeyboard(t *testing.T) {
+	world := &toy{now: noon}
+	p := newPlatform(t)
+	d := &driver{paneltest.LogIn(t, serve(t, p, world), ux1, "Mara Lind"), p}
+	d.WaitLoaded()
+	d.State("active")
+
+	focus := func(id string) { evaluate[bool](d, `document.getElementById("`+id+`").focus(), true`) }
+	focused := func(id string) { d.T.Helper(); d.Wait(`document.activeElement.id === "` + id + `"`) }
+	focus("drawerToggle")
+	d.Do(chromedp.KeyEvent(kb.Enter))
+	focused("drawerTitle")
+	d.WaitPageText("Monday, November 23, 2026")
+	d.WaitPageText("Only this simulated platform has this drawer.")
+	d.look("drawer")
+
+	before := p.called("tokenStatus")
+	d.Do(chromedp.KeyEvent(kb.Tab + kb.Tab + kb.Tab))
+	focused("advance240h")
+	d.Do(chromedp.KeyEvent(kb.Enter))
+	d.WaitPageText("The clock now shows: Thursday, December 3, 2026")
+	focused("advance240h")
+	d.waitCalls("tokenStatus", before+1)
+
+	d.Do(chromedp.KeyEvent(kb.Tab + kb.Tab))
+	focused("lever-down")
+	d.Do(chromedp.KeyEvent(" "))
+	d.WaitPageText("On: Microsoft is down")
+	d.Wait(`document.getElementById("lever-down").checked`)
+	d.Do(chromedp.KeyEvent(" "))
+	d.WaitPageText("Off: Microsoft is down")
+	d.Do(chromedp.KeyEvent(kb.Tab + kb.Enter))
+	d.WaitPageText("Done: Revoke all sessions")
+	if world.on || world.pulled != 1 {
+		t.Errorf("levers = %v and %d pulls, want off and one", world.on, world.pulled)
+	}
+	d.fits()
+
+	d.Do(chromedp.KeyEvent(kb.Escape))
+	d.Wait(`document.getElementById("drawer").hidden`)
+	focused("drawerToggle")
+}
+
+func TestDrawerSpeaksGermanAndRefreshesClassicScreens(t *testing.T) {
+	p := newPlatform(t)
+	d := &driver{paneltest.LogIn(t, serve(t, p, &toy{now: noon}), strings.Replace(classic, "en_US", "de_DE", 1), "Mara Lind"), p}
+	d.WaitLoaded()
+	d.State("active")
+	d.Click(paneltest.Document, "Sandbox")
+	d.WaitPageText("Montag, 23. November 2026")
+	d.WaitPageText("Microsoft ist ausgefallen")
+	p.change(func(p *platform) { p.status = absentStatus() })
+	d.Click(paneltest.Document, "1 Tag später")
+	d.WaitPageText("Die Uhr zeigt jetzt: Dienstag, 24. November 2026")
+	d.State("absent")
+}
+
+func TestWithoutLeversThereIsNoDrawer(t *testing.T) {
+	d := logIn(t, newPlatform(t), "")
+	d.Wait(`!document.getElementById("home").hidden && document.getElementById("drawerToggle").hidden`)
+	c := newClient(t, newPlatform(t))
+	c.logIn(resellerID)
+	if got, _ := c.call(http.MethodGet, "/panel/api/drawer", "", nil); got != http.StatusNotFound {
+		t.Errorf("GET drawer without levers = %d, want 404", got)
+	}
+}
+
+func TestDrawerRefuses(t *testing.T) {
+	world := &toy{now: noon}
+	c := newClient(t, newPlatform(t))
+	c.url = serve(t, newPlatform(t), world)
+	if got, _ := c.call(http.MethodGet, "/panel/api/drawer", "", nil); got != http.StatusUnauthorized {
+		t.Errorf("GET drawer of nobody = %d, want 401", got)
+	}
+	c.logIn(resellerID)
+	own := http.Header{"Aps-Token": {c.token}}
+	for name, tc := range map[string]struct {
+		body   string
+		header http.Header
+		want   int
+	}{
+		"without token":   {`{"advance":"24h"}`, nil, http.StatusForbidden},
+		"no JSON":         {`advance`, own, http.StatusBadRequest},
+		"no duration":     {`{"advance":"a day"}`, own, http.StatusBadRequest},
+		"backwards":       {`{"advance":"-1h"}`, own, http.StatusBadRequest},
+		"too far":         {`{"advance":"90000h"}`, own, http.StatusBadRequest},
+		"unknown lever":   {`{"lever":"none","on":true}`, own, http.StatusNotFound},
+		"as it should be": {`{"lever":"down","on":true}`, own, http.StatusOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got, body := c.call(http.MethodPost, "/panel/api/drawer", tc.body, tc.header); got != tc.want {
+				t.Errorf("POST drawer %s = %d %s, want %d", tc.body, got, body, tc.want)
+			}
+		})
+	}
+	if !world.now.Equal(noon) {
+		t.Errorf("clock = %v after refusals, want %v", world.now, noon)
+	}
+}

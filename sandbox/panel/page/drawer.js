@@ -1,0 +1,124 @@
+/*
+ * The side drawer of the sandbox: it moves the clock and makes the simulated world misbehave. A real panel has nothing
+ * like it. panel.js hands in what it needs: word(text) translates, call(method, path, body) asks the panel, locale()
+ * is the panel's language, changed() tells that the world is another.
+ */
+window.panelDrawer = function (panel) {
+    "use strict";
+
+    const { word, call, locale, changed } = panel;
+    const $ = (id) => document.getElementById(id);
+    const steps = [["24h", "1 day later"], ["240h", "10 days later"], ["720h", "30 days later"]];
+    let shown = null; // what the world last told
+
+    function make(name, cssClass, ...content) {
+        const node = document.createElement(name);
+        if (cssClass) {
+            node.className = cssClass;
+        }
+        content.forEach((part) => node.append(part));
+        return node;
+    }
+
+    const time = (at) => new Date(at).toLocaleString(locale().replace("_", "-"), { dateStyle: "full", timeStyle: "short" });
+
+    function tell(text) { $("drawerTold").textContent = text; }
+
+    function use(request, told) {
+        return call("POST", "drawer", request).then((world) => {
+            shown = world;
+            draw();
+            tell(told(world));
+            changed();
+        }).catch(() => tell(word("The sandbox did not answer.")));
+    }
+
+    function button(id, text, act) {
+        const node = make("button", "drawer-button", text);
+        node.type = "button";
+        node.id = id;
+        node.addEventListener("click", act);
+        return node;
+    }
+
+    function clock() {
+        const buttons = steps.map(([by, text]) => button("advance" + by, word(text), () => use({ advance: by }, (world) => word("The clock now shows:") + " " + time(world.now))));
+        return make("section", "", make("h3", "", word("Clock")), make("p", "drawer-time", time(shown.now)), make("div", "drawer-buttons", ...buttons));
+    }
+
+    function lever(one) {
+        const about = make("span", "drawer-about", word(one.about));
+        about.id = "about-" + one.id;
+        if (one.springs) {
+            const pull = button("lever-" + one.id, word(one.label), () => use({ lever: one.id, on: true }, () => word("Done:") + " " + word(one.label)));
+            pull.setAttribute("aria-describedby", about.id);
+            return make("div", "drawer-lever", pull, about);
+        }
+        const box = make("input");
+        box.type = "checkbox";
+        box.id = "lever-" + one.id;
+        box.checked = one.on;
+        box.setAttribute("aria-describedby", about.id);
+        box.addEventListener("change", () => use({ lever: one.id, on: box.checked }, () => word(box.checked ? "On:" : "Off:") + " " + word(one.label)));
+        const label = make("label", "", box, make("span", "", word(one.label)));
+        return make("div", "drawer-lever", label, about);
+    }
+
+    function accounts() {
+        const rows = shown.accounts.map((one) => make("li", "", make("code", "", one.name), make("span", "drawer-about", word(one.about))));
+        const password = make("p", "", word("The password of all of them:") + " ", make("code", "", shown.password));
+        return make("section", "", make("h3", "", word("Accounts of the simulated Microsoft")), password, make("ul", "drawer-accounts", ...rows));
+    }
+
+    function draw() {
+        const focused = document.activeElement && document.activeElement.id;
+        const levers = make("section", "", make("h3", "", word("Simulated Microsoft")), ...shown.levers.map(lever));
+        $("drawerBody").replaceChildren(clock(), levers, accounts());
+        if (focused && $(focused) && $("drawer").contains($(focused))) {
+            $(focused).focus();
+        }
+    }
+
+    function words() {
+        $("drawerToggleLabel").textContent = word("Sandbox");
+        $("drawerTitle").textContent = word("Sandbox");
+        $("drawerNote").textContent = word("Only this simulated platform has this drawer. It changes the simulated world, not the connector.");
+        $("drawerClose").setAttribute("aria-label", word("Close"));
+    }
+
+    function open(is) {
+        $("drawer").hidden = !is;
+        $("drawerToggle").setAttribute("aria-expanded", String(is));
+        if (!is) {
+            $("drawerToggle").focus();
+            return;
+        }
+        tell("");
+        call("GET", "drawer").then((world) => {
+            shown = world;
+            draw();
+            $("drawerTitle").focus();
+        }).catch(() => tell(word("The sandbox did not answer.")));
+    }
+
+    $("drawerToggle").addEventListener("click", () => open($("drawer").hidden));
+    $("drawerClose").addEventListener("click", () => open(false));
+    $("drawer").addEventListener("keydown", (event) => {
+        if (event.key === "Escape") {
+            open(false);
+        }
+    });
+
+    return {
+        /* there shows or hides the drawer's button, and draws everything in the panel's language. */
+        there: function (is) {
+            $("drawerToggle").hidden = !is;
+            words();
+            if (!is) {
+                $("drawer").hidden = true;
+            } else if (shown && !$("drawer").hidden) {
+                draw();
+            }
+        }
+    };
+};
