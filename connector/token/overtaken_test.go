@@ -8,6 +8,7 @@ import (
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/token"
 )
 
@@ -112,4 +113,45 @@ func TestASuccessorIsNotGivenUpForAChangedRow(t *testing.T) {
 			t.Errorf("with %d changes meanwhile the tenant was renewed %d times, want %d", tc.times, got, tc.want)
 		}
 	}
+}
+
+// An intruded store lets somebody else act between the reading of a schedule and that of the grant, in a transaction.
+type intruded struct {
+	*store.Store
+	intrude func()
+}
+
+// Grant implements token.Store.
+func (i *intruded) Grant(ctx context.Context, tenantID string, slot token.Slot) (token.Grant, error) {
+	if act := i.intrude; act != nil && slot == token.Active {
+		i.intrude = nil
+		act()
+	}
+	return i.Store.Grant(ctx, tenantID, slot)
+}
+
+// TestASecondRenewalIsNoticedInItsTransaction needs a database whose transactions do not wait for each other's reads.
+func TestASecondRenewalIsNoticedInItsTransaction(t *testing.T) {
+	w := newWorld(t, storetest.MariaDB(t).Open(t))
+	w.consent(tenantID)
+	w.advance(10 * day)
+	other, between := w.service(), &intruded{Store: w.store}
+	s, err := token.New(token.Config{
+		Store: between, Microsoft: w.microsoft, Now: w.now, Rand: func() float64 { return 0.5 },
+		Step: func(step token.Step) {
+			if step != token.AfterAnswer {
+				return
+			}
+			between.intrude = func() {
+				w.advance(time.Hour)
+				w.must(other.Sweep(t.Context()))
+			}
+		},
+	})
+	w.must(err)
+	w.must(s.Sweep(t.Context()))
+	if got := w.renewals(); got != 1 {
+		t.Errorf("the tenant was renewed %d times, want once", got)
+	}
+	w.checkState(token.StateActive, "")
 }

@@ -158,7 +158,7 @@ var errOvertaken = errors.New("somebody else has renewed meanwhile")
 // renewed since the schedule was leased.
 func (s *Service) keepSuccessor(ctx context.Context, p party, leased Schedule, g Grant, r Redemption, by audit.Actor, why purpose) (Grant, error) {
 	var kept Grant
-	err := s.decide(ctx, p, leased, func(ctx context.Context) error {
+	err := s.decide(ctx, p, leased, func(ctx context.Context, schedule *Schedule) error {
 		current, found, err := s.grant(ctx, p.tenant.ID, Active)
 		if err != nil {
 			return err
@@ -176,20 +176,14 @@ func (s *Service) keepSuccessor(ctx context.Context, p party, leased Schedule, g
 				return stale(err, "saving grant of "+p.tenant.ID)
 			}
 		}
-		err = s.reschedule(ctx, p.tenant.ID, func(schedule *Schedule) {
-			due, healthy := schedule.DueAt, schedule.Failure == nil
-			s.succeed(schedule)
-			if why == check && healthy {
-				schedule.DueAt = due
-			}
-		})
-		if err != nil {
-			return err
+		due, healthy := schedule.DueAt, schedule.Failure == nil
+		s.succeed(schedule)
+		if why == check && healthy {
+			schedule.DueAt = due
 		}
 		if err := s.append(ctx, p, audit.Event{Action: actionOf(why), Actor: by}); err != nil {
 			return err
 		}
-		s.cfg.Step(BeforeCommit)
 		return nil
 	})
 	if err != nil {
@@ -203,10 +197,11 @@ func (s *Service) keepSuccessor(ctx context.Context, p party, leased Schedule, g
 // its successor, a consent, or who took the lease over.
 const decisions = 3
 
-// decide runs fn, which stores the outcome of a redemption, in a transaction of its own, and again when a row was changed
-// by others between its being read and written. It returns errOvertaken instead when somebody has renewed since the
-// schedule was leased.
-func (s *Service) decide(ctx context.Context, p party, leased Schedule, fn func(ctx context.Context) error) error {
+// decide runs fn, which stores the outcome of a redemption and changes the schedule, in a transaction of its own, and
+// again when a row was changed by others between its being read and written. It returns errOvertaken instead when
+// somebody has renewed since the schedule was leased. The schedule that is looked at for that is the one that is saved:
+// one that was read later might hide a renewal that came between.
+func (s *Service) decide(ctx context.Context, p party, leased Schedule, fn func(ctx context.Context, schedule *Schedule) error) error {
 	for n := 1; ; n++ {
 		err := s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 			schedule, err := s.cfg.Store.Schedule(ctx, p.tenant.ID)
@@ -216,7 +211,14 @@ func (s *Service) decide(ctx context.Context, p party, leased Schedule, fn func(
 			if !schedule.LastSuccessAt.Equal(leased.LastSuccessAt) {
 				return errOvertaken
 			}
-			return fn(ctx)
+			if err := fn(ctx, &schedule); err != nil {
+				return err
+			}
+			if err := s.cfg.Store.SaveSchedule(ctx, &schedule); err != nil {
+				return stale(err, "saving schedule of "+p.tenant.ID)
+			}
+			s.cfg.Step(BeforeCommit)
+			return nil
 		})
 		if !errors.Is(err, ErrStale) || n == decisions {
 			return err
@@ -256,24 +258,19 @@ func (s *Service) reschedule(ctx context.Context, tenantID string, change func(*
 // fail records a failed redemption and when to try again: never for what a person must repair. A failure that comes
 // after somebody else's success is not recorded: it is not true any more.
 func (s *Service) fail(ctx context.Context, p party, leased Schedule, g Grant, by audit.Actor, cause error) error {
-	err := s.decide(ctx, p, leased, func(ctx context.Context) error {
+	err := s.decide(ctx, p, leased, func(ctx context.Context, schedule *Schedule) error {
 		f, err := s.recognised(ctx, p.tenant.ID, failure.From(cause))
 		if err != nil {
 			return err
 		}
-		err = s.reschedule(ctx, p.tenant.ID, func(schedule *Schedule) {
-			now := s.cfg.Now()
-			schedule.LastAt = now
-			schedule.Attempt++
-			if schedule.FailingSince.IsZero() {
-				schedule.FailingSince = now
-			}
-			schedule.Failure = failure.NewRecord(ctx, f)
-			schedule.DueAt = nextAttempt(now, f, schedule.Attempt, g)
-		})
-		if err != nil {
-			return err
+		now := s.cfg.Now()
+		schedule.LastAt = now
+		schedule.Attempt++
+		if schedule.FailingSince.IsZero() {
+			schedule.FailingSince = now
 		}
+		schedule.Failure = failure.NewRecord(ctx, f)
+		schedule.DueAt = nextAttempt(now, f, schedule.Attempt, g)
 		return s.append(ctx, p, refusal(audit.RenewalFailed, by, cause))
 	})
 	if errors.Is(err, errOvertaken) {

@@ -7,8 +7,8 @@ type Step string
 const (
 	BeforeRedeem  Step = "before-redeem"  // the tenant is leased, Microsoft was asked nothing
 	AfterAnswer   Step = "after-answer"   // Microsoft answered, nothing is stored
-	BeforeCommit  Step = "before-commit"  // the successor is written, in a transaction that is open
-	AfterCommit   Step = "after-commit"   // the successor is stored, its checks are not
+	BeforeCommit  Step = "before-commit"  // the outcome is written, in a transaction that is open
+	AfterCommit   Step = "after-commit"   // a successor is stored, its checks are not
 	BeforeRelease Step = "before-release" // all is stored, the tenant is still leased
 )
 
