@@ -20,57 +20,72 @@ const (
 // databaseKilled kills the database server and lets it recover, again and again, while three replicas renew.
 func databaseKilled(ctx context.Context, g *Ground, s Scale) (*Rig, error) {
 	const blow = "times the server was killed"
-	return g.struck(ctx, layout{name: "database-killed", tenants: 40}, s, blow, breath, func(ctx context.Context, _ *Rig) error {
-		if err := g.server.Kill(); err != nil {
-			return err
-		}
-		return g.server.Run(ctx)
+	return g.onItsOwn(ctx, layout{name: "database-killed", tenants: 40}, func(r *Rig, server *mariadb.Server) error {
+		return r.struck(ctx, s, blow, breath, func(ctx context.Context) error { return errors.Join(server.Kill(), server.Run(ctx)) })
 	})
 }
 
-// struck lets three replicas renew as long as blow has been struck less often than the scale wants.
-func (g *Ground) struck(ctx context.Context, l layout, s Scale, blow string, between time.Duration, strike func(context.Context, *Rig) error) (*Rig, error) {
-	r, err := g.newRig(ctx, l)
+// onItsOwn runs a scenario on a server of its own: what it does there would meet the rigs of others, too.
+func (g *Ground) onItsOwn(ctx context.Context, l layout, run func(*Rig, *mariadb.Server) error, arguments ...string) (*Rig, error) {
+	server, err := mariadb.StartAs(ctx, mariadb.Config{Durable: true, Arguments: arguments})
 	if err != nil {
 		return nil, err
 	}
-	if _, err := r.seat(ctx, replicasInStorm, func(seat int) wish { return wish{database: seat % len(r.layout.dsns)} }); err != nil {
-		return r, err
+	l.dsns = []string{server.DSN("")}
+	r, err := g.newRig(ctx, l)
+	if err != nil {
+		return nil, errors.Join(err, server.Stop())
 	}
-	err = r.whileRenewing(ctx, func(int) bool { return r.counted(blow) < s.Blows }, between, func(ctx context.Context) error {
-		defer r.count(blow, 1)
-		return strike(ctx, r)
-	})
+	r.closing = append(r.closing, server.Stop)
+	err = run(r, server)
 	return r, err
 }
 
-// connectionsCut has the server cut every connection but its own, in the middle of whatever runs on them.
+// struck lets three replicas renew as long as the blow was struck less often than the scale wants.
+func (r *Rig) struck(ctx context.Context, s Scale, blow string, between time.Duration, strike func(context.Context) error) error {
+	if _, err := r.seat(ctx, replicasInStorm, func(int) wish { return wish{} }); err != nil {
+		return err
+	}
+	return r.whileRenewing(ctx, func(int) bool { return r.counted(blow) < s.Blows }, between, func(ctx context.Context) error {
+		defer r.count(blow, 1)
+		return strike(ctx)
+	})
+}
+
+// connectionsCut has the server cut every connection to the rig's database, in the middle of whatever runs on it.
 func connectionsCut(ctx context.Context, g *Ground, s Scale) (*Rig, error) {
 	s.Blows *= 5
-	return g.struck(ctx, layout{name: "connections-cut", tenants: 40}, s, "times all connections were cut", shortBreath, func(ctx context.Context, r *Rig) error {
-		rows, err := r.raw.QueryContext(ctx, "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND db = DATABASE()")
-		if err != nil {
-			return nil // our own connection may be one that was cut the last time
-		}
-		defer rows.Close()
-		var cut []int64
-		for rows.Next() {
-			var id int64
-			if err := rows.Scan(&id); err != nil {
-				return err
-			}
-			cut = append(cut, id)
-		}
-		if err := rows.Err(); err != nil {
+	r, err := g.newRig(ctx, layout{name: "connections-cut", tenants: 40})
+	if err != nil {
+		return nil, err
+	}
+	err = r.struck(ctx, s, "times all connections were cut", shortBreath, r.cutConnections)
+	return r, err
+}
+
+func (r *Rig) cutConnections(ctx context.Context) error {
+	rows, err := r.raw.QueryContext(ctx, "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND db = DATABASE()")
+	if err != nil {
+		return nil // our own connection may be one that was cut the last time
+	}
+	defer rows.Close()
+	var all []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
 			return err
 		}
-		for _, id := range cut {
-			if _, err := r.raw.ExecContext(ctx, fmt.Sprintf("KILL %d", id)); err == nil { // it may have gone by itself
-				r.count("connections cut", 1)
-			}
+		all = append(all, id)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	for _, id := range all {
+		if _, err := r.raw.ExecContext(ctx, fmt.Sprintf("KILL %d", id)); err == nil { // it may have gone by itself
+			r.count("connections cut", 1)
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // slowness is how long commits hang: longer than the harness waits until it lets leases run out.
@@ -78,22 +93,23 @@ const slowness = 2 * time.Second
 
 // commitsSlow makes every commit hang, so that leases run out under those who hold them.
 func commitsSlow(ctx context.Context, g *Ground, s Scale) (*Rig, error) {
-	return g.struck(ctx, layout{name: "commits-slow", tenants: 40}, s, "times commits hung", breath, func(ctx context.Context, r *Rig) error {
-		own, err := r.raw.Conn(ctx)
-		if err != nil {
-			return err
-		}
-		defer own.Close()
-		if _, err := own.ExecContext(ctx, "FLUSH TABLES WITH READ LOCK"); err != nil {
-			return fmt.Errorf("holding commits: %w", err)
-		}
-		select {
-		case <-time.After(slowness):
-		case <-ctx.Done():
-		}
-		_, err = own.ExecContext(context.WithoutCancel(ctx), "UNLOCK TABLES")
-		return err
+	return g.onItsOwn(ctx, layout{name: "commits-slow", tenants: 40}, func(r *Rig, _ *mariadb.Server) error {
+		return r.struck(ctx, s, "times commits hung", breath, r.hangCommits)
 	})
+}
+
+func (r *Rig) hangCommits(ctx context.Context) error {
+	own, err := r.raw.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("connecting to the database: %w", err)
+	}
+	defer own.Close()
+	if _, err := own.ExecContext(ctx, "FLUSH TABLES WITH READ LOCK"); err != nil {
+		return fmt.Errorf("holding commits: %w", err)
+	}
+	wait(ctx, slowness)
+	_, err = own.ExecContext(context.WithoutCancel(ctx), "UNLOCK TABLES")
+	return err
 }
 
 // roomy is how large the database of a full disk may grow at first, and room what it is given more each time.
@@ -111,33 +127,25 @@ func space(megabytes int) string {
 // diskFull fills the server's disk until not even a row can be deleted, waits until a replica has run into that, and
 // gives it more room, as its operator would.
 func diskFull(ctx context.Context, g *Ground, s Scale) (*Rig, error) {
-	server, err := mariadb.StartAs(ctx, mariadb.Config{Durable: true, Arguments: []string{
-		"--innodb-file-per-table=OFF", "--innodb-undo-tablespaces=0", space(roomy),
-	}})
-	if err != nil {
-		return nil, err
-	}
-	r, err := g.newRig(ctx, layout{name: "disk-full", tenants: 24, dsns: []string{server.DSN("")}})
-	if err != nil {
-		return nil, errors.Join(err, server.Stop())
-	}
-	r.closing = append(r.closing, server.Stop)
-	if _, err := r.raw.ExecContext(ctx, "CREATE TABLE torture_ballast (ballast LONGBLOB)"); err != nil {
-		return r, fmt.Errorf("making ballast: %w", err)
-	}
-	if _, err := r.seat(ctx, 2, func(int) wish { return wish{} }); err != nil {
-		return r, err
-	}
-	for n := 1; n <= s.Blows; n++ {
-		if err := r.fillAndRelieve(ctx, func() error { return server.Run(ctx, space(roomy+n*room)) }, server.Kill); err != nil {
-			return r, err
+	return g.onItsOwn(ctx, layout{name: "disk-full", tenants: 24}, func(r *Rig, server *mariadb.Server) error {
+		if _, err := r.raw.ExecContext(ctx, "CREATE TABLE torture_ballast (ballast LONGBLOB)"); err != nil {
+			return fmt.Errorf("making ballast: %w", err)
 		}
-		r.count("times the disk was full", 1)
-	}
-	return r, nil
+		if _, err := r.seat(ctx, 2, func(int) wish { return wish{} }); err != nil {
+			return err
+		}
+		for n := 1; n <= s.Blows; n++ {
+			relieve := func() error { return errors.Join(server.Kill(), server.Run(ctx, space(roomy+n*room))) }
+			if err := r.fillAndRelieve(ctx, relieve); err != nil {
+				return err
+			}
+			r.count("times the disk was full", 1)
+		}
+		return nil
+	}, "--innodb-file-per-table=OFF", "--innodb-undo-tablespaces=0", space(roomy))
 }
 
-func (r *Rig) fillAndRelieve(ctx context.Context, run, kill func() error) error {
+func (r *Rig) fillAndRelieve(ctx context.Context, relieve func() error) error {
 	for _, size := range []int{100 << 10, 1 << 10} {
 		for {
 			if _, err := r.raw.ExecContext(ctx, "INSERT INTO torture_ballast (ballast) VALUES (?)", bytes.Repeat([]byte("x"), size)); err != nil {
@@ -149,7 +157,7 @@ func (r *Rig) fillAndRelieve(ctx context.Context, run, kill func() error) error 
 	if err := r.awaitLog(ctx, "is full"); err != nil {
 		return err
 	}
-	if err := errors.Join(kill(), run()); err != nil {
+	if err := relieve(); err != nil {
 		return err
 	}
 	if err := r.Settle(ctx); err != nil {

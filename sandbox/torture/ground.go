@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 
 	"azure-partner-connector/connector/store/storetest/mariadb"
 )
@@ -26,13 +27,13 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// A Ground is what scenarios share: the replica program and a private MariaDB whose commits outlive its death.
+// A Ground is what scenarios share: the replica program and a private MariaDB. Several may run on it at once.
 type Ground struct {
 	cfg       Config
 	ownFolder bool
 	program   string // the replica's
 	server    *mariadb.Server
-	rigs      int // numbers the rigs
+	rigs      atomic.Int32 // numbers the rigs
 }
 
 // Prepare builds the replica program and starts the database. Close the Ground when done.

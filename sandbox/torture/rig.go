@@ -3,6 +3,7 @@ package torture
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -57,6 +58,7 @@ type Rig struct {
 	Microsoft *microsoft.Simulator
 
 	ground  *Ground
+	number  int32
 	layout  layout
 	folder  string
 	clock   *clock.Clock
@@ -76,11 +78,10 @@ type Rig struct {
 
 // newRig makes the tenants, each with a grant that is due after the first Period.
 func (g *Ground) newRig(ctx context.Context, l layout) (*Rig, error) {
-	g.rigs++
 	if l.workers == 0 {
 		l.workers = 4
 	}
-	r := &Rig{ground: g, layout: l, clock: &clock.Clock{}, numbers: map[string]int{}}
+	r := &Rig{ground: g, number: g.rigs.Add(1), layout: l, clock: &clock.Clock{}, numbers: map[string]int{}}
 	if err := r.build(ctx); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
@@ -89,7 +90,7 @@ func (g *Ground) newRig(ctx context.Context, l layout) (*Rig, error) {
 
 func (r *Rig) build(ctx context.Context) error {
 	var err error
-	r.folder = filepath.Join(r.ground.cfg.Folder, fmt.Sprintf("%02d-%s", r.ground.rigs, r.layout.name))
+	r.folder = filepath.Join(r.ground.cfg.Folder, fmt.Sprintf("%02d-%s", r.number, r.layout.name))
 	if err := os.Mkdir(r.folder, 0o700); err != nil {
 		return fmt.Errorf("making a folder: %w", err)
 	}
@@ -110,12 +111,12 @@ func (r *Rig) build(ctx context.Context) error {
 
 // openDatabase makes a new database and a store on it, which is the harness's own.
 func (r *Rig) openDatabase(ctx context.Context) error {
-	driver := store.SQLite
+	kind := store.SQLite
 	if r.layout.sqlite {
 		r.layout.dsns = []string{r.file("connector.db")}
 	} else {
-		driver = store.MySQL
-		name := fmt.Sprintf("torture_%02d", r.ground.rigs)
+		kind = store.MySQL
+		name := fmt.Sprintf("torture_%02d", r.number)
 		if r.layout.dsns == nil {
 			r.layout.dsns = []string{r.ground.server.DSN("")}
 		}
@@ -128,20 +129,20 @@ func (r *Rig) openDatabase(ctx context.Context) error {
 		}
 	}
 	var err error
-	if r.store, err = store.Open(ctx, store.Config{Driver: driver, DSN: r.layout.dsns[0], Keyring: r.keyring}); err != nil {
+	if r.store, err = store.Open(ctx, store.Config{Driver: kind, DSN: r.layout.dsns[0], Keyring: r.keyring}); err != nil {
 		return err
 	}
 	if err := r.store.Migrate(ctx); err != nil {
 		return err
 	}
-	r.raw, err = pool(driver, r.layout.dsns[0])
+	r.raw, err = pool(kind, r.layout.dsns[0])
 	return err
 }
 
 // pool opens plain connections. What the driver says about those that break is not wanted here: breaking them is what
 // scenarios do.
-func pool(driver, dsn string) (*sql.DB, error) {
-	if driver == store.SQLite {
+func pool(kind, dsn string) (*sql.DB, error) {
+	if kind == store.SQLite {
 		return sql.Open("sqlite", dsn)
 	}
 	cfg, err := mysqldriver.ParseDSN(dsn)
@@ -180,7 +181,9 @@ func (r *Rig) Close() error {
 		errs = append(errs, r.raw.Close())
 	}
 	if r.store != nil {
-		errs = append(errs, r.store.Close())
+		if err := r.store.Close(); !errors.Is(err, driver.ErrBadConn) { // what was cut cannot be closed well
+			errs = append(errs, err)
+		}
 	}
 	if r.Microsoft != nil {
 		errs = append(errs, r.Microsoft.Close())

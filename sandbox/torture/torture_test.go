@@ -30,6 +30,7 @@ func TestShortForm(t *testing.T) {
 	t.Run("examination", func(t *testing.T) { testExamination(t, g) })
 	for _, scenario := range torture.Scenarios() {
 		t.Run(scenario.Name, func(t *testing.T) {
+			t.Parallel()
 			result := scenario.Run(t.Context(), g, torture.Short())
 			t.Log(result)
 			if result.Err != nil {
