@@ -153,9 +153,13 @@ func (r *Rig) fillAndRelieve(ctx context.Context, relieve func() error) error {
 			}
 		}
 	}
-	r.Period()
-	if err := r.awaitLog(ctx, "is full"); err != nil {
-		return err
+	// What is free within pages may last for some renewals: it goes on until one has met the end.
+	for met := false; !met; {
+		r.Period()
+		var err error
+		if met, err = r.settleUnless(ctx, "is full"); err != nil {
+			return err
+		}
 	}
 	if err := relieve(); err != nil {
 		return err
@@ -183,8 +187,13 @@ func fileFull(ctx context.Context, g *Ground, s Scale) (*Rig, error) {
 		if err != nil {
 			return r, err
 		}
-		if err := r.awaitLog(ctx, "disk"); err != nil {
-			return r, err
+		for met := false; !met; {
+			if met, err = r.settleUnless(ctx, "disk"); err != nil {
+				return r, err
+			}
+			if !met {
+				r.Period()
+			}
 		}
 		cramped.kill()
 		r.count("times the disk was full", 1)
@@ -203,28 +212,29 @@ func fileFull(ctx context.Context, g *Ground, s Scale) (*Rig, error) {
 	return r, nil
 }
 
-// awaitLog waits until one of the living replicas writes a text into its log that was not there before.
-func (r *Rig) awaitLog(ctx context.Context, text string) error {
+// settleUnless waits until all tenants are renewed, or until one of the living replicas writes a text into its log that
+// was not there before; then it returns true.
+func (r *Rig) settleUnless(ctx context.Context, text string) (met bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, settleWithin)
 	defer cancel()
 	ticker := time.NewTicker(lookAgain)
 	defer ticker.Stop()
 	for {
+		left, leftErr := r.open(ctx)
 		for _, one := range r.living() {
-			content, err := os.ReadFile(one.log)
+			said, err := one.news()
 			if err != nil {
-				return fmt.Errorf("reading a log: %w", err)
+				return false, err
 			}
-			fresh := content[one.read:]
-			one.read = len(content)
-			if bytes.Contains(fresh, []byte(text)) {
-				return nil
-			}
+			met = met || bytes.Contains(said, []byte(text))
+		}
+		if met || leftErr == nil && left == 0 {
+			return met, nil
 		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for %q in a log: %w", text, ctx.Err())
+			return false, fmt.Errorf("waiting for %q in a log, with %d tenants left: %w, %w", text, left, ctx.Err(), leftErr)
 		}
 	}
 }

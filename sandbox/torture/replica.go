@@ -128,6 +128,17 @@ func cut(line, prefix string) (string, bool) {
 	return line[len(prefix):], true
 }
 
+// news returns what the replica has logged since news was last called.
+func (o *replica) news() ([]byte, error) {
+	content, err := os.ReadFile(o.log)
+	if err != nil {
+		return nil, fmt.Errorf("reading a log: %w", err)
+	}
+	fresh := content[o.read:]
+	o.read = len(content)
+	return fresh, nil
+}
+
 // tell moves its clock. A replica that is dead does not hear it.
 func (o *replica) tell(ahead time.Duration) { _, _ = io.WriteString(o.in, ahead.String()+"\n") }
 
