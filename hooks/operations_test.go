@@ -28,7 +28,7 @@ const emptyStatus = `{"state":"absent","failure":null,"issuedAt":null,"expiresAt
 	"directory":{"id":"","name":""},"applicationId":"","secretEndsAt":null,"consentedBy":null,"consentedAt":null,"askedBy":"","procedure":"","scopes":[],
 	"mfa":"unknown","globalAdmin":"unknown","adminAgent":"unknown",
 	"apis":[{"api":"partnercenter","works":"unknown","checkedAt":null,"failure":null},{"api":"graph","works":"unknown","checkedAt":null,"failure":null},{"api":"arm","works":"unknown","checkedAt":null,"failure":null}],
-	"pending":null,"now":"2026-11-23T08:20:00Z"}`
+	"pending":null,"tenantApplication":false,"now":"2026-11-23T08:20:00Z"}`
 
 func TestTokenStatus(t *testing.T) {
 	w := settled(t)
@@ -53,7 +53,7 @@ func TestTokenStatus(t *testing.T) {
 		"directory":{"id":"d","name":"fabrikam.example"},"applicationId":"a","secretEndsAt":"2026-11-29T00:00:00.123Z","consentedBy":`+who+`,"consentedAt":"2026-11-01T07:00:00.123Z",
 		"askedBy":"Fabrikam","procedure":"manual","scopes":["offline_access"],"mfa":"yes","globalAdmin":"no","adminAgent":"unknown",
 		"apis":[{"api":"partnercenter","works":"unknown","checkedAt":null,"failure":null},{"api":"graph","works":"no","checkedAt":"2026-11-11T08:00:00.123Z","failure":`+revoked+`},{"api":"arm","works":"unknown","checkedAt":null,"failure":null}],
-		"pending":{"consentedBy":`+who+`,"consentedAt":"2026-11-23T07:00:00.123Z","expiresAt":"2026-11-24T07:00:00.123Z"},"now":"2026-11-23T08:20:00Z"}`)
+		"pending":{"consentedBy":`+who+`,"consentedAt":"2026-11-23T07:00:00.123Z","expiresAt":"2026-11-24T07:00:00.123Z"},"tenantApplication":false,"now":"2026-11-23T08:20:00Z"}`)
 }
 
 func TestConsents(t *testing.T) {

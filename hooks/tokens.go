@@ -12,17 +12,19 @@ import (
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
 
 // Tokens is the custody of grants; token.Service implements it.
 type Tokens interface {
 	Status(ctx context.Context, tenantID string) (token.Status, error)
+	StatusOf(ctx context.Context, t tenant.Tenant, in tenant.Instance) (token.Status, error)
 	Renew(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	Check(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	Forget(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	History(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error)
-	Lend(ctx context.Context, tenantID string, api token.API, by audit.Actor) (token.Loan, error)
+	Lend(ctx context.Context, t tenant.Tenant, in tenant.Instance, api token.API, by audit.Actor) (token.Loan, error)
 }
 
 // Consents runs the procedures; consent.Service implements it.
@@ -87,7 +89,7 @@ func (d *Door) redeem(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(http.StatusOK, redeemedView{viewPerson(person), d.viewStatus(status)})
+	return c.echo.JSON(http.StatusOK, redeemedView{viewPerson(person), d.viewStatus(c.instance, status)})
 }
 
 // tokenStatus tells a parent reseller the state and no more (design §8), and an application only when it may borrow.
@@ -95,14 +97,14 @@ func (d *Door) tokenStatus(c *call) error {
 	if c.caller.role == application && !slices.Contains(c.instance.Settings.Borrowers, c.caller.actor.ID) {
 		return failure.New(failure.BorrowerNotAllowed)
 	}
-	status, err := d.cfg.Tokens.Status(c.ctx(), c.id)
+	status, err := d.cfg.Tokens.StatusOf(c.ctx(), c.tenant, c.instance)
 	if err != nil {
 		return err
 	}
 	if c.caller.role == parent {
 		return c.echo.JSON(http.StatusOK, stateView{string(status.State), d.cfg.Now().UTC().Truncate(time.Millisecond)})
 	}
-	return c.echo.JSON(http.StatusOK, d.viewStatus(status))
+	return c.echo.JSON(http.StatusOK, d.viewStatus(c.instance, status))
 }
 
 func (d *Door) renew(c *call) error  { return d.change(c, d.cfg.Tokens.Renew) }
@@ -115,7 +117,7 @@ func (d *Door) change(c *call, do func(context.Context, string, audit.Actor) (to
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(http.StatusOK, d.viewStatus(status))
+	return c.echo.JSON(http.StatusOK, d.viewStatus(c.instance, status))
 }
 
 func (d *Door) history(c *call) error {
@@ -155,7 +157,7 @@ func (d *Door) accessToken(c *call) error {
 		return badRequest("api is missing")
 	}
 	loan, err := patiently(d, c, func(ctx context.Context) (token.Loan, error) {
-		return d.cfg.Tokens.Lend(ctx, c.id, token.API(*request.API), c.caller.actor)
+		return d.cfg.Tokens.Lend(ctx, c.tenant, c.instance, token.API(*request.API), c.caller.actor)
 	})
 	if err != nil {
 		return err

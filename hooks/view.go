@@ -77,7 +77,9 @@ type statusView struct {
 	AdminAgent    token.Answer    `json:"adminAgent"`
 	APIs          []apiView       `json:"apis"`
 	Pending       *pendingView    `json:"pending"`
-	Now           time.Time       `json:"now"`
+	// TenantApplication says that the instance lets the tenant bring its own application.
+	TenantApplication bool      `json:"tenantApplication"`
+	Now               time.Time `json:"now"`
 }
 
 // stateView is what a parent reseller is told.
@@ -177,7 +179,7 @@ func viewPerson(p token.Person) *personView {
 	return &personView{p.Username, p.Name}
 }
 
-func (d *Door) viewStatus(s token.Status) statusView {
+func (d *Door) viewStatus(in tenant.Instance, s token.Status) statusView {
 	v := statusView{
 		State: s.State, Failure: viewRecord(s.Failure),
 		IssuedAt: moment(s.IssuedAt), ExpiresAt: moment(s.ExpiresAt), DaysLeft: s.DaysLeft,
@@ -186,7 +188,7 @@ func (d *Door) viewStatus(s token.Status) statusView {
 		ConsentedBy: viewPerson(s.ConsentedBy), ConsentedAt: moment(s.ConsentedAt), AskedBy: s.AskedBy,
 		Procedure: s.Procedure, Scopes: s.Scopes,
 		MFA: known(s.Checks.MFA), GlobalAdmin: known(s.Checks.GlobalAdmin), AdminAgent: known(s.Checks.AdminAgent),
-		Now: d.cfg.Now().UTC().Truncate(time.Millisecond),
+		TenantApplication: in.Settings.TenantApplication, Now: d.cfg.Now().UTC().Truncate(time.Millisecond),
 	}
 	if v.Scopes == nil {
 		v.Scopes = []string{}
