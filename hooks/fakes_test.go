@@ -173,6 +173,10 @@ func newFakeTokens() *fakeTokens {
 
 func (f *fakeTokens) Status(context.Context, string) (token.Status, error) { return f.status, f.err }
 
+func (f *fakeTokens) StatusOf(context.Context, tenant.Tenant, tenant.Instance) (token.Status, error) {
+	return f.status, f.err
+}
+
 func (f *fakeTokens) do(what, id string, by audit.Actor) (token.Status, error) {
 	if f.err != nil {
 		return token.Status{}, f.err
@@ -198,14 +202,14 @@ func (f *fakeTokens) History(_ context.Context, _ string, before time.Time, limi
 	return f.events, f.err
 }
 
-func (f *fakeTokens) Lend(_ context.Context, id string, api token.API, by audit.Actor) (token.Loan, error) {
+func (f *fakeTokens) Lend(_ context.Context, t tenant.Tenant, _ tenant.Instance, api token.API, by audit.Actor) (token.Loan, error) {
 	if by.Kind != audit.Application || by.ID != borrower {
 		return token.Loan{}, failure.New(failure.BorrowerNotAllowed)
 	}
 	if !slices.Contains(token.APIs(), api) {
 		return token.Loan{}, failure.New(failure.BadRequest, "reason", "api is none of partnercenter, graph, arm")
 	}
-	f.note(by, "lend %s of %s", api, id)
+	f.note(by, "lend %s of %s", api, t.ID)
 	return token.Loan{API: api, AccessToken: secret.New("c4n4ry-access"), ExpiresAt: time.Date(2026, 11, 23, 9, 20, 0, 0, time.UTC), DirectoryID: "dir"}, nil
 }
 

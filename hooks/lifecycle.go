@@ -142,7 +142,7 @@ func (d *Door) unprovision(c *call) error {
 
 // answerTenant answers with t and the state of its token.
 func (d *Door) answerTenant(c *call, status int, t tenant.Tenant) error {
-	state, err := d.cfg.Tokens.Status(c.ctx(), t.ID)
+	state, err := d.cfg.Tokens.StatusOf(c.ctx(), t, c.instance)
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (d *Door) listTenants(c *call) error {
 	}
 	views := make([]tenantRow, 0, len(tenants))
 	for _, t := range tenants {
-		status, err := d.cfg.Tokens.Status(c.ctx(), t.ID)
+		status, err := d.cfg.Tokens.StatusOf(c.ctx(), t, c.instance)
 		if failure.Is(err, failure.NotFound) {
 			continue // removed since it was listed
 		}

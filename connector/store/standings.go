@@ -14,18 +14,26 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// What is read at once of a tenant, and where it goes. Of grants that is everything but the sealed token; where a tenant
-// has none, or no schedule, their columns are NULL.
+// What is read for many tenants at once, and where it goes. Of grants that is everything but the sealed token; where a
+// tenant has none, or no schedule, their columns are NULL.
 const (
-	tenantColumns = "t.id, t.instance_key, t.account_id, t.subscription_id, t.name, t.marketplace, t.directory_id, t.directory, " +
-		"t.application_id, t.credentials, t.created_at, t.updated_at, t.version"
-	instanceColumns = "i.instance_key, i.instance_id, i.root_id, i.controller_uri, i.package_version, i.cloud, i.application_id, i.credentials, " +
-		"i.mfa_request, i.borrowers, i.skip_landing, i.direct_link, i.tenant_application, i.created_at, i.updated_at, i.removed_at, i.version"
+	tenantColumns = "id, instance_key, account_id, subscription_id, name, marketplace, directory_id, directory, application_id, credentials, " +
+		"created_at, updated_at, version"
+	instanceColumns = "instance_key, instance_id, root_id, controller_uri, package_version, cloud, application_id, credentials, mfa_request, " +
+		"borrowers, skip_landing, direct_link, tenant_application, created_at, updated_at, removed_at, version"
 	activeColumns = "COALESCE(a.tenant_id, ''), a.issued_at, COALESCE(a.directory_id, ''), COALESCE(a.application_id, ''), COALESCE(a.procedure_name, ''), " +
 		"COALESCE(a.consent_id, ''), a.consented_at, a.consented_by, COALESCE(a.asked_by, ''), a.scopes, a.checks, COALESCE(a.version, 0)"
 	pendingColumns  = "COALESCE(p.tenant_id, ''), p.consented_at, p.consented_by"
 	scheduleColumns = "s.due_at, s.lease_owner, s.lease_until, COALESCE(s.attempt, 0), s.last_at, s.last_success_at, s.failing_since, s.failure, " +
 		"COALESCE(s.version, 0)"
+)
+
+const (
+	tenantsQuery   = "SELECT " + tenantColumns + " FROM tenants WHERE id IN "
+	instancesQuery = "SELECT " + instanceColumns + " FROM instances WHERE instance_key IN "
+	standingsQuery = "SELECT t.id, " + activeColumns + ", " + pendingColumns + ", " + scheduleColumns + " FROM tenants t" +
+		" LEFT JOIN grants a ON a.tenant_id = t.id AND a.slot = 'active' LEFT JOIN grants p ON p.tenant_id = t.id AND p.slot = 'pending'" +
+		" LEFT JOIN schedules s ON s.tenant_id = t.id WHERE t.id IN "
 )
 
 func (row *tenantRow) places() []any {
@@ -59,8 +67,7 @@ func (row *scheduleRow) places() []any {
 	}
 }
 
-// A found is what a gathering found of one tenant, or why it cannot be had: tenant.ErrNotFound when there is no such
-// tenant.
+// A found is what a gathering found under one name, or why it cannot be had: tenant.ErrNotFound when there is nothing.
 type found[T any] struct {
 	it  T
 	err error
@@ -85,7 +92,7 @@ func (s *Store) Party(ctx context.Context, tenantID string) (tenant.Tenant, tena
 func (s *Store) Standing(ctx context.Context, tenantID string) (token.Standing, error) {
 	standing, err := gathered(ctx, s, &s.standings, tenantID)
 	if err != nil {
-		return token.Standing{}, fmt.Errorf("reading all about the token of tenant %q: %w", tenantID, err)
+		return token.Standing{}, fmt.Errorf("reading the standing of tenant %q: %w", tenantID, err)
 	}
 	return standing, nil
 }
@@ -104,49 +111,73 @@ func gathered[T any](ctx context.Context, s *Store, g *gathering[string, found[T
 	return answers[0].it, answers[0].err
 }
 
-// readParties reads some tenants with their instances.
+// readParties reads some tenants with their instances, which are few and the same for many.
 func (s *Store) readParties(ctx context.Context, ids []string) ([]found[party], error) {
-	query := "SELECT " + tenantColumns + ", " + instanceColumns + " FROM tenants t JOIN instances i ON i.instance_key = t.instance_key WHERE t.id IN "
-	instances := s.instancesOf()
-	return readTenants(ctx, s, query, ids, func(rows *sql.Rows) (string, party, error) {
-		var t tenantRow
-		var in instanceRow
-		if err := rows.Scan(append(t.places(), in.places()...)...); err != nil {
-			return t.ID, party{}, err
+	tenants, err := readByName(ctx, s, tenantsQuery, ids, s.scanTenant)
+	if err != nil {
+		return nil, err
+	}
+	var keys []string
+	for _, t := range tenants {
+		if t.err == nil && !slices.Contains(keys, t.it.InstanceKey) {
+			keys = append(keys, t.it.InstanceKey)
 		}
-		p, err := s.partyOf(t, in, instances)
-		return t.ID, p, err
-	})
+	}
+	instances := map[string]found[tenant.Instance]{}
+	if len(keys) > 0 {
+		read, err := readByName(ctx, s, instancesQuery, keys, s.scanInstance)
+		if err != nil {
+			return nil, err
+		}
+		for i, key := range keys {
+			instances[key] = read[i]
+		}
+	}
+	parties := make([]found[party], len(ids))
+	for i, t := range tenants {
+		in := instances[t.it.InstanceKey]
+		parties[i] = found[party]{party{t.it, in.it}, errors.Join(t.err, in.err)}
+	}
+	return parties, nil
 }
 
-// readStandings reads all about the tokens of some tenants.
+func (s *Store) scanTenant(rows *sql.Rows) (id string, t tenant.Tenant, err error) {
+	var row tenantRow
+	if err := rows.Scan(row.places()...); err != nil {
+		return row.ID, tenant.Tenant{}, err
+	}
+	t, err = s.tenantOf(row)
+	return row.ID, t, err
+}
+
+func (s *Store) scanInstance(rows *sql.Rows) (key string, in tenant.Instance, err error) {
+	var row instanceRow
+	if err := rows.Scan(row.places()...); err != nil {
+		return row.InstanceKey, tenant.Instance{}, err
+	}
+	in, err = s.instanceOf(row)
+	return row.InstanceKey, in, err
+}
+
+// readStandings reads what is kept of the tokens of some tenants.
 func (s *Store) readStandings(ctx context.Context, ids []string) ([]found[token.Standing], error) {
-	query := "SELECT " + strings.Join([]string{tenantColumns, instanceColumns, activeColumns, pendingColumns, scheduleColumns}, ", ") +
-		" FROM tenants t JOIN instances i ON i.instance_key = t.instance_key" +
-		" LEFT JOIN grants a ON a.tenant_id = t.id AND a.slot = 'active' LEFT JOIN grants p ON p.tenant_id = t.id AND p.slot = 'pending'" +
-		" LEFT JOIN schedules s ON s.tenant_id = t.id WHERE t.id IN "
-	instances := s.instancesOf()
-	return readTenants(ctx, s, query, ids, func(rows *sql.Rows) (string, token.Standing, error) {
-		var t tenantRow
-		var in instanceRow
-		active, pending := grantRow{Slot: string(token.Active)}, grantRow{Slot: string(token.Pending)}
-		var schedule scheduleRow
-		places := slices.Concat(t.places(), in.places(), active.activePlaces(), pending.pendingPlaces(), schedule.places())
-		if err := rows.Scan(places...); err != nil {
-			return t.ID, token.Standing{}, err
-		}
-		p, err := s.partyOf(t, in, instances)
-		if err != nil {
-			return t.ID, token.Standing{}, err
-		}
-		schedule.TenantID = t.ID
-		standing := token.Standing{Tenant: p.tenant, Instance: p.instance, Schedule: schedule.schedule()}
-		if standing.Active, err = s.grantIn(active); err != nil {
-			return t.ID, token.Standing{}, err
-		}
-		standing.Pending, err = s.grantIn(pending)
-		return t.ID, standing, err
-	})
+	return readByName(ctx, s, standingsQuery, ids, s.scanStanding)
+}
+
+func (s *Store) scanStanding(rows *sql.Rows) (id string, standing token.Standing, err error) {
+	active, pending := grantRow{Slot: string(token.Active)}, grantRow{Slot: string(token.Pending)}
+	var schedule scheduleRow
+	places := slices.Concat([]any{&id}, active.activePlaces(), pending.pendingPlaces(), schedule.places())
+	if err := rows.Scan(places...); err != nil {
+		return id, token.Standing{}, err
+	}
+	schedule.TenantID = id
+	standing.Schedule = schedule.schedule()
+	if standing.Active, err = s.grantIn(active); err != nil {
+		return id, token.Standing{}, err
+	}
+	standing.Pending, err = s.grantIn(pending)
+	return id, standing, err
 }
 
 // grantIn returns the grant in a row of a join; nil when there is none.
@@ -158,40 +189,15 @@ func (s *Store) grantIn(row grantRow) (*token.Grant, error) {
 	return &g, err
 }
 
-// instancesOf returns how instances are made of rows. What the tenants of one query share is opened once.
-func (s *Store) instancesOf() func(instanceRow) (tenant.Instance, error) {
-	known := map[string]tenant.Instance{}
-	return func(row instanceRow) (tenant.Instance, error) {
-		if in, ok := known[row.InstanceKey]; ok {
-			in.Settings.Borrowers = row.Borrowers.of // a slice of its own for everybody
-			return in, nil
-		}
-		in, err := s.instanceOf(row)
-		if err == nil {
-			known[row.InstanceKey] = in
-		}
-		return in, err
+// readByName runs a query for some names and returns what it yields of each, in the order in which they were asked for.
+// scan reads one row and returns its name; what cannot be read of one is no matter of the others.
+func readByName[T any](ctx context.Context, s *Store, query string, names []string, scan func(*sql.Rows) (string, T, error)) ([]found[T], error) {
+	asked := make([]any, len(names))
+	for i, name := range names {
+		asked[i] = name
 	}
-}
-
-func (s *Store) partyOf(t tenantRow, in instanceRow, instances func(instanceRow) (tenant.Instance, error)) (party, error) {
-	instance, err := instances(in)
-	if err != nil {
-		return party{}, err
-	}
-	one, err := s.tenantOf(t)
-	return party{one, instance}, err
-}
-
-// readTenants runs a query for some tenants and returns what it yields of each, in the order in which they were asked
-// for. scan reads one row and returns whose it is; what cannot be read of one tenant is no matter of the others.
-func readTenants[T any](ctx context.Context, s *Store, query string, ids []string, scan func(*sql.Rows) (string, T, error)) ([]found[T], error) {
-	asked := make([]any, len(ids))
-	for i, id := range ids {
-		asked[i] = id
-	}
-	query += "(?" + strings.Repeat(", ?", len(ids)-1) + ")"
-	byID := make(map[string]found[T], len(ids))
+	query += "(?" + strings.Repeat(", ?", len(names)-1) + ")"
+	byName := make(map[string]found[T], len(names))
 	err := s.read(ctx, func(db *gorm.DB) error {
 		rows, err := db.Statement.ConnPool.QueryContext(ctx, query, asked...)
 		if err != nil {
@@ -199,21 +205,21 @@ func readTenants[T any](ctx context.Context, s *Store, query string, ids []strin
 		}
 		defer rows.Close()
 		for rows.Next() {
-			id, it, err := scan(rows)
-			if id == "" {
+			name, it, err := scan(rows)
+			if name == "" {
 				return err
 			}
-			byID[id] = found[T]{it, err}
+			byName[name] = found[T]{it, err}
 		}
 		return rows.Err()
 	})
 	if err != nil {
 		return nil, err
 	}
-	all := make([]found[T], len(ids))
-	for i, id := range ids {
+	all := make([]found[T], len(names))
+	for i, name := range names {
 		var ok bool
-		if all[i], ok = byID[id]; !ok {
+		if all[i], ok = byName[name]; !ok {
 			all[i].err = tenant.ErrNotFound
 		}
 	}

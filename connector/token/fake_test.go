@@ -180,6 +180,15 @@ func (w *world) consent(tenantID string) {
 	w.must(w.store.Transact(w.Context(), func(ctx context.Context) error { return w.tokens.Keep(ctx, g) }))
 }
 
+// lend borrows as the door does: it finds the tenant first.
+func (w *world) lend(ctx context.Context, tenantID string, api token.API, by audit.Actor) (token.Loan, error) {
+	t, in, err := tenant.Find(ctx, w.store, tenantID)
+	if err != nil {
+		return token.Loan{}, err
+	}
+	return w.tokens.Lend(ctx, t, in, api, by)
+}
+
 func (w *world) grant(slot token.Slot) token.Grant {
 	w.Helper()
 	g, err := w.store.Grant(w.Context(), tenantID, slot)

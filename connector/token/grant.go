@@ -6,7 +6,6 @@ import (
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/secret"
-	"azure-partner-connector/connector/tenant"
 )
 
 // Life is how long one issued refresh token works, counted from its issue (microsoft-identity.md §3.4).
@@ -121,11 +120,9 @@ type Schedule struct {
 	Version       int64
 }
 
-// A Standing is all that is kept about a tenant's token, but for the refresh tokens themselves. Slices and maps in it
-// may be shared: nobody changes them.
+// A Standing is what is kept about a tenant's token, but for the refresh tokens themselves. Slices and maps in it may be
+// shared: nobody changes them.
 type Standing struct {
-	Tenant   tenant.Tenant
-	Instance tenant.Instance
 	Active   *Grant // without its refresh token; nil when there is none
 	Pending  *Grant // only what is told of one: when who consented; nil when there is none
 	Schedule Schedule

@@ -10,6 +10,7 @@ import (
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
 )
 
 // loanMargin is the rest of life below which a cached access token is not lent any more, so that a borrower can use
@@ -26,11 +27,12 @@ type Loan struct {
 	consentID string // the grant it was made from
 }
 
-// Lend returns an access token of api to a borrower on the instance's allow list. Tokens are cached until shortly
+// Lend returns an access token of api for t, a tenant of in that was just found, to a borrower on the instance's allow list. Tokens are cached until shortly
 // before they expire; however many ask at once, one process redeems once per tenant and api. The audit event is
 // stored before the token is returned.
-func (s *Service) Lend(ctx context.Context, tenantID string, api API, by audit.Actor) (Loan, error) {
-	p, standing, err := s.standing(ctx, tenantID)
+func (s *Service) Lend(ctx context.Context, t tenant.Tenant, in tenant.Instance, api API, by audit.Actor) (Loan, error) {
+	p := party{in, t}
+	standing, err := s.standing(ctx, p)
 	if err != nil {
 		return Loan{}, err
 	}

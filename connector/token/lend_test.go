@@ -14,7 +14,7 @@ import (
 
 func TestLendingIsRefused(t *testing.T) {
 	w := newWorld(t, openStore(t))
-	_, err := w.tokens.Lend(t.Context(), tenantID, token.Graph, borrower)
+	_, err := w.lend(t.Context(), tenantID, token.Graph, borrower)
 	w.checkFailure("Lend without a grant", err, failure.GrantAbsent)
 	w.consent(tenantID)
 	for name, tc := range map[string]struct {
@@ -28,12 +28,12 @@ func TestLendingIsRefused(t *testing.T) {
 		"nobody":              {token.Graph, audit.Actor{Kind: audit.Application}, failure.BorrowerNotAllowed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := w.tokens.Lend(t.Context(), tenantID, tc.api, tc.by)
+			_, err := w.lend(t.Context(), tenantID, tc.api, tc.by)
 			w.checkFailure("Lend", err, tc.want)
 		})
 	}
 	w.advance(91 * day)
-	_, err = w.tokens.Lend(t.Context(), tenantID, token.Graph, borrower)
+	_, err = w.lend(t.Context(), tenantID, token.Graph, borrower)
 	w.checkFailure("Lend of an expired grant", err, failure.GrantExpired)
 }
 
@@ -45,7 +45,7 @@ func TestAThousandAskersCauseOneRedemption(t *testing.T) {
 	got := make(chan string, 1000)
 	for range 1000 {
 		askers.Go(func() {
-			loan, err := w.tokens.Lend(context.Background(), tenantID, token.ARM, borrower)
+			loan, err := w.lend(context.Background(), tenantID, token.ARM, borrower)
 			if err != nil {
 				t.Errorf("Lend = %v", err)
 				return
@@ -71,7 +71,7 @@ func TestALoanIsCachedUntilShortlyBeforeItsEnd(t *testing.T) {
 	w.consent(tenantID)
 	lend := func() token.Loan {
 		t.Helper()
-		loan, err := w.tokens.Lend(t.Context(), tenantID, token.Graph, borrower)
+		loan, err := w.lend(t.Context(), tenantID, token.Graph, borrower)
 		w.must(err)
 		return loan
 	}
@@ -91,7 +91,7 @@ func TestALendingKeepsTheRotatedValue(t *testing.T) {
 	w.consent(tenantID)
 	before := w.grant(token.Active)
 	w.advance(time.Hour)
-	_, err := w.tokens.Lend(t.Context(), tenantID, token.Graph, borrower)
+	_, err := w.lend(t.Context(), tenantID, token.Graph, borrower)
 	w.must(err)
 	if got := w.grant(token.Active); !got.IssuedAt.Equal(w.now()) || got.RefreshToken == before.RefreshToken {
 		t.Errorf("the active grant was issued at %s, want the value that the lending brought", got.IssuedAt)
@@ -107,7 +107,7 @@ func TestARefusedLendingIsNotALoopAndMakesTheRenewalDue(t *testing.T) {
 	w.microsoft.renew = func(string, token.API) error { return revoked() }
 	before := len(w.microsoft.presented())
 	for range 20 {
-		_, err := w.tokens.Lend(t.Context(), tenantID, token.Graph, borrower)
+		_, err := w.lend(t.Context(), tenantID, token.Graph, borrower)
 		w.checkFailure("Lend", err, failure.GrantRevoked)
 	}
 	if asked := len(w.microsoft.presented()) - before; asked != 1 {
@@ -120,19 +120,19 @@ func TestARefusedLendingIsNotALoopAndMakesTheRenewalDue(t *testing.T) {
 func TestForgettingEndsTheLoans(t *testing.T) {
 	w := newWorld(t, openStore(t))
 	w.consent(tenantID)
-	_, err := w.tokens.Lend(t.Context(), tenantID, token.Graph, borrower)
+	_, err := w.lend(t.Context(), tenantID, token.Graph, borrower)
 	w.must(err)
 	// Another replica forgets; this one still has the token in its memory.
 	_, err = w.service().Forget(t.Context(), tenantID, owner)
 	w.must(err)
-	_, err = w.tokens.Lend(t.Context(), tenantID, token.Graph, borrower)
+	_, err = w.lend(t.Context(), tenantID, token.Graph, borrower)
 	w.checkFailure("Lend", err, failure.GrantAbsent)
 }
 
 func TestEveryLendingIsWrittenDownWithoutTheToken(t *testing.T) {
 	w := newWorld(t, openStore(t))
 	w.consent(tenantID)
-	loan, err := w.tokens.Lend(t.Context(), tenantID, token.Graph, borrower)
+	loan, err := w.lend(t.Context(), tenantID, token.Graph, borrower)
 	w.must(err)
 	events, err := w.tokens.History(t.Context(), tenantID, time.Time{}, 10)
 	w.must(err)

@@ -24,7 +24,7 @@ type Store interface {
 
 	tenant.Finder
 
-	// Standing returns all that is kept about a tenant's token at one moment.
+	// Standing returns what is kept about a tenant's token at one moment.
 	Standing(ctx context.Context, tenantID string) (Standing, error)
 
 	Grant(ctx context.Context, tenantID string, slot Slot) (Grant, error)

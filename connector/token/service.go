@@ -126,16 +126,16 @@ func (s *Service) party(ctx context.Context, tenantID string) (party, error) {
 	return party{in, t}, err
 }
 
-// standing returns a tenant with its instance, and all about its token.
-func (s *Service) standing(ctx context.Context, tenantID string) (party, Standing, error) {
-	standing, err := s.cfg.Store.Standing(ctx, tenantID)
+// standing returns what is kept about the token of p.
+func (s *Service) standing(ctx context.Context, p party) (Standing, error) {
+	standing, err := s.cfg.Store.Standing(ctx, p.tenant.ID)
 	if errors.Is(err, tenant.ErrNotFound) {
-		return party{}, Standing{}, failure.New(failure.NotFound)
+		return Standing{}, failure.New(failure.NotFound) // removed meanwhile
 	}
 	if err != nil {
-		return party{}, Standing{}, fmt.Errorf("reading what is kept of %s: %w", tenantID, err)
+		return Standing{}, fmt.Errorf("reading what is kept of %s: %w", p.tenant.ID, err)
 	}
-	return party{standing.Instance, standing.Tenant}, standing, nil
+	return standing, nil
 }
 
 // grant returns the grant in a slot and whether there is one.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
 )
 
 // A State is the token status in one word (design §6).
@@ -68,7 +69,17 @@ type PendingGrant struct {
 
 // Status returns what is true of a tenant's token now.
 func (s *Service) Status(ctx context.Context, tenantID string) (Status, error) {
-	p, standing, err := s.standing(ctx, tenantID)
+	p, err := s.party(ctx, tenantID)
+	if err != nil {
+		return Status{}, err
+	}
+	return s.StatusOf(ctx, p.tenant, p.instance)
+}
+
+// StatusOf is Status for a caller who has just found t and its instance.
+func (s *Service) StatusOf(ctx context.Context, t tenant.Tenant, in tenant.Instance) (Status, error) {
+	p := party{in, t}
+	standing, err := s.standing(ctx, p)
 	if err != nil {
 		return Status{}, err
 	}
