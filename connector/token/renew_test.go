@@ -111,7 +111,7 @@ func TestAPermanentRefusalIsNotTriedAgain(t *testing.T) {
 	if got := len(w.microsoft.presented()); got != asked {
 		t.Errorf("Microsoft was asked %d more times after its refusal", got-asked)
 	}
-	if _, err := w.tokens.Lend(t.Context(), tenantID, token.Graph, borrower); !failure.Is(err, failure.GrantRevoked) {
+	if _, err := w.lend(t.Context(), tenantID, token.Graph, borrower); !failure.Is(err, failure.GrantRevoked) {
 		t.Errorf("Lend = %v, want the remembered refusal", err)
 	}
 	w.microsoft.renew = nil
@@ -168,7 +168,7 @@ func TestSettingsThatChangeUnderAGrantStopItsUse(t *testing.T) {
 	tn.Directory, tn.DirectoryID = otherID, otherID
 	w.must(w.store.SaveTenant(t.Context(), &tn))
 	w.checkState(token.StateActionRequired, failure.DirectoryChanged)
-	_, err = w.tokens.Lend(t.Context(), tenantID, token.Graph, borrower)
+	_, err = w.lend(t.Context(), tenantID, token.Graph, borrower)
 	w.checkFailure("Lend", err, failure.DirectoryChanged)
 }
 
@@ -301,7 +301,7 @@ func TestUnknownTenantsAreRefused(t *testing.T) {
 		"Check":   func() error { _, err := w.tokens.Check(t.Context(), otherID, owner); return err },
 		"Forget":  func() error { _, err := w.tokens.Forget(t.Context(), otherID, owner); return err },
 		"History": func() error { _, err := w.tokens.History(t.Context(), otherID, time.Time{}, 1); return err },
-		"Lend":    func() error { _, err := w.tokens.Lend(t.Context(), otherID, token.ARM, borrower); return err },
+		"Lend":    func() error { _, err := w.lend(t.Context(), otherID, token.ARM, borrower); return err },
 	} {
 		w.checkFailure(name, call(), failure.NotFound)
 	}
