@@ -156,12 +156,12 @@ func TestLanguageOfPages(t *testing.T) {
 		"German":                  {"", "de", "de"},
 		"Austrian":                {"", "de-AT,de;q=0.9,en;q=0.5", "de"},
 		"English first":           {"", "en-US,de;q=0.9", "en"},
-		"unknown, then German":    {"", "ja,de;q=0.5", "de"},
-		"unknown":                 {"", "ja", "en"},
+		"unknown, then German":    {"", "th,de;q=0.5", "de"},
+		"unknown":                 {"", "th", "en"},
 		"nonsense":                {"", ";;;==", "en"},
 		"asked for":               {"?ui_locales=de", "en", "de"},
-		"asked for in a list":     {"?ui_locales=ja+de-CH+en", "en", "de"},
-		"asked for, unknown":      {"?ui_locales=ja", "de", "de"},
+		"asked for in a list":     {"?ui_locales=th+de-CH+en", "en", "de"},
+		"asked for, unknown":      {"?ui_locales=th", "de", "de"},
 		"asked for, nonsense":     {"?ui_locales=%00%22%3E", "de", "de"},
 		"asked for, far too much": {"?ui_locales=" + strings.Repeat("de+", 60), "en", "en"},
 	} {
@@ -183,8 +183,8 @@ func TestLanguageThatWasAskedForLasts(t *testing.T) {
 		return consent.Outcome{}, failure.New(failure.RoleMissing, "username", "ada@fabrikam.com", "role", "Global admin")
 	}
 	v := h.visitor()
-	v.get("/consent/" + link + "?ui_locales=fr+de")
-	v.continueFrom("/consent/" + link + "?ui_locales=fr+de")
+	v.get("/consent/" + link + "?ui_locales=th+de")
+	v.continueFrom("/consent/" + link + "?ui_locales=th+de")
 	p := v.comeBack(granted())
 	const want = "Das Konto ada@fabrikam.com hat die Rolle Globaler Administrator nicht. Es wurde nichts geändert."
 	if got := p.text("sentence"); got != want {
