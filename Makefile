@@ -25,12 +25,11 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 test: ## install what is missing, then lint and run every test with the race detector
-	@build/prerequisites.sh gcc rsync chromium node npm oauthlib
+	@build/prerequisites.sh gcc rsync mariadbd chromium node npm oauthlib
 	@$(MAKE) --no-print-directory lint
 ifdef TEST_MYSQL_DSN
 	CGO_ENABLED=1 $(GO) test $(TESTFLAGS) ./...
 else
-	@build/prerequisites.sh mariadbd
 	CGO_ENABLED=1 $(GO) run $(WITH_MARIADB) -- $(GO) test $(TESTFLAGS) ./...
 endif
 
