@@ -164,11 +164,7 @@ func (r *Rig) fillAndRelieve(ctx context.Context, relieve func() error) error {
 	if err := relieve(); err != nil {
 		return err
 	}
-	if err := r.Settle(ctx); err != nil {
-		return err
-	}
-	r.Advance(2 * hour) // those who failed for another reason meanwhile are tried again
-	return r.Settle(ctx)
+	return r.Heal(ctx)
 }
 
 // fileFull is the same for SQLite: the replica may not make the files longer than they are.
@@ -201,11 +197,7 @@ func fileFull(ctx context.Context, g *Ground, s Scale) (*Rig, error) {
 		if err != nil {
 			return r, err
 		}
-		if err := r.Settle(ctx); err != nil {
-			return r, err
-		}
-		r.Advance(2 * hour)
-		if err := errors.Join(r.Settle(ctx), free.stop()); err != nil {
+		if err := errors.Join(r.Heal(ctx), free.stop()); err != nil {
 			return r, err
 		}
 	}

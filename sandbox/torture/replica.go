@@ -78,7 +78,7 @@ func (r *Rig) start(ctx context.Context, w wish) (*replica, error) {
 // launch starts the process with its log in a file. The log goes through a pipe: a limit on the size of files is meant
 // for the database.
 func (o *replica) launch() error {
-	log, err := os.OpenFile(o.log, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	log, err := os.OpenFile(o.log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("making a log: %w", err)
 	}

@@ -41,7 +41,7 @@ func (r *Rig) dieAndRecover(ctx context.Context, step token.Step) error {
 	if err != nil {
 		return err
 	}
-	if err := r.Settle(ctx); err != nil {
+	if err := r.Heal(ctx); err != nil {
 		return err
 	}
 	return heir.stop()

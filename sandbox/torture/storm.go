@@ -52,7 +52,7 @@ func (r *Rig) seat(ctx context.Context, n int, as func(seat int) wish) ([]*repli
 
 // whileRenewing lets period follow period as long as more wants it, and strikes all the time, with an interval between
 // two blows. It
-// returns when the last period is settled after the last blow.
+// returns when all is settled after the last blow.
 func (r *Rig) whileRenewing(ctx context.Context, more func(renewals int) bool, interval time.Duration, strike func(context.Context) error) error {
 	work, working := errgroup.WithContext(ctx)
 	calm := make(chan struct{})
@@ -68,6 +68,9 @@ func (r *Rig) whileRenewing(ctx context.Context, more func(renewals int) bool, i
 				return nil // whoever ended it says why
 			case <-breath.C:
 			}
+			if !more(r.planned()) {
+				continue // this period was the last
+			}
 			if err := strike(working); err != nil {
 				return fmt.Errorf("striking: %w", err)
 			}
@@ -75,9 +78,9 @@ func (r *Rig) whileRenewing(ctx context.Context, more func(renewals int) bool, i
 	})
 	work.Go(func() error {
 		defer close(calm)
-		for renewals := 0; more(renewals); renewals += len(r.tenants) {
+		for more(r.planned()) {
 			r.Period()
-			if err := r.Settle(working); err != nil {
+			if err := r.Heal(working); err != nil {
 				return err
 			}
 		}
@@ -86,5 +89,5 @@ func (r *Rig) whileRenewing(ctx context.Context, more func(renewals int) bool, i
 	if err := work.Wait(); err != nil {
 		return err
 	}
-	return r.Settle(ctx)
+	return r.Heal(ctx)
 }

@@ -37,8 +37,7 @@ func microsoftDown(ctx context.Context, g *Ground, _ Scale) (*Rig, error) {
 		return r, err
 	}
 	r.Microsoft.ClearFaults()
-	r.Advance(24 * hour) // the longest wait between two tries
-	err = r.Settle(ctx)
+	err = r.Heal(ctx)
 	return r, err
 }
 
@@ -57,10 +56,10 @@ func (r *Rig) failing(ctx context.Context, most int) error {
 	return nil
 }
 
-// throttledFor is what Microsoft asks to be left alone for: longer than the first wait after a failure.
-const throttledFor = 30 * time.Minute
+// throttledFor is what Microsoft asks to be left alone for: much longer than the first wait after a failure.
+const throttledFor = 12 * time.Hour
 
-// throttled has Microsoft answer nobody for half an hour at a time, and checks that it is left alone for so long.
+// throttled has Microsoft answer nobody for half a day at a time, and checks that it is left alone for so long.
 func throttled(ctx context.Context, g *Ground, s Scale) (*Rig, error) {
 	r, err := g.newRig(ctx, layout{name: "throttled", tenants: 24})
 	if err != nil {
@@ -80,8 +79,7 @@ func throttled(ctx context.Context, g *Ground, s Scale) (*Rig, error) {
 			return r, err
 		}
 		r.Microsoft.ClearFaults()
-		r.Advance(hour)
-		if err := r.Settle(ctx); err != nil {
+		if err := r.Heal(ctx); err != nil {
 			return r, err
 		}
 	}
@@ -123,8 +121,7 @@ func answersLost(ctx context.Context, g *Ground, s Scale) (*Rig, error) {
 			return r, err
 		}
 		r.countFaulty("answers lost")
-		r.Advance(2 * hour) // those whose every answer was lost are tried again
-		if err := r.Settle(ctx); err != nil {
+		if err := r.Heal(ctx); err != nil {
 			return r, err
 		}
 	}
@@ -144,7 +141,7 @@ func clocksApart(ctx context.Context, g *Ground, s Scale) (*Rig, error) {
 	for range s.Periods {
 		r.Microsoft.AddFault(microsoft.Fault{Host: microsoft.Login, GrantType: "refresh_token", Delay: 2 * time.Second, Skip: anyOf(8), Times: 24})
 		r.Period()
-		if err := r.Settle(ctx); err != nil {
+		if err := r.Heal(ctx); err != nil {
 			return r, err
 		}
 		r.countFaulty("answers delayed")
