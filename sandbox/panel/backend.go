@@ -15,6 +15,7 @@ const (
 	PlugUX1Provider     = "http://www.aps-standard.org/ui/pcp/2"
 	PlugClassicServices = "http://www.parallels.com/poa/pcp/services"
 	PlugClassicInstance = "http://www.aps-standard.org/ui/application"
+	PlugResellerTiles   = "http://www.parallels.com/ccp-dashboard#ux1-dashboard"
 )
 
 // A Role is what an account is on the platform.
@@ -37,7 +38,8 @@ type User struct {
 	Role           Role   `json:"role"`
 }
 
-// A Node is one element of a package's navigation: a folder, a screen, or both.
+// A Node is one element of a package's navigation: a folder, or a screen, or a tile. Screens below a screen are no entries
+// of the menu; others lead to them (aps-ui.md §1.2).
 type Node struct {
 	Package string `json:"package"` // id of the installed package, the key of Backend.Files
 	ID      string `json:"id"`
@@ -69,7 +71,7 @@ type Var struct {
 	Collection bool   // all of them in an array, instead of the first
 }
 
-// A Call is a custom operation of a resource, or a read of the resource itself when Path is empty.
+// A Call is a custom operation of a resource; when Path is empty, GET reads the resource itself and PUT changes it.
 type Call struct {
 	Method     string
 	ResourceID string

@@ -54,6 +54,8 @@ type platform struct {
 	unreachable bool              // the platform does not reach the connector
 	refuse      map[string]object // operation → FAIL
 	consent     object            // answer to consents/{id}
+	tenant      object            // the reseller's tenant as the platform has it
+	saved       object            // what was last saved of it
 	tries       int
 	calls       map[string]int // operation → how often it was called
 	panelLocale string
@@ -76,6 +78,7 @@ func newPlatform(t *testing.T) *platform {
 		required:  true,
 		refuse:    map[string]object{},
 		consent:   object{"id": "c-1", "procedure": "automatic", "status": "waiting", "consentedBy": nil, "failure": nil},
+		tenant:    object{"aps": object{"id": tenantID, "type": tenantType}, "directory": "contoso-partner.onmicrosoft.com", "applicationId": "", "applicationSecretEnd": ""},
 		tries:     5,
 		calls:     map[string]int{},
 	}
@@ -180,8 +183,13 @@ func (p *platform) Navigation(_ context.Context, _, plug string) ([]panel.Node, 
 	defer p.mu.Unlock()
 	tenant := panel.Var{Name: "tenant", Type: tenantType, Required: p.required, Collection: true}
 	app := panel.Var{Name: "app", Type: appType, Required: true, Collection: true}
-	screen := func(id, label, src string, of panel.Var) panel.Node {
-		return panel.Node{Package: packageID, ID: id, Label: label, Vars: []panel.Var{of}, View: &panel.View{Src: src}}
+	screen := func(id, label, src string, of panel.Var, below ...panel.Node) panel.Node {
+		return panel.Node{Package: packageID, ID: id, Label: label, Vars: []panel.Var{of}, View: &panel.View{Src: src}, Nodes: below}
+	}
+	settings := func(id, src string) panel.Node {
+		n := screen(id, "Settings", src, tenant)
+		n.View.Controls = []panel.Control{{Handler: "Submit", Label: "Save"}, {Handler: "Cancel", Label: "Close"}}
+		return n
 	}
 	folder := func(id, label string, of panel.Var, nodes ...panel.Node) []panel.Node {
 		return []panel.Node{{Package: packageID, ID: id, Label: label, Icon: "fa-key", Vars: []panel.Var{of}, Nodes: nodes}}
@@ -189,12 +197,14 @@ func (p *platform) Navigation(_ context.Context, _, plug string) ([]panel.Node, 
 	const top, token, tenants = "Azure Partner (NCE)", "Manage Refresh Token", "Refresh Tokens"
 	switch plug {
 	case panel.PlugUX1Reseller:
-		return folder("azure-partner", top, tenant, screen("token", token, "ui/ux1/token.js", tenant)), nil
+		return folder("azure-partner", top, tenant, screen("token", token, "ui/ux1/token.js", tenant, settings("settings", "ui/ux1/settings.js"))), nil
 	case panel.PlugClassicServices:
-		own := folder("token-folder", token, tenant, screen("token-classic", token, "ui/classic/token.html", tenant))
+		own := folder("token-folder", token, tenant, screen("token-classic", token, "ui/classic/token.html", tenant, settings("settings-classic", "ui/classic/settings.html")))
 		return folder("azure-partner-classic", top, tenant, own...), nil
 	case panel.PlugUX1Provider:
 		return folder("azure-partner-provider", top, app, screen("tenants", tenants, "ui/ux1/tenants.js", app)), nil
+	case panel.PlugResellerTiles:
+		return []panel.Node{screen("azure-partner-tile", "", "ui/plugins/token-tile.js", tenant)}, nil
 	case panel.PlugClassicInstance:
 		own := folder("tenants-folder", tenants, app, screen("tenants-classic", tenants, "ui/classic/tenants.html", app))
 		return folder("azure-partner-provider-classic", top, app, own...), nil
@@ -225,8 +235,11 @@ func (p *platform) Call(_ context.Context, userID string, c panel.Call) (panel.A
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	name, _, _ := strings.Cut(c.Path, "/")
-	if c.Method == http.MethodGet && name == "consents" {
+	switch {
+	case c.Method == http.MethodGet && name == "consents":
 		name = "findConsent"
+	case c.Path == "":
+		name = map[string]string{http.MethodGet: "read", http.MethodPut: "save"}[c.Method]
 	}
 	p.calls[name]++
 	p.panelLocale = c.Locale
@@ -255,6 +268,18 @@ func (p *platform) Call(_ context.Context, userID string, c panel.Call) (panel.A
 
 func (p *platform) operation(name string, c panel.Call) panel.Answer {
 	switch name {
+	case "read":
+		return answer(p.tenant)
+	case "save":
+		p.saved = object{}
+		if err := json.Unmarshal(c.Body, &p.saved); err != nil {
+			return refusal(fail(failure.BadRequest, "reason", "not JSON"))
+		}
+		maps.Copy(p.tenant, p.saved)
+		for _, secret := range []string{"applicationSecret", "nextApplicationSecret", "applicationCertificate"} {
+			delete(p.tenant, secret)
+		}
+		return answer(p.tenant)
 	case "tokenStatus":
 		return answer(p.status)
 	case "check", "renew":

@@ -163,26 +163,67 @@ func (s *server) context(w http.ResponseWriter, r *http.Request, in session) {
 		if !ok {
 			continue
 		}
-		values, _, err := s.vars(r.Context(), in.user, n.Vars)
+		given, err := s.contextOf(r, in.user, n)
 		if err != nil {
 			s.fail(w, r, err)
 			return
 		}
-		writeJSON(w, http.StatusOK, map[string]any{
-			"vars":           values,
-			"params":         map[string]any{},
-			"viewId":         n.ID,
-			"subscriptionId": in.user.SubscriptionID,
-			"bs":             r.FormValue("panel") != "classic",
-			"_locale":        r.FormValue("locale"),
-			"user": map[string]any{
-				"login":        in.user.Login,
-				"organization": map[string]any{"aps": map[string]any{"id": in.user.AccountID}},
-			},
-		})
+		writeJSON(w, http.StatusOK, given)
 		return
 	}
 	http.NotFound(w, r)
+}
+
+func (s *server) contextOf(r *http.Request, u User, n Node) (map[string]any, error) {
+	values, _, err := s.vars(r.Context(), u, n.Vars)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{
+		"vars":           values,
+		"params":         map[string]any{},
+		"viewId":         n.ID,
+		"subscriptionId": u.SubscriptionID,
+		"bs":             r.FormValue("panel") != "classic",
+		"_locale":        r.FormValue("locale"),
+		"user": map[string]any{
+			"login":        u.Login,
+			"organization": map[string]any{"aps": map[string]any{"id": u.AccountID}},
+		},
+	}, nil
+}
+
+// A tile is what a package shows on the home page.
+type tile struct {
+	Package string         `json:"package"`
+	ID      string         `json:"id"`
+	Src     string         `json:"src"`
+	Context map[string]any `json:"context"`
+}
+
+// tiles answers with the tiles of the home page, which only resellers in UX1 have (aps-ui.md §1.1).
+func (s *server) tiles(w http.ResponseWriter, r *http.Request, in session) {
+	found := []tile{}
+	var nodes []Node
+	var err error
+	if r.FormValue("panel") != "classic" && in.user.Role == Reseller {
+		nodes, err = s.cfg.Backend.Navigation(r.Context(), in.user.ID, PlugResellerTiles)
+	}
+	if err == nil {
+		nodes, err = s.visible(r.Context(), in.user, nodes)
+	}
+	for _, n := range nodes {
+		var given map[string]any
+		if given, err = s.contextOf(r, in.user, n); err != nil {
+			break
+		}
+		found = append(found, tile{n.Package, n.ID, n.View.Src, given})
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, found)
 }
 
 func findView(nodes []Node, packageID, id string) (Node, bool) {

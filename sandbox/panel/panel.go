@@ -65,6 +65,7 @@ func New(cfg Config) (http.Handler, error) {
 	s := &server{cfg: cfg, sessions: map[string]session{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.asset("page/index.html"))
+	mux.HandleFunc("GET /panel/home.html", s.asset("page/home.html"))
 	mux.HandleFunc("GET /panel/panel.css", s.asset("page/panel.css"))
 	mux.HandleFunc("GET /panel/panel.js", script(page))
 	mux.HandleFunc("GET "+runtimeRoot+"aps.css", s.asset("runtime/aps.css"))
@@ -73,6 +74,7 @@ func New(cfg Config) (http.Handler, error) {
 	mux.HandleFunc("POST /panel/api/session", s.logIn)
 	mux.HandleFunc("GET /panel/api/navigation", s.withUser(s.navigation))
 	mux.HandleFunc("GET /panel/api/context", s.withUser(s.context))
+	mux.HandleFunc("GET /panel/api/tiles", s.withUser(s.tiles))
 	if cfg.Levers != nil {
 		mux.HandleFunc("GET /panel/api/drawer", s.withUser(s.showDrawer))
 		mux.HandleFunc("POST /panel/api/drawer", s.withUser(s.useDrawer))

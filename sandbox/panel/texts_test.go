@@ -3,6 +3,7 @@ package panel_test
 import (
 	"encoding/json"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -226,8 +227,8 @@ func TestScreenHasWordsForEveryStateAndAction(t *testing.T) {
 // proven are the platform's modules that real packages use (aps-ui.md §2.3, §2.4); others may not exist there.
 var proven = []string{
 	"aps/load", "aps/ready!", "aps/View", "aps/PageContainer", "aps/Message", "aps/Panel", "aps/FieldSet", "aps/Output", "aps/TextBox",
-	"aps/Button", "aps/Status", "aps/Tiles", "aps/Tile", "aps/Container", "aps/Grid", "aps/Memory", "aps/confirm", "aps/xhr",
-	"dojo/_base/declare", "dijit/registry",
+	"aps/TextArea", "aps/Button", "aps/Status", "aps/Tiles", "aps/Tile", "aps/Container", "aps/Grid", "aps/Memory", "aps/confirm", "aps/xhr",
+	"aps/nav/ViewPlugin", "dojo/_base/declare", "dijit/registry",
 }
 
 var module = regexp.MustCompile(`"((?:aps|dojo|dojox|dijit|app|pacs)/[^"]*|\.\.?/[^"]*)"`)
@@ -237,16 +238,44 @@ func TestScreensUseOnlyProvenModules(t *testing.T) {
 	for name, source := range all {
 		for _, match := range module.FindAllStringSubmatch(source, -1) {
 			id := match[1]
-			if own, ok := strings.CutPrefix(id, "app/"); ok {
-				if _, ok := all["ui/"+own+".js"]; !ok {
-					t.Errorf("%s requires %s, which is not in the package", name, id)
-				}
-				continue
+			own, isOwn := strings.CutPrefix(id, "app/")
+			own = "ui/" + own
+			if strings.HasPrefix(id, ".") {
+				own, isOwn = path.Join(path.Dir(name), id), true
 			}
-			if !slices.Contains(proven, id) {
+			switch {
+			case isOwn && all[own+".js"] == "":
+				t.Errorf("%s requires %s, which is not in the package", name, id)
+			case !isOwn && !slices.Contains(proven, id):
 				t.Errorf("%s requires %s, which is not known from real packages", name, id)
 			}
 		}
+	}
+}
+
+// Tiles run in another package's page, where "app/" is not ours: neither they nor what they require may use it.
+func TestTilesRequireNothingByThePagesNames(t *testing.T) {
+	all := sources(t)
+	var visit func(name string)
+	visit = func(name string) {
+		for _, match := range module.FindAllStringSubmatch(all[name], -1) {
+			switch id := match[1]; {
+			case strings.HasPrefix(id, "app/"):
+				t.Errorf("%s requires %s, which a tile's page does not find", name, id)
+			case strings.HasPrefix(id, "."):
+				visit(path.Join(path.Dir(name), id) + ".js")
+			}
+		}
+	}
+	tiles := 0
+	for name := range all {
+		if strings.HasPrefix(name, "ui/plugins/") {
+			tiles++
+			visit(name)
+		}
+	}
+	if tiles == 0 {
+		t.Error("there is no tile in ui/plugins/")
 	}
 }
 

@@ -58,6 +58,19 @@ func (p *Platform) Read(by Caller, resourceID string) Answer {
 	return answerOf(http.StatusOK, shown)
 }
 
+// Change changes properties of a resource as a panel does: the connector is asked, and what it refuses is not kept. The
+// answer is the resource, or a refusal.
+func (p *Platform) Change(ctx context.Context, by Caller, resourceID string, body []byte) Answer {
+	changed, err := p.changesOf(resourceID, body)
+	if err == nil {
+		err = p.Configure(ctx, by.userID, resourceID, changed)
+	}
+	if err != nil {
+		return answerOf(asRefusal(err).Status, asRefusal(err))
+	}
+	return p.Read(by, resourceID)
+}
+
 // read returns a resource as an audience sees it.
 func (p *Platform) read(a audience, id string) (map[string]any, error) {
 	p.mu.Lock()

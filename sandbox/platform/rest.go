@@ -208,12 +208,17 @@ func (p *Platform) serveConfigure(w http.ResponseWriter, r *http.Request, c clie
 	p.serveRead(w, r, c)
 }
 
-// changes reads a resource's new properties, without its links and its aps part.
+// changes reads the new properties of a request's resource.
 func (p *Platform) changes(r *http.Request) (map[string]any, error) {
 	body, err := readBody(r.Body)
 	if err != nil {
 		return nil, badRequest("%v", err)
 	}
+	return p.changesOf(r.PathValue("id"), body)
+}
+
+// changesOf reads a resource's new properties, without its links and its aps part.
+func (p *Platform) changesOf(id string, body []byte) (map[string]any, error) {
 	var changed map[string]any
 	if err := json.Unmarshal(body, &changed); err != nil || changed == nil {
 		return nil, badRequest("the body is not a JSON object")
@@ -221,7 +226,7 @@ func (p *Platform) changes(r *http.Request) (map[string]any, error) {
 	delete(changed, "aps")
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if res := p.resources[r.PathValue("id")]; res != nil && p.types[res.typeID] != nil {
+	if res := p.resources[id]; res != nil && p.types[res.typeID] != nil {
 		for relation := range relationsOf(p.types, p.types[res.typeID]) {
 			delete(changed, relation)
 		}

@@ -65,6 +65,7 @@
         });
     }
 
+    const inMenu = (nodes) => nodes.map((node) => Object.assign({}, node, { nodes: node.view ? [] : inMenu(node.nodes || []) }));
     const allViews = () => menu.flatMap((section) => views(section.nodes, section.label ? [word(section.label)] : []));
 
     /* Classic trees need a folder around every screen (aps-ui.md §1.2); one with the same label says nothing, so the
@@ -82,12 +83,14 @@
             link.href = addressOf({ pack: node.package, view: node.id });
             if (node.package === place.pack && node.id === place.view) {
                 link.setAttribute("aria-current", "page");
+            } else if (views(node.nodes || [], []).some((below) => below.node.package === place.pack && below.node.id === place.view)) {
+                link.setAttribute("aria-current", "true");
             }
             item.append(link);
         } else {
             item.append(make("span", "menu-label", node.label));
         }
-        if (node.nodes && node.nodes.length) {
+        if (!node.view && node.nodes && node.nodes.length) {
             item.append(make("ul", "", ...node.nodes.map(drawNode)));
         }
         return item;
@@ -140,14 +143,30 @@
     }
 
     function drawHome() {
-        const found = allViews();
+        const found = menu.flatMap((section) => views(inMenu(section.nodes), section.label ? [word(section.label)] : []));
         const cards = found.map(({ node, trail }) => {
             const card = make("a", "card", make("strong", "", node.label), make("span", "", trail.slice(0, -1).join(" › ")));
             card.href = addressOf({ pack: node.package, view: node.id });
             return card;
         });
         const text = found.length ? "These screens are available:" : "No application has a screen for this account in this panel.";
-        $("home").replaceChildren(make("h1", "", word("Welcome")), make("p", "", session.user.account), make("p", "", word(text)), make("div", "cards", ...cards));
+        const parts = [make("h1", "", word("Welcome")), make("p", "", session.user.account)];
+        if (place.panel === "ux1" && session.user.role === "reseller") {
+            parts.push(dashboard());
+        }
+        $("home").replaceChildren(...parts, make("p", "", word(text)), make("div", "cards", ...cards));
+    }
+
+    /* The tiles are in a frame of their own, as high as they are. */
+    function dashboard() {
+        const frame = make("iframe", "dashboard");
+        frame.title = word("Home");
+        frame.src = "/panel/home.html";
+        frame.addEventListener("load", () => {
+            const page = frame.contentDocument.documentElement;
+            new ResizeObserver(() => { frame.style.height = frame.contentDocument.body.scrollHeight + "px"; }).observe(page);
+        });
+        return frame;
     }
 
     function show(part) {
@@ -188,7 +207,10 @@
         const buttons = (view.controls || []).map((control) => {
             const button = make("button", "foot-button", control.label);
             button.type = "button";
-            button.addEventListener("click", () => current.controller.press(control.handler));
+            button.addEventListener("click", () => {
+                loading(true); // until the screen ends the processing or leads to another
+                current.controller.press(control.handler);
+            });
             return button;
         });
         $("foot").replaceChildren(...buttons);
@@ -246,15 +268,22 @@
 
     /* What frames ask the panel for. */
     window.panelHost = {
-        attach: (frameWindow) => entryOf(frameWindow).context.then((context) => ({ context, locale: place.locale })),
+        attach: (frameWindow) => (entryOf(frameWindow) || { context: Promise.resolve({}) }).context.then((context) => ({ context, locale: place.locale })),
         loaded: (frameWindow, controller) => {
             const entry = entryOf(frameWindow);
-            entry.controller = controller;
-            entry.done();
+            if (entry) { // the home page's frame has no views
+                entry.controller = controller;
+                entry.done();
+            }
         },
+        tiles: () => call("GET", "tiles?" + new URLSearchParams({ panel: place.panel, locale: place.locale })),
         loading,
         token: () => session.token,
-        goto: (view) => go({ view }),
+        goto: (view) => {
+            const id = view.replace(/^.*#/, ""); // other packages are named before the #
+            const found = allViews().find(({ node }) => node.id === id);
+            go(found ? { pack: found.node.package, view: id } : { view: id });
+        },
         notify: () => current.controller.notify()
     };
 

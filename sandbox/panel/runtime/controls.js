@@ -76,13 +76,17 @@ define("aps/TextBox", ["aps/_Widget"], function (Widget) {
     "use strict";
     return class TextBox extends Widget {
         build() {
-            this.input = Widget.element("input", "aps-input");
-            this.input.type = "text";
+            this.input = this.make();
             this.input.id = this.id + "_input";
             this.labelNode = Widget.element("label", "aps-label");
             this.labelNode.htmlFor = this.input.id;
             this.hintNode = Widget.element("div", "aps-hint");
             this.domNode = Widget.element("div", "aps-field", this.labelNode, this.input, this.hintNode);
+        }
+        make() {
+            const input = Widget.element("input", "aps-input");
+            input.type = "text";
+            return input;
         }
         set_label(text) { this.labelNode.textContent = text; }
         set_hint(text) { this.hintNode.textContent = text; }
@@ -91,6 +95,13 @@ define("aps/TextBox", ["aps/_Widget"], function (Widget) {
         set_value(value) { this.input.value = value; }
         get(name) { return name === "value" ? this.input.value : super.get(name); }
         validate() { return !this.get("required") || this.input.value !== ""; }
+    };
+});
+
+define("aps/TextArea", ["aps/_Widget", "aps/TextBox"], function (Widget, TextBox) {
+    "use strict";
+    return class TextArea extends TextBox {
+        make() { return Widget.element("textarea", "aps-input aps-area"); }
     };
 });
 

@@ -13,14 +13,18 @@ define("aps/_frame", ["dijit/registry"], function (registry) {
     let attached = null;
 
     function translate(catalogue) {
-        return function (text, params) {
-            const values = params && typeof params.genId !== "function" ? params : {};
-            return Object.keys(values).reduce((filled, name) => filled.split("__" + name + "__").join(String(values[name])), catalogue[text] || text);
+        // A view hands itself in; that of a plugged-in tile names another package's texts than the page's.
+        const isView = (given) => Boolean(given) && typeof given.genId === "function";
+        return function (text, ...given) {
+            const values = given.find((one) => one && !isView(one)) || {};
+            const view = given.find(isView);
+            const words = view && view.catalogue || catalogue;
+            return Object.keys(values).reduce((filled, name) => filled.split("__" + name + "__").join(String(values[name])), words[text] || text);
         };
     }
 
     function readCatalogue(locale) {
-        return fetch(root + "/i18n/" + locale + ".json").then((answer) => (answer.ok ? answer.json() : {})).catch(() => ({}));
+        return !root ? Promise.resolve({}) : fetch(root + "/i18n/" + locale + ".json").then((answer) => (answer.ok ? answer.json() : {})).catch(() => ({}));
     }
 
     function leave() {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"net/url"
 	"path"
 
@@ -55,7 +56,7 @@ func nodes(list []platform.Node) []panel.Node {
 		for _, v := range n.Vars {
 			node.Vars = append(node.Vars, panel.Var{Name: v.Name, Type: v.Type, Required: v.Required, Collection: v.Collection})
 		}
-		if n.Kind == "view" {
+		if n.Kind == "view" || n.Kind == "view-plugin" {
 			node.View = &panel.View{Src: n.Src}
 			for _, c := range []struct{ element, handler string }{
 				{"prev", "Prev"}, {"next", "Next"}, {"submit", "Submit"}, {"cancel", "Cancel"},
@@ -64,10 +65,8 @@ func nodes(list []platform.Node) []panel.Node {
 					node.View.Controls = append(node.View.Controls, panel.Control{Handler: c.handler, Label: label})
 				}
 			}
-		} else {
-			// Views below a view are no entries of a menu (aps-ui.md §1.2).
-			node.Nodes = nodes(n.Children)
 		}
+		node.Nodes = nodes(n.Children)
 		made = append(made, node)
 	}
 	return made
@@ -105,6 +104,9 @@ func (b backend) Call(ctx context.Context, userID string, c panel.Call) (panel.A
 	by := platform.AsUser(userID).Speaking(c.Locale)
 	if c.Path == "" {
 		answer := b.p.Read(by, c.ResourceID)
+		if c.Method == http.MethodPut {
+			answer = b.p.Change(ctx, by, c.ResourceID, c.Body)
+		}
 		return panel.Answer{Status: answer.Status, Header: answer.Header, Body: answer.Body}, nil
 	}
 	operation := (&url.URL{Path: c.Path}).EscapedPath()

@@ -5,8 +5,11 @@
 define([], function () {
     "use strict";
 
+    const fields = "input, textarea";
+    const focusable = "button, a, input, textarea";
+
     const input = function (widget) {
-        return widget.domNode.querySelector("input, textarea");
+        return widget.domNode.querySelector(fields);
     };
 
     return {
@@ -26,6 +29,16 @@ define([], function () {
                 field.autocomplete = "off";
                 field.spellcheck = false;
                 field.setAttribute("autocapitalize", "off");
+            }
+        },
+
+        /* secret hides what is entered, also from the browser's memory. */
+        secret: function (widget) {
+            this.oneTime(widget);
+            const field = input(widget);
+            if (field) {
+                field.type = "password";
+                field.autocomplete = "new-password";
             }
         },
 
@@ -51,7 +64,7 @@ define([], function () {
         },
 
         focus: function (widget) {
-            const target = widget.domNode.matches("button, input, a") ? widget.domNode : widget.domNode.querySelector("button, input, a");
+            const target = widget.domNode.matches(focusable) ? widget.domNode : widget.domNode.querySelector(focusable);
             if (target) {
                 target.focus();
             }

@@ -7,20 +7,6 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
 
     const apis = ["partnercenter", "graph", "arm"];
 
-    const validUntil = function (t, s) {
-        if (!s.expiresAt) {
-            return t("No token is stored");
-        }
-        const values = { time: words.time(s.expiresAt), days: s.daysLeft };
-        if (s.state === "expired") {
-            return t("Expired on __time__", values);
-        }
-        if (s.daysLeft === 1) {
-            return t("__time__ (one day left)", values);
-        }
-        return s.daysLeft ? t("__time__ (__days__ days left)", values) : t("__time__ (less than a day left)", values);
-    };
-
     const lastRenewal = function (t, last) {
         if (!last || !last.at) {
             return t("Not renewed yet");
@@ -89,7 +75,7 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
 
     const told = function (t, s) {
         const texts = {
-            validUntil: validUntil(t, s),
+            validUntil: words.validUntil(t, s),
             lastRenewal: lastRenewal(t, s.lastRenewal),
             nextRenewal: s.nextRenewalAt ? words.time(s.nextRenewalAt) : t("None planned"),
             directory: directory(t, s.directory),

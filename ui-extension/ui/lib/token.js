@@ -207,6 +207,7 @@ define([
                     }
                 });
             },
+            settings: function () { panel.open("settings"); },
             forget: function () {
                 confirm({
                     title: t("Forget Token"),

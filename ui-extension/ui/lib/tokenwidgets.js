@@ -16,7 +16,8 @@ define(["app/lib/groups"], function (groups) {
             groups.statusTile(panel, [
                 button("check", t("Check Now"), on.check),
                 button("renew", t("Renew Now"), on.renew),
-                button("forget", t("Forget Token"), on.forget)
+                button("forget", t("Forget Token"), on.forget),
+                { id: panel.id("settings"), title: t("Settings"), autoBusy: false, onClick: on.settings }
             ]),
             ["aps/Tile", { id: panel.id("pending"), title: t("Consent Waiting"), gridSize: whole, visible: false }, [
                 ["aps/FieldSet", { gridSize: whole }, [

@@ -108,6 +108,21 @@ define([], function () {
             return format(time, { dateStyle: "medium" });
         },
 
+        /* validUntil tells until when the token of a STATUS is good. */
+        validUntil: function (t, s) {
+            if (!s.expiresAt) {
+                return t("No token is stored");
+            }
+            const values = { time: words.time(s.expiresAt), days: s.daysLeft };
+            if (s.state === "expired") {
+                return t("Expired on __time__", values);
+            }
+            if (s.daysLeft === 1) {
+                return t("__time__ (one day left)", values);
+            }
+            return s.daysLeft ? t("__time__ (__days__ days left)", values) : t("__time__ (less than a day left)", values);
+        },
+
         /* remaining tells how long it is from now until time; both are milliseconds or readable by Date. */
         remaining: function (t, time, now) {
             const left = new Date(time) - new Date(now);

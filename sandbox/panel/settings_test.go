@@ -1,0 +1,170 @@
+package panel_test
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/sandbox/panel/paneltest"
+)
+
+const (
+	settings        = "#/ux1/en_US/" + packageID + "/settings"
+	settingsClassic = "#/classic/en_US/" + packageID + "/settings-classic"
+	ownApplication  = "3f0c8d52-9b7a-4f0e-a1c2-7d6e5f4a3b21"
+)
+
+// allowOwn lets the reseller bring his own application.
+func allowOwn(p *platform) { p.status["tenantApplication"] = true }
+
+// wrong waits until a field is marked as wrong and its text, tied to it, says why.
+func (d *driver) wrong(name, why string) {
+	d.T.Helper()
+	field := paneltest.Field(name)
+	d.Wait(field + `.getAttribute("aria-invalid") === "true" && ` + frame + `.getElementById(` + field + `.getAttribute("aria-describedby")).innerText.includes(` + strconv.Quote(why) + `)`)
+}
+
+func (d *driver) save() {
+	d.T.Helper()
+	d.Click(paneltest.Document, "Save")
+}
+
+func TestSettingsOfTheDirectory(t *testing.T) {
+	for name, place := range map[string]string{"UX1": ux1, "classic": classic} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlatform(t)
+			d := open(t, p, place)
+			d.State("active")
+			d.Press("Settings")
+			d.Wait(paneltest.Field("directory") + `.value === "contoso-partner.onmicrosoft.com"`)
+			d.Wait(`document.getElementById("loading").hidden`)
+			d.WaitText("The application of your provider is used.")
+			d.WaitText(ownApplication)
+			if got := d.Text(); strings.Contains(got, "Own Application") {
+				t.Errorf("Text() = %q, want no own application", got)
+			}
+			d.look("settings-" + strings.ToLower(name))
+
+			d.Enter("directory", " ")
+			d.save()
+			d.wrong("directory", "Enter the directory (tenant) ID or its onmicrosoft.com domain.")
+			p.change(func(p *platform) {
+				p.refuse["save"] = fail(failure.DirectoryUnknown, "directory", "contoso.example")
+			})
+			d.Enter("directory", "contoso.example")
+			d.save()
+			d.wrong("directory", "Microsoft knows no directory named contoso.example. Check the directory (tenant) id or domain")
+			p.change(func(p *platform) { delete(p.refuse, "save") })
+			d.save()
+			d.WaitText("The settings have been saved.")
+			want := object{"aps": map[string]any{"id": tenantID, "type": tenantType}, "directory": "contoso.example"}
+			if diff := cmp.Diff(want, p.saved); diff != "" {
+				t.Errorf("what was saved (-want +got):\n%s", diff)
+			}
+			if got := evaluate[bool](d, paneltest.Field("directory")+`.hasAttribute("aria-invalid")`); got {
+				t.Error("the field is still marked as wrong")
+			}
+			d.Click(paneltest.Document, "Close")
+			d.State("active")
+		})
+	}
+}
+
+func TestSettingsOfAnOwnApplication(t *testing.T) {
+	p := newPlatform(t)
+	allowOwn(p)
+	d := open(t, p, settings)
+	d.WaitText("Own Application")
+	for _, name := range []string{"applicationSecret", "nextApplicationSecret"} {
+		if got := evaluate[string](d, paneltest.Field(name)+`.type + " " + `+paneltest.Field(name)+`.autocomplete`); got != "password new-password" {
+			t.Errorf("field %s is %q, want a password that is not remembered", name, got)
+		}
+	}
+	d.look("settings-own")
+
+	d.Enter("applicationSecret", ownApplication)
+	d.save()
+	d.wrong("applicationId", "Enter the ID of the application to which the credentials belong.")
+	d.wrong("applicationSecret", "This is the ID of a secret.")
+	d.Enter("applicationId", "my application")
+	d.Enter("applicationSecretEnd", "next year")
+	d.save()
+	d.wrong("applicationId", "has the form 00000000-0000-0000-0000-000000000000")
+	d.wrong("applicationSecretEnd", "Enter a day as in 2027-11-23.")
+	d.look("settings-wrong")
+	d.Enter("applicationId", ownApplication)
+	d.Enter("applicationSecret", " ")
+	d.Enter("applicationSecretEnd", "2027-11-23")
+	d.save()
+	d.wrong("applicationSecret", "Enter a client secret or a certificate of the new application.")
+	if got := p.called("save"); got != 0 {
+		t.Fatalf("called(save) with something wrong = %d, want 0", got)
+	}
+
+	d.Enter("applicationSecret", "a~secret.value")
+	d.save()
+	d.WaitText("The settings have been saved.")
+	want := object{
+		"aps": map[string]any{"id": tenantID, "type": tenantType}, "directory": "contoso-partner.onmicrosoft.com", "applicationId": ownApplication,
+		"applicationSecret": "a~secret.value", "applicationSecretEnd": "2027-11-23", "nextApplicationSecretEnd": "",
+	}
+	if diff := cmp.Diff(want, p.saved); diff != "" {
+		t.Errorf("what was saved (-want +got):\n%s", diff)
+	}
+	d.Wait(paneltest.Field("applicationSecret") + `.value === "" && ` + paneltest.Field("applicationId") + `.value === "` + ownApplication + `"`)
+
+	d.save() // nothing new: what is stored is kept
+	d.Until("a second saving", func() bool { return p.called("save") == 2 })
+	d.Wait(`document.getElementById("loading").hidden`)
+	if _, sent := p.saved["applicationSecret"]; sent {
+		t.Error("an empty secret was sent, want none")
+	}
+	p.change(func(p *platform) { p.refuse["save"] = fail(failure.CertificateMismatch) })
+	d.Enter("applicationCertificate", "-----BEGIN CERTIFICATE-----")
+	d.save()
+	d.wrong("applicationCertificate", "The private key does not belong to the certificate.")
+	p.change(func(p *platform) { p.refuse["save"] = fail(failure.Forbidden) })
+	d.save()
+	d.Wait(frame + `.querySelector(".aps-message-error").innerText.includes("This account may not do that here.")`)
+}
+
+func TestSettingsForgetWhatWasNotSaved(t *testing.T) {
+	p := newPlatform(t)
+	allowOwn(p)
+	d := open(t, p, settings)
+	d.WaitText("Own Application")
+	d.Enter("directory", "typo.example")
+	d.Enter("applicationSecret", "half a secret")
+	evaluate[bool](d, `panelHost.notify(), true`)
+	if got := d.Value("directory"); got != "typo.example" {
+		t.Errorf("Value(directory) after a notification = %q, want what was entered", got)
+	}
+	d.Click(paneltest.Document, "Close")
+	d.State("active")
+	d.Press("Settings")
+	d.Wait(paneltest.Field("directory") + `.value === "contoso-partner.onmicrosoft.com"`)
+	if got := d.Value("applicationSecret"); got != "" {
+		t.Error("the secret is still in its field, want it gone")
+	}
+}
+
+func TestSettingsFitEveryWidth(t *testing.T) {
+	p := newPlatform(t)
+	allowOwn(p)
+	d := open(t, p, settingsClassic)
+	d.WaitText("Own Application")
+	d.fits()
+}
+
+func TestSettingsAreNoEntryOfTheMenu(t *testing.T) {
+	d := logIn(t, newPlatform(t), "")
+	d.Wait(`!document.getElementById("home").hidden`)
+	for _, part := range []string{"menu", "home"} {
+		if got := evaluate[string](d, `document.getElementById("`+part+`").innerText`); strings.Contains(got, "Settings") {
+			t.Errorf("%s = %q, want no settings", part, got)
+		}
+	}
+}

@@ -1,0 +1,75 @@
+package panel_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"azure-partner-connector/sandbox/browser"
+	"azure-partner-connector/sandbox/panel/paneltest"
+)
+
+// home is the document of the home page's tiles.
+const home = `(document.querySelector("#home iframe.dashboard") || {}).contentDocument`
+
+func TestHomeTile(t *testing.T) {
+	p := newPlatform(t)
+	d := logIn(t, p, "#/ux1/en_US")
+	for _, want := range []string{"Azure Partner (NCE)", "Active", "Valid Until", "Feb 17, 2027, 12:00 PM (86 days left)"} {
+		d.Wait(home + `.body.innerText.includes("` + want + `")`)
+	}
+	d.Wait(`document.querySelector("iframe.dashboard").getBoundingClientRect().height > 100`)
+	d.look("home-tile")
+	d.Click(home, "Manage Refresh Token")
+	d.WaitLoaded()
+	d.State("active")
+}
+
+func TestHomeTileSpeaksGermanAndTellsTrouble(t *testing.T) {
+	p := newPlatform(t)
+	p.status = absentStatus()
+	d := logIn(t, p, "#/ux1/de_DE")
+	d.Wait(home + `.body.innerText.includes("Kein Token gespeichert")`)
+	p.change(func(p *platform) { p.unreachable = true })
+	d.Do(chromedp.Reload())
+	d.Wait(home + `.body.innerText.includes("Nicht bekannt")`)
+}
+
+func TestWhoHasNoHomeTile(t *testing.T) {
+	for name, tc := range map[string]struct {
+		place, user string
+		tenants     int
+	}{
+		"classic":          {"#/classic/en_US", "Mara Lind", 1},
+		"provider":         {"#/ux1/en_US", "Olu Adeyemi", 1},
+		"without a tenant": {"#/ux1/en_US", "Mara Lind", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlatform(t)
+			p.tenants = p.tenants[:tc.tenants]
+			d := logInAs(t, p, tc.place, tc.user)
+			d.Wait(`!document.getElementById("home").hidden`)
+			d.Wait(`document.querySelector("iframe.dashboard") === null || ` + home + `.getElementById("tiles") !== null`)
+			if got := evaluate[string](d, `(`+home+` || document.implementation.createHTMLDocument()).documentElement.textContent`); strings.Contains(got, "Valid Until") {
+				t.Errorf("home = %q, want no tile", got)
+			}
+			if got := p.called("tokenStatus"); got != 0 {
+				t.Errorf("called(tokenStatus) = %d, want 0", got)
+			}
+		})
+	}
+}
+
+func TestHomeFitsEveryWidth(t *testing.T) {
+	d := logIn(t, newPlatform(t), "#/ux1/en_US")
+	d.Wait(home + `.body.innerText.includes("86 days left")`)
+	for _, width := range []int64{320, 390, 768, 1280, 1920} {
+		browser.Resize(t, d.Ctx, width, 900)
+		for _, document := range []string{paneltest.Document, home} {
+			if over := evaluate[int](d, `(e => e.scrollWidth - e.clientWidth)(`+document+`.documentElement)`); over > 0 {
+				t.Errorf("at %d px %s is %d px too wide", width, document, over)
+			}
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package world_test
+
+import (
+	"strings"
+	"testing"
+
+	"azure-partner-connector/sandbox/microsoft"
+	"azure-partner-connector/sandbox/panel/paneltest"
+	"azure-partner-connector/sandbox/world"
+)
+
+const ownApplication = "0a9d0b0c-0000-4000-8000-000000000a9d"
+
+// TestPanel_Settings has Rita change her settings, against the real connector, and follows what becomes of them.
+func TestPanel_Settings(t *testing.T) {
+	inBothPanels(t, func(t *testing.T, d desk) {
+		root := d.root()
+		if err := d.Platform.Configure(t.Context(), "", root, map[string]any{"tenantApplication": true}); err != nil {
+			t.Fatalf("Configure() = %v", err)
+		}
+		check(t, d.Microsoft.AddApplication(microsoft.Application{
+			ID: ownApplication, Name: "Alpine's own", Publisher: "Alpine Cloud", DirectoryID: world.AlpineDirectory,
+			Secrets: []microsoft.Secret{{Value: "alpine~secret"}}, RedirectURIs: []microsoft.RedirectURI{{URI: d.OnboardingURL + "/callback"}},
+		}))
+		d.Press("Settings")
+		d.WaitText("Own Application")
+		d.Wait(paneltest.Field("directory") + `.value === "alpine.onmicrosoft.com"`)
+
+		save := func(told string) {
+			t.Helper()
+			d.Click(paneltest.Document, "Save")
+			d.WaitText(told)
+			d.Wait(`document.getElementById("loading").hidden`)
+		}
+		d.Enter("directory", "nowhere.onmicrosoft.com")
+		save("Microsoft knows no directory named nowhere.onmicrosoft.com.")
+		d.Enter("directory", "baltic.onmicrosoft.com")
+		save("The directory baltic.onmicrosoft.com already belongs to another tenant of this instance.")
+		d.checkKept("directory", "alpine.onmicrosoft.com")
+
+		d.Enter("directory", world.AlpineDirectory)
+		d.Enter("applicationId", ownApplication)
+		d.Enter("applicationSecret", "alpine~secret")
+		d.Enter("applicationSecretEnd", "2027-11-23")
+		d.picture(d.Driver, "settings", paneltest.Picture{Fold: true})
+		save("The settings have been saved.")
+		d.checkKept("applicationId", ownApplication)
+		d.checkKept("applicationSecret", "")
+		if got := d.Value("applicationSecret"); got != "" {
+			t.Error("the secret is still in its field, want it gone")
+		}
+		d.Click(paneltest.Document, "Close")
+		d.WaitLoaded()
+		d.WaitText(ownApplication)
+		d.consent()
+		d.again("active")
+		if got := d.Text(); !strings.Contains(got, "Nov 23, 2027") || strings.Contains(got, "alpine~secret") {
+			t.Errorf("Text() = %q, want the end of the secret and nothing of its value", got)
+		}
+	})
+}
+
+// checkKept checks what the platform has for a property of Rita's tenant.
+func (d desk) checkKept(name, want string) {
+	d.Helper()
+	resource, _ := d.Platform.Resource(d.tenant())
+	if got := resource[name]; got != want {
+		d.Errorf("%s = %v on the platform, want %q", name, got, want)
+	}
+}
+
+// TestPanel_HomeTile has Rita come from the tile of the home page to the screen.
+func TestPanel_HomeTile(t *testing.T) {
+	s := newStory(t)
+	s.visit(s.freshSignIn())
+	d := desk{s, paneltest.LogIn(t, s.PanelURL, "#/ux1/en_US", "Rita Reseller"), true}
+	const home = `document.querySelector("#home iframe.dashboard").contentDocument`
+	d.Wait(home + `.body.innerText.includes("Active")`)
+	d.picture(d.Driver, "home", paneltest.Picture{Fold: true})
+	d.Click(home, "Manage Refresh Token")
+	d.WaitLoaded()
+	d.State("active")
+}

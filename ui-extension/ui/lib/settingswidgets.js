@@ -1,0 +1,70 @@
+/*
+ * The widgets of the screen "Settings". It uses only widgets and properties that are known from real packages
+ * (aps-ui.md §2.3). panel is what lib/ux1 tells of.
+ */
+define([], function () {
+    "use strict";
+
+    const whole = "md-12 xs-12";
+    const half = "md-6 xs-12";
+
+    const field = function (panel, name, label, size, hint) {
+        return ["aps/TextBox", { id: panel.id(name), label: label, gridSize: size, value: "", hint: hint || "" }];
+    };
+
+    const fault = function (panel, name) {
+        return ["aps/Output", { id: panel.id(name + "Error"), gridSize: whole, value: "" }];
+    };
+
+    const secret = function (panel, name, label, endLabel) {
+        const t = panel.t;
+        return ["aps/FieldSet", { gridSize: whole }, [
+            field(panel, name, label, half, t("Value of the secret, not its ID. Leave it empty to keep what is stored.")),
+            field(panel, name + "End", endLabel, half, t("As in 2027-11-23. Leave it empty if it is not known.")),
+            fault(panel, name),
+            fault(panel, name + "End")
+        ]];
+    };
+
+    return function (panel) {
+        const t = panel.t;
+        return [
+            ["aps/Output", { id: panel.id("note"), value: "" }],
+            ["aps/Panel", { id: panel.id("directoryPanel"), title: t("Directory") }, [
+                ["aps/FieldSet", { gridSize: whole }, [
+                    field(panel, "directory", t("Directory (tenant) ID or domain"), whole, t("The partner's own Microsoft directory: its id or its onmicrosoft.com domain.")),
+                    fault(panel, "directory")
+                ]]
+            ]],
+            ["aps/Panel", { id: panel.id("applicationPanel"), title: t("Own Application"), visible: false }, [
+                ["aps/FieldSet", { gridSize: whole }, [
+                    ["aps/Output", {
+                        gridSize: whole,
+                        value: t("Enter your own app registration at Microsoft here, or leave the application ID empty to use your provider's. Secrets are kept by the connector and never shown again.")
+                    }],
+                    field(panel, "applicationId", t("Application (client) ID"), whole, t("On the overview page of the app registration.")),
+                    fault(panel, "applicationId")
+                ]],
+                secret(panel, "applicationSecret", t("Client secret"), t("Client secret ends")),
+                secret(panel, "nextApplicationSecret", t("Next client secret"), t("Next client secret ends")),
+                ["aps/FieldSet", { gridSize: whole }, [
+                    ["aps/TextArea", {
+                        id: panel.id("applicationCertificate"),
+                        label: t("Certificate"),
+                        gridSize: whole,
+                        value: "",
+                        hint: t("Instead of a secret: the certificate and its unencrypted RSA private key in PEM. Leave it empty to keep what is stored.")
+                    }],
+                    fault(panel, "applicationCertificate"),
+                    ["aps/Output", { id: panel.id("applicationCertificateEnd"), label: t("Certificate ends"), gridSize: whole, value: "" }]
+                ]]
+            ]],
+            ["aps/Panel", { id: panel.id("providerPanel"), title: t("Application"), visible: false }, [
+                ["aps/FieldSet", { gridSize: whole }, [
+                    ["aps/Output", { gridSize: whole, value: t("The application of your provider is used.") }],
+                    ["aps/Output", { id: panel.id("providerApplication"), label: t("Application (Client) ID"), gridSize: whole, value: "" }]
+                ]]
+            ]]
+        ];
+    };
+});
