@@ -83,13 +83,18 @@ type Trail interface {
 	AppendEvent(ctx context.Context, e Event) error
 }
 
-// Append completes e with an ID, the time, the reference of ctx and, where it has none, the result OK, and appends it to
-// trail in the transaction of ctx.
-func Append(ctx context.Context, trail Trail, now time.Time, e Event) error {
+// Completed returns e with an ID, the time, the reference of ctx and, where it has none, the result OK.
+func Completed(ctx context.Context, now time.Time, e Event) Event {
 	e.ID, e.At, e.Reference = random.ID(), now, failure.Reference(ctx)
 	if e.Result == "" {
 		e.Result = OK
 	}
+	return e
+}
+
+// Append completes e and appends it to trail in the transaction of ctx.
+func Append(ctx context.Context, trail Trail, now time.Time, e Event) error {
+	e = Completed(ctx, now, e)
 	if err := trail.AppendEvent(ctx, e); err != nil {
 		return fmt.Errorf("appending event %s: %w", e.Action, err)
 	}

@@ -65,7 +65,7 @@ func openMySQL(dsn string, log *slog.Logger, timeout time.Duration) (*sql.DB, go
 	}
 	pool := sql.OpenDB(connector{inner})
 	pool.SetConnMaxLifetime(connectionLife)
-	return pool, mysql.New(mysql.Config{Conn: pool, SkipInitializeWithVersion: true, DisableWithReturning: true}), nil
+	return pool, mysql.New(mysql.Config{Conn: newStatements(pool), SkipInitializeWithVersion: true, DisableWithReturning: true}), nil
 }
 
 // A connector sets up each new connection. It does so by statements, because the variables that a DSN could set are

@@ -80,6 +80,7 @@ type Store struct {
 	// What many ask for at once.
 	nonces    gathering[usedNonce, bool]
 	events    gathering[audit.Event, error]
+	changes   gathering[tenantChange, found[tenant.Tenant]]
 	parties   gathering[string, found[party]]
 	standings gathering[string, found[token.Standing]]
 }
@@ -114,7 +115,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{driver: cfg.Driver, dsn: cfg.DSN, sealer: cfg.Keyring, wait: cfg.Wait, jitter: cfg.Jitter, log: cfg.Log}
-	s.nonces.do, s.events.do, s.parties.do, s.standings.do = s.rememberNonces, s.appendEvents, s.readParties, s.readStandings
+	s.nonces.do, s.events.do, s.changes.do = s.rememberNonces, s.appendEvents, s.changeTenants
+	s.parties.do, s.standings.do = s.readParties, s.readStandings
 	if err := s.connect(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
@@ -143,7 +145,6 @@ func (s *Store) connect(ctx context.Context, cfg Config) error {
 	}
 	s.db, err = gorm.Open(dialector, &gorm.Config{
 		SkipDefaultTransaction: true, // Transact decides what belongs together
-		PrepareStmt:            true,
 		TranslateError:         true,
 		DisableAutomaticPing:   true,
 		NowFunc:                cfg.Now,
@@ -165,9 +166,6 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Close closes all connections. Nobody may use the Store afterwards.
 func (s *Store) Close() error {
-	if statements, ok := s.db.ConnPool.(*gorm.PreparedStmtDB); ok {
-		statements.Close()
-	}
 	if err := s.pool.Close(); err != nil {
 		return fmt.Errorf("closing the store: %w", err)
 	}

@@ -107,12 +107,22 @@ func (s *Store) Tenants(ctx context.Context, instanceKey string) ([]tenant.Tenan
 // SaveTenant implements tenant.Store. It returns tenant.ErrChanged when the row changed since it was read or exists
 // already, and tenant.ErrDirectoryTaken when another tenant of the instance has the directory.
 func (s *Store) SaveTenant(ctx context.Context, t *tenant.Tenant) error {
-	saved := *t
+	saved, err := s.saveTenant(ctx, *t)
+	if err != nil {
+		return fmt.Errorf("saving tenant %q: %w", t.ID, err)
+	}
+	assign(ctx, s, t, saved)
+	return nil
+}
+
+// saveTenant saves t and returns it as it is stored.
+func (s *Store) saveTenant(ctx context.Context, t tenant.Tenant) (tenant.Tenant, error) {
+	saved := t
 	saved.Version++
 	saved.Application = storedApplication(saved.Application)
 	row, err := s.tenantRow(saved)
 	if err != nil {
-		return err
+		return tenant.Tenant{}, err
 	}
 	saved.CreatedAt, saved.UpdatedAt = row.Created.at, row.Updated.at
 	err = s.write(ctx, func(db *gorm.DB) error {
@@ -124,13 +134,9 @@ func (s *Store) SaveTenant(ctx context.Context, t *tenant.Tenant) error {
 			Select("*").Omit("id").Updates(&row), tenant.ErrChanged)
 	})
 	if errors.Is(err, gorm.ErrDuplicatedKey) {
-		err = s.duplicateTenant(ctx, *t)
+		err = s.duplicateTenant(ctx, t)
 	}
-	if err != nil {
-		return fmt.Errorf("saving tenant %q: %w", t.ID, err)
-	}
-	assign(ctx, s, t, saved)
-	return nil
+	return saved, err
 }
 
 // duplicateTenant tells which of its two unique keys t met: the databases name it in prose only.

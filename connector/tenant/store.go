@@ -34,6 +34,9 @@ type Store interface {
 	Tenants(ctx context.Context, instanceKey string) ([]Tenant, error)
 	// SaveTenant inserts (Version 0) or updates t with a check of its Version, which it then advances.
 	SaveTenant(ctx context.Context, t *Tenant) error
+	// ChangeTenant updates t as SaveTenant does and appends e, both or neither. Changes of about the same time may share a
+	// transaction.
+	ChangeTenant(ctx context.Context, t *Tenant, e audit.Event) error
 	// DeleteTenant destroys the tenant with all its secrets: grants, consents, schedule. Its events stay.
 	DeleteTenant(ctx context.Context, id string) error
 

@@ -12,23 +12,26 @@ import (
 
 // Provision stores the tenant that the platform provisioned. Repeated with the same ID it ends in the same state.
 func (s *Service) Provision(ctx context.Context, t Tenant, by audit.Actor) (Tenant, error) {
-	return s.put(ctx, t, audit.TenantProvisioned, by)
+	stored, in, err := s.Party(ctx, t.InstanceKey, t.ID)
+	if err != nil && in.Key == "" {
+		return Tenant{}, err
+	}
+	return s.put(ctx, in, stored, t, audit.TenantProvisioned, by)
 }
 
 // ConfigureTenant changes a tenant's name, directory and application. An empty credential keeps the stored one
 // unless it says Remove.
 func (s *Service) ConfigureTenant(ctx context.Context, t Tenant, by audit.Actor) (Tenant, error) {
-	if _, err := s.Tenant(ctx, t.InstanceKey, t.ID); err != nil {
-		return Tenant{}, err
-	}
-	return s.put(ctx, t, audit.TenantConfigured, by)
-}
-
-func (s *Service) put(ctx context.Context, t Tenant, action audit.Action, by audit.Actor) (Tenant, error) {
-	in, err := s.Instance(ctx, t.InstanceKey)
+	stored, in, err := s.Party(ctx, t.InstanceKey, t.ID)
 	if err != nil {
 		return Tenant{}, err
 	}
+	return s.put(ctx, in, stored, t, audit.TenantConfigured, by)
+}
+
+// put makes t of stored, a tenant of in; stored is the zero Tenant when there is none yet.
+func (s *Service) put(ctx context.Context, in Instance, stored, t Tenant, action audit.Action, by audit.Actor) (Tenant, error) {
+	var err error
 	if t.Application, err = t.Application.checked(s.cfg.Now()); err != nil {
 		return Tenant{}, err
 	}
@@ -36,10 +39,27 @@ func (s *Service) put(ctx context.Context, t Tenant, action audit.Action, by aud
 	if err != nil {
 		return Tenant{}, err
 	}
-	var stored Tenant
+	change := func(stored *Tenant) audit.Event {
+		stored.merge(t, directoryID)
+		stored.UpdatedAt = s.cfg.Now()
+		return audit.Completed(ctx, s.cfg.Now(), audit.Event{
+			InstanceKey: t.InstanceKey, TenantID: t.ID, Action: action, Actor: by,
+			Details: map[string]string{"directory": stored.Directory},
+		})
+	}
+	known := stored.Version > 0
+	if known {
+		e := change(&stored)
+		if err := s.cfg.Store.ChangeTenant(ctx, &stored, e); !errors.Is(err, ErrChanged) {
+			return stored, refused(err, t)
+		}
+	}
+	// There is none yet, or somebody has changed or removed it since it was read.
 	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 		stored, err = s.cfg.Store.Tenant(ctx, t.ID)
 		switch {
+		case errors.Is(err, ErrNotFound) && known:
+			return failure.New(failure.NotFound)
 		case errors.Is(err, ErrNotFound):
 			stored = Tenant{ID: t.ID, InstanceKey: t.InstanceKey, CreatedAt: s.cfg.Now()}
 		case err != nil:
@@ -47,20 +67,26 @@ func (s *Service) put(ctx context.Context, t Tenant, action audit.Action, by aud
 		case stored.InstanceKey != t.InstanceKey:
 			return failure.New(failure.Conflict)
 		}
-		stored.merge(t, directoryID)
-		stored.UpdatedAt = s.cfg.Now()
+		e := change(&stored)
 		if err := s.cfg.Store.SaveTenant(ctx, &stored); err != nil {
-			if errors.Is(err, ErrDirectoryTaken) {
-				return failure.Wrap(err, failure.DirectoryTaken, "directory", t.Directory)
-			}
-			return translated(err, fmt.Sprintf("saving tenant %s", t.ID))
+			return err
 		}
-		return s.append(ctx, audit.Event{
-			InstanceKey: t.InstanceKey, TenantID: t.ID, Action: action, Actor: by,
-			Details: map[string]string{"directory": stored.Directory},
-		})
+		return s.cfg.Store.AppendEvent(ctx, e)
 	})
-	return stored, err
+	return stored, refused(err, t)
+}
+
+// refused tells why t was not saved.
+func refused(err error, t Tenant) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrDirectoryTaken):
+		return failure.Wrap(err, failure.DirectoryTaken, "directory", t.Directory)
+	case failure.Is(err, failure.Conflict), failure.Is(err, failure.NotFound):
+		return err
+	}
+	return translated(err, fmt.Sprintf("saving tenant %s", t.ID))
 }
 
 // merge takes what the platform sent. Owner and subscription come with the provisioning only.

@@ -1,0 +1,114 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/tenant"
+)
+
+func configured(id string) audit.Event {
+	return audit.Event{ID: random.ID(), At: noon, TenantID: id, InstanceKey: instanceKey, Action: audit.TenantConfigured, Result: audit.OK}
+}
+
+// countEvents returns how many events a tenant has.
+func countEvents(t *testing.T, s *store.Store, id string) int {
+	t.Helper()
+	events, err := s.Events(t.Context(), id, time.Time{}, 1000)
+	if err != nil {
+		t.Fatalf("Events() = _, %v", err)
+	}
+	return len(events)
+}
+
+func TestChangeTenant(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		ctx := t.Context()
+		taken, changed, taking, long, inTransaction := addTenant(t, s), addTenant(t, s), addTenant(t, s), addTenant(t, s), addTenant(t, s)
+		outdated := changed
+		changed.Name = "changed"
+		outdated.Name = "outdated"
+		taking.DirectoryID = taken.DirectoryID
+		long.AccountID = strings.Repeat("x", 300) // more than MySQL takes
+		if err := s.ChangeTenant(ctx, &changed, configured(changed.ID)); err != nil || changed.Version != 2 {
+			t.Errorf("ChangeTenant() = %v, version %d, want version 2", err, changed.Version)
+		}
+		for name, tc := range map[string]struct {
+			tenant tenant.Tenant
+			want   error
+		}{
+			"outdated":                         {outdated, tenant.ErrChanged},
+			"of a directory that is another's": {taking, tenant.ErrDirectoryTaken},
+		} {
+			if err := s.ChangeTenant(ctx, &tc.tenant, configured(tc.tenant.ID)); !errors.Is(err, tc.want) || tc.tenant.Version != 1 {
+				t.Errorf("ChangeTenant() of one that is %s = %v, version %d, want %v, version 1", name, err, tc.tenant.Version, tc.want)
+			}
+		}
+		if err := s.ChangeTenant(ctx, &long, configured(long.ID)); db.Driver == store.MySQL && err == nil {
+			t.Error("ChangeTenant() of one that does not fit = nil, want an error")
+		}
+		errChange := errors.New("changed one's mind")
+		before := inTransaction
+		err := s.Transact(ctx, func(ctx context.Context) error {
+			return errors.Join(s.ChangeTenant(ctx, &inTransaction, configured(inTransaction.ID)), errChange)
+		})
+		if !errors.Is(err, errChange) || inTransaction.Version != before.Version || countEvents(t, s, inTransaction.ID) != 0 {
+			t.Errorf("ChangeTenant() in a transaction that comes to nothing leaves version %d and %d events, want none of it", inTransaction.Version, countEvents(t, s, inTransaction.ID))
+		}
+		if n := countEvents(t, s, changed.ID); n != 1 {
+			t.Errorf("ChangeTenant(), once right and once outdated, leaves %d events, want 1", n)
+		}
+		if n := countEvents(t, s, taking.ID); n != 0 {
+			t.Errorf("ChangeTenant() that is refused leaves %d events, want none", n)
+		}
+	})
+}
+
+func TestManyChangesAtOnce(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		tenants := make([]tenant.Tenant, 20)
+		for i := range tenants {
+			tenants[i] = addTenant(t, s)
+		}
+		wins := make([]chan bool, len(tenants))
+		var all errgroup.Group
+		for i := range tenants {
+			wins[i] = make(chan bool, 4)
+			for n := range cap(wins[i]) { // one of them is right, the others then outdated; some do not fit
+				change := tenants[i]
+				if n == 0 {
+					change.Directory = strings.Repeat("x", 300)
+				}
+				all.Go(func() error {
+					err := s.ChangeTenant(t.Context(), &change, configured(change.ID))
+					if err == nil {
+						wins[i] <- true
+					} else if !errors.Is(err, tenant.ErrChanged) && n != 0 {
+						return err
+					}
+					return nil
+				})
+			}
+		}
+		if err := all.Wait(); err != nil {
+			t.Fatalf("ChangeTenant() = %v, want nil or %v", err, tenant.ErrChanged)
+		}
+		for i, of := range tenants {
+			got, err := s.Tenant(t.Context(), of.ID)
+			if err != nil || got.Version != 2 || len(wins[i]) != 1 || countEvents(t, s, of.ID) != 1 {
+				t.Errorf("of four changes at once %d succeeded, leaving version %d and %d events, want one of each", len(wins[i]), got.Version, countEvents(t, s, of.ID))
+			}
+		}
+	})
+}
