@@ -101,7 +101,7 @@ func (s *statements) PrepareContext(ctx context.Context, text string) (*sql.Stmt
 
 // ExecContext implements gorm.ConnPool.
 func (s *statements) ExecContext(ctx context.Context, text string, values ...any) (sql.Result, error) {
-	if statement := s.prepared(ctx, text); statement != nil {
+	if statement := s.prepared(ctx, text); statement != nil { //nolint:sqlclosecheck // it stays prepared
 		return statement.ExecContext(ctx, values...)
 	}
 	return s.pool.ExecContext(ctx, text, values...)
@@ -109,7 +109,7 @@ func (s *statements) ExecContext(ctx context.Context, text string, values ...any
 
 // QueryContext implements gorm.ConnPool.
 func (s *statements) QueryContext(ctx context.Context, text string, values ...any) (*sql.Rows, error) {
-	if statement := s.prepared(ctx, text); statement != nil {
+	if statement := s.prepared(ctx, text); statement != nil { //nolint:sqlclosecheck // it stays prepared
 		return statement.QueryContext(ctx, values...)
 	}
 	return s.pool.QueryContext(ctx, text, values...)
@@ -140,7 +140,7 @@ type transacted struct {
 // ExecContext implements gorm.ConnPool.
 func (t *transacted) ExecContext(ctx context.Context, text string, values ...any) (sql.Result, error) {
 	if statement := t.all.find(text); statement != nil {
-		return t.StmtContext(ctx, statement).ExecContext(ctx, values...)
+		return t.StmtContext(ctx, statement).ExecContext(ctx, values...) //nolint:sqlclosecheck // the transaction closes it
 	}
 	return t.Tx.ExecContext(ctx, text, values...)
 }
@@ -148,7 +148,7 @@ func (t *transacted) ExecContext(ctx context.Context, text string, values ...any
 // QueryContext implements gorm.ConnPool.
 func (t *transacted) QueryContext(ctx context.Context, text string, values ...any) (*sql.Rows, error) {
 	if statement := t.all.find(text); statement != nil {
-		return t.StmtContext(ctx, statement).QueryContext(ctx, values...)
+		return t.StmtContext(ctx, statement).QueryContext(ctx, values...) //nolint:sqlclosecheck // the transaction closes it
 	}
 	return t.Tx.QueryContext(ctx, text, values...)
 }
