@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"azure-partner-connector/connector/audit"
@@ -119,8 +118,7 @@ func (s *Service) redeemToLend(ctx context.Context, p party, api API) (Loan, err
 		return Loan{}, err
 	}
 	loan := Loan{API: api, AccessToken: r.AccessToken, ExpiresAt: r.ExpiresAt, DirectoryID: g.DirectoryID, consentID: g.ConsentID}
-	s.loans.put(p.tenant.ID, loan)
-	return loan, nil
+	return loan, s.loans.put(p.tenant.ID, loan)
 }
 
 // hasten makes the renewal due at once when Microsoft refused the grant for good, so that the status soon tells it.
@@ -160,70 +158,4 @@ func (s *Service) keepRotated(ctx context.Context, p party, g Grant, r Redemptio
 		}
 		return nil
 	})
-}
-
-// refusalLife is how long a refusal answers for Microsoft before it is asked again.
-const refusalLife = 5 * time.Minute
-
-type loanKey struct {
-	tenantID string
-	api      API
-}
-
-// An answer is what a borrower gets: a loan, or a refusal until its end.
-type answer struct {
-	loan         Loan
-	refusal      *failure.Error
-	refusedUntil time.Time
-}
-
-// loanCache keeps access tokens in memory until shortly before they expire, and refusals for a while.
-type loanCache struct {
-	mu    sync.Mutex // guards byKey
-	byKey map[loanKey]answer
-}
-
-// get returns what was answered for a consent while that still holds.
-func (c *loanCache) get(tenantID string, api API, consentID string, now time.Time) (loan Loan, ok bool, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	a, ok := c.byKey[loanKey{tenantID, api}]
-	switch {
-	case !ok || a.loan.consentID != consentID:
-		return Loan{}, false, nil
-	case a.refusal != nil:
-		return Loan{}, now.Before(a.refusedUntil), a.refusal
-	}
-	return a.loan, a.loan.ExpiresAt.Sub(now) > loanMargin, nil
-}
-
-func (c *loanCache) put(tenantID string, loan Loan) {
-	c.set(loanKey{tenantID, loan.API}, answer{loan: loan})
-}
-
-// refuse remembers a refusal: for a while what is permanent, as long as Microsoft asked what is not.
-func (c *loanCache) refuse(tenantID string, api API, consentID string, f *failure.Error, now time.Time) {
-	until := now.Add(refusalLife)
-	if f.Kind() == failure.Transient {
-		until = now
-		if f.Microsoft != nil {
-			until = now.Add(time.Duration(f.Microsoft.RetryAfterSeconds) * time.Second)
-		}
-	}
-	c.set(loanKey{tenantID, api}, answer{loan: Loan{consentID: consentID}, refusal: f, refusedUntil: until})
-}
-
-func (c *loanCache) set(key loanKey, a answer) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.byKey[key] = a
-}
-
-// drop forgets what was answered for a tenant.
-func (c *loanCache) drop(tenantID string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, api := range APIs() {
-		delete(c.byKey, loanKey{tenantID, api})
-	}
 }

@@ -65,7 +65,7 @@ type Config struct {
 // safe for concurrent use, in one process and across replicas.
 type Service struct {
 	cfg   Config
-	loans loanCache
+	loans *loanCache
 	lends singleflight.Group // joins equal redemptions; key is tenant and api
 }
 
@@ -110,7 +110,11 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{cfg: cfg, loans: loanCache{byKey: map[loanKey]answer{}}}, nil
+	loans, err := newLoanCache()
+	if err != nil {
+		return nil, fmt.Errorf("token: %w", err)
+	}
+	return &Service{cfg: cfg, loans: loans}, nil
 }
 
 // party is a tenant with its instance.
@@ -194,8 +198,9 @@ func (s *Service) observe(action audit.Action, err error) {
 	s.cfg.Observe(action, result)
 }
 
-// Purge destroys grants whose claim code nobody entered in time.
+// Purge destroys grants whose claim code nobody entered in time, and forgets access tokens that have expired.
 func (s *Service) Purge(ctx context.Context) error {
+	s.loans.purge(s.cfg.Now())
 	if err := s.cfg.Store.DeletePending(ctx, s.cfg.Now().Add(-s.cfg.ClaimLife)); err != nil {
 		return fmt.Errorf("deleting unclaimed grants: %w", err)
 	}
