@@ -2,6 +2,7 @@ package token_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -79,6 +80,19 @@ func TestAFailureAfterSomebodyElsesSuccessIsNotTold(t *testing.T) {
 	w.checkState(token.StateActive, "")
 	if got := w.renewals(); got != 1 {
 		t.Errorf("the tenant was renewed %d times, want once", got)
+	}
+}
+
+func TestARenewalGoesThroughItsStepsInOrder(t *testing.T) {
+	w := newWorld(t, openStore(t))
+	w.consent(tenantID)
+	w.advance(10 * day)
+	var got []token.Step
+	s, err := token.New(token.Config{Store: w.store, Microsoft: w.microsoft, Now: w.now, Step: func(step token.Step) { got = append(got, step) }})
+	w.must(err)
+	w.must(s.Sweep(t.Context()))
+	if !slices.Equal(got, token.Steps()) {
+		t.Errorf("Sweep() goes through %q, want %q", got, token.Steps())
 	}
 }
 

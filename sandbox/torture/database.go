@@ -226,7 +226,7 @@ func (r *Rig) settleUnless(ctx context.Context, text string) (met bool, err erro
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return false, fmt.Errorf("waiting for %q in a log, with %d tenants left: %w, %w", text, left, ctx.Err(), leftErr)
+			return false, fmt.Errorf("waiting for %q in a log, with %d tenants left: %w", text, left, errors.Join(ctx.Err(), leftErr))
 		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,9 +21,6 @@ import (
 type Config struct {
 	// Folder is where replicas' logs, keys and configurations are kept. Default: a new one that Close removes.
 	Folder string
-
-	// Log receives what a scenario does. Default: discard.
-	Log *slog.Logger
 }
 
 // A Ground is what scenarios share: the replica program and a private MariaDB. Several may run on it at once.
@@ -38,9 +34,6 @@ type Ground struct {
 
 // Prepare builds the replica program and starts the database. Close the Ground when done.
 func Prepare(ctx context.Context, cfg Config) (*Ground, error) {
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
 	g := &Ground{cfg: cfg}
 	if err := g.prepare(ctx); err != nil {
 		return nil, errors.Join(err, g.Close())

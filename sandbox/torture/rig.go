@@ -265,7 +265,7 @@ func (r *Rig) Settle(ctx context.Context) error {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return fmt.Errorf("waiting until %d tenants of %d are renewed: %w, %w", left, len(r.tenants), ctx.Err(), err)
+			return fmt.Errorf("waiting until %d tenants of %d are renewed: %w", left, len(r.tenants), errors.Join(ctx.Err(), err))
 		}
 	}
 }
