@@ -39,7 +39,7 @@ reason_for() {
 	shellcheck) echo "shell scripts are checked by it" ;;
 	make) echo "the Makefile is run by it" ;;
 	node) echo "tests let a certified OpenID provider judge our client, and it runs on Node.js" ;;
-	npm) echo "tests install that OpenID provider by it" ;;
+	npm) echo "tests install that OpenID provider by it, and what examines the screens for accessibility" ;;
 	oauthlib) echo "tests let this Python library judge our OAuth 1.0a signatures" ;;
 	esac
 }

@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"html"
 	"io"
@@ -26,6 +24,7 @@ import (
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
+	"azure-partner-connector/sandbox/npm"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -88,7 +87,7 @@ func startProvider(t testing.TB, settings map[string]any) (origin string) {
 	if err := os.WriteFile(filepath.Join(folder, "provider.mjs"), program, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(filepath.Join(installed(t), "node_modules"), filepath.Join(folder, "node_modules")); err != nil {
+	if err := os.Symlink(filepath.Join(npm.Install(t, "oidc-provider", os.DirFS("testdata/oidc-provider")), "node_modules"), filepath.Join(folder, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
 	line, err := json.Marshal(settings)
@@ -125,57 +124,6 @@ func startProvider(t testing.TB, settings map[string]any) (origin string) {
 		t.Fatalf("the OpenID provider wrote %q, %v, want its address", answer, err)
 	}
 	return serving.Origin
-}
-
-// installed returns the folder with the packages that package-lock.json pins, by version and by hash. What is missing
-// is fetched once; `make clean` removes it.
-func installed(t testing.TB) string {
-	t.Helper()
-	const pinned = "testdata/oidc-provider/package-lock.json"
-	lock, err := os.ReadFile(pinned)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cache, err := filepath.Abs("../../.cache/oidc-provider")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := sha256.Sum256(lock)
-	folder := filepath.Join(cache, hex.EncodeToString(sum[:8]))
-	if _, err := os.Stat(folder); err == nil {
-		return folder
-	}
-	if err := os.MkdirAll(cache, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	fresh, err := os.MkdirTemp(cache, "new-") //nolint:usetesting // it stays, under another name
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(fresh)
-	if err := os.WriteFile(filepath.Join(fresh, "package-lock.json"), lock, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	manifest, err := os.ReadFile("testdata/oidc-provider/package.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(fresh, "package.json"), manifest, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	npm := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	npm.Dir = fresh
-	if said, err := npm.CombinedOutput(); err != nil {
-		t.Fatalf("npm does not install the OpenID provider that judges our client: %v. `build/prerequisites.sh node npm` installs npm, "+
-			"which must reach its registry the first time. It said:\n%s", err, said)
-	}
-	// Somebody else may have been faster with the same.
-	if err := os.Rename(fresh, folder); err != nil {
-		if _, missing := os.Stat(folder); missing != nil {
-			t.Fatal(err)
-		}
-	}
-	return folder
 }
 
 // as returns our client's view of an application. MFARequest is off: the claims parameter is for Microsoft.

@@ -2,6 +2,7 @@ package world_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"azure-partner-connector/sandbox/browser"
@@ -72,6 +74,39 @@ func (d desk) signIn(window *paneltest.Driver, account string) {
 	d.picture(window, "accept", paneltest.Picture{Small: true})
 }
 
+// examine has axe-core examine a page of ours, light and dark, as on a desktop and as on a phone. One panel suffices:
+// the pages are the same.
+func (d desk) examine(window *paneltest.Driver, what string) {
+	d.Helper()
+	if d.pictures {
+		examine(window, what)
+	}
+}
+
+func examine(window *paneltest.Driver, what string) {
+	window.T.Helper()
+	for _, scheme := range []string{"dark", "light"} {
+		media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+		if _, err := chromedp.Call(window.Ctx, emulation.SetEmulatedMedia, media); err != nil {
+			window.T.Fatal(err)
+		}
+		for _, width := range []int64{390, 1280} {
+			browser.Resize(window.T, window.Ctx, width, 900)
+			window.Accessible(fmt.Sprintf("%s, %s, %d px wide", what, scheme, width))
+		}
+	}
+}
+
+func TestOnboardingPagesAreAccessible(t *testing.T) {
+	s := newStory(t)
+	window := paneltest.Open(t, s.OnboardingURL+"/")
+	for path, title := range map[string]string{"/": "Partner Onboarding", "/done": "Nothing to show", "/consent/unknown": "This link cannot be used", "/nowhere": "Page not found"} {
+		window.Do(chromedp.Navigate(s.OnboardingURL + path))
+		heading(window, title)
+		examine(window, path)
+	}
+}
+
 // heading is the first line of what an onboarding page says.
 func heading(window *paneltest.Driver, want string) {
 	window.T.Helper()
@@ -99,6 +134,7 @@ func TestPanel_AutomaticUpdate(t *testing.T) {
 		d.WaitText("The consent was declined in the Microsoft window. Nothing was changed. Start again and press Accept.")
 		reference := d.reference()
 		window.WaitPageText(reference)
+		d.examine(window, "a refused consent")
 		d.State("absent")
 		d.picture(d.Driver, "declined", paneltest.Picture{Fold: true})
 		window.Do(chromedp.Navigate("about:blank"))
@@ -108,6 +144,7 @@ func TestPanel_AutomaticUpdate(t *testing.T) {
 		window.ClickOn("#consent-accept")
 		heading(window, "Consent granted")
 		window.WaitPageText(granted)
+		d.examine(window, "a granted consent")
 		d.picture(window, "granted", paneltest.Picture{Small: true})
 		d.WaitText(updated)
 		d.State("active")
@@ -160,15 +197,17 @@ func TestPanel_ManualUpdate(t *testing.T) {
 		}
 		d.picture(d.Driver, "copied", paneltest.Picture{Fold: true, From: manual})
 
-		administrator := d.Window(link)
+		administrator := paneltest.Open(t, link) // in a browser of his own
 		administrator.WaitPageText("Alpine Cloud")
 		administrator.WaitPageText("Larkfield Cloud Marketplace")
+		d.examine(administrator, "the landing page")
 		d.picture(administrator, "landing", paneltest.Picture{Small: true})
 		d.picture(administrator, "landing-phone", paneltest.Picture{Phone: true})
 		administrator.ClickOn("#continue")
 		d.signIn(administrator, world.AlpineAdmin)
 		administrator.ClickOn("#consent-accept")
 		administrator.Wait(`document.getElementById("claim-code") !== null`)
+		d.examine(administrator, "the page of the authentication code")
 		d.picture(administrator, "claim", paneltest.Picture{Small: true})
 		d.picture(administrator, "claim-phone", paneltest.Picture{Phone: true})
 		code := paneltest.Evaluate[string](administrator, `document.getElementById("claim-code").innerText`)

@@ -29,12 +29,20 @@ const (
 // patience is how long a condition may take to come true.
 const patience = 40 * time.Second
 
-// LogIn starts a browser, opens a place of the panel at url and logs in as the user with a name.
-func LogIn(t testing.TB, url, place, name string) *Driver {
+// Open starts a browser and opens a page.
+func Open(t testing.TB, url string) *Driver {
 	t.Helper()
 	d := &Driver{T: t, Ctx: browser.Start(t), URL: url}
 	browser.Resize(t, d.Ctx, 1280, 900)
-	d.Do(chromedp.Navigate(d.URL + "/" + place))
+	d.Do(chromedp.Navigate(url))
+	return d
+}
+
+// LogIn starts a browser, opens a place of the panel at url and logs in as the user with a name.
+func LogIn(t testing.TB, url, place, name string) *Driver {
+	t.Helper()
+	d := Open(t, url+"/"+place)
+	d.URL = url
 	d.Wait(`document.querySelector("#login .card") !== null`)
 	d.Click(Document, name)
 	d.Wait(`document.getElementById("login").hidden`)

@@ -35,15 +35,6 @@ func (d *Driver) Popup(url string) *Driver {
 	return &Driver{T: d.T, Ctx: tab, URL: d.URL}
 }
 
-// Window opens an address in a new window that knows nothing of the others, as another person's browser.
-func (d *Driver) Window(url string) *Driver {
-	d.T.Helper()
-	other := &Driver{T: d.T, Ctx: browser.Start(d.T), URL: d.URL}
-	browser.Resize(d.T, other.Ctx, 1280, 900)
-	other.Do(chromedp.Navigate(url))
-	return other
-}
-
 // Fill types into the field of the page that a CSS selector finds.
 func (d *Driver) Fill(selector, text string) {
 	d.T.Helper()
