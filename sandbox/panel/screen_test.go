@@ -166,6 +166,19 @@ func TestScreenFitsEveryWidth(t *testing.T) {
 	d.fits()
 }
 
+func TestScreenFitsInEveryLanguage(t *testing.T) {
+	p := newPlatform(t)
+	p.status = pendingStatus()
+	d := open(t, p, ux1)
+	all := catalogues(t)
+	for _, locale := range languages() {
+		evaluate[bool](d, `(s => { s.value = "`+locale+`"; s.dispatchEvent(new Event("change")); return s.value === "`+locale+`"; })(document.getElementById("locale"))`)
+		d.WaitText(all[locale]["Manual Update"])
+		d.State("pending")
+		d.fits()
+	}
+}
+
 // fits checks that neither the panel nor the open screen scrolls sideways at any width.
 func (d *driver) fits() {
 	d.T.Helper()

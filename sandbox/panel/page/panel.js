@@ -6,7 +6,10 @@
 (function () {
     "use strict";
 
-    const locales = { en_US: "English", de_DE: "Deutsch" };
+    const locales = {
+        en_US: "English", de_DE: "Deutsch", es_ES: "Español", fr_FR: "Français", it_IT: "Italiano", ja_JP: "日本語",
+        nl_NL: "Nederlands", pt_BR: "Português", ru_RU: "Русский"
+    };
     const panels = { ux1: "UX1", classic: "Classic" };
     const $ = (id) => document.getElementById(id);
     let session = null;

@@ -1,4 +1,4 @@
-/* The panel's own words; those of a package's screens come from its catalogues. */
+/* The panel's own words, in English and German; those of a package's screens come from its catalogues. */
 (function () {
     "use strict";
     const german = {
