@@ -1,0 +1,58 @@
+// Command command measures how fast the connector is and writes docs/benchmarks.md. It is in no image.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"azure-partner-connector/sandbox/bench"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, arguments []string, in io.Reader, out io.Writer) error {
+	if ok, err := bench.Play(ctx, arguments, in, out); ok {
+		return err
+	}
+	cfg := bench.Config{Out: out}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	document := flags.String("document", "", "the file to write; none when it is empty")
+	only := flags.String("only", "", "what to measure, separated by commas: "+strings.Join(bench.Names(), ", "))
+	flags.DurationVar(&cfg.Duration, "duration", 0, "how long each run of a load lasts")
+	flags.IntVar(&cfg.Turns, "turns", 0, "how often floor and connector are loaded in turn")
+	if err := flags.Parse(arguments); err != nil {
+		return err
+	}
+	if *only != "" {
+		cfg.Only = strings.Split(*only, ",")
+	}
+	return measure(ctx, cfg, *document)
+}
+
+func measure(ctx context.Context, cfg bench.Config, document string) (err error) {
+	g, err := bench.Prepare(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, g.Close()) }()
+	rows, err := g.Measure(ctx)
+	if err != nil || document == "" {
+		return err
+	}
+	return g.Write(ctx, document, rows)
+}

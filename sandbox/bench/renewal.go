@@ -1,0 +1,141 @@
+package bench
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/token"
+)
+
+// What renewing may cost.
+const (
+	slowRenewalBar    = 0.90 // of workers ÷ latency
+	instantRenewalBar = 0.75 // of the floor
+)
+
+// workers is how many renewals run at once.
+const workers = 32
+
+// latency is how long a slow Microsoft takes.
+const latency = 100 * time.Millisecond
+
+// renewal measures the sweep against what its workers could do at best.
+func (g *Ground) renewal(ctx context.Context) ([]Row, error) {
+	db, err := g.mysql(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := g.open(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	if _, err := g.seed(ctx, s, g.cfg.Tenants, time.Now().Add(-time.Hour)); err != nil {
+		return nil, err
+	}
+	pool, err := openFloor(db.driver, db.dsn)
+	if err != nil {
+		return nil, err
+	}
+	defer pool.Close()
+	instant, err := g.instantRenewals(ctx, s, pool)
+	if err != nil {
+		return nil, err
+	}
+	once, each := newPrompt(), newPrompt()
+	once.redemption, once.only = latency, token.PartnerCenter
+	each.redemption, each.question = latency, latency
+	first, err := slowRenewals(ctx, s, pool, once, "a renewal takes 100 ms at Microsoft", latency, g.cfg.Tenants)
+	if err != nil {
+		return []Row{instant}, err
+	}
+	second, err := slowRenewals(ctx, s, pool, each, "each of its 7 calls takes 100 ms", callsPerRenewal*latency, min(g.cfg.Tenants, 10*workers))
+	return []Row{first, second, instant}, err
+}
+
+// slowRenewals compares the sweep with what its workers could do if they did nothing but wait.
+func slowRenewals(ctx context.Context, s *store.Store, pool *sql.DB, ms *prompt, when string, each time.Duration, count int) (Row, error) {
+	if err := makeDue(ctx, pool, count); err != nil {
+		return Row{}, err
+	}
+	took, err := sweep(ctx, s, ms, count)
+	if err != nil {
+		return Row{}, err
+	}
+	reached, best := float64(count)/took.Seconds(), workers/each.Seconds()
+	return percent("renewal sweep where "+when+", against workers ÷ latency", reached/best, slowRenewalBar).told(
+		"MariaDB, %d tenants due, %d workers: %.1f renewals/s of %.1f.", count, workers, reached, best), nil
+}
+
+// instantRenewals compares the sweep with the floor's, in turn, with a Microsoft that answers at once.
+func (g *Ground) instantRenewals(ctx context.Context, s *store.Store, pool *sql.DB) (Row, error) {
+	least, err := newLeastSweep(ctx, pool)
+	if err != nil {
+		return Row{}, err
+	}
+	defer least.close()
+	count := g.cfg.Tenants
+	var floors, ours []float64
+	for turn := range g.cfg.Turns + 1 {
+		if err := makeDue(ctx, pool, count); err != nil {
+			return Row{}, err
+		}
+		a, err := least.sweep(ctx, count)
+		if err != nil {
+			return Row{}, err
+		}
+		if err := makeDue(ctx, pool, count); err != nil {
+			return Row{}, err
+		}
+		b, err := sweep(ctx, s, newPrompt(), count)
+		if err != nil {
+			return Row{}, err
+		}
+		if turn > 0 { // the first one finds everything cold
+			floors, ours = append(floors, float64(count)/a.Seconds()), append(ours, float64(count)/b.Seconds())
+		}
+	}
+	return percent("renewal sweep with an instant Microsoft", median(ours)/median(floors), instantRenewalBar).told(
+		"MariaDB, %d tenants due, %d workers, %d connections. Custody %.0f/s (%s); floor %.0f/s (%s). The floor leases, stores successor and predecessor with "+
+			"schedule, event and announcement, stores what was learned, and releases: one SELECT, three commits, no sealing, no checks.",
+		count, workers, floorConnections, median(ours), joined(ours), median(floors), joined(floors)), nil
+}
+
+// makeDue makes so many tenants due, and no other.
+func makeDue(ctx context.Context, pool *sql.DB, count int) error {
+	now := time.Now().UTC()
+	for _, statement := range []struct {
+		text   string
+		values []any
+	}{
+		{"UPDATE schedules SET due_at = ?", []any{now.Add(later)}},
+		{"UPDATE schedules SET due_at = ? ORDER BY tenant_id LIMIT ?", []any{now.Add(-time.Hour), count}},
+		// The values that are stored next must be newer than those that are stored, to the millisecond.
+		{"UPDATE grants SET issued_at = ?", []any{now.Add(-age)}},
+	} {
+		if _, err := pool.ExecContext(ctx, statement.text, statement.values...); err != nil {
+			return fmt.Errorf("making tenants due: %w", err)
+		}
+	}
+	return nil
+}
+
+// sweep renews what is due, which must be so many, and returns how long that took.
+func sweep(ctx context.Context, s *store.Store, ms *prompt, count int) (time.Duration, error) {
+	tokens, err := token.New(token.Config{Store: s, Microsoft: ms, Workers: workers})
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	if err := tokens.Sweep(ctx); err != nil {
+		return 0, err
+	}
+	took := time.Since(began)
+	if redeemed := ms.redeemed.Load(); redeemed != int64(3*count) { // once for each api
+		return 0, fmt.Errorf("%d tenants were due, and Microsoft was asked for %d tokens", count, redeemed)
+	}
+	return took, nil
+}

@@ -1,0 +1,124 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// What the instance and its tenants are made of.
+const (
+	instanceKey   = "bench"
+	applicationID = "be7c0000-0000-4000-8000-000000000001"
+	borrowerID    = "be7c0000-0000-4000-8000-000000000002"
+)
+
+// The lengths of tokens in characters. Microsoft publishes none (microsoft-identity.md §3.2); these are common ones.
+const (
+	refreshTokenLength = 1400
+	accessTokenLength  = 2000
+)
+
+// batch is how many tenants one transaction makes.
+const batch = 200
+
+// age is how long ago the grants were issued: they are in the middle of theirs.
+const age = 10 * 24 * time.Hour
+
+func newInstance(now time.Time) tenant.Instance {
+	return tenant.Instance{
+		Key: instanceKey, ID: random.ID(), RootID: random.ID(), ControllerURI: "http://127.0.0.1:1/", PackageVersion: "1-1",
+		Settings: tenant.Settings{
+			Cloud: "global", Borrowers: []string{borrowerID},
+			Application: tenant.Application{ID: applicationID, Secret: tenant.Credential{Value: secret.New(random.Token()), Since: now}},
+		},
+		CreatedAt: now, UpdatedAt: now,
+	}
+}
+
+func newTenant(number int, now time.Time) tenant.Tenant {
+	directory := random.ID()
+	return tenant.Tenant{
+		ID: random.ID(), InstanceKey: instanceKey, AccountID: random.ID(), SubscriptionID: random.ID(), Name: fmt.Sprintf("Reseller %07d", number),
+		Marketplace: "Bench", DirectoryID: directory, Directory: directory, CreatedAt: now, UpdatedAt: now,
+	}
+}
+
+// newGrant returns a grant as it is after some renewals: with everything that was learned of it.
+func newGrant(t tenant.Tenant, issued time.Time) token.Grant {
+	works := func() token.Probe { return token.Probe{Works: token.Yes, At: issued, MFA: token.Unknown} }
+	return token.Grant{
+		TenantID: t.ID, Slot: token.Active, RefreshToken: newToken(refreshTokenLength), IssuedAt: issued,
+		DirectoryID: t.DirectoryID, ApplicationID: applicationID, Procedure: token.Automatic, ConsentID: random.ID(), ConsentedAt: issued,
+		ConsentedBy: token.Person{ObjectID: random.ID(), Username: "admin@" + t.DirectoryID + ".example", Name: "Ada Admin"}, AskedBy: "Rita Reseller",
+		Scopes: []string{"https://api.partnercenter.microsoft.com/user_impersonation", "https://graph.microsoft.com/Directory.Read.All", "offline_access"},
+		Checks: token.Checks{MFA: token.Yes, GlobalAdmin: token.Yes, AdminAgent: token.Yes, APIs: map[token.API]token.Probe{
+			token.PartnerCenter: works(), token.Graph: works(), token.ARM: works(),
+		}},
+	}
+}
+
+// newToken returns a token of a length that is like no other.
+func newToken(length int) secret.Text {
+	var b strings.Builder
+	for b.Len() < length {
+		b.WriteString(random.Token())
+	}
+	return secret.New(b.String()[:length])
+}
+
+// fill makes the tables of a database and fills them as seed does.
+func (g *Ground) fill(ctx context.Context, db database, count int, due time.Time) ([]string, error) {
+	s, err := g.open(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := g.seed(ctx, s, count, due)
+	return ids, errors.Join(err, s.Close())
+}
+
+// seed fills a database with the instance and count tenants that hold a grant which is due at due. It returns their ids.
+func (g *Ground) seed(ctx context.Context, s *store.Store, count int, due time.Time) ([]string, error) {
+	in := g.instance
+	if err := s.SaveInstance(ctx, &in); err != nil {
+		return nil, err
+	}
+	var ids []string
+	for first := 0; first < count; first += batch {
+		err := s.Transact(ctx, func(ctx context.Context) error {
+			for number := first; number < min(first+batch, count); number++ {
+				id, err := seedTenant(ctx, s, number, due)
+				if err != nil {
+					return err
+				}
+				ids = append(ids, id)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("making tenants: %w", err)
+		}
+	}
+	return ids, nil
+}
+
+func seedTenant(ctx context.Context, s *store.Store, number int, due time.Time) (string, error) {
+	now := time.Now().UTC()
+	t := newTenant(number, now)
+	grant := newGrant(t, now.Add(-age))
+	if err := s.SaveTenant(ctx, &t); err != nil {
+		return "", err
+	}
+	if err := s.SaveGrant(ctx, &grant); err != nil {
+		return "", err
+	}
+	return t.ID, s.SaveSchedule(ctx, &token.Schedule{TenantID: t.ID, DueAt: due, LastAt: grant.IssuedAt, LastSuccessAt: grant.IssuedAt})
+}

@@ -1,0 +1,56 @@
+package bench
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"azure-partner-connector/connector/platform/oauth1"
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/secret"
+)
+
+// What a signature check may cost.
+const (
+	signatureTimeBar   = 5.0 // µs
+	signatureAllocsBar = 20
+)
+
+// signature measures what every hook pays before anything else: one header parsed, and verified.
+func (g *Ground) signature(ctx context.Context) ([]Row, error) {
+	call, err := http.NewRequestWithContext(ctx, http.MethodGet, publicURL+"/tenant/"+random.ID()+"/history?limit=50&before=2026-11-23T08:20:00Z", http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	if err := oauth1.Sign(call, g.credentials, now, oauth1.NewNonce()); err != nil {
+		return nil, err
+	}
+	header, address, secrets := call.Header.Get("Authorization"), call.URL.String(), []secret.Text{g.credentials.Secret}
+	var times []float64
+	var allocations int64
+	for range g.cfg.Turns {
+		var failed error
+		result := testing.Benchmark(func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				p, err := oauth1.Parse(header)
+				if err == nil {
+					err = oauth1.Verify(&p, http.MethodGet, address, secrets, now, oauth1.DefaultWindow)
+				}
+				failed = err
+			}
+		})
+		if failed != nil {
+			return nil, failed
+		}
+		times = append(times, float64(result.T.Nanoseconds())/float64(result.N)/1000)
+		allocations = result.AllocsPerOp()
+	}
+	const how = "testing.Benchmark, the median of %d runs of about a second; HMAC-SHA1, a path of an operation with a query, %d bytes of header."
+	return []Row{
+		atMost("signature check, header parsed to verdict", "µs", median(times), signatureTimeBar).told(how, g.cfg.Turns, len(header)),
+		atMost("signature check, header parsed to verdict", "allocations", float64(allocations), signatureAllocsBar).told("The same runs."),
+	}, nil
+}
