@@ -222,7 +222,7 @@ func (w *World) stopConnector() error {
 }
 
 // configuration is what an operator writes, but for two things: with next to no jitter everything is due ten days
-// later, and a short lease has Microsoft's trouble told while somebody looks on.
+// later, and a short lease has trouble with Microsoft told after one retry, while somebody looks on.
 func (w *World) configuration() []byte {
 	database := "{driver: sqlite, path: " + quoted(filepath.Join(w.cfg.Folder, "connector.db")) + "}"
 	if !w.cfg.Database.Empty() {
@@ -233,7 +233,7 @@ onboarding: {publicURL: %s, requestsPerMinute: 6000, requestBurst: 1000}
 database: %s
 keys: {file: %s}
 instances: [{key: %s, secret: %s, previousSecret: %s}]
-renewal: {tick: %s, jitter: 1s, lease: 15s}
+renewal: {tick: %s, jitter: 1s, lease: 24s}
 clouds:
   - name: global
     authority: %s

@@ -27,7 +27,7 @@ window.panelDrawer = function (panel) {
     function use(request, told) {
         return call("POST", "drawer", request).then((world) => {
             shown = world;
-            draw();
+            update();
             tell(told(world));
             changed();
         }).catch(() => tell(word("The sandbox did not answer.")));
@@ -43,7 +43,7 @@ window.panelDrawer = function (panel) {
 
     function clock() {
         const buttons = steps.map(([by, text]) => button("advance" + by, word(text), () => use({ advance: by }, (world) => word("The clock now shows:") + " " + time(world.now))));
-        return make("section", "", make("h3", "", word("Clock")), make("p", "drawer-time", time(shown.now)), make("div", "drawer-buttons", ...buttons));
+        return make("section", "", make("h3", "", word("Clock")), make("p", "drawer-time"), make("div", "drawer-buttons", ...buttons));
     }
 
     function lever(one) {
@@ -57,7 +57,6 @@ window.panelDrawer = function (panel) {
         const box = make("input");
         box.type = "checkbox";
         box.id = "lever-" + one.id;
-        box.checked = one.on;
         box.setAttribute("aria-describedby", about.id);
         box.addEventListener("change", () => use({ lever: one.id, on: box.checked }, () => word(box.checked ? "On:" : "Off:") + " " + word(one.label)));
         const label = make("label", "", box, make("span", "", word(one.label)));
@@ -70,13 +69,17 @@ window.panelDrawer = function (panel) {
         return make("section", "", make("h3", "", word("Accounts of the simulated Microsoft")), password, make("ul", "drawer-accounts", ...rows));
     }
 
+    /* update shows what the world last told in what is drawn, and leaves that in place: somebody may be about to press
+       a button, or to press it again. */
+    function update() {
+        $("drawerBody").querySelector(".drawer-time").textContent = time(shown.now);
+        shown.levers.filter((one) => !one.springs).forEach((one) => { $("lever-" + one.id).checked = one.on; });
+    }
+
     function draw() {
-        const focused = document.activeElement && document.activeElement.id;
         const levers = make("section", "", make("h3", "", word("Simulated Microsoft")), ...shown.levers.map(lever));
         $("drawerBody").replaceChildren(clock(), levers, accounts());
-        if (focused && $(focused) && $("drawer").contains($(focused))) {
-            $(focused).focus();
-        }
+        update();
     }
 
     function words() {
