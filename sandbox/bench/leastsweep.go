@@ -135,7 +135,9 @@ func (l *leastSweep) transact(ctx context.Context, fn func(do func(*sql.Stmt, ..
 		return fmt.Errorf("beginning: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
-	if err := fn(func(s *sql.Stmt, values ...any) error { return affected(tx.StmtContext(ctx, s).ExecContext(ctx, values...)) }); err != nil {
+	if err := fn(func(s *sql.Stmt, values ...any) error {
+		return affected(tx.StmtContext(ctx, s).ExecContext(ctx, values...))
+	}); err != nil {
 		return err
 	}
 	return tx.Commit()

@@ -96,7 +96,9 @@ func newMemory() *memory {
 }
 
 // Transact implements token.Store.
-func (m *memory) Transact(ctx context.Context, fn func(ctx context.Context) error) error { return fn(ctx) }
+func (m *memory) Transact(ctx context.Context, fn func(ctx context.Context) error) error {
+	return fn(ctx)
+}
 
 // Standing implements token.Store.
 func (m *memory) Standing(context.Context, string) (token.Standing, error) {
