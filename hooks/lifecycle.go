@@ -3,7 +3,10 @@ package hooks
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/platform/controller"
@@ -181,22 +184,36 @@ func (d *Door) follow(ctx context.Context, in tenant.Instance, accountID string)
 	}
 }
 
+// statusReaders is how many statuses are asked for at the same time. The store reads those together, so that thousands of
+// tenants cost a few queries.
+const statusReaders = 128
+
 func (d *Door) listTenants(c *call) error {
 	tenants, err := d.cfg.Tenants.Tenants(c.ctx(), c.key)
 	if err != nil {
 		return err
 	}
-	views := make([]tenantRow, 0, len(tenants))
-	for _, t := range tenants {
-		status, err := d.cfg.Tokens.StatusOf(c.ctx(), t, c.instance)
-		if failure.Is(err, failure.NotFound) {
-			continue // removed since it was listed
-		}
-		if err != nil {
-			return err
-		}
-		views = append(views, viewRow(t, status))
+	rows := make([]*tenantRow, len(tenants))
+	readers, ctx := errgroup.WithContext(c.ctx())
+	readers.SetLimit(statusReaders)
+	for i, t := range tenants {
+		readers.Go(func() error {
+			status, err := d.cfg.Tokens.StatusOf(ctx, t, c.instance)
+			if failure.Is(err, failure.NotFound) {
+				return nil // removed since it was listed
+			}
+			if err != nil {
+				return err
+			}
+			row := viewRow(t, status)
+			rows[i] = &row
+			return nil
+		})
 	}
+	if err := readers.Wait(); err != nil {
+		return err
+	}
+	views := slices.DeleteFunc(rows, func(row *tenantRow) bool { return row == nil })
 	return c.echo.JSON(http.StatusOK, views)
 }
 
