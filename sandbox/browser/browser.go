@@ -3,9 +3,7 @@ package browser
 
 import (
 	"context"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -15,8 +13,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience is how long one test may take; it ends tests that would wait for ever.
-const patience = 5 * time.Minute
+// patience is how long one browser may live. It only ends what would wait for ever, so it is far longer than any test
+// takes on a busy machine.
+const patience = 15 * time.Minute
 
 // Start starts a Chromium with an empty profile and returns the context of its first tab, for chromedp.Run and
 // chromedp.Do. The browser ends with the test. Each browser is a process of its own, so tests may run in parallel. A
@@ -75,25 +74,20 @@ func Resize(t testing.TB, ctx context.Context, width, height int64) {
 	}
 }
 
-// Screenshot writes what the tab of ctx shows to file as PNG, making its folder. It brings the tab to the front, because
-// Chromium draws none that lies behind another.
-func Screenshot(t testing.TB, ctx context.Context, file string) {
+// Screenshot returns what the tab of ctx shows as PNG. It brings the tab to the front, because Chromium draws none that
+// lies behind another.
+func Screenshot(t testing.TB, ctx context.Context) []byte {
 	t.Helper()
 	if _, err := chromedp.Call(ctx, page.BringToFront, cdp.Empty{}); err != nil {
-		t.Fatalf("bringing the tab of %s to the front: %v", file, err)
+		t.Fatalf("bringing a tab to the front: %v", err)
 	}
 	drawn, stop := context.WithTimeout(ctx, time.Minute)
 	defer stop()
 	image, err := chromedp.Run(drawn, chromedp.CaptureScreenshot())
 	if err != nil {
-		t.Fatalf("taking a screenshot for %s: %v", file, err)
+		t.Fatalf("taking a screenshot: %v", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, image, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	return image
 }
 
 // AllowClipboard lets pages of origin read and write the clipboard without asking. Headless Chromium refuses to write

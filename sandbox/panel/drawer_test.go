@@ -83,7 +83,6 @@ func TestDrawerWorksByKeyboard(t *testing.T) {
 	focused("drawerTitle")
 	d.WaitPageText("Monday, November 23, 2026")
 	d.WaitPageText("Only this simulated platform has this drawer.")
-	d.look("drawer")
 
 	before := p.called("tokenStatus")
 	d.Do(chromedp.KeyEvent(kb.Tab + kb.Tab + kb.Tab))

@@ -2,7 +2,6 @@ package panel_test
 
 import (
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"azure-partner-connector/sandbox/panel/paneltest"
@@ -52,13 +51,4 @@ func widget(name string) string { return paneltest.Widget(name) }
 func (d *driver) waitCalls(operation string, n int) {
 	d.T.Helper()
 	d.Until(fmt.Sprintf("%d calls of %s", n, operation), func() bool { return d.p.called(operation) >= n })
-}
-
-// look writes screenshots of the whole screen as on a desktop and as on a phone, when PANEL_SCREENSHOTS names a folder.
-func (d *driver) look(name string) {
-	d.T.Helper()
-	if folder := screenshots(); folder != "" {
-		d.Look(filepath.Join(folder, name+"-desktop.png"), paneltest.Picture{})
-		d.Look(filepath.Join(folder, name+"-phone.png"), paneltest.Picture{Phone: true})
-	}
 }

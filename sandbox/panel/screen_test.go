@@ -3,7 +3,6 @@ package panel_test
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,9 +13,6 @@ import (
 
 	"azure-partner-connector/connector/failure"
 )
-
-// screenshots is the folder for pictures to look at; tests never compare them.
-func screenshots() string { return os.Getenv("PANEL_SCREENSHOTS") }
 
 func TestScreenTellsEveryState(t *testing.T) {
 	at := func(d time.Duration) string { return noon.Add(d).Format(time.RFC3339) }
@@ -56,7 +52,6 @@ func TestScreenTellsEveryState(t *testing.T) {
 			for _, want := range tc.shown {
 				d.WaitText(want)
 			}
-			d.look(strings.ReplaceAll(name, " ", "_"))
 		})
 	}
 }
@@ -89,7 +84,6 @@ func TestScreenSpeaksGerman(t *testing.T) {
 	if got := p.panelLocale; got != "de_DE" {
 		t.Errorf("locale of the calls = %q, want de_DE", got)
 	}
-	d.look("german")
 }
 
 func TestScreenTellsThatTheConnectorIsUnreachable(t *testing.T) {
@@ -99,7 +93,6 @@ func TestScreenTellsThatTheConnectorIsUnreachable(t *testing.T) {
 	d.State("unknown")
 	d.WaitText("The connector cannot be reached at the moment.")
 	d.WaitText("The history cannot be read at the moment.")
-	d.look("unreachable")
 	d.Press("Update Refresh Token")
 	d.Wait(frame + `.querySelector(".aps-message-error").innerText.includes("The connector cannot be reached")`)
 	if got := d.Text(); strings.Contains(got, "refused") {
@@ -119,7 +112,6 @@ func TestScreenTellsAnAccountWithoutTenant(t *testing.T) {
 	if got := p.called("tokenStatus"); got != 0 {
 		t.Errorf("called(tokenStatus) = %d, want 0", got)
 	}
-	d.look("no-tenant")
 }
 
 func TestScreenChoosesTheTenantOfTheSubscription(t *testing.T) {
@@ -209,7 +201,6 @@ func TestStatusGroupActs(t *testing.T) {
 
 	d.Press("Forget Token")
 	d.WaitText("Nothing is revoked at Microsoft")
-	d.look("forget")
 	d.Press("Cancel")
 	d.Wait(frame + `.querySelector("dialog") === null`)
 	if got := p.called("forget"); got != 0 {

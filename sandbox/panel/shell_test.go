@@ -11,7 +11,6 @@ func TestPanelLogsInAndSwitches(t *testing.T) {
 	p := newPlatform(t)
 	d := logIn(t, p, "")
 	d.Wait(`document.getElementById("home").innerText.includes("Harbour Cloud Resale")`)
-	d.look("home")
 	d.Click(paneltest.Document, "Manage Refresh Token")
 	d.State("active")
 
@@ -27,7 +26,6 @@ func TestPanelLogsInAndSwitches(t *testing.T) {
 	}
 	d.Click(paneltest.Document, "Refresh-Token verwalten")
 	d.WaitText("Token-Status")
-	d.look("classic")
 
 	choose("user", providerID)
 	d.Wait(`document.getElementById("home").innerText.includes("Anwendungen › Azure Partner (NCE)")`)

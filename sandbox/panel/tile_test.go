@@ -20,7 +20,6 @@ func TestHomeTile(t *testing.T) {
 		d.Wait(home + `.body.innerText.includes("` + want + `")`)
 	}
 	d.Wait(`document.querySelector("iframe.dashboard").getBoundingClientRect().height > 100`)
-	d.look("home-tile")
 	d.Click(home, "Manage Refresh Token")
 	d.WaitLoaded()
 	d.State("active")

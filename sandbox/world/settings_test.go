@@ -42,7 +42,6 @@ func TestPanel_Settings(t *testing.T) {
 		d.Enter("applicationId", ownApplication)
 		d.Enter("applicationSecret", "alpine~secret")
 		d.Enter("applicationSecretEnd", "2027-11-23")
-		d.picture(d.Driver, "settings", paneltest.Picture{Fold: true})
 		save("The settings have been saved.")
 		d.checkKept("applicationId", ownApplication)
 		d.checkKept("applicationSecret", "")
@@ -76,7 +75,6 @@ func TestPanel_HomeTile(t *testing.T) {
 	d := desk{s, paneltest.LogIn(t, s.PanelURL, "#/ux1/en_US", "Rita Reseller"), true}
 	const home = `document.querySelector("#home iframe.dashboard").contentDocument`
 	d.Wait(home + `.body.innerText.includes("Active")`)
-	d.picture(d.Driver, "home", paneltest.Picture{Fold: true})
 	d.Click(home, "Manage Refresh Token")
 	d.WaitLoaded()
 	d.State("active")

@@ -26,8 +26,8 @@ const (
 	Frame    = `(document.querySelector("#content iframe:not([hidden])") || {}).contentDocument`
 )
 
-// patience is how long a condition may take to come true.
-const patience = 40 * time.Second
+// patience is how long a condition may take to come true, on a machine that is busy with other things as well.
+const patience = 2 * time.Minute
 
 // Open starts a browser and opens a page.
 func Open(t testing.TB, url string) *Driver {

@@ -1,0 +1,80 @@
+package paneltest
+
+import (
+	"fmt"
+	"strings"
+
+	"azure-partner-connector/sandbox/browser"
+)
+
+// layout returns what is wrong with how the page and its visible frames are laid out: scrolling sideways, texts and
+// fields that lie on each other or stick out. What lies below a dialog, or outside on purpose, does not count.
+const layout = `(() => {
+	const slack = 3;
+	const found = [];
+	const shown = (e) => e.checkVisibility({ checkOpacity: true, checkVisibilityCSS: true }) && !e.closest(".unseen, .skip, .loading");
+	const clipped = (e) => { for (; e; e = e.parentElement) { if (getComputedStyle(e).clipPath !== "none") { return true; } } return false; };
+	const boxes = (d) => {
+		const list = [];
+		const add = (element, what, rects) => Array.from(rects).filter((r) => r.width > 1 && r.height > 1).forEach((r) => list.push({ element, what, r }));
+		const walker = d.createTreeWalker(d.body, NodeFilter.SHOW_TEXT);
+		while (walker.nextNode()) {
+			const text = walker.currentNode;
+			const e = text.parentElement;
+			if (!text.data.trim() || !shown(e) || clipped(e) || e.closest("select, script, style")) { continue; }
+			const range = d.createRange();
+			range.selectNodeContents(text);
+			add(e, text.data.trim().slice(0, 40), range.getClientRects());
+		}
+		d.querySelectorAll("input, textarea, select, button, img, svg").forEach((e) => {
+			if (shown(e) && !clipped(e)) { add(e, e.id || e.tagName, [e.getBoundingClientRect()]); }
+		});
+		return list;
+	};
+	const frames = Array.from(document.querySelectorAll("iframe")).filter((f) => f.offsetParent !== null).map((f) => f.contentDocument);
+	[document].concat(frames).forEach((d) => {
+		const page = d.documentElement;
+		const over = page.scrollWidth - page.clientWidth;
+		if (over > 0) { found.push("it scrolls sideways by " + over); }
+		const dialog = d.querySelector("dialog[open]");
+		const all = boxes(d).filter((b) => !dialog || dialog.contains(b.element));
+		all.forEach((a, i) => {
+			if (a.r.left < -slack || a.r.right > page.clientWidth + slack) { found.push(a.what + " sticks out"); }
+			all.slice(i + 1).forEach((b) => {
+				const wide = Math.min(a.r.right, b.r.right) - Math.max(a.r.left, b.r.left);
+				const high = Math.min(a.r.bottom, b.r.bottom) - Math.max(a.r.top, b.r.top);
+				if (wide > slack && high > slack && !a.element.contains(b.element) && !b.element.contains(a.element)) {
+					found.push(a.what + " lies on " + b.what);
+				}
+			});
+		});
+	});
+	return found;
+})()`
+
+// direct turns the page and its frames to a direction of writing: ltr or rtl.
+func (d *Driver) direct(direction string) {
+	d.T.Helper()
+	Evaluate[bool](d, `[document].concat(Array.from(document.querySelectorAll("iframe")).map(f => f.contentDocument)).every(d => { d.documentElement.dir = "`+direction+`"; return true; })`)
+}
+
+// LaidOut fails the test unless everything has its place at the given widths, written from left to right as from right
+// to left. what names what is shown.
+func (d *Driver) LaidOut(what string, widths ...int64) {
+	d.T.Helper()
+	for _, width := range widths {
+		browser.Resize(d.T, d.Ctx, width, 900)
+		for _, direction := range []string{"rtl", "ltr"} {
+			d.direct(direction)
+			if found := Evaluate[[]string](d, layout); len(found) > 0 {
+				d.T.Errorf("%s at %d px, %s: %s", what, width, direction, strings.Join(found[:min(len(found), 5)], "; "))
+			}
+		}
+	}
+	browser.Resize(d.T, d.Ctx, 1280, 900)
+}
+
+// Section is the group of the open screen with a title.
+func Section(title string) string {
+	return fmt.Sprintf(`Array.from(%s.querySelectorAll("section")).find(s => s.querySelector("h2").innerText === %q)`, Frame, title)
+}

@@ -1,0 +1,65 @@
+package paneltest
+
+import (
+	"os"
+	"path/filepath"
+
+	"azure-partner-connector/sandbox/browser"
+)
+
+// ScreensVariable names the folder into which tests put pictures of what they see; unset or empty means that none are
+// taken. `make screens` sets it to docs/screens.
+const ScreensVariable = "SCREENS"
+
+// A Picture says how a screenshot is taken. The zero Picture is what fits on a desktop's display.
+type Picture struct {
+	Phone bool
+	// Small is a small window, for pages that hold a card and nothing else.
+	Small bool
+	// Whole is the whole page instead of what fits on the display.
+	Whole bool
+	// From is a JavaScript expression of the element that comes to the top of the display.
+	From string
+}
+
+// Look puts a screenshot of the page into the folder of ScreensVariable, under a name with slashes and without ending.
+func (d *Driver) Look(name string, p Picture) {
+	d.T.Helper()
+	folder := os.Getenv(ScreensVariable)
+	if folder == "" {
+		return
+	}
+	width, height := int64(1280), int64(800)
+	switch {
+	case p.Phone:
+		width, height = 390, 844
+	case p.Small:
+		width, height = 720, 480
+	}
+	browser.Resize(d.T, d.Ctx, width, height)
+	inner := `((` + Frame + `) || document).documentElement`
+	if p.Whole {
+		height = max(height, Evaluate[int64](d, `(e => Math.ceil(e.scrollHeight + (e.ownerDocument.defaultView.frameElement || { getBoundingClientRect: () => ({ top: 0 }) }).getBoundingClientRect().top))(`+inner+`)`)+10)
+		browser.Resize(d.T, d.Ctx, width, height)
+	}
+	Evaluate[bool](d, inner+`.scrollTop = 0, true`)
+	if p.From != "" {
+		Evaluate[bool](d, `(e => { e.scrollIntoView({ block: "start", behavior: "instant" }); return true; })(`+p.From+`)`)
+	}
+	d.save(filepath.Join(folder, filepath.FromSlash(name)+".png"))
+	browser.Resize(d.T, d.Ctx, 1280, 900)
+}
+
+func (d *Driver) save(file string) {
+	d.T.Helper()
+	picture, err := Small(browser.Screenshot(d.T, d.Ctx))
+	if err != nil {
+		d.T.Fatalf("taking %s: %v", file, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		d.T.Fatal(err)
+	}
+	if err := os.WriteFile(file, picture, 0o644); err != nil {
+		d.T.Fatal(err)
+	}
+}
