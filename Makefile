@@ -4,6 +4,7 @@
 #   TEST_MYSQL_DSN     a MySQL or MariaDB server to test against        (default: a private MariaDB is started)
 #   TESTFLAGS          what `make test` hands to go test
 #   TORTUREFLAGS       what `make torture` hands to the harness, as -only "every step"
+#   BENCHFLAGS         what `make bench` hands to the benchmark, as -duration 1s -turns 2
 #   VERSION            what the program calls itself                    (default: from git)
 
 GO        ?= go
@@ -19,13 +20,13 @@ WITH_MARIADB     := ./connector/store/storetest/withmariadb
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help test torture lint build package sandbox walk clean
+.PHONY: help test torture bench lint build package sandbox walk clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 test: ## install what is missing, then lint and run every test with the race detector
-	@build/prerequisites.sh gcc rsync mariadbd chromium node npm oauthlib
+	@build/prerequisites.sh gcc rsync mariadbd chromium node npm oauthlib wrk
 	@$(MAKE) --no-print-directory lint
 ifdef TEST_MYSQL_DSN
 	CGO_ENABLED=1 $(GO) test $(TESTFLAGS) ./...
@@ -37,6 +38,12 @@ torture: ## kill, cut and stop everything in turn for most of an hour, and see w
 	@build/prerequisites.sh rsync mariadbd
 	@mkdir -p dist
 	$(GO) run ./sandbox/torture/full -summary dist/torture.txt $(TORTUREFLAGS)
+
+bench: ## measure speed and size against the least that any program would cost, and write docs/benchmarks.md
+	@build/prerequisites.sh mariadbd wrk
+	@mkdir -p bin
+	$(GO) build -o bin/bench ./sandbox/bench/command
+	bin/bench -document docs/benchmarks.md $(BENCHFLAGS)
 
 lint: $(GOLANGCI) ## check formatting, code, the directions of the house, scripts and the module file
 	@build/prerequisites.sh shellcheck

@@ -22,6 +22,7 @@ package_of() {
 	node) echo nodejs ca-certificates ;;
 	npm) echo npm ca-certificates ;;
 	oauthlib) echo python3 python3-oauthlib ;;
+	wrk) echo wrk ;;
 	*)
 		echo "prerequisites.sh: no package is known for $1" >&2
 		return 2
@@ -41,6 +42,7 @@ reason_for() {
 	node) echo "tests let a certified OpenID provider judge our client, and it runs on Node.js" ;;
 	npm) echo "tests install that OpenID provider by it, and what examines the screens for accessibility" ;;
 	oauthlib) echo "tests let this Python library judge our OAuth 1.0a signatures" ;;
+	wrk) echo "benchmarks load programs by it" ;;
 	esac
 }
 

@@ -20,32 +20,36 @@ import (
 // floorConnections is the size of the floor's pool: the store's.
 const floorConnections = 16
 
-var errFloor = errors.New("floor constant SIZE, or floor read|change|append DRIVER DSN")
+var errFloor = errors.New("floor constant SIZE, or floor read|change|append SIZE DRIVER DSN")
 
-// floor plays the floor of one row: a bare echo handler with the one statement that the hook cannot do without.
+// floor plays the floor of one row: a bare echo handler with the one statement that the hook cannot do without. Its
+// answers have a size, which is that of the connector's.
 //
 //	floor constant SIZE
-//	floor read|change|append DRIVER DSN
+//	floor read|change|append SIZE DRIVER DSN
 func floor(ctx context.Context, arguments []string, in io.Reader, out io.Writer) error {
+	if len(arguments) < 2 {
+		return errFloor
+	}
+	size, err := strconv.Atoi(arguments[1])
+	if err != nil || size < 2 {
+		return errFloor
+	}
+	body := []byte(`"` + strings.Repeat("x", size-2) + `"`)
 	e := echo.New()
 	switch {
 	case len(arguments) == 2 && arguments[0] == "constant":
-		size, err := strconv.Atoi(arguments[1])
-		if err != nil || size < 2 {
-			return errFloor
-		}
-		body := []byte(`"` + strings.Repeat("x", size-2) + `"`)
 		e.Any("/*", func(c echo.Context) error { return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, body) })
 		return serveUntil(ctx, e, in, out)
-	case len(arguments) != 3:
+	case len(arguments) != 4:
 		return errFloor
 	}
-	pool, err := openFloor(arguments[1], arguments[2])
+	pool, err := openFloor(arguments[2], arguments[3])
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	handler, err := floorHandler(ctx, pool, arguments[0])
+	handler, err := floorHandler(ctx, pool, arguments[0], body)
 	if err != nil {
 		return err
 	}
@@ -67,8 +71,8 @@ func openFloor(driver, dsn string) (*sql.DB, error) {
 	return pool, nil
 }
 
-// floorHandler prepares the one statement of a floor, and returns what executes it.
-func floorHandler(ctx context.Context, pool *sql.DB, work string) (echo.HandlerFunc, error) {
+// floorHandler prepares the one statement of a floor, and returns what executes it and answers with body.
+func floorHandler(ctx context.Context, pool *sql.DB, work string, body []byte) (echo.HandlerFunc, error) {
 	text := map[string]string{
 		"read":   "SELECT directory, application_id, version FROM tenants WHERE id = ?",
 		"change": "UPDATE tenants SET application_id = ?, updated_at = ?, version = version + 1 WHERE id = ?",
@@ -89,7 +93,7 @@ func floorHandler(ctx context.Context, pool *sql.DB, work string) (echo.HandlerF
 			if err := statement.QueryRowContext(c.Request().Context(), c.Param("id")).Scan(&directory, &application, &version); err != nil {
 				return err
 			}
-			return c.JSON(http.StatusOK, map[string]any{"directory": directory, "applicationId": application, "version": version})
+			return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, body)
 		}, nil
 	}
 	return func(c echo.Context) error {
@@ -100,7 +104,7 @@ func floorHandler(ctx context.Context, pool *sql.DB, work string) (echo.HandlerF
 		if _, err := statement.ExecContext(c.Request().Context(), values...); err != nil {
 			return err
 		}
-		return c.NoContent(http.StatusNoContent)
+		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, body)
 	}, nil
 }
 

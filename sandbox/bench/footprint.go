@@ -38,7 +38,7 @@ func (g *Ground) footprint(ctx context.Context) ([]Row, error) {
 	if err != nil {
 		return []Row{start, idle}, fmt.Errorf("measuring the program: %w", err)
 	}
-	size := below("stripped binary", "MiB", float64(info.Size())/(1<<20), binaryBar).told("Built as `make build` does: CGO_ENABLED=0, -trimpath, -ldflags \"-s -w\".")
+	size := below("stripped binary", "MiB", float64(info.Size())/(1<<20), binaryBar).does("Built as `make build` does: CGO_ENABLED=0, -trimpath, -ldflags \"-s -w\".")
 	return []Row{start, idle, size}, nil
 }
 
@@ -55,8 +55,10 @@ func (g *Ground) starting(ctx context.Context) (Row, error) {
 			return Row{}, err
 		}
 	}
-	return below("start to ready on SQLite, with all migrations", "ms", median(all), startBar).told(
-		"The median of %d starts of the process, each without a database file, until /readyz says yes (asked every %s). All: %s ms.", len(all), askAgain, joined(all)), nil
+	return below("start to ready on SQLite, with all migrations", "ms", median(all), startBar).does(
+		"The shipped program is started without a database file: it makes the file, runs all migrations, opens its three doors. The clock runs from before the "+
+			"process is made until /readyz says yes, which is asked every %s.", askAgain).told(
+		"The median of %d starts. All: %s ms.", len(all), joined(all)), nil
 }
 
 // idling measures the memory of the program that has nothing to do.
@@ -72,8 +74,8 @@ func (g *Ground) idling(ctx context.Context) (row Row, err error) {
 	defer func() { err = stopping(err, p) }()
 	wait(ctx, g.cfg.Rest)
 	held, err := p.resident()
-	return below(fmt.Sprintf("resident memory, idle, with %d tenants", g.cfg.Idle), "MiB", held, idleBar).told(
-		"SQLite; VmRSS %s after the program was ready.", g.cfg.Rest), err
+	return below(fmt.Sprintf("resident memory, idle, with %s tenants", grouped(g.cfg.Idle)), "MiB", held, idleBar).does(
+		"The shipped program on SQLite; VmRSS %s after it was ready.", g.cfg.Rest), err
 }
 
 // loans measures the memory of the program that holds many access tokens.
@@ -100,9 +102,9 @@ func (g *Ground) loans(ctx context.Context) (rows []Row, err error) {
 	}
 	wait(ctx, g.cfg.Rest)
 	held, err := p.resident()
-	return []Row{below(fmt.Sprintf("resident memory with %d cached tokens", len(ids)), "MiB", held, loansBar).told(
-		"MariaDB; tokens of %d characters, each sealed; VmRSS %s after the last of them was lent, and %.0f MiB right after it.",
-		accessTokenLength, g.cfg.Rest, full)}, err
+	return []Row{below(fmt.Sprintf("resident memory with %s cached tokens", grouped(len(ids))), "MiB", held, loansBar).does(
+		"One access token of %s characters is borrowed of each tenant by the hook, on MariaDB; each is held sealed. VmRSS %s after the last of them was lent.",
+		grouped(accessTokenLength), g.cfg.Rest).told("It was %.0f MiB right after that.", full)}, err
 }
 
 // borrowAll borrows one token of every tenant by the hook.

@@ -98,7 +98,10 @@ type Ground struct {
 }
 
 // serverArguments give the server memory for the large database, as its operator would.
-func serverArguments() []string {
+func (c Config) serverArguments() []string {
+	if c.Many < 100_000 {
+		return nil
+	}
 	return []string{"--innodb-buffer-pool-size=4G", "--innodb-log-file-size=1G"}
 }
 
@@ -135,7 +138,7 @@ func (g *Ground) prepare(ctx context.Context) error {
 	if g.keyring, err = seal.CreateFile(g.file("keys")); err != nil {
 		return err
 	}
-	g.server, err = mariadb.StartAs(ctx, mariadb.Config{Durable: true, Arguments: serverArguments()})
+	g.server, err = mariadb.StartAs(ctx, mariadb.Config{Durable: true, Arguments: g.cfg.serverArguments()})
 	return err
 }
 

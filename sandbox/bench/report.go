@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 )
 
@@ -12,8 +13,12 @@ type Row struct {
 	Bar      string
 	Measured string
 	Met      bool
-	// How tells what was done, and what the figure is made of.
+	// Does tells what floor and connector do.
+	Does string
+	// How tells what the figure is made of.
 	How string
+	// Unmet tells why a bar that is not met is not.
+	Unmet string
 }
 
 // percent returns a row for a ratio that must be at least bar, both told in percent.
@@ -31,8 +36,19 @@ func below(name, unit string, value, bar float64) Row {
 	return Row{Name: name, Bar: "< " + quantity(bar, unit), Measured: quantity(value, unit), Met: value < bar}
 }
 
+func (r Row) does(what string, values ...any) Row {
+	r.Does = fmt.Sprintf(what, values...)
+	return r
+}
+
 func (r Row) told(how string, values ...any) Row {
 	r.How = fmt.Sprintf(how, values...)
+	return r
+}
+
+// owing tells why the bar is not met, where it is not.
+func (r Row) owing(reason string) Row {
+	r.Unmet = reason
 	return r
 }
 
@@ -52,6 +68,15 @@ func quantity(value float64, unit string) string {
 		return text
 	}
 	return text + " " + unit
+}
+
+// grouped tells a number with commas between its thousands.
+func grouped(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }
 
 // Verdict tells in a word or two whether the bar is met.

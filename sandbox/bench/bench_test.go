@@ -1,0 +1,176 @@
+package bench_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"azure-partner-connector/sandbox/bench"
+)
+
+// TestMain lets this program play the parts that a measurement starts it in.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if ok, err := bench.Play(context.Background(), flag.Args(), os.Stdin, os.Stdout); ok {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func TestMedian(t *testing.T) {
+	for name, tc := range map[string]struct {
+		values []float64
+		want   float64
+	}{
+		"none":         {nil, 0},
+		"one":          {[]float64{3}, 3},
+		"odd":          {[]float64{9, 1, 5}, 5},
+		"even":         {[]float64{4, 1, 3, 2}, 2.5},
+		"one far away": {[]float64{10, 11, 9, 10, 5000}, 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := bench.Median(tc.values); got != tc.want {
+				t.Errorf("Median(%v) = %v, want %v", tc.values, got, tc.want)
+			}
+		})
+	}
+}
+
+func TestTheRatioIsThatOfTheMedians(t *testing.T) {
+	floor, ours := []int64{1000, 400, 1100}, []int64{800, 750, 90}
+	if got, want := bench.Ratio(floor, ours), 0.75; got != want {
+		t.Errorf("Ratio(%v, %v) = %v, want %v", floor, ours, got, want)
+	}
+}
+
+func TestRowsKnowWhetherTheirBarIsMet(t *testing.T) {
+	for name, tc := range map[string]struct {
+		row           bench.Row
+		bar, measured string
+		met           bool
+	}{
+		"a share, above": {bench.Percent("x", 0.7649, 0.7), "≥ 70 %", "76.5 %", true},
+		"a share, on it": {bench.Percent("x", 0.7, 0.7), "≥ 70 %", "70 %", true},
+		"a share, below": {bench.Percent("x", 0.6999, 0.7), "≥ 70 %", "70 %", false},
+		"at most, on it": {bench.AtMost("x", "µs", 5, 5), "≤ 5 µs", "5 µs", true},
+		"at most, above": {bench.AtMost("x", "×", 1.234, 1.2), "≤ 1.2 ×", "1.23 ×", false},
+		"below":          {bench.Below("x", "MiB", 24.96, 25), "< 25 MiB", "25 MiB", true},
+		"below, on it":   {bench.Below("x", "ms", 100, 100), "< 100 ms", "100 ms", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if tc.row.Bar != tc.bar || tc.row.Measured != tc.measured || tc.row.Met != tc.met {
+				t.Errorf("row = bar %q, measured %q, met %t; want %q, %q, %t", tc.row.Bar, tc.row.Measured, tc.row.Met, tc.bar, tc.measured, tc.met)
+			}
+		})
+	}
+}
+
+func TestSpoiledRunsAreNotCounted(t *testing.T) {
+	for name, tc := range map[string]struct {
+		said string
+		want int64
+	}{
+		"good":       {"Running\n\nRESULT {\"requests\":12,\"microseconds\":1000000,\"refused\":0,\"broken\":0,\"p99\":3}\n", 12},
+		"refused":    {"RESULT {\"requests\":12,\"microseconds\":1000000,\"refused\":1,\"broken\":0,\"p99\":3}\n", 0},
+		"broken":     {"RESULT {\"requests\":12,\"microseconds\":1000000,\"refused\":0,\"broken\":1,\"p99\":3}\n", 0},
+		"none":       {"RESULT {\"requests\":0,\"microseconds\":1000000,\"refused\":0,\"broken\":0,\"p99\":0}\n", 0},
+		"no summary": {"unable to connect", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got, err := bench.ReadResult(tc.said); (err == nil) != (tc.want > 0) || got != tc.want {
+				t.Errorf("ReadResult(%q) = %d, %v, want %d requests", tc.said, got, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestTheDocument(t *testing.T) {
+	met := bench.Percent("reading | fast", 0.9, 0.7).Telling("Floor and connector read.", "900/s of 1,000/s.", "never told")
+	missed := bench.Below("memory", "MiB", 41, 40).Telling("It rests.", "Measured once.", "Somebody moved in.")
+	text := string(bench.Document(bench.Scene{
+		Day: time.Date(2026, 11, 23, 17, 0, 0, 0, time.UTC), Processor: "Model T", Cores: 2, Memory: "24 GiB", System: "Debian, linux/amd64",
+		Go: "1.26", MariaDB: "10.11", Wrk: "wrk 4.1", Commit: "abc1234", Duration: 5 * time.Second, Turns: 5, Connections: 64, Poolsize: 16,
+	}, []bench.Row{met, missed}))
+	for _, want := range []string{
+		"Measured 2026-11-23: 1 of 2 bars are met.",
+		"| processor | Model T, 2 cores |",
+		"| commit | abc1234 |",
+		"64\nconnections",
+		"| reading \\| fast | ≥ 70 % | 90 % | met |",
+		"| memory | < 40 MiB | 41 MiB | **not met** |",
+		"**Reading | fast: 90 %, bar ≥ 70 %.** Floor and connector read. 900/s of 1,000/s.",
+		"- **Memory** (41 MiB, bar < 40 MiB). Somebody moved in.",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("Document() lacks %q:\n%s", want, text)
+		}
+	}
+	for _, unwanted := range []string{"never told", "Every bar is met", "%!"} {
+		if strings.Contains(text, unwanted) {
+			t.Errorf("Document() has %q:\n%s", unwanted, text)
+		}
+	}
+}
+
+func TestNumbersAreGrouped(t *testing.T) {
+	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 12345: "12,345", 1_000_000: "1,000,000"} {
+		if got := bench.Grouped(n); got != want {
+			t.Errorf("Grouped(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+// TestAMeasurementFromEndToEnd takes a row as small as can be, and writes the document of it. How fast it was does not
+// matter.
+func TestAMeasurementFromEndToEnd(t *testing.T) {
+	var told strings.Builder
+	g, err := bench.Prepare(t.Context(), bench.Config{
+		Duration: time.Second, Turns: 1, Tenants: 20, Many: 1000, Only: []string{"signature", "status"}, Out: &told,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := g.Close(); err != nil {
+			t.Errorf("Close() = %v", err)
+		}
+	})
+	rows, err := g.Measure(t.Context())
+	if err != nil {
+		t.Fatalf("Measure() = %v, having told %s", err, told.String())
+	}
+	if len(rows) != 3 {
+		t.Fatalf("Measure() = %d rows, want three: %v", len(rows), rows)
+	}
+	document := filepath.Join(t.TempDir(), "benchmarks.md")
+	if err := g.Write(t.Context(), document, rows); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows {
+		if row.Measured == "" || row.Does == "" || !strings.Contains(string(text), "| "+row.Name+" | "+row.Bar+" | "+row.Measured+" |") {
+			t.Errorf("row %+v is not told by the document:\n%s", row, text)
+		}
+		if !strings.Contains(told.String(), row.Name) {
+			t.Errorf("row %q was not printed: %s", row.Name, told.String())
+		}
+	}
+	if host, err := os.Hostname(); err == nil && len(host) > 3 && strings.Contains(string(text), host) {
+		t.Errorf("the document names the machine: %s", text)
+	}
+	if !strings.Contains(string(text), "MariaDB") || !strings.Contains(string(text), "wrk") {
+		t.Errorf("the document does not tell its versions: %s", text)
+	}
+}
