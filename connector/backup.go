@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/store"
 )
 
@@ -20,7 +19,7 @@ func (b backupCheck) Run(c *console) error {
 	if err != nil {
 		return fmt.Errorf("the configuration is wrong:\n%w", err)
 	}
-	keyring, err := seal.LoadFile(cfg.Keys.File)
+	keyring, err := cfg.Keys.Open()
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,10 @@ func (r rekeyCommand) Run(c *console) error {
 	if err != nil {
 		return fmt.Errorf("the configuration is wrong:\n%w", err)
 	}
-	keyring, err := seal.LoadFile(cfg.Keys.File)
+	if cfg.Keys.File == "" {
+		return errors.New("the keys are in keys.ring: run this with a file of them, named by CONNECTOR_KEYS__FILE, and without keys.ring")
+	}
+	keyring, err := cfg.Keys.Open()
 	if err != nil {
 		return err
 	}

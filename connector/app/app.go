@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -85,7 +86,7 @@ type App struct {
 	notices  *notify.Service
 	servers  []*server
 	hooks    *hooks.Door
-	bell     chan struct{} // holds one ring: a platform's clock says that it is time to renew what is due
+	clocks   atomic.Pointer[clocks] // nil until they run
 }
 
 // A server is one door on its listener.
@@ -99,7 +100,7 @@ type server struct {
 // New opens the database, brings its schema up to date and listens; Run serves. A failed New leaves nothing open.
 func New(ctx context.Context, cfg config.Config, opts Options) (*App, error) {
 	opts = opts.withDefaults()
-	a := &App{cfg: cfg, now: opts.Now, log: opts.Log, registry: prometheus.NewRegistry(), bell: make(chan struct{}, 1)}
+	a := &App{cfg: cfg, now: opts.Now, log: opts.Log, registry: prometheus.NewRegistry()}
 	if err := a.build(ctx, opts); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
@@ -152,22 +153,20 @@ func (a *App) build(ctx context.Context, opts Options) error {
 // Run serves and renews until ctx ends, then lets requests and renewals that run finish within the configured grace.
 // It returns after all of its goroutines have, and leaves nothing open.
 func (a *App) Run(ctx context.Context) error {
-	clocks, err := a.clocks(ctx)
+	serving, ctx := errgroup.WithContext(ctx)
+	ticking, err := a.startClocks(ctx)
 	if err != nil {
 		return errors.Join(err, a.close())
 	}
-	serving, ctx := errgroup.WithContext(ctx)
+	a.clocks.Store(ticking)
 	for _, s := range a.servers {
 		serving.Go(func() error { return s.serve(a.log) })
 	}
-	clocks.Start()
-	serving.Go(func() error {
-		a.answerBell(ctx)
-		return nil
-	})
 	serving.Go(func() error {
 		<-ctx.Done()
-		return errors.Join(a.shutdown(), clocks.Shutdown())
+		var stopping errgroup.Group
+		stopping.Go(a.shutdown)
+		return errors.Join(ticking.stop(), stopping.Wait())
 	})
 	return errors.Join(serving.Wait(), a.rooms.Close())
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-co-op/gocron/v2"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -14,60 +15,112 @@ const (
 	purgeEvery = time.Hour
 	// tiesEvery is how often it is looked whether a platform lacks what we need there: soon after an installation.
 	tiesEvery = time.Minute
+	// secondClockEvery is how often the second clock wakes the renewal by itself. A platform's periodic task rings it once
+	// a day, too.
+	secondClockEvery = 24 * time.Hour
 )
 
-// clocks returns the scheduler of all background work. It only ticks: what is due is decided by the database, and what
-// one replica does the others leave alone by its leases.
-func (a *App) clocks(ctx context.Context) (gocron.Scheduler, error) {
-	scheduler, err := gocron.NewScheduler(gocron.WithStopTimeout(a.cfg.Shutdown.Grace), gocron.WithLocation(time.UTC))
+// A chore is one kind of background work.
+type chore struct {
+	name  string
+	every time.Duration
+	run   func(context.Context) error
+}
+
+// clocks are what sets all background work going. They only tick: what is due is decided by the database, and what one
+// replica does the others leave alone by its leases.
+type clocks struct {
+	first  gocron.Scheduler
+	second gocron.Scheduler // nothing of it depends on the first
+	bell   gocron.Job       // of the second
+}
+
+// startClocks sets all background work going, until ctx ends. Stop them then.
+func (a *App) startClocks(ctx context.Context) (*clocks, error) {
+	c := &clocks{}
+	err := c.build(ctx, a)
 	if err != nil {
-		return nil, fmt.Errorf("making the scheduler: %w", err)
+		return nil, errors.Join(err, c.stop())
 	}
-	for _, job := range []struct {
-		name  string
-		every time.Duration
-		run   func(context.Context) error
-	}{
+	c.first.Start()
+	c.second.Start()
+	return c, nil
+}
+
+func (c *clocks) build(ctx context.Context, a *App) error {
+	var err error
+	if c.first, err = a.scheduler(); err != nil {
+		return err
+	}
+	if c.second, err = a.scheduler(); err != nil {
+		return err
+	}
+	for _, work := range []chore{
 		{"renewal", a.cfg.Renewal.Tick, a.rooms.Tokens.Sweep},
-		{"notices", a.cfg.Renewal.Tick, a.notices.Sweep},
+		{"notices", a.cfg.Renewal.Tick, a.notices.Sweep}, // warnings, alarms and pushes
 		{"purge", purgeEvery, a.purge},
 		{"ties", min(tiesEvery, a.cfg.Renewal.Tick), a.rooms.Ties.Sweep},
 	} {
-		task := func() {
-			if err := job.run(ctx); err != nil && ctx.Err() == nil {
-				a.log.ErrorContext(ctx, "background work failed", "job", job.name, "err", err)
-			}
+		if _, err := a.schedule(ctx, c.first, work, gocron.WithStartAt(gocron.WithStartImmediately())); err != nil {
+			return err
 		}
-		_, err := scheduler.NewJob(gocron.DurationJob(job.every), gocron.NewTask(task), gocron.WithName(job.name),
-			gocron.WithSingletonMode(gocron.LimitModeReschedule), gocron.WithStartAt(gocron.WithStartImmediately()))
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("scheduling %s: %w", job.name, err), scheduler.Shutdown())
-		}
+	}
+	c.bell, err = a.schedule(ctx, c.second, chore{"second clock", secondClockEvery, func(ctx context.Context) error {
+		a.log.InfoContext(ctx, "the second clock wakes the renewal")
+		return a.rooms.Tokens.Sweep(ctx)
+	}})
+	return err
+}
+
+func (a *App) scheduler() (gocron.Scheduler, error) {
+	scheduler, err := gocron.NewScheduler(gocron.WithStopTimeout(a.cfg.Shutdown.Grace), gocron.WithLocation(time.UTC))
+	if err != nil {
+		return nil, fmt.Errorf("making a scheduler: %w", err)
 	}
 	return scheduler, nil
 }
 
-// ring asks for what is due to be renewed, and does not wait. Rings during a renewal are one.
-func (a *App) ring() {
-	select {
-	case a.bell <- struct{}{}:
-	default:
+// schedule adds a chore to a scheduler. While it runs its further ticks are left out.
+func (a *App) schedule(ctx context.Context, on gocron.Scheduler, work chore, options ...gocron.JobOption) (gocron.Job, error) {
+	task := func() {
+		if err := work.run(ctx); err != nil && ctx.Err() == nil {
+			a.log.ErrorContext(ctx, "background work failed", "job", work.name, "err", err)
+		}
 	}
+	options = append(options, gocron.WithName(work.name), gocron.WithSingletonMode(gocron.LimitModeReschedule))
+	job, err := on.NewJob(gocron.DurationJob(work.every), gocron.NewTask(task), options...)
+	if err != nil {
+		return nil, fmt.Errorf("scheduling %s: %w", work.name, err)
+	}
+	return job, nil
 }
 
-// answerBell renews what is due whenever a platform's clock rings, until ctx ends. It depends on no scheduler: it is the
-// second clock.
-func (a *App) answerBell(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-a.bell:
-			a.log.InfoContext(ctx, "a platform's clock wakes the renewal")
-			if err := a.rooms.Tokens.Sweep(ctx); err != nil && ctx.Err() == nil {
-				a.log.ErrorContext(ctx, "background work failed", "job", "bell", "err", err)
-			}
+// stop waits for what runs, no longer than the configured grace.
+func (c *clocks) stop() error {
+	var stopping errgroup.Group
+	for _, scheduler := range []gocron.Scheduler{c.first, c.second} {
+		if scheduler == nil {
+			continue
 		}
+		stopping.Go(func() error {
+			if err := scheduler.Shutdown(); err != nil {
+				return fmt.Errorf("stopping a clock: %w", err)
+			}
+			return nil
+		})
+	}
+	return stopping.Wait()
+}
+
+// ring has a platform's clock ask for what is due to be renewed, and does not wait for that. Rings during a renewal that
+// one began are that one.
+func (a *App) ring() {
+	c := a.clocks.Load()
+	if c == nil {
+		return // the doors do not serve yet
+	}
+	if err := c.bell.RunNow(); err != nil {
+		a.log.Warn("a platform's clock rang in vain", "err", err)
 	}
 }
 

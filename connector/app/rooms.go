@@ -66,7 +66,7 @@ func (r *Rooms) Close() error {
 // furnish builds the house from its keys and its store up to the domain.
 func (r *Rooms) furnish(ctx context.Context, cfg config.Config, opts Options, observe func(audit.Action, string)) error {
 	var err error
-	if r.keyring, err = seal.LoadFile(cfg.Keys.File); err != nil {
+	if r.keyring, err = cfg.Keys.Open(); err != nil {
 		return err
 	}
 	if r.Store, err = openStore(ctx, cfg.Database, r.keyring, opts); err != nil {
@@ -75,7 +75,7 @@ func (r *Rooms) furnish(ctx context.Context, cfg config.Config, opts Options, ob
 	if err := r.Store.Migrate(ctx); err != nil {
 		return err
 	}
-	if r.Microsoft, err = openMicrosoft(cfg.Clouds, opts); err != nil {
+	if r.Microsoft, err = openMicrosoft(cfg.Clouds, opts, r.leaveAlone); err != nil {
 		return err
 	}
 	if r.platform, err = openPlatform(cfg, opts); err != nil {
@@ -90,6 +90,7 @@ func (r *Rooms) furnish(ctx context.Context, cfg config.Config, opts Options, ob
 	if r.Tokens, err = token.New(token.Config{
 		Store: r.Store, Microsoft: opts.Watch(r.Microsoft),
 		Every: cfg.Renewal.Every, Jitter: cfg.Renewal.Jitter, Lease: cfg.Renewal.Lease, Workers: cfg.Renewal.Workers,
+		PerCloud: cfg.Renewal.PerCloud, PerDirectory: cfg.Renewal.PerDirectory, Grace: cfg.Shutdown.Grace * 3 / 4,
 		ClaimLife: cfg.Onboarding.ClaimLife, AcceptUnknownMFA: cfg.Onboarding.AcceptUnknownMFA,
 		Now: opts.Now, Observe: observe, Step: opts.Step, Log: opts.Log.With("room", "token"),
 	}); err != nil {
@@ -114,7 +115,14 @@ func openStore(ctx context.Context, db config.Database, keyring *seal.Keyring, o
 	return store.Open(ctx, store.Config{Driver: db.Driver, DSN: db.Source(), Keyring: keyring, Now: opts.Now, Log: opts.Log.With("room", "store")})
 }
 
-func openMicrosoft(profiles []microsoft.Profile, opts Options) (*microsoft.Client, error) {
+// leaveAlone has renewals respect that a cloud asked to slow down.
+func (r *Rooms) leaveAlone(cloud string, wait time.Duration) {
+	if r.Tokens != nil { // nobody renews before
+		r.Tokens.LeaveAlone(cloud, wait)
+	}
+}
+
+func openMicrosoft(profiles []microsoft.Profile, opts Options, throttled func(cloud string, wait time.Duration)) (*microsoft.Client, error) {
 	identity, err := httpclient.New(httpclient.Config{Timeout: identityTimeout})
 	if err != nil {
 		return nil, err
@@ -125,7 +133,7 @@ func openMicrosoft(profiles []microsoft.Profile, opts Options) (*microsoft.Clien
 	}
 	return microsoft.New(microsoft.Config{
 		Profiles: profiles, HTTP: identity, ProbeHTTP: probes, Wait: opts.Pause,
-		Now: opts.Now, Log: opts.Log.With("room", "microsoft"),
+		Throttled: throttled, Now: opts.Now, Log: opts.Log.With("room", "microsoft"),
 	})
 }
 

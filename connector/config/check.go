@@ -57,9 +57,7 @@ func (c *checker) check() {
 	c.tls("onboarding.tls", c.cfg.Onboarding.TLS)
 	c.onboarding()
 	c.database()
-	if c.cfg.Keys.File == "" && !c.faulty("keys") {
-		c.fault("keys.file", "it is missing; it names the file that holds the keys")
-	}
+	c.keys()
 	c.instances()
 	c.clouds()
 	c.platform()
@@ -172,8 +170,8 @@ func (c *checker) onboarding() {
 	c.between("onboarding.linkLife", o.LinkLife, time.Minute, 90*24*time.Hour)
 	c.between("onboarding.consentLife", o.ConsentLife, time.Minute, 24*time.Hour)
 	c.between("onboarding.claimLife", o.ClaimLife, time.Minute, 30*24*time.Hour)
-	c.count("onboarding.requestsPerMinute", o.RequestsPerMinute, 1, 1_000_000)
-	c.count("onboarding.requestBurst", o.RequestBurst, 1, 1_000_000)
+	c.count("onboarding.requestsPerMinute", o.RequestsPerMinute, 1_000_000)
+	c.count("onboarding.requestBurst", o.RequestBurst, 1_000_000)
 }
 
 func (c *checker) database() {
@@ -337,7 +335,9 @@ func (c *checker) renewal() {
 	c.between("renewal.jitter", r.Jitter, 0, token.Life/2)
 	c.between("renewal.tick", r.Tick, 100*time.Millisecond, 24*time.Hour)
 	c.between("renewal.lease", r.Lease, 10*time.Second, time.Hour)
-	c.count("renewal.workers", r.Workers, 1, 256)
+	c.count("renewal.workers", r.Workers, 256)
+	c.count("renewal.perCloud", r.PerCloud, 1_000_000)
+	c.count("renewal.perDirectory", r.PerDirectory, 1_000_000)
 	if c.faulty("renewal") {
 		return
 	}
@@ -352,8 +352,8 @@ func (c *checker) between(key string, d, least, most time.Duration) {
 	}
 }
 
-func (c *checker) count(key string, n, least, most int) {
-	if (n < least || n > most) && !c.faulty(key) {
-		c.fault(key, "%d is not allowed; allowed is %d to %d", n, least, most)
+func (c *checker) count(key string, n, most int) {
+	if (n < 1 || n > most) && !c.faulty(key) {
+		c.fault(key, "%d is not allowed; allowed is 1 to %d", n, most)
 	}
 }

@@ -138,8 +138,11 @@ func (d Database) Source() string {
 // Keys are what everything secret is sealed with.
 type Keys struct {
 	// File holds the keys. Every replica needs the same. Without it nothing that is stored can be read again: keep a
-	// copy, apart from the copies of the database. Required.
+	// copy, apart from the copies of the database. Either File or Ring is required.
 	File string `koanf:"file"`
+	// Ring is what such a file holds, for an orchestrator that gives secrets in the environment (CONNECTOR_KEYS__RING).
+	// Default: none.
+	Ring secret.Text `koanf:"ring"`
 }
 
 // An Instance is one registration of the package on a platform. At least one is required.
@@ -197,6 +200,11 @@ type Renewal struct {
 	Lease time.Duration `koanf:"lease"`
 	// Workers bounds the renewals that one replica runs at once. Default: 8.
 	Workers int `koanf:"workers"`
+	// PerCloud bounds the renewals that one replica begins a minute in one cloud. What a person asks for, and lendings,
+	// do not count. Default: 1200.
+	PerCloud int `koanf:"perCloud"`
+	// PerDirectory bounds those for one directory. Default: 12.
+	PerDirectory int `koanf:"perDirectory"`
 }
 
 // Notify says by which ways people are told of warnings, alarms and recoveries.
@@ -282,7 +290,10 @@ func defaults() Config {
 		Private:  Private{Listen: "127.0.0.1:9090"},
 		Database: Database{Driver: SQLite},
 		Platform: Platform{Timeout: 30 * time.Second, PeriodicTask: true, AccountEvents: true},
-		Renewal:  Renewal{Every: 10 * 24 * time.Hour, Jitter: 24 * time.Hour, Tick: time.Minute, Lease: 2 * time.Minute, Workers: 8},
+		Renewal: Renewal{
+			Every: 10 * 24 * time.Hour, Jitter: 24 * time.Hour, Tick: time.Minute, Lease: 2 * time.Minute, Workers: 8,
+			PerCloud: 1200, PerDirectory: 12,
+		},
 		Notify:   Notify{Panel: true, Mail: Mail{Encryption: MailStartTLS}},
 		Log:      Log{Level: slog.LevelInfo, Format: JSON},
 		Shutdown: Shutdown{Grace: 20 * time.Second},

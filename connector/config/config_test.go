@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -22,6 +23,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"azure-partner-connector/connector/config"
+	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/secret"
 )
 
@@ -109,6 +111,8 @@ func TestLoadRefuses(t *testing.T) {
 		"unreadable dsn":          {file: valid + "database: {driver: mysql, dsn: 'u:" + canary + "@tcp(h'}", key: "database.dsn", problem: "user:password@tcp(host:3306)/name"},
 		"dsn without a name":      {file: valid + "database: {driver: mysql, dsn: 'u:" + canary + "@tcp(h:1)/'}", key: "database.dsn", problem: "user:password@tcp(host:3306)/name"},
 		"dsn file missing":        {file: valid + "database: {driver: mysql, dsnFile: /none/dsn}", key: "database.dsnFile", problem: "cannot be read"},
+		"two sets of keys":        {file: strings.Replace(valid, "file: keys.json", "file: keys.json, ring: "+canary, 1), key: "keys.ring", problem: "only one of them"},
+		"broken keys":             {file: strings.Replace(valid, "file: keys.json", "ring: "+canary, 1), key: "keys.ring", problem: "this is not a key file of this program"},
 		"no keys":                 {file: strings.Replace(valid, "keys: {file: keys.json}", "", 1), key: "keys.file", problem: "it is missing"},
 		"no instance":             {file: withoutInstances(), key: "instances", problem: "at least one"},
 		"instance without key":    {file: strings.Replace(valid, "key: first, ", "", 1), key: "instances[0].key", problem: "it is missing"},
@@ -135,6 +139,8 @@ func TestLoadRefuses(t *testing.T) {
 		"no authority file":       {file: valid + "platform: {caFile: /none/ca.pem}", key: "platform.caFile", problem: "cannot be read"},
 		"renewal too rare":        {file: valid + "renewal: {every: 1200h}", key: "renewal.every", problem: "allowed is"},
 		"jitter over all":         {file: valid + "renewal: {every: 10h, jitter: 10h}", key: "renewal.jitter", problem: "less than every"},
+		"no rate of a cloud":      {file: valid + "renewal: {perCloud: 0}", key: "renewal.perCloud", problem: "allowed is 1 to 1000000"},
+		"no rate of a directory":  {file: valid + "renewal: {perDirectory: -1}", key: "renewal.perDirectory", problem: "allowed is 1 to 1000000"},
 		"no workers":              {file: valid + "renewal: {workers: 0}", key: "renewal.workers", problem: "allowed is 1 to 256"},
 		"link for an instant":     {file: strings.Replace(valid, "onboarding: {", "onboarding: {linkLife: 1s, ", 1), key: "onboarding.linkLife", problem: "allowed is"},
 		"no requests":             {file: strings.Replace(valid, "onboarding: {", "onboarding: {requestBurst: 0, ", 1), key: "onboarding.requestBurst", problem: "allowed is 1"},
@@ -212,13 +218,44 @@ func TestLoadFillsDefaults(t *testing.T) {
 		Keys:      config.Keys{File: "keys.json"},
 		Instances: []config.Instance{{Key: "first", Secret: secret.New(canary + "-0123456789")}},
 		Platform:  config.Platform{Timeout: 30 * time.Second, PeriodicTask: true, AccountEvents: true},
-		Renewal:   config.Renewal{Every: 240 * time.Hour, Jitter: 24 * time.Hour, Tick: time.Minute, Lease: 2 * time.Minute, Workers: 8},
-		Notify:    config.Notify{Panel: true, Mail: config.Mail{Encryption: config.MailStartTLS}},
-		Log:       config.Log{Level: slog.LevelInfo, Format: config.JSON},
-		Shutdown:  config.Shutdown{Grace: 20 * time.Second},
+		Renewal: config.Renewal{
+			Every: 240 * time.Hour, Jitter: 24 * time.Hour, Tick: time.Minute, Lease: 2 * time.Minute, Workers: 8,
+			PerCloud: 1200, PerDirectory: 12,
+		},
+		Notify:   config.Notify{Panel: true, Mail: config.Mail{Encryption: config.MailStartTLS}},
+		Log:      config.Log{Level: slog.LevelInfo, Format: config.JSON},
+		Shutdown: config.Shutdown{Grace: 20 * time.Second},
 	}
 	if diff := cmp.Diff(want, got, compare); diff != "" {
 		t.Errorf("Load (-want +got)\n%s", diff)
+	}
+}
+
+// TestKeysInTheEnvironment opens what was sealed under a file with the same keys given as a text.
+func TestKeysInTheEnvironment(t *testing.T) {
+	var text bytes.Buffer
+	keyring, err := seal.Create()
+	if err == nil {
+		err = keyring.Write(&text)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := keyring.Seal([]byte(canary), "table", "row", "column")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := write(t, "config.yaml", strings.Replace(valid, "keys: {file: keys.json}", "", 1), 0o600)
+	got, err := config.Load(file, []string{"CONNECTOR_KEYS__RING=" + text.String()})
+	if err != nil {
+		t.Fatalf("Load() = %v", err)
+	}
+	opening, err := got.Keys.Open()
+	if err != nil {
+		t.Fatalf("Open() = _, %v", err)
+	}
+	if opened, err := opening.Open(sealed, "table", "row", "column"); err != nil || string(opened) != canary {
+		t.Errorf("Open() of what the same keys sealed = _, %v", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,11 +71,11 @@ func (e *examination) configuration() (config.Config, bool) {
 }
 
 func (e *examination) keys(cfg config.Config) bool {
-	if _, err := seal.LoadFile(cfg.Keys.File); err != nil {
-		e.fail("keys", err.Error()+".", "Without the keys nothing stored can be read: bring the file back from its copy, or make one with connector keys create if nothing is stored yet.")
+	if _, err := cfg.Keys.Open(); err != nil {
+		e.fail("keys", err.Error()+".", "Without the keys nothing stored can be read: bring them back from their copy, or make one with connector keys create if nothing is stored yet.")
 		return false
 	}
-	e.ok("keys", "%s opens", cfg.Keys.File)
+	e.ok("keys", "%s opens", cmp.Or(cfg.Keys.File, "keys.ring"))
 	return true
 }
 

@@ -48,6 +48,10 @@ type Config struct {
 	// failure is reported at once and left to the caller's own schedule. Pause is what a running server wants.
 	Wait func(ctx context.Context, d time.Duration) error
 
+	// Throttled is told when the identity platform of a cloud asks to slow down: for how long it wants to be left alone,
+	// 0 where it does not say. It is told at the first such answer, before the request is tried again. Default: nobody is.
+	Throttled func(cloud string, wait time.Duration)
+
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
@@ -62,6 +66,7 @@ type Client struct {
 	probeHTTP *http.Client
 	retries   []time.Duration
 	wait      func(ctx context.Context, d time.Duration) error
+	throttled func(cloud string, wait time.Duration)
 	now       func() time.Time
 	log       *slog.Logger
 
@@ -84,6 +89,7 @@ func New(cfg Config) (*Client, error) {
 		probeHTTP:   cfg.ProbeHTTP,
 		retries:     slices.Clone(cfg.Retries),
 		wait:        cfg.Wait,
+		throttled:   cfg.Throttled,
 		now:         cfg.Now,
 		log:         cfg.Log,
 		loops:       newLoopGuard(),
@@ -106,6 +112,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	if c.wait == nil {
 		c.retries = nil
+	}
+	if c.throttled == nil {
+		c.throttled = func(string, time.Duration) {}
 	}
 	if c.now == nil {
 		c.now = time.Now

@@ -163,7 +163,18 @@ func (c *Client) request(ctx context.Context, r tokenRequest) (token.Redemption,
 		redemption, f = redeemed(t, r.api, start)
 	}
 	c.logRequest(ctx, r, recorder, c.now().Sub(start), f)
+	c.heed(r.Cloud, f)
 	return redemption, f
+}
+
+// heed tells when Microsoft asks to slow down: by the status that is for that, or by saying for how long.
+func (c *Client) heed(cloud string, f *failure.Error) {
+	if f == nil || f.Microsoft == nil {
+		return
+	}
+	if wait := f.Microsoft.RetryAfterSeconds; wait > 0 || f.Microsoft.Status == http.StatusTooManyRequests {
+		c.throttled(cloud, time.Duration(wait)*time.Second)
+	}
 }
 
 // refused returns the failure of an answer that brought no token. The library's own error is dropped, because it

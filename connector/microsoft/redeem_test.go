@@ -303,6 +303,42 @@ func TestRetryAfterIsTold(t *testing.T) {
 	}
 }
 
+// TestSlowDownIsToldAtOnce looks at what is told of the cloud when Microsoft asks to slow down: before the request is tried
+// again, so that the cloud's other tenants do not go on meanwhile.
+func TestSlowDownIsToldAtOnce(t *testing.T) {
+	good := respond(200, tokens(`,"refresh_token":"next"`))
+	for name, tc := range map[string]struct {
+		answer http.HandlerFunc
+		want   []time.Duration
+	}{
+		"works":               {good, nil},
+		"asks for seconds":    {inTurn(respond(429, ``, "Retry-After", "17"), good), []time.Duration{17 * time.Second}},
+		"asks for long":       {respond(429, ``, "Retry-After", "7200"), []time.Duration{2 * time.Hour}},
+		"does not say when":   {inTurn(respond(429, ``), good), []time.Duration{0}},
+		"is down for a while": {inTurn(respond(503, ``, "Retry-After", "30"), good), []time.Duration{30 * time.Second}},
+		"is down":             {inTurn(respond(503, ``), good), nil},
+		"refuses":             {respond(400, `{"error":"invalid_grant"}`), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var told []time.Duration
+			var l *lab
+			l = newLab(t, func(c *microsoft.Config) {
+				c.Throttled = func(cloud string, wait time.Duration) {
+					if cloud != "lab" || len(l.waits) > 0 {
+						t.Errorf("Throttled(%q) after %d waits, want lab, before any", cloud, len(l.waits))
+					}
+					told = append(told, wait)
+				}
+			})
+			l.route(tokenPath, tc.answer)
+			_, _ = renew(l, token.Graph) // its outcome is TestRenewRetries' to judge
+			if diff := cmp.Diff(tc.want, told); diff != "" {
+				t.Errorf("told (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestRetriesEndWithTheirContext(t *testing.T) {
 	l := newLab(t, func(c *microsoft.Config) { c.Wait = microsoft.Pause })
 	l.route(tokenPath, respond(503, ``))

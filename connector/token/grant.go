@@ -120,6 +120,14 @@ type Schedule struct {
 	Version       int64
 }
 
+// A Claim is a tenant that is due and leased, with what decides when its turn is.
+type Claim struct {
+	Schedule
+	ExpiresAt   time.Time // of the active grant; zero when there is none
+	Cloud       string
+	DirectoryID string
+}
+
 // A Standing is what is kept about a tenant's token, but for the refresh tokens themselves. Slices and maps in it may be
 // shared: nobody changes them.
 type Standing struct {

@@ -43,6 +43,11 @@ type Store interface {
 	DeleteSchedule(ctx context.Context, tenantID string) error
 	// Due returns up to limit tenants whose DueAt is not after now and that nobody holds, least slack first.
 	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
+	// Claim takes the renewal of up to limit of the tenants that Due tells, for owner, by one conditional UPDATE, and
+	// returns those that it got in the order of Due. None means that nothing is due that nobody holds.
+	Claim(ctx context.Context, owner string, now, until time.Time, limit int) ([]Claim, error)
+	// PutOff makes those of the tenants that owner holds, and that are still due at now, due later, and gives them back.
+	PutOff(ctx context.Context, tenantIDs []string, owner string, now, due time.Time) error
 	// Lease takes the renewal of a tenant for owner by one conditional UPDATE, or returns ErrLeased. A lease that ran
 	// out before now may be taken. There must be a schedule row, else tenant.ErrNotFound.
 	Lease(ctx context.Context, tenantID, owner string, now, until time.Time) (Schedule, error)

@@ -15,13 +15,17 @@ import (
 // never is the due time of a schedule that only a person can set going again.
 var never = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 
-// retryAfter are the waits after transient failures in a row; the last one repeats. A renewal has 80 days of slack, so
-// nothing is gained by haste (microsoft-identity.md §3.7).
+// retryAfter are the waits after transient failures in a row, give or take a tenth; the last one repeats. A renewal has
+// 80 days of slack, so nothing is gained by haste (microsoft-identity.md §3.7).
 var retryAfter = []time.Duration{15 * time.Minute, time.Hour, 4 * time.Hour, 24 * time.Hour}
 
-// retryConfiguration is the wait after a failure that a change of settings repairs: often enough to heal by itself on
-// the day after, seldom enough never to be a loop.
-const retryConfiguration = 24 * time.Hour
+const (
+	// retryConfiguration is the wait after a failure that a change of settings repairs: often enough to heal by itself
+	// on the day after, seldom enough never to be a loop.
+	retryConfiguration = 24 * time.Hour
+	// leastRetry is the shortest wait, however near the end of a grant's life is.
+	leastRetry = 5 * time.Minute
+)
 
 // answerWithin bounds what somebody is waiting for; the platform waits 25 seconds (aps-protocol.md §1.7).
 const answerWithin = 20 * time.Second
@@ -30,7 +34,7 @@ const answerWithin = 20 * time.Second
 type purpose int
 
 const (
-	scheduled purpose = iota // only when still due
+	scheduled purpose = iota
 	onDemand
 	check // learn and record, leave the schedule
 )
@@ -52,8 +56,7 @@ func (s *Service) Check(ctx context.Context, tenantID string, by audit.Actor) (S
 	return s.Status(ctx, tenantID)
 }
 
-// redeem exchanges a tenant's active grant for its successor under the tenant's lease, stores that before anything
-// else, and then checks it.
+// redeem leases a tenant for somebody who waits for it, whatever its schedule says, and redeems its grant.
 func (s *Service) redeem(ctx context.Context, tenantID string, by audit.Actor, why purpose) error {
 	p, err := s.party(ctx, tenantID)
 	if err != nil {
@@ -72,28 +75,19 @@ func (s *Service) redeem(ctx context.Context, tenantID string, by audit.Actor, w
 	}
 	defer func() {
 		s.cfg.Step(BeforeRelease)
-		// The lease must be given back even when the caller is gone.
-		if err := s.cfg.Store.Release(context.WithoutCancel(ctx), tenantID, owner); err != nil {
-			s.cfg.Log.ErrorContext(ctx, "releasing renewal", "tenant", tenantID, "err", err)
-		}
+		s.release(ctx, tenantID, owner)
 	}()
-	if why == scheduled && schedule.DueAt.After(now) {
-		return nil // another replica was faster
-	}
-	patience := s.cfg.Lease * 4 / 5
-	if why != scheduled {
-		patience = min(patience, answerWithin)
-	}
-	// Whoever stops waiting does not end it: what Microsoft answers must be stored, and a request that was cut off
-	// would be written down as trouble that there was not.
-	calls, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	// Whoever stops waiting does not end it: what Microsoft answers must be stored.
+	calls, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(s.cfg.Lease*4/5, answerWithin))
 	defer cancel()
 	err = s.redeemLeased(calls, p, schedule, by, why)
 	s.observe(actionOf(why), err)
 	return err
 }
 
-// leased is the schedule as it was when the lease began.
+// redeemLeased exchanges a tenant's active grant for its successor under the tenant's lease, stores that before anything
+// else, and then checks it. leased is the schedule as it was when the lease began. It returns errStopped, having stored
+// nothing, when ctx ended for that reason before Microsoft answered.
 func (s *Service) redeemLeased(ctx context.Context, p party, leased Schedule, by audit.Actor, why purpose) error {
 	started := s.cfg.Now()
 	g, found, err := s.grant(ctx, p.tenant.ID, Active)
@@ -108,6 +102,9 @@ func (s *Service) redeemLeased(ctx context.Context, p party, leased Schedule, by
 	s.cfg.Step(AfterAnswer)
 	// What Microsoft said is recorded even when the caller is gone: the old value may be the last one that works.
 	durable := context.WithoutCancel(ctx)
+	if err != nil && errors.Is(context.Cause(ctx), errStopped) {
+		return errStopped
+	}
 	if err != nil {
 		return errors.Join(err, s.fail(durable, p, leased, g, by, err))
 	}
@@ -270,7 +267,7 @@ func (s *Service) fail(ctx context.Context, p party, leased Schedule, g Grant, b
 			schedule.FailingSince = now
 		}
 		schedule.Failure = failure.NewRecord(ctx, f)
-		schedule.DueAt = nextAttempt(now, f, schedule.Attempt, g)
+		schedule.DueAt = s.nextAttempt(now, f, schedule.Attempt, g)
 		return s.append(ctx, p, refusal(audit.RenewalFailed, by, cause))
 	})
 	if errors.Is(err, errOvertaken) {
@@ -279,24 +276,30 @@ func (s *Service) fail(ctx context.Context, p party, leased Schedule, g Grant, b
 	return err
 }
 
-func nextAttempt(now time.Time, f *failure.Error, attempt int, g Grant) time.Time {
-	if !now.Before(g.ExpiresAt()) {
+// nextAttempt returns when a renewal that failed is tried again. No wait is longer than half of what is left of the
+// grant's life, so that trouble which passes by itself never ends a grant for want of a try.
+func (s *Service) nextAttempt(now time.Time, f *failure.Error, attempt int, g Grant) time.Time {
+	left := g.ExpiresAt().Sub(now)
+	if left <= 0 {
 		return never // Microsoft has said so, too: this attempt was made after the end of its life
 	}
+	var wait time.Duration
 	switch f.Kind() {
 	case failure.Configuration:
-		return now.Add(retryConfiguration)
+		wait = retryConfiguration
 	case failure.Transient, failure.Internal:
-		wait := retryAfter[min(attempt, len(retryAfter))-1]
+		wait = retryAfter[min(attempt, len(retryAfter))-1]
 		if f.Kind() == failure.Internal {
 			wait = max(wait, time.Hour) // a loop guard that has struck wants an hour of silence
 		}
+		wait += time.Duration((2*s.cfg.Rand() - 1) * float64(wait/10)) // many may have failed together
 		if f.Microsoft != nil {
 			wait = max(wait, time.Duration(f.Microsoft.RetryAfterSeconds)*time.Second)
 		}
-		return now.Add(wait)
+	default:
+		return never
 	}
-	return never
+	return now.Add(min(wait, max(left/2, leastRetry)))
 }
 
 // examine uses the stored successor with every api and records what was learned. A lost MFA shows in the status.
@@ -306,6 +309,9 @@ func (s *Service) examine(ctx context.Context, p party, g Grant, r Redemption, b
 	probe := s.cfg.Microsoft.Probe(ctx, c, PartnerCenter, r.AccessToken)
 	g.Checks = Checks{MFA: proven(claims.MFA, probe.MFA), GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: probe}}
 	s.checkOthers(ctx, c, &g)
+	if errors.Is(context.Cause(ctx), errStopped) {
+		return nil // what was cut off would be written down as trouble that there was not
+	}
 	return s.cfg.Store.Transact(context.WithoutCancel(ctx), func(ctx context.Context) error {
 		examined := g // this function may run twice, and saving advances the version
 		if err := s.cfg.Store.SaveGrant(ctx, &examined); errors.Is(err, ErrStale) {

@@ -34,6 +34,17 @@ type Config struct {
 	// Workers bounds the renewals that one sweep runs at once. Default: 8.
 	Workers int
 
+	// PerCloud bounds the renewals that sweeps begin a minute in one cloud, and PerDirectory those for one directory.
+	// What a person asks for, and lendings, do not count. Default: no bound.
+	PerCloud     int
+	PerDirectory int
+
+	// Grace is how long renewals of a sweep that is stopped may take to finish. Default: 15 seconds.
+	Grace time.Duration
+
+	// Wait passes the time until a renewal's turn, or returns an error when ctx ends. Default: a timer.
+	Wait func(ctx context.Context, d time.Duration) error
+
 	// ClaimLife is how long a pending grant waits for its claim code. Default: 24 hours.
 	ClaimLife time.Duration
 
@@ -65,6 +76,7 @@ type Config struct {
 // safe for concurrent use, in one process and across replicas.
 type Service struct {
 	cfg   Config
+	pace  *pace
 	loans *loanCache
 	lends singleflight.Group // joins equal redemptions; key is tenant and api
 }
@@ -88,6 +100,15 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Workers == 0 {
 		cfg.Workers = 8
+	}
+	if cfg.Workers < 0 || cfg.PerCloud < 0 || cfg.PerDirectory < 0 {
+		return nil, fmt.Errorf("token: %d workers, %d renewals a minute in a cloud, %d for a directory: none may be negative", cfg.Workers, cfg.PerCloud, cfg.PerDirectory)
+	}
+	if cfg.Grace == 0 {
+		cfg.Grace = 15 * time.Second
+	}
+	if cfg.Wait == nil {
+		cfg.Wait = pause
 	}
 	if cfg.ClaimLife == 0 {
 		cfg.ClaimLife = 24 * time.Hour
@@ -114,7 +135,7 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("token: %w", err)
 	}
-	return &Service{cfg: cfg, loans: loans}, nil
+	return &Service{cfg: cfg, pace: newPace(cfg.PerCloud, cfg.PerDirectory, cfg.Workers), loans: loans}, nil
 }
 
 // party is a tenant with its instance.
@@ -201,6 +222,7 @@ func (s *Service) observe(action audit.Action, err error) {
 // Purge destroys grants whose claim code nobody entered in time, and forgets access tokens that have expired.
 func (s *Service) Purge(ctx context.Context) error {
 	s.loans.purge(s.cfg.Now())
+	s.pace.forget(s.cfg.Now())
 	if err := s.cfg.Store.DeletePending(ctx, s.cfg.Now().Add(-s.cfg.ClaimLife)); err != nil {
 		return fmt.Errorf("deleting unclaimed grants: %w", err)
 	}

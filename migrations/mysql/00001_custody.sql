@@ -63,7 +63,6 @@ CREATE TABLE IF NOT EXISTS grants (
     version        BIGINT       NOT NULL,
     PRIMARY KEY (tenant_id, slot),
     KEY grants_consented (slot, consented_at),
-    KEY grants_unclaimed (slot, consented_at),
     CONSTRAINT grants_tenant FOREIGN KEY (tenant_id) REFERENCES tenants (id)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 

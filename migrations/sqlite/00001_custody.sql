@@ -65,8 +65,6 @@ CREATE TABLE grants (
 ) STRICT;
 CREATE INDEX grants_consented ON grants (slot, consented_at);
 
-CREATE INDEX grants_unclaimed ON grants (slot, consented_at);
-
 -- slack_day is the day, counted from 1970, on which the active grant expires; a large number when there is nothing to
 -- save. With it in front, the due tenants with the least slack are read from one end of the index, and from it alone.
 CREATE TABLE schedules (

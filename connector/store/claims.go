@@ -1,0 +1,101 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// claimedRow is a schedule with what decides when its tenant's turn is.
+type claimedRow struct {
+	Held        scheduleRow `gorm:"embedded"`
+	DirectoryID optional
+	Cloud       optional
+}
+
+// Claim implements token.Store. The condition stands in the UPDATE, so of several replicas that read the same tenants
+// each gets its own. Like Lease it advances the versions.
+func (s *Store) Claim(ctx context.Context, owner string, now, until time.Time, limit int) ([]token.Claim, error) {
+	for {
+		due, err := s.Due(ctx, now, limit)
+		if err != nil || len(due) == 0 {
+			return nil, err
+		}
+		claims, err := s.claim(ctx, due, owner, now, until)
+		if err != nil {
+			return nil, fmt.Errorf("claiming %d due tenants: %w", len(due), err)
+		}
+		if len(claims) > 0 {
+			return claims, nil
+		}
+		// Others were faster with all of them. They are not due any more: it goes on to the next.
+	}
+}
+
+func (s *Store) claim(ctx context.Context, due []string, owner string, now, until time.Time) ([]token.Claim, error) {
+	at := instantOf(now)
+	var rows []claimedRow
+	err := s.Transact(ctx, func(ctx context.Context) error {
+		return s.write(ctx, func(db *gorm.DB) error {
+			rows = nil
+			taken := db.Model(&scheduleRow{}).
+				Where("tenant_id IN ? AND due_at <= ? AND (lease_until IS NULL OR lease_until < ?)", due, at, at).
+				Updates(map[string]any{
+					"lease_owner": owner,
+					"lease_until": instantOf(until),
+					"version":     gorm.Expr("version + 1"),
+				})
+			if taken.Error != nil || taken.RowsAffected == 0 {
+				return taken.Error
+			}
+			return db.Table("schedules").Select("schedules.*, tenants.directory_id, instances.cloud").
+				Joins("JOIN tenants ON tenants.id = schedules.tenant_id").
+				Joins("LEFT JOIN instances ON instances.instance_key = tenants.instance_key").
+				Where("schedules.tenant_id IN ? AND schedules.lease_owner = ?", due, owner).Find(&rows).Error
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	place := make(map[string]int, len(due)) // tenant ID → its place in the order
+	for i, id := range due {
+		place[id] = i
+	}
+	slices.SortFunc(rows, func(a, b claimedRow) int { return cmp.Compare(place[a.Held.TenantID], place[b.Held.TenantID]) })
+	claims := make([]token.Claim, len(rows))
+	for i, row := range rows {
+		claims[i] = token.Claim{
+			Schedule: row.Held.schedule(), ExpiresAt: row.Held.ExpiresAt.at,
+			Cloud: cmp.Or(string(row.Cloud), tenant.DefaultCloud), DirectoryID: string(row.DirectoryID),
+		}
+	}
+	return claims, nil
+}
+
+// PutOff implements token.Store.
+func (s *Store) PutOff(ctx context.Context, tenantIDs []string, owner string, now, due time.Time) error {
+	err := s.Transact(ctx, func(ctx context.Context) error {
+		return s.write(ctx, func(db *gorm.DB) error {
+			return db.Model(&scheduleRow{}).
+				Where("tenant_id IN ? AND lease_owner = ? AND due_at <= ?", tenantIDs, owner, instantOf(now)).
+				Updates(map[string]any{
+					"slack_day":   gorm.Expr("CASE WHEN expires_at > ? THEN slack_day ELSE ? END", instantOf(due), nothingToSave),
+					"due_at":      instantOf(due),
+					"lease_owner": nil,
+					"lease_until": nil,
+					"version":     gorm.Expr("version + 1"),
+				}).Error
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("putting off %d tenants: %w", len(tenantIDs), err)
+	}
+	return nil
+}
