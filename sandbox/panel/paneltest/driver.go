@@ -122,10 +122,10 @@ func (d *Driver) Text() string {
 }
 
 // Click presses the last visible, enabled button or link with a label, with a real mouse event: only that counts as
-// an act of a person, without which browsers open no window.
+// an act of a person, without which browsers open no window. Dijit's buttons are elements that only play that role.
 func (d *Driver) Click(document, label string) {
 	d.T.Helper()
-	d.clickOn(fmt.Sprintf(`Array.from(%s.querySelectorAll("button:not(:disabled), a")).filter(b => b.innerText.trim().split("\n")[0] === %s && b.offsetParent !== null || b.closest("dialog") && b.innerText === %[2]s).pop()`, document, strconv.Quote(label)))
+	d.clickOn(fmt.Sprintf(`Array.from(%s.querySelectorAll("button:not(:disabled), a, [role=button]:not([aria-disabled=true])")).filter(b => b.innerText.trim().split("\n")[0] === %s && b.offsetParent !== null || b.closest("dialog") && b.innerText === %[2]s).pop()`, document, strconv.Quote(label)))
 }
 
 // ClickOn presses the first visible element of the page that a CSS selector finds.

@@ -1,19 +1,16 @@
 /* The home page of UX1: tiles that packages plug in (aps-ui.md §2.2). */
-define("aps/nav/ViewPlugin", ["aps/View"], function (View) {
-    "use strict";
-    return class ViewPlugin extends View {};
-});
-
 define("aps/_dashboard", ["aps/load", "dijit/registry"], function (load, registry) {
     "use strict";
     const catalogueOf = (root) => fetch(root + "/i18n/" + document.documentElement.lang.replace("-", "_") + ".json")
         .then((answer) => (answer.ok ? answer.json() : {})).catch(() => ({}));
 
-    /* A tile's module says what it shows by mediator.getWidget, and fills it when the context is there. */
+    /* A tile's module says what it shows by mediator.getWidget, and fills it when the context is there. Its id names its
+       package, as real packages rely on, and what it requires by relative names is found from there. */
     function plug(tile) {
         const root = "/aps/2/packages/" + encodeURIComponent(tile.package);
+        const module = "pacs/" + tile.package + "/" + tile.src.replace(/\.js$/, "");
         return catalogueOf(root).then((catalogue) => new Promise((done) => {
-            require([root + "/" + tile.src], (Plugin) => {
+            require([module], (Plugin) => {
                 const plugin = new Plugin({ id: tile.id, root });
                 const mediator = {};
                 plugin.catalogue = catalogue;

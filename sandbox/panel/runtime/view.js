@@ -1,0 +1,27 @@
+/* What a view of a package is made from (aps-ui.md §2.2); first the plugin after which context and texts are there. */
+define("aps/ready", ["aps/_frame"], function (frame) {
+    "use strict";
+    return { load: (name, toURL, done, fail) => frame.attach().then(done, fail) };
+});
+
+define("aps/View", ["dijit/registry"], function (registry) {
+    "use strict";
+    return class View {
+        constructor(options) {
+            this.id = options.id;
+            this.root = options.root;
+        }
+        genId(name) { return this.id + "_" + name; }
+        byId(name) { return registry.byId(this.genId(name)); }
+        buildStaticURL(path) { return this.root + "/" + path; }
+        init() { return []; }
+        onShow() {}
+        onContext() { aps.apsc.hideLoading(); }
+        onHide() {}
+    };
+});
+
+define("aps/nav/ViewPlugin", ["aps/View"], function (View) {
+    "use strict";
+    return class ViewPlugin extends View {};
+});
