@@ -32,6 +32,9 @@ const (
 	tick   = 200 * time.Millisecond
 )
 
+// written is how times are kept in the database.
+const written = "2006-01-02 15:04:05.000"
+
 const (
 	// stalled is how long nothing must happen until the harness takes the rest for held by the dead, and lets their
 	// leases run out.
@@ -236,7 +239,7 @@ func (r *Rig) counted(what string) int {
 
 // open returns how many tenants are due or leased.
 func (r *Rig) open(ctx context.Context) (int, error) {
-	now := r.clock.Now().Format("2006-01-02 15:04:05.000")
+	now := r.clock.Now().Format(written)
 	var n int
 	err := r.raw.QueryRowContext(ctx, "SELECT COUNT(*) FROM schedules WHERE due_at <= ? OR lease_until >= ?", now, now).Scan(&n)
 	return n, err
@@ -270,27 +273,33 @@ func (r *Rig) Settle(ctx context.Context) error {
 	}
 }
 
-// longestWait is more than the longest wait between two tries of a renewal.
-const longestWait = 25 * time.Hour
+const (
+	// longestWait is more than the longest wait between two tries of a renewal.
+	longestWait = 27 * time.Hour
+	// soon tells who waits for another try from who was renewed: the one is due within longestWait, the other not for
+	// most of a period, whatever time passes within one.
+	soon = 2 * longestWait
+)
 
 // healings bounds how often Heal lets that time pass: each try may meet another fault that was still on its way.
 const healings = 3
 
-// Heal is Settle for when the fault is over: it also lets those be tried again whose renewal failed by it.
+// Heal is Settle for when the fault is over: it also lets those be tried again whose renewal failed by it or was put off.
 func (r *Rig) Heal(ctx context.Context) error {
 	for range healings {
 		if err := r.Settle(ctx); err != nil {
 			return err
 		}
-		var failing int
-		err := r.raw.QueryRowContext(ctx, "SELECT COUNT(*) FROM schedules WHERE failure IS NOT NULL").Scan(&failing)
-		if err == nil && failing == 0 {
+		var waiting int
+		err := r.raw.QueryRowContext(ctx, "SELECT COUNT(*) FROM schedules WHERE failure IS NOT NULL OR due_at < ?",
+			r.clock.Now().Add(soon).Format(written)).Scan(&waiting)
+		if err == nil && waiting == 0 {
 			return nil
 		}
 		if err != nil {
 			continue // the database has just gone; Settle waits for it
 		}
-		r.count("renewals that worked later", failing)
+		r.count("renewals that worked later", waiting)
 		r.Advance(longestWait)
 	}
 	return r.Settle(ctx)
