@@ -3,13 +3,14 @@ package store
 import (
 	"context"
 	"fmt"
+	"math/bits"
 	"sync"
 	"time"
 )
 
 const (
-	// gatherMost bounds what is done at once.
-	gatherMost = 64
+	// gatherMost bounds what is done at once. It is a power of two.
+	gatherMost = 128
 	// gatherWithin bounds how long it may take, with all that is tried again.
 	gatherWithin = time.Minute
 )
@@ -61,7 +62,7 @@ func (g *gathering[A, R]) ask(ctx context.Context, asked A) (R, error) {
 func (g *gathering[A, R]) work() {
 	for {
 		g.mu.Lock()
-		n := min(len(g.waiting), gatherMost)
+		n := together(len(g.waiting))
 		if n == 0 {
 			g.working, g.waiting = false, nil
 			g.mu.Unlock()
@@ -72,6 +73,15 @@ func (g *gathering[A, R]) work() {
 		g.mu.Unlock()
 		g.answer(batch)
 	}
+}
+
+// together returns how many of those who wait are served at once: a power of two, so that the statements for it are few
+// and stay prepared on every connection. The others are the first of the next ones.
+func together(waiting int) int {
+	if waiting == 0 {
+		return 0
+	}
+	return min(1<<(bits.Len(uint(waiting))-1), gatherMost)
 }
 
 func (g *gathering[A, R]) answer(batch []*question[A, R]) {

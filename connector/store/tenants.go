@@ -115,16 +115,21 @@ func (s *Store) SaveTenant(ctx context.Context, t *tenant.Tenant) error {
 	return nil
 }
 
+// tenantToSave returns the row by which t is saved, and t as it is stored then.
+func (s *Store) tenantToSave(t tenant.Tenant) (tenantRow, tenant.Tenant, error) {
+	t.Version++
+	t.Application = storedApplication(t.Application)
+	row, err := s.tenantRow(t)
+	t.CreatedAt, t.UpdatedAt = row.Created.at, row.Updated.at
+	return row, t, err
+}
+
 // saveTenant saves t and returns it as it is stored.
 func (s *Store) saveTenant(ctx context.Context, t tenant.Tenant) (tenant.Tenant, error) {
-	saved := t
-	saved.Version++
-	saved.Application = storedApplication(saved.Application)
-	row, err := s.tenantRow(saved)
+	row, saved, err := s.tenantToSave(t)
 	if err != nil {
 		return tenant.Tenant{}, err
 	}
-	saved.CreatedAt, saved.UpdatedAt = row.Created.at, row.Updated.at
 	err = s.write(ctx, func(db *gorm.DB) error {
 		if t.Version == 0 {
 			return db.Create(&row).Error

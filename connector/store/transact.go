@@ -207,8 +207,11 @@ func repeatable(err error) bool {
 		}
 		return false
 	}
+	if errors.Is(err, driver.ErrBadConn) {
+		return true // the driver's word that nothing was done: the connection was dead, or its node takes no writes
+	}
 	if _, ok := errors.AsType[undecided](err); ok {
 		return false
 	}
-	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysqldriver.ErrInvalidConn)
+	return errors.Is(err, mysqldriver.ErrInvalidConn)
 }

@@ -1,0 +1,178 @@
+package store_test
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+
+	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+func claimed(claims []token.Claim) []string {
+	ids := make([]string, len(claims))
+	for i, c := range claims {
+		ids[i] = c.TenantID
+	}
+	return ids
+}
+
+func TestClaim(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		ctx := t.Context()
+		in := newInstance()
+		in.Settings.Cloud = "china"
+		if err := s.SaveInstance(ctx, &in); err != nil {
+			t.Fatalf("SaveInstance() = %v", err)
+		}
+		urgent := addScheduled(t, s, noon.AddDate(0, 0, -80), noon)
+		middle := addScheduled(t, s, noon.AddDate(0, 0, -50), noon.AddDate(0, 0, -1))
+		last := addScheduled(t, s, noon.AddDate(0, 0, -10), noon.AddDate(0, 0, -2))
+		held := addScheduled(t, s, noon.AddDate(0, 0, -85), noon)
+		addScheduled(t, s, noon.AddDate(0, 0, -85), noon.Add(time.Minute)) // not yet
+		until := noon.Add(time.Minute)
+		if _, err := s.Lease(ctx, held.TenantID, "somebody", noon, until); err != nil {
+			t.Fatalf("Lease() = _, %v", err)
+		}
+		claims, err := s.Claim(ctx, "replica", noon, until, 2)
+		if want := []string{urgent.TenantID, middle.TenantID}; err != nil || !slices.Equal(claimed(claims), want) {
+			t.Fatalf("Claim(2) = %q, %v, want %q", claimed(claims), err, want)
+		}
+		directory, err := s.Tenant(ctx, urgent.TenantID)
+		if err != nil {
+			t.Fatalf("Tenant() = _, %v", err)
+		}
+		want := token.Claim{
+			Schedule: token.Schedule{
+				TenantID: urgent.TenantID, DueAt: noonStored, LeaseOwner: "replica", LeaseUntil: noonStored.Add(time.Minute), Version: 2,
+			},
+			ExpiresAt: noonStored.AddDate(0, 0, 10), Cloud: "china", DirectoryID: directory.DirectoryID,
+		}
+		if diff := cmp.Diff(want, claims[0]); diff != "" {
+			t.Errorf("Claim() differs (-want +got):\n%s", diff)
+		}
+		claims, err = s.Claim(ctx, "another", noon, until, 10)
+		if err != nil || !slices.Equal(claimed(claims), []string{last.TenantID}) {
+			t.Errorf("Claim() of the rest = %q, %v, want %q", claimed(claims), err, last.TenantID)
+		}
+		for name, limit := range map[string]int{"nothing left": 10, "nothing wanted": 0} {
+			if claims, err = s.Claim(ctx, "another", noon, until, limit); err != nil || len(claims) > 0 {
+				t.Errorf("Claim() with %s = %q, %v, want none", name, claimed(claims), err)
+			}
+		}
+		// Who lets his leases run out loses them, and can save nothing that he read under them.
+		claims, err = s.Claim(ctx, "third", until.Add(time.Millisecond), until.Add(time.Hour), 10)
+		if err != nil || len(claims) != 5 {
+			t.Errorf("Claim() when leases ran out = %d claims, %v, want all 5 that are due by then", len(claims), err)
+		}
+		late := want.Schedule
+		if err := s.SaveSchedule(ctx, &late); err == nil {
+			t.Error("SaveSchedule() under a lost claim = nil, want an error")
+		}
+	})
+}
+
+func TestClaimWithoutAnInstanceIsInTheDefaultCloud(t *testing.T) {
+	s := storetest.New(t)
+	addScheduled(t, s, noon, noon)
+	claims, err := s.Claim(t.Context(), "replica", noon, noon.Add(time.Minute), 1)
+	if err != nil || len(claims) != 1 || claims[0].Cloud != tenant.DefaultCloud {
+		t.Errorf("Claim() = %+v, %v, want one in the cloud %s", claims, err, tenant.DefaultCloud)
+	}
+}
+
+func TestPutOff(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		ctx := t.Context()
+		first := addScheduled(t, s, noon.AddDate(0, 0, -80), noon)
+		ending := addScheduled(t, s, noon.AddDate(0, 0, -90).Add(time.Hour), noon)
+		moved := addScheduled(t, s, noon.AddDate(0, 0, -70), noon)
+		foreign := addScheduled(t, s, noon.AddDate(0, 0, -60), noon)
+		ids := []string{first.TenantID, ending.TenantID, moved.TenantID, foreign.TenantID}
+		until, later := noon.Add(time.Minute), noon.Add(2*time.Hour)
+		if claims, err := s.Claim(ctx, "replica", noon, until, 3); err != nil || len(claims) != 3 {
+			t.Fatalf("Claim() = %q, %v, want 3", claimed(claims), err)
+		}
+		if _, err := s.Lease(ctx, foreign.TenantID, "somebody", noon, until); err != nil {
+			t.Fatalf("Lease() = _, %v", err)
+		}
+		schedule, err := s.Schedule(ctx, moved.TenantID)
+		if err != nil {
+			t.Fatalf("Schedule() = _, %v", err)
+		}
+		schedule.DueAt = noon.AddDate(0, 0, 10)
+		if err := s.SaveSchedule(ctx, &schedule); err != nil {
+			t.Fatalf("SaveSchedule() = %v", err)
+		}
+		if err := s.PutOff(ctx, ids, "replica", noon, later); err != nil {
+			t.Fatalf("PutOff() = %v", err)
+		}
+		for id, want := range map[string]struct {
+			due   time.Time
+			owner string
+		}{
+			first.TenantID:   {noonStored.Add(2 * time.Hour), ""},
+			ending.TenantID:  {noonStored.Add(2 * time.Hour), ""},
+			moved.TenantID:   {noonStored.AddDate(0, 0, 10), "replica"}, // its time was moved by who wrote down how it went
+			foreign.TenantID: {noonStored, "somebody"},
+		} {
+			got, err := s.Schedule(ctx, id)
+			if err != nil || !got.DueAt.Equal(want.due) || got.LeaseOwner != want.owner {
+				t.Errorf("Schedule() = due %s, held by %q, %v, want %s, %q", got.DueAt, got.LeaseOwner, err, want.due, want.owner)
+			}
+		}
+		// The grant that ends before is served last: there is nothing to save.
+		if due, err := s.Due(ctx, later, 3); err != nil || !slices.Equal(due, []string{first.TenantID, foreign.TenantID, ending.TenantID}) {
+			t.Errorf("Due() = %q, %v, want %q", due, err, []string{first.TenantID, foreign.TenantID, ending.TenantID})
+		}
+	})
+}
+
+// TestClaimsDoNotOverlap lets replicas claim at once: every tenant is claimed by exactly one.
+func TestClaimsDoNotOverlap(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		const tenants, replicas = 60, 4
+		for i := range tenants {
+			addScheduled(t, s, noon.AddDate(0, 0, -i), noon)
+		}
+		var mu sync.Mutex // guards times
+		times := map[string]int{}
+		var all errgroup.Group
+		for n := range replicas {
+			replica := db.Open(t)
+			all.Go(func() error {
+				for {
+					claims, err := replica.Claim(t.Context(), fmt.Sprint("replica ", n), noon, noon.Add(time.Minute), 7)
+					if err != nil || len(claims) == 0 {
+						return err
+					}
+					mu.Lock()
+					for _, c := range claims {
+						times[c.TenantID]++
+					}
+					mu.Unlock()
+				}
+			})
+		}
+		if err := all.Wait(); err != nil {
+			t.Fatalf("Claim() = _, %v", err)
+		}
+		for id, n := range times {
+			if n != 1 {
+				t.Errorf("tenant %s was claimed %d times, want once", id, n)
+			}
+		}
+		if len(times) != tenants {
+			t.Errorf("%d tenants were claimed, want %d", len(times), tenants)
+		}
+	})
+}

@@ -1,0 +1,141 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/notify"
+	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/token"
+)
+
+// populate adds 900 tenants with everything that is kept of one, so that a database has a reason to use its indexes.
+// Half of them are due; few of the rest are old enough to be purged.
+func populate(t *testing.T, raw *sql.DB, driver string) {
+	t.Helper()
+	number := "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 900) SELECT "
+	id, concat := "printf('tenant-%04d', n)", func(prefix string) string { return "printf('" + prefix + "-%04d', n)" }
+	if driver == store.MySQL {
+		id, concat = "CONCAT('tenant-', LPAD(n, 4, '0'))", func(prefix string) string { return "CONCAT('" + prefix + "-', LPAD(n, 4, '0'))" }
+	}
+	at := func(old, otherwise string) string {
+		return "CASE WHEN n < 10 THEN '" + old + " 00:00:00.000' ELSE '" + otherwise + " 00:00:00.000' END"
+	}
+	for _, statement := range []string{
+		"INSERT INTO tenants (id, instance_key, account_id, subscription_id, name, marketplace, directory_id, directory, application_id, version) " +
+			number + id + ", 'key', 'a', 's', 'n', 'm', " + concat("directory") + ", 'd', 'a', 1 FROM numbers",
+		"INSERT INTO grants (tenant_id, slot, issued_at, directory_id, application_id, procedure_name, consent_id, consented_at, consented_by, asked_by, checks, version) " +
+			number + id + ", CASE WHEN n < 10 THEN 'pending' ELSE 'active' END, '2026-10-01 00:00:00.000', 'd', 'a', 'manual', 'c', " + at("2026-01-01", "2026-10-01") + ", '{}', 'x', '{}', 1 FROM numbers",
+		"INSERT INTO schedules (tenant_id, due_at, expires_at, slack_day, attempt, version) " +
+			number + id + ", CASE WHEN n < 450 THEN '2026-11-01 00:00:00.000' ELSE '2026-12-01 00:00:00.000' END, '2026-12-30 00:00:00.000', 20817, 0, 1 FROM numbers",
+		"INSERT INTO consents (id, tenant_id, procedure_name, status, asked_by_kind, asked_by_id, asked_by_name, asked_by_account_id, asked_by_original_id, created_at, consented_by, claim_attempts, purge_at, version) " +
+			number + concat("consent") + ", " + id + ", 'manual', 'waiting', 'user', 'u', 'n', 'a', 'o', '2026-11-01 00:00:00.000', '{}', 0, " + at("2026-01-01", "2026-12-01") + ", 1 FROM numbers",
+		"INSERT INTO states (state_hash, consent_id, tenant_id, browser_hash, without_claims, created_at, expires_at, ended_at) " +
+			number + concat("state") + ", " + concat("consent") + ", " + id + ", 'b', 0, '2026-11-01 00:00:00.000', '2026-12-01 00:00:00.000', " + at("2026-01-01", "2026-12-01") + " FROM numbers",
+		"INSERT INTO events (id, happened_at, instance_key, tenant_id, action, actor_kind, actor_id, actor_name, actor_account_id, actor_original_id, result, reference) " +
+			number + concat("event") + ", '2026-11-01 00:00:00.000', 'key', " + id + ", 'grant.renewed', 'scheduler', '', '', '', '', 'ok', 'r' FROM numbers",
+		"INSERT INTO nonces (consumer_key, nonce_hash, expires_at) " +
+			number + "'key', " + map[string]string{store.SQLite: "CAST(printf('%032d', n) AS BLOB)", store.MySQL: "LPAD(n, 32, '0')"}[driver] + ", " + at("2026-01-01", "2026-12-01") + " FROM numbers",
+		"INSERT INTO announcements (subject_kind, subject_id, look_at, version) " +
+			number + "'tenant', " + id + ", " + at("2026-01-01", "2026-12-01") + ", 1 FROM numbers",
+		map[string]string{store.SQLite: "ANALYZE", store.MySQL: "ANALYZE TABLE tenants, grants, schedules, consents, states, events, nonces, announcements"}[driver],
+	} {
+		if _, err := raw.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%.60s… = %v", statement, err)
+		}
+	}
+}
+
+// TestEveryQueryHasItsIndex looks at the plans of both databases for everything that is asked of a table that grows with
+// the tenants, or with time: none of it may read a table from end to end.
+func TestEveryQueryHasItsIndex(t *testing.T) {
+	const one = "tenant-0500"
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		populate(t, db.Raw(t), db.Driver)
+		ctx := t.Context()
+		for name, tc := range map[string]struct {
+			index string // must be in the plan, beside the primary keys
+			act   func() error
+		}{
+			"what is due": {"schedules_due", func() error { _, err := s.Due(ctx, noon, 64); return err }},
+			"claiming what is due": {"schedules_due", func() error {
+				_, err := s.Claim(ctx, "replica", noon, noon.Add(time.Minute), 8)
+				return err
+			}},
+			"a lease": {"", func() error {
+				_, err := s.Lease(ctx, one, "somebody", noon, noon.Add(time.Minute))
+				return err
+			}},
+			"a tenant's schedule":   {"", func() error { _, err := s.Schedule(ctx, one); return err }},
+			"a tenant's standing":   {"", func() error { _, err := s.Standing(ctx, one); return err }},
+			"a tenant":              {"", func() error { _, err := s.Tenant(ctx, one); return err }},
+			"an instance's tenants": {"tenants_of_instance", func() error { _, err := s.Tenants(ctx, "another"); return err }},
+			"a tenant's events": {"events_of_tenant", func() error {
+				_, err := s.Events(ctx, one, noon, 20)
+				return err
+			}},
+			"some of a tenant's events": {"events_of_tenant", func() error {
+				_, err := s.EventsOf(ctx, one, []audit.Action{audit.GrantRenewed}, 20)
+				return err
+			}},
+			"a tenant's open consent": {"consents_of_tenant", func() error { _, err := s.OpenConsent(ctx, one, token.Manual); return err }},
+			"a consent's open states": {"states_of_consent", func() error { _, err := s.OpenStates(ctx, "consent-0500", noon); return err }},
+			"who is to be told": {"announcements_due", func() error {
+				_, err := s.DueAnnouncements(ctx, noon, 20)
+				return err
+			}},
+			"whom a change concerns": {"", func() error {
+				_, err := s.HoldAnnouncement(ctx, notify.Subject{Kind: notify.OfTenant, ID: "tenant-0005"}, "somebody", noon, noon.Add(time.Minute))
+				return err
+			}},
+			"purging states and consents": {"states_ended consents_purge", func() error { return s.Purge(ctx, noon.AddDate(0, -6, 0)) }},
+			"purging nonces":              {"nonces_expiry", func() error { return s.PurgeNonces(ctx, noon.AddDate(0, -6, 0)) }},
+			"purging what nobody claims":  {"grants_consented", func() error { return s.DeletePending(ctx, noon.AddDate(0, -6, 0)) }},
+			"purging events":              {"", func() error { return s.PurgeEvents(ctx, noon.AddDate(0, -6, 0)) }},
+			"deleting a tenant":           {"states_of_tenant consents_of_tenant", func() error { return s.DeleteTenant(ctx, "tenant-0800") }},
+		} {
+			t.Run(name, func(t *testing.T) { checkPlans(ctx, t, s, tc.index, tc.act) })
+		}
+	})
+}
+
+func checkPlans(ctx context.Context, t *testing.T, s *store.Store, wanted string, act func() error) {
+	t.Helper()
+	plans, err := store.Explain(ctx, s, act)
+	if err != nil || len(plans) == 0 {
+		t.Fatalf("Explain() = %d plans, %v", len(plans), err)
+	}
+	all := fmt.Sprintln(plans)
+	for _, index := range strings.Fields(wanted) {
+		if !strings.Contains(all, index) {
+			t.Errorf("the index %s is not used: %s", index, all)
+		}
+	}
+	for _, p := range plans {
+		for _, step := range p.Steps {
+			if endless(step) {
+				t.Errorf("%s\nreads a table from end to end, or sorts more than a few rows: %s", p.Statement, step)
+			}
+		}
+	}
+}
+
+// endless reports whether a step grows with its table. Reading events in the order of their numbers does not: it ends
+// with the batch.
+func endless(step string) bool {
+	switch {
+	case step == "SCAN events", step == "events index PRIMARY ":
+		return false
+	case strings.HasPrefix(step, "USE TEMP B-TREE"):
+		return !strings.HasSuffix(step, "LAST TERM OF ORDER BY") // those of one instant
+	}
+	words := strings.Fields(step) // of MariaDB: the table, how it is read, by which index
+	return words[0] == "SCAN" || words[1] == "ALL" || words[1] == "index" || strings.Contains(step, "Using filesort")
+}

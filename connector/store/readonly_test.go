@@ -1,0 +1,70 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"testing"
+	"time"
+
+	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/store/storetest/mariadb"
+)
+
+// TestAReadOnlyNodeIsTriedAgain writes to a server that has become a replica of another, as the old primary does in a
+// failover, until it takes writes again. The server is one of the test's own: others would meet that, too.
+func TestAReadOnlyNodeIsTriedAgain(t *testing.T) {
+	server, err := mariadb.Start(t.Context())
+	if err != nil {
+		t.Fatalf("Start() = _, %v", err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Errorf("Stop() = %v", err)
+		}
+	})
+	admin, err := sql.Open("mysql", server.DSN(""))
+	if err != nil {
+		t.Fatalf("Open() = _, %v", err)
+	}
+	t.Cleanup(func() { admin.Close() })
+	run := func(statements ...string) {
+		t.Helper()
+		for _, statement := range statements {
+			if _, err := admin.ExecContext(context.Background(), statement); err != nil {
+				t.Fatalf("%s = %v", statement, err)
+			}
+		}
+	}
+	// An administrator may write to a node that others only read.
+	run("CREATE DATABASE connector", "CREATE USER 'connector'@'127.0.0.1' IDENTIFIED BY 'x'", "GRANT ALL ON connector.* TO 'connector'@'127.0.0.1'")
+	pauses := 0
+	db := storetest.SQLite(t) // for its keys
+	db.Driver, db.DSN = store.MySQL, strings.Replace(server.DSN("connector"), "root@", "connector:x@", 1)
+	s := db.Open(t, func(cfg *store.Config) {
+		cfg.Wait = func(context.Context, time.Duration) error {
+			if pauses++; pauses == 3 {
+				run("SET GLOBAL read_only = OFF")
+			}
+			return nil
+		}
+	})
+	owner := addTenant(t, s)
+	for name, write := range map[string]func() error{
+		"a transaction": func() error {
+			return s.Transact(t.Context(), func(ctx context.Context) error { return s.SaveTenant(ctx, &owner) })
+		},
+		"a statement by itself": func() error { return s.SaveTenant(t.Context(), &owner) },
+	} {
+		pauses = 0
+		run("SET GLOBAL read_only = ON")
+		if err := write(); err != nil || pauses != 3 {
+			t.Errorf("%s on a node that only reads = %v after %d pauses, want it tried again until the node writes, after 3", name, err, pauses)
+		}
+		run("SET GLOBAL read_only = OFF")
+	}
+	if got, err := s.Tenant(t.Context(), owner.ID); err != nil || got.Version != 3 {
+		t.Errorf("Tenant() = version %d, %v, want 3", got.Version, err)
+	}
+}
