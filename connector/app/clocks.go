@@ -124,6 +124,11 @@ func (a *App) ring() {
 	}
 }
 
+// purge destroys what is of no use any more, and deletes what has been kept for long enough.
 func (a *App) purge(ctx context.Context) error {
-	return errors.Join(a.rooms.Consents.Purge(ctx), a.rooms.Tokens.Purge(ctx), a.rooms.Store.PurgeNonces(ctx, a.now()))
+	err := errors.Join(a.rooms.Consents.Purge(ctx), a.rooms.Tokens.Purge(ctx), a.rooms.Store.PurgeNonces(ctx, a.now()))
+	if keep := a.cfg.Retention.Events; keep > 0 {
+		err = errors.Join(err, a.rooms.Store.PurgeEvents(ctx, a.now().Add(-keep)))
+	}
+	return err
 }

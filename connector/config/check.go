@@ -62,6 +62,7 @@ func (c *checker) check() {
 	c.clouds()
 	c.platform()
 	c.renewal()
+	c.retention()
 	c.notify()
 	if format := c.cfg.Log.Format; format != JSON && format != Text && !c.faulty("log.format") {
 		c.fault("log.format", "%q is not allowed; allowed is %s or %s", format, JSON, Text)
@@ -343,6 +344,12 @@ func (c *checker) renewal() {
 	}
 	if r.Jitter >= r.Every || r.Every+r.Jitter > token.Life/2 {
 		c.fault("renewal.jitter", "%s is not allowed; it must be less than every, and both together at most %s", r.Jitter, token.Life/2)
+	}
+}
+
+func (c *checker) retention() {
+	if events := c.cfg.Retention.Events; events != 0 && events < 2*token.Life && !c.faulty("retention") {
+		c.fault("retention.events", "%s is not allowed; allowed is 0, for ever, or at least %s", events, 2*token.Life)
 	}
 }
 

@@ -31,6 +31,7 @@ type Config struct {
 	Clouds     []microsoft.Profile `koanf:"clouds"`
 	Platform   Platform            `koanf:"platform"`
 	Renewal    Renewal             `koanf:"renewal"`
+	Retention  Retention           `koanf:"retention"`
 	Notify     Notify              `koanf:"notify"`
 	Log        Log                 `koanf:"log"`
 	Shutdown   Shutdown            `koanf:"shutdown"`
@@ -205,6 +206,13 @@ type Renewal struct {
 	PerCloud int `koanf:"perCloud"`
 	// PerDirectory bounds those for one directory. Default: 12.
 	PerDirectory int `koanf:"perDirectory"`
+}
+
+// Retention says how long is kept what would else be kept for ever. Secrets are never among that.
+type Retention struct {
+	// Events is how long the events of the audit trail are kept: at least 4320h, half a year, because patterns of policies
+	// are recognised from them. 0 keeps them for ever. Default: 0.
+	Events time.Duration `koanf:"events"`
 }
 
 // Notify says by which ways people are told of warnings, alarms and recoveries.

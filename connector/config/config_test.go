@@ -1,7 +1,6 @@
 package config_test
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -23,7 +22,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"azure-partner-connector/connector/config"
-	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/secret"
 )
 
@@ -139,6 +137,8 @@ func TestLoadRefuses(t *testing.T) {
 		"no authority file":       {file: valid + "platform: {caFile: /none/ca.pem}", key: "platform.caFile", problem: "cannot be read"},
 		"renewal too rare":        {file: valid + "renewal: {every: 1200h}", key: "renewal.every", problem: "allowed is"},
 		"jitter over all":         {file: valid + "renewal: {every: 10h, jitter: 10h}", key: "renewal.jitter", problem: "less than every"},
+		"short memory":            {file: valid + "retention: {events: 720h}", key: "retention.events", problem: "allowed is 0, for ever, or at least 4320h0m0s"},
+		"negative memory":         {file: valid + "retention: {events: -1h}", key: "retention.events", problem: "or at least 4320h0m0s"},
 		"no rate of a cloud":      {file: valid + "renewal: {perCloud: 0}", key: "renewal.perCloud", problem: "allowed is 1 to 1000000"},
 		"no rate of a directory":  {file: valid + "renewal: {perDirectory: -1}", key: "renewal.perDirectory", problem: "allowed is 1 to 1000000"},
 		"no workers":              {file: valid + "renewal: {workers: 0}", key: "renewal.workers", problem: "allowed is 1 to 256"},
@@ -228,34 +228,6 @@ func TestLoadFillsDefaults(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got, compare); diff != "" {
 		t.Errorf("Load (-want +got)\n%s", diff)
-	}
-}
-
-// TestKeysInTheEnvironment opens what was sealed under a file with the same keys given as a text.
-func TestKeysInTheEnvironment(t *testing.T) {
-	var text bytes.Buffer
-	keyring, err := seal.Create()
-	if err == nil {
-		err = keyring.Write(&text)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealed, err := keyring.Seal([]byte(canary), "table", "row", "column")
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := write(t, "config.yaml", strings.Replace(valid, "keys: {file: keys.json}", "", 1), 0o600)
-	got, err := config.Load(file, []string{"CONNECTOR_KEYS__RING=" + text.String()})
-	if err != nil {
-		t.Fatalf("Load() = %v", err)
-	}
-	opening, err := got.Keys.Open()
-	if err != nil {
-		t.Fatalf("Open() = _, %v", err)
-	}
-	if opened, err := opening.Open(sealed, "table", "row", "column"); err != nil || string(opened) != canary {
-		t.Errorf("Open() of what the same keys sealed = _, %v", err)
 	}
 }
 
