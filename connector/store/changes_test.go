@@ -3,14 +3,17 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/tenant"
@@ -108,6 +111,40 @@ func TestManyChangesAtOnce(t *testing.T) {
 			got, err := s.Tenant(t.Context(), of.ID)
 			if err != nil || got.Version != 2 || len(wins[i]) != 1 || countEvents(t, s, of.ID) != 1 {
 				t.Errorf("of four changes at once %d succeeded, leaving version %d and %d events, want one of each", len(wins[i]), got.Version, countEvents(t, s, of.ID))
+			}
+		}
+	})
+}
+
+func TestChangesAtOnceKeepWhatEachSays(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		tenants := make([]tenant.Tenant, 60)
+		for i := range tenants {
+			tenants[i] = addTenant(t, s)
+		}
+		var all errgroup.Group
+		for i := range tenants {
+			change := &tenants[i]
+			change.Name, change.Marketplace = fmt.Sprintf("Ünïcode %d 漢字 🙂", i), strings.Repeat("m", i)
+			change.UpdatedAt = noon.Add(time.Duration(i) * 1234567 * time.Microsecond).Truncate(time.Millisecond)
+			change.Application = tenant.Application{}
+			if i%2 == 1 { // every other one has what the others have not, so that no row decides for all what a column holds
+				change.Directory, change.DirectoryID = "unknown.example.com", ""
+				change.Application = tenant.Application{ID: random.ID(), Secret: tenant.Credential{Value: secret.New(strings.Repeat(random.Token(), i)), Since: noon}}
+			}
+			all.Go(func() error { return s.ChangeTenant(t.Context(), change, configured(change.ID)) })
+		}
+		if err := all.Wait(); err != nil {
+			t.Fatalf("ChangeTenant() = %v", err)
+		}
+		for _, want := range tenants {
+			got, err := s.Tenant(t.Context(), want.ID)
+			if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b secret.Text) bool { return a.Reveal() == b.Reveal() })); err != nil || diff != "" || got.Version != 2 {
+				t.Errorf("Tenant() = version %d, %v, want version 2 and what was saved (-want +got):\n%s", got.Version, err, diff)
+			}
+			if n := countEvents(t, s, want.ID); n != 1 {
+				t.Errorf("ChangeTenant() leaves %d events, want 1", n)
 			}
 		}
 	})
