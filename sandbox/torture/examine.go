@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -50,10 +51,10 @@ func (r *Rig) watch(ctx context.Context) error {
 
 // Examine stops all replicas and checks what must hold whatever happened: every stored grant is one that Microsoft
 // accepts; every tenant was renewed once in every period, and never twice; each renewal has its event; no older value
-// replaced a newer one; no secret is in a log or in a column. It returns the number of renewals, and everything that
+// replaced a newer one; no secret is in a log, in a column, or in what a replica shows. It returns the number of renewals, and everything that
 // does not hold, joined.
 func (r *Rig) Examine(ctx context.Context) (renewals int, err error) {
-	errs := []error{r.stopAll()}
+	errs := []error{r.examineDoors(ctx), r.stopAll()}
 	for _, tenantID := range r.tenants {
 		n, err := r.examineTenant(ctx, tenantID)
 		renewals += n
@@ -152,11 +153,7 @@ func (r *Rig) examineSecrets(ctx context.Context) error {
 	for _, key := range found {
 		r.secrets = append(r.secrets, secretValue{"a key", string(key[1])})
 	}
-	words := make([]string, 0, 2*len(r.secrets))
-	for _, s := range r.secrets {
-		words = append(words, s.value, "")
-	}
-	s := &scanner{shape: looksSecret, removing: strings.NewReplacer(words...)}
+	s := newScanner(r.secrets)
 	logs, err := filepath.Glob(r.file("replica-*.log"))
 	if err != nil || len(logs) == 0 {
 		return errors.Join(errors.New("there are no logs to look through"), err)
@@ -177,6 +174,14 @@ type scanner struct {
 	shape    *regexp.Regexp
 	removing *strings.Replacer // removes every known value: faster than looking for thousands of them in turn
 	seen     int
+}
+
+func newScanner(secrets []secretValue) *scanner {
+	words := make([]string, 0, 4*len(secrets))
+	for _, s := range secrets {
+		words = append(words, s.value, "", url.QueryEscape(s.value), "")
+	}
+	return &scanner{shape: looksSecret, removing: strings.NewReplacer(words...)}
 }
 
 func (s *scanner) holds(text string) bool {

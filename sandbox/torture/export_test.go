@@ -46,3 +46,6 @@ func (r *Rig) Stored(ctx context.Context, slot token.Slot) (string, error) {
 
 // Revoke ends every sign-in of the first tenant at Microsoft.
 func (r *Rig) Revoke() error { return r.Microsoft.RevokeSessions("admin@reseller-0.example") }
+
+// Know has the examination look for one more value.
+func (r *Rig) Know(value string) { r.secrets = append(r.secrets, secretValue{"a canary", value}) }

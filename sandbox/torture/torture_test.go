@@ -94,6 +94,24 @@ func testExamination(t *testing.T, g *torture.Ground) {
 				return r.SpoilLog("value=" + value)
 			}, "a secret is in replica-00000.log",
 		},
+		"a secret in the metrics": {
+			func(_ context.Context, r *torture.Rig) error {
+				r.Know("go_goroutines")
+				return nil
+			}, "a secret is in an answer of the door private",
+		},
+		"a secret on a page": {
+			func(_ context.Context, r *torture.Rig) error {
+				r.Know("<html")
+				return nil
+			}, "a secret is in an answer of the door onboarding",
+		},
+		"a secret in a refusal": {
+			func(_ context.Context, r *torture.Rig) error {
+				r.Know(`"error"`)
+				return nil
+			}, "a secret is in an answer of the door hooks",
+		},
 		"what looks like a token in a log": {
 			func(_ context.Context, r *torture.Rig) error {
 				return r.SpoilLog("value=eyJ" + strings.Repeat("a", 20) + "." + strings.Repeat("b", 20))
