@@ -23,7 +23,7 @@ type Tenants interface {
 	Instance(ctx context.Context, key string) (tenant.Instance, error)
 
 	Provision(ctx context.Context, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)
-	ConfigureTenant(ctx context.Context, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)
+	ConfigureTenant(ctx context.Context, stored tenant.Tenant, in tenant.Instance, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)
 	Unprovision(ctx context.Context, instanceKey, id string, by audit.Actor) error
 	Tenant(ctx context.Context, instanceKey, id string) (tenant.Tenant, error)
 	// Party returns the instance also when it has no such tenant.

@@ -113,7 +113,7 @@ func (f *fakeTenants) Provision(_ context.Context, t tenant.Tenant, by audit.Act
 	return t, nil
 }
 
-func (f *fakeTenants) ConfigureTenant(_ context.Context, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error) {
+func (f *fakeTenants) ConfigureTenant(_ context.Context, _ tenant.Tenant, _ tenant.Instance, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error) {
 	f.note(by, "configure tenant %s", t.ID)
 	f.tenants[t.ID] = t
 	return t, nil

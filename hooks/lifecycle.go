@@ -129,7 +129,7 @@ func (d *Door) configureTenant(c *call) error {
 		changed.Name, changed.Marketplace = d.namesOf(byTheWay, c.instance, stored.AccountID)
 		cancel()
 	}
-	t, err := d.cfg.Tenants.ConfigureTenant(c.ctx(), changed, c.caller.actor)
+	t, err := d.cfg.Tenants.ConfigureTenant(c.ctx(), c.tenant, c.instance, changed, c.caller.actor)
 	if err != nil {
 		return err
 	}

@@ -19,13 +19,9 @@ func (s *Service) Provision(ctx context.Context, t Tenant, by audit.Actor) (Tena
 	return s.put(ctx, in, stored, t, audit.TenantProvisioned, by)
 }
 
-// ConfigureTenant changes a tenant's name, directory and application. An empty credential keeps the stored one
-// unless it says Remove.
-func (s *Service) ConfigureTenant(ctx context.Context, t Tenant, by audit.Actor) (Tenant, error) {
-	stored, in, err := s.Party(ctx, t.InstanceKey, t.ID)
-	if err != nil {
-		return Tenant{}, err
-	}
+// ConfigureTenant changes the name, directory and application of stored, a tenant of in that was just found, to those of
+// t. An empty credential keeps the stored one unless it says Remove.
+func (s *Service) ConfigureTenant(ctx context.Context, stored Tenant, in Instance, t Tenant, by audit.Actor) (Tenant, error) {
 	return s.put(ctx, in, stored, t, audit.TenantConfigured, by)
 }
 
