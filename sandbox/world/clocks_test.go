@@ -1,0 +1,46 @@
+package world_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"azure-partner-connector/sandbox/world"
+)
+
+// TestThePlatformsClockRenewsWhereOursStandsStill leaves the connector's own clock a day between two ticks, and has the
+// platform ring: each time that something is due it is renewed.
+func TestThePlatformsClockRenewsWhereOursStandsStill(t *testing.T) {
+	w, err := world.Start(t.Context(), world.Config{Tick: 24 * time.Hour})
+	if err != nil {
+		t.Fatalf("Start() = %v", err)
+	}
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Errorf("Close() = %v", err)
+		}
+	})
+	if err := w.Install(t.Context()); err != nil {
+		t.Fatalf("Install() = %v", err)
+	}
+	done, err := w.Register(t.Context(), nil)
+	if err != nil {
+		t.Fatalf("Register() = _, %v", err)
+	}
+	s := story{t, w}
+	browser := world.NewBrowser()
+	s.visit(browser, s.signIn(browser, s.begin(), right()))
+	renewedAt := func() time.Time {
+		var status struct{ LastRenewal struct{ At time.Time } }
+		s.call(http.MethodGet, "tokenStatus", "", &status)
+		return status.LastRenewal.At
+	}
+	for range 2 {
+		w.Clock.Advance(12 * 24 * time.Hour)
+		before := renewedAt()
+		if answer := w.As(t.Context(), world.Petra, http.MethodGet, done.RootID, "renewTokens", nil); answer.Status != http.StatusOK {
+			t.Fatalf("renewTokens = %d %s", answer.Status, answer.Body)
+		}
+		s.eventually("renewal", func() bool { return renewedAt().After(before) })
+	}
+}
