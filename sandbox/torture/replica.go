@@ -222,6 +222,7 @@ database: %s
 keys: {file: %q}
 instances: [{key: %q, secret: %q}]
 renewal: {every: %s, jitter: %s, tick: %s, lease: %s, workers: %d}
+shutdown: {grace: %s}
 log: {level: debug}
 clouds:
   - name: global
@@ -229,7 +230,7 @@ clouds:
     partnerCenter: {baseURL: %q}
     graph: {baseURL: %q}
     arm: {baseURL: %q}
-`, place, r.file("keys"), instanceKey, sharedSecret, every, jitter, tick, lease, r.layout.workers,
+`, place, r.file("keys"), instanceKey, sharedSecret, every, jitter, tick, lease, r.layout.workers, r.layout.grace,
 		r.Microsoft.LoginURL(), r.Microsoft.PartnerCenterURL(), r.Microsoft.GraphURL(), r.Microsoft.ARMURL())
 	file := filepath.Join(r.folder, fmt.Sprintf("connector-%d.yaml", database))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

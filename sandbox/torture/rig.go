@@ -35,6 +35,9 @@ const (
 // written is how times are kept in the database.
 const written = "2006-01-02 15:04:05.000"
 
+// leasesRanOut is how often nothing happened any more until leases had run out.
+const leasesRanOut = "times that leases had to run out"
+
 const (
 	// stalled is how long nothing must happen until the harness takes the rest for held by the dead, and lets their
 	// leases run out.
@@ -52,6 +55,8 @@ type layout struct {
 	workers int
 	// dsns are the databases that replicas are spread over, all of one cluster. Default: the ground's server.
 	dsns []string
+	// grace is how long a replica that is asked to stop may take. Default: 20 seconds.
+	grace time.Duration
 	// sqlite uses a file instead, for one replica.
 	sqlite bool
 }
@@ -83,6 +88,9 @@ type Rig struct {
 func (g *Ground) newRig(ctx context.Context, l layout) (*Rig, error) {
 	if l.workers == 0 {
 		l.workers = 4
+	}
+	if l.grace == 0 {
+		l.grace = 20 * time.Second
 	}
 	r := &Rig{ground: g, number: g.rigs.Add(1), layout: l, clock: &clock.Clock{}, numbers: map[string]int{}}
 	if err := r.build(ctx); err != nil {
@@ -262,7 +270,7 @@ func (r *Rig) Settle(ctx context.Context) error {
 			last, since = left, time.Now()
 		case time.Since(since) > stalled:
 			r.Advance(lease + time.Second)
-			r.count("times that leases had to run out", 1)
+			r.count(leasesRanOut, 1)
 			since = time.Now()
 		}
 		select {

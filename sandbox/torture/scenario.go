@@ -12,7 +12,7 @@ import (
 
 // A Scale says how hard a run tries.
 type Scale struct {
-	// Repeats is how often a replica is killed at each step of a renewal.
+	// Repeats is how often a replica is killed at each step of a renewal, and asked to stop in the middle of some.
 	Repeats int
 	// Storm is how long replicas are killed, one every second, and StormRenewals how many renewals there must be at
 	// least by then; it lasts until both are reached.
@@ -70,6 +70,7 @@ func Scenarios() []Scenario {
 		{"cluster tormented", clusterTormented},
 		{"killed at every step", killedAtSteps},
 		{"killed every second", storm},
+		{"stopped midway", stoppedMidway},
 		{"Microsoft down", microsoftDown},
 		{"Microsoft throttles", throttled},
 		{"answers lost", answersLost},
