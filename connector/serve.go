@@ -35,6 +35,7 @@ func (s serveCommand) Run(c *console) error {
 		return err
 	}
 	log.InfoContext(c.ctx, "connector starts", "version", version)
+	go app.TendMemory(c.ctx)
 	err = connector.Run(c.ctx)
 	log.InfoContext(c.ctx, "connector has ended", "err", err)
 	return err

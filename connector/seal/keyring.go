@@ -222,7 +222,11 @@ func (k *Keyring) Hash(purpose, value string) (string, error) {
 
 // joined puts parts together so that no two different lists give the same bytes: each part follows its length.
 func joined(parts ...string) []byte {
-	var b []byte
+	size := 0
+	for _, part := range parts {
+		size += 4 + len(part)
+	}
+	b := make([]byte, 0, size)
 	for _, part := range parts {
 		b = binary.BigEndian.AppendUint32(b, uint32(len(part)))
 		b = append(b, part...)

@@ -22,8 +22,6 @@ type Loan struct {
 	AccessToken secret.Text
 	ExpiresAt   time.Time
 	DirectoryID string
-
-	consentID string // the grant it was made from
 }
 
 // Lend returns an access token of api for t, a tenant of in that was just found, to a borrower on the instance's allow list. Tokens are cached until shortly
@@ -58,15 +56,14 @@ func (s *Service) lend(ctx context.Context, p party, standing Standing, api API,
 	if err := s.lendable(p, standing); err != nil {
 		return Loan{}, err
 	}
-	consentID := standing.Active.ConsentID
-	if loan, ok, err := s.loans.get(p.tenant.ID, api, consentID, s.cfg.Now()); ok {
+	if loan, ok, err := s.loans.get(*standing.Active, api, s.cfg.Now()); ok {
 		return loan, err
 	}
 	result := s.lends.DoChan(p.tenant.ID+"/"+string(api), func() (any, error) {
 		// The redemption is shared, so one caller who leaves must not end it for the others.
 		shared, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
 		defer cancel()
-		if loan, ok, err := s.loans.get(p.tenant.ID, api, consentID, s.cfg.Now()); ok {
+		if loan, ok, err := s.loans.get(*standing.Active, api, s.cfg.Now()); ok {
 			return loan, err
 		}
 		return s.redeemToLend(shared, p, api)
@@ -111,14 +108,14 @@ func (s *Service) redeemToLend(ctx context.Context, p party, api API) (Loan, err
 	}
 	r, err := s.cfg.Microsoft.Renew(ctx, p.client(), g.RefreshToken, api)
 	if err != nil {
-		s.loans.refuse(p.tenant.ID, api, g.ConsentID, failure.From(err), s.cfg.Now())
+		s.loans.refuse(g, api, failure.From(err), s.cfg.Now())
 		return Loan{}, errors.Join(err, s.hasten(ctx, p, failure.From(err)))
 	}
 	if err := s.keepRotated(ctx, p, g, r); err != nil {
 		return Loan{}, err
 	}
-	loan := Loan{API: api, AccessToken: r.AccessToken, ExpiresAt: r.ExpiresAt, DirectoryID: g.DirectoryID, consentID: g.ConsentID}
-	return loan, s.loans.put(p.tenant.ID, loan)
+	loan := Loan{API: api, AccessToken: r.AccessToken, ExpiresAt: r.ExpiresAt, DirectoryID: g.DirectoryID}
+	return loan, s.loans.put(g, loan)
 }
 
 // hasten makes the renewal due at once when Microsoft refused the grant for good, so that the status soon tells it.

@@ -18,12 +18,18 @@ type loanKey struct {
 	api      API
 }
 
-// An answer is what a borrower gets: a loan, or a refusal until its end.
-type answer struct {
-	loan         Loan // without its access token
-	sealed       []byte
-	refusal      *failure.Error
-	refusedUntil time.Time
+// A heldLoan is an access token that waits to be lent again. There may be very many: what is known of it otherwise is not
+// kept here, and the consent that it was made from is in the seal.
+type heldLoan struct {
+	sealed    []byte
+	expiresAt time.Time
+}
+
+// A heldRefusal answers for Microsoft for a while.
+type heldRefusal struct {
+	consentID string
+	failure   *failure.Error
+	until     time.Time
 }
 
 // loanCache keeps access tokens in memory until shortly before they expire, and refusals for a while. The tokens are
@@ -31,8 +37,9 @@ type answer struct {
 type loanCache struct {
 	keys *seal.Keyring
 
-	mu    sync.RWMutex // guards byKey
-	byKey map[loanKey]answer
+	mu       sync.RWMutex // guards the rest; a key is in one of them at most
+	loans    map[loanKey]heldLoan
+	refusals map[loanKey]heldRefusal
 }
 
 func newLoanCache() (*loanCache, error) {
@@ -40,43 +47,48 @@ func newLoanCache() (*loanCache, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &loanCache{keys: keys, byKey: map[loanKey]answer{}}, nil
+	return &loanCache{keys: keys, loans: map[loanKey]heldLoan{}, refusals: map[loanKey]heldRefusal{}}, nil
 }
 
-// get returns what was answered for a consent while that still holds.
-func (c *loanCache) get(tenantID string, api API, consentID string, now time.Time) (loan Loan, ok bool, err error) {
+// place names what a token is sealed for. One of another consent does not open.
+func place(api API, consentID string) string { return string(api) + "/" + consentID }
+
+// get returns what was answered for the grant of a consent while that still holds.
+func (c *loanCache) get(g Grant, api API, now time.Time) (loan Loan, ok bool, err error) {
+	key := loanKey{g.TenantID, api}
 	c.mu.RLock()
-	a, ok := c.byKey[loanKey{tenantID, api}]
+	held, lent := c.loans[key]
+	refusal, refused := c.refusals[key]
 	c.mu.RUnlock()
 	switch {
-	case !ok || a.loan.consentID != consentID:
-		return Loan{}, false, nil
-	case a.refusal != nil:
-		return Loan{}, now.Before(a.refusedUntil), a.refusal
-	case a.loan.ExpiresAt.Sub(now) <= loanMargin:
+	case refused && refusal.consentID == g.ConsentID:
+		return Loan{}, now.Before(refusal.until), refusal.failure
+	case !lent || held.expiresAt.Sub(now) <= loanMargin:
 		return Loan{}, false, nil
 	}
-	opened, err := c.keys.Open(a.sealed, "loans", tenantID, string(api))
+	opened, err := c.keys.Open(held.sealed, "loans", g.TenantID, place(api, g.ConsentID))
 	if err != nil {
-		return Loan{}, false, nil //nolint:nilerr // a token that was spoiled in memory is as good as none
+		return Loan{}, false, nil //nolint:nilerr // another consent's, or spoiled in memory: as good as none
 	}
-	loan = a.loan
-	loan.AccessToken = secret.New(string(opened))
-	return loan, true, nil
+	return Loan{API: api, AccessToken: secret.New(string(opened)), ExpiresAt: held.expiresAt, DirectoryID: g.DirectoryID}, true, nil
 }
 
-func (c *loanCache) put(tenantID string, loan Loan) error {
-	sealed, err := c.keys.Seal([]byte(loan.AccessToken.Reveal()), "loans", tenantID, string(loan.API))
+// put keeps a loan that was made from g.
+func (c *loanCache) put(g Grant, loan Loan) error {
+	sealed, err := c.keys.Seal([]byte(loan.AccessToken.Reveal()), "loans", g.TenantID, place(loan.API, g.ConsentID))
 	if err != nil {
 		return err
 	}
-	loan.AccessToken = secret.Text{}
-	c.set(loanKey{tenantID, loan.API}, answer{loan: loan, sealed: sealed})
+	key := loanKey{g.TenantID, loan.API}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.loans[key] = heldLoan{sealed, loan.ExpiresAt}
+	delete(c.refusals, key)
 	return nil
 }
 
 // refuse remembers a refusal: for a while what is permanent, as long as Microsoft asked what is not.
-func (c *loanCache) refuse(tenantID string, api API, consentID string, f *failure.Error, now time.Time) {
+func (c *loanCache) refuse(g Grant, api API, f *failure.Error, now time.Time) {
 	until := now.Add(refusalLife)
 	if f.Kind() == failure.Transient {
 		until = now
@@ -84,13 +96,11 @@ func (c *loanCache) refuse(tenantID string, api API, consentID string, f *failur
 			until = now.Add(time.Duration(f.Microsoft.RetryAfterSeconds) * time.Second)
 		}
 	}
-	c.set(loanKey{tenantID, api}, answer{loan: Loan{consentID: consentID}, refusal: f, refusedUntil: until})
-}
-
-func (c *loanCache) set(key loanKey, a answer) {
+	key := loanKey{g.TenantID, api}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.byKey[key] = a
+	c.refusals[key] = heldRefusal{g.ConsentID, f, until}
+	delete(c.loans, key)
 }
 
 // drop forgets what was answered for a tenant.
@@ -98,7 +108,8 @@ func (c *loanCache) drop(tenantID string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, api := range APIs() {
-		delete(c.byKey, loanKey{tenantID, api})
+		delete(c.loans, loanKey{tenantID, api})
+		delete(c.refusals, loanKey{tenantID, api})
 	}
 }
 
@@ -106,7 +117,6 @@ func (c *loanCache) drop(tenantID string) {
 func (c *loanCache) purge(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	maps.DeleteFunc(c.byKey, func(_ loanKey, a answer) bool {
-		return a.loan.ExpiresAt.Before(now) && a.refusedUntil.Before(now)
-	})
+	maps.DeleteFunc(c.loans, func(_ loanKey, held heldLoan) bool { return held.expiresAt.Before(now) })
+	maps.DeleteFunc(c.refusals, func(_ loanKey, refusal heldRefusal) bool { return refusal.until.Before(now) })
 }

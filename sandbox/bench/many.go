@@ -177,7 +177,7 @@ func (g *Ground) findingDue(ctx context.Context, c *crowd) (Row, error) {
 		var all []float64
 		for range searches {
 			began := time.Now()
-			if _, err := c.store.Due(ctx, began, 16*workers); err != nil {
+			if _, err := c.store.Due(ctx, began, workers); err != nil {
 				return Row{}, err
 			}
 			all = append(all, float64(time.Since(began).Microseconds())/1000)
@@ -186,6 +186,6 @@ func (g *Ground) findingDue(ctx context.Context, c *crowd) (Row, error) {
 		told = append(told, fmt.Sprintf("%s: %.2f ms, at most %.2f ms", situation.name, median(all), slices.Max(all)))
 	}
 	return below("finding the due tenants among "+grouped(g.cfg.Many), "ms", slices.Max(medians), dueBar).does(
-		"Custody's own question for the %d tenants that are to be renewed next, least slack first, on MariaDB. The figure is the slowest median.", 16*workers).told(
+		"Custody's own question for the %d tenants that are to be renewed next, least slack first, on MariaDB. The figure is the slowest median.", workers).told(
 		"%d searches each. %s.", searches, strings.Join(told, "; ")), nil
 }
