@@ -46,7 +46,7 @@ func (d *Door) beginConsent(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(http.StatusOK, viewBegun(begun, begun.ID))
+	return c.echo.JSON(http.StatusOK, viewBegun(c.ctx(), begun))
 }
 
 func (d *Door) consentLink(c *call) error {
@@ -54,7 +54,7 @@ func (d *Door) consentLink(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(http.StatusOK, viewBegun(begun, ""))
+	return c.echo.JSON(http.StatusOK, viewLink(begun))
 }
 
 func (d *Door) findConsent(c *call) error {

@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"context"
 	"time"
 
 	"azure-partner-connector/connector/audit"
@@ -92,6 +93,9 @@ type begunView struct {
 	ID        string     `json:"id,omitempty"`
 	URL       string     `json:"url"`
 	ExpiresAt *time.Time `json:"expiresAt"`
+	// Reference is that of the beginning in the history, for what only the screen sees: a window that was blocked or
+	// closed.
+	Reference string `json:"reference,omitempty"`
 }
 
 type consentView struct {
@@ -214,8 +218,12 @@ func known(a token.Answer) token.Answer {
 	return a
 }
 
-func viewBegun(b consent.Begun, id string) begunView {
-	return begunView{id, b.URL, moment(b.ExpiresAt)}
+func viewBegun(ctx context.Context, b consent.Begun) begunView {
+	return begunView{b.ID, b.URL, moment(b.ExpiresAt), failure.Reference(ctx)}
+}
+
+func viewLink(b consent.Begun) begunView {
+	return begunView{URL: b.URL, ExpiresAt: moment(b.ExpiresAt)}
 }
 
 func viewConsent(c consent.Consent) consentView {

@@ -78,6 +78,8 @@ func codeTexts(t *testing.T) map[string]bool {
 					literal(n.Args[0])
 				case name == "renderFailure":
 					literal(n.Args[2])
+				case name == "text" && len(n.Args) == 2:
+					literal(n.Args[1])
 				case name == "render" && len(n.Args) == 5:
 					literal(n.Args[3])
 				}

@@ -62,13 +62,19 @@ func heading(code failure.Code) string {
 func (d *Door) renderFailure(c echo.Context, r *failure.Record, title string) error {
 	sentence, advice := r.Code.Template()
 	lang := d.language(c)
+	advice = d.languages.text(lang, advice)
+	switch r.Code {
+	case failure.MicrosoftUnavailable, failure.MicrosoftThrottled, failure.MicrosoftAnswer:
+		// Renewals are tried again by themselves, sign-ins are not.
+		advice = d.languages.text(lang, "Nothing was changed. Start again in some minutes.")
+	}
 	params := make(map[string]string, len(r.Params))
 	for name, value := range r.Params {
 		params[name] = d.languages.text(lang, value) // reasons and roles are texts themselves
 	}
 	return d.render(c, r.Error().Status(), "failure", title, failureView{
 		Sentence:  failure.Fill(d.languages.text(lang, sentence), params),
-		Advice:    failure.Fill(d.languages.text(lang, advice), params),
+		Advice:    failure.Fill(advice, params),
 		Reference: r.Reference,
 	})
 }

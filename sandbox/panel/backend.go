@@ -25,6 +25,7 @@ type Role string
 const (
 	Provider Role = "provider"
 	Reseller Role = "reseller"
+	Parent   Role = "parent" // a reseller who has resellers below him
 )
 
 // A User can log in to the panel.
@@ -84,7 +85,7 @@ type Call struct {
 // An Answer is what the platform returns for a Call.
 type Answer struct {
 	Status int
-	Header http.Header // only Content-Type is passed on
+	Header http.Header // only Content-Type and APS-Transaction-ID are passed on
 	Body   []byte
 }
 

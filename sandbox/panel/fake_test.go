@@ -30,7 +30,13 @@ const (
 	tenantID   = "0b9a7a52-6a0e-4bb0-9d5e-0a6f1e6c2d01"
 	resellerID = "9c1c3a0e-97c5-4a53-8f0b-6f5d6d1c1a02"
 	providerID = "1f8e2b34-7a11-4d0c-8a55-2b9a3c4d5e03"
-	claimCode  = "7K3M-Q2ZD-9XAB"
+	// parentTenantID comes after tenantID in every order, so that the first one is not the right one by chance.
+	parentTenantID = "0b9a7a52-6a0e-4bb0-9d5e-0a6f1e6c2dff"
+	parentID       = "2a7d4c68-5b19-4e2f-9c33-7d1e0f6a8b04"
+	claimCode      = "7K3M-Q2ZD-9XAB"
+	// begunReference is the connector's for a consent that was begun, transaction the platform's for every request.
+	begunReference = "M3XJ8PWN"
+	transaction    = "28789-1568"
 )
 
 // noon is when the fake connector believes it is.
@@ -39,14 +45,20 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // object is a JSON object.
 type object = map[string]any
 
-// platform is a fake of the platform with a fake connector behind it. Its fields change what they answer.
+// platform is a fake of the platform with a fake connector behind it.
 type platform struct {
 	microsoft string // address of the page that plays Microsoft
 
-	mu          sync.Mutex
+	mu sync.Mutex // guards answers
+	answers
+}
+
+// answers are what platform and connector answer, and what they were asked.
+type answers struct {
 	status      object
 	events      []object
 	tenants     []json.RawMessage // of the reseller, as resources
+	parents     []json.RawMessage // of the reseller above him, as resources: his own and the one below
 	apps        []json.RawMessage // of the provider, as resources
 	list        []object          // answer to tenants
 	required    bool
@@ -68,20 +80,32 @@ func newPlatform(t *testing.T) *platform {
 		fmt.Fprint(w, `<!DOCTYPE html><title>Sign in</title><h1>Microsoft plays here</h1><script>document.body.dataset.opener = String(window.opener)</script>`)
 	}))
 	t.Cleanup(microsoft.Close)
-	return &platform{
-		microsoft: microsoft.URL,
-		status:    wellStatus(),
-		events:    someEvents(),
-		tenants:   []json.RawMessage{json.RawMessage(`{"aps":{"id":"` + tenantID + `","type":"` + tenantType + `","subscription":"s-1"}}`)},
-		apps:      []json.RawMessage{json.RawMessage(`{"aps":{"id":"` + appID + `","type":"` + appType + `"}}`)},
-		list:      someTenants(),
-		required:  true,
-		refuse:    map[string]object{},
-		consent:   object{"id": "c-1", "procedure": "automatic", "status": "waiting", "consentedBy": nil, "failure": nil},
-		tenant:    object{"aps": object{"id": tenantID, "type": tenantType}, "directory": "contoso-partner.onmicrosoft.com", "applicationId": "", "applicationSecretEnd": ""},
-		tries:     5,
-		calls:     map[string]int{},
-	}
+	p := &platform{microsoft: microsoft.URL}
+	p.restart()
+	return p
+}
+
+// restart makes p what it was at first.
+func (p *platform) restart() {
+	p.change(func(p *platform) {
+		p.answers = answers{
+			status:  wellStatus(),
+			events:  someEvents(),
+			tenants: []json.RawMessage{json.RawMessage(`{"aps":{"id":"` + tenantID + `","type":"` + tenantType + `","subscription":"s-1"}}`)},
+			parents: []json.RawMessage{
+				json.RawMessage(`{"aps":{"id":"` + tenantID + `","type":"` + tenantType + `","subscription":"s-1"}}`),
+				json.RawMessage(`{"aps":{"id":"` + parentTenantID + `","type":"` + tenantType + `","subscription":"s-2"}}`),
+			},
+			apps:     []json.RawMessage{json.RawMessage(`{"aps":{"id":"` + appID + `","type":"` + appType + `"}}`)},
+			list:     someTenants(),
+			required: true,
+			refuse:   map[string]object{},
+			consent:  object{"id": "c-1", "procedure": "automatic", "status": "waiting", "consentedBy": nil, "failure": nil},
+			tenant:   object{"aps": object{"id": tenantID, "type": tenantType}, "directory": "contoso-partner.onmicrosoft.com", "applicationId": "", "applicationSecretEnd": ""},
+			tries:    5,
+			calls:    map[string]int{},
+		}
+	})
 }
 
 // change changes p under its lock.
@@ -126,7 +150,7 @@ func withStatus(changes object) object {
 // absentStatus is a tenant that never had a token.
 func absentStatus() object {
 	return withStatus(object{
-		"state": "absent", "failure": fail(failure.GrantAbsent), "issuedAt": nil, "expiresAt": nil, "daysLeft": 0, "lastRenewal": nil,
+		"state": "absent", "failure": local(failure.GrantAbsent), "issuedAt": nil, "expiresAt": nil, "daysLeft": 0, "lastRenewal": nil,
 		"nextRenewalAt": nil, "consentedBy": nil, "consentedAt": nil, "askedBy": "", "mfa": "unknown", "globalAdmin": "unknown",
 		"adminAgent": "unknown", "apis": []object{},
 	})
@@ -171,9 +195,17 @@ func fail(code failure.Code, pairs ...string) object {
 	}
 }
 
+// local is a failure that the connector finds by itself when it is asked for the status: no log tells of it.
+func local(code failure.Code, pairs ...string) object {
+	f := fail(code, pairs...)
+	f["reference"] = ""
+	return f
+}
+
 func (p *platform) Users(context.Context) ([]panel.User, error) {
 	return []panel.User{
 		{ID: resellerID, Name: "Mara Lind", Login: "mara", Account: "Harbour Cloud Resale", AccountID: "a-1", SubscriptionID: "s-1", Role: panel.Reseller},
+		{ID: parentID, Name: "Piet Vos", Login: "piet", Account: "Northern Cloud Group", AccountID: "a-2", SubscriptionID: "s-2", Role: panel.Parent},
 		{ID: providerID, Name: "Olu Adeyemi", Login: "olu", Account: "Larkfield", AccountID: "a-0", Role: panel.Provider},
 	}, nil
 }
@@ -225,6 +257,8 @@ func (p *platform) Resources(_ context.Context, userID, typeID string) ([]json.R
 	switch {
 	case userID == resellerID && typeID == tenantType:
 		return p.tenants, nil
+	case userID == parentID && typeID == tenantType:
+		return p.parents, nil
 	case userID == providerID && typeID == appType:
 		return p.apps, nil
 	}
@@ -260,6 +294,10 @@ func (p *platform) Call(_ context.Context, userID string, c panel.Call) (panel.A
 		return answer(p.list), nil
 	case userID == providerID && name == "tenants" && c.ResourceID == otherAppID:
 		return answer([]object{{"id": "0b9a7a52-6a0e-4bb0-9d5e-0a6f1e6c2d04", "name": "Lagoon Systems", "state": "expired", "expiresAt": noon.AddDate(0, 0, -1), "daysLeft": 0}}), nil
+	case userID == parentID && c.ResourceID == tenantID && name == "tokenStatus":
+		return answer(object{"state": p.status["state"], "now": p.status["now"]}), nil
+	case userID == parentID && c.ResourceID == parentTenantID:
+		return p.operation(name, c), nil
 	case c.ResourceID == tenantID && (userID == resellerID || userID == providerID && watching):
 		return p.operation(name, c), nil
 	}
@@ -290,7 +328,7 @@ func (p *platform) operation(name string, c panel.Call) panel.Answer {
 	case "history":
 		return answer(p.events)
 	case "consents":
-		return answer(object{"id": "c-1", "url": p.microsoft + "/consent/x", "expiresAt": noon.Add(15 * time.Minute)})
+		return answer(object{"id": "c-1", "url": p.microsoft + "/consent/x", "expiresAt": noon.Add(15 * time.Minute), "reference": begunReference})
 	case "findConsent":
 		return answer(p.consent)
 	case "consentLink":
@@ -319,7 +357,7 @@ func answer(value any) panel.Answer {
 	if err != nil {
 		panic(err)
 	}
-	return panel.Answer{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
+	return panel.Answer{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}, "Aps-Transaction-Id": {transaction}}, Body: body}
 }
 
 func refusal(f object) panel.Answer {

@@ -206,7 +206,7 @@ func (s *server) tiles(w http.ResponseWriter, r *http.Request, in session) {
 	found := []tile{}
 	var nodes []Node
 	var err error
-	if r.FormValue("panel") != "classic" && in.user.Role == Reseller {
+	if r.FormValue("panel") != "classic" && in.user.Role != Provider {
 		nodes, err = s.cfg.Backend.Navigation(r.Context(), in.user.ID, PlugResellerTiles)
 	}
 	if err == nil {

@@ -9,15 +9,20 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"path"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // runtimeRoot is where real panels serve the library for screens (aps-ui.md §2.1).
 const runtimeRoot = "/aps/2/ui/runtime/client/aps/"
+
+// transactionHeader tells under which number the platform's log knows a call (aps-protocol.md §1.1).
+const transactionHeader = "APS-Transaction-ID"
 
 // bodyLimit is more than any operation takes.
 const bodyLimit = 1 << 20
@@ -62,7 +67,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{cfg: cfg, sessions: map[string]session{}}
+	s := &server{cfg: cfg, number: 1 + rand.IntN(1<<15), sessions: map[string]session{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.asset("page/index.html"))
 	mux.HandleFunc("GET /panel/home.html", s.asset("page/home.html"))
@@ -125,7 +130,9 @@ func loaderFirst(name string) string {
 
 // server is the panel. It is safe for concurrent use.
 type server struct {
-	cfg Config
+	cfg    Config
+	number int          // begins the numbers of calls
+	calls  atomic.Int64 // how many calls have got one
 
 	mu       sync.Mutex
 	sessions map[string]session // cookie → session; guarded by mu
@@ -184,8 +191,15 @@ func (s *server) operation(w http.ResponseWriter, r *http.Request, in session) {
 		Body:       body,
 		Locale:     r.Header.Get("APS-Locale"),
 	})
+	transaction := answer.Header.Get(transactionHeader)
+	if transaction == "" {
+		transaction = fmt.Sprintf("%d-%d", s.number, s.calls.Add(1))
+	}
+	w.Header().Set(transactionHeader, transaction)
+	if err != nil || answer.Status >= http.StatusInternalServerError {
+		s.cfg.Log.WarnContext(r.Context(), "connector not reached", "transaction", transaction, "status", answer.Status, "err", err)
+	}
 	if err != nil {
-		s.cfg.Log.WarnContext(r.Context(), "connector not reached", "err", err)
 		writeError(w, http.StatusBadGateway, "APS::Hosting::Exception", "The application endpoint could not be reached.")
 		return
 	}

@@ -41,7 +41,7 @@ func TestScreenTellsEveryState(t *testing.T) {
 			withStatus(object{"state": "misconfigured", "failure": fail(failure.ClientSecretExpired), "secretEndsAt": at(-day), "apis": []object{{"api": "graph", "works": "no", "checkedAt": at(-day), "failure": fail(failure.APIRefused, "api", "graph")}}}),
 			[]string{"Settings Need Attention", "The client secret has expired.", "Ended on Nov 22, 2026", "The service Microsoft Graph refused the access token."},
 		},
-		"state only": {object{"state": "active", "now": noon.Format(time.RFC3339)}, []string{"Active", "Not shown to this account"}},
+		"state only": {object{"state": "active", "now": noon.Format(time.RFC3339)}, []string{"Active", "This account is told its state and nothing else."}},
 		"expired":    {withStatus(object{"state": "expired", "expiresAt": at(-day), "daysLeft": 0, "failure": fail(failure.GrantExpired)}), []string{"Expired", "Expired on Nov 22, 2026", "it was not renewed for 90 days"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestScreenTellsEveryState(t *testing.T) {
 func pendingStatus() object {
 	s := absentStatus()
 	s["state"] = "pending"
-	s["failure"] = fail(failure.ClaimWaiting, "username", "ada@contoso-partner.onmicrosoft.com")
+	s["failure"] = local(failure.ClaimWaiting, "username", "ada@contoso-partner.onmicrosoft.com")
 	s["pending"] = object{
 		"consentedBy": object{"username": "ada@contoso-partner.onmicrosoft.com", "name": "Ada Novak"},
 		"consentedAt": noon.Add(-time.Hour).Format(time.RFC3339), "expiresAt": noon.Add(23 * time.Hour).Format(time.RFC3339),

@@ -129,6 +129,18 @@ func (p *Platform) Account(id string) (a Account, ok bool) {
 	return Account{}, false
 }
 
+// HasResellers reports whether an account has resellers below it.
+func (p *Platform) HasResellers(id string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, a := range p.accounts {
+		if a.ParentID == id && a.Type == Reseller {
+			return true
+		}
+	}
+	return false
+}
+
 // lineage returns the accounts from the provider down to id, both included.
 func (p *Platform) lineage(id string) []string {
 	var line []string

@@ -17,8 +17,11 @@
     let menu = [];
     let frames = new Map(); // package → {frame, controller, waiting}
     let current = null; // the open frame's entry
+    let carried = {}; // what a screen hands to the one that it leads to
 
     const word = (text) => window.panelWord(place.locale, text);
+
+    const roleOf = (user) => word({ provider: "Provider", reseller: "Reseller", parent: "Parent reseller" }[user.role]);
 
     function make(name, cssClass, ...content) {
         const node = document.createElement(name);
@@ -131,12 +134,12 @@
         drawer.there(Boolean(session.drawer && session.user));
         options($("panel"), Object.entries(panels), place.panel);
         options($("locale"), Object.entries(locales), place.locale);
-        options($("user"), session.users.map((u) => [u.id, u.name + " · " + u.account]), session.user && session.user.id);
+        options($("user"), session.users.map((u) => [u.id, [u.name, u.account, roleOf(u)].join(" · ")]), session.user && session.user.id);
     }
 
     function drawLogin() {
         const cards = session.users.map((user) => {
-            const role = make("span", "card-role", word(user.role === "provider" ? "Provider" : "Reseller"));
+            const role = make("span", "card-role", roleOf(user));
             const card = make("button", "card", make("strong", "", user.name), make("span", "", user.account), role);
             card.type = "button";
             card.addEventListener("click", () => logIn(user.id));
@@ -154,7 +157,7 @@
         });
         const text = found.length ? "These screens are available:" : "No application has a screen for this account in this panel.";
         const parts = [make("h1", "", word("Welcome")), make("p", "", session.user.account)];
-        if (place.panel === "ux1" && session.user.role === "reseller") {
+        if (place.panel === "ux1" && session.user.role !== "provider") {
             parts.push(dashboard());
         }
         $("home").replaceChildren(...parts, make("p", "", word(text)), make("div", "cards", ...cards));
@@ -231,7 +234,9 @@
         leave();
         loading(true);
         const query = new URLSearchParams({ panel: place.panel, package: node.package, view: node.id, locale: place.locale });
-        const context = call("GET", "context?" + query);
+        const params = carried;
+        carried = {};
+        const context = call("GET", "context?" + query).then((given) => Object.assign(given, { params }));
         if (classic) {
             drop();
         }
@@ -282,7 +287,8 @@
         tiles: () => call("GET", "tiles?" + new URLSearchParams({ panel: place.panel, locale: place.locale })),
         loading,
         token: () => session.token,
-        goto: (view) => {
+        goto: (view, params) => {
+            carried = params || {};
             const id = view.replace(/^.*#/, ""); // other packages are named before the #
             const found = allViews().find(({ node }) => node.id === id);
             go(found ? { pack: found.node.package, view: id } : { view: id });
@@ -329,7 +335,7 @@
         drop();
         call("POST", "session", { user }).then((given) => {
             session = given;
-            return readMenu().then(render);
+            return readMenu().then(render).then(goOn);
         }).catch(broken);
     }
 
@@ -345,7 +351,15 @@
             drop();
             place = after;
         }
-        (same ? Promise.resolve() : readMenu()).then(render).catch(broken);
+        const inMenu = $("menu").contains(document.activeElement);
+        (same ? Promise.resolve() : readMenu()).then(render).then(() => inMenu && goOn()).catch(broken);
+    }
+
+    /* goOn gives the focus to what is shown now; what was pressed is no longer there. */
+    function goOn() {
+        if (document.activeElement === document.body) {
+            $("main").focus();
+        }
     }
 
     $("panel").addEventListener("change", (event) => go({ panel: event.target.value, pack: "", view: "" }));

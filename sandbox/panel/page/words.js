@@ -16,6 +16,7 @@
         "Applications": "Anwendungen",
         "Provider": "Anbieter",
         "Reseller": "Wiederverkäufer",
+        "Parent reseller": "Übergeordneter Wiederverkäufer",
         "No application has a screen for this account in this panel.": "Keine Anwendung hat in diesem Panel einen Bildschirm für dieses Konto.",
         "These screens are available:": "Diese Bildschirme stehen zur Verfügung:",
         "Loading": "Wird geladen",

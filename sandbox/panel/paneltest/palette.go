@@ -14,7 +14,7 @@ import (
 // A picture keeps the colours of its grounds and letters exactly; those that smooth the letters need not be exact.
 const (
 	grounds = 16
-	colours = 48
+	colours = 28
 )
 
 // Small makes a smaller PNG of a screenshot, by a palette of its most frequent colours. Equal screenshots become equal
@@ -68,7 +68,7 @@ func mostFrequent(counts map[color.RGBA]int) color.Palette {
 		}
 	}
 	add(grounds, 0)
-	add(colours, 20)
+	add(colours, 24)
 	return palette
 }
 

@@ -4,6 +4,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
 	"azure-partner-connector/sandbox/browser"
 )
 
@@ -29,17 +32,17 @@ func (d *Driver) Look(name string, p Picture) {
 	if folder == "" {
 		return
 	}
-	width, height := int64(1280), int64(800)
+	width, height := int64(1280), int64(720)
 	switch {
 	case p.Phone:
-		width, height = 390, 844
+		width, height = 390, 780
 	case p.Small:
 		width, height = 720, 480
 	}
 	browser.Resize(d.T, d.Ctx, width, height)
 	inner := `((` + Frame + `) || document).documentElement`
 	if p.Whole {
-		height = max(height, Evaluate[int64](d, `(e => Math.ceil(e.scrollHeight + (e.ownerDocument.defaultView.frameElement || { getBoundingClientRect: () => ({ top: 0 }) }).getBoundingClientRect().top))(`+inner+`)`)+10)
+		height = max(height, Evaluate[int64](d, `(e => Math.ceil(e.scrollHeight + (e.ownerDocument.defaultView.frameElement || { getBoundingClientRect: () => ({ top: 0 }) }).getBoundingClientRect().top + ((document.getElementById("foot") || {}).offsetHeight || 0)))(`+inner+`)`)+10)
 		browser.Resize(d.T, d.Ctx, width, height)
 	}
 	Evaluate[bool](d, inner+`.scrollTop = 0, true`)
@@ -48,6 +51,19 @@ func (d *Driver) Look(name string, p Picture) {
 	}
 	d.save(filepath.Join(folder, filepath.FromSlash(name)+".png"))
 	browser.Resize(d.T, d.Ctx, 1280, 900)
+}
+
+// Pose makes pictures the same everywhere: times are those of UTC, and there are no scroll bars, as on a phone. It is
+// called before a page is opened.
+func (d *Driver) Pose() {
+	d.T.Helper()
+	_, err := chromedp.Call(d.Ctx, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "UTC"})
+	if err == nil {
+		_, err = chromedp.Call(d.Ctx, emulation.SetScrollbarsHidden, emulation.SetScrollbarsHiddenParams{Hidden: true})
+	}
+	if err != nil {
+		d.T.Fatal(err)
+	}
 }
 
 func (d *Driver) save(file string) {

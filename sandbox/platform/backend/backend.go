@@ -31,8 +31,11 @@ func (b backend) Users(context.Context) ([]panel.User, error) {
 			continue
 		}
 		role := panel.Reseller
-		if account.Type == platform.Admin {
+		switch {
+		case account.Type == platform.Admin:
 			role = panel.Provider
+		case b.p.HasResellers(account.ID):
+			role = panel.Parent
 		}
 		user := panel.User{ID: u.ID, Name: u.Name, Login: u.Login, Account: account.Name, AccountID: account.ID, Role: role}
 		if subscriptions := b.p.ResourcesOf(account.ID, subscriptionType); len(subscriptions) > 0 {

@@ -2,7 +2,7 @@
  * Puts a screen into a page of a classic panel, where every screen is a page of its own. What it hands over is told in
  * lib/ux1. The page requires aps/ready! beside it.
  */
-define(["aps/load", "dijit/registry", "aps/Message"], function (load, registry, Message) {
+define(["aps/load", "dijit/registry", "aps/Message", "app/lib/words"], function (load, registry, Message, words) {
     "use strict";
 
     return function (screen, prefix) {
@@ -17,13 +17,14 @@ define(["aps/load", "dijit/registry", "aps/Message"], function (load, registry, 
         const shown = screen({
             id: id,
             byId: function (name) { return registry.byId(id(name)); },
-            t: function (text, params) { return params ? _(text, params) : _(text); },
+            t: function (text, params) { return params ? _(text, words.plain(params)) : _(text); },
             say: function (type, text) {
                 hush();
                 registry.byId("messageList").addChild(new Message({ id: message, type: type, description: text }));
             },
             hush: hush,
-            open: function (name) { aps.apsc.gotoView(name + "-classic"); },
+            open: function (name, from) { aps.apsc.gotoView(name + "-classic", null, { from: from }); },
+            from: function () { return (aps.context.params || {}).from || ""; },
             done: function () { aps.apsc.cancelProcessing(); },
             vars: function () { return aps.context.vars; },
             subscription: function () { return aps.context.subscriptionId; }

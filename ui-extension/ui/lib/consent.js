@@ -2,11 +2,13 @@
  * The automatic procedure as seen from the panel: a window for the person who signs in, and the question how far the
  * consent has come, asked again and again until it is over. It knows no widgets; it tells what happens through hear:
  *
- *   waiting({blocked, url})  the consent has begun; blocked says that the browser did not open the window
- *   closed()                 the window was closed, or can no longer be seen; the consent may still succeed
- *   interrupted()            the connector did not answer; it is asked again
- *   ended({status, failure}) the outcome, or status "failed" without failure when time ran out
- *   lost(error)              the consent can no longer be asked for
+ *   waiting({blocked, url, reference})   the consent has begun; blocked says that the browser did not open the window
+ *   closed(reference)                    the window was closed, or can no longer be seen; the consent may still succeed
+ *   interrupted(reference)               the connector did not answer; it is asked again
+ *   ended({status, failure, reference})  the outcome, or status "failed" without failure when time ran out
+ *   lost(error)                          the consent can no longer be asked for
+ *
+ * reference is that of the consent's beginning, under which the connector's log and the history tell more.
  */
 define(["app/lib/failure"], function (failures) {
     "use strict";
@@ -29,7 +31,7 @@ define(["app/lib/failure"], function (failures) {
     };
 
     return function (operations, hear) {
-        let current = null; // {id, url, until, window} and what was said: announced, told, interrupted
+        let current = null; // {id, url, until, window, reference} and what was said: announced, told, interrupted
         let timer = 0;
         let turn = 0; // answers to questions of an earlier turn are not heard
         let paused = false;
@@ -41,22 +43,23 @@ define(["app/lib/failure"], function (failures) {
 
         const end = function (outcome) {
             // The window stays as it is: the onboarding page in it tells the outcome to the person who signed in.
+            const reference = current.reference;
             current = null;
             stop();
-            hear.ended(outcome);
+            hear.ended(Object.assign({}, outcome, { reference: reference }));
         };
 
         const announce = function () {
             if (!current.announced) {
                 current.announced = true;
-                hear.waiting({ blocked: !current.window, url: current.url });
+                hear.waiting({ blocked: !current.window, url: current.url, reference: current.reference });
             }
         };
 
         const watchWindow = function () {
             if (current.window && current.window.closed && !current.told) {
                 current.told = true;
-                hear.closed();
+                hear.closed(current.reference);
             }
         };
 
@@ -93,7 +96,7 @@ define(["app/lib/failure"], function (failures) {
                     return;
                 }
                 current.interrupted = true;
-                hear.interrupted();
+                hear.interrupted(current.reference);
                 later();
             });
         };
@@ -124,7 +127,7 @@ define(["app/lib/failure"], function (failures) {
                         w.location.replace(begun.url);
                     }
                     const life = Math.max(new Date(begun.expiresAt) - now, 0);
-                    current = { id: begun.id, url: begun.url, until: Date.now() + life + grace, window: w };
+                    current = { id: begun.id, url: begun.url, until: Date.now() + life + grace, window: w, reference: begun.reference || "" };
                     if (!paused) {
                         announce();
                         timer = setTimeout(ask, every);

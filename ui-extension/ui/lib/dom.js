@@ -5,11 +5,19 @@
 define([], function () {
     "use strict";
 
-    const fields = "input, textarea";
-    const focusable = "button, a, input, textarea";
+    const fields = "input:not([tabindex='-1']), textarea";
+    const focusable = "button, a, " + fields;
 
+    /* input is the field of a widget. Dijit's widgets name it: their element may be the field itself, or hold another
+       one before it, which only draws an icon. */
     const input = function (widget) {
-        return widget.domNode.querySelector(fields);
+        const named = widget.focusNode;
+        return named && named.matches(fields) ? named : widget.domNode.querySelector(fields);
+    };
+
+    const nothingHasFocus = function () {
+        const active = document.activeElement;
+        return !active || active === document.body || active.disabled === true;
     };
 
     return {
@@ -47,7 +55,8 @@ define([], function () {
             widget.domNode.setAttribute("aria-live", politeness);
         },
 
-        /* invalid ties the text of another widget to a field as its error; null takes it away. */
+        /* invalid ties the text of another widget to a field as its error; null takes it away. A field that is to have
+           the focus gets it before: Dijit's fields judge themselves when it comes. */
         invalid: function (widget, text) {
             const field = input(widget);
             if (!field) {
@@ -60,14 +69,42 @@ define([], function () {
             }
             field.setAttribute("aria-invalid", "true");
             field.setAttribute("aria-describedby", text.domNode.id);
-            field.focus();
         },
 
         focus: function (widget) {
+            if (widget.focus) {
+                widget.focus(); // Dijit's buttons are elements that nothing here would find
+                return;
+            }
             const target = widget.domNode.matches(focusable) ? widget.domNode : widget.domNode.querySelector(focusable);
             if (target) {
+                window.focus(); // the panel's page around this one may have it
                 target.focus();
             }
+        },
+
+        /* giveBack gives a widget the focus if nothing has it. */
+        giveBack: function (widget) {
+            if (nothingHasFocus()) {
+                this.focus(widget);
+            }
+        },
+
+        /* hold returns a function that disables widgets while something runs, and enables them again. A button that is
+           disabled loses the focus; it gets it back, unless somebody has gone on elsewhere. */
+        hold: function () {
+            const dom = this;
+            let held = null;
+            return function (widgets, is) {
+                if (is) {
+                    held = widgets.find(function (one) { return one.domNode.contains(document.activeElement); }) || held;
+                }
+                widgets.forEach(function (one) { one.set("disabled", is); });
+                if (!is && held && widgets.indexOf(held) >= 0) {
+                    dom.giveBack(held);
+                    held = null;
+                }
+            };
         },
 
         /* link puts a plain link after the text of a widget; "" takes it away. */
@@ -92,9 +129,14 @@ define([], function () {
         copy: function (text, widget, done) {
             const byHand = function () {
                 const field = input(widget);
+                const before = document.activeElement;
                 field.focus();
                 field.select();
-                done(document.execCommand("copy"));
+                const copied = document.execCommand("copy");
+                if (copied && before) {
+                    before.focus(); // otherwise the text stays selected for a person to copy
+                }
+                done(copied);
             };
             if (!navigator.clipboard || !navigator.clipboard.writeText) {
                 byHand();

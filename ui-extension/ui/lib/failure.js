@@ -5,6 +5,9 @@
 define(["app/lib/words"], function (words) {
     "use strict";
 
+    // Failures of which the connector says that it tries again by itself.
+    const triedAgain = ["microsoft_unavailable", "microsoft_throttled", "microsoft_answer"];
+
     const parse = function (text) {
         try {
             return JSON.parse(text) || {};
@@ -23,7 +26,8 @@ define(["app/lib/words"], function (words) {
 
     return {
         /* read takes the error of a call apart. failure is the connector's own, null when it sent none; unreachable
-           says that the connector was not reached, temporary that the same call may work later. */
+           says that the connector was not reached, temporary that the same call may work later; reference is the
+           platform's, if it tells one: its log knows the call even when the connector's does not. */
         read: function (error) {
             const answered = error && error.response;
             const response = answered || {};
@@ -34,7 +38,8 @@ define(["app/lib/words"], function (words) {
             // The connector tells its own failures; a broken answer without one comes from somebody before it.
             const unreachable = broken && !failure;
             const temporary = broken || status === 429;
-            return { failure: failure, unreachable: unreachable, temporary: temporary, message: body.message || "" };
+            const reference = response.getHeader ? response.getHeader("APS-Transaction-ID") || "" : "";
+            return { failure: failure, unreachable: unreachable, temporary: temporary, message: body.message || "", reference: reference };
         },
 
         /* sentence says what happened, and nothing more. */
@@ -47,28 +52,49 @@ define(["app/lib/words"], function (words) {
             return failure.adviceText ? t(failure.adviceText, params(t, failure)) : "";
         },
 
-        /* tell says what happened, what to do, and under which reference the log tells more: whole sentences. */
-        tell: function (t, failure) {
-            const told = [this.sentence(t, failure), this.advice(t, failure)];
-            if (failure.reference) {
-                told.push(t("Reference: __reference__.", { reference: failure.reference }));
-            }
-            return told.filter(Boolean).join(" ");
+        /* referred adds to a text, which is whole sentences, under which reference a log tells more. */
+        referred: function (t, text, reference) {
+            return reference ? [text, t("Reference: __reference__.", { reference: reference })].filter(Boolean).join(" ") : text;
         },
 
-        /* tellError does the same for the error of a call. */
+        /* whatToDo is the advice with the reference. */
+        whatToDo: function (t, failure) {
+            return this.referred(t, this.advice(t, failure), failure.reference);
+        },
+
+        /* tell says what happened, what to do, and under which reference the log tells more: whole sentences. */
+        tell: function (t, failure) {
+            return [this.sentence(t, failure), this.whatToDo(t, failure)].filter(Boolean).join(" ");
+        },
+
+        /* tellConsent is tell of a consent that came to nothing. Unlike a renewal, nothing tries it again by itself. */
+        tellConsent: function (t, failure) {
+            if (triedAgain.indexOf(failure.code) < 0) {
+                return this.tell(t, failure);
+            }
+            const told = [this.sentence(t, failure), t("Nothing was changed. Start again in some minutes.")].join(" ");
+            return this.referred(t, told, failure.reference);
+        },
+
+        /* tellError is tell of the error of a call, and tellConsentError that of a call that belongs to a consent. */
         tellError: function (t, error) {
             const read = this.read(error);
-            if (read.failure) {
-                return this.tell(t, read.failure);
-            }
+            return read.failure ? this.tell(t, read.failure) : this.tellUnexplained(t, read);
+        },
+        tellConsentError: function (t, error) {
+            const read = this.read(error);
+            return read.failure ? this.tellConsent(t, read.failure) : this.tellUnexplained(t, read);
+        },
+
+        /* tellUnexplained tells what the connector did not explain itself. */
+        tellUnexplained: function (t, read) {
             if (read.unreachable) {
-                return t("The connector cannot be reached at the moment. Try again in some minutes.");
+                return this.referred(t, t("The connector cannot be reached at the moment. Try again in some minutes."), read.reference);
             }
             if (read.message) {
-                return t("The platform refused the request: __message__", { message: read.message });
+                return this.referred(t, t("The platform refused the request: __message__", { message: read.message }), read.reference);
             }
-            return t("The request could not be completed. Reload the page and try again.");
+            return this.referred(t, t("The request could not be completed. Reload the page and try again."), read.reference);
         }
     };
 });

@@ -26,7 +26,7 @@ define([
             field(panel, "nextRenewal", t("Next Renewal")),
             field(panel, "directory", t("Directory")),
             field(panel, "application", t("Application (Client) ID")),
-            field(panel, "secretEnd", t("End of the Client Secret")),
+            field(panel, "secretEnd", t("End of the Credentials")),
             field(panel, "consentedBy", t("Consented By")),
             field(panel, "askedBy", t("Asked For By")),
             field(panel, "mfa", t("Multi-Factor Authentication"))
@@ -66,12 +66,16 @@ define([
             panel.byId("state").set("status", s.state);
             panel.byId("reason").set("value", status.reason(panel.t, s));
             panel.byId("advice").set("value", status.advice(panel.t, s));
-            const texts = status.fields(panel.t, s);
-            Object.keys(texts).forEach(function (name) { panel.byId(name).set("value", texts[name]); });
+            const texts = status.stateOnly(s) ? {} : status.fields(panel.t, s);
+            status.names.forEach(function (name) {
+                panel.byId(name).set("visible", name in texts);
+                panel.byId(name).set("value", texts[name] || "");
+            });
         },
         showLoading: function (panel) { panel.byId("state").set("status", "loading"); },
         showUnknown: function (panel, error) {
             panel.byId("state").set("status", "unknown");
+            status.names.forEach(function (name) { panel.byId(name).set("visible", false); });
             panel.byId("reason").set("value", failures.tellError(panel.t, error));
             panel.byId("advice").set("value", "");
         },

@@ -12,7 +12,7 @@ define(["aps/xhr"], function (xhr) {
     const operationsOf = function (resourceId) {
         const resource = "/aps/2/resources/" + encodeURIComponent(resourceId);
         const get = function (path) {
-            return xhr.get(resource + path, { timeout: patience });
+            return xhr.get(resource + path, { handleAs: "json", timeout: patience });
         };
         const send = function (method, path, body) {
             return xhr(resource + path, {

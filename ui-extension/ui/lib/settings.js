@@ -78,15 +78,14 @@ define([
         const setText = function (name, value) { widget(name).set("value", value || ""); };
 
         const showWrong = function (wrong) {
-            let first = null;
-            fields.forEach(function (name) {
-                setText(name + "Error", wrong[name]);
-                dom.invalid(widget(name), wrong[name] ? widget(name + "Error") : null);
-                first = first || (wrong[name] ? name : null);
-            });
+            const first = fields.find(function (name) { return wrong[name]; });
             if (first) {
                 dom.focus(widget(first));
             }
+            fields.forEach(function (name) {
+                setText(name + "Error", wrong[name]);
+                dom.invalid(widget(name), wrong[name] ? widget(name + "Error") : null);
+            });
         };
 
         const forgetSecrets = function () {
@@ -181,7 +180,7 @@ define([
                 }), still(refused)).always(panel.done);
             },
 
-            cancel: function () { panel.open("token"); },
+            cancel: function () { panel.open("token", "settings"); },
 
             /* hide forgets what was entered and not saved. */
             hide: function () {

@@ -92,10 +92,7 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
         return texts;
     };
 
-    const hidden = function (t) {
-        const names = ["validUntil", "lastRenewal", "nextRenewal", "directory", "application", "consentedBy", "askedBy", "mfa", "roles", "secretEnd"];
-        return Object.fromEntries(names.concat(apis).map(function (name) { return [name, t("Not shown to this account")]; }));
-    };
+    const names = ["validUntil", "lastRenewal", "nextRenewal", "directory", "application", "consentedBy", "askedBy", "mfa", "roles", "secretEnd"].concat(apis);
 
     const result = function (t, event) {
         if (event.failure) {
@@ -107,18 +104,22 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
     return {
         apis: apis,
 
-        /* fields maps the name of each field of the group to its text. An account above the reseller's is told the
-           state and nothing else. */
-        fields: function (t, s) {
-            return s.expiresAt === undefined ? hidden(t) : told(t, s);
-        },
+        /* names are those of the fields of the group, and fields maps each to its text. */
+        names: names,
+        fields: told,
 
-        /* reason tells why the token is not well, and advice what to do; both are empty when it is. */
+        /* stateOnly says that nothing but the state is told, as to an account above the reseller's. */
+        stateOnly: function (s) { return s.expiresAt === undefined; },
+
+        /* reason tells why the token is not well, and advice what to do, with the reference; both are empty when it is. */
         reason: function (t, s) {
+            if (this.stateOnly(s)) {
+                return t("This tenant belongs to a reseller below this account. This account is told its state and nothing else.");
+            }
             return s.failure ? failures.sentence(t, s.failure) : "";
         },
         advice: function (t, s) {
-            return s.failure ? failures.advice(t, s.failure) : "";
+            return s.failure ? failures.whatToDo(t, s.failure) : "";
         },
 
         /* pending tells of a manual consent that waits for its authentication code; empty when none does. */
@@ -137,14 +138,14 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
         /* rows are the lines of the history grid. */
         rows: function (t, events) {
             return events.map(function (e) {
-                return {
+                return words.plain({
                     id: e.id,
                     at: words.time(e.at),
                     action: words.action(t, e.action),
                     actor: words.actor(t, e.actor || {}),
                     result: result(t, e),
                     reference: e.reference || ""
-                };
+                });
             });
         }
     };

@@ -42,8 +42,16 @@ define([
         let instances = [];
         let chosen = null; // {row, operations} of the tenant in detail
         let timer = 0;
+        // The buttons that are in the list, by tenant. They have no ids: a grid may draw new ones before it destroys
+        // the old.
+        const openers = {};
+
+        let leaving = ""; // the tenant whose button has the focus while the list is drawn anew
 
         const showRows = function (tenants) {
+            leaving = Object.keys(openers).find(function (id) {
+                return openers[id].domNode && openers[id].domNode.contains(document.activeElement);
+            }) || "";
             widget("list").set("noDataText", t("No reseller has an Azure Partner subscription yet."));
             widget("list").set("store", new Memory({ data: rowsOf(t, tenants), idProperty: "id" }));
         };
@@ -75,9 +83,8 @@ define([
             });
         };
 
-        const busy = function (is) {
-            ["check", "renew"].forEach(function (name) { widget(name).set("disabled", is); });
-        };
+        const hold = dom.hold();
+        const busy = function (is) { hold(["check", "renew"].map(widget), is); };
 
         const showStatus = function (s) {
             groups.showStatus(panel, s);
@@ -135,12 +142,19 @@ define([
 
         const on = {
             details: open,
+            drawn: function (row, button) {
+                openers[row.id] = button;
+                if (row.id === leaving) {
+                    leaving = "";
+                    setTimeout(function () { dom.giveBack(button); }); // once it is in its place
+                }
+            },
             close: function () {
-                const opener = chosen && widget("details-" + chosen.row.id);
+                const opener = chosen && openers[chosen.row.id];
                 chosen = null;
                 showDetail(false);
                 panel.hush();
-                if (opener) {
+                if (opener && opener.domNode) {
                     dom.focus(opener);
                 }
             },

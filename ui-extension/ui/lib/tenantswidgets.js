@@ -28,7 +28,9 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/groups", "app/lib/wor
                 field: "id",
                 sortable: false,
                 renderCell: function (row) {
-                    return new Button({ id: panel.id("details-" + row.id), label: t("Details"), autoBusy: false, onClick: function () { on.details(row); } });
+                    const button = new Button({ label: t("Details"), autoBusy: false, onClick: function () { on.details(row); } });
+                    on.drawn(row, button);
+                    return button;
                 }
             }
         ];

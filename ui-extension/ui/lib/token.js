@@ -28,11 +28,19 @@ define([
         let offset = 0; // what the connector's clock is ahead of this browser's, in milliseconds
         let timer = 0;
         let link = "";
+        let stateOnly = false; // as an account above the reseller's is told
+        let arrived = false;
 
         const now = function () { return Date.now() + offset; };
 
-        const busy = function (names, is) {
-            names.forEach(function (name) { widget(name).set("disabled", is); });
+        const hold = dom.hold();
+        const busy = function (names, is) { hold(names.map(widget), is); };
+
+        const showGroups = function (are) {
+            widget("tiles").set("visible", are);
+            ["automatic", "manual", "historyPanel", "check", "renew", "forget", "settings"].forEach(function (name) {
+                widget(name).set("visible", are && !stateOnly);
+            });
         };
 
         const setText = function (name, text) { widget(name).set("value", text); };
@@ -44,12 +52,17 @@ define([
 
         const showCodeError = function (text) {
             setText("codeError", text);
+            if (text) {
+                dom.focus(widget("code"));
+            }
             dom.invalid(widget("code"), text ? widget("codeError") : null);
         };
 
         const showStatus = function (s) {
             offset = new Date(s.now || Date.now()) - Date.now();
             groups.showStatus(panel, s);
+            stateOnly = status.stateOnly(s);
+            showGroups(true);
             setText("pendingText", status.pending(t, s));
             widget("pending").set("visible", Boolean(s.pending));
             busy(["check", "renew"], !s.expiresAt);
@@ -102,6 +115,7 @@ define([
         };
 
         const complain = function (error) { panel.say("error", failures.tellError(t, error)); };
+        const complainOfConsent = function (error) { panel.say("error", failures.tellConsentError(t, error)); };
 
         /* act runs an operation of the status group that answers with the new status. */
         const act = function (call, done) {
@@ -120,33 +134,33 @@ define([
         const hear = {
             waiting: function (begun) {
                 if (begun.blocked) {
-                    panel.say("warning", t("The browser blocked the new window. Open the Microsoft sign-in page with the link below the button."));
+                    panel.say("warning", failures.referred(t, t("The browser blocked the new window. Open the Microsoft sign-in page with the link below the button."), begun.reference));
                     showProgress(t("Waiting for the consent."), t("Open the Microsoft sign-in page"), begun.url);
                     return;
                 }
                 showProgress(t("Waiting for the consent. Finish the sign-in in the new window; the result appears here by itself."));
             },
-            closed: function () {
-                showProgress(t("The window was closed. If the consent was granted, the result appears here in a moment; otherwise press Update Refresh Token to start again."));
+            closed: function (reference) {
+                showProgress(failures.referred(t, t("The window was closed. If the consent was granted, the result appears here in a moment; otherwise press Update Refresh Token to start again."), reference));
             },
-            interrupted: function () {
-                showProgress(t("Waiting for the consent. The connector cannot be reached at the moment; it is asked again by itself."));
+            interrupted: function (reference) {
+                showProgress(failures.referred(t, t("Waiting for the consent. The connector cannot be reached at the moment; it is asked again by itself."), reference));
             },
             ended: function (outcome) {
                 showProgress("");
                 if (outcome.status === "succeeded") {
                     panel.say("info", t("Your refresh token has been successfully updated"));
                 } else if (outcome.failure) {
-                    panel.say("error", failures.tell(t, outcome.failure));
+                    panel.say("error", failures.tellConsent(t, outcome.failure));
                 } else {
-                    panel.say("error", t("The sign-in was not completed in time. Start again."));
+                    panel.say("error", failures.referred(t, t("The sign-in was not completed in time. Start again."), outcome.reference));
                 }
-                dom.focus(widget("update"));
+                dom.giveBack(widget("update"));
                 reload();
             },
             lost: function (error) {
                 showProgress("");
-                complain(error);
+                complainOfConsent(error);
                 reload();
             }
         };
@@ -157,7 +171,7 @@ define([
                 panel.hush();
                 showProgress("");
                 busy(["update"], true);
-                consent.begin(w, now()).otherwise(still(complain)).always(function () { busy(["update"], false); });
+                consent.begin(w, now()).otherwise(still(complainOfConsent)).always(function () { busy(["update"], false); });
             },
             copy: function () {
                 dom.copy(link, widget("link"), function (copied) {
@@ -190,7 +204,7 @@ define([
                     if (failure && aboutTheCode.indexOf(failure.code) >= 0) {
                         showCodeError(failures.tell(t, failure));
                     } else {
-                        complain(error);
+                        complainOfConsent(error);
                     }
                     reload();
                 })).always(function () { busy(["redeem"], false); });
@@ -207,7 +221,7 @@ define([
                     }
                 });
             },
-            settings: function () { panel.open("settings"); },
+            settings: function () { panel.open("settings", "token"); },
             forget: function () {
                 confirm({
                     title: t("Forget Token"),
@@ -216,7 +230,10 @@ define([
                     cancelLabel: t("Cancel")
                 }).then(still(function (yes) {
                     if (yes === true) {
-                        act(operations.forget, function () { panel.say("info", t("The token has been forgotten.")); });
+                        act(operations.forget, function () {
+                            panel.say("info", t("The token has been forgotten."));
+                            dom.giveBack(widget("update")); // there is nothing left to forget
+                        });
                     }
                 }));
             }
@@ -230,10 +247,6 @@ define([
             groups.showLoading(panel);
             operations = operationsOf(tenantId);
             consent = consentOf(operations, hear);
-        };
-
-        const showGroups = function (are) {
-            ["tiles", "automatic", "manual", "historyPanel"].forEach(function (name) { widget(name).set("visible", are); });
         };
 
         const decorate = function () {
@@ -265,6 +278,10 @@ define([
                 }
                 setText("note", chosen.several ? t("This account has more than one Azure Partner subscription; this screen shows the one of the current subscription, or else the first one.") : "");
                 adopt(chosen.tenant);
+                if (!arrived && panel.from() === "settings") {
+                    dom.focus(widget("settings"));
+                }
+                arrived = true;
                 consent.resume();
                 loadHistory();
                 loadLink();
@@ -275,6 +292,7 @@ define([
 
             /* hide stops everything that runs by itself and forgets what was entered. */
             hide: function () {
+                arrived = false;
                 visits.end();
                 clearTimeout(timer);
                 document.removeEventListener("visibilitychange", seen);

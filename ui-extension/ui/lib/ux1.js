@@ -7,7 +7,9 @@
  *   t(text, params)  the translation of a text with __named__ places
  *   say(type, text)  shows a message above the screen in place of an earlier one; type is info, warning or error
  *   hush()           takes that message away
- *   open(view)       leaves for another screen of this package, by its name without the panel's ending
+ *   open(view, from) leaves for another screen of this package, by its name without the panel's ending, and tells it
+ *                    from which
+ *   from()           the screen that led here, if it told
  *   done()           ends what a button below the screen began, when the screen stays open
  *   vars()           the resources that the navigation declares
  *   subscription()   the id of the current subscription, if the panel has one
@@ -16,20 +18,21 @@
  * returns its widgets and is called once; show() fills them, on every opening and every notification of the platform,
  * and returns a promise that ends when they are filled, or null; hide() stops what runs by itself.
  */
-define(["dojo/_base/declare", "aps/View"], function (declare, View) {
+define(["dojo/_base/declare", "aps/View", "app/lib/words"], function (declare, View, words) {
     "use strict";
 
     const connect = function (view, screen, message) {
         return screen({
             id: function (name) { return view.genId(name); },
             byId: function (name) { return view.byId(name); },
-            t: function (text, params) { return params ? _(text, params, view) : _(text, view); },
+            t: function (text, params) { return params ? _(text, words.plain(params), view) : _(text, view); },
             say: function (type, text) {
                 aps.apsc.removeMessage(message);
                 aps.apsc.displayMessage({ id: message, type: type, description: text });
             },
             hush: function () { aps.apsc.removeMessage(message); },
-            open: function (name) { aps.apsc.gotoView(name); },
+            open: function (name, from) { aps.apsc.gotoView(name, null, { from: from }); },
+            from: function () { return (aps.context.params || {}).from || ""; },
             done: function () { aps.apsc.cancelProcessing(); },
             vars: function () { return aps.context.vars; },
             subscription: function () { return aps.context.subscriptionId; }

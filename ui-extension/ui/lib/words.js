@@ -100,6 +100,14 @@ define([], function () {
             return t("Not known");
         },
 
+        /* plain returns values that stay text wherever they are shown: labels and titles of Dojo's widgets are markup. */
+        plain: function (values) {
+            return Object.fromEntries(Object.keys(values).map(function (name) {
+                const value = values[name];
+                return [name, typeof value === "string" ? value.replace(/</g, "‹") : value];
+            }));
+        },
+
         time: function (time) {
             return format(time, { dateStyle: "medium", timeStyle: "short" });
         },
@@ -108,8 +116,11 @@ define([], function () {
             return format(time, { dateStyle: "medium" });
         },
 
-        /* validUntil tells until when the token of a STATUS is good. */
+        /* validUntil tells until when the token of a STATUS is good. An account above the reseller's is not told. */
         validUntil: function (t, s) {
+            if (s.expiresAt === undefined) {
+                return t("Not shown to this account");
+            }
             if (!s.expiresAt) {
                 return t("No token is stored");
             }

@@ -34,7 +34,7 @@ define([
 
         onContext: function (context) {
             const plugin = this;
-            const t = function (text, params) { return params ? _(text, params, plugin) : _(text, plugin); };
+            const t = function (text, params) { return params ? _(text, words.plain(params), plugin) : _(text, plugin); };
             const tenant = operationsOf.choose(context.vars.tenant, context.subscriptionId).tenant;
             if (!tenant) {
                 this.byId("tile").set("visible", false);

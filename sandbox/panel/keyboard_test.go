@@ -1,0 +1,226 @@
+package panel_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/sandbox/panel/paneltest"
+)
+
+// deepest is the element that has the focus, in the frame of the screen if it is there.
+const deepest = `(e => e.contentDocument ? e.contentDocument.activeElement : e)(document.activeElement)`
+
+// tabs is more often than anybody presses Tab to get through a screen.
+const tabs = 80
+
+// keys sends keys and nothing else.
+func (d *driver) keys(keys string) {
+	d.T.Helper()
+	d.Do(chromedp.KeyEvent(keys))
+}
+
+// tabTo presses Tab until the element that a JavaScript expression finds has the focus, which must be visible.
+func (d *driver) tabTo(element string) {
+	d.T.Helper()
+	for range tabs {
+		if evaluate[bool](d, deepest+` === (`+element+`)`) {
+			if evaluate[string](d, `getComputedStyle(`+deepest+`).outlineStyle`) == "none" {
+				d.T.Errorf("%s has the focus and does not show it", element)
+			}
+			return
+		}
+		d.keys(kb.Tab)
+	}
+	d.T.Fatalf("%s is not reached by the keyboard", element)
+}
+
+// focused waits until an element has the focus.
+func (d *driver) focused(element string) {
+	d.T.Helper()
+	d.Wait(deepest + ` === (` + element + `)`)
+}
+
+// buttonOf is the button of the screen with a label.
+func buttonOf(label string) string {
+	return `Array.from(` + frame + `.querySelectorAll("button")).filter(b => b.innerText.trim() === "` + label + `" && b.offsetParent !== null).pop()`
+}
+
+// announces waits until a text stands in what assistive technology reads out by itself.
+func (d *driver) announces(text string) {
+	d.T.Helper()
+	d.Wait(`Array.from(` + frame + `.querySelectorAll('[role="alert"], [role="status"], [aria-live]')).some(e => e.innerText.includes("` + text + `"))`)
+}
+
+func inPanels(t *testing.T, ux1Place, classicPlace string, test func(t *testing.T, place string)) {
+	for name, place := range map[string]string{"UX1": ux1Place, "classic": classicPlace} {
+		t.Run(name, func(t *testing.T) { test(t, place) })
+	}
+}
+
+func TestKeyboard_AutomaticUpdate(t *testing.T) {
+	inPanels(t, ux1, classic, func(t *testing.T, place string) {
+		p := newPlatform(t)
+		p.status = absentStatus()
+		d := open(t, p, place)
+		d.State("absent")
+		update := widget("update")
+		d.tabTo(update)
+		d.keys(kb.Enter)
+		d.Popup(p.microsoft)
+		d.announces("Finish the sign-in in the new window")
+		d.focused(update)
+		p.change(outcome("failed", fail(failure.ConsentDeclined)))
+		d.announces("The consent was declined")
+		d.focused(update)
+
+		p.change(outcome("waiting", nil))
+		d.keys(" ")
+		d.announces("Finish the sign-in in the new window")
+		p.change(outcome("succeeded", nil))
+		d.announces(updated)
+		d.State("active")
+		d.focused(update)
+	})
+}
+
+func TestKeyboard_ManualUpdate(t *testing.T) {
+	inPanels(t, ux1, classic, func(t *testing.T, place string) {
+		p := newPlatform(t)
+		p.status = pendingStatus()
+		d := open(t, p, place)
+		d.State("pending")
+		d.Wait(`!` + widget("copy") + `.disabled`)
+		d.tabTo(widget("copy"))
+		d.keys(kb.Enter)
+		d.announces("The URL")
+		d.focused(widget("copy"))
+
+		field := widget("code") + `.querySelector("input")`
+		d.tabTo(field)
+		d.keys("0000-0000-0000")
+		d.tabTo(widget("redeem"))
+		d.keys(kb.Enter)
+		d.announces("Tries left: 4.")
+		d.focused(field)
+		d.keys(strings.Repeat(kb.Backspace, len("0000-0000-0000")) + claimCode)
+		d.tabTo(widget("redeem"))
+		d.keys(kb.Enter)
+		d.announces(updated)
+		d.State("active")
+		d.focused(widget("redeem"))
+	})
+}
+
+func TestKeyboard_StatusGroup(t *testing.T) {
+	inPanels(t, ux1, classic, func(t *testing.T, place string) {
+		p := newPlatform(t)
+		d := open(t, p, place)
+		d.State("active")
+		for _, name := range []string{"check", "renew"} {
+			d.tabTo(widget(name))
+			d.keys(kb.Enter)
+			d.announces(map[string]string{"check": "The token has been checked.", "renew": "The refresh token has been renewed."}[name])
+			d.focused(widget(name))
+		}
+		forget := widget("forget")
+		d.tabTo(forget)
+		d.keys(kb.Enter)
+		d.focused(buttonOf("Cancel"))
+		d.keys(kb.Escape)
+		d.Wait(frame + `.querySelector("dialog") === null`)
+		d.focused(forget)
+		d.keys(kb.Enter)
+		d.focused(buttonOf("Cancel"))
+		d.keys(kb.Enter)
+		d.Wait(frame + `.querySelector("dialog") === null`)
+		d.focused(forget)
+		if got := p.called("forget"); got != 0 {
+			t.Errorf("called(forget) after Cancel = %d, want 0", got)
+		}
+		d.keys(kb.Enter)
+		d.tabTo(buttonOf("Forget Token"))
+		d.keys(kb.Enter)
+		d.announces("The token has been forgotten.")
+		d.State("absent")
+		d.focused(widget("update")) // there is nothing left to forget
+	})
+}
+
+func TestKeyboard_Settings(t *testing.T) {
+	inPanels(t, ux1, classic, func(t *testing.T, place string) {
+		p := newPlatform(t)
+		d := open(t, p, place)
+		d.State("active")
+		d.tabTo(widget("settings"))
+		d.keys(kb.Enter)
+		directory := widget("directory") + `.querySelector("input")`
+		d.Wait(directory + `.value === "contoso-partner.onmicrosoft.com" && document.getElementById("loading").hidden`)
+
+		d.tabTo(directory)
+		d.keys(strings.Repeat(kb.Backspace, len("contoso-partner.onmicrosoft.com")))
+		save := `document.querySelector("#foot button:first-child")`
+		d.tabTo(save)
+		d.keys(kb.Enter)
+		d.announces("Enter the directory (tenant) ID")
+		d.focused(directory)
+		d.keys("contoso.example")
+		d.tabTo(save)
+		d.keys(kb.Enter)
+		d.announces("The settings have been saved.")
+		d.focused(save)
+
+		d.tabTo(`document.querySelector("#foot button:last-child")`)
+		d.keys(kb.Enter)
+		d.State("active")
+		d.focused(widget("settings"))
+	})
+}
+
+func TestKeyboard_Provider(t *testing.T) {
+	inPanels(t, provider, providerClassic, func(t *testing.T, place string) {
+		d := openAsProvider(t, newPlatform(t), place)
+		d.names(3)
+		head := widget("list") + `.querySelectorAll("thead button")[2]`
+		d.tabTo(head)
+		for _, want := range []string{"ascending", "descending"} {
+			d.keys(kb.Enter)
+			d.Wait(head + `.closest("th").getAttribute("aria-sort") === "` + want + `"`)
+			d.focused(head)
+		}
+		if got, want := d.names(3), "Harbour Cloud Resale, Tidewater IT, Quay Hosting"; got != want {
+			t.Errorf("names() = %q, want %q", got, want)
+		}
+		details := widget("list") + `.querySelector("tbody button")`
+		d.tabTo(details)
+		d.keys(kb.Enter)
+		d.State("active")
+		d.focused(widget("close"))
+		d.Do(chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift)))
+		d.focused(widget("renew"))
+		d.keys(kb.Enter)
+		d.announces("The refresh token has been renewed.")
+		d.focused(widget("renew"))
+		d.tabTo(widget("close"))
+		d.keys(kb.Enter)
+		d.Wait(widget("detail") + `.hidden`)
+		d.focused(details)
+	})
+}
+
+// The whole way from the log-in to a screen, with the menu of either panel.
+func TestKeyboard_Panel(t *testing.T) {
+	p := newPlatform(t)
+	d := &driver{paneltest.Open(t, serve(t, p, nil)), p}
+	d.Wait(`document.querySelector("#login .card") !== null`)
+	d.tabTo(`document.querySelector("#login .card")`)
+	d.keys(kb.Enter)
+	d.Wait(`!document.getElementById("home").hidden`)
+	d.tabTo(`document.querySelector("#menu ul ul a")`)
+	d.keys(kb.Enter)
+	d.State("active")
+	d.tabTo(widget("check"))
+}

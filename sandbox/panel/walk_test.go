@@ -1,0 +1,86 @@
+package panel_test
+
+import (
+	"path"
+	"strings"
+	"testing"
+
+	"azure-partner-connector/sandbox/panel/paneltest"
+)
+
+// widths are those of a phone and of a desktop.
+func widths() []int64 { return []int64{390, 1280} }
+
+// stages are the panels and languages in which every scene is played.
+func stages() []struct{ panel, locale string } {
+	return []struct{ panel, locale string }{{"ux1", "en_US"}, {"ux1", "de_DE"}, {"classic", "en_US"}, {"classic", "de_DE"}}
+}
+
+// TestEveryScreen plays every scene in both panels, in English and in German, as on a phone and as on a desktop: it must
+// tell what it has to, and everything in it must have its place, from left to right as from right to left. With
+// paneltest.ScreensVariable it takes the pictures of docs/screens.
+func TestEveryScreen(t *testing.T) {
+	for _, where := range stages() {
+		t.Run(where.panel+" "+where.locale, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, where.panel, where.locale)
+			for _, chapter := range book() {
+				for _, scene := range chapter.scenes {
+					if !scene.ux1 || where.panel == "ux1" {
+						s.perform(t, scene)
+					}
+				}
+			}
+		})
+	}
+}
+
+// perform plays a scene on a platform of its own.
+func (s *stage) perform(t *testing.T, sc scene) {
+	t.Run(sc.name, func(t *testing.T) {
+		on := *s
+		on.driver = &driver{&paneltest.Driver{T: t, Ctx: s.Ctx, URL: s.URL}, s.p}
+		on.p.restart()
+		if sc.set != nil {
+			on.p.change(sc.set)
+		}
+		if sc.user == "" {
+			sc.user = resellerID
+		}
+		on.as(sc.user)
+		s.user = on.user
+		on.open(sc.view)
+		sc.play(&on)
+		on.LaidOut(sc.name, widths()...)
+		on.pictures(sc)
+		on.leave()
+	})
+}
+
+// A shot is one way in which pictures of a scene are taken.
+type shot struct{ panel, device, locale string }
+
+// shots are such that every scene is shown in each panel, on each device and in each language; all combinations would
+// be twice as many pictures that tell no more.
+func shots() []shot {
+	return []shot{{"ux1", "desktop", "en_US"}, {"ux1", "phone", "de_DE"}, {"classic", "desktop", "de_DE"}, {"classic", "phone", "en_US"}}
+}
+
+// file is the name of a scene's picture below docs/screens.
+func (sh shot) file(scene string) string {
+	return path.Join(scene, strings.Join([]string{sh.panel, sh.device, sh.locale[:2]}, "-"))
+}
+
+func (s *stage) pictures(sc scene) {
+	s.T.Helper()
+	for _, sh := range shots() {
+		if sh.panel != s.panel || sh.locale != s.locale {
+			continue
+		}
+		p := paneltest.Picture{Phone: sh.device == "phone", Whole: sc.whole}
+		if sc.from != "" {
+			p.From = paneltest.Section(s.word(sc.from))
+		}
+		s.Look(sh.file(sc.name), p)
+	}
+}
