@@ -27,7 +27,7 @@ func (m *stoppable) Renew(ctx context.Context, c tenant.Client, refreshToken sec
 	return m.microsoft.Renew(ctx, c, refreshToken, api)
 }
 
-// stopped sweeps with one worker while the process is told to stop.
+// stopped sweeps with one worker while the process is told to stop. The sweep tells no error but that.
 func (w *world) stopped(grace time.Duration, until func(ctx context.Context) error) {
 	w.Helper()
 	ctx, stop := context.WithCancel(w.Context())

@@ -53,12 +53,12 @@ func (s *Service) Sweep(ctx context.Context) error {
 func (s *Service) claimDue(ctx context.Context, queue chan<- Claim) error {
 	for ctx.Err() == nil {
 		now := s.cfg.Now()
-		claims, err := s.cfg.Store.Claim(ctx, s.cfg.Owner+"/"+random.ID(), now, now.Add(s.cfg.Lease), s.batch())
-		if err != nil {
-			return fmt.Errorf("claiming due tenants: %w", err)
+		claims, err := s.claim(ctx, now)
+		if err != nil && ctx.Err() != nil {
+			return ctx.Err() // that is why
 		}
-		if len(claims) == 0 {
-			return nil
+		if err != nil || len(claims) == 0 {
+			return err
 		}
 		for _, c := range s.admitted(ctx, now, claims) {
 			if wait := s.pace.turn(c.Cloud, s.cfg.Now()); wait > 0 {
@@ -68,6 +68,18 @@ func (s *Service) claimDue(ctx context.Context, queue chan<- Claim) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// claim claims the next batch. A claim that was cut off when the process stops might be stored all the same, and held by
+// nobody until its leases run out.
+func (s *Service) claim(ctx context.Context, now time.Time) ([]Claim, error) {
+	ctx, cancel := s.untilStopped(ctx, s.cfg.Lease)
+	defer cancel()
+	claims, err := s.cfg.Store.Claim(ctx, s.cfg.Owner+"/"+random.ID(), now, now.Add(s.cfg.Lease), s.batch())
+	if err != nil {
+		return nil, fmt.Errorf("claiming due tenants: %w", err)
+	}
+	return claims, nil
 }
 
 // batch is how many tenants are claimed at once: as many as there are workers, unless they would wait too long.
