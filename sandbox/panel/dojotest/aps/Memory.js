@@ -1,0 +1,4 @@
+/* A store in memory: Dojo's. */
+define(["dojo/_base/declare", "dojo/store/Memory"], function (declare, Memory) {
+    return declare("aps.Memory", Memory, {});
+});

@@ -1,0 +1,4 @@
+/* A field of several lines: Dijit's, whose own element is the field. */
+define(["dojo/_base/declare", "dijit/form/SimpleTextarea", "./_Cell"], function (declare, SimpleTextarea, _Cell) {
+    return declare("aps.TextArea", [SimpleTextarea, _Cell], { isField: true, label: "", hint: "" });
+});

@@ -1,0 +1,186 @@
+// Package dojotest serves the panel with real Dojo in place of the panel's own small loader and classes: the screens of
+// packages run on dojo, dijit and dojox as npm has them. The platform's own modules, which nobody publishes, are made
+// here from Dojo's and Dijit's, as the real ones are.
+package dojotest
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"azure-partner-connector/sandbox/npm"
+	"azure-partner-connector/sandbox/panel"
+)
+
+// Version is that of dojo, dijit and dojox.
+const Version = "1.17.3"
+
+// client is where panels serve the SDK and its Dojo (aps-ui.md §2.1).
+const client = "/aps/2/ui/runtime/client/"
+
+//go:embed npm/package.json npm/package-lock.json
+var pinned embed.FS
+
+//go:embed all:aps
+var modules embed.FS
+
+// Config is what a Panel needs.
+type Config struct {
+	Backend panel.Backend // required
+
+	// Sync has Dojo load modules one after the other, as it does where nobody says async. Default: async.
+	Sync bool
+
+	// Intercept sees every call of an operation first, by its method and its path below the resource, and answers in
+	// place of the platform when it returns true. It may be called by several goroutines. Default: none.
+	Intercept func(w http.ResponseWriter, method, operation string) bool
+}
+
+// A Panel is served until its test ends. Its methods are safe for concurrent use.
+type Panel struct {
+	URL string
+
+	folder string // node_modules
+	cfg    Config
+
+	mu      sync.Mutex
+	fetched map[string]int // path below client → status; guarded by mu
+	calls   map[string]int // method and operation → how often it was called; guarded by mu
+}
+
+// Serve serves a panel for the screens of cfg.Backend's packages.
+func Serve(t testing.TB, cfg Config) *Panel {
+	t.Helper()
+	files, err := fs.Sub(pinned, "npm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := panel.New(panel.Config{Backend: cfg.Backend})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Panel{
+		folder:  filepath.Join(npm.Install(t, "dojo", files), "node_modules"),
+		cfg:     cfg,
+		fetched: map[string]int{},
+		calls:   map[string]int{},
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", p.watch(own))
+	mux.Handle("GET "+client+"aps/aps.css", own)
+	mux.HandleFunc("GET "+client+"aps/aps.js", p.boot)
+	mux.Handle("GET "+client+"aps/{module...}", p.record(http.HandlerFunc(module)))
+	for _, name := range []string{"dojo", "dijit", "dojox"} {
+		mux.Handle("GET "+client+name+"/", p.record(http.StripPrefix(client, http.FileServer(http.Dir(p.folder)))))
+	}
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	p.URL = server.URL
+	return p
+}
+
+// boot is what pages of packages load: the configuration, then Dojo's own loader.
+func (p *Panel) boot(w http.ResponseWriter, r *http.Request) {
+	ours, err := modules.ReadFile("aps/boot.js")
+	if err == nil {
+		var loader []byte
+		if loader, err = os.ReadFile(filepath.Join(p.folder, "dojo", "dojo.js")); err == nil {
+			w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+			fmt.Fprintf(w, "window.apsLoader = { async: %t };\n%s\n%s", !p.cfg.Sync, ours, loader)
+			return
+		}
+	}
+	http.Error(w, err.Error(), http.StatusInternalServerError)
+}
+
+// module serves a module of the SDK. Those of the panel itself, which speak to the page around the frame, are the same
+// as without Dojo.
+func module(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("module")
+	switch name {
+	case "_frame.js", "_dashboard.js":
+		http.ServeFile(w, r, filepath.Join("..", "runtime", strings.TrimPrefix(name, "_")))
+	default:
+		http.ServeFileFS(w, r, modules, "aps/"+name)
+	}
+}
+
+// record notes what was fetched from the SDK and from Dojo, and lets browsers keep it: nothing of it changes.
+func (p *Panel) record(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=3600")
+		answer := &status{ResponseWriter: w, code: http.StatusOK}
+		next.ServeHTTP(answer, r)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.fetched[strings.TrimPrefix(r.URL.Path, client)] = answer.code
+	})
+}
+
+type status struct {
+	http.ResponseWriter
+	code int
+}
+
+func (s *status) WriteHeader(code int) {
+	s.code = code
+	s.ResponseWriter.WriteHeader(code)
+}
+
+// watch counts calls of operations, and lets the test answer them.
+func (p *Panel) watch(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if below, ok := strings.CutPrefix(r.URL.Path, "/aps/2/resources/"); ok {
+			_, operation, _ := strings.Cut(below, "/")
+			operation, _, _ = strings.Cut(operation, "/")
+			p.mu.Lock()
+			p.calls[r.Method+" "+operation]++
+			p.mu.Unlock()
+			if p.cfg.Intercept != nil && p.cfg.Intercept(w, r.Method, operation) {
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Called returns how often an operation was called with a method, whatever followed it in the path.
+func (p *Panel) Called(method, operation string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calls[method+" "+operation]
+}
+
+// Fetched returns the files that browsers were given, below the folder of the SDK and of Dojo: dojo/when.js.
+func (p *Panel) Fetched() []string { return p.answered(func(code int) bool { return code == http.StatusOK }) }
+
+// Missing returns the files that browsers asked for in vain.
+func (p *Panel) Missing() []string { return p.answered(func(code int) bool { return code >= 400 }) }
+
+func (p *Panel) answered(is func(code int) bool) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var found []string
+	for _, path := range slices.Sorted(maps.Keys(p.fetched)) {
+		if is(p.fetched[path]) {
+			found = append(found, path)
+		}
+	}
+	return found
+}
+
+// Exists tells whether the npm packages have the module with an id, be it Dojo's, Dijit's or Dojox's.
+func (p *Panel) Exists(id string) bool {
+	_, err := os.Stat(filepath.Join(p.folder, filepath.FromSlash(id)+".js"))
+	return !errors.Is(err, fs.ErrNotExist)
+}

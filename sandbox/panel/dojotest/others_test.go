@@ -1,0 +1,135 @@
+package dojotest_test
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"azure-partner-connector/sandbox/microsoft"
+	"azure-partner-connector/sandbox/panel/dojotest"
+	"azure-partner-connector/sandbox/panel/paneltest"
+	"azure-partner-connector/sandbox/world"
+)
+
+const ownApplication = "0a9d0b0c-0000-4000-8000-000000000a9d"
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	inBothPanels(t, rita, func(d desk) {
+		installed, err := d.World.Register(d.T.Context(), nil)
+		check(d.T, err)
+		check(d.T, d.World.Platform.Configure(d.T.Context(), "", installed.RootID, map[string]any{"tenantApplication": true}))
+		check(d.T, d.World.Microsoft.AddApplication(microsoft.Application{
+			ID: ownApplication, Name: "Alpine's own", Publisher: "Alpine Cloud", DirectoryID: world.AlpineDirectory,
+			Secrets: []microsoft.Secret{{Value: "alpine~secret"}}, RedirectURIs: []microsoft.RedirectURI{{URI: d.World.OnboardingURL + "/callback"}},
+		}))
+		d.open(tokenScreen)
+		d.state("absent")
+		d.Press("Settings")
+		d.WaitText("Own Application")
+		d.Wait(widget("directory") + `.get("value") === "alpine.onmicrosoft.com"`)
+		for _, name := range []string{"applicationSecret", "nextApplicationSecret"} {
+			if got := paneltest.Evaluate[string](d.Driver, widget(name)+`.focusNode.type`); got != "password" {
+				d.T.Errorf("the type of the field %s = %q, want password", name, got)
+			}
+		}
+		if got := paneltest.Evaluate[bool](d.Driver, widget("applicationCertificate")+`.focusNode.spellcheck`); got {
+			d.T.Error("the certificate is checked for its spelling, want it left alone")
+		}
+
+		d.enter("directory", " ")
+		d.Click(paneltest.Document, "Save")
+		d.wrong("directory", "Enter the directory (tenant) ID or its onmicrosoft.com domain.")
+		d.focused("directory")
+		d.enter("directory", "nowhere.onmicrosoft.com")
+		d.Click(paneltest.Document, "Save")
+		d.wrong("directory", "Microsoft knows no directory named nowhere.onmicrosoft.com.")
+		d.enter("directory", world.AlpineDirectory)
+		d.enter("applicationId", ownApplication)
+		d.enter("applicationSecret", "alpine~secret")
+		d.enter("applicationSecretEnd", "2027-11-23")
+		d.Click(paneltest.Document, "Save")
+		d.WaitText("The settings have been saved.")
+		d.Wait(`document.getElementById("loading").hidden`)
+		if got := d.value("applicationSecret"); got != "" {
+			d.T.Error("the secret is still in its field, want it gone")
+		}
+		kept, _ := d.World.Platform.Resource(d.World.TenantOf(world.Rita).ID)
+		if kept["applicationId"] != ownApplication || kept["applicationSecretEnd"] != "2027-11-23" {
+			d.T.Errorf("the platform has %v, want the new application", kept)
+		}
+		d.Click(paneltest.Document, "Close")
+		d.WaitLoaded()
+		d.WaitText(ownApplication)
+	})
+}
+
+func TestTenants(t *testing.T) {
+	t.Parallel()
+	inBothPanels(t, petra, func(d desk) {
+		d.granted()
+		d.open("Refresh Tokens")
+		rows := widget("list") + `.domNode.querySelectorAll("tbody tr")`
+		row := func(name string) string {
+			return `Array.from(` + rows + `).find(r => r.innerText.includes(` + strconv.Quote(name) + `))`
+		}
+		names := func(want string) {
+			d.Helper()
+			d.Wait(`Array.from(` + rows + `).map(r => r.firstChild.innerText.trim()).join(", ") === ` + strconv.Quote(want))
+		}
+		names("Baltic IT, Alpine Cloud") // the most urgent first
+		d.Wait(row("Baltic IT") + `.innerText.includes("No Token")`)
+		d.Wait(row("Alpine Cloud") + `.innerText.includes("Active")`)
+		d.Press("Days Left")
+		d.Press("Days Left")
+		d.Wait(paneltest.Frame + `.querySelector('[aria-sort="descending"]').innerText === "Days Left"`)
+		names("Alpine Cloud, Baltic IT")
+
+		d.Click(row("Alpine Cloud"), "Details")
+		d.state("active")
+		d.WaitText("Token Status of Alpine Cloud")
+		d.focused("close")
+		d.Press("Renew Now")
+		d.WaitText("The refresh token has been renewed.")
+		d.WaitText("Petra Provider")
+		d.Press("Close")
+		d.Wait(`!` + widget("detail") + `.get("visible")`)
+		d.Wait(row("Alpine Cloud") + `.contains(` + paneltest.Frame + `.activeElement)`)
+	})
+}
+
+func TestHomeTileAndGerman(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	d := sitDown(t, w, dojotest.Config{}, "#/ux1/de_DE", rita)
+	const home = `document.querySelector("#home iframe.dashboard").contentDocument`
+	d.Wait(home + `.body.innerText.includes("Kein Token gespeichert")`)
+	d.Click(home, "Refresh-Token verwalten")
+	d.WaitLoaded()
+	d.state("absent")
+	for _, want := range []string{"Token-Status", "Kein Token", "Refresh-Token aktualisieren", "Manuelle Aktualisierung", "Verlauf"} {
+		d.WaitText(want)
+	}
+	if got := paneltest.Evaluate[string](d.Driver, window+`.require("dijit/_ConfirmDialogMixin").prototype.buttonCancel`); got != "Abbrechen" {
+		t.Errorf("Dijit's word for Cancel = %q, want German", got)
+	}
+}
+
+func TestSynchronousLoader(t *testing.T) {
+	t.Parallel()
+	for _, panel := range []string{"ux1", "classic"} {
+		t.Run(panel, func(t *testing.T) {
+			t.Parallel()
+			w := start(t)
+			d := sitDown(t, w, dojotest.Config{Sync: true}, "#/"+panel+"/en_US", rita)
+			d.granted()
+			d.open(tokenScreen)
+			d.state("active")
+			if got := paneltest.Evaluate[string](d.Driver, `String(`+window+`.require.async)`); strings.HasPrefix(got, "true") {
+				t.Errorf("require.async = %s, want the loader to be synchronous", got)
+			}
+			d.Press("Renew Now")
+			d.WaitText("The refresh token has been renewed.")
+		})
+	}
+}
