@@ -204,7 +204,9 @@ func TestEveryPage(t *testing.T) {
 			for _, v := range append(visits(), refusals()...) {
 				t.Run(v.name, func(t *testing.T) {
 					on := *s
-					on.driver = &driver{Driver: &paneltest.Driver{T: t, Ctx: d.Ctx, URL: url}}
+					page := *d
+					page.T, page.URL = t, url
+					on.driver = &driver{Driver: &page}
 					c.serve(v)
 					on.visit(v, sh)
 				})

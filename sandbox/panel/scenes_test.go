@@ -19,7 +19,8 @@ type scene struct {
 	set   func(p *platform)
 	play  func(s *stage) // does what leads to it, and reads what must be shown
 	from  string         // title of the group that comes to the top of its pictures
-	whole bool           // its pictures show the whole page
+	toEnd bool           // that group comes to the bottom instead
+	whole bool           // its pictures in UX1 show the whole page
 }
 
 // A chapter is scenes of one kind.
@@ -260,8 +261,8 @@ func buttonScenes() []scene {
 			s.State("absent")
 		}},
 		{name: "history-empty", about: "History, empty", from: "History", set: func(p *platform) { p.events = []object{} }, play: shown("active", "Nothing has happened yet.")},
-		{name: "history", about: "History", from: "History", set: func(p *platform) { p.events = manyEvents() }, play: func(s *stage) { s.reads("1–10 / 23") }},
-		{name: "history-next", about: "History, second page", from: "History", set: func(p *platform) { p.events = manyEvents() }, play: func(s *stage) {
+		{name: "history", about: "History", from: "History", toEnd: true, set: func(p *platform) { p.events = manyEvents() }, play: func(s *stage) { s.reads("1–10 / 23") }},
+		{name: "history-next", about: "History, second page", from: "History", toEnd: true, set: func(p *platform) { p.events = manyEvents() }, play: func(s *stage) {
 			s.Press("›")
 			s.reads("11–20 / 23")
 		}},

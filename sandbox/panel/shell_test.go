@@ -46,6 +46,25 @@ func TestPanelMenuOnAPhone(t *testing.T) {
 	d.Wait(`document.getElementById("menu").offsetParent === null`)
 }
 
+// All tests of pages fail when one of them asks another machine for something. Here one does.
+func TestRequestsToOtherMachinesAreSeen(t *testing.T) {
+	d := logIn(t, newPlatform(t), "")
+	d.Wait(`!document.getElementById("home").hidden`)
+	if got := d.Foreign(); len(got) != 0 {
+		t.Errorf("Foreign() = %q, want none", got)
+	}
+	const address = "http://elsewhere.invalid/picture.png" // of nobody, by RFC 2606
+	evaluate[bool](d, `(i => { i.src = "`+address+`"; return true; })(new Image())`)
+	var found []string
+	d.Until("a foreign request", func() bool {
+		found = append(found, d.Foreign()...)
+		return len(found) > 0
+	})
+	if found[0] != address {
+		t.Errorf("Foreign() = %q, want %s", found, address)
+	}
+}
+
 func TestPanelTellsOfAnUnknownModule(t *testing.T) {
 	p := newPlatform(t)
 	d := open(t, p, ux1)

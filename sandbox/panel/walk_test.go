@@ -39,7 +39,9 @@ func TestEveryScreen(t *testing.T) {
 func (s *stage) perform(t *testing.T, sc scene) {
 	t.Run(sc.name, func(t *testing.T) {
 		on := *s
-		on.driver = &driver{&paneltest.Driver{T: t, Ctx: s.Ctx, URL: s.URL}, s.p}
+		page := *s.Driver
+		page.T = t
+		on.driver = &driver{&page, s.p}
 		on.p.restart()
 		if sc.set != nil {
 			on.p.change(sc.set)
@@ -77,7 +79,7 @@ func (s *stage) pictures(sc scene) {
 		if sh.panel != s.panel || sh.locale != s.locale {
 			continue
 		}
-		p := paneltest.Picture{Phone: sh.device == "phone", Whole: sc.whole}
+		p := paneltest.Picture{Phone: sh.device == "phone", Whole: sc.whole && sh.panel == "ux1", ToEnd: sc.toEnd}
 		if sc.from != "" {
 			p.From = paneltest.Section(s.word(sc.from))
 		}

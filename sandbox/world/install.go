@@ -128,29 +128,27 @@ func (w *World) registration() (register.Config, error) {
 	}, nil
 }
 
-// Tenants makes the accounts and their users, and provisions a tenant for each of the two resellers.
+// Tenants makes the accounts and their users, and provisions a tenant for each of the two resellers and for the one
+// below the first.
 func (w *World) Tenants(ctx context.Context) error {
 	w.installed.tenants = make(map[string]Tenant)
-	alpine, err := w.reseller(ctx, "Alpine Cloud", Rita, "Rita Reseller", "alpine.onmicrosoft.com")
+	alpine, err := w.reseller(ctx, platform.Account{Name: "Alpine Cloud"}, Rita, "Rita Reseller", "alpine.onmicrosoft.com")
 	if err != nil {
 		return err
 	}
-	if _, err := w.reseller(ctx, "Baltic IT", Bjorn, "Björn Baltic", BalticDirectory); err != nil {
+	if _, err := w.reseller(ctx, platform.Account{Name: "Baltic IT"}, Bjorn, "Björn Baltic", BalticDirectory); err != nil {
 		return err
 	}
-	sub, err := w.Platform.AddAccount(platform.Account{Name: "Alpine South", ParentID: alpine.AccountID})
-	if err != nil {
-		return err
-	}
-	if _, err := w.user(sub.ID, Susan, "Susan South"); err != nil {
+	south := platform.Account{Name: "Alpine South", ParentID: alpine.AccountID}
+	if _, err := w.reseller(ctx, south, Susan, "Susan South", SouthDirectory); err != nil {
 		return err
 	}
 	_, err = w.user(w.Platform.Provider().ID, Petra, "Petra Provider")
 	return err
 }
 
-func (w *World) reseller(ctx context.Context, company, login, name, directory string) (Tenant, error) {
-	account, err := w.Platform.AddAccount(platform.Account{Name: company})
+func (w *World) reseller(ctx context.Context, account platform.Account, login, name, directory string) (Tenant, error) {
+	account, err := w.Platform.AddAccount(account)
 	if err != nil {
 		return Tenant{}, err
 	}
@@ -159,12 +157,12 @@ func (w *World) reseller(ctx context.Context, company, login, name, directory st
 	}
 	id, err := w.Platform.CreateTenant(ctx, account.ID, map[string]any{"directory": directory})
 	if err != nil {
-		return Tenant{}, fmt.Errorf("provisioning the tenant of %s: %w", company, err)
+		return Tenant{}, fmt.Errorf("provisioning the tenant of %s: %w", account.Name, err)
 	}
 	if err := w.Platform.Link(w.installed.borrower.ID, id); err != nil {
 		return Tenant{}, err
 	}
-	t := Tenant{id, account.ID, company}
+	t := Tenant{id, account.ID, account.Name}
 	w.installed.tenants[login] = t
 	return t, nil
 }

@@ -44,7 +44,7 @@ func hosts() []microsoft.Host {
 	return []microsoft.Host{microsoft.Login, microsoft.PartnerCenter, microsoft.Graph, microsoft.ARM}
 }
 
-func directories() []string { return []string{AlpineDirectory, BalticDirectory} }
+func directories() []string { return []string{AlpineDirectory, BalticDirectory, SouthDirectory} }
 
 // table are the levers in the order in which they are shown.
 func table() []lever {
@@ -57,7 +57,7 @@ func table() []lever {
 		{id: "secret", label: "The client secret has expired", about: "Renewals and consents fail until the lever is moved back.", kept: true},
 		{id: "frequency", label: "A new sign-in every 7 days", about: "A policy of the directories that no renewal can beat: move the clock by 10 days.", kept: true},
 		{id: "revoke", label: "Revoke all sessions", about: "As an administrator does who has lost a password. Found out by the next check or renewal.", pull: func(w *World) error {
-			for _, upn := range []string{AlpineAdmin, BalticAdmin} {
+			for _, upn := range []string{AlpineAdmin, BalticAdmin, SouthAdmin} {
 				if err := w.Microsoft.RevokeSessions(upn); err != nil {
 					return err
 				}

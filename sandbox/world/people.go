@@ -16,6 +16,7 @@ const Password = "Sandbox-1"
 const (
 	AlpineDirectory   = "a1b1e000-0000-4000-8000-00000000a1b1"
 	BalticDirectory   = "ba171c00-0000-4000-8000-0000000ba171"
+	SouthDirectory    = "a5007400-0000-4000-8000-0000000a5007"
 	CoralDirectory    = "c0ba1000-0000-4000-8000-0000000c0ba1"
 	ApplicationID     = "5a9d0b0c-0000-4000-8000-000000005a9d"
 	applicationSecret = "sandbox~application.secret_value"
@@ -23,13 +24,14 @@ const (
 
 // Accounts of the simulated Microsoft.
 const (
-	AlpineAdmin   = "admin@alpine.onmicrosoft.com"    // everything is right
-	BalticAdmin   = "admin@baltic.onmicrosoft.com"    // everything is right, in the other directory
-	AlpineNoMFA   = "nomfa@alpine.onmicrosoft.com"    // a factor that Microsoft does not count
-	AlpineNoRoles = "office@alpine.onmicrosoft.com"   // neither Global admin nor Admin agent
-	AlpineNoAgent = "global@alpine.onmicrosoft.com"   // Global admin, not an Admin agent
-	AlpineGuest   = "guest@alpine.onmicrosoft.com"    // a guest
-	CoralAdmin    = "admin@coralcorp.onmicrosoft.com" // an administrator of somebody else
+	AlpineAdmin   = "admin@alpine.onmicrosoft.com"      // everything is right
+	BalticAdmin   = "admin@baltic.onmicrosoft.com"      // everything is right, in the other directory
+	SouthAdmin    = "admin@alpinesouth.onmicrosoft.com" // everything is right, in the directory of the reseller below
+	AlpineNoMFA   = "nomfa@alpine.onmicrosoft.com"      // a factor that Microsoft does not count
+	AlpineNoRoles = "office@alpine.onmicrosoft.com"     // neither Global admin nor Admin agent
+	AlpineNoAgent = "global@alpine.onmicrosoft.com"     // Global admin, not an Admin agent
+	AlpineGuest   = "guest@alpine.onmicrosoft.com"      // a guest
+	CoralAdmin    = "admin@coralcorp.onmicrosoft.com"   // an administrator of somebody else
 )
 
 // An Account is one that can sign in at the simulated Microsoft.
@@ -43,6 +45,7 @@ func MicrosoftAccounts() []Account {
 	return []Account{
 		{AlpineAdmin, "Alpine Cloud: Global admin and Admin agent with MFA; everything works"},
 		{BalticAdmin, "Baltic IT: the same in the other reseller's directory"},
+		{SouthAdmin, "Alpine South: the same in the directory of the reseller below Alpine Cloud"},
 		{AlpineNoMFA, "Alpine Cloud: a third party's second factor, which does not count as MFA; refused"},
 		{AlpineNoAgent, "Alpine Cloud: Global admin, but no Admin agent; refused"},
 		{AlpineNoRoles, "Alpine Cloud: no roles; Microsoft itself asks for an approval"},
@@ -57,6 +60,7 @@ func (w *World) seedMicrosoft() error {
 	for _, d := range []microsoft.Directory{
 		{ID: AlpineDirectory, Domain: "alpine.onmicrosoft.com", Name: "Alpine Cloud"},
 		{ID: BalticDirectory, Domain: "baltic.onmicrosoft.com", Name: "Baltic IT"},
+		{ID: SouthDirectory, Domain: "alpinesouth.onmicrosoft.com", Name: "Alpine South"},
 		{ID: CoralDirectory, Domain: "coralcorp.onmicrosoft.com", Name: "Coral Corp"},
 	} {
 		if err := ms.AddDirectory(d); err != nil {
@@ -69,16 +73,17 @@ func (w *World) seedMicrosoft() error {
 	users := []microsoft.User{
 		admin(AlpineAdmin, "Ada Alpine", AlpineDirectory),
 		admin(BalticAdmin, "Bo Baltic", BalticDirectory),
+		admin(SouthAdmin, "Sol South", SouthDirectory),
 		admin(AlpineNoMFA, "Nora Nofactor", AlpineDirectory),
 		admin(AlpineNoAgent, "Gil Global", AlpineDirectory),
 		admin(AlpineNoRoles, "Olga Office", AlpineDirectory),
 		admin(AlpineGuest, "Gus Guest", AlpineDirectory),
 		admin(CoralAdmin, "Cora Coral", CoralDirectory),
 	}
-	users[2].MFA = microsoft.MFAExternal
-	users[3].AdminAgent = false
-	users[4].GlobalAdmin, users[4].AdminAgent = false, false
-	users[5].Guest = true
+	users[3].MFA = microsoft.MFAExternal
+	users[4].AdminAgent = false
+	users[5].GlobalAdmin, users[5].AdminAgent = false, false
+	users[6].Guest = true
 	for _, u := range users {
 		u.Password = Password
 		if err := ms.AddUser(u); err != nil {
@@ -94,9 +99,9 @@ func (w *World) seedMicrosoft() error {
 
 // Names of the platform's users, who all have the same password.
 const (
-	Rita  = "rita"  // of the reseller Alpine Cloud
+	Rita  = "rita"  // of the reseller Alpine Cloud, who has a reseller below him
 	Bjorn = "bjorn" // of the reseller Baltic IT
-	Susan = "susan" // of a sub-reseller of Alpine Cloud
+	Susan = "susan" // of Alpine South, the reseller below Alpine Cloud
 	Petra = "petra" // of the provider
 )
 

@@ -18,6 +18,8 @@ type Driver struct {
 	T   testing.TB
 	Ctx context.Context // of the page's tab
 	URL string          // of the panel, without a trailing slash
+
+	requests *watch
 }
 
 // Document is the panel's own document, and Frame that of the open screen.
@@ -34,6 +36,7 @@ func Open(t testing.TB, url string) *Driver {
 	t.Helper()
 	d := &Driver{T: t, Ctx: browser.Start(t), URL: url}
 	browser.Resize(t, d.Ctx, 1280, 900)
+	d.watch()
 	d.Do(chromedp.Navigate(url))
 	return d
 }

@@ -14,7 +14,7 @@ import (
 // A picture keeps the colours of its grounds and letters exactly; those that smooth the letters need not be exact.
 const (
 	grounds = 16
-	colours = 28
+	colours = 24
 )
 
 // Small makes a smaller PNG of a screenshot, by a palette of its most frequent colours. Equal screenshots become equal

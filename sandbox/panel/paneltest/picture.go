@@ -23,6 +23,8 @@ type Picture struct {
 	Whole bool
 	// From is a JavaScript expression of the element that comes to the top of the display.
 	From string
+	// ToEnd has that element end at the bottom instead.
+	ToEnd bool
 }
 
 // Look puts a screenshot of the page into the folder of ScreensVariable, under a name with slashes and without ending.
@@ -47,7 +49,8 @@ func (d *Driver) Look(name string, p Picture) {
 	}
 	Evaluate[bool](d, inner+`.scrollTop = 0, true`)
 	if p.From != "" {
-		Evaluate[bool](d, `(e => { e.scrollIntoView({ block: "start", behavior: "instant" }); return true; })(`+p.From+`)`)
+		edge := map[bool]string{false: "start", true: "end"}[p.ToEnd]
+		Evaluate[bool](d, `(e => { e.scrollIntoView({ block: "`+edge+`", behavior: "instant" }); return true; })(`+p.From+`)`)
 	}
 	d.save(filepath.Join(folder, filepath.FromSlash(name)+".png"))
 	browser.Resize(d.T, d.Ctx, 1280, 900)

@@ -29,7 +29,9 @@ func (d *Driver) Popup(url string) *Driver {
 	if err := chromedp.Do(tab); err != nil {
 		d.T.Fatalf("attaching to the window %s: %v", url, err)
 	}
-	return &Driver{T: d.T, Ctx: tab, URL: d.URL}
+	window := &Driver{T: d.T, Ctx: tab, URL: d.URL}
+	window.watch()
+	return window
 }
 
 // Fill types into the field of the page that a CSS selector finds.

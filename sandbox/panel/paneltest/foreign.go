@@ -1,0 +1,63 @@
+package paneltest
+
+import (
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+// A watch notes what a page asks of other machines.
+type watch struct {
+	mu      sync.Mutex // guards foreign
+	foreign []string   // addresses
+}
+
+// watch has every request of the page of d noted, and the test fails at its end when one has left the machine.
+func (d *Driver) watch() {
+	d.T.Helper()
+	d.requests = &watch{}
+	err := chromedp.Listen(d.Ctx, func(event any) {
+		if sent, ok := event.(*network.EventRequestWillBeSent); ok && leaves(sent.Request.URL) {
+			d.requests.mu.Lock()
+			defer d.requests.mu.Unlock()
+			d.requests.foreign = append(d.requests.foreign, sent.Request.URL)
+		}
+	})
+	if err != nil {
+		d.T.Fatalf("watching the requests of %s: %v", d.URL, err)
+	}
+	d.T.Cleanup(func() {
+		if foreign := d.Foreign(); len(foreign) > 0 {
+			d.T.Errorf("pages of %s asked for %q, want nothing of other machines", d.URL, foreign)
+		}
+	})
+}
+
+// Foreign returns the addresses on other machines that the page has asked for since it was last asked.
+func (d *Driver) Foreign() []string {
+	d.requests.mu.Lock()
+	defer d.requests.mu.Unlock()
+	foreign := slices.Clone(d.requests.foreign)
+	d.requests.foreign = nil
+	return foreign
+}
+
+// leaves reports whether a request to an address leaves the machine.
+func leaves(address string) bool {
+	at, err := url.Parse(address)
+	if err != nil {
+		return true
+	}
+	switch at.Scheme {
+	case "about", "blob", "data":
+		return false
+	}
+	host := at.Hostname()
+	ip := net.ParseIP(host)
+	return host != "localhost" && !strings.HasSuffix(host, ".localhost") && (ip == nil || !ip.IsLoopback())
+}
