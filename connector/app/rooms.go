@@ -90,7 +90,7 @@ func (r *Rooms) furnish(ctx context.Context, cfg config.Config, opts Options, ob
 	if r.Tokens, err = token.New(token.Config{
 		Store: r.Store, Microsoft: opts.Watch(r.Microsoft),
 		Every: cfg.Renewal.Every, Jitter: cfg.Renewal.Jitter, Lease: cfg.Renewal.Lease, Workers: cfg.Renewal.Workers,
-		PerCloud: cfg.Renewal.PerCloud, PerDirectory: cfg.Renewal.PerDirectory, Grace: cfg.Shutdown.Grace * 3 / 4,
+		PerCloud: cfg.Renewal.PerCloud, PerDirectory: cfg.Renewal.PerDirectory, Grace: cfg.Shutdown.Grace / 2,
 		ClaimLife: cfg.Onboarding.ClaimLife, AcceptUnknownMFA: cfg.Onboarding.AcceptUnknownMFA,
 		Now: opts.Now, Observe: observe, Step: opts.Step, Log: opts.Log.With("room", "token"),
 	}); err != nil {

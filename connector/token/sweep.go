@@ -30,7 +30,7 @@ var errStopped = errors.New("the process stops")
 
 // Sweep renews every tenant that is due, least slack first, and returns when nothing is due that nobody holds. Any
 // number of replicas may sweep at once: each claims tenants of its own, a few more than it has workers. When ctx ends it
-// gives back what it has not begun, lets what it has begun finish within the configured grace, and gives back the rest.
+// gives back what it has not begun, lets what it has begun finish within its grace, and gives back the rest.
 // A tenant's failure is in its status and in the log, not in the error.
 func (s *Service) Sweep(ctx context.Context) error {
 	queue := make(chan Claim, s.cfg.Workers)

@@ -14,7 +14,7 @@ const (
 	finishing = 300 * time.Millisecond
 	hanging   = time.Minute
 	// stopGrace is what the replicas of this scenario are given.
-	stopGrace = 3 * time.Second
+	stopGrace = 8 * time.Second
 )
 
 // stoppedMidway asks a replica to stop while it holds tenants, as a new version's roll-out does, and checks that it left
