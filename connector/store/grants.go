@@ -2,10 +2,13 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
@@ -81,8 +84,16 @@ func (s *Store) grantOf(row grantRow) (token.Grant, error) {
 	}, nil
 }
 
-// Grant implements token.Store.
+// Grant implements token.Store. Outside a transaction, active grants that are asked for at about the same time are read
+// by one query.
 func (s *Store) Grant(ctx context.Context, tenantID string, slot token.Slot) (token.Grant, error) {
+	if slot == token.Active && s.transaction(ctx) == nil {
+		g, err := gathered(ctx, s, &s.grants, tenantID)
+		if err != nil {
+			return token.Grant{}, fmt.Errorf("reading the %s grant of tenant %q: %w", slot, tenantID, err)
+		}
+		return g, nil
+	}
 	var row grantRow
 	err := s.read(ctx, func(db *gorm.DB) error {
 		return take(db.Where("tenant_id = ? AND slot = ?", tenantID, string(slot)), &row)
@@ -91,6 +102,18 @@ func (s *Store) Grant(ctx context.Context, tenantID string, slot token.Slot) (to
 		return token.Grant{}, fmt.Errorf("reading the %s grant of tenant %q: %w", slot, tenantID, err)
 	}
 	return s.grantOf(row)
+}
+
+// readGrants reads the active grants of some tenants.
+func (s *Store) readGrants(ctx context.Context, ids []string) ([]found[token.Grant], error) {
+	return readByName(ctx, s, grantsQuery, ids, func(rows *sql.Rows) (string, token.Grant, error) {
+		row := grantRow{Slot: string(token.Active)}
+		if err := rows.Scan(append(row.activePlaces(), &row.RefreshToken)...); err != nil {
+			return row.TenantID, token.Grant{}, err
+		}
+		g, err := s.grantOf(row)
+		return row.TenantID, g, err
+	})
 }
 
 // SaveGrant implements token.Store. A grant of a tenant that does not exist, or no longer does, gives
@@ -106,38 +129,91 @@ func (s *Store) saveGrant(ctx context.Context, g *token.Grant) error {
 	if g.IssuedAt.IsZero() {
 		return errors.New("its time of issue is missing")
 	}
-	return s.Transact(ctx, func(ctx context.Context) error {
-		saved := *g
-		saved.Version++
-		row, err := s.grantRow(saved)
-		if err != nil {
-			return err
-		}
-		saved.IssuedAt, saved.ConsentedAt = row.IssuedAt.at, row.ConsentedAt.at
-		err = s.write(ctx, func(db *gorm.DB) error {
-			if g.Version == 0 {
-				return db.Create(&row).Error
-			}
-			return changed(db.Model(&grantRow{}).
-				Where("tenant_id = ? AND slot = ? AND version = ? AND issued_at <= ?", row.TenantID, row.Slot, g.Version, row.IssuedAt).
-				Select("*").Omit("tenant_id", "slot").Updates(&row), token.ErrStale)
-		})
-		switch {
-		case errors.Is(err, gorm.ErrDuplicatedKey):
-			return token.ErrStale
-		case errors.Is(err, gorm.ErrForeignKeyViolated):
-			return tenant.ErrNotFound
-		case err != nil:
-			return err
-		}
-		if saved.Slot == token.Active {
-			if err := s.setSlack(ctx, saved.TenantID, saved.ExpiresAt()); err != nil {
+	saved := *g
+	saved.Version++
+	row, err := s.grantRow(saved)
+	if err != nil {
+		return err
+	}
+	saved.IssuedAt, saved.ConsentedAt = row.IssuedAt.at, row.ConsentedAt.at
+	switch {
+	case saved.Slot != token.Active:
+		err = s.writeGrant(ctx, row, g.Version)
+	case s.driver == MySQL && g.Version > 0:
+		err = s.writeActive(ctx, row, g.Version, saved.ExpiresAt())
+	default:
+		err = s.Transact(ctx, func(ctx context.Context) error {
+			if err := s.writeGrant(ctx, row, g.Version); err != nil {
 				return err
 			}
+			return s.setSlack(ctx, saved.TenantID, saved.ExpiresAt())
+		})
+	}
+	if err != nil {
+		return err
+	}
+	if t := s.transaction(ctx); t != nil && saved.Slot == token.Active {
+		t.expiries[saved.TenantID] = saved.ExpiresAt()
+	}
+	assign(ctx, s, g, saved)
+	return nil
+}
+
+// writeGrant inserts a row, or updates it where it still has a version and was not issued later.
+func (s *Store) writeGrant(ctx context.Context, row grantRow, version int64) error {
+	err := s.write(ctx, func(db *gorm.DB) error {
+		if version == 0 {
+			return db.Create(&row).Error
 		}
-		assign(ctx, s, g, saved)
-		return nil
+		return changed(db.Model(&grantRow{}).
+			Where("tenant_id = ? AND slot = ? AND version = ? AND issued_at <= ?", row.TenantID, row.Slot, version, row.IssuedAt).
+			Select("*").Omit("tenant_id", "slot").Updates(&row), token.ErrStale)
 	})
+	switch {
+	case errors.Is(err, gorm.ErrDuplicatedKey):
+		return token.ErrStale
+	case errors.Is(err, gorm.ErrForeignKeyViolated):
+		return tenant.ErrNotFound
+	}
+	return err
+}
+
+// writeActive is writeGrant and setSlack in one statement, which needs no transaction of its own.
+func (s *Store) writeActive(ctx context.Context, row grantRow, version int64, expires time.Time) error {
+	until := instantOf(expires)
+	return s.write(ctx, func(db *gorm.DB) error {
+		return changed(db.Exec("UPDATE grants g LEFT JOIN schedules s ON s.tenant_id = g.tenant_id SET g.refresh_token = ?, g.issued_at = ?, "+
+			"g.directory_id = ?, g.application_id = ?, g.procedure_name = ?, g.consent_id = ?, g.consented_at = ?, g.consented_by = ?, g.asked_by = ?, "+
+			"g.scopes = ?, g.checks = ?, g.version = ?, s.expires_at = ?, s.slack_day = CASE WHEN s.due_at < ? THEN ? ELSE ? END "+
+			"WHERE g.tenant_id = ? AND g.slot = ? AND g.version = ? AND g.issued_at <= ?",
+			row.RefreshToken, row.IssuedAt, row.DirectoryID, row.ApplicationID, row.ProcedureName, row.ConsentID, row.ConsentedAt, row.ConsentedBy, row.AskedBy,
+			row.Scopes, row.Checks, row.Version, until, until, dayOf(expires), nothingToSave,
+			row.TenantID, row.Slot, version, row.IssuedAt), token.ErrStale)
+	})
+}
+
+// KeepPredecessor implements token.Store. What it replaces is older: only who replaces the active grant keeps it.
+func (s *Store) KeepPredecessor(ctx context.Context, g token.Grant) error {
+	g.Slot, g.Version = token.Predecessor, 1
+	row, err := s.grantRow(g)
+	if err == nil {
+		err = s.write(ctx, func(db *gorm.DB) error {
+			return db.Clauses(clause.OnConflict{
+				Columns: []clause.Column{{Name: "tenant_id"}, {Name: "slot"}},
+				DoUpdates: append(clause.AssignmentColumns([]string{
+					"refresh_token", "issued_at", "directory_id", "application_id", "procedure_name", "consent_id", "consented_at", "consented_by",
+					"asked_by", "scopes", "checks",
+				}), clause.Assignment{Column: clause.Column{Name: "version"}, Value: gorm.Expr("grants.version + 1")}),
+			}).Create(&row).Error
+		})
+	}
+	if errors.Is(err, gorm.ErrForeignKeyViolated) {
+		err = tenant.ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("keeping the predecessor of tenant %q: %w", g.TenantID, err)
+	}
+	return nil
 }
 
 // DeleteGrant implements token.Store. A grant that does not exist is deleted already.
@@ -149,6 +225,7 @@ func (s *Store) DeleteGrant(ctx context.Context, tenantID string, slot token.Slo
 		if err != nil || slot != token.Active {
 			return err
 		}
+		delete(s.transaction(ctx).expiries, tenantID)
 		return s.clearSlack(ctx, tenantID)
 	})
 	if err != nil {

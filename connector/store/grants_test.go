@@ -3,6 +3,8 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -171,6 +173,62 @@ func TestDeletePending(t *testing.T) {
 					t.Errorf("Grant(%s) after DeletePending() = _, %v, want %v", slot, err, want)
 				}
 			}
+		}
+	})
+}
+
+func TestKeepPredecessor(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		ctx := t.Context()
+		owner := addTenant(t, s)
+		for n, value := range []string{"first", "second", "third"} {
+			kept := newGrant(owner.ID, token.Active, noon.Add(time.Duration(n)*time.Hour).Truncate(time.Millisecond))
+			kept.RefreshToken, kept.Version = secret.New(value), 40 // the active one's version is no matter of the predecessor
+			if err := s.KeepPredecessor(ctx, kept); err != nil {
+				t.Fatalf("KeepPredecessor() = %v", err)
+			}
+			want := kept
+			want.Slot, want.Version, want.ConsentedAt = token.Predecessor, int64(n+1), kept.ConsentedAt.Truncate(time.Millisecond)
+			got, err := s.Grant(ctx, owner.ID, token.Predecessor)
+			if diff := cmp.Diff(want, got, cmp.Comparer(revealed)); err != nil || diff != "" {
+				t.Errorf("Grant() after KeepPredecessor() of the %s = _, %v, differs (-want +got):\n%s", value, err, diff)
+			}
+		}
+		if _, err := s.Grant(ctx, owner.ID, token.Active); !errors.Is(err, tenant.ErrNotFound) {
+			t.Errorf("Grant() of the active one = _, %v, want %v", err, tenant.ErrNotFound)
+		}
+		if err := s.KeepPredecessor(ctx, newGrant("nobody", token.Active, noon)); !errors.Is(err, tenant.ErrNotFound) {
+			t.Errorf("KeepPredecessor() of no tenant = %v, want %v", err, tenant.ErrNotFound)
+		}
+	})
+}
+
+func TestManyGrantsAtOnce(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		var all errgroup.Group
+		for n := range 60 {
+			g := newGrant(addTenant(t, s).ID, token.Active, noonStored)
+			g.RefreshToken = secret.New(strings.Repeat("t", n+1))
+			if n%3 > 0 {
+				if err := s.SaveGrant(t.Context(), &g); err != nil {
+					t.Fatalf("SaveGrant() = %v", err)
+				}
+			}
+			all.Go(func() error {
+				got, err := s.Grant(t.Context(), g.TenantID, token.Active)
+				switch {
+				case n%3 == 0 && !errors.Is(err, tenant.ErrNotFound):
+					return fmt.Errorf("Grant() of a tenant without one = %v, want %w", err, tenant.ErrNotFound)
+				case n%3 > 0 && (err != nil || !cmp.Equal(g, got, cmp.Comparer(revealed))):
+					return fmt.Errorf("Grant() = %+v, %w, want %+v", got, err, g)
+				}
+				return nil
+			})
+		}
+		if err := all.Wait(); err != nil {
+			t.Error(err)
 		}
 	})
 }

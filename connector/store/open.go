@@ -83,6 +83,8 @@ type Store struct {
 	changes   gathering[tenantChange, found[tenant.Tenant]]
 	parties   gathering[string, found[party]]
 	standings gathering[string, found[token.Standing]]
+	grants    gathering[string, found[token.Grant]]
+	releases  gathering[heldLease, error]
 }
 
 var (
@@ -117,6 +119,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s := &Store{driver: cfg.Driver, dsn: cfg.DSN, sealer: cfg.Keyring, wait: cfg.Wait, jitter: cfg.Jitter, log: cfg.Log}
 	s.nonces.do, s.events.do, s.changes.do = s.rememberNonces, s.appendEvents, s.changeTenants
 	s.parties.do, s.standings.do = s.readParties, s.readStandings
+	s.grants.do, s.releases.do = s.readGrants, s.releaseAll
 	if err := s.connect(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}

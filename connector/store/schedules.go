@@ -137,6 +137,11 @@ func (s *Store) saveSchedule(ctx context.Context, schedule *token.Schedule) erro
 
 // expiry returns when the active grant of a tenant expires; zero when there is none.
 func (s *Store) expiry(ctx context.Context, tenantID string) (time.Time, error) {
+	if t := s.transaction(ctx); t != nil && t.broken == nil {
+		if saved, known := t.expiries[tenantID]; known {
+			return saved, nil
+		}
+	}
 	var row grantRow
 	err := s.read(ctx, func(db *gorm.DB) error {
 		return take(db.Select("issued_at").Where("tenant_id = ? AND slot = ?", tenantID, string(token.Active)), &row)
@@ -260,14 +265,59 @@ func (s *Store) Lease(ctx context.Context, tenantID, owner string, now, until ti
 	return row.schedule(), nil
 }
 
-// Release implements token.Store. A lease that is not owner's is left alone, without an error.
+// A heldLease is a lease that is to be given back.
+type heldLease struct{ tenantID, owner string }
+
+// Release implements token.Store. A lease that is not owner's is left alone, without an error. Outside a transaction,
+// leases of about the same time are given back together.
 func (s *Store) Release(ctx context.Context, tenantID, owner string) error {
-	err := s.write(ctx, func(db *gorm.DB) error {
-		return db.Model(&scheduleRow{}).Where("tenant_id = ? AND lease_owner = ?", tenantID, owner).
-			Updates(map[string]any{"lease_owner": nil, "lease_until": nil}).Error
-	})
+	lease := heldLease{tenantID, owner}
+	var err error
+	if s.transaction(ctx) != nil {
+		err = s.release(ctx, owner, []string{tenantID})
+	} else if kept, failed := s.releases.ask(ctx, lease); failed != nil {
+		err = failed
+	} else {
+		err = kept
+	}
 	if err != nil {
 		return fmt.Errorf("releasing tenant %q: %w", tenantID, err)
 	}
 	return nil
+}
+
+// releaseAll gives leases back, and returns for each why it was not. Each owner's are a statement of their own: a tenant
+// may be another's by now who gives back others here.
+func (s *Store) releaseAll(ctx context.Context, leases []heldLease) ([]error, error) {
+	each := make([]error, len(leases))
+	for first, lease := range leases {
+		if slices.ContainsFunc(leases[:first], func(l heldLease) bool { return l.owner == lease.owner }) {
+			continue // among those of an earlier one
+		}
+		var tenants []string
+		for _, l := range leases[first:] {
+			if l.owner == lease.owner {
+				tenants = append(tenants, l.tenantID)
+			}
+		}
+		for len(tenants) > 0 {
+			n := together(len(tenants))
+			if err := s.release(ctx, lease.owner, tenants[:n]); err != nil {
+				for i, l := range leases {
+					if l.owner == lease.owner && slices.Contains(tenants[:n], l.tenantID) {
+						each[i] = err
+					}
+				}
+			}
+			tenants = tenants[n:]
+		}
+	}
+	return each, nil
+}
+
+func (s *Store) release(ctx context.Context, owner string, tenants []string) error {
+	return s.write(ctx, func(db *gorm.DB) error {
+		return db.Model(&scheduleRow{}).Where("tenant_id IN ? AND lease_owner = ?", tenants, owner).
+			Updates(map[string]any{"lease_owner": nil, "lease_until": nil}).Error
+	})
 }

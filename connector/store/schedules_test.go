@@ -297,3 +297,39 @@ func TestEveryoneIsServed(t *testing.T) {
 		}
 	})
 }
+
+func TestManyReleasesAtOnce(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		ctx := t.Context()
+		owners := []string{"a", "b", "c"}
+		held := make([]token.Schedule, 45)
+		for n := range held {
+			schedule := token.Schedule{TenantID: addTenant(t, s).ID, DueAt: noonStored}
+			if err := s.SaveSchedule(ctx, &schedule); err != nil {
+				t.Fatalf("SaveSchedule() = %v", err)
+			}
+			var err error
+			if held[n], err = s.Lease(ctx, schedule.TenantID, owners[n%len(owners)], noon, noon.Add(time.Minute)); err != nil {
+				t.Fatalf("Lease() = %v", err)
+			}
+		}
+		var all errgroup.Group
+		for n, schedule := range held {
+			owner := schedule.LeaseOwner
+			if n%5 == 0 { // it is another's by now, who gives back others at the same time
+				owner = owners[(n+1)%len(owners)]
+			}
+			all.Go(func() error { return s.Release(ctx, schedule.TenantID, owner) })
+		}
+		if err := all.Wait(); err != nil {
+			t.Fatalf("Release() = %v", err)
+		}
+		for n, schedule := range held {
+			got, err := s.Schedule(ctx, schedule.TenantID)
+			if want := n%5 == 0; err != nil || (got.LeaseOwner != "") != want {
+				t.Errorf("Schedule() after Release() = held by %q, %v, want held: %t", got.LeaseOwner, err, want)
+			}
+		}
+	})
+}

@@ -31,6 +31,7 @@ const (
 const (
 	tenantsQuery   = "SELECT " + tenantColumns + " FROM tenants WHERE id IN "
 	instancesQuery = "SELECT " + instanceColumns + " FROM instances WHERE instance_key IN "
+	grantsQuery    = "SELECT " + activeColumns + ", a.refresh_token FROM grants a WHERE a.slot = 'active' AND a.tenant_id IN "
 	standingsQuery = "SELECT t.id, " + activeColumns + ", " + pendingColumns + ", " + scheduleColumns + " FROM tenants t" +
 		" LEFT JOIN grants a ON a.tenant_id = t.id AND a.slot = 'active' LEFT JOIN grants p ON p.tenant_id = t.id AND p.slot = 'pending'" +
 		" LEFT JOIN schedules s ON s.tenant_id = t.id WHERE t.id IN "

@@ -28,6 +28,8 @@ type transaction struct {
 	db *gorm.DB
 	// undo restores what the callers hold in memory, last first, when the transaction comes to nothing.
 	undo []func()
+	// expiries are when the active grants expire that were saved so far, by tenant.
+	expiries map[string]time.Time
 	// broken is the first error after which the database may have given the transaction up; nothing more is sent then,
 	// because it would take effect on its own.
 	broken error
@@ -63,7 +65,7 @@ func (s *Store) attempt(ctx context.Context, fn func(ctx context.Context) error)
 	if db.Error != nil {
 		return fmt.Errorf("beginning a transaction: %w", db.Error)
 	}
-	t := &transaction{db: db}
+	t := &transaction{db: db, expiries: map[string]time.Time{}}
 	committed := false
 	defer func() { // also when fn panics
 		if committed {

@@ -238,15 +238,7 @@ func (s *Service) Activate(ctx context.Context, tenantID string) (Grant, error) 
 }
 
 func (s *Service) keepPredecessor(ctx context.Context, old Grant) error {
-	predecessor, found, err := s.grant(ctx, old.TenantID, Predecessor)
-	if err != nil {
-		return err
-	}
-	old.Slot, old.Version = Predecessor, 0
-	if found {
-		old.Version = predecessor.Version
-	}
-	if err := s.cfg.Store.SaveGrant(ctx, &old); err != nil && !errors.Is(err, ErrStale) {
+	if err := s.cfg.Store.KeepPredecessor(ctx, old); err != nil {
 		return fmt.Errorf("saving predecessor of %s: %w", old.TenantID, err)
 	}
 	return nil
