@@ -122,6 +122,25 @@ func (d desk) open(label string) {
 	d.WaitLoaded()
 }
 
+// turnTo changes to another panel, by the list of panels.
+func (d desk) turnTo(panel string) {
+	d.Helper()
+	d.choose("panel", panel)
+	d.Wait(`location.hash.startsWith("#/` + panel + `/") && !document.getElementById("home").hidden`)
+}
+
+// logInAs changes the person at the desk.
+func (d desk) logInAs(name string) {
+	d.Helper()
+	d.choose("user", paneltest.Evaluate[string](d.Driver, `Array.from(document.getElementById("user").options).find(o => o.label.startsWith(`+strconv.Quote(name)+`)).value`))
+	d.Wait(`document.getElementById("user").selectedOptions[0].label.startsWith(` + strconv.Quote(name) + `)`)
+}
+
+func (d desk) choose(list, value string) {
+	d.Helper()
+	paneltest.Evaluate[bool](d.Driver, `(s => { s.value = `+strconv.Quote(value)+`; return s.dispatchEvent(new Event("change")); })(document.getElementById("`+list+`"))`)
+}
+
 // again opens the screen anew, so that it shows what is true now and no message.
 func (d desk) again(label, state string) {
 	d.Helper()

@@ -162,7 +162,9 @@ func (p *Panel) Called(method, operation string) int {
 }
 
 // Fetched returns the files that browsers were given, below the folder of the SDK and of Dojo: dojo/when.js.
-func (p *Panel) Fetched() []string { return p.answered(func(code int) bool { return code == http.StatusOK }) }
+func (p *Panel) Fetched() []string {
+	return p.answered(func(code int) bool { return code == http.StatusOK })
+}
 
 // Missing returns the files that browsers asked for in vain.
 func (p *Panel) Missing() []string { return p.answered(func(code int) bool { return code >= 400 }) }

@@ -1,6 +1,7 @@
 package dojotest_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,25 +19,34 @@ const extension = "../../../ui-extension/ui"
 // dependency finds what a screen requires of Dojo.
 var dependency = regexp.MustCompile(`"((?:dojo|dijit|dojox)/[^"!]*)!?[^"]*"`)
 
-// required returns the modules of Dojo that files of the screens require, with the file.
-func required(t *testing.T) map[string]string {
+// screens returns the files of the screens, below their folder.
+func screens(t *testing.T) []string {
 	t.Helper()
-	found := map[string]string{}
-	err := filepath.WalkDir(extension, func(path string, entry os.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
+	var found []string
+	err := fs.WalkDir(os.DirFS(extension), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			found = append(found, name)
 		}
-		source, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		for _, match := range dependency.FindAllStringSubmatch(string(source), -1) {
-			found[match[1]] = path
-		}
-		return nil
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	return found
+}
+
+// required returns the modules of Dojo that the screens require, each with a file that does.
+func required(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, name := range screens(t) {
+		source, err := os.ReadFile(filepath.Join(extension, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range dependency.FindAllStringSubmatch(string(source), -1) {
+			found[match[1]] = name
+		}
 	}
 	return found
 }
@@ -61,56 +71,51 @@ func TestModules_ScreensRequireOnlyWhatDojoHas(t *testing.T) {
 }
 
 // TestModules_EveryScreenRunsOnThePackages opens every screen, and looks at what Dojo's loader knows: what the screens
-// require of Dojo, directly, came from the packages of npm, and every module of the screens was run.
+// require of Dojo came from the packages of npm, and every module of the screens was run.
 func TestModules_EveryScreenRunsOnThePackages(t *testing.T) {
 	t.Parallel()
-	w := start(t)
+	d := sitDown(t, start(t), dojotest.Config{}, "#/ux1/en_US", rita)
 	ran := map[string]bool{}
-	look := func(d desk, frame string) {
-		t.Helper()
-		const modules = `.require.modules).filter(m => m.executed === "executed" && m.url && `
-		for _, url := range paneltest.Evaluate[[]string](d.Driver, `Object.values(`+frame+modules+`m.url.includes("/ui/")).map(m => m.url)`) {
-			if _, path, ours := strings.Cut(url, "/ui/"); ours && !strings.Contains(url, "/client/") {
-				ran[path] = true
-			}
-		}
-		const direct = `.flatMap(m => m.deps.map(d => d.mid)).filter(id => /^(dojo|dijit|dojox)\//.test(id))`
-		fetched := d.Fetched()
-		for _, id := range paneltest.Evaluate[[]string](d.Driver, `Object.values(`+frame+modules+`m.url.includes("/ui/") && !m.url.includes("/client/"))`+direct) {
-			if !slices.Contains(fetched, id+".js") {
-				t.Errorf("%s, which a screen requires, was not served from npm", id)
-			}
-		}
-	}
+	const home = `document.querySelector("#home iframe.dashboard").contentWindow`
+	d.Wait(home + `.document.body.innerText.includes("No token is stored")`)
+	d.examine(home, ran)
 	for _, panel := range []string{"ux1", "classic"} {
-		d := sitDown(t, w, dojotest.Config{}, "#/"+panel+"/en_US", rita)
-		if panel == "ux1" {
-			const home = `document.querySelector("#home iframe.dashboard").contentWindow`
-			d.Wait(home + `.document.body.innerText.includes("No token is stored")`)
-			look(d, home)
-		}
+		d.turnTo(panel)
 		d.open(tokenScreen)
 		d.state("absent")
-		look(d, window)
+		d.examine(window, ran)
 		d.Press("Settings")
 		d.Wait(widget("directory") + `.get("value") === "alpine.onmicrosoft.com"`)
-		look(d, window)
+		d.examine(window, ran)
 		d.loadedFromDojo()
-		d = sitDown(t, w, dojotest.Config{}, "#/"+panel+"/en_US", petra)
+	}
+	d.logInAs(petra)
+	for _, panel := range []string{"ux1", "classic"} {
+		d.turnTo(panel)
 		d.open("Refresh Tokens")
 		d.WaitText("Baltic IT")
-		look(d, window)
+		d.examine(window, ran)
 	}
-	for _, pattern := range []string{"*.js", "*/*.js"} {
-		files, err := filepath.Glob(filepath.Join(extension, pattern))
-		if err != nil {
-			t.Fatal(err)
+	for _, name := range screens(t) {
+		if strings.HasSuffix(name, ".js") && !ran[name] {
+			t.Errorf("%s did not run on Dojo", name)
 		}
-		for _, file := range files {
-			name, err := filepath.Rel(extension, file)
-			if err != nil || !ran[filepath.ToSlash(name)] {
-				t.Errorf("%s did not run on Dojo (%v)", name, err)
-			}
+	}
+}
+
+// examine notes which modules of the screens ran in a frame, and checks that those of Dojo that they require came from
+// npm.
+func (d desk) examine(frame string, ran map[string]bool) {
+	d.Helper()
+	own := `Object.values(` + frame + `.require.modules).filter(m => m.executed === "executed" && m.url && m.url.includes("/packages/"))`
+	for _, url := range paneltest.Evaluate[[]string](d.Driver, own+`.map(m => m.url)`) {
+		_, name, _ := strings.Cut(url, "/ui/")
+		ran[name] = true
+	}
+	fetched := d.Fetched()
+	for _, id := range paneltest.Evaluate[[]string](d.Driver, own+`.flatMap(m => m.deps.map(d => d.mid)).filter(id => /^(dojo|dijit|dojox)\//.test(id))`) {
+		if !slices.Contains(fetched, id+".js") {
+			d.T.Errorf("%s, which a screen requires, was not served from npm", id)
 		}
 	}
 }

@@ -1,0 +1,42 @@
+package panel_test
+
+import (
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	azurepartner "azure-partner-connector"
+)
+
+// What is allowed to screens is checked in the files that sources returns: those must be all that a panel can load.
+func TestSourcesAreAllFilesOfTheScreens(t *testing.T) {
+	checked := sources(t)
+	err := fs.WalkDir(os.DirFS(extension), "ui", func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && checked[name] == "" {
+			t.Errorf("%s is checked by nothing", name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var manifest any
+	if err := yaml.Unmarshal(azurepartner.Manifest(), &manifest); err != nil {
+		t.Fatal(err)
+	}
+	screens := 0
+	for _, src := range leaves(manifest, "src") {
+		if strings.HasPrefix(src, "ui/") {
+			screens++
+			if checked[src] == "" {
+				t.Errorf("app.yaml has the screen %s, which is checked by nothing", src)
+			}
+		}
+	}
+	if screens < 7 {
+		t.Errorf("app.yaml has %d screens, want all of both panels, and the tile", screens)
+	}
+}
