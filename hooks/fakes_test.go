@@ -173,6 +173,10 @@ func newFakeTokens() *fakeTokens {
 
 func (f *fakeTokens) Status(context.Context, string) (token.Status, error) { return f.status, f.err }
 
+func (f *fakeTokens) StateOf(ctx context.Context, t tenant.Tenant, in tenant.Instance) (token.Status, error) {
+	return f.StatusOf(ctx, t, in)
+}
+
 func (f *fakeTokens) StatusOf(context.Context, tenant.Tenant, tenant.Instance) (token.Status, error) {
 	return f.status, f.err
 }

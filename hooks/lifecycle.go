@@ -145,7 +145,7 @@ func (d *Door) unprovision(c *call) error {
 
 // answerTenant answers with t and the state of its token.
 func (d *Door) answerTenant(c *call, status int, t tenant.Tenant) error {
-	state, err := d.cfg.Tokens.StatusOf(c.ctx(), t, c.instance)
+	state, err := d.cfg.Tokens.StateOf(c.ctx(), t, c.instance)
 	if err != nil {
 		return err
 	}

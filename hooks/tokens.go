@@ -20,6 +20,8 @@ import (
 type Tokens interface {
 	Status(ctx context.Context, tenantID string) (token.Status, error)
 	StatusOf(ctx context.Context, t tenant.Tenant, in tenant.Instance) (token.Status, error)
+	// StateOf is StatusOf without persons, scopes and checks.
+	StateOf(ctx context.Context, t tenant.Tenant, in tenant.Instance) (token.Status, error)
 	Renew(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	Check(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	Forget(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)

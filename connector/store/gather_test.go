@@ -15,6 +15,7 @@ import (
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
@@ -105,6 +106,7 @@ func TestStanding(t *testing.T) {
 		ids := []string{bare.ID, full.ID, spoiled.ID, random.ID(), full.ID + " "}
 		check := func(ctx context.Context, id string) {
 			got, err := s.Standing(ctx, id)
+			checkOutline(ctx, t, s, id, got, err)
 			one, instance, partyErr := s.Party(ctx, id)
 			expected, there := want[id]
 			switch {
@@ -151,4 +153,19 @@ func TestStanding(t *testing.T) {
 			t.Errorf("Standing() of a caller who has gone = _, %v, want %v", err, context.Canceled)
 		}
 	})
+}
+
+// checkOutline checks that the outline of a tenant is its standing, but for what it leaves out.
+func checkOutline(ctx context.Context, t *testing.T, s *store.Store, id string, standing token.Standing, standingErr error) {
+	t.Helper()
+	got, err := s.Outline(ctx, id)
+	if active := standing.Active; active != nil {
+		standing.Active = &token.Grant{
+			TenantID: active.TenantID, Slot: active.Slot, IssuedAt: active.IssuedAt, DirectoryID: active.DirectoryID, ApplicationID: active.ApplicationID,
+			ConsentID: active.ConsentID, Version: active.Version,
+		}
+	}
+	if diff := cmp.Diff(standing, got, cmp.Comparer(revealed)); diff != "" || errors.Is(err, tenant.ErrNotFound) != errors.Is(standingErr, tenant.ErrNotFound) {
+		t.Errorf("Outline() = _, %v, differs from Standing() = _, %v (-want +got):\n%s", err, standingErr, diff)
+	}
 }

@@ -83,6 +83,7 @@ type Store struct {
 	changes   gathering[tenantChange, found[tenant.Tenant]]
 	parties   gathering[string, found[party]]
 	standings gathering[string, found[token.Standing]]
+	outlines  gathering[string, found[token.Standing]]
 	grants    gathering[string, found[token.Grant]]
 	releases  gathering[heldLease, error]
 }
@@ -119,6 +120,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s := &Store{driver: cfg.Driver, dsn: cfg.DSN, sealer: cfg.Keyring, wait: cfg.Wait, jitter: cfg.Jitter, log: cfg.Log}
 	s.nonces.do, s.events.do, s.changes.do = s.rememberNonces, s.appendEvents, s.changeTenants
 	s.parties.do, s.standings.do = s.readParties, s.readStandings
+	s.outlines.do = s.readOutlines
 	s.grants.do, s.releases.do = s.readGrants, s.releaseAll
 	if err := s.connect(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)

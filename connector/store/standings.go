@@ -23,6 +23,8 @@ const (
 		"borrowers, skip_landing, direct_link, tenant_application, created_at, updated_at, removed_at, version"
 	activeColumns = "COALESCE(a.tenant_id, ''), a.issued_at, COALESCE(a.directory_id, ''), COALESCE(a.application_id, ''), COALESCE(a.procedure_name, ''), " +
 		"COALESCE(a.consent_id, ''), a.consented_at, a.consented_by, COALESCE(a.asked_by, ''), a.scopes, a.checks, COALESCE(a.version, 0)"
+	outlineColumns = "COALESCE(a.tenant_id, ''), a.issued_at, COALESCE(a.directory_id, ''), COALESCE(a.application_id, ''), " +
+		"COALESCE(a.consent_id, ''), COALESCE(a.version, 0)"
 	pendingColumns  = "COALESCE(p.tenant_id, ''), p.consented_at, p.consented_by"
 	scheduleColumns = "s.due_at, s.lease_owner, s.lease_until, COALESCE(s.attempt, 0), s.last_at, s.last_success_at, s.failing_since, s.failure, " +
 		"COALESCE(s.version, 0)"
@@ -31,8 +33,10 @@ const (
 const (
 	tenantsQuery   = "SELECT " + tenantColumns + " FROM tenants WHERE id IN "
 	instancesQuery = "SELECT " + instanceColumns + " FROM instances WHERE instance_key IN "
+	outlineQuery   = "SELECT t.id, " + outlineColumns + ", " + pendingColumns + ", " + scheduleColumns + standingsFrom
 	grantsQuery    = "SELECT " + activeColumns + ", a.refresh_token FROM grants a WHERE a.slot = 'active' AND a.tenant_id IN "
-	standingsQuery = "SELECT t.id, " + activeColumns + ", " + pendingColumns + ", " + scheduleColumns + " FROM tenants t" +
+	standingsQuery = "SELECT t.id, " + activeColumns + ", " + pendingColumns + ", " + scheduleColumns + standingsFrom
+	standingsFrom  = " FROM tenants t" +
 		" LEFT JOIN grants a ON a.tenant_id = t.id AND a.slot = 'active' LEFT JOIN grants p ON p.tenant_id = t.id AND p.slot = 'pending'" +
 		" LEFT JOIN schedules s ON s.tenant_id = t.id WHERE t.id IN "
 )
@@ -56,6 +60,10 @@ func (row *grantRow) activePlaces() []any {
 		&row.TenantID, &row.IssuedAt, &row.DirectoryID, &row.ApplicationID, &row.ProcedureName, &row.ConsentID, &row.ConsentedAt, &row.ConsentedBy,
 		&row.AskedBy, &row.Scopes, &row.Checks, &row.Version,
 	}
+}
+
+func (row *grantRow) outlinePlaces() []any {
+	return []any{&row.TenantID, &row.IssuedAt, &row.DirectoryID, &row.ApplicationID, &row.ConsentID, &row.Version}
 }
 
 func (row *grantRow) pendingPlaces() []any {
@@ -94,6 +102,15 @@ func (s *Store) Standing(ctx context.Context, tenantID string) (token.Standing, 
 	standing, err := gathered(ctx, s, &s.standings, tenantID)
 	if err != nil {
 		return token.Standing{}, fmt.Errorf("reading the standing of tenant %q: %w", tenantID, err)
+	}
+	return standing, nil
+}
+
+// Outline implements token.Store.
+func (s *Store) Outline(ctx context.Context, tenantID string) (token.Standing, error) {
+	standing, err := gathered(ctx, s, &s.outlines, tenantID)
+	if err != nil {
+		return token.Standing{}, fmt.Errorf("reading the outline of tenant %q: %w", tenantID, err)
 	}
 	return standing, nil
 }
@@ -162,13 +179,23 @@ func (s *Store) scanInstance(rows *sql.Rows) (key string, in tenant.Instance, er
 
 // readStandings reads what is kept of the tokens of some tenants.
 func (s *Store) readStandings(ctx context.Context, ids []string) ([]found[token.Standing], error) {
-	return readByName(ctx, s, standingsQuery, ids, s.scanStanding)
+	return readByName(ctx, s, standingsQuery, ids, func(rows *sql.Rows) (string, token.Standing, error) {
+		return s.scanStanding(rows, (*grantRow).activePlaces)
+	})
 }
 
-func (s *Store) scanStanding(rows *sql.Rows) (id string, standing token.Standing, err error) {
+func (s *Store) readOutlines(ctx context.Context, ids []string) ([]found[token.Standing], error) {
+	return readByName(ctx, s, outlineQuery, ids, func(rows *sql.Rows) (string, token.Standing, error) {
+		return s.scanStanding(rows, (*grantRow).outlinePlaces)
+	})
+}
+
+func (s *Store) scanStanding(rows *sql.Rows, activePlaces func(*grantRow) []any) (id string, standing token.Standing, err error) {
 	active, pending := grantRow{Slot: string(token.Active)}, grantRow{Slot: string(token.Pending)}
 	var schedule scheduleRow
-	places := slices.Concat([]any{&id}, active.activePlaces(), pending.pendingPlaces(), schedule.places())
+	places := make([]any, 1, 32)
+	places[0] = &id
+	places = append(append(append(places, activePlaces(&active)...), pending.pendingPlaces()...), schedule.places()...)
 	if err := rows.Scan(places...); err != nil {
 		return id, token.Standing{}, err
 	}

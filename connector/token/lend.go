@@ -29,7 +29,7 @@ type Loan struct {
 // stored before the token is returned.
 func (s *Service) Lend(ctx context.Context, t tenant.Tenant, in tenant.Instance, api API, by audit.Actor) (Loan, error) {
 	p := party{in, t}
-	standing, err := s.standing(ctx, p)
+	standing, err := s.standing(ctx, p, s.cfg.Store.Outline)
 	if err != nil {
 		return Loan{}, err
 	}

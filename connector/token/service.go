@@ -151,9 +151,9 @@ func (s *Service) party(ctx context.Context, tenantID string) (party, error) {
 	return party{in, t}, err
 }
 
-// standing returns what is kept about the token of p.
-func (s *Service) standing(ctx context.Context, p party) (Standing, error) {
-	standing, err := s.cfg.Store.Standing(ctx, p.tenant.ID)
+// standing returns what is kept about the token of p, as the store's Standing or Outline reads it.
+func (s *Service) standing(ctx context.Context, p party, read func(ctx context.Context, tenantID string) (Standing, error)) (Standing, error) {
+	standing, err := read(ctx, p.tenant.ID)
 	if errors.Is(err, tenant.ErrNotFound) {
 		return Standing{}, failure.New(failure.NotFound) // removed meanwhile
 	}

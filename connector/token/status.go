@@ -78,8 +78,16 @@ func (s *Service) Status(ctx context.Context, tenantID string) (Status, error) {
 
 // StatusOf is Status for a caller who has just found t and its instance.
 func (s *Service) StatusOf(ctx context.Context, t tenant.Tenant, in tenant.Instance) (Status, error) {
-	p := party{in, t}
-	standing, err := s.standing(ctx, p)
+	return s.statusBy(ctx, party{in, t}, s.cfg.Store.Standing)
+}
+
+// StateOf is StatusOf without what is told of the grant only: its Status names no persons, scopes and checks.
+func (s *Service) StateOf(ctx context.Context, t tenant.Tenant, in tenant.Instance) (Status, error) {
+	return s.statusBy(ctx, party{in, t}, s.cfg.Store.Outline)
+}
+
+func (s *Service) statusBy(ctx context.Context, p party, read func(ctx context.Context, tenantID string) (Standing, error)) (Status, error) {
+	standing, err := s.standing(ctx, p, read)
 	if err != nil {
 		return Status{}, err
 	}

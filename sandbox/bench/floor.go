@@ -82,7 +82,7 @@ func floorHandler(ctx context.Context, pool *sql.DB, work string, body []byte) (
 	if text == "" {
 		return nil, errFloor
 	}
-	statement, err := pool.PrepareContext(ctx, text)
+	statement, err := pool.PrepareContext(ctx, text) //nolint:sqlclosecheck // it is closed with the pool
 	if err != nil {
 		return nil, fmt.Errorf("preparing the floor's statement: %w", err)
 	}

@@ -43,7 +43,7 @@ func newLeastSweep(ctx context.Context, pool *sql.DB) (*leastSweep, error) {
 		{&l.learned, "UPDATE grants SET refresh_token = ?, issued_at = ?, checks = ?, version = version + 1 WHERE tenant_id = ? AND slot = 'active' AND version = ?"},
 		{&l.release, "UPDATE schedules SET lease_owner = NULL, lease_until = NULL WHERE tenant_id = ? AND lease_owner = ?"},
 	} {
-		prepared, err := pool.PrepareContext(ctx, statement.text)
+		prepared, err := pool.PrepareContext(ctx, statement.text) //nolint:sqlclosecheck // close does
 		if err != nil {
 			l.close()
 			return nil, fmt.Errorf("preparing the floor's sweep: %w", err)
@@ -136,7 +136,7 @@ func (l *leastSweep) transact(ctx context.Context, fn func(do func(*sql.Stmt, ..
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
 	if err := fn(func(s *sql.Stmt, values ...any) error {
-		return affected(tx.StmtContext(ctx, s).ExecContext(ctx, values...))
+		return affected(tx.StmtContext(ctx, s).ExecContext(ctx, values...)) //nolint:sqlclosecheck // the transaction does
 	}); err != nil {
 		return err
 	}

@@ -107,6 +107,11 @@ func (m *memory) Standing(context.Context, string) (token.Standing, error) {
 	return token.Standing{Active: &m.grant}, nil
 }
 
+// Outline implements token.Store.
+func (m *memory) Outline(ctx context.Context, tenantID string) (token.Standing, error) {
+	return m.Standing(ctx, tenantID)
+}
+
 // Grant implements token.Store.
 func (m *memory) Grant(context.Context, string, token.Slot) (token.Grant, error) { return m.grant, nil }
 
