@@ -40,7 +40,7 @@ reason_for() {
 	shellcheck) echo "shell scripts are checked by it" ;;
 	make) echo "the Makefile is run by it" ;;
 	node) echo "tests let a certified OpenID provider judge our client, and it runs on Node.js" ;;
-	npm) echo "tests install that OpenID provider by it, and what examines the screens for accessibility" ;;
+	npm) echo "tests install by it that OpenID provider, the Dojo that the screens run on, and what examines them for accessibility" ;;
 	oauthlib) echo "tests let this Python library judge our OAuth 1.0a signatures" ;;
 	wrk) echo "benchmarks load programs by it" ;;
 	esac

@@ -14,7 +14,7 @@ define(["dojo/_base/declare", "dojo/dom-class", "dijit/form/Button", "./_Cell"],
 
         postCreate: function () {
             this.inherited(arguments);
-            domClass.add(this.domNode, "aps-" + this.kind);
+            domClass.add(this.domNode, "aps-look-" + this.kind);
         },
 
         _onClick: function () {
