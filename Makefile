@@ -20,7 +20,7 @@ WITH_MARIADB     := ./connector/store/storetest/withmariadb
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help test torture bench lint build package sandbox walk clean
+.PHONY: help test torture bench lint build package sandbox screens walk clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -64,6 +64,12 @@ package: ## build dist/*.app.zip, what the platform imports
 
 sandbox: ## start the connector between a simulated Microsoft and a simulated platform, to try it
 	$(GO) run ./sandbox
+
+screens: ## take the pictures of docs/screens anew: every screen and every page, as tests see them
+	@build/prerequisites.sh chromium
+	rm -rf docs/screens
+	SCREENS=$(CURDIR)/docs/screens $(GO) test -count=1 -timeout 20m -run 'TestEveryScreen|TestEveryPage|TestPicturesAreThere' ./sandbox/panel
+	SCREENS=$(CURDIR)/docs/screens $(GO) test -count=1 -timeout 20m -run 'TestPanel_ManualUpdate|TestPanel_EveryState' ./sandbox/world
 
 walk: ## go the whole way through the sandbox, from installing to an expired token, checking every step
 	$(GO) run ./sandbox --walk

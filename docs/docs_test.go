@@ -39,8 +39,8 @@ func read(t *testing.T, name string) string {
 var (
 	place = regexp.MustCompile(`__(\w+)__`)
 	row   = regexp.MustCompile("(?m)^\\| `(\\w+)` \\|.*$")
-	// link finds [text](target), and ![text](target) with its exclamation mark.
-	link    = regexp.MustCompile(`(!?)\[[^\]]*\]\(([^)\s]+)\)`)
+	// link finds [text](target), and ![text](target).
+	link    = regexp.MustCompile(`\[[^\]]*\]\(([^)\s]+)\)`)
 	heading = regexp.MustCompile(`(?m)^#+ +(.+)$`)
 	fence   = regexp.MustCompile("(?s)\n```.*?\n```")
 )
@@ -77,14 +77,13 @@ func failureRow(code failure.Code) string {
 	return "| `" + string(code) + "` | " + kind + " | " + strconv.Itoa(failure.New(code).Status()) + " | " + text + " |"
 }
 
-// TestLinks checks that what a document links to in the repository exists, headings included. Pictures are added when
-// they are taken and are not checked.
+// TestLinks checks that what a document links to or shows of the repository exists, headings included.
 func TestLinks(t *testing.T) {
 	for _, name := range documents(t) {
 		text := fence.ReplaceAllString(read(t, name), "")
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
-			target := m[2]
-			if m[1] == "!" || strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
+			target := m[1]
+			if strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
 				continue
 			}
 			file, anchor, _ := strings.Cut(target, "#")

@@ -1,7 +1,6 @@
 package panel_test
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -21,19 +20,6 @@ func (d *driver) accessible(what string) {
 	browser.Resize(d.T, d.Ctx, 1280, 900)
 }
 
-// lookAgain has the screen read everything again, as when somebody comes back to it.
-func (d *driver) lookAgain(change func(p *platform), state string) {
-	d.T.Helper()
-	d.p.change(change)
-	evaluate[bool](d, frame+`.dispatchEvent(new Event("visibilitychange")), true`)
-	d.State(state)
-}
-
-// shows returns a change of the status.
-func shows(status object) func(p *platform) {
-	return func(p *platform) { p.status = status }
-}
-
 // What nothing is found in must have been looked at: in the panel and in the frame of the screen.
 func TestAccessible_ExaminesThePanelAndTheScreen(t *testing.T) {
 	d := open(t, newPlatform(t), ux1)
@@ -47,24 +33,21 @@ func TestAccessible_ExaminesThePanelAndTheScreen(t *testing.T) {
 	}
 }
 
-func TestAccessible_EveryState(t *testing.T) {
-	d := open(t, newPlatform(t), ux1)
-	states := map[string]object{
-		"absent":          absentStatus(),
-		"pending":         pendingStatus(),
-		"active":          wellStatus(),
-		"expiring":        withStatus(object{"state": "expiring", "daysLeft": 9, "failure": fail(failure.GrantExpiring, "days", "9")}),
-		"renewal_failing": withStatus(object{"state": "renewal_failing", "failure": fail(failure.MicrosoftUnavailable)}),
-		"action_required": withStatus(object{"state": "action_required", "failure": fail(failure.SignInFrequency), "nextRenewalAt": nil}),
-		"misconfigured":   withStatus(object{"state": "misconfigured", "failure": fail(failure.ClientSecretExpired)}),
-		"expired":         withStatus(object{"state": "expired", "daysLeft": 0, "failure": fail(failure.GrantExpired)}),
+func TestAccessible_EveryScene(t *testing.T) {
+	s := newStage(t, "ux1", "en_US")
+	for _, chapter := range book() {
+		for _, sc := range chapter.scenes {
+			t.Run(sc.name, func(t *testing.T) {
+				on := s.act(t, sc)
+				if sc.whole { // one of each kind of screen
+					on.accessible(sc.name)
+				} else {
+					on.Accessible(sc.name)
+				}
+				on.leave()
+			})
+		}
 	}
-	for _, state := range slices.Sorted(maps.Keys(states)) {
-		d.lookAgain(shows(states[state]), state)
-		d.accessible("the state " + state)
-	}
-	d.lookAgain(func(p *platform) { p.unreachable = true }, "unknown")
-	d.accessible("an unreachable connector")
 }
 
 func TestAccessible_Procedures(t *testing.T) {
@@ -108,32 +91,5 @@ func TestAccessible_OtherScreens(t *testing.T) {
 		d := &driver{paneltest.Open(t, serve(t, p, nil)), p}
 		d.Wait(`document.querySelector("#login .card") !== null`)
 		d.accessible("log-in")
-	})
-	t.Run("settings", func(t *testing.T) {
-		p := newPlatform(t)
-		allowOwn(p)
-		d := open(t, p, settings)
-		d.WaitText("Own Application")
-		d.accessible("settings")
-		d.Enter("directory", " ")
-		d.save()
-		d.wrong("directory", "Enter the directory")
-		d.accessible("wrong settings")
-	})
-	t.Run("provider", func(t *testing.T) {
-		d := openAsProvider(t, newPlatform(t), provider)
-		d.names(3)
-		d.Press("Days Left")
-		d.accessible("the list of tenants")
-		d.details("Harbour Cloud Resale")
-		d.State("active")
-		d.accessible("a tenant in detail")
-	})
-	t.Run("without a tenant", func(t *testing.T) {
-		p := newPlatform(t)
-		p.tenants, p.required = nil, false
-		d := open(t, p, ux1)
-		d.WaitText("This account has no Azure Partner subscription")
-		d.accessible("an account without a tenant")
 	})
 }

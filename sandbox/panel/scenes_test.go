@@ -69,7 +69,7 @@ func stateScenes() []scene {
 	secret, expired, expiring := fail(failure.ClientSecretExpired), local(failure.GrantExpired), local(failure.GrantExpiring, "days", "9")
 	states := []scene{
 		{name: "absent", about: "No Token", set: status(absentStatus()), play: shown("absent", "There is no refresh token for this tenant yet.")},
-		{name: "pending", about: "Waiting for the Authentication Code", set: status(pendingStatus()), play: shown("pending", "Consent Waiting")},
+		{name: "pending", about: "Waiting for the Authentication Code", whole: true, set: status(pendingStatus()), play: shown("pending", "Consent Waiting")},
 		{name: "active", about: "Active", whole: true, play: shown("active", "Proven")},
 		{
 			name: "expiring", about: "Expiring Soon", play: shown("expiring", "Use Renew Now; if that fails, use Update Refresh Token."),

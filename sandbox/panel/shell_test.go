@@ -71,3 +71,16 @@ func TestPanelTellsOfAnUnknownModule(t *testing.T) {
 	evaluate[bool](d, frame+`.defaultView.require(["aps/Wizard"]), true`)
 	d.WaitText("There is no module aps/Wizard in this panel.")
 }
+
+// The panel itself has its place in either direction of writing, too.
+func TestPanelIsLaidOut(t *testing.T) {
+	p := newPlatform(t)
+	d := &driver{paneltest.Open(t, serve(t, p, &toy{now: noon})), p}
+	d.Wait(`document.querySelector("#login .card") !== null`)
+	d.LaidOut("log-in", widths()...)
+	d.Click(paneltest.Document, "Mara Lind")
+	d.Wait(home + `.body.innerText.includes("86 days left")`)
+	d.Click(paneltest.Document, "Sandbox")
+	d.WaitPageText("Only this simulated platform has this drawer.")
+	d.LaidOut("the drawer", 1280) // it covers the page where that is narrow
+}

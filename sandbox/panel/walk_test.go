@@ -1,6 +1,7 @@
 package panel_test
 
 import (
+	"fmt"
 	"path"
 	"strings"
 	"testing"
@@ -35,28 +36,35 @@ func TestEveryScreen(t *testing.T) {
 	}
 }
 
-// perform plays a scene on a platform of its own.
+// perform plays a scene and checks what is shown.
 func (s *stage) perform(t *testing.T, sc scene) {
 	t.Run(sc.name, func(t *testing.T) {
-		on := *s
-		page := *s.Driver
-		page.T = t
-		on.driver = &driver{&page, s.p}
-		on.p.restart()
-		if sc.set != nil {
-			on.p.change(sc.set)
-		}
-		if sc.user == "" {
-			sc.user = resellerID
-		}
-		on.as(sc.user)
-		s.user = on.user
-		on.open(sc.view)
-		sc.play(&on)
+		on := s.act(t, sc)
 		on.LaidOut(sc.name, widths()...)
 		on.pictures(sc)
 		on.leave()
 	})
+}
+
+// act plays a scene, on a platform that is as at first, and returns the stage as it then is.
+func (s *stage) act(t *testing.T, sc scene) *stage {
+	t.Helper()
+	page := *s.Driver
+	page.T = t
+	on := *s
+	on.driver = &driver{&page, s.p}
+	on.p.restart()
+	if sc.set != nil {
+		on.p.change(sc.set)
+	}
+	if sc.user == "" {
+		sc.user = resellerID
+	}
+	on.as(sc.user)
+	s.user = on.user
+	on.open(sc.view)
+	sc.play(&on)
+	return &on
 }
 
 // A shot is one way in which pictures of a scene are taken.
@@ -86,3 +94,33 @@ func (s *stage) pictures(sc scene) {
 		s.Look(sh.file(sc.name), p)
 	}
 }
+
+// What finds nothing wrong must have looked: a text that lies on another, one that sticks out to a side, and a wide one.
+func TestLayoutFaultsAreFound(t *testing.T) {
+	d := open(t, newPlatform(t), ux1)
+	d.State("active")
+	for fault, style := range map[string]string{
+		"lies on":          "position: fixed; inset: 0; font-size: 70px",
+		"sticks out":       "position: fixed; bottom: 0; right: -60px; white-space: nowrap",
+		"scrolls sideways": "width: 3000px",
+	} {
+		found := &silent{TB: t}
+		page := *d.Driver
+		page.T = found
+		evaluate[bool](d, `(d => { const p = d.createElement("p"); p.id = "planted"; p.textContent = "A text that was planted here"; p.style.cssText = "`+style+`"; d.body.append(p); return true; })(`+frame+`)`)
+		page.LaidOut("a planted fault", widths()...)
+		evaluate[bool](d, frame+`.getElementById("planted").remove(), true`)
+		if !strings.Contains(found.said, fault) {
+			t.Errorf("LaidOut() with %q = %q, want that something %s", style, found.said, fault)
+		}
+	}
+	d.LaidOut("the screen", widths()...)
+}
+
+// silent is a test that keeps what it is told of errors.
+type silent struct {
+	testing.TB
+	said string
+}
+
+func (s *silent) Errorf(format string, args ...any) { s.said += fmt.Sprintf(format, args...) + "\n" }

@@ -69,7 +69,7 @@ func (d desk) signIn(window *paneltest.Driver, account string) {
 	window.ClickOn("#password-next")
 	window.ClickOn("#mfa-approve")
 	window.Wait(`document.getElementById("consent-accept") !== null`)
-	d.picture(window, "accept", paneltest.Picture{Small: true})
+	d.picture(window, "accept", paneltest.Picture{Small: true, Whole: true})
 }
 
 // examine has axe-core examine a page of ours, light and dark, as on a desktop and as on a phone. One panel suffices:

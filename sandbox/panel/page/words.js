@@ -1,4 +1,7 @@
-/* The panel's own words, in English and German; those of a package's screens come from its catalogues. */
+/*
+ * The panel's own words in the languages of the screens; the drawer's, which no real panel has, in English and German.
+ * Those of a package's screens come from its catalogues.
+ */
 (function () {
     "use strict";
     const german = {
@@ -56,6 +59,28 @@
         "Withdraw the consent": "Die Zustimmung zurückziehen",
         "As a directory's administrator does who removes the application. Found out by the next check or renewal.": "Wie es der Administrator eines Verzeichnisses tut, der die Anwendung entfernt. Die nächste Prüfung oder Erneuerung stellt es fest."
     };
-    const catalogues = { de_DE: german };
-    window.panelWord = (locale, text) => (catalogues[locale] || {})[text] || text;
+    const others = ["es_ES", "fr_FR", "it_IT", "ja_JP", "nl_NL", "pt_BR", "ru_RU"];
+    const inOthers = {
+        "Skip to content": ["Ir al contenido", "Aller au contenu", "Vai al contenuto", "コンテンツへ移動", "Naar de inhoud", "Ir para o conteúdo", "Перейти к содержимому"],
+        "Menu": ["Menú", "Menu", "Menu", "メニュー", "Menu", "Menu", "Меню"],
+        "Panel": ["Panel", "Panneau", "Pannello", "パネル", "Paneel", "Painel", "Панель"],
+        "Language": ["Idioma", "Langue", "Lingua", "言語", "Taal", "Idioma", "Язык"],
+        "Logged in as": ["Sesión iniciada como", "Connecté en tant que", "Accesso eseguito come", "ログイン中のユーザー", "Aangemeld als", "Conectado como", "Вы вошли как"],
+        "Simulated platform": ["Plataforma simulada", "Plateforme simulée", "Piattaforma simulata", "シミュレートされたプラットフォーム", "Gesimuleerd platform", "Plataforma simulada", "Имитация платформы"],
+        "Log In": ["Iniciar sesión", "Connexion", "Accedi", "ログイン", "Aanmelden", "Entrar", "Вход"],
+        "Choose whom to log in as. This platform is simulated, so no password is asked for.": ["Elija con quién iniciar sesión. Esta plataforma es simulada, por lo que no se pide contraseña.", "Choisissez l’utilisateur. Cette plateforme est simulée : aucun mot de passe n’est demandé.", "Scegliere con chi accedere. Questa piattaforma è simulata, quindi non viene chiesta alcuna password.", "ログインするユーザーを選択してください。シミュレートされたプラットフォームのため、パスワードは不要です。", "Kies als wie u zich aanmeldt. Dit platform is gesimuleerd, dus er wordt geen wachtwoord gevraagd.", "Escolha com quem entrar. Esta plataforma é simulada, portanto nenhuma senha é pedida.", "Выберите, от чьего имени войти. Платформа имитируется, поэтому пароль не нужен."],
+        "Welcome": ["Bienvenido", "Bienvenue", "Benvenuto", "ようこそ", "Welkom", "Boas-vindas", "Добро пожаловать"],
+        "Home": ["Inicio", "Accueil", "Pagina iniziale", "ホーム", "Startpagina", "Início", "Главная"],
+        "Services": ["Servicios", "Services", "Servizi", "サービス", "Services", "Serviços", "Услуги"],
+        "Applications": ["Aplicaciones", "Applications", "Applicazioni", "アプリケーション", "Toepassingen", "Aplicativos", "Приложения"],
+        "Provider": ["Proveedor", "Fournisseur", "Fornitore", "プロバイダー", "Provider", "Provedor", "Провайдер"],
+        "Reseller": ["Revendedor", "Revendeur", "Rivenditore", "リセラー", "Wederverkoper", "Revendedor", "Реселлер"],
+        "Parent reseller": ["Revendedor superior", "Revendeur parent", "Rivenditore superiore", "上位リセラー", "Bovenliggende wederverkoper", "Revendedor superior", "Вышестоящий реселлер"],
+        "No application has a screen for this account in this panel.": ["Ninguna aplicación tiene una pantalla para esta cuenta en este panel.", "Aucune application n’a d’écran pour ce compte dans ce panneau.", "Nessuna applicazione ha una schermata per questo account in questo pannello.", "このパネルには、このアカウント用の画面を持つアプリケーションがありません。", "Geen toepassing heeft in dit paneel een scherm voor dit account.", "Nenhum aplicativo tem uma tela para esta conta neste painel.", "Ни у одного приложения нет экрана для этой учетной записи в этой панели."],
+        "These screens are available:": ["Pantallas disponibles:", "Écrans disponibles :", "Schermate disponibili:", "利用できる画面:", "Beschikbare schermen:", "Telas disponíveis:", "Доступные экраны:"],
+        "Loading": ["Cargando", "Chargement", "Caricamento in corso", "読み込み中", "Laden", "Carregando", "Загрузка"],
+        "The panel could not load this page. Reload it.": ["El panel no pudo cargar esta página. Vuelva a cargarla.", "Le panneau n’a pas pu charger cette page. Rechargez-la.", "Il pannello non è riuscito a caricare questa pagina. Ricaricarla.", "パネルはこのページを読み込めませんでした。再読み込みしてください。", "Het paneel kon deze pagina niet laden. Laad deze opnieuw.", "O painel não conseguiu carregar esta página. Recarregue-a.", "Панели не удалось загрузить эту страницу. Перезагрузите ее."],
+        "Close": ["Cerrar", "Fermer", "Chiudi", "閉じる", "Sluiten", "Fechar", "Закрыть"]
+    };
+    window.panelWord = (locale, text) => (locale === "de_DE" ? german[text] : (inOthers[text] || [])[others.indexOf(locale)]) || text;
 }());

@@ -1,0 +1,51 @@
+package panel_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// openAsParent logs in as a reseller who has a reseller below him.
+func openAsParent(t *testing.T, p *platform, place string) *driver {
+	t.Helper()
+	d := logInAs(t, p, place, "Piet Vos")
+	d.WaitLoaded()
+	return d
+}
+
+func TestParentSeesHisOwnTenant(t *testing.T) {
+	inPanels(t, ux1, classic, func(t *testing.T, place string) {
+		d := openAsParent(t, newPlatform(t), place)
+		d.State("active")
+		for _, want := range []string{"(86 days left)", "Ada Novak", "Update Refresh Token", "Forget Token"} {
+			d.WaitText(want)
+		}
+		d.Wait(`document.getElementById("user").selectedOptions[0].text === "Piet Vos · Northern Cloud Group · Parent reseller"`)
+	})
+}
+
+// A platform may count the tenants of resellers below among what an account sees (aps-protocol.md §4.5).
+func TestParentIsToldOnlyTheStateOfATenantBelow(t *testing.T) {
+	inPanels(t, ux1, classic, func(t *testing.T, place string) {
+		p := newPlatform(t)
+		p.parents = p.parents[:1]
+		d := openAsParent(t, p, place)
+		d.State("active")
+		d.WaitText("This account is told its state and nothing else.")
+		for _, other := range []string{"Valid Until", "Update Refresh Token", "Manual Update", "History", "Renew Now", "Forget Token", "Settings"} {
+			if got := d.Text(); strings.Contains(got, other) {
+				t.Errorf("Text() = %q, want nothing of %q", got, other)
+			}
+		}
+	})
+}
+
+func TestParentsHomeTile(t *testing.T) {
+	p := newPlatform(t)
+	d := logInAs(t, p, "#/ux1/en_US", "Piet Vos")
+	d.Wait(home + `.body.innerText.includes("86 days left")`)
+	p = newPlatform(t)
+	p.parents = p.parents[:1]
+	d = logInAs(t, p, "#/ux1/en_US", "Piet Vos")
+	d.Wait(home + `.body.innerText.includes("Not shown to this account")`)
+}
