@@ -15,12 +15,14 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/onboarding"
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/token"
+	"azure-partner-connector/sandbox/browser"
 	"azure-partner-connector/sandbox/panel/paneltest"
 )
 
@@ -256,4 +258,25 @@ func (s *stage) refusal(f *failure.Error) {
 	reference := `document.getElementById("reference")`
 	s.Wait(`/^[0-9A-Z]{8}$/.test(` + reference + `.innerText)`)
 	evaluate[bool](s.driver, `(e => { e.textContent = "R7W2KD5M"; return true; })(`+reference+`)`)
+}
+
+func TestKeyboard_Pages(t *testing.T) {
+	url, c := openDoor(t)
+	d := &driver{Driver: paneltest.Open(t, "about:blank")}
+	browser.AllowClipboard(t, d.Ctx, url)
+	for _, v := range visits() {
+		c.serve(v)
+		switch v.name {
+		case "page-landing":
+			d.Do(chromedp.Navigate(url + v.path))
+			d.tabTo(`document.getElementById("continue")`)
+		case "page-claim":
+			d.Do(chromedp.Navigate(url + "/callback?code=any&state=" + v.name))
+			d.Wait(`!document.getElementById("copy").hidden`)
+			d.tabTo(`document.getElementById("copy")`)
+			d.keys(kb.Enter)
+			d.Wait(`document.querySelector('#copy-status[role="status"]').innerText === "Copied"`)
+			d.focused(`document.getElementById("copy")`)
+		}
+	}
 }
