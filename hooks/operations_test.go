@@ -59,8 +59,8 @@ func TestTokenStatus(t *testing.T) {
 func TestConsents(t *testing.T) {
 	w := settled(t)
 	path := "/tenant/" + tenantA
-	same(t, w.accepted(request{method: http.MethodPost, path: path + "/consents", identity: userR2}, http.StatusOK),
-		`{"id":"`+unknownID+`","url":"https://connector.example.com/consent/x","expiresAt":"2026-11-23T08:35:00Z"}`)
+	begun := w.accepted(request{method: http.MethodPost, path: path + "/consents", identity: userR2}, http.StatusOK)
+	same(t, begun, `{"id":"`+unknownID+`","url":"https://connector.example.com/consent/x","expiresAt":"2026-11-23T08:35:00Z","reference":"`+begun.header.Get("X-Reference")+`"}`)
 	same(t, w.accepted(request{method: http.MethodPost, path: path + "/consentLink", identity: userR2, body: "{}"}, http.StatusOK),
 		`{"url":"https://connector.example.com/consent/x","expiresAt":"2026-11-23T08:35:00Z"}`)
 
