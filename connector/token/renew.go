@@ -155,13 +155,17 @@ var errOvertaken = errors.New("somebody else has renewed meanwhile")
 // renewed since the schedule was leased.
 func (s *Service) keepSuccessor(ctx context.Context, p party, leased Schedule, g Grant, r Redemption, by audit.Actor, why purpose) (Grant, error) {
 	var kept Grant
-	err := s.decide(ctx, p, leased, func(ctx context.Context, schedule *Schedule) error {
-		current, found, err := s.grant(ctx, p.tenant.ID, Active)
-		if err != nil {
-			return err
-		}
-		if !found {
-			return failure.New(failure.GrantAbsent) // forgotten meanwhile
+	err := s.decide(ctx, p, leased, func(ctx context.Context, schedule *Schedule, again bool) error {
+		current := g
+		if again {
+			var found bool
+			var err error
+			if current, found, err = s.grant(ctx, p.tenant.ID, Active); err != nil {
+				return err
+			}
+			if !found {
+				return failure.New(failure.GrantAbsent) // forgotten meanwhile
+			}
 		}
 		kept = current
 		if current.ConsentID == g.ConsentID && !r.RefreshToken.Empty() && current.IssuedAt.Before(r.IssuedAt) {
@@ -178,10 +182,7 @@ func (s *Service) keepSuccessor(ctx context.Context, p party, leased Schedule, g
 		if why == check && healthy {
 			schedule.DueAt = due
 		}
-		if err := s.append(ctx, p, audit.Event{Action: actionOf(why), Actor: by}); err != nil {
-			return err
-		}
-		return nil
+		return s.append(ctx, p, audit.Event{Action: actionOf(why), Actor: by})
 	})
 	if err != nil {
 		return Grant{}, err
@@ -195,20 +196,26 @@ func (s *Service) keepSuccessor(ctx context.Context, p party, leased Schedule, g
 const decisions = 3
 
 // decide runs fn, which stores the outcome of a redemption and changes the schedule, in a transaction of its own, and
-// again when a row was changed by others between its being read and written. It returns errOvertaken instead when
-// somebody has renewed since the schedule was leased. The schedule that is looked at for that is the one that is saved:
-// one that was read later might hide a renewal that came between.
-func (s *Service) decide(ctx context.Context, p party, leased Schedule, fn func(ctx context.Context, schedule *Schedule) error) error {
+// again when a row was changed by others between its being read and written. What was read under the lease is rarely
+// changed by anybody else, so the first try takes that, and the versions tell whether it still holds; only then is fn
+// told to read again. It returns errOvertaken instead when somebody has renewed since the schedule was leased. The
+// schedule that is looked at for that is the one that is saved: one that was read later might hide a renewal that came
+// between.
+func (s *Service) decide(ctx context.Context, p party, leased Schedule, fn func(ctx context.Context, schedule *Schedule, again bool) error) error {
 	for n := 1; ; n++ {
+		again := n > 1
 		err := s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
-			schedule, err := s.cfg.Store.Schedule(ctx, p.tenant.ID)
-			if err != nil {
-				return fmt.Errorf("reading schedule of %s: %w", p.tenant.ID, err)
+			schedule := leased
+			if again {
+				var err error
+				if schedule, err = s.cfg.Store.Schedule(ctx, p.tenant.ID); err != nil {
+					return fmt.Errorf("reading schedule of %s: %w", p.tenant.ID, err)
+				}
 			}
 			if !schedule.LastSuccessAt.Equal(leased.LastSuccessAt) {
 				return errOvertaken
 			}
-			if err := fn(ctx, &schedule); err != nil {
+			if err := fn(ctx, &schedule, again); err != nil {
 				return err
 			}
 			if err := s.cfg.Store.SaveSchedule(ctx, &schedule); err != nil {
@@ -255,7 +262,7 @@ func (s *Service) reschedule(ctx context.Context, tenantID string, change func(*
 // fail records a failed redemption and when to try again: never for what a person must repair. A failure that comes
 // after somebody else's success is not recorded: it is not true any more.
 func (s *Service) fail(ctx context.Context, p party, leased Schedule, g Grant, by audit.Actor, cause error) error {
-	err := s.decide(ctx, p, leased, func(ctx context.Context, schedule *Schedule) error {
+	err := s.decide(ctx, p, leased, func(ctx context.Context, schedule *Schedule, _ bool) error {
 		f, err := s.recognised(ctx, p.tenant.ID, failure.From(cause))
 		if err != nil {
 			return err
@@ -312,15 +319,14 @@ func (s *Service) examine(ctx context.Context, p party, g Grant, r Redemption, b
 	if errors.Is(context.Cause(ctx), errStopped) {
 		return nil // what was cut off would be written down as trouble that there was not
 	}
-	return s.cfg.Store.Transact(context.WithoutCancel(ctx), func(ctx context.Context) error {
-		examined := g // this function may run twice, and saving advances the version
-		if err := s.cfg.Store.SaveGrant(ctx, &examined); errors.Is(err, ErrStale) {
-			return nil // a newer grant has come in; its own checks are the true ones
-		} else if err != nil {
-			return fmt.Errorf("saving checks of %s: %w", p.tenant.ID, err)
-		}
-		if g.Checks.MFA != No {
-			return nil
+	durable := context.WithoutCancel(ctx)
+	if g.Checks.MFA != No {
+		_, err := s.saveChecks(durable, g)
+		return err
+	}
+	return s.cfg.Store.Transact(durable, func(ctx context.Context) error {
+		if saved, err := s.saveChecks(ctx, g); err != nil || !saved {
+			return err
 		}
 		lost := failure.New(failure.MFARequired)
 		err := s.reschedule(ctx, p.tenant.ID, func(schedule *Schedule) {
@@ -332,4 +338,14 @@ func (s *Service) examine(ctx context.Context, p party, g Grant, r Redemption, b
 		}
 		return s.append(ctx, p, refusal(audit.RenewalFailed, by, lost))
 	})
+}
+
+// saveChecks saves what was learned of g. Where a newer grant has come in, its own checks are the true ones.
+func (s *Service) saveChecks(ctx context.Context, g Grant) (saved bool, err error) {
+	if err := s.cfg.Store.SaveGrant(ctx, &g); errors.Is(err, ErrStale) {
+		return false, nil
+	} else if err != nil {
+		return false, fmt.Errorf("saving checks of %s: %w", g.TenantID, err)
+	}
+	return true, nil
 }
