@@ -118,6 +118,9 @@ func (m *memory) Grant(context.Context, string, token.Slot) (token.Grant, error)
 // SaveGrant implements token.Store.
 func (m *memory) SaveGrant(context.Context, *token.Grant) error { return nil }
 
+// KeepPredecessor implements token.Store.
+func (m *memory) KeepPredecessor(context.Context, token.Grant) error { return nil }
+
 // AppendEvent implements token.Store.
 func (m *memory) AppendEvent(context.Context, audit.Event) error { return nil }
 
