@@ -126,7 +126,7 @@ func (d desk) open(label string) {
 func (d desk) turnTo(panel string) {
 	d.Helper()
 	d.choose("panel", panel)
-	d.Wait(`location.hash.startsWith("#/` + panel + `/") && !document.getElementById("home").hidden`)
+	d.Wait(`Array.from(document.querySelectorAll("#menu a")).every(a => a.hash.startsWith("#/` + panel + `/")) && !document.getElementById("home").hidden`)
 }
 
 // logInAs changes the person at the desk.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -27,103 +28,117 @@ func signIn(window *paneltest.Driver) {
 	window.Wait(`document.getElementById("consent-accept") !== null`)
 }
 
-func TestToken_AutomaticUpdate(t *testing.T) {
+// TestToken goes from no token to one by the automatic procedure, through the actions to none, and to one by the manual
+// procedure.
+func TestToken(t *testing.T) {
 	t.Parallel()
 	inBothPanels(t, rita, func(d desk) {
 		d.open(tokenScreen)
-		d.state("absent")
-		d.WaitText("There is no refresh token for this tenant yet.")
-
-		microsoft := d.popup()
-		d.WaitText("Finish the sign-in in the new window")
-		signIn(microsoft)
-		microsoft.ClickOn("#consent-cancel")
-		microsoft.WaitPageText("The consent was declined")
-		d.WaitText("The consent was declined in the Microsoft window. Nothing was changed. Start again and press Accept. Reference: ")
-		d.state("absent")
-		d.focused("update")
-		microsoft.Do(chromedp.Navigate("about:blank"))
-
-		microsoft = d.popup()
-		microsoft.ClickOn("#consent-accept")
-		d.WaitText(updated)
-		d.state("active")
-		d.focused("update")
-		for _, want := range []string{"(89 days left)", "Ada Alpine (" + world.AlpineAdmin + ")", rita, "Proven", "Works (checked", "Consent granted"} {
-			d.WaitText(want)
-		}
-		if got := d.Text(); strings.Contains(got, "__") || strings.Contains(got, "Waiting for the consent") {
-			d.T.Errorf("Text() = %q, want nothing about waiting and no named place that nothing was put into", got)
-		}
+		d.updateAutomatically()
+		d.act()
+		d.forget()
+		d.updateManually()
 	})
 }
 
-func TestToken_Actions(t *testing.T) {
-	t.Parallel()
-	inBothPanels(t, rita, func(d desk) {
-		d.granted()
-		d.open(tokenScreen)
-		d.state("active")
-		d.Press("Check Now")
-		d.WaitText("The token has been checked.")
-		d.Press("Renew Now")
-		d.WaitText("The refresh token has been renewed.")
-		d.WaitText("Refresh token renewed")
+func (d desk) updateAutomatically() {
+	d.Helper()
+	d.state("absent")
+	d.WaitText("There is no refresh token for this tenant yet.")
 
-		check(d.T, d.World.Pull("secret", true))
-		d.Press("Renew Now")
-		d.Wait(paneltest.Frame + `.querySelector(".aps-message-error").innerText.includes("The client secret has expired.")`)
-		d.state("misconfigured")
-		check(d.T, d.World.Pull("secret", false))
-		d.Press("Renew Now")
-		d.state("active")
+	microsoft := d.popup()
+	d.WaitText("Finish the sign-in in the new window")
+	signIn(microsoft)
+	microsoft.ClickOn("#consent-cancel")
+	microsoft.WaitPageText("The consent was declined")
+	d.WaitText("The consent was declined in the Microsoft window. Nothing was changed. Start again and press Accept. Reference: ")
+	d.state("absent")
+	d.focused("update")
+	microsoft.Do(chromedp.Navigate("about:blank"))
 
-		d.Press("Forget Token")
-		d.asked("Nothing is revoked at Microsoft")
-		d.Do(chromedp.KeyEvent(kb.Escape))
-		d.Wait(paneltest.Frame + `.querySelector(".dijitDialog") === null`)
-		if got := d.Called(http.MethodPost, "forget"); got != 0 {
-			d.T.Errorf("Called(forget) after Escape = %d, want 0", got)
-		}
-		d.Press("Forget Token")
-		d.asked("Nothing is revoked at Microsoft")
-		d.Do(chromedp.KeyEvent(kb.Enter))
-		d.state("absent")
-		d.WaitText("The token has been forgotten.")
-		d.Wait(widget("forget") + `.get("disabled") && ` + widget("renew") + `.get("disabled")`)
-	})
+	microsoft = d.popup()
+	microsoft.ClickOn("#consent-accept")
+	d.WaitText(updated)
+	d.state("active")
+	d.focused("update")
+	for _, want := range []string{"(89 days left)", "Ada Alpine (" + world.AlpineAdmin + ")", rita, "Proven", "Works (checked", "Consent granted"} {
+		d.WaitText(want)
+	}
+	if got := d.Text(); strings.Contains(got, "__") || strings.Contains(got, "Waiting for the consent") {
+		d.T.Errorf("Text() = %q, want nothing about waiting and no named place that nothing was put into", got)
+	}
 }
 
-func TestToken_ManualUpdate(t *testing.T) {
-	t.Parallel()
-	inBothPanels(t, rita, func(d desk) {
-		d.open(tokenScreen)
-		d.Wait(widget("link") + `.get("value") !== ""`)
-		link := widget("link") + `.focusNode`
-		if !paneltest.Evaluate[bool](d.Driver, link+`.readOnly && `+link+`.spellcheck === false`) {
-			d.T.Error("the URL can be changed, want it read-only")
-		}
-		code := regexp.MustCompile(`[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}`).FindString(d.visit(d.value("link")))
-		d.again(tokenScreen, "pending")
-		d.WaitText("Ada Alpine (" + world.AlpineAdmin + ") granted the consent on")
+// act uses the buttons of the status group.
+func (d desk) act() {
+	d.Helper()
+	d.Press("Check Now")
+	d.WaitText("The token has been checked.")
+	d.Press("Renew Now")
+	d.WaitText("The refresh token has been renewed.")
+	d.WaitText("Refresh token renewed")
 
-		d.Press("Update")
-		d.wrong("code", "Enter the authentication code.")
-		d.focused("code")
-		d.enter("code", "0000-0000-0000")
-		d.Press("Update")
-		d.wrong("code", "This authentication code is not right. Tries left: ")
-		d.enter("code", " "+strings.ToLower(code)+" ")
-		d.Press("Update")
-		d.WaitText(updated)
-		d.state("active")
-		d.Wait(widget("code") + `.get("value") === "" && ` + widget("code") + `.focusNode.getAttribute("aria-invalid") !== "true"`)
-	})
+	check(d.T, d.World.Pull("secret", true))
+	d.Press("Renew Now")
+	d.Wait(paneltest.Frame + `.querySelector(".aps-message-error").innerText.includes("The client secret has expired.")`)
+	d.state("misconfigured")
+	check(d.T, d.World.Pull("secret", false))
+	d.Press("Renew Now")
+	d.state("active")
 }
 
-func TestToken_LeavingStopsAndComingBackResumes(t *testing.T) {
+func (d desk) forget() {
+	d.Helper()
+	d.Press("Forget Token")
+	d.asked("Nothing is revoked at Microsoft")
+	d.Do(chromedp.KeyEvent(kb.Escape))
+	d.Wait(paneltest.Frame + `.querySelector(".dijitDialog") === null`)
+	if got := d.Called(http.MethodPost, "forget"); got != 0 {
+		d.T.Errorf("Called(forget) after Escape = %d, want 0", got)
+	}
+	d.Press("Forget Token")
+	d.asked("Nothing is revoked at Microsoft")
+	d.Do(chromedp.KeyEvent(kb.Enter))
+	d.state("absent")
+	d.WaitText("The token has been forgotten.")
+	d.Wait(widget("forget") + `.get("disabled") && ` + widget("renew") + `.get("disabled")`)
+}
+
+func (d desk) updateManually() {
+	d.Helper()
+	d.Wait(widget("link") + `.get("value") !== ""`)
+	link := widget("link") + `.focusNode`
+	if !paneltest.Evaluate[bool](d.Driver, link+`.readOnly && `+link+`.spellcheck === false`) {
+		d.T.Error("the URL can be changed, want it read-only")
+	}
+	code := regexp.MustCompile(`[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}`).FindString(d.visit(d.value("link")))
+	d.again(tokenScreen, "pending")
+	d.WaitText("Ada Alpine (" + world.AlpineAdmin + ") granted the consent on")
+
+	d.Press("Update")
+	d.wrong("code", "Enter the authentication code.")
+	d.focused("code")
+	d.enter("code", "0000-0000-0000")
+	d.Press("Update")
+	d.wrong("code", "This authentication code is not right. Tries left: ")
+	d.enter("code", " "+strings.ToLower(code)+" ")
+	d.Press("Update")
+	d.WaitText(updated)
+	d.state("active")
+	d.Wait(widget("code") + `.get("value") === "" && ` + widget("code") + `.focusNode.getAttribute("aria-invalid") !== "true"`)
+}
+
+func TestToken_LeavingStopsComingBackResumesAndTroubleIsTold(t *testing.T) {
 	t.Parallel()
-	d := sitDown(t, start(t), dojotest.Config{}, "#/ux1/en_US", rita)
+	var unreachable atomic.Bool
+	d := sitDown(t, start(t), dojotest.Config{Intercept: func(w http.ResponseWriter, _, _ string) bool {
+		if unreachable.Load() { // a proxy's page of an error is no JSON
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(http.StatusBadGateway)
+			_, _ = w.Write([]byte("<h1>Bad Gateway</h1>")) // the browser has gone; nobody is left to tell
+		}
+		return unreachable.Load()
+	}}, "#/ux1/en_US", rita)
 	d.open(tokenScreen)
 	d.state("absent")
 	d.enter("code", "half a code")
@@ -149,19 +164,9 @@ func TestToken_LeavingStopsAndComingBackResumes(t *testing.T) {
 	if got := d.value("code"); got != "" {
 		t.Errorf("value(code) after coming back = %q, want it cleared", got)
 	}
-}
 
-// The connector's or a proxy's page of an error is no JSON.
-func TestToken_ConnectorIsUnreachable(t *testing.T) {
-	t.Parallel()
-	d := sitDown(t, start(t), dojotest.Config{Intercept: func(w http.ResponseWriter, _, _ string) bool {
-		w.Header().Set("Content-Type", "text/html")
-		w.WriteHeader(http.StatusBadGateway)
-		_, _ = w.Write([]byte("<h1>Bad Gateway</h1>")) // the browser has gone; nobody is left to tell
-		return true
-	}}, "#/ux1/en_US", rita)
-	d.open(tokenScreen)
-	d.state("unknown")
+	unreachable.Store(true)
+	d.again(tokenScreen, "unknown")
 	d.WaitText("The connector cannot be reached at the moment.")
 	d.WaitText("The history cannot be read at the moment.")
 	d.Press("Update Refresh Token")
