@@ -152,7 +152,7 @@ func TestADeploymentWithoutFault(t *testing.T) {
 	c := newClinic(t)
 	report := c.examine("")
 	checkFindings(t, report, "ok configuration", "ok keys", "ok database", "ok seals", "ok clock", "ok cloud global", "ok instance "+c.Key)
-	checkFinding(t, report, doctor.OK, "seals", "1 instance and 2 tenants")
+	checkFinding(t, report, doctor.OK, "seals", "1 instance and 3 tenants")
 	checkFinding(t, report, doctor.OK, "instance "+c.Key, "package 1-1", c.Platform.URL())
 }
 
