@@ -151,6 +151,9 @@ func NewRecord(ctx context.Context, err error) *Record {
 	return &Record{Code: e.Code, Params: e.Params, Reference: Reference(ctx), Microsoft: e.Microsoft}
 }
 
+// Is reports whether r, which may be nil, keeps a failure with that code.
+func (r *Record) Is(code Code) bool { return r != nil && r.Code == code }
+
 // Error returns the failure that r keeps.
 func (r *Record) Error() *Error {
 	return &Error{Code: r.Code, Params: r.Params, Microsoft: r.Microsoft}

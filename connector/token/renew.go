@@ -177,10 +177,14 @@ func (s *Service) keepSuccessor(ctx context.Context, p party, leased Schedule, g
 				return stale(err, "saving grant of "+p.tenant.ID)
 			}
 		}
-		due, healthy := schedule.DueAt, schedule.Failure == nil
+		before := *schedule
 		s.succeed(schedule)
-		if why == check && healthy {
-			schedule.DueAt = due
+		if current.Checks.MFA == No && before.Failure.Is(failure.MFARequired) {
+			// Until the successor is examined, what was known of its predecessor holds of it.
+			schedule.Failure, schedule.FailingSince = before.Failure, before.FailingSince
+		}
+		if why == check && before.Failure == nil {
+			schedule.DueAt = before.DueAt
 		}
 		return s.append(ctx, p, audit.Event{Action: actionOf(why), Actor: by})
 	})
@@ -309,9 +313,11 @@ func (s *Service) nextAttempt(now time.Time, f *failure.Error, attempt int, g Gr
 	return now.Add(min(wait, max(left/2, leastRetry)))
 }
 
-// examine uses the stored successor with every api and records what was learned. A lost MFA shows in the status.
+// examine uses the stored successor with every api and records what was learned. A lost MFA shows in the status, until
+// an examination finds that it is back.
 func (s *Service) examine(ctx context.Context, p party, g Grant, r Redemption, by audit.Actor) error {
 	c := p.client()
+	wasLost := g.Checks.MFA == No
 	claims := s.cfg.Microsoft.Claims(r.AccessToken)
 	probe := s.cfg.Microsoft.Probe(ctx, c, PartnerCenter, r.AccessToken)
 	g.Checks = Checks{MFA: proven(claims.MFA, probe.MFA), GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: probe}}
@@ -320,7 +326,8 @@ func (s *Service) examine(ctx context.Context, p party, g Grant, r Redemption, b
 		return nil // what was cut off would be written down as trouble that there was not
 	}
 	durable := context.WithoutCancel(ctx)
-	if g.Checks.MFA != No {
+	isLost := g.Checks.MFA == No
+	if !isLost && !wasLost {
 		_, err := s.saveChecks(durable, g)
 		return err
 	}
@@ -330,10 +337,14 @@ func (s *Service) examine(ctx context.Context, p party, g Grant, r Redemption, b
 		}
 		lost := failure.New(failure.MFARequired)
 		err := s.reschedule(ctx, p.tenant.ID, func(schedule *Schedule) {
-			schedule.Failure = failure.NewRecord(ctx, lost)
-			schedule.FailingSince = s.cfg.Now()
+			switch {
+			case !isLost:
+				schedule.Failure, schedule.FailingSince = nil, time.Time{}
+			case !schedule.Failure.Is(failure.MFARequired):
+				schedule.Failure, schedule.FailingSince = failure.NewRecord(ctx, lost), s.cfg.Now()
+			}
 		})
-		if err != nil {
+		if err != nil || !isLost {
 			return err
 		}
 		return s.append(ctx, p, refusal(audit.RenewalFailed, by, lost))

@@ -160,6 +160,27 @@ func TestALostMFAShowsInTheStatus(t *testing.T) {
 	w.checkState(token.StateActionRequired, failure.MFARequired)
 }
 
+func TestALostMFAIsNotBackBeforeItIsSeen(t *testing.T) {
+	w := newWorld(t, openStore(t))
+	w.consent(tenantID)
+	mfa := token.No
+	w.microsoft.probe = func(api token.API) token.Probe {
+		if w.grant(token.Active).Checks.MFA == token.No { // the successor is stored, and not examined yet
+			w.checkState(token.StateActionRequired, failure.MFARequired)
+		}
+		return token.Probe{Works: token.Yes, MFA: mfa}
+	}
+	for range 2 {
+		w.advance(10 * day)
+		w.must(w.tokens.Sweep(t.Context()))
+		w.checkState(token.StateActionRequired, failure.MFARequired)
+	}
+	mfa = token.Yes
+	w.advance(10 * day)
+	w.must(w.tokens.Sweep(t.Context()))
+	w.checkState(token.StateActive, "")
+}
+
 func TestSettingsThatChangeUnderAGrantStopItsUse(t *testing.T) {
 	w := newWorld(t, openStore(t))
 	w.consent(tenantID)
