@@ -66,19 +66,36 @@ func (s *Store) changeTogether(ctx context.Context, changes []tenantChange) ([]f
 // errNotAll says that a statement for several rows did not meet all of them.
 var errNotAll = errors.New("some of them changed meanwhile")
 
-// What one statement writes of several tenants. It is read as text and numbers, and binary, whatever the first row has.
+// What one statement writes of several tenants. Every row is there already, and is changed where it still has the version
+// that was read; MySQL counts two for that, and one for a row that it adds or leaves as it is. The version comes last,
+// because those before it ask for it.
 const (
-	changeRow   = "SELECT ? AS id, ? AS v, ? AS a, ? AS b, ? AS c, ? AS d, ? AS e, ? AS f, ? AS g, ? AS h, CAST(? AS BINARY) AS i, ? AS j, ? AS k, ? AS l"
-	changeQuery = "UPDATE tenants t JOIN (%s) n ON t.id = n.id AND t.version = n.v SET t.instance_key = n.a, t.account_id = n.b, t.subscription_id = n.c, " +
-		"t.name = n.d, t.marketplace = n.e, t.directory_id = n.f, t.directory = n.g, t.application_id = n.h, t.credentials = n.i, t.created_at = n.j, " +
-		"t.updated_at = n.k, t.version = n.l"
+	changedColumns = "(id, instance_key, account_id, subscription_id, name, marketplace, directory_id, directory, application_id, credentials, created_at, updated_at, version)"
+	changedRow     = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	perChangedRow  = 2
 )
+
+// changeQuery returns that statement for some tenants.
+func changeQuery(count int) string {
+	var b strings.Builder
+	b.WriteString("INSERT INTO tenants " + changedColumns + " VALUES " + changedRow + strings.Repeat(", "+changedRow, count-1) + " ON DUPLICATE KEY UPDATE ")
+	for _, column := range []string{
+		"instance_key", "account_id", "subscription_id", "name", "marketplace", "directory_id", "directory", "application_id", "credentials", "created_at",
+		"updated_at", "version",
+	} {
+		if column != "instance_key" {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%[1]s = IF(id = VALUES(id) AND version = VALUES(version) - 1, VALUES(%[1]s), %[1]s)", column)
+	}
+	return b.String()
+}
 
 // changeAtOnce saves tenants by one statement, and appends their events, in one transaction. It returns errNotAll, and
 // leaves nothing behind, when any of them is not as it was read.
 func (s *Store) changeAtOnce(ctx context.Context, changes []tenantChange) ([]found[tenant.Tenant], error) {
 	each := make([]found[tenant.Tenant], len(changes))
-	values := make([]any, 0, 14*len(changes))
+	values := make([]any, 0, 13*len(changes))
 	events := make([]audit.Event, len(changes))
 	for _, i := range inOrder(changes) {
 		row, saved, err := s.tenantToSave(changes[i].tenant)
@@ -86,10 +103,10 @@ func (s *Store) changeAtOnce(ctx context.Context, changes []tenantChange) ([]fou
 			return nil, err
 		}
 		each[i].it, events[i] = saved, changes[i].event
-		values = append(values, row.ID, changes[i].tenant.Version, row.InstanceKey, row.AccountID, row.SubscriptionID, row.Name, row.Marketplace,
+		values = append(values, row.ID, row.InstanceKey, row.AccountID, row.SubscriptionID, row.Name, row.Marketplace,
 			row.DirectoryID, row.Directory, row.ApplicationID, row.Credentials, row.Created, row.Updated, row.Version)
 	}
-	query := fmt.Sprintf(changeQuery, changeRow+strings.Repeat(" UNION ALL "+changeRow, len(changes)-1))
+	query := changeQuery(len(changes))
 	err := s.Transact(ctx, func(ctx context.Context) error {
 		var met int64
 		err := s.write(ctx, func(db *gorm.DB) error {
@@ -103,7 +120,7 @@ func (s *Store) changeAtOnce(ctx context.Context, changes []tenantChange) ([]fou
 		if err != nil {
 			return err
 		}
-		if met != int64(len(changes)) {
+		if met != perChangedRow*int64(len(changes)) {
 			return errNotAll
 		}
 		return s.writeEvents(ctx, events)
