@@ -35,9 +35,6 @@ const (
 // written is how times are kept in the database.
 const written = "2006-01-02 15:04:05.000"
 
-// leasesRanOut is how often nothing happened any more until leases had run out.
-const leasesRanOut = "times that leases had to run out"
-
 const (
 	// stalled is how long nothing must happen until the harness takes the rest for held by the dead, and lets their
 	// leases run out.
@@ -270,7 +267,7 @@ func (r *Rig) Settle(ctx context.Context) error {
 			last, since = left, time.Now()
 		case time.Since(since) > stalled:
 			r.Advance(lease + time.Second)
-			r.count(leasesRanOut, 1)
+			r.count("times that leases had to run out", 1)
 			since = time.Now()
 		}
 		select {
