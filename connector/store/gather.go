@@ -11,6 +11,10 @@ import (
 const (
 	// gatherMost bounds what is done at once. It is a power of two.
 	gatherMost = 128
+	// gatherEnough is how many must wait for another batch to be begun while one is under way, and gatherBatches bounds how
+	// many are: a database, or its disk, that is slow to answer one can serve others meanwhile.
+	gatherEnough  = 32
+	gatherBatches = 4
 	// gatherWithin bounds how long it may take, with all that is tried again.
 	gatherWithin = time.Minute
 )
@@ -23,7 +27,7 @@ type gathering[A, R any] struct {
 	do func(ctx context.Context, asked []A) ([]R, error)
 
 	mu      sync.Mutex // guards the rest
-	working bool
+	workers int
 	waiting []*question[A, R]
 }
 
@@ -45,8 +49,8 @@ func (g *gathering[A, R]) ask(ctx context.Context, asked A) (R, error) {
 	q := &question[A, R]{asked: asked, done: make(chan struct{})}
 	g.mu.Lock()
 	g.waiting = append(g.waiting, q)
-	if !g.working {
-		g.working = true
+	if g.workers == 0 || g.workers < gatherBatches && len(g.waiting) >= gatherEnough {
+		g.workers++
 		go g.work()
 	}
 	g.mu.Unlock()
@@ -64,7 +68,8 @@ func (g *gathering[A, R]) work() {
 		g.mu.Lock()
 		n := together(len(g.waiting))
 		if n == 0 {
-			g.working, g.waiting = false, nil
+			g.workers--
+			g.waiting = nil
 			g.mu.Unlock()
 			return
 		}
