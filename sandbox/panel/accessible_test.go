@@ -22,6 +22,7 @@ func (d *driver) accessible(what string) {
 
 // What nothing is found in must have been looked at: in the panel and in the frame of the screen.
 func TestAccessible_ExaminesThePanelAndTheScreen(t *testing.T) {
+	t.Parallel()
 	d := open(t, newPlatform(t), ux1)
 	d.State("active")
 	for _, document := range []string{paneltest.Document, frame} {
@@ -34,6 +35,7 @@ func TestAccessible_ExaminesThePanelAndTheScreen(t *testing.T) {
 }
 
 func TestAccessible_EveryScene(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "ux1", "en_US")
 	for _, chapter := range book() {
 		for _, sc := range chapter.scenes {
@@ -51,6 +53,7 @@ func TestAccessible_EveryScene(t *testing.T) {
 }
 
 func TestAccessible_Procedures(t *testing.T) {
+	t.Parallel()
 	for name, place := range map[string]string{"UX1": ux1, "classic": classic} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t)
@@ -76,6 +79,7 @@ func TestAccessible_Procedures(t *testing.T) {
 }
 
 func TestAccessible_OtherScreens(t *testing.T) {
+	t.Parallel()
 	world := &toy{now: noon}
 	t.Run("log-in, home and drawer", func(t *testing.T) {
 		p := newPlatform(t)

@@ -62,6 +62,7 @@ func inPanels(t *testing.T, ux1Place, classicPlace string, test func(t *testing.
 }
 
 func TestKeyboard_AutomaticUpdate(t *testing.T) {
+	t.Parallel()
 	inPanels(t, ux1, classic, func(t *testing.T, place string) {
 		p := newPlatform(t)
 		p.status = absentStatus()
@@ -88,6 +89,7 @@ func TestKeyboard_AutomaticUpdate(t *testing.T) {
 }
 
 func TestKeyboard_ManualUpdate(t *testing.T) {
+	t.Parallel()
 	inPanels(t, ux1, classic, func(t *testing.T, place string) {
 		p := newPlatform(t)
 		p.status = pendingStatus()
@@ -116,6 +118,7 @@ func TestKeyboard_ManualUpdate(t *testing.T) {
 }
 
 func TestKeyboard_StatusGroup(t *testing.T) {
+	t.Parallel()
 	inPanels(t, ux1, classic, func(t *testing.T, place string) {
 		p := newPlatform(t)
 		d := open(t, p, place)
@@ -151,6 +154,7 @@ func TestKeyboard_StatusGroup(t *testing.T) {
 }
 
 func TestKeyboard_Settings(t *testing.T) {
+	t.Parallel()
 	inPanels(t, ux1, classic, func(t *testing.T, place string) {
 		p := newPlatform(t)
 		d := open(t, p, place)
@@ -181,6 +185,7 @@ func TestKeyboard_Settings(t *testing.T) {
 }
 
 func TestKeyboard_Provider(t *testing.T) {
+	t.Parallel()
 	inPanels(t, provider, providerClassic, func(t *testing.T, place string) {
 		d := openAsProvider(t, newPlatform(t), place)
 		d.names(3)
@@ -213,6 +218,7 @@ func TestKeyboard_Provider(t *testing.T) {
 
 // The whole way from the log-in to a screen, with the menu of either panel.
 func TestKeyboard_Panel(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	d := &driver{paneltest.Open(t, serve(t, p, nil)), p}
 	d.Wait(`document.querySelector("#login .card") !== null`)

@@ -191,6 +191,7 @@ func (sh pageShot) file(page string) string {
 // TestEveryPage shows every onboarding page, in English and in German, as on a phone and as on a desktop, from left to
 // right as from right to left. Every refusal says what to do, and has a reference.
 func TestEveryPage(t *testing.T) {
+	t.Parallel()
 	for _, sh := range pageShots() {
 		t.Run(sh.locale, func(t *testing.T) {
 			t.Parallel()
@@ -261,6 +262,7 @@ func (s *stage) refusal(f *failure.Error) {
 }
 
 func TestKeyboard_Pages(t *testing.T) {
+	t.Parallel()
 	url, c := openDoor(t)
 	d := &driver{Driver: paneltest.Open(t, "about:blank")}
 	browser.AllowClipboard(t, d.Ctx, url)

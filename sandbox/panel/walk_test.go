@@ -21,6 +21,7 @@ func stages() []struct{ panel, locale string } {
 // tell what it has to, and everything in it must have its place, from left to right as from right to left. With
 // paneltest.ScreensVariable it takes the pictures of docs/screens.
 func TestEveryScreen(t *testing.T) {
+	t.Parallel()
 	for _, where := range stages() {
 		t.Run(where.panel+" "+where.locale, func(t *testing.T) {
 			t.Parallel()
