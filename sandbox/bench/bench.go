@@ -31,19 +31,22 @@ func Play(ctx context.Context, arguments []string, in io.Reader, out io.Writer) 
 type measurement struct {
 	name string
 	take func(g *Ground, ctx context.Context) ([]Row, error)
+	// first says that it is taken before the others: it takes long, and says least about the moment.
+	first bool
 }
 
+// measurements are in the order in which they are told.
 func measurements() []measurement {
 	return []measurement{
-		{"signature", (*Ground).signature},
-		{"status", (*Ground).status},
-		{"change", (*Ground).change},
-		{"lending", (*Ground).lending},
-		{"cold", (*Ground).cold},
-		{"renewal", (*Ground).renewal},
-		{"many", (*Ground).many},
-		{"footprint", (*Ground).footprint},
-		{"loans", (*Ground).loans},
+		{"signature", (*Ground).signature, false},
+		{"status", (*Ground).status, false},
+		{"change", (*Ground).change, false},
+		{"lending", (*Ground).lending, false},
+		{"cold", (*Ground).cold, false},
+		{"renewal", (*Ground).renewal, false},
+		{"many", (*Ground).many, true},
+		{"footprint", (*Ground).footprint, false},
+		{"loans", (*Ground).loans, true},
 	}
 }
 
@@ -58,20 +61,23 @@ func Names() []string {
 
 // Measure takes all measurements that the configuration names, one after the other, and returns their rows.
 func (g *Ground) Measure(ctx context.Context) ([]Row, error) {
-	var rows []Row
-	for _, m := range measurements() {
-		if len(g.cfg.Only) > 0 && !slices.Contains(g.cfg.Only, m.name) {
-			continue
-		}
-		fmt.Fprintf(g.cfg.Out, "… %s\n", m.name)
-		taken, err := m.take(g, ctx)
-		for _, row := range taken {
-			row.Print(g.cfg.Out)
-		}
-		rows = append(rows, taken...)
-		if err != nil {
-			return rows, fmt.Errorf("measuring %s: %w", m.name, err)
+	all := measurements()
+	taken := make([][]Row, len(all))
+	for _, first := range []bool{true, false} {
+		for i, m := range all {
+			if m.first != first || len(g.cfg.Only) > 0 && !slices.Contains(g.cfg.Only, m.name) {
+				continue
+			}
+			fmt.Fprintf(g.cfg.Out, "… %s\n", m.name)
+			rows, err := m.take(g, ctx)
+			for _, row := range rows {
+				row.Print(g.cfg.Out)
+			}
+			taken[i] = rows
+			if err != nil {
+				return slices.Concat(taken...), fmt.Errorf("measuring %s: %w", m.name, err)
+			}
 		}
 	}
-	return rows, nil
+	return slices.Concat(taken...), nil
 }

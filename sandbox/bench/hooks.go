@@ -66,5 +66,6 @@ func (g *Ground) hook(ctx context.Context, name, work string, bar float64, does 
 	}
 	defer func() { err = stopping(err, least) }()
 	c, err := g.compare(ctx, least.address, ours.address, func(n int) request { return of(ids[n%len(ids)]) })
-	return []Row{percent(name, c.ratio(), bar).does("%s", does).told("MariaDB, %s tenants, answers of %d bytes. Connector %s.", grouped(len(ids)), len(body), c)}, err
+	return []Row{percent(name, c.ratio(), bar).does("%s", does).told("MariaDB, %s tenants, answers of %d bytes. Connector %s.", grouped(len(ids)), len(body), c).
+		owing("A hook commits its nonce before it does anything else, and then asks the database twice more, one after the other; the floor asks once. " + sharing)}, err
 }

@@ -64,7 +64,7 @@ func (g *Ground) lendingFromMemory(ctx context.Context) (row Row, err error) {
 	return percent(name, c.ratio(), memoryLendingBar).does(
 		"The floor is an echo handler that answers with a constant of the same size, %d bytes. The connector serves the whole hook: signature, headers, the "+
 			"borrower's right, the token's state, unsealing, JSON; but what it asks of its database a map in memory answers, for that is the next row's.", len(body)).told(
-		"Connector %s.", c), err
+		"Connector %s.", c).owing(sharing), err
 }
 
 // lendingAudited compares lending, which has written its event before the token leaves, with a handler that commits one
@@ -104,7 +104,8 @@ func (g *Ground) lendingAudited(ctx context.Context) (row Row, err error) {
 		"The floor is an echo handler with one prepared INSERT of a row like an audit event, which is committed by itself. The connector serves the whole hook "+
 			"on its database: nonce, tenant, instance, grant and schedule are read or written for every lending, and the token leaves after its event is "+
 			"committed; events of about the same time are committed by one transaction.").told(
-		"MariaDB, %s tenants, of which %s have a token in memory; answers of %d bytes. Connector %s.", grouped(g.cfg.Tenants), grouped(len(ids)), len(body), c), err
+		"MariaDB, %s tenants, of which %s have a token in memory; answers of %d bytes. Connector %s.", grouped(g.cfg.Tenants), grouped(len(ids)), len(body), c).owing(
+		"A lending commits its nonce, then reads, then commits its event, one after the other; the floor commits once. "+sharing), err
 }
 
 // floorEvents makes a table like that of the events, for the floor.

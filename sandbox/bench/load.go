@@ -18,9 +18,9 @@ import (
 //go:embed replay.lua
 var replay []byte
 
-// connections is how many connections the client keeps busy. More change nothing but the waiting: two processors have
-// work for far fewer.
-const connections = 64
+// connections is how many connections the client keeps busy: enough that neither floor nor connector waits for requests
+// while the database commits.
+const connections = 256
 
 // mostPerSecond bounds the requests that are made in advance for one run.
 const mostPerSecond = 40_000

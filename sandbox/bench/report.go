@@ -46,6 +46,10 @@ func (r Row) told(how string, values ...any) Row {
 	return r
 }
 
+// sharing is what a bar is missed by on a machine that does other things, too.
+const sharing = "Whoever takes more steps until he answers waits more often for his turn where the processors are shared with other work; the load when it " +
+	"began is told above, and the processor time of both, in the row above, tells the cost without the waiting."
+
 // owing tells why the bar is not met, where it is not.
 func (r Row) owing(reason string) Row {
 	r.Unmet = reason

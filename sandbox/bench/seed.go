@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
@@ -27,8 +29,11 @@ const (
 	accessTokenLength  = 2000
 )
 
-// batch is how many tenants one transaction makes.
-const batch = 200
+// batch is how many tenants one transaction makes, and seeders how many are under way.
+const (
+	batch   = 200
+	seeders = 8
+)
 
 // age is how long ago the grants were issued: they are in the middle of theirs.
 const age = 10 * 24 * time.Hour
@@ -91,21 +96,24 @@ func (g *Ground) seed(ctx context.Context, s *store.Store, count int, due time.T
 	if err := s.SaveInstance(ctx, &in); err != nil {
 		return nil, err
 	}
-	var ids []string
+	ids := make([]string, count)
+	makers, ctx := errgroup.WithContext(ctx)
+	makers.SetLimit(seeders)
 	for first := 0; first < count; first += batch {
-		err := s.Transact(ctx, func(ctx context.Context) error {
-			for number := first; number < min(first+batch, count); number++ {
-				id, err := seedTenant(ctx, s, number, due)
-				if err != nil {
-					return err
+		makers.Go(func() error {
+			return s.Transact(ctx, func(ctx context.Context) error {
+				for number := first; number < min(first+batch, count); number++ {
+					var err error
+					if ids[number], err = seedTenant(ctx, s, number, due); err != nil {
+						return err
+					}
 				}
-				ids = append(ids, id)
-			}
-			return nil
+				return nil
+			})
 		})
-		if err != nil {
-			return nil, fmt.Errorf("making tenants: %w", err)
-		}
+	}
+	if err := makers.Wait(); err != nil {
+		return nil, fmt.Errorf("making tenants: %w", err)
 	}
 	return ids, nil
 }
