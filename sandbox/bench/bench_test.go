@@ -97,14 +97,14 @@ func TestTheDocument(t *testing.T) {
 	met := bench.Percent("reading | fast", 0.9, 0.7).Telling("Floor and connector read.", "900/s of 1,000/s.", "never told")
 	missed := bench.Below("memory", "MiB", 41, 40).Telling("It rests.", "Measured once.", "Somebody moved in.")
 	text := string(bench.Document(bench.Scene{
-		Day: time.Date(2026, 11, 23, 17, 0, 0, 0, time.UTC), Processor: "Model T", Cores: 2, Memory: "24 GiB", System: "Debian, linux/amd64",
+		Day: time.Date(2026, 11, 23, 17, 0, 0, 0, time.UTC), Processor: "Model T", Cores: 2, Memory: "24 GiB", Load: "0.10", System: "Debian, linux/amd64",
 		Go: "1.26", MariaDB: "10.11", Wrk: "wrk 4.1", Commit: "abc1234", Duration: 5 * time.Second, Turns: 5, Connections: 64, Poolsize: 16,
 	}, []bench.Row{met, missed}))
 	for _, want := range []string{
 		"Measured 2026-11-23: 1 of 2 bars are met.",
 		"| processor | Model T, 2 cores |",
 		"| commit | abc1234 |",
-		"64\nconnections",
+		"64\nconnections", "| load when it began | 0.10 |",
 		"| reading \\| fast | ≥ 70 % | 90 % | met |",
 		"| memory | < 40 MiB | 41 MiB | **not met** |",
 		"**Reading | fast: 90 %, bar ≥ 70 %.** Floor and connector read. 900/s of 1,000/s.",
@@ -134,7 +134,7 @@ func TestNumbersAreGrouped(t *testing.T) {
 func TestAMeasurementFromEndToEnd(t *testing.T) {
 	var told strings.Builder
 	g, err := bench.Prepare(t.Context(), bench.Config{
-		Duration: time.Second, Turns: 1, Tenants: 20, Many: 1000, Only: []string{"signature", "status"}, Out: &told,
+		Duration: 2 * time.Second, Turns: 1, Tenants: 20, Many: 1000, Only: []string{"signature", "status"}, Out: &told,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -21,6 +21,7 @@ type Scene struct {
 	Cores                 int
 	Memory                string
 	System                string
+	Load                  string // of the machine when it began
 	Go, MariaDB, Wrk      string
 	Commit                string
 	Duration              time.Duration // of one run of a load
@@ -49,7 +50,7 @@ func Document(s Scene, rows []Row) []byte {
 			met++
 		}
 	}
-	fmt.Fprintf(&b, documentHead, s.Day.Format(time.DateOnly), met, len(rows), s.Processor, s.Cores, s.Memory, s.System,
+	fmt.Fprintf(&b, documentHead, s.Day.Format(time.DateOnly), met, len(rows), s.Processor, s.Cores, s.Memory, s.Load, s.System,
 		s.Go, s.MariaDB, s.Wrk, s.Commit, s.Connections, s.Turns, s.Duration, s.Poolsize)
 	b.WriteString("\n## The bars\n\n| | bar | measured | |\n| --- | --- | --- | --- |\n")
 	for _, row := range rows {
@@ -89,6 +90,7 @@ What the connector costs against the least that any program would have to do. Th
 | --- | --- |
 | processor | %s, %d cores |
 | memory | %s |
+| load when it began | %s |
 | system | %s |
 | Go | %s |
 | MariaDB | %s, ` + "`innodb_flush_log_at_trx_commit=1`" + `, on the disk of the temporary folder |
@@ -129,7 +131,7 @@ func (g *Ground) scene(ctx context.Context) (Scene, error) {
 	s := Scene{
 		Day: time.Now().UTC(), Processor: "unknown", Cores: runtime.NumCPU(), Memory: "unknown", System: runtime.GOOS + "/" + runtime.GOARCH,
 		Go: strings.TrimPrefix(runtime.Version(), "go"), Duration: g.cfg.Duration, Turns: g.cfg.Turns,
-		Connections: connections, Poolsize: floorConnections,
+		Connections: connections, Poolsize: floorConnections, Load: g.busy,
 	}
 	if model := field("/proc/cpuinfo", "model name"); model != "" {
 		s.Processor = model

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	// The floor's driver of SQLite, the same as the store's.
@@ -94,7 +95,8 @@ type Ground struct {
 	keyring     *seal.Keyring
 	credentials oauth1.Credentials
 	instance    tenant.Instance
-	databases   int // numbers them
+	databases   int    // numbers them
+	busy        string // how much the machine had to do before
 }
 
 // serverArguments give the server memory for the large database, as its operator would.
@@ -123,6 +125,10 @@ func Prepare(ctx context.Context, cfg Config) (*Ground, error) {
 
 func (g *Ground) prepare(ctx context.Context) error {
 	var err error
+	g.busy = "unknown"
+	if content, err := os.ReadFile("/proc/loadavg"); err == nil {
+		g.busy, _, _ = strings.Cut(string(content), " ")
+	}
 	if g.folder, err = os.MkdirTemp("", "bench-"); err != nil {
 		return fmt.Errorf("making a folder: %w", err)
 	}

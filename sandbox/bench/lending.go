@@ -105,7 +105,7 @@ func (g *Ground) lendingAudited(ctx context.Context) (row Row, err error) {
 			"on its database: nonce, tenant, instance, grant and schedule are read or written for every lending, and the token leaves after its event is "+
 			"committed; events of about the same time are committed by one transaction.").told(
 		"MariaDB, %s tenants, of which %s have a token in memory; answers of %d bytes. Connector %s.", grouped(g.cfg.Tenants), grouped(len(ids)), len(body), c).owing(
-		"A lending commits its nonce, then reads, then commits its event, one after the other; the floor commits once. "+sharing), err
+		"A lending commits its nonce, then reads, then commits its event, one after the other; the floor commits once. " + sharing), err
 }
 
 // floorEvents makes a table like that of the events, for the floor.

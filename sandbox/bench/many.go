@@ -144,7 +144,7 @@ func (g *Ground) renewalCosts(ctx context.Context, small, large *crowd) (Row, er
 	return atMost(name, "×", median(most)/median(least), manyBar).does(
 		"Both sides are custody's own sweep on MariaDB with an instant Microsoft, in two databases of one server that differ in nothing but the number of "+
 			"tenants. %s are due in each turn, in the large database others each time.", grouped(few)).told(
-		"%d workers. With many %.0f µs a renewal (%s); with few %.0f µs (%s).", workers, median(most), joined(most), median(least), joined(least)), nil
+		"%d workers. With many %.0f µs a renewal (%s); with few %.0f µs (%s).", workers, median(most), joined(most), median(least), joined(least)).owing(sharing), nil
 }
 
 // renewalCost renews the given tenants and returns what each took on average, in microseconds.
@@ -187,5 +187,5 @@ func (g *Ground) findingDue(ctx context.Context, c *crowd) (Row, error) {
 	}
 	return below("finding the due tenants among "+grouped(g.cfg.Many), "ms", slices.Max(medians), dueBar).does(
 		"Custody's own question for the %d tenants that are to be renewed next, least slack first, on MariaDB. The figure is the slowest median.", workers).told(
-		"%d searches each. %s.", searches, strings.Join(told, "; ")), nil
+		"%d searches each. %s.", searches, strings.Join(told, "; ")).owing(sharing), nil
 }

@@ -63,7 +63,8 @@ func slowRenewals(ctx context.Context, c *crowd, ms *prompt, when string, each t
 	reached, best := float64(count)/took.Seconds(), workers/each.Seconds()
 	return percent("renewal sweep where "+when+", against workers ÷ latency", reached/best, slowRenewalBar).does(
 		"There is no floor but arithmetic: so many workers that do nothing but wait for Microsoft. Custody's sweep waits the same, on MariaDB.").told(
-		"%s tenants due, %d workers: %.1f renewals/s of %.1f.", grouped(count), workers, reached, best), nil
+		"%s tenants due, %d workers: %.1f renewals/s of %.1f.", grouped(count), workers, reached, best).owing(
+		"Besides waiting for Microsoft a worker waits for its database: it reads, commits the successor, commits what was learned, and gives back. " + sharing), nil
 }
 
 // instantRenewals compares the sweep with the floor's, in turn, with a Microsoft that answers at once.
@@ -99,7 +100,8 @@ func (g *Ground) instantRenewals(ctx context.Context, floor *sql.DB, custody *cr
 			"SELECT and three commits, by prepared statements, without sealing or checks. Custody's sweep does all that it does for a renewal, with sealing, "+
 			"versions and checks. Each has a database of its own on the same server.").told(
 		"%s tenants due, %d workers, %d connections. Custody %.0f/s (%s); floor %.0f/s (%s).",
-		grouped(count), workers, floorConnections, median(ours), joined(ours), median(floors), joined(floors)), nil
+		grouped(count), workers, floorConnections, median(ours), joined(ours), median(floors), joined(floors)).owing(
+		"Custody seals, checks and reads more than the floor, and its statements are made by gorm. " + sharing), nil
 }
 
 // makeDue makes so many tenants due, and no other.
