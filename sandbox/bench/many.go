@@ -68,6 +68,9 @@ func (g *Ground) crowd(ctx context.Context, count, open int) (*crowd, error) {
 		return nil, errors.Join(err, c.store.Close())
 	}
 	if c.opened, err = g.seed(ctx, c.store, open, time.Now().Add(later)); err == nil {
+		_, err = c.pool.ExecContext(ctx, "INSERT INTO announcements SELECT 'tenant', id, NULL, NULL, NULL, NULL, 1 FROM tenants")
+	}
+	if err == nil {
 		err = c.multiply(ctx, open, count)
 	}
 	if err != nil {
@@ -94,7 +97,7 @@ func (c *crowd) multiply(ctx context.Context, open, count int) error {
 			{`INSERT INTO tenants SELECT n.id, instance_key, account_id, subscription_id, name, marketplace, n.id, n.id, application_id, credentials,
 				created_at, updated_at, version FROM tenants t JOIN ` + from + ` WHERE t.id = ?`, []any{original}},
 			{`INSERT INTO grants SELECT n.id, slot, refresh_token, issued_at, n.id, application_id, procedure_name, consent_id, consented_at,
-				consented_by, asked_by, scopes, checks, version FROM grants g JOIN ` + from + ` WHERE g.tenant_id = ?`, []any{original}},
+				consented_by, asked_by, scopes, checks, version FROM grants g JOIN ` + from + ` WHERE g.tenant_id = ? AND g.slot = 'active'`, []any{original}},
 			{`INSERT INTO schedules SELECT n.id, ? + INTERVAL n.spread SECOND, ? + INTERVAL 80 DAY + INTERVAL n.spread SECOND,
 				TIMESTAMPDIFF(DAY, '1970-01-01', ? + INTERVAL 80 DAY + INTERVAL n.spread SECOND), NULL, NULL, attempt, last_at, last_success_at,
 				failing_since, failure, version FROM schedules s JOIN ` + from + ` WHERE s.tenant_id = ?`, []any{soon, soon, soon, original}},

@@ -6,11 +6,21 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
 // tick is the unit in which the kernel counts processor time.
 const tick = 10 * time.Millisecond
+
+// ownTime returns the processor time that this process has used so far.
+func ownTime() time.Duration {
+	var used syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &used) != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
 
 // processorTime returns what the programs that we started have used so far, the database's server among them.
 func processorTime() (time.Duration, error) {
