@@ -34,24 +34,6 @@ func TestAccessible_ExaminesThePanelAndTheScreen(t *testing.T) {
 	}
 }
 
-func TestAccessible_EveryScene(t *testing.T) {
-	t.Parallel()
-	s := newStage(t, "ux1", "en_US")
-	for _, chapter := range book() {
-		for _, sc := range chapter.scenes {
-			t.Run(sc.name, func(t *testing.T) {
-				on := s.act(t, sc)
-				if sc.whole { // one of each kind of screen
-					on.accessible(sc.name)
-				} else {
-					on.Accessible(sc.name)
-				}
-				on.leave()
-			})
-		}
-	}
-}
-
 func TestAccessible_Procedures(t *testing.T) {
 	t.Parallel()
 	for name, place := range map[string]string{"UX1": ux1, "classic": classic} {

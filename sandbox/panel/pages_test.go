@@ -237,6 +237,7 @@ func (s *stage) visit(v visit, sh pageShot) {
 		s.refusal(v.fails)
 	}
 	s.LaidOut(v.name, widths()...)
+	s.Accessible(v.name)
 	s.Look(sh.file(v.name), paneltest.Picture{Phone: sh.device == "phone", Small: sh.device == "desktop", Whole: true})
 }
 

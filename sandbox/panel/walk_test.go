@@ -18,8 +18,8 @@ func stages() []struct{ panel, locale string } {
 }
 
 // TestEveryScreen plays every scene in both panels, in English and in German, as on a phone and as on a desktop: it must
-// tell what it has to, and everything in it must have its place, from left to right as from right to left. With
-// paneltest.ScreensVariable it takes the pictures of docs/screens.
+// tell what it has to, everything in it must have its place, from left to right as from right to left, and axe-core must
+// find nothing. With paneltest.ScreensVariable it takes the pictures of docs/screens.
 func TestEveryScreen(t *testing.T) {
 	t.Parallel()
 	for _, where := range stages() {
@@ -43,8 +43,21 @@ func (s *stage) perform(t *testing.T, sc scene) {
 		on := s.act(t, sc)
 		on.LaidOut(sc.name, widths()...)
 		on.pictures(sc)
+		on.examine(sc)
 		on.leave()
 	})
+}
+
+// examine has axe-core look at a scene in both panels, and at one of each kind of screen as on a phone, too.
+func (s *stage) examine(sc scene) {
+	s.T.Helper()
+	switch {
+	case s.panel == "classic" && s.locale == "en_US", s.panel == "ux1" && s.locale == "de_DE": // no other elements
+	case sc.whole:
+		s.accessible(sc.name)
+	default:
+		s.Accessible(sc.name)
+	}
 }
 
 // act plays a scene, on a platform that is as at first, and returns the stage as it then is.
