@@ -83,6 +83,20 @@ func (n *node) run(ctx context.Context, more ...string) error {
 	return n.server.Run(ctx, append(slices.Clone(n.arguments), more...)...)
 }
 
+// restarts is how often a node that was killed is started until it stays up: meanwhile a connection of somebody else may
+// have been given one of its ports.
+const restarts = 5
+
+func (n *node) killAndRestart(ctx context.Context) error {
+	for try := 1; ; try++ {
+		err := errors.Join(n.server.Kill(), n.run(ctx))
+		if err == nil || try == restarts || ctx.Err() != nil {
+			return err
+		}
+		wait(ctx, breath)
+	}
+}
+
 // freePorts returns ports that nobody listens on, different ones.
 func freePorts(n int) ([]int, error) {
 	ports, listeners := make([]int, n), make([]net.Listener, 0, n)
@@ -266,7 +280,7 @@ func clusterTormented(ctx context.Context, g *Ground, s Scale) (*Rig, error) {
 		what   string
 		strike func(context.Context, *node) error
 	}{
-		{"nodes killed", func(ctx context.Context, n *node) error { return errors.Join(n.server.Kill(), n.run(ctx)) }},
+		{"nodes killed", func(ctx context.Context, n *node) error { return n.killAndRestart(ctx) }},
 		{"nodes cut off", func(ctx context.Context, n *node) error { return n.cut(ctx) }},
 		{"nodes frozen", func(ctx context.Context, n *node) error { return n.freeze(ctx) }},
 	}
