@@ -68,7 +68,7 @@ func (c *clocks) build(ctx context.Context, a *App) error {
 	c.bell, err = a.schedule(ctx, c.second, chore{"second clock", secondClockEvery, func(ctx context.Context) error {
 		a.log.InfoContext(ctx, "the second clock wakes the renewal")
 		return a.rooms.Tokens.Sweep(ctx)
-	}})
+	}}, gocron.WithSingletonMode(gocron.LimitModeWait)) // a ring while one ends must not be lost
 	return err
 }
 
@@ -80,14 +80,14 @@ func (a *App) scheduler() (gocron.Scheduler, error) {
 	return scheduler, nil
 }
 
-// schedule adds a chore to a scheduler. While it runs its further ticks are left out.
+// schedule adds a chore to a scheduler. While it runs its further ticks are left out, unless an option says otherwise.
 func (a *App) schedule(ctx context.Context, on gocron.Scheduler, work chore, options ...gocron.JobOption) (gocron.Job, error) {
 	task := func() {
 		if err := work.run(ctx); err != nil && ctx.Err() == nil {
 			a.log.ErrorContext(ctx, "background work failed", "job", work.name, "err", err)
 		}
 	}
-	options = append(options, gocron.WithName(work.name), gocron.WithSingletonMode(gocron.LimitModeReschedule))
+	options = append([]gocron.JobOption{gocron.WithName(work.name), gocron.WithSingletonMode(gocron.LimitModeReschedule)}, options...)
 	job, err := on.NewJob(gocron.DurationJob(work.every), gocron.NewTask(task), options...)
 	if err != nil {
 		return nil, fmt.Errorf("scheduling %s: %w", work.name, err)
@@ -112,8 +112,8 @@ func (c *clocks) stop() error {
 	return stopping.Wait()
 }
 
-// ring has a platform's clock ask for what is due to be renewed, and does not wait for that. Rings during a renewal that
-// one began are that one.
+// ring has a platform's clock ask for what is due to be renewed, and does not wait for that. A ring while an earlier one's
+// renewals run is heard when they have ended.
 func (a *App) ring() {
 	c := a.clocks.Load()
 	if c == nil {
