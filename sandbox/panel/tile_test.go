@@ -27,8 +27,10 @@ func TestHomeTile(t *testing.T) {
 
 func TestHomeTileSpeaksGermanAndTellsTrouble(t *testing.T) {
 	p := newPlatform(t)
-	p.status = absentStatus()
 	d := logIn(t, p, "#/ux1/de_DE")
+	d.Wait(home + `.body.innerText.includes("17.02.2027, 12:00 (noch 86 Tage)")`)
+	p.change(func(p *platform) { p.status = absentStatus() })
+	d.Do(chromedp.Reload())
 	d.Wait(home + `.body.innerText.includes("Kein Token gespeichert")`)
 	p.change(func(p *platform) { p.unreachable = true })
 	d.Do(chromedp.Reload())

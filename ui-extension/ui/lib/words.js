@@ -10,7 +10,8 @@ define([], function () {
 
     const locale = function () {
         const platform = window.aps && window.aps.context && window.aps.context._locale;
-        return platform ? platform.replace("_", "-") : undefined;
+        const used = platform || document.documentElement.lang; // the page of a tile has no context of its own
+        return used ? used.replace("_", "-") : undefined;
     };
 
     const format = function (time, options) {
