@@ -15,6 +15,7 @@
     let session = null;
     let place = { panel: "ux1", locale: "en_US", pack: "", view: "" };
     let menu = [];
+    let menusAsked = 0;
     let frames = new Map(); // package → {frame, controller, waiting}
     let current = null; // the open frame's entry
     let carried = {}; // what a screen hands to the one that it leads to
@@ -322,12 +323,16 @@
         return null;
     }
 
+    /* Who changes person, panel and language in quick succession gets the menu that was asked for last. */
     function readMenu() {
         if (!session.user) {
             return Promise.resolve();
         }
+        const asked = ++menusAsked;
         return call("GET", "navigation?" + new URLSearchParams({ panel: place.panel, locale: place.locale })).then((sections) => {
-            menu = sections.map((section) => ({ label: section.label, nodes: section.nodes.map(collapse) }));
+            if (asked === menusAsked) {
+                menu = sections.map((section) => ({ label: section.label, nodes: section.nodes.map(collapse) }));
+            }
         });
     }
 
