@@ -24,9 +24,9 @@ type Loan struct {
 	DirectoryID string
 }
 
-// Lend returns an access token of api for t, a tenant of in that was just found, to a borrower on the instance's allow list. Tokens are cached until shortly
-// before they expire; however many ask at once, one process redeems once per tenant and api. The audit event is
-// stored before the token is returned.
+// Lend returns an access token of api to a borrower on the instance's allow list, for t, a tenant of in that was just
+// found. Tokens are cached until shortly before they expire; however many ask at once, one process redeems once per
+// tenant and api. The audit event is stored before the token is returned.
 func (s *Service) Lend(ctx context.Context, t tenant.Tenant, in tenant.Instance, api API, by audit.Actor) (Loan, error) {
 	p := party{in, t}
 	standing, err := s.standing(ctx, p, s.cfg.Store.Outline)
