@@ -31,11 +31,7 @@ func TestReseal(t *testing.T) {
 		if err != nil {
 			t.Fatalf("Transact() = %v", err)
 		}
-		next, err := db.Keyring.Add()
-		if err != nil {
-			t.Fatalf("Add() = _, %v", err)
-		}
-		s := db.Open(t, func(cfg *store.Config) { cfg.Keyring = next })
+		s := openWithNext(t, db)
 		before, err := s.Grant(ctx, tenantID, token.Active)
 		if err != nil {
 			t.Fatalf("Grant() = _, %v", err)
@@ -107,11 +103,7 @@ func TestCheckSealed(t *testing.T) {
 		if of, older, failed, failure := sealed(found); of != secrets || older != 0 || failed != 0 || failure != nil {
 			t.Errorf("CheckSealed() = %d secrets, %d older, %d failed, %v, want %d", of, older, failed, failure, secrets)
 		}
-		next, err := db.Keyring.Add()
-		if err != nil {
-			t.Fatalf("Add() = _, %v", err)
-		}
-		found, err = db.Open(t, func(cfg *store.Config) { cfg.Keyring = next }).CheckSealed(t.Context(), nil)
+		found, err = openWithNext(t, db).CheckSealed(t.Context(), nil)
 		if of, older, failed, failure := sealed(found); err != nil || of != secrets || older != secrets || failed != 0 || failure != nil {
 			t.Errorf("CheckSealed() by the next ring = %d secrets, %d older, %d failed, %v, %v, want all older", of, older, failed, failure, err)
 		}
@@ -155,11 +147,7 @@ func TestResealIsResumable(t *testing.T) {
 		if err != nil {
 			t.Fatalf("Transact() = %v", err)
 		}
-		next, err := db.Keyring.Add()
-		if err != nil {
-			t.Fatalf("Add() = _, %v", err)
-		}
-		s := db.Open(t, func(cfg *store.Config) { cfg.Keyring = next })
+		s := openWithNext(t, db)
 		resealed, cuts := 0, 0
 		for {
 			ctx, cut := context.WithCancel(t.Context())
@@ -186,4 +174,14 @@ func TestResealIsResumable(t *testing.T) {
 			t.Errorf("CheckSealed() afterwards = %d older, %d failed, %v, %v, want none", older, failed, failure, err)
 		}
 	})
+}
+
+// openWithNext opens db with a key added, which is the one to seal with from now on.
+func openWithNext(t *testing.T, db *storetest.Database) *store.Store {
+	t.Helper()
+	next, err := db.Keyring.Add()
+	if err != nil {
+		t.Fatalf("Add() = _, %v", err)
+	}
+	return db.Open(t, func(cfg *store.Config) { cfg.Keyring = next })
 }
