@@ -2,42 +2,48 @@
 #
 #   GO                 the go command                                   (default: go)
 #   TEST_MYSQL_DSN     a MySQL or MariaDB server to test against        (default: a private MariaDB is started)
-#   TESTFLAGS          what `make test` hands to go test
-#   TORTUREFLAGS       what `make torture` hands to the harness, as -only "every step"
+#   TESTFLAGS          further flags of go test, as -count=1
+#   CHAOSFLAGS         what `make chaos` hands to the fault harness, as -only "every step"
 #   BENCHFLAGS         what `make bench` hands to the benchmark, as -duration 1s -turns 2
 #   VERSION            what the program calls itself                    (default: from git)
 
 GO        ?= go
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-# Two packages at a time: several start browsers and databases of their own, which would only wait for each other.
-TESTFLAGS ?= -race -p 2 -timeout 20m
+export GO TESTFLAGS
 
+# Tools that are compiled once are kept for every checkout of this user.
+XDG_CACHE_HOME   ?= $(if $(HOME),$(HOME),$(CURDIR))/.cache
+TOOLS            := $(XDG_CACHE_HOME)/azure-partner-connector/bin
 GOLANGCI_VERSION := v2.15.0
-GOLANGCI         := $(CURDIR)/.cache/bin/$(GOLANGCI_VERSION)/golangci-lint
-WITH_MARIADB     := ./connector/store/storetest/withmariadb
+GOLANGCI         := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
+GOVULNCHECK      := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
 # Debian keeps servers in sbin, which is not on everybody's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help test torture bench lint build package sandbox screens walk clean
+.PHONY: help test test-quick test-race chaos torture bench lint vuln build package sandbox screens walk clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-test: ## install what is missing, then lint and run every test with the race detector
-	@build/prerequisites.sh gcc rsync mariadbd chromium node npm oauthlib wrk
-	@$(MAKE) --no-print-directory lint
-ifdef TEST_MYSQL_DSN
-	CGO_ENABLED=1 $(GO) test $(TESTFLAGS) ./...
-else
-	CGO_ENABLED=1 $(GO) run $(WITH_MARIADB) -- $(GO) test $(TESTFLAGS) ./...
-endif
+test: ## install what is missing, then lint and run every test
+	@build/prerequisites.sh gcc rsync mariadbd chromium node npm oauthlib wrk shellcheck
+	@build/test.sh full
 
-torture: ## kill, cut and stop everything in turn for most of an hour, and see what holds; see docs/reliability.md
+test-race: ## as test, with the race detector everywhere
+	@build/prerequisites.sh gcc rsync mariadbd chromium node npm oauthlib wrk shellcheck
+	@build/test.sh race
+
+test-quick: ## the tests that need no browser and no database but SQLite, for daily work
+	@build/test.sh quick
+
+chaos: ## kill, cut and stop everything in turn for most of an hour, and see what holds; see docs/explanation/reliability.md
 	@build/prerequisites.sh rsync mariadbd
 	@mkdir -p dist
-	$(GO) run ./sandbox/torture/full -summary dist/torture.txt $(TORTUREFLAGS)
+	$(GO) run ./sandbox/torture/full -summary dist/chaos.txt $(CHAOSFLAGS)
+
+torture: chaos # the former name
 
 bench: ## measure speed and size against the least that any program would cost, and write docs/benchmarks.md
 	@build/prerequisites.sh mariadbd wrk
@@ -45,7 +51,7 @@ bench: ## measure speed and size against the least that any program would cost, 
 	$(GO) build -o bin/bench ./sandbox/bench/command
 	bin/bench -document docs/benchmarks.md $(BENCHFLAGS)
 
-lint: $(GOLANGCI) ## check formatting, code, the directions of the house, scripts and the module file
+lint: $(GOLANGCI) ## check formatting, code, the directions of imports, scripts and the module file
 	@build/prerequisites.sh shellcheck
 	shellcheck build/*.sh .ci/run
 	$(GO) mod verify
@@ -53,8 +59,19 @@ lint: $(GOLANGCI) ## check formatting, code, the directions of the house, script
 	$(GOLANGCI) run ./...
 
 $(GOLANGCI):
-	@echo "Installing golangci-lint $(GOLANGCI_VERSION) into .cache/bin: once, a minute or two."
-	GOBIN=$(@D) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@echo "Installing golangci-lint $(GOLANGCI_VERSION): once, two minutes or three."
+	@mkdir -p $(TOOLS)
+	@fresh=$$(mktemp -d $(TOOLS)/new.XXXXXX) && \
+	  if GOBIN=$$fresh timeout 1200 $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION); then \
+	    mv -f $$fresh/golangci-lint $@ && rm -rf $$fresh; \
+	  else \
+	    rm -rf $$fresh; \
+	    echo "golangci-lint cannot be installed: the Go module proxy must be reachable the first time. Without it, go vet ./... finds the gravest." >&2; \
+	    exit 1; \
+	  fi
+
+vuln: ## look for known vulnerabilities in what the program is built from; needs the Go vulnerability database
+	$(GO) run $(GOVULNCHECK) ./...
 
 build: ## build bin/connector, static and stripped
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/connector ./connector
@@ -74,5 +91,5 @@ screens: ## take the pictures of docs/screens anew: every screen and every page,
 walk: ## go the whole way through the sandbox, from installing to an expired token, checking every step
 	$(GO) run ./sandbox --walk
 
-clean: ## remove what was built and the tools that were installed for it
-	rm -rf bin dist .cache
+clean: ## remove what was built, and the tools that were installed for it
+	rm -rf bin dist .cache $(XDG_CACHE_HOME)/azure-partner-connector

@@ -72,31 +72,39 @@ for name in "${missing[@]}"; do
 	echo "  $name: $(reason_for "$name")"
 done
 
-if ! command -v apt-get >/dev/null; then
-	echo "This machine has no apt-get. Install the commands above (in Debian's names: ${packages[*]}) and run this again." >&2
+# give_up says why nothing can be installed and what works all the same, and ends.
+give_up() {
+	printf '%s\n' "$@" >&2
+	echo "Without them, \`make test-quick\` (tests without browser and database server), \`go run ./sandbox\` and \`make build\` work: they need Go alone." >&2
 	exit 1
+}
+
+if ! command -v apt-get >/dev/null; then
+	give_up "This machine has no apt-get. Install the commands above (in Debian's names: ${packages[*]}) and run this again."
 fi
 
 privileged=()
 if [ "$(id -u)" -ne 0 ]; then
 	if ! command -v sudo >/dev/null; then
-		echo "Installing needs root or sudo, and this user has neither. Let an administrator run: apt-get install ${packages[*]}" >&2
-		exit 1
+		give_up "Installing needs root or sudo, and this user has neither. Let an administrator run: apt-get install ${packages[*]}"
 	fi
 	privileged=(sudo)
 	# Nobody can type a password where there is no terminal: fail at once instead of waiting for one.
 	[ -t 0 ] || privileged=(sudo -n)
 fi
 
-# apt installs noninteractively, and waits for another apt instead of failing at its lock.
+# apt installs without asking, waits for another apt instead of failing at its lock, and gives a registry that does not
+# answer up soon instead of hanging.
 apt() {
-	${privileged[@]+"${privileged[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@"
+	${privileged[@]+"${privileged[@]}"} env DEBIAN_FRONTEND=noninteractive timeout 1200 apt-get -q \
+		-o DPkg::Lock::Timeout=300 -o Acquire::Retries=1 -o Acquire::http::Timeout=30 -o Acquire::https::Timeout=30 "$@"
 }
 
-echo "Installing by apt-get: ${packages[*]}"
-if ! { apt update && apt install -y --no-install-recommends "${packages[@]}"; }; then
-	echo "Installing failed. Install by hand and run this again: apt-get install ${packages[*]}" >&2
-	exit 1
+echo "Installing by apt-get, once, a minute or so (up to 1 GB on disk): ${packages[*]}"
+# A registry that cannot be reached only matters when the packages are not known from an earlier update.
+apt update || echo "The Debian registry cannot be reached; trying with the packages that are known here." >&2
+if ! apt install -y --no-install-recommends "${packages[@]}"; then
+	give_up "Installing failed: the Debian registry must be reachable. Install by hand and run this again: apt-get install ${packages[*]}"
 fi
 
 for name in "${missing[@]}"; do

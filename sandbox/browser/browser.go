@@ -3,6 +3,7 @@ package browser
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"testing"
 	"time"
@@ -22,6 +23,9 @@ const patience = 15 * time.Minute
 // machine without Chromium fails the test: what people see is not optional.
 func Start(t testing.TB) context.Context {
 	t.Helper()
+	if os.Getenv("TEST_QUICK") != "" {
+		t.Fatalf("%s needs a browser: name it so that make test-quick leaves it out (it contains Browser)", t.Name())
+	}
 	deadline, stopWaiting := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(stopWaiting)
 	allocator, stopAllocator := chromedp.NewExecAllocator(deadline,

@@ -27,10 +27,14 @@ import (
 // and drop databases. The tests touch no database but those they create.
 const DSNVariable = "TEST_MYSQL_DSN"
 
+// QuickVariable names the environment variable that `make test-quick` sets: there is no database server then, and tests
+// that need one must be left out by their name, which contains MariaDB.
+const QuickVariable = "TEST_QUICK"
+
 // Main runs the tests of a package and returns their exit code. Unless DSNVariable names a server it starts a private
 // one for them, and stops it afterwards.
 func Main(m *testing.M) int {
-	if os.Getenv(DSNVariable) != "" {
+	if os.Getenv(DSNVariable) != "" || os.Getenv(QuickVariable) != "" {
 		return m.Run()
 	}
 	server, err := mariadb.Start(context.Background())
@@ -82,6 +86,9 @@ func MariaDB(t testing.TB) *Database {
 	t.Helper()
 	dsn := os.Getenv(DSNVariable)
 	if dsn == "" {
+		if os.Getenv(QuickVariable) != "" {
+			t.Fatalf("%s needs a database server: name it so that make test-quick leaves it out (it contains MariaDB)", t.Name())
+		}
 		t.Fatalf("there is no MariaDB: call storetest.Main from TestMain, or set %s", DSNVariable)
 	}
 	cfg, err := mysqldriver.ParseDSN(dsn)
