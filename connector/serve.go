@@ -35,7 +35,6 @@ func (s serveCommand) Run(c *console) error {
 		return err
 	}
 	log.InfoContext(c.ctx, "connector starts", "version", version)
-	go app.TendMemory(c.ctx)
 	err = connector.Run(c.ctx)
 	log.InfoContext(c.ctx, "connector has ended", "err", err)
 	return err

@@ -36,13 +36,13 @@ type serving struct {
 	command *exec.Cmd
 	records chan string // of its log, closed at its end
 	log     strings.Builder
-	doors   map[string]string // door → address
+	listeners   map[string]string // listener → address
 }
 
-// serve starts the connector and waits until all its doors are open.
+// serve starts the connector and waits until it listens everywhere.
 func (c *terminal) serve(args ...string) *serving {
 	c.Helper()
-	s := &serving{terminal: c, command: c.command(append([]string{"serve"}, args...)...), records: make(chan string), doors: map[string]string{}}
+	s := &serving{terminal: c, command: c.command(append([]string{"serve"}, args...)...), records: make(chan string), listeners: map[string]string{}}
 	stderr, err := s.command.StderrPipe()
 	c.must(err)
 	c.must(s.command.Start())
@@ -52,19 +52,19 @@ func (c *terminal) serve(args ...string) *serving {
 			s.records <- lines.Text()
 		}
 	}()
-	for len(s.doors) < 3 {
+	for len(s.listeners) < 3 {
 		record, more := s.next()
 		if !more {
-			c.Fatalf("connector serve ended before its doors were open:\n%s", s.log.String())
+			c.Fatalf("connector serve ended before it listened everywhere:\n%s", s.log.String())
 		}
 		if record.Msg == "listening" {
-			s.doors[record.Door] = record.Address
+			s.listeners[record.Listener] = record.Address
 		}
 	}
 	return s
 }
 
-type record struct{ Msg, Door, Address string }
+type record struct{ Msg, Listener, Address string }
 
 // next returns the next record of the log, until there are none.
 func (s *serving) next() (record, bool) {
@@ -94,10 +94,10 @@ func (s *serving) end(signal syscall.Signal) int {
 	return s.command.ProcessState.ExitCode()
 }
 
-// get returns the status of a page of a door.
-func (s *serving) get(door, path string) int {
+// get returns the status of a page on a listener.
+func (s *serving) get(listener, path string) int {
 	s.Helper()
-	request, err := http.NewRequestWithContext(s.Context(), http.MethodGet, "http://"+s.doors[door]+path, nil)
+	request, err := http.NewRequestWithContext(s.Context(), http.MethodGet, "http://"+s.listeners[listener]+path, nil)
 	s.must(err)
 	answer, err := (&http.Client{Timeout: patience}).Do(request)
 	s.must(err)
@@ -111,7 +111,7 @@ func TestServeRunsUntilItIsToldToEnd(t *testing.T) {
 			c := newTerminal(t)
 			s := c.serve("--config", c.configured())
 			for _, page := range []struct {
-				door, path string
+				listener, path string
 				want       int
 			}{
 				{"private", "/healthz", http.StatusOK},
@@ -122,8 +122,8 @@ func TestServeRunsUntilItIsToldToEnd(t *testing.T) {
 				{"onboarding", "/consent/nobody", http.StatusNotFound},
 				{"onboarding", "/healthz", http.StatusNotFound},
 			} {
-				if got := s.get(page.door, page.path); got != page.want {
-					t.Errorf("GET %s of the door %s = %d, want %d", page.path, page.door, got, page.want)
+				if got := s.get(page.listener, page.path); got != page.want {
+					t.Errorf("GET %s on the listener %s = %d, want %d", page.path, page.listener, got, page.want)
 				}
 			}
 			if code := s.end(signal); code != 0 {
@@ -147,7 +147,7 @@ func TestServeRefusesToStart(t *testing.T) {
 			other := newTerminal(c.T)
 			s := other.serve("--config", other.configured())
 			c.Cleanup(func() { s.end(syscall.SIGTERM) })
-			c.environ = append(c.environ, "CONNECTOR_HOOKS__LISTEN="+s.doors["hooks"])
+			c.environ = append(c.environ, "CONNECTOR_HOOKS__LISTEN="+s.listeners["hooks"])
 			return []string{"--config", file}
 		}, "listening for hooks"},
 		"database is a folder": {func(c *terminal, file string) []string {

@@ -1,5 +1,4 @@
-// Package app wires the connector: configuration in, running program out. The command, the sandbox and end-to-end tests
-// start the very same value.
+// Package app wires the connector from its configuration. The command, the sandbox and end-to-end tests all start an App.
 package app
 
 import (
@@ -10,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,12 +22,12 @@ import (
 	"azure-partner-connector/hooks"
 )
 
-// Options are what the command leaves at its defaults and a test sets.
+// Options are what tests set and the command leaves at its defaults.
 type Options struct {
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
-	// Log receives everything. Default: discard.
+	// Log receives the records of all components. Default: discard.
 	Log *slog.Logger
 
 	// Manifest describes the package that belongs to this program, as app.yaml; a test raises its release. Default:
@@ -39,14 +37,14 @@ type Options struct {
 	// Listeners replace those that the configuration names. Default: none.
 	Listeners Listeners
 
-	// Watch is given the client towards Microsoft and returns what the custody of grants calls in its place, so that a
-	// doctor can look over its shoulder. Default: the client itself.
+	// Watch receives the client of Microsoft and returns what renewals and verifications call in its place, so that the
+	// doctor can observe the calls. Default: the client itself.
 	Watch func(token.Microsoft) token.Microsoft
 
-	// Step is called at every step of every renewal; a fault harness stops the process in it. Default: nothing happens.
+	// Step is called at every step of every renewal; the chaos harness stops the process there. Default: none.
 	Step func(token.Step)
 
-	// Pause passes the time between two attempts at Microsoft. Default: microsoft.Pause, which waits for it.
+	// Pause waits between two attempts at Microsoft. Default: microsoft.Pause.
 	Pause func(ctx context.Context, d time.Duration) error
 }
 
@@ -69,7 +67,9 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Listeners are the three doors' ears. The App closes them.
+func (o Options) component(name string) *slog.Logger { return o.Log.With("component", name) }
+
+// Listeners are where the App serves. The App closes them.
 type Listeners struct {
 	Hooks      net.Listener
 	Onboarding net.Listener
@@ -82,14 +82,14 @@ type App struct {
 	now      func() time.Time
 	log      *slog.Logger
 	registry *prometheus.Registry
-	rooms    *Rooms // nil until they are open
+	services *Services // nil until they are open
 	notices  *notify.Service
 	servers  []*server
 	hooks    *hooks.Door
-	clocks   atomic.Pointer[clocks] // nil until they run
+	renewal  trigger
 }
 
-// A server is one door on its listener.
+// A server serves one handler on its listener.
 type server struct {
 	name     string
 	listener net.Listener
@@ -100,30 +100,32 @@ type server struct {
 // New opens the database, brings its schema up to date and listens; Run serves. A failed New leaves nothing open.
 func New(ctx context.Context, cfg config.Config, opts Options) (*App, error) {
 	opts = opts.withDefaults()
-	a := &App{cfg: cfg, now: opts.Now, log: opts.Log, registry: prometheus.NewRegistry()}
+	a := &App{cfg: cfg, now: opts.Now, log: opts.Log, registry: prometheus.NewRegistry(), renewal: newTrigger()}
 	if err := a.build(ctx, opts); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
 	return a, nil
 }
 
+func (a *App) component(name string) *slog.Logger { return a.log.With("component", name) }
+
 func (a *App) build(ctx context.Context, opts Options) error {
 	var err error
-	if a.rooms, err = open(ctx, a.cfg, opts, a.observer()); err != nil {
+	if a.services, err = open(ctx, a.cfg, opts, a.observer()); err != nil {
 		return err
 	}
-	if a.notices, err = a.announcer(); err != nil {
+	if a.notices, err = a.newNotices(); err != nil {
 		return err
 	}
-	if a.hooks, err = a.hooksDoor(opts.Manifest); err != nil {
+	if a.hooks, err = a.newHooks(opts.Manifest); err != nil {
 		return err
 	}
-	onboardingDoor, err := a.onboardingDoor()
+	onboarding, err := a.newOnboarding()
 	if err != nil {
 		return err
 	}
 	given := opts.Listeners
-	doors := []struct {
+	for _, l := range []struct {
 		name    string
 		given   net.Listener
 		listen  string
@@ -131,34 +133,32 @@ func (a *App) build(ctx context.Context, opts Options) error {
 		handler http.Handler
 	}{
 		{"hooks", given.Hooks, a.cfg.Hooks.Listen, a.cfg.Hooks.TLS, a.hooks},
-		{"onboarding", given.Onboarding, a.cfg.Onboarding.Listen, a.cfg.Onboarding.TLS, onboardingDoor},
+		{"onboarding", given.Onboarding, a.cfg.Onboarding.Listen, a.cfg.Onboarding.TLS, onboarding},
 		{"private", given.Private, a.cfg.Private.Listen, config.TLS{}, a.private()},
-	}
-	for _, d := range doors {
-		listener := d.given
+	} {
+		listener := l.given
 		if listener == nil {
-			if listener, err = new(net.ListenConfig).Listen(ctx, "tcp", d.listen); err != nil {
-				return fmt.Errorf("listening for %s: %w", d.name, err)
+			if listener, err = new(net.ListenConfig).Listen(ctx, "tcp", l.listen); err != nil {
+				return fmt.Errorf("listening for %s: %w", l.name, err)
 			}
 		}
-		a.servers = append(a.servers, &server{name: d.name, listener: listener, tls: d.tls, http: &http.Server{
-			Handler: d.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute,
+		a.servers = append(a.servers, &server{name: l.name, listener: listener, tls: l.tls, http: &http.Server{
+			Handler: l.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute,
 			IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-			ErrorLog: slog.NewLogLogger(a.log.With("door", d.name).Handler(), slog.LevelDebug),
+			ErrorLog: slog.NewLogLogger(a.log.With("listener", l.name).Handler(), slog.LevelDebug),
 		}})
 	}
 	return nil
 }
 
-// Run serves and renews until ctx ends, then lets requests and renewals that run finish within the configured grace.
-// It returns after all of its goroutines have, and leaves nothing open.
+// Run serves and renews until ctx ends, then lets running requests and renewals finish within the configured grace. It
+// returns after all of its goroutines have, and leaves nothing open.
 func (a *App) Run(ctx context.Context) error {
 	serving, ctx := errgroup.WithContext(ctx)
-	ticking, err := a.startClocks(ctx)
+	scheduler, err := a.startScheduler(ctx)
 	if err != nil {
 		return errors.Join(err, a.close())
 	}
-	a.clocks.Store(ticking)
 	for _, s := range a.servers {
 		serving.Go(func() error { return s.serve(a.log) })
 	}
@@ -166,13 +166,16 @@ func (a *App) Run(ctx context.Context) error {
 		<-ctx.Done()
 		var stopping errgroup.Group
 		stopping.Go(a.shutdown)
-		return errors.Join(ticking.stop(), stopping.Wait())
+		if err := scheduler.Shutdown(); err != nil {
+			return errors.Join(fmt.Errorf("stopping background work: %w", err), stopping.Wait())
+		}
+		return stopping.Wait()
 	})
-	return errors.Join(serving.Wait(), a.rooms.Close())
+	return errors.Join(serving.Wait(), a.services.Close())
 }
 
 func (s *server) serve(log *slog.Logger) error {
-	log.Info("listening", "door", s.name, "address", s.listener.Addr().String(), "tls", s.tls.Enabled())
+	log.Info("listening", "listener", s.name, "address", s.listener.Addr().String(), "tls", s.tls.Enabled())
 	var err error
 	if s.tls.Enabled() {
 		s.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -186,7 +189,7 @@ func (s *server) serve(log *slog.Logger) error {
 	return fmt.Errorf("serving %s: %w", s.name, err)
 }
 
-// shutdown stops the doors at once for new requests and waits for those that run.
+// shutdown refuses new requests at once and waits for running ones.
 func (a *App) shutdown() error {
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.Shutdown.Grace)
 	defer cancel()
@@ -208,8 +211,8 @@ func (a *App) close() error {
 	for _, s := range a.servers {
 		errs = append(errs, s.listener.Close())
 	}
-	if a.rooms != nil {
-		errs = append(errs, a.rooms.Close())
+	if a.services != nil {
+		errs = append(errs, a.services.Close())
 	}
 	return errors.Join(errs...)
 }

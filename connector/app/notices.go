@@ -19,24 +19,24 @@ import (
 // noticeTimeout bounds one attempt to reach the operator's own services.
 const noticeTimeout = 30 * time.Second
 
-// announcer tells platform and people what changes.
-func (a *App) announcer() (*notify.Service, error) {
+// newNotices returns what pushes changed states to platforms and notifies people.
+func (a *App) newNotices() (*notify.Service, error) {
 	channels, err := a.channels()
 	if err != nil {
 		return nil, err
 	}
 	return notify.New(notify.Config{
-		Store: a.rooms.Store, Statuses: a.rooms.Tokens, Platform: a.rooms.platform, Properties: hooks.StatusProperties, Channels: channels,
-		Now: a.now, Observe: a.noticeObserver(), Log: a.log.With("room", "notify"),
+		Store: a.services.Store, Statuses: a.services.Tokens, Platform: a.services.platform, Properties: hooks.StatusProperties, Channels: channels,
+		Now: a.now, Observe: a.noticeObserver(), Log: a.component("notify"),
 	})
 }
 
-// channels returns the ways to people that are configured.
+// channels returns the configured notification channels.
 func (a *App) channels() ([]notify.Channel, error) {
 	var channels []notify.Channel
 	cfg := a.cfg.Notify
 	if cfg.Panel {
-		channels = append(channels, notify.NewPanel(a.rooms.Store, a.rooms.platform))
+		channels = append(channels, notify.NewPanel(a.services.Store, a.services.platform))
 	}
 	roots, err := httpclient.Roots(cfg.CAFile)
 	if err != nil {
@@ -69,7 +69,7 @@ func mailConfig(from config.Mail, into mail.Config) mail.Config {
 	return into
 }
 
-// noticeObserver counts what is pushed and sent. The labels are our own words, never a tenant's data.
+// noticeObserver counts what is pushed and sent. Its labels never hold a tenant's data.
 func (a *App) noticeObserver() func(channel, result string) {
 	attempts := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "connector_notices_total",

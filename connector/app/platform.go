@@ -14,7 +14,7 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// platform calls the platforms' controllers in the names of our instances there.
+// platform calls the controllers of the platforms with the credentials of our instances.
 type platform struct {
 	calls     *controller.Client
 	instances map[string]config.Instance // consumer key → instance
@@ -29,7 +29,7 @@ func openPlatform(cfg config.Config, opts Options) (*platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	calls, err := controller.New(controller.Config{HTTP: connections, Now: opts.Now, Log: opts.Log.With("room", "platform")})
+	calls, err := controller.New(controller.Config{HTTP: connections, Now: opts.Now, Log: opts.component("platform")})
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (p *platform) target(in tenant.Instance) controller.Target {
 	}
 }
 
-// credentials returns the secrets that belong to a consumer key, and whether there is such a key.
+// credentials returns the secrets of a consumer key, and whether the key exists.
 func (p *platform) credentials(key string) ([]secret.Text, bool) {
 	in, ok := p.instances[key]
 	return in.Secrets(), ok
@@ -67,8 +67,8 @@ func (p *platform) Account(ctx context.Context, in tenant.Instance, id string) (
 	return p.calls.Account(ctx, p.target(in), id)
 }
 
-// ReachController asks the controller of an instance which versions it serves: the cheapest call that there is
-// (aps-protocol.md §5). It returns a *failure.Error when there is no answer.
-func (r *Rooms) ReachController(ctx context.Context, in tenant.Instance) error {
-	return r.platform.calls.Call(ctx, r.platform.target(in), controller.Request{Method: http.MethodGet, Path: "/aps"}, nil)
+// ReachController asks the controller of an instance which versions it serves, which is the cheapest call
+// (docs/reference/aps-protocol.md §5). It returns a *failure.Error when the controller does not answer.
+func (s *Services) ReachController(ctx context.Context, in tenant.Instance) error {
+	return s.platform.calls.Call(ctx, s.platform.target(in), controller.Request{Method: http.MethodGet, Path: "/aps"}, nil)
 }

@@ -15,7 +15,7 @@ import (
 // readyTimeout bounds the database's answer to a readiness probe.
 const readyTimeout = 2 * time.Second
 
-// private is the door for the operator's own tools: metrics, liveness and readiness.
+// private returns the handler for the operator's own tools: metrics, liveness and readiness.
 func (a *App) private() http.Handler {
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
@@ -24,7 +24,7 @@ func (a *App) private() http.Handler {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 		defer cancel()
-		if err := a.rooms.Store.Ping(ctx); err != nil {
+		if err := a.services.Store.Ping(ctx); err != nil {
 			a.log.WarnContext(ctx, "not ready", "err", err)
 			http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
 			return
@@ -34,7 +34,7 @@ func (a *App) private() http.Handler {
 	return mux
 }
 
-// observer counts what custody does. The labels are our own words, never a tenant's data.
+// observer counts renewals, checks and lendings. Its labels never hold a tenant's data.
 func (a *App) observer() func(audit.Action, string) {
 	actions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "connector_actions_total",

@@ -75,7 +75,7 @@ func (c *clinic) consent() {
 }
 
 // rooms returns the connector's rooms, to change or look at what only they can.
-func (c *clinic) rooms() *app.Rooms {
+func (c *clinic) rooms() *app.Services {
 	c.Helper()
 	cfg, err := c.load()
 	c.must(err)

@@ -105,7 +105,7 @@ func (e *examination) database(ctx context.Context, db config.Database) bool {
 }
 
 // seals reads every instance and tenant, which opens what is sealed in them, and returns the instances that live.
-func (e *examination) seals(ctx context.Context, rooms *app.Rooms, configured []config.Instance) (living []tenant.Instance, ok bool) {
+func (e *examination) seals(ctx context.Context, rooms *app.Services, configured []config.Instance) (living []tenant.Instance, ok bool) {
 	const check = "seals"
 	tenants := 0
 	var absent []string
@@ -138,7 +138,7 @@ func (e *examination) seals(ctx context.Context, rooms *app.Rooms, configured []
 }
 
 // clouds asks the sign-in service of every cloud in use for its discovery document, and compares clocks on the way.
-func (e *examination) clouds(ctx context.Context, rooms *app.Rooms, instances []tenant.Instance) {
+func (e *examination) clouds(ctx context.Context, rooms *app.Services, instances []tenant.Instance) {
 	used := map[string]bool{}
 	for _, in := range instances {
 		used[in.Settings.Cloud] = true
@@ -192,7 +192,7 @@ func (e *examination) clock(authority string, found discovery) {
 		"Let the machine follow a time server: hooks are refused beyond 10 minutes, sign-ins beyond 5.")
 }
 
-func (e *examination) instance(ctx context.Context, rooms *app.Rooms, in tenant.Instance) {
+func (e *examination) instance(ctx context.Context, rooms *app.Services, in tenant.Instance) {
 	check := "instance " + in.Key
 	if in.ControllerURI == "" {
 		e.warn(check, "The platform has not told the address of its controller yet.", "Open one of the screens; every call tells it.")

@@ -23,7 +23,7 @@ type patient struct {
 	instance tenant.Instance
 }
 
-func (e *examination) tenant(ctx context.Context, rooms *app.Rooms, w *witness, instances []tenant.Instance) {
+func (e *examination) tenant(ctx context.Context, rooms *app.Services, w *witness, instances []tenant.Instance) {
 	p, ok := e.patient(ctx, rooms, instances)
 	if !ok {
 		return
@@ -35,7 +35,7 @@ func (e *examination) tenant(ctx context.Context, rooms *app.Rooms, w *witness, 
 }
 
 // token looks at the refresh token, and uses it where its cloud can be reached.
-func (e *examination) token(ctx context.Context, rooms *app.Rooms, w *witness, p patient) {
+func (e *examination) token(ctx context.Context, rooms *app.Services, w *witness, p patient) {
 	reachable := !e.unreachable[p.instance.Settings.Cloud]
 	if reachable && !e.directory(ctx, rooms, p) || !e.grant(ctx, rooms, p) || !reachable {
 		return
@@ -59,7 +59,7 @@ func (e *examination) token(ctx context.Context, rooms *app.Rooms, w *witness, p
 	e.roles(status.Checks)
 }
 
-func (e *examination) patient(ctx context.Context, rooms *app.Rooms, instances []tenant.Instance) (patient, bool) {
+func (e *examination) patient(ctx context.Context, rooms *app.Services, instances []tenant.Instance) (patient, bool) {
 	const check = "tenant"
 	var found []patient
 	for _, in := range instances {
@@ -118,7 +118,7 @@ func (e *examination) settings(p patient) bool {
 }
 
 // directory resolves what was entered, and asks Microsoft of the GUID, which resolving takes as it is.
-func (e *examination) directory(ctx context.Context, rooms *app.Rooms, p patient) bool {
+func (e *examination) directory(ctx context.Context, rooms *app.Services, p patient) bool {
 	const check = "directory"
 	id, err := rooms.Microsoft.ResolveDirectory(ctx, p.instance.Settings.Cloud, p.tenant.Directory)
 	if err == nil {
@@ -137,7 +137,7 @@ func (e *examination) directory(ctx context.Context, rooms *app.Rooms, p patient
 	return true
 }
 
-func (e *examination) grant(ctx context.Context, rooms *app.Rooms, p patient) bool {
+func (e *examination) grant(ctx context.Context, rooms *app.Services, p patient) bool {
 	const check = "grant"
 	status, err := rooms.Tokens.Status(ctx, p.tenant.ID)
 	if err != nil {

@@ -55,7 +55,6 @@ func lendAll(ctx context.Context, file string, in io.Reader, out io.Writer) erro
 		_, _ = io.Copy(io.Discard, in)
 		stop()
 	}()
-	go app.TendMemory(ctx)
 	fmt.Fprintln(out, cfg.Hooks.Listen) // it listens already
 	return connector.Run(ctx)
 }
@@ -74,7 +73,6 @@ func lendFromMemory(ctx context.Context, shared secret.Text, in io.Reader, out i
 	if err != nil {
 		return err
 	}
-	go app.TendMemory(ctx)
 	return serveUntil(ctx, door, in, out)
 }
 

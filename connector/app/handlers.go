@@ -10,8 +10,8 @@ import (
 	"azure-partner-connector/hooks"
 )
 
-// hooksDoor is the door of the platform, for the package that manifest describes.
-func (a *App) hooksDoor(manifest []byte) (*hooks.Door, error) {
+// newHooks returns the handler of the platform's calls for the package that manifest describes.
+func (a *App) newHooks(manifest []byte) (*hooks.Door, error) {
 	p, err := packageOf(manifest, a.cfg.Package.ID)
 	if err != nil {
 		return nil, err
@@ -27,21 +27,21 @@ func (a *App) hooksDoor(manifest []byte) (*hooks.Door, error) {
 	version, release := p.Version()
 	return hooks.New(hooks.Config{
 		PublicURL: a.cfg.Hooks.PublicURL, TrustedProxies: a.cfg.Hooks.TrustedProxies,
-		Credentials: a.rooms.platform.credentials, Accounts: a.rooms.platform,
-		Tenants: a.rooms.Tenants, Tokens: a.rooms.Tokens, Consents: a.rooms.Consents, Nonces: a.rooms.Store,
-		Ties: a.rooms.Ties, RenewDue: a.ring,
+		Credentials: a.services.platform.credentials, Accounts: a.services.platform,
+		Tenants: a.services.Tenants, Tokens: a.services.Tokens, Consents: a.services.Consents, Nonces: a.services.Store,
+		Ties: a.services.Ties, RenewDue: a.renewal.fire,
 		PackageID: p.ID(), PackageVersion: fmt.Sprintf("%d-%d", version, release), Schema: p.Schema, PackageFile: file,
-		Now: a.now, Log: a.log.With("door", "hooks"),
+		Now: a.now, Log: a.component("hooks"),
 	})
 }
 
-// onboardingDoor is the public door. Its landing page's form may lead on to every cloud's sign-in page.
-func (a *App) onboardingDoor() (http.Handler, error) {
+// newOnboarding returns the public handler. Its pages may send a form to the sign-in page of any cloud.
+func (a *App) newOnboarding() (http.Handler, error) {
 	return onboarding.New(onboarding.Config{
-		PublicURL: a.cfg.Onboarding.PublicURL, Consents: a.rooms.Consents, Seal: a.rooms.keyring,
-		Authorities:    slices.Sorted(maps.Values(a.rooms.Authorities)),
+		PublicURL: a.cfg.Onboarding.PublicURL, Consents: a.services.Consents, Seal: a.services.keyring,
+		Authorities:    slices.Sorted(maps.Values(a.services.Authorities)),
 		TrustedProxies: a.cfg.Onboarding.TrustedProxies,
 		Limit:          onboarding.Limit{PerMinute: a.cfg.Onboarding.RequestsPerMinute, Burst: a.cfg.Onboarding.RequestBurst},
-		Now:            a.now, Log: a.log.With("door", "onboarding"),
+		Now:            a.now, Log: a.component("onboarding"),
 	})
 }

@@ -1,0 +1,76 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-co-op/gocron/v2"
+)
+
+const (
+	// purgeEvery is how often what ended long ago is removed.
+	purgeEvery = time.Hour
+	// bindingEvery bounds how soon after an installation the periodic task and the event subscription exist.
+	bindingEvery = time.Minute
+)
+
+// startScheduler starts all background work. The work ends when ctx ends; Shutdown of the scheduler then waits for it, no
+// longer than the configured grace.
+//
+// The scheduler only decides when to look: the database decides what is due, and leases keep replicas apart.
+func (a *App) startScheduler(ctx context.Context) (gocron.Scheduler, error) {
+	s, err := gocron.NewScheduler(gocron.WithStopTimeout(a.cfg.Shutdown.Grace), gocron.WithLocation(time.UTC))
+	if err != nil {
+		return nil, fmt.Errorf("creating the scheduler: %w", err)
+	}
+	if err := a.schedule(ctx, s); err != nil {
+		return nil, errors.Join(err, s.Shutdown())
+	}
+	s.Start()
+	return s, nil
+}
+
+func (a *App) schedule(ctx context.Context, s gocron.Scheduler) error {
+	// Renewals run one sweep at a time, whether the tick or a platform triggered it.
+	renewing := gocron.NewTask(func() { a.renewal.run(ctx, a.job("renewal", a.services.Tokens.Sweep)) })
+	if _, err := s.NewJob(gocron.OneTimeJob(gocron.OneTimeJobStartImmediately()), renewing); err != nil {
+		return fmt.Errorf("scheduling renewals: %w", err)
+	}
+	for _, job := range []struct {
+		name  string
+		every time.Duration
+		run   func(context.Context) error
+	}{
+		{"renewal tick", a.cfg.Renewal.Tick, func(context.Context) error { a.renewal.fire(); return nil }},
+		{"notices", a.cfg.Renewal.Tick, a.notices.Sweep}, // warnings, alarms and pushes
+		{"purge", purgeEvery, a.purge},
+		{"ties", min(bindingEvery, a.cfg.Renewal.Tick), a.services.Ties.Sweep},
+	} {
+		run := a.job(job.name, job.run)
+		if _, err := s.NewJob(gocron.DurationJob(job.every), gocron.NewTask(func() { run(ctx) }),
+			gocron.WithName(job.name), gocron.WithSingletonMode(gocron.LimitModeReschedule), gocron.WithStartAt(gocron.WithStartImmediately())); err != nil {
+			return fmt.Errorf("scheduling %s: %w", job.name, err)
+		}
+	}
+	return nil
+}
+
+// job returns run with its failure logged.
+func (a *App) job(name string, run func(context.Context) error) func(context.Context) {
+	return func(ctx context.Context) {
+		if err := run(ctx); err != nil && ctx.Err() == nil {
+			a.log.ErrorContext(ctx, "background work failed", "job", name, "err", err)
+		}
+	}
+}
+
+// purge destroys what is of no further use, and deletes what has been kept for long enough.
+func (a *App) purge(ctx context.Context) error {
+	err := errors.Join(a.services.Consents.Purge(ctx), a.services.Tokens.Purge(ctx), a.services.Store.PurgeNonces(ctx, a.now()))
+	if keep := a.cfg.Retention.Events; keep > 0 {
+		err = errors.Join(err, a.services.Store.PurgeEvents(ctx, a.now().Add(-keep)))
+	}
+	return err
+}

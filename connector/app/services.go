@@ -1,0 +1,155 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/config"
+	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/httpclient"
+	"azure-partner-connector/connector/microsoft"
+	"azure-partner-connector/connector/platform/ties"
+	"azure-partner-connector/connector/seal"
+	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// Timeouts of calls to Microsoft (docs/reference/microsoft-identity.md §3.8, §5.5).
+const (
+	identityTimeout = 30 * time.Second
+	probeTimeout    = 60 * time.Second
+)
+
+// Services are the connector without its listeners and its scheduler.
+type Services struct {
+	Store     *store.Store
+	Microsoft *microsoft.Client
+	Tenants   *tenant.Service
+	Tokens    *token.Service
+	Consents  *consent.Service
+	Ties      *ties.Service
+
+	// Authorities maps the name of every cloud that an instance may choose to the address of its sign-in pages.
+	Authorities map[string]string
+
+	keyring  *seal.Keyring
+	platform *platform
+}
+
+// Open opens the database, brings its schema up to date, and builds the services. The caller closes them.
+func Open(ctx context.Context, cfg config.Config, opts Options) (*Services, error) {
+	return open(ctx, cfg, opts.withDefaults(), nil)
+}
+
+// open is Open with an observer of what custody does; nil observes nothing.
+func open(ctx context.Context, cfg config.Config, opts Options, observe func(audit.Action, string)) (*Services, error) {
+	s := &Services{Authorities: authorities(cfg.Clouds)}
+	if err := s.build(ctx, cfg, opts, observe); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// OpenStore opens the database with keyring and leaves the schema as it is: for commands that maintain what is stored.
+// The caller closes it.
+func OpenStore(ctx context.Context, cfg config.Config, keyring *seal.Keyring, opts Options) (*store.Store, error) {
+	return openStore(ctx, cfg.Database, keyring, opts.withDefaults())
+}
+
+// Close closes the database. The services must not be used afterwards.
+func (s *Services) Close() error {
+	if s.Store == nil {
+		return nil
+	}
+	return s.Store.Close()
+}
+
+func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, observe func(audit.Action, string)) error {
+	var err error
+	if s.keyring, err = cfg.Keys.Open(); err != nil {
+		return err
+	}
+	if s.Store, err = openStore(ctx, cfg.Database, s.keyring, opts); err != nil {
+		return err
+	}
+	if err := s.Store.Migrate(ctx); err != nil {
+		return err
+	}
+	if s.Microsoft, err = openMicrosoft(cfg.Clouds, opts, s.pauseCloud); err != nil {
+		return err
+	}
+	if s.platform, err = openPlatform(cfg, opts); err != nil {
+		return err
+	}
+	if s.Tenants, err = tenant.New(tenant.Config{
+		Store: s.Store, Directories: s.Microsoft, Clouds: slices.Sorted(maps.Keys(s.Authorities)),
+		Now: opts.Now, Log: opts.component("tenant"),
+	}); err != nil {
+		return err
+	}
+	if s.Tokens, err = token.New(token.Config{
+		Store: s.Store, Microsoft: opts.Watch(s.Microsoft),
+		Every: cfg.Renewal.Every, Jitter: cfg.Renewal.Jitter, Lease: cfg.Renewal.Lease, Workers: cfg.Renewal.Workers,
+		PerCloud: cfg.Renewal.PerCloud, PerDirectory: cfg.Renewal.PerDirectory, Grace: cfg.Shutdown.Grace / 2,
+		ClaimLife: cfg.Onboarding.ClaimLife, AcceptUnknownMFA: cfg.Onboarding.AcceptUnknownMFA,
+		Now: opts.Now, Observe: observe, Step: opts.Step, Log: opts.component("token"),
+	}); err != nil {
+		return err
+	}
+	if s.Ties, err = ties.New(ties.Config{
+		Store: s.Store, Controller: s.platform.calls, Target: s.platform.target, Keys: s.platform.keys(),
+		Task: cfg.Platform.PeriodicTask, Events: cfg.Platform.AccountEvents,
+		Now: opts.Now, Log: opts.component("ties"),
+	}); err != nil {
+		return err
+	}
+	s.Consents, err = consent.New(consent.Config{
+		Store: s.Store, Tokens: s.Tokens, Microsoft: s.Microsoft, Hasher: s.keyring, PublicURL: cfg.Onboarding.PublicURL,
+		ConsentLife: cfg.Onboarding.ConsentLife, LinkLife: cfg.Onboarding.LinkLife, ClaimLife: cfg.Onboarding.ClaimLife,
+		Now: opts.Now, Log: opts.component("consent"),
+	})
+	return err
+}
+
+func openStore(ctx context.Context, db config.Database, keyring *seal.Keyring, opts Options) (*store.Store, error) {
+	return store.Open(ctx, store.Config{Driver: db.Driver, DSN: db.Source(), Keyring: keyring, Now: opts.Now, Log: opts.component("store")})
+}
+
+// pauseCloud pauses the renewals of a cloud that throttles us. The client exists before the renewals do.
+func (s *Services) pauseCloud(cloud string, wait time.Duration) {
+	if s.Tokens != nil {
+		s.Tokens.LeaveAlone(cloud, wait)
+	}
+}
+
+func openMicrosoft(profiles []microsoft.Profile, opts Options, throttled func(cloud string, wait time.Duration)) (*microsoft.Client, error) {
+	identity, err := httpclient.New(httpclient.Config{Timeout: identityTimeout})
+	if err != nil {
+		return nil, err
+	}
+	probes, err := httpclient.New(httpclient.Config{Timeout: probeTimeout})
+	if err != nil {
+		return nil, err
+	}
+	return microsoft.New(microsoft.Config{
+		Profiles: profiles, HTTP: identity, ProbeHTTP: probes, Wait: opts.Pause,
+		Throttled: throttled, Now: opts.Now, Log: opts.component("microsoft"),
+	})
+}
+
+// authorities returns the clouds that instances may choose: the built-in ones, and what profiles change and add.
+func authorities(profiles []microsoft.Profile) map[string]string {
+	byCloud := map[string]string{}
+	for _, p := range append(microsoft.Profiles(), profiles...) {
+		if _, known := byCloud[p.Name]; known && p.Authority == "" {
+			continue // this profile changes something else
+		}
+		byCloud[p.Name] = p.Authority
+	}
+	return byCloud
+}
