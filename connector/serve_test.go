@@ -33,10 +33,10 @@ shutdown: {grace: `+grace.String()+`}
 // A serving is a connector that serves.
 type serving struct {
 	*terminal
-	command *exec.Cmd
-	records chan string // of its log, closed at its end
-	log     strings.Builder
-	listeners   map[string]string // listener → address
+	command   *exec.Cmd
+	records   chan string // of its log, closed at its end
+	log       strings.Builder
+	listeners map[string]string // listener → address
 }
 
 // serve starts the connector and waits until it listens everywhere.
@@ -112,7 +112,7 @@ func TestServeRunsUntilItIsToldToEnd(t *testing.T) {
 			s := c.serve("--config", c.configured())
 			for _, page := range []struct {
 				listener, path string
-				want       int
+				want           int
 			}{
 				{"private", "/healthz", http.StatusOK},
 				{"private", "/readyz", http.StatusOK},
