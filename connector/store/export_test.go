@@ -133,7 +133,7 @@ func (p spy) QueryRowContext(ctx context.Context, text string, values ...any) *s
 
 // BeginTx implements gorm.ConnPoolBeginner.
 func (p spy) BeginTx(ctx context.Context, options *sql.TxOptions) (gorm.ConnPool, error) {
-	beginner, ok := p.ConnPool.(gorm.ConnPoolBeginner)
+	beginner, ok := p.ConnPool.(gorm.TxBeginner)
 	if !ok {
 		return nil, errors.New("the pool begins no transactions")
 	}
@@ -141,7 +141,7 @@ func (p spy) BeginTx(ctx context.Context, options *sql.TxOptions) (gorm.ConnPool
 	if err != nil {
 		return nil, err
 	}
-	return &spiedTransaction{spy{begun, p.seen}, begun.(gorm.TxCommitter)}, nil
+	return &spiedTransaction{spy{begun, p.seen}, begun}, nil
 }
 
 type spiedTransaction struct {

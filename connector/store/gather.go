@@ -3,13 +3,12 @@ package store
 import (
 	"context"
 	"fmt"
-	"math/bits"
 	"sync"
 	"time"
 )
 
 const (
-	// gatherMost bounds what is done at once. It is a power of two.
+	// gatherMost bounds what is done at once.
 	gatherMost = 128
 	// gatherEnough is how many must wait for another batch to be begun while one is under way, and gatherBatches bounds how
 	// many are: a database, or its disk, that is slow to answer one can serve others meanwhile.
@@ -66,7 +65,7 @@ func (g *gathering[A, R]) ask(ctx context.Context, asked A) (R, error) {
 func (g *gathering[A, R]) work() {
 	for {
 		g.mu.Lock()
-		n := together(len(g.waiting))
+		n := min(len(g.waiting), gatherMost)
 		if n == 0 {
 			g.workers--
 			g.waiting = nil
@@ -78,15 +77,6 @@ func (g *gathering[A, R]) work() {
 		g.mu.Unlock()
 		g.answer(batch)
 	}
-}
-
-// together returns how many of those who wait are served at once: a power of two, so that the statements for it are few
-// and stay prepared on every connection. The others are the first of the next ones.
-func together(waiting int) int {
-	if waiting == 0 {
-		return 0
-	}
-	return min(1<<(bits.Len(uint(waiting))-1), gatherMost)
 }
 
 func (g *gathering[A, R]) answer(batch []*question[A, R]) {

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -136,19 +135,13 @@ func (s *Store) saveGrant(ctx context.Context, g *token.Grant) error {
 		return err
 	}
 	saved.IssuedAt, saved.ConsentedAt = row.IssuedAt.at, row.ConsentedAt.at
-	switch {
-	case saved.Slot != token.Active:
-		err = s.writeGrant(ctx, row, g.Version)
-	case s.driver == MySQL && g.Version > 0:
-		err = s.writeActive(ctx, row, g.Version, saved.ExpiresAt())
-	default:
-		err = s.Transact(ctx, func(ctx context.Context) error {
-			if err := s.writeGrant(ctx, row, g.Version); err != nil {
-				return err
-			}
-			return s.setSlack(ctx, saved.TenantID, saved.ExpiresAt())
-		})
-	}
+	err = s.Transact(ctx, func(ctx context.Context) error {
+		err := s.writeGrant(ctx, row, g.Version)
+		if err != nil || saved.Slot != token.Active {
+			return err
+		}
+		return s.setSlack(ctx, saved.TenantID, saved.ExpiresAt())
+	})
 	if err != nil {
 		return err
 	}
@@ -176,20 +169,6 @@ func (s *Store) writeGrant(ctx context.Context, row grantRow, version int64) err
 		return tenant.ErrNotFound
 	}
 	return err
-}
-
-// writeActive is writeGrant and setSlack in one statement, which needs no transaction of its own.
-func (s *Store) writeActive(ctx context.Context, row grantRow, version int64, expires time.Time) error {
-	until := instantOf(expires)
-	return s.write(ctx, func(db *gorm.DB) error {
-		return changed(db.Exec("UPDATE grants g LEFT JOIN schedules s ON s.tenant_id = g.tenant_id SET g.refresh_token = ?, g.issued_at = ?, "+
-			"g.directory_id = ?, g.application_id = ?, g.procedure_name = ?, g.consent_id = ?, g.consented_at = ?, g.consented_by = ?, g.asked_by = ?, "+
-			"g.scopes = ?, g.checks = ?, g.version = ?, s.expires_at = ?, s.slack_day = CASE WHEN s.due_at < ? THEN ? ELSE ? END "+
-			"WHERE g.tenant_id = ? AND g.slot = ? AND g.version = ? AND g.issued_at <= ?",
-			row.RefreshToken, row.IssuedAt, row.DirectoryID, row.ApplicationID, row.ProcedureName, row.ConsentID, row.ConsentedAt, row.ConsentedBy, row.AskedBy,
-			row.Scopes, row.Checks, row.Version, until, until, dayOf(expires), nothingToSave,
-			row.TenantID, row.Slot, version, row.IssuedAt), token.ErrStale)
-	})
 }
 
 // KeepPredecessor implements token.Store. What it replaces is older: only who replaces the active grant keeps it.

@@ -89,35 +89,13 @@ func (s *Store) instanceOf(row instanceRow) (tenant.Instance, error) {
 
 // Instance implements tenant.Store. A removed instance is found too.
 func (s *Store) Instance(ctx context.Context, key string) (tenant.Instance, error) {
-	in, err := s.findInstance(ctx, "instance_key", key)
+	var row instanceRow
+	err := s.read(ctx, func(db *gorm.DB) error { return take(db.Where("instance_key = ?", key), &row) })
 	if err == nil {
-		err = exact(in.Key, key)
+		err = exact(row.InstanceKey, key)
 	}
 	if err != nil {
 		return tenant.Instance{}, fmt.Errorf("reading instance %q: %w", key, err)
-	}
-	return in, nil
-}
-
-// InstanceByRoot implements tenant.Store. An empty rootID is that of no instance.
-func (s *Store) InstanceByRoot(ctx context.Context, rootID string) (tenant.Instance, error) {
-	in, err := s.findInstance(ctx, "root_id", rootID)
-	if err == nil {
-		err = exact(in.RootID, rootID)
-	}
-	if err != nil {
-		return tenant.Instance{}, fmt.Errorf("reading the instance with root %q: %w", rootID, err)
-	}
-	return in, nil
-}
-
-func (s *Store) findInstance(ctx context.Context, column, value string) (tenant.Instance, error) {
-	var row instanceRow
-	err := s.read(ctx, func(db *gorm.DB) error {
-		return take(db.Where(map[string]any{column: value}), &row)
-	})
-	if err != nil {
-		return tenant.Instance{}, err
 	}
 	return s.instanceOf(row)
 }

@@ -48,7 +48,7 @@ func openMySQL(dsn string, log *slog.Logger, timeout time.Duration) (*sql.DB, go
 	cfg.ClientFoundRows = true
 	cfg.RejectReadOnly = true // after a failover the old primary is left for the new one
 	cfg.MultiStatements = false
-	cfg.InterpolateParams = false
+	cfg.InterpolateParams = true // one round trip per statement instead of two, and nothing to keep prepared
 	cfg.Logger = driverLog{log}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = dialTimeout
@@ -65,7 +65,7 @@ func openMySQL(dsn string, log *slog.Logger, timeout time.Duration) (*sql.DB, go
 	}
 	pool := sql.OpenDB(connector{inner})
 	pool.SetConnMaxLifetime(connectionLife)
-	return pool, mysql.New(mysql.Config{Conn: newStatements(pool), SkipInitializeWithVersion: true, DisableWithReturning: true}), nil
+	return pool, mysql.New(mysql.Config{Conn: pool, SkipInitializeWithVersion: true, DisableWithReturning: true}), nil
 }
 
 // A connector sets up each new connection. It does so by statements, because the variables that a DSN could set are

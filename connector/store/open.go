@@ -80,7 +80,6 @@ type Store struct {
 	// What many ask for at once.
 	nonces    gathering[usedNonce, bool]
 	events    gathering[audit.Event, error]
-	changes   gathering[tenantChange, found[tenant.Tenant]]
 	parties   gathering[string, found[party]]
 	standings gathering[string, found[token.Standing]]
 	outlines  gathering[string, found[token.Standing]]
@@ -118,7 +117,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{driver: cfg.Driver, dsn: cfg.DSN, sealer: cfg.Keyring, wait: cfg.Wait, jitter: cfg.Jitter, log: cfg.Log}
-	s.nonces.do, s.events.do, s.changes.do = s.rememberNonces, s.appendEvents, s.changeTenants
+	s.nonces.do, s.events.do = s.rememberNonces, s.appendEvents
 	s.parties.do, s.standings.do = s.readParties, s.readStandings
 	s.outlines.do = s.readOutlines
 	s.grants.do, s.releases.do = s.readGrants, s.releaseAll

@@ -300,16 +300,12 @@ func (s *Store) releaseAll(ctx context.Context, leases []heldLease) ([]error, er
 				tenants = append(tenants, l.tenantID)
 			}
 		}
-		for len(tenants) > 0 {
-			n := together(len(tenants))
-			if err := s.release(ctx, lease.owner, tenants[:n]); err != nil {
-				for i, l := range leases {
-					if l.owner == lease.owner && slices.Contains(tenants[:n], l.tenantID) {
-						each[i] = err
-					}
+		if err := s.release(ctx, lease.owner, tenants); err != nil {
+			for i, l := range leases {
+				if l.owner == lease.owner {
+					each[i] = err
 				}
 			}
-			tenants = tenants[n:]
 		}
 	}
 	return each, nil

@@ -29,7 +29,7 @@ func openSQLite(path string) (*sql.DB, gorm.Dialector, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return pool, sqlite.Dialector{Conn: newStatements(pool)}, nil
+	return pool, sqlite.Dialector{Conn: pool}, nil
 }
 
 // makeFile makes the file at path, for its owner only, when it is missing. SQLite makes its side files with the

@@ -107,29 +107,14 @@ func (s *Store) Tenants(ctx context.Context, instanceKey string) ([]tenant.Tenan
 // SaveTenant implements tenant.Store. It returns tenant.ErrChanged when the row changed since it was read or exists
 // already, and tenant.ErrDirectoryTaken when another tenant of the instance has the directory.
 func (s *Store) SaveTenant(ctx context.Context, t *tenant.Tenant) error {
-	saved, err := s.saveTenant(ctx, *t)
+	saved := *t
+	saved.Version++
+	saved.Application = storedApplication(saved.Application)
+	row, err := s.tenantRow(saved)
 	if err != nil {
-		return fmt.Errorf("saving tenant %q: %w", t.ID, err)
+		return err
 	}
-	assign(ctx, s, t, saved)
-	return nil
-}
-
-// tenantToSave returns the row by which t is saved, and t as it is stored then.
-func (s *Store) tenantToSave(t tenant.Tenant) (tenantRow, tenant.Tenant, error) {
-	t.Version++
-	t.Application = storedApplication(t.Application)
-	row, err := s.tenantRow(t)
-	t.CreatedAt, t.UpdatedAt = row.Created.at, row.Updated.at
-	return row, t, err
-}
-
-// saveTenant saves t and returns it as it is stored.
-func (s *Store) saveTenant(ctx context.Context, t tenant.Tenant) (tenant.Tenant, error) {
-	row, saved, err := s.tenantToSave(t)
-	if err != nil {
-		return tenant.Tenant{}, err
-	}
+	saved.CreatedAt, saved.UpdatedAt = row.Created.at, row.Updated.at
 	err = s.write(ctx, func(db *gorm.DB) error {
 		if t.Version == 0 {
 			return db.Create(&row).Error
@@ -139,9 +124,13 @@ func (s *Store) saveTenant(ctx context.Context, t tenant.Tenant) (tenant.Tenant,
 			Select("*").Omit("id").Updates(&row), tenant.ErrChanged)
 	})
 	if errors.Is(err, gorm.ErrDuplicatedKey) {
-		err = s.duplicateTenant(ctx, t)
+		err = s.duplicateTenant(ctx, *t)
 	}
-	return saved, err
+	if err != nil {
+		return fmt.Errorf("saving tenant %q: %w", t.ID, err)
+	}
+	assign(ctx, s, t, saved)
+	return nil
 }
 
 // duplicateTenant tells which of its two unique keys t met: the databases name it in prose only.

@@ -24,7 +24,6 @@ type Store interface {
 	Transact(ctx context.Context, fn func(ctx context.Context) error) error
 
 	Instance(ctx context.Context, key string) (Instance, error)
-	InstanceByRoot(ctx context.Context, rootID string) (Instance, error)
 	// SaveInstance inserts (Version 0) or updates in with a check of its Version, which it then advances.
 	SaveInstance(ctx context.Context, in *Instance) error
 
@@ -34,8 +33,7 @@ type Store interface {
 	Tenants(ctx context.Context, instanceKey string) ([]Tenant, error)
 	// SaveTenant inserts (Version 0) or updates t with a check of its Version, which it then advances.
 	SaveTenant(ctx context.Context, t *Tenant) error
-	// ChangeTenant updates t as SaveTenant does and appends e, both or neither. Changes of about the same time may share a
-	// transaction.
+	// ChangeTenant updates t as SaveTenant does and appends e, both or neither.
 	ChangeTenant(ctx context.Context, t *Tenant, e audit.Event) error
 	// DeleteTenant destroys the tenant with all its secrets: grants, consents, schedule. Its events stay.
 	DeleteTenant(ctx context.Context, id string) error
