@@ -165,7 +165,7 @@ func (e *examination) grant(ctx context.Context, rooms *app.Services, p patient)
 
 // mfa tells the two proofs apart: the token's own claim, which is a hint, and Partner Center's word, which counts
 // (microsoft-identity.md §4.1).
-func (e *examination) mfa(claims token.Claims, checks token.Checks) {
+func (e *examination) mfa(claims token.AccessTokenClaims, checks token.Checks) {
 	word := checks.APIs[token.PartnerCenter].MFA
 	f := Finding{
 		Check: "mfa", Result: OK, Fields: e.fields(nil, nil),

@@ -9,7 +9,7 @@ import (
 // custody itself keeps only what it concluded. It is for one goroutine.
 type witness struct {
 	token.Microsoft
-	claims token.Claims
+	claims token.AccessTokenClaims
 }
 
 // watch is for app.Options.
@@ -19,7 +19,7 @@ func (w *witness) watch(ms token.Microsoft) token.Microsoft {
 }
 
 // Claims implements token.Microsoft.
-func (w *witness) Claims(accessToken secret.Text) token.Claims {
+func (w *witness) Claims(accessToken secret.Text) token.AccessTokenClaims {
 	w.claims = w.Microsoft.Claims(accessToken)
 	return w.claims
 }

@@ -22,8 +22,8 @@ type accessClaims struct {
 
 // Claims implements token.Microsoft. A token that tells neither directory nor application counts as opaque: the
 // format of access tokens is the api's own affair and may change (microsoft-identity.md §4.1).
-func (c *Client) Claims(accessToken secret.Text) token.Claims {
-	unreadable := token.Claims{MFA: token.Unknown}
+func (c *Client) Claims(accessToken secret.Text) token.AccessTokenClaims {
+	unreadable := token.AccessTokenClaims{MFA: token.Unknown}
 	var claims accessClaims
 	if !readPayload(accessToken.Reveal(), &claims) {
 		return unreadable
@@ -35,7 +35,7 @@ func (c *Client) Claims(accessToken secret.Text) token.Claims {
 	if claims.DirectoryID == "" || application == "" {
 		return unreadable
 	}
-	return token.Claims{
+	return token.AccessTokenClaims{
 		Readable:      true,
 		DirectoryID:   strings.ToLower(claims.DirectoryID),
 		ApplicationID: strings.ToLower(application),

@@ -11,16 +11,16 @@ import (
 
 func TestClaims(t *testing.T) {
 	l := newLab(t)
-	opaque := token.Claims{MFA: token.Unknown}
+	opaque := token.AccessTokenClaims{MFA: token.Unknown}
 	with := func(amr any) secret.Text {
 		return unsigned(t, map[string]any{"tid": "AAAAAAAA-2222-4333-8444-555555555555", "appid": "BBBBBBBB-BBBB-4CCC-8DDD-EEEEEEEEEEEE", "amr": amr})
 	}
-	seen := func(mfa token.Answer) token.Claims {
-		return token.Claims{Readable: true, DirectoryID: "aaaaaaaa-2222-4333-8444-555555555555", ApplicationID: "bbbbbbbb-bbbb-4ccc-8ddd-eeeeeeeeeeee", MFA: mfa}
+	seen := func(mfa token.Answer) token.AccessTokenClaims {
+		return token.AccessTokenClaims{Readable: true, DirectoryID: "aaaaaaaa-2222-4333-8444-555555555555", ApplicationID: "bbbbbbbb-bbbb-4ccc-8ddd-eeeeeeeeeeee", MFA: mfa}
 	}
 	for name, tc := range map[string]struct {
 		in   secret.Text
-		want token.Claims
+		want token.AccessTokenClaims
 	}{
 		"empty":           {secret.Text{}, opaque},
 		"opaque":          {secret.New("EwB4A8l6BAAU"), opaque},
@@ -31,7 +31,7 @@ func TestClaims(t *testing.T) {
 		"no directory":    {unsigned(t, map[string]any{"appid": application, "amr": []string{"mfa"}}), opaque},
 		"no application":  {unsigned(t, map[string]any{"tid": directory, "amr": []string{"mfa"}}), opaque},
 		"tid is a number": {unsigned(t, map[string]any{"tid": 1, "appid": application}), opaque},
-		"v2 token":        {unsigned(t, map[string]any{"tid": directory, "azp": application}), token.Claims{Readable: true, DirectoryID: directory, ApplicationID: application, MFA: token.Unknown}},
+		"v2 token":        {unsigned(t, map[string]any{"tid": directory, "azp": application}), token.AccessTokenClaims{Readable: true, DirectoryID: directory, ApplicationID: application, MFA: token.Unknown}},
 		"mfa":             {with([]string{"pwd", "mfa"}), seen(token.Yes)},
 		"password only":   {with([]string{"pwd"}), seen(token.No)},
 		"no method":       {with([]string{}), seen(token.No)},

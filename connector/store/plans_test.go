@@ -66,7 +66,7 @@ func TestEveryQueryHasItsIndex(t *testing.T) {
 		}{
 			"what is due": {"schedules_due", func() error { _, err := s.Due(ctx, noon, 64); return err }},
 			"claiming what is due": {"schedules_due", func() error {
-				_, err := s.Claim(ctx, "replica", noon, noon.Add(time.Minute), 8)
+				_, err := s.LeaseDue(ctx, "replica", noon, noon.Add(time.Minute), 8)
 				return err
 			}},
 			"a lease": {"", func() error {

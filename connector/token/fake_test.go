@@ -36,7 +36,7 @@ type microsoft struct {
 	redeem   func() (token.Redemption, error)
 	renew    func(refreshToken string, api token.API) error // nil: it works
 	identity func() (token.Identity, error)
-	claims   func() token.Claims
+	claims   func() token.AccessTokenClaims
 	probe    func(api token.API) token.Probe
 	roles    func() (globalAdmin, adminAgent token.Answer)
 
@@ -87,11 +87,11 @@ func (m *microsoft) Identity(context.Context, tenant.Client, secret.Text, string
 	return token.Identity{DirectoryID: directoryID, Person: person}, nil
 }
 
-func (m *microsoft) Claims(secret.Text) token.Claims {
+func (m *microsoft) Claims(secret.Text) token.AccessTokenClaims {
 	if m.claims != nil {
 		return m.claims()
 	}
-	return token.Claims{Readable: true, DirectoryID: directoryID, ApplicationID: applicationID, MFA: token.Yes}
+	return token.AccessTokenClaims{Readable: true, DirectoryID: directoryID, ApplicationID: applicationID, MFA: token.Yes}
 }
 
 func (m *microsoft) Probe(_ context.Context, _ tenant.Client, api token.API, _ secret.Text) token.Probe {

@@ -120,8 +120,8 @@ type Schedule struct {
 	Version       int64
 }
 
-// A Claim is a tenant that is due and leased, with what decides when its turn is.
-type Claim struct {
+// A Job is a tenant that is due and leased, with what decides when its turn is.
+type Job struct {
 	Schedule
 	ExpiresAt   time.Time // of the active grant; zero when there is none
 	Cloud       string

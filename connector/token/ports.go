@@ -48,9 +48,9 @@ type Store interface {
 	DeleteSchedule(ctx context.Context, tenantID string) error
 	// Due returns up to limit tenants whose DueAt is not after now and that nobody holds, least slack first.
 	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
-	// Claim takes the renewal of up to limit of the tenants that Due tells, for owner, by one conditional UPDATE, and
+	// LeaseDue takes the renewal of up to limit of the tenants that Due tells, for owner, by one conditional UPDATE, and
 	// returns those that it got in the order of Due. None means that nothing is due that nobody holds.
-	Claim(ctx context.Context, owner string, now, until time.Time, limit int) ([]Claim, error)
+	LeaseDue(ctx context.Context, owner string, now, until time.Time, limit int) ([]Job, error)
 	// PutOff makes those of the tenants that owner holds, and that are still due at now, due later, and gives them back.
 	PutOff(ctx context.Context, tenantIDs []string, owner string, now, due time.Time) error
 	// Lease takes the renewal of a tenant for owner by one conditional UPDATE, or returns ErrLeased. A lease that ran
@@ -76,7 +76,7 @@ type Microsoft interface {
 	// no directory: that is custody's decision.
 	Identity(ctx context.Context, c tenant.Client, idToken secret.Text, nonce string) (Identity, error)
 	// Claims reads an access token as a hint (microsoft-identity.md §4.1); Readable is false when it is opaque.
-	Claims(accessToken secret.Text) Claims
+	Claims(accessToken secret.Text) AccessTokenClaims
 	// Probe makes one cheap read-only call to api. It reports failures in the Probe and never as an error.
 	Probe(ctx context.Context, c tenant.Client, api API, accessToken secret.Text) Probe
 	// Roles asks Graph which roles the signed-in account has; unknown where Graph does not tell.
@@ -109,8 +109,8 @@ type Identity struct {
 	Guest       bool // acct is 1, or idp differs from the issuer
 }
 
-// Claims are the few claims of an access token that serve as a hint.
-type Claims struct {
+// AccessTokenClaims are the few claims of an access token that serve as a hint.
+type AccessTokenClaims struct {
 	Readable      bool
 	DirectoryID   string // tid, lower case
 	ApplicationID string // appid, lower case

@@ -252,8 +252,8 @@ func twoReplicasRenewOnce(t *testing.T, db *storetest.Database) {
 			current = directoryOf(i - 1)
 		}
 		w.microsoft.identity = func() (token.Identity, error) { return token.Identity{DirectoryID: current, Person: person}, nil }
-		w.microsoft.claims = func() token.Claims {
-			return token.Claims{Readable: true, DirectoryID: current, ApplicationID: applicationID, MFA: token.Yes}
+		w.microsoft.claims = func() token.AccessTokenClaims {
+			return token.AccessTokenClaims{Readable: true, DirectoryID: current, ApplicationID: applicationID, MFA: token.Yes}
 		}
 		w.consent(id)
 	}

@@ -116,8 +116,8 @@ func TestAPolicyThatEndsEverySignInIsNamed(t *testing.T) {
 func TestALostMFAIsInTheAuditTrail(t *testing.T) {
 	w := newWorld(t, openStore(t))
 	w.consent(tenantID)
-	w.microsoft.claims = func() token.Claims {
-		return token.Claims{Readable: true, DirectoryID: directoryID, ApplicationID: applicationID, MFA: token.No}
+	w.microsoft.claims = func() token.AccessTokenClaims {
+		return token.AccessTokenClaims{Readable: true, DirectoryID: directoryID, ApplicationID: applicationID, MFA: token.No}
 	}
 	w.advance(10 * day)
 	w.must(w.tokens.Sweep(t.Context()))

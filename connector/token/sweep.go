@@ -29,57 +29,57 @@ const (
 var errStopped = errors.New("the process stops")
 
 // Sweep renews every tenant that is due, least slack first, and returns when nothing is due that nobody holds. Any
-// number of replicas may sweep at once: each claims tenants of its own, a few more than it has workers. When ctx ends it
+// number of replicas may sweep at once: each jobs tenants of its own, a few more than it has workers. When ctx ends it
 // gives back what it has not begun, lets what it has begun finish within its grace, and gives back the rest.
 // A tenant's failure is in its status and in the log, not in the error.
 func (s *Service) Sweep(ctx context.Context) error {
-	queue := make(chan Claim, s.cfg.Workers)
+	queue := make(chan Job, s.cfg.Workers)
 	var workers errgroup.Group
 	for range s.cfg.Workers {
 		workers.Go(func() error {
-			for c := range queue {
-				s.renewClaimed(ctx, c)
+			for job := range queue {
+				s.renewLeased(ctx, job)
 			}
 			return nil
 		})
 	}
-	err := s.claimDue(ctx, queue)
+	err := s.enqueueDue(ctx, queue)
 	close(queue)
 	return errors.Join(err, workers.Wait())
 }
 
-// claimDue puts what is due into queue, batch by batch, each tenant when its turn has come. Whatever becomes of a claim,
+// enqueueDue puts what is due into queue, batch by batch, each tenant when its turn has come. Whatever becomes of a claim,
 // its tenant is not due any more, or not before its lease has run out: so there is an end.
-func (s *Service) claimDue(ctx context.Context, queue chan<- Claim) error {
+func (s *Service) enqueueDue(ctx context.Context, queue chan<- Job) error {
 	for ctx.Err() == nil {
 		now := s.cfg.Now()
-		claims, err := s.claim(ctx, now)
+		jobs, err := s.leaseDue(ctx, now)
 		if err != nil && ctx.Err() != nil {
 			return ctx.Err() // that is why
 		}
-		if err != nil || len(claims) == 0 {
+		if err != nil || len(jobs) == 0 {
 			return err
 		}
-		for _, c := range s.admitted(ctx, now, claims) {
-			if wait := s.pace.turn(c.Cloud, s.cfg.Now()); wait > 0 {
+		for _, job := range s.admitted(ctx, now, jobs) {
+			if wait := s.pace.turn(job.Cloud, s.cfg.Now()); wait > 0 {
 				_ = s.cfg.Wait(ctx, wait) // when ctx has ended, the worker gives the claim back
 			}
-			queue <- c
+			queue <- job
 		}
 	}
 	return ctx.Err()
 }
 
-// claim claims the next batch. A claim that was cut off when the process stops might be stored all the same, and held by
+// claim jobs the next batch. A claim that was cut off when the process stops might be stored all the same, and held by
 // nobody until its leases run out.
-func (s *Service) claim(ctx context.Context, now time.Time) ([]Claim, error) {
+func (s *Service) leaseDue(ctx context.Context, now time.Time) ([]Job, error) {
 	ctx, cancel := s.untilStopped(ctx, s.cfg.Lease)
 	defer cancel()
-	claims, err := s.cfg.Store.Claim(ctx, s.cfg.Owner+"/"+random.ID(), now, now.Add(s.cfg.Lease), s.batch())
+	jobs, err := s.cfg.Store.LeaseDue(ctx, s.cfg.Owner+"/"+random.ID(), now, now.Add(s.cfg.Lease), s.batch())
 	if err != nil {
-		return nil, fmt.Errorf("claiming due tenants: %w", err)
+		return nil, fmt.Errorf("leasing due tenants: %w", err)
 	}
-	return claims, nil
+	return jobs, nil
 }
 
 // batch is how many tenants are claimed at once: as many as there are workers, unless they would wait too long.
@@ -91,15 +91,15 @@ func (s *Service) batch() int {
 	return max(1, min(s.cfg.Workers, int(within)))
 }
 
-// admitted returns those claims whose cloud and directory may be asked now, and puts the others off.
-func (s *Service) admitted(ctx context.Context, now time.Time, claims []Claim) []Claim {
-	admitted := make([]Claim, 0, len(claims))
-	later := map[time.Time][]Claim{}
-	for _, c := range claims {
-		if due := s.notBefore(c, now); due.IsZero() {
-			admitted = append(admitted, c)
+// admitted returns those jobs whose cloud and directory may be asked now, and puts the others off.
+func (s *Service) admitted(ctx context.Context, now time.Time, jobs []Job) []Job {
+	admitted := make([]Job, 0, len(jobs))
+	later := map[time.Time][]Job{}
+	for _, job := range jobs {
+		if due := s.notBefore(job, now); due.IsZero() {
+			admitted = append(admitted, job)
 		} else {
-			later[due] = append(later[due], c)
+			later[due] = append(later[due], job)
 		}
 	}
 	for due, off := range later {
@@ -109,11 +109,11 @@ func (s *Service) admitted(ctx context.Context, now time.Time, claims []Claim) [
 }
 
 // notBefore returns until when the tenant of c has to wait, zero when it need not. It takes the directory's turn.
-func (s *Service) notBefore(c Claim, now time.Time) time.Time {
-	if until := s.pace.held(c.Cloud, now, c.ExpiresAt); !until.IsZero() {
+func (s *Service) notBefore(job Job, now time.Time) time.Time {
+	if until := s.pace.held(job.Cloud, now, job.ExpiresAt); !until.IsZero() {
 		return s.spread(now, until)
 	}
-	if wait := s.pace.turnOf(c.Cloud, c.DirectoryID, now); wait > 0 {
+	if wait := s.pace.turnOf(job.Cloud, job.DirectoryID, now); wait > 0 {
 		return now.Add(wait)
 	}
 	return time.Time{}
@@ -124,13 +124,13 @@ func (s *Service) spread(now, until time.Time) time.Time {
 	return until.Add(time.Duration(s.cfg.Rand() * float64(min(spread, until.Sub(now)))))
 }
 
-// putOff makes claims of one batch due later and gives them back. Where that fails their leases run out.
-func (s *Service) putOff(ctx context.Context, now, due time.Time, claims ...Claim) bool {
-	ids := make([]string, len(claims))
-	for i, c := range claims {
-		ids[i] = c.TenantID
+// putOff makes jobs of one batch due later and gives them back. Where that fails their leases run out.
+func (s *Service) putOff(ctx context.Context, now, due time.Time, jobs ...Job) bool {
+	ids := make([]string, len(jobs))
+	for i, job := range jobs {
+		ids[i] = job.TenantID
 	}
-	if err := s.cfg.Store.PutOff(context.WithoutCancel(ctx), ids, claims[0].LeaseOwner, now, due); err != nil {
+	if err := s.cfg.Store.PutOff(context.WithoutCancel(ctx), ids, jobs[0].LeaseOwner, now, due); err != nil {
 		s.cfg.Log.ErrorContext(ctx, "putting off renewals", "tenants", len(ids), "err", err)
 		return false
 	}
@@ -145,44 +145,44 @@ func (s *Service) release(ctx context.Context, tenantID, owner string) {
 	}
 }
 
-// renewClaimed renews a tenant that a sweep has claimed, and gives it back.
-func (s *Service) renewClaimed(ctx context.Context, c Claim) {
+// renewLeased renews a tenant that a sweep has claimed, and gives it back.
+func (s *Service) renewLeased(ctx context.Context, job Job) {
 	now := s.cfg.Now()
-	left := c.LeaseUntil.Sub(now)
+	left := job.LeaseUntil.Sub(now)
 	if ctx.Err() != nil || left < s.cfg.Lease/2 {
-		s.release(ctx, c.TenantID, c.LeaseOwner) // not begun; whoever claims it next has the time
+		s.release(ctx, job.TenantID, job.LeaseOwner) // not begun; whoever jobs it next has the time
 		return
 	}
-	if until := s.pace.held(c.Cloud, now, c.ExpiresAt); !until.IsZero() {
-		s.putOff(ctx, now, s.spread(now, until), c) // it was told so since this was claimed
+	if until := s.pace.held(job.Cloud, now, job.ExpiresAt); !until.IsZero() {
+		s.putOff(ctx, now, s.spread(now, until), job) // it was told so since this was claimed
 		return
 	}
 	ctx = failure.WithReference(ctx, random.Reference())
 	calls, cancel := s.untilStopped(ctx, left-s.cfg.Lease/5)
 	defer cancel()
-	err := s.renewDue(calls, c)
+	err := s.renewDue(calls, job)
 	switch {
 	case err == nil:
 	case errors.Is(err, errStopped):
-		s.cfg.Log.InfoContext(ctx, "renewal given back, because the process stops", "tenant", c.TenantID)
+		s.cfg.Log.InfoContext(ctx, "renewal given back, because the process stops", "tenant", job.TenantID)
 	default:
-		s.cfg.Log.ErrorContext(ctx, "renewal failed", "tenant", c.TenantID, "kind", failure.From(err).Kind(),
+		s.cfg.Log.ErrorContext(ctx, "renewal failed", "tenant", job.TenantID, "kind", failure.From(err).Kind(),
 			"reference", failure.Reference(ctx), "err", err)
 		// What was written down has moved the tenant's time already.
-		if now := s.cfg.Now(); !s.putOff(ctx, now, now.Add(unrecordedAfter), c) {
+		if now := s.cfg.Now(); !s.putOff(ctx, now, now.Add(unrecordedAfter), job) {
 			return
 		}
 	}
 	s.cfg.Step(BeforeRelease)
-	s.release(ctx, c.TenantID, c.LeaseOwner)
+	s.release(ctx, job.TenantID, job.LeaseOwner)
 }
 
-func (s *Service) renewDue(ctx context.Context, c Claim) error {
-	p, err := s.party(ctx, c.TenantID)
+func (s *Service) renewDue(ctx context.Context, job Job) error {
+	p, err := s.party(ctx, job.TenantID)
 	if err != nil {
 		return err
 	}
-	err = s.redeemLeased(ctx, p, c.Schedule, audit.Actor{Kind: audit.Scheduler, Name: "renewal"}, scheduled)
+	err = s.redeemLeased(ctx, p, job.Schedule, audit.Actor{Kind: audit.Scheduler, Name: "renewal"}, scheduled)
 	if !errors.Is(err, errStopped) {
 		s.observe(audit.GrantRenewed, err)
 	}

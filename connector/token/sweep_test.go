@@ -104,13 +104,13 @@ func TestASweepClaimsInBatchesAndNoMoreThanItCanServe(t *testing.T) {
 	w := newWorld(t, openStore(t))
 	w.crowd(40)
 	w.advance(10 * day)
-	counting := &claimCounter{Store: w.store}
+	counting := &leaseCounter{Store: w.store}
 	w.must(w.replica(token.Config{Store: counting, Workers: 8}).Sweep(t.Context()))
-	if counting.most > 8 || counting.claims != 6 {
-		t.Errorf("Sweep() claimed %d times and up to %d tenants at once, want 5 times 8, and once in vain", counting.claims, counting.most)
+	if counting.most > 8 || counting.leases != 6 {
+		t.Errorf("Sweep() claimed %d times and up to %d tenants at once, want 5 times 8, and once in vain", counting.leases, counting.most)
 	}
 	// 12 a minute are 24 within a lease of two minutes; what is claimed may wait for a quarter of it, in three batches.
-	counting = &claimCounter{Store: w.store}
+	counting = &leaseCounter{Store: w.store}
 	w.advance(12 * day)
 	slow := w.replica(token.Config{
 		Store: counting, Workers: 8, PerCloud: 12, Lease: 2 * time.Minute,
@@ -122,17 +122,17 @@ func TestASweepClaimsInBatchesAndNoMoreThanItCanServe(t *testing.T) {
 	}
 }
 
-// A claimCounter counts claims.
-type claimCounter struct {
+// A leaseCounter counts leases.
+type leaseCounter struct {
 	*store.Store
-	claims, most int
+	leases, most int
 }
 
-// Claim implements token.Store.
-func (c *claimCounter) Claim(ctx context.Context, owner string, now, until time.Time, limit int) ([]token.Claim, error) {
-	claims, err := c.Store.Claim(ctx, owner, now, until, limit)
-	c.claims, c.most = c.claims+1, max(c.most, len(claims))
-	return claims, err
+// LeaseDue implements token.Store.
+func (c *leaseCounter) LeaseDue(ctx context.Context, owner string, now, until time.Time, limit int) ([]token.Job, error) {
+	leases, err := c.Store.LeaseDue(ctx, owner, now, until, limit)
+	c.leases, c.most = c.leases+1, max(c.most, len(leases))
+	return leases, err
 }
 
 func TestNoMoreRenewalsRunAtOnceThanThereAreWorkers(t *testing.T) {

@@ -38,18 +38,18 @@ func TestAConsentIsRefusedBeforeAnythingIsStored(t *testing.T) {
 			}
 		}, failure.GuestAccount},
 		"token of another application": {func(m *microsoft) {
-			m.claims = func() token.Claims {
-				return token.Claims{Readable: true, DirectoryID: directoryID, ApplicationID: otherID, MFA: token.Yes}
+			m.claims = func() token.AccessTokenClaims {
+				return token.AccessTokenClaims{Readable: true, DirectoryID: directoryID, ApplicationID: otherID, MFA: token.Yes}
 			}
 		}, failure.WrongApplication},
 		"token of another directory": {func(m *microsoft) {
-			m.claims = func() token.Claims {
-				return token.Claims{Readable: true, DirectoryID: otherID, ApplicationID: applicationID, MFA: token.Yes}
+			m.claims = func() token.AccessTokenClaims {
+				return token.AccessTokenClaims{Readable: true, DirectoryID: otherID, ApplicationID: applicationID, MFA: token.Yes}
 			}
 		}, failure.WrongDirectory},
 		"token without MFA": {func(m *microsoft) {
-			m.claims = func() token.Claims {
-				return token.Claims{Readable: true, DirectoryID: directoryID, ApplicationID: applicationID, MFA: token.No}
+			m.claims = func() token.AccessTokenClaims {
+				return token.AccessTokenClaims{Readable: true, DirectoryID: directoryID, ApplicationID: applicationID, MFA: token.No}
 			}
 		}, failure.MFAMissing},
 		"Partner Center says no MFA, the token says yes": {func(m *microsoft) {
@@ -61,7 +61,7 @@ func TestAConsentIsRefusedBeforeAnythingIsStored(t *testing.T) {
 			}
 		}, failure.NotAPartner},
 		"nobody tells whether MFA was used": {func(m *microsoft) {
-			m.claims = func() token.Claims { return token.Claims{MFA: token.Unknown} }
+			m.claims = func() token.AccessTokenClaims { return token.AccessTokenClaims{MFA: token.Unknown} }
 			m.probe = func(token.API) token.Probe { return token.Probe{Works: token.Yes, MFA: token.Unknown} }
 		}, failure.MFAUnknown},
 		"not a Global admin": {func(m *microsoft) {
@@ -84,7 +84,7 @@ func TestAConsentIsRefusedBeforeAnythingIsStored(t *testing.T) {
 
 func TestUnknownIsNeitherNoNorYes(t *testing.T) {
 	w := newWorld(t, openStore(t))
-	w.microsoft.claims = func() token.Claims { return token.Claims{MFA: token.Unknown} } // an opaque token
+	w.microsoft.claims = func() token.AccessTokenClaims { return token.AccessTokenClaims{MFA: token.Unknown} } // an opaque token
 	w.microsoft.roles = func() (globalAdmin, adminAgent token.Answer) { return token.Unknown, token.Unknown }
 	g, err := w.acquire()
 	w.must(err)

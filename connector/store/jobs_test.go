@@ -15,15 +15,15 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-func claimed(claims []token.Claim) []string {
-	ids := make([]string, len(claims))
-	for i, c := range claims {
+func tenantsOf(jobs []token.Job) []string {
+	ids := make([]string, len(jobs))
+	for i, c := range jobs {
 		ids[i] = c.TenantID
 	}
 	return ids
 }
 
-func TestClaim(t *testing.T) {
+func TestLeaseDue(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -41,50 +41,50 @@ func TestClaim(t *testing.T) {
 		if _, err := s.Lease(ctx, held.TenantID, "somebody", noon, until); err != nil {
 			t.Fatalf("Lease() = _, %v", err)
 		}
-		claims, err := s.Claim(ctx, "replica", noon, until, 2)
-		if want := []string{urgent.TenantID, middle.TenantID}; err != nil || !slices.Equal(claimed(claims), want) {
-			t.Fatalf("Claim(2) = %q, %v, want %q", claimed(claims), err, want)
+		jobs, err := s.LeaseDue(ctx, "replica", noon, until, 2)
+		if want := []string{urgent.TenantID, middle.TenantID}; err != nil || !slices.Equal(tenantsOf(jobs), want) {
+			t.Fatalf("LeaseDue(2) = %q, %v, want %q", tenantsOf(jobs), err, want)
 		}
 		directory, err := s.Tenant(ctx, urgent.TenantID)
 		if err != nil {
 			t.Fatalf("Tenant() = _, %v", err)
 		}
-		want := token.Claim{
+		want := token.Job{
 			Schedule: token.Schedule{
 				TenantID: urgent.TenantID, DueAt: noonStored, LeaseOwner: "replica", LeaseUntil: noonStored.Add(time.Minute), Version: 2,
 			},
 			ExpiresAt: noonStored.AddDate(0, 0, 10), Cloud: "china", DirectoryID: directory.DirectoryID,
 		}
-		if diff := cmp.Diff(want, claims[0]); diff != "" {
-			t.Errorf("Claim() differs (-want +got):\n%s", diff)
+		if diff := cmp.Diff(want, jobs[0]); diff != "" {
+			t.Errorf("LeaseDue() differs (-want +got):\n%s", diff)
 		}
-		claims, err = s.Claim(ctx, "another", noon, until, 10)
-		if err != nil || !slices.Equal(claimed(claims), []string{last.TenantID}) {
-			t.Errorf("Claim() of the rest = %q, %v, want %q", claimed(claims), err, last.TenantID)
+		jobs, err = s.LeaseDue(ctx, "another", noon, until, 10)
+		if err != nil || !slices.Equal(tenantsOf(jobs), []string{last.TenantID}) {
+			t.Errorf("LeaseDue() of the rest = %q, %v, want %q", tenantsOf(jobs), err, last.TenantID)
 		}
 		for name, limit := range map[string]int{"nothing left": 10, "nothing wanted": 0} {
-			if claims, err = s.Claim(ctx, "another", noon, until, limit); err != nil || len(claims) > 0 {
-				t.Errorf("Claim() with %s = %q, %v, want none", name, claimed(claims), err)
+			if jobs, err = s.LeaseDue(ctx, "another", noon, until, limit); err != nil || len(jobs) > 0 {
+				t.Errorf("LeaseDue() with %s = %q, %v, want none", name, tenantsOf(jobs), err)
 			}
 		}
 		// Who lets his leases run out loses them, and can save nothing that he read under them.
-		claims, err = s.Claim(ctx, "third", until.Add(time.Millisecond), until.Add(time.Hour), 10)
-		if err != nil || len(claims) != 5 {
-			t.Errorf("Claim() when leases ran out = %d claims, %v, want all 5 that are due by then", len(claims), err)
+		jobs, err = s.LeaseDue(ctx, "third", until.Add(time.Millisecond), until.Add(time.Hour), 10)
+		if err != nil || len(jobs) != 5 {
+			t.Errorf("LeaseDue() when leases ran out = %d jobs, %v, want all 5 that are due by then", len(jobs), err)
 		}
 		late := want.Schedule
 		if err := s.SaveSchedule(ctx, &late); err == nil {
-			t.Error("SaveSchedule() under a lost claim = nil, want an error")
+			t.Error("SaveSchedule() under a lost lease = nil, want an error")
 		}
 	})
 }
 
-func TestClaimWithoutAnInstanceIsInTheDefaultCloud(t *testing.T) {
+func TestLeaseDue_WithoutAnInstanceTheCloudIsTheDefault(t *testing.T) {
 	s := storetest.New(t)
 	addScheduled(t, s, noon, noon)
-	claims, err := s.Claim(t.Context(), "replica", noon, noon.Add(time.Minute), 1)
-	if err != nil || len(claims) != 1 || claims[0].Cloud != tenant.DefaultCloud {
-		t.Errorf("Claim() = %+v, %v, want one in the cloud %s", claims, err, tenant.DefaultCloud)
+	jobs, err := s.LeaseDue(t.Context(), "replica", noon, noon.Add(time.Minute), 1)
+	if err != nil || len(jobs) != 1 || jobs[0].Cloud != tenant.DefaultCloud {
+		t.Errorf("LeaseDue() = %+v, %v, want one in the cloud %s", jobs, err, tenant.DefaultCloud)
 	}
 }
 
@@ -98,8 +98,8 @@ func TestPutOff(t *testing.T) {
 		foreign := addScheduled(t, s, noon.AddDate(0, 0, -60), noon)
 		ids := []string{first.TenantID, ending.TenantID, moved.TenantID, foreign.TenantID}
 		until, later := noon.Add(time.Minute), noon.Add(2*time.Hour)
-		if claims, err := s.Claim(ctx, "replica", noon, until, 3); err != nil || len(claims) != 3 {
-			t.Fatalf("Claim() = %q, %v, want 3", claimed(claims), err)
+		if jobs, err := s.LeaseDue(ctx, "replica", noon, until, 3); err != nil || len(jobs) != 3 {
+			t.Fatalf("LeaseDue() = %q, %v, want 3", tenantsOf(jobs), err)
 		}
 		if _, err := s.Lease(ctx, foreign.TenantID, "somebody", noon, until); err != nil {
 			t.Fatalf("Lease() = _, %v", err)
@@ -136,8 +136,8 @@ func TestPutOff(t *testing.T) {
 	})
 }
 
-// TestClaimsDoNotOverlap lets replicas claim at once: every tenant is claimed by exactly one.
-func TestClaimsDoNotOverlap(t *testing.T) {
+// TestLeaseDue_EveryTenantGoesToOneReplica lets several replicas lease due tenants at the same time.
+func TestLeaseDue_EveryTenantGoesToOneReplica(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		const tenants, replicas = 60, 4
@@ -151,12 +151,12 @@ func TestClaimsDoNotOverlap(t *testing.T) {
 			replica := db.Open(t)
 			all.Go(func() error {
 				for {
-					claims, err := replica.Claim(t.Context(), fmt.Sprint("replica ", n), noon, noon.Add(time.Minute), 7)
-					if err != nil || len(claims) == 0 {
+					jobs, err := replica.LeaseDue(t.Context(), fmt.Sprint("replica ", n), noon, noon.Add(time.Minute), 7)
+					if err != nil || len(jobs) == 0 {
 						return err
 					}
 					mu.Lock()
-					for _, c := range claims {
+					for _, c := range jobs {
 						times[c.TenantID]++
 					}
 					mu.Unlock()
@@ -164,15 +164,15 @@ func TestClaimsDoNotOverlap(t *testing.T) {
 			})
 		}
 		if err := all.Wait(); err != nil {
-			t.Fatalf("Claim() = _, %v", err)
+			t.Fatalf("LeaseDue() = _, %v", err)
 		}
 		for id, n := range times {
 			if n != 1 {
-				t.Errorf("tenant %s was claimed %d times, want once", id, n)
+				t.Errorf("tenant %s was leased %d times, want once", id, n)
 			}
 		}
 		if len(times) != tenants {
-			t.Errorf("%d tenants were claimed, want %d", len(times), tenants)
+			t.Errorf("%d tenants were leased, want %d", len(times), tenants)
 		}
 	})
 }

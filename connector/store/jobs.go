@@ -13,35 +13,35 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// claimedRow is a schedule with what decides when its tenant's turn is.
-type claimedRow struct {
+// jobRow is a schedule with what decides when its tenant's turn is.
+type jobRow struct {
 	Held        scheduleRow `gorm:"embedded"`
 	DirectoryID optional
 	Cloud       optional
 }
 
-// Claim implements token.Store. The condition stands in the UPDATE, so of several replicas that read the same tenants
+// LeaseDue implements token.Store. The condition stands in the UPDATE, so of several replicas that read the same tenants
 // each gets its own. Like Lease it advances the versions.
-func (s *Store) Claim(ctx context.Context, owner string, now, until time.Time, limit int) ([]token.Claim, error) {
+func (s *Store) LeaseDue(ctx context.Context, owner string, now, until time.Time, limit int) ([]token.Job, error) {
 	for {
 		due, err := s.Due(ctx, now, limit)
 		if err != nil || len(due) == 0 {
 			return nil, err
 		}
-		claims, err := s.claim(ctx, due, owner, now, until)
+		jobs, err := s.leaseAll(ctx, due, owner, now, until)
 		if err != nil {
-			return nil, fmt.Errorf("claiming %d due tenants: %w", len(due), err)
+			return nil, fmt.Errorf("leasing %d due tenants: %w", len(due), err)
 		}
-		if len(claims) > 0 {
-			return claims, nil
+		if len(jobs) > 0 {
+			return jobs, nil
 		}
 		// Others were faster with all of them. They are not due any more: it goes on to the next.
 	}
 }
 
-func (s *Store) claim(ctx context.Context, due []string, owner string, now, until time.Time) ([]token.Claim, error) {
+func (s *Store) leaseAll(ctx context.Context, due []string, owner string, now, until time.Time) ([]token.Job, error) {
 	at := instantOf(now)
-	var rows []claimedRow
+	var rows []jobRow
 	err := s.Transact(ctx, func(ctx context.Context) error {
 		return s.write(ctx, func(db *gorm.DB) error {
 			rows = nil
@@ -68,15 +68,15 @@ func (s *Store) claim(ctx context.Context, due []string, owner string, now, unti
 	for i, id := range due {
 		place[id] = i
 	}
-	slices.SortFunc(rows, func(a, b claimedRow) int { return cmp.Compare(place[a.Held.TenantID], place[b.Held.TenantID]) })
-	claims := make([]token.Claim, len(rows))
+	slices.SortFunc(rows, func(a, b jobRow) int { return cmp.Compare(place[a.Held.TenantID], place[b.Held.TenantID]) })
+	jobs := make([]token.Job, len(rows))
 	for i, row := range rows {
-		claims[i] = token.Claim{
+		jobs[i] = token.Job{
 			Schedule: row.Held.schedule(), ExpiresAt: row.Held.ExpiresAt.at,
 			Cloud: cmp.Or(string(row.Cloud), tenant.DefaultCloud), DirectoryID: string(row.DirectoryID),
 		}
 	}
-	return claims, nil
+	return jobs, nil
 }
 
 // PutOff implements token.Store.
