@@ -64,8 +64,8 @@ type Config struct {
 	// Observe is told of every renewal, check and lending, with "ok" or a failure code. Default: nobody is.
 	Observe func(action audit.Action, result string)
 
-	// Step is called when a renewal reaches a step, and holds it there until it returns. A fault harness stops the
-	// process in it. Default: nothing happens.
+	// Step is called when a renewal reaches a step or a sweep ends, and blocks it until it returns. The chaos harness
+	// kills the process in it. Default: nothing happens.
 	Step func(Step)
 
 	// Log receives one record per outcome. Default: discard.

@@ -12,6 +12,9 @@ const (
 	BeforeRelease Step = "before-release" // all is stored, the tenant is still leased
 )
 
+// SweepEnded is reported when a Sweep returns. It belongs to no renewal and is not among Steps.
+const SweepEnded Step = "sweep-ended"
+
 // Steps returns all steps in their order.
 func Steps() []Step {
 	return []Step{BeforeRedeem, AfterAnswer, BeforeCommit, AfterCommit, BeforeRelease}

@@ -33,6 +33,7 @@ var errStopped = errors.New("the process stops")
 // gives back what it has not begun, lets what it has begun finish within its grace, and gives back the rest.
 // A tenant's failure is in its status and in the log, not in the error.
 func (s *Service) Sweep(ctx context.Context) error {
+	defer s.cfg.Step(SweepEnded)
 	queue := make(chan Job, s.cfg.Workers)
 	var workers errgroup.Group
 	for range s.cfg.Workers {
