@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	azurepartner "azure-partner-connector"
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/config"
-	"azure-partner-connector/connector/microsoft"
 	"azure-partner-connector/connector/notify"
 	"azure-partner-connector/connector/token"
 	"azure-partner-connector/hooks"
@@ -44,7 +44,7 @@ type Options struct {
 	// Step is called at every step of every renewal; the chaos harness stops the process there. Default: none.
 	Step func(token.Step)
 
-	// Pause waits between two attempts at Microsoft. Default: microsoft.Pause.
+	// Pause waits between two attempts at Microsoft. Default: clock.Sleep.
 	Pause func(ctx context.Context, d time.Duration) error
 }
 
@@ -62,7 +62,7 @@ func (o Options) withDefaults() Options {
 		o.Watch = func(ms token.Microsoft) token.Microsoft { return ms }
 	}
 	if o.Pause == nil {
-		o.Pause = microsoft.Pause
+		o.Pause = clock.Sleep
 	}
 	return o
 }

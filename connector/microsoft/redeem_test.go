@@ -2,7 +2,6 @@ package microsoft_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -10,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/microsoft"
 	"azure-partner-connector/connector/secret"
@@ -340,24 +340,13 @@ func TestSlowDownIsToldAtOnce(t *testing.T) {
 }
 
 func TestRetriesEndWithTheirContext(t *testing.T) {
-	l := newLab(t, func(c *microsoft.Config) { c.Wait = microsoft.Pause })
+	l := newLab(t, func(c *microsoft.Config) { c.Wait = clock.Sleep })
 	l.route(tokenPath, respond(503, ``))
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second) // less than the first pause
 	defer cancel()
 	_, err := l.client.Renew(ctx, labClient(), secret.New(canaryRefresh), token.Graph)
 	if codeOf(err) != failure.MicrosoftUnavailable || len(l.seen(tokenPath)) != 1 {
 		t.Errorf("Renew() = %v after %d requests, want %s after 1", err, len(l.seen(tokenPath)), failure.MicrosoftUnavailable)
-	}
-}
-
-func TestPause(t *testing.T) {
-	if err := microsoft.Pause(context.Background(), time.Nanosecond); err != nil {
-		t.Errorf("Pause() = %v, want nil", err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := microsoft.Pause(ctx, time.Hour); !errors.Is(err, context.Canceled) {
-		t.Errorf("Pause() = %v, want %v", err, context.Canceled)
 	}
 }
 

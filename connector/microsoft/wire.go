@@ -139,22 +139,6 @@ func (c *Client) patiently(ctx context.Context, try func() *failure.Error) *fail
 	return try()
 }
 
-// Pause waits for d. It returns at once with an error when ctx has ended, or would end before d has passed, so that
-// somebody who waits for an answer gets the one we have.
-func Pause(ctx context.Context, d time.Duration) error {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
-		return context.DeadlineExceeded
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
-
 // unreachable returns the failure of a request that got no answer.
 func unreachable(err error) *failure.Error {
 	return failure.Wrap(printable(err), failure.MicrosoftUnavailable)

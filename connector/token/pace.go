@@ -1,7 +1,6 @@
 package token
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -125,16 +124,5 @@ func (s *Service) LeaveAlone(cloud string, wait time.Duration) {
 	until := s.cfg.Now().Add(wait)
 	if s.pace.leaveAlone(cloud, until) {
 		s.cfg.Log.Warn("Microsoft asks to slow down: renewals of the cloud wait", "cloud", cloud, "until", until)
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

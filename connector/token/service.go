@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/tenant"
@@ -108,7 +109,7 @@ func New(cfg Config) (*Service, error) {
 		cfg.Grace = 15 * time.Second
 	}
 	if cfg.Wait == nil {
-		cfg.Wait = pause
+		cfg.Wait = clock.Sleep
 	}
 	if cfg.ClaimLife == 0 {
 		cfg.ClaimLife = 24 * time.Hour

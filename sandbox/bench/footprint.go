@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"azure-partner-connector/connector/clock"
 )
 
 // What the program may take.
@@ -72,7 +74,7 @@ func (g *Ground) idling(ctx context.Context) (row Row, err error) {
 		return Row{}, err
 	}
 	defer func() { err = stopping(err, p) }()
-	wait(ctx, g.cfg.Rest)
+	_ = clock.Sleep(ctx, g.cfg.Rest)
 	held, err := p.resident()
 	return below(fmt.Sprintf("resident memory, idle, with %s tenants", grouped(g.cfg.Idle)), "MiB", held, idleBar).does(
 		"The shipped program on SQLite; VmRSS %s after it was ready.", g.cfg.Rest), err
@@ -100,7 +102,7 @@ func (g *Ground) loans(ctx context.Context) (rows []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	wait(ctx, g.cfg.Rest)
+	_ = clock.Sleep(ctx, g.cfg.Rest)
 	held, err := p.resident()
 	return []Row{below(fmt.Sprintf("resident memory with %s cached tokens", grouped(len(ids))), "MiB", held, loansBar).does(
 		"One access token of %s characters is borrowed of each tenant by the hook, on MariaDB; each is held sealed. VmRSS %s after the last of them was lent.",

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
@@ -32,18 +33,6 @@ func newPrompt() *prompt {
 	return &prompt{access: newToken(accessTokenLength), refresh: newToken(refreshTokenLength)}
 }
 
-func wait(ctx context.Context, d time.Duration) {
-	if d == 0 {
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
 // Redeem implements token.Microsoft.
 func (p *prompt) Redeem(ctx context.Context, c tenant.Client, code token.AuthorizationCode) (token.Redemption, error) {
 	return p.Renew(ctx, c, code.Code, token.PartnerCenter)
@@ -53,7 +42,7 @@ func (p *prompt) Redeem(ctx context.Context, c tenant.Client, code token.Authori
 func (p *prompt) Renew(ctx context.Context, _ tenant.Client, _ secret.Text, api token.API) (token.Redemption, error) {
 	issued := time.Now().UTC()
 	if p.only == "" || p.only == api {
-		wait(ctx, p.redemption)
+		_ = clock.Sleep(ctx, p.redemption)
 	}
 	p.redeemed.Add(1)
 	r := token.Redemption{
@@ -76,12 +65,12 @@ func (p *prompt) Claims(secret.Text) token.AccessTokenClaims { return token.Acce
 
 // Probe implements token.Microsoft.
 func (p *prompt) Probe(ctx context.Context, _ tenant.Client, _ token.API, _ secret.Text) token.Probe {
-	wait(ctx, p.question)
+	_ = clock.Sleep(ctx, p.question)
 	return token.Probe{Works: token.Yes, At: time.Now().UTC(), MFA: token.Yes}
 }
 
 // Roles implements token.Microsoft.
 func (p *prompt) Roles(ctx context.Context, _ tenant.Client, _ secret.Text) (globalAdmin, adminAgent token.Answer) {
-	wait(ctx, p.question)
+	_ = clock.Sleep(ctx, p.question)
 	return token.Yes, token.Yes
 }

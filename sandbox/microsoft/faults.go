@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"azure-partner-connector/connector/clock"
 )
 
 // A Fault disturbs the requests that match it. The zero Fault matches everything and disturbs nothing; faults are tried
@@ -115,7 +117,7 @@ func (s *Simulator) serveWithFaults(w *heldAnswer, r *http.Request, next http.Ha
 	if processed && fault.AfterProcessing {
 		next.ServeHTTP(w, r)
 	}
-	if fault.Delay > 0 && wait(r.Context(), fault.Delay) != nil {
+	if fault.Delay > 0 && clock.Sleep(r.Context(), fault.Delay) != nil {
 		return true
 	}
 	if fault.Hold != nil {

@@ -1,7 +1,6 @@
 package microsoft
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -201,15 +200,3 @@ func (s *Simulator) Client() *http.Client {
 }
 
 func (s *Simulator) now() time.Time { return s.cfg.Now().UTC() }
-
-// wait holds a request for d of real time, or until its client has gone.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

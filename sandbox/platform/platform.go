@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/secret"
 )
@@ -99,7 +100,7 @@ func Start(cfg Config) (*Platform, error) {
 		cfg.Now = time.Now
 	}
 	if cfg.Wait == nil {
-		cfg.Wait = pause
+		cfg.Wait = clock.Sleep
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -145,17 +146,6 @@ func Start(cfg Config) (*Platform, error) {
 		}
 	}()
 	return p, nil
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // Close ends the server and waits until it has ended.

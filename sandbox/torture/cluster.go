@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/storetest/mariadb"
 )
@@ -93,7 +94,7 @@ func (n *node) killAndRestart(ctx context.Context) error {
 		if err == nil || try == restarts || ctx.Err() != nil {
 			return err
 		}
-		wait(ctx, breath)
+		_ = clock.Sleep(ctx, breath)
 	}
 }
 
@@ -232,7 +233,7 @@ func (n *node) cut(ctx context.Context) error {
 	if _, err := look.ExecContext(ctx, "SET GLOBAL wsrep_provider_options = 'gmcast.isolate=1'"); err != nil {
 		return fmt.Errorf("cutting a node off: %w", err)
 	}
-	wait(ctx, isolation)
+	_ = clock.Sleep(ctx, isolation)
 	if _, err := look.ExecContext(context.WithoutCancel(ctx), "SET GLOBAL wsrep_provider_options = 'gmcast.isolate=0'"); err != nil {
 		return fmt.Errorf("letting a node come back: %w", err)
 	}
@@ -244,17 +245,8 @@ func (n *node) freeze(ctx context.Context) error {
 	if err := n.server.Signal(syscall.SIGSTOP); err != nil {
 		return err
 	}
-	wait(ctx, isolation)
+	_ = clock.Sleep(ctx, isolation)
 	return n.server.Signal(syscall.SIGCONT)
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 // clusterTormented spreads replicas over the nodes of a cluster, and kills, cuts off and freezes node after node while

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/store/storetest/mariadb"
 )
 
@@ -107,7 +108,7 @@ func (r *Rig) hangCommits(ctx context.Context) error {
 	if _, err := own.ExecContext(ctx, "FLUSH TABLES WITH READ LOCK"); err != nil {
 		return fmt.Errorf("holding commits: %w", err)
 	}
-	wait(ctx, slowness)
+	_ = clock.Sleep(ctx, slowness)
 	_, err = own.ExecContext(context.WithoutCancel(ctx), "UNLOCK TABLES")
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/platform/pack"
 	"azure-partner-connector/connector/secret"
@@ -105,21 +106,10 @@ func (cfg *Config) check() error {
 		cfg.Progress = func(string) {}
 	}
 	if cfg.Wait == nil {
-		cfg.Wait = timer
+		cfg.Wait = clock.Sleep
 	}
 	cfg.Endpoint = strings.TrimRight(cfg.Endpoint, "/")
 	return nil
-}
-
-func timer(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
 
 // Register makes the platform have this version of the package and an instance of it at our endpoint. What is already

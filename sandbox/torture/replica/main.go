@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/app"
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/token"
 )
@@ -63,17 +64,10 @@ func run(ctx context.Context, o options, in io.Reader, out io.Writer) error {
 	ahead.Store(int64(o.ahead))
 	go listen(in, &ahead)
 	connector, err := app.New(ctx, cfg, app.Options{
-		Now:  func() time.Time { return time.Now().UTC().Add(time.Duration(ahead.Load())) },
-		Log:  slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.Log.Level})),
-		Step: death(o, out),
-		Pause: func(ctx context.Context, d time.Duration) error {
-			select {
-			case <-time.After(d / hurry):
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		},
+		Now:   func() time.Time { return time.Now().UTC().Add(time.Duration(ahead.Load())) },
+		Log:   slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.Log.Level})),
+		Step:  death(o, out),
+		Pause: func(ctx context.Context, d time.Duration) error { return clock.Sleep(ctx, d/hurry) },
 	})
 	if err != nil {
 		return err
