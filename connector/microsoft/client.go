@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"azure-partner-connector/connector/consent"
@@ -17,6 +16,7 @@ import (
 	"azure-partner-connector/connector/token"
 
 	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/oauth2"
 )
 
@@ -45,7 +45,7 @@ type Config struct {
 	Retries []time.Duration
 
 	// Wait passes one of Retries, or returns an error to give up. Default: none, and nothing is tried again here: a
-	// failure is reported at once and left to the caller's own schedule. Pause is what a running server wants.
+	// failure is reported at once and left to the caller's own schedule. A running server passes clock.Sleep.
 	Wait func(ctx context.Context, d time.Duration) error
 
 	// Throttled is told when the identity platform of a cloud asks to slow down: for how long it wants to be left alone,
@@ -74,8 +74,7 @@ type Client struct {
 	ledger *ledger
 	keys   *keyrings
 
-	mu          sync.Mutex        // guards directories
-	directories map[string]string // cloud and domain → directory GUID
+	directories *lru.Cache[domain, resolved]
 }
 
 // New checks cfg and fills in its defaults. It calls nobody.
@@ -95,7 +94,7 @@ func New(cfg Config) (*Client, error) {
 		loops:       newLoopGuard(),
 		ledger:      newLedger(),
 		keys:        newKeyrings(),
-		directories: make(map[string]string),
+		directories: bounded[domain, resolved](maxDirectories),
 	}
 	for _, p := range Profiles() {
 		c.profiles[p.Name] = p
@@ -123,6 +122,12 @@ func New(cfg Config) (*Client, error) {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	return c, nil
+}
+
+// bounded returns a cache for the size entries that were used last. It is safe for concurrent use.
+func bounded[K comparable, V any](size int) *lru.Cache[K, V] {
+	cache, _ := lru.New[K, V](size) // fails only without a positive size
+	return cache
 }
 
 // A place is where one client stands at Microsoft. Its directory is known to be a GUID, hence safe in a path.

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"azure-partner-connector/connector/failure"
 )
@@ -14,37 +15,48 @@ import (
 // domainName is what may be put into an address as a directory: labels of letters, digits and hyphens, at least two.
 var domainName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
-// ResolveDirectory implements consent.Microsoft. A GUID is taken as it is, without asking Microsoft. A domain is looked
-// up once per process: a directory keeps its GUID. Failures are directory_missing, directory_unknown, cloud_unknown
+const (
+	maxDirectories = 4096 // kept at once
+
+	// resolvedLife is how long a result is used. A directory keeps its GUID, but a domain can move to another directory.
+	resolvedLife = 24 * time.Hour
+)
+
+// A domain is the name of a directory in one cloud.
+type domain struct{ cloud, name string }
+
+// A resolved domain is the directory that it names.
+type resolved struct {
+	directoryID string
+	expiresAt   time.Time
+}
+
+// ResolveDirectory implements consent.Microsoft. It returns a GUID as it is, without a request. It looks a domain up at
+// most once a day. Failures are directory_missing, directory_unknown, cloud_unknown
 // and those of Microsoft's service.
 func (c *Client) ResolveDirectory(ctx context.Context, cloud, directory string) (string, error) {
 	profile, err := c.profile(cloud)
 	if err != nil {
 		return "", err
 	}
-	domain := strings.ToLower(strings.TrimSpace(directory))
+	name := strings.ToLower(strings.TrimSpace(directory))
 	switch {
-	case domain == "":
+	case name == "":
 		return "", failure.New(failure.DirectoryMissing)
-	case isGUID(domain):
-		return domain, nil
-	case len(domain) > 253 || !domainName.MatchString(domain):
+	case isGUID(name):
+		return name, nil
+	case len(name) > 253 || !domainName.MatchString(name):
 		return "", failure.New(failure.DirectoryUnknown, "directory", directory)
 	}
-	known := profile.Name + " " + domain
-	c.mu.Lock()
-	id, ok := c.directories[known]
-	c.mu.Unlock()
-	if ok {
-		return id, nil
+	key := domain{profile.Name, name}
+	if known, ok := c.directories.Get(key); ok && c.now().Before(known.expiresAt) {
+		return known.directoryID, nil
 	}
-	id, f := c.lookUp(ctx, profile, domain)
+	id, f := c.lookUp(ctx, profile, name)
 	if f != nil {
 		return "", f
 	}
-	c.mu.Lock()
-	c.directories[known] = id
-	c.mu.Unlock()
+	c.directories.Add(key, resolved{id, c.now().Add(resolvedLife)})
 	return id, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/microsoft"
@@ -69,6 +70,20 @@ func TestResolveDirectoryByDomain(t *testing.T) {
 	}
 	if got := len(l.seen(discoveryPath)); got != 1 {
 		t.Errorf("ResolveDirectory() asked %d times, want once", got)
+	}
+}
+
+func TestResolveDirectory_LooksUpAgainAfterADay(t *testing.T) {
+	l := newLab(t)
+	l.route(discoveryPath, respond(200, `{"issuer":"`+issuerOf(l, directory)+`"}`))
+	for _, want := range []int{1, 1, 2} { // requests so far
+		if _, err := l.client.ResolveDirectory(t.Context(), "lab", "contoso.onmicrosoft.com"); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(l.seen(discoveryPath)); got != want {
+			t.Errorf("ResolveDirectory() sent %d requests, want %d", got, want)
+		}
+		l.advance(12 * time.Hour)
 	}
 }
 
