@@ -1,36 +1,127 @@
-// Package browser starts a headless Chromium for tests of what people see.
+// Package browser gives tests tabs of a headless Chromium. The tests of a package share one Chromium, which starts with
+// the first tab and ends with the package:
+//
+//	func TestMain(m *testing.M) { os.Exit(browser.Main(m)) }
 package browser
 
 import (
 	"context"
-	"os"
+	"errors"
+	"fmt"
 	"os/exec"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
-// patience is how long one browser may live. It only ends what would wait for ever, so it is far longer than any test
-// takes on a busy machine.
-const patience = 15 * time.Minute
+// Patience is how long a test waits for one thing that a page must show. It is only the last guard against waiting for
+// ever: every wait ends as soon as its condition holds, so it is far longer than anything takes on a busy machine.
+const Patience = 4 * time.Minute
 
-// Start starts a Chromium with an empty profile and returns the context of its first tab, for chromedp.Run and
-// chromedp.Do. The browser ends with the test. Each browser is a process of its own, so tests may run in parallel. A
-// machine without Chromium fails the test: what people see is not optional.
+// tabLimit is how long one tab may stay open.
+const tabLimit = 15 * time.Minute
+
+// shared is the Chromium of this process: chromedp binds a browser to a context, and tests have none in common.
+var shared chromium
+
+type chromium struct {
+	mu      sync.Mutex      // guards all
+	wanted  bool            // Main runs
+	running context.Context // of the browser's first tab; nil before the first call of open
+	stop    func()
+}
+
+// profile is the key of a context's value that profileOf returns.
+type profile struct{}
+
+// Main runs the tests of a package and then ends the Chromium that they started. It returns the exit code.
+func Main(m interface{ Run() int }) int {
+	shared.mu.Lock()
+	shared.wanted = true
+	shared.mu.Unlock()
+	defer shared.close()
+	return m.Run()
+}
+
+// Start opens a tab and returns its context, for chromedp.Run and chromedp.Do. The tab has cookies, storage, permissions
+// and windows of its own, and a background tab behaves as if it had the focus, so tests may run in parallel. Only the
+// clipboard is common to all. The tab and the windows that it opened close with the test. A machine without Chromium
+// fails the test: what people see is not optional.
 func Start(t testing.TB) context.Context {
 	t.Helper()
-	if os.Getenv("TEST_QUICK") != "" {
-		t.Fatalf("%s needs a browser: name it so that make test-quick leaves it out (it contains Browser)", t.Name())
+	parent, err := shared.open()
+	if err != nil {
+		t.Fatal(err)
 	}
-	deadline, stopWaiting := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(stopWaiting)
-	allocator, stopAllocator := chromedp.NewExecAllocator(deadline,
-		chromedp.ExecPath(executable(t)),
-		chromedp.UserDataDir(t.TempDir()),
+	tab, closeTab := chromedp.NewContext(parent, chromedp.WithNewBrowserContext())
+	t.Cleanup(closeTab)
+	ctx, stop := context.WithTimeout(tab, tabLimit)
+	t.Cleanup(stop)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("opening a tab: %v", err)
+	}
+	ctx = context.WithValue(ctx, profile{}, chromedp.FromContext(ctx).BrowserContextID)
+	if err := Focus(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
+// Focus makes the tab of ctx behave as if it had the focus, whichever tab is in front.
+func Focus(ctx context.Context) error {
+	_, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	if err != nil {
+		return fmt.Errorf("emulating the focus of a tab: %w", err)
+	}
+	return nil
+}
+
+// open returns the context of the running browser. It starts one if none runs, or if the last one crashed.
+func (c *chromium) open() (context.Context, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.wanted {
+		return nil, errors.New("no browser: TestMain of this package must call browser.Main")
+	}
+	if c.running != nil && c.running.Err() == nil {
+		return c.running, nil
+	}
+	program, err := executable()
+	if err != nil {
+		return nil, err
+	}
+	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), append(flags(), chromedp.ExecPath(program))...)
+	ctx, stop := chromedp.NewContext(allocator)
+	if err := chromedp.Do(ctx); err != nil {
+		stop()
+		stopAllocator()
+		return nil, fmt.Errorf("starting %s: %w", program, err)
+	}
+	c.running, c.stop = ctx, func() { stop(); stopAllocator() }
+	return ctx, nil
+}
+
+// close ends the browser and removes its profile.
+func (c *chromium) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wanted = false
+	if c.stop != nil {
+		c.stop()
+	}
+}
+
+// flags are those with which Chromium starts. The profile is a temporary folder of chromedp.
+func flags() []chromedp.ExecAllocatorOption {
+	return []chromedp.ExecAllocatorOption{
 		chromedp.Flag("headless", "new"),
 		chromedp.NoSandbox,
 		chromedp.DisableGPU,
@@ -40,7 +131,7 @@ func Start(t testing.TB) context.Context {
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true),
-		// Windows that lie behind another one keep their timers, so that screens go on asking.
+		// Windows behind other windows keep their timers, so that screens go on asking.
 		chromedp.Flag("disable-background-timer-throttling", true),
 		chromedp.Flag("disable-backgrounding-occluded-windows", true),
 		chromedp.Flag("disable-renderer-backgrounding", true),
@@ -48,26 +139,18 @@ func Start(t testing.TB) context.Context {
 		chromedp.Flag("password-store", "basic"),
 		chromedp.Flag("lang", "en-US"),
 		chromedp.WindowSize(1280, 900),
-	)
-	t.Cleanup(stopAllocator)
-	ctx, stop := chromedp.NewContext(allocator)
-	t.Cleanup(stop)
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("starting the browser: %v", err)
 	}
-	return ctx
 }
 
 // executable returns the first Chromium in PATH.
-func executable(t testing.TB) string {
-	t.Helper()
+func executable() (string, error) {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			return found
+		if program, err := exec.LookPath(name); err == nil {
+			return program, nil
 		}
 	}
-	t.Fatal("no chromium, chromium-browser or google-chrome in PATH; install the package chromium")
-	return ""
+	return "", errors.New("no chromium, chromium-browser or google-chrome in PATH. Install the package chromium; " +
+		"all tests but those of screens and pages work without it")
 }
 
 // Resize gives the page of ctx a size in CSS pixels.
@@ -78,14 +161,14 @@ func Resize(t testing.TB, ctx context.Context, width, height int64) {
 	}
 }
 
-// Screenshot returns what the tab of ctx shows as PNG. It brings the tab to the front, because Chromium draws none that
-// lies behind another.
+// Screenshot returns what the tab of ctx shows as PNG. It brings the tab to the front, because Chromium draws no tab
+// that lies behind another.
 func Screenshot(t testing.TB, ctx context.Context) []byte {
 	t.Helper()
 	if _, err := chromedp.Call(ctx, page.BringToFront, cdp.Empty{}); err != nil {
 		t.Fatalf("bringing a tab to the front: %v", err)
 	}
-	drawn, stop := context.WithTimeout(ctx, time.Minute)
+	drawn, stop := context.WithTimeout(ctx, Patience)
 	defer stop()
 	image, err := chromedp.Run(drawn, chromedp.CaptureScreenshot())
 	if err != nil {
@@ -94,8 +177,9 @@ func Screenshot(t testing.TB, ctx context.Context) []byte {
 	return image
 }
 
-// AllowClipboard lets pages of origin read and write the clipboard without asking. Headless Chromium refuses to write
-// without the second permission (aps-ui.md §4.2).
+// AllowClipboard lets pages of origin in the tab of ctx read and write the clipboard without asking. Headless Chromium
+// refuses to write without the second permission (docs/reference/aps-ui.md §4.2). All tabs share one clipboard: a test
+// that reads it must not run in parallel with one that copies.
 func AllowClipboard(t testing.TB, ctx context.Context, origin string) {
 	t.Helper()
 	for _, permission := range []*cdpbrowser.PermissionDescriptor{
@@ -103,12 +187,30 @@ func AllowClipboard(t testing.TB, ctx context.Context, origin string) {
 		{Name: "clipboard-write"},
 	} {
 		_, err := chromedp.CallBrowser(ctx, cdpbrowser.SetPermission, cdpbrowser.SetPermissionParams{
-			Permission: permission,
-			Setting:    cdpbrowser.PermissionSettingGranted,
-			Origin:     origin,
+			Permission:       permission,
+			Setting:          cdpbrowser.PermissionSettingGranted,
+			Origin:           origin,
+			BrowserContextID: profileOf(ctx),
 		})
 		if err != nil {
 			t.Fatalf("allowing %s for %s: %v", permission.Name, origin, err)
 		}
 	}
+}
+
+// Windows returns the windows of the test of ctx: its tab, and those that its pages opened.
+func Windows(ctx context.Context) ([]*target.Info, error) {
+	all, err := chromedp.Targets(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing windows: %w", err)
+	}
+	return slices.DeleteFunc(all, func(info *target.Info) bool {
+		return info.Type != "page" || info.BrowserContextID != profileOf(ctx)
+	}), nil
+}
+
+// profileOf is the id of what a test has for itself, in chromedp's words a browser context.
+func profileOf(ctx context.Context) cdp.BrowserContextID {
+	id, _ := ctx.Value(profile{}).(cdp.BrowserContextID)
+	return id
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"azure-partner-connector/sandbox/browser"
 	"azure-partner-connector/sandbox/panel/paneltest"
 )
 
@@ -120,12 +121,12 @@ func (s *stage) signIn() (window *paneltest.Driver) {
 // leave closes all windows that were opened.
 func (s *stage) leave() {
 	s.T.Helper()
-	targets, err := chromedp.Targets(s.Ctx)
+	windows, err := browser.Windows(s.Ctx)
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	for _, one := range targets {
-		if one.Type == "page" && strings.HasPrefix(one.URL, s.p.microsoft) {
+	for _, one := range windows {
+		if strings.HasPrefix(one.URL, s.p.microsoft) {
 			window, stop := chromedp.NewContext(s.Ctx, chromedp.WithTargetID(one.TargetID))
 			if err := chromedp.Do(window); err == nil {
 				err = chromedp.Cancel(window)

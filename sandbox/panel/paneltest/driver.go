@@ -28,10 +28,7 @@ const (
 	Frame    = `(document.querySelector("#content iframe:not([hidden])") || {}).contentDocument`
 )
 
-// patience is how long a condition may take to come true, on a machine that is busy with other things as well.
-const patience = 2 * time.Minute
-
-// Open starts a browser and opens a page.
+// Open opens a page in a tab of its own.
 func Open(t testing.TB, url string) *Driver {
 	t.Helper()
 	d := &Driver{T: t, Ctx: browser.Start(t), URL: url}
@@ -41,7 +38,7 @@ func Open(t testing.TB, url string) *Driver {
 	return d
 }
 
-// LogIn starts a browser, opens a place of the panel at url and logs in as the user with a name.
+// LogIn opens a tab, opens a place of the panel at url and logs in as the user with a name.
 func LogIn(t testing.TB, url, place, name string) *Driver {
 	t.Helper()
 	d := Open(t, url+"/"+place)
@@ -71,8 +68,8 @@ func (d *Driver) Do(steps ...chromedp.Action[chromedp.Void]) {
 func (d *Driver) Wait(condition string) {
 	d.T.Helper()
 	tried := "(() => { try { return Boolean(" + condition + "); } catch (notYet) { return false; } })()"
-	poll := chromedp.Poll[bool](tried, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience))
-	deadline := time.Now().Add(patience)
+	poll := chromedp.Poll[bool](tried, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(browser.Patience))
+	deadline := time.Now().Add(browser.Patience)
 	_, err := chromedp.Run(d.Ctx, poll)
 	for err != nil && time.Now().Before(deadline) && d.Ctx.Err() == nil {
 		_, err = chromedp.Run(d.Ctx, poll) // a page that moves on ends the question that it was asked
@@ -86,7 +83,7 @@ func (d *Driver) Wait(condition string) {
 // Until waits until a condition of this process is true, asking it at every turn of a timer of the page.
 func (d *Driver) Until(what string, condition func() bool) {
 	d.T.Helper()
-	deadline, stop := context.WithTimeout(d.Ctx, patience)
+	deadline, stop := context.WithTimeout(d.Ctx, browser.Patience)
 	defer stop()
 	turn := chromedp.Evaluate[chromedp.Void](`new Promise(done => setTimeout(done, 50))`, chromedp.EvalAwaitPromise)
 	for !condition() {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
+
+	"azure-partner-connector/sandbox/browser"
 )
 
 // Popup waits for the window whose address begins with url, which a screen has opened, and returns its driver.
@@ -13,12 +15,12 @@ func (d *Driver) Popup(url string) *Driver {
 	d.T.Helper()
 	var found *target.Info
 	d.Until("the window "+url, func() bool {
-		infos, err := chromedp.Targets(d.Ctx)
+		windows, err := browser.Windows(d.Ctx)
 		if err != nil {
 			d.T.Fatalf("looking for the window %s: %v", url, err)
 		}
-		for _, info := range infos {
-			if info.Type == "page" && strings.HasPrefix(info.URL, url) {
+		for _, info := range windows {
+			if strings.HasPrefix(info.URL, url) {
 				found = info
 			}
 		}
@@ -28,6 +30,9 @@ func (d *Driver) Popup(url string) *Driver {
 	d.T.Cleanup(stop)
 	if err := chromedp.Do(tab); err != nil {
 		d.T.Fatalf("attaching to the window %s: %v", url, err)
+	}
+	if err := browser.Focus(tab); err != nil {
+		d.T.Fatal(err)
 	}
 	window := &Driver{T: d.T, Ctx: tab, URL: d.URL}
 	window.watch()
