@@ -8,48 +8,48 @@ import (
 )
 
 type backupCommand struct {
-	Check backupCheck `cmd:"" help:"Prove that a database, such as one restored from a copy, opens with the key file: every secret in it is opened, and none is shown."`
+	Check backupCheck `cmd:"" help:"Check that a database, for example a restored backup, can be read with the key file: opens every secret and shows none."`
 }
 
 type backupCheck struct{ configFile }
 
-// Run opens everything that is sealed and fails when anything does not open, or when there is nothing.
+// Run opens every sealed value. It fails when one does not open, and when there is none: then the check proves nothing.
 func (b backupCheck) Run(c *console) error {
 	cfg, err := b.load()
 	if err != nil {
-		return fmt.Errorf("the configuration is wrong:\n%w", err)
+		return err
 	}
 	keyring, err := cfg.Keys.Open()
 	if err != nil {
 		return err
 	}
-	return withStored(c, cfg, keyring, func(s *store.Store) error {
-		found, err := s.CheckSealed(c.ctx, nil)
+	return withStore(c, cfg, keyring, func(s *store.Store) error {
+		columns, err := s.CheckSealed(c.ctx, nil)
 		if err != nil {
 			return err
 		}
-		return report(c, found)
+		return report(c, columns)
 	})
 }
 
-func report(c *console, found []store.Progress) error {
+func report(c *console, columns []store.Progress) error {
 	var opened, older, failed int
-	for _, p := range found {
-		fmt.Fprintf(c.stdout, "%s.%s: %d open, %d do not\n", p.Table, p.Column, p.Looked-p.Failed, p.Failed)
+	for _, p := range columns {
+		fmt.Fprintf(c.stdout, "%s.%s: %d opened, %d failed\n", p.Table, p.Column, p.Looked-p.Failed, p.Failed)
 		if p.Failure != nil {
-			fmt.Fprintln(c.stdout, "  the first:", p.Failure)
+			fmt.Fprintln(c.stdout, "  first failure:", p.Failure)
 		}
 		opened, older, failed = opened+p.Looked-p.Failed, older+p.Older, failed+p.Failed
 	}
 	if older > 0 {
-		fmt.Fprintf(c.stdout, "%d are not sealed with the key that seals now; connector rekey --reseal changes that\n", older)
+		fmt.Fprintf(c.stdout, "%d are sealed with an older key; run connector rekey --reseal\n", older)
 	}
 	switch {
 	case failed > 0:
-		return fmt.Errorf("%d secrets of %d do not open: this is not the key file that they were sealed with, or they were changed", failed, opened+failed)
+		return fmt.Errorf("%d of %d secrets failed to open: they were sealed with another key file, or changed since", failed, opened+failed)
 	case opened == 0:
-		return errors.New("there is not one secret in this database: nothing is proven")
+		return errors.New("the database holds no secret, so the check proves nothing")
 	}
-	_, err := fmt.Fprintf(c.stdout, "all %d secrets open\n", opened)
+	_, err := fmt.Fprintf(c.stdout, "all %d secrets opened\n", opened)
 	return err
 }

@@ -16,13 +16,13 @@ import (
 	"azure-partner-connector/connector/store/storetest"
 )
 
-// binaryVariable names the environment variable by which TestMain tells the tests where the program is.
+// binaryVariable is the environment variable in which TestMain passes the path of the program to the tests.
 const binaryVariable = "BINARY_UNDER_TEST"
 
-// patience bounds what one command may take; nothing is measured by it.
-const patience = 2 * time.Minute
+// commandTimeout is a last guard against a command that hangs.
+const commandTimeout = 2 * time.Minute
 
-// TestMain builds the program once: the tests run it as a user does. Some need a MariaDB.
+// TestMain builds the program once: the tests run it as a user does. Some need a MariaDB server.
 func TestMain(m *testing.M) { os.Exit(withBinary(func() int { return storetest.Main(m) })) }
 
 func withBinary(run func() int) int {
@@ -42,7 +42,7 @@ func withBinary(run func() int) int {
 	return run()
 }
 
-// A terminal runs the program in a folder of its own. No output may show one of its secrets.
+// A terminal runs the program in its own folder and checks that no output shows one of its secrets.
 type terminal struct {
 	*testing.T
 	folder  string
@@ -55,7 +55,7 @@ func newTerminal(t *testing.T) *terminal {
 	return &terminal{T: t, folder: t.TempDir(), environ: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}}
 }
 
-// An output is what a command left.
+// An output is the result of a command.
 type output struct {
 	code           int
 	stdout, stderr string
@@ -66,14 +66,14 @@ func (o output) String() string {
 }
 
 func (c *terminal) command(args ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), commandTimeout)
 	c.Cleanup(cancel)
 	command := exec.CommandContext(ctx, os.Getenv(binaryVariable), args...)
 	command.Dir, command.Env = c.folder, c.environ
 	return command
 }
 
-// run runs a command to its end.
+// run runs a command until it exits.
 func (c *terminal) run(args ...string) output {
 	c.Helper()
 	command := c.command(args...)
@@ -97,7 +97,7 @@ func (c *terminal) checkSecrets(text string) {
 	}
 }
 
-// hide makes a value that no output may show.
+// hide returns a new secret that no output may show.
 func (c *terminal) hide() string {
 	hidden := "canary-" + random.Token()
 	c.secrets = append(c.secrets, hidden)
@@ -124,7 +124,7 @@ func (c *terminal) must(err error) {
 	}
 }
 
-// check asserts the exit code of a command, and that its output says all of parts.
+// check asserts the exit code of a command and that its output contains all parts.
 func (c *terminal) check(command string, got output, code int, parts ...string) {
 	c.Helper()
 	if got.code != code {
@@ -137,7 +137,7 @@ func (c *terminal) check(command string, got output, code int, parts ...string) 
 	}
 }
 
-func TestWhatTheProgramDoesNotKnow(t *testing.T) {
+func TestRun_RefusesUnknownArguments(t *testing.T) {
 	c := newTerminal(t)
 	for _, args := range [][]string{{}, {"sing"}, {"serve", "--loud"}, {"keys", "create"}, {"package", "check", "missing.zip"}} {
 		got := c.run(args...)
@@ -148,7 +148,7 @@ func TestWhatTheProgramDoesNotKnow(t *testing.T) {
 	}
 }
 
-func TestHelpAndVersion(t *testing.T) {
+func TestRun_HelpAndVersion(t *testing.T) {
 	c := newTerminal(t)
 	c.check("version", c.run("version"), 0, "test-version\n")
 	help := c.run("--help")
@@ -156,7 +156,7 @@ func TestHelpAndVersion(t *testing.T) {
 	c.check("doctor --help", c.run("doctor", "--help"), 0, "--tenant", "--json", "--config")
 }
 
-// faulty is a configuration with more than one fault, and a secret in it that is one of them.
+// faulty writes a configuration with several problems, one of them in a secret.
 func (c *terminal) faulty() string {
 	c.Helper()
 	hidden := "0k4canary8" // too short
@@ -171,7 +171,7 @@ log: {format: poem}
 `)
 }
 
-func TestEveryFaultOfTheConfigurationIsNamedAtOnce(t *testing.T) {
+func TestConfigCheck_ReportsAllProblemsAtOnce(t *testing.T) {
 	c := newTerminal(t)
 	file := c.faulty()
 	for _, command := range []string{"serve", "config check", "doctor"} {
@@ -185,20 +185,20 @@ func TestEveryFaultOfTheConfigurationIsNamedAtOnce(t *testing.T) {
 	}
 }
 
-func TestTheExampleLoadsOnceItsPlaceholderIsReplaced(t *testing.T) {
+func TestConfigExample_IsValidOnceThePlaceholderIsReplaced(t *testing.T) {
 	c := newTerminal(t)
 	example := c.run("config", "example")
 	c.check("config example", example, 0)
 	file := c.write("connector.yaml", example.stdout)
 	c.check("config check", c.run("config", "check", "--config", file), 1, "placeholder")
 	c.write("connector.yaml", strings.ReplaceAll(example.stdout, "PUT_HERE", c.hide()))
-	c.check("config check", c.run("config", "check", "--config", file), 0, "the configuration is complete")
+	c.check("config check", c.run("config", "check", "--config", file), 0, "the configuration is valid")
 
 	c.environ = append(c.environ, "CONNECTOR_CONFIG="+file, "CONNECTOR_LOG__FORMAT=poem")
 	c.check("config check", c.run("config", "check"), 1, "log.format")
 }
 
-func TestKeysAreNeverOverwritten(t *testing.T) {
+func TestKeysCreate_NeverOverwrites(t *testing.T) {
 	c := newTerminal(t)
 	c.check("keys create", c.run("keys", "create", "connector.keys"), 0, "connector.keys")
 	first := c.read("connector.keys")

@@ -12,15 +12,15 @@ import (
 
 type doctorCommand struct {
 	configFile
-	Tenant string `help:"Examine this tenant, too, named by its id, name or directory. Its refresh token is renewed once, as Check Now does it." placeholder:"ID"`
-	JSON   bool   `help:"Print one JSON document at the end instead of a line per check."`
-	Log    bool   `help:"Write the log to standard error meanwhile, as the configuration says."`
+	Tenant string `help:"Also diagnose this tenant, named by its ID, name or directory. Its refresh token is renewed once, as by Check Now." placeholder:"ID"`
+	JSON   bool   `help:"Print one JSON document at the end instead of one line per check."`
+	Log    bool   `help:"Write the log to standard error, in the configured level and format."`
 }
 
-// Run examines the deployment and fails when any check did.
+// Run diagnoses the deployment and fails when any check failed.
 func (d doctorCommand) Run(c *console) error {
 	examiner, err := doctor.New(doctor.Config{
-		Load:   d.load,
+		Load:   d.parse,
 		Tenant: d.Tenant,
 		Tell: func(f doctor.Finding) {
 			if !d.JSON {
@@ -49,7 +49,7 @@ func (d doctorCommand) Run(c *console) error {
 		fmt.Fprintf(c.stdout, "%d ok, %d with a warning, %d failed; reference %s\n", report.Count(doctor.OK), report.Count(doctor.Warning), failed, report.Reference)
 	}
 	if failed > 0 {
-		return errors.New("not all is well")
+		return errors.New("some checks failed")
 	}
 	return nil
 }

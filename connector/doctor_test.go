@@ -18,7 +18,7 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// A deployment is a sandbox whose configuration and database the program is pointed at, while its connector runs.
+// A deployment is a sandbox whose connector runs; the doctor reads the same configuration and database.
 type deployment struct {
 	*terminal
 	world  *world.World
@@ -47,7 +47,7 @@ func newDeployment(t *testing.T) *deployment {
 
 func (d *deployment) tenant() string { return d.world.TenantOf(world.Rita).ID }
 
-// consent gives Rita's tenant a token, and hides it and its predecessors.
+// consent gives Rita's tenant a token and records its secrets.
 func (d *deployment) consent() {
 	d.Helper()
 	answer := d.world.As(d.Context(), world.Rita, http.MethodPost, d.tenant(), "consents", nil)
@@ -62,27 +62,27 @@ func (d *deployment) consent() {
 	d.hideStored()
 }
 
-// hideStored makes secrets of what is stored now.
+// hideStored records the stored secrets as ones that no output may show.
 func (d *deployment) hideStored() {
 	d.Helper()
 	cfg, err := config.Load(d.config, nil)
 	d.must(err)
-	rooms, err := app.Open(d.Context(), cfg, app.Options{})
+	services, err := app.Open(d.Context(), cfg, app.Options{})
 	d.must(err)
-	defer rooms.Close()
+	defer services.Close()
 	for _, slot := range []token.Slot{token.Active, token.Predecessor} {
-		if g, err := rooms.Store.Grant(d.Context(), d.tenant(), slot); err == nil {
+		if g, err := services.Store.Grant(d.Context(), d.tenant(), slot); err == nil {
 			d.secrets = append(d.secrets, g.RefreshToken.Reveal())
 		}
 	}
-	in, err := rooms.Store.Instance(d.Context(), d.world.Key)
+	in, err := services.Store.Instance(d.Context(), d.world.Key)
 	d.must(err)
 	for _, credential := range in.Settings.Application.Credentials() {
 		d.secrets = append(d.secrets, credential.Value.Reveal())
 	}
 }
 
-func TestDoctorOfAHealthyDeployment(t *testing.T) {
+func TestDoctor_HealthyDeployment(t *testing.T) {
 	d := newDeployment(t)
 	d.consent()
 	got := d.run("doctor", "--config", d.config, "--tenant", d.tenant(), "--log")
@@ -103,18 +103,18 @@ func TestDoctorOfAHealthyDeployment(t *testing.T) {
 	}
 }
 
-func TestDoctorFindsAFault(t *testing.T) {
+func TestDoctor_RevokedToken(t *testing.T) {
 	d := newDeployment(t)
 	d.consent()
 	d.must(d.world.Microsoft.RevokeSessions(world.AlpineAdmin))
 	got := d.run("doctor", "--config", d.config, "--tenant", d.tenant())
 	d.check("doctor", got, 1, "failed   renewal: Microsoft no longer accepts the refresh token", "Use Update Refresh Token", "code=grant_revoked", "1 failed")
-	if got.stderr != "connector: not all is well\n" {
+	if got.stderr != "connector: some checks failed\n" {
 		t.Errorf("connector doctor wrote %q to standard error, want one line", got.stderr)
 	}
 }
 
-func TestDoctorInJSON(t *testing.T) {
+func TestDoctor_JSON(t *testing.T) {
 	d := newDeployment(t)
 	got := d.run("doctor", "--config", d.config, "--tenant", d.tenant(), "--json")
 	d.check("doctor --json", got, 1)
@@ -132,8 +132,8 @@ func TestDoctorInJSON(t *testing.T) {
 	}
 }
 
-// TestDoctorSeesWhatServeLeft lets the real program serve once, on a database that nobody else has touched.
-func TestDoctorSeesWhatServeLeft(t *testing.T) {
+// TestDoctor_ReadsTheStateThatServeStored runs the real program on a new database.
+func TestDoctor_ReadsTheStateThatServeStored(t *testing.T) {
 	c := newTerminal(t)
 	sim, err := microsoft.Start(microsoft.Config{})
 	c.must(err)

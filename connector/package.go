@@ -13,12 +13,12 @@ import (
 
 type packageCommand struct {
 	Build packageBuild `cmd:"" default:"withargs" help:"Build the package."`
-	Check packageCheck `cmd:"" help:"Say what a platform would refuse in a package."`
+	Check packageCheck `cmd:"" help:"List what a platform would reject in a package."`
 }
 
 type packageBuild struct {
 	configFile
-	ID  string `help:"Publish under this package id. Default: package.id of the configuration, or the id in app.yaml." placeholder:"URI"`
+	ID  string `help:"Publish under this package ID. Default: package.id of the configuration, or the ID in app.yaml." placeholder:"URI"`
 	Out string `help:"Folder to write the package to." default:"dist" type:"path"`
 }
 
@@ -28,7 +28,7 @@ func (b packageBuild) Run(c *console) error {
 	if id == "" && b.Config != "" {
 		cfg, err := b.load()
 		if err != nil {
-			return fmt.Errorf("the configuration is wrong:\n%w", err)
+			return err
 		}
 		id = cfg.Package.ID
 	}
@@ -41,21 +41,21 @@ func (b packageBuild) Run(c *console) error {
 		return err
 	}
 	if err := os.MkdirAll(b.Out, 0o750); err != nil {
-		return fmt.Errorf("making the folder for the package: %w", err)
+		return fmt.Errorf("creating the folder for the package: %w", err)
 	}
 	file := filepath.Join(b.Out, p.FileName())
 	if err := os.WriteFile(file, content, 0o600); err != nil {
 		return fmt.Errorf("writing the package: %w", err)
 	}
-	_, err = fmt.Fprintf(c.stdout, "wrote %s (%d bytes) with id %s\n", file, len(content), p.ID())
+	_, err = fmt.Fprintf(c.stdout, "wrote %s (%d bytes) with ID %s\n", file, len(content), p.ID())
 	return err
 }
 
 type packageCheck struct {
-	File string `arg:"" help:"The package." type:"existingfile"`
+	File string `arg:"" help:"Package file." type:"existingfile"`
 }
 
-// Run checks a package and fails when a platform would refuse it.
+// Run checks a package and fails when a platform would reject it.
 func (k packageCheck) Run(c *console) error {
 	content, err := os.ReadFile(k.File)
 	if err != nil {
@@ -66,8 +66,8 @@ func (k packageCheck) Run(c *console) error {
 		fmt.Fprintf(c.stdout, "%s: %s\n", f.Where, f.What)
 	}
 	if len(findings) > 0 {
-		return errors.New("a platform would refuse this package")
+		return errors.New("a platform would reject this package")
 	}
-	_, err = fmt.Fprintln(c.stdout, "nothing found:", k.File)
+	_, err = fmt.Fprintln(c.stdout, "no problems found in", k.File)
 	return err
 }

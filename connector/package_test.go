@@ -24,7 +24,7 @@ func (c *terminal) built(args ...string) string {
 	return name
 }
 
-func TestTheSameSourcesGiveTheSameBytes(t *testing.T) {
+func TestPackageBuild_IsReproducible(t *testing.T) {
 	c := newTerminal(t)
 	first, second := c.built(), c.built("build")
 	if c.read(first) != c.read(second) {
@@ -33,14 +33,14 @@ func TestTheSameSourcesGiveTheSameBytes(t *testing.T) {
 	if filepath.Base(first) != filepath.Base(second) {
 		t.Errorf("connector package twice gave %s and %s, want one name", first, second)
 	}
-	c.check("package check", c.run("package", "check", first), 0, "nothing found")
+	c.check("package check", c.run("package", "check", first), 0, "no problems found")
 }
 
-func TestAPackageUnderAnotherID(t *testing.T) {
+func TestPackageBuild_UnderAnotherID(t *testing.T) {
 	const id = "http://marketplace.example.org/partner-connector"
 	c := newTerminal(t)
 	original, renamed := c.built(), c.built("--id", id)
-	c.check("package check", c.run("package", "check", renamed), 0, "nothing found")
+	c.check("package check", c.run("package", "check", renamed), 0, "no problems found")
 	meta := c.unpacked(renamed)["APP-META.xml"]
 	if !strings.Contains(meta, id) {
 		t.Errorf("the metadata of a package with --id do not name %s", id)
@@ -51,7 +51,7 @@ func TestAPackageUnderAnotherID(t *testing.T) {
 	c.check("package --id", c.run("package", "--id", "no id", "--out", t.TempDir()), 1)
 }
 
-func TestAPackageUnderTheConfiguredID(t *testing.T) {
+func TestPackageBuild_UnderTheConfiguredID(t *testing.T) {
 	const id, other = "http://marketplace.example.org/partner-connector", "http://marketplace.example.org/other"
 	c := newTerminal(t)
 	file := c.configured()
@@ -62,10 +62,10 @@ func TestAPackageUnderTheConfiguredID(t *testing.T) {
 	if meta := c.unpacked(c.built("--config", file, "--id", other))["APP-META.xml"]; !strings.Contains(meta, other) {
 		t.Errorf("the metadata of a package with package.id and --id do not name %s", other)
 	}
-	c.check("package with a wrong configuration", c.run("package", "--config", c.faulty(), "--out", t.TempDir()), 1, "the configuration is wrong")
+	c.check("package with a wrong configuration", c.run("package", "--config", c.faulty(), "--out", t.TempDir()), 1, "the configuration is invalid")
 }
 
-func TestAFaultInAPackageIsFound(t *testing.T) {
+func TestPackageCheck_RejectsInvalidPackages(t *testing.T) {
 	c := newTerminal(t)
 	file := c.built()
 	c.check("package check of no package", c.run("package", "check", c.write("text.zip", "not a zip")), 1)
@@ -79,7 +79,7 @@ func TestAFaultInAPackageIsFound(t *testing.T) {
 				t.Fatalf("%s holds no %q to replace", tc.file, tc.old)
 			}
 			files[tc.file] = strings.Replace(files[tc.file], tc.old, tc.new, 1)
-			c.check("package check", c.run("package", "check", c.write("spoiled.zip", packed(t, files))), 1, tc.says, "a platform would refuse this package")
+			c.check("package check", c.run("package", "check", c.write("spoiled.zip", packed(t, files))), 1, tc.says, "a platform would reject this package")
 		})
 	}
 }

@@ -16,26 +16,26 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// importTimeout bounds one call to the operations API: a platform may take minutes over an import.
+// importTimeout bounds one call to the operations API. An import may take minutes.
 const importTimeout = 10 * time.Minute
 
-// operator is who a command is towards a platform. The password comes from the environment or a file, never from the
-// command line, where every user of the machine could read it.
+// operator holds the flags with which a command signs in to a platform. The password comes from the environment or a file:
+// every user of the machine can read the command line.
 type operator struct {
 	configFile
-	Operations   string `help:"Address of the platform's operations API, as https://host:8440." required:"" placeholder:"URL"`
-	Controller   string `help:"Address of the platform's APS controller, as https://host:6308." required:"" placeholder:"URL"`
+	Operations   string `help:"URL of the platform's operations API, for example https://host:8440." required:"" placeholder:"URL"`
+	Controller   string `help:"URL of the platform's APS controller, for example https://host:6308." required:"" placeholder:"URL"`
 	User         string `help:"User of the operations API." default:"admin"`
 	PasswordFile string `help:"File with the password of the operations API. Default: the environment variable PLATFORM_PASSWORD." type:"existingfile" placeholder:"FILE"`
 	Key          string `help:"OAuth key of the instance. Default: the only one in the configuration." placeholder:"KEY"`
-	ID           string `help:"Package id. Default: package.id of the configuration, or the id in app.yaml." placeholder:"URI"`
+	ID           string `help:"Package ID. Default: package.id of the configuration, or the ID in app.yaml." placeholder:"URI"`
 }
 
-// registration is what both commands need of the operator, the configuration and the package.
+// registration combines the flags, the configuration and the package.
 func (o operator) registration(c *console) (register.Config, error) {
 	cfg, err := o.load()
 	if err != nil {
-		return register.Config{}, fmt.Errorf("the configuration is wrong:\n%w", err)
+		return register.Config{}, err
 	}
 	in, err := o.instance(cfg)
 	if err != nil {
@@ -74,7 +74,7 @@ func (o operator) instance(cfg config.Config) (config.Instance, error) {
 		}
 	}
 	if o.Key == "" {
-		return config.Instance{}, errors.New("the configuration has several instances: name one with --key")
+		return config.Instance{}, errors.New("the configuration has several instances; choose one with --key")
 	}
 	return config.Instance{}, fmt.Errorf("the configuration has no instance with the key %s", o.Key)
 }
@@ -89,21 +89,21 @@ func (o operator) password() (secret.Text, error) {
 		text = strings.TrimRight(string(content), "\r\n")
 	}
 	if text == "" {
-		return secret.Text{}, errors.New("the password of the operations API is missing: set PLATFORM_PASSWORD or give --password-file")
+		return secret.Text{}, errors.New("the password of the operations API is missing: set PLATFORM_PASSWORD or use --password-file")
 	}
 	return secret.New(text), nil
 }
 
 type registerCommand struct {
 	operator
-	PackageURL string `help:"Where the platform can fetch the package. Default: it is sent." placeholder:"URL"`
+	PackageURL string `help:"URL from which the platform downloads the package. Default: upload the package." placeholder:"URL"`
 	Network    string `help:"How the platform reaches the endpoint: proxy, public or backnet." default:"proxy" enum:"proxy,public,backnet"`
-	Settings   string `help:"JSON file with the first properties of a new instance: cloud, applicationId, applicationSecret, borrowers, …" type:"existingfile" placeholder:"FILE"`
-	RootID     string `help:"aps.id of the instance's root resource, when the platform does not tell which one has the key." placeholder:"UUID"`
-	Rotate     bool   `help:"Give an instance that exists the secret of the configuration in place of the one that the platform has. Until then the connector must accept the old one as previousSecret."`
+	Settings   string `help:"JSON file with the initial properties of a new instance: cloud, applicationId, applicationSecret, borrowers, …" type:"existingfile" placeholder:"FILE"`
+	RootID     string `help:"aps.id of the instance's root resource, if the platform does not report which one has the key." placeholder:"UUID"`
+	Rotate     bool   `help:"Replace the secret that the platform has for an existing instance by the one in the configuration. Until then the connector must accept the old one as previousSecret."`
 }
 
-// Run registers; the same call twice changes nothing.
+// Run registers. Repeating it changes nothing.
 func (r registerCommand) Run(c *console) error {
 	cfg, err := r.registration(c)
 	if err != nil {
@@ -116,23 +116,23 @@ func (r registerCommand) Run(c *console) error {
 			return fmt.Errorf("reading the settings: %w", err)
 		}
 		if err := json.Unmarshal(content, &cfg.Settings); err != nil {
-			return fmt.Errorf("the settings in %s are no JSON object", r.Settings) // the parser's words may quote a secret
+			return fmt.Errorf("%s does not contain a JSON object", r.Settings) // the parser's error may quote a secret
 		}
 	}
 	result, err := register.Register(c.ctx, cfg)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.stdout, "the instance with root resource %s is at %s\n", result.RootID, result.Version)
+	_, err = fmt.Fprintf(c.stdout, "the instance with root resource %s has version %s\n", result.RootID, result.Version)
 	return err
 }
 
 type unregisterCommand struct {
 	operator
-	RootID string `help:"aps.id of the instance's root resource, when the platform does not tell which one has the key." placeholder:"UUID"`
+	RootID string `help:"aps.id of the instance's root resource, if the platform does not report which one has the key." placeholder:"UUID"`
 }
 
-// Run deletes the instance from the platform, which refuses while there are tenants.
+// Run deletes the instance from the platform, which refuses while the instance has tenants.
 func (u unregisterCommand) Run(c *console) error {
 	cfg, err := u.registration(c)
 	if err != nil {

@@ -14,26 +14,26 @@ import (
 
 type rekeyCommand struct {
 	configFile
-	Add    bool `help:"Only add a key, which opens and does not seal yet. Then give the key file to all replicas and restart them." xor:"step"`
-	Reseal bool `help:"Seal with the newest key from now on, and seal everything again that is sealed with an older one. May be repeated, and goes on where it was cut short." xor:"step"`
+	Add    bool `help:"Only add a key, which can open but does not seal yet. Then copy the key file to all replicas and restart them." xor:"step"`
+	Reseal bool `help:"Seal with the newest key from now on, and reseal everything that is sealed with an older one. Repeat it to resume after an interruption." xor:"step"`
 }
 
-// Help is what `connector rekey --help` says besides.
+// Help implements kong.HelpProvider.
 func (rekeyCommand) Help() string {
-	return `Without a flag both steps are taken at once, for a connector that does not run.
-While it runs: --add; give the key file to all replicas and restart them; --reseal; give them the file again and
-restart them; --reseal once more, for what they sealed with the older key meanwhile. No key is ever removed: copies of
-the database need the older ones.`
+	return `Without a flag, rekey takes both steps at once, for a connector that is stopped.
+While the connector runs: --add; copy the key file to all replicas and restart them; --reseal; copy the file again and
+restart them; --reseal once more, for what replicas sealed with the older key in the meantime. Keys are never removed:
+backups of the database need the older ones.`
 }
 
-// Run adds a key, or puts it to use, or both.
+// Run adds a key, or reseals with it, or both.
 func (r rekeyCommand) Run(c *console) error {
 	cfg, err := r.load()
 	if err != nil {
-		return fmt.Errorf("the configuration is wrong:\n%w", err)
+		return err
 	}
 	if cfg.Keys.File == "" {
-		return errors.New("the keys are in keys.ring: run this with a file of them, named by CONNECTOR_KEYS__FILE, and without keys.ring")
+		return errors.New("the keys are in keys.ring: write them to a file, name it in CONNECTOR_KEYS__FILE, remove keys.ring, and run this again")
 	}
 	keyring, err := cfg.Keys.Open()
 	if err != nil {
@@ -50,11 +50,11 @@ func (r rekeyCommand) Run(c *console) error {
 	return reseal(c, cfg, keyring)
 }
 
-// announce adds a key to the file, unless there is one already that waits to be put to use: a command that was
-// repeated must not leave a key that nobody knows.
+// announce adds a key to the file, unless the file has one that does not seal yet: a repeated --add must not add a key
+// that running replicas do not have.
 func announce(out io.Writer, keyring *seal.Keyring, file string) (*seal.Keyring, error) {
 	if !keyring.Promoted() {
-		_, err := fmt.Fprintln(out, "a new key is in the file already; it waits for --reseal")
+		_, err := fmt.Fprintln(out, "the key file already has a new key; continue with --reseal")
 		return keyring, err
 	}
 	announced, err := keyring.Announce()
@@ -68,7 +68,7 @@ func announce(out io.Writer, keyring *seal.Keyring, file string) (*seal.Keyring,
 	return announced, err
 }
 
-// promote makes the newest key of the file the one that seals.
+// promote makes the newest key in the file the one that seals.
 func promote(out io.Writer, keyring *seal.Keyring, file string) (*seal.Keyring, error) {
 	if keyring.Promoted() {
 		return keyring, nil
@@ -80,32 +80,32 @@ func promote(out io.Writer, keyring *seal.Keyring, file string) (*seal.Keyring, 
 	if err := promoted.ReplaceFile(file); err != nil {
 		return nil, err
 	}
-	_, err = fmt.Fprintln(out, "the newest key seals from now on")
+	_, err = fmt.Fprintln(out, "the newest key now seals")
 	return promoted, err
 }
 
 func reseal(c *console, cfg config.Config, keyring *seal.Keyring) error {
-	return withStored(c, cfg, keyring, func(s *store.Store) error {
+	return withStore(c, cfg, keyring, func(s *store.Store) error {
 		n, err := s.Reseal(c.ctx, func(p store.Progress) {
-			fmt.Fprintf(c.stdout, "%s.%s: %d of %d, %d sealed again\n", p.Table, p.Column, p.Looked, p.Of, p.Older)
+			fmt.Fprintf(c.stdout, "%s.%s: %d of %d, %d resealed\n", p.Table, p.Column, p.Looked, p.Of, p.Older)
 		})
 		if err != nil {
-			return fmt.Errorf("%w; %d were sealed again, connector rekey --reseal goes on from there", err, n)
+			return fmt.Errorf("%w; %d values were resealed; run connector rekey --reseal to resume", err, n)
 		}
 		if n == 0 {
 			_, err = fmt.Fprintln(c.stdout, "everything is sealed with the newest key")
 			return err
 		}
-		_, err = fmt.Fprintf(c.stdout, "sealed %d values again\n", n)
+		_, err = fmt.Fprintf(c.stdout, "resealed %d values\n", n)
 		return err
 	})
 }
 
-// withStored opens the database as it is. A file that does not exist is not made: the name would be wrong.
-func withStored(c *console, cfg config.Config, keyring *seal.Keyring, use func(*store.Store) error) (err error) {
+// withStore opens the database without migrating it. It does not create a missing file: then the configured path is wrong.
+func withStore(c *console, cfg config.Config, keyring *seal.Keyring, use func(*store.Store) error) (err error) {
 	if cfg.Database.Driver == config.SQLite {
 		if _, err := os.Stat(cfg.Database.Path); err != nil {
-			return fmt.Errorf("looking for the database: %w", err)
+			return fmt.Errorf("opening the database: %w", err)
 		}
 	}
 	s, err := app.OpenStore(c.ctx, cfg, keyring, app.Options{Log: newLog(c.stderr, cfg.Log)})

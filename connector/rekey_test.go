@@ -22,13 +22,13 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// many is how many tenants there are to seal again: several batches of them.
+// many is how many tenants are resealed: several batches.
 const many = 900
 
-// sealedIn is how many secrets a vault holds: the instance's, and one of each tenant.
+// sealedIn is how many secrets a vault holds: one of the instance and one of each tenant.
 const sealedIn = 1 + many
 
-// A vault is a filled database with the files of its operator.
+// A vault is a database with sealed secrets, and its operator's files.
 type vault struct {
 	*terminal
 	db      *storetest.Database
@@ -41,21 +41,21 @@ func newVault(t *testing.T, db *storetest.Database) *vault {
 	var keys bytes.Buffer
 	v.must(db.Keyring.Write(&keys))
 	v.write("connector.keys", keys.String())
-	place := "{driver: sqlite, path: " + strconv.Quote(db.DSN) + "}"
+	database := "{driver: sqlite, path: " + strconv.Quote(db.DSN) + "}"
 	if db.Driver == store.MySQL {
-		place = "{driver: mysql, dsn: " + strconv.Quote(db.DSN) + "}"
+		database = "{driver: mysql, dsn: " + strconv.Quote(db.DSN) + "}"
 	}
 	v.write("connector.yaml", `
 hooks: {publicURL: https://connector.example.com/aps}
 onboarding: {publicURL: https://onboarding.example.com}
-database: `+place+`
+database: `+database+`
 keys: {file: connector.keys}
 instances: [{key: key-1, secret: `+v.hide()+`}]
 `)
 	return v
 }
 
-// fill gives every tenant a grant. All are sealed with the first key.
+// fill stores many tenants with a grant each, sealed with the first key.
 func (v *vault) fill() {
 	v.Helper()
 	s, now := v.db.Open(v), time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -77,7 +77,7 @@ func (v *vault) fill() {
 		}
 		return nil
 	}))
-	slices.Sort(v.tenants) // as they are sealed again
+	slices.Sort(v.tenants) // the order in which they are resealed
 }
 
 func (v *vault) keyring() *seal.Keyring {
@@ -87,7 +87,7 @@ func (v *vault) keyring() *seal.Keyring {
 	return k
 }
 
-// open reads the first tenant's grant with a ring.
+// open reads the first tenant's grant with a keyring.
 func (v *vault) open(k *seal.Keyring) (token.Grant, error) {
 	v.Helper()
 	return v.db.Open(v, func(cfg *store.Config) { cfg.Keyring = k }).Grant(v.Context(), v.tenants[0], token.Active)
@@ -99,8 +99,8 @@ func (v *vault) rekey(flags ...string) output {
 	return v.run(append([]string{"rekey", "--config", "connector.yaml"}, flags...)...)
 }
 
-// cut runs connector rekey --reseal and kills it once it has begun.
-func (v *vault) cut() {
+// interruptReseal runs connector rekey --reseal and kills it after its first batch.
+func (v *vault) interruptReseal() {
 	v.Helper()
 	command := v.command("rekey", "--config", "connector.yaml", "--reseal")
 	out, err := command.StdoutPipe()
@@ -113,11 +113,11 @@ func (v *vault) cut() {
 		}
 	}
 	if err := command.Wait(); err == nil {
-		v.Error("connector rekey --reseal ended well although it was killed")
+		v.Error("connector rekey --reseal succeeded although it was killed")
 	}
 }
 
-func TestRekeyWhileOthersRun(t *testing.T) {
+func TestRekey_WhileReplicasRun(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		v := newVault(t, db)
 		v.fill()
@@ -126,43 +126,43 @@ func TestRekeyWhileOthersRun(t *testing.T) {
 		v.check("rekey --add", v.rekey("--add"), 0, "added a key")
 		announced := v.keyring()
 		if announced.Promoted() {
-			t.Error("the added key seals already: replicas that do not know it could not open what it sealed")
+			t.Error("the added key already seals: replicas without it could not open what it sealed")
 		}
-		v.check("rekey --add again", v.rekey("--add"), 0, "waits for --reseal")
+		v.check("rekey --add again", v.rekey("--add"), 0, "continue with --reseal")
 		if !bytes.Equal(written(t, announced), written(t, v.keyring())) {
 			t.Error("a second --add changes the keys")
 		}
 
-		v.cut()
+		v.interruptReseal()
 		promoted := v.keyring()
 		if !promoted.Promoted() {
 			t.Error("the newest key does not seal after --reseal")
 		}
-		v.check("backup check after a cut", v.run("backup", "check", "--config", "connector.yaml"), 0, "all 901 secrets open", "are not sealed with the key that seals now")
-		g, err := v.open(announced) // a replica that was not restarted yet
+		v.check("backup check after the interruption", v.run("backup", "check", "--config", "connector.yaml"), 0, "all 901 secrets opened", "are sealed with an older key")
+		g, err := v.open(announced) // a replica that has not restarted yet
 		v.must(err)
 		if _, err := v.open(first); !errors.Is(err, seal.ErrNotOpened) {
 			t.Errorf("opening with the first ring what the newest key sealed = %v, want %v", err, seal.ErrNotOpened)
 		}
 
-		v.check("rekey --reseal", v.rekey("--reseal"), 0, "grants.refresh_token: 900 of 900", "sealed ", " values again")
+		v.check("rekey --reseal", v.rekey("--reseal"), 0, "grants.refresh_token: 900 of 900", "resealed ", " values")
 		replica := db.Open(t, func(cfg *store.Config) { cfg.Keyring = announced })
 		g.IssuedAt = g.IssuedAt.Add(time.Hour)
 		v.must(replica.SaveGrant(t.Context(), &g))
-		v.check("backup check", v.run("backup", "check", "--config", "connector.yaml"), 0, "all 901 secrets open", "1 are not sealed with the key that seals now")
-		v.check("rekey --reseal again", v.rekey("--reseal"), 0, "sealed 1 values again")
+		v.check("backup check", v.run("backup", "check", "--config", "connector.yaml"), 0, "all 901 secrets opened", "1 are sealed with an older key")
+		v.check("rekey --reseal again", v.rekey("--reseal"), 0, "resealed 1 values")
 		v.check("rekey --reseal at the end", v.rekey("--reseal"), 0, "everything is sealed with the newest key")
 		if !bytes.Equal(written(t, promoted), written(t, v.keyring())) {
-			t.Error("--reseal without a key that waits changes the keys")
+			t.Error("--reseal without a new key changes the keys")
 		}
 	})
 }
 
-func TestRekeyAtOnce(t *testing.T) {
+func TestRekey_InOneStep(t *testing.T) {
 	db := storetest.SQLite(t)
 	v := newVault(t, db)
 	v.fill()
-	v.check("rekey", v.rekey(), 0, "added a key", "the newest key seals from now on", "sealed "+strconv.Itoa(sealedIn)+" values again")
+	v.check("rekey", v.rekey(), 0, "added a key", "the newest key now seals", "resealed "+strconv.Itoa(sealedIn)+" values")
 	if _, err := v.open(v.keyring()); err != nil {
 		t.Errorf("opening after rekey = %v", err)
 	}
@@ -177,10 +177,10 @@ func written(t *testing.T, k *seal.Keyring) []byte {
 	return text.Bytes()
 }
 
-func TestRekeyRefusals(t *testing.T) {
+func TestRekey_Refusals(t *testing.T) {
 	v := newVault(t, storetest.SQLite(t))
 	v.check("rekey --add --reseal", v.rekey("--add", "--reseal"), 1, "can't be used together")
-	v.check("rekey --reseal without a database", v.rekey("--reseal"), 1, "looking for the database")
+	v.check("rekey --reseal without a database", v.rekey("--reseal"), 1, "opening the database")
 	if _, err := os.Stat(v.db.DSN); err == nil {
 		t.Error("rekey --reseal makes a database that was not there")
 	}
@@ -188,7 +188,7 @@ func TestRekeyRefusals(t *testing.T) {
 	v.must(os.Remove(filepath.Join(v.folder, "connector.keys")))
 	v.check("rekey without keys", v.rekey(), 1, "key file")
 	v.check("keys create", v.run("keys", "create", "connector.keys"), 0)
-	v.check("rekey with other keys", v.rekey(), 1, "does not open", "0 were sealed again")
+	v.check("rekey with other keys", v.rekey(), 1, "does not open", "0 values were resealed")
 	if _, err := v.open(v.db.Keyring); err != nil {
 		t.Errorf("opening after a refused rekey = %v", err)
 	}
@@ -199,20 +199,20 @@ func TestBackupCheck(t *testing.T) {
 		v := newVault(t, db)
 		check := func() output { return v.run("backup", "check", "--config", "connector.yaml") }
 		if db.Driver == store.SQLite {
-			v.check("backup check without a database", check(), 1, "looking for the database")
+			v.check("backup check without a database", check(), 1, "opening the database")
 		} else {
 			v.check("backup check without tables", check(), 1, "counting instances.credentials")
 		}
 		db.Open(t)
-		v.check("backup check of nothing", check(), 1, "there is not one secret")
+		v.check("backup check of nothing", check(), 1, "the database holds no secret")
 		v.fill()
-		v.check("backup check", check(), 0, "instances.credentials: 1 open, 0 do not", "grants.refresh_token: 900 open, 0 do not", "all 901 secrets open")
+		v.check("backup check", check(), 0, "instances.credentials: 1 opened, 0 failed", "grants.refresh_token: 900 opened, 0 failed", "all 901 secrets opened")
 		if _, err := db.Raw(t).ExecContext(t.Context(), "UPDATE grants SET refresh_token = ? WHERE tenant_id = ?", []byte("spoiled"), v.tenants[0]); err != nil {
 			t.Fatal(err)
 		}
-		v.check("backup check of a spoiled one", check(), 1, "grants.refresh_token: 899 open, 1 do not", v.tenants[0], "1 secrets of 901 do not open")
+		v.check("backup check of a spoiled one", check(), 1, "grants.refresh_token: 899 opened, 1 failed", v.tenants[0], "1 of 901 secrets failed to open")
 		v.must(os.Remove(filepath.Join(v.folder, "connector.keys")))
 		v.check("keys create", v.run("keys", "create", "connector.keys"), 0)
-		v.check("backup check with other keys", check(), 1, "901 secrets of 901 do not open")
+		v.check("backup check with other keys", check(), 1, "901 of 901 secrets failed to open")
 	})
 }

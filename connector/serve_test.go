@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// grace is what requests and renewals have to finish in.
+// grace is how long requests and renewals may take to finish.
 const grace = 30 * time.Second
 
-// configured writes a configuration with everything that serving needs, and its keys.
+// configured writes a complete configuration and its keys.
 func (c *terminal) configured() (file string) {
 	c.Helper()
 	c.check("keys create", c.run("keys", "create", "connector.keys"), 0)
@@ -30,7 +30,7 @@ shutdown: {grace: `+grace.String()+`}
 `)
 }
 
-// A serving is a connector that serves.
+// A serving is a running connector.
 type serving struct {
 	*terminal
 	command   *exec.Cmd
@@ -81,7 +81,7 @@ func (s *serving) next() (record, bool) {
 	return r, true
 }
 
-// end asks the connector to end, and returns its exit code. One that outlives its grace is killed, which is no good code.
+// end stops the connector with a signal and returns its exit code. A connector that exceeds its grace is killed, which is not exit code 0.
 func (s *serving) end(signal syscall.Signal) int {
 	s.Helper()
 	s.must(s.command.Process.Signal(signal))
@@ -89,7 +89,7 @@ func (s *serving) end(signal syscall.Signal) int {
 	defer killing.Stop()
 	for more := true; more; _, more = s.next() {
 	}
-	_ = s.command.Wait() // the exit code says it
+	_ = s.command.Wait() // the exit code tells the result
 	s.checkSecrets(s.log.String())
 	return s.command.ProcessState.ExitCode()
 }
@@ -99,13 +99,13 @@ func (s *serving) get(listener, path string) int {
 	s.Helper()
 	request, err := http.NewRequestWithContext(s.Context(), http.MethodGet, "http://"+s.listeners[listener]+path, nil)
 	s.must(err)
-	answer, err := (&http.Client{Timeout: patience}).Do(request)
+	answer, err := (&http.Client{Timeout: commandTimeout}).Do(request)
 	s.must(err)
 	defer answer.Body.Close()
 	return answer.StatusCode
 }
 
-func TestServeRunsUntilItIsToldToEnd(t *testing.T) {
+func TestServe_StopsOnSignal(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(signal.String(), func(t *testing.T) {
 			c := newTerminal(t)
@@ -133,7 +133,7 @@ func TestServeRunsUntilItIsToldToEnd(t *testing.T) {
 	}
 }
 
-func TestServeRefusesToStart(t *testing.T) {
+func TestServe_RefusesToStart(t *testing.T) {
 	for name, tc := range map[string]struct {
 		spoil func(c *terminal, file string) (args []string)
 		says  string

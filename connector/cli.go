@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/alecthomas/kong"
+
+	"azure-partner-connector/connector/config"
+)
+
+// commands are the program's commands. Their help texts are the reference.
+type commands struct {
+	Serve      serveCommand      `cmd:"" help:"Serve the platform's hooks and the onboarding pages, and renew refresh tokens."`
+	Config     configCommand     `cmd:"" help:"Print an example configuration or check a configuration."`
+	Keys       keysCommand       `cmd:"" help:"Create the keys that seal secrets."`
+	Rekey      rekeyCommand      `cmd:"" help:"Replace the key that seals secrets while the connector runs."`
+	Backup     backupCommand     `cmd:"" help:"Check backups of the database."`
+	Package    packageCommand    `cmd:"" help:"Build or check the package for the platform."`
+	Doctor     doctorCommand     `cmd:"" help:"Diagnose a deployment, and with --tenant a refresh token, and recommend what to do."`
+	Register   registerCommand   `cmd:"" help:"Import the package into a platform, and create or upgrade the instance. Repeating the call changes nothing."`
+	Unregister unregisterCommand `cmd:"" help:"Delete the instance from a platform. Its tenants must be deleted first."`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
+}
+
+// A console is where commands write, and when they stop.
+type console struct {
+	ctx    context.Context
+	stdout io.Writer
+	stderr io.Writer
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var c commands
+	parser, err := kong.New(&c, kong.Name("connector"), kong.Writers(stdout, stderr), kong.UsageOnError(),
+		kong.Description("Obtains, renews, guards and lends the Microsoft refresh tokens of CSP partners."))
+	if err != nil {
+		return err
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return err
+	}
+	return parsed.Run(&console{ctx, stdout, stderr})
+}
+
+// configFile is the flag of the commands that read the configuration.
+type configFile struct {
+	Config string `help:"Configuration file. The environment (CONNECTOR_…) overrides it." type:"path" env:"CONNECTOR_CONFIG" placeholder:"FILE"`
+}
+
+func (f configFile) load() (config.Config, error) {
+	cfg, err := f.parse()
+	if err != nil {
+		return config.Config{}, fmt.Errorf("the configuration is invalid:\n%w", err)
+	}
+	return cfg, nil
+}
+
+// parse is load for callers that report each problem themselves.
+func (f configFile) parse() (config.Config, error) { return config.Load(f.Config, os.Environ()) }
+
+func newLog(w io.Writer, cfg config.Log) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.Level}
+	if cfg.Format == config.Text {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}
+
+type versionCommand struct{}
+
+// Run prints the version.
+func (versionCommand) Run(c *console) error {
+	_, err := fmt.Fprintln(c.stdout, version)
+	return err
+}
