@@ -162,8 +162,9 @@ func TestTestsThatAreNamedExist(t *testing.T) {
 	}
 }
 
-// TestBehavioursOfMicrosoft checks that microsoft.md has a row for each of the 25 behaviours (microsoft-identity.md
-// §8.2), with a test of the simulator's that is called after it, and one of ours unless we make no use of it.
+// TestBehavioursOfMicrosoft checks that microsoft.md has a row for each of the 25 behaviours
+// (docs/reference/microsoft-identity.md §8.2), with a test of the simulator's that is called after it, and one of ours
+// unless we make no use of it.
 func TestBehavioursOfMicrosoft(t *testing.T) {
 	rows := behaviour.FindAllStringSubmatch(read(t, "microsoft.md"), -1)
 	if len(rows) != 25 {

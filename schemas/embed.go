@@ -1,4 +1,4 @@
-// Package schemas holds the APS types of the application as the platform imports them (aps-protocol.md §4).
+// Package schemas holds the APS types of the application as the platform imports them (docs/reference/aps-protocol.md §4).
 package schemas
 
 import "embed"

@@ -102,7 +102,8 @@ define(["app/lib/failure"], function (failures) {
         };
 
         return {
-            /* open opens the window. It must be called in the click itself, or browsers block it (aps-ui.md §2.5). */
+            /* open opens the window. It must be called in the click itself, or browsers block it
+               (docs/reference/aps-ui.md §2.5). */
             open: function (title, text) {
                 const w = window.open("", "_blank");
                 if (w) {

@@ -1,6 +1,6 @@
 /*
  * The two groups that more than one screen has: the status of a token, and its history. They use only widgets and
- * properties that are known from real packages (aps-ui.md §2.3). panel is what lib/ux1 tells of.
+ * properties that are known from real packages (docs/reference/aps-ui.md §2.3). panel is what lib/ux1 tells of.
  */
 define([
     "aps/Status",

@@ -1,7 +1,7 @@
 /*
  * The operations of one resource, as the platform passes them on to the connector. Every function returns the promise
  * of aps/xhr; nothing else may be used for calls, because the platform's library adds the token of the session
- * (aps-ui.md §2.4).
+ * (docs/reference/aps-ui.md §2.4).
  */
 define(["aps/xhr"], function (xhr) {
     "use strict";

@@ -1,6 +1,6 @@
 /*
  * The screen "Refresh Tokens", for the provider: all resellers with the state of their token, and one of them in detail.
- * He may check and renew, and nothing else (design §8). lib/ux1 tells what a panel is.
+ * The provider may check and renew, and nothing else. lib/ux1 describes what a panel is.
  */
 define([
     "aps/Memory",

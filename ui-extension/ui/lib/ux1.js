@@ -1,6 +1,6 @@
 /*
  * Makes a view of UX1 from a screen. Screens know nothing about the panel; this hands them what differs there, and
- * lib/classic does so in classic panels (aps-ui.md §2.6):
+ * lib/classic does so in classic panels (docs/reference/aps-ui.md §2.6):
  *
  *   id(name)         an id that is unique in the application
  *   byId(name)       the widget with that id
@@ -41,7 +41,7 @@ define(["dojo/_base/declare", "aps/View", "app/lib/words"], function (declare, V
 
     return function (screen, message) {
         // UX1 makes one view of a module and keeps it. Nothing is kept on the view object itself, whose names belong
-        // to the platform (aps-ui.md §2.2).
+        // to the platform (docs/reference/aps-ui.md §2.2).
         let shown = null;
         const ready = function () { aps.apsc.hideLoading(); };
         return declare(View, {
