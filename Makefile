@@ -45,11 +45,11 @@ chaos: ## kill, cut and stop everything in turn for most of an hour, and see wha
 
 torture: chaos # the former name
 
-bench: ## measure speed and size against the least that any program would cost, and write docs/benchmarks.md
+bench: ## measure speed and size against the least that any program would cost, and write docs/explanation/benchmarks.md
 	@build/prerequisites.sh mariadbd wrk
 	@mkdir -p bin
 	$(GO) build -o bin/bench ./sandbox/bench/command
-	bin/bench -document docs/benchmarks.md $(BENCHFLAGS)
+	bin/bench -document docs/explanation/benchmarks.md $(BENCHFLAGS)
 
 lint: $(GOLANGCI) ## check formatting, code, the directions of imports, scripts and the module file
 	@build/prerequisites.sh shellcheck

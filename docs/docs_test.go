@@ -17,14 +17,30 @@ import (
 // root is the repository, seen from this folder.
 const root = ".."
 
+// built are folders that hold nothing that people write.
+var built = []string{"bin", "dist", "node_modules", "testdata"}
+
+// documents returns every document of the repository.
 func documents(t *testing.T) []string {
 	t.Helper()
-	names := []string{filepath.Join(root, "README.md"), filepath.Join(root, "CHANGELOG.md")}
-	here, err := filepath.Glob("*.md")
+	var names []string
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch name := entry.Name(); {
+		case err != nil:
+			return err
+		case entry.IsDir():
+			if strings.HasPrefix(name, ".") && path != root && name != ".github" || slices.Contains(built, name) {
+				return fs.SkipDir
+			}
+		case filepath.Ext(name) == ".md":
+			names = append(names, path)
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append(names, here...)
+	return names
 }
 
 func read(t *testing.T, name string) string {
@@ -45,11 +61,11 @@ var (
 	fence   = regexp.MustCompile("(?s)\n```.*?\n```")
 )
 
-// TestFailureTable checks that operations.md tells every failure code, with its kind, status, sentence and advice.
+// TestFailureTable checks that guides/operate.md tells every failure code, with its kind, status, sentence and advice.
 func TestFailureTable(t *testing.T) {
-	_, table, ok := strings.Cut(read(t, "operations.md"), "\n## Failure by failure\n")
+	_, table, ok := strings.Cut(read(t, "guides/operate.md"), "\n## Failure by failure\n")
 	if !ok {
-		t.Fatal("operations.md has no section Failure by failure")
+		t.Fatal("guides/operate.md has no section Failure by failure")
 	}
 	table, _, _ = strings.Cut(table, "\n## ")
 	told := map[string]string{} // code → its row
@@ -58,12 +74,12 @@ func TestFailureTable(t *testing.T) {
 	}
 	for _, code := range failure.Codes() {
 		if got, want := told[string(code)], failureRow(code); got != want {
-			t.Errorf("row of %s in operations.md =\n%s\nwant\n%s", code, got, want)
+			t.Errorf("row of %s in guides/operate.md =\n%s\nwant\n%s", code, got, want)
 		}
 		delete(told, string(code))
 	}
 	for code := range told {
-		t.Errorf("operations.md tells of %s, which is no failure code", code)
+		t.Errorf("guides/operate.md tells of %s, which is no failure code", code)
 	}
 }
 
@@ -162,17 +178,17 @@ func TestTestsThatAreNamedExist(t *testing.T) {
 	}
 }
 
-// TestBehavioursOfMicrosoft checks that microsoft.md has a row for each of the 25 behaviours
+// TestBehavioursOfMicrosoft checks that microsoft-client.md has a row for each of the 25 behaviours
 // (docs/reference/microsoft-identity.md §8.2), with a test of the simulator's that is called after it, and one of ours
 // unless we make no use of it.
 func TestBehavioursOfMicrosoft(t *testing.T) {
-	rows := behaviour.FindAllStringSubmatch(read(t, "microsoft.md"), -1)
+	rows := behaviour.FindAllStringSubmatch(read(t, "reference/microsoft-client.md"), -1)
 	if len(rows) != 25 {
-		t.Errorf("microsoft.md has %d rows of behaviours, want 25", len(rows))
+		t.Errorf("microsoft-client.md has %d rows of behaviours, want 25", len(rows))
 	}
 	for i, m := range rows {
 		if m[1] != strconv.Itoa(i+1) {
-			t.Errorf("row %d of microsoft.md is of S%s, want S%d", i+1, m[1], i+1)
+			t.Errorf("row %d of microsoft-client.md is of S%s, want S%d", i+1, m[1], i+1)
 		}
 		if !strings.Contains(m[3], "`TestS"+m[1]+"_") {
 			t.Errorf("S%s names no test of the simulator called TestS%s_…", m[1], m[1])

@@ -36,7 +36,7 @@ func TestTheDocumentQuotesTheProgram(t *testing.T) {
 	c.must(c.Microsoft.RevokeSessions(world.AlpineAdmin))
 	listen()
 
-	document, err := os.ReadFile("../../docs/go-live.md")
+	document, err := os.ReadFile("../../docs/guides/go-live.md")
 	c.must(err)
 	quoted := 0
 	for _, block := range regexp.MustCompile("(?s)```text\n.*?```").FindAllString(string(document), -1) {

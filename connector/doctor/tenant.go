@@ -175,7 +175,7 @@ func (e *examination) mfa(claims token.AccessTokenClaims, checks token.Checks) {
 	case checks.MFA == token.No:
 		f.objection(Failed, "Turn on multi-factor authentication for the account and consent again.")
 	case word != token.Yes:
-		f.objection(Warning, "Partner Center did not tell what it thinks; see go-live.md in the documents.")
+		f.objection(Warning, "Partner Center did not tell what it thinks; see docs/guides/go-live.md.")
 	}
 	e.tell(f)
 }

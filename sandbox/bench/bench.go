@@ -1,7 +1,7 @@
 // Package bench measures how fast the connector is against the least that any program would have to do: the floor of
 // each row, a bare handler with the one statement that cannot be done without. Floor and connector are loaded in turn by
 // the same client, on the same database, and the ratio of the medians is the figure. `make bench` runs the command below
-// it, which writes docs/benchmarks.md.
+// it, which writes docs/explanation/benchmarks.md.
 package bench
 
 import (

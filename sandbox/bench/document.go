@@ -41,7 +41,7 @@ func (g *Ground) Write(ctx context.Context, document string, rows []Row) error {
 	return nil
 }
 
-// Document tells rows that were measured in a scene, for docs/benchmarks.md.
+// Document tells rows that were measured in a scene, for docs/explanation/benchmarks.md.
 func Document(s Scene, rows []Row) []byte {
 	var b bytes.Buffer
 	met := 0
@@ -84,7 +84,7 @@ func Document(s Scene, rows []Row) []byte {
 const documentHead = `# Benchmarks
 
 What the connector costs against the least that any program would have to do. This page is written by ` + "`make bench`" + `; the program is
-[sandbox/bench](../sandbox/bench). Measured %s: %d of %d bars are met.
+[sandbox/bench](../../sandbox/bench). Measured %s: %d of %d bars are met.
 
 | | |
 | --- | --- |

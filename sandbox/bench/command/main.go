@@ -1,4 +1,4 @@
-// Command command measures how fast the connector is and writes docs/benchmarks.md. It is in no image.
+// Command command measures how fast the connector is and writes docs/explanation/benchmarks.md. It is in no image.
 package main
 
 import (
