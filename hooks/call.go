@@ -23,11 +23,11 @@ type Tenants interface {
 	Instance(ctx context.Context, key string) (tenant.Instance, error)
 
 	Provision(ctx context.Context, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)
-	ConfigureTenant(ctx context.Context, stored tenant.Tenant, in tenant.Instance, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)
+	ConfigureTenant(ctx context.Context, stored tenant.Resolved, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)
 	Unprovision(ctx context.Context, instanceKey, id string, by audit.Actor) error
 	Tenant(ctx context.Context, instanceKey, id string) (tenant.Tenant, error)
-	// Party returns the instance also when it has no such tenant.
-	Party(ctx context.Context, instanceKey, id string) (tenant.Tenant, tenant.Instance, error)
+	// Resolve returns the instance also when it has no such tenant.
+	Resolve(ctx context.Context, instanceKey, id string) (tenant.Resolved, error)
 	Tenants(ctx context.Context, instanceKey string) ([]tenant.Tenant, error)
 	Rename(ctx context.Context, instanceKey, id, name, marketplace string, by audit.Actor) error
 }
@@ -39,10 +39,9 @@ type call struct {
 	key      string // consumer key; the instance's primary key
 	id       string // of the resource, in lower case; empty for a provisioning
 	headers  headers
-	resource resource        // the body, where it is one
-	instance tenant.Instance // zero for an installation
-	// tenant is the stored one; for a provisioning that has none yet, the one that is asked for.
-	tenant tenant.Tenant
+	resource resource // the body, where it is one
+	// Resolved has the zero Instance for an installation, and for the provisioning of a new tenant the Tenant that is asked for.
+	tenant.Resolved
 	caller caller
 }
 
@@ -146,11 +145,11 @@ func (d *Door) load(c *call) error {
 		return nil
 	}
 	missing := d.find(c)
-	if c.instance.Key == "" {
+	if c.Instance.Key == "" {
 		return missing
 	}
 	var err error
-	if c.instance, err = d.cfg.Tenants.Seen(c.ctx(), c.instance, c.headers.instance, c.headers.controller); err != nil {
+	if c.Instance, err = d.cfg.Tenants.Seen(c.ctx(), c.Instance, c.headers.instance, c.headers.controller); err != nil {
 		return err
 	}
 	if c.op.collection {
@@ -163,13 +162,13 @@ func (d *Door) load(c *call) error {
 func (d *Door) find(c *call) error {
 	var err error
 	if c.op.Service == tenantService && c.id != "" {
-		c.tenant, c.instance, err = d.cfg.Tenants.Party(c.ctx(), c.key, c.id)
+		c.Resolved, err = d.cfg.Tenants.Resolve(c.ctx(), c.key, c.id)
 		return err
 	}
-	if c.instance, err = d.cfg.Tenants.Instance(c.ctx(), c.key); err != nil {
+	if c.Instance, err = d.cfg.Tenants.Instance(c.ctx(), c.key); err != nil {
 		return err
 	}
-	if !c.op.collection && (c.id == "" || c.id != c.instance.RootID) {
+	if !c.op.collection && (c.id == "" || c.id != c.Instance.RootID) {
 		return failure.New(failure.NotFound)
 	}
 	return nil
@@ -196,7 +195,7 @@ func (d *Door) loadProvisioned(c *call) error {
 	if asked.AccountID == "" {
 		asked.AccountID = stored.AccountID
 	}
-	c.tenant = asked
+	c.Tenant = asked
 	return nil
 }
 

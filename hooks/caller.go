@@ -48,7 +48,7 @@ func (d *Door) identify(ctx context.Context, c *call) (caller, error) {
 	if c.op.allows(stranger) {
 		return caller{stranger, actor}, nil
 	}
-	account, err := d.accounts.userAccount(ctx, c.instance, h.identity)
+	account, err := d.accounts.userAccount(ctx, c.Instance, h.identity)
 	if failure.Is(err, failure.NotFound) {
 		return caller{stranger, actor}, nil
 	}
@@ -62,14 +62,14 @@ func (d *Door) identify(ctx context.Context, c *call) (caller, error) {
 
 // roleOf returns what account is to the tenant of c; without a tenant there is only the provider.
 func (d *Door) roleOf(ctx context.Context, c *call, account controller.Account) (role, error) {
-	owns := c.tenant.AccountID != "" && account.ID == c.tenant.AccountID
+	owns := c.Tenant.AccountID != "" && account.ID == c.Tenant.AccountID
 	switch {
 	// End customers own nothing here, whatever they have bought (aps-protocol.md §8).
 	case owns && account.Type != controller.Customer:
 		return owner, nil
 	case account.Type == controller.Admin:
 		return provider, nil
-	case account.Type != controller.Reseller, c.tenant.AccountID == "", !c.op.allows(parent):
+	case account.Type != controller.Reseller, c.Tenant.AccountID == "", !c.op.allows(parent):
 		return stranger, nil
 	}
 	above, err := d.isAbove(ctx, c, account.ID)
@@ -82,10 +82,10 @@ func (d *Door) roleOf(ctx context.Context, c *call, account controller.Account) 
 // isAbove reports whether ancestor is above the account of c's tenant: by the hierarchy that came with the request, if
 // it is that account's, else by asking the platform.
 func (d *Door) isAbove(ctx context.Context, c *call, ancestor string) (bool, error) {
-	if h := c.headers.hierarchy; len(h) > 0 && h[len(h)-1] == c.tenant.AccountID {
+	if h := c.headers.hierarchy; len(h) > 0 && h[len(h)-1] == c.Tenant.AccountID {
 		return slices.Contains(h[:len(h)-1], ancestor), nil
 	}
-	chain, err := d.ancestors(ctx, c.instance, c.tenant.AccountID)
+	chain, err := d.ancestors(ctx, c.Instance, c.Tenant.AccountID)
 	if failure.Is(err, failure.NotFound) {
 		return false, nil
 	}

@@ -68,8 +68,8 @@ func (d *Door) rename(c *call) error {
 		if t.AccountID != id {
 			continue
 		}
-		d.accounts.forget(c.instance, id)
-		chain, err := d.ancestors(c.ctx(), c.instance, id)
+		d.accounts.forget(c.Instance, id)
+		chain, err := d.ancestors(c.ctx(), c.Instance, id)
 		if failure.Is(err, failure.NotFound) {
 			return nil // the account is gone, and its tenants will follow
 		}

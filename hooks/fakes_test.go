@@ -113,7 +113,7 @@ func (f *fakeTenants) Provision(_ context.Context, t tenant.Tenant, by audit.Act
 	return t, nil
 }
 
-func (f *fakeTenants) ConfigureTenant(_ context.Context, _ tenant.Tenant, _ tenant.Instance, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error) {
+func (f *fakeTenants) ConfigureTenant(_ context.Context, _ tenant.Resolved, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error) {
 	f.note(by, "configure tenant %s", t.ID)
 	f.tenants[t.ID] = t
 	return t, nil
@@ -138,13 +138,13 @@ func (f *fakeTenants) Tenant(_ context.Context, instanceKey, id string) (tenant.
 	return t, nil
 }
 
-func (f *fakeTenants) Party(ctx context.Context, instanceKey, id string) (tenant.Tenant, tenant.Instance, error) {
+func (f *fakeTenants) Resolve(ctx context.Context, instanceKey, id string) (tenant.Resolved, error) {
 	in, err := f.Instance(ctx, instanceKey)
 	if err != nil {
-		return tenant.Tenant{}, tenant.Instance{}, err
+		return tenant.Resolved{}, err
 	}
 	t, err := f.Tenant(ctx, instanceKey, id)
-	return t, in, err
+	return tenant.Resolved{Tenant: t, Instance: in}, err
 }
 
 func (f *fakeTenants) Tenants(_ context.Context, instanceKey string) ([]tenant.Tenant, error) {
@@ -173,11 +173,11 @@ func newFakeTokens() *fakeTokens {
 
 func (f *fakeTokens) Status(context.Context, string) (token.Status, error) { return f.status, f.err }
 
-func (f *fakeTokens) StateOf(ctx context.Context, t tenant.Tenant, in tenant.Instance) (token.Status, error) {
-	return f.StatusOf(ctx, t, in)
+func (f *fakeTokens) StateOf(ctx context.Context, r tenant.Resolved) (token.Status, error) {
+	return f.StatusOf(ctx, r)
 }
 
-func (f *fakeTokens) StatusOf(context.Context, tenant.Tenant, tenant.Instance) (token.Status, error) {
+func (f *fakeTokens) StatusOf(context.Context, tenant.Resolved) (token.Status, error) {
 	return f.status, f.err
 }
 
@@ -206,14 +206,14 @@ func (f *fakeTokens) History(_ context.Context, _ string, before time.Time, limi
 	return f.events, f.err
 }
 
-func (f *fakeTokens) Lend(_ context.Context, t tenant.Tenant, _ tenant.Instance, api token.API, by audit.Actor) (token.Loan, error) {
+func (f *fakeTokens) Lend(_ context.Context, r tenant.Resolved, api token.API, by audit.Actor) (token.Loan, error) {
 	if by.Kind != audit.Application || by.ID != borrower {
 		return token.Loan{}, failure.New(failure.BorrowerNotAllowed)
 	}
 	if !slices.Contains(token.APIs(), api) {
 		return token.Loan{}, failure.New(failure.BadRequest, "reason", "api is none of partnercenter, graph, arm")
 	}
-	f.note(by, "lend %s of %s", api, t.ID)
+	f.note(by, "lend %s of %s", api, r.Tenant.ID)
 	return token.Loan{API: api, AccessToken: secret.New("c4n4ry-access"), ExpiresAt: time.Date(2026, 11, 23, 9, 20, 0, 0, time.UTC), DirectoryID: "dir"}, nil
 }
 

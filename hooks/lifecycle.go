@@ -32,13 +32,13 @@ func (d *Door) install(c *call) error {
 // tenants are linked to it; what he sees of its properties is then up to the platform's own copy.
 func (d *Door) retrieveApp(c *call) error {
 	if c.caller.role == platform {
-		return d.answerApp(c, http.StatusOK, c.instance)
+		return d.answerApp(c, http.StatusOK, c.Instance)
 	}
-	return c.echo.JSON(http.StatusOK, d.viewAPS(appService, c.instance.RootID, ""))
+	return c.echo.JSON(http.StatusOK, d.viewAPS(appService, c.Instance.RootID, ""))
 }
 
 func (d *Door) configureApp(c *call) error {
-	settings, err := c.resource.settings(withoutCredentials(c.instance.Settings))
+	settings, err := c.resource.settings(withoutCredentials(c.Instance.Settings))
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (d *Door) answerApp(c *call, status int, in tenant.Instance) error {
 func (d *Door) removeApp(c *call) error {
 	byTheWay, cancel := context.WithTimeout(c.ctx(), namesPatience)
 	defer cancel()
-	if err := d.cfg.Ties.Release(byTheWay, c.instance); err != nil {
+	if err := d.cfg.Ties.Release(byTheWay, c.Instance); err != nil {
 		// The instance goes all the same; a task that stays behind calls a resource that is no more.
 		d.cfg.Log.WarnContext(c.ctx(), "the periodic task stays behind", "reference", failure.Reference(c.ctx()), "err", err)
 	}
@@ -76,7 +76,7 @@ func (d *Door) upgradeApp(c *call) error {
 	if !isPackageVersion(from) {
 		return badRequest("the parameter version must be the version and release upgraded from, as in 1-3")
 	}
-	settings, err := c.resource.settings(withoutCredentials(c.instance.Settings))
+	settings, err := c.resource.settings(withoutCredentials(c.Instance.Settings))
 	if err != nil {
 		return err
 	}
@@ -101,11 +101,11 @@ func withoutCredentials(s tenant.Settings) tenant.Settings {
 }
 
 func (d *Door) provision(c *call) error {
-	asked := c.tenant
+	asked := c.Tenant
 	byTheWay, cancel := context.WithTimeout(c.ctx(), namesPatience)
 	defer cancel()
-	asked.Name, asked.Marketplace = d.namesOf(byTheWay, c.instance, asked.AccountID)
-	d.follow(byTheWay, c.instance, asked.AccountID)
+	asked.Name, asked.Marketplace = d.namesOf(byTheWay, c.Instance, asked.AccountID)
+	d.follow(byTheWay, c.Instance, asked.AccountID)
 	t, err := d.cfg.Tenants.Provision(c.ctx(), asked, c.caller.actor)
 	if err != nil {
 		return err
@@ -114,11 +114,11 @@ func (d *Door) provision(c *call) error {
 }
 
 func (d *Door) retrieveTenant(c *call) error {
-	return d.answerTenant(c, http.StatusOK, c.tenant)
+	return d.answerTenant(c, http.StatusOK, c.Tenant)
 }
 
 func (d *Door) configureTenant(c *call) error {
-	stored := c.tenant
+	stored := c.Tenant
 	stored.Application = stored.Application.WithoutValues()
 	changed, err := c.resource.tenant(stored)
 	if err != nil {
@@ -126,10 +126,10 @@ func (d *Door) configureTenant(c *call) error {
 	}
 	if changed.Name == "" || changed.Marketplace == "" {
 		byTheWay, cancel := context.WithTimeout(c.ctx(), namesPatience)
-		changed.Name, changed.Marketplace = d.namesOf(byTheWay, c.instance, stored.AccountID)
+		changed.Name, changed.Marketplace = d.namesOf(byTheWay, c.Instance, stored.AccountID)
 		cancel()
 	}
-	t, err := d.cfg.Tenants.ConfigureTenant(c.ctx(), c.tenant, c.instance, changed, c.caller.actor)
+	t, err := d.cfg.Tenants.ConfigureTenant(c.ctx(), c.Resolved, changed, c.caller.actor)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (d *Door) unprovision(c *call) error {
 
 // answerTenant answers with t and the state of its token.
 func (d *Door) answerTenant(c *call, status int, t tenant.Tenant) error {
-	state, err := d.cfg.Tokens.StateOf(c.ctx(), t, c.instance)
+	state, err := d.cfg.Tokens.StateOf(c.ctx(), tenant.Resolved{Tenant: t, Instance: c.Instance})
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (d *Door) listTenants(c *call) error {
 	readers.SetLimit(statusReaders)
 	for i, t := range tenants {
 		readers.Go(func() error {
-			status, err := d.cfg.Tokens.StatusOf(ctx, t, c.instance)
+			status, err := d.cfg.Tokens.StatusOf(ctx, tenant.Resolved{Tenant: t, Instance: c.Instance})
 			if failure.Is(err, failure.NotFound) {
 				return nil // removed since it was listed
 			}

@@ -19,14 +19,14 @@ import (
 // Tokens is the custody of grants; token.Service implements it.
 type Tokens interface {
 	Status(ctx context.Context, tenantID string) (token.Status, error)
-	StatusOf(ctx context.Context, t tenant.Tenant, in tenant.Instance) (token.Status, error)
+	StatusOf(ctx context.Context, r tenant.Resolved) (token.Status, error)
 	// StateOf is StatusOf without persons, scopes and checks.
-	StateOf(ctx context.Context, t tenant.Tenant, in tenant.Instance) (token.Status, error)
+	StateOf(ctx context.Context, r tenant.Resolved) (token.Status, error)
 	Renew(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	Check(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	Forget(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	History(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error)
-	Lend(ctx context.Context, t tenant.Tenant, in tenant.Instance, api token.API, by audit.Actor) (token.Loan, error)
+	Lend(ctx context.Context, r tenant.Resolved, api token.API, by audit.Actor) (token.Loan, error)
 }
 
 // Consents runs the procedures; consent.Service implements it.
@@ -91,22 +91,22 @@ func (d *Door) redeem(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(http.StatusOK, redeemedView{viewPerson(person), d.viewStatus(c.instance, status)})
+	return c.echo.JSON(http.StatusOK, redeemedView{viewPerson(person), d.viewStatus(c.Instance, status)})
 }
 
 // tokenStatus tells a parent reseller the state and no more (design §8), and an application only when it may borrow.
 func (d *Door) tokenStatus(c *call) error {
-	if c.caller.role == application && !slices.Contains(c.instance.Settings.Borrowers, c.caller.actor.ID) {
+	if c.caller.role == application && !slices.Contains(c.Instance.Settings.Borrowers, c.caller.actor.ID) {
 		return failure.New(failure.BorrowerNotAllowed)
 	}
-	status, err := d.cfg.Tokens.StatusOf(c.ctx(), c.tenant, c.instance)
+	status, err := d.cfg.Tokens.StatusOf(c.ctx(), c.Resolved)
 	if err != nil {
 		return err
 	}
 	if c.caller.role == parent {
 		return c.echo.JSON(http.StatusOK, stateView{string(status.State), d.cfg.Now().UTC().Truncate(time.Millisecond)})
 	}
-	return c.echo.JSON(http.StatusOK, d.viewStatus(c.instance, status))
+	return c.echo.JSON(http.StatusOK, d.viewStatus(c.Instance, status))
 }
 
 func (d *Door) renew(c *call) error  { return d.change(c, d.cfg.Tokens.Renew) }
@@ -119,7 +119,7 @@ func (d *Door) change(c *call, do func(context.Context, string, audit.Actor) (to
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(http.StatusOK, d.viewStatus(c.instance, status))
+	return c.echo.JSON(http.StatusOK, d.viewStatus(c.Instance, status))
 }
 
 func (d *Door) history(c *call) error {
@@ -159,7 +159,7 @@ func (d *Door) accessToken(c *call) error {
 		return badRequest("api is missing")
 	}
 	loan, err := patiently(d, c, func(ctx context.Context) (token.Loan, error) {
-		return d.cfg.Tokens.Lend(ctx, c.tenant, c.instance, token.API(*request.API), c.caller.actor)
+		return d.cfg.Tokens.Lend(ctx, c.Resolved, token.API(*request.API), c.caller.actor)
 	})
 	if err != nil {
 		return err

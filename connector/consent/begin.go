@@ -23,11 +23,11 @@ type Begun struct {
 
 // Begin starts the automatic procedure; the caller opens URL in a new window and polls Find.
 func (s *Service) Begin(ctx context.Context, tenantID string, by audit.Actor) (Begun, error) {
-	p, err := s.ready(ctx, tenantID)
+	r, err := s.ready(ctx, tenantID)
 	if err != nil {
 		return Begun{}, err
 	}
-	c, err := s.open(ctx, p, token.Automatic, s.cfg.ConsentLife, audit.ConsentBegun, by)
+	c, err := s.open(ctx, r, token.Automatic, s.cfg.ConsentLife, audit.ConsentBegun, by)
 	if err != nil {
 		return Begun{}, err
 	}
@@ -36,7 +36,7 @@ func (s *Service) Begin(ctx context.Context, tenantID string, by audit.Actor) (B
 
 // Link returns the link of the manual procedure: the one that is open, or a new one.
 func (s *Service) Link(ctx context.Context, tenantID string, by audit.Actor) (Begun, error) {
-	p, err := s.ready(ctx, tenantID)
+	r, err := s.ready(ctx, tenantID)
 	if err != nil {
 		return Begun{}, err
 	}
@@ -49,7 +49,7 @@ func (s *Service) Link(ctx context.Context, tenantID string, by audit.Actor) (Be
 	}
 	switch now := s.cfg.Now(); {
 	case c.ID == "", c.Status == Waiting && !now.Before(c.ExpiresAt), !now.Before(c.ExpiresAt) && !now.Before(c.ClaimExpiresAt):
-		c, err = s.open(ctx, p, token.Manual, s.cfg.LinkLife, audit.ConsentLinked, by)
+		c, err = s.open(ctx, r, token.Manual, s.cfg.LinkLife, audit.ConsentLinked, by)
 	case !now.Before(c.ExpiresAt):
 		// A new link would hide the consent that waits for its claim code.
 		c.ExpiresAt = now.Add(s.cfg.LinkLife)
@@ -58,8 +58,8 @@ func (s *Service) Link(ctx context.Context, tenantID string, by audit.Actor) (Be
 	if err != nil {
 		return Begun{}, changed(err, "opening link of "+tenantID)
 	}
-	if p.instance.Settings.DirectLink {
-		return s.directLink(ctx, p, c)
+	if r.Instance.Settings.DirectLink {
+		return s.directLink(ctx, r, c)
 	}
 	return Begun{c.ID, s.landingURL(c), c.ExpiresAt}, nil
 }
@@ -68,10 +68,10 @@ func (s *Service) landingURL(c Consent) string {
 	return s.cfg.PublicURL + "/consent/" + c.Link.Reveal()
 }
 
-func (s *Service) open(ctx context.Context, p party, procedure token.Procedure, life time.Duration, action audit.Action, by audit.Actor) (Consent, error) {
+func (s *Service) open(ctx context.Context, r tenant.Resolved, procedure token.Procedure, life time.Duration, action audit.Action, by audit.Actor) (Consent, error) {
 	now := s.cfg.Now()
 	c := Consent{
-		ID: random.ID(), TenantID: p.tenant.ID, Procedure: procedure, Status: Waiting,
+		ID: random.ID(), TenantID: r.Tenant.ID, Procedure: procedure, Status: Waiting,
 		Link: secret.New(random.Token()), AskedBy: by, CreatedAt: now, ExpiresAt: now.Add(life),
 	}
 	var err error
@@ -83,14 +83,14 @@ func (s *Service) open(ctx context.Context, p party, procedure token.Procedure, 
 		if err := s.cfg.Store.SaveConsent(ctx, &fresh); err != nil {
 			return changed(err, "saving consent "+c.ID)
 		}
-		return s.append(ctx, p, audit.Event{Action: action, Actor: by, Details: map[string]string{"procedure": string(procedure)}})
+		return s.append(ctx, r, audit.Event{Action: action, Actor: by, Details: map[string]string{"procedure": string(procedure)}})
 	})
 	return c, err
 }
 
 // directLink returns Microsoft's own address for a link. Its state is the link's secret, is bound to no browser, and
 // can only be redeemed by the panel, so that showing the link again shows the same address.
-func (s *Service) directLink(ctx context.Context, p party, c Consent) (Begun, error) {
+func (s *Service) directLink(ctx context.Context, r tenant.Resolved, c Consent) (Begun, error) {
 	hash, err := s.hash(hashState, c.Link.Reveal())
 	if err != nil {
 		return Begun{}, err
@@ -98,7 +98,7 @@ func (s *Service) directLink(ctx context.Context, p party, c Consent) (Begun, er
 	state, err := s.cfg.Store.State(ctx, hash)
 	switch {
 	case errors.Is(err, tenant.ErrNotFound):
-		state = newState(c.ID, p.tenant.ID, "", s.cfg.Now(), c.ExpiresAt)
+		state = newState(c.ID, r.Tenant.ID, "", s.cfg.Now(), c.ExpiresAt)
 		state.Hash = hash
 		if err := s.cfg.Store.AddState(ctx, state); err != nil {
 			return Begun{}, fmt.Errorf("saving state of consent %s: %w", c.ID, err)
@@ -106,7 +106,7 @@ func (s *Service) directLink(ctx context.Context, p party, c Consent) (Begun, er
 	case err != nil:
 		return Begun{}, fmt.Errorf("reading state of consent %s: %w", c.ID, err)
 	}
-	url, err := s.authorizeURL(ctx, p, state, c.Link.Reveal(), "")
+	url, err := s.authorizeURL(ctx, r, state, c.Link.Reveal(), "")
 	return Begun{c.ID, url, c.ExpiresAt}, err
 }
 
@@ -139,21 +139,21 @@ type Landing struct {
 
 // Landing returns what a link is about. It changes nothing, so that previews of mail programs burn nothing.
 func (s *Service) Landing(ctx context.Context, link string) (Landing, error) {
-	c, p, err := s.follow(ctx, link)
+	c, r, err := s.follow(ctx, link)
 	if err != nil {
 		return Landing{}, err
 	}
 	return Landing{
-		Procedure: c.Procedure, TenantName: p.tenant.Name, Marketplace: p.tenant.Marketplace,
-		Directory: p.tenant.Directory, ApplicationID: p.client().Application.ID, ExpiresAt: c.ExpiresAt,
-		StraightOn: c.Procedure == token.Automatic || p.instance.Settings.SkipLanding,
+		Procedure: c.Procedure, TenantName: r.Tenant.Name, Marketplace: r.Tenant.Marketplace,
+		Directory: r.Tenant.Directory, ApplicationID: r.Client().Application.ID, ExpiresAt: c.ExpiresAt,
+		StraightOn: c.Procedure == token.Automatic || r.Instance.Settings.SkipLanding,
 	}, nil
 }
 
 // Authorize returns the address of Microsoft's sign-in page with a fresh state that only this browser can complete;
 // browser is the value of its cookie. A link may be authorized any number of times until one opening succeeds.
 func (s *Service) Authorize(ctx context.Context, link, browser, locale string) (string, error) {
-	c, p, err := s.follow(ctx, link)
+	c, r, err := s.follow(ctx, link)
 	if err != nil {
 		return "", err
 	}
@@ -162,11 +162,11 @@ func (s *Service) Authorize(ctx context.Context, link, browser, locale string) (
 		return "", err
 	}
 	now := s.cfg.Now()
-	return s.openPage(ctx, p, newState(c.ID, p.tenant.ID, browserHash, now, now.Add(s.cfg.ConsentLife)), locale)
+	return s.openPage(ctx, r, newState(c.ID, r.Tenant.ID, browserHash, now, now.Add(s.cfg.ConsentLife)), locale)
 }
 
 // openPage stores a new state under a fresh value and returns the address of Microsoft's page with it.
-func (s *Service) openPage(ctx context.Context, p party, state State, locale string) (string, error) {
+func (s *Service) openPage(ctx context.Context, r tenant.Resolved, state State, locale string) (string, error) {
 	value := random.Token()
 	var err error
 	if state.Hash, err = s.hash(hashState, value); err != nil {
@@ -175,40 +175,40 @@ func (s *Service) openPage(ctx context.Context, p party, state State, locale str
 	if err := s.cfg.Store.AddState(ctx, state); err != nil {
 		return "", fmt.Errorf("saving state of consent %s: %w", state.ConsentID, err)
 	}
-	return s.authorizeURL(ctx, p, state, value, locale)
+	return s.authorizeURL(ctx, r, state, value, locale)
 }
 
 // follow returns the open consent behind a link.
-func (s *Service) follow(ctx context.Context, link string) (Consent, party, error) {
+func (s *Service) follow(ctx context.Context, link string) (Consent, tenant.Resolved, error) {
 	hash, err := s.hash(hashLink, link)
 	if err != nil {
-		return Consent{}, party{}, err
+		return Consent{}, tenant.Resolved{}, err
 	}
 	c, err := s.cfg.Store.ConsentByLink(ctx, hash)
 	if errors.Is(err, tenant.ErrNotFound) {
-		return Consent{}, party{}, failure.New(failure.LinkUnknown)
+		return Consent{}, tenant.Resolved{}, failure.New(failure.LinkUnknown)
 	}
 	if err != nil {
-		return Consent{}, party{}, fmt.Errorf("reading consent of a link: %w", err)
+		return Consent{}, tenant.Resolved{}, fmt.Errorf("reading consent of a link: %w", err)
 	}
 	if !c.EndedAt.IsZero() || !s.cfg.Now().Before(c.ExpiresAt) {
-		return Consent{}, party{}, failure.New(failure.LinkExpired)
+		return Consent{}, tenant.Resolved{}, failure.New(failure.LinkExpired)
 	}
-	p, err := s.ready(ctx, c.TenantID)
-	return c, p, err
+	r, err := s.ready(ctx, c.TenantID)
+	return c, r, err
 }
 
-func (s *Service) authorizeURL(ctx context.Context, p party, state State, value, locale string) (string, error) {
-	c := p.client()
+func (s *Service) authorizeURL(ctx context.Context, r tenant.Resolved, state State, value, locale string) (string, error) {
+	c := r.Client()
 	// The consent page is only worth showing for an application that nobody consented to yet; later a fresh sign-in
 	// is what counts (microsoft-identity.md §2.1).
 	prompt := "consent"
-	g, err := s.cfg.Store.Grant(ctx, p.tenant.ID, token.Active)
+	g, err := s.cfg.Store.Grant(ctx, r.Tenant.ID, token.Active)
 	switch {
 	case err == nil && g.ApplicationID == c.Application.ID && g.DirectoryID == c.DirectoryID:
 		prompt = "login"
 	case err != nil && !errors.Is(err, tenant.ErrNotFound):
-		return "", fmt.Errorf("reading grant of %s: %w", p.tenant.ID, err)
+		return "", fmt.Errorf("reading grant of %s: %w", r.Tenant.ID, err)
 	}
 	if state.WithoutClaims {
 		c.MFARequest = tenant.MFARequestOff

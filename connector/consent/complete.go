@@ -48,7 +48,7 @@ const acceptWithin = 90 * time.Second
 // Complete runs the checks of design §4 on what came back from Microsoft, and stores the grant: active for the
 // automatic procedure, pending for the manual one. A refusal stores no grant.
 func (s *Service) Complete(ctx context.Context, cb Callback) (Outcome, error) {
-	state, c, p, err := s.returned(ctx, cb.State)
+	state, c, r, err := s.returned(ctx, cb.State)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -60,24 +60,26 @@ func (s *Service) Complete(ctx context.Context, cb Callback) (Outcome, error) {
 	if state.BrowserHash == "" || subtle.ConstantTimeCompare([]byte(browserHash), []byte(state.BrowserHash)) != 1 {
 		return Outcome{}, failure.New(failure.StateBrowser)
 	}
-	if s.claimsRefused(p, state, cb) {
-		return s.openWithoutClaims(ctx, p, state, cb.Locale)
+	if s.claimsRefused(r, state, cb) {
+		return s.openWithoutClaims(ctx, r, state, cb.Locale)
 	}
-	g, err := s.accept(ctx, p, c, state, cb)
+	g, err := s.accept(ctx, r, c, state, cb)
 	if err != nil {
 		return Outcome{}, err
 	}
-	out := Outcome{Procedure: c.Procedure, ConsentedBy: g.ConsentedBy, TenantName: p.tenant.Name}
+	out := Outcome{Procedure: c.Procedure, ConsentedBy: g.ConsentedBy, TenantName: r.Tenant.Name}
 	if c.Procedure == token.Automatic {
-		return out, s.succeed(ctx, p, c.ID, g, visitor(g.ConsentedBy))
+		return out, s.succeed(ctx, r, c.ID, g, visitor(g.ConsentedBy))
 	}
 	out.ClaimCode, out.ClaimExpiresAt = random.ClaimCode(), g.ConsentedAt.Add(s.cfg.ClaimLife)
-	return out, s.await(ctx, p, c.ID, g, out)
+	return out, s.await(ctx, r, c.ID, g, out)
 }
 
 // returned finds what a state parameter belongs to, and refuses what is unknown, used or expired.
-func (s *Service) returned(ctx context.Context, value string) (State, Consent, party, error) {
-	fail := func(err error) (State, Consent, party, error) { return State{}, Consent{}, party{}, err }
+func (s *Service) returned(ctx context.Context, value string) (State, Consent, tenant.Resolved, error) {
+	fail := func(err error) (State, Consent, tenant.Resolved, error) {
+		return State{}, Consent{}, tenant.Resolved{}, err
+	}
 	hash, err := s.hash(hashState, value)
 	if err != nil {
 		return fail(err)
@@ -99,17 +101,17 @@ func (s *Service) returned(ctx context.Context, value string) (State, Consent, p
 	case !s.cfg.Now().Before(state.ExpiresAt):
 		return fail(failure.New(failure.StateExpired))
 	}
-	p, err := s.ready(ctx, state.TenantID)
+	r, err := s.ready(ctx, state.TenantID)
 	if err != nil {
 		return fail(err)
 	}
-	return state, c, p, nil
+	return state, c, r, nil
 }
 
 // claimsRefused reports whether Microsoft refused the request as such, and the request asked for MFA by claims: nothing
 // documents that it takes those (microsoft-identity.md §2.2).
-func (s *Service) claimsRefused(p party, state State, cb Callback) bool {
-	return cb.Error != "" && !state.WithoutClaims && p.client().MFARequest != tenant.MFARequestOff &&
+func (s *Service) claimsRefused(r tenant.Resolved, state State, cb Callback) bool {
+	return cb.Error != "" && !state.WithoutClaims && r.Client().MFARequest != tenant.MFARequestOff &&
 		s.callbackError(cb).Code == failure.MicrosoftRequest
 }
 
@@ -119,19 +121,19 @@ func (s *Service) callbackError(cb Callback) *failure.Error {
 
 // openWithoutClaims uses up a state and opens Microsoft's page once more in the same browser, without the claims
 // request. Whether MFA was used is verified afterwards as always.
-func (s *Service) openWithoutClaims(ctx context.Context, p party, refused State, locale string) (Outcome, error) {
+func (s *Service) openWithoutClaims(ctx context.Context, r tenant.Resolved, refused State, locale string) (Outcome, error) {
 	if err := s.use(ctx, refused); err != nil {
 		return Outcome{}, err
 	}
 	now := s.cfg.Now()
 	state := newState(refused.ConsentID, refused.TenantID, refused.BrowserHash, now, now.Add(s.cfg.ConsentLife))
 	state.WithoutClaims = true
-	address, err := s.openPage(ctx, p, state, locale)
+	address, err := s.openPage(ctx, r, state, locale)
 	if err != nil {
 		return Outcome{}, err
 	}
-	s.cfg.Log.WarnContext(ctx, "Microsoft refused the MFA request; asking without it", "tenant", p.tenant.ID,
-		"mfa_request", p.client().MFARequest, "reference", failure.Reference(ctx))
+	s.cfg.Log.WarnContext(ctx, "Microsoft refused the MFA request; asking without it", "tenant", r.Tenant.ID,
+		"mfa_request", r.Client().MFARequest, "reference", failure.Reference(ctx))
 	return Outcome{SignInAgain: address}, nil
 }
 
@@ -148,21 +150,21 @@ func (s *Service) use(ctx context.Context, state State) error {
 }
 
 // accept uses up the state and acquires the grant. Every refusal is written down.
-func (s *Service) accept(ctx context.Context, p party, c Consent, state State, cb Callback) (token.Grant, error) {
+func (s *Service) accept(ctx context.Context, r tenant.Resolved, c Consent, state State, cb Callback) (token.Grant, error) {
 	if err := s.use(ctx, state); err != nil {
 		return token.Grant{}, err
 	}
 	// The code is spent from here on, whoever stops waiting for the answer.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptWithin)
 	defer cancel()
-	g, err := s.acquire(ctx, p, c, state, cb)
+	g, err := s.acquire(ctx, r, c, state, cb)
 	if err == nil {
 		return g, nil
 	}
-	return token.Grant{}, errors.Join(err, s.refuse(context.WithoutCancel(ctx), p, c.ID, err))
+	return token.Grant{}, errors.Join(err, s.refuse(context.WithoutCancel(ctx), r, c.ID, err))
 }
 
-func (s *Service) acquire(ctx context.Context, p party, c Consent, state State, cb Callback) (token.Grant, error) {
+func (s *Service) acquire(ctx context.Context, r tenant.Resolved, c Consent, state State, cb Callback) (token.Grant, error) {
 	if cb.Error != "" {
 		return token.Grant{}, s.callbackError(cb)
 	}
@@ -170,7 +172,7 @@ func (s *Service) acquire(ctx context.Context, p party, c Consent, state State, 
 		return token.Grant{}, failure.New(failure.BadRequest, "reason", "neither a code nor an error came back from Microsoft")
 	}
 	return s.cfg.Tokens.Acquire(ctx, token.Offer{
-		TenantID:  p.tenant.ID,
+		TenantID:  r.Tenant.ID,
 		Code:      token.AuthorizationCode{Code: cb.Code, Verifier: state.Verifier, RedirectURI: s.RedirectURI()},
 		Nonce:     state.Nonce.Reveal(),
 		ConsentID: c.ID, Procedure: c.Procedure, AskedBy: c.AskedBy.Name,
@@ -179,12 +181,12 @@ func (s *Service) acquire(ctx context.Context, p party, c Consent, state State, 
 
 // refuse writes down why a consent was refused. An automatic one has failed with that; the link of a manual one stays
 // open for another try.
-func (s *Service) refuse(ctx context.Context, p party, consentID string, cause error) error {
+func (s *Service) refuse(ctx context.Context, r tenant.Resolved, consentID string, cause error) error {
 	f := failure.From(cause)
 	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 		err := s.change(ctx, consentID, func(c *Consent) {
 			c.Failure = failure.NewRecord(ctx, f)
-			if c.Procedure == token.Automatic || p.instance.Settings.DirectLink {
+			if c.Procedure == token.Automatic || r.Instance.Settings.DirectLink {
 				c.Status, c.EndedAt = Failed, s.cfg.Now()
 			}
 		})
@@ -192,32 +194,32 @@ func (s *Service) refuse(ctx context.Context, p party, consentID string, cause e
 			return err
 		}
 		e := audit.Event{Action: audit.ConsentRefused, Actor: audit.Actor{Kind: audit.Visitor}, Result: string(f.Code), Details: f.Params}
-		return s.append(ctx, p, e)
+		return s.append(ctx, r, e)
 	})
 }
 
 // succeed stores an acquired grant as the active one and ends its consent.
-func (s *Service) succeed(ctx context.Context, p party, consentID string, g token.Grant, by audit.Actor) error {
-	return s.store(ctx, p, g, audit.Event{Action: audit.ConsentGranted, Actor: by}, s.cfg.Tokens.Keep, consentID, func(c *Consent) {
+func (s *Service) succeed(ctx context.Context, r tenant.Resolved, consentID string, g token.Grant, by audit.Actor) error {
+	return s.store(ctx, r, g, audit.Event{Action: audit.ConsentGranted, Actor: by}, s.cfg.Tokens.Keep, consentID, func(c *Consent) {
 		c.Status, c.EndedAt, c.ConsentedBy, c.Failure = Succeeded, s.cfg.Now(), g.ConsentedBy, nil
 	})
 }
 
 // await stores an acquired grant as pending until its claim code is entered.
-func (s *Service) await(ctx context.Context, p party, consentID string, g token.Grant, out Outcome) error {
+func (s *Service) await(ctx context.Context, r tenant.Resolved, consentID string, g token.Grant, out Outcome) error {
 	claimHash, err := s.claimHash(consentID, out.ClaimCode)
 	if err != nil {
 		return err
 	}
 	event := audit.Event{Action: audit.ConsentGranted, Actor: visitor(g.ConsentedBy)}
-	return s.store(ctx, p, g, event, s.cfg.Tokens.KeepPending, consentID, func(c *Consent) {
+	return s.store(ctx, r, g, event, s.cfg.Tokens.KeepPending, consentID, func(c *Consent) {
 		c.Status, c.ConsentedBy, c.Failure = Claimable, g.ConsentedBy, nil
 		c.ClaimHash, c.ClaimExpiresAt, c.ClaimAttempts = claimHash, out.ClaimExpiresAt, 0
 	})
 }
 
 // store puts a grant, its consent and its event into one transaction.
-func (s *Service) store(ctx context.Context, p party, g token.Grant, e audit.Event, keep func(context.Context, token.Grant) error, consentID string, change func(*Consent)) error {
+func (s *Service) store(ctx context.Context, r tenant.Resolved, g token.Grant, e audit.Event, keep func(context.Context, token.Grant) error, consentID string, change func(*Consent)) error {
 	e.Details = map[string]string{"procedure": string(g.Procedure), "username": g.ConsentedBy.Username, "directory": g.DirectoryID}
 	ctx = context.WithoutCancel(ctx)
 	var err error
@@ -229,7 +231,7 @@ func (s *Service) store(ctx context.Context, p party, g token.Grant, e audit.Eve
 			if err := s.change(ctx, consentID, change); err != nil {
 				return err
 			}
-			return s.append(ctx, p, e)
+			return s.append(ctx, r, e)
 		})
 		if !failure.Is(err, failure.GrantStale) && !failure.Is(err, failure.Conflict) {
 			break

@@ -72,7 +72,7 @@ type State struct {
 type Store interface {
 	Transact(ctx context.Context, fn func(ctx context.Context) error) error
 
-	tenant.Finder
+	tenant.Resolver
 	SaveTenant(ctx context.Context, t *tenant.Tenant) error
 
 	Consent(ctx context.Context, id string) (Consent, error)
@@ -106,7 +106,7 @@ type Hasher interface {
 // Microsoft is what the procedures need of Microsoft. Errors are *failure.Error.
 type Microsoft interface {
 	// AuthorizeURL returns the address of Microsoft's sign-in page.
-	AuthorizeURL(c tenant.Client, r AuthorizeRequest) (string, error)
+	AuthorizeURL(c tenant.Client, request AuthorizeRequest) (string, error)
 	// ResolveDirectory returns the GUID, in lower case, of a directory named by GUID or domain.
 	ResolveDirectory(ctx context.Context, cloud, directory string) (string, error)
 	// CallbackError translates an error that Microsoft sent to the redirect address (microsoft-identity.md §2.4).

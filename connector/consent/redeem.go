@@ -36,15 +36,15 @@ func (s *Service) Redeem(ctx context.Context, tenantID, input string, by audit.A
 	if !ok {
 		return token.Person{}, failure.New(failure.ClaimMalformed)
 	}
-	state, c, p, err := s.pasted(ctx, tenantID, cb)
+	state, c, r, err := s.pasted(ctx, tenantID, cb)
 	if err != nil {
 		return token.Person{}, err
 	}
-	g, err := s.accept(ctx, p, c, state, cb)
+	g, err := s.accept(ctx, r, c, state, cb)
 	if err != nil {
 		return token.Person{}, err
 	}
-	return g.ConsentedBy, s.succeed(ctx, p, c.ID, g, by)
+	return g.ConsentedBy, s.succeed(ctx, r, c.ID, g, by)
 }
 
 // parseRedirected reads a redirected address, or a bare authorization code, which then has no State.
@@ -75,16 +75,18 @@ func parseRedirected(input string) (Callback, bool) {
 
 // pasted finds the state that a pasted code belongs to. The panel's caller stands for the browser: he is the reseller,
 // and the state must be of his own tenant.
-func (s *Service) pasted(ctx context.Context, tenantID string, cb Callback) (State, Consent, party, error) {
+func (s *Service) pasted(ctx context.Context, tenantID string, cb Callback) (State, Consent, tenant.Resolved, error) {
 	if cb.State != "" {
-		state, c, p, err := s.returned(ctx, cb.State)
+		state, c, r, err := s.returned(ctx, cb.State)
 		if err == nil && state.TenantID != tenantID {
 			err = failure.New(failure.StateUnknown)
 		}
-		return state, c, p, err
+		return state, c, r, err
 	}
-	fail := func(err error) (State, Consent, party, error) { return State{}, Consent{}, party{}, err }
-	p, err := s.ready(ctx, tenantID)
+	fail := func(err error) (State, Consent, tenant.Resolved, error) {
+		return State{}, Consent{}, tenant.Resolved{}, err
+	}
+	r, err := s.ready(ctx, tenantID)
 	if err != nil {
 		return fail(err)
 	}
@@ -102,12 +104,12 @@ func (s *Service) pasted(ctx context.Context, tenantID string, cb Callback) (Sta
 	if len(states) == 0 {
 		return fail(failure.New(failure.NothingToClaim))
 	}
-	return states[0], c, p, nil
+	return states[0], c, r, nil
 }
 
 // claim makes the pending grant active when the claim code is right. Wrong ones are counted; too many discard it.
 func (s *Service) claim(ctx context.Context, tenantID, code string, by audit.Actor) (token.Person, error) {
-	p, err := s.ready(ctx, tenantID)
+	r, err := s.ready(ctx, tenantID)
 	if err != nil {
 		return token.Person{}, err
 	}
@@ -124,7 +126,7 @@ func (s *Service) claim(ctx context.Context, tenantID, code string, by audit.Act
 			return err
 		}
 		if subtle.ConstantTimeCompare([]byte(hash), []byte(c.ClaimHash)) != 1 {
-			refused, err = s.countWrong(ctx, p, c, by)
+			refused, err = s.countWrong(ctx, r, c, by)
 			return err
 		}
 		g, err := s.cfg.Tokens.Activate(ctx, tenantID)
@@ -136,7 +138,7 @@ func (s *Service) claim(ctx context.Context, tenantID, code string, by audit.Act
 		if err := s.cfg.Store.SaveConsent(ctx, &c); err != nil {
 			return changed(err, "saving consent "+c.ID)
 		}
-		return s.append(ctx, p, audit.Event{Action: audit.ClaimAccepted, Actor: by, Details: map[string]string{"username": person.Username}})
+		return s.append(ctx, r, audit.Event{Action: audit.ClaimAccepted, Actor: by, Details: map[string]string{"username": person.Username}})
 	})
 	if err == nil && refused != nil {
 		return token.Person{}, refused
@@ -160,20 +162,20 @@ func (s *Service) claimable(ctx context.Context, tenantID string) (Consent, erro
 
 // countWrong counts a wrong claim code. It is the transaction's own success that the attempt is counted, so the
 // refusal is returned beside it.
-func (s *Service) countWrong(ctx context.Context, p party, c Consent, by audit.Actor) (*failure.Error, error) {
+func (s *Service) countWrong(ctx context.Context, r tenant.Resolved, c Consent, by audit.Actor) (*failure.Error, error) {
 	c.ClaimAttempts++
 	refused := failure.New(failure.ClaimWrong, "left", strconv.Itoa(maxClaimAttempts-c.ClaimAttempts))
 	if c.ClaimAttempts >= maxClaimAttempts {
 		refused = failure.New(failure.ClaimLocked)
 		c.Status, c.ClaimHash, c.ClaimExpiresAt = Waiting, "", time.Time{}
-		if err := s.cfg.Store.DeleteGrant(ctx, p.tenant.ID, token.Pending); err != nil && !errors.Is(err, tenant.ErrNotFound) {
-			return nil, fmt.Errorf("deleting pending grant of %s: %w", p.tenant.ID, err)
+		if err := s.cfg.Store.DeleteGrant(ctx, r.Tenant.ID, token.Pending); err != nil && !errors.Is(err, tenant.ErrNotFound) {
+			return nil, fmt.Errorf("deleting pending grant of %s: %w", r.Tenant.ID, err)
 		}
 	}
 	if err := s.cfg.Store.SaveConsent(ctx, &c); err != nil {
 		return nil, changed(err, "saving consent "+c.ID)
 	}
-	return refused, s.append(ctx, p, audit.Event{Action: audit.ClaimRefused, Actor: by, Result: string(refused.Code), Details: refused.Params})
+	return refused, s.append(ctx, r, audit.Event{Action: audit.ClaimRefused, Actor: by, Result: string(refused.Code), Details: refused.Params})
 }
 
 // claimHash binds a claim code to its consent, so that equal codes of two consents have different hashes.

@@ -95,44 +95,35 @@ func New(cfg Config) (*Service, error) {
 // RedirectURI returns the address to which Microsoft sends the browser back; it is registered there as type Web.
 func (s *Service) RedirectURI() string { return s.cfg.PublicURL + "/callback" }
 
-// party is a tenant with its instance, ready for a consent.
-type party struct {
-	instance tenant.Instance
-	tenant   tenant.Tenant
-}
-
-func (p party) client() tenant.Client { return tenant.ClientOf(p.instance, p.tenant) }
-
 // ready returns a tenant whose settings suffice for a consent, or says what is missing. A directory that could not be
 // resolved when it was entered is resolved now.
-func (s *Service) ready(ctx context.Context, tenantID string) (party, error) {
-	t, in, err := tenant.Find(ctx, s.cfg.Store, tenantID)
+func (s *Service) ready(ctx context.Context, tenantID string) (tenant.Resolved, error) {
+	r, err := tenant.Resolve(ctx, s.cfg.Store, tenantID)
 	if err != nil {
-		return party{}, err
+		return tenant.Resolved{}, err
 	}
-	p := party{in, t}
-	if !p.client().Application.Complete() {
-		return party{}, failure.New(failure.ApplicationMissing)
+	if !r.Client().Application.Complete() {
+		return tenant.Resolved{}, failure.New(failure.ApplicationMissing)
 	}
-	if t.Directory == "" {
-		return party{}, failure.New(failure.DirectoryMissing)
+	if r.Tenant.Directory == "" {
+		return tenant.Resolved{}, failure.New(failure.DirectoryMissing)
 	}
-	if t.DirectoryID != "" {
-		return p, nil
+	if r.Tenant.DirectoryID != "" {
+		return r, nil
 	}
-	if p.tenant.DirectoryID, err = s.cfg.Microsoft.ResolveDirectory(ctx, in.Settings.Cloud, t.Directory); err != nil {
-		return party{}, err
+	if r.Tenant.DirectoryID, err = s.cfg.Microsoft.ResolveDirectory(ctx, r.Instance.Settings.Cloud, r.Tenant.Directory); err != nil {
+		return tenant.Resolved{}, err
 	}
-	p.tenant.UpdatedAt = s.cfg.Now()
-	switch err := s.cfg.Store.SaveTenant(ctx, &p.tenant); {
+	r.Tenant.UpdatedAt = s.cfg.Now()
+	switch err := s.cfg.Store.SaveTenant(ctx, &r.Tenant); {
 	case errors.Is(err, tenant.ErrDirectoryTaken):
-		return party{}, failure.Wrap(err, failure.DirectoryTaken, "directory", t.Directory)
+		return tenant.Resolved{}, failure.Wrap(err, failure.DirectoryTaken, "directory", r.Tenant.Directory)
 	case errors.Is(err, tenant.ErrChanged):
-		return party{}, failure.Wrap(err, failure.Conflict)
+		return tenant.Resolved{}, failure.Wrap(err, failure.Conflict)
 	case err != nil:
-		return party{}, fmt.Errorf("saving tenant %s: %w", tenantID, err)
+		return tenant.Resolved{}, fmt.Errorf("saving tenant %s: %w", tenantID, err)
 	}
-	return p, nil
+	return r, nil
 }
 
 // hash makes a keyed hash. It fails only when the keyset is broken.
@@ -144,8 +135,8 @@ func (s *Service) hash(purpose, value string) (string, error) {
 	return h, nil
 }
 
-func (s *Service) append(ctx context.Context, p party, e audit.Event) error {
-	e.InstanceKey, e.TenantID = p.tenant.InstanceKey, p.tenant.ID
+func (s *Service) append(ctx context.Context, r tenant.Resolved, e audit.Event) error {
+	e.InstanceKey, e.TenantID = r.Tenant.InstanceKey, r.Tenant.ID
 	return audit.Append(ctx, s.cfg.Store, s.cfg.Now(), e)
 }
 

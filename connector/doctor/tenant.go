@@ -17,30 +17,24 @@ import (
 // credentialWarning is how long before its end a credential is warned of (microsoft-identity.md §6.3).
 const credentialWarning = 30 * 24 * time.Hour
 
-// A patient is the tenant under examination.
-type patient struct {
-	tenant   tenant.Tenant
-	instance tenant.Instance
-}
-
 func (e *examination) tenant(ctx context.Context, rooms *app.Services, w *witness, instances []tenant.Instance) {
-	p, ok := e.patient(ctx, rooms, instances)
+	r, ok := e.patient(ctx, rooms, instances)
 	if !ok {
 		return
 	}
-	if e.settings(p) {
-		e.token(ctx, rooms, w, p)
+	if e.settings(r) {
+		e.token(ctx, rooms, w, r)
 	}
-	e.credentials(p)
+	e.credentials(r)
 }
 
 // token looks at the refresh token, and uses it where its cloud can be reached.
-func (e *examination) token(ctx context.Context, rooms *app.Services, w *witness, p patient) {
-	reachable := !e.unreachable[p.instance.Settings.Cloud]
-	if reachable && !e.directory(ctx, rooms, p) || !e.grant(ctx, rooms, p) || !reachable {
+func (e *examination) token(ctx context.Context, rooms *app.Services, w *witness, r tenant.Resolved) {
+	reachable := !e.unreachable[r.Instance.Settings.Cloud]
+	if reachable && !e.directory(ctx, rooms, r) || !e.grant(ctx, rooms, r) || !reachable {
 		return
 	}
-	status, err := rooms.Tokens.Check(ctx, p.tenant.ID, audit.Actor{Kind: audit.Operator, Name: "doctor"})
+	status, err := rooms.Tokens.Check(ctx, r.Tenant.ID, audit.Actor{Kind: audit.Operator, Name: "doctor"})
 	switch {
 	case failure.Is(err, failure.RenewalRunning):
 		e.refused("renewal", Warning, err, nil)
@@ -59,87 +53,87 @@ func (e *examination) token(ctx context.Context, rooms *app.Services, w *witness
 	e.roles(status.Checks)
 }
 
-func (e *examination) patient(ctx context.Context, rooms *app.Services, instances []tenant.Instance) (patient, bool) {
+func (e *examination) patient(ctx context.Context, rooms *app.Services, instances []tenant.Instance) (tenant.Resolved, bool) {
 	const check = "tenant"
-	var found []patient
+	var found []tenant.Resolved
 	for _, in := range instances {
 		tenants, err := rooms.Tenants.Tenants(ctx, in.Key)
 		if err != nil {
 			e.fail(check, err.Error()+".", "")
-			return patient{}, false
+			return tenant.Resolved{}, false
 		}
 		for _, t := range tenants {
 			if t.ID == e.Tenant {
-				found = []patient{{t, in}}
+				found = []tenant.Resolved{{Tenant: t, Instance: in}}
 				break
 			}
 			if slices.ContainsFunc([]string{t.Name, t.Directory, t.DirectoryID}, func(name string) bool { return strings.EqualFold(name, e.Tenant) }) {
-				found = append(found, patient{t, in})
+				found = append(found, tenant.Resolved{Tenant: t, Instance: in})
 			}
 		}
 	}
 	switch len(found) {
 	case 0:
 		e.fail(check, fmt.Sprintf("No tenant of an installed instance has the id, name or directory %q.", e.Tenant), "Use one of them as the screens show it.")
-		return patient{}, false
+		return tenant.Resolved{}, false
 	case 1:
 	default:
 		var ids []string
-		for _, p := range found {
-			ids = append(ids, p.tenant.ID)
+		for _, r := range found {
+			ids = append(ids, r.Tenant.ID)
 		}
 		e.fail(check, fmt.Sprintf("Several tenants have the name or directory %q.", e.Tenant), "Use an id: "+strings.Join(ids, ", ")+".")
-		return patient{}, false
+		return tenant.Resolved{}, false
 	}
-	p := found[0]
+	r := found[0]
 	e.tell(Finding{
-		Check: check, Result: OK, Seen: fmt.Sprintf("%q on %q", p.tenant.Name, p.tenant.Marketplace),
+		Check: check, Result: OK, Seen: fmt.Sprintf("%q on %q", r.Tenant.Name, r.Tenant.Marketplace),
 		Fields: e.fields(nil, map[string]string{
-			"tenant": p.tenant.ID, "instance": p.instance.Key, "directory": p.tenant.DirectoryID, "cloud": p.instance.Settings.Cloud,
+			"tenant": r.Tenant.ID, "instance": r.Instance.Key, "directory": r.Tenant.DirectoryID, "cloud": r.Instance.Settings.Cloud,
 		}),
 	})
-	return p, true
+	return r, true
 }
 
 // settings looks at what was entered, not at the status, which tells of the last attempt.
-func (e *examination) settings(p patient) bool {
+func (e *examination) settings(r tenant.Resolved) bool {
 	const check = "settings"
-	client := tenant.ClientOf(p.instance, p.tenant)
+	client := r.Client()
 	switch {
-	case p.tenant.Directory == "":
+	case r.Tenant.Directory == "":
 		e.refused(check, Failed, failure.New(failure.DirectoryMissing), nil)
 	case !client.Application.Complete():
 		e.refused(check, Failed, failure.New(failure.ApplicationMissing), nil)
 	default:
-		e.ok(check, "directory %q, application %s", p.tenant.Directory, client.Application.ID)
+		e.ok(check, "directory %q, application %s", r.Tenant.Directory, client.Application.ID)
 		return true
 	}
 	return false
 }
 
 // directory resolves what was entered, and asks Microsoft of the GUID, which resolving takes as it is.
-func (e *examination) directory(ctx context.Context, rooms *app.Services, p patient) bool {
+func (e *examination) directory(ctx context.Context, rooms *app.Services, r tenant.Resolved) bool {
 	const check = "directory"
-	id, err := rooms.Microsoft.ResolveDirectory(ctx, p.instance.Settings.Cloud, p.tenant.Directory)
+	id, err := rooms.Microsoft.ResolveDirectory(ctx, r.Instance.Settings.Cloud, r.Tenant.Directory)
 	if err == nil {
-		_, err = e.discover(ctx, rooms.Authorities[p.instance.Settings.Cloud], id)
+		_, err = e.discover(ctx, rooms.Authorities[r.Instance.Settings.Cloud], id)
 	}
 	if err != nil {
 		e.refused(check, Failed, err, nil)
 		return false
 	}
-	if p.tenant.DirectoryID != "" && id != p.tenant.DirectoryID {
-		e.fail(check, fmt.Sprintf("%q is now the directory %s, but %s is stored.", p.tenant.Directory, id, p.tenant.DirectoryID),
+	if r.Tenant.DirectoryID != "" && id != r.Tenant.DirectoryID {
+		e.fail(check, fmt.Sprintf("%q is now the directory %s, but %s is stored.", r.Tenant.Directory, id, r.Tenant.DirectoryID),
 			"Save the reseller's settings once more; the consent has to be repeated.")
 		return false
 	}
-	e.ok(check, "%q is %s and known to Microsoft", p.tenant.Directory, id)
+	e.ok(check, "%q is %s and known to Microsoft", r.Tenant.Directory, id)
 	return true
 }
 
-func (e *examination) grant(ctx context.Context, rooms *app.Services, p patient) bool {
+func (e *examination) grant(ctx context.Context, rooms *app.Services, r tenant.Resolved) bool {
 	const check = "grant"
-	status, err := rooms.Tokens.Status(ctx, p.tenant.ID)
+	status, err := rooms.Tokens.Status(ctx, r.Tenant.ID)
 	if err != nil {
 		e.refused(check, Failed, err, nil)
 		return false
@@ -216,8 +210,8 @@ func (e *examination) roles(checks token.Checks) {
 
 // credentials tells when the application's credentials end. Microsoft tells it of a secret in no answer, so it is what
 // was entered.
-func (e *examination) credentials(p patient) {
-	a := tenant.ClientOf(p.instance, p.tenant).Application
+func (e *examination) credentials(r tenant.Resolved) {
+	a := r.Client().Application
 	for _, c := range []struct {
 		what string
 		tenant.Credential

@@ -107,26 +107,26 @@ func TestStanding(t *testing.T) {
 		check := func(ctx context.Context, id string) {
 			got, err := s.Standing(ctx, id)
 			checkOutline(ctx, t, s, id, got, err)
-			one, instance, partyErr := s.Party(ctx, id)
+			resolved, resolveErr := s.Resolve(ctx, id)
 			expected, there := want[id]
 			switch {
 			case there:
 				if diff := cmp.Diff(expected, got, cmp.Comparer(revealed)); err != nil || diff != "" {
 					t.Errorf("Standing() = _, %v, differs (-want +got):\n%s", err, diff)
 				}
-				if diff := cmp.Diff(tenants[id], one, cmp.Comparer(revealed)); partyErr != nil || diff != "" {
-					t.Errorf("Party() = _, _, %v, differs (-want +got):\n%s", partyErr, diff)
+				if diff := cmp.Diff(tenants[id], resolved.Tenant, cmp.Comparer(revealed)); resolveErr != nil || diff != "" {
+					t.Errorf("Resolve() = tenant, %v, differs (-want +got):\n%s", resolveErr, diff)
 				}
-				if diff := cmp.Diff(in, instance, cmp.Comparer(revealed)); diff != "" {
-					t.Errorf("Party() = _, instance, differs (-want +got):\n%s", diff)
+				if diff := cmp.Diff(in, resolved.Instance, cmp.Comparer(revealed)); diff != "" {
+					t.Errorf("Resolve() = instance, differs (-want +got):\n%s", diff)
 				}
 			case id == spoiled.ID:
-				if err != nil || partyErr == nil || errors.Is(partyErr, tenant.ErrNotFound) {
-					t.Errorf("Standing() and Party() of a tenant whose secrets do not open = _, %v and %v, want nil and an error", err, partyErr)
+				if err != nil || resolveErr == nil || errors.Is(resolveErr, tenant.ErrNotFound) {
+					t.Errorf("Standing() and Resolve() of a tenant whose secrets do not open = _, %v and %v, want nil and an error", err, resolveErr)
 				}
 			default:
-				if !errors.Is(err, tenant.ErrNotFound) || !errors.Is(partyErr, tenant.ErrNotFound) {
-					t.Errorf("Standing() and Party() of nobody = _, %v and %v, want %v", err, partyErr, tenant.ErrNotFound)
+				if !errors.Is(err, tenant.ErrNotFound) || !errors.Is(resolveErr, tenant.ErrNotFound) {
+					t.Errorf("Standing() and Resolve() of nobody = _, %v and %v, want %v", err, resolveErr, tenant.ErrNotFound)
 				}
 			}
 		}

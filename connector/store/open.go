@@ -81,7 +81,7 @@ type Store struct {
 	// What many ask for at once.
 	nonces    gathering[usedNonce, bool]
 	events    gathering[audit.Event, error]
-	parties   gathering[string, found[party]]
+	resolved  gathering[string, found[tenant.Resolved]]
 	standings gathering[string, found[token.Standing]]
 	outlines  gathering[string, found[token.Standing]]
 	grants    gathering[string, found[token.Grant]]
@@ -119,7 +119,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s := &Store{driver: cfg.Driver, dsn: cfg.DSN, sealer: cfg.Keyring, wait: cfg.Wait, jitter: cfg.Jitter, log: cfg.Log}
 	s.nonces.do, s.events.do = s.rememberNonces, s.appendEvents
-	s.parties.do, s.standings.do = s.readParties, s.readStandings
+	s.resolved.do, s.standings.do = s.readResolved, s.readStandings
 	s.outlines.do = s.readOutlines
 	s.grants.do, s.releases.do = s.readGrants, s.releaseAll
 	if err := s.connect(ctx, cfg); err != nil {

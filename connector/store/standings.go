@@ -82,19 +82,13 @@ type found[T any] struct {
 	err error
 }
 
-// A party is a tenant with its instance.
-type party struct {
-	tenant   tenant.Tenant
-	instance tenant.Instance
-}
-
-// Party implements tenant.Finder.
-func (s *Store) Party(ctx context.Context, tenantID string) (tenant.Tenant, tenant.Instance, error) {
-	p, err := gathered(ctx, s, &s.parties, tenantID)
+// Resolve implements tenant.Resolver.
+func (s *Store) Resolve(ctx context.Context, tenantID string) (tenant.Resolved, error) {
+	r, err := gathered(ctx, s, &s.resolved, tenantID)
 	if err != nil {
-		return tenant.Tenant{}, tenant.Instance{}, fmt.Errorf("reading tenant %q and its instance: %w", tenantID, err)
+		return tenant.Resolved{}, fmt.Errorf("reading tenant %q and its instance: %w", tenantID, err)
 	}
-	return p.tenant, p.instance, nil
+	return r, nil
 }
 
 // Standing implements token.Store.
@@ -129,8 +123,8 @@ func gathered[T any](ctx context.Context, s *Store, g *gathering[string, found[T
 	return answers[0].it, answers[0].err
 }
 
-// readParties reads some tenants with their instances, which are few and the same for many.
-func (s *Store) readParties(ctx context.Context, ids []string) ([]found[party], error) {
+// readResolved reads some tenants with their instances, which are few and the same for many.
+func (s *Store) readResolved(ctx context.Context, ids []string) ([]found[tenant.Resolved], error) {
 	tenants, err := readByName(ctx, s, tenantsQuery, ids, s.scanTenant)
 	if err != nil {
 		return nil, err
@@ -151,12 +145,12 @@ func (s *Store) readParties(ctx context.Context, ids []string) ([]found[party], 
 			instances[key] = read[i]
 		}
 	}
-	parties := make([]found[party], len(ids))
+	resolved := make([]found[tenant.Resolved], len(ids))
 	for i, t := range tenants {
 		in := instances[t.it.InstanceKey]
-		parties[i] = found[party]{party{t.it, in.it}, errors.Join(t.err, in.err)}
+		resolved[i] = found[tenant.Resolved]{tenant.Resolved{Tenant: t.it, Instance: in.it}, errors.Join(t.err, in.err)}
 	}
-	return parties, nil
+	return resolved, nil
 }
 
 func (s *Store) scanTenant(rows *sql.Rows) (id string, t tenant.Tenant, err error) {

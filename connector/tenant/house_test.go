@@ -246,9 +246,9 @@ func (h *house) sealedLeft() int {
 
 // ConfigureTenant finds the tenant first, as the door does.
 func (h *house) ConfigureTenant(ctx context.Context, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error) {
-	stored, in, err := h.Party(ctx, t.InstanceKey, t.ID)
+	stored, err := h.Resolve(ctx, t.InstanceKey, t.ID)
 	if err != nil {
 		return tenant.Tenant{}, err
 	}
-	return h.Service.ConfigureTenant(ctx, stored, in, t, by)
+	return h.Service.ConfigureTenant(ctx, stored, t, by)
 }

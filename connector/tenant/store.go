@@ -27,7 +27,7 @@ type Store interface {
 	// SaveInstance inserts (Version 0) or updates in with a check of its Version, which it then advances.
 	SaveInstance(ctx context.Context, in *Instance) error
 
-	Finder
+	Resolver
 	Tenant(ctx context.Context, id string) (Tenant, error)
 	// Tenants returns the tenants of an instance ordered by name and id.
 	Tenants(ctx context.Context, instanceKey string) ([]Tenant, error)

@@ -70,29 +70,36 @@ type Client struct {
 	MFARequest  string
 }
 
-// ClientOf returns who we are towards Microsoft for t, a tenant of in.
-func ClientOf(in Instance, t Tenant) Client {
-	application := in.Settings.Application
-	if in.Settings.TenantApplication && t.Application.ID != "" {
-		application = t.Application
+// A Resolved is a tenant with its instance, read at the same moment.
+type Resolved struct {
+	Tenant   Tenant
+	Instance Instance
+}
+
+// Client returns who we are towards Microsoft for the tenant.
+func (r Resolved) Client() Client {
+	settings := r.Instance.Settings
+	application := settings.Application
+	if settings.TenantApplication && r.Tenant.Application.ID != "" {
+		application = r.Tenant.Application
 	}
-	return Client{Cloud: in.Settings.Cloud, DirectoryID: t.DirectoryID, Application: application, MFARequest: in.Settings.MFARequest}
+	return Client{Cloud: settings.Cloud, DirectoryID: r.Tenant.DirectoryID, Application: application, MFARequest: settings.MFARequest}
 }
 
-// A Finder reads tenants with their instances; every Store is one.
-type Finder interface {
-	// Party returns a tenant and its instance, or ErrNotFound when there is no such tenant.
-	Party(ctx context.Context, tenantID string) (Tenant, Instance, error)
+// A Resolver reads tenants with their instances; every Store is one.
+type Resolver interface {
+	// Resolve returns a tenant with its instance, or ErrNotFound when there is no such tenant.
+	Resolve(ctx context.Context, tenantID string) (Resolved, error)
 }
 
-// Find returns a tenant and its instance, or the failure not_found when there is no such tenant.
-func Find(ctx context.Context, f Finder, id string) (Tenant, Instance, error) {
-	t, in, err := f.Party(ctx, id)
+// Resolve returns a tenant with its instance, or the failure not_found when there is no such tenant.
+func Resolve(ctx context.Context, store Resolver, tenantID string) (Resolved, error) {
+	r, err := store.Resolve(ctx, tenantID)
 	if errors.Is(err, ErrNotFound) {
-		return Tenant{}, Instance{}, failure.New(failure.NotFound)
+		return Resolved{}, failure.New(failure.NotFound)
 	}
 	if err != nil {
-		return Tenant{}, Instance{}, fmt.Errorf("finding tenant %s: %w", id, err)
+		return Resolved{}, fmt.Errorf("reading tenant %s: %w", tenantID, err)
 	}
-	return t, in, nil
+	return r, nil
 }

@@ -12,26 +12,27 @@ import (
 
 // Provision stores the tenant that the platform provisioned. Repeated with the same ID it ends in the same state.
 func (s *Service) Provision(ctx context.Context, t Tenant, by audit.Actor) (Tenant, error) {
-	stored, in, err := s.Party(ctx, t.InstanceKey, t.ID)
-	if err != nil && in.Key == "" {
+	stored, err := s.Resolve(ctx, t.InstanceKey, t.ID)
+	if err != nil && stored.Instance.Key == "" {
 		return Tenant{}, err
 	}
-	return s.put(ctx, in, stored, t, audit.TenantProvisioned, by)
+	return s.put(ctx, stored, t, audit.TenantProvisioned, by)
 }
 
-// ConfigureTenant changes the name, directory and application of stored, a tenant of in that was just found, to those of
-// t. An empty credential keeps the stored one unless it says Remove.
-func (s *Service) ConfigureTenant(ctx context.Context, stored Tenant, in Instance, t Tenant, by audit.Actor) (Tenant, error) {
-	return s.put(ctx, in, stored, t, audit.TenantConfigured, by)
+// ConfigureTenant changes the name, directory and application of stored, which was just resolved, to those of t. An empty
+// credential keeps the stored one unless it says Remove.
+func (s *Service) ConfigureTenant(ctx context.Context, stored Resolved, t Tenant, by audit.Actor) (Tenant, error) {
+	return s.put(ctx, stored, t, audit.TenantConfigured, by)
 }
 
-// put makes t of stored, a tenant of in; stored is the zero Tenant when there is none yet.
-func (s *Service) put(ctx context.Context, in Instance, stored, t Tenant, action audit.Action, by audit.Actor) (Tenant, error) {
+// put saves t over what is stored, whose tenant is zero when there is none yet.
+func (s *Service) put(ctx context.Context, r Resolved, t Tenant, action audit.Action, by audit.Actor) (Tenant, error) {
+	stored := r.Tenant
 	var err error
 	if t.Application, err = t.Application.checked(s.cfg.Now()); err != nil {
 		return Tenant{}, err
 	}
-	directoryID, err := s.resolved(ctx, in.Settings.Cloud, t.Directory)
+	directoryID, err := s.directoryID(ctx, r.Instance.Settings.Cloud, t.Directory)
 	if err != nil {
 		return Tenant{}, err
 	}
@@ -111,9 +112,9 @@ func (t *Tenant) merge(sent Tenant, directoryID string) {
 // waiting.
 const resolveWithin = 10 * time.Second
 
-// resolved returns the GUID of a directory, or "" when Microsoft cannot be asked right now: provisioning must not
+// directoryID returns the GUID of a directory, or "" when Microsoft cannot be asked right now: provisioning must not
 // depend on it, and the first consent asks again.
-func (s *Service) resolved(ctx context.Context, cloud, directory string) (string, error) {
+func (s *Service) directoryID(ctx context.Context, cloud, directory string) (string, error) {
 	if directory == "" {
 		return "", nil
 	}
@@ -160,20 +161,21 @@ func (s *Service) Tenant(ctx context.Context, instanceKey, id string) (Tenant, e
 	return t, nil
 }
 
-// Party returns a tenant of an instance and the instance. Where there is no such tenant it returns the failure not_found
-// with the instance, and where there is no such instance either, without.
-func (s *Service) Party(ctx context.Context, instanceKey, id string) (Tenant, Instance, error) {
-	t, in, err := s.cfg.Store.Party(ctx, id)
-	if err == nil && in.Key == instanceKey && in.RemovedAt.IsZero() {
-		return t, in, nil
+// Resolve returns a tenant of an instance with the instance. When there is no such tenant, it returns the failure
+// not_found with the instance; when there is no such instance either, without.
+func (s *Service) Resolve(ctx context.Context, instanceKey, id string) (Resolved, error) {
+	r, err := s.cfg.Store.Resolve(ctx, id)
+	if err == nil && r.Instance.Key == instanceKey && r.Instance.RemovedAt.IsZero() {
+		return r, nil
 	}
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return Tenant{}, Instance{}, fmt.Errorf("finding tenant %s: %w", id, err)
+		return Resolved{}, fmt.Errorf("reading tenant %s: %w", id, err)
 	}
-	if in, err = s.Instance(ctx, instanceKey); err != nil {
-		return Tenant{}, Instance{}, err
+	in, err := s.Instance(ctx, instanceKey)
+	if err != nil {
+		return Resolved{}, err
 	}
-	return Tenant{}, in, failure.New(failure.NotFound)
+	return Resolved{Instance: in}, failure.New(failure.NotFound)
 }
 
 // Tenants returns all tenants of an instance ordered by name.

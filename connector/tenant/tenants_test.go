@@ -273,9 +273,9 @@ func TestAnApplicationOfATenantCountsWhereItIsAllowed(t *testing.T) {
 			in := tenant.Instance{Settings: tenant.Settings{
 				Cloud: "china", MFARequest: "off", Application: application(appID, "instance"), TenantApplication: tc.allowed,
 			}}
-			got := tenant.ClientOf(in, tenant.Tenant{DirectoryID: alpineID, Application: tc.own})
+			got := tenant.Resolved{Instance: in, Tenant: tenant.Tenant{DirectoryID: alpineID, Application: tc.own}}.Client()
 			if got.Application.ID != tc.want || got.Cloud != "china" || got.MFARequest != "off" || got.DirectoryID != alpineID {
-				t.Errorf("ClientOf() = %+v, want the application %s", got, tc.want)
+				t.Errorf("Client() = %+v, want the application %s", got, tc.want)
 			}
 		})
 	}

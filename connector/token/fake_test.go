@@ -182,11 +182,11 @@ func (w *world) consent(tenantID string) {
 
 // lend borrows as the door does: it finds the tenant first.
 func (w *world) lend(ctx context.Context, tenantID string, api token.API, by audit.Actor) (token.Loan, error) {
-	t, in, err := tenant.Find(ctx, w.store, tenantID)
+	r, err := tenant.Resolve(ctx, w.store, tenantID)
 	if err != nil {
 		return token.Loan{}, err
 	}
-	return w.tokens.Lend(ctx, t, in, api, by)
+	return w.tokens.Lend(ctx, r, api, by)
 }
 
 func (w *world) grant(slot token.Slot) token.Grant {

@@ -24,49 +24,48 @@ type Loan struct {
 	DirectoryID string
 }
 
-// Lend returns an access token of api to a borrower on the instance's allow list, for t, a tenant of in that was just
-// found. Tokens are cached until shortly before they expire; however many ask at once, one process redeems once per
+// Lend returns an access token of api to a borrower on the instance's allow list, for a tenant that was just resolved.
+// Tokens are cached until shortly before they expire; however many ask at once, one process redeems once per
 // tenant and api. The audit event is stored before the token is returned.
-func (s *Service) Lend(ctx context.Context, t tenant.Tenant, in tenant.Instance, api API, by audit.Actor) (Loan, error) {
-	p := party{in, t}
-	standing, err := s.standing(ctx, p, s.cfg.Store.Outline)
+func (s *Service) Lend(ctx context.Context, r tenant.Resolved, api API, by audit.Actor) (Loan, error) {
+	standing, err := s.standing(ctx, r, s.cfg.Store.Outline)
 	if err != nil {
 		return Loan{}, err
 	}
-	loan, err := s.lend(ctx, p, standing, api, by)
+	loan, err := s.lend(ctx, r, standing, api, by)
 	s.observe(audit.TokenLent, err)
 	event := audit.Event{Action: audit.TokenLent, Actor: by, Details: map[string]string{"api": string(api)}}
 	if err != nil {
 		event = refusal(audit.LendingRefused, by, err)
 		event.Details["api"] = string(api)
 	}
-	if auditErr := s.append(context.WithoutCancel(ctx), p, event); auditErr != nil {
+	if auditErr := s.append(context.WithoutCancel(ctx), r, event); auditErr != nil {
 		return Loan{}, auditErr
 	}
 	return loan, err
 }
 
-func (s *Service) lend(ctx context.Context, p party, standing Standing, api API, by audit.Actor) (Loan, error) {
+func (s *Service) lend(ctx context.Context, r tenant.Resolved, standing Standing, api API, by audit.Actor) (Loan, error) {
 	if !slices.Contains(APIs(), api) {
 		return Loan{}, failure.New(failure.BadRequest, "reason", "api is none of partnercenter, graph, arm")
 	}
-	if by.Kind != audit.Application || by.ID == "" || !slices.Contains(p.instance.Settings.Borrowers, by.ID) {
+	if by.Kind != audit.Application || by.ID == "" || !slices.Contains(r.Instance.Settings.Borrowers, by.ID) {
 		return Loan{}, failure.New(failure.BorrowerNotAllowed)
 	}
-	if err := s.lendable(p, standing); err != nil {
+	if err := s.lendable(r, standing); err != nil {
 		return Loan{}, err
 	}
 	if loan, ok, err := s.loans.get(*standing.Active, api, s.cfg.Now()); ok {
 		return loan, err
 	}
-	result := s.lends.DoChan(p.tenant.ID+"/"+string(api), func() (any, error) {
+	result := s.lends.DoChan(r.Tenant.ID+"/"+string(api), func() (any, error) {
 		// The redemption is shared, so one caller who leaves must not end it for the others.
 		shared, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
 		defer cancel()
 		if loan, ok, err := s.loans.get(*standing.Active, api, s.cfg.Now()); ok {
 			return loan, err
 		}
-		return s.redeemToLend(shared, p, api)
+		return s.redeemToLend(shared, r, api)
 	})
 	select {
 	case <-ctx.Done():
@@ -81,7 +80,7 @@ func (s *Service) lend(ctx context.Context, p party, standing Standing, api API,
 
 // lendable returns why the active grant cannot be lent from; nil when it can. A refusal that only a person can repair is
 // remembered, so that borrowers who ask again do not ask Microsoft again.
-func (s *Service) lendable(p party, standing Standing) error {
+func (s *Service) lendable(r tenant.Resolved, standing Standing) error {
 	if standing.Active == nil {
 		return failure.New(failure.GrantAbsent)
 	}
@@ -91,40 +90,40 @@ func (s *Service) lendable(p party, standing Standing) error {
 	if f := standing.Schedule.Failure; f != nil && f.Code.Kind() == failure.SignIn {
 		return f.Error()
 	}
-	_, err := p.usable(*standing.Active)
+	_, err := usable(r, *standing.Active)
 	return err
 }
 
-func (s *Service) redeemToLend(ctx context.Context, p party, api API) (Loan, error) {
-	g, found, err := s.grant(ctx, p.tenant.ID, Active)
+func (s *Service) redeemToLend(ctx context.Context, r tenant.Resolved, api API) (Loan, error) {
+	g, found, err := s.grant(ctx, r.Tenant.ID, Active)
 	if err != nil {
 		return Loan{}, err
 	}
 	if !found {
 		return Loan{}, failure.New(failure.GrantAbsent) // forgotten meanwhile
 	}
-	if _, err := p.usable(g); err != nil {
+	if _, err := usable(r, g); err != nil {
 		return Loan{}, err // replaced meanwhile
 	}
-	r, err := s.cfg.Microsoft.Renew(ctx, p.client(), g.RefreshToken, api)
+	redeemed, err := s.cfg.Microsoft.Renew(ctx, r.Client(), g.RefreshToken, api)
 	if err != nil {
 		s.loans.refuse(g, api, failure.From(err), s.cfg.Now())
-		return Loan{}, errors.Join(err, s.hasten(ctx, p, failure.From(err)))
+		return Loan{}, errors.Join(err, s.hasten(ctx, r, failure.From(err)))
 	}
-	if err := s.keepRotated(ctx, p, g, r); err != nil {
+	if err := s.keepRotated(ctx, r, g, redeemed); err != nil {
 		return Loan{}, err
 	}
-	loan := Loan{API: api, AccessToken: r.AccessToken, ExpiresAt: r.ExpiresAt, DirectoryID: g.DirectoryID}
+	loan := Loan{API: api, AccessToken: redeemed.AccessToken, ExpiresAt: redeemed.ExpiresAt, DirectoryID: g.DirectoryID}
 	return loan, s.loans.put(g, loan)
 }
 
 // hasten makes the renewal due at once when Microsoft refused the grant for good, so that the status soon tells it.
-func (s *Service) hasten(ctx context.Context, p party, f *failure.Error) error {
+func (s *Service) hasten(ctx context.Context, r tenant.Resolved, f *failure.Error) error {
 	if f.Kind() != failure.SignIn && f.Kind() != failure.Configuration {
 		return nil
 	}
 	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
-		return s.reschedule(ctx, p.tenant.ID, func(schedule *Schedule) {
+		return s.reschedule(ctx, r.Tenant.ID, func(schedule *Schedule) {
 			if schedule.Failure == nil {
 				schedule.DueAt = s.cfg.Now()
 			}
@@ -134,24 +133,24 @@ func (s *Service) hasten(ctx context.Context, p party, f *failure.Error) error {
 
 // keepRotated stores the successor that a lending brought along. Where somebody else stored a newer one, that stays:
 // both work.
-func (s *Service) keepRotated(ctx context.Context, p party, g Grant, r Redemption) error {
-	if r.RefreshToken.Empty() {
+func (s *Service) keepRotated(ctx context.Context, r tenant.Resolved, g Grant, redeemed Redemption) error {
+	if redeemed.RefreshToken.Empty() {
 		return nil
 	}
 	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
-		current, found, err := s.grant(ctx, p.tenant.ID, Active)
+		current, found, err := s.grant(ctx, r.Tenant.ID, Active)
 		if err != nil || !found {
 			return err
 		}
-		if current.ConsentID != g.ConsentID || !current.IssuedAt.Before(r.IssuedAt) {
+		if current.ConsentID != g.ConsentID || !current.IssuedAt.Before(redeemed.IssuedAt) {
 			return nil
 		}
 		if err := s.keepPredecessor(ctx, current); err != nil {
 			return err
 		}
-		current.advance(r)
+		current.advance(redeemed)
 		if err := s.cfg.Store.SaveGrant(ctx, &current); err != nil {
-			return stale(err, "saving grant of "+p.tenant.ID)
+			return stale(err, "saving grant of "+r.Tenant.ID)
 		}
 		return nil
 	})

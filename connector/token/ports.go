@@ -22,7 +22,7 @@ var (
 type Store interface {
 	Transact(ctx context.Context, fn func(ctx context.Context) error) error
 
-	tenant.Finder
+	tenant.Resolver
 
 	// Standing returns what is kept about a tenant's token at one moment.
 	Standing(ctx context.Context, tenantID string) (Standing, error)

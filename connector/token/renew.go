@@ -58,7 +58,7 @@ func (s *Service) Check(ctx context.Context, tenantID string, by audit.Actor) (S
 
 // redeem leases a tenant for somebody who waits for it, whatever its schedule says, and redeems its grant.
 func (s *Service) redeem(ctx context.Context, tenantID string, by audit.Actor, why purpose) error {
-	p, err := s.party(ctx, tenantID)
+	r, err := tenant.Resolve(ctx, s.cfg.Store, tenantID)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (s *Service) redeem(ctx context.Context, tenantID string, by audit.Actor, w
 	// Whoever stops waiting does not end it: what Microsoft answers must be stored.
 	calls, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(s.cfg.Lease*4/5, answerWithin))
 	defer cancel()
-	err = s.redeemLeased(calls, p, schedule, by, why)
+	err = s.redeemLeased(calls, r, schedule, by, why)
 	s.observe(actionOf(why), err)
 	return err
 }
@@ -88,9 +88,9 @@ func (s *Service) redeem(ctx context.Context, tenantID string, by audit.Actor, w
 // redeemLeased exchanges a tenant's active grant for its successor under the tenant's lease, stores that before anything
 // else, and then checks it. leased is the schedule as it was when the lease began. It returns errStopped, having stored
 // nothing, when ctx ended for that reason before Microsoft answered.
-func (s *Service) redeemLeased(ctx context.Context, p party, leased Schedule, by audit.Actor, why purpose) error {
+func (s *Service) redeemLeased(ctx context.Context, r tenant.Resolved, leased Schedule, by audit.Actor, why purpose) error {
 	started := s.cfg.Now()
-	g, found, err := s.grant(ctx, p.tenant.ID, Active)
+	g, found, err := s.grant(ctx, r.Tenant.ID, Active)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (s *Service) redeemLeased(ctx context.Context, p party, leased Schedule, by
 		return failure.New(failure.GrantAbsent)
 	}
 	s.cfg.Step(BeforeRedeem)
-	redeemed, err := s.redeemGrant(ctx, p, g)
+	redeemed, err := s.redeemGrant(ctx, r, g)
 	s.cfg.Step(AfterAnswer)
 	// What Microsoft said is recorded even when the caller is gone: the old value may be the last one that works.
 	durable := context.WithoutCancel(ctx)
@@ -106,28 +106,28 @@ func (s *Service) redeemLeased(ctx context.Context, p party, leased Schedule, by
 		return errStopped
 	}
 	if err != nil {
-		return errors.Join(err, s.fail(durable, p, leased, g, by, err))
+		return errors.Join(err, s.fail(durable, r, leased, g, by, err))
 	}
-	g, err = s.keepSuccessor(durable, p, leased, g, redeemed, by, why)
+	g, err = s.keepSuccessor(durable, r, leased, g, redeemed, by, why)
 	if errors.Is(err, errOvertaken) {
-		s.cfg.Log.WarnContext(ctx, "another replica renewed meanwhile: this one took longer than its lease", "tenant", p.tenant.ID)
+		s.cfg.Log.WarnContext(ctx, "another replica renewed meanwhile: this one took longer than its lease", "tenant", r.Tenant.ID)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if err := s.examine(ctx, p, g, redeemed, by); err != nil {
+	if err := s.examine(ctx, r, g, redeemed, by); err != nil {
 		return err
 	}
-	s.cfg.Log.InfoContext(ctx, "renewal succeeded", "tenant", p.tenant.ID, "action", actionOf(why),
+	s.cfg.Log.InfoContext(ctx, "renewal succeeded", "tenant", r.Tenant.ID, "action", actionOf(why),
 		"dur", s.cfg.Now().Sub(started), "reference", failure.Reference(ctx))
 	return nil
 }
 
 // redeemGrant redeems g for Partner Center. When Microsoft refuses the value, its predecessor gets one chance: the
 // successor may have been lost or spoiled on its way.
-func (s *Service) redeemGrant(ctx context.Context, p party, g Grant) (Redemption, error) {
-	c, err := p.usable(g)
+func (s *Service) redeemGrant(ctx context.Context, r tenant.Resolved, g Grant) (Redemption, error) {
+	c, err := usable(r, g)
 	if err != nil {
 		return Redemption{}, err
 	}
@@ -135,12 +135,12 @@ func (s *Service) redeemGrant(ctx context.Context, p party, g Grant) (Redemption
 	if err == nil || failure.From(err).Kind() != failure.SignIn {
 		return redeemed, err
 	}
-	old, found, readErr := s.grant(ctx, p.tenant.ID, Predecessor)
+	old, found, readErr := s.grant(ctx, r.Tenant.ID, Predecessor)
 	if readErr != nil || !found || old.ApplicationID != c.Application.ID || old.DirectoryID != c.DirectoryID || !s.cfg.Now().Before(old.ExpiresAt()) {
 		return Redemption{}, err
 	}
 	if again, oldErr := s.cfg.Microsoft.Renew(ctx, c, old.RefreshToken, PartnerCenter); oldErr == nil {
-		s.cfg.Log.WarnContext(ctx, "the predecessor worked where the active grant did not", "tenant", p.tenant.ID, "err", err)
+		s.cfg.Log.WarnContext(ctx, "the predecessor worked where the active grant did not", "tenant", r.Tenant.ID, "err", err)
 		return again, nil
 	}
 	return Redemption{}, err
@@ -153,14 +153,14 @@ var errOvertaken = errors.New("somebody else has renewed meanwhile")
 // keepSuccessor stores what a redemption returned, with the schedule and the event, and returns the stored grant. A
 // grant that was stored meanwhile and is newer stays. It returns errOvertaken, having stored nothing, when somebody has
 // renewed since the schedule was leased.
-func (s *Service) keepSuccessor(ctx context.Context, p party, leased Schedule, g Grant, r Redemption, by audit.Actor, why purpose) (Grant, error) {
+func (s *Service) keepSuccessor(ctx context.Context, r tenant.Resolved, leased Schedule, g Grant, redeemed Redemption, by audit.Actor, why purpose) (Grant, error) {
 	var kept Grant
-	err := s.decide(ctx, p, leased, func(ctx context.Context, schedule *Schedule, again bool) error {
+	err := s.decide(ctx, r, leased, func(ctx context.Context, schedule *Schedule, again bool) error {
 		current := g
 		if again {
 			var found bool
 			var err error
-			if current, found, err = s.grant(ctx, p.tenant.ID, Active); err != nil {
+			if current, found, err = s.grant(ctx, r.Tenant.ID, Active); err != nil {
 				return err
 			}
 			if !found {
@@ -168,13 +168,13 @@ func (s *Service) keepSuccessor(ctx context.Context, p party, leased Schedule, g
 			}
 		}
 		kept = current
-		if current.ConsentID == g.ConsentID && !r.RefreshToken.Empty() && current.IssuedAt.Before(r.IssuedAt) {
+		if current.ConsentID == g.ConsentID && !redeemed.RefreshToken.Empty() && current.IssuedAt.Before(redeemed.IssuedAt) {
 			if err := s.keepPredecessor(ctx, current); err != nil {
 				return err
 			}
-			kept.advance(r)
+			kept.advance(redeemed)
 			if err := s.cfg.Store.SaveGrant(ctx, &kept); err != nil {
-				return stale(err, "saving grant of "+p.tenant.ID)
+				return stale(err, "saving grant of "+r.Tenant.ID)
 			}
 		}
 		before := *schedule
@@ -186,7 +186,7 @@ func (s *Service) keepSuccessor(ctx context.Context, p party, leased Schedule, g
 		if why == check && before.Failure == nil {
 			schedule.DueAt = before.DueAt
 		}
-		return s.append(ctx, p, audit.Event{Action: actionOf(why), Actor: by})
+		return s.append(ctx, r, audit.Event{Action: actionOf(why), Actor: by})
 	})
 	if err != nil {
 		return Grant{}, err
@@ -205,15 +205,15 @@ const decisions = 3
 // told to read again. It returns errOvertaken instead when somebody has renewed since the schedule was leased. The
 // schedule that is looked at for that is the one that is saved: one that was read later might hide a renewal that came
 // between.
-func (s *Service) decide(ctx context.Context, p party, leased Schedule, fn func(ctx context.Context, schedule *Schedule, again bool) error) error {
+func (s *Service) decide(ctx context.Context, r tenant.Resolved, leased Schedule, fn func(ctx context.Context, schedule *Schedule, again bool) error) error {
 	for n := 1; ; n++ {
 		again := n > 1
 		err := s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 			schedule := leased
 			if again {
 				var err error
-				if schedule, err = s.cfg.Store.Schedule(ctx, p.tenant.ID); err != nil {
-					return fmt.Errorf("reading schedule of %s: %w", p.tenant.ID, err)
+				if schedule, err = s.cfg.Store.Schedule(ctx, r.Tenant.ID); err != nil {
+					return fmt.Errorf("reading schedule of %s: %w", r.Tenant.ID, err)
 				}
 			}
 			if !schedule.LastSuccessAt.Equal(leased.LastSuccessAt) {
@@ -223,7 +223,7 @@ func (s *Service) decide(ctx context.Context, p party, leased Schedule, fn func(
 				return err
 			}
 			if err := s.cfg.Store.SaveSchedule(ctx, &schedule); err != nil {
-				return stale(err, "saving schedule of "+p.tenant.ID)
+				return stale(err, "saving schedule of "+r.Tenant.ID)
 			}
 			s.cfg.Step(BeforeCommit)
 			return nil
@@ -265,9 +265,9 @@ func (s *Service) reschedule(ctx context.Context, tenantID string, change func(*
 
 // fail records a failed redemption and when to try again: never for what a person must repair. A failure that comes
 // after somebody else's success is not recorded: it is not true any more.
-func (s *Service) fail(ctx context.Context, p party, leased Schedule, g Grant, by audit.Actor, cause error) error {
-	err := s.decide(ctx, p, leased, func(ctx context.Context, schedule *Schedule, _ bool) error {
-		f, err := s.recognised(ctx, p.tenant.ID, failure.From(cause))
+func (s *Service) fail(ctx context.Context, r tenant.Resolved, leased Schedule, g Grant, by audit.Actor, cause error) error {
+	err := s.decide(ctx, r, leased, func(ctx context.Context, schedule *Schedule, _ bool) error {
+		f, err := s.recognised(ctx, r.Tenant.ID, failure.From(cause))
 		if err != nil {
 			return err
 		}
@@ -279,7 +279,7 @@ func (s *Service) fail(ctx context.Context, p party, leased Schedule, g Grant, b
 		}
 		schedule.Failure = failure.NewRecord(ctx, f)
 		schedule.DueAt = s.nextAttempt(now, f, schedule.Attempt, g)
-		return s.append(ctx, p, refusal(audit.RenewalFailed, by, cause))
+		return s.append(ctx, r, refusal(audit.RenewalFailed, by, cause))
 	})
 	if errors.Is(err, errOvertaken) {
 		return nil
@@ -315,11 +315,11 @@ func (s *Service) nextAttempt(now time.Time, f *failure.Error, attempt int, g Gr
 
 // examine uses the stored successor with every api and records what was learned. A lost MFA shows in the status, until
 // an examination finds that it is back.
-func (s *Service) examine(ctx context.Context, p party, g Grant, r Redemption, by audit.Actor) error {
-	c := p.client()
+func (s *Service) examine(ctx context.Context, r tenant.Resolved, g Grant, redeemed Redemption, by audit.Actor) error {
+	c := r.Client()
 	wasLost := g.Checks.MFA == No
-	claims := s.cfg.Microsoft.Claims(r.AccessToken)
-	probe := s.cfg.Microsoft.Probe(ctx, c, PartnerCenter, r.AccessToken)
+	claims := s.cfg.Microsoft.Claims(redeemed.AccessToken)
+	probe := s.cfg.Microsoft.Probe(ctx, c, PartnerCenter, redeemed.AccessToken)
 	g.Checks = Checks{MFA: proven(claims.MFA, probe.MFA), GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: probe}}
 	s.checkOthers(ctx, c, &g)
 	if errors.Is(context.Cause(ctx), errStopped) {
@@ -336,7 +336,7 @@ func (s *Service) examine(ctx context.Context, p party, g Grant, r Redemption, b
 			return err
 		}
 		lost := failure.New(failure.MFARequired)
-		err := s.reschedule(ctx, p.tenant.ID, func(schedule *Schedule) {
+		err := s.reschedule(ctx, r.Tenant.ID, func(schedule *Schedule) {
 			switch {
 			case !isLost:
 				schedule.Failure, schedule.FailingSince = nil, time.Time{}
@@ -347,7 +347,7 @@ func (s *Service) examine(ctx context.Context, p party, g Grant, r Redemption, b
 		if err != nil || !isLost {
 			return err
 		}
-		return s.append(ctx, p, refusal(audit.RenewalFailed, by, lost))
+		return s.append(ctx, r, refusal(audit.RenewalFailed, by, lost))
 	})
 }
 

@@ -139,27 +139,14 @@ func New(cfg Config) (*Service, error) {
 	return &Service{cfg: cfg, pace: newPace(cfg.PerCloud, cfg.PerDirectory, cfg.Workers), loans: loans}, nil
 }
 
-// party is a tenant with its instance.
-type party struct {
-	instance tenant.Instance
-	tenant   tenant.Tenant
-}
-
-func (p party) client() tenant.Client { return tenant.ClientOf(p.instance, p.tenant) }
-
-func (s *Service) party(ctx context.Context, tenantID string) (party, error) {
-	t, in, err := tenant.Find(ctx, s.cfg.Store, tenantID)
-	return party{in, t}, err
-}
-
 // standing returns what is kept about the token of p, as the store's Standing or Outline reads it.
-func (s *Service) standing(ctx context.Context, p party, read func(ctx context.Context, tenantID string) (Standing, error)) (Standing, error) {
-	standing, err := read(ctx, p.tenant.ID)
+func (s *Service) standing(ctx context.Context, r tenant.Resolved, read func(ctx context.Context, tenantID string) (Standing, error)) (Standing, error) {
+	standing, err := read(ctx, r.Tenant.ID)
 	if errors.Is(err, tenant.ErrNotFound) {
 		return Standing{}, failure.New(failure.NotFound) // removed meanwhile
 	}
 	if err != nil {
-		return Standing{}, fmt.Errorf("reading what is kept of %s: %w", p.tenant.ID, err)
+		return Standing{}, fmt.Errorf("reading what is kept of %s: %w", r.Tenant.ID, err)
 	}
 	return standing, nil
 }
@@ -178,8 +165,8 @@ func (s *Service) grant(ctx context.Context, tenantID string, slot Slot) (Grant,
 
 // usable returns the client for g, or why g cannot be used any more: a refresh token is bound to its directory's user
 // and to the application it was issued to (microsoft-identity.md §3.4).
-func (p party) usable(g Grant) (tenant.Client, error) {
-	c := p.client()
+func usable(r tenant.Resolved, g Grant) (tenant.Client, error) {
+	c := r.Client()
 	switch {
 	case c.DirectoryID == "":
 		return c, failure.New(failure.DirectoryMissing)
@@ -193,8 +180,8 @@ func (p party) usable(g Grant) (tenant.Client, error) {
 	return c, nil
 }
 
-func (s *Service) append(ctx context.Context, p party, e audit.Event) error {
-	e.InstanceKey, e.TenantID = p.tenant.InstanceKey, p.tenant.ID
+func (s *Service) append(ctx context.Context, r tenant.Resolved, e audit.Event) error {
+	e.InstanceKey, e.TenantID = r.Tenant.InstanceKey, r.Tenant.ID
 	return audit.Append(ctx, s.cfg.Store, s.cfg.Now(), e)
 }
 
@@ -233,7 +220,7 @@ func (s *Service) Purge(ctx context.Context) error {
 // Forget destroys our copies of a tenant's refresh tokens. It revokes nothing at Microsoft: there is no way to do that
 // for one token (microsoft-identity.md §6.4).
 func (s *Service) Forget(ctx context.Context, tenantID string, by audit.Actor) (Status, error) {
-	p, err := s.party(ctx, tenantID)
+	r, err := tenant.Resolve(ctx, s.cfg.Store, tenantID)
 	if err != nil {
 		return Status{}, err
 	}
@@ -246,7 +233,7 @@ func (s *Service) Forget(ctx context.Context, tenantID string, by audit.Actor) (
 		if err := s.cfg.Store.DeleteSchedule(ctx, tenantID); err != nil && !errors.Is(err, tenant.ErrNotFound) {
 			return fmt.Errorf("deleting schedule of %s: %w", tenantID, err)
 		}
-		return s.append(ctx, p, audit.Event{Action: audit.GrantForgotten, Actor: by})
+		return s.append(ctx, r, audit.Event{Action: audit.GrantForgotten, Actor: by})
 	})
 	if err != nil {
 		return Status{}, err
@@ -257,7 +244,7 @@ func (s *Service) Forget(ctx context.Context, tenantID string, by audit.Actor) (
 
 // History returns what was done to a tenant, newest first, up to limit, older than before when that is not zero.
 func (s *Service) History(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error) {
-	if _, err := s.party(ctx, tenantID); err != nil {
+	if _, err := tenant.Resolve(ctx, s.cfg.Store, tenantID); err != nil {
 		return nil, err
 	}
 	events, err := s.cfg.Store.Events(ctx, tenantID, before, limit)

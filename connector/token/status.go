@@ -69,48 +69,48 @@ type PendingGrant struct {
 
 // Status returns what is true of a tenant's token now.
 func (s *Service) Status(ctx context.Context, tenantID string) (Status, error) {
-	p, err := s.party(ctx, tenantID)
+	r, err := tenant.Resolve(ctx, s.cfg.Store, tenantID)
 	if err != nil {
 		return Status{}, err
 	}
-	return s.StatusOf(ctx, p.tenant, p.instance)
+	return s.StatusOf(ctx, r)
 }
 
-// StatusOf is Status for a caller who has just found t and its instance.
-func (s *Service) StatusOf(ctx context.Context, t tenant.Tenant, in tenant.Instance) (Status, error) {
-	return s.statusBy(ctx, party{in, t}, s.cfg.Store.Standing)
+// StatusOf is Status for a caller that has just resolved the tenant.
+func (s *Service) StatusOf(ctx context.Context, r tenant.Resolved) (Status, error) {
+	return s.statusBy(ctx, r, s.cfg.Store.Standing)
 }
 
 // StateOf is StatusOf without what is told of the grant only: its Status names no persons, scopes and checks.
-func (s *Service) StateOf(ctx context.Context, t tenant.Tenant, in tenant.Instance) (Status, error) {
-	return s.statusBy(ctx, party{in, t}, s.cfg.Store.Outline)
+func (s *Service) StateOf(ctx context.Context, r tenant.Resolved) (Status, error) {
+	return s.statusBy(ctx, r, s.cfg.Store.Outline)
 }
 
-func (s *Service) statusBy(ctx context.Context, p party, read func(ctx context.Context, tenantID string) (Standing, error)) (Status, error) {
-	standing, err := s.standing(ctx, p, read)
+func (s *Service) statusBy(ctx context.Context, r tenant.Resolved, read func(ctx context.Context, tenantID string) (Standing, error)) (Status, error) {
+	standing, err := s.standing(ctx, r, read)
 	if err != nil {
 		return Status{}, err
 	}
 	now := s.cfg.Now()
-	st := p.status(now)
+	st := statusOf(r, now)
 	if pending := standing.Pending; pending != nil {
 		if claimEnds := pending.ConsentedAt.Add(s.cfg.ClaimLife); now.Before(claimEnds) {
 			st.Pending = &PendingGrant{pending.ConsentedBy, pending.ConsentedAt, claimEnds}
 		}
 	}
 	if standing.Active == nil {
-		st.State, st.Failure = judgeAbsent(p, st)
+		st.State, st.Failure = judgeAbsent(r, st)
 		return st, nil
 	}
 	st.describe(*standing.Active, standing.Schedule, now)
-	st.State, st.Failure = judge(p, st, *standing.Active, standing.Schedule, now)
+	st.State, st.Failure = judge(r, st, *standing.Active, standing.Schedule, now)
 	return st, nil
 }
 
-func (p party) status(now time.Time) Status {
-	c := p.client()
+func statusOf(r tenant.Resolved, now time.Time) Status {
+	c := r.Client()
 	return Status{
-		DirectoryID: c.DirectoryID, Directory: p.tenant.Directory,
+		DirectoryID: c.DirectoryID, Directory: r.Tenant.Directory,
 		ApplicationID: c.Application.ID, SecretEnds: c.Application.Ends(now),
 		Checks: Checks{MFA: Unknown, GlobalAdmin: Unknown, AdminAgent: Unknown},
 	}
@@ -129,11 +129,11 @@ func (st *Status) describe(g Grant, schedule Schedule, now time.Time) {
 }
 
 // judge decides the state. What a person must repair comes before what time repairs, and an expired grant before both.
-func judge(p party, st Status, g Grant, schedule Schedule, now time.Time) (State, *failure.Record) {
+func judge(r tenant.Resolved, st Status, g Grant, schedule Schedule, now time.Time) (State, *failure.Record) {
 	if !now.Before(g.ExpiresAt()) {
 		return StateExpired, &failure.Record{Code: failure.GrantExpired}
 	}
-	if _, err := p.usable(g); err != nil {
+	if _, err := usable(r, g); err != nil {
 		f := failure.From(err)
 		return stateOf(f.Kind()), &failure.Record{Code: f.Code, Params: f.Params}
 	}
@@ -146,12 +146,12 @@ func judge(p party, st Status, g Grant, schedule Schedule, now time.Time) (State
 	return StateActive, nil
 }
 
-func judgeAbsent(p party, st Status) (State, *failure.Record) {
-	c := p.client()
+func judgeAbsent(r tenant.Resolved, st Status) (State, *failure.Record) {
+	c := r.Client()
 	switch {
 	case st.Pending != nil:
 		return StatePending, &failure.Record{Code: failure.ClaimWaiting, Params: map[string]string{"username": st.Pending.ConsentedBy.Username}}
-	case p.tenant.Directory == "":
+	case r.Tenant.Directory == "":
 		return StateMisconfigured, &failure.Record{Code: failure.DirectoryMissing}
 	case !c.Application.Complete():
 		return StateMisconfigured, &failure.Record{Code: failure.ApplicationMissing}

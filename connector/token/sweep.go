@@ -11,6 +11,7 @@ import (
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/tenant"
 )
 
 const (
@@ -179,11 +180,11 @@ func (s *Service) renewLeased(ctx context.Context, job Job) {
 }
 
 func (s *Service) renewDue(ctx context.Context, job Job) error {
-	p, err := s.party(ctx, job.TenantID)
+	r, err := tenant.Resolve(ctx, s.cfg.Store, job.TenantID)
 	if err != nil {
 		return err
 	}
-	err = s.redeemLeased(ctx, p, job.Schedule, audit.Actor{Kind: audit.Scheduler, Name: "renewal"}, scheduled)
+	err = s.redeemLeased(ctx, r, job.Schedule, audit.Actor{Kind: audit.Scheduler, Name: "renewal"}, scheduled)
 	if !errors.Is(err, errStopped) {
 		s.observe(audit.GrantRenewed, err)
 	}

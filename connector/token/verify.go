@@ -31,11 +31,11 @@ type Offer struct {
 // Acquire redeems an offer and runs the checks 2 to 6 of design §4 in their order. It stores nothing: the grant it
 // returns has no slot yet. A refusal is a *failure.Error.
 func (s *Service) Acquire(ctx context.Context, o Offer) (Grant, error) {
-	p, err := s.party(ctx, o.TenantID)
+	r, err := tenant.Resolve(ctx, s.cfg.Store, o.TenantID)
 	if err != nil {
 		return Grant{}, err
 	}
-	c := p.client()
+	c := r.Client()
 	redeemed, err := s.cfg.Microsoft.Redeem(ctx, c, o.Code)
 	if err != nil {
 		return Grant{}, err
@@ -147,11 +147,11 @@ func (s *Service) unprobed(ctx context.Context, err error) Probe {
 }
 
 // advance takes the successor that a redemption returned; without one the old value stays good.
-func (g *Grant) advance(r Redemption) {
-	if r.RefreshToken.Empty() {
+func (g *Grant) advance(redeemed Redemption) {
+	if redeemed.RefreshToken.Empty() {
 		return
 	}
-	g.RefreshToken, g.IssuedAt = r.RefreshToken, r.IssuedAt
+	g.RefreshToken, g.IssuedAt = redeemed.RefreshToken, redeemed.IssuedAt
 }
 
 func proven(answers ...Answer) Answer {

@@ -136,9 +136,9 @@ type memorizedTenants struct {
 	m *memory
 }
 
-// Party implements hooks.Tenants.
-func (t memorizedTenants) Party(context.Context, string, string) (tenant.Tenant, tenant.Instance, error) {
-	return t.m.tenant, t.m.instance, nil
+// Resolve implements hooks.Tenants.
+func (t memorizedTenants) Resolve(context.Context, string, string) (tenant.Resolved, error) {
+	return tenant.Resolved{Tenant: t.m.tenant, Instance: t.m.instance}, nil
 }
 
 // Seen implements hooks.Tenants.

@@ -176,11 +176,11 @@ func (g *Ground) cold(ctx context.Context) ([]Row, error) {
 	began := time.Now()
 	for range askers {
 		all.Go(func() {
-			t, in, err := s.Party(ctx, ids[0])
+			r, err := s.Resolve(ctx, ids[0])
 			if err != nil {
 				return // it is missing in the count
 			}
-			if _, err := tokens.Lend(ctx, t, in, token.Graph, audit.Actor{Kind: audit.Application, ID: borrowerID}); err == nil {
+			if _, err := tokens.Lend(ctx, r, token.Graph, audit.Actor{Kind: audit.Application, ID: borrowerID}); err == nil {
 				lent.Add(1)
 			}
 		})

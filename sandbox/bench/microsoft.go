@@ -61,7 +61,9 @@ func (p *prompt) Identity(context.Context, tenant.Client, secret.Text, string) (
 }
 
 // Claims implements token.Microsoft.
-func (p *prompt) Claims(secret.Text) token.AccessTokenClaims { return token.AccessTokenClaims{MFA: token.Yes} }
+func (p *prompt) Claims(secret.Text) token.AccessTokenClaims {
+	return token.AccessTokenClaims{MFA: token.Yes}
+}
 
 // Probe implements token.Microsoft.
 func (p *prompt) Probe(ctx context.Context, _ tenant.Client, _ token.API, _ secret.Text) token.Probe {
