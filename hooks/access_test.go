@@ -11,7 +11,6 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
-	"azure-partner-connector/connector/platform/controller"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/hooks"
 )
@@ -179,7 +178,7 @@ func TestParentsAreFoundByHierarchyOrByWalking(t *testing.T) {
 		"a circle":               {nil, func(w *world) { w.move(accountR2, accountR3); w.move(accountR3, accountR2) }, false},
 		"too far above": {nil, func(w *world) {
 			for i := range 6 {
-				w.accounts.accounts[far(i)] = controller.Account{ID: far(i), Type: controller.Reseller, ParentID: far(i + 1)}
+				w.accounts.accounts[far(i)] = tenant.Account{ID: far(i), Type: tenant.ResellerAccount, ParentID: far(i + 1)}
 			}
 			w.move(accountR2, far(0))
 			w.move(far(5), accountR1)

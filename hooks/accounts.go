@@ -6,15 +6,14 @@ import (
 	"sync"
 	"time"
 
-	"azure-partner-connector/connector/platform/controller"
 	"azure-partner-connector/connector/tenant"
 )
 
 // Accounts resolves accounts at the platform of an instance. Errors are *failure.Error: not_found when there is no
 // such user or account, platform_unavailable when it cannot be said.
 type Accounts interface {
-	UserAccount(ctx context.Context, in tenant.Instance, identity string) (controller.Account, error)
-	Account(ctx context.Context, in tenant.Instance, id string) (controller.Account, error)
+	UserAccount(ctx context.Context, in tenant.Instance, identity string) (tenant.Account, error)
+	Account(ctx context.Context, in tenant.Instance, id string) (tenant.Account, error)
 }
 
 const (
@@ -32,7 +31,7 @@ type accountKey struct {
 }
 
 type cachedAccount struct {
-	account controller.Account
+	account tenant.Account
 	until   time.Time
 }
 
@@ -49,15 +48,15 @@ func newAccountCache(accounts Accounts, now func() time.Time) *accountCache {
 	return &accountCache{accounts: accounts, now: now, known: make(map[accountKey]cachedAccount)}
 }
 
-func (c *accountCache) userAccount(ctx context.Context, in tenant.Instance, identity string) (controller.Account, error) {
+func (c *accountCache) userAccount(ctx context.Context, in tenant.Instance, identity string) (tenant.Account, error) {
 	return c.find(ctx, in, accountKey{in.Key, true, identity}, c.accounts.UserAccount)
 }
 
-func (c *accountCache) account(ctx context.Context, in tenant.Instance, id string) (controller.Account, error) {
+func (c *accountCache) account(ctx context.Context, in tenant.Instance, id string) (tenant.Account, error) {
 	return c.find(ctx, in, accountKey{in.Key, false, id}, c.accounts.Account)
 }
 
-func (c *accountCache) find(ctx context.Context, in tenant.Instance, key accountKey, ask func(context.Context, tenant.Instance, string) (controller.Account, error)) (controller.Account, error) {
+func (c *accountCache) find(ctx context.Context, in tenant.Instance, key accountKey, ask func(context.Context, tenant.Instance, string) (tenant.Account, error)) (tenant.Account, error) {
 	c.mu.Lock()
 	cached, ok := c.known[key]
 	c.mu.Unlock()
@@ -66,7 +65,7 @@ func (c *accountCache) find(ctx context.Context, in tenant.Instance, key account
 	}
 	found, err := ask(ctx, in, key.id)
 	if err != nil {
-		return controller.Account{}, err
+		return tenant.Account{}, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

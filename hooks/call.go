@@ -9,7 +9,7 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
-	"azure-partner-connector/connector/platform/controller"
+	"azure-partner-connector/connector/platform/transaction"
 	"azure-partner-connector/connector/tenant"
 )
 
@@ -95,7 +95,7 @@ func (d *Door) unpack(ec echo.Context, op operation) (*call, error) {
 		return nil, failure.New(failure.ScheduledChange)
 	}
 	if c.headers.transaction != "" {
-		ec.SetRequest(ec.Request().WithContext(controller.WithTransaction(c.ctx(), c.headers.transaction)))
+		ec.SetRequest(ec.Request().WithContext(transaction.With(c.ctx(), c.headers.transaction)))
 	}
 	if !op.collection {
 		// What is no UUID was never given out by the platform, so nothing has it for an id.

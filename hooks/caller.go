@@ -7,7 +7,6 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
-	"azure-partner-connector/connector/platform/controller"
 	"azure-partner-connector/connector/tenant"
 )
 
@@ -61,15 +60,15 @@ func (d *Door) identify(ctx context.Context, c *call) (caller, error) {
 }
 
 // roleOf returns what account is to the tenant of c; without a tenant there is only the provider.
-func (d *Door) roleOf(ctx context.Context, c *call, account controller.Account) (role, error) {
+func (d *Door) roleOf(ctx context.Context, c *call, account tenant.Account) (role, error) {
 	owns := c.Tenant.AccountID != "" && account.ID == c.Tenant.AccountID
 	switch {
 	// End customers own nothing here, whatever they have bought (aps-protocol.md §8).
-	case owns && account.Type != controller.Customer:
+	case owns && account.Type != tenant.CustomerAccount:
 		return owner, nil
-	case account.Type == controller.Admin:
+	case account.Type == tenant.ProviderAccount:
 		return provider, nil
-	case account.Type != controller.Reseller, c.Tenant.AccountID == "", !c.op.allows(parent):
+	case account.Type != tenant.ResellerAccount, c.Tenant.AccountID == "", !c.op.allows(parent):
 		return stranger, nil
 	}
 	above, err := d.isAbove(ctx, c, account.ID)
@@ -92,12 +91,12 @@ func (d *Door) isAbove(ctx context.Context, c *call, ancestor string) (bool, err
 	if err != nil {
 		return false, err
 	}
-	return slices.ContainsFunc(chain, func(a controller.Account) bool { return a.ParentID == ancestor }), nil
+	return slices.ContainsFunc(chain, func(a tenant.Account) bool { return a.ParentID == ancestor }), nil
 }
 
 // ancestors returns the account with id, its parent, and so on up to the provider.
-func (d *Door) ancestors(ctx context.Context, in tenant.Instance, id string) ([]controller.Account, error) {
-	var chain []controller.Account
+func (d *Door) ancestors(ctx context.Context, in tenant.Instance, id string) ([]tenant.Account, error) {
+	var chain []tenant.Account
 	for len(chain) < maxAncestors && id != "" {
 		account, err := d.accounts.account(ctx, in, id)
 		if err != nil {

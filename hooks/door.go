@@ -42,8 +42,8 @@ type Config struct {
 	Accounts Accounts // required
 	Nonces   Nonces   // required
 
-	// Ties are what instances have at their platform. Default: nothing.
-	Ties Ties
+	// Bindings are what instances have at their platform. Default: nothing.
+	Bindings Bindings
 
 	// RenewDue is called when the platform's clock says that it is time to renew what is due. It does not wait.
 	// Default: nothing happens.
@@ -126,8 +126,8 @@ func (cfg *Config) fillIn() {
 	if cfg.PackageVersion == "" {
 		cfg.PackageVersion = DefaultPackageVersion
 	}
-	if cfg.Ties == nil {
-		cfg.Ties = noTies{}
+	if cfg.Bindings == nil {
+		cfg.Bindings = noBindings{}
 	}
 	if cfg.RenewDue == nil {
 		cfg.RenewDue = func() {}

@@ -9,22 +9,22 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// Ties are what an instance has at its platform besides its resources; ties.Service implements it.
-type Ties interface {
+// Bindings are what an instance has at its platform besides its resources; binding.Service implements it.
+type Bindings interface {
 	// RenewalTask returns the id of the platform's periodic task that calls renewTokens, or "" without one.
 	RenewalTask(ctx context.Context, in tenant.Instance) (string, error)
-	// Follow has the platform tell of changes of an account.
-	Follow(ctx context.Context, in tenant.Instance, accountID string) error
-	// Release ends the periodic task of an instance that goes.
-	Release(ctx context.Context, in tenant.Instance) error
+	// SubscribeAccount makes the platform report changes of an account.
+	SubscribeAccount(ctx context.Context, in tenant.Instance, accountID string) error
+	// Unsubscribe cancels the periodic task of an instance that is being removed.
+	Unsubscribe(ctx context.Context, in tenant.Instance) error
 }
 
-// noTies are those of a door that was given none.
-type noTies struct{}
+// noBindings are those of a door that was given none.
+type noBindings struct{}
 
-func (noTies) RenewalTask(context.Context, tenant.Instance) (string, error) { return "", nil }
-func (noTies) Follow(context.Context, tenant.Instance, string) error        { return nil }
-func (noTies) Release(context.Context, tenant.Instance) error               { return nil }
+func (noBindings) RenewalTask(context.Context, tenant.Instance) (string, error)    { return "", nil }
+func (noBindings) SubscribeAccount(context.Context, tenant.Instance, string) error { return nil }
+func (noBindings) Unsubscribe(context.Context, tenant.Instance) error              { return nil }
 
 // renewTokens wakes the renewal of what is due and does not wait for it: the platform's clock would be held up.
 func (d *Door) renewTokens(c *call) error {

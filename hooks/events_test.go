@@ -8,27 +8,28 @@ import (
 	"testing"
 
 	"azure-partner-connector/connector/failure"
-	"azure-partner-connector/connector/platform/controller"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/hooks"
 )
 
-// fakeTies notes what the door asks for.
-type fakeTies struct {
+// fakeBindings notes what the door asks for.
+type fakeBindings struct {
 	task  string
 	err   error
-	asked []string
+	calls []string
 }
 
-func (f *fakeTies) RenewalTask(context.Context, tenant.Instance) (string, error) { return f.task, nil }
+func (f *fakeBindings) RenewalTask(context.Context, tenant.Instance) (string, error) {
+	return f.task, nil
+}
 
-func (f *fakeTies) Follow(_ context.Context, in tenant.Instance, accountID string) error {
-	f.asked = append(f.asked, in.Key+" follow "+accountID)
+func (f *fakeBindings) SubscribeAccount(_ context.Context, in tenant.Instance, accountID string) error {
+	f.calls = append(f.calls, in.Key+" subscribe "+accountID)
 	return f.err
 }
 
-func (f *fakeTies) Release(_ context.Context, in tenant.Instance) error {
-	f.asked = append(f.asked, in.Key+" release")
+func (f *fakeBindings) Unsubscribe(_ context.Context, in tenant.Instance) error {
+	f.calls = append(f.calls, in.Key+" unsubscribe")
 	return f.err
 }
 
@@ -50,8 +51,8 @@ func TestThePlatformsClockWakesTheRenewal(t *testing.T) {
 }
 
 func TestTheTaskIsShownToThePlatform(t *testing.T) {
-	ties := &fakeTies{task: "a task"}
-	w := settled(t, func(cfg *hooks.Config) { cfg.Ties = ties })
+	bindings := &fakeBindings{task: "a task"}
+	w := settled(t, func(cfg *hooks.Config) { cfg.Bindings = bindings })
 	if a := w.accepted(request{method: http.MethodGet, path: "/app/" + rootA}, http.StatusOK); a.json(t)["renewalTask"] != "a task" {
 		t.Errorf("GET of the root = %s, want the task", a.text)
 	}
@@ -61,11 +62,11 @@ func TestTheTaskIsShownToThePlatform(t *testing.T) {
 func TestTiesAreMadeAndReleasedByTheWay(t *testing.T) {
 	for name, err := range map[string]error{"the platform helps": nil, "it does not": failure.New(failure.PlatformUnavailable)} {
 		t.Run(name, func(t *testing.T) {
-			ties := &fakeTies{err: err}
-			w := settled(t, func(cfg *hooks.Config) { cfg.Ties = ties })
+			bindings := &fakeBindings{err: err}
+			w := settled(t, func(cfg *hooks.Config) { cfg.Bindings = bindings })
 			w.accepted(request{method: http.MethodPost, path: "/tenant", body: tenantResource(unknownID, `"account":{"aps":{"id":"`+accountR2+`"}}`)}, http.StatusCreated)
 			w.accepted(request{method: http.MethodDelete, path: "/app/" + rootA}, http.StatusNoContent)
-			if got, want := strings.Join(ties.asked, ", "), keyA+" follow "+accountR2+", "+keyA+" release"; got != want {
+			if got, want := strings.Join(bindings.calls, ", "), keyA+" subscribe "+accountR2+", "+keyA+" unsubscribe"; got != want {
 				t.Errorf("asked for %q, want %q", got, want)
 			}
 		})
@@ -81,7 +82,7 @@ func TestAChangedAccountRenamesItsTenants(t *testing.T) {
 	w := settled(t)
 	// His name is remembered from before.
 	w.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR1}, http.StatusOK)
-	w.accounts.accounts[accountR2] = controller.Account{ID: accountR2, Type: controller.Reseller, ParentID: accountR1, Name: "Fabrikam Group"}
+	w.accounts.accounts[accountR2] = tenant.Account{ID: accountR2, Type: tenant.ResellerAccount, ParentID: accountR1, Name: "Fabrikam Group"}
 	same(t, w.accepted(changed(accountR2), http.StatusOK), `{}`)
 	want := "rename " + tenantA + " to Fabrikam Group at Cloud Market"
 	if got := w.changes(); got != want {

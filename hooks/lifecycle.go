@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"azure-partner-connector/connector/failure"
-	"azure-partner-connector/connector/platform/controller"
 	"azure-partner-connector/connector/tenant"
 )
 
@@ -51,7 +50,7 @@ func (d *Door) configureApp(c *call) error {
 
 // answerApp answers with in and the task that it has at the platform.
 func (d *Door) answerApp(c *call, status int, in tenant.Instance) error {
-	task, err := d.cfg.Ties.RenewalTask(c.ctx(), in)
+	task, err := d.cfg.Bindings.RenewalTask(c.ctx(), in)
 	if err != nil {
 		return err
 	}
@@ -61,7 +60,7 @@ func (d *Door) answerApp(c *call, status int, in tenant.Instance) error {
 func (d *Door) removeApp(c *call) error {
 	byTheWay, cancel := context.WithTimeout(c.ctx(), namesPatience)
 	defer cancel()
-	if err := d.cfg.Ties.Release(byTheWay, c.Instance); err != nil {
+	if err := d.cfg.Bindings.Unsubscribe(byTheWay, c.Instance); err != nil {
 		// The instance goes all the same; a task that stays behind calls a resource that is no more.
 		d.cfg.Log.WarnContext(c.ctx(), "the periodic task stays behind", "reference", failure.Reference(c.ctx()), "err", err)
 	}
@@ -164,11 +163,11 @@ func (d *Door) namesOf(ctx context.Context, in tenant.Instance, accountID string
 }
 
 // names returns the companies at both ends of a chain of accounts; the upper one only if it is the provider.
-func names(chain []controller.Account) (company, marketplace string) {
+func names(chain []tenant.Account) (company, marketplace string) {
 	if len(chain) == 0 {
 		return "", ""
 	}
-	if last := chain[len(chain)-1]; last.Type == controller.Admin {
+	if last := chain[len(chain)-1]; last.Type == tenant.ProviderAccount {
 		marketplace = last.Name
 	}
 	return chain[0].Name, marketplace
@@ -179,7 +178,7 @@ func (d *Door) follow(ctx context.Context, in tenant.Instance, accountID string)
 	if accountID == "" {
 		return
 	}
-	if err := d.cfg.Ties.Follow(ctx, in, accountID); err != nil {
+	if err := d.cfg.Bindings.SubscribeAccount(ctx, in, accountID); err != nil {
 		d.cfg.Log.WarnContext(ctx, "changes of the tenant's account will not be told", "reference", failure.Reference(ctx), "err", err)
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/failure"
-	"azure-partner-connector/connector/platform/controller"
 	"azure-partner-connector/connector/platform/oauth1"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
@@ -324,7 +323,7 @@ func (f *fakeNonces) RememberNonce(_ context.Context, key, nonce string, _, unti
 // fakeAccounts is the platform's directory of people.
 type fakeAccounts struct {
 	mu       sync.Mutex
-	accounts map[string]controller.Account
+	accounts map[string]tenant.Account
 	users    map[string]string // user → account
 	err      error             // instead of an answer
 	asked    int               // guarded by mu
@@ -332,34 +331,34 @@ type fakeAccounts struct {
 
 func newFakeAccounts() *fakeAccounts {
 	return &fakeAccounts{
-		accounts: map[string]controller.Account{
-			accountP:  {ID: accountP, Type: controller.Admin, Name: "Cloud Market"},
-			accountR1: {ID: accountR1, Type: controller.Reseller, ParentID: accountP, Name: "Distributor"},
-			accountR2: {ID: accountR2, Type: controller.Reseller, ParentID: accountR1, Name: "Fabrikam"},
-			accountR3: {ID: accountR3, Type: controller.Reseller, ParentID: accountR1, Name: "Contoso"},
-			accountC:  {ID: accountC, Type: controller.Customer, ParentID: accountR2, Name: "Customer"},
+		accounts: map[string]tenant.Account{
+			accountP:  {ID: accountP, Type: tenant.ProviderAccount, Name: "Cloud Market"},
+			accountR1: {ID: accountR1, Type: tenant.ResellerAccount, ParentID: accountP, Name: "Distributor"},
+			accountR2: {ID: accountR2, Type: tenant.ResellerAccount, ParentID: accountR1, Name: "Fabrikam"},
+			accountR3: {ID: accountR3, Type: tenant.ResellerAccount, ParentID: accountR1, Name: "Contoso"},
+			accountC:  {ID: accountC, Type: tenant.CustomerAccount, ParentID: accountR2, Name: "Customer"},
 		},
 		users: map[string]string{userP: accountP, userR1: accountR1, userR2: accountR2, userR3: accountR3, userC: accountC},
 	}
 }
 
-func (f *fakeAccounts) UserAccount(ctx context.Context, in tenant.Instance, identity string) (controller.Account, error) {
+func (f *fakeAccounts) UserAccount(ctx context.Context, in tenant.Instance, identity string) (tenant.Account, error) {
 	if account, ok := f.users[identity]; ok {
 		identity = account
 	}
 	return f.Account(ctx, in, identity)
 }
 
-func (f *fakeAccounts) Account(_ context.Context, _ tenant.Instance, id string) (controller.Account, error) {
+func (f *fakeAccounts) Account(_ context.Context, _ tenant.Instance, id string) (tenant.Account, error) {
 	f.mu.Lock()
 	f.asked++
 	f.mu.Unlock()
 	if f.err != nil {
-		return controller.Account{}, f.err
+		return tenant.Account{}, f.err
 	}
 	account, ok := f.accounts[id]
 	if !ok {
-		return controller.Account{}, failure.New(failure.NotFound)
+		return tenant.Account{}, failure.New(failure.NotFound)
 	}
 	return account, nil
 }

@@ -27,9 +27,9 @@ func (a *App) newHooks(manifest []byte) (*hooks.Door, error) {
 	version, release := p.Version()
 	return hooks.New(hooks.Config{
 		PublicURL: a.cfg.Hooks.PublicURL, TrustedProxies: a.cfg.Hooks.TrustedProxies,
-		Credentials: a.services.platform.credentials, Accounts: a.services.platform,
+		Credentials: secretsOf(a.cfg.Instances), Accounts: a.services.platform,
 		Tenants: a.services.Tenants, Tokens: a.services.Tokens, Consents: a.services.Consents, Nonces: a.services.Store,
-		Ties: a.services.Ties, RenewDue: a.renewal.fire,
+		Bindings: a.services.Bindings, RenewDue: a.renewal.fire,
 		PackageID: p.ID(), PackageVersion: fmt.Sprintf("%d-%d", version, release), Schema: p.Schema, PackageFile: file,
 		Now: a.now, Log: a.component("hooks"),
 	})

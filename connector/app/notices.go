@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,8 +10,6 @@ import (
 	"azure-partner-connector/connector/notify"
 	"azure-partner-connector/connector/notify/mail"
 	"azure-partner-connector/connector/notify/webhook"
-	"azure-partner-connector/connector/platform/controller"
-	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/hooks"
 )
 
@@ -77,24 +74,4 @@ func (a *App) noticeObserver() func(channel, result string) {
 	}, []string{"channel", "result"})
 	a.registry.MustRegister(attempts)
 	return func(channel, result string) { attempts.WithLabelValues(channel, result).Inc() }
-}
-
-// PushTenant implements notify.Platform.
-func (p *platform) PushTenant(ctx context.Context, in tenant.Instance, tenantID string, properties map[string]any) error {
-	return p.calls.PushTenant(ctx, p.target(in), tenantID, properties)
-}
-
-// Notify implements notify.Panels.
-func (p *platform) Notify(ctx context.Context, in tenant.Instance, n notify.PanelNotice) error {
-	status := controller.NotificationReady
-	if n.Alarm {
-		status = controller.NotificationError
-	}
-	return p.calls.Notify(ctx, p.target(in), controller.Notification{AccountID: n.AccountID, Status: status, Message: n.Message, Details: n.Details})
-}
-
-// ProviderAccount implements notify.Panels.
-func (p *platform) ProviderAccount(ctx context.Context, in tenant.Instance) (string, error) {
-	account, err := p.calls.ProviderAccount(ctx, p.target(in))
-	return account.ID, err
 }

@@ -46,7 +46,7 @@ func (a *App) schedule(ctx context.Context, s gocron.Scheduler) error {
 		{"renewal tick", a.cfg.Renewal.Tick, func(context.Context) error { a.renewal.fire(); return nil }},
 		{"notices", a.cfg.Renewal.Tick, a.notices.Sweep}, // warnings, alarms and pushes
 		{"purge", purgeEvery, a.purge},
-		{"ties", min(bindingEvery, a.cfg.Renewal.Tick), a.services.Ties.Sweep},
+		{"binding", min(bindingEvery, a.cfg.Renewal.Tick), a.services.Bindings.Sweep},
 	} {
 		run := a.job(job.name, job.run)
 		if _, err := s.NewJob(gocron.DurationJob(job.every), gocron.NewTask(func() { run(ctx) }),

@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/binding"
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/httpclient"
 	"azure-partner-connector/connector/microsoft"
-	"azure-partner-connector/connector/platform/ties"
+	"azure-partner-connector/connector/platform/controller"
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/tenant"
@@ -32,13 +33,13 @@ type Services struct {
 	Tenants   *tenant.Service
 	Tokens    *token.Service
 	Consents  *consent.Service
-	Ties      *ties.Service
+	Bindings  *binding.Service
 
 	// Authorities maps the name of every cloud that an instance may choose to the address of its sign-in pages.
 	Authorities map[string]string
 
 	keyring  *seal.Keyring
-	platform *platform
+	platform *controller.Client
 }
 
 // Open opens the database, brings its schema up to date, and builds the services. The caller closes them.
@@ -101,10 +102,10 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 	}); err != nil {
 		return err
 	}
-	if s.Ties, err = ties.New(ties.Config{
-		Store: s.Store, Controller: s.platform.calls, Target: s.platform.target, Keys: s.platform.keys(),
-		Task: cfg.Platform.PeriodicTask, Events: cfg.Platform.AccountEvents,
-		Now: opts.Now, Log: opts.component("ties"),
+	if s.Bindings, err = binding.New(binding.Config{
+		Store: s.Store, Controller: s.platform, Keys: consumerKeys(cfg.Instances),
+		PeriodicTask: cfg.Platform.PeriodicTask, AccountEvents: cfg.Platform.AccountEvents,
+		Now: opts.Now, Log: opts.component("binding"),
 	}); err != nil {
 		return err
 	}

@@ -7,13 +7,13 @@ import (
 
 	"gorm.io/gorm"
 
-	"azure-partner-connector/connector/platform/ties"
+	"azure-partner-connector/connector/binding"
 	"azure-partner-connector/connector/tenant"
 )
 
-var _ ties.Store = (*Store)(nil)
+var _ binding.Store = (*Store)(nil)
 
-type tiesRow struct {
+type bindingRow struct {
 	InstanceKey   string `gorm:"primaryKey"`
 	RootID        string
 	RenewalTask   string
@@ -22,11 +22,11 @@ type tiesRow struct {
 }
 
 // TableName implements gorm's Tabler.
-func (tiesRow) TableName() string { return "ties" }
+func (bindingRow) TableName() string { return "ties" }
 
-// Ties implements ties.Store.
-func (s *Store) Ties(ctx context.Context, key string) (ties.Ties, error) {
-	var row tiesRow
+// Binding implements binding.Store.
+func (s *Store) Binding(ctx context.Context, key string) (binding.Binding, error) {
+	var row bindingRow
 	err := s.read(ctx, func(db *gorm.DB) error {
 		return take(db.Where("instance_key = ?", key), &row)
 	})
@@ -34,30 +34,30 @@ func (s *Store) Ties(ctx context.Context, key string) (ties.Ties, error) {
 		err = exact(row.InstanceKey, key)
 	}
 	if err != nil {
-		return ties.Ties{}, fmt.Errorf("reading the ties of instance %q: %w", key, err)
+		return binding.Binding{}, fmt.Errorf("reading the binding of instance %q: %w", key, err)
 	}
-	return ties.Ties(row), nil
+	return binding.Binding(row), nil
 }
 
-// SaveTies implements ties.Store.
-func (s *Store) SaveTies(ctx context.Context, t *ties.Ties) error {
-	saved := *t
+// SaveBinding implements binding.Store.
+func (s *Store) SaveBinding(ctx context.Context, b *binding.Binding) error {
+	saved := *b
 	saved.Version++
-	row := tiesRow(saved)
+	row := bindingRow(saved)
 	err := s.write(ctx, func(db *gorm.DB) error {
-		if t.Version == 0 {
+		if b.Version == 0 {
 			return db.Create(&row).Error
 		}
-		return changed(db.Model(&tiesRow{}).
-			Where("instance_key = ? AND version = ?", t.InstanceKey, t.Version).
+		return changed(db.Model(&bindingRow{}).
+			Where("instance_key = ? AND version = ?", b.InstanceKey, b.Version).
 			Select("*").Omit("instance_key").Updates(&row), tenant.ErrChanged)
 	})
 	if errors.Is(err, gorm.ErrDuplicatedKey) {
 		err = tenant.ErrChanged
 	}
 	if err != nil {
-		return fmt.Errorf("saving the ties of instance %q: %w", t.InstanceKey, err)
+		return fmt.Errorf("saving the binding of instance %q: %w", b.InstanceKey, err)
 	}
-	assign(ctx, s, t, saved)
+	assign(ctx, s, b, saved)
 	return nil
 }

@@ -13,7 +13,6 @@ import (
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/failure"
-	"azure-partner-connector/connector/platform/controller"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
@@ -151,11 +150,11 @@ type noConsents struct{ hooks.Consents }
 type noAccounts struct{}
 
 // UserAccount implements hooks.Accounts.
-func (noAccounts) UserAccount(context.Context, tenant.Instance, string) (controller.Account, error) {
-	return controller.Account{}, failure.New(failure.NotFound)
+func (noAccounts) UserAccount(context.Context, tenant.Instance, string) (tenant.Account, error) {
+	return tenant.Account{}, failure.New(failure.NotFound)
 }
 
 // Account implements hooks.Accounts.
-func (noAccounts) Account(context.Context, tenant.Instance, string) (controller.Account, error) {
-	return controller.Account{}, failure.New(failure.NotFound)
+func (noAccounts) Account(context.Context, tenant.Instance, string) (tenant.Account, error) {
+	return tenant.Account{}, failure.New(failure.NotFound)
 }

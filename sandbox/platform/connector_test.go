@@ -164,7 +164,7 @@ func reseller(t *testing.T, p *platform.Platform, name, parent string) (platform
 	return a, u
 }
 
-func tenant(t *testing.T, p *platform.Platform, account platform.Account) string {
+func newTenant(t *testing.T, p *platform.Platform, account platform.Account) string {
 	t.Helper()
 	id, err := p.CreateTenant(t.Context(), account.ID, map[string]any{"directory": "contoso.onmicrosoft.com", "applicationSecret": "canary-client-secret"})
 	if err != nil {

@@ -176,7 +176,7 @@ func TestTenantsOfTwoResellers(t *testing.T) {
 	p, c, made := installed(t)
 	north, _ := reseller(t, p, "North", "")
 	below, user := reseller(t, p, "Below", north.ID)
-	first := tenant(t, p, north)
+	first := newTenant(t, p, north)
 	second, err := p.CreateTenantOf(t.Context(), made.ID, below.ID, user.ID, nil)
 	if err != nil {
 		t.Fatalf("CreateTenantOf() = %v", err)
@@ -224,7 +224,7 @@ func TestConfigure(t *testing.T) {
 	p, c, _ := installed(t)
 	account, user := reseller(t, p, "North", "")
 	_, stranger := reseller(t, p, "South", "")
-	id := tenant(t, p, account)
+	id := newTenant(t, p, account)
 	if err := p.Configure(t.Context(), stranger.ID, id, map[string]any{"directory": "x"}); err == nil {
 		t.Error("Configure() by a stranger = nil, want an error")
 	}
@@ -298,7 +298,7 @@ func TestRootIsToldOfLinks(t *testing.T) {
 		}
 		return 200, nil, "{}"
 	}
-	id := tenant(t, p, account)
+	id := newTenant(t, p, account)
 	calls, lines := c.received()
 	if diff := cmp.Diff([]string{"POST /app", "POST /tenant", "POST /app/ID/partners"}, lines); diff != "" {
 		t.Fatalf("hooks differ (-want +got):\n%s", diff)

@@ -61,7 +61,7 @@ func TestMenuHidesWhatAUserMayNotSee(t *testing.T) {
 	if got := menu(user.ID, platform.UX1Reseller); got != 0 {
 		t.Errorf("Menu() without a tenant = %d entries, want none", got)
 	}
-	tenant(t, p, account)
+	newTenant(t, p, account)
 	for name, tc := range map[string]struct {
 		userID, place string
 		want          int
@@ -114,7 +114,7 @@ func TestBackendOfThePanel(t *testing.T) {
 	if _, err := p.AddUser(platform.User{Login: "customer", Password: secret.New("x"), AccountID: customer.ID}); err != nil {
 		t.Fatal(err)
 	}
-	id := tenant(t, p, account)
+	id := newTenant(t, p, account)
 	b := backend.New(p)
 
 	users, err := b.Users(t.Context())

@@ -21,7 +21,7 @@ func TestOperationsAreCheckedBeforeTheyArePassedOn(t *testing.T) {
 	north, owner := reseller(t, p, "North", "")
 	_, stranger := reseller(t, p, "South", "")
 	_, below := reseller(t, p, "Below", north.ID)
-	id := tenant(t, p, north)
+	id := newTenant(t, p, north)
 	lender, err := p.AddApplication("Azure CSP", "csp", secret.New("csp-secret"))
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +69,7 @@ func TestOperationsAreCheckedBeforeTheyArePassedOn(t *testing.T) {
 func TestOperationsArePassedOn(t *testing.T) {
 	p, c, made := installed(t)
 	north, owner := reseller(t, p, "North", "")
-	id := tenant(t, p, north)
+	id := newTenant(t, p, north)
 	admin, err := p.AddUser(platform.User{Login: "admin", Password: secret.New("x"), AccountID: p.Provider().ID, Locale: "de_DE"})
 	if err != nil {
 		t.Fatal(err)
@@ -213,7 +213,7 @@ func TestConnectorResolvesWhoCalls(t *testing.T) {
 	if status != 404 {
 		t.Errorf("GET account in the application's own context = %d %s, want 404", status, body)
 	}
-	id := tenant(t, p, north)
+	id := newTenant(t, p, north)
 	status, _, body = request(t, p, "GET", "/aps/2/resources/"+id, "", nil, key, sharedSecret)
 	if status != 200 || !strings.Contains(body, "canary-client-secret") {
 		t.Errorf("GET tenant = %d %s, want all of it, since it is the application's", status, body)
@@ -226,7 +226,7 @@ func TestConnectorResolvesWhoCalls(t *testing.T) {
 func TestControllerRefuses(t *testing.T) {
 	p, _, made := installed(t)
 	account, user := reseller(t, p, "North", "")
-	id := tenant(t, p, account)
+	id := newTenant(t, p, account)
 	session, err := p.Login(user.Login, user.Password)
 	if err != nil {
 		t.Fatal(err)
@@ -295,7 +295,7 @@ func TestNonceIsUsedOnce(t *testing.T) {
 func TestPushAndCallbackDuringAHook(t *testing.T) {
 	p, c, _ := installed(t)
 	account, user := reseller(t, p, "North", "")
-	id := tenant(t, p, account)
+	id := newTenant(t, p, account)
 	pushed := 0
 	c.answer = func(got call) (int, map[string]string, string) {
 		pushed, _, _ = request(t, p, "PUT", "/aps/2/application/tenant/"+id, `{"tokenStatus":"active"}`,
@@ -316,7 +316,7 @@ func TestPushAndCallbackDuringAHook(t *testing.T) {
 func TestPanelSession(t *testing.T) {
 	p, _, _ := installed(t)
 	account, user := reseller(t, p, "North", "")
-	id := tenant(t, p, account)
+	id := newTenant(t, p, account)
 	if _, err := p.Login(user.Login, secret.New("wrong")); err == nil {
 		t.Error("Login() with a wrong password = nil, want an error")
 	}

@@ -6,17 +6,18 @@ import (
 	"testing"
 	"time"
 
+	"azure-partner-connector/connector/binding"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/httpclient"
 	"azure-partner-connector/connector/platform/controller"
-	"azure-partner-connector/connector/platform/oauth1"
 	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/sandbox/clock"
 	"azure-partner-connector/sandbox/platform"
 )
 
 // timed is installed on a clock that the test moves, with the connector's own client of the controller.
-func timed(t *testing.T) (*platform.Platform, *connector, *clock.Clock, *controller.Client, controller.Target) {
+func timed(t *testing.T) (*platform.Platform, *connector, *clock.Clock, *controller.Client, tenant.Instance) {
 	t.Helper()
 	now := &clock.Clock{}
 	p := start(t, func(c *platform.Config) { c.Now = now.Now })
@@ -30,22 +31,23 @@ func timed(t *testing.T) (*platform.Platform, *connector, *clock.Clock, *control
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := controller.New(controller.Config{HTTP: connections, Now: now.Now})
+	client, err := controller.New(controller.Config{
+		HTTP: connections, Now: now.Now,
+		Secrets: func(string) ([]secret.Text, bool) { return []secret.Text{secret.New(sharedSecret)}, true },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p, c, now, client, controller.Target{
-		ControllerURI: p.ControllerURI(), RootID: made.RootID, Credentials: oauth1.Credentials{Key: key, Secret: secret.New(sharedSecret)},
-	}
+	return p, c, now, client, tenant.Instance{Key: key, ControllerURI: p.ControllerURI(), RootID: made.RootID}
 }
 
-func nightly(path string) controller.DailyTask {
-	return controller.DailyTask{Name: "test", Path: path, Hour: 3, Minute: 15}
+func nightly(path string) binding.Task {
+	return binding.Task{Name: "test", Path: path, Hour: 3, Minute: 15}
 }
 
 func TestAPeriodicTaskRunsOnThePlatformsClock(t *testing.T) {
-	p, c, now, client, target := timed(t)
-	id, err := client.ScheduleDaily(t.Context(), target, nightly("/renewTokens"))
+	p, c, now, client, in := timed(t)
+	id, err := client.ScheduleDaily(t.Context(), in, nightly("/renewTokens"))
 	if err != nil || id == "" {
 		t.Fatalf("ScheduleDaily() = %q, %v, want an id", id, err)
 	}
@@ -70,7 +72,7 @@ func TestAPeriodicTaskRunsOnThePlatformsClock(t *testing.T) {
 		t.Errorf("RunTasks() after five days ran %d, want one: what was missed is missed", ran)
 	}
 	for range 2 { // the second time there is none
-		if err := client.CancelTask(t.Context(), target, id); err != nil {
+		if err := client.CancelTask(t.Context(), in, id); err != nil {
 			t.Errorf("CancelTask() = %v", err)
 		}
 	}
@@ -80,8 +82,8 @@ func TestAPeriodicTaskRunsOnThePlatformsClock(t *testing.T) {
 }
 
 func TestATaskThatFailsGoesOn(t *testing.T) {
-	p, c, now, client, target := timed(t)
-	if _, err := client.ScheduleDaily(t.Context(), target, nightly("/renewTokens")); err != nil {
+	p, c, now, client, in := timed(t)
+	if _, err := client.ScheduleDaily(t.Context(), in, nightly("/renewTokens")); err != nil {
 		t.Fatal(err)
 	}
 	c.answer = func(call) (int, map[string]string, string) { return http.StatusBadGateway, nil, "" }
@@ -96,17 +98,17 @@ func TestATaskThatFailsGoesOn(t *testing.T) {
 }
 
 func TestTasksAreRefused(t *testing.T) {
-	_, _, _, client, target := timed(t)
-	for name, change := range map[string]func(*controller.Target, *controller.DailyTask){
-		"unknown operation": func(_ *controller.Target, task *controller.DailyTask) { task.Path = "/renewAll" },
-		"another verb":      func(_ *controller.Target, task *controller.DailyTask) { task.Path = "/onAccountChange" },
-		"no such hour":      func(_ *controller.Target, task *controller.DailyTask) { task.Hour = 24 },
-		"foreign resource": func(to *controller.Target, _ *controller.DailyTask) {
+	_, _, _, client, in := timed(t)
+	for name, change := range map[string]func(*tenant.Instance, *binding.Task){
+		"unknown operation": func(_ *tenant.Instance, task *binding.Task) { task.Path = "/renewAll" },
+		"another verb":      func(_ *tenant.Instance, task *binding.Task) { task.Path = "/onAccountChange" },
+		"no such hour":      func(_ *tenant.Instance, task *binding.Task) { task.Hour = 24 },
+		"foreign resource": func(to *tenant.Instance, _ *binding.Task) {
 			to.RootID = "00000000-0000-4000-8000-000000000000"
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			task, to := nightly("/renewTokens"), target
+			task, to := nightly("/renewTokens"), in
 			change(&to, &task)
 			if id, err := client.ScheduleDaily(t.Context(), to, task); err == nil {
 				t.Errorf("ScheduleDaily() = %s, want a refusal", id)
@@ -116,14 +118,14 @@ func TestTasksAreRefused(t *testing.T) {
 }
 
 func TestEventsOfLinkedAccountsAreDelivered(t *testing.T) {
-	p, c, now, client, target := timed(t)
+	p, c, now, client, in := timed(t)
 	north, _ := reseller(t, p, "North", "")
 	south, _ := reseller(t, p, "South", "")
 	for range 2 { // the second finds the first
-		if id, err := client.SubscribeAccounts(t.Context(), target, "accounts", "onAccountChange"); err != nil || id == "" {
+		if id, err := client.SubscribeAccounts(t.Context(), in, "accounts", "onAccountChange"); err != nil || id == "" {
 			t.Fatalf("SubscribeAccounts() = %q, %v, want an id", id, err)
 		}
-		if err := client.LinkAccount(t.Context(), target, "accounts", north.ID); err != nil {
+		if err := client.LinkAccount(t.Context(), in, "accounts", north.ID); err != nil {
 			t.Fatalf("LinkAccount() = %v", err)
 		}
 	}
@@ -164,25 +166,25 @@ func TestEventsOfLinkedAccountsAreDelivered(t *testing.T) {
 }
 
 func TestSubscriptionsAndLinksAreRefused(t *testing.T) {
-	p, _, _, client, target := timed(t)
+	p, _, _, client, in := timed(t)
 	north, _ := reseller(t, p, "North", "")
-	id := tenant(t, p, north)
-	if _, err := client.SubscribeAccounts(t.Context(), target, "accounts", "healthCheck"); !failure.Is(err, failure.PlatformRefused) {
+	id := newTenant(t, p, north)
+	if _, err := client.SubscribeAccounts(t.Context(), in, "accounts", "healthCheck"); !failure.Is(err, failure.PlatformRefused) {
 		t.Errorf("SubscribeAccounts() with a handler that is a GET = %v, want a refusal", err)
 	}
-	if _, err := client.SubscribeAccounts(t.Context(), target, "partners", "onAccountChange"); !failure.Is(err, failure.PlatformRefused) {
+	if _, err := client.SubscribeAccounts(t.Context(), in, "partners", "onAccountChange"); !failure.Is(err, failure.PlatformRefused) {
 		t.Errorf("SubscribeAccounts() for an unknown relation = %v, want a refusal", err)
 	}
-	if err := client.LinkAccount(t.Context(), target, "accounts", id); !failure.Is(err, failure.PlatformRefused) {
+	if err := client.LinkAccount(t.Context(), in, "accounts", id); !failure.Is(err, failure.PlatformRefused) {
 		t.Errorf("LinkAccount() with a tenant = %v, want a refusal", err)
 	}
-	if err := client.LinkAccount(t.Context(), target, "partners", north.ID); !failure.Is(err, failure.PlatformRefused) {
+	if err := client.LinkAccount(t.Context(), in, "partners", north.ID); !failure.Is(err, failure.PlatformRefused) {
 		t.Errorf("LinkAccount() by an unknown relation = %v, want a refusal", err)
 	}
-	if err := client.LinkAccount(t.Context(), target, "accounts", "../x"); !failure.Is(err, failure.NotFound) {
+	if err := client.LinkAccount(t.Context(), in, "accounts", "../x"); !failure.Is(err, failure.NotFound) {
 		t.Errorf("LinkAccount() with what is no id = %v, want not_found", err)
 	}
-	if err := client.PushRoot(t.Context(), target, map[string]any{"renewalTask": "x", "colour": "red"}); !failure.Is(err, failure.PlatformRefused) {
+	if err := client.PushRoot(t.Context(), in, map[string]any{"renewalTask": "x", "colour": "red"}); !failure.Is(err, failure.PlatformRefused) {
 		t.Errorf("PushRoot() of an undeclared property = %v, want a refusal", err)
 	}
 }

@@ -9,30 +9,13 @@ import (
 	"github.com/google/uuid"
 
 	"azure-partner-connector/connector/failure"
-)
-
-// The types of account that matter here (aps-protocol.md §4.7).
-const (
-	Admin    = "ADMIN"    // the provider
-	Reseller = "RESELLER" // any level
-	Customer = "CLIENT"   // an end customer
+	"azure-partner-connector/connector/tenant"
 )
 
 const (
 	userType      = "http://parallels.com/aps/types/pa/user/1.0"
 	accountPrefix = "http://parallels.com/aps/types/pa/account/"
 )
-
-// An Account is one account of the platform.
-type Account struct {
-	ID       string // APS UUID
-	Type     string // Admin, Reseller, Customer, or another that the platform knows
-	ParentID string // empty for the provider
-	Name     string // company, for people
-	// User is the name of the user through whom the account was found, for people; empty when it was found otherwise or
-	// the platform does not tell.
-	User string
-}
 
 // link is a link to one resource, as it is part of another one.
 type link struct {
@@ -66,16 +49,16 @@ func canonical(id string) (string, error) {
 }
 
 // Resource reads one resource, in the context of the provider, into out. An id that is no UUID is not_found.
-func (c *Client) Resource(ctx context.Context, t Target, id string, out any) error {
+func (c *Client) Resource(ctx context.Context, in tenant.Instance, id string, out any) error {
 	id, err := canonical(id)
 	if err != nil {
 		return err
 	}
-	return c.Call(ctx, t, Request{Method: http.MethodGet, Path: "/aps/2/resources/" + id, AsRoot: true}, out)
+	return c.Call(ctx, in, Request{Method: http.MethodGet, Path: "/aps/2/resources/" + id, AsRoot: true}, out)
 }
 
 // Account reads one account. A resource that is not an account is not_found.
-func (c *Client) Account(ctx context.Context, t Target, id string) (Account, error) {
+func (c *Client) Account(ctx context.Context, in tenant.Instance, id string) (tenant.Account, error) {
 	var found struct {
 		APS struct {
 			Type string `json:"type"`
@@ -85,22 +68,22 @@ func (c *Client) Account(ctx context.Context, t Target, id string) (Account, err
 		CompanyName string `json:"companyName"`
 		Parent      link   `json:"parent"`
 	}
-	if err := c.Resource(ctx, t, id, &found); err != nil {
-		return Account{}, err
+	if err := c.Resource(ctx, in, id, &found); err != nil {
+		return tenant.Account{}, err
 	}
 	// Any application's resource may have a property named type; only the platform's own accounts count.
 	if !strings.HasPrefix(found.APS.Type, accountPrefix) || !strings.EqualFold(found.APS.ID, id) {
-		return Account{}, failure.New(failure.NotFound)
+		return tenant.Account{}, failure.New(failure.NotFound)
 	}
-	return Account{ID: strings.ToLower(found.APS.ID), Type: found.Type, ParentID: found.Parent.target(), Name: found.CompanyName}, nil
+	return tenant.Account{ID: strings.ToLower(found.APS.ID), Type: found.Type, ParentID: found.Parent.target(), Name: found.CompanyName}, nil
 }
 
 // UserAccount returns the account of a panel user. The platform also puts accounts where it documents users
 // (aps-protocol.md §1.1); such an id gives that account. An id of neither is not_found.
-func (c *Client) UserAccount(ctx context.Context, t Target, userID string) (Account, error) {
+func (c *Client) UserAccount(ctx context.Context, in tenant.Instance, userID string) (tenant.Account, error) {
 	userID, err := canonical(userID)
 	if err != nil {
-		return Account{}, err
+		return tenant.Account{}, err
 	}
 	// What a user is called is not documented; these names were seen (aps-protocol.md §8).
 	var users []struct {
@@ -110,26 +93,26 @@ func (c *Client) UserAccount(ctx context.Context, t Target, userID string) (Acco
 		Login        string `json:"login"`
 	}
 	query := "implementing(" + userType + "),eq(aps.id," + userID + "),select(organization)"
-	if err := c.Call(ctx, t, Request{Method: http.MethodGet, Path: "/aps/2/resources", Query: query, AsRoot: true}, &users); err != nil {
-		return Account{}, err
+	if err := c.Call(ctx, in, Request{Method: http.MethodGet, Path: "/aps/2/resources", Query: query, AsRoot: true}, &users); err != nil {
+		return tenant.Account{}, err
 	}
 	if len(users) == 0 {
-		return c.Account(ctx, t, userID)
+		return c.Account(ctx, in, userID)
 	}
 	account := users[0].Organization.target()
 	if len(users) > 1 || account == "" {
-		return Account{}, failure.New(failure.NotFound)
+		return tenant.Account{}, failure.New(failure.NotFound)
 	}
-	found, err := c.Account(ctx, t, account)
+	found, err := c.Account(ctx, in, account)
 	found.User = cmp.Or(users[0].FullName, users[0].DisplayName, users[0].Login)
 	return found, err
 }
 
-// PushTenant stores properties of a tenant at the platform without being called back (aps-protocol.md §5.2).
-func (c *Client) PushTenant(ctx context.Context, t Target, tenantID string, properties map[string]any) error {
+// PushTenant implements notify.Platform. The platform does not call us back (aps-protocol.md §5.2).
+func (c *Client) PushTenant(ctx context.Context, in tenant.Instance, tenantID string, properties map[string]any) error {
 	tenantID, err := canonical(tenantID)
 	if err != nil {
 		return err
 	}
-	return c.Call(ctx, t, Request{Method: http.MethodPut, Path: "/aps/2/application/tenant/" + tenantID, Body: properties}, nil)
+	return c.Call(ctx, in, Request{Method: http.MethodPut, Path: "/aps/2/application/tenant/" + tenantID, Body: properties}, nil)
 }

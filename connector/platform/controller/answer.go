@@ -24,8 +24,8 @@ type answer struct {
 
 func (a answer) ok() bool { return a.status >= 200 && a.status <= 299 }
 
-// unsigned reports whether a is how a signature is refused that the platform cannot verify.
-func (a answer) unsigned() bool { return a.status == http.StatusUnauthorized }
+// unauthorized reports whether the platform could not verify the signature.
+func (a answer) unauthorized() bool { return a.status == http.StatusUnauthorized }
 
 func (a answer) stale() bool {
 	return !a.ok() && strings.HasPrefix(a.message(), staleTransaction)
@@ -47,7 +47,7 @@ func (a answer) message() string {
 }
 
 // failure returns what to make of a: nil when it is a success.
-func (a answer) failure(r Request, t Target) error {
+func (a answer) failure(r Request, secrets []secret.Text) error {
 	if a.ok() && len(a.body) <= maxAnswer {
 		return nil
 	}
@@ -60,17 +60,17 @@ func (a answer) failure(r Request, t Target) error {
 	case a.status >= 500, a.status == http.StatusRequestTimeout, a.status == http.StatusTooManyRequests:
 		return failure.Wrap(cause, failure.PlatformUnavailable)
 	}
-	return failure.Wrap(cause, failure.PlatformRefused, "reason", a.reason(t))
+	return failure.Wrap(cause, failure.PlatformRefused, "reason", a.reason(secrets))
 }
 
 // reason makes the platform's message fit to be shown. One that quotes our signature or secret back is not shown.
-func (a answer) reason(t Target) string {
+func (a answer) reason(secrets []secret.Text) string {
 	status := fmt.Sprintf("HTTP status %d", a.status)
 	said := a.message()
 	if said == "" || strings.Contains(said, "oauth_") {
 		return status
 	}
-	for _, s := range []secret.Text{t.Credentials.Secret, t.PreviousSecret} {
+	for _, s := range secrets {
 		if !s.Empty() && strings.Contains(said, s.Reveal()) {
 			return status
 		}

@@ -16,7 +16,9 @@ import (
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/platform/oauth1"
+	"azure-partner-connector/connector/platform/transaction"
 	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
 )
 
 // maxAnswer bounds what is read of an answer, in bytes. Our queries are for single resources.
@@ -26,6 +28,10 @@ const maxAnswer = 1 << 20
 type Config struct {
 	// HTTP makes the connections. It bounds the time of a request and follows no redirect. Required.
 	HTTP *http.Client
+
+	// Secrets returns the secrets that requests with a consumer key may be signed with: the secret and, while it is being
+	// replaced, its predecessor. Required.
+	Secrets func(consumerKey string) (secrets []secret.Text, ok bool)
 
 	// Now is the clock for signatures. Default: time.Now.
 	Now func() time.Time
@@ -42,8 +48,8 @@ type Client struct {
 
 // New checks cfg and fills in its defaults.
 func New(cfg Config) (*Client, error) {
-	if cfg.HTTP == nil {
-		return nil, errors.New("controller: an HTTP client is required")
+	if cfg.HTTP == nil || cfg.Secrets == nil {
+		return nil, errors.New("controller: an HTTP client and secrets are required")
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -52,16 +58,6 @@ func New(cfg Config) (*Client, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Client{cfg}, nil
-}
-
-// A Target is the instance on whose behalf a call is made.
-type Target struct {
-	ControllerURI string // as the platform told it; a trailing slash does not matter
-	Credentials   oauth1.Credentials
-	// PreviousSecret is what the platform may still have in place of the credentials' secret; empty unless that is being
-	// replaced.
-	PreviousSecret secret.Text
-	RootID         string // aps.id of the instance's root resource
 }
 
 // A Request is one call below a target's controller.
@@ -78,21 +74,8 @@ type Request struct {
 	AsRoot bool
 }
 
-type transactionKey struct{}
-
-// WithTransaction returns a context whose calls take part in the platform's transaction id. It belongs to the request
-// that the platform is waiting for; background work has none (aps-protocol.md §1.3).
-func WithTransaction(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, transactionKey{}, id)
-}
-
-func transaction(ctx context.Context) string {
-	id, _ := ctx.Value(transactionKey{}).(string)
-	return id
-}
-
 // Call makes r at the controller of t and decodes the JSON answer into out, which may be nil.
-func (c *Client) Call(ctx context.Context, t Target, r Request, out any) error {
+func (c *Client) Call(ctx context.Context, in tenant.Instance, r Request, out any) error {
 	var body []byte
 	if r.Body != nil {
 		var err error
@@ -100,22 +83,27 @@ func (c *Client) Call(ctx context.Context, t Target, r Request, out any) error {
 			return fmt.Errorf("encoding request to the platform: %w", err)
 		}
 	}
-	id := transaction(ctx)
-	answer, err := c.send(ctx, t, r, body, id)
-	if err == nil && answer.unsigned() && !t.PreviousSecret.Empty() {
+	id := transaction.ID(ctx)
+	secrets, _ := c.cfg.Secrets(in.Key)
+	var key secret.Text // empty for an unknown instance, which the platform refuses
+	if len(secrets) > 0 {
+		key = secrets[0]
+	}
+	answer, err := c.send(ctx, in, key, r, body, id)
+	if err == nil && answer.unauthorized() && len(secrets) > 1 {
 		c.cfg.Log.InfoContext(ctx, "platform call repeated with the previous secret", "method", r.Method, "path", r.Path)
-		t.Credentials.Secret, t.PreviousSecret = t.PreviousSecret, t.Credentials.Secret
-		answer, err = c.send(ctx, t, r, body, id)
+		key = secrets[1]
+		answer, err = c.send(ctx, in, key, r, body, id)
 	}
 	if err == nil && id != "" && answer.stale() {
-		// The platform has finished the transaction while we were working in it (aps-protocol.md §5.6).
+		// The platform finished the transaction during our work in it (aps-protocol.md §5.6).
 		c.cfg.Log.InfoContext(ctx, "platform call repeated outside its finished transaction", "method", r.Method, "path", r.Path, "transaction", id)
-		answer, err = c.send(ctx, t, r, body, "")
+		answer, err = c.send(ctx, in, key, r, body, "")
 	}
 	if err != nil {
 		return failure.Wrap(fmt.Errorf("calling platform: %s %s: %w", r.Method, r.Path, err), failure.PlatformUnavailable)
 	}
-	if err := answer.failure(r, t); err != nil {
+	if err := answer.failure(r, secrets); err != nil {
 		return err
 	}
 	if out == nil || len(answer.body) == 0 {
@@ -130,8 +118,8 @@ func (c *Client) Call(ctx context.Context, t Target, r Request, out any) error {
 // errInvalidTarget is how a controller address fails that no request can be sent to.
 var errInvalidTarget = errors.New("the controller's address is not an absolute http or https URL")
 
-func (c *Client) send(ctx context.Context, t Target, r Request, body []byte, transaction string) (answer, error) {
-	base, err := url.Parse(t.ControllerURI)
+func (c *Client) send(ctx context.Context, in tenant.Instance, key secret.Text, r Request, body []byte, transactionID string) (answer, error) {
+	base, err := url.Parse(in.ControllerURI)
 	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" {
 		return answer{}, errInvalidTarget
 	}
@@ -147,13 +135,13 @@ func (c *Client) send(ctx context.Context, t Target, r Request, body []byte, tra
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("Accept", "application/json")
-	if transaction != "" {
-		req.Header.Set("APS-Transaction-ID", transaction)
+	if transactionID != "" {
+		req.Header.Set("APS-Transaction-ID", transactionID)
 	}
-	if r.AsRoot && t.RootID != "" {
-		req.Header.Set("APS-Resource-ID", t.RootID)
+	if r.AsRoot && in.RootID != "" {
+		req.Header.Set("APS-Resource-ID", in.RootID)
 	}
-	if err := oauth1.Sign(req, t.Credentials, c.cfg.Now(), oauth1.NewNonce()); err != nil {
+	if err := oauth1.Sign(req, oauth1.Credentials{Key: in.Key, Secret: key}, c.cfg.Now(), oauth1.NewNonce()); err != nil {
 		return answer{}, err
 	}
 	resp, err := c.cfg.HTTP.Do(req)

@@ -18,7 +18,9 @@ import (
 	"azure-partner-connector/connector/httpclient"
 	"azure-partner-connector/connector/platform/controller"
 	"azure-partner-connector/connector/platform/oauth1"
+	"azure-partner-connector/connector/platform/transaction"
 	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
 )
 
 const (
@@ -38,10 +40,11 @@ type platform struct {
 	answers map[string]func(r *http.Request) (int, string) // method and request URI → answer
 	seen    []*http.Request
 	bodies  []string
+	secrets []secret.Text // that the client signs with
 }
 
-func start(t *testing.T) (*platform, *controller.Client, controller.Target) {
-	p := &platform{t: t, answers: map[string]func(*http.Request) (int, string){}}
+func start(t *testing.T) (*platform, *controller.Client, tenant.Instance) {
+	p := &platform{t: t, answers: map[string]func(*http.Request) (int, string){}, secrets: []secret.Text{secret.New(canary)}}
 	server := httptest.NewServer(p)
 	t.Cleanup(server.Close)
 	p.url = server.URL
@@ -49,11 +52,14 @@ func start(t *testing.T) (*platform, *controller.Client, controller.Target) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := controller.New(controller.Config{HTTP: hc, Log: slog.New(slog.DiscardHandler)})
+	c, err := controller.New(controller.Config{
+		HTTP: hc, Log: slog.New(slog.DiscardHandler),
+		Secrets: func(consumerKey string) ([]secret.Text, bool) { return p.secrets, consumerKey == key },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p, c, controller.Target{ControllerURI: server.URL + "/", Credentials: oauth1.Credentials{Key: key, Secret: secret.New(canary)}, RootID: rootID}
+	return p, c, tenant.Instance{Key: key, RootID: rootID, ControllerURI: server.URL + "/"}
 }
 
 func (p *platform) on(request string, status int, body string) {
@@ -111,9 +117,12 @@ func TestCallsWhileTheSecretIsReplaced(t *testing.T) {
 			}))
 			defer server.Close()
 			url = server.URL
-			_, c, target := start(t)
-			target.ControllerURI, target.PreviousSecret = url, secret.New(tc.previous)
-			err := c.PushTenant(t.Context(), target, tenantID, map[string]any{"tokenStatus": "active"})
+			p, c, in := start(t)
+			in.ControllerURI = url
+			if tc.previous != "" {
+				p.secrets = append(p.secrets, secret.New(tc.previous))
+			}
+			err := c.PushTenant(t.Context(), in, tenantID, map[string]any{"tokenStatus": "active"})
 			if (err == nil) != tc.want || tries != tc.tries {
 				t.Errorf("PushTenant() = %v after %d tries, want success: %v after %d", err, tries, tc.want, tc.tries)
 			}
@@ -137,11 +146,11 @@ func account(id, kind, parent string) string {
 }
 
 func TestUserAccount(t *testing.T) {
-	reseller := controller.Account{ID: resellID, Type: controller.Reseller, ParentID: adminID, Name: "Fabrikam"}
+	reseller := tenant.Account{ID: resellID, Type: tenant.ResellerAccount, ParentID: adminID, Name: "Fabrikam"}
 	for name, tc := range map[string]struct {
 		identity string
 		answers  map[string]string
-		want     controller.Account
+		want     tenant.Account
 	}{
 		"a user": {userID, map[string]string{
 			queryOfUser(userID):                `[{"organization":{"aps":{"link":"strong","id":"` + resellID + `"}}}]`,
@@ -154,7 +163,7 @@ func TestUserAccount(t *testing.T) {
 		"a user with a name": {userID, map[string]string{
 			queryOfUser(userID):                `[{"organization":{"aps":{"id":"` + resellID + `"}},"fullName":"","displayName":"Mara Lind","login":"mara"}]`,
 			"GET /aps/2/resources/" + resellID: account(resellID, "RESELLER", adminID),
-		}, controller.Account{ID: resellID, Type: controller.Reseller, ParentID: adminID, Name: "Fabrikam", User: "Mara Lind"}},
+		}, tenant.Account{ID: resellID, Type: tenant.ResellerAccount, ParentID: adminID, Name: "Fabrikam", User: "Mara Lind"}},
 		"an account": {resellID, map[string]string{
 			queryOfUser(resellID):              `[]`,
 			"GET /aps/2/resources/" + resellID: account(resellID, "RESELLER", adminID),
@@ -162,14 +171,14 @@ func TestUserAccount(t *testing.T) {
 		"the provider in capitals": {strings.ToUpper(adminID), map[string]string{
 			queryOfUser(adminID):              `[]`,
 			"GET /aps/2/resources/" + adminID: account(strings.ToUpper(adminID), "ADMIN", ""),
-		}, controller.Account{ID: adminID, Type: controller.Admin, Name: "Fabrikam"}},
+		}, tenant.Account{ID: adminID, Type: tenant.ProviderAccount, Name: "Fabrikam"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, c, target := start(t)
+			p, c, in := start(t)
 			for request, body := range tc.answers {
 				p.on(request, http.StatusOK, body)
 			}
-			got, err := c.UserAccount(t.Context(), target, tc.identity)
+			got, err := c.UserAccount(t.Context(), in, tc.identity)
 			if err != nil {
 				t.Fatalf("UserAccount(%s) = %v, want no error", tc.identity, err)
 			}
@@ -210,11 +219,11 @@ func TestUserAccountRefuses(t *testing.T) {
 		}, failure.NotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, c, target := start(t)
+			p, c, in := start(t)
 			for request, body := range tc.answers {
 				p.on(request, http.StatusOK, body)
 			}
-			if got, err := c.UserAccount(t.Context(), target, tc.identity); !failure.Is(err, tc.want) {
+			if got, err := c.UserAccount(t.Context(), in, tc.identity); !failure.Is(err, tc.want) {
 				t.Errorf("UserAccount(%s) = %v, %v, want %s", tc.identity, got, err, tc.want)
 			}
 		})
@@ -241,9 +250,9 @@ func TestPlatformRefusals(t *testing.T) {
 		"quoted secret": {401, `{"message":"bad ` + canary + `"}`, failure.PlatformRefused, "HTTP status 401"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, c, target := start(t)
+			p, c, in := start(t)
 			p.on("PUT /aps/2/application/tenant/"+tenantID, tc.status, tc.body)
-			err := c.PushTenant(t.Context(), target, tenantID, map[string]any{"tokenStatus": "active"})
+			err := c.PushTenant(t.Context(), in, tenantID, map[string]any{"tokenStatus": "active"})
 			if !failure.Is(err, tc.want) || failure.From(err).Params["reason"] != tc.reason {
 				t.Errorf("PushTenant with answer %d %s = %v, want %s %q", tc.status, tc.body, err, tc.want, tc.reason)
 			}
@@ -255,26 +264,26 @@ func TestPlatformRefusals(t *testing.T) {
 }
 
 func TestUnreachablePlatform(t *testing.T) {
-	_, c, target := start(t)
+	_, c, in := start(t)
 	for name, uri := range map[string]string{"nobody listens": "http://127.0.0.1:1/", "empty": "", "relative": "/aps", "not http": "ftp://127.0.0.1/", "not a URL": "http://%zz/"} {
-		target.ControllerURI = uri
-		if err := c.Resource(t.Context(), target, tenantID, nil); !failure.Is(err, failure.PlatformUnavailable) {
+		in.ControllerURI = uri
+		if err := c.Resource(t.Context(), in, tenantID, nil); !failure.Is(err, failure.PlatformUnavailable) {
 			t.Errorf("Resource at a controller that is %s = %v, want %s", name, err, failure.PlatformUnavailable)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, c, target = start(t)
-	if err := c.Resource(ctx, target, tenantID, nil); !failure.Is(err, failure.PlatformUnavailable) || !errors.Is(err, context.Canceled) {
+	_, c, in = start(t)
+	if err := c.Resource(ctx, in, tenantID, nil); !failure.Is(err, failure.PlatformUnavailable) || !errors.Is(err, context.Canceled) {
 		t.Errorf("Resource with a cancelled context = %v, want %s", err, failure.PlatformUnavailable)
 	}
 }
 
 func TestPushTenantSendsTheProperties(t *testing.T) {
-	p, c, target := start(t)
+	p, c, in := start(t)
 	p.on("PUT /aps/2/application/tenant/"+tenantID, http.StatusNoContent, "")
 	want := map[string]any{"tokenStatus": "active", "tokenExpiresAt": "2027-02-21T08:20:00Z"}
-	if err := c.PushTenant(t.Context(), target, tenantID, want); err != nil {
+	if err := c.PushTenant(t.Context(), in, tenantID, want); err != nil {
 		t.Fatalf("PushTenant = %v, want no error", err)
 	}
 	var got map[string]any
@@ -313,9 +322,9 @@ func TestTransactions(t *testing.T) {
 		"another refusal": {func(*http.Request) (int, string) { return 400, `{"message":"no"}` }, "1-2", []string{"1-2"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, c, target := start(t)
+			p, c, in := start(t)
 			p.answers[request] = tc.answer
-			err := c.PushTenant(controller.WithTransaction(t.Context(), tc.id), target, tenantID, map[string]any{"tokenStatus": "active"})
+			err := c.PushTenant(transaction.With(t.Context(), tc.id), in, tenantID, map[string]any{"tokenStatus": "active"})
 			if (err == nil) != tc.ok {
 				t.Errorf("PushTenant = %v, want success %v", err, tc.ok)
 			}

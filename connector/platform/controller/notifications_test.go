@@ -9,7 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"azure-partner-connector/connector/failure"
-	"azure-partner-connector/connector/platform/controller"
+	"azure-partner-connector/connector/notify"
+	"azure-partner-connector/connector/platform/transaction"
 )
 
 const (
@@ -21,8 +22,8 @@ const (
 	providerAnswer = `[{"aps":{"id":"` + adminID + `"}}]`
 )
 
-func notification() controller.Notification {
-	return controller.Notification{AccountID: resellID, Status: controller.NotificationError, Message: "It has expired.", Details: "Sign in again."}
+func notification() notify.PanelNotice {
+	return notify.PanelNotice{AccountID: resellID, Alarm: true, Message: "It has expired.", Details: "Sign in again."}
 }
 
 func TestNotifyRefuses(t *testing.T) {
@@ -39,13 +40,13 @@ func TestNotifyRefuses(t *testing.T) {
 		"refused by platform": {resellID, map[string]string{findManager: managerAnswer}, failure.NotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, c, target := start(t)
+			p, c, in := start(t)
 			for request, body := range tc.answers {
 				p.on(request, http.StatusOK, body)
 			}
 			n := notification()
 			n.AccountID = tc.account
-			if err := c.Notify(t.Context(), target, n); !failure.Is(err, tc.want) {
+			if err := c.Notify(t.Context(), in, n); !failure.Is(err, tc.want) {
 				t.Errorf("Notify() = %v, want %s", err, tc.want)
 			}
 		})
@@ -66,12 +67,12 @@ func TestNotify(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, c, target := start(t)
+			p, c, in := start(t)
 			p.on(findManager, http.StatusOK, managerAnswer)
 			p.on(toManager, http.StatusOK, "{}")
 			n := notification()
 			n.AccountID, n.Details = strings.ToUpper(resellID), tc.details
-			if err := c.Notify(controller.WithTransaction(t.Context(), ""), target, n); err != nil {
+			if err := c.Notify(transaction.With(t.Context(), ""), in, n); err != nil {
 				t.Fatalf("Notify() = %v", err)
 			}
 			var got map[string]any
@@ -91,15 +92,15 @@ func TestNotify(t *testing.T) {
 }
 
 func TestProviderAccount(t *testing.T) {
-	p, c, target := start(t)
+	p, c, in := start(t)
 	p.on(findProvider, http.StatusOK, providerAnswer)
 	p.on("GET /aps/2/resources/"+adminID, http.StatusOK, account(adminID, "ADMIN", ""))
-	got, err := c.ProviderAccount(t.Context(), target)
-	if want := (controller.Account{ID: adminID, Type: controller.Admin, Name: "Fabrikam"}); err != nil || got != want {
+	got, err := c.ProviderAccount(t.Context(), in)
+	if want := adminID; err != nil || got != want {
 		t.Errorf("ProviderAccount() = %v, %v, want %v", got, err, want)
 	}
 	p.on(findProvider, http.StatusOK, `[]`)
-	if got, err := c.ProviderAccount(t.Context(), target); !failure.Is(err, failure.PlatformRefused) {
+	if got, err := c.ProviderAccount(t.Context(), in); !failure.Is(err, failure.PlatformRefused) {
 		t.Errorf("ProviderAccount() where there is none = %v, %v, want %s", got, err, failure.PlatformRefused)
 	}
 }

@@ -6,18 +6,13 @@ import (
 	"net/http"
 	"net/url"
 
+	"azure-partner-connector/connector/binding"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
 )
 
 // tasksPath is the platform's scheduler (aps-protocol.md §5.4).
 const tasksPath = "/aps/2/services/periodic-task-manager/tasks"
-
-// A DailyTask is a call that the platform makes to us once a day.
-type DailyTask struct {
-	Name, Description string
-	Path              string // of an operation of the root resource with the verb GET, as /renewTokens
-	Hour, Minute      int    // in the platform's time
-}
 
 // taskBody is a task as the platform wants it: an id that is empty before it has one, and a period in seconds.
 type taskBody struct {
@@ -42,15 +37,15 @@ type schedule struct {
 }
 
 // ScheduleDaily has the platform call an operation of the root resource every day, and returns the task's id.
-func (c *Client) ScheduleDaily(ctx context.Context, t Target, task DailyTask) (id string, err error) {
+func (c *Client) ScheduleDaily(ctx context.Context, in tenant.Instance, task binding.Task) (id string, err error) {
 	const day = 24 * 60 * 60
 	body := taskBody{
 		Name: task.Name, Description: task.Description,
-		Call:     taskCall{t.RootID, task.Path, http.MethodGet},
+		Call:     taskCall{in.RootID, task.Path, http.MethodGet},
 		Schedule: schedule{day, "SECONDS", task.Hour, task.Minute},
 	}
 	var made taskBody
-	if err := c.Call(ctx, t, Request{Method: http.MethodPost, Path: tasksPath, Body: body, AsRoot: true}, &made); err != nil {
+	if err := c.Call(ctx, in, Request{Method: http.MethodPost, Path: tasksPath, Body: body, AsRoot: true}, &made); err != nil {
 		return "", err
 	}
 	if made.ID == "" {
@@ -60,8 +55,8 @@ func (c *Client) ScheduleDaily(ctx context.Context, t Target, task DailyTask) (i
 }
 
 // CancelTask ends a periodic task. One that the platform does not have is no error.
-func (c *Client) CancelTask(ctx context.Context, t Target, id string) error {
-	err := c.Call(ctx, t, Request{Method: http.MethodDelete, Path: tasksPath + "/" + url.PathEscape(id), AsRoot: true}, nil)
+func (c *Client) CancelTask(ctx context.Context, in tenant.Instance, id string) error {
+	err := c.Call(ctx, in, Request{Method: http.MethodDelete, Path: tasksPath + "/" + url.PathEscape(id), AsRoot: true}, nil)
 	if failure.Is(err, failure.NotFound) {
 		return nil
 	}
@@ -88,8 +83,8 @@ type subscriptionSource struct {
 // SubscribeAccounts has the platform tell an operation of the root resource of changes of the accounts that are linked
 // with it (aps-protocol.md §3.7). It returns the subscription's id, or the handler's name where the platform tells none.
 // A subscription that is there already is found and not made again.
-func (c *Client) SubscribeAccounts(ctx context.Context, t Target, relation, handler string) (id string, err error) {
-	path := "/aps/2/resources/" + url.PathEscape(t.RootID) + "/aps/subscriptions"
+func (c *Client) SubscribeAccounts(ctx context.Context, in tenant.Instance, relation, handler string) (id string, err error) {
+	path := "/aps/2/resources/" + url.PathEscape(in.RootID) + "/aps/subscriptions"
 	type subscription struct {
 		subscriptionBody
 		ID  string `json:"id"`
@@ -98,7 +93,7 @@ func (c *Client) SubscribeAccounts(ctx context.Context, t Target, relation, hand
 		} `json:"aps"`
 	}
 	var there []subscription
-	if err := c.Call(ctx, t, Request{Method: http.MethodGet, Path: path, AsRoot: true}, &there); err != nil {
+	if err := c.Call(ctx, in, Request{Method: http.MethodGet, Path: path, AsRoot: true}, &there); err != nil {
 		return "", err
 	}
 	for _, s := range there {
@@ -108,23 +103,23 @@ func (c *Client) SubscribeAccounts(ctx context.Context, t Target, relation, hand
 	}
 	var made subscription
 	body := subscriptionBody{eventChanged, subscriptionSource{accountType}, relation, handler}
-	if err := c.Call(ctx, t, Request{Method: http.MethodPost, Path: path, Body: body, AsRoot: true}, &made); err != nil {
+	if err := c.Call(ctx, in, Request{Method: http.MethodPost, Path: path, Body: body, AsRoot: true}, &made); err != nil {
 		return "", err
 	}
 	return cmp.Or(made.ID, made.APS.ID, handler), nil
 }
 
 // LinkAccount links an account with the root resource, so that its events reach us (aps-protocol.md §5.2).
-func (c *Client) LinkAccount(ctx context.Context, t Target, relation, accountID string) error {
+func (c *Client) LinkAccount(ctx context.Context, in tenant.Instance, relation, accountID string) error {
 	accountID, err := canonical(accountID)
 	if err != nil {
 		return err
 	}
-	path := "/aps/2/application/app/" + url.PathEscape(t.RootID) + "/" + relation + "/" + accountID
-	return c.Call(ctx, t, Request{Method: http.MethodPost, Path: path, AsRoot: true}, nil)
+	path := "/aps/2/application/app/" + url.PathEscape(in.RootID) + "/" + relation + "/" + accountID
+	return c.Call(ctx, in, Request{Method: http.MethodPost, Path: path, AsRoot: true}, nil)
 }
 
 // PushRoot stores properties of the root resource at the platform without being called back (aps-protocol.md §5.2).
-func (c *Client) PushRoot(ctx context.Context, t Target, properties map[string]any) error {
-	return c.Call(ctx, t, Request{Method: http.MethodPut, Path: "/aps/2/application/app/" + url.PathEscape(t.RootID), Body: properties}, nil)
+func (c *Client) PushRoot(ctx context.Context, in tenant.Instance, properties map[string]any) error {
+	return c.Call(ctx, in, Request{Method: http.MethodPut, Path: "/aps/2/application/app/" + url.PathEscape(in.RootID), Body: properties}, nil)
 }

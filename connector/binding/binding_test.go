@@ -1,4 +1,4 @@
-package ties_test
+package binding_test
 
 import (
 	"context"
@@ -12,11 +12,10 @@ import (
 	"time"
 
 	azurepartner "azure-partner-connector"
+	"azure-partner-connector/connector/binding"
 	"azure-partner-connector/connector/httpclient"
 	"azure-partner-connector/connector/platform/controller"
-	"azure-partner-connector/connector/platform/oauth1"
 	"azure-partner-connector/connector/platform/pack"
-	"azure-partner-connector/connector/platform/ties"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/storetest"
@@ -29,23 +28,23 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
 
-const key = "ties-test"
+const key = "binding-test"
 
-// A stage is an instance that is installed on a simulated platform and stored.
-type stage struct {
+// An installation is an instance that is installed on a simulated platform and stored.
+type installation struct {
 	t        *testing.T
 	clock    *clock.Clock
 	platform *platform.Platform
 	store    *store.Store
 	instance tenant.Instance
-	down     atomic.Bool  // the platform does not answer
+	down     atomic.Bool  // the platform doesn't answer
 	calls    atomic.Int64 // that reached the platform
-	service  *ties.Service
-	off      bool // nothing is to be made
+	service  *binding.Service
+	disabled bool // nothing is to be created
 }
 
-func newStage(t *testing.T, db *storetest.Database) *stage {
-	s := &stage{t: t, clock: &clock.Clock{}, store: db.Open(t)}
+func newInstallation(t *testing.T, db *storetest.Database) *installation {
+	s := &installation{t: t, clock: &clock.Clock{}, store: db.Open(t)}
 	var err error
 	if s.platform, err = platform.Start(platform.Config{Now: s.clock.Now, Development: true}); err != nil {
 		t.Fatal(err)
@@ -71,8 +70,8 @@ func newStage(t *testing.T, db *storetest.Database) *stage {
 	return s
 }
 
-// install makes a new instance on the platform and stores it.
-func (s *stage) install() {
+// install creates a new instance on the platform and stores it.
+func (s *installation) install() {
 	s.t.Helper()
 	connector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }))
 	s.t.Cleanup(connector.Close)
@@ -88,8 +87,8 @@ func (s *stage) install() {
 	}
 }
 
-// RoundTrip makes the connections of all replicas.
-func (s *stage) RoundTrip(r *http.Request) (*http.Response, error) {
+// RoundTrip carries the calls of all replicas to the platform.
+func (s *installation) RoundTrip(r *http.Request) (*http.Response, error) {
 	if s.down.Load() {
 		return nil, io.ErrUnexpectedEOF
 	}
@@ -97,25 +96,22 @@ func (s *stage) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// replica is one more process on the same database.
-func (s *stage) replica() *ties.Service {
+// replica returns the service of one more process on the same database.
+func (s *installation) replica() *binding.Service {
 	s.t.Helper()
 	client, err := httpclient.New(httpclient.Config{Timeout: time.Minute, Transport: s})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	calls, err := controller.New(controller.Config{HTTP: client, Now: s.clock.Now})
+	calls, err := controller.New(controller.Config{
+		HTTP: client, Now: s.clock.Now,
+		Secrets: func(string) ([]secret.Text, bool) { return []secret.Text{secret.New("a-shared-secret")}, true },
+	})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	service, err := ties.New(ties.Config{
-		Store: s.store, Controller: calls, Task: !s.off, Events: !s.off, Keys: []string{"nobody", key}, Now: s.clock.Now, Log: slog.New(slog.DiscardHandler),
-		Target: func(in tenant.Instance) controller.Target {
-			return controller.Target{
-				ControllerURI: in.ControllerURI, RootID: in.RootID,
-				Credentials: oauth1.Credentials{Key: in.Key, Secret: secret.New("a-shared-secret")},
-			}
-		},
+	service, err := binding.New(binding.Config{
+		Store: s.store, Controller: calls, PeriodicTask: !s.disabled, AccountEvents: !s.disabled, Keys: []string{"nobody", key}, Now: s.clock.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -123,22 +119,22 @@ func (s *stage) replica() *ties.Service {
 	return service
 }
 
-func (s *stage) sweep() {
+func (s *installation) sweep() {
 	s.t.Helper()
 	if err := s.service.Sweep(s.t.Context()); err != nil {
 		s.t.Errorf("Sweep() = %v", err)
 	}
 }
 
-// task checks that the platform has one task, that the root shows it, and that it is known here.
-func (s *stage) task() string {
+// task checks that the platform has one task, that the root resource has its id, and that it is stored here.
+func (s *installation) task() string {
 	s.t.Helper()
 	tasks := s.platform.Tasks()
 	if len(tasks) != 1 || tasks[0].ResourceID != s.instance.RootID || tasks[0].Path != "/renewTokens" {
 		s.t.Fatalf("Tasks() = %+v, want one for the root %s", tasks, s.instance.RootID)
 	}
 	if root, _ := s.platform.Resource(s.instance.RootID); root["renewalTask"] != tasks[0].ID {
-		s.t.Errorf("the root shows the task %v, want %s", root["renewalTask"], tasks[0].ID)
+		s.t.Errorf("the root has the task %v, want %s", root["renewalTask"], tasks[0].ID)
 	}
 	if got, err := s.service.RenewalTask(s.t.Context(), s.instance); err != nil || got != tasks[0].ID {
 		s.t.Errorf("RenewalTask() = %q, %v, want %s", got, err, tasks[0].ID)
@@ -146,9 +142,9 @@ func (s *stage) task() string {
 	return tasks[0].ID
 }
 
-func TestTiesAreMadeOnce(t *testing.T) {
+func TestSweep_CreatesTaskAndSubscriptionOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
-		s := newStage(t, db)
+		s := newInstallation(t, db)
 		s.sweep()
 		first := s.task()
 		calls := s.calls.Load()
@@ -163,8 +159,8 @@ func TestTiesAreMadeOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.service.Follow(t.Context(), s.instance, account.ID); err != nil {
-			t.Errorf("Follow() = %v", err)
+		if err := s.service.SubscribeAccount(t.Context(), s.instance, account.ID); err != nil {
+			t.Errorf("SubscribeAccount() = %v", err)
 		}
 		if err := s.platform.RenameAccount(account.ID, "North Group"); err != nil {
 			t.Fatal(err)
@@ -175,10 +171,10 @@ func TestTiesAreMadeOnce(t *testing.T) {
 	})
 }
 
-// Replicas that start at once leave one task behind, whoever was faster.
-func TestReplicasMakeOneTask(t *testing.T) {
+// Replicas that start at the same time leave one task behind, whichever was faster.
+func TestSweep_ReplicasCreateOneTask(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
-		s := newStage(t, db)
+		s := newInstallation(t, db)
 		ended := make(chan error)
 		const replicas = 4
 		for range replicas {
@@ -190,7 +186,7 @@ func TestReplicasMakeOneTask(t *testing.T) {
 				t.Errorf("Sweep() = %v", err)
 			}
 		}
-		s.clock.Advance(time.Hour) // whoever was slower looks again
+		s.clock.Advance(time.Hour) // the slower ones retry
 		s.sweep()
 		if tasks := s.platform.Tasks(); len(tasks) != 1 {
 			t.Fatalf("Tasks() = %+v, want one", tasks)
@@ -201,15 +197,15 @@ func TestReplicasMakeOneTask(t *testing.T) {
 	})
 }
 
-func TestAPlatformThatRefusesIsAskedEverMoreSeldom(t *testing.T) {
+func TestSweep_BacksOffAfterFailure(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
-		s := newStage(t, db)
+		s := newInstallation(t, db)
 		s.down.Store(true)
 		s.sweep()
 		s.down.Store(false)
 		s.sweep()
 		if got := s.calls.Load(); got != 0 {
-			t.Errorf("the platform was called %d times right after it had not answered, want none", got)
+			t.Errorf("the platform was called %d times right after a failure, want none", got)
 		}
 		s.clock.Advance(time.Minute)
 		s.sweep()
@@ -217,21 +213,21 @@ func TestAPlatformThatRefusesIsAskedEverMoreSeldom(t *testing.T) {
 	})
 }
 
-func TestAnInstanceThatGoesTakesItsTaskAlong(t *testing.T) {
+func TestUnsubscribe_CancelsTask(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
-		s := newStage(t, db)
-		if err := s.service.Release(t.Context(), s.instance); err != nil {
-			t.Errorf("Release() without a task = %v", err)
+		s := newInstallation(t, db)
+		if err := s.service.Unsubscribe(t.Context(), s.instance); err != nil {
+			t.Errorf("Unsubscribe() without a task = %v", err)
 		}
 		s.sweep()
 		first := s.task()
 		for range 2 {
-			if err := s.service.Release(t.Context(), s.instance); err != nil {
-				t.Errorf("Release() = %v", err)
+			if err := s.service.Unsubscribe(t.Context(), s.instance); err != nil {
+				t.Errorf("Unsubscribe() = %v", err)
 			}
 		}
 		if tasks := s.platform.Tasks(); len(tasks) != 0 {
-			t.Errorf("Tasks() after Release() = %+v, want none", tasks)
+			t.Errorf("Tasks() after Unsubscribe() = %+v, want none", tasks)
 		}
 		s.instance.RemovedAt = s.clock.Now()
 		if err := s.store.SaveInstance(t.Context(), &s.instance); err != nil {
@@ -242,7 +238,7 @@ func TestAnInstanceThatGoesTakesItsTaskAlong(t *testing.T) {
 		if got := s.calls.Load(); got != calls {
 			t.Errorf("a removed instance made %d calls, want none", got-calls)
 		}
-		// The same key, a new root: what belonged to the old one is of no use.
+		// The same key with a new root: the old root's binding is obsolete.
 		if err := s.platform.DeleteInstance(t.Context(), s.instance.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -254,18 +250,18 @@ func TestAnInstanceThatGoesTakesItsTaskAlong(t *testing.T) {
 	})
 }
 
-func TestNothingIsMadeThatTheOperatorDoesNotWant(t *testing.T) {
-	s := newStage(t, storetest.SQLite(t))
-	s.off = true
+func TestSweep_CreatesNothingWhenDisabled(t *testing.T) {
+	s := newInstallation(t, storetest.SQLite(t))
+	s.disabled = true
 	s.service = s.replica()
 	s.sweep()
-	if err := s.service.Follow(t.Context(), s.instance, "not even looked at"); err != nil || s.calls.Load() != 0 {
-		t.Errorf("Follow() = %v after %d calls, want nil after none", err, s.calls.Load())
+	if err := s.service.SubscribeAccount(t.Context(), s.instance, "not read"); err != nil || s.calls.Load() != 0 {
+		t.Errorf("SubscribeAccount() = %v after %d calls, want nil after none", err, s.calls.Load())
 	}
 }
 
-func TestNewRefuses(t *testing.T) {
-	if _, err := ties.New(ties.Config{}); err == nil {
-		t.Error("New() of nothing = nil, want an error")
+func TestNew_RefusesEmptyConfig(t *testing.T) {
+	if _, err := binding.New(binding.Config{}); err == nil {
+		t.Error("New() without a store = nil, want an error")
 	}
 }

@@ -1,0 +1,262 @@
+// Package binding keeps up what an instance has at its platform besides its resources: a periodic task that triggers the
+// renewal, and an event subscription for changes of accounts.
+package binding
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
+)
+
+// A Binding is what one instance has at its platform.
+type Binding struct {
+	InstanceKey string
+	// RootID is the root resource that the rest belongs to. What belonged to another root was removed with it.
+	RootID string
+	// RenewalTask is the id of the periodic task that triggers the renewal; empty until it is created.
+	RenewalTask string
+	// AccountEvents is the id of the subscription to changes of accounts; empty until it is created.
+	AccountEvents string
+	Version       int64 // row version; 0 before it is stored
+}
+
+// Store keeps bindings. It is safe for concurrent use.
+type Store interface {
+	Instance(ctx context.Context, key string) (tenant.Instance, error)
+	// Binding returns tenant.ErrNotFound when an instance has none yet.
+	Binding(ctx context.Context, key string) (Binding, error)
+	// SaveBinding inserts (Version 0) or updates b with a check of its Version, which it then advances; otherwise it
+	// returns tenant.ErrChanged.
+	SaveBinding(ctx context.Context, b *Binding) error
+}
+
+// A Task is a call that the platform makes once a day.
+type Task struct {
+	Name, Description string
+	Path              string // of an operation of the root resource with the verb GET, for example /renewTokens
+	Hour, Minute      int    // in the platform's time zone
+}
+
+// Controller is the platform of an instance. Its errors are *failure.Error. It is safe for concurrent use.
+type Controller interface {
+	// ScheduleDaily creates a periodic task and returns its id.
+	ScheduleDaily(ctx context.Context, in tenant.Instance, task Task) (id string, err error)
+	// CancelTask removes a periodic task. It is no error when the platform doesn't have it.
+	CancelTask(ctx context.Context, in tenant.Instance, id string) error
+	// SubscribeAccounts makes the platform call handler when an account changes that relation links with the root. It
+	// returns the subscription's id, also when the subscription exists already.
+	SubscribeAccounts(ctx context.Context, in tenant.Instance, relation, handler string) (id string, err error)
+	// LinkAccount links an account with the root. Linking it again changes nothing.
+	LinkAccount(ctx context.Context, in tenant.Instance, relation, accountID string) error
+	// PushRoot stores properties of the root at the platform.
+	PushRoot(ctx context.Context, in tenant.Instance, properties map[string]any) error
+}
+
+// Names that platform and connector share; the types declare them.
+const (
+	RenewalPath     = "/renewTokens"    // operation of the root that the task calls
+	AccountHandler  = "onAccountChange" // operation of the root that receives events
+	AccountRelation = "accounts"        // relation of the root to the accounts that it receives events of
+	RenewalProperty = "renewalTask"     // property of the root that holds the task's id
+)
+
+// renewalTask is due at night.
+func renewalTask() Task {
+	return Task{
+		Name: "Azure Partner token renewal", Description: "Triggers the renewal of Microsoft refresh tokens",
+		Path: RenewalPath, Hour: 3, Minute: 15,
+	}
+}
+
+// retryAfter returns the delays after consecutive failures; the last one repeats. A platform without a scheduler always
+// refuses, and nothing depends on it.
+func retryAfter() []time.Duration {
+	return []time.Duration{time.Minute, 10 * time.Minute, time.Hour, 24 * time.Hour}
+}
+
+// Config is what a Service needs.
+type Config struct {
+	Store      Store      // required
+	Controller Controller // required
+
+	// Keys are those of the instances to bind.
+	Keys []string
+
+	// PeriodicTask and AccountEvents say what is created. What was created before stays. Default: neither.
+	PeriodicTask, AccountEvents bool
+
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+
+	// Log receives what was created, removed and refused. Default: discard.
+	Log *slog.Logger
+}
+
+// A Service creates what is missing. Its methods are safe for concurrent use, in one process and across replicas.
+type Service struct {
+	cfg Config
+
+	mu      sync.Mutex
+	backoff map[string]backoff // instance key → when to try again; guarded by mu; bounded by cfg.Keys
+}
+
+type backoff struct {
+	failures int
+	until    time.Time
+}
+
+// New checks cfg and fills in its defaults. It starts nothing.
+func New(cfg Config) (*Service, error) {
+	if cfg.Store == nil || cfg.Controller == nil {
+		return nil, errors.New("binding: a store and a controller are required")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{cfg: cfg, backoff: make(map[string]backoff)}, nil
+}
+
+// Sweep creates what is missing for every instance that is installed. A refusal by a platform is logged, not returned,
+// and retried after a growing delay.
+func (s *Service) Sweep(ctx context.Context) error {
+	for _, key := range s.cfg.Keys {
+		in, err := s.cfg.Store.Instance(ctx, key)
+		if errors.Is(err, tenant.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if !in.RemovedAt.IsZero() || in.RootID == "" || s.backingOff(key) {
+			continue
+		}
+		err = s.bind(ctx, in)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		s.record(key, err)
+		if err != nil {
+			s.cfg.Log.WarnContext(ctx, "setting up the periodic task or the event subscription failed; retrying later", "instance", key, "err", err)
+		}
+	}
+	return nil
+}
+
+func (s *Service) backingOff(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cfg.Now().Before(s.backoff[key].until)
+}
+
+func (s *Service) record(key string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		delete(s.backoff, key)
+		return
+	}
+	b := s.backoff[key]
+	b.until = s.cfg.Now().Add(retryAfter()[min(b.failures, len(retryAfter())-1)])
+	b.failures++
+	s.backoff[key] = b
+}
+
+// load returns the binding of an instance, without what belongs to a root that was removed.
+func (s *Service) load(ctx context.Context, in tenant.Instance) (Binding, error) {
+	b, err := s.cfg.Store.Binding(ctx, in.Key)
+	if errors.Is(err, tenant.ErrNotFound) {
+		return Binding{InstanceKey: in.Key, RootID: in.RootID}, nil
+	}
+	if err != nil {
+		return Binding{}, err
+	}
+	if b.RootID != in.RootID {
+		b.RootID, b.RenewalTask, b.AccountEvents = in.RootID, "", ""
+	}
+	return b, nil
+}
+
+// bind creates what in lacks.
+func (s *Service) bind(ctx context.Context, in tenant.Instance) error {
+	b, err := s.load(ctx, in)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	if s.cfg.PeriodicTask && b.RenewalTask == "" {
+		errs = append(errs, s.createTask(ctx, in, &b))
+	}
+	if s.cfg.AccountEvents && b.AccountEvents == "" {
+		errs = append(errs, s.subscribe(ctx, in, &b))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Service) createTask(ctx context.Context, in tenant.Instance, b *Binding) error {
+	id, err := s.cfg.Controller.ScheduleDaily(ctx, in, renewalTask())
+	if err != nil {
+		return fmt.Errorf("scheduling the periodic task of %s: %w", in.Key, err)
+	}
+	b.RenewalTask = id
+	if err := s.cfg.Store.SaveBinding(ctx, b); err != nil {
+		// Another replica was faster, or the id cannot be stored: either way this task is one too many.
+		err = errors.Join(err, s.cfg.Controller.CancelTask(context.WithoutCancel(ctx), in, id))
+		return fmt.Errorf("storing the periodic task of %s: %w", in.Key, err)
+	}
+	s.cfg.Log.InfoContext(ctx, "periodic task scheduled", "instance", in.Key, "task", id)
+	if err := s.cfg.Controller.PushRoot(ctx, in, map[string]any{RenewalProperty: id}); err != nil {
+		// The next answer about the root contains the id anyway.
+		s.cfg.Log.WarnContext(ctx, "pushing the periodic task's id to the platform failed", "instance", in.Key, "err", err)
+	}
+	return nil
+}
+
+func (s *Service) subscribe(ctx context.Context, in tenant.Instance, b *Binding) error {
+	id, err := s.cfg.Controller.SubscribeAccounts(ctx, in, AccountRelation, AccountHandler)
+	if err != nil {
+		return fmt.Errorf("subscribing to changes of accounts for %s: %w", in.Key, err)
+	}
+	b.AccountEvents = id
+	if err := s.cfg.Store.SaveBinding(ctx, b); err != nil {
+		return fmt.Errorf("storing the event subscription of %s: %w", in.Key, err)
+	}
+	s.cfg.Log.InfoContext(ctx, "subscribed to changes of accounts", "instance", in.Key, "subscription", id)
+	return nil
+}
+
+// RenewalTask returns the id of the periodic task of in, or "" when it has none.
+func (s *Service) RenewalTask(ctx context.Context, in tenant.Instance) (string, error) {
+	b, err := s.load(ctx, in)
+	return b.RenewalTask, err
+}
+
+// SubscribeAccount adds an account to those whose changes the platform reports. Adding it again changes nothing.
+func (s *Service) SubscribeAccount(ctx context.Context, in tenant.Instance, accountID string) error {
+	if !s.cfg.AccountEvents {
+		return nil
+	}
+	return s.cfg.Controller.LinkAccount(ctx, in, AccountRelation, accountID)
+}
+
+// Unsubscribe cancels the periodic task of an instance that is being removed. The platform removes event subscription
+// and links together with the root.
+func (s *Service) Unsubscribe(ctx context.Context, in tenant.Instance) error {
+	b, err := s.load(ctx, in)
+	if err != nil || b.RenewalTask == "" {
+		return err
+	}
+	if err := s.cfg.Controller.CancelTask(ctx, in, b.RenewalTask); err != nil && !failure.Is(err, failure.NotFound) {
+		return fmt.Errorf("cancelling the periodic task of %s: %w", in.Key, err)
+	}
+	b.RenewalTask, b.AccountEvents = "", ""
+	return s.cfg.Store.SaveBinding(ctx, &b)
+}
