@@ -1,20 +1,20 @@
 /*
- * The automatic procedure as seen from the panel: a window for the person who signs in, and the question how far the
- * consent has come, asked again and again until it is over. It knows no widgets; it tells what happens through hear:
+ * The automatic procedure as seen from the panel: a window for the person who signs in, and polling for the state of
+ * the consent until it ends. It knows no widgets; it reports what happens through hear:
  *
  *   waiting({blocked, url, reference})   the consent has begun; blocked says that the browser did not open the window
  *   closed(reference)                    the window was closed, or can no longer be seen; the consent may still succeed
- *   interrupted(reference)               the connector did not answer; it is asked again
+ *   interrupted(reference)               the connector did not answer; polling goes on
  *   ended({status, failure, reference})  the outcome, or status "failed" without failure when time ran out
- *   lost(error)                          the consent can no longer be asked for
+ *   lost(error)                          the state of the consent can no longer be read
  *
- * reference is that of the consent's beginning, under which the connector's log and the history tell more.
+ * reference is that of the beginning of the consent; the connector's log and the history have the details under it.
  */
 define(["app/lib/failure"], function (failures) {
     "use strict";
 
     const every = 2000;
-    // The connector itself says when a consent timed out; this is how much longer than that it is asked.
+    // The connector reports a timeout itself; polling goes on for this much longer than that.
     const grace = 60000;
 
     // A script address would run with the rights of the panel.
@@ -31,9 +31,9 @@ define(["app/lib/failure"], function (failures) {
     };
 
     return function (operations, hear) {
-        let current = null; // {id, url, until, window, reference} and what was said: announced, told, interrupted
+        let current = null; // {id, url, until, window, reference} and what was reported: announced, told, interrupted
         let timer = 0;
-        let turn = 0; // answers to questions of an earlier turn are not heard
+        let turn = 0; // answers to requests of an earlier turn are ignored
         let paused = false;
 
         const stop = function () {
@@ -42,7 +42,7 @@ define(["app/lib/failure"], function (failures) {
         };
 
         const end = function (outcome) {
-            // The window stays as it is: the onboarding page in it tells the outcome to the person who signed in.
+            // The window stays open: its onboarding page shows the outcome to the person who signed in.
             const reference = current.reference;
             current = null;
             stop();
@@ -141,7 +141,7 @@ define(["app/lib/failure"], function (failures) {
                 });
             },
 
-            /* pause stops asking, and resume goes on, when a consent is still open. */
+            /* pause stops polling, and resume continues it while a consent is open. */
             pause: function () {
                 paused = true;
                 stop();

@@ -1,5 +1,5 @@
 /*
- * The few things for which the platform's widgets have no property: what assistive technology and the clipboard need.
+ * What assistive technology and the clipboard need and the platform's widgets have no property for.
  * It touches only the elements of our own widgets (domNode) and never writes markup.
  */
 define([], function () {
@@ -21,7 +21,7 @@ define([], function () {
     };
 
     return {
-        /* readOnly keeps the text of a field as it is; it can still be selected. */
+        /* readOnly makes a field read-only; its text can still be selected. */
         readOnly: function (widget) {
             const field = input(widget);
             if (field) {
@@ -50,7 +50,7 @@ define([], function () {
             }
         },
 
-        /* live makes changes of a text heard: "polite" waits for a pause, "assertive" does not. */
+        /* live announces changes of a text: "polite" waits for a pause, "assertive" does not. */
         live: function (widget, politeness) {
             widget.domNode.setAttribute("aria-live", politeness);
         },
@@ -83,7 +83,7 @@ define([], function () {
             }
         },
 
-        /* giveBack gives a widget the focus if nothing has it. */
+        /* giveBack focuses a widget if nothing has the focus. */
         giveBack: function (widget) {
             if (nothingHasFocus()) {
                 this.focus(widget);

@@ -1,11 +1,11 @@
 /*
- * Turns what went wrong into what a person is told. The connector sends its failures as templates with __named__
- * places and their values, so that they are translated here; everything else is told from what the platform sent.
+ * Turns an error into a message. The connector sends its failures as templates with __named__ placeholders and their
+ * values, so that they are translated here; every other message comes from what the platform sent.
  */
 define(["app/lib/words"], function (words) {
     "use strict";
 
-    // Failures of which the connector says that it tries again by itself.
+    // Failures after which the connector retries automatically.
     const triedAgain = ["microsoft_unavailable", "microsoft_throttled", "microsoft_answer"];
 
     const parse = function (text) {
@@ -35,14 +35,14 @@ define(["app/lib/words"], function (words) {
             const failure = body.details && body.details.text ? body.details : null;
             const status = response.status || 0;
             const broken = Boolean(answered) && (status === 0 || status >= 500);
-            // The connector tells its own failures; a broken answer without one comes from somebody before it.
+            // The connector explains its own failures; an answer without one comes from a proxy or the platform.
             const unreachable = broken && !failure;
             const temporary = broken || status === 429;
             const reference = response.getHeader ? response.getHeader("APS-Transaction-ID") || "" : "";
             return { failure: failure, unreachable: unreachable, temporary: temporary, message: body.message || "", reference: reference };
         },
 
-        /* sentence says what happened, and nothing more. */
+        /* sentence says only what happened. */
         sentence: function (t, failure) {
             return t(failure.text, params(t, failure));
         },
@@ -52,7 +52,7 @@ define(["app/lib/words"], function (words) {
             return failure.adviceText ? t(failure.adviceText, params(t, failure)) : "";
         },
 
-        /* referred adds to a text, which is whole sentences, under which reference a log tells more. */
+        /* referred appends the reference of the log to a text of whole sentences. */
         referred: function (t, text, reference) {
             return reference ? [text, t("Reference: __reference__.", { reference: reference })].filter(Boolean).join(" ") : text;
         },
@@ -62,12 +62,12 @@ define(["app/lib/words"], function (words) {
             return this.referred(t, this.advice(t, failure), failure.reference);
         },
 
-        /* tell says what happened, what to do, and under which reference the log tells more: whole sentences. */
+        /* tell says what happened, what to do, and the reference of the log, in whole sentences. */
         tell: function (t, failure) {
             return [this.sentence(t, failure), this.whatToDo(t, failure)].filter(Boolean).join(" ");
         },
 
-        /* tellConsent is tell of a consent that came to nothing. Unlike a renewal, nothing tries it again by itself. */
+        /* tellConsent is tell for a failed consent, which, unlike a renewal, is not retried automatically. */
         tellConsent: function (t, failure) {
             if (triedAgain.indexOf(failure.code) < 0) {
                 return this.tell(t, failure);
@@ -76,7 +76,7 @@ define(["app/lib/words"], function (words) {
             return this.referred(t, told, failure.reference);
         },
 
-        /* tellError is tell of the error of a call, and tellConsentError that of a call that belongs to a consent. */
+        /* tellError is tell for the error of a call, tellConsentError for that of a call that belongs to a consent. */
         tellError: function (t, error) {
             const read = this.read(error);
             return read.failure ? this.tell(t, read.failure) : this.tellUnexplained(t, read);
@@ -86,7 +86,7 @@ define(["app/lib/words"], function (words) {
             return read.failure ? this.tellConsent(t, read.failure) : this.tellUnexplained(t, read);
         },
 
-        /* tellUnexplained tells what the connector did not explain itself. */
+        /* tellUnexplained describes an error that the connector did not explain. */
         tellUnexplained: function (t, read) {
             if (read.unreachable) {
                 return this.referred(t, t("The connector cannot be reached at the moment. Try again in some minutes."), read.reference);

@@ -1,12 +1,12 @@
 /*
- * The operations of one resource, as the platform passes them on to the connector. Every function returns the promise
- * of aps/xhr; nothing else may be used for calls, because the platform's library adds the token of the session
+ * The operations of one resource, which the platform forwards to the connector. Every function returns the promise of
+ * aps/xhr. Calls use nothing else, because the platform's library adds the token of the session
  * (docs/reference/aps-ui.md §2.4).
  */
 define(["aps/xhr"], function (xhr) {
     "use strict";
 
-    // Some operations ask Microsoft before they answer.
+    // Some operations call Microsoft before they answer.
     const patience = 60000;
 
     const operationsOf = function (resourceId) {

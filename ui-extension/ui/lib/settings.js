@@ -1,7 +1,7 @@
 /*
- * The screen "Settings": the directory of the reseller, and his own application where the provider lets him have one.
- * What is saved goes through the platform to the connector, which refuses what Microsoft would; the platform then keeps
- * what it had. Secrets are only ever sent. lib/ux1 tells what a panel is.
+ * The screen "Settings": the directory of the reseller and, where the provider allows it, the reseller's own application.
+ * Saved values go through the platform to the connector, which refuses what Microsoft would refuse; the platform then
+ * keeps the old values. Secrets are only sent, never read. lib/ux1 describes what a panel is.
  */
 define([
     "app/lib/operations",
@@ -16,7 +16,7 @@ define([
     const secrets = ["applicationSecret", "nextApplicationSecret", "applicationCertificate"];
     const fields = ["directory"].concat(shown, secrets);
 
-    // Which field a refusal of the connector is about.
+    // The field that a refusal of the connector belongs to.
     const about = {
         directory_missing: "directory",
         directory_unknown: "directory",
@@ -72,7 +72,7 @@ define([
         const still = visits.still;
         let operations = null;
         let tenant = null; // as the platform has it; null until it is read
-        let own = false; // whether the provider lets the reseller bring his own application
+        let own = false; // whether the provider allows an application of the reseller's own
 
         const text = function (name) { return String(widget(name).get("value") || "").trim(); };
         const setText = function (name, value) { widget(name).set("value", value || ""); };
@@ -182,7 +182,7 @@ define([
 
             cancel: function () { panel.open("token", "settings"); },
 
-            /* hide forgets what was entered and not saved. */
+            /* hide drops what was entered and not saved. */
             hide: function () {
                 visits.end();
                 tenant = null;

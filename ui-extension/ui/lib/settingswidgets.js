@@ -1,6 +1,6 @@
 /*
  * The widgets of the screen "Settings". It uses only widgets and properties that are known from real packages
- * (docs/reference/aps-ui.md §2.3). panel is what lib/ux1 tells of.
+ * (docs/reference/aps-ui.md §2.3). lib/ux1 describes panel.
  */
 define([], function () {
     "use strict";

@@ -1,6 +1,6 @@
 /*
- * What the status group says: a pure function from the connector's STATUS to the text of each field. Times are
- * RFC 3339 or null; null is told as such and never left blank.
+ * The texts of the status group: a pure function from the connector's STATUS to the text of each field. Times are
+ * RFC 3339 or null; null has a text of its own and is never blank.
  */
 define(["app/lib/words", "app/lib/failure"], function (words, failures) {
     "use strict";
@@ -108,10 +108,10 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
         names: names,
         fields: told,
 
-        /* stateOnly says that nothing but the state is told, as to an account above the reseller's. */
+        /* stateOnly reports that only the state is visible, as it is to an account above the reseller's. */
         stateOnly: function (s) { return s.expiresAt === undefined; },
 
-        /* reason tells why the token is not well, and advice what to do, with the reference; both are empty when it is. */
+        /* reason says what is wrong with the token, and advice what to do, with the reference; empty when nothing is. */
         reason: function (t, s) {
             if (this.stateOnly(s)) {
                 return t("This tenant belongs to a reseller below this account. This account is told its state and nothing else.");
@@ -122,7 +122,7 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
             return s.failure ? failures.whatToDo(t, s.failure) : "";
         },
 
-        /* pending tells of a manual consent that waits for its authentication code; empty when none does. */
+        /* pending describes a manual consent that waits for its authentication code; empty when none does. */
         pending: function (t, s) {
             if (!s.pending) {
                 return "";

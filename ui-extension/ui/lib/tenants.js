@@ -1,5 +1,5 @@
 /*
- * The screen "Refresh Tokens", for the provider: all resellers with the state of their token, and one of them in detail.
+ * The screen "Refresh Tokens" of the provider: all resellers with the state of their token, and one of them in detail.
  * The provider may check and renew, and nothing else. lib/ux1 describes what a panel is.
  */
 define([
@@ -62,7 +62,7 @@ define([
             panel.say("error", failures.tellError(t, error));
         };
 
-        /* gather asks one instance of the application after the other for its tenants. */
+        /* gather reads the tenants of one instance of the application after the other. */
         const gather = function (left, found) {
             return operationsOf(left[0]).tenants().then(function (tenants) {
                 const all = found.concat(tenants || []);
@@ -74,7 +74,7 @@ define([
             return gather(instances, []).then(still(showRows), still(showNoRows));
         };
 
-        /* of shows an answer only while the same tenant is in detail. */
+        /* of shows an answer only while its tenant is the one in detail. */
         const of = function (tenant, show) {
             return still(function (value) {
                 if (chosen === tenant) {
@@ -183,7 +183,7 @@ define([
             }), refreshEvery);
         };
 
-        /* seen reads everything again when somebody comes back to the screen from another window. */
+        /* seen reads everything again when a person comes back to the screen from another window. */
         const seen = function () {
             if (!document.hidden) {
                 reload();

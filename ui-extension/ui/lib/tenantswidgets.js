@@ -1,6 +1,6 @@
 /*
  * The widgets of the screen "Refresh Tokens". It uses only widgets and properties that are known from real packages
- * (docs/reference/aps-ui.md §2.3). panel is what lib/ux1 tells of, on holds the handlers.
+ * (docs/reference/aps-ui.md §2.3). lib/ux1 describes panel; on holds the handlers.
  */
 define(["aps/Button", "aps/Output", "aps/Status", "app/lib/groups", "app/lib/words"], function (Button, Output, Status, groups, words) {
     "use strict";

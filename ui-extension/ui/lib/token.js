@@ -1,4 +1,4 @@
-/* The screen "Manage Refresh Token", in any panel (lib/ux1 tells what a panel is). */
+/* The screen "Manage Refresh Token", in any panel (lib/ux1 describes what a panel is). */
 define([
     "aps/confirm",
     "app/lib/operations",
@@ -28,7 +28,7 @@ define([
         let offset = 0; // what the connector's clock is ahead of this browser's, in milliseconds
         let timer = 0;
         let link = "";
-        let stateOnly = false; // as an account above the reseller's is told
+        let stateOnly = false; // whether only the state is visible, as to an account above the reseller's
         let arrived = false;
 
         const now = function () { return Date.now() + offset; };
@@ -257,7 +257,7 @@ define([
             dom.live(widget("codeError"), "assertive");
         };
 
-        /* seen reads everything again when somebody comes back to the screen from another window. */
+        /* seen reads everything again when a person comes back to the screen from another window. */
         const seen = function () {
             if (!document.hidden) {
                 reload();
@@ -290,7 +290,7 @@ define([
                 return loadStatus();
             },
 
-            /* hide stops everything that runs by itself and forgets what was entered. */
+            /* hide stops all timers and drops what was entered. */
             hide: function () {
                 arrived = false;
                 visits.end();

@@ -1,6 +1,6 @@
 /*
  * The widgets of the screen "Manage Refresh Token". It uses only widgets and properties that are known from real
- * packages (docs/reference/aps-ui.md §2.3). panel is what lib/ux1 tells of, on holds the handlers.
+ * packages (docs/reference/aps-ui.md §2.3). lib/ux1 describes panel; on holds the handlers.
  */
 define(["app/lib/groups"], function (groups) {
     "use strict";

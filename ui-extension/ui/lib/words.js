@@ -1,6 +1,6 @@
 /*
  * The words of the screen: states, answers, actions, people and times. Every function takes t, which translates a
- * text with __named__ places; no sentence is put together from parts.
+ * text with __named__ placeholders; no sentence is put together from parts.
  */
 define([], function () {
     "use strict";
@@ -117,7 +117,7 @@ define([], function () {
             return format(time, { dateStyle: "medium" });
         },
 
-        /* validUntil tells until when the token of a STATUS is good. An account above the reseller's is not told. */
+        /* validUntil is the text for the end of a STATUS's token. It is hidden from an account above the reseller's. */
         validUntil: function (t, s) {
             if (s.expiresAt === undefined) {
                 return t("Not shown to this account");
@@ -135,7 +135,7 @@ define([], function () {
             return s.daysLeft ? t("__time__ (__days__ days left)", values) : t("__time__ (less than a day left)", values);
         },
 
-        /* remaining tells how long it is from now until time; both are milliseconds or readable by Date. */
+        /* remaining is the text for the span from now to time; both are milliseconds or readable by Date. */
         remaining: function (t, time, now) {
             const left = new Date(time) - new Date(now);
             if (left >= 2 * day) {
