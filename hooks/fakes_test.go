@@ -171,13 +171,7 @@ func newFakeTokens() *fakeTokens {
 	return &fakeTokens{status: token.Status{State: token.StateActive, DaysLeft: 80}}
 }
 
-func (f *fakeTokens) Status(context.Context, string) (token.Status, error) { return f.status, f.err }
-
-func (f *fakeTokens) StateOf(ctx context.Context, r tenant.Resolved) (token.Status, error) {
-	return f.StatusOf(ctx, r)
-}
-
-func (f *fakeTokens) StatusOf(context.Context, tenant.Resolved) (token.Status, error) {
+func (f *fakeTokens) Status(context.Context, tenant.Resolved) (token.Status, error) {
 	return f.status, f.err
 }
 

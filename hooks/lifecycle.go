@@ -144,7 +144,7 @@ func (d *Door) unprovision(c *call) error {
 
 // answerTenant answers with t and the state of its token.
 func (d *Door) answerTenant(c *call, status int, t tenant.Tenant) error {
-	state, err := d.cfg.Tokens.StateOf(c.ctx(), tenant.Resolved{Tenant: t, Instance: c.Instance})
+	state, err := d.cfg.Tokens.Status(c.ctx(), tenant.Resolved{Tenant: t, Instance: c.Instance})
 	if err != nil {
 		return err
 	}
@@ -197,7 +197,7 @@ func (d *Door) listTenants(c *call) error {
 	readers.SetLimit(statusReaders)
 	for i, t := range tenants {
 		readers.Go(func() error {
-			status, err := d.cfg.Tokens.StatusOf(ctx, tenant.Resolved{Tenant: t, Instance: c.Instance})
+			status, err := d.cfg.Tokens.Status(ctx, tenant.Resolved{Tenant: t, Instance: c.Instance})
 			if failure.Is(err, failure.NotFound) {
 				return nil // removed since it was listed
 			}

@@ -18,10 +18,7 @@ import (
 
 // Tokens is the custody of grants; token.Service implements it.
 type Tokens interface {
-	Status(ctx context.Context, tenantID string) (token.Status, error)
-	StatusOf(ctx context.Context, r tenant.Resolved) (token.Status, error)
-	// StateOf is StatusOf without persons, scopes and checks.
-	StateOf(ctx context.Context, r tenant.Resolved) (token.Status, error)
+	Status(ctx context.Context, r tenant.Resolved) (token.Status, error)
 	Renew(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	Check(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	Forget(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
@@ -87,7 +84,12 @@ func (d *Door) redeem(c *call) error {
 	if err != nil {
 		return err
 	}
-	status, err := d.cfg.Tokens.Status(c.ctx(), c.id)
+	// The redemption may have resolved the tenant's directory.
+	r, err := d.cfg.Tenants.Resolve(c.ctx(), c.key, c.id)
+	if err != nil {
+		return err
+	}
+	status, err := d.cfg.Tokens.Status(c.ctx(), r)
 	if err != nil {
 		return err
 	}
@@ -99,7 +101,7 @@ func (d *Door) tokenStatus(c *call) error {
 	if c.caller.role == application && !slices.Contains(c.Instance.Settings.Borrowers, c.caller.actor.ID) {
 		return failure.New(failure.BorrowerNotAllowed)
 	}
-	status, err := d.cfg.Tokens.StatusOf(c.ctx(), c.Resolved)
+	status, err := d.cfg.Tokens.Status(c.ctx(), c.Resolved)
 	if err != nil {
 		return err
 	}

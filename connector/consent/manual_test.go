@@ -72,7 +72,9 @@ func TestTheClaimCodeMakesThePendingGrantActive(t *testing.T) {
 	out := w.granted("code-1")
 	w.checkGrants("", true)
 	w.checkConsent(w.link().ID, consent.Claimable, "")
-	st, err := w.custody.Status(t.Context(), tenantID)
+	r, err := tenant.Resolve(t.Context(), w.store, tenantID)
+	w.must(err)
+	st, err := w.custody.Status(t.Context(), r)
 	w.must(err)
 	if st.State != token.StatePending || st.Pending == nil || st.Pending.ConsentedBy != person {
 		t.Errorf("Status = %s, %+v; want pending with who consented", st.State, st.Pending)

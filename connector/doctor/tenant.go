@@ -133,7 +133,7 @@ func (e *examination) directory(ctx context.Context, rooms *app.Services, r tena
 
 func (e *examination) grant(ctx context.Context, rooms *app.Services, r tenant.Resolved) bool {
 	const check = "grant"
-	status, err := rooms.Tokens.Status(ctx, r.Tenant.ID)
+	status, err := rooms.Tokens.Status(ctx, r)
 	if err != nil {
 		e.refused(check, Failed, err, nil)
 		return false

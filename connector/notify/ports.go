@@ -59,7 +59,7 @@ type Store interface {
 
 // Statuses tells what is true of a tenant's token; token.Service is one.
 type Statuses interface {
-	Status(ctx context.Context, tenantID string) (token.Status, error)
+	Status(ctx context.Context, r tenant.Resolved) (token.Status, error)
 }
 
 // Platform stores properties of a tenant's resource at the platform of in, which is not called back for it.

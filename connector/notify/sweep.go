@@ -104,7 +104,7 @@ func (s *Service) lookAtTenant(ctx context.Context, a *Announcement) (time.Time,
 	if err != nil {
 		return time.Time{}, err
 	}
-	status, err := s.cfg.Statuses.Status(ctx, t.ID)
+	status, err := s.cfg.Statuses.Status(ctx, tenant.Resolved{Tenant: t, Instance: in})
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -143,7 +143,7 @@ func (w *world) advance(d time.Duration) {
 }
 
 // Status implements notify.Statuses: what the test says, as old as it is by now.
-func (w *world) Status(context.Context, string) (token.Status, error) {
+func (w *world) Status(context.Context, tenant.Resolved) (token.Status, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.status

@@ -15,7 +15,6 @@ import (
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/random"
-	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
@@ -78,7 +77,7 @@ func TestManyEventsAtOnce(t *testing.T) {
 	})
 }
 
-func TestStanding(t *testing.T) {
+func TestSnapshot(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -96,7 +95,7 @@ func TestStanding(t *testing.T) {
 			t.Fatalf("UPDATE = %v", err)
 		}
 		active.RefreshToken = token.Grant{}.RefreshToken
-		want := map[string]token.Standing{
+		want := map[string]token.Snapshot{
 			bare.ID: {Schedule: token.Schedule{TenantID: bare.ID}},
 			full.ID: {Active: &active, Schedule: schedule, Pending: &token.Grant{
 				TenantID: full.ID, Slot: token.Pending, ConsentedAt: pending.ConsentedAt, ConsentedBy: pending.ConsentedBy,
@@ -105,14 +104,13 @@ func TestStanding(t *testing.T) {
 		tenants := map[string]tenant.Tenant{bare.ID: bare, full.ID: full}
 		ids := []string{bare.ID, full.ID, spoiled.ID, random.ID(), full.ID + " "}
 		check := func(ctx context.Context, id string) {
-			got, err := s.Standing(ctx, id)
-			checkOutline(ctx, t, s, id, got, err)
+			got, err := s.Snapshot(ctx, id)
 			resolved, resolveErr := s.Resolve(ctx, id)
 			expected, there := want[id]
 			switch {
 			case there:
 				if diff := cmp.Diff(expected, got, cmp.Comparer(revealed)); err != nil || diff != "" {
-					t.Errorf("Standing() = _, %v, differs (-want +got):\n%s", err, diff)
+					t.Errorf("Snapshot() = _, %v, differs (-want +got):\n%s", err, diff)
 				}
 				if diff := cmp.Diff(tenants[id], resolved.Tenant, cmp.Comparer(revealed)); resolveErr != nil || diff != "" {
 					t.Errorf("Resolve() = tenant, %v, differs (-want +got):\n%s", resolveErr, diff)
@@ -122,11 +120,11 @@ func TestStanding(t *testing.T) {
 				}
 			case id == spoiled.ID:
 				if err != nil || resolveErr == nil || errors.Is(resolveErr, tenant.ErrNotFound) {
-					t.Errorf("Standing() and Resolve() of a tenant whose secrets do not open = _, %v and %v, want nil and an error", err, resolveErr)
+					t.Errorf("Snapshot() and Resolve() of a tenant whose secrets do not open = _, %v and %v, want nil and an error", err, resolveErr)
 				}
 			default:
 				if !errors.Is(err, tenant.ErrNotFound) || !errors.Is(resolveErr, tenant.ErrNotFound) {
-					t.Errorf("Standing() and Resolve() of nobody = _, %v and %v, want %v", err, resolveErr, tenant.ErrNotFound)
+					t.Errorf("Snapshot() and Resolve() of nobody = _, %v and %v, want %v", err, resolveErr, tenant.ErrNotFound)
 				}
 			}
 		}
@@ -149,23 +147,8 @@ func TestStanding(t *testing.T) {
 		}
 		ended, cancel := context.WithCancel(ctx)
 		cancel()
-		if _, err := s.Standing(ended, full.ID); !errors.Is(err, context.Canceled) {
-			t.Errorf("Standing() of a caller who has gone = _, %v, want %v", err, context.Canceled)
+		if _, err := s.Snapshot(ended, full.ID); !errors.Is(err, context.Canceled) {
+			t.Errorf("Snapshot() of a caller who has gone = _, %v, want %v", err, context.Canceled)
 		}
 	})
-}
-
-// checkOutline checks that the outline of a tenant is its standing, but for what it leaves out.
-func checkOutline(ctx context.Context, t *testing.T, s *store.Store, id string, standing token.Standing, standingErr error) {
-	t.Helper()
-	got, err := s.Outline(ctx, id)
-	if active := standing.Active; active != nil {
-		standing.Active = &token.Grant{
-			TenantID: active.TenantID, Slot: active.Slot, IssuedAt: active.IssuedAt, DirectoryID: active.DirectoryID, ApplicationID: active.ApplicationID,
-			ConsentID: active.ConsentID, Version: active.Version,
-		}
-	}
-	if diff := cmp.Diff(standing, got, cmp.Comparer(revealed)); diff != "" || errors.Is(err, tenant.ErrNotFound) != errors.Is(standingErr, tenant.ErrNotFound) {
-		t.Errorf("Outline() = _, %v, differs from Standing() = _, %v (-want +got):\n%s", err, standingErr, diff)
-	}
 }

@@ -82,8 +82,7 @@ type Store struct {
 	nonces    gathering[usedNonce, bool]
 	events    gathering[audit.Event, error]
 	resolved  gathering[string, found[tenant.Resolved]]
-	standings gathering[string, found[token.Standing]]
-	outlines  gathering[string, found[token.Standing]]
+	snapshots gathering[string, found[token.Snapshot]]
 	grants    gathering[string, found[token.Grant]]
 	releases  gathering[heldLease, error]
 }
@@ -119,8 +118,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s := &Store{driver: cfg.Driver, dsn: cfg.DSN, sealer: cfg.Keyring, wait: cfg.Wait, jitter: cfg.Jitter, log: cfg.Log}
 	s.nonces.do, s.events.do = s.rememberNonces, s.appendEvents
-	s.resolved.do, s.standings.do = s.readResolved, s.readStandings
-	s.outlines.do = s.readOutlines
+	s.resolved.do, s.snapshots.do = s.readResolved, s.readSnapshots
 	s.grants.do, s.releases.do = s.readGrants, s.releaseAll
 	if err := s.connect(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)

@@ -74,7 +74,7 @@ func TestEveryQueryHasItsIndex(t *testing.T) {
 				return err
 			}},
 			"a tenant's schedule":   {"", func() error { _, err := s.Schedule(ctx, one); return err }},
-			"a tenant's standing":   {"", func() error { _, err := s.Standing(ctx, one); return err }},
+			"a tenant's snapshot":   {"", func() error { _, err := s.Snapshot(ctx, one); return err }},
 			"a tenant":              {"", func() error { _, err := s.Tenant(ctx, one); return err }},
 			"an instance's tenants": {"tenants_of_instance", func() error { _, err := s.Tenants(ctx, "another"); return err }},
 			"a tenant's events": {"events_of_tenant", func() error {

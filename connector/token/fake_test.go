@@ -198,7 +198,9 @@ func (w *world) grant(slot token.Slot) token.Grant {
 
 func (w *world) status() token.Status {
 	w.Helper()
-	st, err := w.tokens.Status(w.Context(), tenantID)
+	r, err := tenant.Resolve(w.Context(), w.store, tenantID)
+	w.must(err)
+	st, err := w.tokens.Status(w.Context(), r)
 	w.must(err)
 	return st
 }

@@ -128,10 +128,10 @@ type Job struct {
 	DirectoryID string
 }
 
-// A Standing is what is kept about a tenant's token, but for the refresh tokens themselves. Slices and maps in it may be
-// shared: nobody changes them.
-type Standing struct {
+// A Snapshot is what is stored about a tenant's token at one moment, except the refresh tokens themselves. Callers do not
+// change it: its slices and maps may be shared.
+type Snapshot struct {
 	Active   *Grant // without its refresh token; nil when there is none
-	Pending  *Grant // only what is told of one: when who consented; nil when there is none
+	Pending  *Grant // only who consented and when; nil when there is none
 	Schedule Schedule
 }

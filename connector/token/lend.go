@@ -28,11 +28,11 @@ type Loan struct {
 // Tokens are cached until shortly before they expire; however many ask at once, one process redeems once per
 // tenant and api. The audit event is stored before the token is returned.
 func (s *Service) Lend(ctx context.Context, r tenant.Resolved, api API, by audit.Actor) (Loan, error) {
-	standing, err := s.standing(ctx, r, s.cfg.Store.Outline)
+	snapshot, err := s.snapshot(ctx, r.Tenant.ID)
 	if err != nil {
 		return Loan{}, err
 	}
-	loan, err := s.lend(ctx, r, standing, api, by)
+	loan, err := s.lend(ctx, r, snapshot, api, by)
 	s.observe(audit.TokenLent, err)
 	event := audit.Event{Action: audit.TokenLent, Actor: by, Details: map[string]string{"api": string(api)}}
 	if err != nil {
@@ -45,24 +45,24 @@ func (s *Service) Lend(ctx context.Context, r tenant.Resolved, api API, by audit
 	return loan, err
 }
 
-func (s *Service) lend(ctx context.Context, r tenant.Resolved, standing Standing, api API, by audit.Actor) (Loan, error) {
+func (s *Service) lend(ctx context.Context, r tenant.Resolved, snapshot Snapshot, api API, by audit.Actor) (Loan, error) {
 	if !slices.Contains(APIs(), api) {
 		return Loan{}, failure.New(failure.BadRequest, "reason", "api is none of partnercenter, graph, arm")
 	}
 	if by.Kind != audit.Application || by.ID == "" || !slices.Contains(r.Instance.Settings.Borrowers, by.ID) {
 		return Loan{}, failure.New(failure.BorrowerNotAllowed)
 	}
-	if err := s.lendable(r, standing); err != nil {
+	if err := s.lendable(r, snapshot); err != nil {
 		return Loan{}, err
 	}
-	if loan, ok, err := s.loans.get(*standing.Active, api, s.cfg.Now()); ok {
+	if loan, ok, err := s.loans.get(*snapshot.Active, api, s.cfg.Now()); ok {
 		return loan, err
 	}
 	result := s.lends.DoChan(r.Tenant.ID+"/"+string(api), func() (any, error) {
 		// The redemption is shared, so one caller who leaves must not end it for the others.
 		shared, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
 		defer cancel()
-		if loan, ok, err := s.loans.get(*standing.Active, api, s.cfg.Now()); ok {
+		if loan, ok, err := s.loans.get(*snapshot.Active, api, s.cfg.Now()); ok {
 			return loan, err
 		}
 		return s.redeemToLend(shared, r, api)
@@ -80,17 +80,17 @@ func (s *Service) lend(ctx context.Context, r tenant.Resolved, standing Standing
 
 // lendable returns why the active grant cannot be lent from; nil when it can. A refusal that only a person can repair is
 // remembered, so that borrowers who ask again do not ask Microsoft again.
-func (s *Service) lendable(r tenant.Resolved, standing Standing) error {
-	if standing.Active == nil {
+func (s *Service) lendable(r tenant.Resolved, snapshot Snapshot) error {
+	if snapshot.Active == nil {
 		return failure.New(failure.GrantAbsent)
 	}
-	if !s.cfg.Now().Before(standing.Active.ExpiresAt()) {
+	if !s.cfg.Now().Before(snapshot.Active.ExpiresAt()) {
 		return failure.New(failure.GrantExpired)
 	}
-	if f := standing.Schedule.Failure; f != nil && f.Code.Kind() == failure.SignIn {
+	if f := snapshot.Schedule.Failure; f != nil && f.Code.Kind() == failure.SignIn {
 		return f.Error()
 	}
-	_, err := usable(r, *standing.Active)
+	_, err := usable(r, *snapshot.Active)
 	return err
 }
 

@@ -24,10 +24,8 @@ type Store interface {
 
 	tenant.Resolver
 
-	// Standing returns what is kept about a tenant's token at one moment.
-	Standing(ctx context.Context, tenantID string) (Standing, error)
-	// Outline is Standing without what is told of the active grant only: persons, scopes and checks.
-	Outline(ctx context.Context, tenantID string) (Standing, error)
+	// Snapshot returns what is stored about a tenant's token at one moment.
+	Snapshot(ctx context.Context, tenantID string) (Snapshot, error)
 
 	Grant(ctx context.Context, tenantID string, slot Slot) (Grant, error)
 	// SaveGrant inserts (Version 0) or updates g with a check of its Version, which it then advances. Version 0 where

@@ -41,27 +41,30 @@ const (
 
 // Renew renews a tenant's grant now. It returns why when that did not work; the status then tells it too.
 func (s *Service) Renew(ctx context.Context, tenantID string, by audit.Actor) (Status, error) {
-	if err := s.redeem(ctx, tenantID, by, onDemand); err != nil {
-		return Status{}, err
-	}
-	return s.Status(ctx, tenantID)
+	return s.redeem(ctx, tenantID, by, onDemand)
 }
 
 // Check uses a tenant's grant once with every api and records what was learned. It returns why when Microsoft refused
 // the grant itself.
 func (s *Service) Check(ctx context.Context, tenantID string, by audit.Actor) (Status, error) {
-	if err := s.redeem(ctx, tenantID, by, check); err != nil {
-		return Status{}, err
-	}
-	return s.Status(ctx, tenantID)
+	return s.redeem(ctx, tenantID, by, check)
 }
 
-// redeem leases a tenant for somebody who waits for it, whatever its schedule says, and redeems its grant.
-func (s *Service) redeem(ctx context.Context, tenantID string, by audit.Actor, why purpose) error {
+// redeem leases a tenant for a caller that waits, whatever its schedule says, redeems its grant, and returns the status
+// that this led to.
+func (s *Service) redeem(ctx context.Context, tenantID string, by audit.Actor, why purpose) (Status, error) {
 	r, err := tenant.Resolve(ctx, s.cfg.Store, tenantID)
 	if err != nil {
-		return err
+		return Status{}, err
 	}
+	if err := s.redeemNow(ctx, r, by, why); err != nil {
+		return Status{}, err
+	}
+	return s.Status(ctx, r)
+}
+
+func (s *Service) redeemNow(ctx context.Context, r tenant.Resolved, by audit.Actor, why purpose) error {
+	tenantID := r.Tenant.ID
 	now := s.cfg.Now()
 	owner := s.cfg.Owner + "/" + random.ID()
 	schedule, err := s.cfg.Store.Lease(ctx, tenantID, owner, now, now.Add(s.cfg.Lease))

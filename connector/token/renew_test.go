@@ -317,7 +317,10 @@ func TestCheckLearnsWithoutMovingTheRenewal(t *testing.T) {
 func TestUnknownTenantsAreRefused(t *testing.T) {
 	w := newWorld(t, openStore(t))
 	for name, call := range map[string]func() error{
-		"Status":  func() error { _, err := w.tokens.Status(t.Context(), otherID); return err },
+		"Status": func() error {
+			_, err := w.tokens.Status(t.Context(), tenant.Resolved{Tenant: tenant.Tenant{ID: otherID}})
+			return err
+		},
 		"Renew":   func() error { _, err := w.tokens.Renew(t.Context(), otherID, owner); return err },
 		"Check":   func() error { _, err := w.tokens.Check(t.Context(), otherID, owner); return err },
 		"Forget":  func() error { _, err := w.tokens.Forget(t.Context(), otherID, owner); return err },

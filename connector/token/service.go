@@ -139,16 +139,16 @@ func New(cfg Config) (*Service, error) {
 	return &Service{cfg: cfg, pace: newPace(cfg.PerCloud, cfg.PerDirectory, cfg.Workers), loans: loans}, nil
 }
 
-// standing returns what is kept about the token of p, as the store's Standing or Outline reads it.
-func (s *Service) standing(ctx context.Context, r tenant.Resolved, read func(ctx context.Context, tenantID string) (Standing, error)) (Standing, error) {
-	standing, err := read(ctx, r.Tenant.ID)
+// snapshot returns what is stored about a tenant's token, or the failure not_found when the tenant was removed meanwhile.
+func (s *Service) snapshot(ctx context.Context, tenantID string) (Snapshot, error) {
+	snapshot, err := s.cfg.Store.Snapshot(ctx, tenantID)
 	if errors.Is(err, tenant.ErrNotFound) {
-		return Standing{}, failure.New(failure.NotFound) // removed meanwhile
+		return Snapshot{}, failure.New(failure.NotFound)
 	}
 	if err != nil {
-		return Standing{}, fmt.Errorf("reading what is kept of %s: %w", r.Tenant.ID, err)
+		return Snapshot{}, fmt.Errorf("reading the token of tenant %s: %w", tenantID, err)
 	}
-	return standing, nil
+	return snapshot, nil
 }
 
 // grant returns the grant in a slot and whether there is one.
@@ -239,7 +239,7 @@ func (s *Service) Forget(ctx context.Context, tenantID string, by audit.Actor) (
 		return Status{}, err
 	}
 	s.loans.drop(tenantID)
-	return s.Status(ctx, tenantID)
+	return s.Status(ctx, r)
 }
 
 // History returns what was done to a tenant, newest first, up to limit, older than before when that is not zero.

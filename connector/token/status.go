@@ -67,47 +67,29 @@ type PendingGrant struct {
 	ExpiresAt   time.Time
 }
 
-// Status returns what is true of a tenant's token now.
-func (s *Service) Status(ctx context.Context, tenantID string) (Status, error) {
-	r, err := tenant.Resolve(ctx, s.cfg.Store, tenantID)
-	if err != nil {
-		return Status{}, err
-	}
-	return s.StatusOf(ctx, r)
-}
-
-// StatusOf is Status for a caller that has just resolved the tenant.
-func (s *Service) StatusOf(ctx context.Context, r tenant.Resolved) (Status, error) {
-	return s.statusBy(ctx, r, s.cfg.Store.Standing)
-}
-
-// StateOf is StatusOf without what is told of the grant only: its Status names no persons, scopes and checks.
-func (s *Service) StateOf(ctx context.Context, r tenant.Resolved) (Status, error) {
-	return s.statusBy(ctx, r, s.cfg.Store.Outline)
-}
-
-func (s *Service) statusBy(ctx context.Context, r tenant.Resolved, read func(ctx context.Context, tenantID string) (Standing, error)) (Status, error) {
-	standing, err := s.standing(ctx, r, read)
+// Status returns what is true now of the token of a tenant that was just resolved.
+func (s *Service) Status(ctx context.Context, r tenant.Resolved) (Status, error) {
+	snapshot, err := s.snapshot(ctx, r.Tenant.ID)
 	if err != nil {
 		return Status{}, err
 	}
 	now := s.cfg.Now()
-	st := statusOf(r, now)
-	if pending := standing.Pending; pending != nil {
+	st := statusOfSettings(r, now)
+	if pending := snapshot.Pending; pending != nil {
 		if claimEnds := pending.ConsentedAt.Add(s.cfg.ClaimLife); now.Before(claimEnds) {
 			st.Pending = &PendingGrant{pending.ConsentedBy, pending.ConsentedAt, claimEnds}
 		}
 	}
-	if standing.Active == nil {
+	if snapshot.Active == nil {
 		st.State, st.Failure = judgeAbsent(r, st)
 		return st, nil
 	}
-	st.describe(*standing.Active, standing.Schedule, now)
-	st.State, st.Failure = judge(r, st, *standing.Active, standing.Schedule, now)
+	st.describe(*snapshot.Active, snapshot.Schedule, now)
+	st.State, st.Failure = judge(r, st, *snapshot.Active, snapshot.Schedule, now)
 	return st, nil
 }
 
-func statusOf(r tenant.Resolved, now time.Time) Status {
+func statusOfSettings(r tenant.Resolved, now time.Time) Status {
 	c := r.Client()
 	return Status{
 		DirectoryID: c.DirectoryID, Directory: r.Tenant.Directory,

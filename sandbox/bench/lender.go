@@ -99,14 +99,9 @@ func (m *memory) Transact(ctx context.Context, fn func(ctx context.Context) erro
 	return fn(ctx)
 }
 
-// Standing implements token.Store.
-func (m *memory) Standing(context.Context, string) (token.Standing, error) {
-	return token.Standing{Active: &m.grant}, nil
-}
-
-// Outline implements token.Store.
-func (m *memory) Outline(ctx context.Context, tenantID string) (token.Standing, error) {
-	return m.Standing(ctx, tenantID)
+// Snapshot implements token.Store.
+func (m *memory) Snapshot(context.Context, string) (token.Snapshot, error) {
+	return token.Snapshot{Active: &m.grant}, nil
 }
 
 // Grant implements token.Store.

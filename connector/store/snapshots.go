@@ -23,8 +23,6 @@ const (
 		"borrowers, skip_landing, direct_link, tenant_application, created_at, updated_at, removed_at, version"
 	activeColumns = "COALESCE(a.tenant_id, ''), a.issued_at, COALESCE(a.directory_id, ''), COALESCE(a.application_id, ''), COALESCE(a.procedure_name, ''), " +
 		"COALESCE(a.consent_id, ''), a.consented_at, a.consented_by, COALESCE(a.asked_by, ''), a.scopes, a.checks, COALESCE(a.version, 0)"
-	outlineColumns = "COALESCE(a.tenant_id, ''), a.issued_at, COALESCE(a.directory_id, ''), COALESCE(a.application_id, ''), " +
-		"COALESCE(a.consent_id, ''), COALESCE(a.version, 0)"
 	pendingColumns  = "COALESCE(p.tenant_id, ''), p.consented_at, p.consented_by"
 	scheduleColumns = "s.due_at, s.lease_owner, s.lease_until, COALESCE(s.attempt, 0), s.last_at, s.last_success_at, s.failing_since, s.failure, " +
 		"COALESCE(s.version, 0)"
@@ -33,10 +31,9 @@ const (
 const (
 	tenantsQuery   = "SELECT " + tenantColumns + " FROM tenants WHERE id IN "
 	instancesQuery = "SELECT " + instanceColumns + " FROM instances WHERE instance_key IN "
-	outlineQuery   = "SELECT t.id, " + outlineColumns + ", " + pendingColumns + ", " + scheduleColumns + standingsFrom
 	grantsQuery    = "SELECT " + activeColumns + ", a.refresh_token FROM grants a WHERE a.slot = 'active' AND a.tenant_id IN "
-	standingsQuery = "SELECT t.id, " + activeColumns + ", " + pendingColumns + ", " + scheduleColumns + standingsFrom
-	standingsFrom  = " FROM tenants t" +
+	snapshotsQuery = "SELECT t.id, " + activeColumns + ", " + pendingColumns + ", " + scheduleColumns + snapshotsFrom
+	snapshotsFrom  = " FROM tenants t" +
 		" LEFT JOIN grants a ON a.tenant_id = t.id AND a.slot = 'active' LEFT JOIN grants p ON p.tenant_id = t.id AND p.slot = 'pending'" +
 		" LEFT JOIN schedules s ON s.tenant_id = t.id WHERE t.id IN "
 )
@@ -60,10 +57,6 @@ func (row *grantRow) activePlaces() []any {
 		&row.TenantID, &row.IssuedAt, &row.DirectoryID, &row.ApplicationID, &row.ProcedureName, &row.ConsentID, &row.ConsentedAt, &row.ConsentedBy,
 		&row.AskedBy, &row.Scopes, &row.Checks, &row.Version,
 	}
-}
-
-func (row *grantRow) outlinePlaces() []any {
-	return []any{&row.TenantID, &row.IssuedAt, &row.DirectoryID, &row.ApplicationID, &row.ConsentID, &row.Version}
 }
 
 func (row *grantRow) pendingPlaces() []any {
@@ -91,22 +84,13 @@ func (s *Store) Resolve(ctx context.Context, tenantID string) (tenant.Resolved, 
 	return r, nil
 }
 
-// Standing implements token.Store.
-func (s *Store) Standing(ctx context.Context, tenantID string) (token.Standing, error) {
-	standing, err := gathered(ctx, s, &s.standings, tenantID)
+// Snapshot implements token.Store.
+func (s *Store) Snapshot(ctx context.Context, tenantID string) (token.Snapshot, error) {
+	snapshot, err := gathered(ctx, s, &s.snapshots, tenantID)
 	if err != nil {
-		return token.Standing{}, fmt.Errorf("reading the standing of tenant %q: %w", tenantID, err)
+		return token.Snapshot{}, fmt.Errorf("reading the token of tenant %q: %w", tenantID, err)
 	}
-	return standing, nil
-}
-
-// Outline implements token.Store.
-func (s *Store) Outline(ctx context.Context, tenantID string) (token.Standing, error) {
-	standing, err := gathered(ctx, s, &s.outlines, tenantID)
-	if err != nil {
-		return token.Standing{}, fmt.Errorf("reading the outline of tenant %q: %w", tenantID, err)
-	}
-	return standing, nil
+	return snapshot, nil
 }
 
 // gathered asks for one tenant, together with others who ask at the same time unless ctx carries a transaction.
@@ -171,35 +155,27 @@ func (s *Store) scanInstance(rows *sql.Rows) (key string, in tenant.Instance, er
 	return row.InstanceKey, in, err
 }
 
-// readStandings reads what is kept of the tokens of some tenants.
-func (s *Store) readStandings(ctx context.Context, ids []string) ([]found[token.Standing], error) {
-	return readByName(ctx, s, standingsQuery, ids, func(rows *sql.Rows) (string, token.Standing, error) {
-		return s.scanStanding(rows, (*grantRow).activePlaces)
-	})
+// readSnapshots reads what is stored of the tokens of some tenants.
+func (s *Store) readSnapshots(ctx context.Context, ids []string) ([]found[token.Snapshot], error) {
+	return readByName(ctx, s, snapshotsQuery, ids, s.scanSnapshot)
 }
 
-func (s *Store) readOutlines(ctx context.Context, ids []string) ([]found[token.Standing], error) {
-	return readByName(ctx, s, outlineQuery, ids, func(rows *sql.Rows) (string, token.Standing, error) {
-		return s.scanStanding(rows, (*grantRow).outlinePlaces)
-	})
-}
-
-func (s *Store) scanStanding(rows *sql.Rows, activePlaces func(*grantRow) []any) (id string, standing token.Standing, err error) {
+func (s *Store) scanSnapshot(rows *sql.Rows) (id string, snapshot token.Snapshot, err error) {
 	active, pending := grantRow{Slot: string(token.Active)}, grantRow{Slot: string(token.Pending)}
 	var schedule scheduleRow
 	places := make([]any, 1, 32)
 	places[0] = &id
-	places = append(append(append(places, activePlaces(&active)...), pending.pendingPlaces()...), schedule.places()...)
+	places = append(append(append(places, active.activePlaces()...), pending.pendingPlaces()...), schedule.places()...)
 	if err := rows.Scan(places...); err != nil {
-		return id, token.Standing{}, err
+		return id, token.Snapshot{}, err
 	}
 	schedule.TenantID = id
-	standing.Schedule = schedule.schedule()
-	if standing.Active, err = s.grantIn(active); err != nil {
-		return id, token.Standing{}, err
+	snapshot.Schedule = schedule.schedule()
+	if snapshot.Active, err = s.grantIn(active); err != nil {
+		return id, token.Snapshot{}, err
 	}
-	standing.Pending, err = s.grantIn(pending)
-	return id, standing, err
+	snapshot.Pending, err = s.grantIn(pending)
+	return id, snapshot, err
 }
 
 // grantIn returns the grant in a row of a join; nil when there is none.
