@@ -61,7 +61,7 @@ type operation struct {
 	// resource says that the body is a resource: required, tolerated or not read.
 	resource bodyRule
 	allowed  []role
-	handle   func(*Door, *call) error
+	handle   func(*Handler, *call) error
 }
 
 type bodyRule int
@@ -78,41 +78,41 @@ const (
 // above: so the provider and parent resellers may do that, with a request that the platform made of theirs. An
 // instance is created before anybody's account can be looked up, and removed when it may be too late for that.
 func operations() []operation {
-	life := func(service, name, verb, path string, rule bodyRule, handle func(*Door, *call) error, allowed ...role) operation {
+	life := func(service, name, verb, path string, rule bodyRule, handle func(*Handler, *call) error, allowed ...role) operation {
 		return operation{
 			Operation: Operation{service, name, verb, path}, lifecycle: true, collection: path == "" && verb == http.MethodPost,
 			async: path == "" && verb != http.MethodGet, resource: rule, allowed: allowed, handle: handle,
 		}
 	}
-	custom := func(service, name, verb, path string, handle func(*Door, *call) error, allowed ...role) operation {
+	custom := func(service, name, verb, path string, handle func(*Handler, *call) error, allowed ...role) operation {
 		return operation{Operation: Operation{service, name, verb, path}, allowed: allowed, handle: handle}
 	}
 	return []operation{
-		life(appService, "provision", http.MethodPost, "", requiredResource, (*Door).install, everybody()...),
-		life(appService, "retrieve", http.MethodGet, "", noResource, (*Door).retrieveApp, everybody()...),
-		life(appService, "configure", http.MethodPut, "", requiredResource, (*Door).configureApp, provider, platform),
-		life(appService, "unprovision", http.MethodDelete, "", noResource, (*Door).removeApp, everybody()...),
-		life(appService, "upgrade", http.MethodPost, "/upgrade", optionalResource, (*Door).upgradeApp, provider, platform),
-		custom(appService, "tenants", http.MethodGet, "/tenants", (*Door).listTenants, provider),
-		custom(appService, "healthCheck", http.MethodGet, "/healthCheck", (*Door).checkHealth, provider, platform),
-		custom(appService, "renewTokens", http.MethodGet, "/renewTokens", (*Door).renewTokens, provider, platform),
+		life(appService, "provision", http.MethodPost, "", requiredResource, (*Handler).install, everybody()...),
+		life(appService, "retrieve", http.MethodGet, "", noResource, (*Handler).retrieveApp, everybody()...),
+		life(appService, "configure", http.MethodPut, "", requiredResource, (*Handler).configureApp, provider, platform),
+		life(appService, "unprovision", http.MethodDelete, "", noResource, (*Handler).removeApp, everybody()...),
+		life(appService, "upgrade", http.MethodPost, "/upgrade", optionalResource, (*Handler).upgradeApp, provider, platform),
+		custom(appService, "tenants", http.MethodGet, "/tenants", (*Handler).listTenants, provider),
+		custom(appService, "healthCheck", http.MethodGet, "/healthCheck", (*Handler).checkHealth, provider, platform),
+		custom(appService, "renewTokens", http.MethodGet, "/renewTokens", (*Handler).renewTokens, provider, platform),
 		// An event may name the person who caused it; what it says is looked up, whoever that is.
-		custom(appService, "onAccountChange", http.MethodPost, "/onAccountChange", (*Door).accountChanged, everybody()...),
+		custom(appService, "onAccountChange", http.MethodPost, "/onAccountChange", (*Handler).accountChanged, everybody()...),
 
-		life(tenantService, "provision", http.MethodPost, "", requiredResource, (*Door).provision, owner, parent, provider, platform),
-		life(tenantService, "retrieve", http.MethodGet, "", noResource, (*Door).retrieveTenant, owner, parent, provider, platform),
-		life(tenantService, "configure", http.MethodPut, "", requiredResource, (*Door).configureTenant, owner, provider, platform),
-		life(tenantService, "unprovision", http.MethodDelete, "", noResource, (*Door).unprovision, owner, parent, provider, platform),
-		custom(tenantService, "beginConsent", http.MethodPost, "/consents", (*Door).beginConsent, owner),
-		custom(tenantService, "findConsent", http.MethodGet, "/consents/{consentId}", (*Door).findConsent, owner),
-		custom(tenantService, "consentLink", http.MethodPost, "/consentLink", (*Door).consentLink, owner),
-		custom(tenantService, "redeem", http.MethodPost, "/redeem", (*Door).redeem, owner),
-		custom(tenantService, "tokenStatus", http.MethodGet, "/tokenStatus", (*Door).tokenStatus, owner, parent, provider, application),
-		custom(tenantService, "renew", http.MethodPost, "/renew", (*Door).renew, owner, provider),
-		custom(tenantService, "check", http.MethodPost, "/check", (*Door).check, owner, provider),
-		custom(tenantService, "forget", http.MethodPost, "/forget", (*Door).forget, owner),
-		custom(tenantService, "history", http.MethodGet, "/history", (*Door).history, owner, provider),
-		custom(tenantService, "accessToken", http.MethodPost, "/accessToken", (*Door).accessToken, application),
+		life(tenantService, "provision", http.MethodPost, "", requiredResource, (*Handler).provision, owner, parent, provider, platform),
+		life(tenantService, "retrieve", http.MethodGet, "", noResource, (*Handler).retrieveTenant, owner, parent, provider, platform),
+		life(tenantService, "configure", http.MethodPut, "", requiredResource, (*Handler).configureTenant, owner, provider, platform),
+		life(tenantService, "unprovision", http.MethodDelete, "", noResource, (*Handler).unprovision, owner, parent, provider, platform),
+		custom(tenantService, "beginConsent", http.MethodPost, "/consents", (*Handler).beginConsent, owner),
+		custom(tenantService, "findConsent", http.MethodGet, "/consents/{consentId}", (*Handler).findConsent, owner),
+		custom(tenantService, "consentLink", http.MethodPost, "/consentLink", (*Handler).consentLink, owner),
+		custom(tenantService, "redeem", http.MethodPost, "/redeem", (*Handler).redeem, owner),
+		custom(tenantService, "tokenStatus", http.MethodGet, "/tokenStatus", (*Handler).tokenStatus, owner, parent, provider, application),
+		custom(tenantService, "renew", http.MethodPost, "/renew", (*Handler).renew, owner, provider),
+		custom(tenantService, "check", http.MethodPost, "/check", (*Handler).check, owner, provider),
+		custom(tenantService, "forget", http.MethodPost, "/forget", (*Handler).forget, owner),
+		custom(tenantService, "history", http.MethodGet, "/history", (*Handler).history, owner, provider),
+		custom(tenantService, "accessToken", http.MethodPost, "/accessToken", (*Handler).accessToken, application),
 	}
 }
 

@@ -49,24 +49,24 @@ func (c *call) ctx() context.Context { return c.echo.Request().Context() }
 
 // perform serves op: first what the request says of itself, then what it is about, then who is calling, and only then
 // the operation.
-func (d *Door) perform(op operation) echo.HandlerFunc {
+func (h *Handler) perform(op operation) echo.HandlerFunc {
 	return func(ec echo.Context) error {
-		ctx, cancel := context.WithTimeout(ec.Request().Context(), d.cfg.Patience)
+		ctx, cancel := context.WithTimeout(ec.Request().Context(), h.cfg.Patience)
 		defer cancel()
 		ec.SetRequest(ec.Request().WithContext(ctx))
-		c, err := d.unpack(ec, op)
+		c, err := h.unpack(ec, op)
 		if err != nil {
 			return err
 		}
-		if err = d.serve(c); err != nil && d.later(c, err) {
+		if err = h.serve(c); err != nil && h.later(c, err) {
 			return nil
 		}
 		return err
 	}
 }
 
-func (d *Door) serve(c *call) error {
-	err := d.load(c)
+func (h *Handler) serve(c *call) error {
+	err := h.load(c)
 	if c.op.Verb == http.MethodDelete && failure.Is(err, failure.NotFound) {
 		// The platform repeats a removal until it succeeds (aps-protocol.md §1.7).
 		return c.echo.NoContent(http.StatusNoContent)
@@ -74,14 +74,14 @@ func (d *Door) serve(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := d.authorize(c.ctx(), c); err != nil {
+	if err := h.authorize(c.ctx(), c); err != nil {
 		return err
 	}
-	return c.op.handle(d, c)
+	return c.op.handle(h, c)
 }
 
 // unpack reads the headers, the path and, where op wants one, the resource of a request.
-func (d *Door) unpack(ec echo.Context, op operation) (*call, error) {
+func (h *Handler) unpack(ec echo.Context, op operation) (*call, error) {
 	key, _ := ec.Get(keyName).(string)
 	c := &call{echo: ec, op: op, key: key}
 	var err error
@@ -104,7 +104,7 @@ func (d *Door) unpack(ec echo.Context, op operation) (*call, error) {
 	if op.resource == noResource {
 		return c, nil
 	}
-	body, err := d.body(c)
+	body, err := h.body(c)
 	if err != nil {
 		return nil, err
 	}
@@ -124,12 +124,12 @@ func (d *Door) unpack(ec echo.Context, op operation) (*call, error) {
 }
 
 // body reads the whole body up to the limit.
-func (d *Door) body(c *call) ([]byte, error) {
+func (h *Handler) body(c *call) ([]byte, error) {
 	r := c.echo.Request()
-	if r.ContentLength > d.cfg.BodyLimit {
+	if r.ContentLength > h.cfg.BodyLimit {
 		return nil, failure.New(failure.BodyTooLarge)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.echo.Response(), r.Body, d.cfg.BodyLimit))
+	body, err := io.ReadAll(http.MaxBytesReader(c.echo.Response(), r.Body, h.cfg.BodyLimit))
 	if err != nil {
 		if refusalOf(err).Code == failure.BodyTooLarge {
 			return nil, failure.New(failure.BodyTooLarge)
@@ -140,32 +140,32 @@ func (d *Door) body(c *call) ([]byte, error) {
 }
 
 // load finds the instance and the tenant that c is about. Those of other instances do not exist.
-func (d *Door) load(c *call) error {
+func (h *Handler) load(c *call) error {
 	if c.op.Service == appService && c.op.collection {
 		return nil
 	}
-	missing := d.find(c)
+	missing := h.find(c)
 	if c.Instance.Key == "" {
 		return missing
 	}
 	var err error
-	if c.Instance, err = d.cfg.Tenants.Seen(c.ctx(), c.Instance, c.headers.instance, c.headers.controller); err != nil {
+	if c.Instance, err = h.cfg.Tenants.Seen(c.ctx(), c.Instance, c.headers.instance, c.headers.controller); err != nil {
 		return err
 	}
 	if c.op.collection {
-		return d.loadProvisioned(c)
+		return h.loadProvisioned(c)
 	}
 	return missing
 }
 
 // find returns why what c is about is not there; the instance may be there all the same.
-func (d *Door) find(c *call) error {
+func (h *Handler) find(c *call) error {
 	var err error
 	if c.op.Service == tenantService && c.id != "" {
-		c.Resolved, err = d.cfg.Tenants.Resolve(c.ctx(), c.key, c.id)
+		c.Resolved, err = h.cfg.Tenants.Resolve(c.ctx(), c.key, c.id)
 		return err
 	}
-	if c.Instance, err = d.cfg.Tenants.Instance(c.ctx(), c.key); err != nil {
+	if c.Instance, err = h.cfg.Tenants.Instance(c.ctx(), c.key); err != nil {
 		return err
 	}
 	if !c.op.collection && (c.id == "" || c.id != c.Instance.RootID) {
@@ -175,16 +175,16 @@ func (d *Door) find(c *call) error {
 }
 
 // loadProvisioned finds the tenant that a provisioning repeats, or takes the one that it asks for.
-func (d *Door) loadProvisioned(c *call) error {
+func (h *Handler) loadProvisioned(c *call) error {
 	asked, err := c.resource.tenant(tenant.Tenant{ID: c.resource.id, InstanceKey: c.key})
 	if err != nil {
 		return err
 	}
 	asked.AccountID, asked.SubscriptionID = c.resource.account(), c.resource.subscription()
-	if h := c.headers.hierarchy; asked.AccountID == "" && len(h) > 0 {
-		asked.AccountID = h[len(h)-1]
+	if chain := c.headers.hierarchy; asked.AccountID == "" && len(chain) > 0 {
+		asked.AccountID = chain[len(chain)-1]
 	}
-	stored, err := d.cfg.Tenants.Tenant(c.ctx(), c.key, asked.ID)
+	stored, err := h.cfg.Tenants.Tenant(c.ctx(), c.key, asked.ID)
 	if err != nil && !failure.Is(err, failure.NotFound) {
 		return err
 	}
@@ -201,7 +201,7 @@ func (d *Door) loadProvisioned(c *call) error {
 
 // acknowledge answers what needs no work of ours: links that come and go, and the removal of a whole collection
 // (aps-protocol.md §3.1).
-func (d *Door) acknowledge(service string) echo.HandlerFunc {
+func (h *Handler) acknowledge(service string) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		if _, err := parseHeaders(ec.Request().Header); err != nil {
 			return err
@@ -214,12 +214,12 @@ func (d *Door) acknowledge(service string) echo.HandlerFunc {
 }
 
 // nothing answers a question for defaults: there are none that the type does not tell.
-func (d *Door) nothing(ec echo.Context) error { return ec.NoContent(http.StatusNoContent) }
+func (h *Handler) nothing(ec echo.Context) error { return ec.NoContent(http.StatusNoContent) }
 
 // schema returns the type of a service.
-func (d *Door) schema(service string) echo.HandlerFunc {
+func (h *Handler) schema(service string) echo.HandlerFunc {
 	return func(ec echo.Context) error {
-		text, ok := d.cfg.Schema(service)
+		text, ok := h.cfg.Schema(service)
 		if !ok {
 			return failure.New(failure.NotFound)
 		}

@@ -20,11 +20,11 @@ type caller struct {
 }
 
 // authorize finds out who is calling and refuses who may not.
-func (d *Door) authorize(ctx context.Context, c *call) error {
+func (h *Handler) authorize(ctx context.Context, c *call) error {
 	ctx, cancel := context.WithTimeout(ctx, callerPatience)
 	defer cancel()
 	var err error
-	if c.caller, err = d.identify(ctx, c); err != nil {
+	if c.caller, err = h.identify(ctx, c); err != nil {
 		return err
 	}
 	if !c.op.allows(c.caller.role) {
@@ -35,19 +35,19 @@ func (d *Door) authorize(ctx context.Context, c *call) error {
 
 // identify takes the least that a request claims: what an application does for a person is the application's doing.
 // The headers can be trusted because the request is signed, and the connection is TLS.
-func (d *Door) identify(ctx context.Context, c *call) (caller, error) {
-	h := c.headers
+func (h *Handler) identify(ctx context.Context, c *call) (caller, error) {
+	headers := c.headers
 	switch {
-	case h.application != "" && h.application != h.instance:
-		return caller{application, audit.Actor{Kind: audit.Application, ID: h.application, OriginalID: h.original}}, nil
-	case h.identity == "":
+	case headers.application != "" && headers.application != headers.instance:
+		return caller{application, audit.Actor{Kind: audit.Application, ID: headers.application, OriginalID: headers.original}}, nil
+	case headers.identity == "":
 		return caller{platform, audit.Actor{Kind: audit.Platform}}, nil
 	}
-	actor := audit.Actor{Kind: audit.User, ID: h.identity, OriginalID: h.original}
+	actor := audit.Actor{Kind: audit.User, ID: headers.identity, OriginalID: headers.original}
 	if c.op.allows(stranger) {
 		return caller{stranger, actor}, nil
 	}
-	account, err := d.accounts.userAccount(ctx, c.Instance, h.identity)
+	account, err := h.accounts.userAccount(ctx, c.Instance, headers.identity)
 	if failure.Is(err, failure.NotFound) {
 		return caller{stranger, actor}, nil
 	}
@@ -55,12 +55,12 @@ func (d *Door) identify(ctx context.Context, c *call) (caller, error) {
 		return caller{}, err
 	}
 	actor.Name, actor.AccountID = cmp.Or(account.User, account.Name), account.ID
-	r, err := d.roleOf(ctx, c, account)
+	r, err := h.roleOf(ctx, c, account)
 	return caller{r, actor}, err
 }
 
 // roleOf returns what account is to the tenant of c; without a tenant there is only the provider.
-func (d *Door) roleOf(ctx context.Context, c *call, account tenant.Account) (role, error) {
+func (h *Handler) roleOf(ctx context.Context, c *call, account tenant.Account) (role, error) {
 	owns := c.Tenant.AccountID != "" && account.ID == c.Tenant.AccountID
 	switch {
 	// End customers own nothing here, whatever they have bought (aps-protocol.md §8).
@@ -71,7 +71,7 @@ func (d *Door) roleOf(ctx context.Context, c *call, account tenant.Account) (rol
 	case account.Type != tenant.ResellerAccount, c.Tenant.AccountID == "", !c.op.allows(parent):
 		return stranger, nil
 	}
-	above, err := d.isAbove(ctx, c, account.ID)
+	above, err := h.isAbove(ctx, c, account.ID)
 	if err != nil || !above {
 		return stranger, err
 	}
@@ -80,11 +80,11 @@ func (d *Door) roleOf(ctx context.Context, c *call, account tenant.Account) (rol
 
 // isAbove reports whether ancestor is above the account of c's tenant: by the hierarchy that came with the request, if
 // it is that account's, else by asking the platform.
-func (d *Door) isAbove(ctx context.Context, c *call, ancestor string) (bool, error) {
-	if h := c.headers.hierarchy; len(h) > 0 && h[len(h)-1] == c.Tenant.AccountID {
-		return slices.Contains(h[:len(h)-1], ancestor), nil
+func (h *Handler) isAbove(ctx context.Context, c *call, ancestor string) (bool, error) {
+	if chain := c.headers.hierarchy; len(chain) > 0 && chain[len(chain)-1] == c.Tenant.AccountID {
+		return slices.Contains(chain[:len(chain)-1], ancestor), nil
 	}
-	chain, err := d.ancestors(ctx, c.Instance, c.Tenant.AccountID)
+	chain, err := h.ancestors(ctx, c.Instance, c.Tenant.AccountID)
 	if failure.Is(err, failure.NotFound) {
 		return false, nil
 	}
@@ -95,10 +95,10 @@ func (d *Door) isAbove(ctx context.Context, c *call, ancestor string) (bool, err
 }
 
 // ancestors returns the account with id, its parent, and so on up to the provider.
-func (d *Door) ancestors(ctx context.Context, in tenant.Instance, id string) ([]tenant.Account, error) {
+func (h *Handler) ancestors(ctx context.Context, in tenant.Instance, id string) ([]tenant.Account, error) {
 	var chain []tenant.Account
 	for len(chain) < maxAncestors && id != "" {
-		account, err := d.accounts.account(ctx, in, id)
+		account, err := h.accounts.account(ctx, in, id)
 		if err != nil {
 			return nil, err
 		}

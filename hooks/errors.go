@@ -21,7 +21,7 @@ type errorView struct {
 
 // answer is the one place that turns an error into an answer. An unknown error shows its reference and nothing else;
 // observe logs it under the same reference.
-func (d *Door) answer(err error, c echo.Context) {
+func (h *Handler) answer(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
@@ -42,7 +42,7 @@ func (d *Door) answer(err error, c echo.Context) {
 		})
 	}
 	if err != nil {
-		d.cfg.Log.WarnContext(c.Request().Context(), "answer not sent", "reference", failure.Reference(c.Request().Context()), "err", err)
+		h.cfg.Log.WarnContext(c.Request().Context(), "answer not sent", "reference", failure.Reference(c.Request().Context()), "err", err)
 	}
 }
 

@@ -27,8 +27,8 @@ func (noBindings) SubscribeAccount(context.Context, tenant.Instance, string) err
 func (noBindings) Unsubscribe(context.Context, tenant.Instance) error              { return nil }
 
 // renewTokens wakes the renewal of what is due and does not wait for it: the platform's clock would be held up.
-func (d *Door) renewTokens(c *call) error {
-	d.cfg.RenewDue()
+func (h *Handler) renewTokens(c *call) error {
+	h.cfg.RenewDue()
 	return c.echo.JSON(http.StatusOK, map[string]string{"status": "ok"})
 }
 
@@ -43,16 +43,16 @@ type event struct {
 // accountChanged takes over the names of an account that changed. An event that cannot be read, or is about nobody
 // here, is accepted all the same, for the platform would repeat it; one that cannot be handled now is refused, so that
 // it does.
-func (d *Door) accountChanged(c *call) error {
-	if err := d.rename(c); err != nil {
+func (h *Handler) accountChanged(c *call) error {
+	if err := h.rename(c); err != nil {
 		return err
 	}
 	return c.echo.JSON(http.StatusOK, struct{}{})
 }
 
-func (d *Door) rename(c *call) error {
+func (h *Handler) rename(c *call) error {
 	var told event
-	body, err := d.body(c)
+	body, err := h.body(c)
 	if err != nil || json.Unmarshal(body, &told) != nil {
 		return nil //nolint:nilerr // what cannot be read now cannot be read when it is repeated
 	}
@@ -60,7 +60,7 @@ func (d *Door) rename(c *call) error {
 	if !ok {
 		return nil
 	}
-	tenants, err := d.cfg.Tenants.Tenants(c.ctx(), c.key)
+	tenants, err := h.cfg.Tenants.Tenants(c.ctx(), c.key)
 	if err != nil {
 		return err
 	}
@@ -68,8 +68,8 @@ func (d *Door) rename(c *call) error {
 		if t.AccountID != id {
 			continue
 		}
-		d.accounts.forget(c.Instance, id)
-		chain, err := d.ancestors(c.ctx(), c.Instance, id)
+		h.accounts.forget(c.Instance, id)
+		chain, err := h.ancestors(c.ctx(), c.Instance, id)
 		if failure.Is(err, failure.NotFound) {
 			return nil // the account is gone, and its tenants will follow
 		}
@@ -77,7 +77,7 @@ func (d *Door) rename(c *call) error {
 			return err
 		}
 		company, marketplace := names(chain)
-		err = d.cfg.Tenants.Rename(c.ctx(), c.key, t.ID, company, marketplace, c.caller.actor)
+		err = h.cfg.Tenants.Rename(c.ctx(), c.key, t.ID, company, marketplace, c.caller.actor)
 		if err != nil && !failure.Is(err, failure.NotFound) {
 			return err
 		}

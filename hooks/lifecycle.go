@@ -12,65 +12,65 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-func (d *Door) install(c *call) error {
+func (h *Handler) install(c *call) error {
 	settings, err := c.resource.settings(tenant.Settings{})
 	if err != nil {
 		return err
 	}
-	in, err := d.cfg.Tenants.Install(c.ctx(), tenant.Instance{
+	in, err := h.cfg.Tenants.Install(c.ctx(), tenant.Instance{
 		Key: c.key, ID: c.headers.instance, RootID: c.resource.id, ControllerURI: c.headers.controller,
-		PackageVersion: d.cfg.PackageVersion, Settings: settings,
+		PackageVersion: h.cfg.PackageVersion, Settings: settings,
 	}, c.caller.actor)
 	if err != nil {
 		return err
 	}
-	return d.answerApp(c, http.StatusCreated, in)
+	return h.answerApp(c, http.StatusCreated, in)
 }
 
 // retrieveApp tells the settings to the platform itself only. Everybody may read that the resource is there, since
 // tenants are linked to it; what he sees of its properties is then up to the platform's own copy.
-func (d *Door) retrieveApp(c *call) error {
+func (h *Handler) retrieveApp(c *call) error {
 	if c.caller.role == platform {
-		return d.answerApp(c, http.StatusOK, c.Instance)
+		return h.answerApp(c, http.StatusOK, c.Instance)
 	}
-	return c.echo.JSON(http.StatusOK, d.viewAPS(appService, c.Instance.RootID, ""))
+	return c.echo.JSON(http.StatusOK, h.viewAPS(appService, c.Instance.RootID, ""))
 }
 
-func (d *Door) configureApp(c *call) error {
+func (h *Handler) configureApp(c *call) error {
 	settings, err := c.resource.settings(withoutCredentials(c.Instance.Settings))
 	if err != nil {
 		return err
 	}
-	in, err := d.cfg.Tenants.Configure(c.ctx(), c.key, settings, c.caller.actor)
+	in, err := h.cfg.Tenants.Configure(c.ctx(), c.key, settings, c.caller.actor)
 	if err != nil {
 		return err
 	}
-	return d.answerApp(c, http.StatusOK, in)
+	return h.answerApp(c, http.StatusOK, in)
 }
 
 // answerApp answers with in and the task that it has at the platform.
-func (d *Door) answerApp(c *call, status int, in tenant.Instance) error {
-	task, err := d.cfg.Bindings.RenewalTask(c.ctx(), in)
+func (h *Handler) answerApp(c *call, status int, in tenant.Instance) error {
+	task, err := h.cfg.Bindings.RenewalTask(c.ctx(), in)
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(status, d.viewApp(in, c.resource.typeID, task))
+	return c.echo.JSON(status, h.viewApp(in, c.resource.typeID, task))
 }
 
-func (d *Door) removeApp(c *call) error {
+func (h *Handler) removeApp(c *call) error {
 	byTheWay, cancel := context.WithTimeout(c.ctx(), namesPatience)
 	defer cancel()
-	if err := d.cfg.Bindings.Unsubscribe(byTheWay, c.Instance); err != nil {
+	if err := h.cfg.Bindings.Unsubscribe(byTheWay, c.Instance); err != nil {
 		// The instance goes all the same; a task that stays behind calls a resource that is no more.
-		d.cfg.Log.WarnContext(c.ctx(), "the periodic task stays behind", "reference", failure.Reference(c.ctx()), "err", err)
+		h.cfg.Log.WarnContext(c.ctx(), "the periodic task stays behind", "reference", failure.Reference(c.ctx()), "err", err)
 	}
-	if err := d.cfg.Tenants.Remove(c.ctx(), c.key, c.caller.actor); err != nil {
+	if err := h.cfg.Tenants.Remove(c.ctx(), c.key, c.caller.actor); err != nil {
 		return err
 	}
 	return c.echo.NoContent(http.StatusNoContent)
 }
 
-func (d *Door) upgradeApp(c *call) error {
+func (h *Handler) upgradeApp(c *call) error {
 	from := c.echo.QueryParam("version")
 	if !isPackageVersion(from) {
 		return badRequest("the parameter version must be the version and release upgraded from, as in 1-3")
@@ -79,11 +79,11 @@ func (d *Door) upgradeApp(c *call) error {
 	if err != nil {
 		return err
 	}
-	in, err := d.cfg.Tenants.Upgrade(c.ctx(), c.key, from, d.cfg.PackageVersion, settings, c.caller.actor)
+	in, err := h.cfg.Tenants.Upgrade(c.ctx(), c.key, from, h.cfg.PackageVersion, settings, c.caller.actor)
 	if err != nil {
 		return err
 	}
-	return d.answerApp(c, http.StatusOK, in)
+	return h.answerApp(c, http.StatusOK, in)
 }
 
 // isPackageVersion reports whether text is "version-release", split at the last hyphen (aps-protocol.md §3.6).
@@ -99,24 +99,24 @@ func withoutCredentials(s tenant.Settings) tenant.Settings {
 	return s
 }
 
-func (d *Door) provision(c *call) error {
+func (h *Handler) provision(c *call) error {
 	asked := c.Tenant
 	byTheWay, cancel := context.WithTimeout(c.ctx(), namesPatience)
 	defer cancel()
-	asked.Name, asked.Marketplace = d.namesOf(byTheWay, c.Instance, asked.AccountID)
-	d.follow(byTheWay, c.Instance, asked.AccountID)
-	t, err := d.cfg.Tenants.Provision(c.ctx(), asked, c.caller.actor)
+	asked.Name, asked.Marketplace = h.namesOf(byTheWay, c.Instance, asked.AccountID)
+	h.follow(byTheWay, c.Instance, asked.AccountID)
+	t, err := h.cfg.Tenants.Provision(c.ctx(), asked, c.caller.actor)
 	if err != nil {
 		return err
 	}
-	return d.answerTenant(c, http.StatusCreated, t)
+	return h.answerTenant(c, http.StatusCreated, t)
 }
 
-func (d *Door) retrieveTenant(c *call) error {
-	return d.answerTenant(c, http.StatusOK, c.Tenant)
+func (h *Handler) retrieveTenant(c *call) error {
+	return h.answerTenant(c, http.StatusOK, c.Tenant)
 }
 
-func (d *Door) configureTenant(c *call) error {
+func (h *Handler) configureTenant(c *call) error {
 	stored := c.Tenant
 	stored.Application = stored.Application.WithoutValues()
 	changed, err := c.resource.tenant(stored)
@@ -125,38 +125,38 @@ func (d *Door) configureTenant(c *call) error {
 	}
 	if changed.Name == "" || changed.Marketplace == "" {
 		byTheWay, cancel := context.WithTimeout(c.ctx(), namesPatience)
-		changed.Name, changed.Marketplace = d.namesOf(byTheWay, c.Instance, stored.AccountID)
+		changed.Name, changed.Marketplace = h.namesOf(byTheWay, c.Instance, stored.AccountID)
 		cancel()
 	}
-	t, err := d.cfg.Tenants.ConfigureTenant(c.ctx(), c.Resolved, changed, c.caller.actor)
+	t, err := h.cfg.Tenants.ConfigureTenant(c.ctx(), c.Resolved, changed, c.caller.actor)
 	if err != nil {
 		return err
 	}
-	return d.answerTenant(c, http.StatusOK, t)
+	return h.answerTenant(c, http.StatusOK, t)
 }
 
-func (d *Door) unprovision(c *call) error {
-	if err := d.cfg.Tenants.Unprovision(c.ctx(), c.key, c.id, c.caller.actor); err != nil {
+func (h *Handler) unprovision(c *call) error {
+	if err := h.cfg.Tenants.Unprovision(c.ctx(), c.key, c.id, c.caller.actor); err != nil {
 		return err
 	}
 	return c.echo.NoContent(http.StatusNoContent)
 }
 
 // answerTenant answers with t and the state of its token.
-func (d *Door) answerTenant(c *call, status int, t tenant.Tenant) error {
-	state, err := d.cfg.Tokens.Status(c.ctx(), tenant.Resolved{Tenant: t, Instance: c.Instance})
+func (h *Handler) answerTenant(c *call, status int, t tenant.Tenant) error {
+	state, err := h.cfg.Tokens.Status(c.ctx(), tenant.Resolved{Tenant: t, Instance: c.Instance})
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(status, d.viewTenant(t, c.resource.typeID, state, c.caller.role))
+	return c.echo.JSON(status, h.viewTenant(t, c.resource.typeID, state, c.caller.role))
 }
 
 // namesOf returns the companies of an account and of the provider above it, as far as the platform tells: names are
 // for people, and nothing waits for them.
-func (d *Door) namesOf(ctx context.Context, in tenant.Instance, accountID string) (company, marketplace string) {
-	chain, err := d.ancestors(ctx, in, accountID)
+func (h *Handler) namesOf(ctx context.Context, in tenant.Instance, accountID string) (company, marketplace string) {
+	chain, err := h.ancestors(ctx, in, accountID)
 	if err != nil {
-		d.cfg.Log.WarnContext(ctx, "tenant stays without names", "reference", failure.Reference(ctx), "err", err)
+		h.cfg.Log.WarnContext(ctx, "tenant stays without names", "reference", failure.Reference(ctx), "err", err)
 		return "", ""
 	}
 	return names(chain)
@@ -174,12 +174,12 @@ func names(chain []tenant.Account) (company, marketplace string) {
 }
 
 // follow has the platform tell when the account of a tenant changes its name. Nothing waits for that either.
-func (d *Door) follow(ctx context.Context, in tenant.Instance, accountID string) {
+func (h *Handler) follow(ctx context.Context, in tenant.Instance, accountID string) {
 	if accountID == "" {
 		return
 	}
-	if err := d.cfg.Bindings.SubscribeAccount(ctx, in, accountID); err != nil {
-		d.cfg.Log.WarnContext(ctx, "changes of the tenant's account will not be told", "reference", failure.Reference(ctx), "err", err)
+	if err := h.cfg.Bindings.SubscribeAccount(ctx, in, accountID); err != nil {
+		h.cfg.Log.WarnContext(ctx, "changes of the tenant's account will not be told", "reference", failure.Reference(ctx), "err", err)
 	}
 }
 
@@ -187,8 +187,8 @@ func (d *Door) follow(ctx context.Context, in tenant.Instance, accountID string)
 // tenants cost a few queries.
 const statusReaders = 128
 
-func (d *Door) listTenants(c *call) error {
-	tenants, err := d.cfg.Tenants.Tenants(c.ctx(), c.key)
+func (h *Handler) listTenants(c *call) error {
+	tenants, err := h.cfg.Tenants.Tenants(c.ctx(), c.key)
 	if err != nil {
 		return err
 	}
@@ -197,7 +197,7 @@ func (d *Door) listTenants(c *call) error {
 	readers.SetLimit(statusReaders)
 	for i, t := range tenants {
 		readers.Go(func() error {
-			status, err := d.cfg.Tokens.Status(ctx, tenant.Resolved{Tenant: t, Instance: c.Instance})
+			status, err := h.cfg.Tokens.Status(ctx, tenant.Resolved{Tenant: t, Instance: c.Instance})
 			if failure.Is(err, failure.NotFound) {
 				return nil // removed since it was listed
 			}
@@ -217,6 +217,6 @@ func (d *Door) listTenants(c *call) error {
 }
 
 // checkHealth tells the platform that the way to us works and that we still know the instance: load found it.
-func (d *Door) checkHealth(c *call) error {
+func (h *Handler) checkHealth(c *call) error {
 	return c.echo.JSON(http.StatusOK, map[string]string{"status": "ok"})
 }

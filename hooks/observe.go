@@ -18,9 +18,9 @@ const referenceHeader = "X-Reference"
 
 // observe gives every request its reference, answers its error, and logs it once: never its body, its headers or its
 // query.
-func (d *Door) observe(next echo.HandlerFunc) echo.HandlerFunc {
+func (h *Handler) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		began := d.cfg.Now()
+		began := h.cfg.Now()
 		reference := random.Reference()
 		c.SetRequest(c.Request().WithContext(failure.WithReference(c.Request().Context(), reference)))
 		header := c.Response().Header()
@@ -35,7 +35,7 @@ func (d *Door) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		r := c.Request()
 		attrs := []slog.Attr{
 			slog.String("method", r.Method), slog.String("route", routeOf(c)), slog.Int("status", c.Response().Status),
-			slog.Duration("dur", d.cfg.Now().Sub(began)), slog.String("reference", reference),
+			slog.Duration("dur", h.cfg.Now().Sub(began)), slog.String("reference", reference),
 		}
 		if id, ok := canonical(r.Header.Get("APS-Instance-ID")); ok {
 			attrs = append(attrs, slog.String("instance", id))
@@ -46,7 +46,7 @@ func (d *Door) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			attrs = append(attrs, slog.String("err", err.Error()))
 		}
-		d.cfg.Log.LogAttrs(r.Context(), levelOf(r, c.Response().Status), "hook answered", attrs...)
+		h.cfg.Log.LogAttrs(r.Context(), levelOf(r, c.Response().Status), "hook answered", attrs...)
 		return nil
 	}
 }

@@ -23,8 +23,8 @@ type PackageFile struct {
 
 // servePackage serves the package, so that a platform can import it by address (aps-protocol.md §9). A platform signs
 // no such request, and the package holds nothing that is secret.
-func (d *Door) servePackage() echo.HandlerFunc {
-	file := d.cfg.PackageFile
+func (h *Handler) servePackage() echo.HandlerFunc {
+	file := h.cfg.PackageFile
 	tag := fmt.Sprintf(`"%x"`, sha256.Sum256(file.Content))
 	return func(c echo.Context) error {
 		header := c.Response().Header()
@@ -37,11 +37,11 @@ func (d *Door) servePackage() echo.HandlerFunc {
 }
 
 // open reports whether a request needs no signature: the health check, and the package where it is served.
-func (d *Door) open(r *http.Request) bool {
+func (h *Handler) open(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
 	}
-	name := d.cfg.PackageFile.Name
+	name := h.cfg.PackageFile.Name
 	return r.URL.Path == "/" || name != "" && r.URL.Path == PackagePath+name
 }
 

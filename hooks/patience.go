@@ -28,15 +28,15 @@ const retryAfter = 60
 
 // patiently calls work, which the domain finishes whoever stops waiting for it, and returns its result. When that takes
 // too long, still_running is returned, and the work goes on; Wait waits for it.
-func patiently[T any](d *Door, c *call, work func(ctx context.Context) (T, error)) (T, error) {
+func patiently[T any](h *Handler, c *call, work func(ctx context.Context) (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
 	}
 	done := make(chan result, 1)
-	d.working.Add(1)
+	h.working.Add(1)
 	go func() {
-		defer d.working.Done()
+		defer h.working.Done()
 		var r result
 		defer func() { done <- r }()
 		defer func() {
@@ -56,10 +56,10 @@ func patiently[T any](d *Door, c *call, work func(ctx context.Context) (T, error
 }
 
 // Wait waits until ctx ends for work whose callers were answered before it was done.
-func (d *Door) Wait(ctx context.Context) error {
+func (h *Handler) Wait(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
-		d.working.Wait()
+		h.working.Wait()
 		close(done)
 	}()
 	select {
@@ -73,7 +73,7 @@ func (d *Door) Wait(ctx context.Context) error {
 // later answers a lifecycle operation that cannot be done now but later, so that the platform asks again by itself
 // instead of showing its operator a failed task (aps-protocol.md §1.7). Nothing is begun: the next request, with phase
 // async and the same body, does all of it, at whichever replica. ok is false for what is to be refused.
-func (d *Door) later(c *call, err error) (ok bool) {
+func (h *Handler) later(c *call, err error) (ok bool) {
 	f := refusalOf(err)
 	if !c.op.async || f.Kind() != failure.Transient {
 		return false
@@ -84,7 +84,7 @@ func (d *Door) later(c *call, err error) (ok bool) {
 	if sendErr := c.echo.JSON(http.StatusAccepted, struct{}{}); sendErr != nil {
 		err = errors.Join(err, sendErr)
 	}
-	d.cfg.Log.WarnContext(c.ctx(), "the platform will ask again", "code", f.Code, "reference", failure.Reference(c.ctx()), "err", err)
+	h.cfg.Log.WarnContext(c.ctx(), "the platform will ask again", "code", f.Code, "reference", failure.Reference(c.ctx()), "err", err)
 	return true
 }
 

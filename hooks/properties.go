@@ -12,15 +12,15 @@ import (
 type properties map[string]any
 
 // viewAPS returns a resource without properties. The type is the one that the platform used, if it did.
-func (d *Door) viewAPS(service, id, typeID string) properties {
+func (h *Handler) viewAPS(service, id, typeID string) properties {
 	if typeID == "" {
-		typeID = d.cfg.PackageID + "/" + service + "/1.0"
+		typeID = h.cfg.PackageID + "/" + service + "/1.0"
 	}
 	return properties{"aps": map[string]string{"type": typeID, "id": id}}
 }
 
-func (d *Door) viewApp(in tenant.Instance, typeID, renewalTask string) properties {
-	v := d.viewAPS(appService, in.RootID, typeID)
+func (h *Handler) viewApp(in tenant.Instance, typeID, renewalTask string) properties {
+	v := h.viewAPS(appService, in.RootID, typeID)
 	s := in.Settings
 	v["cloud"] = s.Cloud
 	v.setApplication(s.Application)
@@ -34,8 +34,8 @@ func (d *Door) viewApp(in tenant.Instance, typeID, renewalTask string) propertie
 }
 
 // viewTenant returns a tenant as far as r may see it: a parent reseller sees the state and no more (design §8).
-func (d *Door) viewTenant(t tenant.Tenant, typeID string, s token.Status, r role) properties {
-	v := d.viewAPS(tenantService, t.ID, typeID)
+func (h *Handler) viewTenant(t tenant.Tenant, typeID string, s token.Status, r role) properties {
+	v := h.viewAPS(tenantService, t.ID, typeID)
 	if r == parent {
 		v["tokenStatus"] = s.State
 		return v

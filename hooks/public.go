@@ -8,9 +8,9 @@ import (
 
 // routedPath returns path as the router knows it: below the public URL, without doubled or trailing slashes, both of
 // which production platforms send (aps-protocol.md §3.1 and §7.3).
-func (d *Door) routedPath(path string) string {
+func (h *Handler) routedPath(path string) string {
 	path = collapsed(path)
-	if below, ok := d.below(path); ok {
+	if below, ok := h.below(path); ok {
 		path = below
 	}
 	path = strings.TrimRight(path, "/")
@@ -21,8 +21,8 @@ func (d *Door) routedPath(path string) string {
 }
 
 // below cuts the path of the public URL off; ok is false when path is not below it.
-func (d *Door) below(path string) (string, bool) {
-	rest, ok := strings.CutPrefix(path, d.public.Path)
+func (h *Handler) below(path string) (string, bool) {
+	rest, ok := strings.CutPrefix(path, h.public.Path)
 	return rest, ok && (rest == "" || rest[0] == '/')
 }
 
@@ -43,14 +43,14 @@ func collapsed(path string) string {
 
 // publicURL returns the address that the platform signed: scheme and host from the configuration, or from a proxy that
 // is trusted, and path and query byte by byte as received.
-func (d *Door) publicURL(r *http.Request) string {
-	scheme, host := d.public.Scheme, d.public.Host
-	if d.fromProxy(r) {
+func (h *Handler) publicURL(r *http.Request) string {
+	scheme, host := h.public.Scheme, h.public.Host
+	if h.fromProxy(r) {
 		if proto := forwarded(r, "X-Forwarded-Proto"); proto == "http" || proto == "https" {
 			scheme = proto
 		}
-		if h := forwarded(r, "X-Forwarded-Host"); h != "" {
-			host = h
+		if name := forwarded(r, "X-Forwarded-Host"); name != "" {
+			host = name
 		}
 	}
 	received := r.RequestURI
@@ -64,21 +64,21 @@ func (d *Door) publicURL(r *http.Request) string {
 		}
 	}
 	path, _, _ := strings.Cut(received, "?")
-	if _, ok := d.below(collapsed(path)); !ok {
-		received = d.public.EscapedPath() + received
+	if _, ok := h.below(collapsed(path)); !ok {
+		received = h.public.EscapedPath() + received
 	}
 	return scheme + "://" + host + received
 }
 
-func (d *Door) fromProxy(r *http.Request) bool {
-	if len(d.cfg.TrustedProxies) == 0 {
+func (h *Handler) fromProxy(r *http.Request) bool {
+	if len(h.cfg.TrustedProxies) == 0 {
 		return false
 	}
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return false
 	}
-	for _, prefix := range d.cfg.TrustedProxies {
+	for _, prefix := range h.cfg.TrustedProxies {
 		if prefix.Contains(peer.Addr().Unmap()) {
 			return true
 		}

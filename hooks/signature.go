@@ -30,12 +30,12 @@ const keyName = "consumer key"
 
 // signed lets only requests pass that a known instance signed, and those that need no signature. The answer to all
 // others is the same; the log tells what was wrong.
-func (d *Door) signed(next echo.HandlerFunc) echo.HandlerFunc {
+func (h *Handler) signed(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if d.open(c.Request()) {
+		if h.open(c.Request()) {
 			return next(c)
 		}
-		key, err := d.verify(c.Request())
+		key, err := h.verify(c.Request())
 		if err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func (d *Door) signed(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // verify returns the consumer key that signed r.
-func (d *Door) verify(r *http.Request) (string, error) {
+func (h *Handler) verify(r *http.Request) (string, error) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) != 1 {
 		return "", failure.Wrap(errUnsigned, failure.Unauthorized)
@@ -54,16 +54,16 @@ func (d *Door) verify(r *http.Request) (string, error) {
 	if err != nil {
 		return "", failure.Wrap(err, failure.Unauthorized)
 	}
-	secrets, known := d.cfg.Credentials(params.Key())
+	secrets, known := h.cfg.Credentials(params.Key())
 	if !known {
 		secrets = nil
 	}
-	now := d.cfg.Now()
-	if err := oauth1.Verify(&params, r.Method, d.publicURL(r), secrets, now, d.cfg.Window); err != nil {
+	now := h.cfg.Now()
+	if err := oauth1.Verify(&params, r.Method, h.publicURL(r), secrets, now, h.cfg.Window); err != nil {
 		return "", failure.Wrap(err, failure.Unauthorized)
 	}
 	// Only now: nonces of what nobody signed must not fill the memory.
-	fresh, err := d.cfg.Nonces.RememberNonce(r.Context(), params.Key(), params.Nonce(), now, params.Timestamp().Add(d.cfg.Window))
+	fresh, err := h.cfg.Nonces.RememberNonce(r.Context(), params.Key(), params.Nonce(), now, params.Timestamp().Add(h.cfg.Window))
 	if err != nil {
 		return "", fmt.Errorf("remembering nonce: %w", err)
 	}

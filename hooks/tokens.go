@@ -40,91 +40,91 @@ const (
 	historyLimit   = 200
 )
 
-func (d *Door) beginConsent(c *call) error {
-	begun, err := d.cfg.Consents.Begin(c.ctx(), c.id, c.caller.actor)
+func (h *Handler) beginConsent(c *call) error {
+	begun, err := h.cfg.Consents.Begin(c.ctx(), c.id, c.caller.actor)
 	if err != nil {
 		return err
 	}
 	return c.echo.JSON(http.StatusOK, viewBegun(c.ctx(), begun))
 }
 
-func (d *Door) consentLink(c *call) error {
-	begun, err := d.cfg.Consents.Link(c.ctx(), c.id, c.caller.actor)
+func (h *Handler) consentLink(c *call) error {
+	begun, err := h.cfg.Consents.Link(c.ctx(), c.id, c.caller.actor)
 	if err != nil {
 		return err
 	}
 	return c.echo.JSON(http.StatusOK, viewLink(begun))
 }
 
-func (d *Door) findConsent(c *call) error {
+func (h *Handler) findConsent(c *call) error {
 	id, ok := canonical(c.echo.Param("consentId"))
 	if !ok {
 		return failure.New(failure.NotFound)
 	}
-	found, err := d.cfg.Consents.Find(c.ctx(), c.id, id)
+	found, err := h.cfg.Consents.Find(c.ctx(), c.id, id)
 	if err != nil {
 		return err
 	}
 	return c.echo.JSON(http.StatusOK, viewConsent(found))
 }
 
-func (d *Door) redeem(c *call) error {
+func (h *Handler) redeem(c *call) error {
 	var claim struct {
 		Code *string `json:"code"`
 	}
-	if err := d.parameters(c, &claim); err != nil {
+	if err := h.parameters(c, &claim); err != nil {
 		return err
 	}
 	if claim.Code == nil || *claim.Code == "" {
 		return badRequest("code is missing")
 	}
-	person, err := patiently(d, c, func(ctx context.Context) (token.Person, error) {
-		return d.cfg.Consents.Redeem(ctx, c.id, *claim.Code, c.caller.actor)
+	person, err := patiently(h, c, func(ctx context.Context) (token.Person, error) {
+		return h.cfg.Consents.Redeem(ctx, c.id, *claim.Code, c.caller.actor)
 	})
 	if err != nil {
 		return err
 	}
 	// The redemption may have resolved the tenant's directory.
-	r, err := d.cfg.Tenants.Resolve(c.ctx(), c.key, c.id)
+	r, err := h.cfg.Tenants.Resolve(c.ctx(), c.key, c.id)
 	if err != nil {
 		return err
 	}
-	status, err := d.cfg.Tokens.Status(c.ctx(), r)
+	status, err := h.cfg.Tokens.Status(c.ctx(), r)
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(http.StatusOK, redeemedView{viewPerson(person), d.viewStatus(c.Instance, status)})
+	return c.echo.JSON(http.StatusOK, redeemedView{viewPerson(person), h.viewStatus(c.Instance, status)})
 }
 
 // tokenStatus tells a parent reseller the state and no more (design §8), and an application only when it may borrow.
-func (d *Door) tokenStatus(c *call) error {
+func (h *Handler) tokenStatus(c *call) error {
 	if c.caller.role == application && !slices.Contains(c.Instance.Settings.Borrowers, c.caller.actor.ID) {
 		return failure.New(failure.BorrowerNotAllowed)
 	}
-	status, err := d.cfg.Tokens.Status(c.ctx(), c.Resolved)
+	status, err := h.cfg.Tokens.Status(c.ctx(), c.Resolved)
 	if err != nil {
 		return err
 	}
 	if c.caller.role == parent {
-		return c.echo.JSON(http.StatusOK, stateView{string(status.State), d.cfg.Now().UTC().Truncate(time.Millisecond)})
+		return c.echo.JSON(http.StatusOK, stateView{string(status.State), h.cfg.Now().UTC().Truncate(time.Millisecond)})
 	}
-	return c.echo.JSON(http.StatusOK, d.viewStatus(c.Instance, status))
+	return c.echo.JSON(http.StatusOK, h.viewStatus(c.Instance, status))
 }
 
-func (d *Door) renew(c *call) error  { return d.change(c, d.cfg.Tokens.Renew) }
-func (d *Door) check(c *call) error  { return d.change(c, d.cfg.Tokens.Check) }
-func (d *Door) forget(c *call) error { return d.change(c, d.cfg.Tokens.Forget) }
+func (h *Handler) renew(c *call) error  { return h.change(c, h.cfg.Tokens.Renew) }
+func (h *Handler) check(c *call) error  { return h.change(c, h.cfg.Tokens.Check) }
+func (h *Handler) forget(c *call) error { return h.change(c, h.cfg.Tokens.Forget) }
 
 // change does what answers with the status that it led to.
-func (d *Door) change(c *call, do func(context.Context, string, audit.Actor) (token.Status, error)) error {
-	status, err := patiently(d, c, func(ctx context.Context) (token.Status, error) { return do(ctx, c.id, c.caller.actor) })
+func (h *Handler) change(c *call, do func(context.Context, string, audit.Actor) (token.Status, error)) error {
+	status, err := patiently(h, c, func(ctx context.Context) (token.Status, error) { return do(ctx, c.id, c.caller.actor) })
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(http.StatusOK, d.viewStatus(c.Instance, status))
+	return c.echo.JSON(http.StatusOK, h.viewStatus(c.Instance, status))
 }
 
-func (d *Door) history(c *call) error {
+func (h *Handler) history(c *call) error {
 	limit, before := historyDefault, time.Time{}
 	if text := c.echo.QueryParam("limit"); text != "" {
 		n, err := strconv.Atoi(text)
@@ -139,7 +139,7 @@ func (d *Door) history(c *call) error {
 			return badRequest("before is not a time as in 2026-11-23T08:20:00Z")
 		}
 	}
-	events, err := d.cfg.Tokens.History(c.ctx(), c.id, before, limit)
+	events, err := h.cfg.Tokens.History(c.ctx(), c.id, before, limit)
 	if err != nil {
 		return err
 	}
@@ -150,18 +150,18 @@ func (d *Door) history(c *call) error {
 	return c.echo.JSON(http.StatusOK, views)
 }
 
-func (d *Door) accessToken(c *call) error {
+func (h *Handler) accessToken(c *call) error {
 	var request struct {
 		API *string `json:"api"`
 	}
-	if err := d.parameters(c, &request); err != nil {
+	if err := h.parameters(c, &request); err != nil {
 		return err
 	}
 	if request.API == nil {
 		return badRequest("api is missing")
 	}
-	loan, err := patiently(d, c, func(ctx context.Context) (token.Loan, error) {
-		return d.cfg.Tokens.Lend(ctx, c.Resolved, token.API(*request.API), c.caller.actor)
+	loan, err := patiently(h, c, func(ctx context.Context) (token.Loan, error) {
+		return h.cfg.Tokens.Lend(ctx, c.Resolved, token.API(*request.API), c.caller.actor)
 	})
 	if err != nil {
 		return err
@@ -174,8 +174,8 @@ func (d *Door) accessToken(c *call) error {
 
 // parameters reads the JSON object that an operation takes for its body. Errors tell nothing of what was sent: it may
 // be a code.
-func (d *Door) parameters(c *call, into any) error {
-	body, err := d.body(c)
+func (h *Handler) parameters(c *call, into any) error {
+	body, err := h.body(c)
 	if err != nil {
 		return err
 	}

@@ -183,7 +183,7 @@ func viewPerson(p token.Person) *personView {
 	return &personView{p.Username, p.Name}
 }
 
-func (d *Door) viewStatus(in tenant.Instance, s token.Status) statusView {
+func (h *Handler) viewStatus(in tenant.Instance, s token.Status) statusView {
 	v := statusView{
 		State: s.State, Failure: viewRecord(s.Failure),
 		IssuedAt: moment(s.IssuedAt), ExpiresAt: moment(s.ExpiresAt), DaysLeft: s.DaysLeft,
@@ -192,7 +192,7 @@ func (d *Door) viewStatus(in tenant.Instance, s token.Status) statusView {
 		ConsentedBy: viewPerson(s.ConsentedBy), ConsentedAt: moment(s.ConsentedAt), AskedBy: s.AskedBy,
 		Procedure: s.Procedure, Scopes: s.Scopes,
 		MFA: known(s.Checks.MFA), GlobalAdmin: known(s.Checks.GlobalAdmin), AdminAgent: known(s.Checks.AdminAgent),
-		TenantApplication: in.Settings.TenantApplication, Now: d.cfg.Now().UTC().Truncate(time.Millisecond),
+		TenantApplication: in.Settings.TenantApplication, Now: h.cfg.Now().UTC().Truncate(time.Millisecond),
 	}
 	if v.Scopes == nil {
 		v.Scopes = []string{}

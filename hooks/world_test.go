@@ -61,7 +61,7 @@ const (
 type world struct {
 	t        *testing.T
 	url      string // of the door, as the platform signs it
-	door     *hooks.Door
+	door     *hooks.Handler
 	mu       sync.Mutex
 	now      time.Time // guarded by mu
 	tenants  *fakeTenants

@@ -85,7 +85,7 @@ type App struct {
 	services *Services // nil until they are open
 	notices  *notify.Service
 	servers  []*server
-	hooks    *hooks.Door
+	hooks    *hooks.Handler
 	renewal  trigger
 }
 

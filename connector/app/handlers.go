@@ -11,7 +11,7 @@ import (
 )
 
 // newHooks returns the handler of the platform's calls for the package that manifest describes.
-func (a *App) newHooks(manifest []byte) (*hooks.Door, error) {
+func (a *App) newHooks(manifest []byte) (*hooks.Handler, error) {
 	p, err := packageOf(manifest, a.cfg.Package.ID)
 	if err != nil {
 		return nil, err

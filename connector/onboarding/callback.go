@@ -25,16 +25,16 @@ const (
 
 // callback takes Microsoft's answer. Whatever the end is, it is shown at another address, so that no code stays in the
 // browser's address bar or history.
-func (d *Door) callback(c echo.Context) error {
+func (h *Handler) callback(c echo.Context) error {
 	values, err := answer(c)
 	if err != nil {
-		return d.conclude(c, "", consent.Outcome{}, err)
+		return h.conclude(c, "", consent.Outcome{}, err)
 	}
 	if c.Request().Method == http.MethodPost {
 		if sealed := values.Get("sealed"); sealed != "" {
-			values, err = d.handedOver(sealed)
-		} else if !d.knowsBrowser(c) {
-			return d.handOver(c, values)
+			values, err = h.handedOver(sealed)
+		} else if !h.knowsBrowser(c) {
+			return h.handOver(c, values)
 		}
 	}
 	var cb consent.Callback
@@ -42,29 +42,29 @@ func (d *Door) callback(c echo.Context) error {
 		cb, err = parseCallback(values)
 	}
 	if err != nil {
-		return d.conclude(c, "", consent.Outcome{}, err)
+		return h.conclude(c, "", consent.Outcome{}, err)
 	}
-	cb.Browser, cb.Locale = d.browser(c), d.locale(c)
-	out, err := d.cfg.Consents.Complete(c.Request().Context(), cb)
+	cb.Browser, cb.Locale = h.browser(c), h.locale(c)
+	out, err := h.cfg.Consents.Complete(c.Request().Context(), cb)
 	if err == nil && out.SignInAgain != "" {
 		return c.Redirect(http.StatusSeeOther, out.SignInAgain)
 	}
-	return d.conclude(c, cb.State, out, err)
+	return h.conclude(c, cb.State, out, err)
 }
 
 // conclude keeps the outcome for the page that shows it. An answer that comes again, as after the browser's Back
 // button, does not hide how it ended the first time.
-func (d *Door) conclude(c echo.Context, state string, out consent.Outcome, err error) error {
+func (h *Handler) conclude(c echo.Context, state string, out consent.Outcome, err error) error {
 	noteFailure(c, err)
-	first, known := d.outcome(c)
+	first, known := h.outcome(c)
 	if !failure.Is(err, failure.StateUsed) || !known || first.State != fingerprint(state) {
-		o := newOutcome(c.Request().Context(), out, err, d.cfg.Now())
+		o := newOutcome(c.Request().Context(), out, err, h.cfg.Now())
 		o.State = fingerprint(state)
-		if kept := d.keepOutcome(c, o); kept != nil {
+		if kept := h.keepOutcome(c, o); kept != nil {
 			return errors.Join(err, kept)
 		}
 	}
-	return c.Redirect(http.StatusSeeOther, d.base+"/done")
+	return c.Redirect(http.StatusSeeOther, h.base+"/done")
 }
 
 func answer(c echo.Context) (url.Values, error) {
@@ -115,7 +115,7 @@ type handoverView struct{ Sealed string }
 
 // handOver answers a form that Microsoft's page posted across sites (response_mode=form_post). The browser's cookie
 // does not come with such a post, so a page of ours posts the answer again, now from the same site.
-func (d *Door) handOver(c echo.Context, values url.Values) error {
+func (h *Handler) handOver(c echo.Context, values url.Values) error {
 	if _, err := parseCallback(values); err != nil {
 		return err
 	}
@@ -123,20 +123,20 @@ func (d *Door) handOver(c echo.Context, values url.Values) error {
 	if err != nil {
 		return fmt.Errorf("encoding the answer: %w", err)
 	}
-	sealed, err := d.cfg.Seal.Seal(plain, sealTable, "callback", "answer")
+	sealed, err := h.cfg.Seal.Seal(plain, sealTable, "callback", "answer")
 	if err != nil {
 		return fmt.Errorf("sealing the answer: %w", err)
 	}
 	allowForms(c, "'self'")
-	return d.render(c, http.StatusOK, "handover", "One moment", handoverView{base64.RawURLEncoding.EncodeToString(sealed)})
+	return h.render(c, http.StatusOK, "handover", "One moment", handoverView{base64.RawURLEncoding.EncodeToString(sealed)})
 }
 
-func (d *Door) handedOver(sealed string) (url.Values, error) {
+func (h *Handler) handedOver(sealed string) (url.Values, error) {
 	ciphertext, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil {
 		return nil, unreadable("it is not encoded as a form")
 	}
-	plain, err := d.cfg.Seal.Open(ciphertext, sealTable, "callback", "answer")
+	plain, err := h.cfg.Seal.Open(ciphertext, sealTable, "callback", "answer")
 	if err != nil {
 		return nil, failure.Wrap(err, failure.StateUnknown)
 	}

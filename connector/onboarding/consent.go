@@ -23,38 +23,38 @@ type landingView struct {
 
 // landing shows what a link asks for, or sends the visitor on at once where nothing needs to be shown. Only a person's
 // own visit is sent on: a preview of the address would make states that nobody uses.
-func (d *Door) landing(c echo.Context) error {
+func (h *Handler) landing(c echo.Context) error {
 	link, err := linkOf(c)
 	if err != nil {
 		return err
 	}
-	l, err := d.cfg.Consents.Landing(c.Request().Context(), link)
+	l, err := h.cfg.Consents.Landing(c.Request().Context(), link)
 	if err != nil {
 		return err
 	}
-	d.keepLanguage(c)
+	h.keepLanguage(c)
 	if (l.StraightOn || l.Procedure == token.Automatic) && !isPreview(c.Request()) {
-		return d.sendOn(c, link)
+		return h.sendOn(c, link)
 	}
-	d.browser(c)
-	allowForms(c, d.continueTo)
-	return d.render(c, http.StatusOK, "landing", "Consent requested", landingView{l, l.Procedure == token.Manual})
+	h.browser(c)
+	allowForms(c, h.continueTo)
+	return h.render(c, http.StatusOK, "landing", "Consent requested", landingView{l, l.Procedure == token.Manual})
 }
 
 // authorize is the Continue button of the landing page.
-func (d *Door) authorize(c echo.Context) error {
+func (h *Handler) authorize(c echo.Context) error {
 	link, err := linkOf(c)
 	if err != nil {
 		return err
 	}
-	if err := d.origin.Check(c.Request()); err != nil {
+	if err := h.origin.Check(c.Request()); err != nil {
 		return failure.Wrap(fmt.Errorf("checking where the form was sent from: %w", err), failure.StateUnknown)
 	}
-	return d.sendOn(c, link)
+	return h.sendOn(c, link)
 }
 
-func (d *Door) sendOn(c echo.Context, link string) error {
-	address, err := d.cfg.Consents.Authorize(c.Request().Context(), link, d.browser(c), d.locale(c))
+func (h *Handler) sendOn(c echo.Context, link string) error {
+	address, err := h.cfg.Consents.Authorize(c.Request().Context(), link, h.browser(c), h.locale(c))
 	if err != nil {
 		return err
 	}
@@ -83,10 +83,10 @@ func isPreview(r *http.Request) bool {
 	return false
 }
 
-func (d *Door) home(c echo.Context) error {
-	return d.render(c, http.StatusOK, "home", "Partner Onboarding", nil)
+func (h *Handler) home(c echo.Context) error {
+	return h.render(c, http.StatusOK, "home", "Partner Onboarding", nil)
 }
 
-func (d *Door) robots(c echo.Context) error {
+func (h *Handler) robots(c echo.Context) error {
 	return c.String(http.StatusOK, "User-agent: *\nDisallow: /\n")
 }

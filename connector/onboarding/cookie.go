@@ -26,8 +26,8 @@ const browserLife = time.Hour
 // browserValue is what random.Token makes.
 var browserValue = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
-func (d *Door) cookieName(name string) string {
-	if d.secure {
+func (h *Handler) cookieName(name string) string {
+	if h.secure {
 		return hostPrefix + name
 	}
 	return name
@@ -35,16 +35,16 @@ func (d *Door) cookieName(name string) string {
 
 // setCookie gives the browser a cookie. SameSite is Lax because the visitor comes back from Microsoft by a link of
 // another site, and the cookie has to come along.
-func (d *Door) setCookie(c echo.Context, name, value string, life time.Duration) {
+func (h *Handler) setCookie(c echo.Context, name, value string, life time.Duration) {
 	c.SetCookie(&http.Cookie{
-		Name: d.cookieName(name), Value: value, Path: "/", MaxAge: int(life / time.Second),
-		HttpOnly: true, Secure: d.secure, SameSite: http.SameSiteLaxMode,
+		Name: h.cookieName(name), Value: value, Path: "/", MaxAge: int(life / time.Second),
+		HttpOnly: true, Secure: h.secure, SameSite: http.SameSiteLaxMode,
 	})
 }
 
 // cookie returns the value of a cookie of ours, or "".
-func (d *Door) cookie(c echo.Context, name string) string {
-	cookie, err := c.Cookie(d.cookieName(name))
+func (h *Handler) cookie(c echo.Context, name string) string {
+	cookie, err := c.Cookie(h.cookieName(name))
 	if err != nil {
 		return ""
 	}
@@ -52,24 +52,24 @@ func (d *Door) cookie(c echo.Context, name string) string {
 }
 
 // knowsBrowser reports whether the browser has been here before.
-func (d *Door) knowsBrowser(c echo.Context) bool {
-	return browserValue.MatchString(d.cookie(c, browserCookie))
+func (h *Handler) knowsBrowser(c echo.Context) bool {
+	return browserValue.MatchString(h.cookie(c, browserCookie))
 }
 
 const browserKey = "browser"
 
 // browser returns the unguessable value that stands for the visitor's browser. One that has none gets one; one that has
 // keeps it, so that consents in two windows do not disturb each other.
-func (d *Door) browser(c echo.Context) string {
+func (h *Handler) browser(c echo.Context) string {
 	if value, ok := c.Get(browserKey).(string); ok {
 		return value
 	}
 	value := random.Token()
-	if d.knowsBrowser(c) {
-		value = d.cookie(c, browserCookie)
+	if h.knowsBrowser(c) {
+		value = h.cookie(c, browserCookie)
 	}
 	c.Set(browserKey, value)
-	d.setCookie(c, browserCookie, value, browserLife)
+	h.setCookie(c, browserCookie, value, browserLife)
 	return value
 }
 

@@ -21,18 +21,18 @@ const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src
 const permissions = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), payment=(), usb=()"
 
 // guarded sets the headers that every answer has.
-func (d *Door) guarded(next echo.HandlerFunc) echo.HandlerFunc {
+func (h *Handler) guarded(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		h := c.Response().Header()
-		h.Set("Cache-Control", "no-store")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Permissions-Policy", permissions)
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
-		h.Set("X-Robots-Tag", "noindex, nofollow")
-		if d.secure {
-			h.Set("Strict-Transport-Security", "max-age=31536000")
+		header := c.Response().Header()
+		header.Set("Cache-Control", "no-store")
+		header.Set("Cross-Origin-Resource-Policy", "same-origin")
+		header.Set("Permissions-Policy", permissions)
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
+		header.Set("X-Robots-Tag", "noindex, nofollow")
+		if h.secure {
+			header.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		allowForms(c, "'none'")
 		return next(c)
@@ -63,9 +63,9 @@ func continueTo(authorities []string) string {
 
 // recorded gives the request its reference and writes one record when it is answered. The record has the pattern of the
 // route only: addresses of ours hold links, and their queries codes.
-func (d *Door) recorded(next echo.HandlerFunc) echo.HandlerFunc {
+func (h *Handler) recorded(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		began := d.cfg.Now()
+		began := h.cfg.Now()
 		ctx := failure.WithReference(c.Request().Context(), random.Reference())
 		c.SetRequest(c.Request().WithContext(ctx))
 		if err := rescued(next, c); err != nil {
@@ -73,9 +73,9 @@ func (d *Door) recorded(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		attrs := []slog.Attr{
 			slog.String("method", knownMethod(c.Request().Method)),
-			slog.String("route", d.route(c)),
+			slog.String("route", h.route(c)),
 			slog.Int("status", c.Response().Status),
-			slog.Duration("dur", d.cfg.Now().Sub(began)),
+			slog.Duration("dur", h.cfg.Now().Sub(began)),
 			slog.String("client", c.RealIP()),
 			slog.String("reference", failure.Reference(ctx)),
 		}
@@ -87,7 +87,7 @@ func (d *Door) recorded(next echo.HandlerFunc) echo.HandlerFunc {
 				level = slog.LevelError
 			}
 		}
-		d.cfg.Log.LogAttrs(ctx, level, "onboarding request", attrs...)
+		h.cfg.Log.LogAttrs(ctx, level, "onboarding request", attrs...)
 		return nil
 	}
 }
@@ -106,8 +106,8 @@ func rescued(next echo.HandlerFunc, c echo.Context) (err error) {
 	return next(c)
 }
 
-func (d *Door) route(c echo.Context) string {
-	if d.routes[c.Path()] {
+func (h *Handler) route(c echo.Context) string {
+	if h.routes[c.Path()] {
 		return c.Path()
 	}
 	return "none"

@@ -125,27 +125,27 @@ func asked(c echo.Context) string {
 
 // language returns the language of the answer: what the address asks for, what it asked for before, what the browser
 // prefers.
-func (d *Door) language(c echo.Context) string {
-	return d.languages.match(asked(c), d.cookie(c, languageCookie), c.Request().Header.Get("Accept-Language"))
+func (h *Handler) language(c echo.Context) string {
+	return h.languages.match(asked(c), h.cookie(c, languageCookie), c.Request().Header.Get("Accept-Language"))
 }
 
 // keepLanguage remembers a language that the address asks for until the visitor is back from Microsoft, whose answer
 // does not name it.
-func (d *Door) keepLanguage(c echo.Context) {
+func (h *Handler) keepLanguage(c echo.Context) {
 	if asked(c) != "" {
-		d.setCookie(c, languageCookie, d.language(c), languageLife)
+		h.setCookie(c, languageCookie, h.language(c), languageLife)
 	}
 }
 
 // locale returns the language for Microsoft's pages, which come in more languages than ours; "" leaves the choice to
 // Microsoft.
-func (d *Door) locale(c echo.Context) string {
+func (h *Handler) locale(c echo.Context) string {
 	for wish := range strings.SplitSeq(asked(c), ",") {
 		if tag, err := language.Parse(wish); err == nil && tag != language.Und {
 			return tag.String()
 		}
 	}
-	if lang := d.cookie(c, languageCookie); slices.Contains(d.languages.names, lang) {
+	if lang := h.cookie(c, languageCookie); slices.Contains(h.languages.names, lang) {
 		return lang
 	}
 	return ""

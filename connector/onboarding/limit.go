@@ -69,12 +69,12 @@ func (l *limiter) take(address netip.Prefix, now time.Time) time.Duration {
 }
 
 // limited refuses clients that ask too often. Styles and scripts are not counted: a page brings them along.
-func (d *Door) limited(next echo.HandlerFunc) echo.HandlerFunc {
+func (h *Handler) limited(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if strings.HasPrefix(c.Path(), d.base+assetPath) {
+		if strings.HasPrefix(c.Path(), h.base+assetPath) {
 			return next(c)
 		}
-		if wait := d.limiter.take(network(c.RealIP()), d.cfg.Now()); wait > 0 {
+		if wait := h.limiter.take(network(c.RealIP()), h.cfg.Now()); wait > 0 {
 			c.Response().Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 			return failure.New(failure.TooManyRequests)
 		}

@@ -68,49 +68,49 @@ func short(text string) string {
 }
 
 // keepOutcome gives o to the browser, sealed for this browser alone.
-func (d *Door) keepOutcome(c echo.Context, o outcome) error {
+func (h *Handler) keepOutcome(c echo.Context, o outcome) error {
 	plain, err := json.Marshal(o)
 	if err != nil {
 		return fmt.Errorf("encoding an outcome: %w", err)
 	}
-	sealed, err := d.cfg.Seal.Seal(plain, sealTable, fingerprint(d.browser(c)), "outcome")
+	sealed, err := h.cfg.Seal.Seal(plain, sealTable, fingerprint(h.browser(c)), "outcome")
 	if err != nil {
 		return fmt.Errorf("sealing an outcome: %w", err)
 	}
-	d.setCookie(c, outcomeCookie, base64.RawURLEncoding.EncodeToString(sealed), outcomeLife)
+	h.setCookie(c, outcomeCookie, base64.RawURLEncoding.EncodeToString(sealed), outcomeLife)
 	return nil
 }
 
 // outcome returns what keepOutcome gave to this browser; ok is false when there is nothing that still holds.
-func (d *Door) outcome(c echo.Context) (o outcome, ok bool) {
-	value := d.cookie(c, outcomeCookie)
-	if value == "" || !d.knowsBrowser(c) {
+func (h *Handler) outcome(c echo.Context) (o outcome, ok bool) {
+	value := h.cookie(c, outcomeCookie)
+	if value == "" || !h.knowsBrowser(c) {
 		return outcome{}, false
 	}
 	sealed, err := base64.RawURLEncoding.DecodeString(value)
 	if err != nil {
 		return outcome{}, false
 	}
-	plain, err := d.cfg.Seal.Open(sealed, sealTable, fingerprint(d.browser(c)), "outcome")
+	plain, err := h.cfg.Seal.Open(sealed, sealTable, fingerprint(h.browser(c)), "outcome")
 	if err != nil {
 		return outcome{}, false
 	}
 	if err := json.Unmarshal(plain, &o); err != nil {
 		return outcome{}, false
 	}
-	return o, d.cfg.Now().Before(o.Ends)
+	return o, h.cfg.Now().Before(o.Ends)
 }
 
 // done shows how the browser's last consent ended. It may be reloaded.
-func (d *Door) done(c echo.Context) error {
-	o, ok := d.outcome(c)
+func (h *Handler) done(c echo.Context) error {
+	o, ok := h.outcome(c)
 	switch {
 	case !ok:
-		return d.render(c, http.StatusOK, "nothing", "Nothing to show", nil)
+		return h.render(c, http.StatusOK, "nothing", "Nothing to show", nil)
 	case o.Failure != nil:
-		return d.renderFailure(c, o.Failure, "The consent was not completed")
+		return h.renderFailure(c, o.Failure, "The consent was not completed")
 	case o.Procedure == token.Manual:
-		return d.render(c, http.StatusOK, "claim", "Consent granted", o)
+		return h.render(c, http.StatusOK, "claim", "Consent granted", o)
 	}
-	return d.render(c, http.StatusOK, "granted", "Consent granted", o)
+	return h.render(c, http.StatusOK, "granted", "Consent granted", o)
 }

@@ -79,16 +79,16 @@ func loadPages() (*pages, error) {
 }
 
 // render answers with a page. Nothing is sent before the page is complete.
-func (d *Door) render(c echo.Context, status int, name, title string, data any) error {
-	lang := d.language(c)
-	v := view{Lang: lang, Title: d.languages.text(lang, title), Base: d.base, Data: data, languages: d.languages}
+func (h *Handler) render(c echo.Context, status int, name, title string, data any) error {
+	lang := h.language(c)
+	v := view{Lang: lang, Title: h.languages.text(lang, title), Base: h.base, Data: data, languages: h.languages}
 	var page bytes.Buffer
-	if err := d.pages.byName[name].ExecuteTemplate(&page, layoutPage+".html", v); err != nil {
+	if err := h.pages.byName[name].ExecuteTemplate(&page, layoutPage+".html", v); err != nil {
 		return fmt.Errorf("making page %s: %w", name, err)
 	}
-	h := c.Response().Header()
-	h.Set("Content-Language", lang)
-	h.Set("Vary", "Accept-Language, Cookie")
+	header := c.Response().Header()
+	header.Set("Content-Language", lang)
+	header.Set("Vary", "Accept-Language, Cookie")
 	return c.HTMLBlob(status, page.Bytes())
 }
 
@@ -131,15 +131,15 @@ func contentType(extension string) string {
 
 // asset serves a style, script or image. Browsers ask each time whether it changed: while replicas are being replaced,
 // a page of one may get its style from another.
-func (d *Door) asset(c echo.Context) error {
-	a, ok := d.assets[c.Param("name")]
+func (h *Handler) asset(c echo.Context) error {
+	a, ok := h.assets[c.Param("name")]
 	if !ok {
 		return failure.New(failure.NotFound)
 	}
-	h := c.Response().Header()
-	h.Set("Cache-Control", "public, no-cache")
-	h.Set("Content-Type", a.contentType)
-	h.Set("ETag", a.etag)
+	header := c.Response().Header()
+	header.Set("Cache-Control", "public, no-cache")
+	header.Set("Content-Type", a.contentType)
+	header.Set("ETag", a.etag)
 	http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(a.content))
 	return nil
 }

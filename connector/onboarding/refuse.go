@@ -17,7 +17,7 @@ type failureView struct {
 
 // refuse turns an error into a page. It is the only place of this door that does; an error that is no failure of ours
 // shows nothing but its reference.
-func (d *Door) refuse(err error, c echo.Context) {
+func (h *Handler) refuse(err error, c echo.Context) {
 	if c.Response().Committed {
 		noteFailure(c, err)
 		return
@@ -25,7 +25,7 @@ func (d *Door) refuse(err error, c echo.Context) {
 	err = routingFailure(err)
 	noteFailure(c, err)
 	r := failure.NewRecord(c.Request().Context(), err)
-	if err := d.renderFailure(c, r, heading(r.Code)); err != nil {
+	if err := h.renderFailure(c, r, heading(r.Code)); err != nil {
 		noteFailure(c, err)
 	}
 }
@@ -59,21 +59,21 @@ func heading(code failure.Code) string {
 	return "This did not work"
 }
 
-func (d *Door) renderFailure(c echo.Context, r *failure.Record, title string) error {
+func (h *Handler) renderFailure(c echo.Context, r *failure.Record, title string) error {
 	sentence, advice := r.Code.Template()
-	lang := d.language(c)
-	advice = d.languages.text(lang, advice)
+	lang := h.language(c)
+	advice = h.languages.text(lang, advice)
 	switch r.Code {
 	case failure.MicrosoftUnavailable, failure.MicrosoftThrottled, failure.MicrosoftAnswer:
 		// Renewals are tried again by themselves, sign-ins are not.
-		advice = d.languages.text(lang, "Nothing was changed. Start again in some minutes.")
+		advice = h.languages.text(lang, "Nothing was changed. Start again in some minutes.")
 	}
 	params := make(map[string]string, len(r.Params))
 	for name, value := range r.Params {
-		params[name] = d.languages.text(lang, value) // reasons and roles are texts themselves
+		params[name] = h.languages.text(lang, value) // reasons and roles are texts themselves
 	}
-	return d.render(c, r.Error().Status(), "failure", title, failureView{
-		Sentence:  failure.Fill(d.languages.text(lang, sentence), params),
+	return h.render(c, r.Error().Status(), "failure", title, failureView{
+		Sentence:  failure.Fill(h.languages.text(lang, sentence), params),
 		Advice:    failure.Fill(advice, params),
 		Reference: r.Reference,
 	})

@@ -409,7 +409,7 @@ func TestPagesAreSmall(t *testing.T) {
 	}
 }
 
-func ExampleDoor() {
+func ExampleHandler() {
 	door, err := onboarding.New(onboarding.Config{
 		PublicURL: "https://onboarding.example.com",
 		Consents:  &fake{},

@@ -43,7 +43,7 @@ type Limit struct {
 	Clients int
 }
 
-// Config is what a Door needs.
+// Config is what a Handler needs.
 type Config struct {
 	// PublicURL is the address under which browsers reach the door, without a slash at its end. Its path is part of
 	// every route: a proxy in front must not cut it off. Required.
@@ -70,8 +70,8 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// A Door serves the onboarding pages. It is an http.Handler, safe for concurrent use.
-type Door struct {
+// A Handler serves the onboarding pages. It is an http.Handler, safe for concurrent use.
+type Handler struct {
 	cfg       Config
 	echo      *echo.Echo
 	base      string // path of PublicURL, "" or "/…"
@@ -87,7 +87,7 @@ type Door struct {
 }
 
 // New checks cfg and fills in its defaults. It starts nothing.
-func New(cfg Config) (*Door, error) {
+func New(cfg Config) (*Handler, error) {
 	if cfg.Consents == nil || cfg.Seal == nil {
 		return nil, errors.New("onboarding: a consent service and a seal are required")
 	}
@@ -101,7 +101,7 @@ func New(cfg Config) (*Door, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &Door{
+	h := &Handler{
 		cfg:        cfg,
 		base:       strings.TrimRight(public.Path, "/"),
 		secure:     public.Scheme == "https",
@@ -109,47 +109,47 @@ func New(cfg Config) (*Door, error) {
 		limiter:    newLimiter(cfg.Limit),
 		continueTo: continueTo(cfg.Authorities),
 	}
-	if err := d.origin.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
+	if err := h.origin.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
 		return nil, fmt.Errorf("onboarding: trusting our own origin: %w", err)
 	}
-	if d.languages, err = loadLanguages(); err != nil {
+	if h.languages, err = loadLanguages(); err != nil {
 		return nil, err
 	}
-	if d.pages, err = loadPages(); err != nil {
+	if h.pages, err = loadPages(); err != nil {
 		return nil, err
 	}
-	if d.assets, err = loadAssets(); err != nil {
+	if h.assets, err = loadAssets(); err != nil {
 		return nil, err
 	}
-	d.echo = d.router()
-	d.routes = map[string]bool{}
-	for _, route := range d.echo.Routes() {
-		d.routes[route.Path] = true
+	h.echo = h.router()
+	h.routes = map[string]bool{}
+	for _, route := range h.echo.Routes() {
+		h.routes[route.Path] = true
 	}
-	return d, nil
+	return h, nil
 }
 
 // ServeHTTP implements http.Handler.
-func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.echo.ServeHTTP(w, r) }
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.echo.ServeHTTP(w, r) }
 
-func (d *Door) router() *echo.Echo {
+func (h *Handler) router() *echo.Echo {
 	e := echo.New()
-	e.IPExtractor = clientAddress(d.cfg.TrustedProxies)
-	e.HTTPErrorHandler = d.refuse
-	e.Use(d.recorded, d.guarded, d.limited)
+	e.IPExtractor = clientAddress(h.cfg.TrustedProxies)
+	e.HTTPErrorHandler = h.refuse
+	e.Use(h.recorded, h.guarded, h.limited)
 
 	read := []string{http.MethodGet, http.MethodHead}
-	g := e.Group(d.base)
-	g.Match(read, "/consent/:link", d.landing)
-	g.POST("/consent/:link", d.authorize)
-	g.GET("/callback", d.callback)
-	g.POST("/callback", d.callback)
-	g.Match(read, "/done", d.done)
-	g.Match(read, "/", d.home)
-	if d.base != "" {
-		g.Match(read, "", d.home)
+	g := e.Group(h.base)
+	g.Match(read, "/consent/:link", h.landing)
+	g.POST("/consent/:link", h.authorize)
+	g.GET("/callback", h.callback)
+	g.POST("/callback", h.callback)
+	g.Match(read, "/done", h.done)
+	g.Match(read, "/", h.home)
+	if h.base != "" {
+		g.Match(read, "", h.home)
 	}
-	g.Match(read, "/robots.txt", d.robots)
-	g.Match(read, assetPath+":name", d.asset)
+	g.Match(read, "/robots.txt", h.robots)
+	g.Match(read, assetPath+":name", h.asset)
 	return e
 }

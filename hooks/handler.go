@@ -26,7 +26,7 @@ const (
 	DefaultPackageVersion = "1-1"
 )
 
-// Config is what a Door needs.
+// Config is what a Handler needs.
 type Config struct {
 	// PublicURL is where the platform reaches this door, e.g. https://connector.example.com/aps. Signatures are
 	// checked on it, whatever address proxies use towards us. Required.
@@ -81,8 +81,8 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// A Door answers the platform's requests. It is safe for concurrent use.
-type Door struct {
+// A Handler answers the platform's requests. It is safe for concurrent use.
+type Handler struct {
 	cfg      Config
 	public   *url.URL // of cfg.PublicURL, its path without a trailing slash
 	accounts *accountCache
@@ -91,7 +91,7 @@ type Door struct {
 }
 
 // New checks cfg and fills in its defaults. It starts nothing.
-func New(cfg Config) (*Door, error) {
+func New(cfg Config) (*Handler, error) {
 	public, err := url.Parse(cfg.PublicURL)
 	if err != nil {
 		return nil, fmt.Errorf("hooks: parsing the public URL: %w", err)
@@ -105,9 +105,9 @@ func New(cfg Config) (*Door, error) {
 	public.Path = strings.TrimRight(public.Path, "/")
 	public.RawPath = ""
 	cfg.fillIn()
-	d := &Door{cfg: cfg, public: public, accounts: newAccountCache(cfg.Accounts, cfg.Now)}
-	d.echo = d.routes()
-	return d, nil
+	h := &Handler{cfg: cfg, public: public, accounts: newAccountCache(cfg.Accounts, cfg.Now)}
+	h.echo = h.routes()
+	return h, nil
 }
 
 func (cfg *Config) fillIn() {
@@ -145,26 +145,26 @@ func (cfg *Config) fillIn() {
 
 // routes makes the router of aps-protocol.md §3.1. Where a declared operation and a relation could both be meant, the
 // operation wins.
-func (d *Door) routes() *echo.Echo {
+func (h *Handler) routes() *echo.Echo {
 	e := echo.New()
-	e.HTTPErrorHandler = d.answer
-	e.Use(d.observe, d.signed)
-	e.GET("/", d.health)
-	e.HEAD("/", d.health)
-	if d.cfg.PackageFile.Name != "" {
-		e.GET(PackagePath+d.cfg.PackageFile.Name, d.servePackage())
-		e.HEAD(PackagePath+d.cfg.PackageFile.Name, d.servePackage())
+	e.HTTPErrorHandler = h.answer
+	e.Use(h.observe, h.signed)
+	e.GET("/", h.health)
+	e.HEAD("/", h.health)
+	if h.cfg.PackageFile.Name != "" {
+		e.GET(PackagePath+h.cfg.PackageFile.Name, h.servePackage())
+		e.HEAD(PackagePath+h.cfg.PackageFile.Name, h.servePackage())
 	}
 	for _, op := range operations() {
-		e.Add(op.Verb, op.route(), d.perform(op))
+		e.Add(op.Verb, op.route(), h.perform(op))
 	}
 	for _, service := range []string{appService, tenantService} {
-		e.DELETE("/"+service, d.acknowledge(service))
-		e.GET("/"+service+"/$default", d.nothing)
-		e.GET("/"+service+"/$schema", d.schema(service))
+		e.DELETE("/"+service, h.acknowledge(service))
+		e.GET("/"+service+"/$default", h.nothing)
+		e.GET("/"+service+"/$schema", h.schema(service))
 		for _, relation := range []string{"/:id/:relation", "/:id/:relation/:linked"} {
 			for _, verb := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
-				e.Add(verb, "/"+service+relation, d.acknowledge(service))
+				e.Add(verb, "/"+service+relation, h.acknowledge(service))
 			}
 		}
 	}
@@ -172,14 +172,14 @@ func (d *Door) routes() *echo.Echo {
 }
 
 // ServeHTTP implements http.Handler. It serves the path of the public URL; a proxy may also have taken that path off.
-func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	routed := new(http.Request)
 	*routed = *r
-	routed.URL = &url.URL{Path: d.routedPath(r.URL.Path), RawQuery: r.URL.RawQuery}
-	d.echo.ServeHTTP(w, routed)
+	routed.URL = &url.URL{Path: h.routedPath(r.URL.Path), RawQuery: r.URL.RawQuery}
+	h.echo.ServeHTTP(w, routed)
 }
 
 // health tells a load balancer, or the person who sets one up, that the door is open (aps-protocol.md §9).
-func (d *Door) health(c echo.Context) error {
-	return c.JSON(http.StatusOK, map[string]string{"status": "ok", "version": d.cfg.PackageVersion})
+func (h *Handler) health(c echo.Context) error {
+	return c.JSON(http.StatusOK, map[string]string{"status": "ok", "version": h.cfg.PackageVersion})
 }
