@@ -124,7 +124,7 @@ func openStore(ctx context.Context, db config.Database, keyring *seal.Keyring, o
 // pauseCloud pauses the renewals of a cloud that throttles us. The client exists before the renewals do.
 func (s *Services) pauseCloud(cloud string, wait time.Duration) {
 	if s.Tokens != nil {
-		s.Tokens.LeaveAlone(cloud, wait)
+		s.Tokens.PauseCloud(cloud, wait)
 	}
 }
 

@@ -88,7 +88,7 @@ func TestWhatComesBackFromMicrosoftIsRefused(t *testing.T) {
 			return err
 		}, failure.BadRequest, consent.Failed, failure.BadRequest},
 		"refused by the checks": {func(w *world, state string) error {
-			w.custody.acquire = func(token.Offer) error { return failure.New(failure.MFAMissing) }
+			w.custody.exchange = func(token.CodeExchange) error { return failure.New(failure.MFAMissing) }
 			_, err := w.complete(state, "code")
 			return err
 		}, failure.MFAMissing, consent.Failed, failure.MFAMissing},
@@ -146,7 +146,7 @@ func TestAFailedConsentLeavesTheOldGrant(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.complete(w.open(w.begin()), "code-1")
 	w.must(err)
-	w.custody.acquire = func(token.Offer) error { return failure.New(failure.WrongDirectory) }
+	w.custody.exchange = func(token.CodeExchange) error { return failure.New(failure.WrongDirectory) }
 	_, err = w.complete(w.open(w.begin()), "code-2")
 	w.checkFailure("Complete", err, failure.WrongDirectory)
 	w.checkGrants("code-1", false)

@@ -149,7 +149,7 @@ func (s *Service) use(ctx context.Context, state State) error {
 	return nil
 }
 
-// accept uses up the state and acquires the grant. Every refusal is written down.
+// accept uses up the state and exchanges the code for a grant. Every refusal is written down.
 func (s *Service) accept(ctx context.Context, r tenant.Resolved, c Consent, state State, cb Callback) (token.Grant, error) {
 	if err := s.use(ctx, state); err != nil {
 		return token.Grant{}, err
@@ -157,21 +157,21 @@ func (s *Service) accept(ctx context.Context, r tenant.Resolved, c Consent, stat
 	// The code is spent from here on, whoever stops waiting for the answer.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptWithin)
 	defer cancel()
-	g, err := s.acquire(ctx, r, c, state, cb)
+	g, err := s.exchange(ctx, r, c, state, cb)
 	if err == nil {
 		return g, nil
 	}
 	return token.Grant{}, errors.Join(err, s.refuse(context.WithoutCancel(ctx), r, c.ID, err))
 }
 
-func (s *Service) acquire(ctx context.Context, r tenant.Resolved, c Consent, state State, cb Callback) (token.Grant, error) {
+func (s *Service) exchange(ctx context.Context, r tenant.Resolved, c Consent, state State, cb Callback) (token.Grant, error) {
 	if cb.Error != "" {
 		return token.Grant{}, s.callbackError(cb)
 	}
 	if cb.Code.Empty() {
 		return token.Grant{}, failure.New(failure.BadRequest, "reason", "neither a code nor an error came back from Microsoft")
 	}
-	return s.cfg.Tokens.Acquire(ctx, token.Offer{
+	return s.cfg.Tokens.Exchange(ctx, token.CodeExchange{
 		TenantID:  r.Tenant.ID,
 		Code:      token.AuthorizationCode{Code: cb.Code, Verifier: state.Verifier, RedirectURI: s.RedirectURI()},
 		Nonce:     state.Nonce.Reveal(),
@@ -198,21 +198,21 @@ func (s *Service) refuse(ctx context.Context, r tenant.Resolved, consentID strin
 	})
 }
 
-// succeed stores an acquired grant as the active one and ends its consent.
+// succeed stores an exchanged grant as the active one and ends its consent.
 func (s *Service) succeed(ctx context.Context, r tenant.Resolved, consentID string, g token.Grant, by audit.Actor) error {
-	return s.store(ctx, r, g, audit.Event{Action: audit.ConsentGranted, Actor: by}, s.cfg.Tokens.Keep, consentID, func(c *Consent) {
+	return s.store(ctx, r, g, audit.Event{Action: audit.ConsentGranted, Actor: by}, s.cfg.Tokens.StoreActive, consentID, func(c *Consent) {
 		c.Status, c.EndedAt, c.ConsentedBy, c.Failure = Succeeded, s.cfg.Now(), g.ConsentedBy, nil
 	})
 }
 
-// await stores an acquired grant as pending until its claim code is entered.
+// await stores an exchanged grant as pending until its claim code is entered.
 func (s *Service) await(ctx context.Context, r tenant.Resolved, consentID string, g token.Grant, out Outcome) error {
 	claimHash, err := s.claimHash(consentID, out.ClaimCode)
 	if err != nil {
 		return err
 	}
 	event := audit.Event{Action: audit.ConsentGranted, Actor: visitor(g.ConsentedBy)}
-	return s.store(ctx, r, g, event, s.cfg.Tokens.KeepPending, consentID, func(c *Consent) {
+	return s.store(ctx, r, g, event, s.cfg.Tokens.StorePending, consentID, func(c *Consent) {
 		c.Status, c.ConsentedBy, c.Failure = Claimable, g.ConsentedBy, nil
 		c.ClaimHash, c.ClaimExpiresAt, c.ClaimAttempts = claimHash, out.ClaimExpiresAt, 0
 	})

@@ -180,7 +180,7 @@ func TestTheRedirectedAddressOrTheBareCodeCanBePasted(t *testing.T) {
 			w := newWorld(t)
 			w.must(w.redeem(paste(w.open(w.link()))))
 			w.checkGrants("0.AXcode-that-is-long-enough", false)
-			if got := w.custody.offers[0].Procedure; got != token.Manual {
+			if got := w.custody.exchanges[0].Procedure; got != token.Manual {
 				t.Errorf("Procedure = %s, want manual", got)
 			}
 		})

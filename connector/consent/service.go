@@ -29,9 +29,9 @@ const (
 
 // Tokens is the custody of grants, as the procedures need it.
 type Tokens interface {
-	Acquire(ctx context.Context, o token.Offer) (token.Grant, error)
-	Keep(ctx context.Context, g token.Grant) error
-	KeepPending(ctx context.Context, g token.Grant) error
+	Exchange(ctx context.Context, o token.CodeExchange) (token.Grant, error)
+	StoreActive(ctx context.Context, g token.Grant) error
+	StorePending(ctx context.Context, g token.Grant) error
 	Activate(ctx context.Context, tenantID string) (token.Grant, error)
 }
 

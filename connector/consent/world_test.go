@@ -54,22 +54,22 @@ func (microsoft) CallbackError(e consent.CallbackError) *failure.Error {
 	return failure.New(failure.ConsentDeclined)
 }
 
-// A custody is a real one whose acquisition is scripted: acquire decides whether Microsoft and the checks agree.
+// A custody is a real one whose exchanges are scripted: exchange decides whether Microsoft and the checks agree.
 type custody struct {
 	*token.Service
-	now     func() time.Time
-	acquire func(token.Offer) error
+	now      func() time.Time
+	exchange func(token.CodeExchange) error
 
-	mu     sync.Mutex // guards offers
-	offers []token.Offer
+	mu        sync.Mutex // guards exchanges
+	exchanges []token.CodeExchange
 }
 
-func (c *custody) Acquire(_ context.Context, o token.Offer) (token.Grant, error) {
+func (c *custody) Exchange(_ context.Context, o token.CodeExchange) (token.Grant, error) {
 	c.mu.Lock()
-	c.offers = append(c.offers, o)
+	c.exchanges = append(c.exchanges, o)
 	c.mu.Unlock()
-	if c.acquire != nil {
-		if err := c.acquire(o); err != nil {
+	if c.exchange != nil {
+		if err := c.exchange(o); err != nil {
 			return token.Grant{}, err
 		}
 	}

@@ -171,8 +171,8 @@ func (s *Store) writeGrant(ctx context.Context, row grantRow, version int64) err
 	return err
 }
 
-// KeepPredecessor implements token.Store. What it replaces is older: only who replaces the active grant keeps it.
-func (s *Store) KeepPredecessor(ctx context.Context, g token.Grant) error {
+// SavePredecessor implements token.Store. What it replaces is older: only who replaces the active grant keeps it.
+func (s *Store) SavePredecessor(ctx context.Context, g token.Grant) error {
 	g.Slot, g.Version = token.Predecessor, 1
 	row, err := s.grantRow(g)
 	if err == nil {

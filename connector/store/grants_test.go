@@ -185,21 +185,21 @@ func TestKeepPredecessor(t *testing.T) {
 		for n, value := range []string{"first", "second", "third"} {
 			kept := newGrant(owner.ID, token.Active, noon.Add(time.Duration(n)*time.Hour).Truncate(time.Millisecond))
 			kept.RefreshToken, kept.Version = secret.New(value), 40 // the active one's version is no matter of the predecessor
-			if err := s.KeepPredecessor(ctx, kept); err != nil {
-				t.Fatalf("KeepPredecessor() = %v", err)
+			if err := s.SavePredecessor(ctx, kept); err != nil {
+				t.Fatalf("SavePredecessor() = %v", err)
 			}
 			want := kept
 			want.Slot, want.Version, want.ConsentedAt = token.Predecessor, int64(n+1), kept.ConsentedAt.Truncate(time.Millisecond)
 			got, err := s.Grant(ctx, owner.ID, token.Predecessor)
 			if diff := cmp.Diff(want, got, cmp.Comparer(revealed)); err != nil || diff != "" {
-				t.Errorf("Grant() after KeepPredecessor() of the %s = _, %v, differs (-want +got):\n%s", value, err, diff)
+				t.Errorf("Grant() after SavePredecessor() of the %s = _, %v, differs (-want +got):\n%s", value, err, diff)
 			}
 		}
 		if _, err := s.Grant(ctx, owner.ID, token.Active); !errors.Is(err, tenant.ErrNotFound) {
 			t.Errorf("Grant() of the active one = _, %v, want %v", err, tenant.ErrNotFound)
 		}
-		if err := s.KeepPredecessor(ctx, newGrant("nobody", token.Active, noon)); !errors.Is(err, tenant.ErrNotFound) {
-			t.Errorf("KeepPredecessor() of no tenant = %v, want %v", err, tenant.ErrNotFound)
+		if err := s.SavePredecessor(ctx, newGrant("nobody", token.Active, noon)); !errors.Is(err, tenant.ErrNotFound) {
+			t.Errorf("SavePredecessor() of no tenant = %v, want %v", err, tenant.ErrNotFound)
 		}
 	})
 }

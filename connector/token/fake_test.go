@@ -168,16 +168,16 @@ func (w *world) must(err error) {
 	}
 }
 
-func (w *world) acquire() (token.Grant, error) {
-	return w.tokens.Acquire(w.Context(), token.Offer{TenantID: tenantID, ConsentID: "consent-1", Procedure: token.Automatic, AskedBy: "Rita"})
+func (w *world) exchange() (token.Grant, error) {
+	return w.tokens.Exchange(w.Context(), token.CodeExchange{TenantID: tenantID, ConsentID: "consent-1", Procedure: token.Automatic, AskedBy: "Rita"})
 }
 
 // consent gives the tenant a grant.
 func (w *world) consent(tenantID string) {
 	w.Helper()
-	g, err := w.tokens.Acquire(w.Context(), token.Offer{TenantID: tenantID, ConsentID: "consent-" + tenantID, Procedure: token.Automatic, AskedBy: "Rita"})
+	g, err := w.tokens.Exchange(w.Context(), token.CodeExchange{TenantID: tenantID, ConsentID: "consent-" + tenantID, Procedure: token.Automatic, AskedBy: "Rita"})
 	w.must(err)
-	w.must(w.store.Transact(w.Context(), func(ctx context.Context) error { return w.tokens.Keep(ctx, g) }))
+	w.must(w.store.Transact(w.Context(), func(ctx context.Context) error { return w.tokens.StoreActive(ctx, g) }))
 }
 
 // lend borrows as the door does: it finds the tenant first.

@@ -152,12 +152,12 @@ func (i *intruded) Grant(ctx context.Context, tenantID string, slot token.Slot) 
 	return i.Store.Grant(ctx, tenantID, slot)
 }
 
-// KeepPredecessor implements token.Store.
-func (i *intruded) KeepPredecessor(ctx context.Context, g token.Grant) error {
+// SavePredecessor implements token.Store.
+func (i *intruded) SavePredecessor(ctx context.Context, g token.Grant) error {
 	if !i.atGrant {
 		i.act()
 	}
-	return i.Store.KeepPredecessor(ctx, g)
+	return i.Store.SavePredecessor(ctx, g)
 }
 
 // TestASecondRenewalIsNoticedInItsTransaction needs a database whose transactions do not wait for each other's reads.

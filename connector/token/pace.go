@@ -114,10 +114,10 @@ func (p *pace) forget(now time.Time) {
 	}
 }
 
-// LeaveAlone has sweeps ask nothing of a cloud for so long, or for some seconds when that is 0: Microsoft asked to slow
+// PauseCloud has sweeps ask nothing of a cloud for so long, or for some seconds when that is 0: Microsoft asked to slow
 // down, and whoever of its tenants was told so, it means all. What a replica is told stays in that replica; the tenants
 // that it puts off are put off for all. People and lendings still ask for themselves.
-func (s *Service) LeaveAlone(cloud string, wait time.Duration) {
+func (s *Service) PauseCloud(cloud string, wait time.Duration) {
 	if wait <= 0 {
 		wait = throttledFor
 	}

@@ -31,9 +31,9 @@ type Store interface {
 	// SaveGrant inserts (Version 0) or updates g with a check of its Version, which it then advances. Version 0 where
 	// a row exists, a changed row, or a stored value with a later IssuedAt give ErrStale.
 	SaveGrant(ctx context.Context, g *Grant) error
-	// KeepPredecessor stores an active grant that is about to be replaced in the slot of predecessors, whatever is there.
+	// SavePredecessor stores an active grant that is about to be replaced in the slot of predecessors, whatever is there.
 	// It belongs into the transaction that replaces it, whose check of the active grant's version is this one's, too.
-	KeepPredecessor(ctx context.Context, g Grant) error
+	SavePredecessor(ctx context.Context, g Grant) error
 	DeleteGrant(ctx context.Context, tenantID string, slot Slot) error
 	// DeletePending deletes all pending grants that were consented before the given time.
 	DeletePending(ctx context.Context, consentedBefore time.Time) error

@@ -357,9 +357,9 @@ func (brokenAudit) AppendEvent(context.Context, audit.Event) error { return errA
 func TestAGrantThatNobodyClaimsIsDestroyed(t *testing.T) {
 	w := newWorld(t, openStore(t))
 	w.consent(tenantID)
-	g, err := w.acquire()
+	g, err := w.exchange()
 	w.must(err)
-	w.must(w.store.Transact(t.Context(), func(ctx context.Context) error { return w.tokens.KeepPending(ctx, g) }))
+	w.must(w.store.Transact(t.Context(), func(ctx context.Context) error { return w.tokens.StorePending(ctx, g) }))
 	w.must(w.tokens.Purge(t.Context()))
 	w.grant(token.Pending)
 	w.advance(day + time.Millisecond)

@@ -20,16 +20,16 @@ const (
 	patternEvents = 100
 )
 
-// An Ending is how the sign-ins of a tenant end.
-type Ending struct {
+// A SessionEnd is how the sign-ins of a tenant end.
+type SessionEnd struct {
 	Age   time.Duration // of the latest sign-in when Microsoft first refused it
 	Times int           // how many sign-ins ended at about that age, the latest included
 }
 
-// EndingOf finds out at which age the latest sign-in of a tenant ended, and how many before it ended at about the same
-// age. The events are the tenant's, newest first; at is when Microsoft asks for a new sign-in. The zero Ending means
+// FindSessionEnd finds out at which age the latest sign-in of a tenant ended, and how many before it ended at about the same
+// age. The events are the tenant's, newest first; at is when Microsoft asks for a new sign-in. The zero SessionEnd means
 // that no consent is among the events. What was refused for another reason than a missing sign-in or MFA does not count.
-func EndingOf(events []audit.Event, at time.Time) Ending {
+func FindSessionEnd(events []audit.Event, at time.Time) SessionEnd {
 	var ages []time.Duration // one for each sign-in that has ended
 	var signedIn, waiting time.Time
 	ended := false
@@ -46,12 +46,12 @@ func EndingOf(events []audit.Event, at time.Time) Ending {
 		}
 	}
 	if signedIn.IsZero() {
-		return Ending{}
+		return SessionEnd{}
 	}
 	if !ended {
 		ages = append(ages, at.Sub(signedIn))
 	}
-	ending := Ending{Age: ages[len(ages)-1]}
+	ending := SessionEnd{Age: ages[len(ages)-1]}
 	for _, age := range ages {
 		if (age - ending.Age).Abs() <= sameAge {
 			ending.Times++
@@ -77,7 +77,7 @@ func (s *Service) recognised(ctx context.Context, tenantID string, f *failure.Er
 	if err != nil {
 		return nil, fmt.Errorf("reading how sign-ins of %s ended: %w", tenantID, err)
 	}
-	ending := EndingOf(events, s.cfg.Now())
+	ending := FindSessionEnd(events, s.cfg.Now())
 	if ending.Times < patternTimes {
 		return f, nil
 	}

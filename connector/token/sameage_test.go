@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-func TestEndingOf(t *testing.T) {
+func TestFindSessionEnd(t *testing.T) {
 	start := time.Date(2026, 6, 1, 8, 0, 0, 0, time.UTC)
 	at := func(days float64) time.Time { return start.Add(time.Duration(days * float64(day))) }
 	granted := func(days float64) audit.Event {
@@ -30,49 +30,49 @@ func TestEndingOf(t *testing.T) {
 	for name, tc := range map[string]struct {
 		events []audit.Event // oldest first, for reading
 		now    float64
-		want   token.Ending
+		want   token.SessionEnd
 	}{
-		"nothing is known":   {nil, 14, token.Ending{}},
-		"no consent is seen": {[]audit.Event{refused(3, mfa)}, 14, token.Ending{}},
+		"nothing is known":   {nil, 14, token.SessionEnd{}},
+		"no consent is seen": {[]audit.Event{refused(3, mfa)}, 14, token.SessionEnd{}},
 		"the first sign-in ends": {
-			[]audit.Event{granted(0)}, 14, token.Ending{Age: 14 * day, Times: 1},
+			[]audit.Event{granted(0)}, 14, token.SessionEnd{Age: 14 * day, Times: 1},
 		},
 		"two at the same age": {
-			[]audit.Event{granted(0), refused(14, frequency), granted(20)}, 34, token.Ending{Age: 14 * day, Times: 2},
+			[]audit.Event{granted(0), refused(14, frequency), granted(20)}, 34, token.SessionEnd{Age: 14 * day, Times: 2},
 		},
 		"three within two days": {
-			[]audit.Event{granted(0), refused(13, mfa), granted(20), refused(35, mfa), granted(40)}, 54, token.Ending{Age: 14 * day, Times: 3},
+			[]audit.Event{granted(0), refused(13, mfa), granted(20), refused(35, mfa), granted(40)}, 54, token.SessionEnd{Age: 14 * day, Times: 3},
 		},
 		"policies of both names": {
-			[]audit.Event{granted(0), refused(14, mfa), granted(20)}, 34, token.Ending{Age: 14 * day, Times: 2},
+			[]audit.Event{granted(0), refused(14, mfa), granted(20)}, 34, token.SessionEnd{Age: 14 * day, Times: 2},
 		},
 		"at another age": {
-			[]audit.Event{granted(0), refused(5, mfa), granted(20)}, 34, token.Ending{Age: 14 * day, Times: 1},
+			[]audit.Event{granted(0), refused(5, mfa), granted(20)}, 34, token.SessionEnd{Age: 14 * day, Times: 1},
 		},
 		"one among others": {
-			[]audit.Event{granted(0), refused(14, mfa), granted(20), refused(25, mfa), granted(30)}, 45, token.Ending{Age: 15 * day, Times: 2},
+			[]audit.Event{granted(0), refused(14, mfa), granted(20), refused(25, mfa), granted(30)}, 45, token.SessionEnd{Age: 15 * day, Times: 2},
 		},
 		"refused for other reasons": {
-			[]audit.Event{granted(0), refused(14, failure.GrantRevoked), granted(20)}, 34, token.Ending{Age: 14 * day, Times: 1},
+			[]audit.Event{granted(0), refused(14, failure.GrantRevoked), granted(20)}, 34, token.SessionEnd{Age: 14 * day, Times: 1},
 		},
 		"only the first refusal of a sign-in counts": {
-			[]audit.Event{granted(0), refused(7, mfa), refused(14, mfa), granted(20)}, 34, token.Ending{Age: 14 * day, Times: 1},
+			[]audit.Event{granted(0), refused(7, mfa), refused(14, mfa), granted(20)}, 34, token.SessionEnd{Age: 14 * day, Times: 1},
 		},
 		"asked again days after the refusal": {
-			[]audit.Event{granted(0), refused(14, mfa), granted(20), refused(34, mfa)}, 41, token.Ending{Age: 14 * day, Times: 2},
+			[]audit.Event{granted(0), refused(14, mfa), granted(20), refused(34, mfa)}, 41, token.SessionEnd{Age: 14 * day, Times: 2},
 		},
 		"a manual one counts from the sign-in": {
-			[]audit.Event{granted(0), refused(14, mfa), manual(20), claimed(20.5)}, 34, token.Ending{Age: 14 * day, Times: 2},
+			[]audit.Event{granted(0), refused(14, mfa), manual(20), claimed(20.5)}, 34, token.SessionEnd{Age: 14 * day, Times: 2},
 		},
 		"a manual one that nobody claimed is none": {
-			[]audit.Event{granted(0), manual(10)}, 14, token.Ending{Age: 14 * day, Times: 1},
+			[]audit.Event{granted(0), manual(10)}, 14, token.SessionEnd{Age: 14 * day, Times: 1},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			newestFirst := slices.Clone(tc.events)
 			slices.Reverse(newestFirst)
-			if got := token.EndingOf(newestFirst, at(tc.now)); got != tc.want {
-				t.Errorf("EndingOf(%v, day %v) = %+v, want %+v", tc.events, tc.now, got, tc.want)
+			if got := token.FindSessionEnd(newestFirst, at(tc.now)); got != tc.want {
+				t.Errorf("FindSessionEnd(%v, day %v) = %+v, want %+v", tc.events, tc.now, got, tc.want)
 			}
 		})
 	}

@@ -219,7 +219,7 @@ func TestACloudThatAsksToSlowDownIsLeftAloneByAllItsTenants(t *testing.T) {
 			if refreshToken == "first-of-"+china {
 				return nil
 			}
-			s.LeaveAlone("global", 3*time.Hour)
+			s.PauseCloud("global", 3*time.Hour)
 			return throttled(3 * time.Hour)
 		}
 		s = w.replica(token.Config{Workers: 1})
@@ -283,7 +283,7 @@ func TestAGrantThatWouldEndMeanwhileIsNotLeftAlone(t *testing.T) {
 	w.consent(tenantID)
 	w.microsoft.renew = func(string, token.API) error { return throttled(20 * time.Hour) }
 	w.advance(90*day - 8*time.Hour)
-	w.tokens.LeaveAlone("global", 20*time.Hour)
+	w.tokens.PauseCloud("global", 20*time.Hour)
 	w.must(w.tokens.Sweep(t.Context()))
 	got := w.schedule(tenantID)
 	if got.Attempt != 1 || got.DueAt != w.now().Add(4*time.Hour) {
@@ -299,7 +299,7 @@ func TestACloudThatDoesNotSayForHowLongIsLeftAloneForSeconds(t *testing.T) {
 	w := newWorld(t, openStore(t))
 	w.consent(tenantID)
 	w.advance(10 * day)
-	w.tokens.LeaveAlone("global", 0)
+	w.tokens.PauseCloud("global", 0)
 	w.must(w.tokens.Sweep(t.Context()))
 	if got := w.renewals(); got != 0 {
 		t.Errorf("%d renewals, want none yet", got)

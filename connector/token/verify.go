@@ -18,8 +18,8 @@ const personalDirectory = "9188040d-6c67-4c5b-b112-36a304b66dad"
 // maxClockLag is how far the clocks of two replicas may be apart for a consent still to be taken as the newer value.
 const maxClockLag = 10 * time.Minute
 
-// An Offer is an authorization code that Microsoft returned for a tenant, and how the consent came about.
-type Offer struct {
+// A CodeExchange is an authorization code that Microsoft returned for a tenant, and how the consent came about.
+type CodeExchange struct {
 	TenantID  string
 	Code      AuthorizationCode
 	Nonce     string
@@ -28,9 +28,9 @@ type Offer struct {
 	AskedBy   string
 }
 
-// Acquire redeems an offer and runs the checks 2 to 6 of design §4 in their order. It stores nothing: the grant it
+// Exchange redeems a code and runs the checks 2 to 6 of design §4 in their order. It stores nothing: the grant it
 // returns has no slot yet. A refusal is a *failure.Error.
-func (s *Service) Acquire(ctx context.Context, o Offer) (Grant, error) {
+func (s *Service) Exchange(ctx context.Context, o CodeExchange) (Grant, error) {
 	r, err := tenant.Resolve(ctx, s.cfg.Store, o.TenantID)
 	if err != nil {
 		return Grant{}, err
@@ -178,9 +178,9 @@ func withUsername(params map[string]string, username string) map[string]string {
 	return named
 }
 
-// Keep makes an acquired grant the tenant's active one and schedules its renewal. What was active becomes the
+// StoreActive makes an exchanged grant the tenant's active one and schedules its renewal. What was active becomes the
 // predecessor until the new one worked. It belongs into the caller's transaction.
-func (s *Service) Keep(ctx context.Context, g Grant) error {
+func (s *Service) StoreActive(ctx context.Context, g Grant) error {
 	old, found, err := s.grant(ctx, g.TenantID, Active)
 	if err != nil {
 		return err
@@ -202,9 +202,9 @@ func (s *Service) Keep(ctx context.Context, g Grant) error {
 	return s.reschedule(ctx, g.TenantID, s.succeed)
 }
 
-// KeepPending stores an acquired grant that waits for its claim code; an older waiting one is replaced. It belongs into
+// StorePending stores an exchanged grant that waits for its claim code; an older waiting one is replaced. It belongs into
 // the caller's transaction.
-func (s *Service) KeepPending(ctx context.Context, g Grant) error {
+func (s *Service) StorePending(ctx context.Context, g Grant) error {
 	old, found, err := s.grant(ctx, g.TenantID, Pending)
 	if err != nil {
 		return err
@@ -228,7 +228,7 @@ func (s *Service) Activate(ctx context.Context, tenantID string) (Grant, error) 
 	if !found {
 		return Grant{}, failure.New(failure.NothingToClaim)
 	}
-	if err := s.Keep(ctx, g); err != nil {
+	if err := s.StoreActive(ctx, g); err != nil {
 		return Grant{}, err
 	}
 	if err := s.cfg.Store.DeleteGrant(ctx, tenantID, Pending); err != nil {
@@ -238,7 +238,7 @@ func (s *Service) Activate(ctx context.Context, tenantID string) (Grant, error) 
 }
 
 func (s *Service) keepPredecessor(ctx context.Context, old Grant) error {
-	if err := s.cfg.Store.KeepPredecessor(ctx, old); err != nil {
+	if err := s.cfg.Store.SavePredecessor(ctx, old); err != nil {
 		return fmt.Errorf("saving predecessor of %s: %w", old.TenantID, err)
 	}
 	return nil

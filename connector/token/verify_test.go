@@ -74,8 +74,8 @@ func TestAConsentIsRefusedBeforeAnythingIsStored(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, openStore(t))
 			tc.spoil(w.microsoft)
-			_, err := w.acquire()
-			w.checkFailure("Acquire", err, tc.want)
+			_, err := w.exchange()
+			w.checkFailure("Exchange", err, tc.want)
 			w.checkNothingStored()
 			w.checkState(token.StateAbsent, failure.GrantAbsent)
 		})
@@ -86,10 +86,10 @@ func TestUnknownIsNeitherNoNorYes(t *testing.T) {
 	w := newWorld(t, openStore(t))
 	w.microsoft.claims = func() token.AccessTokenClaims { return token.AccessTokenClaims{MFA: token.Unknown} } // an opaque token
 	w.microsoft.roles = func() (globalAdmin, adminAgent token.Answer) { return token.Unknown, token.Unknown }
-	g, err := w.acquire()
+	g, err := w.exchange()
 	w.must(err)
 	if g.Checks.MFA != token.Yes || g.Checks.GlobalAdmin != token.Unknown || g.Checks.AdminAgent != token.Unknown {
-		t.Errorf("Acquire checked %+v, want MFA proven by Partner Center and unknown roles", g.Checks)
+		t.Errorf("Exchange checked %+v, want MFA proven by Partner Center and unknown roles", g.Checks)
 	}
 }
 

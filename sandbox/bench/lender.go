@@ -110,8 +110,8 @@ func (m *memory) Grant(context.Context, string, token.Slot) (token.Grant, error)
 // SaveGrant implements token.Store.
 func (m *memory) SaveGrant(context.Context, *token.Grant) error { return nil }
 
-// KeepPredecessor implements token.Store.
-func (m *memory) KeepPredecessor(context.Context, token.Grant) error { return nil }
+// SavePredecessor implements token.Store.
+func (m *memory) SavePredecessor(context.Context, token.Grant) error { return nil }
 
 // AppendEvent implements token.Store.
 func (m *memory) AppendEvent(context.Context, audit.Event) error { return nil }

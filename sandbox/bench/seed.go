@@ -128,7 +128,7 @@ func seedTenant(ctx context.Context, s *store.Store, number int, due time.Time) 
 	if err := s.SaveGrant(ctx, &grant); err != nil {
 		return "", err
 	}
-	if err := s.KeepPredecessor(ctx, newGrant(t, now.Add(-2*age))); err != nil {
+	if err := s.SavePredecessor(ctx, newGrant(t, now.Add(-2*age))); err != nil {
 		return "", err
 	}
 	return t.ID, s.SaveSchedule(ctx, &token.Schedule{TenantID: t.ID, DueAt: due, LastAt: grant.IssuedAt, LastSuccessAt: grant.IssuedAt})
