@@ -17,6 +17,7 @@ import (
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
@@ -42,7 +43,7 @@ func newVault(t *testing.T, db *storetest.Database) *vault {
 	v.must(db.Keyring.Write(&keys))
 	v.write("connector.keys", keys.String())
 	database := "{driver: sqlite, path: " + strconv.Quote(db.DSN) + "}"
-	if db.Driver == store.MySQL {
+	if db.Driver == sqldb.MySQL {
 		database = "{driver: mysql, dsn: " + strconv.Quote(db.DSN) + "}"
 	}
 	v.write("connector.yaml", `
@@ -198,7 +199,7 @@ func TestBackupCheck(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		v := newVault(t, db)
 		check := func() output { return v.run("backup", "check", "--config", "connector.yaml") }
-		if db.Driver == store.SQLite {
+		if db.Driver == sqldb.SQLite {
 			v.check("backup check without a database", check(), 1, "opening the database")
 		} else {
 			v.check("backup check without tables", check(), 1, "counting instances.credentials")

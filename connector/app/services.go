@@ -16,6 +16,7 @@ import (
 	"azure-partner-connector/connector/platform/controller"
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
@@ -118,7 +119,10 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 }
 
 func openStore(ctx context.Context, db config.Database, keyring *seal.Keyring, opts Options) (*store.Store, error) {
-	return store.Open(ctx, store.Config{Driver: db.Driver, DSN: db.Source(), Keyring: keyring, Now: opts.Now, Log: opts.component("store")})
+	return store.Open(ctx, store.Config{
+		Config:  sqldb.Config{Driver: db.Driver, DSN: db.Source(), Now: opts.Now, Log: opts.component("store")},
+		Keyring: keyring,
+	})
 }
 
 // pauseCloud pauses the renewals of a cloud that throttles us. The client exists before the renewals do.

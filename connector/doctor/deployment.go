@@ -13,7 +13,7 @@ import (
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/seal"
-	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
 )
 
@@ -87,9 +87,9 @@ func (e *examination) database(ctx context.Context, db config.Database) bool {
 	const check = "database"
 	ctx, cancel := context.WithTimeout(ctx, databasePatience)
 	defer cancel()
-	current, known, err := store.SchemaVersions(ctx, db.Driver, db.Source())
+	current, known, err := sqldb.SchemaVersions(ctx, db.Driver, db.Source())
 	switch {
-	case errors.Is(err, store.ErrNoSchema):
+	case errors.Is(err, sqldb.ErrNoSchema):
 		e.fail(check, fmt.Sprintf("%s answers but holds nothing yet.", db.Driver), "Start connector serve: it makes the tables.")
 	case err != nil:
 		e.fail(check, err.Error()+".", "Check the address, the account and the file's permissions.")

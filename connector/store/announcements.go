@@ -10,6 +10,7 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/notify"
+	"azure-partner-connector/connector/store/sqldb"
 )
 
 var _ notify.Store = (*Store)(nil)
@@ -17,10 +18,10 @@ var _ notify.Store = (*Store)(nil)
 type announcementRow struct {
 	SubjectKind string `gorm:"primaryKey"`
 	SubjectID   string `gorm:"primaryKey"`
-	LookAt      instant
-	LeaseOwner  optional
-	LeaseUntil  instant
-	Told        facts[notify.Memory]
+	LookAt      sqldb.Timestamp
+	LeaseOwner  sqldb.NullString
+	LeaseUntil  sqldb.Timestamp
+	Told        sqldb.JSONColumn[notify.Memory]
 	Version     int64
 }
 
@@ -79,11 +80,11 @@ func (s *Store) announce(ctx context.Context, events []audit.Event) error {
 // statement but for what follows a key that is there already.
 func (s *Store) lookAt(ctx context.Context, kind, column, from string, names []string, at time.Time) error {
 	again := "ON DUPLICATE KEY UPDATE"
-	if s.driver == SQLite {
+	if s.db.Driver() == sqldb.SQLite {
 		again = "ON CONFLICT (subject_kind, subject_id) DO UPDATE SET"
 	}
-	when := instantOf(at)
-	return s.write(ctx, func(db *gorm.DB) error {
+	when := sqldb.NewTimestamp(at)
+	return s.db.Write(ctx, func(db *gorm.DB) error {
 		return db.Exec("INSERT INTO announcements (subject_kind, subject_id, look_at, version) SELECT ?, "+column+", ?, 1 FROM "+from+" IN ? "+again+
 			" look_at = CASE WHEN announcements.look_at < ? THEN announcements.look_at ELSE ? END, version = announcements.version + 1",
 			kind, when, names, when, when).Error
@@ -93,9 +94,9 @@ func (s *Store) lookAt(ctx context.Context, kind, column, from string, names []s
 // DueAnnouncements implements notify.Store.
 func (s *Store) DueAnnouncements(ctx context.Context, now time.Time, limit int) ([]notify.Subject, error) {
 	var rows []announcementRow
-	err := s.read(ctx, func(db *gorm.DB) error {
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
 		return db.Select("subject_kind", "subject_id").
-			Where("look_at <= ? AND (lease_until IS NULL OR lease_until < ?)", instantOf(now), instantOf(now)).
+			Where("look_at <= ? AND (lease_until IS NULL OR lease_until < ?)", sqldb.NewTimestamp(now), sqldb.NewTimestamp(now)).
 			Order("look_at").Limit(limit).Find(&rows).Error
 	})
 	if err != nil {
@@ -112,27 +113,27 @@ func (s *Store) DueAnnouncements(ctx context.Context, now time.Time, limit int) 
 func (s *Store) HoldAnnouncement(ctx context.Context, subject notify.Subject, owner string, now, until time.Time) (notify.Announcement, error) {
 	var row announcementRow
 	err := s.Transact(ctx, func(ctx context.Context) error {
-		return s.write(ctx, func(db *gorm.DB) error {
+		return s.db.Write(ctx, func(db *gorm.DB) error {
 			taken := of(db, subject).
-				Where("look_at <= ? AND (lease_until IS NULL OR lease_until < ?)", instantOf(now), instantOf(now)).
-				Updates(map[string]any{"lease_owner": owner, "lease_until": instantOf(until)})
-			if err := changed(taken, notify.ErrHeld); err != nil {
+				Where("look_at <= ? AND (lease_until IS NULL OR lease_until < ?)", sqldb.NewTimestamp(now), sqldb.NewTimestamp(now)).
+				Updates(map[string]any{"lease_owner": owner, "lease_until": sqldb.NewTimestamp(until)})
+			if err := mustAffect(taken, notify.ErrHeld); err != nil {
 				return err
 			}
-			return take(db.Where("subject_kind = ? AND subject_id = ?", subject.Kind, subject.ID), &row)
+			return takeOne(db.Where("subject_kind = ? AND subject_id = ?", subject.Kind, subject.ID), &row)
 		})
 	})
 	if err != nil {
 		return notify.Announcement{}, fmt.Errorf("holding the announcements of %s %q: %w", subject.Kind, subject.ID, err)
 	}
-	return notify.Announcement{Subject: subject, Owner: owner, Memory: row.Told.of, Version: row.Version}, nil
+	return notify.Announcement{Subject: subject, Owner: owner, Memory: row.Told.V, Version: row.Version}, nil
 }
 
 // SaveMemory implements notify.Store.
 func (s *Store) SaveMemory(ctx context.Context, a notify.Announcement) error {
-	err := s.write(ctx, func(db *gorm.DB) error {
-		return changed(of(db, a.Subject).Where("lease_owner = ?", a.Owner).
-			Update("told", facts[notify.Memory]{a.Memory}), notify.ErrHeld)
+	err := s.db.Write(ctx, func(db *gorm.DB) error {
+		return mustAffect(of(db, a.Subject).Where("lease_owner = ?", a.Owner).
+			Update("told", sqldb.NewJSONColumn(a.Memory)), notify.ErrHeld)
 	})
 	if err != nil {
 		return fmt.Errorf("saving what was announced of %s %q: %w", a.Subject.Kind, a.Subject.ID, err)
@@ -142,9 +143,9 @@ func (s *Store) SaveMemory(ctx context.Context, a notify.Announcement) error {
 
 // ReleaseAnnouncement implements notify.Store. A hold that is another's by now is left alone, without an error.
 func (s *Store) ReleaseAnnouncement(ctx context.Context, a notify.Announcement, lookAt time.Time) error {
-	err := s.write(ctx, func(db *gorm.DB) error {
+	err := s.db.Write(ctx, func(db *gorm.DB) error {
 		return of(db, a.Subject).Where("lease_owner = ?", a.Owner).Updates(map[string]any{
-			"look_at":     gorm.Expr("CASE WHEN version = ? THEN ? ELSE look_at END", a.Version, instantOf(lookAt)),
+			"look_at":     gorm.Expr("CASE WHEN version = ? THEN ? ELSE look_at END", a.Version, sqldb.NewTimestamp(lookAt)),
 			"lease_owner": nil,
 			"lease_until": nil,
 		}).Error
@@ -157,7 +158,7 @@ func (s *Store) ReleaseAnnouncement(ctx context.Context, a notify.Announcement, 
 
 // DropAnnouncement implements notify.Store.
 func (s *Store) DropAnnouncement(ctx context.Context, a notify.Announcement) error {
-	err := s.write(ctx, func(db *gorm.DB) error {
+	err := s.db.Write(ctx, func(db *gorm.DB) error {
 		return of(db, a.Subject).Where("lease_owner = ? AND version = ?", a.Owner, a.Version).Delete(&announcementRow{}).Error
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/tenant"
 )
@@ -57,7 +58,7 @@ func TestChangeTenant(t *testing.T) {
 				t.Errorf("ChangeTenant() of one that is %s = %v, version %d, want %v, version 1", name, err, tc.tenant.Version, tc.want)
 			}
 		}
-		if err := s.ChangeTenant(ctx, &long, configured(long.ID)); db.Driver == store.MySQL && err == nil {
+		if err := s.ChangeTenant(ctx, &long, configured(long.ID)); db.Driver == sqldb.MySQL && err == nil {
 			t.Error("ChangeTenant() of one that does not fit = nil, want an error")
 		}
 		errChange := errors.New("changed one's mind")

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
@@ -20,17 +20,17 @@ type consentRow struct {
 	ProcedureName  string
 	Status         string
 	Link           []byte
-	LinkHash       optional
-	AskedBy        actorColumns `gorm:"embedded;embeddedPrefix:asked_by_"`
-	Created        instant      `gorm:"column:created_at"`
-	ExpiresAt      instant
-	EndedAt        instant
-	Failure        facts[*failure.Record]
-	ConsentedBy    facts[token.Person]
-	ClaimHash      optional
-	ClaimExpiresAt instant
+	LinkHash       sqldb.NullString
+	AskedBy        actorColumns    `gorm:"embedded;embeddedPrefix:asked_by_"`
+	Created        sqldb.Timestamp `gorm:"column:created_at"`
+	ExpiresAt      sqldb.Timestamp
+	EndedAt        sqldb.Timestamp
+	Failure        sqldb.JSONColumn[*failure.Record]
+	ConsentedBy    sqldb.JSONColumn[token.Person]
+	ClaimHash      sqldb.NullString
+	ClaimExpiresAt sqldb.Timestamp
 	ClaimAttempts  int
-	PurgeAt        instant
+	PurgeAt        sqldb.Timestamp
 	Version        int64
 }
 
@@ -48,17 +48,17 @@ func (s *Store) consentRow(c consent.Consent) (consentRow, error) {
 		ProcedureName:  string(c.Procedure),
 		Status:         string(c.Status),
 		Link:           sealed,
-		LinkHash:       optional(c.LinkHash),
+		LinkHash:       sqldb.NullString(c.LinkHash),
 		AskedBy:        actorOf(c.AskedBy),
-		Created:        instantOf(c.CreatedAt),
-		ExpiresAt:      instantOf(c.ExpiresAt),
-		EndedAt:        instantOf(c.EndedAt),
-		Failure:        facts[*failure.Record]{c.Failure},
-		ConsentedBy:    facts[token.Person]{c.ConsentedBy},
-		ClaimHash:      optional(c.ClaimHash),
-		ClaimExpiresAt: instantOf(c.ClaimExpiresAt),
+		Created:        sqldb.NewTimestamp(c.CreatedAt),
+		ExpiresAt:      sqldb.NewTimestamp(c.ExpiresAt),
+		EndedAt:        sqldb.NewTimestamp(c.EndedAt),
+		Failure:        sqldb.NewJSONColumn(c.Failure),
+		ConsentedBy:    sqldb.NewJSONColumn(c.ConsentedBy),
+		ClaimHash:      sqldb.NullString(c.ClaimHash),
+		ClaimExpiresAt: sqldb.NewTimestamp(c.ClaimExpiresAt),
 		ClaimAttempts:  c.ClaimAttempts,
-		PurgeAt:        instantOf(purgeAt(c)),
+		PurgeAt:        sqldb.NewTimestamp(purgeAt(c)),
 		Version:        c.Version,
 	}, nil
 }
@@ -89,13 +89,13 @@ func (s *Store) consentOf(row consentRow) (consent.Consent, error) {
 		Link:           opened,
 		LinkHash:       string(row.LinkHash),
 		AskedBy:        row.AskedBy.actor(),
-		CreatedAt:      row.Created.at,
-		ExpiresAt:      row.ExpiresAt.at,
-		EndedAt:        row.EndedAt.at,
-		Failure:        row.Failure.of,
-		ConsentedBy:    row.ConsentedBy.of,
+		CreatedAt:      row.Created.Time,
+		ExpiresAt:      row.ExpiresAt.Time,
+		EndedAt:        row.EndedAt.Time,
+		Failure:        row.Failure.V,
+		ConsentedBy:    row.ConsentedBy.V,
 		ClaimHash:      string(row.ClaimHash),
-		ClaimExpiresAt: row.ClaimExpiresAt.at,
+		ClaimExpiresAt: row.ClaimExpiresAt.Time,
 		ClaimAttempts:  row.ClaimAttempts,
 		Version:        row.Version,
 	}, nil
@@ -105,7 +105,7 @@ func (s *Store) consentOf(row consentRow) (consent.Consent, error) {
 func (s *Store) Consent(ctx context.Context, id string) (consent.Consent, error) {
 	c, err := s.findConsent(ctx, func(db *gorm.DB) *gorm.DB { return db.Where("id = ?", id) })
 	if err == nil {
-		err = exact(c.ID, id)
+		err = mustMatchKey(c.ID, id)
 	}
 	if err != nil {
 		return consent.Consent{}, fmt.Errorf("reading consent %q: %w", id, err)
@@ -117,7 +117,7 @@ func (s *Store) Consent(ctx context.Context, id string) (consent.Consent, error)
 func (s *Store) ConsentByLink(ctx context.Context, linkHash string) (consent.Consent, error) {
 	c, err := s.findConsent(ctx, func(db *gorm.DB) *gorm.DB { return db.Where("link_hash = ?", linkHash) })
 	if err == nil {
-		err = exact(c.LinkHash, linkHash)
+		err = mustMatchKey(c.LinkHash, linkHash)
 	}
 	if err != nil {
 		return consent.Consent{}, fmt.Errorf("reading the consent of a link: %w", err)
@@ -139,7 +139,7 @@ func (s *Store) OpenConsent(ctx context.Context, tenantID string, p token.Proced
 
 func (s *Store) findConsent(ctx context.Context, which func(db *gorm.DB) *gorm.DB) (consent.Consent, error) {
 	var row consentRow
-	if err := s.read(ctx, func(db *gorm.DB) error { return take(which(db), &row) }); err != nil {
+	if err := s.db.Read(ctx, func(db *gorm.DB) error { return takeOne(which(db), &row) }); err != nil {
 		return consent.Consent{}, err
 	}
 	return s.consentOf(row)
@@ -153,32 +153,21 @@ func (s *Store) SaveConsent(ctx context.Context, c *consent.Consent) error {
 	if err != nil {
 		return err
 	}
-	saved.CreatedAt, saved.ExpiresAt, saved.EndedAt = row.Created.at, row.ExpiresAt.at, row.EndedAt.at
-	saved.ClaimExpiresAt = row.ClaimExpiresAt.at
-	err = s.write(ctx, func(db *gorm.DB) error {
+	saved.CreatedAt, saved.ExpiresAt, saved.EndedAt = row.Created.Time, row.ExpiresAt.Time, row.EndedAt.Time
+	saved.ClaimExpiresAt = row.ClaimExpiresAt.Time
+	err = s.db.Write(ctx, func(db *gorm.DB) error {
 		if c.Version == 0 {
 			return db.Create(&row).Error
 		}
-		return changed(db.Model(&consentRow{}).
+		return mustAffect(db.Model(&consentRow{}).
 			Where("id = ? AND version = ?", c.ID, c.Version).
 			Select("*").Omit("id").Updates(&row), tenant.ErrChanged)
 	})
-	if err = refused(err); err != nil {
+	if err = insertError(err); err != nil {
 		return fmt.Errorf("saving consent %q: %w", c.ID, err)
 	}
-	assign(ctx, s, c, saved)
+	sqldb.SetUntilRollback(ctx, s.db, c, saved)
 	return nil
-}
-
-// refused translates the refusals of an INSERT: the row exists already, or its tenant does not.
-func refused(err error) error {
-	switch {
-	case errors.Is(err, gorm.ErrDuplicatedKey):
-		return tenant.ErrChanged
-	case errors.Is(err, gorm.ErrForeignKeyViolated):
-		return tenant.ErrNotFound
-	}
-	return err
 }
 
 // Purge implements consent.Store. It leaves the hash of a link, so that an old link is told from one that never was.

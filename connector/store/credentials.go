@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
 )
 
@@ -40,7 +41,7 @@ func storedApplication(a tenant.Application) tenant.Application {
 			*c = tenant.Credential{}
 			continue
 		}
-		c.Ends, c.Since, c.Remove = stored(c.Ends), stored(c.Since), false
+		c.Ends, c.Since, c.Remove = sqldb.StoredTime(c.Ends), sqldb.StoredTime(c.Since), false
 	}
 	return a
 }

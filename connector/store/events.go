@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -9,19 +10,37 @@ import (
 	"gorm.io/gorm"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/store/sqldb"
 )
+
+// actorColumns are an audit.Actor in a row.
+type actorColumns struct {
+	Kind       string
+	ID         string
+	Name       string
+	AccountID  string
+	OriginalID string
+}
+
+func actorOf(a audit.Actor) actorColumns {
+	return actorColumns{Kind: string(a.Kind), ID: a.ID, Name: a.Name, AccountID: a.AccountID, OriginalID: a.OriginalID}
+}
+
+func (c actorColumns) actor() audit.Actor {
+	return audit.Actor{Kind: audit.ActorKind(c.Kind), ID: c.ID, Name: c.Name, AccountID: c.AccountID, OriginalID: c.OriginalID}
+}
 
 type eventRow struct {
 	Seq         int64 `gorm:"primaryKey;autoIncrement"`
 	ID          string
-	HappenedAt  instant
+	HappenedAt  sqldb.Timestamp
 	InstanceKey string
 	TenantID    string
 	Action      string
 	Actor       actorColumns `gorm:"embedded;embeddedPrefix:actor_"`
 	Result      string
 	Reference   string
-	Details     facts[map[string]string]
+	Details     sqldb.JSONColumn[map[string]string]
 }
 
 // TableName implements gorm's Tabler.
@@ -30,29 +49,22 @@ func (eventRow) TableName() string { return "events" }
 func (row eventRow) event() audit.Event {
 	return audit.Event{
 		ID:          row.ID,
-		At:          row.HappenedAt.at,
+		At:          row.HappenedAt.Time,
 		InstanceKey: row.InstanceKey,
 		TenantID:    row.TenantID,
 		Action:      audit.Action(row.Action),
 		Actor:       row.Actor.actor(),
 		Result:      row.Result,
 		Reference:   row.Reference,
-		Details:     row.Details.of,
+		Details:     row.Details.V,
 	}
 }
 
 // AppendEvent implements tenant.Store, token.Store and consent.Store. Whom the event concerns is due to be looked at
 // by who announces changes. Outside a transaction, events of about the same time are written by one.
 func (s *Store) AppendEvent(ctx context.Context, e audit.Event) error {
-	var err error
-	if s.transaction(ctx) != nil {
-		err = s.writeEvents(ctx, []audit.Event{e})
-	} else if refused, failed := s.events.ask(ctx, e); failed != nil {
-		err = failed
-	} else {
-		err = refused
-	}
-	if err != nil {
+	refused, err := s.events.Do(ctx, e)
+	if err = errors.Join(err, refused); err != nil {
 		return fmt.Errorf("writing the event %s of tenant %q: %w", e.Action, e.TenantID, err)
 	}
 	return nil
@@ -62,7 +74,7 @@ func (s *Store) AppendEvent(ctx context.Context, e audit.Event) error {
 func (s *Store) appendEvents(ctx context.Context, events []audit.Event) ([]error, error) {
 	each := make([]error, len(events))
 	err := s.writeEvents(ctx, events)
-	if err == nil || len(events) == 1 || !ruledOut(err) {
+	if err == nil || len(events) == 1 || !sqldb.IsPermanent(err) {
 		return each, err
 	}
 	// One of them is not to be had. The others are not to suffer for it.
@@ -91,27 +103,26 @@ const (
 func (s *Store) insertEvents(ctx context.Context, events []audit.Event) error {
 	values := make([]any, 0, 13*len(events))
 	for _, e := range events {
-		values = append(values, e.ID, instantOf(e.At), e.InstanceKey, e.TenantID, string(e.Action), string(e.Actor.Kind), e.Actor.ID, e.Actor.Name,
-			e.Actor.AccountID, e.Actor.OriginalID, e.Result, e.Reference, facts[map[string]string]{e.Details})
+		values = append(values, e.ID, sqldb.NewTimestamp(e.At), e.InstanceKey, e.TenantID, string(e.Action), string(e.Actor.Kind), e.Actor.ID, e.Actor.Name,
+			e.Actor.AccountID, e.Actor.OriginalID, e.Result, e.Reference, sqldb.NewJSONColumn(e.Details))
 	}
 	query := "INSERT INTO events " + eventColumns + " VALUES " + eventValues + strings.Repeat(", "+eventValues, len(events)-1)
-	return s.write(ctx, func(db *gorm.DB) error {
-		_, err := db.Statement.ConnPool.ExecContext(ctx, query, values...)
-		return err
+	return s.db.Write(ctx, func(db *gorm.DB) error {
+		return db.Exec(query, values...).Error
 	})
 }
 
-// Events implements token.Store. Events of one instant are not parted: a page ends before them rather than among them,
+// Events implements token.Store. Events of one sqldb.Timestamp are not parted: a page ends before them rather than among them,
 // unless they alone are more than a page, so that asking for what is before the last one's time misses none.
 func (s *Store) Events(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
 	var rows []eventRow
-	err := s.read(ctx, func(db *gorm.DB) error {
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
 		query := db.Where("tenant_id = ?", tenantID)
 		if !before.IsZero() {
-			query = query.Where("happened_at < ?", instantOf(before))
+			query = query.Where("happened_at < ?", sqldb.NewTimestamp(before))
 		}
 		return query.Order("happened_at DESC, seq DESC").Limit(limit + 1).Find(&rows).Error
 	})
@@ -131,7 +142,7 @@ func (s *Store) Events(ctx context.Context, tenantID string, before time.Time, l
 // EventsOf implements token.Store.
 func (s *Store) EventsOf(ctx context.Context, tenantID string, actions []audit.Action, limit int) ([]audit.Event, error) {
 	var rows []eventRow
-	err := s.read(ctx, func(db *gorm.DB) error {
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
 		return db.Where("tenant_id = ? AND action IN ?", tenantID, actions).
 			Order("happened_at DESC, seq DESC").Limit(limit).Find(&rows).Error
 	})
@@ -148,7 +159,7 @@ func (s *Store) EventsOf(ctx context.Context, tenantID string, actions []audit.A
 // wholeInstants returns the first rows, at most limit, of more than limit, without a part of the events of one instant.
 func wholeInstants(rows []eventRow, limit int) []eventRow {
 	end := limit
-	for end > 0 && rows[end-1].HappenedAt.at.Equal(rows[limit].HappenedAt.at) {
+	for end > 0 && rows[end-1].HappenedAt.Time.Equal(rows[limit].HappenedAt.Time) {
 		end--
 	}
 	if end == 0 {

@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
@@ -17,16 +18,16 @@ type grantRow struct {
 	TenantID      string `gorm:"primaryKey"`
 	Slot          string `gorm:"primaryKey"`
 	RefreshToken  []byte
-	IssuedAt      instant
+	IssuedAt      sqldb.Timestamp
 	DirectoryID   string
 	ApplicationID string
 	ProcedureName string
 	ConsentID     string
-	ConsentedAt   instant
-	ConsentedBy   facts[token.Person]
+	ConsentedAt   sqldb.Timestamp
+	ConsentedBy   sqldb.JSONColumn[token.Person]
 	AskedBy       string
-	Scopes        facts[[]string]
-	Checks        facts[token.Checks]
+	Scopes        sqldb.JSONColumn[[]string]
+	Checks        sqldb.JSONColumn[token.Checks]
 	Version       int64
 }
 
@@ -46,16 +47,16 @@ func (s *Store) grantRow(g token.Grant) (grantRow, error) {
 		TenantID:      g.TenantID,
 		Slot:          string(g.Slot),
 		RefreshToken:  sealed,
-		IssuedAt:      instantOf(g.IssuedAt),
+		IssuedAt:      sqldb.NewTimestamp(g.IssuedAt),
 		DirectoryID:   g.DirectoryID,
 		ApplicationID: g.ApplicationID,
 		ProcedureName: string(g.Procedure),
 		ConsentID:     g.ConsentID,
-		ConsentedAt:   instantOf(g.ConsentedAt),
-		ConsentedBy:   facts[token.Person]{g.ConsentedBy},
+		ConsentedAt:   sqldb.NewTimestamp(g.ConsentedAt),
+		ConsentedBy:   sqldb.NewJSONColumn(g.ConsentedBy),
 		AskedBy:       g.AskedBy,
-		Scopes:        facts[[]string]{g.Scopes},
-		Checks:        facts[token.Checks]{g.Checks},
+		Scopes:        sqldb.NewJSONColumn(g.Scopes),
+		Checks:        sqldb.NewJSONColumn(g.Checks),
 		Version:       g.Version,
 	}, nil
 }
@@ -69,16 +70,16 @@ func (s *Store) grantOf(row grantRow) (token.Grant, error) {
 		TenantID:      row.TenantID,
 		Slot:          token.Slot(row.Slot),
 		RefreshToken:  opened,
-		IssuedAt:      row.IssuedAt.at,
+		IssuedAt:      row.IssuedAt.Time,
 		DirectoryID:   row.DirectoryID,
 		ApplicationID: row.ApplicationID,
 		Procedure:     token.Procedure(row.ProcedureName),
 		ConsentID:     row.ConsentID,
-		ConsentedAt:   row.ConsentedAt.at,
-		ConsentedBy:   row.ConsentedBy.of,
+		ConsentedAt:   row.ConsentedAt.Time,
+		ConsentedBy:   row.ConsentedBy.V,
 		AskedBy:       row.AskedBy,
-		Scopes:        row.Scopes.of,
-		Checks:        row.Checks.of,
+		Scopes:        row.Scopes.V,
+		Checks:        row.Checks.V,
 		Version:       row.Version,
 	}, nil
 }
@@ -86,16 +87,16 @@ func (s *Store) grantOf(row grantRow) (token.Grant, error) {
 // Grant implements token.Store. Outside a transaction, active grants that are asked for at about the same time are read
 // by one query.
 func (s *Store) Grant(ctx context.Context, tenantID string, slot token.Slot) (token.Grant, error) {
-	if slot == token.Active && s.transaction(ctx) == nil {
-		g, err := gathered(ctx, s, &s.grants, tenantID)
+	if slot == token.Active {
+		g, err := do(ctx, s.grants, tenantID)
 		if err != nil {
 			return token.Grant{}, fmt.Errorf("reading the %s grant of tenant %q: %w", slot, tenantID, err)
 		}
 		return g, nil
 	}
 	var row grantRow
-	err := s.read(ctx, func(db *gorm.DB) error {
-		return take(db.Where("tenant_id = ? AND slot = ?", tenantID, string(slot)), &row)
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
+		return takeOne(db.Where("tenant_id = ? AND slot = ?", tenantID, string(slot)), &row)
 	})
 	if err != nil {
 		return token.Grant{}, fmt.Errorf("reading the %s grant of tenant %q: %w", slot, tenantID, err)
@@ -104,10 +105,10 @@ func (s *Store) Grant(ctx context.Context, tenantID string, slot token.Slot) (to
 }
 
 // readGrants reads the active grants of some tenants.
-func (s *Store) readGrants(ctx context.Context, ids []string) ([]found[token.Grant], error) {
-	return readByName(ctx, s, grantsQuery, ids, func(rows *sql.Rows) (string, token.Grant, error) {
+func (s *Store) readGrants(ctx context.Context, ids []string) ([]result[token.Grant], error) {
+	return readByKey(ctx, s, grantsQuery, ids, func(rows *sql.Rows) (string, token.Grant, error) {
 		row := grantRow{Slot: string(token.Active)}
-		if err := rows.Scan(append(row.activePlaces(), &row.RefreshToken)...); err != nil {
+		if err := rows.Scan(append(row.activeDest(), &row.RefreshToken)...); err != nil {
 			return row.TenantID, token.Grant{}, err
 		}
 		g, err := s.grantOf(row)
@@ -134,7 +135,7 @@ func (s *Store) saveGrant(ctx context.Context, g *token.Grant) error {
 	if err != nil {
 		return err
 	}
-	saved.IssuedAt, saved.ConsentedAt = row.IssuedAt.at, row.ConsentedAt.at
+	saved.IssuedAt, saved.ConsentedAt = row.IssuedAt.Time, row.ConsentedAt.Time
 	err = s.Transact(ctx, func(ctx context.Context) error {
 		err := s.writeGrant(ctx, row, g.Version)
 		if err != nil || saved.Slot != token.Active {
@@ -145,20 +146,17 @@ func (s *Store) saveGrant(ctx context.Context, g *token.Grant) error {
 	if err != nil {
 		return err
 	}
-	if t := s.transaction(ctx); t != nil && saved.Slot == token.Active {
-		t.expiries[saved.TenantID] = saved.ExpiresAt()
-	}
-	assign(ctx, s, g, saved)
+	sqldb.SetUntilRollback(ctx, s.db, g, saved)
 	return nil
 }
 
 // writeGrant inserts a row, or updates it where it still has a version and was not issued later.
 func (s *Store) writeGrant(ctx context.Context, row grantRow, version int64) error {
-	err := s.write(ctx, func(db *gorm.DB) error {
+	err := s.db.Write(ctx, func(db *gorm.DB) error {
 		if version == 0 {
 			return db.Create(&row).Error
 		}
-		return changed(db.Model(&grantRow{}).
+		return mustAffect(db.Model(&grantRow{}).
 			Where("tenant_id = ? AND slot = ? AND version = ? AND issued_at <= ?", row.TenantID, row.Slot, version, row.IssuedAt).
 			Select("*").Omit("tenant_id", "slot").Updates(&row), token.ErrStale)
 	})
@@ -176,7 +174,7 @@ func (s *Store) SavePredecessor(ctx context.Context, g token.Grant) error {
 	g.Slot, g.Version = token.Predecessor, 1
 	row, err := s.grantRow(g)
 	if err == nil {
-		err = s.write(ctx, func(db *gorm.DB) error {
+		err = s.db.Write(ctx, func(db *gorm.DB) error {
 			return db.Clauses(clause.OnConflict{
 				Columns: []clause.Column{{Name: "tenant_id"}, {Name: "slot"}},
 				DoUpdates: append(clause.AssignmentColumns([]string{
@@ -198,13 +196,12 @@ func (s *Store) SavePredecessor(ctx context.Context, g token.Grant) error {
 // DeleteGrant implements token.Store. A grant that does not exist is deleted already.
 func (s *Store) DeleteGrant(ctx context.Context, tenantID string, slot token.Slot) error {
 	err := s.Transact(ctx, func(ctx context.Context) error {
-		err := s.write(ctx, func(db *gorm.DB) error {
+		err := s.db.Write(ctx, func(db *gorm.DB) error {
 			return db.Where("tenant_id = ? AND slot = ?", tenantID, string(slot)).Delete(&grantRow{}).Error
 		})
 		if err != nil || slot != token.Active {
 			return err
 		}
-		delete(s.transaction(ctx).expiries, tenantID)
 		return s.clearSlack(ctx, tenantID)
 	})
 	if err != nil {

@@ -7,26 +7,27 @@ import (
 
 	"gorm.io/gorm"
 
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
 )
 
 type instanceRow struct {
 	InstanceKey       string `gorm:"primaryKey"`
 	InstanceID        string
-	RootID            optional
+	RootID            sqldb.NullString
 	ControllerURI     string
 	PackageVersion    string
 	Cloud             string
 	ApplicationID     string
 	Credentials       []byte
 	MFARequest        string `gorm:"column:mfa_request"`
-	Borrowers         facts[[]string]
+	Borrowers         sqldb.JSONColumn[[]string]
 	SkipLanding       bool
 	DirectLink        bool
 	TenantApplication bool
-	Created           instant `gorm:"column:created_at"`
-	Updated           instant `gorm:"column:updated_at"`
-	Removed           instant `gorm:"column:removed_at"`
+	Created           sqldb.Timestamp `gorm:"column:created_at"`
+	Updated           sqldb.Timestamp `gorm:"column:updated_at"`
+	Removed           sqldb.Timestamp `gorm:"column:removed_at"`
 	Version           int64
 }
 
@@ -42,20 +43,20 @@ func (s *Store) instanceRow(in tenant.Instance) (instanceRow, error) {
 	return instanceRow{
 		InstanceKey:       in.Key,
 		InstanceID:        in.ID,
-		RootID:            optional(in.RootID),
+		RootID:            sqldb.NullString(in.RootID),
 		ControllerURI:     in.ControllerURI,
 		PackageVersion:    in.PackageVersion,
 		Cloud:             in.Settings.Cloud,
 		ApplicationID:     application.ID,
 		Credentials:       sealed,
 		MFARequest:        in.Settings.MFARequest,
-		Borrowers:         facts[[]string]{in.Settings.Borrowers},
+		Borrowers:         sqldb.NewJSONColumn(in.Settings.Borrowers),
 		SkipLanding:       in.Settings.SkipLanding,
 		DirectLink:        in.Settings.DirectLink,
 		TenantApplication: in.Settings.TenantApplication,
-		Created:           instantOf(in.CreatedAt),
-		Updated:           instantOf(in.UpdatedAt),
-		Removed:           instantOf(in.RemovedAt),
+		Created:           sqldb.NewTimestamp(in.CreatedAt),
+		Updated:           sqldb.NewTimestamp(in.UpdatedAt),
+		Removed:           sqldb.NewTimestamp(in.RemovedAt),
 		Version:           in.Version,
 	}, nil
 }
@@ -75,14 +76,14 @@ func (s *Store) instanceOf(row instanceRow) (tenant.Instance, error) {
 			Cloud:             row.Cloud,
 			Application:       application,
 			MFARequest:        row.MFARequest,
-			Borrowers:         row.Borrowers.of,
+			Borrowers:         row.Borrowers.V,
 			SkipLanding:       row.SkipLanding,
 			DirectLink:        row.DirectLink,
 			TenantApplication: row.TenantApplication,
 		},
-		CreatedAt: row.Created.at,
-		UpdatedAt: row.Updated.at,
-		RemovedAt: row.Removed.at,
+		CreatedAt: row.Created.Time,
+		UpdatedAt: row.Updated.Time,
+		RemovedAt: row.Removed.Time,
 		Version:   row.Version,
 	}, nil
 }
@@ -90,9 +91,9 @@ func (s *Store) instanceOf(row instanceRow) (tenant.Instance, error) {
 // Instance implements tenant.Store. A removed instance is found too.
 func (s *Store) Instance(ctx context.Context, key string) (tenant.Instance, error) {
 	var row instanceRow
-	err := s.read(ctx, func(db *gorm.DB) error { return take(db.Where("instance_key = ?", key), &row) })
+	err := s.db.Read(ctx, func(db *gorm.DB) error { return takeOne(db.Where("instance_key = ?", key), &row) })
 	if err == nil {
-		err = exact(row.InstanceKey, key)
+		err = mustMatchKey(row.InstanceKey, key)
 	}
 	if err != nil {
 		return tenant.Instance{}, fmt.Errorf("reading instance %q: %w", key, err)
@@ -110,12 +111,12 @@ func (s *Store) SaveInstance(ctx context.Context, in *tenant.Instance) error {
 	if err != nil {
 		return err
 	}
-	saved.CreatedAt, saved.UpdatedAt, saved.RemovedAt = row.Created.at, row.Updated.at, row.Removed.at
-	err = s.write(ctx, func(db *gorm.DB) error {
+	saved.CreatedAt, saved.UpdatedAt, saved.RemovedAt = row.Created.Time, row.Updated.Time, row.Removed.Time
+	err = s.db.Write(ctx, func(db *gorm.DB) error {
 		if in.Version == 0 {
 			return db.Create(&row).Error
 		}
-		return changed(db.Model(&instanceRow{}).
+		return mustAffect(db.Model(&instanceRow{}).
 			Where("instance_key = ? AND version = ?", in.Key, in.Version).
 			Select("*").Omit("instance_key").Updates(&row), tenant.ErrChanged)
 	})
@@ -125,6 +126,6 @@ func (s *Store) SaveInstance(ctx context.Context, in *tenant.Instance) error {
 	if err != nil {
 		return fmt.Errorf("saving instance %q: %w", in.Key, err)
 	}
-	assign(ctx, s, in, saved)
+	sqldb.SetUntilRollback(ctx, s.db, in, saved)
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
@@ -16,8 +17,8 @@ import (
 // jobRow is a schedule with what decides when its tenant's turn is.
 type jobRow struct {
 	Held        scheduleRow `gorm:"embedded"`
-	DirectoryID optional
-	Cloud       optional
+	DirectoryID sqldb.NullString
+	Cloud       sqldb.NullString
 }
 
 // LeaseDue implements token.Store. The condition stands in the UPDATE, so of several replicas that read the same tenants
@@ -40,16 +41,16 @@ func (s *Store) LeaseDue(ctx context.Context, owner string, now, until time.Time
 }
 
 func (s *Store) leaseAll(ctx context.Context, due []string, owner string, now, until time.Time) ([]token.Job, error) {
-	at := instantOf(now)
+	at := sqldb.NewTimestamp(now)
 	var rows []jobRow
 	err := s.Transact(ctx, func(ctx context.Context) error {
-		return s.write(ctx, func(db *gorm.DB) error {
+		return s.db.Write(ctx, func(db *gorm.DB) error {
 			rows = nil
 			taken := db.Model(&scheduleRow{}).
 				Where("tenant_id IN ? AND due_at <= ? AND (lease_until IS NULL OR lease_until < ?)", due, at, at).
 				Updates(map[string]any{
 					"lease_owner": owner,
-					"lease_until": instantOf(until),
+					"lease_until": sqldb.NewTimestamp(until),
 					"version":     gorm.Expr("version + 1"),
 				})
 			if taken.Error != nil || taken.RowsAffected == 0 {
@@ -72,7 +73,7 @@ func (s *Store) leaseAll(ctx context.Context, due []string, owner string, now, u
 	jobs := make([]token.Job, len(rows))
 	for i, row := range rows {
 		jobs[i] = token.Job{
-			Schedule: row.Held.schedule(), ExpiresAt: row.Held.ExpiresAt.at,
+			Schedule: row.Held.schedule(), ExpiresAt: row.Held.ExpiresAt.Time,
 			Cloud: cmp.Or(string(row.Cloud), tenant.DefaultCloud), DirectoryID: string(row.DirectoryID),
 		}
 	}
@@ -82,12 +83,12 @@ func (s *Store) leaseAll(ctx context.Context, due []string, owner string, now, u
 // PutOff implements token.Store.
 func (s *Store) PutOff(ctx context.Context, tenantIDs []string, owner string, now, due time.Time) error {
 	err := s.Transact(ctx, func(ctx context.Context) error {
-		return s.write(ctx, func(db *gorm.DB) error {
+		return s.db.Write(ctx, func(db *gorm.DB) error {
 			return db.Model(&scheduleRow{}).
-				Where("tenant_id IN ? AND lease_owner = ? AND due_at <= ?", tenantIDs, owner, instantOf(now)).
+				Where("tenant_id IN ? AND lease_owner = ? AND due_at <= ?", tenantIDs, owner, sqldb.NewTimestamp(now)).
 				Updates(map[string]any{
-					"slack_day":   gorm.Expr("CASE WHEN expires_at > ? THEN slack_day ELSE ? END", instantOf(due), nothingToSave),
-					"due_at":      instantOf(due),
+					"slack_day":   gorm.Expr("CASE WHEN expires_at > ? THEN slack_day ELSE ? END", sqldb.NewTimestamp(due), nothingToSave),
+					"due_at":      sqldb.NewTimestamp(due),
 					"lease_owner": nil,
 					"lease_until": nil,
 					"version":     gorm.Expr("version + 1"),

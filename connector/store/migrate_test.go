@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/migrations"
@@ -21,15 +21,15 @@ func TestMigrateRefusesANewerSchema(t *testing.T) {
 			t.Fatalf("INSERT = %v", err)
 		}
 		err := s.Migrate(t.Context())
-		if !errors.Is(err, store.ErrNewerSchema) {
-			t.Fatalf("Migrate() = %v, want %v", err, store.ErrNewerSchema)
+		if !errors.Is(err, sqldb.ErrNewerSchema) {
+			t.Fatalf("Migrate() = %v, want %v", err, sqldb.ErrNewerSchema)
 		}
 		if !strings.Contains(err.Error(), "99") {
 			t.Errorf("Migrate() = %v, want the version 99 in it", err)
 		}
 		// The refusal gives the lock back.
-		if err := s.Migrate(t.Context()); !errors.Is(err, store.ErrNewerSchema) {
-			t.Errorf("second Migrate() = %v, want %v", err, store.ErrNewerSchema)
+		if err := s.Migrate(t.Context()); !errors.Is(err, sqldb.ErrNewerSchema) {
+			t.Errorf("second Migrate() = %v, want %v", err, sqldb.ErrNewerSchema)
 		}
 	})
 }

@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"azure-partner-connector/connector/store/sqldb"
 )
 
 type nonceRow struct {
 	ConsumerKey string `gorm:"primaryKey"`
 	NonceHash   []byte `gorm:"primaryKey"`
-	ExpiresAt   instant
+	ExpiresAt   sqldb.Timestamp
 }
 
 // TableName implements gorm's Tabler.
@@ -30,13 +32,8 @@ type usedNonce struct {
 // Uses of about the same time are noted by one statement.
 func (s *Store) RememberNonce(ctx context.Context, consumerKey, nonce string, at, until time.Time) (fresh bool, err error) {
 	sum := sha256.Sum256([]byte(nonce)) // of fixed length, whatever a caller sends
-	used := usedNonce{nonceRow{ConsumerKey: consumerKey, NonceHash: sum[:], ExpiresAt: instantOf(until)}, at}
-	if s.transaction(ctx) != nil {
-		fresh, err = s.rememberNonce(ctx, used)
-	} else {
-		fresh, err = s.nonces.ask(ctx, used)
-	}
-	if err != nil {
+	used := usedNonce{nonceRow{ConsumerKey: consumerKey, NonceHash: sum[:], ExpiresAt: sqldb.NewTimestamp(until)}, at}
+	if fresh, err = s.nonces.Do(ctx, used); err != nil {
 		return false, fmt.Errorf("remembering a nonce of %q: %w", consumerKey, err)
 	}
 	return fresh, nil
@@ -49,7 +46,7 @@ func (s *Store) rememberNonces(ctx context.Context, used []usedNonce) ([]bool, e
 	for i, u := range used {
 		rows[i], fresh[i] = u.row, true
 	}
-	err := s.write(ctx, func(db *gorm.DB) error { return db.Create(&rows).Error })
+	err := s.db.Write(ctx, func(db *gorm.DB) error { return db.Create(&rows).Error })
 	if !errors.Is(err, gorm.ErrDuplicatedKey) {
 		return fresh, err
 	}
@@ -63,13 +60,13 @@ func (s *Store) rememberNonces(ctx context.Context, used []usedNonce) ([]bool, e
 }
 
 func (s *Store) rememberNonce(ctx context.Context, used usedNonce) (fresh bool, err error) {
-	err = s.write(ctx, func(db *gorm.DB) error { return db.Create(&used.row).Error })
+	err = s.db.Write(ctx, func(db *gorm.DB) error { return db.Create(&used.row).Error })
 	if !errors.Is(err, gorm.ErrDuplicatedKey) {
 		return err == nil, err
 	}
-	err = s.write(ctx, func(db *gorm.DB) error {
+	err = s.db.Write(ctx, func(db *gorm.DB) error {
 		renewed := db.Model(&nonceRow{}).
-			Where("consumer_key = ? AND nonce_hash = ? AND expires_at < ?", used.row.ConsumerKey, used.row.NonceHash, instantOf(used.at)).
+			Where("consumer_key = ? AND nonce_hash = ? AND expires_at < ?", used.row.ConsumerKey, used.row.NonceHash, sqldb.NewTimestamp(used.at)).
 			Update("expires_at", used.row.ExpiresAt)
 		fresh = renewed.RowsAffected > 0
 		return renewed.Error

@@ -11,6 +11,7 @@ import (
 
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/token"
 )
@@ -22,16 +23,16 @@ func TestOpenRefusals(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "x.db")
 	for name, cfg := range map[string]store.Config{
-		"no keyring":        {Driver: store.SQLite, DSN: path},
-		"no DSN":            {Driver: store.SQLite, Keyring: k},
-		"no driver":         {DSN: path, Keyring: k},
-		"another driver":    {Driver: "postgres", DSN: path, Keyring: k},
-		"memory":            {Driver: store.SQLite, DSN: ":memory:", Keyring: k},
-		"missing folder":    {Driver: store.SQLite, DSN: filepath.Join(path, "y", "z.db"), Keyring: k},
-		"unreadable DSN":    {Driver: store.MySQL, DSN: "user:canary@pass word@tcp(127.0.0.1:1", Keyring: k},
-		"unknown parameter": {Driver: store.MySQL, DSN: "user:canary@tcp(127.0.0.1:1)/db?parseTime=canary", Keyring: k},
-		"no database":       {Driver: store.MySQL, DSN: "user:canary@tcp(127.0.0.1:1)/", Keyring: k},
-		"nobody listens":    {Driver: store.MySQL, DSN: "user:canary@tcp(127.0.0.1:1)/db", Keyring: k},
+		"no keyring":        {Config: sqldb.Config{Driver: sqldb.SQLite, DSN: path}},
+		"no DSN":            {Config: sqldb.Config{Driver: sqldb.SQLite}, Keyring: k},
+		"no driver":         {Config: sqldb.Config{DSN: path}, Keyring: k},
+		"another driver":    {Config: sqldb.Config{Driver: "postgres", DSN: path}, Keyring: k},
+		"memory":            {Config: sqldb.Config{Driver: sqldb.SQLite, DSN: ":memory:"}, Keyring: k},
+		"missing folder":    {Config: sqldb.Config{Driver: sqldb.SQLite, DSN: filepath.Join(path, "y", "z.db")}, Keyring: k},
+		"unreadable DSN":    {Config: sqldb.Config{Driver: sqldb.MySQL, DSN: "user:canary@pass word@tcp(127.0.0.1:1"}, Keyring: k},
+		"unknown parameter": {Config: sqldb.Config{Driver: sqldb.MySQL, DSN: "user:canary@tcp(127.0.0.1:1)/db?parseTime=canary"}, Keyring: k},
+		"no database":       {Config: sqldb.Config{Driver: sqldb.MySQL, DSN: "user:canary@tcp(127.0.0.1:1)/"}, Keyring: k},
+		"nobody listens":    {Config: sqldb.Config{Driver: sqldb.MySQL, DSN: "user:canary@tcp(127.0.0.1:1)/db"}, Keyring: k},
 	} {
 		s, err := store.Open(t.Context(), cfg)
 		if err == nil {
@@ -45,7 +46,7 @@ func TestOpenRefusals(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := store.Open(ended, store.Config{Driver: store.SQLite, DSN: path, Keyring: k}); err == nil {
+	if _, err := store.Open(ended, store.Config{Config: sqldb.Config{Driver: sqldb.SQLite, DSN: path}, Keyring: k}); err == nil {
 		t.Error("Open() with an ended context = _, nil, want an error")
 	}
 }
@@ -53,7 +54,7 @@ func TestOpenRefusals(t *testing.T) {
 func TestReopen(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		ctx := t.Context()
-		cfg := store.Config{Driver: db.Driver, DSN: db.DSN, Keyring: db.Keyring}
+		cfg := store.Config{Config: sqldb.Config{Driver: db.Driver, DSN: db.DSN}, Keyring: db.Keyring}
 		s, err := store.Open(ctx, cfg)
 		if err != nil {
 			t.Fatalf("Open() = _, %v", err)

@@ -11,6 +11,7 @@ import (
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/notify"
 	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/token"
 )
@@ -21,7 +22,7 @@ func populate(t *testing.T, raw *sql.DB, driver string) {
 	t.Helper()
 	number := "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 900) SELECT "
 	id, concat := "printf('tenant-%04d', n)", func(prefix string) string { return "printf('" + prefix + "-%04d', n)" }
-	if driver == store.MySQL {
+	if driver == sqldb.MySQL {
 		id, concat = "CONCAT('tenant-', LPAD(n, 4, '0'))", func(prefix string) string { return "CONCAT('" + prefix + "-', LPAD(n, 4, '0'))" }
 	}
 	at := func(old, otherwise string) string {
@@ -41,10 +42,10 @@ func populate(t *testing.T, raw *sql.DB, driver string) {
 		"INSERT INTO events (id, happened_at, instance_key, tenant_id, action, actor_kind, actor_id, actor_name, actor_account_id, actor_original_id, result, reference) " +
 			number + concat("event") + ", '2026-11-01 00:00:00.000', 'key', " + id + ", 'grant.renewed', 'scheduler', '', '', '', '', 'ok', 'r' FROM numbers",
 		"INSERT INTO nonces (consumer_key, nonce_hash, expires_at) " +
-			number + "'key', " + map[string]string{store.SQLite: "CAST(printf('%032d', n) AS BLOB)", store.MySQL: "LPAD(n, 32, '0')"}[driver] + ", " + at("2026-01-01", "2026-12-01") + " FROM numbers",
+			number + "'key', " + map[string]string{sqldb.SQLite: "CAST(printf('%032d', n) AS BLOB)", sqldb.MySQL: "LPAD(n, 32, '0')"}[driver] + ", " + at("2026-01-01", "2026-12-01") + " FROM numbers",
 		"INSERT INTO announcements (subject_kind, subject_id, look_at, version) " +
 			number + "'tenant', " + id + ", " + at("2026-01-01", "2026-12-01") + ", 1 FROM numbers",
-		map[string]string{store.SQLite: "ANALYZE", store.MySQL: "ANALYZE TABLE tenants, grants, schedules, consents, states, events, nonces, announcements"}[driver],
+		map[string]string{sqldb.SQLite: "ANALYZE", sqldb.MySQL: "ANALYZE TABLE tenants, grants, schedules, consents, states, events, nonces, announcements"}[driver],
 	} {
 		if _, err := raw.ExecContext(t.Context(), statement); err != nil {
 			t.Fatalf("%.60s… = %v", statement, err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/store/storetest/mariadb"
 )
@@ -41,7 +42,7 @@ func TestAReadOnlyNodeIsTriedAgain(t *testing.T) {
 	run("CREATE DATABASE connector", "CREATE USER 'connector'@'127.0.0.1' IDENTIFIED BY 'x'", "GRANT ALL ON connector.* TO 'connector'@'127.0.0.1'")
 	pauses := 0
 	db := storetest.SQLite(t) // for its keys
-	db.Driver, db.DSN = store.MySQL, strings.Replace(server.DSN("connector"), "root@", "connector:x@", 1)
+	db.Driver, db.DSN = sqldb.MySQL, strings.Replace(server.DSN("connector"), "root@", "connector:x@", 1)
 	s := db.Open(t, func(cfg *store.Config) {
 		cfg.Wait = func(context.Context, time.Duration) error {
 			if pauses++; pauses == 3 {

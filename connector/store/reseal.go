@@ -166,7 +166,7 @@ func (s *Store) walk(ctx context.Context, tell func(Progress),
 // sealedCount returns how many values there are in a column.
 func (s *Store) sealedCount(ctx context.Context, c sealedColumn) (int, error) {
 	var n int64
-	err := s.read(ctx, func(db *gorm.DB) error {
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
 		return db.Table(c.table).Where(c.column + " IS NOT NULL").Count(&n).Error
 	})
 	if err != nil {
@@ -177,7 +177,7 @@ func (s *Store) sealedCount(ctx context.Context, c sealedColumn) (int, error) {
 
 // sealedValues returns the next values of a column behind the row with the keys after.
 func (s *Store) sealedValues(ctx context.Context, c sealedColumn, after []string) (values []sealedValue, err error) {
-	err = s.read(ctx, func(db *gorm.DB) error {
+	err = s.db.Read(ctx, func(db *gorm.DB) error {
 		values = nil
 		query := db.Table(c.table).Select(append(append([]string{}, c.keys...), c.column)).Where(c.column + " IS NOT NULL")
 		if after != nil {
@@ -224,7 +224,7 @@ func (s *Store) resealValue(ctx context.Context, resealer Resealer, c sealedColu
 		return false, err
 	}
 	replaced := false
-	err = s.write(ctx, func(db *gorm.DB) error {
+	err = s.db.Write(ctx, func(db *gorm.DB) error {
 		update := db.Table(c.table).Where(c.column+" = ?", v.ciphertext)
 		for i, key := range c.keys {
 			update = update.Where(key+" = ?", v.keys[i])

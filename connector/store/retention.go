@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"azure-partner-connector/connector/store/sqldb"
 )
 
 // PurgeEvents deletes the events that happened before the given time, some at a time. It follows the order in which they
@@ -15,7 +17,7 @@ func (s *Store) PurgeEvents(ctx context.Context, before time.Time) error {
 	for {
 		last, full, err := s.oldEvents(ctx, before)
 		if err == nil && last > 0 {
-			err = s.write(ctx, func(db *gorm.DB) error { return db.Where("seq <= ?", last).Delete(&eventRow{}).Error })
+			err = s.db.Write(ctx, func(db *gorm.DB) error { return db.Where("seq <= ?", last).Delete(&eventRow{}).Error })
 		}
 		if err != nil {
 			return fmt.Errorf("purging events: %w", err)
@@ -30,17 +32,17 @@ func (s *Store) PurgeEvents(ctx context.Context, before time.Time) error {
 // none, and whether there may be more of them.
 func (s *Store) oldEvents(ctx context.Context, before time.Time) (last int64, full bool, err error) {
 	var rows []eventRow
-	err = s.read(ctx, func(db *gorm.DB) error {
-		return db.Select("seq", "happened_at").Order("seq").Limit(batch).Find(&rows).Error
+	err = s.db.Read(ctx, func(db *gorm.DB) error {
+		return db.Select("seq", "happened_at").Order("seq").Limit(purgeBatch).Find(&rows).Error
 	})
 	if err != nil {
 		return 0, false, err
 	}
 	for _, row := range rows {
-		if !row.HappenedAt.at.Before(stored(before)) {
+		if !row.HappenedAt.Time.Before(sqldb.StoredTime(before)) {
 			return last, false, nil
 		}
 		last = row.Seq
 	}
-	return last, len(rows) == batch, nil
+	return last, len(rows) == purgeBatch, nil
 }

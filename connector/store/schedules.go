@@ -11,22 +11,23 @@ import (
 	"gorm.io/gorm"
 
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
 
 type scheduleRow struct {
 	TenantID      string `gorm:"primaryKey"`
-	DueAt         instant
-	ExpiresAt     instant
+	DueAt         sqldb.Timestamp
+	ExpiresAt     sqldb.Timestamp
 	SlackDay      int64
-	LeaseOwner    optional
-	LeaseUntil    instant
+	LeaseOwner    sqldb.NullString
+	LeaseUntil    sqldb.Timestamp
 	Attempt       int
-	LastAt        instant
-	LastSuccessAt instant
-	FailingSince  instant
-	Failure       facts[*failure.Record]
+	LastAt        sqldb.Timestamp
+	LastSuccessAt sqldb.Timestamp
+	FailingSince  sqldb.Timestamp
+	Failure       sqldb.JSONColumn[*failure.Record]
 	Version       int64
 }
 
@@ -60,14 +61,14 @@ func dayOf(t time.Time) int64 {
 func (row scheduleRow) schedule() token.Schedule {
 	return token.Schedule{
 		TenantID:      row.TenantID,
-		DueAt:         row.DueAt.at,
+		DueAt:         row.DueAt.Time,
 		LeaseOwner:    string(row.LeaseOwner),
-		LeaseUntil:    row.LeaseUntil.at,
+		LeaseUntil:    row.LeaseUntil.Time,
 		Attempt:       row.Attempt,
-		LastAt:        row.LastAt.at,
-		LastSuccessAt: row.LastSuccessAt.at,
-		FailingSince:  row.FailingSince.at,
-		Failure:       row.Failure.of,
+		LastAt:        row.LastAt.Time,
+		LastSuccessAt: row.LastSuccessAt.Time,
+		FailingSince:  row.FailingSince.Time,
+		Failure:       row.Failure.V,
 		Version:       row.Version,
 	}
 }
@@ -75,7 +76,7 @@ func (row scheduleRow) schedule() token.Schedule {
 // Schedule implements token.Store.
 func (s *Store) Schedule(ctx context.Context, tenantID string) (token.Schedule, error) {
 	var row scheduleRow
-	err := s.read(ctx, func(db *gorm.DB) error { return take(db.Where("tenant_id = ?", tenantID), &row) })
+	err := s.db.Read(ctx, func(db *gorm.DB) error { return takeOne(db.Where("tenant_id = ?", tenantID), &row) })
 	if errors.Is(err, tenant.ErrNotFound) {
 		return token.Schedule{TenantID: tenantID}, nil
 	}
@@ -102,21 +103,21 @@ func (s *Store) saveSchedule(ctx context.Context, schedule *token.Schedule) erro
 		}
 		row := scheduleRow{
 			TenantID:      schedule.TenantID,
-			DueAt:         instantOf(schedule.DueAt),
-			ExpiresAt:     instantOf(expires),
+			DueAt:         sqldb.NewTimestamp(schedule.DueAt),
+			ExpiresAt:     sqldb.NewTimestamp(expires),
 			SlackDay:      slackDay(schedule.DueAt, expires),
 			Attempt:       schedule.Attempt,
-			LastAt:        instantOf(schedule.LastAt),
-			LastSuccessAt: instantOf(schedule.LastSuccessAt),
-			FailingSince:  instantOf(schedule.FailingSince),
-			Failure:       facts[*failure.Record]{schedule.Failure},
+			LastAt:        sqldb.NewTimestamp(schedule.LastAt),
+			LastSuccessAt: sqldb.NewTimestamp(schedule.LastSuccessAt),
+			FailingSince:  sqldb.NewTimestamp(schedule.FailingSince),
+			Failure:       sqldb.NewJSONColumn(schedule.Failure),
 			Version:       schedule.Version + 1,
 		}
-		err = s.write(ctx, func(db *gorm.DB) error {
+		err = s.db.Write(ctx, func(db *gorm.DB) error {
 			if schedule.Version == 0 {
 				return db.Create(&row).Error
 			}
-			return changed(db.Model(&scheduleRow{}).
+			return mustAffect(db.Model(&scheduleRow{}).
 				Where("tenant_id = ? AND version = ?", row.TenantID, schedule.Version).
 				Select("*").Omit("tenant_id", "lease_owner", "lease_until").Updates(&row), token.ErrStale)
 		})
@@ -130,32 +131,27 @@ func (s *Store) saveSchedule(ctx context.Context, schedule *token.Schedule) erro
 		}
 		saved := row.schedule()
 		saved.LeaseOwner, saved.LeaseUntil = schedule.LeaseOwner, schedule.LeaseUntil
-		assign(ctx, s, schedule, saved)
+		sqldb.SetUntilRollback(ctx, s.db, schedule, saved)
 		return nil
 	})
 }
 
 // expiry returns when the active grant of a tenant expires; zero when there is none.
 func (s *Store) expiry(ctx context.Context, tenantID string) (time.Time, error) {
-	if t := s.transaction(ctx); t != nil && t.broken == nil {
-		if saved, known := t.expiries[tenantID]; known {
-			return saved, nil
-		}
-	}
 	var row grantRow
-	err := s.read(ctx, func(db *gorm.DB) error {
-		return take(db.Select("issued_at").Where("tenant_id = ? AND slot = ?", tenantID, string(token.Active)), &row)
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
+		return takeOne(db.Select("issued_at").Where("tenant_id = ? AND slot = ?", tenantID, string(token.Active)), &row)
 	})
 	if errors.Is(err, tenant.ErrNotFound) {
 		return time.Time{}, nil
 	}
-	return row.IssuedAt.at.Add(token.Life), err
+	return row.IssuedAt.Time.Add(token.Life), err
 }
 
 // setSlack notes in a tenant's schedule, if there is one, that its active grant now expires at expires.
 func (s *Store) setSlack(ctx context.Context, tenantID string, expires time.Time) error {
-	until := instantOf(expires)
-	return s.write(ctx, func(db *gorm.DB) error {
+	until := sqldb.NewTimestamp(expires)
+	return s.db.Write(ctx, func(db *gorm.DB) error {
 		return db.Model(&scheduleRow{}).Where("tenant_id = ?", tenantID).Updates(map[string]any{
 			"expires_at": until,
 			"slack_day":  gorm.Expr("CASE WHEN due_at < ? THEN ? ELSE ? END", until, dayOf(expires), nothingToSave),
@@ -165,7 +161,7 @@ func (s *Store) setSlack(ctx context.Context, tenantID string, expires time.Time
 
 // clearSlack notes that there is no active grant any more.
 func (s *Store) clearSlack(ctx context.Context, tenantID string) error {
-	return s.write(ctx, func(db *gorm.DB) error {
+	return s.db.Write(ctx, func(db *gorm.DB) error {
 		return db.Model(&scheduleRow{}).Where("tenant_id = ?", tenantID).Updates(map[string]any{
 			"expires_at": nil,
 			"slack_day":  nothingToSave,
@@ -175,7 +171,7 @@ func (s *Store) clearSlack(ctx context.Context, tenantID string) error {
 
 // DeleteSchedule implements token.Store. A schedule that does not exist is deleted already.
 func (s *Store) DeleteSchedule(ctx context.Context, tenantID string) error {
-	err := s.write(ctx, func(db *gorm.DB) error {
+	err := s.db.Write(ctx, func(db *gorm.DB) error {
 		return db.Where("tenant_id = ?", tenantID).Delete(&scheduleRow{}).Error
 	})
 	if err != nil {
@@ -192,7 +188,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 	}
 	today := dayOf(now)
 	var rows []scheduleRow
-	err := s.read(ctx, func(db *gorm.DB) error {
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
 		// Every tenant with an earlier day was due before its grant expired: there is nothing to skip over here.
 		err := dueOn(db.Where("slack_day < ?", today), now, limit).Find(&rows).Error
 		if err != nil || len(rows) == limit {
@@ -210,7 +206,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 		if a.SlackDay == nothingToSave {
 			return cmp.Compare(a.SlackDay, b.SlackDay) // the longest due first, as they come
 		}
-		return cmp.Or(cmp.Compare(a.SlackDay, b.SlackDay), a.ExpiresAt.at.Compare(b.ExpiresAt.at))
+		return cmp.Or(cmp.Compare(a.SlackDay, b.SlackDay), a.ExpiresAt.Time.Compare(b.ExpiresAt.Time))
 	})
 	tenants := make([]string, len(rows))
 	for i, row := range rows {
@@ -231,7 +227,7 @@ func daysFrom(today int64) []int64 {
 
 // dueOn selects who is due and free among the tenants of some slack days.
 func dueOn(days *gorm.DB, now time.Time, limit int) *gorm.DB {
-	at := instantOf(now)
+	at := sqldb.NewTimestamp(now)
 	return days.Select("tenant_id", "expires_at", "slack_day").
 		Where("due_at <= ? AND (lease_until IS NULL OR lease_until < ?)", at, at).
 		Order("slack_day, due_at").Limit(limit)
@@ -242,21 +238,21 @@ func dueOn(days *gorm.DB, now time.Time, limit int) *gorm.DB {
 func (s *Store) Lease(ctx context.Context, tenantID, owner string, now, until time.Time) (token.Schedule, error) {
 	var row scheduleRow
 	err := s.Transact(ctx, func(ctx context.Context) error {
-		return s.write(ctx, func(db *gorm.DB) error {
+		return s.db.Write(ctx, func(db *gorm.DB) error {
 			taken := db.Model(&scheduleRow{}).
-				Where("tenant_id = ? AND (lease_until IS NULL OR lease_until < ?)", tenantID, instantOf(now)).
+				Where("tenant_id = ? AND (lease_until IS NULL OR lease_until < ?)", tenantID, sqldb.NewTimestamp(now)).
 				Updates(map[string]any{
 					"lease_owner": owner,
-					"lease_until": instantOf(until),
+					"lease_until": sqldb.NewTimestamp(until),
 					"version":     gorm.Expr("version + 1"),
 				})
 			if taken.Error != nil {
 				return taken.Error
 			}
-			if err := take(db.Where("tenant_id = ?", tenantID), &row); err != nil {
+			if err := takeOne(db.Where("tenant_id = ?", tenantID), &row); err != nil {
 				return err
 			}
-			return changed(taken, token.ErrLeased)
+			return mustAffect(taken, token.ErrLeased)
 		})
 	})
 	if err != nil {
@@ -271,16 +267,8 @@ type heldLease struct{ tenantID, owner string }
 // Release implements token.Store. A lease that is not owner's is left alone, without an error. Outside a transaction,
 // leases of about the same time are given back together.
 func (s *Store) Release(ctx context.Context, tenantID, owner string) error {
-	lease := heldLease{tenantID, owner}
-	var err error
-	if s.transaction(ctx) != nil {
-		err = s.release(ctx, owner, []string{tenantID})
-	} else if kept, failed := s.releases.ask(ctx, lease); failed != nil {
-		err = failed
-	} else {
-		err = kept
-	}
-	if err != nil {
+	refused, err := s.releases.Do(ctx, heldLease{tenantID, owner})
+	if err = errors.Join(err, refused); err != nil {
 		return fmt.Errorf("releasing tenant %q: %w", tenantID, err)
 	}
 	return nil
@@ -312,7 +300,7 @@ func (s *Store) releaseAll(ctx context.Context, leases []heldLease) ([]error, er
 }
 
 func (s *Store) release(ctx context.Context, owner string, tenants []string) error {
-	return s.write(ctx, func(db *gorm.DB) error {
+	return s.db.Write(ctx, func(db *gorm.DB) error {
 		return db.Model(&scheduleRow{}).Where("tenant_id IN ? AND lease_owner = ?", tenants, owner).
 			Updates(map[string]any{"lease_owner": nil, "lease_until": nil}).Error
 	})

@@ -12,6 +12,7 @@ import (
 
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/token"
 )
@@ -57,7 +58,7 @@ func TestNoSecretIsStoredInTheClear(t *testing.T) {
 		if strings.Contains(dump, "canary") {
 			t.Error("Dump() has a secret in the clear")
 		}
-		if db.Driver != store.SQLite {
+		if db.Driver != sqldb.SQLite {
 			return
 		}
 		for _, file := range []string{db.DSN, db.DSN + "-wal"} {

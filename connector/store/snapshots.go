@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-
-	"gorm.io/gorm"
 
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
@@ -29,55 +26,49 @@ const (
 )
 
 const (
-	tenantsQuery   = "SELECT " + tenantColumns + " FROM tenants WHERE id IN "
-	instancesQuery = "SELECT " + instanceColumns + " FROM instances WHERE instance_key IN "
-	grantsQuery    = "SELECT " + activeColumns + ", a.refresh_token FROM grants a WHERE a.slot = 'active' AND a.tenant_id IN "
+	tenantsQuery   = "SELECT " + tenantColumns + " FROM tenants WHERE id IN"
+	instancesQuery = "SELECT " + instanceColumns + " FROM instances WHERE instance_key IN"
+	grantsQuery    = "SELECT " + activeColumns + ", a.refresh_token FROM grants a WHERE a.slot = 'active' AND a.tenant_id IN"
 	snapshotsQuery = "SELECT t.id, " + activeColumns + ", " + pendingColumns + ", " + scheduleColumns + snapshotsFrom
 	snapshotsFrom  = " FROM tenants t" +
 		" LEFT JOIN grants a ON a.tenant_id = t.id AND a.slot = 'active' LEFT JOIN grants p ON p.tenant_id = t.id AND p.slot = 'pending'" +
-		" LEFT JOIN schedules s ON s.tenant_id = t.id WHERE t.id IN "
+		" LEFT JOIN schedules s ON s.tenant_id = t.id WHERE t.id IN"
 )
 
-func (row *tenantRow) places() []any {
+func (row *tenantRow) scanDest() []any {
 	return []any{
 		&row.ID, &row.InstanceKey, &row.AccountID, &row.SubscriptionID, &row.Name, &row.Marketplace, &row.DirectoryID, &row.Directory,
 		&row.ApplicationID, &row.Credentials, &row.Created, &row.Updated, &row.Version,
 	}
 }
 
-func (row *instanceRow) places() []any {
+func (row *instanceRow) scanDest() []any {
 	return []any{
 		&row.InstanceKey, &row.InstanceID, &row.RootID, &row.ControllerURI, &row.PackageVersion, &row.Cloud, &row.ApplicationID, &row.Credentials,
 		&row.MFARequest, &row.Borrowers, &row.SkipLanding, &row.DirectLink, &row.TenantApplication, &row.Created, &row.Updated, &row.Removed, &row.Version,
 	}
 }
 
-func (row *grantRow) activePlaces() []any {
+func (row *grantRow) activeDest() []any {
 	return []any{
 		&row.TenantID, &row.IssuedAt, &row.DirectoryID, &row.ApplicationID, &row.ProcedureName, &row.ConsentID, &row.ConsentedAt, &row.ConsentedBy,
 		&row.AskedBy, &row.Scopes, &row.Checks, &row.Version,
 	}
 }
 
-func (row *grantRow) pendingPlaces() []any {
+func (row *grantRow) pendingDest() []any {
 	return []any{&row.TenantID, &row.ConsentedAt, &row.ConsentedBy}
 }
 
-func (row *scheduleRow) places() []any {
+func (row *scheduleRow) scanDest() []any {
 	return []any{
 		&row.DueAt, &row.LeaseOwner, &row.LeaseUntil, &row.Attempt, &row.LastAt, &row.LastSuccessAt, &row.FailingSince, &row.Failure, &row.Version,
 	}
 }
 
-// A found is what a gathering found under one name, or why it cannot be had: tenant.ErrNotFound when there is nothing.
-type found[T any] struct {
-	it  T
-	err error
-}
-
 // Resolve implements tenant.Resolver.
 func (s *Store) Resolve(ctx context.Context, tenantID string) (tenant.Resolved, error) {
-	r, err := gathered(ctx, s, &s.resolved, tenantID)
+	r, err := do(ctx, s.resolved, tenantID)
 	if err != nil {
 		return tenant.Resolved{}, fmt.Errorf("reading tenant %q and its instance: %w", tenantID, err)
 	}
@@ -86,42 +77,28 @@ func (s *Store) Resolve(ctx context.Context, tenantID string) (tenant.Resolved, 
 
 // Snapshot implements token.Store.
 func (s *Store) Snapshot(ctx context.Context, tenantID string) (token.Snapshot, error) {
-	snapshot, err := gathered(ctx, s, &s.snapshots, tenantID)
+	snapshot, err := do(ctx, s.snapshots, tenantID)
 	if err != nil {
 		return token.Snapshot{}, fmt.Errorf("reading the token of tenant %q: %w", tenantID, err)
 	}
 	return snapshot, nil
 }
 
-// gathered asks for one tenant, together with others who ask at the same time unless ctx carries a transaction.
-func gathered[T any](ctx context.Context, s *Store, g *gathering[string, found[T]], tenantID string) (T, error) {
-	if s.transaction(ctx) == nil {
-		answer, err := g.ask(ctx, tenantID)
-		return answer.it, errors.Join(err, answer.err)
-	}
-	var none T
-	answers, err := g.do(ctx, []string{tenantID})
-	if err != nil {
-		return none, err
-	}
-	return answers[0].it, answers[0].err
-}
-
 // readResolved reads some tenants with their instances, which are few and the same for many.
-func (s *Store) readResolved(ctx context.Context, ids []string) ([]found[tenant.Resolved], error) {
-	tenants, err := readByName(ctx, s, tenantsQuery, ids, s.scanTenant)
+func (s *Store) readResolved(ctx context.Context, ids []string) ([]result[tenant.Resolved], error) {
+	tenants, err := readByKey(ctx, s, tenantsQuery, ids, s.scanTenant)
 	if err != nil {
 		return nil, err
 	}
 	var keys []string
 	for _, t := range tenants {
-		if t.err == nil && !slices.Contains(keys, t.it.InstanceKey) {
-			keys = append(keys, t.it.InstanceKey)
+		if t.err == nil && !slices.Contains(keys, t.value.InstanceKey) {
+			keys = append(keys, t.value.InstanceKey)
 		}
 	}
-	instances := map[string]found[tenant.Instance]{}
+	instances := map[string]result[tenant.Instance]{}
 	if len(keys) > 0 {
-		read, err := readByName(ctx, s, instancesQuery, keys, s.scanInstance)
+		read, err := readByKey(ctx, s, instancesQuery, keys, s.scanInstance)
 		if err != nil {
 			return nil, err
 		}
@@ -129,17 +106,17 @@ func (s *Store) readResolved(ctx context.Context, ids []string) ([]found[tenant.
 			instances[key] = read[i]
 		}
 	}
-	resolved := make([]found[tenant.Resolved], len(ids))
+	resolved := make([]result[tenant.Resolved], len(ids))
 	for i, t := range tenants {
-		in := instances[t.it.InstanceKey]
-		resolved[i] = found[tenant.Resolved]{tenant.Resolved{Tenant: t.it, Instance: in.it}, errors.Join(t.err, in.err)}
+		in := instances[t.value.InstanceKey]
+		resolved[i] = result[tenant.Resolved]{tenant.Resolved{Tenant: t.value, Instance: in.value}, errors.Join(t.err, in.err)}
 	}
 	return resolved, nil
 }
 
 func (s *Store) scanTenant(rows *sql.Rows) (id string, t tenant.Tenant, err error) {
 	var row tenantRow
-	if err := rows.Scan(row.places()...); err != nil {
+	if err := rows.Scan(row.scanDest()...); err != nil {
 		return row.ID, tenant.Tenant{}, err
 	}
 	t, err = s.tenantOf(row)
@@ -148,7 +125,7 @@ func (s *Store) scanTenant(rows *sql.Rows) (id string, t tenant.Tenant, err erro
 
 func (s *Store) scanInstance(rows *sql.Rows) (key string, in tenant.Instance, err error) {
 	var row instanceRow
-	if err := rows.Scan(row.places()...); err != nil {
+	if err := rows.Scan(row.scanDest()...); err != nil {
 		return row.InstanceKey, tenant.Instance{}, err
 	}
 	in, err = s.instanceOf(row)
@@ -156,8 +133,8 @@ func (s *Store) scanInstance(rows *sql.Rows) (key string, in tenant.Instance, er
 }
 
 // readSnapshots reads what is stored of the tokens of some tenants.
-func (s *Store) readSnapshots(ctx context.Context, ids []string) ([]found[token.Snapshot], error) {
-	return readByName(ctx, s, snapshotsQuery, ids, s.scanSnapshot)
+func (s *Store) readSnapshots(ctx context.Context, ids []string) ([]result[token.Snapshot], error) {
+	return readByKey(ctx, s, snapshotsQuery, ids, s.scanSnapshot)
 }
 
 func (s *Store) scanSnapshot(rows *sql.Rows) (id string, snapshot token.Snapshot, err error) {
@@ -165,7 +142,7 @@ func (s *Store) scanSnapshot(rows *sql.Rows) (id string, snapshot token.Snapshot
 	var schedule scheduleRow
 	places := make([]any, 1, 32)
 	places[0] = &id
-	places = append(append(append(places, active.activePlaces()...), pending.pendingPlaces()...), schedule.places()...)
+	places = append(append(append(places, active.activeDest()...), pending.pendingDest()...), schedule.scanDest()...)
 	if err := rows.Scan(places...); err != nil {
 		return id, token.Snapshot{}, err
 	}
@@ -185,41 +162,4 @@ func (s *Store) grantIn(row grantRow) (*token.Grant, error) {
 	}
 	g, err := s.grantOf(row)
 	return &g, err
-}
-
-// readByName runs a query for some names and returns what it yields of each, in the order in which they were asked for.
-// scan reads one row and returns its name; what cannot be read of one is no matter of the others.
-func readByName[T any](ctx context.Context, s *Store, query string, names []string, scan func(*sql.Rows) (string, T, error)) ([]found[T], error) {
-	asked := make([]any, len(names))
-	for i, name := range names {
-		asked[i] = name
-	}
-	query += "(?" + strings.Repeat(", ?", len(names)-1) + ")"
-	byName := make(map[string]found[T], len(names))
-	err := s.read(ctx, func(db *gorm.DB) error {
-		rows, err := db.Statement.ConnPool.QueryContext(ctx, query, asked...)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			name, it, err := scan(rows)
-			if name == "" {
-				return err
-			}
-			byName[name] = found[T]{it, err}
-		}
-		return rows.Err()
-	})
-	if err != nil {
-		return nil, err
-	}
-	all := make([]found[T], len(names))
-	for i, name := range names {
-		var ok bool
-		if all[i], ok = byName[name]; !ok {
-			all[i].err = tenant.ErrNotFound
-		}
-	}
-	return all, nil
 }

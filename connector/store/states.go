@@ -9,6 +9,7 @@ import (
 
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
 )
 
@@ -20,10 +21,10 @@ type stateRow struct {
 	WithoutClaims bool
 	Nonce         []byte
 	Verifier      []byte
-	Created       instant `gorm:"column:created_at"`
-	ExpiresAt     instant
-	UsedAt        instant
-	EndedAt       instant
+	Created       sqldb.Timestamp `gorm:"column:created_at"`
+	ExpiresAt     sqldb.Timestamp
+	UsedAt        sqldb.Timestamp
+	EndedAt       sqldb.Timestamp
 }
 
 // TableName implements gorm's Tabler.
@@ -46,9 +47,9 @@ func (s *Store) stateOf(row stateRow) (consent.State, error) {
 		WithoutClaims: row.WithoutClaims,
 		Nonce:         nonce,
 		Verifier:      verifier,
-		CreatedAt:     row.Created.at,
-		ExpiresAt:     row.ExpiresAt.at,
-		UsedAt:        row.UsedAt.at,
+		CreatedAt:     row.Created.Time,
+		ExpiresAt:     row.ExpiresAt.Time,
+		UsedAt:        row.UsedAt.Time,
 	}, nil
 }
 
@@ -71,16 +72,16 @@ func (s *Store) AddState(ctx context.Context, state consent.State) error {
 		WithoutClaims: state.WithoutClaims,
 		Nonce:         nonce,
 		Verifier:      verifier,
-		Created:       instantOf(state.CreatedAt),
-		ExpiresAt:     instantOf(state.ExpiresAt),
-		UsedAt:        instantOf(state.UsedAt),
-		EndedAt:       instantOf(state.ExpiresAt),
+		Created:       sqldb.NewTimestamp(state.CreatedAt),
+		ExpiresAt:     sqldb.NewTimestamp(state.ExpiresAt),
+		UsedAt:        sqldb.NewTimestamp(state.UsedAt),
+		EndedAt:       sqldb.NewTimestamp(state.ExpiresAt),
 	}
 	if !state.UsedAt.IsZero() {
 		row.EndedAt = row.UsedAt
 	}
-	err = s.write(ctx, func(db *gorm.DB) error { return db.Create(&row).Error })
-	if err = refused(err); err != nil {
+	err = s.db.Write(ctx, func(db *gorm.DB) error { return db.Create(&row).Error })
+	if err = insertError(err); err != nil {
 		return fmt.Errorf("adding a state to consent %q: %w", state.ConsentID, err)
 	}
 	return nil
@@ -89,9 +90,9 @@ func (s *Store) AddState(ctx context.Context, state consent.State) error {
 // State implements consent.Store. Used and expired states are found too, until they are purged.
 func (s *Store) State(ctx context.Context, hash string) (consent.State, error) {
 	var row stateRow
-	err := s.read(ctx, func(db *gorm.DB) error { return take(db.Where("state_hash = ?", hash), &row) })
+	err := s.db.Read(ctx, func(db *gorm.DB) error { return takeOne(db.Where("state_hash = ?", hash), &row) })
 	if err == nil {
-		err = exact(row.StateHash, hash)
+		err = mustMatchKey(row.StateHash, hash)
 	}
 	if err != nil {
 		return consent.State{}, fmt.Errorf("reading a state: %w", err)
@@ -102,8 +103,8 @@ func (s *Store) State(ctx context.Context, hash string) (consent.State, error) {
 // OpenStates implements consent.Store. A state is expired from its ExpiresAt on.
 func (s *Store) OpenStates(ctx context.Context, consentID string, now time.Time) ([]consent.State, error) {
 	var rows []stateRow
-	err := s.read(ctx, func(db *gorm.DB) error {
-		return db.Where("consent_id = ? AND used_at IS NULL AND expires_at > ?", consentID, instantOf(now)).
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
+		return db.Where("consent_id = ? AND used_at IS NULL AND expires_at > ?", consentID, sqldb.NewTimestamp(now)).
 			Order("created_at DESC, state_hash DESC").Find(&rows).Error
 	})
 	if err != nil {
@@ -122,16 +123,16 @@ func (s *Store) OpenStates(ctx context.Context, consentID string, now time.Time)
 // tenant.ErrNotFound.
 func (s *Store) UseState(ctx context.Context, hash string, now time.Time) error {
 	err := s.Transact(ctx, func(ctx context.Context) error {
-		return s.write(ctx, func(db *gorm.DB) error {
+		return s.db.Write(ctx, func(db *gorm.DB) error {
 			used := db.Model(&stateRow{}).Where("state_hash = ? AND used_at IS NULL", hash).
-				Updates(map[string]any{"used_at": instantOf(now), "ended_at": instantOf(now)})
+				Updates(map[string]any{"used_at": sqldb.NewTimestamp(now), "ended_at": sqldb.NewTimestamp(now)})
 			if used.Error != nil {
 				return used.Error
 			}
 			if used.RowsAffected > 0 {
 				return nil
 			}
-			if err := take(db.Select("state_hash").Where("state_hash = ?", hash), &stateRow{}); err != nil {
+			if err := takeOne(db.Select("state_hash").Where("state_hash = ?", hash), &stateRow{}); err != nil {
 				return err
 			}
 			return tenant.ErrChanged

@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"azure-partner-connector/connector/notify"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
 )
 
@@ -18,12 +19,12 @@ type tenantRow struct {
 	SubscriptionID string
 	Name           string
 	Marketplace    string
-	DirectoryID    optional
+	DirectoryID    sqldb.NullString
 	Directory      string
 	ApplicationID  string
 	Credentials    []byte
-	Created        instant `gorm:"column:created_at"`
-	Updated        instant `gorm:"column:updated_at"`
+	Created        sqldb.Timestamp `gorm:"column:created_at"`
+	Updated        sqldb.Timestamp `gorm:"column:updated_at"`
 	Version        int64
 }
 
@@ -42,12 +43,12 @@ func (s *Store) tenantRow(t tenant.Tenant) (tenantRow, error) {
 		SubscriptionID: t.SubscriptionID,
 		Name:           t.Name,
 		Marketplace:    t.Marketplace,
-		DirectoryID:    optional(t.DirectoryID),
+		DirectoryID:    sqldb.NullString(t.DirectoryID),
 		Directory:      t.Directory,
 		ApplicationID:  t.Application.ID,
 		Credentials:    sealed,
-		Created:        instantOf(t.CreatedAt),
-		Updated:        instantOf(t.UpdatedAt),
+		Created:        sqldb.NewTimestamp(t.CreatedAt),
+		Updated:        sqldb.NewTimestamp(t.UpdatedAt),
 		Version:        t.Version,
 	}, nil
 }
@@ -67,8 +68,8 @@ func (s *Store) tenantOf(row tenantRow) (tenant.Tenant, error) {
 		DirectoryID:    string(row.DirectoryID),
 		Directory:      row.Directory,
 		Application:    application,
-		CreatedAt:      row.Created.at,
-		UpdatedAt:      row.Updated.at,
+		CreatedAt:      row.Created.Time,
+		UpdatedAt:      row.Updated.Time,
 		Version:        row.Version,
 	}, nil
 }
@@ -76,9 +77,9 @@ func (s *Store) tenantOf(row tenantRow) (tenant.Tenant, error) {
 // Tenant implements tenant.Store.
 func (s *Store) Tenant(ctx context.Context, id string) (tenant.Tenant, error) {
 	var row tenantRow
-	err := s.read(ctx, func(db *gorm.DB) error { return take(db.Where("id = ?", id), &row) })
+	err := s.db.Read(ctx, func(db *gorm.DB) error { return takeOne(db.Where("id = ?", id), &row) })
 	if err == nil {
-		err = exact(row.ID, id)
+		err = mustMatchKey(row.ID, id)
 	}
 	if err != nil {
 		return tenant.Tenant{}, fmt.Errorf("reading tenant %q: %w", id, err)
@@ -89,7 +90,7 @@ func (s *Store) Tenant(ctx context.Context, id string) (tenant.Tenant, error) {
 // Tenants implements tenant.Store. Names are ordered byte by byte.
 func (s *Store) Tenants(ctx context.Context, instanceKey string) ([]tenant.Tenant, error) {
 	var rows []tenantRow
-	err := s.read(ctx, func(db *gorm.DB) error {
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
 		return db.Where("instance_key = ?", instanceKey).Order("name, id").Find(&rows).Error
 	})
 	if err != nil {
@@ -114,12 +115,12 @@ func (s *Store) SaveTenant(ctx context.Context, t *tenant.Tenant) error {
 	if err != nil {
 		return err
 	}
-	saved.CreatedAt, saved.UpdatedAt = row.Created.at, row.Updated.at
-	err = s.write(ctx, func(db *gorm.DB) error {
+	saved.CreatedAt, saved.UpdatedAt = row.Created.Time, row.Updated.Time
+	err = s.db.Write(ctx, func(db *gorm.DB) error {
 		if t.Version == 0 {
 			return db.Create(&row).Error
 		}
-		return changed(db.Model(&tenantRow{}).
+		return mustAffect(db.Model(&tenantRow{}).
 			Where("id = ? AND version = ?", t.ID, t.Version).
 			Select("*").Omit("id").Updates(&row), tenant.ErrChanged)
 	})
@@ -129,7 +130,7 @@ func (s *Store) SaveTenant(ctx context.Context, t *tenant.Tenant) error {
 	if err != nil {
 		return fmt.Errorf("saving tenant %q: %w", t.ID, err)
 	}
-	assign(ctx, s, t, saved)
+	sqldb.SetUntilRollback(ctx, s.db, t, saved)
 	return nil
 }
 
@@ -151,7 +152,7 @@ func (s *Store) duplicateTenant(ctx context.Context, t tenant.Tenant) error {
 // DeleteTenant implements tenant.Store. A tenant that does not exist is deleted already.
 func (s *Store) DeleteTenant(ctx context.Context, id string) error {
 	err := s.Transact(ctx, func(ctx context.Context) error {
-		return s.write(ctx, func(db *gorm.DB) error {
+		return s.db.Write(ctx, func(db *gorm.DB) error {
 			for _, row := range []any{&grantRow{}, &scheduleRow{}, &stateRow{}, &consentRow{}} {
 				if err := db.Where("tenant_id = ?", id).Delete(row).Error; err != nil {
 					return err

@@ -14,7 +14,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/sqldb"
 )
 
 // floorConnections is the size of the floor's pool: the store's.
@@ -59,7 +59,7 @@ func floor(ctx context.Context, arguments []string, in io.Reader, out io.Writer)
 }
 
 func openFloor(driver, dsn string) (*sql.DB, error) {
-	if driver == store.SQLite {
+	if driver == sqldb.SQLite {
 		dsn = "file:" + dsn + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"
 	}
 	pool, err := sql.Open(driver, dsn)

@@ -21,6 +21,7 @@ import (
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/store/storetest/mariadb"
 	"azure-partner-connector/connector/tenant"
 )
@@ -186,18 +187,18 @@ func (g *Ground) mysql(ctx context.Context) (database, error) {
 	if _, err := pool.ExecContext(ctx, "CREATE DATABASE "+name); err != nil {
 		return database{}, fmt.Errorf("making a database: %w", err)
 	}
-	return database{store.MySQL, g.server.DSN(name)}, nil
+	return database{sqldb.MySQL, g.server.DSN(name)}, nil
 }
 
 // sqlite names a file that is not there yet.
 func (g *Ground) sqlite() database {
 	g.databases++
-	return database{store.SQLite, g.file(fmt.Sprintf("bench-%d.db", g.databases))}
+	return database{sqldb.SQLite, g.file(fmt.Sprintf("bench-%d.db", g.databases))}
 }
 
 // open opens the store on a database and brings its schema up to date.
 func (g *Ground) open(ctx context.Context, db database) (*store.Store, error) {
-	s, err := store.Open(ctx, store.Config{Driver: db.driver, DSN: db.dsn, Keyring: g.keyring})
+	s, err := store.Open(ctx, store.Config{Config: sqldb.Config{Driver: db.driver, DSN: db.dsn}, Keyring: g.keyring})
 	if err != nil {
 		return nil, err
 	}

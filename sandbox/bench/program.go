@@ -16,7 +16,7 @@ import (
 	"syscall"
 	"time"
 
-	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/sqldb"
 )
 
 const (
@@ -168,7 +168,7 @@ func (g *Ground) serve(ctx context.Context, db database) (*program, error) {
 // configuration writes what an operator would write. Nothing is due during a load, so the clocks rest.
 func (g *Ground) configuration(db database, hooks, private string) (string, error) {
 	place := fmt.Sprintf("{driver: mysql, dsn: %q}", db.dsn)
-	if db.driver == store.SQLite {
+	if db.driver == sqldb.SQLite {
 		place = fmt.Sprintf("{driver: sqlite, path: %q}", db.dsn)
 	}
 	text := fmt.Sprintf(`hooks: {listen: %q, publicURL: %s}

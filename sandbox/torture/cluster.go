@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/clock"
-	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/store/storetest/mariadb"
 )
 
@@ -164,7 +164,7 @@ func (c *cluster) elect(ctx context.Context) error {
 	var best *sql.DB
 	most := -1
 	for _, n := range c.nodes {
-		look, err := pool(store.MySQL, n.server.DSN(""))
+		look, err := pool(sqldb.MySQL, n.server.DSN(""))
 		if err != nil {
 			return err
 		}
@@ -188,7 +188,7 @@ func (c *cluster) elect(ctx context.Context) error {
 func (n *node) membership(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, lookWithin)
 	defer cancel()
-	look, err := pool(store.MySQL, n.server.DSN(""))
+	look, err := pool(sqldb.MySQL, n.server.DSN(""))
 	if err != nil {
 		return err.Error()
 	}
@@ -225,7 +225,7 @@ const isolation = 8 * time.Second
 
 // cut keeps the node from the others, and lets it come back. Its clients still reach it, and find it without a majority.
 func (n *node) cut(ctx context.Context) error {
-	look, err := pool(store.MySQL, n.server.DSN(""))
+	look, err := pool(sqldb.MySQL, n.server.DSN(""))
 	if err != nil {
 		return err
 	}
@@ -313,7 +313,7 @@ func (r *Rig) sameEverywhere(ctx context.Context) error {
 
 // heldBy returns what tells the contents of a node from another's.
 func heldBy(ctx context.Context, dsn string) (held string, err error) {
-	look, err := pool(store.MySQL, dsn)
+	look, err := pool(sqldb.MySQL, dsn)
 	if err != nil {
 		return "", err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/sandbox/clock"
 	"azure-partner-connector/sandbox/microsoft"
 )
@@ -119,11 +120,11 @@ func (r *Rig) build(ctx context.Context) error {
 
 // openDatabase makes a new database and a store on it, which is the harness's own.
 func (r *Rig) openDatabase(ctx context.Context) error {
-	kind := store.SQLite
+	kind := sqldb.SQLite
 	if r.layout.sqlite {
 		r.layout.dsns = []string{r.file("connector.db")}
 	} else {
-		kind = store.MySQL
+		kind = sqldb.MySQL
 		name := fmt.Sprintf("torture_%02d", r.number)
 		if r.layout.dsns == nil {
 			r.layout.dsns = []string{r.ground.server.DSN("")}
@@ -137,7 +138,7 @@ func (r *Rig) openDatabase(ctx context.Context) error {
 		}
 	}
 	var err error
-	if r.store, err = store.Open(ctx, store.Config{Driver: kind, DSN: r.layout.dsns[0], Keyring: r.keyring}); err != nil {
+	if r.store, err = store.Open(ctx, store.Config{Config: sqldb.Config{Driver: kind, DSN: r.layout.dsns[0]}, Keyring: r.keyring}); err != nil {
 		return err
 	}
 	if err := r.store.Migrate(ctx); err != nil {
@@ -150,7 +151,7 @@ func (r *Rig) openDatabase(ctx context.Context) error {
 // pool opens plain connections. What the driver says about those that break is not wanted here: breaking them is what
 // scenarios do.
 func pool(kind, dsn string) (*sql.DB, error) {
-	if kind == store.SQLite {
+	if kind == sqldb.SQLite {
 		return sql.Open("sqlite", dsn)
 	}
 	cfg, err := mysqldriver.ParseDSN(dsn)
@@ -166,7 +167,7 @@ func pool(kind, dsn string) (*sql.DB, error) {
 }
 
 func createDatabase(ctx context.Context, dsn, name string) error {
-	admin, err := pool(store.MySQL, dsn)
+	admin, err := pool(sqldb.MySQL, dsn)
 	if err != nil {
 		return err
 	}

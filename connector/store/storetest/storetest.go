@@ -20,6 +20,7 @@ import (
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/store/storetest/mariadb"
 )
 
@@ -56,7 +57,7 @@ func Main(m *testing.M) int {
 
 // A Database is a new, empty database that is removed when the test ends.
 type Database struct {
-	Driver  string        // store.SQLite or store.MySQL
+	Driver  string        // sqldb.SQLite or sqldb.MySQL
 	DSN     string        // as store.Config wants it
 	Keyring *seal.Keyring // what its secrets are sealed with
 }
@@ -77,7 +78,7 @@ func New(t testing.TB, settings ...func(*store.Config)) *store.Store {
 // SQLite returns a new database in a file.
 func SQLite(t testing.TB) *Database {
 	t.Helper()
-	return &Database{Driver: store.SQLite, DSN: filepath.Join(t.TempDir(), "connector.db"), Keyring: keyring(t)}
+	return &Database{Driver: sqldb.SQLite, DSN: filepath.Join(t.TempDir(), "connector.db"), Keyring: keyring(t)}
 }
 
 // MariaDB returns a new database on the server that DSNVariable names. Without a server the test fails: none is left
@@ -113,7 +114,7 @@ func MariaDB(t testing.TB) *Database {
 		}
 	})
 	cfg.DBName = name
-	return &Database{Driver: store.MySQL, DSN: cfg.FormatDSN(), Keyring: keyring(t)}
+	return &Database{Driver: sqldb.MySQL, DSN: cfg.FormatDSN(), Keyring: keyring(t)}
 }
 
 func keyring(t testing.TB) *seal.Keyring {
@@ -129,7 +130,7 @@ func keyring(t testing.TB) *seal.Keyring {
 // with.
 func (db *Database) Unmigrated(t testing.TB, settings ...func(*store.Config)) *store.Store {
 	t.Helper()
-	cfg := store.Config{Driver: db.Driver, DSN: db.DSN, Keyring: db.Keyring}
+	cfg := store.Config{Config: sqldb.Config{Driver: db.Driver, DSN: db.DSN}, Keyring: db.Keyring}
 	for _, set := range settings {
 		set(&cfg)
 	}
@@ -160,7 +161,7 @@ func (db *Database) Open(t testing.TB, settings ...func(*store.Config)) *store.S
 func (db *Database) Raw(t testing.TB) *sql.DB {
 	t.Helper()
 	driver := "sqlite"
-	if db.Driver == store.MySQL {
+	if db.Driver == sqldb.MySQL {
 		driver = "mysql"
 	}
 	raw, err := sql.Open(driver, db.DSN)
@@ -180,7 +181,7 @@ func (db *Database) Dump(t testing.TB) string {
 	t.Helper()
 	raw := db.Raw(t)
 	list := "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
-	if db.Driver == store.MySQL {
+	if db.Driver == sqldb.MySQL {
 		list = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
 	}
 	var dump strings.Builder

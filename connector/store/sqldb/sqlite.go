@@ -1,4 +1,4 @@
-package store
+package sqldb
 
 import (
 	"database/sql"
@@ -12,41 +12,41 @@ import (
 	"gorm.io/gorm"
 )
 
-// openSQLite opens the file at path and makes it, for its owner only, when it is missing.
+// openSQLite opens the file at path, and creates it for its owner only when it is missing.
 func openSQLite(path string) (*sql.DB, gorm.Dialector, error) {
 	if strings.Contains(path, ":memory:") || strings.HasPrefix(path, "file:") {
 		return nil, nil, errors.New("the DSN of SQLite is the path of a file: tokens must outlive the process")
 	}
-	if err := makeFile(path); err != nil {
+	if err := createFile(path); err != nil {
 		return nil, nil, err
 	}
 	pool, err := sql.Open(sqlite.DriverName, sqliteDSN(path, "immediate",
 		"busy_timeout(10000)", // first, so that the others wait too
 		"journal_mode(WAL)",
-		"synchronous(FULL)", // a refresh token that was stored must survive a power cut
+		"synchronous(FULL)", // a stored refresh token must survive a power failure
 		"foreign_keys(ON)",
-		"secure_delete(ON)")) // what is deleted is overwritten
+		"secure_delete(ON)")) // overwrites what is deleted
 	if err != nil {
 		return nil, nil, err
 	}
 	return pool, sqlite.Dialector{Conn: pool}, nil
 }
 
-// makeFile makes the file at path, for its owner only, when it is missing. SQLite makes its side files with the
+// createFile creates the file at path, for its owner only, when it is missing. SQLite gives its other files the
 // permissions of the main one.
-func makeFile(path string) error {
+func createFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return fmt.Errorf("making the database file: %w", err)
+		return fmt.Errorf("creating the database file: %w", err)
 	}
 	if err := f.Close(); err != nil {
-		return fmt.Errorf("making the database file: %w", err)
+		return fmt.Errorf("creating the database file: %w", err)
 	}
 	return nil
 }
 
-// sqliteDSN returns the driver's name of the database at path. Transactions begin by taking the write lock in the mode
-// lock: one that began by reading could not wait for it later, it would fail.
+// sqliteDSN returns the driver's DSN for the file at path. Transactions take the write lock in mode lock as they begin:
+// one that began with a read could not wait for it later, it would fail.
 func sqliteDSN(path, lock string, pragmas ...string) string {
 	settings := url.Values{"_pragma": pragmas, "_txlock": {lock}}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + settings.Encode()

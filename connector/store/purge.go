@@ -5,25 +5,27 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"azure-partner-connector/connector/store/sqldb"
 )
 
-// batch is about how many rows are purged at once. A cluster applies each transaction on every node before it goes on,
+// purgeBatch is about how many rows are purged at once. A cluster applies each transaction on every node before it goes on,
 // so one that touches a million rows would stop renewals for as long.
-const batch = 1000
+const purgeBatch = 1000
 
 // inBatches calls change with the rows of a table whose column, a time, is earlier than before: some at a time, the
 // earliest first, each time in a transaction of its own unless ctx carries one.
 func (s *Store) inBatches(ctx context.Context, table any, column string, before time.Time, change func(rows *gorm.DB) error) error {
-	end := instantOf(before)
+	end := sqldb.NewTimestamp(before)
 	for {
-		var last []instant // the time of the last row of a full batch; none when the rest is less
-		err := s.read(ctx, func(db *gorm.DB) error {
-			return db.Model(table).Where(column+" < ?", end).Order(column).Offset(batch-1).Limit(1).Pluck(column, &last).Error
+		var last []sqldb.Timestamp // the time of the last row of a full purgeBatch; none when the rest is less
+		err := s.db.Read(ctx, func(db *gorm.DB) error {
+			return db.Model(table).Where(column+" < ?", end).Order(column).Offset(purgeBatch-1).Limit(1).Pluck(column, &last).Error
 		})
 		if err != nil {
 			return err
 		}
-		err = s.write(ctx, func(db *gorm.DB) error {
+		err = s.db.Write(ctx, func(db *gorm.DB) error {
 			if len(last) == 0 {
 				return change(db.Where(column+" < ?", end))
 			}

@@ -2,12 +2,12 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"gorm.io/gorm"
 
 	"azure-partner-connector/connector/binding"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
 )
 
@@ -21,17 +21,17 @@ type bindingRow struct {
 	Version       int64
 }
 
-// TableName implements gorm's Tabler.
+// TableName implements gorm's Tabler. The table has the name that it had first.
 func (bindingRow) TableName() string { return "ties" }
 
 // Binding implements binding.Store.
 func (s *Store) Binding(ctx context.Context, key string) (binding.Binding, error) {
 	var row bindingRow
-	err := s.read(ctx, func(db *gorm.DB) error {
-		return take(db.Where("instance_key = ?", key), &row)
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
+		return takeOne(db.Where("instance_key = ?", key), &row)
 	})
 	if err == nil {
-		err = exact(row.InstanceKey, key)
+		err = mustMatchKey(row.InstanceKey, key)
 	}
 	if err != nil {
 		return binding.Binding{}, fmt.Errorf("reading the binding of instance %q: %w", key, err)
@@ -44,20 +44,17 @@ func (s *Store) SaveBinding(ctx context.Context, b *binding.Binding) error {
 	saved := *b
 	saved.Version++
 	row := bindingRow(saved)
-	err := s.write(ctx, func(db *gorm.DB) error {
+	err := s.db.Write(ctx, func(db *gorm.DB) error {
 		if b.Version == 0 {
 			return db.Create(&row).Error
 		}
-		return changed(db.Model(&bindingRow{}).
+		return mustAffect(db.Model(&bindingRow{}).
 			Where("instance_key = ? AND version = ?", b.InstanceKey, b.Version).
 			Select("*").Omit("instance_key").Updates(&row), tenant.ErrChanged)
 	})
-	if errors.Is(err, gorm.ErrDuplicatedKey) {
-		err = tenant.ErrChanged
-	}
-	if err != nil {
+	if err = insertError(err); err != nil {
 		return fmt.Errorf("saving the binding of instance %q: %w", b.InstanceKey, err)
 	}
-	assign(ctx, s, b, saved)
+	sqldb.SetUntilRollback(ctx, s.db, b, saved)
 	return nil
 }

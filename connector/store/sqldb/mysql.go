@@ -1,4 +1,4 @@
-package store
+package sqldb
 
 import (
 	"context"
@@ -15,40 +15,41 @@ import (
 )
 
 const (
-	// dialTimeout bounds connecting to a node, so that a dead one is given up.
+	// dialTimeout limits connecting to a node, so that a dead one is given up.
 	dialTimeout = 10 * time.Second
-	// queryTimeout bounds waiting for an answer on a connection, unless the DSN says otherwise. It is longer than the
-	// lock wait below, and short enough that a node which vanished does not hold up renewals.
+	// queryTimeout limits waiting for the server's answer, unless the DSN says otherwise. It is longer than the lock wait
+	// below, and short enough that a node which vanished does not delay renewals.
 	queryTimeout = 30 * time.Second
-	// connectionLife makes connections move to other nodes behind a balancer after a failover.
-	connectionLife = 5 * time.Minute
+	// maxConnectionAge makes connections move to other nodes behind a load balancer after a failover.
+	maxConnectionAge = 5 * time.Minute
 )
 
-// session is what every connection is set to. READ COMMITTED takes no gap locks, so that tenants do not stop each
-// other, and every statement sees what others committed. The strict mode refuses what does not fit instead of cutting it.
-const session = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
+// isolation is set on every connection. READ COMMITTED takes no gap locks, so that tenants do not block each other, and
+// every statement sees what others committed.
+const isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
 
+// sessionVariables are set on every connection. Strict mode rejects a value that does not fit instead of cutting it.
 const sessionVariables = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE," +
 	"ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 10"
 
-// openMySQL opens the database that dsn names; timeout bounds waiting for an answer, 0 is no bound.
+// openMySQL opens the database that dsn names. timeout limits waiting for the server's answer; 0 is no limit.
 func openMySQL(dsn string, log *slog.Logger, timeout time.Duration) (*sql.DB, gorm.Dialector, error) {
 	cfg, err := mysqldriver.ParseDSN(dsn)
 	if err != nil {
-		// The cause may quote a piece of a password that was not escaped.
-		return nil, nil, errors.New("the DSN cannot be read: it looks like user:password@tcp(host:port)/database")
+		// The cause may quote a part of a password that was not escaped.
+		return nil, nil, errors.New("the DSN is malformed: expected user:password@tcp(host:port)/database")
 	}
 	if cfg.DBName == "" {
 		return nil, nil, errors.New("the DSN names no database")
 	}
 	cfg.ParseTime = true
 	cfg.Loc = time.UTC
-	// A conditional UPDATE reports the rows that met its condition, as in SQLite. Ours all advance a version or set a
-	// mark, so every row that is met is changed as well.
+	// A conditional UPDATE reports the rows that met its condition, as in SQLite. Each of ours advances a version or sets
+	// a mark, so that every row that meets it also changes.
 	cfg.ClientFoundRows = true
 	cfg.RejectReadOnly = true // after a failover the old primary is left for the new one
 	cfg.MultiStatements = false
-	cfg.InterpolateParams = true // one round trip per statement instead of two, and nothing to keep prepared
+	cfg.InterpolateParams = true // one round trip for each statement instead of two, without keeping prepared ones
 	cfg.Logger = driverLog{log}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = dialTimeout
@@ -61,15 +62,15 @@ func openMySQL(dsn string, log *slog.Logger, timeout time.Duration) (*sql.DB, go
 	}
 	inner, err := mysqldriver.NewConnector(cfg)
 	if err != nil {
-		return nil, nil, errors.New("the DSN cannot be used: check its parameters")
+		return nil, nil, errors.New("the DSN is invalid: check its parameters")
 	}
 	pool := sql.OpenDB(connector{inner})
-	pool.SetConnMaxLifetime(connectionLife)
+	pool.SetConnMaxLifetime(maxConnectionAge)
 	return pool, mysql.New(mysql.Config{Conn: pool, SkipInitializeWithVersion: true, DisableWithReturning: true}), nil
 }
 
-// A connector sets up each new connection. It does so by statements, because the variables that a DSN could set are
-// named differently in MySQL and MariaDB.
+// A connector sets up each new connection. It sends statements, because the variables that a DSN can set have different
+// names in MySQL and MariaDB.
 type connector struct{ driver.Connector }
 
 // Connect implements driver.Connector.
@@ -82,7 +83,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, errors.Join(errors.New("the driver cannot set up a connection"), conn.Close())
 	}
-	for _, statement := range []string{session, sessionVariables} {
+	for _, statement := range []string{isolation, sessionVariables} {
 		if _, err := executor.ExecContext(ctx, statement, nil); err != nil {
 			return nil, errors.Join(fmt.Errorf("setting up a connection: %w", err), conn.Close())
 		}
@@ -90,8 +91,8 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return conn, nil
 }
 
-// driverLog passes on what the driver says about connections; it says nothing about rows.
+// driverLog logs the driver's messages, which are about connections and never about rows.
 type driverLog struct{ log *slog.Logger }
 
 // Print implements the driver's Logger.
-func (l driverLog) Print(v ...any) { l.log.Warn("database connection", "said", fmt.Sprint(v...)) }
+func (l driverLog) Print(v ...any) { l.log.Warn("database connection", "message", fmt.Sprint(v...)) }

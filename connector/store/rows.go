@@ -1,0 +1,96 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"gorm.io/gorm"
+
+	"azure-partner-connector/connector/store/sqldb"
+	"azure-partner-connector/connector/tenant"
+)
+
+// takeOne reads the one row that query selects into row, or returns tenant.ErrNotFound.
+func takeOne(query *gorm.DB, row any) error {
+	err := query.Take(row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return tenant.ErrNotFound
+	}
+	return err
+}
+
+// mustMatchKey returns tenant.ErrNotFound unless a row has exactly the key that was asked for: MySQL ignores spaces at
+// the end when it compares.
+func mustMatchKey(key, asked string) error {
+	if key != asked {
+		return tenant.ErrNotFound
+	}
+	return nil
+}
+
+// mustAffect returns otherwise when a conditional statement met no row.
+func mustAffect(done *gorm.DB, otherwise error) error {
+	if done.Error != nil {
+		return done.Error
+	}
+	if done.RowsAffected == 0 {
+		return otherwise
+	}
+	return nil
+}
+
+// insertError translates why a database refuses an INSERT: the row exists already, or its tenant does not.
+func insertError(err error) error {
+	switch {
+	case errors.Is(err, gorm.ErrDuplicatedKey):
+		return tenant.ErrChanged
+	case errors.Is(err, gorm.ErrForeignKeyViolated):
+		return tenant.ErrNotFound
+	}
+	return err
+}
+
+// A result is what a query found for one key, or why it cannot be read: tenant.ErrNotFound when there is nothing.
+type result[T any] struct {
+	value T
+	err   error
+}
+
+// do asks a Batcher for one key.
+func do[T any](ctx context.Context, b *sqldb.Batcher[string, result[T]], key string) (T, error) {
+	r, err := b.Do(ctx, key)
+	return r.value, errors.Join(err, r.err)
+}
+
+// readByKey runs a query that ends in "IN" for some keys, and returns one result for each, in their order. scan reads one
+// row and returns its key. A row that cannot be read does not affect the others.
+func readByKey[T any](ctx context.Context, s *Store, query string, keys []string, scan func(*sql.Rows) (string, T, error)) ([]result[T], error) {
+	byKey := make(map[string]result[T], len(keys))
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
+		rows, err := db.Raw(query+" ?", keys).Rows()
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			key, value, err := scan(rows)
+			if key == "" {
+				return err
+			}
+			byKey[key] = result[T]{value, err}
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	results := make([]result[T], len(keys))
+	for i, key := range keys {
+		var ok bool
+		if results[i], ok = byKey[key]; !ok {
+			results[i].err = tenant.ErrNotFound
+		}
+	}
+	return results, nil
+}

@@ -1,0 +1,174 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/glebarez/sqlite"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
+	"github.com/pressly/goose/v3/lock"
+
+	"azure-partner-connector/migrations"
+)
+
+// ErrNewerSchema is returned by Migrate for a database that a newer version of this program migrated, with tables that
+// this version does not know.
+var ErrNewerSchema = errors.New("the database has a newer schema than this program knows")
+
+// versionTable is where goose records the applied migrations.
+const versionTable = "schema_versions"
+
+// Migrate brings the schema to the version that this program knows. Any number of programs may call it at once: one
+// migrates, under a lock in the database, and the others wait for it. It goes forward only. For a newer schema it
+// returns ErrNewerSchema and changes nothing.
+func (db *DB) Migrate(ctx context.Context) error {
+	if err := db.migrate(ctx); err != nil {
+		return fmt.Errorf("migrating the schema: %w", err)
+	}
+	return nil
+}
+
+func (db *DB) migrate(ctx context.Context) (err error) {
+	pool, err := db.migrationPool()
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	lock, err := db.migrationLock()
+	if err != nil {
+		return err
+	}
+	// Goose would read the schema, and create its own table, before it took the lock.
+	if err := lock.Lock(ctx, pool); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock(context.WithoutCancel(ctx), pool)) }()
+	return db.migrateLocked(ctx, pool)
+}
+
+func (db *DB) migrateLocked(ctx context.Context, pool *sql.DB) error {
+	dialect, scripts, countTables, err := dialectOf(db.driver)
+	if err != nil {
+		return err
+	}
+	versions, err := database.NewStore(dialect, versionTable)
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectCustom, pool, scripts,
+		goose.WithStore(versions),
+		goose.WithDisableGlobalRegistry(true),
+		goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return err
+	}
+	current, err := schemaVersion(ctx, pool, versions, countTables)
+	if err != nil {
+		return err
+	}
+	sources := provider.ListSources()
+	if latest := sources[len(sources)-1].Version; current > latest {
+		return fmt.Errorf("%w: its version is %d, and this program knows up to %d; start the newer program", ErrNewerSchema, current, latest)
+	}
+	results, err := provider.Up(ctx)
+	if err != nil {
+		return err
+	}
+	for _, result := range results {
+		db.log.InfoContext(ctx, "schema migrated", "version", result.Source.Version, "dur", result.Duration)
+	}
+	return nil
+}
+
+// schemaVersion returns the last applied migration, 0 before the first. countTables counts the tables with a name.
+func schemaVersion(ctx context.Context, pool *sql.DB, versions database.Store, countTables string) (int64, error) {
+	var tables int
+	if err := pool.QueryRowContext(ctx, countTables, versionTable).Scan(&tables); err != nil || tables == 0 {
+		return 0, err
+	}
+	version, err := versions.GetLatestVersion(ctx, pool)
+	if errors.Is(err, database.ErrVersionNotFound) {
+		// MySQL commits after CREATE TABLE: an interrupted start left the table without goose's first row.
+		return 0, versions.Insert(ctx, pool, database.InsertRequest{Version: 0})
+	}
+	return version, err
+}
+
+// dialectOf returns what goose needs to know about a database: its dialect, the scripts, and the query that counts the
+// tables with a name.
+func dialectOf(driver string) (dialect goose.Dialect, scripts fs.FS, countTables string, err error) {
+	if driver == SQLite {
+		scripts, err = fs.Sub(migrations.SQLite, "sqlite")
+		return goose.DialectSQLite3, scripts, "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?", err
+	}
+	scripts, err = fs.Sub(migrations.MySQL, "mysql")
+	return goose.DialectMySQL, scripts, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?", err
+}
+
+// migrationPool opens separate connections, on which a statement may take as long as a large table needs.
+func (db *DB) migrationPool() (*sql.DB, error) {
+	if db.driver == SQLite {
+		pool, _, err := openSQLite(db.dsn)
+		return pool, err
+	}
+	pool, _, err := openMySQL(db.dsn, db.log, 0)
+	return pool, err
+}
+
+func (db *DB) migrationLock() (lock.Locker, error) {
+	if db.driver == SQLite {
+		return &fileLock{path: db.dsn + "-migration", wait: db.wait}, nil
+	}
+	return lock.NewMySQLTableLocker(
+		lock.WithTableName("schema_lock"),
+		lock.WithTableLogger(db.log),
+		lock.WithTableLockTimeout(250*time.Millisecond, 2400), // ten minutes
+	)
+}
+
+// lockPause is how long a SQLite migration waits before it tries the lock again.
+const lockPause = 50 * time.Millisecond
+
+// A fileLock is an open transaction on a file beside the database, so that the lock ends with the process that holds it,
+// however that ends. The file remains, empty.
+type fileLock struct {
+	path string
+	wait func(ctx context.Context, d time.Duration) error
+	pool *sql.DB
+	tx   *sql.Tx
+}
+
+// Lock implements lock.Locker.
+func (l *fileLock) Lock(ctx context.Context, _ *sql.DB) error {
+	if err := createFile(l.path); err != nil {
+		return err
+	}
+	pool, err := sql.Open(sqlite.DriverName, sqliteDSN(l.path, "exclusive", "busy_timeout(0)"))
+	if err != nil {
+		return err
+	}
+	for {
+		// The transaction must outlive ctx: Unlock ends it.
+		tx, err := pool.BeginTx(context.WithoutCancel(ctx), nil)
+		if err == nil {
+			l.pool, l.tx = pool, tx
+			return nil
+		}
+		if isRetryable(err) {
+			err = l.wait(ctx, lockPause)
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("taking the lock: %w", err), pool.Close())
+		}
+	}
+}
+
+// Unlock implements lock.Locker.
+func (l *fileLock) Unlock(context.Context, *sql.DB) error {
+	return errors.Join(l.tx.Rollback(), l.pool.Close())
+}

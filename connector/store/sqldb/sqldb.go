@@ -1,0 +1,138 @@
+// Package sqldb opens SQLite and MySQL databases, migrates their schema, and runs transactions that are retried.
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
+	"azure-partner-connector/connector/clock"
+)
+
+// The kinds of database, for Config.Driver.
+const (
+	SQLite = "sqlite"
+	MySQL  = "mysql" // MySQL 8, MariaDB 10.6 or later, and clusters that are compatible with them
+)
+
+// Config is what a DB needs.
+type Config struct {
+	// Driver is SQLite or MySQL. Required.
+	Driver string
+
+	// DSN names the database. For SQLite it is the path of the file, which is created when it is missing; for MySQL it is
+	// user:password@tcp(host:port)/database. Times are always read and written in UTC, whatever the DSN says.
+	// Required.
+	DSN string
+
+	// MaxConnections limits the open connections. Default: 16.
+	MaxConnections int
+
+	// Now is the clock that gorm uses. The times that are stored come from the callers. Default: time.Now.
+	Now func() time.Time
+
+	// Wait returns after d, before a transaction is retried, or earlier with an error when ctx ends. Default: a timer.
+	Wait func(ctx context.Context, d time.Duration) error
+
+	// Jitter returns a number in [0,1) that spreads those pauses. Default: math/rand/v2.
+	Jitter func() float64
+
+	// Log receives a record for each retried transaction and each applied migration, never a value of a row.
+	// Default: discard.
+	Log *slog.Logger
+}
+
+// A DB is an open database. It is safe for concurrent use; the context of a transaction is not, because it belongs to one
+// goroutine.
+type DB struct {
+	driver    string
+	dsn       string
+	gorm      *gorm.DB
+	pool      *sql.DB
+	wait      func(ctx context.Context, d time.Duration) error
+	jitter    func() float64
+	log       *slog.Logger
+	writeLock chan struct{} // holds one token while SQLite is being written to; nil for MySQL
+}
+
+// Open opens the database and checks that it answers. It does not change the schema: call Migrate next. The caller
+// closes the DB.
+func Open(ctx context.Context, cfg Config) (*DB, error) {
+	if cfg.DSN == "" {
+		return nil, errors.New("no DSN")
+	}
+	if cfg.MaxConnections == 0 {
+		cfg.MaxConnections = 16
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Wait == nil {
+		cfg.Wait = clock.Sleep
+	}
+	if cfg.Jitter == nil {
+		cfg.Jitter = rand.Float64
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	db := &DB{driver: cfg.Driver, dsn: cfg.DSN, wait: cfg.Wait, jitter: cfg.Jitter, log: cfg.Log}
+	if err := db.connect(ctx, cfg); err != nil {
+		return nil, err
+	}
+	return db, nil
+}
+
+func (db *DB) connect(ctx context.Context, cfg Config) error {
+	var dialector gorm.Dialector
+	var err error
+	switch db.driver {
+	case SQLite:
+		db.writeLock = make(chan struct{}, 1)
+		db.pool, dialector, err = openSQLite(db.dsn)
+	case MySQL:
+		db.pool, dialector, err = openMySQL(db.dsn, db.log, queryTimeout)
+	default:
+		err = fmt.Errorf("the driver is %q, not %s or %s", db.driver, SQLite, MySQL)
+	}
+	if err != nil {
+		return err
+	}
+	db.pool.SetMaxOpenConns(cfg.MaxConnections)
+	db.pool.SetMaxIdleConns(cfg.MaxConnections)
+	if err := db.pool.PingContext(ctx); err != nil {
+		return errors.Join(err, db.pool.Close())
+	}
+	db.gorm, err = gorm.Open(dialector, &gorm.Config{
+		SkipDefaultTransaction: true, // Transact decides what belongs together
+		TranslateError:         true,
+		DisableAutomaticPing:   true,
+		NowFunc:                cfg.Now,
+		Logger:                 logger.Discard, // gorm's own logger would write values of rows
+	})
+	if err != nil {
+		return errors.Join(err, db.pool.Close())
+	}
+	return nil
+}
+
+// Driver returns SQLite or MySQL.
+func (db *DB) Driver() string { return db.driver }
+
+// Ping returns an error when the database does not answer.
+func (db *DB) Ping(ctx context.Context) error {
+	if err := db.pool.PingContext(ctx); err != nil {
+		return fmt.Errorf("pinging the database: %w", err)
+	}
+	return nil
+}
+
+// Close closes all connections. The DB must not be used afterwards.
+func (db *DB) Close() error { return db.pool.Close() }

@@ -1,0 +1,220 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/glebarez/go-sqlite"
+	mysqldriver "github.com/go-sql-driver/mysql"
+	"gorm.io/gorm"
+)
+
+// A transaction is attempted up to maxAttempts times. The pauses double from firstPause to longestPause, about three
+// seconds in all: longer than any deadlock, or flow control that a cluster recovers from on its own.
+const (
+	maxAttempts  = 10
+	firstPause   = 10 * time.Millisecond
+	longestPause = 640 * time.Millisecond
+)
+
+// transactionKey is the context key of a DB's transaction.
+type transactionKey struct{ db *DB }
+
+// A transaction is what the context carries inside Transact.
+type transaction struct {
+	gorm *gorm.DB
+	// undo restores the callers' values in memory, last first, when the transaction is rolled back.
+	undo []func()
+	// broken is the first error after which the database may have ended the transaction. No statement is sent after it,
+	// because that statement would take effect on its own.
+	broken error
+}
+
+func (db *DB) transaction(ctx context.Context) *transaction {
+	t, _ := ctx.Value(transactionKey{db}).(*transaction)
+	return t
+}
+
+// InTransaction reports whether ctx carries a transaction of db.
+func (db *DB) InTransaction(ctx context.Context) bool { return db.transaction(ctx) != nil }
+
+// Transact runs fn in one transaction, which fn's context carries; every call in fn must use that context. It commits
+// when fn returns nil. After a deadlock, a lock wait timeout, a failed certification or a lost connection it pauses and
+// calls fn again, a limited number of times; what SetUntilRollback set is restored first. A Transact inside another
+// joins it: its changes are committed or rolled back with the outer one.
+func (db *DB) Transact(ctx context.Context, fn func(ctx context.Context) error) error {
+	if t := db.transaction(ctx); t != nil {
+		if t.broken != nil {
+			return t.broken
+		}
+		return fn(ctx)
+	}
+	return db.retry(ctx, func() error { return db.attempt(ctx, fn) })
+}
+
+// attempt runs fn in one transaction once.
+func (db *DB) attempt(ctx context.Context, fn func(ctx context.Context) error) (err error) {
+	release, err := db.lockWriting(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	tx := db.gorm.WithContext(ctx).Begin()
+	if tx.Error != nil {
+		return fmt.Errorf("beginning a transaction: %w", tx.Error)
+	}
+	t := &transaction{gorm: tx}
+	committed := false
+	defer func() { // also when fn panics
+		if committed {
+			return
+		}
+		tx.Rollback() // an error does not matter: the server drops what was not committed
+		for i := len(t.undo) - 1; i >= 0; i-- {
+			t.undo[i]()
+		}
+	}()
+	err = fn(context.WithValue(ctx, transactionKey{db}, t))
+	if t.broken != nil {
+		return t.broken
+	}
+	if err != nil {
+		return err
+	}
+	if err := tx.Commit().Error; err != nil {
+		return fmt.Errorf("committing a transaction: %w", commitUnknownError{err})
+	}
+	committed = true
+	return nil
+}
+
+// commitUnknownError marks an error of COMMIT, or of a statement that commits on its own: a connection lost on the way
+// leaves open whether it took effect. It is retried only when the database itself says that nothing was stored.
+type commitUnknownError struct{ error }
+
+// Unwrap returns the marked error.
+func (e commitUnknownError) Unwrap() error { return e.error }
+
+// retry calls try until it succeeds, fails for good, or has used up its attempts.
+func (db *DB) retry(ctx context.Context, try func() error) error {
+	for n := 1; ; n++ {
+		err := try()
+		if err == nil || n == maxAttempts || ctx.Err() != nil || !isRetryable(err) {
+			return err
+		}
+		d := min(firstPause<<(n-1), longestPause)
+		d = d/2 + time.Duration(db.jitter()*float64(d/2))
+		db.log.DebugContext(ctx, "retrying a transaction", "attempt", n, "dur", d, "err", err)
+		if db.wait(ctx, d) != nil {
+			return err
+		}
+	}
+}
+
+// lockWriting waits until no other goroutine writes to SQLite, first come first served, and returns how to let the next
+// one write. SQLite allows a single writer too, but it lets a busy one starve the others.
+func (db *DB) lockWriting(ctx context.Context) (release func(), err error) {
+	if db.writeLock == nil {
+		return func() {}, nil
+	}
+	select {
+	case db.writeLock <- struct{}{}:
+		return func() { <-db.writeLock }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting to write: %w", ctx.Err())
+	}
+}
+
+// Read runs a query in the transaction of ctx, or outside any, with retries.
+func (db *DB) Read(ctx context.Context, query func(tx *gorm.DB) error) error {
+	if t := db.transaction(ctx); t != nil {
+		return t.run(ctx, query)
+	}
+	return db.retry(ctx, func() error { return query(db.gorm.WithContext(ctx)) })
+}
+
+// Write runs one statement that changes rows in the transaction of ctx, or in one of its own, with retries. Several
+// statements need Transact.
+func (db *DB) Write(ctx context.Context, statement func(tx *gorm.DB) error) error {
+	if t := db.transaction(ctx); t != nil {
+		return t.run(ctx, statement)
+	}
+	return db.retry(ctx, func() error {
+		release, err := db.lockWriting(ctx)
+		if err != nil {
+			return err
+		}
+		defer release()
+		if err := statement(db.gorm.WithContext(ctx)); err != nil {
+			return commitUnknownError{err}
+		}
+		return nil
+	})
+}
+
+func (t *transaction) run(ctx context.Context, statement func(tx *gorm.DB) error) error {
+	if t.broken != nil {
+		return t.broken
+	}
+	err := statement(t.gorm.WithContext(ctx))
+	if isRetryable(err) {
+		t.broken = err
+	}
+	return err
+}
+
+// SetUntilRollback sets *target to value. When the transaction of ctx is rolled back, *target gets its old value again.
+func SetUntilRollback[T any](ctx context.Context, db *DB, target *T, value T) {
+	before := *target
+	*target = value
+	if t := db.transaction(ctx); t != nil {
+		t.undo = append(t.undo, func() { *target = before })
+	}
+}
+
+// IsPermanent reports whether the database itself says that nothing was stored, for a reason that a retry does not
+// remove.
+func IsPermanent(err error) bool {
+	_, bySQLite := errors.AsType[*sqlite.Error](err)
+	_, byMySQL := errors.AsType[*mysqldriver.MySQLError](err)
+	return (bySQLite || byMySQL) && !isRetryable(err)
+}
+
+// isRetryable reports whether err means that nothing was stored and that a retry may succeed.
+func isRetryable(err error) bool {
+	if err == nil {
+		return false
+	}
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch e.Code() & 0xff {
+		case 5, 6: // SQLITE_BUSY, SQLITE_LOCKED
+			return true
+		}
+		return false
+	}
+	if e, ok := errors.AsType[*mysqldriver.MySQLError](err); ok {
+		switch e.Number {
+		case
+			1205, // lock wait timeout
+			1213, // deadlock; also Galera's error when certification fails
+			1020, // MariaDB: the row changed since the snapshot was taken
+			1047, // Galera: the node is not ready
+			1053, // the server is shutting down
+			9007, // TiDB: write conflict
+			8022, // TiDB: commit failed and was rolled back
+			8028: // TiDB: the schema changed meanwhile
+			return true
+		}
+		return false
+	}
+	if errors.Is(err, driver.ErrBadConn) {
+		return true // the driver says so when it sent nothing: the connection was dead, or its node is read-only
+	}
+	if _, ok := errors.AsType[commitUnknownError](err); ok {
+		return false
+	}
+	return errors.Is(err, mysqldriver.ErrInvalidConn)
+}

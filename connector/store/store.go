@@ -1,0 +1,112 @@
+// Package store keeps instances, tenants, grants, schedules, consents, events and nonces in SQLite or MySQL, and seals
+// their secrets.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/store/sqldb"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// A Sealer encrypts a value for one column of one row, and opens it only there; seal.Keyring is one.
+type Sealer interface {
+	Seal(plaintext []byte, table, row, column string) ([]byte, error)
+	Open(ciphertext []byte, table, row, column string) ([]byte, error)
+}
+
+// Config is what a Store needs.
+type Config struct {
+	sqldb.Config
+
+	// Keyring seals secrets. No secret in the database can be read with another keyring than the one that sealed it.
+	// Required.
+	Keyring Sealer
+}
+
+// A Store implements the stores that the domain declares. It is safe for concurrent use; the context of a transaction is
+// not, because it belongs to one goroutine.
+type Store struct {
+	db     *sqldb.DB
+	sealer Sealer
+
+	// What many callers ask for at the same time.
+	nonces    *sqldb.Batcher[usedNonce, bool]
+	events    *sqldb.Batcher[audit.Event, error]
+	resolved  *sqldb.Batcher[string, result[tenant.Resolved]]
+	snapshots *sqldb.Batcher[string, result[token.Snapshot]]
+	grants    *sqldb.Batcher[string, result[token.Grant]]
+	releases  *sqldb.Batcher[heldLease, error]
+}
+
+var (
+	_ tenant.Store  = (*Store)(nil)
+	_ token.Store   = (*Store)(nil)
+	_ consent.Store = (*Store)(nil)
+)
+
+// Open opens the database and checks that it answers. It does not change the schema: call Migrate next. The caller closes
+// the Store.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if cfg.Keyring == nil {
+		return nil, errors.New("opening the store: no keyring")
+	}
+	db, err := sqldb.Open(ctx, cfg.Config)
+	if err != nil {
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	s := &Store{db: db, sealer: cfg.Keyring}
+	s.nonces = sqldb.NewBatcher(db, s.rememberNonces)
+	s.events = sqldb.NewBatcher(db, s.appendEvents)
+	s.resolved = sqldb.NewBatcher(db, s.readResolved)
+	s.snapshots = sqldb.NewBatcher(db, s.readSnapshots)
+	s.grants = sqldb.NewBatcher(db, s.readGrants)
+	s.releases = sqldb.NewBatcher(db, s.releaseAll)
+	return s, nil
+}
+
+// Migrate brings the schema to the version that this program knows; see sqldb.DB.Migrate.
+func (s *Store) Migrate(ctx context.Context) error { return s.db.Migrate(ctx) }
+
+// Transact runs fn in one transaction, which fn's context carries, and retries it; see sqldb.DB.Transact. Versions that
+// fn advanced are restored when the transaction is rolled back.
+func (s *Store) Transact(ctx context.Context, fn func(ctx context.Context) error) error {
+	return s.db.Transact(ctx, fn)
+}
+
+// Ping returns an error when the database does not answer.
+func (s *Store) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
+
+// Close closes all connections. The Store must not be used afterwards.
+func (s *Store) Close() error {
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("closing the store: %w", err)
+	}
+	return nil
+}
+
+// seal returns text sealed for a column of a row, or nil for an empty text.
+func (s *Store) seal(text secret.Text, table, row, column string) ([]byte, error) {
+	if text.Empty() {
+		return nil, nil
+	}
+	return s.sealer.Seal([]byte(text.Reveal()), table, row, column)
+}
+
+// unseal returns the text that seal sealed.
+func (s *Store) unseal(ciphertext []byte, table, row, column string) (secret.Text, error) {
+	if ciphertext == nil {
+		return secret.Text{}, nil
+	}
+	plaintext, err := s.sealer.Open(ciphertext, table, row, column)
+	if err != nil {
+		return secret.Text{}, err
+	}
+	return secret.New(string(plaintext)), nil
+}
