@@ -1,0 +1,20 @@
+package microsoft
+
+import "time"
+
+// MaxRequestsCounted is how many requests a loop guard counts at once.
+const MaxRequestsCounted = maxRequestsCounted
+
+// A LoopGuard is a loopGuard for tests and benchmarks.
+type LoopGuard struct{ guard *loopGuard }
+
+// NewLoopGuard returns a guard that has counted nothing.
+func NewLoopGuard() LoopGuard { return LoopGuard{newLoopGuard()} }
+
+// Admit counts a request or returns how long it must wait.
+func (g LoopGuard) Admit(now time.Time, parts ...string) time.Duration {
+	return g.guard.admit(now, parts...)
+}
+
+// Counted returns how many distinct requests the guard remembers.
+func (g LoopGuard) Counted() int { return g.guard.sent.Len() }
