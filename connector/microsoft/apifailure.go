@@ -11,14 +11,14 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// partnerCenterMFA finds Partner Center's code for a token without MFA wherever an answer holds it, but not inside a
-// longer number or an id. The answer's exact form is not published (microsoft-identity.md §4.6).
+// partnerCenterMFA finds Partner Center's code for a token without MFA anywhere in an answer, but not inside a longer
+// number or an ID. The exact form of the answer is not published (docs/reference/microsoft-identity.md §4.6).
 var partnerCenterMFA = regexp.MustCompile(`(^|[^0-9A-Za-z-])900421($|[^0-9A-Za-z-])`)
 
-// mfaWords is how the refusal read before it had a code, in the body or in the status line.
+// mfaWords finds the refusal in its older form, without a code, in the body or in the status line.
 var mfaWords = regexp.MustCompile(`(?i)\bmfa\b|multi-?\s?factor`)
 
-// stepUp is the challenge of Conditional Access: the sign-in lacks something that only a person can add.
+// stepUp is the challenge of Conditional Access: the sign-in needs more, and only a person can provide it.
 var stepUp = regexp.MustCompile(`(?i)\berror="?insufficient_claims|\bclaims="`)
 
 // mfaDemanded reports whether Partner Center refused a call because the sign-in was made without MFA.
@@ -27,15 +27,15 @@ func mfaDemanded(answer reply) bool {
 		return false
 	}
 	challenge := strings.Join(answer.header.Values("WWW-Authenticate"), " ")
-	for _, said := range []string{string(answer.body), answer.reason, challenge} {
-		if partnerCenterMFA.MatchString(said) || mfaWords.MatchString(said) {
+	for _, text := range []string{string(answer.body), answer.reason, challenge} {
+		if partnerCenterMFA.MatchString(text) || mfaWords.MatchString(text) {
 			return true
 		}
 	}
 	return mfaHeader(answer.header) == token.No
 }
 
-// apiRefusal translates an answer of an api that is neither good nor transient trouble.
+// apiRefusal translates an answer of an api that is neither a success nor a transient failure.
 func (c *Client) apiRefusal(api token.API, answer reply) *failure.Error {
 	switch answer.status {
 	case http.StatusUnauthorized:
@@ -51,7 +51,7 @@ func (c *Client) apiRefusal(api token.API, answer reply) *failure.Error {
 	return c.apiFailure(failure.MicrosoftAnswer, answer)
 }
 
-// apiName is what people call api.
+// apiName is the name of api on screens.
 func apiName(api token.API) string {
 	switch api {
 	case token.PartnerCenter:
@@ -64,8 +64,8 @@ func apiName(api token.API) string {
 	return string(api)
 }
 
-// apiFailure returns a failure with the evidence of an api's answer. Partner Center's own code is a number, sometimes
-// as a string; Graph's and ARM's are words below "error" (microsoft-identity.md §5.5).
+// apiFailure returns a failure with the evidence of an api's answer. Partner Center's code is a number, sometimes as a
+// string; those of Graph and ARM are words below "error" (docs/reference/microsoft-identity.md §5.5).
 func (c *Client) apiFailure(code failure.Code, answer reply, params ...string) *failure.Error {
 	r := c.refusalOf(reply{status: answer.status, header: answer.header})
 	evidence := r.evidence()
@@ -79,10 +79,10 @@ func (c *Client) apiFailure(code failure.Code, answer reply, params ...string) *
 			evidence.CorrelationID = id(answer.header.Get(name))
 		}
 	}
-	if said := apiCode(answer.body); digits.MatchString(said) {
-		evidence.Code = said
+	if code := apiCode(answer.body); digits.MatchString(code) {
+		evidence.Code = code
 	} else {
-		evidence.Error = word(said)
+		evidence.Error = word(code)
 	}
 	f := failure.New(code, params...)
 	f.Microsoft = evidence
@@ -91,7 +91,7 @@ func (c *Client) apiFailure(code failure.Code, answer reply, params ...string) *
 
 var digits = regexp.MustCompile(`^[0-9]{1,9}$`)
 
-// apiCode returns the code in an api's answer, at the top or below "error"; "" when there is none.
+// apiCode returns the code in an api's answer, at the top level or below "error"; "" if there is none.
 func apiCode(body []byte) string {
 	var object struct {
 		Code  json.RawMessage `json:"code"`

@@ -13,46 +13,46 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// requestMFA asks for a sign-in with several factors. No page of Microsoft documents it; whether it was honoured is
-// verified afterwards (microsoft-identity.md §2.2).
+// requestMFA asks for a sign-in with multi-factor authentication. Microsoft does not document it; the result is verified
+// afterwards (docs/reference/microsoft-identity.md §2.2).
 const requestMFA = `{"access_token":{"amr":{"essential":true,"values":["mfa"]}}}`
 
-// maxClaimsRequest bounds an own claims request: over-long addresses are refused with AADSTS90015.
+// maxClaimsRequest bounds a claims request of an instance, in bytes: Microsoft refuses long addresses with AADSTS90015.
 const maxClaimsRequest = 1024
 
-// AuthorizeURL implements consent.Microsoft. It asks for the scopes of all apis at once, because Conditional Access,
-// hence MFA, applies only to the resources that are named (microsoft-identity.md §2.1). The answer comes in the query,
-// so that the browser's cookie comes with it.
-func (c *Client) AuthorizeURL(client tenant.Client, r consent.AuthorizeRequest) (string, error) {
-	p, err := c.place(client)
+// AuthorizeURL implements consent.Microsoft. It asks for the scopes of all apis at once, because Conditional Access, and
+// therefore MFA, applies only to the resources that are named (docs/reference/microsoft-identity.md §2.1). The answer
+// comes in the query, so that the browser sends its cookie.
+func (c *Client) AuthorizeURL(client tenant.Client, request consent.AuthorizeRequest) (string, error) {
+	r, err := c.resolve(client)
 	if err != nil {
 		return "", err
 	}
-	if r.State == "" || r.Nonce == "" || r.Verifier.Empty() || r.RedirectURI == "" {
-		return "", failure.Wrap(errors.New("state, nonce, verifier and redirect address are required"), failure.InternalError)
+	if request.State == "" || request.Nonce == "" || request.Verifier.Empty() || request.RedirectURI == "" {
+		return "", failure.Wrap(errors.New("state, nonce, verifier and redirect URI are required"), failure.InternalError)
 	}
-	claims, err := claimsRequest(p.MFARequest)
+	claims, err := claimsRequest(r.MFARequest)
 	if err != nil {
 		return "", err
 	}
 	scopes := identityScopes()
-	for _, e := range []Endpoint{p.profile.PartnerCenter, p.profile.Graph, p.profile.ARM} {
+	for _, e := range []Endpoint{r.profile.PartnerCenter, r.profile.Graph, r.profile.ARM} {
 		scopes = append(scopes, e.scopes()[len(identityScopes()):]...)
 	}
 	options := []oauth2.AuthCodeOption{
-		oauth2.S256ChallengeOption(r.Verifier.Reveal()),
-		oidc.Nonce(r.Nonce),
+		oauth2.S256ChallengeOption(request.Verifier.Reveal()),
+		oidc.Nonce(request.Nonce),
 		oauth2.SetAuthURLParam("response_mode", "query"),
 	}
-	for name, value := range map[string]string{"prompt": r.Prompt, "ui_locales": r.Locale, "claims": claims} {
+	for name, value := range map[string]string{"prompt": request.Prompt, "ui_locales": request.Locale, "claims": claims} {
 		if value != "" {
 			options = append(options, oauth2.SetAuthURLParam(name, value))
 		}
 	}
-	return p.oauth(r.RedirectURI, scopes).AuthCodeURL(r.State, options...), nil
+	return r.oauth(request.RedirectURI, scopes).AuthCodeURL(request.State, options...), nil
 }
 
-// claimsRequest returns the claims parameter for an instance's MFARequest setting; empty when none is to be sent.
+// claimsRequest returns the claims parameter for an instance's MFARequest setting; empty if none is sent.
 func claimsRequest(setting string) (string, error) {
 	switch setting {
 	case "", "amr":
@@ -64,7 +64,7 @@ func claimsRequest(setting string) (string, error) {
 	var compact bytes.Buffer
 	if len(setting) > maxClaimsRequest || json.Unmarshal([]byte(setting), &object) != nil || object == nil ||
 		json.Compact(&compact, []byte(setting)) != nil {
-		return "", failure.New(failure.BadRequest, "reason", "the MFA request is neither amr nor off nor a JSON object")
+		return "", failure.New(failure.BadRequest, "reason", "the MFA request is not amr, off, or a JSON object")
 	}
 	return compact.String(), nil
 }

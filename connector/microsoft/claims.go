@@ -10,7 +10,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// accessClaims are the claims of an access token that serve as a hint (microsoft-identity.md §4.3).
+// accessClaims are the claims of an access token that are used as hints (docs/reference/microsoft-identity.md §4.3).
 type accessClaims struct {
 	DirectoryID string `json:"tid"`
 	AppID       string `json:"appid"` // v1.0 tokens
@@ -20,8 +20,8 @@ type accessClaims struct {
 	AMR         any    `json:"amr"`
 }
 
-// Claims implements token.Microsoft. A token that tells neither directory nor application counts as opaque: the
-// format of access tokens is the api's own affair and may change (microsoft-identity.md §4.1).
+// Claims implements token.Microsoft. A token without a directory or an application counts as opaque: the api alone
+// decides the format of its access tokens and may change it (docs/reference/microsoft-identity.md §4.1).
 func (c *Client) Claims(accessToken secret.Text) token.AccessTokenClaims {
 	unreadable := token.AccessTokenClaims{MFA: token.Unknown}
 	var claims accessClaims
@@ -43,7 +43,7 @@ func (c *Client) Claims(accessToken secret.Text) token.AccessTokenClaims {
 	}
 }
 
-// mfaOf reads the amr claim. Its absence, or a form that we do not know, proves nothing.
+// mfaOf reads the amr claim. An absent claim, or one of an unknown form, proves nothing.
 func mfaOf(amr any) token.Answer {
 	methods, ok := amr.([]any)
 	if !ok {
@@ -55,7 +55,7 @@ func mfaOf(amr any) token.Answer {
 	return token.No
 }
 
-// username returns the account's name in an access token, for a sentence; "" when it does not tell.
+// username returns the account's name in an access token; "" if there is none.
 func username(accessToken secret.Text) string {
 	var claims accessClaims
 	if !readPayload(accessToken.Reveal(), &claims) {
@@ -67,7 +67,7 @@ func username(accessToken secret.Text) string {
 	return claims.UniqueName
 }
 
-// readPayload decodes the payload of a JWT into claims without verifying anything, and reports whether it is one.
+// readPayload decodes the payload of a JWT into claims without any verification. It reports whether jwt is a JWT.
 func readPayload(jwt string, claims any) bool {
 	parts := strings.Split(jwt, ".")
 	if len(parts) != 3 {

@@ -6,7 +6,7 @@ import (
 	"azure-partner-connector/connector/failure"
 )
 
-// A grantType is what was redeemed; the same refusal means another thing for a code than for a refresh token.
+// A grantType is what was redeemed. The same refusal has different meanings for a code and for a refresh token.
 type grantType string
 
 const (
@@ -15,8 +15,8 @@ const (
 	refreshGrant grantType = "refresh_token"
 )
 
-// code decides what r means (microsoft-identity.md §3.6). Trouble on Microsoft's side outweighs what the body says;
-// then the number names the cause; a number that we do not know leaves it to the error's name, as Microsoft asks.
+// code decides what r means (docs/reference/microsoft-identity.md §3.6). A status that reports trouble at Microsoft comes
+// before the body; then the number names the cause; for an unknown number, the error's name decides, as Microsoft asks.
 func (r refusal) code(grant grantType) failure.Code {
 	switch {
 	case r.status == http.StatusTooManyRequests:
@@ -41,7 +41,7 @@ func (r refusal) code(grant grantType) failure.Code {
 	return failure.MicrosoftAnswer
 }
 
-// forGrant replaces what is said of a refresh token by what is true of an authorization code.
+// forGrant replaces codes that are true only of a refresh token if grant is an authorization code.
 func forGrant(code failure.Code, grant grantType) failure.Code {
 	if grant == codeGrant && (code == failure.GrantExpired || code == failure.GrantRevoked) {
 		return failure.CodeInvalid
@@ -49,8 +49,8 @@ func forGrant(code failure.Code, grant grantType) failure.Code {
 	return code
 }
 
-// codeOfNumber returns what an AADSTS number means, and whether we know it. The groups are the rows of
-// microsoft-identity.md §3.6; each code's kind is the row's class.
+// codeOfNumber returns what an AADSTS number means, and whether it is known. The groups are the rows of
+// docs/reference/microsoft-identity.md §3.6; each code's kind is the row's class.
 func codeOfNumber(number int) (failure.Code, bool) {
 	for _, of := range []func(int) failure.Code{signInCode, configurationCode, transientCode, internalCode} {
 		if code := of(number); code != "" {
@@ -60,7 +60,7 @@ func codeOfNumber(number int) (failure.Code, bool) {
 	return "", false
 }
 
-// signInCode knows the numbers of class U: a person must sign in again.
+// signInCode returns the code for a number of class U: a person must sign in again.
 func signInCode(number int) failure.Code {
 	switch number {
 	case 700082:
@@ -93,7 +93,7 @@ func signInCode(number int) failure.Code {
 	return ""
 }
 
-// configurationCode knows the numbers of class C: only a change of settings repairs it.
+// configurationCode returns the code for a number of class C: only a change of settings repairs it.
 func configurationCode(number int) failure.Code {
 	switch number {
 	case 700084:
@@ -116,7 +116,7 @@ func configurationCode(number int) failure.Code {
 	return ""
 }
 
-// transientCode knows the numbers of class T: trying again later repairs it.
+// transientCode returns the code for a number of class T: a retry repairs it.
 func transientCode(number int) failure.Code {
 	switch number {
 	case 90033, 90006, 90012, 90024, 90055, 50033, 50087, 50088, 51005, 40010, 90090:
@@ -125,7 +125,7 @@ func transientCode(number int) failure.Code {
 	return ""
 }
 
-// internalCode knows the numbers of class X: our fault.
+// internalCode returns the code for a number of class X: a fault of this product.
 func internalCode(number int) failure.Code {
 	switch number {
 	case 50196:
@@ -136,7 +136,7 @@ func internalCode(number int) failure.Code {
 	return ""
 }
 
-// codeOfSubName returns what a suberror means (microsoft-identity.md §3.5).
+// codeOfSubName returns what a suberror means (docs/reference/microsoft-identity.md §3.5).
 func codeOfSubName(subName string) (failure.Code, bool) {
 	switch subName {
 	case "consent_required":
@@ -155,7 +155,7 @@ func codeOfSubName(subName string) (failure.Code, bool) {
 	return "", false
 }
 
-// codeOfName returns what an error's name means, the last row of microsoft-identity.md §3.6.
+// codeOfName returns what an error's name means, the last row of docs/reference/microsoft-identity.md §3.6.
 func codeOfName(name string) (failure.Code, bool) {
 	switch name {
 	case "invalid_grant", "interaction_required", "login_required":
@@ -182,7 +182,7 @@ func codeOfName(name string) (failure.Code, bool) {
 	return "", false
 }
 
-// callbackCode decides what r means when it came to the redirect address (microsoft-identity.md §2.4).
+// callbackCode decides what r means if it came to the redirect URI (docs/reference/microsoft-identity.md §2.4).
 func (r refusal) callbackCode() failure.Code {
 	if r.name == "access_denied" && r.subName == "cancel" {
 		return failure.ConsentDeclined
@@ -197,7 +197,7 @@ func (r refusal) callbackCode() failure.Code {
 		fallback = failure.ApplicationUnknown
 	}
 	for _, number := range r.codes {
-		// The text is from the address bar: it may refine what the name says, never turn it into something else.
+		// Anybody can write the text in the address bar: it may refine the meaning of the name, but not change its kind.
 		if code, ok := codeOfNumber(number); ok && code.Kind() == fallback.Kind() {
 			return forGrant(code, codeGrant)
 		}

@@ -13,10 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// classes are the letters of microsoft-identity.md §3.6.
+// classes are the letters of docs/reference/microsoft-identity.md §3.6.
 var classes = map[string]failure.Kind{"U": failure.SignIn, "C": failure.Configuration, "T": failure.Transient, "X": failure.Internal}
 
-// table is microsoft-identity.md §3.6: numbers, error, class, and the code by which we tell it.
+// table is docs/reference/microsoft-identity.md §3.6: numbers, error, class, and the code by which we tell it.
 func table() []struct {
 	numbers, name, class string
 	want                 map[string]failure.Code // "" for all others

@@ -1,4 +1,4 @@
-// Package microsoft is the client towards Microsoft: the identity platform, Partner Center, Graph and ARM.
+// Package microsoft is the client of Microsoft's identity platform, Partner Center, Graph and ARM.
 package microsoft
 
 import (
@@ -27,39 +27,39 @@ var (
 
 // Config is what a Client needs.
 type Config struct {
-	// Profiles are clouds beyond the built-in ones. One with the name of a built-in replaces those of its fields that
-	// are set. Default: none.
+	// Profiles are clouds beyond the built-in ones. A profile with the name of a built-in one replaces those of its fields
+	// that are set. Default: none.
 	Profiles []Profile
 
-	// HTTP calls the identity platform. Required; its timeout should be 30 s (microsoft-identity.md §3.8). It must not
-	// follow redirects, as clients of httpclient do not.
+	// HTTP calls the identity platform. Required; its timeout should be 30 s (docs/reference/microsoft-identity.md §3.8).
+	// It must not follow redirects; clients of httpclient do not.
 	HTTP *http.Client
 
-	// ProbeHTTP calls Partner Center, Graph and ARM. Required; the first call of a directory can take many seconds, so
-	// its timeout should be 60 s (microsoft-identity.md §5.5). It must not follow redirects.
+	// ProbeHTTP calls Partner Center, Graph and ARM. Required; the first call for a directory can take many seconds, so
+	// its timeout should be 60 s (docs/reference/microsoft-identity.md §5.5). It must not follow redirects.
 	ProbeHTTP *http.Client
 
-	// Retries are the pauses after which a renewal or a read is tried again while the trouble is transient. A longer
-	// Retry-After is honoured instead; one over a minute ends the attempts. An authorization code is never posted
-	// twice. Default: 5 s, 15 s, 45 s (microsoft-identity.md §3.7).
+	// Retries are the pauses after which a renewal or a read is retried while it fails with a transient error. A longer
+	// Retry-After replaces the pause; one above a minute ends the retries. An authorization code is never posted twice.
+	// Default: 5 s, 15 s, 45 s (docs/reference/microsoft-identity.md §3.7).
 	Retries []time.Duration
 
-	// Wait passes one of Retries, or returns an error to give up. Default: none, and nothing is tried again here: a
-	// failure is reported at once and left to the caller's own schedule. A running server passes clock.Sleep.
+	// Wait waits for one of Retries, or returns an error to end the retries. A running server passes clock.Sleep.
+	// Default: no retries; the first failure is returned, and the caller's own schedule decides.
 	Wait func(ctx context.Context, d time.Duration) error
 
-	// Throttled is told when the identity platform of a cloud asks to slow down: for how long it wants to be left alone,
-	// 0 where it does not say. It is told at the first such answer, before the request is tried again. Default: nobody is.
+	// Throttled is called when the identity platform of a cloud limits our requests, with the time it asks us to wait, or
+	// 0 if it does not say. The call comes with the first such answer, before the request is retried. Default: none.
 	Throttled func(cloud string, wait time.Duration)
 
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
-	// Log receives one record per request for tokens and per probe. Default: discard.
+	// Log receives one record per token request and per probe. Default: discard.
 	Log *slog.Logger
 }
 
-// A Client talks to Microsoft for all tenants. It is safe for concurrent use.
+// A Client calls Microsoft for all tenants. It is safe for concurrent use.
 type Client struct {
 	profiles  map[string]Profile // name → profile
 	http      *http.Client
@@ -70,14 +70,13 @@ type Client struct {
 	now       func() time.Time
 	log       *slog.Logger
 
-	loops  *loopGuard
-	ledger *ledger
-	keys   *keyrings
-
-	directories *lru.Cache[domain, resolved]
+	loops       *loopGuard
+	history     *credentialHistory
+	keyrings    *lru.Cache[string, *keyring]     // address of the keys → keyring
+	directories *lru.Cache[domain, domainResult] // results of ResolveDirectory
 }
 
-// New checks cfg and fills in its defaults. It calls nobody.
+// New checks cfg and fills in its defaults. It sends no request.
 func New(cfg Config) (*Client, error) {
 	if cfg.HTTP == nil || cfg.ProbeHTTP == nil {
 		return nil, errors.New("microsoft: HTTP clients are required")
@@ -92,9 +91,9 @@ func New(cfg Config) (*Client, error) {
 		now:         cfg.Now,
 		log:         cfg.Log,
 		loops:       newLoopGuard(),
-		ledger:      newLedger(),
-		keys:        newKeyrings(),
-		directories: bounded[domain, resolved](maxDirectories),
+		history:     newCredentialHistory(),
+		keyrings:    bounded[string, *keyring](maxKeyrings),
+		directories: bounded[domain, domainResult](maxDirectories),
 	}
 	for _, p := range Profiles() {
 		c.profiles[p.Name] = p
@@ -124,14 +123,8 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// bounded returns a cache for the size entries that were used last. It is safe for concurrent use.
-func bounded[K comparable, V any](size int) *lru.Cache[K, V] {
-	cache, _ := lru.New[K, V](size) // fails only without a positive size
-	return cache
-}
-
-// A place is where one client stands at Microsoft. Its directory is known to be a GUID, hence safe in a path.
-type place struct {
+// A resolvedClient is a client with the profile of its cloud. Its directory is a GUID and therefore safe in a path.
+type resolvedClient struct {
 	tenant.Client
 	profile Profile
 }
@@ -147,43 +140,52 @@ func (c *Client) profile(cloud string) (Profile, error) {
 	return p, nil
 }
 
-func (c *Client) place(client tenant.Client) (place, error) {
+// resolve checks client and finds the profile of its cloud.
+func (c *Client) resolve(client tenant.Client) (resolvedClient, error) {
 	profile, err := c.profile(client.Cloud)
 	if err != nil {
-		return place{}, err
+		return resolvedClient{}, err
 	}
 	client.Cloud = profile.Name
 	switch {
 	case client.DirectoryID == "":
-		return place{}, failure.New(failure.DirectoryMissing)
+		return resolvedClient{}, failure.New(failure.DirectoryMissing)
 	case !isGUID(client.DirectoryID):
-		return place{}, failure.New(failure.DirectoryUnknown, "directory", client.DirectoryID)
+		return resolvedClient{}, failure.New(failure.DirectoryUnknown, "directory", client.DirectoryID)
 	case client.Application.ID == "":
-		return place{}, failure.New(failure.ApplicationMissing)
+		return resolvedClient{}, failure.New(failure.ApplicationMissing)
 	case !isGUID(client.Application.ID):
-		return place{}, failure.New(failure.ApplicationInvalid, "application", client.Application.ID)
+		return resolvedClient{}, failure.New(failure.ApplicationInvalid, "application", client.Application.ID)
 	}
-	return place{client, profile}, nil
+	return resolvedClient{client, profile}, nil
 }
 
-// oauth returns the client's configuration for x/oauth2, without a credential: those are parameters of each request.
-// The style is fixed: left to find it out, the library would post a code twice, first with HTTP Basic
-// (microsoft-identity.md §7.2).
-func (p place) oauth(redirectURI string, scopes []string) *oauth2.Config {
+// oauth returns the client's configuration for x/oauth2, without a credential: credentials are parameters of each
+// request. AuthStyle is fixed because autodetection posts a code twice, first with HTTP Basic
+// (docs/reference/microsoft-identity.md §7.2).
+func (r resolvedClient) oauth(redirectURI string, scopes []string) *oauth2.Config {
 	return &oauth2.Config{
-		ClientID:    p.Application.ID,
+		ClientID:    r.Application.ID,
 		RedirectURL: redirectURI,
 		Scopes:      scopes,
 		Endpoint: oauth2.Endpoint{
-			AuthURL:   p.profile.directoryURL(p.DirectoryID, "/oauth2/v2.0/authorize"),
-			TokenURL:  p.tokenURL(),
+			AuthURL:   r.profile.directoryURL(r.DirectoryID, "/oauth2/v2.0/authorize"),
+			TokenURL:  r.tokenURL(),
 			AuthStyle: oauth2.AuthStyleInParams,
 		},
 	}
 }
 
-// tokenURL is the exact address that a client assertion is made out to.
-func (p place) tokenURL() string { return p.profile.directoryURL(p.DirectoryID, "/oauth2/v2.0/token") }
+// tokenURL is the token endpoint, and the audience of a client assertion.
+func (r resolvedClient) tokenURL() string {
+	return r.profile.directoryURL(r.DirectoryID, "/oauth2/v2.0/token")
+}
+
+// bounded returns a cache of the size entries that were used last. It is safe for concurrent use.
+func bounded[K comparable, V any](size int) *lru.Cache[K, V] {
+	cache, _ := lru.New[K, V](size) // fails only without a positive size
+	return cache
+}
 
 // isGUID reports whether s is a GUID in its plain form of 36 characters.
 func isGUID(s string) bool { return len(s) == 36 && uuid.Validate(s) == nil }

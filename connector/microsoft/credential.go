@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"sync"
 	"time"
 
 	"azure-partner-connector/connector/failure"
@@ -16,74 +15,83 @@ import (
 	"azure-partner-connector/connector/tenant"
 
 	"github.com/go-jose/go-jose/v4"
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 const (
 	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-	// assertionLife is how long an assertion is good for; Microsoft suggests 5 to 10 minutes (microsoft-identity.md §3.2).
-	assertionLife = 10 * time.Minute
+	// assertionLifetime is how long an assertion is valid; Microsoft suggests 5 to 10 minutes
+	// (docs/reference/microsoft-identity.md §3.2).
+	assertionLifetime = 10 * time.Minute
 
-	// settling is how long Microsoft may need to know a new certificate everywhere (microsoft-identity.md §3.6).
-	settling = 10 * time.Minute
+	// propagationDelay is how long Microsoft may need until it accepts a new certificate everywhere
+	// (docs/reference/microsoft-identity.md §3.6).
+	propagationDelay = 10 * time.Minute
 
 	// certificateUnknown is the AADSTS number for a certificate that Microsoft does not know, or not yet.
 	certificateUnknown = "700027"
+
+	maxCredentials = 1 << 16 // with an outcome; an application has up to 3
 )
 
-// A credential is one of an application's, with what it takes to present it.
+// A fingerprint identifies a credential without revealing it.
+type fingerprint [sha256.Size]byte
+
+// A credential is one credential of an application, ready for use.
 type credential struct {
 	tenant.Credential
 	certificate *tenant.Certificate // nil: a client secret
-	print       [sha256.Size]byte   // stands for it in memory
+	fingerprint fingerprint
 }
 
-// credentials returns the credentials of p's application in the order in which a grant presents them. A certificate that
-// cannot be read was refused when it was entered. Without any credential the failure is application_missing.
-func (c *Client) credentials(p place, grant grantType) ([]credential, error) {
+// credentials returns the credentials of r's application in the order in which a grant uses them. It skips an unreadable
+// certificate; the settings refuse one when it is entered. Without any credential the failure is application_missing.
+func (c *Client) credentials(r resolvedClient, grant grantType) ([]credential, error) {
 	var all []credential
-	if certificate, err := tenant.ParseCertificate(p.Application.Certificate.Value); err == nil {
-		all = append(all, p.credential(p.Application.Certificate, &certificate))
+	if certificate, err := tenant.ParseCertificate(r.Application.Certificate.Value); err == nil {
+		all = append(all, r.credential(r.Application.Certificate, &certificate))
 	}
-	for _, stored := range []tenant.Credential{p.Application.Secret, p.Application.NextSecret} {
+	for _, stored := range []tenant.Credential{r.Application.Secret, r.Application.NextSecret} {
 		if !stored.Value.Empty() {
-			all = append(all, p.credential(stored, nil))
+			all = append(all, r.credential(stored, nil))
 		}
 	}
 	if len(all) == 0 {
 		return nil, failure.New(failure.ApplicationMissing)
 	}
-	c.ledger.order(all, grant, c.now())
+	c.history.order(all, grant, c.now())
 	return all, nil
 }
 
-func (p place) credential(c tenant.Credential, certificate *tenant.Certificate) credential {
-	return credential{c, certificate, sha256.Sum256([]byte(p.Cloud + "/" + p.Application.ID + "/" + c.Value.Reveal()))}
+func (r resolvedClient) credential(c tenant.Credential, certificate *tenant.Certificate) credential {
+	return credential{c, certificate, sha256.Sum256([]byte(r.Cloud + "/" + r.Application.ID + "/" + c.Value.Reveal()))}
 }
 
-// parameters returns what proves p's client in one request for a token. An assertion is good for that request only.
-func (one credential) parameters(p place, now time.Time) (url.Values, *failure.Error) {
-	if one.certificate == nil {
-		return url.Values{"client_secret": {one.Value.Reveal()}}, nil
+// parameters returns what authenticates r in one token request. Each request needs new ones: an assertion has an ID that
+// is used once.
+func (c credential) parameters(r resolvedClient, now time.Time) (url.Values, *failure.Error) {
+	if c.certificate == nil {
+		return url.Values{"client_secret": {c.Value.Reveal()}}, nil
 	}
-	assertion, err := one.assertion(p, now)
+	assertion, err := c.assertion(r, now)
 	if err != nil {
 		return nil, failure.Wrap(fmt.Errorf("signing a client assertion: %w", err), failure.InternalError)
 	}
 	return url.Values{"client_assertion_type": {assertionType}, "client_assertion": {assertion}}, nil
 }
 
-func (one credential) assertion(p place, now time.Time) (string, error) {
-	thumbprint := sha256.Sum256(one.certificate.Leaf.Raw)
+func (c credential) assertion(r resolvedClient, now time.Time) (string, error) {
+	thumbprint := sha256.Sum256(c.certificate.Leaf.Raw)
 	options := (&jose.SignerOptions{}).WithType("JWT").
 		WithHeader("x5t#S256", base64.RawURLEncoding.EncodeToString(thumbprint[:]))
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.PS256, Key: one.certificate.Key}, options)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.PS256, Key: c.certificate.Key}, options)
 	if err != nil {
 		return "", err
 	}
 	claims, err := json.Marshal(map[string]any{
-		"aud": p.tokenURL(), "iss": p.Application.ID, "sub": p.Application.ID, "jti": random.ID(),
-		"nbf": now.Unix(), "iat": now.Unix(), "exp": now.Add(assertionLife).Unix(),
+		"aud": r.tokenURL(), "iss": r.Application.ID, "sub": r.Application.ID, "jti": random.ID(),
+		"nbf": now.Unix(), "iat": now.Unix(), "exp": now.Add(assertionLifetime).Unix(),
 	})
 	if err != nil {
 		return "", err
@@ -95,7 +103,7 @@ func (one credential) assertion(p place, now time.Time) (string, error) {
 	return signed.CompactSerialize()
 }
 
-// credentialRefused reports whether Microsoft refused the credential itself, so that another one may do.
+// credentialRefused reports whether Microsoft refused the credential itself, so that another one may work.
 func credentialRefused(f *failure.Error) bool {
 	switch f.Code {
 	case failure.ClientSecretWrong, failure.ClientSecretExpired, failure.ClientCredential:
@@ -104,18 +112,19 @@ func credentialRefused(f *failure.Error) bool {
 	return false
 }
 
-// judged makes transient what only waiting repairs: a certificate entered minutes ago that Microsoft does not know yet.
-func (one credential) judged(f *failure.Error, now time.Time) *failure.Error {
+// classify returns f, the failure of a request with c. It becomes transient if waiting repairs it: if Microsoft does not
+// know a certificate that was entered a few minutes ago.
+func (c credential) classify(f *failure.Error, now time.Time) *failure.Error {
 	if f == nil || f.Code != failure.ClientCredential || f.Microsoft == nil || f.Microsoft.Code != certificateUnknown ||
-		one.Since.IsZero() || now.Sub(one.Since) >= settling {
+		c.Since.IsZero() || now.Sub(c.Since) >= propagationDelay {
 		return f
 	}
-	soon := failure.New(failure.CertificateNew)
-	soon.Microsoft = f.Microsoft
-	return soon
+	transient := failure.New(failure.CertificateNew)
+	transient.Microsoft = f.Microsoft
+	return transient
 }
 
-// An outcome is how Microsoft received a credential last.
+// An outcome is Microsoft's last answer to a credential.
 type outcome int
 
 const (
@@ -124,51 +133,48 @@ const (
 	refused
 )
 
-// A ledger remembers how credentials were received, as long as the process lives. It is safe for concurrent use.
-type ledger struct {
-	mu   sync.Mutex                    // guards seen
-	seen map[[sha256.Size]byte]outcome // credential.print → outcome
+// A credentialHistory remembers the outcomes of credentials while the process lives. An outcome decides only the order in
+// which credentials are tried. It is safe for concurrent use.
+type credentialHistory struct {
+	outcomes *lru.Cache[fingerprint, outcome]
 }
 
-func newLedger() *ledger { return &ledger{seen: make(map[[sha256.Size]byte]outcome)} }
+func newCredentialHistory() *credentialHistory {
+	return &credentialHistory{bounded[fingerprint, outcome](maxCredentials)}
+}
 
-// note remembers how one was received. A failure of another kind says nothing about the credential.
-func (l *ledger) note(one credential, f *failure.Error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// record stores the outcome of a request with c. A failure of another kind says nothing about the credential.
+func (h *credentialHistory) record(c credential, f *failure.Error) {
 	switch {
 	case f == nil:
-		l.seen[one.print] = accepted
+		h.outcomes.Add(c.fingerprint, accepted)
 	case credentialRefused(f):
-		l.seen[one.print] = refused
+		h.outcomes.Add(c.fingerprint, refused)
 	}
 }
 
-// order sorts credentials into the order in which a grant presents them. A refresh token may be presented again, so it
-// tries what is new first and thereby switches to it; a code has one try only and takes what is known to work. Among
-// equals, what is past its end comes last and what was entered last comes first.
-func (l *ledger) order(all []credential, grant grantType, now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	rank := func(one credential) int {
-		switch l.seen[one.print] {
-		case refused:
-			return 3
-		case accepted:
-			return 1
+// order sorts credentials into the order in which a grant uses them. A refresh token can be sent again, so it uses
+// untried credentials first and thereby switches to new ones; an authorization code can be sent only once and uses a
+// credential that is known to work. Among equals, expired credentials come last and the one entered last comes first.
+func (h *credentialHistory) order(all []credential, grant grantType, now time.Time) {
+	ranks := make(map[fingerprint]int, len(all))
+	for _, c := range all {
+		switch last, _ := h.outcomes.Get(c.fingerprint); {
+		case last == refused:
+			ranks[c.fingerprint] = 3
+		case last == accepted:
+			ranks[c.fingerprint] = 1
+		case grant == codeGrant:
+			ranks[c.fingerprint] = 2
 		}
-		if grant == codeGrant {
-			return 2
-		}
-		return 0
 	}
-	over := func(one credential) int {
-		if one.Ends.IsZero() || now.Before(one.Ends) {
+	expired := func(c credential) int {
+		if c.Ends.IsZero() || now.Before(c.Ends) {
 			return 0
 		}
 		return 1
 	}
 	slices.SortStableFunc(all, func(a, b credential) int {
-		return cmp.Or(rank(a)-rank(b), over(a)-over(b), b.Since.Compare(a.Since))
+		return cmp.Or(ranks[a.fingerprint]-ranks[b.fingerprint], expired(a)-expired(b), b.Since.Compare(a.Since))
 	})
 }

@@ -17,10 +17,10 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 )
 
-// clockSkew is how far Microsoft's clock and ours may be apart (microsoft-identity.md §4.2).
+// clockSkew is the tolerated difference between Microsoft's clock and ours (docs/reference/microsoft-identity.md §4.2).
 const clockSkew = 5 * time.Minute
 
-// idClaims are the claims of an id_token that are used (microsoft-identity.md §4.2).
+// idClaims are the claims of an id_token that are used (docs/reference/microsoft-identity.md §4.2).
 type idClaims struct {
 	DirectoryID string          `json:"tid"`
 	Issuer      string          `json:"iss"`
@@ -35,9 +35,9 @@ type idClaims struct {
 	IssuedAt    *float64        `json:"iat"`
 }
 
-// Identity implements token.Microsoft. The token is verified against the directory that it claims to be of, at the
-// client's own authority and never another, so that a consent from a wrong directory can be told from a forgery.
-// Failures are id_token_invalid, or microsoft_unavailable when the keys could not be fetched.
+// Identity implements token.Microsoft. It verifies the token with the keys of the directory that the token names, and only
+// at the client's own authority. Thus it distinguishes a consent in a wrong directory from a forged token. Failures are
+// id_token_invalid, or microsoft_unavailable if the keys cannot be fetched.
 func (c *Client) Identity(ctx context.Context, client tenant.Client, idToken secret.Text, nonce string) (token.Identity, error) {
 	profile, err := c.profile(client.Cloud)
 	if err != nil {
@@ -54,7 +54,7 @@ func (c *Client) Identity(ctx context.Context, client tenant.Client, idToken sec
 	verifier := oidc.NewVerifier(profile.issuer(claimed.DirectoryID), keys, &oidc.Config{
 		ClientID:             client.Application.ID,
 		SupportedSigningAlgs: []string{oidc.RS256},
-		SkipExpiryCheck:      true, // the library allows no skew for exp and ignores iat: checkTimes does both
+		SkipExpiryCheck:      true, // the library allows no skew for exp and ignores iat; check handles both
 	})
 	verified, err := verifier.Verify(ctx, idToken.Reveal())
 	switch {
@@ -65,7 +65,7 @@ func (c *Client) Identity(ctx context.Context, client tenant.Client, idToken sec
 	}
 	var claims idClaims
 	if err := verified.Claims(&claims); err != nil {
-		return token.Identity{}, invalidToken(errors.New("claims of the wrong kind"))
+		return token.Identity{}, invalidToken(errors.New("claims of the wrong type"))
 	}
 	if err := claims.check(c.now(), nonce); err != nil {
 		return token.Identity{}, invalidToken(err)
@@ -101,8 +101,8 @@ func (claims idClaims) check(now time.Time, nonce string) error {
 	return nil
 }
 
-// guest reports whether the account belongs elsewhere: acct says so, or another identity provider signed it in. An
-// own account's provider is the directory itself, named in either form (microsoft-identity.md §1.2, §4.2).
+// guest reports whether the account belongs to another directory: acct says so, or another identity provider signed it in.
+// A member's provider is the directory itself, named in either form (docs/reference/microsoft-identity.md §1.2, §4.2).
 func (claims idClaims) guest(p Profile) bool {
 	if account := strings.Trim(string(claims.Account), `"`); account == "1" {
 		return true

@@ -16,51 +16,46 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// How long signing keys are kept (microsoft-identity.md §4.2). Keys may be withdrawn at any time, so they are looked
-// at again every hour while in use; an answer that does not come leaves the old ones good for a day.
+// How long signing keys are used (docs/reference/microsoft-identity.md §4.2). Microsoft may withdraw keys at any time, so
+// keys in use are fetched again every hour. If that fails, the old ones remain valid for a day.
 const (
-	keysLife    = 24 * time.Hour
-	keysRefresh = time.Hour
-	keysPause   = 5 * time.Minute // between two fetches that were not due
-	// refreshPatience is too short for a second try.
-	refreshPatience = 4 * time.Second
+	keysLifetime   = 24 * time.Hour
+	keysRefresh    = time.Hour
+	keysPause      = 5 * time.Minute // between two attempts to refresh, and between two fetches for unknown keys
+	refreshTimeout = 4 * time.Second // too short for a retry
+
+	maxKeyrings = 1024
 )
 
-// keyrings holds the signing keys of every directory seen. It is safe for concurrent use.
-type keyrings struct {
-	mu    sync.Mutex          // guards rings
-	rings map[string]*keyring // address of the keys → keyring
-}
-
-func newKeyrings() *keyrings { return &keyrings{rings: make(map[string]*keyring)} }
-
-func (k *keyrings) of(address string) *keyring {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	ring, ok := k.rings[address]
-	if !ok {
-		ring = &keyring{}
-		k.rings[address] = ring
-	}
-	return ring
-}
-
-// A keyring is what is known of one directory's keys.
+// A keyring holds the signing keys of one directory.
 type keyring struct {
 	mu        sync.Mutex            // guards what follows; held during a fetch, so that one serves all who wait
 	keys      map[string]signingKey // kid → key
 	fetchedAt time.Time             // of keys; zero before the first
-	triedAt   time.Time             // last refresh that was due
+	triedAt   time.Time             // last attempt to refresh
 	forcedAt  time.Time             // last fetch for an unknown kid
 }
 
-// A signingKey is one RSA key with the issuer whose tokens it may sign; a template, or empty for any of the directory.
+// keyring returns the keyring for the keys at address, a new one if necessary.
+func (c *Client) keyring(address string) *keyring {
+	if ring, ok := c.keyrings.Get(address); ok {
+		return ring
+	}
+	ring := &keyring{}
+	if other, ok, _ := c.keyrings.PeekOrAdd(address, ring); ok { // another goroutine was faster
+		return other
+	}
+	return ring
+}
+
+// A signingKey is one RSA key and the issuer whose tokens it may sign; the issuer may be a template, or empty for any
+// issuer of the directory.
 type signingKey struct {
 	key    jose.JSONWebKey
 	issuer string
 }
 
-// A keySet gives go-oidc the keys of one directory for one verification.
+// A keySet provides go-oidc with the keys of one directory for one verification.
 type keySet struct {
 	client    *Client
 	profile   Profile
@@ -68,8 +63,8 @@ type keySet struct {
 	outage    *failure.Error
 }
 
-// VerifySignature implements oidc.KeySet. When the keys could not be fetched, outage is set: go-oidc keeps only the
-// text of an error.
+// VerifySignature implements oidc.KeySet. It sets outage if the keys cannot be fetched, because go-oidc keeps only the text
+// of an error.
 func (s *keySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
 	jws, err := jose.ParseSigned(jwt, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil || len(jws.Signatures) != 1 {
@@ -90,28 +85,28 @@ func (s *keySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error
 	return jws.Verify(signed.key)
 }
 
-// signingKey finds the key kid of a directory, fetching the keys when they are old or do not hold it.
+// signingKey finds the key kid of a directory. It fetches the keys if they are old or do not include it.
 func (c *Client) signingKey(ctx context.Context, p Profile, directory, kid string) (signingKey, bool, *failure.Error) {
 	address := p.directoryURL(directory, "/discovery/v2.0/keys")
-	ring := c.keys.of(address)
+	ring := c.keyring(address)
 	ring.mu.Lock()
 	defer ring.mu.Unlock()
 
 	now, fetched := c.now(), false
 	switch age := now.Sub(ring.fetchedAt); {
-	case ring.fetchedAt.IsZero() || age >= keysLife:
+	case ring.fetchedAt.IsZero() || age >= keysLifetime:
 		if f := c.fetchKeys(ctx, address, ring); f != nil {
 			return signingKey{}, false, f
 		}
 		fetched = true
 	case age >= keysRefresh && now.Sub(ring.triedAt) >= keysPause:
 		ring.triedAt = now
-		// Good keys are at hand: nobody waits for better ones.
-		brief, cancel := context.WithTimeout(ctx, refreshPatience)
-		f := c.fetchKeys(brief, address, ring)
+		// The keys are still valid, so that the caller should not wait long for newer ones.
+		refreshing, cancel := context.WithTimeout(ctx, refreshTimeout)
+		f := c.fetchKeys(refreshing, address, ring)
 		cancel()
 		if fetched = f == nil; !fetched {
-			c.log.LogAttrs(ctx, slog.LevelWarn, "signing keys not refreshed", slog.String("directory", directory), slog.String("code", string(f.Code)))
+			c.log.LogAttrs(ctx, slog.LevelWarn, "refreshing signing keys failed", slog.String("directory", directory), slog.String("code", string(f.Code)))
 		}
 	}
 	key, ok := ring.keys[kid]
@@ -126,7 +121,7 @@ func (c *Client) signingKey(ctx context.Context, p Profile, directory, kid strin
 	return key, ok, nil
 }
 
-// fetchKeys replaces the keys of ring. On failure they stay as they are.
+// fetchKeys replaces the keys of ring. A failure leaves them unchanged.
 func (c *Client) fetchKeys(ctx context.Context, address string, ring *keyring) *failure.Error {
 	req, f := newGet(ctx, address)
 	if f != nil {
@@ -147,8 +142,8 @@ func (c *Client) fetchKeys(ctx context.Context, address string, ring *keyring) *
 	return nil
 }
 
-// parseKeys reads a key set. Keys of other kinds and uses are left out. Only the modulus and the exponent are taken:
-// the certificates beside them prove nothing here, and one that we could not read must not cost us the key.
+// parseKeys reads a key set. It skips keys of other types and uses. It reads only the modulus and the exponent: the
+// certificates next to them prove nothing here, and an unreadable certificate must not make the key unusable.
 func parseKeys(body []byte) (map[string]signingKey, error) {
 	var set struct {
 		Keys []struct {
@@ -179,7 +174,7 @@ func parseKeys(body []byte) (map[string]signingKey, error) {
 		keys[k.ID] = signingKey{key, k.Issuer}
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("reading signing keys: none of use")
+		return nil, errors.New("reading signing keys: no usable key")
 	}
 	return keys, nil
 }

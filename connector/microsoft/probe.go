@@ -14,7 +14,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// applicationName is how we name ourselves to Partner Center.
+// applicationName identifies this product to Partner Center.
 const applicationName = "Azure Partner Connector"
 
 // A verdict is what an answer to a probe proves.
@@ -24,10 +24,10 @@ type verdict struct {
 	failure *failure.Error // nil when works is yes
 }
 
-// worked is the verdict of a good answer.
+// worked is the verdict of a successful answer.
 func worked() verdict { return verdict{token.Yes, token.Unknown, nil} }
 
-// failed is the verdict of f: what may pass, or what we did not understand, proves nothing.
+// failed is the verdict of f. A transient failure, or an answer that cannot be read, proves nothing.
 func failed(f *failure.Error) verdict {
 	works := token.No
 	if kind := f.Kind(); kind == failure.Transient || kind == failure.Internal {
@@ -36,8 +36,8 @@ func failed(f *failure.Error) verdict {
 	return verdict{works, token.Unknown, f}
 }
 
-// Probe implements token.Microsoft, with the reads of microsoft-identity.md §5.5. A good answer of ARM does not prove
-// MFA; Partner Center's does, when it tells.
+// Probe implements token.Microsoft, with the reads of docs/reference/microsoft-identity.md §5.5. Only Partner Center's
+// answer can say whether the sign-in used MFA.
 func (c *Client) Probe(ctx context.Context, client tenant.Client, api token.API, accessToken secret.Text) token.Probe {
 	start := c.now()
 	v := c.probe(ctx, client, api, accessToken)
@@ -62,20 +62,20 @@ func (c *Client) Probe(ctx context.Context, client tenant.Client, api token.API,
 }
 
 func (c *Client) probe(ctx context.Context, client tenant.Client, api token.API, accessToken secret.Text) verdict {
-	p, err := c.place(client)
+	r, err := c.resolve(client)
 	if err != nil {
 		return failed(failure.From(err))
 	}
-	endpoint, err := p.profile.endpoint(api)
+	endpoint, err := r.profile.endpoint(api)
 	if err != nil {
 		return failed(failure.From(err))
 	}
-	path, judge := "/v1/profiles/organization", c.judgePartnerCenter
+	path, evaluate := "/v1/profiles/organization", c.evaluatePartnerCenter
 	switch api {
 	case token.Graph:
-		path, judge = "/v1.0/organization?$select=id,displayName,verifiedDomains", c.judgeGraph
+		path, evaluate = "/v1.0/organization?$select=id,displayName,verifiedDomains", c.evaluateGraph
 	case token.ARM:
-		path, judge = "/tenants?api-version=2022-12-01", c.judgeARM
+		path, evaluate = "/tenants?api-version=2022-12-01", c.evaluateARM
 	}
 	req, f := apiRequest(ctx, api, endpoint.BaseURL+path, accessToken)
 	if f != nil {
@@ -85,11 +85,11 @@ func (c *Client) probe(ctx context.Context, client tenant.Client, api token.API,
 	if f != nil {
 		return failed(f)
 	}
-	return judge(p, answer, accessToken)
+	return evaluate(r, answer, accessToken)
 }
 
-// apiRequest returns a read of address with the headers that api knows. Its ids stay the same when it is repeated, as
-// Partner Center wants it (microsoft-identity.md §5.5).
+// apiRequest returns a read of address with the headers of api. The IDs stay the same in retries, as Partner Center
+// requires (docs/reference/microsoft-identity.md §5.5).
 func apiRequest(ctx context.Context, api token.API, address string, accessToken secret.Text) (*http.Request, *failure.Error) {
 	req, f := newGet(ctx, address)
 	if f != nil {
@@ -110,8 +110,8 @@ func apiRequest(ctx context.Context, api token.API, address string, accessToken 
 	return req, nil
 }
 
-// judgePartnerCenter reads an organization profile.
-func (c *Client) judgePartnerCenter(p place, answer reply, accessToken secret.Text) verdict {
+// evaluatePartnerCenter reads an organization profile.
+func (c *Client) evaluatePartnerCenter(r resolvedClient, answer reply, accessToken secret.Text) verdict {
 	v := worked()
 	switch {
 	case mfaDemanded(answer):
@@ -128,15 +128,15 @@ func (c *Client) judgePartnerCenter(p place, answer reply, accessToken secret.Te
 		}
 		if answer.tooLong || json.Unmarshal(answer.body, &profile) != nil || profile.TenantID == "" {
 			v = failed(c.unreadable(answer))
-		} else if !strings.EqualFold(profile.TenantID, p.DirectoryID) {
-			v = failed(c.foreign(profile.TenantID, p, answer))
+		} else if !strings.EqualFold(profile.TenantID, r.DirectoryID) {
+			v = failed(c.foreign(profile.TenantID, r, answer))
 		}
 	}
 	v.mfa = mfaHeader(answer.header)
 	return v
 }
 
-// mfaHeader reads what Partner Center says of the sign-in (microsoft-identity.md §4.5).
+// mfaHeader reads what Partner Center says about the sign-in (docs/reference/microsoft-identity.md §4.5).
 func mfaHeader(header http.Header) token.Answer {
 	switch strings.ToLower(strings.TrimSpace(header.Get("isMfaCompliant"))) {
 	case "true":
@@ -147,8 +147,8 @@ func mfaHeader(header http.Header) token.Answer {
 	return token.Unknown
 }
 
-// judgeGraph reads the organizations of a directory, of which there is one: itself.
-func (c *Client) judgeGraph(p place, answer reply, _ secret.Text) verdict {
+// evaluateGraph reads the organizations of a directory: a list of one, the directory itself.
+func (c *Client) evaluateGraph(r resolvedClient, answer reply, _ secret.Text) verdict {
 	if answer.status != http.StatusOK {
 		return failed(c.apiRefusal(token.Graph, answer))
 	}
@@ -160,15 +160,15 @@ func (c *Client) judgeGraph(p place, answer reply, _ secret.Text) verdict {
 	if answer.tooLong || json.Unmarshal(answer.body, &list) != nil || len(list.Value) == 0 || list.Value[0].ID == "" {
 		return failed(c.unreadable(answer))
 	}
-	if seen := list.Value[0].ID; !strings.EqualFold(seen, p.DirectoryID) {
-		return failed(c.foreign(seen, p, answer))
+	if seen := list.Value[0].ID; !strings.EqualFold(seen, r.DirectoryID) {
+		return failed(c.foreign(seen, r, answer))
 	}
 	return worked()
 }
 
-// judgeARM reads the directories that the account can see. An empty list is a success: a partner's own directory may
-// hold no subscription.
-func (c *Client) judgeARM(_ place, answer reply, _ secret.Text) verdict {
+// evaluateARM reads the directories that the account can see. An empty list is a success, because a partner's directory
+// may have no subscription.
+func (c *Client) evaluateARM(_ resolvedClient, answer reply, _ secret.Text) verdict {
 	if answer.status != http.StatusOK {
 		return failed(c.apiRefusal(token.ARM, answer))
 	}
@@ -181,9 +181,10 @@ func (c *Client) judgeARM(_ place, answer reply, _ secret.Text) verdict {
 	return worked()
 }
 
-func (c *Client) foreign(seen string, p place, answer reply) *failure.Error {
+// foreign returns the failure of an answer for another directory.
+func (c *Client) foreign(seen string, r resolvedClient, answer reply) *failure.Error {
 	if !isGUID(seen) {
 		return c.unreadable(answer)
 	}
-	return c.apiFailure(failure.WrongDirectory, answer, "seen", strings.ToLower(seen), "expected", p.DirectoryID)
+	return c.apiFailure(failure.WrongDirectory, answer, "seen", strings.ToLower(seen), "expected", r.DirectoryID)
 }

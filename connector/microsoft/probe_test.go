@@ -45,7 +45,7 @@ func checkProbe(t *testing.T, got token.Probe, works, mfa token.Answer, code fai
 	}
 }
 
-// Partner Center's refusal of a sign-in without MFA has no published form (microsoft-identity.md §4.6).
+// Partner Center's refusal of a sign-in without MFA has no published form (docs/reference/microsoft-identity.md §4.6).
 func TestProbeWithoutMFA(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
 		"text code":        respond(401, `{"code":"900421","description":"x","data":[],"source":"PartnerFD"}`),

@@ -17,14 +17,14 @@ const globalCloud = "global"
 
 var profileName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 
-// A Profile says where one of Microsoft's clouds lives. Addresses have no trailing slash.
+// A Profile holds the addresses of one of Microsoft's clouds, without trailing slashes.
 type Profile struct {
-	// Name is what an instance's settings call the cloud. Required.
+	// Name is the name of the cloud in an instance's settings. Required.
 	Name string `yaml:"name" koanf:"name"`
-	// Authority is the identity platform, as https://login.microsoftonline.com. Issuers of id_tokens begin with it.
+	// Authority is the identity platform, for example https://login.microsoftonline.com. Issuers of id_tokens begin with it.
 	Authority string `yaml:"authority" koanf:"authority"`
-	// TokenIssuer begins the issuer of v1.0 tokens, as https://sts.windows.net; an account's own directory may be
-	// named in that form.
+	// TokenIssuer begins the issuer of v1.0 tokens, for example https://sts.windows.net. An id_token may name an account's
+	// directory in that form.
 	TokenIssuer   string   `yaml:"tokenIssuer" koanf:"tokenIssuer"`
 	PartnerCenter Endpoint `yaml:"partnerCenter" koanf:"partnerCenter"`
 	Graph         Endpoint `yaml:"graph" koanf:"graph"`
@@ -34,14 +34,14 @@ type Profile struct {
 // An Endpoint is one api in one cloud.
 type Endpoint struct {
 	BaseURL string `yaml:"baseURL" koanf:"baseURL"`
-	// Scope is what is asked for at sign-in and at every redemption: one or more permissions, separated by spaces, all
-	// of the resource Audience. Permissions must not be mixed with ".default" (microsoft-identity.md §1.4).
+	// Scope is requested at sign-in and at every redemption: one or more permissions, separated by spaces, all of the
+	// resource Audience. Permissions and ".default" must not be mixed (docs/reference/microsoft-identity.md §1.4).
 	Scope string `yaml:"scope" koanf:"scope"`
 	// Audience is the resource whose permissions Scope names.
 	Audience string `yaml:"audience" koanf:"audience"`
 }
 
-// Profiles returns the built-in clouds (microsoft-identity.md §1.1, §1.4).
+// Profiles returns the built-in clouds (docs/reference/microsoft-identity.md §1.1, §1.4).
 func Profiles() []Profile {
 	const (
 		sts           = "https://sts.windows.net"
@@ -72,8 +72,8 @@ func userImpersonation(base string) Endpoint {
 	return Endpoint{BaseURL: base, Scope: base + "/user_impersonation", Audience: base}
 }
 
-// graph asks for the names of roles and groups besides the profile: without Directory.Read.All Graph lists an
-// account's memberships but not what they are (microsoft-identity.md §4.4, §5.4).
+// graph requests the names of roles and groups in addition to the profile: without Directory.Read.All, Graph lists an
+// account's memberships without their names (docs/reference/microsoft-identity.md §4.4, §5.4).
 func graph(base string) Endpoint {
 	return Endpoint{BaseURL: base, Scope: base + "/User.Read " + base + "/Directory.Read.All", Audience: base}
 }
@@ -98,8 +98,8 @@ func (e Endpoint) over(base Endpoint) Endpoint {
 	}
 }
 
-// Validate reports what is wrong with p: a missing name or address, an address that is neither https nor on this
-// machine, or a scope of more than one resource, which the token endpoint refuses (AADSTS28000).
+// Validate reports what is wrong with p: a missing name or address, an address that is neither https nor on this machine,
+// or a scope with more than one resource, which the token endpoint refuses (AADSTS28000).
 func (p Profile) Validate() error {
 	if !profileName.MatchString(p.Name) {
 		return fmt.Errorf("cloud profile %q: the name must be lower-case letters, digits and hyphens", p.Name)
@@ -156,7 +156,7 @@ func (e Endpoint) checkScope() error {
 	return nil
 }
 
-// endpoint returns where api lives in this cloud.
+// endpoint returns the endpoint of api in this cloud.
 func (p Profile) endpoint(api token.API) (Endpoint, error) {
 	switch api {
 	case token.PartnerCenter:
@@ -169,15 +169,16 @@ func (p Profile) endpoint(api token.API) (Endpoint, error) {
 	return Endpoint{}, failure.New(failure.BadRequest, "reason", "there is no api "+fmt.Sprintf("%q", string(api)))
 }
 
-// directoryURL returns an address below a directory, whose GUID or checked domain is given.
+// directoryURL returns an address below directory, which is a GUID or a checked domain.
 func (p Profile) directoryURL(directory, path string) string {
 	return p.Authority + "/" + directory + path
 }
 
-// issuer returns the issuer of the id_tokens of a directory (microsoft-identity.md §1.2).
+// issuer returns the issuer of the id_tokens of a directory (docs/reference/microsoft-identity.md §1.2).
 func (p Profile) issuer(directory string) string { return p.directoryURL(directory, "/v2.0") }
 
-// scopes returns the scopes of a request for the endpoint's tokens. Without offline_access no new refresh token comes.
+// scopes returns the scopes of a request for the endpoint's tokens. Without offline_access, the answer has no refresh
+// token.
 func (e Endpoint) scopes() []string {
 	return append(identityScopes(), strings.Fields(e.Scope)...)
 }

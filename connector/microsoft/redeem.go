@@ -23,60 +23,60 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-// fallbackLife is taken for the life of an access token whose answer names none; real ones live 60 minutes or more
-// (microsoft-identity.md §3.4).
-const fallbackLife = 5 * time.Minute
+// fallbackLifetime is the lifetime of an access token whose answer names none. Real ones live 60 minutes or more
+// (docs/reference/microsoft-identity.md §3.4).
+const fallbackLifetime = 5 * time.Minute
 
-// A tokenRequest is one POST to the token endpoint of a place.
+// A tokenRequest is one POST to the token endpoint.
 type tokenRequest struct {
-	place
+	resolvedClient
 	api   token.API
 	grant grantType
 	send  func(ctx context.Context) (*oauth2.Token, error)
 }
 
-// Redeem implements token.Microsoft. The code is posted once whatever happens: after a timeout it may be spent, and
-// the flow has to be started again (microsoft-identity.md §3.7). So it goes out with a credential that is known to work,
-// and when Microsoft refuses that one, the next code goes out with another.
+// Redeem implements token.Microsoft. It posts the code once in any case: after a timeout the code may be used up, and the
+// flow has to start again (docs/reference/microsoft-identity.md §3.7). Therefore it uses a credential that is known to
+// work; if Microsoft refuses it, the next code is sent with another one.
 func (c *Client) Redeem(ctx context.Context, client tenant.Client, code token.AuthorizationCode) (token.Redemption, error) {
-	p, credentials, err := c.credentialed(client, codeGrant)
+	r, credentials, err := c.resolveWithCredentials(client, codeGrant)
 	if err != nil {
 		return token.Redemption{}, err
 	}
 	if code.Code.Empty() {
 		return token.Redemption{}, failure.New(failure.CodeInvalid)
 	}
-	proof, f := credentials[0].parameters(p, c.now())
+	authentication, f := credentials[0].parameters(r, c.now())
 	if f != nil {
 		return token.Redemption{}, f
 	}
-	scopes := p.profile.PartnerCenter.scopes()
+	scopes := r.profile.PartnerCenter.scopes()
 	options := []oauth2.AuthCodeOption{
 		oauth2.VerifierOption(code.Verifier.Reveal()), oauth2.SetAuthURLParam("scope", strings.Join(scopes, " ")),
 	}
-	for name := range proof {
-		options = append(options, oauth2.SetAuthURLParam(name, proof.Get(name)))
+	for name := range authentication {
+		options = append(options, oauth2.SetAuthURLParam(name, authentication.Get(name)))
 	}
-	redemption, f := c.request(ctx, tokenRequest{p, token.PartnerCenter, codeGrant, func(ctx context.Context) (*oauth2.Token, error) {
-		return p.oauth(code.RedirectURI, scopes).Exchange(ctx, code.Code.Reveal(), options...)
+	redemption, f := c.request(ctx, tokenRequest{r, token.PartnerCenter, codeGrant, func(ctx context.Context) (*oauth2.Token, error) {
+		return r.oauth(code.RedirectURI, scopes).Exchange(ctx, code.Code.Reveal(), options...)
 	}})
-	c.ledger.note(credentials[0], f)
+	c.history.record(credentials[0], f)
 	if f != nil {
-		return token.Redemption{}, credentials[0].judged(f, c.now())
+		return token.Redemption{}, credentials[0].classify(f, c.now())
 	}
 	return redemption, nil
 }
 
-// Renew implements token.Microsoft. Trouble that is transient is sat out as Config.Retries say; a refresh token may
-// be redeemed any number of times. Where Microsoft refuses a credential of the application, the next one is tried; when
-// it refuses all, the failure is that of the credential that was entered last. More than a few equal requests in five
-// minutes are held back with microsoft_throttled before Microsoft stops them.
+// Renew implements token.Microsoft. It retries transient failures as Config.Retries says; a refresh token may be redeemed
+// any number of times. If Microsoft refuses a credential of the application, Renew tries the next one; if Microsoft
+// refuses all of them, it returns the failure of the credential that was entered last. More than a few identical requests
+// within five minutes fail with microsoft_throttled, before Microsoft blocks them.
 func (c *Client) Renew(ctx context.Context, client tenant.Client, refreshToken secret.Text, api token.API) (token.Redemption, error) {
-	p, credentials, err := c.credentialed(client, refreshGrant)
+	r, credentials, err := c.resolveWithCredentials(client, refreshGrant)
 	if err != nil {
 		return token.Redemption{}, err
 	}
-	endpoint, err := p.profile.endpoint(api)
+	endpoint, err := r.profile.endpoint(api)
 	if err != nil {
 		return token.Redemption{}, err
 	}
@@ -85,20 +85,20 @@ func (c *Client) Renew(ctx context.Context, client tenant.Client, refreshToken s
 	}
 	var refusal *failure.Error
 	var entered time.Time
-	for _, one := range credentials {
+	for _, credential := range credentials {
 		var redemption token.Redemption
-		f := c.patiently(ctx, func() *failure.Error {
-			if wait := c.loops.admit(c.now(), p.Cloud, p.DirectoryID, p.Application.ID, string(api), refreshToken.Reveal()); wait > 0 {
-				return cmp.Or(refusal, heldBack(wait))
+		f := c.retry(ctx, func() *failure.Error {
+			if wait := c.loops.admit(c.now(), r.Cloud, r.DirectoryID, r.Application.ID, string(api), refreshToken.Reveal()); wait > 0 {
+				return cmp.Or(refusal, throttledLocally(wait))
 			}
-			proof, f := one.parameters(p, c.now())
+			authentication, f := credential.parameters(r, c.now())
 			if f != nil {
 				return f
 			}
-			redemption, f = c.request(ctx, tokenRequest{p, api, refreshGrant, func(ctx context.Context) (*oauth2.Token, error) {
-				return p.refresh(ctx, refreshToken, endpoint.scopes(), proof)
+			redemption, f = c.request(ctx, tokenRequest{r, api, refreshGrant, func(ctx context.Context) (*oauth2.Token, error) {
+				return r.refresh(ctx, refreshToken, endpoint.scopes(), authentication)
 			}})
-			c.ledger.note(one, f)
+			c.history.record(credential, f)
 			return f
 		})
 		switch {
@@ -106,34 +106,34 @@ func (c *Client) Renew(ctx context.Context, client tenant.Client, refreshToken s
 			return redemption, nil
 		case !credentialRefused(f):
 			return token.Redemption{}, f
-		case refusal == nil || one.Since.After(entered):
-			refusal, entered = one.judged(f, c.now()), one.Since
+		case refusal == nil || credential.Since.After(entered):
+			refusal, entered = credential.classify(f, c.now()), credential.Since
 		}
 	}
 	return token.Redemption{}, refusal
 }
 
-func heldBack(wait time.Duration) *failure.Error {
-	f := failure.Wrap(fmt.Errorf("%d equal requests in %s: held back", loopLimit, loopWindow), failure.MicrosoftThrottled)
+// throttledLocally returns the failure of a request that the loop guard does not admit.
+func throttledLocally(wait time.Duration) *failure.Error {
+	f := failure.Wrap(fmt.Errorf("%d identical requests within %s: not sent", loopLimit, loopWindow), failure.MicrosoftThrottled)
 	f.Microsoft = &failure.Evidence{RetryAfterSeconds: int(math.Ceil(wait.Seconds()))}
 	return f
 }
 
-// credentialed returns the place of a client that can prove who it is, and with what.
-func (c *Client) credentialed(client tenant.Client, grant grantType) (place, []credential, error) {
-	p, err := c.place(client)
+func (c *Client) resolveWithCredentials(client tenant.Client, grant grantType) (resolvedClient, []credential, error) {
+	r, err := c.resolve(client)
 	if err != nil {
-		return place{}, nil, err
+		return resolvedClient{}, nil, err
 	}
-	credentials, err := c.credentials(p, grant)
-	return p, credentials, err
+	credentials, err := c.credentials(r, grant)
+	return r, credentials, err
 }
 
-// refresh redeems a refresh token. The refresh of oauth2.Config sends no scope, which Microsoft refuses with
-// AADSTS90009, so the client credentials grant is sent with its grant type replaced, as that package allows.
-func (p place) refresh(ctx context.Context, refreshToken secret.Text, scopes []string, proof url.Values) (*oauth2.Token, error) {
-	web := p.oauth("", scopes)
-	parameters := maps.Clone(proof)
+// refresh redeems a refresh token. The refresh of oauth2.Config sends no scope, which Microsoft refuses with AADSTS90009.
+// Therefore it sends the client credentials grant with another grant type, as that package allows.
+func (r resolvedClient) refresh(ctx context.Context, refreshToken secret.Text, scopes []string, authentication url.Values) (*oauth2.Token, error) {
+	web := r.oauth("", scopes)
+	parameters := maps.Clone(authentication)
 	parameters.Set("grant_type", "refresh_token")
 	parameters.Set("refresh_token", refreshToken.Reveal())
 	grant := clientcredentials.Config{
@@ -146,11 +146,11 @@ func (p place) refresh(ctx context.Context, refreshToken secret.Text, scopes []s
 	return grant.Token(ctx)
 }
 
-// request sends r once and leaves one record of it in the log.
+// request sends r once and logs its outcome.
 func (c *Client) request(ctx context.Context, r tokenRequest) (token.Redemption, *failure.Error) {
-	wire, recorder := record(c.http)
+	client, recorder := record(c.http)
 	start := c.now()
-	t, err := r.send(context.WithValue(ctx, oauth2.HTTPClient, wire))
+	t, err := r.send(context.WithValue(ctx, oauth2.HTTPClient, client))
 
 	var redemption token.Redemption
 	var f *failure.Error
@@ -163,12 +163,13 @@ func (c *Client) request(ctx context.Context, r tokenRequest) (token.Redemption,
 		redemption, f = redeemed(t, r.api, start)
 	}
 	c.logRequest(ctx, r, recorder, c.now().Sub(start), f)
-	c.heed(r.Cloud, f)
+	c.reportThrottling(r.Cloud, f)
 	return redemption, f
 }
 
-// heed tells when Microsoft asks to slow down: by the status that is for that, or by saying for how long.
-func (c *Client) heed(cloud string, f *failure.Error) {
+// reportThrottling calls Config.Throttled if f says that Microsoft limits our requests: by its status, or by a time to
+// wait.
+func (c *Client) reportThrottling(cloud string, f *failure.Error) {
 	if f == nil || f.Microsoft == nil {
 		return
 	}
@@ -177,8 +178,7 @@ func (c *Client) heed(cloud string, f *failure.Error) {
 	}
 }
 
-// refused returns the failure of an answer that brought no token. The library's own error is dropped, because it
-// quotes the answer.
+// refused returns the failure of an answer without a token. It drops the library's error, which quotes the answer.
 func (c *Client) refused(err error, answer reply, grant grantType) *failure.Error {
 	if _, ok := errors.AsType[*oauth2.RetrieveError](err); ok && !answer.tooLong {
 		return c.refusalOf(answer).failure(grant)
@@ -186,8 +186,8 @@ func (c *Client) refused(err error, answer reply, grant grantType) *failure.Erro
 	return c.unreadable(answer)
 }
 
-// redeemed returns what a successful answer holds. The library fills a missing refresh token with the old one, hence
-// the look at the answer itself.
+// redeemed returns the content of a successful answer. It reads the refresh token from the answer itself, because the
+// library replaces a missing one by the old one.
 func redeemed(t *oauth2.Token, api token.API, start time.Time) (token.Redemption, *failure.Error) {
 	if !strings.EqualFold(t.Type(), "Bearer") {
 		return token.Redemption{}, failure.Wrap(errors.New("the token type is not Bearer"), failure.MicrosoftAnswer)
@@ -201,14 +201,14 @@ func redeemed(t *oauth2.Token, api token.API, start time.Time) (token.Redemption
 		RefreshToken: secret.New(refreshToken),
 		IDToken:      secret.New(idToken),
 		IssuedAt:     start,
-		ExpiresAt:    start.Add(life(t.Extra("expires_in"))),
+		ExpiresAt:    start.Add(lifetime(t.Extra("expires_in"))),
 		Scopes:       strings.Fields(scope),
 	}, nil
 }
 
-// life reads expires_in, a number of v2 answers and a string of v1 ones. The library counts from the wall clock, so its
-// own reading is of no use.
-func life(expiresIn any) time.Duration {
+// lifetime reads expires_in: a number in v2 answers, a string in v1 ones. The library's own result depends on the wall
+// clock.
+func lifetime(expiresIn any) time.Duration {
 	var seconds float64
 	switch v := expiresIn.(type) {
 	case float64:
@@ -217,7 +217,7 @@ func life(expiresIn any) time.Duration {
 		seconds, _ = strconv.ParseFloat(v, 64)
 	}
 	if seconds <= 0 || seconds > math.MaxInt32 {
-		return fallbackLife
+		return fallbackLifetime
 	}
 	return time.Duration(seconds) * time.Second
 }
@@ -248,7 +248,7 @@ func (c *Client) logRequest(ctx context.Context, r tokenRequest, rec *recorder, 
 	)
 }
 
-// newGet returns a request that reads address and names itself to Microsoft.
+// newGet returns a request that reads address.
 func newGet(ctx context.Context, address string) (*http.Request, *failure.Error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

@@ -14,23 +14,23 @@ import (
 	"azure-partner-connector/connector/failure"
 )
 
-// errorName and plainID are what names and ids of Microsoft's look like. Nothing else is repeated: evidence is shown
-// to people and logged, and a broken answer could hold anything.
+// errorName and plainID match the names and IDs that Microsoft uses. Evidence is shown to people and logged, and a broken
+// answer can contain anything, so that nothing else is repeated.
 var (
 	errorName = regexp.MustCompile(`^[A-Za-z][A-Za-z_]{0,63}$`)
 	plainID   = regexp.MustCompile(`^[0-9A-Fa-f-]{8,64}$`)
 )
 
-// leadingCode is the AADSTS number that begins an error's text (microsoft-identity.md §2.4).
+// leadingCode is the AADSTS number that begins an error's text (docs/reference/microsoft-identity.md §2.4).
 var leadingCode = regexp.MustCompile(`^AADSTS([0-9]{4,9})\b`)
 
-// traceInText and correlationInText find the ids in an error's text, for support tickets only.
+// traceInText and correlationInText find the IDs in an error's text. They serve for support tickets only.
 var (
 	traceInText       = regexp.MustCompile(`Trace ID:\s*([0-9a-fA-F-]{36})`)
 	correlationInText = regexp.MustCompile(`Correlation ID:\s*([0-9a-fA-F-]{36})`)
 )
 
-// A refusal is what Microsoft said instead of what was asked for (microsoft-identity.md §3.5).
+// A refusal is an error answer of Microsoft (docs/reference/microsoft-identity.md §3.5).
 type refusal struct {
 	name          string // error
 	subName       string // suberror
@@ -41,8 +41,8 @@ type refusal struct {
 	retryAfter    time.Duration
 }
 
-// refusalOf reads an answer of the identity platform. Members of an unexpected kind count as absent, so that one odd
-// member does not hide the others.
+// refusalOf reads an answer of the identity platform. It ignores members of an unexpected type, so that one bad member
+// does not hide the others.
 func (c *Client) refusalOf(answer reply) refusal {
 	var body map[string]json.RawMessage
 	if json.Unmarshal(answer.body, &body) != nil {
@@ -71,7 +71,7 @@ func (c *Client) refusalOf(answer reply) refusal {
 	return r
 }
 
-// text returns the JSON string raw, or "" when it is none.
+// text returns the JSON string raw, or "" if it is not a string.
 func text(raw json.RawMessage) string {
 	var s string
 	if json.Unmarshal(raw, &s) != nil {
@@ -80,7 +80,7 @@ func text(raw json.RawMessage) string {
 	return s
 }
 
-// word returns s when it is an error's name, else "".
+// word returns s if it is an error's name, else "".
 func word(s string) string {
 	if !errorName.MatchString(s) {
 		return ""
@@ -88,7 +88,7 @@ func word(s string) string {
 	return s
 }
 
-// id returns s when it is an id, else "".
+// id returns s if it is an ID, else "".
 func id(s string) string {
 	if !plainID.MatchString(s) {
 		return ""
@@ -118,9 +118,9 @@ func (r refusal) failure(grant grantType) *failure.Error {
 	return f
 }
 
-// unreadable returns the failure of an answer that is not what it should be. What it was is described, not quoted.
+// unreadable returns the failure of an answer of an unexpected form. It describes the answer and does not quote it.
 func (c *Client) unreadable(answer reply) *failure.Error {
-	f := failure.Wrap(fmt.Errorf("answer of status %d with %d bytes, not understood", answer.status, len(answer.body)), failure.MicrosoftAnswer)
+	f := failure.Wrap(fmt.Errorf("unexpected answer with status %d and %d bytes", answer.status, len(answer.body)), failure.MicrosoftAnswer)
 	if answer.status >= http.StatusBadRequest {
 		f = c.refusalOf(reply{status: answer.status, header: answer.header}).failure(anyGrant)
 	}
@@ -130,8 +130,8 @@ func (c *Client) unreadable(answer reply) *failure.Error {
 	return f
 }
 
-// CallbackError implements consent.Microsoft. What it returns follows from the error's name; the number that begins
-// the description chooses among the sentences of that name (microsoft-identity.md §2.4).
+// CallbackError implements consent.Microsoft. The error's name decides the kind of the failure; the number at the beginning
+// of the description refines it (docs/reference/microsoft-identity.md §2.4).
 func (c *Client) CallbackError(e consent.CallbackError) *failure.Error {
 	r := refusal{
 		name:          word(e.Error),

@@ -12,28 +12,28 @@ import (
 	"azure-partner-connector/connector/failure"
 )
 
-// domainName is what may be put into an address as a directory: labels of letters, digits and hyphens, at least two.
+// domainName is what an address may contain as a directory: at least two labels of letters, digits and hyphens.
 var domainName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 const (
-	maxDirectories = 4096 // kept at once
+	maxDirectories = 4096
 
-	// resolvedLife is how long a result is used. A directory keeps its GUID, but a domain can move to another directory.
-	resolvedLife = 24 * time.Hour
+	// domainResultLifetime bounds how long a result is used: a directory keeps its GUID, but a domain can move to another
+	// directory.
+	domainResultLifetime = 24 * time.Hour
 )
 
 // A domain is the name of a directory in one cloud.
 type domain struct{ cloud, name string }
 
-// A resolved domain is the directory that it names.
-type resolved struct {
+// A domainResult is the directory to which a domain belongs.
+type domainResult struct {
 	directoryID string
 	expiresAt   time.Time
 }
 
 // ResolveDirectory implements consent.Microsoft. It returns a GUID as it is, without a request. It looks a domain up at
-// most once a day. Failures are directory_missing, directory_unknown, cloud_unknown
-// and those of Microsoft's service.
+// most once a day. Failures are directory_missing, directory_unknown, cloud_unknown and those of Microsoft's service.
 func (c *Client) ResolveDirectory(ctx context.Context, cloud, directory string) (string, error) {
 	profile, err := c.profile(cloud)
 	if err != nil {
@@ -56,11 +56,11 @@ func (c *Client) ResolveDirectory(ctx context.Context, cloud, directory string) 
 	if f != nil {
 		return "", f
 	}
-	c.directories.Add(key, resolved{id, c.now().Add(resolvedLife)})
+	c.directories.Add(key, domainResult{id, c.now().Add(domainResultLifetime)})
 	return id, nil
 }
 
-// lookUp reads a domain's discovery document, whose issuer names the directory's GUID (microsoft-identity.md §1.2).
+// lookUp reads a domain's discovery document, whose issuer names the directory's GUID (docs/reference/microsoft-identity.md §1.2).
 func (c *Client) lookUp(ctx context.Context, p Profile, domain string) (string, *failure.Error) {
 	req, f := newGet(ctx, p.directoryURL(domain, "/v2.0/.well-known/openid-configuration"))
 	if f != nil {

@@ -16,49 +16,49 @@ import (
 )
 
 const (
-	// globalAdminTemplate is the same in every directory (microsoft-identity.md §4.4).
+	// globalAdminTemplate is the role's template, the same in every directory (docs/reference/microsoft-identity.md §4.4).
 	globalAdminTemplate = "62e90394-69f5-4237-9190-012177145e10"
-	// adminAgents has no id of its own: it is an ordinary group that Partner Center makes under this name.
+	// adminAgents is a group that Partner Center creates under this name; its ID differs in every directory.
 	adminAgents = "AdminAgents"
 
-	// maxPages bounds one list. Graph gives 100 memberships a page; an account is in 2,048 groups at most.
+	// maxPages bounds one list. Graph returns 100 memberships per page; an account is in 2,048 groups at most.
 	maxPages = 30
 )
 
-// A membership is one item of an account's list.
+// A membership is one role or group of an account.
 type membership struct {
 	Type           string `json:"@odata.type"`
 	DisplayName    string `json:"displayName"`
 	RoleTemplateID string `json:"roleTemplateId"`
 }
 
-// memberships is what a list showed so far.
+// memberships is what the pages of a list have shown so far.
 type memberships struct {
 	globalAdmin bool
 	adminAgent  bool
-	// rolesHidden and groupsHidden tell that an item was listed without what names it.
+	// rolesHidden and groupsHidden say that an item has no name.
 	rolesHidden  bool
 	groupsHidden bool
 }
 
-// Roles implements token.Microsoft. A no is said only when the whole list was seen, nested memberships included, and
-// each item could be read; an account without the right to read names is shown items without them.
+// Roles implements token.Microsoft. The answer is no only if the whole list was read, with nested memberships, and each
+// item has a name: an account without the permission to read names gets items without them.
 func (c *Client) Roles(ctx context.Context, client tenant.Client, graphToken secret.Text) (globalAdmin, adminAgent token.Answer) {
-	p, err := c.place(client)
+	r, err := c.resolve(client)
 	if err != nil {
 		return token.Unknown, token.Unknown
 	}
-	base := p.profile.Graph.BaseURL
+	base := r.profile.Graph.BaseURL
 	var seen memberships
 	f := c.readMemberships(ctx, base, "/v1.0/me/transitiveMemberOf", graphToken, &seen)
 	complete := f == nil
 	if f != nil && f.Kind() != failure.Transient {
-		// The plain list shows no nesting, so that it proves a yes but never a no.
+		// The plain list has no nested memberships: it proves a yes but never a no.
 		f = c.readMemberships(ctx, base, "/v1.0/me/memberOf", graphToken, &seen)
 	}
 	if f != nil {
-		c.log.LogAttrs(ctx, slog.LevelWarn, "roles not told",
-			slog.String("directory", p.DirectoryID), slog.String("kind", string(f.Kind())), slog.String("code", string(f.Code)))
+		c.log.LogAttrs(ctx, slog.LevelWarn, "reading roles failed",
+			slog.String("directory", r.DirectoryID), slog.String("kind", string(f.Kind())), slog.String("code", string(f.Code)))
 	}
 	return answerOf(seen.globalAdmin, complete && !seen.rolesHidden), answerOf(seen.adminAgent, complete && !seen.groupsHidden)
 }
@@ -73,8 +73,8 @@ func answerOf(found, conclusive bool) token.Answer {
 	return token.Unknown
 }
 
-// readMemberships reads a list page by page into seen. It returns nil when the list's end was seen, or nothing more is
-// to be learned from it.
+// readMemberships reads a list page by page into seen. It returns nil at the end of the list, or as soon as both answers
+// are known.
 func (c *Client) readMemberships(ctx context.Context, base, path string, graphToken secret.Text, seen *memberships) *failure.Error {
 	address := base + path
 	for range maxPages {
@@ -131,7 +131,7 @@ func (seen *memberships) add(m membership) {
 	}
 }
 
-// sameHost reports whether next may be shown the token that is meant for base.
+// sameHost reports whether next may receive the token for base.
 func sameHost(next, base string) bool {
 	n, err := url.Parse(next)
 	if err != nil {

@@ -122,7 +122,7 @@ func TestSimulatedCutsOfARenewal(t *testing.T) {
 	}
 }
 
-// Clocks may be five minutes apart (microsoft-identity.md §4.2). At ten, an id_token that is from the future is refused
+// Clocks may be five minutes apart (docs/reference/microsoft-identity.md §4.2). At ten, an id_token that is from the future is refused
 // and one that is older than it should be is not: it has an hour.
 func TestSimulatedClocksApart(t *testing.T) {
 	for ours, want := range map[time.Duration]failure.Code{

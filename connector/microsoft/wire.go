@@ -18,25 +18,25 @@ import (
 )
 
 const (
-	maxAnswer = 1 << 20 // bytes; the largest answers we know are key sets of some 20 kB
+	maxAnswer = 1 << 20 // bytes; the largest known answers are key sets of about 20 kB
 
-	// maxRetryAfter is the longest wait that is sat out here; a longer one is the caller's to schedule.
+	// maxRetryAfter is the longest Retry-After before a retry in this package; the caller schedules longer ones.
 	maxRetryAfter = time.Minute
 
-	// maxRetryAfterTold bounds what is passed on, so that a broken answer cannot put off a renewal beyond a day.
-	maxRetryAfterTold = 24 * time.Hour
+	// maxRetryAfterReported bounds what is reported, so that a broken answer cannot delay a renewal by more than a day.
+	maxRetryAfterReported = 24 * time.Hour
 )
 
-// A reply is an answer that was read whole.
+// A reply is an answer whose body was read.
 type reply struct {
 	status  int
 	reason  string // status line without the version
 	header  http.Header
 	body    []byte
-	tooLong bool // body is only the beginning
+	tooLong bool // body is incomplete
 }
 
-// read takes the whole answer and closes it.
+// read reads and closes the body of an answer.
 func read(resp *http.Response) (reply, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
@@ -52,12 +52,12 @@ func read(resp *http.Response) (reply, error) {
 	}, nil
 }
 
-// A recorder is the transport of one token request. It names the request to Microsoft, and keeps the answer that
-// x/oauth2 would only show in part.
+// A recorder is the transport of one token request. It adds an ID to the request, and keeps the answer, of which x/oauth2
+// returns only a part.
 type recorder struct {
 	next      http.RoundTripper
 	requestID string
-	answer    reply // status is 0 until one came
+	answer    reply // status 0: no answer yet
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -76,28 +76,28 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	r.answer = answer
 	resp.Body = io.NopCloser(bytes.NewReader(answer.body))
-	// x/oauth2 would read any other kind as a form; Microsoft answers in JSON only.
+	// x/oauth2 would parse any other type as a form; Microsoft answers in JSON only.
 	resp.Header = resp.Header.Clone()
 	resp.Header.Set("Content-Type", "application/json")
 	return resp, nil
 }
 
-// record returns a copy of client whose requests go through a new recorder.
+// record returns a copy of client that sends its requests through a new recorder.
 func record(client *http.Client) (*http.Client, *recorder) {
 	next := client.Transport
 	if next == nil {
 		next = http.DefaultTransport
 	}
 	r := &recorder{next: next, requestID: random.ID()}
-	wire := *client
-	wire.Transport = r
-	return &wire, r
+	recorded := *client
+	recorded.Transport = r
+	return &recorded, r
 }
 
-// get sends req, which has no body, until there is an answer that is not transient trouble or patience ends.
+// get sends req, which has no body, and retries transient failures. It returns every other answer.
 func (c *Client) get(client *http.Client, req *http.Request) (reply, *failure.Error) {
 	var answer reply
-	f := c.patiently(req.Context(), func() *failure.Error {
+	f := c.retry(req.Context(), func() *failure.Error {
 		resp, err := client.Do(req.Clone(req.Context()))
 		if err != nil {
 			return unreachable(err)
@@ -105,21 +105,22 @@ func (c *Client) get(client *http.Client, req *http.Request) (reply, *failure.Er
 		if answer, err = read(resp); err != nil {
 			return unreachable(err)
 		}
-		return c.trouble(answer)
+		return c.transient(answer)
 	})
 	return answer, f
 }
 
-// trouble returns the failure of an answer that tells nothing but to come back later; nil for any other.
-func (c *Client) trouble(answer reply) *failure.Error {
+// transient returns the failure of an answer that only says to retry later; nil for any other.
+func (c *Client) transient(answer reply) *failure.Error {
 	if answer.status != http.StatusTooManyRequests && answer.status != http.StatusRequestTimeout && answer.status < 500 {
 		return nil
 	}
 	return c.refusalOf(answer).failure(anyGrant)
 }
 
-// patiently calls try until it succeeds, fails for good, or the retries are used up.
-func (c *Client) patiently(ctx context.Context, try func() *failure.Error) *failure.Error {
+// retry calls try until it succeeds, fails permanently, or Config.Retries ends. It is the only function that retries
+// calls to Microsoft (docs/explanation/retries.md).
+func (c *Client) retry(ctx context.Context, try func() *failure.Error) *failure.Error {
 	for _, pause := range c.retries {
 		f := try()
 		if f == nil || f.Kind() != failure.Transient {
@@ -139,13 +140,13 @@ func (c *Client) patiently(ctx context.Context, try func() *failure.Error) *fail
 	return try()
 }
 
-// unreachable returns the failure of a request that got no answer.
+// unreachable returns the failure of a request without an answer.
 func unreachable(err error) *failure.Error {
 	return failure.Wrap(printable(err), failure.MicrosoftUnavailable)
 }
 
-// printable returns what may be logged of a transport's error. The address is left out, because a page link holds
-// query parameters; so are errors that quote the answer, which may hold a token.
+// printable returns what may be logged of a transport's error. It omits the address, because a page link has query
+// parameters, and errors that quote the answer, because an answer may contain a token.
 func printable(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
@@ -161,17 +162,17 @@ func printable(err error) error {
 			return plain
 		}
 	}
-	return errors.New("the connection broke")
+	return errors.New("the connection failed")
 }
 
-// retryAfter reads the header of that name, seconds or an HTTP date; 0 when there is none that makes sense.
+// retryAfter reads the header Retry-After, in seconds or as an HTTP date; 0 if it is absent or invalid.
 func retryAfter(header http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(header.Get("Retry-After"))
 	var wait time.Duration
 	if seconds, err := strconv.Atoi(value); err == nil {
-		wait = time.Duration(min(seconds, int(maxRetryAfterTold/time.Second))) * time.Second
+		wait = time.Duration(min(seconds, int(maxRetryAfterReported/time.Second))) * time.Second
 	} else if at, err := http.ParseTime(value); err == nil {
 		wait = at.Sub(now)
 	}
-	return min(max(wait, 0), maxRetryAfterTold)
+	return min(max(wait, 0), maxRetryAfterReported)
 }
