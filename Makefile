@@ -41,7 +41,7 @@ test-quick: ## the tests that need no browser and no database but SQLite, for da
 chaos: ## kill, cut and stop everything in turn for most of an hour, and see what holds; see docs/explanation/reliability.md
 	@build/prerequisites.sh rsync mariadbd
 	@mkdir -p dist
-	$(GO) run ./sandbox/torture/full -summary dist/chaos.txt $(CHAOSFLAGS)
+	$(GO) run ./sandbox/chaos/command -summary dist/chaos.txt $(CHAOSFLAGS)
 
 torture: chaos # the former name
 

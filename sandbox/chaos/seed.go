@@ -1,4 +1,4 @@
-package torture
+package chaos
 
 import (
 	"context"
@@ -12,34 +12,34 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 )
 
-// What the rig's one instance is made of. The secrets are canaries: nothing may write them anywhere.
+// The one instance of a deployment. Its secrets are canaries: nothing may write them anywhere.
 const (
-	instanceKey       = "torture"
+	instanceKey       = "chaos"
 	sharedSecret      = "canary-of-the-instance-0123456789"
 	applicationSecret = "canary~of.the.application-0123456789"
 	homeDirectory     = "70b70000-0000-4000-8000-000000000001"
 	applicationID     = "70b70000-0000-4000-8000-000000000002"
 )
 
-// A secretValue is one that must be found nowhere but in its sealed column.
+// A secretValue must be nowhere but in its sealed column.
 type secretValue struct {
 	what  string
 	value string
 }
 
-// seed makes the application, and the tenants with a directory and a sign-in each.
-func (r *Rig) seed(ctx context.Context) error {
-	r.secrets = append(r.secrets, secretValue{"the instance's secret", sharedSecret}, secretValue{"the application's secret", applicationSecret})
-	if err := r.Microsoft.AddDirectory(microsoft.Directory{ID: homeDirectory, Domain: "home.example", Name: "Home"}); err != nil {
+// seed creates the application, and the tenants with a directory and a sign-in each.
+func (d *Deployment) seed(ctx context.Context) error {
+	d.secrets = append(d.secrets, secretValue{"the instance's secret", sharedSecret}, secretValue{"the application's secret", applicationSecret})
+	if err := d.Microsoft.AddDirectory(microsoft.Directory{ID: homeDirectory, Domain: "home.example", Name: "Home"}); err != nil {
 		return err
 	}
-	if err := r.Microsoft.AddApplication(microsoft.Application{
+	if err := d.Microsoft.AddApplication(microsoft.Application{
 		ID: applicationID, Name: "Connector", DirectoryID: homeDirectory, MultiTenant: true,
 		Secrets: []microsoft.Secret{{Value: applicationSecret}},
 	}); err != nil {
 		return err
 	}
-	now := r.clock.Now()
+	now := d.clock.Now()
 	instance := tenant.Instance{
 		Key: instanceKey, ID: random.ID(), RootID: random.ID(), ControllerURI: "https://controller.example.com/", PackageVersion: "1-1",
 		Settings: tenant.Settings{
@@ -48,64 +48,64 @@ func (r *Rig) seed(ctx context.Context) error {
 		},
 		CreatedAt: now, UpdatedAt: now,
 	}
-	if err := r.store.SaveInstance(ctx, &instance); err != nil {
+	if err := d.store.SaveInstance(ctx, &instance); err != nil {
 		return err
 	}
-	for n := range r.layout.tenants {
-		if err := r.seedTenant(ctx, n); err != nil {
-			return fmt.Errorf("making tenant %d: %w", n, err)
+	for n := range d.spec.tenants {
+		if err := d.seedTenant(ctx, n); err != nil {
+			return fmt.Errorf("creating tenant %d: %w", n, err)
 		}
 	}
 	return nil
 }
 
-// seedTenant makes a tenant whose administrator has just consented.
-func (r *Rig) seedTenant(ctx context.Context, n int) error {
-	now := r.clock.Now()
+// seedTenant creates a tenant whose administrator has just consented.
+func (d *Deployment) seedTenant(ctx context.Context, n int) error {
+	now := d.clock.Now()
 	t := tenant.Tenant{
 		ID: random.ID(), InstanceKey: instanceKey, AccountID: random.ID(), Name: fmt.Sprintf("Reseller %d", n),
 		DirectoryID: random.ID(), CreatedAt: now, UpdatedAt: now,
 	}
 	t.Directory = t.DirectoryID
-	value, admin, err := r.signIn(t.DirectoryID, n)
+	value, admin, err := d.signIn(t.DirectoryID, n)
 	if err != nil {
 		return err
 	}
-	r.tenants = append(r.tenants, t.ID)
-	r.secrets = append(r.secrets, secretValue{"a first refresh token", value})
+	d.tenants, d.directories = append(d.tenants, t.ID), append(d.directories, t.DirectoryID)
+	d.secrets = append(d.secrets, secretValue{"a first refresh token", value})
 	g := token.Grant{
 		TenantID: t.ID, Slot: token.Active, RefreshToken: secret.New(value), IssuedAt: now, DirectoryID: t.DirectoryID,
 		ApplicationID: applicationID, Procedure: token.Automatic, ConsentID: random.ID(), ConsentedAt: now,
 		ConsentedBy: token.Person{ObjectID: random.ID(), Username: admin},
 	}
 	schedule := token.Schedule{TenantID: t.ID, DueAt: now.Add(every), LastAt: now, LastSuccessAt: now}
-	return r.store.Transact(ctx, func(ctx context.Context) error {
-		if err := r.store.SaveTenant(ctx, &t); err != nil {
+	return d.store.Transact(ctx, func(ctx context.Context) error {
+		if err := d.store.SaveTenant(ctx, &t); err != nil {
 			return err
 		}
-		if err := r.store.SaveGrant(ctx, &g); err != nil {
+		if err := d.store.SaveGrant(ctx, &g); err != nil {
 			return err
 		}
-		return r.store.SaveSchedule(ctx, &schedule)
+		return d.store.SaveSchedule(ctx, &schedule)
 	})
 }
 
-// signIn makes a directory whose administrator has consented to everything, and returns the refresh token of that.
-func (r *Rig) signIn(directory string, n int) (value, admin string, err error) {
+// signIn creates a directory whose administrator has consented to everything, and returns the refresh token of that.
+func (d *Deployment) signIn(directory string, n int) (value, admin string, err error) {
 	domain := fmt.Sprintf("reseller-%d.example", n)
 	admin = "admin@" + domain
-	if err := r.Microsoft.AddDirectory(microsoft.Directory{ID: directory, Domain: domain, Name: domain}); err != nil {
+	if err := d.Microsoft.AddDirectory(microsoft.Directory{ID: directory, Domain: domain, Name: domain}); err != nil {
 		return "", "", err
 	}
-	if err := r.Microsoft.AddUser(microsoft.User{
+	if err := d.Microsoft.AddUser(microsoft.User{
 		UPN: admin, Password: "x", DirectoryID: directory, MFA: microsoft.MFARequired, GlobalAdmin: true, AdminAgent: true,
 	}); err != nil {
 		return "", "", err
 	}
 	cloud := profiles.Profiles()[0]
-	if err := r.Microsoft.GrantConsent(directory, applicationID, "", cloud.PartnerCenter.Scope, cloud.Graph.Scope, cloud.ARM.Scope); err != nil {
+	if err := d.Microsoft.GrantConsent(directory, applicationID, "", cloud.PartnerCenter.Scope, cloud.Graph.Scope, cloud.ARM.Scope); err != nil {
 		return "", "", err
 	}
-	value, err = r.Microsoft.IssueRefreshToken(microsoft.RefreshToken{UPN: admin, ApplicationID: applicationID})
+	value, err = d.Microsoft.IssueRefreshToken(microsoft.RefreshToken{UPN: admin, ApplicationID: applicationID})
 	return value, admin, err
 }

@@ -1,4 +1,4 @@
-// Command full runs the full form of the fault harness and says what holds. `make torture` calls it.
+// Command command runs the full form of the chaos harness and prints what holds. `make chaos` calls it.
 package main
 
 import (
@@ -14,20 +14,20 @@ import (
 	"syscall"
 	"time"
 
-	"azure-partner-connector/sandbox/torture"
+	"azure-partner-connector/sandbox/chaos"
 )
 
 func main() {
 	only := flag.String("only", "", "run the scenarios whose name matches this regular expression")
 	summary := flag.String("summary", "", "write the results to this file, too")
-	keep := flag.String("keep", "", "keep the replicas' logs in this folder, which must be there")
+	keep := flag.String("keep", "", "keep the replicas' logs in this folder, which must exist")
 	short := flag.Bool("short", false, "run the short form")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, options{*only, *summary, *keep, *short}, os.Stdout)
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "torture:", err)
+		fmt.Fprintln(os.Stderr, "chaos:", err)
 		os.Exit(1)
 	}
 }
@@ -50,22 +50,22 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		defer func() { err = errors.Join(err, file.Close()) }()
 		out = io.MultiWriter(out, file)
 	}
-	g, err := torture.Prepare(ctx, torture.Config{Folder: o.keep})
+	e, err := chaos.Prepare(ctx, chaos.Config{Folder: o.keep})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, g.Close()) }()
-	scale, form := torture.Full(), "full"
+	defer func() { err = errors.Join(err, e.Close()) }()
+	scale, form := chaos.Full(), "full"
 	if o.short {
-		scale, form = torture.Short(), "short"
+		scale, form = chaos.Short(), "short"
 	}
-	fmt.Fprintf(out, "The %s form, begun %s, %s/%s, %d processors\n", form, time.Now().UTC().Format(time.RFC3339), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	fmt.Fprintf(out, "The %s form, started %s, %s/%s, %d processors\n", form, time.Now().UTC().Format(time.RFC3339), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 	broken := 0
-	for _, scenario := range torture.Scenarios() {
+	for _, scenario := range chaos.Scenarios() {
 		if ctx.Err() != nil || !only.MatchString(scenario.Name) {
 			continue
 		}
-		result := scenario.Run(ctx, g, scale)
+		result := scenario.Run(ctx, e, scale)
 		fmt.Fprintln(out, result)
 		if result.Err != nil {
 			broken++
@@ -73,7 +73,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		}
 	}
 	if broken > 0 {
-		return fmt.Errorf("%d scenarios found what does not hold", broken)
+		return fmt.Errorf("%d scenarios found violations", broken)
 	}
 	return ctx.Err()
 }

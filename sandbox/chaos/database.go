@@ -1,0 +1,209 @@
+package chaos
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"azure-partner-connector/connector/store/storetest/mariadb"
+)
+
+// databaseKilled kills the database server and lets it recover, again and again, while three replicas renew.
+func databaseKilled(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
+	return e.withOwnServer(ctx, spec{name: "database-killed", tenants: 40}, func(d *Deployment, server *mariadb.Server) error {
+		return d.repeatFault(ctx, s, "times the server was killed", manySteps, func(ctx context.Context) error {
+			return errors.Join(server.Kill(), server.Run(ctx))
+		})
+	})
+}
+
+// withOwnServer runs a scenario on a server of its own: what it does there would affect other deployments.
+func (e *Env) withOwnServer(ctx context.Context, s spec, run func(*Deployment, *mariadb.Server) error, arguments ...string) (*Deployment, error) {
+	server, err := mariadb.StartAs(ctx, mariadb.Config{Durable: true, Arguments: arguments})
+	if err != nil {
+		return nil, err
+	}
+	s.dsns = []string{server.DSN("")}
+	d, err := e.deploy(ctx, s)
+	if err != nil {
+		return nil, errors.Join(err, server.Stop())
+	}
+	d.closers = append(d.closers, server.Stop)
+	return d, run(d, server)
+}
+
+// connectionsDropped has the server drop every connection to the database, in the middle of whatever runs on it.
+func connectionsDropped(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
+	s.Faults *= 5
+	d, err := e.deploy(ctx, spec{name: "connections-dropped", tenants: 40})
+	if err != nil {
+		return nil, err
+	}
+	return d, d.repeatFault(ctx, s, "times all connections were dropped", fewSteps, d.dropConnections)
+}
+
+func (d *Deployment) dropConnections(ctx context.Context) error {
+	rows, err := d.db().QueryContext(ctx, "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND db = DATABASE()")
+	if err != nil {
+		return nil // our own connection may be one that was dropped the last time
+	}
+	defer rows.Close()
+	var all []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return err
+		}
+		all = append(all, id)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	for _, id := range all {
+		if _, err := d.db().ExecContext(ctx, fmt.Sprintf("KILL %d", id)); err == nil { // it may be closed already
+			d.count("connections dropped", 1)
+		}
+	}
+	return nil
+}
+
+// commitsBlocked blocks every commit, so that leases expire while their owners commit.
+func commitsBlocked(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
+	return e.withOwnServer(ctx, spec{name: "commits-blocked", tenants: 40}, func(d *Deployment, _ *mariadb.Server) error {
+		return d.repeatFault(ctx, s, "times commits were blocked", manySteps, d.blockCommits)
+	})
+}
+
+func (d *Deployment) blockCommits(ctx context.Context) error {
+	own, err := d.db().Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("connecting to the database: %w", err)
+	}
+	defer own.Close()
+	if _, err := own.ExecContext(ctx, "FLUSH TABLES WITH READ LOCK"); err != nil {
+		return fmt.Errorf("blocking commits: %w", err)
+	}
+	err = await(ctx, "a blocked transaction", func(ctx context.Context) (bool, error) {
+		var blocked int
+		err := own.QueryRowContext(ctx, "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND state LIKE 'Waiting for % lock'").Scan(&blocked)
+		return blocked > 0, err
+	})
+	if err == nil {
+		d.Advance(lease + time.Second)
+	}
+	_, unlockErr := own.ExecContext(context.WithoutCancel(ctx), "UNLOCK TABLES")
+	return errors.Join(err, unlockErr)
+}
+
+// What the database may take in megabytes, together, when its disk is full for the first time, and how much more each
+// time after that.
+const (
+	firstLimit = 24
+	moreLimit  = 8
+)
+
+// limitSpace is the argument that lets everything together grow to so many megabytes. That is a full disk without
+// mounting one, which needs root.
+func limitSpace(megabytes int) string {
+	return fmt.Sprintf("--innodb-data-file-path=ibdata1:12M:autoextend:max:%dM", megabytes)
+}
+
+// diskFull fills the server's disk until not even a row can be deleted, waits until a replica has run into that, and
+// gives it more space, as its operator would.
+func diskFull(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
+	return e.withOwnServer(ctx, spec{name: "disk-full", tenants: 24}, func(d *Deployment, server *mariadb.Server) error {
+		if _, err := d.db().ExecContext(ctx, "CREATE TABLE chaos_ballast (ballast LONGBLOB)"); err != nil {
+			return fmt.Errorf("creating ballast: %w", err)
+		}
+		if _, err := d.startReplicas(ctx, 2, healthy); err != nil {
+			return err
+		}
+		for n := 1; n <= s.Faults; n++ {
+			relieve := func() error { return errors.Join(server.Kill(), server.Run(ctx, limitSpace(firstLimit+n*moreLimit))) }
+			if err := d.fillAndRelieve(ctx, relieve); err != nil {
+				return err
+			}
+			d.count("times the disk was full", 1)
+		}
+		return nil
+	}, "--innodb-file-per-table=OFF", "--innodb-undo-tablespaces=0", limitSpace(firstLimit))
+}
+
+func (d *Deployment) fillAndRelieve(ctx context.Context, relieve func() error) error {
+	for _, size := range []int{100 << 10, 1 << 10} {
+		for {
+			if _, err := d.db().ExecContext(ctx, "INSERT INTO chaos_ballast (ballast) VALUES (?)", bytes.Repeat([]byte("x"), size)); err != nil {
+				break // full
+			}
+		}
+	}
+	// What is free within pages may last for some renewals: it goes on until one of them fails.
+	for failed := false; !failed; {
+		d.StartPeriod()
+		var err error
+		if failed, err = d.awaitLogOrRenewals(ctx, "is full"); err != nil {
+			return err
+		}
+	}
+	if err := relieve(); err != nil {
+		return err
+	}
+	return d.Recover(ctx)
+}
+
+// sqliteDiskFull is the same for SQLite: the replica may not make the files longer than they are.
+func sqliteDiskFull(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
+	d, err := e.deploy(ctx, spec{name: "sqlite-disk-full", tenants: 12, sqlite: true})
+	if err != nil {
+		return nil, err
+	}
+	for range s.Faults {
+		info, err := os.Stat(d.spec.dsns[0])
+		if err != nil {
+			return d, fmt.Errorf("measuring the database: %w", err)
+		}
+		d.StartPeriod()
+		limited, err := d.start(ctx, replicaOptions{fileLimit: info.Size() + 64<<10})
+		if err != nil {
+			return d, err
+		}
+		for failed := false; !failed; {
+			if failed, err = d.awaitLogOrRenewals(ctx, "disk"); err != nil {
+				return d, err
+			}
+			if !failed {
+				d.StartPeriod()
+			}
+		}
+		limited.kill()
+		d.count("times the disk was full", 1)
+		free, err := d.start(ctx, replicaOptions{})
+		if err != nil {
+			return d, err
+		}
+		if err := errors.Join(d.Recover(ctx), free.stop(ctx)); err != nil {
+			return d, err
+		}
+	}
+	return d, nil
+}
+
+// awaitLogOrRenewals waits until all tenants are renewed, or until a running replica logs a text that it had not logged
+// before; then it returns true.
+func (d *Deployment) awaitLogOrRenewals(ctx context.Context, text string) (logged bool, err error) {
+	err = await(ctx, fmt.Sprintf("%q in a log", text), func(ctx context.Context) (bool, error) {
+		due, leases, pendingErr := d.pending(ctx)
+		for _, r := range d.running() {
+			lines, err := r.newLog()
+			if err != nil {
+				return false, err
+			}
+			logged = logged || bytes.Contains(lines, []byte(text))
+		}
+		return logged || pendingErr == nil && due+len(leases) == 0, nil
+	})
+	return logged, err
+}

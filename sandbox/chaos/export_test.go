@@ -1,0 +1,52 @@
+package chaos
+
+import (
+	"context"
+	"os"
+
+	"azure-partner-connector/connector/token"
+)
+
+// DeployRenewed returns a deployment on SQLite whose tenants have been renewed once, without faults.
+func (e *Env) DeployRenewed(ctx context.Context, name string) (*Deployment, error) {
+	d, err := e.deploy(ctx, spec{name: name, tenants: 2, sqlite: true})
+	if err != nil {
+		return nil, err
+	}
+	d.StartPeriod()
+	if _, err := d.start(ctx, replicaOptions{}); err != nil {
+		return d, err
+	}
+	return d, d.AwaitRenewals(ctx)
+}
+
+// Corrupt changes the database behind the connector's back.
+func (d *Deployment) Corrupt(ctx context.Context, statement string, args ...any) error {
+	_, err := d.db().ExecContext(ctx, statement, args...)
+	return err
+}
+
+// AppendToLog adds a line to the log of the first replica.
+func (d *Deployment) AppendToLog(line string) error {
+	f, err := os.OpenFile(d.replicas[0].logFile, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteString(line + "\n")
+	return err
+}
+
+// StoredToken returns the refresh token that the first tenant has in a slot.
+func (d *Deployment) StoredToken(ctx context.Context, slot token.Slot) (string, error) {
+	g, err := d.store.Grant(ctx, d.tenants[0], slot)
+	return g.RefreshToken.Reveal(), err
+}
+
+// Revoke ends every sign-in of the first tenant at Microsoft.
+func (d *Deployment) Revoke() error { return d.Microsoft.RevokeSessions("admin@reseller-0.example") }
+
+// AddSecret has Verify look for one more value.
+func (d *Deployment) AddSecret(value string) {
+	d.secrets = append(d.secrets, secretValue{"a canary", value})
+}

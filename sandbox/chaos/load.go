@@ -1,0 +1,100 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// replicasUnderLoad run at once in scenarios whose faults strike in the middle of renewals.
+const replicasUnderLoad = 3
+
+// Upper bounds of how many steps of renewals pass between two faults. Each renewal has five.
+const (
+	manySteps = 150
+	fewSteps  = 50 // between faults that cost little
+)
+
+// killUnderLoad kills one of three replicas in the middle of their renewals, wherever they are, and starts another in
+// its place, again and again.
+func killUnderLoad(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
+	d, err := e.deploy(ctx, spec{name: "killed", tenants: 40})
+	if err != nil {
+		return nil, err
+	}
+	replicas, err := d.startReplicas(ctx, replicasUnderLoad, healthy)
+	if err != nil {
+		return d, err
+	}
+	const kills = "replicas killed"
+	more := func() bool { return d.counted(kills) < s.Kills || d.planned() < s.KillRenewals }
+	err = d.injectUnderLoad(ctx, more, manySteps, func(ctx context.Context) error {
+		i := anyOf(len(replicas))
+		replicas[i].kill()
+		d.count(kills, 1)
+		var err error
+		replicas[i], err = d.start(ctx, replicaOptions{})
+		return err
+	})
+	return d, err
+}
+
+// injectUnderLoad starts period after period while more returns true, and injects a fault whenever replicas have gone
+// through some steps of renewals, at most spacing. It returns when all tenants are renewed after the last fault.
+func (d *Deployment) injectUnderLoad(ctx context.Context, more func() bool, spacing int, inject func(context.Context) error) error {
+	work, working := errgroup.WithContext(ctx)
+	over := make(chan struct{})
+	work.Go(func() error {
+		for {
+			if ended, err := d.awaitSteps(working, 1+anyOf(spacing), over); err != nil || ended {
+				return err
+			}
+			if !more() {
+				continue // this period is the last
+			}
+			if err := inject(working); err != nil {
+				return fmt.Errorf("injecting a fault: %w", err)
+			}
+		}
+	})
+	work.Go(func() error {
+		defer close(over)
+		for more() {
+			d.StartPeriod()
+			if err := d.Recover(working); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := work.Wait(); err != nil {
+		return err
+	}
+	return d.Recover(ctx)
+}
+
+// awaitSteps waits until replicas have gone through so many more steps, or over is closed.
+func (d *Deployment) awaitSteps(ctx context.Context, n int, over <-chan struct{}) (ended bool, err error) {
+	enough := d.steps.Load() + int64(n)
+	err = await(ctx, "steps of renewals", func(context.Context) (bool, error) {
+		select {
+		case <-over:
+			ended = true
+		default:
+		}
+		return ended || d.steps.Load() >= enough, nil
+	})
+	return ended, err
+}
+
+// repeatFault has three replicas renew until the fault was injected as often as the scale wants.
+func (d *Deployment) repeatFault(ctx context.Context, s Scale, figure string, spacing int, inject func(context.Context) error) error {
+	if _, err := d.startReplicas(ctx, replicasUnderLoad, healthy); err != nil {
+		return err
+	}
+	return d.injectUnderLoad(ctx, func() bool { return d.counted(figure) < s.Faults }, spacing, func(ctx context.Context) error {
+		defer d.count(figure, 1)
+		return inject(ctx)
+	})
+}

@@ -1,0 +1,100 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Scale says how much a run injects.
+type Scale struct {
+	// Repeats is how often a replica is killed at each step of a renewal, and asked to stop in the middle of some.
+	Repeats int
+	// Kills is how often a replica is killed under load, and KillRenewals how many renewals there must be at least by
+	// then; the scenario lasts until both are reached.
+	Kills        int
+	KillRenewals int
+	// Faults is how often each fault is injected into a database: killed, connections dropped, disk full, commits blocked.
+	Faults int
+	// Periods is how often all tenants are renewed while Microsoft or the clocks are at fault.
+	Periods int
+	// ClusterFaults is how often a node of a cluster is killed, disconnected or frozen, in turn.
+	ClusterFaults int
+}
+
+// Short is for the test: it shows that the harness works, and finds what breaks often.
+func Short() Scale {
+	return Scale{Repeats: 2, Kills: 8, KillRenewals: 100, Faults: 2, Periods: 2, ClusterFaults: 3}
+}
+
+// Full is what the reliability of a release rests on. It takes most of an hour on two processors.
+func Full() Scale {
+	return Scale{Repeats: 50, Kills: 450, KillRenewals: 10000, Faults: 20, Periods: 10, ClusterFaults: 27}
+}
+
+// A Result is the outcome of a scenario.
+type Result struct {
+	Scenario string
+	Renewals int
+	Numbers  map[string]int // what was done, and how often
+	Took     time.Duration
+	Err      error // all violations; nil when there is none
+}
+
+// String is one line.
+func (r Result) String() string {
+	verdict := "holds"
+	if r.Err != nil {
+		verdict = "BROKEN"
+	}
+	parts := []string{fmt.Sprintf("%-22s %-6s %6d renewals in %s", r.Scenario, verdict, r.Renewals, r.Took.Round(time.Second))}
+	for _, what := range slices.Sorted(maps.Keys(r.Numbers)) {
+		parts = append(parts, fmt.Sprintf("%s: %d", what, r.Numbers[what]))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// A Scenario injects one kind of fault into a deployment.
+type Scenario struct {
+	Name string
+	run  func(ctx context.Context, e *Env, s Scale) (*Deployment, error)
+}
+
+// Scenarios returns all of them. Those that wait most come first.
+func Scenarios() []Scenario {
+	return []Scenario{
+		{"cluster faults", clusterFaults},
+		{"graceful stop", gracefulStop},
+		{"killed at each step", killAtEachStep},
+		{"killed under load", killUnderLoad},
+		{"Microsoft outage", microsoftOutage},
+		{"Microsoft throttling", microsoftThrottling},
+		{"responses lost", responsesLost},
+		{"clock skew", clockSkew},
+		{"database killed", databaseKilled},
+		{"connections dropped", connectionsDropped},
+		{"commits blocked", commitsBlocked},
+		{"disk full", diskFull},
+		{"SQLite disk full", sqliteDiskFull},
+	}
+}
+
+// Run runs the scenario and verifies the deployment. The error of the Result holds all violations.
+func (c Scenario) Run(ctx context.Context, e *Env, s Scale) Result {
+	result, began := Result{Scenario: c.Name}, time.Now()
+	d, err := c.run(ctx, e, s)
+	if d != nil {
+		var violations error
+		if err == nil {
+			result.Renewals, violations = d.Verify(ctx)
+		}
+		err = errors.Join(err, violations, d.Close())
+		result.Numbers = d.figures()
+	}
+	result.Err, result.Took = err, time.Since(began)
+	return result
+}

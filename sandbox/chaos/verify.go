@@ -1,0 +1,266 @@
+package chaos
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/token"
+)
+
+// soonest is the least time between two renewals of a tenant by schedule, whatever the clocks of two replicas say.
+const soonest = every - jitter - 10*time.Minute
+
+// recordChanges has the database itself record, in the transaction of the change, every success of a schedule and every
+// change of an active grant. The events are compared with that.
+func (d *Deployment) recordChanges(ctx context.Context) error {
+	statements := []string{
+		"CREATE TABLE chaos_changes (id BIGINT PRIMARY KEY AUTO_INCREMENT, tenant_id VARCHAR(64) NOT NULL, what VARCHAR(16) NOT NULL," +
+			" old_at DATETIME(3), new_at DATETIME(3))",
+		"CREATE TRIGGER chaos_schedules AFTER UPDATE ON schedules FOR EACH ROW INSERT INTO chaos_changes (tenant_id, what, old_at, new_at)" +
+			" SELECT NEW.tenant_id, 'success', OLD.last_success_at, NEW.last_success_at FROM DUAL WHERE NOT (OLD.last_success_at <=> NEW.last_success_at)",
+		"CREATE TRIGGER chaos_grants AFTER UPDATE ON grants FOR EACH ROW INSERT INTO chaos_changes (tenant_id, what, old_at, new_at)" +
+			" SELECT NEW.tenant_id, 'grant', OLD.issued_at, NEW.issued_at FROM DUAL WHERE NEW.slot = 'active' AND NOT (OLD.issued_at <=> NEW.issued_at)",
+	}
+	if d.spec.sqlite {
+		statements = []string{
+			"CREATE TABLE chaos_changes (id INTEGER PRIMARY KEY, tenant_id TEXT NOT NULL, what TEXT NOT NULL, old_at TEXT, new_at TEXT)",
+			"CREATE TRIGGER chaos_schedules AFTER UPDATE ON schedules WHEN OLD.last_success_at IS NOT NEW.last_success_at BEGIN" +
+				" INSERT INTO chaos_changes (tenant_id, what, old_at, new_at) VALUES (NEW.tenant_id, 'success', OLD.last_success_at, NEW.last_success_at); END",
+			"CREATE TRIGGER chaos_grants AFTER UPDATE ON grants WHEN NEW.slot = 'active' AND OLD.issued_at IS NOT NEW.issued_at BEGIN" +
+				" INSERT INTO chaos_changes (tenant_id, what, old_at, new_at) VALUES (NEW.tenant_id, 'grant', OLD.issued_at, NEW.issued_at); END",
+		}
+	}
+	for _, statement := range statements {
+		if _, err := d.db().ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("recording changes: %w", err)
+		}
+	}
+	return nil
+}
+
+// Verify stops all replicas and checks what must hold whatever happened: Microsoft accepts every stored grant; every
+// tenant was renewed once in every period, and never twice; each renewal has its event; no older value replaced a newer
+// one; no secret is in a log, in a column, or in a response. It returns the number of renewals, and all violations,
+// joined.
+func (d *Deployment) Verify(ctx context.Context) (renewals int, err error) {
+	errs := []error{d.verifyEndpoints(ctx), d.stopAll(ctx)}
+	for _, tenantID := range d.tenants {
+		n, err := d.verifyTenant(ctx, tenantID)
+		renewals += n
+		if err != nil {
+			errs = append(errs, fmt.Errorf("tenant %s: %w", tenantID, err))
+		}
+	}
+	errs = append(errs, d.verifyChanges(ctx), d.verifySecrets(ctx))
+	return renewals, errors.Join(errs...)
+}
+
+func (d *Deployment) verifyTenant(ctx context.Context, tenantID string) (renewals int, err error) {
+	var errs []error
+	for _, slot := range []token.Slot{token.Active, token.Predecessor} {
+		g, err := d.store.Grant(ctx, tenantID, slot)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		value := g.RefreshToken.Reveal()
+		d.secrets = append(d.secrets, secretValue{"a stored refresh token", value})
+		if !d.Microsoft.WouldAccept(value) {
+			errs = append(errs, fmt.Errorf("its %s grant of %s is not accepted by Microsoft", slot, g.IssuedAt))
+		}
+	}
+	events, err := d.store.Events(ctx, tenantID, time.Time{}, 10*d.periods+1000)
+	if err != nil {
+		return 0, errors.Join(append(errs, err)...)
+	}
+	var last time.Time // of the renewal after, as events come newest first
+	for _, e := range events {
+		if e.Action != audit.GrantRenewed {
+			continue
+		}
+		renewals++
+		if between := last.Sub(e.At); !last.IsZero() && between < soonest {
+			errs = append(errs, fmt.Errorf("renewed twice in %s, at %s and %s", between, e.At, last))
+		}
+		last = e.At
+	}
+	if renewals != d.periods {
+		errs = append(errs, fmt.Errorf("renewed %d times in %d periods", renewals, d.periods))
+	}
+	schedule, err := d.store.Schedule(ctx, tenantID)
+	if err == nil && schedule.Failure != nil {
+		err = fmt.Errorf("left with the failure %s", schedule.Failure.Code)
+	}
+	return renewals, errors.Join(append(errs, err)...)
+}
+
+// verifyChanges compares what the database itself recorded with the events.
+func (d *Deployment) verifyChanges(ctx context.Context) error {
+	var errs []error
+	for _, check := range []struct{ query, violation string }{
+		{
+			"SELECT COUNT(*) FROM chaos_changes WHERE new_at < old_at",
+			"an older time replaced a newer one",
+		},
+		{
+			"SELECT COUNT(*) FROM (SELECT tenant_id, SUM(n) AS total FROM (" +
+				"SELECT tenant_id, COUNT(*) AS n FROM chaos_changes WHERE what = 'success' GROUP BY tenant_id UNION ALL " +
+				"SELECT tenant_id, -COUNT(*) FROM events WHERE action = 'grant.renewed' GROUP BY tenant_id) AS both_counts GROUP BY tenant_id HAVING total <> 0) AS unequal",
+			"the changes and the events of a tenant differ in number",
+		},
+		{
+			"SELECT COUNT(*) FROM grants WHERE slot = 'active' AND issued_at < (SELECT MAX(new_at) FROM chaos_changes WHERE what = 'grant' AND chaos_changes.tenant_id = grants.tenant_id)",
+			"the newest grant is not the stored one",
+		},
+	} {
+		var n int
+		if err := d.db().QueryRowContext(ctx, check.query).Scan(&n); err != nil {
+			errs = append(errs, fmt.Errorf("comparing changes: %w", err))
+		} else if n > 0 {
+			errs = append(errs, fmt.Errorf("%s, %d times", check.violation, n))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// tokenShape matches Microsoft's refresh tokens, and JSON Web Tokens.
+var tokenShape = regexp.MustCompile(`\b[01]\.A[A-Za-z0-9_-]{30,}|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}`)
+
+// keyMaterial matches the keys in a key file.
+var keyMaterial = regexp.MustCompile(`"value":"([^"]+)"`)
+
+// verifySecrets looks for secrets in the replicas' logs and in every column of the database.
+func (d *Deployment) verifySecrets(ctx context.Context) error {
+	keys, err := os.ReadFile(d.file("keys"))
+	if err != nil {
+		return fmt.Errorf("reading the keys: %w", err)
+	}
+	values := keyMaterial.FindAllSubmatch(keys, -1)
+	if len(values) < 2 {
+		return errors.New("the key file has no keys to look for")
+	}
+	for _, key := range values {
+		d.secrets = append(d.secrets, secretValue{"a key", string(key[1])})
+	}
+	s := newScanner(d.secrets)
+	logs, err := filepath.Glob(d.file("replica-*.log"))
+	if err != nil || len(logs) == 0 {
+		return errors.Join(errors.New("there are no logs to search"), err)
+	}
+	errs := make([]error, 0, len(logs)+1)
+	for _, log := range logs {
+		errs = append(errs, s.file(log))
+	}
+	errs = append(errs, d.scanTables(ctx, s))
+	if s.searched == 0 {
+		errs = append(errs, errors.New("nothing was searched"))
+	}
+	return errors.Join(errs...)
+}
+
+// A scanner looks for known values and for what has the shape of a token.
+type scanner struct {
+	shape    *regexp.Regexp
+	remover  *strings.Replacer // removes every known value: faster than searching for thousands of them in turn
+	searched int
+}
+
+func newScanner(secrets []secretValue) *scanner {
+	words := make([]string, 0, 4*len(secrets))
+	for _, s := range secrets {
+		words = append(words, s.value, "", url.QueryEscape(s.value), "")
+	}
+	return &scanner{shape: tokenShape, remover: strings.NewReplacer(words...)}
+}
+
+func (s *scanner) holds(text string) bool {
+	s.searched += len(text)
+	return s.shape.MatchString(text) || len(s.remover.Replace(text)) != len(text)
+}
+
+func (s *scanner) file(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return fmt.Errorf("searching a log: %w", err)
+	}
+	defer f.Close()
+	lines := bufio.NewReader(f)
+	for n := 1; ; n++ {
+		line, err := lines.ReadString('\n')
+		if s.holds(line) {
+			return fmt.Errorf("a secret is in %s, line %d", filepath.Base(name), n)
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("searching a log: %w", err)
+		}
+	}
+}
+
+func (d *Deployment) scanTables(ctx context.Context, s *scanner) error {
+	list := "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
+	if d.spec.sqlite {
+		list = "SELECT name FROM sqlite_master WHERE type = 'table'"
+	}
+	var tables []string
+	err := d.rows(ctx, list, func(values []sql.RawBytes) error {
+		tables = append(tables, string(values[0]))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, table := range tables {
+		err := d.rows(ctx, "SELECT * FROM "+table, func(values []sql.RawBytes) error {
+			for _, value := range values {
+				if s.holds(string(value)) {
+					return fmt.Errorf("a secret is in a row of %s", table)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rows calls see with every row of a query.
+func (d *Deployment) rows(ctx context.Context, query string, see func(values []sql.RawBytes) error) error {
+	result, err := d.db().QueryContext(ctx, query)
+	if err != nil {
+		return fmt.Errorf("searching the database: %w", err)
+	}
+	defer result.Close()
+	columns, err := result.Columns()
+	if err != nil {
+		return fmt.Errorf("searching the database: %w", err)
+	}
+	values, targets := make([]sql.RawBytes, len(columns)), make([]any, len(columns))
+	for i := range values {
+		targets[i] = &values[i]
+	}
+	for result.Next() {
+		if err := result.Scan(targets...); err != nil {
+			return fmt.Errorf("searching the database: %w", err)
+		}
+		if err := see(values); err != nil {
+			return err
+		}
+	}
+	return result.Err()
+}
