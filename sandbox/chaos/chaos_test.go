@@ -98,19 +98,19 @@ func testVerification(t *testing.T, e *chaos.Env) {
 			func(_ context.Context, d *chaos.Deployment) error {
 				d.AddSecret("go_goroutines")
 				return nil
-			}, "a secret is in an response of the listener private",
+			}, "a secret is in a response of the listener private",
 		},
 		"a secret on a page": {
 			func(_ context.Context, d *chaos.Deployment) error {
 				d.AddSecret("<html")
 				return nil
-			}, "a secret is in an response of the listener onboarding",
+			}, "a secret is in a response of the listener onboarding",
 		},
 		"a secret in a refusal": {
 			func(_ context.Context, d *chaos.Deployment) error {
 				d.AddSecret(`"error"`)
 				return nil
-			}, "a secret is in an response of the listener hooks",
+			}, "a secret is in a response of the listener hooks",
 		},
 		"what looks like a token in a log": {
 			func(_ context.Context, d *chaos.Deployment) error {
