@@ -2,50 +2,46 @@ package hooks
 
 import (
 	"context"
-	"maps"
-	"sync"
+	"fmt"
 	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"azure-partner-connector/connector/tenant"
 )
 
-// Accounts resolves accounts at the platform of an instance. Errors are *failure.Error: not_found when there is no
-// such user or account, platform_unavailable when it cannot be said.
-type Accounts interface {
-	UserAccount(ctx context.Context, in tenant.Instance, identity string) (tenant.Account, error)
-	Account(ctx context.Context, in tenant.Instance, id string) (tenant.Account, error)
-}
-
 const (
-	// accountLife is how long an account's type and place are taken for true; both hardly ever change.
-	accountLife = 5 * time.Minute
+	// accountTTL is how long an account stays cached. Its type and its parent hardly ever change.
+	accountTTL = 5 * time.Minute
 	// maxAccounts bounds the memory that accounts take.
 	maxAccounts = 4096
 )
 
-// An accountKey names what was asked; an identity and an account are different questions.
+// An accountKey names one lookup. The same id may be that of a user and of an account.
 type accountKey struct {
 	instance string
-	identity bool
+	user     bool
 	id       string
 }
 
 type cachedAccount struct {
 	account tenant.Account
-	until   time.Time
+	expires time.Time
 }
 
-// accountCache remembers what Accounts found, never what it did not find. It is safe for concurrent use.
+// accountCache caches what Accounts finds, and never that something wasn't found. It is safe for concurrent use.
 type accountCache struct {
 	accounts Accounts
 	now      func() time.Time
-
-	mu    sync.Mutex // guards known
-	known map[accountKey]cachedAccount
+	cached   *lru.Cache[accountKey, cachedAccount]
 }
 
-func newAccountCache(accounts Accounts, now func() time.Time) *accountCache {
-	return &accountCache{accounts: accounts, now: now, known: make(map[accountKey]cachedAccount)}
+func newAccountCache(accounts Accounts, now func() time.Time) (*accountCache, error) {
+	cached, err := lru.New[accountKey, cachedAccount](maxAccounts)
+	if err != nil {
+		return nil, fmt.Errorf("hooks: creating the cache of accounts: %w", err)
+	}
+	return &accountCache{accounts, now, cached}, nil
 }
 
 func (c *accountCache) userAccount(ctx context.Context, in tenant.Instance, identity string) (tenant.Account, error) {
@@ -56,39 +52,19 @@ func (c *accountCache) account(ctx context.Context, in tenant.Instance, id strin
 	return c.find(ctx, in, accountKey{in.Key, false, id}, c.accounts.Account)
 }
 
-func (c *accountCache) find(ctx context.Context, in tenant.Instance, key accountKey, ask func(context.Context, tenant.Instance, string) (tenant.Account, error)) (tenant.Account, error) {
-	c.mu.Lock()
-	cached, ok := c.known[key]
-	c.mu.Unlock()
-	if ok && c.now().Before(cached.until) {
-		return cached.account, nil
+func (c *accountCache) find(ctx context.Context, in tenant.Instance, key accountKey, read func(context.Context, tenant.Instance, string) (tenant.Account, error)) (tenant.Account, error) {
+	if hit, ok := c.cached.Get(key); ok && c.now().Before(hit.expires) {
+		return hit.account, nil
 	}
-	found, err := ask(ctx, in, key.id)
+	account, err := read(ctx, in, key.id)
 	if err != nil {
 		return tenant.Account{}, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.makeRoom()
-	c.known[key] = cachedAccount{found, c.now().Add(accountLife)}
-	return found, nil
+	c.cached.Add(key, cachedAccount{account, c.now().Add(accountTTL)})
+	return account, nil
 }
 
-// forget has the next question about an account asked anew.
+// forget removes an account from the cache.
 func (c *accountCache) forget(in tenant.Instance, id string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.known, accountKey{in.Key, false, id})
-}
-
-// makeRoom forgets what is over and, where that does not suffice, everything: it is soon asked for again. c.mu is held.
-func (c *accountCache) makeRoom() {
-	if len(c.known) < maxAccounts {
-		return
-	}
-	now := c.now()
-	maps.DeleteFunc(c.known, func(_ accountKey, v cachedAccount) bool { return !now.Before(v.until) })
-	if len(c.known) >= maxAccounts {
-		clear(c.known)
-	}
+	c.cached.Remove(accountKey{in.Key, false, id})
 }

@@ -1,64 +1,45 @@
 package hooks
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
-	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/platform/transaction"
 	"azure-partner-connector/connector/tenant"
 )
 
-// Tenants keeps instances and tenants; tenant.Service implements it.
-type Tenants interface {
-	Install(ctx context.Context, in tenant.Instance, by audit.Actor) (tenant.Instance, error)
-	Configure(ctx context.Context, key string, settings tenant.Settings, by audit.Actor) (tenant.Instance, error)
-	Upgrade(ctx context.Context, key, from, to string, settings tenant.Settings, by audit.Actor) (tenant.Instance, error)
-	Remove(ctx context.Context, key string, by audit.Actor) error
-	Seen(ctx context.Context, in tenant.Instance, instanceID, controllerURI string) (tenant.Instance, error)
-	Instance(ctx context.Context, key string) (tenant.Instance, error)
-
-	Provision(ctx context.Context, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)
-	ConfigureTenant(ctx context.Context, stored tenant.Resolved, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)
-	Unprovision(ctx context.Context, instanceKey, id string, by audit.Actor) error
-	Tenant(ctx context.Context, instanceKey, id string) (tenant.Tenant, error)
-	// Resolve returns the instance also when it has no such tenant.
-	Resolve(ctx context.Context, instanceKey, id string) (tenant.Resolved, error)
-	Tenants(ctx context.Context, instanceKey string) ([]tenant.Tenant, error)
-	Rename(ctx context.Context, instanceKey, id, name, marketplace string, by audit.Actor) error
-}
-
-// A call is one request that is on its way to the domain.
+// A call is one request with everything that its operation needs.
 type call struct {
 	echo     echo.Context
 	op       operation
 	key      string // consumer key; the instance's primary key
 	id       string // of the resource, in lower case; empty for a provisioning
 	headers  headers
-	resource resource // the body, where it is one
-	// Resolved has the zero Instance for an installation, and for the provisioning of a new tenant the Tenant that is asked for.
+	resource resource // the body, if the operation has one
+	// Resolved has the zero Instance for an installation. For a provisioning, its Tenant is the requested one.
 	tenant.Resolved
 	caller caller
 }
 
 func (c *call) ctx() context.Context { return c.echo.Request().Context() }
 
-// perform serves op: first what the request says of itself, then what it is about, then who is calling, and only then
-// the operation.
+// perform serves op: it reads the request, loads its subject, authorizes the caller, and then calls the operation.
 func (h *Handler) perform(op operation) echo.HandlerFunc {
 	return func(ec echo.Context) error {
-		ctx, cancel := context.WithTimeout(ec.Request().Context(), h.cfg.Patience)
+		ctx, cancel := context.WithTimeout(ec.Request().Context(), h.cfg.Timeout)
 		defer cancel()
 		ec.SetRequest(ec.Request().WithContext(ctx))
 		c, err := h.unpack(ec, op)
 		if err != nil {
 			return err
 		}
-		if err = h.serve(c); err != nil && h.later(c, err) {
+		if err = h.serve(c); err != nil && h.retryLater(c, err) {
 			return nil
 		}
 		return err
@@ -68,7 +49,7 @@ func (h *Handler) perform(op operation) echo.HandlerFunc {
 func (h *Handler) serve(c *call) error {
 	err := h.load(c)
 	if c.op.Verb == http.MethodDelete && failure.Is(err, failure.NotFound) {
-		// The platform repeats a removal until it succeeds (aps-protocol.md §1.7).
+		// The platform repeats a removal until it succeeds (docs/reference/aps-protocol.md §1.7).
 		return c.echo.NoContent(http.StatusNoContent)
 	}
 	if err != nil {
@@ -98,7 +79,7 @@ func (h *Handler) unpack(ec echo.Context, op operation) (*call, error) {
 		ec.SetRequest(ec.Request().WithContext(transaction.With(c.ctx(), c.headers.transaction)))
 	}
 	if !op.collection {
-		// What is no UUID was never given out by the platform, so nothing has it for an id.
+		// The platform only assigns UUIDs: anything else stays empty and is not found.
 		c.id, _ = canonical(ec.Param("id"))
 	}
 	if op.resource == noResource {
@@ -123,7 +104,7 @@ func (h *Handler) unpack(ec echo.Context, op operation) (*call, error) {
 	return c, nil
 }
 
-// body reads the whole body up to the limit.
+// body reads the whole body, up to the configured limit.
 func (h *Handler) body(c *call) ([]byte, error) {
 	r := c.echo.Request()
 	if r.ContentLength > h.cfg.BodyLimit {
@@ -139,7 +120,19 @@ func (h *Handler) body(c *call) ([]byte, error) {
 	return body, nil
 }
 
-// load finds the instance and the tenant that c is about. Those of other instances do not exist.
+// parameters reads the JSON object in the body of an operation. Errors don't repeat what was sent: it may be a code.
+func (h *Handler) parameters(c *call, into any) error {
+	body, err := h.body(c)
+	if err != nil {
+		return err
+	}
+	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) || json.Unmarshal(body, into) != nil {
+		return badRequest("the body is not the JSON object that the operation takes")
+	}
+	return nil
+}
+
+// load loads the instance and the tenant of c. A resource of another instance is not found.
 func (h *Handler) load(c *call) error {
 	if c.op.Service == appService && c.op.collection {
 		return nil
@@ -158,7 +151,7 @@ func (h *Handler) load(c *call) error {
 	return missing
 }
 
-// find returns why what c is about is not there; the instance may be there all the same.
+// find returns an error when the subject of c doesn't exist; the instance may be loaded nevertheless.
 func (h *Handler) find(c *call) error {
 	var err error
 	if c.op.Service == tenantService && c.id != "" {
@@ -174,33 +167,33 @@ func (h *Handler) find(c *call) error {
 	return nil
 }
 
-// loadProvisioned finds the tenant that a provisioning repeats, or takes the one that it asks for.
+// loadProvisioned takes the requested tenant of a provisioning, which may be a repeated one.
 func (h *Handler) loadProvisioned(c *call) error {
-	asked, err := c.resource.tenant(tenant.Tenant{ID: c.resource.id, InstanceKey: c.key})
+	requested, err := c.resource.tenant(tenant.Tenant{ID: c.resource.id, InstanceKey: c.key})
 	if err != nil {
 		return err
 	}
-	asked.AccountID, asked.SubscriptionID = c.resource.account(), c.resource.subscription()
-	if chain := c.headers.hierarchy; asked.AccountID == "" && len(chain) > 0 {
-		asked.AccountID = chain[len(chain)-1]
+	requested.AccountID, requested.SubscriptionID = c.resource.account(), c.resource.subscription()
+	if chain := c.headers.hierarchy; requested.AccountID == "" && len(chain) > 0 {
+		requested.AccountID = chain[len(chain)-1]
 	}
-	stored, err := h.cfg.Tenants.Tenant(c.ctx(), c.key, asked.ID)
+	stored, err := h.cfg.Tenants.Tenant(c.ctx(), c.key, requested.ID)
 	if err != nil && !failure.Is(err, failure.NotFound) {
 		return err
 	}
-	if err == nil && stored.AccountID != "" && asked.AccountID != "" && stored.AccountID != asked.AccountID {
-		// A tenant is not handed on: its token is its owner's.
+	if err == nil && stored.AccountID != "" && requested.AccountID != "" && stored.AccountID != requested.AccountID {
+		// A tenant never changes its owner, because its token belongs to the owner.
 		return failure.New(failure.Conflict)
 	}
-	if asked.AccountID == "" {
-		asked.AccountID = stored.AccountID
+	if requested.AccountID == "" {
+		requested.AccountID = stored.AccountID
 	}
-	c.Tenant = asked
+	c.Tenant = requested
 	return nil
 }
 
-// acknowledge answers what needs no work of ours: links that come and go, and the removal of a whole collection
-// (aps-protocol.md §3.1).
+// acknowledge answers requests that need no work: changes of links, and the removal of a whole collection
+// (docs/reference/aps-protocol.md §3.1).
 func (h *Handler) acknowledge(service string) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		if _, err := parseHeaders(ec.Request().Header); err != nil {
@@ -213,7 +206,7 @@ func (h *Handler) acknowledge(service string) echo.HandlerFunc {
 	}
 }
 
-// nothing answers a question for defaults: there are none that the type does not tell.
+// nothing answers a request for defaults. The type declares them all.
 func (h *Handler) nothing(ec echo.Context) error { return ec.NoContent(http.StatusNoContent) }
 
 // schema returns the type of a service.

@@ -10,18 +10,19 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// maxAncestors bounds the walk up from an account; the platform allows three levels of resellers (aps-protocol.md §8).
+// maxAncestors bounds the walk up from an account. The platform allows three levels of resellers
+// (docs/reference/aps-protocol.md §8).
 const maxAncestors = 5
 
-// A caller is who made a request and what he is to the resource he calls on.
+// A caller is who made a request, and their role towards the resource.
 type caller struct {
 	role  role
 	actor audit.Actor
 }
 
-// authorize finds out who is calling and refuses who may not.
+// authorize determines the caller of c and refuses one that may not call the operation.
 func (h *Handler) authorize(ctx context.Context, c *call) error {
-	ctx, cancel := context.WithTimeout(ctx, callerPatience)
+	ctx, cancel := context.WithTimeout(ctx, callerTimeout)
 	defer cancel()
 	var err error
 	if c.caller, err = h.identify(ctx, c); err != nil {
@@ -33,8 +34,8 @@ func (h *Handler) authorize(ctx context.Context, c *call) error {
 	return nil
 }
 
-// identify takes the least that a request claims: what an application does for a person is the application's doing.
-// The headers can be trusted because the request is signed, and the connection is TLS.
+// identify returns the least privileged caller that the headers name: what an application does for a person counts as
+// done by the application. The headers are trusted because the request is signed and comes over TLS.
 func (h *Handler) identify(ctx context.Context, c *call) (caller, error) {
 	headers := c.headers
 	switch {
@@ -44,12 +45,12 @@ func (h *Handler) identify(ctx context.Context, c *call) (caller, error) {
 		return caller{platform, audit.Actor{Kind: audit.Platform}}, nil
 	}
 	actor := audit.Actor{Kind: audit.User, ID: headers.identity, OriginalID: headers.original}
-	if c.op.allows(stranger) {
-		return caller{stranger, actor}, nil
+	if c.op.allows(other) {
+		return caller{other, actor}, nil
 	}
 	account, err := h.accounts.userAccount(ctx, c.Instance, headers.identity)
 	if failure.Is(err, failure.NotFound) {
-		return caller{stranger, actor}, nil
+		return caller{other, actor}, nil
 	}
 	if err != nil {
 		return caller{}, err
@@ -59,27 +60,27 @@ func (h *Handler) identify(ctx context.Context, c *call) (caller, error) {
 	return caller{r, actor}, err
 }
 
-// roleOf returns what account is to the tenant of c; without a tenant there is only the provider.
+// roleOf returns the role of account towards the tenant of c. Without a tenant there is only the provider.
 func (h *Handler) roleOf(ctx context.Context, c *call, account tenant.Account) (role, error) {
 	owns := c.Tenant.AccountID != "" && account.ID == c.Tenant.AccountID
 	switch {
-	// End customers own nothing here, whatever they have bought (aps-protocol.md §8).
+	// An end customer owns no tenant, whatever it has bought (docs/reference/aps-protocol.md §8).
 	case owns && account.Type != tenant.CustomerAccount:
 		return owner, nil
 	case account.Type == tenant.ProviderAccount:
 		return provider, nil
 	case account.Type != tenant.ResellerAccount, c.Tenant.AccountID == "", !c.op.allows(parent):
-		return stranger, nil
+		return other, nil
 	}
 	above, err := h.isAbove(ctx, c, account.ID)
 	if err != nil || !above {
-		return stranger, err
+		return other, err
 	}
 	return parent, nil
 }
 
-// isAbove reports whether ancestor is above the account of c's tenant: by the hierarchy that came with the request, if
-// it is that account's, else by asking the platform.
+// isAbove reports whether ancestor is above the account of c's tenant. It uses the hierarchy in the request if that ends
+// with this account, and the platform's answer otherwise.
 func (h *Handler) isAbove(ctx context.Context, c *call, ancestor string) (bool, error) {
 	if chain := c.headers.hierarchy; len(chain) > 0 && chain[len(chain)-1] == c.Tenant.AccountID {
 		return slices.Contains(chain[:len(chain)-1], ancestor), nil

@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/connector/failure"
 )
 
-// errorView is what every refused hook answers (aps-protocol.md §1.6).
+// errorView is the body of every refusal (docs/reference/aps-protocol.md §1.6).
 type errorView struct {
 	Code    int         `json:"code"`
 	Error   string      `json:"error"`
@@ -19,15 +19,15 @@ type errorView struct {
 	Details failureView `json:"details"`
 }
 
-// answer is the one place that turns an error into an answer. An unknown error shows its reference and nothing else;
-// observe logs it under the same reference.
+// answer is the only place that turns an error into an answer. An unknown error shows only its reference; observe logs
+// it with the same reference.
 func (h *Handler) answer(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
 	f := refusalOf(err)
 	if f.Kind() != failure.Transient && f.Kind() != failure.Internal {
-		// Repeating the same request would be refused again (aps-protocol.md §1.2).
+		// The same request would be refused again (docs/reference/aps-protocol.md §1.2).
 		c.Response().Header().Set("APS-Transient-Error", "False")
 	}
 	if f.Status() == http.StatusUnauthorized {
@@ -42,11 +42,11 @@ func (h *Handler) answer(err error, c echo.Context) {
 		})
 	}
 	if err != nil {
-		h.cfg.Log.WarnContext(c.Request().Context(), "answer not sent", "reference", failure.Reference(c.Request().Context()), "err", err)
+		h.cfg.Log.WarnContext(c.Request().Context(), "sending an answer failed", "reference", failure.Reference(c.Request().Context()), "err", err)
 	}
 }
 
-// refusalOf translates what the router and the body's limit say into our own words.
+// refusalOf translates errors of the router and of the body limit into failures.
 func refusalOf(err error) *failure.Error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return failure.Wrap(err, failure.BodyTooLarge)
@@ -55,7 +55,7 @@ func refusalOf(err error) *failure.Error {
 	if !ok {
 		f := failure.From(err)
 		if f.Code == failure.InternalError && errors.Is(err, context.DeadlineExceeded) {
-			return failure.Wrap(err, failure.StillRunning) // it was a slow database, and repeating it is of use
+			return failure.Wrap(err, failure.StillRunning) // a slow database: retrying helps
 		}
 		return f
 	}

@@ -1,5 +1,5 @@
-// Package hooks is the platform's door: it checks who signed and who is calling, unpacks APS resources, calls the
-// domain, and turns what comes back into APS answers (aps-protocol.md §1 and §3).
+// Package hooks is the HTTP handler for the platform: it verifies signatures, authorizes callers, reads APS resources,
+// calls the domain, and answers in APS terms (docs/reference/aps-protocol.md §1, §3).
 package hooks
 
 import (
@@ -28,11 +28,11 @@ const (
 
 // Config is what a Handler needs.
 type Config struct {
-	// PublicURL is where the platform reaches this door, e.g. https://connector.example.com/aps. Signatures are
-	// checked on it, whatever address proxies use towards us. Required.
+	// PublicURL is where the platform reaches the handler, e.g. https://connector.example.com/aps. Signatures are
+	// verified for it, whatever address proxies use towards us. Required.
 	PublicURL string
 
-	// Credentials returns the secrets that may sign for a consumer key; more than one while they are changed.
+	// Credentials returns the secrets that may sign for a consumer key: more than one while the secret is being replaced.
 	// ok is false for an unknown key. Required.
 	Credentials func(consumerKey string) (secrets []secret.Text, ok bool)
 
@@ -45,7 +45,7 @@ type Config struct {
 	// Bindings are what instances have at their platform. Default: nothing.
 	Bindings Bindings
 
-	// RenewDue is called when the platform's clock says that it is time to renew what is due. It does not wait.
+	// RenewDue is called by the platform's periodic task to trigger the renewal of what is due. It must not block.
 	// Default: nothing happens.
 	RenewDue func()
 
@@ -59,19 +59,19 @@ type Config struct {
 	// BodyLimit is the size, in bytes, of the largest body that is read. Default: 1 MiB.
 	BodyLimit int64
 
-	// Patience is how long a hook may take before it is answered that its work goes on. Default: 24 seconds.
-	Patience time.Duration
+	// Timeout is how long a hook may take before the answer is that its work continues. Default: 24 seconds.
+	Timeout time.Duration
 
-	// PackageID is the package that types in answers belong to. Default: the package as it is published.
+	// PackageID is the package that types in answers belong to. Default: the published package.
 	PackageID string
 
 	// PackageVersion is the "version-release" that instances are installed with and upgraded to. Default: the first.
 	PackageVersion string
 
-	// Schema returns the type of a service as that package has it. Default: the package as it is published.
+	// Schema returns the type of a service in that package. Default: the published package.
 	Schema func(service string) (content []byte, ok bool)
 
-	// PackageFile is served at PackagePath to everybody who asks. Default: nothing is.
+	// PackageFile is served at PackagePath to anyone. Default: none.
 	PackageFile PackageFile
 
 	// Now is the clock. Default: time.Now.
@@ -87,7 +87,7 @@ type Handler struct {
 	public   *url.URL // of cfg.PublicURL, its path without a trailing slash
 	accounts *accountCache
 	echo     *echo.Echo
-	working  sync.WaitGroup // work that goes on, whoever waits for it
+	detached sync.WaitGroup // work that outlives its request
 }
 
 // New checks cfg and fills in its defaults. It starts nothing.
@@ -105,7 +105,11 @@ func New(cfg Config) (*Handler, error) {
 	public.Path = strings.TrimRight(public.Path, "/")
 	public.RawPath = ""
 	cfg.fillIn()
-	h := &Handler{cfg: cfg, public: public, accounts: newAccountCache(cfg.Accounts, cfg.Now)}
+	accounts, err := newAccountCache(cfg.Accounts, cfg.Now)
+	if err != nil {
+		return nil, err
+	}
+	h := &Handler{cfg: cfg, public: public, accounts: accounts}
 	h.echo = h.routes()
 	return h, nil
 }
@@ -117,8 +121,8 @@ func (cfg *Config) fillIn() {
 	if cfg.BodyLimit <= 0 {
 		cfg.BodyLimit = DefaultBodyLimit
 	}
-	if cfg.Patience <= 0 {
-		cfg.Patience = DefaultPatience
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = DefaultTimeout
 	}
 	if cfg.PackageID == "" {
 		cfg.PackageID = DefaultPackageID
@@ -143,8 +147,8 @@ func (cfg *Config) fillIn() {
 	}
 }
 
-// routes makes the router of aps-protocol.md §3.1. Where a declared operation and a relation could both be meant, the
-// operation wins.
+// routes returns the router of docs/reference/aps-protocol.md §3.1. A declared operation wins over a relation of the same
+// name.
 func (h *Handler) routes() *echo.Echo {
 	e := echo.New()
 	e.HTTPErrorHandler = h.answer
@@ -171,7 +175,8 @@ func (h *Handler) routes() *echo.Echo {
 	return e
 }
 
-// ServeHTTP implements http.Handler. It serves the path of the public URL; a proxy may also have taken that path off.
+// ServeHTTP implements http.Handler. It serves requests below the path of the public URL, and those without this path,
+// which a proxy may have removed.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	routed := new(http.Request)
 	*routed = *r
@@ -179,7 +184,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.echo.ServeHTTP(w, routed)
 }
 
-// health tells a load balancer, or the person who sets one up, that the door is open (aps-protocol.md §9).
+// health is for load balancers and the people who set them up (docs/reference/aps-protocol.md §9).
 func (h *Handler) health(c echo.Context) error {
 	return c.JSON(http.StatusOK, map[string]string{"status": "ok", "version": h.cfg.PackageVersion})
 }

@@ -10,28 +10,28 @@ import (
 	"azure-partner-connector/connector/failure"
 )
 
-// Bounds of header values that are kept or logged, in characters.
+// Bounds of header values that are stored or logged, in characters.
 const (
 	maxTransaction = 128
 	maxController  = 1024
 	maxHierarchy   = 32 // accounts
 )
 
-// headers are what the platform says of a request besides its body (aps-protocol.md §1.1). Ids are in lower case.
+// headers are the APS headers of a request (docs/reference/aps-protocol.md §1.1). Ids are in lower case.
 type headers struct {
 	instance    string   // APS-Instance-ID
 	controller  string   // APS-Controller-URI; may be empty outside lifecycle calls
-	transaction string   // APS-Transaction-ID; empty when it is none that can be sent back
-	identity    string   // APS-Identity-ID; empty when nobody at a panel is calling
+	transaction string   // APS-Transaction-ID; empty when it can't be sent back
+	identity    string   // APS-Identity-ID; empty when no panel user is calling
 	original    string   // APS-Original-Identity-ID
 	application string   // APS-Application-ID; empty when no other application is calling
-	hierarchy   []string // APS-Account-Hierarchy, provider first; nil when it is missing or not understood
+	hierarchy   []string // APS-Account-Hierarchy, provider first; nil when it is missing or malformed
 	scheduled   bool     // APS-Scheduled-On-Date
 }
 
 func badRequest(reason string) error { return failure.New(failure.BadRequest, "reason", reason) }
 
-// parseHeaders reads the APS headers of a verified request; they are not part of what is signed.
+// parseHeaders reads the APS headers of a verified request. The signature doesn't cover them.
 func parseHeaders(h http.Header) (headers, error) {
 	out := headers{
 		transaction: printable(h.Get("APS-Transaction-ID"), maxTransaction),
@@ -74,7 +74,7 @@ func isControllerURI(value string) bool {
 		u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }
 
-// parseHierarchy returns the accounts of a hierarchy, or nil for one that is not understood: nobody relies on it.
+// parseHierarchy returns the accounts of a hierarchy, or nil for a malformed one: the platform can be asked instead.
 func parseHierarchy(value string) []string {
 	if strings.TrimSpace(value) == "" || strings.Count(value, ",") >= maxHierarchy {
 		return nil
@@ -90,7 +90,7 @@ func parseHierarchy(value string) []string {
 	return accounts
 }
 
-// canonical returns an APS id in lower case; ok is false for what is no UUID in its usual form.
+// canonical returns an APS id in lower case. ok is false unless it is a UUID in its usual form.
 func canonical(id string) (string, bool) {
 	parsed, err := uuid.Parse(id)
 	if err != nil || len(id) != len(parsed.String()) {
@@ -99,7 +99,7 @@ func canonical(id string) (string, bool) {
 	return parsed.String(), true
 }
 
-// printable returns text when it is visible ASCII of at most limit characters, and "" otherwise.
+// printable returns text if it is printable ASCII without spaces and has at most limit characters, and "" otherwise.
 func printable(text string, limit int) string {
 	if len(text) > limit {
 		return ""

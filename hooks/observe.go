@@ -13,11 +13,11 @@ import (
 	"azure-partner-connector/connector/random"
 )
 
-// referenceHeader tells the caller under which reference the log knows his request.
+// referenceHeader carries the reference under which the log records the request.
 const referenceHeader = "X-Reference"
 
-// observe gives every request its reference, answers its error, and logs it once: never its body, its headers or its
-// query.
+// observe gives every request its reference, answers its error, and logs one record. The record never holds the body,
+// the headers or the query.
 func (h *Handler) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := h.cfg.Now()
@@ -28,7 +28,7 @@ func (h *Handler) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		header.Set(echo.HeaderCacheControl, "no-store")
 		header.Set(echo.HeaderXContentTypeOptions, "nosniff")
 
-		err := guarded(next, c)
+		err := recovered(next, c)
 		if err != nil {
 			c.Error(err)
 		}
@@ -51,8 +51,8 @@ func (h *Handler) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// guarded calls next and makes an error of a panic, so that it is answered and logged like one.
-func guarded(next echo.HandlerFunc, c echo.Context) (err error) {
+// recovered calls next and turns a panic into an error, so that it is answered and logged.
+func recovered(next echo.HandlerFunc, c echo.Context) (err error) {
 	defer func() {
 		p := recover()
 		if p == nil {
@@ -66,7 +66,7 @@ func guarded(next echo.HandlerFunc, c echo.Context) (err error) {
 	return next(c)
 }
 
-// routeOf returns the pattern of the route, which unlike the path is one of a few.
+// routeOf returns the pattern of the route; unlike paths, patterns are few.
 func routeOf(c echo.Context) string {
 	if c.Path() == "" {
 		return "none"
@@ -81,7 +81,7 @@ func levelOf(r *http.Request, status int) slog.Level {
 	case status >= http.StatusBadRequest:
 		return slog.LevelWarn
 	case r.URL.Path == "/":
-		return slog.LevelDebug // probes come every few seconds
+		return slog.LevelDebug // health probes come every few seconds
 	}
 	return slog.LevelInfo
 }

@@ -12,17 +12,17 @@ import (
 	"azure-partner-connector/schemas"
 )
 
-// PackagePath is where the package is served below the public URL, followed by its name.
+// PackagePath is the path below the public URL at which the package is served, followed by its file name.
 const PackagePath = "/package/"
 
-// A PackageFile is the package for the platform as a file.
+// A PackageFile is the platform's package.
 type PackageFile struct {
 	Name    string // as azure-partner-connector-1-1.app.zip
 	Content []byte
 }
 
-// servePackage serves the package, so that a platform can import it by address (aps-protocol.md §9). A platform signs
-// no such request, and the package holds nothing that is secret.
+// servePackage serves the package, so that a platform can import it by URL (docs/reference/aps-protocol.md §9). The
+// platform doesn't sign this request, and the package holds no secret.
 func (h *Handler) servePackage() echo.HandlerFunc {
 	file := h.cfg.PackageFile
 	tag := fmt.Sprintf(`"%x"`, sha256.Sum256(file.Content))
@@ -36,8 +36,8 @@ func (h *Handler) servePackage() echo.HandlerFunc {
 	}
 }
 
-// open reports whether a request needs no signature: the health check, and the package where it is served.
-func (h *Handler) open(r *http.Request) bool {
+// isPublic reports whether a request needs no signature: the health check, and the package if it is served.
+func (h *Handler) isPublic(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
 	}
@@ -45,7 +45,7 @@ func (h *Handler) open(r *http.Request) bool {
 	return r.URL.Path == "/" || name != "" && r.URL.Path == PackagePath+name
 }
 
-// publishedSchema returns the type of a service as the package is published.
+// publishedSchema returns the type of a service as published.
 func publishedSchema(service string) ([]byte, bool) {
 	text, err := schemas.Files.ReadFile(service + ".schema")
 	return text, err == nil

@@ -1,17 +1,15 @@
 package hooks
 
 import (
-	"time"
-
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
 
-// properties are the declared properties of a resource, for the platform to store. Secrets are always empty in them:
-// the platform keeps no copy, and an empty one that comes back changes nothing.
+// properties are the declared properties of a resource, which the platform stores. Secrets are always empty: the platform
+// gets no copy, and an empty secret that it sends back changes nothing.
 type properties map[string]any
 
-// viewAPS returns a resource without properties. The type is the one that the platform used, if it did.
+// viewAPS returns a resource without properties. Its type is typeID, as the platform sent it, or the published one.
 func (h *Handler) viewAPS(service, id, typeID string) properties {
 	if typeID == "" {
 		typeID = h.cfg.PackageID + "/" + service + "/1.0"
@@ -33,7 +31,7 @@ func (h *Handler) viewApp(in tenant.Instance, typeID, renewalTask string) proper
 	return v
 }
 
-// viewTenant returns a tenant as far as r may see it: a parent reseller sees the state and no more (design §8).
+// viewTenant returns what role r may see of a tenant: a parent reseller sees the state only.
 func (h *Handler) viewTenant(t tenant.Tenant, typeID string, s token.Status, r role) properties {
 	v := h.viewAPS(tenantService, t.ID, typeID)
 	if r == parent {
@@ -42,7 +40,7 @@ func (h *Handler) viewTenant(t tenant.Tenant, typeID string, s token.Status, r r
 	}
 	v["directory"] = t.Directory
 	v.setApplication(t.Application)
-	for name, value := range StatusProperties(s) {
+	for name, value := range s.Properties() {
 		v[name] = value
 	}
 	return v
@@ -58,17 +56,4 @@ func (v properties) setApplication(a tenant.Application) {
 			v[name+"End"] = c.Ends.UTC().Format(dateLayout)
 		}
 	}
-}
-
-// StatusProperties returns the read-only properties of a tenant that tell the state of its token. Whoever pushes the
-// state to the platform pushes these.
-func StatusProperties(s token.Status) map[string]any {
-	reason, expires := "", ""
-	if s.Failure != nil {
-		reason = string(s.Failure.Code)
-	}
-	if !s.ExpiresAt.IsZero() {
-		expires = s.ExpiresAt.UTC().Format(time.RFC3339)
-	}
-	return map[string]any{"tokenStatus": string(s.State), "tokenExpiresAt": expires, "tokenReason": reason}
 }

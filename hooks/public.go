@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// routedPath returns path as the router knows it: below the public URL, without doubled or trailing slashes, both of
-// which production platforms send (aps-protocol.md §3.1 and §7.3).
+// routedPath returns path as the router expects it: below the public URL, and without the doubled or trailing slashes
+// that production platforms send (docs/reference/aps-protocol.md §3.1, §7.3).
 func (h *Handler) routedPath(path string) string {
 	path = collapsed(path)
 	if below, ok := h.below(path); ok {
@@ -20,13 +20,13 @@ func (h *Handler) routedPath(path string) string {
 	return path
 }
 
-// below cuts the path of the public URL off; ok is false when path is not below it.
+// below returns path without the path of the public URL; ok is false when path is not below that.
 func (h *Handler) below(path string) (string, bool) {
 	rest, ok := strings.CutPrefix(path, h.public.Path)
 	return rest, ok && (rest == "" || rest[0] == '/')
 }
 
-// collapsed makes every run of slashes one, and has path begin with one.
+// collapsed replaces every run of slashes by one, and adds a leading one.
 func collapsed(path string) string {
 	var b strings.Builder
 	b.Grow(len(path) + 1)
@@ -41,8 +41,8 @@ func collapsed(path string) string {
 	return b.String()
 }
 
-// publicURL returns the address that the platform signed: scheme and host from the configuration, or from a proxy that
-// is trusted, and path and query byte by byte as received.
+// publicURL returns the URL that the platform signed: scheme and host from the configuration or from a trusted proxy,
+// path and query exactly as received.
 func (h *Handler) publicURL(r *http.Request) string {
 	scheme, host := h.public.Scheme, h.public.Host
 	if h.fromProxy(r) {
@@ -55,7 +55,7 @@ func (h *Handler) publicURL(r *http.Request) string {
 	}
 	received := r.RequestURI
 	if !strings.HasPrefix(received, "/") {
-		// Absolute form, which only proxies use: what follows the host is the same.
+		// Absolute form, which only proxies use.
 		_, received, _ = strings.Cut(received, "://")
 		if i := strings.IndexAny(received, "/?"); i >= 0 {
 			received = received[i:]
@@ -86,7 +86,7 @@ func (h *Handler) fromProxy(r *http.Request) bool {
 	return false
 }
 
-// forwarded returns the first element of a forwarding header: what the outermost proxy saw.
+// forwarded returns the first element of a forwarding header, which the outermost proxy set.
 func forwarded(r *http.Request, name string) string {
 	first, _, _ := strings.Cut(r.Header.Get(name), ",")
 	return strings.TrimSpace(first)

@@ -11,17 +11,17 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// dateLayout is how the day on which a secret ends is written in a property.
+// dateLayout is the layout of the date on which a secret expires.
 const dateLayout = "2006-01-02"
 
-// typeIDs are the ends of type ids that are a service's: an operator may have built the package with an id of his own,
-// and the platform may know a later minor version.
+// typeIDs matches the type ids of a service: the operator may have built the package with another package id, and the
+// platform may know a later minor version.
 var typeIDs = map[string]*regexp.Regexp{
 	appService:    regexp.MustCompile(`^http://[^ ]+/app/[1-9][0-9]*\.[0-9]+$`),
 	tenantService: regexp.MustCompile(`^http://[^ ]+/tenant/[1-9][0-9]*\.[0-9]+$`),
 }
 
-// A resource is an APS resource as the platform sends it (aps-protocol.md §3.2). Keys that we do not know are ignored.
+// A resource is an APS resource as the platform sends it (docs/reference/aps-protocol.md §3.2). Unknown keys are ignored.
 type resource struct {
 	typeID     string
 	id         string // in lower case; empty when it was not sent
@@ -29,8 +29,8 @@ type resource struct {
 	properties map[string]json.RawMessage
 }
 
-// parseResource reads a resource of a service. A body from the platform's certificate mode is refused: it carries a
-// private key, and we sign by OAuth only (aps-protocol.md §2.4).
+// parseResource reads a resource of a service. It refuses a body in the platform's certificate mode, which carries a
+// private key: we sign by OAuth only (docs/reference/aps-protocol.md §2.4).
 func parseResource(service string, body []byte) (resource, error) {
 	var properties map[string]json.RawMessage
 	if err := json.Unmarshal(body, &properties); err != nil || properties == nil {
@@ -81,7 +81,7 @@ func (r resource) subscription() string {
 	return r.link("subscription")
 }
 
-// link returns the id of a linked resource, which some platforms tell in its address only, or "".
+// link returns the id of a linked resource, or "". Some platforms send it only as part of the link's address.
 func (r resource) link(name string) string {
 	var link struct {
 		APS struct {
@@ -99,8 +99,8 @@ func (r resource) link(name string) string {
 	return id
 }
 
-// settings returns base with what r says of an instance. What r does not mention stays; null and "" clear it. Of
-// credentials only null does: their values are empty unless new ones were sent, and an empty one keeps what is stored.
+// settings returns base changed by the properties of r. A missing property changes nothing; null and "" clear it. Only
+// null clears a credential, because the platform sends "" for every credential that isn't new.
 func (r resource) settings(base tenant.Settings) (tenant.Settings, error) {
 	p := reader{properties: r.properties}
 	p.text("cloud", &base.Cloud)
@@ -113,7 +113,7 @@ func (r resource) settings(base tenant.Settings) (tenant.Settings, error) {
 	return base, p.err
 }
 
-// tenant returns base with what r says of a tenant, by the same rules.
+// tenant returns base changed by the properties of r, by the rules of settings.
 func (r resource) tenant(base tenant.Tenant) (tenant.Tenant, error) {
 	p := reader{properties: r.properties}
 	p.text("directory", &base.Directory)
@@ -121,7 +121,7 @@ func (r resource) tenant(base tenant.Tenant) (tenant.Tenant, error) {
 	return base, p.err
 }
 
-// A reader takes declared properties out of a resource. It keeps the first one of a wrong type as err.
+// A reader reads declared properties of a resource. Its err is that of the first property of a wrong type.
 type reader struct {
 	properties map[string]json.RawMessage
 	err        error
@@ -150,7 +150,7 @@ func (p *reader) text(name string, into *string) {
 	}
 	*into = ""
 	if value != nil {
-		*into = strings.TrimSpace(*value) // people paste
+		*into = strings.TrimSpace(*value) // people paste spaces
 	}
 }
 
@@ -161,7 +161,7 @@ func (p *reader) flag(name string, into *bool) {
 	}
 }
 
-// ids reads APS ids, which are compared in lower case.
+// ids reads APS ids in lower case.
 func (p *reader) ids(name string, into *[]string) {
 	const wanted = "a list of APS instance ids"
 	var values []string
@@ -187,8 +187,8 @@ func (p *reader) application(into *tenant.Application) {
 	p.secret("nextApplicationSecret", &into.NextSecret)
 }
 
-// secret reads a client secret and, from the property beside it, its end. The end of an old secret is not that of a new
-// one.
+// secret reads a client secret and its expiry date, which is another property. A new secret doesn't inherit the old
+// one's date.
 func (p *reader) secret(name string, into *tenant.Credential) {
 	p.credential(name, into)
 	if !into.Value.Empty() {
@@ -197,8 +197,7 @@ func (p *reader) secret(name string, into *tenant.Credential) {
 	p.date(name+"End", &into.Ends)
 }
 
-// credential reads the value of a credential. null is the word for removing it, for "" is what the platform holds of
-// every one.
+// credential reads the value of a credential. null removes it; "" keeps it, because that is what the platform stores.
 func (p *reader) credential(name string, into *tenant.Credential) {
 	var value *string
 	if !p.read(name, &value, "a text") {

@@ -1,11 +1,9 @@
 package hooks
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -13,26 +11,19 @@ import (
 	"azure-partner-connector/connector/platform/oauth1"
 )
 
-// Nonces remembers which nonces were used, for all replicas.
-type Nonces interface {
-	// RememberNonce notes that key used nonce at the given time and remembers it until another. It reports whether
-	// this was the first use.
-	RememberNonce(ctx context.Context, key, nonce string, at, until time.Time) (bool, error)
-}
-
 var (
 	errUnsigned = errors.New("there is not exactly one Authorization header")
 	errReplayed = errors.New("the nonce was used before")
 )
 
-// keyName is where the consumer key of a verified request is kept in the echo context.
+// keyName is the name of the consumer key in the echo context of a verified request.
 const keyName = "consumer key"
 
-// signed lets only requests pass that a known instance signed, and those that need no signature. The answer to all
-// others is the same; the log tells what was wrong.
+// signed refuses requests that need a signature and have no valid one. All these answers are alike; the log has the
+// cause.
 func (h *Handler) signed(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if h.open(c.Request()) {
+		if h.isPublic(c.Request()) {
 			return next(c)
 		}
 		key, err := h.verify(c.Request())
@@ -62,7 +53,7 @@ func (h *Handler) verify(r *http.Request) (string, error) {
 	if err := oauth1.Verify(&params, r.Method, h.publicURL(r), secrets, now, h.cfg.Window); err != nil {
 		return "", failure.Wrap(err, failure.Unauthorized)
 	}
-	// Only now: nonces of what nobody signed must not fill the memory.
+	// Only after verification: nonces of unsigned requests must not fill the database.
 	fresh, err := h.cfg.Nonces.RememberNonce(r.Context(), params.Key(), params.Nonce(), now, params.Timestamp().Add(h.cfg.Window))
 	if err != nil {
 		return "", fmt.Errorf("remembering nonce: %w", err)

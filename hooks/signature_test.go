@@ -174,15 +174,15 @@ func TestSignaturesAreCheckedOnThePublicURL(t *testing.T) {
 		signed string
 		ok     bool
 	}{
-		"configured":                   {[]func(*hooks.Config){public("https://connector.example.com/aps")}, path, nil, "https://connector.example.com/aps" + path, true},
-		"configured with a slash":      {[]func(*hooks.Config){public("https://connector.example.com/aps/")}, path, nil, "https://connector.example.com/aps" + path, true},
-		"query as sent":                {[]func(*hooks.Config){public("https://connector.example.com/aps")}, path + "?eq(a,b)&c=%20d", nil, "https://connector.example.com/aps" + path + "?eq(a,b)&c=%20d", true},
-		"path taken off by a proxy":    {[]func(*hooks.Config){public("https://connector.example.com/deep/down")}, path, nil, "https://connector.example.com/deep/down/aps" + path, true},
-		"forwarded by a proxy":         {[]func(*hooks.Config){public("https://connector.example.com/aps"), trust("127.0.0.0/8")}, path, forwarded, "https://other.example.com:8443/aps" + path, true},
-		"trusted, nothing forwarded":   {[]func(*hooks.Config){public("https://connector.example.com/aps"), trust("127.0.0.0/8")}, path, nil, "https://connector.example.com/aps" + path, true},
-		"forwarded by a stranger":      {[]func(*hooks.Config){public("https://connector.example.com/aps"), trust("10.0.0.0/8")}, path, forwarded, "https://other.example.com:8443/aps" + path, false},
-		"forwarded, nobody is trusted": {[]func(*hooks.Config){public("https://connector.example.com/aps")}, path, forwarded, "https://other.example.com:8443/aps" + path, false},
-		"the socket's address":         {[]func(*hooks.Config){public("https://connector.example.com/aps")}, path, nil, "http://127.0.0.1/aps" + path, false},
+		"configured":                     {[]func(*hooks.Config){public("https://connector.example.com/aps")}, path, nil, "https://connector.example.com/aps" + path, true},
+		"configured with a slash":        {[]func(*hooks.Config){public("https://connector.example.com/aps/")}, path, nil, "https://connector.example.com/aps" + path, true},
+		"query as sent":                  {[]func(*hooks.Config){public("https://connector.example.com/aps")}, path + "?eq(a,b)&c=%20d", nil, "https://connector.example.com/aps" + path + "?eq(a,b)&c=%20d", true},
+		"path taken off by a proxy":      {[]func(*hooks.Config){public("https://connector.example.com/deep/down")}, path, nil, "https://connector.example.com/deep/down/aps" + path, true},
+		"forwarded by a proxy":           {[]func(*hooks.Config){public("https://connector.example.com/aps"), trust("127.0.0.0/8")}, path, forwarded, "https://other.example.com:8443/aps" + path, true},
+		"trusted, nothing forwarded":     {[]func(*hooks.Config){public("https://connector.example.com/aps"), trust("127.0.0.0/8")}, path, nil, "https://connector.example.com/aps" + path, true},
+		"forwarded by an untrusted peer": {[]func(*hooks.Config){public("https://connector.example.com/aps"), trust("10.0.0.0/8")}, path, forwarded, "https://other.example.com:8443/aps" + path, false},
+		"forwarded, nobody is trusted":   {[]func(*hooks.Config){public("https://connector.example.com/aps")}, path, forwarded, "https://other.example.com:8443/aps" + path, false},
+		"the socket's address":           {[]func(*hooks.Config){public("https://connector.example.com/aps")}, path, nil, "http://127.0.0.1/aps" + path, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := settled(t, tc.edits...)

@@ -11,18 +11,17 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// What follows is the JSON that screens and other applications read. A time is RFC 3339 in UTC, or null when there is
-// none.
+// The types in this file are the JSON that screens and other applications read. Times are RFC 3339 in UTC, or null.
 
-// failureView is a failure for people: in English, and as the keys of the screens' own translations.
+// failureView is a failure in English, with the keys of the screens' translations.
 type failureView struct {
 	Code       failure.Code      `json:"code"`
 	Kind       failure.Kind      `json:"kind"`
-	Text       string            `json:"text"` // with __name__ places
+	Text       string            `json:"text"` // with __name__ placeholders
 	Params     map[string]string `json:"params"`
 	Message    string            `json:"message"`
 	Advice     string            `json:"advice"`
-	AdviceText string            `json:"adviceText"` // with __name__ places
+	AdviceText string            `json:"adviceText"` // with __name__ placeholders
 	Reference  string            `json:"reference"`
 	Microsoft  *failure.Evidence `json:"microsoft"`
 }
@@ -56,7 +55,7 @@ type pendingView struct {
 	ExpiresAt   *time.Time  `json:"expiresAt"`
 }
 
-// statusView is everything that is true of a tenant's token now.
+// statusView is the whole status of a tenant's token.
 type statusView struct {
 	State         token.State     `json:"state"`
 	Failure       *failureView    `json:"failure"`
@@ -78,12 +77,12 @@ type statusView struct {
 	AdminAgent    token.Answer    `json:"adminAgent"`
 	APIs          []apiView       `json:"apis"`
 	Pending       *pendingView    `json:"pending"`
-	// TenantApplication says that the instance lets the tenant bring its own application.
+	// TenantApplication says that the tenant may use its own application.
 	TenantApplication bool      `json:"tenantApplication"`
 	Now               time.Time `json:"now"`
 }
 
-// stateView is what a parent reseller is told.
+// stateView is what a parent reseller may see.
 type stateView struct {
 	State string    `json:"state"`
 	Now   time.Time `json:"now"`
@@ -93,8 +92,8 @@ type begunView struct {
 	ID        string     `json:"id,omitempty"`
 	URL       string     `json:"url"`
 	ExpiresAt *time.Time `json:"expiresAt"`
-	// Reference is that of the beginning in the history, for what only the screen sees: a window that was blocked or
-	// closed.
+	// Reference finds the begin of the consent in the history. The screen shows it when the browser blocked or closed the
+	// window.
 	Reference string `json:"reference,omitempty"`
 }
 
@@ -135,7 +134,7 @@ type loanView struct {
 	Directory   string     `json:"directory"`
 }
 
-// tenantRow is one line of the provider's list.
+// tenantRow is one row of the provider's list of tenants.
 type tenantRow struct {
 	ID            string      `json:"id"`
 	Name          string      `json:"name"`
@@ -146,7 +145,7 @@ type tenantRow struct {
 	NextRenewalAt *time.Time  `json:"nextRenewalAt"`
 }
 
-// moment returns t for JSON: to the millisecond, which is how finely times are stored, and nil for none.
+// moment returns t for JSON with the precision of the store, which is a millisecond; nil for the zero time.
 func moment(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -210,7 +209,7 @@ func (h *Handler) viewStatus(in tenant.Instance, s token.Status) statusView {
 	return v
 }
 
-// known makes unknown of what was never asked.
+// known returns Unknown for a check that was never made.
 func known(a token.Answer) token.Answer {
 	if a == "" {
 		return token.Unknown

@@ -10,7 +10,7 @@ import (
 	"azure-partner-connector/connector/notify"
 	"azure-partner-connector/connector/notify/mail"
 	"azure-partner-connector/connector/notify/webhook"
-	"azure-partner-connector/hooks"
+	"azure-partner-connector/connector/token"
 )
 
 // noticeTimeout bounds one attempt to reach the operator's own services.
@@ -23,7 +23,7 @@ func (a *App) newNotices() (*notify.Service, error) {
 		return nil, err
 	}
 	return notify.New(notify.Config{
-		Store: a.services.Store, Statuses: a.services.Tokens, Platform: a.services.platform, Properties: hooks.StatusProperties, Channels: channels,
+		Store: a.services.Store, Statuses: a.services.Tokens, Platform: a.services.platform, Properties: token.Status.Properties, Channels: channels,
 		Now: a.now, Observe: a.noticeObserver(), Log: a.component("notify"),
 	})
 }

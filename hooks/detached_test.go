@@ -79,7 +79,7 @@ func (slowTenants) Upgrade(ctx context.Context, _, _, _ string, _ tenant.Setting
 
 func TestASlowDatabase(t *testing.T) {
 	fake := newFakeTenants()
-	w := settled(t, func(cfg *hooks.Config) { cfg.Tenants, cfg.Patience = slowTenants{fake}, time.Millisecond })
+	w := settled(t, func(cfg *hooks.Config) { cfg.Tenants, cfg.Timeout = slowTenants{fake}, time.Millisecond })
 	fake.instances, fake.tenants = w.tenants.instances, w.tenants.tenants
 	a := w.accepted(request{method: http.MethodPost, path: "/tenant", body: tenantResource(tenantA, "")}, http.StatusAccepted)
 	if !strings.Contains(a.header.Get("APS-Info"), "goes on") {
@@ -108,7 +108,7 @@ func (s slowTokens) Check(context.Context, string, audit.Actor) (token.Status, e
 
 func TestWorkGoesOnWhenNobodyWaits(t *testing.T) {
 	slow := slowTokens{newFakeTokens(), make(chan struct{})}
-	w := settled(t, func(cfg *hooks.Config) { cfg.Tokens, cfg.Patience = slow, 10*time.Millisecond })
+	w := settled(t, func(cfg *hooks.Config) { cfg.Tokens, cfg.Timeout = slow, 10*time.Millisecond })
 	a := w.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/renew", identity: userR2}, failure.StillRunning)
 	if a.header.Get("APS-Transient-Error") != "" {
 		t.Errorf("answer has the headers %v, want that it may be repeated", a.header)

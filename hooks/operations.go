@@ -12,22 +12,22 @@ const (
 	tenantService = "tenant"
 )
 
-// A role is what a caller is to the resource that he calls on (design §8).
+// A role is what a caller is to the resource of a request.
 type role string
 
 // The roles.
 const (
 	owner       role = "owner"       // the reseller whose tenant it is
-	parent      role = "parent"      // a reseller above him
+	parent      role = "parent"      // a reseller above the owner
 	provider    role = "provider"    // the marketplace operator
-	platform    role = "platform"    // nobody at a panel: lifecycle, events, tasks
+	platform    role = "platform"    // the platform itself: lifecycle, events, tasks
 	application role = "application" // another application of the platform
-	stranger    role = "stranger"    // anybody else
+	other       role = "other"       // anyone else
 )
 
-// everybody is everybody whose request is signed. The caller's account is then not looked up.
-func everybody() []role {
-	return []role{owner, parent, provider, platform, application, stranger}
+// anyone allows every signed request. The caller's account is then not looked up.
+func anyone() []role {
+	return []role{owner, parent, provider, platform, application, other}
 }
 
 // An Operation is one of the custom operations that the schemas declare.
@@ -38,7 +38,7 @@ type Operation struct {
 	Path    string // below the resource, e.g. /consents/{consentId}
 }
 
-// Operations returns the custom operations that the door serves.
+// Operations returns the custom operations that the handler serves.
 func Operations() []Operation {
 	var custom []Operation
 	for _, op := range operations() {
@@ -52,13 +52,13 @@ func Operations() []Operation {
 // An operation is one row of the table below.
 type operation struct {
 	Operation
-	// lifecycle marks what the types inherit: it is no custom operation, and it carries the controller's address.
+	// lifecycle marks an operation that the types inherit. Its requests carry the controller's address.
 	lifecycle bool
 	// collection marks an operation of the service instead of one of its resources.
 	collection bool
-	// async marks what may be answered with 202, to be asked again (aps-protocol.md §1.5).
+	// async marks an operation that may be answered with 202 and is then retried (docs/reference/aps-protocol.md §1.5).
 	async bool
-	// resource says that the body is a resource: required, tolerated or not read.
+	// resource says whether the body is a resource.
 	resource bodyRule
 	allowed  []role
 	handle   func(*Handler, *call) error
@@ -72,11 +72,11 @@ const (
 	requiredResource
 )
 
-// operations is the table of everything that can be asked of us, and of who may ask it (design §8).
+// operations is the table of all operations and of the roles that may call them.
 //
-// A tenant is created and removed with the subscription that it belongs to, and a subscription is sold by an account
-// above: so the provider and parent resellers may do that, with a request that the platform made of theirs. An
-// instance is created before anybody's account can be looked up, and removed when it may be too late for that.
+// A tenant is created and removed together with the subscription that it belongs to, and an account above sells the
+// subscription: so the provider and parent resellers may do that, through a request of the platform. An instance is
+// created before accounts can be looked up, and removed when that may no longer be possible.
 func operations() []operation {
 	life := func(service, name, verb, path string, rule bodyRule, handle func(*Handler, *call) error, allowed ...role) operation {
 		return operation{
@@ -88,16 +88,16 @@ func operations() []operation {
 		return operation{Operation: Operation{service, name, verb, path}, allowed: allowed, handle: handle}
 	}
 	return []operation{
-		life(appService, "provision", http.MethodPost, "", requiredResource, (*Handler).install, everybody()...),
-		life(appService, "retrieve", http.MethodGet, "", noResource, (*Handler).retrieveApp, everybody()...),
+		life(appService, "provision", http.MethodPost, "", requiredResource, (*Handler).install, anyone()...),
+		life(appService, "retrieve", http.MethodGet, "", noResource, (*Handler).retrieveApp, anyone()...),
 		life(appService, "configure", http.MethodPut, "", requiredResource, (*Handler).configureApp, provider, platform),
-		life(appService, "unprovision", http.MethodDelete, "", noResource, (*Handler).removeApp, everybody()...),
+		life(appService, "unprovision", http.MethodDelete, "", noResource, (*Handler).removeApp, anyone()...),
 		life(appService, "upgrade", http.MethodPost, "/upgrade", optionalResource, (*Handler).upgradeApp, provider, platform),
 		custom(appService, "tenants", http.MethodGet, "/tenants", (*Handler).listTenants, provider),
 		custom(appService, "healthCheck", http.MethodGet, "/healthCheck", (*Handler).checkHealth, provider, platform),
 		custom(appService, "renewTokens", http.MethodGet, "/renewTokens", (*Handler).renewTokens, provider, platform),
-		// An event may name the person who caused it; what it says is looked up, whoever that is.
-		custom(appService, "onAccountChange", http.MethodPost, "/onAccountChange", (*Handler).accountChanged, everybody()...),
+		// An event may name the person who caused it. Its content is read from the platform, so the role doesn't matter.
+		custom(appService, "onAccountChange", http.MethodPost, "/onAccountChange", (*Handler).accountChanged, anyone()...),
 
 		life(tenantService, "provision", http.MethodPost, "", requiredResource, (*Handler).provision, owner, parent, provider, platform),
 		life(tenantService, "retrieve", http.MethodGet, "", noResource, (*Handler).retrieveTenant, owner, parent, provider, platform),
@@ -124,13 +124,12 @@ func (op operation) route() string {
 	return "/" + op.Service + "/:id" + strings.NewReplacer("{", ":", "}", "").Replace(op.Path)
 }
 
-// changes reports whether op changes anything.
 func (op operation) changes() bool { return op.Verb != http.MethodGet }
 
 func (op operation) allows(r role) bool { return slices.Contains(op.allowed, r) }
 
-// isOperation reports whether the first segment of a path below a resource of service belongs to an operation, which
-// then cannot be a relation.
+// isOperation reports whether the first segment of a path below a resource of service belongs to an operation. It is not
+// a relation then.
 func isOperation(service, segment string) bool {
 	for _, op := range operations() {
 		first, _, _ := strings.Cut(strings.TrimPrefix(op.Path, "/"), "/")

@@ -104,10 +104,10 @@ func TestWhoMayDoWhat(t *testing.T) {
 
 func TestNothingIsAllowedWhileThePlatformCannotBeAsked(t *testing.T) {
 	for name, r := range map[string]request{
-		"owner":    {method: http.MethodPost, path: "/tenant/" + tenantA + "/consents", identity: userR2},
-		"stranger": {method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR3},
-		"provider": {method: http.MethodGet, path: "/app/" + rootA + "/tenants", identity: userP},
-		"renewal":  {method: http.MethodPost, path: "/tenant/" + tenantA + "/renew", identity: userR2},
+		"owner":     {method: http.MethodPost, path: "/tenant/" + tenantA + "/consents", identity: userR2},
+		"unrelated": {method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR3},
+		"provider":  {method: http.MethodGet, path: "/app/" + rootA + "/tenants", identity: userP},
+		"renewal":   {method: http.MethodPost, path: "/tenant/" + tenantA + "/renew", identity: userR2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := settled(t)

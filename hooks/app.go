@@ -1,0 +1,198 @@
+package hooks
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
+)
+
+func (h *Handler) install(c *call) error {
+	settings, err := c.resource.settings(tenant.Settings{})
+	if err != nil {
+		return err
+	}
+	in, err := h.cfg.Tenants.Install(c.ctx(), tenant.Instance{
+		Key: c.key, ID: c.headers.instance, RootID: c.resource.id, ControllerURI: c.headers.controller,
+		PackageVersion: h.cfg.PackageVersion, Settings: settings,
+	}, c.caller.actor)
+	if err != nil {
+		return err
+	}
+	return h.answerApp(c, http.StatusCreated, in)
+}
+
+// retrieveApp shows the settings to the platform only. Anyone may read that the resource exists, because tenants are
+// linked to it; the platform decides from its own copy who sees which properties.
+func (h *Handler) retrieveApp(c *call) error {
+	if c.caller.role == platform {
+		return h.answerApp(c, http.StatusOK, c.Instance)
+	}
+	return c.echo.JSON(http.StatusOK, h.viewAPS(appService, c.Instance.RootID, ""))
+}
+
+func (h *Handler) configureApp(c *call) error {
+	settings, err := c.resource.settings(withoutCredentials(c.Instance.Settings))
+	if err != nil {
+		return err
+	}
+	in, err := h.cfg.Tenants.Configure(c.ctx(), c.key, settings, c.caller.actor)
+	if err != nil {
+		return err
+	}
+	return h.answerApp(c, http.StatusOK, in)
+}
+
+func (h *Handler) answerApp(c *call, status int, in tenant.Instance) error {
+	task, err := h.cfg.Bindings.RenewalTask(c.ctx(), in)
+	if err != nil {
+		return err
+	}
+	return c.echo.JSON(status, h.viewApp(in, c.resource.typeID, task))
+}
+
+func (h *Handler) removeApp(c *call) error {
+	bestEffort, cancel := context.WithTimeout(c.ctx(), bestEffortTimeout)
+	defer cancel()
+	if err := h.cfg.Bindings.Unsubscribe(bestEffort, c.Instance); err != nil {
+		// A task that is left behind calls a resource that no longer exists, which does no harm.
+		h.cfg.Log.WarnContext(c.ctx(), "cancelling the periodic task failed; removing the instance anyway", "reference", failure.Reference(c.ctx()), "err", err)
+	}
+	if err := h.cfg.Tenants.Remove(c.ctx(), c.key, c.caller.actor); err != nil {
+		return err
+	}
+	return c.echo.NoContent(http.StatusNoContent)
+}
+
+func (h *Handler) upgradeApp(c *call) error {
+	from := c.echo.QueryParam("version")
+	if !isPackageVersion(from) {
+		return badRequest("the parameter version must be the version and release upgraded from, as in 1-3")
+	}
+	settings, err := c.resource.settings(withoutCredentials(c.Instance.Settings))
+	if err != nil {
+		return err
+	}
+	in, err := h.cfg.Tenants.Upgrade(c.ctx(), c.key, from, h.cfg.PackageVersion, settings, c.caller.actor)
+	if err != nil {
+		return err
+	}
+	return h.answerApp(c, http.StatusOK, in)
+}
+
+// isPackageVersion reports whether text is "version-release", split at the last hyphen (docs/reference/aps-protocol.md
+// §3.6).
+func isPackageVersion(text string) bool {
+	i := strings.LastIndexByte(text, '-')
+	return i > 0 && i < len(text)-1 && len(text) <= 64 &&
+		strings.Trim(text[:i], "0123456789.-") == "" && strings.Trim(text[i+1:], "0123456789.") == ""
+}
+
+// withoutCredentials makes the domain keep the stored credentials unless new ones are sent.
+func withoutCredentials(s tenant.Settings) tenant.Settings {
+	s.Application = s.Application.WithoutValues()
+	return s
+}
+
+// statusReaders is how many statuses are read at the same time. The store batches these reads, so thousands of tenants
+// cost a few queries.
+const statusReaders = 128
+
+func (h *Handler) listTenants(c *call) error {
+	tenants, err := h.cfg.Tenants.Tenants(c.ctx(), c.key)
+	if err != nil {
+		return err
+	}
+	rows := make([]*tenantRow, len(tenants))
+	readers, ctx := errgroup.WithContext(c.ctx())
+	readers.SetLimit(statusReaders)
+	for i, t := range tenants {
+		readers.Go(func() error {
+			status, err := h.cfg.Tokens.Status(ctx, tenant.Resolved{Tenant: t, Instance: c.Instance})
+			if failure.Is(err, failure.NotFound) {
+				return nil // removed since it was listed
+			}
+			if err != nil {
+				return err
+			}
+			row := viewRow(t, status)
+			rows[i] = &row
+			return nil
+		})
+	}
+	if err := readers.Wait(); err != nil {
+		return err
+	}
+	views := slices.DeleteFunc(rows, func(row *tenantRow) bool { return row == nil })
+	return c.echo.JSON(http.StatusOK, views)
+}
+
+// checkHealth shows the platform that it can reach us and that we know the instance, which load has found.
+func (h *Handler) checkHealth(c *call) error {
+	return c.echo.JSON(http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// renewTokens triggers the renewal of what is due. It doesn't wait, because the platform's scheduler would wait with it.
+func (h *Handler) renewTokens(c *call) error {
+	h.cfg.RenewDue()
+	return c.echo.JSON(http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// An event is a notification of the platform (docs/reference/aps-protocol.md §3.7). The field that says what happened has
+// one name in the platform's type and another in its calls. Neither is needed: the account is read anyway.
+type event struct {
+	Source struct {
+		ID string `json:"id"`
+	} `json:"source"`
+}
+
+// accountChanged stores the names of an account that changed. It accepts events that are unreadable or about unknown
+// accounts, because the platform repeats what is refused. It refuses an event that it can't handle now, so that the
+// platform does repeat that.
+func (h *Handler) accountChanged(c *call) error {
+	if err := h.renameTenants(c); err != nil {
+		return err
+	}
+	return c.echo.JSON(http.StatusOK, struct{}{})
+}
+
+func (h *Handler) renameTenants(c *call) error {
+	var changed event
+	body, err := h.body(c)
+	if err != nil || json.Unmarshal(body, &changed) != nil {
+		return nil //nolint:nilerr // what is unreadable now stays unreadable when it is repeated
+	}
+	id, ok := canonical(changed.Source.ID)
+	if !ok {
+		return nil
+	}
+	tenants, err := h.cfg.Tenants.Tenants(c.ctx(), c.key)
+	if err != nil {
+		return err
+	}
+	for _, t := range tenants {
+		if t.AccountID != id {
+			continue
+		}
+		h.accounts.forget(c.Instance, id)
+		chain, err := h.ancestors(c.ctx(), c.Instance, id)
+		if failure.Is(err, failure.NotFound) {
+			return nil // the account is deleted, and its tenants will be
+		}
+		if err != nil {
+			return err
+		}
+		company, marketplace := names(chain)
+		err = h.cfg.Tenants.Rename(c.ctx(), c.key, t.ID, company, marketplace, c.caller.actor)
+		if err != nil && !failure.Is(err, failure.NotFound) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"azure-partner-connector/connector/failure"
+)
+
+// The platform is known to wait 25 seconds for a hook (docs/reference/aps-protocol.md §1.7).
+const (
+	// DefaultTimeout is how long a hook may take in all.
+	DefaultTimeout = 24 * time.Second
+	// callerTimeout bounds finding out who is calling.
+	callerTimeout = 8 * time.Second
+	// bestEffortTimeout bounds steps whose failure doesn't fail the hook, such as reading names.
+	bestEffortTimeout = 4 * time.Second
+)
+
+// retryAfter is when the platform should retry a lifecycle operation that can't be done now, in seconds.
+const retryAfter = 60
+
+// runDetached calls work with a context that outlives the request, and returns its result. When the request's time is
+// over, it returns still_running and work continues; Wait waits for it.
+func runDetached[T any](h *Handler, c *call, work func(ctx context.Context) (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	h.detached.Go(func() {
+		var r result
+		defer func() { done <- r }()
+		defer func() {
+			if p := recover(); p != nil {
+				r.err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
+		r.value, r.err = work(context.WithoutCancel(c.ctx()))
+	})
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-c.ctx().Done():
+		var none T
+		return none, failure.Wrap(c.ctx().Err(), failure.StillRunning)
+	}
+}
+
+// Wait waits for detached work until ctx ends. Call it after the server has stopped.
+func (h *Handler) Wait(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		h.detached.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for detached work of hooks: %w", ctx.Err())
+	}
+}
+
+// retryLater answers a lifecycle operation that failed for a transient reason so that the platform retries it instead of
+// showing a failed task (docs/reference/aps-protocol.md §1.7). The retry, with phase async and the same body, does all
+// of the work, at whichever replica. ok is false when err must be answered as an error.
+func (h *Handler) retryLater(c *call, err error) (ok bool) {
+	f := refusalOf(err)
+	if !c.op.async || f.Kind() != failure.Transient {
+		return false
+	}
+	header := c.echo.Response().Header()
+	header.Set("APS-Retry-Timeout", strconv.Itoa(retryAfter))
+	header.Set("APS-Info", headerText(f.Sentence()))
+	if sendErr := c.echo.JSON(http.StatusAccepted, struct{}{}); sendErr != nil {
+		err = errors.Join(err, sendErr)
+	}
+	h.cfg.Log.WarnContext(c.ctx(), "hook failed; the platform will retry it", "code", f.Code, "reference", failure.Reference(c.ctx()), "err", err)
+	return true
+}
+
+// headerText is text as a header can carry it: one line of printable ASCII.
+func headerText(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, text)
+}

@@ -1,0 +1,78 @@
+package hooks
+
+import (
+	"context"
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// Tenants keeps instances and tenants; tenant.Service implements it.
+type Tenants interface {
+	Install(ctx context.Context, in tenant.Instance, by audit.Actor) (tenant.Instance, error)
+	Configure(ctx context.Context, key string, settings tenant.Settings, by audit.Actor) (tenant.Instance, error)
+	Upgrade(ctx context.Context, key, from, to string, settings tenant.Settings, by audit.Actor) (tenant.Instance, error)
+	Remove(ctx context.Context, key string, by audit.Actor) error
+	Seen(ctx context.Context, in tenant.Instance, instanceID, controllerURI string) (tenant.Instance, error)
+	Instance(ctx context.Context, key string) (tenant.Instance, error)
+
+	Provision(ctx context.Context, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)
+	ConfigureTenant(ctx context.Context, stored tenant.Resolved, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)
+	Unprovision(ctx context.Context, instanceKey, id string, by audit.Actor) error
+	Tenant(ctx context.Context, instanceKey, id string) (tenant.Tenant, error)
+	// Resolve returns the instance also when it has no such tenant.
+	Resolve(ctx context.Context, instanceKey, id string) (tenant.Resolved, error)
+	Tenants(ctx context.Context, instanceKey string) ([]tenant.Tenant, error)
+	Rename(ctx context.Context, instanceKey, id, name, marketplace string, by audit.Actor) error
+}
+
+// Tokens is the custody of grants; token.Service implements it.
+type Tokens interface {
+	Status(ctx context.Context, r tenant.Resolved) (token.Status, error)
+	Renew(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
+	Check(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
+	Forget(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
+	History(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error)
+	Lend(ctx context.Context, r tenant.Resolved, api token.API, by audit.Actor) (token.Loan, error)
+}
+
+// Consents runs the consent procedures; consent.Service implements it.
+type Consents interface {
+	Begin(ctx context.Context, tenantID string, by audit.Actor) (consent.Begun, error)
+	Link(ctx context.Context, tenantID string, by audit.Actor) (consent.Begun, error)
+	Find(ctx context.Context, tenantID, consentID string) (consent.Consent, error)
+	Redeem(ctx context.Context, tenantID, input string, by audit.Actor) (token.Person, error)
+}
+
+// Accounts resolves accounts at the platform of an instance; controller.Client implements it. Its errors are
+// *failure.Error: not_found when the user or account doesn't exist, platform_unavailable when that is unknown.
+type Accounts interface {
+	UserAccount(ctx context.Context, in tenant.Instance, identity string) (tenant.Account, error)
+	Account(ctx context.Context, in tenant.Instance, id string) (tenant.Account, error)
+}
+
+// Bindings are what instances have at their platform besides resources; binding.Service implements it.
+type Bindings interface {
+	// RenewalTask returns the id of the platform's periodic task that calls renewTokens, or "" without one.
+	RenewalTask(ctx context.Context, in tenant.Instance) (string, error)
+	// SubscribeAccount makes the platform report changes of an account.
+	SubscribeAccount(ctx context.Context, in tenant.Instance, accountID string) error
+	// Unsubscribe cancels the periodic task of an instance that is being removed.
+	Unsubscribe(ctx context.Context, in tenant.Instance) error
+}
+
+// noBindings is the default of Config.Bindings.
+type noBindings struct{}
+
+func (noBindings) RenewalTask(context.Context, tenant.Instance) (string, error)    { return "", nil }
+func (noBindings) SubscribeAccount(context.Context, tenant.Instance, string) error { return nil }
+func (noBindings) Unsubscribe(context.Context, tenant.Instance) error              { return nil }
+
+// Nonces records used nonces for all replicas.
+type Nonces interface {
+	// RememberNonce records that key used nonce at a time, until another time. It reports whether this was the first use.
+	RememberNonce(ctx context.Context, key, nonce string, at, until time.Time) (bool, error)
+}

@@ -1,0 +1,92 @@
+package hooks
+
+import (
+	"context"
+	"net/http"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
+)
+
+func (h *Handler) provision(c *call) error {
+	requested := c.Tenant
+	bestEffort, cancel := context.WithTimeout(c.ctx(), bestEffortTimeout)
+	defer cancel()
+	requested.Name, requested.Marketplace = h.namesOf(bestEffort, c.Instance, requested.AccountID)
+	h.subscribe(bestEffort, c.Instance, requested.AccountID)
+	t, err := h.cfg.Tenants.Provision(c.ctx(), requested, c.caller.actor)
+	if err != nil {
+		return err
+	}
+	return h.answerTenant(c, http.StatusCreated, t)
+}
+
+func (h *Handler) retrieveTenant(c *call) error {
+	return h.answerTenant(c, http.StatusOK, c.Tenant)
+}
+
+func (h *Handler) configureTenant(c *call) error {
+	stored := c.Tenant
+	stored.Application = stored.Application.WithoutValues()
+	changed, err := c.resource.tenant(stored)
+	if err != nil {
+		return err
+	}
+	if changed.Name == "" || changed.Marketplace == "" {
+		bestEffort, cancel := context.WithTimeout(c.ctx(), bestEffortTimeout)
+		changed.Name, changed.Marketplace = h.namesOf(bestEffort, c.Instance, stored.AccountID)
+		cancel()
+	}
+	t, err := h.cfg.Tenants.ConfigureTenant(c.ctx(), c.Resolved, changed, c.caller.actor)
+	if err != nil {
+		return err
+	}
+	return h.answerTenant(c, http.StatusOK, t)
+}
+
+func (h *Handler) unprovision(c *call) error {
+	if err := h.cfg.Tenants.Unprovision(c.ctx(), c.key, c.id, c.caller.actor); err != nil {
+		return err
+	}
+	return c.echo.NoContent(http.StatusNoContent)
+}
+
+func (h *Handler) answerTenant(c *call, code int, t tenant.Tenant) error {
+	status, err := h.cfg.Tokens.Status(c.ctx(), tenant.Resolved{Tenant: t, Instance: c.Instance})
+	if err != nil {
+		return err
+	}
+	return c.echo.JSON(code, h.viewTenant(t, c.resource.typeID, status, c.caller.role))
+}
+
+// namesOf returns the company names of an account and of the provider above it. A name that the platform doesn't return
+// in time stays empty: names only help people.
+func (h *Handler) namesOf(ctx context.Context, in tenant.Instance, accountID string) (company, marketplace string) {
+	chain, err := h.ancestors(ctx, in, accountID)
+	if err != nil {
+		h.cfg.Log.WarnContext(ctx, "reading the tenant's account failed; its names stay empty", "reference", failure.Reference(ctx), "err", err)
+		return "", ""
+	}
+	return names(chain)
+}
+
+// names returns the company names at both ends of a chain of accounts; the upper one only if it is the provider.
+func names(chain []tenant.Account) (company, marketplace string) {
+	if len(chain) == 0 {
+		return "", ""
+	}
+	if last := chain[len(chain)-1]; last.Type == tenant.ProviderAccount {
+		marketplace = last.Name
+	}
+	return chain[0].Name, marketplace
+}
+
+// subscribe makes the platform report when the tenant's account changes its name. Failing doesn't fail the provisioning.
+func (h *Handler) subscribe(ctx context.Context, in tenant.Instance, accountID string) {
+	if accountID == "" {
+		return
+	}
+	if err := h.cfg.Bindings.SubscribeAccount(ctx, in, accountID); err != nil {
+		h.cfg.Log.WarnContext(ctx, "subscribing to changes of the tenant's account failed", "reference", failure.Reference(ctx), "err", err)
+	}
+}
