@@ -80,8 +80,8 @@ func (s *Store) leaseAll(ctx context.Context, due []string, owner string, now, u
 	return jobs, nil
 }
 
-// PutOff implements token.Store.
-func (s *Store) PutOff(ctx context.Context, tenantIDs []string, owner string, now, due time.Time) error {
+// Postpone implements token.Store.
+func (s *Store) Postpone(ctx context.Context, tenantIDs []string, owner string, now, due time.Time) error {
 	err := s.Transact(ctx, func(ctx context.Context) error {
 		return s.db.Write(ctx, func(db *gorm.DB) error {
 			return db.Model(&scheduleRow{}).
@@ -96,7 +96,7 @@ func (s *Store) PutOff(ctx context.Context, tenantIDs []string, owner string, no
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("putting off %d tenants: %w", len(tenantIDs), err)
+		return fmt.Errorf("postponing %d tenants: %w", len(tenantIDs), err)
 	}
 	return nil
 }

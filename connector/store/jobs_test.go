@@ -112,8 +112,8 @@ func TestPutOff(t *testing.T) {
 		if err := s.SaveSchedule(ctx, &schedule); err != nil {
 			t.Fatalf("SaveSchedule() = %v", err)
 		}
-		if err := s.PutOff(ctx, ids, "replica", noon, later); err != nil {
-			t.Fatalf("PutOff() = %v", err)
+		if err := s.Postpone(ctx, ids, "replica", noon, later); err != nil {
+			t.Fatalf("Postpone() = %v", err)
 		}
 		for id, want := range map[string]struct {
 			due   time.Time

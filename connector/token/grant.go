@@ -8,7 +8,7 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// Life is how long one issued refresh token works, counted from its issue (microsoft-identity.md §3.4).
+// Life is how long an issued refresh token works, counted from its issue (docs/reference/microsoft-identity.md §3.4).
 const Life = 90 * 24 * time.Hour
 
 // An API is one of Microsoft's services that a grant is used for.
@@ -24,7 +24,7 @@ const (
 // APIs returns all apis in the order in which they are shown.
 func APIs() []API { return []API{PartnerCenter, Graph, ARM} }
 
-// An Answer is yes, no or unknown; unknown is never taken for either (design §5.9).
+// An Answer is yes, no or unknown. Unknown is never treated as either of the others.
 type Answer string
 
 // The answers.
@@ -39,9 +39,9 @@ type Slot string
 
 // The slots. A tenant has at most one grant in each.
 const (
-	Active      Slot = "active"      // renewed and lent
-	Pending     Slot = "pending"     // manual consent that waits for its claim code
-	Predecessor Slot = "predecessor" // the last value known to have worked, kept until its successor did
+	Active      Slot = "active"      // is renewed, and access tokens are issued from it
+	Pending     Slot = "pending"     // from a manual consent that waits for its claim code
+	Predecessor Slot = "predecessor" // the last value known to work, kept until its successor has worked
 )
 
 // A Procedure is how a consent was obtained.
@@ -65,17 +65,17 @@ type Grant struct {
 	TenantID     string
 	Slot         Slot
 	RefreshToken secret.Text
-	// IssuedAt is when Microsoft issued the stored value; a value with an older IssuedAt never replaces a newer one.
+	// IssuedAt is when Microsoft issued the stored value. A value with an older IssuedAt never replaces a newer one.
 	IssuedAt time.Time
 
-	// Where it comes from. Renewal keeps these.
+	// The provenance. A renewal leaves it unchanged.
 	DirectoryID   string
 	ApplicationID string
 	Procedure     Procedure
 	ConsentID     string
 	ConsentedAt   time.Time
 	ConsentedBy   Person
-	AskedBy       string // panel user who asked, for people
+	AskedBy       string // panel user who started the consent, for people to read
 	Scopes        []string
 
 	Checks  Checks
@@ -85,7 +85,15 @@ type Grant struct {
 // ExpiresAt is when the stored value stops working unless it is renewed.
 func (g Grant) ExpiresAt() time.Time { return g.IssuedAt.Add(Life) }
 
-// Checks are what was last learned about a grant.
+// advance replaces the value by the successor that a redemption returned. Without one, the old value stays valid.
+func (g *Grant) advance(redeemed Redemption) {
+	if redeemed.RefreshToken.Empty() {
+		return
+	}
+	g.RefreshToken, g.IssuedAt = redeemed.RefreshToken, redeemed.IssuedAt
+}
+
+// Checks are what the last checks of a grant found.
 type Checks struct {
 	MFA         Answer        `json:"mfa"`
 	GlobalAdmin Answer        `json:"globalAdmin"`
@@ -97,30 +105,30 @@ type Checks struct {
 type Probe struct {
 	Works Answer    `json:"works"`
 	At    time.Time `json:"at"`
-	// Failure tells why Works is no or unknown.
+	// Failure says why Works is no or unknown.
 	Failure *failure.Record `json:"failure,omitempty"`
-	// MFA is what Partner Center itself said of the sign-in (isMfaCompliant); unknown for the other apis.
+	// MFA is Partner Center's own answer about the sign-in (isMfaCompliant); unknown for the other apis.
 	MFA Answer `json:"mfa,omitempty"`
 }
 
-// A Schedule is when a tenant's grant is renewed next, and how it went last.
+// A Schedule is when a tenant's grant is renewed next, and how the last renewal ended.
 type Schedule struct {
 	TenantID string
 	DueAt    time.Time
-	// LeaseOwner holds the renewal until LeaseUntil; empty when nobody does.
+	// LeaseOwner has leased the renewal until LeaseUntil; empty when nobody has.
 	LeaseOwner string
 	LeaseUntil time.Time
-	// Attempt counts transient failures in a row.
+	// Attempt counts consecutive transient failures.
 	Attempt int
 	LastAt  time.Time // last attempt; zero before the first
 	// LastSuccessAt is the last renewal or consent that worked.
 	LastSuccessAt time.Time
-	FailingSince  time.Time       // zero while all is well
-	Failure       *failure.Record // nil while all is well
+	FailingSince  time.Time       // zero without a failure
+	Failure       *failure.Record // nil without a failure
 	Version       int64
 }
 
-// A Job is a tenant that is due and leased, with what decides when its turn is.
+// A Job is a due tenant that was leased, with what decides when its renewal may begin.
 type Job struct {
 	Schedule
 	ExpiresAt   time.Time // of the active grant; zero when there is none

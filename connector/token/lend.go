@@ -12,11 +12,11 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// loanMargin is the rest of life below which a cached access token is not lent any more, so that a borrower can use
-// what he gets.
+// loanMargin is the remaining life below which a cached access token is not issued any more, so that the borrower has time
+// to use it.
 const loanMargin = 5 * time.Minute
 
-// A Loan is an access token that is lent to another application of the platform.
+// A Loan is an access token that is issued to another application of the platform.
 type Loan struct {
 	API         API
 	AccessToken secret.Text
@@ -24,9 +24,9 @@ type Loan struct {
 	DirectoryID string
 }
 
-// Lend returns an access token of api to a borrower on the instance's allow list, for a tenant that was just resolved.
-// Tokens are cached until shortly before they expire; however many ask at once, one process redeems once per
-// tenant and api. The audit event is stored before the token is returned.
+// Lend returns an access token of api, for a tenant that was just resolved, to a borrower on the instance's allow list.
+// Tokens are cached until shortly before they expire; however many callers ask at the same time, one process redeems once
+// per tenant and api. The audit event is stored before the token is returned.
 func (s *Service) Lend(ctx context.Context, r tenant.Resolved, api API, by audit.Actor) (Loan, error) {
 	snapshot, err := s.snapshot(ctx, r.Tenant.ID)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *Service) lend(ctx context.Context, r tenant.Resolved, snapshot Snapshot
 		return loan, err
 	}
 	result := s.lends.DoChan(r.Tenant.ID+"/"+string(api), func() (any, error) {
-		// The redemption is shared, so one caller who leaves must not end it for the others.
+		// The redemption is shared, so a caller that leaves must not end it for the others.
 		shared, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
 		defer cancel()
 		if loan, ok, err := s.loans.get(*snapshot.Active, api, s.cfg.Now()); ok {
@@ -70,16 +70,16 @@ func (s *Service) lend(ctx context.Context, r tenant.Resolved, snapshot Snapshot
 	select {
 	case <-ctx.Done():
 		return Loan{}, ctx.Err()
-	case r := <-result:
-		if r.Err != nil {
-			return Loan{}, r.Err
+	case res := <-result:
+		if res.Err != nil {
+			return Loan{}, res.Err
 		}
-		return r.Val.(Loan), nil
+		return res.Val.(Loan), nil
 	}
 }
 
-// lendable returns why the active grant cannot be lent from; nil when it can. A refusal that only a person can repair is
-// remembered, so that borrowers who ask again do not ask Microsoft again.
+// lendable returns why no access token can be issued from the active grant; nil when one can. A refusal that only a person
+// can repair is in the schedule, so that further borrowers do not cause further requests to Microsoft.
 func (s *Service) lendable(r tenant.Resolved, snapshot Snapshot) error {
 	if snapshot.Active == nil {
 		return failure.New(failure.GrantAbsent)
@@ -95,12 +95,12 @@ func (s *Service) lendable(r tenant.Resolved, snapshot Snapshot) error {
 }
 
 func (s *Service) redeemToLend(ctx context.Context, r tenant.Resolved, api API) (Loan, error) {
-	g, found, err := s.grant(ctx, r.Tenant.ID, Active)
+	g, ok, err := s.grant(ctx, r.Tenant.ID, Active)
 	if err != nil {
 		return Loan{}, err
 	}
-	if !found {
-		return Loan{}, failure.New(failure.GrantAbsent) // forgotten meanwhile
+	if !ok {
+		return Loan{}, failure.New(failure.GrantAbsent) // deleted meanwhile
 	}
 	if _, err := usable(r, g); err != nil {
 		return Loan{}, err // replaced meanwhile
@@ -108,17 +108,17 @@ func (s *Service) redeemToLend(ctx context.Context, r tenant.Resolved, api API) 
 	redeemed, err := s.cfg.Microsoft.Renew(ctx, r.Client(), g.RefreshToken, api)
 	if err != nil {
 		s.loans.refuse(g, api, failure.From(err), s.cfg.Now())
-		return Loan{}, errors.Join(err, s.hasten(ctx, r, failure.From(err)))
+		return Loan{}, errors.Join(err, s.scheduleNow(ctx, r, failure.From(err)))
 	}
-	if err := s.keepRotated(ctx, r, g, redeemed); err != nil {
+	if err := s.storeRotated(ctx, r, g, redeemed); err != nil {
 		return Loan{}, err
 	}
 	loan := Loan{API: api, AccessToken: redeemed.AccessToken, ExpiresAt: redeemed.ExpiresAt, DirectoryID: g.DirectoryID}
 	return loan, s.loans.put(g, loan)
 }
 
-// hasten makes the renewal due at once when Microsoft refused the grant for good, so that the status soon tells it.
-func (s *Service) hasten(ctx context.Context, r tenant.Resolved, f *failure.Error) error {
+// scheduleNow makes the renewal due at once when Microsoft refused the grant permanently, so that the status soon shows it.
+func (s *Service) scheduleNow(ctx context.Context, r tenant.Resolved, f *failure.Error) error {
 	if f.Kind() != failure.SignIn && f.Kind() != failure.Configuration {
 		return nil
 	}
@@ -131,21 +131,21 @@ func (s *Service) hasten(ctx context.Context, r tenant.Resolved, f *failure.Erro
 	})
 }
 
-// keepRotated stores the successor that a lending brought along. Where somebody else stored a newer one, that stays:
-// both work.
-func (s *Service) keepRotated(ctx context.Context, r tenant.Resolved, g Grant, redeemed Redemption) error {
+// storeRotated stores the successor that a redemption for a borrower returned. A newer one that was stored meanwhile
+// stays: both work.
+func (s *Service) storeRotated(ctx context.Context, r tenant.Resolved, g Grant, redeemed Redemption) error {
 	if redeemed.RefreshToken.Empty() {
 		return nil
 	}
 	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
-		current, found, err := s.grant(ctx, r.Tenant.ID, Active)
-		if err != nil || !found {
+		current, ok, err := s.grant(ctx, r.Tenant.ID, Active)
+		if err != nil || !ok {
 			return err
 		}
 		if current.ConsentID != g.ConsentID || !current.IssuedAt.Before(redeemed.IssuedAt) {
 			return nil
 		}
-		if err := s.keepPredecessor(ctx, current); err != nil {
+		if err := s.savePredecessor(ctx, current); err != nil {
 			return err
 		}
 		current.advance(redeemed)

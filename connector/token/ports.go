@@ -11,14 +11,14 @@ import (
 )
 
 var (
-	// ErrStale is returned when a grant would replace one that was issued later, or that changed since it was read.
+	// ErrStale is returned when a grant would replace one that was issued later or that has changed since it was read.
 	ErrStale = errors.New("a newer grant is stored")
-	// ErrLeased is returned when somebody else holds the renewal of a tenant.
+	// ErrLeased is returned when another owner has leased the renewal of a tenant.
 	ErrLeased = errors.New("renewal is leased")
 )
 
-// Store keeps grants, schedules and events. Refresh tokens are sealed by it. Where nothing is found it returns
-// tenant.ErrNotFound. Methods join the transaction of their context (tenant.Store) and are safe for concurrent use.
+// Store keeps grants, schedules and events, and seals refresh tokens. It returns tenant.ErrNotFound when there is no row.
+// Methods join the transaction of their context (tenant.Store) and are safe for concurrent use.
 type Store interface {
 	Transact(ctx context.Context, fn func(ctx context.Context) error) error
 
@@ -28,60 +28,61 @@ type Store interface {
 	Snapshot(ctx context.Context, tenantID string) (Snapshot, error)
 
 	Grant(ctx context.Context, tenantID string, slot Slot) (Grant, error)
-	// SaveGrant inserts (Version 0) or updates g with a check of its Version, which it then advances. Version 0 where
-	// a row exists, a changed row, or a stored value with a later IssuedAt give ErrStale.
+	// SaveGrant inserts (Version 0) or updates g with a check of its Version, which it then advances. It returns ErrStale
+	// for Version 0 when there is a row, for a changed row, and for a stored value with a later IssuedAt.
 	SaveGrant(ctx context.Context, g *Grant) error
-	// SavePredecessor stores an active grant that is about to be replaced in the slot of predecessors, whatever is there.
-	// It belongs into the transaction that replaces it, whose check of the active grant's version is this one's, too.
+	// SavePredecessor stores an active grant that is about to be replaced as the predecessor, in place of any other. Call it
+	// in the transaction that replaces the active grant: the version check there covers this row, too.
 	SavePredecessor(ctx context.Context, g Grant) error
 	DeleteGrant(ctx context.Context, tenantID string, slot Slot) error
-	// DeletePending deletes all pending grants that were consented before the given time.
+	// DeletePending deletes all pending grants that were consented to before the given time.
 	DeletePending(ctx context.Context, consentedBefore time.Time) error
 
 	// Schedule returns the zero Schedule with its TenantID when none is stored.
 	Schedule(ctx context.Context, tenantID string) (Schedule, error)
 	// SaveSchedule inserts (Version 0) or updates s with a check of its Version (else ErrStale), which it advances.
-	// It leaves the lease as it is.
+	// It leaves the lease unchanged.
 	SaveSchedule(ctx context.Context, s *Schedule) error
 	DeleteSchedule(ctx context.Context, tenantID string) error
-	// Due returns up to limit tenants whose DueAt is not after now and that nobody holds, least slack first.
+	// Due returns up to limit tenants whose DueAt is not after now and that are not leased, least slack first.
 	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
-	// LeaseDue takes the renewal of up to limit of the tenants that Due tells, for owner, by one conditional UPDATE, and
-	// returns those that it got in the order of Due. None means that nothing is due that nobody holds.
+	// LeaseDue leases up to limit of the tenants that Due returns to owner, by one conditional UPDATE, and returns those
+	// that it got, in the order of Due. None means that nothing is due that is not leased.
 	LeaseDue(ctx context.Context, owner string, now, until time.Time, limit int) ([]Job, error)
-	// PutOff makes those of the tenants that owner holds, and that are still due at now, due later, and gives them back.
-	PutOff(ctx context.Context, tenantIDs []string, owner string, now, due time.Time) error
-	// Lease takes the renewal of a tenant for owner by one conditional UPDATE, or returns ErrLeased. A lease that ran
-	// out before now may be taken. There must be a schedule row, else tenant.ErrNotFound.
+	// Postpone makes those of the tenants due later that owner has leased and that are still due at now, and ends their
+	// leases.
+	Postpone(ctx context.Context, tenantIDs []string, owner string, now, due time.Time) error
+	// Lease leases the renewal of a tenant to owner by one conditional UPDATE, or returns ErrLeased. A lease that ran out
+	// before now may be replaced. Without a schedule row it returns tenant.ErrNotFound.
 	Lease(ctx context.Context, tenantID, owner string, now, until time.Time) (Schedule, error)
-	// Release gives the lease back if owner still holds it.
+	// Release ends the lease if owner still has it.
 	Release(ctx context.Context, tenantID, owner string) error
 
 	AppendEvent(ctx context.Context, e audit.Event) error
-	// Events returns a tenant's events, newest first, up to limit, older than before when that is not zero.
+	// Events returns a tenant's events, newest first, up to limit. When before is not zero, it returns events older than that.
 	Events(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error)
-	// EventsOf returns a tenant's events of some actions, newest first, up to limit.
+	// EventsOf returns a tenant's events with one of the actions, newest first, up to limit.
 	EventsOf(ctx context.Context, tenantID string, actions []audit.Action, limit int) ([]audit.Event, error)
 }
 
-// Microsoft is what custody needs of Microsoft. Errors are *failure.Error. Implementations are safe for concurrent use.
+// Microsoft is what custody needs from Microsoft. Errors are *failure.Error. Implementations are safe for concurrent use.
 type Microsoft interface {
 	// Redeem exchanges an authorization code for tokens of Partner Center. It posts the code exactly once.
 	Redeem(ctx context.Context, c tenant.Client, code AuthorizationCode) (Redemption, error)
-	// Renew exchanges a refresh token for an access token of api and, as a rule, the refresh token's successor.
+	// Renew redeems a refresh token for an access token of api and, as a rule, the refresh token's successor.
 	Renew(ctx context.Context, c tenant.Client, refreshToken secret.Text, api API) (Redemption, error)
-	// Identity verifies an id_token (signature, issuer, audience, nonce, time) and returns who signed in. It compares
-	// no directory: that is custody's decision.
+	// Identity verifies an id_token (signature, issuer, audience, nonce, time) and returns who signed in. It does not compare
+	// directories: custody does.
 	Identity(ctx context.Context, c tenant.Client, idToken secret.Text, nonce string) (Identity, error)
-	// Claims reads an access token as a hint (microsoft-identity.md §4.1); Readable is false when it is opaque.
+	// Claims reads an access token as a hint (docs/reference/microsoft-identity.md §4.1); Readable is false when it is opaque.
 	Claims(accessToken secret.Text) AccessTokenClaims
 	// Probe makes one cheap read-only call to api. It reports failures in the Probe and never as an error.
 	Probe(ctx context.Context, c tenant.Client, api API, accessToken secret.Text) Probe
-	// Roles asks Graph which roles the signed-in account has; unknown where Graph does not tell.
+	// Roles reads from Graph which roles the signed-in account has; unknown when Graph does not say.
 	Roles(ctx context.Context, c tenant.Client, graphToken secret.Text) (globalAdmin, adminAgent Answer)
 }
 
-// An AuthorizationCode is what Microsoft returned to the onboarding page, with what is needed to redeem it.
+// An AuthorizationCode is what Microsoft returned to the onboarding page, with what its redemption requires.
 type AuthorizationCode struct {
 	Code        secret.Text
 	Verifier    secret.Text // PKCE
@@ -92,25 +93,25 @@ type AuthorizationCode struct {
 type Redemption struct {
 	API          API
 	AccessToken  secret.Text
-	RefreshToken secret.Text // empty when none was returned; the old one is then kept
+	RefreshToken secret.Text // empty when none was returned; the old one then stays valid
 	IDToken      secret.Text
-	// IssuedAt is our clock just before the request was sent, so that life is never counted too long.
+	// IssuedAt is our clock just before the request was sent, so that we never count more life than there is.
 	IssuedAt  time.Time
 	ExpiresAt time.Time // of the access token
 	Scopes    []string
 }
 
-// An Identity is what a verified id_token says.
+// An Identity is the content of a verified id_token.
 type Identity struct {
 	DirectoryID string // tid, lower case
 	Person      Person
 	Guest       bool // acct is 1, or idp differs from the issuer
 }
 
-// AccessTokenClaims are the few claims of an access token that serve as a hint.
+// AccessTokenClaims are the few claims of an access token that we read as a hint.
 type AccessTokenClaims struct {
 	Readable      bool
 	DirectoryID   string // tid, lower case
 	ApplicationID string // appid, lower case
-	MFA           Answer // whether amr holds mfa; unknown when there is no amr
+	MFA           Answer // whether amr contains mfa; unknown without amr
 }

@@ -9,14 +9,14 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// A State is the token status in one word (design §6).
+// A State is the token status in one word.
 type State string
 
 // The states.
 const (
 	StateAbsent         State = "absent"
-	StatePending        State = "pending"         // a manual consent waits for its claim code
-	StateActive         State = "active"          // all is well
+	StatePending        State = "pending" // a manual consent waits for its claim code
+	StateActive         State = "active"
 	StateExpiring       State = "expiring"        // 30 days or less are left
 	StateRenewalFailing State = "renewal_failing" // transient trouble
 	StateActionRequired State = "action_required" // a person must sign in again
@@ -29,13 +29,13 @@ func States() []State {
 	return []State{StateAbsent, StatePending, StateActive, StateExpiring, StateRenewalFailing, StateActionRequired, StateMisconfigured, StateExpired}
 }
 
-// expiringBelow is the rest of life at which an unrenewed grant is called expiring.
+// expiringBelow is the remaining life at which a grant that was not renewed counts as expiring.
 const expiringBelow = 30 * 24 * time.Hour
 
-// A Status is what is true of a tenant's token now. Times are zero where there is none.
+// A Status is the current status of a tenant's token. A time that there is none of is zero.
 type Status struct {
 	State State
-	// Failure is the reason; nil when all is well.
+	// Failure is the reason; nil for an active token.
 	Failure *failure.Record
 
 	IssuedAt, ExpiresAt, ConsentedAt time.Time
@@ -48,7 +48,7 @@ type Status struct {
 	DirectoryID   string
 	Directory     string // as entered
 	ApplicationID string
-	// SecretEnds is when the application is left without a credential that works (tenant.Application.Ends).
+	// SecretEnds is when the last credential of the application stops working (tenant.Application.Ends).
 	SecretEnds  time.Time
 	ConsentedBy Person
 	AskedBy     string
@@ -60,14 +60,14 @@ type Status struct {
 	Pending *PendingGrant
 }
 
-// A PendingGrant is who consented, for the person who is about to enter the claim code.
+// A PendingGrant is who consented, for the person who enters the claim code.
 type PendingGrant struct {
 	ConsentedBy Person
 	ConsentedAt time.Time
 	ExpiresAt   time.Time
 }
 
-// Status returns what is true now of the token of a tenant that was just resolved.
+// Status returns the current status of the token of a tenant that was just resolved.
 func (s *Service) Status(ctx context.Context, r tenant.Resolved) (Status, error) {
 	snapshot, err := s.snapshot(ctx, r.Tenant.ID)
 	if err != nil {
@@ -81,11 +81,11 @@ func (s *Service) Status(ctx context.Context, r tenant.Resolved) (Status, error)
 		}
 	}
 	if snapshot.Active == nil {
-		st.State, st.Failure = judgeAbsent(r, st)
+		st.State, st.Failure = stateWithoutGrant(r, st)
 		return st, nil
 	}
 	st.describe(*snapshot.Active, snapshot.Schedule, now)
-	st.State, st.Failure = judge(r, st, *snapshot.Active, snapshot.Schedule, now)
+	st.State, st.Failure = stateOfGrant(r, st, *snapshot.Active, snapshot.Schedule, now)
 	return st, nil
 }
 
@@ -110,17 +110,17 @@ func (st *Status) describe(g Grant, schedule Schedule, now time.Time) {
 	}
 }
 
-// judge decides the state. What a person must repair comes before what time repairs, and an expired grant before both.
-func judge(r tenant.Resolved, st Status, g Grant, schedule Schedule, now time.Time) (State, *failure.Record) {
+// stateOfGrant decides the state: expired comes first, then what a person must repair, then what time repairs.
+func stateOfGrant(r tenant.Resolved, st Status, g Grant, schedule Schedule, now time.Time) (State, *failure.Record) {
 	if !now.Before(g.ExpiresAt()) {
 		return StateExpired, &failure.Record{Code: failure.GrantExpired}
 	}
 	if _, err := usable(r, g); err != nil {
 		f := failure.From(err)
-		return stateOf(f.Kind()), &failure.Record{Code: f.Code, Params: f.Params}
+		return stateOfKind(f.Kind()), &failure.Record{Code: f.Code, Params: f.Params}
 	}
 	if schedule.Failure != nil {
-		return stateOf(schedule.Failure.Code.Kind()), schedule.Failure
+		return stateOfKind(schedule.Failure.Code.Kind()), schedule.Failure
 	}
 	if g.ExpiresAt().Sub(now) <= expiringBelow {
 		return StateExpiring, &failure.Record{Code: failure.GrantExpiring, Params: map[string]string{"days": strconv.Itoa(st.DaysLeft)}}
@@ -128,7 +128,7 @@ func judge(r tenant.Resolved, st Status, g Grant, schedule Schedule, now time.Ti
 	return StateActive, nil
 }
 
-func judgeAbsent(r tenant.Resolved, st Status) (State, *failure.Record) {
+func stateWithoutGrant(r tenant.Resolved, st Status) (State, *failure.Record) {
 	c := r.Client()
 	switch {
 	case st.Pending != nil:
@@ -141,7 +141,7 @@ func judgeAbsent(r tenant.Resolved, st Status) (State, *failure.Record) {
 	return StateAbsent, &failure.Record{Code: failure.GrantAbsent}
 }
 
-func stateOf(k failure.Kind) State {
+func stateOfKind(k failure.Kind) State {
 	switch k {
 	case failure.SignIn:
 		return StateActionRequired

@@ -1,11 +1,11 @@
 package token
 
-// A Step is a place within a renewal at which a process that dies leaves something half done.
+// A Step is a point within a renewal at which a process that is killed leaves something half done.
 type Step string
 
 // The steps, in their order.
 const (
-	BeforeRedeem  Step = "before-redeem"  // the tenant is leased, Microsoft was asked nothing
+	BeforeRedeem  Step = "before-redeem"  // the tenant is leased, Microsoft was not asked yet
 	AfterAnswer   Step = "after-answer"   // Microsoft answered, nothing is stored
 	BeforeCommit  Step = "before-commit"  // the outcome is written, in a transaction that is open
 	AfterCommit   Step = "after-commit"   // a successor is stored, its checks are not

@@ -15,23 +15,23 @@ import (
 )
 
 const (
-	// unrecordedAfter is how long a tenant is put off whose renewal failed without being written down, such as one whose
-	// grant does not open: it must not keep the others from their turn.
+	// unrecordedAfter is how long a tenant is postponed whose renewal failed without an outcome being stored, for example
+	// because its grant does not open: it must not delay the others.
 	unrecordedAfter = 15 * time.Minute
-	// spread is over how long those at most come back who were put off together.
+	// spread is the longest time over which tenants come back that were postponed together.
 	spread = 15 * time.Minute
-	// What is claimed may wait for its turn in its cloud for a heldShare'th of its lease, with batchesHeld batches at
-	// most before it: one in hand, one in the queue, one with the workers.
-	heldShare   = 4
-	batchesHeld = 3
+	// A leased tenant may wait for the rate limit of its cloud for 1/waitShare of its lease, with at most batchesAhead
+	// batches before it: one in hand, one in the queue, one with the workers.
+	waitShare    = 4
+	batchesAhead = 3
 )
 
-// errStopped ends renewals that still run when a process that stops has waited long enough for them.
+// errStopped ends renewals that still run when a stopping process has waited long enough for them.
 var errStopped = errors.New("the process stops")
 
-// Sweep renews every tenant that is due, least slack first, and returns when nothing is due that nobody holds. Any
-// number of replicas may sweep at once: each jobs tenants of its own, a few more than it has workers. When ctx ends it
-// gives back what it has not begun, lets what it has begun finish within its grace, and gives back the rest.
+// Sweep renews every tenant that is due, least slack first, and returns when nothing is due that is not leased. Any number
+// of replicas may sweep at once: each leases tenants of its own, a few more than it has workers. When ctx ends, Sweep gives
+// back the tenants that it has not begun, lets the others finish within Grace, and gives back the rest.
 // A tenant's failure is in its status and in the log, not in the error.
 func (s *Service) Sweep(ctx context.Context) error {
 	defer s.cfg.Step(SweepEnded)
@@ -50,21 +50,21 @@ func (s *Service) Sweep(ctx context.Context) error {
 	return errors.Join(err, workers.Wait())
 }
 
-// enqueueDue puts what is due into queue, batch by batch, each tenant when its turn has come. Whatever becomes of a claim,
-// its tenant is not due any more, or not before its lease has run out: so there is an end.
+// enqueueDue leases due tenants batch by batch and queues each one when its cloud's rate limit allows it. However a job
+// ends, its tenant is not due any more, or not before its lease has run out: so the loop ends.
 func (s *Service) enqueueDue(ctx context.Context, queue chan<- Job) error {
 	for ctx.Err() == nil {
 		now := s.cfg.Now()
 		jobs, err := s.leaseDue(ctx, now)
 		if err != nil && ctx.Err() != nil {
-			return ctx.Err() // that is why
+			return ctx.Err() // the cause of err
 		}
 		if err != nil || len(jobs) == 0 {
 			return err
 		}
 		for _, job := range s.admitted(ctx, now, jobs) {
-			if wait := s.pace.turn(job.Cloud, s.cfg.Now()); wait > 0 {
-				_ = s.cfg.Wait(ctx, wait) // when ctx has ended, the worker gives the claim back
+			if wait := s.limiter.reserve(job.Cloud, s.cfg.Now()); wait > 0 {
+				_ = s.cfg.Wait(ctx, wait) // when ctx has ended, the worker gives the job back
 			}
 			queue <- job
 		}
@@ -72,91 +72,91 @@ func (s *Service) enqueueDue(ctx context.Context, queue chan<- Job) error {
 	return ctx.Err()
 }
 
-// claim jobs the next batch. A claim that was cut off when the process stops might be stored all the same, and held by
-// nobody until its leases run out.
+// leaseDue leases the next batch. It outlives ctx, because leases that are stored although the caller is gone would block
+// their tenants until they run out.
 func (s *Service) leaseDue(ctx context.Context, now time.Time) ([]Job, error) {
 	ctx, cancel := s.untilStopped(ctx, s.cfg.Lease)
 	defer cancel()
-	jobs, err := s.cfg.Store.LeaseDue(ctx, s.cfg.Owner+"/"+random.ID(), now, now.Add(s.cfg.Lease), s.batch())
+	jobs, err := s.cfg.Store.LeaseDue(ctx, s.cfg.Owner+"/"+random.ID(), now, now.Add(s.cfg.Lease), s.batchSize())
 	if err != nil {
 		return nil, fmt.Errorf("leasing due tenants: %w", err)
 	}
 	return jobs, nil
 }
 
-// batch is how many tenants are claimed at once: as many as there are workers, unless they would wait too long.
-func (s *Service) batch() int {
+// batchSize is how many tenants are leased at once: as many as there are workers, unless they would wait too long.
+func (s *Service) batchSize() int {
 	if s.cfg.PerCloud == 0 {
 		return s.cfg.Workers
 	}
-	within := float64(s.cfg.PerCloud) * s.cfg.Lease.Minutes() / (heldShare * batchesHeld)
+	within := float64(s.cfg.PerCloud) * s.cfg.Lease.Minutes() / (waitShare * batchesAhead)
 	return max(1, min(s.cfg.Workers, int(within)))
 }
 
-// admitted returns those jobs whose cloud and directory may be asked now, and puts the others off.
+// admitted returns those jobs whose cloud and directory may be asked now, and postpones the others.
 func (s *Service) admitted(ctx context.Context, now time.Time, jobs []Job) []Job {
 	admitted := make([]Job, 0, len(jobs))
-	later := map[time.Time][]Job{}
+	postponed := map[time.Time][]Job{} // due time → jobs
 	for _, job := range jobs {
 		if due := s.notBefore(job, now); due.IsZero() {
 			admitted = append(admitted, job)
 		} else {
-			later[due] = append(later[due], job)
+			postponed[due] = append(postponed[due], job)
 		}
 	}
-	for due, off := range later {
-		s.putOff(ctx, now, due, off...)
+	for due, of := range postponed {
+		s.postpone(ctx, now, due, of...)
 	}
 	return admitted
 }
 
-// notBefore returns until when the tenant of c has to wait, zero when it need not. It takes the directory's turn.
+// notBefore returns until when a job has to wait; zero when it may begin, for which it reserves a renewal of its directory.
 func (s *Service) notBefore(job Job, now time.Time) time.Time {
-	if until := s.pace.held(job.Cloud, now, job.ExpiresAt); !until.IsZero() {
+	if until := s.limiter.pausedUntil(job.Cloud, now, job.ExpiresAt); !until.IsZero() {
 		return s.spread(now, until)
 	}
-	if wait := s.pace.turnOf(job.Cloud, job.DirectoryID, now); wait > 0 {
+	if wait := s.limiter.reserveDirectory(job.Cloud, job.DirectoryID, now); wait > 0 {
 		return now.Add(wait)
 	}
 	return time.Time{}
 }
 
-// spread returns a time at or after until, so that not all come back at once who wait for it.
+// spread returns a time at or after until, so that tenants that wait for it do not all come back at once.
 func (s *Service) spread(now, until time.Time) time.Time {
 	return until.Add(time.Duration(s.cfg.Rand() * float64(min(spread, until.Sub(now)))))
 }
 
-// putOff makes jobs of one batch due later and gives them back. Where that fails their leases run out.
-func (s *Service) putOff(ctx context.Context, now, due time.Time, jobs ...Job) bool {
+// postpone makes jobs of one batch due later and gives their leases back. If it fails, the leases run out.
+func (s *Service) postpone(ctx context.Context, now, due time.Time, jobs ...Job) bool {
 	ids := make([]string, len(jobs))
 	for i, job := range jobs {
 		ids[i] = job.TenantID
 	}
-	if err := s.cfg.Store.PutOff(context.WithoutCancel(ctx), ids, jobs[0].LeaseOwner, now, due); err != nil {
-		s.cfg.Log.ErrorContext(ctx, "putting off renewals", "tenants", len(ids), "err", err)
+	if err := s.cfg.Store.Postpone(context.WithoutCancel(ctx), ids, jobs[0].LeaseOwner, now, due); err != nil {
+		s.cfg.Log.ErrorContext(ctx, "postponing renewals failed", "tenants", len(ids), "err", err)
 		return false
 	}
-	s.cfg.Log.DebugContext(ctx, "renewals put off", "tenants", len(ids), "until", due)
+	s.cfg.Log.DebugContext(ctx, "renewals postponed", "tenants", len(ids), "until", due)
 	return true
 }
 
-// release gives a lease back, also when the caller is gone.
+// release gives a lease back, even when the caller is gone.
 func (s *Service) release(ctx context.Context, tenantID, owner string) {
 	if err := s.cfg.Store.Release(context.WithoutCancel(ctx), tenantID, owner); err != nil {
-		s.cfg.Log.ErrorContext(ctx, "releasing renewal", "tenant", tenantID, "err", err)
+		s.cfg.Log.ErrorContext(ctx, "releasing the lease of a renewal failed", "tenant", tenantID, "err", err)
 	}
 }
 
-// renewLeased renews a tenant that a sweep has claimed, and gives it back.
+// renewLeased renews a tenant that a sweep has leased, and gives the lease back.
 func (s *Service) renewLeased(ctx context.Context, job Job) {
 	now := s.cfg.Now()
 	left := job.LeaseUntil.Sub(now)
 	if ctx.Err() != nil || left < s.cfg.Lease/2 {
-		s.release(ctx, job.TenantID, job.LeaseOwner) // not begun; whoever jobs it next has the time
+		s.release(ctx, job.TenantID, job.LeaseOwner) // not begun, so that the next owner has a whole lease for it
 		return
 	}
-	if until := s.pace.held(job.Cloud, now, job.ExpiresAt); !until.IsZero() {
-		s.putOff(ctx, now, s.spread(now, until), job) // it was told so since this was claimed
+	if until := s.limiter.pausedUntil(job.Cloud, now, job.ExpiresAt); !until.IsZero() {
+		s.postpone(ctx, now, s.spread(now, until), job) // paused since the tenant was leased
 		return
 	}
 	ctx = failure.WithReference(ctx, random.Reference())
@@ -166,12 +166,12 @@ func (s *Service) renewLeased(ctx context.Context, job Job) {
 	switch {
 	case err == nil:
 	case errors.Is(err, errStopped):
-		s.cfg.Log.InfoContext(ctx, "renewal given back, because the process stops", "tenant", job.TenantID)
+		s.cfg.Log.InfoContext(ctx, "renewal given back because the process stops", "tenant", job.TenantID)
 	default:
 		s.cfg.Log.ErrorContext(ctx, "renewal failed", "tenant", job.TenantID, "kind", failure.From(err).Kind(),
 			"reference", failure.Reference(ctx), "err", err)
-		// What was written down has moved the tenant's time already.
-		if now := s.cfg.Now(); !s.putOff(ctx, now, now.Add(unrecordedAfter), job) {
+		// A stored outcome has moved the due time already, and then this does nothing.
+		if now := s.cfg.Now(); !s.postpone(ctx, now, now.Add(unrecordedAfter), job) {
 			return
 		}
 	}
@@ -191,12 +191,12 @@ func (s *Service) renewDue(ctx context.Context, job Job) error {
 	return err
 }
 
-// untilStopped returns a context for the calls of a renewal. It outlives ctx, since what Microsoft answers must be
-// stored and a request that was cut off would be written down as trouble that there was not; but no longer than the
-// grace, and then its cause is errStopped.
-func (s *Service) untilStopped(ctx context.Context, patience time.Duration) (context.Context, context.CancelFunc) {
-	patient, end := context.WithTimeout(context.WithoutCancel(ctx), patience)
-	calls, stop := context.WithCancelCause(patient)
+// untilStopped returns a context for the calls of a renewal, which ends after limit. It outlives ctx by up to Grace, and then
+// ends with the cause errStopped: what Microsoft answers must be stored, and a request that was cut off would be recorded as
+// a failure that there was not.
+func (s *Service) untilStopped(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	detached, end := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	calls, stop := context.WithCancelCause(detached)
 	unhook := context.AfterFunc(ctx, func() {
 		grace, over := context.WithTimeout(calls, s.cfg.Grace)
 		defer over()

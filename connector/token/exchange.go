@@ -1,0 +1,167 @@
+package token
+
+import (
+	"context"
+	"slices"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
+)
+
+// personalDirectory is the directory that all personal Microsoft accounts share (docs/reference/microsoft-identity.md §4.2).
+const personalDirectory = "9188040d-6c67-4c5b-b112-36a304b66dad"
+
+// A CodeExchange is an authorization code that Microsoft returned for a tenant, with the provenance of the consent.
+type CodeExchange struct {
+	TenantID  string
+	Code      AuthorizationCode
+	Nonce     string
+	ConsentID string
+	Procedure Procedure
+	AskedBy   string
+}
+
+// Exchange redeems a code once, and then verifies who consented, the application and MFA, the roles, and that Graph and ARM
+// accept the token, in this order. It stores nothing: the grant that it returns has no slot yet. A refusal is a
+// *failure.Error.
+func (s *Service) Exchange(ctx context.Context, x CodeExchange) (Grant, error) {
+	r, err := tenant.Resolve(ctx, s.cfg.Store, x.TenantID)
+	if err != nil {
+		return Grant{}, err
+	}
+	c := r.Client()
+	redeemed, err := s.cfg.Microsoft.Redeem(ctx, c, x.Code)
+	if err != nil {
+		return Grant{}, err
+	}
+	if redeemed.RefreshToken.Empty() {
+		return Grant{}, failure.New(failure.NoRefreshToken)
+	}
+	person, err := s.identify(ctx, c, redeemed.IDToken, x.Nonce)
+	if err != nil {
+		return Grant{}, err
+	}
+	g := Grant{
+		TenantID: x.TenantID, RefreshToken: redeemed.RefreshToken, IssuedAt: redeemed.IssuedAt,
+		DirectoryID: c.DirectoryID, ApplicationID: c.Application.ID,
+		Procedure: x.Procedure, ConsentID: x.ConsentID, ConsentedAt: s.cfg.Now(), ConsentedBy: person,
+		AskedBy: x.AskedBy, Scopes: redeemed.Scopes,
+	}
+	g.Checks, err = s.checkPartnerCenter(ctx, c, redeemed.AccessToken, person)
+	if err != nil {
+		return Grant{}, err
+	}
+	// A person waits, and Graph and ARM only cause warnings: a slow one stays unknown.
+	others, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	s.checkOthers(others, c, &g)
+	switch {
+	case g.Checks.GlobalAdmin == No:
+		return Grant{}, failure.New(failure.RoleMissing, "username", person.Username, "role", "Global admin")
+	case g.Checks.AdminAgent == No:
+		return Grant{}, failure.New(failure.RoleMissing, "username", person.Username, "role", "Admin agent")
+	}
+	return g, nil
+}
+
+// identify verifies the id_token, and that it is about a member of the tenant's directory.
+func (s *Service) identify(ctx context.Context, c tenant.Client, idToken secret.Text, nonce string) (Person, error) {
+	identity, err := s.cfg.Microsoft.Identity(ctx, c, idToken, nonce)
+	if err != nil {
+		return Person{}, err
+	}
+	switch {
+	case identity.DirectoryID == personalDirectory:
+		return Person{}, failure.New(failure.PersonalAccount, "username", identity.Person.Username)
+	case identity.DirectoryID != c.DirectoryID:
+		return Person{}, failure.New(failure.WrongDirectory, "seen", identity.DirectoryID, "expected", c.DirectoryID)
+	case identity.Guest:
+		return Person{}, failure.New(failure.GuestAccount, "username", identity.Person.Username)
+	}
+	return identity.Person, nil
+}
+
+// checkPartnerCenter reads the claims of the access token, which are a hint, and Partner Center's own answer, which is the
+// proof. A no from either is a refusal; without a yes from either, MFA is not proven.
+func (s *Service) checkPartnerCenter(ctx context.Context, c tenant.Client, access secret.Text, person Person) (Checks, error) {
+	claims := s.cfg.Microsoft.Claims(access)
+	if claims.Readable {
+		switch {
+		case claims.ApplicationID != c.Application.ID:
+			return Checks{}, failure.New(failure.WrongApplication, "seen", claims.ApplicationID, "expected", c.Application.ID)
+		case claims.DirectoryID != c.DirectoryID:
+			return Checks{}, failure.New(failure.WrongDirectory, "seen", claims.DirectoryID, "expected", c.DirectoryID)
+		case claims.MFA == No:
+			return Checks{}, failure.New(failure.MFAMissing)
+		}
+	}
+	probe := s.cfg.Microsoft.Probe(ctx, c, PartnerCenter, access)
+	switch {
+	case probe.MFA == No:
+		return Checks{}, failure.New(failure.MFAMissing)
+	case probe.Works == No && probe.Failure != nil:
+		f := probe.Failure.Error()
+		f.Params = withUsername(f.Params, person.Username)
+		return Checks{}, f
+	case probe.Works == No:
+		return Checks{}, failure.New(failure.NotAPartner, "username", person.Username)
+	}
+	mfa := proven(claims.MFA, probe.MFA)
+	if mfa == Unknown && !s.cfg.AcceptUnknownMFA {
+		return Checks{}, failure.New(failure.MFAUnknown)
+	}
+	return Checks{MFA: mfa, GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: probe}}, nil
+}
+
+// checkOthers redeems g for Graph and ARM, which also proves that one refresh token serves all apis, and leaves the newest
+// value in g. A failure is recorded as a warning: partners work without Graph or ARM.
+func (s *Service) checkOthers(ctx context.Context, c tenant.Client, g *Grant) {
+	for _, api := range []API{Graph, ARM} {
+		redeemed, err := s.cfg.Microsoft.Renew(ctx, c, g.RefreshToken, api)
+		if err != nil {
+			g.Checks.APIs[api] = s.notProbed(ctx, err)
+			continue
+		}
+		g.advance(redeemed)
+		g.Scopes = union(g.Scopes, redeemed.Scopes)
+		g.Checks.APIs[api] = s.cfg.Microsoft.Probe(ctx, c, api, redeemed.AccessToken)
+		if api == Graph {
+			g.Checks.GlobalAdmin, g.Checks.AdminAgent = s.cfg.Microsoft.Roles(ctx, c, redeemed.AccessToken)
+		}
+	}
+}
+
+// notProbed is the probe of an api for which Microsoft issued no access token.
+func (s *Service) notProbed(ctx context.Context, err error) Probe {
+	works := No
+	if k := failure.From(err).Kind(); k == failure.Transient || k == failure.Internal {
+		works = Unknown
+	}
+	return Probe{Works: works, At: s.cfg.Now(), Failure: failure.NewRecord(ctx, err), MFA: Unknown}
+}
+
+// proven returns no if any answer is no, else yes if any is yes.
+func proven(answers ...Answer) Answer {
+	switch {
+	case slices.Contains(answers, No):
+		return No
+	case slices.Contains(answers, Yes):
+		return Yes
+	}
+	return Unknown
+}
+
+func union(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func withUsername(params map[string]string, username string) map[string]string {
+	named := map[string]string{"username": username}
+	for name, value := range params {
+		named[name] = value
+	}
+	return named
+}

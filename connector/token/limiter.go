@@ -1,0 +1,120 @@
+package token
+
+import (
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
+)
+
+const (
+	// directoryBurst is how many renewals for one directory may begin together: a directory may be shared by a few instances.
+	directoryBurst = 2
+	// throttledFor is how long a cloud is paused that asks to slow down without saying for how long
+	// (docs/reference/microsoft-identity.md §3.7).
+	throttledFor = 5 * time.Second
+	// maxLimitedDirectories bounds the directories whose rate is remembered. One that was evicted may begin a new burst.
+	maxLimitedDirectories = 10_000
+)
+
+// A limiter bounds how fast sweeps begin renewals, and knows which clouds are paused. It limits this process only: every
+// replica has its own limits and learns of pauses from its own requests. It is safe for concurrent use.
+type limiter struct {
+	perCloud     int // renewals a minute; 0 is no limit
+	perDirectory int
+	burst        int // of a cloud
+
+	mu          sync.Mutex // guards what follows
+	clouds      map[string]*rate.Limiter
+	directories *lru.Cache[directoryKey, *rate.Limiter]
+	paused      map[string]time.Time // cloud → end of its pause
+}
+
+type directoryKey struct{ cloud, directory string }
+
+func newLimiter(perCloud, perDirectory, burst int) (*limiter, error) {
+	directories, err := lru.New[directoryKey, *rate.Limiter](maxLimitedDirectories)
+	if err != nil {
+		return nil, err
+	}
+	return &limiter{
+		perCloud: perCloud, perDirectory: perDirectory, burst: burst,
+		clouds: map[string]*rate.Limiter{}, directories: directories, paused: map[string]time.Time{},
+	}, nil
+}
+
+func perMinute(n int) rate.Limit { return rate.Limit(float64(n) / 60) }
+
+// pause pauses a cloud until a time, and reports whether that is later than before.
+func (l *limiter) pause(cloud string, until time.Time) (extended bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !until.After(l.paused[cloud]) {
+		return false
+	}
+	l.paused[cloud] = until
+	return true
+}
+
+// pausedUntil returns until when a cloud is paused for a grant that expires at expires; zero when it is not. A grant that
+// expires before the pause ends is renewed in spite of it: there is nothing to lose.
+func (l *limiter) pausedUntil(cloud string, now, expires time.Time) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	until := l.paused[cloud]
+	if !now.Before(until) || now.Before(expires) && expires.Before(until.Add(spread)) {
+		return time.Time{}
+	}
+	return until
+}
+
+// reserve reserves the next renewal of a cloud and returns how long to wait for it.
+func (l *limiter) reserve(cloud string, now time.Time) time.Duration {
+	if l.perCloud == 0 {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	limit := l.clouds[cloud]
+	if limit == nil {
+		limit = rate.NewLimiter(perMinute(l.perCloud), l.burst)
+		l.clouds[cloud] = limit
+	}
+	return limit.ReserveN(now, 1).DelayFrom(now)
+}
+
+// reserveDirectory reserves a renewal of a directory if one may begin now; otherwise it returns how long to wait until one
+// may, and reserves nothing.
+func (l *limiter) reserveDirectory(cloud, directory string, now time.Time) time.Duration {
+	if l.perDirectory == 0 || directory == "" {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := directoryKey{cloud, directory}
+	limit, ok := l.directories.Get(key)
+	if !ok {
+		limit = rate.NewLimiter(perMinute(l.perDirectory), directoryBurst)
+		l.directories.Add(key, limit)
+	}
+	reservation := limit.ReserveN(now, 1)
+	wait := reservation.DelayFrom(now)
+	if wait > 0 {
+		reservation.CancelAt(now)
+	}
+	return wait
+}
+
+// PauseCloud stops sweeps from renewing in a cloud for so long, or for some seconds when wait is 0: Microsoft asked to slow
+// down, and means all requests, whichever tenant it told. Other replicas are not told, but the tenants that this one
+// postpones are postponed for all. Renewals that people start and requests of borrowers still go out.
+func (s *Service) PauseCloud(cloud string, wait time.Duration) {
+	if wait <= 0 {
+		wait = throttledFor
+	}
+	until := s.cfg.Now().Add(wait)
+	if s.limiter.pause(cloud, until) {
+		s.cfg.Log.Warn("Microsoft is limiting our requests; renewals in this cloud are paused", "cloud", cloud, "until", until)
+	}
+}

@@ -1,0 +1,117 @@
+package token
+
+import (
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/seal"
+	"azure-partner-connector/connector/secret"
+)
+
+const (
+	// refusalLife is how long a permanent refusal is repeated to borrowers before Microsoft is asked again.
+	refusalLife = 5 * time.Minute
+
+	// maxCachedLoans bounds the cache. Access tokens have 2 to 4 kB, so it takes 100 to 200 MB at most. An entry that was
+	// evicted costs one redemption.
+	maxCachedLoans = 50_000
+)
+
+type loanKey struct {
+	tenantID string
+	api      API
+}
+
+// A cachedLoan is an access token that is still to be lent, or a refusal. It names no grant: the consent that a token was
+// made from is in its seal.
+type cachedLoan struct {
+	sealed    []byte // nil for a refusal
+	expiresAt time.Time
+
+	refusal   *failure.Error // nil for a token
+	consentID string         // of the refused grant
+}
+
+// loanCache keeps access tokens in memory until shortly before they expire, and refusals for a while. The tokens are
+// sealed under a key that this process makes and never writes, so that a leak of parts of its memory reveals none.
+type loanCache struct {
+	keys    *seal.Keyring
+	entries *lru.Cache[loanKey, cachedLoan]
+}
+
+func newLoanCache() (*loanCache, error) {
+	keys, err := seal.Create()
+	if err != nil {
+		return nil, err
+	}
+	entries, err := lru.New[loanKey, cachedLoan](maxCachedLoans)
+	if err != nil {
+		return nil, err
+	}
+	return &loanCache{keys: keys, entries: entries}, nil
+}
+
+// sealedFor names what a token is sealed for. A token from another consent does not open.
+func sealedFor(api API, consentID string) string { return string(api) + "/" + consentID }
+
+// get returns the cached answer for a grant and an api: a loan, or the error of a refusal. ok is false when there is none
+// or it has expired.
+func (c *loanCache) get(g Grant, api API, now time.Time) (loan Loan, ok bool, err error) {
+	cached, ok := c.entries.Get(loanKey{g.TenantID, api})
+	switch {
+	case !ok:
+		return Loan{}, false, nil
+	case cached.refusal != nil:
+		if cached.consentID != g.ConsentID || !now.Before(cached.expiresAt) {
+			return Loan{}, false, nil
+		}
+		return Loan{}, true, cached.refusal
+	case cached.expiresAt.Sub(now) <= loanMargin:
+		return Loan{}, false, nil
+	}
+	opened, err := c.keys.Open(cached.sealed, "loans", g.TenantID, sealedFor(api, g.ConsentID))
+	if err != nil {
+		return Loan{}, false, nil //nolint:nilerr // from another consent, or corrupt: as good as none
+	}
+	return Loan{API: api, AccessToken: secret.New(string(opened)), ExpiresAt: cached.expiresAt, DirectoryID: g.DirectoryID}, true, nil
+}
+
+// put caches a loan that was made from g.
+func (c *loanCache) put(g Grant, loan Loan) error {
+	sealed, err := c.keys.Seal([]byte(loan.AccessToken.Reveal()), "loans", g.TenantID, sealedFor(loan.API, g.ConsentID))
+	if err != nil {
+		return err
+	}
+	c.entries.Add(loanKey{g.TenantID, loan.API}, cachedLoan{sealed: sealed, expiresAt: loan.ExpiresAt})
+	return nil
+}
+
+// refuse caches a refusal: a permanent one for refusalLife, a transient one for as long as Microsoft asked to wait.
+func (c *loanCache) refuse(g Grant, api API, f *failure.Error, now time.Time) {
+	until := now.Add(refusalLife)
+	if f.Kind() == failure.Transient {
+		until = now
+		if f.Microsoft != nil {
+			until = now.Add(time.Duration(f.Microsoft.RetryAfterSeconds) * time.Second)
+		}
+	}
+	c.entries.Add(loanKey{g.TenantID, api}, cachedLoan{refusal: f, consentID: g.ConsentID, expiresAt: until})
+}
+
+// drop removes a tenant's entries.
+func (c *loanCache) drop(tenantID string) {
+	for _, api := range APIs() {
+		c.entries.Remove(loanKey{tenantID, api})
+	}
+}
+
+// purge removes expired entries.
+func (c *loanCache) purge(now time.Time) {
+	for _, key := range c.entries.Keys() {
+		if cached, ok := c.entries.Peek(key); ok && cached.expiresAt.Before(now) {
+			c.entries.Remove(key)
+		}
+	}
+}
