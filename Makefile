@@ -82,7 +82,7 @@ package: ## build dist/*.app.zip, what the platform imports
 sandbox: ## start the connector between a simulated Microsoft and a simulated platform, to try it
 	$(GO) run ./sandbox
 
-screens: ## take the pictures of docs/screens anew: every screen and every page, as tests see them
+screens: ## take pictures of every screen and every page into dist/screens
 	@build/prerequisites.sh chromium
 	rm -rf docs/screens
 	SCREENS=$(CURDIR)/docs/screens $(GO) test -count=1 -timeout 20m -run 'TestEveryScreen|TestEveryPage|TestPicturesAreThere' ./sandbox/panel

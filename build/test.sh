@@ -67,6 +67,7 @@ install_gotestsum() {
 }
 
 download_modules() {
+	[ -x "$gotestsum" ] || echo "First run here: Go modules, tools and compiled packages are downloaded or made once; the first results appear after about three minutes."
 	if ! timeout 600 "$GO" mod download; then
 		refuse "The Go modules cannot be downloaded: the Go module proxy must be reachable the first time. Nothing can be built without them."
 	fi
