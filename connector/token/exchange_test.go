@@ -8,129 +8,129 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-func TestAConsentIsRefusedBeforeAnythingIsStored(t *testing.T) {
+func TestExchange_RefusalStoresNothing(t *testing.T) {
 	for name, tc := range map[string]struct {
-		spoil func(*microsoft)
+		spoil func(*fakeMicrosoft)
 		want  failure.Code
 	}{
-		"code not accepted": {func(m *microsoft) {
+		"code not accepted": {func(m *fakeMicrosoft) {
 			m.redeem = func() (token.Redemption, error) { return token.Redemption{}, failure.New(failure.CodeUsed) }
 		}, failure.CodeUsed},
-		"no refresh token": {func(m *microsoft) {
+		"no refresh token": {func(m *fakeMicrosoft) {
 			m.redeem = func() (token.Redemption, error) {
 				return token.Redemption{AccessToken: secret.New("a"), IDToken: secret.New("i")}, nil
 			}
 		}, failure.NoRefreshToken},
-		"id_token does not verify": {func(m *microsoft) {
+		"id_token does not verify": {func(m *fakeMicrosoft) {
 			m.identity = func() (token.Identity, error) { return token.Identity{}, failure.New(failure.IDTokenInvalid) }
 		}, failure.IDTokenInvalid},
-		"personal account": {func(m *microsoft) {
+		"personal account": {func(m *fakeMicrosoft) {
 			m.identity = func() (token.Identity, error) {
 				return token.Identity{DirectoryID: "9188040d-6c67-4c5b-b112-36a304b66dad"}, nil
 			}
 		}, failure.PersonalAccount},
-		"wrong directory": {func(m *microsoft) {
+		"wrong directory": {func(m *fakeMicrosoft) {
 			m.identity = func() (token.Identity, error) { return token.Identity{DirectoryID: otherID}, nil }
 		}, failure.WrongDirectory},
-		"guest": {func(m *microsoft) {
+		"guest": {func(m *fakeMicrosoft) {
 			m.identity = func() (token.Identity, error) {
 				return token.Identity{DirectoryID: directoryID, Person: person, Guest: true}, nil
 			}
 		}, failure.GuestAccount},
-		"token of another application": {func(m *microsoft) {
+		"token of another application": {func(m *fakeMicrosoft) {
 			m.claims = func() token.AccessTokenClaims {
 				return token.AccessTokenClaims{Readable: true, DirectoryID: directoryID, ApplicationID: otherID, MFA: token.Yes}
 			}
 		}, failure.WrongApplication},
-		"token of another directory": {func(m *microsoft) {
+		"token of another directory": {func(m *fakeMicrosoft) {
 			m.claims = func() token.AccessTokenClaims {
 				return token.AccessTokenClaims{Readable: true, DirectoryID: otherID, ApplicationID: applicationID, MFA: token.Yes}
 			}
 		}, failure.WrongDirectory},
-		"token without MFA": {func(m *microsoft) {
+		"token without MFA": {func(m *fakeMicrosoft) {
 			m.claims = func() token.AccessTokenClaims {
 				return token.AccessTokenClaims{Readable: true, DirectoryID: directoryID, ApplicationID: applicationID, MFA: token.No}
 			}
 		}, failure.MFAMissing},
-		"Partner Center says no MFA, the token says yes": {func(m *microsoft) {
+		"Partner Center says no MFA, the token says yes": {func(m *fakeMicrosoft) {
 			m.probe = func(token.API) token.Probe { return token.Probe{Works: token.Yes, MFA: token.No} }
 		}, failure.MFAMissing},
-		"Partner Center refuses": {func(m *microsoft) {
+		"Partner Center refuses": {func(m *fakeMicrosoft) {
 			m.probe = func(token.API) token.Probe {
 				return token.Probe{Works: token.No, MFA: token.Unknown, Failure: &failure.Record{Code: failure.NotAPartner}}
 			}
 		}, failure.NotAPartner},
-		"nobody tells whether MFA was used": {func(m *microsoft) {
+		"neither says whether MFA was used": {func(m *fakeMicrosoft) {
 			m.claims = func() token.AccessTokenClaims { return token.AccessTokenClaims{MFA: token.Unknown} }
 			m.probe = func(token.API) token.Probe { return token.Probe{Works: token.Yes, MFA: token.Unknown} }
 		}, failure.MFAUnknown},
-		"not a Global admin": {func(m *microsoft) {
+		"not a Global admin": {func(m *fakeMicrosoft) {
 			m.roles = func() (globalAdmin, adminAgent token.Answer) { return token.No, token.Yes }
 		}, failure.RoleMissing},
-		"not an Admin agent": {func(m *microsoft) {
+		"not an Admin agent": {func(m *fakeMicrosoft) {
 			m.roles = func() (globalAdmin, adminAgent token.Answer) { return token.Yes, token.No }
 		}, failure.RoleMissing},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, openStore(t))
-			tc.spoil(w.microsoft)
-			_, err := w.exchange()
-			w.checkFailure("Exchange", err, tc.want)
-			w.checkNothingStored()
-			w.checkState(token.StateAbsent, failure.GrantAbsent)
+			h := newHarness(t, openStore(t))
+			tc.spoil(h.microsoft)
+			_, err := h.exchange()
+			h.checkFailure("Exchange", err, tc.want)
+			h.checkNothingStored()
+			h.checkState(token.StateAbsent, failure.GrantAbsent)
 		})
 	}
 }
 
-func TestUnknownIsNeitherNoNorYes(t *testing.T) {
-	w := newWorld(t, openStore(t))
-	w.microsoft.claims = func() token.AccessTokenClaims { return token.AccessTokenClaims{MFA: token.Unknown} } // an opaque token
-	w.microsoft.roles = func() (globalAdmin, adminAgent token.Answer) { return token.Unknown, token.Unknown }
-	g, err := w.exchange()
-	w.must(err)
+func TestExchange_UnknownIsNeitherNoNorYes(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	h.microsoft.claims = func() token.AccessTokenClaims { return token.AccessTokenClaims{MFA: token.Unknown} } // an opaque token
+	h.microsoft.roles = func() (globalAdmin, adminAgent token.Answer) { return token.Unknown, token.Unknown }
+	g, err := h.exchange()
+	h.must(err)
 	if g.Checks.MFA != token.Yes || g.Checks.GlobalAdmin != token.Unknown || g.Checks.AdminAgent != token.Unknown {
 		t.Errorf("Exchange checked %+v, want MFA proven by Partner Center and unknown roles", g.Checks)
 	}
 }
 
-func TestAFailingGraphOrARMIsAWarning(t *testing.T) {
-	w := newWorld(t, openStore(t))
-	w.microsoft.renew = func(_ string, api token.API) error {
+func TestExchange_FailingGraphOrARMIsAWarning(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	h.microsoft.renew = func(_ string, api token.API) error {
 		if api == token.ARM {
 			return failure.New(failure.ConsentMissing)
 		}
 		return nil
 	}
-	w.microsoft.probe = func(api token.API) token.Probe {
+	h.microsoft.probe = func(api token.API) token.Probe {
 		if api == token.Graph {
 			return token.Probe{Works: token.Unknown, Failure: &failure.Record{Code: failure.MicrosoftUnavailable}}
 		}
 		return token.Probe{Works: token.Yes, MFA: token.Yes}
 	}
-	w.consent(tenantID)
-	w.checkState(token.StateActive, "")
-	checks := w.status().Checks.APIs
+	h.consent(tenantID)
+	h.checkState(token.StateActive, "")
+	checks := h.status().Checks.APIs
 	if checks[token.ARM].Works != token.No || checks[token.Graph].Works != token.Unknown || checks[token.PartnerCenter].Works != token.Yes {
 		t.Errorf("Checks = %+v, want Partner Center yes, Graph unknown, ARM no", checks)
 	}
 }
 
-func TestTheNewestValueOfTheWholeCheckIsKept(t *testing.T) {
-	w := newWorld(t, openStore(t))
-	w.consent(tenantID)
+func TestExchange_KeepsTheNewestValue(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	h.consent(tenantID)
 	// One code redemption, then one redemption each for Graph and ARM.
-	if got := w.grant(token.Active).RefreshToken.Reveal(); got != "refresh-3" {
+	if got := h.grant(token.Active).RefreshToken.Reveal(); got != "refresh-3" {
 		t.Errorf("the active grant holds %s, want refresh-3", got)
 	}
 }
 
-func TestANewConsentKeepsThePredecessor(t *testing.T) {
-	w := newWorld(t, openStore(t))
-	w.consent(tenantID)
-	first := w.grant(token.Active).RefreshToken.Reveal()
-	w.advance(1)
-	w.consent(tenantID)
-	if got := w.grant(token.Predecessor).RefreshToken.Reveal(); got != first {
+func TestStoreActive_KeepsThePredecessor(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	h.consent(tenantID)
+	first := h.grant(token.Active).RefreshToken.Reveal()
+	h.advance(1)
+	h.consent(tenantID)
+	if got := h.grant(token.Predecessor).RefreshToken.Reveal(); got != first {
 		t.Errorf("the predecessor holds %s, want %s", got, first)
 	}
 }

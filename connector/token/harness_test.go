@@ -3,6 +3,7 @@ package token_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -11,9 +12,17 @@ import (
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
+
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
+
+func openStore(t *testing.T) *store.Store {
+	t.Helper()
+	return storetest.New(t)
+}
 
 const (
 	directoryID   = "11111111-aaaa-4aaa-8aaa-111111111111"
@@ -29,12 +38,12 @@ var (
 	borrower = audit.Actor{Kind: audit.Application, ID: borrowerID}
 )
 
-// A microsoft answers as Microsoft would when all is well; a test replaces what it wants to go wrong.
-type microsoft struct {
+// A fakeMicrosoft answers without failures; a test replaces the functions that are to fail.
+type fakeMicrosoft struct {
 	now func() time.Time
 
 	redeem   func() (token.Redemption, error)
-	renew    func(refreshToken string, api token.API) error // nil: it works
+	renew    func(refreshToken string, api token.API) error // nil: succeeds
 	identity func() (token.Identity, error)
 	claims   func() token.AccessTokenClaims
 	probe    func(api token.API) token.Probe
@@ -45,7 +54,7 @@ type microsoft struct {
 	asked  []string // refresh tokens presented, in order
 }
 
-func (m *microsoft) successor(api token.API) token.Redemption {
+func (m *fakeMicrosoft) successor(api token.API) token.Redemption {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.issued++
@@ -55,20 +64,20 @@ func (m *microsoft) successor(api token.API) token.Redemption {
 	}
 }
 
-func (m *microsoft) presented() []string {
+func (m *fakeMicrosoft) presented() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return append([]string(nil), m.asked...)
 }
 
-func (m *microsoft) Redeem(context.Context, tenant.Client, token.AuthorizationCode) (token.Redemption, error) {
+func (m *fakeMicrosoft) Redeem(context.Context, tenant.Client, token.AuthorizationCode) (token.Redemption, error) {
 	if m.redeem != nil {
 		return m.redeem()
 	}
 	return m.successor(token.PartnerCenter), nil
 }
 
-func (m *microsoft) Renew(_ context.Context, _ tenant.Client, refreshToken secret.Text, api token.API) (token.Redemption, error) {
+func (m *fakeMicrosoft) Renew(_ context.Context, _ tenant.Client, refreshToken secret.Text, api token.API) (token.Redemption, error) {
 	m.mu.Lock()
 	m.asked = append(m.asked, refreshToken.Reveal())
 	m.mu.Unlock()
@@ -80,28 +89,28 @@ func (m *microsoft) Renew(_ context.Context, _ tenant.Client, refreshToken secre
 	return m.successor(api), nil
 }
 
-func (m *microsoft) Identity(context.Context, tenant.Client, secret.Text, string) (token.Identity, error) {
+func (m *fakeMicrosoft) Identity(context.Context, tenant.Client, secret.Text, string) (token.Identity, error) {
 	if m.identity != nil {
 		return m.identity()
 	}
 	return token.Identity{DirectoryID: directoryID, Person: person}, nil
 }
 
-func (m *microsoft) Claims(secret.Text) token.AccessTokenClaims {
+func (m *fakeMicrosoft) Claims(secret.Text) token.AccessTokenClaims {
 	if m.claims != nil {
 		return m.claims()
 	}
 	return token.AccessTokenClaims{Readable: true, DirectoryID: directoryID, ApplicationID: applicationID, MFA: token.Yes}
 }
 
-func (m *microsoft) Probe(_ context.Context, _ tenant.Client, api token.API, _ secret.Text) token.Probe {
+func (m *fakeMicrosoft) Probe(_ context.Context, _ tenant.Client, api token.API, _ secret.Text) token.Probe {
 	if m.probe != nil {
 		return m.probe(api)
 	}
 	return token.Probe{Works: token.Yes, At: m.now(), MFA: token.Yes}
 }
 
-func (m *microsoft) Roles(context.Context, tenant.Client, secret.Text) (globalAdmin, adminAgent token.Answer) {
+func (m *fakeMicrosoft) Roles(context.Context, tenant.Client, secret.Text) (globalAdmin, adminAgent token.Answer) {
 	if m.roles != nil {
 		return m.roles()
 	}
@@ -110,127 +119,127 @@ func (m *microsoft) Roles(context.Context, tenant.Client, secret.Text) (globalAd
 
 var person = token.Person{ObjectID: "oid-1", Username: "admin@partner.example", Name: "Ada Admin"}
 
-// A world is a custody of one tenant with a clock that the test moves.
-type world struct {
+// A harness is a custody with one tenant, and a clock that the test moves.
+type harness struct {
 	*testing.T
 	tokens    *token.Service
 	store     *store.Store
-	microsoft *microsoft
+	microsoft *fakeMicrosoft
 
 	mu    sync.Mutex // guards clock
 	clock time.Time
 }
 
-func (w *world) now() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.clock
+func (h *harness) now() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.clock
 }
 
-func (w *world) advance(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.clock = w.clock.Add(d)
+func (h *harness) advance(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.clock = h.clock.Add(d)
 }
 
-func newWorld(t *testing.T, st *store.Store) *world {
+func newHarness(t *testing.T, st *store.Store) *harness {
 	t.Helper()
-	w := &world{T: t, store: st, clock: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}
-	w.microsoft = &microsoft{now: w.now}
-	w.tokens = w.service()
-	in := tenant.Instance{Key: instanceKey, ID: "aps-1", RootID: "root-1", CreatedAt: w.clock, UpdatedAt: w.clock, Settings: tenant.Settings{
+	h := &harness{T: t, store: st, clock: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}
+	h.microsoft = &fakeMicrosoft{now: h.now}
+	h.tokens = h.service()
+	in := tenant.Instance{Key: instanceKey, ID: "aps-1", RootID: "root-1", CreatedAt: h.clock, UpdatedAt: h.clock, Settings: tenant.Settings{
 		Cloud: "global", Borrowers: []string{borrowerID}, Application: tenant.Application{ID: applicationID, Secret: tenant.Credential{Value: secret.New("app-secret")}},
 	}}
-	w.must(st.SaveInstance(t.Context(), &in))
-	w.addTenant(tenantID, directoryID)
-	return w
+	h.must(st.SaveInstance(t.Context(), &in))
+	h.addTenant(tenantID, directoryID)
+	return h
 }
 
 // service returns one more replica on the same store.
-func (w *world) service() *token.Service {
-	w.Helper()
-	s, err := token.New(token.Config{Store: w.store, Microsoft: w.microsoft, Now: w.now, Rand: func() float64 { return 0.5 }})
+func (h *harness) service() *token.Service {
+	h.Helper()
+	s, err := token.New(token.Config{Store: h.store, Microsoft: h.microsoft, Now: h.now, Rand: func() float64 { return 0.5 }})
 	if err != nil {
-		w.Fatalf("token.New = %v", err)
+		h.Fatalf("token.New = %v", err)
 	}
 	return s
 }
 
-func (w *world) addTenant(id, directory string) {
-	w.Helper()
-	w.must(w.store.SaveTenant(w.Context(), &tenant.Tenant{ID: id, InstanceKey: instanceKey, Name: "Reseller " + id, Directory: directory, DirectoryID: directory, CreatedAt: w.clock, UpdatedAt: w.clock}))
+func (h *harness) addTenant(id, directory string) {
+	h.Helper()
+	h.must(h.store.SaveTenant(h.Context(), &tenant.Tenant{ID: id, InstanceKey: instanceKey, Name: "Reseller " + id, Directory: directory, DirectoryID: directory, CreatedAt: h.clock, UpdatedAt: h.clock}))
 }
 
-func (w *world) must(err error) {
-	w.Helper()
+func (h *harness) must(err error) {
+	h.Helper()
 	if err != nil {
-		w.Fatal(err)
+		h.Fatal(err)
 	}
 }
 
-func (w *world) exchange() (token.Grant, error) {
-	return w.tokens.Exchange(w.Context(), token.CodeExchange{TenantID: tenantID, ConsentID: "consent-1", Procedure: token.Automatic, AskedBy: "Rita"})
+func (h *harness) exchange() (token.Grant, error) {
+	return h.tokens.Exchange(h.Context(), token.CodeExchange{TenantID: tenantID, ConsentID: "consent-1", Procedure: token.Automatic, AskedBy: "Rita"})
 }
 
 // consent gives the tenant a grant.
-func (w *world) consent(tenantID string) {
-	w.Helper()
-	g, err := w.tokens.Exchange(w.Context(), token.CodeExchange{TenantID: tenantID, ConsentID: "consent-" + tenantID, Procedure: token.Automatic, AskedBy: "Rita"})
-	w.must(err)
-	w.must(w.store.Transact(w.Context(), func(ctx context.Context) error { return w.tokens.StoreActive(ctx, g) }))
+func (h *harness) consent(tenantID string) {
+	h.Helper()
+	g, err := h.tokens.Exchange(h.Context(), token.CodeExchange{TenantID: tenantID, ConsentID: "consent-" + tenantID, Procedure: token.Automatic, AskedBy: "Rita"})
+	h.must(err)
+	h.must(h.store.Transact(h.Context(), func(ctx context.Context) error { return h.tokens.StoreActive(ctx, g) }))
 }
 
-// lend borrows as the door does: it finds the tenant first.
-func (w *world) lend(ctx context.Context, tenantID string, api token.API, by audit.Actor) (token.Loan, error) {
-	r, err := tenant.Resolve(ctx, w.store, tenantID)
+// lend resolves the tenant first, as the hooks do.
+func (h *harness) lend(ctx context.Context, tenantID string, api token.API, by audit.Actor) (token.Loan, error) {
+	r, err := tenant.Resolve(ctx, h.store, tenantID)
 	if err != nil {
 		return token.Loan{}, err
 	}
-	return w.tokens.Lend(ctx, r, api, by)
+	return h.tokens.Lend(ctx, r, api, by)
 }
 
-func (w *world) grant(slot token.Slot) token.Grant {
-	w.Helper()
-	g, err := w.store.Grant(w.Context(), tenantID, slot)
-	w.must(err)
+func (h *harness) grant(slot token.Slot) token.Grant {
+	h.Helper()
+	g, err := h.store.Grant(h.Context(), tenantID, slot)
+	h.must(err)
 	return g
 }
 
-func (w *world) status() token.Status {
-	w.Helper()
-	r, err := tenant.Resolve(w.Context(), w.store, tenantID)
-	w.must(err)
-	st, err := w.tokens.Status(w.Context(), r)
-	w.must(err)
+func (h *harness) status() token.Status {
+	h.Helper()
+	r, err := tenant.Resolve(h.Context(), h.store, tenantID)
+	h.must(err)
+	st, err := h.tokens.Status(h.Context(), r)
+	h.must(err)
 	return st
 }
 
 // checkState asserts the state and the code of its reason.
-func (w *world) checkState(state token.State, code failure.Code) {
-	w.Helper()
-	st := w.status()
+func (h *harness) checkState(state token.State, code failure.Code) {
+	h.Helper()
+	st := h.status()
 	var got failure.Code
 	if st.Failure != nil {
 		got = st.Failure.Code
 	}
 	if st.State != state || got != code {
-		w.Errorf("Status = %s because of %q, want %s because of %q", st.State, got, state, code)
+		h.Errorf("Status = %s because of %q, want %s because of %q", st.State, got, state, code)
 	}
 }
 
-func (w *world) checkFailure(call string, err error, code failure.Code) {
-	w.Helper()
+func (h *harness) checkFailure(call string, err error, code failure.Code) {
+	h.Helper()
 	if !failure.Is(err, code) {
-		w.Errorf("%s = %v, want the failure %s", call, err, code)
+		h.Errorf("%s = %v, want the failure %s", call, err, code)
 	}
 }
 
 // checkNothingStored asserts that the tenant has no grant in any slot.
-func (w *world) checkNothingStored() {
-	w.Helper()
+func (h *harness) checkNothingStored() {
+	h.Helper()
 	for _, slot := range []token.Slot{token.Active, token.Pending, token.Predecessor} {
-		if g, err := w.store.Grant(w.Context(), tenantID, slot); err == nil {
-			w.Errorf("Grant(%s) = issued at %s, want none", slot, g.IssuedAt)
+		if g, err := h.store.Grant(h.Context(), tenantID, slot); err == nil {
+			h.Errorf("Grant(%s) = issued at %s, want none", slot, g.IssuedAt)
 		}
 	}
 }

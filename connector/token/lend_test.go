@@ -12,11 +12,11 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-func TestLendingIsRefused(t *testing.T) {
-	w := newWorld(t, openStore(t))
-	_, err := w.lend(t.Context(), tenantID, token.Graph, borrower)
-	w.checkFailure("Lend without a grant", err, failure.GrantAbsent)
-	w.consent(tenantID)
+func TestLend_Refusals(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	_, err := h.lend(t.Context(), tenantID, token.Graph, borrower)
+	h.checkFailure("Lend without a grant", err, failure.GrantAbsent)
+	h.consent(tenantID)
 	for name, tc := range map[string]struct {
 		api  token.API
 		by   audit.Actor
@@ -28,24 +28,24 @@ func TestLendingIsRefused(t *testing.T) {
 		"nobody":              {token.Graph, audit.Actor{Kind: audit.Application}, failure.BorrowerNotAllowed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := w.lend(t.Context(), tenantID, tc.api, tc.by)
-			w.checkFailure("Lend", err, tc.want)
+			_, err := h.lend(t.Context(), tenantID, tc.api, tc.by)
+			h.checkFailure("Lend", err, tc.want)
 		})
 	}
-	w.advance(91 * day)
-	_, err = w.lend(t.Context(), tenantID, token.Graph, borrower)
-	w.checkFailure("Lend of an expired grant", err, failure.GrantExpired)
+	h.advance(91 * day)
+	_, err = h.lend(t.Context(), tenantID, token.Graph, borrower)
+	h.checkFailure("Lend of an expired grant", err, failure.GrantExpired)
 }
 
-func TestAThousandAskersCauseOneRedemption(t *testing.T) {
-	w := newWorld(t, openStore(t))
-	w.consent(tenantID)
-	before := len(w.microsoft.presented())
-	var askers sync.WaitGroup
+func TestLend_ConcurrentCallersShareOneRedemption(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	h.consent(tenantID)
+	before := len(h.microsoft.presented())
+	var callers sync.WaitGroup
 	got := make(chan string, 1000)
 	for range 1000 {
-		askers.Go(func() {
-			loan, err := w.lend(context.Background(), tenantID, token.ARM, borrower)
+		callers.Go(func() {
+			loan, err := h.lend(context.Background(), tenantID, token.ARM, borrower)
 			if err != nil {
 				t.Errorf("Lend = %v", err)
 				return
@@ -53,96 +53,96 @@ func TestAThousandAskersCauseOneRedemption(t *testing.T) {
 			got <- loan.AccessToken.Reveal()
 		})
 	}
-	askers.Wait()
+	callers.Wait()
 	close(got)
 	first := <-got
 	for other := range got {
 		if other != first {
-			t.Fatalf("Lend gave different tokens to askers of the same moment")
+			t.Fatalf("Lend returned different tokens to concurrent callers")
 		}
 	}
-	if asked := len(w.microsoft.presented()) - before; asked != 1 {
+	if asked := len(h.microsoft.presented()) - before; asked != 1 {
 		t.Errorf("Microsoft was asked %d times, want once", asked)
 	}
 }
 
-func TestALoanIsCachedUntilShortlyBeforeItsEnd(t *testing.T) {
-	w := newWorld(t, openStore(t))
-	w.consent(tenantID)
+func TestLend_CachesUntilShortlyBeforeExpiry(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	h.consent(tenantID)
 	lend := func() token.Loan {
 		t.Helper()
-		loan, err := w.lend(t.Context(), tenantID, token.Graph, borrower)
-		w.must(err)
+		loan, err := h.lend(t.Context(), tenantID, token.Graph, borrower)
+		h.must(err)
 		return loan
 	}
 	first := lend()
-	w.advance(54 * time.Minute)
-	w.must(w.tokens.Purge(t.Context())) // forgets what is over, and nothing else
+	h.advance(54 * time.Minute)
+	h.must(h.tokens.Purge(t.Context())) // removes expired entries only
 	if again := lend(); again.AccessToken != first.AccessToken {
-		t.Error("Lend six minutes before the end gave another token, want the cached one")
+		t.Error("Lend six minutes before expiry returned another token, want the cached one")
 	}
-	w.advance(2 * time.Minute)
+	h.advance(2 * time.Minute)
 	if fresh := lend(); fresh.AccessToken == first.AccessToken {
-		t.Error("Lend four minutes before the end gave the old token, want a fresh one")
+		t.Error("Lend four minutes before expiry returned the old token, want a new one")
 	}
 }
 
-func TestALendingKeepsTheRotatedValue(t *testing.T) {
-	w := newWorld(t, openStore(t))
-	w.consent(tenantID)
-	before := w.grant(token.Active)
-	w.advance(time.Hour)
-	_, err := w.lend(t.Context(), tenantID, token.Graph, borrower)
-	w.must(err)
-	if got := w.grant(token.Active); !got.IssuedAt.Equal(w.now()) || got.RefreshToken == before.RefreshToken {
-		t.Errorf("the active grant was issued at %s, want the value that the lending brought", got.IssuedAt)
+func TestLend_StoresTheRotatedValue(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	h.consent(tenantID)
+	before := h.grant(token.Active)
+	h.advance(time.Hour)
+	_, err := h.lend(t.Context(), tenantID, token.Graph, borrower)
+	h.must(err)
+	if got := h.grant(token.Active); !got.IssuedAt.Equal(h.now()) || got.RefreshToken == before.RefreshToken {
+		t.Errorf("the active grant was issued at %s, want the value that the redemption returned", got.IssuedAt)
 	}
-	if got := w.grant(token.Predecessor); got.RefreshToken != before.RefreshToken {
-		t.Error("the value that worked is not kept as predecessor")
+	if got := h.grant(token.Predecessor); got.RefreshToken != before.RefreshToken {
+		t.Error("the predecessor is not the value that worked")
 	}
 }
 
-func TestARefusedLendingIsNotALoopAndMakesTheRenewalDue(t *testing.T) {
-	w := newWorld(t, openStore(t))
-	w.consent(tenantID)
-	w.microsoft.renew = func(string, token.API) error { return revoked() }
-	before := len(w.microsoft.presented())
+func TestLend_CachesARefusalAndMakesTheRenewalDue(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	h.consent(tenantID)
+	h.microsoft.renew = func(string, token.API) error { return revoked() }
+	before := len(h.microsoft.presented())
 	for range 20 {
-		_, err := w.lend(t.Context(), tenantID, token.Graph, borrower)
-		w.checkFailure("Lend", err, failure.GrantRevoked)
+		_, err := h.lend(t.Context(), tenantID, token.Graph, borrower)
+		h.checkFailure("Lend", err, failure.GrantRevoked)
 	}
-	if asked := len(w.microsoft.presented()) - before; asked != 1 {
+	if asked := len(h.microsoft.presented()) - before; asked != 1 {
 		t.Errorf("Microsoft was asked %d times, want once", asked)
 	}
-	w.must(w.tokens.Sweep(t.Context()))
-	w.checkState(token.StateActionRequired, failure.GrantRevoked)
+	h.must(h.tokens.Sweep(t.Context()))
+	h.checkState(token.StateActionRequired, failure.GrantRevoked)
 }
 
-func TestForgettingEndsTheLoans(t *testing.T) {
-	w := newWorld(t, openStore(t))
-	w.consent(tenantID)
-	_, err := w.lend(t.Context(), tenantID, token.Graph, borrower)
-	w.must(err)
-	// Another replica forgets; this one still has the token in its memory.
-	_, err = w.service().Forget(t.Context(), tenantID, owner)
-	w.must(err)
-	_, err = w.lend(t.Context(), tenantID, token.Graph, borrower)
-	w.checkFailure("Lend", err, failure.GrantAbsent)
+func TestForget_EndsLending(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	h.consent(tenantID)
+	_, err := h.lend(t.Context(), tenantID, token.Graph, borrower)
+	h.must(err)
+	// Another replica deletes the grant; this one still has the access token in its cache.
+	_, err = h.service().Forget(t.Context(), tenantID, owner)
+	h.must(err)
+	_, err = h.lend(t.Context(), tenantID, token.Graph, borrower)
+	h.checkFailure("Lend", err, failure.GrantAbsent)
 }
 
-func TestEveryLendingIsWrittenDownWithoutTheToken(t *testing.T) {
-	w := newWorld(t, openStore(t))
-	w.consent(tenantID)
-	loan, err := w.lend(t.Context(), tenantID, token.Graph, borrower)
-	w.must(err)
-	events, err := w.tokens.History(t.Context(), tenantID, time.Time{}, 10)
-	w.must(err)
+func TestLend_StoresAnEventWithoutTheToken(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	h.consent(tenantID)
+	loan, err := h.lend(t.Context(), tenantID, token.Graph, borrower)
+	h.must(err)
+	events, err := h.tokens.History(t.Context(), tenantID, time.Time{}, 10)
+	h.must(err)
 	if len(events) == 0 || events[0].Action != audit.TokenLent || events[0].Actor.ID != borrowerID || events[0].Details["api"] != "graph" {
 		t.Fatalf("History = %+v, want the lending first", events)
 	}
 	for _, detail := range events[0].Details {
 		if strings.Contains(detail, loan.AccessToken.Reveal()) {
-			t.Errorf("the event holds the token: %+v", events[0].Details)
+			t.Errorf("the event contains the token: %+v", events[0].Details)
 		}
 	}
 }

@@ -32,8 +32,8 @@ func TestFindSessionEnd(t *testing.T) {
 		now    float64
 		want   token.SessionEnd
 	}{
-		"nothing is known":   {nil, 14, token.SessionEnd{}},
-		"no consent is seen": {[]audit.Event{refused(3, mfa)}, 14, token.SessionEnd{}},
+		"no events":  {nil, 14, token.SessionEnd{}},
+		"no consent": {[]audit.Event{refused(3, mfa)}, 14, token.SessionEnd{}},
 		"the first sign-in ends": {
 			[]audit.Event{granted(0)}, 14, token.SessionEnd{Age: 14 * day, Times: 1},
 		},
@@ -43,13 +43,13 @@ func TestFindSessionEnd(t *testing.T) {
 		"three within two days": {
 			[]audit.Event{granted(0), refused(13, mfa), granted(20), refused(35, mfa), granted(40)}, 54, token.SessionEnd{Age: 14 * day, Times: 3},
 		},
-		"policies of both names": {
+		"both codes": {
 			[]audit.Event{granted(0), refused(14, mfa), granted(20)}, 34, token.SessionEnd{Age: 14 * day, Times: 2},
 		},
 		"at another age": {
 			[]audit.Event{granted(0), refused(5, mfa), granted(20)}, 34, token.SessionEnd{Age: 14 * day, Times: 1},
 		},
-		"one among others": {
+		"another age in between": {
 			[]audit.Event{granted(0), refused(14, mfa), granted(20), refused(25, mfa), granted(30)}, 45, token.SessionEnd{Age: 15 * day, Times: 2},
 		},
 		"refused for other reasons": {
@@ -58,13 +58,13 @@ func TestFindSessionEnd(t *testing.T) {
 		"only the first refusal of a sign-in counts": {
 			[]audit.Event{granted(0), refused(7, mfa), refused(14, mfa), granted(20)}, 34, token.SessionEnd{Age: 14 * day, Times: 1},
 		},
-		"asked again days after the refusal": {
+		"refused again days later": {
 			[]audit.Event{granted(0), refused(14, mfa), granted(20), refused(34, mfa)}, 41, token.SessionEnd{Age: 14 * day, Times: 2},
 		},
 		"a manual one counts from the sign-in": {
 			[]audit.Event{granted(0), refused(14, mfa), manual(20), claimed(20.5)}, 34, token.SessionEnd{Age: 14 * day, Times: 2},
 		},
-		"a manual one that nobody claimed is none": {
+		"an unclaimed manual one does not count": {
 			[]audit.Event{granted(0), manual(10)}, 14, token.SessionEnd{Age: 14 * day, Times: 1},
 		},
 	} {
@@ -78,53 +78,53 @@ func TestFindSessionEnd(t *testing.T) {
 	}
 }
 
-func TestAPolicyThatEndsEverySignInIsNamed(t *testing.T) {
-	w := newWorld(t, openStore(t))
+func TestSweep_NamesASessionPolicy(t *testing.T) {
+	h := newHarness(t, openStore(t))
 	consent := func() {
 		t.Helper()
-		w.microsoft.renew = nil
-		w.consent(tenantID)
-		w.must(w.store.AppendEvent(t.Context(), audit.Event{ID: random.ID(), At: w.now(), TenantID: tenantID, Action: audit.ConsentGranted}))
+		h.microsoft.renew = nil
+		h.consent(tenantID)
+		h.must(h.store.AppendEvent(t.Context(), audit.Event{ID: random.ID(), At: h.now(), TenantID: tenantID, Action: audit.ConsentGranted}))
 	}
 	end := func() {
 		t.Helper()
-		w.microsoft.renew = func(string, token.API) error { return failure.New(failure.MFARequired) }
-		w.must(w.tokens.Sweep(t.Context()))
+		h.microsoft.renew = func(string, token.API) error { return failure.New(failure.MFARequired) }
+		h.must(h.tokens.Sweep(t.Context()))
 	}
 	consent()
-	w.advance(10 * day)
+	h.advance(10 * day)
 	end()
-	w.checkState(token.StateActionRequired, failure.MFARequired)
+	h.checkState(token.StateActionRequired, failure.MFARequired)
 
-	w.advance(day)
+	h.advance(day)
 	consent()
-	w.checkState(token.StateActive, "")
-	w.advance(10 * day)
+	h.checkState(token.StateActive, "")
+	h.advance(10 * day)
 	end()
-	w.checkState(token.StateActionRequired, failure.SameAge)
-	if got := w.status().Failure.Params; got["days"] != "10" || got["times"] != "2" {
-		t.Errorf("the reason tells %v, want 10 days, twice", got)
+	h.checkState(token.StateActionRequired, failure.SameAge)
+	if got := h.status().Failure.Params; got["days"] != "10" || got["times"] != "2" {
+		t.Errorf("the reason has %v, want 10 days, twice", got)
 	}
-	// The audit trail keeps what Microsoft said: the pattern is found in it.
-	events, err := w.store.EventsOf(t.Context(), tenantID, []audit.Action{audit.RenewalFailed}, 10)
-	w.must(err)
+	// The events keep what Microsoft answered, because the policy is detected in them.
+	events, err := h.store.EventsOf(t.Context(), tenantID, []audit.Action{audit.RenewalFailed}, 10)
+	h.must(err)
 	if len(events) != 2 || events[0].Result != string(failure.MFARequired) {
 		t.Errorf("EventsOf(renewal_failed) = %v, want two of mfa_required", events)
 	}
 }
 
-func TestALostMFAIsInTheAuditTrail(t *testing.T) {
-	w := newWorld(t, openStore(t))
-	w.consent(tenantID)
-	w.microsoft.claims = func() token.AccessTokenClaims {
+func TestSweep_LostMFAIsInTheHistory(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	h.consent(tenantID)
+	h.microsoft.claims = func() token.AccessTokenClaims {
 		return token.AccessTokenClaims{Readable: true, DirectoryID: directoryID, ApplicationID: applicationID, MFA: token.No}
 	}
-	w.advance(10 * day)
-	w.must(w.tokens.Sweep(t.Context()))
-	w.checkState(token.StateActionRequired, failure.MFARequired)
-	events, err := w.store.Events(t.Context(), tenantID, time.Time{}, 1)
-	w.must(err)
+	h.advance(10 * day)
+	h.must(h.tokens.Sweep(t.Context()))
+	h.checkState(token.StateActionRequired, failure.MFARequired)
+	events, err := h.store.Events(t.Context(), tenantID, time.Time{}, 1)
+	h.must(err)
 	if len(events) != 1 || events[0].Action != audit.RenewalFailed || events[0].Result != string(failure.MFARequired) {
-		t.Errorf("the last event is %v, want a renewal that failed for want of MFA", events)
+		t.Errorf("the last event is %v, want a failed renewal without MFA", events)
 	}
 }

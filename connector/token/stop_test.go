@@ -11,11 +11,11 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// A stoppable Microsoft ends the process's work in the middle of its first answer, and goes on as a test wants.
+// A stoppable Microsoft stops the sweep while it answers the first request, and then continues as the test says.
 type stoppable struct {
-	*microsoft
+	*fakeMicrosoft
 	stop  context.CancelFunc
-	until func(ctx context.Context) error // how it goes on after stop
+	until func(ctx context.Context) error // what it does after stop
 }
 
 // Renew implements token.Microsoft.
@@ -24,60 +24,60 @@ func (m *stoppable) Renew(ctx context.Context, c tenant.Client, refreshToken sec
 	if err := m.until(ctx); err != nil {
 		return token.Redemption{}, err
 	}
-	return m.microsoft.Renew(ctx, c, refreshToken, api)
+	return m.fakeMicrosoft.Renew(ctx, c, refreshToken, api)
 }
 
-// stopped sweeps with one worker while the process is told to stop. The sweep tells no error but that.
-func (w *world) stopped(grace time.Duration, until func(ctx context.Context) error) {
-	w.Helper()
-	ctx, stop := context.WithCancel(w.Context())
+// sweepStopped sweeps with one worker and stops the sweep meanwhile. It asserts that Sweep returns no other error.
+func (h *harness) sweepStopped(grace time.Duration, until func(ctx context.Context) error) {
+	h.Helper()
+	ctx, stop := context.WithCancel(h.Context())
 	defer stop()
-	s := w.replica(token.Config{Microsoft: &stoppable{w.microsoft, stop, until}, Workers: 1, Grace: grace})
-	if err := s.Sweep(ctx); err != nil && !errors.Is(err, context.Canceled) { // nil when all was claimed by then
-		w.Errorf("Sweep() that was stopped = %v", err)
+	s := h.replica(token.Config{Microsoft: &stoppable{h.microsoft, stop, until}, Workers: 1, Grace: grace})
+	if err := s.Sweep(ctx); err != nil && !errors.Is(err, context.Canceled) { // nil when all tenants were leased by then
+		h.Errorf("Sweep() that was stopped = %v", err)
 	}
 }
 
-func TestAProcessThatStopsFinishesWhatItBeganAndGivesBackTheRest(t *testing.T) {
-	w := newWorld(t, openStore(t))
-	ids := w.crowd(6)
-	w.advance(10 * day)
-	w.stopped(time.Hour, func(ctx context.Context) error { return ctx.Err() })
-	if got := w.schedule(ids[0]); got.DueAt != w.now().Add(10*day) || got.LeaseOwner != "" {
-		t.Errorf("what was begun is due at %s and held by %q, want it renewed", got.DueAt, got.LeaseOwner)
+func TestSweep_StoppedFinishesWhatItBeganAndReleasesTheRest(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	ids := h.addDueTenants(6)
+	h.advance(10 * day)
+	h.sweepStopped(time.Hour, func(ctx context.Context) error { return ctx.Err() })
+	if got := h.schedule(ids[0]); got.DueAt != h.now().Add(10*day) || got.LeaseOwner != "" {
+		t.Errorf("the tenant whose renewal had begun is due at %s and leased to %q, want it renewed", got.DueAt, got.LeaseOwner)
 	}
 	for _, id := range ids[1:] {
-		w.checkGivenBack(id)
+		h.checkGivenBack(id)
 	}
 }
 
-func TestAProcessThatStopsGivesBackWhatDoesNotFinishInTime(t *testing.T) {
-	w := newWorld(t, openStore(t))
-	ids := w.crowd(6)
-	w.advance(10 * day)
-	w.stopped(time.Nanosecond, func(ctx context.Context) error {
+func TestSweep_StoppedReleasesWhatDoesNotFinishWithinGrace(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	ids := h.addDueTenants(6)
+	h.advance(10 * day)
+	h.sweepStopped(time.Nanosecond, func(ctx context.Context) error {
 		<-ctx.Done() // Microsoft does not answer
 		return transient()
 	})
 	for _, id := range ids {
-		w.checkGivenBack(id)
+		h.checkGivenBack(id)
 	}
-	w.must(w.service().Sweep(t.Context()))
+	h.must(h.service().Sweep(t.Context()))
 	for _, id := range ids {
-		if got := w.schedule(id); got.DueAt != w.now().Add(10*day) {
+		if got := h.schedule(id); got.DueAt != h.now().Add(10*day) {
 			t.Errorf("tenant %s is due at %s, want it renewed by another replica", id, got.DueAt)
 		}
 	}
 }
 
-// TestNothingCutOffIsWrittenDownAsTrouble stops the process after the successor is stored, while its use is examined.
-func TestNothingCutOffIsWrittenDownAsTrouble(t *testing.T) {
-	w := newWorld(t, openStore(t))
-	w.consent(tenantID)
-	checks := w.grant(token.Active).Checks
-	w.advance(10 * day)
+// TestSweep_StoppedRecordsNoFailureOfAnInterruptedCheck stops the sweep after the successor is stored, during its checks.
+func TestSweep_StoppedRecordsNoFailureOfAnInterruptedCheck(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	h.consent(tenantID)
+	checks := h.grant(token.Active).Checks
+	h.advance(10 * day)
 	first := true
-	w.stopped(time.Nanosecond, func(ctx context.Context) error {
+	h.sweepStopped(time.Nanosecond, func(ctx context.Context) error {
 		if first {
 			first = false
 			return nil
@@ -85,32 +85,32 @@ func TestNothingCutOffIsWrittenDownAsTrouble(t *testing.T) {
 		<-ctx.Done()
 		return transient()
 	})
-	got := w.grant(token.Active)
-	if !got.IssuedAt.Equal(w.now()) {
-		t.Errorf("the active grant was issued at %s, want now: Microsoft had answered", got.IssuedAt)
+	got := h.grant(token.Active)
+	if !got.IssuedAt.Equal(h.now()) {
+		t.Errorf("the active grant was issued at %s, want now, because Microsoft had answered", got.IssuedAt)
 	}
 	if got.Checks.APIs[token.ARM].Works != checks.APIs[token.ARM].Works {
-		t.Errorf("ARM works: %s, want what was known before, %s", got.Checks.APIs[token.ARM].Works, checks.APIs[token.ARM].Works)
+		t.Errorf("ARM works: %s, want the result of the last check, %s", got.Checks.APIs[token.ARM].Works, checks.APIs[token.ARM].Works)
 	}
-	w.checkState(token.StateActive, "")
+	h.checkState(token.StateActive, "")
 }
 
-func TestWhatWaitedTooLongIsGivenBackAndClaimedAgain(t *testing.T) {
-	w := newWorld(t, openStore(t))
-	ids := w.crowd(4)
-	w.advance(10 * day)
+func TestSweep_ReleasesAndLeasesAgainWhatWaitedTooLong(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	ids := h.addDueTenants(4)
+	h.advance(10 * day)
 	first := true
-	w.microsoft.renew = func(string, token.API) error {
+	h.microsoft.renew = func(string, token.API) error {
 		if first {
 			first = false
-			w.advance(4 * time.Minute) // of a lease of five
+			h.advance(4 * time.Minute) // of a lease of five
 		}
 		return nil
 	}
-	w.must(w.replica(token.Config{Workers: 1}).Sweep(t.Context()))
+	h.must(h.replica(token.Config{Workers: 1}).Sweep(t.Context()))
 	for _, id := range ids {
-		if got := w.schedule(id); got.DueAt.Before(w.now().Add(9*day)) || got.LeaseOwner != "" {
-			t.Errorf("tenant %s is due at %s and held by %q, want it renewed", id, got.DueAt, got.LeaseOwner)
+		if got := h.schedule(id); got.DueAt.Before(h.now().Add(9*day)) || got.LeaseOwner != "" {
+			t.Errorf("tenant %s is due at %s and leased to %q, want it renewed", id, got.DueAt, got.LeaseOwner)
 		}
 	}
 }
