@@ -339,6 +339,26 @@ func TestSlowDownIsToldAtOnce(t *testing.T) {
 	}
 }
 
+// A caller that retries itself gets the first failure, and what was reported of it.
+func TestRenew_WithoutRetriesSendsOnce(t *testing.T) {
+	var reported []time.Duration
+	l := newLab(t, func(c *microsoft.Config) {
+		c.Throttled = func(_ string, wait time.Duration) { reported = append(reported, wait) }
+	})
+	l.route(tokenPath, inTurn(respond(503, ``, "Retry-After", "3"), respond(200, tokens(`,"refresh_token":"next"`))))
+	ctx := token.WithoutRetries(t.Context())
+	_, err := l.client.Renew(ctx, labClient(), secret.New(canaryRefresh), token.PartnerCenter)
+	if codeOf(err) != failure.MicrosoftUnavailable || len(l.seen(tokenPath)) != 1 || len(l.waits) > 0 {
+		t.Errorf("Renew() = %v after %d requests and the pauses %v, want %s after 1 and none", err, len(l.seen(tokenPath)), l.waits, failure.MicrosoftUnavailable)
+	}
+	if diff := cmp.Diff([]time.Duration{3 * time.Second}, reported); diff != "" {
+		t.Errorf("reported throttling (-want +got):\n%s", diff)
+	}
+	if _, err := l.client.Renew(ctx, labClient(), secret.New(canaryRefresh), token.PartnerCenter); err != nil {
+		t.Errorf("the next Renew() = %v, want nil", err)
+	}
+}
+
 func TestRetriesEndWithTheirContext(t *testing.T) {
 	l := newLab(t, func(c *microsoft.Config) { c.Wait = clock.Sleep })
 	l.route(tokenPath, respond(503, ``))

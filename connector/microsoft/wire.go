@@ -15,6 +15,7 @@ import (
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/token"
 )
 
 const (
@@ -118,10 +119,14 @@ func (c *Client) transient(answer reply) *failure.Error {
 	return c.refusalOf(answer).failure(anyGrant)
 }
 
-// retry calls try until it succeeds, fails permanently, or Config.Retries ends. It is the only function that retries
-// calls to Microsoft (docs/explanation/retries.md).
+// retry calls try until it succeeds, fails permanently, or Config.Retries ends. It calls try once if the caller retries
+// itself (docs/explanation/retries.md).
 func (c *Client) retry(ctx context.Context, try func() *failure.Error) *failure.Error {
-	for _, pause := range c.retries {
+	retries := c.retries
+	if !token.RetriesAllowed(ctx) {
+		retries = nil
+	}
+	for _, pause := range retries {
 		f := try()
 		if f == nil || f.Kind() != failure.Transient {
 			return f

@@ -49,9 +49,17 @@ type fakeMicrosoft struct {
 	probe    func(api token.API) token.Probe
 	roles    func() (globalAdmin, adminAgent token.Answer)
 
-	mu     sync.Mutex // guards issued and asked
+	mu     sync.Mutex // guards what follows
 	issued int
 	asked  []string // refresh tokens presented, in order
+	calls  []call   // of Renew and Probe, in order
+}
+
+// A call is one call of Renew or Probe.
+type call struct {
+	Method  string
+	API     token.API
+	Retries bool // the client may retry it
 }
 
 func (m *fakeMicrosoft) successor(api token.API) token.Redemption {
@@ -77,9 +85,10 @@ func (m *fakeMicrosoft) Redeem(context.Context, tenant.Client, token.Authorizati
 	return m.successor(token.PartnerCenter), nil
 }
 
-func (m *fakeMicrosoft) Renew(_ context.Context, _ tenant.Client, refreshToken secret.Text, api token.API) (token.Redemption, error) {
+func (m *fakeMicrosoft) Renew(ctx context.Context, _ tenant.Client, refreshToken secret.Text, api token.API) (token.Redemption, error) {
 	m.mu.Lock()
 	m.asked = append(m.asked, refreshToken.Reveal())
+	m.calls = append(m.calls, call{"Renew", api, token.RetriesAllowed(ctx)})
 	m.mu.Unlock()
 	if m.renew != nil {
 		if err := m.renew(refreshToken.Reveal(), api); err != nil {
@@ -103,7 +112,10 @@ func (m *fakeMicrosoft) Claims(secret.Text) token.AccessTokenClaims {
 	return token.AccessTokenClaims{Readable: true, DirectoryID: directoryID, ApplicationID: applicationID, MFA: token.Yes}
 }
 
-func (m *fakeMicrosoft) Probe(_ context.Context, _ tenant.Client, api token.API, _ secret.Text) token.Probe {
+func (m *fakeMicrosoft) Probe(ctx context.Context, _ tenant.Client, api token.API, _ secret.Text) token.Probe {
+	m.mu.Lock()
+	m.calls = append(m.calls, call{"Probe", api, token.RetriesAllowed(ctx)})
+	m.mu.Unlock()
 	if m.probe != nil {
 		return m.probe(api)
 	}

@@ -65,7 +65,20 @@ type Store interface {
 	EventsOf(ctx context.Context, tenantID string, actions []audit.Action, limit int) ([]audit.Event, error)
 }
 
+// retriesOff is the context key of WithoutRetries.
+type retriesOff struct{}
+
+// WithoutRetries returns a context for calls of Microsoft that the caller retries itself, later: a Microsoft sends their
+// requests once. Thus no call is retried by two layers (docs/explanation/retries.md).
+func WithoutRetries(ctx context.Context) context.Context {
+	return context.WithValue(ctx, retriesOff{}, true)
+}
+
+// RetriesAllowed reports whether a Microsoft may retry a call with ctx; false below WithoutRetries.
+func RetriesAllowed(ctx context.Context) bool { return ctx.Value(retriesOff{}) == nil }
+
 // Microsoft is what custody needs from Microsoft. Errors are *failure.Error. Implementations are safe for concurrent use.
+// Except for Redeem, calls may be retried while they fail with a transient error, unless the context is of WithoutRetries.
 type Microsoft interface {
 	// Redeem exchanges an authorization code for tokens of Partner Center. It posts the code exactly once.
 	Redeem(ctx context.Context, c tenant.Client, code AuthorizationCode) (Redemption, error)

@@ -135,6 +135,7 @@ func (s *Service) redeemGrant(ctx context.Context, r tenant.Resolved, g Grant) (
 	if err != nil {
 		return Redemption{}, err
 	}
+	ctx = WithoutRetries(ctx) // fail schedules the next attempt
 	redeemed, err := s.cfg.Microsoft.Renew(ctx, c, g.RefreshToken, PartnerCenter)
 	if err == nil || failure.From(err).Kind() != failure.SignIn {
 		return redeemed, err

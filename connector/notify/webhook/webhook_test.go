@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -73,13 +74,18 @@ func TestSendFails(t *testing.T) {
 		"redirect": {http.StatusFound, "302"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			var requests atomic.Int32
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				requests.Add(1)
 				w.Header().Set("Location", "http://elsewhere.example.com")
 				w.WriteHeader(tc.status)
 			}))
 			defer server.Close()
 			if err := newChannel(t, server.URL, canary).Send(t.Context(), alarm); err == nil || !strings.Contains(err.Error(), tc.says) {
 				t.Errorf("Send() = %v, want an error that says %s", err, tc.says)
+			}
+			if n := requests.Load(); n != 1 {
+				t.Errorf("Send() sent %d requests, want 1: its caller retries", n)
 			}
 		})
 	}

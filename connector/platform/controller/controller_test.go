@@ -259,6 +259,9 @@ func TestPlatformRefusals(t *testing.T) {
 			if strings.Contains(err.Error(), canary) || strings.Contains(err.Error(), "oauth_") {
 				t.Errorf("PushTenant = %v, which tells a secret", err)
 			}
+			if len(p.seen) != 1 {
+				t.Errorf("PushTenant sent %d requests, want 1: its caller retries", len(p.seen))
+			}
 		})
 	}
 }
