@@ -3,14 +3,12 @@ package config
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,22 +23,10 @@ import (
 
 const minSecret = 16 // characters
 
-// A checker collects what is wrong with a configuration.
+// A checker collects the problems of a decoded configuration.
 type checker struct {
-	cfg    *Config
-	faults []error
-}
-
-func (c *checker) fault(key, format string, args ...any) {
-	c.faults = append(c.faults, &Fault{key, fmt.Sprintf(format, args...)})
-}
-
-// faulty reports whether something below key is known to be wrong already; saying more of it would only confuse.
-func (c *checker) faulty(key string) bool {
-	return slices.ContainsFunc(c.faults, func(err error) bool {
-		f, ok := errors.AsType[*Fault](err)
-		return ok && (f.Key == key || strings.HasPrefix(f.Key, key+".") || strings.HasPrefix(f.Key, key+"["))
-	})
+	report
+	cfg *Config
 }
 
 func (c *checker) warn(format string, args ...any) {
@@ -52,7 +38,7 @@ func (c *checker) check() {
 	c.publicURL("hooks.publicURL", &c.cfg.Hooks.PublicURL)
 	c.publicURL("onboarding.publicURL", &c.cfg.Onboarding.PublicURL)
 	c.packageID()
-	c.redirectAddress()
+	c.redirectURI()
 	c.tls("hooks.tls", c.cfg.Hooks.TLS)
 	c.tls("onboarding.tls", c.cfg.Onboarding.TLS)
 	c.onboarding()
@@ -64,8 +50,8 @@ func (c *checker) check() {
 	c.renewal()
 	c.retention()
 	c.notify()
-	if format := c.cfg.Log.Format; format != JSON && format != Text && !c.faulty("log.format") {
-		c.fault("log.format", "%q is not allowed; allowed is %s or %s", format, JSON, Text)
+	if format := c.cfg.Log.Format; format != JSON && format != Text && !c.failed("log.format") {
+		c.problem("log.format", "%q is invalid: must be %s or %s", format, JSON, Text)
 	}
 	c.between("shutdown.grace", c.cfg.Shutdown.Grace, 0, 10*time.Minute)
 }
@@ -79,57 +65,57 @@ func (c *checker) listeners() {
 	} {
 		_, port, err := net.SplitHostPort(l.address)
 		if _, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
-			if !c.faulty(l.key) {
-				c.fault(l.key, "%q is not allowed; allowed is host:port or :port", l.address)
+			if !c.failed(l.key) {
+				c.problem(l.key, "%q is invalid: must be host:port or :port", l.address)
 			}
 			continue
 		}
 		if other, taken := byAddress[l.address]; taken && port != "0" {
-			c.fault(l.key, "%q is taken by %s; every door has an address of its own", l.address, other)
+			c.problem(l.key, "%q is already used by %s; every listener needs its own address", l.address, other)
 		}
 		byAddress[l.address] = l.key
 	}
 }
 
-// publicURL checks an address of ours and takes a slash off its end.
+// publicURL checks a URL of ours and removes slashes from its end.
 func (c *checker) publicURL(key string, address *string) {
-	if c.faulty(key) {
+	if c.failed(key) {
 		return
 	}
 	if *address == "" {
-		c.fault(key, "it is missing; it is the address as seen from outside, as https://connector.example.com")
+		c.problem(key, "missing: set the URL as seen from outside, for example https://connector.example.com")
 		return
 	}
 	if problem := addressProblem(*address); problem != "" {
-		c.fault(key, "%q is not allowed: %s", *address, problem)
+		c.problem(key, "%q is invalid: %s", *address, problem)
 		return
 	}
 	*address = strings.TrimRight(*address, "/")
 }
 
-// packageID checks the id of the operator's own namespace.
+// packageID checks the ID in the operator's own namespace.
 func (c *checker) packageID() {
 	const key = "package.id"
-	if c.cfg.Package.ID == "" || c.faulty(key) {
+	if c.cfg.Package.ID == "" || c.failed(key) {
 		return
 	}
 	if err := pack.ValidID(c.cfg.Package.ID); err != nil {
-		c.fault(key, "%q is not allowed: it %v", c.cfg.Package.ID, err)
+		c.problem(key, "%q is invalid: it %v", c.cfg.Package.ID, err)
 	}
 }
 
-// addressProblem says what is wrong with the address of a service; "" when nothing is.
+// addressProblem returns what is wrong with the URL of a service, or "".
 func addressProblem(address string) string {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Host == "" || u.Hostname() == "":
-		return "it must be scheme, host and path, as https://connector.example.com"
+		return "must have scheme, host and path, for example https://connector.example.com"
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return "it must have no user, query or fragment"
+		return "must have no user, query or fragment"
 	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
 		return ""
 	}
-	return "it must be https; plain http is for this machine alone"
+	return "must be https; plain http is allowed on this machine only"
 }
 
 func isLoopback(host string) bool {
@@ -137,18 +123,18 @@ func isLoopback(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && address.IsLoopback()
 }
 
-// redirectAddress checks what Microsoft allows of redirect addresses (microsoft-identity.md §2.5).
-func (c *checker) redirectAddress() {
+// redirectURI checks what Microsoft allows in redirect URIs (docs/reference/microsoft-identity.md §2.5).
+func (c *checker) redirectURI() {
 	const key = "onboarding.publicURL"
-	if c.faulty(key) {
+	if c.failed(key) {
 		return
 	}
 	redirect := c.cfg.Onboarding.PublicURL + "/callback"
 	if len(redirect) > 256 {
-		c.fault(key, "it is too long: with /callback it has %d characters; Microsoft allows 256", len(redirect))
+		c.problem(key, "too long: with /callback it has %d characters; Microsoft allows 256", len(redirect))
 	}
 	if i := strings.IndexAny(redirect, "!$'(),;"); i >= 0 {
-		c.fault(key, "it holds %q, which Microsoft does not allow in redirect addresses", redirect[i:i+1])
+		c.problem(key, "contains %q, which Microsoft does not allow in redirect URIs", redirect[i:i+1])
 	}
 }
 
@@ -156,12 +142,12 @@ func (c *checker) tls(key string, t TLS) {
 	switch {
 	case t == TLS{}:
 	case t.CertFile == "":
-		c.fault(key+".certFile", "it is missing, but there is a keyFile; both or none")
+		c.problem(key+".certFile", "missing although keyFile is set; set both or neither")
 	case t.KeyFile == "":
-		c.fault(key+".keyFile", "it is missing, but there is a certFile; both or none")
+		c.problem(key+".keyFile", "missing although certFile is set; set both or neither")
 	default:
 		if _, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile); err != nil {
-			c.fault(key, "the certificate cannot be used: %v", err)
+			c.problem(key, "the certificate is unusable: %v", err)
 		}
 	}
 }
@@ -177,91 +163,91 @@ func (c *checker) onboarding() {
 
 func (c *checker) database() {
 	db := &c.cfg.Database
-	if c.faulty("database") {
+	if c.failed("database") {
 		return
 	}
 	switch db.Driver {
 	case SQLite:
 		if !db.DSN.Empty() || db.DSNFile != "" {
-			c.fault("database.dsn", "it is for the driver mysql; sqlite has a path")
+			c.problem("database.dsn", "only for the driver mysql; sqlite uses path")
 		}
 		if db.Path == "" {
 			db.Path = "connector.db"
 		}
 	case MySQL:
 		if db.Path != "" {
-			c.fault("database.path", "it is for the driver sqlite; mysql has a dsn")
+			c.problem("database.path", "only for the driver sqlite; mysql uses dsn")
 		}
 		if db.DSN.Empty() {
-			c.fault("database.dsn", "it is missing; mysql needs it, or dsnFile")
+			c.problem("database.dsn", "missing: mysql needs dsn or dsnFile")
 			return
 		}
-		// The parser's own words may quote the password.
+		// The parser's error may quote the password.
 		if parsed, err := mysql.ParseDSN(db.DSN.Reveal()); err != nil || parsed.DBName == "" {
-			c.fault("database.dsn", "it cannot be read; allowed is user:password@tcp(host:3306)/name")
+			c.problem("database.dsn", "invalid: must be user:password@tcp(host:3306)/name")
 		}
 	default:
-		c.fault("database.driver", "%q is not allowed; allowed is %s or %s", db.Driver, SQLite, MySQL)
+		c.problem("database.driver", "%q is invalid: must be %s or %s", db.Driver, SQLite, MySQL)
 	}
 }
 
-// placeholder matches what example files hold in place of a real value.
+// placeholder matches what example files contain instead of a value.
 var placeholder = regexp.MustCompile(`(?i)put[-_ ]?here|change[-_ ]?me|replace[-_ ]?me|your[-_ ]?secret|^<.*>$`)
 
 func (c *checker) instances() {
-	if len(c.cfg.Instances) == 0 && !c.faulty("instances") {
-		c.fault("instances", "there is none; at least one with its key and secret is needed")
+	if len(c.cfg.Instances) == 0 && !c.failed("instances") {
+		c.problem("instances", "missing: at least one instance with its key and secret is required")
 	}
 	byKey := map[string]int{}
 	for i, in := range c.cfg.Instances {
 		path := fmt.Sprintf("instances[%d]", i)
-		if !c.faulty(path + ".key") {
+		if !c.failed(path + ".key") {
 			first, taken := byKey[in.Key]
 			switch {
 			case in.Key == "":
-				c.fault(path+".key", "it is missing")
+				c.problem(path+".key", "missing")
 			case placeholder.MatchString(in.Key):
-				c.fault(path+".key", "it is still the placeholder of an example")
+				c.problem(path+".key", "still the placeholder of an example")
 			case strings.TrimSpace(in.Key) != in.Key:
-				c.fault(path+".key", "%q begins or ends with white space", in.Key)
+				c.problem(path+".key", "%q begins or ends with white space", in.Key)
 			case taken:
-				c.fault(path+".key", "%q is the key of instances[%d] too; every instance has a key of its own", in.Key, first)
+				c.problem(path+".key", "%q is also the key of instances[%d]; every instance needs its own key", in.Key, first)
 			default:
 				byKey[in.Key] = i
 			}
 		}
-		if !c.faulty(path+".secret") && !c.faulty(path+".secretFile") {
+		if !c.failed(path+".secret") && !c.failed(path+".secretFile") {
 			c.instanceSecret(path+".secret", in.Key, in.Secret)
 		}
 		c.previousSecret(path+".previousSecret", in)
 	}
 }
 
-// previousSecret checks a secret that is being replaced, and reminds of it: it is meant to go.
+// previousSecret checks a secret that is being replaced, and warns of it: it is temporary.
 func (c *checker) previousSecret(key string, in Instance) {
 	switch {
-	case in.PreviousSecret.Empty() || c.faulty(key) || c.faulty(key+"File"):
+	case in.PreviousSecret.Empty() || c.failed(key) || c.failed(key+"File"):
 		return
 	case in.PreviousSecret.Reveal() == in.Secret.Reveal():
-		c.fault(key, "it is the same as the secret; it is the one that the secret replaces")
+		c.problem(key, "same as secret; it must be the one that secret replaces")
 		return
 	}
 	c.instanceSecret(key, in.Key, in.PreviousSecret)
-	c.warn("%s is set: calls signed with the old secret are accepted. Take it away when the platform has the new one.", key)
+	c.warn("%s is set: calls signed with the old secret are accepted. Remove it when the platform has the new one.", key)
 }
 
 func (c *checker) instanceSecret(key, consumerKey string, value secret.Text) {
 	switch text := value.Reveal(); {
 	case text == "":
-		c.fault(key, "it is missing; give it here or in secretFile")
+		c.problem(key, "missing: set it here or in secretFile")
 	case placeholder.MatchString(text):
-		c.fault(key, "it is still the placeholder of an example")
+		c.problem(key, "still the placeholder of an example")
 	case len([]rune(text)) < minSecret:
-		c.fault(key, "it is too short; at least %d characters are needed", minSecret)
+		c.problem(key, "too short: must have at least %d characters", minSecret)
 	case text == consumerKey:
-		c.fault(key, "it is the same as the key")
+		c.problem(key, "same as the key")
 	case strings.TrimSpace(text) != text:
-		c.fault(key, "it begins or ends with white space")
+		c.problem(key, "begins or ends with white space")
 	}
 }
 
@@ -273,7 +259,7 @@ func (c *checker) clouds() {
 	seen := map[string]bool{}
 	for i, p := range c.cfg.Clouds {
 		path := fmt.Sprintf("clouds[%d]", i)
-		if c.faulty(path) {
+		if c.failed(path) {
 			continue
 		}
 		for _, a := range []struct{ key, address string }{
@@ -287,17 +273,17 @@ func (c *checker) clouds() {
 				continue
 			}
 			if problem := addressProblem(a.address); problem != "" {
-				c.fault(path+"."+a.key, "%q is not allowed: %s", a.address, problem)
+				c.problem(path+"."+a.key, "%q is invalid: %s", a.address, problem)
 			}
 		}
 		if seen[p.Name] {
-			c.fault(path+".name", "%q is there twice", p.Name)
+			c.problem(path+".name", "%q is there twice", p.Name)
 		}
 		seen[p.Name] = true
-		// One with the name of a built-in cloud replaces only what it sets.
-		if !builtIn[p.Name] && !c.faulty(path) {
+		// A profile of a built-in cloud replaces only what it sets.
+		if !builtIn[p.Name] && !c.failed(path) {
 			if err := p.Validate(); err != nil {
-				c.fault(path, "%v", err)
+				c.problem(path, "%v", err)
 			}
 		}
 	}
@@ -307,15 +293,15 @@ func (c *checker) platform() {
 	p := c.cfg.Platform
 	c.between("platform.timeout", p.Timeout, time.Second, 10*time.Minute)
 	if p.Insecure {
-		c.warn("platform.insecure is on: whoever is between this service and a platform can read and change everything.")
+		c.warn("platform.insecure is on: anyone between this service and a platform can read and change everything.")
 	}
 	c.caFile("platform.caFile", p.CAFile)
-	if p.CAFile != "" && p.Insecure && !c.faulty("platform.caFile") {
-		c.fault("platform.caFile", "it has no effect while platform.insecure is on; take one of them away")
+	if p.CAFile != "" && p.Insecure && !c.failed("platform.caFile") {
+		c.problem("platform.caFile", "has no effect while platform.insecure is on; remove one of them")
 	}
 }
 
-// caFile checks a file of certificates, if there is one.
+// caFile checks a file of certificates, if one is set.
 func (c *checker) caFile(key, file string) {
 	if file == "" {
 		return
@@ -323,15 +309,15 @@ func (c *checker) caFile(key, file string) {
 	pem, err := os.ReadFile(file)
 	switch {
 	case err != nil:
-		c.fault(key, "it cannot be read: %v", err)
+		c.problem(key, "cannot be read: %v", err)
 	case !x509.NewCertPool().AppendCertsFromPEM(pem):
-		c.fault(key, "%q holds no certificate in PEM form", file)
+		c.problem(key, "%q contains no PEM certificate", file)
 	}
 }
 
 func (c *checker) renewal() {
 	r := c.cfg.Renewal
-	// Half of a token's life is left for retries, whatever is set.
+	// Whatever is set, half of a token's life is left for retries.
 	c.between("renewal.every", r.Every, time.Second, token.Life/2)
 	c.between("renewal.jitter", r.Jitter, 0, token.Life/2)
 	c.between("renewal.tick", r.Tick, 100*time.Millisecond, 24*time.Hour)
@@ -339,28 +325,28 @@ func (c *checker) renewal() {
 	c.count("renewal.workers", r.Workers, 256)
 	c.count("renewal.perCloud", r.PerCloud, 1_000_000)
 	c.count("renewal.perDirectory", r.PerDirectory, 1_000_000)
-	if c.faulty("renewal") {
+	if c.failed("renewal") {
 		return
 	}
 	if r.Jitter >= r.Every || r.Every+r.Jitter > token.Life/2 {
-		c.fault("renewal.jitter", "%s is not allowed; it must be less than every, and both together at most %s", r.Jitter, token.Life/2)
+		c.problem("renewal.jitter", "%s is invalid: must be less than every, and both together at most %s", r.Jitter, token.Life/2)
 	}
 }
 
 func (c *checker) retention() {
-	if events := c.cfg.Retention.Events; events != 0 && events < 2*token.Life && !c.faulty("retention") {
-		c.fault("retention.events", "%s is not allowed; allowed is 0, for ever, or at least %s", events, 2*token.Life)
+	if events := c.cfg.Retention.Events; events != 0 && events < 2*token.Life && !c.failed("retention") {
+		c.problem("retention.events", "%s is invalid: must be 0, which keeps events forever, or at least %s", events, 2*token.Life)
 	}
 }
 
 func (c *checker) between(key string, d, least, most time.Duration) {
-	if (d < least || d > most) && !c.faulty(key) {
-		c.fault(key, "%s is not allowed; allowed is %s to %s", d, least, most)
+	if (d < least || d > most) && !c.failed(key) {
+		c.problem(key, "%s is invalid: must be %s to %s", d, least, most)
 	}
 }
 
 func (c *checker) count(key string, n, most int) {
-	if (n < 1 || n > most) && !c.faulty(key) {
-		c.fault(key, "%d is not allowed; allowed is 1 to %d", n, most)
+	if (n < 1 || n > most) && !c.failed(key) {
+		c.problem(key, "%d is invalid: must be 1 to %d", n, most)
 	}
 }

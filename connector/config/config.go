@@ -1,4 +1,4 @@
-// Package config reads what an operator decides: one YAML file, and the environment over it.
+// Package config reads and checks the configuration: one YAML file, overridden by the environment.
 package config
 
 import (
@@ -13,122 +13,122 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// Config is all that an operator decides. Its comments are the reference; Example says the same beside values.
+// Config is the configuration. Its comments are the reference; Example shows the same with values.
 //
-// Every key can also be given in the environment: CONNECTOR_ and the path of the key with two underscores between its
-// parts, in any case, as CONNECTOR_HOOKS__PUBLICURL. Members of lists are numbered from 0, as
-// CONNECTOR_INSTANCES__0__SECRET; lists of plain values are separated by commas. The environment wins over the file.
+// Every key can also be set in the environment: CONNECTOR_ and the path of the key with two underscores between its parts,
+// in upper or lower case, for example CONNECTOR_HOOKS__PUBLICURL. Members of lists are numbered from 0, for example
+// CONNECTOR_INSTANCES__0__SECRET; lists of plain values are separated by commas. The environment overrides the file.
 //
-// Durations are numbers with a unit, as 90s, 15m or 240h. Paths of files are relative to the working directory.
+// Durations are numbers with a unit, for example 90s, 15m or 240h. File paths are relative to the working directory.
 type Config struct {
-	Hooks      Hooks               `koanf:"hooks"`
-	Package    Package             `koanf:"package"`
-	Onboarding Onboarding          `koanf:"onboarding"`
-	Private    Private             `koanf:"private"`
-	Database   Database            `koanf:"database"`
-	Keys       Keys                `koanf:"keys"`
-	Instances  []Instance          `koanf:"instances"`
-	Clouds     []microsoft.Profile `koanf:"clouds"`
-	Platform   Platform            `koanf:"platform"`
-	Renewal    Renewal             `koanf:"renewal"`
-	Retention  Retention           `koanf:"retention"`
-	Notify     Notify              `koanf:"notify"`
-	Log        Log                 `koanf:"log"`
-	Shutdown   Shutdown            `koanf:"shutdown"`
+	Hooks      Hooks               `yaml:"hooks"`
+	Package    Package             `yaml:"package"`
+	Onboarding Onboarding          `yaml:"onboarding"`
+	Private    Private             `yaml:"private"`
+	Database   Database            `yaml:"database"`
+	Keys       Keys                `yaml:"keys"`
+	Instances  []Instance          `yaml:"instances"`
+	Clouds     []microsoft.Profile `yaml:"clouds"`
+	Platform   Platform            `yaml:"platform"`
+	Renewal    Renewal             `yaml:"renewal"`
+	Retention  Retention           `yaml:"retention"`
+	Notify     Notify              `yaml:"notify"`
+	Log        Log                 `yaml:"log"`
+	Shutdown   Shutdown            `yaml:"shutdown"`
 
-	// Warnings are what Load saw that works but should not stay, one sentence each. Not a key.
+	// Warnings are what Load accepted but an operator should change, one sentence each. Not a key.
 	Warnings []string
 }
 
-// Hooks is the door of the platform.
+// Hooks configures the listener for the platform.
 type Hooks struct {
 	// Listen is the address to listen on, host:port or :port. Default: ":8080".
-	Listen string `koanf:"listen"`
-	// PublicURL is the address that the platform calls, as https://connector.example.com/aps. Every call is signed over
-	// it, so it must be the same, to the letter, that the platform knows. Plain http only on this machine. Required.
-	PublicURL string `koanf:"publicURL"`
-	// TrustedProxies are the networks or addresses whose X-Forwarded-For is believed. Default: none.
-	TrustedProxies []netip.Prefix `koanf:"trustedProxies"`
-	// TLS is set where no proxy in front does TLS.
-	TLS TLS `koanf:"tls"`
-	// ServePackage serves the package for the platform below the public address, to everybody who asks:
-	// {publicURL}/package/ and the name of its file. Platforms can then import it by its address. Default: false.
-	ServePackage bool `koanf:"servePackage"`
+	Listen string `yaml:"listen"`
+	// PublicURL is the URL that the platform calls, for example https://connector.example.com/aps. Signatures cover it, so
+	// it must equal the URL that the platform knows, character by character. Plain http only on this machine. Required.
+	PublicURL string `yaml:"publicURL"`
+	// TrustedProxies are the networks or addresses of proxies whose X-Forwarded-For is trusted. Default: none.
+	TrustedProxies []netip.Prefix `yaml:"trustedProxies"`
+	// TLS is for deployments without a proxy that terminates TLS.
+	TLS TLS `yaml:"tls"`
+	// ServePackage serves the platform package at {publicURL}/package/{file name} to everyone, so that a platform can
+	// import it by URL. Default: false.
+	ServePackage bool `yaml:"servePackage"`
 }
 
-// Package is the package for the platform as this operator publishes it.
+// Package configures the platform package that this operator publishes.
 type Package struct {
-	// ID is the id to publish under, as http://aps.example.net/azure-partner, for operators with a namespace of their
-	// own. What is built, served, registered and answered then all carries it. It never changes once the package is in
-	// use. Default: the id in app.yaml.
-	ID string `koanf:"id"`
+	// ID is the package ID, for example http://aps.example.net/azure-partner, for operators with their own namespace. The
+	// built, served and registered package and all answers to the platform use it. Never change it once the package is in
+	// use. Default: the ID in app.yaml.
+	ID string `yaml:"id"`
 }
 
-// Onboarding is the public door: consent links and Microsoft's answers.
+// Onboarding configures the public listener: consent links and Microsoft's redirects.
 type Onboarding struct {
 	// Listen is the address to listen on, host:port or :port. Default: ":8081".
-	Listen string `koanf:"listen"`
-	// PublicURL is the address that people's browsers open, as https://onboarding.example.com. With /callback behind it
-	// it is the redirect address of the app registration, of type Web. Plain http only on this machine. Required.
-	PublicURL string `koanf:"publicURL"`
-	// TrustedProxies are the networks or addresses whose X-Forwarded-For is believed. Behind a proxy that is not listed
-	// all visitors share one limit. Default: none.
-	TrustedProxies []netip.Prefix `koanf:"trustedProxies"`
-	// TLS is set where no proxy in front does TLS.
-	TLS TLS `koanf:"tls"`
-	// LinkLife is how long the link of the manual procedure works. Default: 168h.
-	LinkLife time.Duration `koanf:"linkLife"`
-	// ConsentLife is how long a sign-in at Microsoft may take once it is begun. Default: 15m.
-	ConsentLife time.Duration `koanf:"consentLife"`
-	// ClaimLife is how long an authentication code works. Default: 24h.
-	ClaimLife time.Duration `koanf:"claimLife"`
+	Listen string `yaml:"listen"`
+	// PublicURL is the URL that browsers open, for example https://onboarding.example.com. Followed by /callback it is the
+	// redirect URI of the app registration, of type Web. Plain http only on this machine. Required.
+	PublicURL string `yaml:"publicURL"`
+	// TrustedProxies are the networks or addresses of proxies whose X-Forwarded-For is trusted. Behind an unlisted proxy
+	// all visitors share one rate limit. Default: none.
+	TrustedProxies []netip.Prefix `yaml:"trustedProxies"`
+	// TLS is for deployments without a proxy that terminates TLS.
+	TLS TLS `yaml:"tls"`
+	// LinkLife is how long the link of the manual procedure is valid. Default: 168h.
+	LinkLife time.Duration `yaml:"linkLife"`
+	// ConsentLife is how long a sign-in at Microsoft may take. Default: 15m.
+	ConsentLife time.Duration `yaml:"consentLife"`
+	// ClaimLife is how long an authentication code is valid. Default: 24h.
+	ClaimLife time.Duration `yaml:"claimLife"`
 	// AcceptUnknownMFA accepts consents for which neither the token nor Partner Center tells whether multi-factor
-	// authentication was used. A clear no is refused all the same. Default: false.
-	AcceptUnknownMFA bool `koanf:"acceptUnknownMFA"`
-	// RequestsPerMinute is how many requests a minute one client address may make in the long run. Default: 60.
-	RequestsPerMinute int `koanf:"requestsPerMinute"`
+	// authentication was used. Consents that certainly lack it are still refused. Default: false.
+	AcceptUnknownMFA bool `yaml:"acceptUnknownMFA"`
+	// RequestsPerMinute is how many requests per minute one client address may make on average. Default: 60.
+	RequestsPerMinute int `yaml:"requestsPerMinute"`
 	// RequestBurst is how many requests one client address may make at once. Default: 30.
-	RequestBurst int `koanf:"requestBurst"`
+	RequestBurst int `yaml:"requestBurst"`
 }
 
-// Private is the door for metrics and probes. It has no access control: keep it off public networks.
+// Private configures the listener for metrics and probes. It has no access control: keep it off public networks.
 type Private struct {
 	// Listen is the address to listen on, host:port or :port. Default: "127.0.0.1:9090".
-	Listen string `koanf:"listen"`
+	Listen string `yaml:"listen"`
 }
 
-// TLS is the certificate of one listener. Both files or none.
+// TLS is the certificate of one listener. Set both files or neither.
 type TLS struct {
-	// CertFile is a PEM file with the certificate and its chain. Default: none, plain http.
-	CertFile string `koanf:"certFile"`
-	// KeyFile is a PEM file with the certificate's private key. Default: none.
-	KeyFile string `koanf:"keyFile"`
+	// CertFile is a PEM file with the certificate and its chain. Default: none, plain HTTP.
+	CertFile string `yaml:"certFile"`
+	// KeyFile is a PEM file with the private key of the certificate. Default: none.
+	KeyFile string `yaml:"keyFile"`
 }
 
-// Enabled reports whether there is a certificate.
+// Enabled reports whether the listener has a certificate.
 func (t TLS) Enabled() bool { return t.CertFile != "" }
 
-// Drivers of databases.
+// Database drivers.
 const (
 	SQLite = "sqlite"
 	MySQL  = "mysql"
 )
 
-// Database is where everything is kept.
+// Database says where the connector stores everything.
 type Database struct {
-	// Driver is "sqlite", one file for one replica, or "mysql" for MySQL, MariaDB and what speaks their protocol, for
-	// any number of replicas. Default: "sqlite".
-	Driver string `koanf:"driver"`
-	// Path is the file of sqlite. Default: "connector.db".
-	Path string `koanf:"path"`
-	// DSN is where the database of mysql is and who we are there: user:password@tcp(host:3306)/name. Either DSN or
-	// DSNFile is required for mysql. From DSNFile it is read into this field.
-	DSN secret.Text `koanf:"dsn"`
-	// DSNFile is a file that holds the DSN. Default: none.
-	DSNFile string `koanf:"dsnFile"`
+	// Driver is "sqlite", one file for one replica, or "mysql" for MySQL, MariaDB and compatible databases, for any number
+	// of replicas. Default: "sqlite".
+	Driver string `yaml:"driver"`
+	// Path is the database file of sqlite. Default: "connector.db".
+	Path string `yaml:"path"`
+	// DSN is the address and account of a mysql database: user:password@tcp(host:3306)/name. mysql requires either DSN or
+	// DSNFile; Load reads DSNFile into this field.
+	DSN secret.Text `yaml:"dsn"`
+	// DSNFile is a file that contains the DSN. Default: none.
+	DSNFile string `yaml:"dsnFile"`
 }
 
-// Source is what the driver opens: the file of sqlite, the DSN of mysql. It is a secret.
+// Source returns what the driver opens: the file of sqlite or the DSN of mysql. It is a secret.
 func (d Database) Source() string {
 	if d.Driver == MySQL {
 		return d.DSN.Reveal()
@@ -136,34 +136,34 @@ func (d Database) Source() string {
 	return d.Path
 }
 
-// Keys are what everything secret is sealed with.
+// Keys seal every stored secret.
 type Keys struct {
-	// File holds the keys. Every replica needs the same. Without it nothing that is stored can be read again: keep a
-	// copy, apart from the copies of the database. Either File or Ring is required.
-	File string `koanf:"file"`
-	// Ring is what such a file holds, for an orchestrator that gives secrets in the environment (CONNECTOR_KEYS__RING).
+	// File is the key file. All replicas need the same one. Without it nothing stored can be read: keep a copy, separate
+	// from the backups of the database. Either File or Ring is required.
+	File string `yaml:"file"`
+	// Ring is the content of a key file, for orchestrators that pass secrets in the environment (CONNECTOR_KEYS__RING).
 	// Default: none.
-	Ring secret.Text `koanf:"ring"`
+	Ring secret.Text `yaml:"ring"`
 }
 
 // An Instance is one registration of the package on a platform. At least one is required.
 type Instance struct {
-	// Key is the OAuth key by which the platform signs its calls, and we ours. It is unique. Required.
-	Key string `koanf:"key"`
-	// Secret is the secret of the key, at least 16 characters. Either Secret or SecretFile is required. From SecretFile
-	// it is read into this field.
-	Secret secret.Text `koanf:"secret"`
-	// SecretFile is a file that holds the secret. Default: none.
-	SecretFile string `koanf:"secretFile"`
-	// PreviousSecret is the secret that Secret replaces, while the platform may still have it: calls signed with either
-	// are accepted, and ours are signed with Secret first. Take it away when the platform has the new one. From
-	// PreviousSecretFile it is read into this field. Default: none.
-	PreviousSecret secret.Text `koanf:"previousSecret"`
-	// PreviousSecretFile is a file that holds the previous secret. Default: none.
-	PreviousSecretFile string `koanf:"previousSecretFile"`
+	// Key is the OAuth key with which the platform and the connector sign their calls. Unique. Required.
+	Key string `yaml:"key"`
+	// Secret is the secret of the key, at least 16 characters. Either Secret or SecretFile is required; Load reads
+	// SecretFile into this field.
+	Secret secret.Text `yaml:"secret"`
+	// SecretFile is a file that contains the secret. Default: none.
+	SecretFile string `yaml:"secretFile"`
+	// PreviousSecret is the secret that Secret replaces, while the platform may still have it. Calls signed with either are
+	// accepted; the connector signs with Secret first. Remove it when the platform has the new one. Load reads
+	// PreviousSecretFile into this field. Default: none.
+	PreviousSecret secret.Text `yaml:"previousSecret"`
+	// PreviousSecretFile is a file that contains the previous secret. Default: none.
+	PreviousSecretFile string `yaml:"previousSecretFile"`
 }
 
-// Secrets returns what calls may be signed with: the secret and, while it is replaced, its predecessor.
+// Secrets returns the secrets with which calls may be signed: the current and, if set, the previous one.
 func (in Instance) Secrets() []secret.Text {
 	if in.PreviousSecret.Empty() {
 		return []secret.Text{in.Secret}
@@ -171,121 +171,119 @@ func (in Instance) Secrets() []secret.Text {
 	return []secret.Text{in.Secret, in.PreviousSecret}
 }
 
-// Platform says how platforms are called.
+// Platform configures calls to platforms.
 type Platform struct {
-	// CAFile is a PEM file with the certificates that a platform's certificate is checked against, besides the
-	// system's. Default: none.
-	CAFile string `koanf:"caFile"`
-	// Insecure leaves platforms' certificates unchecked. Whoever is between us and a platform can then read and change
+	// CAFile is a PEM file with certificate authorities to trust besides the system's. Default: none.
+	CAFile string `yaml:"caFile"`
+	// Insecure accepts any certificate of a platform. Anyone between the connector and a platform can then read and change
 	// everything. Default: false.
-	Insecure bool `koanf:"insecure"`
+	Insecure bool `yaml:"insecure"`
 	// Timeout bounds one call. Default: 30s.
-	Timeout time.Duration `koanf:"timeout"`
-	// PeriodicTask has every platform call us once a day, as a second clock of the renewal. Default: true.
-	PeriodicTask bool `koanf:"periodicTask"`
-	// AccountEvents has every platform tell us when an account changes, so that tenants keep the right names. Default:
-	// true.
-	AccountEvents bool `koanf:"accountEvents"`
+	Timeout time.Duration `yaml:"timeout"`
+	// PeriodicTask creates a task on every platform that triggers renewals once a day. Default: true.
+	PeriodicTask bool `yaml:"periodicTask"`
+	// AccountEvents subscribes to changes of accounts on every platform, so that tenants follow their names. Default: true.
+	AccountEvents bool `yaml:"accountEvents"`
 }
 
-// Renewal says when refresh tokens are renewed.
+// Renewal configures when refresh tokens are renewed.
 type Renewal struct {
 	// Every is the time between two renewals of a token. Default: 240h, ten days.
-	Every time.Duration `koanf:"every"`
-	// Jitter is how far a renewal may move to either side, so that they spread. Default: 24h.
-	Jitter time.Duration `koanf:"jitter"`
-	// Tick is how often it is looked for what is due. Default: 1m.
-	Tick time.Duration `koanf:"tick"`
-	// Lease is how long one replica may hold a renewal. It must be longer than a renewal takes with its retries; a
-	// replica that dies delays its renewals by so much. Default: 2m.
-	Lease time.Duration `koanf:"lease"`
-	// Workers bounds the renewals that one replica runs at once. Default: 8.
-	Workers int `koanf:"workers"`
-	// PerCloud bounds the renewals that one replica begins a minute in one cloud. What a person asks for, and lendings,
-	// do not count. Default: 1200.
-	PerCloud int `koanf:"perCloud"`
-	// PerDirectory bounds those for one directory. Default: 12.
-	PerDirectory int `koanf:"perDirectory"`
+	Every time.Duration `yaml:"every"`
+	// Jitter is by how much a renewal may be earlier or later, so that renewals spread. Default: 24h.
+	Jitter time.Duration `yaml:"jitter"`
+	// Tick is how often the connector looks for due renewals. Default: 1m.
+	Tick time.Duration `yaml:"tick"`
+	// Lease is how long one replica may hold a renewal. It must be longer than a renewal takes with its retries. It is
+	// also by how much a replica that is killed delays its renewals. Default: 2m.
+	Lease time.Duration `yaml:"lease"`
+	// Workers is how many renewals one replica runs at once. Default: 8.
+	Workers int `yaml:"workers"`
+	// PerCloud is how many renewals per minute one replica starts in one cloud. Renewals that a person requests, and
+	// lendings, do not count. Default: 1200.
+	PerCloud int `yaml:"perCloud"`
+	// PerDirectory is how many renewals per minute one replica starts for one directory. Default: 12.
+	PerDirectory int `yaml:"perDirectory"`
 }
 
-// Retention says how long is kept what would else be kept for ever. Secrets are never among that.
+// Retention configures how long history is kept. It never holds secrets.
 type Retention struct {
-	// Events is how long the events of the audit trail are kept: at least 4320h, half a year, because patterns of policies
-	// are recognised from them. 0 keeps them for ever. Default: 0.
-	Events time.Duration `koanf:"events"`
+	// Events is how long audit events are kept: at least 4320h, half a year, because directory policies are detected from
+	// them. 0 keeps them forever. Default: 0.
+	Events time.Duration `yaml:"events"`
 }
 
-// Notify says by which ways people are told of warnings, alarms and recoveries.
+// Notify configures the channels for warnings, alarms and recoveries.
 type Notify struct {
-	// Panel shows notices in the panel of the account that a tenant belongs to; those about the instance itself to the
-	// provider. Default: true.
-	Panel bool `koanf:"panel"`
-	// CAFile is a PEM file with the certificates that those of the webhook and the mail server are checked against,
-	// besides the system's. Default: none.
-	CAFile string `koanf:"caFile"`
-	// Webhook posts every notice to an address of yours.
-	Webhook Webhook `koanf:"webhook"`
-	// Mail sends every notice to mailboxes of yours.
-	Mail Mail `koanf:"mail"`
+	// Panel shows notices in the panel: those about a tenant to its account, those about the instance to the provider.
+	// Default: true.
+	Panel bool `yaml:"panel"`
+	// CAFile is a PEM file with certificate authorities to trust for the webhook and the mail server besides the system's.
+	// Default: none.
+	CAFile string `yaml:"caFile"`
+	// Webhook posts every notice to a URL.
+	Webhook Webhook `yaml:"webhook"`
+	// Mail sends every notice to mailboxes.
+	Mail Mail `yaml:"mail"`
 }
 
-// Webhook is an address that takes notices as JSON, signed as Standard Webhooks says.
+// Webhook configures a URL that receives notices as JSON, signed according to Standard Webhooks.
 type Webhook struct {
-	// URL is the address, as https://alerts.example.com/connector. Plain http only on this machine. Default: none, no
-	// webhook.
-	URL string `koanf:"url"`
-	// Secret is what notices are signed with, at least 16 characters; one that begins with whsec_ is base 64 behind it.
-	// Either Secret or SecretFile is required where there is a URL. From SecretFile it is read into this field.
-	Secret secret.Text `koanf:"secret"`
-	// SecretFile is a file that holds the secret. Default: none.
-	SecretFile string `koanf:"secretFile"`
+	// URL is where notices are posted, for example https://alerts.example.com/connector. Plain http only on this machine.
+	// Default: none, no webhook.
+	URL string `yaml:"url"`
+	// Secret signs the notices; at least 16 characters. After the prefix whsec_ it is in base64. A URL requires either
+	// Secret or SecretFile; Load reads SecretFile into this field.
+	Secret secret.Text `yaml:"secret"`
+	// SecretFile is a file that contains the secret. Default: none.
+	SecretFile string `yaml:"secretFile"`
 }
 
-// Encryptions of the connection to a mail server.
+// Kinds of encryption of the connection to a mail server.
 const (
 	MailStartTLS = mail.StartTLS
 	MailTLS      = mail.TLS
 	MailOff      = mail.Off
 )
 
-// Mail is a mail server and who gets mails by it.
+// Mail configures a mail server and the receivers.
 type Mail struct {
 	// Server is the mail server, host:port. Default: none, no mails.
-	Server string `koanf:"server"`
-	// Encryption is "starttls", which sends nothing where the server does not offer it, "tls" from the first byte on, or
-	// "off". Default: "starttls".
-	Encryption string `koanf:"encryption"`
-	// Username is who we are at the server. Default: none, the server takes mails without.
-	Username string `koanf:"username"`
-	// Password is that of the user. Either Password or PasswordFile is required where there is a Username. From
-	// PasswordFile it is read into this field.
-	Password secret.Text `koanf:"password"`
-	// PasswordFile is a file that holds the password. Default: none.
-	PasswordFile string `koanf:"passwordFile"`
-	// From is who the mails are from, as connector@example.com. Required where there is a Server.
-	From string `koanf:"from"`
-	// To are the mailboxes that get every notice. Required where there is a Server.
-	To []string `koanf:"to"`
+	Server string `yaml:"server"`
+	// Encryption is "starttls", which sends nothing if the server does not offer it, "tls", which encrypts from the start,
+	// or "off". Default: "starttls".
+	Encryption string `yaml:"encryption"`
+	// Username is the account at the server. Default: none, for servers that require none.
+	Username string `yaml:"username"`
+	// Password is the password of Username, which requires either Password or PasswordFile; Load reads PasswordFile into
+	// this field.
+	Password secret.Text `yaml:"password"`
+	// PasswordFile is a file that contains the password. Default: none.
+	PasswordFile string `yaml:"passwordFile"`
+	// From is the sender of the mails, for example connector@example.com. Required with Server.
+	From string `yaml:"from"`
+	// To are the mailboxes that receive every notice. Required with Server.
+	To []string `yaml:"to"`
 }
 
-// Formats of logs.
+// Log formats.
 const (
 	JSON = "json"
 	Text = "text"
 )
 
-// Log says what is written to standard error.
+// Log configures the log, which goes to standard error.
 type Log struct {
-	// Level is the least that is logged: "debug", "info", "warn" or "error". Default: "info".
-	Level slog.Level `koanf:"level"`
+	// Level is the lowest level that is logged: "debug", "info", "warn" or "error". Default: "info".
+	Level slog.Level `yaml:"level"`
 	// Format is "json" or "text". Default: "json".
-	Format string `koanf:"format"`
+	Format string `yaml:"format"`
 }
 
-// Shutdown says how the program ends.
+// Shutdown configures how the program stops.
 type Shutdown struct {
-	// Grace is how long requests and renewals that run may take to finish. Default: 20s.
-	Grace time.Duration `koanf:"grace"`
+	// Grace is how long running requests and renewals may take to finish. Default: 20s.
+	Grace time.Duration `yaml:"grace"`
 }
 
 func defaults() Config {
@@ -311,6 +309,6 @@ func defaults() Config {
 //go:embed example.yaml
 var example []byte
 
-// Example returns a configuration file with every key explained. Keys that may stay away are commented out with one #
-// directly before them. It loads once its placeholders are replaced.
+// Example returns a configuration file that explains every key. Optional keys are commented out with one # directly before
+// them. The file is valid once its placeholders are replaced.
 func Example() []byte { return slices.Clone(example) }

@@ -25,10 +25,10 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// canary is part of every secret that the tests write; it must never come back in an error.
+// canary is part of every secret in these tests. No error may contain it.
 const canary = "canary-5f1d2c"
 
-// valid is the least that loads.
+// valid is a minimal configuration.
 const valid = `
 hooks: {publicURL: "https://hooks.example.com/aps"}
 onboarding: {publicURL: "https://onboarding.example.com/"}
@@ -49,61 +49,61 @@ func write(t *testing.T, name, text string, mode os.FileMode) string {
 	return path
 }
 
-// faults returns the keys and problems in err.
-func faults(t *testing.T, err error) map[string]string {
+// problems returns the problems in err by key.
+func problems(t *testing.T, err error) map[string]string {
 	t.Helper()
 	byKey := map[string]string{}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, err := range joined.Unwrap() {
-			f, ok := errors.AsType[*config.Fault](err)
+			f, ok := errors.AsType[*config.Problem](err)
 			if !ok {
-				t.Fatalf("Load returned %v, no *Fault", err)
+				t.Fatalf("Load returned %v, no *Problem", err)
 			}
-			byKey[f.Key] = f.Problem
+			byKey[f.Key] = f.Text
 		}
 	}
 	return byKey
 }
 
-func TestLoadRefuses(t *testing.T) {
+func TestLoad_Refuses(t *testing.T) {
 	for name, tc := range map[string]struct {
 		file    string
 		environ []string
 		key     string
 		problem string
 	}{
-		"unknown key":             {file: valid + "colour: red", key: "colour", problem: "known are hooks, package"},
-		"unknown key below":       {file: valid + "log: {levle: info}", key: "log.levle", problem: "known are level, format"},
-		"unknown key in a list":   {file: strings.Replace(valid, "key: first", "key: first, name: x", 1), key: "instances[0].name", problem: "known are key, secret"},
-		"other case":              {file: strings.Replace(valid, "hooks: {publicURL", "hooks: {listen: ':1', publicurl", 1), key: "hooks.publicurl", problem: "known are"},
-		"key with a dot":          {file: valid + `log.level: info`, key: "log.level", problem: "there is no such key"},
+		"unknown key":             {file: valid + "colour: red", key: "colour", problem: "valid keys are hooks, package"},
+		"unknown key below":       {file: valid + "log: {levle: info}", key: "log.levle", problem: "valid keys are level, format"},
+		"unknown key in a list":   {file: strings.Replace(valid, "key: first", "key: first, name: x", 1), key: "instances[0].name", problem: "valid keys are key, secret"},
+		"other case":              {file: strings.Replace(valid, "hooks: {publicURL", "hooks: {listen: ':1', publicurl", 1), key: "hooks.publicurl", problem: "valid keys are"},
+		"key with a dot":          {file: valid + `log.level: info`, key: "log.level", problem: "unknown key"},
 		"nothing for a group":     {file: valid + "log: info", key: "log", problem: "group of keys: level, format"},
-		"list for a text":         {file: valid + "log: {format: [json]}", key: "log.format", problem: "a list is not allowed"},
+		"list for a text":         {file: valid + "log: {format: [json]}", key: "log.format", problem: "a list is invalid"},
 		"text for a list":         {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", trustedProxies: {a: b}", 1), key: "hooks.trustedProxies", problem: "numbered from 0"},
 		"text for instances":      {file: withoutInstances() + "instances: x", key: "instances", problem: "must be a list"},
-		"number for a text":       {file: valid + "database: {path: 12}", key: "database.path", problem: "12 is not allowed; allowed is text"},
+		"number for a text":       {file: valid + "database: {path: 12}", key: "database.path", problem: "12 is invalid: must be text"},
 		"number for a secret":     {file: strings.Replace(valid, `"`+canary+`-0123456789"`, "12345678901234567", 1), key: "instances[0].secret", problem: "text in quotes"},
 		"list for a secret":       {file: strings.Replace(valid, `"`+canary+`-0123456789"`, "["+canary+"]", 1), key: "instances[0].secret", problem: "text in quotes"},
-		"no duration":             {file: valid + "renewal: {every: often}", key: "renewal.every", problem: `"often" is not allowed; allowed is a duration`},
+		"no duration":             {file: valid + "renewal: {every: often}", key: "renewal.every", problem: `"often" is invalid: must be a duration`},
 		"duration without unit":   {file: valid + "renewal: {every: 10}", key: "renewal.every", problem: "with its unit"},
-		"no number":               {file: valid + "renewal: {workers: many}", key: "renewal.workers", problem: `"many" is not allowed; allowed is a whole number`},
+		"no number":               {file: valid + "renewal: {workers: many}", key: "renewal.workers", problem: `"many" is invalid: must be a whole number`},
 		"no boolean":              {file: valid + "platform: {insecure: perhaps}", key: "platform.insecure", problem: "true or false"},
-		"no level":                {file: valid + "log: {level: loud}", key: "log.level", problem: `"loud" is not allowed; allowed is debug, info`},
-		"no format":               {file: valid + "log: {format: xml}", key: "log.format", problem: "allowed is json or text"},
-		"no network":              {file: valid, environ: []string{"CONNECTOR_HOOKS__TRUSTEDPROXIES=10.0.0.0/8,near"}, key: "hooks.trustedProxies[1]", problem: `"near" is not allowed`},
-		"no public address":       {file: strings.Replace(valid, "https://hooks.example.com/aps", "", 1), key: "hooks.publicURL", problem: "it is missing"},
+		"no level":                {file: valid + "log: {level: loud}", key: "log.level", problem: `"loud" is invalid: must be debug, info`},
+		"no format":               {file: valid + "log: {format: xml}", key: "log.format", problem: "must be json or text"},
+		"no network":              {file: valid, environ: []string{"CONNECTOR_HOOKS__TRUSTEDPROXIES=10.0.0.0/8,near"}, key: "hooks.trustedProxies[1]", problem: `"near" is invalid`},
+		"no public address":       {file: strings.Replace(valid, "https://hooks.example.com/aps", "", 1), key: "hooks.publicURL", problem: "missing"},
 		"no address":              {file: strings.Replace(valid, "https://hooks.example.com/aps", "hooks", 1), key: "hooks.publicURL", problem: "scheme, host and path"},
-		"plain http":              {file: strings.Replace(valid, "https://onboarding", "http://onboarding", 1), key: "onboarding.publicURL", problem: "it must be https"},
+		"plain http":              {file: strings.Replace(valid, "https://onboarding", "http://onboarding", 1), key: "onboarding.publicURL", problem: "must be https"},
 		"public with query":       {file: strings.Replace(valid, "example.com/aps", "example.com/aps?x=1", 1), key: "hooks.publicURL", problem: "no user, query or fragment"},
 		"redirect too long":       {file: strings.Replace(valid, "onboarding.example.com/", "onboarding.example.com/"+strings.Repeat("x", 230), 1), key: "onboarding.publicURL", problem: "Microsoft allows 256"},
-		"redirect with sign":      {file: strings.Replace(valid, "onboarding.example.com/", "onboarding.example.com/a;b", 1), key: "onboarding.publicURL", problem: `holds ";"`},
+		"redirect with sign":      {file: strings.Replace(valid, "onboarding.example.com/", "onboarding.example.com/a;b", 1), key: "onboarding.publicURL", problem: `contains ";"`},
 		"no port":                 {file: valid + `private: {listen: localhost}`, key: "private.listen", problem: "host:port or :port"},
-		"same address":            {file: valid + `private: {listen: ":8080"}`, key: "private.listen", problem: "taken by hooks.listen"},
-		"half a certificate":      {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", tls: {certFile: c.pem}", 1), key: "hooks.tls.keyFile", problem: "both or none"},
-		"other half":              {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", tls: {keyFile: k.pem}", 1), key: "hooks.tls.certFile", problem: "both or none"},
-		"no certificate":          {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", tls: {certFile: /none/c.pem, keyFile: /none/k.pem}", 1), key: "hooks.tls", problem: "cannot be used"},
-		"no driver":               {file: valid + "database: {driver: oracle}", key: "database.driver", problem: "allowed is sqlite or mysql"},
-		"mysql without dsn":       {file: valid + "database: {driver: mysql}", key: "database.dsn", problem: "it is missing"},
+		"same address":            {file: valid + `private: {listen: ":8080"}`, key: "private.listen", problem: "already used by hooks.listen"},
+		"half a certificate":      {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", tls: {certFile: c.pem}", 1), key: "hooks.tls.keyFile", problem: "both or neither"},
+		"other half":              {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", tls: {keyFile: k.pem}", 1), key: "hooks.tls.certFile", problem: "both or neither"},
+		"no PEM certificate":      {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", tls: {certFile: /none/c.pem, keyFile: /none/k.pem}", 1), key: "hooks.tls", problem: "unusable"},
+		"no driver":               {file: valid + "database: {driver: oracle}", key: "database.driver", problem: "must be sqlite or mysql"},
+		"mysql without dsn":       {file: valid + "database: {driver: mysql}", key: "database.dsn", problem: "missing"},
 		"mysql with path":         {file: valid + "database: {driver: mysql, path: x.db, dsn: 'u:p@tcp(h:1)/d'}", key: "database.path", problem: "for the driver sqlite"},
 		"sqlite with dsn":         {file: valid + "database: {dsn: 'u:p@tcp(h:1)/d'}", key: "database.dsn", problem: "for the driver mysql"},
 		"unreadable dsn":          {file: valid + "database: {driver: mysql, dsn: 'u:" + canary + "@tcp(h'}", key: "database.dsn", problem: "user:password@tcp(host:3306)/name"},
@@ -111,10 +111,10 @@ func TestLoadRefuses(t *testing.T) {
 		"dsn file missing":        {file: valid + "database: {driver: mysql, dsnFile: /none/dsn}", key: "database.dsnFile", problem: "cannot be read"},
 		"two sets of keys":        {file: strings.Replace(valid, "file: keys.json", "file: keys.json, ring: "+canary, 1), key: "keys.ring", problem: "only one of them"},
 		"broken keys":             {file: strings.Replace(valid, "file: keys.json", "ring: "+canary, 1), key: "keys.ring", problem: "this is not a key file of this program"},
-		"no keys":                 {file: strings.Replace(valid, "keys: {file: keys.json}", "", 1), key: "keys.file", problem: "it is missing"},
+		"no keys":                 {file: strings.Replace(valid, "keys: {file: keys.json}", "", 1), key: "keys.file", problem: "missing"},
 		"no instance":             {file: withoutInstances(), key: "instances", problem: "at least one"},
-		"instance without key":    {file: strings.Replace(valid, "key: first, ", "", 1), key: "instances[0].key", problem: "it is missing"},
-		"instance without secret": {file: valid + "  - {key: second}", key: "instances[1].secret", problem: "it is missing"},
+		"instance without key":    {file: strings.Replace(valid, "key: first, ", "", 1), key: "instances[0].key", problem: "missing"},
+		"instance without secret": {file: valid + "  - {key: second}", key: "instances[1].secret", problem: "missing"},
 		"key twice":               {file: valid + "  - {key: first, secret: " + canary + "-other-one}", key: "instances[1].key", problem: "instances[0]"},
 		"short secret":            {file: valid + "  - {key: second, secret: " + canary + "}", key: "instances[1].secret", problem: "at least 16 characters"},
 		"placeholder secret":      {file: valid + "  - {key: second, secret: PUT_HERE_a_long_secret}", key: "instances[1].secret", problem: "placeholder"},
@@ -122,8 +122,8 @@ func TestLoadRefuses(t *testing.T) {
 		"placeholder key":         {file: valid + "  - {key: <key>, secret: " + canary + "-other-one}", key: "instances[1].key", problem: "placeholder"},
 		"secret is the key":       {file: valid + "  - {key: abcdefghijklmnopqrst, secret: abcdefghijklmnopqrst}", key: "instances[1].secret", problem: "same as the key"},
 		"secret file missing":     {file: valid + "  - {key: second, secretFile: /none/secret}", key: "instances[1].secretFile", problem: "cannot be read"},
-		"secret file is a folder": {file: valid + "  - {key: second, secretFile: /}", key: "instances[1].secretFile", problem: "no file that holds one secret"},
-		"previous secret":         {file: valid + "  - {key: second, secret: " + canary + "-other-one, previousSecret: " + canary + "-other-one}", key: "instances[1].previousSecret", problem: "the one that the secret replaces"},
+		"secret file is a folder": {file: valid + "  - {key: second, secretFile: /}", key: "instances[1].secretFile", problem: "not a file with one secret"},
+		"previous secret":         {file: valid + "  - {key: second, secret: " + canary + "-other-one, previousSecret: " + canary + "-other-one}", key: "instances[1].previousSecret", problem: "the one that secret replaces"},
 		"short previous secret":   {file: valid + "  - {key: second, secret: " + canary + "-other-one, previousSecret: " + canary + "}", key: "instances[1].previousSecret", problem: "at least 16 characters"},
 		"previous secret missing": {file: valid + "  - {key: second, secret: " + canary + "-other-one, previousSecretFile: /none}", key: "instances[1].previousSecretFile", problem: "cannot be read"},
 		"package id with a slash": {file: valid + "package: {id: 'http://aps.example.net/own/'}", key: "package.id", problem: "it must not end in a slash"},
@@ -131,20 +131,20 @@ func TestLoadRefuses(t *testing.T) {
 		"secret and file":         {file: valid + "  - {key: second, secret: " + canary + "-other-one, secretFile: /none}", key: "instances[1].secretFile", problem: "only one of them"},
 		"unnamed cloud":           {file: valid + "clouds: [{authority: 'https://login.example.com'}]", key: "clouds[0]", problem: "the name must be"},
 		"new cloud half there":    {file: valid + "clouds: [{name: lab, authority: 'https://login.example.com'}]", key: "clouds[0]", problem: "lab"},
-		"cloud on plain http":     {file: valid + "clouds: [{name: global, authority: 'http://login.example.com'}]", key: "clouds[0].authority", problem: "it must be https"},
+		"cloud on plain http":     {file: valid + "clouds: [{name: global, authority: 'http://login.example.com'}]", key: "clouds[0].authority", problem: "must be https"},
 		"cloud twice":             {file: valid + "clouds: [{name: global}, {name: global}]", key: "clouds[1].name", problem: "there twice"},
-		"no time for a platform":  {file: valid + "platform: {timeout: 0s}", key: "platform.timeout", problem: "allowed is 1s to"},
+		"no time for a platform":  {file: valid + "platform: {timeout: 0s}", key: "platform.timeout", problem: "must be 1s to"},
 		"no authority file":       {file: valid + "platform: {caFile: /none/ca.pem}", key: "platform.caFile", problem: "cannot be read"},
-		"renewal too rare":        {file: valid + "renewal: {every: 1200h}", key: "renewal.every", problem: "allowed is"},
+		"renewal too rare":        {file: valid + "renewal: {every: 1200h}", key: "renewal.every", problem: "must be"},
 		"jitter over all":         {file: valid + "renewal: {every: 10h, jitter: 10h}", key: "renewal.jitter", problem: "less than every"},
-		"short memory":            {file: valid + "retention: {events: 720h}", key: "retention.events", problem: "allowed is 0, for ever, or at least 4320h0m0s"},
+		"short memory":            {file: valid + "retention: {events: 720h}", key: "retention.events", problem: "must be 0, which keeps events forever, or at least 4320h0m0s"},
 		"negative memory":         {file: valid + "retention: {events: -1h}", key: "retention.events", problem: "or at least 4320h0m0s"},
-		"no rate of a cloud":      {file: valid + "renewal: {perCloud: 0}", key: "renewal.perCloud", problem: "allowed is 1 to 1000000"},
-		"no rate of a directory":  {file: valid + "renewal: {perDirectory: -1}", key: "renewal.perDirectory", problem: "allowed is 1 to 1000000"},
-		"no workers":              {file: valid + "renewal: {workers: 0}", key: "renewal.workers", problem: "allowed is 1 to 256"},
-		"link for an instant":     {file: strings.Replace(valid, "onboarding: {", "onboarding: {linkLife: 1s, ", 1), key: "onboarding.linkLife", problem: "allowed is"},
-		"no requests":             {file: strings.Replace(valid, "onboarding: {", "onboarding: {requestBurst: 0, ", 1), key: "onboarding.requestBurst", problem: "allowed is 1"},
-		"unknown variable":        {file: valid, environ: []string{"CONNECTOR_HOOKS__PORT=" + canary}, key: "CONNECTOR_HOOKS__PORT", problem: "known are listen, publicURL"},
+		"no rate of a cloud":      {file: valid + "renewal: {perCloud: 0}", key: "renewal.perCloud", problem: "must be 1 to 1000000"},
+		"no rate of a directory":  {file: valid + "renewal: {perDirectory: -1}", key: "renewal.perDirectory", problem: "must be 1 to 1000000"},
+		"no workers":              {file: valid + "renewal: {workers: 0}", key: "renewal.workers", problem: "must be 1 to 256"},
+		"link for an instant":     {file: strings.Replace(valid, "onboarding: {", "onboarding: {linkLife: 1s, ", 1), key: "onboarding.linkLife", problem: "must be"},
+		"no requests":             {file: strings.Replace(valid, "onboarding: {", "onboarding: {requestBurst: 0, ", 1), key: "onboarding.requestBurst", problem: "must be 1"},
+		"unknown variable":        {file: valid, environ: []string{"CONNECTOR_HOOKS__PORT=" + canary}, key: "CONNECTOR_HOOKS__PORT", problem: "valid keys are listen, publicURL"},
 		"variable for a group":    {file: valid, environ: []string{"CONNECTOR_HOOKS=" + canary}, key: "CONNECTOR_HOOKS", problem: "group of keys"},
 		"variable below a value":  {file: valid, environ: []string{"CONNECTOR_LOG__LEVEL__X=" + canary}, key: "CONNECTOR_LOG__LEVEL__X", problem: "no keys below"},
 		"variable without number": {file: valid, environ: []string{"CONNECTOR_INSTANCES__KEY=x"}, key: "CONNECTOR_INSTANCES__KEY", problem: "CONNECTOR_INSTANCES__0"},
@@ -153,14 +153,14 @@ func TestLoadRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := config.Load(write(t, "config.yaml", tc.file, 0o600), tc.environ)
 			if err == nil {
-				t.Fatalf("Load = nil, want a fault of %s", tc.key)
+				t.Fatalf("Load = nil, want a problem of %s", tc.key)
 			}
-			got := faults(t, err)
+			got := problems(t, err)
 			if !strings.Contains(got[tc.key], tc.problem) {
 				t.Errorf("Load = %v, want %q to say %q", err, tc.key, tc.problem)
 			}
 			if len(got) > 2 {
-				t.Errorf("Load = %v, want faults of what is wrong only", err)
+				t.Errorf("Load = %v, want only the problem", err)
 			}
 			if strings.Contains(err.Error(), canary) {
 				t.Errorf("Load = %v, want no secret in it", err)
@@ -169,7 +169,7 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
-func TestLoadRefusesUnreadableFiles(t *testing.T) {
+func TestLoad_RefusesUnreadableFiles(t *testing.T) {
 	for name, text := range map[string]string{
 		"only a text":  canary,
 		"a list":       "- " + canary,
@@ -178,8 +178,8 @@ func TestLoadRefusesUnreadableFiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := config.Load(write(t, "config.yaml", text, 0o600), nil)
-			if _, ok := errors.AsType[*config.Fault](err); !ok || strings.Contains(err.Error(), canary) {
-				t.Errorf("Load = %v, want a fault of the file without its content", err)
+			if _, ok := errors.AsType[*config.Problem](err); !ok || strings.Contains(err.Error(), canary) {
+				t.Errorf("Load = %v, want a problem of the file without its content", err)
 			}
 		})
 	}
@@ -188,20 +188,83 @@ func TestLoadRefusesUnreadableFiles(t *testing.T) {
 	}
 }
 
-func TestLoadNamesEveryFault(t *testing.T) {
+func TestLoad_ReportsEveryProblem(t *testing.T) {
 	_, err := config.Load(write(t, "config.yaml", "colour: red\nlog: {level: loud, format: xml}\nrenewal: {workers: x}\n", 0o600), []string{"CONNECTOR_X=1"})
 	want := []string{"CONNECTOR_X", "colour", "hooks.publicURL", "instances", "keys.file", "log.format", "log.level", "onboarding.publicURL", "renewal.workers"}
 	var got []string
-	for key := range faults(t, err) {
+	for key := range problems(t, err) {
 		got = append(got, key)
 	}
 	slices.Sort(got)
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("Load: keys of faults (-want +got)\n%s", diff)
+		t.Errorf("Load: keys of problems (-want +got)\n%s", diff)
 	}
 }
 
-func TestLoadFillsDefaults(t *testing.T) {
+func TestLoad_NamesTheLineOfAProblem(t *testing.T) {
+	text := strings.Join([]string{
+		"hooks:",
+		"  publicURL: https://hooks.example.com/aps",
+		"  colour: red",
+		"onboarding:",
+		"  linkLife: 24h", // without a public URL
+		"instances:",
+		"  - key: first",
+		"    secret: " + canary + "-0123456789",
+		"  -",
+		"    key: second", // without a secret
+		"renewal:",
+		"  workers: 0",
+		"  every: often",
+		"log: {level: info}",
+	}, "\n")
+	_, err := config.Load(write(t, "config.yaml", text, 0o600), []string{"CONNECTOR_LOG__LEVEL=loud", "CONNECTOR_X=1"})
+	want := map[string]int{
+		"hooks.colour": 3, "instances[1].secret": 10, "renewal.workers": 12, "renewal.every": 13, "onboarding.publicURL": 4,
+		"keys.file": 0, "log.level": 0, "CONNECTOR_X": 0, // nothing in the file is wrong with these
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range joined.Unwrap() {
+			p, ok := errors.AsType[*config.Problem](err)
+			line, expected := want[p.Key]
+			if !ok || !expected || p.Line != line {
+				t.Errorf("Load names %v with the line %d, want line %d", err, p.Line, line)
+			}
+			if named := strings.Contains(err.Error(), "(line "); named != (line > 0) {
+				t.Errorf("Load says %q, want the line in it where there is one", err)
+			}
+			delete(want, p.Key)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("Load = %v, want problems of %v too", err, want)
+	}
+}
+
+func TestLoad_ResolvesAnchors(t *testing.T) {
+	got, err := config.Load(write(t, "config.yaml", valid+`
+private: &private {listen: "127.0.0.1:9191"}
+clouds:
+  - &lab {name: global, graph: &graph {baseURL: "https://graph.example.com", scope: a}}
+  - {<<: *lab, name: usgov, arm: *graph}
+  - {<<: [*lab], name: china, graph: {<<: *graph, scope: b}}
+`, 0o600), nil)
+	if err != nil {
+		t.Fatalf("Load = %v", err)
+	}
+	var clouds []string
+	for _, c := range got.Clouds {
+		clouds = append(clouds, strings.Join([]string{c.Name, c.Graph.BaseURL, c.Graph.Scope, c.ARM.BaseURL}, " "))
+	}
+	want := []string{
+		"global https://graph.example.com a ", "usgov https://graph.example.com a https://graph.example.com", "china https://graph.example.com b ",
+	}
+	if diff := cmp.Diff(want, clouds); diff != "" {
+		t.Errorf("Load: clouds (-want +got)\n%s", diff)
+	}
+}
+
+func TestLoad_FillsDefaults(t *testing.T) {
 	got, err := config.Load(write(t, "config.yaml", valid, 0o600), nil)
 	if err != nil {
 		t.Fatalf("Load = %v", err)
@@ -236,7 +299,7 @@ var compare = cmp.Options{
 	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
 }
 
-func TestEnvironmentWins(t *testing.T) {
+func TestLoad_EnvironmentOverridesFile(t *testing.T) {
 	path := write(t, "config.yaml", valid+"  - {key: second, secret: "+canary+"-abcdefghij}\nlog: {level: debug}\n", 0o600)
 	got, err := config.Load(path, []string{
 		"PATH=/bin", "CONNECTORS=x",
@@ -274,11 +337,11 @@ func TestEnvironmentWins(t *testing.T) {
 		t.Errorf("Load: clouds = %+v, want the one of the environment", got.Clouds)
 	}
 	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "platform.insecure") {
-		t.Errorf("Load: warnings = %q, want one of platform.insecure", got.Warnings)
+		t.Errorf("Load: warnings = %q, want one about platform.insecure", got.Warnings)
 	}
 }
 
-func TestSecretFiles(t *testing.T) {
+func TestLoad_ReadsSecretFiles(t *testing.T) {
 	secretFile := write(t, "secret", canary+"-0123456789\n", 0o600)
 	dsnFile := write(t, "dsn", "u:"+canary+"@tcp(db:3306)/connector\r\n", 0o644)
 	text := strings.Replace(valid, `secret: "`+canary+`-0123456789"`, "secretFile: "+secretFile, 1) +
@@ -294,11 +357,11 @@ func TestSecretFiles(t *testing.T) {
 		t.Errorf("Load: database.dsn is not the content of its file")
 	}
 	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "database.dsnFile") || !strings.Contains(got.Warnings[0], "0644") {
-		t.Errorf("Load: warnings = %q, want one of database.dsnFile alone: the configuration itself holds no secret", got.Warnings)
+		t.Errorf("Load: warnings = %q, want only one about database.dsnFile: the configuration itself contains no secret", got.Warnings)
 	}
 }
 
-func TestAReplacedSecretIsRemindedOf(t *testing.T) {
+func TestLoad_WarnsOfPreviousSecret(t *testing.T) {
 	old := write(t, "old", canary+"-of-yesterday\n", 0o600)
 	text := strings.Replace(valid, "key: first,", "key: first, previousSecretFile: "+old+",", 1)
 	got, err := config.Load(write(t, "config.yaml", text, 0o600), nil)
@@ -310,21 +373,21 @@ func TestAReplacedSecretIsRemindedOf(t *testing.T) {
 		t.Errorf("Secrets() (-want +got)\n%s", diff)
 	}
 	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "instances[0].previousSecret") || strings.Contains(got.Warnings[0], canary) {
-		t.Errorf("Load = warnings %q, want a reminder of the old secret", got.Warnings)
+		t.Errorf("Load = warnings %q, want one about the old secret", got.Warnings)
 	}
 	if got := (config.Instance{Secret: want[0]}).Secrets(); len(got) != 1 {
 		t.Errorf("Secrets() without a previous one = %d secrets, want one", len(got))
 	}
 }
 
-func TestOpenConfigurationWithSecretsIsWarnedOf(t *testing.T) {
+func TestLoad_WarnsOfReadableSecrets(t *testing.T) {
 	got, err := config.Load(write(t, "config.yaml", valid, 0o640), nil)
 	if err != nil || len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "0640") || strings.Contains(got.Warnings[0], canary) {
-		t.Errorf("Load = warnings %q, %v, want one of the file's mode", got.Warnings, err)
+		t.Errorf("Load = warnings %q, %v, want one about the file's mode", got.Warnings, err)
 	}
 }
 
-func TestCertificates(t *testing.T) {
+func TestLoad_ChecksCertificates(t *testing.T) {
 	cert, key := certificate(t)
 	text := strings.Replace(valid, `https://hooks.example.com/aps"`, `https://hooks.example.com/aps", tls: {certFile: `+cert+`, keyFile: `+key+`}`, 1)
 	got, err := config.Load(write(t, "config.yaml", text+"platform: {caFile: "+cert+"}", 0o600), nil)
@@ -332,12 +395,12 @@ func TestCertificates(t *testing.T) {
 		t.Errorf("Load = %+v, %v, want a certificate for the hooks", got, err)
 	}
 	_, err = config.Load(write(t, "config.yaml", valid+"platform: {insecure: true, caFile: "+cert+"}", 0o600), nil)
-	if got := faults(t, err)["platform.caFile"]; !strings.Contains(got, "no effect") {
-		t.Errorf("Load(insecure with caFile) = %v, want a fault", err)
+	if got := problems(t, err)["platform.caFile"]; !strings.Contains(got, "no effect") {
+		t.Errorf("Load(insecure with caFile) = %v, want a problem", err)
 	}
 	_, err = config.Load(write(t, "config.yaml", valid+"platform: {caFile: "+key+"}", 0o600), nil)
-	if got := faults(t, err)["platform.caFile"]; !strings.Contains(got, "no certificate") {
-		t.Errorf("Load(caFile without certificate) = %v, want a fault", err)
+	if got := problems(t, err)["platform.caFile"]; !strings.Contains(got, "no PEM certificate") {
+		t.Errorf("Load(caFile without certificate) = %v, want a problem", err)
 	}
 }
 
@@ -360,22 +423,22 @@ func certificate(t *testing.T) (certFile, keyFile string) {
 		write(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), 0o600)
 }
 
-// secretOfExample replaces the placeholder of the example.
+// secretOfExample replaces the placeholder in the example.
 const secretOfExample = "CONNECTOR_INSTANCES__0__SECRET=" + canary + "-0123456789"
 
-func TestExampleLoads(t *testing.T) {
+func TestExample_Loads(t *testing.T) {
 	path := write(t, "config.yaml", string(config.Example()), 0o600)
 	if _, err := config.Load(path, []string{secretOfExample}); err != nil {
 		t.Errorf("Load(example) = %v", err)
 	}
 	_, err := config.Load(path, nil)
-	if got := faults(t, err); len(got) != 1 || !strings.Contains(got["instances[0].secret"], "placeholder") {
-		t.Errorf("Load(example with its placeholder) = %v, want a fault of instances[0].secret alone", err)
+	if got := problems(t, err); len(got) != 1 || !strings.Contains(got["instances[0].secret"], "placeholder") {
+		t.Errorf("Load(example with its placeholder) = %v, want a problem of instances[0].secret alone", err)
 	}
 }
 
-// TestExampleShowsDefaults takes the # away from every key that may stay away: the values shown are the defaults.
-func TestExampleShowsDefaults(t *testing.T) {
+// TestExample_ShowsDefaults removes the # of every optional key: the values shown are the defaults.
+func TestExample_ShowsDefaults(t *testing.T) {
 	load := func(text []byte) config.Config {
 		cfg, err := config.Load(write(t, "config.yaml", string(text), 0o600), []string{secretOfExample})
 		if err != nil {
@@ -395,7 +458,7 @@ func TestExampleShowsDefaults(t *testing.T) {
 	}
 }
 
-func TestExampleExplainsEveryKey(t *testing.T) {
+func TestExample_ExplainsEveryKey(t *testing.T) {
 	var tree map[string]any
 	if err := yaml.Unmarshal(uncommented(), &tree); err != nil {
 		t.Fatalf("Unmarshal(example in full) = %v", err)
@@ -407,8 +470,10 @@ func TestExampleExplainsEveryKey(t *testing.T) {
 	}
 }
 
-func uncommented() []byte {
-	return regexp.MustCompile(`(?m)^( *)#([a-zA-Z-])`).ReplaceAll(config.Example(), []byte("$1$2"))
+func uncommented() []byte { return uncomment(config.Example()) }
+
+func uncomment(example []byte) []byte {
+	return regexp.MustCompile(`(?m)^( *)#([a-zA-Z-])`).ReplaceAll(example, []byte("$1$2"))
 }
 
 func has(tree any, path []string) bool {
@@ -431,7 +496,7 @@ func has(tree any, path []string) bool {
 	return has(value, path[1:])
 }
 
-// withoutInstances is the valid file up to its instances.
+// withoutInstances returns the valid file up to its instances.
 func withoutInstances() string {
 	before, _, _ := strings.Cut(valid, "instances:")
 	return before

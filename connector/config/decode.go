@@ -10,30 +10,76 @@ import (
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"azure-partner-connector/connector/secret"
 )
 
-// A decoder puts values into a struct by its koanf tags and notes everything that does not fit, where a general one
-// would stop at the first fault or quote the value of a secret.
+// A decoder stores YAML nodes and environment variables in a Config by its yaml tags. Unlike yaml's own decoder it names
+// the path of every problem, goes on after the first, distinguishes upper and lower case, and never quotes a secret.
 type decoder struct {
-	faults []error
+	report
+	cfg      *Config
+	override map[string]bool // paths that the environment sets
 }
 
-func (d *decoder) fault(key, format string, args ...any) {
-	d.faults = append(d.faults, &Fault{key, fmt.Sprintf(format, args...)})
+func (d *decoder) decode(file *yaml.Node, environ []string) {
+	variables := d.variables(environ)
+	d.override = make(map[string]bool, len(variables))
+	for _, v := range variables {
+		d.override[v.path] = true
+	}
+	root := reflect.ValueOf(d.cfg).Elem()
+	if file != nil {
+		d.value("", file, root)
+	}
+	d.override = nil
+	for _, v := range variables {
+		if target, ok := d.locate(root, v.steps); ok {
+			d.lines[v.path] = fromEnvironment
+			d.value(v.path, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: v.value}, target)
+		}
+	}
+}
+
+// value stores node in v. A key without a value leaves v as it is.
+func (d *decoder) value(path string, node *yaml.Node, v reflect.Value) {
+	if d.override[path] {
+		return
+	}
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	t := v.Type()
+	switch s, isScalar := scalars[t]; {
+	case node.ShortTag() == "!!null":
+	case isScalar:
+		d.scalar(path, node, v, s)
+	case t.Kind() == reflect.Slice:
+		d.list(path, node, v)
+	default:
+		d.group(path, node, v)
+	}
 }
 
 // A scalar is how one type of value is read.
 type scalar struct {
 	allowed string
-	// parse returns the value that text stands for.
-	parse func(text string) (any, error)
-	// secret values are never quoted.
-	secret bool
+	parse   func(text string) (any, error)
 }
 
-func parsed[T any](parse func(string) (T, error)) func(string) (any, error) {
+func parser[T any](parse func(string) (T, error)) func(string) (any, error) {
 	return func(text string) (any, error) { return parse(text) }
+}
+
+var scalars = map[reflect.Type]scalar{
+	reflect.TypeFor[string]():        {"text, in quotes where it looks like something else", parser(func(s string) (string, error) { return s, nil })},
+	reflect.TypeFor[secret.Text]():   {"text in quotes", parser(func(s string) (secret.Text, error) { return secret.New(s), nil })},
+	reflect.TypeFor[bool]():          {"true or false", parser(strconv.ParseBool)},
+	reflect.TypeFor[int]():           {"a whole number", parser(strconv.Atoi)},
+	reflect.TypeFor[time.Duration](): {"a duration with its unit, for example 90s, 15m or 240h", parser(time.ParseDuration)},
+	reflect.TypeFor[netip.Prefix]():  {"a network or an address, for example 10.0.0.0/8 or 192.0.2.7", parser(prefix)},
+	reflect.TypeFor[slog.Level]():    {"debug, info, warn or error", parser(level)},
 }
 
 func prefix(text string) (netip.Prefix, error) {
@@ -45,171 +91,162 @@ func prefix(text string) (netip.Prefix, error) {
 }
 
 func level(text string) (slog.Level, error) {
-	for name, l := range map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError} {
-		if name == text {
-			return l, nil
-		}
+	var l slog.Level
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, text) {
+		return l, strconv.ErrSyntax
 	}
-	return 0, strconv.ErrSyntax
+	return l, l.UnmarshalText([]byte(text))
 }
 
-// scalarOf returns how values of t are read; ok is false for groups and lists.
-func scalarOf(t reflect.Type) (s scalar, ok bool) {
-	switch t {
-	case reflect.TypeFor[string]():
-		return scalar{"text, in quotes where it looks like something else", parsed(func(s string) (string, error) { return s, nil }), false}, true
-	case reflect.TypeFor[secret.Text]():
-		return scalar{"text in quotes", parsed(func(s string) (secret.Text, error) { return secret.New(s), nil }), true}, true
-	case reflect.TypeFor[bool]():
-		return scalar{"true or false", parsed(strconv.ParseBool), false}, true
-	case reflect.TypeFor[int]():
-		return scalar{"a whole number", parsed(strconv.Atoi), false}, true
-	case reflect.TypeFor[time.Duration]():
-		return scalar{"a duration with its unit, as 90s, 15m or 240h", parsed(time.ParseDuration), false}, true
-	case reflect.TypeFor[netip.Prefix]():
-		return scalar{"a network or an address, as 10.0.0.0/8 or 192.0.2.7", parsed(prefix), false}, true
-	case reflect.TypeFor[slog.Level]():
-		return scalar{"debug, info, warn or error", parsed(level), false}, true
-	}
-	return scalar{}, false
-}
-
-// decode puts raw into v. Nothing stays what it was where raw is nil, as for a key without a value.
-func (d *decoder) decode(path string, raw any, v reflect.Value) {
-	if raw == nil {
-		return
-	}
-	t := v.Type()
-	switch s, ok := scalarOf(t); {
-	case ok:
-		d.scalar(path, raw, v, s)
-	case isGroup(t):
-		d.group(path, raw, v)
-	case t.Kind() == reflect.Slice:
-		d.list(path, raw, v)
-	default:
-		panic("config: no way to read a " + t.String())
-	}
-}
-
-func (d *decoder) scalar(path string, raw any, v reflect.Value, s scalar) {
-	text, isText := raw.(string)
-	switch raw.(type) {
-	case bool, int:
-		// A number given for a text lost its leading zeros on the way; it has to be quoted.
-		if kind := v.Kind(); kind == reflect.Bool || kind == reflect.Int {
-			text, isText = fmt.Sprint(raw), true
-		}
-	}
-	if isText {
+func (d *decoder) scalar(path string, node *yaml.Node, v reflect.Value, s scalar) {
+	if text, ok := plain(node, v.Kind()); ok {
 		if value, err := s.parse(text); err == nil {
 			v.Set(reflect.ValueOf(value))
 			return
 		}
 	}
-	if s.secret {
-		d.fault(path, "this is no text; allowed is %s", s.allowed)
-		return
+	switch {
+	case v.Type() == reflect.TypeFor[secret.Text]():
+		d.problem(path, "invalid value: must be %s", s.allowed)
+	case node.Kind == yaml.SequenceNode:
+		d.problem(path, "a list is invalid: must be %s", s.allowed)
+	case node.Kind == yaml.MappingNode:
+		d.problem(path, "a group of keys is invalid: must be %s", s.allowed)
+	case node.ShortTag() == "!!str":
+		d.problem(path, "%q is invalid: must be %s", node.Value, s.allowed)
+	default:
+		d.problem(path, "%s is invalid: must be %s", node.Value, s.allowed)
 	}
-	d.fault(path, "%s is not allowed; allowed is %s", shown(raw), s.allowed)
 }
 
-// shown quotes a value that is no secret, as far as it can be told what it is.
-func shown(raw any) string {
-	switch raw := raw.(type) {
-	case string:
-		return strconv.Quote(raw)
-	case bool, int, float64:
-		return fmt.Sprint(raw)
-	case []any:
-		return "a list"
-	case map[string]any:
-		return "a group of keys"
+// plain returns the text of a scalar that may stand for a value of kind. A number is not text: YAML has read 0123 as an
+// octal number, so it must be in quotes.
+func plain(node *yaml.Node, kind reflect.Kind) (string, bool) {
+	var number int
+	switch {
+	case node.Kind != yaml.ScalarNode:
+	case node.ShortTag() == "!!str", node.ShortTag() == "!!bool" && kind == reflect.Bool:
+		return node.Value, true
+	case node.ShortTag() == "!!int" && kind == reflect.Int && node.Decode(&number) == nil:
+		return strconv.Itoa(number), true
 	}
-	return fmt.Sprintf("a %T", raw)
+	return "", false
 }
 
-func (d *decoder) group(path string, raw any, v reflect.Value) {
-	values, ok := raw.(map[string]any)
-	if !ok {
-		d.fault(path, "this must be a group of keys: %s", known(v.Type()))
+func (d *decoder) group(path string, node *yaml.Node, v reflect.Value) {
+	if node.Kind != yaml.MappingNode {
+		d.problem(path, "must be a group of keys: %s", validKeys(v.Type()))
 		return
 	}
-	for _, key := range sortedKeys(values) {
-		f, ok := field(v.Type(), key)
+	for _, e := range entries(node) {
+		path := join(path, e.key.Value)
+		d.lines[path] = e.key.Line
+		f, ok := field(v.Type(), func(key string) bool { return key == e.key.Value })
 		if !ok {
-			d.fault(join(path, key), "there is no such key; known are %s", known(v.Type()))
+			d.problem(path, "unknown key; valid keys are %s", validKeys(v.Type()))
 			continue
 		}
-		d.decode(join(path, key), values[key], v.FieldByIndex(f.Index))
+		d.value(path, e.value, v.FieldByIndex(f.Index))
 	}
 }
 
-func (d *decoder) list(path string, raw any, v reflect.Value) {
-	var members []any
-	switch raw := raw.(type) {
-	case []any:
-		members = raw
-	case map[string]any: // a list that the environment adds to
-		for i := range len(raw) {
-			member, ok := raw[strconv.Itoa(i)]
+// An entry is one key of a mapping.
+type entry struct{ key, value *yaml.Node }
+
+// entries returns the keys of a mapping, then those that it merges (<<) and does not have itself.
+func entries(node *yaml.Node) []entry {
+	var own, merged []entry
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		if key.ShortTag() == "!!merge" {
+			merged = append(merged, merge(value)...)
+		} else {
+			own = append(own, entry{key, value})
+		}
+	}
+	for _, m := range merged {
+		if !slices.ContainsFunc(own, func(e entry) bool { return e.key.Value == m.key.Value }) {
+			own = append(own, m)
+		}
+	}
+	return own
+}
+
+func merge(node *yaml.Node) []entry {
+	switch node.Kind {
+	case yaml.AliasNode:
+		return merge(node.Alias)
+	case yaml.MappingNode:
+		return entries(node)
+	}
+	var all []entry
+	for _, member := range node.Content {
+		all = append(all, merge(member)...)
+	}
+	return all
+}
+
+func (d *decoder) list(path string, node *yaml.Node, v reflect.Value) {
+	var members []*yaml.Node
+	switch {
+	case node.Kind == yaml.SequenceNode:
+		members = node.Content
+	case node.Kind == yaml.MappingNode:
+		byNumber := map[string]*yaml.Node{}
+		for _, e := range entries(node) {
+			byNumber[e.key.Value] = e.value
+		}
+		for i := range len(byNumber) {
+			member, ok := byNumber[strconv.Itoa(i)]
 			if !ok {
-				d.fault(path, "its members must be numbered from 0 without a gap; number %d is missing", i)
+				d.problem(path, gap, i)
 				return
 			}
 			members = append(members, member)
 		}
-	case string: // from the environment
-		if !isGroupList(v.Type()) {
-			for member := range strings.SplitSeq(raw, ",") {
-				if member = strings.TrimSpace(member); member != "" {
-					members = append(members, member)
-				}
+	case node.ShortTag() == "!!str" && !isGroupList(v.Type()):
+		for member := range strings.SplitSeq(node.Value, ",") {
+			if member = strings.TrimSpace(member); member != "" {
+				members = append(members, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: member})
 			}
-			break
 		}
-		d.fault(path, "this must be a list")
-		return
 	default:
-		d.fault(path, "this must be a list")
+		d.problem(path, "must be a list")
 		return
 	}
 	list := reflect.MakeSlice(v.Type(), len(members), len(members))
 	for i, member := range members {
-		d.decode(fmt.Sprintf("%s[%d]", path, i), member, list.Index(i))
+		path := fmt.Sprintf("%s[%d]", path, i)
+		if member.Line > 0 {
+			d.lines[path] = member.Line
+		}
+		d.value(path, member, list.Index(i))
 	}
 	v.Set(list)
 }
 
+const gap = "members must be numbered from 0 without a gap; number %d is missing"
+
 func isGroup(t reflect.Type) bool {
-	_, isScalar := scalarOf(t)
+	_, isScalar := scalars[t]
 	return t.Kind() == reflect.Struct && !isScalar
 }
 
 func isGroupList(t reflect.Type) bool { return t.Kind() == reflect.Slice && isGroup(t.Elem()) }
 
-func keyOf(f reflect.StructField) string { return f.Tag.Get("koanf") }
+func keyOf(f reflect.StructField) string { return f.Tag.Get("yaml") }
 
-func field(t reflect.Type, key string) (reflect.StructField, bool) {
+// field returns the field of a group whose key matches.
+func field(t reflect.Type, matches func(key string) bool) (reflect.StructField, bool) {
 	for f := range t.Fields() {
-		if k := keyOf(f); k != "" && k == key {
+		if key := keyOf(f); key != "" && matches(key) {
 			return f, true
 		}
 	}
 	return reflect.StructField{}, false
 }
 
-func fieldFold(t reflect.Type, key string) (reflect.StructField, bool) {
-	for f := range t.Fields() {
-		if k := keyOf(f); k != "" && strings.EqualFold(k, key) {
-			return f, true
-		}
-	}
-	return reflect.StructField{}, false
-}
-
-// known lists the keys of a group.
-func known(t reflect.Type) string {
+func validKeys(t reflect.Type) string {
 	var keys []string
 	for f := range t.Fields() {
 		if key := keyOf(f); key != "" {
@@ -224,13 +261,4 @@ func join(path, key string) string {
 		return key
 	}
 	return path + "." + key
-}
-
-func sortedKeys(m map[string]any) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -9,7 +9,7 @@ import (
 	"azure-partner-connector/connector/config"
 )
 
-// FuzzLoad: whatever stands in a file and in a variable, Load returns and quotes no secret.
+// FuzzLoad checks that Load returns, and quotes no secret, whatever a file and a variable contain.
 func FuzzLoad(f *testing.F) {
 	f.Add(valid, "HOOKS__LISTEN", ":80")
 	f.Add(string(config.Example()), "INSTANCES__0__SECRET", "0123456789abcdef")
@@ -17,6 +17,8 @@ func FuzzLoad(f *testing.F) {
 	f.Add("instances: {0: {secret: {a: b}}}", "INSTANCES", "x")
 	f.Add("{instances: [[{secret: x}]], ? [a] : b, 1: 2}", "__", "")
 	f.Add("a: &a [*a]", "LOG__LEVEL__", "x")
+	f.Add("hooks: &a {<<: *a}", "HOOKS__TLS__CERTFILE", "x")
+	f.Add("hooks: {<<: [{listen: x}, y]}\ninstances: !!str x", "INSTANCES__65535__KEY", "x")
 	f.Add("hooks: [null, 2001-01-01, 1e9, !!binary x]", "A.B", "x")
 	f.Fuzz(func(t *testing.T, file, name, value string) {
 		path := filepath.Join(t.TempDir(), "config.yaml")
@@ -25,7 +27,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		_, err := config.Load(path, []string{"CONNECTOR_" + name + "=" + value, "CONNECTOR_DATABASE__DSN=" + canary})
 		if err == nil {
-			t.Error("Load = nil, want a fault: sqlite has no dsn, and this one cannot be read")
+			t.Error("Load = nil, want a problem: sqlite has no dsn, and this one is invalid")
 		} else if strings.Contains(err.Error(), canary) && !strings.Contains(file+name+value, canary) {
 			t.Errorf("Load = %v, want no secret in it", err)
 		}

@@ -6,7 +6,7 @@ import (
 	"azure-partner-connector/connector/seal"
 )
 
-// Open returns the keys, wherever they are.
+// Open returns the keys from the file or from Ring.
 func (k Keys) Open() (*seal.Keyring, error) {
 	if !k.Ring.Empty() {
 		return seal.Load(strings.NewReader(k.Ring.Reveal()))
@@ -17,14 +17,14 @@ func (k Keys) Open() (*seal.Keyring, error) {
 func (c *checker) keys() {
 	k := c.cfg.Keys
 	switch {
-	case c.faulty("keys"):
+	case c.failed("keys"):
 	case k.File == "" && k.Ring.Empty():
-		c.fault("keys.file", "it is missing; it names the file that holds the keys, unless keys.ring holds them")
+		c.problem("keys.file", "missing: set the key file, or keys.ring")
 	case k.File != "" && !k.Ring.Empty():
-		c.fault("keys.ring", "there is a keys.file, too; only one of them can hold the keys")
+		c.problem("keys.ring", "keys.file is set too; set only one of them")
 	case !k.Ring.Empty():
 		if _, err := k.Open(); err != nil {
-			c.fault("keys.ring", "%v; it holds what connector keys create writes into a file", err)
+			c.problem("keys.ring", "%v; it must contain what connector keys create writes to a file", err)
 		}
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"azure-partner-connector/connector/seal"
 )
 
-// TestKeysInTheEnvironment opens what was sealed under a file with the same keys given as a text.
-func TestKeysInTheEnvironment(t *testing.T) {
+// TestKeysOpen_FromTheEnvironment opens with keys from a variable what the same keys sealed.
+func TestKeysOpen_FromTheEnvironment(t *testing.T) {
 	var text bytes.Buffer
 	keyring, err := seal.Create()
 	if err == nil {

@@ -4,131 +4,119 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/knadh/koanf/parsers/yaml"
-	"github.com/knadh/koanf/providers/env/v2"
-	"github.com/knadh/koanf/providers/file"
-	"github.com/knadh/koanf/v2"
+	"go.yaml.in/yaml/v3"
 )
 
-const envPrefix = "CONNECTOR_"
-
-// A Fault is one thing that is wrong with a configuration.
-type Fault struct {
-	Key     string // path of the key, as instances[0].secret, or the name of a variable
-	Problem string // what was seen and what is allowed; never a secret
+// A Problem is one thing that is wrong with a configuration.
+type Problem struct {
+	Key  string // path of the key, for example instances[0].secret, or the name of an environment variable
+	Line int    // of the configuration file; 0 where there is none
+	Text string // what was found and what is allowed; never a secret
 }
 
 // Error implements error.
-func (f *Fault) Error() string { return f.Key + ": " + f.Problem }
-
-// Load reads the file at path, puts what environ says over it (os.Environ's form), fills in defaults, reads the files
-// that hold secrets, and checks everything. An empty path stands for an empty file. The error joins a *Fault for every
-// single thing that is wrong, so that one start is enough to learn all of them.
-func Load(path string, environ []string) (Config, error) {
-	k := koanf.New(".")
-	if path != "" {
-		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
-			return Config{}, unreadableFile(path, err)
-		}
+func (p *Problem) Error() string {
+	if p.Line > 0 {
+		return fmt.Sprintf("%s (line %d): %s", p.Key, p.Line, p.Text)
 	}
-	d := &decoder{}
-	variables := env.Provider(".", env.Opt{
-		Prefix:        envPrefix,
-		EnvironFunc:   func() []string { return environ },
-		TransformFunc: d.variable,
+	return p.Key + ": " + p.Text
+}
+
+// A report collects problems.
+type report struct {
+	lines    map[string]int // path → line of the file, or fromEnvironment
+	problems []error
+}
+
+// fromEnvironment is the line of a key that the environment sets.
+const fromEnvironment = -1
+
+func (r *report) problem(key, format string, args ...any) {
+	r.problems = append(r.problems, &Problem{key, r.line(key), fmt.Sprintf(format, args...)})
+}
+
+// line returns the line of a key, or of the group that lacks it; 0 where the file has neither.
+func (r *report) line(key string) int {
+	for key != "" && r.lines[key] == 0 {
+		key = key[:max(0, strings.LastIndexAny(key, ".["))]
+	}
+	return max(0, r.lines[key])
+}
+
+// failed reports whether key or something below it has a problem already, so that one mistake is reported once.
+func (r *report) failed(key string) bool {
+	return slices.ContainsFunc(r.problems, func(err error) bool {
+		p, ok := errors.AsType[*Problem](err)
+		return ok && (p.Key == key || strings.HasPrefix(p.Key, key+".") || strings.HasPrefix(p.Key, key+"["))
 	})
-	if err := k.Load(variables, nil, koanf.WithMergeFunc(merge)); err != nil {
-		return Config{}, fmt.Errorf("reading the environment: %w", err)
+}
+
+// Load reads the file at path, applies the environment (in the form of os.Environ) over it, fills in defaults, reads the
+// files that hold secrets, and checks everything. An empty path stands for an empty file. The error joins one *Problem for
+// everything that is wrong, so that one start reports them all.
+func Load(path string, environ []string) (Config, error) {
+	file, err := read(path)
+	if err != nil {
+		return Config{}, err
 	}
 	cfg := defaults()
-	d.decode("", k.Raw(), reflect.ValueOf(&cfg).Elem())
-	c := &checker{cfg: &cfg, faults: d.faults}
+	d := &decoder{report: report{lines: map[string]int{}}, cfg: &cfg}
+	d.decode(file, environ)
+	c := &checker{d.report, &cfg}
 	c.secretFiles(path)
 	c.check()
-	if len(c.faults) > 0 {
-		return Config{}, errors.Join(c.faults...)
+	if len(c.problems) > 0 {
+		return Config{}, errors.Join(c.problems...)
 	}
 	return cfg, nil
 }
 
-var yamlLine = regexp.MustCompile(`line \d+`)
-
-// unreadableFile keeps the place of a syntax error and drops the parser's prose, which may quote a secret.
-func unreadableFile(path string, err error) error {
-	if _, ok := errors.AsType[*os.PathError](err); ok {
-		return fmt.Errorf("reading the configuration: %w", err)
+// read returns the mapping in a file, or nil where it is empty.
+func read(path string) (*yaml.Node, error) {
+	if path == "" {
+		return nil, nil
 	}
-	problem := "it is not a YAML file of keys and values"
-	if line := yamlLine.FindString(err.Error()); line != "" {
-		problem += ", see " + line
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
-	return &Fault{path, problem}
+	var document yaml.Node
+	err = yaml.Unmarshal(text, &document)
+	if err == nil {
+		// Duplicate keys, wrong tags and anchors that contain themselves are found only by decoding into a value.
+		err = document.Decode(&map[string]any{})
+	}
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	if len(document.Content) == 0 {
+		return nil, nil
+	}
+	return document.Content[0], nil
 }
 
-// merge puts src over dest. Lists become maps by index first, so that a single member of one can be replaced.
-func merge(src, dest map[string]any) error {
-	for key, value := range src {
-		from, ok := value.(map[string]any)
-		if !ok {
-			dest[key] = value
-			continue
-		}
-		into := map[string]any{}
-		switch old := dest[key].(type) {
-		case map[string]any:
-			into = old
-		case []any:
-			for i, member := range old {
-				into[strconv.Itoa(i)] = member
-			}
-		}
-		if err := merge(from, into); err != nil {
-			return err
-		}
-		dest[key] = into
+var yamlLine = regexp.MustCompile(`line (\d+)`)
+
+// unreadable keeps the line of a syntax error and drops the parser's text, which may quote a secret.
+func unreadable(path string, err error) error {
+	p := &Problem{Key: path, Text: "this is not a YAML file of keys and values"}
+	if line := yamlLine.FindStringSubmatch(err.Error()); line != nil {
+		p.Line, _ = strconv.Atoi(line[1])
 	}
-	return nil
+	return p
 }
 
-// strangers matches variables that container platforms set by themselves for a service of our name, and the one that
-// says where the configuration file is.
-var strangers = regexp.MustCompile(`^CONNECTOR_(CONFIG|([A-Z0-9]+_)*(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?))$`)
+const envPrefix = "CONNECTOR_"
 
-// variable returns the path of the key that an environment variable names, or "" after noting what is wrong with it.
-func (d *decoder) variable(name, value string) (string, any) {
-	if strangers.MatchString(name) && !strings.Contains(name, "__") {
-		return "", nil
-	}
-	var path []string
-	t := reflect.TypeFor[Config]()
-	for part := range strings.SplitSeq(strings.TrimPrefix(name, envPrefix), "__") {
-		switch {
-		case isGroup(t):
-			f, ok := fieldFold(t, part)
-			if !ok {
-				d.fault(name, "no key is named %q there; known are %s", part, known(t))
-				return "", nil
-			}
-			path, t = append(path, keyOf(f)), f.Type
-		case isGroupList(t):
-			if _, err := strconv.ParseUint(part, 10, 16); err != nil {
-				d.fault(name, "a member of a list is named by its number, as in %s%s__0", envPrefix, strings.ToUpper(strings.Join(path, "__")))
-				return "", nil
-			}
-			path, t = append(path, part), t.Elem()
-		default:
-			d.fault(name, "%s has no keys below it", strings.Join(path, "."))
-			return "", nil
-		}
-	}
-	if isGroup(t) || isGroupList(t) {
-		d.fault(name, "it names a group of keys, not a key")
-		return "", nil
-	}
-	return strings.Join(path, "."), value
+// reservedEnv matches variables that container platforms set for a service named connector, and the one that names the
+// configuration file.
+var reservedEnv = regexp.MustCompile(`^CONNECTOR_(CONFIG|([A-Z0-9]+_)*(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?))$`)
+
+func isReserved(name string) bool {
+	return reservedEnv.MatchString(name) && !strings.Contains(name, "__")
 }

@@ -9,41 +9,41 @@ import (
 	"azure-partner-connector/connector/config"
 )
 
-func TestLoadRefusesChannelsThatCannotWork(t *testing.T) {
+func TestLoad_RefusesUnusableChannels(t *testing.T) {
 	const (
 		hook   = "url: 'https://alerts.example.com/x'"
 		server = "server: 'mail.example.com:587', from: a@example.com, to: [b@example.com]"
 	)
 	for name, tc := range map[string]struct{ notify, key, problem string }{
-		"webhook without secret":      {"webhook: {" + hook + "}", "notify.webhook.secret", "it is missing"},
-		"webhook without address":     {"webhook: {secret: " + canary + "-0123456789}", "notify.webhook.url", "it is missing"},
-		"webhook on plain http":       {"webhook: {url: 'http://alerts.example.com', secret: " + canary + "-0123456789}", "notify.webhook.url", "it must be https"},
+		"webhook without secret":      {"webhook: {" + hook + "}", "notify.webhook.secret", "missing"},
+		"webhook without address":     {"webhook: {secret: " + canary + "-0123456789}", "notify.webhook.url", "missing"},
+		"webhook on plain http":       {"webhook: {url: 'http://alerts.example.com', secret: " + canary + "-0123456789}", "notify.webhook.url", "must be https"},
 		"webhook with a short secret": {"webhook: {" + hook + ", secret: " + canary + "}", "notify.webhook.secret", "at least 16"},
 		"webhook with a placeholder":  {"webhook: {" + hook + ", secret: PUT_HERE_a_long_secret}", "notify.webhook.secret", "placeholder"},
 		"webhook with white space":    {"webhook: {" + hook + ", secret: '" + canary + "-0123456789 '}", "notify.webhook.secret", "white space"},
-		"webhook without base 64":     {"webhook: {" + hook + ", secret: whsec_" + canary + "-0123456789}", "notify.webhook.secret", "base 64"},
+		"webhook without base 64":     {"webhook: {" + hook + ", secret: whsec_" + canary + "-0123456789}", "notify.webhook.secret", "base64"},
 		"webhook's file missing":      {"webhook: {" + hook + ", secretFile: /none}", "notify.webhook.secretFile", "cannot be read"},
 		"no authority file":           {"caFile: /none/ca.pem", "notify.caFile", "cannot be read"},
-		"mail without server":         {"mail: {to: [b@example.com]}", "notify.mail.server", "it is missing"},
+		"mail without server":         {"mail: {to: [b@example.com]}", "notify.mail.server", "missing"},
 		"mail without port":           {"mail: {" + strings.Replace(server, ":587", "", 1) + "}", "notify.mail.server", "host:port"},
-		"mail without sender":         {"mail: {server: 'mail.example.com:587', to: [b@example.com]}", "notify.mail.from", "it is missing"},
-		"mail without receiver":       {"mail: {server: 'mail.example.com:587', from: a@example.com}", "notify.mail.to", "there is none"},
-		"sender that is none":         {"mail: {" + strings.Replace(server, "a@example.com", "connector", 1) + "}", "notify.mail.from", `"connector" is no mail address`},
-		"receiver that is none":       {"mail: {" + strings.Replace(server, "b@example.com", "'b@example.com', ops", 1) + "}", "notify.mail.to[1]", `"ops" is no mail address`},
-		"unknown encryption":          {"mail: {" + server + ", encryption: ssl}", "notify.mail.encryption", "allowed is starttls, tls or off"},
+		"mail without sender":         {"mail: {server: 'mail.example.com:587', to: [b@example.com]}", "notify.mail.from", "missing"},
+		"mail without receiver":       {"mail: {server: 'mail.example.com:587', from: a@example.com}", "notify.mail.to", "missing"},
+		"sender that is none":         {"mail: {" + strings.Replace(server, "a@example.com", "connector", 1) + "}", "notify.mail.from", `"connector" is not a mail address`},
+		"receiver that is none":       {"mail: {" + strings.Replace(server, "b@example.com", "'b@example.com', ops", 1) + "}", "notify.mail.to[1]", `"ops" is not a mail address`},
+		"unknown encryption":          {"mail: {" + server + ", encryption: ssl}", "notify.mail.encryption", "must be starttls, tls or off"},
 		"password in the clear":       {"mail: {" + server + ", encryption: 'off', username: u, password: " + canary + "}", "notify.mail.encryption", "in the clear"},
-		"user without password":       {"mail: {" + server + ", username: u}", "notify.mail.password", "it is missing"},
-		"password without user":       {"mail: {" + server + ", password: " + canary + "}", "notify.mail.username", "it is missing"},
+		"user without password":       {"mail: {" + server + ", username: u}", "notify.mail.password", "missing"},
+		"password without user":       {"mail: {" + server + ", password: " + canary + "}", "notify.mail.username", "missing"},
 		"password's file missing":     {"mail: {" + server + ", username: u, passwordFile: /none}", "notify.mail.passwordFile", "cannot be read"},
 		"password and file":           {"mail: {" + server + ", username: u, password: " + canary + ", passwordFile: /none}", "notify.mail.passwordFile", "only one of them"},
-		"encryption that is no text":  {"mail: {" + server + ", encryption: false}", "notify.mail.encryption", "false is not allowed"},
+		"encryption that is no text":  {"mail: {" + server + ", encryption: false}", "notify.mail.encryption", "false is invalid"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := config.Load(write(t, "config.yaml", valid+"notify: {"+tc.notify+"}", 0o600), nil)
 			if err == nil {
-				t.Fatalf("Load = nil, want a fault of %s", tc.key)
+				t.Fatalf("Load = nil, want a problem of %s", tc.key)
 			}
-			got := faults(t, err)
+			got := problems(t, err)
 			if len(got) != 1 || !strings.Contains(got[tc.key], tc.problem) || strings.Contains(err.Error(), canary) {
 				t.Errorf("Load = %v, want %q alone to say %q, without the secret", err, tc.key, tc.problem)
 			}
@@ -51,7 +51,7 @@ func TestLoadRefusesChannelsThatCannotWork(t *testing.T) {
 	}
 }
 
-func TestChannels(t *testing.T) {
+func TestLoad_Channels(t *testing.T) {
 	secretFile := write(t, "secret", canary+"-0123456789\n", 0o600)
 	text := valid + "notify:\n  panel: false\n  webhook: {url: 'https://alerts.example.com/x', secretFile: " + secretFile + "}\n" +
 		"  mail: {server: 'mail.example.com:25', encryption: 'off', from: 'Connector <a@example.com>'}\n"
@@ -67,6 +67,6 @@ func TestChannels(t *testing.T) {
 		t.Errorf("Load: notify.mail.to (-want +got)\n%s", diff)
 	}
 	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "notify.mail.encryption") {
-		t.Errorf("Load: warnings = %q, want one of the mails that go in the clear", got.Warnings)
+		t.Errorf("Load: warnings = %q, want one about unencrypted mails", got.Warnings)
 	}
 }

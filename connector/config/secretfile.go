@@ -8,10 +8,10 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// maxSecretFile bounds a file that holds one secret.
+// maxSecretFile bounds the size of a file that holds one secret.
 const maxSecretFile = 64 << 10
 
-// secretFiles reads the files that hold secrets, and looks at who can read them.
+// secretFiles reads the files that hold secrets, and warns of those that others can read.
 func (c *checker) secretFiles(path string) {
 	inline := !c.cfg.Database.DSN.Empty()
 	c.secretFile("database.dsn", c.cfg.Database.DSNFile, &c.cfg.Database.DSN)
@@ -35,37 +35,37 @@ func (c *checker) secretFile(key, path string, into *secret.Text) {
 		return
 	}
 	if !into.Empty() {
-		c.fault(key+"File", "there is a %s too; only one of them is allowed", key)
+		c.problem(key+"File", "%s is set too; set only one of them", key)
 		return
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		c.fault(key+"File", "it cannot be read: %v", err)
+		c.problem(key+"File", "cannot be read: %v", err)
 		return
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxSecretFile {
-		c.fault(key+"File", "%q is no file that holds one secret", path)
+		c.problem(key+"File", "%q is not a file with one secret", path)
 		return
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		c.fault(key+"File", "it cannot be read: %v", err)
+		c.problem(key+"File", "cannot be read: %v", err)
 		return
 	}
 	*into = secret.New(strings.TrimRight(string(text), "\r\n"))
 	if into.Empty() {
-		c.fault(key+"File", "%q is empty", path)
+		c.problem(key+"File", "%q is empty", path)
 	}
 	c.guarded(key+"File", path)
 }
 
-// guarded warns of a file that holds secrets and that others than its owner can read.
+// guarded warns of a file with secrets that others than its owner can read.
 func (c *checker) guarded(what, path string) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return // whoever needs the file has said so
+		return // reading it has reported this
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		c.warn("%s: %s holds secrets and is open to others than its owner (mode %04o); chmod 600 closes it.", what, path, mode)
+		c.warn("%s: %s contains secrets and is readable by others than its owner (mode %04o); run chmod 600.", what, path, mode)
 	}
 }

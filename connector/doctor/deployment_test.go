@@ -25,7 +25,7 @@ func TestADoctorNeedsAConfiguration(t *testing.T) {
 
 func TestEveryFaultOfTheConfigurationIsAFinding(t *testing.T) {
 	report := examine(t, doctor.Config{Load: func() (config.Config, error) {
-		return config.Config{}, errors.Join(&config.Fault{Key: "keys.file", Problem: "it is missing"}, &config.Fault{Key: "hooks.publicURL", Problem: "it is missing"})
+		return config.Config{}, errors.Join(&config.Problem{Key: "keys.file", Text: "it is missing"}, &config.Problem{Key: "hooks.publicURL", Text: "it is missing"})
 	}})
 	checkFindings(t, report, "failed configuration", "failed configuration")
 	checkFinding(t, report, doctor.Failed, "configuration", "keys.file: it is missing")

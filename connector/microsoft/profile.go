@@ -20,25 +20,25 @@ var profileName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 // A Profile holds the addresses of one of Microsoft's clouds, without trailing slashes.
 type Profile struct {
 	// Name is the name of the cloud in an instance's settings. Required.
-	Name string `yaml:"name" koanf:"name"`
+	Name string `yaml:"name"`
 	// Authority is the identity platform, for example https://login.microsoftonline.com. Issuers of id_tokens begin with it.
-	Authority string `yaml:"authority" koanf:"authority"`
+	Authority string `yaml:"authority"`
 	// TokenIssuer begins the issuer of v1.0 tokens, for example https://sts.windows.net. An id_token may name an account's
 	// directory in that form.
-	TokenIssuer   string   `yaml:"tokenIssuer" koanf:"tokenIssuer"`
-	PartnerCenter Endpoint `yaml:"partnerCenter" koanf:"partnerCenter"`
-	Graph         Endpoint `yaml:"graph" koanf:"graph"`
-	ARM           Endpoint `yaml:"arm" koanf:"arm"`
+	TokenIssuer   string   `yaml:"tokenIssuer"`
+	PartnerCenter Endpoint `yaml:"partnerCenter"`
+	Graph         Endpoint `yaml:"graph"`
+	ARM           Endpoint `yaml:"arm"`
 }
 
 // An Endpoint is one api in one cloud.
 type Endpoint struct {
-	BaseURL string `yaml:"baseURL" koanf:"baseURL"`
+	BaseURL string `yaml:"baseURL"`
 	// Scope is requested at sign-in and at every redemption: one or more permissions, separated by spaces, all of the
 	// resource Audience. Permissions and ".default" must not be mixed (docs/reference/microsoft-identity.md §1.4).
-	Scope string `yaml:"scope" koanf:"scope"`
+	Scope string `yaml:"scope"`
 	// Audience is the resource whose permissions Scope names.
-	Audience string `yaml:"audience" koanf:"audience"`
+	Audience string `yaml:"audience"`
 }
 
 // Profiles returns the built-in clouds (docs/reference/microsoft-identity.md §1.1, §1.4).

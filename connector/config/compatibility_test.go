@@ -1,0 +1,97 @@
+package config_test
+
+import (
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
+	"azure-partner-connector/connector/config"
+)
+
+// firstExample returns the example of release 1-1, on which operators based their configuration.
+func firstExample(t *testing.T) []byte {
+	t.Helper()
+	text, err := os.ReadFile("testdata/example-1-1.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// TestLoad_AcceptsFilesOfTheFirstRelease loads the example of release 1-1, as it is and with every key in it. Its defaults
+// are still ours.
+func TestLoad_AcceptsFilesOfTheFirstRelease(t *testing.T) {
+	load := func(text []byte) config.Config {
+		cfg, err := config.Load(write(t, "config.yaml", string(text), 0o600), []string{secretOfExample})
+		if err != nil {
+			t.Fatalf("Load(example of 1-1) = %v", err)
+		}
+		if len(cfg.Warnings) > 0 {
+			t.Errorf("Load(example of 1-1) warns %q, want no warning", cfg.Warnings)
+		}
+		return cfg
+	}
+	first := firstExample(t)
+	without, with := load(first), load(uncomment(first))
+	if diff := cmp.Diff(load(config.Example()), without, compare); diff != "" {
+		t.Errorf("Load: the example of today and that of 1-1 (-today +1-1)\n%s", diff)
+	}
+	if len(with.Clouds) != 1 || with.Clouds[0].Graph.BaseURL != "https://graph.microsoft.com" {
+		t.Errorf("Load(example of 1-1 in full): clouds = %+v, want the one in it", with.Clouds)
+	}
+	with.Clouds = nil
+	without.Notify.Mail.To = []string{}
+	without.Hooks.TrustedProxies, without.Onboarding.TrustedProxies = []netip.Prefix{}, []netip.Prefix{}
+	if diff := cmp.Diff(without, with, compare); diff != "" {
+		t.Errorf("Load: example of 1-1 as it is and in full (-as it is +in full)\n%s", diff)
+	}
+}
+
+// TestLoad_AcceptsVariablesOfTheFirstRelease sets every key of release 1-1 by its environment variable.
+func TestLoad_AcceptsVariablesOfTheFirstRelease(t *testing.T) {
+	var tree yaml.Node
+	if err := yaml.Unmarshal(uncomment(firstExample(t)), &tree); err != nil {
+		t.Fatal(err)
+	}
+	variables := map[string]string{}
+	var collect func(name string, node *yaml.Node)
+	collect = func(name string, node *yaml.Node) {
+		switch {
+		case node.Kind == yaml.MappingNode:
+			for i := 0; i < len(node.Content); i += 2 {
+				collect(name+"__"+strings.ToUpper(node.Content[i].Value), node.Content[i+1])
+			}
+		case node.Kind == yaml.SequenceNode && len(node.Content) > 0:
+			for i, member := range node.Content {
+				collect(name+"__"+strconv.Itoa(i), member)
+			}
+		default:
+			variables["CONNECTOR"+strings.Replace(name, "__", "_", 1)] = node.Value
+		}
+	}
+	collect("", tree.Content[0])
+	variables["CONNECTOR_INSTANCES__0__SECRET"] = canary + "-0123456789"
+	if len(variables) < 60 {
+		t.Fatalf("the example of 1-1 has %d keys, want all", len(variables))
+	}
+	var environ []string
+	for name, value := range variables {
+		environ = append(environ, name+"="+value)
+	}
+	fromVariables, err := config.Load("", environ)
+	if err != nil {
+		t.Fatalf("Load(variables of 1-1) = %v", err)
+	}
+	fromFile, err := config.Load(write(t, "config.yaml", string(uncomment(firstExample(t))), 0o600), []string{secretOfExample})
+	if err != nil {
+		t.Fatalf("Load(example of 1-1 in full) = %v", err)
+	}
+	if diff := cmp.Diff(fromFile, fromVariables, compare); diff != "" {
+		t.Errorf("Load: file and variables of 1-1 (-file +variables)\n%s", diff)
+	}
+}
