@@ -15,15 +15,15 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// What Microsoft may send. A code has no published maximum and may have several thousand bytes
-// (microsoft-identity.md §2.3).
+// Bounds of what Microsoft may send, in bytes. A code has no published maximum and may have several thousand bytes
+// (docs/reference/microsoft-identity.md §2.3).
 const (
 	maxCode      = 16 << 10
 	maxParameter = 2 << 10
 	maxBody      = 64 << 10
 )
 
-// callback takes Microsoft's answer. Whatever the end is, it is shown at another address, so that no code stays in the
+// callback accepts Microsoft's answer. It always redirects to the page with the outcome, so that no code stays in the
 // browser's address bar or history.
 func (h *Handler) callback(c echo.Context) error {
 	values, err := answer(c)
@@ -32,9 +32,9 @@ func (h *Handler) callback(c echo.Context) error {
 	}
 	if c.Request().Method == http.MethodPost {
 		if sealed := values.Get("sealed"); sealed != "" {
-			values, err = h.handedOver(sealed)
+			values, err = h.openHandover(sealed)
 		} else if !h.knowsBrowser(c) {
-			return h.handOver(c, values)
+			return h.renderHandover(c, values)
 		}
 	}
 	var cb consent.Callback
@@ -52,16 +52,16 @@ func (h *Handler) callback(c echo.Context) error {
 	return h.conclude(c, cb.State, out, err)
 }
 
-// conclude keeps the outcome for the page that shows it. An answer that comes again, as after the browser's Back
-// button, does not hide how it ended the first time.
+// conclude stores the outcome in the browser for the page that shows it. A repeated answer, as after the browser's Back
+// button, doesn't replace the outcome of the first one.
 func (h *Handler) conclude(c echo.Context, state string, out consent.Outcome, err error) error {
 	noteFailure(c, err)
 	first, known := h.outcome(c)
 	if !failure.Is(err, failure.StateUsed) || !known || first.State != fingerprint(state) {
 		o := newOutcome(c.Request().Context(), out, err, h.cfg.Now())
 		o.State = fingerprint(state)
-		if kept := h.keepOutcome(c, o); kept != nil {
-			return errors.Join(err, kept)
+		if storeErr := h.storeOutcome(c, o); storeErr != nil {
+			return errors.Join(err, storeErr)
 		}
 	}
 	return c.Redirect(http.StatusSeeOther, h.base+"/done")
@@ -86,10 +86,11 @@ func answer(c echo.Context) (url.Values, error) {
 	return r.PostForm, nil
 }
 
-// unreadable returns a refusal that names no value: what was sent may hold a code.
+// unreadable returns a refusal without the values sent, because one may be a code.
 func unreadable(reason string) error { return failure.New(failure.BadRequest, "reason", reason) }
 
-// parseCallback reads Microsoft's answer: a code or an error, never both (microsoft-identity.md §2.3, §2.4).
+// parseCallback reads Microsoft's answer: a code or an error, never both (docs/reference/microsoft-identity.md §2.3,
+// §2.4).
 func parseCallback(values url.Values) (consent.Callback, error) {
 	for _, name := range []string{"state", "code", "error", "error_subcode", "error_description"} {
 		if len(values[name]) > 1 {
@@ -113,9 +114,9 @@ func parseCallback(values url.Values) (consent.Callback, error) {
 
 type handoverView struct{ Sealed string }
 
-// handOver answers a form that Microsoft's page posted across sites (response_mode=form_post). The browser's cookie
-// does not come with such a post, so a page of ours posts the answer again, now from the same site.
-func (h *Handler) handOver(c echo.Context, values url.Values) error {
+// renderHandover answers a form that Microsoft's page posted across sites (response_mode=form_post). Browsers send no
+// cookie with such a post, so the page posts the answer again, now from our own site.
+func (h *Handler) renderHandover(c echo.Context, values url.Values) error {
 	if _, err := parseCallback(values); err != nil {
 		return err
 	}
@@ -131,7 +132,7 @@ func (h *Handler) handOver(c echo.Context, values url.Values) error {
 	return h.render(c, http.StatusOK, "handover", "One moment", handoverView{base64.RawURLEncoding.EncodeToString(sealed)})
 }
 
-func (h *Handler) handedOver(sealed string) (url.Values, error) {
+func (h *Handler) openHandover(sealed string) (url.Values, error) {
 	ciphertext, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil {
 		return nil, unreadable("it is not encoded as a form")

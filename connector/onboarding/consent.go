@@ -13,7 +13,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// linkForm is what links are made of; anything else was never one of ours.
+// linkForm matches every link that we create.
 var linkForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,200}$`)
 
 type landingView struct {
@@ -21,8 +21,8 @@ type landingView struct {
 	Manual  bool
 }
 
-// landing shows what a link asks for, or sends the visitor on at once where nothing needs to be shown. Only a person's
-// own visit is sent on: a preview of the address would make states that nobody uses.
+// landing shows what a link requests, or redirects to Microsoft at once where nothing needs to be shown. It doesn't
+// redirect previews of the link, because they would create states that nobody uses.
 func (h *Handler) landing(c echo.Context) error {
 	link, err := linkOf(c)
 	if err != nil {
@@ -32,9 +32,9 @@ func (h *Handler) landing(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	h.keepLanguage(c)
+	h.storeLanguage(c)
 	if (l.StraightOn || l.Procedure == token.Automatic) && !isPreview(c.Request()) {
-		return h.sendOn(c, link)
+		return h.redirectToMicrosoft(c, link)
 	}
 	h.browser(c)
 	allowForms(c, h.continueTo)
@@ -50,10 +50,10 @@ func (h *Handler) authorize(c echo.Context) error {
 	if err := h.origin.Check(c.Request()); err != nil {
 		return failure.Wrap(fmt.Errorf("checking where the form was sent from: %w", err), failure.StateUnknown)
 	}
-	return h.sendOn(c, link)
+	return h.redirectToMicrosoft(c, link)
 }
 
-func (h *Handler) sendOn(c echo.Context, link string) error {
+func (h *Handler) redirectToMicrosoft(c echo.Context, link string) error {
 	address, err := h.cfg.Consents.Authorize(c.Request().Context(), link, h.browser(c), h.locale(c))
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func linkOf(c echo.Context) (string, error) {
 	return link, nil
 }
 
-// isPreview reports whether r does not come from somebody who opened the page.
+// isPreview reports whether r comes from a program that looks at the link, not from a person who opened it.
 func isPreview(r *http.Request) bool {
 	if r.Method == http.MethodHead {
 		return true

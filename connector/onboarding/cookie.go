@@ -12,7 +12,7 @@ import (
 	"azure-partner-connector/connector/random"
 )
 
-// Names of cookies. Over https they get the prefix by which browsers guarantee that no other host set them.
+// Names of cookies. Over https they get the prefix that makes browsers guarantee that no other host has set them.
 const (
 	browserCookie  = "onboarding-browser"
 	outcomeCookie  = "onboarding-outcome"
@@ -20,10 +20,10 @@ const (
 	hostPrefix     = "__Host-"
 )
 
-// browserLife is longer than a sign-in may take; every page renews it.
-const browserLife = time.Hour
+// browserTTL is longer than a sign-in may take. Every page renews the cookie.
+const browserTTL = time.Hour
 
-// browserValue is what random.Token makes.
+// browserValue matches what random.Token returns.
 var browserValue = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
 func (h *Handler) cookieName(name string) string {
@@ -33,11 +33,11 @@ func (h *Handler) cookieName(name string) string {
 	return name
 }
 
-// setCookie gives the browser a cookie. SameSite is Lax because the visitor comes back from Microsoft by a link of
-// another site, and the cookie has to come along.
-func (h *Handler) setCookie(c echo.Context, name, value string, life time.Duration) {
+// setCookie sets a cookie. SameSite is Lax because the visitor returns from Microsoft by a link of another site, and the
+// browser must send the cookie then.
+func (h *Handler) setCookie(c echo.Context, name, value string, ttl time.Duration) {
 	c.SetCookie(&http.Cookie{
-		Name: h.cookieName(name), Value: value, Path: "/", MaxAge: int(life / time.Second),
+		Name: h.cookieName(name), Value: value, Path: "/", MaxAge: int(ttl / time.Second),
 		HttpOnly: true, Secure: h.secure, SameSite: http.SameSiteLaxMode,
 	})
 }
@@ -51,15 +51,15 @@ func (h *Handler) cookie(c echo.Context, name string) string {
 	return cookie.Value
 }
 
-// knowsBrowser reports whether the browser has been here before.
+// knowsBrowser reports whether the browser has our cookie.
 func (h *Handler) knowsBrowser(c echo.Context) bool {
 	return browserValue.MatchString(h.cookie(c, browserCookie))
 }
 
 const browserKey = "browser"
 
-// browser returns the unguessable value that stands for the visitor's browser. One that has none gets one; one that has
-// keeps it, so that consents in two windows do not disturb each other.
+// browser returns the unguessable value that identifies the visitor's browser, and sets it if the browser has none. An
+// existing value stays, so that consents in two windows don't interfere.
 func (h *Handler) browser(c echo.Context) string {
 	if value, ok := c.Get(browserKey).(string); ok {
 		return value
@@ -69,11 +69,11 @@ func (h *Handler) browser(c echo.Context) string {
 		value = h.cookie(c, browserCookie)
 	}
 	c.Set(browserKey, value)
-	h.setCookie(c, browserCookie, value, browserLife)
+	h.setCookie(c, browserCookie, value, browserTTL)
 	return value
 }
 
-// fingerprint stands for a browser or a state where its value must not appear.
+// fingerprint identifies a browser or a state where the value itself must not appear.
 func fingerprint(value string) string {
 	sum := sha256.Sum256([]byte(value))
 	return base64.RawURLEncoding.EncodeToString(sum[:])

@@ -1,4 +1,4 @@
-// Package onboarding is the public door: consent links, Microsoft's callback and the Partner Onboarding pages.
+// Package onboarding is the public HTTP handler: consent links, Microsoft's callback and the Partner Onboarding pages.
 package onboarding
 
 import (
@@ -17,17 +17,17 @@ import (
 	"azure-partner-connector/connector/consent"
 )
 
-// Consents is what the door needs of the consent service. Errors that a person can be told are *failure.Error.
+// Consents runs the consent procedures; consent.Service implements it. Errors that a person may see are *failure.Error.
 type Consents interface {
-	// Landing says what the link asks for. It changes nothing, so that previews and scanners burn nothing.
+	// Landing returns what the link requests. It changes nothing, so previews and scanners don't use up the link.
 	Landing(ctx context.Context, link string) (consent.Landing, error)
-	// Authorize returns Microsoft's address with a fresh state that only the given browser may bring back.
+	// Authorize returns Microsoft's address with a fresh state, which is only accepted from the given browser.
 	Authorize(ctx context.Context, link, browser, locale string) (string, error)
-	// Complete accepts or refuses what Microsoft sent back, or asks to go there once more (Outcome.SignInAgain).
+	// Complete accepts or refuses Microsoft's answer, or requests another sign-in (Outcome.SignInAgain).
 	Complete(ctx context.Context, cb consent.Callback) (consent.Outcome, error)
 }
 
-// Seal keeps what browsers hold for us unreadable to them.
+// Seal encrypts what browsers store for us; seal.Keyring implements it.
 type Seal interface {
 	Seal(plaintext []byte, table, row, column string) ([]byte, error)
 	Open(ciphertext []byte, table, row, column string) ([]byte, error)
@@ -35,29 +35,29 @@ type Seal interface {
 
 // Limit bounds the requests of one client address: an IPv4 address, or the /64 network of an IPv6 address.
 type Limit struct {
-	// PerMinute is how many requests a minute are served in the long run. Default: 60.
+	// PerMinute is the sustained rate in requests per minute. Default: 60.
 	PerMinute int
-	// Burst is how many may come at once. Default: 30.
+	// Burst is how many requests may come at once. Default: 30.
 	Burst int
-	// Clients is how many addresses are remembered; the one unseen for longest is forgotten first. Default: 10,000.
+	// Clients is how many addresses are tracked; the least recently used one is dropped first. Default: 10,000.
 	Clients int
 }
 
 // Config is what a Handler needs.
 type Config struct {
-	// PublicURL is the address under which browsers reach the door, without a slash at its end. Its path is part of
-	// every route: a proxy in front must not cut it off. Required.
+	// PublicURL is the address under which browsers reach the handler, without a trailing slash. Its path is part of
+	// every route: a proxy in front must not remove it. Required.
 	PublicURL string
 
 	Consents Consents // required
 	Seal     Seal     // required
 
-	// Authorities are the base addresses of the sign-in pages in use. Browsers are let on to https addresses anyway;
-	// what is listed with plain http, as a simulator's is, is allowed besides. Default: none.
+	// Authorities are the base addresses of the sign-in pages in use. The landing page's form may lead to any https
+	// address anyway, and in addition to the plain http addresses in this list, for example a simulator's. Default: none.
 	Authorities []string
 
-	// TrustedProxies are the networks whose X-Forwarded-For is believed. Behind a proxy that is not listed all
-	// visitors share the limit of the proxy's address. Default: none.
+	// TrustedProxies are the networks whose X-Forwarded-For is trusted. Behind any other proxy all visitors share the
+	// limit of the proxy's address. Default: none.
 	TrustedProxies []netip.Prefix
 
 	// Limit bounds the requests of one client address.
@@ -66,7 +66,7 @@ type Config struct {
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
-	// Log receives one record per request, with the cause where something failed. Default: discard.
+	// Log receives one record per request, with the cause of a failure. Default: discard.
 	Log *slog.Logger
 }
 
@@ -82,7 +82,7 @@ type Handler struct {
 	pages     *pages
 	languages *languages
 	assets    map[string]asset
-	// continueTo is the form-action of pages whose form leads on to Microsoft.
+	// continueTo is the form-action of pages whose form leads to Microsoft.
 	continueTo string
 }
 
@@ -106,11 +106,13 @@ func New(cfg Config) (*Handler, error) {
 		base:       strings.TrimRight(public.Path, "/"),
 		secure:     public.Scheme == "https",
 		origin:     http.NewCrossOriginProtection(),
-		limiter:    newLimiter(cfg.Limit),
 		continueTo: continueTo(cfg.Authorities),
 	}
 	if err := h.origin.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
 		return nil, fmt.Errorf("onboarding: trusting our own origin: %w", err)
+	}
+	if h.limiter, err = newLimiter(cfg.Limit, cfg.Now); err != nil {
+		return nil, err
 	}
 	if h.languages, err = loadLanguages(); err != nil {
 		return nil, err
@@ -136,7 +138,7 @@ func (h *Handler) router() *echo.Echo {
 	e := echo.New()
 	e.IPExtractor = clientAddress(h.cfg.TrustedProxies)
 	e.HTTPErrorHandler = h.refuse
-	e.Use(h.recorded, h.guarded, h.limited)
+	e.Use(h.recorded, h.securityHeaders, h.limited())
 
 	read := []string{http.MethodGet, http.MethodHead}
 	g := e.Group(h.base)

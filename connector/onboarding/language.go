@@ -16,19 +16,19 @@ import (
 	uiextension "azure-partner-connector/ui-extension"
 )
 
-// The catalogues of our pages: one file per language, the English text as the key. Another language is another file; it
-// must be one of the panel's, whose catalogues hold what is said of failures.
+// The catalogues of our pages: one file per language, with the English text as the key. A further language is a further
+// file; it must be one of the screens' languages, whose catalogues hold the texts of failures.
 //
 //go:embed catalogue/*.json
 var catalogueFiles embed.FS
 
 const (
 	defaultLanguage = "en"
-	languageLife    = 24 * time.Hour
-	maxLocales      = 100 // bytes of a ui_locales parameter that are looked at
+	languageTTL     = 24 * time.Hour
+	maxLocales      = 100 // bytes of a ui_locales parameter; a longer one is ignored
 )
 
-// languages translates texts. It never changes once loaded.
+// languages translates texts. It is immutable once loaded.
 type languages struct {
 	names   []string                     // the default first
 	texts   map[string]map[string]string // language → English text → text
@@ -60,7 +60,7 @@ func loadLanguages() (*languages, error) {
 	return l, nil
 }
 
-// loadTexts returns the texts of our pages in a language, and those of the failures from the panel's catalogue.
+// loadTexts returns the texts of our pages in a language, and the texts of failures from the screens' catalogue.
 func loadTexts(name string) (map[string]string, error) {
 	texts, err := readTexts(catalogueFiles, "catalogue/"+name+".json")
 	if err != nil {
@@ -68,7 +68,7 @@ func loadTexts(name string) (map[string]string, error) {
 	}
 	panel, err := fs.Glob(uiextension.Files(), "i18n/"+name+"_*.json")
 	if err != nil || len(panel) != 1 {
-		return nil, fmt.Errorf("the panel has %d catalogues of this language, not one", len(panel))
+		return nil, fmt.Errorf("the screens have %d catalogues of this language, not one", len(panel))
 	}
 	said, err := readTexts(uiextension.Files(), panel[0])
 	if err != nil {
@@ -95,14 +95,13 @@ func readTexts(files fs.FS, path string) (map[string]string, error) {
 	return texts, err
 }
 
-// match returns the language that suits the wishes best, the most important first; each is a list as in
-// Accept-Language.
-func (l *languages) match(wishes ...string) string {
-	_, i := language.MatchStrings(l.matcher, wishes...)
+// match returns the best language for preferences in the form of Accept-Language, the most important one first.
+func (l *languages) match(preferences ...string) string {
+	_, i := language.MatchStrings(l.matcher, preferences...)
 	return l.names[i]
 }
 
-// text returns text in lang with its __named__ places filled from pairs; text itself where there is no translation.
+// text returns text in lang, or in English where it has no translation, with its __named__ placeholders filled from pairs.
 func (l *languages) text(lang, text string, pairs ...string) string {
 	if translated, ok := l.texts[lang][text]; ok {
 		text = translated
@@ -113,9 +112,8 @@ func (l *languages) text(lang, text string, pairs ...string) string {
 	return text
 }
 
-// asked returns the languages that the address asks for, as OpenID Connect's ui_locales, in the form of
-// Accept-Language.
-func asked(c echo.Context) string {
+// uiLocales returns the languages in the ui_locales parameter of OpenID Connect, in the form of Accept-Language.
+func uiLocales(c echo.Context) string {
 	locales := c.QueryParam("ui_locales")
 	if len(locales) > maxLocales {
 		return ""
@@ -123,25 +121,24 @@ func asked(c echo.Context) string {
 	return strings.Join(strings.Fields(locales), ",")
 }
 
-// language returns the language of the answer: what the address asks for, what it asked for before, what the browser
-// prefers.
+// language returns the language of the answer: by ui_locales, by ui_locales of an earlier request, or by the browser's
+// preferences, in this order.
 func (h *Handler) language(c echo.Context) string {
-	return h.languages.match(asked(c), h.cookie(c, languageCookie), c.Request().Header.Get("Accept-Language"))
+	return h.languages.match(uiLocales(c), h.cookie(c, languageCookie), c.Request().Header.Get("Accept-Language"))
 }
 
-// keepLanguage remembers a language that the address asks for until the visitor is back from Microsoft, whose answer
-// does not name it.
-func (h *Handler) keepLanguage(c echo.Context) {
-	if asked(c) != "" {
-		h.setCookie(c, languageCookie, h.language(c), languageLife)
+// storeLanguage stores the language of ui_locales in the browser, because Microsoft's answer doesn't contain it.
+func (h *Handler) storeLanguage(c echo.Context) {
+	if uiLocales(c) != "" {
+		h.setCookie(c, languageCookie, h.language(c), languageTTL)
 	}
 }
 
-// locale returns the language for Microsoft's pages, which come in more languages than ours; "" leaves the choice to
+// locale returns the language for Microsoft's pages, which have more languages than ours; "" leaves the choice to
 // Microsoft.
 func (h *Handler) locale(c echo.Context) string {
-	for wish := range strings.SplitSeq(asked(c), ",") {
-		if tag, err := language.Parse(wish); err == nil && tag != language.Und {
+	for name := range strings.SplitSeq(uiLocales(c), ",") {
+		if tag, err := language.Parse(name); err == nil && tag != language.Und {
 			return tag.String()
 		}
 	}

@@ -1,36 +1,32 @@
 package onboarding
 
 import (
-	"container/list"
+	"errors"
+	"fmt"
 	"math"
 	"net"
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
 	"golang.org/x/time/rate"
 
 	"azure-partner-connector/connector/failure"
 )
 
-// A limiter counts the requests of each client address. It is safe for concurrent use.
+// A limiter is the store of echo's rate limiter. Unlike echo's own it is bounded, and its clock can be moved. It is safe
+// for concurrent use.
 type limiter struct {
-	limit Limit
-
-	mu        sync.Mutex // guards what follows
-	byAddress map[netip.Prefix]*list.Element
-	recent    *list.List // of *visitor, the last seen first
+	limit   Limit
+	now     func() time.Time
+	clients *lru.Cache[string, *rate.Limiter] // network of a client → its limiter
 }
 
-type visitor struct {
-	address netip.Prefix
-	bucket  *rate.Limiter
-}
-
-func newLimiter(limit Limit) *limiter {
+func newLimiter(limit Limit, now func() time.Time) (*limiter, error) {
 	if limit.PerMinute <= 0 {
 		limit.PerMinute = 60
 	}
@@ -40,50 +36,53 @@ func newLimiter(limit Limit) *limiter {
 	if limit.Clients <= 0 {
 		limit.Clients = 10_000
 	}
-	return &limiter{limit: limit, byAddress: map[netip.Prefix]*list.Element{}, recent: list.New()}
+	clients, err := lru.New[string, *rate.Limiter](limit.Clients)
+	if err != nil {
+		return nil, fmt.Errorf("onboarding: creating the rate limiter: %w", err)
+	}
+	return &limiter{limit, now, clients}, nil
 }
 
-// take counts one request of address and returns how long it is too early; 0 when it may be served.
-func (l *limiter) take(address netip.Prefix, now time.Time) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	seen, ok := l.byAddress[address]
-	if ok {
-		l.recent.MoveToFront(seen)
-	} else {
-		if l.recent.Len() >= l.limit.Clients {
-			oldest := l.recent.Back()
-			l.recent.Remove(oldest)
-			delete(l.byAddress, oldest.Value.(*visitor).address)
+// limitExceeded says how long a client must wait.
+type limitExceeded struct{ wait time.Duration }
+
+func (e *limitExceeded) Error() string { return "rate limit exceeded; retry after " + e.wait.String() }
+
+// Allow implements middleware.RateLimiterStore. Its error is *limitExceeded.
+func (l *limiter) Allow(client string) (bool, error) {
+	limiter, ok := l.clients.Get(client)
+	if !ok {
+		limiter = rate.NewLimiter(rate.Limit(float64(l.limit.PerMinute)/60), l.limit.Burst)
+		if other, exists, _ := l.clients.PeekOrAdd(client, limiter); exists {
+			limiter = other
 		}
-		every := rate.Limit(float64(l.limit.PerMinute) / 60)
-		seen = l.recent.PushFront(&visitor{address, rate.NewLimiter(every, l.limit.Burst)})
-		l.byAddress[address] = seen
 	}
-	reservation := seen.Value.(*visitor).bucket.ReserveN(now, 1)
-	wait := reservation.DelayFrom(now)
-	if wait > 0 {
-		reservation.CancelAt(now)
+	now := l.now()
+	reservation := limiter.ReserveN(now, 1)
+	if wait := reservation.DelayFrom(now); wait > 0 {
+		reservation.CancelAt(now) // a refused request doesn't count
+		return false, &limitExceeded{wait}
 	}
-	return wait
+	return true, nil
 }
 
-// limited refuses clients that ask too often. Styles and scripts are not counted: a page brings them along.
-func (h *Handler) limited(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if strings.HasPrefix(c.Path(), h.base+assetPath) {
-			return next(c)
-		}
-		if wait := h.limiter.take(network(c.RealIP()), h.cfg.Now()); wait > 0 {
-			c.Response().Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+// limited refuses requests beyond the limit. Assets don't count, because every page loads several.
+func (h *Handler) limited() echo.MiddlewareFunc {
+	return middleware.RateLimiterWithConfig(middleware.RateLimiterConfig{
+		Store:               h.limiter,
+		Skipper:             func(c echo.Context) bool { return strings.HasPrefix(c.Path(), h.base+assetPath) },
+		IdentifierExtractor: func(c echo.Context) (string, error) { return network(c.RealIP()).String(), nil },
+		DenyHandler: func(c echo.Context, _ string, err error) error {
+			if exceeded, ok := errors.AsType[*limitExceeded](err); ok {
+				c.Response().Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(exceeded.wait.Seconds()))))
+			}
 			return failure.New(failure.TooManyRequests)
-		}
-		return next(c)
-	}
+		},
+	})
 }
 
-// network returns what is counted as one client: an IPv4 address, or the network that a client of IPv6 commonly has for
-// itself. All addresses that cannot be read are counted as one.
+// network returns what counts as one client: an IPv4 address, or the /64 network that an IPv6 client commonly has to
+// itself. All unreadable addresses count as one client.
 func network(address string) netip.Prefix {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {
@@ -101,7 +100,7 @@ func network(address string) netip.Prefix {
 	return prefix
 }
 
-// clientAddress returns how a client's address is found: the connection's, or what trusted proxies say of it.
+// clientAddress returns how a client's address is found: from the connection, or from the header of trusted proxies.
 func clientAddress(trusted []netip.Prefix) echo.IPExtractor {
 	if len(trusted) == 0 {
 		return echo.ExtractIPDirect()

@@ -15,16 +15,16 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// sealTable stands for what this door seals, beside the tables of the store.
+// sealTable separates what this package seals from the tables of the store.
 const sealTable = "onboarding"
 
-// outcomeLife is how long the end of a consent can be looked at again in the same browser.
-const outcomeLife = time.Hour
+// outcomeTTL is how long a browser can show the outcome of its last consent.
+const outcomeTTL = time.Hour
 
-// maxShown bounds a fact in a cookie, which has 4096 bytes for all.
+// maxShown bounds one text in the cookie, in characters; the whole cookie has 4096 bytes.
 const maxShown = 200
 
-// An outcome is how one consent ended, as its browser keeps it.
+// An outcome is how one consent ended, as the browser stores it.
 type outcome struct {
 	State          string          `json:"state"` // fingerprint of the state parameter
 	Procedure      token.Procedure `json:"procedure,omitempty"`
@@ -37,10 +37,10 @@ type outcome struct {
 }
 
 func newOutcome(ctx context.Context, out consent.Outcome, err error, now time.Time) outcome {
-	o := outcome{Ends: now.Add(outcomeLife)}
+	o := outcome{Ends: now.Add(outcomeTTL)}
 	if err != nil {
 		o.Failure = failure.NewRecord(ctx, err)
-		o.Failure.Microsoft = nil // the log and the history tell it
+		o.Failure.Microsoft = nil // it is in the log and in the history
 		o.Failure.Params = shortened(o.Failure.Params)
 		return o
 	}
@@ -67,8 +67,8 @@ func short(text string) string {
 	return text
 }
 
-// keepOutcome gives o to the browser, sealed for this browser alone.
-func (h *Handler) keepOutcome(c echo.Context, o outcome) error {
+// storeOutcome stores o in the browser, sealed for this browser.
+func (h *Handler) storeOutcome(c echo.Context, o outcome) error {
 	plain, err := json.Marshal(o)
 	if err != nil {
 		return fmt.Errorf("encoding an outcome: %w", err)
@@ -77,11 +77,11 @@ func (h *Handler) keepOutcome(c echo.Context, o outcome) error {
 	if err != nil {
 		return fmt.Errorf("sealing an outcome: %w", err)
 	}
-	h.setCookie(c, outcomeCookie, base64.RawURLEncoding.EncodeToString(sealed), outcomeLife)
+	h.setCookie(c, outcomeCookie, base64.RawURLEncoding.EncodeToString(sealed), outcomeTTL)
 	return nil
 }
 
-// outcome returns what keepOutcome gave to this browser; ok is false when there is nothing that still holds.
+// outcome returns what storeOutcome stored; ok is false when there is nothing valid.
 func (h *Handler) outcome(c echo.Context) (o outcome, ok bool) {
 	value := h.cookie(c, outcomeCookie)
 	if value == "" || !h.knowsBrowser(c) {
@@ -101,7 +101,7 @@ func (h *Handler) outcome(c echo.Context) (o outcome, ok bool) {
 	return o, h.cfg.Now().Before(o.Ends)
 }
 
-// done shows how the browser's last consent ended. It may be reloaded.
+// done shows the outcome of the browser's last consent. The page can be reloaded.
 func (h *Handler) done(c echo.Context) error {
 	o, ok := h.outcome(c)
 	switch {

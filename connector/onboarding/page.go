@@ -28,28 +28,28 @@ const (
 	assetPath  = "/assets/"
 )
 
-// pages are the templates, each together with the layout.
+// pages holds the templates, each combined with the layout.
 type pages struct {
 	byName map[string]*template.Template // name without extension → page in its layout
 }
 
-// A view is what a page is made of.
+// A view is the data of a page's template.
 type view struct {
 	Lang  string
 	Title string // in Lang
-	Base  string // path before every address of ours
+	Base  string // path prefix of all our addresses
 	Data  any
 
 	languages *languages
 }
 
-// T returns an English text in the language of the page, with its __named__ places filled from pairs.
+// T translates an English text into the language of the page and fills its __named__ placeholders from pairs.
 func (v view) T(text string, pairs ...string) string { return v.languages.text(v.Lang, text, pairs...) }
 
-// ISO returns t for machines.
+// ISO formats t for programs.
 func (v view) ISO(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// UTC returns t for people. The script shows it in their own zone and manner.
+// UTC formats t for people. The script replaces it by their own time zone and format.
 func (v view) UTC(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") + " UTC" }
 
 func loadPages() (*pages, error) {
@@ -78,13 +78,13 @@ func loadPages() (*pages, error) {
 	return p, nil
 }
 
-// render answers with a page. Nothing is sent before the page is complete.
+// render answers with a page. It sends nothing before the page is complete, so that an error still gets an error page.
 func (h *Handler) render(c echo.Context, status int, name, title string, data any) error {
 	lang := h.language(c)
 	v := view{Lang: lang, Title: h.languages.text(lang, title), Base: h.base, Data: data, languages: h.languages}
 	var page bytes.Buffer
 	if err := h.pages.byName[name].ExecuteTemplate(&page, layoutPage+".html", v); err != nil {
-		return fmt.Errorf("making page %s: %w", name, err)
+		return fmt.Errorf("rendering page %s: %w", name, err)
 	}
 	header := c.Response().Header()
 	header.Set("Content-Language", lang)
@@ -92,7 +92,7 @@ func (h *Handler) render(c echo.Context, status int, name, title string, data an
 	return c.HTMLBlob(status, page.Bytes())
 }
 
-// An asset is a file that pages refer to.
+// An asset is a file that pages load.
 type asset struct {
 	content     []byte
 	contentType string
@@ -116,7 +116,7 @@ func loadAssets() (map[string]asset, error) {
 	return assets, nil
 }
 
-// contentTypes returns the type of a file; the machine's own table would differ from machine to machine.
+// contentType returns the type of a file. The operating system's table differs between machines.
 func contentType(extension string) string {
 	switch extension {
 	case ".css":
@@ -129,8 +129,8 @@ func contentType(extension string) string {
 	return "application/octet-stream"
 }
 
-// asset serves a style, script or image. Browsers ask each time whether it changed: while replicas are being replaced,
-// a page of one may get its style from another.
+// asset serves a style sheet, script or image. Browsers revalidate it each time, because during a rolling update a page
+// of one replica may load the assets of another.
 func (h *Handler) asset(c echo.Context) error {
 	a, ok := h.assets[c.Param("name")]
 	if !ok {

@@ -15,8 +15,7 @@ type failureView struct {
 	Reference string
 }
 
-// refuse turns an error into a page. It is the only place of this door that does; an error that is no failure of ours
-// shows nothing but its reference.
+// refuse is the only place that turns an error into a page. An unknown error shows only its reference.
 func (h *Handler) refuse(err error, c echo.Context) {
 	if c.Response().Committed {
 		noteFailure(c, err)
@@ -30,7 +29,7 @@ func (h *Handler) refuse(err error, c echo.Context) {
 	}
 }
 
-// routingFailure says in our words what echo says of an address or a method.
+// routingFailure translates echo's errors about addresses and methods into failures.
 func routingFailure(err error) error {
 	he, ok := errors.AsType[*echo.HTTPError](err)
 	switch {
@@ -65,12 +64,12 @@ func (h *Handler) renderFailure(c echo.Context, r *failure.Record, title string)
 	advice = h.languages.text(lang, advice)
 	switch r.Code {
 	case failure.MicrosoftUnavailable, failure.MicrosoftThrottled, failure.MicrosoftAnswer:
-		// Renewals are tried again by themselves, sign-ins are not.
+		// Renewals are retried automatically, sign-ins are not.
 		advice = h.languages.text(lang, "Nothing was changed. Start again in some minutes.")
 	}
 	params := make(map[string]string, len(r.Params))
 	for name, value := range r.Params {
-		params[name] = h.languages.text(lang, value) // reasons and roles are texts themselves
+		params[name] = h.languages.text(lang, value) // reasons and roles have translations too
 	}
 	return h.render(c, r.Error().Status(), "failure", title, failureView{
 		Sentence:  failure.Fill(h.languages.text(lang, sentence), params),

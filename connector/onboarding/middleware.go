@@ -15,13 +15,14 @@ import (
 	"azure-partner-connector/connector/random"
 )
 
-// policy is the Content-Security-Policy of every answer up to its form-action. Nothing inline, nothing from elsewhere.
+// policy is the Content-Security-Policy of every answer without the value of form-action: nothing inline, nothing from
+// another origin.
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action "
 
 const permissions = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), payment=(), usb=()"
 
-// guarded sets the headers that every answer has.
-func (h *Handler) guarded(next echo.HandlerFunc) echo.HandlerFunc {
+// securityHeaders sets the headers of every answer.
+func (h *Handler) securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		header := c.Response().Header()
 		header.Set("Cache-Control", "no-store")
@@ -29,7 +30,7 @@ func (h *Handler) guarded(next echo.HandlerFunc) echo.HandlerFunc {
 		header.Set("Permissions-Policy", permissions)
 		header.Set("Referrer-Policy", "no-referrer")
 		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
+		header.Set("X-Frame-Options", "DENY") // for browsers without frame-ancestors
 		header.Set("X-Robots-Tag", "noindex, nofollow")
 		if h.secure {
 			header.Set("Strict-Transport-Security", "max-age=31536000")
@@ -39,14 +40,14 @@ func (h *Handler) guarded(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// allowForms says where forms of the page that is being answered may lead.
+// allowForms sets where the forms of a page may lead.
 func allowForms(c echo.Context, sources string) {
 	c.Response().Header().Set("Content-Security-Policy", policy+sources)
 }
 
-// continueTo returns the form-action of the landing page. Chromium applies it to every redirect that follows the form,
-// and a directory may send its people on from Microsoft's page to a sign-in service of its own, so any https address is
-// let through; the form itself posts to us.
+// continueTo returns the form-action of the landing page. Chromium applies it to every redirect after the form, and a
+// directory may redirect from Microsoft's page to its own sign-in service, so any https address is allowed. The form
+// itself posts to us.
 func continueTo(authorities []string) string {
 	sources := []string{"'self'", "https:"}
 	for _, authority := range authorities {
@@ -61,14 +62,14 @@ func continueTo(authorities []string) string {
 	return strings.Join(sources, " ")
 }
 
-// recorded gives the request its reference and writes one record when it is answered. The record has the pattern of the
-// route only: addresses of ours hold links, and their queries codes.
+// recorded gives the request its reference and logs one record. The record has the route's pattern instead of the
+// address, because paths hold links and queries hold codes.
 func (h *Handler) recorded(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := h.cfg.Now()
 		ctx := failure.WithReference(c.Request().Context(), random.Reference())
 		c.SetRequest(c.Request().WithContext(ctx))
-		if err := rescued(next, c); err != nil {
+		if err := recovered(next, c); err != nil {
 			c.Error(err)
 		}
 		attrs := []slog.Attr{
@@ -92,8 +93,8 @@ func (h *Handler) recorded(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// rescued runs next and turns a panic into an error, so that the visitor gets a page with a reference.
-func rescued(next echo.HandlerFunc, c echo.Context) (err error) {
+// recovered calls next and turns a panic into an error, so that the visitor gets a page with a reference.
+func recovered(next echo.HandlerFunc, c echo.Context) (err error) {
 	defer func() {
 		switch r := recover(); r {
 		case nil:
@@ -123,7 +124,7 @@ func knownMethod(method string) string {
 
 const failureKey = "failure"
 
-// noteFailure keeps err for the record of the request; nil is no failure.
+// noteFailure adds err to the log record of the request; nil is no failure.
 func noteFailure(c echo.Context, err error) {
 	if err != nil {
 		c.Set(failureKey, err)
