@@ -28,66 +28,63 @@ type announcementRow struct {
 // TableName implements gorm's Tabler.
 func (announcementRow) TableName() string { return "announcements" }
 
-// lendingDelay is how long after a lending a tenant is looked at. Lendings are many, and all that they change is a
-// token's expiry, to a later one.
-const lendingDelay = 24 * time.Hour
-
-// announce makes everybody whom events may concern due to be looked at: the tenant, or the instance with all of its
-// tenants. It belongs into the events' transaction. Who does not exist, or no longer does, is left out.
-func (s *Store) announce(ctx context.Context, events []audit.Event) error {
-	type concern struct {
+// triggerAnnouncements makes due what events trigger, in the transaction that stores them. A subject that does not exist is
+// left out.
+func (s *Store) triggerAnnouncements(ctx context.Context, events []audit.Event) error {
+	type selection struct {
 		kind, column, from string
-		lent               bool
+		delay              time.Duration
 	}
-	var order []concern
-	names := map[concern][]string{}
-	at := map[concern]time.Time{} // when the first of its events happened; they are of about the same time
-	concerns := func(c concern, name string, e audit.Event) {
-		if _, known := names[c]; !known {
-			order = append(order, c)
+	var order []selection
+	ids := map[selection][]string{}
+	first := map[selection]time.Time{} // when the first of its events happened; they are of about the same time
+	add := func(sel selection, id string, at time.Time) {
+		if _, known := ids[sel]; !known {
+			order = append(order, sel)
+			first[sel] = at
 		}
-		if !slices.Contains(names[c], name) {
-			names[c] = append(names[c], name)
+		if !slices.Contains(ids[sel], id) {
+			ids[sel] = append(ids[sel], id)
 		}
-		if first, known := at[c]; !known || e.At.Before(first) {
-			at[c] = e.At
+		if at.Before(first[sel]) {
+			first[sel] = at
 		}
 	}
 	for _, e := range events {
-		switch {
-		case e.TenantID != "":
-			lent := e.Action == audit.TokenLent || e.Action == audit.LendingRefused
-			concerns(concern{notify.OfTenant, "id", "tenants WHERE id", lent}, e.TenantID, e)
-		case e.InstanceKey != "":
-			concerns(concern{notify.OfInstance, "instance_key", "instances WHERE instance_key", false}, e.InstanceKey, e)
-			concerns(concern{notify.OfTenant, "id", "tenants WHERE instance_key", false}, e.InstanceKey, e)
+		trigger, ok := notify.TriggerOf(e)
+		if !ok {
+			continue
+		}
+		sel := selection{notify.OfTenant, "id", "tenants WHERE id", trigger.Delay}
+		if trigger.Subject.Kind == notify.OfInstance {
+			sel = selection{notify.OfInstance, "instance_key", "instances WHERE instance_key", trigger.Delay}
+		}
+		add(sel, trigger.Subject.ID, e.At)
+		if trigger.WithTenants {
+			add(selection{notify.OfTenant, "id", "tenants WHERE instance_key", trigger.Delay}, trigger.Subject.ID, e.At)
 		}
 	}
-	for _, c := range order {
-		when := at[c]
-		if c.lent {
-			when = when.Add(lendingDelay)
-		}
-		slices.Sort(names[c]) // in the same order everywhere, so that two of these do not wait for each other
-		if err := s.lookAt(ctx, c.kind, c.column, c.from, names[c], when); err != nil {
+	for _, sel := range order {
+		slices.Sort(ids[sel]) // the same order in all transactions, so that two of them do not deadlock
+		if err := s.makeDue(ctx, sel.kind, sel.column, sel.from, ids[sel], first[sel].Add(sel.delay)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// lookAt makes the subjects that a query finds due at a time, unless they are due earlier. Both databases know the
-// statement but for what follows a key that is there already.
-func (s *Store) lookAt(ctx context.Context, kind, column, from string, names []string, at time.Time) error {
-	again := "ON DUPLICATE KEY UPDATE"
+// makeDue makes the subjects that a query selects due at a time, unless they are due earlier. The statement differs
+// between the databases only in what follows a key that exists already.
+func (s *Store) makeDue(ctx context.Context, kind, column, from string, ids []string, at time.Time) error {
+	onConflict := "ON DUPLICATE KEY UPDATE"
 	if s.db.Driver() == sqldb.SQLite {
-		again = "ON CONFLICT (subject_kind, subject_id) DO UPDATE SET"
+		onConflict = "ON CONFLICT (subject_kind, subject_id) DO UPDATE SET"
 	}
-	when := sqldb.NewTimestamp(at)
+	due := sqldb.NewTimestamp(at)
 	return s.db.Write(ctx, func(db *gorm.DB) error {
-		return db.Exec("INSERT INTO announcements (subject_kind, subject_id, look_at, version) SELECT ?, "+column+", ?, 1 FROM "+from+" IN ? "+again+
+		return db.Exec("INSERT INTO announcements (subject_kind, subject_id, look_at, version) SELECT ?, "+column+", ?, 1 FROM "+from+" IN ? "+onConflict+
 			" look_at = CASE WHEN announcements.look_at < ? THEN announcements.look_at ELSE ? END, version = announcements.version + 1",
-			kind, when, names, when, when).Error
+			kind, due, ids, due, due).Error
 	})
 }
 

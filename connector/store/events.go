@@ -89,7 +89,7 @@ func (s *Store) writeEvents(ctx context.Context, events []audit.Event) error {
 		if err := s.insertEvents(ctx, events); err != nil {
 			return err
 		}
-		return s.announce(ctx, events)
+		return s.triggerAnnouncements(ctx, events)
 	})
 }
 

@@ -1,0 +1,34 @@
+package notify
+
+import (
+	"time"
+
+	"azure-partner-connector/connector/audit"
+)
+
+// lendingDelay is how long after an access token was issued its tenant is processed. These events are many, and all that
+// they change is a token's expiry, to a later one.
+const lendingDelay = 24 * time.Hour
+
+// A Trigger makes a subject due some time after an event.
+type Trigger struct {
+	Subject     Subject
+	WithTenants bool          // all tenants of the instance become due too
+	Delay       time.Duration // after the event
+}
+
+// TriggerOf returns what e triggers; ok is false when it concerns neither a tenant nor an instance.
+func TriggerOf(e audit.Event) (trigger Trigger, ok bool) {
+	switch {
+	case e.TenantID != "":
+		trigger.Subject = Subject{OfTenant, e.TenantID}
+		if e.Action == audit.TokenLent || e.Action == audit.LendingRefused {
+			trigger.Delay = lendingDelay
+		}
+	case e.InstanceKey != "":
+		trigger.Subject, trigger.WithTenants = Subject{OfInstance, e.InstanceKey}, true
+	default:
+		return Trigger{}, false
+	}
+	return trigger, true
+}
