@@ -35,11 +35,11 @@ func (b backupCheck) Run(c *console) error {
 func report(c *console, columns []store.Progress) error {
 	var opened, older, failed int
 	for _, p := range columns {
-		fmt.Fprintf(c.stdout, "%s.%s: %d opened, %d failed\n", p.Table, p.Column, p.Looked-p.Failed, p.Failed)
+		fmt.Fprintf(c.stdout, "%s.%s: %d opened, %d failed\n", p.Table, p.Column, p.Checked-p.Failed, p.Failed)
 		if p.Failure != nil {
 			fmt.Fprintln(c.stdout, "  first failure:", p.Failure)
 		}
-		opened, older, failed = opened+p.Looked-p.Failed, older+p.Older, failed+p.Failed
+		opened, older, failed = opened+p.Checked-p.Failed, older+p.Older, failed+p.Failed
 	}
 	if older > 0 {
 		fmt.Fprintf(c.stdout, "%d are sealed with an older key; run connector rekey --reseal\n", older)

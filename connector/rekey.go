@@ -87,7 +87,7 @@ func promote(out io.Writer, keyring *seal.Keyring, file string) (*seal.Keyring, 
 func reseal(c *console, cfg config.Config, keyring *seal.Keyring) error {
 	return withStore(c, cfg, keyring, func(s *store.Store) error {
 		n, err := s.Reseal(c.ctx, func(p store.Progress) {
-			fmt.Fprintf(c.stdout, "%s.%s: %d of %d, %d resealed\n", p.Table, p.Column, p.Looked, p.Of, p.Older)
+			fmt.Fprintf(c.stdout, "%s.%s: %d of %d, %d resealed\n", p.Table, p.Column, p.Checked, p.Total, p.Older)
 		})
 		if err != nil {
 			return fmt.Errorf("%w; %d values were resealed; run connector rekey --reseal to resume", err, n)

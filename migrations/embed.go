@@ -1,14 +1,15 @@
-// Package migrations holds the versioned SQL of each kind of database, in the format of goose. They run forward only.
+// Package migrations holds the versioned SQL scripts of each kind of database, in the format of goose. They go forward
+// only.
 package migrations
 
 import "embed"
 
-// MySQL holds the migrations of MySQL, MariaDB and what speaks their language, in the folder mysql.
+// MySQL holds the migrations for MySQL, MariaDB and compatible databases, in the folder mysql.
 //
 //go:embed mysql/*.sql
 var MySQL embed.FS
 
-// SQLite holds the migrations of SQLite, in the folder sqlite.
+// SQLite holds the migrations for SQLite, in the folder sqlite.
 //
 //go:embed sqlite/*.sql
 var SQLite embed.FS

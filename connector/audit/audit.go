@@ -1,4 +1,4 @@
-// Package audit defines what is written down of every change: who did what to which tenant, and how it ended.
+// Package audit defines the audit trail: who did what to which tenant, and with what result.
 package audit
 
 import (
@@ -10,10 +10,10 @@ import (
 	"azure-partner-connector/connector/random"
 )
 
-// An Action names what was done. The names are stored and shown, so they never change meaning.
+// An Action names what was done. The names are stored and shown on screens, so that they never change their meaning.
 type Action string
 
-// The actions. One event is written per action, in the transaction of the change it describes.
+// The actions. Each one is an event, written in the transaction of the change that it describes.
 const (
 	InstanceInstalled  Action = "instance.installed"
 	InstanceConfigured Action = "instance.configured"
@@ -36,21 +36,21 @@ const (
 	LendingRefused     Action = "token.lending_refused"
 )
 
-// An ActorKind says what sort of party acted.
+// An ActorKind says what kind of party acted.
 type ActorKind string
 
 // The kinds of actor.
 const (
-	User        ActorKind = "user"        // somebody at a panel
-	Platform    ActorKind = "platform"    // the platform by itself: lifecycle, events, tasks
+	User        ActorKind = "user"        // a person at a panel
+	Platform    ActorKind = "platform"    // the platform itself: lifecycle, events, tasks
 	Application ActorKind = "application" // another application of the platform
-	Scheduler   ActorKind = "scheduler"   // our own clock
-	Visitor     ActorKind = "visitor"     // somebody in the onboarding pages
-	Operator    ActorKind = "operator"    // somebody at the command line
+	Scheduler   ActorKind = "scheduler"   // our own scheduler
+	Visitor     ActorKind = "visitor"     // a person on the onboarding pages
+	Operator    ActorKind = "operator"    // a person at the command line
 )
 
-// An Actor is who acted. OriginalID is set when a panel session is "logged in as" another
-// (APS-Original-Identity-ID, aps-protocol.md §1.1).
+// An Actor is who acted. OriginalID is set when a panel session is "logged in as" another user
+// (APS-Original-Identity-ID, docs/reference/aps-protocol.md §1.1).
 type Actor struct {
 	Kind       ActorKind
 	ID         string
@@ -69,21 +69,21 @@ type Event struct {
 	Actor       Actor
 	// Result is "ok" or the failure code that ended the action.
 	Result string
-	// Reference is the correlation id under which the log tells more.
+	// Reference is the correlation ID of the log records about the action.
 	Reference string
-	// Details are named facts for the history screen: directory, username, microsoft_code, api, procedure, …
+	// Details are shown on the history screen: directory, username, microsoft_code, api, procedure, …
 	Details map[string]string
 }
 
 // OK is the Result of an action that succeeded.
 const OK = "ok"
 
-// A Trail keeps events.
+// A Trail stores events.
 type Trail interface {
 	AppendEvent(ctx context.Context, e Event) error
 }
 
-// Completed returns e with an ID, the time, the reference of ctx and, where it has none, the result OK.
+// Completed returns e with a new ID, the time, the reference of ctx and, when it has no result, OK.
 func Completed(ctx context.Context, now time.Time, e Event) Event {
 	e.ID, e.At, e.Reference = random.ID(), now, failure.Reference(ctx)
 	if e.Result == "" {
@@ -92,7 +92,7 @@ func Completed(ctx context.Context, now time.Time, e Event) Event {
 	return e
 }
 
-// Append completes e and appends it to trail in the transaction of ctx.
+// Append completes e and appends it to the trail in the transaction of ctx.
 func Append(ctx context.Context, trail Trail, now time.Time, e Event) error {
 	e = Completed(ctx, now, e)
 	if err := trail.AppendEvent(ctx, e); err != nil {

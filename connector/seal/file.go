@@ -8,13 +8,13 @@ import (
 	"path/filepath"
 )
 
-// ErrExists is returned by CreateFile when there is a file already: keys are never overwritten, because what they
-// sealed would be lost.
-var ErrExists = errors.New("there is a key file already")
+// ErrExists is returned by CreateFile for a path that exists: keys are never overwritten, because what they sealed would be
+// lost.
+var ErrExists = errors.New("the key file already exists")
 
-// LoadFile reads the Keyring in the file at path. It refuses a file that others than its owner and its group can read,
-// or that others than its owner can write. A group may read it, because that is how orchestrators mount secrets for a
-// user who is not root.
+// LoadFile reads the Keyring in the file at path. It refuses a file that anyone but its owner and its group can read,
+// or that anyone but its owner can write. The group may read it, because orchestrators mount secrets that way for a user
+// other than root.
 func LoadFile(path string) (*Keyring, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -29,7 +29,7 @@ func LoadFile(path string) (*Keyring, error) {
 		return nil, fmt.Errorf("the key file %s is not a regular file", path)
 	}
 	if mode := info.Mode().Perm(); mode&0o037 != 0 {
-		return nil, fmt.Errorf("the key file %s is open to more than its owner and readers of its group (mode %04o): run chmod 600 on it", path, mode)
+		return nil, fmt.Errorf("the key file %s is accessible to more than its owner and readers of its group (mode %04o): run chmod 600 on it", path, mode)
 	}
 	k, err := Load(f)
 	if err != nil {
@@ -38,8 +38,8 @@ func LoadFile(path string) (*Keyring, error) {
 	return k, nil
 }
 
-// CreateFile makes a new Keyring and writes it to a new file at path that only its owner can read. It returns
-// ErrExists when there is something at path already.
+// CreateFile creates a new Keyring and writes it to a new file at path that only its owner can read. It returns ErrExists
+// when path exists.
 func CreateFile(path string) (*Keyring, error) {
 	k, err := Create()
 	if err != nil {
@@ -54,8 +54,8 @@ func CreateFile(path string) (*Keyring, error) {
 	return k, syncFolder(path)
 }
 
-// ReplaceFile writes k over the key file at path in one step: at any moment the old file or the new one is there,
-// whole. Who may read it stays as it was. It is for a ring that Add, Announce or Promote returned.
+// ReplaceFile replaces the key file at path by k atomically, and keeps its mode. It is for a keyring that Add, Announce or
+// Promote returned.
 func (k *Keyring) ReplaceFile(path string) error {
 	if _, err := LoadFile(path); err != nil {
 		return fmt.Errorf("replacing keys: %w", err)
@@ -89,7 +89,7 @@ func (k *Keyring) writeNew(path string) error {
 	return nil
 }
 
-// syncFolder makes the name of a new file durable, not only its content.
+// syncFolder makes the name of a new file durable, not only its contents.
 func syncFolder(path string) error {
 	folder, err := os.Open(filepath.Dir(path))
 	if err != nil {

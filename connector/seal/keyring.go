@@ -1,4 +1,4 @@
-// Package seal encrypts what is kept and makes keyed hashes of what is only compared.
+// Package seal encrypts stored secrets, and computes keyed hashes of values that are only compared.
 package seal
 
 import (
@@ -18,21 +18,21 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
-// ErrNotOpened is returned for a ciphertext that no key of the ring opens in that place: it was altered, belongs to
-// another row or column, or was sealed under another ring.
-var ErrNotOpened = errors.New("the sealed value does not open here")
+// ErrNotOpened is returned for a ciphertext that no key of the keyring opens for a column of a row: it was altered, belongs
+// to another row or column, or was sealed with another keyring.
+var ErrNotOpened = errors.New("the sealed value cannot be opened: it was altered, moved, or sealed with other keys")
 
-// errMaterial stands for every failure to read or build keys, so that no cause can carry key material along.
-var errMaterial = errors.New("the key material cannot be used")
+// errMaterial replaces every error of reading or building keys, so that none can contain key material.
+var errMaterial = errors.New("invalid key material")
 
 // hashSize is the length of a keyed hash in bytes, before encoding.
 const hashSize = 32
 
-// maxFile bounds what is read as a ring; a ring of a hundred keys is a tenth of it.
+// maxFile limits the size of a key file in bytes; a keyring of a hundred keys is a tenth of it.
 const maxFile = 1 << 20
 
-// A Keyring seals values with AES-256-GCM and hashes values with HMAC-SHA-256, under keys of its own for each. It never
-// changes once made, is safe for concurrent use, and prints as "[redacted]".
+// A Keyring seals values with AES-256-GCM and hashes values with HMAC-SHA-256, with separate keys. It is immutable, safe
+// for concurrent use, and prints as "[redacted]".
 type Keyring struct {
 	sealing *keyset.Handle
 	hashing *keyset.Handle
@@ -40,8 +40,8 @@ type Keyring struct {
 	prf     *prf.Set
 }
 
-// ring is the form in which a Keyring is written: two Tink keysets in Tink's own JSON.
-type ring struct {
+// keyFile is a written Keyring: two Tink keysets in Tink's own JSON.
+type keyFile struct {
 	Sealing json.RawMessage `json:"sealing"`
 	Hashing json.RawMessage `json:"hashing"`
 }
@@ -50,11 +50,11 @@ type ring struct {
 func Create() (*Keyring, error) {
 	sealing, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
 	if err != nil {
-		return nil, fmt.Errorf("making a sealing key: %w", errMaterial)
+		return nil, fmt.Errorf("creating a sealing key: %w", errMaterial)
 	}
 	hashing, err := keyset.NewHandle(prf.HMACSHA256PRFKeyTemplate())
 	if err != nil {
-		return nil, fmt.Errorf("making a hashing key: %w", errMaterial)
+		return nil, fmt.Errorf("creating a hashing key: %w", errMaterial)
 	}
 	return assemble(sealing, hashing)
 }
@@ -68,7 +68,7 @@ func Load(r io.Reader) (*Keyring, error) {
 	if len(text) > maxFile {
 		return nil, fmt.Errorf("reading keys: more than %d bytes", maxFile)
 	}
-	var written ring
+	var written keyFile
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if decoder.Decode(&written) != nil || decoder.More() {
@@ -105,7 +105,7 @@ func assemble(sealing, hashing *keyset.Handle) (*Keyring, error) {
 	return &Keyring{sealing: sealing, hashing: hashing, aead: sealer, prf: hasher}, nil
 }
 
-// Write writes the keys in the clear: w must be as guarded as what they seal.
+// Write writes the keys unencrypted: protect w as well as what they seal.
 func (k *Keyring) Write(w io.Writer) error {
 	sealing, err := writtenKeyset(k.sealing)
 	if err != nil {
@@ -115,7 +115,7 @@ func (k *Keyring) Write(w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("writing hashing keys: %w", err)
 	}
-	text, err := json.Marshal(ring{Sealing: sealing, Hashing: hashing})
+	text, err := json.Marshal(keyFile{Sealing: sealing, Hashing: hashing})
 	if err != nil {
 		return fmt.Errorf("writing keys: %w", errMaterial)
 	}
@@ -133,9 +133,9 @@ func writtenKeyset(handle *keyset.Handle) (json.RawMessage, error) {
 	return text.Bytes(), nil
 }
 
-// Announce returns a ring with one more sealing key, the newest, which opens and does not seal yet. Once all replicas
-// have it, Promote may make it seal: nobody then meets a value that he cannot open. The hashing key stays, because links
-// and codes that are out would no longer be found under another.
+// Announce returns a keyring with one more sealing key, the newest, which opens values and does not seal yet. Once all
+// replicas have it, Promote makes it seal, and no replica gets a value that it cannot open. The hashing key stays the same,
+// because with another one pending links and codes would no longer be recognised.
 func (k *Keyring) Announce() (*Keyring, error) {
 	manager := keyset.NewManagerFromHandle(k.sealing)
 	if _, err := manager.Add(aead.AES256GCMKeyTemplate()); err != nil {
@@ -144,13 +144,13 @@ func (k *Keyring) Announce() (*Keyring, error) {
 	return k.with(manager)
 }
 
-// Promoted reports whether the newest key is the one that seals.
+// Promoted reports whether the newest key seals.
 func (k *Keyring) Promoted() bool {
 	info := k.sealing.KeysetInfo()
 	return newest(info) == info.GetPrimaryKeyId()
 }
 
-// Promote returns a ring in which the newest key seals from then on; everything sealed before stays readable.
+// Promote returns a keyring in which the newest key seals; everything sealed before stays readable.
 func (k *Keyring) Promote() (*Keyring, error) {
 	manager := keyset.NewManagerFromHandle(k.sealing)
 	if manager.SetPrimary(newest(k.sealing.KeysetInfo())) != nil {
@@ -159,8 +159,8 @@ func (k *Keyring) Promote() (*Keyring, error) {
 	return k.with(manager)
 }
 
-// Add returns a ring with one more sealing key, which seals from then on; everything sealed before stays readable. It is
-// for when nobody else has the database open; otherwise Announce and Promote take its two steps.
+// Add returns a keyring with one more sealing key, which seals at once; everything sealed before stays readable. It is for
+// a database that no other process has open; otherwise use Announce, then Promote.
 func (k *Keyring) Add() (*Keyring, error) {
 	announced, err := k.Announce()
 	if err != nil {
@@ -177,51 +177,50 @@ func (k *Keyring) with(manager *keyset.Manager) (*Keyring, error) {
 	return assemble(sealing, k.hashing)
 }
 
-// newest returns the id of the key that was added last; Tink keeps keys in the order in which they were added.
+// newest returns the ID of the key that was added last; Tink keeps keys in the order in which they were added.
 func newest(info *tinkpb.KeysetInfo) uint32 {
 	keys := info.GetKeyInfo()
 	return keys[len(keys)-1].GetKeyId()
 }
 
-// Sealed reports whether ciphertext was sealed with the key that seals now; if not, it waits to be sealed again.
+// Sealed reports whether ciphertext was sealed with the primary key, the one that Seal uses.
 func (k *Keyring) Sealed(ciphertext []byte) bool {
-	// Tink puts a version byte and the id of the key before what it encrypts.
+	// Tink puts a version byte and the key's ID before the ciphertext.
 	if len(ciphertext) < 5 || ciphertext[0] != 1 {
 		return false
 	}
 	return binary.BigEndian.Uint32(ciphertext[1:]) == k.sealing.KeysetInfo().GetPrimaryKeyId()
 }
 
-// Seal encrypts plaintext for one place: a column of a row of a table. Only the same place opens it.
+// Seal encrypts plaintext for a column of a row of a table: they are its associated data.
 func (k *Keyring) Seal(plaintext []byte, table, row, column string) ([]byte, error) {
-	ciphertext, err := k.aead.Encrypt(plaintext, joined(table, row, column))
+	ciphertext, err := k.aead.Encrypt(plaintext, encode(table, row, column))
 	if err != nil {
 		return nil, fmt.Errorf("sealing %s.%s: %w", table, column, errMaterial)
 	}
 	return ciphertext, nil
 }
 
-// Open decrypts what Seal returned for the same place, or returns ErrNotOpened.
+// Open decrypts what Seal returned for the same column of the same row, or returns ErrNotOpened.
 func (k *Keyring) Open(ciphertext []byte, table, row, column string) ([]byte, error) {
-	plaintext, err := k.aead.Decrypt(ciphertext, joined(table, row, column))
+	plaintext, err := k.aead.Decrypt(ciphertext, encode(table, row, column))
 	if err != nil {
 		return nil, fmt.Errorf("opening %s.%s of %q: %w", table, column, row, ErrNotOpened)
 	}
 	return plaintext, nil
 }
 
-// Hash returns the keyed hash of value as 43 URL-safe characters, the same for the same ring, purpose and value. Equal
-// values have different hashes for different purposes.
+// Hash returns the keyed hash of value as 43 URL-safe characters. It depends on the keyring, the purpose and the value.
 func (k *Keyring) Hash(purpose, value string) (string, error) {
-	sum, err := k.prf.ComputePrimaryPRF(joined(purpose, value), hashSize)
+	sum, err := k.prf.ComputePrimaryPRF(encode(purpose, value), hashSize)
 	if err != nil {
 		return "", fmt.Errorf("hashing a %s: %w", purpose, errMaterial)
 	}
 	return base64.RawURLEncoding.EncodeToString(sum), nil
 }
 
-// joined puts parts together so that no two different lists give the same bytes: each part follows its length.
-func joined(parts ...string) []byte {
+// encode joins parts, each after its length, so that different lists never give the same bytes.
+func encode(parts ...string) []byte {
 	size := 0
 	for _, part := range parts {
 		size += 4 + len(part)
@@ -239,8 +238,8 @@ const redacted = "[redacted]"
 // String implements fmt.Stringer.
 func (k *Keyring) String() string { return redacted }
 
-// Format implements fmt.Formatter: no verb shows a key.
+// Format implements fmt.Formatter: no verb prints a key.
 func (k *Keyring) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
-// MarshalText implements encoding.TextMarshaler, which JSON and logs use too; only Write gives keys away.
+// MarshalText implements encoding.TextMarshaler, which JSON and logs use too; only Write writes keys.
 func (k *Keyring) MarshalText() ([]byte, error) { return []byte(redacted), nil }

@@ -1,21 +1,21 @@
-// Package secret holds values that must never be printed: refresh tokens, access tokens, codes, client secrets.
+// Package secret holds values that are never printed: refresh tokens, access tokens, codes, client secrets.
 package secret
 
 import "log/slog"
 
 const redacted = "[redacted]"
 
-// Text is a secret string. Every way of printing, logging or encoding it yields "[redacted]"; only Reveal gives the
-// value, so that each place that needs it can be found by name. The zero Text is empty.
+// Text is a secret string. Printing, logging or encoding it in any way yields "[redacted]". Only Reveal returns the value,
+// so that a search for its name finds each place that uses one. The zero Text is empty.
 type Text struct{ value string }
 
 // New wraps value.
 func New(value string) Text { return Text{value} }
 
-// Reveal returns the value, for the one call that sends or seals it.
+// Reveal returns the value, for the call that sends or seals it.
 func (t Text) Reveal() string { return t.value }
 
-// Empty reports whether there is no value.
+// Empty reports whether the value is empty.
 func (t Text) Empty() bool { return t.value == "" }
 
 // String implements fmt.Stringer.
@@ -33,7 +33,7 @@ func (t Text) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`
 // MarshalText implements encoding.TextMarshaler, for YAML and map keys.
 func (t Text) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// UnmarshalText implements encoding.TextUnmarshaler, so that configuration can be read into a Text.
+// UnmarshalText implements encoding.TextUnmarshaler, for configuration.
 func (t *Text) UnmarshalText(b []byte) error {
 	t.value = string(b)
 	return nil

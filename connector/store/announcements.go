@@ -97,7 +97,7 @@ func (s *Store) DueAnnouncements(ctx context.Context, now time.Time, limit int) 
 			Order("look_at").Limit(limit).Find(&rows).Error
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading what is to be announced: %w", err)
+		return nil, fmt.Errorf("reading due announcements: %w", err)
 	}
 	subjects := make([]notify.Subject, len(rows))
 	for i, row := range rows {
@@ -111,7 +111,7 @@ func (s *Store) HoldAnnouncement(ctx context.Context, subject notify.Subject, ow
 	var row announcementRow
 	err := s.Transact(ctx, func(ctx context.Context) error {
 		return s.db.Write(ctx, func(db *gorm.DB) error {
-			taken := of(db, subject).
+			taken := announcementOf(db, subject).
 				Where("look_at <= ? AND (lease_until IS NULL OR lease_until < ?)", sqldb.NewTimestamp(now), sqldb.NewTimestamp(now)).
 				Updates(map[string]any{"lease_owner": owner, "lease_until": sqldb.NewTimestamp(until)})
 			if err := mustAffect(taken, notify.ErrHeld); err != nil {
@@ -129,19 +129,20 @@ func (s *Store) HoldAnnouncement(ctx context.Context, subject notify.Subject, ow
 // SaveMemory implements notify.Store.
 func (s *Store) SaveMemory(ctx context.Context, a notify.Announcement) error {
 	err := s.db.Write(ctx, func(db *gorm.DB) error {
-		return mustAffect(of(db, a.Subject).Where("lease_owner = ?", a.Owner).
+		return mustAffect(announcementOf(db, a.Subject).Where("lease_owner = ?", a.Owner).
 			Update("told", sqldb.NewJSONColumn(a.Memory)), notify.ErrHeld)
 	})
 	if err != nil {
-		return fmt.Errorf("saving what was announced of %s %q: %w", a.Subject.Kind, a.Subject.ID, err)
+		return fmt.Errorf("saving the announcements of %s %q: %w", a.Subject.Kind, a.Subject.ID, err)
 	}
 	return nil
 }
 
-// ReleaseAnnouncement implements notify.Store. A hold that is another's by now is left alone, without an error.
+// ReleaseAnnouncement implements notify.Store. It changes nothing, and returns no error, when another
+// owner has taken over.
 func (s *Store) ReleaseAnnouncement(ctx context.Context, a notify.Announcement, lookAt time.Time) error {
 	err := s.db.Write(ctx, func(db *gorm.DB) error {
-		return of(db, a.Subject).Where("lease_owner = ?", a.Owner).Updates(map[string]any{
+		return announcementOf(db, a.Subject).Where("lease_owner = ?", a.Owner).Updates(map[string]any{
 			"look_at":     gorm.Expr("CASE WHEN version = ? THEN ? ELSE look_at END", a.Version, sqldb.NewTimestamp(lookAt)),
 			"lease_owner": nil,
 			"lease_until": nil,
@@ -156,7 +157,7 @@ func (s *Store) ReleaseAnnouncement(ctx context.Context, a notify.Announcement, 
 // DropAnnouncement implements notify.Store.
 func (s *Store) DropAnnouncement(ctx context.Context, a notify.Announcement) error {
 	err := s.db.Write(ctx, func(db *gorm.DB) error {
-		return of(db, a.Subject).Where("lease_owner = ? AND version = ?", a.Owner, a.Version).Delete(&announcementRow{}).Error
+		return announcementOf(db, a.Subject).Where("lease_owner = ? AND version = ?", a.Owner, a.Version).Delete(&announcementRow{}).Error
 	})
 	if err != nil {
 		return fmt.Errorf("dropping the announcements of %s %q: %w", a.Subject.Kind, a.Subject.ID, err)
@@ -164,7 +165,7 @@ func (s *Store) DropAnnouncement(ctx context.Context, a notify.Announcement) err
 	return nil
 }
 
-// of selects the row of a subject.
-func of(db *gorm.DB, subject notify.Subject) *gorm.DB {
+// announcementOf selects the row of a subject.
+func announcementOf(db *gorm.DB, subject notify.Subject) *gorm.DB {
 	return db.Model(&announcementRow{}).Where("subject_kind = ? AND subject_id = ?", subject.Kind, subject.ID)
 }

@@ -63,7 +63,7 @@ func (s *Store) consentRow(c consent.Consent) (consentRow, error) {
 	}, nil
 }
 
-// purgeAt returns when the secrets of c are of no use any more; zero when it has none.
+// purgeAt returns when the secrets of c are no longer needed; zero when it has none.
 func purgeAt(c consent.Consent) time.Time {
 	switch {
 	case c.Link.Empty() && c.ClaimHash == "":
@@ -125,7 +125,7 @@ func (s *Store) ConsentByLink(ctx context.Context, linkHash string) (consent.Con
 	return c, nil
 }
 
-// OpenConsent implements consent.Store. It looks at the status only: a consent that timed out may still be open.
+// OpenConsent implements consent.Store. It checks the status only: a consent that timed out may still be open.
 func (s *Store) OpenConsent(ctx context.Context, tenantID string, p token.Procedure) (consent.Consent, error) {
 	c, err := s.findConsent(ctx, func(db *gorm.DB) *gorm.DB {
 		return db.Where("tenant_id = ? AND procedure_name = ? AND status IN ?", tenantID, string(p),
@@ -145,7 +145,7 @@ func (s *Store) findConsent(ctx context.Context, which func(db *gorm.DB) *gorm.D
 	return s.consentOf(row)
 }
 
-// SaveConsent implements consent.Store. A tenant that does not exist gives tenant.ErrNotFound.
+// SaveConsent implements consent.Store. It returns tenant.ErrNotFound when the tenant does not exist.
 func (s *Store) SaveConsent(ctx context.Context, c *consent.Consent) error {
 	saved := *c
 	saved.Version++
@@ -170,7 +170,7 @@ func (s *Store) SaveConsent(ctx context.Context, c *consent.Consent) error {
 	return nil
 }
 
-// Purge implements consent.Store. It leaves the hash of a link, so that an old link is told from one that never was.
+// Purge implements consent.Store. It leaves the hash of a link, to tell an old link from one that never existed.
 func (s *Store) Purge(ctx context.Context, before time.Time) error {
 	err := s.inBatches(ctx, &stateRow{}, "ended_at", before, func(ended *gorm.DB) error {
 		return ended.Delete(&stateRow{}).Error

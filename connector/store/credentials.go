@@ -10,10 +10,10 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// credentialsColumn holds all credentials of an application, sealed together.
+// credentialsColumn holds all credentials of an application, sealed as one value.
 const credentialsColumn = "credentials"
 
-// sealedCredentials are an application's credentials as they are sealed.
+// sealedCredentials is the plaintext of credentialsColumn, as JSON.
 type sealedCredentials struct {
 	Certificate sealedCredential `json:"certificate,omitzero"`
 	Secret      sealedCredential `json:"secret,omitzero"`
@@ -34,7 +34,7 @@ func (c sealedCredential) credential() tenant.Credential {
 	return tenant.Credential{Value: secret.New(c.Value), Ends: c.Ends, Since: c.Since}
 }
 
-// storedApplication returns a as it will be read again.
+// storedApplication returns a as the store reads it back.
 func storedApplication(a tenant.Application) tenant.Application {
 	for _, c := range []*tenant.Credential{&a.Certificate, &a.Secret, &a.NextSecret} {
 		if c.Value.Empty() {
@@ -46,14 +46,14 @@ func storedApplication(a tenant.Application) tenant.Application {
 	return a
 }
 
-// sealCredentials seals the credentials of the application in a row; nil when there is none.
+// sealCredentials seals the credentials of the application in a row; nil when it has none.
 func (s *Store) sealCredentials(a tenant.Application, table, row string) ([]byte, error) {
 	if len(a.Credentials()) == 0 {
 		return nil, nil
 	}
 	text, err := json.Marshal(sealedCredentials{sealedOf(a.Certificate), sealedOf(a.Secret), sealedOf(a.NextSecret)})
 	if err != nil {
-		return nil, fmt.Errorf("writing credentials: %w", err)
+		return nil, fmt.Errorf("encoding credentials: %w", err)
 	}
 	return s.seal(secret.New(string(text)), table, row, credentialsColumn)
 }
@@ -66,7 +66,7 @@ func (s *Store) applicationOf(id string, sealed []byte, table, row string) (tena
 	}
 	var of sealedCredentials
 	if json.Unmarshal([]byte(opened.Reveal()), &of) != nil {
-		return tenant.Application{}, fmt.Errorf("reading credentials of %s %q: not what was sealed", table, row) // the cause could quote them
+		return tenant.Application{}, fmt.Errorf("reading credentials of %s %q: malformed JSON", table, row) // the cause could quote them
 	}
 	return tenant.Application{
 		ID: id, Certificate: of.Certificate.credential(), Secret: of.Secret.credential(), NextSecret: of.NextSecret.credential(),

@@ -13,7 +13,7 @@ import (
 	"azure-partner-connector/connector/store/sqldb"
 )
 
-// actorColumns are an audit.Actor in a row.
+// actorColumns hold an audit.Actor.
 type actorColumns struct {
 	Kind       string
 	ID         string
@@ -60,8 +60,8 @@ func (row eventRow) event() audit.Event {
 	}
 }
 
-// AppendEvent implements tenant.Store, token.Store and consent.Store. Whom the event concerns is due to be looked at
-// by who announces changes. Outside a transaction, events of about the same time are written by one.
+// AppendEvent implements tenant.Store, token.Store and consent.Store. It also makes due the announcements
+// that the event triggers. Concurrent calls share a transaction.
 func (s *Store) AppendEvent(ctx context.Context, e audit.Event) error {
 	refused, err := s.events.Do(ctx, e)
 	if err = errors.Join(err, refused); err != nil {
@@ -70,14 +70,14 @@ func (s *Store) AppendEvent(ctx context.Context, e audit.Event) error {
 	return nil
 }
 
-// appendEvents writes some events in one transaction, and returns for each why it was not.
+// appendEvents writes events in one transaction and returns an error for each that was refused.
 func (s *Store) appendEvents(ctx context.Context, events []audit.Event) ([]error, error) {
 	each := make([]error, len(events))
 	err := s.writeEvents(ctx, events)
 	if err == nil || len(events) == 1 || !sqldb.IsPermanent(err) {
 		return each, err
 	}
-	// One of them is not to be had. The others are not to suffer for it.
+	// The database refused one of them. The others are written all the same.
 	for i, e := range events {
 		each[i] = s.writeEvents(ctx, []audit.Event{e})
 	}
@@ -93,13 +93,13 @@ func (s *Store) writeEvents(ctx context.Context, events []audit.Event) error {
 	})
 }
 
-// What one statement writes of an event; the database numbers it.
+// The columns of an inserted event; the database numbers it.
 const (
 	eventColumns = "(id, happened_at, instance_key, tenant_id, action, actor_kind, actor_id, actor_name, actor_account_id, actor_original_id, result, reference, details)"
 	eventValues  = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
-// insertEvents writes events in their order. They are many, so this does without gorm's reflection.
+// insertEvents writes events in their order. It avoids gorm's reflection, because they are many.
 func (s *Store) insertEvents(ctx context.Context, events []audit.Event) error {
 	values := make([]any, 0, 13*len(events))
 	for _, e := range events {
@@ -112,8 +112,8 @@ func (s *Store) insertEvents(ctx context.Context, events []audit.Event) error {
 	})
 }
 
-// Events implements token.Store. Events of one sqldb.Timestamp are not parted: a page ends before them rather than among them,
-// unless they alone are more than a page, so that asking for what is before the last one's time misses none.
+// Events implements token.Store. A page does not separate events with the same time: it ends before them, unless they
+// alone exceed the page. So a request for events before the time of the last one misses none.
 func (s *Store) Events(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error) {
 	if limit <= 0 {
 		return nil, nil
@@ -130,7 +130,7 @@ func (s *Store) Events(ctx context.Context, tenantID string, before time.Time, l
 		return nil, fmt.Errorf("reading the events of tenant %q: %w", tenantID, err)
 	}
 	if len(rows) > limit {
-		rows = wholeInstants(rows, limit)
+		rows = trimPage(rows, limit)
 	}
 	events := make([]audit.Event, len(rows))
 	for i, row := range rows {
@@ -156,8 +156,9 @@ func (s *Store) EventsOf(ctx context.Context, tenantID string, actions []audit.A
 	return events, nil
 }
 
-// wholeInstants returns the first rows, at most limit, of more than limit, without a part of the events of one instant.
-func wholeInstants(rows []eventRow, limit int) []eventRow {
+// trimPage returns the first of more than limit rows, at most limit of them, without a part of the events with the same
+// time.
+func trimPage(rows []eventRow, limit int) []eventRow {
 	end := limit
 	for end > 0 && rows[end-1].HappenedAt.Time.Equal(rows[limit].HappenedAt.Time) {
 		end--

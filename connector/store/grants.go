@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -34,8 +35,8 @@ type grantRow struct {
 // TableName implements gorm's Tabler.
 func (grantRow) TableName() string { return "grants" }
 
-// sealedAs names the row of a grant for the seal. A value that is copied to another tenant or slot does not open; no
-// slot has a slash in its name, so no two rows have the same name.
+// sealedAs returns the row of a grant in the associated data of its seal: a value that is copied to another tenant or
+// slot does not open. No slot has a slash in its name, so that no two rows share a name.
 func sealedAs(tenantID, slot string) string { return tenantID + "/" + slot }
 
 func (s *Store) grantRow(g token.Grant) (grantRow, error) {
@@ -84,8 +85,7 @@ func (s *Store) grantOf(row grantRow) (token.Grant, error) {
 	}, nil
 }
 
-// Grant implements token.Store. Outside a transaction, active grants that are asked for at about the same time are read
-// by one query.
+// Grant implements token.Store. Concurrent calls for active grants share a query.
 func (s *Store) Grant(ctx context.Context, tenantID string, slot token.Slot) (token.Grant, error) {
 	if slot == token.Active {
 		g, err := do(ctx, s.grants, tenantID)
@@ -116,8 +116,8 @@ func (s *Store) readGrants(ctx context.Context, ids []string) ([]result[token.Gr
 	})
 }
 
-// SaveGrant implements token.Store. A grant of a tenant that does not exist, or no longer does, gives
-// tenant.ErrNotFound: a consent that completes after its tenant was deleted leaves no token behind.
+// SaveGrant implements token.Store. It returns tenant.ErrNotFound when the tenant does not exist, or no longer does: a
+// consent that completes after its tenant was deleted leaves no token behind.
 func (s *Store) SaveGrant(ctx context.Context, g *token.Grant) error {
 	if err := s.saveGrant(ctx, g); err != nil {
 		return fmt.Errorf("saving the %s grant of tenant %q: %w", g.Slot, g.TenantID, err)
@@ -127,7 +127,7 @@ func (s *Store) SaveGrant(ctx context.Context, g *token.Grant) error {
 
 func (s *Store) saveGrant(ctx context.Context, g *token.Grant) error {
 	if g.IssuedAt.IsZero() {
-		return errors.New("its time of issue is missing")
+		return errors.New("the time of issue is missing")
 	}
 	saved := *g
 	saved.Version++
@@ -150,7 +150,7 @@ func (s *Store) saveGrant(ctx context.Context, g *token.Grant) error {
 	return nil
 }
 
-// writeGrant inserts a row, or updates it where it still has a version and was not issued later.
+// writeGrant inserts a row, or updates it if it still has the version and was not issued later.
 func (s *Store) writeGrant(ctx context.Context, row grantRow, version int64) error {
 	err := s.db.Write(ctx, func(db *gorm.DB) error {
 		if version == 0 {
@@ -169,7 +169,8 @@ func (s *Store) writeGrant(ctx context.Context, row grantRow, version int64) err
 	return err
 }
 
-// SavePredecessor implements token.Store. What it replaces is older: only who replaces the active grant keeps it.
+// SavePredecessor implements token.Store. It replaces an older one: only the replacement of the
+// active grant saves a predecessor.
 func (s *Store) SavePredecessor(ctx context.Context, g token.Grant) error {
 	g.Slot, g.Version = token.Predecessor, 1
 	row, err := s.grantRow(g)
@@ -188,12 +189,12 @@ func (s *Store) SavePredecessor(ctx context.Context, g token.Grant) error {
 		err = tenant.ErrNotFound
 	}
 	if err != nil {
-		return fmt.Errorf("keeping the predecessor of tenant %q: %w", g.TenantID, err)
+		return fmt.Errorf("saving the predecessor of tenant %q: %w", g.TenantID, err)
 	}
 	return nil
 }
 
-// DeleteGrant implements token.Store. A grant that does not exist is deleted already.
+// DeleteGrant implements token.Store. Deleting a grant that does not exist is no error.
 func (s *Store) DeleteGrant(ctx context.Context, tenantID string, slot token.Slot) error {
 	err := s.Transact(ctx, func(ctx context.Context) error {
 		err := s.db.Write(ctx, func(db *gorm.DB) error {
@@ -206,6 +207,17 @@ func (s *Store) DeleteGrant(ctx context.Context, tenantID string, slot token.Slo
 	})
 	if err != nil {
 		return fmt.Errorf("deleting the %s grant of tenant %q: %w", slot, tenantID, err)
+	}
+	return nil
+}
+
+// DeletePending implements token.Store. Pending grants are few, because each one waits for a person.
+func (s *Store) DeletePending(ctx context.Context, consentedBefore time.Time) error {
+	err := s.db.Write(ctx, func(db *gorm.DB) error {
+		return db.Where("slot = ? AND consented_at < ?", string(token.Pending), sqldb.NewTimestamp(consentedBefore)).Delete(&grantRow{}).Error
+	})
+	if err != nil {
+		return fmt.Errorf("deleting unclaimed grants: %w", err)
 	}
 	return nil
 }

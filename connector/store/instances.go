@@ -88,7 +88,7 @@ func (s *Store) instanceOf(row instanceRow) (tenant.Instance, error) {
 	}, nil
 }
 
-// Instance implements tenant.Store. A removed instance is found too.
+// Instance implements tenant.Store. It returns removed instances too.
 func (s *Store) Instance(ctx context.Context, key string) (tenant.Instance, error) {
 	var row instanceRow
 	err := s.db.Read(ctx, func(db *gorm.DB) error { return takeOne(db.Where("instance_key = ?", key), &row) })
@@ -101,8 +101,8 @@ func (s *Store) Instance(ctx context.Context, key string) (tenant.Instance, erro
 	return s.instanceOf(row)
 }
 
-// SaveInstance implements tenant.Store. It returns tenant.ErrChanged when the row changed since it was read, exists
-// already, or another instance has the same root.
+// SaveInstance implements tenant.Store. It returns tenant.ErrChanged when the row changed since it was read, already
+// exists, or another instance has the same root.
 func (s *Store) SaveInstance(ctx context.Context, in *tenant.Instance) error {
 	saved := *in
 	saved.Version++

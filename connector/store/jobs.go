@@ -14,15 +14,15 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// jobRow is a schedule with what decides when its tenant's turn is.
+// jobRow is a schedule with what decides its tenant's order.
 type jobRow struct {
 	Held        scheduleRow `gorm:"embedded"`
 	DirectoryID sqldb.NullString
 	Cloud       sqldb.NullString
 }
 
-// LeaseDue implements token.Store. The condition stands in the UPDATE, so of several replicas that read the same tenants
-// each gets its own. Like Lease it advances the versions.
+// LeaseDue implements token.Store. The UPDATE has the condition, so that replicas that read the same tenants lease
+// different ones. Like Lease it advances the versions.
 func (s *Store) LeaseDue(ctx context.Context, owner string, now, until time.Time, limit int) ([]token.Job, error) {
 	for {
 		due, err := s.Due(ctx, now, limit)
@@ -36,7 +36,7 @@ func (s *Store) LeaseDue(ctx context.Context, owner string, now, until time.Time
 		if len(jobs) > 0 {
 			return jobs, nil
 		}
-		// Others were faster with all of them. They are not due any more: it goes on to the next.
+		// Other replicas leased all of them meanwhile. They are no longer due, so the next iteration reads others.
 	}
 }
 
@@ -65,11 +65,11 @@ func (s *Store) leaseAll(ctx context.Context, due []string, owner string, now, u
 	if err != nil {
 		return nil, err
 	}
-	place := make(map[string]int, len(due)) // tenant ID → its place in the order
+	rank := make(map[string]int, len(due)) // tenant ID → index in due
 	for i, id := range due {
-		place[id] = i
+		rank[id] = i
 	}
-	slices.SortFunc(rows, func(a, b jobRow) int { return cmp.Compare(place[a.Held.TenantID], place[b.Held.TenantID]) })
+	slices.SortFunc(rows, func(a, b jobRow) int { return cmp.Compare(rank[a.Held.TenantID], rank[b.Held.TenantID]) })
 	jobs := make([]token.Job, len(rows))
 	for i, row := range rows {
 		jobs[i] = token.Job{
@@ -87,7 +87,7 @@ func (s *Store) Postpone(ctx context.Context, tenantIDs []string, owner string, 
 			return db.Model(&scheduleRow{}).
 				Where("tenant_id IN ? AND lease_owner = ? AND due_at <= ?", tenantIDs, owner, sqldb.NewTimestamp(now)).
 				Updates(map[string]any{
-					"slack_day":   gorm.Expr("CASE WHEN expires_at > ? THEN slack_day ELSE ? END", sqldb.NewTimestamp(due), nothingToSave),
+					"slack_day":   gorm.Expr("CASE WHEN expires_at > ? THEN slack_day ELSE ? END", sqldb.NewTimestamp(due), noDeadline),
 					"due_at":      sqldb.NewTimestamp(due),
 					"lease_owner": nil,
 					"lease_until": nil,

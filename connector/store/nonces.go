@@ -21,25 +21,25 @@ type nonceRow struct {
 // TableName implements gorm's Tabler.
 func (nonceRow) TableName() string { return "nonces" }
 
-// A usedNonce is one use of a nonce that is to be remembered.
+// A usedNonce is one use of a nonce.
 type usedNonce struct {
 	row nonceRow
 	at  time.Time
 }
 
-// RememberNonce notes that consumerKey used nonce, until the given time, and reports whether that was the first time.
-// Of any number of callers, on any replica, one is told true. A nonce whose memory ran out before at is fresh again.
-// Uses of about the same time are noted by one statement.
+// RememberNonce stores until a time that consumerKey used nonce, and reports whether this was the first use. Of any number
+// of callers, on any replica, one gets true. A nonce that was stored until a time before at is fresh again. Concurrent
+// calls share a statement.
 func (s *Store) RememberNonce(ctx context.Context, consumerKey, nonce string, at, until time.Time) (fresh bool, err error) {
-	sum := sha256.Sum256([]byte(nonce)) // of fixed length, whatever a caller sends
+	sum := sha256.Sum256([]byte(nonce)) // a fixed length, whatever a caller sends
 	used := usedNonce{nonceRow{ConsumerKey: consumerKey, NonceHash: sum[:], ExpiresAt: sqldb.NewTimestamp(until)}, at}
 	if fresh, err = s.nonces.Do(ctx, used); err != nil {
-		return false, fmt.Errorf("remembering a nonce of %q: %w", consumerKey, err)
+		return false, fmt.Errorf("storing a nonce of %q: %w", consumerKey, err)
 	}
 	return fresh, nil
 }
 
-// rememberNonces notes some uses, and reports of each whether it was the first.
+// rememberNonces stores uses and reports for each whether it was the first.
 func (s *Store) rememberNonces(ctx context.Context, used []usedNonce) ([]bool, error) {
 	fresh := make([]bool, len(used))
 	rows := make([]nonceRow, len(used))
@@ -50,7 +50,7 @@ func (s *Store) rememberNonces(ctx context.Context, used []usedNonce) ([]bool, e
 	if !errors.Is(err, gorm.ErrDuplicatedKey) {
 		return fresh, err
 	}
-	// One of them was used before, and none is noted: the statement goes as a whole or not at all.
+	// One of them was used before, and the statement stored none.
 	for i, u := range used {
 		if fresh[i], err = s.rememberNonce(ctx, u); err != nil {
 			return nil, err
@@ -74,7 +74,7 @@ func (s *Store) rememberNonce(ctx context.Context, used usedNonce) (fresh bool, 
 	return fresh, err
 }
 
-// PurgeNonces forgets the nonces whose memory ran out before the given time.
+// PurgeNonces deletes the nonces that are stored until a time before the given one.
 func (s *Store) PurgeNonces(ctx context.Context, before time.Time) error {
 	err := s.inBatches(ctx, &nonceRow{}, "expires_at", before, func(ended *gorm.DB) error {
 		return ended.Delete(&nonceRow{}).Error

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"gorm.io/gorm"
@@ -9,16 +10,16 @@ import (
 	"azure-partner-connector/connector/store/sqldb"
 )
 
-// purgeBatch is about how many rows are purged at once. A cluster applies each transaction on every node before it goes on,
-// so one that touches a million rows would stop renewals for as long.
+// purgeBatch is about how many rows one transaction purges. A cluster applies each transaction on every node before the
+// next one, so that one of a million rows would block renewals meanwhile.
 const purgeBatch = 1000
 
 // inBatches calls change with the rows of a table whose column, a time, is earlier than before: some at a time, the
-// earliest first, each time in a transaction of its own unless ctx carries one.
+// earliest first, in a transaction for each call unless ctx carries one.
 func (s *Store) inBatches(ctx context.Context, table any, column string, before time.Time, change func(rows *gorm.DB) error) error {
 	end := sqldb.NewTimestamp(before)
 	for {
-		var last []sqldb.Timestamp // the time of the last row of a full purgeBatch; none when the rest is less
+		var last []sqldb.Timestamp // the time of the last row of a full purgeBatch; empty when fewer remain
 		err := s.db.Read(ctx, func(db *gorm.DB) error {
 			return db.Model(table).Where(column+" < ?", end).Order(column).Offset(purgeBatch-1).Limit(1).Pluck(column, &last).Error
 		})
@@ -35,4 +36,40 @@ func (s *Store) inBatches(ctx context.Context, table any, column string, before 
 			return err
 		}
 	}
+}
+
+// PurgeEvents deletes the events that happened before a time, some at a time. It follows the order in which they were
+// written, which is that of the primary key: another index would have to be updated with every event.
+func (s *Store) PurgeEvents(ctx context.Context, before time.Time) error {
+	for {
+		last, full, err := s.oldEvents(ctx, before)
+		if err == nil && last > 0 {
+			err = s.db.Write(ctx, func(db *gorm.DB) error { return db.Where("seq <= ?", last).Delete(&eventRow{}).Error })
+		}
+		if err != nil {
+			return fmt.Errorf("purging events: %w", err)
+		}
+		if !full {
+			return nil
+		}
+	}
+}
+
+// oldEvents returns the sequence number of the last of the oldest events that all happened before a time, 0 when there
+// is none, and whether there may be more.
+func (s *Store) oldEvents(ctx context.Context, before time.Time) (last int64, full bool, err error) {
+	var rows []eventRow
+	err = s.db.Read(ctx, func(db *gorm.DB) error {
+		return db.Select("seq", "happened_at").Order("seq").Limit(purgeBatch).Find(&rows).Error
+	})
+	if err != nil {
+		return 0, false, err
+	}
+	for _, row := range rows {
+		if !row.HappenedAt.Time.Before(sqldb.StoredTime(before)) {
+			return last, false, nil
+		}
+		last = row.Seq
+	}
+	return last, len(rows) == purgeBatch, nil
 }

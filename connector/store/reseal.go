@@ -9,19 +9,19 @@ import (
 	"gorm.io/gorm"
 )
 
-// A Resealer is a Sealer that can tell which values are sealed with an older key; seal.Keyring is one.
+// A Resealer is a Sealer that recognises values sealed with an older key; seal.Keyring is one.
 type Resealer interface {
 	Sealer
-	// Sealed reports whether ciphertext is sealed with the key that seals now.
+	// Sealed reports whether ciphertext is sealed with the primary key.
 	Sealed(ciphertext []byte) bool
 }
 
-// resealBatch is how many rows are looked at, at once, and sealed again in one transaction: enough to be quick, and few
-// enough that a renewal of one of them does not wait long.
+// resealBatch is how many rows one query reads and one transaction seals again: enough to be fast, and few enough that a
+// renewal of one of them does not wait long.
 const resealBatch = 200
 
-// A sealedColumn says where sealed values are, and how the seal names their rows: by the key columns with slashes
-// between them.
+// A sealedColumn holds sealed values. In their associated data the row is the values of its key columns, joined by
+// slashes.
 type sealedColumn struct {
 	table  string
 	keys   []string
@@ -47,25 +47,25 @@ type sealedValue struct {
 
 func (v sealedValue) row() string { return strings.Join(v.keys, "/") }
 
-// Progress is how far a walk through everything sealed has come in one column.
+// Progress is how far Reseal or CheckSealed has come in one column.
 type Progress struct {
 	Table, Column string
-	// Looked counts the values that were looked at, out of Of, which were there at the beginning.
-	Looked, Of int
-	// Older counts those of them that are, or were, sealed with an older key than the one that seals now.
+	// Checked counts the processed values, out of the Total when the column was begun.
+	Checked, Total int
+	// Older counts those of them that are, or were, sealed with an older key than the primary one.
 	Older int
-	// Failed counts those that do not open; Failure tells of the first, naming its row. Reseal stops at one.
+	// Failed counts those that do not open; Failure names the row of the first. Reseal stops at one.
 	Failed  int
 	Failure error
 }
 
-// Reseal seals every secret that is sealed with an older key once more, with the key that seals now, and returns how
-// many there were. It may run while others use the database, if they know that key, and again after it was cut short.
-// Once it has returned 0, and nobody seals with an older key any more, older keys are needed no more, except for copies
-// of the database. It calls tell, which may be nil, after each batch and at the end of each column.
-func (s *Store) Reseal(ctx context.Context, tell func(Progress)) (int, error) {
+// Reseal seals every secret that is sealed with an older key again, with the primary key, and returns how many there
+// were. It may run while other processes use the database, if they have that key, and again after an interruption. Once
+// it has returned 0, and no process seals with an older key, only copies of the database need the older keys. It calls
+// report, which may be nil, after each batch and at the end of each column.
+func (s *Store) Reseal(ctx context.Context, report func(Progress)) (int, error) {
 	total := 0
-	err := s.walk(ctx, tell, func(ctx context.Context, resealer Resealer, c sealedColumn, values []sealedValue, p *Progress) error {
+	err := s.walk(ctx, report, func(ctx context.Context, resealer Resealer, c sealedColumn, values []sealedValue, p *Progress) error {
 		older := 0
 		err := s.Transact(ctx, func(ctx context.Context) error {
 			older = 0
@@ -93,18 +93,18 @@ func (s *Store) Reseal(ctx context.Context, tell func(Progress)) (int, error) {
 	return total, err
 }
 
-// CheckSealed opens every secret and keeps none. It changes nothing, needs no schema but the tables that it reads, and
-// says in the Progress of each column what it found; an error means that it could not look.
-func (s *Store) CheckSealed(ctx context.Context, tell func(Progress)) ([]Progress, error) {
-	var found []Progress
+// CheckSealed opens every secret and discards it. It changes nothing, needs only the tables that it reads, and returns the
+// Progress of each column. An error means that it could not read them.
+func (s *Store) CheckSealed(ctx context.Context, report func(Progress)) ([]Progress, error) {
+	var all []Progress
 	err := s.walk(ctx, func(p Progress) {
-		if n := len(found); n > 0 && found[n-1].Table == p.Table && found[n-1].Column == p.Column {
-			found[n-1] = p
+		if n := len(all); n > 0 && all[n-1].Table == p.Table && all[n-1].Column == p.Column {
+			all[n-1] = p
 		} else {
-			found = append(found, p)
+			all = append(all, p)
 		}
-		if tell != nil {
-			tell(p)
+		if report != nil {
+			report(p)
 		}
 	}, func(_ context.Context, resealer Resealer, c sealedColumn, values []sealedValue, p *Progress) error {
 		for _, v := range values {
@@ -120,24 +120,24 @@ func (s *Store) CheckSealed(ctx context.Context, tell func(Progress)) ([]Progres
 		}
 		return nil
 	})
-	return found, err
+	return all, err
 }
 
-// walk calls visit with everything sealed, a batch at a time in the order of the primary keys, and tells how far it is.
-func (s *Store) walk(ctx context.Context, tell func(Progress),
+// walk calls visit with all sealed values, in batches ordered by primary key, and reports its progress.
+func (s *Store) walk(ctx context.Context, report func(Progress),
 	visit func(ctx context.Context, resealer Resealer, c sealedColumn, values []sealedValue, p *Progress) error,
 ) error {
 	resealer, ok := s.sealer.(Resealer)
 	if !ok {
-		return errors.New("this keyring cannot tell its keys apart")
+		return errors.New("this keyring does not recognise values that an older key sealed")
 	}
-	if tell == nil {
-		tell = func(Progress) {}
+	if report == nil {
+		report = func(Progress) {}
 	}
 	for _, c := range sealedColumns() {
 		p := Progress{Table: c.table, Column: c.column}
 		var err error
-		if p.Of, err = s.sealedCount(ctx, c); err != nil {
+		if p.Total, err = s.sealedCount(ctx, c); err != nil {
 			return err
 		}
 		var after []string
@@ -152,18 +152,18 @@ func (s *Store) walk(ctx context.Context, tell func(Progress),
 			if err := visit(ctx, resealer, c, values, &p); err != nil {
 				return err
 			}
-			p.Looked += len(values)
-			tell(p)
+			p.Checked += len(values)
+			report(p)
 			after = values[len(values)-1].keys
 		}
-		if p.Looked == 0 {
-			tell(p)
+		if p.Checked == 0 {
+			report(p)
 		}
 	}
 	return nil
 }
 
-// sealedCount returns how many values there are in a column.
+// sealedCount returns the number of values in a column.
 func (s *Store) sealedCount(ctx context.Context, c sealedColumn) (int, error) {
 	var n int64
 	err := s.db.Read(ctx, func(db *gorm.DB) error {
@@ -175,13 +175,13 @@ func (s *Store) sealedCount(ctx context.Context, c sealedColumn) (int, error) {
 	return int(n), nil
 }
 
-// sealedValues returns the next values of a column behind the row with the keys after.
+// sealedValues returns the next values of a column after the row with the keys after.
 func (s *Store) sealedValues(ctx context.Context, c sealedColumn, after []string) (values []sealedValue, err error) {
 	err = s.db.Read(ctx, func(db *gorm.DB) error {
 		values = nil
 		query := db.Table(c.table).Select(append(append([]string{}, c.keys...), c.column)).Where(c.column + " IS NOT NULL")
 		if after != nil {
-			condition, args := behind(c.keys, after)
+			condition, args := followingRows(c.keys, after)
 			query = query.Where(condition, args...)
 		}
 		rows, err := query.Order(strings.Join(c.keys, ", ")).Limit(resealBatch).Rows()
@@ -191,11 +191,11 @@ func (s *Store) sealedValues(ctx context.Context, c sealedColumn, after []string
 		defer rows.Close()
 		for rows.Next() {
 			v := sealedValue{keys: make([]string, len(c.keys))}
-			places := make([]any, 0, len(c.keys)+1)
+			dest := make([]any, 0, len(c.keys)+1)
 			for i := range v.keys {
-				places = append(places, &v.keys[i])
+				dest = append(dest, &v.keys[i])
 			}
-			if err := rows.Scan(append(places, &v.ciphertext)...); err != nil {
+			if err := rows.Scan(append(dest, &v.ciphertext)...); err != nil {
 				return err
 			}
 			values = append(values, v)
@@ -205,15 +205,15 @@ func (s *Store) sealedValues(ctx context.Context, c sealedColumn, after []string
 	return values, err
 }
 
-// behind selects the rows that follow the one with the keys after, in the order of the primary key.
-func behind(keys, after []string) (condition string, args []any) {
+// followingRows selects the rows that follow the one with the keys after, in the order of the primary key.
+func followingRows(keys, after []string) (condition string, args []any) {
 	if len(keys) == 1 {
 		return keys[0] + " > ?", []any{after[0]}
 	}
 	return fmt.Sprintf("(%[1]s > ? OR (%[1]s = ? AND %[2]s > ?))", keys[0], keys[1]), []any{after[0], after[0], after[1]}
 }
 
-// resealValue replaces one value, unless somebody else has replaced it meanwhile.
+// resealValue replaces one value, unless it changed meanwhile.
 func (s *Store) resealValue(ctx context.Context, resealer Resealer, c sealedColumn, v sealedValue) (bool, error) {
 	plaintext, err := resealer.Open(v.ciphertext, c.table, v.row(), c.column)
 	if err != nil {

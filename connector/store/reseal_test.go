@@ -82,10 +82,10 @@ func TestResealRefusals(t *testing.T) {
 // sealed returns how many secrets of tenants and grants a check has found, and what it says of them.
 func sealed(found []store.Progress) (of, older, failed int, failure error) {
 	for _, p := range found {
-		if p.Looked != p.Of {
-			failure = errors.Join(failure, fmt.Errorf("of %s.%s %d of %d were looked at", p.Table, p.Column, p.Looked, p.Of))
+		if p.Checked != p.Total {
+			failure = errors.Join(failure, fmt.Errorf("of %s.%s %d of %d were looked at", p.Table, p.Column, p.Checked, p.Total))
 		}
-		of, older, failed, failure = of+p.Of, older+p.Older, failed+p.Failed, errors.Join(failure, p.Failure)
+		of, older, failed, failure = of+p.Total, older+p.Older, failed+p.Failed, errors.Join(failure, p.Failure)
 	}
 	return of, older, failed, failure
 }

@@ -34,17 +34,17 @@ type scheduleRow struct {
 // TableName implements gorm's Tabler.
 func (scheduleRow) TableName() string { return "schedules" }
 
-// nothingToSave is the slack day of tenants without an active grant, and of those whose next attempt comes only after
-// the end of the grant's life: they are served last. It is beyond every day.
-const nothingToSave = 1 << 30
+// noDeadline is the slack day of tenants without an active grant, and of those whose grant expires before the next
+// attempt: they come last. It is later than every day.
+const noDeadline = 1 << 30
 
-// slackDays is how many days from today on a grant may expire: its life, and a margin for clocks that disagree.
+// slackDays is how many days from today on a grant may expire: its lifetime, and a margin for clocks that disagree.
 const slackDays = int64(token.Life/(24*time.Hour)) + 2
 
-// slackDay returns the day, counted from 1970, by which a tenant that is due at due must have been renewed.
+// slackDay returns the day, counted from 1970, by which a tenant that is due at due must be renewed.
 func slackDay(due, expires time.Time) int64 {
 	if due.IsZero() || expires.IsZero() || !due.Before(expires) {
-		return nothingToSave
+		return noDeadline
 	}
 	return dayOf(expires)
 }
@@ -86,8 +86,8 @@ func (s *Store) Schedule(ctx context.Context, tenantID string) (token.Schedule, 
 	return row.schedule(), nil
 }
 
-// SaveSchedule implements token.Store. A zero DueAt means that the tenant is not scheduled. A tenant that does not
-// exist gives tenant.ErrNotFound.
+// SaveSchedule implements token.Store. A zero DueAt means that the tenant is not scheduled. It returns
+// tenant.ErrNotFound when the tenant does not exist.
 func (s *Store) SaveSchedule(ctx context.Context, schedule *token.Schedule) error {
 	if err := s.saveSchedule(ctx, schedule); err != nil {
 		return fmt.Errorf("saving the schedule of tenant %q: %w", schedule.TenantID, err)
@@ -148,28 +148,28 @@ func (s *Store) expiry(ctx context.Context, tenantID string) (time.Time, error) 
 	return row.IssuedAt.Time.Add(token.Life), err
 }
 
-// setSlack notes in a tenant's schedule, if there is one, that its active grant now expires at expires.
+// setSlack updates a tenant's schedule, if it has one, when its active grant expires at another time.
 func (s *Store) setSlack(ctx context.Context, tenantID string, expires time.Time) error {
 	until := sqldb.NewTimestamp(expires)
 	return s.db.Write(ctx, func(db *gorm.DB) error {
 		return db.Model(&scheduleRow{}).Where("tenant_id = ?", tenantID).Updates(map[string]any{
 			"expires_at": until,
-			"slack_day":  gorm.Expr("CASE WHEN due_at < ? THEN ? ELSE ? END", until, dayOf(expires), nothingToSave),
+			"slack_day":  gorm.Expr("CASE WHEN due_at < ? THEN ? ELSE ? END", until, dayOf(expires), noDeadline),
 		}).Error
 	})
 }
 
-// clearSlack notes that there is no active grant any more.
+// clearSlack updates a tenant's schedule when its active grant is deleted.
 func (s *Store) clearSlack(ctx context.Context, tenantID string) error {
 	return s.db.Write(ctx, func(db *gorm.DB) error {
 		return db.Model(&scheduleRow{}).Where("tenant_id = ?", tenantID).Updates(map[string]any{
 			"expires_at": nil,
-			"slack_day":  nothingToSave,
+			"slack_day":  noDeadline,
 		}).Error
 	})
 }
 
-// DeleteSchedule implements token.Store. A schedule that does not exist is deleted already.
+// DeleteSchedule implements token.Store. Deleting a schedule that does not exist is no error.
 func (s *Store) DeleteSchedule(ctx context.Context, tenantID string) error {
 	err := s.db.Write(ctx, func(db *gorm.DB) error {
 		return db.Where("tenant_id = ?", tenantID).Delete(&scheduleRow{}).Error
@@ -180,8 +180,8 @@ func (s *Store) DeleteSchedule(ctx context.Context, tenantID string) error {
 	return nil
 }
 
-// Due implements token.Store. Slack is told apart by the day of expiry, within which the longest due come first: so an
-// index answers in the order that is wanted, however many tenants there are and however many of them are due.
+// Due implements token.Store. Tenants are ordered by the day on which their grant expires, and within it the longest due
+// come first: an index returns them in that order, however many tenants there are and however many of them are due.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	if limit <= 0 {
 		return nil, nil
@@ -189,7 +189,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 	today := dayOf(now)
 	var rows []scheduleRow
 	err := s.db.Read(ctx, func(db *gorm.DB) error {
-		// Every tenant with an earlier day was due before its grant expired: there is nothing to skip over here.
+		// Every tenant with an earlier day was due before its grant expired, so that this query skips no rows.
 		err := dueOn(db.Where("slack_day < ?", today), now, limit).Find(&rows).Error
 		if err != nil || len(rows) == limit {
 			return err
@@ -200,11 +200,11 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading what is due: %w", err)
+		return nil, fmt.Errorf("reading due tenants: %w", err)
 	}
 	slices.SortStableFunc(rows, func(a, b scheduleRow) int {
-		if a.SlackDay == nothingToSave {
-			return cmp.Compare(a.SlackDay, b.SlackDay) // the longest due first, as they come
+		if a.SlackDay == noDeadline {
+			return cmp.Compare(a.SlackDay, b.SlackDay) // already sorted, the longest due first
 		}
 		return cmp.Or(cmp.Compare(a.SlackDay, b.SlackDay), a.ExpiresAt.Time.Compare(b.ExpiresAt.Time))
 	})
@@ -215,17 +215,17 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 	return tenants, nil
 }
 
-// daysFrom lists the slack days of all tenants whose grant has not expired before today. An index reads a list of days
-// in order, each from its longest due on; a range of days would have to be sorted by when they are due.
+// daysFrom lists the slack days of all tenants whose grant has not expired before today. For a list of days an index
+// returns each from its longest due on; a range of days would need sorting by due time.
 func daysFrom(today int64) []int64 {
 	days := make([]int64, 0, slackDays+1)
 	for day := today; day < today+slackDays; day++ {
 		days = append(days, day)
 	}
-	return append(days, nothingToSave)
+	return append(days, noDeadline)
 }
 
-// dueOn selects who is due and free among the tenants of some slack days.
+// dueOn selects the tenants of some slack days that are due and not leased.
 func dueOn(days *gorm.DB, now time.Time, limit int) *gorm.DB {
 	at := sqldb.NewTimestamp(now)
 	return days.Select("tenant_id", "expires_at", "slack_day").
@@ -233,8 +233,8 @@ func dueOn(days *gorm.DB, now time.Time, limit int) *gorm.DB {
 		Order("slack_day, due_at").Limit(limit)
 }
 
-// Lease implements token.Store. It advances the version of the schedule, so that whoever held the lease before, and let
-// it run out, can no longer save what he read under it. Who holds the lease cannot take it once more.
+// Lease implements token.Store. It advances the version of the schedule, so that an earlier owner whose lease expired
+// can no longer save what it read. An owner cannot lease a tenant twice.
 func (s *Store) Lease(ctx context.Context, tenantID, owner string, now, until time.Time) (token.Schedule, error) {
 	var row scheduleRow
 	err := s.Transact(ctx, func(ctx context.Context) error {
@@ -261,11 +261,11 @@ func (s *Store) Lease(ctx context.Context, tenantID, owner string, now, until ti
 	return row.schedule(), nil
 }
 
-// A heldLease is a lease that is to be given back.
+// A heldLease is a lease to release.
 type heldLease struct{ tenantID, owner string }
 
-// Release implements token.Store. A lease that is not owner's is left alone, without an error. Outside a transaction,
-// leases of about the same time are given back together.
+// Release implements token.Store. It changes nothing, and returns no error, when another owner has the lease. Concurrent
+// calls share a statement.
 func (s *Store) Release(ctx context.Context, tenantID, owner string) error {
 	refused, err := s.releases.Do(ctx, heldLease{tenantID, owner})
 	if err = errors.Join(err, refused); err != nil {
@@ -274,13 +274,13 @@ func (s *Store) Release(ctx context.Context, tenantID, owner string) error {
 	return nil
 }
 
-// releaseAll gives leases back, and returns for each why it was not. Each owner's are a statement of their own: a tenant
-// may be another's by now who gives back others here.
+// releaseAll releases leases and returns an error for each that it could not release. It sends one statement for each
+// owner, because a tenant may by now be leased by an owner that releases others here.
 func (s *Store) releaseAll(ctx context.Context, leases []heldLease) ([]error, error) {
 	each := make([]error, len(leases))
 	for first, lease := range leases {
 		if slices.ContainsFunc(leases[:first], func(l heldLease) bool { return l.owner == lease.owner }) {
-			continue // among those of an earlier one
+			continue // released with an earlier one
 		}
 		var tenants []string
 		for _, l := range leases[first:] {

@@ -11,8 +11,8 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// What is read for many tenants at once, and where it goes. Of grants that is everything but the sealed token; where a
-// tenant has none, or no schedule, their columns are NULL.
+// The columns of queries for many tenants. The sealed token of a grant is not among them. The columns of a grant or
+// schedule that a tenant does not have are NULL.
 const (
 	tenantColumns = "id, instance_key, account_id, subscription_id, name, marketplace, directory_id, directory, application_id, credentials, " +
 		"created_at, updated_at, version"
@@ -84,7 +84,7 @@ func (s *Store) Snapshot(ctx context.Context, tenantID string) (token.Snapshot, 
 	return snapshot, nil
 }
 
-// readResolved reads some tenants with their instances, which are few and the same for many.
+// readResolved reads tenants and their instances, which are few and shared by many tenants.
 func (s *Store) readResolved(ctx context.Context, ids []string) ([]result[tenant.Resolved], error) {
 	tenants, err := readByKey(ctx, s, tenantsQuery, ids, s.scanTenant)
 	if err != nil {
@@ -132,7 +132,7 @@ func (s *Store) scanInstance(rows *sql.Rows) (key string, in tenant.Instance, er
 	return row.InstanceKey, in, err
 }
 
-// readSnapshots reads what is stored of the tokens of some tenants.
+// readSnapshots reads the stored state of the tokens of some tenants.
 func (s *Store) readSnapshots(ctx context.Context, ids []string) ([]result[token.Snapshot], error) {
 	return readByKey(ctx, s, snapshotsQuery, ids, s.scanSnapshot)
 }
@@ -155,7 +155,7 @@ func (s *Store) scanSnapshot(rows *sql.Rows) (id string, snapshot token.Snapshot
 	return id, snapshot, err
 }
 
-// grantIn returns the grant in a row of a join; nil when there is none.
+// grantIn returns the grant in a row of a join; nil when the tenant has none.
 func (s *Store) grantIn(row grantRow) (*token.Grant, error) {
 	if row.TenantID == "" {
 		return nil, nil

@@ -53,8 +53,8 @@ func (s *Store) stateOf(row stateRow) (consent.State, error) {
 	}, nil
 }
 
-// AddState implements consent.Store. It returns tenant.ErrChanged when there is one with its hash already, and
-// tenant.ErrNotFound when its tenant does not exist.
+// AddState implements consent.Store. It returns tenant.ErrChanged when a state with the same hash exists, and
+// tenant.ErrNotFound when its tenant does not.
 func (s *Store) AddState(ctx context.Context, state consent.State) error {
 	nonce, err := s.seal(state.Nonce, "states", state.Hash, "nonce")
 	if err != nil {
@@ -87,7 +87,7 @@ func (s *Store) AddState(ctx context.Context, state consent.State) error {
 	return nil
 }
 
-// State implements consent.Store. Used and expired states are found too, until they are purged.
+// State implements consent.Store. It returns used and expired states too, until they are purged.
 func (s *Store) State(ctx context.Context, hash string) (consent.State, error) {
 	var row stateRow
 	err := s.db.Read(ctx, func(db *gorm.DB) error { return takeOne(db.Where("state_hash = ?", hash), &row) })
@@ -100,7 +100,7 @@ func (s *Store) State(ctx context.Context, hash string) (consent.State, error) {
 	return s.stateOf(row)
 }
 
-// OpenStates implements consent.Store. A state is expired from its ExpiresAt on.
+// OpenStates implements consent.Store. A state expires at its ExpiresAt.
 func (s *Store) OpenStates(ctx context.Context, consentID string, now time.Time) ([]consent.State, error) {
 	var rows []stateRow
 	err := s.db.Read(ctx, func(db *gorm.DB) error {
@@ -119,8 +119,8 @@ func (s *Store) OpenStates(ctx context.Context, consentID string, now time.Time)
 	return states, nil
 }
 
-// UseState implements consent.Store. Of any number of callers one succeeds; a state that does not exist gives
-// tenant.ErrNotFound.
+// UseState implements consent.Store. Of any number of callers one succeeds. It returns tenant.ErrNotFound when
+// the state does not exist.
 func (s *Store) UseState(ctx context.Context, hash string, now time.Time) error {
 	err := s.Transact(ctx, func(ctx context.Context) error {
 		return s.db.Write(ctx, func(db *gorm.DB) error {

@@ -7,6 +7,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/notify"
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
@@ -87,7 +88,7 @@ func (s *Store) Tenant(ctx context.Context, id string) (tenant.Tenant, error) {
 	return s.tenantOf(row)
 }
 
-// Tenants implements tenant.Store. Names are ordered byte by byte.
+// Tenants implements tenant.Store. Names sort byte by byte.
 func (s *Store) Tenants(ctx context.Context, instanceKey string) ([]tenant.Tenant, error) {
 	var rows []tenantRow
 	err := s.db.Read(ctx, func(db *gorm.DB) error {
@@ -105,8 +106,8 @@ func (s *Store) Tenants(ctx context.Context, instanceKey string) ([]tenant.Tenan
 	return tenants, nil
 }
 
-// SaveTenant implements tenant.Store. It returns tenant.ErrChanged when the row changed since it was read or exists
-// already, and tenant.ErrDirectoryTaken when another tenant of the instance has the directory.
+// SaveTenant implements tenant.Store. It returns tenant.ErrChanged when the row changed since it was read or already
+// exists, and tenant.ErrDirectoryTaken when another tenant of the instance has the directory.
 func (s *Store) SaveTenant(ctx context.Context, t *tenant.Tenant) error {
 	saved := *t
 	saved.Version++
@@ -134,7 +135,7 @@ func (s *Store) SaveTenant(ctx context.Context, t *tenant.Tenant) error {
 	return nil
 }
 
-// duplicateTenant tells which of its two unique keys t met: the databases name it in prose only.
+// duplicateTenant returns which of its two unique keys t violates: the databases say it only in prose.
 func (s *Store) duplicateTenant(ctx context.Context, t tenant.Tenant) error {
 	if t.Version > 0 {
 		return tenant.ErrDirectoryTaken
@@ -149,7 +150,21 @@ func (s *Store) duplicateTenant(ctx context.Context, t tenant.Tenant) error {
 	return tenant.ErrChanged
 }
 
-// DeleteTenant implements tenant.Store. A tenant that does not exist is deleted already.
+// ChangeTenant implements tenant.Store.
+func (s *Store) ChangeTenant(ctx context.Context, t *tenant.Tenant, e audit.Event) error {
+	err := s.Transact(ctx, func(ctx context.Context) error {
+		if err := s.SaveTenant(ctx, t); err != nil {
+			return err
+		}
+		return s.AppendEvent(ctx, e)
+	})
+	if err != nil {
+		return fmt.Errorf("changing tenant %q: %w", t.ID, err)
+	}
+	return nil
+}
+
+// DeleteTenant implements tenant.Store. Deleting a tenant that does not exist is no error.
 func (s *Store) DeleteTenant(ctx context.Context, id string) error {
 	err := s.Transact(ctx, func(ctx context.Context) error {
 		return s.db.Write(ctx, func(db *gorm.DB) error {
@@ -158,7 +173,7 @@ func (s *Store) DeleteTenant(ctx context.Context, id string) error {
 					return err
 				}
 			}
-			if err := of(db, notify.Subject{Kind: notify.OfTenant, ID: id}).Delete(&announcementRow{}).Error; err != nil {
+			if err := announcementOf(db, notify.Subject{Kind: notify.OfTenant, ID: id}).Delete(&announcementRow{}).Error; err != nil {
 				return err
 			}
 			return db.Where("id = ?", id).Delete(&tenantRow{}).Error
