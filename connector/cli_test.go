@@ -206,7 +206,7 @@ func TestKeysCreate_NeverOverwrites(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the key file has the mode %v, %v, want it for its owner only", info.Mode(), err)
 	}
-	c.check("keys create", c.run("keys", "create", "connector.keys"), 1, "there is a key file already")
+	c.check("keys create", c.run("keys", "create", "connector.keys"), 1, "the key file already exists")
 	if c.read("connector.keys") != first {
 		t.Error("keys create changed a key file that was there")
 	}

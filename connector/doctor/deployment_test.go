@@ -145,7 +145,7 @@ func TestKeysOfAnotherDatabase(t *testing.T) {
 	}
 	report := c.examine("", func(d *doctor.Config) { d.Load = loaded(cfg) })
 	checkFindings(t, report, "ok configuration", "ok keys", "ok database", "failed seals")
-	checkFinding(t, report, doctor.Failed, "seals", "does not open here", "other keys")
+	checkFinding(t, report, doctor.Failed, "seals", "cannot be opened", "other keys")
 }
 
 func TestADeploymentWithoutFault(t *testing.T) {

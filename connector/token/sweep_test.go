@@ -337,7 +337,7 @@ type unreadableStore struct {
 // Grant implements token.Store.
 func (u *unreadableStore) Grant(ctx context.Context, tenantID string, slot token.Slot) (token.Grant, error) {
 	if slices.Contains(u.tenants, tenantID) {
-		return token.Grant{}, errors.New("the sealed value does not open here")
+		return token.Grant{}, errors.New("the sealed value cannot be opened")
 	}
 	return u.Store.Grant(ctx, tenantID, slot)
 }

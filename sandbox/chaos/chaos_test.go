@@ -58,7 +58,7 @@ func testVerification(t *testing.T, e *chaos.Env) {
 		"a grant that does not open": {
 			func(ctx context.Context, d *chaos.Deployment) error {
 				return d.Corrupt(ctx, "UPDATE grants SET refresh_token = (SELECT refresh_token FROM grants WHERE slot = 'predecessor') WHERE slot = 'active'")
-			}, "does not open here",
+			}, "cannot be opened",
 		},
 		"a lost event": {
 			func(ctx context.Context, d *chaos.Deployment) error {
