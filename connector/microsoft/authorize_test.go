@@ -33,8 +33,8 @@ func query(t *testing.T, address string) url.Values {
 	return u.Query()
 }
 
-func TestAuthorizeURLRefuses(t *testing.T) {
-	l := newLab(t)
+func TestAuthorizeURL_Refuses(t *testing.T) {
+	h := newHarness(t)
 	for name, tc := range map[string]struct {
 		client  func(*tenant.Client)
 		request func(*consent.AuthorizeRequest)
@@ -55,14 +55,14 @@ func TestAuthorizeURLRefuses(t *testing.T) {
 		"no redirect at all": {request: func(r *consent.AuthorizeRequest) { r.RedirectURI = "" }, want: failure.InternalError},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client, r := labClient(), authorizeRequest()
+			client, r := testClient(), authorizeRequest()
 			if tc.client != nil {
 				tc.client(&client)
 			}
 			if tc.request != nil {
 				tc.request(&r)
 			}
-			if got, err := l.client.AuthorizeURL(client, r); codeOf(err) != tc.want {
+			if got, err := h.client.AuthorizeURL(client, r); codeOf(err) != tc.want {
 				t.Errorf("AuthorizeURL() = %q, %v, want %s", got, err, tc.want)
 			}
 		})
@@ -70,12 +70,12 @@ func TestAuthorizeURLRefuses(t *testing.T) {
 }
 
 func TestAuthorizeURL(t *testing.T) {
-	l := newLab(t)
-	address, err := l.client.AuthorizeURL(labClient(), authorizeRequest())
+	h := newHarness(t)
+	address, err := h.client.AuthorizeURL(testClient(), authorizeRequest())
 	if err != nil {
 		t.Fatalf("AuthorizeURL() = %v, want nil", err)
 	}
-	base := l.server.URL
+	base := h.server.URL
 	if want := base + "/login/" + directory + "/oauth2/v2.0/authorize?"; !strings.HasPrefix(address, want) {
 		t.Errorf("AuthorizeURL() = %s, want %s…", address, want)
 	}
@@ -102,16 +102,16 @@ func TestAuthorizeURL(t *testing.T) {
 	}
 }
 
-func TestAuthorizeURLMFARequest(t *testing.T) {
-	l := newLab(t)
+func TestAuthorizeURL_MFARequest(t *testing.T) {
+	h := newHarness(t)
 	for setting, want := range map[string]string{
 		"amr": `{"access_token":{"amr":{"essential":true,"values":["mfa"]}}}`,
 		"off": "",
 		"{ \"access_token\": {\"acrs\": {\"essential\": true, \"values\": [\"c1\"]}} }": `{"access_token":{"acrs":{"essential":true,"values":["c1"]}}}`,
 	} {
-		client, r := labClient(), authorizeRequest()
+		client, r := testClient(), authorizeRequest()
 		client.MFARequest, r.Prompt, r.Locale = setting, "", ""
-		address, err := l.client.AuthorizeURL(client, r)
+		address, err := h.client.AuthorizeURL(client, r)
 		if err != nil {
 			t.Fatalf("AuthorizeURL(%s) = %v, want nil", setting, err)
 		}

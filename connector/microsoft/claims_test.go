@@ -10,7 +10,7 @@ import (
 )
 
 func TestClaims(t *testing.T) {
-	l := newLab(t)
+	h := newHarness(t)
 	opaque := token.AccessTokenClaims{MFA: token.Unknown}
 	with := func(amr any) secret.Text {
 		return unsigned(t, map[string]any{"tid": "AAAAAAAA-2222-4333-8444-555555555555", "appid": "BBBBBBBB-BBBB-4CCC-8DDD-EEEEEEEEEEEE", "amr": amr})
@@ -40,7 +40,7 @@ func TestClaims(t *testing.T) {
 		"amr is a text":   {with("mfa"), seen(token.Unknown)},
 		"amr is a map":    {with(map[string]bool{"mfa": true}), seen(token.Unknown)},
 	} {
-		if diff := cmp.Diff(tc.want, l.client.Claims(tc.in)); diff != "" {
+		if diff := cmp.Diff(tc.want, h.client.Claims(tc.in)); diff != "" {
 			t.Errorf("Claims(%s) (-want +got):\n%s", name, diff)
 		}
 	}

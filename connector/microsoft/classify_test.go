@@ -16,7 +16,7 @@ import (
 // classes are the letters of docs/reference/microsoft-identity.md §3.6.
 var classes = map[string]failure.Kind{"U": failure.SignIn, "C": failure.Configuration, "T": failure.Transient, "X": failure.Internal}
 
-// table is docs/reference/microsoft-identity.md §3.6: numbers, error, class, and the code by which we tell it.
+// table is docs/reference/microsoft-identity.md §3.6: numbers, error, class, and the code.
 func table() []struct {
 	numbers, name, class string
 	want                 map[string]failure.Code // "" for all others
@@ -55,7 +55,7 @@ func table() []struct {
 	}
 }
 
-func TestClassificationTable(t *testing.T) {
+func TestClassification_Table(t *testing.T) {
 	for _, row := range table() {
 		for number := range strings.FieldsSeq(row.numbers) {
 			t.Run(number, func(t *testing.T) {
@@ -63,9 +63,9 @@ func TestClassificationTable(t *testing.T) {
 				if !ok {
 					want = row.want[""]
 				}
-				l := newLab(t, func(c *microsoft.Config) { c.Wait = nil })
-				l.route(tokenPath, respond(400, `{"error":"`+row.name+`","error_codes":[`+number+`]}`))
-				_, err := renew(l, token.Graph)
+				h := newHarness(t, func(c *microsoft.Config) { c.Wait = nil })
+				h.route(tokenPath, respond(400, `{"error":"`+row.name+`","error_codes":[`+number+`]}`))
+				_, err := renew(h, token.Graph)
 				f := failure.From(err)
 				if f.Code != want || f.Kind() != classes[row.class] {
 					t.Errorf("Renew() = %s of kind %s, want %s of kind %s", f.Code, f.Kind(), want, classes[row.class])
@@ -78,9 +78,9 @@ func TestClassificationTable(t *testing.T) {
 	}
 }
 
-// Where the number is unknown or missing, the names decide (last row of §3.6); where they are unknown too, it is
-// tried again.
-func TestClassificationFallback(t *testing.T) {
+// If the number is unknown or missing, the names decide (last row of §3.6). If they are unknown too, the failure is
+// transient.
+func TestClassification_Fallback(t *testing.T) {
 	for body, want := range map[string]failure.Code{
 		`{"error":"invalid_grant"}`:                                         failure.SignInRequired,
 		`{"error":"invalid_grant","error_codes":[1]}`:                       failure.SignInRequired,
@@ -108,7 +108,7 @@ func TestClassificationFallback(t *testing.T) {
 		`{"error":"invalid_grant","suberror":"message_only"}`:               failure.AccessBlocked,
 		`{"error":"invalid_grant","suberror":"protection_policy_required"}`: failure.AccessBlocked,
 		`{"error":"invalid_grant","suberror":"user_password_expired"}`:      failure.AccountDisabled,
-		// The text is never read, and members of an odd kind do not hide the others.
+		// The text is never read, and members of an unexpected type do not hide the others.
 		`{"error":"invalid_grant","error_description":"AADSTS7000222: the secret expired"}`:             failure.SignInRequired,
 		`{"error":"invalid_grant","error_codes":["50076"]}`:                                             failure.MFARequired,
 		`{"error":"invalid_grant","error_codes":[1,50076]}`:                                             failure.MFARequired,
@@ -118,25 +118,25 @@ func TestClassificationFallback(t *testing.T) {
 		`{"error":"invalid_grant","claims":"{\"access_token\":{\"capolids\":{}}}","access_token":null}`: failure.SignInRequired,
 	} {
 		t.Run(body, func(t *testing.T) {
-			l := newLab(t, func(c *microsoft.Config) { c.Wait = nil })
-			l.route(tokenPath, respond(400, body))
-			if _, err := renew(l, token.Graph); codeOf(err) != want {
+			h := newHarness(t, func(c *microsoft.Config) { c.Wait = nil })
+			h.route(tokenPath, respond(400, body))
+			if _, err := renew(h, token.Graph); codeOf(err) != want {
 				t.Errorf("Renew() = %v, want %s", err, want)
 			}
 		})
 	}
 }
 
-// Trouble on Microsoft's side is told by the status, whatever the body says.
-func TestClassificationByStatus(t *testing.T) {
+// The status of an answer reports trouble at Microsoft, whatever the body says.
+func TestClassification_ByStatus(t *testing.T) {
 	for status, want := range map[int]failure.Code{
 		408: failure.MicrosoftUnavailable, 429: failure.MicrosoftThrottled, 500: failure.MicrosoftUnavailable,
 		502: failure.MicrosoftUnavailable, 503: failure.MicrosoftUnavailable, 504: failure.MicrosoftUnavailable,
 		403: failure.GrantRevoked, 401: failure.GrantRevoked,
 	} {
-		l := newLab(t, func(c *microsoft.Config) { c.Wait = nil })
-		l.route(tokenPath, respond(status, `{"error":"invalid_grant","error_codes":[50173]}`))
-		_, err := renew(l, token.Graph)
+		h := newHarness(t, func(c *microsoft.Config) { c.Wait = nil })
+		h.route(tokenPath, respond(status, `{"error":"invalid_grant","error_codes":[50173]}`))
+		_, err := renew(h, token.Graph)
 		f := failure.From(err)
 		if f.Code != want || f.Microsoft.Status != status {
 			t.Errorf("Renew() with status %d = %s with status %d, want %s", status, f.Code, f.Microsoft.Status, want)
@@ -145,22 +145,22 @@ func TestClassificationByStatus(t *testing.T) {
 }
 
 func TestEvidence(t *testing.T) {
-	l := newLab(t)
-	l.route(tokenPath, respond(400, `{"error":"invalid_grant","suberror":"bad_token","error_codes":[700082],"trace_id":"`+traceID+`","correlation_id":"`+correlation+`"}`))
-	_, err := renew(l, token.Graph)
+	h := newHarness(t)
+	h.route(tokenPath, respond(400, `{"error":"invalid_grant","suberror":"bad_token","error_codes":[700082],"trace_id":"`+traceID+`","correlation_id":"`+correlation+`"}`))
+	_, err := renew(h, token.Graph)
 	want := &failure.Evidence{Error: "invalid_grant", SubError: "bad_token", Code: "700082", TraceID: traceID, CorrelationID: correlation, Status: 400}
 	if diff := cmp.Diff(want, failure.From(err).Microsoft); diff != "" {
 		t.Errorf("evidence (-want +got):\n%s", diff)
 	}
 }
 
-// What does not look like a name or an id is not repeated, wherever it stands.
-func TestEvidenceRepeatsNoSecret(t *testing.T) {
+// What does not look like a name or an ID is not repeated.
+func TestEvidence_ContainsNoSecret(t *testing.T) {
 	for member := range strings.FieldsSeq("error suberror trace_id correlation_id error_description error_uri claims") {
-		l := newLab(t, func(c *microsoft.Config) { c.Wait = nil })
-		l.route(tokenPath, respond(400, `{"`+member+`":"`+canaryRefresh+`","error_codes":["`+canaryRefresh+`"]}`, "X-Ms-Request-Id", canaryRefresh))
-		_, err := renew(l, token.Graph)
-		l.checkRedacted(err)
+		h := newHarness(t, func(c *microsoft.Config) { c.Wait = nil })
+		h.route(tokenPath, respond(400, `{"`+member+`":"`+canaryRefresh+`","error_codes":["`+canaryRefresh+`"]}`, "X-Ms-Request-Id", canaryRefresh))
+		_, err := renew(h, token.Graph)
+		h.checkRedacted(err)
 	}
 }
 
@@ -189,22 +189,22 @@ func TestCallbackError(t *testing.T) {
 		"unavailable":         {consent.CallbackError{Error: "temporarily_unavailable"}, failure.MicrosoftUnavailable},
 		"unknown":             {consent.CallbackError{Error: "something_new", Description: "AADSTS50173: x"}, failure.MicrosoftAnswer},
 		"empty":               {consent.CallbackError{}, failure.MicrosoftAnswer},
-		// The text refines what the name says and never turns it into something else.
+		// The text refines the meaning of the name and never changes its kind.
 		"number of another kind": {consent.CallbackError{Error: "server_error", Description: "AADSTS7000222: x"}, failure.MicrosoftUnavailable},
 		"number inside the text": {consent.CallbackError{Error: "access_denied", Description: "see AADSTS90094"}, failure.ConsentDeclined},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := newLab(t).client.CallbackError(tc.in); got.Code != tc.want {
+			if got := newHarness(t).client.CallbackError(tc.in); got.Code != tc.want {
 				t.Errorf("CallbackError(%+v) = %s, want %s", tc.in, got.Code, tc.want)
 			}
 		})
 	}
 }
 
-func TestCallbackEvidence(t *testing.T) {
-	l := newLab(t)
+func TestCallbackError_Evidence(t *testing.T) {
+	h := newHarness(t)
 	for _, separator := range []string{" ", "\r\n"} {
-		f := l.client.CallbackError(consent.CallbackError{
+		f := h.client.CallbackError(consent.CallbackError{
 			Error: "access_denied", SubCode: "cancel",
 			Description: fmt.Sprintf("AADSTS65004: x.%[1]sTrace ID: %[2]s%[1]sCorrelation ID: %[3]s%[1]sTimestamp: 2026-11-23 10:15:02Z", separator, traceID, correlation),
 		})
@@ -213,6 +213,6 @@ func TestCallbackEvidence(t *testing.T) {
 			t.Errorf("evidence (-want +got):\n%s", diff)
 		}
 	}
-	f := l.client.CallbackError(consent.CallbackError{Error: canaryCode, SubCode: canaryCode, Description: "AADSTS65004: " + canaryCode})
-	l.checkRedacted(f)
+	f := h.client.CallbackError(consent.CallbackError{Error: canaryCode, SubCode: canaryCode, Description: "AADSTS65004: " + canaryCode})
+	h.checkRedacted(f)
 }

@@ -27,8 +27,8 @@ var (
 
 // Config is what a Client needs.
 type Config struct {
-	// Profiles are clouds beyond the built-in ones. A profile with the name of a built-in one replaces those of its fields
-	// that are set. Default: none.
+	// Profiles are clouds beyond the built-in ones. A profile with the name of a built-in one replaces those of its
+	// fields that are set. Default: none.
 	Profiles []Profile
 
 	// HTTP calls the identity platform. Required; its timeout should be 30 s (docs/reference/microsoft-identity.md §3.8).

@@ -25,10 +25,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// noon is when the laboratory's and the simulator's clocks begin.
+// noon is when the clocks of the harness and of the simulator begin.
 var noon = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 
-// newCertificate returns a self-signed certificate, and the credential that is made of it and its key.
+// newCertificate returns a self-signed certificate, and the credential with the certificate and its key.
 func newCertificate(t testing.TB, since time.Time) (*x509.Certificate, tenant.Credential) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -59,15 +59,15 @@ func clientSecretOf(value string) tenant.Credential {
 	return tenant.Credential{Value: secret.New(value), Since: noon.AddDate(0, -1, 0)}
 }
 
-// with returns the laboratory's client with other credentials.
+// with returns the client of the harness with other credentials.
 func with(cloud string, a tenant.Application) tenant.Client {
-	client := labClient()
+	client := testClient()
 	a.ID = client.Application.ID
 	client.Cloud, client.Application = cloud, a
 	return client
 }
 
-func TestSimulatedCredentials(t *testing.T) {
+func TestRenew_TriesCredentials(t *testing.T) {
 	leaf, certificate := newCertificate(t, noon.AddDate(0, -1, 0))
 	_, unknown := newCertificate(t, noon.AddDate(0, -1, 0))
 	_, fresh := newCertificate(t, noon.Add(-9*time.Minute))
@@ -80,26 +80,26 @@ func TestSimulatedCredentials(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		application tenant.Application
-		want        failure.Code // "" when the renewal works
+		want        failure.Code // "" if the renewal works
 		posts       int
 	}{
-		"none":                                {tenant.Application{}, failure.ApplicationMissing, 0},
-		"certificate that is none":            {tenant.Application{Certificate: spoiled}, failure.ApplicationMissing, 0},
-		"certificate unknown":                 {tenant.Application{Certificate: unknown}, failure.ClientCredential, 1},
-		"certificate unknown, only just":      {tenant.Application{Certificate: fresh}, failure.CertificateNew, 1},
-		"both secrets wrong":                  {tenant.Application{Secret: wrong, NextSecret: clientSecretOf("canary-wrong-too")}, failure.ClientSecretWrong, 2},
-		"all told of what was entered last":   {tenant.Application{Certificate: unknown, Secret: wrong, NextSecret: newest(expired)}, failure.ClientSecretExpired, 3},
-		"certificate":                         {tenant.Application{Certificate: certificate}, "", 1},
-		"certificate before secrets":          {tenant.Application{Certificate: certificate, Secret: wrong, NextSecret: wrong}, "", 1},
-		"next secret after a wrong one":       {tenant.Application{Secret: wrong, NextSecret: right}, "", 2},
-		"next secret after an expired one":    {tenant.Application{Secret: expired, NextSecret: right}, "", 2},
-		"what was entered last first":         {tenant.Application{Certificate: unknown, Secret: wrong, NextSecret: newest(right)}, "", 1},
-		"what is past its end last":           {tenant.Application{Secret: tenant.Credential{Value: expired.Value, Ends: noon}, NextSecret: right}, "", 1},
-		"secret beside a fresh certificate":   {tenant.Application{Certificate: fresh, Secret: right}, "", 2},
-		"secret beside a spoiled certificate": {tenant.Application{Certificate: spoiled, Secret: right}, "", 1},
+		"none":                               {tenant.Application{}, failure.ApplicationMissing, 0},
+		"invalid certificate":                {tenant.Application{Certificate: spoiled}, failure.ApplicationMissing, 0},
+		"certificate unknown":                {tenant.Application{Certificate: unknown}, failure.ClientCredential, 1},
+		"unknown certificate, new":           {tenant.Application{Certificate: fresh}, failure.CertificateNew, 1},
+		"both secrets wrong":                 {tenant.Application{Secret: wrong, NextSecret: clientSecretOf("canary-wrong-too")}, failure.ClientSecretWrong, 2},
+		"all refused, last entered reported": {tenant.Application{Certificate: unknown, Secret: wrong, NextSecret: newest(expired)}, failure.ClientSecretExpired, 3},
+		"certificate":                        {tenant.Application{Certificate: certificate}, "", 1},
+		"certificate before secrets":         {tenant.Application{Certificate: certificate, Secret: wrong, NextSecret: wrong}, "", 1},
+		"next secret after a wrong one":      {tenant.Application{Secret: wrong, NextSecret: right}, "", 2},
+		"next secret after an expired one":   {tenant.Application{Secret: expired, NextSecret: right}, "", 2},
+		"last entered first":                 {tenant.Application{Certificate: unknown, Secret: wrong, NextSecret: newest(right)}, "", 1},
+		"expired last":                       {tenant.Application{Secret: tenant.Credential{Value: expired.Value, Ends: noon}, NextSecret: right}, "", 1},
+		"secret with a new certificate":      {tenant.Application{Certificate: fresh, Secret: right}, "", 2},
+		"secret with an invalid certificate": {tenant.Application{Certificate: spoiled, Secret: right}, "", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newCrossing(t, "global", simulated.Global())
+			c := newSimulation(t, "global", simulated.Global())
 			c.consent()
 			c.must(c.sim.SetSecrets(application, simulated.Secret{Value: clientSecret}, simulated.Secret{Value: "canary-expired", Ends: noon}))
 			c.must(c.sim.SetCertificates(application, leaf))
@@ -116,9 +116,9 @@ func TestSimulatedCredentials(t *testing.T) {
 	}
 }
 
-// TestCredentialsTakeTurns goes through a rotation: add the new one, switch, remove the old one.
-func TestCredentialsTakeTurns(t *testing.T) {
-	c := newCrossing(t, "global", simulated.Global())
+// TestRenew_RotatesCredentials goes through a rotation: add the new one, switch, remove the old one.
+func TestRenew_RotatesCredentials(t *testing.T) {
+	c := newSimulation(t, "global", simulated.Global())
 	c.consent()
 	refreshToken := c.refreshToken(admin)
 	renew := func(a tenant.Application, posts int) {
@@ -148,59 +148,59 @@ func TestCredentialsTakeTurns(t *testing.T) {
 	renew(both, 1)
 }
 
-func TestCodeGoesOutOnceWithWhatWorked(t *testing.T) {
-	l := newLab(t)
+func TestRedeem_UsesTheCredentialThatWorked(t *testing.T) {
+	h := newHarness(t)
 	refusal := respond(http.StatusUnauthorized, `{"error":"invalid_client","error_codes":[7000215]}`)
 	grant := respond(http.StatusOK, `{"token_type":"Bearer","access_token":"canary-access-token","refresh_token":"canary-refresh-token","expires_in":3600}`)
 	accepted := "old"
-	l.route(tokenPath, func(w http.ResponseWriter, r *http.Request) {
-		seen := l.seen(tokenPath)
+	h.route(tokenPath, func(w http.ResponseWriter, r *http.Request) {
+		seen := h.seen(tokenPath)
 		if seen[len(seen)-1].form.Get("client_secret") == accepted {
 			grant(w, r)
 			return
 		}
 		refusal(w, r)
 	})
-	client := with("lab", tenant.Application{Secret: clientSecretOf("old"), NextSecret: tenant.Credential{Value: secret.New("new"), Since: noon}})
+	client := with("test", tenant.Application{Secret: clientSecretOf("old"), NextSecret: tenant.Credential{Value: secret.New("new"), Since: noon}})
 	redeem := func(presented string, want failure.Code) {
 		t.Helper()
-		before := len(l.seen(tokenPath))
-		_, err := l.client.Redeem(context.Background(), client, token.AuthorizationCode{
+		before := len(h.seen(tokenPath))
+		_, err := h.client.Redeem(context.Background(), client, token.AuthorizationCode{
 			Code: secret.New(canaryCode), Verifier: secret.New(verifier), RedirectURI: "https://connector.example/callback",
 		})
-		sent := l.seen(tokenPath)[before:]
+		sent := h.seen(tokenPath)[before:]
 		if codeOf(err) != want || len(sent) != 1 || sent[0].form.Get("client_secret") != presented {
 			t.Fatalf("Redeem() = %v after %d requests, want %q after one with the secret %q", err, len(sent), want, presented)
 		}
 	}
-	redeem("new", failure.ClientSecretWrong) // nothing is known yet, and what was entered last is what is meant
+	redeem("new", failure.ClientSecretWrong) // no outcome yet: the one that was entered last
 	redeem("old", "")
 	redeem("old", "")
 	accepted = "new"
 	redeem("old", failure.ClientSecretWrong)
 	redeem("new", "")
 
-	// A trouble of another kind says nothing about the credential.
+	// A failure of another kind says nothing about the credential.
 	accepted = ""
-	l.route(tokenPath, respond(http.StatusServiceUnavailable, ""))
+	h.route(tokenPath, respond(http.StatusServiceUnavailable, ""))
 	redeem("new", failure.MicrosoftUnavailable)
 	redeem("new", failure.MicrosoftUnavailable)
-	l.checkRedacted(nil)
+	h.checkRedacted(nil)
 }
 
-func TestAssertion(t *testing.T) {
-	l := newLab(t)
-	l.route(tokenPath, inTurn(
+func TestClientAssertion(t *testing.T) {
+	h := newHarness(t)
+	h.route(tokenPath, inTurn(
 		respond(http.StatusServiceUnavailable, ""),
 		respond(http.StatusOK, `{"token_type":"Bearer","access_token":"canary-access-token","expires_in":3600}`),
 	))
 	leaf, certificate := newCertificate(t, noon)
-	if _, err := l.client.Renew(context.Background(), with("lab", tenant.Application{Certificate: certificate}), secret.New(canaryRefresh), token.Graph); err != nil {
+	if _, err := h.client.Renew(context.Background(), with("test", tenant.Application{Certificate: certificate}), secret.New(canaryRefresh), token.Graph); err != nil {
 		t.Fatalf("Renew() = %v, want nil", err)
 	}
 	thumbprint := sha256.Sum256(leaf.Raw)
 	ids := map[any]bool{}
-	for _, r := range l.seen(tokenPath) {
+	for _, r := range h.seen(tokenPath) {
 		if got := r.form.Get("client_assertion_type"); got != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" || r.form.Has("client_secret") || r.header.Get("Authorization") != "" {
 			t.Errorf("Renew() sent the assertion type %q, or a secret beside it", got)
 		}
@@ -226,7 +226,7 @@ func TestAssertion(t *testing.T) {
 		if len(ids) > 1 {
 			at += 5 // seconds, the first pause
 		}
-		want := map[string]any{"aud": l.server.URL + tokenPath, "iss": application, "sub": application, "nbf": at, "iat": at, "exp": at + 600}
+		want := map[string]any{"aud": h.server.URL + tokenPath, "iss": application, "sub": application, "nbf": at, "iat": at, "exp": at + 600}
 		if diff := cmp.Diff(want, claims); diff != "" {
 			t.Errorf("claims of the assertion (-want +got):\n%s", diff)
 		}
@@ -234,5 +234,5 @@ func TestAssertion(t *testing.T) {
 	if len(ids) != 2 {
 		t.Errorf("two requests had %d ids in their assertions, want one each", len(ids))
 	}
-	l.checkRedacted(nil)
+	h.checkRedacted(nil)
 }

@@ -15,7 +15,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// canned answers every request with the same.
+// canned gives every request the same answer.
 type canned struct {
 	status int
 	body   []byte
@@ -39,7 +39,7 @@ func cannedClient(t *testing.T, status int, body []byte) *microsoft.Client {
 	return c
 }
 
-// Whatever stands in a refusal, it becomes one failure with a kind, and its evidence stays short.
+// Every refusal becomes one failure with a kind and short evidence.
 func FuzzErrorBody(f *testing.F) {
 	for _, body := range []string{
 		`{"error":"invalid_grant","suberror":"bad_token","error_codes":[700082],"trace_id":"` + traceID + `","claims":"{}"}`,
@@ -50,7 +50,7 @@ func FuzzErrorBody(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		status = 300 + int(uint(status)%300) // 300 to 599
-		client := labClient()
+		client := testClient()
 		client.Cloud = "global"
 		for _, call := range []func(c *microsoft.Client) error{
 			func(c *microsoft.Client) error {
@@ -77,7 +77,7 @@ func FuzzErrorBody(f *testing.F) {
 	})
 }
 
-// An answer of the token endpoint gives either a usable access token with a sensible life, or a failure.
+// An answer of the token endpoint becomes either a usable access token with a plausible lifetime, or a failure.
 func FuzzTokenAnswer(f *testing.F) {
 	for _, members := range []string{``, `,"expires_in":3600`, `,"expires_in":"3600"`, `,"expires_in":1e308`, `,"expires_in":-1`, `,"refresh_token":7`, `,"scope":["a"]`} {
 		f.Add([]byte(tokens(members)))
@@ -86,7 +86,7 @@ func FuzzTokenAnswer(f *testing.F) {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		client := labClient()
+		client := testClient()
 		client.Cloud = "global"
 		got, err := cannedClient(t, 200, body).Renew(context.Background(), client, secret.New("r"), token.Graph)
 		switch life := got.ExpiresAt.Sub(got.IssuedAt); {
@@ -98,13 +98,13 @@ func FuzzTokenAnswer(f *testing.F) {
 	})
 }
 
-// The reader of JWTs takes anything; what is unreadable proves nothing.
+// Any text can be read as a JWT; an unreadable one proves nothing.
 func FuzzJWT(f *testing.F) {
 	for _, jwt := range []string{"", "a.b.c", "..", "a.e30.c", "a.eyJ0aWQiOiJ4IiwiYXBwaWQiOiJ5IiwiYW1yIjpbIm1mYSJdfQ.c", "a.bnVsbA==.c"} {
 		f.Add(jwt)
 	}
 	f.Fuzz(func(t *testing.T, jwt string) {
-		client := labClient()
+		client := testClient()
 		client.Cloud = "global"
 		c := cannedClient(t, 200, []byte(`{"keys":[]}`))
 		got := c.Claims(secret.New(jwt))
@@ -120,7 +120,7 @@ func FuzzJWT(f *testing.F) {
 	})
 }
 
-// A key set is anybody's who answers; a token is taken only when its own key stands in there.
+// Any answer can be read as a key set; a token is accepted only if the set contains its key.
 func FuzzKeySet(f *testing.F) {
 	s := newSigner(f, "k1")
 	own := s.jwk("")
@@ -140,7 +140,7 @@ func FuzzKeySet(f *testing.F) {
 		"iat": now.Unix(), "exp": now.Add(24 * time.Hour).Unix(),
 	})
 	f.Fuzz(func(t *testing.T, body []byte) {
-		client := labClient()
+		client := testClient()
 		client.Cloud = "global"
 		_, err := cannedClient(t, http.StatusOK, body).Identity(context.Background(), client, idToken, nonce)
 		if err == nil && !bytes.Contains(body, []byte(own["n"].(string)[:40])) {

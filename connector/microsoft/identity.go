@@ -35,9 +35,9 @@ type idClaims struct {
 	IssuedAt    *float64        `json:"iat"`
 }
 
-// Identity implements token.Microsoft. It verifies the token with the keys of the directory that the token names, and only
-// at the client's own authority. Thus it distinguishes a consent in a wrong directory from a forged token. Failures are
-// id_token_invalid, or microsoft_unavailable if the keys cannot be fetched.
+// Identity implements token.Microsoft. It verifies the token with the keys of the directory that the token names, and
+// only at the client's own authority. Thus it distinguishes a consent in a wrong directory from a forged token.
+// Failures are id_token_invalid, or microsoft_unavailable if the keys cannot be fetched.
 func (c *Client) Identity(ctx context.Context, client tenant.Client, idToken secret.Text, nonce string) (token.Identity, error) {
 	profile, err := c.profile(client.Cloud)
 	if err != nil {
@@ -101,8 +101,9 @@ func (claims idClaims) check(now time.Time, nonce string) error {
 	return nil
 }
 
-// guest reports whether the account belongs to another directory: acct says so, or another identity provider signed it in.
-// A member's provider is the directory itself, named in either form (docs/reference/microsoft-identity.md §1.2, §4.2).
+// guest reports whether the account belongs to another directory: acct says so, or another identity provider signed it
+// in. A member's provider is the directory itself, named in either form (docs/reference/microsoft-identity.md §1.2,
+// §4.2).
 func (claims idClaims) guest(p Profile) bool {
 	if account := strings.Trim(string(claims.Account), `"`); account == "1" {
 		return true

@@ -63,8 +63,8 @@ type keySet struct {
 	outage    *failure.Error
 }
 
-// VerifySignature implements oidc.KeySet. It sets outage if the keys cannot be fetched, because go-oidc keeps only the text
-// of an error.
+// VerifySignature implements oidc.KeySet. It sets outage if the keys cannot be fetched, because go-oidc keeps only the
+// text of an error.
 func (s *keySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
 	jws, err := jose.ParseSigned(jwt, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil || len(jws.Signatures) != 1 {

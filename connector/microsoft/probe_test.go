@@ -25,15 +25,15 @@ const (
 	profileOK = `{"id":"` + directory + `","companyName":"Contoso","tenantId":"` + directory + `","profileType":"OrganizationProfile"}`
 )
 
-func probe(l *lab, api token.API) token.Probe {
-	return l.client.Probe(context.Background(), labClient(), api, secret.New(canaryAccess))
+func probe(h *harness, api token.API) token.Probe {
+	return h.client.Probe(context.Background(), testClient(), api, secret.New(canaryAccess))
 }
 
 func path(api token.API) string {
 	return map[token.API]string{token.PartnerCenter: pcPath, token.Graph: graphPath, token.ARM: armPath}[api]
 }
 
-// checkProbe compares a probe with what is wanted of it; code is empty when it worked.
+// checkProbe compares a probe with the expected result; code is empty if the probe succeeds.
 func checkProbe(t *testing.T, got token.Probe, works, mfa token.Answer, code failure.Code) {
 	t.Helper()
 	var seen failure.Code
@@ -46,7 +46,7 @@ func checkProbe(t *testing.T, got token.Probe, works, mfa token.Answer, code fai
 }
 
 // Partner Center's refusal of a sign-in without MFA has no published form (docs/reference/microsoft-identity.md §4.6).
-func TestProbeWithoutMFA(t *testing.T) {
+func TestProbe_WithoutMFA(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
 		"text code":        respond(401, `{"code":"900421","description":"x","data":[],"source":"PartnerFD"}`),
 		"number code":      respond(401, `{"code":900421,"description":"x"}`),
@@ -62,18 +62,18 @@ func TestProbeWithoutMFA(t *testing.T) {
 		"reason in status": reasonOnly("401 MFA required"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t)
-			l.route(pcPath, answer)
-			checkProbe(t, probe(l, token.PartnerCenter), token.No, token.No, failure.MFAMissing)
-			if got := len(l.seen(pcPath)); got != 1 {
+			h := newHarness(t)
+			h.route(pcPath, answer)
+			checkProbe(t, probe(h, token.PartnerCenter), token.No, token.No, failure.MFAMissing)
+			if got := len(h.seen(pcPath)); got != 1 {
 				t.Errorf("Probe() asked %d times, want once", got)
 			}
-			l.checkRedacted(nil)
+			h.checkRedacted(nil)
 		})
 	}
 }
 
-// reasonOnly answers with a status line and nothing else.
+// reasonOnly answers with a status line only.
 func reasonOnly(status string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		conn, buffer, err := w.(http.Hijacker).Hijack()
@@ -85,7 +85,7 @@ func reasonOnly(status string) http.HandlerFunc {
 	}
 }
 
-func TestProbePartnerCenter(t *testing.T) {
+func TestProbe_PartnerCenter(t *testing.T) {
 	for name, tc := range map[string]struct {
 		answer     http.HandlerFunc
 		works, mfa token.Answer
@@ -114,15 +114,15 @@ func TestProbePartnerCenter(t *testing.T) {
 		"two megabytes":        {respond(200, profileOK+strings.Repeat(" ", 2<<20)), token.Unknown, token.Unknown, failure.MicrosoftAnswer},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t, func(c *microsoft.Config) { c.Wait = nil })
-			l.route(pcPath, tc.answer)
-			checkProbe(t, probe(l, token.PartnerCenter), tc.works, tc.mfa, tc.code)
-			l.checkRedacted(nil)
+			h := newHarness(t, func(c *microsoft.Config) { c.Wait = nil })
+			h.route(pcPath, tc.answer)
+			checkProbe(t, probe(h, token.PartnerCenter), tc.works, tc.mfa, tc.code)
+			h.checkRedacted(nil)
 		})
 	}
 }
 
-func TestProbeGraphAndARM(t *testing.T) {
+func TestProbe_GraphAndARM(t *testing.T) {
 	challenge := `Bearer authorization_uri="https://x", error="insufficient_claims", claims="` + base64.StdEncoding.EncodeToString([]byte(`{"access_token":{"acrs":{"values":["p1"]}}}`)) + `"`
 	for name, tc := range map[string]struct {
 		api    token.API
@@ -149,19 +149,19 @@ func TestProbeGraphAndARM(t *testing.T) {
 		"arm says MFA in text": {token.ARM, respond(403, `{"error":{"code":"RequestDisallowedByPolicy","message":"MFA"}}`), token.No, failure.APIRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t, func(c *microsoft.Config) { c.Wait = nil })
-			l.route(path(tc.api), tc.answer)
-			checkProbe(t, probe(l, tc.api), tc.works, token.Unknown, tc.code)
-			l.checkRedacted(nil)
+			h := newHarness(t, func(c *microsoft.Config) { c.Wait = nil })
+			h.route(path(tc.api), tc.answer)
+			checkProbe(t, probe(h, tc.api), tc.works, token.Unknown, tc.code)
+			h.checkRedacted(nil)
 		})
 	}
 }
 
-func TestProbeSends(t *testing.T) {
-	l := newLab(t)
-	l.route(pcPath, inTurn(respond(503, ``), respond(200, profileOK)))
-	got := probe(l, token.PartnerCenter)
-	sent := l.seen(pcPath)
+func TestProbe_Sends(t *testing.T) {
+	h := newHarness(t)
+	h.route(pcPath, inTurn(respond(503, ``), respond(200, profileOK)))
+	got := probe(h, token.PartnerCenter)
+	sent := h.seen(pcPath)
 	if len(sent) != 2 {
 		t.Fatalf("Probe() sent %d requests, want 2", len(sent))
 	}
@@ -178,28 +178,28 @@ func TestProbeSends(t *testing.T) {
 			t.Errorf("%s = %q then %q, want the same id again", name, a, b)
 		}
 	}
-	if want := l.clock(); !got.At.Equal(want) {
+	if want := h.clock(); !got.At.Equal(want) {
 		t.Errorf("Probe() at %v, want %v: when the answer came", got.At, want)
 	}
-	if diff := cmp.Diff([]time.Duration{5 * time.Second}, l.waits); diff != "" {
+	if diff := cmp.Diff([]time.Duration{5 * time.Second}, h.waits); diff != "" {
 		t.Errorf("waits (-want +got):\n%s", diff)
 	}
-	l.route(armPath, respond(200, `{"value":[]}`))
-	l.route(graphPath, respond(200, `{"value":[{"id":"`+directory+`"}]}`))
-	probe(l, token.ARM)
-	probe(l, token.Graph)
-	if got := l.seen(armPath)[0].query.Get("api-version"); got != "2022-12-01" {
+	h.route(armPath, respond(200, `{"value":[]}`))
+	h.route(graphPath, respond(200, `{"value":[{"id":"`+directory+`"}]}`))
+	probe(h, token.ARM)
+	probe(h, token.Graph)
+	if got := h.seen(armPath)[0].query.Get("api-version"); got != "2022-12-01" {
 		t.Errorf("api-version = %q, want 2022-12-01", got)
 	}
-	if got := l.seen(graphPath)[0].header.Get("ValidateMfa"); got != "" {
+	if got := h.seen(graphPath)[0].header.Get("ValidateMfa"); got != "" {
 		t.Errorf("ValidateMfa = %q at Graph, want none", got)
 	}
 }
 
-func TestProbeEvidence(t *testing.T) {
-	l := newLab(t)
-	l.route(pcPath, respond(401, `{"code":900420}`, "Ms-Requestid", traceID, "Ms-Correlationid", correlation))
-	l.route(graphPath, respond(403, `{"error":{"code":"Authorization_RequestDenied","message":"`+canaryAccess+`"}}`, "Request-Id", traceID, "Client-Request-Id", correlation))
+func TestProbe_Evidence(t *testing.T) {
+	h := newHarness(t)
+	h.route(pcPath, respond(401, `{"code":900420}`, "Ms-Requestid", traceID, "Ms-Correlationid", correlation))
+	h.route(graphPath, respond(403, `{"error":{"code":"Authorization_RequestDenied","message":"`+canaryAccess+`"}}`, "Request-Id", traceID, "Client-Request-Id", correlation))
 	ctx := failure.WithReference(context.Background(), "REF1")
 	for api, want := range map[token.API]*failure.Record{
 		token.PartnerCenter: {
@@ -211,38 +211,38 @@ func TestProbeEvidence(t *testing.T) {
 			Microsoft: &failure.Evidence{Error: "Authorization_RequestDenied", TraceID: traceID, CorrelationID: correlation, Status: 403},
 		},
 	} {
-		got := l.client.Probe(ctx, labClient(), api, secret.New(canaryAccess))
+		got := h.client.Probe(ctx, testClient(), api, secret.New(canaryAccess))
 		if diff := cmp.Diff(want, got.Failure); diff != "" {
 			t.Errorf("Probe(%s) failure (-want +got):\n%s", api, diff)
 		}
 	}
-	l.checkRedacted(nil)
+	h.checkRedacted(nil)
 }
 
-func TestProbeNamesTheAccount(t *testing.T) {
-	l := newLab(t)
-	l.route(pcPath, respond(403, ``))
+func TestProbe_NamesTheAccount(t *testing.T) {
+	h := newHarness(t)
+	h.route(pcPath, respond(403, ``))
 	for want, claims := range map[string]map[string]any{
 		"upn@contoso.example": {"upn": "upn@contoso.example", "unique_name": "other"},
 		"one@contoso.example": {"unique_name": "one@contoso.example"},
 		"":                    {},
 	} {
-		got := l.client.Probe(context.Background(), labClient(), token.PartnerCenter, unsigned(t, claims))
+		got := h.client.Probe(context.Background(), testClient(), token.PartnerCenter, unsigned(t, claims))
 		if seen := got.Failure.Params["username"]; seen != want {
 			t.Errorf("Probe() names %q, want %q", seen, want)
 		}
 	}
 }
 
-func TestProbeRefusesWithoutNetwork(t *testing.T) {
-	l := newLab(t)
-	odd := labClient()
+func TestProbe_RefusesWithoutARequest(t *testing.T) {
+	h := newHarness(t)
+	odd := testClient()
 	odd.DirectoryID = ""
-	checkProbe(t, l.client.Probe(context.Background(), odd, token.ARM, secret.New(canaryAccess)), token.No, token.Unknown, failure.DirectoryMissing)
-	if got := probe(l, "mail"); got.Works == token.Yes || got.Failure.Code != failure.BadRequest {
+	checkProbe(t, h.client.Probe(context.Background(), odd, token.ARM, secret.New(canaryAccess)), token.No, token.Unknown, failure.DirectoryMissing)
+	if got := probe(h, "mail"); got.Works == token.Yes || got.Failure.Code != failure.BadRequest {
 		t.Errorf("Probe(mail) = %+v, want %s", got, failure.BadRequest)
 	}
-	if len(l.requests) > 0 {
-		t.Errorf("Probe() sent %d requests, want none", len(l.requests))
+	if len(h.requests) > 0 {
+		t.Errorf("Probe() sent %d requests, want none", len(h.requests))
 	}
 }

@@ -21,10 +21,11 @@ var profileName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 type Profile struct {
 	// Name is the name of the cloud in an instance's settings. Required.
 	Name string `yaml:"name"`
-	// Authority is the identity platform, for example https://login.microsoftonline.com. Issuers of id_tokens begin with it.
+	// Authority is the identity platform, for example https://login.microsoftonline.com. Issuers of id_tokens begin
+	// with it.
 	Authority string `yaml:"authority"`
-	// TokenIssuer begins the issuer of v1.0 tokens, for example https://sts.windows.net. An id_token may name an account's
-	// directory in that form.
+	// TokenIssuer begins the issuer of v1.0 tokens, for example https://sts.windows.net. An id_token may name an
+	// account's directory in that form.
 	TokenIssuer   string   `yaml:"tokenIssuer"`
 	PartnerCenter Endpoint `yaml:"partnerCenter"`
 	Graph         Endpoint `yaml:"graph"`

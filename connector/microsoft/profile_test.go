@@ -10,8 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-func TestNewRefuses(t *testing.T) {
-	good := labProfile("https://lab.example")
+func TestNew_Refuses(t *testing.T) {
+	good := testProfile("https://lab.example")
 	for name, change := range map[string]func(*microsoft.Config){
 		"no client":               func(c *microsoft.Config) { c.HTTP = nil },
 		"no probe client":         func(c *microsoft.Config) { c.ProbeHTTP = nil },
@@ -55,7 +55,7 @@ func TestProfiles(t *testing.T) {
 }
 
 // A profile in a file overrides a built-in one field by field, so that a single scope can be corrected.
-func TestProfileOverride(t *testing.T) {
+func TestProfiles_Override(t *testing.T) {
 	var own microsoft.Profile
 	text := "name: usgov\nauthority: http://127.0.0.1:1/\narm: {scope: https://x.example//.default, audience: https://x.example/}\n"
 	if err := yaml.Unmarshal([]byte(text), &own); err != nil {
@@ -65,7 +65,7 @@ func TestProfileOverride(t *testing.T) {
 	if err != nil {
 		t.Fatalf("New() = %v, want nil", err)
 	}
-	client := labClient()
+	client := testClient()
 	client.Cloud = "usgov"
 	address, err := c.AuthorizeURL(client, authorizeRequest())
 	if err != nil {

@@ -23,27 +23,27 @@ func authorizationCode() token.AuthorizationCode {
 	return token.AuthorizationCode{Code: secret.New(canaryCode), Verifier: secret.New(verifier), RedirectURI: callback}
 }
 
-// tokens is a good answer of the token endpoint.
+// tokens is a successful answer of the token endpoint.
 func tokens(members string) string {
 	return `{"token_type":"Bearer","access_token":"` + canaryAccess + `","future":{"x":[1]},"foci":"1"` + members + `}`
 }
 
-func renew(l *lab, api token.API) (token.Redemption, error) {
-	return l.client.Renew(context.Background(), labClient(), secret.New(canaryRefresh), api)
+func renew(h *harness, api token.API) (token.Redemption, error) {
+	return h.client.Renew(context.Background(), testClient(), secret.New(canaryRefresh), api)
 }
 
-func redeem(l *lab) (token.Redemption, error) {
-	return l.client.Redeem(context.Background(), labClient(), authorizationCode())
+func redeem(h *harness) (token.Redemption, error) {
+	return h.client.Redeem(context.Background(), testClient(), authorizationCode())
 }
 
-func TestRedeemSends(t *testing.T) {
-	l := newLab(t)
-	l.route(tokenPath, respond(200, tokens(`,"refresh_token":"next","id_token":"who","scope":"a b","expires_in":4322`)))
-	got, err := redeem(l)
+func TestRedeem_Sends(t *testing.T) {
+	h := newHarness(t)
+	h.route(tokenPath, respond(200, tokens(`,"refresh_token":"next","id_token":"who","scope":"a b","expires_in":4322`)))
+	got, err := redeem(h)
 	if err != nil {
 		t.Fatalf("Redeem() = %v, want nil", err)
 	}
-	start := l.clock()
+	start := h.clock()
 	want := token.Redemption{
 		API: token.PartnerCenter, AccessToken: secret.New(canaryAccess), RefreshToken: secret.New("next"), IDToken: secret.New("who"),
 		IssuedAt: start, ExpiresAt: start.Add(4322 * time.Second), Scopes: []string{"a", "b"},
@@ -51,14 +51,14 @@ func TestRedeemSends(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(secret.Text{})); diff != "" {
 		t.Errorf("Redeem() (-want +got):\n%s", diff)
 	}
-	sent := l.seen(tokenPath)
+	sent := h.seen(tokenPath)
 	if len(sent) != 1 {
 		t.Fatalf("Redeem() posted %d times, want once", len(sent))
 	}
 	wantForm := url.Values{
 		"grant_type": {"authorization_code"}, "code": {canaryCode}, "code_verifier": {verifier},
 		"redirect_uri": {callback}, "client_id": {application}, "client_secret": {clientSecret},
-		"scope": {"openid profile offline_access " + l.server.URL + "/pc/user_impersonation"},
+		"scope": {"openid profile offline_access " + h.server.URL + "/pc/user_impersonation"},
 	}
 	if diff := cmp.Diff(wantForm, sent[0].form); diff != "" {
 		t.Errorf("form (-want +got):\n%s", diff)
@@ -67,7 +67,7 @@ func TestRedeemSends(t *testing.T) {
 		t.Errorf("query = %v, Authorization = %q, want neither", sent[0].query, sent[0].header.Get("Authorization"))
 	}
 	checkRequestIDs(t, sent)
-	l.checkRedacted(nil)
+	h.checkRedacted(nil)
 }
 
 func checkRequestIDs(t *testing.T, sent []request) {
@@ -84,8 +84,8 @@ func checkRequestIDs(t *testing.T, sent []request) {
 	}
 }
 
-// A code is posted once, whatever comes back: it may be spent.
-func TestRedeemPostsOnce(t *testing.T) {
+// A code is posted once, whatever the answer is: it may be used up.
+func TestRedeem_PostsOnce(t *testing.T) {
 	for name, tc := range map[string]struct {
 		answer http.HandlerFunc
 		want   failure.Code
@@ -105,27 +105,27 @@ func TestRedeemPostsOnce(t *testing.T) {
 		"redirect elsewhere": {respond(302, ``, "Location", "/elsewhere"), failure.MicrosoftAnswer},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t)
-			l.route(tokenPath, tc.answer)
-			_, err := redeem(l)
+			h := newHarness(t)
+			h.route(tokenPath, tc.answer)
+			_, err := redeem(h)
 			if codeOf(err) != tc.want {
 				t.Errorf("Redeem() = %v, want %s", err, tc.want)
 			}
-			if n := len(l.requests); n != 1 {
+			if n := len(h.requests); n != 1 {
 				t.Errorf("Redeem() sent %d requests, want 1", n)
 			}
-			if len(l.waits) > 0 {
-				t.Errorf("Redeem() waited %v, want no wait", l.waits)
+			if len(h.waits) > 0 {
+				t.Errorf("Redeem() waited %v, want no wait", h.waits)
 			}
-			l.checkRedacted(err)
+			h.checkRedacted(err)
 		})
 	}
 }
 
-func TestTokenRequestsRefuseWithoutNetwork(t *testing.T) {
-	noSecret := labClient()
+func TestTokenRequest_RefusesWithoutARequest(t *testing.T) {
+	noSecret := testClient()
 	noSecret.Application.Secret = tenant.Credential{}
-	odd := labClient()
+	odd := testClient()
 	odd.DirectoryID = directory + "/../" + foreign
 	ctx, refresh := context.Background(), secret.New(canaryRefresh)
 	for name, tc := range map[string]struct {
@@ -134,57 +134,57 @@ func TestTokenRequestsRefuseWithoutNetwork(t *testing.T) {
 	}{
 		"redeem without secret": {func(c *microsoft.Client) error { _, err := c.Redeem(ctx, noSecret, authorizationCode()); return err }, failure.ApplicationMissing},
 		"redeem without code": {func(c *microsoft.Client) error {
-			_, err := c.Redeem(ctx, labClient(), token.AuthorizationCode{})
+			_, err := c.Redeem(ctx, testClient(), token.AuthorizationCode{})
 			return err
 		}, failure.CodeInvalid},
 		"renew without secret": {func(c *microsoft.Client) error { _, err := c.Renew(ctx, noSecret, refresh, token.ARM); return err }, failure.ApplicationMissing},
 		"renew without token": {func(c *microsoft.Client) error {
-			_, err := c.Renew(ctx, labClient(), secret.Text{}, token.ARM)
+			_, err := c.Renew(ctx, testClient(), secret.Text{}, token.ARM)
 			return err
 		}, failure.GrantAbsent},
-		"renew unknown api":   {func(c *microsoft.Client) error { _, err := c.Renew(ctx, labClient(), refresh, "mail"); return err }, failure.BadRequest},
+		"renew unknown api":   {func(c *microsoft.Client) error { _, err := c.Renew(ctx, testClient(), refresh, "mail"); return err }, failure.BadRequest},
 		"renew odd directory": {func(c *microsoft.Client) error { _, err := c.Renew(ctx, odd, refresh, token.ARM); return err }, failure.DirectoryUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t)
-			if err := tc.call(l.client); codeOf(err) != tc.want {
+			h := newHarness(t)
+			if err := tc.call(h.client); codeOf(err) != tc.want {
 				t.Errorf("%s = %v, want %s", name, err, tc.want)
 			}
-			if len(l.requests) > 0 {
-				t.Errorf("%s sent %d requests, want none", name, len(l.requests))
+			if len(h.requests) > 0 {
+				t.Errorf("%s sent %d requests, want none", name, len(h.requests))
 			}
 		})
 	}
 }
 
-// Every redemption names the scope of one resource: without it Microsoft answers AADSTS90009, with two 28000.
-func TestRenewSends(t *testing.T) {
+// Every redemption names the scope of one resource: Microsoft refuses none with AADSTS90009 and two with AADSTS28000.
+func TestRenew_Sends(t *testing.T) {
 	for api, scope := range map[token.API]string{
 		token.PartnerCenter: "BASE/pc/user_impersonation",
 		token.Graph:         "BASE/graph/User.Read BASE/graph/Directory.Read.All",
 		token.ARM:           "BASE/arm/user_impersonation",
 	} {
-		l := newLab(t)
-		l.route(tokenPath, respond(200, tokens(`,"refresh_token":"next","expires_in":"3599"`)))
-		got, err := renew(l, api)
+		h := newHarness(t)
+		h.route(tokenPath, respond(200, tokens(`,"refresh_token":"next","expires_in":"3599"`)))
+		got, err := renew(h, api)
 		if err != nil {
 			t.Fatalf("Renew(%s) = %v, want nil", api, err)
 		}
-		if got.API != api || got.RefreshToken.Reveal() != "next" || !got.ExpiresAt.Equal(l.clock().Add(3599*time.Second)) {
+		if got.API != api || got.RefreshToken.Reveal() != "next" || !got.ExpiresAt.Equal(h.clock().Add(3599*time.Second)) {
 			t.Errorf("Renew(%s) = %s, %q, %v, want the api, the successor and its end", api, got.API, got.RefreshToken.Reveal(), got.ExpiresAt)
 		}
 		want := url.Values{
 			"grant_type": {"refresh_token"}, "refresh_token": {canaryRefresh}, "client_id": {application}, "client_secret": {clientSecret},
-			"scope": {"openid profile offline_access " + strings.ReplaceAll(scope, "BASE", l.server.URL)},
+			"scope": {"openid profile offline_access " + strings.ReplaceAll(scope, "BASE", h.server.URL)},
 		}
-		if diff := cmp.Diff(want, l.seen(tokenPath)[0].form); diff != "" {
+		if diff := cmp.Diff(want, h.seen(tokenPath)[0].form); diff != "" {
 			t.Errorf("form of %s (-want +got):\n%s", api, diff)
 		}
-		checkRequestIDs(t, l.seen(tokenPath))
+		checkRequestIDs(t, h.seen(tokenPath))
 	}
 }
 
-func TestAnswersOfTheTokenEndpoint(t *testing.T) {
+func TestTokenRequest_Answers(t *testing.T) {
 	long := strings.Repeat("x", 2<<20)
 	for name, tc := range map[string]struct {
 		answer http.HandlerFunc
@@ -217,21 +217,21 @@ func TestAnswersOfTheTokenEndpoint(t *testing.T) {
 		}, failure.MicrosoftUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t, func(c *microsoft.Config) { c.Wait = nil })
-			l.route(tokenPath, tc.answer)
-			got, err := renew(l, token.Graph)
+			h := newHarness(t, func(c *microsoft.Config) { c.Wait = nil })
+			h.route(tokenPath, tc.answer)
+			got, err := renew(h, token.Graph)
 			if codeOf(err) != tc.want {
 				t.Errorf("Renew() = %v, %v, want %s", got, err, tc.want)
 			}
 			if got.API != "" || !got.AccessToken.Empty() {
 				t.Errorf("Renew() = %v, want nothing beside the failure", got)
 			}
-			l.checkRedacted(err)
+			h.checkRedacted(err)
 		})
 	}
 }
 
-func TestAnswersThatAreGoodEnough(t *testing.T) {
+func TestTokenRequest_AcceptsUnusualAnswers(t *testing.T) {
 	for name, tc := range map[string]struct {
 		members string
 		life    time.Duration
@@ -245,9 +245,9 @@ func TestAnswersThatAreGoodEnough(t *testing.T) {
 		"successor of wrong kind": {`,"expires_in":3600,"refresh_token":null`, time.Hour, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t)
-			l.route(tokenPath, respond(200, tokens(tc.members)))
-			got, err := renew(l, token.Graph)
+			h := newHarness(t)
+			h.route(tokenPath, respond(200, tokens(tc.members)))
+			got, err := renew(h, token.Graph)
 			if err != nil || got.ExpiresAt.Sub(got.IssuedAt) != tc.life || got.RefreshToken.Reveal() != tc.next {
 				t.Errorf("Renew() = life %v, successor %q, %v, want %v, %q, nil", got.ExpiresAt.Sub(got.IssuedAt), got.RefreshToken.Reveal(), err, tc.life, tc.next)
 			}
@@ -255,12 +255,12 @@ func TestAnswersThatAreGoodEnough(t *testing.T) {
 	}
 }
 
-func TestRenewRetries(t *testing.T) {
+func TestRenew_Retries(t *testing.T) {
 	date := time.Date(2026, 11, 23, 10, 0, 40, 0, time.UTC).Format(http.TimeFormat)
 	down, good := respond(503, ``), respond(200, tokens(`,"refresh_token":"next"`))
 	for name, tc := range map[string]struct {
 		answer http.HandlerFunc
-		want   failure.Code // empty when it works in the end
+		want   failure.Code // empty if it finally succeeds
 		waits  []time.Duration
 	}{
 		"works at once":      {good, "", nil},
@@ -276,36 +276,35 @@ func TestRenewRetries(t *testing.T) {
 		"refuses in the end": {inTurn(down, respond(401, `{"error":"invalid_client"}`)), failure.ClientCredential, []time.Duration{5 * time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t)
-			l.route(tokenPath, tc.answer)
-			if _, err := renew(l, token.Graph); codeOf(err) != tc.want {
+			h := newHarness(t)
+			h.route(tokenPath, tc.answer)
+			if _, err := renew(h, token.Graph); codeOf(err) != tc.want {
 				t.Errorf("Renew() = %v, want %q", err, tc.want)
 			}
-			if diff := cmp.Diff(tc.waits, l.waits); diff != "" {
+			if diff := cmp.Diff(tc.waits, h.waits); diff != "" {
 				t.Errorf("waits (-want +got):\n%s", diff)
 			}
-			if got := len(l.seen(tokenPath)); got != len(tc.waits)+1 {
+			if got := len(h.seen(tokenPath)); got != len(tc.waits)+1 {
 				t.Errorf("Renew() sent %d requests, want %d", got, len(tc.waits)+1)
 			}
-			checkRequestIDs(t, l.seen(tokenPath))
+			checkRequestIDs(t, h.seen(tokenPath))
 		})
 	}
 }
 
-func TestRetryAfterIsTold(t *testing.T) {
+func TestRenew_ReportsRetryAfter(t *testing.T) {
 	for header, want := range map[string]int{"90": 90, "99999999": 86400, "-4": 0, "": 0, "Mon, 23 Nov 2026 10:05:00 GMT": 300} {
-		l := newLab(t, func(c *microsoft.Config) { c.Retries = []time.Duration{} })
-		l.route(tokenPath, respond(429, `{"error":"temporarily_unavailable","error_codes":[90055]}`, "Retry-After", header))
-		_, err := renew(l, token.Graph)
+		h := newHarness(t, func(c *microsoft.Config) { c.Retries = []time.Duration{} })
+		h.route(tokenPath, respond(429, `{"error":"temporarily_unavailable","error_codes":[90055]}`, "Retry-After", header))
+		_, err := renew(h, token.Graph)
 		if got := failure.From(err).Microsoft.RetryAfterSeconds; got != want {
 			t.Errorf("Renew() with Retry-After %q asks for %d s, want %d", header, got, want)
 		}
 	}
 }
 
-// TestSlowDownIsToldAtOnce looks at what is told of the cloud when Microsoft asks to slow down: before the request is tried
-// again, so that the cloud's other tenants do not go on meanwhile.
-func TestSlowDownIsToldAtOnce(t *testing.T) {
+// Throttling is reported before the request is retried, so that the other tenants of the cloud stop meanwhile.
+func TestRenew_ReportsThrottlingAtOnce(t *testing.T) {
 	good := respond(200, tokens(`,"refresh_token":"next"`))
 	for name, tc := range map[string]struct {
 		answer http.HandlerFunc
@@ -321,17 +320,17 @@ func TestSlowDownIsToldAtOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var told []time.Duration
-			var l *lab
-			l = newLab(t, func(c *microsoft.Config) {
+			var h *harness
+			h = newHarness(t, func(c *microsoft.Config) {
 				c.Throttled = func(cloud string, wait time.Duration) {
-					if cloud != "lab" || len(l.waits) > 0 {
-						t.Errorf("Throttled(%q) after %d waits, want lab, before any", cloud, len(l.waits))
+					if cloud != "test" || len(h.waits) > 0 {
+						t.Errorf("Throttled(%q) after %d waits, want test, before any", cloud, len(h.waits))
 					}
 					told = append(told, wait)
 				}
 			})
-			l.route(tokenPath, tc.answer)
-			_, _ = renew(l, token.Graph) // its outcome is TestRenewRetries' to judge
+			h.route(tokenPath, tc.answer)
+			_, _ = renew(h, token.Graph) // TestRenew_Retries checks the outcome
 			if diff := cmp.Diff(tc.want, told); diff != "" {
 				t.Errorf("told (-want +got):\n%s", diff)
 			}
@@ -342,66 +341,66 @@ func TestSlowDownIsToldAtOnce(t *testing.T) {
 // A caller that retries itself gets the first failure, and what was reported of it.
 func TestRenew_WithoutRetriesSendsOnce(t *testing.T) {
 	var reported []time.Duration
-	l := newLab(t, func(c *microsoft.Config) {
+	h := newHarness(t, func(c *microsoft.Config) {
 		c.Throttled = func(_ string, wait time.Duration) { reported = append(reported, wait) }
 	})
-	l.route(tokenPath, inTurn(respond(503, ``, "Retry-After", "3"), respond(200, tokens(`,"refresh_token":"next"`))))
+	h.route(tokenPath, inTurn(respond(503, ``, "Retry-After", "3"), respond(200, tokens(`,"refresh_token":"next"`))))
 	ctx := token.WithoutRetries(t.Context())
-	_, err := l.client.Renew(ctx, labClient(), secret.New(canaryRefresh), token.PartnerCenter)
-	if codeOf(err) != failure.MicrosoftUnavailable || len(l.seen(tokenPath)) != 1 || len(l.waits) > 0 {
-		t.Errorf("Renew() = %v after %d requests and the pauses %v, want %s after 1 and none", err, len(l.seen(tokenPath)), l.waits, failure.MicrosoftUnavailable)
+	_, err := h.client.Renew(ctx, testClient(), secret.New(canaryRefresh), token.PartnerCenter)
+	if codeOf(err) != failure.MicrosoftUnavailable || len(h.seen(tokenPath)) != 1 || len(h.waits) > 0 {
+		t.Errorf("Renew() = %v after %d requests and the pauses %v, want %s after 1 and none", err, len(h.seen(tokenPath)), h.waits, failure.MicrosoftUnavailable)
 	}
 	if diff := cmp.Diff([]time.Duration{3 * time.Second}, reported); diff != "" {
 		t.Errorf("reported throttling (-want +got):\n%s", diff)
 	}
-	if _, err := l.client.Renew(ctx, labClient(), secret.New(canaryRefresh), token.PartnerCenter); err != nil {
+	if _, err := h.client.Renew(ctx, testClient(), secret.New(canaryRefresh), token.PartnerCenter); err != nil {
 		t.Errorf("the next Renew() = %v, want nil", err)
 	}
 }
 
-func TestRetriesEndWithTheirContext(t *testing.T) {
-	l := newLab(t, func(c *microsoft.Config) { c.Wait = clock.Sleep })
-	l.route(tokenPath, respond(503, ``))
+func TestRenew_RetriesEndWithTheirContext(t *testing.T) {
+	h := newHarness(t, func(c *microsoft.Config) { c.Wait = clock.Sleep })
+	h.route(tokenPath, respond(503, ``))
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second) // less than the first pause
 	defer cancel()
-	_, err := l.client.Renew(ctx, labClient(), secret.New(canaryRefresh), token.Graph)
-	if codeOf(err) != failure.MicrosoftUnavailable || len(l.seen(tokenPath)) != 1 {
-		t.Errorf("Renew() = %v after %d requests, want %s after 1", err, len(l.seen(tokenPath)), failure.MicrosoftUnavailable)
+	_, err := h.client.Renew(ctx, testClient(), secret.New(canaryRefresh), token.Graph)
+	if codeOf(err) != failure.MicrosoftUnavailable || len(h.seen(tokenPath)) != 1 {
+		t.Errorf("Renew() = %v after %d requests, want %s after 1", err, len(h.seen(tokenPath)), failure.MicrosoftUnavailable)
 	}
 }
 
-// Microsoft stops fifteen equal requests in five minutes; we stop ourselves at seven.
-func TestRenewNeverLoops(t *testing.T) {
-	l := newLab(t, func(c *microsoft.Config) { c.Wait = nil })
-	l.route(tokenPath, respond(400, `{"error":"invalid_grant","error_codes":[50173]}`))
+// Microsoft blocks 15 identical requests in five minutes; the client sends seven at most.
+func TestRenew_NeverLoops(t *testing.T) {
+	h := newHarness(t, func(c *microsoft.Config) { c.Wait = nil })
+	h.route(tokenPath, respond(400, `{"error":"invalid_grant","error_codes":[50173]}`))
 	for range 30 {
-		_, err := renew(l, token.Graph)
-		l.checkRedacted(err)
+		_, err := renew(h, token.Graph)
+		h.checkRedacted(err)
 	}
-	if got := len(l.seen(tokenPath)); got != 7 {
-		t.Errorf("30 equal renewals sent %d requests, want 7", got)
+	if got := len(h.seen(tokenPath)); got != 7 {
+		t.Errorf("30 identical renewals sent %d requests, want 7", got)
 	}
-	_, err := renew(l, token.Graph)
+	_, err := renew(h, token.Graph)
 	if f := failure.From(err); f.Code != failure.MicrosoftThrottled || f.Microsoft.RetryAfterSeconds != 300 {
 		t.Errorf("Renew() = %v, want %s for 300 s", err, failure.MicrosoftThrottled)
 	}
-	if _, err := renew(l, token.ARM); codeOf(err) != failure.GrantRevoked {
+	if _, err := renew(h, token.ARM); codeOf(err) != failure.GrantRevoked {
 		t.Errorf("Renew() for another api = %v, want it sent", err)
 	}
-	l.advance(5 * time.Minute)
-	if _, err := renew(l, token.Graph); codeOf(err) != failure.GrantRevoked {
+	h.advance(5 * time.Minute)
+	if _, err := renew(h, token.Graph); codeOf(err) != failure.GrantRevoked {
 		t.Errorf("Renew() five minutes later = %v, want it sent", err)
 	}
 }
 
-func TestTokenRequestIsLogged(t *testing.T) {
-	l := newLab(t)
-	l.route(tokenPath, respond(400, `{"error":"invalid_grant","error_description":"AADSTS50173: `+canaryRefresh+`","error_codes":[50173],"trace_id":"`+traceID+`","correlation_id":"`+correlation+`"}`))
-	_, err := renew(l, token.Graph)
-	log := l.logged()
-	id := l.seen(tokenPath)[0].header.Get("client-request-id")
+func TestTokenRequest_IsLogged(t *testing.T) {
+	h := newHarness(t)
+	h.route(tokenPath, respond(400, `{"error":"invalid_grant","error_description":"AADSTS50173: `+canaryRefresh+`","error_codes":[50173],"trace_id":"`+traceID+`","correlation_id":"`+correlation+`"}`))
+	_, err := renew(h, token.Graph)
+	log := h.logged()
+	id := h.seen(tokenPath)[0].header.Get("client-request-id")
 	for _, want := range []string{
-		"cloud=lab", "directory=" + directory, "api=graph", "grant=refresh_token", "dur=", "kind=signin", "code=grant_revoked",
+		"cloud=test", "directory=" + directory, "api=graph", "grant=refresh_token", "dur=", "kind=signin", "code=grant_revoked",
 		"trace_id=" + traceID, "correlation_id=" + correlation, "client_request_id=" + id,
 	} {
 		if !strings.Contains(log, want) {
@@ -411,12 +410,12 @@ func TestTokenRequestIsLogged(t *testing.T) {
 	if n := strings.Count(log, "\n"); n != 1 {
 		t.Errorf("log has %d records, want 1", n)
 	}
-	l.checkRedacted(err)
+	h.checkRedacted(err)
 }
 
-func TestUnknownCloud(t *testing.T) {
-	l := newLab(t)
-	_, err := l.client.Renew(context.Background(), tenant.Client{Cloud: "moon"}, secret.New(canaryRefresh), token.Graph)
+func TestRenew_UnknownCloud(t *testing.T) {
+	h := newHarness(t)
+	_, err := h.client.Renew(context.Background(), tenant.Client{Cloud: "moon"}, secret.New(canaryRefresh), token.Graph)
 	if codeOf(err) != failure.CloudUnknown {
 		t.Errorf("Renew() = %v, want %s", err, failure.CloudUnknown)
 	}

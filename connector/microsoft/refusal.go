@@ -130,8 +130,8 @@ func (c *Client) unreadable(answer reply) *failure.Error {
 	return f
 }
 
-// CallbackError implements consent.Microsoft. The error's name decides the kind of the failure; the number at the beginning
-// of the description refines it (docs/reference/microsoft-identity.md §2.4).
+// CallbackError implements consent.Microsoft. The error's name decides the kind of the failure; the number at the
+// beginning of the description refines it (docs/reference/microsoft-identity.md §2.4).
 func (c *Client) CallbackError(e consent.CallbackError) *failure.Error {
 	r := refusal{
 		name:          word(e.Error),

@@ -60,7 +60,8 @@ func (c *Client) ResolveDirectory(ctx context.Context, cloud, directory string) 
 	return id, nil
 }
 
-// lookUp reads a domain's discovery document, whose issuer names the directory's GUID (docs/reference/microsoft-identity.md §1.2).
+// lookUp reads a domain's discovery document, whose issuer names the directory's GUID
+// (docs/reference/microsoft-identity.md §1.2).
 func (c *Client) lookUp(ctx context.Context, p Profile, domain string) (string, *failure.Error) {
 	req, f := newGet(ctx, p.directoryURL(domain, "/v2.0/.well-known/openid-configuration"))
 	if f != nil {

@@ -13,9 +13,9 @@ import (
 
 const discoveryPath = "/login/contoso.onmicrosoft.com/v2.0/.well-known/openid-configuration"
 
-// What cannot be a directory's name never gets into an address.
-func TestResolveDirectoryRefusesWithoutNetwork(t *testing.T) {
-	l := newLab(t)
+// Only a possible name of a directory becomes part of an address.
+func TestResolveDirectory_RefusesWithoutARequest(t *testing.T) {
+	h := newHarness(t)
 	for name, want := range map[string]failure.Code{
 		"":                              failure.DirectoryMissing,
 		" \t":                           failure.DirectoryMissing,
@@ -37,86 +37,94 @@ func TestResolveDirectoryRefusesWithoutNetwork(t *testing.T) {
 		"{" + directory + "}":           failure.DirectoryUnknown,
 		"urn:uuid:" + directory:         failure.DirectoryUnknown,
 	} {
-		if got, err := l.client.ResolveDirectory(context.Background(), "lab", name); codeOf(err) != want {
+		if got, err := h.client.ResolveDirectory(context.Background(), "test", name); codeOf(err) != want {
 			t.Errorf("ResolveDirectory(%q) = %q, %v, want %s", name, got, err, want)
 		}
 	}
-	if _, err := l.client.ResolveDirectory(context.Background(), "moon", directory); codeOf(err) != failure.CloudUnknown {
+	if _, err := h.client.ResolveDirectory(context.Background(), "moon", directory); codeOf(err) != failure.CloudUnknown {
 		t.Errorf("ResolveDirectory(moon) = %v, want %s", err, failure.CloudUnknown)
 	}
-	if len(l.requests) > 0 {
-		t.Errorf("ResolveDirectory() sent %d requests, want none", len(l.requests))
+	if len(h.requests) > 0 {
+		t.Errorf("ResolveDirectory() sent %d requests, want none", len(h.requests))
 	}
 }
 
-func TestResolveDirectoryByGUID(t *testing.T) {
-	l := newLab(t)
-	got, err := l.client.ResolveDirectory(context.Background(), "lab", " ABCDEF11-2222-4333-8444-555555555555 ")
+func TestResolveDirectory_ByGUID(t *testing.T) {
+	h := newHarness(t)
+	got, err := h.client.ResolveDirectory(context.Background(), "test", " ABCDEF11-2222-4333-8444-555555555555 ")
 	if want := "abcdef11-2222-4333-8444-555555555555"; err != nil || got != want {
 		t.Errorf("ResolveDirectory() = %q, %v, want %q", got, err, want)
 	}
-	if len(l.requests) > 0 {
-		t.Errorf("ResolveDirectory() sent %d requests, want none", len(l.requests))
+	if len(h.requests) > 0 {
+		t.Errorf("ResolveDirectory() sent %d requests, want none", len(h.requests))
 	}
 }
 
-func TestResolveDirectoryByDomain(t *testing.T) {
-	l := newLab(t)
-	l.route(discoveryPath, respond(200, `{"issuer":"`+issuerOf(l, strings.ToUpper(directory))+`"}`))
+func TestResolveDirectory_ByDomain(t *testing.T) {
+	h := newHarness(t)
+	h.route(discoveryPath, respond(200, `{"issuer":"`+issuerOf(h, strings.ToUpper(directory))+`"}`))
 	for _, name := range []string{"Contoso.OnMicrosoft.com", "contoso.onmicrosoft.com"} {
-		if got, err := l.client.ResolveDirectory(context.Background(), "lab", name); err != nil || got != directory {
+		if got, err := h.client.ResolveDirectory(context.Background(), "test", name); err != nil || got != directory {
 			t.Errorf("ResolveDirectory(%q) = %q, %v, want %q", name, got, err, directory)
 		}
 	}
-	if got := len(l.seen(discoveryPath)); got != 1 {
+	if got := len(h.seen(discoveryPath)); got != 1 {
 		t.Errorf("ResolveDirectory() asked %d times, want once", got)
 	}
 }
 
 func TestResolveDirectory_LooksUpAgainAfterADay(t *testing.T) {
-	l := newLab(t)
-	l.route(discoveryPath, respond(200, `{"issuer":"`+issuerOf(l, directory)+`"}`))
+	h := newHarness(t)
+	h.route(discoveryPath, respond(200, `{"issuer":"`+issuerOf(h, directory)+`"}`))
 	for _, want := range []int{1, 1, 2} { // requests so far
-		if _, err := l.client.ResolveDirectory(t.Context(), "lab", "contoso.onmicrosoft.com"); err != nil {
+		if _, err := h.client.ResolveDirectory(t.Context(), "test", "contoso.onmicrosoft.com"); err != nil {
 			t.Fatal(err)
 		}
-		if got := len(l.seen(discoveryPath)); got != want {
+		if got := len(h.seen(discoveryPath)); got != want {
 			t.Errorf("ResolveDirectory() sent %d requests, want %d", got, want)
 		}
-		l.advance(12 * time.Hour)
+		h.advance(12 * time.Hour)
 	}
 }
 
-func TestResolveDirectoryAnswers(t *testing.T) {
+func TestResolveDirectory_Answers(t *testing.T) {
 	for name, tc := range map[string]struct {
-		answer func(l *lab) http.HandlerFunc
+		answer func(h *harness) http.HandlerFunc
 		want   failure.Code
 	}{
-		"unknown":         {func(*lab) http.HandlerFunc { return respond(400, `{"error":"invalid_tenant","error_codes":[90002]}`) }, failure.DirectoryUnknown},
-		"unknown by code": {func(*lab) http.HandlerFunc { return respond(400, `{"error":"invalid_request","error_codes":[90002]}`) }, failure.DirectoryUnknown},
-		"wrong cloud":     {func(*lab) http.HandlerFunc { return respond(400, `{"error":"invalid_request","error_codes":[90038]}`) }, failure.WrongCloud},
-		"down":            {func(*lab) http.HandlerFunc { return respond(503, ``) }, failure.MicrosoftUnavailable},
-		"throttled":       {func(*lab) http.HandlerFunc { return respond(429, ``) }, failure.MicrosoftThrottled},
-		"page":            {func(*lab) http.HandlerFunc { return respond(200, `<html>`) }, failure.MicrosoftAnswer},
-		"too long": {func(l *lab) http.HandlerFunc {
-			return respond(200, `{"issuer":"`+issuerOf(l, directory)+`"}`+strings.Repeat(" ", 2<<20))
+		"unknown": {func(*harness) http.HandlerFunc {
+			return respond(400, `{"error":"invalid_tenant","error_codes":[90002]}`)
+		}, failure.DirectoryUnknown},
+		"unknown by code": {func(*harness) http.HandlerFunc {
+			return respond(400, `{"error":"invalid_request","error_codes":[90002]}`)
+		}, failure.DirectoryUnknown},
+		"wrong cloud": {func(*harness) http.HandlerFunc {
+			return respond(400, `{"error":"invalid_request","error_codes":[90038]}`)
+		}, failure.WrongCloud},
+		"down":      {func(*harness) http.HandlerFunc { return respond(503, ``) }, failure.MicrosoftUnavailable},
+		"throttled": {func(*harness) http.HandlerFunc { return respond(429, ``) }, failure.MicrosoftThrottled},
+		"page":      {func(*harness) http.HandlerFunc { return respond(200, `<html>`) }, failure.MicrosoftAnswer},
+		"too long": {func(h *harness) http.HandlerFunc {
+			return respond(200, `{"issuer":"`+issuerOf(h, directory)+`"}`+strings.Repeat(" ", 2<<20))
 		}, failure.MicrosoftAnswer},
-		"template": {func(l *lab) http.HandlerFunc { return respond(200, `{"issuer":"`+issuerOf(l, "{tenantid}")+`"}`) }, failure.MicrosoftAnswer},
-		"foreign issuer": {func(*lab) http.HandlerFunc {
+		"template": {func(h *harness) http.HandlerFunc { return respond(200, `{"issuer":"`+issuerOf(h, "{tenantid}")+`"}`) }, failure.MicrosoftAnswer},
+		"foreign issuer": {func(*harness) http.HandlerFunc {
 			return respond(200, `{"issuer":"https://evil.example/`+directory+`/v2.0"}`)
 		}, failure.MicrosoftAnswer},
-		"issuer of v1":     {func(l *lab) http.HandlerFunc { return respond(200, `{"issuer":"`+l.server.URL+`/sts/`+directory+`/"}`) }, failure.MicrosoftAnswer},
-		"issuer is a path": {func(l *lab) http.HandlerFunc { return respond(200, `{"issuer":"`+issuerOf(l, directory+"/x")+`"}`) }, failure.MicrosoftAnswer},
-		"no issuer":        {func(*lab) http.HandlerFunc { return respond(200, `{}`) }, failure.MicrosoftAnswer},
+		"issuer of v1": {func(h *harness) http.HandlerFunc {
+			return respond(200, `{"issuer":"`+h.server.URL+`/sts/`+directory+`/"}`)
+		}, failure.MicrosoftAnswer},
+		"issuer is a path": {func(h *harness) http.HandlerFunc { return respond(200, `{"issuer":"`+issuerOf(h, directory+"/x")+`"}`) }, failure.MicrosoftAnswer},
+		"no issuer":        {func(*harness) http.HandlerFunc { return respond(200, `{}`) }, failure.MicrosoftAnswer},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t, func(c *microsoft.Config) { c.Wait = nil })
-			l.route(discoveryPath, tc.answer(l))
-			if got, err := l.client.ResolveDirectory(context.Background(), "lab", "contoso.onmicrosoft.com"); codeOf(err) != tc.want {
+			h := newHarness(t, func(c *microsoft.Config) { c.Wait = nil })
+			h.route(discoveryPath, tc.answer(h))
+			if got, err := h.client.ResolveDirectory(context.Background(), "test", "contoso.onmicrosoft.com"); codeOf(err) != tc.want {
 				t.Errorf("ResolveDirectory() = %q, %v, want %s", got, err, tc.want)
 			}
-			l.route(discoveryPath, respond(200, `{"issuer":"`+issuerOf(l, directory)+`"}`))
-			if got, err := l.client.ResolveDirectory(context.Background(), "lab", "contoso.onmicrosoft.com"); err != nil || got != directory {
+			h.route(discoveryPath, respond(200, `{"issuer":"`+issuerOf(h, directory)+`"}`))
+			if got, err := h.client.ResolveDirectory(context.Background(), "test", "contoso.onmicrosoft.com"); err != nil || got != directory {
 				t.Errorf("ResolveDirectory() afterwards = %q, %v, want %q: a failure is not remembered", got, err, directory)
 			}
 		})

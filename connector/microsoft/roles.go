@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	// globalAdminTemplate is the role's template, the same in every directory (docs/reference/microsoft-identity.md §4.4).
+	// globalAdminTemplate is the role's template, the same in every directory (docs/reference/microsoft-identity.md
+	// §4.4).
 	globalAdminTemplate = "62e90394-69f5-4237-9190-012177145e10"
 	// adminAgents is a group that Partner Center creates under this name; its ID differs in every directory.
 	adminAgents = "AdminAgents"

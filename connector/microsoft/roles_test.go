@@ -63,69 +63,69 @@ func TestRoles(t *testing.T) {
 		"next is not an address": {page("::", globalAdmin), forbidden, yes, unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t, func(c *microsoft.Config) { c.Wait = nil })
-			l.route(nestedPath, tc.nested)
+			h := newHarness(t, func(c *microsoft.Config) { c.Wait = nil })
+			h.route(nestedPath, tc.nested)
 			if tc.plain != nil {
-				l.route(plainPath, tc.plain)
+				h.route(plainPath, tc.plain)
 			}
-			admin, agent := l.client.Roles(context.Background(), labClient(), secret.New(canaryAccess))
+			admin, agent := h.client.Roles(context.Background(), testClient(), secret.New(canaryAccess))
 			if admin != tc.admin || agent != tc.agent {
 				t.Errorf("Roles() = %s, %s, want %s, %s", admin, agent, tc.admin, tc.agent)
 			}
-			l.checkRedacted(nil)
+			h.checkRedacted(nil)
 		})
 	}
 }
 
-func TestRolesFollowPages(t *testing.T) {
-	l := newLab(t)
-	next := l.server.URL + nestedPath + "?$skiptoken=canary"
-	l.route(nestedPath, inTurn(page(next, otherRole), page(next, otherGroup), page("", globalAdmin, agents)))
-	admin, agent := l.client.Roles(context.Background(), labClient(), secret.New(canaryAccess))
+func TestRoles_FollowsPages(t *testing.T) {
+	h := newHarness(t)
+	next := h.server.URL + nestedPath + "?$skiptoken=canary"
+	h.route(nestedPath, inTurn(page(next, otherRole), page(next, otherGroup), page("", globalAdmin, agents)))
+	admin, agent := h.client.Roles(context.Background(), testClient(), secret.New(canaryAccess))
 	if admin != token.Yes || agent != token.Yes {
 		t.Errorf("Roles() = %s, %s, want yes, yes", admin, agent)
 	}
-	for i, r := range l.seen(nestedPath) {
+	for i, r := range h.seen(nestedPath) {
 		if got := r.header.Get("Authorization"); got != "Bearer "+canaryAccess {
 			t.Errorf("request %d has Authorization %q, want the token", i, got)
 		}
 	}
-	l.checkRedacted(nil)
+	h.checkRedacted(nil)
 }
 
-// What was seen before the list was refused counts, whatever the plain list shows.
-func TestRolesOfTwoLists(t *testing.T) {
-	l := newLab(t)
-	l.route(nestedPath, inTurn(page(l.server.URL+nestedPath, globalAdmin), respond(403, ``)))
-	l.route(plainPath, page("", agents))
-	admin, agent := l.client.Roles(context.Background(), labClient(), secret.New(canaryAccess))
+// Memberships on the pages before a refusal count, whatever the plain list shows.
+func TestRoles_OfTwoLists(t *testing.T) {
+	h := newHarness(t)
+	h.route(nestedPath, inTurn(page(h.server.URL+nestedPath, globalAdmin), respond(403, ``)))
+	h.route(plainPath, page("", agents))
+	admin, agent := h.client.Roles(context.Background(), testClient(), secret.New(canaryAccess))
 	if admin != token.Yes || agent != token.Yes {
 		t.Errorf("Roles() = %s, %s, want yes, yes", admin, agent)
 	}
 }
 
-// A list that fails on the way, or does not end, is not whole: what it did not show is unknown.
-func TestRolesOfACutList(t *testing.T) {
+// A list that fails on the way, or does not end, is incomplete: what it does not show is unknown.
+func TestRoles_OfATruncatedList(t *testing.T) {
 	for name, rest := range map[string]http.HandlerFunc{"fails": respond(503, ``), "never ends": nil} {
-		l := newLab(t, func(c *microsoft.Config) { c.Wait = nil })
-		first := page(l.server.URL+nestedPath, otherRole, otherGroup)
+		h := newHarness(t, func(c *microsoft.Config) { c.Wait = nil })
+		first := page(h.server.URL+nestedPath, otherRole, otherGroup)
 		if rest == nil {
 			rest = first
 		}
-		l.route(nestedPath, inTurn(first, rest))
-		admin, agent := l.client.Roles(context.Background(), labClient(), secret.New(canaryAccess))
+		h.route(nestedPath, inTurn(first, rest))
+		admin, agent := h.client.Roles(context.Background(), testClient(), secret.New(canaryAccess))
 		if admin != token.Unknown || agent != token.Unknown {
 			t.Errorf("Roles() of a list that %s = %s, %s, want unknown, unknown", name, admin, agent)
 		}
-		if got := len(l.seen(nestedPath)); got > 30 {
+		if got := len(h.seen(nestedPath)); got > 30 {
 			t.Errorf("Roles() of a list that %s read %d pages, want 30 at most", name, got)
 		}
 	}
 }
 
-func TestRolesOfNobody(t *testing.T) {
-	l := newLab(t)
-	admin, agent := l.client.Roles(context.Background(), tenant.Client{Cloud: "lab"}, secret.New(canaryAccess))
+func TestRoles_OfNobody(t *testing.T) {
+	h := newHarness(t)
+	admin, agent := h.client.Roles(context.Background(), tenant.Client{Cloud: "test"}, secret.New(canaryAccess))
 	if admin != token.Unknown || agent != token.Unknown {
 		t.Errorf("Roles() = %s, %s, want unknown, unknown", admin, agent)
 	}

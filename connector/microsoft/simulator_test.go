@@ -22,16 +22,17 @@ const (
 	callback = "https://connector.example/callback"
 )
 
-// A crossing is our client against the simulated Microsoft, which was written by other hands from the same facts.
-type crossing struct {
+// A simulation is our client and the simulated Microsoft, which is written from the same facts and shares no code with
+// it.
+type simulation struct {
 	testing.TB
 	sim    *simulated.Simulator
 	client *microsoft.Client
 	cloud  string
 }
 
-// newCrossing starts the simulator as one of Microsoft's clouds. Only addresses differ from the built-in profile.
-func newCrossing(t testing.TB, cloud string, as simulated.Cloud, adjust ...func(*microsoft.Config)) *crossing {
+// newSimulation starts the simulator as one of Microsoft's clouds. Only addresses differ from the built-in profile.
+func newSimulation(t testing.TB, cloud string, as simulated.Cloud, adjust ...func(*microsoft.Config)) *simulation {
 	t.Helper()
 	now := func() time.Time { return time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC) }
 	sim, err := simulated.Start(simulated.Config{Now: now, Cloud: as})
@@ -61,7 +62,7 @@ func newCrossing(t testing.TB, cloud string, as simulated.Cloud, adjust ...func(
 	if err != nil {
 		t.Fatalf("New() = %v, want nil", err)
 	}
-	c := &crossing{t, sim, client, cloud}
+	c := &simulation{t, sim, client, cloud}
 	c.must(sim.AddDirectory(simulated.Directory{ID: directory, Domain: "contoso.example", Name: "Contoso"}))
 	c.must(sim.AddUser(simulated.User{UPN: admin, Password: "x", DirectoryID: directory, GlobalAdmin: true, NestedAdminAgent: true}))
 	c.must(sim.AddUser(simulated.User{UPN: clerk, Password: "x", DirectoryID: directory, Groups: []string{"Sales", "All"}}))
@@ -72,15 +73,15 @@ func newCrossing(t testing.TB, cloud string, as simulated.Cloud, adjust ...func(
 	return c
 }
 
-func (c *crossing) must(err error) {
+func (c *simulation) must(err error) {
 	c.Helper()
 	if err != nil {
 		c.Fatal(err)
 	}
 }
 
-// consent lets everybody use the application for everything that the profile asks for.
-func (c *crossing) consent() {
+// consent grants the application everything that the profile asks for, for the whole directory.
+func (c *simulation) consent() {
 	c.Helper()
 	for _, p := range microsoft.Profiles() {
 		if p.Name == c.cloud {
@@ -89,29 +90,29 @@ func (c *crossing) consent() {
 	}
 }
 
-func (c *crossing) refreshToken(upn string, amr ...string) secret.Text {
+func (c *simulation) refreshToken(upn string, amr ...string) secret.Text {
 	c.Helper()
 	value, err := c.sim.IssueRefreshToken(simulated.RefreshToken{UPN: upn, ApplicationID: application, AMR: amr})
 	c.must(err)
 	return secret.New(value)
 }
 
-func (c *crossing) renew(refreshToken secret.Text, api token.API) (token.Redemption, error) {
-	client := labClient()
+func (c *simulation) renew(refreshToken secret.Text, api token.API) (token.Redemption, error) {
+	client := testClient()
 	client.Cloud = c.cloud
 	return c.client.Renew(context.Background(), client, refreshToken, api)
 }
 
-func (c *crossing) probe(accessToken secret.Text, api token.API) token.Probe {
-	client := labClient()
+func (c *simulation) probe(accessToken secret.Text, api token.API) token.Probe {
+	client := testClient()
 	client.Cloud = c.cloud
 	return c.client.Probe(context.Background(), client, api, accessToken)
 }
 
-// consented signs the administrator in by the simulated pages and returns what he brings back.
-func (c *crossing) consented() token.AuthorizationCode {
+// consented signs the administrator in on the simulated pages and returns the authorization code.
+func (c *simulation) consented() token.AuthorizationCode {
 	c.Helper()
-	client := labClient()
+	client := testClient()
 	client.Cloud = c.cloud
 	request := consent.AuthorizeRequest{State: "state", Nonce: nonce, Verifier: secret.New(verifier), RedirectURI: callback, Prompt: "consent"}
 	address, err := c.client.AuthorizeURL(client, request)
@@ -124,24 +125,24 @@ func (c *crossing) consented() token.AuthorizationCode {
 	return token.AuthorizationCode{Code: secret.New(at.Query().Get("code")), Verifier: request.Verifier, RedirectURI: callback}
 }
 
-func (c *crossing) redeem(code token.AuthorizationCode) (token.Redemption, error) {
-	client := labClient()
+func (c *simulation) redeem(code token.AuthorizationCode) (token.Redemption, error) {
+	client := testClient()
 	client.Cloud = c.cloud
 	return c.client.Redeem(context.Background(), client, code)
 }
 
-func (c *crossing) identify(idToken secret.Text) (token.Identity, error) {
-	client := labClient()
+func (c *simulation) identify(idToken secret.Text) (token.Identity, error) {
+	client := testClient()
 	client.Cloud = c.cloud
 	return c.client.Identity(context.Background(), client, idToken, nonce)
 }
 
-func TestSimulatedClouds(t *testing.T) {
+func TestRenew_InEveryCloud(t *testing.T) {
 	for cloud, as := range map[string]simulated.Cloud{
 		"global": simulated.Global(), "usgov": simulated.USGovernment(), "china": simulated.China(),
 	} {
 		t.Run(cloud, func(t *testing.T) {
-			c := newCrossing(t, cloud, as)
+			c := newSimulation(t, cloud, as)
 			c.consent()
 			refreshToken := c.refreshToken(admin)
 			for _, api := range token.APIs() {
@@ -172,11 +173,11 @@ func TestSimulatedClouds(t *testing.T) {
 	}
 }
 
-func TestSimulatedRoles(t *testing.T) {
-	c := newCrossing(t, "global", simulated.Global())
+func TestRoles_Simulated(t *testing.T) {
+	c := newSimulation(t, "global", simulated.Global())
 	c.consent()
 	c.sim.SetOddities(simulated.Oddities{GraphPage: 1})
-	client := labClient()
+	client := testClient()
 	client.Cloud = "global"
 	for upn, want := range map[string]token.Answer{admin: token.Yes, clerk: token.No} {
 		got, err := c.renew(c.refreshToken(upn), token.Graph)
@@ -189,8 +190,8 @@ func TestSimulatedRoles(t *testing.T) {
 	}
 }
 
-func TestSimulatedSignInWithoutMFA(t *testing.T) {
-	c := newCrossing(t, "global", simulated.Global())
+func TestProbe_AfterASignInWithoutMFA(t *testing.T) {
+	c := newSimulation(t, "global", simulated.Global())
 	c.consent()
 	got, err := c.renew(c.refreshToken(admin, "pwd"), token.PartnerCenter)
 	if err != nil {
@@ -205,7 +206,7 @@ func TestSimulatedSignInWithoutMFA(t *testing.T) {
 		{Answer: simulated.MFACodeNested, MFAHeader: "-"},
 		{Answer: simulated.MFAReasonOnly, MFAHeader: "-"},
 		{Answer: simulated.MFACodeClassic, MFAHeader: "-"},
-		{Answer: simulated.MFABodyEmpty}, // only the header tells
+		{Answer: simulated.MFABodyEmpty}, // only the header says so
 	} {
 		c.must(c.sim.SetPartnerCenter(directory, mode))
 		checkProbe(t, c.probe(got.AccessToken, token.PartnerCenter), token.No, token.No, failure.MFAMissing)
@@ -214,23 +215,23 @@ func TestSimulatedSignInWithoutMFA(t *testing.T) {
 	checkProbe(t, c.probe(got.AccessToken, token.PartnerCenter), token.Yes, token.No, "")
 }
 
-func TestSimulatedRefusals(t *testing.T) {
-	refusals := map[failure.Code]func(c *crossing){
-		failure.GrantRevoked:       func(c *crossing) { c.must(c.sim.RevokeSessions(admin)) },
-		failure.AccountDisabled:    func(c *crossing) { c.must(c.sim.Disable(admin)) },
-		failure.ClientSecretWrong:  func(c *crossing) { c.must(c.sim.SetSecrets(application, simulated.Secret{Value: "another"})) },
-		failure.ApplicationUnknown: func(c *crossing) { c.must(c.sim.DisableApplication(application)) },
-		failure.ConsentMissing:     func(c *crossing) { c.must(c.sim.RemoveConsent(directory, application)) },
-		failure.MFARequired:        func(c *crossing) { c.must(c.sim.SetPolicy(directory, simulated.Policy{RememberMFA: 1})) },
-		failure.SignInFrequency:    func(c *crossing) { c.must(c.sim.SetPolicy(directory, simulated.Policy{SignInFrequency: 1})) },
-		failure.AccessBlocked:      func(c *crossing) { c.must(c.sim.SetPolicy(directory, simulated.Policy{Block: true})) },
-		failure.ClientSecretExpired: func(c *crossing) {
+func TestRenew_Refusals(t *testing.T) {
+	refusals := map[failure.Code]func(c *simulation){
+		failure.GrantRevoked:       func(c *simulation) { c.must(c.sim.RevokeSessions(admin)) },
+		failure.AccountDisabled:    func(c *simulation) { c.must(c.sim.Disable(admin)) },
+		failure.ClientSecretWrong:  func(c *simulation) { c.must(c.sim.SetSecrets(application, simulated.Secret{Value: "another"})) },
+		failure.ApplicationUnknown: func(c *simulation) { c.must(c.sim.DisableApplication(application)) },
+		failure.ConsentMissing:     func(c *simulation) { c.must(c.sim.RemoveConsent(directory, application)) },
+		failure.MFARequired:        func(c *simulation) { c.must(c.sim.SetPolicy(directory, simulated.Policy{RememberMFA: 1})) },
+		failure.SignInFrequency:    func(c *simulation) { c.must(c.sim.SetPolicy(directory, simulated.Policy{SignInFrequency: 1})) },
+		failure.AccessBlocked:      func(c *simulation) { c.must(c.sim.SetPolicy(directory, simulated.Policy{Block: true})) },
+		failure.ClientSecretExpired: func(c *simulation) {
 			c.must(c.sim.SetSecrets(application, simulated.Secret{Value: clientSecret, Ends: time.Unix(0, 0)}))
 		},
 	}
 	for _, want := range slices.Sorted(maps.Keys(refusals)) {
 		t.Run(string(want), func(t *testing.T) {
-			c := newCrossing(t, "global", simulated.Global())
+			c := newSimulation(t, "global", simulated.Global())
 			c.consent()
 			refreshToken, err := c.sim.IssueRefreshToken(simulated.RefreshToken{
 				UPN: admin, ApplicationID: application,

@@ -1,7 +1,7 @@
-// A certified OpenID provider in the place of Microsoft, for tests of our client. Only addresses are Microsoft's: what
-// is answered, demanded and refused is oidc-provider's own.
+// A certified OpenID provider in the role of Microsoft, for interoperability tests of our client. Only the addresses are
+// Microsoft's; oidc-provider alone decides what it requires, answers and refuses.
 //
-// It reads its settings as one line of JSON, writes {"origin": "http://127.0.0.1:..."} as one line when it serves, and
+// It reads its settings from one line of JSON, writes {"origin": "http://127.0.0.1:..."} as one line when it is ready, and
 // ends with its input.
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 
 import Provider from 'oidc-provider';
 
-console.info = console.error; // output is for the origin alone
+console.info = console.error; // the output contains only the origin
 
 const input = createInterface({ input: process.stdin });
 const settings = JSON.parse((await once(input, 'line'))[0]);
@@ -21,7 +21,7 @@ await once(server, 'listening');
 const origin = `http://127.0.0.1:${server.address().port}`;
 
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-const signingKey = { ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256', kid: 'stranger-1' };
+const signingKey = { ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256', kid: 'interop-1' };
 
 const provider = new Provider(`${origin}/${settings.directory}/v2.0`, {
   clients: settings.clients,
@@ -35,7 +35,7 @@ const provider = new Provider(`${origin}/${settings.directory}/v2.0`, {
   scopes: ['openid', 'offline_access', ...settings.permissions.map((permission) => origin + permission)],
   pkce: { required: () => true, methods: ['S256'] },
   rotateRefreshToken: true,
-  // Microsoft puts these into the id_token, where our client looks for them.
+  // Microsoft puts these claims into the id_token, where our client reads them.
   conformIdTokenClaims: false,
   claims: { openid: ['sub', 'tid', 'oid'], profile: ['name', 'preferred_username'] },
   findAccount: (_, id) => ({

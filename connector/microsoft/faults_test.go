@@ -16,8 +16,8 @@ import (
 	simulated "azure-partner-connector/sandbox/microsoft"
 )
 
-// hurried makes a client that gives up soon, in place of one that gives up after 30 or 60 seconds.
-func hurried(t *testing.T) func(*microsoft.Config) {
+// withShortTimeout sets a timeout of 300 milliseconds instead of 30 or 60 seconds.
+func withShortTimeout(t *testing.T) func(*microsoft.Config) {
 	t.Helper()
 	web, err := httpclient.New(httpclient.Config{Timeout: 300 * time.Millisecond})
 	if err != nil {
@@ -27,9 +27,9 @@ func hurried(t *testing.T) func(*microsoft.Config) {
 	return func(c *microsoft.Config) { c.HTTP, c.ProbeHTTP, c.Wait = web, web, nil }
 }
 
-// A Microsoft that takes the request and says nothing, or stops in the middle, is unavailable; nobody waits for ever,
-// and a code is not posted again.
-func TestSilence(t *testing.T) {
+// A Microsoft that does not answer, or stops in the middle of an answer, is unavailable: each call ends, and a code is
+// not posted again.
+func TestCalls_TimeOut(t *testing.T) {
 	s := newSigner(t, "k1")
 	silent := func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	stopping := func(w http.ResponseWriter, r *http.Request) {
@@ -40,37 +40,37 @@ func TestSilence(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{"silent": silent, "stopping": stopping} {
 		for what, tc := range map[string]struct {
 			path string
-			call func(l *lab) error
+			call func(h *harness) error
 		}{
-			"Redeem": {tokenPath, func(l *lab) error { _, err := redeem(l); return err }},
-			"Renew":  {tokenPath, func(l *lab) error { _, err := renew(l, token.Graph); return err }},
-			"Identity": {keysPath, func(l *lab) error {
-				_, err := identify(l, s.sign(t, idClaims(l, nil)))
+			"Redeem": {tokenPath, func(h *harness) error { _, err := redeem(h); return err }},
+			"Renew":  {tokenPath, func(h *harness) error { _, err := renew(h, token.Graph); return err }},
+			"Identity": {keysPath, func(h *harness) error {
+				_, err := identify(h, s.sign(t, idClaims(h, nil)))
 				return err
 			}},
-			"Probe": {pcPath, func(l *lab) error { return probe(l, token.PartnerCenter).Failure.Error() }},
-			"ResolveDirectory": {discoveryPath, func(l *lab) error {
-				_, err := l.client.ResolveDirectory(t.Context(), "lab", "contoso.onmicrosoft.com")
+			"Probe": {pcPath, func(h *harness) error { return probe(h, token.PartnerCenter).Failure.Error() }},
+			"ResolveDirectory": {discoveryPath, func(h *harness) error {
+				_, err := h.client.ResolveDirectory(t.Context(), "test", "contoso.onmicrosoft.com")
 				return err
 			}},
 		} {
 			t.Run(what+" "+name, func(t *testing.T) {
 				t.Parallel()
-				l := newLab(t, hurried(t))
-				l.route(tc.path, answer)
-				err := tc.call(l)
-				if n := len(l.seen(tc.path)); codeOf(err) != failure.MicrosoftUnavailable || n > 1 {
+				h := newHarness(t, withShortTimeout(t))
+				h.route(tc.path, answer)
+				err := tc.call(h)
+				if n := len(h.seen(tc.path)); codeOf(err) != failure.MicrosoftUnavailable || n > 1 {
 					t.Errorf("%s() = %v after %d requests, want %s after 1", what, err, n, failure.MicrosoftUnavailable)
 				}
-				l.checkRedacted(err)
+				h.checkRedacted(err)
 			})
 		}
 	}
 }
 
-// When the connection breaks on the way, nobody knows whether the code is spent. It is posted once; what comes next is
-// the person's to decide, and the second answer tells him the truth.
-func TestSimulatedCutsOfACode(t *testing.T) {
+// If the connection fails, the code may be used up. It is posted once. The person may try again, and the second answer
+// says what happened to the code.
+func TestRedeem_ConnectionFails(t *testing.T) {
 	for name, tc := range map[string]struct {
 		fault simulated.Fault
 		first failure.Code
@@ -83,7 +83,7 @@ func TestSimulatedCutsOfACode(t *testing.T) {
 		"page of a gateway":       {simulated.BrokenGateway(simulated.Login), failure.MicrosoftUnavailable, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newCrossing(t, "global", simulated.Global(), func(c *microsoft.Config) { c.Wait = noWait })
+			c := newSimulation(t, "global", simulated.Global(), func(c *microsoft.Config) { c.Wait = noWait })
 			code := c.consented()
 			c.sim.ForgetRequests()
 			tc.fault.Path, tc.fault.Times = "/token", 1
@@ -100,8 +100,8 @@ func TestSimulatedCutsOfACode(t *testing.T) {
 
 func noWait(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 
-// A renewal may be sent again: whatever became of the first one, both values work.
-func TestSimulatedCutsOfARenewal(t *testing.T) {
+// A renewal can be sent again: whatever happened to the first request, both refresh tokens work.
+func TestRenew_ConnectionFails(t *testing.T) {
 	for name, fault := range map[string]simulated.Fault{
 		"cut before processing":   {Reset: true},
 		"cut after processing":    {Reset: true, AfterProcessing: true},
@@ -109,7 +109,7 @@ func TestSimulatedCutsOfARenewal(t *testing.T) {
 		"page of a gateway":       simulated.BrokenGateway(simulated.Login),
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newCrossing(t, "global", simulated.Global(), func(c *microsoft.Config) { c.Wait = noWait })
+			c := newSimulation(t, "global", simulated.Global(), func(c *microsoft.Config) { c.Wait = noWait })
 			c.consent()
 			refreshToken := c.refreshToken(admin)
 			fault.Path, fault.Times = "/token", 2
@@ -122,14 +122,14 @@ func TestSimulatedCutsOfARenewal(t *testing.T) {
 	}
 }
 
-// Clocks may be five minutes apart (docs/reference/microsoft-identity.md §4.2). At ten, an id_token that is from the future is refused
-// and one that is older than it should be is not: it has an hour.
-func TestSimulatedClocksApart(t *testing.T) {
+// Clocks may differ by five minutes (docs/reference/microsoft-identity.md §4.2). At ten minutes, an id_token from the
+// future is refused; one from the past is not, because it lives for an hour.
+func TestIdentity_ClocksDiffer(t *testing.T) {
 	for ours, want := range map[time.Duration]failure.Code{
 		-10 * time.Minute: failure.IDTokenInvalid, -4 * time.Minute: "", 4 * time.Minute: "", 10 * time.Minute: "", 80 * time.Minute: failure.IDTokenInvalid,
 	} {
 		t.Run(ours.String(), func(t *testing.T) {
-			c := newCrossing(t, "global", simulated.Global(), func(c *microsoft.Config) { c.Now = func() time.Time { return noon.Add(ours) } })
+			c := newSimulation(t, "global", simulated.Global(), func(c *microsoft.Config) { c.Now = func() time.Time { return noon.Add(ours) } })
 			got, err := c.redeem(c.consented())
 			c.must(err)
 			if got.IssuedAt != noon.Add(ours) {
@@ -142,10 +142,11 @@ func TestSimulatedClocksApart(t *testing.T) {
 	}
 }
 
-// An emergency rotation leaves one new key. Tokens of the vanished one are refused as soon as the keys are fetched again.
-func TestSimulatedKeysVanish(t *testing.T) {
+// An emergency rotation leaves one new key. Tokens signed with the old key are refused as soon as the keys are fetched
+// again.
+func TestKeys_RotateInAnEmergency(t *testing.T) {
 	now := noon
-	c := newCrossing(t, "global", simulated.Global(), func(c *microsoft.Config) { c.Now = func() time.Time { return now } })
+	c := newSimulation(t, "global", simulated.Global(), func(c *microsoft.Config) { c.Now = func() time.Time { return now } })
 	identify := func(idToken secret.Text, want failure.Code) {
 		t.Helper()
 		if _, err := c.identify(idToken); codeOf(err) != want {
@@ -160,15 +161,15 @@ func TestSimulatedKeysVanish(t *testing.T) {
 	identify(old.IDToken, "") // the key is known and not an hour old
 	fresh, err := c.redeem(c.consented())
 	c.must(err)
-	identify(fresh.IDToken, "") // an unknown key: looked up at once
+	identify(fresh.IDToken, "") // an unknown key: fetched at once
 	identify(old.IDToken, failure.IDTokenInvalid)
 }
 
-// A key set that is empty for a while takes nothing away: keys that we have serve for a day.
-func TestKeySetVanishes(t *testing.T) {
-	l := newLab(t, func(c *microsoft.Config) { c.Wait = nil })
-	s, stranger := newSigner(t, "k1"), newSigner(t, "k2")
-	l.route(keysPath, keySet(t, s.jwk("")))
+// A key set that is empty for a while does no harm: known keys remain valid for a day.
+func TestKeys_RemainValidWhenTheSetIsEmpty(t *testing.T) {
+	h := newHarness(t, func(c *microsoft.Config) { c.Wait = nil })
+	s, foreignSigner := newSigner(t, "k1"), newSigner(t, "k2")
+	h.route(keysPath, keySet(t, s.jwk("")))
 	for _, step := range []struct {
 		after  time.Duration
 		by     signer
@@ -178,25 +179,25 @@ func TestKeySetVanishes(t *testing.T) {
 		{0, s, nil, ""},
 		{2 * time.Hour, s, keySet(t), ""},
 		{2 * time.Hour, s, respond(404, `{}`), ""},
-		{time.Minute, stranger, nil, failure.MicrosoftAnswer}, // not proven to be wrong either
+		{time.Minute, foreignSigner, nil, failure.MicrosoftAnswer}, // not proven to be invalid
 		{25 * time.Hour, s, keySet(t), failure.MicrosoftAnswer},
 		{0, s, keySet(t, s.jwk("")), ""},
 	} {
-		l.advance(step.after)
+		h.advance(step.after)
 		if step.answer != nil {
-			l.route(keysPath, step.answer)
+			h.route(keysPath, step.answer)
 		}
-		if _, err := identify(l, step.by.sign(t, idClaims(l, nil))); codeOf(err) != step.want {
-			t.Errorf("Identity() of %s at %s = %v, want %q", step.by.kid, l.clock().Format(time.TimeOnly), err, step.want)
+		if _, err := identify(h, step.by.sign(t, idClaims(h, nil))); codeOf(err) != step.want {
+			t.Errorf("Identity() of %s at %s = %v, want %q", step.by.kid, h.clock().Format(time.TimeOnly), err, step.want)
 		}
 	}
 }
 
-// What the simulator logged of a whole consent and its renewals: no secret in an address, every request with a name of
-// its own, every redemption with its scope, and no back-off cut short.
-func TestSimulatedRequestLog(t *testing.T) {
+// The simulator's log of a whole consent and its renewals: no secret in an address, an ID of its own for each request, a
+// scope in each redemption, and no pause shorter than Retry-After.
+func TestRequests_AreWellFormed(t *testing.T) {
 	var waits []time.Duration
-	c := newCrossing(t, "global", simulated.Global(), func(c *microsoft.Config) {
+	c := newSimulation(t, "global", simulated.Global(), func(c *microsoft.Config) {
 		c.Wait = func(_ context.Context, d time.Duration) error {
 			waits = append(waits, d)
 			return nil

@@ -35,14 +35,14 @@ const (
 	traceID     = "6f0c1111-0000-4000-8000-000000000001"
 	correlation = "2b1e1111-0000-4000-8000-000000000002"
 
-	// Canaries: none of them may ever be printed.
+	// Canaries: none of them may be printed.
 	clientSecret  = "canary-client-secret~._+/="
 	canaryCode    = "canary-authorization-code"
 	canaryRefresh = "canary-refresh-token"
 	canaryAccess  = "canary-access-token"
 )
 
-// A request is what the laboratory's server saw.
+// A request is what the server received.
 type request struct {
 	method string
 	path   string
@@ -51,9 +51,9 @@ type request struct {
 	header http.Header
 }
 
-// A lab is a Microsoft that answers as a test says, and a client that talks to it. All hosts are paths of one server:
-// /login, /pc, /graph, /arm.
-type lab struct {
+// A harness is a client and a Microsoft with the answers that a test sets. All hosts are paths of one server: /login,
+// /pc, /graph, /arm.
+type harness struct {
 	testing.TB
 	server *httptest.Server
 	client *microsoft.Client
@@ -66,34 +66,34 @@ type lab struct {
 	routes   map[string]http.HandlerFunc // path → answer
 }
 
-func newLab(t testing.TB, adjust ...func(*microsoft.Config)) *lab {
+func newHarness(t testing.TB, adjust ...func(*microsoft.Config)) *harness {
 	t.Helper()
-	l := &lab{TB: t, now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), routes: make(map[string]http.HandlerFunc)}
-	l.server = httptest.NewServer(http.HandlerFunc(l.serve))
-	t.Cleanup(l.server.Close)
+	h := &harness{TB: t, now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), routes: make(map[string]http.HandlerFunc)}
+	h.server = httptest.NewServer(http.HandlerFunc(h.serve))
+	t.Cleanup(h.server.Close)
 	web, err := httpclient.New(httpclient.Config{Timeout: 30 * time.Second})
 	if err != nil {
 		t.Fatalf("httpclient.New() = %v, want nil", err)
 	}
 	t.Cleanup(web.CloseIdleConnections)
 	cfg := microsoft.Config{
-		Profiles:  []microsoft.Profile{labProfile(l.server.URL)},
+		Profiles:  []microsoft.Profile{testProfile(h.server.URL)},
 		HTTP:      web,
 		ProbeHTTP: web,
-		Now:       l.clock,
-		Wait:      l.wait,
-		Log:       slog.New(slog.NewTextHandler(lockedWriter{l}, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Now:       h.clock,
+		Wait:      h.wait,
+		Log:       slog.New(slog.NewTextHandler(lockedWriter{h}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, f := range adjust {
 		f(&cfg)
 	}
-	if l.client, err = microsoft.New(cfg); err != nil {
+	if h.client, err = microsoft.New(cfg); err != nil {
 		t.Fatalf("New() = %v, want nil", err)
 	}
-	return l
+	return h
 }
 
-func labProfile(base string) microsoft.Profile {
+func testProfile(base string) microsoft.Profile {
 	endpoint := func(path, permissions string) microsoft.Endpoint {
 		var scopes []string
 		for _, permission := range strings.Fields(permissions) {
@@ -102,38 +102,38 @@ func labProfile(base string) microsoft.Profile {
 		return microsoft.Endpoint{BaseURL: base + path, Scope: strings.Join(scopes, " "), Audience: base + path}
 	}
 	return microsoft.Profile{
-		Name: "lab", Authority: base + "/login", TokenIssuer: base + "/sts",
+		Name: "test", Authority: base + "/login", TokenIssuer: base + "/sts",
 		PartnerCenter: endpoint("/pc", "user_impersonation"),
 		Graph:         endpoint("/graph", "User.Read Directory.Read.All"),
 		ARM:           endpoint("/arm", "user_impersonation"),
 	}
 }
 
-func labClient() tenant.Client {
-	return tenant.Client{Cloud: "lab", DirectoryID: directory, Application: tenant.Application{ID: application, Secret: tenant.Credential{Value: secret.New(clientSecret)}}}
+func testClient() tenant.Client {
+	return tenant.Client{Cloud: "test", DirectoryID: directory, Application: tenant.Application{ID: application, Secret: tenant.Credential{Value: secret.New(clientSecret)}}}
 }
 
-type lockedWriter struct{ l *lab }
+type lockedWriter struct{ h *harness }
 
 func (w lockedWriter) Write(b []byte) (int, error) {
-	w.l.mu.Lock()
-	defer w.l.mu.Unlock()
-	return w.l.log.Write(b)
+	w.h.mu.Lock()
+	defer w.h.mu.Unlock()
+	return w.h.log.Write(b)
 }
 
-func (l *lab) serve(w http.ResponseWriter, r *http.Request) {
+func (h *harness) serve(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		l.Errorf("reading a request: %v", err)
+		h.Errorf("reading a request: %v", err)
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		l.Errorf("reading a form: %v", err)
+		h.Errorf("reading a form: %v", err)
 	}
-	l.mu.Lock()
-	l.requests = append(l.requests, request{r.Method, r.URL.Path, r.URL.Query(), form, r.Header.Clone()})
-	route := l.routes[r.URL.Path]
-	l.mu.Unlock()
+	h.mu.Lock()
+	h.requests = append(h.requests, request{r.Method, r.URL.Path, r.URL.Query(), form, r.Header.Clone()})
+	route := h.routes[r.URL.Path]
+	h.mu.Unlock()
 	if route == nil {
 		http.NotFound(w, r)
 		return
@@ -141,39 +141,39 @@ func (l *lab) serve(w http.ResponseWriter, r *http.Request) {
 	route(w, r)
 }
 
-func (l *lab) route(path string, answer http.HandlerFunc) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.routes[path] = answer
+func (h *harness) route(path string, answer http.HandlerFunc) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.routes[path] = answer
 }
 
-func (l *lab) clock() time.Time {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.now
+func (h *harness) clock() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.now
 }
 
-func (l *lab) advance(d time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.now = l.now.Add(d)
+func (h *harness) advance(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now = h.now.Add(d)
 }
 
 // wait moves the clock instead of waiting.
-func (l *lab) wait(ctx context.Context, d time.Duration) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.waits = append(l.waits, d)
-	l.now = l.now.Add(d)
+func (h *harness) wait(ctx context.Context, d time.Duration) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.waits = append(h.waits, d)
+	h.now = h.now.Add(d)
 	return ctx.Err()
 }
 
 // seen returns the requests whose path is path.
-func (l *lab) seen(path string) []request {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (h *harness) seen(path string) []request {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	var found []request
-	for _, r := range l.requests {
+	for _, r := range h.requests {
 		if r.path == path {
 			found = append(found, r)
 		}
@@ -181,16 +181,16 @@ func (l *lab) seen(path string) []request {
 	return found
 }
 
-func (l *lab) logged() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.log.String()
+func (h *harness) logged() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.log.String()
 }
 
-// checkRedacted fails when a canary shows in the log or in err.
-func (l *lab) checkRedacted(err error) {
-	l.Helper()
-	shown := l.logged()
+// checkRedacted fails if the log or err contains a canary.
+func (h *harness) checkRedacted(err error) {
+	h.Helper()
+	shown := h.logged()
 	if err != nil {
 		shown += err.Error()
 		for e := errors.Unwrap(err); e != nil; e = errors.Unwrap(e) {
@@ -198,12 +198,12 @@ func (l *lab) checkRedacted(err error) {
 		}
 		record, encodeErr := json.Marshal(failure.NewRecord(context.Background(), err))
 		if encodeErr != nil {
-			l.Fatalf("json.Marshal(record) = %v, want nil", encodeErr)
+			h.Fatalf("json.Marshal(record) = %v, want nil", encodeErr)
 		}
 		shown += string(record)
 	}
 	if strings.Contains(shown, "canary") {
-		l.Errorf("a secret is printed in: %s", shown)
+		h.Errorf("a secret is printed in: %s", shown)
 	}
 }
 
@@ -212,7 +212,7 @@ const (
 	keysPath  = "/login/" + directory + "/discovery/v2.0/keys"
 )
 
-// respond returns a handler that answers with status, headers (names and values in turn) and body.
+// respond returns a handler that answers with status, headers (names and values alternate) and body.
 func respond(status int, body string, headers ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
@@ -224,7 +224,7 @@ func respond(status int, body string, headers ...string) http.HandlerFunc {
 	}
 }
 
-// inTurn returns a handler that uses the handlers one after the other, the last for all that follow.
+// inTurn returns a handler that uses one handler after the other, and the last one for all later requests.
 func inTurn(handlers ...http.HandlerFunc) http.HandlerFunc {
 	var mu sync.Mutex
 	next := 0
@@ -245,7 +245,7 @@ func hangUp(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// A signer makes id_tokens as one of Microsoft's keys.
+// A signer signs id_tokens with one key.
 type signer struct {
 	kid string
 	key *rsa.PrivateKey
@@ -286,7 +286,7 @@ func signWith(t testing.TB, alg jose.SignatureAlgorithm, key any, kid string, cl
 	return secret.New(compact)
 }
 
-// jwk returns the public key as Microsoft lists it; issuer may be empty.
+// jwk returns the public key in the form of Microsoft's key sets; issuer may be empty.
 func (s signer) jwk(issuer string) map[string]any {
 	k := map[string]any{
 		"kty": "RSA", "use": "sig", "kid": s.kid, "x5t": s.kid, "x5c": []string{"not a certificate"},

@@ -29,22 +29,22 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// certified is the application that proves itself by a certificate; application does by a secret.
+// certified is the application that authenticates with a certificate; application uses a secret.
 const certified = "cccccccc-bbbb-4ccc-8ddd-eeeeeeeeeeee"
 
-// A stranger is oidc-provider, a certified OpenID provider that nobody of us wrote, in Microsoft's place, and our client
-// in front of it. It runs on the real clock.
-type stranger struct {
+// An oidcProvider is our client and oidc-provider, a certified OpenID provider by others, in the role of Microsoft. It
+// is the third-party judge of the client. It runs on the real clock.
+type oidcProvider struct {
 	testing.TB
 	origin string
 	client *microsoft.Client
-	proof  map[string]tenant.Application // application id → what it proves itself with
+	proof  map[string]tenant.Application // application id → its credentials
 }
 
-func newStranger(t testing.TB) *stranger {
+func newOIDCProvider(t testing.TB) *oidcProvider {
 	t.Helper()
 	leaf, certificate := newCertificate(t, noon)
-	s := &stranger{TB: t, proof: map[string]tenant.Application{
+	p := &oidcProvider{TB: t, proof: map[string]tenant.Application{
 		application: {ID: application, Secret: clientSecretOf(clientSecret)},
 		certified:   {ID: certified, Certificate: certificate},
 	}}
@@ -58,7 +58,7 @@ func newStranger(t testing.TB) *stranger {
 	bySecret["client_secret"] = clientSecret
 	byCertificate["jwks"] = jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: leaf.PublicKey}}}
 	byCertificate["token_endpoint_auth_signing_alg"] = "PS256"
-	s.origin = startProvider(t, map[string]any{
+	p.origin = startProvider(t, map[string]any{
 		"directory":   directory,
 		"clients":     []any{bySecret, byCertificate},
 		"permissions": []string{"/pc/user_impersonation", "/graph/User.Read", "/graph/Directory.Read.All", "/arm/user_impersonation"},
@@ -68,15 +68,15 @@ func newStranger(t testing.TB) *stranger {
 		t.Fatalf("httpclient.New() = %v, want nil", err)
 	}
 	t.Cleanup(web.CloseIdleConnections)
-	profile := labProfile(s.origin)
-	profile.Authority = s.origin
-	if s.client, err = microsoft.New(microsoft.Config{Profiles: []microsoft.Profile{profile}, HTTP: web, ProbeHTTP: web}); err != nil {
+	profile := testProfile(p.origin)
+	profile.Authority = p.origin
+	if p.client, err = microsoft.New(microsoft.Config{Profiles: []microsoft.Profile{profile}, HTTP: web, ProbeHTTP: web}); err != nil {
 		t.Fatalf("New() = %v, want nil", err)
 	}
-	return s
+	return p
 }
 
-// startProvider runs testdata/oidc-provider in a temporary folder and returns where it serves. It ends with the test.
+// startProvider runs testdata/oidc-provider in a temporary folder and returns its address. It ends with the test.
 func startProvider(t testing.TB, settings map[string]any) (origin string) {
 	t.Helper()
 	folder := t.TempDir()
@@ -104,19 +104,19 @@ func startProvider(t testing.TB, settings map[string]any) (origin string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var complaint bytes.Buffer
-	node.Stderr = &complaint
+	var stderr bytes.Buffer
+	node.Stderr = &stderr
 	if err := node.Start(); err != nil {
-		t.Fatalf("the OpenID provider that judges our client does not start: %v. `build/prerequisites.sh node npm` installs what it runs on.", err)
+		t.Fatalf("starting the OpenID provider: %v. `build/prerequisites.sh node npm` installs what it needs.", err)
 	}
 	t.Cleanup(func() {
 		in.Close()
 		if err := node.Wait(); err != nil || t.Failed() {
-			t.Logf("the OpenID provider ended with %v and said:\n%s", err, complaint.String())
+			t.Logf("the OpenID provider ended with %v:\n%s", err, stderr.String())
 		}
 	})
 	if _, err := in.Write(append(line, '\n')); err != nil {
-		t.Fatalf("telling the OpenID provider its settings: %v", err)
+		t.Fatalf("sending the settings to the OpenID provider: %v", err)
 	}
 	var serving struct{ Origin string }
 	answer, err := bufio.NewReader(out).ReadBytes('\n')
@@ -127,11 +127,11 @@ func startProvider(t testing.TB, settings map[string]any) (origin string) {
 }
 
 // as returns our client's view of an application. MFARequest is off: the claims parameter is for Microsoft.
-func (s *stranger) as(id string) tenant.Client {
-	return tenant.Client{Cloud: "lab", DirectoryID: directory, Application: s.proof[id], MFARequest: "off"}
+func (p *oidcProvider) as(id string) tenant.Client {
+	return tenant.Client{Cloud: "test", DirectoryID: directory, Application: p.proof[id], MFARequest: "off"}
 }
 
-// An attempt is one authorization with the values that only we know.
+// An attempt is one authorization with the values that only our client knows.
 type attempt struct {
 	request consent.AuthorizeRequest
 	answer  url.Values // what came to the callback
@@ -141,19 +141,19 @@ func (a attempt) code() token.AuthorizationCode {
 	return token.AuthorizationCode{Code: secret.New(a.answer.Get("code")), Verifier: a.request.Verifier, RedirectURI: a.request.RedirectURI}
 }
 
-// authorize sends a person through the provider's pages and returns what came back. He declines when press is "abort".
-func (s *stranger) authorize(client tenant.Client, press string) attempt {
-	s.Helper()
+// authorize goes through the provider's pages and returns the answer. The consent is declined if press is "abort".
+func (p *oidcProvider) authorize(client tenant.Client, press string) attempt {
+	p.Helper()
 	request := consent.AuthorizeRequest{
 		State: "the-state", Nonce: "the-nonce", Verifier: secret.New(verifier), RedirectURI: callback, Prompt: "consent",
 	}
-	address, err := s.client.AuthorizeURL(client, request)
+	address, err := p.client.AuthorizeURL(client, request)
 	if err != nil {
-		s.Fatalf("AuthorizeURL() = %v, want nil", err)
+		p.Fatalf("AuthorizeURL() = %v, want nil", err)
 	}
-	answer := s.visit(address, press)
+	answer := p.visit(address, press)
 	if answer.Get("state") != request.State {
-		s.Fatalf("the provider returned %v, want our state", answer)
+		p.Fatalf("the provider returned %v, want our state", answer)
 	}
 	return attempt{request, answer}
 }
@@ -164,12 +164,12 @@ var (
 	abortLink   = regexp.MustCompile(`href="([^"]+/abort)"`)
 )
 
-// visit fills in one page after the other until the provider redirects to the callback, and returns its query.
-func (s *stranger) visit(address, press string) url.Values {
-	s.Helper()
+// visit submits one page after the other until the provider redirects to the callback, and returns the query.
+func (p *oidcProvider) visit(address, press string) url.Values {
+	p.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
-		s.Fatal(err)
+		p.Fatal(err)
 	}
 	browser := &http.Client{Jar: jar, Timeout: 30 * time.Second, CheckRedirect: func(req *http.Request, _ []*http.Request) error {
 		if strings.HasPrefix(req.URL.String(), callback) {
@@ -181,19 +181,19 @@ func (s *stranger) visit(address, press string) url.Values {
 	resp, err := browser.Get(address)
 	for range 5 {
 		if err != nil {
-			s.Fatalf("visiting the provider: %v", err)
+			p.Fatalf("opening the provider's page: %v", err)
 		}
 		page, readErr := io.ReadAll(resp.Body)
 		resp.Body.Close()
 		if readErr != nil {
-			s.Fatalf("reading the provider's page: %v", readErr)
+			p.Fatalf("reading the provider's page: %v", readErr)
 		}
 		if location, err := resp.Location(); err == nil {
 			return location.Query()
 		}
 		action, abort := formAction.FindSubmatch(page), abortLink.FindSubmatch(page)
 		if action == nil || abort == nil {
-			s.Fatalf("the provider showed %s, want a form:\n%s", resp.Status, page)
+			p.Fatalf("the provider showed %s, want a form:\n%s", resp.Status, page)
 		}
 		form := url.Values{"login": {"int"}, "password": {"anything"}}
 		for _, m := range hiddenField.FindAllSubmatch(page, -1) {
@@ -205,6 +205,6 @@ func (s *stranger) visit(address, press string) url.Values {
 		}
 		resp, err = browser.PostForm(html.UnescapeString(string(action[1])), form)
 	}
-	s.Fatal("the provider's pages do not end")
+	p.Fatal("the provider's pages do not end")
 	return nil
 }
