@@ -8,76 +8,73 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/security"
 	"github.com/chromedp/chromedp"
 
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/onboarding"
 	"azure-partner-connector/connector/token"
+	"azure-partner-connector/sandbox/browser"
 )
 
-// A browser is one headless Chromium with a profile of its own, and what it complained about.
-type browser struct {
+func TestMain(m *testing.M) { os.Exit(browser.Main(m)) }
+
+// A tab is one tab of the headless Chromium with a profile of its own, and the messages on its console.
+type tab struct {
 	t   *testing.T
 	ctx context.Context
 
-	mu         sync.Mutex // guards complaints
-	complaints []string
+	mu       sync.Mutex // guards messages
+	messages []string
 }
 
-func newBrowser(t *testing.T) *browser {
+func newTab(t *testing.T) *tab {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // against hanging
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithAllocatorOptions(
-		chromedp.NoSandbox, chromedp.IgnoreCertErrors,
-		chromedp.Flag("host-resolver-rules", "MAP *.example.com 127.0.0.1, MAP *.example.net 127.0.0.1"),
-		chromedp.Flag("lang", "en-GB"),
-	))
-	t.Cleanup(cancel)
-	b := &browser{t: t, ctx: ctx}
-	if err := chromedp.Listen(ctx, b.listen); err != nil {
-		t.Fatalf("starting Chromium: %v", err)
+	b := &tab{t: t, ctx: browser.Start(t)}
+	if err := chromedp.Listen(b.ctx, b.listen); err != nil {
+		t.Fatalf("listening to Chromium: %v", err)
+	}
+	if _, err := chromedp.Call(b.ctx, security.SetIgnoreCertificateErrors, security.SetIgnoreCertificateErrorsParams{Ignore: true}); err != nil {
+		t.Fatalf("trusting the servers of the test: %v", err)
 	}
 	return b
 }
 
-func (b *browser) listen(event any) {
+func (b *tab) listen(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch event := event.(type) {
 	case *cdplog.EventEntryAdded:
-		b.complaints = append(b.complaints, event.Entry.Text)
+		b.messages = append(b.messages, event.Entry.Text)
 	case *runtime.EventExceptionThrown:
-		b.complaints = append(b.complaints, event.ExceptionDetails.Text)
+		b.messages = append(b.messages, event.ExceptionDetails.Text)
 	}
 }
 
-func (b *browser) complained() []string {
+func (b *tab) console() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return append([]string(nil), b.complaints...)
+	return append([]string(nil), b.messages...)
 }
 
-func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
+func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	if err := chromedp.Do(b.ctx, steps...); err != nil {
-		b.t.Fatalf("Chromium: %v; it complained %q", err, b.complained())
+		b.t.Fatalf("Chromium: %v; its console shows %q", err, b.console())
 	}
 }
 
-func (b *browser) text(selector string) string {
+func (b *tab) text(selector string) string {
 	b.t.Helper()
 	text, err := chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS(selector)))
 	if err != nil {
@@ -86,7 +83,7 @@ func (b *browser) text(selector string) string {
 	return text
 }
 
-func evaluate[T any](b *browser, expression string) T {
+func evaluate[T any](b *tab, expression string) T {
 	b.t.Helper()
 	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
 	if err != nil {
@@ -95,8 +92,8 @@ func evaluate[T any](b *browser, expression string) T {
 	return value
 }
 
-// A signInPage stands for Microsoft on another site: its authorize address sends the visitor on to the directory's own
-// sign-in service at second, whose page leads back to the callback.
+// A signInPage simulates Microsoft on another site: its authorize address redirects to the directory's own sign-in service
+// at second, whose page leads back to the callback.
 type signInPage struct{ first, second *httptest.Server }
 
 func newSignInPage(t *testing.T, serve func(http.Handler) *httptest.Server, page string) *signInPage {
@@ -108,21 +105,21 @@ func newSignInPage(t *testing.T, serve func(http.Handler) *httptest.Server, page
 	}))
 	t.Cleanup(m.second.Close)
 	m.first = serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, at(m.second, "adfs.example.net")+"/sign-in", http.StatusFound)
+		http.Redirect(w, r, at(m.second, "adfs.localhost")+"/sign-in", http.StatusFound)
 	}))
 	t.Cleanup(m.first.Close)
 	return m
 }
 
-// at returns the address of a server under another name of this machine.
+// at returns the address of a server under a name that Chromium resolves to this machine. It counts as another site.
 func at(s *httptest.Server, host string) string {
 	return strings.Replace(s.URL, "127.0.0.1", host, 1)
 }
 
-func (m *signInPage) authority() string { return at(m.first, "login.example.com") }
+func (m *signInPage) authority() string { return at(m.first, "login.localhost") }
 
-// leadTo makes the harness send visitors to m, and accept only the browser that was sent.
-func (h *harness) leadTo(m *signInPage) {
+// redirectTo makes the harness redirect visitors to m, and accept only the browser that was redirected.
+func (h *harness) redirectTo(m *signInPage) {
 	h.authorize = func(string, string, string) (string, error) { return m.authority() + "/authorize?state=" + state, nil }
 	h.complete = func(cb consent.Callback) (consent.Outcome, error) {
 		if len(h.browsers) == 0 || cb.Browser != h.browsers[len(h.browsers)-1] {
@@ -132,13 +129,13 @@ func (h *harness) leadTo(m *signInPage) {
 	}
 }
 
-// TestBrowserManualProcedure goes the whole way in a real browser: the policy lets the form's redirects through to
-// Microsoft and on to another site, and the cookie comes back by the link from there.
-func TestBrowserManualProcedure(t *testing.T) {
+// The policy allows the form's redirects to Microsoft and to another site, and the browser sends its cookie with the link
+// back from there.
+func TestBrowser_ManualProcedure(t *testing.T) {
 	h := newHarness(t, nil)
 	callback := html.EscapeString(h.server.URL + "/callback?" + granted().Encode())
-	h.leadTo(newSignInPage(t, httptest.NewTLSServer, `<a id="accept" href="`+callback+`">Accept</a>`))
-	b := newBrowser(t)
+	h.redirectTo(newSignInPage(t, newTLSServer, `<a id="accept" href="`+callback+`">Accept</a>`))
+	b := newTab(t)
 	b.do(chromedp.Navigate(h.server.URL+"/consent/"+link),
 		chromedp.Click(chromedp.CSS("#continue")),
 		chromedp.Click(chromedp.CSS("#accept")),
@@ -154,32 +151,32 @@ func TestBrowserManualProcedure(t *testing.T) {
 		t.Errorf("#copy-status = %q, want Copied", got)
 	}
 	if got := evaluate[string](b, "document.querySelector('time').textContent"); !strings.Contains(got, "2026") || strings.Contains(got, "UTC") {
-		t.Errorf("time = %q, want it in the visitor's own manner", got)
+		t.Errorf("time = %q, want it in the visitor's own format", got)
 	}
 	b.do(chromedp.Reload(), chromedp.WaitVisible(chromedp.CSS("#claim-code")))
-	if got := b.complained(); len(got) != 0 {
-		t.Errorf("Chromium complained %q, want silence", got)
+	if got := b.console(); len(got) != 0 {
+		t.Errorf("the console shows %q, want nothing", got)
 	}
 }
 
-// TestBrowserPostedAnswer: the browser keeps its cookie back from a form that another site posts.
-func TestBrowserPostedAnswer(t *testing.T) {
+// The browser doesn't send its cookie with a form that another site posts.
+func TestBrowser_PostedAnswer(t *testing.T) {
 	h := newHarness(t, nil)
-	h.leadTo(newSignInPage(t, httptest.NewTLSServer, fmt.Sprintf(`<form method="post" action="%s/callback"><input type="hidden" name="state" value="%s">
+	h.redirectTo(newSignInPage(t, newTLSServer, fmt.Sprintf(`<form method="post" action="%s/callback"><input type="hidden" name="state" value="%s">
 		<input type="hidden" name="code" value="%s"><button id="accept">Accept</button></form>`, h.server.URL, state, code)))
-	b := newBrowser(t)
+	b := newTab(t)
 	b.do(chromedp.Navigate(h.server.URL+"/consent/"+link),
 		chromedp.Click(chromedp.CSS("#continue")),
 		chromedp.Click(chromedp.CSS("#accept")),
 		chromedp.WaitVisible(chromedp.CSS("#claim-code")))
-	if got := b.complained(); len(got) != 0 {
-		t.Errorf("Chromium complained %q, want silence", got)
+	if got := b.console(); len(got) != 0 {
+		t.Errorf("the console shows %q, want nothing", got)
 	}
 }
 
-// TestBrowserAppliesPolicyToRedirects is why the landing page's policy names plain http sign-in pages: Chromium stops
-// the form's redirect to any address that form-action does not allow.
-func TestBrowserAppliesPolicyToRedirects(t *testing.T) {
+// The landing page's policy names plain http sign-in pages, because Chromium stops the form's redirect to any address that
+// form-action doesn't allow.
+func TestBrowser_AppliesPolicyToRedirects(t *testing.T) {
 	m := newSignInPage(t, httptest.NewServer, `<p id="sign-in">Sign in</p>`)
 	for name, tc := range map[string]struct {
 		authorities []string
@@ -187,12 +184,12 @@ func TestBrowserAppliesPolicyToRedirects(t *testing.T) {
 	}{
 		"not listed":             {nil, false},
 		"first stop only":        {[]string{m.authority()}, false},
-		"both stops of the form": {[]string{m.authority(), at(m.second, "adfs.example.net")}, true},
+		"both stops of the form": {[]string{m.authority(), at(m.second, "adfs.localhost")}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := startHarness(t, httptest.NewServer, func(cfg *onboarding.Config) { cfg.Authorities = tc.authorities })
-			h.leadTo(m)
-			b := newBrowser(t)
+			h.redirectTo(m)
+			b := newTab(t)
 			b.do(chromedp.Navigate(h.server.URL+"/consent/"+link), chromedp.WaitVisible(chromedp.CSS("#continue")))
 			if tc.passes {
 				b.do(chromedp.Click(chromedp.CSS("#continue")), chromedp.WaitVisible(chromedp.CSS("#sign-in")))
@@ -202,17 +199,17 @@ func TestBrowserAppliesPolicyToRedirects(t *testing.T) {
 				return strings.Contains(e.Entry.Text, "form-action")
 			}, chromedp.Click(chromedp.CSS("#continue")))
 			if _, err := chromedp.Run(b.ctx, stopped); err != nil {
-				t.Fatalf("waiting for the policy to stop the form: %v; Chromium complained %q", err, b.complained())
+				t.Fatalf("waiting for the policy to stop the form: %v; the console shows %q", err, b.console())
 			}
 		})
 	}
 }
 
-func TestBrowserWithoutScript(t *testing.T) {
+func TestBrowser_WithoutScript(t *testing.T) {
 	h := newHarness(t, nil)
 	callback := html.EscapeString(h.server.URL + "/callback?" + granted().Encode())
-	h.leadTo(newSignInPage(t, httptest.NewTLSServer, `<a id="accept" href="`+callback+`">Accept</a>`))
-	b := newBrowser(t)
+	h.redirectTo(newSignInPage(t, newTLSServer, `<a id="accept" href="`+callback+`">Accept</a>`))
+	b := newTab(t)
 	if _, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
 		t.Fatalf("turning scripts off: %v", err)
 	}
@@ -223,9 +220,8 @@ func TestBrowserWithoutScript(t *testing.T) {
 		chromedp.WaitNotVisible(chromedp.CSS("#copy")))
 }
 
-// TestBrowserPictures takes a picture of every page in narrow and wide, light and dark; nothing may stick out to the
-// side. The pictures are kept with go test -artifacts.
-func TestBrowserPictures(t *testing.T) {
+// Every page fits into narrow and wide windows, light and dark.
+func TestBrowser_PagesFitTheWindow(t *testing.T) {
 	h := newHarness(t, func(cfg *onboarding.Config) { cfg.Limit = onboarding.Limit{PerMinute: 6000, Burst: 1000} })
 	end := func(out consent.Outcome, err error) func() string {
 		return func() string {
@@ -235,7 +231,7 @@ func TestBrowserPictures(t *testing.T) {
 	}
 	path := func(path string) func() string { return func() string { return path } }
 	wrong := failure.New(failure.WrongDirectory, "seen", "5c1f1a7e-0b55-4d4e-8f0c-1f1b6f2a9c11", "expected", "fabrikam.onmicrosoft.com")
-	b := newBrowser(t)
+	b := newTab(t)
 	for name, prepare := range map[string]func() string{
 		"landing":    path("/consent/" + link),
 		"landing-de": path("/consent/" + link + "?ui_locales=de"),
@@ -246,27 +242,19 @@ func TestBrowserPictures(t *testing.T) {
 		"nothing":    path("/done"),
 		"home":       path("/"),
 	} {
+		if _, err := chromedp.Call(b.ctx, network.ClearBrowserCookies, cdp.Empty{}); err != nil {
+			t.Fatalf("clearing cookies: %v", err)
+		}
+		b.do(chromedp.Navigate(h.server.URL+prepare()), chromedp.WaitVisible(chromedp.CSS("h1")))
 		for _, width := range []int64{390, 1280} {
 			for _, scheme := range []string{"light", "dark"} {
 				media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
 				if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, media); err != nil {
 					t.Fatalf("choosing %s: %v", scheme, err)
 				}
-				if _, err := chromedp.Call(b.ctx, network.ClearBrowserCookies, cdp.Empty{}); err != nil {
-					t.Fatalf("clearing cookies: %v", err)
-				}
-				b.do(chromedp.EmulateViewport(width, 844),
-					chromedp.Navigate(h.server.URL+prepare()), chromedp.WaitVisible(chromedp.CSS("h1")))
+				b.do(chromedp.EmulateViewport(width, 844))
 				if over := evaluate[int](b, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
-					t.Errorf("page %s sticks out by %d at %d pixels", name, over, width)
-				}
-				picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
-				if err != nil {
-					t.Fatalf("picture of %s: %v", name, err)
-				}
-				file := filepath.Join(t.ArtifactDir(), fmt.Sprintf("%s-%d-%s.png", name, width, scheme))
-				if err := os.WriteFile(file, picture, 0o600); err != nil {
-					t.Fatal(err)
+					t.Errorf("page %s is %d pixels too wide at %d pixels, %s", name, over, width, scheme)
 				}
 			}
 		}

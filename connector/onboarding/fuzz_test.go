@@ -12,8 +12,8 @@ import (
 	"azure-partner-connector/connector/seal"
 )
 
-// FuzzCallback: whatever comes back, the visitor is led to the outcome, and only bounded answers of one kind are
-// handed on.
+// Every answer leads the visitor to the page with the outcome, and only bounded answers of one kind reach the consent
+// service.
 func FuzzCallback(f *testing.F) {
 	for _, query := range []string{
 		"", "state=a&code=b", "state=a&error=access_denied&error_subcode=cancel", "state=a&code=b&error=c", "state=a;code=b", "state=%zz",
@@ -33,7 +33,7 @@ func FuzzCallback(f *testing.F) {
 			}
 			return manualOutcome(), nil
 		}}
-		door, err := onboarding.New(onboarding.Config{
+		handler, err := onboarding.New(onboarding.Config{
 			PublicURL: "https://onboarding.example.com", Consents: consents, Seal: keys, Now: func() time.Time { return start },
 		})
 		if err != nil {
@@ -42,7 +42,7 @@ func FuzzCallback(f *testing.F) {
 		r := httptest.NewRequest(http.MethodGet, "/callback", nil)
 		r.URL.RawQuery = query
 		w := httptest.NewRecorder()
-		door.ServeHTTP(w, r)
+		handler.ServeHTTP(w, r)
 		if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/done" {
 			t.Errorf("GET /callback?%q = %d to %q, want 303 to /done", query, w.Code, w.Header().Get("Location"))
 		}

@@ -16,13 +16,13 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// continueFrom presses the button of the landing page.
+// continueFrom submits the form of the landing page.
 func (v *visitor) continueFrom(path string) page {
 	v.h.t.Helper()
 	return v.send(http.MethodPost, path, url.Values{}, "Sec-Fetch-Site", "same-origin")
 }
 
-func TestManualProcedure(t *testing.T) {
+func TestHandler_ManualProcedure(t *testing.T) {
 	h := newHarness(t, nil)
 	v := h.visitor()
 	p := v.get("/consent/" + link)
@@ -35,13 +35,13 @@ func TestManualProcedure(t *testing.T) {
 		}
 	}
 	if len(h.browsers) != 0 {
-		t.Errorf("GET /consent/… made %d states, want none", len(h.browsers))
+		t.Errorf("GET /consent/… created %d states, want none", len(h.browsers))
 	}
 	p = v.continueFrom("/consent/" + link)
 	if want := "https://login.example.com/authorize?state=" + state; p.status != http.StatusSeeOther || p.header.Get("Location") != want {
 		t.Fatalf("POST /consent/… = %d to %q, want 303 to %q", p.status, p.header.Get("Location"), want)
 	}
-	p = v.comeBack(granted())
+	p = v.callBack(granted())
 	if p.status != http.StatusOK || p.text("claim-code") != claimCode {
 		t.Errorf("GET /done = %d with code %q, want 200 with %q", p.status, p.text("claim-code"), claimCode)
 	}
@@ -59,7 +59,7 @@ func TestManualProcedure(t *testing.T) {
 	}
 }
 
-func TestAutomaticProcedure(t *testing.T) {
+func TestHandler_AutomaticProcedure(t *testing.T) {
 	h := newHarness(t, nil)
 	h.landing = func(string) (consent.Landing, error) {
 		return consent.Landing{Procedure: token.Automatic, StraightOn: true}, nil
@@ -69,14 +69,14 @@ func TestAutomaticProcedure(t *testing.T) {
 	if p := v.get("/consent/" + link); p.status != http.StatusSeeOther || !strings.HasPrefix(p.header.Get("Location"), "https://login.example.com/") {
 		t.Fatalf("GET /consent/… = %d to %q, want 303 to Microsoft", p.status, p.header.Get("Location"))
 	}
-	p := v.comeBack(granted())
+	p := v.callBack(granted())
 	const want = "The consent has been granted successfully. The authorization code has been sent to Azure Partner connector. You can close this window."
 	if p.status != http.StatusOK || !strings.Contains(p.body, want) || strings.Contains(p.body, "claim-code") {
 		t.Errorf("GET /done = %d %s, want 200 saying %q", p.status, p.body, want)
 	}
 }
 
-func TestLandingGoesStraightOnWhereSet(t *testing.T) {
+func TestLanding_RedirectsWhereConfigured(t *testing.T) {
 	h := newHarness(t, nil)
 	h.landing = func(string) (consent.Landing, error) {
 		l := manualLanding()
@@ -88,7 +88,7 @@ func TestLandingGoesStraightOnWhereSet(t *testing.T) {
 	}
 }
 
-func TestPreviewsMakeNoState(t *testing.T) {
+func TestLanding_PreviewsCreateNoState(t *testing.T) {
 	h := newHarness(t, nil)
 	h.landing = func(string) (consent.Landing, error) {
 		return consent.Landing{Procedure: token.Automatic, StraightOn: true}, nil
@@ -108,11 +108,11 @@ func TestPreviewsMakeNoState(t *testing.T) {
 		}
 	}
 	if len(h.browsers) != 0 {
-		t.Errorf("previews made %d states, want none", len(h.browsers))
+		t.Errorf("previews created %d states, want none", len(h.browsers))
 	}
 }
 
-func TestScannersBurnNothing(t *testing.T) {
+func TestLanding_ScannersUseUpNothing(t *testing.T) {
 	h := newHarness(t, nil)
 	for range 5 { // a mail scanner, each time without cookies
 		if p := h.visitor().get("/consent/" + link); p.status != http.StatusOK {
@@ -121,7 +121,7 @@ func TestScannersBurnNothing(t *testing.T) {
 		h.visitor().send(http.MethodHead, "/consent/"+link, nil)
 	}
 	if len(h.browsers) != 0 || len(h.callbacks) != 0 {
-		t.Errorf("scanners made %d states and %d callbacks, want none", len(h.browsers), len(h.callbacks))
+		t.Errorf("scanners created %d states and %d callbacks, want none", len(h.browsers), len(h.callbacks))
 	}
 	v := h.visitor()
 	v.get("/consent/" + link)
@@ -130,7 +130,7 @@ func TestScannersBurnNothing(t *testing.T) {
 	}
 }
 
-func TestTwoWindowsShareOneBrowser(t *testing.T) {
+func TestBrowserCookie_SharedByWindows(t *testing.T) {
 	h := newHarness(t, nil)
 	v := h.visitor()
 	v.continueFrom("/consent/one")
@@ -144,7 +144,7 @@ func TestTwoWindowsShareOneBrowser(t *testing.T) {
 	}
 }
 
-func TestForgedBrowserCookieIsReplaced(t *testing.T) {
+func TestBrowserCookie_ForgedValueIsReplaced(t *testing.T) {
 	h := newHarness(t, nil)
 	v := h.visitor()
 	v.send(http.MethodPost, "/consent/"+link, url.Values{}, "Cookie", "__Host-onboarding-browser=short")
@@ -153,7 +153,7 @@ func TestForgedBrowserCookieIsReplaced(t *testing.T) {
 	}
 }
 
-func TestCookies(t *testing.T) {
+func TestCookies_Attributes(t *testing.T) {
 	h := newHarness(t, nil)
 	v := h.visitor()
 	var cookies []string
@@ -186,7 +186,7 @@ func TestCookies(t *testing.T) {
 	}
 }
 
-func TestPlainHTTPHasPlainCookies(t *testing.T) {
+func TestCookies_PlainHTTP(t *testing.T) {
 	h := newHarness(t, func(cfg *onboarding.Config) { cfg.PublicURL = "http://localhost:8081" })
 	p := h.visitor().get("/consent/" + link)
 	if got := p.header.Get("Set-Cookie"); !strings.HasPrefix(got, "onboarding-browser=") || strings.Contains(got, "Secure") {
@@ -197,7 +197,7 @@ func TestPlainHTTPHasPlainCookies(t *testing.T) {
 	}
 }
 
-func TestDoneWithoutOutcome(t *testing.T) {
+func TestDone_WithoutOutcome(t *testing.T) {
 	h := newHarness(t, nil)
 	check := func(what string, p page) {
 		t.Helper()
@@ -207,7 +207,7 @@ func TestDoneWithoutOutcome(t *testing.T) {
 	}
 	check("new browser", h.visitor().get("/done"))
 	v := h.visitor()
-	v.comeBack(granted())
+	v.callBack(granted())
 	server, err := url.Parse(h.server.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -227,15 +227,15 @@ func TestDoneWithoutOutcome(t *testing.T) {
 	check("outcome in another browser", other.get("/done", "Cookie", stolen))
 	check("broken outcome", v.get("/done", "Cookie", stolen[:len(stolen)-3]))
 	check("no base64", other.get("/done", "Cookie", "__Host-onboarding-outcome=!"))
-	h.clock.pass(59 * time.Minute)
+	h.clock.advance(59 * time.Minute)
 	if p := v.get("/done"); p.text("claim-code") != claimCode {
 		t.Errorf("GET /done after 59 minutes = %s, want the code", p.body)
 	}
-	h.clock.pass(time.Minute)
+	h.clock.advance(time.Minute)
 	check("after an hour", v.get("/done"))
 }
 
-func TestDoneEndsWithTheClaimCode(t *testing.T) {
+func TestDone_ExpiresWithClaimCode(t *testing.T) {
 	h := newHarness(t, nil)
 	h.complete = func(consent.Callback) (consent.Outcome, error) {
 		out := manualOutcome()
@@ -243,34 +243,34 @@ func TestDoneEndsWithTheClaimCode(t *testing.T) {
 		return out, nil
 	}
 	v := h.visitor()
-	v.comeBack(granted())
-	h.clock.pass(10 * time.Minute)
+	v.callBack(granted())
+	h.clock.advance(10 * time.Minute)
 	if p := v.get("/done"); strings.Contains(p.body, claimCode) {
 		t.Errorf("GET /done = %s, want no code that has expired", p.body)
 	}
 }
 
-func TestAnswerThatComesTwiceKeepsTheFirstOutcome(t *testing.T) {
+func TestCallback_RepeatedAnswerKeepsFirstOutcome(t *testing.T) {
 	h := newHarness(t, nil)
 	v := h.visitor()
-	v.comeBack(granted())
+	v.callBack(granted())
 	h.complete = func(consent.Callback) (consent.Outcome, error) {
 		return consent.Outcome{}, failure.New(failure.StateUsed)
 	}
-	if p := v.comeBack(granted()); p.text("claim-code") != claimCode {
+	if p := v.callBack(granted()); p.text("claim-code") != claimCode {
 		t.Errorf("GET /done after the same answer = %s, want the code", p.body)
 	}
-	if p := v.comeBack(url.Values{"state": {"another"}, "code": {code}}); p.status != http.StatusConflict {
+	if p := v.callBack(url.Values{"state": {"another"}, "code": {code}}); p.status != http.StatusConflict {
 		t.Errorf("GET /done after another answer = %d, want 409", p.status)
 	}
 }
 
-func TestMicrosoftsErrorIsHandedOn(t *testing.T) {
+func TestCallback_PassesOnMicrosoftsError(t *testing.T) {
 	h := newHarness(t, nil)
 	h.complete = func(consent.Callback) (consent.Outcome, error) {
 		return consent.Outcome{}, failure.New(failure.ConsentDeclined)
 	}
-	p := h.visitor().comeBack(url.Values{
+	p := h.visitor().callBack(url.Values{
 		"state": {state}, "error": {"access_denied"}, "error_subcode": {"cancel"}, "error_description": {"AADSTS65004: declined."}, "session_state": {"x"},
 	})
 	checkRefusal(t, h, p, failure.New(failure.ConsentDeclined))
@@ -279,7 +279,7 @@ func TestMicrosoftsErrorIsHandedOn(t *testing.T) {
 	}
 }
 
-func TestVisitorGoesToMicrosoftOnceMore(t *testing.T) {
+func TestCallback_RedirectsToSignInAgain(t *testing.T) {
 	h := newHarness(t, nil)
 	again := "https://login.example.com/authorize?state=another"
 	h.complete = func(consent.Callback) (consent.Outcome, error) { return consent.Outcome{SignInAgain: again}, nil }
@@ -294,8 +294,8 @@ func TestVisitorGoesToMicrosoftOnceMore(t *testing.T) {
 	}
 }
 
-// Microsoft's page may post its answer; the browser's cookie does not come with that.
-func TestPostedAnswerIsHandedOver(t *testing.T) {
+// Microsoft's page may post its answer, without the browser's cookie.
+func TestCallback_PostedAnswerIsPostedAgain(t *testing.T) {
 	h := newHarness(t, nil)
 	v := h.visitor()
 	v.continueFrom("/consent/" + link)
@@ -328,7 +328,7 @@ func TestPostedAnswerIsHandedOver(t *testing.T) {
 	}
 }
 
-func TestPostedAnswerFromTheSameSite(t *testing.T) {
+func TestCallback_PostedAnswerFromSameSite(t *testing.T) {
 	h := newHarness(t, nil)
 	v := h.visitor()
 	v.continueFrom("/consent/" + link)
@@ -340,16 +340,16 @@ func TestPostedAnswerFromTheSameSite(t *testing.T) {
 	}
 }
 
-func TestLandingWithoutNames(t *testing.T) {
+func TestLanding_WithoutNames(t *testing.T) {
 	h := newHarness(t, nil)
 	h.landing = func(string) (consent.Landing, error) { return consent.Landing{Procedure: token.Manual}, nil }
 	p := h.visitor().get("/consent/" + link)
 	if p.status != http.StatusOK || strings.Contains(p.body, "<dt>Marketplace</dt>") || strings.Contains(p.body, "0001-01-01") {
-		t.Errorf("GET /consent/… = %d %s, want no empty facts", p.status, p.body)
+		t.Errorf("GET /consent/… = %d %s, want no empty values", p.status, p.body)
 	}
 }
 
-func TestPathOfPublicURLIsPartOfEveryRoute(t *testing.T) {
+func TestHandler_PathOfPublicURLIsPartOfEveryRoute(t *testing.T) {
 	h := newHarness(t, func(cfg *onboarding.Config) { cfg.PublicURL += "/onboarding/" })
 	v := h.visitor()
 	p := v.get("/onboarding/consent/" + link)
@@ -369,18 +369,18 @@ func TestPathOfPublicURLIsPartOfEveryRoute(t *testing.T) {
 	}
 }
 
-func TestHomeAndRobots(t *testing.T) {
+func TestHandler_HomeAndRobots(t *testing.T) {
 	h := newHarness(t, nil)
 	v := h.visitor()
 	if p := v.get("/"); p.status != http.StatusOK || !strings.Contains(p.body, "Partner Onboarding") {
-		t.Errorf("GET / = %d %s, want 200 saying what this is", p.status, p.body)
+		t.Errorf("GET / = %d %s, want 200 with the name of the application", p.status, p.body)
 	}
 	if p := v.get("/robots.txt"); p.status != http.StatusOK || p.body != "User-agent: *\nDisallow: /\n" {
 		t.Errorf("GET /robots.txt = %d %q, want everything disallowed", p.status, p.body)
 	}
 }
 
-func TestAssetsAreRevalidated(t *testing.T) {
+func TestAsset_Revalidation(t *testing.T) {
 	h := newHarness(t, nil)
 	v := h.visitor()
 	for name, contentType := range map[string]string{"style.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml"} {
@@ -394,7 +394,7 @@ func TestAssetsAreRevalidated(t *testing.T) {
 	}
 }
 
-func TestPagesAreSmall(t *testing.T) {
+func TestRender_PagesAreSmall(t *testing.T) {
 	h := newHarness(t, nil)
 	sizes, err := onboarding.Sizes()
 	if err != nil {
@@ -405,22 +405,22 @@ func TestPagesAreSmall(t *testing.T) {
 		total += size
 	}
 	if total > 30<<10 {
-		t.Errorf("the landing page with everything that belongs to it has %d bytes, want at most 30 KiB", total)
+		t.Errorf("the landing page with its assets has %d bytes, want at most 30 KiB", total)
 	}
 }
 
 func ExampleHandler() {
-	door, err := onboarding.New(onboarding.Config{
+	handler, err := onboarding.New(onboarding.Config{
 		PublicURL: "https://onboarding.example.com",
 		Consents:  &fake{},
-		Seal:      brokenSeal{}, // a *seal.Keyring in earnest
+		Seal:      brokenSeal{}, // a *seal.Keyring in production
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	w := httptest.NewRecorder()
-	door.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/robots.txt", nil))
+	handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/robots.txt", nil))
 	fmt.Print(w.Body)
 	// Output:
 	// User-agent: *

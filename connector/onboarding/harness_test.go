@@ -5,6 +5,7 @@ import (
 	"context"
 	"html"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
@@ -32,7 +33,7 @@ const (
 
 var start = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
-// A fake is a consent service whose answers a test decides, and that remembers what it was asked.
+// A fake is a consent service with functions of the test, and a record of its calls.
 type fake struct {
 	landing   func(link string) (consent.Landing, error)
 	authorize func(link, browser, locale string) (string, error)
@@ -62,16 +63,16 @@ func (f *fake) Complete(_ context.Context, cb consent.Callback) (consent.Outcome
 	return f.complete(cb)
 }
 
-// A harness is a door behind a real server, a fake consent service, a clock and a log.
+// A harness is a handler behind a real server, with a fake consent service, a clock and a log.
 type harness struct {
 	*fake
 	t      *testing.T
 	server *httptest.Server
 	clock  *clock
-	log    *record
+	log    *logBuffer
 }
 
-// A clock stands until it is moved.
+// A clock stands still until a test advances it.
 type clock struct {
 	mu  sync.Mutex // guards now
 	now time.Time
@@ -83,25 +84,25 @@ func (c *clock) Now() time.Time {
 	return c.now
 }
 
-func (c *clock) pass(d time.Duration) {
+func (c *clock) advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
 
-// A record keeps what was logged.
-type record struct {
+// A logBuffer holds what was logged.
+type logBuffer struct {
 	mu   sync.Mutex // guards text
 	text bytes.Buffer
 }
 
-func (r *record) Write(p []byte) (int, error) {
+func (r *logBuffer) Write(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.text.Write(p)
 }
 
-func (r *record) String() string {
+func (r *logBuffer) String() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.text.String()
@@ -128,10 +129,18 @@ func automaticOutcome() consent.Outcome {
 	return out
 }
 
-// newHarness starts a door over https whose consents go well; change adjusts its configuration.
+// newHarness starts a handler over https whose consents succeed; change adjusts its configuration.
 func newHarness(t *testing.T, change func(*onboarding.Config)) *harness {
 	t.Helper()
-	return startHarness(t, httptest.NewTLSServer, change)
+	return startHarness(t, newTLSServer, change)
+}
+
+// newTLSServer starts a server that doesn't log what browsers say of its certificate.
+func newTLSServer(handler http.Handler) *httptest.Server {
+	s := httptest.NewUnstartedServer(handler)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	return s
 }
 
 func startHarness(t *testing.T, serve func(http.Handler) *httptest.Server, change func(*onboarding.Config)) *harness {
@@ -147,9 +156,9 @@ func startHarness(t *testing.T, serve func(http.Handler) *httptest.Server, chang
 	if err != nil {
 		t.Fatalf("seal.Create() = %v", err)
 	}
-	h := &harness{fake: f, t: t, clock: &clock{now: start}, log: &record{}}
-	var door http.Handler
-	h.server = serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { door.ServeHTTP(w, r) }))
+	h := &harness{fake: f, t: t, clock: &clock{now: start}, log: &logBuffer{}}
+	var handler http.Handler
+	h.server = serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	t.Cleanup(h.server.Close)
 	cfg := onboarding.Config{
 		PublicURL: h.server.URL, Consents: f, Seal: keys, Now: h.clock.Now,
@@ -158,14 +167,14 @@ func startHarness(t *testing.T, serve func(http.Handler) *httptest.Server, chang
 	if change != nil {
 		change(&cfg)
 	}
-	if door, err = onboarding.New(cfg); err != nil {
+	if handler, err = onboarding.New(cfg); err != nil {
 		t.Fatalf("New = %v", err)
 	}
 	t.Cleanup(func() { h.checkLog() })
 	return h
 }
 
-// checkLog looks for values that must not be logged.
+// checkLog checks that no secret was logged.
 func (h *harness) checkLog() {
 	h.t.Helper()
 	h.mu.Lock()
@@ -178,7 +187,7 @@ func (h *harness) checkLog() {
 	}
 }
 
-// A visitor is one browser: it keeps cookies and follows nothing by itself.
+// A visitor is one browser. It keeps cookies and doesn't follow redirects.
 type visitor struct {
 	h      *harness
 	client *http.Client
@@ -197,7 +206,7 @@ func (h *harness) visitor() *visitor {
 	return &visitor{h: h, client: &client, header: http.Header{"Accept-Language": {"en-GB,en;q=0.9"}}}
 }
 
-// A page is an answer that was read.
+// A page is one answer.
 type page struct {
 	status int
 	header http.Header
@@ -238,8 +247,8 @@ func (v *visitor) get(path string, header ...string) page {
 	return v.send(http.MethodGet, path, nil, header...)
 }
 
-// comeBack is Microsoft's answer and the page it leads to.
-func (v *visitor) comeBack(query url.Values) page {
+// callBack sends Microsoft's answer and returns the page that it leads to.
+func (v *visitor) callBack(query url.Values) page {
 	v.h.t.Helper()
 	p := v.get("/callback?" + query.Encode())
 	if p.status != http.StatusSeeOther || !strings.HasSuffix(p.header.Get("Location"), "/done") {
@@ -252,7 +261,7 @@ func granted() url.Values { return url.Values{"state": {state}, "code": {code}} 
 
 var referenceForm = regexp.MustCompile(`^[0-9A-HJKMNP-TV-Z]{8}$`)
 
-// text returns what a person reads in the element with id, which holds nothing but text; "" when there is none.
+// text returns the visible text of the element with id, which has no child elements; "" when there is none.
 func (p page) text(id string) string {
 	found := regexp.MustCompile(`id="` + id + `"[^>]*>([^<]*)<`).FindStringSubmatch(p.body)
 	if found == nil {

@@ -20,10 +20,10 @@ import (
 	"azure-partner-connector/connector/onboarding"
 )
 
-// usedTexts returns every text that pages can show: of the templates, of the failures, and of our own code.
+// usedTexts returns every text that pages can show: of the templates, of failures, and of the code.
 func usedTexts(t *testing.T) map[string]bool {
 	t.Helper()
-	used := map[string]bool{"Global admin": true, "Admin agent": true} // facts of role_missing
+	used := map[string]bool{"Global admin": true, "Admin agent": true} // parameters of role_missing
 	for _, c := range failure.Codes() {
 		sentence, advice := c.Template()
 		used[sentence], used[advice] = true, true
@@ -45,7 +45,7 @@ func usedTexts(t *testing.T) map[string]bool {
 	return used
 }
 
-// codeTexts returns the texts in our own code: titles and reasons.
+// codeTexts returns the texts in the code: titles and reasons.
 func codeTexts(t *testing.T) map[string]bool {
 	t.Helper()
 	used := map[string]bool{}
@@ -110,9 +110,9 @@ func calledName(call *ast.CallExpr) string {
 	return ""
 }
 
-var places = regexp.MustCompile(`__[a-z]+__`)
+var placeholders = regexp.MustCompile(`__[a-z]+__`)
 
-func TestCataloguesAreComplete(t *testing.T) {
+func TestCatalogues_AreComplete(t *testing.T) {
 	catalogues, err := onboarding.Catalogues()
 	if err != nil {
 		t.Fatalf("Catalogues = %v", err)
@@ -132,11 +132,11 @@ func TestCataloguesAreComplete(t *testing.T) {
 			if translated == "" {
 				t.Errorf("catalogue %s lacks %q", name, text)
 			}
-			want, got := places.FindAllString(text, -1), places.FindAllString(translated, -1)
+			want, got := placeholders.FindAllString(text, -1), placeholders.FindAllString(translated, -1)
 			slices.Sort(want)
 			slices.Sort(got)
 			if !slices.Equal(want, got) {
-				t.Errorf("catalogue %s: %q has places %q, want %q", name, translated, got, want)
+				t.Errorf("catalogue %s: %q has placeholders %q, want %q", name, translated, got, want)
 			}
 		}
 		for text, translated := range texts {
@@ -150,7 +150,7 @@ func TestCataloguesAreComplete(t *testing.T) {
 	}
 }
 
-func TestLanguageOfPages(t *testing.T) {
+func TestLanguage_OfPages(t *testing.T) {
 	for name, tc := range map[string]struct {
 		query, accept, want string
 	}{
@@ -161,11 +161,11 @@ func TestLanguageOfPages(t *testing.T) {
 		"unknown, then German":    {"", "th,de;q=0.5", "de"},
 		"unknown":                 {"", "th", "en"},
 		"nonsense":                {"", ";;;==", "en"},
-		"asked for":               {"?ui_locales=de", "en", "de"},
-		"asked for in a list":     {"?ui_locales=th+de-CH+en", "en", "de"},
-		"asked for, unknown":      {"?ui_locales=th", "de", "de"},
-		"asked for, nonsense":     {"?ui_locales=%00%22%3E", "de", "de"},
-		"asked for, far too much": {"?ui_locales=" + strings.Repeat("de+", 60), "en", "en"},
+		"requested":               {"?ui_locales=de", "en", "de"},
+		"requested in a list":     {"?ui_locales=th+de-CH+en", "en", "de"},
+		"requested, unknown":      {"?ui_locales=th", "de", "de"},
+		"requested, nonsense":     {"?ui_locales=%00%22%3E", "de", "de"},
+		"requested, far too much": {"?ui_locales=" + strings.Repeat("de+", 60), "en", "en"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t, nil)
@@ -179,7 +179,7 @@ func TestLanguageOfPages(t *testing.T) {
 	}
 }
 
-func TestLanguageThatWasAskedForLasts(t *testing.T) {
+func TestLanguage_IsKeptForTheCallback(t *testing.T) {
 	h := newHarness(t, nil)
 	h.complete = func(consent.Callback) (consent.Outcome, error) {
 		return consent.Outcome{}, failure.New(failure.RoleMissing, "username", "ada@fabrikam.com", "role", "Global admin")
@@ -187,7 +187,7 @@ func TestLanguageThatWasAskedForLasts(t *testing.T) {
 	v := h.visitor()
 	v.get("/consent/" + link + "?ui_locales=th+de")
 	v.continueFrom("/consent/" + link + "?ui_locales=th+de")
-	p := v.comeBack(granted())
+	p := v.callBack(granted())
 	const want = "Das Konto ada@fabrikam.com hat die Rolle Globaler Administrator nicht. Es wurde nichts geändert."
 	if got := p.text("sentence"); got != want {
 		t.Errorf("sentence = %q, want %q", got, want)
@@ -201,7 +201,7 @@ func TestLanguageThatWasAskedForLasts(t *testing.T) {
 	}
 }
 
-func TestLocaleForMicrosoft(t *testing.T) {
+func TestLocale_ForMicrosoft(t *testing.T) {
 	h := newHarness(t, nil)
 	for _, tc := range []struct{ query, want string }{
 		{"", ""},

@@ -16,7 +16,7 @@ import (
 	"azure-partner-connector/connector/onboarding"
 )
 
-func TestHeadersOfEveryAnswer(t *testing.T) {
+func TestSecurityHeaders_OfEveryAnswer(t *testing.T) {
 	h := newHarness(t, nil)
 	want := map[string]string{
 		"Cross-Origin-Resource-Policy": "same-origin",
@@ -59,7 +59,7 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 	}
 }
 
-func TestFormsLeadOnlyWhereTheyMust(t *testing.T) {
+func TestSecurityHeaders_FormAction(t *testing.T) {
 	h := newHarness(t, func(cfg *onboarding.Config) {
 		cfg.Authorities = []string{"https://login.microsoftonline.com", "http://127.0.0.1:4711/", "http://127.0.0.1:4711/x", ":", ""}
 	})
@@ -79,12 +79,12 @@ func TestFormsLeadOnlyWhereTheyMust(t *testing.T) {
 	}
 }
 
-func TestRequestsAreRecordedByRoute(t *testing.T) {
+func TestRecorded_ByRoute(t *testing.T) {
 	h := newHarness(t, nil)
 	v := h.visitor()
 	v.get("/consent/" + link + "?x=" + code)
 	v.continueFrom("/consent/" + link)
-	v.comeBack(granted())
+	v.callBack(granted())
 	v.get("/" + link)
 	h.complete = func(consent.Callback) (consent.Outcome, error) {
 		return consent.Outcome{}, failure.New(failure.MFAMissing)
@@ -113,12 +113,12 @@ func TestRequestsAreRecordedByRoute(t *testing.T) {
 	}
 }
 
-func TestReferenceOfPageIsThatOfTheCallback(t *testing.T) {
+func TestRecorded_ReferenceOfPageIsThatOfCallback(t *testing.T) {
 	h := newHarness(t, nil)
 	h.complete = func(consent.Callback) (consent.Outcome, error) {
 		return consent.Outcome{}, failure.New(failure.MFAMissing)
 	}
-	reference := h.visitor().comeBack(granted()).text("reference")
+	reference := h.visitor().callBack(granted()).text("reference")
 	for line := range strings.Lines(h.log.String()) {
 		if strings.Contains(line, `"/callback"`) && !strings.Contains(line, reference) {
 			t.Errorf("record = %s, want reference %s of the page", line, reference)
@@ -126,7 +126,7 @@ func TestReferenceOfPageIsThatOfTheCallback(t *testing.T) {
 	}
 }
 
-func TestTooManyRequests(t *testing.T) {
+func TestLimit_TooManyRequests(t *testing.T) {
 	h := newHarness(t, func(cfg *onboarding.Config) { cfg.Limit = onboarding.Limit{PerMinute: 6, Burst: 3} })
 	v := h.visitor()
 	for i := range 3 {
@@ -140,13 +140,13 @@ func TestTooManyRequests(t *testing.T) {
 		t.Errorf("Retry-After = %q, want 10", got)
 	}
 	if p := v.get("/assets/style.css"); p.status != http.StatusOK {
-		t.Errorf("GET /assets/style.css = %d, want 200: pages of refusal need it", p.status)
+		t.Errorf("GET /assets/style.css = %d, want 200: error pages need it", p.status)
 	}
-	h.clock.pass(9 * time.Second)
+	h.clock.advance(9 * time.Second)
 	if p := v.get("/"); p.status != http.StatusTooManyRequests || p.header.Get("Retry-After") != "1" {
-		t.Errorf("GET / after 9 s = %d, want 429: being refused costs nothing", p.status)
+		t.Errorf("GET / after 9 s = %d, want 429: a refused request doesn't count", p.status)
 	}
-	h.clock.pass(time.Second)
+	h.clock.advance(time.Second)
 	if p := v.get("/"); p.status != http.StatusOK {
 		t.Errorf("GET / after 10 s = %d, want 200", p.status)
 	}
@@ -155,23 +155,23 @@ func TestTooManyRequests(t *testing.T) {
 	}
 }
 
-// A client is one address as the door sees it.
+// A client is one address as the handler sees it.
 type client struct {
 	remote    string
 	forwarded []string
 }
 
-func (c client) get(door http.Handler) int {
+func (c client) get(handler http.Handler) int {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.RemoteAddr = c.remote
 	r.Header["X-Forwarded-For"] = c.forwarded
 	r.Header.Set("X-Real-Ip", "203.0.113.99")
 	w := httptest.NewRecorder()
-	door.ServeHTTP(w, r)
+	handler.ServeHTTP(w, r)
 	return w.Code
 }
 
-func TestClientsAreToldApart(t *testing.T) {
+func TestLimit_IdentifiesClients(t *testing.T) {
 	const proxy = "10.1.2.3:9"
 	for name, tc := range map[string]struct {
 		first, second client
@@ -195,7 +195,7 @@ func TestClientsAreToldApart(t *testing.T) {
 		"untrusted private networks": {client{"192.168.0.1:1", []string{"198.51.100.1"}}, client{"192.168.0.1:1", []string{"198.51.100.2"}}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			door, err := onboarding.New(onboarding.Config{
+			handler, err := onboarding.New(onboarding.Config{
 				PublicURL: "https://onboarding.example.com", Consents: &fake{}, Seal: brokenSeal{},
 				TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 				Limit:          onboarding.Limit{PerMinute: 1, Burst: 1},
@@ -204,18 +204,18 @@ func TestClientsAreToldApart(t *testing.T) {
 			if err != nil {
 				t.Fatalf("New = %v", err)
 			}
-			if got := tc.first.get(door); got != http.StatusOK {
+			if got := tc.first.get(handler); got != http.StatusOK {
 				t.Fatalf("first GET / = %d, want 200", got)
 			}
-			if got := tc.second.get(door) == http.StatusTooManyRequests; got != tc.same {
+			if got := tc.second.get(handler) == http.StatusTooManyRequests; got != tc.same {
 				t.Errorf("second GET / was refused: %v, want %v", got, tc.same)
 			}
 		})
 	}
 }
 
-func TestForgottenClientsAreTheOnesUnseenForLongest(t *testing.T) {
-	door, err := onboarding.New(onboarding.Config{
+func TestLimit_DropsLeastRecentlyUsedClient(t *testing.T) {
+	handler, err := onboarding.New(onboarding.Config{
 		PublicURL: "https://onboarding.example.com", Consents: &fake{}, Seal: brokenSeal{},
 		Limit: onboarding.Limit{PerMinute: 1, Burst: 1, Clients: 2}, Now: func() time.Time { return start },
 	})
@@ -227,13 +227,13 @@ func TestForgottenClientsAreTheOnesUnseenForLongest(t *testing.T) {
 		client
 		want int
 	}{{one, 200}, {two, 200}, {one, 429}, {three, 200}, {one, 429}, {two, 200}} {
-		if got := tc.get(door); got != tc.want {
+		if got := tc.get(handler); got != tc.want {
 			t.Errorf("request %d of %s = %d, want %d", i+1, tc.remote, got, tc.want)
 		}
 	}
 }
 
-func TestContinueIsOpenToBrowsersWithoutFetchMetadata(t *testing.T) {
+func TestAuthorize_AcceptsBrowsersWithoutFetchMetadata(t *testing.T) {
 	h := newHarness(t, nil)
 	for _, header := range [][]string{nil, {"Origin", h.server.URL}, {"Sec-Fetch-Site", "same-origin", "Origin", "null"}, {"Sec-Fetch-Site", "none"}} {
 		if p := h.visitor().send(http.MethodPost, "/consent/"+link, url.Values{}, header...); p.status != http.StatusSeeOther {

@@ -12,7 +12,7 @@ import (
 	"azure-partner-connector/connector/onboarding"
 )
 
-// checkRefusal asserts a whole page of refusal: status, sentence, advice, reference, and nothing of the cause.
+// checkRefusal checks an error page: status, sentence, advice, reference, and nothing of the cause.
 func checkRefusal(t *testing.T, h *harness, p page, want *failure.Error) {
 	t.Helper()
 	if p.status != want.Status() {
@@ -23,7 +23,7 @@ func checkRefusal(t *testing.T, h *harness, p page, want *failure.Error) {
 	}
 	advice := want.Advice()
 	if want.Code == failure.MicrosoftUnavailable {
-		advice = "Nothing was changed. Start again in some minutes." // nothing tries a sign-in again by itself
+		advice = "Nothing was changed. Start again in some minutes." // nothing retries a sign-in automatically
 	}
 	if got := p.text("advice"); got != advice {
 		t.Errorf("advice = %q, want %q", got, advice)
@@ -42,7 +42,7 @@ func checkRefusal(t *testing.T, h *harness, p page, want *failure.Error) {
 	}
 }
 
-func TestLandingRefuses(t *testing.T) {
+func TestLanding_Refuses(t *testing.T) {
 	for name, err := range map[string]error{
 		"unknown":        failure.New(failure.LinkUnknown),
 		"expired":        failure.New(failure.LinkExpired),
@@ -66,7 +66,7 @@ func TestLandingRefuses(t *testing.T) {
 	}
 }
 
-func TestLandingRefusesWhatIsNoLink(t *testing.T) {
+func TestLanding_RefusesMalformedLink(t *testing.T) {
 	h := newHarness(t, nil)
 	h.landing = func(string) (consent.Landing, error) { t.Error("Landing was called"); return consent.Landing{}, nil }
 	for _, path := range []string{strings.Repeat("x", 201), "a/b", "a%2Fb", "x.", "x%20", "%00", "%E2%82%AC"} {
@@ -74,13 +74,13 @@ func TestLandingRefusesWhatIsNoLink(t *testing.T) {
 	}
 }
 
-func TestAuthorizeRefusesOtherSites(t *testing.T) {
+func TestAuthorize_RefusesOtherSites(t *testing.T) {
 	for name, header := range map[string][]string{
-		"other site":      {"Sec-Fetch-Site", "cross-site"},
-		"sister host":     {"Sec-Fetch-Site", "same-site"},
-		"older browser":   {"Origin", "https://evil.example.com"},
-		"without an own":  {"Origin", "null"},
-		"both in discord": {"Sec-Fetch-Site", "cross-site", "Origin", "null"},
+		"other site":    {"Sec-Fetch-Site", "cross-site"},
+		"same site":     {"Sec-Fetch-Site", "same-site"},
+		"older browser": {"Origin", "https://evil.example.com"},
+		"null origin":   {"Origin", "null"},
+		"contradiction": {"Sec-Fetch-Site", "cross-site", "Origin", "null"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t, nil)
@@ -91,7 +91,7 @@ func TestAuthorizeRefusesOtherSites(t *testing.T) {
 	}
 }
 
-func TestCallbackRefuses(t *testing.T) {
+func TestCallback_Refuses(t *testing.T) {
 	for name, err := range map[string]error{
 		"state unknown":       failure.New(failure.StateUnknown),
 		"state used":          failure.New(failure.StateUsed),
@@ -107,13 +107,13 @@ func TestCallbackRefuses(t *testing.T) {
 		"Microsoft is down":   failure.Wrap(errors.New("dial tcp: refused"), failure.MicrosoftUnavailable),
 		"unknown error":       errors.New("database is on fire"),
 		"wrapped and refused": errors.Join(errors.New("saving"), failure.New(failure.Conflict)),
-		"very long fact":      failure.New(failure.GuestAccount, "username", "ü"+strings.Repeat("x", 199)),
+		"long parameter":      failure.New(failure.GuestAccount, "username", "ü"+strings.Repeat("x", 199)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t, nil)
 			h.complete = func(consent.Callback) (consent.Outcome, error) { return manualOutcome(), err }
 			v := h.visitor()
-			checkRefusal(t, h, v.comeBack(granted()), failure.From(err))
+			checkRefusal(t, h, v.callBack(granted()), failure.From(err))
 			again := v.get("/done")
 			checkRefusal(t, h, again, failure.From(err))
 			if strings.Contains(again.body, claimCode) {
@@ -123,18 +123,18 @@ func TestCallbackRefuses(t *testing.T) {
 	}
 }
 
-func TestCallbackShortensFacts(t *testing.T) {
+func TestCallback_ShortensParameters(t *testing.T) {
 	h := newHarness(t, nil)
 	h.complete = func(consent.Callback) (consent.Outcome, error) {
 		return consent.Outcome{}, failure.New(failure.WrongDirectory, "seen", strings.Repeat("<", 9000), "expected", strings.Repeat("é", 9000))
 	}
-	p := h.visitor().comeBack(granted())
+	p := h.visitor().callBack(granted())
 	if want := strings.Repeat("<", 200) + "…"; p.status != http.StatusForbidden || !strings.Contains(p.text("sentence"), want) {
-		t.Errorf("GET /done = %d %q, want 403 with two facts of 200 letters", p.status, p.text("sentence"))
+		t.Errorf("GET /done = %d %q, want 403 with two parameters of 200 letters", p.status, p.text("sentence"))
 	}
 }
 
-func TestCallbackRefusesWhatItCannotRead(t *testing.T) {
+func TestCallback_RefusesUnreadableAnswers(t *testing.T) {
 	long := strings.Repeat("x", 2049)
 	for name, tc := range map[string]struct {
 		query  string
@@ -179,7 +179,7 @@ func TestCallbackRefusesWhatItCannotRead(t *testing.T) {
 	}
 }
 
-func TestCallbackRefusesLargeBodies(t *testing.T) {
+func TestCallback_RefusesLargeBodies(t *testing.T) {
 	h := newHarness(t, nil)
 	v := h.visitor()
 	p := v.send(http.MethodPost, "/callback", url.Values{"state": {state}, "code": {strings.Repeat("x", 70_000)}})
@@ -189,7 +189,7 @@ func TestCallbackRefusesLargeBodies(t *testing.T) {
 	checkRefusal(t, h, v.get("/done"), failure.New(failure.BodyTooLarge))
 }
 
-func TestRoutesRefuse(t *testing.T) {
+func TestHandler_RefusesUnknownRoutes(t *testing.T) {
 	h := newHarness(t, nil)
 	for _, tc := range []struct {
 		method, path string
@@ -198,7 +198,7 @@ func TestRoutesRefuse(t *testing.T) {
 		{http.MethodGet, "/" + link, failure.NotFound},
 		{http.MethodGet, "/consent/", failure.NotFound},
 		{http.MethodGet, "/consent/a/b", failure.LinkUnknown},
-		{http.MethodGet, "/assets/../door.go", failure.NotFound},
+		{http.MethodGet, "/assets/../handler.go", failure.NotFound},
 		{http.MethodGet, "/assets/none.js", failure.NotFound},
 		{http.MethodPut, "/consent/" + link, failure.MethodNotAllowed},
 		{http.MethodDelete, "/done", failure.MethodNotAllowed},
@@ -213,23 +213,23 @@ func TestRoutesRefuse(t *testing.T) {
 		t.Errorf("HEAD /callback = %d, want 405: it must not use up a code", p.status)
 	}
 	if strings.Contains(h.log.String(), "CANARY") {
-		t.Errorf("log = %s, want no method that a visitor invented", h.log)
+		t.Errorf("log = %s, want no unknown method", h.log)
 	}
 }
 
-func TestPanicsBecomePages(t *testing.T) {
+func TestRecovered_PanicBecomesPage(t *testing.T) {
 	h := newHarness(t, nil)
-	h.landing = func(string) (consent.Landing, error) { panic("the roof is gone") }
+	h.landing = func(string) (consent.Landing, error) { panic("c4n4ry of a panic") }
 	p := h.visitor().get("/consent/" + link)
-	if want := failure.New(failure.InternalError); p.status != want.Status() || p.text("sentence") != want.Sentence() || strings.Contains(p.body, "roof") {
+	if want := failure.New(failure.InternalError); p.status != want.Status() || p.text("sentence") != want.Sentence() || strings.Contains(p.body, "c4n4ry") {
 		t.Errorf("GET /consent/… = %d %q, want %d %q", p.status, p.text("sentence"), want.Status(), want.Sentence())
 	}
-	if log := h.log.String(); !strings.Contains(log, "the roof is gone") || !strings.Contains(log, `"level":"ERROR"`) {
+	if log := h.log.String(); !strings.Contains(log, "c4n4ry of a panic") || !strings.Contains(log, `"level":"ERROR"`) {
 		t.Errorf("log = %s, want an error with the cause", log)
 	}
 }
 
-// A brokenSeal cannot seal.
+// A brokenSeal always fails.
 type brokenSeal struct{}
 
 func (brokenSeal) Seal([]byte, string, string, string) ([]byte, error) {
@@ -240,7 +240,7 @@ func (brokenSeal) Open([]byte, string, string, string) ([]byte, error) {
 	return nil, errors.New("no key fits")
 }
 
-func TestOutcomesThatCannotBeKept(t *testing.T) {
+func TestCallback_OutcomeCannotBeSealed(t *testing.T) {
 	h := newHarness(t, func(cfg *onboarding.Config) { cfg.Seal = brokenSeal{} })
 	p := h.visitor().get("/callback?" + granted().Encode())
 	checkRefusal(t, h, p, failure.Wrap(errors.New("no key fits"), failure.InternalError))
@@ -250,7 +250,7 @@ func TestOutcomesThatCannotBeKept(t *testing.T) {
 	checkRefusal(t, h, h.visitor().get("/callback?"+granted().Encode()), failure.New(failure.MFAMissing))
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNew_Refuses(t *testing.T) {
 	good := func() onboarding.Config {
 		return onboarding.Config{PublicURL: "https://onboarding.example.com", Consents: &fake{}, Seal: brokenSeal{}}
 	}
@@ -268,8 +268,8 @@ func TestNewRefuses(t *testing.T) {
 	} {
 		cfg := good()
 		change(&cfg)
-		if door, err := onboarding.New(cfg); err == nil {
-			t.Errorf("New(%s) = %v, want an error", name, door)
+		if handler, err := onboarding.New(cfg); err == nil {
+			t.Errorf("New(%s) = %v, want an error", name, handler)
 		}
 	}
 }
