@@ -61,7 +61,7 @@ var (
 	fence   = regexp.MustCompile("(?s)\n```.*?\n```")
 )
 
-// TestFailureTable checks that failures.md has every failure code, with its kind, status, sentence and advice.
+// TestFailureTable checks that the reference of failures has every failure code, with its kind, status, sentence and advice.
 func TestFailureTable(t *testing.T) {
 	table := read(t, "reference/failures.md")
 	listed := map[string]string{} // code → its row
@@ -70,12 +70,12 @@ func TestFailureTable(t *testing.T) {
 	}
 	for _, code := range failure.Codes() {
 		if got, want := listed[string(code)], failureRow(code); got != want {
-			t.Errorf("row of %s in failures.md =\n%s\nwant\n%s", code, got, want)
+			t.Errorf("row of %s in reference/failures.md =\n%s\nwant\n%s", code, got, want)
 		}
 		delete(listed, string(code))
 	}
 	for code := range listed {
-		t.Errorf("failures.md tells of %s, which is no failure code", code)
+		t.Errorf("reference/failures.md tells of %s, which is no failure code", code)
 	}
 }
 
@@ -174,17 +174,17 @@ func TestTestsThatAreNamedExist(t *testing.T) {
 	}
 }
 
-// TestBehavioursOfMicrosoft checks that microsoft-client.md has a row for each of the 25 behaviours
+// TestBehavioursOfMicrosoft checks that the reference of the Microsoft client has a row for each of the 25 behaviours
 // (docs/reference/microsoft-identity.md §8.2), with a test of the simulator's that is called after it, and one of ours
 // unless we make no use of it.
 func TestBehavioursOfMicrosoft(t *testing.T) {
 	rows := behaviour.FindAllStringSubmatch(read(t, "reference/microsoft-client.md"), -1)
 	if len(rows) != 25 {
-		t.Errorf("microsoft-client.md has %d rows of behaviours, want 25", len(rows))
+		t.Errorf("reference/microsoft-client.md has %d rows of behaviours, want 25", len(rows))
 	}
 	for i, m := range rows {
 		if m[1] != strconv.Itoa(i+1) {
-			t.Errorf("row %d of microsoft-client.md is of S%s, want S%d", i+1, m[1], i+1)
+			t.Errorf("row %d of reference/microsoft-client.md is of S%s, want S%d", i+1, m[1], i+1)
 		}
 		if !strings.Contains(m[3], "`TestS"+m[1]+"_") {
 			t.Errorf("S%s names no test of the simulator called TestS%s_…", m[1], m[1])
