@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"sync"
@@ -57,6 +58,9 @@ func Main(m interface{ Run() int }) int {
 // fails the test: what people see is not optional.
 func Start(t testing.TB) context.Context {
 	t.Helper()
+	if os.Getenv("TEST_QUICK") != "" {
+		t.Fatalf("%s needs a browser: name it so that make test-quick leaves it out (it contains Browser)", t.Name())
+	}
 	parent, err := shared.open()
 	if err != nil {
 		t.Fatal(err)
@@ -137,6 +141,9 @@ func flags() []chromedp.ExecAllocatorOption {
 		chromedp.Flag("disable-renderer-backgrounding", true),
 		chromedp.Flag("disable-dev-shm-usage", true),
 		chromedp.Flag("password-store", "basic"),
+		// A page that loads anew stays in its process: starting one takes longer than most tests.
+		chromedp.Flag("process-per-site", true),
+		chromedp.Flag("disable-features", "BackForwardCache,Translate,SpareRendererForSitePerProcess"),
 		chromedp.Flag("lang", "en-US"),
 		chromedp.WindowSize(1280, 900),
 	}

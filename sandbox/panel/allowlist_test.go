@@ -12,7 +12,7 @@ import (
 )
 
 // What is allowed to screens is checked in the files that sources returns: those must be all that a panel can load.
-func TestSourcesAreAllFilesOfTheScreens(t *testing.T) {
+func TestSources_AreAllFiles(t *testing.T) {
 	checked := sources(t)
 	err := fs.WalkDir(os.DirFS(extension), "ui", func(name string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() && checked[name] == "" {

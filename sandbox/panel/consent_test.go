@@ -24,7 +24,8 @@ func outcome(status string, f any) func(*platform) {
 	}
 }
 
-func TestAutomaticUpdate(t *testing.T) {
+func TestAutomaticUpdate_Succeeds(t *testing.T) {
+	t.Parallel()
 	for name, place := range map[string]string{"UX1": ux1, "classic": classic} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t)
@@ -49,7 +50,8 @@ func TestAutomaticUpdate(t *testing.T) {
 	}
 }
 
-func TestAutomaticUpdateIsRefused(t *testing.T) {
+func TestAutomaticUpdate_Refused(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		outcome func(*platform)
 		want    string
@@ -79,7 +81,8 @@ func TestAutomaticUpdateIsRefused(t *testing.T) {
 	}
 }
 
-func TestAutomaticUpdateCannotBegin(t *testing.T) {
+func TestAutomaticUpdate_CannotBegin(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	p.refuse["consents"] = fail(failure.DirectoryMissing)
 	d := open(t, p, ux1)
@@ -91,7 +94,8 @@ func TestAutomaticUpdateCannotBegin(t *testing.T) {
 	}
 }
 
-func TestAutomaticUpdateRefusesAScriptAddress(t *testing.T) {
+func TestAutomaticUpdate_RefusesAScriptAddress(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	p.microsoft = "javascript:document.title='taken'//"
 	d := open(t, p, ux1)
@@ -102,7 +106,8 @@ func TestAutomaticUpdateRefusesAScriptAddress(t *testing.T) {
 	}
 }
 
-func TestAutomaticUpdateWithBlockedWindow(t *testing.T) {
+func TestAutomaticUpdate_BlockedWindow(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	d := open(t, p, ux1)
 	// A click by script is not an act of a person, so the browser blocks the window once the log-in's click has expired.
@@ -118,7 +123,8 @@ func TestAutomaticUpdateWithBlockedWindow(t *testing.T) {
 	}
 }
 
-func TestAutomaticUpdateWithClosedWindow(t *testing.T) {
+func TestAutomaticUpdate_ClosedWindow(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	d := open(t, p, ux1)
 	d.Press("Update Refresh Token")
@@ -133,7 +139,8 @@ func TestAutomaticUpdateWithClosedWindow(t *testing.T) {
 	d.WaitText(updated)
 }
 
-func TestWaitingOutlastsAnUnreachableConnector(t *testing.T) {
+func TestAutomaticUpdate_OutlastsAnUnreachableConnector(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	d := open(t, p, ux1)
 	d.Press("Update Refresh Token")
@@ -147,7 +154,8 @@ func TestWaitingOutlastsAnUnreachableConnector(t *testing.T) {
 	d.WaitText(updated)
 }
 
-func TestLeavingStopsAndComingBackResumes(t *testing.T) {
+func TestAutomaticUpdate_StopsOnLeavingAndResumesOnReturn(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	d := open(t, p, ux1)
 	d.Enter("code", "half a code")
@@ -172,7 +180,8 @@ func TestLeavingStopsAndComingBackResumes(t *testing.T) {
 	}
 }
 
-func TestNotificationsKeepTheConsent(t *testing.T) {
+func TestAutomaticUpdate_SurvivesNotifications(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	d := open(t, p, ux1)
 	d.Press("Update Refresh Token")
@@ -183,7 +192,7 @@ func TestNotificationsKeepTheConsent(t *testing.T) {
 	d.WaitText(updated)
 }
 
-func TestManualUpdate(t *testing.T) {
+func TestManualUpdate_Succeeds(t *testing.T) {
 	for name, place := range map[string]string{"UX1": ux1, "classic": classic} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t)
@@ -230,7 +239,8 @@ func TestManualUpdate(t *testing.T) {
 	}
 }
 
-func TestManualUpdateTakesTheWholeAddress(t *testing.T) {
+func TestManualUpdate_TakesTheWholeAddress(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	d := open(t, p, ux1)
 	d.Enter("code", "https://localhost/callback?code=0.ABCD&state=xyz")
@@ -238,7 +248,8 @@ func TestManualUpdateTakesTheWholeAddress(t *testing.T) {
 	d.WaitText(updated)
 }
 
-func TestManualUpdateTellsOtherRefusalsAbove(t *testing.T) {
+func TestManualUpdate_ShowsOtherRefusalsAbove(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	p.refuse["redeem"] = fail(failure.RoleMissing, "username", "ada@contoso.example", "role", "Admin agent")
 	d := open(t, p, ux1)
@@ -247,7 +258,7 @@ func TestManualUpdateTellsOtherRefusalsAbove(t *testing.T) {
 	d.Wait(frame + `.querySelector(".aps-message-error").innerText.includes("does not have the role Admin agent")`)
 }
 
-func TestCopyingWorksWithoutTheClipboardInterface(t *testing.T) {
+func TestManualUpdate_CopiesWithoutTheClipboardInterface(t *testing.T) {
 	p := newPlatform(t)
 	d := open(t, p, ux1)
 	browser.AllowClipboard(t, d.Ctx, d.URL)
@@ -264,7 +275,8 @@ func TestCopyingWorksWithoutTheClipboardInterface(t *testing.T) {
 	}
 }
 
-func TestManualUpdateWithoutLink(t *testing.T) {
+func TestManualUpdate_WithoutLink(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	p.status = withStatus(object{"state": "misconfigured", "failure": fail(failure.ApplicationMissing), "expiresAt": nil, "daysLeft": 0})
 	p.refuse["consentLink"] = fail(failure.ApplicationMissing)

@@ -15,15 +15,15 @@ import (
 	"azure-partner-connector/sandbox/panel/paneltest"
 )
 
-// A toy is a world with one lever that stays and one that springs back.
-type toy struct {
+// fakeControls are controls of a sandbox with one lever that stays and one that springs back.
+type fakeControls struct {
 	mu     sync.Mutex // guards all
 	now    time.Time
 	on     bool
 	pulled int
 }
 
-func (w *toy) Drawer() panel.Drawer {
+func (w *fakeControls) Drawer() panel.Drawer {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return panel.Drawer{
@@ -37,13 +37,13 @@ func (w *toy) Drawer() panel.Drawer {
 	}
 }
 
-func (w *toy) Advance(d time.Duration) {
+func (w *fakeControls) Advance(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.now = w.now.Add(d)
 }
 
-func (w *toy) Pull(id string, on bool) error {
+func (w *fakeControls) Pull(id string, on bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch id {
@@ -69,8 +69,9 @@ func serve(t *testing.T, p *platform, levers panel.Levers) string {
 	return server.URL
 }
 
-func TestDrawerWorksByKeyboard(t *testing.T) {
-	world := &toy{now: noon}
+func TestDrawer_Keyboard(t *testing.T) {
+	t.Parallel()
+	world := &fakeControls{now: noon}
 	p := newPlatform(t)
 	d := &driver{paneltest.LogIn(t, serve(t, p, world), ux1, "Mara Lind"), p}
 	d.WaitLoaded()
@@ -111,9 +112,10 @@ func TestDrawerWorksByKeyboard(t *testing.T) {
 	focused("drawerToggle")
 }
 
-func TestDrawerSpeaksGermanAndRefreshesClassicScreens(t *testing.T) {
+func TestDrawer_GermanInTheClassicPanel(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
-	d := &driver{paneltest.LogIn(t, serve(t, p, &toy{now: noon}), strings.Replace(classic, "en_US", "de_DE", 1), "Mara Lind"), p}
+	d := &driver{paneltest.LogIn(t, serve(t, p, &fakeControls{now: noon}), strings.Replace(classic, "en_US", "de_DE", 1), "Mara Lind"), p}
 	d.WaitLoaded()
 	d.State("active")
 	d.Click(paneltest.Document, "Sandbox")
@@ -125,7 +127,8 @@ func TestDrawerSpeaksGermanAndRefreshesClassicScreens(t *testing.T) {
 	d.State("absent")
 }
 
-func TestWithoutLeversThereIsNoDrawer(t *testing.T) {
+func TestDrawer_AbsentWithoutLevers(t *testing.T) {
+	t.Parallel()
 	d := logIn(t, newPlatform(t), "")
 	d.Wait(`!document.getElementById("home").hidden && document.getElementById("drawerToggle").hidden`)
 	c := newClient(t, newPlatform(t))
@@ -135,8 +138,9 @@ func TestWithoutLeversThereIsNoDrawer(t *testing.T) {
 	}
 }
 
-func TestDrawerRefuses(t *testing.T) {
-	world := &toy{now: noon}
+func TestDrawer_Refuses(t *testing.T) {
+	t.Parallel()
+	world := &fakeControls{now: noon}
 	c := newClient(t, newPlatform(t))
 	c.url = serve(t, newPlatform(t), world)
 	if got, _ := c.call(http.MethodGet, "/panel/api/drawer", "", nil); got != http.StatusUnauthorized {

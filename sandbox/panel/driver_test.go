@@ -47,6 +47,12 @@ func evaluate[V any](d *driver, expression string) V {
 
 func widget(name string) string { return paneltest.Widget(name) }
 
+// choose chooses a value in one of the lists of the panel's header.
+func (d *driver) choose(list, value string) {
+	d.T.Helper()
+	evaluate[bool](d, `(s => { s.value = "`+value+`"; s.dispatchEvent(new Event("change")); return s.value === "`+value+`"; })(document.getElementById("`+list+`"))`)
+}
+
 // waitCalls waits until an operation was called so often.
 func (d *driver) waitCalls(operation string, n int) {
 	d.T.Helper()

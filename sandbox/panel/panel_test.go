@@ -68,13 +68,13 @@ func (c *client) logIn(user string) {
 	c.token = given.Token
 }
 
-func TestPanelNeedsABackend(t *testing.T) {
+func TestNew_NeedsABackend(t *testing.T) {
 	if _, err := panel.New(panel.Config{}); err == nil {
 		t.Error("New() = nil error, want one about the backend")
 	}
 }
 
-func TestPanelRefusesWhoIsNotLoggedIn(t *testing.T) {
+func TestSession_RefusesBrowsersNotLoggedIn(t *testing.T) {
 	c := newClient(t, newPlatform(t))
 	for _, path := range []string{
 		"/panel/api/navigation?panel=ux1", "/panel/api/context?panel=ux1&package=" + packageID + "&view=token",
@@ -89,7 +89,7 @@ func TestPanelRefusesWhoIsNotLoggedIn(t *testing.T) {
 	}
 }
 
-func TestOperationsNeedTheTokenOfTheSession(t *testing.T) {
+func TestOperation_NeedsTheTokenOfTheSession(t *testing.T) {
 	p := newPlatform(t)
 	c := newClient(t, p)
 	c.logIn(resellerID)
@@ -115,7 +115,7 @@ func TestOperationsNeedTheTokenOfTheSession(t *testing.T) {
 	}
 }
 
-func TestForeignPagesCannotLogIn(t *testing.T) {
+func TestSession_ForeignPagesCannotLogIn(t *testing.T) {
 	c := newClient(t, newPlatform(t))
 	foreign := http.Header{"Origin": {"https://elsewhere.example"}, "Sec-Fetch-Site": {"cross-site"}}
 	if got, _ := c.call(http.MethodPost, "/panel/api/session", `{"user":"`+resellerID+`"}`, foreign); got != http.StatusForbidden {
@@ -123,7 +123,7 @@ func TestForeignPagesCannotLogIn(t *testing.T) {
 	}
 }
 
-func TestPanelTellsThatTheConnectorIsUnreachable(t *testing.T) {
+func TestOperation_ReportsAnUnreachableConnector(t *testing.T) {
 	p := newPlatform(t)
 	p.gone = true
 	c := newClient(t, p)
@@ -134,7 +134,7 @@ func TestPanelTellsThatTheConnectorIsUnreachable(t *testing.T) {
 	}
 }
 
-func TestPackageFiles(t *testing.T) {
+func TestFiles_OnlyThoseOfScreens(t *testing.T) {
 	c := newClient(t, newPlatform(t))
 	base := "/aps/2/packages/" + packageID
 	for path, want := range map[string]int{

@@ -13,7 +13,8 @@ func openAsParent(t *testing.T, p *platform, place string) *driver {
 	return d
 }
 
-func TestParentSeesHisOwnTenant(t *testing.T) {
+func TestParent_SeesTheirOwnTenant(t *testing.T) {
+	t.Parallel()
 	inPanels(t, ux1, classic, func(t *testing.T, place string) {
 		d := openAsParent(t, newPlatform(t), place)
 		d.State("active")
@@ -25,7 +26,8 @@ func TestParentSeesHisOwnTenant(t *testing.T) {
 }
 
 // A platform may count the tenants of resellers below among what an account sees (aps-protocol.md §4.5).
-func TestParentIsToldOnlyTheStateOfATenantBelow(t *testing.T) {
+func TestParent_SeesOnlyTheStateOfATenantBelow(t *testing.T) {
+	t.Parallel()
 	inPanels(t, ux1, classic, func(t *testing.T, place string) {
 		p := newPlatform(t)
 		p.parents = p.parents[:1]
@@ -40,7 +42,8 @@ func TestParentIsToldOnlyTheStateOfATenantBelow(t *testing.T) {
 	})
 }
 
-func TestParentsHomeTile(t *testing.T) {
+func TestParent_HomeTile(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	d := logInAs(t, p, "#/ux1/en_US", "Piet Vos")
 	d.Wait(home + `.body.innerText.includes("86 days left")`)

@@ -32,7 +32,8 @@ func (d *driver) save() {
 	d.Click(paneltest.Document, "Save")
 }
 
-func TestSettingsOfTheDirectory(t *testing.T) {
+func TestSettings_Directory(t *testing.T) {
+	t.Parallel()
 	for name, place := range map[string]string{"UX1": ux1, "classic": classic} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t)
@@ -72,7 +73,8 @@ func TestSettingsOfTheDirectory(t *testing.T) {
 	}
 }
 
-func TestSettingsOfAnOwnApplication(t *testing.T) {
+func TestSettings_OwnApplication(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	allowOwn(p)
 	d := open(t, p, settings)
@@ -128,7 +130,8 @@ func TestSettingsOfAnOwnApplication(t *testing.T) {
 	d.Wait(frame + `.querySelector(".aps-message-error").innerText.includes("This account may not do that here.")`)
 }
 
-func TestSettingsForgetWhatWasNotSaved(t *testing.T) {
+func TestSettings_ForgetUnsavedInput(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	allowOwn(p)
 	d := open(t, p, settings)
@@ -148,15 +151,8 @@ func TestSettingsForgetWhatWasNotSaved(t *testing.T) {
 	}
 }
 
-func TestSettingsFitEveryWidth(t *testing.T) {
-	p := newPlatform(t)
-	allowOwn(p)
-	d := open(t, p, settingsClassic)
-	d.WaitText("Own Application")
-	d.fits()
-}
-
-func TestSettingsAreNoEntryOfTheMenu(t *testing.T) {
+func TestSettings_NotInTheMenu(t *testing.T) {
+	t.Parallel()
 	d := logIn(t, newPlatform(t), "")
 	d.Wait(`!document.getElementById("home").hidden`)
 	for _, part := range []string{"menu", "home"} {

@@ -7,19 +7,17 @@ import (
 	"azure-partner-connector/sandbox/panel/paneltest"
 )
 
-func TestPanelLogsInAndSwitches(t *testing.T) {
+func TestPanel_LogsInAndSwitches(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	d := logIn(t, p, "")
 	d.Wait(`document.getElementById("home").innerText.includes("Harbour Cloud Resale")`)
 	d.Click(paneltest.Document, "Manage Refresh Token")
 	d.State("active")
 
-	choose := func(list, value string) {
-		evaluate[bool](d, `(s => { s.value = `+"`"+value+"`"+`; s.dispatchEvent(new Event("change")); return true; })(document.getElementById("`+list+`"))`)
-	}
-	choose("locale", "de_DE")
+	d.choose("locale", "de_DE")
 	d.WaitText("Token-Status")
-	choose("panel", "classic")
+	d.choose("panel", "classic")
 	d.Wait(`document.getElementById("home").innerText.includes("Dienste › Azure Partner (NCE)")`)
 	if got := evaluate[int](d, `document.querySelectorAll("#menu ul ul > li").length`); got != 1 {
 		t.Errorf("entries below the folder of the application = %d, want 1", got)
@@ -27,14 +25,15 @@ func TestPanelLogsInAndSwitches(t *testing.T) {
 	d.Click(paneltest.Document, "Refresh-Token verwalten")
 	d.WaitText("Token-Status")
 
-	choose("user", providerID)
+	d.choose("user", providerID)
 	d.Wait(`document.getElementById("home").innerText.includes("Anwendungen › Azure Partner (NCE)")`)
 	if got := evaluate[int](d, `document.querySelectorAll("iframe").length`); got != 0 {
 		t.Errorf("frames of the reseller that are still there = %d, want 0", got)
 	}
 }
 
-func TestPanelMenuOnAPhone(t *testing.T) {
+func TestPanel_MenuOnAPhone(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	d := logIn(t, p, "")
 	browser.Resize(t, d.Ctx, 390, 800)
@@ -47,7 +46,8 @@ func TestPanelMenuOnAPhone(t *testing.T) {
 }
 
 // All tests of pages fail when one of them asks another machine for something. Here one does.
-func TestRequestsToOtherMachinesAreSeen(t *testing.T) {
+func TestDriver_RecordsRequestsToOtherMachines(t *testing.T) {
+	t.Parallel()
 	d := logIn(t, newPlatform(t), "")
 	d.Wait(`!document.getElementById("home").hidden`)
 	if got := d.Foreign(); len(got) != 0 {
@@ -65,22 +65,10 @@ func TestRequestsToOtherMachinesAreSeen(t *testing.T) {
 	}
 }
 
-func TestPanelTellsOfAnUnknownModule(t *testing.T) {
+func TestPanel_ReportsAnUnknownModule(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	d := open(t, p, ux1)
 	evaluate[bool](d, frame+`.defaultView.require(["aps/Wizard"]), true`)
 	d.WaitText("There is no module aps/Wizard in this panel.")
-}
-
-// The panel itself has its place in either direction of writing, too.
-func TestPanelIsLaidOut(t *testing.T) {
-	p := newPlatform(t)
-	d := &driver{paneltest.Open(t, serve(t, p, &toy{now: noon})), p}
-	d.Wait(`document.querySelector("#login .card") !== null`)
-	d.LaidOut("log-in", widths()...)
-	d.Click(paneltest.Document, "Mara Lind")
-	d.Wait(home + `.body.innerText.includes("86 days left")`)
-	d.Click(paneltest.Document, "Sandbox")
-	d.WaitPageText("Only this simulated platform has this drawer.")
-	d.LaidOut("the drawer", 1280) // it covers the page where that is narrow
 }

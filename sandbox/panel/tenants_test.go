@@ -30,7 +30,8 @@ func (d *driver) names(n int) string {
 	return evaluate[string](d, `Array.from(`+widget("list")+first+`).map(c => c.innerText.trim()).join(", ")`)
 }
 
-func TestProviderSeesAndSortsAllTenants(t *testing.T) {
+func TestTenants_SortByUrgencyAndByColumn(t *testing.T) {
+	t.Parallel()
 	for name, place := range map[string]string{"UX1": provider, "classic": providerClassic} {
 		t.Run(name, func(t *testing.T) {
 			d := openAsProvider(t, newPlatform(t), place)
@@ -63,7 +64,8 @@ func (d *driver) details(name string) {
 	d.Click(`Array.from(`+widget("list")+`.querySelectorAll("tr")).find(r => r.innerText.includes("`+name+`"))`, "Details")
 }
 
-func TestProviderLooksIntoATenantAndRenews(t *testing.T) {
+func TestTenants_DetailsAndRenewal(t *testing.T) {
+	t.Parallel()
 	for name, place := range map[string]string{"UX1": provider, "classic": providerClassic} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t)
@@ -94,7 +96,8 @@ func TestProviderLooksIntoATenantAndRenews(t *testing.T) {
 	}
 }
 
-func TestProviderCannotRenewWhatIsNotThere(t *testing.T) {
+func TestTenants_CannotRenewAnAbsentToken(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	p.status = absentStatus()
 	d := openAsProvider(t, p, provider)
@@ -103,7 +106,8 @@ func TestProviderCannotRenewWhatIsNotThere(t *testing.T) {
 	d.Wait(widget("renew") + `.disabled && ` + widget("check") + `.disabled`)
 }
 
-func TestProvidersListTellsWhatItCannotRead(t *testing.T) {
+func TestTenants_UnreadableList(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	p.unreachable = true
 	d := openAsProvider(t, p, provider)
@@ -111,14 +115,16 @@ func TestProvidersListTellsWhatItCannotRead(t *testing.T) {
 	d.WaitText("The connector cannot be reached at the moment.")
 }
 
-func TestProvidersListIsEmptyAtFirst(t *testing.T) {
+func TestTenants_EmptyList(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	p.list = []object{}
 	d := openAsProvider(t, p, provider)
 	d.WaitText("No reseller has an Azure Partner subscription yet.")
 }
 
-func TestProvidersListGathersAllInstances(t *testing.T) {
+func TestTenants_OfAllInstances(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	p.apps = append(p.apps, json.RawMessage(`{"aps":{"id":"`+otherAppID+`","type":"`+appType+`"}}`))
 	d := openAsProvider(t, p, provider)
@@ -127,7 +133,8 @@ func TestProvidersListGathersAllInstances(t *testing.T) {
 	}
 }
 
-func TestProviderSpeaksGerman(t *testing.T) {
+func TestTenants_German(t *testing.T) {
+	t.Parallel()
 	d := openAsProvider(t, newPlatform(t), providerde)
 	for _, want := range []string{"Wiederverkäufer", "Tage übrig", "Läuft bald ab", "17.02.2027", "Kein Token gespeichert"} {
 		d.WaitText(want)
@@ -137,15 +144,9 @@ func TestProviderSpeaksGerman(t *testing.T) {
 	}
 }
 
-func TestProvidersScreenFitsEveryWidth(t *testing.T) {
-	d := openAsProvider(t, newPlatform(t), provider)
-	d.details("Harbour Cloud Resale")
-	d.State("active")
-	d.fits()
-}
-
 // Neither the menu nor an address that somebody types leads a reseller to the provider's screen.
-func TestResellersDoNotSeeTheProvidersScreen(t *testing.T) {
+func TestTenants_HiddenFromResellers(t *testing.T) {
+	t.Parallel()
 	for name, place := range map[string]string{"UX1": provider, "classic": providerClassic} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t)

@@ -150,7 +150,7 @@ func languages() []string {
 	return []string{"en_US", "de_DE", "es_ES", "fr_FR", "it_IT", "ja_JP", "nl_NL", "pt_BR", "ru_RU"}
 }
 
-func TestEveryLanguageHasEveryText(t *testing.T) {
+func TestCatalogues_HaveEveryText(t *testing.T) {
 	all := catalogues(t)
 	for _, locale := range languages() {
 		if all[locale] == nil {
@@ -169,7 +169,7 @@ func TestEveryLanguageHasEveryText(t *testing.T) {
 // places finds the named places of a text.
 var places = regexp.MustCompile(`__[a-z]+__`)
 
-func TestTranslationsKeepTheNamedPlaces(t *testing.T) {
+func TestCatalogues_KeepPlaceholders(t *testing.T) {
 	for locale, catalogue := range catalogues(t) {
 		for text, translation := range catalogue {
 			got, want := places.FindAllString(translation, -1), places.FindAllString(text, -1)
@@ -185,7 +185,7 @@ func TestTranslationsKeepTheNamedPlaces(t *testing.T) {
 	}
 }
 
-func TestLanguagesKeepNothingThatIsNotShown(t *testing.T) {
+func TestCatalogues_HaveNothingElse(t *testing.T) {
 	shown := texts(t)
 	for locale, catalogue := range catalogues(t) {
 		for text := range catalogue {
@@ -206,7 +206,7 @@ func panelTexts(t *testing.T) []string {
 	return append(leaves(manifest, "name", "summary"), "Close")
 }
 
-func TestScreenHasWordsForEveryStateAndAction(t *testing.T) {
+func TestWords_CoverEveryStateAndAction(t *testing.T) {
 	words := sources(t)["ui/lib/words.js"]
 	for _, state := range token.States() {
 		if !strings.Contains(words, "\n                "+string(state)+": {") {
@@ -238,7 +238,7 @@ var proven = []string{
 
 var module = regexp.MustCompile(`"((?:aps|dojo|dojox|dijit|app|pacs)/[^"]*|\.\.?/[^"]*)"`)
 
-func TestScreensUseOnlyProvenModules(t *testing.T) {
+func TestSources_UseOnlyKnownModules(t *testing.T) {
 	all := sources(t)
 	for name, source := range all {
 		for _, match := range module.FindAllStringSubmatch(source, -1) {
@@ -259,7 +259,7 @@ func TestScreensUseOnlyProvenModules(t *testing.T) {
 }
 
 // Tiles run in another package's page, where "app/" is not ours: neither they nor what they require may use it.
-func TestTilesRequireNothingByThePagesNames(t *testing.T) {
+func TestSources_TilesUseRelativeModules(t *testing.T) {
 	all := sources(t)
 	var visit func(name string)
 	visit = func(name string) {
@@ -299,7 +299,7 @@ var forbidden = map[string]string{
 	`\bdojox/`:                  "dojox is not needed",
 }
 
-func TestScreensDoNothingForbidden(t *testing.T) {
+func TestSources_AvoidForbiddenConstructs(t *testing.T) {
 	for name, source := range sources(t) {
 		for pattern, reason := range forbidden {
 			if found := regexp.MustCompile(pattern).FindString(source); found != "" {

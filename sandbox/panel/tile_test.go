@@ -5,15 +5,13 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
-
-	"azure-partner-connector/sandbox/browser"
-	"azure-partner-connector/sandbox/panel/paneltest"
 )
 
 // home is the document of the home page's tiles.
 const home = `(document.querySelector("#home iframe.dashboard") || {}).contentDocument`
 
-func TestHomeTile(t *testing.T) {
+func TestTile_Active(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	d := logIn(t, p, "#/ux1/en_US")
 	for _, want := range []string{"Azure Partner (NCE)", "Active", "Valid Until", "Feb 17, 2027, 12:00 PM (86 days left)"} {
@@ -25,7 +23,8 @@ func TestHomeTile(t *testing.T) {
 	d.State("active")
 }
 
-func TestHomeTileSpeaksGermanAndTellsTrouble(t *testing.T) {
+func TestTile_GermanAndTrouble(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	d := logIn(t, p, "#/ux1/de_DE")
 	d.Wait(home + `.body.innerText.includes("17.02.2027, 12:00 (noch 86 Tage)")`)
@@ -37,7 +36,8 @@ func TestHomeTileSpeaksGermanAndTellsTrouble(t *testing.T) {
 	d.Wait(home + `.body.innerText.includes("Nicht bekannt")`)
 }
 
-func TestWhoHasNoHomeTile(t *testing.T) {
+func TestTile_OnlyForResellersWithATenant(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		place, user string
 		tenants     int
@@ -59,18 +59,5 @@ func TestWhoHasNoHomeTile(t *testing.T) {
 				t.Errorf("called(tokenStatus) = %d, want 0", got)
 			}
 		})
-	}
-}
-
-func TestHomeFitsEveryWidth(t *testing.T) {
-	d := logIn(t, newPlatform(t), "#/ux1/en_US")
-	d.Wait(home + `.body.innerText.includes("86 days left")`)
-	for _, width := range []int64{320, 390, 768, 1280, 1920} {
-		browser.Resize(t, d.Ctx, width, 900)
-		for _, document := range []string{paneltest.Document, home} {
-			if over := evaluate[int](d, `(e => e.scrollWidth - e.clientWidth)(`+document+`.documentElement)`); over > 0 {
-				t.Errorf("at %d px %s is %d px too wide", width, document, over)
-			}
-		}
 	}
 }

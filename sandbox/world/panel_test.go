@@ -47,7 +47,7 @@ func sitDown(t *testing.T, panel string, pictures bool) desk {
 func (d desk) picture(of *paneltest.Driver, name string, p paneltest.Picture) {
 	d.Helper()
 	if d.pictures {
-		of.Look("sandbox/"+name, p)
+		of.Capture("sandbox/"+name, p)
 	}
 }
 

@@ -36,30 +36,16 @@ func (d *Driver) Accessible(what string) {
 	}
 }
 
+// withoutAxe lists the windows of the page and of its frames into which axe-core was not loaded yet.
+const withoutAxe = `[window].concat(Array.from(document.querySelectorAll("iframe")).map(f => f.contentWindow)).filter(w => typeof w.axe !== "object")`
+
 // Violations returns what axe-core finds in the page and in all its frames.
 func (d *Driver) Violations() []string {
 	d.T.Helper()
-	pinned, err := fs.Sub(axe, "axe")
-	if err != nil {
-		d.T.Fatal(err)
+	if Evaluate[int](d, withoutAxe+`.length`) > 0 {
+		// The debugger may evaluate it in pages whose policy forbids inline scripts, so those are examined as they are.
+		Evaluate[bool](d, `(source => { `+withoutAxe+`.forEach(w => w.eval(source)); return true; })(`+quoted(d.axe())+`)`)
 	}
-	source, err := os.ReadFile(filepath.Join(npm.Install(d.T, "axe-core", pinned), "node_modules", "axe-core", "axe.min.js"))
-	if err != nil {
-		d.T.Fatal(err)
-	}
-	if !Evaluate[bool](d, `typeof axe === "object"`) {
-		// As a debugger does: pages whose policy forbids inline scripts are examined as they are.
-		d.Do(chromedp.Evaluate[chromedp.Void](string(source) + "; undefined"))
-	}
-	Evaluate[bool](d, `Array.from(document.querySelectorAll("iframe")).every(f => {
-		if (f.contentWindow.axe === undefined) {
-			const script = f.contentDocument.createElement("script");
-			script.textContent = `+quoted(source)+`;
-			f.contentDocument.head.append(script);
-			script.remove();
-		}
-		return true;
-	})`)
 	text, err := chromedp.Run(d.Ctx, chromedp.Evaluate[string](`axe.run(document, { resultTypes: ["violations"] }).then(r => JSON.stringify(r.violations))`, chromedp.EvalAwaitPromise))
 	if err != nil {
 		d.T.Fatalf("examining %s: %v", d.URL, err)
@@ -75,6 +61,20 @@ func (d *Driver) Violations() []string {
 		}
 	}
 	return found
+}
+
+// axe is the source of axe-core.
+func (d *Driver) axe() []byte {
+	d.T.Helper()
+	pinned, err := fs.Sub(axe, "axe")
+	if err != nil {
+		d.T.Fatal(err)
+	}
+	source, err := os.ReadFile(filepath.Join(npm.Install(d.T, "axe-core", pinned), "node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		d.T.Fatal(err)
+	}
+	return source
 }
 
 // quoted is a script as a JavaScript string.

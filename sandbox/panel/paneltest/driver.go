@@ -13,13 +13,13 @@ import (
 	"azure-partner-connector/sandbox/browser"
 )
 
-// A Driver uses one page of a browser as a person does. Every method ends the test when what it waits for does not come.
+// A Driver uses one page of a browser as a person does. Every method fails the test when what it waits for does not come.
 type Driver struct {
 	T   testing.TB
 	Ctx context.Context // of the page's tab
 	URL string          // of the panel, without a trailing slash
 
-	requests *watch
+	requests *requestLog
 }
 
 // Document is the panel's own document, and Frame that of the open screen.
@@ -32,16 +32,17 @@ const (
 func Open(t testing.TB, url string) *Driver {
 	t.Helper()
 	d := &Driver{T: t, Ctx: browser.Start(t), URL: url}
-	browser.Resize(t, d.Ctx, 1280, 900)
-	d.watch()
+	browser.Resize(t, d.Ctx, Desktop, 900)
+	d.logRequests()
 	d.Do(chromedp.Navigate(url))
 	return d
 }
 
-// LogIn opens a tab, opens a place of the panel at url and logs in as the user with a name.
-func LogIn(t testing.TB, url, place, name string) *Driver {
+// LogIn opens the panel at url in a tab of its own, at a location such as #/ux1/en_US, and logs in as the user with a
+// name.
+func LogIn(t testing.TB, url, location, name string) *Driver {
 	t.Helper()
-	d := Open(t, url+"/"+place)
+	d := Open(t, url+"/"+location)
 	d.URL = url
 	d.Wait(`document.querySelector("#login .card") !== null`)
 	d.Click(Document, name)
@@ -55,15 +56,15 @@ func (d *Driver) WaitLoaded() {
 	d.Wait(Frame + ` && document.getElementById("loading").hidden`)
 }
 
-// Do does steps.
-func (d *Driver) Do(steps ...chromedp.Action[chromedp.Void]) {
+// Do runs actions of chromedp.
+func (d *Driver) Do(actions ...chromedp.Action[chromedp.Void]) {
 	d.T.Helper()
-	if err := chromedp.Do(d.Ctx, steps...); err != nil {
+	if err := chromedp.Do(d.Ctx, actions...); err != nil {
 		d.T.Fatal(err)
 	}
 }
 
-// Wait waits until a JavaScript expression is true in the page. What is not there yet has no properties either, so an
+// Wait waits until a JavaScript expression is true in the page. Elements that are missing have no properties, so an
 // expression that throws is not true yet.
 func (d *Driver) Wait(condition string) {
 	d.T.Helper()
@@ -72,7 +73,7 @@ func (d *Driver) Wait(condition string) {
 	deadline := time.Now().Add(browser.Patience)
 	_, err := chromedp.Run(d.Ctx, poll)
 	for err != nil && time.Now().Before(deadline) && d.Ctx.Err() == nil {
-		_, err = chromedp.Run(d.Ctx, poll) // a page that moves on ends the question that it was asked
+		_, err = chromedp.Run(d.Ctx, poll) // a navigation ends a poll
 	}
 	if err != nil {
 		shown, _ := chromedp.Run(d.Ctx, chromedp.Evaluate[string](`(`+Frame+` || document).body.innerText`))
@@ -80,14 +81,14 @@ func (d *Driver) Wait(condition string) {
 	}
 }
 
-// Until waits until a condition of this process is true, asking it at every turn of a timer of the page.
+// Until waits until a condition of this process is true. It checks whenever a timer of the page fires.
 func (d *Driver) Until(what string, condition func() bool) {
 	d.T.Helper()
 	deadline, stop := context.WithTimeout(d.Ctx, browser.Patience)
 	defer stop()
-	turn := chromedp.Evaluate[chromedp.Void](`new Promise(done => setTimeout(done, 50))`, chromedp.EvalAwaitPromise)
+	tick := chromedp.Evaluate[chromedp.Void](`new Promise(done => setTimeout(done, 50))`, chromedp.EvalAwaitPromise)
 	for !condition() {
-		if err := chromedp.Do(deadline, turn); err != nil {
+		if err := chromedp.Do(deadline, tick); err != nil {
 			d.T.Fatalf("waiting for %s: %v", what, err)
 		}
 	}
@@ -121,8 +122,8 @@ func (d *Driver) Text() string {
 	return Evaluate[string](d, Frame+`.body.innerText`)
 }
 
-// Click presses the last visible, enabled button or link with a label, with a real mouse event: only that counts as
-// an act of a person, without which browsers open no window. Dijit's buttons are elements that only play that role.
+// Click presses the last visible, enabled button or link with a label, by a real mouse event: browsers open windows only
+// for those. Dijit's buttons are other elements with the role of a button.
 func (d *Driver) Click(document, label string) {
 	d.T.Helper()
 	d.clickOn(fmt.Sprintf(`Array.from(%s.querySelectorAll("button:not(:disabled), a, [role=button]:not([aria-disabled=true])")).filter(b => b.innerText.trim().split("\n")[0] === %s && b.offsetParent !== null || b.closest("dialog") && b.innerText === %[2]s).pop()`, document, strconv.Quote(label)))
@@ -134,17 +135,30 @@ func (d *Driver) ClickOn(selector string) {
 	d.clickOn(fmt.Sprintf(`Array.from(document.querySelectorAll(%s)).find(b => b.offsetParent !== null)`, strconv.Quote(selector)))
 }
 
-func (d *Driver) clickOn(find string) {
+// clickTries is how often clickOn clicks on an element that moves away from under the mouse.
+const clickTries = 5
+
+// clickOn clicks on the element that an expression finds. Screens move while their data arrives, so a click may land
+// beside its element, which does not see it then; such a click is repeated.
+func (d *Driver) clickOn(element string) {
 	d.T.Helper()
-	d.Wait(find)
-	at := Evaluate[[]float64](d, `(b => {
-		b.scrollIntoView({ block: "center", behavior: "instant" });
-		const r = b.getBoundingClientRect();
-		const f = b.ownerDocument.defaultView.frameElement;
-		const o = f ? f.getBoundingClientRect() : { x: 0, y: 0 };
-		return [o.x + r.x + r.width / 2, o.y + r.y + r.height / 2];
-	})(`+find+`)`)
-	d.Do(chromedp.MouseClickXY(at[0], at[1]))
+	for range clickTries {
+		d.Wait(element)
+		at := Evaluate[[]float64](d, `(b => {
+			b.scrollIntoView({ block: "center", behavior: "instant" });
+			window.clickArrived = false;
+			b.addEventListener("click", () => { window.clickArrived = true; }, { capture: true, once: true });
+			const r = b.getBoundingClientRect();
+			const f = b.ownerDocument.defaultView.frameElement;
+			const o = f ? f.getBoundingClientRect() : { x: 0, y: 0 };
+			return [o.x + r.x + r.width / 2, o.y + r.y + r.height / 2];
+		})(`+element+`)`)
+		d.Do(chromedp.MouseClickXY(at[0], at[1]))
+		if Evaluate[bool](d, `window.clickArrived !== false`) { // another page has no such variable
+			return
+		}
+	}
+	d.T.Fatalf("clicking %d times on %s: it saw none", clickTries, element)
 }
 
 // Press clicks in the open screen.

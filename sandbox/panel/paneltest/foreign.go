@@ -11,16 +11,16 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// A watch notes what a page asks of other machines.
-type watch struct {
+// A requestLog records the requests of a page to other machines.
+type requestLog struct {
 	mu      sync.Mutex // guards foreign
 	foreign []string   // addresses
 }
 
-// watch has every request of the page of d noted, and the test fails at its end when one has left the machine.
-func (d *Driver) watch() {
+// logRequests records the requests of the page of d. The test fails at its end when one has left the machine.
+func (d *Driver) logRequests() {
 	d.T.Helper()
-	d.requests = &watch{}
+	d.requests = &requestLog{}
 	err := chromedp.Listen(d.Ctx, func(event any) {
 		if sent, ok := event.(*network.EventRequestWillBeSent); ok && leaves(sent.Request.URL) {
 			d.requests.mu.Lock()
@@ -29,16 +29,16 @@ func (d *Driver) watch() {
 		}
 	})
 	if err != nil {
-		d.T.Fatalf("watching the requests of %s: %v", d.URL, err)
+		d.T.Fatalf("recording the requests of %s: %v", d.URL, err)
 	}
 	d.T.Cleanup(func() {
 		if foreign := d.Foreign(); len(foreign) > 0 {
-			d.T.Errorf("pages of %s asked for %q, want nothing of other machines", d.URL, foreign)
+			d.T.Errorf("pages of %s requested %q, want nothing from other machines", d.URL, foreign)
 		}
 	})
 }
 
-// Foreign returns the addresses on other machines that the page has asked for since it was last asked.
+// Foreign returns the addresses on other machines that the page has requested since the last call.
 func (d *Driver) Foreign() []string {
 	d.requests.mu.Lock()
 	defer d.requests.mu.Unlock()

@@ -2,13 +2,24 @@ package paneltest
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"azure-partner-connector/sandbox/browser"
 )
 
-// layout returns what is wrong with how the page and its visible frames are laid out: scrolling sideways, texts and
-// fields that lie on each other or stick out. What lies below a dialog, or outside on purpose, does not count.
+// Widths of pages in CSS pixels.
+const (
+	Phone   int64 = 390
+	Desktop int64 = 1280
+)
+
+// widths are those at which layouts are judged: the narrowest that WCAG asks for, a phone, a tablet, and two desktops.
+func widths() []int64 { return []int64{320, Phone, 768, Desktop, 1920} }
+
+// layout returns what is wrong with how the page and its visible frames are laid out: scrolling sideways, and texts and
+// fields that overlap or stick out. What a dialog covers, and what is placed outside on purpose, does not count.
 const layout = `(() => {
 	const slack = 3;
 	const found = [];
@@ -44,7 +55,7 @@ const layout = `(() => {
 				const wide = Math.min(a.r.right, b.r.right) - Math.max(a.r.left, b.r.left);
 				const high = Math.min(a.r.bottom, b.r.bottom) - Math.max(a.r.top, b.r.top);
 				if (wide > slack && high > slack && !a.element.contains(b.element) && !b.element.contains(a.element)) {
-					found.push(a.what + " lies on " + b.what);
+					found.push(a.what + " overlaps " + b.what);
 				}
 			});
 		});
@@ -52,26 +63,47 @@ const layout = `(() => {
 	return found;
 })()`
 
-// direct turns the page and its frames to a direction of writing: ltr or rtl.
+// direct sets the direction of writing of the page and its frames: ltr or rtl.
 func (d *Driver) direct(direction string) {
 	d.T.Helper()
 	Evaluate[bool](d, `[document].concat(Array.from(document.querySelectorAll("iframe")).map(f => f.contentDocument)).every(d => { d.documentElement.dir = "`+direction+`"; return true; })`)
 }
 
-// LaidOut fails the test unless everything has its place at the given widths, written from left to right as from right
-// to left. what names what is shown.
-func (d *Driver) LaidOut(what string, widths ...int64) {
+// A Catalogue maps English texts with __named__ placeholders to their translations.
+type Catalogue map[string]string
+
+// LaidOut fails the test unless the layout of the page is sound at every width, and, on a phone and on a desktop, also
+// from right to left and with the texts of each translation. what names what is shown; translations are by locale.
+func (d *Driver) LaidOut(what string, translations map[string]Catalogue) {
 	d.T.Helper()
-	for _, width := range widths {
-		browser.Resize(d.T, d.Ctx, width, 900)
-		for _, direction := range []string{"rtl", "ltr"} {
-			d.direct(direction)
-			if found := Evaluate[[]string](d, layout); len(found) > 0 {
-				d.T.Errorf("%s at %d px, %s: %s", what, width, direction, strings.Join(found[:min(len(found), 5)], "; "))
-			}
+	for _, width := range widths() {
+		d.LaidOutAt(width, what, translations)
+	}
+	browser.Resize(d.T, d.Ctx, Desktop, 900)
+}
+
+// LaidOutAt is LaidOut at one width, which the page keeps.
+func (d *Driver) LaidOutAt(width int64, what string, translations map[string]Catalogue) {
+	d.T.Helper()
+	browser.Resize(d.T, d.Ctx, width, 900)
+	judge := func(how string) {
+		d.T.Helper()
+		if found := Evaluate[[]string](d, layout); len(found) > 0 {
+			d.T.Errorf("%s at %d px, %s: %s", what, width, how, strings.Join(found[:min(len(found), 5)], "; "))
 		}
 	}
-	browser.Resize(d.T, d.Ctx, 1280, 900)
+	judge("ltr")
+	if width != Phone && width != Desktop {
+		return
+	}
+	d.direct("rtl")
+	judge("rtl")
+	d.direct("ltr")
+	for _, locale := range slices.Sorted(maps.Keys(translations)) {
+		restore := d.Translate(locale, translations[locale])
+		judge(locale)
+		restore()
+	}
 }
 
 // Section is the group of the open screen with a title.

@@ -11,13 +11,13 @@ import (
 	"slices"
 )
 
-// A picture keeps the colours of its grounds and letters exactly; those that smooth the letters need not be exact.
+// A picture keeps the colours of backgrounds and letters exactly; those that smooth the edges of letters may differ.
 const (
-	grounds = 16
+	exact   = 16
 	colours = 24
 )
 
-// Small makes a smaller PNG of a screenshot, by a palette of its most frequent colours. Equal screenshots become equal
+// Small makes a screenshot a smaller PNG with a palette of its most frequent colours. Equal screenshots give equal
 // pictures.
 func Small(screenshot []byte) ([]byte, error) {
 	seen, err := png.Decode(bytes.NewReader(screenshot))
@@ -54,7 +54,7 @@ func opaque(c color.Color) color.RGBA {
 	return color.RGBA{R: uint8(r >> 8), G: uint8(g >> 8), B: uint8(b >> 8), A: 255}
 }
 
-// mostFrequent chooses the palette: the most frequent colours, and then such as are not next to one already chosen.
+// mostFrequent chooses the palette: the most frequent colours, and then those that differ enough from all chosen ones.
 func mostFrequent(counts map[color.RGBA]int) color.Palette {
 	order := slices.SortedFunc(maps.Keys(counts), func(a, b color.RGBA) int {
 		return cmp.Or(counts[b]-counts[a], cmp.Compare(number(a), number(b)))
@@ -67,14 +67,14 @@ func mostFrequent(counts map[color.RGBA]int) color.Palette {
 			}
 		}
 	}
-	add(grounds, 0)
+	add(exact, 0)
 	add(colours, 24)
 	return palette
 }
 
 func number(c color.RGBA) int { return int(c.R)<<16 | int(c.G)<<8 | int(c.B) }
 
-// distance is how much two colours differ in what differs most.
+// distance is how much two colours differ in the channel that differs most.
 func distance(a, b color.RGBA) int {
 	apart := func(x, y uint8) int { return max(int(x)-int(y), int(y)-int(x)) }
 	return max(apart(a.R, b.R), apart(a.G, b.G), apart(a.B, b.B))

@@ -10,34 +10,38 @@ import (
 	"azure-partner-connector/sandbox/browser"
 )
 
-// ScreensVariable names the folder into which tests put pictures of what they see; unset or empty means that none are
-// taken. `make screens` sets it to docs/screens.
+// ScreensVariable names the environment variable with the folder for pictures of what tests see. Without it, tests take
+// no pictures. `make screens` sets it.
 const ScreensVariable = "SCREENS"
 
-// A Picture says how a screenshot is taken. The zero Picture is what fits on a desktop's display.
+// TakesPictures reports whether pictures are wanted.
+func TakesPictures() bool { return os.Getenv(ScreensVariable) != "" }
+
+// A Picture says how to take a screenshot. The zero Picture is what fits on a desktop's display.
 type Picture struct {
 	Phone bool
 	// Small is a small window, for pages that hold a card and nothing else.
 	Small bool
 	// Whole is the whole page instead of what fits on the display.
 	Whole bool
-	// From is a JavaScript expression of the element that comes to the top of the display.
+	// From is a JavaScript expression of the element at the top of the display.
 	From string
-	// ToEnd has that element end at the bottom instead.
+	// ToEnd puts that element at the bottom instead.
 	ToEnd bool
 }
 
-// Look puts a screenshot of the page into the folder of ScreensVariable, under a name with slashes and without ending.
-func (d *Driver) Look(name string, p Picture) {
+// Capture puts a screenshot of the page into the folder of ScreensVariable, under a name with slashes and without
+// extension.
+func (d *Driver) Capture(name string, p Picture) {
 	d.T.Helper()
 	folder := os.Getenv(ScreensVariable)
 	if folder == "" {
 		return
 	}
-	width, height := int64(1280), int64(720)
+	width, height := Desktop, int64(720)
 	switch {
 	case p.Phone:
-		width, height = 390, 780
+		width, height = Phone, 780
 	case p.Small:
 		width, height = 720, 480
 	}
@@ -53,12 +57,12 @@ func (d *Driver) Look(name string, p Picture) {
 		Evaluate[bool](d, `(e => { e.scrollIntoView({ block: "`+edge+`", behavior: "instant" }); return true; })(`+p.From+`)`)
 	}
 	d.save(filepath.Join(folder, filepath.FromSlash(name)+".png"))
-	browser.Resize(d.T, d.Ctx, 1280, 900)
+	browser.Resize(d.T, d.Ctx, Desktop, 900)
 }
 
-// Pose makes pictures the same everywhere: times are those of UTC, and there are no scroll bars, as on a phone. It is
-// called before a page is opened.
-func (d *Driver) Pose() {
+// Stabilize makes pages look the same everywhere: times are in UTC, and there are no scroll bars, as on a phone. Call it
+// before the page opens.
+func (d *Driver) Stabilize() {
 	d.T.Helper()
 	_, err := chromedp.Call(d.Ctx, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "UTC"})
 	if err == nil {

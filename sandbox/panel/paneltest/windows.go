@@ -35,7 +35,7 @@ func (d *Driver) Popup(url string) *Driver {
 		d.T.Fatal(err)
 	}
 	window := &Driver{T: d.T, Ctx: tab, URL: d.URL}
-	window.watch()
+	window.logRequests()
 	return window
 }
 

@@ -3,6 +3,7 @@ package panel_test
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -10,13 +11,17 @@ import (
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+	"github.com/google/go-cmp/cmp"
 
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/sandbox/panel/paneltest"
 )
 
-func TestScreenTellsEveryState(t *testing.T) {
+func TestToken_EveryState(t *testing.T) {
+	t.Parallel()
 	at := func(d time.Duration) string { return noon.Add(d).Format(time.RFC3339) }
 	const day = 24 * time.Hour
+	s := newTab(t, "ux1", "en_US")
 	for name, tc := range map[string]struct {
 		status object
 		shown  []string
@@ -45,12 +50,9 @@ func TestScreenTellsEveryState(t *testing.T) {
 		"expired":    {withStatus(object{"state": "expired", "expiresAt": at(-day), "daysLeft": 0, "failure": fail(failure.GrantExpired)}), []string{"Expired", "Expired on Nov 22, 2026", "it was not renewed for 90 days"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newPlatform(t)
-			p.status = tc.status
-			d := open(t, p, ux1)
-			d.State(tc.status["state"].(string))
+			on := s.bringUp(t, state{view: "token", set: status(tc.status), reach: func(s *tab) { s.State(tc.status["state"].(string)) }})
 			for _, want := range tc.shown {
-				d.WaitText(want)
+				on.WaitText(want)
 			}
 		})
 	}
@@ -67,9 +69,13 @@ func pendingStatus() object {
 	return s
 }
 
-func TestScreenSpeaksGerman(t *testing.T) {
+// TestToken_German plays the screen in German, from the catalogue to the browser. The same page in English must become the
+// same by Translate, but for dates: the tests of layouts rely on that.
+func TestToken_German(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
-	p.status = withStatus(object{"state": "action_required", "failure": fail(failure.WrongDirectory, "seen", "fabrikam.example", "expected", "contoso.example")})
+	wrong := fail(failure.WrongDirectory, "seen", "fabrikam.example", "expected", "contoso.example")
+	p.status = withStatus(object{"state": "action_required", "failure": wrong, "lastRenewal": object{"at": p.status["issuedAt"], "ok": false, "failure": wrong}})
 	d := open(t, p, ux1de)
 	d.State("action_required")
 	for _, want := range []string{
@@ -84,9 +90,52 @@ func TestScreenSpeaksGerman(t *testing.T) {
 	if got := p.panelLocale; got != "de_DE" {
 		t.Errorf("locale of the calls = %q, want de_DE", got)
 	}
+	played := d.undated()
+	d.choose("locale", "en_US")
+	d.WaitText("Manual Update")
+	d.State("action_required")
+	d.WaitText("Consent granted")
+	english := d.undated()
+	restore := d.Translate("de_DE", catalogues(t)["de_DE"])
+	if diff := cmp.Diff(played, d.undated()); diff != "" {
+		t.Errorf("what Translate makes of the English page differs from the German one (-German +translated):\n%s", diff)
+	}
+	restore()
+	if diff := cmp.Diff(english, d.undated()); diff != "" {
+		t.Errorf("the English page after restoring (-before +after):\n%s", diff)
+	}
 }
 
-func TestScreenTellsThatTheConnectorIsUnreachable(t *testing.T) {
+// dated matches dates as English and German write them.
+var dated = regexp.MustCompile(`[A-Z][a-z]{2} \d+, 2\d{3}(, \d+:\d\d\s[AP]M)?|\d\d\.\d\d\.2\d{3}(, \d+:\d\d)?`)
+
+// undated is what panel and screen show, line by line, without dates.
+func (d *driver) undated() []string {
+	d.T.Helper()
+	shown := evaluate[string](d, `["menu", "title"].map(id => document.getElementById(id).innerText).join("\n")`) + "\n" + d.Text()
+	return strings.Split(dated.ReplaceAllString(shown, "(date)"), "\n")
+}
+
+// TestToken_LaidOutInEveryLanguage judges the screen with the texts of every language.
+func TestToken_LaidOutInEveryLanguage(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.status = pendingStatus()
+	d := open(t, p, ux1)
+	d.State("pending")
+	all := catalogues(t)
+	for _, width := range []int64{320, paneltest.Phone, 768, paneltest.Desktop, 1920} {
+		for _, locale := range languages()[1:] { // the first is English
+			d.Do(chromedp.EmulateViewport(width, 900))
+			restore := d.Translate(locale, all[locale])
+			d.fitsNow(locale)
+			restore()
+		}
+	}
+}
+
+func TestToken_UnreachableConnector(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	p.unreachable = true
 	d := open(t, p, ux1)
@@ -101,7 +150,8 @@ func TestScreenTellsThatTheConnectorIsUnreachable(t *testing.T) {
 	d.Wait(`!` + widget("update") + `.disabled`)
 }
 
-func TestScreenTellsAnAccountWithoutTenant(t *testing.T) {
+func TestToken_AccountWithoutTenant(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	p.tenants, p.required = nil, false
 	d := open(t, p, ux1)
@@ -114,7 +164,8 @@ func TestScreenTellsAnAccountWithoutTenant(t *testing.T) {
 	}
 }
 
-func TestScreenChoosesTheTenantOfTheSubscription(t *testing.T) {
+func TestToken_ChoosesTheTenantOfTheSubscription(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	other := json.RawMessage(`{"aps":{"id":"00000000-0000-4000-8000-000000000000","subscription":"s-0"}}`)
 	p.tenants = append([]json.RawMessage{other}, p.tenants...)
@@ -123,7 +174,8 @@ func TestScreenChoosesTheTenantOfTheSubscription(t *testing.T) {
 	d.WaitText("more than one Azure Partner subscription")
 }
 
-func TestScreenIsLightOnTheNetwork(t *testing.T) {
+func TestToken_FewRequests(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	d := logIn(t, p, "")
 	var requests, size atomic.Int64
@@ -150,42 +202,27 @@ func TestScreenIsLightOnTheNetwork(t *testing.T) {
 	t.Logf("%d requests, %d bytes", requests.Load(), size.Load())
 }
 
-func TestScreenFitsEveryWidth(t *testing.T) {
-	p := newPlatform(t)
-	p.status = pendingStatus()
-	d := open(t, p, ux1)
-	d.State("pending")
-	d.fits()
-}
-
-func TestScreenFitsInEveryLanguage(t *testing.T) {
-	p := newPlatform(t)
-	p.status = pendingStatus()
-	d := open(t, p, ux1)
-	all := catalogues(t)
-	for _, locale := range languages() {
-		evaluate[bool](d, `(s => { s.value = "`+locale+`"; s.dispatchEvent(new Event("change")); return s.value === "`+locale+`"; })(document.getElementById("locale"))`)
-		d.WaitText(all[locale]["Manual Update"])
-		d.State("pending")
-		d.fits()
-	}
-}
-
 // fits checks that neither the panel nor the open screen scrolls sideways at any width.
 func (d *driver) fits() {
 	d.T.Helper()
-	for _, width := range []int64{320, 390, 768, 1280, 1920} {
+	for _, width := range []int64{320, paneltest.Phone, 768, paneltest.Desktop, 1920} {
 		d.Do(chromedp.EmulateViewport(width, 900))
-		for _, document := range []string{"document", frame} {
-			over := evaluate[int](d, fmt.Sprintf(`(e => e.scrollWidth - e.clientWidth)(%s.documentElement)`, document))
-			if over > 0 {
-				d.T.Errorf("at %d px the page %s is %d px too wide", width, document, over)
-			}
+		d.fitsNow(fmt.Sprintf("at %d px", width))
+	}
+}
+
+func (d *driver) fitsNow(how string) {
+	d.T.Helper()
+	for _, document := range []string{"document", frame} {
+		over := evaluate[int](d, fmt.Sprintf(`(e => e.scrollWidth - e.clientWidth)(%s.documentElement)`, document))
+		if over > 0 {
+			d.T.Errorf("%s: the page %s is %d px too wide", how, document, over)
 		}
 	}
 }
 
-func TestStatusGroupActs(t *testing.T) {
+func TestToken_StatusButtons(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	d := open(t, p, ux1)
 	d.State("active")

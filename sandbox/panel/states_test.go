@@ -1,0 +1,361 @@
+package panel_test
+
+import (
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/sandbox/panel/paneltest"
+)
+
+// A state is one state of a screen.
+type state struct {
+	name    string // of its pictures
+	about   string // for the table of pictures
+	view    string // empty: the home page
+	user    string // empty: the reseller
+	ux1     bool   // only UX1 has it
+	classic bool   // it is the one of its kind that is also judged in the classic panel
+	set     func(p *platform)
+	reach   func(s *tab) // does what leads to the state, and waits for what it must show
+	from    string       // title of the group at the top of its pictures
+	toEnd   bool         // that group is at the bottom instead
+	whole   bool         // its pictures in UX1 show the whole page
+	phone   bool         // axe-core examines it as on a phone, too
+}
+
+// A chapter is the states of one part of the screens.
+type chapter struct {
+	title  string
+	states []state
+}
+
+// chapters are all states of all screens.
+func chapters() []chapter {
+	return []chapter{
+		{"Token status", statusStates()},
+		{"Automatic update", automaticStates()},
+		{"Manual update", manualStates()},
+		{"Buttons and history", buttonStates()},
+		{"Settings", settingsStates()},
+		{"Home tile", tileStates()},
+		{"Provider", providerStates()},
+	}
+}
+
+// shows waits for a status and for texts.
+func shows(state string, texts ...string) func(s *tab) {
+	return func(s *tab) {
+		s.State(state)
+		for _, text := range texts {
+			s.waitText(text)
+		}
+	}
+}
+
+// explains waits for a status and for the failure that explains it.
+func explains(state string, f object) func(s *tab) {
+	return func(s *tab) {
+		s.State(state)
+		s.waitFailure(f)
+	}
+}
+
+func at(d time.Duration) string { return noon.Add(d).Format(time.RFC3339) }
+
+const day = 24 * time.Hour
+
+func statusStates() []state {
+	unavailable, frequency := fail(failure.MicrosoftUnavailable), fail(failure.SignInFrequency)
+	secret, expired, expiring := fail(failure.ClientSecretExpired), local(failure.GrantExpired), local(failure.GrantExpiring, "days", "9")
+	states := []state{
+		{name: "absent", about: "No Token", set: status(absentStatus()), reach: shows("absent", "There is no refresh token for this tenant yet.")},
+		{name: "pending", about: "Waiting for the Authentication Code", whole: true, set: status(pendingStatus()), reach: shows("pending", "Consent Waiting")},
+		{name: "active", classic: true, about: "Active", whole: true, reach: shows("active", "Proven")},
+		{
+			name: "expiring", about: "Expiring Soon", reach: shows("expiring", "Use Renew Now; if that fails, use Update Refresh Token."),
+			set: status(trouble("expiring", expiring, "expiresAt", at(9*day+time.Hour), "daysLeft", 9)),
+		},
+		{
+			name: "renewal-failing", about: "Renewal Failing", reach: explains("renewal_failing", unavailable),
+			set: status(trouble("renewal_failing", unavailable, "lastRenewal", object{"at": at(-time.Hour), "ok": false, "failure": unavailable})),
+		},
+		{
+			name: "action-required", about: "Sign-In Needed", reach: explains("action_required", frequency),
+			set: status(trouble("action_required", frequency, "nextRenewalAt", nil)),
+		},
+		{
+			name: "misconfigured", about: "Settings Need Attention", reach: explains("misconfigured", secret),
+			set: status(trouble("misconfigured", secret, "secretEndsAt", at(-day))),
+		},
+		{
+			name: "expired", about: "Expired", reach: shows("expired", "The refresh token has expired: it was not renewed for 90 days."),
+			set: status(trouble("expired", expired, "expiresAt", at(-day), "daysLeft", 0, "nextRenewalAt", nil)),
+		},
+		{
+			name: "unreachable", about: "The connector cannot be reached", set: func(p *platform) { p.unreachable = true },
+			reach: func(s *tab) {
+				s.State("unknown")
+				s.waitText("The connector cannot be reached at the moment. Try again in some minutes.")
+				s.waitText("Reference: __reference__.", "reference", transaction)
+			},
+		},
+		{
+			name: "state-only", about: "A tenant of a reseller below this account", user: parentID, set: func(p *platform) { p.parents = p.parents[:1] },
+			reach: shows("active", "This tenant belongs to a reseller below this account. This account is told its state and nothing else."),
+		},
+		{
+			name: "no-tenant", about: "An account without a subscription",
+			set: func(p *platform) { p.tenants, p.required = nil, false },
+			reach: func(s *tab) {
+				s.waitText("This account has no Azure Partner subscription, so there is no refresh token to manage. Subscribe to Azure Partner first, or ask your provider to do so.")
+			},
+		},
+	}
+	return inView("token", states)
+}
+
+// inView sets the view of states.
+func inView(view string, states []state) []state {
+	for i := range states {
+		states[i].view = view
+	}
+	return states
+}
+
+// refusedSignIn is an automatic update that fails.
+func refusedSignIn(name, about string, code failure.Code, pairs ...string) state {
+	f := fail(code, pairs...)
+	return state{name: name, about: about, classic: code == failure.ConsentDeclined, phone: code == failure.ConsentDeclined, set: status(absentStatus()), reach: func(s *tab) {
+		s.openSignIn()
+		s.p.change(outcome("failed", f))
+		s.waitFailure(f)
+		s.Wait(`!` + widget("update") + `.disabled`)
+	}}
+}
+
+func automaticStates() []state {
+	return inView("token", []state{
+		{name: "waiting", classic: true, phone: true, about: "Progress, while the sign-in goes on in the other window", set: status(absentStatus()), from: "Automatic Update", reach: func(s *tab) { s.openSignIn() }},
+		{name: "blocked", classic: true, about: "The browser blocked the window", set: status(absentStatus()), whole: true, reach: reachBlocked},
+		{name: "closed", about: "The window was closed", set: status(absentStatus()), from: "Automatic Update", reach: func(s *tab) {
+			if err := chromedp.Cancel(s.openSignIn().Ctx); err != nil {
+				s.T.Fatal(err)
+			}
+			s.waitText("The window was closed. If the consent was granted, the result appears here in a moment; otherwise press Update Refresh Token to start again.")
+			s.waitText("Reference: __reference__.", "reference", begunReference)
+		}},
+		{name: "interrupted", about: "The connector cannot be reached while it goes on", set: status(absentStatus()), from: "Automatic Update", reach: func(s *tab) {
+			s.openSignIn()
+			s.p.change(func(p *platform) { p.unreachable = true })
+			s.waitText("Waiting for the consent. The connector cannot be reached at the moment; it is asked again by itself.")
+			s.waitText("Reference: __reference__.", "reference", begunReference)
+		}},
+		{name: "updated", about: "Success", set: status(absentStatus()), reach: func(s *tab) {
+			s.openSignIn()
+			s.p.change(outcome("succeeded", nil))
+			s.waitText(updated)
+			s.State("active")
+		}},
+		refusedSignIn("declined", "Declined", failure.ConsentDeclined),
+		refusedSignIn("timed-out", "The attempt timed out", failure.ConsentTimedOut),
+		refusedSignIn("wrong-directory", "Wrong directory", failure.WrongDirectory, "seen", "fabrikam.onmicrosoft.com", "expected", "contoso-partner.onmicrosoft.com"),
+		refusedSignIn("role-missing", "A role is missing", failure.RoleMissing, "username", "ada@contoso-partner.onmicrosoft.com", "role", "Admin agent"),
+		refusedSignIn("mfa-missing", "No multi-factor authentication", failure.MFAMissing),
+		refusedSignIn("code-used", "The authorization code was used before", failure.CodeUsed),
+		refusedSignIn("code-expired", "The authorization code has expired", failure.CodeInvalid),
+		microsoftDown(),
+	})
+}
+
+// microsoftDown is a sign-in that fails because Microsoft does not answer. Unlike a renewal, nothing retries it.
+func microsoftDown() state {
+	f := fail(failure.MicrosoftUnavailable)
+	return state{name: "microsoft-down", about: "Microsoft cannot be reached", set: status(absentStatus()), reach: func(s *tab) {
+		s.openSignIn()
+		s.p.change(outcome("failed", f))
+		s.waitText(f["text"].(string))
+		s.waitText("Nothing was changed. Start again in some minutes.")
+		s.waitText("Reference: __reference__.", "reference", "R7W2-KD5M")
+	}}
+}
+
+func reachBlocked(s *tab) {
+	// A click by script is no user activation, so the browser blocks the window.
+	s.Wait(`!navigator.userActivation.isActive && !` + frame + `.defaultView.navigator.userActivation.isActive`)
+	evaluate[bool](s.driver, widget("update")+`.click(), true`)
+	s.waitText("The browser blocked the new window. Open the Microsoft sign-in page with the link below the button.")
+	s.waitText("Open the Microsoft sign-in page")
+	s.waitText("Reference: __reference__.", "reference", begunReference)
+}
+
+// redeems is a code that is refused at its field.
+func redeems(name, about string, code failure.Code) state {
+	f := fail(code)
+	return state{name: name, about: about, from: "Manual Update", set: func(p *platform) {
+		p.status = pendingStatus()
+		p.refuse["redeem"] = f
+	}, reach: func(s *tab) {
+		s.Enter("code", "3N8B-77TK-W4QD")
+		s.press("Update")
+		s.waitFailure(f)
+	}}
+}
+
+func manualStates() []state {
+	return inView("token", []state{
+		{name: "copied", about: "The URL has been copied", set: status(absentStatus()), from: "Manual Update", reach: func(s *tab) {
+			s.Wait(paneltest.Field("link") + `.value !== ""`)
+			s.press("Copy")
+			s.waitText("The URL has been copied.")
+		}},
+		{name: "code-empty", about: "No code was entered", set: status(pendingStatus()), from: "Manual Update", reach: func(s *tab) {
+			s.press("Update")
+			s.waitText("Enter the authentication code.")
+		}},
+		{name: "code-wrong", classic: true, phone: true, about: "A wrong code, with the attempts left", set: status(pendingStatus()), from: "Manual Update", reach: func(s *tab) {
+			s.Enter("code", "3N8B-77TK-W4QD")
+			s.press("Update")
+			s.waitFailure(fail(failure.ClaimWrong, "left", "4"))
+		}},
+		redeems("claim-expired", "The code has expired", failure.ClaimExpired),
+		redeems("claim-locked", "Too many wrong codes", failure.ClaimLocked),
+		redeems("claim-malformed", "Not a code at all", failure.ClaimMalformed),
+		redeems("nothing-waits", "No consent waits for a code", failure.NothingToClaim),
+		redeems("sign-in-over", "The sign-in of a pasted address took too long", failure.StateExpired),
+		{name: "no-link", about: "There is no URL, because a setting is missing", from: "Manual Update", set: func(p *platform) {
+			p.status = trouble("misconfigured", fail(failure.DirectoryMissing), "expiresAt", nil, "daysLeft", 0)
+			p.refuse["consentLink"] = fail(failure.DirectoryMissing)
+		}, reach: func(s *tab) { s.waitFailure(fail(failure.DirectoryMissing)) }},
+		{name: "claimed", about: "Success", set: status(pendingStatus()), reach: func(s *tab) {
+			s.Enter("code", claimCode)
+			s.press("Update")
+			s.waitText(updated)
+			s.State("active")
+		}},
+	})
+}
+
+func buttonStates() []state {
+	return inView("token", []state{
+		{name: "checked", about: "Check Now", reach: func(s *tab) {
+			s.press("Check Now")
+			s.waitText("The token has been checked.")
+		}},
+		{name: "renewed", about: "Renew Now", reach: func(s *tab) {
+			s.press("Renew Now")
+			s.waitText("The refresh token has been renewed.")
+		}},
+		{name: "renewal-refused", about: "Renew Now, refused by Microsoft", set: refused("renew", fail(failure.GrantRevoked)), reach: func(s *tab) {
+			s.press("Renew Now")
+			s.waitFailure(fail(failure.GrantRevoked))
+		}},
+		{name: "forget", classic: true, phone: true, about: "Forget Token asks first", reach: func(s *tab) {
+			s.press("Forget Token")
+			s.Wait(frame + `.querySelector("dialog[open]") !== null`)
+		}},
+		{name: "forgotten", about: "The token is forgotten", reach: func(s *tab) {
+			s.press("Forget Token")
+			s.Wait(frame + `.querySelector("dialog[open]") !== null`)
+			s.press("Forget Token")
+			s.waitText("The token has been forgotten.")
+			s.State("absent")
+		}},
+		{name: "history-empty", about: "History, empty", from: "History", set: func(p *platform) { p.events = []object{} }, reach: shows("active", "Nothing has happened yet.")},
+		{name: "history", classic: true, about: "History", from: "History", toEnd: true, set: func(p *platform) { p.events = manyEvents() }, reach: func(s *tab) { s.waitShown("1–10 / 23") }},
+		{name: "history-next", about: "History, second page", from: "History", toEnd: true, set: func(p *platform) { p.events = manyEvents() }, reach: func(s *tab) {
+			s.Press("›")
+			s.waitShown("11–20 / 23")
+		}},
+		{name: "history-unreadable", about: "History that cannot be read", from: "History", set: refused("history", fail(failure.InternalError)), reach: shows("active", "The history cannot be read at the moment.")},
+	})
+}
+
+func settingsStates() []state {
+	const domain = "contoso-partner.onmicrosoft.com"
+	filled := paneltest.Field("directory") + `.value === "` + domain + `"`
+	unknown := fail(failure.DirectoryUnknown, "directory", "contoso.example")
+	return inView("settings", []state{
+		{name: "settings", about: "Settings, with the provider's application", reach: func(s *tab) {
+			s.Wait(filled)
+			s.waitText("The application of your provider is used.")
+		}},
+		{name: "settings-own", classic: true, about: "Settings, with an application of their own", whole: true, set: allowOwn, reach: func(s *tab) {
+			s.Wait(filled)
+			s.waitText("Own Application")
+		}},
+		{name: "settings-wrong", classic: true, about: "Settings that are not sent", whole: true, set: allowOwn, reach: func(s *tab) {
+			s.Wait(filled)
+			s.waitText("Own Application")
+			s.Enter("applicationId", "my application")
+			s.Enter("applicationSecretEnd", "next year")
+			s.pressBelow("Save")
+			s.waitText("Enter a day as in 2027-11-23.")
+			s.waitText("An application (client) ID has the form 00000000-0000-0000-0000-000000000000. Copy it from the overview page of the app registration.")
+		}},
+		{name: "settings-refused", about: "Settings that the connector refuses", set: refused("save", unknown), reach: func(s *tab) {
+			s.Wait(filled)
+			s.Enter("directory", "contoso.example")
+			s.pressBelow("Save")
+			s.waitFailure(unknown)
+		}},
+		{name: "settings-saved", about: "Settings are saved", reach: func(s *tab) {
+			s.Wait(filled)
+			s.pressBelow("Save")
+			s.waitText("The settings have been saved.")
+		}},
+	})
+}
+
+func tileStates() []state {
+	tile := func(name, about string, set func(*platform), label string) state {
+		return state{name: "tile-" + name, about: about, ux1: true, set: set, reach: func(s *tab) {
+			s.waitText("Valid Until")
+			s.waitText(label)
+		}}
+	}
+	return []state{
+		tile("active", "All is well", nil, "Active"),
+		tile("expiring", "A warning", status(trouble("expiring", local(failure.GrantExpiring, "days", "9"), "expiresAt", at(9*day+time.Hour), "daysLeft", 9)), "Expiring Soon"),
+		tile("expired", "An alarm", status(trouble("expired", local(failure.GrantExpired), "expiresAt", at(-day), "daysLeft", 0)), "Expired"),
+		tile("absent", "No token yet", status(absentStatus()), "No Token"),
+		tile("unreachable", "The connector cannot be reached", func(p *platform) { p.unreachable = true }, "Not Known"),
+	}
+}
+
+func providerStates() []state {
+	const harbour = "Harbour Cloud Resale"
+	states := inView("tenants", []state{
+		{name: "tenants", classic: true, about: "All resellers, the most urgent first", reach: func(s *tab) { s.names(3) }},
+		{name: "tenants-sorted", about: "Sorted by days left, downwards", reach: func(s *tab) {
+			s.names(3)
+			s.press("Days Left")
+			s.Wait(frame + `.querySelector('[aria-sort="ascending"]') !== null`)
+			s.press("Days Left")
+			s.Wait(frame + `.querySelector('[aria-sort="descending"]') !== null`)
+		}},
+		{name: "tenants-detail", classic: true, about: "A reseller in detail", whole: true, reach: func(s *tab) { s.openDetails(harbour) }},
+		{name: "tenants-renewed", about: "A renewal, started by the provider", reach: func(s *tab) {
+			s.openDetails(harbour)
+			s.press("Renew Now")
+			s.waitText("The refresh token has been renewed.")
+		}},
+		{name: "tenants-refused", about: "A renewal that Microsoft refuses", set: refused("renew", fail(failure.GrantRevoked)), reach: func(s *tab) {
+			s.openDetails(harbour)
+			s.press("Renew Now")
+			s.waitFailure(fail(failure.GrantRevoked))
+		}},
+		{name: "tenants-none", about: "No reseller yet", set: func(p *platform) { p.list = []object{} }, reach: func(s *tab) {
+			s.waitText("No reseller has an Azure Partner subscription yet.")
+		}},
+		{name: "tenants-unreachable", about: "The connector cannot be reached", set: func(p *platform) { p.unreachable = true }, reach: func(s *tab) {
+			s.waitText("The connector cannot be reached at the moment. Try again in some minutes.")
+			s.waitText("Reference: __reference__.", "reference", transaction)
+		}},
+	})
+	for i := range states {
+		states[i].user = providerID
+	}
+	return states
+}
