@@ -9,7 +9,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// A Kind says what sort of notice one is. Receivers branch on it, so the names never change meaning.
+// A Kind is the kind of a notice. Receivers branch on it, so the names never change their meaning.
 type Kind string
 
 // The kinds of notice.
@@ -17,30 +17,30 @@ const (
 	Alarm             Kind = "alarm"              // renewal fails, or a person must act
 	ExpiryWarning     Kind = "expiry_warning"     // the token runs out soon
 	CredentialWarning Kind = "credential_warning" // the application's last credential runs out soon
-	Recovery          Kind = "recovery"           // what people were told of has ended
+	Recovery          Kind = "recovery"           // a problem that people were notified of has ended
 )
 
-// A Notice is one thing that people are told. It holds nothing secret.
+// A Notice is one message to people. It contains no secret.
 type Notice struct {
-	ID   string    `json:"id"` // unique; the same when it comes a second time
+	ID   string    `json:"id"` // unique; the same if the notice is sent again
 	At   time.Time `json:"at"`
 	Kind Kind      `json:"kind"`
 
 	InstanceKey string `json:"instance"`
-	// TenantID is empty in a notice about the instance itself, which is for the provider.
+	// TenantID is empty in a notice about the instance, which is for the provider.
 	TenantID    string `json:"tenant,omitempty"`
-	Name        string `json:"name,omitempty"` // of the tenant, for people
+	Name        string `json:"name,omitempty"` // of the tenant
 	Marketplace string `json:"marketplace,omitempty"`
-	// AccountID is the platform's account that the tenant belongs to; empty when that is not known.
+	// AccountID is the platform account of the tenant; empty if unknown.
 	AccountID string `json:"account,omitempty"`
 
 	State  token.State     `json:"state,omitempty"`
-	Reason *failure.Record `json:"reason,omitempty"` // nil when all is well
-	Ends   time.Time       `json:"ends,omitzero"`    // of the token or, in a warning of it, of the credential
+	Reason *failure.Record `json:"reason,omitempty"` // nil without a problem
+	Ends   time.Time       `json:"ends,omitzero"`    // of the token, or of the credential in its warning
 	Days   int             `json:"days,omitempty"`   // until Ends, rounded up
 }
 
-// daysUntil rounds up, so that a warning that comes a minute late still tells its number of days.
+// daysUntil rounds up, so that a warning that is sent a minute late still has its number of days.
 func daysUntil(ends, now time.Time) int {
 	if ends.IsZero() || !now.Before(ends) {
 		return 0
@@ -48,8 +48,7 @@ func daysUntil(ends, now time.Time) int {
 	return int(math.Ceil(float64(ends.Sub(now)) / float64(day)))
 }
 
-// Own texts of notices, with __NAME__ places. What happened to a token and what to do about it is told by the failure
-// codes' own sentences.
+// Texts of notices, with __NAME__ placeholders. The sentences of failure codes say what happened to a token and what to do.
 const (
 	headActionRequired = "The refresh token of __name__ needs a person: somebody must sign in again."
 	headMisconfigured  = "The refresh token of __name__ cannot be renewed until a setting is changed."
@@ -67,7 +66,7 @@ const (
 	adviceAdd      = "Add a client secret or certificate to the app registration and enter it in the settings. The refresh token stays valid."
 )
 
-// Headline is what n tells in one sentence.
+// Headline returns n in one sentence.
 func (n Notice) Headline() string { return failure.Fill(n.headline(), n.params()) }
 
 func (n Notice) headline() string {
@@ -90,7 +89,7 @@ func (n Notice) headline() string {
 	return headActionRequired
 }
 
-// Lines are the rest of what n tells: why, until when, and what to do.
+// Lines returns the reason, the deadline and the advice.
 func (n Notice) Lines() []string {
 	var lines []string
 	advice := adviceRenew
@@ -100,12 +99,12 @@ func (n Notice) Lines() []string {
 	case CredentialWarning:
 		advice = adviceAdd
 	}
-	// A token that simply gets old is told of by the headline.
+	// The headline already says that a token is about to expire.
 	if n.Reason != nil && n.Reason.Code != failure.GrantExpiring {
 		why := n.Reason.Error()
 		lines, advice = append(lines, why.Sentence()), why.Advice()
 	}
-	// What Microsoft no longer accepts does not work until its end.
+	// A token that Microsoft no longer accepts does not work until its end.
 	if n.Days > 0 && n.Kind != CredentialWarning && n.State != token.StateActionRequired {
 		lines = append(lines, failure.Fill(lineEnds, n.params()))
 	}

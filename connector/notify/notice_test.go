@@ -14,7 +14,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-func TestWhatANoticeSays(t *testing.T) {
+func TestNotice_Texts(t *testing.T) {
 	revoked := &failure.Record{Code: failure.GrantRevoked}
 	for name, tc := range map[string]struct {
 		notice notify.Notice
@@ -25,7 +25,7 @@ func TestWhatANoticeSays(t *testing.T) {
 			"Microsoft no longer accepts the refresh token: it was revoked, or the password was changed.",
 			"Use Update Refresh Token, or send the link of Manual Update.",
 		}},
-		"alarm with a place to fill": {notify.Notice{Kind: notify.Alarm, State: token.StateMisconfigured, Days: 80, Ends: start, Reason: &failure.Record{
+		"alarm with parameters": {notify.Notice{Kind: notify.Alarm, State: token.StateMisconfigured, Days: 80, Ends: start, Reason: &failure.Record{
 			Code: failure.DirectoryUnknown, Params: map[string]string{"directory": "alpine.example"},
 		}}, []string{
 			"The refresh token of Alpine Cloud cannot be renewed until a setting is changed.",
@@ -68,7 +68,7 @@ func TestWhatANoticeSays(t *testing.T) {
 	}
 }
 
-func TestNoNoticeHasAnEmptyPlace(t *testing.T) {
+func TestNotice_FillsAllPlaceholders(t *testing.T) {
 	for _, kind := range []notify.Kind{notify.Alarm, notify.ExpiryWarning, notify.CredentialWarning, notify.Recovery} {
 		for _, state := range token.States() {
 			for _, days := range []int{0, 1, 30} {
@@ -82,7 +82,7 @@ func TestNoNoticeHasAnEmptyPlace(t *testing.T) {
 	}
 }
 
-// A panels keeps what it was told to show.
+// A panels records the notices that it shows.
 type panels struct {
 	shown []notify.PanelNotice
 	err   error
@@ -101,7 +101,7 @@ func (p *panels) Instance(_ context.Context, key string) (tenant.Instance, error
 	return tenant.Instance{Key: key}, nil
 }
 
-func TestThePanelShowsANoticeToItsAccountOnly(t *testing.T) {
+func TestPanel_ShowsANoticeToItsAccountOnly(t *testing.T) {
 	p := &panels{}
 	c := notify.NewPanel(p, p)
 	alarm := notify.Notice{Kind: notify.Alarm, TenantID: "t", Name: "Alpine Cloud", AccountID: "a", State: token.StateActionRequired, Reason: &failure.Record{Code: failure.GrantRevoked}}
@@ -123,7 +123,7 @@ func TestThePanelShowsANoticeToItsAccountOnly(t *testing.T) {
 	}
 	alarm.AccountID = ""
 	if err := c.Send(t.Context(), alarm); !errors.Is(err, notify.ErrUndeliverable) || len(p.shown) != 2 {
-		t.Errorf("Send(notice of nobody's tenant) = %v and shown, want %v and not shown", err, notify.ErrUndeliverable)
+		t.Errorf("Send(notice without an account) = %v and shown, want %v and not shown", err, notify.ErrUndeliverable)
 	}
 	p.err = errDown
 	alarm.AccountID = "a"

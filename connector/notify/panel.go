@@ -8,9 +8,9 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// A PanelNotice is what the panel shows of a notice (aps-protocol.md §5.5).
+// A PanelNotice is what the panel shows of a notice (docs/reference/aps-protocol.md §5.5).
 type PanelNotice struct {
-	AccountID string // whose users see it; never empty, which would be everybody
+	AccountID string // whose users see it; never empty, which would mean everyone
 	Alarm     bool
 	Message   string
 	Details   string
@@ -19,16 +19,16 @@ type PanelNotice struct {
 // Panels shows notices in the panel of the platform of in.
 type Panels interface {
 	Notify(ctx context.Context, in tenant.Instance, n PanelNotice) error
-	// ProviderAccount returns the account of the provider, for notices about the instance itself.
+	// ProviderAccount returns the account of the provider, for notices about the instance.
 	ProviderAccount(ctx context.Context, in tenant.Instance) (id string, err error)
 }
 
-// Instances finds instances; the store does.
+// Instances returns instances by key; the store implements it.
 type Instances interface {
 	Instance(ctx context.Context, key string) (tenant.Instance, error)
 }
 
-// A Panel is the channel to the panel of the account that a tenant belongs to.
+// A Panel is the channel to the panel of the tenant's account.
 type Panel struct {
 	instances Instances
 	panels    Panels
@@ -40,7 +40,8 @@ func NewPanel(instances Instances, panels Panels) *Panel { return &Panel{instanc
 // Name implements Channel.
 func (p *Panel) Name() string { return "panel" }
 
-// Send implements Channel. A tenant whose account is not known gets no notice: without an account everybody would.
+// Send implements Channel. A notice about a tenant without a known account is undeliverable: without an account the panel
+// would show it to everyone.
 func (p *Panel) Send(ctx context.Context, n Notice) error {
 	in, err := p.instances.Instance(ctx, n.InstanceKey)
 	if err != nil {
@@ -53,7 +54,7 @@ func (p *Panel) Send(ctx context.Context, n Notice) error {
 		}
 	}
 	if account == "" {
-		return fmt.Errorf("%w: the account of tenant %s is not known", ErrUndeliverable, n.TenantID)
+		return fmt.Errorf("%w: the account of tenant %s is unknown", ErrUndeliverable, n.TenantID)
 	}
 	return p.panels.Notify(ctx, in, PanelNotice{
 		AccountID: account, Alarm: n.Kind == Alarm, Message: n.Headline(), Details: strings.Join(n.Lines(), " "),

@@ -10,15 +10,15 @@ import (
 )
 
 var (
-	// ErrHeld is returned by stores when somebody else holds a subject, or nobody needs to look at it any more.
-	ErrHeld = errors.New("the subject is held by somebody else")
-	// ErrUndeliverable is returned by channels for a notice that trying again does not deliver.
+	// ErrLeased is returned by stores when another owner has leased a subject, or it is no longer due.
+	ErrLeased = errors.New("the subject is leased by another owner")
+	// ErrUndeliverable is returned by channels for a notice that a retry would not deliver.
 	ErrUndeliverable = errors.New("the notice cannot be delivered")
 )
 
-// The kinds of subject.
+// Kinds of subjects.
 const (
-	OfTenant   = "tenant"   // ID is that of the tenant
+	OfTenant   = "tenant"   // ID is the ID of the tenant
 	OfInstance = "instance" // ID is the key of the instance
 )
 
@@ -28,50 +28,48 @@ type Subject struct {
 	ID   string
 }
 
-// An Announcement is what was told of a subject, held by one process until its lease ends.
+// An Announcement is a subject that one process has leased, with its state.
 type Announcement struct {
 	Subject Subject
-	Owner   string // who holds it
-	Memory  Memory
+	Owner   string // of the lease
+	State   State
 	Version int64 // advanced by every event of the subject
 }
 
-// Store keeps announcements. Every event of a tenant or instance makes its subject due, in the event's own
-// transaction. Methods are safe for concurrent use, in one process and across replicas.
+// Store keeps announcements. Every event of a tenant or instance makes its subject due, in the transaction of the event.
+// Methods are safe for concurrent use, in one process and across replicas.
 type Store interface {
 	Instance(ctx context.Context, key string) (tenant.Instance, error)
 	Tenant(ctx context.Context, id string) (tenant.Tenant, error)
 
-	// DueAnnouncements returns up to limit subjects that are to be looked at by now and that nobody holds, the longest
-	// due first.
+	// DueAnnouncements returns up to limit subjects that are due and not leased, the longest due first.
 	DueAnnouncements(ctx context.Context, now time.Time, limit int) ([]Subject, error)
-	// HoldAnnouncement takes a due subject for owner by one conditional UPDATE, or returns ErrHeld. A hold that ended
+	// LeaseAnnouncement leases a due subject to owner by one conditional UPDATE, or returns ErrLeased. A lease that expired
 	// before now may be taken over.
-	HoldAnnouncement(ctx context.Context, subject Subject, owner string, now, until time.Time) (Announcement, error)
-	// SaveMemory keeps a's memory while a's owner holds it, else it returns ErrHeld.
-	SaveMemory(ctx context.Context, a Announcement) error
-	// ReleaseAnnouncement ends the hold of a's owner and says when to look next; zero: not before the next event. A
-	// subject that had an event since it was held stays due.
-	ReleaseAnnouncement(ctx context.Context, a Announcement, lookAt time.Time) error
-	// DropAnnouncement forgets a subject that is gone, unless it had an event since it was held.
+	LeaseAnnouncement(ctx context.Context, subject Subject, owner string, now, until time.Time) (Announcement, error)
+	// SaveAnnouncement stores the state of a while its owner holds the lease, else it returns ErrLeased.
+	SaveAnnouncement(ctx context.Context, a Announcement) error
+	// ReleaseAnnouncement ends the lease of a's owner and makes the subject due at next; zero: at the next event. A subject
+	// that had an event during the lease stays due.
+	ReleaseAnnouncement(ctx context.Context, a Announcement, next time.Time) error
+	// DropAnnouncement deletes a subject that no longer exists, unless it had an event during the lease.
 	DropAnnouncement(ctx context.Context, a Announcement) error
 }
 
-// Statuses tells what is true of a tenant's token; token.Service is one.
+// Statuses returns the status of a tenant's token; token.Service implements it.
 type Statuses interface {
 	Status(ctx context.Context, r tenant.Resolved) (token.Status, error)
 }
 
-// Platform stores properties of a tenant's resource at the platform of in, which is not called back for it.
+// Platform stores properties of a tenant's resource on the platform of in. The platform does not call back.
 type Platform interface {
 	PushTenant(ctx context.Context, in tenant.Instance, tenantID string, properties map[string]any) error
 }
 
-// A Channel brings notices to people. Send is tried again later when it returns an error, other than ErrUndeliverable;
-// a notice that was on its way when that happened may then arrive twice, with the same ID. Send is safe for concurrent
-// use and keeps its error free of secrets.
+// A Channel sends notices to people. An error of Send, other than ErrUndeliverable, is retried later, so that a notice may
+// arrive twice, with the same ID. Send is safe for concurrent use and its errors contain no secret.
 type Channel interface {
-	// Name is stored beside what is still to be sent, so it never changes.
+	// Name is stored with unsent notices, so it must never change.
 	Name() string
 	Send(ctx context.Context, n Notice) error
 }

@@ -1,8 +1,8 @@
-// Package notify tells platform and people what changes in the status of tenants' tokens: durably, and each thing once.
+// Package notify pushes changes of tenants' token status to the platform and notifies people of them, durably and once.
 //
-// Every event makes its tenant due in the database; so does the time at which the next warning falls due. Whoever holds
-// a due tenant compares its status with what was told of it, writes down what is new, tells it through every channel,
-// and writes down what has arrived where. A process that dies in between is taken over by another after its hold.
+// Every event makes its tenant due in the database, and so does the time of the next warning. A process leases a due
+// tenant, compares its status with the stored State, stores what is new, sends it through every channel, and stores what
+// each channel has sent. If the process is killed in between, another one continues when the lease has expired.
 package notify
 
 import (
@@ -24,32 +24,32 @@ type Config struct {
 	// Properties returns what the platform stores of a status. Required.
 	Properties func(token.Status) map[string]any
 
-	// Channels bring notices to people. Default: none, the platform's copy of the status alone is kept.
+	// Channels send notices to people. Default: none, only the status on the platform is kept up to date.
 	Channels []Channel
 
-	// Hold is how long one process may be busy with one subject. One that dies delays what it held by so much.
-	// Default: 5 minutes.
-	Hold time.Duration
+	// Lease is how long one process may process one subject, and by how much a process that is killed delays the subjects
+	// that it has leased. Default: 5 minutes.
+	Lease time.Duration
 
-	// Workers bounds the subjects that one sweep is busy with at once. Default: 4.
+	// Workers is how many subjects one sweep processes at once. Default: 4.
 	Workers int
 
-	// Owner names this process in holds. Default: a random ID.
+	// Owner identifies this process in leases. Default: a random ID.
 	Owner string
 
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
-	// Observe is told of every attempt to push or send, by the channel's name ("push" for the platform's copy), with
-	// "ok", "failed" or "given_up". Default: nobody is.
+	// Observe is called after every attempt to push or send, with the name of the channel ("push" for the platform) and the
+	// result "ok", "failed" or "given_up". Default: none.
 	Observe func(channel, result string)
 
 	// Log receives one record per notice and per failure. Default: discard.
 	Log *slog.Logger
 }
 
-// A Service tells platform and people of tenants' tokens. Its methods are safe for concurrent use, in one process and
-// across replicas.
+// A Service notifies the platform and people of changes. Its methods are safe for concurrent use, in one process and across
+// replicas.
 type Service struct {
 	cfg Config
 }
@@ -59,8 +59,8 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Store == nil || cfg.Statuses == nil || cfg.Platform == nil || cfg.Properties == nil {
 		return nil, errors.New("notify: a store, statuses, a platform and properties are required")
 	}
-	if cfg.Hold == 0 {
-		cfg.Hold = 5 * time.Minute
+	if cfg.Lease == 0 {
+		cfg.Lease = 5 * time.Minute
 	}
 	if cfg.Workers == 0 {
 		cfg.Workers = 4
@@ -88,19 +88,19 @@ const (
 	pushing = "push"
 )
 
-// pushRetry are the waits after failures to push in a row; the last one repeats, because the platform's copy must come
-// right some day.
+// pushRetry are the waits after consecutive failures to push. The last one repeats: the status on the platform must become
+// right eventually.
 func pushRetry() []time.Duration {
 	return []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour}
 }
 
-// sendRetry are the waits after failures to send in a row. After the last one a notice is given up: it is three days
-// old then, and the status on the screen is true all the while.
+// sendRetry are the waits after consecutive failures to send. After the last one a notice is given up: it is three days old
+// then, and the screens have shown the status all along.
 func sendRetry() []time.Duration {
 	return []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 4 * time.Hour, 12 * time.Hour, day, day}
 }
 
-// saved keeps what was told, whoever stops waiting: what has arrived must not arrive again.
-func (s *Service) saved(ctx context.Context, a Announcement) error {
-	return s.cfg.Store.SaveMemory(context.WithoutCancel(ctx), a)
+// save stores the state even if ctx is cancelled: what has been sent must not be sent again.
+func (s *Service) save(ctx context.Context, a Announcement) error {
+	return s.cfg.Store.SaveAnnouncement(context.WithoutCancel(ctx), a)
 }

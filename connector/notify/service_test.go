@@ -16,347 +16,347 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-func TestNewRefusesToGoWithoutItsPorts(t *testing.T) {
+func TestNew_RequiresItsPorts(t *testing.T) {
 	if _, err := notify.New(notify.Config{}); err == nil {
 		t.Error("New(empty) = nil, want an error")
 	}
 }
 
-func TestNothingIsToldWhileAllIsWell(t *testing.T) {
-	each(t, func(w *world) {
+func TestSweep_SendsNothingWithoutTrouble(t *testing.T) {
+	each(t, func(h *harness) {
 		for range 9 {
-			w.sweep()
-			w.advance(10 * day)
-			w.granted()
+			h.sweep()
+			h.advance(10 * day)
+			h.granted()
 		}
-		w.checkSent()
-		if got := w.takePushed(); fmt.Sprint(got) != "[active]" {
-			w.Errorf("pushed %q, want active once", got)
+		h.checkSent()
+		if got := h.takePushed(); fmt.Sprint(got) != "[active]" {
+			h.Errorf("pushed %q, want active once", got)
 		}
 	})
 }
 
-// TestEveryWarningComesOnce lets a token run out, with a process that is replaced all the time and no event at all.
-func TestEveryWarningComesOnce(t *testing.T) {
-	each(t, func(w *world) {
-		told := map[int]string{60: "expiry_warning 30", 76: "expiry_warning 14", 83: "expiry_warning 7", 87: "expiry_warning 3", 89: "expiry_warning 1", 90: "alarm 0 grant_expired"}
+// TestSweep_SendsEveryWarningOnce lets a token expire without any event, restarting the process all the time.
+func TestSweep_SendsEveryWarningOnce(t *testing.T) {
+	each(t, func(h *harness) {
+		warnings := map[int]string{60: "expiry_warning 30", 76: "expiry_warning 14", 83: "expiry_warning 7", 87: "expiry_warning 3", 89: "expiry_warning 1", 90: "alarm 0 grant_expired"}
 		for age := range 95 {
 			for range 2 {
-				w.restart()
-				w.sweep()
+				h.restart()
+				h.sweep()
 			}
 			want := []string{}
-			if told[age] != "" {
-				want = append(want, told[age])
+			if warnings[age] != "" {
+				want = append(want, warnings[age])
 			}
-			w.checkSent(want...)
-			w.advance(day)
+			h.checkSent(want...)
+			h.advance(day)
 		}
-		if got := w.takePushed(); fmt.Sprint(got) != "[active expiring expired]" {
-			w.Errorf("pushed %q, want every state once", got)
-		}
-	})
-}
-
-func TestOfSeveralWarningsThatWereMissedTheLastIsTold(t *testing.T) {
-	each(t, func(w *world) {
-		w.sweep()
-		w.advance(85 * day)
-		w.sweep()
-		w.checkSent("expiry_warning 5")
-		w.advance(2 * day)
-		w.sweep()
-		w.checkSent("expiry_warning 3")
-	})
-}
-
-func TestAnAlarmAndItsRecovery(t *testing.T) {
-	each(t, func(w *world) {
-		w.advance(10 * day)
-		w.fails(token.StateActionRequired, failure.GrantRevoked)
-		w.sweep()
-		w.checkSent("alarm 80 grant_revoked")
-		w.fails(token.StateActionRequired, failure.GrantRevoked) // Renew Now
-		w.restart()
-		w.sweep()
-		w.checkSent()
-		w.fails(token.StateMisconfigured, failure.ClientSecretExpired) // another reason is news
-		w.sweep()
-		w.checkSent("alarm 80 client_secret_expired")
-		w.advance(day)
-		w.granted()
-		w.sweep()
-		w.checkSent("recovery 90")
-		w.happen(audit.GrantChecked)
-		w.sweep()
-		w.checkSent()
-		if got := w.takePushed(); fmt.Sprint(got) != "[action_required misconfigured active]" {
-			w.Errorf("pushed %q, want every change", got)
+		if got := h.takePushed(); fmt.Sprint(got) != "[active expiring expired]" {
+			h.Errorf("pushed %q, want every state once", got)
 		}
 	})
 }
 
-func TestARecoveryAfterAWarning(t *testing.T) {
-	each(t, func(w *world) {
-		w.sweep()
-		w.advance(62 * day)
-		w.sweep()
-		w.checkSent("expiry_warning 28")
-		w.granted()
-		w.sweep()
-		w.checkSent("recovery 90")
-		w.advance(60 * day) // and it starts over
-		w.sweep()
-		w.checkSent("expiry_warning 30")
+func TestSweep_SendsTheLastOfSeveralMissedWarnings(t *testing.T) {
+	each(t, func(h *harness) {
+		h.sweep()
+		h.advance(85 * day)
+		h.sweep()
+		h.checkSent("expiry_warning 5")
+		h.advance(2 * day)
+		h.sweep()
+		h.checkSent("expiry_warning 3")
 	})
 }
 
-func TestTransientTroubleIsToldWhenItLastsADay(t *testing.T) {
-	each(t, func(w *world) {
-		w.fails(token.StateRenewalFailing, failure.MicrosoftUnavailable)
-		w.sweep()
-		w.advance(23 * time.Hour)
-		w.fails(token.StateRenewalFailing, failure.MicrosoftThrottled)
-		w.sweep()
-		w.checkSent()
-		w.advance(time.Hour) // without any event
-		w.sweep()
-		w.checkSent("alarm 89 microsoft_throttled")
-		w.fails(token.StateRenewalFailing, failure.MicrosoftAnswer)
-		w.advance(2 * day)
-		w.sweep()
-		w.checkSent()
-		w.granted()
-		w.sweep()
-		w.checkSent("recovery 90")
+func TestSweep_AlarmAndRecovery(t *testing.T) {
+	each(t, func(h *harness) {
+		h.advance(10 * day)
+		h.fails(token.StateActionRequired, failure.GrantRevoked)
+		h.sweep()
+		h.checkSent("alarm 80 grant_revoked")
+		h.fails(token.StateActionRequired, failure.GrantRevoked) // Renew Now
+		h.restart()
+		h.sweep()
+		h.checkSent()
+		h.fails(token.StateMisconfigured, failure.ClientSecretExpired) // another reason is a new alarm
+		h.sweep()
+		h.checkSent("alarm 80 client_secret_expired")
+		h.advance(day)
+		h.granted()
+		h.sweep()
+		h.checkSent("recovery 90")
+		h.happen(audit.GrantChecked)
+		h.sweep()
+		h.checkSent()
+		if got := h.takePushed(); fmt.Sprint(got) != "[action_required misconfigured active]" {
+			h.Errorf("pushed %q, want every change", got)
+		}
 	})
 }
 
-func TestTransientTroubleThatHealsIsNotTold(t *testing.T) {
-	each(t, func(w *world) {
+func TestSweep_RecoveryAfterAWarning(t *testing.T) {
+	each(t, func(h *harness) {
+		h.sweep()
+		h.advance(62 * day)
+		h.sweep()
+		h.checkSent("expiry_warning 28")
+		h.granted()
+		h.sweep()
+		h.checkSent("recovery 90")
+		h.advance(60 * day) // a new countdown
+		h.sweep()
+		h.checkSent("expiry_warning 30")
+	})
+}
+
+func TestSweep_AlarmsAfterADayOfTransientFailures(t *testing.T) {
+	each(t, func(h *harness) {
+		h.fails(token.StateRenewalFailing, failure.MicrosoftUnavailable)
+		h.sweep()
+		h.advance(23 * time.Hour)
+		h.fails(token.StateRenewalFailing, failure.MicrosoftThrottled)
+		h.sweep()
+		h.checkSent()
+		h.advance(time.Hour) // without any event
+		h.sweep()
+		h.checkSent("alarm 89 microsoft_throttled")
+		h.fails(token.StateRenewalFailing, failure.MicrosoftAnswer)
+		h.advance(2 * day)
+		h.sweep()
+		h.checkSent()
+		h.granted()
+		h.sweep()
+		h.checkSent("recovery 90")
+	})
+}
+
+func TestSweep_IgnoresShortTransientFailures(t *testing.T) {
+	each(t, func(h *harness) {
 		for range 3 {
-			w.fails(token.StateRenewalFailing, failure.MicrosoftUnavailable)
-			w.sweep()
-			w.advance(20 * time.Hour)
-			w.granted()
-			w.sweep()
-			w.advance(time.Hour)
+			h.fails(token.StateRenewalFailing, failure.MicrosoftUnavailable)
+			h.sweep()
+			h.advance(20 * time.Hour)
+			h.granted()
+			h.sweep()
+			h.advance(time.Hour)
 		}
-		w.checkSent()
+		h.checkSent()
 	})
 }
 
-func TestATenantWithoutATokenAlarmsNobody(t *testing.T) {
-	each(t, func(w *world) {
+func TestSweep_NoAlarmWithoutAToken(t *testing.T) {
+	each(t, func(h *harness) {
 		for state, code := range map[token.State]failure.Code{
 			token.StateAbsent: failure.GrantAbsent, token.StateMisconfigured: failure.DirectoryMissing, token.StatePending: failure.ClaimWaiting,
 		} {
-			w.become(func(s *token.Status) { *s = token.Status{State: state, Failure: &failure.Record{Code: code}} }, audit.GrantForgotten)
-			w.sweep()
+			h.become(func(s *token.Status) { *s = token.Status{State: state, Failure: &failure.Record{Code: code}} }, audit.GrantForgotten)
+			h.sweep()
 		}
-		w.checkSent()
+		h.checkSent()
 	})
 }
 
-func TestAFailingChannelIsTriedEverMoreSeldomAndHoldsUpNoOther(t *testing.T) {
-	each(t, func(w *world) {
-		w.mail.fail(errDown)
-		w.fails(token.StateActionRequired, failure.GrantRevoked)
-		w.sweep()
-		w.checkSentBy(w.panel, "alarm 90 grant_revoked")
+func TestSweep_RetriesAFailingChannelWithBackoff(t *testing.T) {
+	each(t, func(h *harness) {
+		h.mail.fail(errDown)
+		h.fails(token.StateActionRequired, failure.GrantRevoked)
+		h.sweep()
+		h.checkSentBy(h.panel, "alarm 90 grant_revoked")
 		tries := 1
 		for _, wait := range []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 4 * time.Hour, 12 * time.Hour} {
-			w.advance(wait - time.Second)
-			w.happen(audit.GrantChecked) // an event hastens no retry
-			w.restart()
-			w.sweep()
-			if w.mail.tries != tries {
-				w.Errorf("a second before %s were over mail was tried %d times, want %d", wait, w.mail.tries, tries)
+			h.advance(wait - time.Second)
+			h.happen(audit.GrantChecked) // an event does not bring a retry forward
+			h.restart()
+			h.sweep()
+			if h.mail.tries != tries {
+				h.Errorf("a second before %s mail was tried %d times, want %d", wait, h.mail.tries, tries)
 			}
-			w.advance(time.Second)
-			w.sweep()
-			if tries++; w.mail.tries != tries {
-				w.Errorf("after %s mail was tried %d times, want %d", wait, w.mail.tries, tries)
+			h.advance(time.Second)
+			h.sweep()
+			if tries++; h.mail.tries != tries {
+				h.Errorf("after %s mail was tried %d times, want %d", wait, h.mail.tries, tries)
 			}
 		}
-		w.granted() // what comes later waits its turn
-		w.sweep()
-		w.checkSentBy(w.panel, "recovery 90")
-		w.checkSentBy(w.mail)
-		w.mail.fail(nil)
-		w.advance(day)
-		w.sweep()
-		w.checkSentBy(w.mail, "alarm 90 grant_revoked", "recovery 90")
-		w.checkSentBy(w.panel)
+		h.granted() // a later notice waits
+		h.sweep()
+		h.checkSentBy(h.panel, "recovery 90")
+		h.checkSentBy(h.mail)
+		h.mail.fail(nil)
+		h.advance(day)
+		h.sweep()
+		h.checkSentBy(h.mail, "alarm 90 grant_revoked", "recovery 90")
+		h.checkSentBy(h.panel)
 	})
 }
 
-func TestANoticeIsGivenUpAfterDays(t *testing.T) {
-	each(t, func(w *world) {
-		w.mail.fail(errDown)
-		w.fails(token.StateActionRequired, failure.GrantRevoked)
+func TestSweep_GivesUpANoticeAfterDays(t *testing.T) {
+	each(t, func(h *harness) {
+		h.mail.fail(errDown)
+		h.fails(token.StateActionRequired, failure.GrantRevoked)
 		for range 20 {
-			w.sweep()
-			w.advance(day)
+			h.sweep()
+			h.advance(day)
 		}
-		if w.mail.tries != 9 {
-			w.Errorf("mail was tried %d times, want 9", w.mail.tries)
+		if h.mail.tries != 9 {
+			h.Errorf("mail was tried %d times, want 9", h.mail.tries)
 		}
-		w.mail.fail(fmt.Errorf("%w: no such mailbox", notify.ErrUndeliverable))
-		w.granted()
+		h.mail.fail(fmt.Errorf("%w: no such mailbox", notify.ErrUndeliverable))
+		h.granted()
 		for range 3 {
-			w.sweep()
-			w.advance(day)
+			h.sweep()
+			h.advance(day)
 		}
-		if w.mail.tries != 10 {
-			w.Errorf("mail was tried %d times, want only once what cannot be delivered", w.mail.tries)
+		if h.mail.tries != 10 {
+			h.Errorf("mail was tried %d times, want an undeliverable notice once", h.mail.tries)
 		}
-		w.mail.fail(nil)
-		w.fails(token.StateActionRequired, failure.GrantRevoked)
-		w.sweep()
-		w.checkSentBy(w.mail, "alarm 87 grant_revoked")
+		h.mail.fail(nil)
+		h.fails(token.StateActionRequired, failure.GrantRevoked)
+		h.sweep()
+		h.checkSentBy(h.mail, "alarm 87 grant_revoked")
 	})
 }
 
-func TestTwoReplicasSendOnce(t *testing.T) {
-	each(t, func(w *world) {
-		w.fails(token.StateActionRequired, failure.GrantRevoked)
+func TestSweep_ReplicasSendOnce(t *testing.T) {
+	each(t, func(h *harness) {
+		h.fails(token.StateActionRequired, failure.GrantRevoked)
 		var replicas errgroup.Group
 		for range 4 {
-			replica := w.replica(w.panel, w.mail)
-			replicas.Go(func() error { return replica.Sweep(w.Context()) })
+			replica := h.replica(h.panel, h.mail)
+			replicas.Go(func() error { return replica.Sweep(h.Context()) })
 		}
-		w.must(replicas.Wait())
-		w.checkSent("alarm 90 grant_revoked")
-		if got := w.takePushed(); fmt.Sprint(got) != "[action_required]" {
-			w.Errorf("pushed %q, want once", got)
+		h.must(replicas.Wait())
+		h.checkSent("alarm 90 grant_revoked")
+		if got := h.takePushed(); fmt.Sprint(got) != "[action_required]" {
+			h.Errorf("pushed %q, want once", got)
 		}
 	})
 }
 
-// An ending channel ends the program while it sends.
-type ending struct {
+// A stopping channel stops the program while it sends.
+type stopping struct {
 	*channel
 	end context.CancelFunc
 }
 
-func (c ending) Send(ctx context.Context, _ notify.Notice) error {
+func (c stopping) Send(ctx context.Context, _ notify.Notice) error {
 	c.end()
 	return ctx.Err()
 }
 
-func TestAProgramThatEndsLeavesTheRestToTheNext(t *testing.T) {
-	each(t, func(w *world) {
-		w.fails(token.StateActionRequired, failure.GrantRevoked)
-		ctx, end := context.WithCancel(w.Context())
-		if err := w.replica(w.panel, ending{w.mail, end}).Sweep(ctx); !errors.Is(err, context.Canceled) {
-			w.Errorf("Sweep() = %v, want %v", err, context.Canceled)
+func TestSweep_LeavesUnsentNoticesToTheNextProcess(t *testing.T) {
+	each(t, func(h *harness) {
+		h.fails(token.StateActionRequired, failure.GrantRevoked)
+		ctx, end := context.WithCancel(h.Context())
+		if err := h.replica(h.panel, stopping{h.mail, end}).Sweep(ctx); !errors.Is(err, context.Canceled) {
+			h.Errorf("Sweep() = %v, want %v", err, context.Canceled)
 		}
-		w.checkSentBy(w.panel, "alarm 90 grant_revoked")
-		w.advance(time.Minute) // less than a hold
-		w.sweep()
-		w.checkSentBy(w.panel)
-		w.checkSentBy(w.mail, "alarm 90 grant_revoked")
+		h.checkSentBy(h.panel, "alarm 90 grant_revoked")
+		h.advance(time.Minute) // less than a lease
+		h.sweep()
+		h.checkSentBy(h.panel)
+		h.checkSentBy(h.mail, "alarm 90 grant_revoked")
 	})
 }
 
-func TestAPlatformThatDoesNotAnswerIsToldLater(t *testing.T) {
-	each(t, func(w *world) {
-		w.sweep()
-		w.takePushed()
-		w.refusePushes(failure.New(failure.PlatformUnavailable))
-		w.fails(token.StateActionRequired, failure.GrantRevoked)
-		w.sweep()
-		w.checkSent("alarm 90 grant_revoked") // people are told all the same
+func TestSweep_RetriesPushes(t *testing.T) {
+	each(t, func(h *harness) {
+		h.sweep()
+		h.takePushed()
+		h.refusePushes(failure.New(failure.PlatformUnavailable))
+		h.fails(token.StateActionRequired, failure.GrantRevoked)
+		h.sweep()
+		h.checkSent("alarm 90 grant_revoked") // people are notified nevertheless
 		for range 30 {
-			w.advance(time.Hour)
-			w.sweep()
+			h.advance(time.Hour)
+			h.sweep()
 		}
-		w.refusePushes(nil)
-		w.advance(time.Hour)
-		w.sweep()
-		if got := w.takePushed(); fmt.Sprint(got) != "[action_required]" {
-			w.Errorf("pushed %q, want what was missed", got)
+		h.refusePushes(nil)
+		h.advance(time.Hour)
+		h.sweep()
+		if got := h.takePushed(); fmt.Sprint(got) != "[action_required]" {
+			h.Errorf("pushed %q, want what was missed", got)
 		}
-		w.checkSent()
+		h.checkSent()
 	})
 }
 
-func TestTheEndOfATenantsOwnCredentialIsTold(t *testing.T) {
-	each(t, func(w *world) {
+func TestSweep_WarnsOfATenantsCredential(t *testing.T) {
+	each(t, func(h *harness) {
 		ends := start.Add(70 * day)
-		w.changeInstance(func(in *tenant.Instance) { in.Settings.TenantApplication = true })
-		w.changeTenant(func(t *tenant.Tenant) { t.Application = application(ends) })
-		w.become(func(s *token.Status) { s.SecretEnds = ends }, audit.TenantConfigured)
-		told := map[int]string{10: "credential_warning 60", 40: "credential_warning 30", 56: "credential_warning 14", 63: "credential_warning 7", 69: "credential_warning 1"}
+		h.changeInstance(func(in *tenant.Instance) { in.Settings.TenantApplication = true })
+		h.changeTenant(func(t *tenant.Tenant) { t.Application = application(ends) })
+		h.become(func(s *token.Status) { s.SecretEnds = ends }, audit.TenantConfigured)
+		warnings := map[int]string{10: "credential_warning 60", 40: "credential_warning 30", 56: "credential_warning 14", 63: "credential_warning 7", 69: "credential_warning 1"}
 		for age := range 75 {
-			w.granted()
-			w.sweep()
+			h.granted()
+			h.sweep()
 			want := []string{}
-			if told[age] != "" {
-				want = append(want, told[age])
+			if warnings[age] != "" {
+				want = append(want, warnings[age])
 			}
-			w.checkSent(want...)
-			w.advance(day)
+			h.checkSent(want...)
+			h.advance(day)
 		}
 	})
 }
 
-func TestTheEndOfTheInstancesCredentialIsToldToTheProviderOnce(t *testing.T) {
-	each(t, func(w *world) {
+func TestSweep_WarnsTheProviderOfTheInstancesCredential(t *testing.T) {
+	each(t, func(h *harness) {
 		ends := start.Add(60 * day)
-		w.become(func(s *token.Status) { s.SecretEnds = ends }, audit.GrantChecked)
-		w.changeInstance(func(in *tenant.Instance) { in.Settings.Application = application(ends) })
-		w.sweep()
-		w.panel.mu.Lock()
-		sent := w.panel.sent
-		w.panel.mu.Unlock()
+		h.become(func(s *token.Status) { s.SecretEnds = ends }, audit.GrantChecked)
+		h.changeInstance(func(in *tenant.Instance) { in.Settings.Application = application(ends) })
+		h.sweep()
+		h.panel.mu.Lock()
+		sent := h.panel.sent
+		h.panel.mu.Unlock()
 		if len(sent) != 1 || sent[0].TenantID != "" || sent[0].AccountID != "" || sent[0].Kind != notify.CredentialWarning {
-			w.Fatalf("sent %+v, want one warning of the instance", sent)
+			h.Fatalf("sent %+v, want one warning of the instance", sent)
 		}
-		w.checkSent("credential_warning 60")
-		w.advance(30 * day)
-		w.sweep()
-		w.checkSent("credential_warning 30")
-		w.changeInstance(func(in *tenant.Instance) { in.Settings.Application = application(ends.AddDate(1, 0, 0)) })
-		w.advance(23 * day)
-		w.sweep()
-		w.checkSent()
+		h.checkSent("credential_warning 60")
+		h.advance(30 * day)
+		h.sweep()
+		h.checkSent("credential_warning 30")
+		h.changeInstance(func(in *tenant.Instance) { in.Settings.Application = application(ends.AddDate(1, 0, 0)) })
+		h.advance(23 * day)
+		h.sweep()
+		h.checkSent()
 	})
 }
 
-func TestWhatIsGoneIsForgotten(t *testing.T) {
-	each(t, func(w *world) {
-		w.changeInstance(func(in *tenant.Instance) { in.RemovedAt = w.now() })
-		w.sweep()
-		w.must(w.store.DeleteTenant(w.Context(), w.tenantID))
-		w.sweep()
-		w.advance(100 * day)
-		due, err := w.store.DueAnnouncements(w.Context(), w.now(), 10)
+func TestSweep_DropsDeletedSubjects(t *testing.T) {
+	each(t, func(h *harness) {
+		h.changeInstance(func(in *tenant.Instance) { in.RemovedAt = h.now() })
+		h.sweep()
+		h.must(h.store.DeleteTenant(h.Context(), h.tenantID))
+		h.sweep()
+		h.advance(100 * day)
+		due, err := h.store.DueAnnouncements(h.Context(), h.now(), 10)
 		if err != nil || len(due) != 0 {
-			w.Errorf("DueAnnouncements() = %v, %v, want none", due, err)
+			h.Errorf("DueAnnouncements() = %v, %v, want none", due, err)
 		}
-		w.checkSent()
+		h.checkSent()
 	})
 }
 
-func TestAChannelThatWasTakenAwayIsForgotten(t *testing.T) {
-	each(t, func(w *world) {
-		w.mail.fail(errDown)
-		w.fails(token.StateActionRequired, failure.GrantRevoked)
-		w.sweep()
+func TestSweep_DropsNoticesOfRemovedChannels(t *testing.T) {
+	each(t, func(h *harness) {
+		h.mail.fail(errDown)
+		h.fails(token.StateActionRequired, failure.GrantRevoked)
+		h.sweep()
 		renamed := &channel{name: "other"}
-		mail := w.mail
-		w.mail = renamed
-		w.restart()
-		w.advance(time.Minute)
-		w.sweep()
-		w.mail = mail
-		w.mail.fail(nil)
-		w.restart()
-		w.advance(10 * day)
-		w.sweep()
-		w.checkSentBy(w.mail)
-		w.checkSentBy(renamed)
+		mail := h.mail
+		h.mail = renamed
+		h.restart()
+		h.advance(time.Minute)
+		h.sweep()
+		h.mail = mail
+		h.mail.fail(nil)
+		h.restart()
+		h.advance(10 * day)
+		h.sweep()
+		h.checkSentBy(h.mail)
+		h.checkSentBy(renamed)
 	})
 }

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,14 +16,14 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// sweepBatch is how many due subjects are read at once, per worker.
+// sweepBatch is how many due subjects are read at once per worker.
 const sweepBatch = 16
 
-// maxOutbox bounds what waits to be sent about one subject. Older notices go first.
+// maxOutbox bounds the unsent notices about one subject. The oldest are dropped.
 const maxOutbox = 32
 
-// Sweep looks at every subject that is due and returns when none is left that it has not looked at. Any number of
-// replicas may sweep at once. What goes wrong with one subject is in the log and tried again, not in the error.
+// Sweep processes all due subjects, each once. Any number of replicas may sweep at once. A failure to process one subject
+// is logged and retried, not returned.
 func (s *Service) Sweep(ctx context.Context) error {
 	seen := map[Subject]bool{}
 	for {
@@ -40,7 +41,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 			seen[subject] = true
 			fresh++
 			workers.Go(func() error {
-				s.visit(ctx, subject)
+				s.processSubject(ctx, subject)
 				return nil
 			})
 		}
@@ -53,49 +54,49 @@ func (s *Service) Sweep(ctx context.Context) error {
 	}
 }
 
-// visit looks at one subject while it holds it.
-func (s *Service) visit(ctx context.Context, subject Subject) {
+// processSubject leases one subject, processes it and releases it.
+func (s *Service) processSubject(ctx context.Context, subject Subject) {
 	ctx = failure.WithReference(ctx, random.Reference())
 	now := s.cfg.Now()
-	a, err := s.cfg.Store.HoldAnnouncement(ctx, subject, s.cfg.Owner+"/"+random.ID(), now, now.Add(s.cfg.Hold))
-	if errors.Is(err, ErrHeld) {
+	a, err := s.cfg.Store.LeaseAnnouncement(ctx, subject, s.cfg.Owner+"/"+random.ID(), now, now.Add(s.cfg.Lease))
+	if errors.Is(err, ErrLeased) {
 		return // another replica was faster
 	}
 	var next time.Time
 	if err == nil {
-		next, err = s.look(ctx, &a)
+		next, err = s.process(ctx, &a)
 	}
-	ends := ctx.Err() != nil
-	// The hold must be given back even when the program ends.
+	stopping := ctx.Err() != nil
+	// The lease must be released even when the program stops.
 	ctx = context.WithoutCancel(ctx)
 	switch {
-	case ends: // who comes next goes on at once
+	case stopping: // another process continues at once
 		err = s.cfg.Store.ReleaseAnnouncement(ctx, a, now)
 	case err == nil:
 		err = s.cfg.Store.ReleaseAnnouncement(ctx, a, next)
-	case errors.Is(err, ErrHeld):
-		return // it took too long and another has taken over, or the subject was deleted meanwhile
+	case errors.Is(err, ErrLeased):
+		return // the lease expired and another replica took it over, or the subject was deleted
 	case errors.Is(err, tenant.ErrNotFound), failure.Is(err, failure.NotFound):
 		err = s.cfg.Store.DropAnnouncement(ctx, a)
 	default:
-		err = errors.Join(err, s.cfg.Store.ReleaseAnnouncement(ctx, a, now.Add(s.cfg.Hold)))
+		err = errors.Join(err, s.cfg.Store.ReleaseAnnouncement(ctx, a, now.Add(s.cfg.Lease)))
 	}
 	if err != nil {
-		s.cfg.Log.ErrorContext(ctx, "looking for what to announce failed", "subject", subject.ID, "reference", failure.Reference(ctx), "err", err)
+		s.cfg.Log.ErrorContext(ctx, "processing notices failed", "subject", subject.ID, "reference", failure.Reference(ctx), "err", err)
 	}
 }
 
-// look tells what is new about a subject and returns when to look again.
-func (s *Service) look(ctx context.Context, a *Announcement) (time.Time, error) {
-	calls, cancel := context.WithTimeout(ctx, s.cfg.Hold*4/5)
+// process sends what is new about a subject and returns when it is due again.
+func (s *Service) process(ctx context.Context, a *Announcement) (time.Time, error) {
+	calls, cancel := context.WithTimeout(ctx, s.cfg.Lease*4/5)
 	defer cancel()
 	if a.Subject.Kind == OfInstance {
-		return s.lookAtInstance(calls, a)
+		return s.processInstance(calls, a)
 	}
-	return s.lookAtTenant(calls, a)
+	return s.processTenant(calls, a)
 }
 
-func (s *Service) lookAtTenant(ctx context.Context, a *Announcement) (time.Time, error) {
+func (s *Service) processTenant(ctx context.Context, a *Announcement) (time.Time, error) {
 	t, err := s.cfg.Store.Tenant(ctx, a.Subject.ID)
 	if err != nil {
 		return time.Time{}, err
@@ -109,12 +110,10 @@ func (s *Service) lookAtTenant(ctx context.Context, a *Announcement) (time.Time,
 		return time.Time{}, err
 	}
 	now := s.cfg.Now()
-	own := in.Settings.TenantApplication && t.Application.ID != ""
-	about := Notice{InstanceKey: in.Key, TenantID: t.ID, Name: named(t.Name, t.ID), Marketplace: t.Marketplace, AccountID: t.AccountID, State: status.State}
-	if found := a.Memory.compare(status, own, now); len(found) > 0 {
-		s.post(&a.Memory, about, found, now)
-	}
-	if err := s.saved(ctx, *a); err != nil {
+	ownCredential := in.Settings.TenantApplication && t.Application.ID != ""
+	about := Notice{InstanceKey: in.Key, TenantID: t.ID, Name: cmp.Or(t.Name, t.ID), Marketplace: t.Marketplace, AccountID: t.AccountID, State: status.State}
+	s.enqueue(&a.State, about, a.State.update(status, ownCredential, now), now)
+	if err := s.save(ctx, *a); err != nil {
 		return time.Time{}, err
 	}
 	if err := s.push(ctx, a, in, t.ID, s.cfg.Properties(status)); err != nil {
@@ -123,11 +122,11 @@ func (s *Service) lookAtTenant(ctx context.Context, a *Announcement) (time.Time,
 	if err := s.deliver(ctx, a); err != nil {
 		return time.Time{}, err
 	}
-	return a.Memory.next(status, own, now), nil
+	return a.State.next(status, ownCredential, now), nil
 }
 
-// lookAtInstance looks at the credentials that all tenants without an application of their own share.
-func (s *Service) lookAtInstance(ctx context.Context, a *Announcement) (time.Time, error) {
+// processInstance checks the credentials that all tenants without their own application share.
+func (s *Service) processInstance(ctx context.Context, a *Announcement) (time.Time, error) {
 	in, err := s.cfg.Store.Instance(ctx, a.Subject.ID)
 	if err == nil && !in.RemovedAt.IsZero() {
 		err = tenant.ErrNotFound
@@ -137,95 +136,85 @@ func (s *Service) lookAtInstance(ctx context.Context, a *Announcement) (time.Tim
 	}
 	now := s.cfg.Now()
 	ends := in.Settings.Application.Ends(now)
-	if found := a.Memory.credential(ends, now); len(found) > 0 {
-		s.post(&a.Memory, Notice{InstanceKey: in.Key, Name: "instance " + in.Key}, found, now)
-	}
-	if err := s.saved(ctx, *a); err != nil {
+	s.enqueue(&a.State, Notice{InstanceKey: in.Key, Name: "instance " + in.Key}, a.State.credential(ends, now), now)
+	if err := s.save(ctx, *a); err != nil {
 		return time.Time{}, err
 	}
 	if err := s.deliver(ctx, a); err != nil {
 		return time.Time{}, err
 	}
-	return a.Memory.earliest(ahead(ends, credentialDays()), now), nil
+	return a.State.earliest(warningTimes(ends, credentialDays()), now), nil
 }
 
-// named returns a name for people.
-func named(name, id string) string {
-	if name == "" {
-		return id
-	}
-	return name
-}
-
-// post puts a notice for each finding into the outbox, once per channel.
-func (s *Service) post(m *Memory, about Notice, found []finding, now time.Time) {
-	for _, f := range found {
+// enqueue adds a notice of each change to the outbox, once per channel.
+func (s *Service) enqueue(state *State, about Notice, changes []change, now time.Time) {
+	for _, c := range changes {
 		n := about
-		n.ID, n.At, n.Kind, n.Reason, n.Ends, n.Days = random.ID(), now, f.kind, f.reason, f.ends, daysUntil(f.ends, now)
-		for _, c := range s.cfg.Channels {
-			m.Outbox = append(m.Outbox, Delivery{Channel: c.Name(), Notice: n})
+		n.ID, n.At, n.Kind, n.Reason, n.Ends, n.Days = random.ID(), now, c.kind, c.reason, c.ends, daysUntil(c.ends, now)
+		for _, channel := range s.cfg.Channels {
+			state.Outbox = append(state.Outbox, Delivery{Channel: channel.Name(), Notice: n})
 		}
 		s.cfg.Log.Info("notice", "tenant", n.TenantID, "instance", n.InstanceKey, "notice", n.ID, "kind", n.Kind, "state", n.State)
 	}
-	if extra := len(m.Outbox) - maxOutbox; extra > 0 {
-		m.Outbox = slices.Delete(m.Outbox, 0, extra)
+	if extra := len(state.Outbox) - maxOutbox; extra > 0 {
+		state.Outbox = slices.Delete(state.Outbox, 0, extra)
 	}
 }
 
-// push gives the platform the properties that it does not have. Only a failure of ours is an error.
+// push stores changed properties on the platform. A failure of the platform is retried, not returned.
 func (s *Service) push(ctx context.Context, a *Announcement, in tenant.Instance, tenantID string, properties map[string]any) error {
 	wanted, err := json.Marshal(properties)
 	if err != nil {
 		return fmt.Errorf("writing the properties of %s: %w", tenantID, err)
 	}
-	m := &a.Memory
+	state := &a.State
 	switch now := s.cfg.Now(); {
-	case m.Pushed == string(wanted):
-		m.Push = Retry{}
+	case state.Pushed == string(wanted):
+		state.Push = Retry{}
 		return nil
-	case now.Before(m.Push.NotBefore):
+	case now.Before(state.Push.NotBefore):
 		return nil
 	}
 	if err := s.cfg.Platform.PushTenant(ctx, in, tenantID, properties); err != nil {
-		m.Push.Attempts++
-		m.Push.NotBefore = s.cfg.Now().Add(wait(pushRetry(), m.Push.Attempts))
+		state.Push.Attempts++
+		state.Push.NotBefore = s.cfg.Now().Add(wait(pushRetry(), state.Push.Attempts))
 		s.cfg.Observe(pushing, failed)
-		s.cfg.Log.WarnContext(ctx, "pushing the status failed", "tenant", tenantID, "attempt", m.Push.Attempts,
+		s.cfg.Log.WarnContext(ctx, "pushing the status failed", "tenant", tenantID, "attempt", state.Push.Attempts,
 			"reference", failure.Reference(ctx), "err", err)
 	} else {
-		m.Pushed, m.Push = string(wanted), Retry{}
+		state.Pushed, state.Push = string(wanted), Retry{}
 		s.cfg.Observe(pushing, sent)
 	}
-	return s.saved(ctx, *a)
+	return s.save(ctx, *a)
 }
 
-// deliver sends what is due in the outbox, in its order in each channel. A channel that fails holds up none but itself.
-// What has arrived is written down before anything else is sent.
+// deliver sends the due notices of the outbox, per channel in their order. A failing channel does not delay the others. Each
+// result is stored before the next notice is sent.
 func (s *Service) deliver(ctx context.Context, a *Announcement) error {
-	m := &a.Memory
-	held := map[string]bool{} // channels in which an earlier notice waits
-	for i := 0; i < len(m.Outbox); {
+	state := &a.State
+	blocked := map[string]bool{} // channels in which an earlier notice waits
+	for i := 0; i < len(state.Outbox); {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		d := &m.Outbox[i]
+		d := &state.Outbox[i]
 		channel, known := s.channel(d.Channel)
-		if known && (held[d.Channel] || s.cfg.Now().Before(d.Retry.NotBefore)) {
-			held[d.Channel] = true
+		if known && (blocked[d.Channel] || s.cfg.Now().Before(d.Retry.NotBefore)) {
+			blocked[d.Channel] = true
 			i++
 			continue
 		}
-		done := true // a channel that was taken out of the configuration has nothing to do any more
+		done := true // a channel that was removed from the configuration sends nothing
 		if known {
 			done = s.send(ctx, channel, d)
 		}
 		if done {
-			m.Outbox = slices.Delete(m.Outbox, i, i+1)
+			state.Outbox = slices.Delete(state.Outbox, i, i+1)
 		} else {
-			held[d.Channel] = true
+			blocked[d.Channel] = true
 			i++
 		}
-		if err := s.saved(ctx, *a); err != nil {
+		if err := s.save(ctx, *a); err != nil {
 			return err
 		}
 	}
@@ -240,7 +229,7 @@ func (s *Service) channel(name string) (Channel, bool) {
 	return s.cfg.Channels[i], true
 }
 
-// send tries to deliver d once, and reports whether nothing is left to be done for it.
+// send attempts to deliver d once, and reports whether d is finished.
 func (s *Service) send(ctx context.Context, c Channel, d *Delivery) (done bool) {
 	log := s.cfg.Log.With("tenant", d.Notice.TenantID, "notice", d.Notice.ID, "channel", c.Name())
 	err := c.Send(ctx, d.Notice)
@@ -261,7 +250,7 @@ func (s *Service) send(ctx context.Context, c Channel, d *Delivery) (done bool) 
 	return false
 }
 
-// wait returns how long to wait after so many failures in a row.
+// wait returns how long to wait after a number of consecutive failures.
 func wait(waits []time.Duration, failures int) time.Duration {
 	return waits[min(failures, len(waits))-1]
 }

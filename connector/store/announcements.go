@@ -21,7 +21,7 @@ type announcementRow struct {
 	LookAt      sqldb.Timestamp
 	LeaseOwner  sqldb.NullString
 	LeaseUntil  sqldb.Timestamp
-	Told        sqldb.JSONColumn[notify.Memory]
+	Told        sqldb.JSONColumn[notify.State]
 	Version     int64
 }
 
@@ -106,15 +106,15 @@ func (s *Store) DueAnnouncements(ctx context.Context, now time.Time, limit int) 
 	return subjects, nil
 }
 
-// HoldAnnouncement implements notify.Store.
-func (s *Store) HoldAnnouncement(ctx context.Context, subject notify.Subject, owner string, now, until time.Time) (notify.Announcement, error) {
+// LeaseAnnouncement implements notify.Store.
+func (s *Store) LeaseAnnouncement(ctx context.Context, subject notify.Subject, owner string, now, until time.Time) (notify.Announcement, error) {
 	var row announcementRow
 	err := s.Transact(ctx, func(ctx context.Context) error {
 		return s.db.Write(ctx, func(db *gorm.DB) error {
 			taken := announcementOf(db, subject).
 				Where("look_at <= ? AND (lease_until IS NULL OR lease_until < ?)", sqldb.NewTimestamp(now), sqldb.NewTimestamp(now)).
 				Updates(map[string]any{"lease_owner": owner, "lease_until": sqldb.NewTimestamp(until)})
-			if err := mustAffect(taken, notify.ErrHeld); err != nil {
+			if err := mustAffect(taken, notify.ErrLeased); err != nil {
 				return err
 			}
 			return takeOne(db.Where("subject_kind = ? AND subject_id = ?", subject.Kind, subject.ID), &row)
@@ -123,14 +123,14 @@ func (s *Store) HoldAnnouncement(ctx context.Context, subject notify.Subject, ow
 	if err != nil {
 		return notify.Announcement{}, fmt.Errorf("holding the announcements of %s %q: %w", subject.Kind, subject.ID, err)
 	}
-	return notify.Announcement{Subject: subject, Owner: owner, Memory: row.Told.V, Version: row.Version}, nil
+	return notify.Announcement{Subject: subject, Owner: owner, State: row.Told.V, Version: row.Version}, nil
 }
 
-// SaveMemory implements notify.Store.
-func (s *Store) SaveMemory(ctx context.Context, a notify.Announcement) error {
+// SaveAnnouncement implements notify.Store.
+func (s *Store) SaveAnnouncement(ctx context.Context, a notify.Announcement) error {
 	err := s.db.Write(ctx, func(db *gorm.DB) error {
 		return mustAffect(announcementOf(db, a.Subject).Where("lease_owner = ?", a.Owner).
-			Update("told", sqldb.NewJSONColumn(a.Memory)), notify.ErrHeld)
+			Update("told", sqldb.NewJSONColumn(a.State)), notify.ErrLeased)
 	})
 	if err != nil {
 		return fmt.Errorf("saving the announcements of %s %q: %w", a.Subject.Kind, a.Subject.ID, err)

@@ -40,9 +40,9 @@ func checkDue(t *testing.T, s *store.Store, now time.Time, want ...notify.Subjec
 
 func hold(t *testing.T, s *store.Store, subject notify.Subject, owner string, now time.Time) notify.Announcement {
 	t.Helper()
-	a, err := s.HoldAnnouncement(t.Context(), subject, owner, now, now.Add(time.Minute))
+	a, err := s.LeaseAnnouncement(t.Context(), subject, owner, now, now.Add(time.Minute))
 	if err != nil {
-		t.Fatalf("HoldAnnouncement(%v) = _, %v", subject, err)
+		t.Fatalf("LeaseAnnouncement(%v) = _, %v", subject, err)
 	}
 	return a
 }
@@ -94,36 +94,36 @@ func TestHoldingAnAnnouncement(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		subject := ofTenant(addTenant(t, s).ID)
-		if _, err := s.HoldAnnouncement(t.Context(), subject, "first", noon, noon.Add(time.Minute)); !errors.Is(err, notify.ErrHeld) {
-			t.Errorf("HoldAnnouncement() of what is not due = _, %v, want %v", err, notify.ErrHeld)
+		if _, err := s.LeaseAnnouncement(t.Context(), subject, "first", noon, noon.Add(time.Minute)); !errors.Is(err, notify.ErrLeased) {
+			t.Errorf("LeaseAnnouncement() of what is not due = _, %v, want %v", err, notify.ErrLeased)
 		}
 		happen(t, s, audit.Event{At: noon, TenantID: subject.ID})
 		first := hold(t, s, subject, "first", noon)
 		checkDue(t, s, noon)
-		if _, err := s.HoldAnnouncement(t.Context(), subject, "second", noon, noon.Add(time.Minute)); !errors.Is(err, notify.ErrHeld) {
-			t.Errorf("HoldAnnouncement() of what is held = _, %v, want %v", err, notify.ErrHeld)
+		if _, err := s.LeaseAnnouncement(t.Context(), subject, "second", noon, noon.Add(time.Minute)); !errors.Is(err, notify.ErrLeased) {
+			t.Errorf("LeaseAnnouncement() of what is held = _, %v, want %v", err, notify.ErrLeased)
 		}
-		first.Memory.Trouble = "grant_revoked"
-		first.Memory.Outbox = []notify.Delivery{{Channel: "mail", Notice: notify.Notice{ID: "n", At: noonStored, Kind: notify.Alarm}}}
-		if err := s.SaveMemory(t.Context(), first); err != nil {
-			t.Fatalf("SaveMemory() = %v", err)
+		first.State.Trouble = "grant_revoked"
+		first.State.Outbox = []notify.Delivery{{Channel: "mail", Notice: notify.Notice{ID: "n", At: noonStored, Kind: notify.Alarm}}}
+		if err := s.SaveAnnouncement(t.Context(), first); err != nil {
+			t.Fatalf("SaveAnnouncement() = %v", err)
 		}
 
 		// It is taken over from one that died.
 		later := noon.Add(2 * time.Minute)
 		checkDue(t, s, later, subject)
 		second := hold(t, s, subject, "second", later)
-		if diff := cmp.Diff(first.Memory, second.Memory); diff != "" {
-			t.Errorf("HoldAnnouncement(): memory (-want +got)\n%s", diff)
+		if diff := cmp.Diff(first.State, second.State); diff != "" {
+			t.Errorf("LeaseAnnouncement(): memory (-want +got)\n%s", diff)
 		}
-		if err := s.SaveMemory(t.Context(), first); !errors.Is(err, notify.ErrHeld) {
-			t.Errorf("SaveMemory() by who held it = %v, want %v", err, notify.ErrHeld)
+		if err := s.SaveAnnouncement(t.Context(), first); !errors.Is(err, notify.ErrLeased) {
+			t.Errorf("SaveAnnouncement() by who held it = %v, want %v", err, notify.ErrLeased)
 		}
 		if err := s.ReleaseAnnouncement(t.Context(), first, time.Time{}); err != nil {
 			t.Errorf("ReleaseAnnouncement() by who held it = %v, want no error", err)
 		}
-		if err := s.SaveMemory(t.Context(), second); err != nil {
-			t.Errorf("SaveMemory() = %v, want the hold untouched", err)
+		if err := s.SaveAnnouncement(t.Context(), second); err != nil {
+			t.Errorf("SaveAnnouncement() = %v, want the hold untouched", err)
 		}
 		if err := s.ReleaseAnnouncement(t.Context(), second, later.Add(time.Hour)); err != nil {
 			t.Fatalf("ReleaseAnnouncement() = %v", err)
@@ -171,8 +171,8 @@ func TestManyHoldAtOnceAndOneDoes(t *testing.T) {
 			owner := random.ID()
 			replica := db.Unmigrated(t)
 			many.Go(func() error {
-				_, err := replica.HoldAnnouncement(t.Context(), subject, owner, noon, noon.Add(time.Minute))
-				if errors.Is(err, notify.ErrHeld) {
+				_, err := replica.LeaseAnnouncement(t.Context(), subject, owner, noon, noon.Add(time.Minute))
+				if errors.Is(err, notify.ErrLeased) {
 					return nil
 				}
 				held <- owner
@@ -180,7 +180,7 @@ func TestManyHoldAtOnceAndOneDoes(t *testing.T) {
 			})
 		}
 		if err := many.Wait(); err != nil || len(held) != 1 {
-			t.Errorf("HoldAnnouncement() by %d at once = %v, %d hold it, want one", cap(held), err, len(held))
+			t.Errorf("LeaseAnnouncement() by %d at once = %v, %d hold it, want one", cap(held), err, len(held))
 		}
 	})
 }
@@ -206,8 +206,8 @@ func TestMigrationLooksAtWhatIsThere(t *testing.T) {
 		if err != nil || len(got) != 2 {
 			t.Fatalf("DueAnnouncements() after the migration = %v, %v, want the tenant and its instance", got, err)
 		}
-		if a := hold(t, s, subject, "owner", soon); a.Memory.Trouble != "" || a.Memory.Pushed != "" {
-			t.Errorf("HoldAnnouncement() = %+v, want an empty memory", a)
+		if a := hold(t, s, subject, "owner", soon); a.State.Trouble != "" || a.State.Pushed != "" {
+			t.Errorf("LeaseAnnouncement() = %+v, want an empty memory", a)
 		}
 	})
 }

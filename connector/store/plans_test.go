@@ -93,7 +93,7 @@ func TestEveryQueryHasItsIndex(t *testing.T) {
 				return err
 			}},
 			"whom a change concerns": {"", func() error {
-				_, err := s.HoldAnnouncement(ctx, notify.Subject{Kind: notify.OfTenant, ID: "tenant-0005"}, "somebody", noon, noon.Add(time.Minute))
+				_, err := s.LeaseAnnouncement(ctx, notify.Subject{Kind: notify.OfTenant, ID: "tenant-0005"}, "somebody", noon, noon.Add(time.Minute))
 				return err
 			}},
 			"purging states and consents": {"states_ended consents_purge", func() error { return s.Purge(ctx, noon.AddDate(0, -6, 0)) }},

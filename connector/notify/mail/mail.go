@@ -1,4 +1,4 @@
-// Package mail brings notices to the operator's mailboxes.
+// Package mail sends notices to mailboxes.
 package mail
 
 import (
@@ -19,11 +19,11 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// The ways of encrypting the connection.
+// Kinds of encryption.
 const (
-	StartTLS = "starttls" // begins in the clear and goes no further without TLS
-	TLS      = "tls"      // TLS from the first byte
-	Off      = "off"      // everybody on the way can read and change mails and password
+	StartTLS = "starttls" // starts unencrypted and sends nothing without TLS
+	TLS      = "tls"      // encrypts from the start
+	Off      = "off"      // anyone in between can read and change mails
 )
 
 // Config is what a Channel needs.
@@ -34,33 +34,33 @@ type Config struct {
 	// Encryption is StartTLS, TLS or Off. Default: StartTLS.
 	Encryption string
 
-	// RootCAs is what the server's certificate is checked against. Default: the system's.
+	// RootCAs are the trusted certificate authorities. Default: the system's.
 	RootCAs *x509.CertPool
 
-	// Username and Password sign in at the server. Default: none, the server takes mails without.
+	// Username and Password sign in at the server. Default: none, for servers that require none.
 	Username string
 	Password secret.Text
 
-	// From is who the mails are from, as ops@example.com or Name <ops@example.com>. Required.
+	// From is the sender, for example ops@example.com or Name <ops@example.com>. Required.
 	From string
 
-	// To are the mailboxes that get every notice. Required.
+	// To are the mailboxes that receive every notice. Required.
 	To []string
 
 	// Timeout bounds every step of sending. Default: 30 seconds.
 	Timeout time.Duration
 }
 
-// A Channel sends each notice as one plain text mail. Every mail takes a connection of its own: notices are rare, and
-// servers close what is idle.
+// A Channel sends each notice as one plain text mail over its own connection: notices are rare, and servers close idle
+// connections.
 type Channel struct {
 	cfg    Config
 	host   string
 	port   int
-	domain string // of the sender, for message ids
+	domain string // of the sender, for message IDs
 }
 
-// New checks cfg and fills in its defaults. It connects to nothing.
+// New checks cfg and fills in its defaults. It opens no connection.
 func New(cfg Config) (*Channel, error) {
 	host, port, err := net.SplitHostPort(cfg.Server)
 	number, perr := strconv.ParseUint(port, 10, 16)
@@ -69,7 +69,7 @@ func New(cfg Config) (*Channel, error) {
 	}
 	from, err := netmail.ParseAddress(cfg.From)
 	if err != nil {
-		return nil, fmt.Errorf("mail: the sender %q is no mail address", cfg.From)
+		return nil, fmt.Errorf("mail: the sender %q is not a mail address", cfg.From)
 	}
 	if len(cfg.To) == 0 {
 		return nil, errors.New("mail: a receiver is required")
@@ -79,7 +79,7 @@ func New(cfg Config) (*Channel, error) {
 		cfg.Encryption = StartTLS
 	case StartTLS, TLS, Off:
 	default:
-		return nil, fmt.Errorf("mail: there is no encryption %q", cfg.Encryption)
+		return nil, fmt.Errorf("mail: unknown encryption %q", cfg.Encryption)
 	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 30 * time.Second
@@ -97,10 +97,10 @@ func (c *Channel) Send(ctx context.Context, n notify.Notice) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", notify.ErrUndeliverable, err)
 	}
-	line := &line{c: c}
-	// The library leaves a connection open where it fails before the first mail.
-	defer line.hangUp()
-	client, err := gomail.NewClient(c.host, c.options(line)...)
+	conn := &connection{c: c}
+	// The library leaves the connection open if it fails before the first mail.
+	defer conn.close()
+	client, err := gomail.NewClient(c.host, c.options(conn)...)
 	if err != nil {
 		return fmt.Errorf("preparing to send mail: %w", err)
 	}
@@ -114,9 +114,9 @@ func (c *Channel) tls() *tls.Config {
 	return &tls.Config{ServerName: c.host, RootCAs: c.cfg.RootCAs, MinVersion: tls.VersionTLS12}
 }
 
-func (c *Channel) options(line *line) []gomail.Option {
+func (c *Channel) options(conn *connection) []gomail.Option {
 	options := []gomail.Option{
-		gomail.WithPort(c.port), gomail.WithTimeout(c.cfg.Timeout), gomail.WithTLSConfig(c.tls()), gomail.WithDialContextFunc(line.dial),
+		gomail.WithPort(c.port), gomail.WithTimeout(c.cfg.Timeout), gomail.WithTLSConfig(c.tls()), gomail.WithDialContextFunc(conn.dial),
 	}
 	switch c.cfg.Encryption {
 	case StartTLS:
@@ -127,38 +127,38 @@ func (c *Channel) options(line *line) []gomail.Option {
 		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS))
 	}
 	if c.cfg.Username != "" {
-		// The library itself refuses to send a password in the clear.
+		// The library refuses to send a password over an unencrypted connection.
 		options = append(options, gomail.WithUsername(c.cfg.Username), gomail.WithPassword(c.cfg.Password.Reveal()),
 			gomail.WithOpportunisticSMTPAuth(gomail.SMTPAuthSCRAMSHA256PLUS, gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthPlain, gomail.SMTPAuthLogin))
 	}
 	return options
 }
 
-// A line is the connection of one mail.
-type line struct {
+// A connection is the connection of one mail.
+type connection struct {
 	c    *Channel
-	conn net.Conn // nil before it is up
+	conn net.Conn // nil until dialled
 }
 
-func (l *line) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (conn *connection) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	var err error
-	if l.conn, err = new(net.Dialer).DialContext(ctx, network, address); err != nil {
+	if conn.conn, err = new(net.Dialer).DialContext(ctx, network, address); err != nil {
 		return nil, err
 	}
-	if l.c.cfg.Encryption != TLS {
-		return l.conn, nil
+	if conn.c.cfg.Encryption != TLS {
+		return conn.conn, nil
 	}
-	encrypted := tls.Client(l.conn, l.c.tls())
+	encrypted := tls.Client(conn.conn, conn.c.tls())
 	if err := encrypted.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}
 	return encrypted, nil
 }
 
-// hangUp closes the connection, which is closed already when all went well.
-func (l *line) hangUp() {
-	if l.conn != nil {
-		_ = l.conn.Close()
+// close closes the connection; the library has closed it already after a success.
+func (conn *connection) close() {
+	if conn.conn != nil {
+		_ = conn.conn.Close()
 	}
 }
 
@@ -171,10 +171,10 @@ func (c *Channel) message(n notify.Notice) (*gomail.Msg, error) {
 		return nil, fmt.Errorf("addressing the mail: %w", err)
 	}
 	m.Subject(oneLine(n.Headline()))
-	// A mail that was sent twice has the same id, by which mailboxes know it.
+	// A mail that is sent twice has the same ID, by which mailboxes recognise it.
 	m.SetMessageIDWithValue(n.ID + "@" + c.domain)
 	m.SetDateWithValue(n.At)
-	m.SetGenHeader("Auto-Submitted", "auto-generated") // no answers by robots (RFC 3834)
+	m.SetGenHeader("Auto-Submitted", "auto-generated") // suppresses automatic replies (RFC 3834)
 	m.SetBodyString(gomail.TypeTextPlain, body(n))
 	return m, nil
 }
@@ -200,5 +200,5 @@ func body(n notify.Notice) string {
 	return text.String()
 }
 
-// oneLine keeps names from adding lines, which in a header would be headers.
+// oneLine prevents a name from adding lines, which in a header would be headers.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -40,7 +40,7 @@ func send(t *testing.T, cfg mail.Config) error {
 	return c.Send(t.Context(), alarm)
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNew_Refuses(t *testing.T) {
 	good := mail.Config{Server: "mail.example.com:587", From: "a@example.com", To: []string{"b@example.com"}}
 	if _, err := mail.New(good); err != nil {
 		t.Fatalf("New() = %v", err)
@@ -60,7 +60,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func TestNothingIsSentWithoutEncryptionUnlessAskedFor(t *testing.T) {
+func TestSend_RequiresEncryption(t *testing.T) {
 	for name, tc := range map[string]struct {
 		server func(*server)
 		change func(*mail.Config)
@@ -80,13 +80,13 @@ func TestNothingIsSentWithoutEncryptionUnlessAskedFor(t *testing.T) {
 			}
 			mails, logins, _ := s.seen()
 			if len(mails) > 0 || len(logins) > 0 {
-				t.Errorf("the server got %d mails and %d logins, want nothing", len(mails), len(logins))
+				t.Errorf("the server received %d mails and %d logins, want none", len(mails), len(logins))
 			}
 		})
 	}
 }
 
-func TestARefusedReceiver(t *testing.T) {
+func TestSend_RefusedReceiver(t *testing.T) {
 	s := startServer(t, func(s *server) { s.startTLS, s.refuse = true, true })
 	if err := send(t, config(s)); err == nil || !strings.Contains(err.Error(), "550") {
 		t.Errorf("Send() = %v, want the server's refusal", err)

@@ -17,21 +17,21 @@ import (
 	"time"
 )
 
-// A server takes mails by SMTP (RFC 5321) as far as the tests need it.
+// A server is an SMTP server (RFC 5321) as far as the tests need one.
 type server struct {
 	address string
-	roots   *x509.CertPool // what its certificate is checked against
+	roots   *x509.CertPool // to check its certificate
 
 	startTLS bool // offers STARTTLS
-	implicit bool // speaks TLS from the first byte
-	refuse   bool // takes no mail
+	implicit bool // encrypts from the start
+	refuse   bool // refuses every mailbox
 
 	tls    *tls.Config
 	ended  sync.WaitGroup
 	mu     sync.Mutex // guards what follows
 	mails  []string
 	logins []string
-	clear  []string // commands that came in the clear
+	clear  []string // commands on the unencrypted connection
 }
 
 func startServer(t *testing.T, set func(s *server)) *server {
@@ -154,7 +154,7 @@ func (s *server) note(list *[]string, text string) {
 	*list = append(*list, text)
 }
 
-// seen returns what came: mails, logins, and the commands in the clear in one line.
+// seen returns the received mails and logins, and the unencrypted commands in one line.
 func (s *server) seen() (mails, logins []string, inTheClear string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,4 +1,4 @@
-// Package webhook brings notices to an address of the operator's, signed as Standard Webhooks says.
+// Package webhook posts notices to a URL, signed according to Standard Webhooks.
 package webhook
 
 import (
@@ -21,7 +21,7 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// secretPrefix marks a secret that is written in base 64, as Standard Webhooks has them.
+// secretPrefix marks a secret in base64, as in Standard Webhooks.
 const secretPrefix = "whsec_"
 
 // Config is what a Channel needs.
@@ -29,22 +29,22 @@ type Config struct {
 	// URL is where notices are posted. Required.
 	URL string
 
-	// Secret is what requests are signed with. When it begins with whsec_, the rest is the key in base 64; otherwise
-	// its bytes are the key. Required.
+	// Secret signs the requests. After the prefix whsec_ it is a key in base64; without the prefix its bytes are the key.
+	// Required.
 	Secret secret.Text
 
-	// HTTP makes the connections. It bounds the time of a request and follows no redirect. Required.
+	// HTTP sends the requests. It has a timeout and follows no redirect. Required.
 	HTTP *http.Client
 
-	// Now is the clock of the signatures. Default: time.Now.
+	// Now is the clock for the signatures. Default: time.Now.
 	Now func() time.Time
 }
 
-// A Channel posts notices as JSON. A receiver answers 2xx; anything else is tried again. Requests carry the headers
+// A Channel posts notices as JSON. A receiver answers 2xx; any other answer is retried. Requests have the headers
 //
-//	webhook-id         the notice's id, the same when it comes again
-//	webhook-timestamp  when it is sent, in seconds since 1970
-//	webhook-signature  v1, and the base 64 of HMAC-SHA256 over id, timestamp and body with dots between them
+//	webhook-id         the ID of the notice, the same in a retry
+//	webhook-timestamp  the time of sending, in seconds since 1970
+//	webhook-signature  v1, and the base64 of HMAC-SHA256 over ID, timestamp and body, separated by dots
 type Channel struct {
 	cfg Config
 	key []byte
@@ -53,7 +53,7 @@ type Channel struct {
 // New checks cfg and fills in its defaults.
 func New(cfg Config) (*Channel, error) {
 	if cfg.URL == "" || cfg.HTTP == nil || cfg.Secret.Empty() {
-		return nil, errors.New("webhook: an address, a secret and an HTTP client are required")
+		return nil, errors.New("webhook: a URL, a secret and an HTTP client are required")
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -73,12 +73,12 @@ func Key(s secret.Text) ([]byte, error) {
 	}
 	key, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil || len(key) == 0 {
-		return nil, errors.New("webhook: the secret begins with " + secretPrefix + " and is not base 64 behind it")
+		return nil, errors.New("webhook: the secret begins with " + secretPrefix + " but does not continue in base64")
 	}
 	return key, nil
 }
 
-// payload is what is posted. Receivers branch on type, data.state and data.code; the texts are for people.
+// payload is the body. Receivers branch on type, data.state and data.code; the texts are for people.
 type payload struct {
 	Type      string    `json:"type"` // "token." and the kind of notice
 	Timestamp time.Time `json:"timestamp"`
@@ -87,15 +87,15 @@ type payload struct {
 
 type data struct {
 	Instance    string `json:"instance"`
-	Tenant      string `json:"tenant,omitempty"` // empty for the instance itself
+	Tenant      string `json:"tenant,omitempty"` // empty for the instance
 	Name        string `json:"name"`
 	Marketplace string `json:"marketplace,omitempty"`
 	Account     string `json:"account,omitempty"`
 
 	State     string            `json:"state,omitempty"`
-	Code      string            `json:"code,omitempty"` // of the failure; empty when all is well
+	Code      string            `json:"code,omitempty"` // of the failure; empty without one
 	Params    map[string]string `json:"params,omitempty"`
-	Reference string            `json:"reference,omitempty"` // under which the log tells more
+	Reference string            `json:"reference,omitempty"` // to find the failure in the log
 	Ends      *time.Time        `json:"ends,omitempty"`
 	Days      int               `json:"days"` // until ends
 
@@ -121,7 +121,7 @@ func payloadOf(n notify.Notice) payload {
 // Name implements notify.Channel.
 func (c *Channel) Name() string { return "webhook" }
 
-// Send implements notify.Channel. Its errors do not tell the address, which may hold a token.
+// Send implements notify.Channel. Its errors do not contain the URL, which may contain a token.
 func (c *Channel) Send(ctx context.Context, n notify.Notice) error {
 	body, err := json.Marshal(payloadOf(n))
 	if err != nil {
@@ -129,7 +129,7 @@ func (c *Channel) Send(ctx context.Context, n notify.Notice) error {
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.URL, bytes.NewReader(body))
 	if err != nil {
-		return errors.New("the webhook's address cannot be used")
+		return errors.New("the URL of the webhook is invalid")
 	}
 	at := strconv.FormatInt(c.cfg.Now().Unix(), 10)
 	req.Header.Set("Content-Type", "application/json")
@@ -144,7 +144,7 @@ func (c *Channel) Send(ctx context.Context, n notify.Notice) error {
 		return fmt.Errorf("posting to the webhook: %w", err)
 	}
 	defer resp.Body.Close()
-	// What is read to its end leaves the connection for the next one.
+	// A connection is reused only after its response has been read.
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return fmt.Errorf("posting to the webhook: HTTP status %d", resp.StatusCode)

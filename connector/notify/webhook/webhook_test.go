@@ -50,12 +50,12 @@ var alarm = notify.Notice{
 	AccountID: "a-1", State: token.StateActionRequired, Reason: &failure.Record{Code: failure.GrantRevoked, Reference: "ABCD"}, Ends: sentAt.AddDate(0, 0, 80), Days: 80,
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNew_Refuses(t *testing.T) {
 	for name, cfg := range map[string]webhook.Config{
 		"no address":      {Secret: secret.New(canary), HTTP: client(t)},
 		"no secret":       {URL: "https://ops.example.com", HTTP: client(t)},
 		"no client":       {URL: "https://ops.example.com", Secret: secret.New(canary)},
-		"no base 64":      {URL: "https://ops.example.com", Secret: secret.New("whsec_" + canary), HTTP: client(t)},
+		"no base64":       {URL: "https://ops.example.com", Secret: secret.New("whsec_" + canary), HTTP: client(t)},
 		"nothing encoded": {URL: "https://ops.example.com", Secret: secret.New("whsec_"), HTTP: client(t)},
 	} {
 		if _, err := webhook.New(cfg); err == nil || strings.Contains(err.Error(), canary) {
@@ -64,7 +64,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func TestSendFails(t *testing.T) {
+func TestSend_Fails(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status int
 		says   string
@@ -95,13 +95,13 @@ func TestSendFails(t *testing.T) {
 	}
 }
 
-func TestSendSignsWhatItPosts(t *testing.T) {
+func TestSend_SignsTheBody(t *testing.T) {
 	for name, tc := range map[string]struct {
 		secret string
 		key    []byte
 	}{
-		"plain":   {canary, []byte(canary)},
-		"base 64": {"whsec_" + base64.StdEncoding.EncodeToString([]byte(canary)), []byte(canary)},
+		"plain":  {canary, []byte(canary)},
+		"base64": {"whsec_" + base64.StdEncoding.EncodeToString([]byte(canary)), []byte(canary)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var header http.Header

@@ -1,0 +1,265 @@
+package notify_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/notify"
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
+
+const (
+	day         = 24 * time.Hour
+	instanceKey = "key-1"
+	providerID  = "99999999-0000-4000-8000-000000000009"
+)
+
+var start = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+
+// A harness has one tenant whose status the test sets, and records everything that is pushed and sent.
+type harness struct {
+	*testing.T
+	store    *store.Store
+	tenantID string
+	service  *notify.Service
+	panel    *channel
+	mail     *channel
+
+	mu      sync.Mutex // guards what follows
+	clock   time.Time
+	status  token.Status
+	pushed  []map[string]any
+	refused error // the answer of the platform to a push
+}
+
+// A channel records what it sends.
+type channel struct {
+	name string
+
+	mu    sync.Mutex // guards what follows
+	sent  []notify.Notice
+	tries int
+	err   error
+}
+
+func (c *channel) Name() string { return c.name }
+
+func (c *channel) Send(_ context.Context, n notify.Notice) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tries++
+	if c.err == nil {
+		c.sent = append(c.sent, n)
+	}
+	return c.err
+}
+
+func (c *channel) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.err = err
+}
+
+// take returns the kind and the days of each notice that was sent since the last call.
+func (c *channel) take() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	taken := []string{}
+	for _, n := range c.sent {
+		taken = append(taken, summary(n))
+	}
+	c.sent = nil
+	return taken
+}
+
+func summary(n notify.Notice) string {
+	text := fmt.Sprintf("%s %d", n.Kind, n.Days)
+	if n.Kind == notify.Alarm {
+		text += " " + string(n.Reason.Code)
+	}
+	return text
+}
+
+func newHarness(t *testing.T, st *store.Store) *harness {
+	t.Helper()
+	h := &harness{T: t, store: st, tenantID: random.ID(), panel: &channel{name: "panel"}, mail: &channel{name: "mail"}, clock: start}
+	in := tenant.Instance{Key: instanceKey, ID: "aps-1", RootID: "root-1", CreatedAt: start, UpdatedAt: start}
+	h.must(st.SaveInstance(t.Context(), &in))
+	h.must(st.SaveTenant(t.Context(), &tenant.Tenant{
+		ID: h.tenantID, InstanceKey: instanceKey, Name: "Alpine Cloud", Marketplace: "Larkfield", AccountID: "account-1", CreatedAt: start, UpdatedAt: start,
+	}))
+	h.restart()
+	h.granted()
+	return h
+}
+
+// replica returns another process on the same store; restart replaces the harness's own.
+func (h *harness) replica(channels ...notify.Channel) *notify.Service {
+	h.Helper()
+	s, err := notify.New(notify.Config{
+		Store: h.store, Statuses: h, Platform: h, Channels: channels, Now: h.now,
+		Properties: func(s token.Status) map[string]any { return map[string]any{"tokenStatus": string(s.State)} },
+	})
+	h.must(err)
+	return s
+}
+
+func (h *harness) restart() {
+	h.Helper()
+	h.service = h.replica(h.panel, h.mail)
+}
+
+func (h *harness) must(err error) {
+	h.Helper()
+	if err != nil {
+		h.Fatal(err)
+	}
+}
+
+func (h *harness) now() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.clock
+}
+
+func (h *harness) advance(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.clock = h.clock.Add(d)
+}
+
+// Status implements notify.Statuses: the status that the test set, at its present age.
+func (h *harness) Status(context.Context, tenant.Resolved) (token.Status, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := h.status
+	if s.IssuedAt.IsZero() || s.State == token.StateActionRequired {
+		return s, nil
+	}
+	switch left := s.ExpiresAt.Sub(h.clock); {
+	case left <= 0:
+		s.State, s.Failure = token.StateExpired, &failure.Record{Code: failure.GrantExpired}
+	case s.Failure == nil && left <= 30*day:
+		s.State, s.Failure = token.StateExpiring, &failure.Record{Code: failure.GrantExpiring}
+	}
+	return s, nil
+}
+
+// PushTenant implements notify.Platform.
+func (h *harness) PushTenant(_ context.Context, _ tenant.Instance, _ string, properties map[string]any) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.refused == nil {
+		h.pushed = append(h.pushed, properties)
+	}
+	return h.refused
+}
+
+// takePushed returns the states that were pushed since the last call.
+func (h *harness) takePushed() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	taken := []string{}
+	for _, p := range h.pushed {
+		taken = append(taken, p["tokenStatus"].(string))
+	}
+	h.pushed = nil
+	return taken
+}
+
+func (h *harness) refusePushes(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.refused = err
+}
+
+// become changes the status and writes the event of the change.
+func (h *harness) become(change func(s *token.Status), action audit.Action) {
+	h.Helper()
+	h.mu.Lock()
+	change(&h.status)
+	h.mu.Unlock()
+	h.happen(action)
+}
+
+func (h *harness) happen(action audit.Action) {
+	h.Helper()
+	h.must(h.store.AppendEvent(h.Context(), audit.Event{ID: random.ID(), At: h.now(), InstanceKey: instanceKey, TenantID: h.tenantID, Action: action, Result: audit.OK}))
+}
+
+// granted is a successful consent or renewal.
+func (h *harness) granted() {
+	h.Helper()
+	h.become(func(s *token.Status) {
+		*s = token.Status{State: token.StateActive, IssuedAt: h.clock, ExpiresAt: h.clock.Add(token.Life), SecretEnds: s.SecretEnds}
+	}, audit.GrantRenewed)
+}
+
+// fails is a failed renewal.
+func (h *harness) fails(state token.State, code failure.Code) {
+	h.Helper()
+	h.become(func(s *token.Status) { s.State, s.Failure = state, &failure.Record{Code: code} }, audit.RenewalFailed)
+}
+
+func (h *harness) sweep() {
+	h.Helper()
+	h.must(h.service.Sweep(h.Context()))
+}
+
+// checkSent asserts what both channels sent since the last check.
+func (h *harness) checkSent(want ...string) {
+	h.Helper()
+	h.checkSentBy(h.panel, want...)
+	h.checkSentBy(h.mail, want...)
+}
+
+func (h *harness) checkSentBy(c *channel, want ...string) {
+	h.Helper()
+	if got := c.take(); fmt.Sprint(got) != fmt.Sprint(want) {
+		h.Errorf("by %s on %s: sent %q, want %q", c.name, h.now().Format(time.DateOnly), got, want)
+	}
+}
+
+func (h *harness) changeTenant(change func(t *tenant.Tenant)) {
+	h.Helper()
+	t, err := h.store.Tenant(h.Context(), h.tenantID)
+	h.must(err)
+	change(&t)
+	h.must(h.store.SaveTenant(h.Context(), &t))
+	h.happen(audit.TenantConfigured)
+}
+
+func (h *harness) changeInstance(change func(in *tenant.Instance)) {
+	h.Helper()
+	in, err := h.store.Instance(h.Context(), instanceKey)
+	h.must(err)
+	change(&in)
+	h.must(h.store.SaveInstance(h.Context(), &in))
+	h.must(h.store.AppendEvent(h.Context(), audit.Event{ID: random.ID(), At: h.now(), InstanceKey: instanceKey, Action: audit.InstanceConfigured}))
+}
+
+func application(ends time.Time) tenant.Application {
+	return tenant.Application{ID: "33333333-cccc-4ccc-8ccc-333333333333", Secret: tenant.Credential{Value: secret.New("app-secret"), Ends: ends}}
+}
+
+var errDown = errors.New("connection refused")
+
+// each runs a test on both databases.
+func each(t *testing.T, test func(h *harness)) {
+	t.Helper()
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) { test(newHarness(t, db.Open(t))) })
+}

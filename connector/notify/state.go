@@ -1,0 +1,197 @@
+package notify
+
+import (
+	"time"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/token"
+)
+
+const day = 24 * time.Hour
+
+// alarmDelay is how long a renewal may fail for transient reasons before people are notified: it is retried in the meantime,
+// and a token has weeks left.
+const alarmDelay = day
+
+// expiryDays and credentialDays are how many days before an end people are warned, in descending order
+// (docs/reference/microsoft-identity.md §6.3).
+func expiryDays() []int     { return []int{30, 14, 7, 3, 1} }
+func credentialDays() []int { return []int{60, 30, 14, 7, 1} }
+
+// A State is what people and the platform know of a subject, and what is still to be sent. It is stored as JSON.
+type State struct {
+	// Pushed are the properties that were last pushed to the platform, as JSON; empty before the first push.
+	Pushed string `json:"pushed,omitempty"`
+	// Push counts the failed pushes since then.
+	Push Retry `json:"push,omitzero"`
+
+	// Trouble is what people were notified of and what continues: a failure code, or the state renewal_failing.
+	Trouble string `json:"trouble,omitempty"`
+	// FailingSince is when renewals were first seen to fail for transient reasons; zero while they do not.
+	FailingSince time.Time `json:"failingSince,omitzero"`
+
+	Expiry     Countdown `json:"expiry,omitzero"`     // of the token
+	Credential Countdown `json:"credential,omitzero"` // of the last credential of the application
+
+	Outbox []Delivery `json:"outbox,omitempty"` // oldest first
+}
+
+// A Delivery is one notice that one channel still has to send.
+type Delivery struct {
+	Channel string `json:"channel"`
+	Notice  Notice `json:"notice"`
+	Retry   Retry  `json:"retry,omitzero"`
+}
+
+// A Retry is how often an attempt failed in a row, and the earliest time of the next one.
+type Retry struct {
+	Attempts  int       `json:"attempts"`
+	NotBefore time.Time `json:"notBefore"`
+}
+
+// A Countdown is the last warning that was sent before an end.
+type Countdown struct {
+	Ends     time.Time `json:"ends,omitzero"`
+	Notified int       `json:"told,omitempty"` // days before the end; 0: no warning yet
+}
+
+// advance reports whether a warning is due, and records it as sent. If several warnings are due, they count as one. Another
+// end starts a new countdown.
+func (c *Countdown) advance(ends time.Time, warnings []int, now time.Time) bool {
+	if !c.Ends.Equal(ends) {
+		*c = Countdown{Ends: ends}
+	}
+	if ends.IsZero() || !now.Before(ends) {
+		return false
+	}
+	last := 0
+	for _, days := range warnings {
+		if ends.Sub(now) <= time.Duration(days)*day {
+			last = days
+		}
+	}
+	if last == 0 || c.Notified != 0 && c.Notified <= last {
+		return false
+	}
+	c.Notified = last
+	return true
+}
+
+// A change is something that people must be notified of.
+type change struct {
+	kind   Kind
+	reason *failure.Record
+	ends   time.Time
+}
+
+// update records the status of a tenant and returns what changed. ownCredential says that the tenant has an application of
+// its own; the credential of a shared application is reported for the instance.
+func (s *State) update(status token.Status, ownCredential bool, now time.Time) []change {
+	var changes []change
+	alarm, alarmed := s.alarm(status, now)
+	if alarmed {
+		changes = append(changes, alarm)
+	}
+	// An alarm includes how much time is left, so it counts as the warning.
+	if s.Expiry.advance(status.ExpiresAt, expiryDays(), now) && !alarmed {
+		changes = append(changes, change{ExpiryWarning, status.Failure, status.ExpiresAt})
+		if s.Trouble == "" {
+			s.Trouble = string(failure.GrantExpiring)
+		}
+	}
+	if s.Trouble != "" && !alarmed {
+		switch {
+		case status.State == token.StateActive:
+			s.Trouble = ""
+			changes = append(changes, change{Recovery, nil, status.ExpiresAt})
+		case status.IssuedAt.IsZero(): // the token was deleted
+			s.Trouble = ""
+		}
+	}
+	var credentialEnds time.Time
+	if ownCredential {
+		credentialEnds = status.SecretEnds
+	}
+	return append(changes, s.credential(credentialEnds, now)...)
+}
+
+// credential returns a warning if the end of a credential is near.
+func (s *State) credential(ends, now time.Time) []change {
+	if !s.Credential.advance(ends, credentialDays(), now) {
+		return nil
+	}
+	return []change{{CredentialWarning, nil, ends}}
+}
+
+// alarm returns the alarm that the status causes, unless people were notified of it already. A tenant without a token
+// causes none: it is being set up, or its token was deleted on purpose.
+func (s *State) alarm(status token.Status, now time.Time) (change, bool) {
+	if status.State != token.StateRenewalFailing {
+		s.FailingSince = time.Time{}
+	}
+	if status.IssuedAt.IsZero() || status.Failure == nil {
+		return change{}, false
+	}
+	trouble := string(status.Failure.Code)
+	switch status.State {
+	case token.StateActionRequired, token.StateMisconfigured, token.StateExpired:
+		if s.Trouble == trouble {
+			return change{}, false
+		}
+	case token.StateRenewalFailing:
+		if s.FailingSince.IsZero() {
+			s.FailingSince = now
+		}
+		// People know of any other trouble already. The transient reason may differ between attempts, so it is not compared.
+		if s.Trouble != "" && s.Trouble != string(failure.GrantExpiring) || now.Sub(s.FailingSince) < alarmDelay {
+			return change{}, false
+		}
+		trouble = string(token.StateRenewalFailing)
+	default:
+		return change{}, false
+	}
+	s.Trouble = trouble
+	return change{Alarm, status.Failure, status.ExpiresAt}, true
+}
+
+// next returns when the subject must be processed again even without an event, or zero.
+func (s *State) next(status token.Status, ownCredential bool, now time.Time) time.Time {
+	moments := []time.Time{status.ExpiresAt}
+	moments = append(moments, warningTimes(status.ExpiresAt, expiryDays())...)
+	if ownCredential {
+		moments = append(moments, warningTimes(status.SecretEnds, credentialDays())...)
+	}
+	if !s.FailingSince.IsZero() {
+		moments = append(moments, s.FailingSince.Add(alarmDelay))
+	}
+	if status.Pending != nil {
+		moments = append(moments, status.Pending.ExpiresAt)
+	}
+	return s.earliest(moments, now)
+}
+
+// earliest returns the first of moments and retries that is after now, or zero.
+func (s *State) earliest(moments []time.Time, now time.Time) time.Time {
+	moments = append(moments, s.Push.NotBefore)
+	for _, d := range s.Outbox {
+		moments = append(moments, d.Retry.NotBefore)
+	}
+	var first time.Time
+	for _, at := range moments {
+		if at.After(now) && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
+}
+
+func warningTimes(ends time.Time, warnings []int) []time.Time {
+	if ends.IsZero() {
+		return nil
+	}
+	var moments []time.Time
+	for _, days := range warnings {
+		moments = append(moments, ends.Add(-time.Duration(days)*day))
+	}
+	return moments
+}
