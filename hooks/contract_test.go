@@ -14,7 +14,7 @@ import (
 	"azure-partner-connector/schemas"
 )
 
-func TestEveryOperationIsDeclaredAndEveryDeclaredOneIsServed(t *testing.T) {
+func TestOperations_MatchSchemas(t *testing.T) {
 	declared := map[string]hooks.Operation{}
 	files, err := fs.Glob(schemas.Files, "*.schema")
 	if err != nil {
@@ -45,8 +45,8 @@ func TestEveryOperationIsDeclaredAndEveryDeclaredOneIsServed(t *testing.T) {
 	}
 }
 
-func TestAnswersHoldDeclaredPropertiesOnly(t *testing.T) {
-	w := settled(t)
+func TestAnswers_HaveDeclaredPropertiesOnly(t *testing.T) {
+	h := installed(t)
 	for service, r := range map[string]request{
 		"app":    {method: "GET", path: "/app/" + rootA},
 		"tenant": {method: "GET", path: "/tenant/" + tenantA},
@@ -60,7 +60,7 @@ func TestAnswersHoldDeclaredPropertiesOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := append(slices.Collect(maps.Keys(definition.Properties)), "aps")
-		got := slices.Collect(maps.Keys(w.accepted(r, 200).json(t)))
+		got := slices.Collect(maps.Keys(h.accepted(r, 200).json(t)))
 		slices.Sort(want)
 		slices.Sort(got)
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -15,8 +15,8 @@ import (
 	"azure-partner-connector/hooks"
 )
 
-// What cannot be done now but later is answered with 202, begins nothing, and is done by the poll.
-func TestLifecycleOperationsThatHaveToWait(t *testing.T) {
+// A transient failure is answered with 202 and changes nothing; the retry does the work.
+func TestRetryLater_LifecycleOperations(t *testing.T) {
 	for name, tc := range map[string]struct {
 		request request
 		done    int
@@ -31,40 +31,40 @@ func TestLifecycleOperationsThatHaveToWait(t *testing.T) {
 		"the instance":   {request{method: http.MethodPut, path: "/app/" + rootA, identity: userP, body: appResource("")}, http.StatusOK, "configure " + keyA},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := settled(t)
-			w.accounts.err = failure.Wrap(errors.New("connection refused"), failure.PlatformUnavailable)
+			h := installed(t)
+			h.accounts.err = failure.Wrap(errors.New("connection refused"), failure.PlatformUnavailable)
 			for _, phase := range []string{"sync", "async", ""} {
 				tc.request.header = map[string]string{"APS-Request-Phase": phase, "APS-Transaction-ID": "41873-" + phase}
-				a := w.accepted(tc.request, http.StatusAccepted)
+				a := h.accepted(tc.request, http.StatusAccepted)
 				if a.header.Get("APS-Retry-Timeout") != "60" || a.header.Get("APS-Info") != "The platform could not be reached." {
-					t.Errorf("answer has the headers %v, want when to ask again and why", a.header)
+					t.Errorf("answer has the headers %v, want when to retry and why", a.header)
 				}
 				same(t, a, `{}`)
 			}
-			if got := w.changes(); got != "" {
-				t.Errorf("changed %q, want nothing begun", got)
+			if got := h.changes(); got != "" {
+				t.Errorf("changed %q, want nothing", got)
 			}
-			w.accounts.err = nil
+			h.accounts.err = nil
 			tc.request.header = map[string]string{"APS-Request-Phase": "async"}
-			w.accepted(tc.request, tc.done)
-			if got := w.changes(); got != tc.changes {
+			h.accepted(tc.request, tc.done)
+			if got := h.changes(); got != tc.changes {
 				t.Errorf("changed %q, want %q once", got, tc.changes)
 			}
 		})
 	}
 }
 
-func TestWhatIsRefusedForGoodDoesNotWait(t *testing.T) {
-	w := settled(t)
+func TestRetryLater_NotForPermanentRefusals(t *testing.T) {
+	h := installed(t)
 	upgrade := request{method: http.MethodPost, path: "/app/" + rootA + "/upgrade?version=1-1", identity: userP}
-	w.refused(request{method: http.MethodPut, path: "/tenant/" + tenantA, identity: userR3, body: tenantResource(tenantA, "")}, failure.Forbidden)
-	// The platform knows no 202 as an answer to an upgrade (aps-protocol.md §1.5).
-	w = settled(t)
-	w.accounts.err = failure.New(failure.PlatformUnavailable)
-	w.refused(upgrade, failure.PlatformUnavailable)
+	h.refused(request{method: http.MethodPut, path: "/tenant/" + tenantA, identity: userR3, body: tenantResource(tenantA, "")}, failure.Forbidden)
+	// The platform doesn't accept 202 for an upgrade (docs/reference/aps-protocol.md §1.5).
+	h = installed(t)
+	h.accounts.err = failure.New(failure.PlatformUnavailable)
+	h.refused(upgrade, failure.PlatformUnavailable)
 }
 
-// slowTenants takes longer than anybody waits.
+// slowTenants blocks until the request's time is over.
 type slowTenants struct{ *fakeTenants }
 
 func (slowTenants) Provision(ctx context.Context, _ tenant.Tenant, _ audit.Actor) (tenant.Tenant, error) {
@@ -77,25 +77,25 @@ func (slowTenants) Upgrade(ctx context.Context, _, _, _ string, _ tenant.Setting
 	return tenant.Instance{}, ctx.Err()
 }
 
-func TestASlowDatabase(t *testing.T) {
+func TestTimeout_SlowDatabase(t *testing.T) {
 	fake := newFakeTenants()
-	w := settled(t, func(cfg *hooks.Config) { cfg.Tenants, cfg.Timeout = slowTenants{fake}, time.Millisecond })
-	fake.instances, fake.tenants = w.tenants.instances, w.tenants.tenants
-	a := w.accepted(request{method: http.MethodPost, path: "/tenant", body: tenantResource(tenantA, "")}, http.StatusAccepted)
+	h := installed(t, func(cfg *hooks.Config) { cfg.Tenants, cfg.Timeout = slowTenants{fake}, time.Millisecond })
+	fake.instances, fake.tenants = h.tenants.instances, h.tenants.tenants
+	a := h.accepted(request{method: http.MethodPost, path: "/tenant", body: tenantResource(tenantA, "")}, http.StatusAccepted)
 	if !strings.Contains(a.header.Get("APS-Info"), "goes on") {
-		t.Errorf("APS-Info = %q, want that it goes on", a.header.Get("APS-Info"))
+		t.Errorf("APS-Info = %q, want that it continues", a.header.Get("APS-Info"))
 	}
-	w.refused(request{method: http.MethodPost, path: "/app/" + rootA + "/upgrade?version=1-1"}, failure.StillRunning)
+	h.refused(request{method: http.MethodPost, path: "/app/" + rootA + "/upgrade?version=1-1"}, failure.StillRunning)
 }
 
-// slowTokens takes until the test lets it go on, and does not stop when its caller does.
+// slowTokens blocks until the test closes proceed, even if the request is cancelled.
 type slowTokens struct {
 	*fakeTokens
-	goOn chan struct{}
+	proceed chan struct{}
 }
 
 func (s slowTokens) Renew(ctx context.Context, id string, by audit.Actor) (token.Status, error) {
-	<-s.goOn
+	<-s.proceed
 	if err := ctx.Err(); err != nil {
 		return token.Status{}, err
 	}
@@ -106,20 +106,20 @@ func (s slowTokens) Check(context.Context, string, audit.Actor) (token.Status, e
 	panic("c4n4ry of a panic")
 }
 
-func TestWorkGoesOnWhenNobodyWaits(t *testing.T) {
+func TestRunDetached_OutlivesRequest(t *testing.T) {
 	slow := slowTokens{newFakeTokens(), make(chan struct{})}
-	w := settled(t, func(cfg *hooks.Config) { cfg.Tokens, cfg.Timeout = slow, 10*time.Millisecond })
-	a := w.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/renew", identity: userR2}, failure.StillRunning)
+	h := installed(t, func(cfg *hooks.Config) { cfg.Tokens, cfg.Timeout = slow, 10*time.Millisecond })
+	a := h.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/renew", identity: userR2}, failure.StillRunning)
 	if a.header.Get("APS-Transient-Error") != "" {
-		t.Errorf("answer has the headers %v, want that it may be repeated", a.header)
+		t.Errorf("answer has the headers %v, want none against a retry", a.header)
 	}
 	stopped, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := w.door.Wait(stopped); !errors.Is(err, context.Canceled) {
-		t.Errorf("Wait() while work goes on = %v, want %v", err, context.Canceled)
+	if err := h.handler.Wait(stopped); !errors.Is(err, context.Canceled) {
+		t.Errorf("Wait() while work runs = %v, want %v", err, context.Canceled)
 	}
-	close(slow.goOn)
-	if err := w.door.Wait(t.Context()); err != nil {
+	close(slow.proceed)
+	if err := h.handler.Wait(t.Context()); err != nil {
 		t.Errorf("Wait() = %v", err)
 	}
 	if got, want := strings.Join(slow.changes(), "\n"), "renew "+tenantA; got != want {
@@ -127,10 +127,10 @@ func TestWorkGoesOnWhenNobodyWaits(t *testing.T) {
 	}
 }
 
-func TestAPanicInWorkIsAnAnswer(t *testing.T) {
-	w := settled(t, func(cfg *hooks.Config) { cfg.Tokens = slowTokens{newFakeTokens(), nil} })
-	a := w.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/check", identity: userR2}, failure.InternalError)
-	if strings.Contains(a.text, "c4n4ry") || !strings.Contains(w.log.String(), "c4n4ry of a panic") {
-		t.Errorf("answer = %s, want the panic in the log alone", a.text)
+func TestRunDetached_RecoversPanic(t *testing.T) {
+	h := installed(t, func(cfg *hooks.Config) { cfg.Tokens = slowTokens{newFakeTokens(), nil} })
+	a := h.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/check", identity: userR2}, failure.InternalError)
+	if strings.Contains(a.text, "c4n4ry") || !strings.Contains(h.log.String(), "c4n4ry of a panic") {
+		t.Errorf("answer = %s, want the panic in the log only", a.text)
 	}
 }

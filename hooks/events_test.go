@@ -12,7 +12,7 @@ import (
 	"azure-partner-connector/hooks"
 )
 
-// fakeBindings notes what the door asks for.
+// fakeBindings records calls.
 type fakeBindings struct {
 	task  string
 	err   error
@@ -33,41 +33,41 @@ func (f *fakeBindings) Unsubscribe(_ context.Context, in tenant.Instance) error 
 	return f.err
 }
 
-func TestThePlatformsClockWakesTheRenewal(t *testing.T) {
-	rings := 0
-	w := settled(t, func(cfg *hooks.Config) { cfg.RenewDue = func() { rings++ } })
-	ring := request{method: http.MethodGet, path: "/app/" + rootA + "/renewTokens"}
-	same(t, w.accepted(ring, http.StatusOK), `{"status":"ok"}`)
-	if rings != 1 {
-		t.Errorf("the renewal was woken %d times, want once", rings)
+func TestRenewTokens_TriggersRenewal(t *testing.T) {
+	triggered := 0
+	h := installed(t, func(cfg *hooks.Config) { cfg.RenewDue = func() { triggered++ } })
+	r := request{method: http.MethodGet, path: "/app/" + rootA + "/renewTokens"}
+	same(t, h.accepted(r, http.StatusOK), `{"status":"ok"}`)
+	if triggered != 1 {
+		t.Errorf("the renewal was triggered %d times, want once", triggered)
 	}
-	ring.identity = userR2
-	w.refused(ring, failure.Forbidden)
-	ring.identity, ring.path = "", "/app/"+unknownID+"/renewTokens"
-	w.refused(ring, failure.NotFound)
-	if rings != 1 {
-		t.Errorf("the renewal was woken by a refused request")
+	r.identity = userR2
+	h.refused(r, failure.Forbidden)
+	r.identity, r.path = "", "/app/"+unknownID+"/renewTokens"
+	h.refused(r, failure.NotFound)
+	if triggered != 1 {
+		t.Errorf("a refused request triggered the renewal")
 	}
 }
 
-func TestTheTaskIsShownToThePlatform(t *testing.T) {
+func TestRetrieveApp_HasPeriodicTask(t *testing.T) {
 	bindings := &fakeBindings{task: "a task"}
-	w := settled(t, func(cfg *hooks.Config) { cfg.Bindings = bindings })
-	if a := w.accepted(request{method: http.MethodGet, path: "/app/" + rootA}, http.StatusOK); a.json(t)["renewalTask"] != "a task" {
+	h := installed(t, func(cfg *hooks.Config) { cfg.Bindings = bindings })
+	if a := h.accepted(request{method: http.MethodGet, path: "/app/" + rootA}, http.StatusOK); a.json(t)["renewalTask"] != "a task" {
 		t.Errorf("GET of the root = %s, want the task", a.text)
 	}
 }
 
-// What ties an instance to its platform never stands in the way of what was asked for.
-func TestTiesAreMadeAndReleasedByTheWay(t *testing.T) {
-	for name, err := range map[string]error{"the platform helps": nil, "it does not": failure.New(failure.PlatformUnavailable)} {
+// A failing platform binding fails no hook.
+func TestBindings_AreBestEffort(t *testing.T) {
+	for name, err := range map[string]error{"platform works": nil, "platform fails": failure.New(failure.PlatformUnavailable)} {
 		t.Run(name, func(t *testing.T) {
 			bindings := &fakeBindings{err: err}
-			w := settled(t, func(cfg *hooks.Config) { cfg.Bindings = bindings })
-			w.accepted(request{method: http.MethodPost, path: "/tenant", body: tenantResource(unknownID, `"account":{"aps":{"id":"`+accountR2+`"}}`)}, http.StatusCreated)
-			w.accepted(request{method: http.MethodDelete, path: "/app/" + rootA}, http.StatusNoContent)
+			h := installed(t, func(cfg *hooks.Config) { cfg.Bindings = bindings })
+			h.accepted(request{method: http.MethodPost, path: "/tenant", body: tenantResource(unknownID, `"account":{"aps":{"id":"`+accountR2+`"}}`)}, http.StatusCreated)
+			h.accepted(request{method: http.MethodDelete, path: "/app/" + rootA}, http.StatusNoContent)
 			if got, want := strings.Join(bindings.calls, ", "), keyA+" subscribe "+accountR2+", "+keyA+" unsubscribe"; got != want {
-				t.Errorf("asked for %q, want %q", got, want)
+				t.Errorf("calls = %q, want %q", got, want)
 			}
 		})
 	}
@@ -78,62 +78,62 @@ func changed(account string) request {
 		"time":"2026-11-23T08:21:07Z","serial":10442,"subscription":"b1e0","source":{"type":"http://aps-standard.org/types/core/account/1.0","id":"` + account + `"}}`}
 }
 
-func TestAChangedAccountRenamesItsTenants(t *testing.T) {
-	w := settled(t)
-	// His name is remembered from before.
-	w.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR1}, http.StatusOK)
-	w.accounts.accounts[accountR2] = tenant.Account{ID: accountR2, Type: tenant.ResellerAccount, ParentID: accountR1, Name: "Fabrikam Group"}
-	same(t, w.accepted(changed(accountR2), http.StatusOK), `{}`)
+func TestAccountChanged_RenamesTenants(t *testing.T) {
+	h := installed(t)
+	// This caches the old name.
+	h.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR1}, http.StatusOK)
+	h.accounts.accounts[accountR2] = tenant.Account{ID: accountR2, Type: tenant.ResellerAccount, ParentID: accountR1, Name: "Fabrikam Group"}
+	same(t, h.accepted(changed(accountR2), http.StatusOK), `{}`)
 	want := "rename " + tenantA + " to Fabrikam Group at Cloud Market"
-	if got := w.changes(); got != want {
+	if got := h.changes(); got != want {
 		t.Errorf("the event changed %q, want %q", got, want)
 	}
-	// The stored type of a notification names its first field otherwise.
+	// The platform's type of a notification has another name for the first field.
 	other := changed(accountR2)
 	other.body = strings.Replace(other.body, `"event"`, `"type"`, 1)
-	w.accepted(other, http.StatusOK)
-	if got := w.changes(); got != want+"\n"+want {
+	h.accepted(other, http.StatusOK)
+	if got := h.changes(); got != want+"\n"+want {
 		t.Errorf("the events changed %q, want the same again", got)
 	}
 }
 
-// The platform repeats what is refused, up to ten times and for nothing.
-func TestEventsThatCannotBeReadAreSwallowed(t *testing.T) {
+// The platform would repeat a refused event up to ten times, in vain.
+func TestAccountChanged_AcceptsUnreadableEvents(t *testing.T) {
 	for name, body := range map[string]string{
-		"nothing":                "",
-		"no JSON":                "{",
-		"a list":                 "[]",
-		"no source":              "{}",
-		"a source that is none":  `{"source":7}`,
-		"an id that is none":     `{"source":{"id":"../x"}}`,
-		"an account of nobody":   `{"source":{"id":"` + accountR3 + `"}}`,
-		"an account that is not": `{"source":{"id":"` + unknownID + `"}}`,
+		"nothing":            "",
+		"no JSON":            "{",
+		"a list":             "[]",
+		"no source":          "{}",
+		"a malformed source": `{"source":7}`,
+		"a malformed id":     `{"source":{"id":"../x"}}`,
+		"an unknown account": `{"source":{"id":"` + accountR3 + `"}}`,
+		"a missing account":  `{"source":{"id":"` + unknownID + `"}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := settled(t)
+			h := installed(t)
 			r := changed(accountR2)
 			r.body = body
-			w.accepted(r, http.StatusOK)
-			if got := w.changes(); got != "" {
+			h.accepted(r, http.StatusOK)
+			if got := h.changes(); got != "" {
 				t.Errorf("the event changed %q, want nothing", got)
 			}
 		})
 	}
 	t.Run("too large", func(t *testing.T) {
-		w := settled(t, func(cfg *hooks.Config) { cfg.BodyLimit = 100 })
-		w.accepted(changed(accountR2), http.StatusOK)
+		h := installed(t, func(cfg *hooks.Config) { cfg.BodyLimit = 100 })
+		h.accepted(changed(accountR2), http.StatusOK)
 	})
-	t.Run("an account that is gone", func(t *testing.T) {
-		w := settled(t)
-		delete(w.accounts.accounts, accountR2)
-		w.accepted(changed(accountR2), http.StatusOK)
+	t.Run("a deleted account", func(t *testing.T) {
+		h := installed(t)
+		delete(h.accounts.accounts, accountR2)
+		h.accepted(changed(accountR2), http.StatusOK)
 	})
 }
 
-func TestAnEventThatCannotBeHandledNowIsRepeated(t *testing.T) {
-	w := settled(t)
-	w.accounts.err = failure.Wrap(errors.New("connection refused"), failure.PlatformUnavailable)
-	w.refused(changed(accountR2), failure.PlatformUnavailable)
-	w.accounts.err = nil
-	w.accepted(changed(accountR2), http.StatusOK)
+func TestAccountChanged_RefusesWhilePlatformFails(t *testing.T) {
+	h := installed(t)
+	h.accounts.err = failure.Wrap(errors.New("connection refused"), failure.PlatformUnavailable)
+	h.refused(changed(accountR2), failure.PlatformUnavailable)
+	h.accounts.err = nil
+	h.accepted(changed(accountR2), http.StatusOK)
 }

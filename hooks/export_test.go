@@ -4,7 +4,7 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// ReadResource reads a resource of a service with all that the door takes out of it.
+// ReadResource reads a resource of a service with everything that the handler reads from it.
 func ReadResource(service string, body []byte) (id, account, subscription string, err error) {
 	r, err := parseResource(service, body)
 	if err != nil {
@@ -18,5 +18,5 @@ func ReadResource(service string, body []byte) (id, account, subscription string
 	return r.id, r.account(), r.subscription(), err
 }
 
-// IsPackageVersion reports whether the door takes text for a version that is upgraded from.
+// IsPackageVersion reports whether the handler accepts text as the version of an upgrade.
 func IsPackageVersion(text string) bool { return isPackageVersion(text) }

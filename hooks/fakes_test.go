@@ -16,37 +16,37 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// A diary notes what changed, and who did it.
-type diary struct {
+// A journal records changes and who made them.
+type journal struct {
 	mu      sync.Mutex
 	entries []string      // guarded by mu
 	actors  []audit.Actor // guarded by mu
 }
 
-func (d *diary) note(by audit.Actor, format string, args ...any) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.entries, d.actors = append(d.entries, fmt.Sprintf(format, args...)), append(d.actors, by)
+func (j *journal) note(by audit.Actor, format string, args ...any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.entries, j.actors = append(j.entries, fmt.Sprintf(format, args...)), append(j.actors, by)
 }
 
-func (d *diary) changes() []string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.entries)
+func (j *journal) changes() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.entries)
 }
 
-func (d *diary) lastActor() audit.Actor {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.actors) == 0 {
+func (j *journal) lastActor() audit.Actor {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.actors) == 0 {
 		return audit.Actor{}
 	}
-	return d.actors[len(d.actors)-1]
+	return j.actors[len(j.actors)-1]
 }
 
-// fakeTenants keeps instances and tenants in memory. Tests are its only other user between requests.
+// fakeTenants keeps instances and tenants in memory. Tests access its maps between requests only.
 type fakeTenants struct {
-	diary
+	journal
 	instances map[string]tenant.Instance
 	tenants   map[string]tenant.Tenant
 	panic     any
@@ -157,9 +157,9 @@ func (f *fakeTenants) Tenants(_ context.Context, instanceKey string) ([]tenant.T
 	return found, nil
 }
 
-// fakeTokens answers with what the test put into it.
+// fakeTokens answers what the test sets.
 type fakeTokens struct {
-	diary
+	journal
 	status token.Status
 	events []audit.Event
 	before time.Time
@@ -211,9 +211,9 @@ func (f *fakeTokens) Lend(_ context.Context, r tenant.Resolved, api token.API, b
 	return token.Loan{API: api, AccessToken: secret.New("c4n4ry-access"), ExpiresAt: time.Date(2026, 11, 23, 9, 20, 0, 0, time.UTC), DirectoryID: "dir"}, nil
 }
 
-// fakeConsents answers with what the test put into it.
+// fakeConsents answers what the test sets.
 type fakeConsents struct {
-	diary
+	journal
 	found consent.Consent
 	err   error
 	input string

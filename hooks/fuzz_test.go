@@ -11,8 +11,7 @@ import (
 	"azure-partner-connector/hooks"
 )
 
-// FuzzResource reads whatever somebody who can sign may send as a resource: it is refused as a bad request without a
-// word of it being repeated, or every id in it is one.
+// Any body is either refused as a bad request, without repeating any of it, or all of its ids are valid.
 func FuzzResource(f *testing.F) {
 	f.Add(true, []byte(appResource(settings)))
 	f.Add(false, []byte(tenantResource(tenantA, `"account":{"aps":{"id":"`+accountR2+`"}}`)))
@@ -42,7 +41,7 @@ func FuzzResource(f *testing.F) {
 			return
 		}
 		if !json.Valid(body) {
-			t.Errorf("ReadResource(%q) = %s, want what is no JSON refused", body, id)
+			t.Errorf("ReadResource(%q) = %s, want invalid JSON refused", body, id)
 		}
 		for _, id := range []string{id, account, subscription} {
 			if parsed, err := uuid.Parse(id); id != "" && (err != nil || parsed.String() != id) {
@@ -52,7 +51,7 @@ func FuzzResource(f *testing.F) {
 	})
 }
 
-// FuzzUpgradeVersion reads whatever may stand for the version that is upgraded from: it ends up in the audit trail.
+// The version of an upgrade ends up in the audit trail.
 func FuzzUpgradeVersion(f *testing.F) {
 	for _, text := range []string{"1-1", "26.0-2", "100-500", "19.2-115", "1-0-3", "", "-", "1-", "-1", "1", "1-1\n", "1-1;drop", "１-１", strings.Repeat("1", 70) + "-1"} {
 		f.Add(text)

@@ -57,11 +57,11 @@ const (
 	controllerURI = "https://apsc.example.net:6308/"
 )
 
-// A world is a door behind a real server, with everything behind the door replaced by fakes.
-type world struct {
+// A harness is a handler behind a real server, with fakes of everything that it calls.
+type harness struct {
 	t        *testing.T
-	url      string // of the door, as the platform signs it
-	door     *hooks.Handler
+	url      string // of the handler, as the platform signs it
+	handler  *hooks.Handler
 	mu       sync.Mutex
 	now      time.Time // guarded by mu
 	tenants  *fakeTenants
@@ -72,73 +72,73 @@ type world struct {
 	log      *syncBuffer
 }
 
-// newWorld starts a door below /aps. edit may change its configuration.
-func newWorld(t *testing.T, edit ...func(*hooks.Config)) *world {
+// newHarness starts a handler below /aps. edit may change its configuration.
+func newHarness(t *testing.T, edit ...func(*hooks.Config)) *harness {
 	t.Helper()
-	w := &world{t: t, now: time.Date(2026, 11, 23, 8, 20, 0, 0, time.UTC), log: &syncBuffer{}}
+	h := &harness{t: t, now: time.Date(2026, 11, 23, 8, 20, 0, 0, time.UTC), log: &syncBuffer{}}
 	var handler http.Handler
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { handler.ServeHTTP(rw, r) }))
 	t.Cleanup(server.Close)
-	w.url = server.URL + "/aps"
-	w.tenants, w.tokens, w.consents = newFakeTenants(), newFakeTokens(), &fakeConsents{}
-	w.accounts, w.nonces = newFakeAccounts(), &fakeNonces{seen: map[string]bool{}}
+	h.url = server.URL + "/aps"
+	h.tenants, h.tokens, h.consents = newFakeTenants(), newFakeTokens(), &fakeConsents{}
+	h.accounts, h.nonces = newFakeAccounts(), &fakeNonces{seen: map[string]bool{}}
 	cfg := hooks.Config{
-		PublicURL: w.url,
+		PublicURL: h.url,
 		Credentials: func(key string) ([]secret.Text, bool) {
 			s, ok := map[string]secret.Text{keyA: secret.New(secretA), keyB: secret.New(secretB)}[key]
 			return []secret.Text{s}, ok
 		},
-		Tenants: w.tenants, Tokens: w.tokens, Consents: w.consents, Accounts: w.accounts, Nonces: w.nonces,
-		Now: w.clock, Log: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Tenants: h.tenants, Tokens: h.tokens, Consents: h.consents, Accounts: h.accounts, Nonces: h.nonces,
+		Now: h.clock, Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, e := range edit {
 		e(&cfg)
 	}
-	door, err := hooks.New(cfg)
+	made, err := hooks.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, w.door = door, door
-	return w
+	handler, h.handler = made, made
+	return h
 }
 
-// settled returns a world in which both instances and their tenants exist.
-func settled(t *testing.T, edit ...func(*hooks.Config)) *world {
-	w := newWorld(t, edit...)
-	w.tenants.instances[keyA] = tenant.Instance{
+// installed returns a harness in which both instances and their tenants exist.
+func installed(t *testing.T, edit ...func(*hooks.Config)) *harness {
+	h := newHarness(t, edit...)
+	h.tenants.instances[keyA] = tenant.Instance{
 		Key: keyA, ID: instanceA, RootID: rootA, ControllerURI: controllerURI, PackageVersion: "1-1",
 		Settings: tenant.Settings{
 			Cloud: "global", MFARequest: "amr", Borrowers: []string{borrower},
 			Application: tenant.Application{ID: unknownID, Secret: tenant.Credential{Value: secret.New("c4n4ry-stored")}},
 		},
 	}
-	w.tenants.instances[keyB] = tenant.Instance{Key: keyB, ID: instanceB, RootID: rootB, ControllerURI: controllerURI}
-	w.tenants.tenants[tenantA] = tenant.Tenant{ID: tenantA, InstanceKey: keyA, AccountID: accountR2, Name: "Fabrikam", Marketplace: "Cloud Market", Directory: "fabrikam.onmicrosoft.com"}
-	w.tenants.tenants[tenantB] = tenant.Tenant{ID: tenantB, InstanceKey: keyB, AccountID: accountR2, Directory: "contoso.onmicrosoft.com"}
-	return w
+	h.tenants.instances[keyB] = tenant.Instance{Key: keyB, ID: instanceB, RootID: rootB, ControllerURI: controllerURI}
+	h.tenants.tenants[tenantA] = tenant.Tenant{ID: tenantA, InstanceKey: keyA, AccountID: accountR2, Name: "Fabrikam", Marketplace: "Cloud Market", Directory: "fabrikam.onmicrosoft.com"}
+	h.tenants.tenants[tenantB] = tenant.Tenant{ID: tenantB, InstanceKey: keyB, AccountID: accountR2, Directory: "contoso.onmicrosoft.com"}
+	return h
 }
 
-func (w *world) clock() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.now
+func (h *harness) clock() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.now
 }
 
-func (w *world) pass(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.now = w.now.Add(d)
+func (h *harness) advance(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now = h.now.Add(d)
 }
 
-// changes returns everything that the door had the domain do.
-func (w *world) changes() string {
-	return strings.Join(append(append(w.tenants.changes(), w.tokens.changes()...), w.consents.changes()...), "\n")
+// changes returns every change that the handler made through the domain.
+func (h *harness) changes() string {
+	return strings.Join(append(append(h.tenants.changes(), h.tokens.changes()...), h.consents.changes()...), "\n")
 }
 
-// A request is a hook before it is sent. The zero value of a field is left out.
+// A request is a hook to send. A field that is zero is left out.
 type request struct {
 	method, path, body string
-	chunked            bool // the length of the body is not told
+	chunked            bool // without the length of the body
 	identity           string
 	application        string
 	header             map[string]string
@@ -148,22 +148,21 @@ type request struct {
 	sign               func(*http.Request) // replaces signing
 }
 
-// An answer is what came back.
 type answer struct {
 	status int
 	header http.Header
 	text   string
 }
 
-func (w *world) send(r request) answer {
-	w.t.Helper()
+func (h *harness) send(r request) answer {
+	h.t.Helper()
 	var body io.Reader = strings.NewReader(r.body)
 	if r.chunked {
 		body = io.MultiReader(body)
 	}
-	req, err := http.NewRequestWithContext(w.t.Context(), r.method, w.url+r.path, body)
+	req, err := http.NewRequestWithContext(h.t.Context(), r.method, h.url+r.path, body)
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	if r.key == "" {
 		r.key, r.secret = keyA, secretA
@@ -186,7 +185,7 @@ func (w *world) send(r request) answer {
 		}
 	}
 	if r.at.IsZero() {
-		r.at = w.clock()
+		r.at = h.clock()
 	}
 	if r.nonce == "" {
 		r.nonce = oauth1.NewNonce()
@@ -194,19 +193,19 @@ func (w *world) send(r request) answer {
 	if r.sign == nil {
 		r.sign = func(req *http.Request) {
 			if err := oauth1.Sign(req, oauth1.Credentials{Key: r.key, Secret: secret.New(r.secret)}, r.at, r.nonce); err != nil {
-				w.t.Fatal(err)
+				h.t.Fatal(err)
 			}
 		}
 	}
 	r.sign(req)
 	resp, err := http.DefaultTransport.RoundTrip(req) // no redirect is followed
 	if err != nil {
-		w.t.Fatalf("%s %s: %v", r.method, r.path, err)
+		h.t.Fatalf("%s %s: %v", r.method, r.path, err)
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	return answer{resp.StatusCode, resp.Header, string(text)}
 }
@@ -220,15 +219,15 @@ func (a answer) json(t *testing.T) map[string]any {
 	return out
 }
 
-// refused checks that r is refused with code in the one shape that errors have, and that nothing was changed by it.
-func (w *world) refused(r request, code failure.Code) answer {
-	w.t.Helper()
-	before := w.changes()
-	a := w.send(r)
+// refused checks that r is refused with code, in the common form of errors, and changes nothing.
+func (h *harness) refused(r request, code failure.Code) answer {
+	h.t.Helper()
+	before := h.changes()
+	a := h.send(r)
 	what := fmt.Sprintf("%s %s", r.method, r.path)
 	f := failure.New(code)
 	if a.status != f.Status() {
-		w.t.Fatalf("%s = %d %s, want %d %s", what, a.status, a.text, f.Status(), code)
+		h.t.Fatalf("%s = %d %s, want %d %s", what, a.status, a.text, f.Status(), code)
 	}
 	var shape struct {
 		Code    int
@@ -243,34 +242,34 @@ func (w *world) refused(r request, code failure.Code) answer {
 	decoder := json.NewDecoder(strings.NewReader(a.text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&shape); err != nil {
-		w.t.Fatalf("%s = %s, which has not the shape of an error: %v", what, a.text, err)
+		h.t.Fatalf("%s = %s, which doesn't have the form of an error: %v", what, a.text, err)
 	}
 	d := shape.Details
 	sentence, advice := code.Template()
 	if shape.Code != a.status || d.Code != string(code) || d.Kind != string(f.Kind()) || d.Text != sentence || d.AdviceText != advice {
-		w.t.Errorf("%s = %s, want %s", what, a.text, code)
+		h.t.Errorf("%s = %s, want %s", what, a.text, code)
 	}
 	if shape.Error != "AzurePartner::"+strings.ReplaceAll(title(string(code)), " ", "") {
-		w.t.Errorf("%s = error %s, want the name of %s", what, shape.Error, code)
+		h.t.Errorf("%s = error %s, want the name of %s", what, shape.Error, code)
 	}
 	if shape.Message == "" || shape.Message != d.Message || strings.Contains(shape.Message, "__") || d.Params == nil {
-		w.t.Errorf("%s = %s, want a filled sentence", what, a.text)
+		h.t.Errorf("%s = %s, want a filled sentence", what, a.text)
 	}
-	if d.Reference == "" || d.Reference != a.header.Get("X-Reference") || !strings.Contains(w.log.String(), d.Reference) {
-		w.t.Errorf("%s = reference %q, want the one of the header and of the log", what, d.Reference)
+	if d.Reference == "" || d.Reference != a.header.Get("X-Reference") || !strings.Contains(h.log.String(), d.Reference) {
+		h.t.Errorf("%s = reference %q, want the one of the header and of the log", what, d.Reference)
 	}
-	if after := w.changes(); after != before {
-		w.t.Errorf("%s was refused but changed:\n%s", what, strings.TrimPrefix(after, before))
+	if after := h.changes(); after != before {
+		h.t.Errorf("%s was refused but changed:\n%s", what, strings.TrimPrefix(after, before))
 	}
 	return a
 }
 
 // accepted checks that r is answered with status.
-func (w *world) accepted(r request, status int) answer {
-	w.t.Helper()
-	a := w.send(r)
+func (h *harness) accepted(r request, status int) answer {
+	h.t.Helper()
+	a := h.send(r)
 	if a.status != status {
-		w.t.Fatalf("%s %s = %d %s, want %d", r.method, r.path, a.status, a.text, status)
+		h.t.Fatalf("%s %s = %d %s, want %d", r.method, r.path, a.status, a.text, status)
 	}
 	return a
 }
@@ -283,7 +282,7 @@ func title(code string) string {
 	return strings.Join(words, " ")
 }
 
-// syncBuffer is a log that requests write and tests read.
+// syncBuffer is a log that may be read while requests write it.
 type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer // guarded by mu
@@ -301,7 +300,7 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-// fakeNonces remembers for ever.
+// fakeNonces keeps nonces forever.
 type fakeNonces struct {
 	mu    sync.Mutex
 	seen  map[string]bool // guarded by mu
@@ -320,13 +319,13 @@ func (f *fakeNonces) RememberNonce(_ context.Context, key, nonce string, _, unti
 	return fresh, nil
 }
 
-// fakeAccounts is the platform's directory of people.
+// fakeAccounts is the platform's directory of users and accounts.
 type fakeAccounts struct {
 	mu       sync.Mutex
 	accounts map[string]tenant.Account
 	users    map[string]string // user → account
 	err      error             // instead of an answer
-	asked    int               // guarded by mu
+	calls    int               // guarded by mu
 }
 
 func newFakeAccounts() *fakeAccounts {
@@ -351,7 +350,7 @@ func (f *fakeAccounts) UserAccount(ctx context.Context, in tenant.Instance, iden
 
 func (f *fakeAccounts) Account(_ context.Context, _ tenant.Instance, id string) (tenant.Account, error) {
 	f.mu.Lock()
-	f.asked++
+	f.calls++
 	f.mu.Unlock()
 	if f.err != nil {
 		return tenant.Account{}, f.err

@@ -15,7 +15,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// secrets lets cmp look into secret.Text.
+// secrets makes cmp compare the values of secret.Text.
 func secrets() cmp.Option {
 	return cmp.Transformer("reveal", func(s secret.Text) string { return s.Reveal() })
 }
@@ -30,68 +30,68 @@ func wantSettings() tenant.Settings {
 	}
 }
 
-// same checks an answer's JSON against want.
+// same checks that the answer is the JSON want.
 func same(t *testing.T, a answer, want string) {
 	t.Helper()
-	var g, w any
+	var g, h any
 	if err := json.Unmarshal([]byte(a.text), &g); err != nil {
 		t.Fatalf("answer %q is not JSON: %v", a.text, err)
 	}
-	if err := json.Unmarshal([]byte(want), &w); err != nil {
+	if err := json.Unmarshal([]byte(want), &h); err != nil {
 		t.Fatalf("wanted %q is not JSON: %v", want, err)
 	}
-	if diff := cmp.Diff(w, g); diff != "" {
+	if diff := cmp.Diff(h, g); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)
 	}
 }
 
-func TestInstallation(t *testing.T) {
-	w := newWorld(t)
+func TestInstall(t *testing.T) {
+	h := newHarness(t)
 	r := request{method: http.MethodPost, path: "/app", body: appResource(settings)}
-	a := w.accepted(r, http.StatusCreated)
+	a := h.accepted(r, http.StatusCreated)
 	same(t, a, `{"aps":{"type":"`+appType+`","id":"`+rootA+`"},"cloud":"global","applicationId":"99999999-0000-4000-8000-000000000009","applicationSecret":"",
 		"applicationSecretEnd":"2027-11-23","nextApplicationSecret":"","nextApplicationSecretEnd":"","applicationCertificate":"","applicationCertificateEnd":"","mfaRequest":"off","borrowers":["`+borrower+`"],"skipLanding":true,"directLink":true,"tenantApplication":true,"renewalTask":""}`)
 	want := tenant.Instance{Key: keyA, ID: instanceA, RootID: rootA, ControllerURI: controllerURI, PackageVersion: "1-1", Settings: wantSettings()}
-	if diff := cmp.Diff(want, w.tenants.instances[keyA], secrets()); diff != "" {
+	if diff := cmp.Diff(want, h.tenants.instances[keyA], secrets()); diff != "" {
 		t.Errorf("instance (-want +got):\n%s", diff)
 	}
-	// A task that is run again has a new transaction and the same id.
+	// A repeated task has a new transaction and the same id.
 	r.header = map[string]string{"APS-Transaction-ID": "41873-2208", "APS-Request-Phase": "async"}
-	w.accepted(r, http.StatusCreated)
-	if diff := cmp.Diff(want, w.tenants.instances[keyA], secrets()); diff != "" {
-		t.Errorf("instance after a repetition (-want +got):\n%s", diff)
+	h.accepted(r, http.StatusCreated)
+	if diff := cmp.Diff(want, h.tenants.instances[keyA], secrets()); diff != "" {
+		t.Errorf("instance after a repeated installation (-want +got):\n%s", diff)
 	}
-	w.refused(request{method: http.MethodPost, path: "/app", body: resourceOf(appType, rootB, "")}, failure.Conflict)
+	h.refused(request{method: http.MethodPost, path: "/app", body: resourceOf(appType, rootB, "")}, failure.Conflict)
 }
 
-func TestTypesOfARewrittenPackageAreOurs(t *testing.T) {
-	w := newWorld(t)
+func TestInstall_AcceptsOtherPackageID(t *testing.T) {
+	h := newHarness(t)
 	const rewritten = "http://partner.example.net/my/package/app/1.4"
-	a := w.accepted(request{method: http.MethodPost, path: "/app", body: resourceOf(rewritten, rootA, "")}, http.StatusCreated)
+	a := h.accepted(request{method: http.MethodPost, path: "/app", body: resourceOf(rewritten, rootA, "")}, http.StatusCreated)
 	if got := a.json(t)["aps"].(map[string]any)["type"]; got != rewritten {
 		t.Errorf("aps.type of the answer = %v, want %s", got, rewritten)
 	}
 }
 
-func TestConfigurationKeepsWhatIsNotMentioned(t *testing.T) {
-	w := settled(t)
-	before := w.tenants.instances[keyA].Settings
-	w.accepted(request{method: http.MethodPut, path: "/app/" + rootA, body: appResource(`"skipLanding":true,"applicationSecret":""`)}, http.StatusOK)
+func TestConfigure_KeepsMissingProperties(t *testing.T) {
+	h := installed(t)
+	before := h.tenants.instances[keyA].Settings
+	h.accepted(request{method: http.MethodPut, path: "/app/" + rootA, body: appResource(`"skipLanding":true,"applicationSecret":""`)}, http.StatusOK)
 	want := before
 	want.SkipLanding, want.Application.Secret = true, tenant.Credential{} // empty: the domain keeps the stored one
-	if diff := cmp.Diff(want, w.tenants.instances[keyA].Settings, secrets()); diff != "" {
+	if diff := cmp.Diff(want, h.tenants.instances[keyA].Settings, secrets()); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
 	}
-	w.accepted(request{method: http.MethodPut, path: "/app/" + rootA, body: `{"borrowers":null,"applicationId":null,"skipLanding":null,"applicationSecretEnd":null}`}, http.StatusOK)
+	h.accepted(request{method: http.MethodPut, path: "/app/" + rootA, body: `{"borrowers":null,"applicationId":null,"skipLanding":null,"applicationSecretEnd":null}`}, http.StatusOK)
 	want.Borrowers, want.Application.ID, want.SkipLanding = []string{}, "", false
-	if diff := cmp.Diff(want, w.tenants.instances[keyA].Settings, secrets()); diff != "" {
+	if diff := cmp.Diff(want, h.tenants.instances[keyA].Settings, secrets()); diff != "" {
 		t.Errorf("settings after nulls (-want +got):\n%s", diff)
 	}
 }
 
-func TestCredentialsAreSentKeptOrRemoved(t *testing.T) {
+func TestConfigure_SendsKeepsOrRemovesCredentials(t *testing.T) {
 	ends := time.Date(2027, 11, 23, 0, 0, 0, 0, time.UTC)
-	kept := tenant.Credential{Ends: ends} // its value is the domain's to keep
+	kept := tenant.Credential{Ends: ends} // the domain keeps its value
 	for name, tc := range map[string]struct {
 		sent string
 		want tenant.Application
@@ -108,16 +108,16 @@ func TestCredentialsAreSentKeptOrRemoved(t *testing.T) {
 		"null for next": {`"nextApplicationSecret":null`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: tenant.Credential{Ends: ends, Remove: true}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := settled(t)
+			h := installed(t)
 			stored := tenant.Credential{Value: secret.New("c4n4ry-stored"), Ends: ends, Since: ends.AddDate(-1, 0, 0)}
 			credentials := tenant.Application{Certificate: stored, Secret: stored, NextSecret: stored}
-			in, owned := w.tenants.instances[keyA], w.tenants.tenants[tenantA]
+			in, owned := h.tenants.instances[keyA], h.tenants.tenants[tenantA]
 			in.Settings.Application, owned.Application = credentials, credentials
-			w.tenants.instances[keyA], w.tenants.tenants[tenantA] = in, owned
-			w.accepted(request{method: http.MethodPut, path: "/app/" + rootA, body: appResource(tc.sent)}, http.StatusOK)
-			w.accepted(request{method: http.MethodPut, path: "/tenant/" + tenantA, body: tenantResource(tenantA, tc.sent)}, http.StatusOK)
+			h.tenants.instances[keyA], h.tenants.tenants[tenantA] = in, owned
+			h.accepted(request{method: http.MethodPut, path: "/app/" + rootA, body: appResource(tc.sent)}, http.StatusOK)
+			h.accepted(request{method: http.MethodPut, path: "/tenant/" + tenantA, body: tenantResource(tenantA, tc.sent)}, http.StatusOK)
 			for whose, got := range map[string]tenant.Application{
-				"instance": w.tenants.instances[keyA].Settings.Application, "tenant": w.tenants.tenants[tenantA].Application,
+				"instance": h.tenants.instances[keyA].Settings.Application, "tenant": h.tenants.tenants[tenantA].Application,
 			} {
 				if diff := cmp.Diff(tc.want, got, secrets()); diff != "" {
 					t.Errorf("credentials of the %s (-want +got):\n%s", whose, diff)
@@ -129,38 +129,38 @@ func TestCredentialsAreSentKeptOrRemoved(t *testing.T) {
 
 func TestUpgrade(t *testing.T) {
 	for _, version := range []string{"1-1", "1.0-3", "26.0-2", "100-500", "1-0-7"} {
-		w := settled(t)
+		h := installed(t)
 		r := request{method: http.MethodPost, path: "/app/" + rootA + "/upgrade?version=" + version, body: appResource(`"cloud":"china"`)}
-		a := w.accepted(r, http.StatusOK)
-		if a.json(t)["cloud"] != "china" || !strings.HasSuffix(w.changes(), "from "+version+" to 1-1") {
-			t.Errorf("upgrade from %s = %s and changed %s", version, a.text, w.changes())
+		a := h.accepted(r, http.StatusOK)
+		if a.json(t)["cloud"] != "china" || !strings.HasSuffix(h.changes(), "from "+version+" to 1-1") {
+			t.Errorf("upgrade from %s = %s and changed %s", version, a.text, h.changes())
 		}
 	}
-	w := settled(t)
-	w.accepted(request{method: http.MethodPost, path: "/app/" + rootA + "/upgrade?version=1-1"}, http.StatusOK)
+	h := installed(t)
+	h.accepted(request{method: http.MethodPost, path: "/app/" + rootA + "/upgrade?version=1-1"}, http.StatusOK)
 }
 
-func TestRemovalIsRepeatedUntilItSucceeds(t *testing.T) {
-	w := settled(t)
+func TestRemove_IsIdempotent(t *testing.T) {
+	h := installed(t)
 	for range 2 {
-		w.accepted(request{method: http.MethodDelete, path: "/tenant/" + tenantA}, http.StatusNoContent)
+		h.accepted(request{method: http.MethodDelete, path: "/tenant/" + tenantA}, http.StatusNoContent)
 	}
 	for range 2 {
-		w.accepted(request{method: http.MethodDelete, path: "/app/" + rootA}, http.StatusNoContent)
+		h.accepted(request{method: http.MethodDelete, path: "/app/" + rootA}, http.StatusNoContent)
 	}
-	if got, want := w.changes(), "unprovision "+tenantA+"\nremove "+keyA; got != want {
+	if got, want := h.changes(), "unprovision "+tenantA+"\nremove "+keyA; got != want {
 		t.Errorf("changes = %q, want %q", got, want)
 	}
 	for _, path := range []string{"/tenant/" + unknownID, "/tenant/1", "/app/" + unknownID, "/tenant/" + tenantB, "/app/" + rootB} {
-		before := w.changes()
-		w.accepted(request{method: http.MethodDelete, path: path}, http.StatusNoContent)
-		if w.changes() != before {
-			t.Errorf("DELETE %s changed %s", path, w.changes())
+		before := h.changes()
+		h.accepted(request{method: http.MethodDelete, path: path}, http.StatusNoContent)
+		if h.changes() != before {
+			t.Errorf("DELETE %s changed %s", path, h.changes())
 		}
 	}
 }
 
-func TestProvisioning(t *testing.T) {
+func TestProvision(t *testing.T) {
 	link := func(id string) string {
 		return `{"aps":{"link":"strong","href":"/aps/2/resources/` + id + `","id":"` + id + `"}}`
 	}
@@ -199,19 +199,19 @@ func TestProvisioning(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := settled(t)
+			h := installed(t)
 			r := request{method: http.MethodPost, path: "/tenant", body: tc.body, header: tc.header}
-			w.accepted(r, http.StatusCreated)
-			w.accepted(r, http.StatusCreated)
+			h.accepted(r, http.StatusCreated)
+			h.accepted(r, http.StatusCreated)
 			tc.want.ID, tc.want.InstanceKey = unknownID, keyA
-			if diff := cmp.Diff(tc.want, w.tenants.tenants[unknownID], secrets()); diff != "" {
+			if diff := cmp.Diff(tc.want, h.tenants.tenants[unknownID], secrets()); diff != "" {
 				t.Errorf("tenant (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestProvisioningRefuses(t *testing.T) {
+func TestProvision_Refuses(t *testing.T) {
 	body := func(id, account string) string {
 		return tenantResource(id, `"account":{"aps":{"id":"`+account+`"}}`)
 	}
@@ -228,54 +228,54 @@ func TestProvisioningRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.r.method, tc.r.path = http.MethodPost, "/tenant"
-			settled(t).refused(tc.r, tc.want)
+			installed(t).refused(tc.r, tc.want)
 		})
 	}
 	t.Run("without an instance", func(t *testing.T) {
-		newWorld(t).refused(request{method: http.MethodPost, path: "/tenant", body: body(unknownID, accountR2)}, failure.NotFound)
+		newHarness(t).refused(request{method: http.MethodPost, path: "/tenant", body: body(unknownID, accountR2)}, failure.NotFound)
 	})
 }
 
-func TestNamesAreNotWaitedFor(t *testing.T) {
-	w := settled(t)
-	w.accounts.err = failure.New(failure.PlatformUnavailable)
-	w.accepted(request{method: http.MethodPost, path: "/tenant", body: tenantResource(unknownID, `"account":{"aps":{"id":"`+accountR2+`"}}`)}, http.StatusCreated)
-	if got := w.tenants.tenants[unknownID]; got.Name != "" || got.AccountID != accountR2 {
+func TestProvision_NamesAreBestEffort(t *testing.T) {
+	h := installed(t)
+	h.accounts.err = failure.New(failure.PlatformUnavailable)
+	h.accepted(request{method: http.MethodPost, path: "/tenant", body: tenantResource(unknownID, `"account":{"aps":{"id":"`+accountR2+`"}}`)}, http.StatusCreated)
+	if got := h.tenants.tenants[unknownID]; got.Name != "" || got.AccountID != accountR2 {
 		t.Errorf("tenant = %+v, want one without a name", got)
 	}
-	w.accounts.err = nil
-	w.accepted(request{method: http.MethodPut, path: "/tenant/" + unknownID, body: `{}`}, http.StatusOK)
-	if got := w.tenants.tenants[unknownID]; got.Name != "Fabrikam" || got.Marketplace != "Cloud Market" {
+	h.accounts.err = nil
+	h.accepted(request{method: http.MethodPut, path: "/tenant/" + unknownID, body: `{}`}, http.StatusOK)
+	if got := h.tenants.tenants[unknownID]; got.Name != "Fabrikam" || got.Marketplace != "Cloud Market" {
 		t.Errorf("tenant = %+v, want its name by the next change", got)
 	}
 }
 
-func TestTenantsOwnPropertiesOnly(t *testing.T) {
-	w := settled(t)
-	w.tokens.status = token.Status{State: token.StateActionRequired, ExpiresAt: time.Date(2027, 2, 21, 8, 20, 0, 0, time.UTC), Failure: &failure.Record{Code: failure.GrantRevoked}}
+func TestConfigureTenant_IgnoresOtherProperties(t *testing.T) {
+	h := installed(t)
+	h.tokens.status = token.Status{State: token.StateActionRequired, ExpiresAt: time.Date(2027, 2, 21, 8, 20, 0, 0, time.UTC), Failure: &failure.Record{Code: failure.GrantRevoked}}
 	want := `{"aps":{"type":"` + tenantType + `","id":"` + tenantA + `"},"directory":"new.example.com","applicationId":"","applicationSecret":"","applicationSecretEnd":"","nextApplicationSecret":"","nextApplicationSecretEnd":"","applicationCertificate":"","applicationCertificateEnd":"",
 		"tokenStatus":"action_required","tokenExpiresAt":"2027-02-21T08:20:00Z","tokenReason":"grant_revoked"}`
-	// What is read-only, or not a tenant's, is not taken over.
+	// Read-only properties, and those of other types, are ignored.
 	body := tenantResource(tenantA, `"directory":"new.example.com","tokenStatus":"active","account":{"aps":{"id":"`+accountR3+`"}},"cloud":7`)
-	same(t, w.accepted(request{method: http.MethodPut, path: "/tenant/" + tenantA, identity: userR2, body: body}, http.StatusOK), want)
-	same(t, w.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA, identity: userR2}, http.StatusOK), want)
-	if got := w.tenants.tenants[tenantA]; got.AccountID != accountR2 || got.Name != "Fabrikam" {
+	same(t, h.accepted(request{method: http.MethodPut, path: "/tenant/" + tenantA, identity: userR2, body: body}, http.StatusOK), want)
+	same(t, h.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA, identity: userR2}, http.StatusOK), want)
+	if got := h.tenants.tenants[tenantA]; got.AccountID != accountR2 || got.Name != "Fabrikam" {
 		t.Errorf("tenant = %+v, want the same owner", got)
 	}
 }
 
-func TestTheRootShowsItsSettingsToThePlatformOnly(t *testing.T) {
-	w := settled(t)
-	if a := w.accepted(request{method: http.MethodGet, path: "/app/" + rootA}, http.StatusOK); a.json(t)["applicationId"] != unknownID || a.json(t)["applicationSecret"] != "" {
+func TestRetrieveApp_SettingsForPlatformOnly(t *testing.T) {
+	h := installed(t)
+	if a := h.accepted(request{method: http.MethodGet, path: "/app/" + rootA}, http.StatusOK); a.json(t)["applicationId"] != unknownID || a.json(t)["applicationSecret"] != "" {
 		t.Errorf("root for the platform = %s, want its settings without the secret", a.text)
 	}
 	for _, r := range []request{{identity: userR2}, {application: borrower}, {identity: userC}} {
 		r.method, r.path = http.MethodGet, "/app/"+rootA
-		same(t, w.accepted(r, http.StatusOK), `{"aps":{"type":"`+appType+`","id":"`+rootA+`"}}`)
+		same(t, h.accepted(r, http.StatusOK), `{"aps":{"type":"`+appType+`","id":"`+rootA+`"}}`)
 	}
 }
 
-func TestTolerances(t *testing.T) {
+func TestHandler_ToleratesVariantsOfRequests(t *testing.T) {
 	for name, r := range map[string]request{
 		"link":                          {method: http.MethodPost, path: "/tenant/" + tenantA + "/app", body: `{"aps":{"id":"` + rootA + `"}}`},
 		"link with a trailing slash":    {method: http.MethodPost, path: "/tenant/" + tenantA + "/account/", body: "{}"},
@@ -293,22 +293,22 @@ func TestTolerances(t *testing.T) {
 		"operation, no controller":      {method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR2, header: map[string]string{"APS-Controller-URI": ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := settled(t)
-			w.accepted(r, http.StatusOK)
-			if w.changes() != "" {
-				t.Errorf("%s %s changed %s", r.method, r.path, w.changes())
+			h := installed(t)
+			h.accepted(r, http.StatusOK)
+			if h.changes() != "" {
+				t.Errorf("%s %s changed %s", r.method, r.path, h.changes())
 			}
 		})
 	}
-	settled(t).accepted(request{method: http.MethodGet, path: "/app/$default"}, http.StatusNoContent)
-	// A path with encoded parts is signed as sent and routed as meant.
-	settled(t).accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/token%53tatus", identity: userR2}, http.StatusOK)
+	installed(t).accepted(request{method: http.MethodGet, path: "/app/$default"}, http.StatusNoContent)
+	// A path with escapes is verified as sent and routed unescaped.
+	installed(t).accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/token%53tatus", identity: userR2}, http.StatusOK)
 }
 
-func TestTheControllersAddressIsKeptFresh(t *testing.T) {
-	w := settled(t)
-	w.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA, header: map[string]string{"APS-Controller-URI": "https://moved.example.net:6308"}}, http.StatusOK)
-	if got := w.tenants.instances[keyA].ControllerURI; got != "https://moved.example.net:6308" {
-		t.Errorf("controller = %s, want the address last told", got)
+func TestSeen_UpdatesControllerURI(t *testing.T) {
+	h := installed(t)
+	h.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA, header: map[string]string{"APS-Controller-URI": "https://moved.example.net:6308"}}, http.StatusOK)
+	if got := h.tenants.instances[keyA].ControllerURI; got != "https://moved.example.net:6308" {
+		t.Errorf("controller = %s, want the latest address", got)
 	}
 }

@@ -6,13 +6,13 @@ import (
 	"testing"
 )
 
-func TestOneRecordPerRequest(t *testing.T) {
-	w := settled(t)
-	a := w.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus?x=c4n4ry", identity: userR2}, http.StatusOK)
-	if n := strings.Count(w.log.String(), "\n"); n != 1 {
-		t.Fatalf("log has %d records, want one:\n%s", n, w.log)
+func TestObserve_OneRecordPerRequest(t *testing.T) {
+	h := installed(t)
+	a := h.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus?x=c4n4ry", identity: userR2}, http.StatusOK)
+	if n := strings.Count(h.log.String(), "\n"); n != 1 {
+		t.Fatalf("log has %d records, want one:\n%s", n, h.log)
 	}
-	record := lastRecord(t, w)
+	record := lastRecord(t, h)
 	for key, want := range map[string]any{
 		"level": "INFO", "method": "GET", "route": "/tenant/:id/tokenStatus", "status": 200.0, "instance": instanceA,
 		"transaction": "41873-2207", "reference": a.header.Get("X-Reference"),
@@ -22,16 +22,16 @@ func TestOneRecordPerRequest(t *testing.T) {
 		}
 	}
 	if _, ok := record["dur"]; !ok {
-		t.Errorf("record = %v, want how long it took", record)
+		t.Errorf("record = %v, want the duration", record)
 	}
 }
 
-func TestTheLogKeepsSecrets(t *testing.T) {
-	w := settled(t)
+func TestObserve_LogsNoSecrets(t *testing.T) {
+	h := installed(t)
 	var sent []string
 	send := func(r request) {
 		r.nonce = "c4n4ry00000000000000000000000" + string(rune('a'+len(sent)))
-		a := w.send(r)
+		a := h.send(r)
 		sent = append(sent, a.text)
 	}
 	send(request{method: http.MethodPost, path: "/app", body: appResource(`"applicationSecret":"c4n4ry"`)})
@@ -44,15 +44,15 @@ func TestTheLogKeepsSecrets(t *testing.T) {
 	send(request{method: http.MethodGet, path: "/c4n4ry?c4n4ry"})
 	send(request{method: http.MethodGet, path: "/tenant/c4n4ry", header: map[string]string{"APS-Transaction-ID": "41873 c4n4ry"}})
 	send(request{method: http.MethodGet, path: "/tenant/" + tenantA, key: "c4n4ry", secret: "c4n4ry"})
-	log := w.log.String()
+	log := h.log.String()
 	for _, canary := range []string{"c4n4ry", secretA, "oauth_", "OAuth o"} {
 		if i := strings.Index(log, canary); i >= 0 {
 			t.Errorf("log holds %q: …%s", canary, log[max(0, i-200):min(len(log), i+50)])
 		}
 	}
 	for i, text := range sent {
-		if i != 6 && strings.Contains(text, "c4n4ry") { // which is the token that was asked for
-			t.Errorf("answer %d = %s, which tells a secret", i, text)
+		if i != 6 && strings.Contains(text, "c4n4ry") { // the requested access token
+			t.Errorf("answer %d = %s, which contains a secret", i, text)
 		}
 	}
 	if n := strings.Count(log, "\n"); n != len(sent) {
@@ -60,10 +60,10 @@ func TestTheLogKeepsSecrets(t *testing.T) {
 	}
 }
 
-func TestProbesAreLoggedQuietly(t *testing.T) {
-	w := newWorld(t)
-	w.accepted(request{method: http.MethodGet, path: "/", sign: func(*http.Request) {}}, http.StatusOK)
-	if record := lastRecord(t, w); record["level"] != "DEBUG" {
+func TestObserve_HealthProbesAreDebug(t *testing.T) {
+	h := newHarness(t)
+	h.accepted(request{method: http.MethodGet, path: "/", sign: func(*http.Request) {}}, http.StatusOK)
+	if record := lastRecord(t, h); record["level"] != "DEBUG" {
 		t.Errorf("record = %v, want level DEBUG", record)
 	}
 }

@@ -31,13 +31,13 @@ const emptyStatus = `{"state":"absent","failure":null,"issuedAt":null,"expiresAt
 	"pending":null,"tenantApplication":false,"now":"2026-11-23T08:20:00Z"}`
 
 func TestTokenStatus(t *testing.T) {
-	w := settled(t)
+	h := installed(t)
 	read := request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR2}
-	w.tokens.status = token.Status{State: token.StateAbsent}
-	same(t, w.accepted(read, http.StatusOK), emptyStatus)
+	h.tokens.status = token.Status{State: token.StateAbsent}
+	same(t, h.accepted(read, http.StatusOK), emptyStatus)
 
 	person := token.Person{ObjectID: "o", Username: "ada@fabrikam.example", Name: "Ada"}
-	w.tokens.status = token.Status{
+	h.tokens.status = token.Status{
 		State: token.StateActionRequired, Failure: revocation(), IssuedAt: at(1, 8), ExpiresAt: at(30, 8), ConsentedAt: at(1, 7),
 		LastRenewalAt: at(11, 8), LastRenewalFailure: revocation(), NextRenewalAt: at(21, 8), DaysLeft: 6,
 		DirectoryID: "d", Directory: "fabrikam.example", ApplicationID: "a", SecretEnds: at(29, 0), ConsentedBy: person, AskedBy: "Fabrikam",
@@ -48,7 +48,7 @@ func TestTokenStatus(t *testing.T) {
 		Pending: &token.PendingGrant{ConsentedBy: person, ConsentedAt: at(23, 7), ExpiresAt: at(24, 7)},
 	}
 	who := `{"username":"ada@fabrikam.example","name":"Ada"}`
-	same(t, w.accepted(read, http.StatusOK), `{"state":"action_required","failure":`+revoked+`,"issuedAt":"2026-11-01T08:00:00.123Z","expiresAt":"2026-11-30T08:00:00.123Z","daysLeft":6,
+	same(t, h.accepted(read, http.StatusOK), `{"state":"action_required","failure":`+revoked+`,"issuedAt":"2026-11-01T08:00:00.123Z","expiresAt":"2026-11-30T08:00:00.123Z","daysLeft":6,
 		"lastRenewal":{"at":"2026-11-11T08:00:00.123Z","ok":false,"failure":`+revoked+`},"nextRenewalAt":"2026-11-21T08:00:00.123Z",
 		"directory":{"id":"d","name":"fabrikam.example"},"applicationId":"a","secretEndsAt":"2026-11-29T00:00:00.123Z","consentedBy":`+who+`,"consentedAt":"2026-11-01T07:00:00.123Z",
 		"askedBy":"Fabrikam","procedure":"manual","scopes":["offline_access"],"mfa":"yes","globalAdmin":"no","adminAgent":"unknown",
@@ -57,111 +57,111 @@ func TestTokenStatus(t *testing.T) {
 }
 
 func TestConsents(t *testing.T) {
-	w := settled(t)
+	h := installed(t)
 	path := "/tenant/" + tenantA
-	begun := w.accepted(request{method: http.MethodPost, path: path + "/consents", identity: userR2}, http.StatusOK)
+	begun := h.accepted(request{method: http.MethodPost, path: path + "/consents", identity: userR2}, http.StatusOK)
 	same(t, begun, `{"id":"`+unknownID+`","url":"https://connector.example.com/consent/x","expiresAt":"2026-11-23T08:35:00Z","reference":"`+begun.header.Get("X-Reference")+`"}`)
-	same(t, w.accepted(request{method: http.MethodPost, path: path + "/consentLink", identity: userR2, body: "{}"}, http.StatusOK),
+	same(t, h.accepted(request{method: http.MethodPost, path: path + "/consentLink", identity: userR2, body: "{}"}, http.StatusOK),
 		`{"url":"https://connector.example.com/consent/x","expiresAt":"2026-11-23T08:35:00Z"}`)
 
 	find := request{method: http.MethodGet, path: path + "/consents/" + unknownID, identity: userR2}
-	w.consents.found = consent.Consent{ID: unknownID, TenantID: tenantA, Procedure: token.Automatic, Status: consent.Waiting}
-	same(t, w.accepted(find, http.StatusOK), `{"id":"`+unknownID+`","procedure":"automatic","status":"waiting","consentedBy":null,"failure":null}`)
-	w.consents.found.Status, w.consents.found.Failure, w.consents.found.ConsentedBy = consent.Failed, revocation(), token.Person{Username: "ada@fabrikam.example"}
-	same(t, w.accepted(find, http.StatusOK), `{"id":"`+unknownID+`","procedure":"automatic","status":"failed","consentedBy":{"username":"ada@fabrikam.example","name":""},"failure":`+revoked+`}`)
+	h.consents.found = consent.Consent{ID: unknownID, TenantID: tenantA, Procedure: token.Automatic, Status: consent.Waiting}
+	same(t, h.accepted(find, http.StatusOK), `{"id":"`+unknownID+`","procedure":"automatic","status":"waiting","consentedBy":null,"failure":null}`)
+	h.consents.found.Status, h.consents.found.Failure, h.consents.found.ConsentedBy = consent.Failed, revocation(), token.Person{Username: "ada@fabrikam.example"}
+	same(t, h.accepted(find, http.StatusOK), `{"id":"`+unknownID+`","procedure":"automatic","status":"failed","consentedBy":{"username":"ada@fabrikam.example","name":""},"failure":`+revoked+`}`)
 }
 
 func TestRedeem(t *testing.T) {
-	w := settled(t)
-	w.tokens.status = token.Status{State: token.StateAbsent}
+	h := installed(t)
+	h.tokens.status = token.Status{State: token.StateAbsent}
 	redeem := request{method: http.MethodPost, path: "/tenant/" + tenantA + "/redeem", identity: userR2, body: `{"code":"c4n4ry-claim"}`}
-	same(t, w.accepted(redeem, http.StatusOK), `{"consentedBy":{"username":"admin@fabrikam.example","name":"Ada"},"status":`+emptyStatus+`}`)
-	if w.consents.input != "c4n4ry-claim" {
-		t.Errorf("redeemed %q, want what was sent", w.consents.input)
+	same(t, h.accepted(redeem, http.StatusOK), `{"consentedBy":{"username":"admin@fabrikam.example","name":"Ada"},"status":`+emptyStatus+`}`)
+	if h.consents.input != "c4n4ry-claim" {
+		t.Errorf("redeemed %q, want the code that was sent", h.consents.input)
 	}
-	w.consents.err = failure.New(failure.ClaimWrong, "left", "4")
-	if a := w.refused(redeem, failure.ClaimWrong); !strings.Contains(a.text, "Tries left: 4.") {
-		t.Errorf("answer = %s, want the tries that are left", a.text)
+	h.consents.err = failure.New(failure.ClaimWrong, "left", "4")
+	if a := h.refused(redeem, failure.ClaimWrong); !strings.Contains(a.text, "Tries left: 4.") {
+		t.Errorf("answer = %s, want the remaining attempts", a.text)
 	}
 }
 
-func TestChangesAnswerTheStatus(t *testing.T) {
+func TestChange_AnswersStatus(t *testing.T) {
 	for _, name := range []string{"renew", "check", "forget"} {
-		w := settled(t)
-		w.tokens.status = token.Status{State: token.StateAbsent}
+		h := installed(t)
+		h.tokens.status = token.Status{State: token.StateAbsent}
 		r := request{method: http.MethodPost, path: "/tenant/" + tenantA + "/" + name, identity: userR2}
-		same(t, w.accepted(r, http.StatusOK), emptyStatus)
-		if got, want := w.changes(), name+" "+tenantA; got != want {
+		same(t, h.accepted(r, http.StatusOK), emptyStatus)
+		if got, want := h.changes(), name+" "+tenantA; got != want {
 			t.Errorf("POST %s changed %q, want %q", name, got, want)
 		}
-		w.tokens.err = failure.New(failure.RenewalRunning)
-		if a := w.refused(r, failure.RenewalRunning); a.header.Get("APS-Transient-Error") != "" {
-			t.Errorf("POST %s = headers %v, want it to be repeated", name, a.header)
+		h.tokens.err = failure.New(failure.RenewalRunning)
+		if a := h.refused(r, failure.RenewalRunning); a.header.Get("APS-Transient-Error") != "" {
+			t.Errorf("POST %s = headers %v, want it retried", name, a.header)
 		}
-		w.tokens.err = failure.New(failure.WrongDirectory, "seen", "aaa", "expected", "bbb")
-		if a := w.refused(r, failure.WrongDirectory); a.header.Get("APS-Transient-Error") != "False" {
-			t.Errorf("POST %s = headers %v, want it not to be repeated", name, a.header)
+		h.tokens.err = failure.New(failure.WrongDirectory, "seen", "aaa", "expected", "bbb")
+		if a := h.refused(r, failure.WrongDirectory); a.header.Get("APS-Transient-Error") != "False" {
+			t.Errorf("POST %s = headers %v, want it not retried", name, a.header)
 		}
-		w.tokens.err = errors.New("c4n4ry of the database")
-		if a := w.refused(r, failure.InternalError); strings.Contains(a.text, "c4n4ry") {
-			t.Errorf("POST %s = %s, which tells the cause", name, a.text)
+		h.tokens.err = errors.New("c4n4ry of the database")
+		if a := h.refused(r, failure.InternalError); strings.Contains(a.text, "c4n4ry") {
+			t.Errorf("POST %s = %s, which contains the cause", name, a.text)
 		}
 	}
 }
 
 func TestHistory(t *testing.T) {
-	w := settled(t)
+	h := installed(t)
 	path := "/tenant/" + tenantA + "/history"
-	same(t, w.accepted(request{method: http.MethodGet, path: path, identity: userR2}, http.StatusOK), `[]`)
-	w.tokens.events = []audit.Event{
+	same(t, h.accepted(request{method: http.MethodGet, path: path, identity: userR2}, http.StatusOK), `[]`)
+	h.tokens.events = []audit.Event{
 		{ID: "2", At: at(23, 8), Action: audit.RenewalFailed, Actor: audit.Actor{Kind: audit.Scheduler}, Result: "wrong_directory", Reference: "REF", Details: map[string]string{"seen": "aaa", "expected": "bbb"}},
 		{ID: "1", At: at(1, 8), Action: audit.ConsentGranted, Actor: audit.Actor{Kind: audit.User, ID: userR2, Name: "Fabrikam", AccountID: accountR2}, Result: audit.OK},
 	}
-	a := w.accepted(request{method: http.MethodGet, path: path + "?limit=7&before=2026-11-23T09:00:00.5%2B01:00", identity: userP}, http.StatusOK)
+	a := h.accepted(request{method: http.MethodGet, path: path + "?limit=7&before=2026-11-23T09:00:00.5%2B01:00", identity: userP}, http.StatusOK)
 	same(t, a, `[{"id":"2","at":"2026-11-23T08:00:00.123Z","action":"grant.renewal_failed","actor":{"kind":"scheduler","name":""},"result":"wrong_directory",
 		"failure":{"code":"wrong_directory","kind":"signin","text":"The consent came from the directory __seen__, but this tenant belongs to __expected__. Nothing was changed.",
 			"params":{"seen":"aaa","expected":"bbb"},"message":"The consent came from the directory aaa, but this tenant belongs to bbb. Nothing was changed.",
 			"advice":"Sign in with an account of the partner's own directory.","adviceText":"Sign in with an account of the partner's own directory.","reference":"REF","microsoft":null},
 		"reference":"REF","details":{"seen":"aaa","expected":"bbb"}},
 		{"id":"1","at":"2026-11-01T08:00:00.123Z","action":"consent.granted","actor":{"kind":"user","name":"Fabrikam"},"result":"ok","failure":null,"reference":"","details":{}}]`)
-	if want := time.Date(2026, 11, 23, 8, 0, 0, 500e6, time.UTC); w.tokens.limit != 7 || !w.tokens.before.Equal(want) {
-		t.Errorf("asked for %d events before %s, want 7 before %s", w.tokens.limit, w.tokens.before, want)
+	if want := time.Date(2026, 11, 23, 8, 0, 0, 500e6, time.UTC); h.tokens.limit != 7 || !h.tokens.before.Equal(want) {
+		t.Errorf("read %d events before %s, want 7 before %s", h.tokens.limit, h.tokens.before, want)
 	}
-	w.accepted(request{method: http.MethodGet, path: path + "?limit=100000", identity: userP}, http.StatusOK)
-	if w.tokens.limit != 200 {
-		t.Errorf("asked for %d events, want at most 200", w.tokens.limit)
+	h.accepted(request{method: http.MethodGet, path: path + "?limit=100000", identity: userP}, http.StatusOK)
+	if h.tokens.limit != 200 {
+		t.Errorf("read %d events, want at most 200", h.tokens.limit)
 	}
 }
 
 func TestAccessToken(t *testing.T) {
-	w := settled(t)
+	h := installed(t)
 	lend := request{method: http.MethodPost, path: "/tenant/" + tenantA + "/accessToken", application: borrower, body: `{"api":"partnercenter"}`}
-	a := w.accepted(lend, http.StatusOK)
+	a := h.accepted(lend, http.StatusOK)
 	same(t, a, `{"api":"partnercenter","accessToken":"c4n4ry-access","tokenType":"Bearer","expiresAt":"2026-11-23T09:20:00Z","directory":"dir"}`)
 	if a.header.Get("Cache-Control") != "no-store" {
-		t.Errorf("answer has the headers %v, want that nobody keeps it", a.header)
+		t.Errorf("answer has the headers %v, want no caching", a.header)
 	}
 	for _, body := range []string{`{"api":"exchange"}`, `{"api":""}`, `{"api":7}`, `{}`, `[]`, ``} {
 		lend.body = body
-		w.refused(lend, failure.BadRequest)
+		h.refused(lend, failure.BadRequest)
 	}
 	lend.application, lend.body = otherBorrower, `{"api":"graph"}`
-	w.refused(lend, failure.BorrowerNotAllowed)
+	h.refused(lend, failure.BorrowerNotAllowed)
 }
 
-func TestTheProvidersList(t *testing.T) {
-	w := settled(t)
-	w.tokens.status = token.Status{State: token.StateExpiring, ExpiresAt: at(30, 8), DaysLeft: 6, NextRenewalAt: at(24, 8)}
+func TestListTenants(t *testing.T) {
+	h := installed(t)
+	h.tokens.status = token.Status{State: token.StateExpiring, ExpiresAt: at(30, 8), DaysLeft: 6, NextRenewalAt: at(24, 8)}
 	list := request{method: http.MethodGet, path: "/app/" + rootA + "/tenants", identity: userP}
-	same(t, w.accepted(list, http.StatusOK), `[{"id":"`+tenantA+`","name":"Fabrikam","state":"expiring","expiresAt":"2026-11-30T08:00:00.123Z","daysLeft":6,
+	same(t, h.accepted(list, http.StatusOK), `[{"id":"`+tenantA+`","name":"Fabrikam","state":"expiring","expiresAt":"2026-11-30T08:00:00.123Z","daysLeft":6,
 		"directory":"fabrikam.onmicrosoft.com","nextRenewalAt":"2026-11-24T08:00:00.123Z"}]`)
-	w.tokens.err = failure.New(failure.NotFound) // removed since it was listed
-	same(t, w.accepted(list, http.StatusOK), `[]`)
-	w.tenants.tenants = map[string]tenant.Tenant{}
-	same(t, w.accepted(list, http.StatusOK), `[]`)
+	h.tokens.err = failure.New(failure.NotFound) // removed since it was listed
+	same(t, h.accepted(list, http.StatusOK), `[]`)
+	h.tenants.tenants = map[string]tenant.Tenant{}
+	same(t, h.accepted(list, http.StatusOK), `[]`)
 }
 
-func TestHealthOfAnInstance(t *testing.T) {
-	w := settled(t)
-	same(t, w.accepted(request{method: http.MethodGet, path: "/app/" + rootA + "/healthCheck"}, http.StatusOK), `{"status":"ok"}`)
+func TestCheckHealth(t *testing.T) {
+	h := installed(t)
+	same(t, h.accepted(request{method: http.MethodGet, path: "/app/" + rootA + "/healthCheck"}, http.StatusOK), `{"status":"ok"}`)
 }

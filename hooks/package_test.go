@@ -11,45 +11,45 @@ import (
 
 func unsigned(*http.Request) {}
 
-func TestThePackageIsServedToEverybody(t *testing.T) {
+func TestServePackage_ToAnyone(t *testing.T) {
 	content := strings.Repeat("the package ", 100)
-	w := newWorld(t, func(cfg *hooks.Config) {
+	h := newHarness(t, func(cfg *hooks.Config) {
 		cfg.PackageFile = hooks.PackageFile{Name: "azure-1-1.app.zip", Content: []byte(content)}
 	})
 	get := request{method: http.MethodGet, path: "/package/azure-1-1.app.zip", sign: unsigned}
-	a := w.accepted(get, http.StatusOK)
+	a := h.accepted(get, http.StatusOK)
 	tag := a.header.Get("ETag")
 	if a.text != content || a.header.Get("Content-Type") != "application/zip" || tag == "" {
 		t.Errorf("GET %s = %v with %d bytes, want the package with its tag", get.path, a.header, len(a.text))
 	}
 	head := get
 	head.method = http.MethodHead
-	if a := w.accepted(head, http.StatusOK); a.text != "" || a.header.Get("ETag") != tag || a.header.Get("Content-Length") != "1200" {
+	if a := h.accepted(head, http.StatusOK); a.text != "" || a.header.Get("ETag") != tag || a.header.Get("Content-Length") != "1200" {
 		t.Errorf("HEAD %s = %v %q, want the headers only", head.path, a.header, a.text)
 	}
 	get.header = map[string]string{"If-None-Match": tag}
-	w.accepted(get, http.StatusNotModified)
+	h.accepted(get, http.StatusNotModified)
 
-	w.refused(request{method: http.MethodPost, path: get.path, sign: unsigned}, failure.Unauthorized)
-	w.refused(request{method: http.MethodGet, path: "/package/other.app.zip", sign: unsigned}, failure.Unauthorized)
-	w.refused(request{method: http.MethodGet, path: "/package/", sign: unsigned}, failure.Unauthorized)
+	h.refused(request{method: http.MethodPost, path: get.path, sign: unsigned}, failure.Unauthorized)
+	h.refused(request{method: http.MethodGet, path: "/package/other.app.zip", sign: unsigned}, failure.Unauthorized)
+	h.refused(request{method: http.MethodGet, path: "/package/", sign: unsigned}, failure.Unauthorized)
 }
 
-func TestThePackageIsNotServedUnlessItShallBe(t *testing.T) {
-	w := newWorld(t)
-	w.refused(request{method: http.MethodGet, path: "/package/azure-1-1.app.zip", sign: unsigned}, failure.Unauthorized)
-	w.refused(request{method: http.MethodGet, path: "/package/", sign: unsigned}, failure.Unauthorized)
+func TestServePackage_NotByDefault(t *testing.T) {
+	h := newHarness(t)
+	h.refused(request{method: http.MethodGet, path: "/package/azure-1-1.app.zip", sign: unsigned}, failure.Unauthorized)
+	h.refused(request{method: http.MethodGet, path: "/package/", sign: unsigned}, failure.Unauthorized)
 }
 
-// An operator who publishes under an id of his own gets that everywhere.
-func TestAnOwnPackageID(t *testing.T) {
+// An operator may publish the package with another id.
+func TestPackageID_InAnswers(t *testing.T) {
 	const own = "http://aps.example.net/own"
-	w := settled(t, func(cfg *hooks.Config) {
+	h := installed(t, func(cfg *hooks.Config) {
 		cfg.PackageID = own
 		cfg.Schema = func(service string) ([]byte, bool) { return []byte(`{"id":"` + own + "/" + service + `/1.0"}`), true }
 	})
-	if a := w.accepted(request{method: http.MethodGet, path: "/app/" + rootA}, http.StatusOK); !strings.Contains(a.text, own+"/app/1.0") {
+	if a := h.accepted(request{method: http.MethodGet, path: "/app/" + rootA}, http.StatusOK); !strings.Contains(a.text, own+"/app/1.0") {
 		t.Errorf("GET of the root = %s, want the own id", a.text)
 	}
-	same(t, w.accepted(request{method: http.MethodGet, path: "/tenant/$schema"}, http.StatusOK), `{"id":"`+own+`/tenant/1.0"}`)
+	same(t, h.accepted(request{method: http.MethodGet, path: "/tenant/$schema"}, http.StatusOK), `{"id":"`+own+`/tenant/1.0"}`)
 }

@@ -24,7 +24,7 @@ func resourceOf(typeID, id, properties string) string {
 	return `{"aps":{"type":"` + typeID + `","id":"` + id + `","status":"aps:provisioning","revision":2},"unknown":{"a":[1]}` + properties + `}`
 }
 
-func TestBadHeadersAreRefused(t *testing.T) {
+func TestHeaders_RefusesMalformed(t *testing.T) {
 	post := request{method: http.MethodPost, path: "/app", body: appResource("")}
 	for name, tc := range map[string]struct {
 		r      request
@@ -50,16 +50,16 @@ func TestBadHeadersAreRefused(t *testing.T) {
 		"retrieve, no controller": {request{method: http.MethodGet, path: "/tenant/" + tenantA}, map[string]string{"APS-Controller-URI": ""}, failure.BadRequest, "APS-Controller-URI"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := settled(t)
+			h := installed(t)
 			tc.r.header = tc.header
-			if a := w.refused(tc.r, tc.want); !strings.Contains(a.text, tc.told) {
-				t.Errorf("answer = %s, want that it names %s", a.text, tc.told)
+			if a := h.refused(tc.r, tc.want); !strings.Contains(a.text, tc.told) {
+				t.Errorf("answer = %s, want %s in it", a.text, tc.told)
 			}
 		})
 	}
 }
 
-func TestBadBodiesAreRefused(t *testing.T) {
+func TestResource_RefusesMalformed(t *testing.T) {
 	for name, tc := range map[string]struct {
 		method, path, body string
 		told               string
@@ -110,23 +110,23 @@ func TestBadBodiesAreRefused(t *testing.T) {
 		"before a word":            {"GET", "/tenant/" + tenantA + "/history?before=yesterday", "", "before"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := settled(t)
+			h := installed(t)
 			r := request{method: tc.method, path: tc.path, body: tc.body}
 			if strings.HasPrefix(tc.path, "/tenant/") {
 				r.identity = userR2
 			}
-			a := w.refused(r, failure.BadRequest)
+			a := h.refused(r, failure.BadRequest)
 			if !strings.Contains(a.json(t)["message"].(string), tc.told) {
-				t.Errorf("answer = %s, want that it names %s", a.text, tc.told)
+				t.Errorf("answer = %s, want %s in it", a.text, tc.told)
 			}
-			if strings.Contains(a.text+w.log.String(), "c4n4ry") {
-				t.Errorf("answer or log tells what was sent: %s", a.text)
+			if strings.Contains(a.text+h.log.String(), "c4n4ry") {
+				t.Errorf("answer or log contains what was sent: %s", a.text)
 			}
 		})
 	}
 }
 
-func TestOversizedBodiesAreRefused(t *testing.T) {
+func TestBody_RefusesOversized(t *testing.T) {
 	large := tenantResource(unknownID, `"directory":"`+strings.Repeat("x", 2000)+`"`)
 	limit := func(cfg *hooks.Config) { cfg.BodyLimit = 1000 }
 	for name, r := range map[string]request{
@@ -135,14 +135,14 @@ func TestOversizedBodiesAreRefused(t *testing.T) {
 		"of unknown length": {method: http.MethodPost, path: "/tenant", body: large, chunked: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			settled(t, limit).refused(r, failure.BodyTooLarge)
+			installed(t, limit).refused(r, failure.BodyTooLarge)
 		})
 	}
-	w := settled(t)
-	w.refused(request{method: http.MethodPost, path: "/tenant", body: tenantResource(unknownID, `"directory":"`+strings.Repeat("x", 1<<20)+`"`)}, failure.BodyTooLarge)
+	h := installed(t)
+	h.refused(request{method: http.MethodPost, path: "/tenant", body: tenantResource(unknownID, `"directory":"`+strings.Repeat("x", 1<<20)+`"`)}, failure.BodyTooLarge)
 }
 
-func TestWhatIsNotThereIsNotFound(t *testing.T) {
+func TestHandler_NotFound(t *testing.T) {
 	put, get, post := http.MethodPut, http.MethodGet, http.MethodPost
 	for name, r := range map[string]request{
 		"unknown service":           {method: get, path: "/nowhere"},
@@ -164,14 +164,14 @@ func TestWhatIsNotThereIsNotFound(t *testing.T) {
 		"unknown consent":           {method: get, path: "/tenant/" + tenantA + "/consents/" + unknownID, identity: userR2},
 		"consent no UUID":           {method: get, path: "/tenant/" + tenantA + "/consents/1", identity: userR2},
 	} {
-		t.Run(name, func(t *testing.T) { settled(t).refused(r, failure.NotFound) })
+		t.Run(name, func(t *testing.T) { installed(t).refused(r, failure.NotFound) })
 	}
 	t.Run("nothing is installed", func(t *testing.T) {
-		newWorld(t).refused(request{method: get, path: "/tenant/" + tenantA}, failure.NotFound)
+		newHarness(t).refused(request{method: get, path: "/tenant/" + tenantA}, failure.NotFound)
 	})
 }
 
-func TestOtherVerbsAreRefused(t *testing.T) {
+func TestHandler_MethodNotAllowed(t *testing.T) {
 	for _, r := range []request{
 		{method: http.MethodGet, path: "/app"},
 		{method: http.MethodGet, path: "/tenant"},
@@ -189,19 +189,19 @@ func TestOtherVerbsAreRefused(t *testing.T) {
 	} {
 		t.Run(r.method+" "+r.path, func(t *testing.T) {
 			r.identity = userR2
-			settled(t).refused(r, failure.MethodNotAllowed)
+			installed(t).refused(r, failure.MethodNotAllowed)
 		})
 	}
 }
 
-func TestPanicsAreAnsweredWithoutTheirText(t *testing.T) {
-	w := settled(t)
-	w.tenants.panic = "c4n4ry"
-	a := w.refused(request{method: http.MethodGet, path: "/tenant/" + tenantA}, failure.InternalError)
+func TestRecovered_HidesPanic(t *testing.T) {
+	h := installed(t)
+	h.tenants.panic = "c4n4ry"
+	a := h.refused(request{method: http.MethodGet, path: "/tenant/" + tenantA}, failure.InternalError)
 	if strings.Contains(a.text, "c4n4ry") {
-		t.Errorf("answer = %s, which tells the panic", a.text)
+		t.Errorf("answer = %s, which contains the panic", a.text)
 	}
-	if record := lastRecord(t, w); record["level"] != "ERROR" || !strings.Contains(record["err"].(string), "c4n4ry") {
+	if record := lastRecord(t, h); record["level"] != "ERROR" || !strings.Contains(record["err"].(string), "c4n4ry") {
 		t.Errorf("log = %v, want the panic", record)
 	}
 }

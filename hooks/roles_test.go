@@ -15,7 +15,7 @@ import (
 	"azure-partner-connector/hooks"
 )
 
-// caller is somebody who may turn up at the door.
+// A caller is one kind of sender of requests.
 type caller struct {
 	name                  string
 	identity, application string
@@ -38,8 +38,8 @@ func callers() []caller {
 	}
 }
 
-// TestWhoMayDoWhat is the table of design §8, written down once more.
-func TestWhoMayDoWhat(t *testing.T) {
+// The table repeats operations() on purpose.
+func TestAuthorize_RolesOfOperations(t *testing.T) {
 	const owners = "owner, owner's account, ourselves for the owner"
 	all := func() string {
 		var names []string
@@ -83,26 +83,26 @@ func TestWhoMayDoWhat(t *testing.T) {
 		allowed := strings.Split(tc.allowed, ", ")
 		for _, c := range callers() {
 			t.Run(fmt.Sprintf("%s %s by %s", tc.method, tc.path, c.name), func(t *testing.T) {
-				w := settled(t)
-				w.consents.found.ID, w.consents.found.TenantID = unknownID, tenantA
+				h := installed(t)
+				h.consents.found.ID, h.consents.found.TenantID = unknownID, tenantA
 				r := request{method: tc.method, path: tc.path, body: tc.body, identity: c.identity, application: c.application}
 				switch {
 				case slices.Contains(allowed, c.name):
-					if a := w.send(r); a.status >= 300 {
+					if a := h.send(r); a.status >= 300 {
 						t.Errorf("answer = %d %s, want success", a.status, a.text)
 					}
 				case strings.HasSuffix(tc.path, "/accessToken") && c.application == otherBorrower,
 					strings.HasSuffix(tc.path, "/tokenStatus") && c.application == otherBorrower:
-					w.refused(r, failure.BorrowerNotAllowed)
+					h.refused(r, failure.BorrowerNotAllowed)
 				default:
-					w.refused(r, failure.Forbidden)
+					h.refused(r, failure.Forbidden)
 				}
 			})
 		}
 	}
 }
 
-func TestNothingIsAllowedWhileThePlatformCannotBeAsked(t *testing.T) {
+func TestAuthorize_RefusesWhilePlatformFails(t *testing.T) {
 	for name, r := range map[string]request{
 		"owner":     {method: http.MethodPost, path: "/tenant/" + tenantA + "/consents", identity: userR2},
 		"unrelated": {method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR3},
@@ -110,159 +110,159 @@ func TestNothingIsAllowedWhileThePlatformCannotBeAsked(t *testing.T) {
 		"renewal":   {method: http.MethodPost, path: "/tenant/" + tenantA + "/renew", identity: userR2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := settled(t)
-			w.accounts.err = failure.Wrap(errors.New("connection refused"), failure.PlatformUnavailable)
-			w.refused(r, failure.PlatformUnavailable)
+			h := installed(t)
+			h.accounts.err = failure.Wrap(errors.New("connection refused"), failure.PlatformUnavailable)
+			h.refused(r, failure.PlatformUnavailable)
 		})
 	}
 	t.Run("while walking up", func(t *testing.T) {
-		w := settled(t)
+		h := installed(t)
 		status := request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR1}
 		known := status
 		known.header = map[string]string{"APS-Account-Hierarchy": accountP + "," + accountR1 + "," + accountR2}
-		w.accepted(known, http.StatusOK) // his own account is remembered
-		w.accounts.err = failure.New(failure.PlatformUnavailable)
-		w.refused(status, failure.PlatformUnavailable)
+		h.accepted(known, http.StatusOK) // the caller's own account is cached
+		h.accounts.err = failure.New(failure.PlatformUnavailable)
+		h.refused(status, failure.PlatformUnavailable)
 	})
 }
 
-func TestAccountsAreRememberedForFiveMinutes(t *testing.T) {
-	w := settled(t)
+func TestAccountCache_ExpiresAfterFiveMinutes(t *testing.T) {
+	h := installed(t)
 	status := request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR2}
 	for range 3 {
-		w.accepted(status, http.StatusOK)
+		h.accepted(status, http.StatusOK)
 	}
-	if w.accounts.asked != 1 {
-		t.Errorf("the platform was asked %d times, want once", w.accounts.asked)
+	if h.accounts.calls != 1 {
+		t.Errorf("the platform was called %d times, want once", h.accounts.calls)
 	}
-	// The user moved to another company; the door hears of it in time.
-	w.accounts.users[userR2] = accountR3
-	w.pass(4 * time.Minute)
-	w.accepted(status, http.StatusOK)
-	w.pass(time.Minute)
-	w.refused(status, failure.Forbidden)
+	// The user moves to another company.
+	h.accounts.users[userR2] = accountR3
+	h.advance(4 * time.Minute)
+	h.accepted(status, http.StatusOK)
+	h.advance(time.Minute)
+	h.refused(status, failure.Forbidden)
 }
 
-func TestUnknownUsersAreNotRemembered(t *testing.T) {
-	w := settled(t)
+func TestAccountCache_DoesNotCacheUnknownUsers(t *testing.T) {
+	h := installed(t)
 	status := request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: unknownID}
-	w.refused(status, failure.Forbidden)
-	w.accounts.users[unknownID] = accountR2
-	w.accepted(status, http.StatusOK)
+	h.refused(status, failure.Forbidden)
+	h.accounts.users[unknownID] = accountR2
+	h.accepted(status, http.StatusOK)
 }
 
-func TestAccountsOfOnePlatformAreNotThoseOfAnother(t *testing.T) {
-	w := settled(t)
-	w.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR2}, http.StatusOK)
-	w.accounts.users[userR2] = accountR3
-	w.refused(request{method: http.MethodGet, path: "/tenant/" + tenantB + "/tokenStatus", identity: userR2, key: keyB, secret: secretB}, failure.Forbidden)
+func TestAccountCache_SeparatesInstances(t *testing.T) {
+	h := installed(t)
+	h.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR2}, http.StatusOK)
+	h.accounts.users[userR2] = accountR3
+	h.refused(request{method: http.MethodGet, path: "/tenant/" + tenantB + "/tokenStatus", identity: userR2, key: keyB, secret: secretB}, failure.Forbidden)
 }
 
-func TestParentsAreFoundByHierarchyOrByWalking(t *testing.T) {
+func TestAuthorize_FindsParentByHierarchyOrByLookup(t *testing.T) {
 	hierarchy := func(ids ...string) map[string]string {
 		return map[string]string{"APS-Account-Hierarchy": strings.Join(ids, ", ")}
 	}
 	for name, tc := range map[string]struct {
 		header map[string]string
-		edit   func(*world)
+		edit   func(*harness)
 		want   bool
 	}{
 		"hierarchy":              {hierarchy(accountP, accountR1, accountR2), nil, true},
 		"hierarchy without him":  {hierarchy(accountP, accountR3, accountR2), nil, false},
-		"hierarchy of another":   {hierarchy(accountP, accountR1, accountR3), nil, true}, // so the platform is asked
+		"hierarchy of another":   {hierarchy(accountP, accountR1, accountR3), nil, true}, // so the platform is called
 		"hierarchy not readable": {hierarchy("provider", accountR2), nil, true},
 		"endless hierarchy":      {hierarchy(append(slices.Repeat([]string{accountR1}, 40), accountR2)...), nil, true},
-		"two levels":             {nil, func(w *world) { w.move(accountR2, accountR3) }, true},
-		"not above":              {nil, func(w *world) { w.move(accountR2, accountP) }, false},
-		"lost account":           {nil, func(w *world) { w.move(accountR2, unknownID) }, false},
-		"a circle":               {nil, func(w *world) { w.move(accountR2, accountR3); w.move(accountR3, accountR2) }, false},
-		"too far above": {nil, func(w *world) {
+		"two levels":             {nil, func(h *harness) { h.move(accountR2, accountR3) }, true},
+		"not above":              {nil, func(h *harness) { h.move(accountR2, accountP) }, false},
+		"lost account":           {nil, func(h *harness) { h.move(accountR2, unknownID) }, false},
+		"a circle":               {nil, func(h *harness) { h.move(accountR2, accountR3); h.move(accountR3, accountR2) }, false},
+		"too far above": {nil, func(h *harness) {
 			for i := range 6 {
-				w.accounts.accounts[far(i)] = tenant.Account{ID: far(i), Type: tenant.ResellerAccount, ParentID: far(i + 1)}
+				h.accounts.accounts[far(i)] = tenant.Account{ID: far(i), Type: tenant.ResellerAccount, ParentID: far(i + 1)}
 			}
-			w.move(accountR2, far(0))
-			w.move(far(5), accountR1)
+			h.move(accountR2, far(0))
+			h.move(far(5), accountR1)
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := settled(t)
+			h := installed(t)
 			if tc.edit != nil {
-				tc.edit(w)
+				tc.edit(h)
 			}
 			r := request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR1, header: tc.header}
 			if tc.want {
-				w.accepted(r, http.StatusOK)
+				h.accepted(r, http.StatusOK)
 			} else {
-				w.refused(r, failure.Forbidden)
+				h.refused(r, failure.Forbidden)
 			}
 		})
 	}
 }
 
-func (w *world) move(account, parent string) {
-	a := w.accounts.accounts[account]
+func (h *harness) move(account, parent string) {
+	a := h.accounts.accounts[account]
 	a.ParentID = parent
-	w.accounts.accounts[account] = a
+	h.accounts.accounts[account] = a
 }
 
 func far(i int) string { return fmt.Sprintf("f0000000-0000-4000-8000-%012d", i) }
 
-func TestParentsSeeTheStateAndNoMore(t *testing.T) {
-	w := settled(t)
-	a := w.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR1}, http.StatusOK)
+func TestParent_SeesStateOnly(t *testing.T) {
+	h := installed(t)
+	a := h.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR1}, http.StatusOK)
 	if want := `{"state":"active","now":"2026-11-23T08:20:00Z"}`; strings.TrimSpace(a.text) != want {
 		t.Errorf("tokenStatus for a parent = %s, want %s", a.text, want)
 	}
-	a = w.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA, identity: userR1}, http.StatusOK)
+	a = h.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA, identity: userR1}, http.StatusOK)
 	if want := `{"aps":{"id":"` + tenantA + `","type":"` + tenantType + `"},"tokenStatus":"active"}`; strings.TrimSpace(a.text) != want {
 		t.Errorf("tenant for a parent = %s, want %s", a.text, want)
 	}
 }
 
-func TestATenantThatTheProviderHoldsIsHisOwn(t *testing.T) {
-	w := settled(t)
-	held := w.tenants.tenants[tenantA]
+func TestAuthorize_ProviderOwnsTenant(t *testing.T) {
+	h := installed(t)
+	held := h.tenants.tenants[tenantA]
 	held.AccountID = accountP
-	w.tenants.tenants[tenantA] = held
-	w.accepted(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/consents", identity: userP}, http.StatusOK)
-	w.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/consents", identity: userR2}, failure.Forbidden)
+	h.tenants.tenants[tenantA] = held
+	h.accepted(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/consents", identity: userP}, http.StatusOK)
+	h.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/consents", identity: userR2}, failure.Forbidden)
 }
 
-func TestATenantOfACustomerHasNoOwner(t *testing.T) {
-	w := settled(t)
-	held := w.tenants.tenants[tenantA]
+func TestAuthorize_CustomerIsNoOwner(t *testing.T) {
+	h := installed(t)
+	held := h.tenants.tenants[tenantA]
 	held.AccountID = accountC
-	w.tenants.tenants[tenantA] = held
-	w.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/consents", identity: userC}, failure.Forbidden)
+	h.tenants.tenants[tenantA] = held
+	h.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/consents", identity: userC}, failure.Forbidden)
 }
 
-func TestATenantOfNobodyHasNoOwner(t *testing.T) {
-	w := settled(t)
-	w.tenants.tenants[tenantA] = tenant.Tenant{ID: tenantA, InstanceKey: keyA}
+func TestAuthorize_TenantWithoutAccount(t *testing.T) {
+	h := installed(t)
+	h.tenants.tenants[tenantA] = tenant.Tenant{ID: tenantA, InstanceKey: keyA}
 	for _, identity := range []string{userR2, userR1, userC} {
-		w.refused(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: identity}, failure.Forbidden)
+		h.refused(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: identity}, failure.Forbidden)
 	}
-	w.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userP}, http.StatusOK)
+	h.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userP}, http.StatusOK)
 }
 
-func TestTheAuditTellsWhoActed(t *testing.T) {
-	w := settled(t)
-	w.accepted(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/renew", identity: userR2, header: map[string]string{"APS-Original-Identity-ID": userP}}, http.StatusOK)
-	if got, want := w.tokens.lastActor(), (audit.Actor{Kind: audit.User, ID: userR2, Name: "Fabrikam", AccountID: accountR2, OriginalID: userP}); got != want {
+func TestAuthorize_ActorInAudit(t *testing.T) {
+	h := installed(t)
+	h.accepted(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/renew", identity: userR2, header: map[string]string{"APS-Original-Identity-ID": userP}}, http.StatusOK)
+	if got, want := h.tokens.lastActor(), (audit.Actor{Kind: audit.User, ID: userR2, Name: "Fabrikam", AccountID: accountR2, OriginalID: userP}); got != want {
 		t.Errorf("actor = %+v, want %+v", got, want)
 	}
-	w.accepted(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/accessToken", application: strings.ToUpper(borrower), body: `{"api":"arm"}`}, http.StatusOK)
-	if got, want := w.tokens.lastActor(), (audit.Actor{Kind: audit.Application, ID: borrower}); got != want {
+	h.accepted(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/accessToken", application: strings.ToUpper(borrower), body: `{"api":"arm"}`}, http.StatusOK)
+	if got, want := h.tokens.lastActor(), (audit.Actor{Kind: audit.Application, ID: borrower}); got != want {
 		t.Errorf("actor = %+v, want %+v", got, want)
 	}
-	w.accepted(request{method: http.MethodPut, path: "/tenant/" + tenantA, body: tenantResource(tenantA, "")}, http.StatusOK)
-	if got, want := w.tenants.lastActor(), (audit.Actor{Kind: audit.Platform}); got != want {
+	h.accepted(request{method: http.MethodPut, path: "/tenant/" + tenantA, body: tenantResource(tenantA, "")}, http.StatusOK)
+	if got, want := h.tenants.lastActor(), (audit.Actor{Kind: audit.Platform}); got != want {
 		t.Errorf("actor = %+v, want %+v", got, want)
 	}
 }
 
-func TestEveryOperationOfTheTableIsTested(t *testing.T) {
+func TestOperations_AreAllTested(t *testing.T) {
 	if got := len(hooks.Operations()); got != 14 {
-		t.Errorf("Operations() = %d operations, want the 14 of TestWhoMayDoWhat", got)
+		t.Errorf("Operations() = %d operations, want the 14 of TestAuthorize_RolesOfOperations", got)
 	}
 }

@@ -17,13 +17,13 @@ import (
 
 var references = regexp.MustCompile(`"reference":"[^"]*"`)
 
-func TestUnsignedRequestsAreAllRefusedAlike(t *testing.T) {
-	w := settled(t)
+func TestSigned_RefusesUnsignedRequestsAlike(t *testing.T) {
+	h := installed(t)
 	const replayed = "0123456789abcdef0123456789abcdef"
 	post := request{method: http.MethodPost, path: "/tenant/" + tenantA + "/renew", identity: userR2}
 	first := post
 	first.nonce = replayed
-	w.accepted(first, http.StatusOK)
+	h.accepted(first, http.StatusOK)
 
 	with := func(edit func(*request)) request {
 		r := post
@@ -39,7 +39,7 @@ func TestUnsignedRequestsAreAllRefusedAlike(t *testing.T) {
 	tampered := func(change func(*http.Request)) func(*request) {
 		return func(r *request) {
 			r.sign = func(req *http.Request) {
-				if err := oauth1.Sign(req, oauth1.Credentials{Key: keyA, Secret: secret.New(secretA)}, w.clock(), oauth1.NewNonce()); err != nil {
+				if err := oauth1.Sign(req, oauth1.Credentials{Key: keyA, Secret: secret.New(secretA)}, h.clock(), oauth1.NewNonce()); err != nil {
 					t.Fatal(err)
 				}
 				change(req)
@@ -49,7 +49,7 @@ func TestUnsignedRequestsAreAllRefusedAlike(t *testing.T) {
 	var bodies []string
 	for name, tc := range map[string]struct {
 		r    request
-		told string // by the log
+		want string // in the log
 	}{
 		"unsigned":               {with(header()), "Authorization header"},
 		"signed twice":           {with(header("OAuth a", "OAuth b")), "Authorization header"},
@@ -59,8 +59,8 @@ func TestUnsignedRequestsAreAllRefusedAlike(t *testing.T) {
 		"unknown key, no secret": {with(signedAs("key-x", "")), "unknown"},
 		"wrong secret":           {with(signedAs(keyA, "s3cr3t-of-instance-x")), "signature is wrong"},
 		"another's secret":       {with(signedAs(keyA, secretB)), "signature is wrong"},
-		"too old":                {with(func(r *request) { r.at = w.clock().Add(-601 * time.Second) }), "window"},
-		"from the future":        {with(func(r *request) { r.at = w.clock().Add(601 * time.Second) }), "window"},
+		"too old":                {with(func(r *request) { r.at = h.clock().Add(-601 * time.Second) }), "window"},
+		"from the future":        {with(func(r *request) { r.at = h.clock().Add(601 * time.Second) }), "window"},
 		"replayed":               {with(func(r *request) { r.nonce = replayed }), "nonce was used"},
 		"another path":           {with(tampered(func(r *http.Request) { r.URL.Path = "/aps/tenant/" + tenantA + "/forget" })), "signature is wrong"},
 		"another query":          {with(tampered(func(r *http.Request) { r.URL.RawQuery = "a=1" })), "signature is wrong"},
@@ -69,14 +69,14 @@ func TestUnsignedRequestsAreAllRefusedAlike(t *testing.T) {
 		"another verb at /":      {request{method: http.MethodPost, path: "/", sign: func(*http.Request) {}}, "Authorization header"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if tc.told == "" {
-				w.accepted(tc.r, http.StatusOK) // nobody trusts that header
+			if tc.want == "" {
+				h.accepted(tc.r, http.StatusOK) // the header isn't trusted
 				return
 			}
-			a := w.refused(tc.r, failure.Unauthorized)
+			a := h.refused(tc.r, failure.Unauthorized)
 			bodies = append(bodies, references.ReplaceAllString(a.text, ""))
-			if record := lastRecord(t, w); !strings.Contains(record["err"].(string), tc.told) {
-				t.Errorf("%s logged %v, want that it tells %q", name, record, tc.told)
+			if record := lastRecord(t, h); !strings.Contains(record["err"].(string), tc.want) {
+				t.Errorf("%s logged %v, want %q in it", name, record, tc.want)
 			}
 			if a.header.Get("WWW-Authenticate") != "OAuth" {
 				t.Errorf("%s = headers %v, want a challenge", name, a.header)
@@ -91,9 +91,9 @@ func TestUnsignedRequestsAreAllRefusedAlike(t *testing.T) {
 }
 
 // lastRecord returns the newest record of the log.
-func lastRecord(t *testing.T, w *world) map[string]any {
+func lastRecord(t *testing.T, h *harness) map[string]any {
 	t.Helper()
-	lines := strings.Split(strings.TrimSpace(w.log.String()), "\n")
+	lines := strings.Split(strings.TrimSpace(h.log.String()), "\n")
 	var record map[string]any
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &record); err != nil {
 		t.Fatal(err)
@@ -101,37 +101,37 @@ func lastRecord(t *testing.T, w *world) map[string]any {
 	return record
 }
 
-func TestNothingIsDoneWhileNoncesCannotBeRemembered(t *testing.T) {
-	w := settled(t)
-	w.nonces.err = errors.New("database is away")
-	a := w.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/renew", identity: userR2}, failure.InternalError)
+func TestSigned_RefusesWhileNoncesCannotBeStored(t *testing.T) {
+	h := installed(t)
+	h.nonces.err = errors.New("database is away")
+	a := h.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/renew", identity: userR2}, failure.InternalError)
 	if strings.Contains(a.text, "database") {
-		t.Errorf("answer = %s, which tells the cause", a.text)
+		t.Errorf("answer = %s, which contains the cause", a.text)
 	}
 }
 
-func TestNoncesAreRememberedAsLongAsTheirSignatureIsGood(t *testing.T) {
-	w := settled(t)
-	signed := w.clock().Add(500 * time.Second)
-	w.accepted(request{method: http.MethodGet, path: "/app/" + rootA, at: signed}, http.StatusOK)
-	if want := signed.Add(oauth1.DefaultWindow); !w.nonces.until.Equal(want) {
-		t.Errorf("nonce is remembered until %s, want %s", w.nonces.until, want)
+func TestSigned_StoresNonceWhileSignatureIsValid(t *testing.T) {
+	h := installed(t)
+	signed := h.clock().Add(500 * time.Second)
+	h.accepted(request{method: http.MethodGet, path: "/app/" + rootA, at: signed}, http.StatusOK)
+	if want := signed.Add(oauth1.DefaultWindow); !h.nonces.until.Equal(want) {
+		t.Errorf("nonce is stored until %s, want %s", h.nonces.until, want)
 	}
 }
 
-func TestNoncesOfWhatNobodySignedAreNotRemembered(t *testing.T) {
-	w := settled(t)
-	w.refused(request{method: http.MethodGet, path: "/app/" + rootA, key: keyA, secret: "wrong"}, failure.Unauthorized)
-	if len(w.nonces.seen) != 0 {
-		t.Errorf("remembered nonces = %v, want none", w.nonces.seen)
+func TestSigned_DoesNotStoreNonceOfUnsignedRequest(t *testing.T) {
+	h := installed(t)
+	h.refused(request{method: http.MethodGet, path: "/app/" + rootA, key: keyA, secret: "wrong"}, failure.Unauthorized)
+	if len(h.nonces.seen) != 0 {
+		t.Errorf("stored nonces = %v, want none", h.nonces.seen)
 	}
 }
 
-func TestTheHealthCheckNeedsNoSignature(t *testing.T) {
-	w := newWorld(t)
+func TestHealth_NeedsNoSignature(t *testing.T) {
+	h := newHarness(t)
 	for _, path := range []string{"", "/", "//"} {
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
-			a := w.accepted(request{method: method, path: path, sign: func(*http.Request) {}}, http.StatusOK)
+			a := h.accepted(request{method: method, path: path, sign: func(*http.Request) {}}, http.StatusOK)
 			if method == http.MethodGet && a.json(t)["status"] != "ok" {
 				t.Errorf("GET %q = %s, want ok", path, a.text)
 			}
@@ -139,31 +139,31 @@ func TestTheHealthCheckNeedsNoSignature(t *testing.T) {
 	}
 }
 
-func TestSecretsThatAreBeingChangedBothWork(t *testing.T) {
-	w := settled(t, func(cfg *hooks.Config) {
+func TestSigned_AcceptsBothSecretsDuringReplacement(t *testing.T) {
+	h := installed(t, func(cfg *hooks.Config) {
 		cfg.Credentials = func(string) ([]secret.Text, bool) { return []secret.Text{secret.New("new"), secret.New("old")}, true }
 	})
 	for _, s := range []string{"new", "old"} {
-		w.accepted(request{method: http.MethodGet, path: "/app/" + rootA, key: keyA, secret: s}, http.StatusOK)
+		h.accepted(request{method: http.MethodGet, path: "/app/" + rootA, key: keyA, secret: s}, http.StatusOK)
 	}
-	w.refused(request{method: http.MethodGet, path: "/app/" + rootA, key: keyA, secret: "older"}, failure.Unauthorized)
+	h.refused(request{method: http.MethodGet, path: "/app/" + rootA, key: keyA, secret: "older"}, failure.Unauthorized)
 }
 
-// signFor signs for an address that is not the one the request is sent to, as through a proxy.
-func signFor(t *testing.T, w *world, target string) func(*http.Request) {
+// signFor signs for another address than the one that the request is sent to, as behind a proxy.
+func signFor(t *testing.T, h *harness, target string) func(*http.Request) {
 	return func(req *http.Request) {
 		outside, err := http.NewRequestWithContext(t.Context(), req.Method, target, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := oauth1.Sign(outside, oauth1.Credentials{Key: keyA, Secret: secret.New(secretA)}, w.clock(), oauth1.NewNonce()); err != nil {
+		if err := oauth1.Sign(outside, oauth1.Credentials{Key: keyA, Secret: secret.New(secretA)}, h.clock(), oauth1.NewNonce()); err != nil {
 			t.Fatal(err)
 		}
 		req.Header.Set("Authorization", outside.Header.Get("Authorization"))
 	}
 }
 
-func TestSignaturesAreCheckedOnThePublicURL(t *testing.T) {
+func TestSigned_VerifiesPublicURL(t *testing.T) {
 	public := func(u string) func(*hooks.Config) { return func(cfg *hooks.Config) { cfg.PublicURL = u } }
 	forwarded := map[string]string{"X-Forwarded-Proto": "https, http", "X-Forwarded-Host": "other.example.com:8443, inner"}
 	path := "/app/" + rootA
@@ -177,30 +177,30 @@ func TestSignaturesAreCheckedOnThePublicURL(t *testing.T) {
 		"configured":                     {[]func(*hooks.Config){public("https://connector.example.com/aps")}, path, nil, "https://connector.example.com/aps" + path, true},
 		"configured with a slash":        {[]func(*hooks.Config){public("https://connector.example.com/aps/")}, path, nil, "https://connector.example.com/aps" + path, true},
 		"query as sent":                  {[]func(*hooks.Config){public("https://connector.example.com/aps")}, path + "?eq(a,b)&c=%20d", nil, "https://connector.example.com/aps" + path + "?eq(a,b)&c=%20d", true},
-		"path taken off by a proxy":      {[]func(*hooks.Config){public("https://connector.example.com/deep/down")}, path, nil, "https://connector.example.com/deep/down/aps" + path, true},
+		"path removed by a proxy":        {[]func(*hooks.Config){public("https://connector.example.com/deep/down")}, path, nil, "https://connector.example.com/deep/down/aps" + path, true},
 		"forwarded by a proxy":           {[]func(*hooks.Config){public("https://connector.example.com/aps"), trust("127.0.0.0/8")}, path, forwarded, "https://other.example.com:8443/aps" + path, true},
 		"trusted, nothing forwarded":     {[]func(*hooks.Config){public("https://connector.example.com/aps"), trust("127.0.0.0/8")}, path, nil, "https://connector.example.com/aps" + path, true},
 		"forwarded by an untrusted peer": {[]func(*hooks.Config){public("https://connector.example.com/aps"), trust("10.0.0.0/8")}, path, forwarded, "https://other.example.com:8443/aps" + path, false},
-		"forwarded, nobody is trusted":   {[]func(*hooks.Config){public("https://connector.example.com/aps")}, path, forwarded, "https://other.example.com:8443/aps" + path, false},
+		"forwarded, no trusted proxy":    {[]func(*hooks.Config){public("https://connector.example.com/aps")}, path, forwarded, "https://other.example.com:8443/aps" + path, false},
 		"the socket's address":           {[]func(*hooks.Config){public("https://connector.example.com/aps")}, path, nil, "http://127.0.0.1/aps" + path, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := settled(t, tc.edits...)
-			r := request{method: http.MethodGet, path: tc.sent, header: tc.header, sign: signFor(t, w, tc.signed)}
+			h := installed(t, tc.edits...)
+			r := request{method: http.MethodGet, path: tc.sent, header: tc.header, sign: signFor(t, h, tc.signed)}
 			switch {
 			case !tc.ok:
-				w.refused(r, failure.Unauthorized)
+				h.refused(r, failure.Unauthorized)
 			case strings.Contains(tc.signed, "/deep/"):
-				// The path below it is not one of ours, but the signature held.
-				w.refused(r, failure.NotFound)
+				// The path below it is unknown, but the signature is valid.
+				h.refused(r, failure.NotFound)
 			default:
-				w.accepted(r, http.StatusOK)
+				h.accepted(r, http.StatusOK)
 			}
 		})
 	}
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNew_Refuses(t *testing.T) {
 	complete := func() hooks.Config {
 		return hooks.Config{
 			PublicURL:   "https://connector.example.com/aps",

@@ -1,10 +1,10 @@
-// Every page works without this script. It shows times in the visitor's own zone, copies the code, and hands
-// Microsoft's answer on without a click.
+// Every page works without this script. It shows times in the visitor's time zone, copies the code, and posts Microsoft's
+// answer again without a click.
 (function () {
   'use strict';
   var byId = function (id) { return document.getElementById(id); };
 
-  // Of the page's language the variant that the visitor prefers, as en-GB.
+  // The visitor's preferred variant of the page's language, for example en-GB.
   var lang = document.documentElement.lang;
   var locale = (navigator.languages || []).find(function (l) { return l.split('-')[0] === lang; }) || lang;
 
