@@ -135,6 +135,7 @@ func anchors(text string) []string {
 var (
 	testName  = regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w*)`")
 	testFunc  = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	namedPath = regexp.MustCompile("`((?:connector|hooks|sandbox|docs|ui-extension|migrations|schemas|build)/[\\w./-]*)`")
 	behaviour = regexp.MustCompile(`(?m)^\| S(\d+) \|([^|]*)\|([^|]*)\|([^|]*)\|$`)
 )
 
@@ -171,6 +172,22 @@ func TestTestsThatAreNamedExist(t *testing.T) {
 				t.Errorf("%s names the test %s, which does not exist", name, m[1])
 			}
 		}
+	}
+}
+
+// TestPathsThatAreNamedExist checks that every file and folder of the repository that a document names is there.
+func TestPathsThatAreNamedExist(t *testing.T) {
+	found := 0
+	for _, name := range documents(t) {
+		for _, m := range namedPath.FindAllStringSubmatch(read(t, name), -1) {
+			found++
+			if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(m[1]))); err != nil {
+				t.Errorf("%s names %s, which does not exist", name, m[1])
+			}
+		}
+	}
+	if found < 50 {
+		t.Errorf("only %d paths were found", found)
 	}
 }
 
