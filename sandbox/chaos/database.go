@@ -122,8 +122,13 @@ func diskFull(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 			return err
 		}
 		for n := 1; n <= s.Faults; n++ {
-			relieve := func() error { return errors.Join(server.Kill(), server.Run(ctx, limitSpace(firstLimit+n*moreLimit))) }
-			if err := d.fillAndRelieve(ctx, relieve); err != nil {
+			if err := d.fillDisk(ctx, server); err != nil {
+				return err
+			}
+			if err := errors.Join(server.Kill(), server.Run(ctx, limitSpace(firstLimit+n*moreLimit))); err != nil {
+				return err
+			}
+			if err := d.Recover(ctx); err != nil {
 				return err
 			}
 			d.count("times the disk was full", 1)
@@ -132,7 +137,7 @@ func diskFull(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 	}, "--innodb-file-per-table=OFF", "--innodb-undo-tablespaces=0", limitSpace(firstLimit))
 }
 
-func (d *Deployment) fillAndRelieve(ctx context.Context, relieve func() error) error {
+func (d *Deployment) fillDisk(ctx context.Context, server *mariadb.Server) error {
 	for _, size := range []int{100 << 10, 1 << 10} {
 		for {
 			if _, err := d.db().ExecContext(ctx, "INSERT INTO chaos_ballast (ballast) VALUES (?)", bytes.Repeat([]byte("x"), size)); err != nil {
@@ -140,18 +145,19 @@ func (d *Deployment) fillAndRelieve(ctx context.Context, relieve func() error) e
 			}
 		}
 	}
-	// What is free within pages may last for some renewals: it goes on until one of them fails.
-	for failed := false; !failed; {
+	// What is free within pages may last for some renewals: it goes on until one of them fails. A server whose own
+	// background work runs into the full disk may crash.
+	for failed := false; !failed && server.Running(); {
 		d.StartPeriod()
 		var err error
-		if failed, err = d.awaitLogOrRenewals(ctx, "is full"); err != nil {
+		if failed, err = d.awaitFailureOrRenewals(ctx, "is full", server.Running); err != nil {
 			return err
 		}
 	}
-	if err := relieve(); err != nil {
-		return err
+	if !server.Running() {
+		d.count("times the server crashed", 1)
 	}
-	return d.Recover(ctx)
+	return nil
 }
 
 // sqliteDiskFull is the same for SQLite: the replica may not make the files longer than they are.
@@ -171,7 +177,7 @@ func sqliteDiskFull(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 			return d, err
 		}
 		for failed := false; !failed; {
-			if failed, err = d.awaitLogOrRenewals(ctx, "disk"); err != nil {
+			if failed, err = d.awaitFailureOrRenewals(ctx, "disk", func() bool { return true }); err != nil {
 				return d, err
 			}
 			if !failed {
@@ -191,9 +197,9 @@ func sqliteDiskFull(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 	return d, nil
 }
 
-// awaitLogOrRenewals waits until all tenants are renewed, or until a running replica logs a text that it had not logged
-// before; then it returns true.
-func (d *Deployment) awaitLogOrRenewals(ctx context.Context, text string) (logged bool, err error) {
+// awaitFailureOrRenewals waits until all tenants are renewed, until the database runs no longer, or until a running
+// replica logs a text that it had not logged before; then it returns true.
+func (d *Deployment) awaitFailureOrRenewals(ctx context.Context, text string, running func() bool) (logged bool, err error) {
 	err = await(ctx, fmt.Sprintf("%q in a log", text), func(ctx context.Context) (bool, error) {
 		due, leases, pendingErr := d.pending(ctx)
 		for _, r := range d.running() {
@@ -203,7 +209,7 @@ func (d *Deployment) awaitLogOrRenewals(ctx context.Context, text string) (logge
 			}
 			logged = logged || bytes.Contains(lines, []byte(text))
 		}
-		return logged || pendingErr == nil && due+len(leases) == 0, nil
+		return logged || !running() || pendingErr == nil && due+len(leases) == 0, nil
 	})
 	return logged, err
 }

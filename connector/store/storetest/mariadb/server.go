@@ -206,6 +206,16 @@ func (s *Server) awaitAnswer(ctx context.Context) error {
 	}
 }
 
+// Running reports whether the server runs.
+func (s *Server) Running() bool {
+	select {
+	case <-s.done:
+		return false
+	default:
+		return s.process != nil
+	}
+}
+
 // Signal sends a signal to a server that runs. SIGSTOP and SIGCONT take it away from everybody and give it back.
 func (s *Server) Signal(signal syscall.Signal) error {
 	if err := s.process.Signal(signal); err != nil {
