@@ -12,6 +12,9 @@ type Clock struct {
 	ahead time.Duration
 }
 
+// At returns a Clock that reads t now.
+func At(t time.Time) *Clock { return &Clock{ahead: time.Until(t)} }
+
 // Now returns the clock's time in UTC.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()

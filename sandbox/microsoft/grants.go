@@ -1,6 +1,7 @@
 package microsoft
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -190,6 +191,8 @@ type RefreshToken struct {
 	DeviceCode bool
 	// RedirectType of the redirect URI it came by. Default: Web.
 	RedirectType RedirectType
+	// Value is the token itself, for one that was issued by an earlier simulator. Default: random.
+	Value string
 }
 
 // IssueRefreshToken makes a refresh token as if its person had signed in. It consents to nothing; see GrantConsent.
@@ -206,7 +209,7 @@ func (s *Simulator) IssueRefreshToken(r RefreshToken) (string, error) {
 		if auth.mfa() {
 			auth.mfaAt = r.IssuedAt
 		}
-		value = s.state.issueRefreshToken(refreshToken{
+		value = s.state.addRefreshToken(cmp.Or(r.Value, newRefreshToken()), refreshToken{
 			app: strings.ToLower(r.ApplicationID), user: strings.ToLower(u.UPN), directory: u.DirectoryID,
 			auth: auth, spa: r.RedirectType == SPA, device: r.DeviceCode, issued: r.IssuedAt,
 		})

@@ -47,10 +47,15 @@ func (st *state) issueCode(c code) string {
 
 // issueRefreshToken makes a refresh token; its 90 days begin at t.issued.
 func (st *state) issueRefreshToken(t refreshToken) string {
-	value := opaqueValue("1.AR", refreshTokenBytes)
+	return st.addRefreshToken(newRefreshToken(), t)
+}
+
+func (st *state) addRefreshToken(value string, t refreshToken) string {
 	st.refresh[digestOf(value)] = &t
 	return value
 }
+
+func newRefreshToken() string { return opaqueValue("1.AR", refreshTokenBytes) }
 
 // A tokenRequest is what tokens are to be made for, once everything has been checked.
 type tokenRequest struct {

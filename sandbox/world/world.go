@@ -38,6 +38,13 @@ type Config struct {
 	// Database names a MySQL database (user:password@tcp(host:port)/name) to use instead of an SQLite file.
 	Database secret.Text
 
+	// Key and Secret are the connector's credentials on the platform. Default: new ones.
+	Key    string
+	Secret secret.Text
+
+	// Clock is the clock of all parts. Default: the real time.
+	Clock *clock.Clock
+
 	// Tick is how often the connector looks for what is due. Default: 500 ms.
 	Tick time.Duration
 
@@ -93,7 +100,13 @@ func Start(ctx context.Context, cfg Config) (*World, error) {
 	if cfg.PanelListen == "" {
 		cfg.PanelListen = "127.0.0.1:0"
 	}
-	w := &World{Clock: &clock.Clock{}, cfg: cfg, Key: "sandbox-" + random.ID(), Secret: secret.New(random.Token()), running: new(errgroup.Group), release: 1}
+	if cfg.Key == "" {
+		cfg.Key, cfg.Secret = "sandbox-"+random.ID(), secret.New(random.Token())
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = &clock.Clock{}
+	}
+	w := &World{Clock: cfg.Clock, cfg: cfg, Key: cfg.Key, Secret: cfg.Secret, running: new(errgroup.Group), release: 1}
 	if err := w.start(ctx); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
