@@ -196,7 +196,7 @@ func TestRekey_Refusals(t *testing.T) {
 }
 
 func TestBackupCheck(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
 		v := newVault(t, db)
 		check := func() output { return v.run("backup", "check", "--config", "connector.yaml") }
 		if db.Driver == sqldb.SQLite {

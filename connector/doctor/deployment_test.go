@@ -74,7 +74,7 @@ func TestKeysThatDoNotOpen(t *testing.T) {
 }
 
 func TestADatabaseIsOnlyLookedAt(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
 		cfg := deployment(t, db)
 		if db.Driver == config.SQLite {
 			report := examine(t, doctor.Config{Load: loaded(cfg)})

@@ -48,6 +48,7 @@ func hold(t *testing.T, s *store.Store, subject notify.Subject, owner string, no
 }
 
 func TestEventsMakeTheirSubjectsDue(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		in := newInstance()
@@ -77,6 +78,7 @@ func TestEventsMakeTheirSubjectsDue(t *testing.T) {
 }
 
 func TestALendingIsLookedAtADayLater(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		added := addTenant(t, s)
@@ -91,6 +93,7 @@ func TestALendingIsLookedAtADayLater(t *testing.T) {
 }
 
 func TestHoldingAnAnnouncement(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		subject := ofTenant(addTenant(t, s).ID)
@@ -134,6 +137,7 @@ func TestHoldingAnAnnouncement(t *testing.T) {
 }
 
 func TestAnEventDuringAHoldIsNotMissed(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		subject := ofTenant(addTenant(t, s).ID)
@@ -161,6 +165,7 @@ func TestAnEventDuringAHoldIsNotMissed(t *testing.T) {
 }
 
 func TestManyHoldAtOnceAndOneDoes(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		subject := ofTenant(addTenant(t, s).ID)
@@ -186,7 +191,8 @@ func TestManyHoldAtOnceAndOneDoes(t *testing.T) {
 }
 
 func TestMigrationLooksAtWhatIsThere(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+	t.Parallel()
+	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		in := newInstance()
 		if err := s.SaveInstance(t.Context(), &in); err != nil {

@@ -35,6 +35,7 @@ func countEvents(t *testing.T, s *store.Store, id string) int {
 }
 
 func TestChangeTenant(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -79,6 +80,7 @@ func TestChangeTenant(t *testing.T) {
 }
 
 func TestManyChangesAtOnce(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		tenants := make([]tenant.Tenant, 20)
@@ -118,6 +120,7 @@ func TestManyChangesAtOnce(t *testing.T) {
 }
 
 func TestChangesAtOnceKeepWhatEachSays(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		tenants := make([]tenant.Tenant, 60)

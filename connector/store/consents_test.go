@@ -18,6 +18,7 @@ import (
 )
 
 func TestConsents(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -51,6 +52,7 @@ func TestConsents(t *testing.T) {
 }
 
 func TestConsentRefusals(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -90,6 +92,7 @@ func TestConsentRefusals(t *testing.T) {
 }
 
 func TestOpenConsent(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -124,6 +127,7 @@ func TestOpenConsent(t *testing.T) {
 }
 
 func TestStates(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -173,6 +177,7 @@ func TestStates(t *testing.T) {
 }
 
 func TestStateIsUsedOnce(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		state := newState(newConsent(addTenant(t, s).ID))
@@ -194,6 +199,7 @@ func TestStateIsUsedOnce(t *testing.T) {
 }
 
 func TestPurge(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()

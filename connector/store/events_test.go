@@ -14,6 +14,7 @@ import (
 )
 
 func TestEvents(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -40,6 +41,7 @@ func TestEvents(t *testing.T) {
 }
 
 func TestEventsByPages(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()

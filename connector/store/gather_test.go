@@ -24,6 +24,7 @@ import (
 const many = 300
 
 func TestManyNoncesAtOnce(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		replicas := []func(context.Context, string, string, time.Time, time.Time) (bool, error){db.Open(t).RememberNonce, db.Open(t).RememberNonce}
 		const nonces = many / 3 // each is used three times
@@ -45,6 +46,7 @@ func TestManyNoncesAtOnce(t *testing.T) {
 }
 
 func TestManyEventsAtOnce(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		owner := addTenant(t, s)
@@ -78,6 +80,7 @@ func TestManyEventsAtOnce(t *testing.T) {
 }
 
 func TestSnapshot(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()

@@ -18,6 +18,7 @@ import (
 )
 
 func TestGrantRefusals(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -62,6 +63,7 @@ func TestGrantRefusals(t *testing.T) {
 }
 
 func TestGrants(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -97,6 +99,7 @@ func TestGrants(t *testing.T) {
 }
 
 func TestGrantMovesToAnotherSlot(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -124,6 +127,7 @@ func TestGrantMovesToAnotherSlot(t *testing.T) {
 }
 
 func TestGrantIsReplacedByOneOfMany(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		owner := addTenant(t, s)
@@ -148,6 +152,7 @@ func TestGrantIsReplacedByOneOfMany(t *testing.T) {
 }
 
 func TestDeletePending(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -178,6 +183,7 @@ func TestDeletePending(t *testing.T) {
 }
 
 func TestKeepPredecessor(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -205,6 +211,7 @@ func TestKeepPredecessor(t *testing.T) {
 }
 
 func TestManyGrantsAtOnce(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		var all errgroup.Group

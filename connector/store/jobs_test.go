@@ -24,6 +24,7 @@ func tenantsOf(jobs []token.Job) []string {
 }
 
 func TestLeaseDue(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -80,6 +81,7 @@ func TestLeaseDue(t *testing.T) {
 }
 
 func TestLeaseDue_WithoutAnInstanceTheCloudIsTheDefault(t *testing.T) {
+	t.Parallel()
 	s := storetest.New(t)
 	addScheduled(t, s, noon, noon)
 	jobs, err := s.LeaseDue(t.Context(), "replica", noon, noon.Add(time.Minute), 1)
@@ -89,6 +91,7 @@ func TestLeaseDue_WithoutAnInstanceTheCloudIsTheDefault(t *testing.T) {
 }
 
 func TestPutOff(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -138,6 +141,7 @@ func TestPutOff(t *testing.T) {
 
 // TestLeaseDue_EveryTenantGoesToOneReplica lets several replicas lease due tenants at the same time.
 func TestLeaseDue_EveryTenantGoesToOneReplica(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		const tenants, replicas = 60, 4

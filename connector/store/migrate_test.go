@@ -15,7 +15,8 @@ import (
 )
 
 func TestMigrateRefusesANewerSchema(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+	t.Parallel()
+	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		if _, err := db.Raw(t).ExecContext(t.Context(), "INSERT INTO schema_versions (version_id, is_applied) VALUES (99, true)"); err != nil {
 			t.Fatalf("INSERT = %v", err)
@@ -35,7 +36,8 @@ func TestMigrateRefusesANewerSchema(t *testing.T) {
 }
 
 func TestMigrateByFourAtOnce(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+	t.Parallel()
+	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
 		var starters errgroup.Group
 		for range 4 {
 			s := db.Unmigrated(t)
@@ -54,8 +56,9 @@ func TestMigrateByFourAtOnce(t *testing.T) {
 }
 
 func TestMigrateGoesOnAfterItWasCutShort(t *testing.T) {
+	t.Parallel()
 	// MariaDB commits after each CREATE TABLE, so that a migration may end between two.
-	db := storetest.MariaDB(t)
+	db := storetest.EmptyMariaDB(t)
 	s := db.Open(t)
 	raw := db.Raw(t)
 	for _, statement := range []string{"DROP TABLE nonces", "DELETE FROM schema_versions WHERE version_id > 0"} {
@@ -72,6 +75,7 @@ func TestMigrateGoesOnAfterItWasCutShort(t *testing.T) {
 }
 
 func TestMigrationsAreTheSameOnBoth(t *testing.T) {
+	t.Parallel()
 	names := func(files fs.FS, folder string) string {
 		entries, err := fs.ReadDir(files, folder)
 		if err != nil {
@@ -104,7 +108,8 @@ func TestMigrationsAreTheSameOnBoth(t *testing.T) {
 }
 
 func TestUnmigratedDatabase(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+	t.Parallel()
+	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
 		if _, err := db.Unmigrated(t).Tenant(t.Context(), "some"); err == nil || errors.Is(err, tenant.ErrNotFound) {
 			t.Errorf("Tenant() without tables = _, %v, want an error that is not %v", err, tenant.ErrNotFound)
 		}

@@ -13,6 +13,7 @@ import (
 )
 
 func TestNonces(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		until := noon.Add(10 * time.Minute)
@@ -39,6 +40,7 @@ func TestNonces(t *testing.T) {
 }
 
 func TestNonceIsFreshOnce(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		errReplay := errors.New("replay")
 		results := make(chan error, 16)
@@ -60,6 +62,7 @@ func TestNonceIsFreshOnce(t *testing.T) {
 }
 
 func TestPurgeNonces(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()

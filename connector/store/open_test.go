@@ -17,6 +17,7 @@ import (
 )
 
 func TestOpenRefusals(t *testing.T) {
+	t.Parallel()
 	k, err := seal.Create()
 	if err != nil {
 		t.Fatalf("seal.Create() = _, %v", err)
@@ -52,7 +53,8 @@ func TestOpenRefusals(t *testing.T) {
 }
 
 func TestReopen(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+	t.Parallel()
+	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
 		ctx := t.Context()
 		cfg := store.Config{Config: sqldb.Config{Driver: db.Driver, DSN: db.DSN}, Keyring: db.Keyring}
 		s, err := store.Open(ctx, cfg)
@@ -92,7 +94,8 @@ func TestReopen(t *testing.T) {
 }
 
 func TestSQLiteFilesAreTheOwnersOnly(t *testing.T) {
-	db := storetest.SQLite(t)
+	t.Parallel()
+	db := storetest.EmptySQLite(t)
 	db.DSN = filepath.Join(filepath.Dir(db.DSN), "a name? with 100% #odd& characters.db")
 	fill(t, db.Open(t))
 	files, err := filepath.Glob(filepath.Join(filepath.Dir(db.DSN), "*"))
@@ -111,6 +114,7 @@ func TestSQLiteFilesAreTheOwnersOnly(t *testing.T) {
 }
 
 func TestSQLiteIsDurable(t *testing.T) {
+	t.Parallel()
 	db := storetest.SQLite(t)
 	s := db.Open(t)
 	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "secure_delete": "1"} {
@@ -121,6 +125,7 @@ func TestSQLiteIsDurable(t *testing.T) {
 }
 
 func TestMySQLSession(t *testing.T) {
+	t.Parallel()
 	s := storetest.MariaDB(t).Open(t)
 	for query, want := range map[string]string{
 		"SELECT @@SESSION.tx_isolation":                        "READ-COMMITTED",

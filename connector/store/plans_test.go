@@ -56,6 +56,7 @@ func populate(t *testing.T, raw *sql.DB, driver string) {
 // TestEveryQueryHasItsIndex looks at the plans of both databases for everything that is asked of a table that grows with
 // the tenants, or with time: none of it may read a table from end to end.
 func TestEveryQueryHasItsIndex(t *testing.T) {
+	t.Parallel()
 	const one = "tenant-0500"
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

@@ -16,6 +16,7 @@ import (
 // TestAReadOnlyNodeIsTriedAgain writes to a server that has become a replica of another, as the old primary does in a
 // failover, until it takes writes again. The server is one of the test's own: others would meet that, too.
 func TestAReadOnlyNodeIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	server, err := mariadb.Start(t.Context())
 	if err != nil {
 		t.Fatalf("Start() = _, %v", err)

@@ -13,6 +13,7 @@ import (
 )
 
 func TestReseal(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		ctx := t.Context()
 		old := db.Open(t)
@@ -63,6 +64,7 @@ func TestReseal(t *testing.T) {
 }
 
 func TestResealRefusals(t *testing.T) {
+	t.Parallel()
 	db := storetest.SQLite(t)
 	fill(t, db.Open(t))
 	plain := db.Open(t, func(cfg *store.Config) { cfg.Keyring = struct{ store.Sealer }{db.Keyring} })
@@ -91,6 +93,7 @@ func sealed(found []store.Progress) (of, older, failed int, failure error) {
 }
 
 func TestCheckSealed(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		fill(t, s)
@@ -119,6 +122,7 @@ func TestCheckSealed(t *testing.T) {
 }
 
 func TestCheckSealedRefusals(t *testing.T) {
+	t.Parallel()
 	db := storetest.SQLite(t)
 	if found, err := db.Unmigrated(t).CheckSealed(t.Context(), nil); err == nil {
 		t.Errorf("CheckSealed() without tables = %v, nil, want an error", found)
@@ -131,6 +135,7 @@ func TestCheckSealedRefusals(t *testing.T) {
 
 // TestResealIsResumable cuts a resealing short after each of its batches in turn, and lets another go on.
 func TestResealIsResumable(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		old := db.Open(t)
 		fill(t, old)

@@ -37,6 +37,7 @@ func addScheduled(t *testing.T, s *store.Store, issued, due time.Time) token.Sch
 }
 
 func TestSchedules(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -78,6 +79,7 @@ func TestSchedules(t *testing.T) {
 }
 
 func TestLease(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -147,6 +149,7 @@ func TestLease(t *testing.T) {
 }
 
 func TestLeaseHasOneWinner(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		schedule := addScheduled(t, db.Open(t), noon, noon)
 		results := make(chan error, 16)
@@ -165,6 +168,7 @@ func TestLeaseHasOneWinner(t *testing.T) {
 }
 
 func TestDue(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		day := 24 * time.Hour
@@ -205,6 +209,7 @@ func TestDue(t *testing.T) {
 }
 
 func TestDueFollowsTheGrant(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -235,6 +240,7 @@ func TestDueFollowsTheGrant(t *testing.T) {
 
 // TestDueReadsAnIndexOnly looks at how SQLite answers, because that decides whether a million tenants can be served.
 func TestDueReadsAnIndexOnly(t *testing.T) {
+	t.Parallel()
 	plan, err := store.DuePlan(t.Context(), storetest.New(t), noon)
 	if err != nil || !strings.Contains(plan, "COVERING INDEX schedules_due") || strings.Contains(plan, "TEMP B-TREE") {
 		t.Errorf("the plan of Due() = %q, %v, want the index schedules_due and no sorting", plan, err)
@@ -243,6 +249,7 @@ func TestDueReadsAnIndexOnly(t *testing.T) {
 
 // TestEveryoneIsServed lets replicas work off what is due: each tenant is leased by exactly one of them.
 func TestEveryoneIsServed(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		const tenants, replicas = 40, 4
@@ -299,6 +306,7 @@ func TestEveryoneIsServed(t *testing.T) {
 }
 
 func TestManyReleasesAtOnce(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()

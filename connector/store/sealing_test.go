@@ -47,6 +47,7 @@ func fill(t *testing.T, s *store.Store) (tenantID, stateHash string) {
 }
 
 func TestNoSecretIsStoredInTheClear(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		fill(t, db.Open(t))
 		dump := db.Dump(t)
@@ -70,6 +71,7 @@ func TestNoSecretIsStoredInTheClear(t *testing.T) {
 }
 
 func TestCiphertextDoesNotOpenElsewhere(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -125,6 +127,7 @@ func TestCiphertextDoesNotOpenElsewhere(t *testing.T) {
 }
 
 func TestAnotherKeyringOpensNothing(t *testing.T) {
+	t.Parallel()
 	db := storetest.SQLite(t)
 	tenantID, _ := fill(t, db.Open(t))
 	stranger, err := seal.Create()
@@ -138,6 +141,7 @@ func TestAnotherKeyringOpensNothing(t *testing.T) {
 }
 
 func TestAddedKeyOpensWhatIsStored(t *testing.T) {
+	t.Parallel()
 	db := storetest.SQLite(t)
 	tenantID, _ := fill(t, db.Open(t))
 	next, err := db.Keyring.Add()
@@ -151,6 +155,7 @@ func TestAddedKeyOpensWhatIsStored(t *testing.T) {
 }
 
 func TestLogsAndErrorsTellNoSecret(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		var log bytes.Buffer
 		s := db.Open(t, func(cfg *store.Config) {

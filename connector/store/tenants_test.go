@@ -15,6 +15,7 @@ import (
 )
 
 func TestInstances(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -46,6 +47,7 @@ func TestInstances(t *testing.T) {
 }
 
 func TestInstanceRefusals(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -83,6 +85,7 @@ func TestInstanceRefusals(t *testing.T) {
 }
 
 func TestTenants(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -121,6 +124,7 @@ func TestTenants(t *testing.T) {
 }
 
 func TestTenantRefusals(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -155,6 +159,7 @@ func TestTenantRefusals(t *testing.T) {
 }
 
 func TestDirectoryIsTakenOnce(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		directory := random.ID()
 		results := make(chan error, 8)
@@ -192,6 +197,7 @@ func checkOneWinner(t *testing.T, results chan error, want error) {
 }
 
 func TestDeleteTenantDestroysSecrets(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -257,6 +263,7 @@ func TestDeleteTenantDestroysSecrets(t *testing.T) {
 }
 
 func TestNoCredentialIsStored(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		saved := addTenant(t, s)

@@ -22,6 +22,7 @@ import (
 var errRefused = errors.New("refused")
 
 func TestTransactRollsBack(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
@@ -113,6 +114,7 @@ func (p *pauses) settings(cfg *store.Config) {
 }
 
 func TestTransactTriesAgain(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		err   error
 		again bool
@@ -155,6 +157,7 @@ func TestTransactTriesAgain(t *testing.T) {
 }
 
 func TestTransactGivesUp(t *testing.T) {
+	t.Parallel()
 	var p pauses
 	s := storetest.New(t, p.settings)
 	deadlock := &mysqldriver.MySQLError{Number: 1213}
@@ -220,6 +223,7 @@ func busy(t *testing.T) error {
 // TestDeadlock has two transactions change two tenants in opposite order. One is given up by MariaDB. Its work must
 // then be done again from the start, even though the function here ignores the error.
 func TestDeadlock(t *testing.T) {
+	t.Parallel()
 	db := storetest.MariaDB(t)
 	s := db.Open(t)
 	first, second := addTenant(t, s), addTenant(t, s)
@@ -262,6 +266,7 @@ func TestDeadlock(t *testing.T) {
 
 // TestWritersQueue lets many transactions read and then change the same row: none fails, none is lost.
 func TestWritersQueue(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		replicas := []*store.Store{db.Open(t), db.Open(t)}
 		stored := addTenant(t, replicas[0])
@@ -294,6 +299,7 @@ func TestWritersQueue(t *testing.T) {
 }
 
 func TestTransactionsOfTwoStoresAreApart(t *testing.T) {
+	t.Parallel()
 	one, other := storetest.New(t), storetest.New(t)
 	added := newTenant()
 	err := one.Transact(t.Context(), func(ctx context.Context) error {

@@ -9,15 +9,15 @@ import (
 	"context"
 	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
-	mysqldriver "github.com/go-sql-driver/mysql"
-
-	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/sqldb"
@@ -25,48 +25,73 @@ import (
 )
 
 // DSNVariable names the environment variable that holds the address of a MySQL or MariaDB server whose user may create
-// and drop databases. The tests touch no database but those they create.
+// and drop databases. The tests use only databases that they create.
 const DSNVariable = "TEST_MYSQL_DSN"
 
-// QuickVariable names the environment variable that `make test-quick` sets: there is no database server then, and tests
-// that need one must be left out by their name, which contains MariaDB.
+// QuickVariable names the environment variable that `make test-quick` sets: there is no database server then. Tests that
+// need one have MariaDB in their name, by which that target leaves them out.
 const QuickVariable = "TEST_QUICK"
 
 // Main runs the tests of a package and returns their exit code. Unless DSNVariable names a server it starts a private
 // one for them, and stops it afterwards.
 func Main(m *testing.M) int {
-	if os.Getenv(DSNVariable) != "" || os.Getenv(QuickVariable) != "" {
+	if os.Getenv(QuickVariable) != "" {
 		return m.Run()
+	}
+	if os.Getenv(DSNVariable) != "" {
+		return runPooled(m)
 	}
 	server, err := mariadb.Start(context.Background())
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "storetest:", err)
-		return 1
+		return complain("the tests of this package need a database server: %v", err)
 	}
 	defer func() {
 		if err := server.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, "storetest:", err)
+			complain("stopping MariaDB: %v", err)
 		}
 	}()
 	if err := os.Setenv(DSNVariable, server.DSN("")); err != nil {
-		fmt.Fprintln(os.Stderr, "storetest:", err)
-		return 1
+		return complain("%v", err)
 	}
-	return m.Run()
+	return runPooled(m)
 }
 
-// A Database is a new, empty database that is removed when the test ends.
+func runPooled(m *testing.M) int {
+	databases.open()
+	code := m.Run()
+	if err := databases.close(context.Background()); err != nil {
+		return max(code, complain("dropping the databases of the tests: %v", err))
+	}
+	return code
+}
+
+func complain(format string, arguments ...any) (exitCode int) {
+	fmt.Fprintf(os.Stderr, "storetest: "+format+"\n", arguments...)
+	return 1
+}
+
+// A Database is a test's own until the test ends.
 type Database struct {
 	Driver  string        // sqldb.SQLite or sqldb.MySQL
 	DSN     string        // as store.Config wants it
 	Keyring *seal.Keyring // what its secrets are sealed with
+
+	empty bool // it has no tables, and only Migrate creates them
 }
 
-// Each runs test twice, as the subtests sqlite and mariadb, each time with a new database.
+// Each runs test twice, as the subtests sqlite and mariadb, each time with a database without rows. On MariaDB it has its
+// tables already, on SQLite Open creates them.
 func Each(t *testing.T, test func(t *testing.T, db *Database)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { test(t, SQLite(t)) })
 	t.Run("mariadb", func(t *testing.T) { test(t, MariaDB(t)) })
+}
+
+// EachEmpty is Each with new databases, for tests of what creates their tables.
+func EachEmpty(t *testing.T, test func(t *testing.T, db *Database)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { test(t, EmptySQLite(t)) })
+	t.Run("mariadb", func(t *testing.T) { test(t, EmptyMariaDB(t)) })
 }
 
 // New returns a migrated store on a new SQLite database, for tests that need any store. It is closed when the test ends.
@@ -75,47 +100,59 @@ func New(t testing.TB, settings ...func(*store.Config)) *store.Store {
 	return SQLite(t).Open(t, settings...)
 }
 
-// SQLite returns a new database in a file.
+// SQLite returns the path of a file that Open creates with all tables.
 func SQLite(t testing.TB) *Database {
 	t.Helper()
 	return &Database{Driver: sqldb.SQLite, DSN: filepath.Join(t.TempDir(), "connector.db"), Keyring: keyring(t)}
 }
 
-// MariaDB returns a new database on the server that DSNVariable names. Without a server the test fails: none is left
-// out because something is missing.
+// EmptySQLite returns the path of a file that the store creates and migrates.
+func EmptySQLite(t testing.TB) *Database {
+	t.Helper()
+	db := SQLite(t)
+	db.empty = true
+	return db
+}
+
+// MariaDB returns a migrated database without rows on the server that DSNVariable names. Without a server the test fails:
+// no test is skipped because something is missing.
 func MariaDB(t testing.TB) *Database {
 	t.Helper()
-	dsn := os.Getenv(DSNVariable)
-	if dsn == "" {
-		if os.Getenv(QuickVariable) != "" {
-			t.Fatalf("%s needs a database server: name it so that make test-quick leaves it out (it contains MariaDB)", t.Name())
-		}
-		t.Fatalf("there is no MariaDB: call storetest.Main from TestMain, or set %s", DSNVariable)
-	}
-	cfg, err := mysqldriver.ParseDSN(dsn)
-	if err != nil {
-		t.Fatalf("%s cannot be read: it looks like user:password@tcp(host:port)/", DSNVariable)
-	}
-	cfg.DBName = ""
-	admin, err := sql.Open("mysql", cfg.FormatDSN())
-	if err != nil {
-		t.Fatalf("connecting to the server of %s: %v", DSNVariable, err)
-	}
-	name := "test_" + strings.ReplaceAll(random.ID(), "-", "")
-	if _, err := admin.ExecContext(t.Context(), "CREATE DATABASE "+name); err != nil {
-		t.Fatalf("CREATE DATABASE on the server of %s: %v", DSNVariable, err)
-	}
+	return databases.take(t)
+}
+
+// EmptyMariaDB is MariaDB with a new database, without tables.
+func EmptyMariaDB(t testing.TB) *Database {
+	t.Helper()
+	name := create(t)
 	t.Cleanup(func() {
-		if _, err := admin.ExecContext(context.Background(), "DROP DATABASE "+name); err != nil {
+		if err := drop(context.Background(), name); err != nil {
 			t.Errorf("DROP DATABASE: %v", err)
 		}
-		if err := admin.Close(); err != nil {
-			t.Errorf("Close() = %v", err)
-		}
 	})
-	cfg.DBName = name
-	return &Database{Driver: sqldb.MySQL, DSN: cfg.FormatDSN(), Keyring: keyring(t)}
+	db := database(t, name)
+	db.empty = true
+	return db
 }
+
+// migratedFile returns the contents of a migrated SQLite database. Writing them takes much less time than the migrations,
+// each of which waits for the disk.
+var migratedFile = sync.OnceValues(func() (contents []byte, err error) {
+	folder, err := os.MkdirTemp("", "storetest-*")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	path, ctx := filepath.Join(folder, "connector.db"), context.Background()
+	db, err := sqldb.Open(ctx, sqldb.Config{Driver: sqldb.SQLite, DSN: path})
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(db.Migrate(ctx), db.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
 
 func keyring(t testing.TB) *seal.Keyring {
 	t.Helper()
@@ -126,8 +163,7 @@ func keyring(t testing.TB) *seal.Keyring {
 	return k
 }
 
-// Unmigrated returns a store on the database as it is, closed when the test ends. Settings change what it is opened
-// with.
+// Unmigrated returns a store on the database as it is, closed when the test ends. Settings change its configuration.
 func (db *Database) Unmigrated(t testing.TB, settings ...func(*store.Config)) *store.Store {
 	t.Helper()
 	cfg := store.Config{Config: sqldb.Config{Driver: db.Driver, DSN: db.DSN}, Keyring: db.Keyring}
@@ -146,10 +182,12 @@ func (db *Database) Unmigrated(t testing.TB, settings ...func(*store.Config)) *s
 	return s
 }
 
-// Open returns a migrated store on the database, closed when the test ends. Several stores on one database are what
-// replicas are.
+// Open returns a migrated store on the database, closed when the test ends. Several stores on one database are replicas.
 func (db *Database) Open(t testing.TB, settings ...func(*store.Config)) *store.Store {
 	t.Helper()
+	if err := db.copyTables(); err != nil {
+		t.Fatalf("creating the database: %v", err)
+	}
 	s := db.Unmigrated(t, settings...)
 	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatalf("Migrate() = %v", err)
@@ -157,7 +195,22 @@ func (db *Database) Open(t testing.TB, settings ...func(*store.Config)) *store.S
 	return s
 }
 
-// Raw returns the connections of the database without a store around them, for looking at what is really stored.
+// copyTables creates a missing SQLite file with its tables.
+func (db *Database) copyTables() error {
+	if db.Driver != sqldb.SQLite || db.empty {
+		return nil
+	}
+	if _, err := os.Stat(db.DSN); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	contents, err := migratedFile()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(db.DSN, contents, 0o600)
+}
+
+// Raw returns connections to the database without a store, to read what is really stored.
 func (db *Database) Raw(t testing.TB) *sql.DB {
 	t.Helper()
 	driver := "sqlite"
@@ -176,7 +229,7 @@ func (db *Database) Raw(t testing.TB) *sql.DB {
 	return raw
 }
 
-// Dump returns every value of every table, for finding what must not be there.
+// Dump returns every value of every table, to search for what must not be there.
 func (db *Database) Dump(t testing.TB) string {
 	t.Helper()
 	raw := db.Raw(t)
@@ -193,7 +246,7 @@ func (db *Database) Dump(t testing.TB) string {
 	return dump.String()
 }
 
-// rows returns all values as text; of bytes that are no text, the hexadecimal digits as well.
+// rows returns all values as text, and binary ones also in hexadecimal digits.
 func rows(t testing.TB, raw *sql.DB, query string) [][]string {
 	t.Helper()
 	result, err := raw.QueryContext(t.Context(), query)
@@ -208,11 +261,11 @@ func rows(t testing.TB, raw *sql.DB, query string) [][]string {
 	var all [][]string
 	for result.Next() {
 		values := make([]sql.RawBytes, len(columns))
-		places := make([]any, len(columns))
+		dest := make([]any, len(columns))
 		for i := range values {
-			places[i] = &values[i]
+			dest[i] = &values[i]
 		}
-		if err := result.Scan(places...); err != nil {
+		if err := result.Scan(dest...); err != nil {
 			t.Fatalf("Scan() = %v", err)
 		}
 		row := make([]string, len(columns))
