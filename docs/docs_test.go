@@ -43,6 +43,37 @@ func documents(t *testing.T) []string {
 	return names
 }
 
+// sources returns the files of the repository whose text people write: code, scripts, configuration and documents.
+func sources(t *testing.T) []string {
+	t.Helper()
+	kinds := []string{
+		".go", ".js", ".mjs", ".html", ".css", ".sql", ".yaml", ".yml", ".sh", ".py", ".json", ".md", ".schema", ".service", ".txt", ".tpl",
+	}
+	named := []string{"Makefile", "Dockerfile", "run", ".editorconfig"}
+	var names []string
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch name := entry.Name(); {
+		case err != nil:
+			return err
+		case entry.IsDir():
+			hidden := strings.HasPrefix(name, ".") && path != root && name != ".ci" && name != ".github"
+			if hidden || name != "testdata" && slices.Contains(built, name) {
+				return fs.SkipDir
+			}
+		case slices.Contains(kinds, filepath.Ext(name)) || slices.Contains(named, name):
+			names = append(names, path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(names) < 300 {
+		t.Fatalf("only %d files were found", len(names))
+	}
+	return names
+}
+
 func read(t *testing.T, name string) string {
 	t.Helper()
 	content, err := os.ReadFile(name)

@@ -1,0 +1,54 @@
+package docs_test
+
+import (
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	helpCommand = regexp.MustCompile(`(?m)^  ([a-z]+(?: [a-z]+)?)(?: [<\[-].*)?$`)
+	metricName  = regexp.MustCompile(`"(connector_[a-z_]+)"`)
+)
+
+// TestReference_ListsEveryCommand compares the reference of commands with what the program says of itself.
+func TestReference_ListsEveryCommand(t *testing.T) {
+	command := exec.CommandContext(t.Context(), "go", "run", "./connector", "--help")
+	command.Dir = root
+	help, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, commands, _ := strings.Cut(string(help), "\nCommands:\n")
+	found := helpCommand.FindAllStringSubmatch(commands, -1)
+	if len(found) < 10 {
+		t.Fatalf("only %d commands were found in\n%s", len(found), help)
+	}
+	listed := read(t, "reference/cli.md")
+	for _, m := range found {
+		if !strings.Contains(listed, "| `connector "+m[1]) {
+			t.Errorf("reference/cli.md does not list connector %s", m[1])
+		}
+	}
+}
+
+// TestReference_ListsEveryMetric compares the reference of metrics with the names in the code.
+func TestReference_ListsEveryMetric(t *testing.T) {
+	listed, found := read(t, "reference/metrics.md"), 0
+	for _, name := range sources(t) {
+		if filepath.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") || !strings.HasPrefix(name, filepath.Join(root, "connector")) {
+			continue
+		}
+		for _, m := range metricName.FindAllStringSubmatch(read(t, name), -1) {
+			found++
+			if !strings.Contains(listed, "| `"+m[1]+"` |") {
+				t.Errorf("reference/metrics.md does not list %s of %s", m[1], name)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no metric was found")
+	}
+}
