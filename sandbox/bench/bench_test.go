@@ -13,10 +13,10 @@ import (
 	"azure-partner-connector/sandbox/bench"
 )
 
-// TestMain lets this program play the parts that a measurement starts it in.
+// TestMain runs the subprocesses that a measurement starts this program for.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if ok, err := bench.Play(context.Background(), flag.Args(), os.Stdin, os.Stdout); ok {
+	if ok, err := bench.RunSubprocess(context.Background(), flag.Args(), os.Stdin, os.Stdout); ok {
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -45,14 +45,14 @@ func TestMedian(t *testing.T) {
 	}
 }
 
-func TestTheRatioIsThatOfTheMedians(t *testing.T) {
-	floor, ours := []int64{1000, 400, 1100}, []int64{800, 750, 90}
-	if got, want := bench.Ratio(floor, ours), 0.75; got != want {
-		t.Errorf("Ratio(%v, %v) = %v, want %v", floor, ours, got, want)
+func TestRatio_DividesMedians(t *testing.T) {
+	baseline, connector := []int64{1000, 400, 1100}, []int64{800, 750, 90}
+	if got, want := bench.Ratio(baseline, connector), 0.75; got != want {
+		t.Errorf("Ratio(%v, %v) = %v, want %v", baseline, connector, got, want)
 	}
 }
 
-func TestRowsKnowWhetherTheirBarIsMet(t *testing.T) {
+func TestRow_BarIsMet(t *testing.T) {
 	for name, tc := range map[string]struct {
 		row           bench.Row
 		bar, measured string
@@ -74,10 +74,10 @@ func TestRowsKnowWhetherTheirBarIsMet(t *testing.T) {
 	}
 }
 
-func TestSpoiledRunsAreNotCounted(t *testing.T) {
+func TestReadResult_RejectsRunsWithFailures(t *testing.T) {
 	for name, tc := range map[string]struct {
-		said string
-		want int64
+		output string
+		want   int64
 	}{
 		"good":       {"Running\n\nRESULT {\"requests\":12,\"microseconds\":1000000,\"refused\":0,\"broken\":0,\"p99\":3}\n", 12},
 		"refused":    {"RESULT {\"requests\":12,\"microseconds\":1000000,\"refused\":1,\"broken\":0,\"p99\":3}\n", 0},
@@ -86,17 +86,17 @@ func TestSpoiledRunsAreNotCounted(t *testing.T) {
 		"no summary": {"unable to connect", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got, err := bench.ReadResult(tc.said); (err == nil) != (tc.want > 0) || got != tc.want {
-				t.Errorf("ReadResult(%q) = %d, %v, want %d requests", tc.said, got, err, tc.want)
+			if got, err := bench.ReadResult(tc.output); (err == nil) != (tc.want > 0) || got != tc.want {
+				t.Errorf("ReadResult(%q) = %d, %v, want %d requests", tc.output, got, err, tc.want)
 			}
 		})
 	}
 }
 
-func TestTheDocument(t *testing.T) {
-	met := bench.Percent("reading | fast", 0.9, 0.7).Telling("Floor and connector read.", "900/s of 1,000/s.", "never told")
-	missed := bench.Below("memory", "MiB", 41, 40).Telling("It rests.", "Measured once.", "Somebody moved in.")
-	text := string(bench.Document(bench.Scene{
+func TestDocument_ListsRowsAndConditions(t *testing.T) {
+	met := bench.Percent("reading | fast", 0.9, 0.7).WithTexts("Baseline and connector read.", "900/s of 1,000/s.", "never printed")
+	missed := bench.Below("memory", "MiB", 41, 40).WithTexts("It is idle.", "Measured once.", "Another program started.")
+	text := string(bench.Document(bench.Conditions{
 		Day: time.Date(2026, 11, 23, 17, 0, 0, 0, time.UTC), Processor: "Model T", Cores: 2, Memory: "24 GiB", Load: "0.10", System: "Debian, linux/amd64",
 		Go: "1.26", MariaDB: "10.11", Wrk: "wrk 4.1", Commit: "abc1234", Duration: 5 * time.Second, Turns: 5, Connections: 64, Poolsize: 16,
 	}, []bench.Row{met, missed}))
@@ -104,24 +104,24 @@ func TestTheDocument(t *testing.T) {
 		"Measured 2026-11-23: 1 of 2 bars are met.",
 		"| processor | Model T, 2 cores |",
 		"| commit | abc1234 |",
-		"64\nconnections", "| load when it began | 0.10 |",
+		"64\nconnections", "| load average at the start | 0.10 |",
 		"| reading \\| fast | ≥ 70 % | 90 % | met |",
 		"| memory | < 40 MiB | 41 MiB | **not met** |",
-		"**Reading | fast: 90 %, bar ≥ 70 %.** Floor and connector read. 900/s of 1,000/s.",
-		"- **Memory** (41 MiB, bar < 40 MiB). Somebody moved in.",
+		"**Reading | fast: 90 %, bar ≥ 70 %.** Baseline and connector read. 900/s of 1,000/s.",
+		"- **Memory** (41 MiB, bar < 40 MiB). Another program started.",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("Document() lacks %q:\n%s", want, text)
 		}
 	}
-	for _, unwanted := range []string{"never told", "Every bar is met", "%!"} {
+	for _, unwanted := range []string{"never printed", "Every bar is met", "%!"} {
 		if strings.Contains(text, unwanted) {
 			t.Errorf("Document() has %q:\n%s", unwanted, text)
 		}
 	}
 }
 
-func TestNumbersAreGrouped(t *testing.T) {
+func TestGrouped(t *testing.T) {
 	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 12345: "12,345", 1_000_000: "1,000,000"} {
 		if got := bench.Grouped(n); got != want {
 			t.Errorf("Grouped(%d) = %q, want %q", n, got, want)
@@ -129,30 +129,29 @@ func TestNumbersAreGrouped(t *testing.T) {
 	}
 }
 
-// TestAMeasurementFromEndToEnd takes a row as small as can be, and writes the document of it. How fast it was does not
-// matter.
-func TestAMeasurementFromEndToEnd(t *testing.T) {
-	var told strings.Builder
-	g, err := bench.Prepare(t.Context(), bench.Config{
-		Duration: 2 * time.Second, Turns: 1, Tenants: 20, Many: 1000, Only: []string{"signature", "status"}, Out: &told,
+// TestMeasure_WritesDocument takes the smallest measurements and writes their document. Their figures do not matter.
+func TestMeasure_WritesDocument(t *testing.T) {
+	var printed strings.Builder
+	e, err := bench.Prepare(t.Context(), bench.Config{
+		Duration: 2 * time.Second, Turns: 1, Tenants: 20, Many: 1000, Only: []string{"signature", "status"}, Out: &printed,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := g.Close(); err != nil {
+		if err := e.Close(); err != nil {
 			t.Errorf("Close() = %v", err)
 		}
 	})
-	rows, err := g.Measure(t.Context())
+	rows, err := e.Measure(t.Context())
 	if err != nil {
-		t.Fatalf("Measure() = %v, having told %s", err, told.String())
+		t.Fatalf("Measure() = %v, having printed %s", err, printed.String())
 	}
 	if len(rows) != 3 {
 		t.Fatalf("Measure() = %d rows, want three: %v", len(rows), rows)
 	}
 	document := filepath.Join(t.TempDir(), "benchmarks.md")
-	if err := g.Write(t.Context(), document, rows); err != nil {
+	if err := e.Write(t.Context(), document, rows); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(document)
@@ -161,16 +160,16 @@ func TestAMeasurementFromEndToEnd(t *testing.T) {
 	}
 	for _, row := range rows {
 		if row.Measured == "" || row.Does == "" || !strings.Contains(string(text), "| "+row.Name+" | "+row.Bar+" | "+row.Measured+" |") {
-			t.Errorf("row %+v is not told by the document:\n%s", row, text)
+			t.Errorf("row %+v is not in the document:\n%s", row, text)
 		}
-		if !strings.Contains(told.String(), row.Name) {
-			t.Errorf("row %q was not printed: %s", row.Name, told.String())
+		if !strings.Contains(printed.String(), row.Name) {
+			t.Errorf("row %q was not printed: %s", row.Name, printed.String())
 		}
 	}
 	if host, err := os.Hostname(); err == nil && len(host) > 3 && strings.Contains(string(text), host) {
 		t.Errorf("the document names the machine: %s", text)
 	}
 	if !strings.Contains(string(text), "MariaDB") || !strings.Contains(string(text), "wrk") {
-		t.Errorf("the document does not tell its versions: %s", text)
+		t.Errorf("the document lacks versions: %s", text)
 	}
 }

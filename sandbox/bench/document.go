@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// A Scene is where and with what it was measured. It names no machine and no place on it.
-type Scene struct {
+// Conditions are those of a measurement. They name no machine and no path on it.
+type Conditions struct {
 	Day                   time.Time
 	Processor             string // model
 	Cores                 int
 	Memory                string
 	System                string
-	Load                  string // of the machine when it began
+	Load                  string // average of the machine at the start
 	Go, MariaDB, Wrk      string
 	Commit                string
 	Duration              time.Duration // of one run of a load
@@ -29,20 +29,20 @@ type Scene struct {
 	Connections, Poolsize int
 }
 
-// Write writes the document that tells what was measured.
-func (g *Ground) Write(ctx context.Context, document string, rows []Row) error {
-	scene, err := g.scene(ctx)
+// Write writes the document of what was measured.
+func (e *Env) Write(ctx context.Context, document string, rows []Row) error {
+	conditions, err := e.conditions(ctx)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(document, Document(scene, rows), 0o644); err != nil {
+	if err := os.WriteFile(document, Document(conditions, rows), 0o644); err != nil {
 		return fmt.Errorf("writing the document: %w", err)
 	}
 	return nil
 }
 
-// Document tells rows that were measured in a scene, for docs/explanation/benchmarks.md.
-func Document(s Scene, rows []Row) []byte {
+// Document returns docs/explanation/benchmarks.md for rows.
+func Document(s Conditions, rows []Row) []byte {
 	var b bytes.Buffer
 	met := 0
 	for _, row := range rows {
@@ -62,7 +62,7 @@ func Document(s Scene, rows []Row) []byte {
 	}
 	b.WriteString("\n## Row by row\n")
 	for _, row := range rows {
-		fmt.Fprintf(&b, "\n**%s: %s, bar %s.** %s\n", capital(row.Name), row.Measured, row.Bar, strings.TrimSpace(row.Does+" "+row.How))
+		fmt.Fprintf(&b, "\n**%s: %s, bar %s.** %s\n", capital(row.Name), row.Measured, row.Bar, strings.TrimSpace(row.Does+" "+row.Details))
 	}
 	b.WriteString("\n## What is not met, and why\n\n")
 	if met == len(rows) {
@@ -74,7 +74,7 @@ func Document(s Scene, rows []Row) []byte {
 		}
 		reason := row.Unmet
 		if reason == "" {
-			reason = "No reason is known beforehand: this bar was met whenever it was measured before."
+			reason = "No reason is known: earlier measurements met this bar."
 		}
 		fmt.Fprintf(&b, "- **%s** (%s, bar %s). %s\n", capital(row.Name), row.Measured, row.Bar, reason)
 	}
@@ -83,37 +83,37 @@ func Document(s Scene, rows []Row) []byte {
 
 const documentHead = `# Benchmarks
 
-What the connector costs against the least that any program would have to do. This page is written by ` + "`make bench`" + `; the program is
+What the connector costs compared with the least that any program would have to do. This page is written by ` + "`make bench`" + `; the program is
 [sandbox/bench](../../sandbox/bench). Measured %s: %d of %d bars are met.
 
 | | |
 | --- | --- |
 | processor | %s, %d cores |
 | memory | %s |
-| load when it began | %s |
+| load average at the start | %s |
 | system | %s |
 | Go | %s |
 | MariaDB | %s, ` + "`innodb_flush_log_at_trx_commit=1`" + `, on the disk of the temporary folder |
 | client | %s |
 | commit | %s |
 
-Everything runs on this one machine: client, floor or connector, and database share its cores. What else runs there at the time is
-measured too.
+Everything runs on this one machine: the client, the baseline or the connector, and the database share its cores, and so does any other
+work of the machine.
 
-The *floor* of a row is a minimal program of the benchmark's own: a bare echo handler, and the one SQL statement that cannot be done
-without, prepared, through database/sql. Floor and connector are loaded in turn, A B A B, by the same client (wrk, one thread, %d
-connections) with the same requests, byte for byte; each request is signed for its own nonce and sent once. One turn warms both up, %d
-turns of %s each are counted, and the figure is the ratio of their medians. Both use the same MariaDB and a pool of %d connections. An
-answer that is no success spoils the run. The connector is the program as it is shipped (` + "`make build`" + `); where a row needs a Microsoft,
-it runs with one in its own process that says yes after a set time.
+The *baseline* of a row is a minimal program of the benchmark: a bare echo handler with the one SQL statement that cannot be left out,
+prepared, through database/sql. Baseline and connector are loaded in turn, A B A B, by the same client (wrk, one thread, %d
+connections) with the same requests, byte for byte; each request is signed with its own nonce and sent once. One turn warms both up, %d
+turns of %s each count, and the figure is the ratio of their medians. Both use the same MariaDB and a pool of %d connections. A run with
+a response other than success does not count. The connector is the program as it is shipped (` + "`make build`" + `); where a row needs
+Microsoft, a fake in the connector's own process accepts everything after a fixed delay.
 
 ## How to run it
 
 | command | what | how long |
 | --- | --- | --- |
-| ` + "`make bench`" + ` | everything, and this page anew | about 15 minutes on two cores |
-| ` + "`make bench BENCHFLAGS='-duration 1s -turns 2'`" + ` | the same with short runs | about 6 minutes |
-| ` + "`go run ./sandbox/bench/command -only status,change`" + ` | some rows, told on the terminal only | |
+| ` + "`make bench`" + ` | everything; writes this page | about 10 minutes on two cores |
+| ` + "`make bench BENCHFLAGS='-duration 1s -turns 2'`" + ` | the same with short runs | about 5 minutes |
+| ` + "`go run ./sandbox/bench/command -only status,lending`" + ` | some rows, on the terminal only | |
 `
 
 // cell keeps text from ending a cell of a table.
@@ -126,12 +126,12 @@ func capital(text string) string {
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
-// scene looks around.
-func (g *Ground) scene(ctx context.Context) (Scene, error) {
-	s := Scene{
+// conditions reads the conditions of this machine.
+func (e *Env) conditions(ctx context.Context) (Conditions, error) {
+	s := Conditions{
 		Day: time.Now().UTC(), Processor: "unknown", Cores: runtime.NumCPU(), Memory: "unknown", System: runtime.GOOS + "/" + runtime.GOARCH,
-		Go: strings.TrimPrefix(runtime.Version(), "go"), Duration: g.cfg.Duration, Turns: g.cfg.Turns,
-		Connections: connections, Poolsize: floorConnections, Load: g.busy,
+		Go: strings.TrimPrefix(runtime.Version(), "go"), Duration: e.cfg.Duration, Turns: e.cfg.Turns,
+		Connections: connections, Poolsize: baselineConnections, Load: e.loadBefore,
 	}
 	if model := field("/proc/cpuinfo", "model name"); model != "" {
 		s.Processor = model
@@ -142,29 +142,29 @@ func (g *Ground) scene(ctx context.Context) (Scene, error) {
 	if name := strings.Trim(field("/etc/os-release", "PRETTY_NAME"), `"`); name != "" {
 		s.System = name + ", " + s.System
 	}
-	// wrk tells its version with its usage, and calls that a failure.
-	said, err := exec.CommandContext(ctx, "wrk", "-v").CombinedOutput()
-	if _, told := errors.AsType[*exec.ExitError](err); err != nil && !told {
-		return Scene{}, fmt.Errorf("asking wrk for its version: %w", err)
+	// wrk prints its version with its usage and exits with an error.
+	output, err := exec.CommandContext(ctx, "wrk", "-v").CombinedOutput()
+	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+		return Conditions{}, fmt.Errorf("asking wrk for its version: %w", err)
 	}
-	s.Wrk, _, _ = strings.Cut(string(said), " [")
+	s.Wrk, _, _ = strings.Cut(string(output), " [")
 	if commit, err := exec.CommandContext(ctx, "git", "describe", "--tags", "--always", "--dirty").Output(); err == nil {
 		s.Commit = string(bytes.TrimSpace(commit))
 	} else {
 		s.Commit = "unknown"
 	}
-	pool, err := sql.Open("mysql", g.server.DSN(""))
+	pool, err := sql.Open("mysql", e.server.DSN(""))
 	if err != nil {
-		return Scene{}, err
+		return Conditions{}, err
 	}
 	defer pool.Close()
 	if err := pool.QueryRowContext(ctx, "SELECT VERSION()").Scan(&s.MariaDB); err != nil {
-		return Scene{}, fmt.Errorf("asking the database for its version: %w", err)
+		return Conditions{}, fmt.Errorf("asking the database for its version: %w", err)
 	}
 	return s, nil
 }
 
-// field returns what a file of lines, each a name and a value, has first under a name; "" when there is none.
+// field returns the first value of a name in a file of lines with a name and a value each; "" when there is none.
 func field(file, name string) string {
 	content, err := os.ReadFile(file)
 	if err != nil {

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,113 +18,151 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// What lending may cost, as shares of the floor's rate.
+// What lending may cost, as shares of the baseline's rate.
 const (
 	memoryLendingBar  = 0.50
 	auditedLendingBar = 0.60
 )
 
-// warm is how many tenants have an access token in memory while lending is measured.
-const warm = 500
+// cached is how many tenants have a cached access token while lending is measured.
+const cached = 500
 
-// askers is how many ask for the same token at once.
-const askers = 1000
+const (
+	// borrowers is how many ask for the same token at once.
+	borrowers = 1000
+	// borrowersWarmingUp is how many borrow at once where nobody measures how fast that is.
+	borrowersWarmingUp = 32
+)
 
 func lending(id string) request {
 	return request{http.MethodPost, "/tenant/" + id + "/accessToken", `{"api":"graph"}`, borrowerID}
 }
 
-// lending measures lending from memory, without the database and with it.
-func (g *Ground) lending(ctx context.Context) ([]Row, error) {
-	unaudited, err := g.lendingFromMemory(ctx)
+// lending measures lending cached tokens, without the database and with it.
+func (e *Env) lending(ctx context.Context) ([]Row, error) {
+	unaudited, err := e.lendingWithoutDatabase(ctx)
 	if err != nil {
 		return nil, err
 	}
-	audited, err := g.lendingAudited(ctx)
+	audited, err := e.lendingAudited(ctx)
 	return []Row{unaudited, audited}, err
 }
 
-// lendingFromMemory compares door and custody, with nothing behind them, with an answer that is always the same.
-func (g *Ground) lendingFromMemory(ctx context.Context) (row Row, err error) {
-	ours, err := g.play(ctx, "lender", "memory", g.credentials.Secret.Reveal())
+// lendingWithoutDatabase compares the handler and the token service, with no database behind them, with a constant response.
+func (e *Env) lendingWithoutDatabase(ctx context.Context) (row Row, err error) {
+	connector, err := e.startSubprocess(ctx, "connector", "in-memory", e.credentials.Secret.Reveal())
 	if err != nil {
 		return Row{}, err
 	}
-	defer func() { err = stopping(err, ours) }()
-	body, err := g.ask(ctx, ours.address, lending(memoryTenant))
+	defer func() { err = stopAfter(err, connector) }()
+	body, err := e.send(ctx, connector.address, lending(storedTenant))
 	if err != nil {
 		return Row{}, err
 	}
-	least, err := g.play(ctx, "floor", "constant", strconv.Itoa(len(body)))
+	baseline, err := e.startSubprocess(ctx, "baseline", "constant", strconv.Itoa(len(body)))
 	if err != nil {
 		return Row{}, err
 	}
-	defer func() { err = stopping(err, least) }()
-	c, err := g.compare(ctx, least.address, ours.address, func(int) request { return lending(memoryTenant) })
+	defer func() { err = stopAfter(err, baseline) }()
+	c, err := e.compare(ctx, baseline.address, connector.address, func(int) request { return lending(storedTenant) })
 	const name = "lending from memory, where the token is sealed, against an answer that is always the same"
-	return percent(name, c.ratio(), memoryLendingBar).does(
-		"The floor is an echo handler that answers with a constant of the same size, %d bytes. The connector serves the whole hook: signature, headers, the "+
-			"borrower's right, the token's state, unsealing, JSON; but what it asks of its database a map in memory answers, for that is the next row's.", len(body)).told(
-		"Connector %s.", c).owing(sharing), err
+	return percent(name, c.ratio(), memoryLendingBar).doing(
+		"The baseline is an echo handler that responds with a constant of the same size, %d bytes. The connector serves the whole hook: signature, headers, the "+
+			"borrower's right, the token's status, unsealing, JSON; only its database is a map in memory, since the next row covers that.", len(body)).with(
+		"Connector %s.", c).because(sharedProcessors), err
 }
 
-// lendingAudited compares lending, which has written its event before the token leaves, with a handler that commits one
-// row like it.
-func (g *Ground) lendingAudited(ctx context.Context) (row Row, err error) {
-	db, err := g.mysql(ctx)
+// lendingAudited compares lending, which commits its event before the token leaves, with a handler that commits one row
+// like it.
+func (e *Env) lendingAudited(ctx context.Context) (row Row, err error) {
+	db, err := e.mysql(ctx)
 	if err != nil {
 		return Row{}, err
 	}
-	ids, err := g.fill(ctx, db, g.cfg.Tenants, time.Now().Add(later))
+	ids, err := e.fill(ctx, db, e.cfg.Tenants, time.Now().Add(later))
 	if err != nil {
 		return Row{}, err
 	}
-	if err := floorEvents(ctx, db); err != nil {
+	if err := createBaselineEvents(ctx, db); err != nil {
 		return Row{}, err
 	}
-	ours, err := g.lend(ctx, db)
+	connector, err := e.startConnector(ctx, db)
 	if err != nil {
 		return Row{}, err
 	}
-	defer func() { err = stopping(err, ours) }()
-	ids = ids[:min(warm, len(ids))]
-	if err := g.borrowAll(ctx, ours, ids); err != nil {
+	defer func() { err = stopAfter(err, connector) }()
+	ids = ids[:min(cached, len(ids))]
+	if err := e.borrowAll(ctx, connector, ids); err != nil {
 		return Row{}, err
 	}
-	body, err := g.ask(ctx, ours.address, lending(ids[0]))
+	body, err := e.send(ctx, connector.address, lending(ids[0]))
 	if err != nil {
 		return Row{}, err
 	}
-	least, err := g.play(ctx, "floor", "append", strconv.Itoa(len(body)), db.driver, db.dsn)
+	baseline, err := e.startSubprocess(ctx, "baseline", "append", strconv.Itoa(len(body)), db.driver, db.dsn)
 	if err != nil {
 		return Row{}, err
 	}
-	defer func() { err = stopping(err, least) }()
-	c, err := g.compare(ctx, least.address, ours.address, func(n int) request { return lending(ids[n%len(ids)]) })
-	return percent("lending from memory with one durable event for each, against committed rows", c.ratio(), auditedLendingBar).does(
-		"The floor is an echo handler with one prepared INSERT of a row like an audit event, which is committed by itself. The connector serves the whole hook "+
+	defer func() { err = stopAfter(err, baseline) }()
+	c, err := e.compare(ctx, baseline.address, connector.address, func(n int) request { return lending(ids[n%len(ids)]) })
+	return percent("lending from memory with one durable event for each, against committed rows", c.ratio(), auditedLendingBar).doing(
+		"The baseline is an echo handler with one prepared INSERT of a row like an audit event, in a transaction of its own. The connector serves the whole hook "+
 			"on its database: nonce, tenant, instance, grant and schedule are read or written for every lending, and the token leaves after its event is "+
-			"committed; events of about the same time are committed by one transaction.").told(
-		"MariaDB, %s tenants, of which %s have a token in memory; answers of %d bytes. Connector %s.", grouped(g.cfg.Tenants), grouped(len(ids)), len(body), c).owing(
-		"A lending commits its nonce, then reads, then commits its event, one after the other; the floor commits once. " + sharing), err
+			"committed; events of about the same time are committed in one transaction.").with(
+		"MariaDB, %s tenants, of which %s have a cached token; responses of %d bytes. Connector %s.", grouped(e.cfg.Tenants), grouped(len(ids)), len(body), c).because(
+		"A lending commits its nonce, then reads, then commits its event, one after the other; the baseline commits once. " + sharedProcessors), err
 }
 
-// floorEvents makes a table like that of the events, for the floor.
-func floorEvents(ctx context.Context, db database) error {
+// borrowAll borrows one token of every tenant with the hook.
+func (e *Env) borrowAll(ctx context.Context, p *process, ids []string) error {
+	var workers sync.WaitGroup
+	next, failed := make(chan string), make(chan error, borrowersWarmingUp)
+	for range borrowersWarmingUp {
+		workers.Go(func() {
+			for id := range next {
+				if _, err := e.send(ctx, p.address, lending(id)); err != nil {
+					failed <- err
+					return
+				}
+			}
+		})
+	}
+	var errs []error
+	for _, id := range ids {
+		if len(errs) > 0 {
+			break
+		}
+		select {
+		case next <- id:
+		case err := <-failed:
+			errs = append(errs, err)
+		}
+	}
+	close(next)
+	workers.Wait()
+	close(failed)
+	for err := range failed {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// createBaselineEvents creates a table like that of the events for the baseline.
+func createBaselineEvents(ctx context.Context, db database) error {
 	pool, err := sql.Open(db.driver, db.dsn)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	if _, err := pool.ExecContext(ctx, "CREATE TABLE floor_events LIKE events"); err != nil {
-		return fmt.Errorf("making the floor's table: %w", err)
+	if _, err := pool.ExecContext(ctx, "CREATE TABLE baseline_events LIKE events"); err != nil {
+		return fmt.Errorf("creating the table of the baseline: %w", err)
 	}
 	return nil
 }
 
-// ask sends one request and returns the body of its answer, which must be a good one.
-func (g *Ground) ask(ctx context.Context, address string, r request) (string, error) {
-	raw, err := g.raw(r)
+// send sends one request and returns the body of its response, which must be a success.
+func (e *Env) send(ctx context.Context, address string, r request) (string, error) {
+	raw, err := e.raw(r)
 	if err != nil {
 		return "", err
 	}
@@ -139,33 +178,33 @@ func (g *Ground) ask(ctx context.Context, address string, r request) (string, er
 	if _, err := io.WriteString(conn, closing); err != nil {
 		return "", fmt.Errorf("sending: %w", err)
 	}
-	answer, err := io.ReadAll(conn)
+	response, err := io.ReadAll(conn)
 	if err != nil {
 		return "", fmt.Errorf("receiving: %w", err)
 	}
-	head, body, _ := strings.Cut(string(answer), "\r\n\r\n")
+	head, body, _ := strings.Cut(string(response), "\r\n\r\n")
 	if !strings.HasPrefix(head, "HTTP/1.1 2") {
-		return "", fmt.Errorf("%s %s is answered with %q", r.method, r.path, head)
+		return "", fmt.Errorf("the response to %s %s is %q", r.method, r.path, head)
 	}
 	return body, nil
 }
 
-// cold lets many ask at once for an access token that nobody has yet.
-func (g *Ground) cold(ctx context.Context) ([]Row, error) {
-	db, err := g.mysql(ctx)
+// cold has many borrowers ask at once for an access token that is not cached yet.
+func (e *Env) cold(ctx context.Context) ([]Row, error) {
+	db, err := e.mysql(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s, err := g.open(ctx, db)
+	s, err := e.open(ctx, db)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
-	ids, err := g.seed(ctx, s, 1, time.Now().Add(later))
+	ids, err := e.seed(ctx, s, 1, time.Now().Add(later))
 	if err != nil {
 		return nil, err
 	}
-	ms := newPrompt()
+	ms := newFakeMicrosoft()
 	ms.redemption = latency
 	tokens, err := token.New(token.Config{Store: s, Microsoft: ms})
 	if err != nil {
@@ -174,11 +213,11 @@ func (g *Ground) cold(ctx context.Context) ([]Row, error) {
 	var all sync.WaitGroup
 	var lent atomic.Int64
 	began := time.Now()
-	for range askers {
+	for range borrowers {
 		all.Go(func() {
 			r, err := s.Resolve(ctx, ids[0])
 			if err != nil {
-				return // it is missing in the count
+				return // it does not count as lent
 			}
 			if _, err := tokens.Lend(ctx, r, token.Graph, audit.Actor{Kind: audit.Application, ID: borrowerID}); err == nil {
 				lent.Add(1)
@@ -188,10 +227,10 @@ func (g *Ground) cold(ctx context.Context) ([]Row, error) {
 	all.Wait()
 	redeemed := ms.redeemed.Load()
 	row := Row{
-		Name: "redemptions that 1,000 askers of a cold token cause", Bar: "1", Measured: strconv.FormatInt(redeemed, 10),
-		Met: redeemed == 1 && lent.Load() == askers,
+		Name: "redemptions when 1,000 borrowers ask at once", Bar: "1", Measured: strconv.FormatInt(redeemed, 10),
+		Met: redeemed == 1 && lent.Load() == borrowers,
 	}
-	row = row.does("%s callers of custody ask at the same time for a token that nobody has yet, of a Microsoft that takes 100 ms and counts.", grouped(askers))
-	return []Row{row.told("MariaDB. %s of %s had the token, each with its durable event, after %d ms.",
-		grouped(int(lent.Load())), grouped(askers), time.Since(began).Milliseconds())}, nil
+	row = row.doing("%s callers of the token service ask at the same time for a token that is not cached; the fake Microsoft takes 100 ms and counts.", grouped(borrowers))
+	return []Row{row.with("MariaDB. %s of %s got the token, each with its durable event, after %d ms.",
+		grouped(int(lent.Load())), grouped(borrowers), time.Since(began).Milliseconds())}, nil
 }

@@ -18,80 +18,82 @@ import (
 //go:embed replay.lua
 var replay []byte
 
-// connections is how many connections the client keeps busy: enough that neither floor nor connector waits for requests
-// while the database commits.
+// connections is how many connections the client keeps busy: enough that neither baseline nor connector waits for
+// requests while the database commits.
 const connections = 256
 
-// mostPerSecond bounds the requests that are made in advance for one run.
+// mostPerSecond bounds the requests that are signed in advance for one run.
 const mostPerSecond = 40_000
 
-// A run is what the client saw in one run.
+// A run is the client's result of one run.
 type run struct {
 	Requests     int64 `json:"requests"`
 	Microseconds int64 `json:"microseconds"`
-	Refused      int64 `json:"refused"` // answers that were no 2xx or 3xx
-	Broken       int64 `json:"broken"`  // connections that failed, and answers that did not come
+	Refused      int64 `json:"refused"` // responses that were no 2xx or 3xx
+	Broken       int64 `json:"broken"`  // connections that failed, and responses that did not arrive
 	P99          int64 `json:"p99"`     // microseconds
 
-	used time.Duration // processor time of program and database together
+	used time.Duration // processor time of the program and the database together
 }
 
 func (r run) perSecond() float64 { return float64(r.Requests) / (float64(r.Microseconds) / 1e6) }
 
-var errSpoiled = errors.New("the run is spoiled")
+var errInvalid = errors.New("the run does not count")
 
 // load has the client send the requests in a file to an address for a while.
-func (g *Ground) load(ctx context.Context, address, requests string, d time.Duration) (run, error) {
+func (e *Env) load(ctx context.Context, address, requests string, d time.Duration) (run, error) {
 	client := exec.CommandContext(ctx, "wrk", "--threads", "1", "--connections", strconv.Itoa(connections),
-		"--duration", strconv.Itoa(max(1, int(d.Seconds())))+"s", "--timeout", "10s", "--script", g.file("replay.lua"),
+		"--duration", strconv.Itoa(max(1, int(d.Seconds())))+"s", "--timeout", "10s", "--script", e.file("replay.lua"),
 		"http://"+address, "--", requests)
 	before, err := processorTime()
 	if err != nil {
 		return run{}, err
 	}
-	said, err := client.CombinedOutput()
+	output, err := client.CombinedOutput()
 	if err != nil {
-		return run{}, fmt.Errorf("running wrk: %w: %s", err, bytes.TrimSpace(said))
+		return run{}, fmt.Errorf("running wrk: %w: %s", err, bytes.TrimSpace(output))
 	}
-	after, err := processorTime() // the client has ended, and its time is not among it
+	after, err := processorTime() // the client has ended, so this does not include its time
 	if err != nil {
 		return run{}, err
 	}
-	r, err := readResult(said)
+	r, err := readResult(output)
 	r.used = after - before
 	return r, err
 }
 
 // readResult reads what replay.lua writes when a run has ended.
-func readResult(said []byte) (run, error) {
-	_, result, found := strings.Cut(string(said), "RESULT ")
+func readResult(output []byte) (run, error) {
+	_, result, found := strings.Cut(string(output), "RESULT ")
 	var r run
 	if !found || json.Unmarshal([]byte(result), &r) != nil || r.Requests == 0 {
-		return run{}, fmt.Errorf("%w: wrk says %s", errSpoiled, bytes.TrimSpace(said))
+		return run{}, fmt.Errorf("%w: wrk prints %s", errInvalid, bytes.TrimSpace(output))
 	}
 	if r.Refused > 0 || r.Broken > 0 {
-		return run{}, fmt.Errorf("%w: of %d requests %d were refused and %d came to nothing", errSpoiled, r.Requests, r.Refused, r.Broken)
+		return run{}, fmt.Errorf("%w: of %d requests %d were refused and %d failed", errInvalid, r.Requests, r.Refused, r.Broken)
 	}
 	return r, nil
 }
 
 // A comparison is two programs loaded in turn.
-type comparison struct{ floor, ours []run }
+type comparison struct{ baseline, connector []run }
 
-// ratio returns ours by the floor's, of the medians.
-func (c comparison) ratio() float64 { return rate(c.ours) / rate(c.floor) }
+// ratio returns the median rate of the connector divided by that of the baseline.
+func (c comparison) ratio() float64 { return rate(c.connector) / rate(c.baseline) }
 
-// String tells the medians and every run behind them.
-func (c comparison) String() string { return fmt.Sprintf("%s; floor %s", told(c.ours), told(c.floor)) }
+// String describes the medians and every run behind them.
+func (c comparison) String() string {
+	return fmt.Sprintf("%s; baseline %s", describe(c.connector), describe(c.baseline))
+}
 
-func told(runs []run) string {
-	rates, costs, late := make([]float64, len(runs)), make([]float64, len(runs)), make([]float64, len(runs))
+func describe(runs []run) string {
+	rates, costs, p99 := make([]float64, len(runs)), make([]float64, len(runs)), make([]float64, len(runs))
 	for i, r := range runs {
 		rates[i] = r.perSecond()
-		costs[i], late[i] = float64(r.used.Microseconds())/float64(r.Requests), float64(r.P99)/1000
+		costs[i], p99[i] = float64(r.used.Microseconds())/float64(r.Requests), float64(r.P99)/1000
 	}
-	return fmt.Sprintf("%.0f/s (%s), %.0f µs of processor each with the database's, 99 %% within %.1f ms",
-		median(rates), joined(rates), median(costs), median(late))
+	return fmt.Sprintf("%.0f/s (%s), %.0f µs of processor time each including the database's, 99 %% within %.1f ms",
+		median(rates), joined(rates), median(costs), median(p99))
 }
 
 func rate(runs []run) float64 {
@@ -124,30 +126,30 @@ func median(values []float64) float64 {
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
-// compare loads the floor and ours in turn with the same requests, made anew for each turn: a nonce is good for once.
-// One turn before the first is not counted.
-func (g *Ground) compare(ctx context.Context, floor, ours string, next func(n int) request) (comparison, error) {
+// compare loads baseline and connector in turn with the same requests, signed anew for each turn, since a nonce is valid
+// once. The first turn warms both up and does not count.
+func (e *Env) compare(ctx context.Context, baseline, connector string, next func(n int) request) (comparison, error) {
 	var c comparison
-	file := g.quickFile("requests")
+	file := e.memoryFile("requests")
 	defer os.Remove(file)
-	for turn := range g.cfg.Turns + 1 {
-		d := g.cfg.Duration
+	for turn := range e.cfg.Turns + 1 {
+		d := e.cfg.Duration
 		if turn == 0 {
 			d = min(d, 2*time.Second)
 		}
-		if err := g.sign(file, int(max(time.Second, d).Seconds()*mostPerSecond), next); err != nil {
+		if err := e.sign(file, int(max(time.Second, d).Seconds()*mostPerSecond), next); err != nil {
 			return comparison{}, err
 		}
-		a, err := g.load(ctx, floor, file, d)
+		a, err := e.load(ctx, baseline, file, d)
 		if err != nil {
-			return comparison{}, fmt.Errorf("loading the floor: %w", err)
+			return comparison{}, fmt.Errorf("loading the baseline: %w", err)
 		}
-		b, err := g.load(ctx, ours, file, d)
+		b, err := e.load(ctx, connector, file, d)
 		if err != nil {
 			return comparison{}, fmt.Errorf("loading the connector: %w", err)
 		}
 		if turn > 0 {
-			c.floor, c.ours = append(c.floor, a), append(c.ours, b)
+			c.baseline, c.connector = append(c.baseline, a), append(c.connector, b)
 		}
 	}
 	return c, nil

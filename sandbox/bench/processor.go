@@ -22,7 +22,7 @@ func ownTime() time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// processorTime returns what the programs that we started have used so far, the database's server among them.
+// processorTime returns the processor time of the processes that we started, the database server among them.
 func processorTime() (time.Duration, error) {
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
@@ -33,7 +33,7 @@ func processorTime() (time.Duration, error) {
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
-			continue // it has ended meanwhile
+			continue // the process has ended
 		}
 		// The name, in parentheses, may hold anything; what follows is numbers.
 		_, rest, found := strings.Cut(string(content), ") ")

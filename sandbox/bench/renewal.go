@@ -14,7 +14,7 @@ import (
 // What renewing may cost.
 const (
 	slowRenewalBar    = 0.90 // of workers ÷ latency
-	instantRenewalBar = 0.75 // of the floor
+	instantRenewalBar = 0.75 // of the baseline
 )
 
 // workers is how many renewals run at once.
@@ -23,36 +23,36 @@ const workers = 32
 // latency is how long a slow Microsoft takes.
 const latency = 100 * time.Millisecond
 
-// renewal measures the sweep against what its workers could do at best. The floor has a database of its own on the same
-// server, filled alike: custody would not open the predecessors that the floor keeps.
-func (g *Ground) renewal(ctx context.Context) (rows []Row, err error) {
-	ours, err := g.crowd(ctx, g.cfg.Tenants, g.cfg.Tenants)
+// renewal compares the sweep with what its workers could do at best. The baseline has a database of its own on the same
+// server with the same content: the token service could not open the predecessors that the baseline stores.
+func (e *Env) renewal(ctx context.Context) (rows []Row, err error) {
+	connector, err := e.populate(ctx, e.cfg.Tenants, e.cfg.Tenants)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, ours.close()) }()
-	least, err := g.crowd(ctx, g.cfg.Tenants, g.cfg.Tenants)
+	defer func() { err = errors.Join(err, connector.close()) }()
+	baseline, err := e.populate(ctx, e.cfg.Tenants, e.cfg.Tenants)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, least.close()) }()
-	once, each := newPrompt(), newPrompt()
+	defer func() { err = errors.Join(err, baseline.close()) }()
+	once, each := newFakeMicrosoft(), newFakeMicrosoft()
 	once.redemption, once.only = latency, token.PartnerCenter
-	each.redemption, each.question = latency, latency
-	first, err := slowRenewals(ctx, ours, once, "a renewal takes 100 ms at Microsoft", latency, g.cfg.Tenants)
+	each.redemption, each.otherCall = latency, latency
+	first, err := slowRenewals(ctx, connector, once, "a renewal takes 100 ms at Microsoft", latency, e.cfg.Tenants)
 	if err != nil {
 		return nil, err
 	}
-	second, err := slowRenewals(ctx, ours, each, "each of its 7 calls takes 100 ms", callsPerRenewal*latency, min(g.cfg.Tenants, 10*workers))
+	second, err := slowRenewals(ctx, connector, each, "each of its 7 calls takes 100 ms", callsPerRenewal*latency, min(e.cfg.Tenants, 10*workers))
 	if err != nil {
 		return []Row{first}, err
 	}
-	instant, err := g.instantRenewals(ctx, least.pool, ours)
+	instant, err := e.instantRenewals(ctx, baseline.pool, connector)
 	return []Row{first, second, instant}, err
 }
 
 // slowRenewals compares the sweep with what its workers could do if they did nothing but wait.
-func slowRenewals(ctx context.Context, c *crowd, ms *prompt, when string, each time.Duration, count int) (Row, error) {
+func slowRenewals(ctx context.Context, c *population, ms *fakeMicrosoft, when string, each time.Duration, count int) (Row, error) {
 	if err := makeDue(ctx, c.pool, count); err != nil {
 		return Row{}, err
 	}
@@ -61,47 +61,47 @@ func slowRenewals(ctx context.Context, c *crowd, ms *prompt, when string, each t
 		return Row{}, err
 	}
 	reached, best := float64(count)/took.Seconds(), workers/each.Seconds()
-	return percent("renewal sweep where "+when+", against workers ÷ latency", reached/best, slowRenewalBar).does(
-		"There is no floor but arithmetic: so many workers that do nothing but wait for Microsoft. Custody's sweep waits the same, on MariaDB.").told(
-		"%s tenants due, %d workers: %.1f renewals/s of %.1f.", grouped(count), workers, reached, best).owing(
-		"Besides waiting for Microsoft a worker waits for its database: it reads, commits the successor, commits what was learned, and gives back. " + sharing), nil
+	return percent("renewal sweep where "+when+", against workers ÷ latency", reached/best, slowRenewalBar).doing(
+		"The baseline is arithmetic: as many workers that do nothing but wait for Microsoft. The token service's sweep waits the same, on MariaDB.").with(
+		"%s tenants due, %d workers: %.1f renewals/s of %.1f.", grouped(count), workers, reached, best).because(
+		"Besides Microsoft a worker waits for the database: it reads, commits the successor, commits the checks, and releases the lease. " + sharedProcessors), nil
 }
 
-// instantRenewals compares the sweep with the floor's, in turn, with a Microsoft that answers at once.
-func (g *Ground) instantRenewals(ctx context.Context, floor *sql.DB, custody *crowd) (Row, error) {
-	least, err := newLeastSweep(ctx, floor)
+// instantRenewals compares the sweep with the baseline's, in turn, with a Microsoft that responds at once.
+func (e *Env) instantRenewals(ctx context.Context, pool *sql.DB, ours *population) (Row, error) {
+	baseline, err := newBaselineSweep(ctx, pool)
 	if err != nil {
 		return Row{}, err
 	}
-	defer least.close()
-	count := g.cfg.Tenants
-	var floors, ours []float64
-	for turn := range g.cfg.Turns + 1 {
-		if err := makeDue(ctx, floor, count); err != nil {
+	defer baseline.close()
+	count := e.cfg.Tenants
+	var baselines, sweeps []float64
+	for turn := range e.cfg.Turns + 1 {
+		if err := makeDue(ctx, pool, count); err != nil {
 			return Row{}, err
 		}
-		a, err := least.sweep(ctx, count)
+		a, err := baseline.sweep(ctx, count)
 		if err != nil {
 			return Row{}, err
 		}
-		if err := makeDue(ctx, custody.pool, count); err != nil {
+		if err := makeDue(ctx, ours.pool, count); err != nil {
 			return Row{}, err
 		}
-		b, err := sweep(ctx, custody.store, newPrompt(), count)
+		b, err := sweep(ctx, ours.store, newFakeMicrosoft(), count)
 		if err != nil {
 			return Row{}, err
 		}
-		if turn > 0 { // the first one finds everything cold
-			floors, ours = append(floors, float64(count)/a.Seconds()), append(ours, float64(count)/b.Seconds())
+		if turn > 0 { // the first one warms up
+			baselines, sweeps = append(baselines, float64(count)/a.Seconds()), append(sweeps, float64(count)/b.Seconds())
 		}
 	}
-	return percent("renewal sweep with an instant Microsoft", median(ours)/median(floors), instantRenewalBar).does(
-		"The floor leases a tenant, commits successor and predecessor with schedule, event and announcement, then commits what was learned and the release: one "+
-			"SELECT and three commits, by prepared statements, without sealing or checks. Custody's sweep does all that it does for a renewal, with sealing, "+
-			"versions and checks. Each has a database of its own on the same server.").told(
-		"%s tenants due, %d workers, %d connections. Custody %.0f/s (%s); floor %.0f/s (%s).",
-		grouped(count), workers, floorConnections, median(ours), joined(ours), median(floors), joined(floors)).owing(
-		"Custody seals, checks and reads more than the floor, and its statements are made by gorm. " + sharing), nil
+	return percent("renewal sweep with an instant Microsoft", median(sweeps)/median(baselines), instantRenewalBar).doing(
+		"The baseline leases a tenant, commits successor and predecessor with schedule, event and announcement, then commits the checks and the release: one "+
+			"SELECT and three commits, by prepared statements, without sealing or checks. The token service's sweep does all that a renewal needs, with sealing, "+
+			"versions and checks. Each has a database of its own on the same server.").with(
+		"%s tenants due, %d workers, %d connections. Sweep %.0f/s (%s); baseline %.0f/s (%s).",
+		grouped(count), workers, baselineConnections, median(sweeps), joined(sweeps), median(baselines), joined(baselines)).because(
+		"The sweep seals, checks and reads more than the baseline, and gorm builds its statements. " + sharedProcessors), nil
 }
 
 // makeDue makes so many tenants due, and no other.
@@ -124,7 +124,7 @@ func makeDue(ctx context.Context, pool *sql.DB, count int) error {
 }
 
 // sweep renews what is due, which must be so many, and returns how long that took.
-func sweep(ctx context.Context, s *store.Store, ms *prompt, count int) (time.Duration, error) {
+func sweep(ctx context.Context, s *store.Store, ms *fakeMicrosoft, count int) (time.Duration, error) {
 	tokens, err := token.New(token.Config{Store: s, Microsoft: ms, Workers: workers})
 	if err != nil {
 		return 0, err

@@ -1,6 +1,6 @@
--- Replays the requests of a file, each once and in their order, for wrk. In the file every request follows its length,
--- written in six digits. When the file ends the last request is repeated, which a connector refuses as a replay: the run
--- is then found to be spoiled.
+-- Replays the requests of a file for wrk, each once and in order. In the file the length of a request precedes it in six
+-- digits. At the end of the file the last request repeats, which the connector refuses as a replay, so the run does not
+-- count.
 
 local requests, last
 

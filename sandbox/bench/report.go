@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// A Row is one bar and what was measured for it.
+// A Row is one bar and the figure that was measured for it.
 type Row struct {
 	Name     string
 	Bar      string
 	Measured string
 	Met      bool
-	// Does tells what floor and connector do.
+	// Does describes what baseline and connector do.
 	Does string
-	// How tells what the figure is made of.
-	How string
-	// Unmet tells why a bar that is not met is not.
+	// Details are the values behind the figure.
+	Details string
+	// Unmet explains why a bar is not met.
 	Unmet string
 }
 
-// percent returns a row for a ratio that must be at least bar, both told in percent.
+// percent returns a row for a ratio that must be at least bar, both in percent.
 func percent(name string, ratio, bar float64) Row {
 	return Row{Name: name, Bar: "≥ " + quantity(100*bar, "%"), Measured: quantity(100*ratio, "%"), Met: ratio >= bar}
 }
@@ -36,27 +36,29 @@ func below(name, unit string, value, bar float64) Row {
 	return Row{Name: name, Bar: "< " + quantity(bar, unit), Measured: quantity(value, unit), Met: value < bar}
 }
 
-func (r Row) does(what string, values ...any) Row {
-	r.Does = fmt.Sprintf(what, values...)
+// doing sets what baseline and connector do.
+func (r Row) doing(format string, values ...any) Row {
+	r.Does = fmt.Sprintf(format, values...)
 	return r
 }
 
-func (r Row) told(how string, values ...any) Row {
-	r.How = fmt.Sprintf(how, values...)
+// with sets the values behind the figure.
+func (r Row) with(format string, values ...any) Row {
+	r.Details = fmt.Sprintf(format, values...)
 	return r
 }
 
-// sharing is what a bar is missed by on a machine that does other things, too.
-const sharing = "Whoever takes more steps until he answers waits more often for his turn where the processors are shared with other work; the load when it " +
-	"began is told above, and the processor time of both, in the row above, tells the cost without the waiting."
+// sharedProcessors is why a bar may be missed on a machine that does other work, too.
+const sharedProcessors = "A program that takes more steps per response waits more often for a processor where other work shares them. The load at the start is " +
+	"given above; the processor time of both, in the row above, is the cost without the waiting."
 
-// owing tells why the bar is not met, where it is not.
-func (r Row) owing(reason string) Row {
+// because sets why the bar is missed, for where it is.
+func (r Row) because(reason string) Row {
 	r.Unmet = reason
 	return r
 }
 
-// quantity tells a value in three digits or more.
+// quantity formats a value with three significant digits, or all before the point.
 func quantity(value float64, unit string) string {
 	text := fmt.Sprintf("%.2f", value)
 	switch {
@@ -74,7 +76,7 @@ func quantity(value float64, unit string) string {
 	return text + " " + unit
 }
 
-// grouped tells a number with commas between its thousands.
+// grouped formats a number with commas between its thousands.
 func grouped(n int) string {
 	text := strconv.Itoa(n)
 	for i := len(text) - 3; i > 0; i -= 3 {
@@ -83,7 +85,7 @@ func grouped(n int) string {
 	return text
 }
 
-// Verdict tells in a word or two whether the bar is met.
+// Verdict says whether the bar is met.
 func (r Row) Verdict() string {
 	if r.Met {
 		return "met"
@@ -91,7 +93,7 @@ func (r Row) Verdict() string {
 	return "not met"
 }
 
-// Print writes a row for the person who waits.
+// Print writes a row for a terminal.
 func (r Row) Print(w io.Writer) {
-	fmt.Fprintf(w, "%-8s %s: %s (bar %s)\n         %s\n", r.Verdict(), r.Name, r.Measured, r.Bar, r.How)
+	fmt.Fprintf(w, "%-8s %s: %s (bar %s)\n         %s\n", r.Verdict(), r.Name, r.Measured, r.Bar, r.Details)
 }

@@ -24,17 +24,17 @@ type request struct {
 }
 
 // raw returns r signed, as it goes over the wire.
-func (g *Ground) raw(r request) ([]byte, error) {
+func (e *Env) raw(r request) ([]byte, error) {
 	call, err := http.NewRequest(r.method, publicURL+r.path, http.NoBody)
 	if err != nil {
 		return nil, err
 	}
-	if err := oauth1.Sign(call, g.credentials, time.Now(), oauth1.NewNonce()); err != nil {
+	if err := oauth1.Sign(call, e.credentials, time.Now(), oauth1.NewNonce()); err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\n", r.method, call.URL.RequestURI(), call.URL.Host, call.Header.Get("Authorization"))
-	fmt.Fprintf(&b, "APS-Instance-ID: %s\r\nAPS-Controller-URI: %s\r\nAPS-Transaction-ID: %s\r\n", g.instance.ID, g.instance.ControllerURI, random.ID())
+	fmt.Fprintf(&b, "APS-Instance-ID: %s\r\nAPS-Controller-URI: %s\r\nAPS-Transaction-ID: %s\r\n", e.instance.ID, e.instance.ControllerURI, random.ID())
 	if r.application != "" {
 		fmt.Fprintf(&b, "APS-Application-ID: %s\r\n", r.application)
 	}
@@ -45,8 +45,8 @@ func (g *Ground) raw(r request) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// sign writes count requests to a file, as replay.lua reads them.
-func (g *Ground) sign(file string, count int, next func(n int) request) (err error) {
+// sign writes count signed requests to a file in the format that replay.lua reads.
+func (e *Env) sign(file string, count int, next func(n int) request) (err error) {
 	out, err := os.Create(file)
 	if err != nil {
 		return fmt.Errorf("writing requests: %w", err)
@@ -54,7 +54,7 @@ func (g *Ground) sign(file string, count int, next func(n int) request) (err err
 	defer func() { err = errors.Join(err, out.Close()) }()
 	w := bufio.NewWriterSize(out, 1<<20)
 	for n := range count {
-		raw, err := g.raw(next(n))
+		raw, err := e.raw(next(n))
 		if err != nil {
 			return fmt.Errorf("signing a request: %w", err)
 		}

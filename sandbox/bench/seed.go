@@ -16,26 +16,26 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// What the instance and its tenants are made of.
+// IDs of the instance and of its applications.
 const (
 	instanceKey   = "bench"
 	applicationID = "be7c0000-0000-4000-8000-000000000001"
 	borrowerID    = "be7c0000-0000-4000-8000-000000000002"
 )
 
-// The lengths of tokens in characters. Microsoft publishes none (microsoft-identity.md §3.2); these are common ones.
+// The lengths of tokens in characters. Microsoft publishes none (docs/reference/microsoft-identity.md §3.2); these are common ones.
 const (
 	refreshTokenLength = 1400
 	accessTokenLength  = 2000
 )
 
-// batch is how many tenants one transaction makes, and seeders how many are under way.
+// batch is how many tenants one transaction creates, and seeders how many transactions run at once.
 const (
 	batch   = 200
 	seeders = 8
 )
 
-// age is how long ago the grants were issued: they are in the middle of theirs.
+// age is how long ago the grants were issued.
 const age = 10 * 24 * time.Hour
 
 func newInstance(now time.Time) tenant.Instance {
@@ -57,7 +57,7 @@ func newTenant(number int, now time.Time) tenant.Tenant {
 	}
 }
 
-// newGrant returns a grant as it is after some renewals: with everything that was learned of it.
+// newGrant returns a grant as it is after some renewals, with all its checks.
 func newGrant(t tenant.Tenant, issued time.Time) token.Grant {
 	works := func() token.Probe { return token.Probe{Works: token.Yes, At: issued, MFA: token.Unknown} }
 	return token.Grant{
@@ -71,7 +71,7 @@ func newGrant(t tenant.Tenant, issued time.Time) token.Grant {
 	}
 }
 
-// newToken returns a token of a length that is like no other.
+// newToken returns a unique token of a length.
 func newToken(length int) secret.Text {
 	var b strings.Builder
 	for b.Len() < length {
@@ -80,27 +80,27 @@ func newToken(length int) secret.Text {
 	return secret.New(b.String()[:length])
 }
 
-// fill makes the tables of a database and fills them as seed does.
-func (g *Ground) fill(ctx context.Context, db database, count int, due time.Time) ([]string, error) {
-	s, err := g.open(ctx, db)
+// fill creates the tables of a database and seeds them.
+func (e *Env) fill(ctx context.Context, db database, count int, due time.Time) ([]string, error) {
+	s, err := e.open(ctx, db)
 	if err != nil {
 		return nil, err
 	}
-	ids, err := g.seed(ctx, s, count, due)
+	ids, err := e.seed(ctx, s, count, due)
 	return ids, errors.Join(err, s.Close())
 }
 
-// seed fills a database with the instance and count tenants that hold a grant which is due at due. It returns their ids.
-func (g *Ground) seed(ctx context.Context, s *store.Store, count int, due time.Time) ([]string, error) {
-	in := g.instance
+// seed fills a database with the instance and count tenants that hold a grant which is due at due. It returns their IDs.
+func (e *Env) seed(ctx context.Context, s *store.Store, count int, due time.Time) ([]string, error) {
+	in := e.instance
 	if err := s.SaveInstance(ctx, &in); err != nil {
 		return nil, err
 	}
 	ids := make([]string, count)
-	makers, ctx := errgroup.WithContext(ctx)
-	makers.SetLimit(seeders)
+	creators, ctx := errgroup.WithContext(ctx)
+	creators.SetLimit(seeders)
 	for first := 0; first < count; first += batch {
-		makers.Go(func() error {
+		creators.Go(func() error {
 			return s.Transact(ctx, func(ctx context.Context) error {
 				for number := first; number < min(first+batch, count); number++ {
 					var err error
@@ -112,8 +112,8 @@ func (g *Ground) seed(ctx context.Context, s *store.Store, count int, due time.T
 			})
 		})
 	}
-	if err := makers.Wait(); err != nil {
-		return nil, fmt.Errorf("making tenants: %w", err)
+	if err := creators.Wait(); err != nil {
+		return nil, fmt.Errorf("creating tenants: %w", err)
 	}
 	return ids, nil
 }

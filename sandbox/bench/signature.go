@@ -17,22 +17,22 @@ const (
 	signatureAllocsBar = 20
 )
 
-// signature measures what every hook pays before anything else: one header parsed, and verified.
-func (g *Ground) signature(ctx context.Context) ([]Row, error) {
+// signature measures what every hook costs at least: one header is parsed and verified.
+func (e *Env) signature(ctx context.Context) ([]Row, error) {
 	call, err := http.NewRequestWithContext(ctx, http.MethodGet, publicURL+"/tenant/"+random.ID()+"/history?limit=50&before=2026-11-23T08:20:00Z", http.NoBody)
 	if err != nil {
 		return nil, err
 	}
 	now := time.Now()
-	if err := oauth1.Sign(call, g.credentials, now, oauth1.NewNonce()); err != nil {
+	if err := oauth1.Sign(call, e.credentials, now, oauth1.NewNonce()); err != nil {
 		return nil, err
 	}
-	header, address, secrets := call.Header.Get("Authorization"), call.URL.String(), []secret.Text{g.credentials.Secret}
+	header, address, secrets := call.Header.Get("Authorization"), call.URL.String(), []secret.Text{e.credentials.Secret}
 	var times []float64
 	var allocations int64
-	for range g.cfg.Turns {
+	for range e.cfg.Turns {
 		var failed error
-		var used float64 // µs of the last and longest try of testing.Benchmark
+		var used float64 // µs of the last and longest run of testing.Benchmark
 		result := testing.Benchmark(func(b *testing.B) {
 			b.ReportAllocs()
 			before := ownTime()
@@ -51,10 +51,10 @@ func (g *Ground) signature(ctx context.Context) ([]Row, error) {
 		times = append(times, used/float64(result.N))
 		allocations = result.AllocsPerOp()
 	}
-	const what = "One Authorization header is parsed and verified, HMAC-SHA1, for an operation with a query, as every hook begins. There is no floor: the bar is absolute."
+	const what = "One Authorization header is parsed and verified, HMAC-SHA1, for an operation with a query, as every hook begins. There is no baseline: the bar is absolute."
 	const how = "Processor time, the median of %d runs of testing.Benchmark of about a second each; %d bytes of header."
 	return []Row{
-		atMost("signature check, header parsed to verdict", "µs", median(times), signatureTimeBar).does(what).told(how, g.cfg.Turns, len(header)),
-		atMost("signature check, header parsed to verdict", "allocations", float64(allocations), signatureAllocsBar).does(what).told("The same runs."),
+		atMost("signature check, header parsed to verdict", "µs", median(times), signatureTimeBar).doing(what).with(how, e.cfg.Turns, len(header)),
+		atMost("signature check, header parsed to verdict", "allocations", float64(allocations), signatureAllocsBar).doing(what).with("The same runs."),
 	}, nil
 }

@@ -1,4 +1,4 @@
-// Command command measures how fast the connector is and writes docs/explanation/benchmarks.md. It is in no image.
+// Command command measures how fast the connector is and writes docs/explanation/benchmarks.md. No image contains it.
 package main
 
 import (
@@ -26,15 +26,15 @@ func main() {
 }
 
 func run(ctx context.Context, arguments []string, in io.Reader, out io.Writer) error {
-	if ok, err := bench.Play(ctx, arguments, in, out); ok {
+	if ok, err := bench.RunSubprocess(ctx, arguments, in, out); ok {
 		return err
 	}
 	cfg := bench.Config{Out: out}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	document := flags.String("document", "", "the file to write; none when it is empty")
+	document := flags.String("document", "", "the file to write; none if empty")
 	only := flags.String("only", "", "what to measure, separated by commas: "+strings.Join(bench.Names(), ", "))
 	flags.DurationVar(&cfg.Duration, "duration", 0, "how long each run of a load lasts")
-	flags.IntVar(&cfg.Turns, "turns", 0, "how often floor and connector are loaded in turn")
+	flags.IntVar(&cfg.Turns, "turns", 0, "how often baseline and connector are loaded in turn")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
@@ -45,14 +45,14 @@ func run(ctx context.Context, arguments []string, in io.Reader, out io.Writer) e
 }
 
 func measure(ctx context.Context, cfg bench.Config, document string) (err error) {
-	g, err := bench.Prepare(ctx, cfg)
+	e, err := bench.Prepare(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, g.Close()) }()
-	rows, err := g.Measure(ctx)
+	defer func() { err = errors.Join(err, e.Close()) }()
+	rows, err := e.Measure(ctx)
 	if err != nil || document == "" {
 		return err
 	}
-	return g.Write(ctx, document, rows)
+	return e.Write(ctx, document, rows)
 }

@@ -20,80 +20,78 @@ import (
 )
 
 const (
-	// stopWithin bounds how long a program may take to end by itself.
-	stopWithin = 30 * time.Second
-	// readyWithin bounds how long a program may take to serve.
-	readyWithin = time.Minute
-	// askAgain is how often it is asked whether a program is ready.
-	askAgain = 500 * time.Microsecond
+	// waitLimit bounds how long a process may take to be ready or to stop. It only guards against a hang.
+	waitLimit = 5 * time.Minute
+	// pollInterval is how often a process is asked whether it is ready.
+	pollInterval = 500 * time.Microsecond
 )
 
-// A program is a process under load.
-type program struct {
+// A process is a program under load.
+type process struct {
 	command *exec.Cmd
-	in      io.WriteCloser // a part ends with this
-	address string         // where it takes hooks, or what stands for them
+	in      io.WriteCloser // a subprocess ends with this
+	address string         // where it accepts requests
 	ready   time.Duration  // how long it took to serve
 	log     *os.File
 	ended   chan struct{}
 }
 
-func (g *Ground) program(command *exec.Cmd) (*program, error) {
-	log, err := os.CreateTemp(g.folder, "log-")
+func (e *Env) newProcess(command *exec.Cmd) (*process, error) {
+	log, err := os.CreateTemp(e.folder, "log-")
 	if err != nil {
-		return nil, fmt.Errorf("making a log: %w", err)
+		return nil, fmt.Errorf("creating a log: %w", err)
 	}
 	command.Stderr = log
-	p := &program{command: command, log: log, ended: make(chan struct{})}
+	p := &process{command: command, log: log, ended: make(chan struct{})}
 	if p.in, err = command.StdinPipe(); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-func (p *program) start() error {
+func (p *process) start() error {
 	err := p.command.Start()
 	p.log.Close() // the process has its own
 	if err != nil {
 		return fmt.Errorf("starting %s: %w", p.command.Path, err)
 	}
 	go func() {
-		_ = p.command.Wait() // how it ended is in its state
+		_ = p.command.Wait() // its state holds how it ended
 		close(p.ended)
 	}()
 	return nil
 }
 
 // stop asks the process to end and waits for that.
-func (p *program) stop() error {
+func (p *process) stop() error {
 	_ = p.in.Close() // a process that has ended has closed it
 	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stopping %s: %w", p.command.Path, err)
 	}
-	patience := time.NewTimer(stopWithin)
-	defer patience.Stop()
+	limit := time.NewTimer(waitLimit)
+	defer limit.Stop()
 	select {
 	case <-p.ended:
 		return nil
-	case <-patience.C:
-		err := errors.Join(fmt.Errorf("%s did not stop by itself", p.command.Path), p.command.Process.Kill())
+	case <-limit.C:
+		err := errors.Join(fmt.Errorf("%s did not stop when asked to", p.command.Path), p.command.Process.Kill())
 		<-p.ended
 		return err
 	}
 }
 
-// stopping stops p, besides telling err.
-func stopping(err error, p *program) error { return errors.Join(err, p.stop()) }
+// stopAfter stops p and returns err with what went wrong then.
+func stopAfter(err error, p *process) error { return errors.Join(err, p.stop()) }
 
-func (p *program) lastLog() []byte {
+func (p *process) lastLog() []byte {
 	content, _ := os.ReadFile(p.log.Name())
 	return bytes.TrimSpace(content[max(0, len(content)-2000):])
 }
 
-// play starts this program in one of its parts (Play), which says where it listens as soon as it does.
-func (g *Ground) play(ctx context.Context, part string, arguments ...string) (*program, error) {
-	command := exec.Command(g.cfg.Program, append([]string{part}, arguments...)...)
-	p, err := g.program(command)
+// startSubprocess starts this program again as a subprocess (RunSubprocess), and returns when it listens.
+func (e *Env) startSubprocess(ctx context.Context, name string, arguments ...string) (*process, error) {
+	command := exec.Command(e.cfg.Program, append([]string{name}, arguments...)...)
+	p, err := e.newProcess(command)
 	if err != nil {
 		return nil, err
 	}
@@ -104,39 +102,39 @@ func (g *Ground) play(ctx context.Context, part string, arguments ...string) (*p
 	if err := p.start(); err != nil {
 		return nil, err
 	}
-	said := make(chan string, 1)
+	printed := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(out).ReadString('\n')
-		said <- strings.TrimSpace(line)
+		printed <- strings.TrimSpace(line)
 	}()
-	patience := time.NewTimer(readyWithin)
-	defer patience.Stop()
+	limit := time.NewTimer(waitLimit)
+	defer limit.Stop()
 	select {
-	case p.address = <-said:
-	case <-patience.C:
+	case p.address = <-printed:
+	case <-limit.C:
 	case <-ctx.Done():
 	}
 	if p.address == "" {
-		return nil, stopping(fmt.Errorf("%s does not say where it listens: %s", part, p.lastLog()), p)
+		return nil, stopAfter(fmt.Errorf("%s does not print its address: %s", name, p.lastLog()), p)
 	}
 	return p, nil
 }
 
-// lend starts the connector with a Microsoft of its own.
-func (g *Ground) lend(ctx context.Context, db database) (*program, error) {
+// startConnector starts the connector with a fake Microsoft.
+func (e *Env) startConnector(ctx context.Context, db database) (*process, error) {
 	hooks, err := freeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
-	file, err := g.configuration(db, hooks, "127.0.0.1:0")
+	file, err := e.configuration(db, hooks, "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	return g.play(ctx, "lender", file)
+	return e.startSubprocess(ctx, "connector", file)
 }
 
-// serve starts the connector as it is shipped, on a database, and returns when it is ready.
-func (g *Ground) serve(ctx context.Context, db database) (*program, error) {
+// serve starts the connector as it is shipped and returns when it is ready.
+func (e *Env) serve(ctx context.Context, db database) (*process, error) {
 	hooks, err := freeAddress(ctx)
 	if err != nil {
 		return nil, err
@@ -145,11 +143,11 @@ func (g *Ground) serve(ctx context.Context, db database) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := g.configuration(db, hooks, private)
+	file, err := e.configuration(db, hooks, private)
 	if err != nil {
 		return nil, err
 	}
-	p, err := g.program(exec.Command(g.connector, "serve", "--config", file))
+	p, err := e.newProcess(exec.Command(e.connector, "serve", "--config", file))
 	if err != nil {
 		return nil, err
 	}
@@ -159,17 +157,17 @@ func (g *Ground) serve(ctx context.Context, db database) (*program, error) {
 		return nil, err
 	}
 	if err := p.awaitReady(ctx, private); err != nil {
-		return nil, stopping(fmt.Errorf("%w: %s", err, p.lastLog()), p)
+		return nil, stopAfter(fmt.Errorf("%w: %s", err, p.lastLog()), p)
 	}
 	p.ready = time.Since(began)
 	return p, nil
 }
 
-// configuration writes what an operator would write. Nothing is due during a load, so the clocks rest.
-func (g *Ground) configuration(db database, hooks, private string) (string, error) {
-	place := fmt.Sprintf("{driver: mysql, dsn: %q}", db.dsn)
+// configuration writes what an operator would write. Nothing is due during a load, so the tick is long.
+func (e *Env) configuration(db database, hooks, private string) (string, error) {
+	source := fmt.Sprintf("{driver: mysql, dsn: %q}", db.dsn)
 	if db.driver == sqldb.SQLite {
-		place = fmt.Sprintf("{driver: sqlite, path: %q}", db.dsn)
+		source = fmt.Sprintf("{driver: sqlite, path: %q}", db.dsn)
 	}
 	text := fmt.Sprintf(`hooks: {listen: %q, publicURL: %s}
 onboarding: {listen: "127.0.0.1:0", publicURL: https://onboarding.example.com}
@@ -178,8 +176,8 @@ database: %s
 keys: {file: %q}
 instances: [{key: %q, secret: %q}]
 renewal: {tick: 24h}
-`, hooks, publicURL, private, place, g.file("keys"), g.credentials.Key, g.credentials.Secret.Reveal())
-	file, err := os.CreateTemp(g.folder, "connector-*.yaml")
+`, hooks, publicURL, private, source, e.file("keys"), e.credentials.Key, e.credentials.Secret.Reveal())
+	file, err := os.CreateTemp(e.folder, "connector-*.yaml")
 	if err != nil {
 		return "", fmt.Errorf("writing the configuration: %w", err)
 	}
@@ -195,22 +193,22 @@ func freeAddress(ctx context.Context) (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
-// awaitReady asks until the answer is yes.
-func (p *program) awaitReady(ctx context.Context, private string) error {
-	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+// awaitReady polls until the connector reports that it is ready.
+func (p *process) awaitReady(ctx context.Context, private string) error {
+	ctx, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
-	ticker := time.NewTicker(askAgain)
+	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
-		ask, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+private+"/readyz", http.NoBody)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+private+"/readyz", http.NoBody)
 		if err != nil {
 			return err
 		}
-		if answer, err := client.Do(ask); err == nil {
-			answer.Body.Close()
-			if answer.StatusCode == http.StatusOK {
+		if response, err := client.Do(request); err == nil {
+			response.Body.Close()
+			if response.StatusCode == http.StatusOK {
 				return nil
 			}
 		}
@@ -224,8 +222,8 @@ func (p *program) awaitReady(ctx context.Context, private string) error {
 	}
 }
 
-// resident returns the memory that the process holds, in MiB.
-func (p *program) resident() (float64, error) {
+// resident returns the resident memory of the process in MiB.
+func (p *process) resident() (float64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.command.Process.Pid))
 	if err != nil {
 		return 0, fmt.Errorf("reading the memory of a process: %w", err)
@@ -236,5 +234,5 @@ func (p *program) resident() (float64, error) {
 			return kilobytes / 1024, err
 		}
 	}
-	return 0, errors.New("the kernel does not tell how much memory a process holds")
+	return 0, errors.New("the kernel does not report the memory of a process")
 }

@@ -17,23 +17,23 @@ import (
 	"azure-partner-connector/connector/store/sqldb"
 )
 
-// floorConnections is the size of the floor's pool: the store's.
-const floorConnections = 16
+// baselineConnections is the size of the baseline's pool, which is the store's.
+const baselineConnections = 16
 
-var errFloor = errors.New("floor constant SIZE, or floor read|change|append SIZE DRIVER DSN")
+var errBaseline = errors.New("usage: baseline constant SIZE, or baseline read|append SIZE DRIVER DSN")
 
-// floor plays the floor of one row: a bare echo handler with the one statement that the hook cannot do without. Its
-// answers have a size, which is that of the connector's.
+// serveBaseline runs the baseline of one row: a bare echo handler with the one statement that the hook cannot do without.
+// Its responses have a given size, which is that of the connector's.
 //
-//	floor constant SIZE
-//	floor read|change|append SIZE DRIVER DSN
-func floor(ctx context.Context, arguments []string, in io.Reader, out io.Writer) error {
+//	baseline constant SIZE
+//	baseline read|append SIZE DRIVER DSN
+func serveBaseline(ctx context.Context, arguments []string, in io.Reader, out io.Writer) error {
 	if len(arguments) < 2 {
-		return errFloor
+		return errBaseline
 	}
 	size, err := strconv.Atoi(arguments[1])
 	if err != nil || size < 2 {
-		return errFloor
+		return errBaseline
 	}
 	body := []byte(`"` + strings.Repeat("x", size-2) + `"`)
 	e := echo.New()
@@ -42,14 +42,14 @@ func floor(ctx context.Context, arguments []string, in io.Reader, out io.Writer)
 		e.Any("/*", func(c echo.Context) error { return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, body) })
 		return serveUntil(ctx, e, in, out)
 	case len(arguments) != 4:
-		return errFloor
+		return errBaseline
 	}
-	pool, err := openFloor(arguments[2], arguments[3])
+	pool, err := openBaseline(arguments[2], arguments[3])
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	handler, err := floorHandler(ctx, pool, arguments[0], body)
+	handler, err := baselineHandler(ctx, pool, arguments[0], body)
 	if err != nil {
 		return err
 	}
@@ -58,33 +58,32 @@ func floor(ctx context.Context, arguments []string, in io.Reader, out io.Writer)
 	return serveUntil(ctx, e, in, out)
 }
 
-func openFloor(driver, dsn string) (*sql.DB, error) {
+func openBaseline(driver, dsn string) (*sql.DB, error) {
 	if driver == sqldb.SQLite {
 		dsn = "file:" + dsn + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"
 	}
 	pool, err := sql.Open(driver, dsn)
 	if err != nil {
-		return nil, fmt.Errorf("opening the floor's database: %w", err)
+		return nil, fmt.Errorf("opening the database of the baseline: %w", err)
 	}
-	pool.SetMaxOpenConns(floorConnections)
-	pool.SetMaxIdleConns(floorConnections)
+	pool.SetMaxOpenConns(baselineConnections)
+	pool.SetMaxIdleConns(baselineConnections)
 	return pool, nil
 }
 
-// floorHandler prepares the one statement of a floor, and returns what executes it and answers with body.
-func floorHandler(ctx context.Context, pool *sql.DB, work string, body []byte) (echo.HandlerFunc, error) {
+// baselineHandler prepares the one statement of a baseline, and returns a handler that executes it and responds with body.
+func baselineHandler(ctx context.Context, pool *sql.DB, work string, body []byte) (echo.HandlerFunc, error) {
 	text := map[string]string{
-		"read":   "SELECT directory, application_id, version FROM tenants WHERE id = ?",
-		"change": "UPDATE tenants SET application_id = ?, updated_at = ?, version = version + 1 WHERE id = ?",
-		"append": "INSERT INTO floor_events (id, happened_at, instance_key, tenant_id, action, actor_kind, actor_id, actor_name, actor_account_id, " +
+		"read": "SELECT directory, application_id, version FROM tenants WHERE id = ?",
+		"append": "INSERT INTO baseline_events (id, happened_at, instance_key, tenant_id, action, actor_kind, actor_id, actor_name, actor_account_id, " +
 			"actor_original_id, result, reference, details) VALUES (?, ?, 'bench', ?, 'token.lent', 'application', ?, '', '', '', 'ok', 'ABCDEFGHIJ', '{\"api\":\"graph\"}')",
 	}[work]
 	if text == "" {
-		return nil, errFloor
+		return nil, errBaseline
 	}
 	statement, err := pool.PrepareContext(ctx, text) //nolint:sqlclosecheck // it is closed with the pool
 	if err != nil {
-		return nil, fmt.Errorf("preparing the floor's statement: %w", err)
+		return nil, fmt.Errorf("preparing the statement of the baseline: %w", err)
 	}
 	if work == "read" {
 		return func(c echo.Context) error {
@@ -97,20 +96,17 @@ func floorHandler(ctx context.Context, pool *sql.DB, work string, body []byte) (
 		}, nil
 	}
 	return func(c echo.Context) error {
-		values := []any{applicationID, timeText(), c.Param("id")}
-		if work == "append" {
-			values = []any{c.Param("id"), timeText(), c.Param("id"), borrowerID}
-		}
-		if _, err := statement.ExecContext(c.Request().Context(), values...); err != nil {
+		if _, err := statement.ExecContext(c.Request().Context(), c.Param("id"), now(), c.Param("id"), borrowerID); err != nil {
 			return err
 		}
 		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, body)
 	}, nil
 }
 
-func timeText() string { return time.Now().UTC().Format("2006-01-02 15:04:05.000") }
+// now returns the time as it is kept in the database.
+func now() string { return time.Now().UTC().Format("2006-01-02 15:04:05.000") }
 
-// serveUntil says where it listens and serves until its input ends or ctx does.
+// serveUntil prints the address on which it listens, and serves until its input or ctx ends.
 func serveUntil(ctx context.Context, handler http.Handler, in io.Reader, out io.Writer) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -12,23 +12,23 @@ import (
 	"azure-partner-connector/connector/random"
 )
 
-// A leastSweep is the floor of renewing: the statements that no renewal can do without, in as few transactions as
-// custody allows. A successor is durable before it is used for anything (design §5), so what comes of its use is stored
-// by a transaction of its own.
-type leastSweep struct {
+// A baselineSweep is the baseline of renewing: the statements that no renewal can do without, in as few transactions as
+// possible. A successor must be durable before it is used for anything, since Microsoft may not return it twice; what its
+// use shows is therefore stored in a transaction of its own.
+type baselineSweep struct {
 	pool *sql.DB
 
 	due, read, lease, predecessor, successor, schedule, event, announce, learned, release *sql.Stmt
 }
 
-func newLeastSweep(ctx context.Context, pool *sql.DB) (*leastSweep, error) {
-	l := &leastSweep{pool: pool}
+func newBaselineSweep(ctx context.Context, pool *sql.DB) (*baselineSweep, error) {
+	l := &baselineSweep{pool: pool}
 	for _, statement := range []struct {
 		into **sql.Stmt
 		text string
 	}{
 		{&l.due, "SELECT tenant_id FROM schedules WHERE slack_day >= 0 AND due_at <= ? AND lease_until IS NULL ORDER BY slack_day, due_at LIMIT 512"},
-		{&l.read, "SELECT t.instance_key, i.credentials, g.refresh_token, g.version, s.version FROM tenants t JOIN instances i ON i.instance_key = t.instance_key " +
+		{&l.read, "SELECT t.instance_key, i.credentials, e.refresh_token, e.version, s.version FROM tenants t JOIN instances i ON i.instance_key = t.instance_key " +
 			"JOIN grants g ON g.tenant_id = t.id AND g.slot = 'active' JOIN schedules s ON s.tenant_id = t.id WHERE t.id = ?"},
 		{&l.lease, "UPDATE schedules SET lease_owner = ?, lease_until = ?, version = version + 1 WHERE tenant_id = ? AND lease_until IS NULL"},
 		{&l.predecessor, "INSERT INTO grants SELECT tenant_id, 'predecessor', refresh_token, issued_at, directory_id, application_id, procedure_name, consent_id, " +
@@ -43,17 +43,17 @@ func newLeastSweep(ctx context.Context, pool *sql.DB) (*leastSweep, error) {
 		{&l.learned, "UPDATE grants SET refresh_token = ?, issued_at = ?, checks = ?, version = version + 1 WHERE tenant_id = ? AND slot = 'active' AND version = ?"},
 		{&l.release, "UPDATE schedules SET lease_owner = NULL, lease_until = NULL WHERE tenant_id = ? AND lease_owner = ?"},
 	} {
-		prepared, err := pool.PrepareContext(ctx, statement.text) //nolint:sqlclosecheck // close does
+		prepared, err := pool.PrepareContext(ctx, statement.text) //nolint:sqlclosecheck // close closes it
 		if err != nil {
 			l.close()
-			return nil, fmt.Errorf("preparing the floor's sweep: %w", err)
+			return nil, fmt.Errorf("preparing the sweep of the baseline: %w", err)
 		}
 		*statement.into = prepared
 	}
 	return l, nil
 }
 
-func (l *leastSweep) close() {
+func (l *baselineSweep) close() {
 	for _, statement := range []*sql.Stmt{l.due, l.read, l.lease, l.predecessor, l.successor, l.schedule, l.event, l.announce, l.learned, l.release} {
 		if statement != nil {
 			statement.Close()
@@ -62,7 +62,7 @@ func (l *leastSweep) close() {
 }
 
 // sweep renews count tenants that are due and returns how long that took.
-func (l *leastSweep) sweep(ctx context.Context, count int) (time.Duration, error) {
+func (l *baselineSweep) sweep(ctx context.Context, count int) (time.Duration, error) {
 	began := time.Now()
 	for renewed := 0; renewed < count; {
 		due, err := l.find(ctx)
@@ -70,7 +70,7 @@ func (l *leastSweep) sweep(ctx context.Context, count int) (time.Duration, error
 			return 0, err
 		}
 		if len(due) == 0 {
-			return 0, fmt.Errorf("the floor renewed %d tenants of %d", renewed, count)
+			return 0, fmt.Errorf("the baseline renewed %d tenants of %d", renewed, count)
 		}
 		var all errgroup.Group
 		all.SetLimit(workers)
@@ -85,7 +85,7 @@ func (l *leastSweep) sweep(ctx context.Context, count int) (time.Duration, error
 	return time.Since(began), nil
 }
 
-func (l *leastSweep) find(ctx context.Context) ([]string, error) {
+func (l *baselineSweep) find(ctx context.Context) ([]string, error) {
 	rows, err := l.due.QueryContext(ctx, time.Now().UTC())
 	if err != nil {
 		return nil, fmt.Errorf("finding what is due: %w", err)
@@ -102,7 +102,7 @@ func (l *leastSweep) find(ctx context.Context) ([]string, error) {
 	return due, rows.Err()
 }
 
-func (l *leastSweep) renew(ctx context.Context, id string) error {
+func (l *baselineSweep) renew(ctx context.Context, id string) error {
 	now, owner := time.Now().UTC(), random.ID()
 	var key string
 	var credentials, value []byte
@@ -129,14 +129,14 @@ func (l *leastSweep) renew(ctx context.Context, id string) error {
 	})
 }
 
-func (l *leastSweep) transact(ctx context.Context, fn func(do func(*sql.Stmt, ...any) error) error) error {
+func (l *baselineSweep) transact(ctx context.Context, fn func(do func(*sql.Stmt, ...any) error) error) error {
 	tx, err := l.pool.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("beginning: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
 	if err := fn(func(s *sql.Stmt, values ...any) error {
-		return affected(tx.StmtContext(ctx, s).ExecContext(ctx, values...)) //nolint:sqlclosecheck // the transaction does
+		return affected(tx.StmtContext(ctx, s).ExecContext(ctx, values...)) //nolint:sqlclosecheck // the transaction closes it
 	}); err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func affected(result sql.Result, err error) error {
 		return fmt.Errorf("writing: %w", err)
 	}
 	if n, err := result.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(errors.New("a statement met no row"), err)
+		return errors.Join(errors.New("a statement matched no row"), err)
 	}
 	return nil
 }

@@ -24,50 +24,50 @@ const few = 1000
 // searches is how often what is due is searched for in each situation.
 const searches = 50
 
-// A crowd is a database full of tenants, of which the first few have grants that open.
-type crowd struct {
+// A population is a database full of tenants, of which the first few have grants that open.
+type population struct {
 	store  *store.Store
 	pool   *sql.DB
 	opened []string // ids of tenants whose grants open
 }
 
-func (c *crowd) close() error { return errors.Join(c.store.Close(), c.pool.Close()) }
+func (p *population) close() error { return errors.Join(p.store.Close(), p.pool.Close()) }
 
-// many measures what a renewal costs, and what it takes to find out which are due, where there are many tenants.
-func (g *Ground) many(ctx context.Context) (rows []Row, err error) {
-	small, err := g.crowd(ctx, few, few)
+// many measures what a renewal costs, and how long finding the due tenants takes, where there are many.
+func (e *Env) many(ctx context.Context) (rows []Row, err error) {
+	small, err := e.populate(ctx, few, few)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, small.close()) }()
-	large, err := g.crowd(ctx, g.cfg.Many, min(g.cfg.Many, few*(g.cfg.Turns+1)))
+	large, err := e.populate(ctx, e.cfg.Many, min(e.cfg.Many, few*(e.cfg.Turns+1)))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, large.close()) }()
-	cost, err := g.renewalCosts(ctx, small, large)
+	cost, err := e.renewalCosts(ctx, small, large)
 	if err != nil {
 		return nil, err
 	}
-	found, err := g.findingDue(ctx, large)
+	found, err := e.findingDue(ctx, large)
 	return []Row{cost, found}, err
 }
 
-// crowd fills a database with count tenants, of which as many as open have grants that can be renewed. The others are
-// copies of one of these under ids of their own: nobody reads them, but every index knows them.
-func (g *Ground) crowd(ctx context.Context, count, open int) (*crowd, error) {
-	db, err := g.mysql(ctx)
+// populate fills a database with count tenants, of which as many as open have grants that can be renewed. The others are
+// copies of one of these under IDs of their own: nobody reads them, but they are in every index.
+func (e *Env) populate(ctx context.Context, count, open int) (*population, error) {
+	db, err := e.mysql(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c := &crowd{}
-	if c.store, err = g.open(ctx, db); err != nil {
+	c := &population{}
+	if c.store, err = e.open(ctx, db); err != nil {
 		return nil, err
 	}
-	if c.pool, err = openFloor(db.driver, db.dsn); err != nil {
+	if c.pool, err = openBaseline(db.driver, db.dsn); err != nil {
 		return nil, errors.Join(err, c.store.Close())
 	}
-	if c.opened, err = g.seed(ctx, c.store, open, time.Now().Add(later)); err == nil {
+	if c.opened, err = e.seed(ctx, c.store, open, time.Now().Add(later)); err == nil {
 		_, err = c.pool.ExecContext(ctx, "INSERT INTO announcements SELECT 'tenant', id, NULL, NULL, NULL, NULL, 1 FROM tenants")
 	}
 	if err == nil {
@@ -79,13 +79,13 @@ func (g *Ground) crowd(ctx context.Context, count, open int) (*crowd, error) {
 	return c, nil
 }
 
-// copied is how many tenants one statement makes.
+// copied is how many tenants one statement creates.
 const copied = 20_000
 
-// multiply makes copies of a tenant until there are count. They are due over the ten days that come, and their grants
+// multiply copies a tenant until there are count. They are due over the ten days that come, and their grants
 // expire 80 days after that.
-func (c *crowd) multiply(ctx context.Context, open, count int) error {
-	original := c.opened[0]
+func (p *population) multiply(ctx context.Context, open, count int) error {
+	original := p.opened[0]
 	soon := time.Now().UTC().Add(later).Truncate(time.Second)
 	for first := open; first < count; first += copied {
 		from := fmt.Sprintf(`(SELECT LOWER(INSERT(INSERT(INSERT(INSERT(MD5(seq), 21, 0, '-'), 17, 0, '-'), 13, 0, '-'), 9, 0, '-')) AS id,
@@ -103,22 +103,22 @@ func (c *crowd) multiply(ctx context.Context, open, count int) error {
 				failing_since, failure, version FROM schedules s JOIN ` + from + ` WHERE s.tenant_id = ?`, []any{soon, soon, soon, original}},
 			{`INSERT INTO announcements SELECT 'tenant', n.id, NULL, NULL, NULL, NULL, 1 FROM ` + from, nil},
 		} {
-			if _, err := c.pool.ExecContext(ctx, statement.text, statement.values...); err != nil {
-				return fmt.Errorf("multiplying a tenant: %w", err)
+			if _, err := p.pool.ExecContext(ctx, statement.text, statement.values...); err != nil {
+				return fmt.Errorf("copying a tenant: %w", err)
 			}
 		}
 	}
-	_, err := c.pool.ExecContext(ctx, "ANALYZE TABLE tenants, grants, schedules, announcements")
+	_, err := p.pool.ExecContext(ctx, "ANALYZE TABLE tenants, grants, schedules, announcements")
 	return err
 }
 
 // due makes the given tenants due.
-func (c *crowd) due(ctx context.Context, ids []string) error {
+func (p *population) due(ctx context.Context, ids []string) error {
 	values := []any{time.Now().UTC().Add(-time.Hour)}
 	for _, id := range ids {
 		values = append(values, id)
 	}
-	_, err := c.pool.ExecContext(ctx, "UPDATE schedules SET due_at = ? WHERE tenant_id IN (?"+strings.Repeat(", ?", len(ids)-1)+")", values...)
+	_, err := p.pool.ExecContext(ctx, "UPDATE schedules SET due_at = ? WHERE tenant_id IN (?"+strings.Repeat(", ?", len(ids)-1)+")", values...)
 	if err != nil {
 		return fmt.Errorf("making tenants due: %w", err)
 	}
@@ -126,10 +126,10 @@ func (c *crowd) due(ctx context.Context, ids []string) error {
 }
 
 // renewalCosts compares what a renewal takes in both databases, in turn. In the large one other tenants are due in each
-// turn, so that nothing of theirs was touched before.
-func (g *Ground) renewalCosts(ctx context.Context, small, large *crowd) (Row, error) {
-	var least, most []float64 // µs per renewal
-	for turn := range g.cfg.Turns + 1 {
+// turn, so that none of their rows was read before.
+func (e *Env) renewalCosts(ctx context.Context, small, large *population) (Row, error) {
+	var baseline, most []float64 // µs per renewal
+	for turn := range e.cfg.Turns + 1 {
 		ids := large.opened[min(turn*few, len(large.opened)-few):]
 		a, err := renewalCost(ctx, small, small.opened)
 		if err != nil {
@@ -139,30 +139,30 @@ func (g *Ground) renewalCosts(ctx context.Context, small, large *crowd) (Row, er
 		if err != nil {
 			return Row{}, err
 		}
-		if turn > 0 { // the first one finds everything cold
-			least, most = append(least, a), append(most, b)
+		if turn > 0 { // the first one warms up
+			baseline, most = append(baseline, a), append(most, b)
 		}
 	}
-	name := fmt.Sprintf("cost of a renewal with %s tenants, against that with %s", grouped(g.cfg.Many), grouped(few))
-	return atMost(name, "×", median(most)/median(least), manyBar).does(
-		"Both sides are custody's own sweep on MariaDB with an instant Microsoft, in two databases of one server that differ in nothing but the number of "+
-			"tenants. %s are due in each turn, in the large database others each time.", grouped(few)).told(
-		"%d workers. With many %.0f µs a renewal (%s); with few %.0f µs (%s).", workers, median(most), joined(most), median(least), joined(least)).owing(sharing), nil
+	name := fmt.Sprintf("cost of a renewal with %s tenants, against that with %s", grouped(e.cfg.Many), grouped(few))
+	return atMost(name, "×", median(most)/median(baseline), manyBar).doing(
+		"Both sides are the token service's sweep on MariaDB with an instant Microsoft, in two databases of one server that differ only in the number of "+
+			"tenants. %s are due in each turn, in the large database others each time.", grouped(few)).with(
+		"%d workers. With many %.0f µs a renewal (%s); with few %.0f µs (%s).", workers, median(most), joined(most), median(baseline), joined(baseline)).because(sharedProcessors), nil
 }
 
 // renewalCost renews the given tenants and returns what each took on average, in microseconds.
-func renewalCost(ctx context.Context, c *crowd, ids []string) (float64, error) {
+func renewalCost(ctx context.Context, c *population, ids []string) (float64, error) {
 	if err := c.due(ctx, ids); err != nil {
 		return 0, err
 	}
-	took, err := sweep(ctx, c.store, newPrompt(), len(ids))
+	took, err := sweep(ctx, c.store, newFakeMicrosoft(), len(ids))
 	return float64(took.Microseconds()) / float64(len(ids)), err
 }
 
-// findingDue measures how long it takes to find out which tenants are to be renewed next, however many they are.
-func (g *Ground) findingDue(ctx context.Context, c *crowd) (Row, error) {
+// findingDue measures how long it takes to find the tenants that are to be renewed next, however many they are.
+func (e *Env) findingDue(ctx context.Context, c *population) (Row, error) {
 	var medians []float64
-	var told []string
+	var details []string
 	for _, situation := range []struct {
 		name string
 		make func() error
@@ -186,9 +186,9 @@ func (g *Ground) findingDue(ctx context.Context, c *crowd) (Row, error) {
 			all = append(all, float64(time.Since(began).Microseconds())/1000)
 		}
 		medians = append(medians, median(all))
-		told = append(told, fmt.Sprintf("%s: %.2f ms, at most %.2f ms", situation.name, median(all), slices.Max(all)))
+		details = append(details, fmt.Sprintf("%s: %.2f ms, at most %.2f ms", situation.name, median(all), slices.Max(all)))
 	}
-	return below("finding the due tenants among "+grouped(g.cfg.Many), "ms", slices.Max(medians), dueBar).does(
-		"Custody's own question for the %d tenants that are to be renewed next, least slack first, on MariaDB. The figure is the slowest median.", workers).told(
-		"%d searches each. %s.", searches, strings.Join(told, "; ")).owing(sharing), nil
+	return below("finding the due tenants among "+grouped(e.cfg.Many), "ms", slices.Max(medians), dueBar).doing(
+		"The token service's own query for the %d tenants that are to be renewed next, least slack first, on MariaDB. The figure is the slowest median.", workers).with(
+		"%d searches each. %s.", searches, strings.Join(details, "; ")).because(sharedProcessors), nil
 }

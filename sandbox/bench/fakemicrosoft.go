@@ -1,0 +1,78 @@
+package bench
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"azure-partner-connector/connector/clock"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// callsPerRenewal is how many calls to Microsoft one renewal makes, one after the other: three redemptions, three probes
+// and the query of roles.
+const callsPerRenewal = 7
+
+// A fakeMicrosoft accepts everything after a delay that is always the same, and counts its redemptions. It has no network,
+// no keys and no database: what Microsoft itself takes is not measured.
+type fakeMicrosoft struct {
+	redemption time.Duration // how long a redemption takes
+	otherCall  time.Duration // how long every other call takes
+	only       token.API     // the api whose redemption takes that long; empty: all
+	keepsToken bool          // no new refresh tokens are returned
+
+	access, refresh secret.Text // no code looks into tokens, so they may all be the same
+	redeemed        atomic.Int64
+}
+
+var _ token.Microsoft = (*fakeMicrosoft)(nil)
+
+func newFakeMicrosoft() *fakeMicrosoft {
+	return &fakeMicrosoft{access: newToken(accessTokenLength), refresh: newToken(refreshTokenLength)}
+}
+
+// Redeem implements token.Microsoft.
+func (m *fakeMicrosoft) Redeem(ctx context.Context, c tenant.Client, code token.AuthorizationCode) (token.Redemption, error) {
+	return m.Renew(ctx, c, code.Code, token.PartnerCenter)
+}
+
+// Renew implements token.Microsoft.
+func (m *fakeMicrosoft) Renew(ctx context.Context, _ tenant.Client, _ secret.Text, api token.API) (token.Redemption, error) {
+	issued := time.Now().UTC()
+	if m.only == "" || m.only == api {
+		_ = clock.Sleep(ctx, m.redemption)
+	}
+	m.redeemed.Add(1)
+	r := token.Redemption{
+		API: api, AccessToken: m.access, IssuedAt: issued, ExpiresAt: issued.Add(75 * time.Minute),
+		Scopes: []string{"https://api.partnercenter.microsoft.com/user_impersonation", "offline_access"},
+	}
+	if !m.keepsToken {
+		r.RefreshToken = m.refresh
+	}
+	return r, ctx.Err()
+}
+
+// Identity implements token.Microsoft.
+func (m *fakeMicrosoft) Identity(context.Context, tenant.Client, secret.Text, string) (token.Identity, error) {
+	return token.Identity{}, nil
+}
+
+// Claims implements token.Microsoft.
+func (m *fakeMicrosoft) Claims(secret.Text) token.AccessTokenClaims {
+	return token.AccessTokenClaims{MFA: token.Yes}
+}
+
+// Probe implements token.Microsoft.
+func (m *fakeMicrosoft) Probe(ctx context.Context, _ tenant.Client, _ token.API, _ secret.Text) token.Probe {
+	_ = clock.Sleep(ctx, m.otherCall)
+	return token.Probe{Works: token.Yes, At: time.Now().UTC(), MFA: token.Yes}
+}
+
+// Roles implements token.Microsoft.
+func (m *fakeMicrosoft) Roles(ctx context.Context, _ tenant.Client, _ secret.Text) (globalAdmin, adminAgent token.Answer) {
+	_ = clock.Sleep(ctx, m.otherCall)
+	return token.Yes, token.Yes
+}
