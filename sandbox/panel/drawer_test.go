@@ -29,7 +29,7 @@ func (w *fakeControls) Drawer() panel.Drawer {
 	return panel.Drawer{
 		Now: w.now,
 		Levers: []panel.Lever{
-			{ID: "down", Label: "Microsoft is down", About: "Everything answers 503. Renewals are tried again by themselves.", On: w.on},
+			{ID: "down", Label: "Microsoft is down", About: "Everything answers 503. Renewals are retried automatically.", On: w.on},
 			{ID: "revoke", Label: "Revoke all sessions", About: "Found out by the next check.", Springs: true},
 		},
 		Accounts: []panel.SignIn{{Name: "ada@contoso.example", About: "everything works"}},

@@ -26,21 +26,21 @@ type Tenant struct {
 	Name      string
 }
 
-// installation is what Install made.
+// installation is what Install created.
 type installation struct {
 	borrower platform.CreatedInstance
-	tenants  map[string]Tenant // user name → the tenant of his account
-	people   []platform.User   // in the order in which they are shown
+	tenants  map[string]Tenant // user name → tenant of the account
+	people   []platform.User   // in display order
 }
 
-// Register does what `connector register` does: it imports the real package and creates or upgrades the instance, one
-// line of progress at a time. The Azure CSP application, which borrows access tokens, exists beforehand: its id is on
-// the instance's allow list.
+// Register does what `connector register` does: it imports the real package and creates or upgrades the instance, reporting
+// progress line by line. It first creates the Azure CSP application, which borrows access tokens and is on the allow list of
+// the instance.
 func (w *World) Register(ctx context.Context, progress func(line string)) (register.Result, error) {
 	return w.register(ctx, progress, false)
 }
 
-// register has the platform fetch the package from the connector when byAddress is set, and sends it otherwise.
+// register lets the platform download the package from the connector if byAddress is set, and uploads it otherwise.
 func (w *World) register(ctx context.Context, progress func(line string), byAddress bool) (register.Result, error) {
 	if w.installed.borrower.ID == "" {
 		key, shared := borrowerCredentials()
@@ -65,13 +65,13 @@ func (w *World) register(ctx context.Context, progress func(line string), byAddr
 	return register.Register(ctx, cfg)
 }
 
-// manifest is app.yaml with the release that the connector comes with.
+// manifest returns app.yaml with the release of the connector.
 func (w *World) manifest() []byte {
 	return bytes.Replace(azurepartner.Manifest(), []byte("\n  release: 1\n"), fmt.Appendf(nil, "\n  release: %d\n", w.release), 1)
 }
 
-// Upgrade replaces the connector by one whose package has a higher release, and registers that, which the platform
-// fetches from the connector: what an operator does for a new version.
+// Upgrade replaces the connector by one with a higher release, and registers its package, which the platform downloads
+// from the connector. This is what an operator does for a new version.
 func (w *World) Upgrade(ctx context.Context, progress func(line string)) (register.Result, error) {
 	w.release++
 	if err := w.Restart(ctx); err != nil {
@@ -80,9 +80,9 @@ func (w *World) Upgrade(ctx context.Context, progress func(line string)) (regist
 	return w.register(ctx, progress, true)
 }
 
-// Rotate gives connector and platform a new shared secret as an operator does: the connector first accepts both, then
-// the platform gets the new one, then the connector forgets the old one. between is called at each of the two steps in
-// the middle, when everything must still work.
+// Rotate replaces the shared secret as an operator does: first the connector accepts both, then the platform gets the new
+// one, then the connector drops the old one. Rotate calls between after the first and the second step, when everything must
+// still work.
 func (w *World) Rotate(ctx context.Context, between func() error) error {
 	w.previous, w.Secret = w.Secret, secret.New(random.Token())
 	if err := errors.Join(w.Restart(ctx), between()); err != nil {
@@ -128,7 +128,7 @@ func (w *World) registration() (register.Config, error) {
 	}, nil
 }
 
-// Tenants makes the accounts and their users, and provisions a tenant for each of the two resellers and for the one
+// Tenants creates the accounts and their users, and provisions a tenant for each of the two resellers and for the reseller
 // below the first.
 func (w *World) Tenants(ctx context.Context) error {
 	w.installed.tenants = make(map[string]Tenant)
@@ -175,7 +175,7 @@ func (w *World) user(accountID, login, name string) (platform.User, error) {
 	return u, err
 }
 
-// RemoveTenants ends all subscriptions, so that the instance can be unregistered.
+// RemoveTenants removes all subscriptions, so that the instance can be unregistered.
 func (w *World) RemoveTenants(ctx context.Context) error {
 	for _, t := range w.installed.tenants {
 		if err := w.Platform.Delete(ctx, "", t.ID); err != nil {
@@ -196,7 +196,7 @@ func (w *World) Install(ctx context.Context) error {
 // TenantOf returns the tenant of a platform user's account.
 func (w *World) TenantOf(login string) Tenant { return w.installed.tenants[login] }
 
-// User returns a user of the platform by his login; the zero User when there is none.
+// User returns a user of the platform by login; the zero User if there is none.
 func (w *World) User(login string) platform.User {
 	for _, u := range w.installed.people {
 		if u.Login == login {
@@ -209,7 +209,7 @@ func (w *World) User(login string) platform.User {
 // Borrower is the Azure CSP application that may borrow access tokens.
 func (w *World) Borrower() platform.CreatedInstance { return w.installed.borrower }
 
-// As calls an operation of a resource in the name of a platform user.
+// As calls an operation of a resource as a platform user.
 func (w *World) As(ctx context.Context, login, method, resourceID, operation string, body []byte) platform.Answer {
 	return w.Platform.Call(ctx, platform.AsUser(w.User(login).ID), method, resourceID, operation, body)
 }

@@ -10,53 +10,53 @@ import (
 	"azure-partner-connector/sandbox/panel"
 )
 
-// levers are what the panel's side drawer moves. The zero value has all of them off.
+// levers are the switches in the side drawer of the panel. In the zero value all are off.
 type levers struct {
 	mu     sync.Mutex // guards the rest, and keeps pulls in order
 	on     map[string]bool
-	silent chan struct{} // while Microsoft does not answer; closed when it does again
+	silent chan struct{} // nil while Microsoft answers; closed when it answers again
 }
 
-// speak ends the silence, if there is one, for requests that wait. The caller holds mu.
-func (l *levers) speak() {
+// answer lets waiting requests be answered. The caller holds mu.
+func (l *levers) answer() {
 	if l.silent != nil {
 		close(l.silent)
 		l.silent = nil
 	}
 }
 
-// release lets everything go that waits for a lever.
+// release unblocks everything that waits for a lever.
 func (l *levers) release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.speak()
+	l.answer()
 }
 
-// A lever is one row of the drawer. One of pull and kept is set: pull acts at once, kept stays on.
+// A lever is one row of the drawer. It has either pull, which acts at once, or kept, which stays on.
 type lever struct {
 	id, label, about string
 	pull             func(w *World) error
 	kept             bool
 }
 
-// hosts are those that a person knows as Microsoft.
+// hosts returns all hosts of Microsoft.
 func hosts() []microsoft.Host {
 	return []microsoft.Host{microsoft.Login, microsoft.PartnerCenter, microsoft.Graph, microsoft.ARM}
 }
 
 func directories() []string { return []string{AlpineDirectory, BalticDirectory, SouthDirectory} }
 
-// table are the levers in the order in which they are shown.
+// table returns the levers in display order.
 func table() []lever {
 	return []lever{
-		{id: "mfa", label: "Sign-ins without multi-factor authentication", about: "The next consent is refused because no second factor was proven.", kept: true},
+		{id: "mfa", label: "Sign-ins without multi-factor authentication", about: "The next consent is refused because the sign-in had no second factor.", kept: true},
 		{id: "directory", label: "Sign-ins in another directory", about: "The next consent is refused because it comes from the directory of Coral Corp.", kept: true},
-		{id: "down", label: "Microsoft is down", about: "Everything answers 503. Renewals are tried again by themselves.", kept: true},
-		{id: "throttled", label: "Microsoft throttles", about: "Everything answers 429. Renewals are tried again by themselves.", kept: true},
-		{id: "silent", label: "Microsoft does not answer", about: "Requests hang until the connector gives up. Move the clock by 30 days twice to see, for some seconds, a token that expires soon.", kept: true},
-		{id: "secret", label: "The client secret has expired", about: "Renewals and consents fail until the lever is moved back.", kept: true},
-		{id: "frequency", label: "A new sign-in every 7 days", about: "A policy of the directories that no renewal can beat: move the clock by 10 days.", kept: true},
-		{id: "revoke", label: "Revoke all sessions", about: "As an administrator does who has lost a password. Found out by the next check or renewal.", pull: func(w *World) error {
+		{id: "down", label: "Microsoft is down", about: "Everything answers 503. Renewals are retried automatically.", kept: true},
+		{id: "throttled", label: "Microsoft throttles", about: "Everything answers 429. Renewals are retried automatically.", kept: true},
+		{id: "silent", label: "Microsoft does not answer", about: "Requests hang until the connector gives up. Move the clock by 30 days twice to see, for a few seconds, a token that expires soon.", kept: true},
+		{id: "secret", label: "The client secret has expired", about: "Renewals and consents fail until you turn this off.", kept: true},
+		{id: "frequency", label: "A new sign-in every 7 days", about: "A directory policy that renewals cannot work around: move the clock by 10 days.", kept: true},
+		{id: "revoke", label: "Revoke all sessions", about: "As an administrator does after losing a password. The next check or renewal detects it.", pull: func(w *World) error {
 			for _, upn := range []string{AlpineAdmin, BalticAdmin, SouthAdmin} {
 				if err := w.Microsoft.RevokeSessions(upn); err != nil {
 					return err
@@ -64,7 +64,7 @@ func table() []lever {
 			}
 			return nil
 		}},
-		{id: "withdraw", label: "Withdraw the consent", about: "As a directory's administrator does who removes the application. Found out by the next check or renewal.", pull: func(w *World) error {
+		{id: "withdraw", label: "Withdraw the consent", about: "As a directory administrator does by removing the application. The next check or renewal detects it.", pull: func(w *World) error {
 			for _, d := range directories() {
 				if err := w.Microsoft.RemoveConsent(d, ApplicationID); err != nil {
 					return err
@@ -92,8 +92,8 @@ func (w *World) Drawer() panel.Drawer {
 // Advance implements panel.Levers.
 func (w *World) Advance(d time.Duration) { w.Clock.Advance(d) }
 
-// Pull implements panel.Levers. It replaces all faults, oddities and policies of the simulated Microsoft by those of
-// the levers that are on.
+// Pull implements panel.Levers. It replaces all faults, oddities and policies of the simulated Microsoft by those of the
+// levers that are on.
 func (w *World) Pull(id string, on bool) error {
 	all := table()
 	i := slices.IndexFunc(all, func(l lever) bool { return l.id == id })
@@ -109,15 +109,15 @@ func (w *World) Pull(id string, on bool) error {
 		w.levers.on = make(map[string]bool)
 	}
 	w.levers.on[id] = on
-	return w.misbehave()
+	return w.apply()
 }
 
-// misbehave makes the simulated Microsoft what the levers say. The caller holds the levers' lock.
-func (w *World) misbehave() error {
+// apply makes the simulated Microsoft behave as the levers say. The caller holds the lock of the levers.
+func (w *World) apply() error {
 	on := w.levers.on
 	w.Microsoft.ClearFaults()
 	if !on["silent"] {
-		w.levers.speak()
+		w.levers.answer()
 	} else if w.levers.silent == nil {
 		w.levers.silent = make(chan struct{})
 	}

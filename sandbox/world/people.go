@@ -9,7 +9,7 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 )
 
-// Password is the one password of everybody in the sandbox: nothing in it is worth guarding.
+// Password is the password of everyone in the sandbox, which has nothing to protect.
 const Password = "Sandbox-1"
 
 // Directories and the application registration of the simulated Microsoft.
@@ -24,23 +24,23 @@ const (
 
 // Accounts of the simulated Microsoft.
 const (
-	AlpineAdmin   = "admin@alpine.onmicrosoft.com"      // everything is right
-	BalticAdmin   = "admin@baltic.onmicrosoft.com"      // everything is right, in the other directory
-	SouthAdmin    = "admin@alpinesouth.onmicrosoft.com" // everything is right, in the directory of the reseller below
-	AlpineNoMFA   = "nomfa@alpine.onmicrosoft.com"      // a factor that Microsoft does not count
+	AlpineAdmin   = "admin@alpine.onmicrosoft.com"      // consents succeed
+	BalticAdmin   = "admin@baltic.onmicrosoft.com"      // consents succeed, in the other directory
+	SouthAdmin    = "admin@alpinesouth.onmicrosoft.com" // consents succeed, in the directory of the reseller below
+	AlpineNoMFA   = "nomfa@alpine.onmicrosoft.com"      // a second factor that Microsoft does not accept as MFA
 	AlpineNoRoles = "office@alpine.onmicrosoft.com"     // neither Global admin nor Admin agent
 	AlpineNoAgent = "global@alpine.onmicrosoft.com"     // Global admin, not an Admin agent
 	AlpineGuest   = "guest@alpine.onmicrosoft.com"      // a guest
-	CoralAdmin    = "admin@coralcorp.onmicrosoft.com"   // an administrator of somebody else
+	CoralAdmin    = "admin@coralcorp.onmicrosoft.com"   // an administrator of a foreign directory
 )
 
-// An Account is one that can sign in at the simulated Microsoft.
+// An Account can sign in at the simulated Microsoft.
 type Account struct {
 	UPN   string
 	About string
 }
 
-// MicrosoftAccounts are the accounts to try, with what each is good for.
+// MicrosoftAccounts returns the accounts to try, each with what it shows.
 func MicrosoftAccounts() []Account {
 	return []Account{
 		{AlpineAdmin, "Alpine Cloud: Global admin and Admin agent with MFA; everything works"},
@@ -54,7 +54,7 @@ func MicrosoftAccounts() []Account {
 	}
 }
 
-// seedMicrosoft makes the directories, the accounts and the application registration.
+// seedMicrosoft creates the directories, the accounts and the application registration.
 func (w *World) seedMicrosoft() error {
 	ms := w.Microsoft
 	for _, d := range []microsoft.Directory{
@@ -97,15 +97,15 @@ func (w *World) seedMicrosoft() error {
 	})
 }
 
-// Names of the platform's users, who all have the same password.
+// Logins of the platform's users, who all have the same password.
 const (
-	Rita  = "rita"  // of the reseller Alpine Cloud, who has a reseller below him
+	Rita  = "rita"  // of the reseller Alpine Cloud, which has a reseller below it
 	Bjorn = "bjorn" // of the reseller Baltic IT
 	Susan = "susan" // of Alpine South, the reseller below Alpine Cloud
 	Petra = "petra" // of the provider
 )
 
-// platformPassword opens the panel for everybody.
+// platformPassword is the password of all users of the panel.
 func platformPassword() secret.Text { return secret.New(Password) }
 
 func borrowerCredentials() (key string, shared secret.Text) {

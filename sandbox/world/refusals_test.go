@@ -34,6 +34,9 @@ func (s story) call(method, operation string, body string, out any) {
 	}
 }
 
+// applicationSecret is the client secret with which the sandbox begins.
+const applicationSecret = "sandbox~application.secret_value"
+
 type attempt struct{ ID, URL string }
 
 func (s story) begin() attempt {
@@ -95,8 +98,19 @@ func signsInAs(upn string) microsoft.Visitor {
 	return microsoft.Visitor{UPN: upn, Password: world.Password, ApproveMFA: true, Accept: true}
 }
 
-// TestEveryCheckOfAConsentRefuses goes through design §4 in its order, with the strict simulator in Microsoft's place.
-func TestEveryCheckOfAConsentRefuses(t *testing.T) {
+// repairMicrosoft undoes what a test changed at Microsoft.
+func (s story) repairMicrosoft() {
+	s.Helper()
+	s.Microsoft.SetOddities(microsoft.Oddities{})
+	s.Microsoft.ClearFaults()
+	check(s.T, s.Microsoft.SetPartnerCenter(world.AlpineDirectory, microsoft.PartnerCenterMode{}))
+	check(s.T, s.Microsoft.SetSecrets(world.ApplicationID, microsoft.Secret{Value: applicationSecret}))
+}
+
+// TestConsent_EveryCheckRefuses goes through the checks of a consent in their order, with the strict simulator as Microsoft.
+// A refused consent stores nothing, so all share one sandbox.
+func TestConsent_EveryCheckRefuses(t *testing.T) {
+	shared := newStory(t)
 	for name, tc := range map[string]struct {
 		spoil   func(t *testing.T, ms *microsoft.Simulator)
 		visitor microsoft.Visitor
@@ -111,7 +125,7 @@ func TestEveryCheckOfAConsentRefuses(t *testing.T) {
 			check(t, ms.SetSecrets(world.ApplicationID, microsoft.Secret{Value: "another~secret"}))
 		}, right(), "client_secret_wrong", "client secret"},
 		"2: client secret over": {func(t *testing.T, ms *microsoft.Simulator) {
-			check(t, ms.SetSecrets(world.ApplicationID, microsoft.Secret{Value: "sandbox~application.secret_value", Ends: time.Now().Add(-time.Hour)}))
+			check(t, ms.SetSecrets(world.ApplicationID, microsoft.Secret{Value: applicationSecret, Ends: time.Now().Add(-time.Hour)}))
 		}, right(), "client_secret_expired", "expired"},
 		"2: Microsoft is down": {func(_ *testing.T, ms *microsoft.Simulator) {
 			ms.AddFault(microsoft.Fault{Host: microsoft.Login, GrantType: "authorization_code", Status: http.StatusServiceUnavailable})
@@ -153,7 +167,8 @@ func TestEveryCheckOfAConsentRefuses(t *testing.T) {
 		"5: not an Admin agent": {nil, signsInAs(world.AlpineNoAgent), "role_missing", "Admin agent"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStory(t)
+			s := story{t, shared.World}
+			defer s.repairMicrosoft()
 			if tc.spoil != nil {
 				tc.spoil(t, s.Microsoft)
 			}

@@ -13,13 +13,13 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 )
 
-// A Page is what a visitor ends on.
+// A Page is the last page that a visitor sees.
 type Page struct {
 	Status int
 	Text   string // with entities resolved
 }
 
-// NewBrowser returns a client with cookies of its own that follows no redirect, as a visitor's browser is driven here.
+// NewBrowser returns an HTTP client with its own cookies that follows no redirect. It stands for a visitor's browser.
 func NewBrowser() *http.Client {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -28,7 +28,7 @@ func NewBrowser() *http.Client {
 	return &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-// Visit follows a consent link as a person does: through the landing page where there is one, to Microsoft and back.
+// Visit follows a consent link as a person does: through the landing page, if there is one, to Microsoft and back.
 func (w *World) Visit(ctx context.Context, browser *http.Client, link string, v microsoft.Visitor) (Page, error) {
 	callback, err := w.SignIn(ctx, browser, link, v)
 	if err != nil {
@@ -37,7 +37,7 @@ func (w *World) Visit(ctx context.Context, browser *http.Client, link string, v 
 	return w.Return(ctx, browser, callback)
 }
 
-// SignIn follows a consent link until Microsoft sends the browser back, and returns the address to which it does.
+// SignIn follows a consent link until Microsoft redirects back, and returns the redirect URL.
 func (w *World) SignIn(ctx context.Context, browser *http.Client, link string, v microsoft.Visitor) (callback string, err error) {
 	landing, signIn, err := fetch(ctx, browser, http.MethodGet, link)
 	if err == nil && signIn == "" && landing.Status == http.StatusOK {
@@ -47,7 +47,7 @@ func (w *World) SignIn(ctx context.Context, browser *http.Client, link string, v
 		return "", err
 	}
 	if signIn == "" {
-		return "", fmt.Errorf("the landing page leads nowhere: %d", landing.Status)
+		return "", fmt.Errorf("the landing page does not redirect: %d", landing.Status)
 	}
 	at, err := microsoft.SignIn(ctx, browser, signIn, v)
 	if err != nil {
@@ -56,8 +56,7 @@ func (w *World) SignIn(ctx context.Context, browser *http.Client, link string, v
 	return at.String(), nil
 }
 
-// Return opens the address to which Microsoft sent the browser, and returns the page on which it ends. The code must
-// not stay in the address bar.
+// Return opens the redirect URL and returns the final page. The code must not remain in the address bar.
 func (w *World) Return(ctx context.Context, browser *http.Client, callback string) (Page, error) {
 	page, done, err := fetch(ctx, browser, http.MethodGet, callback)
 	if err != nil || done == "" {
@@ -70,7 +69,7 @@ func (w *World) Return(ctx context.Context, browser *http.Client, callback strin
 	return page, err
 }
 
-// fetch returns a page, and where it redirects to, if it does.
+// fetch returns a page and its redirect, if any.
 func fetch(ctx context.Context, browser *http.Client, method, address string) (page Page, location string, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, address, nil)
 	if err != nil {

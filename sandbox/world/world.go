@@ -1,5 +1,5 @@
-// Package world is the whole sandbox in one process: the real connector between a simulated Microsoft and a simulated
-// platform, on one clock that can be moved.
+// Package world runs the sandbox in one process: the real connector between a simulated Microsoft and a simulated
+// platform, on one movable clock.
 package world
 
 import (
@@ -29,10 +29,10 @@ import (
 
 // Config is what a World needs. The zero Config is usable.
 type Config struct {
-	// Folder is where the connector keeps its database and keys. Default: a new temporary folder that Close removes.
+	// Folder is for the database and the keys of the connector. Default: a new temporary folder, which Close removes.
 	Folder string
 
-	// PanelListen is where the panel listens. Default: a free port of the loopback.
+	// PanelListen is the address of the panel. Default: a free loopback port.
 	PanelListen string
 
 	// Database names a MySQL database (user:password@tcp(host:port)/name) to use instead of an SQLite file.
@@ -45,10 +45,10 @@ type Config struct {
 	// Clock is the clock of all parts. Default: the real time.
 	Clock *clock.Clock
 
-	// Tick is how often the connector looks for what is due. Default: 500 ms.
+	// Tick is how often the connector looks for due work. Default: 500 ms.
 	Tick time.Duration
 
-	// Log receives what all parts say. Default: discard.
+	// Log receives the records of all components. Default: discard.
 	Log *slog.Logger
 }
 
@@ -58,8 +58,8 @@ type World struct {
 	Microsoft *microsoft.Simulator
 	Platform  *platform.Platform
 
-	// HooksURL and OnboardingURL are the connector's public addresses, PrivateURL that of its metrics; PanelURL is
-	// what a person opens.
+	// HooksURL and OnboardingURL are the public URLs of the connector, PrivateURL is for its metrics; PanelURL is what a
+	// person opens.
 	HooksURL, OnboardingURL, PrivateURL, PanelURL string
 
 	// Key and Secret are the connector's credentials on the platform.
@@ -72,24 +72,24 @@ type World struct {
 	panel     net.Listener
 	installed installation
 	levers    levers
-	previous  secret.Text // while Secret is replaced
-	release   int         // of the package that the connector comes with
+	previous  secret.Text // while Secret is being replaced
+	release   int         // of the package that belongs to the connector
 
 	stop      context.CancelFunc
 	running   *errgroup.Group
 	connector *running
 }
 
-// brand is the marketplace's name: of the provider's account and on the panel.
+// brand is the name of the marketplace: of the provider's account and on the panel.
 const brand = "Larkfield Cloud Marketplace"
 
-// running is the connector while it runs.
+// running is a running connector.
 type running struct {
 	stop  context.CancelFunc
 	ended chan error
 }
 
-// Start starts all servers. Nothing is registered or provisioned yet; Install does that.
+// Start starts all servers. Install then registers and provisions.
 func Start(ctx context.Context, cfg Config) (*World, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -114,17 +114,17 @@ func Start(ctx context.Context, cfg Config) (*World, error) {
 }
 
 func (w *World) start(ctx context.Context) error {
-	if err := w.furnish(ctx); err != nil {
+	if err := w.prepare(ctx); err != nil {
 		return err
 	}
 	var err error
 	w.Microsoft, err = microsoft.Start(microsoft.Config{
-		Now: w.Clock.Now, Advance: w.Clock.Advance, Log: w.cfg.Log.With("part", "microsoft"), Hostname: "localhost",
+		Now: w.Clock.Now, Advance: w.Clock.Advance, Log: w.cfg.Log.With("component", "microsoft"), Hostname: "localhost",
 	})
 	if err != nil {
 		return fmt.Errorf("starting the simulated Microsoft: %w", err)
 	}
-	w.Platform, err = platform.Start(platform.Config{Now: w.Clock.Now, Log: w.cfg.Log.With("part", "platform"), Development: true, Company: brand})
+	w.Platform, err = platform.Start(platform.Config{Now: w.Clock.Now, Log: w.cfg.Log.With("component", "platform"), Development: true, Company: brand})
 	if err != nil {
 		return err
 	}
@@ -135,12 +135,12 @@ func (w *World) start(ctx context.Context) error {
 	if err := w.startConnector(ctx); err != nil {
 		return err
 	}
-	w.running.Go(func() error { return w.platformClock(ctx) })
+	w.running.Go(func() error { return w.runPlatform(ctx) })
 	return w.startPanel(ctx)
 }
 
-// platformClock has the platform make its periodic calls and tell its events, until ctx ends.
-func (w *World) platformClock(ctx context.Context) error {
+// runPlatform lets the platform make its periodic calls and deliver its events, until ctx ends.
+func (w *World) runPlatform(ctx context.Context) error {
 	ticker := time.NewTicker(w.cfg.Tick)
 	defer ticker.Stop()
 	for {
@@ -154,12 +154,12 @@ func (w *World) platformClock(ctx context.Context) error {
 	}
 }
 
-// furnish makes the folder, the keys and the listeners: every address must be known before anything is configured.
-func (w *World) furnish(ctx context.Context) error {
+// prepare creates the folder, the keys and the listeners: all configuration needs their addresses.
+func (w *World) prepare(ctx context.Context) error {
 	var err error
 	if w.cfg.Folder == "" {
 		if w.cfg.Folder, err = os.MkdirTemp("", "azure-partner-sandbox-"); err != nil {
-			return fmt.Errorf("making the sandbox's folder: %w", err)
+			return fmt.Errorf("creating the folder of the sandbox: %w", err)
 		}
 		w.ownFolder = true
 	}
@@ -168,7 +168,7 @@ func (w *World) furnish(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, ear := range []struct {
+	for _, l := range []struct {
 		listener *net.Listener
 		address  string
 		url      *string
@@ -179,18 +179,18 @@ func (w *World) furnish(ctx context.Context) error {
 		{&w.listeners.Private, "127.0.0.1:0", &w.PrivateURL, ""},
 		{&w.panel, w.cfg.PanelListen, &w.PanelURL, ""},
 	} {
-		if *ear.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", ear.address); err != nil {
+		if *l.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", l.address); err != nil {
 			return fmt.Errorf("listening: %w", err)
 		}
-		// Microsoft allows http for redirect addresses on localhost only (microsoft-identity.md §2.5).
-		*ear.url = fmt.Sprintf("http://localhost:%d%s", (*ear.listener).Addr().(*net.TCPAddr).Port, ear.path)
+		// Microsoft allows http for redirect addresses on localhost only (docs/reference/microsoft-identity.md §2.5).
+		*l.url = fmt.Sprintf("http://localhost:%d%s", (*l.listener).Addr().(*net.TCPAddr).Port, l.path)
 	}
 	return nil
 }
 
 func (w *World) keys() string { return filepath.Join(w.cfg.Folder, "keys.json") }
 
-// startConnector starts the real connector from a configuration file, as an operator would.
+// startConnector starts the real connector from a configuration file, as an operator does.
 func (w *World) startConnector(ctx context.Context) error {
 	file := filepath.Join(w.cfg.Folder, "connector.yaml")
 	if err := os.WriteFile(file, w.configuration(), 0o600); err != nil {
@@ -200,7 +200,7 @@ func (w *World) startConnector(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	connector, err := app.New(ctx, cfg, app.Options{Now: w.Clock.Now, Log: w.cfg.Log.With("part", "connector"), Listeners: w.listeners, Manifest: w.manifest()})
+	connector, err := app.New(ctx, cfg, app.Options{Now: w.Clock.Now, Log: w.cfg.Log.With("component", "connector"), Listeners: w.listeners, Manifest: w.manifest()})
 	if err != nil {
 		return err
 	}
@@ -210,14 +210,14 @@ func (w *World) startConnector(ctx context.Context) error {
 	return nil
 }
 
-// Restart stops the connector and starts it again on the same addresses and the same database.
+// Restart restarts the connector on the same addresses and the same database.
 func (w *World) Restart(ctx context.Context) error {
 	if err := w.stopConnector(); err != nil {
 		return err
 	}
-	for _, ear := range []*net.Listener{&w.listeners.Hooks, &w.listeners.Onboarding, &w.listeners.Private} {
+	for _, l := range []*net.Listener{&w.listeners.Hooks, &w.listeners.Onboarding, &w.listeners.Private} {
 		var err error
-		if *ear, err = new(net.ListenConfig).Listen(ctx, "tcp", (*ear).Addr().String()); err != nil {
+		if *l, err = new(net.ListenConfig).Listen(ctx, "tcp", (*l).Addr().String()); err != nil {
 			return fmt.Errorf("listening again: %w", err)
 		}
 	}
@@ -234,8 +234,8 @@ func (w *World) stopConnector() error {
 	return err
 }
 
-// configuration is what an operator writes, but for two things: with next to no jitter everything is due ten days
-// later, and a short lease has trouble with Microsoft told after one retry, while somebody looks on.
+// configuration is what an operator would write, with two exceptions: almost no jitter, so that renewals are due after ten
+// days exactly, and a short lease, so that failures of Microsoft are reported after one retry.
 func (w *World) configuration() []byte {
 	database := "{driver: sqlite, path: " + quoted(filepath.Join(w.cfg.Folder, "connector.db")) + "}"
 	if !w.cfg.Database.Empty() {
@@ -257,11 +257,11 @@ clouds:
 		quoted(w.Microsoft.LoginURL()), quoted(w.Microsoft.PartnerCenterURL()), quoted(w.Microsoft.GraphURL()), quoted(w.Microsoft.ARMURL()))
 }
 
-// quoted is a YAML scalar: JSON strings are YAML.
+// quoted returns a YAML scalar: JSON strings are YAML.
 func quoted(text string) string { return fmt.Sprintf("%q", text) }
 
 func (w *World) startPanel(ctx context.Context) error {
-	handler, err := panel.New(panel.Config{Backend: backend.New(w.Platform), Brand: brand, Levers: w, Log: w.cfg.Log.With("part", "panel")})
+	handler, err := panel.New(panel.Config{Backend: backend.New(w.Platform), Brand: brand, Levers: w, Log: w.cfg.Log.With("component", "panel")})
 	if err != nil {
 		return err
 	}
@@ -280,7 +280,7 @@ func (w *World) startPanel(ctx context.Context) error {
 	return nil
 }
 
-// Close stops everything that Start started and waits for it. A folder that Start made is removed.
+// Close stops everything that Start started, waits for it, and removes the folder if Start created it.
 func (w *World) Close() error {
 	var errs []error
 	w.levers.release()

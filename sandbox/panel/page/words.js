@@ -41,23 +41,23 @@
         "Accounts of the simulated Microsoft": "Konten beim simulierten Microsoft",
         "The password of all of them:": "Das Kennwort für alle:",
         "Sign-ins without multi-factor authentication": "Anmeldungen ohne Multi-Faktor-Authentifizierung",
-        "The next consent is refused because no second factor was proven.": "Die nächste Zustimmung wird abgelehnt, weil kein zweiter Faktor nachgewiesen ist.",
+        "The next consent is refused because the sign-in had no second factor.": "Die nächste Zustimmung wird abgelehnt, weil kein zweiter Faktor nachgewiesen ist.",
         "Sign-ins in another directory": "Anmeldungen in einem anderen Verzeichnis",
         "The next consent is refused because it comes from the directory of Coral Corp.": "Die nächste Zustimmung wird abgelehnt, weil sie aus dem Verzeichnis von Coral Corp kommt.",
         "Microsoft is down": "Microsoft ist ausgefallen",
-        "Everything answers 503. Renewals are tried again by themselves.": "Alles antwortet mit 503. Erneuerungen werden von selbst wiederholt.",
+        "Everything answers 503. Renewals are retried automatically.": "Alles antwortet mit 503. Erneuerungen werden von selbst wiederholt.",
         "Microsoft throttles": "Microsoft drosselt",
-        "Everything answers 429. Renewals are tried again by themselves.": "Alles antwortet mit 429. Erneuerungen werden von selbst wiederholt.",
+        "Everything answers 429. Renewals are retried automatically.": "Alles antwortet mit 429. Erneuerungen werden von selbst wiederholt.",
         "Microsoft does not answer": "Microsoft antwortet nicht",
-        "Requests hang until the connector gives up. Move the clock by 30 days twice to see, for some seconds, a token that expires soon.": "Anfragen hängen, bis der Connector aufgibt. Stellen Sie die Uhr zweimal um 30 Tage vor, um einige Sekunden lang ein Token zu sehen, das bald abläuft.",
+        "Requests hang until the connector gives up. Move the clock by 30 days twice to see, for a few seconds, a token that expires soon.": "Anfragen hängen, bis der Connector aufgibt. Stellen Sie die Uhr zweimal um 30 Tage vor, um einige Sekunden lang ein Token zu sehen, das bald abläuft.",
         "The client secret has expired": "Der geheime Clientschlüssel ist abgelaufen",
-        "Renewals and consents fail until the lever is moved back.": "Erneuerungen und Zustimmungen schlagen fehl, bis der Hebel zurückgestellt wird.",
+        "Renewals and consents fail until you turn this off.": "Erneuerungen und Zustimmungen schlagen fehl, bis der Hebel zurückgestellt wird.",
         "A new sign-in every 7 days": "Alle 7 Tage eine neue Anmeldung",
-        "A policy of the directories that no renewal can beat: move the clock by 10 days.": "Eine Richtlinie der Verzeichnisse, die keine Erneuerung überwindet: Stellen Sie die Uhr um 10 Tage vor.",
+        "A directory policy that renewals cannot work around: move the clock by 10 days.": "Eine Richtlinie der Verzeichnisse, die keine Erneuerung überwindet: Stellen Sie die Uhr um 10 Tage vor.",
         "Revoke all sessions": "Alle Sitzungen widerrufen",
-        "As an administrator does who has lost a password. Found out by the next check or renewal.": "Wie es ein Administrator tut, der ein Kennwort verloren hat. Die nächste Prüfung oder Erneuerung stellt es fest.",
+        "As an administrator does after losing a password. The next check or renewal detects it.": "Wie es ein Administrator tut, der ein Kennwort verloren hat. Die nächste Prüfung oder Erneuerung stellt es fest.",
         "Withdraw the consent": "Die Zustimmung zurückziehen",
-        "As a directory's administrator does who removes the application. Found out by the next check or renewal.": "Wie es der Administrator eines Verzeichnisses tut, der die Anwendung entfernt. Die nächste Prüfung oder Erneuerung stellt es fest."
+        "As a directory administrator does by removing the application. The next check or renewal detects it.": "Wie es der Administrator eines Verzeichnisses tut, der die Anwendung entfernt. Die nächste Prüfung oder Erneuerung stellt es fest."
     };
     const others = ["es_ES", "fr_FR", "it_IT", "ja_JP", "nl_NL", "pt_BR", "ru_RU"];
     const inOthers = {
