@@ -17,8 +17,8 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// maxSkew is how far our clock may be from Microsoft's without a warning. Hooks are refused beyond ten minutes (design §8),
-// and id_tokens are taken with five minutes of leeway (microsoft-identity.md §4.2).
+// maxSkew is how far our clock may differ from Microsoft's without a warning. Beyond ten minutes hooks are refused, and
+// id_tokens are accepted with five minutes of leeway (docs/reference/microsoft-identity.md §4.2).
 const maxSkew = 2 * time.Minute
 
 func (e *examination) deployment(ctx context.Context) {
@@ -26,27 +26,27 @@ func (e *examination) deployment(ctx context.Context) {
 	if !ok || !e.keys(cfg) || !e.database(ctx, cfg.Database) {
 		return
 	}
-	w := &witness{}
-	rooms, err := app.Open(ctx, cfg, app.Options{Now: e.Now, Log: e.Log(cfg.Log), Watch: w.watch})
+	recorder := &claimsRecorder{}
+	services, err := app.Open(ctx, cfg, app.Options{Now: e.Now, Log: e.Log(cfg.Log), Watch: recorder.wrap})
 	if err != nil {
 		e.fail("database", err.Error()+".", "")
 		return
 	}
 	defer func() {
-		if err := rooms.Close(); err != nil {
+		if err := services.Close(); err != nil {
 			e.fail("database", err.Error()+".", "")
 		}
 	}()
-	instances, ok := e.seals(ctx, rooms, cfg.Instances)
+	instances, ok := e.seals(ctx, services, cfg.Instances)
 	if !ok {
 		return
 	}
-	e.clouds(ctx, rooms, instances)
+	e.clouds(ctx, services, instances)
 	for _, in := range instances {
-		e.instance(ctx, rooms, in)
+		e.instance(ctx, services, in)
 	}
 	if e.Tenant != "" {
-		e.tenant(ctx, rooms, w, instances)
+		e.tenant(ctx, services, recorder, instances)
 	}
 }
 
@@ -54,12 +54,12 @@ func (e *examination) configuration() (config.Config, bool) {
 	const check = "configuration"
 	cfg, err := e.Load()
 	if err != nil {
-		faults := []error{err}
+		problems := []error{err}
 		if joined, ok := err.(interface{ Unwrap() []error }); ok {
-			faults = joined.Unwrap()
+			problems = joined.Unwrap()
 		}
-		for _, fault := range faults {
-			e.fail(check, fault.Error()+".", "")
+		for _, problem := range problems {
+			e.fail(check, problem.Error()+".", "")
 		}
 		return cfg, false
 	}
@@ -72,73 +72,73 @@ func (e *examination) configuration() (config.Config, bool) {
 
 func (e *examination) keys(cfg config.Config) bool {
 	if _, err := cfg.Keys.Open(); err != nil {
-		e.fail("keys", err.Error()+".", "Without the keys nothing stored can be read: bring them back from their copy, or make one with connector keys create if nothing is stored yet.")
+		e.fail("keys", err.Error()+".", "Without the keys, nothing stored can be read. Restore them from a copy; if nothing is stored yet, create new ones with connector keys create.")
 		return false
 	}
 	e.ok("keys", "%s opens", cmp.Or(cfg.Keys.File, "keys.ring"))
 	return true
 }
 
-// databasePatience bounds what the database may take to tell its version.
-const databasePatience = 15 * time.Second
+// databaseTimeout limits how long the database may take to answer.
+const databaseTimeout = 15 * time.Second
 
-// database looks at the schema without bringing it up to date: that is for the program that serves.
+// database reads the schema version. It does not migrate: connector serve does.
 func (e *examination) database(ctx context.Context, db config.Database) bool {
 	const check = "database"
-	ctx, cancel := context.WithTimeout(ctx, databasePatience)
+	ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
 	defer cancel()
 	current, known, err := sqldb.SchemaVersions(ctx, db.Driver, db.Source())
 	switch {
 	case errors.Is(err, sqldb.ErrNoSchema):
-		e.fail(check, fmt.Sprintf("%s answers but holds nothing yet.", db.Driver), "Start connector serve: it makes the tables.")
+		e.fail(check, fmt.Sprintf("%s responds but is empty.", db.Driver), "Start connector serve, which creates the tables.")
 	case err != nil:
 		e.fail(check, err.Error()+".", "Check the address, the account and the file's permissions.")
 	case current < known:
-		e.fail(check, fmt.Sprintf("%s has schema version %d; this program needs %d.", db.Driver, current, known), "Start connector serve of this version: it migrates.")
+		e.fail(check, fmt.Sprintf("%s has schema version %d; this program needs %d.", db.Driver, current, known), "Start connector serve of this version, which migrates it.")
 	case current > known:
 		e.fail(check, fmt.Sprintf("%s has schema version %d; this program knows %d.", db.Driver, current, known), "Use the newer program.")
 	default:
-		e.ok(check, "%s answers, schema version %d", db.Driver, current)
+		e.ok(check, "%s responds, schema version %d", db.Driver, current)
 		return true
 	}
 	return false
 }
 
-// seals reads every instance and tenant, which opens what is sealed in them, and returns the instances that live.
-func (e *examination) seals(ctx context.Context, rooms *app.Services, configured []config.Instance) (living []tenant.Instance, ok bool) {
+// seals reads every instance and tenant, which opens their sealed columns, and returns the instances that are not removed.
+func (e *examination) seals(ctx context.Context, services *app.Services, configured []config.Instance) (installed []tenant.Instance, ok bool) {
 	const check = "seals"
 	tenants := 0
 	var absent []string
 	for _, c := range configured {
-		in, err := rooms.Tenants.Instance(ctx, c.Key)
+		in, err := services.Tenants.Instance(ctx, c.Key)
 		if failure.Is(err, failure.NotFound) {
 			absent = append(absent, c.Key)
 			continue
 		}
-		var of []tenant.Tenant
+		var its []tenant.Tenant
 		if err == nil {
-			of, err = rooms.Tenants.Tenants(ctx, c.Key)
+			its, err = services.Tenants.Tenants(ctx, c.Key)
 		}
 		if errors.Is(err, seal.ErrNotOpened) {
-			e.fail(check, err.Error()+".", "The database was filled with other keys: configure the key file that belongs to it.")
+			e.fail(check, err.Error()+".", "The database was filled with other keys. Configure the key file that belongs to it.")
 			return nil, false
 		}
 		if err != nil {
 			e.fail("database", err.Error()+".", "")
 			return nil, false
 		}
-		living = append(living, in)
-		tenants += len(of)
+		installed = append(installed, in)
+		tenants += len(its)
 	}
-	e.ok(check, "%s and %s open with these keys", count(len(living), "instance"), count(tenants, "tenant"))
+	e.ok(check, "%s and %s open with these keys", count(len(installed), "instance"), count(tenants, "tenant"))
 	for _, key := range absent {
 		e.warn("instance "+key, "The platform has not installed it.", "Run connector register, or install it in the provider's panel.")
 	}
-	return living, true
+	return installed, true
 }
 
-// clouds asks the sign-in service of every cloud in use for its discovery document, and compares clocks on the way.
-func (e *examination) clouds(ctx context.Context, rooms *app.Services, instances []tenant.Instance) {
+// clouds reads the discovery document of every cloud in use, and compares our clock with the first one that answers.
+func (e *examination) clouds(ctx context.Context, services *app.Services, instances []tenant.Instance) {
 	used := map[string]bool{}
 	for _, in := range instances {
 		used[in.Settings.Cloud] = true
@@ -150,36 +150,36 @@ func (e *examination) clouds(ctx context.Context, rooms *app.Services, instances
 		discovery
 		err error
 	}
-	answers := map[string]answer{} // cloud → what its authority said
+	answers := map[string]answer{} // cloud → the answer of its authority
 	compared := false
 	for _, cloud := range slices.Sorted(maps.Keys(used)) {
-		authority, known := rooms.Authorities[cloud]
+		authority, known := services.Authorities[cloud]
 		if !known {
 			answers[cloud] = answer{err: failure.New(failure.CloudUnknown, "cloud", cloud)}
 			continue
 		}
-		found, err := e.discover(ctx, authority, anyDirectory)
-		answers[cloud] = answer{found, err}
-		if !compared && !found.date.IsZero() {
+		d, err := e.discover(ctx, authority, anyDirectory)
+		answers[cloud] = answer{d, err}
+		if !compared && !d.date.IsZero() {
 			compared = true
-			e.clock(authority, found)
+			e.clock(authority, d)
 		}
 	}
 	if !compared {
-		e.warn("clock", "It could not be compared: no sign-in service told its time.", "")
+		e.warn("clock", "It could not be compared, because no sign-in service sent its time.", "")
 	}
 	for _, cloud := range slices.Sorted(maps.Keys(answers)) {
 		if err := answers[cloud].err; err != nil {
 			e.unreachable[cloud] = true
-			e.refused("cloud "+cloud, Failed, err, map[string]string{"cloud": cloud})
+			e.failure("cloud "+cloud, Failed, err, map[string]string{"cloud": cloud})
 			continue
 		}
-		e.ok("cloud "+cloud, "%s answers", rooms.Authorities[cloud])
+		e.ok("cloud "+cloud, "%s responds", services.Authorities[cloud])
 	}
 }
 
-func (e *examination) clock(authority string, found discovery) {
-	skew := found.skew()
+func (e *examination) clock(authority string, d discovery) {
+	skew := d.skew()
 	if skew.Abs() <= maxSkew {
 		e.ok("clock", "agrees with %s", authority)
 		return
@@ -189,20 +189,20 @@ func (e *examination) clock(authority string, found discovery) {
 		way = "behind"
 	}
 	e.warn("clock", fmt.Sprintf("It is %s %s %s.", skew.Abs().Round(time.Second), way, authority),
-		"Let the machine follow a time server: hooks are refused beyond 10 minutes, sign-ins beyond 5.")
+		"Synchronize it with a time server: hooks are refused beyond 10 minutes, sign-ins beyond 5.")
 }
 
-func (e *examination) instance(ctx context.Context, rooms *app.Services, in tenant.Instance) {
+func (e *examination) instance(ctx context.Context, services *app.Services, in tenant.Instance) {
 	check := "instance " + in.Key
 	if in.ControllerURI == "" {
-		e.warn(check, "The platform has not told the address of its controller yet.", "Open one of the screens; every call tells it.")
+		e.warn(check, "The platform has not sent the address of its controller yet.", "Open one of the screens: every call sends it.")
 		return
 	}
-	if err := rooms.ReachController(ctx, in); err != nil {
-		e.refused(check, Failed, err, map[string]string{"instance": in.Key, "controller": in.ControllerURI})
+	if err := services.ReachController(ctx, in); err != nil {
+		e.failure(check, Failed, err, map[string]string{"instance": in.Key, "controller": in.ControllerURI})
 		return
 	}
-	e.ok(check, "package %s, controller %s answers", in.PackageVersion, in.ControllerURI)
+	e.ok(check, "package %s, controller %s responds", in.PackageVersion, in.ControllerURI)
 }
 
 func count(n int, what string) string {

@@ -17,13 +17,13 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 )
 
-func TestADoctorNeedsAConfiguration(t *testing.T) {
+func TestNew_NeedsLoad(t *testing.T) {
 	if d, err := doctor.New(doctor.Config{}); err == nil {
 		t.Errorf("New() without a configuration = %v, want an error", d)
 	}
 }
 
-func TestEveryFaultOfTheConfigurationIsAFinding(t *testing.T) {
+func TestExamine_ReportsEveryConfigurationProblem(t *testing.T) {
 	report := examine(t, doctor.Config{Load: func() (config.Config, error) {
 		return config.Config{}, errors.Join(&config.Problem{Key: "keys.file", Text: "it is missing"}, &config.Problem{Key: "hooks.publicURL", Text: "it is missing"})
 	}})
@@ -60,7 +60,7 @@ func loaded(cfg config.Config) func() (config.Config, error) {
 	return func() (config.Config, error) { return cfg, nil }
 }
 
-func TestKeysThatDoNotOpen(t *testing.T) {
+func TestExamine_KeysThatDoNotOpen(t *testing.T) {
 	cfg := deployment(t, storetest.SQLite(t))
 	if err := os.Chmod(cfg.Keys.File, 0o644); err != nil {
 		t.Fatal(err)
@@ -73,14 +73,14 @@ func TestKeysThatDoNotOpen(t *testing.T) {
 	checkFindings(t, examine(t, doctor.Config{Load: loaded(cfg)}), "ok configuration", "failed keys")
 }
 
-func TestADatabaseIsOnlyLookedAt(t *testing.T) {
+func TestExamine_LeavesTheDatabaseUnchanged(t *testing.T) {
 	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
 		cfg := deployment(t, db)
 		if db.Driver == config.SQLite {
 			report := examine(t, doctor.Config{Load: loaded(cfg)})
 			checkFindings(t, report, "ok configuration", "ok keys", "failed database")
 			if _, err := os.Stat(db.DSN); !errors.Is(err, os.ErrNotExist) {
-				t.Errorf("Stat(%s) = %v, want no file: a doctor makes none", db.DSN, err)
+				t.Errorf("Stat(%s) = %v, want no file, because a doctor creates none", db.DSN, err)
 			}
 			if err := os.WriteFile(db.DSN, nil, 0o600); err != nil {
 				t.Fatal(err)
@@ -90,10 +90,10 @@ func TestADatabaseIsOnlyLookedAt(t *testing.T) {
 		checkFindings(t, empty, "ok configuration", "ok keys", "failed database")
 		checkFinding(t, empty, doctor.Failed, "database", "Start connector serve")
 		if dump := db.Dump(t); dump != "" {
-			t.Errorf("after an examination the empty database holds %q", dump)
+			t.Errorf("after an examination, the empty database contains %q", dump)
 		}
 
-		db.Open(t) // makes the schema
+		db.Open(t) // creates the schema
 		raw := db.Raw(t)
 		for _, tc := range []struct{ change, says string }{
 			{"DELETE FROM schema_versions WHERE version_id > 0", "schema version 0; this program needs"},
@@ -107,23 +107,22 @@ func TestADatabaseIsOnlyLookedAt(t *testing.T) {
 			checkFindings(t, report, "ok configuration", "ok keys", "failed database")
 			checkFinding(t, report, doctor.Failed, "database", tc.says)
 			if db.Dump(t) != before {
-				t.Errorf("after %q an examination changed the database", tc.change)
+				t.Errorf("after %q, an examination changed the database", tc.change)
 			}
 		}
 	})
 }
 
-func TestADatabaseThatDoesNotAnswer(t *testing.T) {
-	db := storetest.MariaDB(t)
-	cfg := deployment(t, db)
-	cfg.Database.DSN = secret.New("connector:canary-password@tcp(127.0.0.1:1)/connector")
+func TestExamine_UnreachableDatabase(t *testing.T) {
+	cfg := deployment(t, storetest.SQLite(t))
+	cfg.Database = config.Database{Driver: config.MySQL, DSN: secret.New("connector:canary-password@tcp(127.0.0.1:1)/connector")}
 	report := examine(t, doctor.Config{Load: loaded(cfg)})
 	checkFindings(t, report, "ok configuration", "ok keys", "failed database")
 	checkFinding(t, report, doctor.Failed, "database", "refused")
 }
 
-// TestOnADatabaseOfEitherKind examines a deployment that nobody has installed yet.
-func TestOnADatabaseOfEitherKind(t *testing.T) {
+// TestExamine_BeforeTheInstallation examines a deployment that the platform has not installed yet.
+func TestExamine_BeforeTheInstallation(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		db.Open(t)
 		sim := startMicrosoft(t)
@@ -135,40 +134,40 @@ func TestOnADatabaseOfEitherKind(t *testing.T) {
 	})
 }
 
-func TestKeysOfAnotherDatabase(t *testing.T) {
-	c := newClinic(t)
-	cfg, err := c.load()
-	c.must(err)
+func TestExamine_KeysOfAnotherDatabase(t *testing.T) {
+	h := newHarness(t)
+	cfg, err := h.load()
+	h.must(err)
 	cfg.Keys.File = filepath.Join(t.TempDir(), "other.keys")
 	if _, err := seal.CreateFile(cfg.Keys.File); err != nil {
 		t.Fatal(err)
 	}
-	report := c.examine("", func(d *doctor.Config) { d.Load = loaded(cfg) })
+	report := h.examine("", func(d *doctor.Config) { d.Load = loaded(cfg) })
 	checkFindings(t, report, "ok configuration", "ok keys", "ok database", "failed seals")
 	checkFinding(t, report, doctor.Failed, "seals", "cannot be opened", "other keys")
 }
 
-func TestADeploymentWithoutFault(t *testing.T) {
-	c := newClinic(t)
-	report := c.examine("")
-	checkFindings(t, report, "ok configuration", "ok keys", "ok database", "ok seals", "ok clock", "ok cloud global", "ok instance "+c.Key)
+func TestExamine_HealthyDeployment(t *testing.T) {
+	h := newHarness(t)
+	report := h.examine("")
+	checkFindings(t, report, "ok configuration", "ok keys", "ok database", "ok seals", "ok clock", "ok cloud global", "ok instance "+h.Key)
 	checkFinding(t, report, doctor.OK, "seals", "1 instance and 3 tenants")
-	checkFinding(t, report, doctor.OK, "instance "+c.Key, "package 1-1", c.Platform.URL())
+	checkFinding(t, report, doctor.OK, "instance "+h.Key, "package 1-1", h.Platform.URL())
 }
 
-func TestAWarningOfTheConfigurationIsAFinding(t *testing.T) {
-	c := newClinic(t)
-	cfg, err := c.load()
-	c.must(err)
-	cfg.Warnings = []string{"something should not stay so."}
-	report := c.examine("", func(d *doctor.Config) { d.Load = loaded(cfg) })
-	checkFinding(t, report, doctor.Warning, "configuration", "something should not stay so.")
+func TestExamine_ReportsConfigurationWarnings(t *testing.T) {
+	h := newHarness(t)
+	cfg, err := h.load()
+	h.must(err)
+	cfg.Warnings = []string{"something needs attention."}
+	report := h.examine("", func(d *doctor.Config) { d.Load = loaded(cfg) })
+	checkFinding(t, report, doctor.Warning, "configuration", "something needs attention.")
 	if n := report.Count(doctor.Failed); n != 0 {
 		t.Errorf("Count(failed) = %d, want 0: a warning fails nothing", n)
 	}
 }
 
-// dated lets answers carry another Date; nil carries none.
+// dated replaces the Date header of answers; nil removes it.
 type dated struct {
 	next http.RoundTripper
 	date *time.Time
@@ -187,8 +186,8 @@ func (d dated) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-func TestTheClockIsComparedWithMicrosofts(t *testing.T) {
-	c := newClinic(t)
+func TestExamine_ComparesTheClockWithMicrosofts(t *testing.T) {
+	h := newHarness(t)
 	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 	at := func(d time.Duration) *time.Time { date := now.Add(d); return &date }
 	for name, tc := range map[string]struct {
@@ -200,10 +199,10 @@ func TestTheClockIsComparedWithMicrosofts(t *testing.T) {
 		"two minutes off": {at(-2 * time.Minute), doctor.OK, "agrees"},
 		"we are ahead":    {at(-2*time.Minute - time.Second), doctor.Warning, "2m1s ahead"},
 		"we are behind":   {at(time.Hour), doctor.Warning, "1h0m0s behind"},
-		"not told":        {nil, doctor.Warning, "could not be compared"},
+		"no Date header":  {nil, doctor.Warning, "could not be compared"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			report := c.examine("", func(d *doctor.Config) {
+			report := h.examine("", func(d *doctor.Config) {
 				d.HTTP = &http.Client{Transport: dated{http.DefaultTransport, tc.date}}
 				d.Now = func() time.Time { return now }
 			})
@@ -213,50 +212,49 @@ func TestTheClockIsComparedWithMicrosofts(t *testing.T) {
 	}
 }
 
-func TestACloudThatDoesNotAnswer(t *testing.T) {
+func TestExamine_UnreachableCloud(t *testing.T) {
 	for name, fault := range map[string]microsoft.Fault{
-		"unavailable":   {Host: microsoft.Login, Status: http.StatusServiceUnavailable},
-		"a web page":    {Host: microsoft.Login, Status: http.StatusOK, Body: "<html>Sign in to the network first</html>"},
-		"somebody else": {Host: microsoft.Login, Status: http.StatusOK, Body: `{"issuer":"https://login.example.com/{tenantid}/v2.0"}`},
-		"cut off":       {Host: microsoft.Login, Reset: true},
+		"unavailable":      {Host: microsoft.Login, Status: http.StatusServiceUnavailable},
+		"a web page":       {Host: microsoft.Login, Status: http.StatusOK, Body: "<html>Sign in to the network first</html>"},
+		"another issuer":   {Host: microsoft.Login, Status: http.StatusOK, Body: `{"issuer":"https://login.example.com/{tenantid}/v2.0"}`},
+		"reset connection": {Host: microsoft.Login, Reset: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newClinic(t)
-			c.consent()
-			c.Microsoft.AddFault(fault)
-			report := c.examine(c.patient())
+			h := newHarness(t)
+			h.consent()
+			h.Microsoft.AddFault(fault)
+			report := h.examine(h.tenantID())
 			checkFinding(t, report, doctor.Failed, "cloud global", "cloud=global")
-			// The refresh token is not tried against a service that is not there.
+			// The refresh token is not sent to a service that does not answer.
 			checkFinding(t, report, doctor.OK, "grant")
 			checkFinding(t, report, doctor.OK, "credentials")
 			for _, f := range report.Findings {
 				if f.Check == "renewal" || f.Check == "directory" {
-					t.Errorf("Examine() tells of %s, though its cloud does not answer", f.Check)
+					t.Errorf("Examine() checks %s, although its cloud does not answer", f.Check)
 				}
 			}
 		})
 	}
 }
 
-func TestACloudThatIsConfiguredNoMore(t *testing.T) {
-	c := newClinic(t)
-	c.settings(func(s *tenant.Settings) { s.Cloud = "sovereign" })
-	checkFinding(t, c.examine(""), doctor.Failed, "cloud sovereign", `There is no cloud named sovereign.`)
+func TestExamine_CloudThatIsNoLongerConfigured(t *testing.T) {
+	h := newHarness(t)
+	h.changeSettings(func(s *tenant.Settings) { s.Cloud = "sovereign" })
+	checkFinding(t, h.examine(""), doctor.Failed, "cloud sovereign", `There is no cloud named sovereign.`)
 }
 
-func TestAnInstanceWhoseControllerIsAway(t *testing.T) {
-	c := newClinic(t)
-	rooms := c.rooms()
-	in, err := rooms.Store.Instance(t.Context(), c.Key)
-	c.must(err)
-	_, err = rooms.Tenants.Seen(t.Context(), in, "", "http://127.0.0.1:1/")
-	c.must(err)
-	report := c.examine("")
-	checkFinding(t, report, doctor.Failed, "instance "+c.Key, "code=platform_unavailable", "controller=http://127.0.0.1:1/", "reference="+report.Reference)
+func TestExamine_UnreachableController(t *testing.T) {
+	h := newHarness(t)
+	in, err := h.services.Store.Instance(t.Context(), h.Key)
+	h.must(err)
+	_, err = h.services.Tenants.Seen(t.Context(), in, "", "http://127.0.0.1:1/")
+	h.must(err)
+	report := h.examine("")
+	checkFinding(t, report, doctor.Failed, "instance "+h.Key, "code=platform_unavailable", "controller=http://127.0.0.1:1/", "reference="+report.Reference)
 
-	in, err = rooms.Store.Instance(t.Context(), c.Key)
-	c.must(err)
+	in, err = h.services.Store.Instance(t.Context(), h.Key)
+	h.must(err)
 	in.ControllerURI = ""
-	c.must(rooms.Store.SaveInstance(t.Context(), &in))
-	checkFinding(t, c.examine(""), doctor.Warning, "instance "+c.Key, "not told the address")
+	h.must(h.services.Store.SaveInstance(t.Context(), &in))
+	checkFinding(t, h.examine(""), doctor.Warning, "instance "+h.Key, "not sent the address")
 }

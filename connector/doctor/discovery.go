@@ -15,21 +15,21 @@ import (
 )
 
 const (
-	// anyDirectory stands for every directory of organizations in an address (microsoft-identity.md §1.2).
+	// anyDirectory stands for the directory of any organization in an address (docs/reference/microsoft-identity.md §1.2).
 	anyDirectory = "organizations"
 
-	maxDocument = 1 << 20 // bytes; real ones have some 2 kB
+	maxDocument = 1 << 20 // bytes; real ones have about 2 kB
 )
 
-// A discovery is what a sign-in service said of itself.
+// A discovery is what a sign-in service says about itself.
 type discovery struct {
 	issuer string
 
-	// date is the service's clock, to the second; zero when it did not tell. It was read between our before and after.
+	// date is the service's clock, in whole seconds; zero when it sent none. It was read between our before and after.
 	date, before, after time.Time
 }
 
-// skew is how far our clock is ahead of the service's, as far as a header of whole seconds shows it.
+// skew is how far our clock is ahead of the service's, as far as a header in whole seconds shows it.
 func (d discovery) skew() time.Duration {
 	switch {
 	case d.before.Sub(d.date) > time.Second:
@@ -40,39 +40,39 @@ func (d discovery) skew() time.Duration {
 	return 0
 }
 
-// discover reads the discovery document of a directory, given by its GUID or as anyDirectory. A *failure.Error says why
-// there is none; the service's clock may be known all the same.
+// discover reads the discovery document of a directory, given by its GUID or as anyDirectory. A *failure.Error says why there
+// is none; the service's clock may still be known.
 func (e *examination) discover(ctx context.Context, authority, directory string) (discovery, error) {
 	address := authority + "/" + url.PathEscape(directory) + "/v2.0/.well-known/openid-configuration"
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return discovery{}, err
 	}
-	found := discovery{before: e.Now()}
+	d := discovery{before: e.Now()}
 	answer, err := e.HTTP.Do(request)
 	if err != nil {
-		return found, failure.Wrap(err, failure.MicrosoftUnavailable)
+		return d, failure.Wrap(err, failure.MicrosoftUnavailable)
 	}
 	defer answer.Body.Close()
-	found.after = e.Now()
+	d.after = e.Now()
 	if date, err := http.ParseTime(answer.Header.Get("Date")); err == nil {
-		found.date = date
+		d.date = date
 	}
 	switch {
 	case answer.StatusCode == http.StatusBadRequest && directory != anyDirectory:
-		return found, failure.New(failure.DirectoryUnknown, "directory", directory)
+		return d, failure.New(failure.DirectoryUnknown, "directory", directory)
 	case answer.StatusCode != http.StatusOK:
-		return found, failure.Wrap(fmt.Errorf("%s answers with HTTP status %d", address, answer.StatusCode), failure.MicrosoftUnavailable)
+		return d, failure.Wrap(fmt.Errorf("%s answers with HTTP status %d", address, answer.StatusCode), failure.MicrosoftUnavailable)
 	}
 	var document struct {
 		Issuer string `json:"issuer"`
 	}
 	if err := json.NewDecoder(io.LimitReader(answer.Body, maxDocument)).Decode(&document); err != nil {
-		return found, failure.Wrap(fmt.Errorf("%s answers with no JSON", address), failure.MicrosoftAnswer)
+		return d, failure.Wrap(fmt.Errorf("%s answers with no JSON", address), failure.MicrosoftAnswer)
 	}
 	if !strings.HasPrefix(document.Issuer, authority+"/") {
-		return found, failure.Wrap(errors.New("the issuer does not begin with the address of the sign-in service"), failure.MicrosoftAnswer)
+		return d, failure.Wrap(errors.New("the issuer does not begin with the address of the sign-in service"), failure.MicrosoftAnswer)
 	}
-	found.issuer = document.Issuer
-	return found, nil
+	d.issuer = document.Issuer
+	return d, nil
 }

@@ -1,5 +1,5 @@
-// Package doctor looks at a deployment, from its configuration to a tenant's refresh token, and tells what it saw and
-// what to do.
+// Package doctor diagnoses a deployment, from its configuration to a tenant's refresh token, and says what it found and what
+// to do.
 package doctor
 
 import (
@@ -19,7 +19,7 @@ import (
 	"azure-partner-connector/connector/random"
 )
 
-// discoveryTimeout bounds the reading of a discovery document.
+// discoveryTimeout limits the reading of a discovery document.
 const discoveryTimeout = 30 * time.Second
 
 // A Result says how a check ended.
@@ -28,23 +28,23 @@ type Result string
 // The results.
 const (
 	OK      Result = "ok"
-	Warning Result = "warning" // it works, but should not stay so, or could not be learned
+	Warning Result = "warning" // works but needs attention, or could not be checked
 	Failed  Result = "failed"
 )
 
-// A Finding is the outcome of one check. It holds no secret.
+// A Finding is the outcome of one check. It contains no secret.
 type Finding struct {
 	Check  string `json:"check"`
 	Result Result `json:"result"`
 	Seen   string `json:"seen"`
 	// Advice is what to do; empty when there is nothing to do.
 	Advice string `json:"advice,omitempty"`
-	// Fields are the keys and values under which the log tells more.
+	// Fields are keys and values to search the log for.
 	Fields map[string]string `json:"fields,omitempty"`
 }
 
-// objection turns what was seen into a result that is not ok, and says what to do.
-func (f *Finding) objection(r Result, advice string) {
+// downgrade turns an ok finding into a warning or failure with an advice.
+func (f *Finding) downgrade(r Result, advice string) {
 	f.Result, f.Seen, f.Advice = r, f.Seen+".", advice
 }
 
@@ -65,15 +65,14 @@ func (f Finding) String() string {
 	return b.String()
 }
 
-// A Report is what an examination found, in the order of the checks. A check that depends on one that failed is not in
-// it.
+// A Report is what an examination found, in the order of the checks. It leaves out the checks that depend on a failed one.
 type Report struct {
-	// Reference is under which the log and the tenant's history tell more.
+	// Reference finds the records of the examination in the log and in the tenant's history.
 	Reference string    `json:"reference"`
 	Findings  []Finding `json:"findings"`
 }
 
-// Count returns how many checks ended as r.
+// Count returns how many checks ended with result.
 func (r Report) Count(result Result) int {
 	n := 0
 	for _, f := range r.Findings {
@@ -86,28 +85,28 @@ func (r Report) Count(result Result) int {
 
 // Config is what a Doctor needs.
 type Config struct {
-	// Load reads the configuration; its error joins all that is wrong (config.Load). Required.
+	// Load reads the configuration; its error joins all problems (config.Load). Required.
 	Load func() (config.Config, error)
 
-	// Tenant is the tenant to examine besides the deployment: its id, or its name or directory where only one has it.
+	// Tenant is the tenant to examine besides the deployment: its ID, or its name or directory if only one tenant has it.
 	// Default: none.
 	Tenant string
 
-	// Tell is told of every finding at once. Default: nobody is.
+	// Tell is called with every finding as soon as it is made. Default: nothing happens.
 	Tell func(Finding)
 
-	// HTTP reads discovery documents; it must not follow redirects. Default: one that gives up after 30 s.
+	// HTTP reads discovery documents; it must not follow redirects. Default: a client with a timeout of 30 s.
 	HTTP *http.Client
 
-	// Now is the clock that is compared with Microsoft's. Default: time.Now.
+	// Now is the clock, which is compared with Microsoft's. Default: time.Now.
 	Now func() time.Time
 
-	// Log returns what receives the rooms' records meanwhile, as the configuration says. Default: discard.
+	// Log returns the log for the connector's services, as the configuration says. Default: discard.
 	Log func(config.Log) *slog.Logger
 }
 
-// A Doctor examines a deployment, also while it runs: it uses the same database, and of a tenant under examination the
-// refresh token is renewed once, as Check Now on the screen does it. It changes nothing else.
+// A Doctor examines a deployment, also one that runs, through the same database. It renews the refresh token of the examined
+// tenant once, as Check Now on the screen does, and changes nothing else. It is safe for concurrent use.
 type Doctor struct {
 	cfg Config
 }
@@ -135,7 +134,7 @@ func New(cfg Config) (*Doctor, error) {
 	return &Doctor{cfg}, nil
 }
 
-// Examine runs all checks in their order. What cannot be looked at because of a failed check is left out.
+// Examine runs all checks in their order, except those that depend on a failed one.
 func (d *Doctor) Examine(ctx context.Context) Report {
 	e := &examination{Config: d.cfg, report: Report{Reference: random.Reference()}, unreachable: map[string]bool{}}
 	e.deployment(failure.WithReference(ctx, e.report.Reference))
@@ -166,9 +165,9 @@ func (e *examination) fail(check, seen, advice string) {
 	e.tell(Finding{Check: check, Result: Failed, Seen: seen, Advice: advice})
 }
 
-// refused tells of an error, with what the log shows of it. An error that is nobody's refusal is told as it is: who
-// reads this may read the log as well.
-func (e *examination) refused(check string, result Result, err error, fields map[string]string) {
+// failure reports an error with the fields that the log has for it. The text of an unexpected error is shown: whoever runs the
+// doctor may read the log as well.
+func (e *examination) failure(check string, result Result, err error, fields map[string]string) {
 	f := failure.From(err)
 	finding := Finding{Check: check, Result: result, Seen: f.Sentence(), Advice: f.Advice(), Fields: e.fields(f, fields)}
 	switch {
@@ -180,7 +179,7 @@ func (e *examination) refused(check string, result Result, err error, fields map
 	e.tell(finding)
 }
 
-// fields are the keys and values that records of f have in the log.
+// fields returns the keys and values that records about f have in the log.
 func (e *examination) fields(f *failure.Error, more map[string]string) map[string]string {
 	fields := map[string]string{"reference": e.report.Reference}
 	maps.Copy(fields, more)

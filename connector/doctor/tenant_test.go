@@ -35,9 +35,9 @@ func profile(sim *simulated.Simulator) microsoft.Profile {
 
 const day = 24 * time.Hour
 
-// TestATenantWithAFault spoils one thing at a time of a tenant that has consented. checks are the ones that are told
-// after the deployment's, all ok but for the one that is named.
-func TestATenantWithAFault(t *testing.T) {
+// TestExamine_TenantWithOneProblem breaks one thing at a time for a tenant with a grant. checks are the expected checks after the
+// deployment's; all end ok except check.
+func TestExamine_TenantWithOneProblem(t *testing.T) {
 	const (
 		partner = "api partnercenter"
 		graph   = "api graph"
@@ -51,145 +51,145 @@ func TestATenantWithAFault(t *testing.T) {
 		return func(cfg *doctor.Config) { cfg.Now = func() time.Time { return time.Now().Add(d) } }
 	}
 	for name, tc := range map[string]struct {
-		spoil  func(c *clinic) error
+		breaks func(h *harness) error
 		cfg    func(*doctor.Config)
 		checks []string
 		result doctor.Result
 		check  string
 		says   []string
 	}{
-		"application taken away": {
-			func(c *clinic) error {
-				c.settings(func(s *tenant.Settings) { s.Application = tenant.Application{} })
+		"application removed": {
+			func(h *harness) error {
+				h.changeSettings(func(s *tenant.Settings) { s.Application = tenant.Application{} })
 				return nil
 			}, nil, settings, doctor.Failed, "settings", []string{"No Microsoft application is set up", "code=application_missing"},
 		},
 		"directory unknown to Microsoft": {
-			func(c *clinic) error {
-				c.Microsoft.AddFault(simulated.Fault{Host: simulated.Login, Directory: world.AlpineDirectory, Path: "openid-configuration", Status: http.StatusBadRequest})
+			func(h *harness) error {
+				h.Microsoft.AddFault(simulated.Fault{Host: simulated.Login, Directory: world.AlpineDirectory, Path: "openid-configuration", Status: http.StatusBadRequest})
 				return nil
 			}, nil, directory, doctor.Failed, "directory", []string{"Microsoft knows no directory", "code=directory_unknown"},
 		},
 		"sessions revoked": {
-			func(c *clinic) error { return c.Microsoft.RevokeSessions(world.AlpineAdmin) },
+			func(h *harness) error { return h.Microsoft.RevokeSessions(world.AlpineAdmin) },
 			nil, renewal, doctor.Failed, "renewal",
 			[]string{"code=grant_revoked", "kind=signin", "microsoft_code=50173", "trace_id=", "correlation_id=", "reference="},
 		},
-		"policy on the age of sign-ins": {
-			func(c *clinic) error {
-				return c.Microsoft.SetPolicy(world.AlpineDirectory, simulated.Policy{SignInFrequency: time.Nanosecond})
+		"sign-in frequency policy": {
+			func(h *harness) error {
+				return h.Microsoft.SetPolicy(world.AlpineDirectory, simulated.Policy{SignInFrequency: time.Nanosecond})
 			}, nil, renewal, doctor.Failed, "renewal", []string{"code=sign_in_frequency", "microsoft_code=70043"},
 		},
 		"client secret of another application": {
-			func(c *clinic) error {
-				return c.Microsoft.SetSecrets(world.ApplicationID, simulated.Secret{Value: "another~secret"})
+			func(h *harness) error {
+				return h.Microsoft.SetSecrets(world.ApplicationID, simulated.Secret{Value: "another~secret"})
 			},
 			nil, renewal, doctor.Failed, "renewal",
 			[]string{"code=client_secret_wrong", "kind=configuration"},
 		},
 		"Partner Center says no to MFA": {
-			func(c *clinic) error {
-				return c.Microsoft.SetPartnerCenter(world.AlpineDirectory, simulated.PartnerCenterMode{MFAHeader: "false"})
+			func(h *harness) error {
+				return h.Microsoft.SetPartnerCenter(world.AlpineDirectory, simulated.PartnerCenterMode{MFAHeader: "false"})
 			}, nil, all, doctor.Failed, "mfa", []string{"amr in the token says yes", "isMfaCompliant of Partner Center says no"},
 		},
-		"Partner Center does not tell of MFA": {
-			func(c *clinic) error {
-				return c.Microsoft.SetPartnerCenter(world.AlpineDirectory, simulated.PartnerCenterMode{MFAHeader: "-"})
+		"Partner Center does not say whether MFA was used": {
+			func(h *harness) error {
+				return h.Microsoft.SetPartnerCenter(world.AlpineDirectory, simulated.PartnerCenterMode{MFAHeader: "-"})
 			}, nil, all, doctor.Warning, "mfa", []string{"amr in the token says yes", "isMfaCompliant of Partner Center says unknown"},
 		},
 		"opaque access tokens": {
-			func(c *clinic) error {
-				c.Microsoft.SetOddities(simulated.Oddities{OpaqueAccessTokens: true})
+			func(h *harness) error {
+				h.Microsoft.SetOddities(simulated.Oddities{OpaqueAccessTokens: true})
 				return nil
 			}, nil, all, doctor.OK, "mfa", []string{"amr in the token says unknown", "isMfaCompliant of Partner Center says yes"},
 		},
 		"Partner Center refuses": {
-			func(c *clinic) error {
-				c.Microsoft.AddFault(simulated.Fault{Host: simulated.PartnerCenter, Status: http.StatusForbidden, Header: map[string]string{"isMfaCompliant": "true"}})
+			func(h *harness) error {
+				h.Microsoft.AddFault(simulated.Fault{Host: simulated.PartnerCenter, Status: http.StatusForbidden, Header: map[string]string{"isMfaCompliant": "true"}})
 				return nil
 			}, nil, all, doctor.Failed, partner, []string{"code=not_a_partner", "api=partnercenter"},
 		},
 		"ARM refuses": {
-			func(c *clinic) error {
-				c.Microsoft.AddFault(simulated.Fault{Host: simulated.ARM, Status: http.StatusForbidden, Body: `{"error":{"code":"AuthorizationFailed"}}`})
+			func(h *harness) error {
+				h.Microsoft.AddFault(simulated.Fault{Host: simulated.ARM, Status: http.StatusForbidden, Body: `{"error":{"code":"AuthorizationFailed"}}`})
 				return nil
 			}, nil, all, doctor.Failed, arm, []string{"code=api_refused", "api=arm"},
 		},
 		"ARM answers nonsense": {
-			func(c *clinic) error {
-				c.Microsoft.AddFault(simulated.Fault{Host: simulated.ARM, Status: http.StatusOK, Body: "<html>"})
+			func(h *harness) error {
+				h.Microsoft.AddFault(simulated.Fault{Host: simulated.ARM, Status: http.StatusOK, Body: "<html>"})
 				return nil
 			}, nil, all, doctor.Warning, arm, []string{"code=microsoft_answer", "api=arm"},
 		},
-		"no Admin agent any more": {
-			func(c *clinic) error { return c.Microsoft.SetRoles(world.AlpineAdmin, true, false) },
+		"no longer an Admin agent": {
+			func(h *harness) error { return h.Microsoft.SetRoles(world.AlpineAdmin, true, false) },
 			nil, all, doctor.Failed, "roles",
 			[]string{"Global admin yes, Admin agent no", "AdminAgents"},
 		},
-		"no Global admin any more": {
-			func(c *clinic) error { return c.Microsoft.SetRoles(world.AlpineAdmin, false, true) },
+		"no longer a Global admin": {
+			func(h *harness) error { return h.Microsoft.SetRoles(world.AlpineAdmin, false, true) },
 			nil, all, doctor.Warning, "roles",
 			[]string{"Global admin no, Admin agent yes", "the next consent does not"},
 		},
-		"end of the secret not entered": {
-			func(c *clinic) error {
-				c.settings(func(s *tenant.Settings) { s.Application.Secret.Ends = time.Time{} })
+		"expiry of the secret unknown": {
+			func(h *harness) error {
+				h.changeSettings(func(s *tenant.Settings) { s.Application.Secret.Ends = time.Time{} })
 				return nil
-			}, nil, all, doctor.Warning, "credentials", []string{"When the client secret ends is not known"},
+			}, nil, all, doctor.Warning, "credentials", []string{"The expiry date of the client secret is not known"},
 		},
-		"secret ends soon": {
-			func(c *clinic) error {
-				c.settings(func(s *tenant.Settings) { s.Application.Secret.Ends = time.Now().Add(10*day + time.Hour) })
+		"secret expires soon": {
+			func(h *harness) error {
+				h.changeSettings(func(s *tenant.Settings) { s.Application.Secret.Ends = time.Now().Add(10*day + time.Hour) })
 				return nil
-			}, nil, all, doctor.Warning, "credentials", []string{"The client secret ends in 10 days"},
+			}, nil, all, doctor.Warning, "credentials", []string{"The client secret expires in 10 days"},
 		},
-		"secret has ended": {
-			func(c *clinic) error {
-				c.settings(func(s *tenant.Settings) { s.Application.Secret.Ends = time.Now().Add(-day) })
+		"secret expired": {
+			func(h *harness) error {
+				h.changeSettings(func(s *tenant.Settings) { s.Application.Secret.Ends = time.Now().Add(-day) })
 				return nil
-			}, nil, all, doctor.Failed, "credentials", []string{"The client secret ended on"},
+			}, nil, all, doctor.Failed, "credentials", []string{"The client secret expired on"},
 		},
-		"a second secret ends soon": {
-			func(c *clinic) error {
-				c.settings(func(s *tenant.Settings) {
+		"second secret expires soon": {
+			func(h *harness) error {
+				h.changeSettings(func(s *tenant.Settings) {
 					s.Application.NextSecret = s.Application.Secret
 					s.Application.NextSecret.Ends = time.Now().Add(day + time.Hour)
 				})
 				return nil
-			}, nil, append(all, "credentials"), doctor.Warning, "credentials", []string{"The next client secret ends in 1 day,"},
+			}, nil, append(all, "credentials"), doctor.Warning, "credentials", []string{"The next client secret expires in 1 day,"},
 		},
-		"not renewed for long": {
-			func(*clinic) error { return nil }, later(61 * day), all, doctor.Warning, "grant", []string{"expires in 28 days", "code=grant_expiring"},
+		"not renewed for 61 days": {
+			func(*harness) error { return nil }, later(61 * day), all, doctor.Warning, "grant", []string{"expires in 28 days", "code=grant_expiring"},
 		},
-		"not renewed in time": {
-			func(*clinic) error { return nil }, later(90 * day),
+		"not renewed for 90 days": {
+			func(*harness) error { return nil }, later(90 * day),
 			[]string{"tenant", "settings", "directory", "grant", "credentials"},
 			doctor.Failed, "grant",
 			[]string{"has expired", "code=grant_expired"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newClinic(t)
-			c.consent()
-			if err := tc.spoil(c); err != nil {
+			h := newHarness(t)
+			h.consent()
+			if err := tc.breaks(h); err != nil {
 				t.Fatal(err)
 			}
 			if tc.cfg == nil {
 				tc.cfg = func(*doctor.Config) {}
 			}
-			report := c.examine(c.patient(), tc.cfg)
+			report := h.examine(h.tenantID(), tc.cfg)
 			checkFinding(t, report, tc.result, tc.check, tc.says...)
 			checkOrder(t, report, tc.checks)
 			for _, f := range report.Findings {
 				if f.Result != doctor.OK && f.Check != tc.check && f.Check != "clock" {
-					t.Errorf("Examine() says of something else:\n%s", f)
+					t.Errorf("Examine() also reports:\n%s", f)
 				}
 			}
 		})
 	}
 }
 
-// checkOrder asserts which checks were made of the tenant, in their order.
+// checkOrder asserts which checks of the tenant ran, in their order.
 func checkOrder(t *testing.T, report doctor.Report, want []string) {
 	t.Helper()
 	var got []string
@@ -203,45 +203,43 @@ func checkOrder(t *testing.T, report doctor.Report, want []string) {
 	}
 }
 
-func TestATenantWithoutToken(t *testing.T) {
-	c := newClinic(t)
-	report := c.examine(c.patient())
+func TestExamine_TenantWithoutToken(t *testing.T) {
+	h := newHarness(t)
+	report := h.examine(h.tenantID())
 	checkFinding(t, report, doctor.Failed, "grant", "There is no refresh token for this tenant yet.", "code=grant_absent")
 	checkOrder(t, report, []string{"tenant", "settings", "directory", "grant", "credentials"})
 }
 
-func TestATenantThatNobodyKnows(t *testing.T) {
-	c := newClinic(t)
+func TestExamine_UnknownTenant(t *testing.T) {
+	h := newHarness(t)
 	for _, wanted := range []string{"00000000-0000-4000-8000-000000000000", "Nobody", world.CoralDirectory} {
-		report := c.examine(wanted)
+		report := h.examine(wanted)
 		checkFinding(t, report, doctor.Failed, "tenant", wanted)
 		checkOrder(t, report, []string{"tenant"})
 	}
 }
 
-func TestATenantIsFoundByWhatScreensShow(t *testing.T) {
-	c := newClinic(t)
-	for _, wanted := range []string{c.patient(), "alpine cloud", "alpine.onmicrosoft.com", world.AlpineDirectory} {
-		checkFinding(t, c.examine(wanted), doctor.OK, "tenant", "tenant="+c.patient())
+func TestExamine_FindsATenantByWhatScreensShow(t *testing.T) {
+	h := newHarness(t)
+	for _, wanted := range []string{h.tenantID(), "alpine cloud", "alpine.onmicrosoft.com", world.AlpineDirectory} {
+		checkFinding(t, h.examine(wanted), doctor.OK, "tenant", "tenant="+h.tenantID())
 	}
-	rooms := c.rooms()
-	other, err := rooms.Store.Tenant(t.Context(), c.TenantOf(world.Bjorn).ID)
-	c.must(err)
+	other, err := h.services.Store.Tenant(t.Context(), h.TenantOf(world.Bjorn).ID)
+	h.must(err)
 	other.Name = "Alpine Cloud"
-	c.must(rooms.Store.SaveTenant(t.Context(), &other))
-	checkFinding(t, c.examine("Alpine Cloud"), doctor.Failed, "tenant", "Several tenants", c.patient(), other.ID)
-	checkFinding(t, c.examine(other.ID), doctor.OK, "tenant", "tenant="+other.ID)
+	h.must(h.services.Store.SaveTenant(t.Context(), &other))
+	checkFinding(t, h.examine("Alpine Cloud"), doctor.Failed, "tenant", "Several tenants", h.tenantID(), other.ID)
+	checkFinding(t, h.examine(other.ID), doctor.OK, "tenant", "tenant="+other.ID)
 }
 
-// TestAnExaminationRenewsOnce lets a healthy tenant be examined: the token that is stored afterwards is a newer one
-// that Microsoft takes, and the history tells of it under the report's reference.
-func TestAnExaminationRenewsOnce(t *testing.T) {
-	c := newClinic(t)
-	c.consent()
-	rooms := c.rooms()
-	before, err := rooms.Store.Grant(t.Context(), c.patient(), "active")
-	c.must(err)
-	report := c.examine(c.patient())
+// TestExamine_RenewsOnce examines a healthy tenant: the token that is stored afterwards is a newer one
+// that Microsoft accepts, and the history has the event under the report's reference.
+func TestExamine_RenewsOnce(t *testing.T) {
+	h := newHarness(t)
+	h.consent()
+	before, err := h.services.Store.Grant(t.Context(), h.tenantID(), "active")
+	h.must(err)
+	report := h.examine(h.tenantID())
 	if n := report.Count(doctor.OK); n != len(report.Findings) {
 		t.Errorf("Examine() =\n%s\nwant all ok", lines(report))
 	}
@@ -249,57 +247,57 @@ func TestAnExaminationRenewsOnce(t *testing.T) {
 	checkFinding(t, report, doctor.OK, "roles", "Global admin yes, Admin agent yes")
 	checkFinding(t, report, doctor.OK, "grant", "consented by "+world.AlpineAdmin, "automatic procedure")
 
-	after, err := rooms.Store.Grant(t.Context(), c.patient(), "active")
-	c.must(err)
-	if !after.IssuedAt.After(before.IssuedAt) || !c.Microsoft.WouldAccept(after.RefreshToken.Reveal()) {
+	after, err := h.services.Store.Grant(t.Context(), h.tenantID(), "active")
+	h.must(err)
+	if !after.IssuedAt.After(before.IssuedAt) || !h.Microsoft.WouldAccept(after.RefreshToken.Reveal()) {
 		t.Errorf("the stored token was issued at %s, before at %s; want a newer one that Microsoft accepts", after.IssuedAt, before.IssuedAt)
 	}
-	events, err := rooms.Tokens.History(t.Context(), c.patient(), time.Time{}, 1)
-	c.must(err)
+	events, err := h.services.Tokens.History(t.Context(), h.tenantID(), time.Time{}, 1)
+	h.must(err)
 	if e := events[0]; e.Action != audit.GrantChecked || e.Reference != report.Reference || e.Actor.Kind != audit.Operator {
 		t.Errorf("the last event = %s by %s under %s, want a check by the operator under %s", e.Action, e.Actor.Kind, e.Reference, report.Reference)
 	}
 }
 
-// TestWhileARenewalRuns examines a tenant that another replica is renewing at the moment.
-func TestWhileARenewalRuns(t *testing.T) {
-	c := newClinic(t)
-	c.consent()
+// TestExamine_DuringARenewal examines a tenant that another replica is renewing at the moment.
+func TestExamine_DuringARenewal(t *testing.T) {
+	h := newHarness(t)
+	h.consent()
 	now := time.Now()
-	if _, err := c.rooms().Store.Lease(t.Context(), c.patient(), "another replica", now, now.Add(time.Minute)); err != nil {
+	if _, err := h.services.Store.Lease(t.Context(), h.tenantID(), "another replica", now, now.Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	report := c.examine(c.patient())
+	report := h.examine(h.tenantID())
 	checkFinding(t, report, doctor.Warning, "renewal", "code=renewal_running")
 	checkOrder(t, report, []string{"tenant", "settings", "directory", "grant", "renewal", "credentials"})
 }
 
-// TestTheLastRefusalIsAWarning examines a tenant whose trouble is over, though nobody has tried since.
-func TestTheLastRefusalIsAWarning(t *testing.T) {
-	c := newClinic(t)
-	c.consent()
-	c.must(c.Microsoft.Disable(world.AlpineAdmin))
-	checkFinding(t, c.examine(c.patient()), doctor.Failed, "renewal", "code=account_disabled")
-	c.must(c.Microsoft.Enable(world.AlpineAdmin))
+// TestExamine_LastRefusalIsAWarning examines a tenant whose failure is over and that was not renewed since.
+func TestExamine_LastRefusalIsAWarning(t *testing.T) {
+	h := newHarness(t)
+	h.consent()
+	h.must(h.Microsoft.Disable(world.AlpineAdmin))
+	checkFinding(t, h.examine(h.tenantID()), doctor.Failed, "renewal", "code=account_disabled")
+	h.must(h.Microsoft.Enable(world.AlpineAdmin))
 
-	report := c.examine(c.patient())
+	report := h.examine(h.tenantID())
 	checkFinding(t, report, doctor.Warning, "grant", "action_required, 0 days old", "is disabled", "code=account_disabled")
 	checkFinding(t, report, doctor.OK, "renewal")
-	checkFinding(t, c.examine(c.patient()), doctor.OK, "grant", "active")
+	checkFinding(t, h.examine(h.tenantID()), doctor.OK, "grant", "active")
 }
 
-// TestRepairedSettingsAreSound examines a tenant whose application was missing at the last renewal.
-func TestRepairedSettingsAreSound(t *testing.T) {
-	c := newClinic(t)
-	c.consent()
+// TestExamine_RepairedSettingsAreOK examines a tenant whose application was missing at the last renewal.
+func TestExamine_RepairedSettingsAreOK(t *testing.T) {
+	h := newHarness(t)
+	h.consent()
 	var kept tenant.Application
-	c.settings(func(s *tenant.Settings) { kept, s.Application = s.Application, tenant.Application{} })
-	if _, err := c.rooms().Tokens.Renew(t.Context(), c.patient(), audit.Actor{Kind: audit.Operator}); err == nil {
+	h.changeSettings(func(s *tenant.Settings) { kept, s.Application = s.Application, tenant.Application{} })
+	if _, err := h.services.Tokens.Renew(t.Context(), h.tenantID(), audit.Actor{Kind: audit.Operator}); err == nil {
 		t.Fatal("Renew() without an application = nil, want a failure")
 	}
-	checkFinding(t, c.examine(c.patient()), doctor.Failed, "settings", "code=application_missing")
-	c.settings(func(s *tenant.Settings) { s.Application = kept })
-	report := c.examine(c.patient())
+	checkFinding(t, h.examine(h.tenantID()), doctor.Failed, "settings", "code=application_missing")
+	h.changeSettings(func(s *tenant.Settings) { s.Application = kept })
+	report := h.examine(h.tenantID())
 	checkFinding(t, report, doctor.OK, "settings")
 	checkFinding(t, report, doctor.Warning, "grant", "code=application_missing")
 	checkFinding(t, report, doctor.OK, "renewal")
