@@ -78,8 +78,8 @@ func TestS1_GoOIDCTakesADirectoryAndRejectsCommon(t *testing.T) {
 		t.Errorf("Verify(id_token).Nonce = %q, want nonce-1", token.Nonce)
 	}
 	for name, odd := range map[string]microsoft.Oddities{
-		"signed by a stranger": {IDTokenSignature: microsoft.SignedByStranger},
-		"signed by nobody":     {IDTokenSignature: microsoft.SignedByNobody},
+		"signed by a stranger": {IDTokenSignature: microsoft.SignedWithForeignKey},
+		"signed by nobody":     {IDTokenSignature: microsoft.Unsigned},
 		"unknown key":          {IDTokenSignature: microsoft.UnknownKey},
 		"other audience":       {IDTokenClaims: map[string]any{"aud": fabrikam}},
 		"other issuer":         {IDTokenClaims: map[string]any{"iss": w.LoginURL() + "/" + fabrikam + "/v2.0"}},

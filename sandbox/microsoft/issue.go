@@ -139,11 +139,11 @@ func (s *Simulator) idToken(r tokenRequest) (string, error) {
 // signOddly signs an id_token as the oddities say.
 func (s *Simulator) signOddly(claims map[string]any) (string, error) {
 	switch s.state.odd.IDTokenSignature {
-	case SignedByNobody:
+	case Unsigned:
 		header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`))
 		payload, err := json.Marshal(claims)
 		return header + "." + base64.RawURLEncoding.EncodeToString(payload) + ".", err
-	case SignedByStranger, UnknownKey:
+	case SignedWithForeignKey, UnknownKey:
 		stranger, err := rsa.GenerateKey(rand.Reader, keyBits)
 		if err != nil {
 			return "", err

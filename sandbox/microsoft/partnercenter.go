@@ -19,8 +19,8 @@ type PartnerCenterMode struct {
 	Answer MFAAnswer
 	// MFAHeader is the value of isMfaCompliant, %v to tell the truth: "%v" when empty, "-" for no header.
 	MFAHeader string
-	// TellsDirectory is the tenantId of the organization profile. Default: the token's directory.
-	TellsDirectory string
+	// ReportedDirectory is the tenantId of the organization profile. Default: the token's directory.
+	ReportedDirectory string
 }
 
 // An MFAAnswer is one of the forms that the 401 without MFA may have.
@@ -137,7 +137,7 @@ func partnerError(w http.ResponseWriter, status int, code, description string) {
 }
 
 func (s *Simulator) organizationProfile(w http.ResponseWriter, _ *http.Request, who *caller) {
-	told := who.directory.partner.TellsDirectory
+	told := who.directory.partner.ReportedDirectory
 	if told == "" {
 		told = who.directory.ID
 	}

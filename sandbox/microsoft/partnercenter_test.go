@@ -28,7 +28,7 @@ func TestS19_PartnerCenterProfiles(t *testing.T) {
 	if got.text("vettingStatus") == "" || got.header.Get("isMfaCompliant") != "" {
 		t.Errorf("legal business profile = %s, header %q, want a status, and no unasked header", got.raw, got.header.Get("isMfaCompliant"))
 	}
-	w.must(w.SetPartnerCenter(contoso, microsoft.PartnerCenterMode{TellsDirectory: fabrikam}))
+	w.must(w.SetPartnerCenter(contoso, microsoft.PartnerCenterMode{ReportedDirectory: fabrikam}))
 	if got := w.profile(token); got.text("tenantId") != fabrikam {
 		t.Errorf("tenantId told = %q, want %s", got.text("tenantId"), fabrikam)
 	}

@@ -179,8 +179,8 @@ type SignatureOddity string
 
 // The ways. The zero SignatureOddity spoils nothing.
 const (
-	SignedByNobody   SignatureOddity = "none"    // alg none
-	SignedByStranger SignatureOddity = "foreign" // another key under a published kid
+	Unsigned   SignatureOddity = "none"    // alg none
+	SignedWithForeignKey SignatureOddity = "foreign" // another key under a published kid
 	UnknownKey       SignatureOddity = "unknown" // a kid that is never published
 )
 

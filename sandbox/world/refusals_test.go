@@ -131,10 +131,10 @@ func TestConsent_EveryCheckRefuses(t *testing.T) {
 			ms.AddFault(microsoft.Fault{Host: microsoft.Login, GrantType: "authorization_code", Status: http.StatusServiceUnavailable})
 		}, right(), "microsoft_unavailable", "Microsoft"},
 		"3: unsigned id_token": {func(_ *testing.T, ms *microsoft.Simulator) {
-			ms.SetOddities(microsoft.Oddities{IDTokenSignature: microsoft.SignedByNobody})
+			ms.SetOddities(microsoft.Oddities{IDTokenSignature: microsoft.Unsigned})
 		}, right(), "id_token_invalid", "could not be verified"},
 		"3: id_token of a stranger": {func(_ *testing.T, ms *microsoft.Simulator) {
-			ms.SetOddities(microsoft.Oddities{IDTokenSignature: microsoft.SignedByStranger})
+			ms.SetOddities(microsoft.Oddities{IDTokenSignature: microsoft.SignedWithForeignKey})
 		}, right(), "id_token_invalid", "could not be verified"},
 		"3: id_token with a key that nobody publishes": {func(_ *testing.T, ms *microsoft.Simulator) {
 			ms.SetOddities(microsoft.Oddities{IDTokenSignature: microsoft.UnknownKey})
@@ -162,7 +162,7 @@ func TestConsent_EveryCheckRefuses(t *testing.T) {
 			check(t, ms.SetPartnerCenter(world.AlpineDirectory, microsoft.PartnerCenterMode{MFAHeader: "False"}))
 		}, right(), "mfa_missing", "without multi-factor authentication"},
 		"4: Partner Center of another directory": {func(t *testing.T, ms *microsoft.Simulator) {
-			check(t, ms.SetPartnerCenter(world.AlpineDirectory, microsoft.PartnerCenterMode{TellsDirectory: world.CoralDirectory}))
+			check(t, ms.SetPartnerCenter(world.AlpineDirectory, microsoft.PartnerCenterMode{ReportedDirectory: world.CoralDirectory}))
 		}, right(), "wrong_directory", world.CoralDirectory},
 		"5: not an Admin agent": {nil, signsInAs(world.AlpineNoAgent), "role_missing", "Admin agent"},
 	} {
