@@ -189,7 +189,7 @@ func TestRekey_Refusals(t *testing.T) {
 	v.must(os.Remove(filepath.Join(v.folder, "connector.keys")))
 	v.check("rekey without keys", v.rekey(), 1, "key file")
 	v.check("keys create", v.run("keys", "create", "connector.keys"), 0)
-	v.check("rekey with other keys", v.rekey(), 1, "does not open", "0 values were resealed")
+	v.check("rekey with other keys", v.rekey(), 1, "cannot be opened", "0 values were resealed")
 	if _, err := v.open(v.db.Keyring); err != nil {
 		t.Errorf("opening after a refused rekey = %v", err)
 	}

@@ -6,8 +6,8 @@ import (
 	"runtime"
 )
 
-// launch starts the server from a thread that waits for its end: the death signal comes when the thread that started
-// it ends, and Go ends threads as it likes unless they are locked.
+// launch starts the server from a locked thread that waits for its end. The kernel sends the server its death signal when
+// the thread that started it ends, and Go may end a thread that is not locked.
 func (s *Server) launch(arguments []string) error {
 	started, done := make(chan error), make(chan struct{})
 	go func() {
@@ -23,7 +23,7 @@ func (s *Server) launch(arguments []string) error {
 		}
 		s.process, s.done = server.Process, done
 		started <- nil
-		_ = server.Wait() // how it ended does not matter: who asked for it knows
+		_ = server.Wait() // how it ended does not matter: the caller asked for it, or sees it in the log
 		close(done)
 	}()
 	return <-started

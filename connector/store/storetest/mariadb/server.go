@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -16,45 +17,52 @@ import (
 	"syscall"
 	"time"
 
-	// The driver by which the server is asked whether it is up.
+	// The driver by which Run checks that the server answers.
 	_ "github.com/go-sql-driver/mysql"
 )
 
-// ErrNotInstalled is returned by Start when the programs of MariaDB are not there.
-var ErrNotInstalled = errors.New("MariaDB is not installed: install the package mariadb-server, or set TEST_MYSQL_DSN to a server's")
+// ErrNotInstalled is returned by Start when a program of MariaDB is missing.
+var ErrNotInstalled = errors.New("MariaDB is not installed: install the package mariadb-server, or set TEST_MYSQL_DSN to the address of a server; " +
+	"make test-quick needs neither")
+
+// errPortTaken means that another process listens on the port of a server that starts.
+var errPortTaken = errors.New("another process listens on its port")
 
 const (
 	startTimeout = time.Minute
 	stopTimeout  = 30 * time.Second
-	askAgain     = 50 * time.Millisecond
+	pollInterval = 50 * time.Millisecond
+	// portAttempts is how many ports a new server tries: another process may take a free port before the server does.
+	portAttempts = 10
 )
 
-// Config says what kind of server is wanted. The zero Config is one for tests that start from nothing.
+// Config is for a server of a particular kind. The zero Config is for tests that start with an empty server.
 type Config struct {
-	// Durable keeps what was committed when the server is killed. Default: nothing needs to outlive it.
+	// Durable keeps committed transactions when the server is killed. Default: it may lose them.
 	Durable bool
 
-	// Arguments are further arguments of the server, for making its files and for running it; a later one wins.
+	// Arguments are further arguments of the server, for creating its files and for running it. A later one overrides an
+	// earlier one.
 	Arguments []string
 }
 
-// A Server is a private MariaDB. Its administrator is root, without a password. Its methods are not safe for
-// concurrent use.
+// A Server is a private MariaDB. Its administrator is root, without a password. It is not safe for concurrent use.
 type Server struct {
 	cfg     Config
 	folder  string
 	daemon  string
 	as      *syscall.Credential
 	port    int
+	fixed   bool          // the port may not change any more
 	process *os.Process   // nil before the first Run
 	done    chan struct{} // closed when the process has ended
 }
 
-// Start makes a new, empty server and returns when it answers. Its files are in a new folder below the one for
-// temporary files. The caller stops it; if he dies first, it ends too.
+// Start creates a new, empty server and returns when it answers. Its files are in a new folder for temporary files. The
+// caller stops it; when the caller's process ends first, the server ends too.
 func Start(ctx context.Context) (*Server, error) { return StartAs(ctx, Config{}) }
 
-// StartAs is Start for a server of another kind.
+// StartAs is Start with a Config.
 func StartAs(ctx context.Context, cfg Config) (*Server, error) {
 	s, err := Prepare(ctx, cfg)
 	if err != nil {
@@ -66,7 +74,7 @@ func StartAs(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Prepare makes the files of a new server, which does not run yet. Stop removes them.
+// Prepare creates the files of a new server, which does not run yet. Stop removes them.
 func Prepare(ctx context.Context, cfg Config) (*Server, error) {
 	install, err := program("mariadb-install-db", "mysql_install_db")
 	if err != nil {
@@ -78,7 +86,7 @@ func Prepare(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	folder, err := os.MkdirTemp("", "mariadb-*")
 	if err != nil {
-		return nil, fmt.Errorf("making a folder for MariaDB: %w", err)
+		return nil, fmt.Errorf("creating a folder for MariaDB: %w", err)
 	}
 	s := &Server{cfg: cfg, folder: folder, daemon: daemon}
 	if err := s.install(ctx, install); err != nil {
@@ -106,20 +114,20 @@ func (s *Server) install(ctx context.Context, program string) error {
 	if s.port, err = freePort(); err != nil {
 		return err
 	}
-	making := exec.CommandContext(ctx, program, append([]string{
+	creating := exec.CommandContext(ctx, program, append([]string{
 		"--no-defaults", "--datadir=" + s.file("data"), "--auth-root-authentication-method=normal", "--skip-test-db",
 	}, s.cfg.Arguments...)...)
-	making.Dir = s.folder
-	making.Env = s.environment()
-	making.SysProcAttr = attributes(s.as)
-	if said, err := making.CombinedOutput(); err != nil {
-		return fmt.Errorf("making the tables of MariaDB: %w: %s", err, bytes.TrimSpace(said))
+	creating.Dir = s.folder
+	creating.Env = s.environment()
+	creating.SysProcAttr = attributes(s.as)
+	if output, err := creating.CombinedOutput(); err != nil {
+		return fmt.Errorf("creating the tables of MariaDB: %w: %s", err, bytes.TrimSpace(output))
 	}
 	return nil
 }
 
-// account returns who the server runs as, nil for ourselves. MariaDB refuses to run as root; then it is the account
-// that its package makes, which must own the folder.
+// account returns the account that the server runs as, nil for our own. MariaDB refuses to run as root; it then runs as
+// the account that its package creates, which must own the folder.
 func account(folder string) (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -136,19 +144,27 @@ func account(folder string) (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }
 
+// freePort returns a port that is free now. It is below the range from which systems take ports for outgoing connections,
+// so that none of them takes it while a server that was killed is down.
 func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("finding a free port: %w", err)
+	const first, last = 15000, 32000
+	var err error
+	for range 100 {
+		port := first + rand.IntN(last-first)
+		var listener net.Listener
+		if listener, err = net.Listen("tcp", address(port)); err == nil {
+			return port, listener.Close()
+		}
 	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	return port, listener.Close()
+	return 0, fmt.Errorf("finding a free port: %w", err)
 }
 
-// environment keeps temporary files of MariaDB's programs in our folder; that account may write nowhere else.
+func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// environment keeps temporary files of MariaDB's programs in our folder: its account may be unable to write elsewhere.
 func (s *Server) environment() []string { return append(os.Environ(), "TMPDIR="+s.folder) }
 
-// arguments of the server. Tests ask for little memory and, as a rule, no durability: each of them starts from nothing.
+// arguments returns those of the server, which needs little memory and usually no durability.
 func (s *Server) arguments() []string {
 	durability := []string{"--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=OFF"}
 	if s.cfg.Durable {
@@ -163,21 +179,46 @@ func (s *Server) arguments() []string {
 	return append(arguments, s.cfg.Arguments...)
 }
 
-// DSN returns the address of a database of the server in the form of the Go driver. It stays the same as long as the
-// Server is used.
+// DSN returns the address of a database of the server in the format of the Go driver. From its first call on the address
+// does not change.
 func (s *Server) DSN(name string) string {
-	return fmt.Sprintf("root@tcp(127.0.0.1:%d)/%s?parseTime=true&loc=UTC", s.port, name)
+	s.fixed = true
+	return s.dsn(name)
 }
 
-// Run starts a server that does not run, on the files that it has, and returns when it answers. The arguments are for
-// this time only.
+func (s *Server) dsn(name string) string {
+	return fmt.Sprintf("root@tcp(%s)/%s?parseTime=true&loc=UTC", address(s.port), name)
+}
+
+// Run starts a stopped server on its existing files, and returns when it answers. The arguments are for this run only. When
+// another process took its port, the server takes another one, unless DSN has told a caller the port.
 func (s *Server) Run(ctx context.Context, arguments ...string) error {
+	err := s.runOnce(ctx, arguments)
+	for n := 1; n < portAttempts && !s.fixed && errors.Is(err, errPortTaken); n++ {
+		if s.port, err = freePort(); err == nil {
+			err = s.runOnce(ctx, arguments)
+		}
+	}
+	return err
+}
+
+func (s *Server) runOnce(ctx context.Context, arguments []string) error {
+	listener, err := net.Listen("tcp", address(s.port))
+	if err != nil { // known at once; the server itself takes seconds to find out
+		return fmt.Errorf("starting MariaDB: %w: %w", errPortTaken, err)
+	}
+	if err := listener.Close(); err != nil {
+		return fmt.Errorf("starting MariaDB: %w", err)
+	}
 	if err := s.launch(append(s.arguments(), arguments...)); err != nil {
 		return err
 	}
 	if err := s.awaitAnswer(ctx); err != nil {
-		said, _ := os.ReadFile(s.file("log"))
-		return fmt.Errorf("%w; its log: %s", err, bytes.TrimSpace(said))
+		log, _ := os.ReadFile(s.file("log"))
+		if bytes.Contains(log, []byte("Bind on TCP/IP port")) {
+			err = fmt.Errorf("%w: %w", errPortTaken, err)
+		}
+		return fmt.Errorf("%w; its log: %s", err, bytes.TrimSpace(log))
 	}
 	return nil
 }
@@ -185,12 +226,12 @@ func (s *Server) Run(ctx context.Context, arguments ...string) error {
 func (s *Server) awaitAnswer(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	pool, err := sql.Open("mysql", s.DSN(""))
+	pool, err := sql.Open("mysql", s.dsn(""))
 	if err != nil {
-		return fmt.Errorf("asking MariaDB: %w", err)
+		return fmt.Errorf("connecting to MariaDB: %w", err)
 	}
 	defer pool.Close()
-	ticker := time.NewTicker(askAgain)
+	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
 		if pool.PingContext(ctx) == nil {
@@ -199,7 +240,7 @@ func (s *Server) awaitAnswer(ctx context.Context) error {
 		select {
 		case <-ticker.C:
 		case <-s.done:
-			return errors.New("MariaDB ended while it was starting")
+			return errors.New("MariaDB ended during its start")
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for MariaDB to start: %w", ctx.Err())
 		}
@@ -216,7 +257,7 @@ func (s *Server) Running() bool {
 	}
 }
 
-// Signal sends a signal to a server that runs. SIGSTOP and SIGCONT take it away from everybody and give it back.
+// Signal sends a signal to a running server. After SIGSTOP it answers nobody until SIGCONT.
 func (s *Server) Signal(signal syscall.Signal) error {
 	if err := s.process.Signal(signal); err != nil {
 		return fmt.Errorf("sending MariaDB a signal: %w", err)
@@ -224,7 +265,7 @@ func (s *Server) Signal(signal syscall.Signal) error {
 	return nil
 }
 
-// Kill ends the server at once, as a crash does, and waits for that. Its files stay as they are; Run recovers them.
+// Kill ends the server at once, like a crash, and waits until it has ended. Its files remain; Run recovers them.
 func (s *Server) Kill() error {
 	if err := s.Signal(syscall.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
@@ -233,7 +274,7 @@ func (s *Server) Kill() error {
 	return nil
 }
 
-// Stop ends the server, waits for that, and removes its files.
+// Stop ends the server, waits until it has ended, and removes its files.
 func (s *Server) Stop() error { return errors.Join(s.end(), os.RemoveAll(s.folder)) }
 
 func (s *Server) end() error {
@@ -243,13 +284,13 @@ func (s *Server) end() error {
 	if err := s.process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stopping MariaDB: %w", err)
 	}
-	patience := time.NewTimer(stopTimeout)
-	defer patience.Stop()
+	timeout := time.NewTimer(stopTimeout)
+	defer timeout.Stop()
 	select {
 	case <-s.done:
 		return nil
-	case <-patience.C:
-		err := errors.Join(errors.New("MariaDB did not stop by itself"), s.process.Kill())
+	case <-timeout.C:
+		err := errors.Join(errors.New("MariaDB did not stop in time"), s.process.Kill())
 		<-s.done
 		return err
 	}

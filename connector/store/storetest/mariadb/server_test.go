@@ -4,14 +4,17 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"azure-partner-connector/connector/store/storetest/mariadb"
 )
 
-func TestServer(t *testing.T) {
+func TestServer_StartAndStop(t *testing.T) {
 	folder := t.TempDir()
 	for _, open := range []string{folder, filepath.Dir(folder)} { // the server may run as another account
 		if err := os.Chmod(open, 0o755); err != nil {
@@ -43,7 +46,7 @@ func TestServer(t *testing.T) {
 	}
 }
 
-func TestServerOutlivesItsDeath(t *testing.T) {
+func TestServer_RecoversAfterKill(t *testing.T) {
 	server, err := mariadb.StartAs(t.Context(), mariadb.Config{Durable: true})
 	if err != nil {
 		t.Fatalf("StartAs() = _, %v", err)
@@ -75,7 +78,7 @@ func TestServerOutlivesItsDeath(t *testing.T) {
 	}
 }
 
-func TestStartRefusals(t *testing.T) {
+func TestStart_Errors(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
 	t.Run("ended context", func(t *testing.T) {
@@ -92,6 +95,44 @@ func TestStartRefusals(t *testing.T) {
 		}
 	})
 	if files, err := os.ReadDir(folder); err != nil || len(files) != 0 {
-		t.Errorf("a refused Start() leaves %d files, %v, want none", len(files), err)
+		t.Errorf("a failed Start() leaves %d files, %v, want none", len(files), err)
+	}
+}
+
+func TestServer_TakesAnotherPort(t *testing.T) {
+	server, err := mariadb.Prepare(t.Context(), mariadb.Config{})
+	if err != nil {
+		t.Fatalf("Prepare() = _, %v", err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Errorf("Stop() = %v", err)
+		}
+	})
+	taken := mariadb.Port(server)
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(taken)))
+	if err != nil {
+		t.Fatalf("Listen() = _, %v", err)
+	}
+	defer listener.Close()
+	if err := server.Run(t.Context()); err != nil {
+		t.Fatalf("Run() on a taken port = %v, want another port", err)
+	}
+	if got := mariadb.Port(server); got == taken {
+		t.Errorf("Run() on a taken port answers on the port %d, want another", got)
+	}
+	if err := server.Kill(); err != nil {
+		t.Fatalf("Kill() = %v", err)
+	}
+	before := server.DSN("")
+	other, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(mariadb.Port(server))))
+	if err != nil {
+		t.Fatalf("Listen() = _, %v", err)
+	}
+	if err := server.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "another process listens") {
+		t.Errorf("Run() on a taken port that callers know = %v, want an error that says so", err)
+	}
+	if err := errors.Join(other.Close(), server.Run(t.Context())); err != nil || server.DSN("") != before {
+		t.Errorf("Run() on the port when it is free again = %v, at %s, want %s", err, server.DSN(""), before)
 	}
 }

@@ -1,0 +1,4 @@
+package mariadb
+
+// Port returns the port that a server listens on, or tries first.
+func Port(s *Server) int { return s.port }
