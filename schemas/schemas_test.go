@@ -17,7 +17,7 @@ import (
 	"azure-partner-connector/schemas"
 )
 
-// A definition is what the rules below need of a type; the meta-schema checks the rest.
+// A definition is the part of a type that the rules below read; the meta-schema checks the rest.
 type definition struct {
 	ID         string
 	Implements []string
@@ -56,7 +56,7 @@ func parse(t *testing.T, name string) definition {
 	return d
 }
 
-// check returns what is wrong with a type definition.
+// check returns the defect of a type definition.
 func check(t *testing.T, text []byte) error {
 	t.Helper()
 	if err := strict(text); err != nil {
@@ -96,7 +96,7 @@ func check(t *testing.T, text []byte) error {
 
 var placeholder = regexp.MustCompile(`\{([^}]*)\}`)
 
-// check looks for what spans several parts of a definition.
+// check checks what spans several parts of a definition.
 func (d definition) check() error {
 	seen := map[string]string{}
 	for name, op := range d.Operations {
@@ -117,7 +117,7 @@ func (d definition) check() error {
 				declared = append(declared, parameter)
 			}
 			if regexp.MustCompile(`^[A-Z]`).MatchString(p.Type) && d.Structures[p.Type] == nil {
-				return fmt.Errorf("operation %s takes a %s, which is no structure", name, p.Type)
+				return fmt.Errorf("operation %s takes a %s, which is not a structure", name, p.Type)
 			}
 			if p.Kind == "body" && op.Verb == "GET" {
 				return fmt.Errorf("operation %s is a GET with a body", name)
@@ -132,7 +132,7 @@ func (d definition) check() error {
 	return nil
 }
 
-// strict refuses what a plain JSON parser lets pass: a name that stands twice in one object.
+// strict refuses repeated names in one object, which JSON parsers accept.
 func strict(text []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	var walk func() error
@@ -153,7 +153,7 @@ func strict(text []byte) error {
 					return err
 				}
 				if names[name.(string)] {
-					return fmt.Errorf("the name %s stands twice", name)
+					return fmt.Errorf("the name %s is repeated", name)
 				}
 				names[name.(string)] = true
 			}
@@ -168,12 +168,12 @@ func strict(text []byte) error {
 		return err
 	}
 	if decoder.More() {
-		return fmt.Errorf("there is something behind the definition")
+		return fmt.Errorf("there is text after the definition")
 	}
 	return nil
 }
 
-func TestTypesAreValid(t *testing.T) {
+func TestSchemas_AreValid(t *testing.T) {
 	for _, name := range []string{"app.schema", "tenant.schema"} {
 		if err := check(t, read(t, name)); err != nil {
 			t.Errorf("check(%s) = %v, want no error", name, err)
@@ -181,7 +181,7 @@ func TestTypesAreValid(t *testing.T) {
 	}
 }
 
-func TestCheckRefuses(t *testing.T) {
+func TestCheck_Refuses(t *testing.T) {
 	text := string(read(t, "tenant.schema"))
 	for name, edit := range map[string][2]string{
 		"comment":                {`{`, "{ // generated\n"},
@@ -223,7 +223,7 @@ func TestCheckRefuses(t *testing.T) {
 	}
 }
 
-func TestTypesFitTogether(t *testing.T) {
+func TestSchemas_FitTogether(t *testing.T) {
 	app, tenant := parse(t, "app.schema"), parse(t, "tenant.schema")
 	if want := "http://aps.example.com/azure-partner-connector/app/1.0"; app.ID != want {
 		t.Errorf("app.schema has the id %s, want %s", app.ID, want)
@@ -242,7 +242,7 @@ func TestTypesFitTogether(t *testing.T) {
 	}
 }
 
-func TestTokenStatesAreThoseOfTheDomain(t *testing.T) {
+func TestSchemas_TokenStatesOfDomain(t *testing.T) {
 	var want []string
 	for _, state := range token.States() {
 		want = append(want, string(state))
@@ -252,7 +252,7 @@ func TestTokenStatesAreThoseOfTheDomain(t *testing.T) {
 	}
 }
 
-func TestOnlyOwnersAndAboveMayCallWhatConcernsConsent(t *testing.T) {
+func TestSchemas_AccessOfConsentOperations(t *testing.T) {
 	tenant := parse(t, "tenant.schema")
 	for _, name := range []string{"beginConsent", "findConsent", "consentLink", "redeem", "forget", "renew", "check", "history"} {
 		if access := tenant.Operations[name].Access; !access["owner"] || access["referrer"] {

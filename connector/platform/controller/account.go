@@ -17,7 +17,7 @@ const (
 	accountPrefix = "http://parallels.com/aps/types/pa/account/"
 )
 
-// link is a link to one resource, as it is part of another one.
+// A link refers from one resource to another.
 type link struct {
 	APS struct {
 		ID   string `json:"id"`
@@ -25,7 +25,7 @@ type link struct {
 	} `json:"aps"`
 }
 
-// target returns the id of the linked resource, or "": some links tell it in their address only.
+// target returns the id of the linked resource, or "". Some links contain it only in their address.
 func (l link) target() string {
 	id := l.APS.ID
 	if id == "" {
@@ -38,8 +38,8 @@ func (l link) target() string {
 	return id
 }
 
-// canonical returns an APS id in lower case. It refuses, as not_found, what is no UUID in its usual form: ids become
-// parts of addresses and queries.
+// canonical returns an APS id in lower case. Anything but a UUID in its usual form is not_found, because ids become parts
+// of addresses and queries.
 func canonical(id string) (string, error) {
 	parsed, err := uuid.Parse(id)
 	if err != nil || len(id) != len(parsed.String()) {
@@ -48,7 +48,7 @@ func canonical(id string) (string, error) {
 	return parsed.String(), nil
 }
 
-// Resource reads one resource, in the context of the provider, into out. An id that is no UUID is not_found.
+// Resource reads one resource, in the context of the provider, into out. An id that isn't a UUID is not_found.
 func (c *Client) Resource(ctx context.Context, in tenant.Instance, id string, out any) error {
 	id, err := canonical(id)
 	if err != nil {
@@ -71,21 +71,21 @@ func (c *Client) Account(ctx context.Context, in tenant.Instance, id string) (te
 	if err := c.Resource(ctx, in, id, &found); err != nil {
 		return tenant.Account{}, err
 	}
-	// Any application's resource may have a property named type; only the platform's own accounts count.
+	// The resource of any application may have a property named type; only the platform's own accounts count.
 	if !strings.HasPrefix(found.APS.Type, accountPrefix) || !strings.EqualFold(found.APS.ID, id) {
 		return tenant.Account{}, failure.New(failure.NotFound)
 	}
 	return tenant.Account{ID: strings.ToLower(found.APS.ID), Type: found.Type, ParentID: found.Parent.target(), Name: found.CompanyName}, nil
 }
 
-// UserAccount returns the account of a panel user. The platform also puts accounts where it documents users
-// (aps-protocol.md §1.1); such an id gives that account. An id of neither is not_found.
+// UserAccount returns the account of a panel user. The platform sends ids of accounts where it documents ids of
+// users (docs/reference/aps-protocol.md §1.1); such an id returns that account. Any other id is not_found.
 func (c *Client) UserAccount(ctx context.Context, in tenant.Instance, userID string) (tenant.Account, error) {
 	userID, err := canonical(userID)
 	if err != nil {
 		return tenant.Account{}, err
 	}
-	// What a user is called is not documented; these names were seen (aps-protocol.md §8).
+	// The properties with a user's name aren't documented; these were observed (docs/reference/aps-protocol.md §8).
 	var users []struct {
 		Organization link   `json:"organization"`
 		FullName     string `json:"fullName"`
@@ -108,7 +108,7 @@ func (c *Client) UserAccount(ctx context.Context, in tenant.Instance, userID str
 	return found, err
 }
 
-// PushTenant implements notify.Platform. The platform does not call us back (aps-protocol.md §5.2).
+// PushTenant implements notify.Platform. The platform does not call us back (docs/reference/aps-protocol.md §5.2).
 func (c *Client) PushTenant(ctx context.Context, in tenant.Instance, tenantID string, properties map[string]any) error {
 	tenantID, err := canonical(tenantID)
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// maxReason bounds what is passed on of the platform's own words, in characters.
+// maxReason bounds what is shown of the platform's message, in characters.
 const maxReason = 200
 
-// staleTransaction is how the platform's message begins when a transaction is over (aps-protocol.md §5.6).
+// staleTransaction begins the platform's message about a finished transaction (docs/reference/aps-protocol.md §5.6).
 const staleTransaction = "Transaction not found by"
 
 type answer struct {
@@ -31,22 +31,22 @@ func (a answer) stale() bool {
 	return !a.ok() && strings.HasPrefix(a.message(), staleTransaction)
 }
 
-// message returns what the platform says about a refusal, or "" where it says nothing that can be read.
+// message returns the platform's message about a refusal, or "" without a readable one.
 func (a answer) message() string {
-	var said struct {
+	var body struct {
 		Error   string `json:"error"`
 		Message string `json:"message"`
 	}
-	if json.Unmarshal(a.body, &said) != nil {
+	if json.Unmarshal(a.body, &body) != nil {
 		return ""
 	}
-	if said.Message == "" {
-		return said.Error
+	if body.Message == "" {
+		return body.Error
 	}
-	return said.Message
+	return body.Message
 }
 
-// failure returns what to make of a: nil when it is a success.
+// failure returns the failure that a stands for; nil for a success.
 func (a answer) failure(r Request, secrets []secret.Text) error {
 	if a.ok() && len(a.body) <= maxAnswer {
 		return nil
@@ -63,20 +63,20 @@ func (a answer) failure(r Request, secrets []secret.Text) error {
 	return failure.Wrap(cause, failure.PlatformRefused, "reason", a.reason(secrets))
 }
 
-// reason makes the platform's message fit to be shown. One that quotes our signature or secret back is not shown.
+// reason returns the platform's message in a form to show, without one that quotes our signature or a secret.
 func (a answer) reason(secrets []secret.Text) string {
 	status := fmt.Sprintf("HTTP status %d", a.status)
-	said := a.message()
-	if said == "" || strings.Contains(said, "oauth_") {
+	message := a.message()
+	if message == "" || strings.Contains(message, "oauth_") {
 		return status
 	}
 	for _, s := range secrets {
-		if !s.Empty() && strings.Contains(said, s.Reveal()) {
+		if !s.Empty() && strings.Contains(message, s.Reveal()) {
 			return status
 		}
 	}
 	var shown []rune
-	for _, c := range said {
+	for _, c := range message {
 		if unicode.IsControl(c) {
 			c = ' '
 		}

@@ -11,10 +11,10 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// tasksPath is the platform's scheduler (aps-protocol.md §5.4).
+// tasksPath is the platform's scheduler (docs/reference/aps-protocol.md §5.4).
 const tasksPath = "/aps/2/services/periodic-task-manager/tasks"
 
-// taskBody is a task as the platform wants it: an id that is empty before it has one, and a period in seconds.
+// A taskBody is a task in the platform's form: the id of a new task is empty, and the period is in seconds.
 type taskBody struct {
 	ID          string   `json:"taskUuid"`
 	Name        string   `json:"taskName"`
@@ -36,7 +36,7 @@ type schedule struct {
 	StartMinute int    `json:"startMinute"`
 }
 
-// ScheduleDaily has the platform call an operation of the root resource every day, and returns the task's id.
+// ScheduleDaily implements binding.Controller.
 func (c *Client) ScheduleDaily(ctx context.Context, in tenant.Instance, task binding.Task) (id string, err error) {
 	const day = 24 * 60 * 60
 	body := taskBody{
@@ -44,17 +44,17 @@ func (c *Client) ScheduleDaily(ctx context.Context, in tenant.Instance, task bin
 		Call:     taskCall{in.RootID, task.Path, http.MethodGet},
 		Schedule: schedule{day, "SECONDS", task.Hour, task.Minute},
 	}
-	var made taskBody
-	if err := c.Call(ctx, in, Request{Method: http.MethodPost, Path: tasksPath, Body: body, AsRoot: true}, &made); err != nil {
+	var created taskBody
+	if err := c.Call(ctx, in, Request{Method: http.MethodPost, Path: tasksPath, Body: body, AsRoot: true}, &created); err != nil {
 		return "", err
 	}
-	if made.ID == "" {
-		return "", failure.New(failure.PlatformRefused, "reason", "it told no id of the periodic task")
+	if created.ID == "" {
+		return "", failure.New(failure.PlatformRefused, "reason", "it returned no id of the periodic task")
 	}
-	return made.ID, nil
+	return created.ID, nil
 }
 
-// CancelTask ends a periodic task. One that the platform does not have is no error.
+// CancelTask implements binding.Controller.
 func (c *Client) CancelTask(ctx context.Context, in tenant.Instance, id string) error {
 	err := c.Call(ctx, in, Request{Method: http.MethodDelete, Path: tasksPath + "/" + url.PathEscape(id), AsRoot: true}, nil)
 	if failure.Is(err, failure.NotFound) {
@@ -63,10 +63,10 @@ func (c *Client) CancelTask(ctx context.Context, in tenant.Instance, id string) 
 	return err
 }
 
-// accountType is the type of accounts that applications may ask for (aps-protocol.md §4.7).
+// accountType is the type of accounts that applications may subscribe to (docs/reference/aps-protocol.md §4.7).
 const accountType = "http://aps-standard.org/types/core/account/1.0"
 
-// eventChanged is the event of a resource whose properties changed (aps-protocol.md §3.7).
+// eventChanged is the event of a resource whose properties changed (docs/reference/aps-protocol.md §3.7).
 const eventChanged = "http://aps-standard.org/core/events/changed"
 
 type subscriptionBody struct {
@@ -80,9 +80,8 @@ type subscriptionSource struct {
 	Type string `json:"type"`
 }
 
-// SubscribeAccounts has the platform tell an operation of the root resource of changes of the accounts that are linked
-// with it (aps-protocol.md §3.7). It returns the subscription's id, or the handler's name where the platform tells none.
-// A subscription that is there already is found and not made again.
+// SubscribeAccounts implements binding.Controller (docs/reference/aps-protocol.md §3.7). It returns the handler's name where the
+// platform returns no id of the subscription.
 func (c *Client) SubscribeAccounts(ctx context.Context, in tenant.Instance, relation, handler string) (id string, err error) {
 	path := "/aps/2/resources/" + url.PathEscape(in.RootID) + "/aps/subscriptions"
 	type subscription struct {
@@ -92,24 +91,24 @@ func (c *Client) SubscribeAccounts(ctx context.Context, in tenant.Instance, rela
 			ID string `json:"id"`
 		} `json:"aps"`
 	}
-	var there []subscription
-	if err := c.Call(ctx, in, Request{Method: http.MethodGet, Path: path, AsRoot: true}, &there); err != nil {
+	var existing []subscription
+	if err := c.Call(ctx, in, Request{Method: http.MethodGet, Path: path, AsRoot: true}, &existing); err != nil {
 		return "", err
 	}
-	for _, s := range there {
+	for _, s := range existing {
 		if s.Event == eventChanged && s.Handler == handler {
 			return cmp.Or(s.ID, s.APS.ID, handler), nil
 		}
 	}
-	var made subscription
+	var created subscription
 	body := subscriptionBody{eventChanged, subscriptionSource{accountType}, relation, handler}
-	if err := c.Call(ctx, in, Request{Method: http.MethodPost, Path: path, Body: body, AsRoot: true}, &made); err != nil {
+	if err := c.Call(ctx, in, Request{Method: http.MethodPost, Path: path, Body: body, AsRoot: true}, &created); err != nil {
 		return "", err
 	}
-	return cmp.Or(made.ID, made.APS.ID, handler), nil
+	return cmp.Or(created.ID, created.APS.ID, handler), nil
 }
 
-// LinkAccount links an account with the root resource, so that its events reach us (aps-protocol.md §5.2).
+// LinkAccount implements binding.Controller (docs/reference/aps-protocol.md §5.2).
 func (c *Client) LinkAccount(ctx context.Context, in tenant.Instance, relation, accountID string) error {
 	accountID, err := canonical(accountID)
 	if err != nil {
@@ -119,7 +118,7 @@ func (c *Client) LinkAccount(ctx context.Context, in tenant.Instance, relation, 
 	return c.Call(ctx, in, Request{Method: http.MethodPost, Path: path, AsRoot: true}, nil)
 }
 
-// PushRoot stores properties of the root resource at the platform without being called back (aps-protocol.md §5.2).
+// PushRoot implements binding.Controller. The platform does not call us back (docs/reference/aps-protocol.md §5.2).
 func (c *Client) PushRoot(ctx context.Context, in tenant.Instance, properties map[string]any) error {
 	return c.Call(ctx, in, Request{Method: http.MethodPut, Path: "/aps/2/application/app/" + url.PathEscape(in.RootID), Body: properties}, nil)
 }

@@ -1,4 +1,4 @@
-// Package controller is the client of the platform's APS controller (aps-protocol.md §5).
+// Package controller is the client of the platform's APS controller (docs/reference/aps-protocol.md §5).
 package controller
 
 import (
@@ -21,12 +21,12 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// maxAnswer bounds what is read of an answer, in bytes. Our queries are for single resources.
+// maxAnswer bounds an answer, in bytes. Our queries are for few resources.
 const maxAnswer = 1 << 20
 
 // Config is what a Client needs.
 type Config struct {
-	// HTTP makes the connections. It bounds the time of a request and follows no redirect. Required.
+	// HTTP must limit the time of a request and follow no redirects. Required.
 	HTTP *http.Client
 
 	// Secrets returns the secrets that requests with a consumer key may be signed with: the secret and, while it is being
@@ -36,12 +36,12 @@ type Config struct {
 	// Now is the clock for signatures. Default: time.Now.
 	Now func() time.Time
 
-	// Log receives a record where a request had to be repeated. Default: discard.
+	// Log receives a record for every repeated request. Default: discard.
 	Log *slog.Logger
 }
 
-// A Client calls controllers. Its methods return *failure.Error (platform_unavailable, platform_refused, not_found)
-// and are safe for concurrent use.
+// A Client calls the controllers of instances. Its methods return *failure.Error (platform_unavailable, platform_refused,
+// not_found) and are safe for concurrent use. It implements the ports of binding, hooks and notify.
 type Client struct {
 	cfg Config
 }
@@ -60,21 +60,21 @@ func New(cfg Config) (*Client, error) {
 	return &Client{cfg}, nil
 }
 
-// A Request is one call below a target's controller.
+// A Request is one call of an instance's controller.
 type Request struct {
 	Method string
 	// Path begins with /aps and is percent-encoded.
 	Path string
-	// Query is sent as it stands, so that RQL keeps its parentheses (aps-protocol.md §2.1). It is percent-encoded.
+	// Query is sent unchanged, so that RQL keeps its parentheses (docs/reference/aps-protocol.md §2.1). It is percent-encoded.
 	Query string
 	// Body is sent as JSON unless it is nil.
 	Body any
-	// AsRoot makes the call in the context of the root resource's owner, the provider, who sees all accounts
-	// (aps-protocol.md §5.3).
+	// AsRoot makes the call in the context of the owner of the root resource: the provider, who sees all accounts
+	// (docs/reference/aps-protocol.md §5.3).
 	AsRoot bool
 }
 
-// Call makes r at the controller of t and decodes the JSON answer into out, which may be nil.
+// Call sends r to the controller of in and decodes the JSON answer into out, which may be nil.
 func (c *Client) Call(ctx context.Context, in tenant.Instance, r Request, out any) error {
 	var body []byte
 	if r.Body != nil {
@@ -96,7 +96,7 @@ func (c *Client) Call(ctx context.Context, in tenant.Instance, r Request, out an
 		answer, err = c.send(ctx, in, key, r, body, id)
 	}
 	if err == nil && id != "" && answer.stale() {
-		// The platform finished the transaction during our work in it (aps-protocol.md §5.6).
+		// The platform finished the transaction during our work in it (docs/reference/aps-protocol.md §5.6).
 		c.cfg.Log.InfoContext(ctx, "platform call repeated outside its finished transaction", "method", r.Method, "path", r.Path, "transaction", id)
 		answer, err = c.send(ctx, in, key, r, body, "")
 	}
@@ -115,13 +115,12 @@ func (c *Client) Call(ctx context.Context, in tenant.Instance, r Request, out an
 	return nil
 }
 
-// errInvalidTarget is how a controller address fails that no request can be sent to.
-var errInvalidTarget = errors.New("the controller's address is not an absolute http or https URL")
+var errControllerURI = errors.New("the controller's address is not an absolute http or https URL")
 
 func (c *Client) send(ctx context.Context, in tenant.Instance, key secret.Text, r Request, body []byte, transactionID string) (answer, error) {
 	base, err := url.Parse(in.ControllerURI)
 	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" {
-		return answer{}, errInvalidTarget
+		return answer{}, errControllerURI
 	}
 	target := base.Scheme + "://" + base.Host + strings.TrimRight(base.EscapedPath(), "/") + r.Path
 	if r.Query != "" {

@@ -33,7 +33,7 @@ const (
 	tenantID = "44444444-0000-4000-8000-000000000004"
 )
 
-// A platform is a controller that verifies signatures and answers as it is told.
+// A platform is a controller that verifies signatures and gives the answers of the test.
 type platform struct {
 	t       *testing.T
 	url     string
@@ -86,8 +86,8 @@ func (p *platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, text)
 }
 
-// While a secret is replaced, the platform may have either one.
-func TestCallsWhileTheSecretIsReplaced(t *testing.T) {
+// During a replacement, the platform may have either secret.
+func TestCall_DuringReplacementOfSecret(t *testing.T) {
 	const old = "s3cr3t-of-yesterday"
 	for name, tc := range map[string]struct {
 		platformHas string
@@ -194,7 +194,7 @@ func TestUserAccount(t *testing.T) {
 	}
 }
 
-func TestUserAccountRefuses(t *testing.T) {
+func TestUserAccount_Refuses(t *testing.T) {
 	for name, tc := range map[string]struct {
 		identity string
 		answers  map[string]string
@@ -230,7 +230,7 @@ func TestUserAccountRefuses(t *testing.T) {
 	}
 }
 
-func TestPlatformRefusals(t *testing.T) {
+func TestCall_PlatformRefusals(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status int
 		body   string
@@ -257,7 +257,7 @@ func TestPlatformRefusals(t *testing.T) {
 				t.Errorf("PushTenant with answer %d %s = %v, want %s %q", tc.status, tc.body, err, tc.want, tc.reason)
 			}
 			if strings.Contains(err.Error(), canary) || strings.Contains(err.Error(), "oauth_") {
-				t.Errorf("PushTenant = %v, which tells a secret", err)
+				t.Errorf("PushTenant = %v, which contains a secret", err)
 			}
 			if len(p.seen) != 1 {
 				t.Errorf("PushTenant sent %d requests, want 1: its caller retries", len(p.seen))
@@ -266,9 +266,9 @@ func TestPlatformRefusals(t *testing.T) {
 	}
 }
 
-func TestUnreachablePlatform(t *testing.T) {
+func TestCall_UnreachablePlatform(t *testing.T) {
 	_, c, in := start(t)
-	for name, uri := range map[string]string{"nobody listens": "http://127.0.0.1:1/", "empty": "", "relative": "/aps", "not http": "ftp://127.0.0.1/", "not a URL": "http://%zz/"} {
+	for name, uri := range map[string]string{"no listener": "http://127.0.0.1:1/", "empty": "", "relative": "/aps", "not http": "ftp://127.0.0.1/", "not a URL": "http://%zz/"} {
 		in.ControllerURI = uri
 		if err := c.Resource(t.Context(), in, tenantID, nil); !failure.Is(err, failure.PlatformUnavailable) {
 			t.Errorf("Resource at a controller that is %s = %v, want %s", name, err, failure.PlatformUnavailable)
@@ -282,7 +282,7 @@ func TestUnreachablePlatform(t *testing.T) {
 	}
 }
 
-func TestPushTenantSendsTheProperties(t *testing.T) {
+func TestPushTenant_SendsProperties(t *testing.T) {
 	p, c, in := start(t)
 	p.on("PUT /aps/2/application/tenant/"+tenantID, http.StatusNoContent, "")
 	want := map[string]any{"tokenStatus": "active", "tokenExpiresAt": "2027-02-21T08:20:00Z"}
@@ -301,7 +301,7 @@ func TestPushTenantSendsTheProperties(t *testing.T) {
 	}
 }
 
-func TestTransactions(t *testing.T) {
+func TestCall_Transactions(t *testing.T) {
 	const request = "PUT /aps/2/application/tenant/" + tenantID
 	stale := func(r *http.Request) (int, string) {
 		if r.Header.Get("APS-Transaction-ID") != "" {
@@ -318,9 +318,9 @@ func TestTransactions(t *testing.T) {
 		want   []string // transactions of the requests made
 		ok     bool
 	}{
-		"living":          {func(*http.Request) (int, string) { return 200, "{}" }, "1-2", []string{"1-2"}, true},
+		"active":          {func(*http.Request) (int, string) { return 200, "{}" }, "1-2", []string{"1-2"}, true},
 		"stale":           {stale, "1-2", []string{"1-2", ""}, true},
-		"stale for ever":  {always, "1-2", []string{"1-2", ""}, false},
+		"always stale":    {always, "1-2", []string{"1-2", ""}, false},
 		"none":            {always, "", []string{""}, false},
 		"another refusal": {func(*http.Request) (int, string) { return 400, `{"message":"no"}` }, "1-2", []string{"1-2"}, false},
 	} {
@@ -345,7 +345,7 @@ func TestTransactions(t *testing.T) {
 	}
 }
 
-func TestNewRefusesToGoWithoutAClient(t *testing.T) {
+func TestNew_RefusesEmptyConfig(t *testing.T) {
 	if _, err := controller.New(controller.Config{}); err == nil {
 		t.Error("New without an HTTP client = nil, want an error")
 	}

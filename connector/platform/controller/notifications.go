@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// notificationManager is the type of the singleton that takes notifications.
+	// notificationManager is the type of the singleton that accepts notifications.
 	notificationManager = "http://www.parallels.com/pa/pa-core-services/notification-manager/1"
-	// providerQuery finds the provider, whose account has the number 1 on every platform (aps-protocol.md §5.6).
+	// providerQuery finds the provider, whose account has the number 1 on every platform (docs/reference/aps-protocol.md §5.6).
 	providerQuery = "implementing(" + accountPrefix + "1.2),eq(id,1)"
 )
 
@@ -20,7 +20,7 @@ type notificationText struct {
 	Message string `json:"message"`
 }
 
-// Notify implements notify.Panels (aps-protocol.md §5.5).
+// Notify implements notify.Panels (docs/reference/aps-protocol.md §5.5).
 func (c *Client) Notify(ctx context.Context, in tenant.Instance, n notify.PanelNotice) error {
 	account, err := canonical(n.AccountID)
 	if err != nil {

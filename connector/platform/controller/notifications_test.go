@@ -26,7 +26,7 @@ func notification() notify.PanelNotice {
 	return notify.PanelNotice{AccountID: resellID, Alarm: true, Message: "It has expired.", Details: "Sign in again."}
 }
 
-func TestNotifyRefuses(t *testing.T) {
+func TestNotify_Refuses(t *testing.T) {
 	for name, tc := range map[string]struct {
 		account string
 		answers map[string]string

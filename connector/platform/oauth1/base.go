@@ -14,13 +14,13 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// The signature methods. The platform signs with the first; the second is accepted from whoever can do better.
+// The signature methods. The platform uses the first; we accept both.
 const (
 	HMACSHA1   = "HMAC-SHA1"
 	HMACSHA256 = "HMAC-SHA256"
 )
 
-// maxQueryFields bounds the work that one query can cause.
+// maxQueryFields bounds the work for one query.
 const maxQueryFields = 256
 
 var (
@@ -82,7 +82,7 @@ func (p *Params) baseString(method, absoluteURL string) ([]byte, error) {
 	return base, nil
 }
 
-// encodeFields appends the encoded names and values of p and of query to buffer, and where each one is to spans.
+// encodeFields appends the encoded names and values of p and of query to buffer, and their positions to spans.
 func (p *Params) encodeFields(buffer []byte, spans []span, query string) ([]byte, []span, error) {
 	for _, field := range p.fields[:p.count] {
 		if field.name == "realm" || field.name == "oauth_signature" {
@@ -113,7 +113,7 @@ func (p *Params) encodeFields(buffer []byte, spans []span, query string) ([]byte
 			return nil, nil, errQuery
 		}
 		s.end = len(buffer)
-		// An OAuth parameter outside the header would be a second one, or one that was never parsed.
+		// An OAuth parameter in the query would be a second one, or one that Parse has not checked.
 		if bytes.HasPrefix(buffer[s.start:s.equals], []byte("oauth_")) || len(spans)-own == maxQueryFields {
 			return nil, nil, errQuery
 		}
@@ -132,18 +132,18 @@ func withoutDefaultPort(scheme, host string) string {
 	return host
 }
 
-// signature returns the base 64 text of the MAC of base.
+// signature returns the MAC of base in base 64.
 func signature(method string, s secret.Text, base []byte) []byte {
-	maker := sha1.New
+	newHash := sha1.New
 	if method == HMACSHA256 {
-		maker = sha256.New
+		newHash = sha256.New
 	}
-	return sign(maker, s, base)
+	return sign(newHash, s, base)
 }
 
-func sign(maker func() hash.Hash, s secret.Text, base []byte) []byte {
+func sign(newHash func() hash.Hash, s secret.Text, base []byte) []byte {
 	key := append(appendEncoded(make([]byte, 0, 96), s.Reveal()), '&')
-	mac := hmac.New(maker, key)
+	mac := hmac.New(newHash, key)
 	mac.Write(base)
 	sum := mac.Sum(make([]byte, 0, sha256.Size))
 	return base64.StdEncoding.AppendEncode(make([]byte, 0, base64.StdEncoding.EncodedLen(sha256.Size)), sum)
@@ -151,7 +151,7 @@ func sign(maker func() hash.Hash, s secret.Text, base []byte) []byte {
 
 const upperHex = "0123456789ABCDEF"
 
-// appendEncoded appends text percent-encoded as RFC 5849 §3.6 wants it: everything but unreserved characters.
+// appendEncoded appends text percent-encoded by RFC 5849 §3.6: all but unreserved characters.
 func appendEncoded[T string | []byte](buffer []byte, text T) []byte {
 	for i := range len(text) {
 		buffer = appendByte(buffer, text[i])
@@ -166,7 +166,7 @@ func appendByte(buffer []byte, c byte) []byte {
 	return append(buffer, '%', upperHex[c>>4], upperHex[c&15])
 }
 
-// appendReencoded decodes text as part of a query and appends it encoded again; ok is false for a bad %xx.
+// appendReencoded decodes text as part of a query and appends it encoded; ok is false for a malformed %xx.
 func appendReencoded(buffer []byte, text string) (_ []byte, ok bool) {
 	for i := 0; i < len(text); i++ {
 		c := text[i]

@@ -1,4 +1,4 @@
-// Package oauth1 is two-legged OAuth 1.0a as the platform speaks it (aps-protocol.md §2.1): no token, parameters in the
+// Package oauth1 implements two-legged OAuth 1.0a as the platform uses it (docs/reference/aps-protocol.md §2.1): no token, parameters in the
 // Authorization header, and RQL queries signed exactly as they are sent.
 package oauth1
 
@@ -19,12 +19,12 @@ type Credentials struct {
 	Secret secret.Text
 }
 
-// NewNonce returns a fresh nonce of 32 hexadecimal digits, which the platform's verifiers accept (aps-protocol.md §2.1).
+// NewNonce returns a fresh nonce of 32 hexadecimal digits, which the platform's verifiers accept (docs/reference/aps-protocol.md §2.1).
 func NewNonce() string { return strings.ReplaceAll(random.ID(), "-", "") }
 
 // Sign sets the Authorization header of a client's request. It signs the bytes of the URL that net/http will send, so
-// the URL and the Host of req must not change afterwards. The error tells a URL that cannot be signed; req is then
-// left as it was.
+// the URL and the Host of req must not change afterwards. It returns an error for a URL that can't be signed, and leaves
+// req unchanged then.
 func Sign(req *http.Request, c Credentials, now time.Time, nonce string) error {
 	host := req.Host
 	if host == "" {
@@ -33,7 +33,7 @@ func Sign(req *http.Request, c Credentials, now time.Time, nonce string) error {
 	target := req.URL.Scheme + "://" + host + req.URL.RequestURI()
 
 	var p Params
-	p.add("oauth_consumer_key", c.Key) // first: some verifiers find it only there (aps-protocol.md §2.1)
+	p.add("oauth_consumer_key", c.Key) // first, because some verifiers expect it there (docs/reference/aps-protocol.md §2.1)
 	p.add("oauth_nonce", nonce)
 	p.add("oauth_signature_method", HMACSHA1)
 	p.add("oauth_timestamp", strconv.FormatInt(now.Unix(), 10))

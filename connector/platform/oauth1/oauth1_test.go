@@ -17,7 +17,7 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// vectors are those of aps-protocol.md §2.2, computed by an independent implementation.
+// vectors are those of docs/reference/aps-protocol.md §2.2, computed by an independent implementation.
 type vectors struct {
 	Key, Secret, Nonce string
 	Timestamp          int64
@@ -57,7 +57,7 @@ func parse(t testing.TB, header string) *oauth1.Params {
 	return &p
 }
 
-func TestSignMakesTheVectors(t *testing.T) {
+func TestSign_Vectors(t *testing.T) {
 	v := readVectors(t)
 	for _, r := range v.Requests {
 		t.Run(r.Name, func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestSignMakesTheVectors(t *testing.T) {
 	}
 }
 
-func TestVerifyAcceptsTheVectors(t *testing.T) {
+func TestVerify_AcceptsVectors(t *testing.T) {
 	v := readVectors(t)
 	for _, r := range v.Requests {
 		t.Run(r.Name, func(t *testing.T) {
@@ -87,7 +87,7 @@ func TestVerifyAcceptsTheVectors(t *testing.T) {
 	}
 }
 
-func TestVerifyRefuses(t *testing.T) {
+func TestVerify_Refuses(t *testing.T) {
 	v := readVectors(t)
 	good := v.Requests[3]
 	right := []secret.Text{secret.New(v.Secret)}
@@ -127,7 +127,7 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
-func TestVerifyRefusesAnEmptySecretThatSigned(t *testing.T) {
+func TestVerify_RefusesEmptySecret(t *testing.T) {
 	const target = "https://connector.example.com/aps/app"
 	now := time.Unix(1795422000, 0)
 	req, err := http.NewRequest(http.MethodPost, target, nil)
@@ -145,7 +145,7 @@ func TestVerifyRefusesAnEmptySecretThatSigned(t *testing.T) {
 	}
 }
 
-func TestVerifyAcceptsEquivalentURLs(t *testing.T) {
+func TestVerify_AcceptsEquivalentURLs(t *testing.T) {
 	now := time.Unix(1795422000, 0)
 	c := oauth1.Credentials{Key: "k", Secret: secret.New("s")}
 	for name, tc := range map[string]struct{ signed, received string }{
@@ -175,7 +175,7 @@ func TestVerifyAcceptsEquivalentURLs(t *testing.T) {
 	}
 }
 
-func TestVerifyAcceptsTheEdgesOfTheWindow(t *testing.T) {
+func TestVerify_AcceptsEdgesOfWindow(t *testing.T) {
 	v := readVectors(t)
 	r := v.Requests[0]
 	for _, offset := range []time.Duration{-oauth1.DefaultWindow, oauth1.DefaultWindow} {
@@ -186,7 +186,7 @@ func TestVerifyAcceptsTheEdgesOfTheWindow(t *testing.T) {
 	}
 }
 
-func TestSignRefusesWhatCannotBeVerified(t *testing.T) {
+func TestSign_RefusesUnverifiableRequests(t *testing.T) {
 	for name, target := range map[string]string{
 		"no host":              "/aps/2/resources",
 		"bad percent-encoding": "https://apsc.example.net/aps/2/resources?a=%2",
@@ -214,7 +214,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: req}, nil
 }
 
-func TestAnIndependentSignerIsAccepted(t *testing.T) {
+func TestVerify_AcceptsIndependentSigner(t *testing.T) {
 	c := oauth1.Credentials{Key: "azcsp-0f1e", Secret: secret.New("s&cret=+/ ü")}
 	for name, signer := range map[string]dghubble.Signer{
 		oauth1.HMACSHA1:   &dghubble.HMACSigner{ConsumerSecret: c.Secret.Reveal()},

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// ErrMalformed is returned for an Authorization header that is not OAuth 1.0a as this package speaks it.
+// ErrMalformed is returned for an Authorization header that is not the OAuth 1.0a of this package.
 var ErrMalformed = errors.New("the Authorization header is not well-formed two-legged OAuth 1.0a")
 
 // Bounds of an Authorization header. The platform stays far below them.
@@ -24,7 +24,7 @@ const (
 
 type field struct{ name, value string }
 
-// Params are the parameters of one Authorization header, decoded. Make them with Parse.
+// Params are the decoded parameters of one Authorization header. Parse creates them.
 type Params struct {
 	fields [maxFields]field
 	count  int
@@ -33,13 +33,14 @@ type Params struct {
 	timestamp                     time.Time
 }
 
-// Key returns the consumer key, 1 to 255 characters without control characters. Nothing is proven about it yet.
+// Key returns the consumer key, 1 to 255 characters without control characters. It is unverified until
+// Verify succeeds.
 func (p *Params) Key() string { return p.key }
 
 // Nonce returns the nonce, 1 to 128 characters without control characters.
 func (p *Params) Nonce() string { return p.nonce }
 
-// Timestamp returns when the caller says that it signed.
+// Timestamp returns the time that the caller claims to have signed at.
 func (p *Params) Timestamp() time.Time { return p.timestamp }
 
 func (p *Params) add(name, value string) {
@@ -47,8 +48,8 @@ func (p *Params) add(name, value string) {
 	p.count++
 }
 
-// Parse reads an Authorization header. It refuses, with ErrMalformed and the place, whatever is missing, repeated, too
-// long or not understood.
+// Parse reads an Authorization header. It returns ErrMalformed, with the reason, for parameters that are missing,
+// repeated, too long or malformed.
 func Parse(header string) (Params, error) {
 	var p Params
 	if len(header) > maxHeader {
@@ -72,7 +73,7 @@ func Parse(header string) (Params, error) {
 		p.add(name, value)
 		rest, more = strings.CutPrefix(remainder, ",")
 		if !more && rest != "" {
-			return Params{}, malformed("there is text behind its end")
+			return Params{}, malformed("there is text after its end")
 		}
 	}
 	if err := p.check(); err != nil {
@@ -81,7 +82,7 @@ func Parse(header string) (Params, error) {
 	return p, nil
 }
 
-// next reads one name="value", with blanks around it, from the front of text.
+// next reads one name="value", with optional blanks around it, from the start of text.
 func next(text string) (name, value, rest string, ok bool) {
 	text = strings.TrimLeft(text, " \t")
 	name, text, ok = strings.Cut(text, `="`)
@@ -103,7 +104,7 @@ func next(text string) (name, value, rest string, ok bool) {
 	return name, value, strings.TrimLeft(rest, " \t"), true
 }
 
-// decoded undoes percent-encoding. Unlike in a query, + is itself.
+// decoded decodes percent-encoding. Unlike in a query, + stands for itself.
 func decoded(text string) (string, bool) {
 	escaped := false
 	for i := range len(text) {
@@ -139,7 +140,7 @@ func (p *Params) has(name string) bool {
 	return false
 }
 
-// check takes the parameters that we know apart. Others are only signed.
+// check reads and checks the known parameters. Unknown ones are only part of the signature.
 func (p *Params) check() error {
 	var timestamp string
 	for i := range p.fields[:p.count] {

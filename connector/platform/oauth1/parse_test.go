@@ -16,7 +16,7 @@ func header(replacements ...string) string {
 	return strings.NewReplacer(replacements...).Replace(good)
 }
 
-func TestParseRefuses(t *testing.T) {
+func TestParse_Refuses(t *testing.T) {
 	for name, h := range map[string]string{
 		"empty":                 "",
 		"another scheme":        header("OAuth ", "Bearer "),
@@ -74,7 +74,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-func TestParseAccepts(t *testing.T) {
+func TestParse_Accepts(t *testing.T) {
 	for name, tc := range map[string]struct{ header, key, nonce string }{
 		"plain":              {header(), "key", "n0nce"},
 		"blanks":             {header(",", " ,\t "), "key", "n0nce"},
@@ -96,7 +96,7 @@ func TestParseAccepts(t *testing.T) {
 	}
 }
 
-func TestParsesErrorsQuoteNothing(t *testing.T) {
+func TestParse_ErrorsQuoteNothing(t *testing.T) {
 	const canary = "c4n4ry"
 	for _, h := range []string{
 		header(`"key"`, `"`+canary+`" "`), header(`"key"`, `"`+canary+`"x`), header("n0nce", canary+"%0A"),

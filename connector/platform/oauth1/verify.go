@@ -9,20 +9,20 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// DefaultWindow is how far, either way, a request's timestamp may be from our clock (aps-protocol.md §2.1).
+// DefaultWindow is how far a request's timestamp may be from our clock, in either direction (docs/reference/aps-protocol.md §2.1).
 const DefaultWindow = 600 * time.Second
 
 var (
-	// ErrSignature is returned for a signature that none of the secrets makes, and for a key without a secret.
+	// ErrSignature is returned for a signature by none of the secrets, and for a key without secrets.
 	ErrSignature = errors.New("the signature is wrong or the key is unknown")
-	// ErrTimestamp is returned for a request that is signed well but too old or from the future.
+	// ErrTimestamp is returned for a valid signature that is too old or from the future.
 	ErrTimestamp = errors.New("the timestamp is outside the window")
 )
 
-// Verify reports whether a request for absoluteURL, byte by byte what the caller signed, was signed with p by one of
-// the secrets, not longer than window before or after now. An unknown key has no secrets; it is refused with the same
-// error and after the same work as a wrong signature. An empty secret signs nothing. Whether the nonce is fresh is for
-// the caller to find out, and only after Verify succeeded.
+// Verify checks that p is the signature of a request for absoluteURL, exactly as the caller signed it, by one of the
+// secrets and not longer than window before or after now. An unknown key has no secrets; it gets the same error after
+// the same work as a wrong signature. An empty secret never matches. The caller must check that the nonce is unused,
+// after Verify has succeeded.
 func Verify(p *Params, method, absoluteURL string, secrets []secret.Text, now time.Time, window time.Duration) error {
 	base, err := p.baseString(method, absoluteURL)
 	if err != nil {
@@ -43,7 +43,7 @@ func Verify(p *Params, method, absoluteURL string, secrets []secret.Text, now ti
 		return ErrSignature
 	}
 	if age := now.Sub(p.timestamp); age > window || age < -window {
-		return fmt.Errorf("%w: it is off by %s", ErrTimestamp, age.Round(time.Second))
+		return fmt.Errorf("%w: the clocks differ by %s", ErrTimestamp, age.Round(time.Second))
 	}
 	return nil
 }

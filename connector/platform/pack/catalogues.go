@@ -10,11 +10,11 @@ import (
 
 var (
 	localePattern = regexp.MustCompile(`^[a-z]{2}(_[A-Z]{2})?$`)
-	namePattern   = regexp.MustCompile(`__[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*__`) // a named place in a text
+	namePattern   = regexp.MustCompile(`__[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*__`) // a placeholder in a text
 )
 
-// checkCatalogues checks the translations (aps-ui.md §2.7): every language has every text, also those of the metadata
-// and of the types, and every translation has the named places of its text.
+// checkCatalogues checks the translations (docs/reference/aps-ui.md §2.7): every language has every text, including those of the
+// metadata and of the types, and every translation has the placeholders of its text.
 func checkCatalogues(meta *element, types map[string]typeDefinition, files map[string][]byte, found *findings) {
 	catalogues := make(map[string]map[string]string) // file → text → translation
 	texts := titles(meta, types)
@@ -44,21 +44,21 @@ func checkCatalogues(meta *element, types map[string]typeDefinition, files map[s
 				found.add(name, "lacks %q", text)
 			case translation == "":
 				found.add(name, "has no translation of %q", text)
-			case !slices.Equal(namedPlaces(text), namedPlaces(translation)):
-				found.add(name, "the translation of %q has other named places", text)
+			case !slices.Equal(placeholders(text), placeholders(translation)):
+				found.add(name, "the translation of %q has other placeholders", text)
 			}
 		}
 	}
 }
 
-// namedPlaces returns the set of named places of a text, in order.
-func namedPlaces(text string) []string {
+// placeholders returns the set of placeholders of a text, in order.
+func placeholders(text string) []string {
 	names := namePattern.FindAllString(text, -1)
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
-// titles returns the texts that the panels show of the metadata and the types.
+// titles returns the texts of the metadata and the types that the panels show.
 func titles(meta *element, types map[string]typeDefinition) map[string]bool {
 	texts := make(map[string]bool)
 	add := func(text string) {

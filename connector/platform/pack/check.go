@@ -12,32 +12,32 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of what Check reads. They lie far above any real package and below what could hurt the reader.
+// Limits of what Check reads: far above any real package, and low enough to be harmless.
 const (
-	maxArchive = 10_800_000 // what a panel takes by upload (aps-protocol.md §6.1), in bytes
+	maxArchive = 10_800_000 // what a panel accepts as upload (docs/reference/aps-protocol.md §6.1), in bytes
 	maxEntries = 2_000
 	maxFile    = 16 << 20 // unpacked, in bytes
 	maxTotal   = 64 << 20 // unpacked, in bytes
 )
 
-// A Finding is one thing that is wrong with a package.
+// A Finding is one defect of a package.
 type Finding struct {
-	Where string // file in the package, with a line or an element where there is one
-	What  string // what is wrong, as a sentence without its full stop
+	Where string // file in the package, and its line or element if known
+	What  string // the defect, as a sentence without a full stop
 }
 
 // String returns the finding as one line.
 func (f Finding) String() string { return f.Where + ": " + f.What }
 
-// findings collects what a check finds.
+// findings collects the findings of a check.
 type findings struct{ list []Finding }
 
 func (f *findings) add(where, format string, args ...any) {
 	f.list = append(f.list, Finding{Where: where, What: fmt.Sprintf(format, args...)})
 }
 
-// Check reads a package as a platform would and returns everything that is wrong with it, ordered by place; nothing
-// when it is sound. It is written for hostile input: it unpacks into memory, within limits.
+// Check reads a package as a platform would and returns its defects, ordered by file. It is safe for hostile input: it
+// unpacks into memory, within limits.
 func Check(r io.ReaderAt, size int64) []Finding {
 	var found findings
 	files := unpack(r, size, &found)
@@ -57,7 +57,7 @@ func Check(r io.ReaderAt, size int64) []Finding {
 	return slices.Compact(found.list)
 }
 
-// Files unpacks a package within the limits of Check. An archive that cannot be unpacked safely is an error.
+// Files unpacks a package within the limits of Check. It returns an error for an archive that can't be unpacked safely.
 func Files(r io.ReaderAt, size int64) (map[string][]byte, error) {
 	var found findings
 	files := unpack(r, size, &found)
@@ -67,7 +67,7 @@ func Files(r io.ReaderAt, size int64) (map[string][]byte, error) {
 	return files, nil
 }
 
-// unpack returns the files of an archive, or nil when it is no archive. Entries that it refuses are left out.
+// unpack returns the files of an archive, without refused entries; nil when it is not an archive.
 func unpack(r io.ReaderAt, size int64, found *findings) map[string][]byte {
 	const where = "package"
 	if size > maxArchive {
@@ -111,7 +111,7 @@ func unpack(r io.ReaderAt, size int64, found *findings) map[string][]byte {
 	return files
 }
 
-// entryProblem tells why an entry must not be unpacked; empty when it may.
+// entryProblem returns why an entry must not be unpacked, or "".
 func entryProblem(entry *zip.File) string {
 	name := strings.TrimSuffix(entry.Name, "/")
 	switch {
@@ -133,7 +133,7 @@ func entryProblem(entry *zip.File) string {
 
 func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
 
-// readEntry trusts no size that the archive tells.
+// readEntry unpacks an entry. It doesn't trust the sizes in the archive.
 func readEntry(entry *zip.File, limit int) ([]byte, error) {
 	in, err := entry.Open()
 	if err != nil {
@@ -150,7 +150,7 @@ func readEntry(entry *zip.File, limit int) ([]byte, error) {
 	return content, nil
 }
 
-// printable makes a hostile name fit for a line of output.
+// printable returns a name that is safe to print on one line.
 func printable(name string) string {
 	if len(name) > 200 {
 		name = name[:200]
@@ -163,7 +163,7 @@ func printable(name string) string {
 	}, name), "?")
 }
 
-// checkList compares APP-LIST.xml with the files (aps-protocol.md §6.4).
+// checkList compares APP-LIST.xml with the files (docs/reference/aps-protocol.md §6.4).
 func checkList(files map[string][]byte, found *findings) {
 	content, ok := files[listName]
 	if !ok {
@@ -182,7 +182,7 @@ func checkList(files map[string][]byte, found *findings) {
 	listed := make(map[string]bool)
 	for _, e := range root.children {
 		if e.space != listSpace || e.name != "file" {
-			continue // an XML signature may stand here
+			continue // an XML signature is allowed here
 		}
 		where, name := fmt.Sprintf("%s:%d", listName, e.line), e.attrs["name"]
 		file, ok := files[name]

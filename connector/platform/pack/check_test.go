@@ -68,7 +68,7 @@ func sound(t *testing.T) map[string]string {
 	return files
 }
 
-func TestCheckFindsPlantedFaults(t *testing.T) {
+func TestCheck_FindsDefects(t *testing.T) {
 	const (
 		meta = "APP-META.xml"
 		app  = "schemas/app.schema"
@@ -85,7 +85,7 @@ func TestCheckFindsPlantedFaults(t *testing.T) {
 		"packaged":                  {meta, "2026-11-23T08:20:00", "2026-11-23", "packaged"},
 		"order":                     {meta, "<name>parcel</name>\n    <version>2</version>", "<version>2</version><name>parcel</name>", "belongs before"},
 		"unknown element":           {meta, "<summary>A parcel.", "<sumary>x</sumary><summary>A parcel.", "sumary does not belong"},
-		"element twice":             {meta, "<release>7</release>", "<release>7</release><release>8</release>", "release stands twice"},
+		"element twice":             {meta, "<release>7</release>", "<release>7</release><release>8</release>", "release is repeated"},
 		"element missing":           {meta, "<name>parcel</name>", "", "application needs the element name"},
 		"attribute missing":         {meta, ` label="Box"`, "", "view needs the attribute label"},
 		"attribute unknown":         {meta, ` label="Box"`, ` label="Box" source="x"`, "view has no attribute source"},
@@ -103,7 +103,7 @@ func TestCheckFindsPlantedFaults(t *testing.T) {
 		"schema shared":             {meta, `path="schemas/box.schema"`, `path="schemas/app.schema"`, "serves two services"},
 		"schema unused":             {"schemas/bag.schema", "", "{}", "no service uses"},
 		"schema with comment":       {box, "{", "{ // hello", "cannot be read"},
-		"schema with twin key":      {box, `"name": "box",`, `"name": "box", "name": "bag",`, "stands twice"},
+		"schema with twin key":      {box, `"name": "box",`, `"name": "box", "name": "bag",`, "is repeated"},
 		"schema with tail":          {box, "", "{}{}", "after the end"},
 		"type version":              {box, `"apsVersion": "2.0"`, `"apsVersion": "1.0"`, "apsVersion"},
 		"type name":                 {box, `"name": "box"`, `"name": "a box"`, "not an identifier"},
@@ -126,11 +126,11 @@ func TestCheckFindsPlantedFaults(t *testing.T) {
 		"operation path":            {box, `"/open"`, `"open"`, "path"},
 		"operation twice":           {box, `"/seal"`, `"/open"`, "verb and path of open"},
 		"operation like relation":   {box, `"/open"`, `"/app"`, "path of a relation"},
-		"place without parameter":   {box, `{"thing": {"kind": "path"`, `{"thing": {"kind": "query"`, "no parameter of kind path"},
-		"parameter without place":   {box, `"/things/{thing}"`, `"/things"`, "no place in the path"},
+		"undeclared parameter":      {box, `{"thing": {"kind": "path"`, `{"thing": {"kind": "query"`, "not a parameter of kind path"},
+		"parameter not in path":     {box, `"/things/{thing}"`, `"/things"`, "is not in the path"},
 		"parameter kind":            {box, `"kind": "path"`, `"kind": "cookie"`, "unknown kind"},
 		"element id":                {meta, `<view id="box"`, `<view id="Box"`, "lower-case letters"},
-		"element id twice":          {meta, `<view id="box"`, `<view id="parcel"`, "the id parcel stands twice"},
+		"element id twice":          {meta, `<view id="box"`, `<view id="parcel"`, "the id parcel is repeated"},
 		"unknown place":             {meta, "http://www.aps-standard.org/ui/rcp/2", "http://www.aps-standard.org/rcp/2", "no place"},
 		"menu too deep":             {meta, `<view id="box"`, `<item id="a" label="Box"><item id="b" label="Box"/></item><view id="box"`, "only 2 levels"},
 		"variable of no type":       {meta, `type-id="http://aps.test/parcel/box/1.0"`, `type-id="http://aps.test/parcel/bag/1.0"`, "no type"},
@@ -148,7 +148,7 @@ func TestCheckFindsPlantedFaults(t *testing.T) {
 		"catalogue lacks a title":   {"i18n/de_DE.json", `"Shut": "Shut",`, "", `lacks "Shut"`},
 		"catalogue lacks another's": {"i18n/de_DE.json", `"Parcel": "Parcel",`, `"Parcel": "Parcel", "More": "Mehr",`, `en_US.json: lacks "More"`},
 		"translation empty":         {"i18n/de_DE.json", `"Shut": "Shut"`, `"Shut": ""`, "no translation"},
-		"translation's places":      {"i18n/de_DE.json", `"__NAME__: __COUNT__"`, `"__NAME__: __COUNT_"`, "other named places"},
+		"placeholders":              {"i18n/de_DE.json", `"__NAME__: __COUNT__"`, `"__NAME__: __COUNT_"`, "other placeholders"},
 		"hidden file":               {"ui/.gitignore", "", "x", "hidden file"},
 		"traversal":                 {"../../etc/passwd", "", "x", "leaves the archive"},
 		"absolute":                  {"/etc/passwd", "", "x", "leaves the archive"},
@@ -185,7 +185,7 @@ func checkFound(t *testing.T, found []pack.Finding, want string) {
 	}
 }
 
-func TestCheckFindsFaultsOfTheList(t *testing.T) {
+func TestCheck_FindsDefectsOfList(t *testing.T) {
 	for name, tc := range map[string]struct{ list, want string }{
 		"missing":    {"", "is missing"},
 		"no XML":     {"<files>", "cannot be read"},
@@ -215,7 +215,7 @@ func TestCheckFindsFaultsOfTheList(t *testing.T) {
 	}
 }
 
-func TestCheckFindsFaultsOfTheArchive(t *testing.T) {
+func TestCheck_FindsDefectsOfArchive(t *testing.T) {
 	link := &zip.FileHeader{Name: "ui/link.html"}
 	link.SetMode(fs.ModeSymlink | 0o777)
 	for name, tc := range map[string]struct {
@@ -253,7 +253,7 @@ func TestCheckFindsFaultsOfTheArchive(t *testing.T) {
 }
 
 // Whatever stands in the files, Check ends, tells its findings in order, and never finds the same twice.
-func TestCheckSurvivesAnyFiles(t *testing.T) {
+func TestCheck_SurvivesAnyFiles(t *testing.T) {
 	base := sound(t)
 	names := slices.Sorted(maps.Keys(base))
 	rapid.Check(t, func(t *rapid.T) {

@@ -2,16 +2,16 @@ package pack
 
 import "slices"
 
-// A rule says what an element may hold.
+// A rule says what an element may contain.
 type rule struct {
 	required []string // attributes
 	optional []string
-	text     bool    // it holds text, which must not be empty
+	text     bool    // it contains text, which must not be empty
 	children []child // in this order, unless free
 	free     bool    // children may come in any order
 }
 
-// A child says how often an element may stand in another.
+// A child says how often an element may occur in another.
 type child struct {
 	name string
 	min  int
@@ -23,7 +23,7 @@ func maybe(name string) child { return child{name: name} }
 func any0(name string) child  { return child{name: name, many: true} }
 func any1(name string) child  { return child{name: name, min: 1, many: true} }
 
-// grammar is the form of APP-META.xml as real packages have it (aps-protocol.md §6.2, aps-ui.md §1.2): path of names
+// grammar is the form of APP-META.xml in real packages (docs/reference/aps-protocol.md §6.2, docs/reference/aps-ui.md §1.2): path of names
 // below the root, or the name alone for elements that nest, → rule. No public schema exists to derive it from.
 var grammar = map[string]rule{
 	"application": {required: []string{"version"}, optional: []string{"packaged"}, children: []child{
@@ -97,7 +97,7 @@ var grammar = map[string]rule{
 	"prev": {required: []string{"label"}}, "next": {required: []string{"label"}},
 }
 
-// ruleOf returns the rule of e in parent; a rule for the pair goes before one for the name alone.
+// ruleOf returns the rule of e in parent; a rule for the path takes precedence over one for the name.
 func ruleOf(e, parent *element) (rule, bool) {
 	if parent != nil {
 		if r, ok := grammar[parent.name+"/"+e.name]; ok {
@@ -108,7 +108,7 @@ func ruleOf(e, parent *element) (rule, bool) {
 	return r, ok
 }
 
-// checkGrammar compares e and all below it with the grammar.
+// checkGrammar checks e and all elements below it by the grammar.
 func checkGrammar(e, parent *element, found *findings) {
 	where := at(e)
 	r, ok := ruleOf(e, parent)
@@ -150,7 +150,7 @@ func checkChildren(e *element, r rule, found *findings) {
 		last = max(last, i)
 		count[c.name]++
 		if count[c.name] == 2 && !r.children[i].many {
-			found.add(at(c), "%s stands twice in %s", c.name, e.name)
+			found.add(at(c), "%s is repeated in %s", c.name, e.name)
 		}
 		checkGrammar(c, e, found)
 	}

@@ -1,5 +1,5 @@
 // Package pack builds the application package (*.app.zip) from the manifest, the types and the screens, and checks
-// packages (aps-protocol.md §6).
+// packages (docs/reference/aps-protocol.md §6).
 package pack
 
 import (
@@ -24,7 +24,7 @@ type Manifest struct {
 	Navigation   []Node       `yaml:"navigation"`
 }
 
-// Identity says which package this is.
+// Identity identifies the package.
 type Identity struct {
 	ID       string `yaml:"id"`
 	Name     string `yaml:"name"`
@@ -32,27 +32,27 @@ type Identity struct {
 	Release  int    `yaml:"release"`
 	Packaged string `yaml:"packaged"` // see packagedLayout
 	Homepage string `yaml:"homepage"`
-	// Upgrade is RQL over the installed version; a platform offers the upgrade where it holds.
+	// Upgrade is RQL over the installed version. A platform offers the upgrade where it matches.
 	Upgrade string `yaml:"upgrade"`
 }
 
-// packagedLayout is the form of the attribute "packaged"; real packages carry no zone (aps-protocol.md §6.2).
+// packagedLayout is the form of the attribute "packaged"; real packages have no zone (docs/reference/aps-protocol.md §6.2).
 const packagedLayout = "2006-01-02T15:04:05"
 
-// Vendor is who makes the application.
+// Vendor is the vendor of the application.
 type Vendor struct {
 	Name     string `yaml:"name"`
 	Homepage string `yaml:"homepage"`
 }
 
-// License is what an operator agrees to.
+// License is the agreement that the operator accepts.
 type License struct {
 	Name       string `yaml:"name"`
 	URL        string `yaml:"url"`
 	MustAccept bool   `yaml:"mustAccept"`
 }
 
-// Presentation is what an operator reads about the package.
+// Presentation describes the package to operators.
 type Presentation struct {
 	Summary     string   `yaml:"summary"`
 	Description string   `yaml:"description"`
@@ -61,7 +61,7 @@ type Presentation struct {
 	Changelog   []Change `yaml:"changelog"`
 }
 
-// Change tells what one release brought.
+// Change describes one release.
 type Change struct {
 	Version int      `yaml:"version"`
 	Release int      `yaml:"release"`
@@ -76,7 +76,7 @@ type Service struct {
 	Summary string `yaml:"summary"`
 }
 
-// Privilege is a panel permission. Operations of Service are those that the screens guarded by it call.
+// Privilege is a permission in the panel. Operations are those of Service that the screens under it call.
 type Privilege struct {
 	Name       string   `yaml:"name"`
 	Area       string   `yaml:"area"`
@@ -85,8 +85,8 @@ type Privilege struct {
 	Operations []string `yaml:"operations"`
 }
 
-// Node is a navigation tree, an item, a view or a dashboard tile; where it stands in the manifest says which
-// (aps-ui.md §1.2).
+// Node is a navigation tree, an item, a view or a dashboard tile, depending on its position in the manifest
+// (docs/reference/aps-ui.md §1.2).
 type Node struct {
 	ID        string    `yaml:"id" xml:"id,attr"`
 	Label     string    `yaml:"label" xml:"label,attr,omitempty"`
@@ -95,7 +95,7 @@ type Node struct {
 	Visible   string    `yaml:"visible" xml:"visible,attr,omitempty"`
 	Privilege string    `yaml:"privilege" xml:"shown-by-privilege,attr,omitempty"`
 	Vars      []Var     `yaml:"vars" xml:"var"`
-	PlugsTo   Places    `yaml:"plugsTo" xml:"plugs-to"`
+	PlugsTo   PlugsTo   `yaml:"plugsTo" xml:"plugs-to"`
 	Params    Params    `yaml:"params" xml:"params"`
 	Controls  *Controls `yaml:"controls" xml:"controls"`
 	Items     []Node    `yaml:"items" xml:"item"`
@@ -103,7 +103,7 @@ type Node struct {
 	Tiles     []Node    `yaml:"tiles" xml:"view-plugin"`
 }
 
-// Var is a resource, or a collection of them, that a screen gets as aps.context.vars.
+// Var is a resource or a collection that a screen gets in aps.context.vars.
 type Var struct {
 	Name string `yaml:"name" xml:"name,attr"`
 	// Type is a type of this package without the package's id, as "tenant/1.0", or a whole type id.
@@ -113,14 +113,14 @@ type Var struct {
 	Filter     string `yaml:"filter" xml:"filter,attr,omitempty"`
 }
 
-// Param is a value that another screen hands over.
+// Param is a value that another screen passes.
 type Param struct {
 	Name     string `yaml:"name" xml:"name,attr"`
 	Type     string `yaml:"type" xml:"type,attr"`
 	Required bool   `yaml:"required" xml:"required,attr"`
 }
 
-// Controls are the labels of the buttons that the panel draws below a view; an absent one is not drawn.
+// Controls are the labels of the buttons below a view. A button without a label isn't shown.
 type Controls struct {
 	Submit *Control `yaml:"submit" xml:"submit"`
 	Cancel *Control `yaml:"cancel" xml:"cancel"`
@@ -156,7 +156,7 @@ func ParseManifest(text []byte) (Manifest, error) {
 	return m, nil
 }
 
-// packaged is the time that all parts of the package carry.
+// packaged returns the modification time of all files in the package.
 func (m Manifest) packaged() (time.Time, error) {
 	t, err := time.Parse(packagedLayout, m.Package.Packaged)
 	if err != nil {
@@ -165,7 +165,7 @@ func (m Manifest) packaged() (time.Time, error) {
 	return t, nil
 }
 
-// typeID returns the whole id of a type that the manifest names.
+// typeID returns the whole id of a type in the manifest.
 func (m Manifest) typeID(name string) string {
 	if strings.Contains(name, "://") {
 		return name
@@ -173,7 +173,7 @@ func (m Manifest) typeID(name string) string {
 	return m.Package.ID + "/" + name
 }
 
-// resolve returns nodes with whole type ids, deep enough that the manifest stays as it is.
+// resolve returns a deep copy of nodes with whole type ids.
 func (m Manifest) resolve(nodes []Node) []Node {
 	resolved := make([]Node, len(nodes))
 	for i, n := range nodes {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// at tells where an element of APP-META.xml stands.
+// at returns the position of an element in APP-META.xml.
 func at(e *element) string { return fmt.Sprintf("%s:%d", metaName, e.line) }
 
 var (
@@ -18,7 +18,7 @@ var (
 	servicePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
 )
 
-// ValidID tells why id cannot be the id of a package (aps-protocol.md §4.1, §6.2); nil when it can. The error is a
+// ValidID returns why id can't be the id of a package, or nil (docs/reference/aps-protocol.md §4.1, §6.2). The error is a
 // sentence without its subject.
 func ValidID(id string) error {
 	u, err := url.Parse(id)
@@ -32,12 +32,12 @@ func ValidID(id string) error {
 	case strings.HasSuffix(id, "/"):
 		return errors.New("must not end in a slash")
 	case strings.ContainsAny(id, " \t\r\n\"'<>\\"):
-		return errors.New("holds a character that is not allowed")
+		return errors.New("has a character that is not allowed")
 	}
 	return nil
 }
 
-// checkMetadata checks APP-META.xml apart from types and screens. It returns the document, nil when there is none.
+// checkMetadata checks APP-META.xml without types and screens. It returns the document, or nil without one.
 func checkMetadata(files map[string][]byte, found *findings) *element {
 	content, ok := files[metaName]
 	if !ok {

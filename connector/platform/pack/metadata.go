@@ -9,14 +9,14 @@ import (
 	"strconv"
 )
 
-// Names of the two files that every package has, and of the page that UX1 loads screens into.
+// Names of the two files of every package, and of the page that UX1 loads screens into.
 const (
 	metaName      = "APP-META.xml"
 	listName      = "APP-LIST.xml"
 	bootstrapName = "ui/bootstrapApp.html"
 )
 
-// The namespaces. The list keeps the one of APS 1 (aps-protocol.md §6.4).
+// The namespaces. The list uses that of APS 1 (docs/reference/aps-protocol.md §6.4).
 const (
 	metaSpace = "http://aps-standard.org/ns/2"
 	listSpace = "http://apstandard.com/ns/1"
@@ -24,11 +24,11 @@ const (
 
 const xmlHead = `<?xml version="1.0" encoding="UTF-8" standalone="yes"?>` + "\n"
 
-// Places are the sockets of the panels that a node plugs into.
-type Places []string
+// PlugsTo are the extension points of the panels that a node plugs into.
+type PlugsTo []string
 
-// MarshalXML implements xml.Marshaler: one empty element per place.
-func (p Places) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
+// MarshalXML implements xml.Marshaler: one empty element per extension point.
+func (p PlugsTo) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 	for _, id := range p {
 		element := start.Copy()
 		element.Attr = []xml.Attr{{Name: xml.Name{Local: "id"}, Value: id}}
@@ -39,10 +39,10 @@ func (p Places) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 	return nil
 }
 
-// Params are the values that a view takes.
+// Params are the values that a view accepts.
 type Params []Param
 
-// MarshalXML implements xml.Marshaler: one element around all, none around nothing.
+// MarshalXML implements xml.Marshaler: one element around all params, and none without any.
 func (p Params) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 	if len(p) == 0 {
 		return nil
@@ -52,7 +52,7 @@ func (p Params) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 	}{p}, start)
 }
 
-// The order of the fields below is the order of the elements (aps-protocol.md §6.2).
+// The order of the fields below is the order of the elements (docs/reference/aps-protocol.md §6.2).
 type application struct {
 	XMLName  xml.Name `xml:"http://aps-standard.org/ns/2 application"`
 	Format   string   `xml:"version,attr"`

@@ -15,15 +15,14 @@ import (
 	"strings"
 )
 
-// A Package is a manifest together with the files that it speaks of. It does not change after Load and may be used by
-// several goroutines.
+// A Package is a manifest together with its files. It is immutable after Load and safe for concurrent use.
 type Package struct {
 	manifest Manifest
 	files    map[string][]byte // path in the package → content; without APP-META.xml and APP-LIST.xml
 }
 
 // Load reads a package's sources: the manifest, the types (every *.schema of schemas, at its root) and the screens
-// (the folders ui, i18n and images of ui). What the manifest says of the types is compared with them.
+// (the folders ui, i18n and images of ui). It checks the manifest against the types.
 func Load(manifest []byte, schemas, ui fs.FS) (*Package, error) {
 	m, err := ParseManifest(manifest)
 	if err != nil {
@@ -77,8 +76,8 @@ func (p *Package) addFolder(ui fs.FS, folder string) error {
 	return nil
 }
 
-// checkPrivileges sees to it that every operation that a privilege names exists and is open to the resource's owner:
-// otherwise the screen would be shown and refused.
+// checkPrivileges checks that every operation of a privilege exists and is open to the resource's owner. Otherwise the
+// platform would show the screen and refuse its calls.
 func (p *Package) checkPrivileges() error {
 	for _, privilege := range p.manifest.Privileges {
 		if len(privilege.Operations) == 0 {
@@ -113,13 +112,13 @@ func (p *Package) Version() (version, release int) {
 	return p.manifest.Package.Version, p.manifest.Package.Release
 }
 
-// FileName returns the name that the package goes by: <name>-<version>-<release>.app.zip.
+// FileName returns the name of the package's file: <name>-<version>-<release>.app.zip.
 func (p *Package) FileName() string {
 	i := p.manifest.Package
 	return fmt.Sprintf("%s-%d-%d.app.zip", i.Name, i.Version, i.Release)
 }
 
-// Schema returns the type of a service as it is in the package, and whether there is such a service.
+// Schema returns the type of a service in the package, and whether the service exists.
 func (p *Package) Schema(service string) ([]byte, bool) {
 	for _, s := range p.manifest.Services {
 		if s.ID == service {
@@ -149,7 +148,7 @@ func (p *Package) WithID(id string) (*Package, error) {
 	return renamed, nil
 }
 
-// renameTypes returns nodes whose variables name types of the new id, also where the manifest wrote the id out.
+// renameTypes returns nodes whose variables name types of the new id, including ids that the manifest writes in full.
 func renameTypes(nodes []Node, old, id string) []Node {
 	renamed := slices.Clone(nodes)
 	for i, n := range renamed {
@@ -163,7 +162,7 @@ func renameTypes(nodes []Node, old, id string) []Node {
 	return renamed
 }
 
-// replaceID replaces old where it stands for itself and is not merely the beginning of a longer id.
+// replaceID replaces old where it isn't the beginning of a longer id.
 func replaceID(text, old, id string) string {
 	var out strings.Builder
 	for {
@@ -185,7 +184,7 @@ func isAlphanumeric(b byte) bool {
 	return '0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z'
 }
 
-// A FaultyError is returned by Build for sources that make a package no platform would take.
+// A FaultyError is returned by Build for sources of a package that no platform would accept.
 type FaultyError struct {
 	Findings []Finding
 }
@@ -200,7 +199,7 @@ func (e *FaultyError) Error() string {
 	return b.String()
 }
 
-// Build returns the package. The same sources give the same bytes. What it returns has passed Check; otherwise the
+// Build returns the package. The same sources give the same bytes. The package has passed Check; otherwise the
 // error is a *FaultyError.
 func (p *Package) Build() ([]byte, error) {
 	var out bytes.Buffer
@@ -213,7 +212,7 @@ func (p *Package) Build() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Write writes what Build returns.
+// Write writes the package that Build returns.
 func (p *Package) Write(w io.Writer) error {
 	content, err := p.Build()
 	if err != nil {

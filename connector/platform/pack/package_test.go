@@ -42,7 +42,7 @@ func build(t *testing.T, p *pack.Package) ([]byte, map[string][]byte) {
 	return content, files
 }
 
-func TestBuildIsReproducible(t *testing.T) {
+func TestBuild_IsReproducible(t *testing.T) {
 	first, _ := build(t, load(t))
 	second, _ := build(t, load(t))
 	if !bytes.Equal(first, second) {
@@ -54,7 +54,7 @@ func TestBuildIsReproducible(t *testing.T) {
 	}
 }
 
-func TestBuildHoldsEveryFile(t *testing.T) {
+func TestBuild_HasEveryFile(t *testing.T) {
 	_, files := build(t, load(t))
 	var names []string
 	for name := range files {
@@ -70,7 +70,7 @@ func TestBuildHoldsEveryFile(t *testing.T) {
 	}
 }
 
-func TestMetadata(t *testing.T) {
+func TestBuild_Metadata(t *testing.T) {
 	_, files := build(t, load(t))
 	want, err := os.ReadFile("testdata/APP-META.xml")
 	if err != nil {
@@ -129,7 +129,7 @@ func TestWithID(t *testing.T) {
 
 func first(content []byte, _ map[string][]byte) []byte { return content }
 
-func TestWithIDRefuses(t *testing.T) {
+func TestWithID_Refuses(t *testing.T) {
 	p := load(t)
 	for name, id := range map[string]string{
 		"https":     "https://aps.test/parcel",
@@ -151,7 +151,7 @@ func TestWithIDRefuses(t *testing.T) {
 	}
 }
 
-func TestLoadRefuses(t *testing.T) {
+func TestLoad_Refuses(t *testing.T) {
 	manifest, err := os.ReadFile("testdata/app.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +182,7 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
-func TestBuildRefusesFaultySources(t *testing.T) {
+func TestBuild_RefusesDefectiveSources(t *testing.T) {
 	manifest, err := os.ReadFile("testdata/app.yaml")
 	if err != nil {
 		t.Fatal(err)

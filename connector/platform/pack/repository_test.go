@@ -10,7 +10,7 @@ import (
 )
 
 // The package that this repository makes is sound, also under another id.
-func TestRepositoryMakesASoundPackage(t *testing.T) {
+func TestBuild_Repository(t *testing.T) {
 	p, err := pack.Load(azurepartner.Manifest(), schemas.Files, uiextension.Files())
 	if err != nil {
 		t.Fatalf("Load() = %v, want a package", err)

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// places are the sockets of the panels (aps-ui.md §1.1), with how many levels of menu fit below each; 0 where menus
-// are not limited.
-var places = map[string]int{
+// extensionPoints are those of the panels (docs/reference/aps-ui.md §1.1), with the number of menu levels below each; 0 is
+// unlimited.
+var extensionPoints = map[string]int{
 	"http://www.aps-standard.org/ui/application":              0,
 	"http://www.parallels.com/poa/pcp/services":               3,
 	"http://www.parallels.com/poa/pcp/operations":             3,
@@ -29,10 +29,10 @@ var places = map[string]int{
 	"http://www.parallels.com/ccp-dashboard#ux1-dashboard":    0,
 }
 
-// elementPattern is the form of an id in UX1 (aps-ui.md §1.2); one form for all trees keeps them alike.
+// elementPattern is the form of an id in UX1 (docs/reference/aps-ui.md §1.2); we use it for all trees.
 var elementPattern = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 
-// checkScreens checks the navigation trees: ids, places, variables, privileges and sources.
+// checkScreens checks the navigation trees: ids, extension points, variables, privileges and sources.
 func checkScreens(meta *element, types map[string]typeDefinition, files map[string][]byte, found *findings) {
 	privileges := make(map[string]bool)
 	for _, p := range meta.child("privileges").all("privilege") {
@@ -48,7 +48,7 @@ func checkScreens(meta *element, types map[string]typeDefinition, files map[stri
 	ids := make(map[string]bool)
 	sources := make(map[string]bool)
 	for _, tree := range meta.child("presentation").all("navigation") {
-		checkPlaces(tree, meta.textOf("id"), 0, 0, found)
+		checkExtensionPoints(tree, meta.textOf("id"), 0, 0, found)
 		tree.walk(func(e *element) {
 			switch e.name {
 			case "navigation", "item", "view", "view-plugin", "popup":
@@ -89,7 +89,7 @@ func checkElement(e *element, ids, privileges map[string]bool, found *findings) 
 		found.add(at(e), "the id %q is not lower-case letters, digits and hyphens", printable(id))
 	}
 	if ids[id] {
-		found.add(at(e), "the id %s stands twice", printable(id))
+		found.add(at(e), "the id %s is repeated", printable(id))
 	}
 	ids[id] = true
 	if p, ok := e.attrs["shown-by-privilege"]; ok && !privileges[p] {
@@ -97,12 +97,12 @@ func checkElement(e *element, ids, privileges map[string]bool, found *findings) 
 	}
 }
 
-// checkPlaces walks down with the number of menu levels that fit at the place above (0: no limit) and how many of
-// them are used. Views inside views are no entries of a menu.
-func checkPlaces(e *element, packageID string, limit, level int, found *findings) {
+// checkExtensionPoints checks e and what is below it. limit is the number of menu levels at the extension point above (0:
+// unlimited), and level how many of them are used. Views inside views are not menu entries.
+func checkExtensionPoints(e *element, packageID string, limit, level int, found *findings) {
 	for _, plug := range e.all("plugs-to") {
 		id := plug.attrs["id"]
-		levels, known := places[id]
+		levels, known := extensionPoints[id]
 		if !known && !strings.HasPrefix(id, packageID+"#") {
 			found.add(at(plug), "there is no place %q in any panel", printable(id))
 		}
@@ -114,13 +114,13 @@ func checkPlaces(e *element, packageID string, limit, level int, found *findings
 	}
 	for _, c := range e.children {
 		if c.name == "item" || c.name == "view" && e.name != "view" {
-			checkPlaces(c, packageID, limit, level, found)
+			checkExtensionPoints(c, packageID, limit, level, found)
 		}
 	}
 }
 
-// checkSource checks the file of a screen. UX1 keeps one module per source, so two screens cannot share one
-// (aps-ui.md §1.2).
+// checkSource checks the file of a screen. UX1 loads one module per source, so two screens can't share one
+// (docs/reference/aps-ui.md §1.2).
 func checkSource(e *element, sources map[string]bool, files map[string][]byte, found *findings) {
 	source := e.attrs["src"]
 	if source == "" {

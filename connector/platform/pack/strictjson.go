@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// strictJSON reads text into v and refuses what a plain JSON parser would read in more than one way: a key that
-// stands twice, something after the end, bytes that are not UTF-8.
+// strictJSON reads text into v and refuses what JSON parsers interpret differently: repeated keys, text after the end,
+// and bytes that are not UTF-8.
 func strictJSON(text []byte, v any) error {
 	if !utf8.Valid(text) {
 		return errors.New("is not UTF-8")
@@ -20,12 +20,12 @@ func strictJSON(text []byte, v any) error {
 		return err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something stands after the end")
+		return errors.New("has text after the end")
 	}
 	return json.Unmarshal(text, v)
 }
 
-// checkKeys consumes one value.
+// checkKeys reads one value and refuses repeated keys.
 func checkKeys(decoder *json.Decoder, depth int) error {
 	if depth > maxDepth {
 		return errors.New("nests too deep")
@@ -47,7 +47,7 @@ func checkKeys(decoder *json.Decoder, depth int) error {
 			}
 			name, _ := key.(string)
 			if keys[name] {
-				return fmt.Errorf("the key %q stands twice", printable(name))
+				return fmt.Errorf("the key %q is repeated", printable(name))
 			}
 			keys[name] = true
 		}

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// applicationType is what the root service implements, and no other (aps-protocol.md §4.7).
+// applicationType is implemented by the root service only (docs/reference/aps-protocol.md §4.7).
 const applicationType = "http://aps-standard.org/types/core/application/1.0"
 
-// A typeDefinition is what the checks read of a schema (aps-protocol.md §4).
+// A typeDefinition is the part of a schema that the checks read (docs/reference/aps-protocol.md §4).
 type typeDefinition struct {
 	APSVersion string               `json:"apsVersion"`
 	Name       string               `json:"name"`
@@ -59,11 +59,11 @@ type relation struct {
 
 var (
 	identifierPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	// A definition names its minor version; a reference may leave it out (aps-protocol.md §4.1).
-	typeIDPattern  = regexp.MustCompile(`^http://[A-Za-z0-9.-]+/[^\s"'<>\\#?]+/(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$`)
-	typeRefPattern = regexp.MustCompile(`^http://[A-Za-z0-9.-]+/[^\s"'<>\\#?]+/(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))?$`)
-	pathPattern    = regexp.MustCompile(`^(/([A-Za-z0-9._~-]+|\{[A-Za-z_][A-Za-z0-9_]*\}))+$`)
-	placePattern   = regexp.MustCompile(`\{([^}]*)\}`)
+	// A definition names its minor version; a reference may omit it (docs/reference/aps-protocol.md §4.1).
+	typeIDPattern    = regexp.MustCompile(`^http://[A-Za-z0-9.-]+/[^\s"'<>\\#?]+/(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$`)
+	typeRefPattern   = regexp.MustCompile(`^http://[A-Za-z0-9.-]+/[^\s"'<>\\#?]+/(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))?$`)
+	pathPattern      = regexp.MustCompile(`^(/([A-Za-z0-9._~-]+|\{[A-Za-z_][A-Za-z0-9_]*\}))+$`)
+	parameterPattern = regexp.MustCompile(`\{([^}]*)\}`)
 )
 
 // A typeChecker checks the types of one package.
@@ -73,7 +73,7 @@ type typeChecker struct {
 	found     *findings
 }
 
-// checkTypes checks the schema of every service and returns the readable ones by their path.
+// checkTypes checks the schema of every service and returns the readable schemas by path.
 func checkTypes(meta *element, files map[string][]byte, found *findings) map[string]typeDefinition {
 	types := make(map[string]typeDefinition)
 	checker := typeChecker{packageID: meta.textOf("id"), ids: make(map[string]bool), found: found}
@@ -102,7 +102,7 @@ func checkTypes(meta *element, files map[string][]byte, found *findings) map[str
 		}
 		types[name] = t
 	}
-	// Tools find the new root resource under this name (aps-protocol.md §6.2).
+	// Tools expect the root resource under this name (docs/reference/aps-protocol.md §6.2).
 	if meta != nil && !slices.Equal(roots, []string{"app"}) {
 		found.add(metaName, "exactly one service, named app, must implement %s; these do: %q", applicationType, roots)
 	}
@@ -155,7 +155,7 @@ func (c typeChecker) name(where, name string) {
 	}
 }
 
-// access knows the roles of aps-protocol.md §4.5.
+// access checks the roles of docs/reference/aps-protocol.md §4.5.
 func (c typeChecker) access(where string, access map[string]bool) {
 	for role := range access {
 		if !slices.Contains([]string{"owner", "referrer", "admin", "global", "public"}, role) {
@@ -164,7 +164,7 @@ func (c typeChecker) access(where string, access map[string]bool) {
 	}
 }
 
-// reference checks that ref names a type, and one that exists if it is the package's own.
+// reference checks that ref is the id of a type, and that a type of the package exists.
 func (c typeChecker) reference(where, ref string) {
 	if !typeRefPattern.MatchString(ref) {
 		c.found.add(where, "%q is not a type id", ref)
@@ -175,7 +175,7 @@ func (c typeChecker) reference(where, ref string) {
 	}
 }
 
-// own reports whether ref is a type of the package; without a minor version any of that major version will do.
+// own reports whether ref is a type of the package; without a minor version, any minor version matches.
 func (c typeChecker) own(ref string) bool {
 	for id := range c.ids {
 		if id == ref || strings.HasPrefix(id, ref+".") {
@@ -219,7 +219,7 @@ func (c typeChecker) valueType(where string, p property, t typeDefinition) {
 }
 
 func (c typeChecker) operations(where string, t typeDefinition) {
-	seen := make(map[string]string) // verb and path without names of places → operation
+	seen := make(map[string]string) // verb and path without names of parameters → operation
 	for _, name := range slices.Sorted(maps.Keys(t.Operations)) {
 		o := t.Operations[name]
 		element := where + " operation " + name
@@ -232,18 +232,18 @@ func (c typeChecker) operations(where string, t typeDefinition) {
 			c.found.add(element, "the path %q is not understood", o.Path)
 			continue
 		}
-		call := o.Verb + " " + placePattern.ReplaceAllString(o.Path, "{}")
+		call := o.Verb + " " + parameterPattern.ReplaceAllString(o.Path, "{}")
 		if other, ok := seen[call]; ok {
 			c.found.add(element, "has the verb and path of %s", other)
 		}
 		seen[call] = name
-		// Calls to a relation have the same form, so the platform could not tell them apart (aps-protocol.md §3.1).
+		// Calls to a relation have the same form, so the platform couldn't distinguish them (docs/reference/aps-protocol.md §3.1).
 		if _, ok := t.Relations[strings.TrimPrefix(o.Path, "/")]; ok {
 			c.found.add(element, "has the path of a relation")
 		}
 		c.parameters(element, o, t)
 		if o.Response != nil && o.Response.Type != "" {
-			// A list's items are described only where the operation cares to.
+			// The items of a list may be undeclared.
 			response := *o.Response
 			if response.Type == "array" && response.Items == nil {
 				response.Type = "object"
@@ -254,21 +254,21 @@ func (c typeChecker) operations(where string, t typeDefinition) {
 }
 
 func (c typeChecker) parameters(where string, o operation, t typeDefinition) {
-	var places []string
-	for _, match := range placePattern.FindAllStringSubmatch(o.Path, -1) {
-		if slices.Contains(places, match[1]) {
-			c.found.add(where, "the place {%s} stands twice in the path", match[1])
+	var inPath []string
+	for _, match := range parameterPattern.FindAllStringSubmatch(o.Path, -1) {
+		if slices.Contains(inPath, match[1]) {
+			c.found.add(where, "the parameter {%s} is repeated in the path", match[1])
 		}
-		places = append(places, match[1])
+		inPath = append(inPath, match[1])
 		if o.Parameters[match[1]].Kind != "path" {
-			c.found.add(where, "the place {%s} is no parameter of kind path", match[1])
+			c.found.add(where, "{%s} in the path is not a parameter of kind path", match[1])
 		}
 	}
 	for name, p := range o.Parameters {
 		switch p.Kind {
 		case "path":
-			if !slices.Contains(places, name) {
-				c.found.add(where, "the parameter %s has no place in the path", name)
+			if !slices.Contains(inPath, name) {
+				c.found.add(where, "the parameter %s is not in the path", name)
 			}
 		case "body", "query", "header":
 		default:

@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// An element is one element of a document, read without knowing what it should be.
+// An element is one element of a document.
 type element struct {
 	space, name string
 	line        int
-	attrs       map[string]string // local name → value; namespace declarations left out
+	attrs       map[string]string // local name → value; without namespace declarations
 	text        string            // its own character data, trimmed
 	children    []*element
 }
 
-// maxDepth is how deep elements may nest; a deep nest could exhaust the stack of whoever walks it.
+// maxDepth is how deep elements may nest. Deeper ones could exhaust the stack.
 const maxDepth = 32
 
 // parseXML reads a document into elements. encoding/xml resolves no external entities.
@@ -78,7 +78,7 @@ func newElement(start xml.StartElement, line int) (*element, error) {
 			continue
 		}
 		if _, ok := e.attrs[a.Name.Local]; ok {
-			return nil, fmt.Errorf("line %d: the attribute %s stands twice", line, a.Name.Local)
+			return nil, fmt.Errorf("line %d: the attribute %s is repeated", line, a.Name.Local)
 		}
 		e.attrs[a.Name.Local] = a.Value
 	}
@@ -122,7 +122,7 @@ func (e *element) walk(visit func(*element)) {
 	}
 }
 
-// textOf returns the text of the first child with a name; empty when there is none.
+// textOf returns the text of the first child with a name, or "".
 func (e *element) textOf(name string) string {
 	if c := e.child(name); c != nil {
 		return c.text

@@ -17,19 +17,18 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// maxAnswer bounds what is read of an answer, in bytes; maxWords what is shown of the platform's own words.
 const (
-	maxAnswer = 8 << 20
-	maxWords  = 300
+	maxAnswer  = 8 << 20 // bytes of an answer
+	maxMessage = 300     // characters of the platform's message that are shown
 )
 
-// A client speaks both interfaces of one platform: the operations API and the controller.
+// A client calls both APIs of one platform: the operations API and the controller.
 type client struct {
 	cfg   Config
 	token secret.Text // APS-Token of the provider's administrator
 }
 
-// rpc calls a method of the operations API and returns its result (aps-protocol.md §7.1).
+// rpc calls a method of the operations API and returns its result (docs/reference/aps-protocol.md §7.1).
 func (c *client) rpc(ctx context.Context, method string, params map[string]any) (any, error) {
 	message, err := xmlrpc.EncodeCall(method, params)
 	if err != nil {
@@ -38,7 +37,7 @@ func (c *client) rpc(ctx context.Context, method string, params map[string]any) 
 	address := strings.TrimRight(c.cfg.Operations, "/") + "/RPC2"
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(message))
 	if err != nil {
-		return nil, fmt.Errorf("making a call of the operations API: %w", err)
+		return nil, fmt.Errorf("creating a call of the operations API: %w", err)
 	}
 	req.Header.Set("Content-Type", "text/xml")
 	req.SetBasicAuth(c.cfg.User, c.cfg.Password.Reveal())
@@ -61,14 +60,14 @@ func (c *client) rpc(ctx context.Context, method string, params map[string]any) 
 	case !ok:
 		return nil, c.refused("the operations API answered without a status")
 	case status != 0:
-		words, _ := members["error_message"].(string)
-		return nil, c.refused(words)
+		message, _ := members["error_message"].(string)
+		return nil, c.refused(message)
 	}
 	return members["result"], nil
 }
 
-// rest makes a request to the controller, decodes a good answer into out unless that is nil, and returns the status.
-// Status 404 is no error.
+// rest sends a request to the controller, decodes a successful answer into out unless that is nil, and returns the
+// status. Status 404 is not an error.
 func (c *client) rest(ctx context.Context, method, path string, body, out any) (status int, err error) {
 	var text []byte
 	if body != nil {
@@ -78,7 +77,7 @@ func (c *client) rest(ctx context.Context, method, path string, body, out any) (
 	}
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(c.cfg.Controller, "/")+path, bytes.NewReader(text))
 	if err != nil {
-		return 0, fmt.Errorf("making a request to the controller: %w", err)
+		return 0, fmt.Errorf("creating a request to the controller: %w", err)
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("APS-Token", c.token.Reveal())
@@ -92,15 +91,15 @@ func (c *client) rest(ctx context.Context, method, path string, body, out any) (
 	case status == http.StatusNotFound:
 		return status, nil
 	case status < 200 || status > 299:
-		var told struct {
+		var refusal struct {
 			Message string `json:"message"`
 		}
-		// An answer that is not JSON is no better than one without words.
-		_ = json.Unmarshal(answer, &told)
-		if told.Message == "" {
-			told.Message = fmt.Sprintf("the controller answered with status %d", status)
+		// An answer that isn't JSON counts as one without a message.
+		_ = json.Unmarshal(answer, &refusal)
+		if refusal.Message == "" {
+			refusal.Message = fmt.Sprintf("the controller answered with status %d", status)
 		}
-		return status, c.refused(told.Message)
+		return status, c.refused(refusal.Message)
 	case out == nil || len(answer) == 0:
 		return status, nil
 	}
@@ -113,7 +112,7 @@ func (c *client) rest(ctx context.Context, method, path string, body, out any) (
 func (c *client) send(req *http.Request) (int, []byte, error) {
 	resp, err := c.cfg.HTTP.Do(req)
 	if err != nil {
-		// The error of net/http repeats the address, which may hold what the operator typed before the host.
+		// The error of net/http contains the address, which may include a user and password.
 		if inner, ok := errors.AsType[*url.Error](err); ok {
 			err = inner.Err
 		}
@@ -130,24 +129,24 @@ func (c *client) send(req *http.Request) (int, []byte, error) {
 	return resp.StatusCode, body, nil
 }
 
-// refused is a refusal in the platform's words, with what is secret taken out: a platform may repeat what it was sent.
-func (c *client) refused(words string) error {
+// refused returns a refusal with the platform's message. It removes secrets, because a platform may repeat what we sent.
+func (c *client) refused(message string) error {
 	for _, s := range []secret.Text{c.cfg.Secret, c.cfg.Password, c.token} {
 		if !s.Empty() {
-			words = strings.ReplaceAll(words, s.Reveal(), s.String())
+			message = strings.ReplaceAll(message, s.Reveal(), s.String())
 		}
 	}
-	words = strings.TrimSpace(strings.Map(func(r rune) rune {
+	message = strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '
 		}
 		return r
-	}, strings.ToValidUTF8(words, "?")))
-	if runes := []rune(words); len(runes) > maxWords {
-		words = string(runes[:maxWords]) + "…"
+	}, strings.ToValidUTF8(message, "?")))
+	if runes := []rune(message); len(runes) > maxMessage {
+		message = string(runes[:maxMessage]) + "…"
 	}
-	if words == "" {
-		words = "it did not say why"
+	if message == "" {
+		message = "it gave no reason"
 	}
-	return failure.New(failure.PlatformRefused, "reason", words)
+	return failure.New(failure.PlatformRefused, "reason", message)
 }

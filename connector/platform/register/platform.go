@@ -11,19 +11,19 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// An instance is what the platform tells of one instance of our package.
+// An instance is the platform's view of one instance of our package.
 type instance struct {
 	number int    // in the operations API
 	root   string // aps.id of its root resource
 
-	// The rest comes from the controller's list, whose form is not documented; empty where it tells nothing.
+	// The rest comes from the controller's list, whose form is not documented. Fields may be empty.
 	id       string // APS-Instance-ID
 	endpoint string
 	key      string
 	version  version
 }
 
-// A version is a version and release; zero when not told.
+// A version is a version and release; zero when unknown.
 type version struct{ version, release int }
 
 func (v version) String() string { return strconv.Itoa(v.version) + "-" + strconv.Itoa(v.release) }
@@ -32,7 +32,7 @@ func (v version) newerThan(other version) bool {
 	return v.version > other.version || v.version == other.version && v.release > other.release
 }
 
-// numeral reads what may be a number or text in JSON.
+// A numeral is a number or a string in JSON.
 type numeral string
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -50,7 +50,7 @@ func (n *numeral) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// versionOf returns the zero version for what are not two whole numbers.
+// versionOf returns the zero version unless both are whole numbers.
 func versionOf(v, release numeral) version {
 	major, err := strconv.Atoi(string(v))
 	if err != nil {
@@ -63,7 +63,7 @@ func versionOf(v, release numeral) version {
 	return version{major, minor}
 }
 
-// login gets a token for the provider's administrator.
+// login obtains a token for the provider's administrator.
 func (c *client) login(ctx context.Context) error {
 	result, err := c.rpc(ctx, "pem.APS.getUserToken", map[string]any{"user_id": 1})
 	if err != nil {
@@ -72,13 +72,14 @@ func (c *client) login(ctx context.Context) error {
 	members, _ := result.(map[string]any)
 	token, _ := members["aps_token"].(string)
 	if token == "" {
-		return c.refused("it gave no token")
+		return c.refused("it returned no token")
 	}
 	c.token = secret.New(token)
 	return nil
 }
 
-// instances returns the instances of our package, and the number of its application; 0 when it was never imported.
+// instances returns the instances of our package, and the number of its application, which is 0 when the package was
+// never imported.
 func (c *client) instances(ctx context.Context) (application int, found []instance, err error) {
 	result, err := c.rpc(ctx, "pem.APS.getApplications", map[string]any{"aps_application_id": c.cfg.Package.ID()})
 	if err != nil {
@@ -107,7 +108,7 @@ func (c *client) instances(ctx context.Context) (application int, found []instan
 	return application, found, c.describe(ctx, found)
 }
 
-// list returns the structs of a list; what is neither is left out.
+// list returns the structs in a list, and ignores everything else.
 func list(result any) []map[string]any {
 	items, _ := result.([]any)
 	var members []map[string]any
@@ -119,13 +120,13 @@ func list(result any) []map[string]any {
 	return members
 }
 
-// describe adds what the controller tells of instances.
+// describe adds the data of the controller to instances.
 func (c *client) describe(ctx context.Context, found []instance) error {
-	var told []map[string]json.RawMessage
-	if _, err := c.rest(ctx, http.MethodGet, "/aps/2/applications/", nil, &told); err != nil {
+	var listed []map[string]json.RawMessage
+	if _, err := c.rest(ctx, http.MethodGet, "/aps/2/applications/", nil, &listed); err != nil {
 		return err
 	}
-	for _, members := range told {
+	for _, members := range listed {
 		var aps struct {
 			ID       string `json:"id"`
 			Endpoint string `json:"endpoint"`
@@ -161,8 +162,8 @@ func (c *client) describe(ctx context.Context, found []instance) error {
 	return nil
 }
 
-// versionOfRoot finds the version of an instance by the package that its root resource names (aps-protocol.md §3.2);
-// zero when that is not told either.
+// versionOfRoot returns the version of the package of an instance's root resource (docs/reference/aps-protocol.md §3.2);
+// zero when that is unknown too.
 func (c *client) versionOfRoot(ctx context.Context, root string) (version, error) {
 	r, err := c.read(ctx, root)
 	if failure.Is(err, failure.NotFound) || err == nil && r.APS.Package.ID == "" {
@@ -171,16 +172,16 @@ func (c *client) versionOfRoot(ctx context.Context, root string) (version, error
 	if err != nil {
 		return version{}, err
 	}
-	var told struct {
+	var p struct {
 		Version numeral `json:"version"`
 		Release numeral `json:"release"`
 	}
-	_, err = c.rest(ctx, http.MethodGet, "/aps/2/packages/"+url.PathEscape(r.APS.Package.ID), nil, &told)
-	return versionOf(told.Version, told.Release), err
+	_, err = c.rest(ctx, http.MethodGet, "/aps/2/packages/"+url.PathEscape(r.APS.Package.ID), nil, &p)
+	return versionOf(p.Version, p.Release), err
 }
 
-// rootOf returns the id of the root resource in an instance, which is keyed by the root's service (aps-protocol.md
-// §7.2).
+// rootOf returns the id of the root resource in an instance, whose key is the service of the root
+// (docs/reference/aps-protocol.md §7.2).
 func rootOf(members map[string]json.RawMessage) string {
 	var app struct {
 		APS struct {
@@ -193,17 +194,17 @@ func rootOf(members map[string]json.RawMessage) string {
 	return app.APS.ID
 }
 
-// imported reports whether the platform has our version of the package; false also when it does not tell.
+// imported reports whether the platform has our version of the package; false also when that is unknown.
 func (c *client) imported(ctx context.Context, want version) (bool, error) {
-	var told []struct {
+	var packages []struct {
 		Type    string  `json:"type"`
 		Version numeral `json:"version"`
 		Release numeral `json:"release"`
 	}
-	if _, err := c.rest(ctx, http.MethodGet, "/aps/2/packages?limit(0,1000)", nil, &told); err != nil {
+	if _, err := c.rest(ctx, http.MethodGet, "/aps/2/packages?limit(0,1000)", nil, &packages); err != nil {
 		return false, err
 	}
-	for _, p := range told {
+	for _, p := range packages {
 		if p.Type == c.cfg.Package.ID() && versionOf(p.Version, p.Release) == want {
 			return true, nil
 		}
@@ -211,7 +212,7 @@ func (c *client) imported(ctx context.Context, want version) (bool, error) {
 	return false, nil
 }
 
-// importPackage sends the package, or tells where it can be fetched.
+// importPackage sends the package, or the address to download it from.
 func (c *client) importPackage(ctx context.Context) error {
 	params := map[string]any{"package_url": c.cfg.PackageURL}
 	if c.cfg.PackageURL == "" {
@@ -225,7 +226,7 @@ func (c *client) importPackage(ctx context.Context) error {
 	return err
 }
 
-// create makes an instance and returns the id of its root resource.
+// create creates an instance and returns the id of its root resource.
 func (c *client) create(ctx context.Context) (root string, err error) {
 	v, release := c.cfg.Package.Version()
 	body := map[string]any{}
@@ -238,26 +239,26 @@ func (c *client) create(ctx context.Context) (root string, err error) {
 		"network":  c.cfg.Network,
 		"auth":     c.auth(),
 	}
-	var made map[string]json.RawMessage
-	status, err := c.rest(ctx, http.MethodPost, "/aps/2/applications/", body, &made)
+	var created map[string]json.RawMessage
+	status, err := c.rest(ctx, http.MethodPost, "/aps/2/applications/", body, &created)
 	if err != nil {
 		return "", err
 	}
 	if status == http.StatusNotFound {
 		return "", c.refused("it has no such package")
 	}
-	if root = rootOf(made); root == "" {
-		return "", c.refused("it did not tell the new root resource")
+	if root = rootOf(created); root == "" {
+		return "", c.refused("it returned no id of the new root resource")
 	}
 	return root, nil
 }
 
-// auth is how an instance and we recognise each other.
+// auth returns the credentials of the instance.
 func (c *client) auth() map[string]any {
 	return map[string]any{"oauth": map[string]any{"key": c.cfg.Key, "secret": c.cfg.Secret.Reveal()}}
 }
 
-// credentials gives an instance the key and the secret that we have (aps-protocol.md §7.2).
+// credentials sets the key and the secret of an instance (docs/reference/aps-protocol.md §7.2).
 func (c *client) credentials(ctx context.Context, id string) error {
 	body := map[string]any{"aps": map[string]any{"auth": c.auth()}}
 	status, err := c.rest(ctx, http.MethodPut, "/aps/2/applications/"+url.PathEscape(id), body, nil)
@@ -267,7 +268,7 @@ func (c *client) credentials(ctx context.Context, id string) error {
 	return err
 }
 
-// resource is what is read back of a root resource.
+// A resource is the part of a root resource that is read back.
 type resource struct {
 	APS struct {
 		Type    string `json:"type"`
@@ -278,7 +279,7 @@ type resource struct {
 	} `json:"aps"`
 }
 
-// read reads a root resource; not_found when the platform does not have it.
+// read returns a root resource, or not_found.
 func (c *client) read(ctx context.Context, root string) (resource, error) {
 	var r resource
 	status, err := c.rest(ctx, http.MethodGet, "/aps/2/resources/"+url.PathEscape(root), nil, &r)

@@ -1,5 +1,5 @@
-// Package register brings the application onto a platform: it imports the package, creates or upgrades the instance,
-// and reads back whether that is what the platform has (aps-protocol.md §7).
+// Package register installs the application on a platform: it imports the package, creates or upgrades the instance, and
+// reads back the result (docs/reference/aps-protocol.md §7).
 package register
 
 import (
@@ -17,29 +17,29 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// Config says what to register where.
+// Config is what Register needs.
 type Config struct {
-	// Operations is the address of the platform's operations API, as https://host:8440. Required.
+	// Operations is the address of the platform's operations API, for example https://host:8440. Required.
 	Operations string
-	// User and Password open the operations API. Required.
+	// User and Password are the credentials for the operations API. Required.
 	User     string
 	Password secret.Text
 
-	// Controller is the address of the platform's APS controller, as https://host:6308. Required.
+	// Controller is the address of the platform's APS controller, for example https://host:6308. Required.
 	Controller string
 
-	// HTTP makes the connections. The platform may take minutes over an import. Required.
+	// HTTP is the client for both. The platform may take minutes for an import. Required.
 	HTTP *http.Client
 
 	// Package is what to register. Required.
 	Package *pack.Package
-	// PackageURL is where the platform can fetch the package. Default: it is sent, which platforms may refuse for
-	// packages of more than a few megabytes.
+	// PackageURL is where the platform downloads the package. Default: the package is sent, which platforms may refuse if
+	// it has more than a few megabytes.
 	PackageURL string
 
 	// Endpoint is the public address of our hooks, without a trailing slash. Required.
 	Endpoint string
-	// Network is how the platform reaches it: proxy, public or backnet (aps-protocol.md §2.5). Default: proxy.
+	// Network is how the platform reaches it: proxy, public or backnet (docs/reference/aps-protocol.md §2.5). Default: proxy.
 	Network string
 	// Key and Secret are the OAuth credentials that platform and connector share. Required.
 	Key    string
@@ -48,21 +48,20 @@ type Config struct {
 	// Settings are the first properties of a new root resource; an existing one keeps its own.
 	Settings map[string]any
 
-	// RootID is the root resource that we know for the key. Default: found by the key, which platforms need not tell.
+	// RootID is the root resource of the instance. Default: found by the key, which platforms need not return.
 	RootID string
 
-	// Rotate gives an instance that exists the Secret above in place of the one that the platform has. The connector must
-	// accept both until then.
+	// Rotate sets Secret as the new secret of an existing instance. The connector must accept both secrets meanwhile.
 	Rotate bool
 
-	// Progress gets one line for every step. Default: nobody is told.
+	// Progress receives one line per step. Default: discard.
 	Progress func(line string)
 
-	// Wait pauses between two looks at an upgrade that the platform makes in the background. Default: a timer.
+	// Wait waits between two polls of an upgrade, which runs in the background. Default: a timer.
 	Wait func(ctx context.Context, d time.Duration) error
 }
 
-// A Result tells what the platform has now, and what was done for it.
+// A Result is what the platform has now, and what was done.
 type Result struct {
 	Application int    // number in the operations API
 	Instance    int    // number in the operations API
@@ -72,10 +71,10 @@ type Result struct {
 	Imported, Created, Upgraded, Rotated bool
 }
 
-// Upgrades run in the background; these bound how long their end is awaited.
+// Upgrades run in the background; these bound the wait for their end.
 const (
-	looks = 60
-	pause = 5 * time.Second
+	maxPolls     = 60
+	pollInterval = 5 * time.Second
 )
 
 // check fills in defaults and refuses what is missing.
@@ -86,7 +85,7 @@ func (cfg *Config) check() error {
 			return fmt.Errorf("register: the %s is not an absolute http or https address", name)
 		}
 		if u.User != nil {
-			return fmt.Errorf("register: the %s holds a user; give user and password on their own", name)
+			return fmt.Errorf("register: the %s contains a user; set user and password separately", name)
 		}
 	}
 	switch {
@@ -112,9 +111,9 @@ func (cfg *Config) check() error {
 	return nil
 }
 
-// Register makes the platform have this version of the package and an instance of it at our endpoint. What is already
-// so is left alone, so that a second call changes nothing and a call that broke off can be repeated. Errors of the
-// platform are *failure.Error (platform_refused with its own words, platform_unavailable).
+// Register imports this version of the package and creates or upgrades the instance at our endpoint. It is idempotent: a
+// second call changes nothing, and an interrupted call can be repeated. Errors of the platform are *failure.Error
+// (platform_refused with the platform's message, platform_unavailable).
 func Register(ctx context.Context, cfg Config) (Result, error) {
 	if err := cfg.check(); err != nil {
 		return Result{}, err
@@ -128,7 +127,7 @@ func Register(ctx context.Context, cfg Config) (Result, error) {
 	}
 	application, found, err := c.instances(ctx)
 	if err != nil {
-		return Result{}, fmt.Errorf("looking for instances: %w", err)
+		return Result{}, fmt.Errorf("listing instances: %w", err)
 	}
 	ours, err := c.choose(found)
 	if err != nil {
@@ -145,7 +144,7 @@ func Register(ctx context.Context, cfg Config) (Result, error) {
 	case ours == nil:
 		err = c.install(ctx, want, &result)
 	case ours.version == want:
-		cfg.Progress(fmt.Sprintf("Instance %d has version %s already", ours.number, want))
+		cfg.Progress(fmt.Sprintf("Instance %d already has version %s", ours.number, want))
 		result.Instance, result.RootID = ours.number, ours.root
 	case ours.version.newerThan(want):
 		return Result{}, fmt.Errorf("instance %d has version %s, which is newer than %s", ours.number, ours.version, want)
@@ -161,12 +160,12 @@ func Register(ctx context.Context, cfg Config) (Result, error) {
 	return result, nil
 }
 
-// choose returns our instance among those of the package; nil when there is none. A platform that does not tell the
-// keys of its instances leaves it to the caller to name the root.
+// choose returns our instance among those of the package, or nil. If the platform doesn't return the keys of instances,
+// the caller must set RootID.
 func (c *client) choose(found []instance) (*instance, error) {
-	silent := false
+	keyMissing := false
 	for i, in := range found {
-		silent = silent || in.key == ""
+		keyMissing = keyMissing || in.key == ""
 		if c.cfg.RootID != "" && in.root == c.cfg.RootID || c.cfg.RootID == "" && in.key == c.cfg.Key {
 			return &found[i], nil
 		}
@@ -174,20 +173,20 @@ func (c *client) choose(found []instance) (*instance, error) {
 	switch {
 	case c.cfg.RootID != "":
 		return nil, fmt.Errorf("the platform has no instance with the root resource %s", c.cfg.RootID)
-	case silent:
-		return nil, fmt.Errorf("the platform has %d instances of the package and does not tell their keys; name the root resource of yours, or remove them", len(found))
+	case keyMissing:
+		return nil, fmt.Errorf("the platform has %d instances of the package and doesn't return their keys; set the root resource of yours, or remove them", len(found))
 	}
 	return nil, nil
 }
 
-// bring imports our version of the package unless the platform has it.
-func (c *client) bring(ctx context.Context, want version, result *Result) error {
-	there, err := c.imported(ctx, want)
+// ensureImported imports our version of the package unless the platform has it.
+func (c *client) ensureImported(ctx context.Context, want version, result *Result) error {
+	imported, err := c.imported(ctx, want)
 	if err != nil {
-		return fmt.Errorf("looking for the package: %w", err)
+		return fmt.Errorf("listing packages: %w", err)
 	}
-	if there {
-		c.cfg.Progress("Package " + want.String() + " is imported already")
+	if imported {
+		c.cfg.Progress("Package " + want.String() + " is already imported")
 		return nil
 	}
 	c.cfg.Progress("Importing package " + c.cfg.Package.ID() + " " + want.String())
@@ -198,21 +197,21 @@ func (c *client) bring(ctx context.Context, want version, result *Result) error 
 	return nil
 }
 
-// rotate gives the platform the secret that we have now. It tells no secrets, so this cannot be read back: the calls
-// that it makes while the root resource is read back show whether it took it.
+// rotate sets our secret at the platform. The platform returns no secrets, so this can't be read back; the calls that it
+// makes while we read the root resource back show whether it uses the new one.
 func (c *client) rotate(ctx context.Context, ours instance) error {
 	if ours.id == "" {
-		return fmt.Errorf("the platform does not tell the id of instance %d; enter the new secret in the panel", ours.number)
+		return fmt.Errorf("the platform doesn't return the id of instance %d; enter the new secret in the panel", ours.number)
 	}
-	c.cfg.Progress(fmt.Sprintf("Giving instance %d the new secret", ours.number))
+	c.cfg.Progress(fmt.Sprintf("Setting the new secret of instance %d", ours.number))
 	if err := c.credentials(ctx, ours.id); err != nil {
-		return fmt.Errorf("giving the instance its new secret: %w", err)
+		return fmt.Errorf("setting the new secret of the instance: %w", err)
 	}
 	return nil
 }
 
 func (c *client) install(ctx context.Context, want version, result *Result) error {
-	if err := c.bring(ctx, want, result); err != nil {
+	if err := c.ensureImported(ctx, want, result); err != nil {
 		return err
 	}
 	c.cfg.Progress("Creating an instance at " + c.cfg.Endpoint)
@@ -225,7 +224,7 @@ func (c *client) install(ctx context.Context, want version, result *Result) erro
 }
 
 func (c *client) upgrade(ctx context.Context, want version, ours instance, result *Result) error {
-	if err := c.bring(ctx, want, result); err != nil {
+	if err := c.ensureImported(ctx, want, result); err != nil {
 		return err
 	}
 	c.cfg.Progress(fmt.Sprintf("Upgrading instance %d to %s", ours.number, want))
@@ -236,13 +235,13 @@ func (c *client) upgrade(ctx context.Context, want version, ours instance, resul
 	return nil
 }
 
-// verify reads back until the instance has the wanted version and its root is ready.
+// verify polls until the instance has the wanted version and its root resource is ready.
 func (c *client) verify(ctx context.Context, want version, result *Result) error {
 	c.cfg.Progress("Reading back the root resource " + result.RootID)
 	var last string
-	for look := range looks {
-		if look > 0 {
-			if err := c.cfg.Wait(ctx, pause); err != nil {
+	for poll := range maxPolls {
+		if poll > 0 {
+			if err := c.cfg.Wait(ctx, pollInterval); err != nil {
 				return fmt.Errorf("waiting for the platform: %w", err)
 			}
 		}
@@ -266,7 +265,7 @@ func (c *client) verify(ctx context.Context, want version, result *Result) error
 		if !strings.HasPrefix(root.APS.Type, c.cfg.Package.ID()+"/") {
 			return fmt.Errorf("reading back: the root resource is of type %s", root.APS.Type)
 		}
-		if told := ours.version; root.APS.Status == "aps:ready" && (told == want || told == version{}) {
+		if v := ours.version; root.APS.Status == "aps:ready" && (v == want || v == version{}) {
 			result.Application, result.Instance = application, ours.number
 			c.cfg.Progress(fmt.Sprintf("Instance %d is ready in version %s", ours.number, want))
 			return nil
@@ -276,8 +275,8 @@ func (c *client) verify(ctx context.Context, want version, result *Result) error
 	return failure.New(failure.PlatformRefused, "reason", "the instance did not become ready: it is "+last)
 }
 
-// Unregister removes our instance; the package stays imported. An instance that the platform does not have is no
-// error. The platform refuses while there are tenants.
+// Unregister removes our instance; the package stays imported. A missing instance is not an error. The platform refuses
+// while the instance has tenants.
 func Unregister(ctx context.Context, cfg Config) error {
 	if err := cfg.check(); err != nil {
 		return err
@@ -288,7 +287,7 @@ func Unregister(ctx context.Context, cfg Config) error {
 	}
 	_, found, err := c.instances(ctx)
 	if err != nil {
-		return fmt.Errorf("looking for instances: %w", err)
+		return fmt.Errorf("listing instances: %w", err)
 	}
 	if len(found) == 0 {
 		cfg.Progress("There is no instance")
@@ -303,7 +302,7 @@ func Unregister(ctx context.Context, cfg Config) error {
 		return nil
 	}
 	if ours.id == "" {
-		return fmt.Errorf("the platform does not tell the id of instance %d; remove it in the panel", ours.number)
+		return fmt.Errorf("the platform doesn't return the id of instance %d; remove it in the panel", ours.number)
 	}
 	cfg.Progress(fmt.Sprintf("Removing instance %d", ours.number))
 	if _, err := c.rest(ctx, http.MethodDelete, "/aps/2/applications/"+url.PathEscape(ours.id), nil, nil); err != nil {
@@ -315,7 +314,7 @@ func Unregister(ctx context.Context, cfg Config) error {
 	}
 	for _, in := range left {
 		if in.root == ours.root {
-			return failure.New(failure.PlatformRefused, "reason", "the instance is still there")
+			return failure.New(failure.PlatformRefused, "reason", "the instance still exists")
 		}
 	}
 	cfg.Progress("The instance is removed")

@@ -99,7 +99,7 @@ func (s *stage) register(t *testing.T) register.Result {
 	return got
 }
 
-func TestRegisterUpgradeUnregister(t *testing.T) {
+func TestRegister_UpgradeAndUnregister(t *testing.T) {
 	s := newStage(t)
 	created := s.register(t)
 	if !created.Imported || !created.Created || created.Upgraded || created.Version != "1-1" || created.Instance == 0 || created.RootID == "" {
@@ -152,7 +152,7 @@ func TestRegisterUpgradeUnregister(t *testing.T) {
 	}
 }
 
-func TestRotate(t *testing.T) {
+func TestRegister_RotatesSecret(t *testing.T) {
 	s := newStage(t)
 	s.cfg.Rotate = true
 	created := s.register(t)
@@ -172,7 +172,7 @@ func TestRotate(t *testing.T) {
 	}
 }
 
-func TestRegisterSecondInstance(t *testing.T) {
+func TestRegister_SecondInstance(t *testing.T) {
 	s := newStage(t)
 	first := s.register(t)
 	s.cfg.Key = "azp-2"
@@ -182,7 +182,7 @@ func TestRegisterSecondInstance(t *testing.T) {
 	}
 }
 
-func TestRegisterByAddress(t *testing.T) {
+func TestRegister_ByPackageURL(t *testing.T) {
 	s := newStage(t)
 	archive, err := s.cfg.Package.Build()
 	if err != nil {
@@ -207,7 +207,7 @@ func TestRegisterByAddress(t *testing.T) {
 	}
 }
 
-func TestRegisterBreaksOffAndIsRepeated(t *testing.T) {
+func TestRegister_RepeatedAfterInterruption(t *testing.T) {
 	s := newStage(t)
 	s.refuse.Store(true)
 	_, err := register.Register(t.Context(), s.cfg)
@@ -229,7 +229,7 @@ func TestRegisterBreaksOffAndIsRepeated(t *testing.T) {
 	}
 }
 
-func TestUnregisterWithTenants(t *testing.T) {
+func TestUnregister_WithTenants(t *testing.T) {
 	s := newStage(t)
 	s.register(t)
 	account, err := s.p.AddAccount(platform.Account{Name: "North"})
@@ -244,14 +244,14 @@ func TestUnregisterWithTenants(t *testing.T) {
 	}
 }
 
-func TestRegisterRefuses(t *testing.T) {
+func TestRegister_Refuses(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*register.Config)
 		want   string
 	}{
 		"no operations":      {func(c *register.Config) { c.Operations = "" }, "operations address"},
 		"controller no URL":  {func(c *register.Config) { c.Controller = "apsc:6308" }, "controller address"},
-		"user in an address": {func(c *register.Config) { c.Operations = "https://a:b@platform.test:8440" }, "give user and password"},
+		"user in an address": {func(c *register.Config) { c.Operations = "https://a:b@platform.test:8440" }, "set user and password"},
 		"no endpoint":        {func(c *register.Config) { c.Endpoint = "/aps" }, "endpoint"},
 		"no client":          {func(c *register.Config) { c.HTTP = nil }, "HTTP client"},
 		"no package":         {func(c *register.Config) { c.Package = nil }, "package"},
@@ -274,7 +274,7 @@ func TestRegisterRefuses(t *testing.T) {
 }
 
 // A platform that answers nonsense, or never finishes, is told about in its own words.
-func TestRegisterAtAStrangePlatform(t *testing.T) {
+func TestRegister_UnusualPlatforms(t *testing.T) {
 	rpc := func(result string) string {
 		return "<methodResponse><params><param><value><struct>" + result + "</struct></value></param></params></methodResponse>"
 	}
@@ -287,7 +287,7 @@ func TestRegisterAtAStrangePlatform(t *testing.T) {
 		"gateway":      {502, "", "status 502"},
 		"no status":    {200, rpc(""), "without a status"},
 		"refused":      {200, rpc("<member><name>status</name><value><int>-1</int></value></member><member><name>error_message</name><value>Out\nof order</value></member>"), "Out of order"},
-		"silent":       {200, rpc("<member><name>status</name><value><int>-1</int></value></member>"), "did not say why"},
+		"silent":       {200, rpc("<member><name>status</name><value><int>-1</int></value></member>"), "gave no reason"},
 		"fault":        {200, "<methodResponse><fault><value><struct><member><name>faultCode</name><value><int>1</int></value></member><member><name>faultString</name><value>No method</value></member></struct></value></fault></methodResponse>", "No method"},
 		"no token":     {200, rpc("<member><name>status</name><value><int>0</int></value></member>"), "no token"},
 		"long message": {200, rpc("<member><name>status</name><value><int>1</int></value></member><member><name>error_message</name><value>" + strings.Repeat("x", 5000) + "</value></member>"), "x…"},
@@ -322,7 +322,7 @@ func (s silentController) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-func TestRegisterWhereInstancesAreNotDescribed(t *testing.T) {
+func TestRegister_InstancesWithoutDescription(t *testing.T) {
 	s := newStage(t)
 	client, err := httpclient.New(httpclient.Config{Timeout: time.Minute, Transport: silentController{http.DefaultTransport}})
 	if err != nil {
@@ -330,7 +330,7 @@ func TestRegisterWhereInstancesAreNotDescribed(t *testing.T) {
 	}
 	s.cfg.HTTP = client
 	made := s.register(t)
-	if _, err := register.Register(t.Context(), s.cfg); err == nil || !strings.Contains(err.Error(), "name the root resource") {
+	if _, err := register.Register(t.Context(), s.cfg); err == nil || !strings.Contains(err.Error(), "set the root resource") {
 		t.Errorf("Register() again = %v, want an error that asks for the root", err)
 	}
 	s.cfg.RootID = made.RootID
@@ -347,7 +347,7 @@ func TestRegisterWhereInstancesAreNotDescribed(t *testing.T) {
 	}
 }
 
-func TestRegisterStopsWaiting(t *testing.T) {
+func TestRegister_StopsWaiting(t *testing.T) {
 	s := newStage(t)
 	stop := errors.New("stop")
 	s.cfg.Wait = func(context.Context, time.Duration) error { return stop }

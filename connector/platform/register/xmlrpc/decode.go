@@ -49,7 +49,7 @@ func DecodeAnswer(message []byte) (any, error) {
 		return nil, err
 	}
 	if len(root.children) != 1 {
-		return nil, errors.New("reading XML-RPC: an answer holds either one value or one fault")
+		return nil, errors.New("reading XML-RPC: an answer has either one value or one fault")
 	}
 	body := root.children[0]
 	switch {
@@ -65,10 +65,10 @@ func DecodeAnswer(message []byte) (any, error) {
 	case body.name == "params" && len(body.children) == 1:
 		return onlyValue(body.children[0], "param")
 	}
-	return nil, errors.New("reading XML-RPC: an answer holds either one value or one fault")
+	return nil, errors.New("reading XML-RPC: an answer has either one value or one fault")
 }
 
-// parse reads a message into nodes and checks the name of the first.
+// parse reads a message into nodes and checks the name of the root.
 func parse(message []byte, want string) (*node, error) {
 	decoder := xml.NewDecoder(bytes.NewReader(message))
 	top := &node{}
@@ -99,7 +99,7 @@ func parse(message []byte, want string) (*node, error) {
 		}
 	}
 	if len(top.children) != 1 || top.children[0].name != want {
-		return nil, fmt.Errorf("reading XML-RPC: the message is no %s", want)
+		return nil, fmt.Errorf("reading XML-RPC: the message is not a %s", want)
 	}
 	return top.children[0], nil
 }
@@ -116,7 +116,7 @@ func (n *node) child(name string) *node {
 // onlyValue returns the single value in n, an element of the given name.
 func onlyValue(n *node, name string) (any, error) {
 	if n.name != name || len(n.children) != 1 || n.children[0].name != "value" {
-		return nil, fmt.Errorf("reading XML-RPC: %s must hold one value", name)
+		return nil, fmt.Errorf("reading XML-RPC: %s must have one value", name)
 	}
 	return n.children[0].value()
 }
@@ -126,7 +126,7 @@ func (n *node) value() (any, error) {
 		return n.text, nil // a value without a type is a string
 	}
 	if len(n.children) > 1 {
-		return nil, errors.New("reading XML-RPC: a value holds one thing")
+		return nil, errors.New("reading XML-RPC: a value has one element")
 	}
 	typed := n.children[0]
 	switch typed.name {
@@ -136,7 +136,7 @@ func (n *node) value() (any, error) {
 		return typed.structure()
 	}
 	if len(typed.children) > 0 {
-		return nil, fmt.Errorf("reading XML-RPC: %s holds elements", typed.name)
+		return nil, fmt.Errorf("reading XML-RPC: %s has elements", typed.name)
 	}
 	value, err := scalar(typed.name, typed.text)
 	if err != nil {
@@ -175,12 +175,12 @@ func scalar(name, text string) (any, error) {
 
 func (n *node) array() (any, error) {
 	if len(n.children) != 1 || n.children[0].name != "data" {
-		return nil, errors.New("reading XML-RPC: array must hold data")
+		return nil, errors.New("reading XML-RPC: array must have data")
 	}
 	items := []any{}
 	for _, c := range n.children[0].children {
 		if c.name != "value" {
-			return nil, errors.New("reading XML-RPC: data must hold values")
+			return nil, errors.New("reading XML-RPC: data must have values")
 		}
 		item, err := c.value()
 		if err != nil {
@@ -195,11 +195,11 @@ func (n *node) structure() (any, error) {
 	members := make(map[string]any)
 	for _, m := range n.children {
 		if m.name != "member" || len(m.children) != 2 || m.children[0].name != "name" || m.children[1].name != "value" {
-			return nil, errors.New("reading XML-RPC: struct must hold members of a name and a value")
+			return nil, errors.New("reading XML-RPC: struct must have members of a name and a value")
 		}
 		name := m.children[0].text
 		if _, twice := members[name]; twice {
-			return nil, errors.New("reading XML-RPC: a member stands twice")
+			return nil, errors.New("reading XML-RPC: a member is repeated")
 		}
 		value, err := m.children[1].value()
 		if err != nil {

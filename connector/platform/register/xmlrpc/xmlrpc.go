@@ -1,8 +1,8 @@
-// Package xmlrpc writes and reads the messages of XML-RPC, as far as the operations API of the platform uses it
-// (aps-protocol.md §7.1).
+// Package xmlrpc encodes and decodes the XML-RPC messages of the platform's operations API
+// (docs/reference/aps-protocol.md §7.1).
 //
-// Values are nil, bool, int, float64, string, []byte, time.Time, []any and map[string]any. A number without a fraction
-// is read as an int where it fits.
+// Values are nil, bool, int, float64, string, []byte, time.Time, []any and map[string]any. Integers are
+// decoded as int.
 package xmlrpc
 
 import (
@@ -20,7 +20,7 @@ import (
 	"unicode/utf8"
 )
 
-// A Fault is an answer that says that the call did not come to its method.
+// A Fault is an answer that the call did not reach its method.
 type Fault struct {
 	Code    int
 	Message string
@@ -29,12 +29,12 @@ type Fault struct {
 // Error implements error.
 func (f *Fault) Error() string { return fmt.Sprintf("XML-RPC fault %d: %s", f.Code, f.Message) }
 
-// timeLayout is the one form of time in XML-RPC. It has no zone; this package reads and writes UTC.
+// timeLayout is the form of time in XML-RPC. It has no zone; this package uses UTC.
 const timeLayout = "20060102T15:04:05"
 
 const head = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
 
-// EncodeCall returns a call of method. It fails for values that the format cannot carry.
+// EncodeCall returns a call of method. It returns an error for values that the format can't represent.
 func EncodeCall(method string, params ...any) ([]byte, error) {
 	var w writer
 	w.out.WriteString(head + "<methodCall><methodName>")
@@ -53,7 +53,7 @@ func EncodeCall(method string, params ...any) ([]byte, error) {
 	return w.out.Bytes(), nil
 }
 
-// EncodeAnswer returns the answer that carries one value.
+// EncodeAnswer returns the answer with one value.
 func EncodeAnswer(value any) ([]byte, error) {
 	var w writer
 	w.out.WriteString(head + "<methodResponse><params><param>")
@@ -64,7 +64,7 @@ func EncodeAnswer(value any) ([]byte, error) {
 	return w.out.Bytes(), nil
 }
 
-// EncodeFault returns the answer that carries f.
+// EncodeFault returns the answer with f.
 func EncodeFault(f *Fault) ([]byte, error) {
 	var w writer
 	w.out.WriteString(head + "<methodResponse><fault>")
@@ -75,15 +75,15 @@ func EncodeFault(f *Fault) ([]byte, error) {
 	return w.out.Bytes(), nil
 }
 
-// maxDepth is how deep values may nest, either way.
+// maxDepth is how deep values may nest when encoded or decoded.
 const maxDepth = 32
 
 type writer struct{ out bytes.Buffer }
 
-// text writes text that XML can carry; it would otherwise arrive as something else.
+// text writes text, and refuses characters that XML can't represent.
 func (w *writer) text(text string) error {
 	if !utf8.ValidString(text) || strings.ContainsFunc(text, unwritable) {
-		return errors.New("encoding XML-RPC: the text holds characters that XML cannot carry")
+		return errors.New("encoding XML-RPC: the text has characters that XML can't represent")
 	}
 	return xml.EscapeText(&w.out, []byte(text))
 }
@@ -107,7 +107,7 @@ func (w *writer) value(value any, depth int) error {
 		}
 		fmt.Fprintf(&w.out, "<boolean>%d</boolean>", flag)
 	case int:
-		// Larger ones are common in the platform's own answers (i8), but only small ones are plain XML-RPC.
+		// Plain XML-RPC has 32 bits only; the platform's own answers use i8 for larger numbers.
 		if v < math.MinInt32 || v > math.MaxInt32 {
 			fmt.Fprintf(&w.out, "<i8>%d</i8>", v)
 		} else {
@@ -141,7 +141,7 @@ func (w *writer) value(value any, depth int) error {
 			return err
 		}
 	default:
-		return fmt.Errorf("encoding XML-RPC: no form for %T", value)
+		return fmt.Errorf("encoding XML-RPC: no encoding of %T", value)
 	}
 	w.out.WriteString("</value>")
 	return nil

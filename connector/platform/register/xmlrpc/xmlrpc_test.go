@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestDecodeRefuses(t *testing.T) {
+func TestDecode_Refuses(t *testing.T) {
 	value := func(v string) string {
 		return "<methodResponse><params><param><value>" + v + "</value></param></params></methodResponse>"
 	}
@@ -60,7 +60,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-func TestEncodeRefuses(t *testing.T) {
+func TestEncode_Refuses(t *testing.T) {
 	var nested any = "x"
 	for range 64 {
 		nested = []any{nested}
@@ -84,7 +84,7 @@ func TestEncodeRefuses(t *testing.T) {
 }
 
 // What other encoders write is read as well.
-func TestDecodeToleratesOtherEncoders(t *testing.T) {
+func TestDecode_ToleratesOtherEncoders(t *testing.T) {
 	message := `<?xml version='1.0'?>
 <methodResponse>
  <params>
@@ -109,7 +109,7 @@ func TestDecodeToleratesOtherEncoders(t *testing.T) {
 	}
 }
 
-func TestFault(t *testing.T) {
+func TestDecodeAnswer_Fault(t *testing.T) {
 	message, err := xmlrpc.EncodeFault(&xmlrpc.Fault{Code: 4, Message: "no <method>"})
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ func values() *rapid.Generator[any] {
 		rapid.MapOfN(text(), rapid.OneOf(scalar, rapid.MapOfN(text(), scalar, 0, 3).AsAny()), 0, 4).AsAny())
 }
 
-func TestEncodedIsDecoded(t *testing.T) {
+func TestDecode_ReversesEncode(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		method := rapid.StringMatching(`[a-z]+(\.[A-Za-z]+)*`).Draw(t, "method")
 		want := rapid.SliceOfN(values(), 0, 3).Draw(t, "params")

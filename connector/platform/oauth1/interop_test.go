@@ -18,18 +18,18 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// python is Debian's own interpreter: python3-oauthlib is a package of Debian's, and no other interpreter finds it.
+// python is Debian's own interpreter, because no other one finds Debian's package python3-oauthlib.
 const python = "/usr/bin/python3"
 
-// A stranger is oauthlib in a process of its own. Both known production connectors verify and sign with that library,
-// so it stands for what the platform's other side does (aps-protocol.md §2.1).
-type stranger struct {
+// A judge is oauthlib, an independent implementation, in a process of its own. Both known production connectors verify
+// and sign with it, so it shows how other applications of the platform behave (docs/reference/aps-protocol.md §2.1).
+type judge struct {
 	testing.TB
 	in  io.Writer
 	out *bufio.Scanner
 }
 
-func newStranger(t testing.TB) *stranger {
+func newJudge(t testing.TB) *judge {
 	t.Helper()
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), python, "testdata/oauthlib/judge.py") // ends with its input
 	in, err := cmd.StdinPipe()
@@ -40,21 +40,21 @@ func newStranger(t testing.TB) *stranger {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var complaint strings.Builder
-	cmd.Stderr = &complaint
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("%s, which judges our signatures, does not start: %v. `build/prerequisites.sh oauthlib` installs it.", python, err)
 	}
 	t.Cleanup(func() {
 		in.Close()
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("the judge of our signatures ended with %v. `build/prerequisites.sh oauthlib` installs what it needs. It said: %s", err, complaint.String())
+			t.Errorf("the judge of our signatures ended with %v. `build/prerequisites.sh oauthlib` installs what it needs. Its output: %s", err, stderr.String())
 		}
 	})
-	return &stranger{t, in, bufio.NewScanner(out)}
+	return &judge{t, in, bufio.NewScanner(out)}
 }
 
-// A task is what the stranger is asked, testdata/oauthlib/judge.py tells how.
+// A task is one request to the judge; testdata/oauthlib/judge.py describes it.
 type task struct {
 	Task      string            `json:"task"`
 	Key       string            `json:"key"`
@@ -75,21 +75,21 @@ type verdict struct {
 	Header   string
 }
 
-func (s *stranger) ask(q task) verdict {
-	s.Helper()
+func (j *judge) do(q task) verdict {
+	j.Helper()
 	line, err := json.Marshal(q)
 	if err != nil {
-		s.Fatal(err)
+		j.Fatal(err)
 	}
-	if _, err := s.in.Write(append(line, '\n')); err != nil {
-		s.Fatalf("asking oauthlib: %v", err)
+	if _, err := j.in.Write(append(line, '\n')); err != nil {
+		j.Fatalf("writing to oauthlib: %v", err)
 	}
-	if !s.out.Scan() {
-		s.Fatalf("oauthlib gave no answer: %v", s.out.Err())
+	if !j.out.Scan() {
+		j.Fatalf("oauthlib didn't answer: %v", j.out.Err())
 	}
 	var v verdict
-	if err := json.Unmarshal(s.out.Bytes(), &v); err != nil {
-		s.Fatalf("oauthlib answered %q: %v", s.out.Text(), err)
+	if err := json.Unmarshal(j.out.Bytes(), &v); err != nil {
+		j.Fatalf("oauthlib answered %q: %v", j.out.Text(), err)
 	}
 	return v
 }
@@ -110,15 +110,15 @@ func (c call) header(t testing.TB, now time.Time, nonce string) string {
 	return req.Header.Get("Authorization")
 }
 
-// judge lets oauthlib verify header for c.
-func (s *stranger) judge(c call, header string) verdict {
-	s.Helper()
-	return s.ask(task{Task: "verify", Key: c.key, Secret: c.secret, Method: c.method, URL: c.url, Header: header})
+// verify makes oauthlib verify header for c.
+func (j *judge) verify(c call, header string) verdict {
+	j.Helper()
+	return j.do(task{Task: "verify", Key: c.key, Secret: c.secret, Method: c.method, URL: c.url, Header: header})
 }
 
-// sign lets oauthlib sign c and returns what we make of it.
-func (s *stranger) sign(c call, algorithm string, at time.Time, change func(*task)) *oauth1.Params {
-	s.Helper()
+// sign makes oauthlib sign c and returns the parsed header.
+func (j *judge) sign(c call, algorithm string, at time.Time, change func(*task)) *oauth1.Params {
+	j.Helper()
 	q := task{
 		Task: "sign", Key: c.key, Secret: c.secret, Method: c.method, URL: c.url,
 		Algorithm: algorithm, Nonce: oauth1.NewNonce(), Timestamp: strconv.FormatInt(at.Unix(), 10),
@@ -126,19 +126,19 @@ func (s *stranger) sign(c call, algorithm string, at time.Time, change func(*tas
 	if change != nil {
 		change(&q)
 	}
-	v := s.ask(q)
+	v := j.do(q)
 	if v.Refused != "" {
-		s.Fatalf("oauthlib does not sign %s %s: %s", c.method, c.url, v.Refused)
+		j.Fatalf("oauthlib does not sign %s %s: %s", c.method, c.url, v.Refused)
 	}
-	return parse(s, v.Header)
+	return parse(j, v.Header)
 }
 
 func (c call) verify(p *oauth1.Params, now time.Time) error {
 	return oauth1.Verify(p, c.method, c.url, []secret.Text{secret.New("another"), secret.New(c.secret)}, now, oauth1.DefaultWindow)
 }
 
-// notable are requests that have something to get wrong.
-func notable() []string {
+// edgeCases are addresses that implementations are likely to treat differently.
+func edgeCases() []string {
 	const (
 		ours         = "https://connector.example.com/aps"
 		apsc         = "https://apsc.example.net:6308/aps/2/resources"
@@ -160,26 +160,26 @@ func notable() []string {
 	}
 }
 
-// requests returns the notable ones and some two hundred that are put together by chance, the same in every run.
+// requests returns the edge cases and two hundred pseudorandom requests, which are the same in every run.
 func requests() []call {
 	const key, plain = "azcsp-0f1e2d3c4b5a69788796a5b4c3d2e1f0", "00112233445566778899aabbccddeeff"
 	var calls []call
-	for _, address := range notable() {
+	for _, address := range edgeCases() {
 		calls = append(calls, call{http.MethodGet, address, key, plain})
 	}
-	chance := rand.New(rand.NewPCG(1849, 5849))
-	pick := func(from ...string) string { return from[chance.IntN(len(from))] }
+	random := rand.New(rand.NewPCG(1849, 5849))
+	pick := func(from ...string) string { return from[random.IntN(len(from))] }
 	word := func() string {
 		var b strings.Builder
-		for range chance.IntN(5) {
+		for range random.IntN(5) {
 			b.WriteString(pick("a", "B", "7", "-", "~", ".", "_", "%20", "%2B", "%25", "%26", "%3D", "%2C", "%28", "%c3%bc", "%E2%82%AC", "(", ")", ",", ":", "/", "*", "!", "@", "$", "'"))
 		}
 		return b.String()
 	}
 	query := func() string {
 		var b strings.Builder
-		for range 1 + chance.IntN(5) {
-			switch chance.IntN(6) {
+		for range 1 + random.IntN(5) {
+			switch random.IntN(6) {
 			case 0:
 				b.WriteString("implementing(http://" + pick("aps-standard.org", "x.org") + "/" + word() + ")")
 			case 1:
@@ -195,10 +195,10 @@ func requests() []call {
 	}
 	for range 200 {
 		address := pick("http", "https") + "://" + pick("connector.example.com", "Apsc.Example.net", "127.0.0.1") + pick("", ":80", ":443", ":6308", ":8443")
-		for range chance.IntN(4) {
+		for range random.IntN(4) {
 			address += "/" + word()
 		}
-		if chance.IntN(4) > 0 {
+		if random.IntN(4) > 0 {
 			address += query()
 		}
 		calls = append(calls, call{
@@ -209,33 +209,33 @@ func requests() []call {
 	return calls
 }
 
-func TestAStrangerAcceptsWhatWeSign(t *testing.T) {
-	s := newStranger(t)
+func TestSign_AcceptedByOauthlib(t *testing.T) {
+	j := newJudge(t)
 	for _, c := range requests() {
 		header := c.header(t, time.Now(), oauth1.NewNonce())
-		if got := s.judge(c, header); !got.Accepted {
+		if got := j.verify(c, header); !got.Accepted {
 			t.Errorf("oauthlib refused %s %s signed as %s: %q", c.method, c.url, header, got.Refused)
 		}
 	}
 }
 
-func TestWeAcceptWhatAStrangerSigns(t *testing.T) {
-	s := newStranger(t)
+func TestVerify_AcceptsOauthlib(t *testing.T) {
+	j := newJudge(t)
 	for _, algorithm := range []string{oauth1.HMACSHA1, oauth1.HMACSHA256} {
 		for _, c := range requests() {
 			now := time.Now()
-			if err := c.verify(s.sign(c, algorithm, now, nil), now); err != nil {
+			if err := c.verify(j.sign(c, algorithm, now, nil), now); err != nil {
 				t.Errorf("Verify(%s %s) signed by oauthlib with %s = %v, want no error", c.method, c.url, algorithm, err)
 			}
 		}
 	}
 }
 
-// What one side signed for one request, neither side takes for another.
-func TestAStrangerAndWeRefuseTheSame(t *testing.T) {
+// Neither side accepts a signature for another request than the one signed.
+func TestVerify_RefusesWhatOauthlibRefuses(t *testing.T) {
 	const address = "https://connector.example.com:8443/aps/tenant/1?implementing(http://x.org/1.0),eq(id,1)&a=b%20c"
 	signed := call{http.MethodGet, address, "azcsp-1", "00112233445566778899aabbccddeeff"}
-	s := newStranger(t)
+	j := newJudge(t)
 	for name, change := range map[string]func(*call){
 		"another method":       func(c *call) { c.method = http.MethodPost },
 		"another scheme":       func(c *call) { c.url = strings.Replace(address, "https", "http", 1) },
@@ -255,19 +255,19 @@ func TestAStrangerAndWeRefuseTheSame(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			received, now := signed, time.Now()
 			change(&received)
-			if got := s.judge(received, signed.header(t, now, oauth1.NewNonce())); got.Accepted {
+			if got := j.verify(received, signed.header(t, now, oauth1.NewNonce())); got.Accepted {
 				t.Errorf("oauthlib accepted %s %s, signed for %s %s", received.method, received.url, signed.method, signed.url)
 			}
-			if err := received.verify(s.sign(signed, oauth1.HMACSHA1, now, nil), now); err == nil {
+			if err := received.verify(j.sign(signed, oauth1.HMACSHA1, now, nil), now); err == nil {
 				t.Errorf("Verify(%s %s) signed by oauthlib for %s %s = nil, want an error", received.method, received.url, signed.method, signed.url)
 			}
 		})
 	}
 }
 
-func TestAStrangersRulesForNonceAndTime(t *testing.T) {
+func TestVerify_NonceAndTimeLikeOauthlib(t *testing.T) {
 	c := call{http.MethodGet, "https://apsc.example.net/aps/2/resources?limit(0,10)", "azcsp-1", "00112233445566778899aabbccddeeff"}
-	s := newStranger(t)
+	j := newJudge(t)
 	now := time.Now()
 	for name, tc := range map[string]struct {
 		at   time.Time
@@ -276,34 +276,32 @@ func TestAStrangersRulesForNonceAndTime(t *testing.T) {
 		"ten minutes and more ago": {now.Add(-20 * time.Minute), false}, "ten minutes and more ahead": {now.Add(20 * time.Minute), false},
 		"nearly ten minutes ago": {now.Add(-9 * time.Minute), true}, "nearly ten minutes ahead": {now.Add(9 * time.Minute), true},
 	} {
-		if got := s.judge(c, c.header(t, tc.at, oauth1.NewNonce())).Accepted; got != tc.want {
+		if got := j.verify(c, c.header(t, tc.at, oauth1.NewNonce())).Accepted; got != tc.want {
 			t.Errorf("oauthlib accepts what was signed %s = %v, want %v", name, got, tc.want)
 		}
-		if err := c.verify(s.sign(c, oauth1.HMACSHA1, tc.at, nil), now); (err == nil) != tc.want {
+		if err := c.verify(j.sign(c, oauth1.HMACSHA1, tc.at, nil), now); (err == nil) != tc.want {
 			t.Errorf("Verify of what oauthlib signed %s = %v, want success %v", name, err, tc.want)
 		}
 	}
 	header := c.header(t, now, oauth1.NewNonce())
 	for try, want := range []bool{true, false} {
-		if got := s.judge(c, header).Accepted; got != want {
+		if got := j.verify(c, header).Accepted; got != want {
 			t.Errorf("oauthlib accepts use %d of a nonce = %v, want %v", try+1, got, want)
 		}
 	}
 }
 
-// Where oauthlib and we differ, we mean to. Those who sign for us never meet the difference, and we never sign what
-// oauthlib would refuse.
-func TestWhereAStrangerDiffers(t *testing.T) {
+// The differences from oauthlib are intended. No known sender meets them, and we never sign what oauthlib refuses.
+func TestVerify_DifferencesFromOauthlib(t *testing.T) {
 	const key, plain = "azcsp-1", "00112233445566778899aabbccddeeff"
-	s := newStranger(t)
+	j := newJudge(t)
 	now := time.Now()
 
-	// A nonce is the caller's affair as long as it is not endless; oauthlib wants 16 to 50 letters and digits. Ours are
-	// 32 hexadecimal digits.
+	// We accept any nonce up to a length; oauthlib requires 16 to 50 letters and digits. Ours have 32 hexadecimal digits.
 	c := call{http.MethodGet, "https://connector.example.com/aps/app", key, plain}
 	for _, nonce := range []string{"n", "with-hyphens-in-it-as-uuids-have", strings.Repeat("n", 51)} {
 		header := c.header(t, now, nonce)
-		if s.judge(c, header).Accepted {
+		if j.verify(c, header).Accepted {
 			t.Errorf("oauthlib accepted the nonce %q, want it refused", nonce)
 		}
 		if err := c.verify(parse(t, header), now); err != nil {
@@ -311,12 +309,12 @@ func TestWhereAStrangerDiffers(t *testing.T) {
 		}
 	}
 
-	// Characters that belong percent-encoded in a query: oauthlib refuses the request, we sign the bytes as they are,
-	// because other senders of the platform are less strict. Callers of ours encode them.
+	// Characters that should be percent-encoded in a query: oauthlib refuses the request, we sign the bytes as they are,
+	// because other senders of the platform are less strict. Our own client encodes them.
 	for _, query := range []string{"q=ü", `q="a"`, "q=[1]", "q={a}", "q=a|b", "q=<a>", "q=^"} {
 		c := call{http.MethodGet, "https://connector.example.com/aps/app?" + query, key, plain}
 		header := c.header(t, now, oauth1.NewNonce())
-		if got := s.judge(c, header); got.Refused == "" {
+		if got := j.verify(c, header); got.Refused == "" {
 			t.Errorf("oauthlib read the query %s, want it refused", query)
 		}
 		if err := c.verify(parse(t, header), now); err != nil {
@@ -324,20 +322,20 @@ func TestWhereAStrangerDiffers(t *testing.T) {
 		}
 	}
 
-	// A percent sign at the end is no encoding: oauthlib lets it pass as itself, we refuse it.
+	// An incomplete escape: oauthlib accepts it literally, we refuse it.
 	c = call{http.MethodGet, "https://connector.example.com/aps/app?q=%2", key, plain}
-	if err := c.verify(s.sign(c, oauth1.HMACSHA1, now, nil), now); !errors.Is(err, oauth1.ErrMalformed) {
+	if err := c.verify(j.sign(c, oauth1.HMACSHA1, now, nil), now); !errors.Is(err, oauth1.ErrMalformed) {
 		t.Errorf("Verify with the query q=%%2 = %v, want %v", err, oauth1.ErrMalformed)
 	}
 
-	// A form's fields are signed by the protocol; APS sends JSON only, which is not (aps-protocol.md §2.1).
+	// The protocol signs the fields of a form. APS sends only JSON, which isn't signed (docs/reference/aps-protocol.md §2.1).
 	c = call{http.MethodPost, "https://connector.example.com/aps/app", key, plain}
 	for body, want := range map[string]error{`{"a":1}`: nil, "a=1": oauth1.ErrSignature} {
 		kind := "application/json"
 		if want != nil {
 			kind = "application/x-www-form-urlencoded"
 		}
-		p := s.sign(c, oauth1.HMACSHA1, now, func(q *task) { q.Body, q.Headers = body, map[string]string{"Content-Type": kind} })
+		p := j.sign(c, oauth1.HMACSHA1, now, func(q *task) { q.Body, q.Headers = body, map[string]string{"Content-Type": kind} })
 		if err := c.verify(p, now); !errors.Is(err, want) {
 			t.Errorf("Verify of a body of %s = %v, want %v", kind, err, want)
 		}
