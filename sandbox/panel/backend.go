@@ -1,5 +1,5 @@
-// Package panel is a stand-in for the platform's control panels: it loads the screens of installed packages, unmodified,
-// into a page that looks and behaves like one, so that they can be tried and tested without a platform.
+// Package panel simulates the platform's control panels: its page looks and behaves like one and loads the screens of
+// installed packages unmodified, so that people and tests can use them without a platform.
 package panel
 
 import (
@@ -9,7 +9,7 @@ import (
 	"net/http"
 )
 
-// The places of the real panels at which packages plug in their screens (aps-ui.md §1.1).
+// The sockets of the real panels into which packages plug their screens (docs/reference/aps-ui.md §1.1).
 const (
 	PlugUX1Reseller     = "http://www.aps-standard.org/ui/rcp/2"
 	PlugUX1Provider     = "http://www.aps-standard.org/ui/pcp/2"
@@ -18,14 +18,14 @@ const (
 	PlugResellerTiles   = "http://www.parallels.com/ccp-dashboard#ux1-dashboard"
 )
 
-// A Role is what an account is on the platform.
+// A Role is the role of an account on the platform.
 type Role string
 
 // The roles.
 const (
 	Provider Role = "provider"
 	Reseller Role = "reseller"
-	Parent   Role = "parent" // a reseller who has resellers below him
+	Parent   Role = "parent" // a reseller with resellers below them
 )
 
 // A User can log in to the panel.
@@ -39,14 +39,14 @@ type User struct {
 	Role           Role   `json:"role"`
 }
 
-// A Node is one element of a package's navigation: a folder, or a screen, or a tile. Screens below a screen are no entries
-// of the menu; others lead to them (aps-ui.md §1.2).
+// A Node is one element of a package's navigation: a folder, or a screen, or a tile. Screens below a screen are not in
+// the menu; other screens open them (docs/reference/aps-ui.md §1.2).
 type Node struct {
-	Package string `json:"package"` // id of the installed package, the key of Backend.Files
+	Package string `json:"package"` // id of the installed package, as Backend.Files takes it
 	ID      string `json:"id"`
 	Label   string `json:"label"` // English; the panel translates it with the package's catalogue
 	Icon    string `json:"icon,omitempty"`
-	// Vars are the variables of this element and of all above it (aps-ui.md §1.3).
+	// Vars are the variables of this element and of all elements above it (docs/reference/aps-ui.md §1.3).
 	Vars  []Var  `json:"-"`
 	View  *View  `json:"view,omitempty"`
 	Nodes []Node `json:"nodes,omitempty"`
@@ -77,7 +77,7 @@ type Call struct {
 	Method     string
 	ResourceID string
 	Path       string // below the resource, without leading slash, percent-decoded
-	Query      string // encoded, without question mark
+	Query      string // encoded, without the leading "?"
 	Body       []byte
 	Locale     string // of the panel, as de_DE
 }
@@ -91,17 +91,16 @@ type Answer struct {
 
 // A Backend is the platform behind the panel. Its methods are safe for concurrent use.
 type Backend interface {
-	// Users returns everybody who may log in, in the order in which they are shown.
+	// Users returns the users who may log in, in display order.
 	Users(ctx context.Context) ([]User, error)
-	// Navigation returns what installed packages plug in at plug for the user: elements that he may not see are left
-	// out, but those with an empty required variable are not.
-	Navigation(ctx context.Context, userID, plug string) ([]Node, error)
-	// Files returns the content of an installed package, with ui/ and i18n/ at its top; fs.ErrNotExist when there is
-	// no such package.
+	// Navigation returns what installed packages plug into a socket for the user. It leaves out elements that the user
+	// may not see, but not those with an empty required variable.
+	Navigation(ctx context.Context, userID, socket string) ([]Node, error)
+	// Files returns the content of an installed package, with ui/ and i18n/ at its top, or fs.ErrNotExist.
 	Files(ctx context.Context, packageID string) (fs.FS, error)
 	// Resources returns the resources of a type that the user's account sees, as the platform's JSON.
 	Resources(ctx context.Context, userID, typeID string) ([]json.RawMessage, error)
-	// Call passes an operation on to the connector in the name of the user. Refusals are Answers; an error means that
-	// the connector could not be reached.
+	// Call passes an operation to the connector on behalf of the user. Refusals are Answers; an error means that the
+	// connector could not be reached.
 	Call(ctx context.Context, userID string, c Call) (Answer, error)
 }

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// compress answers with gzip where the browser takes it, as real panels do: catalogues and scripts are mostly words.
+// compress answers with gzip if the browser accepts it, as real panels do.
 func compress(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// A part of a file must stay a part of what was not compressed.
+		// A range of a file refers to the uncompressed content.
 		if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") || r.Header.Get("Range") != "" {
 			next.ServeHTTP(w, r)
 			return
@@ -23,7 +23,7 @@ func compress(next http.Handler) http.Handler {
 // compressor compresses answers that are text. It decides when the header is written.
 type compressor struct {
 	http.ResponseWriter
-	gz      *gzip.Writer // nil while the answer goes out as it is
+	gz      *gzip.Writer // nil if the answer is not compressed
 	decided bool
 }
 
@@ -53,7 +53,7 @@ func (c *compressor) Write(b []byte) (int, error) {
 
 func (c *compressor) close() {
 	if c.gz != nil {
-		_ = c.gz.Close() // the browser has gone; nobody is left to tell
+		_ = c.gz.Close() // the browser closed the connection; there is no other to report to
 	}
 }
 

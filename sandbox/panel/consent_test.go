@@ -262,7 +262,7 @@ func TestManualUpdate_CopiesWithoutTheClipboardInterface(t *testing.T) {
 	p := newPlatform(t)
 	d := open(t, p, ux1)
 	browser.AllowClipboard(t, d.Ctx, d.URL)
-	// Panels on plain http do not have it (aps-ui.md §2.5).
+	// Panels on plain http do not have it (docs/reference/aps-ui.md §2.5).
 	evaluate[bool](d, `Object.defineProperty(`+frame+`.defaultView.navigator, "clipboard", { value: undefined }), true`)
 	d.Press("Copy")
 	d.WaitText("The URL has been copied.")

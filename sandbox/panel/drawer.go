@@ -7,52 +7,52 @@ import (
 	"time"
 )
 
-// Levers are what a person may do to a simulated world from the panel's side drawer. They are safe for concurrent use.
+// Levers are the controls of a simulated world in the panel's side drawer. They are safe for concurrent use.
 type Levers interface {
 	// Drawer returns what the drawer shows.
 	Drawer() Drawer
 	// Advance moves the world's clock forward.
 	Advance(d time.Duration)
-	// Pull moves a lever, or, of one that springs back, acts once. An unknown one is ErrNoLever.
+	// Pull moves a lever; one that springs back acts once. It returns ErrNoLever for an unknown lever.
 	Pull(id string, on bool) error
 }
 
-// ErrNoLever is what Levers return for a lever that there is not.
+// ErrNoLever is the error for an unknown lever.
 var ErrNoLever = errors.New("there is no such lever")
 
-// A Drawer is what the side drawer shows. Its texts are English; the panel translates those that it knows.
+// A Drawer is the content of the side drawer. Its texts are English; the panel translates those that it knows.
 type Drawer struct {
-	Now    time.Time `json:"now"` // of the world's clock
+	Now    time.Time `json:"now"` // by the world's clock
 	Levers []Lever   `json:"levers"`
-	// Accounts are those with which people sign in to the world's services, all by the same password.
+	// Accounts can sign in to the world's services, all with the same password.
 	Accounts []SignIn `json:"accounts"`
 	Password string   `json:"password"`
 }
 
-// A Lever is something that people switch.
+// A Lever is a switch.
 type Lever struct {
 	ID    string `json:"id"`
 	Label string `json:"label"`
 	About string `json:"about"`
 	On    bool   `json:"on"`
-	// Springs says that it acts once and is never on.
+	// Springs is true for a lever that acts once and is never on.
 	Springs bool `json:"springs"`
 }
 
-// A SignIn is an account to sign in with.
+// A SignIn is an account of the world's services.
 type SignIn struct {
 	Name  string `json:"name"`
 	About string `json:"about"`
 }
 
-// farthest is how far the clock moves at once; more would only be a slip of a script.
+// farthest is the most that one request may move the clock; more would be a mistake of a script.
 const farthest = 366 * 24 * time.Hour
 
 func (s *server) showDrawer(w http.ResponseWriter, _ *http.Request, _ session) {
 	writeJSON(w, http.StatusOK, s.cfg.Levers.Drawer())
 }
 
-// useDrawer moves the clock or a lever, and answers with what the drawer then shows.
+// useDrawer moves the clock or a lever, and answers with the new content of the drawer.
 func (s *server) useDrawer(w http.ResponseWriter, r *http.Request, in session) {
 	var asked struct {
 		Advance string `json:"advance"` // as 240h

@@ -9,16 +9,17 @@ import (
 	"regexp"
 )
 
-// section is one group of the menu: what is plugged in at one place.
+// section is one group of the menu: what packages plug into one socket.
 type section struct {
-	Label string `json:"label"` // of the panel's own folder; empty for the top level
+	Label string `json:"label"` // of the panel's own folder; empty at the top level
 	Nodes []Node `json:"nodes"`
 }
 
-// A plug is a place of a panel with the label of its folder.
+// A plug is a socket of a panel with the label of its folder.
 type plug struct{ label, uri string }
 
-// plugs returns the places that a panel offers to a role. The folder Services exists only in classic (aps-ui.md §1.1).
+// plugs returns the sockets that a panel offers to a role. Only classic panels have the folder Services
+// (docs/reference/aps-ui.md §1.1).
 func plugs(panel string, role Role) []plug {
 	switch {
 	case panel == "classic" && role == Provider:
@@ -43,7 +44,7 @@ func (s *server) navigation(w http.ResponseWriter, r *http.Request, in session) 
 	writeJSON(w, http.StatusOK, sections)
 }
 
-// menu returns what the user sees in a panel; a section without any screen is left out.
+// menu returns what the user sees in a panel, without sections that have no screen.
 func (s *server) menu(ctx context.Context, u User, panel string) ([]section, error) {
 	sections := []section{}
 	for _, p := range plugs(panel, u.Role) {
@@ -62,7 +63,7 @@ func (s *server) menu(ctx context.Context, u User, panel string) ([]section, err
 	return sections, nil
 }
 
-// visible leaves out screens with an empty required variable, and folders without any screen.
+// visible leaves out screens with an empty required variable, and folders without a screen.
 func (s *server) visible(ctx context.Context, u User, nodes []Node) ([]Node, error) {
 	var kept []Node
 	for _, n := range nodes {
@@ -83,7 +84,7 @@ func (s *server) visible(ctx context.Context, u User, nodes []Node) ([]Node, err
 	return kept, nil
 }
 
-// vars returns the values of variables, and whether none that is required is empty.
+// vars returns the values of variables, and reports whether every required one has a value.
 func (s *server) vars(ctx context.Context, u User, vars []Var) (values map[string]any, complete bool, err error) {
 	values, complete = map[string]any{}, true
 	for _, v := range vars {
@@ -102,10 +103,10 @@ func (s *server) vars(ctx context.Context, u User, vars []Var) (values map[strin
 	return values, complete, nil
 }
 
-// locales are file names, so they are checked before use.
+// Locales name files, so they are checked before use.
 var locales = regexp.MustCompile(`^[a-z]{2}(_[A-Z]{2})?$`)
 
-// translate replaces the labels of nodes by those of their package's catalogue, where it has them.
+// translate replaces the labels of nodes by the translations of their package's catalogue, if there are any.
 func (s *server) translate(ctx context.Context, nodes []Node, locale string) {
 	for i := range nodes {
 		n := &nodes[i]
@@ -130,7 +131,7 @@ func (s *server) translate(ctx context.Context, nodes []Node, locale string) {
 	}
 }
 
-// catalogue returns a package's texts in a language; empty when it does not have that language.
+// catalogue returns a package's texts in a language; it is empty for other languages.
 func (s *server) catalogue(ctx context.Context, packageID, locale string) map[string]string {
 	if !locales.MatchString(locale) {
 		return nil
@@ -151,7 +152,7 @@ func (s *server) catalogue(ctx context.Context, packageID, locale string) map[st
 	return words
 }
 
-// context answers with what the real panel hands to a screen as aps.context (aps-ui.md §2.2).
+// context answers with aps.context, as the real panel passes it to a screen (docs/reference/aps-ui.md §2.2).
 func (s *server) context(w http.ResponseWriter, r *http.Request, in session) {
 	sections, err := s.menu(r.Context(), in.user, r.FormValue("panel"))
 	if err != nil {
@@ -201,7 +202,7 @@ type tile struct {
 	Context map[string]any `json:"context"`
 }
 
-// tiles answers with the tiles of the home page, which only resellers in UX1 have (aps-ui.md §1.1).
+// tiles answers with the tiles of the home page, which only resellers in UX1 have (docs/reference/aps-ui.md §1.1).
 func (s *server) tiles(w http.ResponseWriter, r *http.Request, in session) {
 	found := []tile{}
 	var nodes []Node

@@ -18,32 +18,32 @@ import (
 	"sync/atomic"
 )
 
-// runtimeRoot is where real panels serve the library for screens (aps-ui.md §2.1).
+// runtimeRoot is the path at which real panels serve the library for screens (docs/reference/aps-ui.md §2.1).
 const runtimeRoot = "/aps/2/ui/runtime/client/aps/"
 
-// transactionHeader tells under which number the platform's log knows a call (aps-protocol.md §1.1).
+// transactionHeader is the number of a call in the platform's log (docs/reference/aps-protocol.md §1.1).
 const transactionHeader = "APS-Transaction-ID"
 
-// bodyLimit is more than any operation takes.
+// bodyLimit exceeds what any operation sends.
 const bodyLimit = 1 << 20
 
 //go:embed page runtime
 var assets embed.FS
 
-// Config is what a panel needs.
+// Config configures a panel.
 type Config struct {
 	Backend Backend // required
 
 	// Brand is the name in the header. Default: "Larkfield Cloud Marketplace".
 	Brand string
 
-	// Levers are behind a side drawer. Without them there is no drawer.
+	// Levers are the controls of the side drawer. Default: no drawer.
 	Levers Levers
 
 	// Secure marks the session cookie for https only. Default: false.
 	Secure bool
 
-	// Log receives failures of the backend. Default: discard.
+	// Log receives errors of the backend. Default: discard.
 	Log *slog.Logger
 }
 
@@ -90,7 +90,7 @@ func New(cfg Config) (http.Handler, error) {
 	return http.NewCrossOriginProtection().Handler(headers(compress(mux))), nil
 }
 
-// runtimeLayer joins the library's modules into the one script that screens load; the loader comes first.
+// runtimeLayer joins the library's modules into the script that screens load. The loader comes first.
 func runtimeLayer() ([]byte, error) {
 	files, err := fs.Glob(assets, "runtime/*.js")
 	if err != nil {
@@ -102,7 +102,7 @@ func runtimeLayer() ([]byte, error) {
 	return joined(files...)
 }
 
-// joined returns scripts one after the other.
+// joined concatenates scripts.
 func joined(files ...string) ([]byte, error) {
 	var all bytes.Buffer
 	for _, name := range files {
@@ -131,14 +131,14 @@ func loaderFirst(name string) string {
 // server is the panel. It is safe for concurrent use.
 type server struct {
 	cfg    Config
-	number int          // begins the numbers of calls
-	calls  atomic.Int64 // how many calls have got one
+	number int          // prefix of transaction numbers
+	calls  atomic.Int64 // how many transaction numbers were assigned
 
 	mu       sync.Mutex
 	sessions map[string]session // cookie → session; guarded by mu
 }
 
-// headers keeps foreign pages from framing the panel and browsers from keeping its answers.
+// headers keep other sites from framing the panel, and browsers from caching its answers.
 func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -156,7 +156,7 @@ func (s *server) asset(name string) http.HandlerFunc {
 	}
 }
 
-// file serves what screens load from their package; everything else in it is not for browsers.
+// file serves the files of a package that screens load. Browsers get no other files of it.
 func (s *server) file(w http.ResponseWriter, r *http.Request) {
 	name := path.Clean(r.PathValue("file"))
 	if top, _, _ := strings.Cut(name, "/"); top != "ui" && top != "i18n" && top != "images" {
@@ -171,8 +171,8 @@ func (s *server) file(w http.ResponseWriter, r *http.Request) {
 	http.ServeFileFS(w, r, files, name)
 }
 
-// operation passes a screen's call on. A call without the session's token is refused, as on the real platform: that is
-// what keeps foreign pages from making calls with the browser's cookie.
+// operation passes a screen's call to the backend. As the real platform, it refuses a call without the session's token,
+// so that other sites cannot make calls with the browser's cookie.
 func (s *server) operation(w http.ResponseWriter, r *http.Request, in session) {
 	if r.Header.Get(tokenHeader) != in.token {
 		writeError(w, http.StatusForbidden, "APS::Security::Exception", "The token of the session is missing or wrong.")
@@ -197,7 +197,7 @@ func (s *server) operation(w http.ResponseWriter, r *http.Request, in session) {
 	}
 	w.Header().Set(transactionHeader, transaction)
 	if err != nil || answer.Status >= http.StatusInternalServerError {
-		s.cfg.Log.WarnContext(r.Context(), "connector not reached", "transaction", transaction, "status", answer.Status, "err", err)
+		s.cfg.Log.WarnContext(r.Context(), "connector unreachable", "transaction", transaction, "status", answer.Status, "err", err)
 	}
 	if err != nil {
 		writeError(w, http.StatusBadGateway, "APS::Hosting::Exception", "The application endpoint could not be reached.")
@@ -210,7 +210,7 @@ func (s *server) operation(w http.ResponseWriter, r *http.Request, in session) {
 	write(w, answer.Status, contentType, answer.Body)
 }
 
-// fail answers for an error of the backend.
+// fail answers with an error of the backend.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		http.NotFound(w, r)
@@ -236,5 +236,5 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 func write(w http.ResponseWriter, status int, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // the browser has gone; nobody is left to tell
+	_, _ = w.Write(body) // the browser closed the connection; there is no other to report to
 }

@@ -10,11 +10,11 @@ import (
 
 const (
 	cookieName = "panel_session"
-	// tokenHeader carries the token of the session in every call of a screen (aps-protocol.md §1.4).
+	// tokenHeader carries the token of the session in every call of a screen (docs/reference/aps-protocol.md §1.4).
 	tokenHeader = "APS-Token"
 )
 
-// session is one logged-in browser.
+// session is the session of one browser.
 type session struct {
 	user  User
 	token string // sent by scripts; a foreign page does not know it
@@ -30,7 +30,7 @@ type sessionView struct {
 	Drawer bool `json:"drawer"`
 }
 
-// find returns the session of a request's cookie.
+// find returns the session of a request by its cookie.
 func (s *server) find(r *http.Request) (session, bool) {
 	cookie, err := r.Cookie(cookieName)
 	if err != nil {
@@ -63,8 +63,8 @@ func (s *server) readSession(w http.ResponseWriter, r *http.Request) {
 	s.writeSession(w, r, &in)
 }
 
-// logIn starts a session for the chosen user; there are no passwords on a simulated platform. Requests from foreign
-// pages do not come this far: New refuses them by their origin.
+// logIn starts a session for the chosen user; a simulated platform has no passwords. New refuses requests from
+// other sites' pages by their origin.
 func (s *server) logIn(w http.ResponseWriter, r *http.Request) {
 	var chosen struct {
 		User string `json:"user"`

@@ -229,7 +229,7 @@ func TestWords_CoverEveryStateAndAction(t *testing.T) {
 	}
 }
 
-// proven are the platform's modules that real packages use (aps-ui.md §2.3, §2.4); others may not exist there.
+// proven are the platform's modules that real packages use (docs/reference/aps-ui.md §2.3, §2.4); others may not exist there.
 var proven = []string{
 	"aps/load", "aps/ready!", "aps/View", "aps/PageContainer", "aps/Message", "aps/Panel", "aps/FieldSet", "aps/Output", "aps/TextBox",
 	"aps/TextArea", "aps/Button", "aps/Status", "aps/Tiles", "aps/Tile", "aps/Container", "aps/Grid", "aps/Memory", "aps/confirm", "aps/xhr",

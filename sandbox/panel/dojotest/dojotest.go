@@ -25,7 +25,7 @@ import (
 // Version is that of dojo, dijit and dojox.
 const Version = "1.17.3"
 
-// client is where panels serve the SDK and its Dojo (aps-ui.md §2.1).
+// client is where panels serve the SDK and its Dojo (docs/reference/aps-ui.md §2.1).
 const client = "/aps/2/ui/runtime/client/"
 
 //go:embed npm/package.json npm/package-lock.json

@@ -1,7 +1,7 @@
 /*
- * The side drawer of the sandbox: it moves the clock and makes the simulated world misbehave. A real panel has nothing
- * like it. panel.js hands in what it needs: word(text) translates, call(method, path, body) asks the panel, locale()
- * is the panel's language, changed() tells that the world is another.
+ * The side drawer of the sandbox moves the clock and makes the simulated world fail. Real panels have none. panel.js
+ * passes in what it needs: word(text) translates, call(method, path, body) calls the panel, locale() is the panel's
+ * language, changed() reports that the world has changed.
  */
 window.panelDrawer = function (panel) {
     "use strict";
@@ -9,7 +9,7 @@ window.panelDrawer = function (panel) {
     const { word, call, locale, changed } = panel;
     const $ = (id) => document.getElementById(id);
     const steps = [["24h", "1 day later"], ["240h", "10 days later"], ["720h", "30 days later"]];
-    let shown = null; // what the world last told
+    let shown = null; // the drawer's content as last received
 
     function make(name, cssClass, ...content) {
         const node = document.createElement(name);
@@ -69,8 +69,7 @@ window.panelDrawer = function (panel) {
         return make("section", "", make("h3", "", word("Accounts of the simulated Microsoft")), password, make("ul", "drawer-accounts", ...rows));
     }
 
-    /* update shows what the world last told in what is drawn, and leaves that in place: somebody may be about to press
-       a button, or to press it again. */
+    /* update shows the last content in the elements that are there, because a person may be about to press a button. */
     function update() {
         $("drawerBody").querySelector(".drawer-time").textContent = time(shown.now);
         shown.levers.filter((one) => !one.springs).forEach((one) => { $("lever-" + one.id).checked = one.on; });
@@ -113,7 +112,7 @@ window.panelDrawer = function (panel) {
     });
 
     return {
-        /* there shows or hides the drawer's button, and draws everything in the panel's language. */
+        /* there shows or hides the drawer's button, and translates it. */
         there: function (is) {
             $("drawerToggle").hidden = !is;
             words();

@@ -1,7 +1,7 @@
 /*
- * The panel around the screens: who is logged in, the menu that the packages' navigation makes, and the frames in which
- * their screens run. UX1 keeps one frame per package; classic opens each screen as a page of its own (aps-ui.md §2.1).
- * The address after # says what is open: #/<panel>/<locale>/<package>/<view>.
+ * The panel around the screens: the user, the menu of the packages' navigation, and the frames in which screens run. UX1
+ * keeps one frame per package; classic opens each screen as a page of its own (docs/reference/aps-ui.md §2.1). The
+ * address after # names what is open: #/<panel>/<locale>/<package>/<view>.
  */
 (function () {
     "use strict";
@@ -18,7 +18,7 @@
     let menusAsked = 0;
     let frames = new Map(); // package → {frame, controller, waiting}
     let current = null; // the open frame's entry
-    let carried = {}; // what a screen hands to the one that it leads to
+    let carried = {}; // parameters of a screen for the one that it opens
 
     const word = (text) => window.panelWord(place.locale, text);
 
@@ -75,8 +75,8 @@
     const inMenu = (nodes) => nodes.map((node) => Object.assign({}, node, { nodes: node.view ? [] : inMenu(node.nodes || []) }));
     const allViews = () => menu.flatMap((section) => views(section.nodes, section.label ? [word(section.label)] : []));
 
-    /* Classic trees need a folder around every screen (aps-ui.md §1.2); one with the same label says nothing, so the
-       screen stands in its place. */
+    /* Classic trees need a folder around every screen (docs/reference/aps-ui.md §1.2). A folder with the label of its
+       only screen is replaced by the screen. */
     function collapse(node) {
         const nodes = (node.nodes || []).map(collapse);
         const same = !node.view && nodes.length === 1 && nodes[0].label === node.label;
@@ -164,7 +164,7 @@
         $("home").replaceChildren(...parts, make("p", "", word(text)), make("div", "cards", ...cards));
     }
 
-    /* The tiles are in a frame of their own, as high as they are. */
+    /* The tiles are in a frame of their own, which is as high as its content. */
     function dashboard() {
         const frame = make("iframe", "dashboard");
         frame.title = word("Home");
@@ -215,7 +215,7 @@
             const button = make("button", "foot-button", control.label);
             button.type = "button";
             button.addEventListener("click", () => {
-                loading(true); // until the screen ends the processing or leads to another
+                loading(true); // until the screen ends the processing or opens another
                 current.controller.press(control.handler);
             });
             return button;
@@ -258,8 +258,8 @@
         });
     }
 
-    /* The world is another: what is open reads it again, now and when the connector has had time to notice. Screens do
-       so when they come into view, as when somebody returns to them from another window. */
+    /* After a change of the world, the open screen reads its data again: at once, and when the connector has had time to
+       notice. Screens do so when they become visible, as when a person returns from another window. */
     function worldChanged() {
         const again = () => {
             if (current) {
@@ -275,7 +275,7 @@
 
     const entryOf = (frameWindow) => Array.from(frames.values()).find((entry) => entry.frame.contentWindow === frameWindow);
 
-    /* What frames ask the panel for. */
+    /* What the panel offers to frames. */
     window.panelHost = {
         attach: (frameWindow) => (entryOf(frameWindow) || { context: Promise.resolve({}) }).context.then((context) => ({ context, locale: place.locale })),
         loaded: (frameWindow, controller) => {
@@ -323,7 +323,7 @@
         return null;
     }
 
-    /* Who changes person, panel and language in quick succession gets the menu that was asked for last. */
+    /* When user, panel or language change quickly, only the menu of the last request is shown. */
     function readMenu() {
         if (!session.user) {
             return Promise.resolve();
@@ -360,7 +360,7 @@
         (same ? Promise.resolve() : readMenu()).then(render).then(() => inMenu && goOn()).catch(broken);
     }
 
-    /* goOn gives the focus to what is shown now; what was pressed is no longer there. */
+    /* goOn moves the focus to the content when the element that had it is gone. */
     function goOn() {
         if (document.activeElement === document.body) {
             $("main").focus();

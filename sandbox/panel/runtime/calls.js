@@ -1,4 +1,4 @@
-/* Calls of the platform's API. Every one carries the token of the session, which a foreign page cannot know. */
+/* Calls of the platform's API. Each carries the token of the session, which other sites' pages do not know. */
 define("aps/xhr", ["dojo/Deferred", "aps/_frame"], function (Deferred, frame) {
     "use strict";
 
@@ -37,16 +37,16 @@ define("aps/xhr", ["dojo/Deferred", "aps/_frame"], function (Deferred, frame) {
     return Object.assign(xhr, { get: method("GET"), post: method("POST"), put: method("PUT"), del: method("DELETE") });
 });
 
-/* A question before harm is done; the promise tells true or false. */
+/* Asks before something is destroyed; the promise resolves to true or false. */
 define("aps/confirm", ["dojo/Deferred", "aps/_Widget"], function (Deferred, Widget) {
     "use strict";
     const { element } = Widget;
-    return function (question) {
+    return function (options) {
         const deferred = new Deferred();
-        const cancel = element("button", "aps-button", question.cancelLabel || _("Cancel"));
-        const submit = element("button", "aps-button aps-button-danger", question.submitLabel || _("OK"));
-        const title = element("h2", "aps-title", question.title);
-        const text = element("p", "", question.description);
+        const cancel = element("button", "aps-button", options.cancelLabel || _("Cancel"));
+        const submit = element("button", "aps-button aps-button-danger", options.submitLabel || _("OK"));
+        const title = element("h2", "aps-title", options.title);
+        const text = element("p", "", options.description);
         const dialog = element("dialog", "aps-confirm", title, text, element("div", "aps-tile-buttons", cancel, submit));
         title.id = "aps_confirm_title";
         text.id = "aps_confirm_text";

@@ -69,15 +69,15 @@ define("aps/Grid", ["aps/_Widget", "aps/Button"], function (Widget, Button) {
             this.bodyNode = element("tbody");
             this.emptyNode = element("p", "aps-grid-empty");
             this.rangeNode = element("span", "aps-grid-range");
-            const turn = (label, text, by) => {
+            const pageButton = (label, text, by) => {
                 const button = element("button", "aps-grid-turn", text);
                 button.type = "button";
                 button.setAttribute("aria-label", label);
                 button.addEventListener("click", () => { this.page += by; this.draw(); });
                 return button;
             };
-            this.previous = turn(_("Previous page"), "‹", -1);
-            this.next = turn(_("Next page"), "›", 1);
+            this.previous = pageButton(_("Previous page"), "‹", -1);
+            this.next = pageButton(_("Next page"), "›", 1);
             this.pagerNode = element("div", "aps-grid-pager", this.previous, this.rangeNode, this.next);
             const table = element("table", "aps-grid-table", element("thead", "", this.headNode), this.bodyNode);
             this.domNode = element("div", "aps-grid", table, this.emptyNode, this.pagerNode);
@@ -90,7 +90,7 @@ define("aps/Grid", ["aps/_Widget", "aps/Button"], function (Widget, Button) {
                 return cell;
             }));
         }
-        /* sorter is the head of a column by which people sort: once upwards, then downwards. */
+        /* sorter is the heading of a sortable column: the first click sorts ascending, the second descending. */
         sorter(column) {
             const button = element("button", "aps-grid-sort", column.name);
             button.type = "button";
@@ -104,7 +104,7 @@ define("aps/Grid", ["aps/_Widget", "aps/Button"], function (Widget, Button) {
             });
             return button;
         }
-        /* inOrder returns the rows as they were given, or sorted by the raw values of a column. */
+        /* inOrder returns the rows in the given order, or sorted by the raw values of a column. */
         inOrder() {
             if (!this.sorted) {
                 return this.rows;

@@ -1,7 +1,7 @@
 /* The widgets of a form: groups, texts, fields, buttons. */
 define("aps/_icon", [], function () {
     "use strict";
-    // Drawn by hand on a field of 16 by 16, under the names of Font Awesome that screens use.
+    // Drawn on a grid of 16 by 16, by the names of Font Awesome that screens use.
     const paths = {
         "fa-check": "M3 8.5l3.5 3.5L13 4.5",
         "fa-times": "M4 4l8 8M12 4l-8 8",

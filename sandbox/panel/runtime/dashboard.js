@@ -1,11 +1,11 @@
-/* The home page of UX1: tiles that packages plug in (aps-ui.md §2.2). */
+/* The home page of UX1: tiles that packages plug in (docs/reference/aps-ui.md §2.2). */
 define("aps/_dashboard", ["aps/load", "dijit/registry"], function (load, registry) {
     "use strict";
     const catalogueOf = (root) => fetch(root + "/i18n/" + document.documentElement.lang.replace("-", "_") + ".json")
         .then((answer) => (answer.ok ? answer.json() : {})).catch(() => ({}));
 
-    /* A tile's module says what it shows by mediator.getWidget, and fills it when the context is there. Its id names its
-       package, as real packages rely on, and what it requires by relative names is found from there. */
+    /* A tile's module returns its widget by mediator.getWidget and fills it when the context arrives. As real packages
+       expect, its id names the package, and its relative dependencies are resolved from there. */
     function plug(tile) {
         const root = "/aps/2/packages/" + encodeURIComponent(tile.package);
         const module = "pacs/" + tile.package + "/" + tile.src.replace(/\.js$/, "");

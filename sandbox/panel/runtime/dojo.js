@@ -1,4 +1,4 @@
-/* What screens use of Dojo: classes, promises and texts. */
+/* The parts of Dojo that screens use: classes, promises and texts. */
 define("dojo/Deferred", [], function () {
     "use strict";
 

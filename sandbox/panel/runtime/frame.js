@@ -13,7 +13,7 @@ define("aps/_frame", ["dijit/registry"], function (registry) {
     let attached = null;
 
     function translate(catalogue) {
-        // A view hands itself in; that of a plugged-in tile names another package's texts than the page's.
+        // A view passes itself; the view of a tile has the texts of another package than the page.
         const isView = (given) => Boolean(given) && typeof given.genId === "function";
         return function (text, ...given) {
             const values = given.find((one) => one && !isView(one)) || {};
@@ -39,7 +39,7 @@ define("aps/_frame", ["dijit/registry"], function (registry) {
 
     function make(spec) {
         return new Promise((done) => {
-            // As the platform does, by file: dependencies without ".js" are then found from its folder.
+            // As on the platform, by file: dependencies without ".js" are resolved from its folder.
             require([root + "/" + spec.src, "aps/load"], (View, load) => {
                 const entry = { view: new View({ id: spec.id, root }), node: document.createElement("div") };
                 page.containerNode.appendChild(entry.node);
@@ -50,7 +50,7 @@ define("aps/_frame", ["dijit/registry"], function (registry) {
     }
 
     const controller = {
-        /* open shows a view with its context; the view ends the loading by itself (aps-ui.md §2.2). */
+        /* open shows a view with its context; the view ends the loading indicator (docs/reference/aps-ui.md §2.2). */
         open: function (spec, context) {
             leave();
             aps.context = context;
@@ -61,7 +61,7 @@ define("aps/_frame", ["dijit/registry"], function (registry) {
                 entry.view.onContext(context);
             });
         },
-        /* notify is what a notification of the platform causes: the context again. */
+        /* notify handles a notification of the platform: the view gets its context again. */
         notify: function () {
             if (shown) {
                 shown.view.onContext(aps.context);
@@ -100,7 +100,7 @@ define("aps/_frame", ["dijit/registry"], function (registry) {
     };
 
     return {
-        /* attach joins the frame to the panel once and brings context and language. */
+        /* attach connects the frame to the panel once and returns context and language. */
         attach: function () {
             if (!host) {
                 return Promise.reject(new Error("This page works only inside the panel."));

@@ -1,10 +1,10 @@
 /*
- * The panel's module loader: as much of AMD as screens of packages use. Modules of the runtime are in this layer under
- * their names; modules of a package are files. How a dependency is found (aps-ui.md §2.1):
+ * The panel's module loader: the part of AMD that screens of packages use. This layer holds the modules of the runtime by
+ * name; modules of a package are files. How a dependency is resolved (docs/reference/aps-ui.md §2.1):
  *
  *   "app/x/y"   in the package, from the configured location of "app"
  *   "x/y.js"    a file, against the page
- *   "./x"       a module, against the folder of the module that asks
+ *   "./x"       a module, against the folder of the requiring module
  *   "a!b"       plugin a, which loads b
  */
 (function () {
@@ -13,7 +13,7 @@
     const config = window.dojoConfig || {};
     const packages = config.packages || [];
     const modules = new Map(); // id → {id, url, dependencies, factory, ready: Promise}
-    let anonymous = null; // what the script that just ran has defined without a name
+    let anonymous = null; // the module that the last script defined without a name
 
     const isFile = (name) => /\.js$/.test(name);
     const isAddress = (id) => id.startsWith("/") || /^https?:/.test(id);
@@ -27,7 +27,7 @@
         return kept;
     }, []).join("/");
 
-    /* resolve returns the id of the module that from means by name. */
+    /* resolve returns the id of the module that from requires by name. */
     function resolve(name, from) {
         if (isFile(name)) {
             return new URL(name, document.baseURI).pathname;
@@ -138,7 +138,7 @@
     window.require.modules = () => Array.from(modules.keys());
 }());
 
-/* Screens get the look of the panel with the loader. */
+/* The loader brings the panel's style sheet. */
 (function () {
     "use strict";
     const style = document.createElement("link");

@@ -1,4 +1,4 @@
-/* What a view of a package is made from (aps-ui.md §2.2); first the plugin after which context and texts are there. */
+/* The base of a package's view (docs/reference/aps-ui.md §2.2), and before it the plugin that waits for context and texts. */
 define("aps/ready", ["aps/_frame"], function (frame) {
     "use strict";
     return { load: (name, toURL, done, fail) => frame.attach().then(done, fail) };

@@ -1,4 +1,4 @@
-/* The base of all widgets, how they are made from arrays, and the two containers of a page. */
+/* The base of all widgets, how arrays describe them, and the two containers of a page. */
 define("aps/_Widget", ["dijit/registry"], function (registry) {
     "use strict";
 
@@ -79,7 +79,7 @@ define("aps/_Widget", ["dijit/registry"], function (registry) {
     return Widget;
 });
 
-/* load makes widgets from [type, properties, children], or from a list of such, and puts them into a node. */
+/* load creates widgets from [type, properties, children], or from a list of those, in a node. */
 define("aps/load", ["dojo/when"], function (when) {
     "use strict";
 
@@ -144,7 +144,7 @@ define("aps/MessageList", ["aps/_Widget"], function (Widget) {
     };
 });
 
-/* The page of a screen. It brings the list of messages with it, under the fixed id "messageList". */
+/* The page of a screen. It contains the list of messages with the fixed id "messageList". */
 define("aps/PageContainer", ["aps/_Widget", "aps/Message", "aps/MessageList", "aps/_frame"], function (Widget, Message, MessageList, frame) {
     "use strict";
     return class PageContainer extends Widget {

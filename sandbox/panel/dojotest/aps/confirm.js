@@ -1,13 +1,13 @@
-/* A question before harm is done, in Dijit's dialog; the promise tells true or false. */
+/* Asks before something is destroyed, in Dijit's dialog; the promise resolves to true or false. */
 define(["dojo/Deferred", "dojo/dom-construct", "dijit/ConfirmDialog"], function (Deferred, domConstruct, ConfirmDialog) {
-    return function (question) {
+    return function (options) {
         var deferred = new Deferred();
         var yes = false;
         var dialog = new ConfirmDialog({
-            title: question.title,
-            content: domConstruct.create("p", { textContent: question.description })
+            title: options.title,
+            content: domConstruct.create("p", { textContent: options.description })
         });
-        dialog.set({ buttonOk: question.submitLabel, buttonCancel: question.cancelLabel }); // given earlier, Dijit loses them
+        dialog.set({ buttonOk: options.submitLabel, buttonCancel: options.cancelLabel }); // Dijit ignores them in the constructor
         dialog.on("execute", function () { yes = true; });
         dialog.on("hide", function () {
             dialog.destroyRecursive();
