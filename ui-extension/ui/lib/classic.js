@@ -8,7 +8,7 @@ define(["aps/load", "dijit/registry", "aps/Message", "app/lib/words"], function 
     return function (screen, prefix) {
         const message = prefix + "-message";
         const id = function (name) { return prefix + "-" + name; };
-        const hush = function () {
+        const clearMessage = function () {
             const shown = registry.byId(message);
             if (shown) {
                 shown.destroyRecursive();
@@ -18,11 +18,11 @@ define(["aps/load", "dijit/registry", "aps/Message", "app/lib/words"], function 
             id: id,
             byId: function (name) { return registry.byId(id(name)); },
             t: function (text, params) { return params ? _(text, words.plain(params)) : _(text); },
-            say: function (type, text) {
-                hush();
+            showMessage: function (type, text) {
+                clearMessage();
                 registry.byId("messageList").addChild(new Message({ id: message, type: type, description: text }));
             },
-            hush: hush,
+            clearMessage: clearMessage,
             open: function (name, from) { aps.apsc.gotoView(name + "-classic", null, { from: from }); },
             from: function () { return (aps.context.params || {}).from || ""; },
             done: function () { aps.apsc.cancelProcessing(); },

@@ -1,6 +1,6 @@
 /*
  * The automatic procedure as seen from the panel: a window for the person who signs in, and polling for the state of
- * the consent until it ends. It knows no widgets; it reports what happens through hear:
+ * the consent until it ends. It knows no widgets; it reports what happens through events:
  *
  *   waiting({blocked, url, reference})   the consent has begun; blocked says that the browser did not open the window
  *   closed(reference)                    the window was closed, or can no longer be seen; the consent may still succeed
@@ -18,11 +18,11 @@ define(["app/lib/failure"], function (failures) {
     const grace = 60000;
 
     // A script address would run with the rights of the panel.
-    const harmless = function (url) {
+    const isWebAddress = function (url) {
         return /^https?:\/\//i.test(url);
     };
 
-    const say = function (w, title, text) {
+    const writePage = function (w, title, text) {
         w.document.title = title;
         const line = w.document.createElement("p");
         line.style.cssText = "font: 18px/1.5 sans-serif; margin: 20vh 10vw; text-align: center; color: #333";
@@ -30,14 +30,15 @@ define(["app/lib/failure"], function (failures) {
         w.document.body.appendChild(line);
     };
 
-    return function (operations, hear) {
-        let current = null; // {id, url, until, window, reference} and what was reported: announced, told, interrupted
+    return function (operations, events) {
+        let current = null; // {id, url, until, window, reference} and what was reported: waitingReported,
+                            // closedReported, interrupted
         let timer = 0;
-        let turn = 0; // answers to requests of an earlier turn are ignored
+        let round = 0; // answers to requests of an earlier round are ignored
         let paused = false;
 
         const stop = function () {
-            turn += 1;
+            round += 1;
             clearTimeout(timer);
         };
 
@@ -46,25 +47,25 @@ define(["app/lib/failure"], function (failures) {
             const reference = current.reference;
             current = null;
             stop();
-            hear.ended(Object.assign({}, outcome, { reference: reference }));
+            events.ended(Object.assign({}, outcome, { reference: reference }));
         };
 
-        const announce = function () {
-            if (!current.announced) {
-                current.announced = true;
-                hear.waiting({ blocked: !current.window, url: current.url, reference: current.reference });
+        const reportWaiting = function () {
+            if (!current.waitingReported) {
+                current.waitingReported = true;
+                events.waiting({ blocked: !current.window, url: current.url, reference: current.reference });
             }
         };
 
         const watchWindow = function () {
-            if (current.window && current.window.closed && !current.told) {
-                current.told = true;
-                hear.closed(current.reference);
+            if (current.window && current.window.closed && !current.closedReported) {
+                current.closedReported = true;
+                events.closed(current.reference);
             }
         };
 
         const ask = function () {
-            const mine = turn;
+            const mine = round;
             const later = function () {
                 if (Date.now() > current.until) {
                     end({ status: "failed", failure: null });
@@ -73,7 +74,7 @@ define(["app/lib/failure"], function (failures) {
                 timer = setTimeout(ask, every);
             };
             operations.findConsent(current.id).then(function (consent) {
-                if (mine !== turn) {
+                if (mine !== round) {
                     return;
                 }
                 if (consent.status !== "waiting") {
@@ -81,22 +82,22 @@ define(["app/lib/failure"], function (failures) {
                     return;
                 }
                 if (current.interrupted) {
-                    current.interrupted = current.announced = false;
-                    announce();
+                    current.interrupted = current.waitingReported = false;
+                    reportWaiting();
                 }
                 watchWindow();
                 later();
             }, function (error) {
-                if (mine !== turn) {
+                if (mine !== round) {
                     return;
                 }
                 if (!failures.read(error).temporary) {
                     current = null;
-                    hear.lost(error);
+                    events.lost(error);
                     return;
                 }
                 current.interrupted = true;
-                hear.interrupted(current.reference);
+                events.interrupted(current.reference);
                 later();
             });
         };
@@ -107,7 +108,7 @@ define(["app/lib/failure"], function (failures) {
             open: function (title, text) {
                 const w = window.open("", "_blank");
                 if (w) {
-                    say(w, title, text);
+                    writePage(w, title, text);
                     w.opener = null;
                 }
                 return w;
@@ -121,7 +122,7 @@ define(["app/lib/failure"], function (failures) {
                 }
                 current = null;
                 return operations.beginConsent().then(function (begun) {
-                    if (!harmless(begun.url)) {
+                    if (!isWebAddress(begun.url)) {
                         throw new Error("the address of the consent is not a web address");
                     }
                     if (w && !w.closed) {
@@ -130,7 +131,7 @@ define(["app/lib/failure"], function (failures) {
                     const life = Math.max(new Date(begun.expiresAt) - now, 0);
                     current = { id: begun.id, url: begun.url, until: Date.now() + life + grace, window: w, reference: begun.reference || "" };
                     if (!paused) {
-                        announce();
+                        reportWaiting();
                         timer = setTimeout(ask, every);
                     }
                 }).otherwise(function (error) {
@@ -150,7 +151,7 @@ define(["app/lib/failure"], function (failures) {
                 paused = false;
                 stop();
                 if (current) {
-                    announce();
+                    reportWaiting();
                     ask();
                 }
             }

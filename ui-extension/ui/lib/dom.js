@@ -90,19 +90,19 @@ define([], function () {
             }
         },
 
-        /* hold returns a function that disables widgets while something runs, and enables them again. A button that is
+        /* disabler returns a function that disables widgets while something runs, and enables them again. A button that is
            disabled loses the focus; it gets it back, unless somebody has gone on elsewhere. */
-        hold: function () {
+        disabler: function () {
             const dom = this;
-            let held = null;
+            let focused = null;
             return function (widgets, is) {
                 if (is) {
-                    held = widgets.find(function (one) { return one.domNode.contains(document.activeElement); }) || held;
+                    focused = widgets.find(function (one) { return one.domNode.contains(document.activeElement); }) || focused;
                 }
                 widgets.forEach(function (one) { one.set("disabled", is); });
-                if (!is && held && widgets.indexOf(held) >= 0) {
-                    dom.giveBack(held);
-                    held = null;
+                if (!is && focused && widgets.indexOf(focused) >= 0) {
+                    dom.giveBack(focused);
+                    focused = null;
                 }
             };
         },

@@ -62,32 +62,32 @@ define(["app/lib/words"], function (words) {
             return this.referred(t, this.advice(t, failure), failure.reference);
         },
 
-        /* tell says what happened, what to do, and the reference of the log, in whole sentences. */
-        tell: function (t, failure) {
+        /* messageOf says what happened, what to do, and the reference of the log, in whole sentences. */
+        messageOf: function (t, failure) {
             return [this.sentence(t, failure), this.whatToDo(t, failure)].filter(Boolean).join(" ");
         },
 
-        /* tellConsent is tell for a failed consent, which, unlike a renewal, is not retried automatically. */
-        tellConsent: function (t, failure) {
+        /* consentMessage is messageOf for a failed consent, which, unlike a renewal, is not retried automatically. */
+        consentMessage: function (t, failure) {
             if (triedAgain.indexOf(failure.code) < 0) {
-                return this.tell(t, failure);
+                return this.messageOf(t, failure);
             }
-            const told = [this.sentence(t, failure), t("Nothing was changed. Start again in some minutes.")].join(" ");
-            return this.referred(t, told, failure.reference);
+            const message = [this.sentence(t, failure), t("Nothing was changed. Start again in some minutes.")].join(" ");
+            return this.referred(t, message, failure.reference);
         },
 
-        /* tellError is tell for the error of a call, tellConsentError for that of a call that belongs to a consent. */
-        tellError: function (t, error) {
+        /* errorMessage is messageOf for the error of a call, consentErrorMessage for that of a call that belongs to a consent. */
+        errorMessage: function (t, error) {
             const read = this.read(error);
-            return read.failure ? this.tell(t, read.failure) : this.tellUnexplained(t, read);
+            return read.failure ? this.messageOf(t, read.failure) : this.unexplainedMessage(t, read);
         },
-        tellConsentError: function (t, error) {
+        consentErrorMessage: function (t, error) {
             const read = this.read(error);
-            return read.failure ? this.tellConsent(t, read.failure) : this.tellUnexplained(t, read);
+            return read.failure ? this.consentMessage(t, read.failure) : this.unexplainedMessage(t, read);
         },
 
-        /* tellUnexplained describes an error that the connector did not explain. */
-        tellUnexplained: function (t, read) {
+        /* unexplainedMessage describes an error that the connector did not explain. */
+        unexplainedMessage: function (t, read) {
             if (read.unreachable) {
                 return this.referred(t, t("The connector cannot be reached at the moment. Try again in some minutes."), read.reference);
             }

@@ -76,7 +76,7 @@ define([
         showUnknown: function (panel, error) {
             panel.byId("state").set("status", "unknown");
             status.names.forEach(function (name) { panel.byId(name).set("visible", false); });
-            panel.byId("reason").set("value", failures.tellError(panel.t, error));
+            panel.byId("reason").set("value", failures.errorMessage(panel.t, error));
             panel.byId("advice").set("value", "");
         },
 

@@ -7,12 +7,12 @@ define(["aps/xhr"], function (xhr) {
     "use strict";
 
     // Some operations call Microsoft before they answer.
-    const patience = 60000;
+    const timeLimit = 60000;
 
     const operationsOf = function (resourceId) {
         const resource = "/aps/2/resources/" + encodeURIComponent(resourceId);
         const get = function (path) {
-            return xhr.get(resource + path, { handleAs: "json", timeout: patience });
+            return xhr.get(resource + path, { handleAs: "json", timeout: timeLimit });
         };
         const send = function (method, path, body) {
             return xhr(resource + path, {
@@ -20,7 +20,7 @@ define(["aps/xhr"], function (xhr) {
                 headers: { "Content-Type": "application/json" },
                 data: JSON.stringify(body || {}),
                 handleAs: "json",
-                timeout: patience
+                timeout: timeLimit
             });
         };
         const post = function (path, body) { return send("POST", path, body); };

@@ -107,7 +107,7 @@ define([
             widget("providerPanel").set("visible", !own);
         };
 
-        const complain = function (error) { panel.say("error", failures.tellError(t, error)); };
+        const complain = function (error) { panel.showMessage("error", failures.errorMessage(t, error)); };
 
         const loadApplication = function () {
             operations.tokenStatus().then(still(showApplication), still(complain));
@@ -135,7 +135,7 @@ define([
             const failure = failures.read(error).failure;
             const name = failure && about[failure.code];
             if (name && (own || name === "directory")) {
-                showWrong(Object.fromEntries([[name, failures.tell(t, failure)]]));
+                showWrong(Object.fromEntries([[name, failures.messageOf(t, failure)]]));
             } else {
                 complain(error);
             }
@@ -160,7 +160,7 @@ define([
 
             /* submit checks and saves; it is the button below the screen. */
             submit: function () {
-                panel.hush();
+                panel.clearMessage();
                 if (!tenant) {
                     panel.done();
                     return;
@@ -174,7 +174,7 @@ define([
                 }
                 const changed = changes(entered);
                 operations.save(changed).then(still(function (saved) {
-                    panel.say("info", t("The settings have been saved."));
+                    panel.showMessage("info", t("The settings have been saved."));
                     fill(Object.assign({}, tenant, changed, saved));
                     loadApplication();
                 }), still(refused)).always(panel.done);
@@ -188,7 +188,7 @@ define([
                 tenant = null;
                 forgetSecrets();
                 showWrong({});
-                panel.hush();
+                panel.clearMessage();
             }
         };
     };

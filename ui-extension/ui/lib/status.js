@@ -73,7 +73,7 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
         return new Date(s.secretEndsAt) > new Date(s.now) ? date : t("Ended on __date__", { date: date });
     };
 
-    const told = function (t, s) {
+    const fieldTexts = function (t, s) {
         const texts = {
             validUntil: words.validUntil(t, s),
             lastRenewal: lastRenewal(t, s.lastRenewal),
@@ -106,7 +106,7 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
 
         /* names are those of the fields of the group, and fields maps each to its text. */
         names: names,
-        fields: told,
+        fields: fieldTexts,
 
         /* stateOnly reports that only the state is visible, as it is to an account above the reseller's. */
         stateOnly: function (s) { return s.expiresAt === undefined; },

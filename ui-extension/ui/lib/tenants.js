@@ -59,7 +59,7 @@ define([
         const showNoRows = function (error) {
             widget("list").set("noDataText", t("The list cannot be read at the moment."));
             widget("list").set("store", new Memory({ data: [], idProperty: "id" }));
-            panel.say("error", failures.tellError(t, error));
+            panel.showMessage("error", failures.errorMessage(t, error));
         };
 
         /* gather reads the tenants of one instance of the application after the other. */
@@ -83,8 +83,8 @@ define([
             });
         };
 
-        const hold = dom.hold();
-        const busy = function (is) { hold(["check", "renew"].map(widget), is); };
+        const disable = dom.disabler();
+        const busy = function (is) { disable(["check", "renew"].map(widget), is); };
 
         const showStatus = function (s) {
             groups.showStatus(panel, s);
@@ -115,7 +115,7 @@ define([
 
         const open = function (row) {
             chosen = { row: row, operations: operationsOf(row.id) };
-            panel.hush();
+            panel.clearMessage();
             widget("status").set("title", t("Token Status of __name__", { name: row.name }));
             groups.showLoading(panel);
             groups.showHistory(panel, []);
@@ -128,14 +128,14 @@ define([
         /* act runs an operation that answers with the new status. */
         const act = function (call, done) {
             const tenant = chosen;
-            panel.hush();
+            panel.clearMessage();
             busy(true);
             call(tenant.operations).then(of(tenant, function (s) {
                 showStatus(s);
                 done(s);
                 reload();
             }), of(tenant, function (error) {
-                panel.say("error", failures.tellError(t, error));
+                panel.showMessage("error", failures.errorMessage(t, error));
                 reload();
             }));
         };
@@ -153,22 +153,22 @@ define([
                 const opener = chosen && openers[chosen.row.id];
                 chosen = null;
                 showDetail(false);
-                panel.hush();
+                panel.clearMessage();
                 if (opener && opener.domNode) {
                     dom.focus(opener);
                 }
             },
             check: function () {
                 act(function (operations) { return operations.check(); }, function () {
-                    panel.say("info", t("The token has been checked."));
+                    panel.showMessage("info", t("The token has been checked."));
                 });
             },
             renew: function () {
                 act(function (operations) { return operations.renew(); }, function (s) {
                     if (s.lastRenewal && s.lastRenewal.ok) {
-                        panel.say("info", t("The refresh token has been renewed."));
+                        panel.showMessage("info", t("The refresh token has been renewed."));
                     } else if (s.failure) {
-                        panel.say("error", failures.tell(t, s.failure));
+                        panel.showMessage("error", failures.messageOf(t, s.failure));
                     }
                 });
             }

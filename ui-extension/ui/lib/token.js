@@ -33,8 +33,8 @@ define([
 
         const now = function () { return Date.now() + offset; };
 
-        const hold = dom.hold();
-        const busy = function (names, is) { hold(names.map(widget), is); };
+        const disable = dom.disabler();
+        const busy = function (names, is) { disable(names.map(widget), is); };
 
         const showGroups = function (are) {
             widget("tiles").set("visible", are);
@@ -82,7 +82,7 @@ define([
         const showNoLink = function (error) {
             link = "";
             setText("link", "");
-            setText("linkState", failures.tellError(t, error));
+            setText("linkState", failures.errorMessage(t, error));
             busy(["copy"], true);
         };
 
@@ -114,12 +114,12 @@ define([
             }), refreshEvery);
         };
 
-        const complain = function (error) { panel.say("error", failures.tellError(t, error)); };
-        const complainOfConsent = function (error) { panel.say("error", failures.tellConsentError(t, error)); };
+        const complain = function (error) { panel.showMessage("error", failures.errorMessage(t, error)); };
+        const complainOfConsent = function (error) { panel.showMessage("error", failures.consentErrorMessage(t, error)); };
 
         /* act runs an operation of the status group that answers with the new status. */
         const act = function (call, done) {
-            panel.hush();
+            panel.clearMessage();
             busy(["check", "renew", "forget"], true);
             call().then(still(function (s) {
                 showStatus(s);
@@ -131,10 +131,10 @@ define([
             }));
         };
 
-        const hear = {
+        const consentEvents = {
             waiting: function (begun) {
                 if (begun.blocked) {
-                    panel.say("warning", failures.referred(t, t("The browser blocked the new window. Open the Microsoft sign-in page with the link below the button."), begun.reference));
+                    panel.showMessage("warning", failures.referred(t, t("The browser blocked the new window. Open the Microsoft sign-in page with the link below the button."), begun.reference));
                     showProgress(t("Waiting for the consent."), t("Open the Microsoft sign-in page"), begun.url);
                     return;
                 }
@@ -149,11 +149,11 @@ define([
             ended: function (outcome) {
                 showProgress("");
                 if (outcome.status === "succeeded") {
-                    panel.say("info", t("Your refresh token has been successfully updated"));
+                    panel.showMessage("info", t("Your refresh token has been successfully updated"));
                 } else if (outcome.failure) {
-                    panel.say("error", failures.tellConsent(t, outcome.failure));
+                    panel.showMessage("error", failures.consentMessage(t, outcome.failure));
                 } else {
-                    panel.say("error", failures.referred(t, t("The sign-in was not completed in time. Start again."), outcome.reference));
+                    panel.showMessage("error", failures.referred(t, t("The sign-in was not completed in time. Start again."), outcome.reference));
                 }
                 dom.giveBack(widget("update"));
                 reload();
@@ -168,7 +168,7 @@ define([
         const on = {
             update: function () {
                 const w = consent.open(t("Please wait"), t("Please wait, the Microsoft sign-in page is being opened."));
-                panel.hush();
+                panel.clearMessage();
                 showProgress("");
                 busy(["update"], true);
                 consent.begin(w, now()).otherwise(still(complainOfConsent)).always(function () { busy(["update"], false); });
@@ -176,15 +176,15 @@ define([
             copy: function () {
                 dom.copy(link, widget("link"), function (copied) {
                     if (copied) {
-                        panel.say("info", t("The URL has been copied."));
+                        panel.showMessage("info", t("The URL has been copied."));
                     } else {
-                        panel.say("warning", t("The browser did not allow copying. Select the URL and copy it by hand."));
+                        panel.showMessage("warning", t("The browser did not allow copying. Select the URL and copy it by hand."));
                     }
                 });
             },
             redeem: function () {
                 const code = String(widget("code").get("value") || "").trim();
-                panel.hush();
+                panel.clearMessage();
                 if (!code) {
                     showCodeError(t("Enter the authentication code."));
                     return;
@@ -193,7 +193,7 @@ define([
                 busy(["redeem"], true);
                 operations.redeem(code).then(still(function (answer) {
                     setText("code", "");
-                    panel.say("info", t("Your refresh token has been successfully updated"));
+                    panel.showMessage("info", t("Your refresh token has been successfully updated"));
                     if (answer.status) {
                         showStatus(answer.status);
                     }
@@ -202,7 +202,7 @@ define([
                 }), still(function (error) {
                     const failure = failures.read(error).failure;
                     if (failure && aboutTheCode.indexOf(failure.code) >= 0) {
-                        showCodeError(failures.tell(t, failure));
+                        showCodeError(failures.messageOf(t, failure));
                     } else {
                         complainOfConsent(error);
                     }
@@ -210,14 +210,14 @@ define([
                 })).always(function () { busy(["redeem"], false); });
             },
             check: function () {
-                act(operations.check, function () { panel.say("info", t("The token has been checked.")); });
+                act(operations.check, function () { panel.showMessage("info", t("The token has been checked.")); });
             },
             renew: function () {
                 act(operations.renew, function (s) {
                     if (s.lastRenewal && s.lastRenewal.ok) {
-                        panel.say("info", t("The refresh token has been renewed."));
+                        panel.showMessage("info", t("The refresh token has been renewed."));
                     } else if (s.failure) {
-                        panel.say("error", failures.tell(t, s.failure));
+                        panel.showMessage("error", failures.messageOf(t, s.failure));
                     }
                 });
             },
@@ -231,7 +231,7 @@ define([
                 }).then(still(function (yes) {
                     if (yes === true) {
                         act(operations.forget, function () {
-                            panel.say("info", t("The token has been forgotten."));
+                            panel.showMessage("info", t("The token has been forgotten."));
                             dom.giveBack(widget("update")); // there is nothing left to forget
                         });
                     }
@@ -246,7 +246,7 @@ define([
             tenantId = tenant.aps.id;
             groups.showLoading(panel);
             operations = operationsOf(tenantId);
-            consent = consentOf(operations, hear);
+            consent = consentOf(operations, consentEvents);
         };
 
         const decorate = function () {
@@ -301,7 +301,7 @@ define([
                 }
                 setText("code", "");
                 showCodeError("");
-                panel.hush();
+                panel.clearMessage();
             }
         };
     };

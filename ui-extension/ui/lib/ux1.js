@@ -2,17 +2,17 @@
  * Makes a view of UX1 from a screen. Screens know nothing about the panel; this module hands them what differs there,
  * as lib/classic does in classic panels (docs/reference/aps-ui.md §2.6):
  *
- *   id(name)         an id that is unique in the application
- *   byId(name)       the widget with that id
- *   t(text, params)  the translation of a text with __named__ placeholders
- *   say(type, text)  shows a message above the screen in place of an earlier one; type is info, warning or error
- *   hush()           takes that message away
- *   open(view, from) opens another screen of this package, by its name without the panel's ending, and hands it the
- *                    name of this one
- *   from()           the screen that led here, if it is known
- *   done()           ends what a button below the screen began, when the screen stays open
- *   vars()           the resources that the navigation declares
- *   subscription()   the id of the current subscription, if the panel has one
+ *   id(name)                 an id that is unique in the application
+ *   byId(name)               the widget with that id
+ *   t(text, params)          the translation of a text with __named__ placeholders
+ *   showMessage(type, text)  shows a message above the screen in place of an earlier one; type is info, warning or error
+ *   clearMessage()           removes that message
+ *   open(view, from)         opens another screen of this package, by its name without the panel's ending, and hands it
+ *                            the name of this one
+ *   from()                   the screen that led here, if it is known
+ *   done()                   ends what a button below the screen began, when the screen stays open
+ *   vars()                   the resources that the navigation declares
+ *   subscription()           the id of the current subscription, if the panel has one
  *
  * A screen is a function of that which returns {tree, show, hide} and, when it has buttons below, {submit, cancel}. tree()
  * returns its widgets and is called once; show() fills them, on every opening and every notification of the platform,
@@ -26,11 +26,11 @@ define(["dojo/_base/declare", "aps/View", "app/lib/words"], function (declare, V
             id: function (name) { return view.genId(name); },
             byId: function (name) { return view.byId(name); },
             t: function (text, params) { return params ? _(text, words.plain(params), view) : _(text, view); },
-            say: function (type, text) {
+            showMessage: function (type, text) {
                 aps.apsc.removeMessage(message);
                 aps.apsc.displayMessage({ id: message, type: type, description: text });
             },
-            hush: function () { aps.apsc.removeMessage(message); },
+            clearMessage: function () { aps.apsc.removeMessage(message); },
             open: function (name, from) { aps.apsc.gotoView(name, null, { from: from }); },
             from: function () { return (aps.context.params || {}).from || ""; },
             done: function () { aps.apsc.cancelProcessing(); },
