@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A caller is whoever an access token speaks for.
+// A caller is the application and the user of an access token.
 type caller struct {
 	claims    map[string]any
 	user      *user
@@ -30,7 +30,7 @@ func (c *caller) may(scope ...string) bool {
 	return slices.ContainsFunc(scope, func(s string) bool { return slices.Contains(c.scopes, s) })
 }
 
-// A tokenFault says why an API does not take an access token.
+// A tokenFault says why an API refuses an access token.
 type tokenFault string
 
 const (
@@ -41,8 +41,8 @@ const (
 	tokenAudience tokenFault = "audience"
 )
 
-// authorizeCall checks the bearer token of a request to an API. Access tokens live to their end, whatever happens to the
-// refresh token (microsoft-identity.md §6.1). s.mu must be held.
+// authorizeCall checks the bearer token of a request to an API. Access tokens live until they expire, whatever happens
+// to the refresh token (docs/reference/microsoft-identity.md §6.1). s.mu must be held.
 func (s *Simulator) authorizeCall(r *http.Request, host Host) (*caller, tokenFault) {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok || token == "" {
@@ -73,7 +73,7 @@ func (s *Simulator) authorizeCall(r *http.Request, host Host) (*caller, tokenFau
 	return &caller{claims: claims, user: u, directory: d, app: text("appid"), scopes: strings.Fields(text("scp"))}, tokenGood
 }
 
-// number reads a claim that was kept or came as JSON.
+// number reads a claim, which is an int64 or comes from JSON.
 func number(v any) int64 {
 	switch n := v.(type) {
 	case int64:
@@ -84,5 +84,5 @@ func number(v any) int64 {
 	return 0
 }
 
-// encodeClaims is how a claims challenge travels in WWW-Authenticate.
+// encodeClaims encodes a claims challenge for WWW-Authenticate.
 func encodeClaims(claims string) string { return base64.StdEncoding.EncodeToString([]byte(claims)) }

@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// armMFAClaims is the challenge that ARM sends for mandatory MFA (microsoft-identity.md §2.2).
+// armMFAClaims is the challenge that ARM sends for mandatory MFA (docs/reference/microsoft-identity.md §2.2).
 const armMFAClaims = `{"access_token":{"acrs":{"essential":true,"values":["p1"]}}}`
 
 func (s *Simulator) armRoutes() http.Handler {
@@ -58,7 +58,8 @@ func (s *Simulator) armTenants(w http.ResponseWriter, _ *http.Request, who *call
 	}}})
 }
 
-// armSubscriptions lists the directory's subscriptions; an empty list is a success (§5.5).
+// armSubscriptions lists the directory's subscriptions; an empty list is a success
+// (docs/reference/microsoft-identity.md §5.5).
 func (s *Simulator) armSubscriptions(w http.ResponseWriter, _ *http.Request, who *caller) {
 	value := []map[string]any{}
 	for _, id := range who.directory.Subscriptions {
@@ -69,7 +70,7 @@ func (s *Simulator) armSubscriptions(w http.ResponseWriter, _ *http.Request, who
 	writeJSON(w, http.StatusOK, map[string]any{"value": value, "count": map[string]any{"type": "Total", "value": len(value)}})
 }
 
-// armWrite is the one write: it needs MFA, which reads do not (§4.6).
+// armWrite is the only write: it requires MFA, unlike reads (docs/reference/microsoft-identity.md §4.6).
 func (s *Simulator) armWrite(w http.ResponseWriter, r *http.Request, who *caller) {
 	switch {
 	case who.mfa():

@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// certificateLife is longer than any test moves its clock.
-const certificateLife = 10 * 365 * 24 * time.Hour
+// certificateLifetime is longer than any test advances its clock.
+const certificateLifetime = 10 * 365 * 24 * time.Hour
 
-// An authority is the certificate authority made for one simulator, with the server certificate it signed.
+// An authority is the certificate authority of one simulator, with the server certificate that it signed.
 type authority struct {
 	server *tls.Config
 	pool   *x509.CertPool
@@ -67,7 +67,7 @@ func newAuthority(hostname string, now time.Time) (*authority, error) {
 	}, nil
 }
 
-// certificateTemplate spans both the simulated and the real time, for TLS clients check against the latter.
+// certificateTemplate is valid at both the simulated and the real time, because TLS clients use the latter.
 func certificateTemplate(name string, now time.Time) *x509.Certificate {
 	serial := make([]byte, 16)
 	rand.Read(serial)
@@ -82,6 +82,6 @@ func certificateTemplate(name string, now time.Time) *x509.Certificate {
 		SerialNumber: new(big.Int).SetBytes(serial),
 		Subject:      pkix.Name{CommonName: name},
 		NotBefore:    from.Add(-24 * time.Hour),
-		NotAfter:     until.Add(certificateLife),
+		NotAfter:     until.Add(certificateLifetime),
 	}
 }

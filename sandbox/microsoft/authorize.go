@@ -15,15 +15,15 @@ import (
 // maxQuery is the longest query of an authorize request; Microsoft publishes no number.
 const maxQuery = 8 << 10
 
-// flowLife is how long a page waits for its person.
-const flowLife = time.Hour
+// flowLifetime is how long a page can be submitted.
+const flowLifetime = time.Hour
 
 // A flow is one sign-in in progress, from the authorize request to the redirect.
 type flow struct {
 	id          string
 	version     int
 	tenant      string     // of the path
-	directory   *directory // nil on common until the account is known
+	directory   *directory // nil for common until the account is known
 	app         *application
 	redirect    RedirectURI // as registered
 	redirectURI string      // as requested
@@ -44,25 +44,25 @@ type flow struct {
 	step     step
 	user     *user
 	auth     authentication
-	finished *reply // what ended the flow, for a button pressed twice
+	finished *reply // the final answer, for a form submitted twice
 }
 
-// authorize is the authorize endpoint. What cannot be told to a redirect URI that is known to be right stays on the page
-// (microsoft-identity.md §2.4).
+// authorize is the authorize endpoint. An error stays on a page unless the redirect URI is known to be valid
+// (docs/reference/microsoft-identity.md §2.4).
 func (s *Simulator) authorize(version int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s.write(w, r, s.locked(func() reply { return s.begin(r, r.URL.Query(), version) }))
 	}
 }
 
-// locked runs fn with the state to itself.
+// locked calls fn while it holds mu.
 func (s *Simulator) locked(fn func() reply) reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return fn()
 }
 
-// begin reads an authorize request and shows its first page, or answers at once.
+// begin reads an authorize request and returns its first page or the final answer.
 func (s *Simulator) begin(r *http.Request, query url.Values, version int) reply {
 	s.state.forgetFlows(s.now())
 	f := &flow{
@@ -75,14 +75,14 @@ func (s *Simulator) begin(r *http.Request, query url.Values, version int) reply 
 	if refused := s.identify(f, r.URL.RawQuery, query); refused != nil {
 		return s.errorPage(f, refused)
 	}
-	if refused := s.understand(f, query); refused != nil {
+	if refused := s.readParameters(f, query); refused != nil {
 		return s.refuseRedirect(f, refused)
 	}
 	s.state.flows[f.id] = f
 	return s.enter(f, s.sessionOf(r))
 }
 
-// identify finds out who asks and where the answer may go; its refusals must not be redirected.
+// identify finds the application and checks the redirect URI; its refusals must not be redirected.
 func (s *Simulator) identify(f *flow, raw string, query url.Values) *refusal {
 	if len(raw) > maxQuery {
 		return refuse(90015)
@@ -95,7 +95,7 @@ func (s *Simulator) identify(f *flow, raw string, query url.Values) *refusal {
 	if query.Get("client_id") == "" {
 		return missing("client_id")
 	}
-	d, app, refused := s.state.party(f.tenant, query.Get("client_id"))
+	d, app, refused := s.state.resolve(f.tenant, query.Get("client_id"))
 	if refused != nil && refused.code != 7000112 {
 		return refused
 	}
@@ -110,8 +110,8 @@ func (s *Simulator) identify(f *flow, raw string, query url.Values) *refusal {
 	return nil
 }
 
-// understand reads the rest; its refusals go to the redirect URI.
-func (s *Simulator) understand(f *flow, query url.Values) *refusal {
+// readParameters reads the other parameters; its refusals go to the redirect URI.
+func (s *Simulator) readParameters(f *flow, query url.Values) *refusal {
 	mode := f.mode
 	if mode == "" {
 		f.mode = "query"
@@ -148,7 +148,7 @@ func (s *Simulator) prompts(version int) []string {
 	return []string{"", "login", "consent", "select_account", "none"}
 }
 
-// readScopes reads what is to be consented to; an authorize request may span several APIs.
+// readScopes reads the scopes; an authorize request may name several APIs.
 func (s *Simulator) readScopes(f *flow, query url.Values) *refusal {
 	text := query.Get("scope")
 	if f.version == 1 {
@@ -174,7 +174,8 @@ func (s *Simulator) readScopes(f *flow, query url.Values) *refusal {
 	return nil
 }
 
-// readClaims reads the claims parameter: amr with mfa, or an authentication context, asks for MFA (§2.2).
+// readClaims reads the claims parameter: amr with mfa, or an authentication context, asks for MFA
+// (docs/reference/microsoft-identity.md §2.2).
 func (f *flow) readClaims(text string) *refusal {
 	if text == "" {
 		return nil
@@ -202,16 +203,16 @@ func (f *flow) readClaims(text string) *refusal {
 	return nil
 }
 
-// forgetFlows drops the sign-ins that nobody finished.
+// forgetFlows removes expired flows.
 func (st *state) forgetFlows(now time.Time) {
 	for id, f := range st.flows {
-		if now.Sub(f.started) > flowLife {
+		if now.Sub(f.started) > flowLifetime {
 			delete(st.flows, id)
 		}
 	}
 }
 
-// A reply is what a browser gets: a page, or a way back to the application.
+// A reply is an answer to a browser: a page, or a redirect to the application.
 type reply struct {
 	status   int
 	page     string // name of a template
@@ -221,7 +222,7 @@ type reply struct {
 	code     int // AADSTS code, for the request log
 }
 
-// redirectBack sends values to the redirect URI in the response mode that was asked for.
+// redirectBack sends values to the redirect URI in the requested response mode.
 func (f *flow) redirectBack(values url.Values) reply {
 	if f.state != "" {
 		values.Set("state", f.state)
@@ -233,11 +234,11 @@ func (f *flow) redirectBack(values url.Values) reply {
 		return reply{status: http.StatusFound, location: f.redirectURI + "#" + values.Encode()}
 	}
 	target, err := url.Parse(f.redirectURI)
-	if err != nil { // it was registered, so it parses
+	if err != nil { // a registered URI parses
 		return reply{status: http.StatusInternalServerError, page: "error", view: view{Title: "Something went wrong"}}
 	}
 	if target.Path == "" {
-		target.Path = "/" // §2.5
+		target.Path = "/" // docs/reference/microsoft-identity.md §2.5
 	}
 	merged := target.Query()
 	for name, value := range values {
@@ -247,7 +248,7 @@ func (f *flow) redirectBack(values url.Values) reply {
 	return reply{status: http.StatusFound, location: target.String()}
 }
 
-// refuseRedirect tells the application of a refusal.
+// refuseRedirect sends a refusal to the application.
 func (s *Simulator) refuseRedirect(f *flow, refused *refusal) reply {
 	told := refused.body(s.now(), f.correlation, s.state.odd.LineBreaks)
 	values := url.Values{"error": {refused.error}, "error_description": {told.description}, "error_uri": {s.errorURI(refused.code)}}
@@ -262,7 +263,7 @@ func (s *Simulator) refuseRedirect(f *flow, refused *refusal) reply {
 	return answer
 }
 
-// errorPage tells the person; the application never hears of it.
+// errorPage shows a refusal to the person; the application is not informed.
 func (s *Simulator) errorPage(f *flow, refused *refusal) reply {
 	told := refused.body(s.now(), f.correlation, false)
 	return reply{status: http.StatusBadRequest, page: "error", code: refused.code, view: view{

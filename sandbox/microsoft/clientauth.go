@@ -15,7 +15,7 @@ import (
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-// assertionSkew is how far the clocks may differ.
+// assertionSkew is the tolerated difference between the clocks.
 const assertionSkew = 5 * time.Minute
 
 // authenticate checks the application's credential: a secret, or an assertion signed with a registered certificate.
@@ -41,7 +41,7 @@ func (f tokenForm) authenticate(app *application) (certified bool, refused *refu
 	return false, refuse(7000215)
 }
 
-// checkAssertion follows microsoft-identity.md §3.2.
+// checkAssertion checks a client assertion (docs/reference/microsoft-identity.md §3.2).
 func (f tokenForm) checkAssertion(app *application) *refusal {
 	signed, err := jose.ParseSignedCompact(f.assertion, []jose.SignatureAlgorithm{jose.PS256, jose.RS256})
 	if err != nil {
@@ -79,8 +79,8 @@ func (f tokenForm) checkAssertion(app *application) *refusal {
 	return nil
 }
 
-// findCertificate finds the certificate whose thumbprint the header names, in either base64: MSAL Go pads and does not
-// use the URL alphabet.
+// findCertificate finds the certificate with the thumbprint in the header, in either base64 alphabet: MSAL Go uses
+// padding and the standard one.
 func findCertificate(certificates []*x509.Certificate, header jose.Header) *x509.Certificate {
 	for _, certificate := range certificates {
 		sum256, sum1 := sha256.Sum256(certificate.Raw), sha1.Sum(certificate.Raw)

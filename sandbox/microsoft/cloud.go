@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// A Cloud is the profile of one Microsoft cloud: the names that stay the same wherever its hosts are simulated
-// (microsoft-identity.md §1.1, §1.4).
+// A Cloud is the profile of one Microsoft cloud: the names that do not depend on the simulated addresses
+// (docs/reference/microsoft-identity.md §1.1, §1.4).
 type Cloud struct {
 	Name string
 	// Issuer begins the issuer of v1.0 tokens; "/{directory}/" follows.
@@ -17,7 +17,7 @@ type Cloud struct {
 	PartnerCenter, Graph, ARM Resource
 }
 
-// A Resource is one API as tokens know it.
+// A Resource is one API as tokens name it.
 type Resource struct {
 	AppID string
 	Name  string
@@ -65,7 +65,7 @@ func profile(name, issuer, instance, partnerCenter, graph, arm, armLegacy string
 	}
 }
 
-// resource returns the profile of one of the three APIs.
+// resource returns the resource of one of the three APIs.
 func (c Cloud) resource(host Host) Resource {
 	switch host {
 	case PartnerCenter:
@@ -77,7 +77,7 @@ func (c Cloud) resource(host Host) Resource {
 	}
 }
 
-// find returns the API that a resource identifier names: an audience with or without its slash, or an app id.
+// find returns the API with a resource identifier: an audience with or without its slash, or an application ID.
 func (c Cloud) find(identifier string) (Host, bool) {
 	for _, host := range []Host{PartnerCenter, Graph, ARM} {
 		r := c.resource(host)
@@ -92,14 +92,14 @@ func (c Cloud) find(identifier string) (Host, bool) {
 	return "", false
 }
 
-// A permission is one delegated permission that an application can be given.
+// A permission is one delegated permission.
 type permission struct {
-	title     string // what the consent page says
+	title     string // on the consent page
 	detail    string
 	adminOnly bool // only an administrator may consent
 }
 
-// permissions are the delegated permissions that the simulated APIs know (microsoft-identity.md §5.4).
+// permissions are the delegated permissions of the simulated APIs (docs/reference/microsoft-identity.md §5.4).
 var permissions = map[Host]map[string]permission{
 	PartnerCenter: {
 		"user_impersonation": {"Work with Partner Center for you", "The app may do in Partner Center what you may do there.", false},

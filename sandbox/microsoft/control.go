@@ -9,26 +9,26 @@ import (
 	"time"
 )
 
-// controlRoutes are the switches for people and programs outside this process, on a listener of their own so that
-// nothing real is shadowed:
+// controlRoutes is the control API for people and programs outside this process. It has a listener of its own, so that it
+// hides no path of Microsoft:
 //
-//	GET    /_sim/state                    what there is, without secrets
+//	GET    /_sim/state                    the seeded data, without secrets
 //	GET    /_sim/requests                 the request log
 //	POST   /_sim/faults                   a Fault, as in {"host":"login","status":503,"times":2,"delay":"5s"}
-//	DELETE /_sim/faults                   no more faults
+//	DELETE /_sim/faults                   remove all faults
 //	POST   /_sim/users/{upn}/revoke       end all sessions
 //	POST   /_sim/users/{upn}/mfa          {"mfa":"none|registered|required|external"}
 //	POST   /_sim/directories/{id}/policy  {"requireMFA":true,"signInFrequency":"336h","rememberMFA":"336h","block":false}
-//	POST   /_sim/clock                    {"advance":"240h"}, when Config.Advance is set
+//	POST   /_sim/clock                    {"advance":"240h"}, if Config.Advance is set
 //
-// It answers 204, 400 for what makes no sense, and 404 for what does not exist.
+// It answers 204, 400 for an invalid request, and 404 for an unknown user or directory.
 func (s *Simulator) controlRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_sim/state", s.controlState)
 	mux.HandleFunc("GET /_sim/requests", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Requests()) })
 	mux.HandleFunc("POST /_sim/faults", controlled(func(_ *http.Request, in struct {
 		Fault
-		Delay span `json:"delay"` // instead of nanoseconds
+		Delay span `json:"delay"` // a text, not nanoseconds
 	},
 	) error {
 		in.Fault.Delay = time.Duration(in.Delay)
@@ -50,7 +50,7 @@ func (s *Simulator) controlRoutes() http.Handler {
 	return mux
 }
 
-// controlled reads an optional JSON body strictly and runs a switch.
+// controlled reads an optional JSON body strictly and calls act.
 func controlled[T any](act func(*http.Request, T) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var in T
@@ -86,10 +86,10 @@ func (s *Simulator) controlMFA(w http.ResponseWriter, r *http.Request) {
 	})(w, r)
 }
 
-// A span is a duration as people write it.
+// A span is a duration in Go's text form.
 type span time.Duration
 
-// UnmarshalText reads 336h.
+// UnmarshalText implements encoding.TextUnmarshaler.
 func (d *span) UnmarshalText(b []byte) error {
 	parsed, err := time.ParseDuration(string(b))
 	*d = span(parsed)
@@ -118,14 +118,14 @@ func (s *Simulator) controlClock(w http.ResponseWriter, r *http.Request) {
 	},
 	) error {
 		if in.Advance < 0 {
-			return errors.New("time does not go back")
+			return errors.New("the clock cannot go back")
 		}
 		s.cfg.Advance(time.Duration(in.Advance))
 		return nil
 	})(w, r)
 }
 
-// controlState tells what was seeded. Passwords and secrets are left out: whoever seeded them knows them.
+// controlState answers with the seeded data, without passwords and secrets.
 func (s *Simulator) controlState(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

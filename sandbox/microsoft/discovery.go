@@ -6,7 +6,7 @@ import (
 	"net/url"
 )
 
-// loginRoutes are the paths of the identity platform (microsoft-identity.md §1.2).
+// loginRoutes are the paths of the identity platform (docs/reference/microsoft-identity.md §1.2).
 func (s *Simulator) loginRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", s.discovery(2))
@@ -26,7 +26,7 @@ func (s *Simulator) loginRoutes() http.Handler {
 	return mux
 }
 
-// issuerOf is the literal issuer of a directory, or the template that the shared endpoints give: braces and all.
+// issuerOf is the issuer of a directory, or the template of the shared endpoints, with its braces.
 func (s *Simulator) issuerOf(tenant string, version int) string {
 	if version == 1 {
 		return s.cfg.Cloud.Issuer + "/" + tenant + "/"
@@ -34,7 +34,7 @@ func (s *Simulator) issuerOf(tenant string, version int) string {
 	return s.LoginURL() + "/" + tenant + "/v2.0"
 }
 
-// authorityOf resolves the tenant of a path to what issuers are made of.
+// authorityOf resolves the tenant of a path to the name in issuers.
 func (s *Simulator) authorityOf(tenant string) (string, *refusal) {
 	if tenant == "common" || tenant == "organizations" {
 		return "{tenantid}", nil
@@ -44,13 +44,14 @@ func (s *Simulator) authorityOf(tenant string) (string, *refusal) {
 	d := s.state.directory(tenant)
 	if d == nil || d.Cloud != "" {
 		refused := refuse(90002)
-		refused.error = "invalid_tenant" // as discovery alone words it (§1.2)
+		refused.error = "invalid_tenant" // only discovery uses this error (docs/reference/microsoft-identity.md §1.2)
 		return "", refused
 	}
 	return d.ID, nil
 }
 
-// discovery serves the discovery document (§1.3): no code_challenge_methods_supported, no revocation, no introspection.
+// discovery serves the discovery document (docs/reference/microsoft-identity.md §1.3): no
+// code_challenge_methods_supported, no revocation, no introspection.
 func (s *Simulator) discovery(version int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		tenant := r.PathValue("tenant")
@@ -112,7 +113,7 @@ func (s *Simulator) signingKeys(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, keys)
 }
 
-// instanceDiscovery is what MSAL asks of an authority that it does not know.
+// instanceDiscovery answers MSAL, which calls it for an authority that it does not know.
 func (s *Simulator) instanceDiscovery(w http.ResponseWriter, r *http.Request) {
 	login, _ := url.Parse(s.LoginURL())
 	endpoint, err := url.Parse(r.URL.Query().Get("authorization_endpoint"))
@@ -130,7 +131,7 @@ func (s *Simulator) instanceDiscovery(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// writeJSON answers with a document. Nothing of an identity platform may be stored, discovery aside.
+// writeJSON answers with a document. Caches must not store any answer except discovery.
 func writeJSON(w http.ResponseWriter, status int, document any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	if w.Header().Get("Cache-Control") == "" {
@@ -139,11 +140,11 @@ func writeJSON(w http.ResponseWriter, status int, document any) {
 	}
 	w.WriteHeader(status)
 	if err := json.NewEncoder(w).Encode(document); err != nil {
-		panic(http.ErrAbortHandler) // the client has left
+		panic(http.ErrAbortHandler) // the client has disconnected
 	}
 }
 
-// writeRefusal answers with the error document of §3.5.
+// writeRefusal answers with the error document of docs/reference/microsoft-identity.md §3.5.
 func (s *Simulator) writeRefusal(w http.ResponseWriter, r *http.Request, refused *refusal) {
 	s.mu.Lock()
 	odd := s.state.odd

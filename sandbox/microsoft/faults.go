@@ -9,32 +9,32 @@ import (
 	"azure-partner-connector/connector/clock"
 )
 
-// A Fault disturbs the requests that match it. The zero Fault matches everything and disturbs nothing; faults are tried
-// in the order in which they were added, and the first that matches acts.
+// A Fault changes the answers to the requests that it matches. The zero Fault matches every request and changes
+// nothing. The first matching fault applies, in the order of AddFault.
 type Fault struct {
-	// Host, Method, Directory and GrantType match exactly when set, Path as a part of the path. GrantType is that of a
-	// token request; Directory is the first segment of a path of the identity platform.
+	// Host, Method, Directory and GrantType must be equal if they are set; Path must be a part of the path. GrantType
+	// is that of a token request; Directory is the first segment of a path of the identity platform.
 	Host      Host   `json:"host,omitempty"`
 	Method    string `json:"method,omitempty"`
 	Path      string `json:"path,omitempty"`
 	Directory string `json:"directory,omitempty"`
 	GrantType string `json:"grantType,omitempty"`
 
-	// Skip lets so many matching requests pass before; Times is how many are then disturbed, 0 without end.
+	// Skip is the number of matching requests to let pass first; Times is the number to affect then, 0 for all.
 	Skip  int `json:"skip,omitempty"`
 	Times int `json:"times,omitempty"`
 
-	// Delay holds the request for so long in real time; Hold until it is closed. Both end when the client leaves.
+	// Delay delays the request, in real time; Hold delays it until it is closed. Both end if the client disconnects.
 	Delay time.Duration   `json:"delay,omitempty"`
 	Hold  <-chan struct{} `json:"-"`
 
-	// Status, Header and Body answer instead of the real handler. Status 0 leaves its answer alone.
+	// Status, Header and Body replace the answer of the real handler. Status 0 does not replace it.
 	Status int               `json:"status,omitempty"`
 	Header map[string]string `json:"header,omitempty"`
 	Body   string            `json:"body,omitempty"`
-	// Reset cuts the connection without an answer.
+	// Reset closes the connection without an answer.
 	Reset bool `json:"reset,omitempty"`
-	// AfterProcessing lets the request take effect before Status, Reset or Delay act: the answer is what gets lost.
+	// AfterProcessing processes the request before Status, Reset or Delay apply, so that only the answer is lost.
 	AfterProcessing bool `json:"afterProcessing,omitempty"`
 	// Truncate sends the first half of the real answer.
 	Truncate bool `json:"truncate,omitempty"`
@@ -45,7 +45,7 @@ type activeFault struct {
 	skipped, fired int
 }
 
-// AddFault adds a fault behind those that there are.
+// AddFault appends a fault to the others.
 func (s *Simulator) AddFault(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,7 +59,8 @@ func (s *Simulator) ClearFaults() {
 	s.state.faults = nil
 }
 
-// Throttled is a fault that answers 429. retryAfter is the header's value: seconds, an HTTP date, or nothing.
+// Throttled is a fault that answers 429. retryAfter is the value of Retry-After: seconds, an HTTP date, or empty for
+// none.
 func Throttled(host Host, retryAfter string) Fault {
 	f := Fault{Host: host, Status: http.StatusTooManyRequests, Header: map[string]string{}}
 	if retryAfter != "" {
@@ -77,7 +78,7 @@ func Throttled(host Host, retryAfter string) Fault {
 	return f
 }
 
-// Unavailable is a fault that answers 503, with the identity platform's 90033 where that is asked.
+// Unavailable is a fault that answers 503; the identity platform adds 90033.
 func Unavailable(host Host) Fault {
 	f := Fault{Host: host, Status: http.StatusServiceUnavailable, Body: `{"error":{"code":"ServiceUnavailable","message":"Try again later."}}`}
 	if host == Login {
@@ -87,7 +88,7 @@ func Unavailable(host Host) Fault {
 	return f
 }
 
-// BrokenGateway is a fault that answers 500 with a page, as gateways do.
+// BrokenGateway is a fault that answers 500 with an HTML page, as gateways do.
 func BrokenGateway(host Host) Fault {
 	return Fault{
 		Host: host, Status: http.StatusInternalServerError, Header: map[string]string{"Content-Type": "text/html"},
@@ -104,9 +105,9 @@ func Challenged(host Host, claims string) Fault {
 	}
 }
 
-// serveWithFaults runs a request through the fault that matches it, if any, and reports whether the connection is to be
-// cut.
-func (s *Simulator) serveWithFaults(w *heldAnswer, r *http.Request, next http.Handler) (cut bool) {
+// serveWithFaults serves a request with the matching fault, if any, and reports whether to close the connection without
+// an answer.
+func (s *Simulator) serveWithFaults(w *bufferedAnswer, r *http.Request, next http.Handler) (reset bool) {
 	fault := s.matchingFault(r)
 	if fault == nil {
 		next.ServeHTTP(w, r)

@@ -10,20 +10,20 @@ import (
 	"github.com/google/uuid"
 )
 
-// A step is a page of the sign-in, in the order in which they come.
+// A step is a page of the sign-in. The constants are in the order of the pages.
 type step string
 
 const (
-	stepPick     step = "pick" // which of the accounts that are signed in
+	stepPick     step = "pick" // choose a signed-in account
 	stepAccount  step = "account"
 	stepPassword step = "password"
 	stepRegister step = "register" // more information required
 	stepMFA      step = "mfa"
-	stepApproval step = "approval" // an administrator has to consent
+	stepApproval step = "approval" // an administrator must consent
 	stepConsent  step = "consent"
 )
 
-// enter shows the first page that this browser needs to see.
+// enter returns the first page that this browser needs.
 func (s *Simulator) enter(f *flow, browser *session) reply {
 	var accounts []string
 	if f.prompt != "login" && browser != nil {
@@ -31,7 +31,7 @@ func (s *Simulator) enter(f *flow, browser *session) reply {
 	}
 	switch {
 	case f.prompt == "none":
-		return s.silently(f, browser, accounts)
+		return s.withoutPages(f, browser, accounts)
 	case f.prompt == "select_account" && len(accounts) > 0, len(accounts) > 1:
 		f.step = stepPick
 		return f.page("", accounts...)
@@ -43,8 +43,8 @@ func (s *Simulator) enter(f *flow, browser *session) reply {
 	return f.page("")
 }
 
-// silently is prompt=none: a code or an error, never a page.
-func (s *Simulator) silently(f *flow, browser *session, accounts []string) reply {
+// withoutPages handles prompt=none: a code or an error, never a page.
+func (s *Simulator) withoutPages(f *flow, browser *session, accounts []string) reply {
 	if f.hint != "" {
 		accounts = slices.DeleteFunc(accounts, func(upn string) bool { return !strings.EqualFold(upn, f.hint) })
 	}
@@ -68,7 +68,7 @@ func (s *Simulator) silently(f *flow, browser *session, accounts []string) reply
 	return s.end(f, s.succeed(f))
 }
 
-// signInStep takes one page's form.
+// signInStep handles the form of a page.
 func (s *Simulator) signInStep(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
@@ -78,11 +78,11 @@ func (s *Simulator) signInStep(w http.ResponseWriter, r *http.Request) {
 	s.write(w, r, s.locked(func() reply { return s.advance(r, step(r.PathValue("step")), r.PostForm) }))
 }
 
-// advance moves a flow on by what its page sent. A page that the flow is past, as after the browser's Back, is taken
-// again; one that it has not reached is not.
+// advance processes the form of a page. It accepts a page that the flow has passed, for example after the browser's
+// Back, but not one that it has not reached.
 func (s *Simulator) advance(r *http.Request, at step, form url.Values) reply {
 	f := s.state.flows[form.Get("flow")]
-	if f == nil || s.now().Sub(f.started) > flowLife || f.tenant != r.PathValue("tenant") {
+	if f == nil || s.now().Sub(f.started) > flowLifetime || f.tenant != r.PathValue("tenant") {
 		return reply{status: http.StatusBadRequest, page: "error", view: view{
 			Title: "This sign-in has ended", Alert: "It took too long, or it was started in another window. Go back to the application and start again.",
 		}}
@@ -109,7 +109,7 @@ func (s *Simulator) advance(r *http.Request, at step, form url.Values) reply {
 
 var stepOrder = []step{stepPick, stepAccount, stepPassword, stepRegister, stepMFA, stepApproval, stepConsent}
 
-// reached reports whether the flow has come to a step. Proofs cannot be skipped; their pages can be seen again.
+// reached reports whether the flow has reached a step. Later steps cannot be skipped; the first ones can be repeated.
 func (f *flow) reached(at step) bool {
 	switch at {
 	case stepApproval, stepConsent, stepRegister, stepMFA:
@@ -164,7 +164,7 @@ func (s *Simulator) password(f *flow, r *http.Request, form url.Values) reply {
 	return s.remember(f, r, s.authenticated(f))
 }
 
-// authenticated goes on once the first factor is known.
+// authenticated continues after the first factor.
 func (s *Simulator) authenticated(f *flow) reply {
 	if f.directory == nil {
 		f.directory = s.state.directories[f.user.DirectoryID]
@@ -185,19 +185,19 @@ func (s *Simulator) authenticated(f *flow) reply {
 	return s.askConsent(f)
 }
 
-// covered reports whether the directory's policy acts: it does for APIs that the request names, and for no other
-// (microsoft-identity.md §2.1).
+// covered reports whether the directory's policy applies: it does only for APIs that the request names
+// (docs/reference/microsoft-identity.md §2.1).
 func (f *flow) covered() bool { return f.directory.policy.covers(f.scopes.hosts()...) }
 
 func (f *flow) blocked() bool { return f.covered() && f.directory.policy.Block }
 
-// stale reports whether the sign-in that a session remembers is older than the policy allows.
+// stale reports whether the sign-in of a session is older than the policy allows.
 func (f *flow) stale(now time.Time) bool {
 	frequency := f.directory.policy.SignInFrequency
 	return f.covered() && frequency > 0 && now.Sub(f.auth.at) >= frequency
 }
 
-// lacksMFA reports whether a second factor is wanted, by the account, the policy or the request, and absent or too old.
+// lacksMFA reports whether the account, the policy or the request requires MFA, and it is absent or too old.
 func (f *flow) lacksMFA(now time.Time) bool {
 	policy := f.directory.policy
 	wanted := f.user.MFA == MFARequired || f.covered() && policy.RequireMFA || f.claimsMFA && !policy.IgnoreMFAClaims
@@ -223,7 +223,7 @@ func (s *Simulator) secondFactor(f *flow, r *http.Request, at step, form url.Val
 	return s.remember(f, r, s.askConsent(f))
 }
 
-// askConsent shows the consent page when it is wanted or needed.
+// askConsent returns the consent page if it is requested or required.
 func (s *Simulator) askConsent(f *flow) reply {
 	lacking := s.state.unconsented(f)
 	if len(lacking) == 0 && f.prompt != "consent" && f.prompt != "admin_consent" && !f.adminOnly {
@@ -245,7 +245,7 @@ type consentItem struct {
 	permission permission
 }
 
-// wanted lists the API permissions that a flow asks for.
+// wanted returns the requested API permissions.
 func (f *flow) wanted() []consentItem {
 	var items []consentItem
 	for _, host := range f.scopes.hosts() {
@@ -256,14 +256,14 @@ func (f *flow) wanted() []consentItem {
 	return items
 }
 
-// unconsented lists those that nobody has consented to.
+// unconsented returns the requested permissions without a consent.
 func (st *state) unconsented(f *flow) []consentItem {
 	return slices.DeleteFunc(f.wanted(), func(item consentItem) bool {
 		return slices.Contains(st.consented(f.directory.ID, f.app.ID, f.user.UPN, item.host), item.name)
 	})
 }
 
-// decide takes the answer of the consent page, or of the one that says an administrator has to.
+// decide handles the form of the consent page or of the approval page.
 func (s *Simulator) decide(f *flow, form url.Values) reply {
 	if f.step == stepApproval {
 		if form.Get("action") == "other" {
@@ -286,7 +286,7 @@ func (s *Simulator) decide(f *flow, form url.Values) reply {
 	return s.end(f, s.succeed(f))
 }
 
-// succeed sends the code.
+// succeed returns the redirect with the code.
 func (s *Simulator) succeed(f *flow) reply {
 	if f.adminOnly {
 		return s.adminConsented(f)
@@ -302,7 +302,7 @@ func (s *Simulator) succeed(f *flow) reply {
 	return f.redirectBack(values)
 }
 
-// end remembers how the flow ended: a button pressed twice gets the same answer and no second code.
+// end stores the final answer: a form submitted twice gets the same answer, and no second code.
 func (s *Simulator) end(f *flow, answer reply) reply {
 	f.finished = &answer
 	return answer

@@ -14,7 +14,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// redeemCode checks an authorization code against everything it is bound to (microsoft-identity.md §2.3).
+// redeemCode checks an authorization code against everything it is bound to (docs/reference/microsoft-identity.md §2.3).
 func (st *state) redeemCode(f tokenForm, app *application, d *directory) (proof, *refusal) {
 	value, redirectURI := f.values.Get("code"), f.values.Get("redirect_uri")
 	switch {
@@ -32,10 +32,10 @@ func (st *state) redeemCode(f tokenForm, app *application, d *directory) (proof,
 	case c.redeemed:
 		return proof{}, refuse(54005)
 	}
-	c.redeemed = true // whatever comes now: a code is looked at once
+	c.redeemed = true // whatever the result is: a code is checked only once
 	u := st.user(c.user)
 	switch {
-	case f.now.Sub(c.issued) > codeLife:
+	case f.now.Sub(c.issued) > codeLifetime:
 		return proof{}, refuse(70008)
 	case d != nil && d.ID != c.directory:
 		return proof{}, refuse(700005)
@@ -53,7 +53,7 @@ func (st *state) redeemCode(f tokenForm, app *application, d *directory) (proof,
 	}, u.refusal()
 }
 
-// verifies compares a PKCE verifier. MSAL sends an empty one when it uses no PKCE.
+// verifies compares a PKCE verifier. MSAL sends an empty one if it does not use PKCE.
 func (c *code) verifies(verifier string) bool {
 	switch {
 	case c.challenge == "":
@@ -67,7 +67,8 @@ func (c *code) verifies(verifier string) bool {
 	return subtle.ConstantTimeCompare([]byte(verifier), []byte(c.challenge)) == 1
 }
 
-// redeemRefreshToken checks a refresh token. Redeeming it does not end it: each value lives its own ninety days (§3.4).
+// redeemRefreshToken checks a refresh token. A redemption does not invalidate it: each value lives for ninety days
+// (docs/reference/microsoft-identity.md §3.4).
 func (st *state) redeemRefreshToken(f tokenForm, app *application, d *directory) (proof, *refusal) {
 	value := f.values.Get("refresh_token")
 	if value == "" {
@@ -93,7 +94,7 @@ func (st *state) redeemRefreshToken(f tokenForm, app *application, d *directory)
 	return proof{user: u, directory: d, auth: t.auth, scopes: t.scopes, spa: t.spa, device: t.device}, nil
 }
 
-// alive reports what has ended a refresh token, nil when nothing has.
+// alive returns why a refresh token is no longer valid; nil if it is.
 func (t *refreshToken) alive(u *user, now time.Time) *refusal {
 	switch {
 	case u == nil:
@@ -101,16 +102,16 @@ func (t *refreshToken) alive(u *user, now time.Time) *refusal {
 	case t.auth.revocations != u.revocations:
 		return refuse(50173).about("The grant was revoked. It was issued on " + t.issued.Format(time.RFC3339Nano) +
 			", and TokensValidFrom of the account is " + u.tokensValidFrom.Format(time.RFC3339Nano) + ".")
-	case t.spa && now.Sub(t.auth.at) >= spaTokenLife:
+	case t.spa && now.Sub(t.auth.at) >= spaTokenLifetime:
 		return refuse(700084)
-	case now.Sub(t.issued) >= refreshTokenLife:
+	case now.Sub(t.issued) >= refreshTokenLifetime:
 		return refuse(700082).about("The refresh token was issued on " + t.issued.Format(time.RFC3339Nano) +
 			" and has been inactive for 90 days.")
 	}
 	return u.refusal()
 }
 
-// refusal is what stops a person wherever he appears.
+// refusal returns why the account cannot be used at all; nil if it can.
 func (u *user) refusal() *refusal {
 	switch {
 	case u.Disabled:
@@ -121,8 +122,8 @@ func (u *user) refusal() *refusal {
 	return nil
 }
 
-// redemption evaluates the policy at a redemption, for one API. Nothing that was true at the sign-in is remembered but
-// the proof itself (§6.1).
+// redemption evaluates the policy at a redemption, for one API. Only the authentication itself is remembered from the
+// sign-in (docs/reference/microsoft-identity.md §6.1).
 func (p Policy) redemption(by proof, host Host, now time.Time) *refusal {
 	if by.user.MFA == MFARequired && !by.auth.strong() {
 		return refuse(50076).with(policyClaims(by.directory))
@@ -151,7 +152,8 @@ func (r *refusal) with(claims string) *refusal {
 	return r
 }
 
-// policyClaims is the challenge that goes with a policy's refusal: JSON in a string, with the policy's ID (§3.5).
+// policyClaims is the claims challenge of a policy's refusal: JSON in a string, with the policy's ID
+// (docs/reference/microsoft-identity.md §3.5).
 func policyClaims(d *directory) string {
 	policy := uuid.NewSHA1(uuid.MustParse(d.ID), []byte("policy")).String()
 	b, _ := json.Marshal(map[string]any{"access_token": map[string]any{
@@ -162,10 +164,12 @@ func policyClaims(d *directory) string {
 
 const (
 	loopWindow = 5 * time.Minute
-	loopLimit  = 15 // equal requests within the window
+	loopLimit  = 15      // identical requests within the window
+	maxRecent  = 1 << 16 // distinct requests counted
 )
 
-// looping counts equal token requests; the fifteenth within five minutes is refused (§3.4).
+// looping counts identical token requests; the 15th within five minutes is refused
+// (docs/reference/microsoft-identity.md §3.4).
 func (st *state) looping(f tokenForm) bool {
 	values := make([]string, 0, len(f.values))
 	for name := range f.values {
@@ -175,27 +179,28 @@ func (st *state) looping(f tokenForm) bool {
 	}
 	slices.Sort(values)
 	key := digestOf(f.endpoint + "\n" + strings.Join(values, "\n"))
-	recent := slices.DeleteFunc(st.recent[key], func(at time.Time) bool { return f.now.Sub(at) >= loopWindow })
-	st.recent[key] = append(recent, f.now)
-	return len(st.recent[key]) >= loopLimit
+	recent, _ := st.recent.Get(key)
+	recent = append(slices.DeleteFunc(recent, func(at time.Time) bool { return f.now.Sub(at) >= loopWindow }), f.now)
+	st.recent.Add(key, recent)
+	return len(recent) >= loopLimit
 }
 
-// A RefreshToken describes a refresh token to be issued without any page.
+// A RefreshToken describes a refresh token to issue without the pages.
 type RefreshToken struct {
 	UPN, ApplicationID string
-	// AMR is how the person proved himself. Default: pwd and mfa.
+	// AMR are the methods of authentication. Default: pwd and mfa.
 	AMR []string
-	// IssuedAt is when. Default: now.
+	// IssuedAt is the time of issue. Default: now.
 	IssuedAt time.Time
-	// DeviceCode says that the device code flow gave it.
+	// DeviceCode says that the token comes from the device code flow.
 	DeviceCode bool
-	// RedirectType of the redirect URI it came by. Default: Web.
+	// RedirectType is the type of the redirect URI of the flow. Default: Web.
 	RedirectType RedirectType
 	// Value is the token itself, for one that was issued by an earlier simulator. Default: random.
 	Value string
 }
 
-// IssueRefreshToken makes a refresh token as if its person had signed in. It consents to nothing; see GrantConsent.
+// IssueRefreshToken issues a refresh token as after a sign-in. It does not consent; see GrantConsent.
 func (s *Simulator) IssueRefreshToken(r RefreshToken) (string, error) {
 	if r.IssuedAt.IsZero() {
 		r.IssuedAt = s.now()
@@ -217,8 +222,8 @@ func (s *Simulator) IssueRefreshToken(r RefreshToken) (string, error) {
 	return value, err
 }
 
-// WouldAccept reports whether Microsoft would give its application a Partner Center token for this refresh token now.
-// It redeems nothing and appears in no log.
+// WouldAccept reports whether a redemption of this refresh token for Partner Center would succeed now. It does not
+// redeem the token and is not logged.
 func (s *Simulator) WouldAccept(refreshToken string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

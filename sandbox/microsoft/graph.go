@@ -9,10 +9,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// globalAdministrator is the role's template ID (microsoft-identity.md §4.4).
+// globalAdministrator is the role's template ID (docs/reference/microsoft-identity.md §4.4).
 const globalAdministrator = "62e90394-69f5-4237-9190-012177145e10"
 
-// graphPage is Graph's page size where the request names none.
+// graphPage is Graph's default page size.
 const graphPage = 100
 
 func (s *Simulator) graphRoutes() http.Handler {
@@ -78,8 +78,8 @@ func (s *Simulator) graphOrganization(w http.ResponseWriter, _ *http.Request, wh
 	})
 }
 
-// graphMemberOf lists roles and groups. With User.Read alone the entries have IDs but neither names nor templates, from
-// which nothing can be concluded (§4.4).
+// graphMemberOf lists roles and groups. With User.Read alone, the entries have IDs but neither names nor templates, which
+// proves nothing (docs/reference/microsoft-identity.md §4.4).
 func (s *Simulator) graphMemberOf(w http.ResponseWriter, r *http.Request, who *caller, transitive bool) {
 	names := who.may("Directory.Read.All", "GroupMember.Read.All", "RoleManagement.Read.Directory", "Directory.AccessAsUser.All")
 	if !names && !who.may("User.Read") {
@@ -124,7 +124,7 @@ func memberships(u *user, transitive bool) []map[string]any {
 	return entries
 }
 
-// writeGraphPage answers with $top entries and, where there are more, the address of the rest.
+// writeGraphPage answers with $top entries and, if there are more, the address of the next page.
 func (s *Simulator) writeGraphPage(w http.ResponseWriter, r *http.Request, entries []map[string]any) {
 	query := r.URL.Query()
 	top, err := strconv.Atoi(query.Get("$top"))
@@ -152,7 +152,7 @@ func (s *Simulator) writeGraphPage(w http.ResponseWriter, r *http.Request, entri
 	writeJSON(w, http.StatusOK, body)
 }
 
-// graphRevoke is the only real revocation there is (§6.4).
+// graphRevoke is the only real revocation (docs/reference/microsoft-identity.md §6.4).
 func (s *Simulator) graphRevoke(w http.ResponseWriter, _ *http.Request, who *caller) {
 	if !who.may("User.RevokeSessions.All", "Directory.AccessAsUser.All") {
 		graphDenied(w)

@@ -16,36 +16,36 @@ import (
 )
 
 const (
-	codeLife         = 10 * time.Minute
-	refreshTokenLife = 90 * 24 * time.Hour
-	spaTokenLife     = 24 * time.Hour
-	idTokenLife      = time.Hour
-	accessTokenLife  = time.Hour // the least; accessTokenSpread is added at random
+	codeLifetime         = 10 * time.Minute
+	refreshTokenLifetime = 90 * 24 * time.Hour
+	spaTokenLifetime     = 24 * time.Hour
+	idTokenLifetime      = time.Hour
+	accessTokenLifetime  = time.Hour // the minimum; up to accessTokenSpread is added at random
 )
 
 const accessTokenSpread = 30 * time.Minute
 
-// Codes and refresh tokens are as long as the real ones, so that fields and columns too short are found out.
+// Codes and refresh tokens are as long as real ones, so that tests find fields and columns that are too short.
 const (
 	codeBytes         = 600
 	refreshTokenBytes = 900
 )
 
-// opaqueValue returns an unguessable value of the given entropy in the shape of Microsoft's.
+// opaqueValue returns a random value of the given number of bytes in Microsoft's format.
 func opaqueValue(prefix string, bytes int) string {
 	b := make([]byte, bytes)
 	rand.Read(b)
 	return prefix + base64.RawURLEncoding.EncodeToString(b)
 }
 
-// issueCode makes an authorization code.
+// issueCode issues an authorization code.
 func (st *state) issueCode(c code) string {
 	value := opaqueValue("1.AX", codeBytes)
 	st.codes[digestOf(value)] = &c
 	return value
 }
 
-// issueRefreshToken makes a refresh token; its 90 days begin at t.issued.
+// issueRefreshToken issues a refresh token, which lives for 90 days from t.issued.
 func (st *state) issueRefreshToken(t refreshToken) string {
 	return st.addRefreshToken(newRefreshToken(), t)
 }
@@ -57,7 +57,7 @@ func (st *state) addRefreshToken(value string, t refreshToken) string {
 
 func newRefreshToken() string { return opaqueValue("1.AR", refreshTokenBytes) }
 
-// A tokenRequest is what tokens are to be made for, once everything has been checked.
+// A tokenRequest is a checked request for tokens.
 type tokenRequest struct {
 	app       *application
 	directory *directory
@@ -66,20 +66,21 @@ type tokenRequest struct {
 	host      Host
 	audience  string
 	granted   []string // permissions of host
-	certified bool     // the application proved itself with a certificate
+	certified bool     // the application authenticated with a certificate
 	address   string
 	nonce     string
 	version   int // of the endpoint
 	now       time.Time
 }
 
-// accessToken makes an access token. Its format belongs to the API and is v1.0 for all three (§4.3).
+// accessToken issues an access token. The API decides its format, which is v1.0 for all three
+// (docs/reference/microsoft-identity.md §4.3).
 func (s *Simulator) accessToken(r tokenRequest) (token string, life time.Duration, err error) {
 	spread, err := rand.Int(rand.Reader, big.NewInt(int64(accessTokenSpread/time.Second)))
 	if err != nil {
 		return "", 0, err
 	}
-	life = accessTokenLife + time.Duration(spread.Int64())*time.Second
+	life = accessTokenLifetime + time.Duration(spread.Int64())*time.Second
 	proof := "1"
 	if r.certified {
 		proof = "2"
@@ -105,10 +106,10 @@ func (s *Simulator) accessToken(r tokenRequest) (token string, life time.Duratio
 	return token, life, err
 }
 
-// idToken makes an id_token. Only version 1 has amr (§4.1).
+// idToken issues an id_token. Only version 1 has amr (docs/reference/microsoft-identity.md §4.1).
 func (s *Simulator) idToken(r tokenRequest) (string, error) {
 	claims := map[string]any{
-		"aud": r.app.ID, "iat": r.now.Unix(), "nbf": r.now.Unix(), "exp": r.now.Add(idTokenLife).Unix(),
+		"aud": r.app.ID, "iat": r.now.Unix(), "nbf": r.now.Unix(), "exp": r.now.Add(idTokenLifetime).Unix(),
 		"name": r.user.Name, "oid": r.user.objectID, "rh": opaqueValue("1.", 24), "sub": pairwise(r.user, r.app),
 		"tid": r.directory.ID, "uti": opaqueValue("", 16),
 	}
@@ -133,26 +134,26 @@ func (s *Simulator) idToken(r tokenRequest) (string, error) {
 		}
 	}
 	amend(claims, s.state.odd.IDTokenClaims)
-	return s.signOddly(claims)
+	return s.signIDToken(claims)
 }
 
-// signOddly signs an id_token as the oddities say.
-func (s *Simulator) signOddly(claims map[string]any) (string, error) {
+// signIDToken signs an id_token as Oddities.IDTokenSignature says.
+func (s *Simulator) signIDToken(claims map[string]any) (string, error) {
 	switch s.state.odd.IDTokenSignature {
 	case Unsigned:
 		header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`))
 		payload, err := json.Marshal(claims)
 		return header + "." + base64.RawURLEncoding.EncodeToString(payload) + ".", err
 	case SignedWithForeignKey, UnknownKey:
-		stranger, err := rsa.GenerateKey(rand.Reader, keyBits)
+		foreign, err := rsa.GenerateKey(rand.Reader, keyBits)
 		if err != nil {
 			return "", err
 		}
 		kid := s.state.keys.signing.kid
 		if s.state.odd.IDTokenSignature == UnknownKey {
-			kid = "stranger"
+			kid = "unpublished"
 		}
-		return signWith(kid, stranger, claims)
+		return signWith(kid, foreign, claims)
 	default:
 		return s.state.keys.sign(claims)
 	}
@@ -163,18 +164,18 @@ func amend(claims, with map[string]any) {
 	maps.DeleteFunc(claims, func(_ string, v any) bool { return v == nil })
 }
 
-// pairwise is the subject: another one for every application.
+// pairwise is the subject, a different one for every application.
 func pairwise(u *user, a *application) string {
 	sum := sha256.Sum256([]byte(u.objectID + "|" + a.ID))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// guestHome is the directory that a guest comes from, made up but always the same.
+// guestHome is a guest's home directory: invented, but always the same.
 func guestHome(u *user) string {
 	return uuid.NewSHA1(uuid.NameSpaceDNS, []byte(u.UPN[strings.Index(u.UPN, "@")+1:])).String()
 }
 
-// clientInfo tells MSAL which account it has (§8.4).
+// clientInfo identifies the account for MSAL (docs/reference/microsoft-identity.md §8.4).
 func clientInfo(u *user, d *directory) string {
 	b, _ := json.Marshal(map[string]string{"uid": u.objectID, "utid": d.ID})
 	return base64.RawURLEncoding.EncodeToString(b)

@@ -19,8 +19,8 @@ import (
 // keyBits is the size of Microsoft's signing keys.
 const keyBits = 2048
 
-// firstKeys makes the two keys that every simulator of a process begins with: making them takes longer than most
-// tests. Their kid differs from one simulator to the next, so that no simulator takes another's tokens.
+// firstKeys returns the first two keys of every simulator in a process: to generate them takes longer than most tests.
+// Their kid differs between simulators, so that no simulator accepts another's tokens.
 var firstKeys = sync.OnceValues(func() ([]*rsa.PrivateKey, error) {
 	keys := make([]*rsa.PrivateKey, 2)
 	for i := range keys {
@@ -33,14 +33,14 @@ var firstKeys = sync.OnceValues(func() ([]*rsa.PrivateKey, error) {
 	return keys, nil
 })
 
-// A keyring holds the signing keys that are published. Simulator.mu guards it.
+// A keyring holds the published signing keys. Simulator.mu guards it.
 type keyring struct {
 	published []*signingKey
 	signing   *signingKey
 }
 
 type signingKey struct {
-	kid         string // SHA-1 of the certificate, as Microsoft's are
+	kid         string // SHA-1 of the certificate, as at Microsoft
 	private     *rsa.PrivateKey
 	certificate []byte // DER, for x5c
 }
@@ -58,7 +58,7 @@ func newKeyring(now time.Time) (*keyring, error) {
 		}
 		ring.published = append(ring.published, key)
 	}
-	// Not the first one, so that a client that takes the first key it sees is found out.
+	// Not the first one, so that a client that always uses the first key fails.
 	ring.signing = ring.published[1]
 	return ring, nil
 }
@@ -73,7 +73,7 @@ func newSigningKey(private *rsa.PrivateKey, now time.Time) (*signingKey, error) 
 	return &signingKey{kid: base64.RawURLEncoding.EncodeToString(sum[:]), private: private, certificate: der}, nil
 }
 
-// PublishKey adds a key to the JWKS without signing with it, the first step of a regular rotation.
+// PublishKey adds a key to the JWKS that does not sign yet: the first step of a regular rotation.
 func (s *Simulator) PublishKey() (kid string, err error) {
 	private, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *Simulator) PublishKey() (kid string, err error) {
 	return key.kid, nil
 }
 
-// SignWith makes a published key the one that signs, the second step.
+// SignWith makes a published key the signing key: the second step.
 func (s *Simulator) SignWith(kid string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,14 +101,14 @@ func (s *Simulator) SignWith(kid string) error {
 	return nil
 }
 
-// DropOldKeys unpublishes every key but the one that signs, the last step. Access tokens signed with them are refused.
+// DropOldKeys removes every key except the signing key: the last step. Access tokens signed with them are refused.
 func (s *Simulator) DropOldKeys() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.keys.published = []*signingKey{s.state.keys.signing}
 }
 
-// RotateKeys is an emergency rotation: a new key signs at once, and the one that signed is gone.
+// RotateKeys is an emergency rotation: a new key signs at once, and the previous signing key is removed.
 func (s *Simulator) RotateKeys() error {
 	s.mu.Lock()
 	old := s.state.keys.signing
@@ -135,7 +135,8 @@ func (k *keyring) find(kid string) *signingKey {
 	return nil
 }
 
-// jwks renders the published keys. Each entry names the issuer that it may sign for, as a template (§4.2).
+// jwks returns the published keys as a JWKS. Each entry names the issuer that it may sign for, as a template
+// (docs/reference/microsoft-identity.md §4.2).
 func (k *keyring) jwks(issuer string) map[string]any {
 	entries := make([]map[string]any, 0, len(k.published))
 	for _, key := range k.published {
@@ -151,7 +152,7 @@ func (k *keyring) jwks(issuer string) map[string]any {
 	return map[string]any{"keys": entries}
 }
 
-// sign makes a JWT of claims with the signing key.
+// sign returns a JWT of claims, signed with the signing key.
 func (k *keyring) sign(claims map[string]any) (string, error) {
 	return signWith(k.signing.kid, k.signing.private, claims)
 }
@@ -170,7 +171,7 @@ func signWith(kid string, private *rsa.PrivateKey, claims map[string]any) (strin
 	return token, nil
 }
 
-// verify returns the claims of a JWT that a published key has signed.
+// verify returns the claims of a JWT that is signed with a published key.
 func (k *keyring) verify(token string) (map[string]any, error) {
 	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {

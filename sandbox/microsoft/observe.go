@@ -15,18 +15,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// keptRequests bounds the request log; the oldest are forgotten.
-const keptRequests = 10000
+// maxRequests bounds the request log; the oldest entries are removed.
+const maxRequests = 10000
 
-// A Request is one request as the log keeps it: what tests need, and never a secret.
+// A Request is one entry of the request log: what tests need, without secrets.
 type Request struct {
 	At        time.Time
 	Host      Host
 	Method    string
 	Path      string
-	Directory string // as in the path of the identity platform
+	Directory string // in the path of the identity platform
 
-	// Of the identity platform; Scope is the resource in version 1.
+	// Of the identity platform. In version 1, Scope is the resource.
 	GrantType, Scope, ClientID string
 	// ClientRequestID is the header client-request-id; RequestID and CorrelationID are MS-RequestId and
 	// MS-CorrelationId of Partner Center.
@@ -34,16 +34,16 @@ type Request struct {
 	ValidateMFA                               bool
 	UserAgent                                 string
 
-	// Status is 0 when the connection was cut before an answer.
+	// Status is 0 if the connection was closed without an answer.
 	Status    int
-	ErrorCode int // AADSTS code, 0 when there was none
-	// Faulty says that a Fault answered, or spoiled the answer.
+	ErrorCode int // AADSTS code; 0: none
+	// Faulty says that a Fault applied.
 	Faulty bool
-	// SecretInURL says that the query held something that belongs in the body.
+	// SecretInURL says that the query contained a secret, which belongs in the body.
 	SecretInURL bool
 }
 
-// requestLog keeps what was asked. Safe for concurrent use.
+// A requestLog keeps the latest requests. It is safe for concurrent use.
 type requestLog struct {
 	mu      sync.Mutex // guards entries
 	entries []Request
@@ -52,13 +52,13 @@ type requestLog struct {
 func (l *requestLog) add(r Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.entries) >= keptRequests {
-		l.entries = slices.Delete(l.entries, 0, keptRequests/10)
+	if len(l.entries) >= maxRequests {
+		l.entries = slices.Delete(l.entries, 0, maxRequests/10)
 	}
 	l.entries = append(l.entries, r)
 }
 
-// Requests returns the request log, oldest first. A request appears when its answer has been made.
+// Requests returns the request log, oldest first. A request appears in it before its answer is sent.
 func (s *Simulator) Requests() []Request {
 	s.requests.mu.Lock()
 	defer s.requests.mu.Unlock()
@@ -72,7 +72,7 @@ func (s *Simulator) ForgetRequests() {
 	s.requests.entries = nil
 }
 
-// describe notes what an identity platform request asks for, whether or not a handler will ever see it.
+// describe records the parameters of a request to the identity platform, even if a fault answers it.
 func (r *Request) describe(query, form url.Values) {
 	from := query
 	if form.Has("grant_type") {
@@ -109,8 +109,8 @@ func (s *Simulator) observed(host Host, next http.Handler) http.Handler {
 		if host == Login {
 			loginHeaders(w, r)
 		}
-		// The body is read first: a fault may go by its grant type, and net/http notices that a client has left only
-		// once the body has been read.
+		// The body is read first: a fault may depend on its grant type, and net/http detects that a client has
+		// disconnected only after the body has been read.
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
 		if err != nil {
 			http.Error(w, "The body cannot be read.", http.StatusRequestEntityTooLarge)
@@ -120,15 +120,15 @@ func (s *Simulator) observed(host Host, next http.Handler) http.Handler {
 		if values, err := url.ParseQuery(string(body)); host == Login && err == nil {
 			entry.describe(query, values)
 		}
-		answer := &heldAnswer{header: w.Header(), status: http.StatusOK}
-		cut := s.serveWithFaults(answer, r, next)
-		if !cut {
+		answer := &bufferedAnswer{header: w.Header(), status: http.StatusOK}
+		reset := s.serveWithFaults(answer, r, next)
+		if !reset {
 			entry.Status = answer.status
 		}
 		s.requests.add(*entry)
 		s.cfg.Log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("host", string(host)), slog.String("method", r.Method),
 			slog.String("path", r.URL.Path), slog.Int("status", entry.Status), slog.Int("aadsts", entry.ErrorCode))
-		if cut {
+		if reset {
 			panic(http.ErrAbortHandler) // net/http then closes the connection
 		}
 		w.WriteHeader(answer.status)
@@ -136,7 +136,7 @@ func (s *Simulator) observed(host Host, next http.Handler) http.Handler {
 	})
 }
 
-// loginHeaders are what the identity platform puts on every answer (microsoft-identity.md §1.3).
+// loginHeaders sets the headers of every answer of the identity platform (docs/reference/microsoft-identity.md §1.3).
 func loginHeaders(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("x-ms-request-id", uuid.NewString())
 	w.Header().Set("x-ms-ests-server", "2.1.0 - SIMULATED")
@@ -147,18 +147,18 @@ func loginHeaders(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, &http.Cookie{Name: "fpc", Value: uuid.NewString(), Path: "/", HttpOnly: true})
 }
 
-// cutPath splits the first segment off a path.
+// cutPath returns the first segment of a path, and the rest.
 func cutPath(path string) (first, rest string, found bool) {
 	return strings.Cut(strings.TrimPrefix(path, "/"), "/")
 }
 
-// A heldAnswer keeps an answer back, so that a fault may still spoil it.
-type heldAnswer struct {
+// A bufferedAnswer is an answer that is not sent yet, so that a fault can change it.
+type bufferedAnswer struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
-func (a *heldAnswer) Header() http.Header         { return a.header }
-func (a *heldAnswer) WriteHeader(status int)      { a.status = status }
-func (a *heldAnswer) Write(b []byte) (int, error) { return a.body.Write(b) }
+func (a *bufferedAnswer) Header() http.Header         { return a.header }
+func (a *bufferedAnswer) WriteHeader(status int)      { a.status = status }
+func (a *bufferedAnswer) Write(b []byte) (int, error) { return a.body.Write(b) }

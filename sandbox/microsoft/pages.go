@@ -13,7 +13,7 @@ import (
 //go:embed pages/*.html pages/style.css
 var pageFiles embed.FS
 
-// pageTemplates are the pages by name, each within the layout. They are parsed once and never change.
+// pageTemplates returns the pages by name, each within the layout. They are parsed once and never change.
 var pageTemplates = parsePages("account", "approval", "consent", "error", "formpost", "mfa", "notice", "password", "pick", "register")
 
 func parsePages(names ...string) map[string]*template.Template {
@@ -24,10 +24,10 @@ func parsePages(names ...string) map[string]*template.Template {
 	return pages
 }
 
-// A view is what the pages show.
+// A view is the data of a page.
 type view struct {
 	Title  string
-	Action string // where the form goes
+	Action string // of the form
 	Flow   string
 	Alert  string
 
@@ -40,13 +40,13 @@ type view struct {
 	Application  string
 	Publisher    string
 	Permissions  []permissionView
-	Organization bool // offer the tick box
+	Organization bool // show the check box
 	Whole        bool // the consent is for the organization anyway
 
 	Correlation, Timestamp string
-	Fields                 url.Values // of the form that goes back by itself
+	Fields                 url.Values // of the form that submits itself
 	Style                  template.CSS
-	Nonce                  string // of the one script
+	Nonce                  string // of the only script
 }
 
 type permissionView struct{ API, Name, Title, Detail string }
@@ -65,7 +65,7 @@ func (f *flow) page(alert string, accounts ...string) reply {
 	if f.directory != nil {
 		v.Directory = f.directory.Name
 	}
-	if f.step == stepPick && len(accounts) == 0 { // seen again after Back
+	if f.step == stepPick && len(accounts) == 0 { // after the browser's Back
 		f.step = stepAccount
 		return f.page(alert)
 	}
@@ -86,7 +86,7 @@ func (f *flow) page(alert string, accounts ...string) reply {
 	return reply{status: http.StatusOK, page: string(f.step), view: v}
 }
 
-// write sends a reply. The pages allow nothing but themselves, and no page may be framed.
+// write sends a reply. The pages load nothing from elsewhere and cannot be framed.
 func (s *Simulator) write(w http.ResponseWriter, r *http.Request, answer reply) {
 	entryOf(r).ErrorCode = answer.code
 	if answer.cookie != nil {

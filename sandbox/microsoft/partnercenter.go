@@ -10,20 +10,20 @@ import (
 	"github.com/google/uuid"
 )
 
-// A PartnerCenterMode is how Partner Center treats a directory. The zero mode enforces MFA on every call.
+// A PartnerCenterMode is how Partner Center handles calls for a directory. The zero mode enforces MFA on every call.
 type PartnerCenterMode struct {
-	// Unenforced is how many of a hundred calls without MFA still pass: enforcement came gradually, so that one token
-	// may get 200 and 401 in turn (microsoft-identity.md §4.6).
+	// Unenforced is how many of a hundred calls without MFA succeed: Microsoft enforces MFA gradually, so that one token
+	// may get both 200 and 401 (docs/reference/microsoft-identity.md §4.6).
 	Unenforced int
 	// Answer is the form of the 401 without MFA, which Microsoft does not publish.
 	Answer MFAAnswer
-	// MFAHeader is the value of isMfaCompliant, %v to tell the truth: "%v" when empty, "-" for no header.
+	// MFAHeader is the value of isMfaCompliant; "%v" and empty stand for the true value, "-" for no header.
 	MFAHeader string
 	// ReportedDirectory is the tenantId of the organization profile. Default: the token's directory.
 	ReportedDirectory string
 }
 
-// An MFAAnswer is one of the forms that the 401 without MFA may have.
+// An MFAAnswer is a possible form of the 401 without MFA.
 type MFAAnswer string
 
 // The forms. The zero form has the code as a string.
@@ -45,7 +45,8 @@ func (s *Simulator) partnerCenterRoutes() http.Handler {
 	return mux
 }
 
-// partnerCall does what all calls have in common: headers, token, MFA, roles (§4.5, §5.5).
+// partnerCall handles what all calls have in common: headers, token, MFA, roles (docs/reference/microsoft-identity.md
+// §4.5, §5.5).
 func (s *Simulator) partnerCall(next func(http.ResponseWriter, *http.Request, *caller)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		for _, name := range []string{"MS-RequestId", "MS-CorrelationId"} {
@@ -69,7 +70,7 @@ func (s *Simulator) partnerCall(next func(http.ResponseWriter, *http.Request, *c
 			partnerError(w, http.StatusUnauthorized, "900401", "The access token is "+string(fault)+".")
 			return
 		}
-		s.tellMFA(w, r, who)
+		s.reportMFA(w, r, who)
 		switch {
 		case s.wantsMFA(who):
 			refuseWithoutMFA(w, who.directory.partner.Answer)
@@ -83,8 +84,8 @@ func (s *Simulator) partnerCall(next func(http.ResponseWriter, *http.Request, *c
 	}
 }
 
-// tellMFA answers the header ValidateMfa.
-func (s *Simulator) tellMFA(w http.ResponseWriter, r *http.Request, who *caller) {
+// reportMFA answers the header ValidateMfa.
+func (s *Simulator) reportMFA(w http.ResponseWriter, r *http.Request, who *caller) {
 	if !strings.EqualFold(r.Header.Get("ValidateMfa"), "true") || who.directory.partner.MFAHeader == "-" {
 		return
 	}
@@ -99,7 +100,7 @@ func (s *Simulator) tellMFA(w http.ResponseWriter, r *http.Request, who *caller)
 	w.Header().Set("isMfaCompliant", strings.ReplaceAll(value, "%v", truth))
 }
 
-// wantsMFA reports whether a call fails for want of MFA. Gradual enforcement takes turns, so that tests can count.
+// wantsMFA reports whether a call fails because MFA is missing. Gradual enforcement is regular, so that tests can count.
 func (s *Simulator) wantsMFA(who *caller) bool {
 	if who.mfa() {
 		return false
@@ -156,7 +157,8 @@ func (s *Simulator) legalBusinessProfile(w http.ResponseWriter, _ *http.Request,
 	})
 }
 
-// addApplicationConsent consents in a customer's directory for the application that calls (§5.3).
+// addApplicationConsent consents in a customer directory for the calling application
+// (docs/reference/microsoft-identity.md §5.3).
 func (s *Simulator) addApplicationConsent(w http.ResponseWriter, r *http.Request, who *caller) {
 	customer := s.customerOf(w, r, who)
 	if customer == nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// A refusal is one error of the identity platform, told by its AADSTS code. Pages, redirects and the token endpoint
-// render the same refusal.
+// A refusal is one error of the identity platform with its AADSTS code. Pages, redirects and the token endpoint render
+// the same refusal.
 type refusal struct {
 	code     int
 	error    string
@@ -22,7 +22,7 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fmt.Sprintf("AADSTS%d: %s", r.code, r.text) }
 
-// refuse returns the refusal with this code; an unlisted code is a defect of the simulator.
+// refuse returns the refusal with a code; it panics for an unlisted one.
 func refuse(code int) *refusal {
 	row, ok := refusals[code]
 	if !ok {
@@ -41,13 +41,14 @@ func (r *refusal) about(text string) *refusal {
 	return r
 }
 
-// missing is 900144 with the parameter's name.
+// missing returns 900144 with the parameter's name.
 func missing(parameter string) *refusal {
 	return refuse(900144).about("The request must contain the parameter '" + parameter + "'.")
 }
 
-// refusals are the codes that the simulator can answer with. error, suberror and status follow microsoft-identity.md
-// §3.5 and §3.6 and the field reports that those sections cite; the sentences are ours.
+// refusals are the codes of the simulator. error, suberror and status follow docs/reference/microsoft-identity.md
+// docs/reference/microsoft-identity.md §3.5 and §3.6 and the field reports that those sections cite; the texts are not
+// Microsoft's.
 var refusals = map[int]refusal{
 	// Of the request.
 	900144:  {error: "invalid_request", text: "A required parameter is missing."},
@@ -96,7 +97,7 @@ var refusals = map[int]refusal{
 	65001:  {error: "invalid_grant", suberror: "consent_required", text: "Nobody has consented to the application's use of this resource."},
 	90099:  {error: "interaction_required", text: "The application has not been authorised in the customer's directory."},
 
-	// Of the person.
+	// Of the user.
 	50020:  {error: "invalid_grant", text: "The account does not exist in this directory."},
 	50034:  {error: "invalid_grant", text: "We know no such account in this directory."},
 	50053:  {error: "invalid_grant", text: "The account is locked."},
@@ -120,7 +121,7 @@ var refusals = map[int]refusal{
 	90006: {error: "server_error", status: http.StatusInternalServerError, text: "An external service failed."},
 }
 
-// interaction is the refusal as prompt=none and the redirect tell it: the error names what is missing.
+// interaction returns the refusal for prompt=none and redirects: the error names what is missing.
 func (r *refusal) interaction() *refusal {
 	told := *r
 	switch r.code {
@@ -132,13 +133,13 @@ func (r *refusal) interaction() *refusal {
 	return &told
 }
 
-// An errorBody is a refusal as the token endpoint tells it (§3.5).
+// An errorBody is a refusal of the token endpoint (docs/reference/microsoft-identity.md §3.5).
 type errorBody struct {
 	trace, correlation, timestamp string
 	description                   string
 }
 
-// timestampLayout is UTC, as in 2026-11-23 10:15:02Z.
+// timestampLayout is in UTC, for example 2026-11-23 10:15:02Z.
 const timestampLayout = "2006-01-02 15:04:05Z"
 
 func (r *refusal) body(now time.Time, correlation string, lineBreaks bool) errorBody {

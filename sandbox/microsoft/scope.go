@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// defaultScope asks for everything that the registration lists for one API.
+// defaultScope stands for all permissions of the registration for one API.
 const defaultScope = ".default"
 
 // A scopeSet is a parsed scope parameter.
@@ -14,15 +14,16 @@ type scopeSet struct {
 	apis []apiScope
 }
 
-// An apiScope is one scope of an API, like https://graph.microsoft.com/User.Read.
+// An apiScope is one scope of an API, for example https://graph.microsoft.com/User.Read.
 type apiScope struct {
-	text       string // as it was sent
+	text       string // as sent
 	host       Host
 	identifier string // the resource part; it decides aud
 	name       string // the permission, or ".default"
 }
 
-// parseScope reads a scope parameter. Scopes without a resource belong to Graph (microsoft-identity.md §1.4).
+// parseScope reads a scope parameter. Scopes without a resource belong to Graph (docs/reference/microsoft-identity.md
+// §1.4).
 func (c Cloud) parseScope(text string) (scopeSet, *refusal) {
 	var set scopeSet
 	for _, word := range strings.Fields(text) {
@@ -51,10 +52,10 @@ func (c Cloud) parseScope(text string) (scopeSet, *refusal) {
 	return set, nil
 }
 
-// asks reports whether an OpenID Connect scope is among them.
+// asks reports whether the set has an OpenID Connect scope.
 func (s scopeSet) asks(oidc string) bool { return slices.Contains(s.oidc, oidc) }
 
-// hosts returns the APIs that are named, each once, in order.
+// hosts returns the APIs in the set, each once, in order.
 func (s scopeSet) hosts() []Host {
 	var hosts []Host
 	for _, a := range s.apis {
@@ -65,7 +66,7 @@ func (s scopeSet) hosts() []Host {
 	return hosts
 }
 
-// permissions returns the names asked for of one API, with .default replaced by what app has registered.
+// permissions returns the permissions for one API, with .default replaced by those on the registration.
 func (s scopeSet) permissions(host Host, app *application) []string {
 	var names []string
 	for _, a := range s.apis {

@@ -14,29 +14,29 @@ import (
 // A Directory is a Microsoft Entra tenant.
 type Directory struct {
 	ID     string // GUID
-	Domain string // verified domain, as in contoso.onmicrosoft.com
+	Domain string // verified domain, for example contoso.onmicrosoft.com
 	Name   string
-	// NotPartner makes a directory that Partner Center does not know.
+	// NotPartner says that Partner Center does not know the directory.
 	NotPartner bool
-	// CustomerOf makes it a customer's directory: the partner with this directory ID may redeem there.
+	// CustomerOf makes it a customer directory: the partner with this directory ID may redeem there.
 	CustomerOf string
-	// Cloud names another cloud that the directory belongs to. Default: the simulated one.
+	// Cloud is the name of the cloud to which the directory belongs. Default: the simulated one.
 	Cloud string
-	// Without are the APIs whose service principal the directory lacks (500011).
+	// Without are the APIs without a service principal in the directory (500011).
 	Without []Host
-	// Subscriptions are the Azure subscriptions' IDs; a partner may own none.
+	// Subscriptions are the IDs of Azure subscriptions; a partner may have none.
 	Subscriptions []string
 }
 
-// An MFA says how a person stands to multi-factor authentication.
+// An MFA is the state of multi-factor authentication of an account.
 type MFA string
 
-// The ways. The zero MFA is none.
+// The states. The zero MFA is none.
 const (
 	MFANone       MFA = ""           // no method registered
-	MFARegistered MFA = "registered" // asked only when a policy or the request wants it
-	MFARequired   MFA = "required"   // asked at every sign-in
-	MFAExternal   MFA = "external"   // a third party's challenge, which never puts mfa into amr
+	MFARegistered MFA = "registered" // requested only if a policy or the request requires it
+	MFARequired   MFA = "required"   // requested at every sign-in
+	MFAExternal   MFA = "external"   // a third party's challenge, which does not add mfa to amr
 )
 
 // A User is an account of a directory.
@@ -49,13 +49,13 @@ type User struct {
 
 	GlobalAdmin bool
 	AdminAgent  bool // member of AdminAgents
-	// NestedAdminAgent is a member of a group in AdminAgents: only transitiveMemberOf shows it.
+	// NestedAdminAgent makes the user a member of a group in AdminAgents, which only transitiveMemberOf shows.
 	NestedAdminAgent bool
 	Groups           []string
 
-	Guest    bool // his home is elsewhere
+	Guest    bool // the account belongs to another directory
 	Disabled bool
-	// Federated users sign in at their own organization: amr says fed, and has mfa only when MFA is registered.
+	// Federated users sign in at their own organization: amr has fed, and mfa only if MFA is registered.
 	Federated bool
 }
 
@@ -65,13 +65,13 @@ type Application struct {
 	Name        string
 	Publisher   string // empty: unverified
 	DirectoryID string
-	// MultiTenant lets other directories use it.
+	// MultiTenant allows consents in other directories.
 	MultiTenant  bool
 	Secrets      []Secret
 	Certificates []*x509.Certificate
 	RedirectURIs []RedirectURI
-	// Permissions are the scopes on the registration, as in https://graph.microsoft.com/User.Read; .default asks for
-	// them. Default: user_impersonation of Partner Center and ARM, User.Read and Directory.Read.All of Graph.
+	// Permissions are the scopes on the registration, for example https://graph.microsoft.com/User.Read; .default stands
+	// for them. Default: user_impersonation of Partner Center and ARM, User.Read and Directory.Read.All of Graph.
 	Permissions []string
 	// OptionalClaims of the id_token; acct is known.
 	OptionalClaims []string
@@ -84,7 +84,7 @@ type Secret struct {
 	Ends  time.Time // zero: never
 }
 
-// A RedirectType decides how long refresh tokens live: 24 hours for SPA.
+// A RedirectType decides the lifetime of refresh tokens: 24 hours for SPA.
 type RedirectType string
 
 // The types.
@@ -99,7 +99,7 @@ type RedirectURI struct {
 	Type RedirectType // default: Web
 }
 
-// AddDirectory adds a directory, or replaces it with its policy; accounts and consents stay.
+// AddDirectory adds a directory, or replaces it and its policy; accounts and consents stay.
 func (s *Simulator) AddDirectory(d Directory) error {
 	if _, err := uuid.Parse(d.ID); err != nil {
 		return fmt.Errorf("adding directory %q: its ID is no GUID", d.ID)
@@ -137,7 +137,7 @@ func (s *Simulator) AddUser(u User) error {
 	return nil
 }
 
-// AddApplication adds or replaces a registration. Redirect URIs obey microsoft-identity.md §2.5.
+// AddApplication adds or replaces a registration. Redirect URIs follow docs/reference/microsoft-identity.md §2.5.
 func (s *Simulator) AddApplication(a Application) error {
 	if _, err := uuid.Parse(a.ID); err != nil {
 		return fmt.Errorf("adding application %q: its ID is no GUID", a.ID)
@@ -179,7 +179,7 @@ func (c Cloud) usualPermissions() []string {
 	}
 }
 
-// checkRedirectURI tells what the portal would refuse.
+// checkRedirectURI returns why the portal would refuse a redirect URI.
 func checkRedirectURI(uri string) error {
 	if len(uri) > 256 {
 		return errors.New("longer than 256 characters")
@@ -198,7 +198,7 @@ func checkRedirectURI(uri string) error {
 	return nil
 }
 
-// redirect finds the registered redirect URI that a request names: exact, the port of http://localhost aside.
+// redirect finds a registered redirect URI: the exact one, except for the port of http://localhost.
 func (a *application) redirect(uri string) (RedirectURI, bool) {
 	for _, r := range a.RedirectURIs {
 		if r.URI == uri || (strings.HasPrefix(uri, "http://localhost") && withoutPort(r.URI) == withoutPort(uri)) {

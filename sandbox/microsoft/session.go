@@ -9,14 +9,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// sessionCookie signs a browser on without credentials. Its name is ours: cookies of one host name are shared by all
-// ports, so that it must not clash with those of the product under test.
+// sessionCookie is the cookie of single sign-on. Its name is not Microsoft's: all ports of one host name share cookies,
+// and it must differ from those of the product under test.
 const sessionCookie = "simulated-microsoft-session"
 
-// A session is a browser in which people are signed in.
+// A session is a browser with signed-in accounts.
 type session struct {
 	id       string
-	accounts map[string]authentication // UPN, lower case → how he signed in
+	accounts map[string]authentication // UPN, lower case → sign-in
 }
 
 func (s *Simulator) sessionOf(r *http.Request) *session {
@@ -27,7 +27,7 @@ func (s *Simulator) sessionOf(r *http.Request) *session {
 	return s.state.sessions[cookie.Value]
 }
 
-// signedIn lists the accounts of a browser that are good for a flow.
+// signedIn returns the accounts of a browser that a flow can use.
 func (st *state) signedIn(browser *session, f *flow) []string {
 	var upns []string
 	for _, upn := range slices.Sorted(maps.Keys(browser.accounts)) {
@@ -42,7 +42,7 @@ func (st *state) signedIn(browser *session, f *flow) []string {
 	return upns
 }
 
-// remember keeps the sign-in in the browser's session and puts its cookie on the answer.
+// remember stores the sign-in in the browser's session and adds its cookie to the answer.
 func (s *Simulator) remember(f *flow, r *http.Request, answer reply) reply {
 	browser := s.sessionOf(r)
 	if browser == nil {
@@ -57,7 +57,7 @@ func (s *Simulator) remember(f *flow, r *http.Request, answer reply) reply {
 	return answer
 }
 
-// logout ends the browser's session. Refresh tokens stay (microsoft-identity.md §6.1).
+// logout ends the browser's session. Refresh tokens stay (docs/reference/microsoft-identity.md §6.1).
 func (s *Simulator) logout(w http.ResponseWriter, r *http.Request) {
 	s.write(w, r, s.locked(func() reply {
 		if browser := s.sessionOf(r); browser != nil {

@@ -96,26 +96,26 @@ func TestS4_OldSessionsAreAskedAgain(t *testing.T) {
 	browser := w.browser()
 	_, err := microsoft.SignIn(t.Context(), browser, w.authorizeURL(), willing(admin))
 	w.must(err)
-	silently := func() string {
+	withoutPages := func() string {
 		back, err := microsoft.SignIn(t.Context(), browser, w.authorizeURL("prompt=none"), microsoft.Visitor{})
 		w.must(err)
 		return back.Query().Get("error")
 	}
 	for _, tc := range []struct {
-		after    int
-		page     string
-		silently string
+		after        int
+		page         string
+		withoutPages string
 	}{{3, "mfa-approve", "interaction_required"}, {4, "password-next", "interaction_required"}} {
 		w.Advance(days(tc.after))
 		if _, _, body := w.openPage(browser, w.authorizeURL()); !strings.Contains(body, `id="`+tc.page+`"`) {
 			t.Errorf("page %d days later = %s, want %s", tc.after, body, tc.page)
 		}
-		if got := silently(); got != tc.silently {
-			t.Errorf("prompt=none %d days later = %q, want %s", tc.after, got, tc.silently)
+		if got := withoutPages(); got != tc.withoutPages {
+			t.Errorf("prompt=none %d days later = %q, want %s", tc.after, got, tc.withoutPages)
 		}
 	}
 	w.must(w.SetPolicy(contoso, microsoft.Policy{Block: true}))
-	if got := silently(); got != "interaction_required" {
+	if got := withoutPages(); got != "interaction_required" {
 		t.Errorf("prompt=none where all is blocked = %q, want interaction_required", got)
 	}
 }

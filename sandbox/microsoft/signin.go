@@ -11,34 +11,34 @@ import (
 	"strings"
 )
 
-// A Visitor is how a person behaves on the pages.
+// A Visitor is what a person does on the pages.
 type Visitor struct {
 	UPN, Password string
-	// ApproveMFA answers the second factor's request; without it, it is denied.
+	// ApproveMFA approves the request for a second factor; false denies it.
 	ApproveMFA bool
-	// RegisterMFA goes on where more information is required; without it, the page is cancelled.
+	// RegisterMFA continues if more information is required; false cancels the page.
 	RegisterMFA bool
-	// Accept grants the consent; without it, it is declined.
+	// Accept grants the consent; false declines it.
 	Accept bool
-	// Organization ticks the box, where there is one, to consent for the whole organization.
+	// Organization selects the check box, if there is one, to consent for the organization.
 	Organization bool
 }
 
-// A PageError is a sign-in that ended, or went in circles, on one of the pages: the application never hears of it.
+// A PageError is a sign-in that ended on a page, or that showed the same page again.
 type PageError struct {
 	Title string // of the page
-	Alert string // what it says, with the AADSTS code
+	Alert string // its text, with the AADSTS code
 }
 
 func (e *PageError) Error() string { return "sign-in stays on the page " + e.Title + ": " + e.Alert }
 
-// maxPages is more than any sign-in has; a visitor who sees more is going in circles.
+// maxPages is more than any sign-in has.
 const maxPages = 12
 
-// SignIn opens authorizeURL and goes through the pages as v would, without a browser: it posts their real forms. It
-// stops at the redirect to the application, whose address it returns without following it; with the response mode
-// form_post the fields come back as the query of that address. client's cookie jar, if any, is the browser's; its
-// CheckRedirect is not used. A sign-in that cannot go on returns a *PageError.
+// SignIn opens authorizeURL and submits the real forms of the pages as v says, without a browser. It returns the
+// address of the redirect to the application and does not follow it; in the response mode form_post, the fields become
+// the query of that address. The cookie jar of client, if any, is the browser's; its CheckRedirect is not used. A
+// sign-in that does not reach the redirect returns a *PageError.
 func SignIn(ctx context.Context, client *http.Client, authorizeURL string, v Visitor) (*url.URL, error) {
 	at, err := url.Parse(authorizeURL)
 	if err != nil {
@@ -50,7 +50,7 @@ func SignIn(ctx context.Context, client *http.Client, authorizeURL string, v Vis
 	if err != nil {
 		return nil, fmt.Errorf("preparing the authorize request: %w", err)
 	}
-	seen := make(map[string]bool) // pages answered: seeing one again means that the answer was not taken
+	seen := make(map[string]bool) // submitted pages: the same page again means that its answer was not accepted
 	for range maxPages {
 		shown, location, err := open(&browser, request)
 		if err != nil {
@@ -83,7 +83,7 @@ func SignIn(ctx context.Context, client *http.Client, authorizeURL string, v Vis
 	return nil, errors.New("the sign-in goes in circles")
 }
 
-// open sends a request and reads the page, or the address of the redirect, that answers it.
+// open sends a request and returns the page, or the address of the redirect.
 func open(browser *http.Client, request *http.Request) (shown shownPage, location string, err error) {
 	answer, err := browser.Do(request)
 	if err != nil {
@@ -103,7 +103,7 @@ func open(browser *http.Client, request *http.Request) (shown shownPage, locatio
 	return shown, "", nil
 }
 
-// A shownPage is what a visitor finds on a page.
+// A shownPage is the parsed form of a page.
 type shownPage struct {
 	title, alert string
 	form, action string            // id and address of the page's form
@@ -124,7 +124,7 @@ func (p *shownPage) press(id string) error {
 	return nil
 }
 
-// fill answers a page as the visitor does.
+// fill fills in the form of a page as v says.
 func (v Visitor) fill(p *shownPage) error {
 	choose := func(yes bool, accept, decline string) error {
 		if yes {
@@ -157,12 +157,12 @@ func (v Visitor) fill(p *shownPage) error {
 	return fmt.Errorf("the page %q has an unknown form %q", p.title, p.form)
 }
 
-// parsePage reads the one form of a page. The pages are ours, so that the lenient XML reader suffices.
+// parsePage parses the only form of a page. A lenient XML decoder is enough for the pages of this package.
 func parsePage(body []byte) (shownPage, error) {
 	p := shownPage{ids: make(map[string]string), fields: make(url.Values)}
 	decoder := xml.NewDecoder(strings.NewReader(string(body)))
 	decoder.Strict, decoder.AutoClose, decoder.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
-	var text *string // where character data goes
+	var text *string // destination of character data
 	for {
 		token, err := decoder.Token()
 		if errors.Is(err, io.EOF) {
@@ -188,7 +188,7 @@ func parsePage(body []byte) (shownPage, error) {
 	}
 }
 
-// take notes one element, and says where its text goes.
+// take reads one element, and returns the destination of its text.
 func (p *shownPage) take(element string, attributes map[string]string) *string {
 	switch {
 	case element == "title":

@@ -29,25 +29,24 @@ type Config struct {
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
-	// Advance moves the clock forward; whoever owns the clock provides it. When set, the control listener serves
-	// POST /_sim/clock. Default: none.
+	// Advance moves the clock forward. If it is set, the control listener serves POST /_sim/clock. Default: none.
 	Advance func(time.Duration)
 
 	// Log receives one record per request at debug level. Default: discard.
 	Log *slog.Logger
 
-	// Cloud is the cloud to be. Default: Global().
+	// Cloud is the simulated cloud. Default: Global().
 	Cloud Cloud
 
-	// TLS serves https with a certificate of a generated authority (RootCAs, AuthorityPEM) on every listener but
-	// Control. MSAL insists on it, and so do browsers for cookies that cross sites.
+	// TLS serves https with a certificate of a generated authority (RootCAs, AuthorityPEM) on every listener except
+	// Control. MSAL requires it, and browsers require it for cross-site cookies.
 	TLS bool
 
-	// Addresses says where to listen, host by host. Default: a free port of 127.0.0.1.
+	// Addresses are the addresses to listen on, by host. Default: a free port of 127.0.0.1.
 	Addresses map[Host]string
 
-	// Hostname is the name in the URLs. Browsers take 127.0.0.1 and localhost for different sites, which shows what
-	// SameSite cookies do. Default: 127.0.0.1.
+	// Hostname is the name in the URLs. For browsers, 127.0.0.1 and localhost are different sites, so that tests can show
+	// the effect of SameSite cookies. Default: 127.0.0.1.
 	Hostname string
 }
 
@@ -64,7 +63,7 @@ type Simulator struct {
 	state state
 }
 
-// Start checks cfg, makes the keys, and serves until Close.
+// Start checks cfg, generates the keys, and serves until Close.
 func Start(cfg Config) (*Simulator, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -95,7 +94,7 @@ func Start(cfg Config) (*Simulator, error) {
 	return s, nil
 }
 
-// listen opens all listeners before any of them serves, so that every page knows every address.
+// listen opens all listeners before the first one serves, because the pages contain the addresses of the others.
 func (s *Simulator) listen() error {
 	hosts := []struct {
 		host    Host
@@ -138,14 +137,14 @@ func (s *Simulator) listen() error {
 		s.servers = append(s.servers, server)
 		s.serving.Go(func() {
 			if err := server.Serve(listeners[i]); !errors.Is(err, http.ErrServerClosed) {
-				s.cfg.Log.Error("simulated Microsoft stopped serving", "host", h.host, "error", err)
+				s.cfg.Log.Error("serving the simulated Microsoft failed", "host", h.host, "err", err)
 			}
 		})
 	}
 	return nil
 }
 
-// Close ends all listeners and connections and waits for the listeners' goroutines.
+// Close closes all listeners and connections, and waits for their goroutines.
 func (s *Simulator) Close() error {
 	var errs []error
 	for _, server := range s.servers {
@@ -155,7 +154,7 @@ func (s *Simulator) Close() error {
 	return errors.Join(errs...)
 }
 
-// LoginURL is the authority, {login} of microsoft-identity.md, without a trailing slash.
+// LoginURL is the authority, without a trailing slash.
 func (s *Simulator) LoginURL() string { return s.urls[Login] }
 
 // PartnerCenterURL is the address of the Partner Center API.
@@ -167,13 +166,13 @@ func (s *Simulator) GraphURL() string { return s.urls[Graph] }
 // ARMURL is the address of Azure Resource Manager.
 func (s *Simulator) ARMURL() string { return s.urls[ARM] }
 
-// ControlURL is the address of the control API, always http. What it serves is told at controlRoutes.
+// ControlURL is the address of the control API, always http; controlRoutes lists its paths.
 func (s *Simulator) ControlURL() string { return s.urls[Control] }
 
-// Cloud returns the cloud that is simulated.
+// Cloud returns the simulated cloud.
 func (s *Simulator) Cloud() Cloud { return s.cfg.Cloud }
 
-// RootCAs returns the authority to trust when Config.TLS is set, nil otherwise.
+// RootCAs returns the certificate authority to trust; nil without Config.TLS.
 func (s *Simulator) RootCAs() *x509.CertPool {
 	if s.authority == nil {
 		return nil
@@ -181,7 +180,7 @@ func (s *Simulator) RootCAs() *x509.CertPool {
 	return s.authority.pool
 }
 
-// AuthorityPEM returns the same authority for programs that read a file, nil without TLS.
+// AuthorityPEM returns the same authority in PEM form; nil without Config.TLS.
 func (s *Simulator) AuthorityPEM() []byte {
 	if s.authority == nil {
 		return nil
@@ -189,8 +188,8 @@ func (s *Simulator) AuthorityPEM() []byte {
 	return s.authority.pem
 }
 
-// Client returns an HTTP client with a cookie-less transport of its own that trusts the simulator. The caller may add
-// a cookie jar; Close of its idle connections is the caller's.
+// Client returns an HTTP client that trusts the simulator, with a transport of its own and without a cookie jar. The
+// caller closes its idle connections.
 func (s *Simulator) Client() *http.Client {
 	transport := &http.Transport{DialContext: (&net.Dialer{}).DialContext}
 	if s.authority != nil {

@@ -5,26 +5,29 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// state is everything that the simulated Microsoft remembers. Simulator.mu guards it.
+// state is everything that the simulated Microsoft stores. Simulator.mu guards it.
 type state struct {
 	keys        *keyring
 	directories map[string]*directory   // directory ID, lower case → directory
 	users       map[string]*user        // UPN, lower case → user
 	apps        map[string]*application // application ID, lower case → registration
-	consents    map[consentKey][]string // who consented to which API → permissions
+	consents    map[consentKey][]string // consent → permissions
 	flows       map[string]*flow        // flow ID → sign-in in progress
-	sessions    map[string]*session     // cookie → browser that is signed in
+	sessions    map[string]*session     // cookie → signed-in browser
 	codes       map[digest]*code
 	refresh     map[digest]*refreshToken
-	opaque      map[digest]map[string]any // access tokens that are no JWT → their claims
-	recent      map[digest][]time.Time    // equal token requests → when they came
+	opaque      map[digest]map[string]any       // access token that is not a JWT → its claims
+	recent      *lru.Cache[digest, []time.Time] // token request → when identical ones came
 	faults      []*activeFault
 	odd         Oddities
 }
 
 func newState() state {
+	recent, _ := lru.New[digest, []time.Time](maxRecent) // fails only without a positive size
 	return state{
 		directories: make(map[string]*directory),
 		users:       make(map[string]*user),
@@ -35,11 +38,11 @@ func newState() state {
 		codes:       make(map[digest]*code),
 		refresh:     make(map[digest]*refreshToken),
 		opaque:      make(map[digest]map[string]any),
-		recent:      make(map[digest][]time.Time),
+		recent:      recent,
 	}
 }
 
-// A digest stands for a secret value: the simulator keeps none of those that it issued.
+// A digest identifies a secret value: the simulator does not store the values that it issued.
 type digest [sha256.Size]byte
 
 func digestOf(value string) digest { return sha256.Sum256([]byte(value)) }
@@ -48,18 +51,18 @@ type directory struct {
 	Directory
 	policy   Policy
 	partner  PartnerCenterMode
-	requests int // of Partner Center without MFA, for gradual enforcement
+	requests int // to Partner Center without MFA, for gradual enforcement
 }
 
 type user struct {
 	User
 	objectID        string
 	tokensValidFrom time.Time
-	revocations     int // how often all sessions were ended; a counter, for test clocks may stand still
-	refused         int // AADSTS code that sign-ins and redemptions get; 0: none
+	revocations     int // how often all sessions were revoked; a counter, because the clock of a test may stand still
+	refused         int // AADSTS code with which sign-ins and redemptions fail; 0: none
 }
 
-// revoke ends everything that was obtained before now.
+// revoke invalidates all sessions and refresh tokens from before now.
 func (u *user) revoke(now time.Time) {
 	u.tokensValidFrom = now
 	u.revocations++
@@ -70,13 +73,13 @@ type application struct {
 	registered map[Host][]string // API → permissions on the registration
 }
 
-// A consentKey names who consented to what. user is empty for a consent of the organization.
+// A consentKey identifies a consent. user is empty for a consent for the organization.
 type consentKey struct {
 	directory, app, user string
 	host                 Host
 }
 
-// A code is an issued authorization code with all it is bound to.
+// A code is an issued authorization code with everything it is bound to.
 type code struct {
 	app, redirectURI string
 	spa              bool
@@ -91,10 +94,10 @@ type code struct {
 	redeemed         bool
 }
 
-// A refreshToken is bound to a user and an application, not to an API (microsoft-identity.md §3.4).
+// A refreshToken is bound to a user and an application, not to an API (docs/reference/microsoft-identity.md §3.4).
 type refreshToken struct {
 	app, user string
-	directory string // where it was issued
+	directory string // in which it was issued
 	scopes    scopeSet
 	auth      authentication
 	spa       bool
@@ -102,14 +105,14 @@ type refreshToken struct {
 	issued    time.Time // of this value
 }
 
-// An authentication is how and when a person proved who he is.
+// An authentication is how and when a person signed in.
 type authentication struct {
 	amr      []string
 	at       time.Time
 	mfaAt    time.Time // zero without MFA
-	external bool      // an external provider's second factor satisfied the policy, which amr does not show
+	external bool      // an external provider's second factor satisfies the policy; amr does not show it
 
-	revocations int // of the user, when he signed in
+	revocations int // of the user, at the sign-in
 }
 
 func (a authentication) mfa() bool { return slices.Contains(a.amr, "mfa") }
@@ -135,7 +138,8 @@ func (st *state) user(upn string) *user { return st.users[strings.ToLower(string
 
 func (st *state) app(id string) *application { return st.apps[strings.ToLower(id)] }
 
-// consented returns what the application may do with an API for a user, whoever consented.
+// consented returns the permissions of the application for an API and a user, by consents of the user and the
+// organization.
 func (st *state) consented(directory, app, upn string, host Host) []string {
 	key := consentKey{strings.ToLower(directory), strings.ToLower(app), "", host}
 	names := slices.Clone(st.consents[key])
@@ -145,7 +149,7 @@ func (st *state) consented(directory, app, upn string, host Host) []string {
 	return slices.Compact(names)
 }
 
-// consent adds permissions to a consent; an empty upn means the whole organization.
+// consent adds permissions to a consent; upn is empty for the organization.
 func (st *state) consent(directory, app, upn string, host Host, names []string) {
 	key := consentKey{strings.ToLower(directory), strings.ToLower(app), strings.ToLower(upn), host}
 	all := append(slices.Clone(st.consents[key]), names...)
@@ -153,7 +157,7 @@ func (st *state) consent(directory, app, upn string, host Host, names []string) 
 	st.consents[key] = slices.Compact(all)
 }
 
-// principalIn reports whether the application exists in a directory: registered there, or consented to by somebody.
+// principalIn reports whether the application exists in a directory: registered there, or with a consent there.
 func (st *state) principalIn(app *application, directory string) bool {
 	if strings.EqualFold(app.DirectoryID, directory) {
 		return true

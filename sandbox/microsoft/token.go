@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// maxForm is the greatest body that the token endpoint reads; refresh tokens and assertions are some kB long.
+// maxForm is the maximum size of a body; refresh tokens and assertions have a few kB.
 const maxForm = 256 << 10
 
 // A tokenForm is a request to the token endpoint.
 type tokenForm struct {
 	version   int
 	tenant    string
-	endpoint  string // its own address, the audience of client assertions
+	endpoint  string // its address, the audience of client assertions
 	values    url.Values
 	address   string // of the caller
 	now       time.Time
@@ -27,22 +27,22 @@ type tokenForm struct {
 	assertion string
 }
 
-// A proof is a redeemed code or refresh token: who proved what, and when.
+// A proof is a redeemed code or refresh token: who signed in, how, and when.
 type proof struct {
 	user      *user
 	directory *directory
 	auth      authentication
-	scopes    scopeSet // asked for at the authorize endpoint
+	scopes    scopeSet // requested at the authorize endpoint
 	nonce     string
 	spa       bool
 	device    bool
 }
 
-// token is the token endpoint (microsoft-identity.md §3).
+// token is the token endpoint (docs/reference/microsoft-identity.md §3).
 func (s *Simulator) token(version int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		form, refused := s.readTokenForm(w, r, version)
-		entryOf(r).ClientID = form.clientID // it may have come by Basic
+		entryOf(r).ClientID = form.clientID // it may come with HTTP Basic
 		if refused != nil {
 			s.writeRefusal(w, r, refused)
 			return
@@ -56,7 +56,7 @@ func (s *Simulator) token(version int) http.HandlerFunc {
 	}
 }
 
-// readTokenForm reads the body, and nothing else: a secret in the query is as good as none.
+// readTokenForm reads the body only: a secret in the query is ignored.
 func (s *Simulator) readTokenForm(w http.ResponseWriter, r *http.Request, version int) (tokenForm, *refusal) {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
 	form := tokenForm{
@@ -90,7 +90,7 @@ func (s *Simulator) readTokenForm(w http.ResponseWriter, r *http.Request, versio
 	return form, nil
 }
 
-// redeem decides a token request in Microsoft's order: directory, application, its credential, the grant, the resource,
+// redeem checks a token request in Microsoft's order: directory, application, its credential, the grant, the resource,
 // consent, policy.
 func (s *Simulator) redeem(f tokenForm) (map[string]any, *refusal) {
 	s.mu.Lock()
@@ -104,7 +104,7 @@ func (s *Simulator) redeem(f tokenForm) (map[string]any, *refusal) {
 	case f.clientID == "":
 		return nil, missing("client_id")
 	}
-	d, app, refused := s.state.party(f.tenant, f.clientID)
+	d, app, refused := s.state.resolve(f.tenant, f.clientID)
 	if refused != nil {
 		return nil, refused
 	}
@@ -138,8 +138,8 @@ func (s *Simulator) redeem(f tokenForm) (map[string]any, *refusal) {
 	return answer, nil
 }
 
-// party finds the directory and the application of a request; the directory is nil for common and organizations.
-func (st *state) party(tenant, clientID string) (*directory, *application, *refusal) {
+// resolve finds the directory and the application of a request; the directory is nil for common and organizations.
+func (st *state) resolve(tenant, clientID string) (*directory, *application, *refusal) {
 	shared := tenant == "common" || tenant == "organizations"
 	d := st.directory(tenant)
 	if d == nil && !shared {
@@ -160,12 +160,12 @@ func (st *state) party(tenant, clientID string) (*directory, *application, *refu
 	return d, app, nil
 }
 
-// resourceOf decides which API the token is for and with which permissions.
+// resourceOf returns the API of the token and its permissions.
 func (s *Simulator) resourceOf(f tokenForm, app *application, p proof) (scopeSet, tokenRequest, *refusal) {
 	request := tokenRequest{
 		app: app, directory: p.directory, user: p.user, auth: p.auth, address: f.address, nonce: p.nonce, version: f.version, now: f.now,
 	}
-	asked, refused := s.askedFor(f, p)
+	asked, refused := s.requestedScopes(f, p)
 	if refused != nil {
 		return asked, request, refused
 	}
@@ -202,8 +202,8 @@ func (s *Simulator) resourceOf(f tokenForm, app *application, p proof) (scopeSet
 	return asked, request, nil
 }
 
-// askedFor reads scope (version 2) or resource (version 1).
-func (s *Simulator) askedFor(f tokenForm, p proof) (scopeSet, *refusal) {
+// requestedScopes reads scope (version 2) or resource (version 1).
+func (s *Simulator) requestedScopes(f tokenForm, p proof) (scopeSet, *refusal) {
 	if f.version == 1 {
 		resource := f.values.Get("resource")
 		if resource == "" {
@@ -213,7 +213,7 @@ func (s *Simulator) askedFor(f tokenForm, p proof) (scopeSet, *refusal) {
 			resource = p.scopes.apis[0].identifier
 		}
 		set, refused := s.cfg.Cloud.parseScope(resource + "/" + defaultScope)
-		set.oidc = []string{"openid", "offline_access"} // version 1 always gives both
+		set.oidc = []string{"openid", "offline_access"} // version 1 always includes both
 		return set, refused
 	}
 	scope := f.values.Get("scope")
@@ -229,7 +229,7 @@ func (s *Simulator) askedFor(f tokenForm, p proof) (scopeSet, *refusal) {
 	return p.scopes, nil
 }
 
-// answer issues what was asked for and renders it (§3.3).
+// answer issues the tokens and returns the answer (docs/reference/microsoft-identity.md §3.3).
 func (s *Simulator) answer(f tokenForm, asked scopeSet, r tokenRequest, p proof) (map[string]any, error) {
 	access, life, err := s.accessToken(r)
 	if err != nil {
@@ -272,8 +272,8 @@ func (s *Simulator) answer(f tokenForm, asked scopeSet, r tokenRequest, p proof)
 	return body, nil
 }
 
-// grantedScope is resource-qualified, has .default back when it was asked for, and lists the OpenID Connect scopes but
-// offline_access (§3.3, §8.4).
+// grantedScope is resource-qualified, repeats .default if it was requested, and lists the OpenID Connect scopes except
+// offline_access (docs/reference/microsoft-identity.md §3.3, §8.4).
 func grantedScope(asked scopeSet, r tokenRequest) string {
 	var words []string
 	for _, a := range asked.apis {

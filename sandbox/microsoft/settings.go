@@ -9,35 +9,35 @@ import (
 	"time"
 )
 
-// ErrUnknown is what the switches return for a directory, user or application that was never added.
+// ErrUnknown is returned for a directory, user or application that was never added.
 var ErrUnknown = errors.New("not in the simulator")
 
-// A Policy is a directory's Conditional Access, in the few ways that matter here. It is evaluated at every sign-in and
-// at every redemption.
+// A Policy is a directory's Conditional Access, reduced to what matters here. It is evaluated at every sign-in and at
+// every redemption.
 type Policy struct {
-	// APIs that the policy covers; it acts only where one of them is named. Default: all.
+	// APIs are the APIs that the policy covers; it applies only to requests that name one of them. Default: all.
 	APIs []Host
 
 	RequireMFA bool
-	// SignInFrequency is the greatest age of a sign-in at redemption (70043); 0: none.
+	// SignInFrequency is the maximum age of a sign-in at redemption (70043); 0: none.
 	SignInFrequency time.Duration
-	// RememberMFA is the greatest age of the MFA proof at redemption (50078); 0: no limit.
+	// RememberMFA is the maximum age of MFA at redemption (50078); 0: no limit.
 	RememberMFA time.Duration
 	// Block refuses everything (53003).
 	Block bool
-	// BlockServers refuses redemptions only, as a location policy that knows the office but not the data centre.
+	// BlockServers refuses redemptions only, as a location policy that allows the office but not the data centre.
 	BlockServers bool
-	// BlockDeviceCode refuses refresh tokens that the device code flow gave.
+	// BlockDeviceCode refuses refresh tokens from the device code flow.
 	BlockDeviceCode bool
 
-	// AdminConsentOnly forbids people to consent for themselves.
+	// AdminConsentOnly lets only administrators consent.
 	AdminConsentOnly bool
 	// IgnoreMFAClaims makes the claims parameter of the authorize request ineffective.
 	IgnoreMFAClaims bool
 	// RefuseClaims answers an authorize request that has a claims parameter with invalid_request.
 	RefuseClaims bool
-	// PasswordChangeRevokes ends refresh tokens at a password change, as field reports say; the documentation says
-	// otherwise (microsoft-identity.md §6.1).
+	// PasswordChangeRevokes invalidates refresh tokens at a password change, as field reports say; the documentation
+	// says otherwise (docs/reference/microsoft-identity.md §6.1).
 	PasswordChangeRevokes bool
 }
 
@@ -50,17 +50,17 @@ func (s *Simulator) SetPolicy(directoryID string, p Policy) error {
 	return s.onDirectory(directoryID, func(d *directory) { d.policy = p })
 }
 
-// SetPartnerCenter replaces how Partner Center treats a directory.
+// SetPartnerCenter replaces a directory's PartnerCenterMode.
 func (s *Simulator) SetPartnerCenter(directoryID string, mode PartnerCenterMode) error {
 	return s.onDirectory(directoryID, func(d *directory) { d.partner = mode })
 }
 
-// RevokeSessions ends a person's sessions and refresh tokens as of now (50173).
+// RevokeSessions invalidates a user's sessions and refresh tokens as of now (50173).
 func (s *Simulator) RevokeSessions(upn string) error {
 	return s.onUser(upn, func(u *user) { u.revoke(s.now()) })
 }
 
-// SetPassword changes a password; whether that ends refresh tokens is the policy's PasswordChangeRevokes.
+// SetPassword changes a password. Policy.PasswordChangeRevokes decides whether this invalidates refresh tokens.
 func (s *Simulator) SetPassword(upn, password string) error {
 	return s.onUser(upn, func(u *user) {
 		u.Password = password
@@ -70,7 +70,7 @@ func (s *Simulator) SetPassword(upn, password string) error {
 	})
 }
 
-// SetMFA changes how a person stands to MFA. Refresh tokens keep the proof they were made with.
+// SetMFA changes a user's MFA. Refresh tokens keep the authentication from which they were issued.
 func (s *Simulator) SetMFA(upn string, mfa MFA) error {
 	if !slices.Contains([]MFA{MFANone, MFARegistered, MFARequired, MFAExternal}, mfa) {
 		return fmt.Errorf("setting MFA of %s: there is no %q", upn, mfa)
@@ -78,7 +78,7 @@ func (s *Simulator) SetMFA(upn string, mfa MFA) error {
 	return s.onUser(upn, func(u *user) { u.MFA = mfa })
 }
 
-// SetRoles changes who a person is in the partner's directory.
+// SetRoles changes a user's roles in the partner directory.
 func (s *Simulator) SetRoles(upn string, globalAdmin, adminAgent bool) error {
 	return s.onUser(upn, func(u *user) { u.GlobalAdmin, u.AdminAgent = globalAdmin, adminAgent })
 }
@@ -93,7 +93,7 @@ func (s *Simulator) Enable(upn string) error {
 	return s.onUser(upn, func(u *user) { u.Disabled = false })
 }
 
-// RefuseUser makes every sign-in and redemption of a person fail with an AADSTS code, 50053 for example; 0 ends that.
+// RefuseUser makes every sign-in and redemption of a user fail with an AADSTS code, for example 50053; 0 ends this.
 func (s *Simulator) RefuseUser(upn string, code int) error {
 	if _, known := refusals[code]; code != 0 && !known {
 		return fmt.Errorf("refusing %s: the simulator has no AADSTS%d", upn, code)
@@ -116,7 +116,7 @@ func (s *Simulator) DisableApplication(id string) error {
 	return s.onApplication(id, func(a *application) { a.Disabled = true })
 }
 
-// SetSecrets replaces the application's secrets. Refresh tokens are bound to none of them.
+// SetSecrets replaces the application's secrets. Refresh tokens are not bound to them.
 func (s *Simulator) SetSecrets(id string, secrets ...Secret) error {
 	return s.onApplication(id, func(a *application) { a.Secrets = slices.Clone(secrets) })
 }
@@ -126,7 +126,7 @@ func (s *Simulator) SetCertificates(id string, certificates ...*x509.Certificate
 	return s.onApplication(id, func(a *application) { a.Certificates = slices.Clone(certificates) })
 }
 
-// GrantConsent consents to scopes without any page; an empty upn means for the whole organization.
+// GrantConsent consents to scopes without the pages; upn is empty for a consent for the organization.
 func (s *Simulator) GrantConsent(directoryID, applicationID, upn string, scopes ...string) error {
 	set, refused := s.cfg.Cloud.parseScope(strings.Join(scopes, " "))
 	if refused != nil {
@@ -139,7 +139,7 @@ func (s *Simulator) GrantConsent(directoryID, applicationID, upn string, scopes 
 	})
 }
 
-// RemoveConsent withdraws every consent to the application in a directory, or to some APIs only.
+// RemoveConsent removes all consents to the application in a directory, or only those for some APIs.
 func (s *Simulator) RemoveConsent(directoryID, applicationID string, apis ...Host) error {
 	return s.onApplication(applicationID, func(a *application) {
 		for key := range s.state.consents {
@@ -150,41 +150,41 @@ func (s *Simulator) RemoveConsent(directoryID, applicationID string, apis ...Hos
 	})
 }
 
-// Oddities are ways in which answers differ from the usual: as Microsoft's may, or as an attacker's would.
+// Oddities are deviations of answers: those that Microsoft's answers may have, and those of an attacker's.
 type Oddities struct {
-	// OpaqueAccessTokens makes access tokens that are no JWT.
+	// OpaqueAccessTokens issues access tokens that are not JWTs.
 	OpaqueAccessTokens bool
 	// LineBreaks separates the parts of error_description by CRLF, as older answers do.
 	LineBreaks bool
-	// ExtraFields adds members that no client knows.
+	// ExtraFields adds unknown members.
 	ExtraFields bool
-	// OmitOptional leaves out every optional member of answers and errors.
+	// OmitOptional omits every optional member of answers and errors.
 	OmitOptional bool
-	// KeepRefreshToken leaves refresh_token out of the answers to refresh grants.
+	// KeepRefreshToken omits refresh_token from the answers to refresh grants.
 	KeepRefreshToken bool
 
-	// GraphPage is the greatest page that Graph gives. Default: 100.
+	// GraphPage is the maximum number of entries on a page of Graph. Default: 100.
 	GraphPage int
-	// ARMPolicyDenies makes ARM refuse a write without MFA by policy (403) and not by challenge (401).
+	// ARMPolicyDenies makes ARM refuse a write without MFA by policy (403) instead of a challenge (401).
 	ARMPolicyDenies bool
 
 	// IDTokenClaims and AccessTokenClaims replace claims; a nil value removes one.
 	IDTokenClaims, AccessTokenClaims map[string]any
-	// IDTokenSignature spoils the id_token's signature.
+	// IDTokenSignature makes the id_token's signature invalid.
 	IDTokenSignature SignatureOddity
 }
 
-// A SignatureOddity is a way to spoil a signature.
+// A SignatureOddity is a kind of invalid signature.
 type SignatureOddity string
 
-// The ways. The zero SignatureOddity spoils nothing.
+// The kinds. The zero SignatureOddity leaves the signature valid.
 const (
-	Unsigned   SignatureOddity = "none"    // alg none
-	SignedWithForeignKey SignatureOddity = "foreign" // another key under a published kid
-	UnknownKey       SignatureOddity = "unknown" // a kid that is never published
+	Unsigned             SignatureOddity = "none"    // alg none
+	SignedWithForeignKey SignatureOddity = "foreign" // another key with a published kid
+	UnknownKey           SignatureOddity = "unknown" // a kid that is never published
 )
 
-// SetOddities replaces the oddities; the zero value ends them.
+// SetOddities replaces the oddities; the zero value removes them.
 func (s *Simulator) SetOddities(o Oddities) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
