@@ -10,7 +10,7 @@ import (
 	"azure-partner-connector/connector/random"
 )
 
-func TestClaimCodesAreReadableAndDistinct(t *testing.T) {
+func TestClaimCode_ReadableAndDistinct(t *testing.T) {
 	form := regexp.MustCompile(`^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$`)
 	seen := map[string]bool{}
 	for range 1000 {
@@ -25,7 +25,7 @@ func TestClaimCodesAreReadableAndDistinct(t *testing.T) {
 	}
 }
 
-func TestClaimCodesSurviveHowPeopleTypeThem(t *testing.T) {
+func TestParseClaimCode_AsPeopleType(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		code := random.ClaimCode()
 		want, ok := random.ParseClaimCode(code)
@@ -48,7 +48,7 @@ func TestClaimCodesSurviveHowPeopleTypeThem(t *testing.T) {
 	})
 }
 
-func TestWhatIsNoClaimCodeIsRefused(t *testing.T) {
+func TestParseClaimCode_Rejects(t *testing.T) {
 	for _, text := range []string{"", "7K3M-Q2ZD-9XA", "7K3M-Q2ZD-9XABC", "7K3M-Q2ZD-9XA!", "https://host/callback?code=7K3MQ2ZD9XAB", "7K3MQ2ZD9XAU"} {
 		if code, ok := random.ParseClaimCode(text); ok {
 			t.Errorf("ParseClaimCode(%q) = %q, want a refusal", text, code)
@@ -56,7 +56,7 @@ func TestWhatIsNoClaimCodeIsRefused(t *testing.T) {
 	}
 }
 
-func TestReferencesAreShortAndReadable(t *testing.T) {
+func TestReference_ShortAndReadable(t *testing.T) {
 	if got := random.Reference(); !regexp.MustCompile(`^[0-9A-Z]{8}$`).MatchString(got) {
 		t.Errorf("Reference() = %q, want eight letters and digits", got)
 	}

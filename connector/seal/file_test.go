@@ -26,7 +26,7 @@ func TestCreateFile(t *testing.T) {
 		t.Fatalf("LoadFile() = _, %v", err)
 	}
 	if got, err := loaded.Open(sealed(t, k, "text", "a", "b", "c"), "a", "b", "c"); err != nil || string(got) != "text" {
-		t.Errorf("Open() by the loaded ring = %q, %v, want text", got, err)
+		t.Errorf("Open() by the loaded keyring = %q, %v, want text", got, err)
 	}
 	before, err := os.ReadFile(path)
 	if err != nil {
@@ -43,11 +43,11 @@ func TestCreateFile(t *testing.T) {
 	}
 }
 
-func TestLoadFileRefusals(t *testing.T) {
+func TestLoadFile_Errors(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "keys.json")
 	if _, err := seal.LoadFile(path); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("LoadFile() of none = _, %v, want %v", err, fs.ErrNotExist)
+		t.Errorf("LoadFile() of a missing file = _, %v, want %v", err, fs.ErrNotExist)
 	}
 	if _, err := seal.LoadFile(folder); err == nil {
 		t.Error("LoadFile() of a folder = _, nil, want an error")
@@ -96,18 +96,18 @@ func TestReplaceFile(t *testing.T) {
 	}
 	loaded, err := seal.LoadFile(path)
 	if err != nil || !loaded.Sealed(sealed(t, next, "text", "a", "b", "c")) {
-		t.Errorf("LoadFile() after ReplaceFile() = the ring before, %v", err)
+		t.Errorf("LoadFile() after ReplaceFile() = the earlier keyring, %v", err)
 	}
 	if files, err := os.ReadDir(folder); err != nil || len(files) != 1 {
 		t.Errorf("ReplaceFile() leaves %d files, %v, want one", len(files), err)
 	}
 	if err := next.ReplaceFile(filepath.Join(folder, "another.json")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("ReplaceFile() of none = %v, want %v", err, fs.ErrNotExist)
+		t.Errorf("ReplaceFile() of a missing file = %v, want %v", err, fs.ErrNotExist)
 	}
 	if err := os.WriteFile(path+".next", nil, 0o600); err != nil {
 		t.Fatalf("WriteFile() = %v", err)
 	}
 	if err := k.ReplaceFile(path); err == nil {
-		t.Error("ReplaceFile() beside another = nil, want an error")
+		t.Error("ReplaceFile() beside a leftover file = nil, want an error")
 	}
 }

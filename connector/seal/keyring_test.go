@@ -41,7 +41,7 @@ func written(t testing.TB, k *seal.Keyring) string {
 	return text.String()
 }
 
-func TestOpenRefusals(t *testing.T) {
+func TestOpen_Errors(t *testing.T) {
 	k := create(t)
 	ciphertext := sealed(t, k, "canary", "grants", "tenant/active", "refresh_token")
 	altered := bytes.Clone(ciphertext)
@@ -67,17 +67,17 @@ func TestOpenRefusals(t *testing.T) {
 			t.Errorf("Open() with %s = %q, %v, want %v", name, plaintext, err, seal.ErrNotOpened)
 		}
 		if err != nil && strings.Contains(err.Error(), "canary") {
-			t.Errorf("Open() with %s tells the plaintext", name)
+			t.Errorf("Open() with %s contains the plaintext", name)
 		}
 	}
 }
 
-func TestSealOpensInItsPlaceOnly(t *testing.T) {
+func TestOpen_SameColumnOfSameRowOnly(t *testing.T) {
 	k := create(t)
 	rapid.Check(t, func(t *rapid.T) {
 		plaintext := rapid.SliceOf(rapid.Byte()).Draw(t, "plaintext")
-		place := rapid.SliceOfN(rapid.StringN(0, 4, -1), 3, 3)
-		at, elsewhere := place.Draw(t, "at"), place.Draw(t, "elsewhere")
+		names := rapid.SliceOfN(rapid.StringN(0, 4, -1), 3, 3)
+		at, elsewhere := names.Draw(t, "at"), names.Draw(t, "elsewhere")
 		ciphertext, err := k.Seal(plaintext, at[0], at[1], at[2])
 		if err != nil {
 			t.Fatalf("Seal() = _, %v", err)
@@ -93,7 +93,7 @@ func TestSealOpensInItsPlaceOnly(t *testing.T) {
 	})
 }
 
-func TestSealIsDifferentEachTime(t *testing.T) {
+func TestSeal_DiffersEachTime(t *testing.T) {
 	k := create(t)
 	if bytes.Equal(sealed(t, k, "same", "a", "b", "c"), sealed(t, k, "same", "a", "b", "c")) {
 		t.Error("Seal() of equal values is equal: two tenants with the same token would show")
@@ -119,7 +119,7 @@ func TestHash(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Add() = _, %v", err)
 	}
-	for name, got := range map[string]string{"once more": hash(k, "state", "value"), "by the loaded ring": hash(again, "state", "value"), "by the ring with another key": hash(next, "state", "value")} {
+	for name, got := range map[string]string{"again": hash(k, "state", "value"), "by the loaded keyring": hash(again, "state", "value"), "by the keyring with another key": hash(next, "state", "value")} {
 		if got != want {
 			t.Errorf("Hash() %s = %q, want %q", name, got, want)
 		}
@@ -128,7 +128,7 @@ func TestHash(t *testing.T) {
 		"another value":   hash(k, "state", "value2"),
 		"another purpose": hash(k, "link", "value"),
 		"shifted names":   hash(k, "stat", "evalue"),
-		"another ring":    hash(create(t), "state", "value"),
+		"another keyring": hash(create(t), "state", "value"),
 		"nothing":         hash(k, "", ""),
 	} {
 		if got == want {
@@ -146,27 +146,27 @@ func TestAdd(t *testing.T) {
 	}
 	fresh := sealed(t, next, "new", "a", "b", "c")
 	if got, err := next.Open(old, "a", "b", "c"); err != nil || string(got) != "old" {
-		t.Errorf("Open() of what was sealed before = %q, %v, want old", got, err)
+		t.Errorf("Open() of an earlier value = %q, %v, want old", got, err)
 	}
 	if _, err := k.Open(fresh, "a", "b", "c"); !errors.Is(err, seal.ErrNotOpened) {
-		t.Errorf("Open() by the ring before = _, %v, want %v", err, seal.ErrNotOpened)
+		t.Errorf("Open() by the earlier keyring = _, %v, want %v", err, seal.ErrNotOpened)
 	}
 	for name, tc := range map[string]struct {
 		keyring    *seal.Keyring
 		ciphertext []byte
 		want       bool
 	}{
-		"old value, old ring": {k, old, true},
-		"old value, new ring": {next, old, false},
-		"new value, new ring": {next, fresh, true},
-		"no value":            {next, nil, false},
+		"old value, old keyring": {k, old, true},
+		"old value, new keyring": {next, old, false},
+		"new value, new keyring": {next, fresh, true},
+		"no value":               {next, nil, false},
 	} {
 		if got := tc.keyring.Sealed(tc.ciphertext); got != tc.want {
 			t.Errorf("Sealed() of %s = %v, want %v", name, got, tc.want)
 		}
 	}
 	if written(t, k) == written(t, next) {
-		t.Error("Add() changes nothing, or the ring it was called on")
+		t.Error("Add() changes nothing, or the keyring it was called on")
 	}
 }
 
@@ -183,7 +183,7 @@ func TestAnnounceAndPromote(t *testing.T) {
 	for name, tc := range map[string]struct {
 		keyring *seal.Keyring
 		want    bool
-	}{"the first ring": {k, true}, "the announced ring": {announced, false}, "the promoted ring": {promoted, true}} {
+	}{"the first keyring": {k, true}, "the announced keyring": {announced, false}, "the promoted keyring": {promoted, true}} {
 		if got := tc.keyring.Promoted(); got != tc.want {
 			t.Errorf("Promoted() of %s = %v, want %v", name, got, tc.want)
 		}
@@ -192,19 +192,19 @@ func TestAnnounceAndPromote(t *testing.T) {
 	for name, opener := range map[string]*seal.Keyring{"announced": announced, "promoted": promoted} {
 		for sealer, ciphertext := range by {
 			if got, err := opener.Open(ciphertext, "a", "b", "c"); err != nil || string(got) != "text" {
-				t.Errorf("Open() by the ring %s of what %s sealed = %q, %v, want text", name, sealer, got, err)
+				t.Errorf("Open() by the %s keyring of what %s sealed = %q, %v, want text", name, sealer, got, err)
 			}
 		}
 	}
 	if _, err := k.Open(by["announced"], "a", "b", "c"); err != nil {
-		t.Errorf("Open() by the first ring of what the announced one sealed = _, %v, want it to open", err)
+		t.Errorf("Open() by the first keyring of what the announced one sealed = _, %v, want it to open", err)
 	}
 	if promoted.Sealed(by["announced"]) || !promoted.Sealed(by["promoted"]) {
-		t.Error("Sealed() takes the announced ring's values for the newest key's, or not its own")
+		t.Error("Sealed() mistakes the announced keyring's values for the newest key's, or does not recognise its own")
 	}
 }
 
-func TestLoadRefusals(t *testing.T) {
+func TestLoad_Errors(t *testing.T) {
 	k := create(t)
 	good := written(t, k)
 	var parts map[string]json.RawMessage
@@ -230,12 +230,12 @@ func TestLoadRefusals(t *testing.T) {
 			continue
 		}
 		if strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), sealing) {
-			t.Errorf("Load() of %s tells what is in the file", name)
+			t.Errorf("Load() of %s contains a part of the file", name)
 		}
 	}
 }
 
-func TestKeyringPrintsNothing(t *testing.T) {
+func TestKeyring_PrintsRedacted(t *testing.T) {
 	k := create(t)
 	holder := struct{ Keyring *seal.Keyring }{k}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {

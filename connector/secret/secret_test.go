@@ -13,7 +13,7 @@ import (
 
 const canary = "canary-4711"
 
-func TestNoWayOfPrintingShowsTheValue(t *testing.T) {
+func TestText_PrintsRedacted(t *testing.T) {
 	text := secret.New(canary)
 	type holder struct {
 		Name string
@@ -39,12 +39,12 @@ func TestNoWayOfPrintingShowsTheValue(t *testing.T) {
 		"json":  string(encoded),
 	} {
 		if strings.Contains(printed, canary) {
-			t.Errorf("%s shows the value: %s", name, printed)
+			t.Errorf("%s prints the value: %s", name, printed)
 		}
 	}
 }
 
-func TestRevealGivesTheValue(t *testing.T) {
+func TestText_Reveal(t *testing.T) {
 	if got := secret.New(canary).Reveal(); got != canary {
 		t.Errorf("Reveal() = %q, want %q", got, canary)
 	}

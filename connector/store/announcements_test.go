@@ -15,8 +15,8 @@ import (
 	"azure-partner-connector/connector/store/storetest"
 )
 
-// happen writes an event and returns the time by which it is to be announced.
-func happen(t *testing.T, s *store.Store, e audit.Event) {
+// appendEvent appends e with a new ID.
+func appendEvent(t *testing.T, s *store.Store, e audit.Event) {
 	t.Helper()
 	e.ID = random.ID()
 	if err := s.AppendEvent(t.Context(), e); err != nil {
@@ -26,7 +26,7 @@ func happen(t *testing.T, s *store.Store, e audit.Event) {
 
 func ofTenant(id string) notify.Subject { return notify.Subject{Kind: notify.OfTenant, ID: id} }
 
-// checkDue asserts who is to be looked at.
+// checkDue asserts which subjects are due.
 func checkDue(t *testing.T, s *store.Store, now time.Time, want ...notify.Subject) {
 	t.Helper()
 	got, err := s.DueAnnouncements(t.Context(), now, 10)
@@ -47,7 +47,7 @@ func hold(t *testing.T, s *store.Store, subject notify.Subject, owner string, no
 	return a
 }
 
-func TestEventsMakeTheirSubjectsDue(t *testing.T) {
+func TestAppendEvent_MakesAnnouncementsDue(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -57,12 +57,12 @@ func TestEventsMakeTheirSubjectsDue(t *testing.T) {
 		}
 		one, two := addTenant(t, s), addTenant(t, s)
 		checkDue(t, s, noon)
-		happen(t, s, audit.Event{At: noon, TenantID: random.ID(), Action: audit.TenantRemoved}) // of nobody
+		appendEvent(t, s, audit.Event{At: noon, TenantID: random.ID(), Action: audit.TenantRemoved}) // of a tenant that does not exist
 		checkDue(t, s, noon)
-		happen(t, s, audit.Event{At: noon, TenantID: one.ID, InstanceKey: in.Key, Action: audit.TenantProvisioned})
+		appendEvent(t, s, audit.Event{At: noon, TenantID: one.ID, InstanceKey: in.Key, Action: audit.TenantProvisioned})
 		checkDue(t, s, noon.Add(-time.Second))
 		checkDue(t, s, noon, ofTenant(one.ID))
-		happen(t, s, audit.Event{At: noon.Add(time.Second), InstanceKey: in.Key, Action: audit.InstanceConfigured})
+		appendEvent(t, s, audit.Event{At: noon.Add(time.Second), InstanceKey: in.Key, Action: audit.InstanceConfigured})
 		got, err := s.DueAnnouncements(t.Context(), noon.Add(time.Second), 10)
 		if err != nil || len(got) != 3 || got[0] != ofTenant(one.ID) {
 			t.Errorf("DueAnnouncements() after an event of the instance = %v, %v, want %s first, then %s and the instance", got, err, one.ID, two.ID)
@@ -70,29 +70,29 @@ func TestEventsMakeTheirSubjectsDue(t *testing.T) {
 		if err := s.DeleteTenant(t.Context(), one.ID); err != nil {
 			t.Fatalf("DeleteTenant() = %v", err)
 		}
-		happen(t, s, audit.Event{At: noon, TenantID: one.ID, InstanceKey: in.Key, Action: audit.TenantRemoved})
+		appendEvent(t, s, audit.Event{At: noon, TenantID: one.ID, InstanceKey: in.Key, Action: audit.TenantRemoved})
 		if got, err := s.DueAnnouncements(t.Context(), noon.Add(time.Hour), 10); err != nil || len(got) != 2 {
 			t.Errorf("DueAnnouncements() after the tenant was deleted = %v, %v, want the other and the instance", got, err)
 		}
 	})
 }
 
-func TestALendingIsLookedAtADayLater(t *testing.T) {
+func TestAppendEvent_IssuedTokenIsAnnouncedADayLater(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		added := addTenant(t, s)
 		for minute := range 3 {
-			happen(t, s, audit.Event{At: noon.Add(time.Duration(minute) * time.Minute), TenantID: added.ID, Action: audit.TokenLent})
+			appendEvent(t, s, audit.Event{At: noon.Add(time.Duration(minute) * time.Minute), TenantID: added.ID, Action: audit.TokenLent})
 		}
 		checkDue(t, s, noon.Add(24*time.Hour-time.Second))
 		checkDue(t, s, noon.Add(24*time.Hour), ofTenant(added.ID))
-		happen(t, s, audit.Event{At: noon.Add(time.Hour), TenantID: added.ID, Action: audit.RenewalFailed})
+		appendEvent(t, s, audit.Event{At: noon.Add(time.Hour), TenantID: added.ID, Action: audit.RenewalFailed})
 		checkDue(t, s, noon.Add(time.Hour), ofTenant(added.ID))
 	})
 }
 
-func TestHoldingAnAnnouncement(t *testing.T) {
+func TestHoldAnnouncement(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -100,7 +100,7 @@ func TestHoldingAnAnnouncement(t *testing.T) {
 		if _, err := s.LeaseAnnouncement(t.Context(), subject, "first", noon, noon.Add(time.Minute)); !errors.Is(err, notify.ErrLeased) {
 			t.Errorf("LeaseAnnouncement() of what is not due = _, %v, want %v", err, notify.ErrLeased)
 		}
-		happen(t, s, audit.Event{At: noon, TenantID: subject.ID})
+		appendEvent(t, s, audit.Event{At: noon, TenantID: subject.ID})
 		first := hold(t, s, subject, "first", noon)
 		checkDue(t, s, noon)
 		if _, err := s.LeaseAnnouncement(t.Context(), subject, "second", noon, noon.Add(time.Minute)); !errors.Is(err, notify.ErrLeased) {
@@ -112,7 +112,7 @@ func TestHoldingAnAnnouncement(t *testing.T) {
 			t.Fatalf("SaveAnnouncement() = %v", err)
 		}
 
-		// It is taken over from one that died.
+		// The lease of a replica that was killed expires.
 		later := noon.Add(2 * time.Minute)
 		checkDue(t, s, later, subject)
 		second := hold(t, s, subject, "second", later)
@@ -136,14 +136,14 @@ func TestHoldingAnAnnouncement(t *testing.T) {
 	})
 }
 
-func TestAnEventDuringAHoldIsNotMissed(t *testing.T) {
+func TestReleaseAnnouncement_KeepsEventsOfTheMeantime(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		subject := ofTenant(addTenant(t, s).ID)
-		happen(t, s, audit.Event{At: noon, TenantID: subject.ID})
+		appendEvent(t, s, audit.Event{At: noon, TenantID: subject.ID})
 		held := hold(t, s, subject, "owner", noon)
-		happen(t, s, audit.Event{At: noon.Add(time.Second), TenantID: subject.ID})
+		appendEvent(t, s, audit.Event{At: noon.Add(time.Second), TenantID: subject.ID})
 		if err := s.DropAnnouncement(t.Context(), held); err != nil {
 			t.Fatalf("DropAnnouncement() = %v", err)
 		}
@@ -156,7 +156,7 @@ func TestAnEventDuringAHoldIsNotMissed(t *testing.T) {
 			t.Fatalf("ReleaseAnnouncement() = %v", err)
 		}
 		checkDue(t, s, noon.AddDate(1, 0, 0))
-		happen(t, s, audit.Event{At: noon, TenantID: subject.ID})
+		appendEvent(t, s, audit.Event{At: noon, TenantID: subject.ID})
 		if err := s.DropAnnouncement(t.Context(), hold(t, s, subject, "owner", noon)); err != nil {
 			t.Fatalf("DropAnnouncement() = %v", err)
 		}
@@ -164,12 +164,12 @@ func TestAnEventDuringAHoldIsNotMissed(t *testing.T) {
 	})
 }
 
-func TestManyHoldAtOnceAndOneDoes(t *testing.T) {
+func TestHoldAnnouncement_ConcurrentlyByOne(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		subject := ofTenant(addTenant(t, s).ID)
-		happen(t, s, audit.Event{At: noon, TenantID: subject.ID})
+		appendEvent(t, s, audit.Event{At: noon, TenantID: subject.ID})
 		held := make(chan string, 8)
 		var many errgroup.Group
 		for range cap(held) {
@@ -190,7 +190,7 @@ func TestManyHoldAtOnceAndOneDoes(t *testing.T) {
 	})
 }
 
-func TestMigrationLooksAtWhatIsThere(t *testing.T) {
+func TestMigrate_MakesExistingTenantsDue(t *testing.T) {
 	t.Parallel()
 	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

@@ -44,7 +44,7 @@ func TestChangeTenant(t *testing.T) {
 		changed.Name = "changed"
 		outdated.Name = "outdated"
 		taking.DirectoryID = taken.DirectoryID
-		long.AccountID = strings.Repeat("x", 300) // more than MySQL takes
+		long.AccountID = strings.Repeat("x", 300) // too long for MySQL
 		if err := s.ChangeTenant(ctx, &changed, configured(changed.ID)); err != nil || changed.Version != 2 {
 			t.Errorf("ChangeTenant() = %v, version %d, want version 2", err, changed.Version)
 		}
@@ -52,8 +52,8 @@ func TestChangeTenant(t *testing.T) {
 			tenant tenant.Tenant
 			want   error
 		}{
-			"outdated":                         {outdated, tenant.ErrChanged},
-			"of a directory that is another's": {taking, tenant.ErrDirectoryTaken},
+			"outdated":                               {outdated, tenant.ErrChanged},
+			"of a directory that another tenant has": {taking, tenant.ErrDirectoryTaken},
 		} {
 			if err := s.ChangeTenant(ctx, &tc.tenant, configured(tc.tenant.ID)); !errors.Is(err, tc.want) || tc.tenant.Version != 1 {
 				t.Errorf("ChangeTenant() of one that is %s = %v, version %d, want %v, version 1", name, err, tc.tenant.Version, tc.want)
@@ -62,13 +62,13 @@ func TestChangeTenant(t *testing.T) {
 		if err := s.ChangeTenant(ctx, &long, configured(long.ID)); db.Driver == sqldb.MySQL && err == nil {
 			t.Error("ChangeTenant() of one that does not fit = nil, want an error")
 		}
-		errChange := errors.New("changed one's mind")
+		errChange := errors.New("rolled back on purpose")
 		before := inTransaction
 		err := s.Transact(ctx, func(ctx context.Context) error {
 			return errors.Join(s.ChangeTenant(ctx, &inTransaction, configured(inTransaction.ID)), errChange)
 		})
 		if !errors.Is(err, errChange) || inTransaction.Version != before.Version || countEvents(t, s, inTransaction.ID) != 0 {
-			t.Errorf("ChangeTenant() in a transaction that comes to nothing leaves version %d and %d events, want none of it", inTransaction.Version, countEvents(t, s, inTransaction.ID))
+			t.Errorf("ChangeTenant() in a transaction that is rolled back leaves version %d and %d events, want none of it", inTransaction.Version, countEvents(t, s, inTransaction.ID))
 		}
 		if n := countEvents(t, s, changed.ID); n != 1 {
 			t.Errorf("ChangeTenant(), once right and once outdated, leaves %d events, want 1", n)
@@ -79,7 +79,7 @@ func TestChangeTenant(t *testing.T) {
 	})
 }
 
-func TestManyChangesAtOnce(t *testing.T) {
+func TestChangeTenant_Concurrently(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -91,7 +91,7 @@ func TestManyChangesAtOnce(t *testing.T) {
 		var all errgroup.Group
 		for i := range tenants {
 			wins[i] = make(chan bool, 4)
-			for n := range cap(wins[i]) { // one of them is right, the others then outdated; some do not fit
+			for n := range cap(wins[i]) { // one of them wins, the others are then outdated; some do not fit
 				change := tenants[i]
 				if n == 0 {
 					change.Directory = strings.Repeat("x", 300)
@@ -119,7 +119,7 @@ func TestManyChangesAtOnce(t *testing.T) {
 	})
 }
 
-func TestChangesAtOnceKeepWhatEachSays(t *testing.T) {
+func TestChangeTenant_ConcurrentChangesStayApart(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -133,7 +133,7 @@ func TestChangesAtOnceKeepWhatEachSays(t *testing.T) {
 			change.Name, change.Marketplace = fmt.Sprintf("Ünïcode %d 漢字 🙂", i), strings.Repeat("m", i)
 			change.UpdatedAt = noon.Add(time.Duration(i) * 1234567 * time.Microsecond).Truncate(time.Millisecond)
 			change.Application = tenant.Application{}
-			if i%2 == 1 { // every other one has what the others have not, so that no row decides for all what a column holds
+			if i%2 == 1 { // neighbours differ in every column, so that a mix-up shows
 				change.Directory, change.DirectoryID = "unknown.example.com", ""
 				change.Application = tenant.Application{ID: random.ID(), Secret: tenant.Credential{Value: secret.New(strings.Repeat(random.Token(), i)), Since: noon}}
 			}

@@ -17,7 +17,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-func TestConsents(t *testing.T) {
+func TestSaveConsent(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -51,7 +51,7 @@ func TestConsents(t *testing.T) {
 	})
 }
 
-func TestConsentRefusals(t *testing.T) {
+func TestSaveConsent_Errors(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -81,7 +81,7 @@ func TestConsentRefusals(t *testing.T) {
 			}
 		}
 		if _, err := s.Consent(ctx, random.ID()); !errors.Is(err, tenant.ErrNotFound) {
-			t.Errorf("Consent() of none = _, %v, want %v", err, tenant.ErrNotFound)
+			t.Errorf("Consent() of an unknown one = _, %v, want %v", err, tenant.ErrNotFound)
 		}
 		for _, hash := range []string{"", random.Token()} {
 			if _, err := s.ConsentByLink(ctx, hash); !errors.Is(err, tenant.ErrNotFound) {
@@ -126,7 +126,7 @@ func TestOpenConsent(t *testing.T) {
 	})
 }
 
-func TestStates(t *testing.T) {
+func TestAddState(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -136,10 +136,10 @@ func TestStates(t *testing.T) {
 			t.Fatalf("SaveConsent() = %v", err)
 		}
 		if _, err := s.State(ctx, "unknown"); !errors.Is(err, tenant.ErrNotFound) {
-			t.Errorf("State() of none = _, %v, want %v", err, tenant.ErrNotFound)
+			t.Errorf("State() of an unknown one = _, %v, want %v", err, tenant.ErrNotFound)
 		}
 		if err := s.UseState(ctx, "unknown", noon); !errors.Is(err, tenant.ErrNotFound) {
-			t.Errorf("UseState() of none = %v, want %v", err, tenant.ErrNotFound)
+			t.Errorf("UseState() of an unknown one = %v, want %v", err, tenant.ErrNotFound)
 		}
 		older, newer, used, expired := newState(c), newState(c), newState(c), newState(c)
 		newer.CreatedAt = noon.Add(time.Second)
@@ -151,13 +151,13 @@ func TestStates(t *testing.T) {
 			}
 		}
 		if err := s.AddState(ctx, older); !errors.Is(err, tenant.ErrChanged) {
-			t.Errorf("AddState() once more = %v, want %v", err, tenant.ErrChanged)
+			t.Errorf("second AddState() = %v, want %v", err, tenant.ErrChanged)
 		}
 		if err := s.UseState(ctx, used.Hash, noon); err != nil {
 			t.Errorf("UseState() = %v", err)
 		}
 		if err := s.UseState(ctx, used.Hash, noon.Add(time.Second)); !errors.Is(err, tenant.ErrChanged) {
-			t.Errorf("UseState() once more = %v, want %v", err, tenant.ErrChanged)
+			t.Errorf("second UseState() = %v, want %v", err, tenant.ErrChanged)
 		}
 
 		used.CreatedAt, used.ExpiresAt, used.UsedAt = noonStored, noonStored.Add(15*time.Minute), noonStored
@@ -176,7 +176,7 @@ func TestStates(t *testing.T) {
 	})
 }
 
-func TestStateIsUsedOnce(t *testing.T) {
+func TestUseState_Once(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

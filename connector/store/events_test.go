@@ -40,12 +40,12 @@ func TestEvents(t *testing.T) {
 	})
 }
 
-func TestEventsByPages(t *testing.T) {
+func TestEvents_Pages(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
-		seconds := []int{0, 1, 1, 2, 3, 3, 3, 4} // pairs and triples of one instant
+		seconds := []int{0, 1, 1, 2, 3, 3, 3, 4} // pairs and triples with the same time
 		var want []string
 		for i, second := range seconds {
 			e := audit.Event{ID: strconv.Itoa(i), At: noon.Add(time.Duration(second) * time.Second), TenantID: "tenant"}

@@ -17,7 +17,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-func TestGrantRefusals(t *testing.T) {
+func TestSaveGrant_Errors(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -62,7 +62,7 @@ func TestGrantRefusals(t *testing.T) {
 	})
 }
 
-func TestGrants(t *testing.T) {
+func TestSaveGrant(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -75,7 +75,7 @@ func TestGrants(t *testing.T) {
 		if !g.IssuedAt.Equal(noonStored) {
 			t.Errorf("SaveGrant() leaves IssuedAt %v, want %v", g.IssuedAt, noonStored)
 		}
-		g.Checks = token.Checks{MFA: token.No} // what was learned of the same value
+		g.Checks = token.Checks{MFA: token.No} // a later result for the same token
 		if err := s.SaveGrant(ctx, &g); err != nil || g.Version != 2 {
 			t.Fatalf("SaveGrant() of the same issue = %v, version %d, want version 2", err, g.Version)
 		}
@@ -87,7 +87,7 @@ func TestGrants(t *testing.T) {
 		if diff := cmp.Diff(g, got, cmp.Comparer(revealed)); err != nil || diff != "" {
 			t.Errorf("Grant() = _, %v, differs (-want +got):\n%s", err, diff)
 		}
-		for range 2 { // also when it is gone already
+		for range 2 { // deleting it again is no error
 			if err := s.DeleteGrant(ctx, owner.ID, token.Active); err != nil {
 				t.Errorf("DeleteGrant() = %v", err)
 			}
@@ -98,7 +98,7 @@ func TestGrants(t *testing.T) {
 	})
 }
 
-func TestGrantMovesToAnotherSlot(t *testing.T) {
+func TestSaveGrant_InAnotherSlot(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -126,7 +126,7 @@ func TestGrantMovesToAnotherSlot(t *testing.T) {
 	})
 }
 
-func TestGrantIsReplacedByOneOfMany(t *testing.T) {
+func TestSaveGrant_ConcurrentlyByOne(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -182,7 +182,7 @@ func TestDeletePending(t *testing.T) {
 	})
 }
 
-func TestKeepPredecessor(t *testing.T) {
+func TestSavePredecessor(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -190,7 +190,7 @@ func TestKeepPredecessor(t *testing.T) {
 		owner := addTenant(t, s)
 		for n, value := range []string{"first", "second", "third"} {
 			kept := newGrant(owner.ID, token.Active, noon.Add(time.Duration(n)*time.Hour).Truncate(time.Millisecond))
-			kept.RefreshToken, kept.Version = secret.New(value), 40 // the active one's version is no matter of the predecessor
+			kept.RefreshToken, kept.Version = secret.New(value), 40 // the predecessor does not take over the active grant's version
 			if err := s.SavePredecessor(ctx, kept); err != nil {
 				t.Fatalf("SavePredecessor() = %v", err)
 			}
@@ -210,7 +210,7 @@ func TestKeepPredecessor(t *testing.T) {
 	})
 }
 
-func TestManyGrantsAtOnce(t *testing.T) {
+func TestGrant_Concurrently(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

@@ -37,9 +37,9 @@ func TestLeaseDue(t *testing.T) {
 		middle := addScheduled(t, s, noon.AddDate(0, 0, -50), noon.AddDate(0, 0, -1))
 		last := addScheduled(t, s, noon.AddDate(0, 0, -10), noon.AddDate(0, 0, -2))
 		held := addScheduled(t, s, noon.AddDate(0, 0, -85), noon)
-		addScheduled(t, s, noon.AddDate(0, 0, -85), noon.Add(time.Minute)) // not yet
+		addScheduled(t, s, noon.AddDate(0, 0, -85), noon.Add(time.Minute)) // due later
 		until := noon.Add(time.Minute)
-		if _, err := s.Lease(ctx, held.TenantID, "somebody", noon, until); err != nil {
+		if _, err := s.Lease(ctx, held.TenantID, "another replica", noon, until); err != nil {
 			t.Fatalf("Lease() = _, %v", err)
 		}
 		jobs, err := s.LeaseDue(ctx, "replica", noon, until, 2)
@@ -68,14 +68,14 @@ func TestLeaseDue(t *testing.T) {
 				t.Errorf("LeaseDue() with %s = %q, %v, want none", name, tenantsOf(jobs), err)
 			}
 		}
-		// Who lets his leases run out loses them, and can save nothing that he read under them.
+		// A replica whose leases expire loses them, and can no longer save what it read under them.
 		jobs, err = s.LeaseDue(ctx, "third", until.Add(time.Millisecond), until.Add(time.Hour), 10)
 		if err != nil || len(jobs) != 5 {
-			t.Errorf("LeaseDue() when leases ran out = %d jobs, %v, want all 5 that are due by then", len(jobs), err)
+			t.Errorf("LeaseDue() after the leases expired = %d jobs, %v, want all 5 that are due by then", len(jobs), err)
 		}
 		late := want.Schedule
 		if err := s.SaveSchedule(ctx, &late); err == nil {
-			t.Error("SaveSchedule() under a lost lease = nil, want an error")
+			t.Error("SaveSchedule() under an expired lease = nil, want an error")
 		}
 	})
 }
@@ -98,13 +98,13 @@ func TestPutOff(t *testing.T) {
 		first := addScheduled(t, s, noon.AddDate(0, 0, -80), noon)
 		ending := addScheduled(t, s, noon.AddDate(0, 0, -90).Add(time.Hour), noon)
 		moved := addScheduled(t, s, noon.AddDate(0, 0, -70), noon)
-		foreign := addScheduled(t, s, noon.AddDate(0, 0, -60), noon)
-		ids := []string{first.TenantID, ending.TenantID, moved.TenantID, foreign.TenantID}
+		other := addScheduled(t, s, noon.AddDate(0, 0, -60), noon)
+		ids := []string{first.TenantID, ending.TenantID, moved.TenantID, other.TenantID}
 		until, later := noon.Add(time.Minute), noon.Add(2*time.Hour)
 		if jobs, err := s.LeaseDue(ctx, "replica", noon, until, 3); err != nil || len(jobs) != 3 {
 			t.Fatalf("LeaseDue() = %q, %v, want 3", tenantsOf(jobs), err)
 		}
-		if _, err := s.Lease(ctx, foreign.TenantID, "somebody", noon, until); err != nil {
+		if _, err := s.Lease(ctx, other.TenantID, "another replica", noon, until); err != nil {
 			t.Fatalf("Lease() = _, %v", err)
 		}
 		schedule, err := s.Schedule(ctx, moved.TenantID)
@@ -122,19 +122,19 @@ func TestPutOff(t *testing.T) {
 			due   time.Time
 			owner string
 		}{
-			first.TenantID:   {noonStored.Add(2 * time.Hour), ""},
-			ending.TenantID:  {noonStored.Add(2 * time.Hour), ""},
-			moved.TenantID:   {noonStored.AddDate(0, 0, 10), "replica"}, // its time was moved by who wrote down how it went
-			foreign.TenantID: {noonStored, "somebody"},
+			first.TenantID:  {noonStored.Add(2 * time.Hour), ""},
+			ending.TenantID: {noonStored.Add(2 * time.Hour), ""},
+			moved.TenantID:  {noonStored.AddDate(0, 0, 10), "replica"}, // the result of its renewal had already moved it
+			other.TenantID:  {noonStored, "another replica"},
 		} {
 			got, err := s.Schedule(ctx, id)
 			if err != nil || !got.DueAt.Equal(want.due) || got.LeaseOwner != want.owner {
 				t.Errorf("Schedule() = due %s, held by %q, %v, want %s, %q", got.DueAt, got.LeaseOwner, err, want.due, want.owner)
 			}
 		}
-		// The grant that ends before is served last: there is nothing to save.
-		if due, err := s.Due(ctx, later, 3); err != nil || !slices.Equal(due, []string{first.TenantID, foreign.TenantID, ending.TenantID}) {
-			t.Errorf("Due() = %q, %v, want %q", due, err, []string{first.TenantID, foreign.TenantID, ending.TenantID})
+		// The grant that expires before comes last: renewal cannot save it.
+		if due, err := s.Due(ctx, later, 3); err != nil || !slices.Equal(due, []string{first.TenantID, other.TenantID, ending.TenantID}) {
+			t.Errorf("Due() = %q, %v, want %q", due, err, []string{first.TenantID, other.TenantID, ending.TenantID})
 		}
 	})
 }

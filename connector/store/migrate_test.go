@@ -14,7 +14,7 @@ import (
 	"azure-partner-connector/migrations"
 )
 
-func TestMigrateRefusesANewerSchema(t *testing.T) {
+func TestMigrate_NewerSchema(t *testing.T) {
 	t.Parallel()
 	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -28,14 +28,14 @@ func TestMigrateRefusesANewerSchema(t *testing.T) {
 		if !strings.Contains(err.Error(), "99") {
 			t.Errorf("Migrate() = %v, want the version 99 in it", err)
 		}
-		// The refusal gives the lock back.
+		// The error releases the lock.
 		if err := s.Migrate(t.Context()); !errors.Is(err, sqldb.ErrNewerSchema) {
 			t.Errorf("second Migrate() = %v, want %v", err, sqldb.ErrNewerSchema)
 		}
 	})
 }
 
-func TestMigrateByFourAtOnce(t *testing.T) {
+func TestMigrate_Concurrently(t *testing.T) {
 	t.Parallel()
 	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
 		var starters errgroup.Group
@@ -55,7 +55,7 @@ func TestMigrateByFourAtOnce(t *testing.T) {
 	})
 }
 
-func TestMigrateGoesOnAfterItWasCutShort(t *testing.T) {
+func TestMigrate_ResumesOnMariaDB(t *testing.T) {
 	t.Parallel()
 	// MariaDB commits after each CREATE TABLE, so that a migration may end between two.
 	db := storetest.EmptyMariaDB(t)
@@ -74,7 +74,7 @@ func TestMigrateGoesOnAfterItWasCutShort(t *testing.T) {
 	}
 }
 
-func TestMigrationsAreTheSameOnBoth(t *testing.T) {
+func TestMigrations_SameForBothDatabases(t *testing.T) {
 	t.Parallel()
 	names := func(files fs.FS, folder string) string {
 		entries, err := fs.ReadDir(files, folder)
@@ -97,7 +97,7 @@ func TestMigrationsAreTheSameOnBoth(t *testing.T) {
 			}
 			script, err := fs.ReadFile(files, path)
 			if strings.Contains(string(script), "+goose Down") {
-				t.Errorf("%s goes backward", path)
+				t.Errorf("%s has a down migration", path)
 			}
 			return err
 		})
@@ -107,7 +107,7 @@ func TestMigrationsAreTheSameOnBoth(t *testing.T) {
 	}
 }
 
-func TestUnmigratedDatabase(t *testing.T) {
+func TestTenant_WithoutTables(t *testing.T) {
 	t.Parallel()
 	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
 		if _, err := db.Unmigrated(t).Tenant(t.Context(), "some"); err == nil || errors.Is(err, tenant.ErrNotFound) {

@@ -12,7 +12,7 @@ import (
 	"azure-partner-connector/connector/store/storetest"
 )
 
-func TestNonces(t *testing.T) {
+func TestRememberNonce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -39,7 +39,7 @@ func TestNonces(t *testing.T) {
 	})
 }
 
-func TestNonceIsFreshOnce(t *testing.T) {
+func TestRememberNonce_FreshOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		errReplay := errors.New("replay")
@@ -66,7 +66,7 @@ func TestPurgeNonces(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
-		const ended = 2500 // more than two batches, many of one time
+		const ended = 2500 // more than two batches, many with the same time
 		err := s.Transact(ctx, func(ctx context.Context) error {
 			for i := range ended {
 				until := noon.Add(-time.Duration(1+i/700) * time.Second)

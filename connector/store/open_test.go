@@ -16,7 +16,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-func TestOpenRefusals(t *testing.T) {
+func TestOpen_Errors(t *testing.T) {
 	t.Parallel()
 	k, err := seal.Create()
 	if err != nil {
@@ -33,7 +33,7 @@ func TestOpenRefusals(t *testing.T) {
 		"unreadable DSN":    {Config: sqldb.Config{Driver: sqldb.MySQL, DSN: "user:canary@pass word@tcp(127.0.0.1:1"}, Keyring: k},
 		"unknown parameter": {Config: sqldb.Config{Driver: sqldb.MySQL, DSN: "user:canary@tcp(127.0.0.1:1)/db?parseTime=canary"}, Keyring: k},
 		"no database":       {Config: sqldb.Config{Driver: sqldb.MySQL, DSN: "user:canary@tcp(127.0.0.1:1)/"}, Keyring: k},
-		"nobody listens":    {Config: sqldb.Config{Driver: sqldb.MySQL, DSN: "user:canary@tcp(127.0.0.1:1)/db"}, Keyring: k},
+		"no server":         {Config: sqldb.Config{Driver: sqldb.MySQL, DSN: "user:canary@tcp(127.0.0.1:1)/db"}, Keyring: k},
 	} {
 		s, err := store.Open(t.Context(), cfg)
 		if err == nil {
@@ -42,7 +42,7 @@ func TestOpenRefusals(t *testing.T) {
 			continue
 		}
 		if strings.Contains(err.Error(), "canary") {
-			t.Errorf("Open() with %s tells the password", name)
+			t.Errorf("Open() with %s contains the password", name)
 		}
 	}
 	ended, cancel := context.WithCancel(t.Context())
@@ -52,7 +52,7 @@ func TestOpenRefusals(t *testing.T) {
 	}
 }
 
-func TestReopen(t *testing.T) {
+func TestOpen_Again(t *testing.T) {
 	t.Parallel()
 	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
 		ctx := t.Context()
@@ -93,7 +93,7 @@ func TestReopen(t *testing.T) {
 	})
 }
 
-func TestSQLiteFilesAreTheOwnersOnly(t *testing.T) {
+func TestOpen_SQLiteFilesAreTheOwnersOnly(t *testing.T) {
 	t.Parallel()
 	db := storetest.EmptySQLite(t)
 	db.DSN = filepath.Join(filepath.Dir(db.DSN), "a name? with 100% #odd& characters.db")
@@ -113,7 +113,7 @@ func TestSQLiteFilesAreTheOwnersOnly(t *testing.T) {
 	}
 }
 
-func TestSQLiteIsDurable(t *testing.T) {
+func TestOpen_SQLiteIsDurable(t *testing.T) {
 	t.Parallel()
 	db := storetest.SQLite(t)
 	s := db.Open(t)
@@ -124,7 +124,7 @@ func TestSQLiteIsDurable(t *testing.T) {
 	}
 }
 
-func TestMySQLSession(t *testing.T) {
+func TestOpen_MariaDBSession(t *testing.T) {
 	t.Parallel()
 	s := storetest.MariaDB(t).Open(t)
 	for query, want := range map[string]string{

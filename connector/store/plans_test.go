@@ -16,8 +16,8 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// populate adds 900 tenants with everything that is kept of one, so that a database has a reason to use its indexes.
-// Half of them are due; few of the rest are old enough to be purged.
+// populate adds 900 tenants with rows in every table, so that the database has a reason to use its indexes. Half of them
+// are due; a few of the rest are old enough to be purged.
 func populate(t *testing.T, raw *sql.DB, driver string) {
 	t.Helper()
 	number := "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 900) SELECT "
@@ -53,9 +53,9 @@ func populate(t *testing.T, raw *sql.DB, driver string) {
 	}
 }
 
-// TestEveryQueryHasItsIndex looks at the plans of both databases for everything that is asked of a table that grows with
-// the tenants, or with time: none of it may read a table from end to end.
-func TestEveryQueryHasItsIndex(t *testing.T) {
+// TestStore_EveryQueryUsesAnIndex reads the plans of both databases for all statements on tables that grow with the number
+// of tenants, or with time: none may read a whole table.
+func TestStore_EveryQueryUsesAnIndex(t *testing.T) {
 	t.Parallel()
 	const one = "tenant-0500"
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
@@ -63,16 +63,16 @@ func TestEveryQueryHasItsIndex(t *testing.T) {
 		populate(t, db.Raw(t), db.Driver)
 		ctx := t.Context()
 		for name, tc := range map[string]struct {
-			index string // must be in the plan, beside the primary keys
+			index string // must be in the plan, besides the primary keys
 			act   func() error
 		}{
-			"what is due": {"schedules_due", func() error { _, err := s.Due(ctx, noon, 64); return err }},
+			"due tenants": {"schedules_due", func() error { _, err := s.Due(ctx, noon, 64); return err }},
 			"claiming what is due": {"schedules_due", func() error {
 				_, err := s.LeaseDue(ctx, "replica", noon, noon.Add(time.Minute), 8)
 				return err
 			}},
 			"a lease": {"", func() error {
-				_, err := s.Lease(ctx, one, "somebody", noon, noon.Add(time.Minute))
+				_, err := s.Lease(ctx, one, "another replica", noon, noon.Add(time.Minute))
 				return err
 			}},
 			"a tenant's schedule":   {"", func() error { _, err := s.Schedule(ctx, one); return err }},
@@ -89,17 +89,17 @@ func TestEveryQueryHasItsIndex(t *testing.T) {
 			}},
 			"a tenant's open consent": {"consents_of_tenant", func() error { _, err := s.OpenConsent(ctx, one, token.Manual); return err }},
 			"a consent's open states": {"states_of_consent", func() error { _, err := s.OpenStates(ctx, "consent-0500", noon); return err }},
-			"who is to be told": {"announcements_due", func() error {
+			"due announcements": {"announcements_due", func() error {
 				_, err := s.DueAnnouncements(ctx, noon, 20)
 				return err
 			}},
-			"whom a change concerns": {"", func() error {
-				_, err := s.LeaseAnnouncement(ctx, notify.Subject{Kind: notify.OfTenant, ID: "tenant-0005"}, "somebody", noon, noon.Add(time.Minute))
+			"leasing an announcement": {"", func() error {
+				_, err := s.LeaseAnnouncement(ctx, notify.Subject{Kind: notify.OfTenant, ID: "tenant-0005"}, "another replica", noon, noon.Add(time.Minute))
 				return err
 			}},
 			"purging states and consents": {"states_ended consents_purge", func() error { return s.Purge(ctx, noon.AddDate(0, -6, 0)) }},
 			"purging nonces":              {"nonces_expiry", func() error { return s.PurgeNonces(ctx, noon.AddDate(0, -6, 0)) }},
-			"purging what nobody claims":  {"grants_consented", func() error { return s.DeletePending(ctx, noon.AddDate(0, -6, 0)) }},
+			"purging unclaimed grants":    {"grants_consented", func() error { return s.DeletePending(ctx, noon.AddDate(0, -6, 0)) }},
 			"purging events":              {"", func() error { return s.PurgeEvents(ctx, noon.AddDate(0, -6, 0)) }},
 			"deleting a tenant":           {"states_of_tenant consents_of_tenant", func() error { return s.DeleteTenant(ctx, "tenant-0800") }},
 		} {
@@ -122,22 +122,22 @@ func checkPlans(ctx context.Context, t *testing.T, s *store.Store, wanted string
 	}
 	for _, p := range plans {
 		for _, step := range p.Steps {
-			if endless(step) {
+			if unbounded(step) {
 				t.Errorf("%s\nreads a table from end to end, or sorts more than a few rows: %s", p.Statement, step)
 			}
 		}
 	}
 }
 
-// endless reports whether a step grows with its table. Reading events in the order of their numbers does not: it ends
-// with the batch.
-func endless(step string) bool {
+// unbounded reports whether the cost of a step grows with its table. Reading events in the order of their numbers is
+// bounded: it ends with the batch.
+func unbounded(step string) bool {
 	switch {
 	case step == "SCAN events", step == "events index PRIMARY ":
 		return false
 	case strings.HasPrefix(step, "USE TEMP B-TREE"):
-		return !strings.HasSuffix(step, "LAST TERM OF ORDER BY") // those of one instant
+		return !strings.HasSuffix(step, "LAST TERM OF ORDER BY") // only rows with the same time
 	}
-	words := strings.Fields(step) // of MariaDB: the table, how it is read, by which index
+	words := strings.Fields(step) // of MariaDB: table, access method, index
 	return words[0] == "SCAN" || words[1] == "ALL" || words[1] == "index" || strings.Contains(step, "Using filesort")
 }

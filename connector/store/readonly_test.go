@@ -13,9 +13,9 @@ import (
 	"azure-partner-connector/connector/store/storetest/mariadb"
 )
 
-// TestAReadOnlyNodeIsTriedAgain writes to a server that has become a replica of another, as the old primary does in a
-// failover, until it takes writes again. The server is one of the test's own: others would meet that, too.
-func TestAReadOnlyNodeIsTriedAgain(t *testing.T) {
+// TestTransact_RetriesOnReadOnlyMariaDB writes to a server that became read-only, like the old primary after a failover,
+// until it accepts writes again. It has a server of its own, because read-only is a setting of the whole server.
+func TestTransact_RetriesOnReadOnlyMariaDB(t *testing.T) {
 	t.Parallel()
 	server, err := mariadb.Start(t.Context())
 	if err != nil {
@@ -39,7 +39,7 @@ func TestAReadOnlyNodeIsTriedAgain(t *testing.T) {
 			}
 		}
 	}
-	// An administrator may write to a node that others only read.
+	// An administrator may write to a read-only server.
 	run("CREATE DATABASE connector", "CREATE USER 'connector'@'127.0.0.1' IDENTIFIED BY 'x'", "GRANT ALL ON connector.* TO 'connector'@'127.0.0.1'")
 	pauses := 0
 	db := storetest.SQLite(t) // for its keys
@@ -57,12 +57,12 @@ func TestAReadOnlyNodeIsTriedAgain(t *testing.T) {
 		"a transaction": func() error {
 			return s.Transact(t.Context(), func(ctx context.Context) error { return s.SaveTenant(ctx, &owner) })
 		},
-		"a statement by itself": func() error { return s.SaveTenant(t.Context(), &owner) },
+		"a single statement": func() error { return s.SaveTenant(t.Context(), &owner) },
 	} {
 		pauses = 0
 		run("SET GLOBAL read_only = ON")
 		if err := write(); err != nil || pauses != 3 {
-			t.Errorf("%s on a node that only reads = %v after %d pauses, want it tried again until the node writes, after 3", name, err, pauses)
+			t.Errorf("%s on a read-only server = %v after %d pauses, want retries until the server accepts writes, after 3", name, err, pauses)
 		}
 		run("SET GLOBAL read_only = OFF")
 	}

@@ -18,7 +18,7 @@ func TestReseal(t *testing.T) {
 		ctx := t.Context()
 		old := db.Open(t)
 		tenantID, stateHash := fill(t, old)
-		const more = 700 // more than are looked at, at once; with one table's key in two columns
+		const more = 700 // more than one batch
 		err := old.Transact(ctx, func(ctx context.Context) error {
 			for range more {
 				added := newTenant()
@@ -63,29 +63,29 @@ func TestReseal(t *testing.T) {
 	})
 }
 
-func TestResealRefusals(t *testing.T) {
+func TestReseal_Errors(t *testing.T) {
 	t.Parallel()
 	db := storetest.SQLite(t)
 	fill(t, db.Open(t))
 	plain := db.Open(t, func(cfg *store.Config) { cfg.Keyring = struct{ store.Sealer }{db.Keyring} })
 	if n, err := plain.Reseal(t.Context(), nil); n != 0 || err == nil {
-		t.Errorf("Reseal() by a keyring that cannot tell = %d, %v, want an error", n, err)
+		t.Errorf("Reseal() with a keyring that does not recognise older keys = %d, %v, want an error", n, err)
 	}
-	stranger, err := seal.Create()
+	unrelated, err := seal.Create()
 	if err != nil {
 		t.Fatalf("seal.Create() = _, %v", err)
 	}
-	other := db.Open(t, func(cfg *store.Config) { cfg.Keyring = stranger })
+	other := db.Open(t, func(cfg *store.Config) { cfg.Keyring = unrelated })
 	if n, err := other.Reseal(t.Context(), nil); n != 0 || !errors.Is(err, seal.ErrNotOpened) {
 		t.Errorf("Reseal() by another keyring = %d, %v, want %v", n, err, seal.ErrNotOpened)
 	}
 }
 
-// sealed returns how many secrets of tenants and grants a check has found, and what it says of them.
+// sealed sums up the progress of all columns.
 func sealed(found []store.Progress) (of, older, failed int, failure error) {
 	for _, p := range found {
 		if p.Checked != p.Total {
-			failure = errors.Join(failure, fmt.Errorf("of %s.%s %d of %d were looked at", p.Table, p.Column, p.Checked, p.Total))
+			failure = errors.Join(failure, fmt.Errorf("of %s.%s %d of %d were checked", p.Table, p.Column, p.Checked, p.Total))
 		}
 		of, older, failed, failure = of+p.Total, older+p.Older, failed+p.Failed, errors.Join(failure, p.Failure)
 	}
@@ -98,30 +98,30 @@ func TestCheckSealed(t *testing.T) {
 		s := db.Open(t)
 		fill(t, s)
 		const secrets = 1 + 1 + 2 + 1 + 2 // instance, tenant, grants, consent, and two of a state
-		told := 0
-		found, err := s.CheckSealed(t.Context(), func(store.Progress) { told++ })
-		if err != nil || len(found) != 6 || told != 6 {
-			t.Fatalf("CheckSealed() = %d columns, %v, having told %d times, want six of both", len(found), err, told)
+		reports := 0
+		found, err := s.CheckSealed(t.Context(), func(store.Progress) { reports++ })
+		if err != nil || len(found) != 6 || reports != 6 {
+			t.Fatalf("CheckSealed() = %d columns, %v, %d reports, want six of both", len(found), err, reports)
 		}
 		if of, older, failed, failure := sealed(found); of != secrets || older != 0 || failed != 0 || failure != nil {
 			t.Errorf("CheckSealed() = %d secrets, %d older, %d failed, %v, want %d", of, older, failed, failure, secrets)
 		}
 		found, err = openWithNext(t, db).CheckSealed(t.Context(), nil)
 		if of, older, failed, failure := sealed(found); err != nil || of != secrets || older != secrets || failed != 0 || failure != nil {
-			t.Errorf("CheckSealed() by the next ring = %d secrets, %d older, %d failed, %v, %v, want all older", of, older, failed, failure, err)
+			t.Errorf("CheckSealed() with the next keyring = %d secrets, %d older, %d failed, %v, %v, want all older", of, older, failed, failure, err)
 		}
-		stranger, err := seal.Create()
+		unrelated, err := seal.Create()
 		if err != nil {
 			t.Fatalf("seal.Create() = _, %v", err)
 		}
-		found, err = db.Open(t, func(cfg *store.Config) { cfg.Keyring = stranger }).CheckSealed(t.Context(), nil)
+		found, err = db.Open(t, func(cfg *store.Config) { cfg.Keyring = unrelated }).CheckSealed(t.Context(), nil)
 		if of, _, failed, failure := sealed(found); err != nil || of != secrets || failed != secrets || !errors.Is(failure, seal.ErrNotOpened) {
-			t.Errorf("CheckSealed() by another ring = %d secrets, %d failed, %v, %v, want none to open", of, failed, failure, err)
+			t.Errorf("CheckSealed() with another keyring = %d secrets, %d failed, %v, %v, want none to open", of, failed, failure, err)
 		}
 	})
 }
 
-func TestCheckSealedRefusals(t *testing.T) {
+func TestCheckSealed_Errors(t *testing.T) {
 	t.Parallel()
 	db := storetest.SQLite(t)
 	if found, err := db.Unmigrated(t).CheckSealed(t.Context(), nil); err == nil {
@@ -129,12 +129,12 @@ func TestCheckSealedRefusals(t *testing.T) {
 	}
 	plain := db.Open(t, func(cfg *store.Config) { cfg.Keyring = struct{ store.Sealer }{db.Keyring} })
 	if found, err := plain.CheckSealed(t.Context(), nil); err == nil {
-		t.Errorf("CheckSealed() by a keyring that cannot tell = %v, nil, want an error", found)
+		t.Errorf("CheckSealed() with a keyring that does not recognise older keys = %v, nil, want an error", found)
 	}
 }
 
-// TestResealIsResumable cuts a resealing short after each of its batches in turn, and lets another go on.
-func TestResealIsResumable(t *testing.T) {
+// TestReseal_Resumes interrupts Reseal after each of its batches in turn, and lets another call resume.
+func TestReseal_Resumes(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		old := db.Open(t)
@@ -176,12 +176,12 @@ func TestResealIsResumable(t *testing.T) {
 		}
 		found, err := s.CheckSealed(t.Context(), nil)
 		if _, older, failed, failure := sealed(found); err != nil || older != 0 || failed != 0 || failure != nil {
-			t.Errorf("CheckSealed() afterwards = %d older, %d failed, %v, %v, want none", older, failed, failure, err)
+			t.Errorf("later CheckSealed() = %d older, %d failed, %v, %v, want none", older, failed, failure, err)
 		}
 	})
 }
 
-// openWithNext opens db with a key added, which is the one to seal with from now on.
+// openWithNext opens db with a keyring that has a new primary key.
 func openWithNext(t *testing.T, db *storetest.Database) *store.Store {
 	t.Helper()
 	next, err := db.Keyring.Add()

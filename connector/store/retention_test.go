@@ -32,7 +32,7 @@ func TestPurgeEvents(t *testing.T) {
 			before time.Time
 			want   int
 		}{
-			{noon.AddDate(-1, 0, 0), old + fresh}, // the very first happened then, not before
+			{noon.AddDate(-1, 0, 0), old + fresh}, // the first event has exactly this time
 			{noon.AddDate(-1, 0, 0).Add(3 * time.Second), old + fresh - 3},
 			{noon, fresh},
 			{noon, fresh},

@@ -36,7 +36,7 @@ func addScheduled(t *testing.T, s *store.Store, issued, due time.Time) token.Sch
 	return schedule
 }
 
-func TestSchedules(t *testing.T) {
+func TestSaveSchedule(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -44,7 +44,7 @@ func TestSchedules(t *testing.T) {
 		owner := addTenant(t, s)
 		got, err := s.Schedule(ctx, owner.ID)
 		if diff := cmp.Diff(token.Schedule{TenantID: owner.ID}, got); err != nil || diff != "" {
-			t.Errorf("Schedule() of none = _, %v, differs (-want +got):\n%s", err, diff)
+			t.Errorf("Schedule() of an unscheduled tenant = _, %v, differs (-want +got):\n%s", err, diff)
 		}
 		schedule := token.Schedule{
 			TenantID: owner.ID, DueAt: noon, Attempt: 3, LastAt: noon, LastSuccessAt: noon, FailingSince: noon,
@@ -67,7 +67,7 @@ func TestSchedules(t *testing.T) {
 		if err := s.SaveSchedule(ctx, &schedule); err != nil || schedule.Version != 2 {
 			t.Fatalf("SaveSchedule() = %v, version %d, want version 2", err, schedule.Version)
 		}
-		for range 2 { // also when it is gone already
+		for range 2 { // deleting it again is no error
 			if err := s.DeleteSchedule(ctx, owner.ID); err != nil {
 				t.Errorf("DeleteSchedule() = %v", err)
 			}
@@ -131,13 +131,13 @@ func TestLease(t *testing.T) {
 
 		taken, err := s.Lease(ctx, owner.ID, "b", until.Add(time.Millisecond), until.Add(time.Hour))
 		if err != nil || taken.LeaseOwner != "b" {
-			t.Fatalf("Lease() of one that ran out = owner %q, %v, want b", taken.LeaseOwner, err)
+			t.Fatalf("Lease() of an expired lease = owner %q, %v, want b", taken.LeaseOwner, err)
 		}
 		if err := s.Release(ctx, owner.ID, "a"); err != nil {
-			t.Errorf("Release() of a lost lease = %v, want nil", err)
+			t.Errorf("Release() of an expired lease = %v, want nil", err)
 		}
 		if err := s.SaveSchedule(ctx, &leased); !errors.Is(err, token.ErrStale) {
-			t.Errorf("SaveSchedule() under a lost lease = %v, want %v", err, token.ErrStale)
+			t.Errorf("SaveSchedule() under an expired lease = %v, want %v", err, token.ErrStale)
 		}
 		if err := s.Release(ctx, owner.ID, "b"); err != nil {
 			t.Errorf("Release() = %v", err)
@@ -148,7 +148,7 @@ func TestLease(t *testing.T) {
 	})
 }
 
-func TestLeaseHasOneWinner(t *testing.T) {
+func TestLease_ConcurrentlyByOne(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		schedule := addScheduled(t, db.Open(t), noon, noon)
@@ -208,7 +208,7 @@ func TestDue(t *testing.T) {
 	})
 }
 
-func TestDueFollowsTheGrant(t *testing.T) {
+func TestDue_FollowsTheGrant(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -238,8 +238,8 @@ func TestDueFollowsTheGrant(t *testing.T) {
 	})
 }
 
-// TestDueReadsAnIndexOnly looks at how SQLite answers, because that decides whether a million tenants can be served.
-func TestDueReadsAnIndexOnly(t *testing.T) {
+// TestDue_ReadsAnIndexOnly reads SQLite's plan, because it decides whether a million tenants can be renewed.
+func TestDue_ReadsAnIndexOnly(t *testing.T) {
 	t.Parallel()
 	plan, err := store.DuePlan(t.Context(), storetest.New(t), noon)
 	if err != nil || !strings.Contains(plan, "COVERING INDEX schedules_due") || strings.Contains(plan, "TEMP B-TREE") {
@@ -247,8 +247,8 @@ func TestDueReadsAnIndexOnly(t *testing.T) {
 	}
 }
 
-// TestEveryoneIsServed lets replicas work off what is due: each tenant is leased by exactly one of them.
-func TestEveryoneIsServed(t *testing.T) {
+// TestLease_EveryTenantIsRenewedOnce lets replicas renew all due tenants: exactly one of them leases each tenant.
+func TestLease_EveryTenantIsRenewedOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -256,7 +256,7 @@ func TestEveryoneIsServed(t *testing.T) {
 		for i := range tenants {
 			addScheduled(t, s, noon.AddDate(0, 0, -i), noon)
 		}
-		served := make(chan string, tenants*replicas)
+		renewed := make(chan string, tenants*replicas)
 		var all errgroup.Group
 		for range replicas {
 			replica, name := db.Open(t), random.ID()
@@ -275,37 +275,37 @@ func TestEveryoneIsServed(t *testing.T) {
 							return err
 						}
 						if schedule.DueAt.After(noon) {
-							return errors.Join(replica.Release(t.Context(), id, name)) // another was faster
+							return errors.Join(replica.Release(t.Context(), id, name)) // another replica renewed it meanwhile
 						}
 						schedule.DueAt = noon.AddDate(0, 0, 10)
 						if err := errors.Join(replica.SaveSchedule(t.Context(), &schedule), replica.Release(t.Context(), id, name)); err != nil {
 							return err
 						}
-						served <- id
+						renewed <- id
 					}
 				}
 			})
 		}
 		if err := all.Wait(); err != nil {
-			t.Fatalf("serving = %v", err)
+			t.Fatalf("renewing = %v", err)
 		}
-		close(served)
+		close(renewed)
 		times := map[string]int{}
-		for id := range served {
+		for id := range renewed {
 			times[id]++
 		}
 		for id, n := range times {
 			if n != 1 {
-				t.Errorf("tenant %s was served %d times, want once", id, n)
+				t.Errorf("tenant %s was renewed %d times, want once", id, n)
 			}
 		}
 		if len(times) != tenants {
-			t.Errorf("%d tenants were served, want %d", len(times), tenants)
+			t.Errorf("%d tenants were renewed, want %d", len(times), tenants)
 		}
 	})
 }
 
-func TestManyReleasesAtOnce(t *testing.T) {
+func TestRelease_Concurrently(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -325,7 +325,7 @@ func TestManyReleasesAtOnce(t *testing.T) {
 		var all errgroup.Group
 		for n, schedule := range held {
 			owner := schedule.LeaseOwner
-			if n%5 == 0 { // it is another's by now, who gives back others at the same time
+			if n%5 == 0 { // a former owner, which releases other tenants at the same time
 				owner = owners[(n+1)%len(owners)]
 			}
 			all.Go(func() error { return s.Release(ctx, schedule.TenantID, owner) })

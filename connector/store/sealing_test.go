@@ -17,7 +17,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// fill stores one of everything that is secret, each with a value that begins with "canary".
+// fill stores one secret of every kind; each value begins with "canary".
 func fill(t *testing.T, s *store.Store) (tenantID, stateHash string) {
 	t.Helper()
 	ctx := t.Context()
@@ -46,7 +46,7 @@ func fill(t *testing.T, s *store.Store) (tenantID, stateHash string) {
 	return owner.ID, state.Hash
 }
 
-func TestNoSecretIsStoredInTheClear(t *testing.T) {
+func TestStore_KeepsNoSecretUnencrypted(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		fill(t, db.Open(t))
@@ -70,7 +70,7 @@ func TestNoSecretIsStoredInTheClear(t *testing.T) {
 	})
 }
 
-func TestCiphertextDoesNotOpenElsewhere(t *testing.T) {
+func TestStore_MovedCiphertextDoesNotOpen(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -126,21 +126,21 @@ func TestCiphertextDoesNotOpenElsewhere(t *testing.T) {
 	})
 }
 
-func TestAnotherKeyringOpensNothing(t *testing.T) {
+func TestStore_AnotherKeyringOpensNothing(t *testing.T) {
 	t.Parallel()
 	db := storetest.SQLite(t)
 	tenantID, _ := fill(t, db.Open(t))
-	stranger, err := seal.Create()
+	unrelated, err := seal.Create()
 	if err != nil {
 		t.Fatalf("seal.Create() = _, %v", err)
 	}
-	s := db.Open(t, func(cfg *store.Config) { cfg.Keyring = stranger })
+	s := db.Open(t, func(cfg *store.Config) { cfg.Keyring = unrelated })
 	if _, err := s.Grant(t.Context(), tenantID, token.Active); !errors.Is(err, seal.ErrNotOpened) {
 		t.Errorf("Grant() = _, %v, want %v", err, seal.ErrNotOpened)
 	}
 }
 
-func TestAddedKeyOpensWhatIsStored(t *testing.T) {
+func TestStore_KeyringWithAnAddedKeyOpensAll(t *testing.T) {
 	t.Parallel()
 	db := storetest.SQLite(t)
 	tenantID, _ := fill(t, db.Open(t))
@@ -154,7 +154,7 @@ func TestAddedKeyOpensWhatIsStored(t *testing.T) {
 	}
 }
 
-func TestLogsAndErrorsTellNoSecret(t *testing.T) {
+func TestStore_LogsAndErrorsContainNoSecret(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		var log bytes.Buffer

@@ -140,10 +140,8 @@ func (s *Store) readSnapshots(ctx context.Context, ids []string) ([]result[token
 func (s *Store) scanSnapshot(rows *sql.Rows) (id string, snapshot token.Snapshot, err error) {
 	active, pending := grantRow{Slot: string(token.Active)}, grantRow{Slot: string(token.Pending)}
 	var schedule scheduleRow
-	places := make([]any, 1, 32)
-	places[0] = &id
-	places = append(append(append(places, active.activeDest()...), pending.pendingDest()...), schedule.scanDest()...)
-	if err := rows.Scan(places...); err != nil {
+	dest := slices.Concat([]any{&id}, active.activeDest(), pending.pendingDest(), schedule.scanDest())
+	if err := rows.Scan(dest...); err != nil {
 		return id, token.Snapshot{}, err
 	}
 	schedule.TenantID = id

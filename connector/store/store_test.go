@@ -18,10 +18,10 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
 
-// noon is when the tests take place. It has more digits than are stored, and another zone.
+// noon is the present of the tests. It has more digits than the store keeps, and another time zone.
 var noon = time.Date(2026, 11, 23, 13, 0, 0, 123_456_789, time.FixedZone("CET", 3600))
 
-// noonStored is noon as it is read again.
+// noonStored is noon as the store returns it.
 var noonStored = time.Date(2026, 11, 23, 12, 0, 0, 123_000_000, time.UTC)
 
 const instanceKey = "key-of-the-instance"
@@ -130,5 +130,5 @@ func newState(c consent.Consent) consent.State {
 	}
 }
 
-// revealed makes go-cmp compare secrets by their values, and print none of them.
+// revealed makes go-cmp compare secrets by value without printing them.
 func revealed(a, b secret.Text) bool { return a.Reveal() == b.Reveal() }

@@ -14,13 +14,13 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-func TestInstances(t *testing.T) {
+func TestSaveInstance(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
 		if _, err := s.Instance(ctx, instanceKey); !errors.Is(err, tenant.ErrNotFound) {
-			t.Errorf("Instance() of none = _, %v, want %v", err, tenant.ErrNotFound)
+			t.Errorf("Instance() of an unknown key = _, %v, want %v", err, tenant.ErrNotFound)
 		}
 		in := newInstance()
 		if err := s.SaveInstance(ctx, &in); err != nil || in.Version != 1 {
@@ -46,7 +46,7 @@ func TestInstances(t *testing.T) {
 	})
 }
 
-func TestInstanceRefusals(t *testing.T) {
+func TestSaveInstance_Errors(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -84,7 +84,7 @@ func TestInstanceRefusals(t *testing.T) {
 	})
 }
 
-func TestTenants(t *testing.T) {
+func TestSaveTenant(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -101,7 +101,7 @@ func TestTenants(t *testing.T) {
 			}
 		}
 		got, err := s.Tenants(ctx, instanceKey)
-		want := []tenant.Tenant{second, first, third} // by name, byte by byte, and by id
+		want := []tenant.Tenant{second, first, third} // by name, byte by byte, then by ID
 		if diff := cmp.Diff(want, got, cmp.Comparer(revealed)); err != nil || diff != "" {
 			t.Errorf("Tenants() = _, %v, differs (-want +got):\n%s", err, diff)
 		}
@@ -111,7 +111,7 @@ func TestTenants(t *testing.T) {
 
 		first.DirectoryID, first.Application = "", tenant.Application{}
 		second.DirectoryID = ""
-		for _, changed := range []*tenant.Tenant{&first, &second} { // any number without a directory
+		for _, changed := range []*tenant.Tenant{&first, &second} { // any number of tenants may lack a directory
 			if err := s.SaveTenant(ctx, changed); err != nil || changed.Version != 2 {
 				t.Fatalf("SaveTenant() = %v, version %d, want version 2", err, changed.Version)
 			}
@@ -123,7 +123,7 @@ func TestTenants(t *testing.T) {
 	})
 }
 
-func TestTenantRefusals(t *testing.T) {
+func TestSaveTenant_Errors(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -158,7 +158,7 @@ func TestTenantRefusals(t *testing.T) {
 	})
 }
 
-func TestDirectoryIsTakenOnce(t *testing.T) {
+func TestSaveTenant_DirectoryBelongsToOne(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		directory := random.ID()
@@ -178,7 +178,7 @@ func TestDirectoryIsTakenOnce(t *testing.T) {
 	})
 }
 
-// checkOneWinner asserts that one of the results is nil and all others are want.
+// checkOneWinner asserts that one result is nil and all others are want.
 func checkOneWinner(t *testing.T, results chan error, want error) {
 	t.Helper()
 	close(results)
@@ -196,7 +196,7 @@ func checkOneWinner(t *testing.T, results chan error, want error) {
 	}
 }
 
-func TestDeleteTenantDestroysSecrets(t *testing.T) {
+func TestDeleteTenant_DestroysSecrets(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -227,7 +227,7 @@ func TestDeleteTenantDestroysSecrets(t *testing.T) {
 			t.Fatalf("DeleteTenant() = %v", err)
 		}
 		if err := s.DeleteTenant(ctx, doomed.ID); err != nil {
-			t.Errorf("DeleteTenant() once more = %v, want nil", err)
+			t.Errorf("second DeleteTenant() = %v, want nil", err)
 		}
 		raw := db.Raw(t)
 		for table, want := range map[string]int{"tenants": 1, "grants": 3, "consents": 1, "states": 1, "schedules": 1, "events": 2} {
@@ -240,7 +240,7 @@ func TestDeleteTenantDestroysSecrets(t *testing.T) {
 			t.Errorf("Events() of the deleted tenant = %d events, %v, want 1", len(events), err)
 		}
 
-		// What is still under way for a deleted tenant finds nowhere to be stored.
+		// Work that still runs for a deleted tenant cannot store anything.
 		late := newGrant(doomed.ID, token.Pending, noon)
 		if err := s.SaveGrant(ctx, &late); !errors.Is(err, tenant.ErrNotFound) {
 			t.Errorf("SaveGrant() of a deleted tenant = %v, want %v", err, tenant.ErrNotFound)
@@ -262,17 +262,17 @@ func TestDeleteTenantDestroysSecrets(t *testing.T) {
 	})
 }
 
-func TestNoCredentialIsStored(t *testing.T) {
+func TestSaveTenant_WithoutCredentials(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		saved := addTenant(t, s)
-		saved.Application = tenant.Application{ID: saved.Application.ID, Secret: tenant.Credential{Ends: noon}} // the end of nothing
+		saved.Application = tenant.Application{ID: saved.Application.ID, Secret: tenant.Credential{Ends: noon}} // a date without a credential
 		if err := s.SaveTenant(t.Context(), &saved); err != nil {
 			t.Fatalf("SaveTenant() = %v", err)
 		}
 		if got, err := s.Tenant(t.Context(), saved.ID); err != nil || got.Application != (tenant.Application{ID: saved.Application.ID}) || got.Application != saved.Application {
-			t.Errorf("Tenant() = an application with %d credentials, %v, want none, as SaveTenant() told", len(got.Application.Credentials()), err)
+			t.Errorf("Tenant() = an application with %d credentials, %v, want none, like SaveTenant()", len(got.Application.Credentials()), err)
 		}
 	})
 }

@@ -21,7 +21,7 @@ import (
 
 var errRefused = errors.New("refused")
 
-func TestTransactRollsBack(t *testing.T) {
+func TestTransact_RollsBack(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -47,7 +47,7 @@ func TestTransactRollsBack(t *testing.T) {
 			if err := s.Transact(ctx, fn); !errors.Is(err, errRefused) {
 				t.Errorf("Transact() with %s = %v, want %v", name, err, errRefused)
 			}
-			checkNothingHappened(t, s, before, stored, added)
+			checkRolledBack(t, s, before, stored, added)
 		}
 		func() {
 			defer func() {
@@ -62,7 +62,7 @@ func TestTransactRollsBack(t *testing.T) {
 				panic("panic")
 			})
 		}()
-		checkNothingHappened(t, s, before, stored, added)
+		checkRolledBack(t, s, before, stored, added)
 
 		ending, cancel := context.WithCancel(ctx)
 		err := s.Transact(ending, func(ctx context.Context) error {
@@ -73,7 +73,7 @@ func TestTransactRollsBack(t *testing.T) {
 		if err == nil {
 			t.Error("Transact() whose context ended = nil, want an error")
 		}
-		checkNothingHappened(t, s, before, stored, added)
+		checkRolledBack(t, s, before, stored, added)
 
 		if err := s.Transact(ctx, work); err != nil || stored.Version != 3 || added.Version != 1 {
 			t.Errorf("Transact() = %v, versions %d and %d, want 3 and 1", err, stored.Version, added.Version)
@@ -81,8 +81,8 @@ func TestTransactRollsBack(t *testing.T) {
 	})
 }
 
-// checkNothingHappened asserts that a transaction left neither rows nor advanced versions.
-func checkNothingHappened(t *testing.T, s *store.Store, before, stored, added tenant.Tenant) {
+// checkRolledBack asserts that a transaction left neither rows nor advanced versions.
+func checkRolledBack(t *testing.T, s *store.Store, before, stored, added tenant.Tenant) {
 	t.Helper()
 	ctx := t.Context()
 	if stored.Version != before.Version || added.Version != 0 {
@@ -102,7 +102,7 @@ func checkNothingHappened(t *testing.T, s *store.Store, before, stored, added te
 	}
 }
 
-// pauses records what a store waited for, without waiting.
+// pauses records the pauses of a store and makes them end at once.
 type pauses struct{ all []time.Duration }
 
 func (p *pauses) settings(cfg *store.Config) {
@@ -113,19 +113,19 @@ func (p *pauses) settings(cfg *store.Config) {
 	cfg.Jitter = func() float64 { return 0.5 }
 }
 
-func TestTransactTriesAgain(t *testing.T) {
+func TestTransact_Retries(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		err   error
-		again bool
+		retry bool
 	}{
 		"deadlock or failed certification": {&mysqldriver.MySQLError{Number: 1213}, true},
 		"lock wait timeout":                {&mysqldriver.MySQLError{Number: 1205}, true},
-		"node without its majority":        {&mysqldriver.MySQLError{Number: 1047}, true},
+		"node without a quorum":            {&mysqldriver.MySQLError{Number: 1047}, true},
 		"lost connection":                  {mysqldriver.ErrInvalidConn, true},
 		"bad connection":                   {driver.ErrBadConn, true},
 		"SQLITE_BUSY":                      {busy(t), true},
-		"deadlock told by the domain":      {errors.Join(errRefused, &mysqldriver.MySQLError{Number: 1213}), true},
+		"deadlock wrapped by the domain":   {errors.Join(errRefused, &mysqldriver.MySQLError{Number: 1213}), true},
 		"syntax":                           {&mysqldriver.MySQLError{Number: 1064}, false},
 		"refusal":                          {errRefused, false},
 		"stale":                            {token.ErrStale, false},
@@ -143,7 +143,7 @@ func TestTransactTriesAgain(t *testing.T) {
 				}
 				return tc.err
 			})
-			if tc.again {
+			if tc.retry {
 				if err != nil || calls != 3 || added.Version != 1 || len(p.all) != 2 {
 					t.Errorf("Transact() = %v after %d calls, version %d, pauses %v, want 3 calls, version 1, 2 pauses", err, calls, added.Version, p.all)
 				}
@@ -156,7 +156,7 @@ func TestTransactTriesAgain(t *testing.T) {
 	}
 }
 
-func TestTransactGivesUp(t *testing.T) {
+func TestTransact_GivesUp(t *testing.T) {
 	t.Parallel()
 	var p pauses
 	s := storetest.New(t, p.settings)
@@ -192,7 +192,7 @@ func TestTransactGivesUp(t *testing.T) {
 	}
 }
 
-// busy returns SQLite's own error for a database that another is writing to.
+// busy returns SQLite's error for a database that another connection is writing to.
 func busy(t *testing.T) error {
 	t.Helper()
 	db := storetest.SQLite(t)
@@ -215,14 +215,14 @@ func busy(t *testing.T) error {
 	}
 	_, err = other.ExecContext(t.Context(), "BEGIN IMMEDIATE")
 	if err == nil {
-		t.Fatal("BEGIN IMMEDIATE beside another = nil, want SQLITE_BUSY")
+		t.Fatal("BEGIN IMMEDIATE beside another connection = nil, want SQLITE_BUSY")
 	}
 	return err
 }
 
-// TestDeadlock has two transactions change two tenants in opposite order. One is given up by MariaDB. Its work must
-// then be done again from the start, even though the function here ignores the error.
-func TestDeadlock(t *testing.T) {
+// TestTransact_MariaDBDeadlock makes two transactions change two tenants in opposite order. MariaDB rolls one of them back.
+// Its work must then start over, even though the function ignores the error.
+func TestTransact_MariaDBDeadlock(t *testing.T) {
 	t.Parallel()
 	db := storetest.MariaDB(t)
 	s := db.Open(t)
@@ -234,7 +234,7 @@ func TestDeadlock(t *testing.T) {
 		}
 		return s.SaveTenant(ctx, &touched)
 	}
-	var both sync.WaitGroup // until both hold their first tenant
+	var both sync.WaitGroup // until both have locked their first tenant
 	both.Add(2)
 	var all errgroup.Group
 	for _, order := range [][2]string{{first.ID, second.ID}, {second.ID, first.ID}} {
@@ -264,8 +264,8 @@ func TestDeadlock(t *testing.T) {
 	}
 }
 
-// TestWritersQueue lets many transactions read and then change the same row: none fails, none is lost.
-func TestWritersQueue(t *testing.T) {
+// TestTransact_WritersQueue lets many transactions read and then change one row: none fails, and no change is lost.
+func TestTransact_WritersQueue(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		replicas := []*store.Store{db.Open(t), db.Open(t)}
@@ -298,7 +298,7 @@ func TestWritersQueue(t *testing.T) {
 	})
 }
 
-func TestTransactionsOfTwoStoresAreApart(t *testing.T) {
+func TestTransact_TwoStoresAreIndependent(t *testing.T) {
 	t.Parallel()
 	one, other := storetest.New(t), storetest.New(t)
 	added := newTenant()

@@ -14,7 +14,7 @@ import (
 	"azure-partner-connector/connector/store/storetest/mariadb"
 )
 
-func TestServer_StartAndStop(t *testing.T) {
+func TestMariaDB_StartAndStop(t *testing.T) {
 	folder := t.TempDir()
 	for _, open := range []string{folder, filepath.Dir(folder)} { // the server may run as another account
 		if err := os.Chmod(open, 0o755); err != nil {
@@ -46,7 +46,7 @@ func TestServer_StartAndStop(t *testing.T) {
 	}
 }
 
-func TestServer_RecoversAfterKill(t *testing.T) {
+func TestMariaDB_RecoversAfterKill(t *testing.T) {
 	server, err := mariadb.StartAs(t.Context(), mariadb.Config{Durable: true})
 	if err != nil {
 		t.Fatalf("StartAs() = _, %v", err)
@@ -78,7 +78,7 @@ func TestServer_RecoversAfterKill(t *testing.T) {
 	}
 }
 
-func TestStart_Errors(t *testing.T) {
+func TestMariaDB_StartErrors(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
 	t.Run("ended context", func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestStart_Errors(t *testing.T) {
 	}
 }
 
-func TestServer_TakesAnotherPort(t *testing.T) {
+func TestMariaDB_TakesAnotherPort(t *testing.T) {
 	server, err := mariadb.Prepare(t.Context(), mariadb.Config{})
 	if err != nil {
 		t.Fatalf("Prepare() = _, %v", err)

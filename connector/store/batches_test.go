@@ -20,10 +20,10 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// many is more than is done at once.
+// many requests are more than one batch.
 const many = 300
 
-func TestManyNoncesAtOnce(t *testing.T) {
+func TestRememberNonce_Concurrently(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		replicas := []func(context.Context, string, string, time.Time, time.Time) (bool, error){db.Open(t).RememberNonce, db.Open(t).RememberNonce}
@@ -45,7 +45,7 @@ func TestManyNoncesAtOnce(t *testing.T) {
 	})
 }
 
-func TestManyEventsAtOnce(t *testing.T) {
+func TestAppendEvent_Concurrently(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -54,7 +54,7 @@ func TestManyEventsAtOnce(t *testing.T) {
 		var all errgroup.Group
 		for n := range many {
 			e := audit.Event{ID: strconv.Itoa(n), At: noon, TenantID: owner.ID, Action: audit.TokenLent, Result: audit.OK}
-			if n%10 == 0 { // MySQL refuses what does not fit, which is no matter of the others
+			if n%10 == 0 { // MySQL rejects an ID that does not fit, and writes the others
 				e.TenantID = strings.Repeat("x", 100)
 			}
 			all.Go(func() error {
@@ -67,7 +67,7 @@ func TestManyEventsAtOnce(t *testing.T) {
 			})
 		}
 		if err := all.Wait(); err != nil {
-			t.Errorf("AppendEvent() = %v, want nil whatever others append", err)
+			t.Errorf("AppendEvent() = %v, want nil whatever else is appended", err)
 		}
 		events, err := s.Events(t.Context(), owner.ID, time.Time{}, many)
 		if err != nil || len(events) != many-many/10 {
@@ -127,7 +127,7 @@ func TestSnapshot(t *testing.T) {
 				}
 			default:
 				if !errors.Is(err, tenant.ErrNotFound) || !errors.Is(resolveErr, tenant.ErrNotFound) {
-					t.Errorf("Snapshot() and Resolve() of nobody = _, %v and %v, want %v", err, resolveErr, tenant.ErrNotFound)
+					t.Errorf("Snapshot() and Resolve() of an unknown tenant = _, %v and %v, want %v", err, resolveErr, tenant.ErrNotFound)
 				}
 			}
 		}
@@ -151,7 +151,7 @@ func TestSnapshot(t *testing.T) {
 		ended, cancel := context.WithCancel(ctx)
 		cancel()
 		if _, err := s.Snapshot(ended, full.ID); !errors.Is(err, context.Canceled) {
-			t.Errorf("Snapshot() of a caller who has gone = _, %v, want %v", err, context.Canceled)
+			t.Errorf("Snapshot() of a caller whose context ended = _, %v, want %v", err, context.Canceled)
 		}
 	})
 }
