@@ -11,12 +11,12 @@ import (
 	azurepartner "azure-partner-connector"
 )
 
-// What is allowed to screens is checked in the files that sources returns: those must be all that a panel can load.
+// The rules for screens are checked in the files that sources returns, so those must be all that a panel can load.
 func TestSources_AreAllFiles(t *testing.T) {
 	checked := sources(t)
 	err := fs.WalkDir(os.DirFS(extension), "ui", func(name string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() && checked[name] == "" {
-			t.Errorf("%s is checked by nothing", name)
+			t.Errorf("%s is not checked", name)
 		}
 		return err
 	})
@@ -32,7 +32,7 @@ func TestSources_AreAllFiles(t *testing.T) {
 		if strings.HasPrefix(src, "ui/") {
 			screens++
 			if checked[src] == "" {
-				t.Errorf("app.yaml has the screen %s, which is checked by nothing", src)
+				t.Errorf("app.yaml has the screen %s, which is not checked", src)
 			}
 		}
 	}

@@ -11,10 +11,10 @@ import (
 	"azure-partner-connector/sandbox/panel/paneltest"
 )
 
-// updated is the message that both procedures end with (mission).
+// updated is the message with which both procedures end.
 const updated = "Your refresh token has been successfully updated"
 
-// outcome is what the connector tells of a consent from now on.
+// outcome makes the connector answer with a state of the consent.
 func outcome(status string, f any) func(*platform) {
 	return func(p *platform) {
 		p.consent = object{"id": "c-1", "procedure": "automatic", "status": status, "consentedBy": nil, "failure": f}
@@ -26,11 +26,11 @@ func outcome(status string, f any) func(*platform) {
 
 func TestAutomaticUpdate_Succeeds(t *testing.T) {
 	t.Parallel()
-	for name, place := range map[string]string{"UX1": ux1, "classic": classic} {
+	for name, location := range map[string]string{"UX1": ux1, "classic": classic} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t)
 			p.status = absentStatus()
-			d := open(t, p, place)
+			d := open(t, p, location)
 			d.State("absent")
 
 			d.Press("Update Refresh Token")
@@ -110,7 +110,8 @@ func TestAutomaticUpdate_BlockedWindow(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	d := open(t, p, ux1)
-	// A click by script is not an act of a person, so the browser blocks the window once the log-in's click has expired.
+	// A click by script is no user activation, so the browser blocks the window once the activation by the log-in's click
+	// has expired.
 	d.Wait(`!navigator.userActivation.isActive && !` + frame + `.defaultView.navigator.userActivation.isActive`)
 	evaluate[bool](d, widget("update")+`.click(), true`)
 	d.WaitText("The browser blocked the new window.")
@@ -134,7 +135,7 @@ func TestAutomaticUpdate_ClosedWindow(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.WaitText("The window was closed.")
-	// The consent may have been granted all the same.
+	// The consent may have been granted anyway.
 	p.change(outcome("succeeded", nil))
 	d.WaitText(updated)
 }
@@ -165,9 +166,9 @@ func TestAutomaticUpdate_StopsOnLeavingAndResumesOnReturn(t *testing.T) {
 
 	d.Click(paneltest.Document, "Home")
 	d.Wait(`!document.getElementById("home").hidden`)
-	// What the screen would ask next, it would have asked more than once after this many turns of the page's own timers.
+	// Within this many timers of the page, the screen would have sent its next request more than once.
 	before := p.called("findConsent")
-	d.Do(chromedp.Evaluate[chromedp.Void](`new Promise(done => { let turns = 0; const turn = () => (turns += 1) > 110 ? done() : setTimeout(turn, 50); turn(); })`, chromedp.EvalAwaitPromise))
+	d.Do(chromedp.Evaluate[chromedp.Void](`new Promise(done => { let ticks = 0; const tick = () => (ticks += 1) > 110 ? done() : setTimeout(tick, 50); tick(); })`, chromedp.EvalAwaitPromise))
 	if got := p.called("findConsent"); got > before+1 {
 		t.Errorf("called(findConsent) after leaving = %d, want at most %d", got, before+1)
 	}
@@ -193,11 +194,11 @@ func TestAutomaticUpdate_SurvivesNotifications(t *testing.T) {
 }
 
 func TestManualUpdate_Succeeds(t *testing.T) {
-	for name, place := range map[string]string{"UX1": ux1, "classic": classic} {
+	for name, location := range map[string]string{"UX1": ux1, "classic": classic} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t)
 			p.status = pendingStatus()
-			d := open(t, p, place)
+			d := open(t, p, location)
 			browser.AllowClipboard(t, d.Ctx, d.URL)
 			d.State("pending")
 

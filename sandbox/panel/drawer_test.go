@@ -15,7 +15,7 @@ import (
 	"azure-partner-connector/sandbox/panel/paneltest"
 )
 
-// fakeControls are controls of a sandbox with one lever that stays and one that springs back.
+// fakeControls has one lever that stays and one that springs back.
 type fakeControls struct {
 	mu     sync.Mutex // guards all
 	now    time.Time

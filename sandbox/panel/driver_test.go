@@ -22,22 +22,22 @@ const (
 const frame = paneltest.Frame
 
 // open logs in as the reseller and opens a screen in front of p.
-func open(t *testing.T, p *platform, place string) *driver {
+func open(t *testing.T, p *platform, location string) *driver {
 	t.Helper()
-	d := logIn(t, p, place)
+	d := logIn(t, p, location)
 	d.WaitLoaded()
 	return d
 }
 
-// logIn logs in as the reseller at a place of the panel.
-func logIn(t *testing.T, p *platform, place string) *driver {
+// logIn logs in as the reseller at a location of the panel.
+func logIn(t *testing.T, p *platform, location string) *driver {
 	t.Helper()
-	return logInAs(t, p, place, "Mara Lind")
+	return logInAs(t, p, location, "Mara Lind")
 }
 
-func logInAs(t *testing.T, p *platform, place, name string) *driver {
+func logInAs(t *testing.T, p *platform, location, name string) *driver {
 	t.Helper()
-	return &driver{paneltest.LogIn(t, serve(t, p, nil), place, name), p}
+	return &driver{paneltest.LogIn(t, serve(t, p, nil), location, name), p}
 }
 
 func evaluate[V any](d *driver, expression string) V {
@@ -53,7 +53,7 @@ func (d *driver) choose(list, value string) {
 	evaluate[bool](d, `(s => { s.value = "`+value+`"; s.dispatchEvent(new Event("change")); return s.value === "`+value+`"; })(document.getElementById("`+list+`"))`)
 }
 
-// waitCalls waits until an operation was called so often.
+// waitCalls waits until an operation was called n times.
 func (d *driver) waitCalls(operation string, n int) {
 	d.T.Helper()
 	d.Until(fmt.Sprintf("%d calls of %s", n, operation), func() bool { return d.p.called(operation) >= n })

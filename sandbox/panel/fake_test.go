@@ -30,16 +30,16 @@ const (
 	tenantID   = "0b9a7a52-6a0e-4bb0-9d5e-0a6f1e6c2d01"
 	resellerID = "9c1c3a0e-97c5-4a53-8f0b-6f5d6d1c1a02"
 	providerID = "1f8e2b34-7a11-4d0c-8a55-2b9a3c4d5e03"
-	// parentTenantID comes after tenantID in every order, so that the first one is not the right one by chance.
+	// parentTenantID sorts after tenantID, so that code that takes the first one fails.
 	parentTenantID = "0b9a7a52-6a0e-4bb0-9d5e-0a6f1e6c2dff"
 	parentID       = "2a7d4c68-5b19-4e2f-9c33-7d1e0f6a8b04"
 	claimCode      = "7K3M-Q2ZD-9XAB"
-	// begunReference is the connector's for a consent that was begun, transaction the platform's for every request.
+	// begunReference is the connector's reference of a begun consent, transaction the platform's of every request.
 	begunReference = "M3XJ8PWN"
 	transaction    = "28789-1568"
 )
 
-// noon is when the fake connector believes it is.
+// noon is the time of the fake connector.
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // object is a JSON object.
@@ -47,18 +47,18 @@ type object = map[string]any
 
 // platform is a fake of the platform with a fake connector behind it.
 type platform struct {
-	microsoft string // address of the page that plays Microsoft
+	microsoft string // address of the page in place of Microsoft
 
 	mu sync.Mutex // guards answers
 	answers
 }
 
-// answers are what platform and connector answer, and what they were asked.
+// answers are what platform and connector answer, and what they received.
 type answers struct {
 	status      object
 	events      []object
 	tenants     []json.RawMessage // of the reseller, as resources
-	parents     []json.RawMessage // of the reseller above him, as resources: his own and the one below
+	parents     []json.RawMessage // of the parent reseller, as resources: its own and the one below
 	apps        []json.RawMessage // of the provider, as resources
 	list        []object          // answer to tenants
 	required    bool
@@ -77,7 +77,7 @@ func newPlatform(t *testing.T) *platform {
 	t.Helper()
 	microsoft := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		fmt.Fprint(w, `<!DOCTYPE html><title>Sign in</title><h1>Microsoft plays here</h1><script>document.body.dataset.opener = String(window.opener)</script>`)
+		fmt.Fprint(w, `<!DOCTYPE html><title>Sign in</title><h1>In place of Microsoft</h1><script>document.body.dataset.opener = String(window.opener)</script>`)
 	}))
 	t.Cleanup(microsoft.Close)
 	p := &platform{microsoft: microsoft.URL}
@@ -85,7 +85,7 @@ func newPlatform(t *testing.T) *platform {
 	return p
 }
 
-// restart makes p what it was at first.
+// restart resets p to its initial state.
 func (p *platform) restart() {
 	p.change(func(p *platform) {
 		p.answers = answers{
@@ -175,7 +175,7 @@ func someEvents() []object {
 	}
 }
 
-// someTenants are what the provider is told: in the order of their names.
+// someTenants are the provider's list, sorted by name.
 func someTenants() []object {
 	at := func(days int) string { return noon.AddDate(0, 0, days).Format(time.RFC3339) }
 	return []object{
@@ -195,7 +195,7 @@ func fail(code failure.Code, pairs ...string) object {
 	}
 }
 
-// local is a failure that the connector finds by itself when it is asked for the status: no log tells of it.
+// local is a failure that the connector derives from the status; it is in no log and has no reference.
 func local(code failure.Code, pairs ...string) object {
 	f := fail(code, pairs...)
 	f["reference"] = ""

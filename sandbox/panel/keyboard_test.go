@@ -14,10 +14,10 @@ import (
 // deepest is the element that has the focus, in the frame of the screen if it is there.
 const deepest = `(e => e.contentDocument ? e.contentDocument.activeElement : e)(document.activeElement)`
 
-// tabs is more often than anybody presses Tab to get through a screen.
+// tabs is more than the number of focusable elements of any screen.
 const tabs = 80
 
-// keys sends keys and nothing else.
+// keys sends keys.
 func (d *driver) keys(keys string) {
 	d.T.Helper()
 	d.Do(chromedp.KeyEvent(keys))
@@ -49,24 +49,24 @@ func buttonOf(label string) string {
 	return `Array.from(` + frame + `.querySelectorAll("button")).filter(b => b.innerText.trim() === "` + label + `" && b.offsetParent !== null).pop()`
 }
 
-// announces waits until a text stands in what assistive technology reads out by itself.
+// announces waits until a live region, which assistive technology reads out, contains a text.
 func (d *driver) announces(text string) {
 	d.T.Helper()
 	d.Wait(`Array.from(` + frame + `.querySelectorAll('[role="alert"], [role="status"], [aria-live]')).some(e => e.innerText.includes("` + text + `"))`)
 }
 
-func inPanels(t *testing.T, ux1Place, classicPlace string, test func(t *testing.T, place string)) {
-	for name, place := range map[string]string{"UX1": ux1Place, "classic": classicPlace} {
-		t.Run(name, func(t *testing.T) { test(t, place) })
+func inPanels(t *testing.T, ux1Location, classicLocation string, test func(t *testing.T, location string)) {
+	for name, location := range map[string]string{"UX1": ux1Location, "classic": classicLocation} {
+		t.Run(name, func(t *testing.T) { test(t, location) })
 	}
 }
 
 func TestKeyboard_AutomaticUpdate(t *testing.T) {
 	t.Parallel()
-	inPanels(t, ux1, classic, func(t *testing.T, place string) {
+	inPanels(t, ux1, classic, func(t *testing.T, location string) {
 		p := newPlatform(t)
 		p.status = absentStatus()
-		d := open(t, p, place)
+		d := open(t, p, location)
 		d.State("absent")
 		update := widget("update")
 		d.tabTo(update)
@@ -90,10 +90,10 @@ func TestKeyboard_AutomaticUpdate(t *testing.T) {
 
 func TestKeyboard_ManualUpdate(t *testing.T) {
 	t.Parallel()
-	inPanels(t, ux1, classic, func(t *testing.T, place string) {
+	inPanels(t, ux1, classic, func(t *testing.T, location string) {
 		p := newPlatform(t)
 		p.status = pendingStatus()
-		d := open(t, p, place)
+		d := open(t, p, location)
 		d.State("pending")
 		d.Wait(`!` + widget("copy") + `.disabled`)
 		d.tabTo(widget("copy"))
@@ -119,9 +119,9 @@ func TestKeyboard_ManualUpdate(t *testing.T) {
 
 func TestKeyboard_StatusGroup(t *testing.T) {
 	t.Parallel()
-	inPanels(t, ux1, classic, func(t *testing.T, place string) {
+	inPanels(t, ux1, classic, func(t *testing.T, location string) {
 		p := newPlatform(t)
-		d := open(t, p, place)
+		d := open(t, p, location)
 		d.State("active")
 		for _, name := range []string{"check", "renew"} {
 			d.tabTo(widget(name))
@@ -155,9 +155,9 @@ func TestKeyboard_StatusGroup(t *testing.T) {
 
 func TestKeyboard_Settings(t *testing.T) {
 	t.Parallel()
-	inPanels(t, ux1, classic, func(t *testing.T, place string) {
+	inPanels(t, ux1, classic, func(t *testing.T, location string) {
 		p := newPlatform(t)
-		d := open(t, p, place)
+		d := open(t, p, location)
 		d.State("active")
 		d.tabTo(widget("settings"))
 		d.keys(kb.Enter)
@@ -186,8 +186,8 @@ func TestKeyboard_Settings(t *testing.T) {
 
 func TestKeyboard_Provider(t *testing.T) {
 	t.Parallel()
-	inPanels(t, provider, providerClassic, func(t *testing.T, place string) {
-		d := openAsProvider(t, newPlatform(t), place)
+	inPanels(t, provider, providerClassic, func(t *testing.T, location string) {
+		d := openAsProvider(t, newPlatform(t), location)
 		d.names(3)
 		head := widget("list") + `.querySelectorAll("thead button")[2]`
 		d.tabTo(head)
@@ -216,7 +216,7 @@ func TestKeyboard_Provider(t *testing.T) {
 	})
 }
 
-// The whole way from the log-in to a screen, with the menu of either panel.
+// From the log-in to a screen by the menu.
 func TestKeyboard_Panel(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)

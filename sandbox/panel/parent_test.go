@@ -5,18 +5,18 @@ import (
 	"testing"
 )
 
-// openAsParent logs in as a reseller who has a reseller below him.
-func openAsParent(t *testing.T, p *platform, place string) *driver {
+// openAsParent logs in as a reseller with a reseller below them.
+func openAsParent(t *testing.T, p *platform, location string) *driver {
 	t.Helper()
-	d := logInAs(t, p, place, "Piet Vos")
+	d := logInAs(t, p, location, "Piet Vos")
 	d.WaitLoaded()
 	return d
 }
 
 func TestParent_SeesTheirOwnTenant(t *testing.T) {
 	t.Parallel()
-	inPanels(t, ux1, classic, func(t *testing.T, place string) {
-		d := openAsParent(t, newPlatform(t), place)
+	inPanels(t, ux1, classic, func(t *testing.T, location string) {
+		d := openAsParent(t, newPlatform(t), location)
 		d.State("active")
 		for _, want := range []string{"(86 days left)", "Ada Novak", "Update Refresh Token", "Forget Token"} {
 			d.WaitText(want)
@@ -28,10 +28,10 @@ func TestParent_SeesTheirOwnTenant(t *testing.T) {
 // A platform may count the tenants of resellers below among what an account sees (docs/reference/aps-protocol.md §4.5).
 func TestParent_SeesOnlyTheStateOfATenantBelow(t *testing.T) {
 	t.Parallel()
-	inPanels(t, ux1, classic, func(t *testing.T, place string) {
+	inPanels(t, ux1, classic, func(t *testing.T, location string) {
 		p := newPlatform(t)
 		p.parents = p.parents[:1]
-		d := openAsParent(t, p, place)
+		d := openAsParent(t, p, location)
 		d.State("active")
 		d.WaitText("This account is told its state and nothing else.")
 		for _, other := range []string{"Valid Until", "Update Refresh Token", "Manual Update", "History", "Renew Now", "Forget Token", "Settings"} {

@@ -88,7 +88,7 @@ func (s *tab) bringUp(t *testing.T, st state) *tab {
 type shot struct{ panel, device, locale string }
 
 // shots show every state in each panel, on each device and in each language; all combinations would be twice as many
-// pictures that tell no more.
+// pictures without new information.
 func shots() []shot {
 	return []shot{{"ux1", "desktop", "en_US"}, {"ux1", "phone", "de_DE"}, {"classic", "desktop", "de_DE"}, {"classic", "phone", "en_US"}}
 }

@@ -17,10 +17,10 @@ const (
 	ownApplication  = "3f0c8d52-9b7a-4f0e-a1c2-7d6e5f4a3b21"
 )
 
-// allowOwn lets the reseller bring his own application.
+// allowOwn lets resellers use an application of their own.
 func allowOwn(p *platform) { p.status["tenantApplication"] = true }
 
-// wrong waits until a field is marked as wrong and its text, tied to it, says why.
+// wrong waits until a field is invalid and its description says why.
 func (d *driver) wrong(name, why string) {
 	d.T.Helper()
 	field := paneltest.Field(name)
@@ -34,10 +34,10 @@ func (d *driver) save() {
 
 func TestSettings_Directory(t *testing.T) {
 	t.Parallel()
-	for name, place := range map[string]string{"UX1": ux1, "classic": classic} {
+	for name, location := range map[string]string{"UX1": ux1, "classic": classic} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t)
-			d := open(t, p, place)
+			d := open(t, p, location)
 			d.State("active")
 			d.Press("Settings")
 			d.Wait(paneltest.Field("directory") + `.value === "contoso-partner.onmicrosoft.com"`)

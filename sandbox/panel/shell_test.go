@@ -45,7 +45,7 @@ func TestPanel_MenuOnAPhone(t *testing.T) {
 	d.Wait(`document.getElementById("menu").offsetParent === null`)
 }
 
-// All tests of pages fail when one of them asks another machine for something. Here one does.
+// Every test fails when its page sends a request to another machine. Here one does.
 func TestDriver_RecordsRequestsToOtherMachines(t *testing.T) {
 	t.Parallel()
 	d := logIn(t, newPlatform(t), "")
@@ -53,7 +53,7 @@ func TestDriver_RecordsRequestsToOtherMachines(t *testing.T) {
 	if got := d.Foreign(); len(got) != 0 {
 		t.Errorf("Foreign() = %q, want none", got)
 	}
-	const address = "http://elsewhere.invalid/picture.png" // of nobody, by RFC 2606
+	const address = "http://elsewhere.invalid/picture.png" // reserved by RFC 2606
 	evaluate[bool](d, `(i => { i.src = "`+address+`"; return true; })(new Image())`)
 	var found []string
 	d.Until("a foreign request", func() bool {

@@ -15,9 +15,9 @@ const (
 )
 
 // openAsProvider logs in as the provider and opens a screen in front of p.
-func openAsProvider(t *testing.T, p *platform, place string) *driver {
+func openAsProvider(t *testing.T, p *platform, location string) *driver {
 	t.Helper()
-	d := logInAs(t, p, place, "Olu Adeyemi")
+	d := logInAs(t, p, location, "Olu Adeyemi")
 	d.WaitLoaded()
 	return d
 }
@@ -32,9 +32,9 @@ func (d *driver) names(n int) string {
 
 func TestTenants_SortByUrgencyAndByColumn(t *testing.T) {
 	t.Parallel()
-	for name, place := range map[string]string{"UX1": provider, "classic": providerClassic} {
+	for name, location := range map[string]string{"UX1": provider, "classic": providerClassic} {
 		t.Run(name, func(t *testing.T) {
-			d := openAsProvider(t, newPlatform(t), place)
+			d := openAsProvider(t, newPlatform(t), location)
 			if got, want := d.names(3), "Quay Hosting, Tidewater IT, Harbour Cloud Resale"; got != want {
 				t.Errorf("names() = %q, want the most urgent first: %q", got, want)
 			}
@@ -66,10 +66,10 @@ func (d *driver) details(name string) {
 
 func TestTenants_DetailsAndRenewal(t *testing.T) {
 	t.Parallel()
-	for name, place := range map[string]string{"UX1": provider, "classic": providerClassic} {
+	for name, location := range map[string]string{"UX1": provider, "classic": providerClassic} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t)
-			d := openAsProvider(t, p, place)
+			d := openAsProvider(t, p, location)
 			d.details("Harbour Cloud Resale")
 			d.State("active")
 			for _, want := range []string{"Token Status of Harbour Cloud Resale", "(86 days left)", "Ada Novak", "Automatic renewal"} {
@@ -144,13 +144,13 @@ func TestTenants_German(t *testing.T) {
 	}
 }
 
-// Neither the menu nor an address that somebody types leads a reseller to the provider's screen.
+// Neither the menu nor a typed address leads a reseller to the provider's screen.
 func TestTenants_HiddenFromResellers(t *testing.T) {
 	t.Parallel()
-	for name, place := range map[string]string{"UX1": provider, "classic": providerClassic} {
+	for name, location := range map[string]string{"UX1": provider, "classic": providerClassic} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t)
-			d := logIn(t, p, place)
+			d := logIn(t, p, location)
 			d.Wait(`!document.getElementById("home").hidden && document.getElementById("menu").innerText.includes("Manage Refresh Token")`)
 			for _, part := range []string{"menu", "home"} {
 				if got := evaluate[string](d, `document.getElementById("`+part+`").innerText`); strings.Contains(got, "Refresh Tokens") {

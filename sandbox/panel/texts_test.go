@@ -166,17 +166,17 @@ func TestCatalogues_HaveEveryText(t *testing.T) {
 	}
 }
 
-// places finds the named places of a text.
-var places = regexp.MustCompile(`__[a-z]+__`)
+// placeholder matches the placeholders of a text.
+var placeholder = regexp.MustCompile(`__[a-z]+__`)
 
 func TestCatalogues_KeepPlaceholders(t *testing.T) {
 	for locale, catalogue := range catalogues(t) {
 		for text, translation := range catalogue {
-			got, want := places.FindAllString(translation, -1), places.FindAllString(text, -1)
+			got, want := placeholder.FindAllString(translation, -1), placeholder.FindAllString(text, -1)
 			slices.Sort(got)
 			slices.Sort(want)
 			if !slices.Equal(got, want) {
-				t.Errorf("i18n/%s.json: %q has the places %v, want %v", locale, translation, got, want)
+				t.Errorf("i18n/%s.json: %q has the placeholders %v, want %v", locale, translation, got, want)
 			}
 			if locale == "en_US" && translation != text {
 				t.Errorf("i18n/en_US.json: %q is %q, want the text itself", text, translation)
@@ -252,13 +252,13 @@ func TestSources_UseOnlyKnownModules(t *testing.T) {
 			case isOwn && all[own+".js"] == "":
 				t.Errorf("%s requires %s, which is not in the package", name, id)
 			case !isOwn && !slices.Contains(proven, id):
-				t.Errorf("%s requires %s, which is not known from real packages", name, id)
+				t.Errorf("%s requires %s, which no known package uses", name, id)
 			}
 		}
 	}
 }
 
-// Tiles run in another package's page, where "app/" is not ours: neither they nor what they require may use it.
+// Tiles run in the page of another package, where "app/" is not ours, so neither they nor their modules may use it.
 func TestSources_TilesUseRelativeModules(t *testing.T) {
 	all := sources(t)
 	var visit func(name string)
@@ -288,14 +288,14 @@ func TestSources_TilesUseRelativeModules(t *testing.T) {
 var forbidden = map[string]string{
 	`\bfetch\s*\(`:              "calls go through aps/xhr, which adds the token of the session",
 	`XMLHttpRequest`:            "calls go through aps/xhr, which adds the token of the session",
-	`\b(inner|outer)HTML\b`:     "nothing from a server becomes markup",
-	`insertAdjacentHTML`:        "nothing from a server becomes markup",
-	`document\.write`:           "nothing from a server becomes markup",
-	`escapeHTML`:                "nothing from a server becomes markup",
-	`\beval\s*\(`:               "nothing from a server becomes code",
+	`\b(inner|outer)HTML\b`:     "data from a server must not become markup",
+	`insertAdjacentHTML`:        "data from a server must not become markup",
+	`document\.write`:           "data from a server must not become markup",
+	`escapeHTML`:                "data from a server must not become markup",
+	`\beval\s*\(`:               "data from a server must not become code",
 	`localStorage|sessionStore`: "nothing is kept in the browser",
 	`console\.`:                 "codes and addresses must not end in a console",
-	`\bt\([^)"]*"[^"]*" \+`:     "sentences are not put together from parts",
+	`\bt\([^)"]*"[^"]*" \+`:     "sentences are not built from parts",
 	`\bdojox/`:                  "dojox is not needed",
 }
 

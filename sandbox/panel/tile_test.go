@@ -39,8 +39,8 @@ func TestTile_GermanAndTrouble(t *testing.T) {
 func TestTile_OnlyForResellersWithATenant(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		place, user string
-		tenants     int
+		location, user string
+		tenants        int
 	}{
 		"classic":          {"#/classic/en_US", "Mara Lind", 1},
 		"provider":         {"#/ux1/en_US", "Olu Adeyemi", 1},
@@ -49,7 +49,7 @@ func TestTile_OnlyForResellersWithATenant(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t)
 			p.tenants = p.tenants[:tc.tenants]
-			d := logInAs(t, p, tc.place, tc.user)
+			d := logInAs(t, p, tc.location, tc.user)
 			d.Wait(`!document.getElementById("home").hidden`)
 			d.Wait(`document.querySelector("iframe.dashboard") === null || ` + home + `.getElementById("tiles") !== null`)
 			if got := evaluate[string](d, `(`+home+` || document.implementation.createHTMLDocument()).documentElement.textContent`); strings.Contains(got, "Valid Until") {

@@ -1,6 +1,6 @@
-// Package dojotest serves the panel with real Dojo in place of the panel's own small loader and classes: the screens of
-// packages run on dojo, dijit and dojox as npm has them. The platform's own modules, which nobody publishes, are made
-// here from Dojo's and Dijit's, as the real ones are.
+// Package dojotest serves the panel with real Dojo in place of the panel's own small loader and classes, so that screens
+// run on dojo, dijit and dojox from npm. The platform's own modules are not published; this package builds them on Dojo
+// and Dijit, as the platform does.
 package dojotest
 
 import (
@@ -22,10 +22,10 @@ import (
 	"azure-partner-connector/sandbox/panel"
 )
 
-// Version is that of dojo, dijit and dojox.
+// Version is the version of dojo, dijit and dojox.
 const Version = "1.17.3"
 
-// client is where panels serve the SDK and its Dojo (docs/reference/aps-ui.md §2.1).
+// client is the path at which panels serve the SDK and its Dojo (docs/reference/aps-ui.md §2.1).
 const client = "/aps/2/ui/runtime/client/"
 
 //go:embed npm/package.json npm/package-lock.json
@@ -34,15 +34,15 @@ var pinned embed.FS
 //go:embed all:aps
 var modules embed.FS
 
-// Config is what a Panel needs.
+// Config configures a Panel.
 type Config struct {
 	Backend panel.Backend // required
 
-	// Sync has Dojo load modules one after the other, as it does where nobody says async. Default: async.
+	// Sync makes Dojo load modules one after the other, as it does without its option async. Default: async.
 	Sync bool
 
-	// Intercept sees every call of an operation first, by its method and its path below the resource, and answers in
-	// place of the platform when it returns true. It may be called by several goroutines. Default: none.
+	// Intercept receives every call of an operation first, with its method and its path below the resource. When it
+	// returns true, it has answered in place of the platform. It must be safe for concurrent use. Default: none.
 	Intercept func(w http.ResponseWriter, method, operation string) bool
 }
 
@@ -76,7 +76,7 @@ func Serve(t testing.TB, cfg Config) *Panel {
 		calls:   map[string]int{},
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", p.watch(own))
+	mux.Handle("/", p.count(own))
 	mux.Handle("GET "+client+"aps/aps.css", own)
 	mux.HandleFunc("GET "+client+"aps/aps.js", p.boot)
 	mux.Handle("GET "+client+"aps/{module...}", p.record(http.HandlerFunc(module)))
@@ -89,7 +89,7 @@ func Serve(t testing.TB, cfg Config) *Panel {
 	return p
 }
 
-// boot is what pages of packages load: the configuration, then Dojo's own loader.
+// boot serves the script that pages of packages load: the configuration, then Dojo's own loader.
 func (p *Panel) boot(w http.ResponseWriter, r *http.Request) {
 	ours, err := modules.ReadFile("aps/boot.js")
 	if err == nil {
@@ -103,8 +103,8 @@ func (p *Panel) boot(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, err.Error(), http.StatusInternalServerError)
 }
 
-// module serves a module of the SDK. Those of the panel itself, which speak to the page around the frame, are the same
-// as without Dojo.
+// module serves a module of the SDK. The panel's own modules, which talk to the page around the frame, are the same as
+// without Dojo.
 func module(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("module")
 	switch name {
@@ -115,7 +115,7 @@ func module(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// record notes what was fetched from the SDK and from Dojo, and lets browsers keep it: nothing of it changes.
+// record records what was fetched from the SDK and from Dojo, and lets browsers cache it, because it does not change.
 func (p *Panel) record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "max-age=3600")
@@ -137,8 +137,8 @@ func (s *status) WriteHeader(code int) {
 	s.ResponseWriter.WriteHeader(code)
 }
 
-// watch counts calls of operations, and lets the test answer them.
-func (p *Panel) watch(next http.Handler) http.Handler {
+// count counts calls of operations, and lets the test answer them.
+func (p *Panel) count(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if below, ok := strings.CutPrefix(r.URL.Path, "/aps/2/resources/"); ok {
 			_, operation, _ := strings.Cut(below, "/")
@@ -154,7 +154,7 @@ func (p *Panel) watch(next http.Handler) http.Handler {
 	})
 }
 
-// Called returns how often an operation was called with a method, whatever followed it in the path.
+// Called returns how often an operation was called with a method. It ignores the rest of the path.
 func (p *Panel) Called(method, operation string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -166,7 +166,7 @@ func (p *Panel) Fetched() []string {
 	return p.answered(func(code int) bool { return code == http.StatusOK })
 }
 
-// Missing returns the files that browsers asked for in vain.
+// Missing returns the files that browsers requested and did not get.
 func (p *Panel) Missing() []string { return p.answered(func(code int) bool { return code >= 400 }) }
 
 func (p *Panel) answered(is func(code int) bool) []string {
@@ -181,7 +181,7 @@ func (p *Panel) answered(is func(code int) bool) []string {
 	return found
 }
 
-// Exists tells whether the npm packages have the module with an id, be it Dojo's, Dijit's or Dojox's.
+// Exists reports whether the npm packages have the module with an id, as dojo/when.
 func (p *Panel) Exists(id string) bool {
 	_, err := os.Stat(filepath.Join(p.folder, filepath.FromSlash(id)+".js"))
 	return !errors.Is(err, fs.ErrNotExist)

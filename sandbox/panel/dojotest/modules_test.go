@@ -16,7 +16,7 @@ import (
 
 const extension = "../../../ui-extension/ui"
 
-// dependency finds what a screen requires of Dojo.
+// dependency matches the modules of Dojo that a screen requires.
 var dependency = regexp.MustCompile(`"((?:dojo|dijit|dojox)/[^"!]*)!?[^"]*"`)
 
 // screens returns the files of the screens, below their folder.
@@ -35,7 +35,7 @@ func screens(t *testing.T) []string {
 	return found
 }
 
-// required returns the modules of Dojo that the screens require, each with a file that does.
+// required returns the modules of Dojo that the screens require, each with a file that requires it.
 func required(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -51,7 +51,7 @@ func required(t *testing.T) map[string]string {
 	return found
 }
 
-func TestModules_ScreensRequireOnlyWhatDojoHas(t *testing.T) {
+func TestModules_ScreensRequireOnlyThoseOfDojo(t *testing.T) {
 	t.Parallel()
 	p := dojotest.Serve(t, dojotest.Config{Backend: backend.New(nil)})
 	all := required(t)
@@ -70,17 +70,17 @@ func TestModules_ScreensRequireOnlyWhatDojoHas(t *testing.T) {
 	}
 }
 
-// TestModules_EveryScreenRunsOnThePackages opens every screen, and looks at what Dojo's loader knows: what the screens
-// require of Dojo came from the packages of npm, and every module of the screens was run.
-func TestModules_EveryScreenRunsOnThePackages(t *testing.T) {
+// TestModules_EveryScreenRunsOnDojo opens every screen and reads the state of Dojo's loader: the screens' modules of Dojo
+// came from npm, and every module of the screens ran.
+func TestModules_EveryScreenRunsOnDojo(t *testing.T) {
 	t.Parallel()
-	d := sitDown(t, start(t), dojotest.Config{}, "#/ux1/en_US", rita)
+	d := logIn(t, start(t), dojotest.Config{}, "#/ux1/en_US", rita)
 	ran := map[string]bool{}
 	const home = `document.querySelector("#home iframe.dashboard").contentWindow`
 	d.Wait(home + `.document.body.innerText.includes("No token is stored")`)
 	d.examine(home, ran)
 	for _, panel := range []string{"ux1", "classic"} {
-		d.turnTo(panel)
+		d.openPanel(panel)
 		d.open(tokenScreen)
 		d.state("absent")
 		d.examine(window, ran)
@@ -91,7 +91,7 @@ func TestModules_EveryScreenRunsOnThePackages(t *testing.T) {
 	}
 	d.logInAs(petra)
 	for _, panel := range []string{"ux1", "classic"} {
-		d.turnTo(panel)
+		d.openPanel(panel)
 		d.open("Refresh Tokens")
 		d.WaitText("Baltic IT")
 		d.examine(window, ran)
@@ -103,9 +103,8 @@ func TestModules_EveryScreenRunsOnThePackages(t *testing.T) {
 	}
 }
 
-// examine notes which modules of the screens ran in a frame, and checks that those of Dojo that they require came from
-// npm.
-func (d desk) examine(frame string, ran map[string]bool) {
+// examine records which modules of the screens ran in a frame, and checks that their modules of Dojo came from npm.
+func (d session) examine(frame string, ran map[string]bool) {
 	d.Helper()
 	own := `Object.values(` + frame + `.require.modules).filter(m => m.executed === "executed" && m.url && m.url.includes("/packages/"))`
 	for _, url := range paneltest.Evaluate[[]string](d.Driver, own+`.map(m => m.url)`) {
@@ -120,8 +119,8 @@ func (d desk) examine(frame string, ran map[string]bool) {
 	}
 }
 
-// A screen that requires what Dojo does not have must not pass unnoticed.
-func TestModules_MissingOnesAreNoticed(t *testing.T) {
+// A module that Dojo lacks must be reported.
+func TestModules_ReportsMissingOnes(t *testing.T) {
 	t.Parallel()
 	p := dojotest.Serve(t, dojotest.Config{Backend: backend.New(nil)})
 	d := paneltest.Open(t, p.URL+"/panel/home.html") // any page that Dojo is on

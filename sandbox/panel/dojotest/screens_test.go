@@ -1,175 +1,149 @@
 package dojotest_test
 
 import (
-	"net/http"
-	"regexp"
-	"strings"
-	"sync/atomic"
+	"encoding/json"
+	"strconv"
 	"testing"
 
-	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
-
+	"azure-partner-connector/sandbox/microsoft"
 	"azure-partner-connector/sandbox/panel/dojotest"
 	"azure-partner-connector/sandbox/panel/paneltest"
+	"azure-partner-connector/sandbox/platform"
 	"azure-partner-connector/sandbox/world"
 )
 
-const tokenScreen = "Manage Refresh Token"
+const ownApplication = "0a9d0b0c-0000-4000-8000-000000000a9d"
 
-// signIn goes through Microsoft's pages up to the consent page.
-func signIn(window *paneltest.Driver) {
-	window.T.Helper()
-	window.Fill("#username", world.AlpineAdmin)
-	window.ClickOn("#account-next")
-	window.Fill("#password", world.Password)
-	window.ClickOn("#password-next")
-	window.ClickOn("#mfa-approve")
-	window.Wait(`document.getElementById("consent-accept") !== null`)
-}
-
-// TestToken goes from no token to one by the automatic procedure, through the actions to none, and to one by the manual
-// procedure.
-func TestToken(t *testing.T) {
+func TestSettings_OwnApplication(t *testing.T) {
 	t.Parallel()
-	inBothPanels(t, rita, func(d desk) {
+	inBothPanels(t, rita, func(d session) {
+		installed, err := d.World.Register(d.T.Context(), nil)
+		check(d.T, err)
+		check(d.T, d.World.Platform.Configure(d.T.Context(), "", installed.RootID, map[string]any{"tenantApplication": true}))
+		check(d.T, d.World.Microsoft.AddApplication(microsoft.Application{
+			ID: ownApplication, Name: "Alpine's own", Publisher: "Alpine Cloud", DirectoryID: world.AlpineDirectory,
+			Secrets: []microsoft.Secret{{Value: "alpine~secret"}}, RedirectURIs: []microsoft.RedirectURI{{URI: d.World.OnboardingURL + "/callback"}},
+		}))
 		d.open(tokenScreen)
-		d.updateAutomatically()
-		d.act()
-		d.forget()
-		d.updateManually()
+		d.state("absent")
+		d.Press("Settings")
+		d.WaitText("Own Application")
+		d.Wait(widget("directory") + `.get("value") === "alpine.onmicrosoft.com"`)
+		for _, name := range []string{"applicationSecret", "nextApplicationSecret"} {
+			if got := paneltest.Evaluate[string](d.Driver, widget(name)+`.focusNode.type`); got != "password" {
+				d.T.Errorf("the type of the field %s = %q, want password", name, got)
+			}
+		}
+		if got := paneltest.Evaluate[bool](d.Driver, widget("applicationCertificate")+`.focusNode.spellcheck`); got {
+			d.T.Error("the browser checks the spelling of the certificate, want it not to")
+		}
+
+		d.enter("directory", " ")
+		d.Click(paneltest.Document, "Save")
+		d.wrong("directory", "Enter the directory (tenant) ID or its onmicrosoft.com domain.")
+		d.focused("directory")
+		d.enter("directory", "nowhere.onmicrosoft.com")
+		d.Click(paneltest.Document, "Save")
+		d.wrong("directory", "Microsoft knows no directory named nowhere.onmicrosoft.com.")
+		d.enter("directory", world.AlpineDirectory)
+		d.enter("applicationId", ownApplication)
+		d.enter("applicationSecret", "alpine~secret")
+		d.enter("applicationSecretEnd", "2027-11-23")
+		d.Click(paneltest.Document, "Save")
+		d.WaitText("The settings have been saved.")
+		d.Wait(`document.getElementById("loading").hidden`)
+		if got := d.value("applicationSecret"); got != "" {
+			d.T.Error("the secret is still in its field, want it gone")
+		}
+		kept, _ := d.World.Platform.Resource(d.World.TenantOf(world.Rita).ID)
+		if kept["applicationId"] != ownApplication || kept["applicationSecretEnd"] != "2027-11-23" {
+			d.T.Errorf("the platform has %v, want the new application", kept)
+		}
+		d.Click(paneltest.Document, "Close")
+		d.WaitLoaded()
+		d.WaitText(ownApplication)
 	})
 }
 
-func (d desk) updateAutomatically() {
-	d.Helper()
-	d.state("absent")
-	d.WaitText("There is no refresh token for this tenant yet.")
+// markup is the name of a malicious reseller.
+const markup = "<img src=x>"
 
-	microsoft := d.popup()
-	d.WaitText("Finish the sign-in in the new window")
-	signIn(microsoft)
-	microsoft.ClickOn("#consent-cancel")
-	microsoft.WaitPageText("The consent was declined")
-	d.WaitText("The consent was declined in the Microsoft window. Nothing was changed. Start again and press Accept. Reference: ")
-	d.state("absent")
-	d.focused("update")
-	microsoft.Do(chromedp.Navigate("about:blank"))
+func TestTenants_ListAndDetails(t *testing.T) {
+	t.Parallel()
+	inBothPanels(t, petra, func(d session) {
+		d.granted()
+		mallory, err := d.World.Platform.AddAccount(platform.Account{Name: markup})
+		check(d.T, err)
+		_, err = d.World.Platform.CreateTenant(d.T.Context(), mallory.ID, map[string]any{"directory": world.CoralDirectory})
+		check(d.T, err)
+		d.open("Refresh Tokens")
+		rows := widget("list") + `.domNode.querySelectorAll("tbody tr")`
+		row := func(name string) string {
+			return `Array.from(` + rows + `).find(r => r.innerText.includes(` + strconv.Quote(name) + `))`
+		}
+		// names waits until the list has these resellers in this order, with any others between them.
+		names := func(want ...string) {
+			d.Helper()
+			list, err := json.Marshal(want)
+			check(d.T, err)
+			d.Wait(`(want => Array.from(` + rows + `).map(r => r.firstChild.innerText.trim()).filter(n => want.includes(n)).join() === want.join())(` + string(list) + `)`)
+		}
+		names(markup, "Baltic IT", "Alpine Cloud") // the most urgent first
+		d.Wait(row("Baltic IT") + `.innerText.includes("No Token")`)
+		d.Wait(row("Alpine Cloud") + `.innerText.includes("Active")`)
+		d.Press("Days Left")
+		d.Press("Days Left")
+		d.Wait(paneltest.Frame + `.querySelector('[aria-sort="descending"]').innerText === "Days Left"`)
+		names("Alpine Cloud", markup, "Baltic IT")
 
-	microsoft = d.popup()
-	microsoft.ClickOn("#consent-accept")
-	d.WaitText(updated)
-	d.state("active")
-	d.focused("update")
-	for _, want := range []string{"(89 days left)", "Ada Alpine (" + world.AlpineAdmin + ")", rita, "Proven", "Works (checked", "Consent granted"} {
+		d.Click(row("Alpine Cloud"), "Details")
+		d.state("active")
+		d.WaitText("Token Status of Alpine Cloud")
+		d.focused("close")
+		d.Press("Renew Now")
+		d.WaitText("The refresh token has been renewed.")
+		d.WaitText("Petra Provider")
+		d.Press("Close")
+		d.Wait(`!` + widget("detail") + `.get("visible")`)
+		d.Wait(row("Alpine Cloud") + `.contains(` + paneltest.Frame + `.activeElement)`)
+
+		d.Click(row(markup), "Details")
+		d.WaitText("Token Status of ‹img src=x>")
+		if got := paneltest.Evaluate[int](d.Driver, paneltest.Frame+`.querySelectorAll("img").length`); got != 0 {
+			d.T.Errorf("%d pictures, want none: names are no markup", got)
+		}
+	})
+}
+
+func TestTile_German(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	d := logIn(t, w, dojotest.Config{}, "#/ux1/de_DE", rita)
+	const home = `document.querySelector("#home iframe.dashboard").contentDocument`
+	d.Wait(home + `.body.innerText.includes("Kein Token gespeichert")`)
+	d.Click(home, "Refresh-Token verwalten")
+	d.WaitLoaded()
+	d.state("absent")
+	for _, want := range []string{"Token-Status", "Kein Token", "Refresh-Token aktualisieren", "Manuelle Aktualisierung", "Verlauf"} {
 		d.WaitText(want)
 	}
-	if got := d.Text(); strings.Contains(got, "__") || strings.Contains(got, "Waiting for the consent") {
-		d.T.Errorf("Text() = %q, want nothing about waiting and no named place that nothing was put into", got)
+	if got := paneltest.Evaluate[string](d.Driver, window+`.require("dijit/_ConfirmDialogMixin").prototype.buttonCancel`); got != "Abbrechen" {
+		t.Errorf("Dijit's word for Cancel = %q, want German", got)
 	}
 }
 
-// act uses the buttons of the status group.
-func (d desk) act() {
-	d.Helper()
-	d.Press("Check Now")
-	d.WaitText("The token has been checked.")
-	d.Press("Renew Now")
-	d.WaitText("The refresh token has been renewed.")
-	d.WaitText("Refresh token renewed")
-
-	check(d.T, d.World.Pull("secret", true))
-	d.Press("Renew Now")
-	d.Wait(paneltest.Frame + `.querySelector(".aps-message-error").innerText.includes("The client secret has expired.")`)
-	d.state("misconfigured")
-	check(d.T, d.World.Pull("secret", false))
-	d.Press("Renew Now")
-	d.state("active")
-}
-
-func (d desk) forget() {
-	d.Helper()
-	d.Press("Forget Token")
-	d.asked("Nothing is revoked at Microsoft")
-	d.Do(chromedp.KeyEvent(kb.Escape))
-	d.Wait(paneltest.Frame + `.querySelector(".dijitDialog") === null`)
-	if got := d.Called(http.MethodPost, "forget"); got != 0 {
-		d.T.Errorf("Called(forget) after Escape = %d, want 0", got)
-	}
-	d.Press("Forget Token")
-	d.asked("Nothing is revoked at Microsoft")
-	d.Do(chromedp.KeyEvent(kb.Enter))
-	d.state("absent")
-	d.WaitText("The token has been forgotten.")
-	d.Wait(widget("forget") + `.get("disabled") && ` + widget("renew") + `.get("disabled")`)
-}
-
-func (d desk) updateManually() {
-	d.Helper()
-	d.Wait(widget("link") + `.get("value") !== ""`)
-	link := widget("link") + `.focusNode`
-	if !paneltest.Evaluate[bool](d.Driver, link+`.readOnly && `+link+`.spellcheck === false`) {
-		d.T.Error("the URL can be changed, want it read-only")
-	}
-	code := regexp.MustCompile(`[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}`).FindString(d.visit(d.value("link")))
-	d.again(tokenScreen, "pending")
-	d.WaitText("Ada Alpine (" + world.AlpineAdmin + ") granted the consent on")
-
-	d.Press("Update")
-	d.wrong("code", "Enter the authentication code.")
-	d.focused("code")
-	d.enter("code", "0000-0000-0000")
-	d.Press("Update")
-	d.wrong("code", "This authentication code is not right. Tries left: ")
-	d.enter("code", " "+strings.ToLower(code)+" ")
-	d.Press("Update")
-	d.WaitText(updated)
-	d.state("active")
-	d.Wait(widget("code") + `.get("value") === "" && ` + widget("code") + `.focusNode.getAttribute("aria-invalid") !== "true"`)
-}
-
-func TestToken_LeavingStopsComingBackResumesAndTroubleIsTold(t *testing.T) {
+func TestLoader_Synchronous(t *testing.T) {
 	t.Parallel()
-	var unreachable atomic.Bool
-	d := sitDown(t, start(t), dojotest.Config{Intercept: func(w http.ResponseWriter, _, _ string) bool {
-		if unreachable.Load() { // a proxy's page of an error is no JSON
-			w.Header().Set("Content-Type", "text/html")
-			w.WriteHeader(http.StatusBadGateway)
-			_, _ = w.Write([]byte("<h1>Bad Gateway</h1>")) // the browser has gone; nobody is left to tell
+	d := logIn(t, start(t), dojotest.Config{Sync: true}, "#/ux1/en_US", rita)
+	d.granted()
+	for _, panel := range []string{"ux1", "classic"} {
+		d.openPanel(panel)
+		d.open(tokenScreen)
+		d.state("active")
+		if paneltest.Evaluate[bool](d.Driver, `Boolean(`+window+`.require.async)`) {
+			t.Error("require.async = true, want modules loaded one after the other")
 		}
-		return unreachable.Load()
-	}}, "#/ux1/en_US", rita)
-	d.open(tokenScreen)
-	d.state("absent")
-	d.enter("code", "half a code")
-	microsoft := d.popup()
-	asked := func() int { return d.Called(http.MethodGet, "consents") }
-	d.Until("a question about the consent", func() bool { return asked() > 0 })
-
-	d.Click(`document.getElementById("menu")`, "Home")
-	d.Wait(`!document.getElementById("home").hidden`)
-	// What the screen would ask next, it would have asked more than once after this many turns of the page's own timers.
-	before := asked()
-	d.Do(chromedp.Evaluate[chromedp.Void](`new Promise(done => { let turns = 0; const turn = () => (turns += 1) > 110 ? done() : setTimeout(turn, 50); turn(); })`, chromedp.EvalAwaitPromise))
-	if got := asked(); got > before+1 {
-		t.Errorf("questions about the consent after leaving = %d, want at most %d", got, before+1)
+		d.Press("Renew Now")
+		d.WaitText("The refresh token has been renewed.")
 	}
-
-	signIn(microsoft)
-	microsoft.ClickOn("#consent-accept")
-	microsoft.WaitPageText("The consent has been granted successfully.")
-	d.open(tokenScreen)
-	d.WaitText(updated)
-	d.state("active")
-	if got := d.value("code"); got != "" {
-		t.Errorf("value(code) after coming back = %q, want it cleared", got)
-	}
-
-	unreachable.Store(true)
-	d.again(tokenScreen, "unknown")
-	d.WaitText("The connector cannot be reached at the moment.")
-	d.WaitText("The history cannot be read at the moment.")
-	d.Press("Update Refresh Token")
-	d.Wait(paneltest.Frame + `.querySelector(".aps-message-error").innerText.includes("The connector cannot be reached")`)
-	d.Wait(`!` + widget("update") + `.get("disabled")`)
 }
