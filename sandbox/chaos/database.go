@@ -32,7 +32,8 @@ func (e *Env) withOwnServer(ctx context.Context, s spec, run func(*Deployment, *
 		return nil, errors.Join(err, server.Stop())
 	}
 	d.closers = append(d.closers, server.Stop)
-	return d, run(d, server)
+	err = run(d, server)
+	return d, err
 }
 
 // connectionsDropped has the server drop every connection to the database, in the middle of whatever runs on it.
@@ -42,7 +43,8 @@ func connectionsDropped(ctx context.Context, e *Env, s Scale) (*Deployment, erro
 	if err != nil {
 		return nil, err
 	}
-	return d, d.repeatFault(ctx, s, "times all connections were dropped", fewSteps, d.dropConnections)
+	err = d.repeatFault(ctx, s, "times all connections were dropped", fewSteps, d.dropConnections)
+	return d, err
 }
 
 func (d *Deployment) dropConnections(ctx context.Context) error {

@@ -303,10 +303,9 @@ func (d *Deployment) AwaitRenewals(ctx context.Context) error {
 		seen    *leaseSnapshot
 	)
 	err := await(ctx, "renewals", func(ctx context.Context) (bool, error) {
-		if due, leases, lastErr = d.pending(ctx); lastErr != nil {
-			return false, nil
-		}
+		due, leases, lastErr = d.pending(ctx)
 		switch {
+		case lastErr != nil: // it is asked again
 		case due > 0: // a running replica leases it with its next sweep
 			seen = nil
 		case len(leases) == 0:

@@ -17,7 +17,8 @@ func (e *Env) DeployRenewed(ctx context.Context, name string) (*Deployment, erro
 	if _, err := d.start(ctx, replicaOptions{}); err != nil {
 		return d, err
 	}
-	return d, d.AwaitRenewals(ctx)
+	err = d.AwaitRenewals(ctx)
+	return d, err
 }
 
 // Corrupt changes the database behind the connector's back.

@@ -38,7 +38,8 @@ func microsoftOutage(ctx context.Context, e *Env, _ Scale) (*Deployment, error) 
 		return d, err
 	}
 	d.Microsoft.ClearFaults()
-	return d, d.Recover(ctx)
+	err = d.Recover(ctx)
+	return d, err
 }
 
 // verifyFailing checks that every tenant's status says that renewal fails, and that none was tried too often.
