@@ -1,5 +1,5 @@
-// Command sandbox runs the connector between a simulated Microsoft and a simulated platform, for people to try it and
-// for the walk that checks the whole way. It is in no image.
+// Command sandbox runs the connector between a simulated Microsoft and a simulated platform, to try it out and to run the
+// walk, which checks the whole way. It is in no image.
 package main
 
 import (
@@ -16,13 +16,13 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// panelAddress is where the panel listens unless it is taken.
+// panelAddress is the default address of the panel.
 const panelAddress = "127.0.0.1:8484"
 
 func main() {
-	walking := flag.Bool("walk", false, "go the whole way without a person, checking every step, and exit")
+	walking := flag.Bool("walk", false, "run the whole way without a person, check every step, and exit")
 	listen := flag.String("listen", panelAddress, "address of the panel")
-	verbose := flag.Bool("v", false, "log what all parts do to standard error")
+	verbose := flag.Bool("v", false, "log all components to standard error")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Stdout, *walking, *listen, *verbose)
@@ -67,6 +67,6 @@ func welcome(out io.Writer, w *world.World) {
 	for _, a := range world.MicrosoftAccounts() {
 		fmt.Fprintf(out, "    %-32s %s\n", a.UPN, a.About)
 	}
-	fmt.Fprintf(out, "\nThe clock and Microsoft's moods are at %s/_sim/, metrics at %s/metrics.\nCtrl-C ends the sandbox and removes what it stored.\n",
+	fmt.Fprintf(out, "\nThe clock and the faults of Microsoft are at %s/_sim/, metrics at %s/metrics.\nCtrl-C stops the sandbox and deletes its data.\n",
 		w.Microsoft.ControlURL(), w.PrivateURL)
 }

@@ -10,7 +10,7 @@ import (
 	"azure-partner-connector/sandbox/platform"
 )
 
-// A refusal is the error shape of every refused hook (aps-protocol.md §1.6).
+// A refusal is the error of every refused hook (docs/reference/aps-protocol.md §1.6).
 type refusal struct {
 	Code    int    `json:"code"`
 	Type    string `json:"error"`
@@ -22,7 +22,7 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fmt.Sprintf("%d %s: %s", r.Code, r.Type, r.Message) }
 
-// status is what the screen reads.
+// status is the part of tokenStatus that the screen shows.
 type status struct {
 	State       string     `json:"state"`
 	DaysLeft    int        `json:"daysLeft"`
@@ -50,7 +50,7 @@ type status struct {
 	} `json:"pending"`
 }
 
-// call calls an operation as a user of the platform and reads the answer into out unless that is nil. Refusals are
+// call calls an operation as a user of the platform and reads the answer into out unless out is nil. A refusal is a
 // *refusal.
 func (w *walker) call(ctx context.Context, login, method, resourceID, operation string, body, out any) error {
 	var content []byte
@@ -83,9 +83,9 @@ func (w *walker) status(ctx context.Context, login string) (status, error) {
 	return st, err
 }
 
-// await reads a tenant's status until it is as wanted, for what the connector does by itself.
+// await reads a tenant's status until it is as wanted, for what the connector does in the background.
 func (w *walker) await(ctx context.Context, login, what string, wanted func(status) bool) (status, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
@@ -96,13 +96,13 @@ func (w *walker) await(ctx context.Context, login, what string, wanted func(stat
 		}
 		select {
 		case <-ctx.Done():
-			return st, fmt.Errorf("waited in vain until %s of %s: the state is %s: %w", what, w.world.TenantOf(login).Name, st.State, err)
+			return st, fmt.Errorf("timed out waiting for %s of %s: the state is %s: %w", what, w.world.TenantOf(login).Name, st.State, err)
 		case <-ticker.C:
 		}
 	}
 }
 
-// works reports whether all three apis work.
+// works returns an error unless all three APIs work.
 func (st status) works() error {
 	if len(st.APIs) != 3 {
 		return fmt.Errorf("%d APIs were checked, want 3", len(st.APIs))

@@ -13,7 +13,7 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// begun is a consent that was begun.
+// begun is a consent in progress.
 type begun struct {
 	ID  string `json:"id"`
 	URL string `json:"url"`
@@ -31,8 +31,7 @@ func visitor(upn string) microsoft.Visitor {
 	return microsoft.Visitor{UPN: upn, Password: world.Password, ApproveMFA: true, Accept: true}
 }
 
-// attempt runs the automatic procedure of Alpine Cloud with some account, and returns the final page and how the
-// consent ended.
+// attempt runs the automatic procedure of Alpine Cloud with an account, and returns the final page and the outcome.
 func (w *walker) attempt(ctx context.Context, v microsoft.Visitor) (page world.Page, c consentView, err error) {
 	tenantID := w.world.TenantOf(world.Rita).ID
 	var b begun
@@ -68,7 +67,7 @@ func refuseDirectory(ctx context.Context, w *walker) (string, error) {
 	_, c, err := w.attempt(ctx, visitor(world.CoralAdmin))
 	var stays *microsoft.PageError
 	if errors.As(err, &stays) {
-		return "Microsoft itself keeps " + world.CoralAdmin + " out, nothing stored", nil
+		return "Microsoft itself refuses " + world.CoralAdmin + ", nothing stored", nil
 	}
 	if err == nil {
 		err = fmt.Errorf("the consent ended as %+v, want Microsoft's own refusal", c)
@@ -95,16 +94,16 @@ func automatic(ctx context.Context, w *walker) (string, error) {
 	return w.active(ctx, world.Rita, world.AlpineAdmin)
 }
 
-// active checks that a tenant's token is as good as it can be.
+// active checks that a tenant's token is active, with MFA, and works with all APIs.
 func (w *walker) active(ctx context.Context, login, upn string) (string, error) {
 	st, err := w.status(ctx, login)
 	if err != nil {
 		return "", err
 	}
 	if st.State != "active" || st.MFA != "yes" || st.ConsentedBy == nil || st.ConsentedBy.Username != upn {
-		return "", fmt.Errorf("the status is %+v, want active with MFA proven by %s", st, upn)
+		return "", fmt.Errorf("the status is %+v, want active with MFA, by %s", st, upn)
 	}
-	return fmt.Sprintf("active, MFA proven, all three APIs answer, %d days left, consented by %s", st.DaysLeft, upn), st.works()
+	return fmt.Sprintf("active, MFA verified, all three APIs answer, %d days left, consented by %s", st.DaysLeft, upn), st.works()
 }
 
 var claimCode = regexp.MustCompile(`[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}`)

@@ -25,9 +25,9 @@ func registerPackage(ctx context.Context, w *walker) (string, error) {
 		return "", fmt.Errorf("the root resource is %v, want aps:ready", aps["status"])
 	}
 	if kept := root["applicationSecret"]; kept != "" && kept != nil {
-		return "", errors.New("the platform still keeps a copy of the application's secret")
+		return "", errors.New("the platform still stores the secret of the application")
 	}
-	return "version " + done.Version + ", the root resource is ready, and the platform keeps no copy of the secret", nil
+	return "version " + done.Version + ", the root resource is ready, and the platform stores no copy of the secret", nil
 }
 
 func registerAgain(ctx context.Context, w *walker) (string, error) {
@@ -40,7 +40,7 @@ func registerAgain(ctx context.Context, w *walker) (string, error) {
 
 func unregister(ctx context.Context, w *walker) (string, error) {
 	if err := w.world.Unregister(ctx); err == nil {
-		return "", errors.New("the platform let the instance go while it had tenants")
+		return "", errors.New("the platform deleted the instance while it had tenants")
 	}
 	if err := w.world.RemoveTenants(ctx); err != nil {
 		return "", err

@@ -16,15 +16,15 @@ import (
 
 const day = 24 * time.Hour
 
-// loan is an access token as a borrower gets it.
-type loan struct {
+// lent is an access token as a borrower receives it.
+type lent struct {
 	AccessToken string    `json:"accessToken"`
 	ExpiresAt   time.Time `json:"expiresAt"`
 }
 
-// borrow asks for an access token as the Azure CSP application.
-func (w *walker) borrow(ctx context.Context, login, api string) (loan, error) {
-	var l loan
+// borrow requests an access token as the Azure CSP application.
+func (w *walker) borrow(ctx context.Context, login, api string) (lent, error) {
+	var l lent
 	body := fmt.Appendf(nil, `{"api":%q}`, api)
 	answer := w.world.Platform.Call(ctx, platform.AsApplication(w.world.Borrower().ID), http.MethodPost, w.world.TenantOf(login).ID, "accessToken", body)
 	err := read(answer, &l)
@@ -34,7 +34,7 @@ func (w *walker) borrow(ctx context.Context, login, api string) (loan, error) {
 func lend(ctx context.Context, w *walker) (string, error) {
 	err := w.call(ctx, world.Rita, http.MethodPost, w.world.TenantOf(world.Rita).ID, "accessToken", map[string]string{"api": "graph"}, nil)
 	if err == nil {
-		return "", errors.New("a user was lent a token, want that only for applications on the allow list")
+		return "", errors.New("a user received an access token; only applications on the allow list may")
 	}
 	for api, address := range map[string]string{
 		"partnercenter": w.world.Microsoft.PartnerCenterURL() + "/v1/profiles/organization",
@@ -50,13 +50,13 @@ func lend(ctx context.Context, w *walker) (string, error) {
 			return "", fmt.Errorf("using the token for %s: %w", api, err)
 		}
 		if !strings.Contains(content, world.AlpineDirectory) {
-			return "", fmt.Errorf("%s does not speak of Alpine Cloud's directory", api)
+			return "", fmt.Errorf("the answer of %s is not about Alpine Cloud's directory", api)
 		}
 	}
 	return "Partner Center, Graph and ARM answered for Alpine Cloud's directory", nil
 }
 
-func (w *walker) use(ctx context.Context, address string, l loan) (string, error) {
+func (w *walker) use(ctx context.Context, address string, l lent) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return "", err
@@ -75,7 +75,7 @@ func (w *walker) use(ctx context.Context, address string, l loan) (string, error
 	return string(content), err
 }
 
-// renewed waits until a tenant's last renewal is later than a moment.
+// renewed waits until a tenant's last renewal is after a time.
 func (w *walker) renewed(ctx context.Context, login string, after time.Time) (status, error) {
 	return w.await(ctx, login, "the renewal", func(st status) bool {
 		return st.LastRenewal != nil && st.LastRenewal.OK && st.LastRenewal.At != nil && st.LastRenewal.At.After(after)
@@ -87,7 +87,7 @@ func renewal(ctx context.Context, w *walker) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// From here on a Conditional Access policy of Baltic IT's directory blocks its renewals.
+	// From now on a Conditional Access policy of Baltic IT's directory blocks its renewals.
 	if err := w.world.Microsoft.SetPolicy(world.BalticDirectory, microsoft.Policy{Block: true}); err != nil {
 		return "", err
 	}
@@ -100,7 +100,7 @@ func renewal(ctx context.Context, w *walker) (string, error) {
 	if after.State != "active" || !after.ExpiresAt.After(before.ExpiresAt.Add(9*day)) {
 		return "", fmt.Errorf("the status is %+v, want active and ten days more", after)
 	}
-	return fmt.Sprintf("nobody helped; it was good until %s and is now until %s", before.ExpiresAt.Format(time.DateOnly), after.ExpiresAt.Format(time.DateOnly)), nil
+	return fmt.Sprintf("automatic; it was valid until %s and is now valid until %s", before.ExpiresAt.Format(time.DateOnly), after.ExpiresAt.Format(time.DateOnly)), nil
 }
 
 func longLife(ctx context.Context, w *walker) (string, error) {
@@ -109,7 +109,7 @@ func longLife(ctx context.Context, w *walker) (string, error) {
 		return "", err
 	}
 	if st.Failure == nil || st.Failure.Code != "access_blocked" {
-		return "", fmt.Errorf("it is told %+v, want access_blocked", st.Failure)
+		return "", fmt.Errorf("the failure is %+v, want access_blocked", st.Failure)
 	}
 	for range 8 {
 		moved := w.world.Clock.Now()
@@ -132,7 +132,7 @@ func longLife(ctx context.Context, w *walker) (string, error) {
 	return fmt.Sprintf("renewed 9 times, active, %d days left, still lends", st.DaysLeft), nil
 }
 
-func honest(ctx context.Context, w *walker) (string, error) {
+func expired(ctx context.Context, w *walker) (string, error) {
 	st, err := w.status(ctx, world.Bjorn)
 	if err != nil {
 		return "", err
@@ -143,7 +143,7 @@ func honest(ctx context.Context, w *walker) (string, error) {
 	_, err = w.borrow(ctx, world.Bjorn, "graph")
 	var refused *refusal
 	if !errors.As(err, &refused) || refused.Details.Code != "grant_expired" {
-		return "", fmt.Errorf("lending was answered otherwise than with grant_expired: %w", err)
+		return "", fmt.Errorf("lending was not refused with grant_expired: %w", err)
 	}
 	return fmt.Sprintf("%s: %q, and nothing is lent", st.State, st.Failure.Message), nil
 }
@@ -161,7 +161,7 @@ func history(ctx context.Context, w *walker) (string, error) {
 		counts[e.Action]++
 	}
 	if counts["consent.granted"] != 1 || counts["consent.refused"] != 1 || counts["grant.renewed"] != 9 || counts["token.lent"] != 4 {
-		return "", fmt.Errorf("it holds %v", counts)
+		return "", fmt.Errorf("the history contains %v", counts)
 	}
 	return fmt.Sprintf("%d events: 1 consent granted, 1 refused, 9 renewals, 4 lendings", len(events)), nil
 }

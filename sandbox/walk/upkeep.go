@@ -11,29 +11,29 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// root returns what the platform keeps of the instance's root resource.
+// root returns the platform's copy of the root resource.
 func (w *walker) root() map[string]any {
 	content, _ := w.world.Platform.Resource(w.rootID)
 	return content
 }
 
-// until waits for what connector and platform do by themselves.
+// until waits for what the connector and the platform do in the background.
 func until(ctx context.Context, what string, done func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
 	for !done() {
 		select {
 		case <-ctx.Done():
-			return errors.New("waited in vain until " + what)
+			return errors.New("timed out waiting until " + what)
 		case <-ticker.C:
 		}
 	}
 	return nil
 }
 
-func secondClock(ctx context.Context, w *walker) (string, error) {
+func periodicTask(ctx context.Context, w *walker) (string, error) {
 	shown := func() bool { return w.root()["renewalTask"] != nil && w.root()["renewalTask"] != "" }
 	if err := until(ctx, "the platform shows the periodic task", shown); err != nil {
 		return "", err
@@ -63,7 +63,7 @@ func renameReseller(ctx context.Context, w *walker) (string, error) {
 		}
 		return false
 	}
-	return "told by an event, taken over", until(ctx, "the provider's list shows the new name", renamed)
+	return "reported by an event and applied", until(ctx, "the provider's list shows the new name", renamed)
 }
 
 func upgrade(ctx context.Context, w *walker) (string, error) {
@@ -96,13 +96,12 @@ func upgrade(ctx context.Context, w *walker) (string, error) {
 	if err == nil && (again.Imported || again.Created || again.Upgraded) {
 		err = fmt.Errorf("registering again changed something: %+v", again)
 	}
-	return "fetched from the connector, from 1-1 to " + done.Version + " through the hook; token, settings and periodic task are as before", err
+	return "fetched from the connector, from 1-1 to " + done.Version + " through the hook; token, settings and periodic task are unchanged", err
 }
 
 func rotateSecret(ctx context.Context, w *walker) (string, error) {
 	works := func() error {
-		// In: a signed hook. Out: who calls has to be looked up at the platform again, for nothing is remembered since
-		// the connector was started.
+		// In: a signed hook. Out: the restarted connector has no cached accounts, so it looks up the caller at the platform.
 		_, err := w.status(ctx, world.Bjorn)
 		return err
 	}

@@ -1,4 +1,4 @@
-// Package walk goes the whole way through the sandbox without a person, and checks every step.
+// Package walk runs the whole way through the sandbox without a person and checks every step.
 package walk
 
 import (
@@ -10,27 +10,27 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// A step is one line of the walk: what is done, and what was checked when it went well.
+// A step is one line of the walk: what it does, and after a success what it has checked.
 type step struct {
 	name string
 	run  func(ctx context.Context, w *walker) (checked string, err error)
 }
 
-// walker is who goes.
+// A walker carries the sandbox from step to step.
 type walker struct {
 	world  *world.World
 	rootID string // of the instance, once it is registered
 }
 
-// patience is how long the walk waits, in real time, for what the connector does by itself.
-const patience = 30 * time.Second
+// waitLimit is how long the walk waits, in real time, for what the connector does in the background. It is a last guard: every
+// wait ends with its condition.
+const waitLimit = 4 * time.Minute
 
-// Run goes through a started sandbox in which nothing is installed yet, prints a line a step, and returns the first
-// failure.
+// Run runs all steps in a started sandbox without an installation, prints one line per step, and returns the first failure.
 func Run(ctx context.Context, w *world.World, out io.Writer) error {
-	traveller := &walker{world: w}
+	walking := &walker{world: w}
 	for i, s := range steps() {
-		checked, err := s.run(ctx, traveller)
+		checked, err := s.run(ctx, walking)
 		if err != nil {
 			fmt.Fprintf(out, "✗ %2d  %s: %v\n", i+1, s.name, err)
 			return fmt.Errorf("step %d, %s: %w", i+1, s.name, err)
@@ -52,14 +52,14 @@ func steps() []step {
 		{"automatic procedure of Alpine Cloud", automatic},
 		{"manual procedure of Baltic IT: link, sign-in, claim code", manual},
 		{"an access token for each API is lent and works", lend},
-		{"the platform is a second clock of the renewal", secondClock},
+		{"the platform triggers renewals daily", periodicTask},
 		{"a reseller changes its name", renameReseller},
 		{"a newer package upgrades the instance", upgrade},
 		{"the shared secret is replaced", rotateSecret},
 		{"the clock moves 10 days: Alpine Cloud is renewed", renewal},
-		{"the clock moves to day 91: Alpine Cloud lives on", longLife},
-		{"Baltic IT, not renewed since, is told the truth", honest},
-		{"the history tells who did what", history},
+		{"the clock moves to day 91: Alpine Cloud is still active", longLife},
+		{"Baltic IT, whose renewals were blocked, has expired", expired},
+		{"the history shows who did what", history},
 		{"the tenants are removed, the instance is unregistered", unregister},
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
 
-func TestTheWholeWayWorksOnBothDatabases(t *testing.T) {
+func TestRun_OnBothDatabases(t *testing.T) {
 	for name, database := range map[string]func() secret.Text{
 		"sqlite":  func() secret.Text { return secret.Text{} },
 		"mariadb": func() secret.Text { return secret.New(storetest.EmptyMariaDB(t).DSN) },
@@ -28,9 +28,9 @@ func TestTheWholeWayWorksOnBothDatabases(t *testing.T) {
 					t.Errorf("Close() = %v", err)
 				}
 			}()
-			var told strings.Builder
-			if err := walk.Run(t.Context(), w, &told); err != nil {
-				t.Errorf("Run() = %v, after\n%s", err, told.String())
+			var output strings.Builder
+			if err := walk.Run(t.Context(), w, &output); err != nil {
+				t.Errorf("Run() = %v, after\n%s", err, output.String())
 			}
 		})
 	}

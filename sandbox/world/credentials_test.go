@@ -16,7 +16,7 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// root returns the id of the root resource.
+// root returns the ID of the root resource.
 func (s story) root() string {
 	s.Helper()
 	done, err := s.Register(s.Context(), nil)
@@ -41,8 +41,7 @@ func (s story) configure(root string, changed map[string]any) map[string]any {
 	return kept
 }
 
-// renew renews as Rita and returns how many requests for tokens Microsoft refused meanwhile, and the end that the
-// status tells.
+// renew renews as Rita and returns how many token requests Microsoft refused meanwhile, and the end of the credential.
 func (s story) renew() (refused int, ends time.Time) {
 	s.Helper()
 	s.Microsoft.ForgetRequests()
@@ -62,7 +61,7 @@ func (s story) renew() (refused int, ends time.Time) {
 	return refused, status.SecretEndsAt
 }
 
-// newCertificate returns a certificate that ends in a year, and with its key as it is entered.
+// newCertificate returns a certificate that expires in a year, and the PEM text of the certificate and its key.
 func newCertificate(t *testing.T, now time.Time) (*x509.Certificate, string) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -79,9 +78,9 @@ func newCertificate(t *testing.T, now time.Time) (*x509.Certificate, string) {
 	return leaf, string(text)
 }
 
-// TestCredentialsAreRotated adds the new one, switches, and removes the old one: from a client secret to the next one,
-// and on to a certificate, over the platform and a restart.
-func TestCredentialsAreRotated(t *testing.T) {
+// TestCredentials_Rotation adds the new credential, switches, and removes the old one: from a client secret to the next one
+// and then to a certificate, through the platform and a restart.
+func TestCredentials_Rotation(t *testing.T) {
 	s := newStory(t)
 	root, browser := s.root(), world.NewBrowser()
 	s.visit(browser, s.signIn(browser, s.begin(), right()))
@@ -90,7 +89,7 @@ func TestCredentialsAreRotated(t *testing.T) {
 	s.configure(root, map[string]any{"nextApplicationSecret": "next~secret", "nextApplicationSecretEnd": "2030-01-31"})
 	check(t, s.Microsoft.SetSecrets(world.ApplicationID, microsoft.Secret{Value: "next~secret"}))
 	if refused, ends := s.renew(); refused != 0 || ends.Format(time.DateOnly) != "2030-01-31" {
-		t.Errorf("a renewal after the first secret went was refused %d times and tells the end %s, want 0 and 2030-01-31", refused, ends)
+		t.Errorf("a renewal after the first secret went was refused %d times and reports the end %s, want 0 and 2030-01-31", refused, ends)
 	}
 	check(t, s.Restart(context.WithoutCancel(t.Context())))
 	s.renew()
@@ -103,7 +102,7 @@ func TestCredentialsAreRotated(t *testing.T) {
 		t.Errorf("the platform keeps the certificate's end %v and the secret's end %v, want %s and none", got, kept["nextApplicationSecretEnd"], want)
 	}
 	if refused, ends := s.renew(); refused != 0 || !ends.Equal(leaf.NotAfter) {
-		t.Errorf("a renewal with the certificate was refused %d times and tells the end %s, want 0 and %s", refused, ends, leaf.NotAfter)
+		t.Errorf("a renewal with the certificate was refused %d times and reports the end %s, want 0 and %s", refused, ends, leaf.NotAfter)
 	}
 	browser = world.NewBrowser()
 	if page := s.visit(browser, s.signIn(browser, s.begin(), right())); page.Status != http.StatusOK {
@@ -111,7 +110,7 @@ func TestCredentialsAreRotated(t *testing.T) {
 	}
 }
 
-func TestACertificateThatIsNoneIsRefused(t *testing.T) {
+func TestCredentials_RefusesAnInvalidCertificate(t *testing.T) {
 	s := newStory(t)
 	root := s.root()
 	if err := s.Platform.Configure(t.Context(), "", root, map[string]any{"applicationCertificate": "-----BEGIN CERTIFICATE-----"}); err == nil {
@@ -119,8 +118,8 @@ func TestACertificateThatIsNoneIsRefused(t *testing.T) {
 	}
 }
 
-// TestAConsentGoesOnWithoutARefusedMFARequest has Microsoft refuse the claims request, as it may: nothing documents it.
-func TestAConsentGoesOnWithoutARefusedMFARequest(t *testing.T) {
+// TestConsent_ContinuesWithoutARefusedClaimsRequest lets Microsoft refuse the undocumented claims request for MFA.
+func TestConsent_ContinuesWithoutARefusedClaimsRequest(t *testing.T) {
 	s := newStory(t)
 	check(t, s.Microsoft.SetPolicy(world.AlpineDirectory, microsoft.Policy{RefuseClaims: true}))
 	a, browser := s.begin(), world.NewBrowser()

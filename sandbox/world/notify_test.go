@@ -7,31 +7,29 @@ import (
 	"testing"
 	"time"
 
+	"azure-partner-connector/sandbox/browser"
 	"azure-partner-connector/sandbox/platform"
 	"azure-partner-connector/sandbox/world"
 )
 
-// patience bounds waiting for what the connector does by itself.
-const patience = 30 * time.Second
-
-// eventually waits until the connector's own clock has made true what look asks for.
-func (s story) eventually(what string, look func() bool) {
+// eventually waits for what the connector does in the background.
+func (s story) eventually(what string, done func() bool) {
 	s.Helper()
-	deadline := time.NewTimer(patience)
+	deadline := time.NewTimer(browser.Patience)
 	defer deadline.Stop()
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
-	for !look() {
+	for !done() {
 		select {
 		case <-deadline.C:
-			s.Fatalf("after %s there is still no %s", patience, what)
+			s.Fatalf("after %s there is still no %s", browser.Patience, what)
 		case <-again.C:
 		}
 	}
 }
 
-// copied waits until the platform's copy of the tenant tells a state, and returns the copy.
-func (s story) copied(state string) map[string]any {
+// pushed waits until the platform's copy of the tenant has a state, and returns the copy.
+func (s story) pushed(state string) map[string]any {
 	s.Helper()
 	var resource map[string]any
 	s.eventually("copy of the state "+state, func() bool {
@@ -41,7 +39,7 @@ func (s story) copied(state string) map[string]any {
 	return resource
 }
 
-// shown returns what Rita's panel shows, without what it shows to everybody.
+// shown returns the notices in Rita's panel, without those for everyone.
 func (s story) shown() []platform.Notification {
 	var own []platform.Notification
 	for _, n := range s.Platform.Notifications(s.TenantOf(world.Rita).AccountID) {
@@ -52,7 +50,7 @@ func (s story) shown() []platform.Notification {
 	return own
 }
 
-// checkShown waits until Rita's panel shows so many notices and asserts how the last one begins.
+// checkShown waits until Rita's panel shows a number of notices and checks the last one.
 func (s story) checkShown(count int, status, message string) {
 	s.Helper()
 	s.eventually(fmt.Sprintf("notice number %d", count), func() bool { return len(s.shown()) >= count })
@@ -65,16 +63,15 @@ func (s story) checkShown(count int, status, message string) {
 
 func (s story) consent() {
 	s.Helper()
-	browser := world.NewBrowser()
-	s.visit(browser, s.signIn(browser, s.begin(), right()))
+	s.visit(s.freshSignIn())
 	s.checkState("active")
 }
 
-func TestPlatformAndPeopleAreToldWhatBecomesOfAToken(t *testing.T) {
+func TestNotices_PlatformAndPeople(t *testing.T) {
 	s := newStory(t)
-	s.copied("absent")
+	s.pushed("absent")
 	s.consent()
-	if got := s.copied("active"); got["tokenReason"] != "" || !strings.HasPrefix(fmt.Sprint(got["tokenExpiresAt"]), s.Clock.Now().Add(90*24*time.Hour).UTC().Format("2006-01-02")) {
+	if got := s.pushed("active"); got["tokenReason"] != "" || !strings.HasPrefix(fmt.Sprint(got["tokenExpiresAt"]), s.Clock.Now().Add(90*24*time.Hour).UTC().Format("2006-01-02")) {
 		t.Errorf("the platform's copy says reason %v and expiry %v, want none and in 90 days", got["tokenReason"], got["tokenExpiresAt"])
 	}
 
@@ -83,23 +80,23 @@ func TestPlatformAndPeopleAreToldWhatBecomesOfAToken(t *testing.T) {
 	if answer.Status == http.StatusOK {
 		t.Fatalf("renew = %d %s, want a refusal", answer.Status, answer.Body)
 	}
-	if got := s.copied("action_required"); got["tokenReason"] != "grant_revoked" {
+	if got := s.pushed("action_required"); got["tokenReason"] != "grant_revoked" {
 		t.Errorf("the platform's copy says reason %v, want grant_revoked", got["tokenReason"])
 	}
 	s.checkShown(1, "error", "The refresh token of Alpine Cloud needs a person: somebody must sign in again.")
 
 	s.consent()
-	s.copied("active")
+	s.pushed("active")
 	s.checkShown(2, "ready", "The refresh token of Alpine Cloud is in order again.")
 
-	// The other reseller hears nothing of it.
+	// The other reseller is not notified.
 	if got := s.Platform.Notifications(s.TenantOf(world.Bjorn).AccountID); len(got) != 0 {
 		t.Errorf("Björn's panel shows %v, want nothing", got)
 	}
 }
 
-// TestNoticesSurviveARestart goes on where a stopped connector left off, and repeats nothing.
-func TestNoticesSurviveARestart(t *testing.T) {
+// TestNotices_SurviveARestart continues where a stopped connector left off, and repeats nothing.
+func TestNotices_SurviveARestart(t *testing.T) {
 	s := newStory(t)
 	s.consent()
 	check(t, s.Microsoft.RevokeSessions(world.AlpineAdmin))
@@ -110,10 +107,10 @@ func TestNoticesSurviveARestart(t *testing.T) {
 	s.checkShown(2, "ready", "The refresh token of Alpine Cloud expires in 30 days.")
 }
 
-// TestTheProviderIsToldOfTheInstancesCredential: its end is a year away when the sandbox is made.
-func TestTheProviderIsToldOfTheInstancesCredential(t *testing.T) {
+// TestNotices_InstanceCredential: in a new sandbox the credential expires after a year.
+func TestNotices_InstanceCredential(t *testing.T) {
 	s := newStory(t)
-	s.copied("absent")
+	s.pushed("absent")
 	s.Clock.Advance(310 * 24 * time.Hour)
 	provider := s.Platform.Provider().ID
 	s.eventually("warning of the credential", func() bool { return len(s.Platform.Notifications(provider)) > 0 })

@@ -18,22 +18,22 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// What people read at the end of the procedures (mission).
+// What people read at the end of the two procedures; the operator prescribes these texts.
 const (
 	updated = "Your refresh token has been successfully updated"
 	granted = "The consent has been granted successfully. The authorization code has been sent"
 )
 
-// A desk is Rita of Alpine Cloud at her panel, in front of the real connector and the simulators.
+// A desk is the panel of Rita of Alpine Cloud, with the real connector and the simulators behind it.
 type desk struct {
 	story
 	*paneltest.Driver
 	pictures bool
 }
 
-// sitDown logs Rita in to a panel and opens Manage Refresh Token from its menu. With pictures, the steps are
-// photographed for the documents when paneltest.ScreensVariable names a folder.
-func sitDown(t *testing.T, panel string, pictures bool) desk {
+// openDesk logs Rita in to a panel and opens Manage Refresh Token from its menu. With pictures, it takes screenshots for the
+// documents if paneltest.ScreensVariable names a folder.
+func openDesk(t *testing.T, panel string, pictures bool) desk {
 	t.Helper()
 	s := newStory(t)
 	d := desk{s, paneltest.LogIn(t, s.PanelURL, "#/"+panel+"/en_US", "Rita Reseller"), pictures}
@@ -43,7 +43,7 @@ func sitDown(t *testing.T, panel string, pictures bool) desk {
 	return d
 }
 
-// picture takes a picture of what a window shows.
+// picture takes a screenshot of a window.
 func (d desk) picture(of *paneltest.Driver, name string, p paneltest.Picture) {
 	d.Helper()
 	if d.pictures {
@@ -51,7 +51,7 @@ func (d desk) picture(of *paneltest.Driver, name string, p paneltest.Picture) {
 	}
 }
 
-// group is the group of the screen with a title, and checks that there is one.
+// group returns the group of the screen with a title, and checks that it exists.
 func (d desk) group(title string) string {
 	d.Helper()
 	group := `Array.from(` + paneltest.Frame + `.querySelectorAll("section")).find(s => s.querySelector("h2").innerText === ` + strconv.Quote(title) + `)`
@@ -59,7 +59,7 @@ func (d desk) group(title string) string {
 	return group
 }
 
-// signIn goes through Microsoft's pages up to the consent page.
+// signIn completes Microsoft's pages up to the consent page.
 func (d desk) signIn(window *paneltest.Driver, account string) {
 	d.Helper()
 	window.Fill("#username", account)
@@ -72,8 +72,8 @@ func (d desk) signIn(window *paneltest.Driver, account string) {
 	d.picture(window, "accept", paneltest.Picture{Small: true, Whole: true})
 }
 
-// examine has axe-core examine a page of ours, light and dark, as on a desktop and as on a phone. One panel suffices:
-// the pages are the same.
+// examine runs axe-core on one of our pages, light and dark, on a desktop and on a phone. One panel suffices: the pages are
+// the same.
 func (d desk) examine(window *paneltest.Driver, what string) {
 	d.Helper()
 	if d.pictures {
@@ -95,7 +95,7 @@ func examine(window *paneltest.Driver, what string) {
 	}
 }
 
-func TestOnboardingPagesAreAccessible(t *testing.T) {
+func TestOnboarding_IsAccessible(t *testing.T) {
 	s := newStory(t)
 	window := paneltest.Open(t, s.OnboardingURL+"/")
 	for path, title := range map[string]string{"/": "Partner Onboarding", "/done": "Nothing to show", "/consent/unknown": "This link cannot be used", "/nowhere": "Page not found"} {
@@ -105,16 +105,16 @@ func TestOnboardingPagesAreAccessible(t *testing.T) {
 	}
 }
 
-// heading is the first line of what an onboarding page says.
+// heading waits for the heading of an onboarding page.
 func heading(window *paneltest.Driver, want string) {
 	window.T.Helper()
 	window.Wait(`document.querySelector("h1").innerText === ` + strconv.Quote(want))
 }
 
-// inBothPanels runs a test in UX1, where the pictures are taken, and in the classic panel.
+// inBothPanels runs a test in UX1, which takes the screenshots, and in the classic panel.
 func inBothPanels(t *testing.T, test func(t *testing.T, d desk)) {
 	for _, panel := range []string{"ux1", "classic"} {
-		t.Run(panel, func(t *testing.T) { test(t, sitDown(t, panel, panel == "ux1")) })
+		t.Run(panel, func(t *testing.T) { test(t, openDesk(t, panel, panel == "ux1")) })
 	}
 }
 
@@ -156,7 +156,7 @@ func TestPanel_AutomaticUpdate(t *testing.T) {
 	})
 }
 
-// reference is the reference of the error that the screen shows.
+// reference returns the reference of the error on the screen.
 func (d desk) reference() string {
 	d.Helper()
 	found := regexp.MustCompile(`Reference: ([A-Z0-9-]+)\.`).FindStringSubmatch(d.Text())
@@ -166,7 +166,7 @@ func (d desk) reference() string {
 	return found[1]
 }
 
-// again opens the screen anew, so that it shows what is true now and no message.
+// again reopens the screen, so that it shows the current state and no message.
 func (d desk) again(state string) {
 	d.Helper()
 	d.Click(`document.getElementById("menu")`, "Home")
@@ -188,7 +188,7 @@ func TestPanel_ManualUpdate(t *testing.T) {
 			t.Fatalf("clipboard = %q, %v, want the URL %q", link, err, want)
 		}
 
-		administrator := paneltest.Open(t, link) // in a browser of his own
+		administrator := paneltest.Open(t, link) // with its own cookies
 		administrator.WaitPageText("Alpine Cloud")
 		administrator.WaitPageText("Larkfield Cloud Marketplace")
 		d.examine(administrator, "the landing page")
@@ -212,7 +212,7 @@ func TestPanel_ManualUpdate(t *testing.T) {
 		d.State("active")
 		d.WaitText("Authentication code accepted")
 		if got := d.Text(); strings.Contains(got, "__") {
-			t.Errorf("Text() = %q, want no named place that nothing was put into", got)
+			t.Errorf("Text() = %q, want no unfilled placeholder", got)
 		}
 		if got := d.Value("code"); got != "" {
 			t.Errorf("Value(code) after success = %q, want it cleared", got)
@@ -220,7 +220,7 @@ func TestPanel_ManualUpdate(t *testing.T) {
 	})
 }
 
-// TestPanel_Provider looks at the tenants as the provider: one with a token, one without.
+// TestPanel_Provider opens two tenants as the provider: one with a token, one without.
 func TestPanel_Provider(t *testing.T) {
 	s := newStory(t)
 	s.visit(s.freshSignIn())
@@ -255,8 +255,8 @@ func (d desk) drawer() {
 	d.WaitPageText("Simulated Microsoft")
 }
 
-// turn moves a lever that stays where it is.
-func (d desk) turn(lever string, on bool) {
+// set turns a lever on or off.
+func (d desk) set(lever string, on bool) {
 	d.Helper()
 	d.ClickOn("#lever-" + lever)
 	said := map[bool]string{true: "On: ", false: "Off: "}[on]
@@ -264,15 +264,15 @@ func (d desk) turn(lever string, on bool) {
 	d.Wait(`document.getElementById("lever-` + lever + `").checked === ` + strconv.FormatBool(on))
 }
 
-// consent has the administrator of Alpine Cloud consent, without a browser.
+// consent lets the administrator of Alpine Cloud consent without a browser.
 func (d desk) consent() {
 	d.Helper()
 	d.visit(d.freshSignIn())
 }
 
-// TestPanel_EveryState has a person see every state by the drawer's levers.
+// TestPanel_EveryState shows every state with the levers of the drawer.
 func TestPanel_EveryState(t *testing.T) {
-	d := sitDown(t, "ux1", true)
+	d := openDesk(t, "ux1", true)
 	d.drawer()
 
 	var link attempt
@@ -280,32 +280,32 @@ func TestPanel_EveryState(t *testing.T) {
 	visitor := world.NewBrowser()
 	d.visit(visitor, d.story.signIn(visitor, link, right()))
 	d.Click(paneltest.Document, "1 day later")
-	d.again("absent") // the code was good for a day
+	d.again("absent") // the code was valid for a day
 	d.visit(visitor, d.story.signIn(visitor, link, right()))
 	d.again("pending")
 	d.consent()
 	d.again("active")
 
-	d.turn("down", true)
+	d.set("down", true)
 	d.Click(paneltest.Document, "10 days later")
 	d.State("renewal_failing")
 	d.picture(d.Driver, "drawer", paneltest.Picture{})
-	d.turn("down", false)
+	d.set("down", false)
 	d.Press("Renew Now")
 	d.State("active")
 
-	d.turn("secret", true)
+	d.set("secret", true)
 	d.Press("Renew Now")
 	d.State("misconfigured")
 	d.WaitText("The client secret has expired.")
-	d.turn("secret", false)
+	d.set("secret", false)
 	d.Press("Renew Now")
 	d.State("active")
 
-	d.turn("throttled", true)
+	d.set("throttled", true)
 	d.Press("Renew Now")
 	d.State("renewal_failing")
-	d.turn("throttled", false)
+	d.set("throttled", false)
 	d.Press("Renew Now")
 	d.State("active")
 
@@ -316,43 +316,43 @@ func TestPanel_EveryState(t *testing.T) {
 	d.consent()
 	d.again("active")
 
-	d.turn("frequency", true)
+	d.set("frequency", true)
 	d.Click(paneltest.Document, "10 days later")
 	d.State("action_required")
 	d.WaitText("A sign-in frequency policy of the directory ended the session")
-	d.turn("frequency", false)
+	d.set("frequency", false)
 	d.consent()
 	d.again("active")
 
 	d.expiring()
-	d.turn("down", true)
+	d.set("down", true)
 	d.Click(paneltest.Document, "30 days later")
 	d.State("expired")
-	d.turn("silent", false)
+	d.set("silent", false)
 }
 
-// expiring shows a token that expires soon, of which no failure is known yet. That lasts until the connector gives up its
-// first attempt at a renewal, and a busy machine may take longer to look; then it is shown once more.
+// expiring shows a token that expires soon without a known failure. That state lasts until the connector gives up its first
+// attempt to renew; if it is over before the screen has shown it, expiring tries again.
 func (d desk) expiring() {
 	d.Helper()
 	const tries = 5
 	state := paneltest.Widget("state") + `.dataset.status`
 	for range tries {
-		d.turn("silent", true)
+		d.set("silent", true)
 		d.Click(paneltest.Document, "30 days later")
 		d.Click(paneltest.Document, "30 days later")
 		d.Wait(`["expiring", "renewal_failing"].includes(` + state + `)`)
 		if paneltest.Evaluate[string](d.Driver, state) == "expiring" {
 			return
 		}
-		d.turn("silent", false)
+		d.set("silent", false)
 		d.Press("Renew Now")
 		d.State("active")
 	}
 	d.Fatalf("the state expiring was not seen in %d tries", tries)
 }
 
-// TestPanel_LeversRefuseConsents has consents refused by the drawer's levers.
+// TestPanel_LeversRefuseConsents refuses consents with the levers of the drawer.
 func TestPanel_LeversRefuseConsents(t *testing.T) {
 	w := newStory(t)
 	for lever, want := range map[string]string{
@@ -387,15 +387,14 @@ func TestPanel_LeversRefuseConsents(t *testing.T) {
 	}
 }
 
-// freshSignIn begins a consent and returns where it ends.
+// freshSignIn begins a consent and returns the redirect URL at its end.
 func (s story) freshSignIn() (visitor *http.Client, callback string) {
 	s.Helper()
 	visitor = world.NewBrowser()
 	return visitor, s.signIn(visitor, s.begin(), right())
 }
 
-// otherThan returns a well-formed claim code that is not the right one: its last character, a check of nothing, is
-// another.
+// otherThan returns a well-formed but wrong claim code: with another last character.
 func otherThan(code string) string {
 	last := byte('A')
 	if code[len(code)-1] == last {

@@ -12,8 +12,8 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// TestPanel_Roles looks at the panel as everybody in it: a reseller above another sees his own tenant and not the one
-// below, and nobody but the provider sees the list.
+// TestPanel_Roles opens the panel in every role: a parent reseller sees its own tenant and not the one below, and only the
+// provider sees the list.
 func TestPanel_Roles(t *testing.T) {
 	s := newStory(t)
 	s.visit(s.freshSignIn())
@@ -37,23 +37,23 @@ func TestPanel_Roles(t *testing.T) {
 			d.State(want.state)
 			for _, other := range []string{"Refresh Tokens", "more than one Azure Partner subscription"} {
 				if got := paneltest.Evaluate[string](d.Driver, `document.body.innerText`) + d.Text(); strings.Contains(got, other) {
-					t.Errorf("shown is %q, want nothing of %q", got, other)
+					t.Errorf("the panel shows %q, want no %q", got, other)
 				}
 			}
 		})
 	}
 }
 
-// TestAResellerAboveIsToldTheState and nothing else (design §8), by the operation that the platform lets him call.
-func TestAResellerAboveIsToldTheState(t *testing.T) {
+// TestParentReseller_SeesTheStateOnly calls the operations that the platform allows a parent reseller.
+func TestParentReseller_SeesTheStateOnly(t *testing.T) {
 	s := newStory(t)
 	below := s.TenantOf(world.Susan).ID
 	answer := s.As(t.Context(), world.Rita, http.MethodGet, below, "tokenStatus", nil)
-	var told map[string]any
-	if err := json.Unmarshal(answer.Body, &told); err != nil || answer.Status != http.StatusOK {
+	var shown map[string]any
+	if err := json.Unmarshal(answer.Body, &shown); err != nil || answer.Status != http.StatusOK {
 		t.Fatalf("tokenStatus of the reseller below = %d %s, want the state", answer.Status, answer.Body)
 	}
-	if got, want := slices.Sorted(maps.Keys(told)), []string{"now", "state"}; !slices.Equal(got, want) || told["state"] != "absent" {
+	if got, want := slices.Sorted(maps.Keys(shown)), []string{"now", "state"}; !slices.Equal(got, want) || shown["state"] != "absent" {
 		t.Errorf("tokenStatus of the reseller below = %s, want %v", answer.Body, want)
 	}
 	for operation, method := range map[string]string{"consents": http.MethodPost, "consentLink": http.MethodPost, "renew": http.MethodPost, "check": http.MethodPost, "forget": http.MethodPost, "history": http.MethodGet} {

@@ -12,7 +12,7 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// A story is one sandbox in which Rita of Alpine Cloud wants a token.
+// A story is one sandbox in which Rita of Alpine Cloud sets up a token.
 type story struct {
 	*testing.T
 	*world.World
@@ -46,7 +46,7 @@ func (s story) begin() attempt {
 	return a
 }
 
-// signIn follows a consent up to Microsoft's answer.
+// signIn follows a consent up to Microsoft's redirect.
 func (s story) signIn(browser *http.Client, a attempt, v microsoft.Visitor) (callback string) {
 	s.Helper()
 	callback, err := s.SignIn(s.Context(), browser, a.URL, v)
@@ -65,8 +65,8 @@ func (s story) visit(browser *http.Client, callback string) world.Page {
 	return page
 }
 
-// checkRefused asserts that a consent failed with a code, that the page says why under a reference, and that no token
-// is stored.
+// checkRefused asserts that a consent failed with a code, that the page shows the reason and the reference, and that no
+// token is stored.
 func (s story) checkRefused(a attempt, page world.Page, code, says string) {
 	s.Helper()
 	var consent struct {
@@ -124,7 +124,7 @@ func TestConsent_EveryCheckRefuses(t *testing.T) {
 		"2: wrong client secret": {func(t *testing.T, ms *microsoft.Simulator) {
 			check(t, ms.SetSecrets(world.ApplicationID, microsoft.Secret{Value: "another~secret"}))
 		}, right(), "client_secret_wrong", "client secret"},
-		"2: client secret over": {func(t *testing.T, ms *microsoft.Simulator) {
+		"2: expired client secret": {func(t *testing.T, ms *microsoft.Simulator) {
 			check(t, ms.SetSecrets(world.ApplicationID, microsoft.Secret{Value: applicationSecret, Ends: time.Now().Add(-time.Hour)}))
 		}, right(), "client_secret_expired", "expired"},
 		"2: Microsoft is down": {func(_ *testing.T, ms *microsoft.Simulator) {
@@ -133,10 +133,10 @@ func TestConsent_EveryCheckRefuses(t *testing.T) {
 		"3: unsigned id_token": {func(_ *testing.T, ms *microsoft.Simulator) {
 			ms.SetOddities(microsoft.Oddities{IDTokenSignature: microsoft.Unsigned})
 		}, right(), "id_token_invalid", "could not be verified"},
-		"3: id_token of a stranger": {func(_ *testing.T, ms *microsoft.Simulator) {
+		"3: id_token of another signer": {func(_ *testing.T, ms *microsoft.Simulator) {
 			ms.SetOddities(microsoft.Oddities{IDTokenSignature: microsoft.SignedWithForeignKey})
 		}, right(), "id_token_invalid", "could not be verified"},
-		"3: id_token with a key that nobody publishes": {func(_ *testing.T, ms *microsoft.Simulator) {
+		"3: id_token with an unpublished key": {func(_ *testing.T, ms *microsoft.Simulator) {
 			ms.SetOddities(microsoft.Oddities{IDTokenSignature: microsoft.UnknownKey})
 		}, right(), "id_token_invalid", "could not be verified"},
 		"3: nonce of another sign-in": {func(_ *testing.T, ms *microsoft.Simulator) {
@@ -145,9 +145,12 @@ func TestConsent_EveryCheckRefuses(t *testing.T) {
 		"3: id_token for another application": {func(_ *testing.T, ms *microsoft.Simulator) {
 			ms.SetOddities(microsoft.Oddities{IDTokenClaims: map[string]any{"aud": world.CoralDirectory}})
 		}, right(), "id_token_invalid", "could not be verified"},
-		"3: id_token of long ago": {func(_ *testing.T, ms *microsoft.Simulator) {
+		"3: expired id_token": {func(_ *testing.T, ms *microsoft.Simulator) {
 			ms.SetOddities(microsoft.Oddities{IDTokenClaims: map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}})
 		}, right(), "id_token_invalid", "could not be verified"},
+		"3: id_token of a foreign directory": {func(_ *testing.T, ms *microsoft.Simulator) { // which Microsoft's own page would refuse
+			ms.SetOddities(microsoft.Oddities{IDTokenClaims: map[string]any{"tid": world.CoralDirectory, "iss": ms.LoginURL() + "/" + world.CoralDirectory + "/v2.0"}})
+		}, right(), "wrong_directory", world.CoralDirectory},
 		"3: guest": {func(_ *testing.T, ms *microsoft.Simulator) {
 			ms.SetOddities(microsoft.Oddities{IDTokenClaims: map[string]any{"acct": 1}})
 		}, right(), "guest_account", "is a guest"},
@@ -186,18 +189,8 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// TestAForeignDirectorysConsentIsRefusedByUsToo covers what Microsoft's own tenant-bound page would let through.
-func TestAForeignDirectorysConsentIsRefusedByUsToo(t *testing.T) {
-	s := newStory(t)
-	s.Microsoft.SetOddities(microsoft.Oddities{IDTokenClaims: map[string]any{
-		"tid": world.CoralDirectory, "iss": s.Microsoft.LoginURL() + "/" + world.CoralDirectory + "/v2.0",
-	}})
-	a, browser := s.begin(), world.NewBrowser()
-	page := s.visit(browser, s.signIn(browser, a, right()))
-	s.checkRefused(a, page, "wrong_directory", world.CoralDirectory)
-}
-
-func TestTheCallbackIsRefused(t *testing.T) {
+func TestCallback_Refusals(t *testing.T) {
+	shared := newStory(t)
 	for name, tc := range map[string]struct {
 		open   func(s story, browser *http.Client, callback string) world.Page
 		status int
@@ -221,7 +214,7 @@ func TestTheCallbackIsRefused(t *testing.T) {
 		}, http.StatusBadRequest, "could not be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStory(t)
+			s := story{t, shared.World}
 			a, browser := s.begin(), world.NewBrowser()
 			callback := s.signIn(browser, a, right())
 			want := "absent"
@@ -235,6 +228,8 @@ func TestTheCallbackIsRefused(t *testing.T) {
 				t.Errorf("the page is %d, want %d and %q:\n%s", page.Status, tc.status, tc.says, page.Text)
 			}
 			s.checkState(want)
+			var answer json.RawMessage
+			s.call(http.MethodPost, "forget", "", &answer) // the next case begins without a token
 		})
 	}
 }
@@ -250,20 +245,20 @@ func (s story) codes() int {
 	return posted
 }
 
-func TestGoingBackToTheCallbackShowsTheSameOutcome(t *testing.T) {
+func TestCallback_ShowsTheSameOutcomeAgain(t *testing.T) {
 	s := newStory(t)
 	a, browser := s.begin(), world.NewBrowser()
 	callback := s.signIn(browser, a, right())
 	first := s.visit(browser, callback)
 	if again := s.visit(browser, callback); again != first || again.Status != http.StatusOK {
-		t.Errorf("the callback's second opening shows %d, want the same page again", again.Status)
+		t.Errorf("opening the callback again shows %d, want the same page", again.Status)
 	}
 	if got := s.codes(); got != 1 {
 		t.Errorf("the code was posted %d times, want once", got)
 	}
 }
 
-func TestACodeIsPostedOnceEvenWhenTheAnswerIsLost(t *testing.T) {
+func TestConsent_PostsACodeOnce(t *testing.T) {
 	s := newStory(t)
 	s.Microsoft.AddFault(microsoft.Fault{Host: microsoft.Login, GrantType: "authorization_code", Reset: true, AfterProcessing: true})
 	a, browser := s.begin(), world.NewBrowser()
@@ -274,9 +269,8 @@ func TestACodeIsPostedOnceEvenWhenTheAnswerIsLost(t *testing.T) {
 	}
 }
 
-// TestEveryRequestToMicrosoftIsAsItShouldBe reads the simulator's own log after the whole automatic procedure
-// and a renewal.
-func TestEveryRequestToMicrosoftIsAsItShouldBe(t *testing.T) {
+// TestConsent_RequestsToMicrosoft checks the request log of the simulator after the automatic procedure and a renewal.
+func TestConsent_RequestsToMicrosoft(t *testing.T) {
 	s := newStory(t)
 	a, browser := s.begin(), world.NewBrowser()
 	s.visit(browser, s.signIn(browser, a, right()))
@@ -284,7 +278,7 @@ func TestEveryRequestToMicrosoftIsAsItShouldBe(t *testing.T) {
 	var status struct{ AskedBy string }
 	s.call(http.MethodPost, "renew", "", &status)
 	if status.AskedBy != "Rita Reseller" {
-		t.Errorf("the token was asked for by %q, want Rita Reseller", status.AskedBy)
+		t.Errorf("the consent was requested by %q, want Rita Reseller", status.AskedBy)
 	}
 	ids := map[string]bool{}
 	for _, r := range s.Microsoft.Requests() {
@@ -304,7 +298,7 @@ func TestEveryRequestToMicrosoftIsAsItShouldBe(t *testing.T) {
 	}
 }
 
-func TestTheConnectorStartsAgainOnWhatItStored(t *testing.T) {
+func TestRestart_KeepsTheToken(t *testing.T) {
 	s := newStory(t)
 	a, browser := s.begin(), world.NewBrowser()
 	s.visit(browser, s.signIn(browser, a, right()))

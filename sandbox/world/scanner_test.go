@@ -13,14 +13,14 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// leaks returns which secrets stand in which places, also in the forms that addresses and JSON give them.
-func leaks(secrets, places map[string]string) []string {
+// leaks returns which texts contain which secrets, also as encoded in URLs and JSON.
+func leaks(secrets, texts map[string]string) []string {
 	var found []string
-	for place, text := range places {
+	for where, text := range texts {
 		for name, value := range secrets {
 			forms := []string{value, url.QueryEscape(value), url.PathEscape(value), strings.ReplaceAll(value, "/", `\/`)}
 			if slices.ContainsFunc(forms, func(form string) bool { return strings.Contains(text, form) }) {
-				found = append(found, name+" stands in "+place)
+				found = append(found, name+" is in "+where)
 			}
 		}
 	}
@@ -28,9 +28,9 @@ func leaks(secrets, places map[string]string) []string {
 	return found
 }
 
-// TestTheScannerFindsWhatItIsThereFor plants canaries: a scanner that finds none of them would prove nothing.
-func TestTheScannerFindsWhatItIsThereFor(t *testing.T) {
-	secrets := map[string]string{"the canary": "canary/of+the=scanner", "the other": "nowhere-to-be-seen"}
+// TestLeaks_FindsCanaries: a search that finds no canary would prove nothing.
+func TestLeaks_FindsCanaries(t *testing.T) {
+	secrets := map[string]string{"the canary": "canary/of+the=scanner", "the other": "not-in-any-text"}
 	for name, text := range map[string]string{
 		"plain":           `level=INFO msg="token canary/of+the=scanner"`,
 		"in a query":      "/callback?code=canary%2Fof%2Bthe%3Dscanner&x=1",
@@ -39,17 +39,17 @@ func TestTheScannerFindsWhatItIsThereFor(t *testing.T) {
 		"in the middle":   "xxcanary/of+the=scannerxx",
 		"among the bytes": "\x00\x01canary/of+the=scanner\xff",
 	} {
-		if got := leaks(secrets, map[string]string{"a place": text, "another": "canary of the scanner"}); !slices.Equal(got, []string{"the canary stands in a place"}) {
+		if got := leaks(secrets, map[string]string{"a text": text, "another": "canary of the scanner"}); !slices.Equal(got, []string{"the canary is in a text"}) {
 			t.Errorf("leaks() of a canary %s = %q, want it found", name, got)
 		}
 	}
-	if got := leaks(secrets, map[string]string{"a place": "nothing"}); len(got) > 0 {
+	if got := leaks(secrets, map[string]string{"a text": "nothing"}); len(got) > 0 {
 		t.Errorf("leaks() of nothing = %q, want none", got)
 	}
 }
 
-// troubles has the connector refuse what it is asked, with secrets in what is asked, and returns what it answers.
-func (s story) troubles(browser *http.Client, callback string, secrets map[string]string) map[string]string {
+// refusals makes requests with secrets that the connector refuses, and returns its answers.
+func (s story) refusals(browser *http.Client, callback string, secrets map[string]string) map[string]string {
 	s.Helper()
 	query := parse(s.T, callback).Query()
 	answers := map[string]string{}
@@ -61,22 +61,22 @@ func (s story) troubles(browser *http.Client, callback string, secrets map[strin
 		answers[what] = body
 	}
 	again := s.visit(browser, callback)
-	// The browser that was shown the claim code is shown it again.
+	// The browser that has shown the claim code shows it again.
 	note("the page of a callback that was opened twice", again.Status, 200, strings.ReplaceAll(again.Text, secrets["the claim code"], ""))
 	foreign := s.visit(world.NewBrowser(), callback)
 	note("the page of a callback in another browser", foreign.Status, 400, foreign.Text)
 	unsigned := fmt.Sprintf("%s/tenant/%s/redeem?code=%s", s.HooksURL, s.tenant(), url.QueryEscape(query.Get("code")))
 	for what, address := range map[string]string{
 		"the answer to a hook without a signature": unsigned,
-		"the page of a link that never was":        s.OnboardingURL + "/consent/" + query.Get("state"),
-		"the page of an address that is not there": s.OnboardingURL + "/nowhere/" + query.Get("code"),
+		"the page of an unknown link":              s.OnboardingURL + "/consent/" + query.Get("state"),
+		"the page of an unknown address":           s.OnboardingURL + "/nowhere/" + query.Get("code"),
 	} {
 		status, body := s.fetch(address)
 		note(what, status, 400, body)
 	}
 	for what, call := range map[string]struct{ operation, body string }{
-		"the refusal of a code that is not right":  {"redeem", `{"code":"` + query.Get("code") + `"}`},
-		"the refusal of a code that was used":      {"redeem", `{"code":"` + secrets["the claim code"] + `"}`},
+		"the refusal of a wrong code":              {"redeem", `{"code":"` + query.Get("code") + `"}`},
+		"the refusal of a used code":               {"redeem", `{"code":"` + secrets["the claim code"] + `"}`},
 		"the refusal of a body that is not JSON":   {"redeem", `{"code":"` + secrets["the claim code"]},
 		"the refusal of an address with the state": {"redeem", `{"code":"` + callback + `"}`},
 	} {
@@ -84,7 +84,7 @@ func (s story) troubles(browser *http.Client, callback string, secrets map[strin
 		note(what, answer.Status, 400, string(answer.Body))
 	}
 	lent := s.Platform.Call(s.Context(), platform.AsApplication("99999999-0000-4000-8000-000000000000"), http.MethodPost, s.tenant(), "accessToken", []byte(`{"api":"graph"}`))
-	note("the refusal of a borrower who may not", lent.Status, 400, string(lent.Body))
+	note("the refusal of a borrower that is not allowed", lent.Status, 400, string(lent.Body))
 	return answers
 }
 

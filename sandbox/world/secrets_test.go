@@ -19,10 +19,9 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// TestNoSecretLeavesWhereItBelongs goes through both procedures, a renewal and a lending with every log line kept, and
-// then looks for everything secret that was seen in the log, the database, the metrics, every page and every refusal, and
-// at the platform.
-func TestNoSecretLeavesWhereItBelongs(t *testing.T) {
+// TestSecrets_AppearNowhere runs both procedures, a renewal and a lending with the whole log, and then searches the log, the
+// database, the metrics, every page, every refusal and the platform for every secret.
+func TestSecrets_AppearNowhere(t *testing.T) {
 	var log safeBuffer
 	folder := t.TempDir()
 	w, err := world.Start(t.Context(), world.Config{Folder: folder, Log: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
@@ -39,19 +38,19 @@ func TestNoSecretLeavesWhereItBelongs(t *testing.T) {
 	callback := s.signIn(browser, a, right())
 	secrets["the link of the automatic procedure"] = lastSegment(a.URL)
 	collect(t, secrets, "automatic", callback)
-	places := map[string]string{"the outcome of the automatic procedure": s.visit(browser, callback).Text}
+	texts := map[string]string{"the outcome of the automatic procedure": s.visit(browser, callback).Text}
 	s.checkState("active")
 
 	var link attempt
 	s.call(http.MethodPost, "consentLink", "", &link)
 	secrets["the link of the manual procedure"] = lastSegment(link.URL)
-	_, places["the landing page"] = s.fetch(link.URL)
+	_, texts["the landing page"] = s.fetch(link.URL)
 	browser = world.NewBrowser()
 	callback = s.signIn(browser, link, right())
 	collect(t, secrets, "manual", callback)
 	page := s.visit(browser, callback)
 	claim := regexp.MustCompile(`[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}`).FindString(page.Text)
-	places["the outcome of the manual procedure, its claim code aside"] = strings.ReplaceAll(page.Text, claim, "")
+	texts["the outcome of the manual procedure, its claim code aside"] = strings.ReplaceAll(page.Text, claim, "")
 	secrets["the claim code"] = claim
 	secrets["the claim code without separators"] = strings.ReplaceAll(claim, "-", "")
 	for _, cookie := range browser.Jar.Cookies(parse(t, w.OnboardingURL)) {
@@ -67,20 +66,20 @@ func TestNoSecretLeavesWhereItBelongs(t *testing.T) {
 		t.Fatalf("accessToken = %d %s", answer.Status, answer.Body)
 	}
 	secrets["the access token"] = loan.AccessToken
-	maps.Copy(places, s.troubles(browser, callback, secrets))
-	places["the metrics"] = get(t, w.PrivateURL+"/metrics")
+	maps.Copy(texts, s.refusals(browser, callback, secrets))
+	texts["the metrics"] = get(t, w.PrivateURL+"/metrics")
 	s.call(http.MethodGet, "history?limit=100", "", &status)
-	places["the history"] = string(status)
+	texts["the history"] = string(status)
 	resource, _ := w.Platform.Resource(s.tenant())
 	kept, err := json.Marshal(resource)
 	if err != nil {
 		t.Fatal(err)
 	}
-	places["the platform's copy of the tenant"] = string(kept)
+	texts["the platform's copy of the tenant"] = string(kept)
 	if err := w.Close(); err != nil {
 		t.Fatalf("Close() = %v", err)
 	}
-	places["the log"] = log.String()
+	texts["the log"] = log.String()
 	files, err := filepath.Glob(filepath.Join(folder, "connector.db*"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("the database is not there: %v", err)
@@ -90,27 +89,27 @@ func TestNoSecretLeavesWhereItBelongs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		places["the file "+filepath.Base(file)] = string(content)
+		texts["the file "+filepath.Base(file)] = string(content)
 	}
 	for name, value := range secrets {
 		if value == "" {
 			t.Errorf("%s was not seen", name)
 		}
 	}
-	for place, text := range places {
-		if text == "" && !strings.HasSuffix(place, "-migration") {
-			t.Errorf("%s is empty: looking in it proves nothing", place)
+	for where, text := range texts {
+		if text == "" && !strings.HasSuffix(where, "-migration") {
+			t.Errorf("%s is empty: searching it proves nothing", where)
 		}
 	}
-	for _, leak := range leaks(secrets, places) {
+	for _, leak := range leaks(secrets, texts) {
 		t.Error(leak)
 	}
-	if !strings.Contains(places["the log"], "renewal succeeded") {
-		t.Error("the log tells nothing; looking in it proves nothing")
+	if !strings.Contains(texts["the log"], "renewal succeeded") {
+		t.Error("the log is incomplete; searching it proves nothing")
 	}
 }
 
-// collect notes what came back from Microsoft.
+// collect records the secrets in Microsoft's redirect.
 func collect(t *testing.T, secrets map[string]string, procedure, callback string) {
 	t.Helper()
 	q := parse(t, callback).Query()
@@ -143,7 +142,7 @@ func get(t *testing.T, address string) string {
 	return string(content)
 }
 
-// safeBuffer is a buffer that many goroutines may write to.
+// safeBuffer is a buffer for concurrent writes.
 type safeBuffer struct {
 	mu  sync.Mutex // guards buf
 	buf bytes.Buffer

@@ -11,7 +11,7 @@ import (
 
 const ownApplication = "0a9d0b0c-0000-4000-8000-000000000a9d"
 
-// TestPanel_Settings has Rita change her settings, against the real connector, and follows what becomes of them.
+// TestPanel_Settings changes the settings of Rita's tenant and checks their effect.
 func TestPanel_Settings(t *testing.T) {
 	inBothPanels(t, func(t *testing.T, d desk) {
 		root := d.root()
@@ -46,7 +46,7 @@ func TestPanel_Settings(t *testing.T) {
 		d.checkKept("applicationId", ownApplication)
 		d.checkKept("applicationSecret", "")
 		if got := d.Value("applicationSecret"); got != "" {
-			t.Error("the secret is still in its field, want it gone")
+			t.Error("the field still contains the secret, want it empty")
 		}
 		d.Click(paneltest.Document, "Close")
 		d.WaitLoaded()
@@ -59,7 +59,7 @@ func TestPanel_Settings(t *testing.T) {
 	})
 }
 
-// checkKept checks what the platform has for a property of Rita's tenant.
+// checkKept checks a property of Rita's tenant on the platform.
 func (d desk) checkKept(name, want string) {
 	d.Helper()
 	resource, _ := d.Platform.Resource(d.tenant())
@@ -68,7 +68,7 @@ func (d desk) checkKept(name, want string) {
 	}
 }
 
-// TestPanel_HomeTile has Rita come from the tile of the home page to the screen.
+// TestPanel_HomeTile opens the screen from the tile on the home page.
 func TestPanel_HomeTile(t *testing.T) {
 	s := newStory(t)
 	s.visit(s.freshSignIn())

@@ -8,7 +8,7 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// start returns a sandbox with everything installed.
+// start returns an installed sandbox.
 func start(t *testing.T) *world.World {
 	t.Helper()
 	w, err := world.Start(t.Context(), world.Config{})
@@ -26,7 +26,7 @@ func start(t *testing.T) *world.World {
 	return w
 }
 
-func TestAFreshTenantHasNoTokenAndSaysSo(t *testing.T) {
+func TestInstall_NewTenantHasNoToken(t *testing.T) {
 	w := start(t)
 	answer := w.As(t.Context(), world.Rita, http.MethodGet, w.TenantOf(world.Rita).ID, "tokenStatus", nil)
 	var status struct{ State string }

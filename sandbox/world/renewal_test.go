@@ -8,9 +8,9 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// TestThePlatformsClockRenewsWhereOursStandsStill leaves the connector's own clock a day between two ticks, and has the
-// platform ring: each time that something is due it is renewed.
-func TestThePlatformsClockRenewsWhereOursStandsStill(t *testing.T) {
+// TestRenewal_TriggeredByThePlatform leaves a day between two ticks of the connector and lets the platform call
+// renewTokens: each call renews what is due.
+func TestRenewal_TriggeredByThePlatform(t *testing.T) {
 	w, err := world.Start(t.Context(), world.Config{Tick: 24 * time.Hour})
 	if err != nil {
 		t.Fatalf("Start() = %v", err)
