@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 )
 
-// weak is a refresh token of admin without MFA, with every API consented to.
+// weak is a refresh token of admin without MFA, with consents for every API.
 func (w *world) weak() string {
 	w.t.Helper()
 	w.must(w.SetMFA(admin, microsoft.MFARegistered))
@@ -43,7 +43,7 @@ func TestS17_AccessTokensAreVersionOneWithAMR(t *testing.T) {
 	}
 }
 
-func TestS17_RefreshTokenCarriesHowItWasMade(t *testing.T) {
+func TestS17_RefreshTokenKeepsItsAuthentication(t *testing.T) {
 	w := newWorld(t)
 	token := w.weak()
 	for range 3 {
@@ -55,7 +55,7 @@ func TestS17_RefreshTokenCarriesHowItWasMade(t *testing.T) {
 	}
 }
 
-func TestS17_OpaqueAccessTokensWorkAndTellNothing(t *testing.T) {
+func TestS17_OpaqueAccessTokensWork(t *testing.T) {
 	w := newWorld(t)
 	token := w.grant().text("refresh_token")
 	w.SetOddities(microsoft.Oddities{OpaqueAccessTokens: true})

@@ -41,7 +41,7 @@ func TestS21_ARMRefuses(t *testing.T) {
 	}
 }
 
-func TestS21_ARMListsTenantsAndPerhapsNoSubscription(t *testing.T) {
+func TestS21_ARMListsTenantsAndSubscriptions(t *testing.T) {
 	w := newWorld(t)
 	token := w.access(w.grant().text("refresh_token"), armScope)
 	got := w.arm(token, "/tenants?api-version=2022-12-01")
@@ -58,7 +58,7 @@ func TestS21_ARMListsTenantsAndPerhapsNoSubscription(t *testing.T) {
 	}
 }
 
-func TestS21_ARMWritesNeedMFAAndReadsDoNot(t *testing.T) {
+func TestS21_ARMRequiresMFAForWritesOnly(t *testing.T) {
 	w := newWorld(t)
 	strong := w.access(w.grant().text("refresh_token"), armScope)
 	weak := w.access(w.weak(), armScope)

@@ -10,7 +10,7 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 )
 
-func TestS3_WithoutASafeRedirectErrorsStayOnThePage(t *testing.T) {
+func TestS3_ErrorsStayOnThePageWithoutASafeRedirectURI(t *testing.T) {
 	w := newWorld(t)
 	w.must(w.AddDirectory(microsoft.Directory{ID: "44444444-4444-4444-8444-444444444444", Domain: "gov.example", Name: "Gov", Cloud: "usgovernment"}))
 	for name, tc := range map[string]struct {
@@ -36,7 +36,7 @@ func TestS3_WithoutASafeRedirectErrorsStayOnThePage(t *testing.T) {
 	}
 }
 
-func TestS3_WithASafeRedirectErrorsGoBack(t *testing.T) {
+func TestS3_ErrorsGoToASafeRedirectURI(t *testing.T) {
 	w := newWorld(t)
 	w.must(w.AddDirectory(microsoft.Directory{ID: contoso, Domain: "contoso.example", Name: "Contoso", Without: []microsoft.Host{microsoft.ARM}}))
 	for name, tc := range map[string]struct {
@@ -72,7 +72,7 @@ func TestS3_WithASafeRedirectErrorsGoBack(t *testing.T) {
 	}
 }
 
-func TestS4_AccountAndPasswordAreAskedAgain(t *testing.T) {
+func TestS4_AccountAndPasswordAreRequestedAgain(t *testing.T) {
 	w := newWorld(t)
 	w.must(w.AddUser(microsoft.User{UPN: "gone@contoso.example", Password: password, DirectoryID: contoso, Disabled: true}))
 	w.must(w.RefuseUser(clerk, 50053))
@@ -93,7 +93,7 @@ func TestS4_AccountAndPasswordAreAskedAgain(t *testing.T) {
 	}
 }
 
-func TestS4_LoginHintFillsTheAddress(t *testing.T) {
+func TestS4_LoginHintFillsInTheAccount(t *testing.T) {
 	w := newWorld(t)
 	_, header, body := w.openPage(w.browser(), w.authorizeURL("login_hint="+admin))
 	if !strings.Contains(body, `id="username" name="username" value="`+admin+`"`) {
@@ -180,7 +180,7 @@ func TestS7_ResponseModes(t *testing.T) {
 	}
 }
 
-func TestS7_FormPostPostsByItselfOrByAButton(t *testing.T) {
+func TestS7_FormPostSubmitsWithAndWithoutScript(t *testing.T) {
 	w := newWorld(t)
 	_, header, body := w.openPage(w.browser(), w.authorizeURL("response_mode=form_post", "prompt=none"))
 	for _, want := range []string{`<form method="post" action="` + callback + `"`, `name="error" value="login_required"`, `<noscript>`, `id="formpost-continue"`} {
@@ -207,7 +207,7 @@ func TestS7_RedirectURIWithoutPathGetsASlash(t *testing.T) {
 	}
 }
 
-func TestSignIn_TellsTheCallersMistakes(t *testing.T) {
+func TestSignIn_ReportsErrorsOfTheCaller(t *testing.T) {
 	w := newWorld(t)
 	if _, err := microsoft.SignIn(t.Context(), w.browser(), "http://127.0.0.1:1/%zz", willing(admin)); err == nil {
 		t.Error("SignIn(bad URL) = nil, want an error")
@@ -218,7 +218,7 @@ func TestSignIn_TellsTheCallersMistakes(t *testing.T) {
 	}
 }
 
-func TestS1_InstanceDiscoveryAsMSALAsks(t *testing.T) {
+func TestS1_InstanceDiscoveryForMSAL(t *testing.T) {
 	w := newWorld(t)
 	ask := w.LoginURL() + "/common/discovery/instance?api-version=1.1&authorization_endpoint="
 	w.checkRefused("instance discovery of another host", w.get(ask+url.QueryEscape("https://elsewhere.example/x/oauth2/v2.0/authorize")), 400, "invalid_request", 9002313)
@@ -228,7 +228,7 @@ func TestS1_InstanceDiscoveryAsMSALAsks(t *testing.T) {
 	}
 }
 
-func TestS16_VersionOneAuthorizeTakesAResource(t *testing.T) {
+func TestS16_AuthorizeV1TakesAResource(t *testing.T) {
 	w := newWorld(t)
 	first := func(v microsoft.Visitor, edits ...string) url.Values {
 		t.Helper()
@@ -250,7 +250,7 @@ func TestS16_VersionOneAuthorizeTakesAResource(t *testing.T) {
 	}
 }
 
-func TestS5_AuthenticationContextAsksForMFAToo(t *testing.T) {
+func TestS5_AuthenticationContextRequiresMFA(t *testing.T) {
 	w := newWorld(t)
 	w.must(w.SetMFA(admin, microsoft.MFARegistered))
 	for claims, want := range map[string]bool{

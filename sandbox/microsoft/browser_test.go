@@ -14,15 +14,15 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 )
 
-// A landing is what arrives at the application after a sign-in in a real browser.
+// A landing is the request to the redirect URI after a sign-in in a real browser.
 type landing struct {
 	method  string
 	form    map[string][]string
 	cookies []string
 }
 
-// landings serves a redirect URI on localhost, another site than the simulator's 127.0.0.1: /start sets cookies, and
-// /callback passes on what arrives.
+// landings serves a redirect URI on localhost, which is another site than the simulator's 127.0.0.1: /start sets
+// cookies, and /callback reports the request.
 func (w *world) landings(t *testing.T) (address string, arrived <-chan landing) {
 	t.Helper()
 	landings := make(chan landing, 1)
@@ -50,7 +50,7 @@ func (w *world) landings(t *testing.T) (address string, arrived <-chan landing) 
 	return address, landings
 }
 
-// next waits for a landing as long as the browser lives.
+// next waits for a landing while the browser runs.
 func next(t *testing.T, ctx context.Context, landings <-chan landing) landing {
 	t.Helper()
 	select {
@@ -62,7 +62,7 @@ func next(t *testing.T, ctx context.Context, landings <-chan landing) landing {
 	}
 }
 
-// fits checks that a page does not scroll sideways, from a small phone's width to a desk's.
+// fits checks that a page does not scroll sideways, from the width of a small phone to that of a desktop.
 func fits(t *testing.T, ctx context.Context, page string) {
 	t.Helper()
 	for _, width := range []int64{320, 390, 1280} {
@@ -94,7 +94,7 @@ func TestS7_FormPostCrossesSitesWithoutLaxCookies(t *testing.T) {
 	}
 }
 
-func TestPages_WorkByKeyboardAtEveryWidth(t *testing.T) {
+func TestPages_WorkWithTheKeyboardAtEveryWidth(t *testing.T) {
 	w := newWorld(t)
 	address, landings := w.landings(t)
 	ctx := browser.Start(t)

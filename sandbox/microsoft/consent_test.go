@@ -20,7 +20,7 @@ func TestS6_CancelIsAccessDenied(t *testing.T) {
 	}
 }
 
-func TestS6_AdministratorsPermissionsBlockOthers(t *testing.T) {
+func TestS6_AdminPermissionsRequireAnAdministrator(t *testing.T) {
 	w := newWorld(t)
 	got := w.arrive(willing(clerk))
 	if got.Get("error") != "access_denied" || !strings.HasPrefix(got.Get("error_description"), "AADSTS90094:") {
@@ -34,7 +34,7 @@ func TestS6_AdministratorsPermissionsBlockOthers(t *testing.T) {
 	}
 }
 
-func TestS6_OrganizationConsentServesEverybody(t *testing.T) {
+func TestS6_OrganizationConsentCoversAllUsers(t *testing.T) {
 	w := newWorld(t)
 	visitor := willing(admin)
 	w.code(visitor)
@@ -43,10 +43,10 @@ func TestS6_OrganizationConsentServesEverybody(t *testing.T) {
 	}
 	visitor.Organization = true
 	w.code(visitor, "prompt=consent")
-	w.code(microsoft.Visitor{UPN: clerk, Password: password}) // he sees no consent page, or he would decline it
+	w.code(microsoft.Visitor{UPN: clerk, Password: password}) // without a consent page, which this visitor would decline
 }
 
-func TestS6_ConsentIsAskedOnceUnlessPromptIsConsent(t *testing.T) {
+func TestS6_ConsentIsRequestedOnceUnlessPromptIsConsent(t *testing.T) {
 	w := newWorld(t)
 	w.code(willing(admin))
 	declines := microsoft.Visitor{UPN: admin, Password: password, ApproveMFA: true}
@@ -56,7 +56,7 @@ func TestS6_ConsentIsAskedOnceUnlessPromptIsConsent(t *testing.T) {
 	}
 }
 
-func TestS6_TickBoxIsForGlobalAdministratorsOnly(t *testing.T) {
+func TestS6_OnlyGlobalAdministratorsSeeTheCheckBox(t *testing.T) {
 	w := newWorld(t)
 	const box = `id="consent-organization"`
 	consentPage := func(upn string) string {
@@ -76,7 +76,7 @@ func TestS6_TickBoxIsForGlobalAdministratorsOnly(t *testing.T) {
 	}
 }
 
-func TestS6_ButtonPressedTwiceGivesOneCode(t *testing.T) {
+func TestS6_FormSubmittedTwiceGivesOneCode(t *testing.T) {
 	w := newWorld(t)
 	browser := w.browser()
 	if _, err := microsoft.SignIn(t.Context(), browser, w.authorizeURL(), willing(admin)); err != nil {
@@ -148,7 +148,7 @@ func TestS23_AdminConsentGivesNoCode(t *testing.T) {
 	w.code(microsoft.Visitor{UPN: clerk, Password: password})
 }
 
-func TestS6_AnAdministratorMayTakeOverOnTheApprovalPage(t *testing.T) {
+func TestS6_AnAdministratorCanSignInOnTheApprovalPage(t *testing.T) {
 	w := newWorld(t)
 	browser := w.browser()
 	back, err := microsoft.SignIn(t.Context(), browser, w.authorizeURL(), willing(clerk))

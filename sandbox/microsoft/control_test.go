@@ -17,7 +17,7 @@ func (w *world) control(method, path, body string) answer {
 	return w.do(r)
 }
 
-func TestControl_RefusesWhatItCannotDo(t *testing.T) {
+func TestControl_RefusesInvalidRequests(t *testing.T) {
 	w := newWorld(t)
 	for name, tc := range map[string]struct {
 		method, path, body string
@@ -48,7 +48,7 @@ func TestControl_RefusesWhatItCannotDo(t *testing.T) {
 	}
 }
 
-func TestControl_Switches(t *testing.T) {
+func TestControl_ChangesSettings(t *testing.T) {
 	w := newWorld(t)
 	token := w.grant().text("refresh_token")
 	does := func(method, path, body string) {
@@ -74,7 +74,7 @@ func TestControl_Switches(t *testing.T) {
 	w.checkRefused("renewing after the revocation", w.renew(token), 400, "invalid_grant", 50173)
 }
 
-func TestControl_StateTellsTheSeedWithoutSecrets(t *testing.T) {
+func TestControl_StateHasNoSecrets(t *testing.T) {
 	w := newWorld(t)
 	token := w.grant().text("refresh_token")
 	for _, path := range []string{"/_sim/state", "/_sim/requests"} {
@@ -90,7 +90,7 @@ func TestControl_StateTellsTheSeedWithoutSecrets(t *testing.T) {
 	}
 }
 
-func TestSimulator_ServesManyAtOnce(t *testing.T) {
+func TestSimulator_ServesConcurrentRequests(t *testing.T) {
 	w := newWorld(t)
 	token := w.grant().text("refresh_token")
 	var group sync.WaitGroup
@@ -109,7 +109,7 @@ func TestSimulator_ServesManyAtOnce(t *testing.T) {
 	group.Wait()
 }
 
-func TestStart_RefusesAnAddressThatIsTaken(t *testing.T) {
+func TestStart_RefusesAnAddressInUse(t *testing.T) {
 	w := newWorld(t)
 	taken := strings.TrimPrefix(w.GraphURL(), "http://")
 	sim, err := microsoft.Start(microsoft.Config{Addresses: map[microsoft.Host]string{microsoft.ARM: taken}})

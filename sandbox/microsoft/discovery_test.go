@@ -23,7 +23,7 @@ func TestS1_UnknownDirectoryIsInvalidTenant(t *testing.T) {
 	}
 }
 
-func TestS1_SharedEndpointsGiveATemplateForIssuer(t *testing.T) {
+func TestS1_SharedEndpointsHaveAnIssuerTemplate(t *testing.T) {
 	w := newWorld(t)
 	for _, tenant := range []string{"common", "organizations"} {
 		got := w.get(w.LoginURL() + "/" + tenant + "/v2.0/.well-known/openid-configuration")
@@ -56,7 +56,7 @@ func TestS1_DiscoveryOfADirectoryByIDAndByDomain(t *testing.T) {
 	}
 }
 
-func TestS1_GoOIDCTakesADirectoryAndRejectsCommon(t *testing.T) {
+func TestS1_GoOIDCAcceptsADirectoryAndRejectsCommon(t *testing.T) {
 	w := newWorld(t)
 	ctx := oidc.ClientContext(t.Context(), w.Client())
 	for _, tenant := range []string{"common", "organizations"} {
@@ -95,7 +95,7 @@ func TestS1_GoOIDCTakesADirectoryAndRejectsCommon(t *testing.T) {
 	}
 }
 
-// kids lists the published keys.
+// kids returns the IDs of the published keys.
 func (w *world) kids() []string {
 	w.t.Helper()
 	got := w.get(w.LoginURL() + "/" + contoso + "/discovery/v2.0/keys")
@@ -109,7 +109,7 @@ func (w *world) kids() []string {
 	return kids
 }
 
-func TestS2_KeysAreSeveralWithIssuerAndCertificate(t *testing.T) {
+func TestS2_SeveralKeysWithIssuerAndCertificate(t *testing.T) {
 	w := newWorld(t)
 	got := w.get(w.LoginURL() + "/" + contoso + "/discovery/v2.0/keys")
 	entries, _ := got.body["keys"].([]any)

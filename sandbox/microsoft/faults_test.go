@@ -52,7 +52,7 @@ func TestS15_OutagesByHostPathDirectoryAndGrant(t *testing.T) {
 	}
 }
 
-func TestS15_APIsThrottleAndFailInTheirOwnWords(t *testing.T) {
+func TestS15_APIsHaveTheirOwnErrorFormats(t *testing.T) {
 	w := newWorld(t)
 	refresh := w.grant().text("refresh_token")
 	calls := map[microsoft.Host]func() answer{
@@ -88,7 +88,7 @@ func TestS15_SkipAndTimesCount(t *testing.T) {
 	}
 }
 
-func TestS15_ConnectionCutBeforeAndAfterProcessing(t *testing.T) {
+func TestS15_ConnectionResetBeforeAndAfterProcessing(t *testing.T) {
 	w := newWorld(t)
 	cut := func(after bool) string {
 		code := w.code(willing(admin))
@@ -116,7 +116,7 @@ func TestS15_AnswerLostAfterProcessing(t *testing.T) {
 	w.checkRefused("the code whose answer was lost", w.redeem(code), 400, "invalid_grant", 54005)
 }
 
-func TestS15_TruncatedAnswerIsNoJSON(t *testing.T) {
+func TestS15_TruncatedAnswerIsInvalidJSON(t *testing.T) {
 	w := newWorld(t)
 	token := w.grant().text("refresh_token")
 	w.AddFault(microsoft.Fault{Host: microsoft.Login, Truncate: true, Times: 1})
@@ -126,7 +126,7 @@ func TestS15_TruncatedAnswerIsNoJSON(t *testing.T) {
 	}
 }
 
-func TestS15_SlowAnswerEndsWithItsClient(t *testing.T) {
+func TestS15_DelayEndsWhenTheClientDisconnects(t *testing.T) {
 	for name, fault := range map[string]microsoft.Fault{
 		"delayed":   {Host: microsoft.Login, Delay: time.Hour},
 		"held back": {Host: microsoft.Login, Hold: make(chan struct{})},
@@ -145,7 +145,7 @@ func TestS15_SlowAnswerEndsWithItsClient(t *testing.T) {
 	}
 }
 
-func TestS15_HeldAnswerGoesOnWhenReleased(t *testing.T) {
+func TestS15_HoldDelaysTheAnswer(t *testing.T) {
 	w := newWorld(t)
 	token := w.grant().text("refresh_token")
 	release := make(chan struct{})
@@ -214,7 +214,7 @@ func TestS16_ErrorsHaveTheDocumentedMembers(t *testing.T) {
 	}
 }
 
-func TestS16_AnswersMayHaveMoreOrLess(t *testing.T) {
+func TestS16_AnswersWithExtraAndMissingMembers(t *testing.T) {
 	w := newWorld(t)
 	token := w.grant().text("refresh_token")
 	w.SetOddities(microsoft.Oddities{ExtraFields: true, OmitOptional: true})

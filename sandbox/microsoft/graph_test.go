@@ -23,7 +23,7 @@ func (a answer) errorCode() string {
 	return code
 }
 
-func TestS20_GraphWantsItsScopes(t *testing.T) {
+func TestS20_GraphRequiresItsScopes(t *testing.T) {
 	w := newWorld(t)
 	refresh := w.grant().text("refresh_token")
 	if got := w.graph(w.access(refresh, armScope), "/me"); got.status != 401 || got.errorCode() != "InvalidAuthenticationToken" {
@@ -39,7 +39,7 @@ func TestS20_GraphWantsItsScopes(t *testing.T) {
 	}
 }
 
-func TestS20_GraphTellsWhoAndWhere(t *testing.T) {
+func TestS20_GraphReturnsUserAndOrganization(t *testing.T) {
 	w := newWorld(t)
 	token := w.access(w.grant().text("refresh_token"), "https://graph.microsoft.com/.default")
 	if got := w.graph(token, "/me"); got.text("userPrincipalName") != admin || got.text("id") != w.claims(token)["oid"] {
@@ -70,7 +70,7 @@ func hasEntry(entries []map[string]any, name string, value any) bool {
 	return slices.ContainsFunc(entries, func(e map[string]any) bool { return e[name] == value })
 }
 
-func TestS20_MembershipsComeInPagesAndWithNamesOnlyForWhoMaySeeThem(t *testing.T) {
+func TestS20_MembershipsHavePagesAndNeedPermissionForNames(t *testing.T) {
 	w := newWorld(t)
 	const globalAdministrator = "62e90394-69f5-4237-9190-012177145e10"
 	w.must(w.AddUser(microsoft.User{
@@ -102,7 +102,7 @@ func TestS20_MembershipsComeInPagesAndWithNamesOnlyForWhoMaySeeThem(t *testing.T
 	}
 }
 
-func TestS20_RevokingByGraphEndsTheRefreshTokens(t *testing.T) {
+func TestS20_GraphRevokesRefreshTokens(t *testing.T) {
 	w := newWorld(t)
 	refresh := w.grant().text("refresh_token")
 	revoke := func() answer {

@@ -22,7 +22,7 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 )
 
-// Names of the usual world.
+// Names in the seed of newWorld.
 const (
 	contoso  = "11111111-1111-4111-8111-111111111111"
 	fabrikam = "22222222-2222-4222-8222-222222222222"
@@ -43,7 +43,7 @@ const (
 
 var epoch = time.Date(2026, 11, 23, 10, 15, 2, 0, time.UTC)
 
-// A world is a simulator with the usual seed, and a clock that tests move.
+// A world is a simulator with a seed, and a clock that tests advance.
 type world struct {
 	*microsoft.Simulator
 	t   testing.TB
@@ -106,7 +106,7 @@ func (w *world) must(err error) {
 	}
 }
 
-// days is so many days.
+// days returns n days.
 func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
 
 // A browser is a client with cookies.
@@ -119,12 +119,12 @@ func (w *world) browser() *http.Client {
 	return client
 }
 
-// willing is a visitor who does everything right.
+// willing returns a visitor who approves everything.
 func willing(upn string) microsoft.Visitor {
 	return microsoft.Visitor{UPN: upn, Password: password, ApproveMFA: true, Accept: true}
 }
 
-// authorizeURL builds an authorize request; edits are name=value, and name alone removes.
+// authorizeURL builds an authorize request; edits are name=value; a name alone removes the parameter.
 func (w *world) authorizeURL(edits ...string) string {
 	query := url.Values{
 		"client_id": {appID}, "response_type": {"code"}, "redirect_uri": {callback}, "scope": {allScopes}, "state": {"state-1"},
@@ -145,12 +145,12 @@ func (w *world) authorizeURL(edits ...string) string {
 	return w.LoginURL() + "/" + tenant + "/oauth2/v2.0/authorize?" + query.Encode()
 }
 
-// signIn goes through the pages and returns where they end.
+// signIn goes through the pages and returns the address of the redirect.
 func (w *world) signIn(v microsoft.Visitor, edits ...string) (*url.URL, error) {
 	return microsoft.SignIn(w.t.Context(), w.browser(), w.authorizeURL(edits...), v)
 }
 
-// arrive is signIn for a sign-in that must come back.
+// arrive is signIn for a sign-in that must succeed.
 func (w *world) arrive(v microsoft.Visitor, edits ...string) url.Values {
 	w.t.Helper()
 	back, err := w.signIn(v, edits...)
@@ -169,7 +169,7 @@ func (w *world) code(v microsoft.Visitor, edits ...string) string {
 	return values.Get("code")
 }
 
-// An answer is what the token endpoint or an API said.
+// An answer is one of the token endpoint or an API.
 type answer struct {
 	status int
 	header http.Header
@@ -182,7 +182,7 @@ func (a answer) text(name string) string {
 	return s
 }
 
-// refusedWith is the AADSTS code of an answer, 0 for none.
+// refusedWith returns the AADSTS code of an answer; 0: none.
 func (a answer) refusedWith() int {
 	codes, _ := a.body["error_codes"].([]any)
 	if len(codes) != 1 {
@@ -230,7 +230,7 @@ func (w *world) get(address string, headers ...string) answer {
 	return w.do(r)
 }
 
-// tokenRequest builds a token request; edits as in authorizeURL.
+// tokenRequest builds a token request; edits are as in authorizeURL.
 func (w *world) tokenRequest(form url.Values, edits ...string) *http.Request {
 	w.t.Helper()
 	form = maps.Clone(form)
@@ -278,7 +278,7 @@ func (w *world) renew(token string, edits ...string) answer {
 	return w.do(w.tokenRequest(refreshForm(token), edits...))
 }
 
-// grant is a whole sign-in of admin: the answer with all tokens.
+// grant signs admin in and returns the answer with all tokens.
 func (w *world) grant(edits ...string) answer {
 	w.t.Helper()
 	got := w.redeem(w.code(willing(admin), edits...))
@@ -288,7 +288,7 @@ func (w *world) grant(edits ...string) answer {
 	return got
 }
 
-// access is an access token of an API for a refresh token.
+// access redeems a refresh token and returns the access token.
 func (w *world) access(refreshToken, scope string) string {
 	w.t.Helper()
 	got := w.renew(refreshToken, "scope="+scope)
@@ -336,7 +336,7 @@ func (w *world) checkOK(what string, got answer) {
 	}
 }
 
-// pkce makes a verifier and its S256 challenge.
+// pkce returns a verifier and its S256 challenge.
 func pkce() (verifier, challenge string) {
 	b := make([]byte, 32)
 	rand.Read(b)
@@ -345,7 +345,7 @@ func pkce() (verifier, challenge string) {
 	return verifier, base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// openPage fetches a page without following it anywhere.
+// openPage fetches a page without following redirects.
 func (w *world) openPage(client *http.Client, address string) (int, http.Header, string) {
 	w.t.Helper()
 	copied := *client

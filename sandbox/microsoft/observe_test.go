@@ -10,7 +10,7 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 )
 
-func TestS24_RequestLogHasTheFactsAndNoSecret(t *testing.T) {
+func TestS24_RequestLogHasNoSecrets(t *testing.T) {
 	w := newWorld(t)
 	got := w.grant()
 	token := got.text("refresh_token")

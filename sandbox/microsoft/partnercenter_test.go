@@ -67,7 +67,7 @@ func TestS19_PartnerCenterRefuses(t *testing.T) {
 	}
 }
 
-func TestS19_WithoutMFAThereAreManyAnswers(t *testing.T) {
+func TestS19_FormsOfTheAnswerWithoutMFA(t *testing.T) {
 	w := newWorld(t)
 	token := w.access(w.weak(), partnerCenterScope)
 	for mode, want := range map[microsoft.MFAAnswer]string{
@@ -85,7 +85,7 @@ func TestS19_WithoutMFAThereAreManyAnswers(t *testing.T) {
 	}
 }
 
-func TestS19_MFAHeaderMayBeWrittenOtherwiseOrAbsent(t *testing.T) {
+func TestS19_FormsOfTheMFAHeader(t *testing.T) {
 	w := newWorld(t)
 	token := w.grant().text("access_token")
 	for value, want := range map[string]string{"": "true", "True": "True", "-": "", "no idea": "no idea", "%v ": "true"} {
@@ -96,7 +96,7 @@ func TestS19_MFAHeaderMayBeWrittenOtherwiseOrAbsent(t *testing.T) {
 	}
 }
 
-func TestS19_GradualEnforcementTakesTurns(t *testing.T) {
+func TestS19_GradualEnforcementIsRegular(t *testing.T) {
 	w := newWorld(t)
 	token := w.access(w.weak(), partnerCenterScope)
 	for unenforced, want := range map[int]int{0: 0, 25: 2, 50: 4, 100: 8} {
@@ -117,7 +117,7 @@ func TestS19_GradualEnforcementTakesTurns(t *testing.T) {
 	}
 }
 
-func TestS22_ApplicationConsentsOpenACustomersDirectory(t *testing.T) {
+func TestS22_ApplicationConsentInACustomerDirectory(t *testing.T) {
 	w := newWorld(t)
 	app := w.application()
 	app.MultiTenant = true

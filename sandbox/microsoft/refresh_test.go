@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 )
 
-func TestS10_RefreshWantsOneConsentedAPI(t *testing.T) {
+func TestS10_RefreshRequiresOneConsentedAPI(t *testing.T) {
 	w := newWorld(t)
 	token := w.grant("scope=" + oidcScopes + " " + partnerCenterScope + " " + armScope).text("refresh_token")
 	for name, tc := range map[string]struct {
@@ -41,7 +41,7 @@ func TestS10_RefreshWantsOneConsentedAPI(t *testing.T) {
 	}
 }
 
-func TestS10_OneRefreshTokenServesEveryAPI(t *testing.T) {
+func TestS10_OneRefreshTokenWorksForEveryAPI(t *testing.T) {
 	w := newWorld(t)
 	token := w.grant().text("refresh_token")
 	for _, tc := range []struct{ scope, audience string }{
@@ -53,7 +53,7 @@ func TestS10_OneRefreshTokenServesEveryAPI(t *testing.T) {
 		{"openid", "https://graph.microsoft.com"},
 		{armScope, "https://management.azure.com"},
 		{"https://management.core.windows.net//.default", "https://management.core.windows.net/"},
-		{"https://management.core.windows.net/.default", "https://management.core.windows.net"}, // which ARM will not take
+		{"https://management.core.windows.net/.default", "https://management.core.windows.net"}, // which ARM refuses
 	} {
 		got := w.renew(token, "scope=offline_access "+tc.scope)
 		w.checkOK("renewing for "+tc.scope, got)
@@ -66,7 +66,7 @@ func TestS10_OneRefreshTokenServesEveryAPI(t *testing.T) {
 	}
 }
 
-func TestS10_RegistrationAndPrincipalMustKnowTheAPI(t *testing.T) {
+func TestS10_RegistrationAndPrincipalMustIncludeTheAPI(t *testing.T) {
 	w := newWorld(t)
 	app := w.application()
 	app.Permissions = []string{partnerCenterScope}
@@ -77,7 +77,7 @@ func TestS10_RegistrationAndPrincipalMustKnowTheAPI(t *testing.T) {
 	w.checkRefused("an API without its principal", w.renew(token), 400, "invalid_resource", 500011)
 }
 
-func TestS10_WithoutOfflineAccessThereIsNoSuccessor(t *testing.T) {
+func TestS10_NoSuccessorWithoutOfflineAccess(t *testing.T) {
 	w := newWorld(t)
 	token := w.grant().text("refresh_token")
 	got := w.renew(token, "scope="+partnerCenterScope)
@@ -91,7 +91,7 @@ func TestS10_WithoutOfflineAccessThereIsNoSuccessor(t *testing.T) {
 	}
 }
 
-func TestS10_SinglePageRedirectLivesOneDay(t *testing.T) {
+func TestS10_SinglePageTokensLiveOneDay(t *testing.T) {
 	w := newWorld(t)
 	app := w.application()
 	app.RedirectURIs = []microsoft.RedirectURI{{URI: callback, Type: microsoft.SPA}}
@@ -117,7 +117,7 @@ func TestS10_RefreshTokenIsBoundToItsApplication(t *testing.T) {
 	}
 }
 
-func TestS10_CustomersDirectoryWantsItsOwnConsent(t *testing.T) {
+func TestS10_CustomerDirectoryRequiresItsOwnConsent(t *testing.T) {
 	w := newWorld(t)
 	app := w.application()
 	app.MultiTenant = true
@@ -160,7 +160,7 @@ func TestS11_RefreshTokensLive90DaysFromTheirOwnIssue(t *testing.T) {
 	w.checkRefused("renewing the second value 90 days after its issue", w.renew(second), 400, "invalid_grant", 700082)
 }
 
-func TestS11_KeepingTheFirstValueIsATrap(t *testing.T) {
+func TestS11_FirstRefreshTokenExpiresDespiteRedemptions(t *testing.T) {
 	w := newWorld(t)
 	kept := w.grant().text("refresh_token")
 	for range 8 {
@@ -171,7 +171,7 @@ func TestS11_KeepingTheFirstValueIsATrap(t *testing.T) {
 	w.checkRefused("renewing with the kept value at day 90", w.renew(kept), 400, "invalid_grant", 700082)
 }
 
-func TestS12_WhatEndsARefreshToken(t *testing.T) {
+func TestS12_WhatRevokesARefreshToken(t *testing.T) {
 	for name, tc := range map[string]struct {
 		happens   func(w *world) error
 		status    int
@@ -205,7 +205,7 @@ func TestS12_WhatEndsARefreshToken(t *testing.T) {
 	}
 }
 
-func TestS12_PasswordChangeByTheDocumentationAndByTheField(t *testing.T) {
+func TestS12_PasswordChangeAsDocumentedAndAsReported(t *testing.T) {
 	w := newWorld(t)
 	token := w.grant().text("refresh_token")
 	w.must(w.SetPassword(admin, "another"))
@@ -216,7 +216,7 @@ func TestS12_PasswordChangeByTheDocumentationAndByTheField(t *testing.T) {
 	w.checkOK("a new sign-in at the same moment", w.renew(w.grant().text("refresh_token")))
 }
 
-func TestS12_SecretRotationEndsNothing(t *testing.T) {
+func TestS12_SecretRotationRevokesNothing(t *testing.T) {
 	w := newWorld(t)
 	token := w.grant().text("refresh_token")
 	w.must(w.SetSecrets(appID, microsoft.Secret{Value: "the next one"}))
@@ -272,7 +272,7 @@ func TestS13_PoliciesAreEvaluatedAtRedemption(t *testing.T) {
 	}
 }
 
-func TestS13_RenewingDoesNotMakeASignInYounger(t *testing.T) {
+func TestS13_RenewalDoesNotResetTheAgeOfTheSignIn(t *testing.T) {
 	w := newWorld(t)
 	w.must(w.SetPolicy(contoso, microsoft.Policy{SignInFrequency: days(25)}))
 	token := w.grant().text("refresh_token")
@@ -305,7 +305,7 @@ func TestS13_MFAChallengeIsJSONInAString(t *testing.T) {
 	w.checkRefused("renewing when nothing is registered", w.renew(token), 400, "invalid_grant", 50079)
 }
 
-func TestS13_AccountThatAlwaysNeedsMFAIsAskedAtRedemption(t *testing.T) {
+func TestS13_RequiredMFAIsCheckedAtRedemption(t *testing.T) {
 	w := newWorld(t)
 	token := w.weak()
 	w.checkOK("renewing while MFA is not required", w.renew(token))
@@ -322,7 +322,7 @@ func TestS13_BlockedSignInStaysOnThePage(t *testing.T) {
 	w.checkRefused("redeeming a code where servers are blocked", w.redeem(w.code(willing(admin))), 400, "invalid_grant", 53003)
 }
 
-func TestSwitches_RefuseWhatDoesNotExist(t *testing.T) {
+func TestSettings_RefuseUnknownNames(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.IssueRefreshToken(microsoft.RefreshToken{UPN: "nobody@x.example"})
 	for call, err := range map[string]error{

@@ -10,7 +10,7 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 )
 
-func TestS4_SessionSparesThePasswordUnlessPromptIsLogin(t *testing.T) {
+func TestS4_SessionReplacesThePasswordUnlessPromptIsLogin(t *testing.T) {
 	w := newWorld(t)
 	browser := w.browser()
 	again := func(v microsoft.Visitor, edits ...string) (*url.URL, error) {
@@ -45,7 +45,7 @@ func TestS4_SessionSparesThePasswordUnlessPromptIsLogin(t *testing.T) {
 	}
 }
 
-func TestS4_LogoutEndsTheSessionAndNoRefreshToken(t *testing.T) {
+func TestS4_LogoutEndsTheSessionOnly(t *testing.T) {
 	w := newWorld(t)
 	browser := w.browser()
 	back, err := microsoft.SignIn(t.Context(), browser, w.authorizeURL(), willing(admin))
@@ -90,7 +90,7 @@ func TestS4_OtherAccountFromTheList(t *testing.T) {
 	}
 }
 
-func TestS4_OldSessionsAreAskedAgain(t *testing.T) {
+func TestS4_OldSessionsRequireThePassword(t *testing.T) {
 	w := newWorld(t)
 	w.must(w.SetPolicy(contoso, microsoft.Policy{SignInFrequency: days(7), RememberMFA: days(3)}))
 	browser := w.browser()

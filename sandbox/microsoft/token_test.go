@@ -22,7 +22,7 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 )
 
-func TestS8_CodeIsGoodForOneRedemption(t *testing.T) {
+func TestS8_CodeWorksOnce(t *testing.T) {
 	w := newWorld(t)
 	code := w.code(willing(admin))
 	w.checkOK("first redemption", w.redeem(code))
@@ -75,14 +75,14 @@ func TestS8_CodeIsBoundToWhatItWasIssuedFor(t *testing.T) {
 	w.checkOK("a code of common in the directory", w.redeem(shared, "client_id="+app.ID))
 }
 
-func TestS8_CodeOfSeveralAPIsWantsAScope(t *testing.T) {
+func TestS8_CodeForSeveralAPIsRequiresAScope(t *testing.T) {
 	w := newWorld(t)
 	w.checkRefused("redeeming a code of several APIs without scope", w.redeem(w.code(willing(admin)), "scope"), 400, "invalid_request", 28003)
 	w.checkRefused("redeeming a code for two APIs", w.redeem(w.code(willing(admin)), "scope="+partnerCenterScope+" "+armScope), 400, "invalid_scope", 28000)
 	w.checkOK("redeeming a code of one API without scope", w.redeem(w.code(willing(admin), "scope="+partnerCenterScope), "scope"))
 }
 
-func TestS8_CodeEndsWithItsPerson(t *testing.T) {
+func TestS8_CodeEndsWithItsAccount(t *testing.T) {
 	w := newWorld(t)
 	for _, tc := range []struct {
 		happens func(string) error
@@ -143,7 +143,7 @@ func TestS9_SecretsByBodyAndBasic(t *testing.T) {
 	w.checkOK("the other secret", w.renew(token, "client_secret=a+b/c=d~e"))
 }
 
-// certificate makes a key with a self-signed certificate.
+// certificate returns a key and a self-signed certificate.
 func certificate(t *testing.T) (*rsa.PrivateKey, *x509.Certificate) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -229,7 +229,7 @@ func TestS9_AssertionsByCertificate(t *testing.T) {
 	}
 }
 
-func TestS14_FifteenEqualRequestsAreALoop(t *testing.T) {
+func TestS14_FifteenIdenticalRequestsAreALoop(t *testing.T) {
 	w := newWorld(t)
 	got := w.grant()
 	token := got.text("refresh_token")

@@ -11,11 +11,11 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 )
 
-// MSAL for Go is Microsoft's own client: what it accepts is not our idea of the protocol but theirs.
-func TestMSALRedeemsACodeAndRenewsSilently(t *testing.T) {
+// MSAL for Go is Microsoft's own client and the third-party judge of the simulator.
+func TestInterop_MSALRedeemsAndRenews(t *testing.T) {
 	w := newWorld(t, func(cfg *microsoft.Config) {
 		cfg.TLS = true
-		cfg.Now = time.Now // MSAL has no clock to move
+		cfg.Now = time.Now // MSAL uses the real clock
 	})
 	for name, credential := range map[string]func() (confidential.Credential, error){
 		"by secret": func() (confidential.Credential, error) { return confidential.NewCredFromSecret(appValue) },
@@ -57,7 +57,7 @@ func TestMSALRedeemsACodeAndRenewsSilently(t *testing.T) {
 	}
 }
 
-func TestMSALIsRefusedWithoutPKCEOrWithASpentCode(t *testing.T) {
+func TestInterop_MSALIsRefusedWithoutPKCEOrWithAUsedCode(t *testing.T) {
 	w := newWorld(t, func(cfg *microsoft.Config) {
 		cfg.TLS = true
 		cfg.Now = time.Now
@@ -68,7 +68,7 @@ func TestMSALIsRefusedWithoutPKCEOrWithASpentCode(t *testing.T) {
 	w.must(err)
 	_, challenge := pkce()
 	code := w.code(willing(admin), "code_challenge="+challenge, "code_challenge_method=S256")
-	for _, why := range []string{"without its verifier", "once more"} {
+	for _, why := range []string{"without its verifier", "again"} {
 		if _, err := client.AcquireTokenByAuthCode(t.Context(), code, callback, []string{partnerCenterScope}); err == nil {
 			t.Errorf("AcquireTokenByAuthCode(code %s) = nil, want an error", why)
 		}
