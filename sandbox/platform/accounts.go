@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// The types of account (aps-protocol.md §4.7).
+// The types of account (docs/reference/aps-protocol.md §4.7).
 const (
 	Admin    = "ADMIN" // the provider; there is one, with number 1
 	Reseller = "RESELLER"
@@ -27,7 +27,7 @@ type Account struct {
 	ParentID string // empty for the provider
 }
 
-// A User is somebody who can sign in to a panel.
+// A User can sign in to a panel.
 type User struct {
 	ID        string
 	Number    int
@@ -35,14 +35,14 @@ type User struct {
 	Password  secret.Text
 	Name      string // as shown
 	Email     string
-	Locale    string // as en_US; empty is en_US
+	Locale    string // for example en_US, which is the default
 	AccountID string
-	// Restricted users hold only Privileges; others are account administrators, who hold all of them.
+	// Restricted users have only Privileges; others are account administrators, who have all of them.
 	Restricted bool
 	Privileges []string
 }
 
-// holds reports whether u may see what a privilege guards.
+// holds reports whether u has a privilege.
 func (u *User) holds(privilege string) bool {
 	return privilege == "" || !u.Restricted || slices.Contains(u.Privileges, privilege)
 }
@@ -50,8 +50,8 @@ func (u *User) holds(privilege string) bool {
 // A Session is one signed-in user of a panel.
 type Session struct {
 	Cookie string // value of the cookie CookieName
-	// Token must be sent as APS-Token with every request that changes something: a foreign page can make a browser
-	// send the cookie, but not this.
+	// Token must be sent as APS-Token with every request that changes something: another site's page can make a browser
+	// send the cookie, but not the token.
 	Token  string
 	UserID string
 	// OriginalID is the user who "logged in as" UserID; empty otherwise.
@@ -61,7 +61,7 @@ type Session struct {
 // CookieName is the cookie that carries a session.
 const CookieName = "aps_session"
 
-// seed makes the provider, the hub itself and the platform's singletons.
+// seed creates the provider, the hub and the platform's singletons.
 func (p *Platform) seed() {
 	provider := &Account{ID: random.ID(), Number: p.number(), Type: Admin, Name: p.cfg.Company}
 	p.accounts[provider.ID] = provider
@@ -89,8 +89,8 @@ func (p *Platform) provider() *Account {
 	panic("platform: the provider is seeded first")
 }
 
-// AddAccount makes an account. ParentID defaults to the provider, Type to Reseller; ID and Number are set by the
-// platform. Resellers may have resellers, three levels in all; customers have nobody below them.
+// AddAccount creates an account. ParentID defaults to the provider, Type to Reseller; the platform sets ID and Number.
+// Resellers may have resellers, three levels in all; customers have no accounts below them.
 func (p *Platform) AddAccount(a Account) (Account, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -157,7 +157,7 @@ func (p *Platform) isAbove(ancestor, id string) bool {
 	return len(line) > 0 && slices.Contains(line[:len(line)-1], ancestor)
 }
 
-// AddUser makes a user. ID and Number are set by the platform; logins are unique.
+// AddUser creates a user. The platform sets ID and Number; logins are unique.
 func (p *Platform) AddUser(u User) (User, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -194,7 +194,7 @@ func (p *Platform) User(id string) (u User, ok bool) {
 	return User{}, false
 }
 
-// Users returns all users in the order in which they were made.
+// Users returns all users in the order of their creation.
 func (p *Platform) Users() []User {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -206,10 +206,10 @@ func (p *Platform) Users() []User {
 	return list
 }
 
-// ErrLogin is returned for a login or a password that is not right.
-var ErrLogin = errors.New("the login or the password is not right")
+// ErrLogin is returned for a wrong login or password.
+var ErrLogin = errors.New("the login or the password is wrong")
 
-// Login begins a session.
+// Login starts a session.
 func (p *Platform) Login(login string, password secret.Text) (Session, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -221,7 +221,7 @@ func (p *Platform) Login(login string, password secret.Text) (Session, error) {
 	return Session{}, ErrLogin
 }
 
-// LoginAs begins a session in which the user original acts as userID, one of an account below his own.
+// LoginAs starts a session in which the user original acts as userID, a user of an account below.
 func (p *Platform) LoginAs(original, userID string) (Session, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -241,7 +241,7 @@ func (p *Platform) begin(s Session) Session {
 	return s
 }
 
-// Logout ends a session; an unknown one is no error.
+// Logout ends a session. An unknown one is not an error.
 func (p *Platform) Logout(cookie string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -262,7 +262,7 @@ func (p *Platform) Session(r *http.Request) (s Session, ok bool) {
 	return Session{}, false
 }
 
-// accountResource is how an account appears among the resources.
+// accountResource returns an account as a resource.
 func accountResource(a *Account) *resource {
 	r := &resource{id: a.ID, typeID: accountType, status: ready, owner: a.ID, properties: map[string]any{
 		"id": a.Number, "type": a.Type, "companyName": a.Name,

@@ -10,7 +10,7 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// instanceBody is what a client sends of an instance (aps-protocol.md §7.2).
+// instanceBody is an instance as clients send it (docs/reference/aps-protocol.md §7.2).
 type instanceBody struct {
 	Package struct {
 		Type    string `json:"type"`
@@ -27,8 +27,8 @@ type instanceBody struct {
 	} `json:"auth"`
 }
 
-// onlyTools refuses everybody but administrators' tools.
-func (p *Platform) onlyTools(w http.ResponseWriter, r *http.Request, c client) bool {
+// requireTool refuses all clients but administrators' tools.
+func (p *Platform) requireTool(w http.ResponseWriter, r *http.Request, c client) bool {
 	if !c.admin {
 		p.writeError(w, r, forbidden("instances are for the provider's tools"))
 	}
@@ -37,7 +37,7 @@ func (p *Platform) onlyTools(w http.ResponseWriter, r *http.Request, c client) b
 
 // serveCreate answers POST /aps/2/applications/.
 func (p *Platform) serveCreate(w http.ResponseWriter, r *http.Request, c client) {
-	if !p.onlyTools(w, r, c) {
+	if !p.requireTool(w, r, c) {
 		return
 	}
 	asked, settings, err := readInstance(r)
@@ -87,7 +87,7 @@ func readInstance(r *http.Request) (asked instanceBody, settings map[string]any,
 	return asked, settings, nil
 }
 
-// instanceView is the aps part of an instance. The secret is never shown. The caller holds p.mu.
+// instanceView returns the aps part of an instance, without its secret. The caller holds p.mu.
 func (p *Platform) instanceView(in *instance) map[string]any {
 	return map[string]any{
 		"id": in.id, "endpoint": in.endpoint, "network": in.network,
@@ -100,7 +100,7 @@ func (p *Platform) instanceView(in *instance) map[string]any {
 }
 
 func (p *Platform) serveInstances(w http.ResponseWriter, r *http.Request, c client) {
-	if !p.onlyTools(w, r, c) {
+	if !p.requireTool(w, r, c) {
 		return
 	}
 	p.mu.Lock()
@@ -114,7 +114,7 @@ func (p *Platform) serveInstances(w http.ResponseWriter, r *http.Request, c clie
 	writeJSON(w, http.StatusOK, list)
 }
 
-// wholeInstance is an instance with its root resource.
+// wholeInstance returns an instance with its root resource.
 func (p *Platform) wholeInstance(in *instance) map[string]any {
 	whole := map[string]any{"aps": p.instanceView(in)}
 	if root := p.resources[in.root]; root != nil {
@@ -124,7 +124,7 @@ func (p *Platform) wholeInstance(in *instance) map[string]any {
 }
 
 func (p *Platform) serveInstance(w http.ResponseWriter, r *http.Request, c client) {
-	if !p.onlyTools(w, r, c) {
+	if !p.requireTool(w, r, c) {
 		return
 	}
 	p.mu.Lock()
@@ -142,7 +142,7 @@ func (p *Platform) serveInstance(w http.ResponseWriter, r *http.Request, c clien
 
 // serveRotate answers PUT /aps/2/applications/{instance} with new credentials.
 func (p *Platform) serveRotate(w http.ResponseWriter, r *http.Request, c client) {
-	if !p.onlyTools(w, r, c) {
+	if !p.requireTool(w, r, c) {
 		return
 	}
 	asked, _, err := readInstance(r)
@@ -157,7 +157,7 @@ func (p *Platform) serveRotate(w http.ResponseWriter, r *http.Request, c client)
 }
 
 func (p *Platform) serveRemove(w http.ResponseWriter, r *http.Request, c client) {
-	if !p.onlyTools(w, r, c) {
+	if !p.requireTool(w, r, c) {
 		return
 	}
 	if err := p.DeleteInstance(r.Context(), r.PathValue("id")); err != nil {
@@ -184,8 +184,8 @@ func (p *Platform) serveServices(w http.ResponseWriter, r *http.Request, c clien
 	writeJSON(w, http.StatusOK, services)
 }
 
-// servePush answers PUT /aps/2/application/{service}/{id}: an application stores properties of its own resource, and
-// is not called back.
+// servePush answers PUT /aps/2/application/{service}/{id}: an application stores properties of its own resource. The
+// platform doesn't call it back.
 func (p *Platform) servePush(w http.ResponseWriter, r *http.Request, c client) {
 	told, err := p.changes(r)
 	if err != nil {

@@ -8,15 +8,15 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// A client is who makes a request to the controller.
+// A client is the sender of a request to the controller.
 type client struct {
 	audience audience
 	session  *Session // of a panel; nil for others
-	admin    bool     // came with an APS-Token of the operations API
+	admin    bool     // sent an APS-Token of the operations API
 }
 
-// identifyClient finds out who calls: an application by its signature, an administrator's tool by its token, or a
-// panel by its session (aps-protocol.md §1.3, §1.4, §5.3).
+// identifyClient authenticates a client: an application by its signature, an administrator's tool by its token, or a panel
+// by its session (docs/reference/aps-protocol.md §1.3, §1.4, §5.3).
 func (p *Platform) identifyClient(r *http.Request) (client, error) {
 	if strings.HasPrefix(r.Header.Get("Authorization"), "OAuth ") {
 		return p.application(r)
@@ -39,7 +39,7 @@ func (p *Platform) identifyClient(r *http.Request) (client, error) {
 	return client{}, unauthorized("the request is not authenticated")
 }
 
-// application verifies a signed request, its transaction, and whose rights it wants to use.
+// application verifies a signed request, its transaction and its impersonation.
 func (p *Platform) application(r *http.Request) (client, error) {
 	params, err := oauth1.Parse(r.Header.Get("Authorization"))
 	if err != nil {
@@ -83,8 +83,8 @@ func (p *Platform) application(r *http.Request) (client, error) {
 	return c, nil
 }
 
-// sees reports whether a client may see a resource at all. Applications find the singletons in any context. The caller
-// holds p.mu.
+// sees reports whether a client may see a resource. Applications see the singletons in any context. The caller holds
+// p.mu.
 func (p *Platform) sees(a audience, r *resource) bool {
 	return p.role(a, r) != "" || r.typeID == notificationType && a.instance != ""
 }

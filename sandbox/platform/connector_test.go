@@ -26,7 +26,7 @@ const (
 	sharedSecret = "canary-shared-secret"
 )
 
-// archive is the repository's own package, in a later release when release is above 1.
+// archive returns the repository's own package, as a later release when release is above 1.
 func archive(t testing.TB, release string) []byte {
 	t.Helper()
 	manifest := strings.Replace(string(azurepartner.Manifest()), "\n  release: 1\n", "\n  release: "+release+"\n", 1)
@@ -51,7 +51,8 @@ type call struct {
 
 func (c call) line() string { return c.method + " " + c.path }
 
-// A connector stands in for ours. It verifies every signature and answers what answer says; a nil answer is 200 {}.
+// A connector is a fake of ours. It verifies every signature and calls answer for its answer; without one it answers
+// 200 {}.
 type connector struct {
 	*httptest.Server
 	t      *testing.T
@@ -101,7 +102,7 @@ func (c *connector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, body)
 }
 
-// received returns the calls so far, and their lines with ids left out.
+// received returns the calls so far, and their request lines without ids.
 func (c *connector) received() (calls []call, lines []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -117,8 +118,8 @@ func (c *connector) received() (calls []call, lines []string) {
 	return slices.Clone(c.calls), lines
 }
 
-// start starts a platform in development mode with the repository's package imported. It does not wait where a real
-// one would.
+// start starts a platform in development mode with the repository's package imported. It doesn't wait where a real one
+// would.
 func start(t *testing.T, change ...func(*platform.Config)) *platform.Platform {
 	t.Helper()
 	cfg := platform.Config{Development: true, Wait: func(context.Context, time.Duration) error { return nil }}
@@ -140,7 +141,7 @@ func start(t *testing.T, change ...func(*platform.Config)) *platform.Platform {
 	return p
 }
 
-// installed is start with an instance at a connector.
+// installed starts a platform with an instance at a connector.
 func installed(t *testing.T) (*platform.Platform, *connector, platform.CreatedInstance) {
 	t.Helper()
 	p, c := start(t), newConnector(t)

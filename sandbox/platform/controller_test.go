@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The connector's own client and the simulated platform understand each other.
-func TestControllerClient(t *testing.T) {
+// The connector's own client works with the simulated platform.
+func TestController_ClientOfConnector(t *testing.T) {
 	p, c, made := installed(t)
 	north, _ := reseller(t, p, "North", "")
 	below, user := reseller(t, p, "Below", north.ID)
@@ -58,7 +58,7 @@ func TestControllerClient(t *testing.T) {
 	if err := client.PushTenant(t.Context(), in, id, map[string]any{"colour": "red"}); !failure.Is(err, failure.PlatformRefused) {
 		t.Errorf("PushTenant() of an undeclared property = %v, want platform_refused", err)
 	}
-	// A transaction that is over: the platform refuses, the client repeats without it.
+	// A finished transaction: the platform refuses, and the client retries without it.
 	stale := transaction.With(t.Context(), "1-1")
 	if _, err := client.Account(stale, in, below.ID); err != nil {
 		t.Errorf("Account() in a finished transaction = %v, want it repeated", err)

@@ -10,16 +10,16 @@ import (
 	"azure-partner-connector/connector/random"
 )
 
-// eventPrefix begins the ids of events (aps-protocol.md §3.7).
+// eventPrefix begins the ids of events (docs/reference/aps-protocol.md §3.7).
 const eventPrefix = "http://aps-standard.org/core/events/"
 
 // Bounds of the delivery of one event.
 const (
-	maxRedeliveries = 10          // tries after a first one that failed
-	redeliverAfter  = time.Minute // between two tries; the real one is not documented
+	maxRedeliveries = 10          // attempts after the first one failed
+	redeliverAfter  = time.Minute // between two attempts; the platform's own is not documented
 )
 
-// A subscription has events told to a resource.
+// A subscription delivers events to a resource.
 type subscription struct {
 	ID       string             `json:"id"`
 	Event    string             `json:"event"`
@@ -35,7 +35,7 @@ type subscriptionSource struct {
 	ID   string `json:"id,omitempty"`
 }
 
-// A delivery is an event on its way to one subscriber.
+// A delivery is an event that is being delivered to one subscriber.
 type delivery struct {
 	subscription *subscription
 	body         map[string]any
@@ -134,11 +134,11 @@ func (p *Platform) serveUnsubscribe(w http.ResponseWriter, r *http.Request, c cl
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// emit queues an event of a resource for everybody who subscribed to it. The caller holds p.mu.
+// emit queues an event of a resource for its subscribers. The caller holds p.mu.
 func (p *Platform) emit(kind string, source *resource) {
 	for _, s := range p.subscriptions {
 		to := p.resources[s.resource]
-		if to == nil || s.Event != eventPrefix+kind || !p.hears(s, to, source) {
+		if to == nil || s.Event != eventPrefix+kind || !p.matches(s, to, source) {
 			continue
 		}
 		p.serial++
@@ -149,9 +149,9 @@ func (p *Platform) emit(kind string, source *resource) {
 	}
 }
 
-// hears reports whether a subscription is about source: it must be of the type, and have the same owner as the
-// subscriber or be linked with it (aps-protocol.md §3.7).
-func (p *Platform) hears(s *subscription, to, source *resource) bool {
+// matches reports whether a subscription covers source: a resource of its type, with the same owner as the subscriber or
+// linked with it (docs/reference/aps-protocol.md §3.7).
+func (p *Platform) matches(s *subscription, to, source *resource) bool {
 	if s.Source.ID != "" && s.Source.ID != source.id || s.Source.Type != "" && !implements(p.types, source.typeID, s.Source.Type) {
 		return false
 	}
@@ -166,9 +166,9 @@ func (p *Platform) hears(s *subscription, to, source *resource) bool {
 	return to.owner == source.owner
 }
 
-// DeliverEvents makes the calls of all events that are due on the platform's clock and returns how many there were.
-// 200 and 204 end a delivery; 202 is repeated without end, and a failure up to ten times.
-func (p *Platform) DeliverEvents(ctx context.Context) (made int) {
+// DeliverEvents delivers all events that are due on the platform's clock and returns their number. 200 and 204 end a
+// delivery; 202 is retried without limit, and a failure up to ten times.
+func (p *Platform) DeliverEvents(ctx context.Context) (delivered int) {
 	p.mu.Lock()
 	var due []*delivery
 	for _, d := range p.deliveries {
@@ -179,20 +179,20 @@ func (p *Platform) DeliverEvents(ctx context.Context) (made int) {
 	p.mu.Unlock()
 	for _, d := range due {
 		done := p.deliver(ctx, d)
-		made++
+		delivered++
 		if done {
 			p.mu.Lock()
 			p.deliveries = slices.DeleteFunc(p.deliveries, func(other *delivery) bool { return other == d })
 			p.mu.Unlock()
 		}
 	}
-	return made
+	return delivered
 }
 
 func (p *Platform) deliver(ctx context.Context, d *delivery) (done bool) {
 	in, r, err := p.served(d.subscription.resource)
 	if err != nil {
-		return true // the subscriber is gone
+		return true // the subscriber was removed
 	}
 	p.mu.Lock()
 	path := p.types[r.typeID].Operations[d.subscription.Handler].Path
@@ -210,14 +210,14 @@ func (p *Platform) deliver(ctx context.Context, d *delivery) (done bool) {
 	return d.failures > maxRedeliveries
 }
 
-// Undelivered returns how many events are still on their way.
+// Undelivered returns the number of events that are not delivered yet.
 func (p *Platform) Undelivered() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.deliveries)
 }
 
-// RenameAccount changes the company of an account, as its staff would in the panel.
+// RenameAccount changes the company of an account, as its users can in the panel.
 func (p *Platform) RenameAccount(id, name string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/connector/platform/oauth1"
 )
 
-// Version is the version of the platform that is simulated, as APS-Version tells it.
+// Version is the simulated version of the platform, as sent in APS-Version.
 const Version = "21.0.0"
 
 // An instance is one registration of a package, or of another application of the platform.
@@ -26,7 +26,7 @@ type instance struct {
 	name        string // of other applications
 }
 
-// A cause is who a call to a connector goes back to; zero for the platform itself.
+// A cause is the originator of a call to a connector; zero is the platform itself.
 type cause struct {
 	user        string
 	original    string
@@ -40,29 +40,29 @@ type hookCall struct {
 	method string
 	path   string // below the endpoint, percent-encoded, beginning with a slash
 	query  string // as it is sent
-	body   any    // sent as JSON unless nil; json.RawMessage is sent as it stands
+	body   any    // sent as JSON unless nil; json.RawMessage is sent unchanged
 	phase  string // APS-Request-Phase; empty to send none
 	cause  cause
 	owner  string // account concerned
 	header map[string]string
 }
 
-// An Answer is what a connector, or the platform in its stead, answered.
+// An Answer is the answer of a connector, or of the platform itself.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// hook makes one signed request to an instance's endpoint (aps-protocol.md §1.1). The transaction is open until it is
-// answered. The caller does not hold p.mu.
+// hook sends one signed request to an instance's endpoint (docs/reference/aps-protocol.md §1.1). The transaction is open
+// until the answer. The caller must not hold p.mu.
 func (p *Platform) hook(ctx context.Context, in *instance, call hookCall) (Answer, error) {
 	var body []byte
 	if call.body != nil {
 		var err error
-		// Real bodies are indented with tabs; nobody may rely on another form.
+		// The platform indents bodies with tabs; connectors must not rely on another form.
 		if body, err = json.MarshalIndent(call.body, "", "\t"); err != nil {
-			return Answer{}, fmt.Errorf("writing the body of a hook: %w", err)
+			return Answer{}, fmt.Errorf("encoding the body of a hook: %w", err)
 		}
 	}
 	target := strings.TrimRight(in.endpoint, "/") + call.path
@@ -71,7 +71,7 @@ func (p *Platform) hook(ctx context.Context, in *instance, call hookCall) (Answe
 	}
 	req, err := http.NewRequestWithContext(ctx, call.method, target, bytes.NewReader(body))
 	if err != nil {
-		return Answer{}, fmt.Errorf("making a hook: %w", err)
+		return Answer{}, fmt.Errorf("creating a hook: %w", err)
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -79,8 +79,8 @@ func (p *Platform) hook(ctx context.Context, in *instance, call hookCall) (Answe
 	for name, value := range call.header {
 		req.Header.Set(name, value)
 	}
-	transaction, credentials := p.begins(req.Header, in, call)
-	defer p.ends(transaction)
+	transaction, credentials := p.openTransaction(req.Header, in, call)
+	defer p.closeTransaction(transaction)
 	if err := oauth1.Sign(req, credentials, p.cfg.Now(), oauth1.NewNonce()); err != nil {
 		return Answer{}, err
 	}
@@ -97,8 +97,8 @@ func (p *Platform) hook(ctx context.Context, in *instance, call hookCall) (Answe
 	return answer, nil
 }
 
-// begins opens a transaction and sets the headers of a hook. It returns what to sign with.
-func (p *Platform) begins(header http.Header, in *instance, call hookCall) (transaction string, c oauth1.Credentials) {
+// openTransaction opens a transaction and sets the headers of a hook. It returns the credentials to sign with.
+func (p *Platform) openTransaction(header http.Header, in *instance, call hookCall) (transaction string, c oauth1.Credentials) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.nextCall++
@@ -124,13 +124,13 @@ func (p *Platform) begins(header http.Header, in *instance, call hookCall) (tran
 	return transaction, in.credentials
 }
 
-func (p *Platform) ends(transaction string) {
+func (p *Platform) closeTransaction(transaction string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.transactions, transaction)
 }
 
-// refused returns the error for an answer that is none of a connector's allowed ones: the connector's own words.
+// refused returns the error for an answer that refuses a call, with the connector's message.
 func refused(what string, a Answer) error {
 	var said struct {
 		Error   string          `json:"error"`

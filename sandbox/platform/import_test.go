@@ -15,7 +15,7 @@ import (
 	"azure-partner-connector/sandbox/platform"
 )
 
-// changed is the repository's package with one replacement in one file.
+// changed returns the repository's package with one replacement in one file.
 func changed(t *testing.T, file, old, new string) []byte {
 	t.Helper()
 	content := archive(t, "1")
@@ -51,7 +51,7 @@ func changed(t *testing.T, file, old, new string) []byte {
 	return out.Bytes()
 }
 
-func TestImportRefuses(t *testing.T) {
+func TestImport_Refuses(t *testing.T) {
 	for name, tc := range map[string]struct {
 		archive []byte
 		want    string
@@ -66,7 +66,7 @@ func TestImportRefuses(t *testing.T) {
 		"path of a relation":    {changed(t, "schemas/tenant.schema", `"path": "/forget"`, `"path": "/account"`), "path of the inherited relation"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			// A type that is known keeps its content, unless the platform is in development mode.
+			// A known type keeps its content, unless the platform is in development mode.
 			strict := strings.Contains(tc.want, "already") || strings.Contains(tc.want, "new version")
 			p := start(t, func(c *platform.Config) { c.Development = !strict })
 			if _, err := p.Import(t.Context(), tc.archive); err == nil || !strings.Contains(err.Error(), tc.want) {
@@ -76,7 +76,7 @@ func TestImportRefuses(t *testing.T) {
 	}
 }
 
-func TestImportAgainInDevelopmentMode(t *testing.T) {
+func TestImport_AgainInDevelopmentMode(t *testing.T) {
 	p, _, made := installed(t)
 	if _, err := p.Import(t.Context(), changed(t, "ui/bootstrapApp.html", "<title>", "<title>New ")); err != nil {
 		t.Fatalf("Import() = %v", err)

@@ -18,8 +18,8 @@ import (
 	"azure-partner-connector/sandbox/platform"
 )
 
-// An installer makes the calls of CloudBlue's own installer, apsconnect-cli, in the order in which the real program was
-// seen to make them (aps-protocol.md §7.3), each in its form on the wire.
+// An installer makes the calls of CloudBlue's own installer, apsconnect-cli, in the order observed of the real program
+// (docs/reference/aps-protocol.md §7.3), in the same form on the wire.
 type installer struct {
 	t        *testing.T
 	p        *platform.Platform
@@ -27,7 +27,7 @@ type installer struct {
 	token    string
 }
 
-// rpc is a call of the operations API by the address with user and password in it, as osaAPI makes it.
+// rpc calls the operations API by a URL with user and password, as osaAPI does.
 func (i *installer) rpc(method string, params map[string]any) map[string]any {
 	i.t.Helper()
 	message, err := xmlrpc.EncodeCall(method, params)
@@ -61,7 +61,7 @@ func (i *installer) rpc(method string, params map[string]any) map[string]any {
 	return nil
 }
 
-// rest is a call of the controller with the administrator's token.
+// rest calls the controller with the administrator's token.
 func (i *installer) rest(method, path string, body, out any) {
 	i.t.Helper()
 	var text []byte
@@ -80,7 +80,7 @@ func (i *installer) rest(method, path string, body, out any) {
 	}
 }
 
-// send follows no redirect: the installer's libraries would drop the token.
+// send doesn't follow redirects, because the installer's libraries would drop the token.
 func (i *installer) send(method, address string, body []byte, header map[string]string) (int, []byte) {
 	i.t.Helper()
 	req, err := http.NewRequestWithContext(i.t.Context(), method, address, bytes.NewReader(body))
@@ -142,7 +142,7 @@ type apsResource struct {
 	} `json:"aps"`
 }
 
-// start is what every command does first; it returns the extension.
+// start makes the first calls of every command and returns the extension.
 func (i *installer) start() apsResource {
 	i.t.Helper()
 	i.signIn()
@@ -157,7 +157,7 @@ func (i *installer) start() apsResource {
 	return extension[0]
 }
 
-// manifest is what the installer demands of a package.
+// manifest checks what the installer requires of a package.
 type manifest struct {
 	XMLName xml.Name `xml:"http://aps-standard.org/ns/2 application"`
 	ID      string   `xml:"id"`
@@ -207,7 +207,7 @@ func (i *installer) open(content []byte) manifest {
 	return m
 }
 
-// installFrontend is the command install-frontend. It returns whether it found an instance to upgrade.
+// installFrontend is the command install-frontend. It reports whether it found an instance to upgrade.
 func (i *installer) installFrontend(content []byte, oauthKey string, oauthSecret secret.Text) (upgraded bool) {
 	i.t.Helper()
 	extension := i.start()
@@ -247,7 +247,7 @@ func (i *installer) installFrontend(content []byte, oauthKey string, oauthSecret
 	return false
 }
 
-// instance finds the one instance of the package whose root has the package's version.
+// instance returns the instance of the package whose root has the package's version.
 func (i *installer) instance(m manifest) (number any, found bool) {
 	i.t.Helper()
 	applications, _ := i.rpc("pem.APS.getApplications", map[string]any{"aps_application_id": m.ID})["list"].([]any)
@@ -269,7 +269,7 @@ func (i *installer) instance(m manifest) (number any, found bool) {
 	return number, found
 }
 
-// sell makes what the installer leaves a provider to sell.
+// sell creates the resource types and service templates that the installer creates.
 func (i *installer) sell(application any, m manifest, root string) {
 	i.t.Helper()
 	add := func(class string, params ...any) any {
@@ -289,7 +289,7 @@ func (i *installer) sell(application any, m manifest, root string) {
 	i.rpc("pem.setSTRTLimits", map[string]any{"st_id": template["st_id"], "limits": limits})
 }
 
-func TestCloudBluesInstallerInstallsThePackage(t *testing.T) {
+func TestInstaller_Current(t *testing.T) {
 	cfg := platform.Config{Development: true, ConnectExtension: true, AdminPassword: secret.New("1q2w3e")}
 	p, err := platform.Start(cfg)
 	if err != nil {
@@ -318,8 +318,8 @@ func TestCloudBluesInstallerInstallsThePackage(t *testing.T) {
 	}
 }
 
-// The program of 2017 needs no Connect and makes three calls (aps-protocol.md §7.4).
-func TestTheOldInstallerInstallsThePackage(t *testing.T) {
+// The installer of 2017 needs no Connect and makes three calls (docs/reference/aps-protocol.md §7.4).
+func TestInstaller_Of2017(t *testing.T) {
 	p, err := platform.Start(platform.Config{Development: true})
 	if err != nil {
 		t.Fatal(err)
@@ -347,8 +347,7 @@ func TestTheOldInstallerInstallsThePackage(t *testing.T) {
 	}
 }
 
-// What a provider sells must be there.
-func TestSellingWhatIsNotThere(t *testing.T) {
+func TestOperationsAPI_RefusesUnknownResourcesForSale(t *testing.T) {
 	p, _, made := installed(t)
 	i := &installer{t: t, p: p}
 	application := i.rpc("pem.APS.getApplications", map[string]any{"aps_application_id": "http://aps.example.com/azure-partner-connector"})["list"].([]any)[0].(map[string]any)["application_id"]

@@ -12,10 +12,10 @@ import (
 )
 
 // foreignType is the type of the root resource of other applications; it is that of the Azure CSP application's
-// (azure-csp-application.md §3.5), the one that borrows access tokens.
+// (docs/reference/azure-csp-application.md §3.5), the one that borrows access tokens.
 const foreignType = "http://www.odin.com/app/azure-csp/app/1.0"
 
-// An InstanceRequest asks for a new instance (aps-protocol.md §7.2).
+// An InstanceRequest describes a new instance (docs/reference/aps-protocol.md §7.2).
 type InstanceRequest struct {
 	PackageID string // URI
 	Version   string // empty: the newest
@@ -27,7 +27,7 @@ type InstanceRequest struct {
 	Settings  map[string]any // properties of the root resource
 }
 
-// A CreatedInstance names a new instance.
+// A CreatedInstance identifies a new instance.
 type CreatedInstance struct {
 	ID     string // APS-Instance-ID
 	Number int    // in the operations API
@@ -51,10 +51,10 @@ func (p *Platform) CreateInstance(ctx context.Context, endpoint, key string, sha
 	return p.Create(ctx, InstanceRequest{PackageID: id, Endpoint: endpoint, Key: key, Secret: sharedSecret, Settings: settings})
 }
 
-// Create makes an instance: its root resource is provisioned by POST {endpoint}/{root}. When the connector refuses,
-// everything is undone and the error tells the connector's words.
+// Create creates an instance and provisions its root resource by POST {endpoint}/{root}. When the connector refuses, it
+// undoes everything, and the error has the connector's message.
 func (p *Platform) Create(ctx context.Context, q InstanceRequest) (CreatedInstance, error) {
-	in, err := p.begun(q)
+	in, err := p.addInstance(q)
 	if err != nil {
 		return CreatedInstance{}, err
 	}
@@ -68,8 +68,9 @@ func (p *Platform) Create(ctx context.Context, q InstanceRequest) (CreatedInstan
 	return CreatedInstance{ID: in.id, Number: in.number, RootID: in.root}, nil
 }
 
-// begun checks a request and keeps the instance with its root, so that the connector can call back while it provisions.
-func (p *Platform) begun(q InstanceRequest) (*instance, error) {
+// addInstance checks a request and stores the instance with its root, so that the connector can call back while it
+// provisions.
+func (p *Platform) addInstance(q InstanceRequest) (*instance, error) {
 	if q.Network == "" {
 		q.Network = "proxy"
 	}
@@ -115,7 +116,7 @@ func (p *Platform) checkEndpoint(q InstanceRequest) error {
 	return nil
 }
 
-// checkCredentials refuses a pair that is missing, or a key that another instance than the given one uses.
+// checkCredentials refuses missing credentials, and a key of another instance than except.
 func (p *Platform) checkCredentials(key string, sharedSecret secret.Text, except string) error {
 	if key == "" || sharedSecret.Empty() {
 		return badRequest("the key or the secret of the instance is missing")
@@ -128,7 +129,7 @@ func (p *Platform) checkCredentials(key string, sharedSecret secret.Text, except
 	return nil
 }
 
-// Rotate gives an instance new credentials.
+// Rotate sets new credentials of an instance.
 func (p *Platform) Rotate(instanceID, key string, sharedSecret secret.Text) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -155,7 +156,7 @@ func (p *Platform) SecretOf(rootID string) secret.Text {
 	return secret.Text{}
 }
 
-// DeleteInstance removes an instance that has no resources but its root.
+// DeleteInstance removes an instance without other resources than its root.
 func (p *Platform) DeleteInstance(ctx context.Context, id string) error {
 	p.mu.Lock()
 	in := p.instances[id]
@@ -183,8 +184,8 @@ func (p *Platform) DeleteInstance(ctx context.Context, id string) error {
 	return nil
 }
 
-// Upgrade moves an instance to the newest imported version that its own can be upgraded to. The connector is asked
-// first; when it refuses, the old version stays.
+// Upgrade upgrades an instance to the newest imported version that its own can be upgraded to. It calls the connector
+// first; when that refuses, the old version stays.
 func (p *Platform) Upgrade(ctx context.Context, instanceID string) error {
 	p.mu.Lock()
 	in := p.instances[instanceID]
@@ -215,18 +216,18 @@ func (p *Platform) Upgrade(ctx context.Context, instanceID string) error {
 		err = refused("upgrading", answer)
 	}
 	if err == nil {
-		p.swap(in, to)
-		err = p.take(in.root, answer, ready)
+		p.switchVersion(in, to)
+		err = p.storeAnswer(in.root, answer, ready)
 	}
 	if err != nil {
-		p.swap(in, from)
+		p.switchVersion(in, from)
 		p.setStatus(in.root, ready)
 	}
 	return err
 }
 
-// swap gives an instance another version of its package, and its resources the types of that.
-func (p *Platform) swap(in *instance, to *installed) {
+// switchVersion switches an instance to another version of its package, and its resources to the types of that.
+func (p *Platform) switchVersion(in *instance, to *installed) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	in.installed = to
@@ -237,8 +238,8 @@ func (p *Platform) swap(in *instance, to *installed) {
 	}
 }
 
-// AddApplication makes another application of the platform, as the one that borrows access tokens: it can call the
-// platform with its own key and secret, and is named to connectors by its instance id.
+// AddApplication adds another application of the platform, for example one that borrows access tokens. It can call the
+// platform with its own key and secret, and connectors see its instance id.
 func (p *Platform) AddApplication(name, key string, sharedSecret secret.Text) (CreatedInstance, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -257,7 +258,7 @@ func (p *Platform) AddApplication(name, key string, sharedSecret secret.Text) (C
 	return CreatedInstance{ID: in.id, Number: in.number, RootID: in.root}, nil
 }
 
-// Link links another application with a resource: the application is then a referrer of it.
+// Link links another application with a resource, which makes the application a referrer.
 func (p *Platform) Link(instanceID, resourceID string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

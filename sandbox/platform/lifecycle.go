@@ -9,32 +9,32 @@ import (
 	"time"
 )
 
-// Bounds of what the platform does before it gives up.
+// Bounds of repetitions.
 const (
-	maxPolls    = 100 // repetitions of an operation that keeps answering 202
-	maxCleanups = 6   // tries to clean up after a failed provisioning, as seen on a real platform (aps-protocol.md §1.7)
+	maxPolls    = 100 // repetitions of an operation that answers 202
+	maxCleanups = 6   // attempts to clean up after a failed provisioning, as observed on a real platform (docs/reference/aps-protocol.md §1.7)
 )
 
-// provision calls POST /{service} for a resource that is already stored as provisioning, and cleans up when the
-// connector refuses. On success the resource is ready; otherwise it is gone.
+// provision calls POST /{service} for a resource that is stored as provisioning. On success the resource is ready;
+// otherwise provision removes it, at the connector too.
 func (p *Platform) provision(ctx context.Context, in *instance, id string, c cause) error {
 	answer, err := p.lifecycle(ctx, in, id, http.MethodPost, "/"+p.service(id), c)
 	if err == nil && !slices.Contains([]int{200, 201, 204}, answer.Status) {
 		err = refused("provisioning", answer)
 	}
 	if err == nil {
-		err = p.take(id, answer, ready)
+		err = p.storeAnswer(id, answer, ready)
 	}
 	if err == nil {
 		return nil
 	}
 	p.setStatus(id, unprovisioning)
-	// The caller may have gone; what was begun at the connector must be undone all the same.
+	// Cleaning up must not depend on whether the caller still waits.
 	p.cleanUp(context.WithoutCancel(ctx), in, id, c)
 	return err
 }
 
-// cleanUp calls DELETE until it succeeds, and forgets the resource.
+// cleanUp calls DELETE until it succeeds, and removes the resource.
 func (p *Platform) cleanUp(ctx context.Context, in *instance, id string, c cause) {
 	for range maxCleanups {
 		answer, err := p.lifecycle(ctx, in, id, http.MethodDelete, p.path(id), c)
@@ -48,11 +48,11 @@ func (p *Platform) cleanUp(ctx context.Context, in *instance, id string, c cause
 	p.forget(id)
 }
 
-// lifecycle makes one lifecycle call and repeats it as long as the connector answers 202 (aps-protocol.md §1.7).
+// lifecycle makes one lifecycle call and repeats it while the connector answers 202 (docs/reference/aps-protocol.md §1.7).
 func (p *Platform) lifecycle(ctx context.Context, in *instance, id, method, path string, c cause) (Answer, error) {
 	phase := "sync"
 	if method == http.MethodDelete {
-		phase = "" // not sent by a real platform (aps-protocol.md §1.1)
+		phase = "" // not sent by a real platform (docs/reference/aps-protocol.md §1.1)
 	}
 	for range maxPolls {
 		call := hookCall{method: method, path: path, phase: phase, cause: c}
@@ -72,7 +72,7 @@ func (p *Platform) lifecycle(ctx context.Context, in *instance, id, method, path
 		if err != nil || answer.Status != http.StatusAccepted {
 			return answer, err
 		}
-		if err := p.take(id, answer, ""); err != nil {
+		if err := p.storeAnswer(id, answer, ""); err != nil {
 			return Answer{}, err
 		}
 		seconds, err := strconv.Atoi(answer.Header.Get("APS-Retry-Timeout"))
@@ -87,8 +87,9 @@ func (p *Platform) lifecycle(ctx context.Context, in *instance, id, method, path
 	return Answer{}, refuse(http.StatusInternalServerError, "Exception", "the application never finished")
 }
 
-// take stores what a connector answered about its resource (aps-protocol.md §3.4), and the status unless it is empty.
-func (p *Platform) take(id string, a Answer, status string) error {
+// storeAnswer stores the properties that a connector answered (docs/reference/aps-protocol.md §3.4), and the status unless
+// that is empty.
+func (p *Platform) storeAnswer(id string, a Answer, status string) error {
 	var told map[string]any
 	if len(a.Body) > 0 && a.Status != http.StatusNoContent {
 		if err := json.Unmarshal(a.Body, &told); err != nil {
@@ -101,7 +102,7 @@ func (p *Platform) take(id string, a Answer, status string) error {
 	if r == nil {
 		return notFound("resource", id)
 	}
-	if err := p.lay(r, told); err != nil {
+	if err := p.setProperties(r, told); err != nil {
 		return err
 	}
 	if status != "" {
@@ -111,8 +112,8 @@ func (p *Platform) take(id string, a Answer, status string) error {
 	return nil
 }
 
-// lay stores properties that the application tells of its own resource. It may set those that people cannot.
-func (p *Platform) lay(r *resource, told map[string]any) error {
+// setProperties stores properties from the application that owns the resource. It may set those that users can't.
+func (p *Platform) setProperties(r *resource, told map[string]any) error {
 	t := p.types[r.typeID]
 	changed := make(map[string]any)
 	relations := relationsOf(p.types, t)
@@ -127,7 +128,7 @@ func (p *Platform) lay(r *resource, told map[string]any) error {
 			}
 			continue
 		}
-		if relations[name] == nil { // links are the platform's; an application may send them back
+		if relations[name] == nil { // the platform owns links; an application may send them back
 			changed[name] = v
 		}
 	}
@@ -156,7 +157,7 @@ func (p *Platform) service(id string) string {
 	return ""
 }
 
-// path is a resource's path below its endpoint.
+// path returns a resource's path below its endpoint.
 func (p *Platform) path(id string) string { return "/" + p.service(id) + "/" + id }
 
 // served returns the instance that serves a resource.
@@ -174,10 +175,10 @@ func (p *Platform) served(id string) (*instance, *resource, error) {
 	return in, r, nil
 }
 
-// Configure changes properties of a resource as a person does: the connector is asked by PUT with the new values, and
-// only what it accepts is kept. userID may be empty for the platform itself.
+// Configure changes properties of a resource as a user does: it calls the connector by PUT with the new values, and stores
+// only what that accepts. userID is empty for the platform itself.
 func (p *Platform) Configure(ctx context.Context, userID, id string, changed map[string]any) error {
-	in, r, err := p.servedTo(userID, id)
+	in, r, err := p.servedFor(userID, id)
 	if err != nil {
 		return err
 	}
@@ -199,7 +200,7 @@ func (p *Platform) Configure(ctx context.Context, userID, id string, changed map
 		err = refused("configuring", answer)
 	}
 	if err == nil {
-		err = p.take(id, answer, ready)
+		err = p.storeAnswer(id, answer, ready)
 	}
 	if err != nil {
 		p.mu.Lock()
@@ -210,7 +211,7 @@ func (p *Platform) Configure(ctx context.Context, userID, id string, changed map
 	return err
 }
 
-// Refresh asks the connector for a resource's properties, as the platform does when a resource is read.
+// Refresh reads a resource's properties from the connector, as the platform does when a resource is read.
 func (p *Platform) Refresh(ctx context.Context, id string) error {
 	in, r, err := p.served(id)
 	if err != nil {
@@ -223,12 +224,12 @@ func (p *Platform) Refresh(ctx context.Context, id string) error {
 	if answer.Status != http.StatusOK {
 		return refused("reading", answer)
 	}
-	return p.take(id, answer, "")
+	return p.storeAnswer(id, answer, "")
 }
 
-// Delete removes a resource other than a root, as a person does: only when the connector agrees. userID may be empty.
+// Delete removes a resource other than a root, as a user does: only when the connector accepts it. userID may be empty.
 func (p *Platform) Delete(ctx context.Context, userID, id string) error {
-	in, r, err := p.servedTo(userID, id)
+	in, r, err := p.servedFor(userID, id)
 	if err != nil {
 		return err
 	}
@@ -265,8 +266,8 @@ func (p *Platform) unprovision(ctx context.Context, in *instance, id string, c c
 	return nil
 }
 
-// servedTo is served for a person, who must be the owner or an administrator of the resource; "" is the platform.
-func (p *Platform) servedTo(userID, id string) (*instance, *resource, error) {
+// servedFor is served for a user, who must be the owner or an administrator of the resource; "" is the platform.
+func (p *Platform) servedFor(userID, id string) (*instance, *resource, error) {
 	in, r, err := p.served(id)
 	if err != nil || userID == "" {
 		return in, r, err
@@ -283,7 +284,7 @@ func (p *Platform) servedTo(userID, id string) (*instance, *resource, error) {
 	return in, r, nil
 }
 
-// causeOf is a user as the cause of a call; "" is the platform. The caller holds p.mu.
+// causeOf returns a user as the cause of a call; "" is the platform. The caller holds p.mu.
 func (p *Platform) causeOf(userID string) cause {
 	if u := p.users[userID]; u != nil {
 		return cause{user: u.ID, account: u.AccountID, locale: u.Locale}

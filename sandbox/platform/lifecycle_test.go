@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestCreateInstanceRefuses(t *testing.T) {
+func TestCreateInstance_Refuses(t *testing.T) {
 	for name, tc := range map[string]struct {
 		endpoint, key, secret string
 		settings              map[string]any
@@ -39,7 +39,7 @@ func TestCreateInstanceRefuses(t *testing.T) {
 	}
 }
 
-func TestInstanceIsProvisioned(t *testing.T) {
+func TestCreateInstance_ProvisionsRoot(t *testing.T) {
 	p, c, made := installed(t)
 	calls, lines := c.received()
 	if diff := cmp.Diff([]string{"POST /app"}, lines); diff != "" {
@@ -66,8 +66,8 @@ func TestInstanceIsProvisioned(t *testing.T) {
 	}
 }
 
-// The connector refuses at first to provision and then to clean up: nothing is left, and its words come back.
-func TestFailedProvisioningIsCleanedUp(t *testing.T) {
+// The connector first refuses to provision, then to clean up: nothing is left, and the error has its message.
+func TestProvision_CleansUpAfterRefusal(t *testing.T) {
 	p, c := start(t), newConnector(t)
 	deletes := 0
 	c.answer = func(got call) (int, map[string]string, string) {
@@ -93,14 +93,14 @@ func TestFailedProvisioningIsCleanedUp(t *testing.T) {
 	if got := p.ResourcesOf(p.Provider().ID, "http://aps-standard.org/types/core/application/1.0"); len(got) > 0 {
 		t.Errorf("ResourcesOf() = %v, want nothing left", got)
 	}
-	// The key is free again.
+	// The key can be used again.
 	c.answer = nil
 	if _, err := p.CreateInstance(t.Context(), c.URL+"/aps", key, secret.New(sharedSecret), nil); err != nil {
 		t.Errorf("CreateInstance() again = %v, want nil", err)
 	}
 }
 
-func TestUnreachableConnector(t *testing.T) {
+func TestProvision_UnreachableConnector(t *testing.T) {
 	p, c := start(t), newConnector(t)
 	c.Close()
 	if _, err := p.CreateInstance(t.Context(), c.URL+"/aps", key, secret.New(sharedSecret), nil); err == nil || !strings.Contains(err.Error(), "cannot be reached") {
@@ -108,7 +108,7 @@ func TestUnreachableConnector(t *testing.T) {
 	}
 }
 
-func TestProvisioningPolls(t *testing.T) {
+func TestProvision_Polls(t *testing.T) {
 	var waited []time.Duration
 	p := start(t, func(cfg *platform.Config) {
 		cfg.Wait = func(_ context.Context, d time.Duration) error {
@@ -142,7 +142,7 @@ func TestProvisioningPolls(t *testing.T) {
 	}
 }
 
-func TestAnswersThatArePlatformRefuses(t *testing.T) {
+func TestProvision_RefusesInvalidAnswers(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status int
 		body   string
@@ -172,7 +172,7 @@ func TestAnswersThatArePlatformRefuses(t *testing.T) {
 	}
 }
 
-func TestTenantsOfTwoResellers(t *testing.T) {
+func TestCreateTenant_OfTwoResellers(t *testing.T) {
 	p, c, made := installed(t)
 	north, _ := reseller(t, p, "North", "")
 	below, user := reseller(t, p, "Below", north.ID)
@@ -223,10 +223,10 @@ func TestTenantsOfTwoResellers(t *testing.T) {
 func TestConfigure(t *testing.T) {
 	p, c, _ := installed(t)
 	account, user := reseller(t, p, "North", "")
-	_, stranger := reseller(t, p, "South", "")
+	_, unrelated := reseller(t, p, "South", "")
 	id := newTenant(t, p, account)
-	if err := p.Configure(t.Context(), stranger.ID, id, map[string]any{"directory": "x"}); err == nil {
-		t.Error("Configure() by a stranger = nil, want an error")
+	if err := p.Configure(t.Context(), unrelated.ID, id, map[string]any{"directory": "x"}); err == nil {
+		t.Error("Configure() by an unrelated reseller = nil, want an error")
 	}
 	if err := p.Configure(t.Context(), user.ID, id, map[string]any{"tokenStatus": "active"}); err == nil {
 		t.Error("Configure() of a read-only property = nil, want an error")
@@ -280,8 +280,8 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// A root whose type has a collection of tenants is told of each new one, and need not support it.
-func TestRootIsToldOfLinks(t *testing.T) {
+// A root whose type has a collection of tenants is notified of each new one, and need not support it.
+func TestCreateTenant_NotifiesRoot(t *testing.T) {
 	p, c := start(t), newConnector(t)
 	content := changed(t, "schemas/app.schema", `"relations": {`, `"relations": {"partners": {
 		"type": "http://aps.example.com/azure-partner-connector/tenant/1.0", "collection": true},`)

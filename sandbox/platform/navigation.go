@@ -8,7 +8,7 @@ import (
 	"azure-partner-connector/sandbox/platform/rql"
 )
 
-// Where panels plug trees in (aps-ui.md §1.1).
+// Extension points of panels (docs/reference/aps-ui.md §1.1).
 const (
 	UX1Reseller     = "http://www.aps-standard.org/ui/rcp/2"
 	UX1Provider     = "http://www.aps-standard.org/ui/pcp/2"
@@ -16,7 +16,7 @@ const (
 	ApplicationTabs = "http://www.aps-standard.org/ui/application"
 )
 
-// A Node is one element of a navigation tree (aps-ui.md §1.2).
+// A Node is one element of a navigation tree (docs/reference/aps-ui.md §1.2).
 type Node struct {
 	Kind      string // navigation, item, view, view-plugin or popup
 	ID        string
@@ -70,7 +70,7 @@ type xmlNode struct {
 	Children []xmlNode `xml:",any"`
 }
 
-// nodes makes Nodes of elements; children that are no elements of navigation are left out.
+// nodes converts elements to Nodes, without children that are not navigation.
 func nodes(kind string, list []xmlNode, i *installed, inherited ...Var) []Node {
 	var made []Node
 	for _, x := range list {
@@ -91,8 +91,8 @@ func nodes(kind string, list []xmlNode, i *installed, inherited ...Var) []Node {
 		for _, v := range x.Vars {
 			n.Vars = append(n.Vars, Var{v.Name, v.Type, v.Required != "false", v.Collection, v.Filter})
 		}
-		for _, place := range x.PlugsTo {
-			n.PlugsTo = append(n.PlugsTo, place.ID)
+		for _, point := range x.PlugsTo {
+			n.PlugsTo = append(n.PlugsTo, point.ID)
 		}
 		for _, c := range x.Controls.List {
 			n.Controls[c.XMLName.Local] = c.Label
@@ -103,15 +103,15 @@ func nodes(kind string, list []xmlNode, i *installed, inherited ...Var) []Node {
 	return made
 }
 
-// Navigation returns the elements that are plugged into a place of a panel, for all packages that have an instance,
-// whoever looks. The elements keep their children that are not plugged elsewhere.
-func (p *Platform) Navigation(place string) []Node {
+// Navigation returns the elements at an extension point of a panel, for all packages with an instance and independent of
+// the user. The elements keep their children that are not plugged elsewhere.
+func (p *Platform) Navigation(point string) []Node {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.plugged(place)
+	return p.plugged(point)
 }
 
-func (p *Platform) plugged(place string) []Node {
+func (p *Platform) plugged(point string) []Node {
 	var found []Node
 	seen := make(map[*installed]bool)
 	for _, id := range slices.Sorted(maps.Keys(p.instances)) {
@@ -120,36 +120,36 @@ func (p *Platform) plugged(place string) []Node {
 			continue
 		}
 		seen[i] = true
-		found = append(found, pluggedIn(i.navigation, place)...)
+		found = append(found, pluggedIn(i.navigation, point)...)
 	}
 	return found
 }
 
-func pluggedIn(list []Node, place string) []Node {
+func pluggedIn(list []Node, point string) []Node {
 	var found []Node
 	for _, n := range list {
-		if slices.Contains(n.PlugsTo, place) {
+		if slices.Contains(n.PlugsTo, point) {
 			here := n
 			here.Children = slices.DeleteFunc(slices.Clone(n.Children), func(c Node) bool {
-				return len(c.PlugsTo) > 0 && !slices.Contains(c.PlugsTo, place)
+				return len(c.PlugsTo) > 0 && !slices.Contains(c.PlugsTo, point)
 			})
 			found = append(found, here)
 			continue
 		}
-		found = append(found, pluggedIn(n.Children, place)...)
+		found = append(found, pluggedIn(n.Children, point)...)
 	}
 	return found
 }
 
-// Menu is Navigation as one user sees it: without what his privileges, his resources or a condition hide.
-func (p *Platform) Menu(userID, place string) ([]Node, error) {
+// Menu is Navigation for one user: without what their privileges, their resources or a condition hide.
+func (p *Platform) Menu(userID, point string) ([]Node, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	u := p.users[userID]
 	if u == nil {
 		return nil, notFound("user", userID)
 	}
-	return p.visible(u, p.plugged(place))
+	return p.visible(u, p.plugged(point))
 }
 
 func (p *Platform) visible(u *User, list []Node) ([]Node, error) {
@@ -178,15 +178,15 @@ func (p *Platform) visible(u *User, list []Node) ([]Node, error) {
 			return nil, err
 		}
 		if n.Kind != "view" && hadChildren && len(n.Children) == 0 {
-			continue // nothing is left below it
+			continue // all elements below are hidden
 		}
 		shown = append(shown, n)
 	}
 	return shown, nil
 }
 
-// Vars returns the variables of a view for a user, as aps.context.vars has them: the resources of his own account. ok
-// is false when a required one is empty, which blocks the view.
+// Vars returns the variables of a view for a user, as in aps.context.vars: the resources of the user's account. ok is
+// false when a required one is empty, which blocks the view.
 func (p *Platform) Vars(userID string, vars []Var) (values map[string]any, ok bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -231,7 +231,7 @@ func (p *Platform) vars(u *User, vars []Var) (map[string]any, bool, error) {
 	return values, ok, nil
 }
 
-// implementing answers RQL's implementing for one resource.
+// implementing evaluates RQL's implementing for one resource.
 func (p *Platform) implementing(r *resource) func(string) bool {
 	return func(want string) bool { return implements(p.types, r.typeID, want) }
 }

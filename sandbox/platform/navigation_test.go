@@ -36,7 +36,7 @@ func TestNavigation(t *testing.T) {
 	}
 }
 
-func TestMenuHidesWhatAUserMayNotSee(t *testing.T) {
+func TestMenu_HidesWhatUserMayNotSee(t *testing.T) {
 	p, _, _ := installed(t)
 	account, user := reseller(t, p, "North", "")
 	clerk, err := p.AddUser(platform.User{Login: "clerk", Password: secret.New("x"), AccountID: account.ID, Restricted: true})
@@ -84,7 +84,7 @@ func TestMenuHidesWhatAUserMayNotSee(t *testing.T) {
 	}
 }
 
-func TestPackageFilesAreServed(t *testing.T) {
+func TestServePackage_Files(t *testing.T) {
 	p, _, made := installed(t)
 	root, _ := p.Resource(made.RootID)
 	href, _ := root["aps"].(map[string]any)["package"].(map[string]any)["href"].(string)
@@ -104,7 +104,7 @@ func TestPackageFilesAreServed(t *testing.T) {
 	}
 }
 
-func TestBackendOfThePanel(t *testing.T) {
+func TestBackend_OfPanel(t *testing.T) {
 	p, c, _ := installed(t)
 	account, user := reseller(t, p, "North", "")
 	customer, err := p.AddAccount(platform.Account{Name: "Customer", Type: platform.Client, ParentID: account.ID})
@@ -154,7 +154,7 @@ func TestBackendOfThePanel(t *testing.T) {
 	}
 }
 
-func TestAccountsRefuse(t *testing.T) {
+func TestAddAccount_Refuses(t *testing.T) {
 	p := start(t)
 	one, user := reseller(t, p, "One", "")
 	two, _ := reseller(t, p, "Two", one.ID)

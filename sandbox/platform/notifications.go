@@ -9,26 +9,26 @@ import (
 	"azure-partner-connector/connector/random"
 )
 
-// A Notification is what a panel shows of an application's message (aps-protocol.md §5.5).
+// A Notification is a message of an application in a panel (docs/reference/aps-protocol.md §5.5).
 type Notification struct {
 	ID        string
 	At        time.Time
 	Instance  string // id of the instance that sent it
-	AccountID string // empty: everybody
+	AccountID string // empty: all accounts
 	UserID    string // empty: every user of the account
 	Status    string // ready, error, …
 	Message   NotificationText
 	Details   *NotificationText
-	Link      json.RawMessage // as it was sent
+	Link      json.RawMessage // as sent
 }
 
-// A NotificationText is a text with named places in braces, and what goes into them.
+// A NotificationText is a text with placeholders in braces, and their values.
 type NotificationText struct {
 	Message string            `json:"message"`
 	Keys    map[string]string `json:"keys"`
 }
 
-// Notifications returns what was sent to an account, oldest first; with "" everything.
+// Notifications returns the notifications of an account, oldest first; "" is all accounts.
 func (p *Platform) Notifications(accountID string) []Notification {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -41,7 +41,7 @@ func (p *Platform) Notifications(accountID string) []Notification {
 	return list
 }
 
-// notify takes POST /aps/2/resources/{manager}/notifications. Only applications may send.
+// notify accepts POST /aps/2/resources/{manager}/notifications. Only applications may send.
 func (p *Platform) notify(a audience, body []byte) (map[string]any, error) {
 	if a.instance == "" {
 		return nil, forbidden("only applications send notifications")

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// A Caller is who calls an operation.
+// A Caller is the caller of an operation.
 type Caller struct {
 	userID     string
 	originalID string
@@ -20,21 +20,21 @@ type Caller struct {
 // AsUser is a user of a panel.
 func AsUser(id string) Caller { return Caller{userID: id} }
 
-// AsSession is the user of a session, with the one who logged in as him.
+// AsSession is the user of a session, with the user who logged in as them.
 func AsSession(s Session) Caller { return Caller{userID: s.UserID, originalID: s.OriginalID} }
 
 // AsApplication is another application of the platform, in its own context: a referrer of what it is linked with.
 func AsApplication(instanceID string) Caller { return Caller{instanceID: instanceID} }
 
-// Speaking is c in a panel that is shown in another language than the user's own, as de_DE.
-func (c Caller) Speaking(locale string) Caller {
+// WithLocale returns c in a panel that is shown in another language than the user's own, for example de_DE.
+func (c Caller) WithLocale(locale string) Caller {
 	c.locale = locale
 	return c
 }
 
-// Call calls a custom operation of a resource, as a panel or another application does: path is the operation's below
-// the resource, without a leading slash and with its query, percent-encoded. The rules of the type are checked, then
-// the connector is asked and its answer returned as it is. A refusal of the platform itself is an answer, too.
+// Call calls a custom operation of a resource, as a panel or another application does. path is that of the operation below
+// the resource, percent-encoded, with the query and without a leading slash. Call checks the rules of the type, and then
+// returns the connector's answer unchanged. A refusal by the platform is an answer, too.
 func (p *Platform) Call(ctx context.Context, by Caller, method, resourceID, path string, body []byte) Answer {
 	answer, err := p.call(ctx, by, method, resourceID, path, body)
 	if err != nil {
@@ -58,8 +58,8 @@ func (p *Platform) Read(by Caller, resourceID string) Answer {
 	return answerOf(http.StatusOK, shown)
 }
 
-// Change changes properties of a resource as a panel does: the connector is asked, and what it refuses is not kept. The
-// answer is the resource, or a refusal.
+// Change changes properties of a resource as a panel does, if the connector accepts that. The answer is the resource, or a
+// refusal.
 func (p *Platform) Change(ctx context.Context, by Caller, resourceID string, body []byte) Answer {
 	changed, err := p.changesOf(resourceID, body)
 	if err == nil {
@@ -71,7 +71,7 @@ func (p *Platform) Change(ctx context.Context, by Caller, resourceID string, bod
 	return p.Read(by, resourceID)
 }
 
-// read returns a resource as an audience sees it.
+// read returns the view of a resource for an audience.
 func (p *Platform) read(a audience, id string) (map[string]any, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,7 +82,7 @@ func (p *Platform) read(a audience, id string) (map[string]any, error) {
 	return clone(p.view(a, r)), nil
 }
 
-// answerOf is an answer of the platform itself.
+// answerOf returns an answer of the platform itself.
 func answerOf(status int, v any) Answer {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -121,8 +121,8 @@ func (p *Platform) call(ctx context.Context, by Caller, method, id, path string,
 	return p.hook(ctx, in, call)
 }
 
-// CallStatic calls a static operation of one of an instance's services: it belongs to no resource. Whoever may see
-// the service's type may call it unless the operation says otherwise.
+// CallStatic calls a static operation of a service, which belongs to no resource. Everyone who may see the service's type
+// may call it, unless the operation says otherwise.
 func (p *Platform) CallStatic(ctx context.Context, by Caller, method, instanceID, service, path string, body []byte) Answer {
 	answer, err := p.callStatic(ctx, by, method, instanceID, service, path, body)
 	if err != nil {
@@ -165,7 +165,7 @@ func (p *Platform) callStatic(ctx context.Context, by Caller, method, instanceID
 	return p.hook(ctx, in, call)
 }
 
-// identify returns who a caller is and with whose rights he calls. The caller holds p.mu.
+// identify returns the cause of a call and the audience whose rights apply. The caller holds p.mu.
 func (p *Platform) identify(by Caller) (cause, audience, error) {
 	if by.instanceID != "" {
 		in := p.instances[by.instanceID]
@@ -185,7 +185,7 @@ func (p *Platform) identify(by Caller) (cause, audience, error) {
 	return cause{user: u.ID, original: by.originalID, account: u.AccountID, locale: locale}, audience{account: u.AccountID}, nil
 }
 
-// operation finds the operation of a resource that a call means.
+// operation finds the operation of a resource by method and path.
 func (p *Platform) operation(r *resource, method, path string) (*operationDefinition, error) {
 	return p.types[r.typeID].operation(method, path, false)
 }
@@ -224,8 +224,8 @@ func matchPath(pattern, path string) bool {
 	return true
 }
 
-// body checks the body of a call against the parameters, and returns what is sent on: one parameter of an object type
-// is the whole body, and primitives are members of it (aps-protocol.md §3.8).
+// body checks the body of a call against the parameters, and returns the body for the connector: one parameter of an
+// object type is the whole body, and primitives are members of it (docs/reference/aps-protocol.md §3.8).
 func (o *operationDefinition) body(t *typeDefinition, body []byte) (any, error) {
 	members := make(map[string]*parameterDefinition)
 	required := false

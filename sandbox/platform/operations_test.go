@@ -16,10 +16,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestOperationsAreCheckedBeforeTheyArePassedOn(t *testing.T) {
+func TestCall_ChecksOperations(t *testing.T) {
 	p, c, made := installed(t)
 	north, owner := reseller(t, p, "North", "")
-	_, stranger := reseller(t, p, "South", "")
+	_, unrelated := reseller(t, p, "South", "")
 	_, below := reseller(t, p, "Below", north.ID)
 	id := newTenant(t, p, north)
 	lender, err := p.AddApplication("Azure CSP", "csp", secret.New("csp-secret"))
@@ -33,7 +33,7 @@ func TestOperationsAreCheckedBeforeTheyArePassedOn(t *testing.T) {
 		body         string
 		want         int
 	}{
-		"stranger":               {platform.AsUser(stranger.ID), "GET", "tokenStatus", "", 403},
+		"unrelated reseller":     {platform.AsUser(unrelated.ID), "GET", "tokenStatus", "", 403},
 		"below":                  {platform.AsUser(below.ID), "GET", "tokenStatus", "", 403},
 		"nobody":                 {platform.AsUser("x"), "GET", "tokenStatus", "", 404},
 		"unknown operation":      {platform.AsUser(owner.ID), "GET", "secrets", "", 404},
@@ -66,7 +66,7 @@ func TestOperationsAreCheckedBeforeTheyArePassedOn(t *testing.T) {
 	}
 }
 
-func TestOperationsArePassedOn(t *testing.T) {
+func TestCall_ForwardsOperations(t *testing.T) {
 	p, c, made := installed(t)
 	north, owner := reseller(t, p, "North", "")
 	id := newTenant(t, p, north)
@@ -99,7 +99,7 @@ func TestOperationsArePassedOn(t *testing.T) {
 			"APS-Identity-ID": owner.ID, "APS-Actor-ID": north.ID, "APS-Locale": "en_US", "APS-Original-Identity-ID": "", "APS-Request-Phase": "",
 		}},
 		"owner in German": {
-			platform.AsUser(owner.ID).Speaking("de_DE"), "GET", "history?limit=50&before=2026-11-23T00%3A00%3A00Z", "",
+			platform.AsUser(owner.ID).WithLocale("de_DE"), "GET", "history?limit=50&before=2026-11-23T00%3A00%3A00Z", "",
 			"GET /tenant/ID/history?limit=50&before=2026-11-23T00%3A00%3A00Z",
 			map[string]string{"APS-Locale": "de_DE"},
 		},
@@ -134,7 +134,7 @@ func TestOperationsArePassedOn(t *testing.T) {
 	}
 }
 
-// request makes a request to the platform, signed for an application when appKey is given.
+// request sends a request to the platform, signed for an application when appKey is set.
 func request(t *testing.T, p *platform.Platform, method, path, body string, header map[string]string, appKey, appSecret string) (int, http.Header, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, p.URL()+path, strings.NewReader(body))
@@ -152,7 +152,7 @@ func request(t *testing.T, p *platform.Platform, method, path, body string, head
 	return send(t, req)
 }
 
-// requestWith posts a body to an address, which may hold a user and a password.
+// requestWith posts a body to a URL, which may contain a user and a password.
 func requestWith(t *testing.T, address, body string) (int, http.Header, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(body))
@@ -179,8 +179,8 @@ func send(t *testing.T, req *http.Request) (int, http.Header, string) {
 	return resp.StatusCode, resp.Header, string(bytes.TrimSpace(text))
 }
 
-// What the connector asks to find out who calls (aps-protocol.md §5.6, §8).
-func TestConnectorResolvesWhoCalls(t *testing.T) {
+// The calls by which the connector resolves callers (docs/reference/aps-protocol.md §5.6, §8).
+func TestController_ResolvesCallers(t *testing.T) {
 	p, _, made := installed(t)
 	north, _ := reseller(t, p, "North", "")
 	below, user := reseller(t, p, "Below", north.ID)
@@ -208,7 +208,7 @@ func TestConnectorResolvesWhoCalls(t *testing.T) {
 	if status != 200 || strings.Index(body, below.ID) > strings.Index(body, `"companyName":"Provider"`) {
 		t.Errorf("GET accounts sorted = %d %s, want the newest first", status, body)
 	}
-	// Without impersonation an application sees its own resources and what they are linked with.
+	// Without impersonation, an application sees its own resources and those that they are linked with.
 	status, _, body = request(t, p, "GET", "/aps/2/resources/"+below.ID, "", nil, key, sharedSecret)
 	if status != 404 {
 		t.Errorf("GET account in the application's own context = %d %s, want 404", status, body)
@@ -223,7 +223,7 @@ func TestConnectorResolvesWhoCalls(t *testing.T) {
 	}
 }
 
-func TestControllerRefuses(t *testing.T) {
+func TestController_Refuses(t *testing.T) {
 	p, _, made := installed(t)
 	account, user := reseller(t, p, "North", "")
 	id := newTenant(t, p, account)
@@ -250,7 +250,7 @@ func TestControllerRefuses(t *testing.T) {
 		"unknown RQL":          {"GET", "/aps/2/resources?near(a,b)", "", nil, key, sharedSecret, 400, "unknown RQL"},
 		"bad limit":            {"GET", "/aps/2/resources?limit(x,1)", "", nil, key, sharedSecret, 400, "limit"},
 		"unknown address":      {"GET", "/aps/2/nothing", "", nil, key, sharedSecret, 404, "not found"},
-		"push of a stranger":   {"PUT", "/aps/2/application/app/" + id, "{}", nil, key, sharedSecret, 404, "not found"},
+		"push of another's":    {"PUT", "/aps/2/application/app/" + id, "{}", nil, key, sharedSecret, 404, "not found"},
 		"push undeclared":      {"PUT", "/aps/2/application/tenant/" + id, `{"colour":"red"}`, nil, key, sharedSecret, 400, "no property"},
 		"push wrong":           {"PUT", "/aps/2/application/tenant/" + id, `{"tokenStatus":"great"}`, nil, key, sharedSecret, 400, "cannot be"},
 		"push no object":       {"PUT", "/aps/2/application/tenant/" + id, `[]`, nil, key, sharedSecret, 400, "not a JSON object"},
@@ -270,7 +270,7 @@ func TestControllerRefuses(t *testing.T) {
 	}
 }
 
-func TestNonceIsUsedOnce(t *testing.T) {
+func TestController_RefusesUsedNonce(t *testing.T) {
 	p, _, made := installed(t)
 	send := func() int {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.URL()+"/aps/2/resources/"+made.RootID, nil)
@@ -292,7 +292,7 @@ func TestNonceIsUsedOnce(t *testing.T) {
 	}
 }
 
-func TestPushAndCallbackDuringAHook(t *testing.T) {
+func TestController_CallsDuringHook(t *testing.T) {
 	p, c, _ := installed(t)
 	account, user := reseller(t, p, "North", "")
 	id := newTenant(t, p, account)
@@ -313,7 +313,7 @@ func TestPushAndCallbackDuringAHook(t *testing.T) {
 	}
 }
 
-func TestPanelSession(t *testing.T) {
+func TestSession_OfPanel(t *testing.T) {
 	p, _, _ := installed(t)
 	account, user := reseller(t, p, "North", "")
 	id := newTenant(t, p, account)

@@ -31,7 +31,7 @@ type installed struct {
 	release     string
 	match       string // which versions it upgrades
 	services    map[string]*typeDefinition
-	root        string // id of the service that is the root
+	root        string // id of the root service
 	files       map[string][]byte
 	archive     []byte
 	navigation  []Node
@@ -41,7 +41,7 @@ func (i *installed) href() string { return "/aps/2/packages/" + i.id }
 
 func (i *installed) label() string { return i.version + "-" + i.release }
 
-// metadata is what the platform reads of APP-META.xml.
+// metadata is the part of APP-META.xml that the platform reads.
 type metadata struct {
 	XMLName xml.Name `xml:"http://aps-standard.org/ns/2 application"`
 	ID      string   `xml:"id"`
@@ -60,7 +60,7 @@ type metadata struct {
 	Navigation []xmlNode `xml:"presentation>navigation"`
 }
 
-// An Imported tells what an import made.
+// An Imported is the result of an import.
 type Imported struct {
 	PackageID   string // URI
 	Application int    // number in the operations API
@@ -68,8 +68,8 @@ type Imported struct {
 	Release     string
 }
 
-// Import takes a package as a platform does: it checks the archive, reads the types, refuses those that build on
-// unknown ones, and keeps all of it. Importing changes no instance.
+// Import imports a package as a platform does: it checks the archive, reads the types, refuses those based on unknown
+// types, and stores all of it. Importing changes no instance.
 func (p *Platform) Import(ctx context.Context, archive []byte) (Imported, error) {
 	if found := pack.Check(bytes.NewReader(archive), int64(len(archive))); len(found) > 0 {
 		return Imported{}, badRequest("the package is not sound: %s", found[0])
@@ -152,7 +152,7 @@ func (p *Platform) keep(i *installed) error {
 	return nil
 }
 
-// newest returns the newest version of a package, or the one that version and release name; nil when there is none.
+// newest returns the newest version of a package, or the given version and release, or nil.
 func (p *Platform) newest(packageID, version, release string) *installed {
 	var best *installed
 	for _, i := range p.packages {
@@ -172,13 +172,13 @@ func newer(a, b *installed) bool {
 }
 
 func (i *installed) numbers() []int {
-	// Check has seen to it that both are whole numbers.
+	// Check has checked that both are whole numbers.
 	version, _ := strconv.Atoi(i.version)
 	release, _ := strconv.Atoi(i.release)
 	return []int{version, release}
 }
 
-// upgrades reports whether to can replace from (aps-protocol.md §6.7).
+// upgrades reports whether to can replace from (docs/reference/aps-protocol.md §6.7).
 func upgrades(from, to *installed) (bool, error) {
 	if from.packageID != to.packageID || !newer(to, from) || to.match == "" {
 		return false, nil
@@ -229,8 +229,7 @@ func (p *Platform) servePackage(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Files returns the files of an imported package by its UUID, the last part of PackageHref; ok is false when there is
-// none.
+// Files returns the files of an imported package by its UUID, the last part of PackageHref.
 func (p *Platform) Files(id string) (files fs.FS, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -247,7 +246,7 @@ func (p *Platform) Files(id string) (files fs.FS, ok bool) {
 	return nil, false
 }
 
-// describe is a package as JSON.
+// describe returns a package as JSON.
 func (i *installed) describe() map[string]any {
 	return map[string]any{
 		"aps":  map[string]any{"id": i.id, "href": i.href()},
@@ -255,7 +254,7 @@ func (i *installed) describe() map[string]any {
 	}
 }
 
-// fetch downloads a package for an import by address.
+// fetch downloads a package for an import by URL.
 func (p *Platform) fetch(ctx context.Context, address string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package platform simulates the back-end of CloudBlue Commerce, so that the connector can be tried and tested without
 // one: it imports packages, creates instances and tenants, calls the connector's hooks, and answers the connector's
-// calls. It is strict: what the platform would refuse, it refuses (aps-protocol.md §5, §7). It keeps everything in
+// calls. It refuses what the platform would refuse (docs/reference/aps-protocol.md §5, §7), and keeps everything in
 // memory.
 package platform
 
@@ -25,7 +25,7 @@ type Config struct {
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
-	// Wait pauses before an operation that the connector answered with 202 is repeated. Default: a timer.
+	// Wait waits before an operation that the connector answered with 202 is repeated. Default: a timer.
 	Wait func(ctx context.Context, d time.Duration) error
 
 	// Log receives one record per hook and per refused request. Default: discard.
@@ -34,10 +34,10 @@ type Config struct {
 	// Listen is the address to listen on. Default: a free port of the loopback.
 	Listen string
 
-	// URL is the address that browsers and connectors are told. Default: http:// and the address of the listener.
+	// URL is the address for browsers and connectors. Default: http:// and the address of the listener.
 	URL string
 
-	// AdminUser and AdminPassword open the operations API. Default: admin and a random password.
+	// AdminUser and AdminPassword are the credentials for the operations API. Default: admin and a random password.
 	AdminUser     string
 	AdminPassword secret.Text
 
@@ -48,14 +48,14 @@ type Config struct {
 	// Company is the name of the provider's account. Default: Provider.
 	Company string
 
-	// Build is what the platform tells of its own version. Default: cb-20.4-15, the last whose form CloudBlue's installer
-	// accepts (aps-protocol.md §7.3).
+	// Build is the platform's build version. Default: cb-20.4-15, the last whose form CloudBlue's installer accepts
+	// (docs/reference/aps-protocol.md §7.3).
 	Build string
 
-	// ConnectExtension has the platform hold the Connect extension, without which that installer refuses to work.
+	// ConnectExtension installs the Connect extension, which that installer requires.
 	ConnectExtension bool
 
-	// HTTP calls the connectors. Default: a client of its own that gives them 60 seconds and follows no redirect.
+	// HTTP calls the connectors. Default: a client with a timeout of 60 seconds that follows no redirects.
 	HTTP *http.Client
 }
 
@@ -65,7 +65,7 @@ type Platform struct {
 	url      string
 	listener net.Listener
 	server   *http.Server
-	ended    chan struct{} // closed when the server has ended
+	ended    chan struct{} // closed when the server has stopped
 
 	mu            sync.Mutex // guards everything below; never held during a call to a connector
 	development   bool
@@ -85,13 +85,13 @@ type Platform struct {
 	notifications []Notification       // in order
 	tasks         map[string]*Task     // id → periodic task
 	subscriptions []*subscription      // in order
-	deliveries    []*delivery          // events on their way, in order
+	deliveries    []*delivery          // undelivered events, in order
 	serial        int                  // of the last event
-	sales         sales                // what the operations API was told to sell
-	mounted       http.Handler         // what is served besides the platform; may be nil
+	sales         sales                // created through the operations API
+	mounted       http.Handler         // serves all other addresses; may be nil
 }
 
-// Start opens the listener and serves. The provider's account exists from the beginning.
+// Start opens the listener and serves. The provider's account exists from the start.
 func Start(cfg Config) (*Platform, error) {
 	if cfg.Company == "" {
 		cfg.Company = "Provider"
@@ -142,13 +142,13 @@ func Start(cfg Config) (*Platform, error) {
 	go func() {
 		defer close(p.ended)
 		if err := p.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			cfg.Log.Error("simulated platform ended", "err", err)
+			cfg.Log.Error("simulated platform stopped", "err", err)
 		}
 	}()
 	return p, nil
 }
 
-// Close ends the server and waits until it has ended.
+// Close stops the server and waits until it has stopped.
 func (p *Platform) Close() error {
 	err := p.server.Close()
 	<-p.ended
@@ -159,23 +159,23 @@ func (p *Platform) Close() error {
 // operations API (/RPC2).
 func (p *Platform) URL() string { return p.url }
 
-// ControllerURI is what connectors are told in APS-Controller-URI.
+// ControllerURI is sent to connectors in APS-Controller-URI.
 func (p *Platform) ControllerURI() string { return p.url + "/" }
 
-// Admin returns the name and the password that open the operations API.
+// Admin returns the user and the password for the operations API.
 func (p *Platform) Admin() (user string, password secret.Text) {
 	return p.cfg.AdminUser, p.cfg.AdminPassword
 }
 
-// Mount serves h for every address that is not the platform's own, and for /aps/2/ui/, where panels have their
-// libraries. It is how a panel gets onto the same origin.
+// Mount serves h for every address that is not the platform's own, and for /aps/2/ui/, where panels have their libraries.
+// It puts a panel on the platform's origin.
 func (p *Platform) Mount(h http.Handler) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.mounted = h
 }
 
-// now is the clock in the form that resources carry.
+// now returns the time with the precision of resources.
 func (p *Platform) now() time.Time { return p.cfg.Now().UTC().Truncate(time.Second) }
 
 // number returns the next number of an account, application or instance. The caller holds p.mu.
@@ -185,7 +185,7 @@ func (p *Platform) number() int {
 	return n
 }
 
-// maxBody is how much of any request or answer is read, in bytes. Packages are the largest.
+// maxBody bounds every request and answer, in bytes. Packages are the largest.
 const maxBody = 16 << 20
 
 func readBody(r io.Reader) ([]byte, error) {

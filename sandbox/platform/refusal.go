@@ -7,10 +7,10 @@ import (
 	"net/http"
 )
 
-// A Refusal is an error as the platform tells it (aps-protocol.md §1.6).
+// A Refusal is an error in the platform's form (docs/reference/aps-protocol.md §1.6).
 type Refusal struct {
 	Status  int             `json:"code"`
-	Kind    string          `json:"error"` // as APS::Util::Exception
+	Kind    string          `json:"error"` // for example APS::Util::Exception
 	Message string          `json:"message"`
 	Details json.RawMessage `json:"details,omitempty"`
 }
@@ -42,7 +42,7 @@ func conflict(format string, args ...any) *Refusal {
 	return refuse(http.StatusConflict, "Exception", format, args...)
 }
 
-// asRefusal returns err as the platform would tell it.
+// asRefusal returns err in the platform's form.
 func asRefusal(err error) *Refusal {
 	if r, ok := errors.AsType[*Refusal](err); ok {
 		return r
@@ -54,7 +54,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	// The connection may be gone; there is nobody left to tell.
+	// An error means that the connection is closed.
 	_ = json.NewEncoder(w).Encode(v)
 }
 

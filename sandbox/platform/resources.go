@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Statuses of a resource (aps-protocol.md §3.3).
+// Statuses of a resource (docs/reference/aps-protocol.md §3.3).
 const (
 	ready          = "aps:ready"
 	provisioning   = "aps:provisioning"
@@ -18,7 +18,7 @@ const (
 	unprovisioning = "aps:unprovisioning"
 )
 
-// A resource is anything that the platform keeps.
+// A resource is one APS resource.
 type resource struct {
 	id           string
 	typeID       string
@@ -33,7 +33,7 @@ type resource struct {
 	links        map[string][]string // relation → ids
 }
 
-// store keeps a resource. The caller holds p.mu (or nobody else has p yet).
+// store stores a resource. The caller holds p.mu, or is the only user of p.
 func (p *Platform) store(r *resource) {
 	if r.properties == nil {
 		r.properties = make(map[string]any)
@@ -66,14 +66,14 @@ func (p *Platform) forget(id string) {
 	}
 }
 
-// An audience is for whom a resource is shown. Its zero value is the platform itself.
+// An audience is the reader of a resource. Its zero value is the platform itself.
 type audience struct {
 	account  string // whose rights count
-	instance string // the application that asks; empty when it is a person
-	own      bool   // the application asks without impersonation: its own context (aps-protocol.md §5.3)
+	instance string // the calling application; empty for a user
+	own      bool   // the application calls in its own context, without impersonation (docs/reference/aps-protocol.md §5.3)
 }
 
-// role is what an account is to a resource: "owner", "admin", "global" or "" (aps-protocol.md §4.5).
+// role returns the role of an account towards a resource: "owner", "admin", "global" or "" (docs/reference/aps-protocol.md §4.5).
 func (p *Platform) role(a audience, r *resource) string {
 	switch {
 	case a.own && r.instance == a.instance:
@@ -114,8 +114,8 @@ func (p *Platform) linked(instance string, r *resource) bool {
 	return false
 }
 
-// view is a resource as JSON. Encrypted properties are shown to the application that owns them and to nobody else
-// (aps-protocol.md §4.2).
+// view returns a resource as JSON. Only the application that owns encrypted properties sees them
+// (docs/reference/aps-protocol.md §4.2).
 func (p *Platform) view(a audience, r *resource) map[string]any {
 	aps := map[string]any{
 		"id": r.id, "type": r.typeID, "status": r.status, "revision": r.revision,
@@ -151,7 +151,7 @@ func (p *Platform) view(a audience, r *resource) map[string]any {
 	return shown
 }
 
-// links are a resource's links as JSON (aps-protocol.md §3.2).
+// links returns a resource's links as JSON (docs/reference/aps-protocol.md §3.2).
 func (p *Platform) links(r *resource) map[string]any {
 	links := make(map[string]any)
 	for relation, ids := range r.links {
@@ -176,9 +176,9 @@ func allowed(role string, rules, defaults map[string]bool) bool {
 	case "":
 		return false
 	case "admin":
-		return true // always (aps-protocol.md §4.5)
+		return true // always (docs/reference/aps-protocol.md §4.5)
 	case "global":
-		// Whoever may see the type may use what is not closed to others than its owner.
+		// Everyone who may see the type may use what isn't reserved for the owner.
 		if open, ok := rules["global"]; ok {
 			return open
 		}
@@ -196,7 +196,7 @@ func allowed(role string, rules, defaults map[string]bool) bool {
 	return role == "owner"
 }
 
-// lookup returns the value of a dotted name in a resource's JSON, as RQL asks for it.
+// lookup returns the value of a dotted name of RQL in a resource's JSON.
 func lookup(shown map[string]any, name string) any {
 	var v any = shown
 	for _, part := range strings.Split(name, ".") {
@@ -209,8 +209,7 @@ func lookup(shown map[string]any, name string) any {
 	return v
 }
 
-// Resource returns a resource as the platform keeps it, all properties included, as JSON; ok is false when there is
-// none. It is for tests and for whoever looks behind the scenes.
+// Resource returns a resource as stored, with all properties, as JSON. It is for tests and for the sandbox's own pages.
 func (p *Platform) Resource(id string) (content map[string]any, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -235,7 +234,7 @@ func (p *Platform) ResourcesOf(accountID, typeID string) []string {
 	return ids
 }
 
-// clone copies JSON, so that what callers hold does not change under them.
+// clone returns a deep copy of JSON.
 func clone(m map[string]any) map[string]any {
 	text, err := json.Marshal(m)
 	var copied map[string]any
@@ -248,7 +247,7 @@ func clone(m map[string]any) map[string]any {
 	return copied
 }
 
-// ordered returns resources in the order of their making, or by the properties that sort(±name) asks for.
+// ordered returns resources in the order of their creation, or by the properties in sort(±name).
 func ordered(list []map[string]any, by []string) {
 	for _, key := range slices.Backward(by) {
 		name, descending := strings.TrimPrefix(strings.TrimPrefix(key, "+"), "-"), strings.HasPrefix(key, "-")
@@ -273,7 +272,7 @@ func compareValues(a, b any) int {
 	return strings.Compare(l, r)
 }
 
-// merged returns old with changed laid over it.
+// merged returns old with the values of changed.
 func merged(old, changed map[string]any) map[string]any {
 	all := maps.Clone(old)
 	if all == nil {

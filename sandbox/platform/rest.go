@@ -11,41 +11,41 @@ import (
 	"azure-partner-connector/sandbox/platform/rql"
 )
 
-// Handler serves the platform: the controller below /aps (aps-protocol.md §5), the operations API at /RPC2 (§7.1), and
-// what is mounted.
+// Handler serves the platform: the controller below /aps (docs/reference/aps-protocol.md §5), the operations API at /RPC2 (§7.1), and
+// the mounted handler.
 func (p *Platform) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /aps", p.serveVersions)
 	mux.HandleFunc("POST /RPC2", p.serveRPC)
-	mux.HandleFunc("GET /aps/2/resources", p.known(p.serveList))
-	mux.HandleFunc("GET /aps/2/resources/{$}", p.known(p.serveList))
-	mux.HandleFunc("GET /aps/2/resources/{id}", p.known(p.serveRead))
-	mux.HandleFunc("PUT /aps/2/resources/{id}", p.known(p.serveConfigure))
-	mux.HandleFunc("DELETE /aps/2/resources/{id}", p.known(p.serveDelete))
-	mux.HandleFunc("POST /aps/2/resources/{id}/aps/subscriptions", p.known(p.serveSubscribe))
-	mux.HandleFunc("GET /aps/2/resources/{id}/aps/subscriptions", p.known(p.serveSubscriptions))
-	mux.HandleFunc("DELETE /aps/2/resources/{id}/aps/subscriptions/{subscription}", p.known(p.serveUnsubscribe))
-	mux.HandleFunc("POST /aps/2/services/periodic-task-manager/tasks", p.known(p.serveSchedule))
-	mux.HandleFunc("GET /aps/2/services/periodic-task-manager/tasks", p.known(p.serveTasks))
-	mux.HandleFunc("PUT /aps/2/services/periodic-task-manager/tasks/{id}", p.known(p.serveReschedule))
-	mux.HandleFunc("DELETE /aps/2/services/periodic-task-manager/tasks/{id}", p.known(p.serveCancel))
-	mux.HandleFunc("/aps/2/resources/{id}/{operation...}", p.known(p.serveOperation))
-	mux.HandleFunc("GET /aps/2/types", p.known(p.serveTypes))
-	mux.HandleFunc("GET /aps/2/types/{number}", p.known(p.serveType))
-	mux.HandleFunc("GET /aps/2/packages", p.known(p.servePackages))
-	mux.HandleFunc("GET /aps/2/packages/{id}", p.known(func(w http.ResponseWriter, r *http.Request, _ client) { p.servePackage(w, r) }))
-	// Panels load these into frames and as scripts, which carry no session when the panel isolates them.
+	mux.HandleFunc("GET /aps/2/resources", p.authenticated(p.serveList))
+	mux.HandleFunc("GET /aps/2/resources/{$}", p.authenticated(p.serveList))
+	mux.HandleFunc("GET /aps/2/resources/{id}", p.authenticated(p.serveRead))
+	mux.HandleFunc("PUT /aps/2/resources/{id}", p.authenticated(p.serveConfigure))
+	mux.HandleFunc("DELETE /aps/2/resources/{id}", p.authenticated(p.serveDelete))
+	mux.HandleFunc("POST /aps/2/resources/{id}/aps/subscriptions", p.authenticated(p.serveSubscribe))
+	mux.HandleFunc("GET /aps/2/resources/{id}/aps/subscriptions", p.authenticated(p.serveSubscriptions))
+	mux.HandleFunc("DELETE /aps/2/resources/{id}/aps/subscriptions/{subscription}", p.authenticated(p.serveUnsubscribe))
+	mux.HandleFunc("POST /aps/2/services/periodic-task-manager/tasks", p.authenticated(p.serveSchedule))
+	mux.HandleFunc("GET /aps/2/services/periodic-task-manager/tasks", p.authenticated(p.serveTasks))
+	mux.HandleFunc("PUT /aps/2/services/periodic-task-manager/tasks/{id}", p.authenticated(p.serveReschedule))
+	mux.HandleFunc("DELETE /aps/2/services/periodic-task-manager/tasks/{id}", p.authenticated(p.serveCancel))
+	mux.HandleFunc("/aps/2/resources/{id}/{operation...}", p.authenticated(p.serveOperation))
+	mux.HandleFunc("GET /aps/2/types", p.authenticated(p.serveTypes))
+	mux.HandleFunc("GET /aps/2/types/{number}", p.authenticated(p.serveType))
+	mux.HandleFunc("GET /aps/2/packages", p.authenticated(p.servePackages))
+	mux.HandleFunc("GET /aps/2/packages/{id}", p.authenticated(func(w http.ResponseWriter, r *http.Request, _ client) { p.servePackage(w, r) }))
+	// Panels load these into frames and as scripts, which send no session when the panel isolates them.
 	mux.HandleFunc("GET /aps/2/packages/{id}/{file...}", p.servePackage)
-	mux.HandleFunc("GET /aps/2/applications/{$}", p.known(p.serveInstances))
-	mux.HandleFunc("GET /aps/2/applications", p.known(p.serveInstances))
-	mux.HandleFunc("POST /aps/2/applications/{$}", p.known(p.serveCreate))
-	mux.HandleFunc("POST /aps/2/applications", p.known(p.serveCreate))
-	mux.HandleFunc("GET /aps/2/applications/{id}", p.known(p.serveInstance))
-	mux.HandleFunc("PUT /aps/2/applications/{id}", p.known(p.serveRotate))
-	mux.HandleFunc("DELETE /aps/2/applications/{id}", p.known(p.serveRemove))
-	mux.HandleFunc("GET /aps/2/application", p.known(p.serveServices))
-	mux.HandleFunc("PUT /aps/2/application/{service}/{id}", p.known(p.servePush))
-	mux.HandleFunc("POST /aps/2/application/{service}/{id}/{relation}/{other}", p.known(p.serveLink))
+	mux.HandleFunc("GET /aps/2/applications/{$}", p.authenticated(p.serveInstances))
+	mux.HandleFunc("GET /aps/2/applications", p.authenticated(p.serveInstances))
+	mux.HandleFunc("POST /aps/2/applications/{$}", p.authenticated(p.serveCreate))
+	mux.HandleFunc("POST /aps/2/applications", p.authenticated(p.serveCreate))
+	mux.HandleFunc("GET /aps/2/applications/{id}", p.authenticated(p.serveInstance))
+	mux.HandleFunc("PUT /aps/2/applications/{id}", p.authenticated(p.serveRotate))
+	mux.HandleFunc("DELETE /aps/2/applications/{id}", p.authenticated(p.serveRemove))
+	mux.HandleFunc("GET /aps/2/application", p.authenticated(p.serveServices))
+	mux.HandleFunc("PUT /aps/2/application/{service}/{id}", p.authenticated(p.servePush))
+	mux.HandleFunc("POST /aps/2/application/{service}/{id}/{relation}/{other}", p.authenticated(p.serveLink))
 	mux.HandleFunc("/aps/2/ui/", p.serveMounted)
 	mux.HandleFunc("/aps/", func(w http.ResponseWriter, r *http.Request) {
 		p.writeError(w, r, notFound("address", r.URL.Path))
@@ -54,8 +54,8 @@ func (p *Platform) Handler() http.Handler {
 	return singleSlashes(mux)
 }
 
-// singleSlashes serves addresses with doubled slashes as if they had one: CloudBlue's installer sends such
-// (aps-protocol.md §7.3). The mux would answer with a redirect.
+// singleSlashes removes doubled slashes, which CloudBlue's installer sends (docs/reference/aps-protocol.md §7.3). The mux
+// would answer with a redirect.
 func singleSlashes(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if path, found := strings.CutPrefix(r.URL.Path, "//"); found {
@@ -70,8 +70,8 @@ func singleSlashes(next http.Handler) http.Handler {
 	})
 }
 
-// known serves a request whose client is known.
-func (p *Platform) known(serve func(http.ResponseWriter, *http.Request, client)) http.HandlerFunc {
+// authenticated serves requests of authenticated clients.
+func (p *Platform) authenticated(serve func(http.ResponseWriter, *http.Request, client)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		c, err := p.identifyClient(r)
@@ -123,7 +123,7 @@ func (p *Platform) serveList(w http.ResponseWriter, r *http.Request, c client) {
 	writeJSON(w, http.StatusOK, list)
 }
 
-// list returns what an audience sees of the resources that the terms ask for.
+// list returns the resources that match the terms, as the audience sees them.
 func (p *Platform) list(a audience, terms []rql.Term) ([]map[string]any, error) {
 	selected, _ := rql.Find(terms, "select")
 	sorted, _ := rql.Find(terms, "sort")
@@ -153,7 +153,7 @@ func (p *Platform) list(a audience, terms []rql.Term) ([]map[string]any, error) 
 	return found, nil
 }
 
-// expand replaces links that select(…) names by the linked resources.
+// expand replaces the links in select(…) by the linked resources.
 func (p *Platform) expand(a audience, shown map[string]any, r *resource, selected []rql.Term) {
 	for _, t := range selected {
 		if ids := r.links[t.Value]; len(ids) > 0 {
@@ -164,7 +164,7 @@ func (p *Platform) expand(a audience, shown map[string]any, r *resource, selecte
 	}
 }
 
-// limits returns what limit(start,count) asks for; the platform's pages have 100 items (aps-protocol.md §5.1).
+// limits returns the values of limit(start,count); the platform's pages have 100 items (docs/reference/aps-protocol.md §5.1).
 func limits(terms []rql.Term) (start, count int, err error) {
 	const page = 100
 	args, ok := rql.Find(terms, "limit")
@@ -246,7 +246,7 @@ func (p *Platform) serveDelete(w http.ResponseWriter, r *http.Request, c client)
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// mayManage refuses applications: changing resources through the controller is for panels and tools.
+// mayManage refuses applications: only panels and tools change resources through the controller.
 func (c client) mayManage() error {
 	if c.session == nil && !c.admin {
 		return forbidden("an application changes its resources at /aps/2/application")
@@ -262,7 +262,7 @@ func (c client) userID() string {
 	return c.session.UserID
 }
 
-// serveOperation passes custom operations on, and takes notifications.
+// serveOperation forwards custom operations, and accepts notifications.
 func (p *Platform) serveOperation(w http.ResponseWriter, r *http.Request, c client) {
 	id := r.PathValue("id")
 	p.mu.Lock()
@@ -291,7 +291,7 @@ func (p *Platform) serveOperation(w http.ResponseWriter, r *http.Request, c clie
 		p.writeError(w, r, badRequest("%v", err))
 		return
 	}
-	// The path goes on as it came: what is encoded in it stays encoded.
+	// The path is forwarded as received, with its escapes.
 	path := strings.TrimPrefix(r.URL.EscapedPath(), "/aps/2/resources/"+id+"/")
 	if r.URL.RawQuery != "" {
 		path += "?" + r.URL.RawQuery

@@ -14,7 +14,7 @@ import (
 )
 
 // serveRPC is the operations API: XML-RPC with one struct as the parameter and {status, result | error_message} as the
-// answer (aps-protocol.md §7.1).
+// answer (docs/reference/aps-protocol.md §7.1).
 func (p *Platform) serveRPC(w http.ResponseWriter, r *http.Request) {
 	user, password, _ := r.BasicAuth()
 	userOK := subtle.ConstantTimeCompare([]byte(user), []byte(p.cfg.AdminUser))
@@ -24,7 +24,7 @@ func (p *Platform) serveRPC(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Unauthorized", http.StatusUnauthorized)
 		return
 	}
-	// A package arrives as base64, a third larger than it is.
+	// A package is sent as base64, which is a third larger.
 	body, err := readBody(http.MaxBytesReader(w, r.Body, maxBody*3/2))
 	if err != nil {
 		http.Error(w, "the message is too large", http.StatusRequestEntityTooLarge)
@@ -106,7 +106,7 @@ func (p *Platform) rpcSetProperty(_ context.Context, m map[string]any) (any, err
 	return map[string]any{}, nil
 }
 
-// rpcUserToken makes a token for user 1, the provider's administrator.
+// rpcUserToken creates a token for user 1, the provider's administrator.
 func (p *Platform) rpcUserToken(_ context.Context, m map[string]any) (any, error) {
 	if m["user_id"] != 1 {
 		return nil, notFound("user", "")

@@ -10,19 +10,19 @@ import (
 	"azure-partner-connector/connector/random"
 )
 
-// Classes of resource types (aps-protocol.md §7.3).
+// Classes of resource types (docs/reference/aps-protocol.md §7.3).
 const (
 	linkClass    = "rc.saas.service.link" // a reference to one resource
-	serviceClass = "rc.saas.service"      // a resource of a service, made for each subscription
+	serviceClass = "rc.saas.service"      // a resource of a service, created for each subscription
 )
 
-// sales are resource types and service templates: what a provider needs in order to sell.
+// sales are resource types and service templates, which a provider needs to sell subscriptions.
 type sales struct {
 	types     []*ResourceType
 	templates []*ServiceTemplate
 }
 
-// A ResourceType is something that a service template can hold.
+// A ResourceType is one component of service templates.
 type ResourceType struct {
 	Number     int
 	Class      string
@@ -30,14 +30,14 @@ type ResourceType struct {
 	Parameters map[string]string // app_id and, by class, resource_uid or service_id and autoprovide_service
 }
 
-// A ServiceTemplate is what subscriptions are made from.
+// A ServiceTemplate is the template of subscriptions.
 type ServiceTemplate struct {
 	Number int
 	Name   string
 	Limits map[int]string // number of a resource type → limit; empty for none
 }
 
-// ServiceTemplates returns the service templates in the order in which they were made.
+// ServiceTemplates returns the service templates in the order of their creation.
 func (p *Platform) ServiceTemplates() []ServiceTemplate {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -48,7 +48,7 @@ func (p *Platform) ServiceTemplates() []ServiceTemplate {
 	return list
 }
 
-// ResourceTypes returns the resource types in the order in which they were made.
+// ResourceTypes returns the resource types in the order of their creation.
 func (p *Platform) ResourceTypes() []ResourceType {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -59,8 +59,8 @@ func (p *Platform) ResourceTypes() []ResourceType {
 	return list
 }
 
-// rpcAddResourceType makes a resource type. How its parameters are spelt is inferred (aps-protocol.md §7.3 tells their
-// names): a list of structs with var_name and var_value.
+// rpcAddResourceType creates a resource type. Only the names of its parameters are documented
+// (docs/reference/aps-protocol.md §7.3); their form, a list of structs with var_name and var_value, is inferred.
 func (p *Platform) rpcAddResourceType(_ context.Context, m map[string]any) (any, error) {
 	class, _ := m["resclass_name"].(string)
 	name, _ := m["name"].(string)
@@ -168,7 +168,7 @@ func (p *Platform) rpcSetLimits(_ context.Context, m map[string]any) (any, error
 	return nil, notFound("service template", "")
 }
 
-// serveConnections answers the Connect extension's operation connectionsInfo: every product is known to it.
+// serveConnections answers the Connect extension's operation connectionsInfo: it knows every product.
 func (p *Platform) serveConnections(w http.ResponseWriter, r *http.Request, c client) {
 	var asked struct {
 		Product string `json:"product"`

@@ -12,7 +12,7 @@ import (
 	"azure-partner-connector/connector/random"
 )
 
-// A Task is a periodic task of an application (aps-protocol.md §5.4).
+// A Task is a periodic task of an application (docs/reference/aps-protocol.md §5.4).
 type Task struct {
 	ID         string
 	Name       string
@@ -21,15 +21,15 @@ type Task struct {
 	Verb       string
 	Period     time.Duration
 	Next       time.Time
-	Runs       int // calls that were made
-	Failures   int // of them, answers that were no success
+	Runs       int // number of calls
+	Failures   int // number of failed calls
 
 	instance string
 	headers  map[string]string
 	entity   string
 }
 
-// taskBody is a task as the periodic-task manager takes and tells it.
+// A taskBody is a task in the form of the periodic-task manager.
 type taskBody struct {
 	ID          string       `json:"taskUuid"`
 	Name        string       `json:"taskName"`
@@ -46,7 +46,7 @@ type taskCall struct {
 	Entity     string            `json:"entity,omitempty"`
 }
 
-// taskSchedule is when a task runs. The hour and the minute of the start may be numbers, or an empty text for now.
+// taskSchedule is when a task runs. The hour and the minute of the start may be numbers, or an empty string for now.
 type taskSchedule struct {
 	Period      int    `json:"period"`
 	PeriodType  string `json:"periodType"`
@@ -54,7 +54,7 @@ type taskSchedule struct {
 	StartMinute any    `json:"startMinute"`
 }
 
-// first returns when a task of this schedule runs first.
+// first returns the first run and the period of a schedule.
 func (s taskSchedule) first(now time.Time) (time.Time, time.Duration, error) {
 	if s.Period <= 0 || s.PeriodType != "SECONDS" {
 		return time.Time{}, 0, badRequest("the period %d %s of the task is not allowed", s.Period, s.PeriodType)
@@ -92,8 +92,8 @@ func (p *Platform) Tasks() []Task {
 	return list
 }
 
-// RunTasks makes the calls of all tasks that are due on the platform's clock, each once however often it was missed,
-// and returns how many there were. A task whose resource is gone ends.
+// RunTasks runs all tasks that are due on the platform's clock, each once however many runs it missed, and returns their
+// number. It removes a task whose resource was removed.
 func (p *Platform) RunTasks(ctx context.Context) (ran int) {
 	now := p.now()
 	for _, due := range p.Tasks() {
@@ -149,7 +149,7 @@ func (p *Platform) serveSchedule(w http.ResponseWriter, r *http.Request, c clien
 	writeJSON(w, http.StatusOK, asked)
 }
 
-// schedule keeps a task of an application, which may have its own resources called, by operations that they have.
+// schedule stores a task of an application. The task may call existing operations of the application's own resources.
 func (p *Platform) schedule(c client, asked *taskBody) error {
 	if c.audience.instance == "" {
 		return forbidden("periodic tasks are for applications")

@@ -16,7 +16,7 @@ import (
 	"azure-partner-connector/sandbox/platform"
 )
 
-// timed is installed on a clock that the test moves, with the connector's own client of the controller.
+// timed starts a platform with an instance and a clock of the test, and returns the connector's client too.
 func timed(t *testing.T) (*platform.Platform, *connector, *clock.Clock, *controller.Client, tenant.Instance) {
 	t.Helper()
 	now := &clock.Clock{}
@@ -45,7 +45,7 @@ func nightly(path string) binding.Task {
 	return binding.Task{Name: "test", Path: path, Hour: 3, Minute: 15}
 }
 
-func TestAPeriodicTaskRunsOnThePlatformsClock(t *testing.T) {
+func TestRunTasks_OnPlatformsClock(t *testing.T) {
 	p, c, now, client, in := timed(t)
 	id, err := client.ScheduleDaily(t.Context(), in, nightly("/renewTokens"))
 	if err != nil || id == "" {
@@ -65,11 +65,11 @@ func TestAPeriodicTaskRunsOnThePlatformsClock(t *testing.T) {
 	calls, lines := c.received()
 	last := calls[len(calls)-1]
 	if lines[len(lines)-1] != "GET /app/ID/renewTokens" || last.header.Get("APS-Identity-ID") != "" {
-		t.Errorf("last hook = %s %v, want the operation in nobody's name", lines[len(lines)-1], last.header)
+		t.Errorf("last hook = %s %v, want the operation without an identity", lines[len(lines)-1], last.header)
 	}
 	now.Advance(5 * 24 * time.Hour)
 	if ran := p.RunTasks(t.Context()) + p.RunTasks(t.Context()); ran != 1 {
-		t.Errorf("RunTasks() after five days ran %d, want one: what was missed is missed", ran)
+		t.Errorf("RunTasks() after five days ran %d, want one: missed runs are skipped", ran)
 	}
 	for range 2 { // the second time there is none
 		if err := client.CancelTask(t.Context(), in, id); err != nil {
@@ -81,7 +81,7 @@ func TestAPeriodicTaskRunsOnThePlatformsClock(t *testing.T) {
 	}
 }
 
-func TestATaskThatFailsGoesOn(t *testing.T) {
+func TestRunTasks_ContinuesAfterFailure(t *testing.T) {
 	p, c, now, client, in := timed(t)
 	if _, err := client.ScheduleDaily(t.Context(), in, nightly("/renewTokens")); err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func TestATaskThatFailsGoesOn(t *testing.T) {
 	}
 }
 
-func TestTasksAreRefused(t *testing.T) {
+func TestScheduleDaily_Refuses(t *testing.T) {
 	_, _, _, client, in := timed(t)
 	for name, change := range map[string]func(*tenant.Instance, *binding.Task){
 		"unknown operation": func(_ *tenant.Instance, task *binding.Task) { task.Path = "/renewAll" },
@@ -117,7 +117,7 @@ func TestTasksAreRefused(t *testing.T) {
 	}
 }
 
-func TestEventsOfLinkedAccountsAreDelivered(t *testing.T) {
+func TestDeliverEvents_OfLinkedAccounts(t *testing.T) {
 	p, c, now, client, in := timed(t)
 	north, _ := reseller(t, p, "North", "")
 	south, _ := reseller(t, p, "South", "")
@@ -143,7 +143,7 @@ func TestEventsOfLinkedAccountsAreDelivered(t *testing.T) {
 		t.Errorf("last hook = %s %v, want the event of %s", lines[len(lines)-1], calls[len(calls)-1].body, north.ID)
 	}
 
-	// 202 is repeated without end, a failure ten times.
+	// 202 is retried without limit, a failure ten times.
 	status := http.StatusAccepted
 	c.answer = func(call) (int, map[string]string, string) { return status, nil, "" }
 	if err := p.RenameAccount(north.ID, "North"); err != nil {
@@ -157,15 +157,15 @@ func TestEventsOfLinkedAccountsAreDelivered(t *testing.T) {
 		}
 	}
 	if again(20); tries != 20 || p.Undelivered() != 1 {
-		t.Errorf("an event that is answered with 202 was told %d times with %d left, want 20 and no end", tries, p.Undelivered())
+		t.Errorf("an event that is answered with 202 was delivered %d times with %d left, want 20 and no limit", tries, p.Undelivered())
 	}
 	tries, status = 0, http.StatusInternalServerError
 	if again(20); tries != 11 || p.Undelivered() != 0 {
-		t.Errorf("an event that is refused was told %d times with %d left, want 11 times", tries, p.Undelivered())
+		t.Errorf("an event that is refused was delivered %d times with %d left, want 11 times", tries, p.Undelivered())
 	}
 }
 
-func TestSubscriptionsAndLinksAreRefused(t *testing.T) {
+func TestSubscribeAccounts_Refuses(t *testing.T) {
 	p, _, _, client, in := timed(t)
 	north, _ := reseller(t, p, "North", "")
 	id := newTenant(t, p, north)
@@ -189,7 +189,7 @@ func TestSubscriptionsAndLinksAreRefused(t *testing.T) {
 	}
 }
 
-func TestStaticOperations(t *testing.T) {
+func TestCallStatic(t *testing.T) {
 	p, c := start(t), newConnector(t)
 	content := changed(t, "schemas/app.schema", `"operations": {`, `"operations": {"clouds": {"verb": "GET", "path": "/clouds", "static": true,
 		"response": {"type": "object"}, "access": {"owner": true, "referrer": false}},`)
@@ -204,7 +204,7 @@ func TestStaticOperations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, stranger := reseller(t, p, "North", "")
+	_, unrelated := reseller(t, p, "North", "")
 	if a := p.CallStatic(t.Context(), platform.AsUser(staff.ID), http.MethodGet, made.ID, "app", "clouds?x=1", nil); a.Status != 200 {
 		t.Errorf("CallStatic() = %d %s, want 200", a.Status, a.Body)
 	}
@@ -212,7 +212,7 @@ func TestStaticOperations(t *testing.T) {
 		t.Errorf("last hook = %s, want the operation of the service", lines[len(lines)-1])
 	}
 	for name, a := range map[string]platform.Answer{
-		"stranger":           p.CallStatic(t.Context(), platform.AsUser(stranger.ID), http.MethodGet, made.ID, "app", "clouds", nil),
+		"unrelated reseller": p.CallStatic(t.Context(), platform.AsUser(unrelated.ID), http.MethodGet, made.ID, "app", "clouds", nil),
 		"unknown service":    p.CallStatic(t.Context(), platform.AsUser(staff.ID), http.MethodGet, made.ID, "cloud", "clouds", nil),
 		"another verb":       p.CallStatic(t.Context(), platform.AsUser(staff.ID), http.MethodPost, made.ID, "app", "clouds", nil),
 		"of a resource":      p.CallStatic(t.Context(), platform.AsUser(staff.ID), http.MethodGet, made.ID, "app", "healthCheck", nil),

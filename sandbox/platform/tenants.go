@@ -9,8 +9,7 @@ import (
 	"azure-partner-connector/connector/random"
 )
 
-// CreateTenant subscribes an account to the one instance there is, and provisions the resource of its service
-// "tenant". With several instances, use CreateTenantOf.
+// CreateTenant subscribes an account to the only instance, and provisions the resource of its service "tenant". With several instances, use CreateTenantOf.
 func (p *Platform) CreateTenant(ctx context.Context, accountID string, properties map[string]any) (id string, err error) {
 	p.mu.Lock()
 	var found []string
@@ -27,10 +26,10 @@ func (p *Platform) CreateTenant(ctx context.Context, accountID string, propertie
 }
 
 // CreateTenantOf subscribes an account to an instance and provisions the resource of its service "tenant", which the
-// account then owns. userID names the user who ordered; empty when it was the platform. When the connector refuses,
-// everything is undone and the error tells the connector's words.
+// account then owns. userID is the user who ordered it, or empty for the platform. When the connector refuses, it undoes
+// everything, and the error has the connector's message.
 func (p *Platform) CreateTenantOf(ctx context.Context, instanceID, accountID, userID string, properties map[string]any) (id string, err error) {
-	in, r, c, err := p.begunTenant(instanceID, accountID, userID, properties)
+	in, r, c, err := p.addTenant(instanceID, accountID, userID, properties)
 	if err != nil {
 		return "", err
 	}
@@ -40,11 +39,11 @@ func (p *Platform) CreateTenantOf(ctx context.Context, instanceID, accountID, us
 		p.forget(r.subscription)
 		return "", err
 	}
-	p.tellRoot(ctx, in, r, c)
+	p.notifyRoot(ctx, in, r, c)
 	return r.id, nil
 }
 
-func (p *Platform) begunTenant(instanceID, accountID, userID string, properties map[string]any) (*instance, *resource, cause, error) {
+func (p *Platform) addTenant(instanceID, accountID, userID string, properties map[string]any) (*instance, *resource, cause, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	in := p.instances[instanceID]
@@ -75,7 +74,7 @@ func (p *Platform) begunTenant(instanceID, accountID, userID string, properties 
 		subscription: subscription.id, properties: values,
 		links: map[string][]string{"account": {accountID}, "subscription": {subscription.id}},
 	}
-	// Which relation leads to the root is the type's business; the platform finds it by the type it asks for.
+	// The platform finds the relation to the root by the type that the relation requires.
 	for _, name := range slices.Sorted(maps.Keys(t.Relations)) {
 		if implements(p.types, p.resources[in.root].typeID, t.Relations[name].Type) {
 			r.links[name] = []string{in.root}
@@ -91,9 +90,9 @@ func (p *Platform) begunTenant(instanceID, accountID, userID string, properties 
 	return in, r, p.causeOf(userID), nil
 }
 
-// tellRoot tells the root that a tenant was linked with it, if its type has a collection for that. A connector need
-// not support it (aps-protocol.md §1.5).
-func (p *Platform) tellRoot(ctx context.Context, in *instance, r *resource, c cause) {
+// notifyRoot notifies the root that a tenant was linked with it, if its type has a collection for that. A connector need
+// not support it (docs/reference/aps-protocol.md §1.5).
+func (p *Platform) notifyRoot(ctx context.Context, in *instance, r *resource, c cause) {
 	p.mu.Lock()
 	root := p.resources[in.root]
 	relation := ""
@@ -113,6 +112,6 @@ func (p *Platform) tellRoot(ctx context.Context, in *instance, r *resource, c ca
 	}
 	answer, err := p.hook(ctx, in, call)
 	if err != nil || !slices.Contains([]int{200, 204, 404, 405, 501}, answer.Status) {
-		p.cfg.Log.WarnContext(ctx, "telling of a link failed", "resource", root.id, "relation", relation, "status", answer.Status, "err", err)
+		p.cfg.Log.WarnContext(ctx, "notifying the root of a link failed", "resource", root.id, "relation", relation, "status", answer.Status, "err", err)
 	}
 }

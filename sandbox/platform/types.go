@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// The platform's own types that matter here (aps-protocol.md §4.7).
+// The platform's own types that matter here (docs/reference/aps-protocol.md §4.7).
 const (
 	resourceType     = "http://aps-standard.org/types/core/resource/1.0"
 	applicationType  = "http://aps-standard.org/types/core/application/1.0"
@@ -22,7 +22,7 @@ const (
 	notificationType = "http://www.parallels.com/pa/pa-core-services/notification-manager/1.0"
 )
 
-// A typeDefinition is one APS type (aps-protocol.md §4).
+// A typeDefinition is one APS type (docs/reference/aps-protocol.md §4).
 type typeDefinition struct {
 	APSVersion  string                          `json:"apsVersion"`
 	Name        string                          `json:"name"`
@@ -112,8 +112,8 @@ type relationDefinition struct {
 	} `json:"assign"`
 }
 
-// platformTypes are the types that the platform has before any package is imported. Only what they implement and
-// their relations matter; their resources are made by this package.
+// platformTypes returns the platform's own types. Only what they implement and their relations matter, because this
+// package creates their resources.
 func platformTypes() map[string]*typeDefinition {
 	relations := func(pairs ...string) map[string]*relationDefinition {
 		m := make(map[string]*relationDefinition)
@@ -159,7 +159,7 @@ func platformTypes() map[string]*typeDefinition {
 	return types
 }
 
-// parseType reads a schema strictly: an attribute that the format does not have is an error.
+// parseType reads a schema. An unknown attribute is an error.
 func parseType(source []byte) (*typeDefinition, error) {
 	decoder := json.NewDecoder(bytes.NewReader(source))
 	decoder.DisallowUnknownFields()
@@ -170,7 +170,7 @@ func parseType(source []byte) (*typeDefinition, error) {
 	return t, nil
 }
 
-// splitType returns the parts of a type id; minor is -1 where a reference leaves it out.
+// splitType returns the parts of a type id; minor is -1 where a reference omits it.
 func splitType(id string) (path string, major, minor int) {
 	i := strings.LastIndexByte(id, '/')
 	if i < 0 {
@@ -191,7 +191,7 @@ func splitType(id string) (path string, major, minor int) {
 }
 
 // satisfies reports whether a resource of type have is one of type want: a later minor version is compatible
-// (aps-protocol.md §4.1).
+// (docs/reference/aps-protocol.md §4.1).
 func satisfies(have, want string) bool {
 	havePath, haveMajor, haveMinor := splitType(have)
 	wantPath, wantMajor, wantMinor := splitType(want)
@@ -235,8 +235,7 @@ func relationsOf(types map[string]*typeDefinition, t *typeDefinition) map[string
 	return all
 }
 
-// checkTypes refuses the types of a package that this platform could not keep. known holds all types, the package's
-// own included.
+// checkTypes refuses invalid types of a package. known has all types, including those of the package.
 func checkTypes(known map[string]*typeDefinition, own []*typeDefinition) error {
 	for _, t := range own {
 		for _, ref := range t.Implements {

@@ -24,7 +24,7 @@ func checkProperties(t *typeDefinition, values map[string]any) error {
 	return nil
 }
 
-// checkCreated refuses what a new resource may not have, and fills in defaults.
+// checkCreated refuses values that a new resource may not have, and fills in defaults.
 func checkCreated(t *typeDefinition, values map[string]any) error {
 	for name, d := range t.Properties {
 		v, given := values[name]
@@ -40,7 +40,7 @@ func checkCreated(t *typeDefinition, values map[string]any) error {
 	return checkProperties(t, values)
 }
 
-// checkChanged refuses changes that a person may not make.
+// checkChanged refuses changes that a user may not make.
 func checkChanged(t *typeDefinition, old, changed map[string]any) error {
 	for name, v := range changed {
 		d := t.Properties[name]
@@ -123,7 +123,7 @@ func checkText(name string, d *propertyDefinition, text string) error {
 	case d.MaxLength != nil && len([]rune(text)) > *d.MaxLength:
 		return badRequest("the property %s is too long", name)
 	case text == "":
-		return nil // an empty value stands for none; the other rules are about values
+		return nil // empty means no value; the other rules apply to values
 	case len(d.Enum) > 0 && !containsValue(d.Enum, text):
 		return badRequest("the property %s cannot be %q", name, text)
 	}
@@ -147,7 +147,7 @@ func containsValue(list []any, v any) bool {
 	return false
 }
 
-// hasFormat knows the formats that can be told apart without doubt; others pass.
+// hasFormat checks the formats that are unambiguous; others pass.
 func hasFormat(format, text string) bool {
 	var err error
 	switch format {

@@ -10,7 +10,7 @@ import (
 	"azure-partner-connector/sandbox/platform"
 )
 
-// rich is the repository's package with a root that has one property of every kind.
+// rich returns the repository's package with a root that has one property of every kind.
 func rich(t *testing.T) *platform.Platform {
 	t.Helper()
 	p := start(t)
@@ -44,7 +44,7 @@ func settings(t *testing.T, text string) map[string]any {
 	return m
 }
 
-func TestValuesAreChecked(t *testing.T) {
+func TestValues_AreChecked(t *testing.T) {
 	p, c := rich(t), newConnector(t)
 	for name, tc := range map[string]struct{ settings, want string }{
 		"required":          {`{}`, "name is required"},
@@ -121,7 +121,7 @@ func operate(t *testing.T, p *platform.Platform, method string, params ...any) (
 	return members["result"], words
 }
 
-func TestOperationsAPIRefuses(t *testing.T) {
+func TestOperationsAPI_Refuses(t *testing.T) {
 	p, _, made := installed(t)
 	for name, tc := range map[string]struct {
 		method string
@@ -154,7 +154,7 @@ func TestOperationsAPIRefuses(t *testing.T) {
 	}
 }
 
-func TestDevelopmentModeCanBeTurnedOff(t *testing.T) {
+func TestDevelopmentMode_CanBeTurnedOff(t *testing.T) {
 	p := start(t)
 	if _, words := operate(t, p, "pem.setSystemProperty", map[string]any{"account_id": 1, "name": "APS_DEVEL_MODE", "bool_value": false}); words != "" {
 		t.Fatalf("setSystemProperty = %q, want success", words)
@@ -164,7 +164,7 @@ func TestDevelopmentModeCanBeTurnedOff(t *testing.T) {
 	}
 }
 
-func TestToolsReadAndRotate(t *testing.T) {
+func TestController_ToolsReadAndRotate(t *testing.T) {
 	p, c, made := installed(t)
 	result, _ := operate(t, p, "pem.APS.getUserToken", map[string]any{"user_id": 1})
 	members, _ := result.(map[string]any)

@@ -1,4 +1,4 @@
-// Package backend puts the simulated platform behind the simulated panel.
+// Package backend connects the simulated panel to the simulated platform.
 package backend
 
 import (
@@ -14,7 +14,7 @@ import (
 	"azure-partner-connector/sandbox/platform"
 )
 
-// New returns p as what a panel needs.
+// New returns p as the backend of a panel.
 func New(p *platform.Platform) panel.Backend { return backend{p} }
 
 type backend struct{ p *platform.Platform }
@@ -104,7 +104,7 @@ func (b backend) Resources(_ context.Context, userID, typeID string) ([]json.Raw
 
 // Call implements panel.Backend.
 func (b backend) Call(ctx context.Context, userID string, c panel.Call) (panel.Answer, error) {
-	by := platform.AsUser(userID).Speaking(c.Locale)
+	by := platform.AsUser(userID).WithLocale(c.Locale)
 	if c.Path == "" {
 		answer := b.p.Read(by, c.ResourceID)
 		if c.Method == http.MethodPut {

@@ -1,5 +1,5 @@
-// Package rql reads the platform's query language as far as the simulated platform needs it (aps-protocol.md §5.6):
-// functions joined by commas or ampersands, values, and the infix form name=operator=value.
+// Package rql parses and evaluates the part of the platform's query language that the simulated platform needs
+// (docs/reference/aps-protocol.md §5.6): functions joined by commas or ampersands, values, and the infix form name=operator=value.
 package rql
 
 import (
@@ -20,7 +20,7 @@ type Term struct {
 // maxDepth is how deep functions may nest.
 const maxDepth = 16
 
-// Parse reads a query as it stands in an address, percent-encoding included. The empty query has no terms.
+// Parse reads a percent-encoded query. The empty query has no terms.
 func Parse(query string) ([]Term, error) {
 	p := parser{rest: query}
 	if query == "" {
@@ -130,14 +130,14 @@ func identifier(text string) bool {
 	return text != ""
 }
 
-// ErrUnknown is returned by Match for a function that this package does not know.
+// ErrUnknown is returned by Match for an unknown function.
 var ErrUnknown = errors.New("unknown RQL function")
 
 // Lookup returns the value of a property by its dotted name; nil when there is none.
 type Lookup func(name string) any
 
-// Match reports whether all terms hold. Functions that do not filter (select, sort, limit) are passed over, and
-// implementing is answered by implements.
+// Match reports whether all terms are true. It ignores functions that don't filter (select, sort, limit), and calls
+// implements for implementing.
 func Match(terms []Term, lookup Lookup, implements func(typeID string) bool) (bool, error) {
 	for _, t := range terms {
 		ok, err := matchOne(t, lookup, implements)
@@ -211,7 +211,7 @@ func compare(t Term, lookup Lookup) (bool, error) {
 	return false, fmt.Errorf("%w: %s", ErrUnknown, t.Function)
 }
 
-// text returns what a term stands for in a comparison: its value, or "true" for true().
+// text returns the text of a term in a comparison: its value, or "true" for true().
 func (t Term) text() string {
 	if t.Function != "" {
 		return t.Function
@@ -229,7 +229,7 @@ func text(v any) string {
 	return fmt.Sprint(v)
 }
 
-// order compares dotted numbers by their parts, as in 1.10 > 1.9, and anything else as text.
+// order compares dotted numbers by their parts (1.10 > 1.9), and everything else as text.
 func order(a, b string) int {
 	left, right := strings.Split(a, "."), strings.Split(b, ".")
 	for i := range max(len(left), len(right)) {

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestParseRefuses(t *testing.T) {
+func TestParse_Refuses(t *testing.T) {
 	for _, query := range []string{
 		"eq(a,b", "eq(a,b))", "(a)", "1x(a)", "eq(a,b)c", "eq(a,%zz)", ")", strings.Repeat("and(", 40) + strings.Repeat(")", 40),
 	} {
