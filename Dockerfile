@@ -4,12 +4,12 @@
 #   docker run --read-only --tmpfs /tmp -v connector-data:/data -v ./connector.yaml:/etc/connector/connector.yaml:ro \
 #     -e CONNECTOR_CONFIG=/etc/connector/connector.yaml -p 8080:8080 -p 8081:8081 azure-partner-connector:1.2.3
 #
-# Relative paths in the configuration are below /data. See docs/guides/operate.md.
+# Relative paths in the configuration are relative to /data. See docs/guides/operate.md.
 
 FROM golang:1.26 AS build
 WORKDIR /src
 
-# The modules first, so that a change of code does not download them again.
+# Modules first: this layer stays cached while only code changes.
 COPY go.mod go.sum ./
 RUN go mod download
 
@@ -17,7 +17,7 @@ COPY . .
 ARG VERSION=unknown
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /image/connector ./connector
 
-# What the program may write; scratch has no mkdir.
+# The writable folders. scratch has no mkdir.
 RUN mkdir -p /writable/data /writable/tmp && chmod 0700 /writable/data && chmod 1777 /writable/tmp
 
 FROM scratch
@@ -31,8 +31,8 @@ USER 65532:65532
 WORKDIR /data
 VOLUME /data
 
-# Hooks, onboarding, and the private door. That one listens on this container only unless CONNECTOR_PRIVATE__LISTEN says
-# otherwise; it has no access control, so do not publish it.
+# The listeners for hooks, onboarding, and metrics with probes. The last one listens on the loopback of the container unless
+# CONNECTOR_PRIVATE__LISTEN changes it; it has no access control, so do not publish it.
 EXPOSE 8080 8081 9090
 
 ENTRYPOINT ["/connector"]

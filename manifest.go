@@ -6,5 +6,5 @@ import _ "embed"
 //go:embed app.yaml
 var manifest []byte
 
-// Manifest returns app.yaml as it stands in the repository.
+// Manifest returns a copy of app.yaml.
 func Manifest() []byte { return append([]byte(nil), manifest...) }
