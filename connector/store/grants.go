@@ -141,6 +141,7 @@ func (s *Store) saveGrant(ctx context.Context, g *token.Grant) error {
 		if err != nil || saved.Slot != token.Active {
 			return err
 		}
+		s.expiries(ctx)[saved.TenantID] = saved.ExpiresAt()
 		return s.setSlack(ctx, saved.TenantID, saved.ExpiresAt())
 	})
 	if err != nil {
@@ -203,6 +204,7 @@ func (s *Store) DeleteGrant(ctx context.Context, tenantID string, slot token.Slo
 		if err != nil || slot != token.Active {
 			return err
 		}
+		delete(s.expiries(ctx), tenantID)
 		return s.clearSlack(ctx, tenantID)
 	})
 	if err != nil {

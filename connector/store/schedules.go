@@ -138,6 +138,9 @@ func (s *Store) saveSchedule(ctx context.Context, schedule *token.Schedule) erro
 
 // expiry returns when the active grant of a tenant expires; zero when there is none.
 func (s *Store) expiry(ctx context.Context, tenantID string) (time.Time, error) {
+	if saved, ok := s.expiries(ctx)[tenantID]; ok {
+		return saved, nil
+	}
 	var row grantRow
 	err := s.db.Read(ctx, func(db *gorm.DB) error {
 		return takeOne(db.Select("issued_at").Where("tenant_id = ? AND slot = ?", tenantID, string(token.Active)), &row)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/consent"
@@ -77,7 +78,22 @@ func (s *Store) Migrate(ctx context.Context) error { return s.db.Migrate(ctx) }
 // Transact runs fn in one transaction, which fn's context carries, and retries it; see sqldb.DB.Transact. Versions that
 // fn advanced are restored when the transaction is rolled back.
 func (s *Store) Transact(ctx context.Context, fn func(ctx context.Context) error) error {
-	return s.db.Transact(ctx, fn)
+	return s.db.Transact(ctx, func(ctx context.Context) error {
+		if s.expiries(ctx) == nil {
+			ctx = context.WithValue(ctx, expiriesKey{s}, map[string]time.Time{})
+		}
+		return fn(ctx)
+	})
+}
+
+// expiriesKey is the context key of what expiries returns.
+type expiriesKey struct{ store *Store }
+
+// expiries returns when the active grants expire that the transaction of ctx has saved, by tenant: a renewal saves the
+// grant and then the schedule, which needs that time.
+func (s *Store) expiries(ctx context.Context) map[string]time.Time {
+	expiries, _ := ctx.Value(expiriesKey{s}).(map[string]time.Time)
+	return expiries
 }
 
 // Ping returns an error when the database does not answer.
