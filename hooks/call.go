@@ -142,7 +142,7 @@ func (h *Handler) load(c *call) error {
 		return missing
 	}
 	var err error
-	if c.Instance, err = h.cfg.Tenants.Seen(c.ctx(), c.Instance, c.headers.instance, c.headers.controller); err != nil {
+	if c.Instance, err = h.cfg.Tenants.UpdateController(c.ctx(), c.Instance, c.headers.instance, c.headers.controller); err != nil {
 		return err
 	}
 	if c.op.collection {

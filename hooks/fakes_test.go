@@ -87,7 +87,7 @@ func (f *fakeTenants) Remove(_ context.Context, key string, by audit.Actor) erro
 	return nil
 }
 
-func (f *fakeTenants) Seen(_ context.Context, in tenant.Instance, instanceID, controllerURI string) (tenant.Instance, error) {
+func (f *fakeTenants) UpdateController(_ context.Context, in tenant.Instance, instanceID, controllerURI string) (tenant.Instance, error) {
 	in.ID, in.ControllerURI = instanceID, cmp.Or(controllerURI, in.ControllerURI)
 	f.instances[in.Key] = in
 	return in, nil

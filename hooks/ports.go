@@ -16,7 +16,7 @@ type Tenants interface {
 	Configure(ctx context.Context, key string, settings tenant.Settings, by audit.Actor) (tenant.Instance, error)
 	Upgrade(ctx context.Context, key, from, to string, settings tenant.Settings, by audit.Actor) (tenant.Instance, error)
 	Remove(ctx context.Context, key string, by audit.Actor) error
-	Seen(ctx context.Context, in tenant.Instance, instanceID, controllerURI string) (tenant.Instance, error)
+	UpdateController(ctx context.Context, in tenant.Instance, instanceID, controllerURI string) (tenant.Instance, error)
 	Instance(ctx context.Context, key string) (tenant.Instance, error)
 
 	Provision(ctx context.Context, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)

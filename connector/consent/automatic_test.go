@@ -10,7 +10,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-func TestAConsentNeedsCompleteSettings(t *testing.T) {
+func TestBegin_NeedsCompleteSettings(t *testing.T) {
 	for name, tc := range map[string]struct {
 		spoil func(*world)
 		want  failure.Code
@@ -44,7 +44,7 @@ func (w *world) directory(entered string) {
 	w.must(w.store.SaveTenant(w.Context(), &t))
 }
 
-func TestADomainIsResolvedWhenItIsFirstNeeded(t *testing.T) {
+func TestBegin_ResolvesTheDirectory(t *testing.T) {
 	w := newWorld(t)
 	w.directory("partner.example")
 	w.begin()
@@ -55,7 +55,7 @@ func TestADomainIsResolvedWhenItIsFirstNeeded(t *testing.T) {
 	}
 }
 
-func TestWhatComesBackFromMicrosoftIsRefused(t *testing.T) {
+func TestComplete_Refusals(t *testing.T) {
 	for name, tc := range map[string]struct {
 		complete func(w *world, state string) error
 		want     failure.Code
@@ -103,7 +103,7 @@ func TestWhatComesBackFromMicrosoftIsRefused(t *testing.T) {
 	}
 }
 
-func TestAStrangersBrowserDoesNotSpoilTheSignIn(t *testing.T) {
+func TestComplete_OtherBrowserDoesNotUseUpTheState(t *testing.T) {
 	w := newWorld(t)
 	begun := w.begin()
 	state := w.open(begun)
@@ -114,7 +114,7 @@ func TestAStrangersBrowserDoesNotSpoilTheSignIn(t *testing.T) {
 	w.checkGrants("code-1", false)
 }
 
-func TestTheAutomaticProcedureStoresTheGrant(t *testing.T) {
+func TestComplete_AutomaticStoresTheActiveGrant(t *testing.T) {
 	w := newWorld(t)
 	begun := w.begin()
 	w.checkConsent(begun.ID, consent.Waiting, "")
@@ -127,7 +127,7 @@ func TestTheAutomaticProcedureStoresTheGrant(t *testing.T) {
 	w.checkConsent(begun.ID, consent.Succeeded, "")
 }
 
-func TestAStateWorksOnceAndAConsentSucceedsOnce(t *testing.T) {
+func TestComplete_StateAndConsentWorkOnce(t *testing.T) {
 	w := newWorld(t)
 	begun := w.begin()
 	state, second := w.open(begun), w.open(begun)
@@ -142,7 +142,7 @@ func TestAStateWorksOnceAndAConsentSucceedsOnce(t *testing.T) {
 	w.checkGrants("code-1", false)
 }
 
-func TestAFailedConsentLeavesTheOldGrant(t *testing.T) {
+func TestComplete_FailureLeavesTheOldGrant(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.complete(w.open(w.begin()), "code-1")
 	w.must(err)
@@ -152,13 +152,13 @@ func TestAFailedConsentLeavesTheOldGrant(t *testing.T) {
 	w.checkGrants("code-1", false)
 }
 
-func TestAnotherTenantsConsentIsNotFound(t *testing.T) {
+func TestFind_ConsentOfAnotherTenantIsNotFound(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.consents.Find(t.Context(), otherTenantID, w.begin().ID)
 	w.checkFailure("Find", err, failure.NotFound)
 }
 
-func TestTheFirstConsentAsksForConsentAndLaterOnesForASignIn(t *testing.T) {
+func TestAuthorize_PromptsForConsentFirstAndForASignInLater(t *testing.T) {
 	w := newWorld(t)
 	for _, want := range []string{"consent", "login"} {
 		begun := w.begin()

@@ -23,7 +23,7 @@ func claimsOf(t *testing.T, address string) string {
 	return u.Query().Get("claims")
 }
 
-func TestARefusedClaimsRequestIsLeftOutOnce(t *testing.T) {
+func TestComplete_RefusedClaimsRequestIsRetriedWithout(t *testing.T) {
 	w := newWorld(t)
 	w.settings(func(s *tenant.Settings) { s.MFARequest = tenant.MFARequestAMR })
 	begun := w.begin()
@@ -50,7 +50,7 @@ func TestARefusedClaimsRequestIsLeftOutOnce(t *testing.T) {
 	w.checkConsent(begun.ID, consent.Succeeded, "")
 }
 
-func TestARequestThatIsRefusedWithoutClaimsIsRefusedForGood(t *testing.T) {
+func TestComplete_RefusalWithoutClaimsIsFinal(t *testing.T) {
 	for name, setting := range map[string]string{"after the fall-back": tenant.MFARequestAMR, "switched off": tenant.MFARequestOff} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

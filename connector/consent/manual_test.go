@@ -37,7 +37,7 @@ func (w *world) granted(code string) consent.Outcome {
 	return out
 }
 
-func TestALinkIsRefused(t *testing.T) {
+func TestLanding_Refusals(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.consents.Landing(t.Context(), "invented")
 	w.checkFailure("Landing of an unknown link", err, failure.LinkUnknown)
@@ -49,7 +49,7 @@ func TestALinkIsRefused(t *testing.T) {
 	w.checkFailure("Authorize of an old link", err, failure.LinkExpired)
 }
 
-func TestALinkSurvivesPreviewsAndBeingOpenedTwice(t *testing.T) {
+func TestLink_SurvivesPreviewsAndBeingOpenedTwice(t *testing.T) {
 	w := newWorld(t)
 	begun := w.link()
 	for range 5 {
@@ -67,7 +67,7 @@ func TestALinkSurvivesPreviewsAndBeingOpenedTwice(t *testing.T) {
 	w.must(err)
 }
 
-func TestTheClaimCodeMakesThePendingGrantActive(t *testing.T) {
+func TestRedeem_ClaimCodeActivatesThePendingGrant(t *testing.T) {
 	w := newWorld(t)
 	out := w.granted("code-1")
 	w.checkGrants("", true)
@@ -88,7 +88,7 @@ func TestTheClaimCodeMakesThePendingGrantActive(t *testing.T) {
 	w.checkFailure("Redeem again", w.redeem(out.ClaimCode), failure.NothingToClaim)
 }
 
-func TestAWrongClaimCodeFiveTimesDiscardsTheWaitingGrant(t *testing.T) {
+func TestRedeem_FiveWrongClaimCodesDeleteThePendingGrant(t *testing.T) {
 	w := newWorld(t)
 	out := w.granted("code-1")
 	for left := 4; left >= 1; left-- {
@@ -108,7 +108,7 @@ func TestAWrongClaimCodeFiveTimesDiscardsTheWaitingGrant(t *testing.T) {
 	w.checkGrants("code-2", false)
 }
 
-func TestAWrongClaimCodeLeavesTheActiveGrant(t *testing.T) {
+func TestRedeem_WrongClaimCodeLeavesTheActiveGrant(t *testing.T) {
 	w := newWorld(t)
 	w.must(w.redeem(w.granted("code-1").ClaimCode))
 	w.advance(time.Minute)
@@ -119,7 +119,7 @@ func TestAWrongClaimCodeLeavesTheActiveGrant(t *testing.T) {
 	w.checkGrants("code-1", false)
 }
 
-func TestAClaimCodeIsRefused(t *testing.T) {
+func TestRedeem_ClaimCodeRefusals(t *testing.T) {
 	w := newWorld(t)
 	w.checkFailure("Redeem with nothing waiting", w.redeem(wrongClaimCode), failure.NothingToClaim)
 	w.checkFailure("Redeem of something else", w.redeem("hello"), failure.ClaimMalformed)
@@ -131,7 +131,7 @@ func TestAClaimCodeIsRefused(t *testing.T) {
 	w.checkGrants("", true)
 }
 
-func TestASecondConsentReplacesTheFirstClaimCode(t *testing.T) {
+func TestRedeem_SecondConsentReplacesTheFirstClaimCode(t *testing.T) {
 	w := newWorld(t)
 	first := w.granted("code-1")
 	w.advance(time.Minute)
@@ -141,7 +141,7 @@ func TestASecondConsentReplacesTheFirstClaimCode(t *testing.T) {
 	w.checkGrants("code-2", false)
 }
 
-func TestAClaimCodeWorksOnceAlsoForTwoWhoEnterItAtOnce(t *testing.T) {
+func TestRedeem_ClaimCodeWorksOnceForConcurrentCallers(t *testing.T) {
 	w := newWorld(t)
 	out := w.granted("code-1")
 	results := make(chan error, 2)
@@ -165,7 +165,7 @@ func TestAClaimCodeWorksOnceAlsoForTwoWhoEnterItAtOnce(t *testing.T) {
 	w.checkGrants("code-1", false)
 }
 
-func TestTheRedirectedAddressOrTheBareCodeCanBePasted(t *testing.T) {
+func TestRedeem_AcceptsARedirectedAddressOrABareCode(t *testing.T) {
 	for name, paste := range map[string]func(state string) string{
 		"whole address": func(state string) string {
 			return publicURL + "/callback?code=0.AXcode-that-is-long-enough&state=" + state + "&session_state=x#"
@@ -187,7 +187,7 @@ func TestTheRedirectedAddressOrTheBareCodeCanBePasted(t *testing.T) {
 	}
 }
 
-func TestAPastedAddressIsRefused(t *testing.T) {
+func TestRedeem_PastedAddressRefusals(t *testing.T) {
 	w := newWorld(t)
 	state := w.open(w.link())
 	address := publicURL + "/callback?code=0.AXcode-that-is-long-enough&state="
@@ -201,7 +201,7 @@ func TestAPastedAddressIsRefused(t *testing.T) {
 	w.checkGrants("", false)
 }
 
-func TestADirectLinkIsMicrosoftsOwnAndOnlyThePanelRedeemsIt(t *testing.T) {
+func TestLink_DirectLinkIsRedeemedByThePanelOnly(t *testing.T) {
 	w := newWorld(t)
 	w.settings(func(s *tenant.Settings) { s.DirectLink = true })
 	begun := w.link()
@@ -219,7 +219,7 @@ func TestADirectLinkIsMicrosoftsOwnAndOnlyThePanelRedeemsIt(t *testing.T) {
 	w.checkGrants("0.AXcode-that-is-long-enough", false)
 }
 
-func TestALinkThatRanOutIsReplacedButNotUnderAWaitingClaimCode(t *testing.T) {
+func TestLink_ExpiredLinkIsReplacedUnlessAClaimCodeWaits(t *testing.T) {
 	w := newWorld(t)
 	begun := w.link()
 	w.advance(7*24*time.Hour - time.Hour)

@@ -247,7 +247,7 @@ func TestExamine_UnreachableController(t *testing.T) {
 	h := newHarness(t)
 	in, err := h.services.Store.Instance(t.Context(), h.Key)
 	h.must(err)
-	_, err = h.services.Tenants.Seen(t.Context(), in, "", "http://127.0.0.1:1/")
+	_, err = h.services.Tenants.UpdateController(t.Context(), in, "", "http://127.0.0.1:1/")
 	h.must(err)
 	report := h.examine("")
 	checkFinding(t, report, doctor.Failed, "instance "+h.Key, "code=platform_unavailable", "controller=http://127.0.0.1:1/", "reference="+report.Reference)

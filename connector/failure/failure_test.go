@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/connector/failure"
 )
 
-func TestEveryCodeTellsWhatHappenedAndWhatToDo(t *testing.T) {
+func TestCode_HasSentenceAdviceAndStatus(t *testing.T) {
 	for _, code := range failure.Codes() {
 		sentence, advice := code.Template()
 		for what, text := range map[string]string{"sentence": sentence, "advice": advice} {
@@ -28,7 +28,7 @@ func TestEveryCodeTellsWhatHappenedAndWhatToDo(t *testing.T) {
 	}
 }
 
-func TestAnUnknownErrorIsInternalAndShowsNoneOfItsText(t *testing.T) {
+func TestFrom_UnknownErrorIsInternalAndHidesItsText(t *testing.T) {
 	cause := errors.New("table grants is corrupt")
 	f := failure.From(fmt.Errorf("reading: %w", cause))
 	if f.Code != failure.InternalError || f.Kind() != failure.Internal || f.Status() != 500 {
@@ -42,14 +42,14 @@ func TestAnUnknownErrorIsInternalAndShowsNoneOfItsText(t *testing.T) {
 	}
 }
 
-func TestTheSentenceIsFilledWithWhatWasSeen(t *testing.T) {
+func TestError_SentenceIsFilled(t *testing.T) {
 	f := failure.New(failure.WrongDirectory, "seen", "aaa", "expected", "bbb")
 	if got := f.Sentence(); !strings.Contains(got, "aaa") || !strings.Contains(got, "bbb") || strings.Contains(got, "__") {
 		t.Errorf("Sentence() = %q, want both directories in it", got)
 	}
 }
 
-func TestARecordKeepsTheFailureAndTheReferenceButNotTheCause(t *testing.T) {
+func TestRecord_KeepsTheFailureWithoutItsCause(t *testing.T) {
 	ctx := failure.WithReference(context.Background(), "REF12345")
 	r := failure.NewRecord(ctx, failure.Wrap(errors.New("secret cause"), failure.RoleMissing, "username", "u", "role", "Admin agent"))
 	if r.Reference != "REF12345" || r.Code != failure.RoleMissing || r.Params["role"] != "Admin agent" {
@@ -60,7 +60,7 @@ func TestARecordKeepsTheFailureAndTheReferenceButNotTheCause(t *testing.T) {
 	}
 }
 
-func TestParamsComeInPairs(t *testing.T) {
+func TestNew_PanicsOnOddParams(t *testing.T) {
 	defer func() {
 		if recover() == nil {
 			t.Error("New with an odd number of params did not panic")

@@ -10,31 +10,31 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// An Application is one Microsoft application registration and what it proves itself with. Several credentials may be
-// valid at once, so that a new one is added before the old one goes (microsoft-identity.md §6.3).
+// An Application is one Microsoft application registration with its credentials. Several credentials may be valid at once, so
+// that a new one is added before the old one is removed (docs/reference/microsoft-identity.md §6.3).
 type Application struct {
-	ID          string // application (client) id, a GUID in lower case
+	ID          string // application (client) ID, a GUID in lower case
 	Certificate Credential
 	Secret      Credential
 	NextSecret  Credential // may be valid at the same time
 }
 
-// A Credential is a client secret or a certificate. The zero Credential is none.
+// A Credential is a client secret or a certificate. The zero Credential stands for none.
 type Credential struct {
 	// Value is the value of a client secret, or a certificate and its private key in PEM.
 	Value secret.Text
-	// Ends is when it stops working: as entered for a secret, zero when that is not known; read from a certificate.
+	// Ends is when it stops working: as entered for a secret, zero when unknown; read from a certificate.
 	Ends time.Time
 	// Since is when it was entered here.
 	Since time.Time
-	// Remove, in a change of settings, destroys the stored credential, which an empty Value keeps. It is never stored.
+	// Remove, in a change of settings, deletes the stored credential, which an empty Value keeps. It is never stored.
 	Remove bool
 }
 
-// Complete reports whether a can be used: it has its id and a credential.
+// Complete reports whether a can be used: it has its ID and a credential.
 func (a Application) Complete() bool { return a.ID != "" && len(a.Credentials()) > 0 }
 
-// Credentials returns those that there are.
+// Credentials returns the credentials that are set.
 func (a Application) Credentials() []Credential {
 	var all []Credential
 	for _, c := range []Credential{a.Certificate, a.Secret, a.NextSecret} {
@@ -45,7 +45,7 @@ func (a Application) Credentials() []Credential {
 	return all
 }
 
-// WithoutValues returns a as a change of settings that keeps all stored credentials with their ends.
+// WithoutValues returns a as a change of settings that keeps all stored credentials and their ends.
 func (a Application) WithoutValues() Application {
 	for _, c := range []*Credential{&a.Certificate, &a.Secret, &a.NextSecret} {
 		*c = Credential{Ends: c.Ends}
@@ -53,9 +53,8 @@ func (a Application) WithoutValues() Application {
 	return a
 }
 
-// Ends returns when a is left without a credential that works: the last known end that is still to come. Where all
-// known ends have passed, a credential of unknown end may still work and the answer is the zero time; without such a
-// one it is the last end that has passed.
+// Ends returns when the last credential of a stops working. When all known ends have passed, it returns the zero time if there
+// is a credential whose end is unknown, because that may still work, and else the last end.
 func (a Application) Ends(now time.Time) time.Time {
 	var last time.Time
 	unknown := false
@@ -71,7 +70,7 @@ func (a Application) Ends(now time.Time) time.Time {
 	return last
 }
 
-// checked returns a change of an application in canonical form, or says what is wrong with it.
+// checked returns a change of an application in canonical form, or what is wrong with it.
 func (a Application) checked(now time.Time) (Application, error) {
 	if a.ID != "" {
 		id, err := uuid.Parse(a.ID)
@@ -81,8 +80,8 @@ func (a Application) checked(now time.Time) (Application, error) {
 		a.ID = id.String()
 	}
 	for _, c := range []*Credential{&a.Secret, &a.NextSecret} {
-		// The portal shows the secret's id, a GUID, beside its value, and people copy the wrong one
-		// (microsoft-identity.md §7.3 pain 8).
+		// The portal shows the secret's ID, a GUID, beside its value, and people copy the wrong one
+		// (docs/reference/microsoft-identity.md §7.3).
 		if _, err := uuid.Parse(strings.TrimSpace(c.Value.Reveal())); err == nil {
 			return Application{}, failure.New(failure.SecretIsID)
 		}
@@ -102,12 +101,12 @@ func (a Application) checked(now time.Time) (Application, error) {
 	return a, nil
 }
 
-// keep takes the stored credentials where none were sent for the same application: the platform keeps no copy to send.
+// keep takes over the stored credentials that were not sent for the same application: the platform has no copy to send.
 func (a *Application) keep(stored Application) {
 	if a.ID != stored.ID {
 		stored = Application{}
 	}
-	// The end of a certificate is read, not entered.
+	// The end of a certificate is read from it, not entered.
 	if a.Certificate.Value.Empty() {
 		a.Certificate.Ends = stored.Certificate.Ends
 	}

@@ -13,7 +13,7 @@ func credential(value string, ends time.Time) tenant.Credential {
 	return tenant.Credential{Value: secret.New(value), Ends: ends}
 }
 
-func TestEndsOfAnApplication(t *testing.T) {
+func TestApplication_Ends(t *testing.T) {
 	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 	past, earlier, later, unknown := now.AddDate(0, -1, 0), now.AddDate(0, 1, 0), now.AddDate(1, 0, 0), time.Time{}
 	for name, tc := range map[string]struct {
@@ -26,8 +26,8 @@ func TestEndsOfAnApplication(t *testing.T) {
 		"one of unknown end":        {tenant.Application{Secret: credential("a", unknown)}, unknown},
 		"the later of two":          {tenant.Application{Secret: credential("a", later), NextSecret: credential("b", earlier)}, later},
 		"known beside unknown":      {tenant.Application{Secret: credential("a", unknown), NextSecret: credential("b", earlier)}, earlier},
-		"over beside unknown":       {tenant.Application{Secret: credential("a", past), NextSecret: credential("b", unknown)}, unknown},
-		"over":                      {tenant.Application{Secret: credential("a", past)}, past},
+		"expired beside unknown":    {tenant.Application{Secret: credential("a", past), NextSecret: credential("b", unknown)}, unknown},
+		"expired":                   {tenant.Application{Secret: credential("a", past)}, past},
 		"certificate is the last":   {tenant.Application{Secret: credential("a", earlier), Certificate: credential("c", later)}, later},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -38,8 +38,8 @@ func TestEndsOfAnApplication(t *testing.T) {
 	}
 }
 
-func TestCertificatesAreCheckedWhenTheyAreEntered(t *testing.T) {
-	h := newHouse(t)
+func TestInstall_ChecksCertificates(t *testing.T) {
+	h := newHarness(t)
 	private := rsaKey(t, 2048)
 	over := certificate(t, private, h.clock) + pkcs8(t, private)
 	for name, tc := range map[string]struct {
@@ -52,9 +52,9 @@ func TestCertificatesAreCheckedWhenTheyAreEntered(t *testing.T) {
 		"expired":        {over, failure.CertificateExpired},
 	} {
 		t.Run(name, func(t *testing.T) {
-			spoiled := tenant.Application{ID: appID, Certificate: credential(tc.value, time.Time{})}
+			broken := tenant.Application{ID: appID, Certificate: credential(tc.value, time.Time{})}
 			in := instance(key, rootID)
-			in.Settings.Application = spoiled
+			in.Settings.Application = broken
 			_, err := h.Install(t.Context(), in, platform())
 			h.checkFailure("Install()", err, tc.want)
 		})
@@ -73,8 +73,8 @@ func TestCertificatesAreCheckedWhenTheyAreEntered(t *testing.T) {
 	}
 }
 
-func TestEachCredentialIsKeptReplacedAndRemovedByItself(t *testing.T) {
-	h := newHouse(t)
+func TestConfigure_KeepsReplacesAndRemovesEachCredential(t *testing.T) {
+	h := newHarness(t)
 	private := rsaKey(t, 2048)
 	ends := h.clock.AddDate(1, 0, 0)
 	in := instance(key, rootID)
@@ -84,7 +84,7 @@ func TestEachCredentialIsKeptReplacedAndRemovedByItself(t *testing.T) {
 	}
 	before := h.install(in).Settings.Application
 
-	// configure changes the stored application as doors do: what is not mentioned is sent without its value.
+	// configure changes the stored application as the handlers do: an unchanged credential is sent without its value.
 	configure := func(change func(*tenant.Application)) tenant.Application {
 		t.Helper()
 		sent := h.stored(key).Settings

@@ -12,25 +12,25 @@ import (
 )
 
 const (
-	// maxCertificate bounds what is taken for a certificate with its key and chain, in bytes.
+	// maxCertificate limits a certificate with its key and chain, in bytes.
 	maxCertificate = 32 << 10
 
-	// minKeyBits is the shortest RSA key that is taken.
+	// minKeyBits is the shortest RSA key that is accepted.
 	minKeyBits = 2048
 )
 
-// pemBlock finds the blocks of a PEM text, also where a field of one line took the line ends away, which the standard
-// library would not read.
+// pemBlock finds the blocks of a PEM text, even without its line breaks: a one-line input field removes them, and the standard
+// library does not read the rest.
 var pemBlock = regexp.MustCompile(`-----BEGIN ([A-Z0-9 ]+)-----([A-Za-z0-9+/=\s]*)-----END ([A-Z0-9 ]+)-----`)
 
-// A Certificate proves who an application is, by signing with its key.
+// A Certificate authenticates an application, which signs with its key.
 type Certificate struct {
 	Leaf *x509.Certificate
 	Key  *rsa.PrivateKey
 }
 
 // ParseCertificate reads a certificate and its unencrypted RSA private key (PKCS#8 or PKCS#1) in PEM, in either order.
-// Other certificates, as of a chain, are ignored. It does not look at the times. Its errors are the failures
+// It ignores other certificates, such as those of a chain, and does not check the validity period. Its errors are the failures
 // certificate_unreadable, certificate_key and certificate_mismatch; none quotes the text.
 func ParseCertificate(text secret.Text) (Certificate, error) {
 	value := text.Reveal()
@@ -72,7 +72,7 @@ func ParseCertificate(text secret.Text) (Certificate, error) {
 	return Certificate{}, failure.New(failure.CertificateMismatch)
 }
 
-// rsaKey reads a private key; nil when it is none of RSA.
+// rsaKey reads a private key; nil when it is not an RSA key.
 func rsaKey(der []byte) *rsa.PrivateKey {
 	if key, err := x509.ParsePKCS8PrivateKey(der); err == nil {
 		rsaKey, _ := key.(*rsa.PrivateKey)

@@ -15,7 +15,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-func TestNewRefusesWhatIsMissing(t *testing.T) {
+func TestNew_RefusesMissingFields(t *testing.T) {
 	st := storetest.New(t)
 	for name, cfg := range map[string]tenant.Config{
 		"store":       {Directories: &directories{}, Clouds: []string{"global"}},
@@ -30,7 +30,7 @@ func TestNewRefusesWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestSettingsAreRefusedAndNothingIsStored(t *testing.T) {
+func TestInstall_RefusedSettingsStoreNothing(t *testing.T) {
 	for name, tc := range map[string]struct {
 		settings tenant.Settings
 		want     failure.Code
@@ -46,13 +46,13 @@ func TestSettingsAreRefusedAndNothingIsStored(t *testing.T) {
 		"secret is its id, capital": {tenant.Settings{Application: application("", "33333333-0000-4000-8000-00000000ABCD")}, failure.SecretIsID},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newHarness(t)
 			in := instance(key, rootID)
 			in.Settings = tc.settings
 			_, err := h.Install(t.Context(), in, platform())
 			h.checkFailure("Install()", err, tc.want)
 			if _, err := h.store.Instance(t.Context(), key); err == nil {
-				t.Error("Install() stored an instance with settings that it refused")
+				t.Error("Install() stored an instance with refused settings")
 			}
 
 			before := h.install(instance(key, rootID))
@@ -66,8 +66,8 @@ func TestSettingsAreRefusedAndNothingIsStored(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotInstalledIsNotFound(t *testing.T) {
-	h := newHouse(t)
+func TestService_UnknownInstanceIsNotFound(t *testing.T) {
+	h := newHarness(t)
 	h.install(instance(otherKey, otherRoot))
 	h.must(h.Remove(t.Context(), otherKey, platform()))
 	for name, key := range map[string]string{"unknown": "nobody", "removed": otherKey, "other case": "KEY-2", "empty": ""} {
@@ -79,47 +79,47 @@ func TestWhatIsNotInstalledIsNotFound(t *testing.T) {
 			_, err = h.Upgrade(t.Context(), key, "1-1", "1-2", tenant.Settings{}, platform())
 			h.checkFailure("Upgrade()", err, failure.NotFound)
 			if err := h.Remove(t.Context(), key, platform()); err != nil {
-				t.Errorf("Remove() = %v, want nil: it is gone already", err)
+				t.Errorf("Remove() = %v, want nil, because it is removed already", err)
 			}
 		})
 	}
 	h.checkActions("", audit.InstanceInstalled, audit.InstanceRemoved)
 }
 
-func TestInstallRepeatedEndsInTheSameState(t *testing.T) {
-	h := newHouse(t)
+func TestInstall_IsIdempotent(t *testing.T) {
+	h := newHarness(t)
 	first := h.install(instance(key, rootID))
 	if first.Settings.Cloud != tenant.DefaultCloud || first.Settings.MFARequest != tenant.MFARequestAMR {
 		t.Errorf("Install() chose the cloud %q and the MFA request %q, want the defaults", first.Settings.Cloud, first.Settings.MFARequest)
 	}
 	h.checkSame("what was returned", first, h.stored(key))
 
-	// The platform keeps no copy of the secret, so what it repeats may have none.
+	// The platform has no copy of the secret, so a repeated call may have none.
 	again := instance(key, rootID)
 	again.Settings.Application = application(appID, "")
 	h.checkSame("the instance after Install() twice", h.install(again), first)
 	h.checkSame("the stored instance after Install() twice", h.stored(key), first)
 }
 
-func TestASecondRootUnderTheSameKeyIsAConflict(t *testing.T) {
-	h := newHouse(t)
+func TestInstall_SecondRootUnderOneKeyIsAConflict(t *testing.T) {
+	h := newHarness(t)
 	first := h.install(instance(key, rootID))
 	_, err := h.Install(t.Context(), instance(key, otherRoot), platform())
 	h.checkFailure("Install() of a second root", err, failure.Conflict)
 	h.checkSame("the instance after a second root", h.stored(key), first)
 }
 
-func TestARootBelongsToOneKey(t *testing.T) {
-	h := newHouse(t)
+func TestInstall_RootUnderSecondKeyIsAConflict(t *testing.T) {
+	h := newHarness(t)
 	h.install(instance(key, rootID))
 	_, err := h.Install(t.Context(), instance(otherKey, rootID), platform())
 	h.checkFailure("Install() of a root under a second key", err, failure.Conflict)
 }
 
-// TestReplicasInstallAtOnce lets the platform repeat a call that it gave up, while another replica still works at it.
-func TestReplicasInstallAtOnce(t *testing.T) {
+// TestInstall_ConcurrentReplicas lets the platform repeat a call that it gave up while another replica still serves it.
+func TestInstall_ConcurrentReplicas(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
-		h := newHouseOn(t, db)
+		h := newHarnessOn(t, db)
 		roots := []string{rootID, rootID, rootID, otherRoot}
 		errs := make([]error, len(roots))
 		var calls errgroup.Group
@@ -134,7 +134,7 @@ func TestReplicasInstallAtOnce(t *testing.T) {
 		winner := h.stored(key)
 		for i, err := range errs {
 			if err != nil {
-				h.checkFailure("Install() at once", err, failure.Conflict)
+				h.checkFailure("concurrent Install()", err, failure.Conflict)
 			} else if roots[i] != winner.RootID {
 				t.Errorf("Install(%s) = nil, but %s is stored", roots[i], winner.RootID)
 			}
@@ -143,8 +143,8 @@ func TestReplicasInstallAtOnce(t *testing.T) {
 	})
 }
 
-func TestAnInstanceIsInstalledAgainAfterItsRemoval(t *testing.T) {
-	h := newHouse(t)
+func TestInstall_AfterRemove(t *testing.T) {
+	h := newHarness(t)
 	h.install(instance(key, rootID))
 	h.must(h.Remove(t.Context(), key, platform()))
 	h.clock = h.clock.Add(time.Hour)
@@ -156,12 +156,12 @@ func TestAnInstanceIsInstalledAgainAfterItsRemoval(t *testing.T) {
 		t.Errorf("Install() after Remove() = root %s, created %s, removed %s; want a new instance", stored.RootID, stored.CreatedAt, stored.RemovedAt)
 	}
 	if got := secretOf(stored.Settings.Application); got != "" {
-		t.Error("Install() after Remove() brought the old secret back")
+		t.Error("Install() after Remove() restored the old secret")
 	}
 	h.checkActions("", audit.InstanceInstalled, audit.InstanceRemoved, audit.InstanceInstalled)
 }
 
-func TestASecretIsKeptForItsApplicationOnly(t *testing.T) {
+func TestConfigure_KeepsASecretForItsApplicationOnly(t *testing.T) {
 	const capital = "33333333-0000-4000-8000-00000000ABCD"
 	for name, tc := range map[string]struct {
 		sent tenant.Application
@@ -175,20 +175,20 @@ func TestASecretIsKeptForItsApplicationOnly(t *testing.T) {
 		"a new one, other application": {application(otherAppID, "second-secret"), "second-secret"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for call, change := range map[string]func(h *house, settings tenant.Settings) (tenant.Instance, error){
-				"Configure": func(h *house, settings tenant.Settings) (tenant.Instance, error) {
+			for call, change := range map[string]func(h *harness, settings tenant.Settings) (tenant.Instance, error){
+				"Configure": func(h *harness, settings tenant.Settings) (tenant.Instance, error) {
 					return h.Configure(t.Context(), key, settings, platform())
 				},
-				"Upgrade": func(h *house, settings tenant.Settings) (tenant.Instance, error) {
+				"Upgrade": func(h *harness, settings tenant.Settings) (tenant.Instance, error) {
 					return h.Upgrade(t.Context(), key, "1-1", "1-2", settings, platform())
 				},
-				"Install": func(h *house, settings tenant.Settings) (tenant.Instance, error) {
+				"Install": func(h *harness, settings tenant.Settings) (tenant.Instance, error) {
 					in := instance(key, rootID)
 					in.Settings = settings
 					return h.Install(t.Context(), in, platform())
 				},
 			} {
-				h := newHouse(t)
+				h := newHarness(t)
 				h.install(instance(key, rootID))
 				returned, err := change(h, tenant.Settings{Application: tc.sent})
 				h.must(err)
@@ -201,8 +201,8 @@ func TestASecretIsKeptForItsApplicationOnly(t *testing.T) {
 	}
 }
 
-func TestConfigureReplacesTheSettings(t *testing.T) {
-	h := newHouse(t)
+func TestConfigure_ReplacesTheSettings(t *testing.T) {
+	h := newHarness(t)
 	before := h.install(instance(key, rootID))
 	h.clock = h.clock.Add(time.Hour)
 	want := tenant.Settings{
@@ -213,15 +213,15 @@ func TestConfigureReplacesTheSettings(t *testing.T) {
 	sent.Application = application(appID, "")
 	got, err := h.Configure(t.Context(), key, sent, platform())
 	h.must(err)
-	// When a credential was entered is the service's own business.
+	// The time at which a credential was entered is set by the service.
 	want.Application = before.Settings.Application
 	before.Settings, before.UpdatedAt = want, h.clock
 	h.checkSame("Configure()", got, before)
 	h.checkActions("", audit.InstanceInstalled, audit.InstanceConfigured)
 }
 
-func TestUpgradeNotesTheVersions(t *testing.T) {
-	h := newHouse(t)
+func TestUpgrade_RecordsTheVersions(t *testing.T) {
+	h := newHarness(t)
 	before := h.install(instance(key, rootID))
 	got, err := h.Upgrade(t.Context(), key, "1-1", "1-2", before.Settings, platform())
 	h.must(err)
@@ -235,9 +235,9 @@ func TestUpgradeNotesTheVersions(t *testing.T) {
 	}
 }
 
-func TestSeenKeepsWhatThePlatformTells(t *testing.T) {
+func TestUpdateController_StoresWhatThePlatformSends(t *testing.T) {
 	const moved = "https://controller-2.example.com:6308/"
-	h := newHouse(t)
+	h := newHarness(t)
 	before := h.install(instance(key, rootID))
 	for name, tc := range map[string]struct {
 		id, uri string
@@ -249,42 +249,42 @@ func TestSeenKeepsWhatThePlatformTells(t *testing.T) {
 		"same uri only": {"", before.ControllerURI, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h.seen(tc.id, tc.uri)
+			h.updateController(tc.id, tc.uri)
 			if got := h.stored(key); got.Version != before.Version {
-				t.Errorf("Seen(%q, %q) wrote, want it to be cheap", tc.id, tc.uri)
+				t.Errorf("UpdateController(%q, %q) wrote, want no write", tc.id, tc.uri)
 			}
 		})
 	}
-	h.seen("", moved)
-	h.seen("aps-9", "")
+	h.updateController("", moved)
+	h.updateController("aps-9", "")
 	before.ID, before.ControllerURI = "aps-9", moved
-	h.checkSame("the instance after the platform moved", h.stored(key), before)
+	h.checkSame("the instance after the controller moved", h.stored(key), before)
 	h.checkActions("", audit.InstanceInstalled)
 }
 
-func TestReplicasHearTheSameAtOnce(t *testing.T) {
+func TestUpdateController_ConcurrentReplicas(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
-		h := newHouseOn(t, db)
+		h := newHarnessOn(t, db)
 		h.install(instance(key, rootID))
 		calls, ctx := errgroup.WithContext(t.Context())
 		stored := h.stored(key)
 		for range 8 {
 			s := h.replica()
 			calls.Go(func() error {
-				_, err := s.Seen(ctx, stored, "aps-9", "https://controller-2.example.com/")
+				_, err := s.UpdateController(ctx, stored, "aps-9", "https://controller-2.example.com/")
 				return err
 			})
 		}
 		h.must(calls.Wait())
 		if got := h.stored(key); got.ID != "aps-9" || got.ControllerURI != "https://controller-2.example.com/" {
-			t.Errorf("after Seen() at once the instance is %s at %s, want what was told", got.ID, got.ControllerURI)
+			t.Errorf("after concurrent UpdateController() the instance is %s at %s, want what was sent", got.ID, got.ControllerURI)
 		}
 	})
 }
 
-func TestRemoveDestroysSecretsAndKeepsEvents(t *testing.T) {
+func TestRemove_DeletesSecretsAndKeepsEvents(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
-		h := newHouseOn(t, db)
+		h := newHarnessOn(t, db)
 		h.install(instance(key, rootID))
 		h.provision(reseller(tenantID, alpine))
 		h.provision(reseller(otherID, baltic))
@@ -307,8 +307,8 @@ func TestRemoveDestroysSecretsAndKeepsEvents(t *testing.T) {
 	})
 }
 
-func TestRemoveLeavesOtherInstancesAlone(t *testing.T) {
-	h := newHouse(t)
+func TestRemove_LeavesOtherInstancesUnchanged(t *testing.T) {
+	h := newHarness(t)
 	h.install(instance(key, rootID))
 	other := h.install(instance(otherKey, otherRoot))
 	neighbour := reseller(otherID, baltic)
@@ -320,7 +320,7 @@ func TestRemoveLeavesOtherInstancesAlone(t *testing.T) {
 }
 
 // grantTo stores a grant for a tenant.
-func grantTo(h *house, tenantID string) {
+func grantTo(h *harness, tenantID string) {
 	h.Helper()
 	g := token.Grant{
 		TenantID: tenantID, Slot: token.Active, RefreshToken: secret.New("refresh-token"), IssuedAt: h.clock, ConsentedAt: h.clock,

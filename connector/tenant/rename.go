@@ -10,8 +10,7 @@ import (
 	"azure-partner-connector/connector/failure"
 )
 
-// Rename takes the names that the platform now tells of a tenant's company and of its own brand; an empty one is not
-// known and changes nothing.
+// Rename stores the current names of a tenant's company and marketplace. An empty name is unknown and changes nothing.
 func (s *Service) Rename(ctx context.Context, instanceKey, id, name, marketplace string, by audit.Actor) error {
 	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 		t, err := s.cfg.Store.Tenant(ctx, id)

@@ -9,12 +9,12 @@ import (
 )
 
 func TestRename(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.install(instance(key, rootID))
 	before := h.provision(reseller(tenantID, alpine))
 	h.clock = h.clock.Add(time.Hour)
 
-	h.checkFailure("Rename() of nobody", h.Rename(t.Context(), key, otherID, "Alpine Group", "", platform()), failure.NotFound)
+	h.checkFailure("Rename() of an unknown tenant", h.Rename(t.Context(), key, otherID, "Alpine Group", "", platform()), failure.NotFound)
 	h.checkFailure("Rename() for another instance", h.Rename(t.Context(), otherKey, tenantID, "Alpine Group", "", platform()), failure.NotFound)
 	h.must(h.Rename(t.Context(), key, tenantID, before.Name, "", platform()))
 	h.checkSame("the tenant after the same name", h.storedTenant(tenantID), before)
@@ -24,6 +24,6 @@ func TestRename(t *testing.T) {
 	want.Name, want.Marketplace, want.UpdatedAt, want.Version = "Alpine Group", "Larkfield", h.clock, before.Version+1
 	h.checkSame("the tenant after another name", h.storedTenant(tenantID), want)
 	h.must(h.Rename(t.Context(), key, tenantID, "", "", platform()))
-	h.checkSame("the tenant after names that are not known", h.storedTenant(tenantID), want)
+	h.checkSame("the tenant after empty names", h.storedTenant(tenantID), want)
 	h.checkActions(tenantID, audit.TenantProvisioned, audit.TenantConfigured)
 }

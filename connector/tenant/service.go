@@ -12,9 +12,9 @@ import (
 	"azure-partner-connector/connector/failure"
 )
 
-// Directories names Microsoft directories by their GUID.
+// Directories resolves Microsoft directories.
 type Directories interface {
-	// ResolveDirectory returns the GUID, in lower case, of a directory named by GUID or domain.
+	// ResolveDirectory returns the GUID, in lower case, of a directory given by GUID or domain.
 	ResolveDirectory(ctx context.Context, cloud, directory string) (string, error)
 }
 
@@ -29,12 +29,12 @@ type Config struct {
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
-	// Log receives what was decided and why. Default: discard.
+	// Log receives decisions and their reasons. Default: discard.
 	Log *slog.Logger
 }
 
-// A Service keeps instances and tenants as the platform says. Its methods are idempotent, return *failure.Error for
-// what the caller can repair, and are safe for concurrent use.
+// A Service keeps instances and tenants as the platform manages them. Its methods are idempotent, return *failure.Error for
+// what the caller can correct, and are safe for concurrent use.
 type Service struct {
 	cfg Config
 }
@@ -53,8 +53,8 @@ func New(cfg Config) (*Service, error) {
 	return &Service{cfg}, nil
 }
 
-// Install stores the instance that the platform provisioned. Repeated with the same key and root it ends in the same
-// state; a second living root under one key is a conflict.
+// Install stores the instance that the platform provisioned. Repeating it with the same key and root leads to the same state;
+// another root under a key whose instance is not removed is a conflict.
 func (s *Service) Install(ctx context.Context, in Instance, by audit.Actor) (Instance, error) {
 	settings, err := s.checkedSettings(in.Settings)
 	if err != nil {
@@ -86,7 +86,7 @@ func (s *Service) Configure(ctx context.Context, key string, settings Settings, 
 	return s.change(ctx, key, audit.InstanceConfigured, by, settings, nil)
 }
 
-// Upgrade notes that the platform upgraded an instance from one package version to another, and takes its settings.
+// Upgrade records that the platform upgraded an instance from one package version to another, and stores its settings.
 func (s *Service) Upgrade(ctx context.Context, key, from, to string, settings Settings, by audit.Actor) (Instance, error) {
 	return s.change(ctx, key, audit.InstanceUpgraded, by, settings, map[string]string{"from": from, "to": to})
 }
@@ -112,7 +112,8 @@ func (s *Service) change(ctx context.Context, key string, action audit.Action, b
 	return in, err
 }
 
-// Remove destroys an instance's tenants and secrets. Removing what is not there is no error (aps-protocol.md §1.7).
+// Remove deletes an instance's tenants and secrets. Removing what does not exist is no error
+// (docs/reference/aps-protocol.md §1.7).
 func (s *Service) Remove(ctx context.Context, key string, by audit.Actor) error {
 	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 		in, err := s.Instance(ctx, key)
@@ -127,7 +128,7 @@ func (s *Service) Remove(ctx context.Context, key string, by audit.Actor) error 
 			return fmt.Errorf("listing tenants of %s: %w", key, err)
 		}
 		for _, t := range tenants {
-			if err := s.destroy(ctx, t, by); err != nil {
+			if err := s.delete(ctx, t, by); err != nil {
 				return err
 			}
 		}
@@ -137,22 +138,22 @@ func (s *Service) Remove(ctx context.Context, key string, by audit.Actor) error 
 	})
 }
 
-// Seen keeps what the platform last told of an instance, and returns the instance with it: it may move, and background
-// work needs its address. It costs nothing when in says the same already.
-func (s *Service) Seen(ctx context.Context, in Instance, instanceID, controllerURI string) (Instance, error) {
+// UpdateController stores the instance ID and the controller's address that the platform sent last, and returns the instance
+// with them: the controller may move, and background work needs its address. It writes nothing when nothing changed.
+func (s *Service) UpdateController(ctx context.Context, in Instance, instanceID, controllerURI string) (Instance, error) {
 	if (controllerURI == "" || in.ControllerURI == controllerURI) && (instanceID == "" || in.ID == instanceID) {
 		return in, nil
 	}
 	in.ControllerURI, in.ID = cmp.Or(controllerURI, in.ControllerURI), cmp.Or(instanceID, in.ID)
 	in.UpdatedAt = s.cfg.Now()
 	err := s.cfg.Store.SaveInstance(ctx, &in)
-	if err != nil && !errors.Is(err, ErrChanged) { // another replica heard the same
+	if err != nil && !errors.Is(err, ErrChanged) { // another replica stored the same
 		return Instance{}, fmt.Errorf("saving instance %s: %w", in.Key, err)
 	}
 	return in, nil
 }
 
-// Instance returns a living instance, or the failure not_found.
+// Instance returns an instance that is not removed, or the failure not_found.
 func (s *Service) Instance(ctx context.Context, key string) (Instance, error) {
 	in, err := s.cfg.Store.Instance(ctx, key)
 	if errors.Is(err, ErrNotFound) || err == nil && !in.RemovedAt.IsZero() {

@@ -11,16 +11,16 @@ var (
 	// ErrNotFound is returned by stores when there is no such row.
 	ErrNotFound = errors.New("not found")
 	// ErrChanged is returned by stores when the row changed since it was read, or exists already.
-	ErrChanged = errors.New("changed by somebody else")
+	ErrChanged = errors.New("changed by another writer")
 	// ErrDirectoryTaken is returned when another tenant of the instance has the same DirectoryID.
 	ErrDirectoryTaken = errors.New("directory belongs to another tenant")
 )
 
-// Store keeps instances and tenants. Secrets are sealed by it. All methods join the transaction of their context
-// when they are called inside Transact, and are safe for concurrent use.
+// Store keeps instances and tenants, and seals their secrets. Inside Transact, all methods join the transaction of their
+// context. They are safe for concurrent use.
 type Store interface {
-	// Transact runs fn in one transaction, which fn's context carries. fn may be called again after a deadlock or a
-	// failed certification, so it must have no effect outside the store.
+	// Transact runs fn in one transaction, which fn's context carries. After a deadlock or a failed certification it calls
+	// fn again, so fn must have no effect outside the store.
 	Transact(ctx context.Context, fn func(ctx context.Context) error) error
 
 	Instance(ctx context.Context, key string) (Instance, error)
@@ -35,7 +35,7 @@ type Store interface {
 	SaveTenant(ctx context.Context, t *Tenant) error
 	// ChangeTenant updates t as SaveTenant does and appends e, both or neither.
 	ChangeTenant(ctx context.Context, t *Tenant, e audit.Event) error
-	// DeleteTenant destroys the tenant with all its secrets: grants, consents, schedule. Its events stay.
+	// DeleteTenant deletes the tenant with its grants, consents and schedule. Its events stay.
 	DeleteTenant(ctx context.Context, id string) error
 
 	AppendEvent(ctx context.Context, e audit.Event) error

@@ -10,17 +10,17 @@ import (
 	"azure-partner-connector/connector/failure"
 )
 
-// An Instance is one registration of our package on a platform (design §1).
+// An Instance is one registration of our package on a platform.
 type Instance struct {
 	Key            string // OAuth consumer key; our primary key
-	ID             string // APS-Instance-ID; differs from RootID (aps-protocol.md §1.1)
+	ID             string // APS-Instance-ID; differs from RootID (docs/reference/aps-protocol.md §1.1)
 	RootID         string // aps.id of the root resource; empty until the platform provisioned it
-	ControllerURI  string // base URL of the platform's controller, as last told by the platform
+	ControllerURI  string // base URL of the platform's controller, as the platform sent it last
 	PackageVersion string // "version-release" last installed or upgraded to
 	Settings       Settings
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
-	RemovedAt      time.Time // zero while the instance lives
+	RemovedAt      time.Time // zero while the instance is installed
 	Version        int64     // row version; 0 before it is stored
 }
 
@@ -28,30 +28,30 @@ type Instance struct {
 type Settings struct {
 	// Cloud names the cloud profile. Default "global".
 	Cloud string
-	// Application is what tenants use unless they bring their own.
+	// Application is used by tenants that have none of their own.
 	Application Application
-	// MFARequest says how MFA is asked for at Microsoft: "amr" (default), "off", or a JSON claims request.
+	// MFARequest says how MFA is requested from Microsoft: "amr" (default), "off", or a JSON claims request.
 	MFARequest string
 	// Borrowers are the APS instance ids of the applications that may borrow access tokens.
 	Borrowers []string
-	// SkipLanding sends a visitor of a manual link straight on to Microsoft.
+	// SkipLanding redirects visitors of a manual link to Microsoft without a page of ours.
 	SkipLanding bool
-	// DirectLink makes the manual link Microsoft's own address, for installations whose onboarding pages cannot be
-	// reached from outside. The visitor then sends back the whole redirected address.
+	// DirectLink makes the manual link an address of Microsoft's, for installations whose onboarding pages cannot be reached
+	// from outside. The visitor then sends back the whole redirected address.
 	DirectLink bool
-	// TenantApplication lets tenants bring their own application.
+	// TenantApplication lets tenants use an application of their own.
 	TenantApplication bool
 }
 
-// A Tenant is one reseller tenant (design §1).
+// A Tenant is one reseller tenant.
 type Tenant struct {
 	ID             string // aps.id
 	InstanceKey    string
-	AccountID      string // APS account that owns the tenant; empty when the platform did not tell
+	AccountID      string // APS account that owns the tenant; empty when the platform did not send it
 	SubscriptionID string
-	Name           string // the reseller's company, for people
-	Marketplace    string // the platform's brand, for people
-	// DirectoryID is the directory's GUID in lower case; empty until it is known.
+	Name           string // the reseller's company, for people to read
+	Marketplace    string // the platform's brand, for people to read
+	// DirectoryID is the directory's GUID in lower case; empty until it is resolved.
 	DirectoryID string
 	// Directory is what was entered: a GUID or a domain.
 	Directory string

@@ -10,7 +10,7 @@ import (
 	"azure-partner-connector/connector/failure"
 )
 
-// Provision stores the tenant that the platform provisioned. Repeated with the same ID it ends in the same state.
+// Provision stores the tenant that the platform provisioned. Repeating it with the same ID leads to the same state.
 func (s *Service) Provision(ctx context.Context, t Tenant, by audit.Actor) (Tenant, error) {
 	stored, err := s.Resolve(ctx, t.InstanceKey, t.ID)
 	if err != nil && stored.Instance.Key == "" {
@@ -51,7 +51,7 @@ func (s *Service) put(ctx context.Context, r Resolved, t Tenant, action audit.Ac
 			return stored, refused(err, t)
 		}
 	}
-	// There is none yet, or somebody has changed or removed it since it was read.
+	// There is none yet, or it was changed or removed since it was read.
 	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 		stored, err = s.cfg.Store.Tenant(ctx, t.ID)
 		switch {
@@ -73,7 +73,7 @@ func (s *Service) put(ctx context.Context, r Resolved, t Tenant, action audit.Ac
 	return stored, refused(err, t)
 }
 
-// refused tells why t was not saved.
+// refused returns why t was not saved.
 func refused(err error, t Tenant) error {
 	switch {
 	case err == nil:
@@ -86,7 +86,7 @@ func refused(err error, t Tenant) error {
 	return translated(err, fmt.Sprintf("saving tenant %s", t.ID))
 }
 
-// merge takes what the platform sent. Owner and subscription come with the provisioning only.
+// merge takes over what the platform sent. Owner and subscription come with the provisioning only.
 func (t *Tenant) merge(sent Tenant, directoryID string) {
 	if sent.AccountID != "" {
 		t.AccountID = sent.AccountID
@@ -108,27 +108,27 @@ func (t *Tenant) merge(sent Tenant, directoryID string) {
 	t.Application = sent.Application
 }
 
-// resolveWithin bounds the question for a directory: the platform, which waits 25 seconds (aps-protocol.md §1.7), is
-// waiting.
-const resolveWithin = 10 * time.Second
+// resolveTimeout limits the resolving of a directory, because the platform waits for it, for 25 seconds
+// (docs/reference/aps-protocol.md §1.7).
+const resolveTimeout = 10 * time.Second
 
-// directoryID returns the GUID of a directory, or "" when Microsoft cannot be asked right now: provisioning must not
-// depend on it, and the first consent asks again.
+// directoryID returns the GUID of a directory, or "" when Microsoft cannot be reached: provisioning must not depend on it, and
+// the first consent resolves it then.
 func (s *Service) directoryID(ctx context.Context, cloud, directory string) (string, error) {
 	if directory == "" {
 		return "", nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, resolveWithin)
+	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
 	id, err := s.cfg.Directories.ResolveDirectory(ctx, cloud, directory)
 	if err != nil && failure.From(err).Kind() == failure.Transient {
-		s.cfg.Log.WarnContext(ctx, "directory is resolved later", "directory", directory, "err", err)
+		s.cfg.Log.WarnContext(ctx, "the directory could not be resolved; the first consent resolves it", "directory", directory, "err", err)
 		return "", nil
 	}
 	return id, err
 }
 
-// Unprovision destroys a tenant and its secrets at once. Destroying what is not there is no error.
+// Unprovision deletes a tenant and its secrets at once. Deleting what does not exist is no error.
 func (s *Service) Unprovision(ctx context.Context, instanceKey, id string, by audit.Actor) error {
 	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 		t, err := s.Tenant(ctx, instanceKey, id)
@@ -138,18 +138,18 @@ func (s *Service) Unprovision(ctx context.Context, instanceKey, id string, by au
 		if err != nil {
 			return err
 		}
-		return s.destroy(ctx, t, by)
+		return s.delete(ctx, t, by)
 	})
 }
 
-func (s *Service) destroy(ctx context.Context, t Tenant, by audit.Actor) error {
+func (s *Service) delete(ctx context.Context, t Tenant, by audit.Actor) error {
 	if err := s.cfg.Store.DeleteTenant(ctx, t.ID); err != nil {
 		return fmt.Errorf("deleting tenant %s: %w", t.ID, err)
 	}
 	return s.append(ctx, audit.Event{InstanceKey: t.InstanceKey, TenantID: t.ID, Action: audit.TenantRemoved, Actor: by})
 }
 
-// Tenant returns a tenant of an instance, or the failure not_found, also when it belongs to another instance.
+// Tenant returns a tenant of an instance, or the failure not_found, even when it belongs to another instance.
 func (s *Service) Tenant(ctx context.Context, instanceKey, id string) (Tenant, error) {
 	t, err := s.cfg.Store.Tenant(ctx, id)
 	if errors.Is(err, ErrNotFound) || err == nil && t.InstanceKey != instanceKey {

@@ -13,10 +13,10 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-func TestATenantIsRefusedAndNothingIsStored(t *testing.T) {
+func TestProvision_RefusalStoresNothing(t *testing.T) {
 	for name, tc := range map[string]struct {
-		spoil func(*tenant.Tenant)
-		want  failure.Code
+		breaks func(*tenant.Tenant)
+		want   failure.Code
 	}{
 		"unknown instance":      {func(t *tenant.Tenant) { t.InstanceKey = "nobody" }, failure.NotFound},
 		"removed instance":      {func(t *tenant.Tenant) { t.InstanceKey = otherKey }, failure.NotFound},
@@ -25,12 +25,12 @@ func TestATenantIsRefusedAndNothingIsStored(t *testing.T) {
 		"secret is its id":      {func(t *tenant.Tenant) { t.Application = application(appID, otherAppID) }, failure.SecretIsID},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newHarness(t)
 			h.install(instance(key, rootID))
 			h.install(instance(otherKey, otherRoot))
 			h.must(h.Remove(t.Context(), otherKey, platform()))
 			sent := reseller(tenantID, alpine)
-			tc.spoil(&sent)
+			tc.breaks(&sent)
 			_, err := h.Provision(t.Context(), sent, platform())
 			h.checkFailure("Provision()", err, tc.want)
 			if _, err := h.store.Tenant(t.Context(), tenantID); !errors.Is(err, tenant.ErrNotFound) {
@@ -46,11 +46,11 @@ func TestATenantIsRefusedAndNothingIsStored(t *testing.T) {
 	}
 }
 
-// TestAFaultOfOursIsNoReasonToStore lets the resolving fail with something that is not transient trouble.
-func TestAFaultOfOursIsNoReasonToStore(t *testing.T) {
-	h := newHouse(t)
+// TestProvision_InternalErrorStoresNothing lets resolving fail with an error that is not transient.
+func TestProvision_InternalErrorStoresNothing(t *testing.T) {
+	h := newHarness(t)
 	h.install(instance(key, rootID))
-	fault := errors.New("a fault of ours")
+	fault := errors.New("an internal error")
 	h.directories.fail(fault)
 	if _, err := h.Provision(t.Context(), reseller(tenantID, alpine), platform()); !errors.Is(err, fault) {
 		t.Errorf("Provision() = %v, want %v", err, fault)
@@ -60,8 +60,8 @@ func TestAFaultOfOursIsNoReasonToStore(t *testing.T) {
 	}
 }
 
-func TestAnotherInstancesTenantIsNotThere(t *testing.T) {
-	h := newHouse(t)
+func TestService_TenantOfAnotherInstanceIsNotFound(t *testing.T) {
+	h := newHarness(t)
 	h.install(instance(key, rootID))
 	h.install(instance(otherKey, otherRoot))
 	before := h.provision(reseller(tenantID, alpine))
@@ -75,7 +75,7 @@ func TestAnotherInstancesTenantIsNotThere(t *testing.T) {
 	_, err = h.Provision(t.Context(), foreign, platform())
 	h.checkFailure("Provision()", err, failure.Conflict)
 	if err := h.Unprovision(t.Context(), otherKey, tenantID, platform()); err != nil {
-		t.Errorf("Unprovision() = %v, want nil: there is no such tenant of that instance", err)
+		t.Errorf("Unprovision() = %v, want nil, because that instance has no such tenant", err)
 	}
 	if tenants, err := h.Tenants(t.Context(), otherKey); err != nil || len(tenants) != 0 {
 		t.Errorf("Tenants() of the other instance = %d, %v, want none", len(tenants), err)
@@ -84,8 +84,8 @@ func TestAnotherInstancesTenantIsNotThere(t *testing.T) {
 	h.checkActions(tenantID, audit.TenantProvisioned)
 }
 
-func TestProvisionRepeatedEndsInTheSameState(t *testing.T) {
-	h := newHouse(t)
+func TestProvision_IsIdempotent(t *testing.T) {
+	h := newHarness(t)
 	h.install(instance(key, rootID))
 	first := h.provision(reseller(tenantID, alpine))
 	if first.DirectoryID != alpineID || first.Directory != alpine {
@@ -101,8 +101,8 @@ func TestProvisionRepeatedEndsInTheSameState(t *testing.T) {
 	h.checkSame("Tenant()", found, first)
 }
 
-func TestConfigureKeepsWhatItDoesNotTell(t *testing.T) {
-	h := newHouse(t)
+func TestConfigureTenant_KeepsWhatIsNotSent(t *testing.T) {
+	h := newHarness(t)
 	h.install(instance(key, rootID))
 	want := h.provision(reseller(tenantID, alpine))
 	h.clock = h.clock.Add(time.Hour)
@@ -121,13 +121,13 @@ func TestConfigureKeepsWhatItDoesNotTell(t *testing.T) {
 	}
 }
 
-func TestADirectoryIsResolvedLaterWhenMicrosoftIsOut(t *testing.T) {
-	h := newHouse(t)
+func TestProvision_ResolvesTheDirectoryLaterWhenMicrosoftIsUnavailable(t *testing.T) {
+	h := newHarness(t)
 	h.install(instance(key, rootID))
 	h.directories.fail(failure.New(failure.MicrosoftUnavailable))
 	got := h.provision(reseller(tenantID, alpine))
 	if got.DirectoryID != "" || got.Directory != alpine {
-		t.Errorf("Provision() while Microsoft is out = %q for %q, want no GUID yet", got.DirectoryID, got.Directory)
+		t.Errorf("Provision() while Microsoft is unavailable = %q for %q, want no GUID yet", got.DirectoryID, got.Directory)
 	}
 	h.directories.fail(nil)
 	if got = h.provision(reseller(tenantID, alpine)); got.DirectoryID != alpineID {
@@ -135,24 +135,24 @@ func TestADirectoryIsResolvedLaterWhenMicrosoftIsOut(t *testing.T) {
 	}
 	h.directories.fail(failure.New(failure.MicrosoftThrottled))
 	if got = h.provision(reseller(tenantID, alpine)); got.DirectoryID != alpineID {
-		t.Errorf("Provision() of the same directory while Microsoft is out = %q, want it kept", got.DirectoryID)
+		t.Errorf("Provision() of the same directory while Microsoft is unavailable = %q, want it kept", got.DirectoryID)
 	}
 }
 
-// TestAChangedDirectoryLosesItsOldGUID: tokens of the old directory must not be asked for in the name of the new one.
-func TestAChangedDirectoryLosesItsOldGUID(t *testing.T) {
+// TestConfigureTenant_ChangedDirectoryLosesItsOldGUID asserts that no token of the old directory is requested for the new one.
+func TestConfigureTenant_ChangedDirectoryLosesItsOldGUID(t *testing.T) {
 	for name, tc := range map[string]struct {
 		directory string
 		err       error
 		want      string
 	}{
-		"to another":                    {baltic, nil, balticID},
-		"to another, Microsoft is out":  {baltic, failure.New(failure.MicrosoftUnavailable), ""},
-		"to none":                       {"", nil, ""},
-		"to the same, Microsoft is out": {alpine, failure.New(failure.MicrosoftUnavailable), alpineID},
+		"to another":                            {baltic, nil, balticID},
+		"to another, Microsoft is unavailable":  {baltic, failure.New(failure.MicrosoftUnavailable), ""},
+		"to none":                               {"", nil, ""},
+		"to the same, Microsoft is unavailable": {alpine, failure.New(failure.MicrosoftUnavailable), alpineID},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newHarness(t)
 			h.install(instance(key, rootID))
 			h.provision(reseller(tenantID, alpine))
 			h.directories.fail(tc.err)
@@ -165,8 +165,8 @@ func TestAChangedDirectoryLosesItsOldGUID(t *testing.T) {
 	}
 }
 
-func TestADirectoryBelongsToOneTenantOfAnInstance(t *testing.T) {
-	h := newHouse(t)
+func TestProvision_DirectoryBelongsToOneTenantOfAnInstance(t *testing.T) {
+	h := newHarness(t)
 	h.install(instance(key, rootID))
 	h.install(instance(otherKey, otherRoot))
 	h.provision(reseller(tenantID, alpine))
@@ -180,7 +180,7 @@ func TestADirectoryBelongsToOneTenantOfAnInstance(t *testing.T) {
 
 	elsewhere := reseller("22222222-0000-4000-8000-000000000003", alpine)
 	elsewhere.InstanceKey = otherKey
-	h.provision(elsewhere) // another instance is another business
+	h.provision(elsewhere) // instances are independent
 
 	h.must(h.Unprovision(t.Context(), key, tenantID, platform()))
 	if got := h.provision(reseller(otherID, alpine)); got.DirectoryID != alpineID {
@@ -188,9 +188,9 @@ func TestADirectoryBelongsToOneTenantOfAnInstance(t *testing.T) {
 	}
 }
 
-func TestTenantsWantTheSameDirectoryAtOnce(t *testing.T) {
+func TestProvision_ConcurrentTenantsOfOneDirectory(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
-		h := newHouseOn(t, db)
+		h := newHarnessOn(t, db)
 		h.install(instance(key, rootID))
 		ids := []string{
 			tenantID, otherID,
@@ -212,7 +212,7 @@ func TestTenantsWantTheSameDirectoryAtOnce(t *testing.T) {
 				won++
 				continue
 			}
-			h.checkFailure("Provision() at once", err, failure.DirectoryTaken)
+			h.checkFailure("concurrent Provision()", err, failure.DirectoryTaken)
 		}
 		tenants, err := h.Tenants(t.Context(), key)
 		h.must(err)
@@ -222,9 +222,9 @@ func TestTenantsWantTheSameDirectoryAtOnce(t *testing.T) {
 	})
 }
 
-func TestUnprovisionDestroysSecretsAndKeepsEvents(t *testing.T) {
+func TestUnprovision_DeletesSecretsAndKeepsEvents(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
-		h := newHouseOn(t, db)
+		h := newHarnessOn(t, db)
 		h.install(instance(key, rootID))
 		before := h.sealedLeft()
 		h.provision(reseller(tenantID, alpine))
@@ -243,8 +243,8 @@ func TestUnprovisionDestroysSecretsAndKeepsEvents(t *testing.T) {
 	})
 }
 
-func TestTenantsAreListedByName(t *testing.T) {
-	h := newHouse(t)
+func TestTenants_AreOrderedByName(t *testing.T) {
+	h := newHarness(t)
 	h.install(instance(key, rootID))
 	second, first := reseller(tenantID, alpine), reseller(otherID, baltic)
 	second.Name, first.Name = "Baltic", "Alpine"
@@ -259,7 +259,7 @@ func TestTenantsAreListedByName(t *testing.T) {
 	}
 }
 
-func TestAnApplicationOfATenantCountsWhereItIsAllowed(t *testing.T) {
+func TestResolved_ClientUsesTheTenantsApplicationIfAllowed(t *testing.T) {
 	for name, tc := range map[string]struct {
 		allowed bool
 		own     tenant.Application

@@ -137,8 +137,8 @@ func (t memoryTenants) Resolve(context.Context, string, string) (tenant.Resolved
 	return tenant.Resolved{Tenant: t.m.tenant, Instance: t.m.instance}, nil
 }
 
-// Seen implements hooks.Tenants.
-func (memoryTenants) Seen(_ context.Context, in tenant.Instance, _, _ string) (tenant.Instance, error) {
+// UpdateController implements hooks.Tenants.
+func (memoryTenants) UpdateController(_ context.Context, in tenant.Instance, _, _ string) (tenant.Instance, error) {
 	return in, nil
 }
 

@@ -39,14 +39,14 @@ const (
 
 func platform() audit.Actor { return audit.Actor{Kind: audit.Platform, Name: "platform"} }
 
-// application returns an application that proves itself with a client secret; an empty one leaves the stored one alone.
+// application returns an application with a client secret; an empty secret keeps the stored one.
 func application(id, clientSecret string) tenant.Application {
 	return tenant.Application{ID: id, Secret: tenant.Credential{Value: secret.New(clientSecret)}}
 }
 
 func secretOf(a tenant.Application) string { return a.Secret.Value.Reveal() }
 
-// directories are what Microsoft knows; a test sets err for what goes wrong.
+// directories are the ones that Microsoft knows; a test lets them fail.
 type directories struct {
 	mu  sync.Mutex // guards err
 	err error
@@ -72,53 +72,53 @@ func (d *directories) ResolveDirectory(_ context.Context, _, directory string) (
 	return id, nil
 }
 
-// witness is a sealer that remembers what it made.
-type witness struct {
+// A recordingSealer records what it sealed.
+type recordingSealer struct {
 	store.Sealer
 	mu     sync.Mutex // guards sealed
 	sealed []string   // in hexadecimal digits
 }
 
 // Seal implements store.Sealer.
-func (w *witness) Seal(plaintext []byte, table, row, column string) ([]byte, error) {
-	ciphertext, err := w.Sealer.Seal(plaintext, table, row, column)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.sealed = append(w.sealed, hex.EncodeToString(ciphertext))
+func (r *recordingSealer) Seal(plaintext []byte, table, row, column string) ([]byte, error) {
+	ciphertext, err := r.Sealer.Seal(plaintext, table, row, column)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sealed = append(r.sealed, hex.EncodeToString(ciphertext))
 	return ciphertext, err
 }
 
-// A house is a service on a real store, with a clock that the test moves.
-type house struct {
+// A harness is a service on a real store, with a clock that the test moves.
+type harness struct {
 	*testing.T
 	*tenant.Service
 	store       *store.Store
 	db          *storetest.Database
-	witness     *witness
+	sealer      *recordingSealer
 	directories *directories
 	clock       time.Time
 }
 
-func newHouse(t *testing.T) *house { return newHouseOn(t, storetest.SQLite(t)) }
+func newHarness(t *testing.T) *harness { return newHarnessOn(t, storetest.SQLite(t)) }
 
-func newHouseOn(t *testing.T, db *storetest.Database) *house {
+func newHarnessOn(t *testing.T, db *storetest.Database) *harness {
 	t.Helper()
-	h := &house{
-		T: t, db: db, witness: &witness{Sealer: db.Keyring}, directories: &directories{},
+	h := &harness{
+		T: t, db: db, sealer: &recordingSealer{Sealer: db.Keyring}, directories: &directories{},
 		clock: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC),
 	}
-	h.store = db.Open(t, func(cfg *store.Config) { cfg.Keyring = h.witness })
+	h.store = db.Open(t, func(cfg *store.Config) { cfg.Keyring = h.sealer })
 	h.Service = h.service(h.store)
 	return h
 }
 
 // replica returns one more service, on a store of its own over the same database.
-func (h *house) replica() *tenant.Service {
+func (h *harness) replica() *tenant.Service {
 	h.Helper()
-	return h.service(h.db.Open(h.T, func(cfg *store.Config) { cfg.Keyring = h.witness }))
+	return h.service(h.db.Open(h.T, func(cfg *store.Config) { cfg.Keyring = h.sealer }))
 }
 
-func (h *house) service(st *store.Store) *tenant.Service {
+func (h *harness) service(st *store.Store) *tenant.Service {
 	h.Helper()
 	s, err := tenant.New(tenant.Config{Store: st, Directories: h.directories, Clouds: []string{"china", "global"}, Now: func() time.Time { return h.clock }})
 	if err != nil {
@@ -127,7 +127,7 @@ func (h *house) service(st *store.Store) *tenant.Service {
 	return s
 }
 
-// instance is what the platform sends when it provisions the root of a key.
+// instance returns what the platform sends when it provisions the root of a key.
 func instance(key, rootID string) tenant.Instance {
 	return tenant.Instance{
 		Key: key, ID: "aps-" + key, RootID: rootID, ControllerURI: "https://controller.example.com:6308/", PackageVersion: "1-1",
@@ -135,7 +135,7 @@ func instance(key, rootID string) tenant.Instance {
 	}
 }
 
-// reseller is what the platform sends when it provisions a tenant.
+// reseller returns what the platform sends when it provisions a tenant.
 func reseller(id, directory string) tenant.Tenant {
 	return tenant.Tenant{
 		ID: id, InstanceKey: key, AccountID: "account-" + id, SubscriptionID: "subscription-" + id, Name: "Reseller " + id,
@@ -143,7 +143,7 @@ func reseller(id, directory string) tenant.Tenant {
 	}
 }
 
-func (h *house) install(in tenant.Instance) tenant.Instance {
+func (h *harness) install(in tenant.Instance) tenant.Instance {
 	h.Helper()
 	stored, err := h.Install(h.Context(), in, platform())
 	if err != nil {
@@ -152,7 +152,7 @@ func (h *house) install(in tenant.Instance) tenant.Instance {
 	return stored
 }
 
-func (h *house) provision(t tenant.Tenant) tenant.Tenant {
+func (h *harness) provision(t tenant.Tenant) tenant.Tenant {
 	h.Helper()
 	stored, err := h.Provision(h.Context(), t, platform())
 	if err != nil {
@@ -161,7 +161,7 @@ func (h *house) provision(t tenant.Tenant) tenant.Tenant {
 	return stored
 }
 
-func (h *house) must(err error) {
+func (h *harness) must(err error) {
 	h.Helper()
 	if err != nil {
 		h.Fatal(err)
@@ -169,23 +169,23 @@ func (h *house) must(err error) {
 }
 
 // stored reads an instance from the database.
-func (h *house) stored(key string) tenant.Instance {
+func (h *harness) stored(key string) tenant.Instance {
 	h.Helper()
 	in, err := h.store.Instance(h.Context(), key)
 	h.must(err)
 	return in
 }
 
-// seen has the platform tell of the instance, and checks what Seen returns of it.
-func (h *house) seen(instanceID, controllerURI string) {
+// updateController updates what the platform sends, and asserts that the result is what is stored.
+func (h *harness) updateController(instanceID, controllerURI string) {
 	h.Helper()
-	in, err := h.Seen(h.Context(), h.stored(key), instanceID, controllerURI)
+	in, err := h.UpdateController(h.Context(), h.stored(key), instanceID, controllerURI)
 	h.must(err)
-	h.checkSame("what Seen() returned", in, h.stored(key))
+	h.checkSame("what UpdateController() returned", in, h.stored(key))
 }
 
 // storedTenant reads a tenant from the database.
-func (h *house) storedTenant(id string) tenant.Tenant {
+func (h *harness) storedTenant(id string) tenant.Tenant {
 	h.Helper()
 	t, err := h.store.Tenant(h.Context(), id)
 	h.must(err)
@@ -193,15 +193,15 @@ func (h *house) storedTenant(id string) tenant.Tenant {
 }
 
 // checkFailure asserts the code with which a call failed.
-func (h *house) checkFailure(call string, err error, code failure.Code) {
+func (h *harness) checkFailure(call string, err error, code failure.Code) {
 	h.Helper()
 	if !failure.Is(err, code) {
 		h.Errorf("%s = %v, want the failure %s", call, err, code)
 	}
 }
 
-// checkSame asserts that two instances or tenants differ in nothing but their row's version.
-func (h *house) checkSame(what string, got, want any) {
+// checkSame asserts that two instances or tenants are equal except for their row versions.
+func (h *harness) checkSame(what string, got, want any) {
 	h.Helper()
 	ignored := cmp.Options{
 		cmpopts.IgnoreFields(tenant.Instance{}, "Version"), cmpopts.IgnoreFields(tenant.Tenant{}, "Version"),
@@ -212,8 +212,8 @@ func (h *house) checkSame(what string, got, want any) {
 	}
 }
 
-// checkActions asserts what was written down of a tenant, or of instances for an empty id, oldest first.
-func (h *house) checkActions(tenantID string, want ...audit.Action) {
+// checkActions asserts the events of a tenant, or of instances for an empty ID, oldest first.
+func (h *harness) checkActions(tenantID string, want ...audit.Action) {
 	h.Helper()
 	events, err := h.store.Events(h.Context(), tenantID, time.Time{}, 100)
 	h.must(err)
@@ -229,14 +229,14 @@ func (h *house) checkActions(tenantID string, want ...audit.Action) {
 	}
 }
 
-// sealedLeft counts the values that were ever sealed and that are still in the database.
-func (h *house) sealedLeft() int {
+// sealedLeft counts the sealed values that are still in the database.
+func (h *harness) sealedLeft() int {
 	h.Helper()
 	dump := h.db.Dump(h.T)
-	h.witness.mu.Lock()
-	defer h.witness.mu.Unlock()
+	h.sealer.mu.Lock()
+	defer h.sealer.mu.Unlock()
 	left := 0
-	for _, value := range h.witness.sealed {
+	for _, value := range h.sealer.sealed {
 		if strings.Contains(dump, value) {
 			left++
 		}
@@ -244,8 +244,8 @@ func (h *house) sealedLeft() int {
 	return left
 }
 
-// ConfigureTenant finds the tenant first, as the door does.
-func (h *house) ConfigureTenant(ctx context.Context, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error) {
+// ConfigureTenant resolves the tenant first, as the hooks do.
+func (h *harness) ConfigureTenant(ctx context.Context, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error) {
 	stored, err := h.Resolve(ctx, t.InstanceKey, t.ID)
 	if err != nil {
 		return tenant.Tenant{}, err
