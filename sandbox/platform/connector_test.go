@@ -26,9 +26,15 @@ const (
 	sharedSecret = "canary-shared-secret"
 )
 
+// archives caches what archive returns, because most tests need it and building it is slow.
+var archives sync.Map // release → []byte
+
 // archive returns the repository's own package, as a later release when release is above 1.
 func archive(t testing.TB, release string) []byte {
 	t.Helper()
+	if content, ok := archives.Load(release); ok {
+		return content.([]byte)
+	}
 	manifest := strings.Replace(string(azurepartner.Manifest()), "\n  release: 1\n", "\n  release: "+release+"\n", 1)
 	p, err := pack.Load([]byte(manifest), schemas.Files, uiextension.Files())
 	if err != nil {
@@ -38,6 +44,7 @@ func archive(t testing.TB, release string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	archives.Store(release, content)
 	return content
 }
 

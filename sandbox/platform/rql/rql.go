@@ -1,5 +1,6 @@
 // Package rql parses and evaluates the part of the platform's query language that the simulated platform needs
-// (docs/reference/aps-protocol.md §5.6): functions joined by commas or ampersands, values, and the infix form name=operator=value.
+// (docs/reference/aps-protocol.md §5.6): functions joined by commas or ampersands, values, and the infix form
+// name=operator=value.
 package rql
 
 import (
