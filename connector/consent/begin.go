@@ -14,14 +14,14 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// A Begun consent is what the panel needs to go on.
+// A Begun consent is what the panel needs in order to continue.
 type Begun struct {
 	ID        string
 	URL       string
 	ExpiresAt time.Time
 }
 
-// Begin starts the automatic procedure; the caller opens URL in a new window and polls Find.
+// Begin starts the automatic procedure. The caller opens URL in a new window and polls Find.
 func (s *Service) Begin(ctx context.Context, tenantID string, by audit.Actor) (Begun, error) {
 	r, err := s.ready(ctx, tenantID)
 	if err != nil {
@@ -34,7 +34,7 @@ func (s *Service) Begin(ctx context.Context, tenantID string, by audit.Actor) (B
 	return Begun{c.ID, s.landingURL(c), c.ExpiresAt}, nil
 }
 
-// Link returns the link of the manual procedure: the one that is open, or a new one.
+// Link returns the open link of the manual procedure, or a new one.
 func (s *Service) Link(ctx context.Context, tenantID string, by audit.Actor) (Begun, error) {
 	r, err := s.ready(ctx, tenantID)
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *Service) Link(ctx context.Context, tenantID string, by audit.Actor) (Be
 	case c.ID == "", c.Status == Waiting && !now.Before(c.ExpiresAt), !now.Before(c.ExpiresAt) && !now.Before(c.ClaimExpiresAt):
 		c, err = s.open(ctx, r, token.Manual, s.cfg.LinkLife, audit.ConsentLinked, by)
 	case !now.Before(c.ExpiresAt):
-		// A new link would hide the consent that waits for its claim code.
+		// A new link would replace the consent that waits for its claim code.
 		c.ExpiresAt = now.Add(s.cfg.LinkLife)
 		err = s.cfg.Store.SaveConsent(ctx, &c)
 	}
@@ -88,8 +88,8 @@ func (s *Service) open(ctx context.Context, r tenant.Resolved, procedure token.P
 	return c, err
 }
 
-// directLink returns Microsoft's own address for a link. Its state is the link's secret, is bound to no browser, and
-// can only be redeemed by the panel, so that showing the link again shows the same address.
+// directLink returns Microsoft's own address for a link. The state is the link's secret, so that the same link always has the
+// same address. It is bound to no browser, and only the panel can redeem it.
 func (s *Service) directLink(ctx context.Context, r tenant.Resolved, c Consent) (Begun, error) {
 	hash, err := s.hash(hashState, c.Link.Reveal())
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *Service) directLink(ctx context.Context, r tenant.Resolved, c Consent) 
 	return Begun{c.ID, url, c.ExpiresAt}, err
 }
 
-// Find returns a consent of a tenant, for the panel that waits for it. One that took too long is failed.
+// Find returns a consent of a tenant, for the panel that polls it. A consent that timed out is failed.
 func (s *Service) Find(ctx context.Context, tenantID, consentID string) (Consent, error) {
 	c, err := s.cfg.Store.Consent(ctx, consentID)
 	if errors.Is(err, tenant.ErrNotFound) || err == nil && c.TenantID != tenantID {
@@ -125,7 +125,7 @@ func (s *Service) Find(ctx context.Context, tenantID, consentID string) (Consent
 	return c, nil
 }
 
-// A Landing is what the visitor of a link is told before he goes on to Microsoft.
+// A Landing is what visitors of a link see before they continue to Microsoft.
 type Landing struct {
 	Procedure     token.Procedure
 	TenantName    string
@@ -133,13 +133,13 @@ type Landing struct {
 	Directory     string
 	ApplicationID string
 	ExpiresAt     time.Time
-	// StraightOn says that the visitor goes on to Microsoft without being shown a page.
+	// StraightOn says that the visitor is redirected to Microsoft without a page.
 	StraightOn bool
 }
 
-// Landing returns what a link is about. It changes nothing, so that previews of mail programs burn nothing.
+// Landing returns what a link is about. It changes nothing, because mail programs open links for previews.
 func (s *Service) Landing(ctx context.Context, link string) (Landing, error) {
-	c, r, err := s.follow(ctx, link)
+	c, r, err := s.byLink(ctx, link)
 	if err != nil {
 		return Landing{}, err
 	}
@@ -150,10 +150,10 @@ func (s *Service) Landing(ctx context.Context, link string) (Landing, error) {
 	}, nil
 }
 
-// Authorize returns the address of Microsoft's sign-in page with a fresh state that only this browser can complete;
-// browser is the value of its cookie. A link may be authorized any number of times until one opening succeeds.
+// Authorize returns the address of Microsoft's sign-in page with a new state that only this browser can complete; browser is
+// the value of its cookie. A link may be opened any number of times until one opening succeeds.
 func (s *Service) Authorize(ctx context.Context, link, browser, locale string) (string, error) {
-	c, r, err := s.follow(ctx, link)
+	c, r, err := s.byLink(ctx, link)
 	if err != nil {
 		return "", err
 	}
@@ -165,7 +165,7 @@ func (s *Service) Authorize(ctx context.Context, link, browser, locale string) (
 	return s.openPage(ctx, r, newState(c.ID, r.Tenant.ID, browserHash, now, now.Add(s.cfg.ConsentLife)), locale)
 }
 
-// openPage stores a new state under a fresh value and returns the address of Microsoft's page with it.
+// openPage stores a state under a new value and returns the address of Microsoft's page with it.
 func (s *Service) openPage(ctx context.Context, r tenant.Resolved, state State, locale string) (string, error) {
 	value := random.Token()
 	var err error
@@ -178,8 +178,8 @@ func (s *Service) openPage(ctx context.Context, r tenant.Resolved, state State, 
 	return s.authorizeURL(ctx, r, state, value, locale)
 }
 
-// follow returns the open consent behind a link.
-func (s *Service) follow(ctx context.Context, link string) (Consent, tenant.Resolved, error) {
+// byLink returns the open consent of a link.
+func (s *Service) byLink(ctx context.Context, link string) (Consent, tenant.Resolved, error) {
 	hash, err := s.hash(hashLink, link)
 	if err != nil {
 		return Consent{}, tenant.Resolved{}, err
@@ -200,8 +200,8 @@ func (s *Service) follow(ctx context.Context, link string) (Consent, tenant.Reso
 
 func (s *Service) authorizeURL(ctx context.Context, r tenant.Resolved, state State, value, locale string) (string, error) {
 	c := r.Client()
-	// The consent page is only worth showing for an application that nobody consented to yet; later a fresh sign-in
-	// is what counts (microsoft-identity.md §2.1).
+	// Only an application without a consent needs the consent page; later, a new sign-in suffices
+	// (docs/reference/microsoft-identity.md §2.1).
 	prompt := "consent"
 	g, err := s.cfg.Store.Grant(ctx, r.Tenant.ID, token.Active)
 	switch {

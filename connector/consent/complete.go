@@ -26,29 +26,29 @@ type Callback struct {
 	Locale string // as in Authorize
 }
 
-// An Outcome is what the visitor is told after a consent was accepted, or where he goes on.
+// An Outcome is what visitors see after their consent was accepted, or where they continue.
 type Outcome struct {
-	// SignInAgain is the address of Microsoft's page when the visitor must go there once more; all else is then empty.
+	// SignInAgain is the address of Microsoft's page if the visitor must open it again; everything else is then empty.
 	SignInAgain string
 
 	Procedure      token.Procedure
-	ClaimCode      string // manual only; it is shown once and kept as a hash
+	ClaimCode      string // manual only; shown once and stored as a hash
 	ClaimExpiresAt time.Time
 	ConsentedBy    token.Person
 	TenantName     string
 }
 
-// keepAttempts bounds how often an accepted consent tries to be stored beside a renewal that changes the same rows.
-const keepAttempts = 3
+// maxStoreAttempts is how often an accepted consent is stored while a renewal changes the same rows.
+const maxStoreAttempts = 3
 
-// acceptWithin bounds the checks of a consent; a first call to Partner Center can take many seconds
-// (microsoft-identity.md §5.5).
-const acceptWithin = 90 * time.Second
+// acceptTimeout limits the checks of a consent; a first call to Partner Center can take many seconds
+// (docs/reference/microsoft-identity.md §5.5).
+const acceptTimeout = 90 * time.Second
 
-// Complete runs the checks of design §4 on what came back from Microsoft, and stores the grant: active for the
-// automatic procedure, pending for the manual one. A refusal stores no grant.
+// Complete checks what Microsoft sent to the redirect address, exchanges the code, and stores the grant: active for the automatic
+// procedure, pending for the manual one. A refusal stores no grant.
 func (s *Service) Complete(ctx context.Context, cb Callback) (Outcome, error) {
-	state, c, r, err := s.returned(ctx, cb.State)
+	state, c, r, err := s.byState(ctx, cb.State)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -56,7 +56,7 @@ func (s *Service) Complete(ctx context.Context, cb Callback) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	// Checked before the state is used up, so that a stranger cannot spoil somebody's sign-in.
+	// Checked before the state is used up, so that another browser cannot break the sign-in.
 	if state.BrowserHash == "" || subtle.ConstantTimeCompare([]byte(browserHash), []byte(state.BrowserHash)) != 1 {
 		return Outcome{}, failure.New(failure.StateBrowser)
 	}
@@ -75,8 +75,8 @@ func (s *Service) Complete(ctx context.Context, cb Callback) (Outcome, error) {
 	return out, s.await(ctx, r, c.ID, g, out)
 }
 
-// returned finds what a state parameter belongs to, and refuses what is unknown, used or expired.
-func (s *Service) returned(ctx context.Context, value string) (State, Consent, tenant.Resolved, error) {
+// byState returns what a state parameter belongs to, and refuses one that is unknown, used or expired.
+func (s *Service) byState(ctx context.Context, value string) (State, Consent, tenant.Resolved, error) {
 	fail := func(err error) (State, Consent, tenant.Resolved, error) {
 		return State{}, Consent{}, tenant.Resolved{}, err
 	}
@@ -108,8 +108,8 @@ func (s *Service) returned(ctx context.Context, value string) (State, Consent, t
 	return state, c, r, nil
 }
 
-// claimsRefused reports whether Microsoft refused the request as such, and the request asked for MFA by claims: nothing
-// documents that it takes those (microsoft-identity.md §2.2).
+// claimsRefused reports whether Microsoft refused a request that requests MFA by claims: that Microsoft accepts these is not
+// documented (docs/reference/microsoft-identity.md §2.2).
 func (s *Service) claimsRefused(r tenant.Resolved, state State, cb Callback) bool {
 	return cb.Error != "" && !state.WithoutClaims && r.Client().MFARequest != tenant.MFARequestOff &&
 		s.callbackError(cb).Code == failure.MicrosoftRequest
@@ -119,8 +119,8 @@ func (s *Service) callbackError(cb Callback) *failure.Error {
 	return s.cfg.Microsoft.CallbackError(CallbackError{Error: cb.Error, SubCode: cb.SubCode, Description: cb.Description})
 }
 
-// openWithoutClaims uses up a state and opens Microsoft's page once more in the same browser, without the claims
-// request. Whether MFA was used is verified afterwards as always.
+// openWithoutClaims uses up a state and opens Microsoft's page again in the same browser, without the claims request. Whether
+// MFA was used is verified afterwards as always.
 func (s *Service) openWithoutClaims(ctx context.Context, r tenant.Resolved, refused State, locale string) (Outcome, error) {
 	if err := s.use(ctx, refused); err != nil {
 		return Outcome{}, err
@@ -132,12 +132,12 @@ func (s *Service) openWithoutClaims(ctx context.Context, r tenant.Resolved, refu
 	if err != nil {
 		return Outcome{}, err
 	}
-	s.cfg.Log.WarnContext(ctx, "Microsoft refused the MFA request; asking without it", "tenant", r.Tenant.ID,
+	s.cfg.Log.WarnContext(ctx, "Microsoft refused the MFA request; opening its page without one", "tenant", r.Tenant.ID,
 		"mfa_request", r.Client().MFARequest, "reference", failure.Reference(ctx))
 	return Outcome{SignInAgain: address}, nil
 }
 
-// use uses up a state; of several callers one succeeds.
+// use uses up a state. Of several concurrent callers, one succeeds.
 func (s *Service) use(ctx context.Context, state State) error {
 	err := s.cfg.Store.UseState(ctx, state.Hash, s.cfg.Now())
 	if errors.Is(err, tenant.ErrChanged) {
@@ -149,13 +149,13 @@ func (s *Service) use(ctx context.Context, state State) error {
 	return nil
 }
 
-// accept uses up the state and exchanges the code for a grant. Every refusal is written down.
+// accept uses up the state and exchanges the code for a grant. Every refusal is stored.
 func (s *Service) accept(ctx context.Context, r tenant.Resolved, c Consent, state State, cb Callback) (token.Grant, error) {
 	if err := s.use(ctx, state); err != nil {
 		return token.Grant{}, err
 	}
-	// The code is spent from here on, whoever stops waiting for the answer.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptWithin)
+	// The code works once, so a caller that stops waiting must not end this.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptTimeout)
 	defer cancel()
 	g, err := s.exchange(ctx, r, c, state, cb)
 	if err == nil {
@@ -179,8 +179,8 @@ func (s *Service) exchange(ctx context.Context, r tenant.Resolved, c Consent, st
 	})
 }
 
-// refuse writes down why a consent was refused. An automatic one has failed with that; the link of a manual one stays
-// open for another try.
+// refuse stores why a consent was refused. An automatic one has then failed; the link of a manual one stays open for another
+// attempt.
 func (s *Service) refuse(ctx context.Context, r tenant.Resolved, consentID string, cause error) error {
 	f := failure.From(cause)
 	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
@@ -218,14 +218,14 @@ func (s *Service) await(ctx context.Context, r tenant.Resolved, consentID string
 	})
 }
 
-// store puts a grant, its consent and its event into one transaction.
-func (s *Service) store(ctx context.Context, r tenant.Resolved, g token.Grant, e audit.Event, keep func(context.Context, token.Grant) error, consentID string, change func(*Consent)) error {
+// store stores a grant, its consent and its event in one transaction.
+func (s *Service) store(ctx context.Context, r tenant.Resolved, g token.Grant, e audit.Event, storeGrant func(context.Context, token.Grant) error, consentID string, change func(*Consent)) error {
 	e.Details = map[string]string{"procedure": string(g.Procedure), "username": g.ConsentedBy.Username, "directory": g.DirectoryID}
 	ctx = context.WithoutCancel(ctx)
 	var err error
-	for range keepAttempts {
+	for range maxStoreAttempts {
 		err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
-			if err := keep(ctx, g); err != nil {
+			if err := storeGrant(ctx, g); err != nil {
 				return err
 			}
 			if err := s.change(ctx, consentID, change); err != nil {

@@ -30,15 +30,15 @@ type Consent struct {
 	TenantID  string
 	Procedure token.Procedure
 	Status    Status
-	// Link is the unguessable part of our landing address. It is sealed, because the panel shows it again; LinkHash
-	// finds the consent by it.
+	// Link is the unguessable part of our landing address. It is stored sealed, because the panel shows it again; LinkHash
+	// finds the consent.
 	Link      secret.Text
 	LinkHash  string
 	AskedBy   audit.Actor
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	EndedAt   time.Time // zero while it is open
-	// Failure tells why it failed; of a manual consent, why its last opening did.
+	// Failure is why the consent failed; for a manual consent, why its last opening failed.
 	Failure *failure.Record
 	// ConsentedBy is set once somebody consented.
 	ConsentedBy token.Person
@@ -46,7 +46,7 @@ type Consent struct {
 	// The claim code, as a keyed hash; empty when there is none.
 	ClaimHash      string
 	ClaimExpiresAt time.Time
-	ClaimAttempts  int // wrong ones
+	ClaimAttempts  int // wrong codes
 
 	Version int64
 }
@@ -58,7 +58,7 @@ type State struct {
 	TenantID  string
 	// BrowserHash is the keyed hash of the browser's cookie; empty for a state that only the panel may redeem.
 	BrowserHash string
-	// WithoutClaims says that MFA is not asked for by a claims request, because Microsoft refused that.
+	// WithoutClaims says that MFA is not requested by claims, because Microsoft refused that.
 	WithoutClaims bool
 	Nonce         secret.Text
 	Verifier      secret.Text
@@ -67,8 +67,8 @@ type State struct {
 	UsedAt        time.Time // zero while unused
 }
 
-// Store keeps consents and states. Secrets are sealed by it. Where nothing is found it returns tenant.ErrNotFound.
-// Methods join the transaction of their context (tenant.Store) and are safe for concurrent use.
+// Store keeps consents and states, and seals their secrets. It returns tenant.ErrNotFound when there is no row. Methods join the
+// transaction of their context (tenant.Store) and are safe for concurrent use.
 type Store interface {
 	Transact(ctx context.Context, fn func(ctx context.Context) error) error
 
@@ -86,7 +86,7 @@ type Store interface {
 	State(ctx context.Context, hash string) (State, error)
 	// OpenStates returns the unused, unexpired states of a consent, newest first.
 	OpenStates(ctx context.Context, consentID string, now time.Time) ([]State, error)
-	// UseState marks the state used by one conditional UPDATE; tenant.ErrChanged when it already was.
+	// UseState marks the state as used by one conditional UPDATE; tenant.ErrChanged if it was used before.
 	UseState(ctx context.Context, hash string, now time.Time) error
 
 	Grant(ctx context.Context, tenantID string, slot token.Slot) (token.Grant, error)
@@ -94,7 +94,7 @@ type Store interface {
 
 	AppendEvent(ctx context.Context, e audit.Event) error
 
-	// Purge deletes states that ended before the given time, and destroys what is secret in consents that did.
+	// Purge deletes states that ended before the given time, and the secrets of consents that did.
 	Purge(ctx context.Context, before time.Time) error
 }
 
@@ -103,13 +103,13 @@ type Hasher interface {
 	Hash(purpose, value string) (string, error)
 }
 
-// Microsoft is what the procedures need of Microsoft. Errors are *failure.Error.
+// Microsoft is what the procedures need from Microsoft. Errors are *failure.Error.
 type Microsoft interface {
 	// AuthorizeURL returns the address of Microsoft's sign-in page.
 	AuthorizeURL(c tenant.Client, request AuthorizeRequest) (string, error)
-	// ResolveDirectory returns the GUID, in lower case, of a directory named by GUID or domain.
+	// ResolveDirectory returns the GUID, in lower case, of a directory given by GUID or domain.
 	ResolveDirectory(ctx context.Context, cloud, directory string) (string, error)
-	// CallbackError translates an error that Microsoft sent to the redirect address (microsoft-identity.md §2.4).
+	// CallbackError translates an error that Microsoft sent to the redirect address (docs/reference/microsoft-identity.md §2.4).
 	CallbackError(e CallbackError) *failure.Error
 }
 
@@ -117,9 +117,9 @@ type Microsoft interface {
 type AuthorizeRequest struct {
 	State       string
 	Nonce       string
-	Verifier    secret.Text // the PKCE challenge is made of it
+	Verifier    secret.Text // for the PKCE challenge
 	RedirectURI string
-	// Prompt is "consent" for a first consent and "login" later (microsoft-identity.md §2.1).
+	// Prompt is "consent" for a first consent and "login" later (docs/reference/microsoft-identity.md §2.1).
 	Prompt string
 	// Locale is passed on as ui_locales; may be empty.
 	Locale string

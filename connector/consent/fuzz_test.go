@@ -11,8 +11,8 @@ import (
 
 const longEnough = "0.AXcode-that-is-long-enough"
 
-// FuzzPasted: whatever is pasted, it is refused or it is one thing: an address with a state, or a bare code without.
-func FuzzPasted(f *testing.F) {
+// FuzzParseRedirected asserts that any input is refused, or is an address with a state, or a bare code without one.
+func FuzzParseRedirected(f *testing.F) {
 	const address = "https://connector.example/callback"
 	for _, seed := range []string{
 		"", " ", "#", "?", "0.AXshort", longEnough, longEnough + "#", " 0.AXcode-that\r\n-is-long-enough# ", "code=" + longEnough,
@@ -29,20 +29,19 @@ func FuzzPasted(f *testing.F) {
 		switch {
 		case !ok:
 		case len(input) > 16<<10:
-			t.Errorf("ParseRedirected took %d bytes, want them refused", len(input))
+			t.Errorf("ParseRedirected took %d bytes, want an error", len(input))
 		case cb.Browser != "":
-			t.Errorf("ParseRedirected(%q) names the browser %q, want none: nothing pasted proves one", input, cb.Browser)
+			t.Errorf("ParseRedirected(%q) has the browser %q, want none, because pasted text proves none", input, cb.Browser)
 		case cb.State != "" && code == "" && cb.Error == "":
-			t.Errorf("ParseRedirected(%q) = a state alone, want a code or an error beside it", input)
+			t.Errorf("ParseRedirected(%q) = a state only, want a code or an error with it", input)
 		case cb.State == "" && (len(code) < 20 || cb.Error != "" || strings.ContainsAny(code, "/?&=<>\"'") || strings.ContainsFunc(code, unicode.IsSpace)):
-			t.Errorf("ParseRedirected(%q) = the bare code %q, want it long, in one piece and no address", input, code)
+			t.Errorf("ParseRedirected(%q) = the bare code %q, want it long, without spaces, and not an address", input, code)
 		}
 	})
 }
 
-// FuzzPastedAddress: what Microsoft redirects to comes through as it is, in the query and in the fragment, whatever
-// stands behind it.
-func FuzzPastedAddress(f *testing.F) {
+// FuzzParseRedirectedAddress asserts that code and state are read unchanged from the query and from the fragment of an address.
+func FuzzParseRedirectedAddress(f *testing.F) {
 	f.Add("0.AX+/=&?# ü", "state", "session")
 	f.Add(longEnough, "a b", "#")
 	f.Add("%", "%2", "")

@@ -13,6 +13,7 @@ import (
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
@@ -32,29 +33,29 @@ var (
 	person   = token.Person{ObjectID: "oid-1", Username: "admin@partner.example", Name: "Ada Admin"}
 )
 
-// microsoft shows the state in its address, as the real one does, and knows one domain.
-type microsoft struct{}
+// fakeMicrosoft has the state in its address, as the real one has, and knows one domain.
+type fakeMicrosoft struct{}
 
-func (microsoft) AuthorizeURL(c tenant.Client, r consent.AuthorizeRequest) (string, error) {
+func (fakeMicrosoft) AuthorizeURL(c tenant.Client, r consent.AuthorizeRequest) (string, error) {
 	q := url.Values{"claims": {c.MFARequest}, "state": {r.State}, "nonce": {r.Nonce}, "prompt": {r.Prompt}, "redirect_uri": {r.RedirectURI}}
 	return "https://login.example/authorize?" + q.Encode(), nil
 }
 
-func (microsoft) ResolveDirectory(_ context.Context, _, directory string) (string, error) {
+func (fakeMicrosoft) ResolveDirectory(_ context.Context, _, directory string) (string, error) {
 	if directory == "partner.example" {
 		return directoryID, nil
 	}
 	return "", failure.New(failure.DirectoryUnknown, "directory", directory)
 }
 
-func (microsoft) CallbackError(e consent.CallbackError) *failure.Error {
+func (fakeMicrosoft) CallbackError(e consent.CallbackError) *failure.Error {
 	if e.Error == "invalid_request" {
 		return failure.New(failure.MicrosoftRequest)
 	}
 	return failure.New(failure.ConsentDeclined)
 }
 
-// A custody is a real one whose exchanges are scripted: exchange decides whether Microsoft and the checks agree.
+// A custody is a real one, except that a function of the test decides how the exchange of a code ends.
 type custody struct {
 	*token.Service
 	now      func() time.Time
@@ -80,14 +81,15 @@ func (c *custody) Exchange(_ context.Context, o token.CodeExchange) (token.Grant
 	}, nil
 }
 
-// noMicrosoft is never asked: acquisition is scripted and nothing is renewed here.
+// noMicrosoft is never called: no test redeems or renews a token.
 type noMicrosoft struct{ token.Microsoft }
 
 type hasher struct{}
 
 func (hasher) Hash(purpose, value string) (string, error) { return purpose + ":" + value, nil }
 
-type world struct {
+// A harness runs the procedures on a real store, with a clock that the test moves.
+type harness struct {
 	*testing.T
 	consents *consent.Service
 	custody  *custody
@@ -97,81 +99,81 @@ type world struct {
 	clock time.Time
 }
 
-func (w *world) now() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.clock
+func (h *harness) now() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.clock
 }
 
-func (w *world) advance(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.clock = w.clock.Add(d)
+func (h *harness) advance(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.clock = h.clock.Add(d)
 }
 
-func newWorld(t *testing.T) *world {
+func newHarness(t *testing.T) *harness {
 	t.Helper()
-	w := &world{T: t, store: openStore(t), clock: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}
-	tokens, err := token.New(token.Config{Store: w.store, Microsoft: noMicrosoft{}, Now: w.now})
-	w.must(err)
-	w.custody = &custody{Service: tokens, now: w.now}
-	w.consents, err = consent.New(consent.Config{
-		Store: w.store, Tokens: w.custody, Microsoft: microsoft{}, Hasher: hasher{}, PublicURL: publicURL, Now: w.now,
+	h := &harness{T: t, store: storetest.New(t), clock: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}
+	tokens, err := token.New(token.Config{Store: h.store, Microsoft: noMicrosoft{}, Now: h.now})
+	h.must(err)
+	h.custody = &custody{Service: tokens, now: h.now}
+	h.consents, err = consent.New(consent.Config{
+		Store: h.store, Tokens: h.custody, Microsoft: fakeMicrosoft{}, Hasher: hasher{}, PublicURL: publicURL, Now: h.now,
 	})
-	w.must(err)
-	w.settings(func(*tenant.Settings) {})
+	h.must(err)
+	h.settings(func(*tenant.Settings) {})
 	for id, directory := range map[string]string{tenantID: directoryID, otherTenantID: "22222222-bbbb-4bbb-8bbb-222222222222"} {
-		w.must(w.store.SaveTenant(t.Context(), &tenant.Tenant{
+		h.must(h.store.SaveTenant(t.Context(), &tenant.Tenant{
 			ID: id, InstanceKey: instanceKey, Name: "Alpine Cloud", Marketplace: "Marketplace One",
-			Directory: directory, DirectoryID: directory, CreatedAt: w.clock, UpdatedAt: w.clock,
+			Directory: directory, DirectoryID: directory, CreatedAt: h.clock, UpdatedAt: h.clock,
 		}))
 	}
-	return w
+	return h
 }
 
 // settings changes the instance's settings.
-func (w *world) settings(change func(*tenant.Settings)) {
-	w.Helper()
-	in, err := w.store.Instance(w.Context(), instanceKey)
+func (h *harness) settings(change func(*tenant.Settings)) {
+	h.Helper()
+	in, err := h.store.Instance(h.Context(), instanceKey)
 	if err != nil {
-		in = tenant.Instance{Key: instanceKey, ID: "aps-1", RootID: "root-1", CreatedAt: w.now(), Settings: tenant.Settings{
+		in = tenant.Instance{Key: instanceKey, ID: "aps-1", RootID: "root-1", CreatedAt: h.now(), Settings: tenant.Settings{
 			Cloud: "global", Application: tenant.Application{ID: applicationID, Secret: tenant.Credential{Value: secret.New("app-secret")}},
 		}}
 	}
 	change(&in.Settings)
-	in.UpdatedAt = w.now()
-	w.must(w.store.SaveInstance(w.Context(), &in))
+	in.UpdatedAt = h.now()
+	h.must(h.store.SaveInstance(h.Context(), &in))
 }
 
-func (w *world) must(err error) {
-	w.Helper()
+func (h *harness) must(err error) {
+	h.Helper()
 	if err != nil {
-		w.Fatal(err)
+		h.Fatal(err)
 	}
 }
 
-func (w *world) begin() consent.Begun {
-	w.Helper()
-	begun, err := w.consents.Begin(w.Context(), tenantID, reseller)
-	w.must(err)
+func (h *harness) begin() consent.Begun {
+	h.Helper()
+	begun, err := h.consents.Begin(h.Context(), tenantID, reseller)
+	h.must(err)
 	return begun
 }
 
-func (w *world) link() consent.Begun {
-	w.Helper()
-	begun, err := w.consents.Link(w.Context(), tenantID, reseller)
-	w.must(err)
+func (h *harness) link() consent.Begun {
+	h.Helper()
+	begun, err := h.consents.Link(h.Context(), tenantID, reseller)
+	h.must(err)
 	return begun
 }
 
 func linkOf(b consent.Begun) string { return strings.TrimPrefix(b.URL, publicURL+"/consent/") }
 
 // open opens a link in this browser and returns the state that Microsoft would send back.
-func (w *world) open(b consent.Begun) string {
-	w.Helper()
-	address, err := w.consents.Authorize(w.Context(), linkOf(b), browser, "")
-	w.must(err)
-	return stateOf(w.T, address)
+func (h *harness) open(b consent.Begun) string {
+	h.Helper()
+	address, err := h.consents.Authorize(h.Context(), linkOf(b), browser, "")
+	h.must(err)
+	return stateOf(h.T, address)
 }
 
 func stateOf(t *testing.T, address string) string {
@@ -183,40 +185,40 @@ func stateOf(t *testing.T, address string) string {
 	return u.Query().Get("state")
 }
 
-func (w *world) complete(state, code string) (consent.Outcome, error) {
-	return w.consents.Complete(w.Context(), consent.Callback{State: state, Browser: browser, Code: secret.New(code)})
+func (h *harness) complete(state, code string) (consent.Outcome, error) {
+	return h.consents.Complete(h.Context(), consent.Callback{State: state, Browser: browser, Code: secret.New(code)})
 }
 
-func (w *world) checkFailure(call string, err error, code failure.Code) {
-	w.Helper()
+func (h *harness) checkFailure(call string, err error, code failure.Code) {
+	h.Helper()
 	if !failure.Is(err, code) {
-		w.Errorf("%s = %v, want the failure %s", call, err, code)
+		h.Errorf("%s = %v, want the failure %s", call, err, code)
 	}
 }
 
 // checkGrants asserts which slots hold a grant, and from which code the active one came.
-func (w *world) checkGrants(active string, pending bool) {
-	w.Helper()
-	g, err := w.store.Grant(w.Context(), tenantID, token.Active)
+func (h *harness) checkGrants(active string, pending bool) {
+	h.Helper()
+	g, err := h.store.Grant(h.Context(), tenantID, token.Active)
 	got := ""
 	if err == nil {
 		got = strings.TrimPrefix(g.RefreshToken.Reveal(), "refresh-of-")
 	}
-	_, pendingErr := w.store.Grant(w.Context(), tenantID, token.Pending)
+	_, pendingErr := h.store.Grant(h.Context(), tenantID, token.Pending)
 	if got != active || (pendingErr == nil) != pending {
-		w.Errorf("grants: active from %q, pending %v; want %q, %v", got, pendingErr == nil, active, pending)
+		h.Errorf("grants: active from %q, pending %v; want %q, %v", got, pendingErr == nil, active, pending)
 	}
 }
 
-func (w *world) checkConsent(id string, status consent.Status, code failure.Code) {
-	w.Helper()
-	c, err := w.consents.Find(w.Context(), tenantID, id)
-	w.must(err)
+func (h *harness) checkConsent(id string, status consent.Status, code failure.Code) {
+	h.Helper()
+	c, err := h.consents.Find(h.Context(), tenantID, id)
+	h.must(err)
 	var got failure.Code
 	if c.Failure != nil {
 		got = c.Failure.Code
 	}
 	if c.Status != status || got != code {
-		w.Errorf("Find = %s because of %q, want %s because of %q", c.Status, got, status, code)
+		h.Errorf("Find = %s because of %q, want %s because of %q", c.Status, got, status, code)
 	}
 }

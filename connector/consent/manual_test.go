@@ -24,130 +24,130 @@ func promptOf(t *testing.T, address string) string {
 	return u.Query().Get("prompt")
 }
 
-func (w *world) redeem(input string) error {
-	_, err := w.consents.Redeem(w.Context(), tenantID, input, reseller)
+func (h *harness) redeem(input string) error {
+	_, err := h.consents.Redeem(h.Context(), tenantID, input, reseller)
 	return err
 }
 
 // granted runs the manual procedure up to the claim code.
-func (w *world) granted(code string) consent.Outcome {
-	w.Helper()
-	out, err := w.complete(w.open(w.link()), code)
-	w.must(err)
+func (h *harness) granted(code string) consent.Outcome {
+	h.Helper()
+	out, err := h.complete(h.open(h.link()), code)
+	h.must(err)
 	return out
 }
 
 func TestLanding_Refusals(t *testing.T) {
-	w := newWorld(t)
-	_, err := w.consents.Landing(t.Context(), "invented")
-	w.checkFailure("Landing of an unknown link", err, failure.LinkUnknown)
-	begun := w.link()
-	w.advance(7 * 24 * time.Hour)
-	_, err = w.consents.Landing(t.Context(), linkOf(begun))
-	w.checkFailure("Landing of an old link", err, failure.LinkExpired)
-	_, err = w.consents.Authorize(t.Context(), linkOf(begun), browser, "")
-	w.checkFailure("Authorize of an old link", err, failure.LinkExpired)
+	h := newHarness(t)
+	_, err := h.consents.Landing(t.Context(), "invented")
+	h.checkFailure("Landing of an unknown link", err, failure.LinkUnknown)
+	begun := h.link()
+	h.advance(7 * 24 * time.Hour)
+	_, err = h.consents.Landing(t.Context(), linkOf(begun))
+	h.checkFailure("Landing of an old link", err, failure.LinkExpired)
+	_, err = h.consents.Authorize(t.Context(), linkOf(begun), browser, "")
+	h.checkFailure("Authorize of an old link", err, failure.LinkExpired)
 }
 
 func TestLink_SurvivesPreviewsAndBeingOpenedTwice(t *testing.T) {
-	w := newWorld(t)
-	begun := w.link()
+	h := newHarness(t)
+	begun := h.link()
 	for range 5 {
-		landing, err := w.consents.Landing(t.Context(), linkOf(begun))
-		w.must(err)
+		landing, err := h.consents.Landing(t.Context(), linkOf(begun))
+		h.must(err)
 		if landing.TenantName != "Alpine Cloud" || landing.Marketplace != "Marketplace One" || landing.StraightOn {
 			t.Errorf("Landing = %+v", landing)
 		}
-		w.open(begun)
+		h.open(begun)
 	}
-	if again := w.link(); again != begun {
+	if again := h.link(); again != begun {
 		t.Errorf("Link = %+v, want the open one %+v", again, begun)
 	}
-	_, err := w.complete(w.open(begun), "code-1")
-	w.must(err)
+	_, err := h.complete(h.open(begun), "code-1")
+	h.must(err)
 }
 
 func TestRedeem_ClaimCodeActivatesThePendingGrant(t *testing.T) {
-	w := newWorld(t)
-	out := w.granted("code-1")
-	w.checkGrants("", true)
-	w.checkConsent(w.link().ID, consent.Claimable, "")
-	r, err := tenant.Resolve(t.Context(), w.store, tenantID)
-	w.must(err)
-	st, err := w.custody.Status(t.Context(), r)
-	w.must(err)
+	h := newHarness(t)
+	out := h.granted("code-1")
+	h.checkGrants("", true)
+	h.checkConsent(h.link().ID, consent.Claimable, "")
+	r, err := tenant.Resolve(t.Context(), h.store, tenantID)
+	h.must(err)
+	st, err := h.custody.Status(t.Context(), r)
+	h.must(err)
 	if st.State != token.StatePending || st.Pending == nil || st.Pending.ConsentedBy != person {
-		t.Errorf("Status = %s, %+v; want pending with who consented", st.State, st.Pending)
+		t.Errorf("Status = %s, %+v; want pending, with the person who consented", st.State, st.Pending)
 	}
-	who, err := w.consents.Redeem(t.Context(), tenantID, " "+strings.ToLower(out.ClaimCode)+"\n", reseller)
-	w.must(err)
+	who, err := h.consents.Redeem(t.Context(), tenantID, " "+strings.ToLower(out.ClaimCode)+"\n", reseller)
+	h.must(err)
 	if who != person {
 		t.Errorf("Redeem = %+v, want %+v", who, person)
 	}
-	w.checkGrants("code-1", false)
-	w.checkFailure("Redeem again", w.redeem(out.ClaimCode), failure.NothingToClaim)
+	h.checkGrants("code-1", false)
+	h.checkFailure("Redeem again", h.redeem(out.ClaimCode), failure.NothingToClaim)
 }
 
 func TestRedeem_FiveWrongClaimCodesDeleteThePendingGrant(t *testing.T) {
-	w := newWorld(t)
-	out := w.granted("code-1")
+	h := newHarness(t)
+	out := h.granted("code-1")
 	for left := 4; left >= 1; left-- {
-		err := w.redeem(wrongClaimCode)
-		w.checkFailure("Redeem", err, failure.ClaimWrong)
+		err := h.redeem(wrongClaimCode)
+		h.checkFailure("Redeem", err, failure.ClaimWrong)
 		if got := failure.From(err).Params["left"]; got != string(rune('0'+left)) {
-			t.Errorf("tries left = %s, want %d", got, left)
+			t.Errorf("attempts left = %s, want %d", got, left)
 		}
 	}
-	w.checkGrants("", true)
-	w.checkFailure("the fifth Redeem", w.redeem(wrongClaimCode), failure.ClaimLocked)
-	w.checkGrants("", false)
-	w.checkFailure("Redeem of the right code afterwards", w.redeem(out.ClaimCode), failure.NothingToClaim)
+	h.checkGrants("", true)
+	h.checkFailure("the fifth Redeem", h.redeem(wrongClaimCode), failure.ClaimLocked)
+	h.checkGrants("", false)
+	h.checkFailure("Redeem of the right code afterwards", h.redeem(out.ClaimCode), failure.NothingToClaim)
 
-	again := w.granted("code-2") // the same link still works
-	w.must(w.redeem(again.ClaimCode))
-	w.checkGrants("code-2", false)
+	again := h.granted("code-2") // the same link still works
+	h.must(h.redeem(again.ClaimCode))
+	h.checkGrants("code-2", false)
 }
 
 func TestRedeem_WrongClaimCodeLeavesTheActiveGrant(t *testing.T) {
-	w := newWorld(t)
-	w.must(w.redeem(w.granted("code-1").ClaimCode))
-	w.advance(time.Minute)
-	w.granted("code-2")
+	h := newHarness(t)
+	h.must(h.redeem(h.granted("code-1").ClaimCode))
+	h.advance(time.Minute)
+	h.granted("code-2")
 	for range 5 {
-		w.redeem(wrongClaimCode)
+		h.redeem(wrongClaimCode)
 	}
-	w.checkGrants("code-1", false)
+	h.checkGrants("code-1", false)
 }
 
 func TestRedeem_ClaimCodeRefusals(t *testing.T) {
-	w := newWorld(t)
-	w.checkFailure("Redeem with nothing waiting", w.redeem(wrongClaimCode), failure.NothingToClaim)
-	w.checkFailure("Redeem of something else", w.redeem("hello"), failure.ClaimMalformed)
-	out := w.granted("code-1")
-	_, err := w.consents.Redeem(t.Context(), otherTenantID, out.ClaimCode, reseller)
-	w.checkFailure("Redeem by another tenant", err, failure.NothingToClaim)
-	w.advance(24 * time.Hour)
-	w.checkFailure("Redeem a day later", w.redeem(out.ClaimCode), failure.ClaimExpired)
-	w.checkGrants("", true)
+	h := newHarness(t)
+	h.checkFailure("Redeem without a pending grant", h.redeem(wrongClaimCode), failure.NothingToClaim)
+	h.checkFailure("Redeem of another text", h.redeem("hello"), failure.ClaimMalformed)
+	out := h.granted("code-1")
+	_, err := h.consents.Redeem(t.Context(), otherTenantID, out.ClaimCode, reseller)
+	h.checkFailure("Redeem by another tenant", err, failure.NothingToClaim)
+	h.advance(24 * time.Hour)
+	h.checkFailure("Redeem a day later", h.redeem(out.ClaimCode), failure.ClaimExpired)
+	h.checkGrants("", true)
 }
 
 func TestRedeem_SecondConsentReplacesTheFirstClaimCode(t *testing.T) {
-	w := newWorld(t)
-	first := w.granted("code-1")
-	w.advance(time.Minute)
-	second := w.granted("code-2")
-	w.checkFailure("Redeem of the first code", w.redeem(first.ClaimCode), failure.ClaimWrong)
-	w.must(w.redeem(second.ClaimCode))
-	w.checkGrants("code-2", false)
+	h := newHarness(t)
+	first := h.granted("code-1")
+	h.advance(time.Minute)
+	second := h.granted("code-2")
+	h.checkFailure("Redeem of the first code", h.redeem(first.ClaimCode), failure.ClaimWrong)
+	h.must(h.redeem(second.ClaimCode))
+	h.checkGrants("code-2", false)
 }
 
 func TestRedeem_ClaimCodeWorksOnceForConcurrentCallers(t *testing.T) {
-	w := newWorld(t)
-	out := w.granted("code-1")
+	h := newHarness(t)
+	out := h.granted("code-1")
 	results := make(chan error, 2)
 	var both sync.WaitGroup
 	for range 2 {
-		both.Go(func() { results <- w.redeem(out.ClaimCode) })
+		both.Go(func() { results <- h.redeem(out.ClaimCode) })
 	}
 	both.Wait()
 	close(results)
@@ -162,7 +162,7 @@ func TestRedeem_ClaimCodeWorksOnceForConcurrentCallers(t *testing.T) {
 	if succeeded != 1 {
 		t.Errorf("%d succeeded, want one", succeeded)
 	}
-	w.checkGrants("code-1", false)
+	h.checkGrants("code-1", false)
 }
 
 func TestRedeem_AcceptsARedirectedAddressOrABareCode(t *testing.T) {
@@ -173,14 +173,14 @@ func TestRedeem_AcceptsARedirectedAddressOrABareCode(t *testing.T) {
 		"address with a fragment": func(state string) string {
 			return publicURL + "/callback#code=0.AXcode-that-is-long-enough&state=" + state
 		},
-		"bare code":                 func(string) string { return "0.AXcode-that-is-long-enough" },
-		"bare code broken by lines": func(string) string { return " 0.AXcode-that\r\n-is-long-enough# " },
+		"bare code":                  func(string) string { return "0.AXcode-that-is-long-enough" },
+		"bare code with line breaks": func(string) string { return " 0.AXcode-that\r\n-is-long-enough# " },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.must(w.redeem(paste(w.open(w.link()))))
-			w.checkGrants("0.AXcode-that-is-long-enough", false)
-			if got := w.custody.exchanges[0].Procedure; got != token.Manual {
+			h := newHarness(t)
+			h.must(h.redeem(paste(h.open(h.link()))))
+			h.checkGrants("0.AXcode-that-is-long-enough", false)
+			if got := h.custody.exchanges[0].Procedure; got != token.Manual {
 				t.Errorf("Procedure = %s, want manual", got)
 			}
 		})
@@ -188,48 +188,48 @@ func TestRedeem_AcceptsARedirectedAddressOrABareCode(t *testing.T) {
 }
 
 func TestRedeem_PastedAddressRefusals(t *testing.T) {
-	w := newWorld(t)
-	state := w.open(w.link())
+	h := newHarness(t)
+	state := h.open(h.link())
 	address := publicURL + "/callback?code=0.AXcode-that-is-long-enough&state="
-	w.checkFailure("Redeem with an unknown state", w.redeem(address+"invented"), failure.StateUnknown)
-	_, err := w.consents.Redeem(t.Context(), otherTenantID, address+state, reseller)
-	w.checkFailure("Redeem by another tenant", err, failure.StateUnknown)
-	w.checkFailure("Redeem of a declined consent", w.redeem(publicURL+"/callback?error=access_denied&state="+state), failure.ConsentDeclined)
-	w.checkFailure("Redeem of a used state", w.redeem(address+state), failure.StateUsed)
-	w.checkFailure("Redeem without a code", w.redeem(publicURL+"/callback?state="+state), failure.ClaimMalformed)
-	w.checkFailure("Redeem of an endless code", w.redeem(strings.Repeat("x", 20<<10)), failure.ClaimMalformed)
-	w.checkGrants("", false)
+	h.checkFailure("Redeem with an unknown state", h.redeem(address+"invented"), failure.StateUnknown)
+	_, err := h.consents.Redeem(t.Context(), otherTenantID, address+state, reseller)
+	h.checkFailure("Redeem by another tenant", err, failure.StateUnknown)
+	h.checkFailure("Redeem of a declined consent", h.redeem(publicURL+"/callback?error=access_denied&state="+state), failure.ConsentDeclined)
+	h.checkFailure("Redeem of a used state", h.redeem(address+state), failure.StateUsed)
+	h.checkFailure("Redeem without a code", h.redeem(publicURL+"/callback?state="+state), failure.ClaimMalformed)
+	h.checkFailure("Redeem of a code that is too long", h.redeem(strings.Repeat("x", 20<<10)), failure.ClaimMalformed)
+	h.checkGrants("", false)
 }
 
 func TestLink_DirectLinkIsRedeemedByThePanelOnly(t *testing.T) {
-	w := newWorld(t)
-	w.settings(func(s *tenant.Settings) { s.DirectLink = true })
-	begun := w.link()
+	h := newHarness(t)
+	h.settings(func(s *tenant.Settings) { s.DirectLink = true })
+	begun := h.link()
 	if !strings.HasPrefix(begun.URL, "https://login.example/") {
 		t.Fatalf("Link = %s, want Microsoft's address", begun.URL)
 	}
-	if again := w.link(); again.URL != begun.URL {
+	if again := h.link(); again.URL != begun.URL {
 		t.Errorf("Link again = %s, want %s", again.URL, begun.URL)
 	}
 	state := stateOf(t, begun.URL)
-	_, err := w.complete(state, "code")
-	w.checkFailure("Complete by a browser", err, failure.StateBrowser)
-	w.advance(6 * 24 * time.Hour)
-	w.must(w.redeem(publicURL + "/callback?code=0.AXcode-that-is-long-enough&state=" + state))
-	w.checkGrants("0.AXcode-that-is-long-enough", false)
+	_, err := h.complete(state, "code")
+	h.checkFailure("Complete by a browser", err, failure.StateBrowser)
+	h.advance(6 * 24 * time.Hour)
+	h.must(h.redeem(publicURL + "/callback?code=0.AXcode-that-is-long-enough&state=" + state))
+	h.checkGrants("0.AXcode-that-is-long-enough", false)
 }
 
 func TestLink_ExpiredLinkIsReplacedUnlessAClaimCodeWaits(t *testing.T) {
-	w := newWorld(t)
-	begun := w.link()
-	w.advance(7*24*time.Hour - time.Hour)
-	out := w.granted("code-1")
-	w.advance(2 * time.Hour)
-	if again := w.link(); again.ID != begun.ID || !again.ExpiresAt.After(w.now()) {
-		t.Errorf("Link = %+v, want the same consent with a new end", again)
+	h := newHarness(t)
+	begun := h.link()
+	h.advance(7*24*time.Hour - time.Hour)
+	out := h.granted("code-1")
+	h.advance(2 * time.Hour)
+	if again := h.link(); again.ID != begun.ID || !again.ExpiresAt.After(h.now()) {
+		t.Errorf("Link = %+v, want the same consent with a later expiry", again)
 	}
-	w.must(w.redeem(out.ClaimCode))
-	if next := w.link(); next.ID == begun.ID {
-		t.Error("Link after success is the old one, want a new one")
+	h.must(h.redeem(out.ClaimCode))
+	if next := h.link(); next.ID == begun.ID {
+		t.Error("Link after success is the old link, want a new one")
 	}
 }

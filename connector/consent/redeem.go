@@ -18,15 +18,15 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// Bounds of what can be a bare authorization code. Microsoft publishes none; codes of several kilobytes were seen
-// (microsoft-identity.md §2.3).
+// Limits of the length of a bare authorization code. Microsoft documents none; there are codes of several kilobytes
+// (docs/reference/microsoft-identity.md §2.3).
 const (
 	minCodeLength = 20
 	maxCodeLength = 16 << 10
 )
 
-// Redeem ends the manual procedure with what the administrator sent back: the claim code, or the whole address to
-// which Microsoft redirected him, or the bare authorization code in it. It returns who consented.
+// Redeem ends the manual procedure with what the administrator sent back: the claim code, or the whole address that Microsoft
+// redirected to, or the bare authorization code in it. It returns who consented.
 func (s *Service) Redeem(ctx context.Context, tenantID, input string, by audit.Actor) (token.Person, error) {
 	input = strings.TrimSpace(input)
 	if code, ok := random.ParseClaimCode(input); ok {
@@ -36,7 +36,7 @@ func (s *Service) Redeem(ctx context.Context, tenantID, input string, by audit.A
 	if !ok {
 		return token.Person{}, failure.New(failure.ClaimMalformed)
 	}
-	state, c, r, err := s.pasted(ctx, tenantID, cb)
+	state, c, r, err := s.byPasted(ctx, tenantID, cb)
 	if err != nil {
 		return token.Person{}, err
 	}
@@ -55,7 +55,7 @@ func parseRedirected(input string) (Callback, bool) {
 	if u, err := url.Parse(input); err == nil && u.Scheme != "" && u.Host != "" {
 		q := u.Query()
 		if q.Get("state") == "" {
-			_, fragment, _ := strings.Cut(input, "#") // as it stands: that of u is decoded already
+			_, fragment, _ := strings.Cut(input, "#") // not u.Fragment, which is decoded already
 			if q, err = url.ParseQuery(fragment); err != nil {
 				return Callback{}, false
 			}
@@ -73,11 +73,11 @@ func parseRedirected(input string) (Callback, bool) {
 	return Callback{Code: secret.New(code)}, true
 }
 
-// pasted finds the state that a pasted code belongs to. The panel's caller stands for the browser: he is the reseller,
-// and the state must be of his own tenant.
-func (s *Service) pasted(ctx context.Context, tenantID string, cb Callback) (State, Consent, tenant.Resolved, error) {
+// byPasted returns the state that a pasted code belongs to. The reseller at the panel takes the place of the browser, so the
+// state must be the tenant's own.
+func (s *Service) byPasted(ctx context.Context, tenantID string, cb Callback) (State, Consent, tenant.Resolved, error) {
 	if cb.State != "" {
-		state, c, r, err := s.returned(ctx, cb.State)
+		state, c, r, err := s.byState(ctx, cb.State)
 		if err == nil && state.TenantID != tenantID {
 			err = failure.New(failure.StateUnknown)
 		}
@@ -107,7 +107,7 @@ func (s *Service) pasted(ctx context.Context, tenantID string, cb Callback) (Sta
 	return states[0], c, r, nil
 }
 
-// claim makes the pending grant active when the claim code is right. Wrong ones are counted; too many discard it.
+// claim activates the pending grant if the claim code is correct. Too many wrong codes delete the grant.
 func (s *Service) claim(ctx context.Context, tenantID, code string, by audit.Actor) (token.Person, error) {
 	r, err := s.ready(ctx, tenantID)
 	if err != nil {
@@ -160,8 +160,8 @@ func (s *Service) claimable(ctx context.Context, tenantID string) (Consent, erro
 	return c, nil
 }
 
-// countWrong counts a wrong claim code. It is the transaction's own success that the attempt is counted, so the
-// refusal is returned beside it.
+// countWrong counts a wrong claim code. The transaction must succeed for the attempt to be counted, so the refusal is not
+// returned as its error.
 func (s *Service) countWrong(ctx context.Context, r tenant.Resolved, c Consent, by audit.Actor) (*failure.Error, error) {
 	c.ClaimAttempts++
 	refused := failure.New(failure.ClaimWrong, "left", strconv.Itoa(maxClaimAttempts-c.ClaimAttempts))
@@ -178,7 +178,7 @@ func (s *Service) countWrong(ctx context.Context, r tenant.Resolved, c Consent, 
 	return refused, s.append(ctx, r, audit.Event{Action: audit.ClaimRefused, Actor: by, Result: string(refused.Code), Details: refused.Params})
 }
 
-// claimHash binds a claim code to its consent, so that equal codes of two consents have different hashes.
+// claimHash hashes a claim code with its consent, so that equal codes of two consents have different hashes.
 func (s *Service) claimHash(consentID, code string) (string, error) {
 	canonical, ok := random.ParseClaimCode(code)
 	if !ok {

@@ -16,7 +16,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// maxClaimAttempts is how many wrong claim codes end a waiting consent.
+// maxClaimAttempts is how many wrong claim codes delete a pending grant.
 const maxClaimAttempts = 5
 
 // Purposes of keyed hashes.
@@ -42,10 +42,10 @@ type Config struct {
 	Microsoft Microsoft // required
 	Hasher    Hasher    // required
 
-	// PublicURL is where the onboarding door is reached from outside, without a trailing slash. Required.
+	// PublicURL is the public address of the onboarding pages, without a trailing slash. Required.
 	PublicURL string
 
-	// ConsentLife is how long an automatic consent, and every opening of Microsoft's page, may take.
+	// ConsentLife is how long an automatic consent, and each opening of Microsoft's page, may take.
 	// Default: 15 minutes.
 	ConsentLife time.Duration
 
@@ -95,8 +95,8 @@ func New(cfg Config) (*Service, error) {
 // RedirectURI returns the address to which Microsoft sends the browser back; it is registered there as type Web.
 func (s *Service) RedirectURI() string { return s.cfg.PublicURL + "/callback" }
 
-// ready returns a tenant whose settings suffice for a consent, or says what is missing. A directory that could not be
-// resolved when it was entered is resolved now.
+// ready returns a tenant whose settings suffice for a consent, or what is missing. It resolves a directory that could not be
+// resolved when it was entered.
 func (s *Service) ready(ctx context.Context, tenantID string) (tenant.Resolved, error) {
 	r, err := tenant.Resolve(ctx, s.cfg.Store, tenantID)
 	if err != nil {
@@ -126,7 +126,7 @@ func (s *Service) ready(ctx context.Context, tenantID string) (tenant.Resolved, 
 	return r, nil
 }
 
-// hash makes a keyed hash. It fails only when the keyset is broken.
+// hash returns a keyed hash. It fails only when the keys are broken.
 func (s *Service) hash(purpose, value string) (string, error) {
 	h, err := s.cfg.Hasher.Hash(purpose, value)
 	if err != nil {
@@ -147,7 +147,7 @@ func changed(err error, doing string) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// Purge removes what ended so long ago that nobody asks for it any more.
+// Purge removes states and secrets of consents that ended more than a day ago.
 func (s *Service) Purge(ctx context.Context) error {
 	if err := s.cfg.Store.Purge(ctx, s.cfg.Now().Add(-24*time.Hour)); err != nil {
 		return fmt.Errorf("purging consents: %w", err)

@@ -2,12 +2,12 @@ package failure
 
 import "net/http"
 
-// A Code names one way to fail. Codes are part of the protocol: screens, metrics and other applications branch on them.
+// A Code identifies one failure. Codes are part of the protocol: screens, metrics and other applications branch on them.
 type Code string
 
-// The codes. The table below tells each one's kind, HTTP status, sentence and advice.
+// The codes. The table below has the kind, HTTP status, sentence and advice of each.
 const (
-	// Of a caller's own request.
+	// Refusals of a caller's own request.
 	BadRequest         Code = "bad_request"
 	BodyTooLarge       Code = "body_too_large"
 	Unauthorized       Code = "unauthorized"
@@ -19,7 +19,7 @@ const (
 	ScheduledChange    Code = "scheduled_change"
 	BorrowerNotAllowed Code = "borrower_not_allowed"
 
-	// Of a tenant's settings.
+	// A tenant's settings.
 	DirectoryMissing   Code = "directory_missing"
 	DirectoryUnknown   Code = "directory_unknown"
 	DirectoryTaken     Code = "directory_taken"
@@ -28,13 +28,13 @@ const (
 	SecretIsID         Code = "secret_is_id"
 	CloudUnknown       Code = "cloud_unknown"
 
-	// Of a certificate that was entered.
+	// A certificate that was entered.
 	CertificateUnreadable Code = "certificate_unreadable"
 	CertificateKey        Code = "certificate_key"
 	CertificateMismatch   Code = "certificate_mismatch"
 	CertificateExpired    Code = "certificate_expired"
 
-	// Of a consent.
+	// A consent.
 	LinkUnknown      Code = "link_unknown"
 	LinkExpired      Code = "link_expired"
 	StateUnknown     Code = "state_unknown"
@@ -63,7 +63,7 @@ const (
 	NothingToClaim   Code = "nothing_to_claim"
 	ClaimWaiting     Code = "claim_waiting"
 
-	// Of a grant.
+	// A grant.
 	GrantAbsent     Code = "grant_absent"
 	GrantExpired    Code = "grant_expired"
 	GrantExpiring   Code = "grant_expiring"
@@ -78,11 +78,11 @@ const (
 	ConsentMissing  Code = "consent_missing"
 	SignInRequired  Code = "sign_in_required"
 	RenewalRunning  Code = "renewal_running"
-	// Settings changed under a grant.
+	// Settings that changed after the consent.
 	DirectoryChanged   Code = "directory_changed"
 	ApplicationChanged Code = "application_changed"
 
-	// Of the application registration, as Microsoft sees it.
+	// The application registration at Microsoft.
 	ClientSecretWrong    Code = "client_secret_wrong"
 	ClientSecretExpired  Code = "client_secret_expired"
 	ClientCredential     Code = "client_credential"
@@ -93,7 +93,7 @@ const (
 	WrongCloud           Code = "wrong_cloud"
 	PartnerNotAuthorized Code = "partner_not_authorized"
 
-	// Of Microsoft's services and of ours.
+	// The services of Microsoft, of the platform and of ours.
 	MicrosoftUnavailable Code = "microsoft_unavailable"
 	MicrosoftThrottled   Code = "microsoft_throttled"
 	MicrosoftAnswer      Code = "microsoft_answer"
@@ -123,14 +123,14 @@ func (c Code) message() message {
 // Kind returns what can be done about failures with this code; empty for refusals of a request.
 func (c Code) Kind() Kind { return c.message().kind }
 
-// Template returns the sentence and the advice with their __named__ places unfilled, the keys of the catalogues.
+// Template returns the sentence and the advice with unfilled __placeholders__; they are the keys of the catalogues.
 func (c Code) Template() (sentence, advice string) {
 	m := c.message()
 	return m.sentence, m.advice
 }
 
-// messages is the one table of what people are told. A sentence says what happened and what was seen; an advice says
-// what to do. Neither is ever built from parts.
+// messages is the table of all texts of failures. A sentence says what happened and what was seen; an advice says
+// what to do. Neither is built from parts.
 var messages = map[Code]message{
 	BadRequest:         {"", http.StatusBadRequest, "The request could not be read: __reason__.", "Correct the request and send it again."},
 	BodyTooLarge:       {"", http.StatusRequestEntityTooLarge, "The request is larger than this service accepts.", "Send a smaller request."},

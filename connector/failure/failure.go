@@ -1,5 +1,5 @@
-// Package failure is the one error type of the product: a code that doors translate, named facts for the person, and
-// a cause for the log.
+// Package failure is the one error type of the product: a code that handlers translate, parameters for people, and a cause for
+// the log.
 package failure
 
 import (
@@ -11,30 +11,30 @@ import (
 	"strings"
 )
 
-// A Kind says what can be done about a failure (classes U, C, T and X of microsoft-identity.md §3.6). Refusals of a
-// caller's own request have no kind.
+// A Kind says what can be done about a failure (docs/reference/microsoft-identity.md §3.6). Refusals of a caller's own request
+// have no kind.
 type Kind string
 
 // The kinds of failure.
 const (
 	SignIn        Kind = "signin"        // a person must sign in again
-	Configuration Kind = "configuration" // only a change of settings repairs it
-	Transient     Kind = "transient"     // trying again later repairs it
+	Configuration Kind = "configuration" // a setting must change
+	Transient     Kind = "transient"     // a later retry succeeds
 	Internal      Kind = "internal"      // our fault
 )
 
-// An Error is a failure on its way to a door. It is immutable once returned.
+// An Error is a failure that handlers translate. It is immutable once returned.
 type Error struct {
 	Code Code
-	// Params fill the named places of the sentence and the advice. They are shown to people: no secrets.
+	// Params fill the placeholders of the sentence and the advice. They are shown to people, so they contain no secrets.
 	Params map[string]string
-	// Microsoft's own evidence, when it was Microsoft that refused; for the history and for support tickets.
+	// Microsoft is what Microsoft answered, if it refused; for the history and for support tickets.
 	Microsoft *Evidence
-	// Cause is for the log and never shown.
+	// Cause is for the log and is never shown.
 	Cause error
 }
 
-// Evidence is what Microsoft said about a refusal (microsoft-identity.md §3.5).
+// Evidence is what Microsoft answered about a refusal (docs/reference/microsoft-identity.md §3.5).
 type Evidence struct {
 	Error         string `json:"error,omitempty"`
 	SubError      string `json:"suberror,omitempty"`
@@ -46,7 +46,7 @@ type Evidence struct {
 	RetryAfterSeconds int `json:"retryAfterSeconds,omitempty"`
 }
 
-// New returns a failure with code; pairs are names and values of its params.
+// New returns a failure with code; pairs are the names and values of its params.
 func New(code Code, pairs ...string) *Error {
 	return &Error{Code: code, Params: params(pairs)}
 }
@@ -115,8 +115,8 @@ func (e *Error) Sentence() string { return Fill(e.Code.message().sentence, e.Par
 // Advice returns what to do, in English.
 func (e *Error) Advice() string { return Fill(e.Code.message().advice, e.Params) }
 
-// Fill replaces every __name__ in text by params[name], the form that the platform's own translations use
-// (aps-ui.md §2.7).
+// Fill replaces every __name__ in text by params[name]. The platform's own translations use the same form
+// (docs/reference/aps-ui.md §2.7).
 func Fill(text string, params map[string]string) string {
 	for name, value := range params {
 		text = strings.ReplaceAll(text, "__"+name+"__", value)
@@ -137,7 +137,7 @@ func Reference(ctx context.Context) string {
 	return reference
 }
 
-// A Record is a failure as it is kept: shown again later, without its cause.
+// A Record is a stored failure, without its cause.
 type Record struct {
 	Code      Code              `json:"code"`
 	Params    map[string]string `json:"params,omitempty"`
@@ -145,16 +145,16 @@ type Record struct {
 	Microsoft *Evidence         `json:"microsoft,omitempty"`
 }
 
-// NewRecord returns what is kept of err under the reference of ctx.
+// NewRecord returns the record of err, with the reference of ctx.
 func NewRecord(ctx context.Context, err error) *Record {
 	e := From(err)
 	return &Record{Code: e.Code, Params: e.Params, Reference: Reference(ctx), Microsoft: e.Microsoft}
 }
 
-// Is reports whether r, which may be nil, keeps a failure with that code.
+// Is reports whether r, which may be nil, is of a failure with code.
 func (r *Record) Is(code Code) bool { return r != nil && r.Code == code }
 
-// Error returns the failure that r keeps.
+// Error returns the failure that r stores.
 func (r *Record) Error() *Error {
 	return &Error{Code: r.Code, Params: r.Params, Microsoft: r.Microsoft}
 }

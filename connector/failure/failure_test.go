@@ -35,17 +35,17 @@ func TestFrom_UnknownErrorIsInternalAndHidesItsText(t *testing.T) {
 		t.Errorf("From(unknown) = %s, %s, %d", f.Code, f.Kind(), f.Status())
 	}
 	if strings.Contains(f.Sentence()+f.Advice(), "corrupt") {
-		t.Errorf("Sentence() = %q tells the cause", f.Sentence())
+		t.Errorf("Sentence() = %q contains the cause", f.Sentence())
 	}
 	if !errors.Is(f, cause) || !strings.Contains(f.Error(), "corrupt") {
-		t.Errorf("Error() = %q has lost the cause", f.Error())
+		t.Errorf("Error() = %q lacks the cause", f.Error())
 	}
 }
 
 func TestError_SentenceIsFilled(t *testing.T) {
 	f := failure.New(failure.WrongDirectory, "seen", "aaa", "expected", "bbb")
 	if got := f.Sentence(); !strings.Contains(got, "aaa") || !strings.Contains(got, "bbb") || strings.Contains(got, "__") {
-		t.Errorf("Sentence() = %q, want both directories in it", got)
+		t.Errorf("Sentence() = %q, want both directories", got)
 	}
 }
 
@@ -56,7 +56,7 @@ func TestRecord_KeepsTheFailureWithoutItsCause(t *testing.T) {
 		t.Errorf("NewRecord = %+v", r)
 	}
 	if got := r.Error(); got.Cause != nil || got.Sentence() == "" {
-		t.Errorf("Record.Error() = %v, want the same failure without its cause", got)
+		t.Errorf("Record.Error() = %v, want the same failure, without its cause", got)
 	}
 }
 
@@ -66,6 +66,6 @@ func TestNew_PanicsOnOddParams(t *testing.T) {
 			t.Error("New with an odd number of params did not panic")
 		}
 	}()
-	alone := []string{"name"}
-	failure.New(failure.NotFound, alone...)
+	odd := []string{"name"}
+	failure.New(failure.NotFound, odd...)
 }
