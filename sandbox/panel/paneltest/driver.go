@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -153,12 +154,27 @@ func (d *Driver) clickOn(element string) {
 			const o = f ? f.getBoundingClientRect() : { x: 0, y: 0 };
 			return [o.x + r.x + r.width / 2, o.y + r.y + r.height / 2];
 		})(`+element+`)`)
-		d.Do(chromedp.MouseClickXY(at[0], at[1]))
-		if Evaluate[bool](d, `window.clickArrived !== false`) { // another page has no such variable
+		arrived := false
+		err := chromedp.Do(d.Ctx, chromedp.MouseClickXY(at[0], at[1]))
+		if err == nil {
+			arrived, err = chromedp.Run(d.Ctx, chromedp.Evaluate[bool](`window.clickArrived !== false`)) // another page has no such variable
+		}
+		if navigated(err) { // by the click, before it was answered
+			return
+		}
+		if err != nil {
+			d.T.Fatalf("clicking on %s: %v", element, err)
+		}
+		if arrived {
 			return
 		}
 	}
 	d.T.Fatalf("clicking %d times on %s: it saw none", clickTries, element)
+}
+
+// navigated reports whether a command ended because its page gave way to another one.
+func navigated(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "Inspected target navigated or closed")
 }
 
 // Press clicks in the open screen.
