@@ -159,8 +159,8 @@ func (i *interruptedStore) SavePredecessor(ctx context.Context, g token.Grant) e
 	return i.Store.SavePredecessor(ctx, g)
 }
 
-// TestSweep_DetectsAnotherRenewalDuringTheCommit needs a database whose transactions do not block each other's reads.
-func TestSweep_DetectsAnotherRenewalDuringTheCommit(t *testing.T) {
+// TestSweep_MariaDBDetectsAnotherRenewalDuringTheCommit needs a database whose transactions do not block each other's reads.
+func TestSweep_MariaDBDetectsAnotherRenewalDuringTheCommit(t *testing.T) {
 	for name, between := range map[string]*interruptedStore{
 		"before the predecessor is saved": {},
 		"between schedule and grant":      {atGrant: true, staleStore: staleStore{times: 1}},

@@ -74,7 +74,7 @@ func fits(t *testing.T, ctx context.Context, page string) {
 	}
 }
 
-func TestS7_FormPostCrossesSitesWithoutLaxCookies(t *testing.T) {
+func TestS7_BrowserFormPostCrossesSitesWithoutLaxCookies(t *testing.T) {
 	w := newWorld(t)
 	address, landings := w.landings(t)
 	ctx := browser.Start(t)
@@ -94,7 +94,7 @@ func TestS7_FormPostCrossesSitesWithoutLaxCookies(t *testing.T) {
 	}
 }
 
-func TestPages_WorkWithTheKeyboardAtEveryWidth(t *testing.T) {
+func TestPages_BrowserKeyboardWorksAtEveryWidth(t *testing.T) {
 	w := newWorld(t)
 	address, landings := w.landings(t)
 	ctx := browser.Start(t)
