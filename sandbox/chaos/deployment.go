@@ -119,7 +119,7 @@ func (d *Deployment) openDatabase(ctx context.Context) error {
 		kind = sqldb.MySQL
 		name := fmt.Sprintf("chaos_%02d", d.number)
 		if d.spec.dsns == nil {
-			d.spec.dsns = []string{d.env.server.DSN("")}
+			d.spec.dsns = []string{d.env.dsn}
 		}
 		if err := createDatabase(ctx, d.spec.dsns[0], name); err != nil {
 			return err
@@ -303,6 +303,7 @@ func (d *Deployment) AwaitRenewals(ctx context.Context) error {
 		seen    *leaseSnapshot
 	)
 	err := await(ctx, "renewals", func(ctx context.Context) (bool, error) {
+		abandoned := seen != nil && seen.abandoned() // before the leases are read: they may be given back meanwhile
 		due, leases, lastErr = d.pending(ctx)
 		switch {
 		case lastErr != nil: // it is asked again
@@ -312,7 +313,7 @@ func (d *Deployment) AwaitRenewals(ctx context.Context) error {
 			return true, nil
 		case seen == nil || !seen.includes(leases):
 			seen = d.snapshot(leases)
-		case seen.abandoned():
+		case abandoned:
 			d.Advance(lease + time.Second)
 			d.count(leasesExpired, 1)
 			seen = nil

@@ -41,6 +41,7 @@ type Env struct {
 	ownFolder   bool
 	program     string // the replica's
 	server      *mariadb.Server
+	dsn         string       // the server's
 	deployments atomic.Int32 // numbers them
 }
 
@@ -66,8 +67,11 @@ func (e *Env) prepare(ctx context.Context) error {
 	if output, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the replica: %w: %s", err, output)
 	}
-	e.server, err = mariadb.StartAs(ctx, mariadb.Config{Durable: true})
-	return err
+	if e.server, err = mariadb.StartAs(ctx, mariadb.Config{Durable: true}); err != nil {
+		return err
+	}
+	e.dsn = e.server.DSN("")
+	return nil
 }
 
 // Close stops the database and removes what Prepare created.
