@@ -22,7 +22,7 @@ func (d doctorCommand) Run(c *console) error {
 	examiner, err := doctor.New(doctor.Config{
 		Load:   d.parse,
 		Tenant: d.Tenant,
-		Tell: func(f doctor.Finding) {
+		OnFinding: func(f doctor.Finding) {
 			if !d.JSON {
 				fmt.Fprintln(c.stdout, f)
 			}

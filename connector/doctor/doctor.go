@@ -92,8 +92,8 @@ type Config struct {
 	// Default: none.
 	Tenant string
 
-	// Tell is called with every finding as soon as it is made. Default: nothing happens.
-	Tell func(Finding)
+	// OnFinding is called with every finding as soon as it is made. Default: nothing happens.
+	OnFinding func(Finding)
 
 	// HTTP reads discovery documents; it must not follow redirects. Default: a client with a timeout of 30 s.
 	HTTP *http.Client
@@ -116,8 +116,8 @@ func New(cfg Config) (*Doctor, error) {
 	if cfg.Load == nil {
 		return nil, errors.New("doctor: a configuration is required")
 	}
-	if cfg.Tell == nil {
-		cfg.Tell = func(Finding) {}
+	if cfg.OnFinding == nil {
+		cfg.OnFinding = func(Finding) {}
 	}
 	if cfg.HTTP == nil {
 		var err error
@@ -148,21 +148,21 @@ type examination struct {
 	unreachable map[string]bool // names of the clouds whose sign-in service did not answer
 }
 
-func (e *examination) tell(f Finding) {
+func (e *examination) add(f Finding) {
 	e.report.Findings = append(e.report.Findings, f)
-	e.Tell(f)
+	e.OnFinding(f)
 }
 
 func (e *examination) ok(check, format string, args ...any) {
-	e.tell(Finding{Check: check, Result: OK, Seen: fmt.Sprintf(format, args...)})
+	e.add(Finding{Check: check, Result: OK, Seen: fmt.Sprintf(format, args...)})
 }
 
 func (e *examination) warn(check, seen, advice string) {
-	e.tell(Finding{Check: check, Result: Warning, Seen: seen, Advice: advice})
+	e.add(Finding{Check: check, Result: Warning, Seen: seen, Advice: advice})
 }
 
 func (e *examination) fail(check, seen, advice string) {
-	e.tell(Finding{Check: check, Result: Failed, Seen: seen, Advice: advice})
+	e.add(Finding{Check: check, Result: Failed, Seen: seen, Advice: advice})
 }
 
 // failure reports an error with the fields that the log has for it. The text of an unexpected error is shown: whoever runs the
@@ -176,7 +176,7 @@ func (e *examination) failure(check string, result Result, err error, fields map
 	case f.Cause != nil:
 		finding.Seen += " (" + f.Cause.Error() + ")"
 	}
-	e.tell(finding)
+	e.add(finding)
 }
 
 // fields returns the keys and values that records about f have in the log.

@@ -76,7 +76,10 @@ func startShared() (*shared, error) {
 		return nil, err
 	}
 	s.secret = microsoft.Secret{Value: in.Settings.Application.Secret.Value.Reveal(), Ends: in.Settings.Application.Secret.Ends}
-	return s, s.keepPristine(ctx, cfg.Database.Path)
+	if err := s.keepPristine(ctx, cfg.Database.Path); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // keepPristine copies the database, for reset.
@@ -244,15 +247,15 @@ func (h *harness) secrets() []string {
 // examine runs a doctor, and asserts that it reports every finding as soon as it is made.
 func examine(t *testing.T, cfg doctor.Config) doctor.Report {
 	t.Helper()
-	var told []doctor.Finding
-	cfg.Tell = func(f doctor.Finding) { told = append(told, f) }
+	var reported []doctor.Finding
+	cfg.OnFinding = func(f doctor.Finding) { reported = append(reported, f) }
 	d, err := doctor.New(cfg)
 	if err != nil {
 		t.Fatalf("New() = %v", err)
 	}
 	report := d.Examine(t.Context())
-	if len(told) != len(report.Findings) {
-		t.Errorf("Tell() was called with %d findings, and the report has %d", len(told), len(report.Findings))
+	if len(reported) != len(report.Findings) {
+		t.Errorf("OnFinding() was called with %d findings, and the report has %d", len(reported), len(report.Findings))
 	}
 	if report.Reference == "" {
 		t.Error("Examine() returned no reference")

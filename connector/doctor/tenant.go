@@ -43,7 +43,7 @@ func (e *examination) token(ctx context.Context, services *app.Services, recorde
 		e.failure("renewal", Failed, err, nil)
 		return
 	}
-	e.tell(Finding{
+	e.add(Finding{
 		Check: "renewal", Result: OK, Fields: e.fields(nil, nil),
 		Seen: fmt.Sprintf("Microsoft issued a successor, which is stored: issued %s, expires %s; next renewal %s",
 			stamp(status.IssuedAt), stamp(status.ExpiresAt), stamp(status.NextRenewalAt)),
@@ -86,7 +86,7 @@ func (e *examination) resolve(ctx context.Context, services *app.Services, insta
 		return tenant.Resolved{}, false
 	}
 	r := matches[0]
-	e.tell(Finding{
+	e.add(Finding{
 		Check: check, Result: OK, Seen: fmt.Sprintf("%q on %q", r.Tenant.Name, r.Tenant.Marketplace),
 		Fields: e.fields(nil, map[string]string{
 			"tenant": r.Tenant.ID, "instance": r.Instance.Key, "directory": r.Tenant.DirectoryID, "cloud": r.Instance.Settings.Cloud,
@@ -153,7 +153,7 @@ func (e *examination) grant(ctx context.Context, services *app.Services, r tenan
 		f.Fields = e.fields(why, nil)
 		f.downgrade(Warning, why.Sentence()+" "+why.Advice())
 	}
-	e.tell(f)
+	e.add(f)
 	return true
 }
 
@@ -171,7 +171,7 @@ func (e *examination) mfa(claims token.AccessTokenClaims, checks token.Checks) {
 	case answer != token.Yes:
 		f.downgrade(Warning, "Partner Center did not say; see docs/guides/go-live.md.")
 	}
-	e.tell(f)
+	e.add(f)
 }
 
 func (e *examination) apis(checks token.Checks) {
@@ -180,7 +180,7 @@ func (e *examination) apis(checks token.Checks) {
 		fields := map[string]string{"api": string(api)}
 		switch {
 		case probe.Works == token.Yes:
-			e.tell(Finding{Check: check, Result: OK, Seen: "accepts the access token", Fields: e.fields(nil, fields)})
+			e.add(Finding{Check: check, Result: OK, Seen: "accepts the access token", Fields: e.fields(nil, fields)})
 		case probe.Failure == nil:
 			e.warn(check, "It was not checked.", "Run the doctor again.")
 		case probe.Works == token.No:
@@ -206,7 +206,7 @@ func (e *examination) roles(checks token.Checks) {
 	case checks.GlobalAdmin == token.No:
 		f.downgrade(Warning, "Renewal works without Global admin; the next consent does not.")
 	}
-	e.tell(f)
+	e.add(f)
 }
 
 // credentials reports when the application's credentials expire. For a secret that is what was entered: no answer of

@@ -1,6 +1,6 @@
 package tenant
 
-// The types of account that matter here (aps-protocol.md §4.7).
+// The types of account that matter here (docs/reference/aps-protocol.md §4.7).
 const (
 	ProviderAccount = "ADMIN"
 	ResellerAccount = "RESELLER" // any level
@@ -13,7 +13,7 @@ type Account struct {
 	Type     string // ProviderAccount, ResellerAccount, CustomerAccount, or another that the platform knows
 	ParentID string // empty for the provider
 	Name     string // company, for people
-	// User is the name of the user through whom the account was found, for people; empty when it was found otherwise or
-	// the platform doesn't say.
+	// User is the name of the user by which the account was found, for people to read; empty when it was found otherwise or
+	// the platform does not say.
 	User string
 }

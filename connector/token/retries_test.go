@@ -8,7 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A redemption that the schedule retries is sent once. What nobody retries later, the client of Microsoft may.
+// TestRetries_AreMadeByOneLayer asserts that a redemption that the schedule retries is sent once, and that the client may
+// retry the other calls.
 func TestRetries_AreMadeByOneLayer(t *testing.T) {
 	checks := []call{
 		{"Probe", token.PartnerCenter, true},
