@@ -16,12 +16,12 @@ import (
 var _ notify.Store = (*Store)(nil)
 
 type announcementRow struct {
-	SubjectKind string `gorm:"primaryKey"`
-	SubjectID   string `gorm:"primaryKey"`
-	LookAt      sqldb.Timestamp
+	SubjectKind string          `gorm:"primaryKey"`
+	SubjectID   string          `gorm:"primaryKey"`
+	DueAt       sqldb.Timestamp `gorm:"column:look_at"`
 	LeaseOwner  sqldb.NullString
 	LeaseUntil  sqldb.Timestamp
-	Told        sqldb.JSONColumn[notify.State]
+	State       sqldb.JSONColumn[notify.State] `gorm:"column:told"`
 	Version     int64
 }
 
@@ -121,9 +121,9 @@ func (s *Store) LeaseAnnouncement(ctx context.Context, subject notify.Subject, o
 		})
 	})
 	if err != nil {
-		return notify.Announcement{}, fmt.Errorf("holding the announcements of %s %q: %w", subject.Kind, subject.ID, err)
+		return notify.Announcement{}, fmt.Errorf("leasing the announcements of %s %q: %w", subject.Kind, subject.ID, err)
 	}
-	return notify.Announcement{Subject: subject, Owner: owner, State: row.Told.V, Version: row.Version}, nil
+	return notify.Announcement{Subject: subject, Owner: owner, State: row.State.V, Version: row.Version}, nil
 }
 
 // SaveAnnouncement implements notify.Store.
@@ -138,12 +138,12 @@ func (s *Store) SaveAnnouncement(ctx context.Context, a notify.Announcement) err
 	return nil
 }
 
-// ReleaseAnnouncement implements notify.Store. It changes nothing, and returns no error, when another
-// owner has taken over.
-func (s *Store) ReleaseAnnouncement(ctx context.Context, a notify.Announcement, lookAt time.Time) error {
+// ReleaseAnnouncement implements notify.Store. It changes nothing, and returns no error, when another owner has taken
+// over.
+func (s *Store) ReleaseAnnouncement(ctx context.Context, a notify.Announcement, due time.Time) error {
 	err := s.db.Write(ctx, func(db *gorm.DB) error {
 		return announcementOf(db, a.Subject).Where("lease_owner = ?", a.Owner).Updates(map[string]any{
-			"look_at":     gorm.Expr("CASE WHEN version = ? THEN ? ELSE look_at END", a.Version, sqldb.NewTimestamp(lookAt)),
+			"look_at":     gorm.Expr("CASE WHEN version = ? THEN ? ELSE look_at END", a.Version, sqldb.NewTimestamp(due)),
 			"lease_owner": nil,
 			"lease_until": nil,
 		}).Error

@@ -170,8 +170,8 @@ func (s *Store) writeGrant(ctx context.Context, row grantRow, version int64) err
 	return err
 }
 
-// SavePredecessor implements token.Store. It replaces an older one: only the replacement of the
-// active grant saves a predecessor.
+// SavePredecessor implements token.Store. It replaces an older one: only the replacement of the active grant saves a
+// predecessor.
 func (s *Store) SavePredecessor(ctx context.Context, g token.Grant) error {
 	g.Slot, g.Version = token.Predecessor, 1
 	row, err := s.grantRow(g)

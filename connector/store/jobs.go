@@ -16,7 +16,7 @@ import (
 
 // jobRow is a schedule with what decides its tenant's order.
 type jobRow struct {
-	Held        scheduleRow `gorm:"embedded"`
+	Schedule    scheduleRow `gorm:"embedded"`
 	DirectoryID sqldb.NullString
 	Cloud       sqldb.NullString
 }
@@ -69,11 +69,11 @@ func (s *Store) leaseAll(ctx context.Context, due []string, owner string, now, u
 	for i, id := range due {
 		rank[id] = i
 	}
-	slices.SortFunc(rows, func(a, b jobRow) int { return cmp.Compare(rank[a.Held.TenantID], rank[b.Held.TenantID]) })
+	slices.SortFunc(rows, func(a, b jobRow) int { return cmp.Compare(rank[a.Schedule.TenantID], rank[b.Schedule.TenantID]) })
 	jobs := make([]token.Job, len(rows))
 	for i, row := range rows {
 		jobs[i] = token.Job{
-			Schedule: row.Held.schedule(), ExpiresAt: row.Held.ExpiresAt.Time,
+			Schedule: row.Schedule.schedule(), ExpiresAt: row.Schedule.ExpiresAt.Time,
 			Cloud: cmp.Or(string(row.Cloud), tenant.DefaultCloud), DirectoryID: string(row.DirectoryID),
 		}
 	}
