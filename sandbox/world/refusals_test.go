@@ -98,9 +98,11 @@ func signsInAs(upn string) microsoft.Visitor {
 	return microsoft.Visitor{UPN: upn, Password: world.Password, ApproveMFA: true, Accept: true}
 }
 
-// repairMicrosoft undoes what a test changed at Microsoft.
-func (s story) repairMicrosoft() {
+// reset undoes what a case changed at Microsoft, and deletes a token that it stored.
+func (s story) reset() {
 	s.Helper()
+	var answer json.RawMessage
+	s.call(http.MethodPost, "forget", "", &answer)
 	s.Microsoft.SetOddities(microsoft.Oddities{})
 	s.Microsoft.ClearFaults()
 	check(s.T, s.Microsoft.SetPartnerCenter(world.AlpineDirectory, microsoft.PartnerCenterMode{}))
@@ -171,7 +173,7 @@ func TestConsent_EveryCheckRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := story{t, shared.World}
-			defer s.repairMicrosoft()
+			defer s.reset()
 			if tc.spoil != nil {
 				tc.spoil(t, s.Microsoft)
 			}
@@ -215,6 +217,7 @@ func TestCallback_Refusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := story{t, shared.World}
+			defer s.reset()
 			a, browser := s.begin(), world.NewBrowser()
 			callback := s.signIn(browser, a, right())
 			want := "absent"
@@ -228,8 +231,6 @@ func TestCallback_Refusals(t *testing.T) {
 				t.Errorf("the page is %d, want %d and %q:\n%s", page.Status, tc.status, tc.says, page.Text)
 			}
 			s.checkState(want)
-			var answer json.RawMessage
-			s.call(http.MethodPost, "forget", "", &answer) // the next case begins without a token
 		})
 	}
 }
