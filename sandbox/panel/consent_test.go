@@ -31,6 +31,7 @@ func TestAutomaticUpdate_Succeeds(t *testing.T) {
 			p := newPlatform(t)
 			p.status = absentStatus()
 			d := open(t, p, location)
+			d.shortenTimers()
 			d.State("absent")
 
 			d.Press("Update Refresh Token")
@@ -72,6 +73,7 @@ func TestAutomaticUpdate_Refused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t)
 			d := open(t, p, ux1)
+			d.shortenTimers()
 			d.Press("Update Refresh Token")
 			d.Popup(p.microsoft)
 			p.change(tc.outcome)
@@ -110,6 +112,7 @@ func TestAutomaticUpdate_BlockedWindow(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	d := open(t, p, ux1)
+	d.shortenTimers()
 	// A click by script is no user activation, so the browser blocks the window once the activation by the log-in's click
 	// has expired.
 	d.Wait(`!navigator.userActivation.isActive && !` + frame + `.defaultView.navigator.userActivation.isActive`)
@@ -128,6 +131,7 @@ func TestAutomaticUpdate_ClosedWindow(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	d := open(t, p, ux1)
+	d.shortenTimers()
 	d.Press("Update Refresh Token")
 	microsoft := d.Popup(p.microsoft)
 	d.WaitText("Finish the sign-in in the new window")
@@ -144,6 +148,7 @@ func TestAutomaticUpdate_OutlastsAnUnreachableConnector(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	d := open(t, p, ux1)
+	d.shortenTimers()
 	d.Press("Update Refresh Token")
 	d.Popup(p.microsoft)
 	d.waitCalls("findConsent", 1)
@@ -159,6 +164,7 @@ func TestAutomaticUpdate_StopsOnLeavingAndResumesOnReturn(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	d := open(t, p, ux1)
+	d.shortenTimers()
 	d.Enter("code", "half a code")
 	d.Press("Update Refresh Token")
 	d.Popup(p.microsoft)
@@ -168,7 +174,7 @@ func TestAutomaticUpdate_StopsOnLeavingAndResumesOnReturn(t *testing.T) {
 	d.Wait(`!document.getElementById("home").hidden`)
 	// Within this many timers of the page, the screen would have sent its next request more than once.
 	before := p.called("findConsent")
-	d.Do(chromedp.Evaluate[chromedp.Void](`new Promise(done => { let ticks = 0; const tick = () => (ticks += 1) > 110 ? done() : setTimeout(tick, 50); tick(); })`, chromedp.EvalAwaitPromise))
+	d.Do(chromedp.Evaluate[chromedp.Void](`new Promise(done => { let ticks = 0; const tick = () => (ticks += 1) > 20 ? done() : setTimeout(tick, 50); tick(); })`, chromedp.EvalAwaitPromise))
 	if got := p.called("findConsent"); got > before+1 {
 		t.Errorf("called(findConsent) after leaving = %d, want at most %d", got, before+1)
 	}
@@ -185,6 +191,7 @@ func TestAutomaticUpdate_SurvivesNotifications(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	d := open(t, p, ux1)
+	d.shortenTimers()
 	d.Press("Update Refresh Token")
 	d.Popup(p.microsoft)
 	d.WaitText("Finish the sign-in in the new window")

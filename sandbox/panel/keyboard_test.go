@@ -68,6 +68,7 @@ func TestKeyboard_AutomaticUpdate(t *testing.T) {
 		p.status = absentStatus()
 		d := open(t, p, location)
 		d.State("absent")
+		d.shortenTimers()
 		update := widget("update")
 		d.tabTo(update)
 		d.keys(kb.Enter)
