@@ -47,12 +47,12 @@ func TestExamine_PrintsTheLinesOfTheGoLiveGuide(t *testing.T) {
 			}
 			quoted++
 			if !printed[general(line)] {
-				t.Errorf("go-live.md quotes a line that the doctor does not print:\n%s", line)
+				t.Errorf("docs/guides/go-live.md quotes a line that the doctor does not print:\n%s", line)
 			}
 		}
 	}
 	if quoted < 20 {
-		t.Errorf("go-live.md quotes %d lines, want all lines of a healthy deployment and some others", quoted)
+		t.Errorf("docs/guides/go-live.md quotes %d lines, want all lines of a healthy deployment and some others", quoted)
 	}
 }
 

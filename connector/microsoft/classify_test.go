@@ -78,8 +78,8 @@ func TestClassification_Table(t *testing.T) {
 	}
 }
 
-// If the number is unknown or missing, the names decide (last row of §3.6). If they are unknown too, the failure is
-// transient.
+// If the number is unknown or missing, the names decide (docs/reference/microsoft-identity.md §3.6, last row). If they are
+// unknown too, the failure is transient.
 func TestClassification_Fallback(t *testing.T) {
 	for body, want := range map[string]failure.Code{
 		`{"error":"invalid_grant"}`:                                         failure.SignInRequired,

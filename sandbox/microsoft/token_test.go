@@ -167,7 +167,7 @@ func certificate(t *testing.T) (*rsa.PrivateKey, *x509.Certificate) {
 func TestS9_AssertionsByCertificate(t *testing.T) {
 	w := newWorld(t)
 	key, cert := certificate(t)
-	stranger, _ := certificate(t)
+	otherKey, _ := certificate(t)
 	app := w.application()
 	app.Secrets, app.Certificates = nil, []*x509.Certificate{cert}
 	w.must(w.AddApplication(app))
@@ -199,7 +199,7 @@ func TestS9_AssertionsByCertificate(t *testing.T) {
 		assertion string
 		code      int
 	}{
-		"another key":         {assertion(jose.PS256, stranger, "x5t#S256", by256, nil), 700027},
+		"another key":         {assertion(jose.PS256, otherKey, "x5t#S256", by256, nil), 700027},
 		"unknown thumbprint":  {assertion(jose.PS256, key, "x5t#S256", "nonsense", nil), 700027},
 		"SHA-1 with PS256":    {assertion(jose.PS256, key, "x5t", by1, nil), 700027},
 		"another audience":    {assertion(jose.PS256, key, "x5t#S256", by256, map[string]any{"aud": w.LoginURL()}), 700023},

@@ -11,8 +11,8 @@ import (
 	"azure-partner-connector/sandbox/platform/rql"
 )
 
-// Handler serves the platform: the controller below /aps (docs/reference/aps-protocol.md §5), the operations API at /RPC2 (§7.1), and
-// the mounted handler.
+// Handler serves the platform: the controller below /aps and the operations API at /RPC2
+// (docs/reference/aps-protocol.md §5, §7.1), and the mounted handler.
 func (p *Platform) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /aps", p.serveVersions)

@@ -20,7 +20,7 @@ class Validator(RequestValidator):
     """Knows one key, and remembers every nonce."""
 
     enforce_ssl = False  # http is a hop behind a proxy
-    nonce_length = (16, 50)  # as the production connectors have it (aps-protocol.md 2.1)
+    nonce_length = (16, 50)  # as the production connectors have it (docs/reference/aps-protocol.md §2.1)
 
     def __init__(self):
         super().__init__()
