@@ -168,7 +168,7 @@ func TestAuthorize_FindsParentByHierarchyOrByLookup(t *testing.T) {
 		want   bool
 	}{
 		"hierarchy":              {hierarchy(accountP, accountR1, accountR2), nil, true},
-		"hierarchy without him":  {hierarchy(accountP, accountR3, accountR2), nil, false},
+		"hierarchy without it":   {hierarchy(accountP, accountR3, accountR2), nil, false},
 		"hierarchy of another":   {hierarchy(accountP, accountR1, accountR3), nil, true}, // so the platform is called
 		"hierarchy not readable": {hierarchy("provider", accountR2), nil, true},
 		"endless hierarchy":      {hierarchy(append(slices.Repeat([]string{accountR1}, 40), accountR2)...), nil, true},

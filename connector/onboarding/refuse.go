@@ -31,13 +31,13 @@ func (h *Handler) refuse(err error, c echo.Context) {
 
 // routingFailure translates echo's errors about addresses and methods into failures.
 func routingFailure(err error) error {
-	he, ok := errors.AsType[*echo.HTTPError](err)
+	httpErr, ok := errors.AsType[*echo.HTTPError](err)
 	switch {
 	case !ok:
 		return err
-	case he.Code == http.StatusNotFound:
+	case httpErr.Code == http.StatusNotFound:
 		return failure.Wrap(err, failure.NotFound)
-	case he.Code == http.StatusMethodNotAllowed:
+	case httpErr.Code == http.StatusMethodNotAllowed:
 		return failure.Wrap(err, failure.MethodNotAllowed)
 	}
 	return err

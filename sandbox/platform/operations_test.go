@@ -194,7 +194,7 @@ func TestController_ResolvesCallers(t *testing.T) {
 		}
 	}
 	if err := json.Unmarshal([]byte(body), &users); status != 200 || err != nil || len(users) != 1 || users[0].Organization.APS.ID != below.ID || users[0].Organization.Name != "Below" {
-		t.Errorf("GET user = %d %s, want him with his account", status, body)
+		t.Errorf("GET user = %d %s, want the user with the account", status, body)
 	}
 	status, _, body = request(t, p, "GET", "/aps/2/resources/"+below.ID, "", asRoot, key, sharedSecret)
 	if status != 200 || !strings.Contains(body, north.ID) || !strings.Contains(body, `"type":"RESELLER"`) {

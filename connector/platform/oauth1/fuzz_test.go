@@ -81,7 +81,7 @@ func FuzzQuery(f *testing.F) {
 	})
 }
 
-// means is another way to normalise a query: by net/url, which splits at the same places.
+// means is another way to normalise a query: by net/url, which splits at the same characters.
 func means(query string) string {
 	query, _, _ = strings.Cut(query, "#")
 	values := url.Values{}
