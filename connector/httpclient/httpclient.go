@@ -1,4 +1,4 @@
-// Package httpclient makes the HTTP clients by which the product calls out; nothing else makes one.
+// Package httpclient creates the HTTP clients for all outgoing calls of the product.
 package httpclient
 
 import (
@@ -13,22 +13,22 @@ import (
 
 // Config says how a client connects.
 type Config struct {
-	// Timeout bounds one request with its answer. Required.
+	// Timeout bounds one request, including its answer. Required.
 	Timeout time.Duration
 
-	// RootCAs is what servers' certificates are checked against. Default: the system's.
+	// RootCAs verifies the certificates of servers. Default: the system's certificate authorities.
 	RootCAs *x509.CertPool
 
-	// Insecure turns the check of servers' certificates off. It lets anybody between us and the server read and
-	// change everything, secrets included; only for a platform whose certificate cannot be pinned.
+	// Insecure disables the verification of certificates. Anybody on the network path can then read and change
+	// everything, including secrets. Use it only for a platform whose certificate cannot be pinned.
 	Insecure bool
 
-	// Transport replaces the connection itself, for tests. Default: a transport of its own.
+	// Transport replaces the network in tests. Default: a new http.Transport.
 	Transport http.RoundTripper
 }
 
-// New returns a client that never follows a redirect: every address we call is configured, and a redirect would carry
-// credentials to one that is not.
+// New returns a client that never follows a redirect: every address is configured, and a redirect would send credentials
+// to one that is not. The client sends each request once; docs/explanation/retries.md says which layer retries.
 func New(cfg Config) (*http.Client, error) {
 	if cfg.Timeout <= 0 {
 		return nil, errors.New("httpclient: a timeout is required")
@@ -49,8 +49,8 @@ func New(cfg Config) (*http.Client, error) {
 	}, nil
 }
 
-// Roots returns the system's certificates with those in a PEM file besides, or nil, which stands for the system's alone,
-// when no file is named.
+// Roots returns the system's certificates and those in a PEM file. Without a file it returns nil, which stands for the
+// system's certificates.
 func Roots(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
@@ -64,7 +64,7 @@ func Roots(file string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("reading the system's certificates: %w", err)
 	}
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM form", file)
+		return nil, fmt.Errorf("%s contains no certificate in PEM form", file)
 	}
 	return roots, nil
 }

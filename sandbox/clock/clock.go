@@ -1,4 +1,4 @@
-// Package clock is the movable clock that all parts of the sandbox share.
+// Package clock provides the clock that all parts of the sandbox share and tests can advance.
 package clock
 
 import (
@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A Clock runs like the real one and can be moved forward. It is safe for concurrent use.
+// A Clock runs like the real one and can be advanced. It is safe for concurrent use.
 type Clock struct {
 	mu    sync.Mutex // guards ahead
 	ahead time.Duration
@@ -22,7 +22,7 @@ func (c *Clock) Now() time.Time {
 	return time.Now().UTC().Add(c.ahead)
 }
 
-// Advance moves the clock forward by d. A clock never goes back: tokens that were issued would come from the future.
+// Advance moves the clock forward by d. It ignores a negative d: issued tokens would come from the future.
 func (c *Clock) Advance(d time.Duration) {
 	if d < 0 {
 		return
