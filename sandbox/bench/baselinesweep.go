@@ -28,7 +28,7 @@ func newBaselineSweep(ctx context.Context, pool *sql.DB) (*baselineSweep, error)
 		text string
 	}{
 		{&l.due, "SELECT tenant_id FROM schedules WHERE slack_day >= 0 AND due_at <= ? AND lease_until IS NULL ORDER BY slack_day, due_at LIMIT 512"},
-		{&l.read, "SELECT t.instance_key, i.credentials, e.refresh_token, e.version, s.version FROM tenants t JOIN instances i ON i.instance_key = t.instance_key " +
+		{&l.read, "SELECT t.instance_key, i.credentials, g.refresh_token, g.version, s.version FROM tenants t JOIN instances i ON i.instance_key = t.instance_key " +
 			"JOIN grants g ON g.tenant_id = t.id AND g.slot = 'active' JOIN schedules s ON s.tenant_id = t.id WHERE t.id = ?"},
 		{&l.lease, "UPDATE schedules SET lease_owner = ?, lease_until = ?, version = version + 1 WHERE tenant_id = ? AND lease_until IS NULL"},
 		{&l.predecessor, "INSERT INTO grants SELECT tenant_id, 'predecessor', refresh_token, issued_at, directory_id, application_id, procedure_name, consent_id, " +
