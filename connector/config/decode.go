@@ -95,7 +95,8 @@ func level(text string) (slog.Level, error) {
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, text) {
 		return l, strconv.ErrSyntax
 	}
-	return l, l.UnmarshalText([]byte(text))
+	err := l.UnmarshalText([]byte(text))
+	return l, err
 }
 
 func (d *decoder) scalar(path string, node *yaml.Node, v reflect.Value, s scalar) {
