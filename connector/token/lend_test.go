@@ -146,3 +146,11 @@ func TestLend_StoresAnEventWithoutTheToken(t *testing.T) {
 		}
 	}
 }
+
+func TestLoanCache_IsBounded(t *testing.T) {
+	for n, want := range map[int]int{2: 2, 3: 3, 10: 3} {
+		if got, err := token.CacheLoans(3, n, time.Now()); err != nil || got != want {
+			t.Errorf("a cache for 3 loans has %d of %d, %v, want %d", got, n, err, want)
+		}
+	}
+}

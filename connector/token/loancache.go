@@ -41,12 +41,12 @@ type loanCache struct {
 	entries *lru.Cache[loanKey, cachedLoan]
 }
 
-func newLoanCache() (*loanCache, error) {
+func newLoanCache(size int) (*loanCache, error) {
 	keys, err := seal.Create()
 	if err != nil {
 		return nil, err
 	}
-	entries, err := lru.New[loanKey, cachedLoan](maxCachedLoans)
+	entries, err := lru.New[loanKey, cachedLoan](size)
 	if err != nil {
 		return nil, err
 	}

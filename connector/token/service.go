@@ -134,7 +134,7 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("token: %w", err)
 	}
-	loans, err := newLoanCache()
+	loans, err := newLoanCache(maxCachedLoans)
 	if err != nil {
 		return nil, fmt.Errorf("token: %w", err)
 	}

@@ -1,0 +1,26 @@
+package token
+
+import "time"
+
+// CacheLoans puts loans of n tenants into a cache for size loans, and returns how many the cache still has.
+func CacheLoans(size, n int, now time.Time) (int, error) {
+	cache, err := newLoanCache(size)
+	if err != nil {
+		return 0, err
+	}
+	grant := func(i int) Grant { return Grant{TenantID: string(rune('a' + i)), ConsentID: "consent"} }
+	for i := range n {
+		if err := cache.put(grant(i), Loan{API: Graph, ExpiresAt: now.Add(time.Hour)}); err != nil {
+			return 0, err
+		}
+	}
+	left := 0
+	for i := range n {
+		if _, ok, err := cache.get(grant(i), Graph, now); err != nil {
+			return 0, err
+		} else if ok {
+			left++
+		}
+	}
+	return left, nil
+}
