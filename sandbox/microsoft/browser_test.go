@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -81,7 +82,11 @@ func TestS7_BrowserFormPostCrossesSitesWithoutLaxCookies(t *testing.T) {
 	visit := func(edits ...string) landing {
 		t.Helper()
 		edits = append(edits, "redirect_uri="+address+"/callback", "prompt=none")
-		if err := chromedp.Do(ctx, chromedp.Navigate(address+"/start"), chromedp.Navigate(w.authorizeURL(edits...))); err != nil {
+		if err := chromedp.Do(ctx, chromedp.Navigate(address+"/start")); err != nil {
+			t.Fatalf("opening the application: %v", err)
+		}
+		// Navigate would wait until the page has loaded, and fail if the page submits its form before.
+		if _, err := chromedp.Run(ctx, chromedp.Evaluate[string]("location.href = "+strconv.Quote(w.authorizeURL(edits...)))); err != nil {
 			t.Fatalf("opening the authorize URL: %v", err)
 		}
 		return next(t, ctx, landings)

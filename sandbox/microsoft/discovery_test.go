@@ -78,12 +78,12 @@ func TestS1_GoOIDCAcceptsADirectoryAndRejectsCommon(t *testing.T) {
 		t.Errorf("Verify(id_token).Nonce = %q, want nonce-1", token.Nonce)
 	}
 	for name, odd := range map[string]microsoft.Oddities{
-		"signed by a stranger": {IDTokenSignature: microsoft.SignedWithForeignKey},
-		"signed by nobody":     {IDTokenSignature: microsoft.Unsigned},
-		"unknown key":          {IDTokenSignature: microsoft.UnknownKey},
-		"other audience":       {IDTokenClaims: map[string]any{"aud": fabrikam}},
-		"other issuer":         {IDTokenClaims: map[string]any{"iss": w.LoginURL() + "/" + fabrikam + "/v2.0"}},
-		"expired":              {IDTokenClaims: map[string]any{"exp": epoch.Add(-time.Hour).Unix()}},
+		"signed with a foreign key": {IDTokenSignature: microsoft.SignedWithForeignKey},
+		"signed by nobody":          {IDTokenSignature: microsoft.Unsigned},
+		"unknown key":               {IDTokenSignature: microsoft.UnknownKey},
+		"other audience":            {IDTokenClaims: map[string]any{"aud": fabrikam}},
+		"other issuer":              {IDTokenClaims: map[string]any{"iss": w.LoginURL() + "/" + fabrikam + "/v2.0"}},
+		"expired":                   {IDTokenClaims: map[string]any{"exp": epoch.Add(-time.Hour).Unix()}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.SetOddities(odd)

@@ -134,7 +134,7 @@ func TestS22_ApplicationConsentInACustomerDirectory(t *testing.T) {
 		method, path, body string
 		want               int
 	}{
-		"a stranger's directory": {http.MethodPost, fabrikam + "/applicationconsents", good, 404},
+		"an unrelated directory": {http.MethodPost, fabrikam + "/applicationconsents", good, 404},
 		"no body":                {http.MethodPost, customer + "/applicationconsents", "", 400},
 		"another application":    {http.MethodPost, customer + "/applicationconsents", strings.Replace(good, appID, fabrikam, 1), 400},
 		"an unknown permission":  {http.MethodPost, customer + "/applicationconsents", strings.Replace(good, "User.Read,", "Mind.Read,", 1), 400},

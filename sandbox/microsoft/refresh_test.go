@@ -123,7 +123,7 @@ func TestS10_CustomerDirectoryRequiresItsOwnConsent(t *testing.T) {
 	app.MultiTenant = true
 	w.must(w.AddApplication(app))
 	token := w.grant().text("refresh_token")
-	w.checkRefused("renewing in a stranger's directory", w.renew(token, "tenant="+fabrikam), 400, "invalid_grant", 50020)
+	w.checkRefused("renewing in another directory", w.renew(token, "tenant="+fabrikam), 400, "invalid_grant", 50020)
 	w.checkRefused("renewing in a customer's directory", w.renew(token, "tenant="+customer, "scope="+graphScope), 400, "interaction_required", 90099)
 	w.must(w.GrantConsent(customer, appID, "", armScope))
 	w.checkRefused("renewing for another API there", w.renew(token, "tenant="+customer, "scope="+graphScope), 400, "invalid_grant", 65001)
