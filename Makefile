@@ -84,9 +84,9 @@ sandbox: ## start the connector between a simulated Microsoft and a simulated pl
 
 screens: ## take pictures of every screen and every page into dist/screens
 	@build/prerequisites.sh chromium
-	rm -rf docs/screens
-	SCREENS=$(CURDIR)/docs/screens $(GO) test -count=1 -timeout 20m -run 'TestEveryScreen|TestEveryPage|TestPicturesAreThere' ./sandbox/panel
-	SCREENS=$(CURDIR)/docs/screens $(GO) test -count=1 -timeout 20m -run 'TestPanel_ManualUpdate|TestPanel_EveryState' ./sandbox/world
+	rm -rf dist/screens
+	SCREENS=$(CURDIR)/dist/screens $(GO) test -count=1 -timeout 60m -run 'TestScreens_EveryState|TestPages_Every|TestGallery_' ./sandbox/panel
+	SCREENS=$(CURDIR)/dist/screens $(GO) test -count=1 -timeout 60m -run 'TestPanel_ManualUpdate|TestPanel_EveryState' ./sandbox/world
 
 walk: ## go the whole way through the sandbox, from installing to an expired token, checking every step
 	$(GO) run ./sandbox --walk

@@ -28,7 +28,7 @@ import (
 const Patience = 4 * time.Minute
 
 // tabLimit is how long one tab may stay open.
-const tabLimit = 15 * time.Minute
+const tabLimit = 30 * time.Minute
 
 // shared is the Chromium of this process: chromedp binds a browser to a context, and tests have none in common.
 var shared chromium
