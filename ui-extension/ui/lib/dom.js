@@ -55,7 +55,7 @@ define([], function () {
             widget.domNode.setAttribute("aria-live", politeness);
         },
 
-        /* invalid ties the text of another widget to a field as its error; null takes it away. A field that is to have
+        /* invalid makes the text of another widget the error of a field; null takes it away. A field that is to have
            the focus gets it before: Dijit's fields judge themselves when it comes. */
         invalid: function (widget, text) {
             const field = input(widget);
