@@ -83,7 +83,7 @@ sandbox: ## start the connector between a simulated Microsoft and a simulated pl
 	$(GO) run ./sandbox
 
 screens: ## take pictures of every screen and every page into dist/screens
-	@build/prerequisites.sh chromium
+	@build/prerequisites.sh chromium node npm
 	rm -rf dist/screens
 	SCREENS=$(CURDIR)/dist/screens $(GO) test -count=1 -timeout 60m -run 'TestScreens_EveryState|TestPages_Every|TestGallery_' ./sandbox/panel
 	SCREENS=$(CURDIR)/dist/screens $(GO) test -count=1 -timeout 60m -run 'TestPanel_ManualUpdate|TestPanel_EveryState' ./sandbox/world

@@ -133,14 +133,14 @@ await_lint() {
 	fi
 }
 
-# Our own code runs concurrently here, so the race detector looks; elsewhere tests mostly wait for a browser.
-concurrent=(./connector/... ./hooks/... ./sandbox/microsoft/... ./sandbox/platform/...)
+# Our own code runs concurrently here, so the race detector looks; sandbox/walk is one run of everything together. Other
+# tests mostly wait for a browser.
+concurrent=(./connector/... ./hooks/... ./sandbox/microsoft/... ./sandbox/platform/... ./sandbox/walk)
 
 case "$mode" in
 full)
 	start_lint
 	CGO_ENABLED=1 run with-race-detector -race "${concurrent[@]}"
-	CGO_ENABLED=1 run whole-way-with-race-detector -race -run '^TestWorld_' ./sandbox/world
 	mapfile -t rest < <(comm -23 <("$GO" list ./... | sort) <("$GO" list "${concurrent[@]}" | sort))
 	run without "${rest[@]}"
 	await_lint
