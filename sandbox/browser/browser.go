@@ -23,14 +23,15 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Patience is how long a test waits for one thing that a page must show. It is only the last guard against waiting for
-// ever: every wait ends as soon as its condition holds, so it is far longer than anything takes on a busy machine.
-const Patience = 4 * time.Minute
+// WaitLimit is how long a test waits for one thing that a page must show. It only guards against a hang: every wait ends
+// as soon as its condition holds, so the limit is far longer than anything takes on a busy machine.
+const WaitLimit = 4 * time.Minute
 
 // tabLimit is how long one tab may stay open.
 const tabLimit = 30 * time.Minute
 
-// shared is the Chromium of this process: chromedp binds a browser to a context, and tests have none in common.
+// shared is the Chromium of this process. It is a variable because chromedp binds a browser to a context, and tests have
+// no context in common.
 var shared chromium
 
 type chromium struct {
@@ -40,7 +41,7 @@ type chromium struct {
 	stop    func()
 }
 
-// profile is the key of a context's value that profileOf returns.
+// profile is the context key of the value that profileOf returns.
 type profile struct{}
 
 // Main runs the tests of a package and then ends the Chromium that they started. It returns the exit code.
@@ -54,8 +55,8 @@ func Main(m interface{ Run() int }) int {
 
 // Start opens a tab and returns its context, for chromedp.Run and chromedp.Do. The tab has cookies, storage, permissions
 // and windows of its own, and a background tab behaves as if it had the focus, so tests may run in parallel. Only the
-// clipboard is common to all. The tab and the windows that it opened close with the test. A machine without Chromium
-// fails the test: what people see is not optional.
+// clipboard is common to all. The tab and the windows that it opened close with the test. Without Chromium the
+// test fails; it is not skipped.
 func Start(t testing.TB) context.Context {
 	t.Helper()
 	if os.Getenv("TEST_QUICK") != "" {
@@ -135,13 +136,13 @@ func flags() []chromedp.ExecAllocatorOption {
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true),
-		// Windows behind other windows keep their timers, so that screens go on asking.
+		// Windows behind other windows keep their timers, so that screens continue to poll.
 		chromedp.Flag("disable-background-timer-throttling", true),
 		chromedp.Flag("disable-backgrounding-occluded-windows", true),
 		chromedp.Flag("disable-renderer-backgrounding", true),
 		chromedp.Flag("disable-dev-shm-usage", true),
 		chromedp.Flag("password-store", "basic"),
-		// A page that loads anew stays in its process: starting one takes longer than most tests.
+		// A reloaded page stays in its process: starting another one takes longer than most tests.
 		chromedp.Flag("process-per-site", true),
 		chromedp.Flag("disable-features", "BackForwardCache,Translate,SpareRendererForSitePerProcess"),
 		chromedp.Flag("lang", "en-US"),
@@ -157,7 +158,7 @@ func executable() (string, error) {
 		}
 	}
 	return "", errors.New("no chromium, chromium-browser or google-chrome in PATH. Install the package chromium; " +
-		"all tests but those of screens and pages work without it")
+		"all tests except those of screens and pages work without it")
 }
 
 // Resize gives the page of ctx a size in CSS pixels.
@@ -168,14 +169,14 @@ func Resize(t testing.TB, ctx context.Context, width, height int64) {
 	}
 }
 
-// Screenshot returns what the tab of ctx shows as PNG. It brings the tab to the front, because Chromium draws no tab
-// that lies behind another.
+// Screenshot returns what the tab of ctx shows as PNG. It brings the tab to the front, because Chromium does not draw
+// tabs in the background.
 func Screenshot(t testing.TB, ctx context.Context) []byte {
 	t.Helper()
 	if _, err := chromedp.Call(ctx, page.BringToFront, cdp.Empty{}); err != nil {
 		t.Fatalf("bringing a tab to the front: %v", err)
 	}
-	drawn, stop := context.WithTimeout(ctx, Patience)
+	drawn, stop := context.WithTimeout(ctx, WaitLimit)
 	defer stop()
 	image, err := chromedp.Run(drawn, chromedp.CaptureScreenshot())
 	if err != nil {
@@ -216,7 +217,7 @@ func Windows(ctx context.Context) ([]*target.Info, error) {
 	}), nil
 }
 
-// profileOf is the id of what a test has for itself, in chromedp's words a browser context.
+// profileOf returns the id of a test's own browser context: its cookies, storage and windows.
 func profileOf(ctx context.Context) cdp.BrowserContextID {
 	id, _ := ctx.Value(profile{}).(cdp.BrowserContextID)
 	return id

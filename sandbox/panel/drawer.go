@@ -7,36 +7,36 @@ import (
 	"time"
 )
 
-// Levers are the controls of a simulated world in the panel's side drawer. They are safe for concurrent use.
-type Levers interface {
+// DrawerControls control a simulated world from the panel's side drawer. They are safe for concurrent use.
+type DrawerControls interface {
 	// Drawer returns what the drawer shows.
 	Drawer() Drawer
 	// Advance moves the world's clock forward.
 	Advance(d time.Duration)
-	// Pull moves a lever; one that springs back acts once. It returns ErrNoLever for an unknown lever.
-	Pull(id string, on bool) error
+	// Set turns a switch on or off; a momentary one acts once. It returns ErrUnknownSwitch for an unknown switch.
+	Set(id string, on bool) error
 }
 
-// ErrNoLever is the error for an unknown lever.
-var ErrNoLever = errors.New("there is no such lever")
+// ErrUnknownSwitch is returned for a switch that the drawer does not have.
+var ErrUnknownSwitch = errors.New("unknown switch")
 
 // A Drawer is the content of the side drawer. Its texts are English; the panel translates those that it knows.
 type Drawer struct {
-	Now    time.Time `json:"now"` // by the world's clock
-	Levers []Lever   `json:"levers"`
+	Now      time.Time `json:"now"` // by the world's clock
+	Switches []Switch  `json:"levers"`
 	// Accounts can sign in to the world's services, all with the same password.
 	Accounts []SignIn `json:"accounts"`
 	Password string   `json:"password"`
 }
 
-// A Lever is a switch.
-type Lever struct {
+// A Switch makes something in the simulated world fail, or makes something happen once.
+type Switch struct {
 	ID    string `json:"id"`
 	Label string `json:"label"`
 	About string `json:"about"`
 	On    bool   `json:"on"`
-	// Springs is true for a lever that acts once and is never on.
-	Springs bool `json:"springs"`
+	// Momentary is true for a switch that acts once and is never on.
+	Momentary bool `json:"springs"`
 }
 
 // A SignIn is an account of the world's services.
@@ -45,18 +45,18 @@ type SignIn struct {
 	About string `json:"about"`
 }
 
-// farthest is the most that one request may move the clock; more would be a mistake of a script.
-const farthest = 366 * 24 * time.Hour
+// maxAdvance is how far one request may move the clock; more would be a mistake in a script.
+const maxAdvance = 366 * 24 * time.Hour
 
 func (s *server) showDrawer(w http.ResponseWriter, _ *http.Request, _ session) {
-	writeJSON(w, http.StatusOK, s.cfg.Levers.Drawer())
+	writeJSON(w, http.StatusOK, s.cfg.Drawer.Drawer())
 }
 
-// useDrawer moves the clock or a lever, and answers with the new content of the drawer.
+// useDrawer moves the clock or sets a switch, and answers with the new content of the drawer.
 func (s *server) useDrawer(w http.ResponseWriter, r *http.Request, in session) {
 	var asked struct {
-		Advance string `json:"advance"` // as 240h
-		Lever   string `json:"lever"`
+		Advance string `json:"advance"` // for example 240h
+		Switch  string `json:"lever"`
 		On      bool   `json:"on"`
 	}
 	if r.Header.Get(tokenHeader) != in.token {
@@ -69,15 +69,15 @@ func (s *server) useDrawer(w http.ResponseWriter, r *http.Request, in session) {
 	}
 	if asked.Advance != "" {
 		by, err := time.ParseDuration(asked.Advance)
-		if err != nil || by <= 0 || by > farthest {
+		if err != nil || by <= 0 || by > maxAdvance {
 			writeError(w, http.StatusBadRequest, "APS::Exception", "The clock moves forward by a year at most.")
 			return
 		}
-		s.cfg.Levers.Advance(by)
+		s.cfg.Drawer.Advance(by)
 	}
-	if asked.Lever != "" {
-		if err := s.cfg.Levers.Pull(asked.Lever, asked.On); errors.Is(err, ErrNoLever) {
-			writeError(w, http.StatusNotFound, "APS::Exception", "There is no such lever.")
+	if asked.Switch != "" {
+		if err := s.cfg.Drawer.Set(asked.Switch, asked.On); errors.Is(err, ErrUnknownSwitch) {
+			writeError(w, http.StatusNotFound, "APS::Exception", "There is no such switch.")
 			return
 		} else if err != nil {
 			s.fail(w, r, err)

@@ -15,12 +15,12 @@ import (
 	"azure-partner-connector/sandbox/panel/paneltest"
 )
 
-// fakeControls has one lever that stays and one that springs back.
+// fakeControls has one switch that stays on and one that acts once.
 type fakeControls struct {
-	mu     sync.Mutex // guards all
-	now    time.Time
-	on     bool
-	pulled int
+	mu      sync.Mutex // guards all
+	now     time.Time
+	on      bool
+	actions int
 }
 
 func (w *fakeControls) Drawer() panel.Drawer {
@@ -28,9 +28,9 @@ func (w *fakeControls) Drawer() panel.Drawer {
 	defer w.mu.Unlock()
 	return panel.Drawer{
 		Now: w.now,
-		Levers: []panel.Lever{
+		Switches: []panel.Switch{
 			{ID: "down", Label: "Microsoft is down", About: "Everything answers 503. Renewals are retried automatically.", On: w.on},
-			{ID: "revoke", Label: "Revoke all sessions", About: "Found out by the next check.", Springs: true},
+			{ID: "revoke", Label: "Revoke all sessions", About: "Found out by the next check.", Momentary: true},
 		},
 		Accounts: []panel.SignIn{{Name: "ada@contoso.example", About: "everything works"}},
 		Password: "Toy-1",
@@ -43,24 +43,24 @@ func (w *fakeControls) Advance(d time.Duration) {
 	w.now = w.now.Add(d)
 }
 
-func (w *fakeControls) Pull(id string, on bool) error {
+func (w *fakeControls) Set(id string, on bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch id {
 	case "down":
 		w.on = on
 	case "revoke":
-		w.pulled++
+		w.actions++
 	default:
-		return panel.ErrNoLever
+		return panel.ErrUnknownSwitch
 	}
 	return nil
 }
 
-// serve serves a panel in front of p, with levers or without.
-func serve(t *testing.T, p *platform, levers panel.Levers) string {
+// serve serves a panel in front of p, with or without a drawer.
+func serve(t *testing.T, p *platform, drawer panel.DrawerControls) string {
 	t.Helper()
-	handler, err := panel.New(panel.Config{Backend: p, Levers: levers})
+	handler, err := panel.New(panel.Config{Backend: p, Drawer: drawer})
 	if err != nil {
 		t.Fatalf("New() = %v, want no error", err)
 	}
@@ -102,8 +102,8 @@ func TestDrawer_Keyboard(t *testing.T) {
 	d.WaitPageText("Off: Microsoft is down")
 	d.Do(chromedp.KeyEvent(kb.Tab + kb.Enter))
 	d.WaitPageText("Done: Revoke all sessions")
-	if world.on || world.pulled != 1 {
-		t.Errorf("levers = %v and %d pulls, want off and one", world.on, world.pulled)
+	if world.on || world.actions != 1 {
+		t.Errorf("switch = %v, %d actions, want false, 1", world.on, world.actions)
 	}
 	d.fits()
 
@@ -127,14 +127,14 @@ func TestDrawer_GermanInTheClassicPanel(t *testing.T) {
 	d.State("absent")
 }
 
-func TestDrawer_AbsentWithoutLevers(t *testing.T) {
+func TestDrawer_AbsentWithoutControls(t *testing.T) {
 	t.Parallel()
 	d := logIn(t, newPlatform(t), "")
 	d.Wait(`!document.getElementById("home").hidden && document.getElementById("drawerToggle").hidden`)
 	c := newClient(t, newPlatform(t))
 	c.logIn(resellerID)
 	if got, _ := c.call(http.MethodGet, "/panel/api/drawer", "", nil); got != http.StatusNotFound {
-		t.Errorf("GET drawer without levers = %d, want 404", got)
+		t.Errorf("GET drawer without controls = %d, want 404", got)
 	}
 }
 
@@ -158,7 +158,7 @@ func TestDrawer_Refuses(t *testing.T) {
 		"no duration":     {`{"advance":"a day"}`, own, http.StatusBadRequest},
 		"backwards":       {`{"advance":"-1h"}`, own, http.StatusBadRequest},
 		"too far":         {`{"advance":"90000h"}`, own, http.StatusBadRequest},
-		"unknown lever":   {`{"lever":"none","on":true}`, own, http.StatusNotFound},
+		"unknown switch":  {`{"lever":"none","on":true}`, own, http.StatusNotFound},
 		"as it should be": {`{"lever":"down","on":true}`, own, http.StatusOK},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -37,8 +37,8 @@ type Config struct {
 	// Brand is the name in the header. Default: "Larkfield Cloud Marketplace".
 	Brand string
 
-	// Levers are the controls of the side drawer. Default: no drawer.
-	Levers Levers
+	// Drawer controls the side drawer. Default: no drawer.
+	Drawer DrawerControls
 
 	// Secure marks the session cookie for https only. Default: false.
 	Secure bool
@@ -80,7 +80,7 @@ func New(cfg Config) (http.Handler, error) {
 	mux.HandleFunc("GET /panel/api/navigation", s.withUser(s.navigation))
 	mux.HandleFunc("GET /panel/api/context", s.withUser(s.context))
 	mux.HandleFunc("GET /panel/api/tiles", s.withUser(s.tiles))
-	if cfg.Levers != nil {
+	if cfg.Drawer != nil {
 		mux.HandleFunc("GET /panel/api/drawer", s.withUser(s.showDrawer))
 		mux.HandleFunc("POST /panel/api/drawer", s.withUser(s.useDrawer))
 	}

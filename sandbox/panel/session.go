@@ -101,7 +101,7 @@ func (s *server) writeSession(w http.ResponseWriter, r *http.Request, in *sessio
 		s.fail(w, r, err)
 		return
 	}
-	view := sessionView{Brand: s.cfg.Brand, Users: users, Drawer: s.cfg.Levers != nil}
+	view := sessionView{Brand: s.cfg.Brand, Users: users, Drawer: s.cfg.Drawer != nil}
 	if in != nil {
 		view.User, view.Token = &in.user, in.token
 	}

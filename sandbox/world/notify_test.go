@@ -15,14 +15,14 @@ import (
 // eventually waits for what the connector does in the background.
 func (s story) eventually(what string, done func() bool) {
 	s.Helper()
-	deadline := time.NewTimer(browser.Patience)
+	deadline := time.NewTimer(browser.WaitLimit)
 	defer deadline.Stop()
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for !done() {
 		select {
 		case <-deadline.C:
-			s.Fatalf("after %s there is still no %s", browser.Patience, what)
+			s.Fatalf("no %[2]s after %[1]s", browser.WaitLimit, what)
 		case <-again.C:
 		}
 	}

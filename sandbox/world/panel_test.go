@@ -255,13 +255,13 @@ func (d desk) drawer() {
 	d.WaitPageText("Simulated Microsoft")
 }
 
-// set turns a lever on or off.
-func (d desk) set(lever string, on bool) {
+// set turns a switch of the drawer on or off.
+func (d desk) set(id string, on bool) {
 	d.Helper()
-	d.ClickOn("#lever-" + lever)
+	d.ClickOn("#lever-" + id)
 	said := map[bool]string{true: "On: ", false: "Off: "}[on]
 	d.Wait(`document.getElementById("drawerTold").innerText.startsWith("` + said + `")`)
-	d.Wait(`document.getElementById("lever-` + lever + `").checked === ` + strconv.FormatBool(on))
+	d.Wait(`document.getElementById("lever-` + id + `").checked === ` + strconv.FormatBool(on))
 }
 
 // consent lets the administrator of Alpine Cloud consent without a browser.
@@ -270,7 +270,7 @@ func (d desk) consent() {
 	d.visit(d.freshSignIn())
 }
 
-// TestPanel_EveryState shows every state with the levers of the drawer.
+// TestPanel_EveryState shows every state with the switches of the drawer.
 func TestPanel_EveryState(t *testing.T) {
 	d := openDesk(t, "ux1", true)
 	d.drawer()
@@ -352,17 +352,17 @@ func (d desk) expiring() {
 	d.Fatalf("the state expiring was not seen in %d tries", tries)
 }
 
-// TestPanel_LeversRefuseConsents refuses consents with the levers of the drawer.
-func TestPanel_LeversRefuseConsents(t *testing.T) {
+// TestPanel_SwitchesRefuseConsents refuses consents with the switches of the drawer.
+func TestPanel_SwitchesRefuseConsents(t *testing.T) {
 	w := newStory(t)
-	for lever, want := range map[string]string{
+	for id, want := range map[string]string{
 		"mfa": "mfa_missing", "directory": "wrong_directory", "secret": "client_secret_expired", "down": "microsoft_unavailable",
 	} {
-		t.Run(lever, func(t *testing.T) {
+		t.Run(id, func(t *testing.T) {
 			s := story{t, w.World}
 			a, visitor := s.begin(), world.NewBrowser()
 			callback := s.signIn(visitor, a, right())
-			check(t, s.Pull(lever, true))
+			check(t, s.Set(id, true))
 			s.visit(visitor, callback)
 			var consent struct {
 				Status  string
@@ -372,18 +372,18 @@ func TestPanel_LeversRefuseConsents(t *testing.T) {
 			if consent.Status != "failed" || consent.Failure.Code != want {
 				t.Errorf("the consent is %s because of %q, want failed because of %q", consent.Status, consent.Failure.Code, want)
 			}
-			check(t, s.Pull(lever, false))
+			check(t, s.Set(id, false))
 		})
 	}
 	s := story{t, w.World}
 	s.visit(s.freshSignIn())
 	s.checkState("active")
-	check(t, s.Pull("withdraw", true))
+	check(t, s.Set("withdraw", true))
 	if answer := s.As(t.Context(), world.Rita, "POST", s.tenant(), "renew", nil); !strings.Contains(string(answer.Body), "consent_missing") {
 		t.Errorf("renewing after the consent was withdrawn = %d %s, want consent_missing", answer.Status, answer.Body)
 	}
-	if err := s.Pull("none", true); !errors.Is(err, panel.ErrNoLever) {
-		t.Errorf("Pull(none) = %v, want %v", err, panel.ErrNoLever)
+	if err := s.Set("none", true); !errors.Is(err, panel.ErrUnknownSwitch) {
+		t.Errorf("Set(none) = %v, want %v", err, panel.ErrUnknownSwitch)
 	}
 }
 

@@ -71,7 +71,7 @@ type World struct {
 	listeners app.Listeners
 	panel     net.Listener
 	installed installation
-	levers    levers
+	switches  switches
 	previous  secret.Text // while Secret is being replaced
 	release   int         // of the package that belongs to the connector
 
@@ -261,7 +261,7 @@ clouds:
 func quoted(text string) string { return fmt.Sprintf("%q", text) }
 
 func (w *World) startPanel(ctx context.Context) error {
-	handler, err := panel.New(panel.Config{Backend: backend.New(w.Platform), Brand: brand, Levers: w, Log: w.cfg.Log.With("component", "panel")})
+	handler, err := panel.New(panel.Config{Backend: backend.New(w.Platform), Brand: brand, Drawer: w, Log: w.cfg.Log.With("component", "panel")})
 	if err != nil {
 		return err
 	}
@@ -283,7 +283,7 @@ func (w *World) startPanel(ctx context.Context) error {
 // Close stops everything that Start started, waits for it, and removes the folder if Start created it.
 func (w *World) Close() error {
 	var errs []error
-	w.levers.release()
+	w.switches.release()
 	if w.stop != nil {
 		w.stop()
 		errs = append(errs, w.stopConnector())

@@ -78,11 +78,11 @@ func (d session) useButtons() {
 	d.WaitText("The refresh token has been renewed.")
 	d.WaitText("Refresh token renewed")
 
-	check(d.T, d.World.Pull("secret", true))
+	check(d.T, d.World.Set("secret", true))
 	d.Press("Renew Now")
 	d.Wait(paneltest.Frame + `.querySelector(".aps-message-error").innerText.includes("The client secret has expired.")`)
 	d.state("misconfigured")
-	check(d.T, d.World.Pull("secret", false))
+	check(d.T, d.World.Set("secret", false))
 	d.Press("Renew Now")
 	d.state("active")
 }

@@ -1,5 +1,5 @@
 /*
- * The side drawer of the sandbox moves the clock and makes the simulated world fail. Real panels have none. panel.js
+ * The side drawer of the sandbox, which moves the clock and makes the simulated world fail. Real panels have none. panel.js
  * passes in what it needs: word(text) translates, call(method, path, body) calls the panel, locale() is the panel's
  * language, changed() reports that the world has changed.
  */
@@ -22,15 +22,15 @@ window.panelDrawer = function (panel) {
 
     const time = (at) => new Date(at).toLocaleString(locale().replace("_", "-"), { dateStyle: "full", timeStyle: "short" });
 
-    function tell(text) { $("drawerTold").textContent = text; }
+    function announce(text) { $("drawerTold").textContent = text; }
 
-    function use(request, told) {
+    function send(request, messageFor) {
         return call("POST", "drawer", request).then((world) => {
             shown = world;
             update();
-            tell(told(world));
+            announce(messageFor(world));
             changed();
-        }).catch(() => tell(word("The sandbox did not answer.")));
+        }).catch(() => announce(word("The sandbox did not answer.")));
     }
 
     function button(id, text, act) {
@@ -42,23 +42,23 @@ window.panelDrawer = function (panel) {
     }
 
     function clock() {
-        const buttons = steps.map(([by, text]) => button("advance" + by, word(text), () => use({ advance: by }, (world) => word("The clock now shows:") + " " + time(world.now))));
+        const buttons = steps.map(([by, text]) => button("advance" + by, word(text), () => send({ advance: by }, (world) => word("The clock now shows:") + " " + time(world.now))));
         return make("section", "", make("h3", "", word("Clock")), make("p", "drawer-time"), make("div", "drawer-buttons", ...buttons));
     }
 
-    function lever(one) {
+    function switchRow(one) {
         const about = make("span", "drawer-about", word(one.about));
         about.id = "about-" + one.id;
         if (one.springs) {
-            const pull = button("lever-" + one.id, word(one.label), () => use({ lever: one.id, on: true }, () => word("Done:") + " " + word(one.label)));
-            pull.setAttribute("aria-describedby", about.id);
-            return make("div", "drawer-lever", pull, about);
+            const action = button("lever-" + one.id, word(one.label), () => send({ lever: one.id, on: true }, () => word("Done:") + " " + word(one.label)));
+            action.setAttribute("aria-describedby", about.id);
+            return make("div", "drawer-lever", action, about);
         }
         const box = make("input");
         box.type = "checkbox";
         box.id = "lever-" + one.id;
         box.setAttribute("aria-describedby", about.id);
-        box.addEventListener("change", () => use({ lever: one.id, on: box.checked }, () => word(box.checked ? "On:" : "Off:") + " " + word(one.label)));
+        box.addEventListener("change", () => send({ lever: one.id, on: box.checked }, () => word(box.checked ? "On:" : "Off:") + " " + word(one.label)));
         const label = make("label", "", box, make("span", "", word(one.label)));
         return make("div", "drawer-lever", label, about);
     }
@@ -69,19 +69,19 @@ window.panelDrawer = function (panel) {
         return make("section", "", make("h3", "", word("Accounts of the simulated Microsoft")), password, make("ul", "drawer-accounts", ...rows));
     }
 
-    /* update shows the last content in the elements that are there, because a person may be about to press a button. */
+    /* update changes the existing elements in place, because a person may be about to press one of the buttons. */
     function update() {
         $("drawerBody").querySelector(".drawer-time").textContent = time(shown.now);
         shown.levers.filter((one) => !one.springs).forEach((one) => { $("lever-" + one.id).checked = one.on; });
     }
 
     function draw() {
-        const levers = make("section", "", make("h3", "", word("Simulated Microsoft")), ...shown.levers.map(lever));
-        $("drawerBody").replaceChildren(clock(), levers, accounts());
+        const switches = make("section", "", make("h3", "", word("Simulated Microsoft")), ...shown.levers.map(switchRow));
+        $("drawerBody").replaceChildren(clock(), switches, accounts());
         update();
     }
 
-    function words() {
+    function translateLabels() {
         $("drawerToggleLabel").textContent = word("Sandbox");
         $("drawerTitle").textContent = word("Sandbox");
         $("drawerNote").textContent = word("Only this simulated platform has this drawer. It changes the simulated world, not the connector.");
@@ -95,12 +95,12 @@ window.panelDrawer = function (panel) {
             $("drawerToggle").focus();
             return;
         }
-        tell("");
+        announce("");
         call("GET", "drawer").then((world) => {
             shown = world;
             draw();
             $("drawerTitle").focus();
-        }).catch(() => tell(word("The sandbox did not answer.")));
+        }).catch(() => announce(word("The sandbox did not answer.")));
     }
 
     $("drawerToggle").addEventListener("click", () => open($("drawer").hidden));
@@ -112,10 +112,10 @@ window.panelDrawer = function (panel) {
     });
 
     return {
-        /* there shows or hides the drawer's button, and translates it. */
-        there: function (is) {
+        /* setAvailable shows or hides the drawer's button, and translates its label. */
+        setAvailable: function (is) {
             $("drawerToggle").hidden = !is;
-            words();
+            translateLabels();
             if (!is) {
                 $("drawer").hidden = true;
             } else if (shown && !$("drawer").hidden) {

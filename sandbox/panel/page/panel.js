@@ -13,14 +13,14 @@
     const panels = { ux1: "UX1", classic: "Classic" };
     const $ = (id) => document.getElementById(id);
     let session = null;
-    let place = { panel: "ux1", locale: "en_US", pack: "", view: "" };
+    let route = { panel: "ux1", locale: "en_US", pack: "", view: "" };
     let menu = [];
-    let menusAsked = 0;
+    let menuRequests = 0;
     let frames = new Map(); // package → {frame, controller, waiting}
     let current = null; // the open frame's entry
-    let carried = {}; // parameters of a screen for the one that it opens
+    let nextParams = {}; // what a screen passes to the screen that it opens
 
-    const word = (text) => window.panelWord(place.locale, text);
+    const word = (text) => window.panelWord(route.locale, text);
 
     const roleOf = (user) => word({ provider: "Provider", reseller: "Reseller", parent: "Parent reseller" }[user.role]);
 
@@ -42,9 +42,9 @@
             .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(path + ": " + answer.status))));
     }
 
-    function readPlace() {
+    function readRoute() {
         const parts = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
-        place = {
+        route = {
             panel: panels[parts[0]] ? parts[0] : "ux1",
             locale: locales[parts[1]] ? parts[1] : "en_US",
             pack: parts[2] || "",
@@ -53,7 +53,7 @@
     }
 
     const addressOf = (changes) => {
-        const p = Object.assign({}, place, changes);
+        const p = Object.assign({}, route, changes);
         return "#/" + [p.panel, p.locale, p.pack, p.view].filter(Boolean).map(encodeURIComponent).join("/");
     };
 
@@ -88,9 +88,9 @@
         if (node.view) {
             const link = make("a", "", node.label);
             link.href = addressOf({ pack: node.package, view: node.id });
-            if (node.package === place.pack && node.id === place.view) {
+            if (node.package === route.pack && node.id === route.view) {
                 link.setAttribute("aria-current", "page");
-            } else if (views(node.nodes || [], []).some((below) => below.node.package === place.pack && below.node.id === place.view)) {
+            } else if (views(node.nodes || [], []).some((below) => below.node.package === route.pack && below.node.id === route.view)) {
                 link.setAttribute("aria-current", "true");
             }
             item.append(link);
@@ -106,7 +106,7 @@
     function drawMenu() {
         const home = make("a", "", word("Home"));
         home.href = addressOf({ pack: "", view: "" });
-        if (!place.view) {
+        if (!route.view) {
             home.setAttribute("aria-current", "page");
         }
         const sections = menu.flatMap((section) => {
@@ -122,7 +122,7 @@
     }
 
     function drawBar() {
-        document.documentElement.lang = place.locale.replace("_", "-");
+        document.documentElement.lang = route.locale.replace("_", "-");
         $("brand").textContent = session.brand;
         $("sandbox").textContent = word("Simulated platform");
         $("skip").textContent = word("Skip to content");
@@ -132,9 +132,9 @@
         $("panelLabel").textContent = word("Panel");
         $("localeLabel").textContent = word("Language");
         $("userLabel").textContent = word("Logged in as");
-        drawer.there(Boolean(session.drawer && session.user));
-        options($("panel"), Object.entries(panels), place.panel);
-        options($("locale"), Object.entries(locales), place.locale);
+        drawer.setAvailable(Boolean(session.drawer && session.user));
+        options($("panel"), Object.entries(panels), route.panel);
+        options($("locale"), Object.entries(locales), route.locale);
         options($("user"), session.users.map((u) => [u.id, [u.name, u.account, roleOf(u)].join(" · ")]), session.user && session.user.id);
     }
 
@@ -150,21 +150,21 @@
     }
 
     function drawHome() {
-        const found = menu.flatMap((section) => views(inMenu(section.nodes), section.label ? [word(section.label)] : []));
-        const cards = found.map(({ node, trail }) => {
+        const screens = menu.flatMap((section) => views(inMenu(section.nodes), section.label ? [word(section.label)] : []));
+        const cards = screens.map(({ node, trail }) => {
             const card = make("a", "card", make("strong", "", node.label), make("span", "", trail.slice(0, -1).join(" › ")));
             card.href = addressOf({ pack: node.package, view: node.id });
             return card;
         });
-        const text = found.length ? "These screens are available:" : "No application has a screen for this account in this panel.";
+        const text = screens.length ? "These screens are available:" : "No application has a screen for this account in this panel.";
         const parts = [make("h1", "", word("Welcome")), make("p", "", session.user.account)];
-        if (place.panel === "ux1" && session.user.role !== "provider") {
+        if (route.panel === "ux1" && session.user.role !== "provider") {
             parts.push(dashboard());
         }
         $("home").replaceChildren(...parts, make("p", "", word(text)), make("div", "cards", ...cards));
     }
 
-    /* The tiles are in a frame of their own, which is as high as its content. */
+    /* The tiles have a frame of their own, which grows with its content. */
     function dashboard() {
         const frame = make("iframe", "dashboard");
         frame.title = word("Home");
@@ -184,7 +184,7 @@
 
     function leave() {
         if (current) {
-            if (current.controller && place.panel === "ux1") {
+            if (current.controller && route.panel === "ux1") {
                 current.controller.leave();
             }
             current.frame.hidden = true;
@@ -192,7 +192,7 @@
         current = null;
     }
 
-    function drop() {
+    function removeFrames() {
         leave();
         frames.forEach((entry) => entry.frame.remove());
         frames = new Map();
@@ -215,7 +215,7 @@
             const button = make("button", "foot-button", control.label);
             button.type = "button";
             button.addEventListener("click", () => {
-                loading(true); // until the screen ends the processing or opens another
+                loading(true); // until the screen ends the processing or opens another screen
                 current.controller.press(control.handler);
             });
             return button;
@@ -223,9 +223,8 @@
         $("foot").replaceChildren(...buttons);
     }
 
-    function open(found) {
-        const { node, trail } = found;
-        const classic = place.panel === "classic";
+    function openScreen({ node, trail }) {
+        const classic = route.panel === "classic";
         const base = "/aps/2/packages/" + encodeURIComponent(node.package);
         $("title").textContent = node.label;
         $("crumbs").textContent = trail.slice(0, -1).join(" › ");
@@ -234,12 +233,12 @@
         show("content");
         leave();
         loading(true);
-        const query = new URLSearchParams({ panel: place.panel, package: node.package, view: node.id, locale: place.locale });
-        const params = carried;
-        carried = {};
+        const query = new URLSearchParams({ panel: route.panel, package: node.package, view: node.id, locale: route.locale });
+        const params = nextParams;
+        nextParams = {};
         const context = call("GET", "context?" + query).then((given) => Object.assign(given, { params }));
         if (classic) {
-            drop();
+            removeFrames();
         }
         const key = node.package;
         const entry = frames.get(key) || frameFor(key, base + (classic ? "/" + node.view.src : "/ui/bootstrapApp.html"), node.label);
@@ -258,26 +257,26 @@
         });
     }
 
-    /* After a change of the world, the open screen reads its data again: at once, and when the connector has had time to
-       notice. Screens do so when they become visible, as when a person returns from another window. */
+    /* After a change of the world, the open screen reads its data again: at once, and after the connector has had time to
+       react. Screens read their data when they become visible, for example after a person returns from another window. */
     function worldChanged() {
-        const again = () => {
+        const reload = () => {
             if (current) {
                 current.frame.contentDocument.dispatchEvent(new Event("visibilitychange"));
             } else if (session.user && !$("home").hidden) {
                 drawHome();
             }
         };
-        [200, 1500, 4000, 8000, 13000].forEach((delay) => setTimeout(again, delay));
+        [200, 1500, 4000, 8000, 13000].forEach((delay) => setTimeout(reload, delay));
     }
 
-    const drawer = window.panelDrawer({ word, call, locale: () => place.locale, changed: worldChanged });
+    const drawer = window.panelDrawer({ word, call, locale: () => route.locale, changed: worldChanged });
 
     const entryOf = (frameWindow) => Array.from(frames.values()).find((entry) => entry.frame.contentWindow === frameWindow);
 
-    /* What the panel offers to frames. */
+    /* The interface of the panel for its frames. */
     window.panelHost = {
-        attach: (frameWindow) => (entryOf(frameWindow) || { context: Promise.resolve({}) }).context.then((context) => ({ context, locale: place.locale })),
+        attach: (frameWindow) => (entryOf(frameWindow) || { context: Promise.resolve({}) }).context.then((context) => ({ context, locale: route.locale })),
         loaded: (frameWindow, controller) => {
             const entry = entryOf(frameWindow);
             if (entry) { // the home page's frame has no views
@@ -285,19 +284,19 @@
                 entry.done();
             }
         },
-        tiles: () => call("GET", "tiles?" + new URLSearchParams({ panel: place.panel, locale: place.locale })),
+        tiles: () => call("GET", "tiles?" + new URLSearchParams({ panel: route.panel, locale: route.locale })),
         loading,
         token: () => session.token,
         goto: (view, params) => {
-            carried = params || {};
+            nextParams = params || {};
             const id = view.replace(/^.*#/, ""); // other packages are named before the #
-            const found = allViews().find(({ node }) => node.id === id);
-            go(found ? { pack: found.node.package, view: id } : { view: id });
+            const target = allViews().find(({ node }) => node.id === id);
+            go(target ? { pack: target.node.package, view: id } : { view: id });
         },
         notify: () => current.controller.notify()
     };
 
-    function broken(error) {
+    function showError(error) {
         console.error(error);
         show("home");
         $("home").replaceChildren(make("p", "broken", word("The panel could not load this page. Reload it.")));
@@ -312,9 +311,9 @@
             return null;
         }
         drawMenu();
-        const found = allViews().find(({ node }) => node.package === place.pack && node.id === place.view);
-        if (found) {
-            return open(found);
+        const screen = allViews().find(({ node }) => node.package === route.pack && node.id === route.view);
+        if (screen) {
+            return openScreen(screen);
         }
         leave();
         document.title = session.brand;
@@ -328,40 +327,40 @@
         if (!session.user) {
             return Promise.resolve();
         }
-        const asked = ++menusAsked;
-        return call("GET", "navigation?" + new URLSearchParams({ panel: place.panel, locale: place.locale })).then((sections) => {
-            if (asked === menusAsked) {
+        const request = ++menuRequests;
+        return call("GET", "navigation?" + new URLSearchParams({ panel: route.panel, locale: route.locale })).then((sections) => {
+            if (request === menuRequests) {
                 menu = sections.map((section) => ({ label: section.label, nodes: section.nodes.map(collapse) }));
             }
         });
     }
 
     function logIn(user) {
-        drop();
+        removeFrames();
         call("POST", "session", { user }).then((given) => {
             session = given;
-            return readMenu().then(render).then(goOn);
-        }).catch(broken);
+            return readMenu().then(render).then(focusContent);
+        }).catch(showError);
     }
 
-    function moved() {
-        const before = place;
-        readPlace();
+    function routeChanged() {
+        const before = route;
+        readRoute();
         $("menu").classList.remove("open");
         $("burger").setAttribute("aria-expanded", "false");
-        const same = before.panel === place.panel && before.locale === place.locale;
+        const same = before.panel === route.panel && before.locale === route.locale;
         if (!same) {
-            const after = place;
-            place = before;
-            drop();
-            place = after;
+            const after = route;
+            route = before;
+            removeFrames();
+            route = after;
         }
         const inMenu = $("menu").contains(document.activeElement);
-        (same ? Promise.resolve() : readMenu()).then(render).then(() => inMenu && goOn()).catch(broken);
+        (same ? Promise.resolve() : readMenu()).then(render).then(() => inMenu && focusContent()).catch(showError);
     }
 
-    /* goOn moves the focus to the content when the element that had it is gone. */
-    function goOn() {
+    /* focusContent moves the focus to the content when the focused element no longer exists. */
+    function focusContent() {
         if (document.activeElement === document.body) {
             $("main").focus();
         }
@@ -378,11 +377,11 @@
         event.preventDefault(); // the part after # says what is open
         $("main").focus();
     });
-    window.addEventListener("hashchange", moved);
+    window.addEventListener("hashchange", routeChanged);
 
-    readPlace();
+    readRoute();
     call("GET", "session").then((given) => {
         session = given;
         return readMenu().then(render);
-    }).catch(broken);
+    }).catch(showError);
 }());

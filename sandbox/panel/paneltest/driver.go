@@ -70,8 +70,8 @@ func (d *Driver) Do(actions ...chromedp.Action[chromedp.Void]) {
 func (d *Driver) Wait(condition string) {
 	d.T.Helper()
 	tried := "(() => { try { return Boolean(" + condition + "); } catch (notYet) { return false; } })()"
-	poll := chromedp.Poll[bool](tried, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(browser.Patience))
-	deadline := time.Now().Add(browser.Patience)
+	poll := chromedp.Poll[bool](tried, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(browser.WaitLimit))
+	deadline := time.Now().Add(browser.WaitLimit)
 	_, err := chromedp.Run(d.Ctx, poll)
 	for err != nil && time.Now().Before(deadline) && d.Ctx.Err() == nil {
 		_, err = chromedp.Run(d.Ctx, poll) // a navigation ends a poll
@@ -85,7 +85,7 @@ func (d *Driver) Wait(condition string) {
 // Until waits until a condition of this process is true. It checks whenever a timer of the page fires.
 func (d *Driver) Until(what string, condition func() bool) {
 	d.T.Helper()
-	deadline, stop := context.WithTimeout(d.Ctx, browser.Patience)
+	deadline, stop := context.WithTimeout(d.Ctx, browser.WaitLimit)
 	defer stop()
 	tick := chromedp.Evaluate[chromedp.Void](`new Promise(done => setTimeout(done, 50))`, chromedp.EvalAwaitPromise)
 	for !condition() {

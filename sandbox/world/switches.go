@@ -1,0 +1,160 @@
+package world
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"azure-partner-connector/sandbox/microsoft"
+	"azure-partner-connector/sandbox/panel"
+)
+
+// switches are the switches in the side drawer of the panel. In the zero value all are off.
+type switches struct {
+	mu     sync.Mutex // guards the rest, and serializes changes
+	on     map[string]bool
+	silent chan struct{} // nil while Microsoft answers; closed when it answers again
+}
+
+// answer unblocks the requests that wait while Microsoft does not answer. The caller holds mu.
+func (s *switches) answer() {
+	if s.silent != nil {
+		close(s.silent)
+		s.silent = nil
+	}
+}
+
+// release unblocks everything that waits for a switch.
+func (s *switches) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer()
+}
+
+// A faultSwitch is one row of the drawer. Either do acts once, or the switch stays on.
+type faultSwitch struct {
+	id, label, about string
+	do               func(w *World) error // nil for a switch that stays on
+}
+
+// hosts returns all hosts of Microsoft.
+func hosts() []microsoft.Host {
+	return []microsoft.Host{microsoft.Login, microsoft.PartnerCenter, microsoft.Graph, microsoft.ARM}
+}
+
+func directories() []string { return []string{AlpineDirectory, BalticDirectory, SouthDirectory} }
+
+// faultSwitches returns the switches in display order.
+func faultSwitches() []faultSwitch {
+	return []faultSwitch{
+		{id: "mfa", label: "Sign-ins without multi-factor authentication", about: "The next consent is refused because the sign-in had no second factor."},
+		{id: "directory", label: "Sign-ins in another directory", about: "The next consent is refused because it comes from the directory of Coral Corp."},
+		{id: "down", label: "Microsoft is down", about: "Everything answers 503. Renewals are retried automatically."},
+		{id: "throttled", label: "Microsoft throttles", about: "Everything answers 429. Renewals are retried automatically."},
+		{id: "silent", label: "Microsoft does not answer", about: "Requests hang until the connector gives up. Move the clock by 30 days twice to see, for a few seconds, a token that expires soon."},
+		{id: "secret", label: "The client secret has expired", about: "Renewals and consents fail until you turn this off."},
+		{id: "frequency", label: "A new sign-in every 7 days", about: "A directory policy that renewals cannot work around: move the clock by 10 days."},
+		{id: "revoke", label: "Revoke all sessions", about: "As an administrator does after losing a password. The next check or renewal detects it.", do: func(w *World) error {
+			for _, upn := range []string{AlpineAdmin, BalticAdmin, SouthAdmin} {
+				if err := w.Microsoft.RevokeSessions(upn); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{id: "withdraw", label: "Withdraw the consent", about: "As a directory administrator does by removing the application. The next check or renewal detects it.", do: func(w *World) error {
+			for _, d := range directories() {
+				if err := w.Microsoft.RemoveConsent(d, ApplicationID); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+	}
+}
+
+// Drawer implements panel.DrawerControls.
+func (w *World) Drawer() panel.Drawer {
+	w.switches.mu.Lock()
+	defer w.switches.mu.Unlock()
+	d := panel.Drawer{Now: w.Clock.Now(), Password: Password}
+	for _, f := range faultSwitches() {
+		d.Switches = append(d.Switches, panel.Switch{ID: f.id, Label: f.label, About: f.about, On: w.switches.on[f.id], Momentary: f.do != nil})
+	}
+	for _, a := range MicrosoftAccounts() {
+		d.Accounts = append(d.Accounts, panel.SignIn{Name: a.UPN, About: a.About})
+	}
+	return d
+}
+
+// Advance implements panel.DrawerControls.
+func (w *World) Advance(d time.Duration) { w.Clock.Advance(d) }
+
+// Set implements panel.DrawerControls. It replaces all faults, oddities and policies of the simulated Microsoft with those
+// of the switches that are on.
+func (w *World) Set(id string, on bool) error {
+	all := faultSwitches()
+	i := slices.IndexFunc(all, func(f faultSwitch) bool { return f.id == id })
+	if i < 0 {
+		return fmt.Errorf("switch %q: %w", id, panel.ErrUnknownSwitch)
+	}
+	w.switches.mu.Lock()
+	defer w.switches.mu.Unlock()
+	if do := all[i].do; do != nil {
+		return do(w)
+	}
+	if w.switches.on == nil {
+		w.switches.on = make(map[string]bool)
+	}
+	w.switches.on[id] = on
+	return w.apply()
+}
+
+// apply makes the simulated Microsoft behave as the switches say. The caller holds switches.mu.
+func (w *World) apply() error {
+	on := w.switches.on
+	w.Microsoft.ClearFaults()
+	if !on["silent"] {
+		w.switches.answer()
+	} else if w.switches.silent == nil {
+		w.switches.silent = make(chan struct{})
+	}
+	for _, host := range hosts() {
+		if on["down"] {
+			w.Microsoft.AddFault(microsoft.Unavailable(host))
+		}
+		if on["throttled"] {
+			w.Microsoft.AddFault(microsoft.Throttled(host, ""))
+		}
+		if on["silent"] {
+			w.Microsoft.AddFault(microsoft.Fault{Host: host, Hold: w.switches.silent})
+		}
+	}
+	w.Microsoft.SetOddities(w.oddities())
+	policy := microsoft.Policy{}
+	if on["frequency"] {
+		policy.SignInFrequency = 7 * 24 * time.Hour
+	}
+	for _, d := range directories() {
+		if err := w.Microsoft.SetPolicy(d, policy); err != nil {
+			return err
+		}
+	}
+	ends := w.Clock.Now().AddDate(1, 0, 0)
+	if on["secret"] {
+		ends = w.Clock.Now().Add(-time.Hour)
+	}
+	return w.Microsoft.SetSecrets(ApplicationID, microsoft.Secret{Value: applicationSecret, Ends: ends})
+}
+
+func (w *World) oddities() microsoft.Oddities {
+	var odd microsoft.Oddities
+	if w.switches.on["mfa"] {
+		odd.AccessTokenClaims = map[string]any{"amr": []string{"pwd"}}
+	}
+	if w.switches.on["directory"] {
+		odd.IDTokenClaims = map[string]any{"tid": CoralDirectory, "iss": w.Microsoft.LoginURL() + "/" + CoralDirectory + "/v2.0"}
+	}
+	return odd
+}
