@@ -2,9 +2,9 @@
 #
 #   GO                 the go command                                   (default: go)
 #   TEST_MYSQL_DSN     a MySQL or MariaDB server to test against        (default: a private MariaDB is started)
-#   TESTFLAGS          further flags of go test, as -count=1
-#   CHAOSFLAGS         what `make chaos` hands to the fault harness, as -only "every step"
-#   BENCHFLAGS         what `make bench` hands to the benchmark, as -duration 1s -turns 2
+#   TESTFLAGS          further flags of go test, for example -count=1
+#   CHAOSFLAGS         flags of the chaos command, for example -only "each step"
+#   BENCHFLAGS         flags of the bench command, for example -duration 1s -turns 2
 #   VERSION            what the program calls itself                    (default: from git)
 
 GO        ?= go
@@ -18,7 +18,7 @@ GOLANGCI_VERSION := v2.15.0
 GOLANGCI         := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 GOVULNCHECK      := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
-# Debian keeps servers in sbin, which is not on everybody's PATH.
+# Debian keeps servers in sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
@@ -59,18 +59,18 @@ lint: $(GOLANGCI) ## check formatting, code, the directions of imports, scripts 
 	$(GOLANGCI) run ./...
 
 $(GOLANGCI):
-	@echo "Installing golangci-lint $(GOLANGCI_VERSION): once, two minutes or three."
+	@echo "Installing golangci-lint $(GOLANGCI_VERSION): once, for two to three minutes."
 	@mkdir -p $(TOOLS)
 	@fresh=$$(mktemp -d $(TOOLS)/new.XXXXXX) && \
 	  if GOBIN=$$fresh timeout 1200 $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION); then \
 	    mv -f $$fresh/golangci-lint $@ && rm -rf $$fresh; \
 	  else \
 	    rm -rf $$fresh; \
-	    echo "golangci-lint cannot be installed: the Go module proxy must be reachable the first time. Without it, go vet ./... finds the gravest." >&2; \
+	    echo "golangci-lint cannot be installed: the Go module proxy must be reachable the first time. Without it, go vet ./... finds the most serious problems." >&2; \
 	    exit 1; \
 	  fi
 
-vuln: ## look for known vulnerabilities in what the program is built from; needs the Go vulnerability database
+vuln: ## look for known vulnerabilities in the dependencies; needs the Go vulnerability database
 	$(GO) run $(GOVULNCHECK) ./...
 
 build: ## build bin/connector, static and stripped
@@ -88,7 +88,7 @@ screens: ## take pictures of every screen and every page into dist/screens
 	SCREENS=$(CURDIR)/dist/screens $(GO) test -count=1 -timeout 60m -run 'TestScreens_EveryState|TestPages_Every|TestGallery_' ./sandbox/panel
 	SCREENS=$(CURDIR)/dist/screens $(GO) test -count=1 -timeout 60m -run 'TestPanel_ManualUpdate|TestPanel_EveryState' ./sandbox/world
 
-walk: ## go the whole way through the sandbox, from installing to an expired token, checking every step
+walk: ## run the whole sandbox without a person, from installation to an expired token, and check every step
 	$(GO) run ./sandbox --walk
 
 clean: ## remove what was built, and the tools that were installed for it

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Makes sure that the given commands, and the Python library oauthlib, exist on this machine, installing what is missing
-# by apt-get and saying why.
+# Installs the given commands, or the Python library oauthlib, with apt-get where they are missing, and says what they are
+# needed for.
 #
 #   build/prerequisites.sh gcc mariadbd chromium
 #
-# It does nothing, quickly, when nothing is missing.
+# It returns at once when nothing is missing.
 set -euo pipefail
 
-# Debian keeps servers in sbin, which is not on everybody's PATH.
+# Debian keeps servers in sbin, which is not on every user's PATH.
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
-# package_of prints the Debian packages that bring a command.
+# package_of prints the Debian packages that contain a command.
 package_of() {
 	case "$1" in
 	gcc) echo gcc libc6-dev ;;
@@ -35,18 +35,18 @@ reason_for() {
 	case "$1" in
 	gcc) echo "the race detector needs cgo" ;;
 	mariadbd) echo "tests run against a private MariaDB in a temporary folder" ;;
-	rsync) echo "a private MariaDB cluster copies its data by it" ;;
+	rsync) echo "a private MariaDB cluster copies its data with it" ;;
 	chromium) echo "tests drive the screens and pages in a real browser" ;;
-	shellcheck) echo "shell scripts are checked by it" ;;
-	make) echo "the Makefile is run by it" ;;
-	node) echo "tests let a certified OpenID provider judge our client, and it runs on Node.js" ;;
-	npm) echo "tests install by it that OpenID provider, the Dojo that the screens run on, and what examines them for accessibility" ;;
-	oauthlib) echo "tests let this Python library judge our OAuth 1.0a signatures" ;;
-	wrk) echo "benchmarks load programs by it" ;;
+	shellcheck) echo "the linter checks shell scripts with it" ;;
+	make) echo "it runs the Makefile" ;;
+	node) echo "tests run our client against a certified OpenID provider, which runs on Node.js" ;;
+	npm) echo "tests install with it that OpenID provider, Dojo, which the screens run on, and axe-core, which checks their accessibility" ;;
+	oauthlib) echo "tests check our OAuth 1.0a signatures against this Python library" ;;
+	wrk) echo "benchmarks generate load with it" ;;
 	esac
 }
 
-# present tells whether a command is there, be it by another of its names, or a library of Debian's Python.
+# present reports whether a command exists, perhaps under another name, or a library of Debian's Python.
 present() {
 	case "$1" in
 	chromium) command -v chromium || command -v chromium-browser || command -v google-chrome ;;
@@ -72,10 +72,10 @@ for name in "${missing[@]}"; do
 	echo "  $name: $(reason_for "$name")"
 done
 
-# give_up says why nothing can be installed and what works all the same, and ends.
+# give_up says why nothing can be installed and what works without it, and exits.
 give_up() {
 	printf '%s\n' "$@" >&2
-	echo "Without them, \`make test-quick\` (tests without browser and database server), \`go run ./sandbox\` and \`make build\` work: they need Go alone." >&2
+	echo "Without them, \`make test-quick\` (tests without browser and database server), \`go run ./sandbox\` and \`make build\` work: they need only Go." >&2
 	exit 1
 }
 
@@ -93,18 +93,18 @@ if [ "$(id -u)" -ne 0 ]; then
 	[ -t 0 ] || privileged=(sudo -n)
 fi
 
-# apt installs without asking, waits for another apt instead of failing at its lock, and gives a registry that does not
-# answer up soon instead of hanging.
+# apt installs without asking, waits for the lock of another apt instead of failing, and soon gives up on a registry that
+# does not answer.
 apt() {
 	${privileged[@]+"${privileged[@]}"} env DEBIAN_FRONTEND=noninteractive timeout 1200 apt-get -q \
 		-o DPkg::Lock::Timeout=300 -o Acquire::Retries=1 -o Acquire::http::Timeout=30 -o Acquire::https::Timeout=30 "$@"
 }
 
-echo "Installing by apt-get, once, a minute or so (up to 1 GB on disk): ${packages[*]}"
+echo "Installing with apt-get, once, for about a minute (up to 1 GB on disk): ${packages[*]}"
 # A registry that cannot be reached only matters when the packages are not known from an earlier update.
-apt update || echo "The Debian registry cannot be reached; trying with the packages that are known here." >&2
+apt update || echo "The Debian registry cannot be reached; trying with the package lists on this machine." >&2
 if ! apt install -y --no-install-recommends "${packages[@]}"; then
-	give_up "Installing failed: the Debian registry must be reachable. Install by hand and run this again: apt-get install ${packages[*]}"
+	give_up "Installing failed: the Debian registry must be reachable. Install them by hand and run this again: apt-get install ${packages[*]}"
 fi
 
 for name in "${missing[@]}"; do

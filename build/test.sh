@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests and, beside them, the linter; at the end it prints the ten slowest tests and the whole time.
+# Runs the tests and, in parallel, the linter, and then prints the ten slowest tests and the total time.
 #
 #   build/test.sh full     everything, with the race detector where our own code runs concurrently
 #   build/test.sh race     everything with the race detector
@@ -10,12 +10,12 @@
 #   GO              the go command                                   (default: go)
 #   TESTFLAGS       further flags of go test                         (default: none)
 #   TEST_MYSQL_DSN  a MySQL or MariaDB server to test against        (default: a private MariaDB is started)
-#   TEST_BUDGET     after which a package is taken to hang           (default: 40m; no test judges by time, this is the only guard)
+#   TEST_BUDGET     after which the tests of a package fail as hung  (default: 40m; no test depends on its duration)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 mode="${1:?full, race or quick}"
-within="${2:-}" # "server" where a database server runs already
+within="${2:-}" # "server" if a database server is already running
 GO="${GO:-go}"
 export TEST_BEGAN="${TEST_BEGAN:-$(date +%s)}"
 read -ra more <<<"${TESTFLAGS:-}"
@@ -28,13 +28,13 @@ gotestsum="$tools/gotestsum-$gotestsum_version"
 # With TEST_QUICK, storetest and sandbox/browser fail any other test that asks for one.
 needs_more='MariaDB|Browser|Interop|/mariadb'
 
-# refuse says what is missing and what works without it, and ends.
+# refuse says what is missing and what works without it, and exits.
 refuse() {
 	printf '%s\n' "$@" >&2
 	exit 1
 }
 
-# require_space refuses to start where the disk would fill up midway: a full disk makes tests fail for reasons of their own.
+# require_space refuses to start where the disk would fill up midway, because tests then fail with misleading errors.
 require_space() {
 	local need="$1" folder free
 	shift
@@ -49,12 +49,12 @@ require_space() {
 	done
 }
 
-# install_gotestsum brings the program that runs go test and reads what it says.
+# install_gotestsum installs gotestsum, which runs go test and reads its output.
 install_gotestsum() {
 	[ -x "$gotestsum" ] && return
-	echo "Installing gotestsum $gotestsum_version: once, less than half a minute."
+	echo "Installing gotestsum $gotestsum_version: once, in less than half a minute."
 	mkdir -p "$tools"
-	# Into a folder of its own first: another run may be doing the same.
+	# Install into a temporary folder first, because another run may be doing the same.
 	local fresh
 	fresh="$(mktemp -d "$tools/new.XXXXXX")"
 	if ! GOBIN="$fresh" timeout 600 "$GO" install "gotest.tools/gotestsum@$gotestsum_version"; then
@@ -67,14 +67,14 @@ install_gotestsum() {
 }
 
 download_modules() {
-	[ -x "$gotestsum" ] || echo "First run here: Go modules, tools and compiled packages are downloaded or made once; the first results appear after about three minutes."
+	[ -x "$gotestsum" ] || echo "First run on this machine: Go modules and tools are downloaded, and packages are compiled, once; the first results appear after about three minutes."
 	if ! timeout 600 "$GO" mod download; then
 		refuse "The Go modules cannot be downloaded: the Go module proxy must be reachable the first time. Nothing can be built without them."
 	fi
 }
 
 
-# prepare checks and installs all that is needed before anything starts.
+# prepare checks and installs everything that the tests need before it starts anything.
 prepare() {
 	local space
 	case "$mode" in
@@ -133,8 +133,8 @@ await_lint() {
 	fi
 }
 
-# Our own code runs concurrently here, so the race detector looks; sandbox/walk is one run of everything together. Other
-# tests mostly wait for a browser.
+# The race detector runs on the packages with concurrent code of our own, and on sandbox/walk, which runs everything
+# together. Other tests mostly wait for a browser.
 concurrent=(./connector/... ./hooks/... ./sandbox/microsoft/... ./sandbox/platform/... ./sandbox/walk)
 
 case "$mode" in
@@ -162,7 +162,7 @@ echo "The ten slowest tests:"
 cat "$reports"/*.json >"$reports/all"
 "$gotestsum" tool slowest --num 10 --jsonfile "$reports/all" | sed 's/^/  /'
 took=$(($(date +%s) - TEST_BEGAN))
-printf '\nThe whole took %d min %02d s.\n' $((took / 60)) $((took % 60))
+printf '\nTotal: %d min %02d s.\n' $((took / 60)) $((took % 60))
 if [ -n "$failed" ]; then
 	echo "Failed:$failed"
 	exit 1
