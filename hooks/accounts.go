@@ -13,7 +13,7 @@ import (
 const (
 	// accountTTL is how long an account stays cached. Its type and its parent hardly ever change.
 	accountTTL = 5 * time.Minute
-	// maxAccounts bounds the memory that accounts take.
+	// maxAccounts is how many lookups the cache holds at most.
 	maxAccounts = 4096
 )
 
@@ -29,7 +29,8 @@ type cachedAccount struct {
 	expires time.Time
 }
 
-// accountCache caches what Accounts finds, and never that something wasn't found. It is safe for concurrent use.
+// accountCache caches the accounts that Accounts returns, but not its errors: a user that is unknown now may exist a
+// moment later. It is safe for concurrent use.
 type accountCache struct {
 	accounts Accounts
 	now      func() time.Time
@@ -45,14 +46,14 @@ func newAccountCache(accounts Accounts, now func() time.Time) (*accountCache, er
 }
 
 func (c *accountCache) userAccount(ctx context.Context, in tenant.Instance, identity string) (tenant.Account, error) {
-	return c.find(ctx, in, accountKey{in.Key, true, identity}, c.accounts.UserAccount)
+	return c.lookUp(ctx, in, accountKey{in.Key, true, identity}, c.accounts.UserAccount)
 }
 
 func (c *accountCache) account(ctx context.Context, in tenant.Instance, id string) (tenant.Account, error) {
-	return c.find(ctx, in, accountKey{in.Key, false, id}, c.accounts.Account)
+	return c.lookUp(ctx, in, accountKey{in.Key, false, id}, c.accounts.Account)
 }
 
-func (c *accountCache) find(ctx context.Context, in tenant.Instance, key accountKey, read func(context.Context, tenant.Instance, string) (tenant.Account, error)) (tenant.Account, error) {
+func (c *accountCache) lookUp(ctx context.Context, in tenant.Instance, key accountKey, read func(context.Context, tenant.Instance, string) (tenant.Account, error)) (tenant.Account, error) {
 	if hit, ok := c.cached.Get(key); ok && c.now().Before(hit.expires) {
 		return hit.account, nil
 	}

@@ -73,7 +73,7 @@ func (h *Handler) removeApp(c *call) error {
 func (h *Handler) upgradeApp(c *call) error {
 	from := c.echo.QueryParam("version")
 	if !isPackageVersion(from) {
-		return badRequest("the parameter version must be the version and release upgraded from, as in 1-3")
+		return badRequest("the parameter version must be the version and release upgraded from, for example 1-3")
 	}
 	settings, err := c.resource.settings(withoutCredentials(c.Instance.Settings))
 	if err != nil {
@@ -133,12 +133,12 @@ func (h *Handler) listTenants(c *call) error {
 	return c.echo.JSON(http.StatusOK, views)
 }
 
-// checkHealth shows the platform that it can reach us and that we know the instance, which load has found.
+// checkHealth shows the platform that it can reach us and that we know the instance: load refuses unknown ones.
 func (h *Handler) checkHealth(c *call) error {
 	return c.echo.JSON(http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// renewTokens triggers the renewal of what is due. It doesn't wait, because the platform's scheduler would wait with it.
+// renewTokens triggers the renewal of what is due. It doesn't wait, because the platform's task would wait too.
 func (h *Handler) renewTokens(c *call) error {
 	h.cfg.RenewDue()
 	return c.echo.JSON(http.StatusOK, map[string]string{"status": "ok"})
@@ -183,7 +183,7 @@ func (h *Handler) renameTenants(c *call) error {
 		h.accounts.forget(c.Instance, id)
 		chain, err := h.ancestors(c.ctx(), c.Instance, id)
 		if failure.Is(err, failure.NotFound) {
-			return nil // the account is deleted, and its tenants will be
+			return nil // the account is deleted; its tenants follow
 		}
 		if err != nil {
 			return err

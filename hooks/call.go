@@ -137,7 +137,7 @@ func (h *Handler) load(c *call) error {
 	if c.op.Service == appService && c.op.collection {
 		return nil
 	}
-	missing := h.find(c)
+	missing := h.loadSubject(c)
 	if c.Instance.Key == "" {
 		return missing
 	}
@@ -151,8 +151,8 @@ func (h *Handler) load(c *call) error {
 	return missing
 }
 
-// find returns an error when the subject of c doesn't exist; the instance may be loaded nevertheless.
-func (h *Handler) find(c *call) error {
+// loadSubject returns an error when the subject of c doesn't exist; the instance may be loaded nevertheless.
+func (h *Handler) loadSubject(c *call) error {
 	var err error
 	if c.op.Service == tenantService && c.id != "" {
 		c.Resolved, err = h.cfg.Tenants.Resolve(c.ctx(), c.key, c.id)
@@ -206,8 +206,8 @@ func (h *Handler) acknowledge(service string) echo.HandlerFunc {
 	}
 }
 
-// nothing answers a request for defaults. The type declares them all.
-func (h *Handler) nothing(ec echo.Context) error { return ec.NoContent(http.StatusNoContent) }
+// noDefaults answers a request for the defaults of a new resource: the type declares them all.
+func (h *Handler) noDefaults(ec echo.Context) error { return ec.NoContent(http.StatusNoContent) }
 
 // schema returns the type of a service.
 func (h *Handler) schema(service string) echo.HandlerFunc {

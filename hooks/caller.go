@@ -14,7 +14,7 @@ import (
 // (docs/reference/aps-protocol.md §8).
 const maxAncestors = 5
 
-// A caller is who made a request, and their role towards the resource.
+// A caller is the sender of a request with its role towards the resource.
 type caller struct {
 	role  role
 	actor audit.Actor

@@ -15,9 +15,9 @@ import (
 
 // The platform is known to wait 25 seconds for a hook (docs/reference/aps-protocol.md §1.7).
 const (
-	// DefaultTimeout is how long a hook may take in all.
+	// DefaultTimeout is how long a hook may take in total.
 	DefaultTimeout = 24 * time.Second
-	// callerTimeout bounds finding out who is calling.
+	// callerTimeout bounds the authorization of the caller.
 	callerTimeout = 8 * time.Second
 	// bestEffortTimeout bounds steps whose failure doesn't fail the hook, such as reading names.
 	bestEffortTimeout = 4 * time.Second
@@ -53,7 +53,8 @@ func runDetached[T any](h *Handler, c *call, work func(ctx context.Context) (T, 
 	}
 }
 
-// Wait waits for detached work until ctx ends. Call it after the server has stopped.
+// Wait returns when all detached work is done, or an error when ctx ends first. Call it after the server has stopped, so
+// that no request starts more work.
 func (h *Handler) Wait(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
@@ -86,7 +87,7 @@ func (h *Handler) retryLater(c *call, err error) (ok bool) {
 	return true
 }
 
-// headerText is text as a header can carry it: one line of printable ASCII.
+// headerText returns text as one line of printable ASCII, as headers require. Other characters become question marks.
 func headerText(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {

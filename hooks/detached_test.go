@@ -83,7 +83,7 @@ func TestTimeout_SlowDatabase(t *testing.T) {
 	fake.instances, fake.tenants = h.tenants.instances, h.tenants.tenants
 	a := h.accepted(request{method: http.MethodPost, path: "/tenant", body: tenantResource(tenantA, "")}, http.StatusAccepted)
 	if !strings.Contains(a.header.Get("APS-Info"), "goes on") {
-		t.Errorf("APS-Info = %q, want that it continues", a.header.Get("APS-Info"))
+		t.Errorf("APS-Info = %q, want one that says the work continues", a.header.Get("APS-Info"))
 	}
 	h.refused(request{method: http.MethodPost, path: "/app/" + rootA + "/upgrade?version=1-1"}, failure.StillRunning)
 }
@@ -111,7 +111,7 @@ func TestRunDetached_OutlivesRequest(t *testing.T) {
 	h := installed(t, func(cfg *hooks.Config) { cfg.Tokens, cfg.Timeout = slow, 10*time.Millisecond })
 	a := h.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/renew", identity: userR2}, failure.StillRunning)
 	if a.header.Get("APS-Transient-Error") != "" {
-		t.Errorf("answer has the headers %v, want none against a retry", a.header)
+		t.Errorf("answer has the headers %v, want none that forbids a retry", a.header)
 	}
 	stopped, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -123,7 +123,7 @@ func TestRunDetached_OutlivesRequest(t *testing.T) {
 		t.Errorf("Wait() = %v", err)
 	}
 	if got, want := strings.Join(slow.changes(), "\n"), "renew "+tenantA; got != want {
-		t.Errorf("changed %q, want %q after all", got, want)
+		t.Errorf("changed %q, want %q by the work that outlived the request", got, want)
 	}
 }
 

@@ -58,7 +58,7 @@ func TestRetrieveApp_HasPeriodicTask(t *testing.T) {
 	}
 }
 
-// A failing platform binding fails no hook.
+// A hook succeeds even when the platform binding fails.
 func TestBindings_AreBestEffort(t *testing.T) {
 	for name, err := range map[string]error{"platform works": nil, "platform fails": failure.New(failure.PlatformUnavailable)} {
 		t.Run(name, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestAccountChanged_RenamesTenants(t *testing.T) {
 	}
 }
 
-// The platform would repeat a refused event up to ten times, in vain.
+// The platform would repeat a refused event up to ten times without another result.
 func TestAccountChanged_AcceptsUnreadableEvents(t *testing.T) {
 	for name, body := range map[string]string{
 		"nothing":            "",

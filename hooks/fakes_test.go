@@ -148,16 +148,16 @@ func (f *fakeTenants) Resolve(ctx context.Context, instanceKey, id string) (tena
 }
 
 func (f *fakeTenants) Tenants(_ context.Context, instanceKey string) ([]tenant.Tenant, error) {
-	var found []tenant.Tenant
+	var tenants []tenant.Tenant
 	for _, t := range f.tenants {
 		if t.InstanceKey == instanceKey {
-			found = append(found, t)
+			tenants = append(tenants, t)
 		}
 	}
-	return found, nil
+	return tenants, nil
 }
 
-// fakeTokens answers what the test sets.
+// fakeTokens returns what the test sets.
 type fakeTokens struct {
 	journal
 	status token.Status
@@ -211,12 +211,12 @@ func (f *fakeTokens) Lend(_ context.Context, r tenant.Resolved, api token.API, b
 	return token.Loan{API: api, AccessToken: secret.New("c4n4ry-access"), ExpiresAt: time.Date(2026, 11, 23, 9, 20, 0, 0, time.UTC), DirectoryID: "dir"}, nil
 }
 
-// fakeConsents answers what the test sets.
+// fakeConsents returns what the test sets.
 type fakeConsents struct {
 	journal
-	found consent.Consent
-	err   error
-	input string
+	stored consent.Consent
+	err    error
+	input  string
 }
 
 func (f *fakeConsents) begin(what, id string, by audit.Actor) (consent.Begun, error) {
@@ -236,10 +236,10 @@ func (f *fakeConsents) Link(_ context.Context, id string, by audit.Actor) (conse
 }
 
 func (f *fakeConsents) Find(_ context.Context, tenantID, consentID string) (consent.Consent, error) {
-	if f.found.TenantID != tenantID || f.found.ID != consentID {
+	if f.stored.TenantID != tenantID || f.stored.ID != consentID {
 		return consent.Consent{}, failure.New(failure.NotFound)
 	}
-	return f.found, nil
+	return f.stored, nil
 }
 
 func (f *fakeConsents) Redeem(_ context.Context, id, input string, by audit.Actor) (token.Person, error) {

@@ -45,7 +45,7 @@ func FuzzResource(f *testing.F) {
 		}
 		for _, id := range []string{id, account, subscription} {
 			if parsed, err := uuid.Parse(id); id != "" && (err != nil || parsed.String() != id) {
-				t.Errorf("ReadResource(%q) found the id %q, want a UUID in lower case", body, id)
+				t.Errorf("ReadResource(%q) returned the id %q, want a UUID in lower case", body, id)
 			}
 		}
 	})

@@ -29,7 +29,7 @@ const (
 // Config is what a Handler needs.
 type Config struct {
 	// PublicURL is where the platform reaches the handler, e.g. https://connector.example.com/aps. Signatures are
-	// verified for it, whatever address proxies use towards us. Required.
+	// verified for it, whatever address a proxy uses for the handler. Required.
 	PublicURL string
 
 	// Credentials returns the secrets that may sign for a consumer key: more than one while the secret is being replaced.
@@ -42,7 +42,7 @@ type Config struct {
 	Accounts Accounts // required
 	Nonces   Nonces   // required
 
-	// Bindings are what instances have at their platform. Default: nothing.
+	// Bindings manages the periodic task and the event subscriptions at the platform. Default: there are none.
 	Bindings Bindings
 
 	// RenewDue is called by the platform's periodic task to trigger the renewal of what is due. It must not block.
@@ -164,7 +164,7 @@ func (h *Handler) routes() *echo.Echo {
 	}
 	for _, service := range []string{appService, tenantService} {
 		e.DELETE("/"+service, h.acknowledge(service))
-		e.GET("/"+service+"/$default", h.nothing)
+		e.GET("/"+service+"/$default", h.noDefaults)
 		e.GET("/"+service+"/$schema", h.schema(service))
 		for _, relation := range []string{"/:id/:relation", "/:id/:relation/:linked"} {
 			for _, verb := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {

@@ -219,12 +219,12 @@ func TestProvision_Refuses(t *testing.T) {
 		r    request
 		want failure.Code
 	}{
-		"for another reseller":       {request{identity: userR3, body: body(unknownID, accountR2)}, failure.Forbidden},
-		"another's tenant":           {request{identity: userR3, body: tenantResource(tenantA, "")}, failure.Forbidden},
-		"a tenant for a new owner":   {request{identity: userR3, body: body(tenantA, accountR3)}, failure.Conflict},
-		"the same by the platform":   {request{body: body(tenantA, accountR3)}, failure.Conflict},
-		"another instance's tenant":  {request{body: body(tenantB, accountR2)}, failure.Conflict},
-		"by a customer, for himself": {request{identity: userC, body: body(unknownID, accountC)}, failure.Forbidden},
+		"for another reseller":         {request{identity: userR3, body: body(unknownID, accountR2)}, failure.Forbidden},
+		"another's tenant":             {request{identity: userR3, body: tenantResource(tenantA, "")}, failure.Forbidden},
+		"a tenant for a new owner":     {request{identity: userR3, body: body(tenantA, accountR3)}, failure.Conflict},
+		"a new owner, by the platform": {request{body: body(tenantA, accountR3)}, failure.Conflict},
+		"another instance's tenant":    {request{body: body(tenantB, accountR2)}, failure.Conflict},
+		"by a customer, for itself":    {request{identity: userC, body: body(unknownID, accountC)}, failure.Forbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.r.method, tc.r.path = http.MethodPost, "/tenant"
@@ -246,7 +246,7 @@ func TestProvision_NamesAreBestEffort(t *testing.T) {
 	h.accounts.err = nil
 	h.accepted(request{method: http.MethodPut, path: "/tenant/" + unknownID, body: `{}`}, http.StatusOK)
 	if got := h.tenants.tenants[unknownID]; got.Name != "Fabrikam" || got.Marketplace != "Cloud Market" {
-		t.Errorf("tenant = %+v, want its name by the next change", got)
+		t.Errorf("tenant = %+v, want the names that the platform returns now", got)
 	}
 }
 
@@ -305,7 +305,7 @@ func TestHandler_ToleratesVariantsOfRequests(t *testing.T) {
 	installed(t).accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/token%53tatus", identity: userR2}, http.StatusOK)
 }
 
-func TestSeen_UpdatesControllerURI(t *testing.T) {
+func TestLoad_UpdatesControllerURI(t *testing.T) {
 	h := installed(t)
 	h.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA, header: map[string]string{"APS-Controller-URI": "https://moved.example.net:6308"}}, http.StatusOK)
 	if got := h.tenants.instances[keyA].ControllerURI; got != "https://moved.example.net:6308" {

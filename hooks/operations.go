@@ -25,7 +25,7 @@ const (
 	other       role = "other"       // anyone else
 )
 
-// anyone allows every signed request. The caller's account is then not looked up.
+// anyone returns all roles: every signed request is allowed, and its sender's account is not looked up.
 func anyone() []role {
 	return []role{owner, parent, provider, platform, application, other}
 }
@@ -78,7 +78,7 @@ const (
 // subscription: so the provider and parent resellers may do that, through a request of the platform. An instance is
 // created before accounts can be looked up, and removed when that may no longer be possible.
 func operations() []operation {
-	life := func(service, name, verb, path string, rule bodyRule, handle func(*Handler, *call) error, allowed ...role) operation {
+	lifecycle := func(service, name, verb, path string, rule bodyRule, handle func(*Handler, *call) error, allowed ...role) operation {
 		return operation{
 			Operation: Operation{service, name, verb, path}, lifecycle: true, collection: path == "" && verb == http.MethodPost,
 			async: path == "" && verb != http.MethodGet, resource: rule, allowed: allowed, handle: handle,
@@ -88,21 +88,21 @@ func operations() []operation {
 		return operation{Operation: Operation{service, name, verb, path}, allowed: allowed, handle: handle}
 	}
 	return []operation{
-		life(appService, "provision", http.MethodPost, "", requiredResource, (*Handler).install, anyone()...),
-		life(appService, "retrieve", http.MethodGet, "", noResource, (*Handler).retrieveApp, anyone()...),
-		life(appService, "configure", http.MethodPut, "", requiredResource, (*Handler).configureApp, provider, platform),
-		life(appService, "unprovision", http.MethodDelete, "", noResource, (*Handler).removeApp, anyone()...),
-		life(appService, "upgrade", http.MethodPost, "/upgrade", optionalResource, (*Handler).upgradeApp, provider, platform),
+		lifecycle(appService, "provision", http.MethodPost, "", requiredResource, (*Handler).install, anyone()...),
+		lifecycle(appService, "retrieve", http.MethodGet, "", noResource, (*Handler).retrieveApp, anyone()...),
+		lifecycle(appService, "configure", http.MethodPut, "", requiredResource, (*Handler).configureApp, provider, platform),
+		lifecycle(appService, "unprovision", http.MethodDelete, "", noResource, (*Handler).removeApp, anyone()...),
+		lifecycle(appService, "upgrade", http.MethodPost, "/upgrade", optionalResource, (*Handler).upgradeApp, provider, platform),
 		custom(appService, "tenants", http.MethodGet, "/tenants", (*Handler).listTenants, provider),
 		custom(appService, "healthCheck", http.MethodGet, "/healthCheck", (*Handler).checkHealth, provider, platform),
 		custom(appService, "renewTokens", http.MethodGet, "/renewTokens", (*Handler).renewTokens, provider, platform),
 		// An event may name the person who caused it. Its content is read from the platform, so the role doesn't matter.
 		custom(appService, "onAccountChange", http.MethodPost, "/onAccountChange", (*Handler).accountChanged, anyone()...),
 
-		life(tenantService, "provision", http.MethodPost, "", requiredResource, (*Handler).provision, owner, parent, provider, platform),
-		life(tenantService, "retrieve", http.MethodGet, "", noResource, (*Handler).retrieveTenant, owner, parent, provider, platform),
-		life(tenantService, "configure", http.MethodPut, "", requiredResource, (*Handler).configureTenant, owner, provider, platform),
-		life(tenantService, "unprovision", http.MethodDelete, "", noResource, (*Handler).unprovision, owner, parent, provider, platform),
+		lifecycle(tenantService, "provision", http.MethodPost, "", requiredResource, (*Handler).provision, owner, parent, provider, platform),
+		lifecycle(tenantService, "retrieve", http.MethodGet, "", noResource, (*Handler).retrieveTenant, owner, parent, provider, platform),
+		lifecycle(tenantService, "configure", http.MethodPut, "", requiredResource, (*Handler).configureTenant, owner, provider, platform),
+		lifecycle(tenantService, "unprovision", http.MethodDelete, "", noResource, (*Handler).unprovision, owner, parent, provider, platform),
 		custom(tenantService, "beginConsent", http.MethodPost, "/consents", (*Handler).beginConsent, owner),
 		custom(tenantService, "findConsent", http.MethodGet, "/consents/{consentId}", (*Handler).findConsent, owner),
 		custom(tenantService, "consentLink", http.MethodPost, "/consentLink", (*Handler).consentLink, owner),

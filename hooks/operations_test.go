@@ -47,13 +47,13 @@ func TestTokenStatus(t *testing.T) {
 		}},
 		Pending: &token.PendingGrant{ConsentedBy: person, ConsentedAt: at(23, 7), ExpiresAt: at(24, 7)},
 	}
-	who := `{"username":"ada@fabrikam.example","name":"Ada"}`
+	ada := `{"username":"ada@fabrikam.example","name":"Ada"}`
 	same(t, h.accepted(read, http.StatusOK), `{"state":"action_required","failure":`+revoked+`,"issuedAt":"2026-11-01T08:00:00.123Z","expiresAt":"2026-11-30T08:00:00.123Z","daysLeft":6,
 		"lastRenewal":{"at":"2026-11-11T08:00:00.123Z","ok":false,"failure":`+revoked+`},"nextRenewalAt":"2026-11-21T08:00:00.123Z",
-		"directory":{"id":"d","name":"fabrikam.example"},"applicationId":"a","secretEndsAt":"2026-11-29T00:00:00.123Z","consentedBy":`+who+`,"consentedAt":"2026-11-01T07:00:00.123Z",
+		"directory":{"id":"d","name":"fabrikam.example"},"applicationId":"a","secretEndsAt":"2026-11-29T00:00:00.123Z","consentedBy":`+ada+`,"consentedAt":"2026-11-01T07:00:00.123Z",
 		"askedBy":"Fabrikam","procedure":"manual","scopes":["offline_access"],"mfa":"yes","globalAdmin":"no","adminAgent":"unknown",
 		"apis":[{"api":"partnercenter","works":"unknown","checkedAt":null,"failure":null},{"api":"graph","works":"no","checkedAt":"2026-11-11T08:00:00.123Z","failure":`+revoked+`},{"api":"arm","works":"unknown","checkedAt":null,"failure":null}],
-		"pending":{"consentedBy":`+who+`,"consentedAt":"2026-11-23T07:00:00.123Z","expiresAt":"2026-11-24T07:00:00.123Z"},"tenantApplication":false,"now":"2026-11-23T08:20:00Z"}`)
+		"pending":{"consentedBy":`+ada+`,"consentedAt":"2026-11-23T07:00:00.123Z","expiresAt":"2026-11-24T07:00:00.123Z"},"tenantApplication":false,"now":"2026-11-23T08:20:00Z"}`)
 }
 
 func TestConsents(t *testing.T) {
@@ -65,9 +65,9 @@ func TestConsents(t *testing.T) {
 		`{"url":"https://connector.example.com/consent/x","expiresAt":"2026-11-23T08:35:00Z"}`)
 
 	find := request{method: http.MethodGet, path: path + "/consents/" + unknownID, identity: userR2}
-	h.consents.found = consent.Consent{ID: unknownID, TenantID: tenantA, Procedure: token.Automatic, Status: consent.Waiting}
+	h.consents.stored = consent.Consent{ID: unknownID, TenantID: tenantA, Procedure: token.Automatic, Status: consent.Waiting}
 	same(t, h.accepted(find, http.StatusOK), `{"id":"`+unknownID+`","procedure":"automatic","status":"waiting","consentedBy":null,"failure":null}`)
-	h.consents.found.Status, h.consents.found.Failure, h.consents.found.ConsentedBy = consent.Failed, revocation(), token.Person{Username: "ada@fabrikam.example"}
+	h.consents.stored.Status, h.consents.stored.Failure, h.consents.stored.ConsentedBy = consent.Failed, revocation(), token.Person{Username: "ada@fabrikam.example"}
 	same(t, h.accepted(find, http.StatusOK), `{"id":"`+unknownID+`","procedure":"automatic","status":"failed","consentedBy":{"username":"ada@fabrikam.example","name":""},"failure":`+revoked+`}`)
 }
 

@@ -17,7 +17,7 @@ const PackagePath = "/package/"
 
 // A PackageFile is the platform's package.
 type PackageFile struct {
-	Name    string // as azure-partner-connector-1-1.app.zip
+	Name    string // for example azure-partner-connector-1-1.app.zip
 	Content []byte
 }
 

@@ -10,7 +10,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// Tenants keeps instances and tenants; tenant.Service implements it.
+// Tenants stores instances and tenants; tenant.Service implements it.
 type Tenants interface {
 	Install(ctx context.Context, in tenant.Instance, by audit.Actor) (tenant.Instance, error)
 	Configure(ctx context.Context, key string, settings tenant.Settings, by audit.Actor) (tenant.Instance, error)
@@ -23,13 +23,13 @@ type Tenants interface {
 	ConfigureTenant(ctx context.Context, stored tenant.Resolved, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)
 	Unprovision(ctx context.Context, instanceKey, id string, by audit.Actor) error
 	Tenant(ctx context.Context, instanceKey, id string) (tenant.Tenant, error)
-	// Resolve returns the instance also when it has no such tenant.
+	// Resolve returns the instance even when it has no such tenant and the error is not_found.
 	Resolve(ctx context.Context, instanceKey, id string) (tenant.Resolved, error)
 	Tenants(ctx context.Context, instanceKey string) ([]tenant.Tenant, error)
 	Rename(ctx context.Context, instanceKey, id, name, marketplace string, by audit.Actor) error
 }
 
-// Tokens is the custody of grants; token.Service implements it.
+// Tokens reads, renews, checks, deletes and lends tokens; token.Service implements it.
 type Tokens interface {
 	Status(ctx context.Context, r tenant.Resolved) (token.Status, error)
 	Renew(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
@@ -54,7 +54,7 @@ type Accounts interface {
 	Account(ctx context.Context, in tenant.Instance, id string) (tenant.Account, error)
 }
 
-// Bindings are what instances have at their platform besides resources; binding.Service implements it.
+// Bindings manages what an instance has at its platform besides resources; binding.Service implements it.
 type Bindings interface {
 	// RenewalTask returns the id of the platform's periodic task that calls renewTokens, or "" without one.
 	RenewalTask(ctx context.Context, in tenant.Instance) (string, error)

@@ -30,7 +30,7 @@ func TestHeaders_RefusesMalformed(t *testing.T) {
 		r      request
 		header map[string]string
 		want   failure.Code
-		told   string
+		reason string
 	}{
 		"no instance":             {post, map[string]string{"APS-Instance-ID": ""}, failure.BadRequest, "APS-Instance-ID"},
 		"instance no UUID":        {post, map[string]string{"APS-Instance-ID": "1"}, failure.BadRequest, "APS-Instance-ID"},
@@ -52,8 +52,8 @@ func TestHeaders_RefusesMalformed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := installed(t)
 			tc.r.header = tc.header
-			if a := h.refused(tc.r, tc.want); !strings.Contains(a.text, tc.told) {
-				t.Errorf("answer = %s, want %s in it", a.text, tc.told)
+			if a := h.refused(tc.r, tc.want); !strings.Contains(a.text, tc.reason) {
+				t.Errorf("answer = %s, want %s in it", a.text, tc.reason)
 			}
 		})
 	}
@@ -62,16 +62,16 @@ func TestHeaders_RefusesMalformed(t *testing.T) {
 func TestResource_RefusesMalformed(t *testing.T) {
 	for name, tc := range map[string]struct {
 		method, path, body string
-		told               string
+		reason             string
 	}{
 		"nothing":                  {"POST", "/app", "", "JSON object"},
 		"no JSON":                  {"POST", "/app", "<app/>", "JSON object"},
 		"cut off":                  {"POST", "/app", appResource("")[:40], "JSON object"},
-		"text behind":              {"POST", "/app", appResource("") + "x", "JSON object"},
+		"trailing text":            {"POST", "/app", appResource("") + "x", "JSON object"},
 		"null":                     {"POST", "/app", "null", "JSON object"},
 		"a list":                   {"POST", "/app", "[]", "JSON object"},
 		"no aps":                   {"POST", "/app", `{"cloud":"global"}`, "aps.id"},
-		"aps a text":               {"POST", "/app", `{"aps":"x"}`, "aps"},
+		"aps not an object":        {"POST", "/app", `{"aps":"x"}`, "aps"},
 		"id no UUID":               {"POST", "/app", resourceOf(appType, "1", ""), "aps.id"},
 		"no id":                    {"POST", "/app", resourceOf(appType, "", ""), "aps.id"},
 		"no type":                  {"POST", "/app", resourceOf("", rootA, ""), "aps.type"},
@@ -98,11 +98,11 @@ func TestResource_RefusesMalformed(t *testing.T) {
 		"directory, change":        {"PUT", "/tenant/" + tenantA, tenantResource(tenantA, `"directory":1`), "property directory"},
 		"upgrade from nothing":     {"POST", "/app/" + rootA + "/upgrade", "", "version"},
 		"upgrade from a word":      {"POST", "/app/" + rootA + "/upgrade?version=latest", "", "version"},
-		"upgrade from half":        {"POST", "/app/" + rootA + "/upgrade?version=1-", "", "version"},
+		"upgrade, no release":      {"POST", "/app/" + rootA + "/upgrade?version=1-", "", "version"},
 		"no code":                  {"POST", "/tenant/" + tenantA + "/redeem", "{}", "code"},
 		"empty code":               {"POST", "/tenant/" + tenantA + "/redeem", `{"code":""}`, "code"},
 		"code a number":            {"POST", "/tenant/" + tenantA + "/redeem", `{"code":7}`, "JSON object"},
-		"code alone":               {"POST", "/tenant/" + tenantA + "/redeem", `"c4n4ry-sent"`, "JSON object"},
+		"code as a string":         {"POST", "/tenant/" + tenantA + "/redeem", `"c4n4ry-sent"`, "JSON object"},
 		"no body for a code":       {"POST", "/tenant/" + tenantA + "/redeem", "", "JSON object"},
 		"null for a code":          {"POST", "/tenant/" + tenantA + "/redeem", "null", "JSON object"},
 		"limit a word":             {"GET", "/tenant/" + tenantA + "/history?limit=all", "", "limit"},
@@ -116,8 +116,8 @@ func TestResource_RefusesMalformed(t *testing.T) {
 				r.identity = userR2
 			}
 			a := h.refused(r, failure.BadRequest)
-			if !strings.Contains(a.json(t)["message"].(string), tc.told) {
-				t.Errorf("answer = %s, want %s in it", a.text, tc.told)
+			if !strings.Contains(a.json(t)["message"].(string), tc.reason) {
+				t.Errorf("answer = %s, want %s in it", a.text, tc.reason)
 			}
 			if strings.Contains(a.text+h.log.String(), "c4n4ry") {
 				t.Errorf("answer or log contains what was sent: %s", a.text)

@@ -23,10 +23,10 @@ var typeIDs = map[string]*regexp.Regexp{
 
 // A resource is an APS resource as the platform sends it (docs/reference/aps-protocol.md §3.2). Unknown keys are ignored.
 type resource struct {
-	typeID     string
-	id         string // in lower case; empty when it was not sent
-	ownerOf    string // aps.subscription
-	properties map[string]json.RawMessage
+	typeID          string
+	id              string // in lower case; empty when it was not sent
+	apsSubscription string // aps.subscription; empty when it was not sent
+	properties      map[string]json.RawMessage
 }
 
 // parseResource reads a resource of a service. It refuses a body in the platform's certificate mode, which carries a
@@ -65,7 +65,7 @@ func parseResource(service string, body []byte) (resource, error) {
 	}
 	var subscription string
 	if json.Unmarshal(aps.Subscription, &subscription) == nil {
-		out.ownerOf, _ = canonical(subscription)
+		out.apsSubscription, _ = canonical(subscription)
 	}
 	return out, nil
 }
@@ -75,8 +75,8 @@ func (r resource) account() string { return r.link("account") }
 
 // subscription returns the subscription that the resource belongs to, or "".
 func (r resource) subscription() string {
-	if r.ownerOf != "" {
-		return r.ownerOf
+	if r.apsSubscription != "" {
+		return r.apsSubscription
 	}
 	return r.link("subscription")
 }
@@ -121,7 +121,7 @@ func (r resource) tenant(base tenant.Tenant) (tenant.Tenant, error) {
 	return base, p.err
 }
 
-// A reader reads declared properties of a resource. Its err is that of the first property of a wrong type.
+// A reader reads declared properties of a resource. After a property of the wrong type it reads nothing more.
 type reader struct {
 	properties map[string]json.RawMessage
 	err        error
@@ -133,19 +133,19 @@ func (p *reader) read(name string, into any, wanted string) (sent bool) {
 		return false
 	}
 	if err := json.Unmarshal(text, into); err != nil {
-		p.wrong(name, wanted)
+		p.refuse(name, wanted)
 		return false
 	}
 	return true
 }
 
-func (p *reader) wrong(name, wanted string) {
+func (p *reader) refuse(name, wanted string) {
 	p.err = failure.New(failure.BadRequest, "reason", "the property "+name+" must be "+wanted)
 }
 
 func (p *reader) text(name string, into *string) {
 	var value *string // null clears
-	if !p.read(name, &value, "a text") {
+	if !p.read(name, &value, "a string") {
 		return
 	}
 	*into = ""
@@ -172,7 +172,7 @@ func (p *reader) ids(name string, into *[]string) {
 	for _, value := range values {
 		id, ok := canonical(strings.TrimSpace(value))
 		if !ok {
-			p.wrong(name, wanted)
+			p.refuse(name, wanted)
 			return
 		}
 		ids = append(ids, id)
@@ -200,7 +200,7 @@ func (p *reader) secret(name string, into *tenant.Credential) {
 // credential reads the value of a credential. null removes it; "" keeps it, because that is what the platform stores.
 func (p *reader) credential(name string, into *tenant.Credential) {
 	var value *string
-	if !p.read(name, &value, "a text") {
+	if !p.read(name, &value, "a string") {
 		return
 	}
 	if value == nil {
@@ -227,6 +227,6 @@ func (p *reader) date(name string, into *time.Time) {
 		}
 	}
 	if p.err == nil {
-		p.wrong(name, "a date, as in 2027-11-23")
+		p.refuse(name, "a date, for example 2027-11-23")
 	}
 }

@@ -84,7 +84,7 @@ func TestAuthorize_RolesOfOperations(t *testing.T) {
 		for _, c := range callers() {
 			t.Run(fmt.Sprintf("%s %s by %s", tc.method, tc.path, c.name), func(t *testing.T) {
 				h := installed(t)
-				h.consents.found.ID, h.consents.found.TenantID = unknownID, tenantA
+				h.consents.stored.ID, h.consents.stored.TenantID = unknownID, tenantA
 				r := request{method: tc.method, path: tc.path, body: tc.body, identity: c.identity, application: c.application}
 				switch {
 				case slices.Contains(allowed, c.name):
@@ -135,7 +135,7 @@ func TestAccountCache_ExpiresAfterFiveMinutes(t *testing.T) {
 	if h.accounts.calls != 1 {
 		t.Errorf("the platform was called %d times, want once", h.accounts.calls)
 	}
-	// The user moves to another company.
+	// The user moves to another account.
 	h.accounts.users[userR2] = accountR3
 	h.advance(4 * time.Minute)
 	h.accepted(status, http.StatusOK)
@@ -171,11 +171,11 @@ func TestAuthorize_FindsParentByHierarchyOrByLookup(t *testing.T) {
 		"hierarchy without it":   {hierarchy(accountP, accountR3, accountR2), nil, false},
 		"hierarchy of another":   {hierarchy(accountP, accountR1, accountR3), nil, true}, // so the platform is called
 		"hierarchy not readable": {hierarchy("provider", accountR2), nil, true},
-		"endless hierarchy":      {hierarchy(append(slices.Repeat([]string{accountR1}, 40), accountR2)...), nil, true},
+		"hierarchy too long":     {hierarchy(append(slices.Repeat([]string{accountR1}, 40), accountR2)...), nil, true},
 		"two levels":             {nil, func(h *harness) { h.move(accountR2, accountR3) }, true},
 		"not above":              {nil, func(h *harness) { h.move(accountR2, accountP) }, false},
-		"lost account":           {nil, func(h *harness) { h.move(accountR2, unknownID) }, false},
-		"a circle":               {nil, func(h *harness) { h.move(accountR2, accountR3); h.move(accountR3, accountR2) }, false},
+		"missing account":        {nil, func(h *harness) { h.move(accountR2, unknownID) }, false},
+		"a cycle":                {nil, func(h *harness) { h.move(accountR2, accountR3); h.move(accountR3, accountR2) }, false},
 		"too far above": {nil, func(h *harness) {
 			for i := range 6 {
 				h.accounts.accounts[far(i)] = tenant.Account{ID: far(i), Type: tenant.ResellerAccount, ParentID: far(i + 1)}
@@ -221,18 +221,18 @@ func TestParent_SeesStateOnly(t *testing.T) {
 
 func TestAuthorize_ProviderOwnsTenant(t *testing.T) {
 	h := installed(t)
-	held := h.tenants.tenants[tenantA]
-	held.AccountID = accountP
-	h.tenants.tenants[tenantA] = held
+	owned := h.tenants.tenants[tenantA]
+	owned.AccountID = accountP
+	h.tenants.tenants[tenantA] = owned
 	h.accepted(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/consents", identity: userP}, http.StatusOK)
 	h.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/consents", identity: userR2}, failure.Forbidden)
 }
 
 func TestAuthorize_CustomerIsNoOwner(t *testing.T) {
 	h := installed(t)
-	held := h.tenants.tenants[tenantA]
-	held.AccountID = accountC
-	h.tenants.tenants[tenantA] = held
+	owned := h.tenants.tenants[tenantA]
+	owned.AccountID = accountC
+	h.tenants.tenants[tenantA] = owned
 	h.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/consents", identity: userC}, failure.Forbidden)
 }
 

@@ -12,15 +12,14 @@ import (
 )
 
 var (
-	errUnsigned = errors.New("there is not exactly one Authorization header")
+	errUnsigned = errors.New("the request must have exactly one Authorization header")
 	errReplayed = errors.New("the nonce was used before")
 )
 
 // keyName is the name of the consumer key in the echo context of a verified request.
 const keyName = "consumer key"
 
-// signed refuses requests that need a signature and have no valid one. All these answers are alike; the log has the
-// cause.
+// signed refuses requests that need a signature and have no valid one. The answer never tells why; the log does.
 func (h *Handler) signed(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if h.isPublic(c.Request()) {

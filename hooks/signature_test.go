@@ -58,7 +58,7 @@ func TestSigned_RefusesUnsignedRequestsAlike(t *testing.T) {
 		"unknown key":            {with(signedAs("key-x", secretA)), "unknown"},
 		"unknown key, no secret": {with(signedAs("key-x", "")), "unknown"},
 		"wrong secret":           {with(signedAs(keyA, "s3cr3t-of-instance-x")), "signature is wrong"},
-		"another's secret":       {with(signedAs(keyA, secretB)), "signature is wrong"},
+		"other key's secret":     {with(signedAs(keyA, secretB)), "signature is wrong"},
 		"too old":                {with(func(r *request) { r.at = h.clock().Add(-601 * time.Second) }), "window"},
 		"from the future":        {with(func(r *request) { r.at = h.clock().Add(601 * time.Second) }), "window"},
 		"replayed":               {with(func(r *request) { r.nonce = replayed }), "nonce was used"},
@@ -103,7 +103,7 @@ func lastRecord(t *testing.T, h *harness) map[string]any {
 
 func TestSigned_RefusesWhileNoncesCannotBeStored(t *testing.T) {
 	h := installed(t)
-	h.nonces.err = errors.New("database is away")
+	h.nonces.err = errors.New("database is down")
 	a := h.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/renew", identity: userR2}, failure.InternalError)
 	if strings.Contains(a.text, "database") {
 		t.Errorf("answer = %s, which contains the cause", a.text)
@@ -213,7 +213,7 @@ func TestNew_Refuses(t *testing.T) {
 		"a path":         func(cfg *hooks.Config) { cfg.PublicURL = "/aps" },
 		"another scheme": func(cfg *hooks.Config) { cfg.PublicURL = "ftp://connector.example.com/aps" },
 		"a query":        func(cfg *hooks.Config) { cfg.PublicURL = "https://connector.example.com/aps?a=1" },
-		"no URL at all":  func(cfg *hooks.Config) { cfg.PublicURL = "https://%zz" },
+		"an invalid URL": func(cfg *hooks.Config) { cfg.PublicURL = "https://%zz" },
 		"no credentials": func(cfg *hooks.Config) { cfg.Credentials = nil },
 		"no tenants":     func(cfg *hooks.Config) { cfg.Tenants = nil },
 		"no tokens":      func(cfg *hooks.Config) { cfg.Tokens = nil },

@@ -12,13 +12,13 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// How many events of a history one answer holds.
+// How many events one answer of the history holds.
 const (
 	historyDefault = 50
 	historyLimit   = 200
 )
 
-// tokenStatus shows a parent reseller the state only, and another application nothing unless it may borrow.
+// tokenStatus shows a parent reseller the state only, and refuses another application unless it may borrow.
 func (h *Handler) tokenStatus(c *call) error {
 	if c.caller.role == application && !slices.Contains(c.Instance.Settings.Borrowers, c.caller.actor.ID) {
 		return failure.New(failure.BorrowerNotAllowed)
@@ -58,7 +58,7 @@ func (h *Handler) history(c *call) error {
 	if text := c.echo.QueryParam("before"); text != "" {
 		var err error
 		if before, err = time.Parse(time.RFC3339, text); err != nil {
-			return badRequest("before is not a time as in 2026-11-23T08:20:00Z")
+			return badRequest("before is not a time for example 2026-11-23T08:20:00Z")
 		}
 	}
 	events, err := h.cfg.Tokens.History(c.ctx(), c.id, before, limit)
@@ -90,6 +90,6 @@ func (h *Handler) accessToken(c *call) error {
 	}
 	return c.echo.JSON(http.StatusOK, loanView{
 		API: string(loan.API), AccessToken: loan.AccessToken.Reveal(), TokenType: "Bearer",
-		ExpiresAt: moment(loan.ExpiresAt), Directory: loan.DirectoryID,
+		ExpiresAt: jsonTime(loan.ExpiresAt), Directory: loan.DirectoryID,
 	})
 }

@@ -92,8 +92,8 @@ type begunView struct {
 	ID        string     `json:"id,omitempty"`
 	URL       string     `json:"url"`
 	ExpiresAt *time.Time `json:"expiresAt"`
-	// Reference finds the begin of the consent in the history. The screen shows it when the browser blocked or closed the
-	// window.
+	// Reference is that of the history's event for the beginning of the consent. The screen shows it when the browser
+	// blocked or closed the window.
 	Reference string `json:"reference,omitempty"`
 }
 
@@ -145,8 +145,8 @@ type tenantRow struct {
 	NextRenewalAt *time.Time  `json:"nextRenewalAt"`
 }
 
-// moment returns t for JSON with the precision of the store, which is a millisecond; nil for the zero time.
-func moment(t time.Time) *time.Time {
+// jsonTime returns t for JSON with the precision of the store, which is a millisecond; nil for the zero time.
+func jsonTime(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
@@ -185,32 +185,32 @@ func viewPerson(p token.Person) *personView {
 func (h *Handler) viewStatus(in tenant.Instance, s token.Status) statusView {
 	v := statusView{
 		State: s.State, Failure: viewRecord(s.Failure),
-		IssuedAt: moment(s.IssuedAt), ExpiresAt: moment(s.ExpiresAt), DaysLeft: s.DaysLeft,
-		NextRenewalAt: moment(s.NextRenewalAt), Directory: directoryView{s.DirectoryID, s.Directory},
-		ApplicationID: s.ApplicationID, SecretEndsAt: moment(s.SecretEnds),
-		ConsentedBy: viewPerson(s.ConsentedBy), ConsentedAt: moment(s.ConsentedAt), AskedBy: s.AskedBy,
+		IssuedAt: jsonTime(s.IssuedAt), ExpiresAt: jsonTime(s.ExpiresAt), DaysLeft: s.DaysLeft,
+		NextRenewalAt: jsonTime(s.NextRenewalAt), Directory: directoryView{s.DirectoryID, s.Directory},
+		ApplicationID: s.ApplicationID, SecretEndsAt: jsonTime(s.SecretEnds),
+		ConsentedBy: viewPerson(s.ConsentedBy), ConsentedAt: jsonTime(s.ConsentedAt), AskedBy: s.AskedBy,
 		Procedure: s.Procedure, Scopes: s.Scopes,
-		MFA: known(s.Checks.MFA), GlobalAdmin: known(s.Checks.GlobalAdmin), AdminAgent: known(s.Checks.AdminAgent),
+		MFA: orUnknown(s.Checks.MFA), GlobalAdmin: orUnknown(s.Checks.GlobalAdmin), AdminAgent: orUnknown(s.Checks.AdminAgent),
 		TenantApplication: in.Settings.TenantApplication, Now: h.cfg.Now().UTC().Truncate(time.Millisecond),
 	}
 	if v.Scopes == nil {
 		v.Scopes = []string{}
 	}
 	if !s.LastRenewalAt.IsZero() {
-		v.LastRenewal = &renewalView{moment(s.LastRenewalAt), s.LastRenewalFailure == nil, viewRecord(s.LastRenewalFailure)}
+		v.LastRenewal = &renewalView{jsonTime(s.LastRenewalAt), s.LastRenewalFailure == nil, viewRecord(s.LastRenewalFailure)}
 	}
 	for _, api := range token.APIs() {
 		probe := s.Checks.APIs[api]
-		v.APIs = append(v.APIs, apiView{api, known(probe.Works), moment(probe.At), viewRecord(probe.Failure)})
+		v.APIs = append(v.APIs, apiView{api, orUnknown(probe.Works), jsonTime(probe.At), viewRecord(probe.Failure)})
 	}
 	if p := s.Pending; p != nil {
-		v.Pending = &pendingView{viewPerson(p.ConsentedBy), moment(p.ConsentedAt), moment(p.ExpiresAt)}
+		v.Pending = &pendingView{viewPerson(p.ConsentedBy), jsonTime(p.ConsentedAt), jsonTime(p.ExpiresAt)}
 	}
 	return v
 }
 
-// known returns Unknown for a check that was never made.
-func known(a token.Answer) token.Answer {
+// orUnknown returns a, or Unknown for a check that was never made.
+func orUnknown(a token.Answer) token.Answer {
 	if a == "" {
 		return token.Unknown
 	}
@@ -218,11 +218,11 @@ func known(a token.Answer) token.Answer {
 }
 
 func viewBegun(ctx context.Context, b consent.Begun) begunView {
-	return begunView{b.ID, b.URL, moment(b.ExpiresAt), failure.Reference(ctx)}
+	return begunView{b.ID, b.URL, jsonTime(b.ExpiresAt), failure.Reference(ctx)}
 }
 
 func viewLink(b consent.Begun) begunView {
-	return begunView{URL: b.URL, ExpiresAt: moment(b.ExpiresAt)}
+	return begunView{URL: b.URL, ExpiresAt: jsonTime(b.ExpiresAt)}
 }
 
 func viewConsent(c consent.Consent) consentView {
@@ -231,7 +231,7 @@ func viewConsent(c consent.Consent) consentView {
 
 func viewEvent(e audit.Event) eventView {
 	v := eventView{
-		ID: e.ID, At: moment(e.At), Action: e.Action, Actor: actorView{e.Actor.Kind, e.Actor.Name},
+		ID: e.ID, At: jsonTime(e.At), Action: e.Action, Actor: actorView{e.Actor.Kind, e.Actor.Name},
 		Result: e.Result, Reference: e.Reference, Details: e.Details,
 	}
 	if e.Result != audit.OK {
@@ -244,5 +244,5 @@ func viewEvent(e audit.Event) eventView {
 }
 
 func viewRow(t tenant.Tenant, s token.Status) tenantRow {
-	return tenantRow{t.ID, t.Name, s.State, moment(s.ExpiresAt), s.DaysLeft, t.Directory, moment(s.NextRenewalAt)}
+	return tenantRow{t.ID, t.Name, s.State, jsonTime(s.ExpiresAt), s.DaysLeft, t.Directory, jsonTime(s.NextRenewalAt)}
 }
