@@ -136,3 +136,30 @@ func TestOpen_MariaDBSession(t *testing.T) {
 		}
 	}
 }
+
+// TestOpen_ConnectionCharsetOnMariaDB writes text that ends a string in GBK: the driver puts values into statements, so no other
+// character set than its own may be on a connection, whatever the DSN says.
+func TestOpen_ConnectionCharsetOnMariaDB(t *testing.T) {
+	t.Parallel()
+	for _, parameter := range []string{"charset=gbk", "collation=gbk_chinese_ci", "character_set_client=gbk"} {
+		t.Run(parameter, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			db := storetest.MariaDB(t)
+			db.DSN += "&" + parameter
+			s := db.Open(t)
+			in := newInstance()
+			if err := s.SaveInstance(ctx, &in); err != nil {
+				t.Fatalf("SaveInstance() = %v", err)
+			}
+			saved := newTenant()
+			saved.Name = "中', marketplace = (SELECT 'injected') -- "
+			if err := s.SaveTenant(ctx, &saved); err != nil {
+				t.Fatalf("SaveTenant() = %v", err)
+			}
+			if got, err := s.Tenant(ctx, saved.ID); err != nil || got.Name != saved.Name || got.Marketplace != saved.Marketplace {
+				t.Errorf("Tenant() = name %q, marketplace %q, %v, want %q, %q", got.Name, got.Marketplace, err, saved.Name, saved.Marketplace)
+			}
+		})
+	}
+}

@@ -28,6 +28,10 @@ const (
 // every statement sees what others committed.
 const isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
 
+// charset is set on every connection, whatever the DSN or the server says. The driver writes values into statements as
+// UTF-8, and a quote in a value ends its string in a character set whose characters may contain a backslash, such as gbk.
+const charset = "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci"
+
 // sessionVariables are set on every connection. Strict mode rejects a value that does not fit instead of cutting it.
 const sessionVariables = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE," +
 	"ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 10"
@@ -50,6 +54,7 @@ func openMySQL(dsn string, log *slog.Logger, timeout time.Duration) (*sql.DB, go
 	cfg.RejectReadOnly = true // after a failover the old primary is left for the new one
 	cfg.MultiStatements = false
 	cfg.InterpolateParams = true // one round trip for each statement instead of two, without keeping prepared ones
+	cfg.Collation = ""           // charset sets it; the driver does not interpolate with some others
 	cfg.Logger = driverLog{log}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = dialTimeout
@@ -83,7 +88,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, errors.Join(errors.New("the driver cannot set up a connection"), conn.Close())
 	}
-	for _, statement := range []string{isolation, sessionVariables} {
+	for _, statement := range []string{charset, isolation, sessionVariables} {
 		if _, err := executor.ExecContext(ctx, statement, nil); err != nil {
 			return nil, errors.Join(fmt.Errorf("setting up a connection: %w", err), conn.Close())
 		}
