@@ -95,3 +95,15 @@ func TestLoad_AcceptsVariablesOfTheFirstRelease(t *testing.T) {
 		t.Errorf("Load: file and variables of 1-1 (-file +variables)\n%s", diff)
 	}
 }
+
+// TestLoad_AcceptsNumbersForSwitches loads 0 and 1 where true or false is meant, which release 1-1 accepted.
+func TestLoad_AcceptsNumbersForSwitches(t *testing.T) {
+	cfg, err := config.Load(write(t, "config.yaml", valid+"platform: {periodicTask: 0, accountEvents: 1}\nnotify: {panel: 0}\n", 0o600), nil)
+	if err != nil {
+		t.Fatalf("Load = %v", err)
+	}
+	if cfg.Platform.PeriodicTask || !cfg.Platform.AccountEvents || cfg.Notify.Panel {
+		t.Errorf("Load: periodicTask %t, accountEvents %t, panel %t, want false, true, false",
+			cfg.Platform.PeriodicTask, cfg.Platform.AccountEvents, cfg.Notify.Panel)
+	}
+}

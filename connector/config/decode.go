@@ -121,14 +121,14 @@ func (d *decoder) scalar(path string, node *yaml.Node, v reflect.Value, s scalar
 }
 
 // plain returns the text of a scalar that may stand for a value of kind. A number is not text: YAML has read 0123 as an
-// octal number, so it must be in quotes.
+// octal number, so it must be in quotes. A switch may be 0 or 1.
 func plain(node *yaml.Node, kind reflect.Kind) (string, bool) {
 	var number int
 	switch {
 	case node.Kind != yaml.ScalarNode:
 	case node.ShortTag() == "!!str", node.ShortTag() == "!!bool" && kind == reflect.Bool:
 		return node.Value, true
-	case node.ShortTag() == "!!int" && kind == reflect.Int && node.Decode(&number) == nil:
+	case node.ShortTag() == "!!int" && (kind == reflect.Int || kind == reflect.Bool) && node.Decode(&number) == nil:
 		return strconv.Itoa(number), true
 	}
 	return "", false
