@@ -91,23 +91,23 @@ func TestSweep_ReportsStepsInOrder(t *testing.T) {
 	h.must(err)
 	h.must(s.Sweep(t.Context()))
 	if want := append(token.Steps(), token.SweepEnded); !slices.Equal(got, want) {
-		t.Errorf("Sweep() goes through %q, want %q", got, want)
+		t.Errorf("Sweep() reported the steps %q, want %q", got, want)
 	}
 }
 
-// A staleStore reports the first saved active grants as changed by another replica.
+// A staleStore returns ErrStale for the first active grants that are saved, as if another replica had changed them.
 type staleStore struct {
 	*store.Store
 	times int
 }
 
 // SaveGrant implements token.Store.
-func (u *staleStore) SaveGrant(ctx context.Context, g *token.Grant) error {
-	if g.Slot == token.Active && u.times > 0 {
-		u.times--
+func (s *staleStore) SaveGrant(ctx context.Context, g *token.Grant) error {
+	if g.Slot == token.Active && s.times > 0 {
+		s.times--
 		return token.ErrStale
 	}
-	return u.Store.SaveGrant(ctx, g)
+	return s.Store.SaveGrant(ctx, g)
 }
 
 func TestRenew_RetriesTheCommitWhenARowChanged(t *testing.T) {
@@ -128,8 +128,8 @@ func TestRenew_RetriesTheCommitWhenARowChanged(t *testing.T) {
 	}
 }
 
-// An interruptedStore lets another replica act while a successor is stored: before its predecessor is saved or, when that
-// first attempt fails, between the reading of the schedule and that of the grant.
+// An interruptedStore calls interrupt once while a successor is stored: before its predecessor is saved or, with atGrant and
+// a failing first attempt, after the schedule was read and before the grant is.
 type interruptedStore struct {
 	staleStore
 	atGrant   bool

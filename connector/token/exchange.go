@@ -16,10 +16,10 @@ const personalDirectory = "9188040d-6c67-4c5b-b112-36a304b66dad"
 type CodeExchange struct {
 	TenantID  string
 	Code      AuthorizationCode
-	Nonce     string
+	Nonce     string // of the authorization request; the id_token must contain it
 	ConsentID string
 	Procedure Procedure
-	AskedBy   string
+	AskedBy   string // panel user who started the consent
 }
 
 // Exchange redeems a code once, and then verifies who consented, the application and MFA, the roles, and that Graph and ARM
@@ -52,7 +52,7 @@ func (s *Service) Exchange(ctx context.Context, x CodeExchange) (Grant, error) {
 	if err != nil {
 		return Grant{}, err
 	}
-	// A person waits, and Graph and ARM only cause warnings: a slow one stays unknown.
+	// A person is waiting, and Graph and ARM only cause warnings: the result of a slow one stays unknown.
 	others, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	s.checkOthers(others, c, &g)
@@ -114,7 +114,7 @@ func (s *Service) checkPartnerCenter(ctx context.Context, c tenant.Client, acces
 	return Checks{MFA: mfa, GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: probe}}, nil
 }
 
-// checkOthers redeems g for Graph and ARM, which also proves that one refresh token serves all apis, and leaves the newest
+// checkOthers redeems g for Graph and ARM, which also proves that one refresh token serves all apis, and stores the newest
 // value in g. A failure is recorded as a warning: partners work without Graph or ARM.
 func (s *Service) checkOthers(ctx context.Context, c tenant.Client, g *Grant) {
 	for _, api := range []API{Graph, ARM} {
@@ -132,7 +132,7 @@ func (s *Service) checkOthers(ctx context.Context, c tenant.Client, g *Grant) {
 	}
 }
 
-// notProbed is the probe of an api for which Microsoft issued no access token.
+// notProbed returns the probe of an api for which Microsoft issued no access token.
 func (s *Service) notProbed(ctx context.Context, err error) Probe {
 	works := No
 	if k := failure.From(err).Kind(); k == failure.Transient || k == failure.Internal {

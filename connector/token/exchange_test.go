@@ -120,7 +120,7 @@ func TestExchange_KeepsTheNewestValue(t *testing.T) {
 	h.consent(tenantID)
 	// One code redemption, then one redemption each for Graph and ARM.
 	if got := h.grant(token.Active).RefreshToken.Reveal(); got != "refresh-3" {
-		t.Errorf("the active grant holds %s, want refresh-3", got)
+		t.Errorf("the refresh token of the active grant = %s, want refresh-3", got)
 	}
 }
 
@@ -131,6 +131,6 @@ func TestStoreActive_KeepsThePredecessor(t *testing.T) {
 	h.advance(1)
 	h.consent(tenantID)
 	if got := h.grant(token.Predecessor).RefreshToken.Reveal(); got != first {
-		t.Errorf("the predecessor holds %s, want %s", got, first)
+		t.Errorf("the refresh token of the predecessor = %s, want %s", got, first)
 	}
 }

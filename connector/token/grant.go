@@ -1,4 +1,4 @@
-// Package token is the custody of grants: it verifies, stores, renews and lends them, and tells their status.
+// Package token has custody of grants: it verifies, stores, renews and lends them, and reports their status.
 package token
 
 import (
@@ -34,7 +34,7 @@ const (
 	No      Answer = "no"
 )
 
-// A Slot says which of a tenant's grants one is.
+// A Slot identifies one of a tenant's grants.
 type Slot string
 
 // The slots. A tenant has at most one grant in each.
@@ -93,7 +93,7 @@ func (g *Grant) advance(redeemed Redemption) {
 	g.RefreshToken, g.IssuedAt = redeemed.RefreshToken, redeemed.IssuedAt
 }
 
-// Checks are what the last checks of a grant found.
+// Checks are the results of the last checks of a grant.
 type Checks struct {
 	MFA         Answer        `json:"mfa"`
 	GlobalAdmin Answer        `json:"globalAdmin"`
@@ -115,7 +115,7 @@ type Probe struct {
 type Schedule struct {
 	TenantID string
 	DueAt    time.Time
-	// LeaseOwner has leased the renewal until LeaseUntil; empty when nobody has.
+	// LeaseOwner has leased the renewal until LeaseUntil. Empty when the renewal is not leased.
 	LeaseOwner string
 	LeaseUntil time.Time
 	// Attempt counts consecutive transient failures.
@@ -128,7 +128,7 @@ type Schedule struct {
 	Version       int64
 }
 
-// A Job is a due tenant that was leased, with what decides when its renewal may begin.
+// A Job is a due tenant that was leased, with the facts that decide when its renewal may begin.
 type Job struct {
 	Schedule
 	ExpiresAt   time.Time // of the active grant; zero when there is none

@@ -38,7 +38,7 @@ var (
 	borrower = audit.Actor{Kind: audit.Application, ID: borrowerID}
 )
 
-// A fakeMicrosoft answers without failures; a test replaces the functions that are to fail.
+// A fakeMicrosoft answers without failures, except for the functions that a test sets.
 type fakeMicrosoft struct {
 	now func() time.Time
 
@@ -49,7 +49,7 @@ type fakeMicrosoft struct {
 	probe    func(api token.API) token.Probe
 	roles    func() (globalAdmin, adminAgent token.Answer)
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	issued int
 	asked  []string // refresh tokens presented, in order
 	calls  []call   // of Renew and Probe, in order
@@ -131,7 +131,7 @@ func (m *fakeMicrosoft) Roles(context.Context, tenant.Client, secret.Text) (glob
 
 var person = token.Person{ObjectID: "oid-1", Username: "admin@partner.example", Name: "Ada Admin"}
 
-// A harness is a custody with one tenant, and a clock that the test moves.
+// A harness is a token service with one tenant, and a clock that the test moves.
 type harness struct {
 	*testing.T
 	tokens    *token.Service

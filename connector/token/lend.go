@@ -16,7 +16,7 @@ import (
 // to use it.
 const loanMargin = 5 * time.Minute
 
-// A Loan is an access token that is issued to another application of the platform.
+// A Loan is an access token that was issued to another application of the platform.
 type Loan struct {
 	API         API
 	AccessToken secret.Text
@@ -59,7 +59,7 @@ func (s *Service) lend(ctx context.Context, r tenant.Resolved, snapshot Snapshot
 		return loan, err
 	}
 	result := s.lends.DoChan(r.Tenant.ID+"/"+string(api), func() (any, error) {
-		// The redemption is shared, so a caller that leaves must not end it for the others.
+		// The redemption is shared: a caller that cancels must not end it for the others.
 		shared, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
 		defer cancel()
 		if loan, ok, err := s.loans.get(*snapshot.Active, api, s.cfg.Now()); ok {
@@ -131,8 +131,8 @@ func (s *Service) scheduleNow(ctx context.Context, r tenant.Resolved, f *failure
 	})
 }
 
-// storeRotated stores the successor that a redemption for a borrower returned. A newer one that was stored meanwhile
-// stays: both work.
+// storeRotated stores the successor that a redemption for a borrower returned, unless a newer one was stored meanwhile: both
+// work.
 func (s *Service) storeRotated(ctx context.Context, r tenant.Resolved, g Grant, redeemed Redemption) error {
 	if redeemed.RefreshToken.Empty() {
 		return nil

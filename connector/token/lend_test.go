@@ -95,7 +95,7 @@ func TestLend_StoresTheRotatedValue(t *testing.T) {
 	_, err := h.lend(t.Context(), tenantID, token.Graph, borrower)
 	h.must(err)
 	if got := h.grant(token.Active); !got.IssuedAt.Equal(h.now()) || got.RefreshToken == before.RefreshToken {
-		t.Errorf("the active grant was issued at %s, want the value that the redemption returned", got.IssuedAt)
+		t.Errorf("the active grant was issued at %s, want the successor that the redemption returned", got.IssuedAt)
 	}
 	if got := h.grant(token.Predecessor); got.RefreshToken != before.RefreshToken {
 		t.Error("the predecessor is not the value that worked")

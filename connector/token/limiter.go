@@ -11,10 +11,10 @@ import (
 const (
 	// directoryBurst is how many renewals for one directory may begin together: a directory may be shared by a few instances.
 	directoryBurst = 2
-	// throttledFor is how long a cloud is paused that asks to slow down without saying for how long
+	// throttledFor is how long a cloud is paused when Microsoft throttles a request without saying for how long
 	// (docs/reference/microsoft-identity.md §3.7).
 	throttledFor = 5 * time.Second
-	// maxLimitedDirectories bounds the directories whose rate is remembered. One that was evicted may begin a new burst.
+	// maxLimitedDirectories bounds the directories that have a rate limiter. One that was evicted may begin a new burst.
 	maxLimitedDirectories = 10_000
 )
 
@@ -25,7 +25,7 @@ type limiter struct {
 	perDirectory int
 	burst        int // of a cloud
 
-	mu          sync.Mutex // guards what follows
+	mu          sync.Mutex // guards the fields below
 	clouds      map[string]*rate.Limiter
 	directories *lru.Cache[directoryKey, *rate.Limiter]
 	paused      map[string]time.Time // cloud → end of its pause
@@ -58,7 +58,7 @@ func (l *limiter) pause(cloud string, until time.Time) (extended bool) {
 }
 
 // pausedUntil returns until when a cloud is paused for a grant that expires at expires; zero when it is not. A grant that
-// expires before the pause ends is renewed in spite of it: there is nothing to lose.
+// would expire before the pause and its spread end is renewed during the pause: waiting would lose it.
 func (l *limiter) pausedUntil(cloud string, now, expires time.Time) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -106,9 +106,10 @@ func (l *limiter) reserveDirectory(cloud, directory string, now time.Time) time.
 	return wait
 }
 
-// PauseCloud stops sweeps from renewing in a cloud for so long, or for some seconds when wait is 0: Microsoft asked to slow
-// down, and means all requests, whichever tenant it told. Other replicas are not told, but the tenants that this one
-// postpones are postponed for all. Renewals that people start and requests of borrowers still go out.
+// PauseCloud stops this replica's sweeps from renewing in a cloud for wait, or for some seconds when wait is 0 or less. It is
+// called when Microsoft throttles a request, because that concerns the requests of all tenants. Other replicas are not
+// informed, but a tenant that this one postpones is postponed for all. Renewals that people start and requests of borrowers
+// are still sent.
 func (s *Service) PauseCloud(cloud string, wait time.Duration) {
 	if wait <= 0 {
 		wait = throttledFor

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// refusalLife is how long a permanent refusal is repeated to borrowers before Microsoft is asked again.
+	// refusalLife is how long borrowers get a permanent refusal from the cache before the next request to Microsoft.
 	refusalLife = 5 * time.Minute
 
 	// maxCachedLoans bounds the cache. Access tokens have 2 to 4 kB, so it takes 100 to 200 MB at most. An entry that was
@@ -24,8 +24,7 @@ type loanKey struct {
 	api      API
 }
 
-// A cachedLoan is an access token that is still to be lent, or a refusal. It names no grant: the consent that a token was
-// made from is in its seal.
+// A cachedLoan is a sealed access token or a refusal. An access token has no consentID: it is sealed for its consent.
 type cachedLoan struct {
 	sealed    []byte // nil for a refusal
 	expiresAt time.Time
@@ -34,8 +33,9 @@ type cachedLoan struct {
 	consentID string         // of the refused grant
 }
 
-// loanCache keeps access tokens in memory until shortly before they expire, and refusals for a while. The tokens are
-// sealed under a key that this process makes and never writes, so that a leak of parts of its memory reveals none.
+// A loanCache keeps access tokens in memory until shortly before they expire, and refusals for a while. The tokens are
+// sealed with a key that exists only in this process, so that a leak of parts of its memory reveals none. It is safe for
+// concurrent use.
 type loanCache struct {
 	keys    *seal.Keyring
 	entries *lru.Cache[loanKey, cachedLoan]
@@ -53,7 +53,7 @@ func newLoanCache(size int) (*loanCache, error) {
 	return &loanCache{keys: keys, entries: entries}, nil
 }
 
-// sealedFor names what a token is sealed for. A token from another consent does not open.
+// sealedFor returns the name of the row that a token is sealed for. A token from another consent does not open.
 func sealedFor(api API, consentID string) string { return string(api) + "/" + consentID }
 
 // get returns the cached answer for a grant and an api: a loan, or the error of a refusal. ok is false when there is none
@@ -78,7 +78,7 @@ func (c *loanCache) get(g Grant, api API, now time.Time) (loan Loan, ok bool, er
 	return Loan{API: api, AccessToken: secret.New(string(opened)), ExpiresAt: cached.expiresAt, DirectoryID: g.DirectoryID}, true, nil
 }
 
-// put caches a loan that was made from g.
+// put caches a loan that was issued from g.
 func (c *loanCache) put(g Grant, loan Loan) error {
 	sealed, err := c.keys.Seal([]byte(loan.AccessToken.Reveal()), "loans", g.TenantID, sealedFor(loan.API, g.ConsentID))
 	if err != nil {

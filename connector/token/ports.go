@@ -47,10 +47,10 @@ type Store interface {
 	// Due returns up to limit tenants whose DueAt is not after now and that are not leased, least slack first.
 	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
 	// LeaseDue leases up to limit of the tenants that Due returns to owner, by one conditional UPDATE, and returns those
-	// that it got, in the order of Due. None means that nothing is due that is not leased.
+	// that it leased, in the order of Due. It returns none only when every due tenant is leased.
 	LeaseDue(ctx context.Context, owner string, now, until time.Time, limit int) ([]Job, error)
-	// Postpone makes those of the tenants due later that owner has leased and that are still due at now, and ends their
-	// leases.
+	// Postpone makes tenants due later and ends their leases, except for those that owner has not leased or that are not due
+	// at now any more.
 	Postpone(ctx context.Context, tenantIDs []string, owner string, now, due time.Time) error
 	// Lease leases the renewal of a tenant to owner by one conditional UPDATE, or returns ErrLeased. A lease that ran out
 	// before now may be replaced. Without a schedule row it returns tenant.ErrNotFound.
@@ -68,24 +68,25 @@ type Store interface {
 // retriesOff is the context key of WithoutRetries.
 type retriesOff struct{}
 
-// WithoutRetries returns a context for calls of Microsoft that the caller retries itself, later: a Microsoft sends their
+// WithoutRetries returns a context for calls of Microsoft that the caller itself retries later: implementations send their
 // requests once. Thus no call is retried by two layers (docs/explanation/retries.md).
 func WithoutRetries(ctx context.Context) context.Context {
 	return context.WithValue(ctx, retriesOff{}, true)
 }
 
-// RetriesAllowed reports whether a Microsoft may retry a call with ctx; false below WithoutRetries.
+// RetriesAllowed reports whether a Microsoft may retry a call with ctx: true unless ctx comes from WithoutRetries.
 func RetriesAllowed(ctx context.Context) bool { return ctx.Value(retriesOff{}) == nil }
 
 // Microsoft is what custody needs from Microsoft. Errors are *failure.Error. Implementations are safe for concurrent use.
-// Except for Redeem, calls may be retried while they fail with a transient error, unless the context is of WithoutRetries.
+// Except for Redeem, calls may be retried while they fail with a transient error, unless the context comes from
+// WithoutRetries.
 type Microsoft interface {
 	// Redeem exchanges an authorization code for tokens of Partner Center. It posts the code exactly once.
 	Redeem(ctx context.Context, c tenant.Client, code AuthorizationCode) (Redemption, error)
 	// Renew redeems a refresh token for an access token of api and, as a rule, the refresh token's successor.
 	Renew(ctx context.Context, c tenant.Client, refreshToken secret.Text, api API) (Redemption, error)
 	// Identity verifies an id_token (signature, issuer, audience, nonce, time) and returns who signed in. It does not compare
-	// directories: custody does.
+	// directories: the caller does.
 	Identity(ctx context.Context, c tenant.Client, idToken secret.Text, nonce string) (Identity, error)
 	// Claims reads an access token as a hint (docs/reference/microsoft-identity.md §4.1); Readable is false when it is opaque.
 	Claims(accessToken secret.Text) AccessTokenClaims
@@ -108,7 +109,7 @@ type Redemption struct {
 	AccessToken  secret.Text
 	RefreshToken secret.Text // empty when none was returned; the old one then stays valid
 	IDToken      secret.Text
-	// IssuedAt is our clock just before the request was sent, so that we never count more life than there is.
+	// IssuedAt is the time on our clock just before the request was sent, so that we never overestimate the remaining life.
 	IssuedAt  time.Time
 	ExpiresAt time.Time // of the access token
 	Scopes    []string

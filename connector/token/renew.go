@@ -36,17 +36,17 @@ type purpose int
 const (
 	scheduled purpose = iota
 	onDemand
-	check // record what the checks find, and leave the schedule unchanged
+	check // record the results of the checks, and leave the schedule unchanged
 )
 
-// Renew renews a tenant's grant now and returns the status. The error says why the renewal failed; the status then shows it,
-// too.
+// Renew renews a tenant's grant now and returns the status. The error says why the renewal failed; later statuses show the
+// same failure. While the tenant is leased, it fails with renewal_running.
 func (s *Service) Renew(ctx context.Context, tenantID string, by audit.Actor) (Status, error) {
 	return s.redeem(ctx, tenantID, by, onDemand)
 }
 
-// Check uses a tenant's grant once with every api, records what that finds, and returns the status. The error says why
-// Microsoft refused the grant itself.
+// Check uses a tenant's grant once with every api, records the results, and returns the status. The error says why Microsoft
+// refused the grant itself.
 func (s *Service) Check(ctx context.Context, tenantID string, by audit.Actor) (Status, error) {
 	return s.redeem(ctx, tenantID, by, check)
 }
@@ -81,7 +81,7 @@ func (s *Service) redeemNow(ctx context.Context, r tenant.Resolved, by audit.Act
 		s.cfg.Step(BeforeRelease)
 		s.release(ctx, tenantID, owner)
 	}()
-	// A caller that stops waiting does not end the redemption: what Microsoft answers must be stored.
+	// A caller that stops waiting does not end the redemption: Microsoft's answer must be stored.
 	calls, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(s.cfg.Lease*4/5, answerWithin))
 	defer cancel()
 	err = s.redeemLeased(calls, r, schedule, by, why)
@@ -90,8 +90,8 @@ func (s *Service) redeemNow(ctx context.Context, r tenant.Resolved, by audit.Act
 }
 
 // redeemLeased redeems a tenant's active grant under the tenant's lease, stores its successor before anything else, and then
-// checks that. leased is the schedule as it was when the lease began. It returns errStopped, having stored nothing, when ctx
-// ended with that cause before Microsoft answered.
+// checks the successor. leased is the schedule as it was when the lease began. When ctx ended with the cause errStopped before
+// Microsoft answered, it returns errStopped and has stored nothing.
 func (s *Service) redeemLeased(ctx context.Context, r tenant.Resolved, leased Schedule, by audit.Actor, why purpose) error {
 	started := s.cfg.Now()
 	g, ok, err := s.grant(ctx, r.Tenant.ID, Active)
@@ -104,7 +104,7 @@ func (s *Service) redeemLeased(ctx context.Context, r tenant.Resolved, leased Sc
 	s.cfg.Step(BeforeRedeem)
 	redeemed, err := s.redeemGrant(ctx, r, g)
 	s.cfg.Step(AfterAnswer)
-	// What Microsoft answered is stored even when the caller is gone: the old value may be the last one that works.
+	// Microsoft's answer is stored even after the caller's context has ended: no other value may work any more.
 	durable := context.WithoutCancel(ctx)
 	if err != nil && errors.Is(context.Cause(ctx), errStopped) {
 		return errStopped
@@ -196,8 +196,8 @@ const maxCommitAttempts = 3
 // commitOutcome runs fn, which stores the outcome of a redemption and changes the schedule, in a transaction, and then saves
 // the schedule. The first attempt works on what was read under the lease, which others rarely change; when the row versions
 // show that they did, commitOutcome reads schedule and grant again and repeats. It returns errOvertaken when another renewal
-// has succeeded since the schedule was leased. That is read from the very schedule whose version is then checked: one that
-// was read later could hide a renewal that came between.
+// has succeeded since the schedule was leased. It reads that from the same schedule whose version SaveSchedule checks: in a
+// schedule that is read separately, a renewal between the two reads would go unnoticed.
 func (s *Service) commitOutcome(ctx context.Context, r tenant.Resolved, leased Schedule, g Grant, fn func(ctx context.Context, schedule *Schedule, current Grant) error) error {
 	schedule, current := leased, g
 	for attempt := 1; ; attempt++ {
@@ -289,7 +289,7 @@ func (s *Service) fail(ctx context.Context, r tenant.Resolved, leased Schedule, 
 func (s *Service) nextAttempt(now time.Time, f *failure.Error, attempt int, g Grant) time.Time {
 	left := g.ExpiresAt().Sub(now)
 	if left <= 0 {
-		return never // Microsoft refused it, too, as this attempt came after the end of its life
+		return never // the grant has expired, and Microsoft refused this attempt
 	}
 	var wait time.Duration
 	switch f.Kind() {
@@ -310,8 +310,8 @@ func (s *Service) nextAttempt(now time.Time, f *failure.Error, attempt int, g Gr
 	return now.Add(min(wait, max(left/2, minRetry)))
 }
 
-// checkSuccessor uses the stored successor with every api and records what that finds. A sign-in that has lost its MFA shows in
-// the status until a later check finds MFA again.
+// checkSuccessor uses the stored successor with every api and records the results. When the sign-in has lost its MFA, the
+// status says so until a later check sees MFA again.
 func (s *Service) checkSuccessor(ctx context.Context, r tenant.Resolved, g Grant, redeemed Redemption, by audit.Actor) error {
 	c := r.Client()
 	wasLost := g.Checks.MFA == No
@@ -320,7 +320,7 @@ func (s *Service) checkSuccessor(ctx context.Context, r tenant.Resolved, g Grant
 	g.Checks = Checks{MFA: proven(claims.MFA, probe.MFA), GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: probe}}
 	s.checkOthers(ctx, c, &g)
 	if errors.Is(context.Cause(ctx), errStopped) {
-		return nil // what was cut off would be recorded as a failure that there was not
+		return nil // interrupted checks must not be recorded as failed
 	}
 	durable := context.WithoutCancel(ctx)
 	isLost := g.Checks.MFA == No

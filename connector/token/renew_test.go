@@ -23,7 +23,7 @@ func TestSweep_RenewsEveryTenDays(t *testing.T) {
 	h.advance(9 * day)
 	h.must(h.tokens.Sweep(t.Context()))
 	if got := h.grant(token.Active); got.RefreshToken != before.RefreshToken {
-		t.Errorf("after 9 days the active grant was issued at %s, want it untouched", got.IssuedAt)
+		t.Errorf("after 9 days the active grant was issued at %s, want it unchanged", got.IssuedAt)
 	}
 	h.advance(day)
 	h.must(h.tokens.Sweep(t.Context()))

@@ -23,11 +23,11 @@ type Config struct {
 	// Every is the time between two renewals of a grant. Default: 10 days.
 	Every time.Duration
 
-	// Jitter is how far a renewal may move to either side of Every, so that tenants spread. Default: a tenth of Every.
+	// Jitter is how much earlier or later than Every a renewal may be, so that tenants spread. Default: a tenth of Every.
 	Jitter time.Duration
 
-	// Lease is how long one renewal may lease its tenant. The tenants of a replica that is killed are free after that time.
-	// Default: 5 minutes.
+	// Lease is how long one renewal may lease its tenant. When a replica is killed, others can renew its tenants after that
+	// time. Default: 5 minutes.
 	Lease time.Duration
 
 	// Workers bounds the renewals that one sweep runs at once. Default: 8.
@@ -63,16 +63,16 @@ type Config struct {
 	// Observe is called after every renewal, check and lending, with "ok" or a failure code. Default: nothing happens.
 	Observe func(action audit.Action, result string)
 
-	// Step is called when a renewal reaches a step or a sweep ends, and blocks it until it returns. The chaos harness
-	// kills the process in it. Default: nothing happens.
+	// Step is called when a renewal reaches a step or a sweep ends, which go on when it returns. The chaos harness kills the
+	// process in it. Default: nothing happens.
 	Step func(Step)
 
 	// Log receives one record per outcome. Default: discard.
 	Log *slog.Logger
 }
 
-// A Service keeps the custody of all grants. Its methods return *failure.Error for what a person can be told, and are
-// safe for concurrent use, in one process and across replicas.
+// A Service has custody of all grants. Its methods return a *failure.Error for every failure that can be shown to a person,
+// and are safe for concurrent use, in one process and across replicas.
 type Service struct {
 	cfg     Config
 	limiter *limiter

@@ -16,7 +16,7 @@ const (
 	ageTolerance = 2 * 24 * time.Hour
 	// policyTimes is how many sign-ins must have ended at the same age before a policy is named as the cause.
 	policyTimes = 2
-	// policyEvents is how many events are read to find that out.
+	// policyEvents is how many events are read to detect a policy.
 	policyEvents = 100
 )
 
@@ -28,7 +28,7 @@ type SessionEnd struct {
 
 // FindSessionEnd returns at which age the latest sign-in of a tenant ended, and how many sign-ins ended at about that age.
 // The events are the tenant's, newest first; at is when Microsoft asks for a new sign-in. It returns the zero SessionEnd when
-// the events contain no consent. Only refusals for want of a sign-in or of MFA count.
+// the events contain no consent. Only refusals that ask for a new sign-in or for MFA count.
 func FindSessionEnd(events []audit.Event, at time.Time) SessionEnd {
 	var ages []time.Duration // one for each sign-in that has ended
 	var signedIn, waiting time.Time

@@ -32,7 +32,7 @@ func States() []State {
 // expiringBelow is the remaining life at which a grant that was not renewed counts as expiring.
 const expiringBelow = 30 * 24 * time.Hour
 
-// A Status is the current status of a tenant's token. A time that there is none of is zero.
+// A Status is the current status of a tenant's token. Times that do not apply are zero.
 type Status struct {
 	State State
 	// Failure is the reason; nil for an active token.
@@ -67,7 +67,7 @@ type PendingGrant struct {
 	ExpiresAt   time.Time
 }
 
-// Status returns the current status of the token of a tenant that was just resolved.
+// Status returns the current status of the token of a tenant that was just resolved. It asks nothing of Microsoft.
 func (s *Service) Status(ctx context.Context, r tenant.Resolved) (Status, error) {
 	snapshot, err := s.snapshot(ctx, r.Tenant.ID)
 	if err != nil {
@@ -110,7 +110,8 @@ func (st *Status) describe(g Grant, schedule Schedule, now time.Time) {
 	}
 }
 
-// stateOfGrant decides the state: expired comes first, then what a person must repair, then what time repairs.
+// stateOfGrant returns the state of a tenant with a grant, and its reason. Expiry comes first, then settings that the grant
+// does not match, then the failure of the last renewal.
 func stateOfGrant(r tenant.Resolved, st Status, g Grant, schedule Schedule, now time.Time) (State, *failure.Record) {
 	if !now.Before(g.ExpiresAt()) {
 		return StateExpired, &failure.Record{Code: failure.GrantExpired}

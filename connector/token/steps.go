@@ -1,13 +1,13 @@
 package token
 
-// A Step is a point within a renewal at which a process that is killed leaves something half done.
+// A Step is a point within a renewal at which a killed process leaves something incomplete.
 type Step string
 
 // The steps, in their order.
 const (
-	BeforeRedeem  Step = "before-redeem"  // the tenant is leased, Microsoft was not asked yet
+	BeforeRedeem  Step = "before-redeem"  // the tenant is leased, no request was sent yet
 	AfterAnswer   Step = "after-answer"   // Microsoft answered, nothing is stored
-	BeforeCommit  Step = "before-commit"  // the outcome is written, in a transaction that is open
+	BeforeCommit  Step = "before-commit"  // the outcome is written, its transaction is open
 	AfterCommit   Step = "after-commit"   // a successor is stored, its checks are not
 	BeforeRelease Step = "before-release" // all is stored, the tenant is still leased
 )

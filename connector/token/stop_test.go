@@ -11,11 +11,11 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// A stoppable Microsoft stops the sweep while it answers the first request, and then continues as the test says.
+// A stoppable is a Microsoft that cancels the sweep during each renewal, and then calls until before it answers.
 type stoppable struct {
 	*fakeMicrosoft
 	stop  context.CancelFunc
-	until func(ctx context.Context) error // what it does after stop
+	until func(ctx context.Context) error // called after stop; an error is the answer
 }
 
 // Renew implements token.Microsoft.
@@ -47,7 +47,7 @@ func TestSweep_StoppedFinishesWhatItBeganAndReleasesTheRest(t *testing.T) {
 		t.Errorf("the tenant whose renewal had begun is due at %s and leased to %q, want it renewed", got.DueAt, got.LeaseOwner)
 	}
 	for _, id := range ids[1:] {
-		h.checkGivenBack(id)
+		h.checkReleased(id)
 	}
 }
 
@@ -60,7 +60,7 @@ func TestSweep_StoppedReleasesWhatDoesNotFinishWithinGrace(t *testing.T) {
 		return transient()
 	})
 	for _, id := range ids {
-		h.checkGivenBack(id)
+		h.checkReleased(id)
 	}
 	h.must(h.service().Sweep(t.Context()))
 	for _, id := range ids {

@@ -18,20 +18,21 @@ const (
 	// unrecordedAfter is how long a tenant is postponed whose renewal failed without an outcome being stored, for example
 	// because its grant does not open: it must not delay the others.
 	unrecordedAfter = 15 * time.Minute
-	// spread is the longest time over which tenants come back that were postponed together.
+	// spread is the longest time between the new due times of tenants that are postponed until the same time.
 	spread = 15 * time.Minute
-	// A leased tenant may wait for the rate limit of its cloud for 1/waitShare of its lease, with at most batchesAhead
-	// batches before it: one in hand, one in the queue, one with the workers.
-	waitShare    = 4
+	// waitShare is the divisor of the lease that gives how long a leased tenant may wait for the rate limit of its cloud.
+	waitShare = 4
+	// batchesAhead is how many batches may have to begin before a leased tenant: one that is being queued, one in the queue,
+	// one with the workers.
 	batchesAhead = 3
 )
 
-// errStopped ends renewals that still run when a stopping process has waited long enough for them.
+// errStopped is the cause of the cancellation of renewals that still run when the grace period of a stopping process ends.
 var errStopped = errors.New("the process stops")
 
 // Sweep renews every tenant that is due, least slack first, and returns when nothing is due that is not leased. Any number
-// of replicas may sweep at once: each leases tenants of its own, a few more than it has workers. When ctx ends, Sweep gives
-// back the tenants that it has not begun, lets the others finish within Grace, and gives back the rest.
+// of replicas may sweep at once: each leases tenants of its own, a few more than it has workers. When ctx ends, Sweep
+// releases the tenants that it has not begun, lets the others finish within Grace, and releases the rest.
 // A tenant's failure is in its status and in the log, not in the error.
 func (s *Service) Sweep(ctx context.Context) error {
 	defer s.cfg.Step(SweepEnded)
@@ -50,8 +51,8 @@ func (s *Service) Sweep(ctx context.Context) error {
 	return errors.Join(err, workers.Wait())
 }
 
-// enqueueDue leases due tenants batch by batch and queues each one when its cloud's rate limit allows it. However a job
-// ends, its tenant is not due any more, or not before its lease has run out: so the loop ends.
+// enqueueDue leases due tenants batch by batch and queues each one when its cloud's rate limit allows it. The loop ends
+// because after a job, however it ended, its tenant is not due any more or stays leased.
 func (s *Service) enqueueDue(ctx context.Context, queue chan<- Job) error {
 	for ctx.Err() == nil {
 		now := s.cfg.Now()
@@ -64,7 +65,7 @@ func (s *Service) enqueueDue(ctx context.Context, queue chan<- Job) error {
 		}
 		for _, job := range s.admitted(ctx, now, jobs) {
 			if wait := s.limiter.reserve(job.Cloud, s.cfg.Now()); wait > 0 {
-				_ = s.cfg.Wait(ctx, wait) // when ctx has ended, the worker gives the job back
+				_ = s.cfg.Wait(ctx, wait) // when ctx has ended, the worker releases the tenant
 			}
 			queue <- job
 		}
@@ -72,8 +73,8 @@ func (s *Service) enqueueDue(ctx context.Context, queue chan<- Job) error {
 	return ctx.Err()
 }
 
-// leaseDue leases the next batch. It outlives ctx, because leases that are stored although the caller is gone would block
-// their tenants until they run out.
+// leaseDue leases the next batch. It continues after ctx has ended: if it were interrupted, leases could be stored that it
+// does not know of, and block their tenants until they run out.
 func (s *Service) leaseDue(ctx context.Context, now time.Time) ([]Job, error) {
 	ctx, cancel := s.untilStopped(ctx, s.cfg.Lease)
 	defer cancel()
@@ -93,7 +94,7 @@ func (s *Service) batchSize() int {
 	return max(1, min(s.cfg.Workers, int(within)))
 }
 
-// admitted returns those jobs whose cloud and directory may be asked now, and postpones the others.
+// admitted returns the jobs that the limits of their cloud and directory allow now, and postpones the others.
 func (s *Service) admitted(ctx context.Context, now time.Time, jobs []Job) []Job {
 	admitted := make([]Job, 0, len(jobs))
 	postponed := map[time.Time][]Job{} // due time → jobs
@@ -121,12 +122,13 @@ func (s *Service) notBefore(job Job, now time.Time) time.Time {
 	return time.Time{}
 }
 
-// spread returns a time at or after until, so that tenants that wait for it do not all come back at once.
+// spread returns a random time at or soon after until, so that tenants that wait for it are not all due at once.
 func (s *Service) spread(now, until time.Time) time.Time {
 	return until.Add(time.Duration(s.cfg.Rand() * float64(min(spread, until.Sub(now)))))
 }
 
-// postpone makes jobs of one batch due later and gives their leases back. If it fails, the leases run out.
+// postpone makes jobs of one batch due later and releases their leases. It reports whether that worked; if not, the leases
+// run out.
 func (s *Service) postpone(ctx context.Context, now, due time.Time, jobs ...Job) bool {
 	ids := make([]string, len(jobs))
 	for i, job := range jobs {
@@ -140,14 +142,14 @@ func (s *Service) postpone(ctx context.Context, now, due time.Time, jobs ...Job)
 	return true
 }
 
-// release gives a lease back, even when the caller is gone.
+// release ends a lease, even when ctx has ended.
 func (s *Service) release(ctx context.Context, tenantID, owner string) {
 	if err := s.cfg.Store.Release(context.WithoutCancel(ctx), tenantID, owner); err != nil {
 		s.cfg.Log.ErrorContext(ctx, "releasing the lease of a renewal failed", "tenant", tenantID, "err", err)
 	}
 }
 
-// renewLeased renews a tenant that a sweep has leased, and gives the lease back.
+// renewLeased renews a tenant that a sweep has leased, and releases the lease.
 func (s *Service) renewLeased(ctx context.Context, job Job) {
 	now := s.cfg.Now()
 	left := job.LeaseUntil.Sub(now)
@@ -191,9 +193,9 @@ func (s *Service) renewDue(ctx context.Context, job Job) error {
 	return err
 }
 
-// untilStopped returns a context for the calls of a renewal, which ends after limit. It outlives ctx by up to Grace, and then
-// ends with the cause errStopped: what Microsoft answers must be stored, and a request that was cut off would be recorded as
-// a failure that there was not.
+// untilStopped returns a context for the calls of a renewal, which ends after limit. It outlives ctx by up to Grace, because
+// Microsoft's answer must be stored, and then ends with the cause errStopped, so that an interrupted request is not recorded
+// as a failure.
 func (s *Service) untilStopped(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	detached, end := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	calls, stop := context.WithCancelCause(detached)

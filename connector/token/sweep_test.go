@@ -35,7 +35,7 @@ func (h *harness) addDueTenants(n int) []string {
 	return ids
 }
 
-// replica returns one more custody on the same store, with its own settings.
+// replica returns another service on the same store, with its own settings.
 func (h *harness) replica(cfg token.Config) *token.Service {
 	h.Helper()
 	if cfg.Store == nil {
@@ -58,8 +58,8 @@ func (h *harness) schedule(id string) token.Schedule {
 	return schedule
 }
 
-// checkGivenBack asserts that a tenant is due, not leased, and without a failure.
-func (h *harness) checkGivenBack(id string) {
+// checkReleased asserts that a tenant is due, not leased, and without a failure.
+func (h *harness) checkReleased(id string) {
 	h.Helper()
 	got := h.schedule(id)
 	if got.LeaseOwner != "" || got.DueAt.After(h.now()) || got.Attempt != 0 || got.Failure != nil {
@@ -196,7 +196,7 @@ func TestSweep_LimitsTheRateOfADirectory(t *testing.T) {
 	due()
 	h.must(s.Sweep(t.Context()))
 	if got, next := h.renewals(), h.schedule(tenantID); got != 2 || next.LeaseOwner != "" || next.DueAt != h.now().Add(time.Minute) {
-		t.Errorf("after %d renewals, the next is due at %s, leased to %q; want 2, a minute from now, nobody", got, next.DueAt, next.LeaseOwner)
+		t.Errorf("after %d renewals, the next is due at %s, leased to %q; want 2, a minute from now, not leased", got, next.DueAt, next.LeaseOwner)
 	}
 	h.advance(time.Minute)
 	h.must(s.Purge(t.Context()))
@@ -233,11 +233,11 @@ func TestPauseCloud_PostponesAllTenantsOfTheCloud(t *testing.T) {
 			schedule := h.schedule(id)
 			tried += schedule.Attempt
 			if schedule.DueAt.Before(asked.Add(3*time.Hour)) || schedule.LeaseOwner != "" {
-				t.Errorf("tenant %s is due at %s and leased to %q, want nobody, and nothing before %s", id, schedule.DueAt, schedule.LeaseOwner, asked.Add(3*time.Hour))
+				t.Errorf("tenant %s is due at %s and leased to %q, want not before %s and not leased", id, schedule.DueAt, schedule.LeaseOwner, asked.Add(3*time.Hour))
 			}
 		}
 		if tried != 1 {
-			t.Errorf("%d tenants count an attempt, want the one that was throttled", tried)
+			t.Errorf("%d tenants have an attempt, want only the one that was throttled", tried)
 		}
 		if got := h.schedule(china); !got.DueAt.After(asked.Add(9 * day)) {
 			t.Errorf("the tenant in the other cloud is due at %s, want it renewed", got.DueAt)
@@ -321,7 +321,7 @@ func TestSweep_PostponesTenantsThatCannotBeServed(t *testing.T) {
 		got := h.schedule(id)
 		switch {
 		case i < 16 && (got.DueAt != h.now().Add(15*time.Minute) || got.LeaseOwner != ""):
-			t.Errorf("tenant %s, whose grant does not open, is due at %s and leased to %q, want in a quarter of an hour, nobody", id, got.DueAt, got.LeaseOwner)
+			t.Errorf("tenant %s, whose grant does not open, is due at %s and leased to %q, want in 15 minutes and not leased", id, got.DueAt, got.LeaseOwner)
 		case i >= 16 && got.DueAt != h.now().Add(10*day):
 			t.Errorf("tenant %s is due at %s, want it renewed", id, got.DueAt)
 		}
