@@ -28,8 +28,8 @@ type announcementRow struct {
 // TableName implements gorm's Tabler.
 func (announcementRow) TableName() string { return "announcements" }
 
-// triggerAnnouncements makes due what events trigger, in the transaction that stores them. A subject that does not exist is
-// left out.
+// triggerAnnouncements makes the announcements due that events trigger, in the transaction that stores the events. It skips
+// subjects that do not exist.
 func (s *Store) triggerAnnouncements(ctx context.Context, events []audit.Event) error {
 	type selection struct {
 		kind, column, from string
@@ -37,7 +37,7 @@ func (s *Store) triggerAnnouncements(ctx context.Context, events []audit.Event) 
 	}
 	var order []selection
 	ids := map[selection][]string{}
-	first := map[selection]time.Time{} // when the first of its events happened; they are of about the same time
+	first := map[selection]time.Time{} // when the first of its events happened
 	add := func(sel selection, id string, at time.Time) {
 		if _, known := ids[sel]; !known {
 			order = append(order, sel)
@@ -73,8 +73,8 @@ func (s *Store) triggerAnnouncements(ctx context.Context, events []audit.Event) 
 	return nil
 }
 
-// makeDue makes the subjects that a query selects due at a time, unless they are due earlier. The statement differs
-// between the databases only in what follows a key that exists already.
+// makeDue makes the subjects that a query selects due at a time, unless they are due earlier. Only the clause for a row that
+// exists differs between the databases.
 func (s *Store) makeDue(ctx context.Context, kind, column, from string, ids []string, at time.Time) error {
 	onConflict := "ON DUPLICATE KEY UPDATE"
 	if s.db.Driver() == sqldb.SQLite {
@@ -111,10 +111,10 @@ func (s *Store) LeaseAnnouncement(ctx context.Context, subject notify.Subject, o
 	var row announcementRow
 	err := s.Transact(ctx, func(ctx context.Context) error {
 		return s.db.Write(ctx, func(db *gorm.DB) error {
-			taken := announcementOf(db, subject).
+			update := announcementOf(db, subject).
 				Where("look_at <= ? AND (lease_until IS NULL OR lease_until < ?)", sqldb.NewTimestamp(now), sqldb.NewTimestamp(now)).
 				Updates(map[string]any{"lease_owner": owner, "lease_until": sqldb.NewTimestamp(until)})
-			if err := mustAffect(taken, notify.ErrLeased); err != nil {
+			if err := mustAffect(update, notify.ErrLeased); err != nil {
 				return err
 			}
 			return takeOne(db.Where("subject_kind = ? AND subject_id = ?", subject.Kind, subject.ID), &row)
@@ -138,8 +138,7 @@ func (s *Store) SaveAnnouncement(ctx context.Context, a notify.Announcement) err
 	return nil
 }
 
-// ReleaseAnnouncement implements notify.Store. It changes nothing, and returns no error, when another owner has taken
-// over.
+// ReleaseAnnouncement implements notify.Store. It changes nothing, and returns no error, when another owner has the lease.
 func (s *Store) ReleaseAnnouncement(ctx context.Context, a notify.Announcement, due time.Time) error {
 	err := s.db.Write(ctx, func(db *gorm.DB) error {
 		return announcementOf(db, a.Subject).Where("lease_owner = ?", a.Owner).Updates(map[string]any{

@@ -38,7 +38,8 @@ func checkDue(t *testing.T, s *store.Store, now time.Time, want ...notify.Subjec
 	}
 }
 
-func hold(t *testing.T, s *store.Store, subject notify.Subject, owner string, now time.Time) notify.Announcement {
+// leaseAnnouncement leases a subject for a minute.
+func leaseAnnouncement(t *testing.T, s *store.Store, subject notify.Subject, owner string, now time.Time) notify.Announcement {
 	t.Helper()
 	a, err := s.LeaseAnnouncement(t.Context(), subject, owner, now, now.Add(time.Minute))
 	if err != nil {
@@ -92,19 +93,19 @@ func TestAppendEvent_IssuedTokenIsAnnouncedADayLater(t *testing.T) {
 	})
 }
 
-func TestHoldAnnouncement(t *testing.T) {
+func TestLeaseAnnouncement(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		subject := ofTenant(addTenant(t, s).ID)
 		if _, err := s.LeaseAnnouncement(t.Context(), subject, "first", noon, noon.Add(time.Minute)); !errors.Is(err, notify.ErrLeased) {
-			t.Errorf("LeaseAnnouncement() of what is not due = _, %v, want %v", err, notify.ErrLeased)
+			t.Errorf("LeaseAnnouncement() of a subject that is not due = _, %v, want %v", err, notify.ErrLeased)
 		}
 		appendEvent(t, s, audit.Event{At: noon, TenantID: subject.ID})
-		first := hold(t, s, subject, "first", noon)
+		first := leaseAnnouncement(t, s, subject, "first", noon)
 		checkDue(t, s, noon)
 		if _, err := s.LeaseAnnouncement(t.Context(), subject, "second", noon, noon.Add(time.Minute)); !errors.Is(err, notify.ErrLeased) {
-			t.Errorf("LeaseAnnouncement() of what is held = _, %v, want %v", err, notify.ErrLeased)
+			t.Errorf("LeaseAnnouncement() of a leased subject = _, %v, want %v", err, notify.ErrLeased)
 		}
 		first.State.Trouble = "grant_revoked"
 		first.State.Outbox = []notify.Delivery{{Channel: "mail", Notice: notify.Notice{ID: "n", At: noonStored, Kind: notify.Alarm}}}
@@ -115,18 +116,18 @@ func TestHoldAnnouncement(t *testing.T) {
 		// The lease of a replica that was killed expires.
 		later := noon.Add(2 * time.Minute)
 		checkDue(t, s, later, subject)
-		second := hold(t, s, subject, "second", later)
+		second := leaseAnnouncement(t, s, subject, "second", later)
 		if diff := cmp.Diff(first.State, second.State); diff != "" {
-			t.Errorf("LeaseAnnouncement(): memory (-want +got)\n%s", diff)
+			t.Errorf("LeaseAnnouncement(): state (-want +got)\n%s", diff)
 		}
 		if err := s.SaveAnnouncement(t.Context(), first); !errors.Is(err, notify.ErrLeased) {
-			t.Errorf("SaveAnnouncement() by who held it = %v, want %v", err, notify.ErrLeased)
+			t.Errorf("SaveAnnouncement() by the former owner = %v, want %v", err, notify.ErrLeased)
 		}
 		if err := s.ReleaseAnnouncement(t.Context(), first, time.Time{}); err != nil {
-			t.Errorf("ReleaseAnnouncement() by who held it = %v, want no error", err)
+			t.Errorf("ReleaseAnnouncement() by the former owner = %v, want no error", err)
 		}
 		if err := s.SaveAnnouncement(t.Context(), second); err != nil {
-			t.Errorf("SaveAnnouncement() = %v, want the hold untouched", err)
+			t.Errorf("SaveAnnouncement() by the owner = %v, want no error", err)
 		}
 		if err := s.ReleaseAnnouncement(t.Context(), second, later.Add(time.Hour)); err != nil {
 			t.Fatalf("ReleaseAnnouncement() = %v", err)
@@ -136,43 +137,43 @@ func TestHoldAnnouncement(t *testing.T) {
 	})
 }
 
-func TestReleaseAnnouncement_KeepsEventsOfTheMeantime(t *testing.T) {
+func TestReleaseAnnouncement_KeepsWhatLaterEventsMadeDue(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		subject := ofTenant(addTenant(t, s).ID)
 		appendEvent(t, s, audit.Event{At: noon, TenantID: subject.ID})
-		held := hold(t, s, subject, "owner", noon)
+		leased := leaseAnnouncement(t, s, subject, "owner", noon)
 		appendEvent(t, s, audit.Event{At: noon.Add(time.Second), TenantID: subject.ID})
-		if err := s.DropAnnouncement(t.Context(), held); err != nil {
+		if err := s.DropAnnouncement(t.Context(), leased); err != nil {
 			t.Fatalf("DropAnnouncement() = %v", err)
 		}
-		if err := s.ReleaseAnnouncement(t.Context(), held, time.Time{}); err != nil {
+		if err := s.ReleaseAnnouncement(t.Context(), leased, time.Time{}); err != nil {
 			t.Fatalf("ReleaseAnnouncement() = %v", err)
 		}
 		checkDue(t, s, noon.Add(time.Second), subject)
-		held = hold(t, s, subject, "owner", noon.Add(time.Second))
-		if err := s.ReleaseAnnouncement(t.Context(), held, time.Time{}); err != nil {
+		leased = leaseAnnouncement(t, s, subject, "owner", noon.Add(time.Second))
+		if err := s.ReleaseAnnouncement(t.Context(), leased, time.Time{}); err != nil {
 			t.Fatalf("ReleaseAnnouncement() = %v", err)
 		}
 		checkDue(t, s, noon.AddDate(1, 0, 0))
 		appendEvent(t, s, audit.Event{At: noon, TenantID: subject.ID})
-		if err := s.DropAnnouncement(t.Context(), hold(t, s, subject, "owner", noon)); err != nil {
+		if err := s.DropAnnouncement(t.Context(), leaseAnnouncement(t, s, subject, "owner", noon)); err != nil {
 			t.Fatalf("DropAnnouncement() = %v", err)
 		}
 		checkDue(t, s, noon.AddDate(1, 0, 0))
 	})
 }
 
-func TestHoldAnnouncement_ConcurrentlyByOne(t *testing.T) {
+func TestLeaseAnnouncement_OneConcurrentCallerWins(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		subject := ofTenant(addTenant(t, s).ID)
 		appendEvent(t, s, audit.Event{At: noon, TenantID: subject.ID})
-		held := make(chan string, 8)
+		owners := make(chan string, 8)
 		var many errgroup.Group
-		for range cap(held) {
+		for range cap(owners) {
 			owner := random.ID()
 			replica := db.Unmigrated(t)
 			many.Go(func() error {
@@ -180,12 +181,12 @@ func TestHoldAnnouncement_ConcurrentlyByOne(t *testing.T) {
 				if errors.Is(err, notify.ErrLeased) {
 					return nil
 				}
-				held <- owner
+				owners <- owner
 				return err
 			})
 		}
-		if err := many.Wait(); err != nil || len(held) != 1 {
-			t.Errorf("LeaseAnnouncement() by %d at once = %v, %d hold it, want one", cap(held), err, len(held))
+		if err := many.Wait(); err != nil || len(owners) != 1 {
+			t.Errorf("LeaseAnnouncement() by %d at once = %v, %d leased it, want one", cap(owners), err, len(owners))
 		}
 	})
 }
@@ -212,8 +213,8 @@ func TestMigrate_MakesExistingTenantsDue(t *testing.T) {
 		if err != nil || len(got) != 2 {
 			t.Fatalf("DueAnnouncements() after the migration = %v, %v, want the tenant and its instance", got, err)
 		}
-		if a := hold(t, s, subject, "owner", soon); a.State.Trouble != "" || a.State.Pushed != "" {
-			t.Errorf("LeaseAnnouncement() = %+v, want an empty memory", a)
+		if a := leaseAnnouncement(t, s, subject, "owner", soon); a.State.Trouble != "" || a.State.Pushed != "" {
+			t.Errorf("LeaseAnnouncement() = %+v, want an empty state", a)
 		}
 	})
 }

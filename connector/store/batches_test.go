@@ -20,7 +20,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// many requests are more than one batch.
+// many is a number of requests that needs more than one batch.
 const many = 300
 
 func TestRememberNonce_Concurrently(t *testing.T) {
@@ -67,7 +67,7 @@ func TestAppendEvent_Concurrently(t *testing.T) {
 			})
 		}
 		if err := all.Wait(); err != nil {
-			t.Errorf("AppendEvent() = %v, want nil whatever else is appended", err)
+			t.Errorf("AppendEvent() beside events that are refused = %v, want nil", err)
 		}
 		events, err := s.Events(t.Context(), owner.ID, time.Time{}, many)
 		if err != nil || len(events) != many-many/10 {
@@ -123,7 +123,7 @@ func TestSnapshot(t *testing.T) {
 				}
 			case id == spoiled.ID:
 				if err != nil || resolveErr == nil || errors.Is(resolveErr, tenant.ErrNotFound) {
-					t.Errorf("Snapshot() and Resolve() of a tenant whose secrets do not open = _, %v and %v, want nil and an error", err, resolveErr)
+					t.Errorf("Snapshot() and Resolve() of a tenant whose secrets do not open = _, %v and _, %v, want nil and an error", err, resolveErr)
 				}
 			default:
 				if !errors.Is(err, tenant.ErrNotFound) || !errors.Is(resolveErr, tenant.ErrNotFound) {

@@ -21,7 +21,7 @@ type bindingRow struct {
 	Version       int64
 }
 
-// TableName implements gorm's Tabler. The table has the name that it had first.
+// TableName implements gorm's Tabler. The first migration gave the table this name.
 func (bindingRow) TableName() string { return "ties" }
 
 // Binding implements binding.Store.

@@ -68,10 +68,10 @@ func TestChangeTenant(t *testing.T) {
 			return errors.Join(s.ChangeTenant(ctx, &inTransaction, configured(inTransaction.ID)), errChange)
 		})
 		if !errors.Is(err, errChange) || inTransaction.Version != before.Version || countEvents(t, s, inTransaction.ID) != 0 {
-			t.Errorf("ChangeTenant() in a transaction that is rolled back leaves version %d and %d events, want none of it", inTransaction.Version, countEvents(t, s, inTransaction.ID))
+			t.Errorf("ChangeTenant() in a transaction that is rolled back leaves version %d and %d events, want version %d and none", inTransaction.Version, countEvents(t, s, inTransaction.ID), before.Version)
 		}
 		if n := countEvents(t, s, changed.ID); n != 1 {
-			t.Errorf("ChangeTenant(), once right and once outdated, leaves %d events, want 1", n)
+			t.Errorf("ChangeTenant(), once current and once outdated, leaves %d events, want 1", n)
 		}
 		if n := countEvents(t, s, taking.ID); n != 0 {
 			t.Errorf("ChangeTenant() that is refused leaves %d events, want none", n)
@@ -91,7 +91,7 @@ func TestChangeTenant_Concurrently(t *testing.T) {
 		var all errgroup.Group
 		for i := range tenants {
 			wins[i] = make(chan bool, 4)
-			for n := range cap(wins[i]) { // one of them wins, the others are then outdated; some do not fit
+			for n := range cap(wins[i]) { // one succeeds, the others are then outdated; the first may be too long
 				change := tenants[i]
 				if n == 0 {
 					change.Directory = strings.Repeat("x", 300)
@@ -113,13 +113,13 @@ func TestChangeTenant_Concurrently(t *testing.T) {
 		for i, of := range tenants {
 			got, err := s.Tenant(t.Context(), of.ID)
 			if err != nil || got.Version != 2 || len(wins[i]) != 1 || countEvents(t, s, of.ID) != 1 {
-				t.Errorf("of four changes at once %d succeeded, leaving version %d and %d events, want one of each", len(wins[i]), got.Version, countEvents(t, s, of.ID))
+				t.Errorf("%d of four concurrent changes succeeded, leaving version %d and %d events, want 1, version 2 and 1", len(wins[i]), got.Version, countEvents(t, s, of.ID))
 			}
 		}
 	})
 }
 
-func TestChangeTenant_ConcurrentChangesStayApart(t *testing.T) {
+func TestChangeTenant_ConcurrentChangesDoNotMix(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

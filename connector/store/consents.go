@@ -170,7 +170,7 @@ func (s *Store) SaveConsent(ctx context.Context, c *consent.Consent) error {
 	return nil
 }
 
-// Purge implements consent.Store. It leaves the hash of a link, to tell an old link from one that never existed.
+// Purge implements consent.Store. It keeps the hash of a link, which distinguishes an old link from one that never existed.
 func (s *Store) Purge(ctx context.Context, before time.Time) error {
 	err := s.inBatches(ctx, &stateRow{}, "ended_at", before, func(ended *gorm.DB) error {
 		return ended.Delete(&stateRow{}).Error

@@ -228,7 +228,7 @@ func TestPurge(t *testing.T) {
 				t.Errorf("Purge() keeps the secrets of a consent that is %s: %v, %v, want %v", name, kept, err, tc.kept)
 			}
 			if err := s.SaveConsent(ctx, &c); !tc.kept && !errors.Is(err, tenant.ErrChanged) {
-				t.Errorf("SaveConsent() of what was purged meanwhile = %v, want %v", err, tenant.ErrChanged)
+				t.Errorf("SaveConsent() of a consent that was purged meanwhile = %v, want %v", err, tenant.ErrChanged)
 			}
 		}
 

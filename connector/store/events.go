@@ -77,7 +77,7 @@ func (s *Store) appendEvents(ctx context.Context, events []audit.Event) ([]error
 	if err == nil || len(events) == 1 || !sqldb.IsPermanent(err) {
 		return each, err
 	}
-	// The database refused one of them. The others are written all the same.
+	// The database refused one of them. Write each one in its own transaction, so that the others are stored.
 	for i, e := range events {
 		each[i] = s.writeEvents(ctx, []audit.Event{e})
 	}
@@ -99,7 +99,7 @@ const (
 	eventValues  = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
-// insertEvents writes events in their order. It avoids gorm's reflection, because they are many.
+// insertEvents writes events in their order. It avoids gorm's reflection, because events are the most frequent rows.
 func (s *Store) insertEvents(ctx context.Context, events []audit.Event) error {
 	values := make([]any, 0, 13*len(events))
 	for _, e := range events {
@@ -112,8 +112,8 @@ func (s *Store) insertEvents(ctx context.Context, events []audit.Event) error {
 	})
 }
 
-// Events implements token.Store. A page does not separate events with the same time: it ends before them, unless they
-// alone exceed the page. So a request for events before the time of the last one misses none.
+// Events implements token.Store. A page ends before a group of events with the same time that does not fit completely,
+// unless the group is longer than a whole page. So a request for events before the time of the last one misses none.
 func (s *Store) Events(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error) {
 	if limit <= 0 {
 		return nil, nil
@@ -156,8 +156,8 @@ func (s *Store) EventsOf(ctx context.Context, tenantID string, actions []audit.A
 	return events, nil
 }
 
-// trimPage returns the first of more than limit rows, at most limit of them, without a part of the events with the same
-// time.
+// trimPage returns the first of more than limit rows, at most limit of them, without an incomplete group of events with the
+// same time at the end.
 func trimPage(rows []eventRow, limit int) []eventRow {
 	end := limit
 	for end > 0 && rows[end-1].HappenedAt.Time.Equal(rows[limit].HappenedAt.Time) {

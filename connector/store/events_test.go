@@ -35,7 +35,7 @@ func TestEvents(t *testing.T) {
 			t.Errorf("Events() = _, %v, differs (-want +got):\n%s", err, diff)
 		}
 		if got, err := s.Events(ctx, random.ID(), time.Time{}, 10); err != nil || len(got) != 0 {
-			t.Errorf("Events() of no tenant = %d events, %v, want none", len(got), err)
+			t.Errorf("Events() of an unknown tenant = %d events, %v, want none", len(got), err)
 		}
 	})
 }

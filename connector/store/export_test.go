@@ -14,7 +14,7 @@ import (
 	"azure-partner-connector/connector/store/sqldb"
 )
 
-// PurgeBatch is about how many rows one statement purges.
+// PurgeBatch is purgeBatch.
 const PurgeBatch = purgeBatch
 
 // WriteEvents writes events in one transaction.
@@ -28,7 +28,7 @@ func Setting(ctx context.Context, s *Store, query string) (value string, err err
 	return value, err
 }
 
-// DuePlan returns how SQLite finds the due tenants.
+// DuePlan returns SQLite's plan of the query for due tenants.
 func DuePlan(ctx context.Context, s *Store, now time.Time) (plan string, err error) {
 	err = s.db.Read(ctx, func(db *gorm.DB) error {
 		var rows []scheduleRow
@@ -40,13 +40,13 @@ func DuePlan(ctx context.Context, s *Store, now time.Time) (plan string, err err
 	return plan, err
 }
 
-// A Plan is how the database executes one statement.
+// A Plan is the database's plan of one statement.
 type Plan struct {
 	Statement string
 	Steps     []string // table, access method, index
 }
 
-// Explain calls act and returns how the database executes each query, update and deletion that s makes in it.
+// Explain calls act and returns the database's plan of each query, update and deletion that s sends meanwhile.
 func Explain(ctx context.Context, s *Store, act func() error) (plans []Plan, err error) {
 	err = s.db.Read(ctx, func(db *gorm.DB) error {
 		statements, err := record(db, act)
@@ -62,13 +62,13 @@ func Explain(ctx context.Context, s *Store, act func() error) (plans []Plan, err
 	return plans, err
 }
 
-// A recordedStatement was sent with these values.
+// A recordedStatement is a statement that was sent, with its values.
 type recordedStatement struct {
 	text   string
 	values []any
 }
 
-// record calls act and returns the statements that gorm sends meanwhile. Batches send them from goroutines of their own.
+// record calls act and returns the statements that gorm sends meanwhile, also from the goroutines of batchers.
 func record(db *gorm.DB, act func() error) (statements []recordedStatement, err error) {
 	const name = "test:record"
 	var mu sync.Mutex // guards statements

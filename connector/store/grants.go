@@ -35,8 +35,8 @@ type grantRow struct {
 // TableName implements gorm's Tabler.
 func (grantRow) TableName() string { return "grants" }
 
-// sealedAs returns the row of a grant in the associated data of its seal: a value that is copied to another tenant or
-// slot does not open. No slot has a slash in its name, so that no two rows share a name.
+// sealedAs returns the name of a grant's row in the associated data of its seal: a value that is copied to another tenant or
+// slot does not open. Names are unique, because no slot contains a slash.
 func sealedAs(tenantID, slot string) string { return tenantID + "/" + slot }
 
 func (s *Store) grantRow(g token.Grant) (grantRow, error) {

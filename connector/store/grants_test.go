@@ -126,7 +126,7 @@ func TestSaveGrant_InAnotherSlot(t *testing.T) {
 	})
 }
 
-func TestSaveGrant_ConcurrentlyByOne(t *testing.T) {
+func TestSaveGrant_OneConcurrentCallerWins(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)

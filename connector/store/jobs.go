@@ -14,7 +14,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// jobRow is a schedule with what decides its tenant's order.
+// A jobRow is a schedule with the other columns of a token.Job.
 type jobRow struct {
 	Schedule    scheduleRow `gorm:"embedded"`
 	DirectoryID sqldb.NullString
@@ -46,15 +46,15 @@ func (s *Store) leaseAll(ctx context.Context, due []string, owner string, now, u
 	err := s.Transact(ctx, func(ctx context.Context) error {
 		return s.db.Write(ctx, func(db *gorm.DB) error {
 			rows = nil
-			taken := db.Model(&scheduleRow{}).
+			update := db.Model(&scheduleRow{}).
 				Where("tenant_id IN ? AND due_at <= ? AND (lease_until IS NULL OR lease_until < ?)", due, at, at).
 				Updates(map[string]any{
 					"lease_owner": owner,
 					"lease_until": sqldb.NewTimestamp(until),
 					"version":     gorm.Expr("version + 1"),
 				})
-			if taken.Error != nil || taken.RowsAffected == 0 {
-				return taken.Error
+			if update.Error != nil || update.RowsAffected == 0 {
+				return update.Error
 			}
 			return db.Table("schedules").Select("schedules.*, tenants.directory_id, instances.cloud").
 				Joins("JOIN tenants ON tenants.id = schedules.tenant_id").

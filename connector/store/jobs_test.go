@@ -17,8 +17,8 @@ import (
 
 func tenantsOf(jobs []token.Job) []string {
 	ids := make([]string, len(jobs))
-	for i, c := range jobs {
-		ids[i] = c.TenantID
+	for i, job := range jobs {
+		ids[i] = job.TenantID
 	}
 	return ids
 }
@@ -36,10 +36,10 @@ func TestLeaseDue(t *testing.T) {
 		urgent := addScheduled(t, s, noon.AddDate(0, 0, -80), noon)
 		middle := addScheduled(t, s, noon.AddDate(0, 0, -50), noon.AddDate(0, 0, -1))
 		last := addScheduled(t, s, noon.AddDate(0, 0, -10), noon.AddDate(0, 0, -2))
-		held := addScheduled(t, s, noon.AddDate(0, 0, -85), noon)
+		leased := addScheduled(t, s, noon.AddDate(0, 0, -85), noon)
 		addScheduled(t, s, noon.AddDate(0, 0, -85), noon.Add(time.Minute)) // due later
 		until := noon.Add(time.Minute)
-		if _, err := s.Lease(ctx, held.TenantID, "another replica", noon, until); err != nil {
+		if _, err := s.Lease(ctx, leased.TenantID, "another replica", noon, until); err != nil {
 			t.Fatalf("Lease() = _, %v", err)
 		}
 		jobs, err := s.LeaseDue(ctx, "replica", noon, until, 2)
@@ -63,9 +63,9 @@ func TestLeaseDue(t *testing.T) {
 		if err != nil || !slices.Equal(tenantsOf(jobs), []string{last.TenantID}) {
 			t.Errorf("LeaseDue() of the rest = %q, %v, want %q", tenantsOf(jobs), err, last.TenantID)
 		}
-		for name, limit := range map[string]int{"nothing left": 10, "nothing wanted": 0} {
+		for _, limit := range []int{10, 0} { // nothing is left
 			if jobs, err = s.LeaseDue(ctx, "another", noon, until, limit); err != nil || len(jobs) > 0 {
-				t.Errorf("LeaseDue() with %s = %q, %v, want none", name, tenantsOf(jobs), err)
+				t.Errorf("LeaseDue(%d) when all are leased = %q, %v, want none", limit, tenantsOf(jobs), err)
 			}
 		}
 		// A replica whose leases expire loses them, and can no longer save what it read under them.
@@ -90,7 +90,7 @@ func TestLeaseDue_WithoutAnInstanceTheCloudIsTheDefault(t *testing.T) {
 	}
 }
 
-func TestPutOff(t *testing.T) {
+func TestPostpone(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -129,10 +129,10 @@ func TestPutOff(t *testing.T) {
 		} {
 			got, err := s.Schedule(ctx, id)
 			if err != nil || !got.DueAt.Equal(want.due) || got.LeaseOwner != want.owner {
-				t.Errorf("Schedule() = due %s, held by %q, %v, want %s, %q", got.DueAt, got.LeaseOwner, err, want.due, want.owner)
+				t.Errorf("Schedule() = due %s, leased to %q, %v, want %s, %q", got.DueAt, got.LeaseOwner, err, want.due, want.owner)
 			}
 		}
-		// The grant that expires before comes last: renewal cannot save it.
+		// The grant that expires before its due time comes last: a renewal cannot save it.
 		if due, err := s.Due(ctx, later, 3); err != nil || !slices.Equal(due, []string{first.TenantID, other.TenantID, ending.TenantID}) {
 			t.Errorf("Due() = %q, %v, want %q", due, err, []string{first.TenantID, other.TenantID, ending.TenantID})
 		}
@@ -160,8 +160,8 @@ func TestLeaseDue_EveryTenantGoesToOneReplica(t *testing.T) {
 						return err
 					}
 					mu.Lock()
-					for _, c := range jobs {
-						times[c.TenantID]++
+					for _, job := range jobs {
+						times[job.TenantID]++
 					}
 					mu.Unlock()
 				}

@@ -27,11 +27,11 @@ type usedNonce struct {
 	at  time.Time
 }
 
-// RememberNonce stores until a time that consumerKey used nonce, and reports whether this was the first use. Of any number
-// of callers, on any replica, one gets true. A nonce that was stored until a time before at is fresh again. Concurrent
-// calls share a statement.
+// RememberNonce stores until the given time that consumerKey used nonce at the time at, and reports whether this was the
+// first use. However many callers there are, on any replica, exactly one gets true. A nonce that was stored until a time
+// before at is fresh again. Concurrent calls share a statement.
 func (s *Store) RememberNonce(ctx context.Context, consumerKey, nonce string, at, until time.Time) (fresh bool, err error) {
-	sum := sha256.Sum256([]byte(nonce)) // a fixed length, whatever a caller sends
+	sum := sha256.Sum256([]byte(nonce)) // callers choose the length of a nonce
 	used := usedNonce{nonceRow{ConsumerKey: consumerKey, NonceHash: sum[:], ExpiresAt: sqldb.NewTimestamp(until)}, at}
 	if fresh, err = s.nonces.Do(ctx, used); err != nil {
 		return false, fmt.Errorf("storing a nonce of %q: %w", consumerKey, err)
@@ -50,7 +50,7 @@ func (s *Store) rememberNonces(ctx context.Context, used []usedNonce) ([]bool, e
 	if !errors.Is(err, gorm.ErrDuplicatedKey) {
 		return fresh, err
 	}
-	// One of them was used before, and the statement stored none.
+	// At least one was used before, and the statement stored none.
 	for i, u := range used {
 		if fresh[i], err = s.rememberNonce(ctx, u); err != nil {
 			return nil, err
@@ -74,7 +74,7 @@ func (s *Store) rememberNonce(ctx context.Context, used usedNonce) (fresh bool, 
 	return fresh, err
 }
 
-// PurgeNonces deletes the nonces that are stored until a time before the given one.
+// PurgeNonces deletes the nonces that were to be stored until a time before the given one.
 func (s *Store) PurgeNonces(ctx context.Context, before time.Time) error {
 	err := s.inBatches(ctx, &nonceRow{}, "expires_at", before, func(ended *gorm.DB) error {
 		return ended.Delete(&nonceRow{}).Error

@@ -39,7 +39,7 @@ func TestRememberNonce(t *testing.T) {
 	})
 }
 
-func TestRememberNonce_FreshOnce(t *testing.T) {
+func TestRememberNonce_OneConcurrentCallerWins(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		errReplay := errors.New("replay")

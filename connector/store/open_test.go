@@ -52,7 +52,7 @@ func TestOpen_Errors(t *testing.T) {
 	}
 }
 
-func TestOpen_Again(t *testing.T) {
+func TestOpen_KeepsWhatWasStored(t *testing.T) {
 	t.Parallel()
 	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
 		ctx := t.Context()
@@ -93,7 +93,7 @@ func TestOpen_Again(t *testing.T) {
 	})
 }
 
-func TestOpen_SQLiteFilesAreTheOwnersOnly(t *testing.T) {
+func TestOpen_SQLiteFilesAreOwnerOnly(t *testing.T) {
 	t.Parallel()
 	db := storetest.EmptySQLite(t)
 	db.DSN = filepath.Join(filepath.Dir(db.DSN), "a name? with 100% #odd& characters.db")
@@ -104,7 +104,7 @@ func TestOpen_SQLiteFilesAreTheOwnersOnly(t *testing.T) {
 	}
 	for _, file := range files {
 		if !strings.HasPrefix(file, db.DSN) {
-			t.Errorf("Open(%q) makes %q", db.DSN, file)
+			t.Errorf("Open(%q) created %q", db.DSN, file)
 		}
 		info, err := os.Stat(file)
 		if err != nil || info.Mode().Perm() != 0o600 {

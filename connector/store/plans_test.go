@@ -67,7 +67,7 @@ func TestStore_EveryQueryUsesAnIndex(t *testing.T) {
 			act   func() error
 		}{
 			"due tenants": {"schedules_due", func() error { _, err := s.Due(ctx, noon, 64); return err }},
-			"claiming what is due": {"schedules_due", func() error {
+			"leasing due tenants": {"schedules_due", func() error {
 				_, err := s.LeaseDue(ctx, "replica", noon, noon.Add(time.Minute), 8)
 				return err
 			}},
@@ -129,8 +129,8 @@ func checkPlans(ctx context.Context, t *testing.T, s *store.Store, wanted string
 	}
 }
 
-// unbounded reports whether the cost of a step grows with its table. Reading events in the order of their numbers is
-// bounded: it ends with the batch.
+// unbounded reports whether the cost of a step grows with its table. Reading events in the order of their sequence numbers
+// is bounded by the size of the batch.
 func unbounded(step string) bool {
 	switch {
 	case step == "SCAN events", step == "events index PRIMARY ":

@@ -11,11 +11,11 @@ import (
 )
 
 // purgeBatch is about how many rows one transaction purges. A cluster applies each transaction on every node before the
-// next one, so that one of a million rows would block renewals meanwhile.
+// next one, so that a transaction of a million rows would block renewals.
 const purgeBatch = 1000
 
-// inBatches calls change with the rows of a table whose column, a time, is earlier than before: some at a time, the
-// earliest first, in a transaction for each call unless ctx carries one.
+// inBatches calls change with the rows of a table whose column, a time, is earlier than before: in batches, the earliest
+// first, each in its own transaction unless ctx carries one.
 func (s *Store) inBatches(ctx context.Context, table any, column string, before time.Time, change func(rows *gorm.DB) error) error {
 	end := sqldb.NewTimestamp(before)
 	for {
@@ -38,8 +38,8 @@ func (s *Store) inBatches(ctx context.Context, table any, column string, before 
 	}
 }
 
-// PurgeEvents deletes the events that happened before a time, some at a time. It follows the order in which they were
-// written, which is that of the primary key: another index would have to be updated with every event.
+// PurgeEvents deletes the events that happened before a time, in batches, in the order of the primary key, which is that of
+// writing: an index of times would have to be updated with every event.
 func (s *Store) PurgeEvents(ctx context.Context, before time.Time) error {
 	for {
 		last, full, err := s.oldEvents(ctx, before)
@@ -55,8 +55,8 @@ func (s *Store) PurgeEvents(ctx context.Context, before time.Time) error {
 	}
 }
 
-// oldEvents returns the sequence number of the last of the oldest events that all happened before a time, 0 when there
-// is none, and whether there may be more.
+// oldEvents returns the sequence number of the last event of the first batch of events that happened before a time, 0 when
+// there is none, and whether there may be more.
 func (s *Store) oldEvents(ctx context.Context, before time.Time) (last int64, full bool, err error) {
 	var rows []eventRow
 	err = s.db.Read(ctx, func(db *gorm.DB) error {

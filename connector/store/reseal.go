@@ -20,8 +20,8 @@ type Resealer interface {
 // renewal of one of them does not wait long.
 const resealBatch = 200
 
-// A sealedColumn holds sealed values. In their associated data the row is the values of its key columns, joined by
-// slashes.
+// A sealedColumn is a column of sealed values. In their associated data, a row is named by the values of its key columns,
+// joined by slashes.
 type sealedColumn struct {
 	table  string
 	keys   []string
@@ -52,17 +52,17 @@ type Progress struct {
 	Table, Column string
 	// Checked counts the processed values, out of the Total when the column was begun.
 	Checked, Total int
-	// Older counts those of them that are, or were, sealed with an older key than the primary one.
+	// Older counts the checked values that are, or were before Reseal, sealed with an older key than the primary one.
 	Older int
-	// Failed counts those that do not open; Failure names the row of the first. Reseal stops at one.
+	// Failed counts the values that do not open; Failure names the row of the first. Reseal stops at the first.
 	Failed  int
 	Failure error
 }
 
-// Reseal seals every secret that is sealed with an older key again, with the primary key, and returns how many there
-// were. It may run while other processes use the database, if they have that key, and again after an interruption. Once
-// it has returned 0, and no process seals with an older key, only copies of the database need the older keys. It calls
-// report, which may be nil, after each batch and at the end of each column.
+// Reseal seals every secret that is sealed with an older key again, with the primary key, and returns how many it sealed. It
+// may run while other processes use the database, if they have the primary key, and may be repeated after an interruption.
+// Once it has returned 0, and no process seals with an older key, only backups of the database need the older keys. It calls
+// report, which may be nil, after each batch, and once for a column without values.
 func (s *Store) Reseal(ctx context.Context, report func(Progress)) (int, error) {
 	total := 0
 	err := s.walk(ctx, report, func(ctx context.Context, resealer Resealer, c sealedColumn, values []sealedValue, p *Progress) error {
@@ -93,8 +93,8 @@ func (s *Store) Reseal(ctx context.Context, report func(Progress)) (int, error) 
 	return total, err
 }
 
-// CheckSealed opens every secret and discards it. It changes nothing, needs only the tables that it reads, and returns the
-// Progress of each column. An error means that it could not read them.
+// CheckSealed opens every secret, changes nothing, and returns the final Progress of each column. It calls report, which may
+// be nil, as Reseal does. It needs only the tables that it reads, and returns an error only when it cannot read them.
 func (s *Store) CheckSealed(ctx context.Context, report func(Progress)) ([]Progress, error) {
 	var all []Progress
 	err := s.walk(ctx, func(p Progress) {
@@ -213,7 +213,7 @@ func followingRows(keys, after []string) (condition string, args []any) {
 	return fmt.Sprintf("(%[1]s > ? OR (%[1]s = ? AND %[2]s > ?))", keys[0], keys[1]), []any{after[0], after[0], after[1]}
 }
 
-// resealValue replaces one value, unless it changed meanwhile.
+// resealValue replaces one value, unless it changed meanwhile, and reports whether it did.
 func (s *Store) resealValue(ctx context.Context, resealer Resealer, c sealedColumn, v sealedValue) (bool, error) {
 	plaintext, err := resealer.Open(v.ciphertext, c.table, v.row(), c.column)
 	if err != nil {

@@ -58,7 +58,7 @@ func TestReseal(t *testing.T) {
 			}
 		}
 		if err := s.SaveGrant(ctx, &before); err != nil {
-			t.Errorf("SaveGrant() of what was read before Reseal() = %v", err)
+			t.Errorf("SaveGrant() of a grant that was read before Reseal() = %v", err)
 		}
 	})
 }
@@ -77,7 +77,7 @@ func TestReseal_Errors(t *testing.T) {
 	}
 	other := db.Open(t, func(cfg *store.Config) { cfg.Keyring = unrelated })
 	if n, err := other.Reseal(t.Context(), nil); n != 0 || !errors.Is(err, seal.ErrNotOpened) {
-		t.Errorf("Reseal() by another keyring = %d, %v, want %v", n, err, seal.ErrNotOpened)
+		t.Errorf("Reseal() with another keyring = %d, %v, want %v", n, err, seal.ErrNotOpened)
 	}
 }
 
@@ -153,30 +153,30 @@ func TestReseal_Resumes(t *testing.T) {
 			t.Fatalf("Transact() = %v", err)
 		}
 		s := openWithNext(t, db)
-		resealed, cuts := 0, 0
+		resealed, interruptions := 0, 0
 		for {
-			ctx, cut := context.WithCancel(t.Context())
+			ctx, interrupt := context.WithCancel(t.Context())
 			n, err := s.Reseal(ctx, func(p store.Progress) {
 				if p.Older > 0 {
-					cut()
+					interrupt()
 				}
 			})
-			cut()
+			interrupt()
 			resealed += n
 			if err == nil {
 				break
 			}
-			cuts++
-			if !errors.Is(err, context.Canceled) || cuts > 20 {
-				t.Fatalf("Reseal() = %d, %v after %d cuts, want it to be cut or to end", n, err, cuts)
+			interruptions++
+			if !errors.Is(err, context.Canceled) || interruptions > 20 {
+				t.Fatalf("Reseal() = %d, %v after %d interruptions, want %v, or nil after at most 20", n, err, interruptions, context.Canceled)
 			}
 		}
-		if want := 1 + 1 + more + 2 + 1 + 2; resealed != want || cuts < 6 {
-			t.Errorf("Reseal() of all = %d in %d parts, want %d in more than six", resealed, cuts+1, want)
+		if want := 1 + 1 + more + 2 + 1 + 2; resealed != want || interruptions < 6 {
+			t.Errorf("Reseal() = %d in %d calls, want %d in more than six", resealed, interruptions+1, want)
 		}
 		found, err := s.CheckSealed(t.Context(), nil)
 		if _, older, failed, failure := sealed(found); err != nil || older != 0 || failed != 0 || failure != nil {
-			t.Errorf("later CheckSealed() = %d older, %d failed, %v, %v, want none", older, failed, failure, err)
+			t.Errorf("CheckSealed() after Reseal() = %d older, %d failed, %v, %v, want none", older, failed, failure, err)
 		}
 	})
 }

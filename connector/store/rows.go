@@ -20,16 +20,16 @@ func takeOne(query *gorm.DB, row any) error {
 	return err
 }
 
-// mustMatchKey returns tenant.ErrNotFound unless a row has exactly the key that was asked for: MySQL ignores spaces at
-// the end when it compares.
-func mustMatchKey(key, asked string) error {
-	if key != asked {
+// mustMatchKey returns tenant.ErrNotFound unless a row has exactly the requested key: MySQL ignores trailing spaces when it
+// compares.
+func mustMatchKey(key, requested string) error {
+	if key != requested {
 		return tenant.ErrNotFound
 	}
 	return nil
 }
 
-// mustAffect returns otherwise when a conditional statement met no row.
+// mustAffect returns otherwise when no row met the condition of a statement.
 func mustAffect(done *gorm.DB, otherwise error) error {
 	if done.Error != nil {
 		return done.Error
@@ -40,7 +40,7 @@ func mustAffect(done *gorm.DB, otherwise error) error {
 	return nil
 }
 
-// insertError translates why a database refuses an INSERT: the row exists already, or its tenant does not.
+// insertError translates the errors of an INSERT: the row exists already, or its tenant does not exist.
 func insertError(err error) error {
 	switch {
 	case errors.Is(err, gorm.ErrDuplicatedKey):
@@ -51,13 +51,13 @@ func insertError(err error) error {
 	return err
 }
 
-// A result is what a query found for one key, or why it cannot be read: tenant.ErrNotFound when there is nothing.
+// A result is the value that a query returned for one key, or the error of reading it: tenant.ErrNotFound without a row.
 type result[T any] struct {
 	value T
 	err   error
 }
 
-// do asks a Batcher for one key.
+// do requests the value for one key from a Batcher.
 func do[T any](ctx context.Context, b *sqldb.Batcher[string, result[T]], key string) (T, error) {
 	r, err := b.Do(ctx, key)
 	return r.value, errors.Join(err, r.err)

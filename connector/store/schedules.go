@@ -38,7 +38,7 @@ func (scheduleRow) TableName() string { return "schedules" }
 // attempt: they come last. It is later than every day.
 const noDeadline = 1 << 30
 
-// slackDays is how many days from today on a grant may expire: its lifetime, and a margin for clocks that disagree.
+// slackDays is how many days, from today on, a grant may expire on: its life, and a margin for clocks that disagree.
 const slackDays = int64(token.Life/(24*time.Hour)) + 2
 
 // slackDay returns the day, counted from 1970, by which a tenant that is due at due must be renewed.
@@ -183,8 +183,8 @@ func (s *Store) DeleteSchedule(ctx context.Context, tenantID string) error {
 	return nil
 }
 
-// Due implements token.Store. Tenants are ordered by the day on which their grant expires, and within it the longest due
-// come first: an index returns them in that order, however many tenants there are and however many of them are due.
+// Due implements token.Store. It selects tenants by the day on which their grant expires, and for one day by their due time:
+// an index returns them in that order, however many tenants there are and however many of them are due.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	if limit <= 0 {
 		return nil, nil
@@ -207,7 +207,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 	}
 	slices.SortStableFunc(rows, func(a, b scheduleRow) int {
 		if a.SlackDay == noDeadline {
-			return cmp.Compare(a.SlackDay, b.SlackDay) // already sorted, the longest due first
+			return cmp.Compare(a.SlackDay, b.SlackDay) // already sorted by due time
 		}
 		return cmp.Or(cmp.Compare(a.SlackDay, b.SlackDay), a.ExpiresAt.Time.Compare(b.ExpiresAt.Time))
 	})
@@ -218,8 +218,8 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 	return tenants, nil
 }
 
-// daysFrom lists the slack days of all tenants whose grant has not expired before today. For a list of days an index
-// returns each from its longest due on; a range of days would need sorting by due time.
+// daysFrom lists the slack days of all tenants whose grant has not expired before today. With a list of days, an index
+// returns each day's tenants by due time; for a range of days, the database would read and sort all of them.
 func daysFrom(today int64) []int64 {
 	days := make([]int64, 0, slackDays+1)
 	for day := today; day < today+slackDays; day++ {
@@ -237,25 +237,25 @@ func dueOn(days *gorm.DB, now time.Time, limit int) *gorm.DB {
 }
 
 // Lease implements token.Store. It advances the version of the schedule, so that an earlier owner whose lease expired
-// can no longer save what it read. An owner cannot lease a tenant twice.
+// can no longer save what it read. An owner cannot lease a tenant that it has leased already.
 func (s *Store) Lease(ctx context.Context, tenantID, owner string, now, until time.Time) (token.Schedule, error) {
 	var row scheduleRow
 	err := s.Transact(ctx, func(ctx context.Context) error {
 		return s.db.Write(ctx, func(db *gorm.DB) error {
-			taken := db.Model(&scheduleRow{}).
+			update := db.Model(&scheduleRow{}).
 				Where("tenant_id = ? AND (lease_until IS NULL OR lease_until < ?)", tenantID, sqldb.NewTimestamp(now)).
 				Updates(map[string]any{
 					"lease_owner": owner,
 					"lease_until": sqldb.NewTimestamp(until),
 					"version":     gorm.Expr("version + 1"),
 				})
-			if taken.Error != nil {
-				return taken.Error
+			if update.Error != nil {
+				return update.Error
 			}
 			if err := takeOne(db.Where("tenant_id = ?", tenantID), &row); err != nil {
 				return err
 			}
-			return mustAffect(taken, token.ErrLeased)
+			return mustAffect(update, token.ErrLeased)
 		})
 	})
 	if err != nil {
@@ -264,25 +264,25 @@ func (s *Store) Lease(ctx context.Context, tenantID, owner string, now, until ti
 	return row.schedule(), nil
 }
 
-// A heldLease is a lease to release.
-type heldLease struct{ tenantID, owner string }
+// A leaseKey identifies a lease that is to be released.
+type leaseKey struct{ tenantID, owner string }
 
 // Release implements token.Store. It changes nothing, and returns no error, when another owner has the lease. Concurrent
 // calls share a statement.
 func (s *Store) Release(ctx context.Context, tenantID, owner string) error {
-	refused, err := s.releases.Do(ctx, heldLease{tenantID, owner})
+	refused, err := s.releases.Do(ctx, leaseKey{tenantID, owner})
 	if err = errors.Join(err, refused); err != nil {
 		return fmt.Errorf("releasing tenant %q: %w", tenantID, err)
 	}
 	return nil
 }
 
-// releaseAll releases leases and returns an error for each that it could not release. It sends one statement for each
-// owner, because a tenant may by now be leased by an owner that releases others here.
-func (s *Store) releaseAll(ctx context.Context, leases []heldLease) ([]error, error) {
+// releaseAll releases leases and returns one error for each, nil when it was released. It sends one statement for each owner:
+// a tenant of one owner may meanwhile be leased by another owner in the same batch.
+func (s *Store) releaseAll(ctx context.Context, leases []leaseKey) ([]error, error) {
 	each := make([]error, len(leases))
 	for first, lease := range leases {
-		if slices.ContainsFunc(leases[:first], func(l heldLease) bool { return l.owner == lease.owner }) {
+		if slices.ContainsFunc(leases[:first], func(l leaseKey) bool { return l.owner == lease.owner }) {
 			continue // released with an earlier one
 		}
 		var tenants []string

@@ -117,7 +117,7 @@ func TestLease(t *testing.T) {
 			t.Errorf("Lease() after another's Release() = _, %v, want %v", err, token.ErrLeased)
 		}
 		if err := s.SaveSchedule(ctx, &unleased); !errors.Is(err, token.ErrStale) {
-			t.Errorf("SaveSchedule() of what was read before the lease = %v, want %v", err, token.ErrStale)
+			t.Errorf("SaveSchedule() of a schedule that was read before the lease = %v, want %v", err, token.ErrStale)
 		}
 
 		leased.Attempt = 1
@@ -148,7 +148,7 @@ func TestLease(t *testing.T) {
 	})
 }
 
-func TestLease_ConcurrentlyByOne(t *testing.T) {
+func TestLease_OneConcurrentCallerWins(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		schedule := addScheduled(t, db.Open(t), noon, noon)
@@ -187,9 +187,9 @@ func TestDue(t *testing.T) {
 		add("tried after its end", ago(101), ago(1))
 		add("not yet", ago(50), noon.Add(time.Millisecond))
 		add("not scheduled", ago(85), time.Time{})
-		held := add("held", ago(84), ago(1))
+		leased := add("leased", ago(84), ago(1))
 		lapsed := add("lease ran out", ago(60), ago(1))
-		for id, until := range map[string]time.Time{held.TenantID: noon, lapsed.TenantID: noon.Add(-time.Millisecond)} {
+		for id, until := range map[string]time.Time{leased.TenantID: noon, lapsed.TenantID: noon.Add(-time.Millisecond)} {
 			if _, err := s.Lease(t.Context(), id, "replica", ago(1), until); err != nil {
 				t.Fatalf("Lease() = _, %v", err)
 			}
@@ -311,21 +311,21 @@ func TestRelease_Concurrently(t *testing.T) {
 		s := db.Open(t)
 		ctx := t.Context()
 		owners := []string{"a", "b", "c"}
-		held := make([]token.Schedule, 45)
-		for n := range held {
+		leases := make([]token.Schedule, 45)
+		for n := range leases {
 			schedule := token.Schedule{TenantID: addTenant(t, s).ID, DueAt: noonStored}
 			if err := s.SaveSchedule(ctx, &schedule); err != nil {
 				t.Fatalf("SaveSchedule() = %v", err)
 			}
 			var err error
-			if held[n], err = s.Lease(ctx, schedule.TenantID, owners[n%len(owners)], noon, noon.Add(time.Minute)); err != nil {
+			if leases[n], err = s.Lease(ctx, schedule.TenantID, owners[n%len(owners)], noon, noon.Add(time.Minute)); err != nil {
 				t.Fatalf("Lease() = %v", err)
 			}
 		}
 		var all errgroup.Group
-		for n, schedule := range held {
+		for n, schedule := range leases {
 			owner := schedule.LeaseOwner
-			if n%5 == 0 { // a former owner, which releases other tenants at the same time
+			if n%5 == 0 { // not the owner, but one that releases other tenants at the same time
 				owner = owners[(n+1)%len(owners)]
 			}
 			all.Go(func() error { return s.Release(ctx, schedule.TenantID, owner) })
@@ -333,10 +333,10 @@ func TestRelease_Concurrently(t *testing.T) {
 		if err := all.Wait(); err != nil {
 			t.Fatalf("Release() = %v", err)
 		}
-		for n, schedule := range held {
+		for n, schedule := range leases {
 			got, err := s.Schedule(ctx, schedule.TenantID)
 			if want := n%5 == 0; err != nil || (got.LeaseOwner != "") != want {
-				t.Errorf("Schedule() after Release() = held by %q, %v, want held: %t", got.LeaseOwner, err, want)
+				t.Errorf("Schedule() after Release() = leased to %q, %v, want leased: %t", got.LeaseOwner, err, want)
 			}
 		}
 	})

@@ -57,14 +57,14 @@ func TestStore_KeepsNoSecretUnencrypted(t *testing.T) {
 			}
 		}
 		if strings.Contains(dump, "canary") {
-			t.Error("Dump() has a secret in the clear")
+			t.Error("Dump() contains an unencrypted secret")
 		}
 		if db.Driver != sqldb.SQLite {
 			return
 		}
 		for _, file := range []string{db.DSN, db.DSN + "-wal"} {
 			if content, err := os.ReadFile(file); err != nil || bytes.Contains(content, []byte("canary")) {
-				t.Errorf("%s has a secret in the clear, or %v", file, err)
+				t.Errorf("%s contains an unencrypted secret, or cannot be read: %v", file, err)
 			}
 		}
 	})
@@ -114,13 +114,13 @@ func TestStore_MovedCiphertextDoesNotOpen(t *testing.T) {
 			},
 		} {
 			if err := move.read(); err != nil && name != "to another slot" {
-				t.Fatalf("before it is moved %s: %v", name, err)
+				t.Fatalf("%s: reading the row before the move = %v", name, err)
 			}
 			if _, err := raw.ExecContext(ctx, move.statement, move.args...); err != nil {
-				t.Fatalf("moving it %s: %v", name, err)
+				t.Fatalf("%s: moving the ciphertext = %v", name, err)
 			}
 			if err := move.read(); !errors.Is(err, seal.ErrNotOpened) {
-				t.Errorf("reading what was moved %s = %v, want %v", name, err, seal.ErrNotOpened)
+				t.Errorf("%s: reading the row after the move = %v, want %v", name, err, seal.ErrNotOpened)
 			}
 		}
 	})
@@ -180,7 +180,7 @@ func TestStore_LogsAndErrorsContainNoSecret(t *testing.T) {
 			}
 		}
 		if strings.Contains(log.String(), "canary") {
-			t.Error("the log has a secret")
+			t.Error("the log contains a secret")
 		}
 	})
 }

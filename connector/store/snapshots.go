@@ -11,8 +11,8 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// The columns of queries for many tenants. The sealed token of a grant is not among them. The columns of a grant or
-// schedule that a tenant does not have are NULL.
+// The columns of queries for many tenants, without the sealed token of a grant. When a tenant has no grant or schedule, its
+// columns are NULL.
 const (
 	tenantColumns = "id, instance_key, account_id, subscription_id, name, marketplace, directory_id, directory, application_id, credentials, " +
 		"created_at, updated_at, version"

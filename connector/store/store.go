@@ -37,13 +37,13 @@ type Store struct {
 	db     *sqldb.DB
 	sealer Sealer
 
-	// What many callers ask for at the same time.
+	// Batchers of what many callers request at the same time.
 	nonces    *sqldb.Batcher[usedNonce, bool]
 	events    *sqldb.Batcher[audit.Event, error]
 	resolved  *sqldb.Batcher[string, result[tenant.Resolved]]
 	snapshots *sqldb.Batcher[string, result[token.Snapshot]]
 	grants    *sqldb.Batcher[string, result[token.Grant]]
-	releases  *sqldb.Batcher[heldLease, error]
+	releases  *sqldb.Batcher[leaseKey, error]
 }
 
 var (
@@ -86,11 +86,11 @@ func (s *Store) Transact(ctx context.Context, fn func(ctx context.Context) error
 	})
 }
 
-// expiriesKey is the context key of what expiries returns.
+// expiriesKey is the context key of the map that expiries returns.
 type expiriesKey struct{ store *Store }
 
-// expiries returns when the active grants expire that the transaction of ctx has saved, by tenant: a renewal saves the
-// grant and then the schedule, which needs that time.
+// expiries returns a map from tenants to the expiry of the active grants that the transaction of ctx has saved; nil outside a
+// transaction. It saves a query: a renewal saves the grant and then the schedule, which needs that time.
 func (s *Store) expiries(ctx context.Context) map[string]time.Time {
 	expiries, _ := ctx.Value(expiriesKey{s}).(map[string]time.Time)
 	return expiries

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
 
-// noon is the present of the tests. It has more digits than the store keeps, and another time zone.
+// noon is the current time of the tests. It has more digits than the store keeps, and another time zone.
 var noon = time.Date(2026, 11, 23, 13, 0, 0, 123_456_789, time.FixedZone("CET", 3600))
 
 // noonStored is noon as the store returns it.

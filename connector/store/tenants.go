@@ -88,7 +88,7 @@ func (s *Store) Tenant(ctx context.Context, id string) (tenant.Tenant, error) {
 	return s.tenantOf(row)
 }
 
-// Tenants implements tenant.Store. Names sort byte by byte.
+// Tenants implements tenant.Store. It compares names byte by byte.
 func (s *Store) Tenants(ctx context.Context, instanceKey string) ([]tenant.Tenant, error) {
 	var rows []tenantRow
 	err := s.db.Read(ctx, func(db *gorm.DB) error {

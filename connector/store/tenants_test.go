@@ -106,7 +106,7 @@ func TestSaveTenant(t *testing.T) {
 			t.Errorf("Tenants() = _, %v, differs (-want +got):\n%s", err, diff)
 		}
 		if got, err := s.Tenants(ctx, "nobody's"); err != nil || len(got) != 0 {
-			t.Errorf("Tenants() of no instance = %d tenants, %v, want none", len(got), err)
+			t.Errorf("Tenants() of an unknown instance = %d tenants, %v, want none", len(got), err)
 		}
 
 		first.DirectoryID, first.Application = "", tenant.Application{}
@@ -188,11 +188,11 @@ func checkOneWinner(t *testing.T, results chan error, want error) {
 		case err == nil:
 			winners++
 		case !errors.Is(err, want):
-			t.Errorf("a loser's error = %v, want %v", err, want)
+			t.Errorf("the error of another caller = %v, want %v", err, want)
 		}
 	}
 	if winners != 1 {
-		t.Errorf("%d of them won, want one", winners)
+		t.Errorf("%d callers succeeded, want one", winners)
 	}
 }
 

@@ -102,7 +102,7 @@ func checkRolledBack(t *testing.T, s *store.Store, before, stored, added tenant.
 	}
 }
 
-// pauses records the pauses of a store and makes them end at once.
+// A pauses records the pauses of a store and ends them at once.
 type pauses struct{ all []time.Duration }
 
 func (p *pauses) settings(cfg *store.Config) {
@@ -125,7 +125,7 @@ func TestTransact_Retries(t *testing.T) {
 		"lost connection":                  {mysqldriver.ErrInvalidConn, true},
 		"bad connection":                   {driver.ErrBadConn, true},
 		"SQLITE_BUSY":                      {busy(t), true},
-		"deadlock wrapped by the domain":   {errors.Join(errRefused, &mysqldriver.MySQLError{Number: 1213}), true},
+		"wrapped deadlock":                 {errors.Join(errRefused, &mysqldriver.MySQLError{Number: 1213}), true},
 		"syntax":                           {&mysqldriver.MySQLError{Number: 1064}, false},
 		"refusal":                          {errRefused, false},
 		"stale":                            {token.ErrStale, false},
@@ -172,12 +172,12 @@ func TestTransact_GivesUp(t *testing.T) {
 	longest, total := time.Duration(0), time.Duration(0)
 	for _, d := range p.all {
 		if d < longest {
-			t.Errorf("pauses %v grow shorter", p.all)
+			t.Errorf("pauses %v get shorter, want them to grow", p.all)
 		}
 		longest, total = max(longest, d), total+d
 	}
 	if longest > time.Second || total > 5*time.Second {
-		t.Errorf("pauses %v, want none over one second nor five in all", p.all)
+		t.Errorf("pauses %v, want none over one second and at most five seconds in all", p.all)
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -197,12 +197,12 @@ func busy(t *testing.T) error {
 	t.Helper()
 	db := storetest.SQLite(t)
 	db.Open(t)
-	holder, err := db.Raw(t).Conn(t.Context())
+	writer, err := db.Raw(t).Conn(t.Context())
 	if err != nil {
 		t.Fatalf("Conn() = _, %v", err)
 	}
-	defer holder.Close()
-	if _, err := holder.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+	defer writer.Close()
+	if _, err := writer.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
 		t.Fatalf("BEGIN IMMEDIATE = %v", err)
 	}
 	other, err := db.Raw(t).Conn(t.Context())

@@ -10,41 +10,41 @@ import (
 const (
 	// maxBatch limits the requests in one batch.
 	maxBatch = 128
-	// While a batch runs, another one starts only when minConcurrentBatch requests wait, and at most maxConcurrentBatches
-	// run: a database whose disk is slow to answer one can serve others meanwhile.
+	// minConcurrentBatch is how many requests must wait for another batch to start while one runs, and maxConcurrentBatches
+	// limits the batches that run: a database that waits for its disk can serve others meanwhile.
 	minConcurrentBatch   = 32
 	maxConcurrentBatches = 4
 	// batchTimeout limits a batch with all its retries.
 	batchTimeout = time.Minute
 )
 
-// A Batcher answers the requests that several goroutines make at about the same time by one call. A request that comes
-// while nothing runs starts at once; those that come meanwhile form the next batch. It is safe for concurrent use.
+// A Batcher combines the requests that several goroutines make at about the same time into one call. A request that comes
+// while no batch runs starts at once; requests that come meanwhile form the next batch. It is safe for concurrent use.
 type Batcher[A, R any] struct {
 	db  *DB
 	run func(ctx context.Context, requests []A) ([]R, error)
 
-	mu      sync.Mutex // guards the rest
+	mu      sync.Mutex // guards the fields below
 	workers int
 	waiting []*request[A, R]
 }
 
-// A request is one caller's.
+// A request is the argument of one caller and its outcome.
 type request[A, R any] struct {
 	argument A
 	result   R
 	err      error
-	done     chan struct{} // closed when the result or the error is there
+	done     chan struct{} // closed when result or err is set
 }
 
 // NewBatcher returns a Batcher for db. run returns one result for each request, in their order, or fails for all of them.
-// Its context is no caller's, except in a transaction.
+// Outside a transaction, its context does not depend on the callers' and ends after batchTimeout.
 func NewBatcher[A, R any](db *DB, run func(ctx context.Context, requests []A) ([]R, error)) *Batcher[A, R] {
 	return &Batcher[A, R]{db: db, run: run}
 }
 
-// Do returns the result for one request. When ctx ends, Do returns and the request is carried out all the same. In a
-// transaction the request is a batch of its own, and part of the transaction.
+// Do returns the result for one request. When ctx ends, Do returns its error, but the request is still carried out. In a
+// transaction, the request is a batch of its own and part of the transaction.
 func (b *Batcher[A, R]) Do(ctx context.Context, argument A) (R, error) {
 	var none R
 	if err := ctx.Err(); err != nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// timestampLayout has a fixed width, so that text sorts as time does, and both databases read it.
+// timestampLayout has a fixed width, so that texts sort like times. Both databases accept it.
 const timestampLayout = "2006-01-02 15:04:05.000"
 
 // A Timestamp is a column that holds a time in UTC, in whole milliseconds, and NULL for the zero time.
@@ -81,7 +81,7 @@ func (s *NullString) Scan(v any) error {
 	return nil
 }
 
-// A JSONColumn holds V as JSON, and NULL for what JSON writes as null.
+// A JSONColumn is a column that holds V as JSON, and NULL for a V whose JSON is null.
 type JSONColumn[T any] struct{ V T }
 
 // NewJSONColumn returns v as a column.
@@ -99,7 +99,7 @@ func (c JSONColumn[T]) Value() (driver.Value, error) {
 	return string(text), nil
 }
 
-// GormDataType implements gorm's GormDataTypeInterface, as that of Timestamp does.
+// GormDataType implements gorm's GormDataTypeInterface, for the same reason as that of Timestamp.
 func (JSONColumn[T]) GormDataType() string { return "string" }
 
 // Scan implements sql.Scanner.
@@ -116,7 +116,7 @@ func (c *JSONColumn[T]) Scan(v any) error {
 	default:
 		return fmt.Errorf("a stored JSON column is a %T", v)
 	}
-	var value T // a new one, so that nothing of an earlier row remains in it
+	var value T // not c.V, whose map entries of an earlier row would remain
 	if err := json.Unmarshal(text, &value); err != nil {
 		return fmt.Errorf("decoding a JSON column: %w", err)
 	}

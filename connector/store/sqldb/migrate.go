@@ -23,9 +23,9 @@ var ErrNewerSchema = errors.New("the database has a newer schema than this progr
 // versionTable is where goose records the applied migrations.
 const versionTable = "schema_versions"
 
-// Migrate brings the schema to the version that this program knows. Any number of programs may call it at once: one
-// migrates, under a lock in the database, and the others wait for it. It goes forward only. For a newer schema it
-// returns ErrNewerSchema and changes nothing.
+// Migrate upgrades the schema to the latest version that this program knows, and never downgrades it. Any number of programs
+// may call it at once: one migrates, under a lock, and the others wait for it. For a newer schema it returns ErrNewerSchema
+// and changes nothing.
 func (db *DB) Migrate(ctx context.Context) error {
 	if err := db.migrate(ctx); err != nil {
 		return fmt.Errorf("migrating the schema: %w", err)
@@ -85,7 +85,7 @@ func (db *DB) migrateLocked(ctx context.Context, pool *sql.DB) error {
 	return nil
 }
 
-// schemaVersion returns the last applied migration, 0 before the first. countTables counts the tables with a name.
+// schemaVersion returns the version of the last applied migration, 0 before the first. countTables is the query of dialectOf.
 func schemaVersion(ctx context.Context, pool *sql.DB, versions database.Store, countTables string) (int64, error) {
 	var tables int
 	if err := pool.QueryRowContext(ctx, countTables, versionTable).Scan(&tables); err != nil || tables == 0 {
@@ -134,8 +134,8 @@ func (db *DB) migrationLock() (lock.Locker, error) {
 // lockPause is how long a SQLite migration waits before it tries the lock again.
 const lockPause = 50 * time.Millisecond
 
-// A fileLock is an open transaction on a file beside the database, so that the lock ends with the process that holds it,
-// however that ends. The file remains, empty.
+// A fileLock is an open transaction on a file beside the database, so that the lock ends with its process, even when that is
+// killed. The empty file remains.
 type fileLock struct {
 	path string
 	wait func(ctx context.Context, d time.Duration) error

@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	// dialTimeout limits connecting to a node, so that a dead one is given up.
+	// dialTimeout limits connecting to a node, which may be unreachable.
 	dialTimeout = 10 * time.Second
 	// queryTimeout limits waiting for the server's answer, unless the DSN says otherwise. It is longer than the lock wait
-	// below, and short enough that a node which vanished does not delay renewals.
+	// below, and short enough that a node that does not answer any more does not delay renewals.
 	queryTimeout = 30 * time.Second
 	// maxConnectionAge makes connections move to other nodes behind a load balancer after a failover.
 	maxConnectionAge = 5 * time.Minute
@@ -48,10 +48,9 @@ func openMySQL(dsn string, log *slog.Logger, timeout time.Duration) (*sql.DB, go
 	}
 	cfg.ParseTime = true
 	cfg.Loc = time.UTC
-	// A conditional UPDATE reports the rows that met its condition, as in SQLite. Each of ours advances a version or sets
-	// a mark, so that every row that meets it also changes.
+	// Count the rows that match the condition of an UPDATE, as SQLite does, and not only those that it changes.
 	cfg.ClientFoundRows = true
-	cfg.RejectReadOnly = true // after a failover the old primary is left for the new one
+	cfg.RejectReadOnly = true // after a failover, connect to the new primary
 	cfg.MultiStatements = false
 	cfg.InterpolateParams = true // one round trip for each statement instead of two, without keeping prepared ones
 	cfg.Collation = ""           // charset sets it; the driver does not interpolate with some others

@@ -38,10 +38,11 @@ type Config struct {
 	// Now is the clock that gorm uses. The times that are stored come from the callers. Default: time.Now.
 	Now func() time.Time
 
-	// Wait returns after d, before a transaction is retried, or earlier with an error when ctx ends. Default: a timer.
+	// Wait is called before a transaction is retried. It returns after d, or earlier with an error when ctx ends.
+	// Default: clock.Sleep.
 	Wait func(ctx context.Context, d time.Duration) error
 
-	// Jitter returns a number in [0,1) that spreads those pauses. Default: math/rand/v2.
+	// Jitter returns a number in [0,1) that varies the d of Wait. Default: math/rand/v2.
 	Jitter func() float64
 
 	// Log receives a record for each retried transaction and each applied migration, never a value of a row.
@@ -59,7 +60,7 @@ type DB struct {
 	wait      func(ctx context.Context, d time.Duration) error
 	jitter    func() float64
 	log       *slog.Logger
-	writeLock chan struct{} // holds one token while SQLite is being written to; nil for MySQL
+	writeLock chan struct{} // of capacity 1, full while a goroutine writes to SQLite; nil for MySQL
 }
 
 // Open opens the database and checks that it answers. It does not change the schema: call Migrate next. The caller

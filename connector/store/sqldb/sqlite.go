@@ -12,7 +12,7 @@ import (
 	"gorm.io/gorm"
 )
 
-// openSQLite opens the file at path, and creates it for its owner only when it is missing.
+// openSQLite opens the file at path. When it is missing, openSQLite creates it, accessible to its owner only.
 func openSQLite(path string) (*sql.DB, gorm.Dialector, error) {
 	if strings.Contains(path, ":memory:") || strings.HasPrefix(path, "file:") {
 		return nil, nil, errors.New("the DSN of SQLite is the path of a file: tokens must outlive the process")
@@ -21,7 +21,7 @@ func openSQLite(path string) (*sql.DB, gorm.Dialector, error) {
 		return nil, nil, err
 	}
 	pool, err := sql.Open(sqlite.DriverName, sqliteDSN(path, "immediate",
-		"busy_timeout(10000)", // first, so that the others wait too
+		"busy_timeout(10000)", // milliseconds; first, so that the next pragmas wait, too
 		"journal_mode(WAL)",
 		"synchronous(FULL)", // a stored refresh token must survive a power failure
 		"foreign_keys(ON)",
@@ -32,8 +32,8 @@ func openSQLite(path string) (*sql.DB, gorm.Dialector, error) {
 	return pool, sqlite.Dialector{Conn: pool}, nil
 }
 
-// createFile creates the file at path, for its owner only, when it is missing. SQLite gives its other files the
-// permissions of the main one.
+// createFile creates the file at path, accessible to its owner only, when it is missing. SQLite creates its other files with
+// the same permissions.
 func createFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -45,8 +45,8 @@ func createFile(path string) error {
 	return nil
 }
 
-// sqliteDSN returns the driver's DSN for the file at path. Transactions take the write lock in mode lock as they begin:
-// one that began with a read could not wait for it later, it would fail.
+// sqliteDSN returns the driver's DSN for the file at path. Transactions take the lock of a mode ("immediate" or "exclusive")
+// when they begin: a transaction that begins with a read fails, instead of waiting, when it then writes.
 func sqliteDSN(path, lock string, pragmas ...string) string {
 	settings := url.Values{"_pragma": pragmas, "_txlock": {lock}}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + settings.Encode()

@@ -13,7 +13,7 @@ import (
 )
 
 // A transaction is attempted up to maxAttempts times. The pauses double from firstPause to longestPause, about three
-// seconds in all: longer than any deadlock, or flow control that a cluster recovers from on its own.
+// seconds in all: longer than deadlocks and flow control in a cluster last.
 const (
 	maxAttempts  = 10
 	firstPause   = 10 * time.Millisecond
@@ -26,7 +26,7 @@ type transactionKey struct{ db *DB }
 // A transaction is what the context carries inside Transact.
 type transaction struct {
 	gorm *gorm.DB
-	// undo restores the callers' values in memory, last first, when the transaction is rolled back.
+	// undo restores the callers' values when the transaction is rolled back. The functions run in reverse order.
 	undo []func()
 	// broken is the first error after which the database may have ended the transaction. No statement is sent after it,
 	// because that statement would take effect on its own.
@@ -43,7 +43,7 @@ func (db *DB) InTransaction(ctx context.Context) bool { return db.transaction(ct
 
 // Transact runs fn in one transaction, which fn's context carries; every call in fn must use that context. It commits
 // when fn returns nil. After a deadlock, a lock wait timeout, a failed certification or a lost connection it pauses and
-// calls fn again, a limited number of times; what SetUntilRollback set is restored first. A Transact inside another
+// calls fn again, up to maxAttempts times; values that SetUntilRollback set are restored first. A Transact inside another
 // joins it: its changes are committed or rolled back with the outer one.
 func (db *DB) Transact(ctx context.Context, fn func(ctx context.Context) error) error {
 	if t := db.transaction(ctx); t != nil {
@@ -72,7 +72,7 @@ func (db *DB) attempt(ctx context.Context, fn func(ctx context.Context) error) (
 		if committed {
 			return
 		}
-		tx.Rollback() // an error does not matter: the server drops what was not committed
+		tx.Rollback() // its error does not matter: the database discards what was not committed
 		for i := len(t.undo) - 1; i >= 0; i-- {
 			t.undo[i]()
 		}
@@ -91,8 +91,8 @@ func (db *DB) attempt(ctx context.Context, fn func(ctx context.Context) error) (
 	return nil
 }
 
-// commitUnknownError marks an error of COMMIT, or of a statement that commits on its own: a connection lost on the way
-// leaves open whether it took effect. It is retried only when the database itself says that nothing was stored.
+// A commitUnknownError is an error of COMMIT, or of a statement outside a transaction: when the connection was lost, it is
+// unknown whether the statement took effect. It is retried only when the database itself says that nothing was stored.
 type commitUnknownError struct{ error }
 
 // Unwrap returns the marked error.
@@ -114,8 +114,8 @@ func (db *DB) retry(ctx context.Context, try func() error) error {
 	}
 }
 
-// lockWriting waits until no other goroutine writes to SQLite, first come first served, and returns how to let the next
-// one write. SQLite allows a single writer too, but it lets a busy one starve the others.
+// lockWriting locks SQLite for writing, for goroutines in the order of their calls, and returns the function that unlocks it.
+// SQLite itself allows only one writer, but one that writes often can starve the others.
 func (db *DB) lockWriting(ctx context.Context) (release func(), err error) {
 	if db.writeLock == nil {
 		return func() {}, nil
@@ -166,7 +166,8 @@ func (t *transaction) run(ctx context.Context, statement func(tx *gorm.DB) error
 	return err
 }
 
-// SetUntilRollback sets *target to value. When the transaction of ctx is rolled back, *target gets its old value again.
+// SetUntilRollback sets *target to value. If ctx carries a transaction of db that is rolled back, *target gets its old value
+// again.
 func SetUntilRollback[T any](ctx context.Context, db *DB, target *T, value T) {
 	before := *target
 	*target = value
@@ -211,7 +212,7 @@ func isRetryable(err error) bool {
 		return false
 	}
 	if errors.Is(err, driver.ErrBadConn) {
-		return true // the driver says so when it sent nothing: the connection was dead, or its node is read-only
+		return true // the driver sent nothing, because the connection was closed, or the node is read-only
 	}
 	if _, ok := errors.AsType[commitUnknownError](err); ok {
 		return false

@@ -17,15 +17,15 @@ import (
 	"azure-partner-connector/connector/store/sqldb"
 )
 
-// databases are those of this process.
+// databases is the pool of this process.
 var databases pool
 
-// A pool hands migrated databases without rows to one test after another: creating and dropping a dozen tables takes
-// longer than most tests. It is safe for concurrent use.
+// A pool gives migrated databases without rows to tests, each database to one test after another: creating and dropping a
+// dozen tables takes longer than most tests. It is safe for concurrent use.
 type pool struct {
-	mu   sync.Mutex // guards the rest
-	kept bool       // whether close will drop the databases; otherwise each test drops its own
-	free []string   // names of databases
+	mu   sync.Mutex // guards the fields below
+	kept bool       // databases are kept until close; otherwise they are dropped at the end of their test
+	free []string   // names of databases that no test uses
 }
 
 func (p *pool) open() {
@@ -70,15 +70,16 @@ func (p *pool) take(t testing.TB) *Database {
 		t.Fatalf("reading the tables of %s: %v", name, err)
 	}
 	t.Cleanup(func() {
-		if err := p.giveBack(context.Background(), name, before); err != nil {
+		if err := p.put(context.Background(), name, before); err != nil {
 			t.Errorf("emptying the database %s: %v", name, err)
 		}
 	})
 	return db
 }
 
-// giveBack empties the tables and makes the database available again, or drops it when its tables changed.
-func (p *pool) giveBack(ctx context.Context, name, before string) error {
+// put empties the tables and makes the database available again, or drops it when its tables changed. before is the result
+// of schema when the test began.
+func (p *pool) put(ctx context.Context, name, before string) error {
 	after, err := schema(ctx, name)
 	if err != nil {
 		return err
@@ -197,7 +198,7 @@ func deleteRows(ctx context.Context, name string) error {
 	return execute(ctx, name, statements...)
 }
 
-// nextNumber changes with the rows of a table, not with its schema.
+// nextNumber matches the part of a table's definition that changes with its rows.
 var nextNumber = regexp.MustCompile(` AUTO_INCREMENT=\d+`)
 
 // schema returns the definitions of all tables of a database, and the migrations that it records.

@@ -1,4 +1,4 @@
-// Package storetest gives tests real stores: on SQLite, and on a private MariaDB.
+// Package storetest provides tests with stores on SQLite and on a private MariaDB server.
 //
 // A package whose tests use MariaDB starts it in TestMain:
 //
@@ -29,11 +29,11 @@ import (
 const DSNVariable = "TEST_MYSQL_DSN"
 
 // QuickVariable names the environment variable that `make test-quick` sets: there is no database server then. Tests that
-// need one have MariaDB in their name, by which that target leaves them out.
+// need one have MariaDB in their name, so that this target can exclude them.
 const QuickVariable = "TEST_QUICK"
 
-// Main runs the tests of a package and returns their exit code. Unless DSNVariable names a server it starts a private
-// one for them, and stops it afterwards.
+// Main runs the tests of a package and returns their exit code. Unless DSNVariable names a server, it starts a private one
+// before the tests and stops it afterwards.
 func Main(m *testing.M) int {
 	if os.Getenv(QuickVariable) != "" {
 		return m.Run()
@@ -43,15 +43,15 @@ func Main(m *testing.M) int {
 	}
 	server, err := mariadb.Start(context.Background())
 	if err != nil {
-		return complain("the tests of this package need a database server: %v", err)
+		return fail("the tests of this package need a database server: %v", err)
 	}
 	defer func() {
 		if err := server.Stop(); err != nil {
-			complain("stopping MariaDB: %v", err)
+			fail("stopping MariaDB: %v", err)
 		}
 	}()
 	if err := os.Setenv(DSNVariable, server.DSN("")); err != nil {
-		return complain("%v", err)
+		return fail("%v", err)
 	}
 	return runPooled(m)
 }
@@ -60,34 +60,34 @@ func runPooled(m *testing.M) int {
 	databases.open()
 	code := m.Run()
 	if err := databases.close(context.Background()); err != nil {
-		return max(code, complain("dropping the databases of the tests: %v", err))
+		return max(code, fail("dropping the databases of the tests: %v", err))
 	}
 	return code
 }
 
-func complain(format string, arguments ...any) (exitCode int) {
+func fail(format string, arguments ...any) (exitCode int) {
 	fmt.Fprintf(os.Stderr, "storetest: "+format+"\n", arguments...)
 	return 1
 }
 
-// A Database is a test's own until the test ends.
+// A Database is a database that no other test uses until the test ends.
 type Database struct {
 	Driver  string        // sqldb.SQLite or sqldb.MySQL
-	DSN     string        // as store.Config wants it
-	Keyring *seal.Keyring // what its secrets are sealed with
+	DSN     string        // as in sqldb.Config
+	Keyring *seal.Keyring // seals its secrets
 
-	empty bool // it has no tables, and only Migrate creates them
+	empty bool // has no tables until Migrate creates them
 }
 
-// Each runs test twice, as the subtests sqlite and mariadb, each time with a database without rows. On MariaDB it has its
-// tables already, on SQLite Open creates them.
+// Each runs test twice, as the subtests sqlite and mariadb, each time with a database without rows. The MariaDB database is
+// migrated; on SQLite, Open creates the tables.
 func Each(t *testing.T, test func(t *testing.T, db *Database)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { test(t, SQLite(t)) })
 	t.Run("mariadb", func(t *testing.T) { test(t, MariaDB(t)) })
 }
 
-// EachEmpty is Each with new databases, for tests of what creates their tables.
+// EachEmpty is like Each with databases without tables, for tests of migrations.
 func EachEmpty(t *testing.T, test func(t *testing.T, db *Database)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { test(t, EmptySQLite(t)) })
@@ -100,13 +100,13 @@ func New(t testing.TB, settings ...func(*store.Config)) *store.Store {
 	return SQLite(t).Open(t, settings...)
 }
 
-// SQLite returns the path of a file that Open creates with all tables.
+// SQLite returns a database whose file Open creates with all tables.
 func SQLite(t testing.TB) *Database {
 	t.Helper()
 	return &Database{Driver: sqldb.SQLite, DSN: filepath.Join(t.TempDir(), "connector.db"), Keyring: keyring(t)}
 }
 
-// EmptySQLite returns the path of a file that the store creates and migrates.
+// EmptySQLite returns a database whose file store.Open creates, without tables.
 func EmptySQLite(t testing.TB) *Database {
 	t.Helper()
 	db := SQLite(t)
@@ -121,7 +121,7 @@ func MariaDB(t testing.TB) *Database {
 	return databases.take(t)
 }
 
-// EmptyMariaDB is MariaDB with a new database, without tables.
+// EmptyMariaDB is like MariaDB with a new database, without tables.
 func EmptyMariaDB(t testing.TB) *Database {
 	t.Helper()
 	name := create(t)
@@ -210,7 +210,7 @@ func (db *Database) copyTables() error {
 	return os.WriteFile(db.DSN, contents, 0o600)
 }
 
-// Raw returns connections to the database without a store, to read what is really stored.
+// Raw returns connections to the database without a store, to read and change rows directly.
 func (db *Database) Raw(t testing.TB) *sql.DB {
 	t.Helper()
 	driver := "sqlite"
@@ -229,7 +229,7 @@ func (db *Database) Raw(t testing.TB) *sql.DB {
 	return raw
 }
 
-// Dump returns every value of every table, to search for what must not be there.
+// Dump returns every value of every table as text, to be searched for secrets.
 func (db *Database) Dump(t testing.TB) string {
 	t.Helper()
 	raw := db.Raw(t)
@@ -246,7 +246,7 @@ func (db *Database) Dump(t testing.TB) string {
 	return dump.String()
 }
 
-// rows returns all values as text, and binary ones also in hexadecimal digits.
+// rows returns all values of a query as text, binary ones also as hexadecimal digits.
 func rows(t testing.TB, raw *sql.DB, query string) [][]string {
 	t.Helper()
 	result, err := raw.QueryContext(t.Context(), query)
