@@ -14,10 +14,10 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// A Begun consent is what the panel needs in order to continue.
+// A Begun is a consent that has begun, as the panel needs it in order to continue.
 type Begun struct {
-	ID        string
-	URL       string
+	ID        string // of the consent
+	URL       string // to open or to copy
 	ExpiresAt time.Time
 }
 
@@ -34,7 +34,8 @@ func (s *Service) Begin(ctx context.Context, tenantID string, by audit.Actor) (B
 	return Begun{c.ID, s.landingURL(c), c.ExpiresAt}, nil
 }
 
-// Link returns the open link of the manual procedure, or a new one.
+// Link returns the link of the manual procedure: the open one, or a new one. An expired link is prolonged while its consent
+// waits for the claim code.
 func (s *Service) Link(ctx context.Context, tenantID string, by audit.Actor) (Begun, error) {
 	r, err := s.ready(ctx, tenantID)
 	if err != nil {
@@ -51,7 +52,7 @@ func (s *Service) Link(ctx context.Context, tenantID string, by audit.Actor) (Be
 	case c.ID == "", c.Status == Waiting && !now.Before(c.ExpiresAt), !now.Before(c.ExpiresAt) && !now.Before(c.ClaimExpiresAt):
 		c, err = s.open(ctx, r, token.Manual, s.cfg.LinkLife, audit.ConsentLinked, by)
 	case !now.Before(c.ExpiresAt):
-		// A new link would replace the consent that waits for its claim code.
+		// Not a new link: it would replace the consent that waits for its claim code.
 		c.ExpiresAt = now.Add(s.cfg.LinkLife)
 		err = s.cfg.Store.SaveConsent(ctx, &c)
 	}
@@ -88,8 +89,8 @@ func (s *Service) open(ctx context.Context, r tenant.Resolved, procedure token.P
 	return c, err
 }
 
-// directLink returns Microsoft's own address for a link. The state is the link's secret, so that the same link always has the
-// same address. It is bound to no browser, and only the panel can redeem it.
+// directLink returns the address of Microsoft's sign-in page for a link. Its state is the secret of the link, so that the
+// same link always has the same address. The state is not bound to a browser, so only the panel can redeem it.
 func (s *Service) directLink(ctx context.Context, r tenant.Resolved, c Consent) (Begun, error) {
 	hash, err := s.hash(hashState, c.Link.Reveal())
 	if err != nil {
@@ -110,7 +111,7 @@ func (s *Service) directLink(ctx context.Context, r tenant.Resolved, c Consent) 
 	return Begun{c.ID, url, c.ExpiresAt}, err
 }
 
-// Find returns a consent of a tenant, for the panel that polls it. A consent that timed out is failed.
+// Find returns a consent of a tenant, for the panel that polls it. A consent that timed out is returned as failed.
 func (s *Service) Find(ctx context.Context, tenantID, consentID string) (Consent, error) {
 	c, err := s.cfg.Store.Consent(ctx, consentID)
 	if errors.Is(err, tenant.ErrNotFound) || err == nil && c.TenantID != tenantID {
@@ -125,7 +126,7 @@ func (s *Service) Find(ctx context.Context, tenantID, consentID string) (Consent
 	return c, nil
 }
 
-// A Landing is what visitors of a link see before they continue to Microsoft.
+// A Landing is what the onboarding page shows to visitors of a link before they continue to Microsoft.
 type Landing struct {
 	Procedure     token.Procedure
 	TenantName    string
@@ -133,11 +134,11 @@ type Landing struct {
 	Directory     string
 	ApplicationID string
 	ExpiresAt     time.Time
-	// StraightOn says that the visitor is redirected to Microsoft without a page.
+	// StraightOn means that the visitor is redirected to Microsoft without seeing the page.
 	StraightOn bool
 }
 
-// Landing returns what a link is about. It changes nothing, because mail programs open links for previews.
+// Landing returns the landing page of a link. It changes nothing, because mail programs open links for previews.
 func (s *Service) Landing(ctx context.Context, link string) (Landing, error) {
 	c, r, err := s.byLink(ctx, link)
 	if err != nil {
@@ -150,8 +151,9 @@ func (s *Service) Landing(ctx context.Context, link string) (Landing, error) {
 	}, nil
 }
 
-// Authorize returns the address of Microsoft's sign-in page with a new state that only this browser can complete; browser is
-// the value of its cookie. A link may be opened any number of times until one opening succeeds.
+// Authorize returns the address of Microsoft's sign-in page with a new state that only one browser can complete; browser is
+// the value of its cookie, locale the language of the page, "" for Microsoft's choice. A link may be opened any number of
+// times until one opening succeeds.
 func (s *Service) Authorize(ctx context.Context, link, browser, locale string) (string, error) {
 	c, r, err := s.byLink(ctx, link)
 	if err != nil {
@@ -165,7 +167,7 @@ func (s *Service) Authorize(ctx context.Context, link, browser, locale string) (
 	return s.openPage(ctx, r, newState(c.ID, r.Tenant.ID, browserHash, now, now.Add(s.cfg.ConsentLife)), locale)
 }
 
-// openPage stores a state under a new value and returns the address of Microsoft's page with it.
+// openPage stores a state under a new random value and returns the address of Microsoft's sign-in page with it.
 func (s *Service) openPage(ctx context.Context, r tenant.Resolved, state State, locale string) (string, error) {
 	value := random.Token()
 	var err error
@@ -200,7 +202,7 @@ func (s *Service) byLink(ctx context.Context, link string) (Consent, tenant.Reso
 
 func (s *Service) authorizeURL(ctx context.Context, r tenant.Resolved, state State, value, locale string) (string, error) {
 	c := r.Client()
-	// Only an application without a consent needs the consent page; later, a new sign-in suffices
+	// Microsoft needs to show its consent page only to the first consent of an application; later, a sign-in suffices
 	// (docs/reference/microsoft-identity.md §2.1).
 	prompt := "consent"
 	g, err := s.cfg.Store.Grant(ctx, r.Tenant.ID, token.Active)

@@ -15,10 +15,10 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// A Callback is what Microsoft sent to the redirect address.
+// A Callback is what Microsoft sent to the redirect URI.
 type Callback struct {
 	State   string
-	Browser string // value of the browser's cookie; empty when it sent none
+	Browser string // value of the browser's cookie; empty without one
 	Code    secret.Text
 
 	Error, SubCode, Description string
@@ -26,9 +26,11 @@ type Callback struct {
 	Locale string // as in Authorize
 }
 
-// An Outcome is what visitors see after their consent was accepted, or where they continue.
+// An Outcome is the result of an accepted consent, for the page that visitors see, or the address to which they are
+// redirected.
 type Outcome struct {
-	// SignInAgain is the address of Microsoft's page if the visitor must open it again; everything else is then empty.
+	// SignInAgain is the address of Microsoft's sign-in page if the visitor must open it again; the other fields are then
+	// empty.
 	SignInAgain string
 
 	Procedure      token.Procedure
@@ -45,7 +47,7 @@ const maxStoreAttempts = 3
 // (docs/reference/microsoft-identity.md §5.5).
 const acceptTimeout = 90 * time.Second
 
-// Complete checks what Microsoft sent to the redirect address, exchanges the code, and stores the grant: active for the automatic
+// Complete checks what Microsoft sent to the redirect URI, exchanges the code, and stores the grant: active for the automatic
 // procedure, pending for the manual one. A refusal stores no grant.
 func (s *Service) Complete(ctx context.Context, cb Callback) (Outcome, error) {
 	state, c, r, err := s.byState(ctx, cb.State)
@@ -56,7 +58,7 @@ func (s *Service) Complete(ctx context.Context, cb Callback) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	// Checked before the state is used up, so that another browser cannot break the sign-in.
+	// Check this before using up the state, so that another browser cannot break the sign-in.
 	if state.BrowserHash == "" || subtle.ConstantTimeCompare([]byte(browserHash), []byte(state.BrowserHash)) != 1 {
 		return Outcome{}, failure.New(failure.StateBrowser)
 	}
@@ -75,7 +77,7 @@ func (s *Service) Complete(ctx context.Context, cb Callback) (Outcome, error) {
 	return out, s.await(ctx, r, c.ID, g, out)
 }
 
-// byState returns what a state parameter belongs to, and refuses one that is unknown, used or expired.
+// byState returns the state with a value, and its consent and tenant. It refuses a value that is unknown, used or expired.
 func (s *Service) byState(ctx context.Context, value string) (State, Consent, tenant.Resolved, error) {
 	fail := func(err error) (State, Consent, tenant.Resolved, error) {
 		return State{}, Consent{}, tenant.Resolved{}, err
@@ -108,8 +110,8 @@ func (s *Service) byState(ctx context.Context, value string) (State, Consent, te
 	return state, c, r, nil
 }
 
-// claimsRefused reports whether Microsoft refused a request that requests MFA by claims: that Microsoft accepts these is not
-// documented (docs/reference/microsoft-identity.md §2.2).
+// claimsRefused reports whether Microsoft may have refused the claims request for MFA, which is not documented
+// (docs/reference/microsoft-identity.md §2.2).
 func (s *Service) claimsRefused(r tenant.Resolved, state State, cb Callback) bool {
 	return cb.Error != "" && !state.WithoutClaims && r.Client().MFARequest != tenant.MFARequestOff &&
 		s.callbackError(cb).Code == failure.MicrosoftRequest
@@ -119,8 +121,8 @@ func (s *Service) callbackError(cb Callback) *failure.Error {
 	return s.cfg.Microsoft.CallbackError(CallbackError{Error: cb.Error, SubCode: cb.SubCode, Description: cb.Description})
 }
 
-// openWithoutClaims uses up a state and opens Microsoft's page again in the same browser, without the claims request. Whether
-// MFA was used is verified afterwards as always.
+// openWithoutClaims uses up a state and opens Microsoft's sign-in page again in the same browser, without the claims request.
+// Whether MFA was used is verified later, as for every consent.
 func (s *Service) openWithoutClaims(ctx context.Context, r tenant.Resolved, refused State, locale string) (Outcome, error) {
 	if err := s.use(ctx, refused); err != nil {
 		return Outcome{}, err
@@ -149,12 +151,12 @@ func (s *Service) use(ctx context.Context, state State) error {
 	return nil
 }
 
-// accept uses up the state and exchanges the code for a grant. Every refusal is stored.
+// accept uses up the state and exchanges the code for a grant. It stores every refusal.
 func (s *Service) accept(ctx context.Context, r tenant.Resolved, c Consent, state State, cb Callback) (token.Grant, error) {
 	if err := s.use(ctx, state); err != nil {
 		return token.Grant{}, err
 	}
-	// The code works once, so a caller that stops waiting must not end this.
+	// The code works only once: a caller that stops waiting must not end the exchange.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptTimeout)
 	defer cancel()
 	g, err := s.exchange(ctx, r, c, state, cb)
@@ -179,8 +181,8 @@ func (s *Service) exchange(ctx context.Context, r tenant.Resolved, c Consent, st
 	})
 }
 
-// refuse stores why a consent was refused. An automatic one has then failed; the link of a manual one stays open for another
-// attempt.
+// refuse stores why a consent was refused. It ends an automatic consent and one with a direct link; the link of another manual
+// consent stays open for the next attempt.
 func (s *Service) refuse(ctx context.Context, r tenant.Resolved, consentID string, cause error) error {
 	f := failure.From(cause)
 	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
@@ -205,7 +207,7 @@ func (s *Service) succeed(ctx context.Context, r tenant.Resolved, consentID stri
 	})
 }
 
-// await stores an exchanged grant as pending until its claim code is entered.
+// await stores an exchanged grant as pending, to wait for its claim code.
 func (s *Service) await(ctx context.Context, r tenant.Resolved, consentID string, g token.Grant, out Outcome) error {
 	claimHash, err := s.claimHash(consentID, out.ClaimCode)
 	if err != nil {
@@ -218,7 +220,7 @@ func (s *Service) await(ctx context.Context, r tenant.Resolved, consentID string
 	})
 }
 
-// store stores a grant, its consent and its event in one transaction.
+// store stores a grant, its consent and its event in one transaction, even when ctx has ended.
 func (s *Service) store(ctx context.Context, r tenant.Resolved, g token.Grant, e audit.Event, storeGrant func(context.Context, token.Grant) error, consentID string, change func(*Consent)) error {
 	e.Details = map[string]string{"procedure": string(g.Procedure), "username": g.ConsentedBy.Username, "directory": g.DirectoryID}
 	ctx = context.WithoutCancel(ctx)

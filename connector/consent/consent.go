@@ -12,12 +12,12 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// A Status is how far a consent has come.
+// A Status is the progress of a consent.
 type Status string
 
 // The statuses.
 const (
-	Waiting   Status = "waiting"   // for a person at Microsoft
+	Waiting   Status = "waiting"   // until a person consents at Microsoft
 	Claimable Status = "claimable" // manual: granted, waits for its claim code
 	Succeeded Status = "succeeded"
 	Failed    Status = "failed"
@@ -30,8 +30,8 @@ type Consent struct {
 	TenantID  string
 	Procedure token.Procedure
 	Status    Status
-	// Link is the unguessable part of our landing address. It is stored sealed, because the panel shows it again; LinkHash
-	// finds the consent.
+	// Link is the secret part of the landing page's address. It is stored sealed, because the panel shows it again. LinkHash
+	// is its keyed hash, by which the consent is looked up.
 	Link      secret.Text
 	LinkHash  string
 	AskedBy   audit.Actor
@@ -40,7 +40,7 @@ type Consent struct {
 	EndedAt   time.Time // zero while it is open
 	// Failure is why the consent failed; for a manual consent, why its last opening failed.
 	Failure *failure.Record
-	// ConsentedBy is set once somebody consented.
+	// ConsentedBy is set when a person has consented.
 	ConsentedBy token.Person
 
 	// The claim code, as a keyed hash; empty when there is none.
@@ -51,14 +51,14 @@ type Consent struct {
 	Version int64
 }
 
-// A State is one opening of Microsoft's sign-in page. It is used once.
+// A State is one opening of Microsoft's sign-in page. It can be used once.
 type State struct {
 	Hash      string // keyed hash of the state parameter
 	ConsentID string
 	TenantID  string
 	// BrowserHash is the keyed hash of the browser's cookie; empty for a state that only the panel may redeem.
 	BrowserHash string
-	// WithoutClaims says that MFA is not requested by claims, because Microsoft refused that.
+	// WithoutClaims means that MFA is not requested by claims, because Microsoft refused that before.
 	WithoutClaims bool
 	Nonce         secret.Text
 	Verifier      secret.Text
@@ -98,7 +98,8 @@ type Store interface {
 	Purge(ctx context.Context, before time.Time) error
 }
 
-// Hasher makes keyed hashes of states, links, cookies and claim codes; purpose separates their spaces.
+// Hasher makes keyed hashes of states, links, cookies and claim codes. Equal values have different hashes for different
+// purposes. It is safe for concurrent use.
 type Hasher interface {
 	Hash(purpose, value string) (string, error)
 }
@@ -109,7 +110,7 @@ type Microsoft interface {
 	AuthorizeURL(c tenant.Client, request AuthorizeRequest) (string, error)
 	// ResolveDirectory returns the GUID, in lower case, of a directory given by GUID or domain.
 	ResolveDirectory(ctx context.Context, cloud, directory string) (string, error)
-	// CallbackError translates an error that Microsoft sent to the redirect address (docs/reference/microsoft-identity.md §2.4).
+	// CallbackError translates an error that Microsoft sent to the redirect URI (docs/reference/microsoft-identity.md §2.4).
 	CallbackError(e CallbackError) *failure.Error
 }
 
@@ -121,7 +122,7 @@ type AuthorizeRequest struct {
 	RedirectURI string
 	// Prompt is "consent" for a first consent and "login" later (docs/reference/microsoft-identity.md §2.1).
 	Prompt string
-	// Locale is passed on as ui_locales; may be empty.
+	// Locale is sent to Microsoft as ui_locales, unless it is empty.
 	Locale string
 }
 

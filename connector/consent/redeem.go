@@ -25,8 +25,8 @@ const (
 	maxCodeLength = 16 << 10
 )
 
-// Redeem ends the manual procedure with what the administrator sent back: the claim code, or the whole address that Microsoft
-// redirected to, or the bare authorization code in it. It returns who consented.
+// Redeem ends the manual procedure with what the administrator sent back: the claim code, the whole address that Microsoft
+// redirected to, or the authorization code in it. It returns who consented.
 func (s *Service) Redeem(ctx context.Context, tenantID, input string, by audit.Actor) (token.Person, error) {
 	input = strings.TrimSpace(input)
 	if code, ok := random.ParseClaimCode(input); ok {
@@ -73,8 +73,8 @@ func parseRedirected(input string) (Callback, bool) {
 	return Callback{Code: secret.New(code)}, true
 }
 
-// byPasted returns the state that a pasted code belongs to. The reseller at the panel takes the place of the browser, so the
-// state must be the tenant's own.
+// byPasted returns the state that a pasted code belongs to, and its consent and tenant. Instead of the browser, it checks that
+// the state belongs to the tenant of the panel's user.
 func (s *Service) byPasted(ctx context.Context, tenantID string, cb Callback) (State, Consent, tenant.Resolved, error) {
 	if cb.State != "" {
 		state, c, r, err := s.byState(ctx, cb.State)
@@ -160,8 +160,8 @@ func (s *Service) claimable(ctx context.Context, tenantID string) (Consent, erro
 	return c, nil
 }
 
-// countWrong counts a wrong claim code. The transaction must succeed for the attempt to be counted, so the refusal is not
-// returned as its error.
+// countWrong counts a wrong claim code and returns the refusal. The refusal is not the error, because the transaction must
+// succeed for the attempt to be counted.
 func (s *Service) countWrong(ctx context.Context, r tenant.Resolved, c Consent, by audit.Actor) (*failure.Error, error) {
 	c.ClaimAttempts++
 	refused := failure.New(failure.ClaimWrong, "left", strconv.Itoa(maxClaimAttempts-c.ClaimAttempts))
@@ -178,7 +178,7 @@ func (s *Service) countWrong(ctx context.Context, r tenant.Resolved, c Consent, 
 	return refused, s.append(ctx, r, audit.Event{Action: audit.ClaimRefused, Actor: by, Result: string(refused.Code), Details: refused.Params})
 }
 
-// claimHash hashes a claim code with its consent, so that equal codes of two consents have different hashes.
+// claimHash returns the hash of a claim code and its consent: equal codes of two consents have different hashes.
 func (s *Service) claimHash(consentID, code string) (string, error) {
 	canonical, ok := random.ParseClaimCode(code)
 	if !ok {

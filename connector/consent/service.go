@@ -27,7 +27,7 @@ const (
 	hashClaim   = "claim"
 )
 
-// Tokens is the custody of grants, as the procedures need it.
+// Tokens is the part of token.Service that the procedures need.
 type Tokens interface {
 	Exchange(ctx context.Context, o token.CodeExchange) (token.Grant, error)
 	StoreActive(ctx context.Context, g token.Grant) error
@@ -58,12 +58,12 @@ type Config struct {
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
-	// Log receives one record per outcome. Default: discard.
+	// Log receives a record when Microsoft refuses a claims request. Default: discard.
 	Log *slog.Logger
 }
 
-// A Service runs the procedures. Its methods return *failure.Error for what a person can be told, and are safe for
-// concurrent use.
+// A Service runs the procedures. Its methods return a *failure.Error for every failure that can be shown to a person, and are
+// safe for concurrent use.
 type Service struct {
 	cfg Config
 }
@@ -92,7 +92,8 @@ func New(cfg Config) (*Service, error) {
 	return &Service{cfg}, nil
 }
 
-// RedirectURI returns the address to which Microsoft sends the browser back; it is registered there as type Web.
+// RedirectURI returns the address to which Microsoft redirects the browser after the sign-in. It must be registered at
+// Microsoft with the type Web.
 func (s *Service) RedirectURI() string { return s.cfg.PublicURL + "/callback" }
 
 // ready returns a tenant whose settings suffice for a consent, or what is missing. It resolves a directory that could not be

@@ -23,15 +23,16 @@ type Application struct {
 type Credential struct {
 	// Value is the value of a client secret, or a certificate and its private key in PEM.
 	Value secret.Text
-	// Ends is when it stops working: as entered for a secret, zero when unknown; read from a certificate.
+	// Ends is when the credential stops working: for a secret as a person entered it, zero when unknown; for a certificate
+	// the end of its validity.
 	Ends time.Time
-	// Since is when it was entered here.
+	// Since is when the credential was entered.
 	Since time.Time
 	// Remove, in a change of settings, deletes the stored credential, which an empty Value keeps. It is never stored.
 	Remove bool
 }
 
-// Complete reports whether a can be used: it has its ID and a credential.
+// Complete reports whether a can be used, that is, has an ID and a credential.
 func (a Application) Complete() bool { return a.ID != "" && len(a.Credentials()) > 0 }
 
 // Credentials returns the credentials that are set.
@@ -70,7 +71,7 @@ func (a Application) Ends(now time.Time) time.Time {
 	return last
 }
 
-// checked returns a change of an application in canonical form, or what is wrong with it.
+// checked returns the changed settings of an application in canonical form, or a *failure.Error that says what is wrong.
 func (a Application) checked(now time.Time) (Application, error) {
 	if a.ID != "" {
 		id, err := uuid.Parse(a.ID)
@@ -101,7 +102,8 @@ func (a Application) checked(now time.Time) (Application, error) {
 	return a, nil
 }
 
-// keep takes over the stored credentials that were not sent for the same application: the platform has no copy to send.
+// keep copies those credentials from stored that were not sent, if stored is the same application: the platform has no copy
+// to send.
 func (a *Application) keep(stored Application) {
 	if a.ID != stored.ID {
 		stored = Application{}

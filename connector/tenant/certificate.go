@@ -19,11 +19,11 @@ const (
 	minKeyBits = 2048
 )
 
-// pemBlock finds the blocks of a PEM text, even without its line breaks: a one-line input field removes them, and the standard
-// library does not read the rest.
+// pemBlock matches the blocks of a PEM text, even without line breaks: one-line input fields remove them, and encoding/pem
+// requires them.
 var pemBlock = regexp.MustCompile(`-----BEGIN ([A-Z0-9 ]+)-----([A-Za-z0-9+/=\s]*)-----END ([A-Z0-9 ]+)-----`)
 
-// A Certificate authenticates an application, which signs with its key.
+// A Certificate is a certificate with its private key, with which an application authenticates.
 type Certificate struct {
 	Leaf *x509.Certificate
 	Key  *rsa.PrivateKey
@@ -72,7 +72,7 @@ func ParseCertificate(text secret.Text) (Certificate, error) {
 	return Certificate{}, failure.New(failure.CertificateMismatch)
 }
 
-// rsaKey reads a private key; nil when it is not an RSA key.
+// rsaKey returns the private key in der; nil when it is not an RSA key.
 func rsaKey(der []byte) *rsa.PrivateKey {
 	if key, err := x509.ParsePKCS8PrivateKey(der); err == nil {
 		rsaKey, _ := key.(*rsa.PrivateKey)

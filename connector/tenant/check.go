@@ -7,13 +7,13 @@ import (
 	"azure-partner-connector/connector/failure"
 )
 
-// The ways to request MFA from Microsoft (docs/reference/microsoft-identity.md §2.2); any other value is a JSON claims request.
+// The values of Settings.MFARequest (docs/reference/microsoft-identity.md §2.2). Any other value is a JSON claims request.
 const (
 	MFARequestAMR = "amr"
 	MFARequestOff = "off"
 )
 
-// DefaultCloud is the cloud of instances that name none.
+// DefaultCloud is the cloud of instances whose settings name none.
 const DefaultCloud = "global"
 
 func (s *Service) checkedSettings(settings Settings) (Settings, error) {

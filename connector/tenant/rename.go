@@ -10,7 +10,8 @@ import (
 	"azure-partner-connector/connector/failure"
 )
 
-// Rename stores the current names of a tenant's company and marketplace. An empty name is unknown and changes nothing.
+// Rename stores the current names of a tenant's company and marketplace. An empty name is not known and changes nothing. It
+// writes nothing, and no event, when both names are stored already.
 func (s *Service) Rename(ctx context.Context, instanceKey, id, name, marketplace string, by audit.Actor) error {
 	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 		t, err := s.cfg.Store.Tenant(ctx, id)

@@ -29,12 +29,12 @@ type Config struct {
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
-	// Log receives decisions and their reasons. Default: discard.
+	// Log receives a record when a directory cannot be resolved. Default: discard.
 	Log *slog.Logger
 }
 
-// A Service keeps instances and tenants as the platform manages them. Its methods are idempotent, return *failure.Error for
-// what the caller can correct, and are safe for concurrent use.
+// A Service keeps instances and tenants as the platform manages them. Its methods are idempotent, return a *failure.Error for
+// every failure that the caller can correct, and are safe for concurrent use.
 type Service struct {
 	cfg Config
 }
@@ -53,8 +53,8 @@ func New(cfg Config) (*Service, error) {
 	return &Service{cfg}, nil
 }
 
-// Install stores the instance that the platform provisioned. Repeating it with the same key and root leads to the same state;
-// another root under a key whose instance is not removed is a conflict.
+// Install stores the instance that the platform provisioned. Repeating it with the same key and root leads to the same state.
+// While an instance with the same key and another root is installed, it returns the failure conflict.
 func (s *Service) Install(ctx context.Context, in Instance, by audit.Actor) (Instance, error) {
 	settings, err := s.checkedSettings(in.Settings)
 	if err != nil {
@@ -112,8 +112,8 @@ func (s *Service) change(ctx context.Context, key string, action audit.Action, b
 	return in, err
 }
 
-// Remove deletes an instance's tenants and secrets. Removing what does not exist is no error
-// (docs/reference/aps-protocol.md §1.7).
+// Remove deletes an instance's tenants and secrets, and marks the instance as removed. Removing an instance that does not
+// exist is no error (docs/reference/aps-protocol.md §1.7).
 func (s *Service) Remove(ctx context.Context, key string, by audit.Actor) error {
 	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 		in, err := s.Instance(ctx, key)

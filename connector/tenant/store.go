@@ -8,9 +8,9 @@ import (
 )
 
 var (
-	// ErrNotFound is returned by stores when there is no such row.
+	// ErrNotFound is returned by stores for a row that does not exist.
 	ErrNotFound = errors.New("not found")
-	// ErrChanged is returned by stores when the row changed since it was read, or exists already.
+	// ErrChanged is returned by stores for a row that changed since it was read, or a new one that exists already.
 	ErrChanged = errors.New("changed by another writer")
 	// ErrDirectoryTaken is returned when another tenant of the instance has the same DirectoryID.
 	ErrDirectoryTaken = errors.New("directory belongs to another tenant")
@@ -35,7 +35,7 @@ type Store interface {
 	SaveTenant(ctx context.Context, t *Tenant) error
 	// ChangeTenant updates t as SaveTenant does and appends e, both or neither.
 	ChangeTenant(ctx context.Context, t *Tenant, e audit.Event) error
-	// DeleteTenant deletes the tenant with its grants, consents and schedule. Its events stay.
+	// DeleteTenant deletes the tenant with its grants, consents and schedule. It keeps the events.
 	DeleteTenant(ctx context.Context, id string) error
 
 	AppendEvent(ctx context.Context, e audit.Event) error

@@ -24,7 +24,7 @@ type Instance struct {
 	Version        int64     // row version; 0 before it is stored
 }
 
-// Settings of an instance, from the properties of its root resource.
+// Settings are the settings of an instance, from the properties of its root resource.
 type Settings struct {
 	// Cloud names the cloud profile. Default "global".
 	Cloud string
@@ -32,7 +32,7 @@ type Settings struct {
 	Application Application
 	// MFARequest says how MFA is requested from Microsoft: "amr" (default), "off", or a JSON claims request.
 	MFARequest string
-	// Borrowers are the APS instance ids of the applications that may borrow access tokens.
+	// Borrowers are the APS instance IDs of the applications that may borrow access tokens.
 	Borrowers []string
 	// SkipLanding redirects visitors of a manual link to Microsoft without a page of ours.
 	SkipLanding bool
@@ -53,16 +53,16 @@ type Tenant struct {
 	Marketplace    string // the platform's brand, for people to read
 	// DirectoryID is the directory's GUID in lower case; empty until it is resolved.
 	DirectoryID string
-	// Directory is what was entered: a GUID or a domain.
+	// Directory is the directory as entered: a GUID or a domain.
 	Directory string
-	// Application overrides the instance's when its ID is set and the instance allows it.
+	// Application overrides that of the instance when its ID is set and Settings.TenantApplication allows it.
 	Application Application
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 	Version     int64
 }
 
-// A Client is who we are towards Microsoft for one tenant: cloud, directory and application.
+// A Client is the identity that we use at Microsoft for one tenant: cloud, directory and application.
 type Client struct {
 	Cloud       string
 	DirectoryID string
@@ -76,7 +76,7 @@ type Resolved struct {
 	Instance Instance
 }
 
-// Client returns who we are towards Microsoft for the tenant.
+// Client returns the identity that we use at Microsoft for the tenant.
 func (r Resolved) Client() Client {
 	settings := r.Instance.Settings
 	application := settings.Application

@@ -25,7 +25,7 @@ func (s *Service) ConfigureTenant(ctx context.Context, stored Resolved, t Tenant
 	return s.put(ctx, stored, t, audit.TenantConfigured, by)
 }
 
-// put saves t over what is stored, whose tenant is zero when there is none yet.
+// put merges t into the stored tenant, or inserts it when the tenant of r is zero.
 func (s *Service) put(ctx context.Context, r Resolved, t Tenant, action audit.Action, by audit.Actor) (Tenant, error) {
 	stored := r.Tenant
 	var err error
@@ -51,7 +51,7 @@ func (s *Service) put(ctx context.Context, r Resolved, t Tenant, action audit.Ac
 			return stored, refused(err, t)
 		}
 	}
-	// There is none yet, or it was changed or removed since it was read.
+	// The tenant is new, or it was changed or removed since it was read.
 	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 		stored, err = s.cfg.Store.Tenant(ctx, t.ID)
 		switch {
@@ -73,7 +73,7 @@ func (s *Service) put(ctx context.Context, r Resolved, t Tenant, action audit.Ac
 	return stored, refused(err, t)
 }
 
-// refused returns why t was not saved.
+// refused translates the error of saving t.
 func refused(err error, t Tenant) error {
 	switch {
 	case err == nil:
@@ -86,7 +86,7 @@ func refused(err error, t Tenant) error {
 	return translated(err, fmt.Sprintf("saving tenant %s", t.ID))
 }
 
-// merge takes over what the platform sent. Owner and subscription come with the provisioning only.
+// merge copies what the platform sent. It sends owner and subscription only when it provisions the tenant.
 func (t *Tenant) merge(sent Tenant, directoryID string) {
 	if sent.AccountID != "" {
 		t.AccountID = sent.AccountID
@@ -112,8 +112,8 @@ func (t *Tenant) merge(sent Tenant, directoryID string) {
 // (docs/reference/aps-protocol.md §1.7).
 const resolveTimeout = 10 * time.Second
 
-// directoryID returns the GUID of a directory, or "" when Microsoft cannot be reached: provisioning must not depend on it, and
-// the first consent resolves it then.
+// directoryID returns the GUID of a directory, or "" when Microsoft cannot be reached: provisioning must not depend on
+// Microsoft, and the first consent resolves the directory then.
 func (s *Service) directoryID(ctx context.Context, cloud, directory string) (string, error) {
 	if directory == "" {
 		return "", nil
@@ -128,7 +128,7 @@ func (s *Service) directoryID(ctx context.Context, cloud, directory string) (str
 	return id, err
 }
 
-// Unprovision deletes a tenant and its secrets at once. Deleting what does not exist is no error.
+// Unprovision deletes a tenant and its secrets. Deleting a tenant that does not exist is no error.
 func (s *Service) Unprovision(ctx context.Context, instanceKey, id string, by audit.Actor) error {
 	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 		t, err := s.Tenant(ctx, instanceKey, id)
@@ -161,8 +161,8 @@ func (s *Service) Tenant(ctx context.Context, instanceKey, id string) (Tenant, e
 	return t, nil
 }
 
-// Resolve returns a tenant of an instance with the instance. When there is no such tenant, it returns the failure
-// not_found with the instance; when there is no such instance either, without.
+// Resolve returns a tenant and its instance. When the instance exists without this tenant, it returns the failure not_found
+// with a Resolved that has only the instance; when there is no such instance, not_found with the zero Resolved.
 func (s *Service) Resolve(ctx context.Context, instanceKey, id string) (Resolved, error) {
 	r, err := s.cfg.Store.Resolve(ctx, id)
 	if err == nil && r.Instance.Key == instanceKey && r.Instance.RemovedAt.IsZero() {
