@@ -17,13 +17,13 @@ import (
 	"azure-partner-connector/connector/store/sqldb"
 )
 
-// baselineConnections is the size of the baseline's pool, which is the store's.
+// baselineConnections is the size of the baseline's connection pool, the same as the store's.
 const baselineConnections = 16
 
 var errBaseline = errors.New("usage: baseline constant SIZE, or baseline read|append SIZE DRIVER DSN")
 
-// serveBaseline runs the baseline of one row: a bare echo handler with the one statement that the hook cannot do without.
-// Its responses have a given size, which is that of the connector's.
+// serveBaseline runs the baseline of one row: a bare echo handler with only the statement that the hook needs. Its
+// responses have the size of the connector's.
 //
 //	baseline constant SIZE
 //	baseline read|append SIZE DRIVER DSN
@@ -103,7 +103,7 @@ func baselineHandler(ctx context.Context, pool *sql.DB, work string, body []byte
 	}, nil
 }
 
-// now returns the time as it is kept in the database.
+// now returns the time in the database's format.
 func now() string { return time.Now().UTC().Format("2006-01-02 15:04:05.000") }
 
 // serveUntil prints the address on which it listens, and serves until its input or ctx ends.

@@ -12,9 +12,9 @@ import (
 	"azure-partner-connector/connector/random"
 )
 
-// A baselineSweep is the baseline of renewing: the statements that no renewal can do without, in as few transactions as
-// possible. A successor must be durable before it is used for anything, since Microsoft may not return it twice; what its
-// use shows is therefore stored in a transaction of its own.
+// A baselineSweep is the baseline of renewals: only the necessary statements, in as few transactions as possible. A
+// successor must be durable before it is used, since Microsoft may not return it again; the results of its use are
+// therefore stored in a second transaction.
 type baselineSweep struct {
 	pool *sql.DB
 
@@ -61,7 +61,7 @@ func (l *baselineSweep) close() {
 	}
 }
 
-// sweep renews count tenants that are due and returns how long that took.
+// sweep renews count due tenants and returns how long that took.
 func (l *baselineSweep) sweep(ctx context.Context, count int) (time.Duration, error) {
 	began := time.Now()
 	for renewed := 0; renewed < count; {
@@ -134,7 +134,7 @@ func (l *baselineSweep) transact(ctx context.Context, fn func(do func(*sql.Stmt,
 	if err != nil {
 		return fmt.Errorf("beginning: %w", err)
 	}
-	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
+	defer tx.Rollback() //nolint:errcheck // does nothing after a commit
 	if err := fn(func(s *sql.Stmt, values ...any) error {
 		return affected(tx.StmtContext(ctx, s).ExecContext(ctx, values...)) //nolint:sqlclosecheck // the transaction closes it
 	}); err != nil {

@@ -1,6 +1,6 @@
-// Package bench measures how fast the connector is compared with the least that any program would have to do: the
-// baseline of each row, a bare handler with the one statement that cannot be left out. Baseline and connector are loaded
-// in turn by the same client, on the same database, and the ratio of the medians is the figure. `make bench` runs the
+// Package bench measures how fast the connector is compared with the least work that any program would have to
+// do: the baseline of each row, a bare handler with only the necessary statement. The same client loads baseline and
+// connector in turn, on the same database, and the ratio of the medians is the result. `make bench` runs the
 // command below it, which writes docs/explanation/benchmarks.md.
 package bench
 
@@ -11,9 +11,9 @@ import (
 	"slices"
 )
 
-// RunSubprocess runs the part of a measurement that needs a process of its own, where arguments name one: a baseline, or
-// the connector with a fake Microsoft. ok is false when they name none. It prints the address on which it listens to out
-// and ends when in does. The program that measures calls it first, and starts itself again with such arguments.
+// RunSubprocess runs the part of a measurement that needs a process of its own, if arguments name one: a baseline, or the
+// connector with a fake Microsoft. ok is false if they name none. It prints the address on which it listens to out, and
+// returns when in ends. The measuring program calls it first, and starts itself again with such arguments.
 func RunSubprocess(ctx context.Context, arguments []string, in io.Reader, out io.Writer) (ok bool, err error) {
 	if len(arguments) == 0 {
 		return false, nil
@@ -31,11 +31,11 @@ func RunSubprocess(ctx context.Context, arguments []string, in io.Reader, out io
 type measurement struct {
 	name string
 	take func(e *Env, ctx context.Context) ([]Row, error)
-	// first says that it is taken before the others: it takes long, and depends least on the moment.
+	// first says that it runs before the others, because it takes long and depends least on what else the machine does.
 	first bool
 }
 
-// measurements are in the order in which they are reported.
+// measurements returns all measurements in the order in which they are reported.
 func measurements() []measurement {
 	return []measurement{
 		{"signature", (*Env).signature, false},
@@ -48,7 +48,7 @@ func measurements() []measurement {
 	}
 }
 
-// Names returns the names of what can be measured, in their order.
+// Names returns the names of all measurements in order.
 func Names() []string {
 	var names []string
 	for _, m := range measurements() {
@@ -57,7 +57,7 @@ func Names() []string {
 	return names
 }
 
-// Measure takes all measurements that the configuration names, one after the other, and returns their rows.
+// Measure runs the measurements that the configuration names, one after the other, and returns their rows.
 func (e *Env) Measure(ctx context.Context) ([]Row, error) {
 	all := measurements()
 	taken := make([][]Row, len(all))

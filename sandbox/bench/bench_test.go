@@ -13,7 +13,7 @@ import (
 	"azure-partner-connector/sandbox/bench"
 )
 
-// TestMain runs the subprocesses that a measurement starts this program for.
+// TestMain runs this program as a subprocess when a measurement has started it as one.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if ok, err := bench.RunSubprocess(context.Background(), flag.Args(), os.Stdin, os.Stdout); ok {
@@ -129,7 +129,7 @@ func TestGrouped(t *testing.T) {
 	}
 }
 
-// TestMeasure_WritesDocument takes the smallest measurements and writes their document. Their figures do not matter.
+// TestMeasure_WritesDocument runs the smallest measurements and writes their document. The results do not matter.
 func TestMeasure_WritesDocument(t *testing.T) {
 	var printed strings.Builder
 	e, err := bench.Prepare(t.Context(), bench.Config{

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Conditions are those of a measurement. They name no machine and no path on it.
+// Conditions are the conditions of a measurement. They do not identify the machine.
 type Conditions struct {
 	Day                   time.Time
 	Processor             string // model
@@ -29,7 +29,7 @@ type Conditions struct {
 	Connections, Poolsize int
 }
 
-// Write writes the document of what was measured.
+// Write writes the document for rows to a file.
 func (e *Env) Write(ctx context.Context, document string, rows []Row) error {
 	conditions, err := e.conditions(ctx)
 	if err != nil {
@@ -116,7 +116,7 @@ Microsoft, a fake in the connector's own process accepts everything after a fixe
 | ` + "`go run ./sandbox/bench/command -only status,lending`" + ` | some rows, on the terminal only | |
 `
 
-// cell keeps text from ending a cell of a table.
+// cell escapes text for a cell of a Markdown table.
 func cell(text string) string { return strings.ReplaceAll(text, "|", "\\|") }
 
 func capital(text string) string {

@@ -26,7 +26,7 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// Config says how much is measured. The zero Config is the full measure.
+// Config says how much is measured. The zero Config measures everything in full.
 type Config struct {
 	// Duration is how long each run of a load lasts, in whole seconds. Default: 5 seconds.
 	Duration time.Duration
@@ -49,7 +49,7 @@ type Config struct {
 	// Only names what to measure, as Names does. Default: all.
 	Only []string
 
-	// Program is the program that runs subprocesses (RunSubprocess). Default: the one that runs.
+	// Program is the program that runs subprocesses (RunSubprocess). Default: the running program.
 	Program string
 
 	// Out receives progress and rows. Default: discard.
@@ -83,7 +83,7 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// An Env is what the rows share: the connector as it is shipped, a private MariaDB that keeps what was committed, and
+// An Env is what the measurements share: the connector as it is shipped, a private MariaDB whose commits are durable, and
 // keys.
 type Env struct {
 	cfg         Config
@@ -97,7 +97,7 @@ type Env struct {
 	loadBefore  string // the machine's load average at the start
 }
 
-// serverArguments give the server memory for the large database, as its operator would.
+// serverArguments returns the server's arguments, which give it memory for the large database as an operator would.
 func (c Config) serverArguments() []string {
 	if c.Many < 100_000 {
 		return nil
@@ -160,8 +160,8 @@ func (e *Env) Close() error {
 
 func (e *Env) file(name string) string { return filepath.Join(e.folder, name) }
 
-// memoryFile names a file for what is written and read once, away from the disk that is measured where that is possible.
-func (e *Env) memoryFile(name string) string {
+// tmpfsFile names a file for data that is written and read once. If possible, it is not on the measured disk.
+func (e *Env) tmpfsFile(name string) string {
 	const memory = "/dev/shm"
 	if info, err := os.Stat(memory); err == nil && info.IsDir() {
 		return filepath.Join(memory, filepath.Base(e.folder)+"-"+name)
@@ -169,7 +169,7 @@ func (e *Env) memoryFile(name string) string {
 	return e.file(name)
 }
 
-// A database is one that the connector may use.
+// A database is a database for the connector.
 type database struct{ driver, dsn string }
 
 // mysql creates an empty database on the server.

@@ -15,15 +15,15 @@ import (
 // and the query of roles.
 const callsPerRenewal = 7
 
-// A fakeMicrosoft accepts everything after a delay that is always the same, and counts its redemptions. It has no network,
-// no keys and no database: what Microsoft itself takes is not measured.
+// A fakeMicrosoft accepts everything after a constant delay, and counts its redemptions. It uses no network, keys or
+// database, so that the time of Microsoft itself is not measured.
 type fakeMicrosoft struct {
 	redemption time.Duration // how long a redemption takes
 	otherCall  time.Duration // how long every other call takes
 	only       token.API     // the api whose redemption takes that long; empty: all
 	keepsToken bool          // no new refresh tokens are returned
 
-	access, refresh secret.Text // no code looks into tokens, so they may all be the same
+	access, refresh secret.Text // no code reads tokens, so they may all be the same
 	redeemed        atomic.Int64
 }
 

@@ -9,7 +9,7 @@ import (
 	"azure-partner-connector/connector/clock"
 )
 
-// What the program may use.
+// Upper bounds of what the program may use.
 const (
 	startBar  = 100.0 // ms
 	idleBar   = 40.0  // MiB

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// statusBar is what a hook may cost, as a share of the baseline's rate.
+// statusBar is the least rate of a hook, as a share of the baseline's.
 const statusBar = 0.70
 
-// later is when tenants are due that are not to be renewed while something else is measured.
+// later is when tenants are due that must not be renewed during a measurement.
 const later = 5 * 24 * time.Hour
 
-// status measures a verified hook that reads the status of a tenant's token, on MariaDB.
+// status measures a signed hook that reads the status of a tenant's token, on MariaDB.
 func (e *Env) status(ctx context.Context) (rows []Row, err error) {
 	db, err := e.mysql(ctx)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// What lending may cost, as shares of the baseline's rate.
+// The least rates of lending, as shares of the baseline's.
 const (
 	memoryLendingBar  = 0.50
 	auditedLendingBar = 0.60
@@ -28,9 +28,9 @@ const (
 const cached = 500
 
 const (
-	// borrowers is how many ask for the same token at once.
+	// borrowers is how many borrowers request the same token at once.
 	borrowers = 1000
-	// borrowersWarmingUp is how many borrow at once where nobody measures how fast that is.
+	// borrowersWarmingUp is how many borrow at once before the measurement begins.
 	borrowersWarmingUp = 32
 )
 
@@ -38,7 +38,7 @@ func lending(id string) request {
 	return request{http.MethodPost, "/tenant/" + id + "/accessToken", `{"api":"graph"}`, borrowerID}
 }
 
-// lending measures lending cached tokens, without the database and with it.
+// lending measures lending of cached tokens, without and with the database.
 func (e *Env) lending(ctx context.Context) ([]Row, error) {
 	unaudited, err := e.lendingWithoutDatabase(ctx)
 	if err != nil {
@@ -72,8 +72,8 @@ func (e *Env) lendingWithoutDatabase(ctx context.Context) (row Row, err error) {
 		"Connector %s.", c).because(sharedProcessors), err
 }
 
-// lendingAudited compares lending, which commits its event before the token leaves, with a handler that commits one row
-// like it.
+// lendingAudited compares lending, which commits an event before it returns the token, with a handler that commits a
+// similar row.
 func (e *Env) lendingAudited(ctx context.Context) (row Row, err error) {
 	db, err := e.mysql(ctx)
 	if err != nil {
@@ -113,7 +113,7 @@ func (e *Env) lendingAudited(ctx context.Context) (row Row, err error) {
 		"A lending commits its nonce, then reads, then commits its event, one after the other; the baseline commits once. " + sharedProcessors), err
 }
 
-// borrowAll borrows one token of every tenant with the hook.
+// borrowAll borrows one token of every tenant through the hook.
 func (e *Env) borrowAll(ctx context.Context, p *process, ids []string) error {
 	var workers sync.WaitGroup
 	next, failed := make(chan string), make(chan error, borrowersWarmingUp)
@@ -147,7 +147,7 @@ func (e *Env) borrowAll(ctx context.Context, p *process, ids []string) error {
 	return errors.Join(errs...)
 }
 
-// createBaselineEvents creates a table like that of the events for the baseline.
+// createBaselineEvents creates the baseline's table, which is like the table of events.
 func createBaselineEvents(ctx context.Context, db database) error {
 	pool, err := sql.Open(db.driver, db.dsn)
 	if err != nil {
@@ -160,7 +160,7 @@ func createBaselineEvents(ctx context.Context, db database) error {
 	return nil
 }
 
-// send sends one request and returns the body of its response, which must be a success.
+// send sends one request and returns the body of its response. A response without success is an error.
 func (e *Env) send(ctx context.Context, address string, r request) (string, error) {
 	raw, err := e.raw(r)
 	if err != nil {
@@ -189,7 +189,7 @@ func (e *Env) send(ctx context.Context, address string, r request) (string, erro
 	return body, nil
 }
 
-// cold has many borrowers ask at once for an access token that is not cached yet.
+// cold measures many borrowers that request an access token at once that is not cached yet.
 func (e *Env) cold(ctx context.Context) ([]Row, error) {
 	db, err := e.mysql(ctx)
 	if err != nil {

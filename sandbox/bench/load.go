@@ -18,19 +18,19 @@ import (
 //go:embed replay.lua
 var replay []byte
 
-// connections is how many connections the client keeps busy: enough that neither baseline nor connector waits for
-// requests while the database commits.
+// connections is how many connections the client uses: enough that neither baseline nor connector waits for requests
+// while the database commits.
 const connections = 256
 
-// mostPerSecond bounds the requests that are signed in advance for one run.
-const mostPerSecond = 40_000
+// maxPerSecond bounds how many requests are signed in advance for each second of a run.
+const maxPerSecond = 40_000
 
 // A run is the client's result of one run.
 type run struct {
 	Requests     int64 `json:"requests"`
 	Microseconds int64 `json:"microseconds"`
-	Refused      int64 `json:"refused"` // responses that were no 2xx or 3xx
-	Broken       int64 `json:"broken"`  // connections that failed, and responses that did not arrive
+	Refused      int64 `json:"refused"` // responses with a status other than 2xx and 3xx
+	Broken       int64 `json:"broken"`  // failed connections and missing responses
 	P99          int64 `json:"p99"`     // microseconds
 
 	used time.Duration // processor time of the program and the database together
@@ -38,9 +38,9 @@ type run struct {
 
 func (r run) perSecond() float64 { return float64(r.Requests) / (float64(r.Microseconds) / 1e6) }
 
-var errInvalid = errors.New("the run does not count")
+var errInvalid = errors.New("invalid run")
 
-// load has the client send the requests in a file to an address for a while.
+// load makes the client send the requests in a file to an address for d.
 func (e *Env) load(ctx context.Context, address, requests string, d time.Duration) (run, error) {
 	client := exec.CommandContext(ctx, "wrk", "--threads", "1", "--connections", strconv.Itoa(connections),
 		"--duration", strconv.Itoa(max(1, int(d.Seconds())))+"s", "--timeout", "10s", "--script", e.file("replay.lua"),
@@ -53,7 +53,7 @@ func (e *Env) load(ctx context.Context, address, requests string, d time.Duratio
 	if err != nil {
 		return run{}, fmt.Errorf("running wrk: %w: %s", err, bytes.TrimSpace(output))
 	}
-	after, err := processorTime() // the client has ended, so this does not include its time
+	after, err := processorTime() // the client has exited, so this does not include its time
 	if err != nil {
 		return run{}, err
 	}
@@ -62,7 +62,7 @@ func (e *Env) load(ctx context.Context, address, requests string, d time.Duratio
 	return r, err
 }
 
-// readResult reads what replay.lua writes when a run has ended.
+// readResult parses what replay.lua writes at the end of a run.
 func readResult(output []byte) (run, error) {
 	_, result, found := strings.Cut(string(output), "RESULT ")
 	var r run
@@ -113,7 +113,7 @@ func joined(values []float64) string {
 	return strings.Join(each, ", ")
 }
 
-// median returns the middle value, of an even number the mean of both; 0 of none.
+// median returns the median of values; 0 if there are none.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0
@@ -130,14 +130,14 @@ func median(values []float64) float64 {
 // once. The first turn warms both up and does not count.
 func (e *Env) compare(ctx context.Context, baseline, connector string, next func(n int) request) (comparison, error) {
 	var c comparison
-	file := e.memoryFile("requests")
+	file := e.tmpfsFile("requests")
 	defer os.Remove(file)
 	for turn := range e.cfg.Turns + 1 {
 		d := e.cfg.Duration
 		if turn == 0 {
 			d = min(d, 2*time.Second)
 		}
-		if err := e.sign(file, int(max(time.Second, d).Seconds()*mostPerSecond), next); err != nil {
+		if err := e.sign(file, int(max(time.Second, d).Seconds()*maxPerSecond), next); err != nil {
 			return comparison{}, err
 		}
 		a, err := e.load(ctx, baseline, file, d)

@@ -29,9 +29,9 @@ const (
 // A process is a program under load.
 type process struct {
 	command *exec.Cmd
-	in      io.WriteCloser // a subprocess ends with this
+	in      io.WriteCloser // a subprocess exits when this is closed
 	address string         // where it accepts requests
-	ready   time.Duration  // how long it took to serve
+	ready   time.Duration  // from start until it serves
 	log     *os.File
 	ended   chan struct{}
 }
@@ -51,12 +51,12 @@ func (e *Env) newProcess(command *exec.Cmd) (*process, error) {
 
 func (p *process) start() error {
 	err := p.command.Start()
-	p.log.Close() // the process has its own
+	p.log.Close() // the process has its own handle
 	if err != nil {
 		return fmt.Errorf("starting %s: %w", p.command.Path, err)
 	}
 	go func() {
-		_ = p.command.Wait() // its state holds how it ended
+		_ = p.command.Wait() // ProcessState tells how it exited
 		close(p.ended)
 	}()
 	return nil
@@ -64,7 +64,7 @@ func (p *process) start() error {
 
 // stop asks the process to end and waits for that.
 func (p *process) stop() error {
-	_ = p.in.Close() // a process that has ended has closed it
+	_ = p.in.Close() // fails if the process has exited
 	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stopping %s: %w", p.command.Path, err)
 	}
@@ -80,7 +80,7 @@ func (p *process) stop() error {
 	}
 }
 
-// stopAfter stops p and returns err with what went wrong then.
+// stopAfter stops p and returns err joined with the error of stopping.
 func stopAfter(err error, p *process) error { return errors.Join(err, p.stop()) }
 
 func (p *process) lastLog() []byte {
@@ -88,7 +88,7 @@ func (p *process) lastLog() []byte {
 	return bytes.TrimSpace(content[max(0, len(content)-2000):])
 }
 
-// startSubprocess starts this program again as a subprocess (RunSubprocess), and returns when it listens.
+// startSubprocess starts this program again as a subprocess (RunSubprocess) and waits until it listens.
 func (e *Env) startSubprocess(ctx context.Context, name string, arguments ...string) (*process, error) {
 	command := exec.Command(e.cfg.Program, append([]string{name}, arguments...)...)
 	p, err := e.newProcess(command)
@@ -115,7 +115,7 @@ func (e *Env) startSubprocess(ctx context.Context, name string, arguments ...str
 	case <-ctx.Done():
 	}
 	if p.address == "" {
-		return nil, stopAfter(fmt.Errorf("%s does not print its address: %s", name, p.lastLog()), p)
+		return nil, stopAfter(fmt.Errorf("%s printed no address: %s", name, p.lastLog()), p)
 	}
 	return p, nil
 }
@@ -133,7 +133,7 @@ func (e *Env) startConnector(ctx context.Context, db database) (*process, error)
 	return e.startSubprocess(ctx, "connector", file)
 }
 
-// serve starts the connector as it is shipped and returns when it is ready.
+// serve starts the connector as it is shipped and waits until it is ready.
 func (e *Env) serve(ctx context.Context, db database) (*process, error) {
 	hooks, err := freeAddress(ctx)
 	if err != nil {
@@ -163,7 +163,7 @@ func (e *Env) serve(ctx context.Context, db database) (*process, error) {
 	return p, nil
 }
 
-// configuration writes what an operator would write. Nothing is due during a load, so the tick is long.
+// configuration writes a configuration file like an operator's. Nothing is due under load, so the tick is long.
 func (e *Env) configuration(db database, hooks, private string) (string, error) {
 	source := fmt.Sprintf("{driver: mysql, dsn: %q}", db.dsn)
 	if db.driver == sqldb.SQLite {

@@ -22,7 +22,7 @@ func ownTime() time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// processorTime returns the processor time of the processes that we started, the database server among them.
+// processorTime returns the processor time of all our child processes, including the database server.
 func processorTime() (time.Duration, error) {
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
@@ -33,9 +33,9 @@ func processorTime() (time.Duration, error) {
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
-			continue // the process has ended
+			continue // the process has exited
 		}
-		// The name, in parentheses, may hold anything; what follows is numbers.
+		// The process name, in parentheses, may contain any character; only numbers follow it.
 		_, rest, found := strings.Cut(string(content), ") ")
 		fields := strings.Fields(rest)
 		if !found || len(fields) < 13 || fields[1] != own {

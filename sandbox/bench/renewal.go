@@ -11,20 +11,20 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// What renewing may cost.
+// The least rates of renewals.
 const (
 	slowRenewalBar    = 0.90 // of workers ÷ latency
 	instantRenewalBar = 0.75 // of the baseline
 )
 
-// workers is how many renewals run at once.
+// workers is how many renewals run concurrently.
 const workers = 32
 
 // latency is how long a slow Microsoft takes.
 const latency = 100 * time.Millisecond
 
-// renewal compares the sweep with what its workers could do at best. The baseline has a database of its own on the same
-// server with the same content: the token service could not open the predecessors that the baseline stores.
+// renewal compares the sweep with the best possible rate of its workers. The baseline has its own database with the same
+// content on the same server, because the token service cannot open the predecessors that the baseline stores.
 func (e *Env) renewal(ctx context.Context) (rows []Row, err error) {
 	connector, err := e.populate(ctx, e.cfg.Tenants, e.cfg.Tenants)
 	if err != nil {
@@ -51,7 +51,7 @@ func (e *Env) renewal(ctx context.Context) (rows []Row, err error) {
 	return []Row{first, second, instant}, err
 }
 
-// slowRenewals compares the sweep with what its workers could do if they did nothing but wait.
+// slowRenewals compares the sweep with workers that do nothing but wait for Microsoft.
 func slowRenewals(ctx context.Context, c *population, ms *fakeMicrosoft, when string, each time.Duration, count int) (Row, error) {
 	if err := makeDue(ctx, c.pool, count); err != nil {
 		return Row{}, err
@@ -104,7 +104,7 @@ func (e *Env) instantRenewals(ctx context.Context, pool *sql.DB, ours *populatio
 		"The sweep seals, checks and reads more than the baseline, and gorm builds its statements. " + sharedProcessors), nil
 }
 
-// makeDue makes so many tenants due, and no other.
+// makeDue makes count tenants due, and no others.
 func makeDue(ctx context.Context, pool *sql.DB, count int) error {
 	now := time.Now().UTC()
 	for _, statement := range []struct {
@@ -113,7 +113,7 @@ func makeDue(ctx context.Context, pool *sql.DB, count int) error {
 	}{
 		{"UPDATE schedules SET due_at = ?", []any{now.Add(later)}},
 		{"UPDATE schedules SET due_at = ? ORDER BY tenant_id LIMIT ?", []any{now.Add(-time.Hour), count}},
-		// The values that are stored next must be newer than those that are stored, to the millisecond.
+		// Every stored value must be older than the one that replaces it, to the millisecond.
 		{"UPDATE grants SET issued_at = ?", []any{now.Add(-age)}},
 	} {
 		if _, err := pool.ExecContext(ctx, statement.text, statement.values...); err != nil {
@@ -123,7 +123,7 @@ func makeDue(ctx context.Context, pool *sql.DB, count int) error {
 	return nil
 }
 
-// sweep renews what is due, which must be so many, and returns how long that took.
+// sweep renews the due tenants, of which there must be count, and returns how long that took.
 func sweep(ctx context.Context, s *store.Store, ms *fakeMicrosoft, count int) (time.Duration, error) {
 	tokens, err := token.New(token.Config{Store: s, Microsoft: ms, Workers: workers})
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A Row is one bar and the figure that was measured for it.
+// A Row is one bar with the measured value.
 type Row struct {
 	Name     string
 	Bar      string
@@ -15,7 +15,7 @@ type Row struct {
 	Met      bool
 	// Does describes what baseline and connector do.
 	Does string
-	// Details are the values behind the figure.
+	// Details are the values from which the result was computed.
 	Details string
 	// Unmet explains why a bar is not met.
 	Unmet string
@@ -42,23 +42,23 @@ func (r Row) doing(format string, values ...any) Row {
 	return r
 }
 
-// with sets the values behind the figure.
+// with sets the values from which the result was computed.
 func (r Row) with(format string, values ...any) Row {
 	r.Details = fmt.Sprintf(format, values...)
 	return r
 }
 
-// sharedProcessors is why a bar may be missed on a machine that does other work, too.
+// sharedProcessors explains why a bar may be missed on a machine that also does other work.
 const sharedProcessors = "A program that takes more steps per response waits more often for a processor where other work shares them. The load at the start is " +
 	"given above; the processor time of both, in the row above, is the cost without the waiting."
 
-// because sets why the bar is missed, for where it is.
+// because sets the reason that is shown if the bar is missed.
 func (r Row) because(reason string) Row {
 	r.Unmet = reason
 	return r
 }
 
-// quantity formats a value with three significant digits, or all before the point.
+// quantity formats a value with three significant digits, but never rounds its whole part.
 func quantity(value float64, unit string) string {
 	text := fmt.Sprintf("%.2f", value)
 	switch {
@@ -93,7 +93,7 @@ func (r Row) Verdict() string {
 	return "not met"
 }
 
-// Print writes a row for a terminal.
+// Print writes the row in the form for a terminal.
 func (r Row) Print(w io.Writer) {
 	fmt.Fprintf(w, "%-8s %s: %s (bar %s)\n         %s\n", r.Verdict(), r.Name, r.Measured, r.Bar, r.Details)
 }

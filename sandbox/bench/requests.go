@@ -13,17 +13,17 @@ import (
 	"azure-partner-connector/connector/random"
 )
 
-// publicURL is what requests are signed for, whatever address they are sent to.
+// publicURL is the URL for which requests are signed, whatever address they are sent to.
 const publicURL = "https://connector.example.com/aps"
 
-// A request is one hook, not yet signed.
+// A request is an unsigned hook.
 type request struct {
 	method, path string // below publicURL
 	body         string
-	application  string // who is calling; empty for the platform itself
+	application  string // the caller; empty for the platform itself
 }
 
-// raw returns r signed, as it goes over the wire.
+// raw returns the bytes of r as a signed HTTP request.
 func (e *Env) raw(r request) ([]byte, error) {
 	call, err := http.NewRequest(r.method, publicURL+r.path, http.NoBody)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"azure-partner-connector/connector/store"
 )
 
-// What the number of tenants may change.
+// Upper bounds of what the number of tenants may change.
 const (
 	manyBar = 1.2 // times what a renewal costs with few
 	dueBar  = 5.0 // ms
@@ -21,10 +21,10 @@ const (
 // few is how many tenants the small database holds, and how many are due at once in both.
 const few = 1000
 
-// searches is how often what is due is searched for in each situation.
+// searches is how often the due tenants are searched for in each situation.
 const searches = 50
 
-// A population is a database full of tenants, of which the first few have grants that open.
+// A population is a database full of tenants, some of which have grants that open.
 type population struct {
 	store  *store.Store
 	pool   *sql.DB
@@ -33,7 +33,7 @@ type population struct {
 
 func (p *population) close() error { return errors.Join(p.store.Close(), p.pool.Close()) }
 
-// many measures what a renewal costs, and how long finding the due tenants takes, where there are many.
+// many measures the cost of a renewal, and the time to find the due tenants, in a large database.
 func (e *Env) many(ctx context.Context) (rows []Row, err error) {
 	small, err := e.populate(ctx, few, few)
 	if err != nil {
@@ -53,8 +53,8 @@ func (e *Env) many(ctx context.Context) (rows []Row, err error) {
 	return []Row{cost, found}, err
 }
 
-// populate fills a database with count tenants, of which as many as open have grants that can be renewed. The others are
-// copies of one of these under IDs of their own: nobody reads them, but they are in every index.
+// populate fills a database with count tenants, of which open have grants that can be renewed. The others are copies of one
+// of these under other IDs: nothing reads them, but they are in every index.
 func (e *Env) populate(ctx context.Context, count, open int) (*population, error) {
 	db, err := e.mysql(ctx)
 	if err != nil {
@@ -82,8 +82,8 @@ func (e *Env) populate(ctx context.Context, count, open int) (*population, error
 // copied is how many tenants one statement creates.
 const copied = 20_000
 
-// multiply copies a tenant until there are count. They are due over the ten days that come, and their grants
-// expire 80 days after that.
+// multiply copies a tenant until there are count tenants. They are due within the next ten days, and their grants expire
+// 80 days later.
 func (p *population) multiply(ctx context.Context, open, count int) error {
 	original := p.opened[0]
 	soon := time.Now().UTC().Add(later).Truncate(time.Second)
@@ -125,7 +125,7 @@ func (p *population) due(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// renewalCosts compares what a renewal takes in both databases, in turn. In the large one other tenants are due in each
+// renewalCosts compares the cost of a renewal in both databases, in turn. In the large one, other tenants are due in each
 // turn, so that none of their rows was read before.
 func (e *Env) renewalCosts(ctx context.Context, small, large *population) (Row, error) {
 	var baseline, most []float64 // µs per renewal
@@ -150,7 +150,7 @@ func (e *Env) renewalCosts(ctx context.Context, small, large *population) (Row, 
 		"%d workers. With many %.0f µs a renewal (%s); with few %.0f µs (%s).", workers, median(most), joined(most), median(baseline), joined(baseline)).because(sharedProcessors), nil
 }
 
-// renewalCost renews the given tenants and returns what each took on average, in microseconds.
+// renewalCost renews the given tenants and returns the average time of a renewal in microseconds.
 func renewalCost(ctx context.Context, c *population, ids []string) (float64, error) {
 	if err := c.due(ctx, ids); err != nil {
 		return 0, err
@@ -159,7 +159,7 @@ func renewalCost(ctx context.Context, c *population, ids []string) (float64, err
 	return float64(took.Microseconds()) / float64(len(ids)), err
 }
 
-// findingDue measures how long it takes to find the tenants that are to be renewed next, however many they are.
+// findingDue measures how long it takes to find the tenants to renew next, depending on how many are due.
 func (e *Env) findingDue(ctx context.Context, c *population) (Row, error) {
 	var medians []float64
 	var details []string

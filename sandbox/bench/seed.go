@@ -57,7 +57,7 @@ func newTenant(number int, now time.Time) tenant.Tenant {
 	}
 }
 
-// newGrant returns a grant as it is after some renewals, with all its checks.
+// newGrant returns a grant with all its checks, as after some renewals.
 func newGrant(t tenant.Tenant, issued time.Time) token.Grant {
 	works := func() token.Probe { return token.Probe{Works: token.Yes, At: issued, MFA: token.Unknown} }
 	return token.Grant{
@@ -71,7 +71,7 @@ func newGrant(t tenant.Tenant, issued time.Time) token.Grant {
 	}
 }
 
-// newToken returns a unique token of a length.
+// newToken returns a unique token of the given length.
 func newToken(length int) secret.Text {
 	var b strings.Builder
 	for b.Len() < length {
@@ -80,7 +80,7 @@ func newToken(length int) secret.Text {
 	return secret.New(b.String()[:length])
 }
 
-// fill creates the tables of a database and seeds them.
+// fill creates the tables of a database and calls seed.
 func (e *Env) fill(ctx context.Context, db database, count int, due time.Time) ([]string, error) {
 	s, err := e.open(ctx, db)
 	if err != nil {
@@ -90,7 +90,7 @@ func (e *Env) fill(ctx context.Context, db database, count int, due time.Time) (
 	return ids, errors.Join(err, s.Close())
 }
 
-// seed fills a database with the instance and count tenants that hold a grant which is due at due. It returns their IDs.
+// seed adds the instance and count tenants, whose grants are due at due, and returns the tenants' IDs.
 func (e *Env) seed(ctx context.Context, s *store.Store, count int, due time.Time) ([]string, error) {
 	in := e.instance
 	if err := s.SaveInstance(ctx, &in); err != nil {

@@ -11,13 +11,13 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// What a signature check may cost.
+// Upper bounds of the cost of a signature check.
 const (
 	signatureTimeBar   = 5.0 // µs
 	signatureAllocsBar = 20
 )
 
-// signature measures what every hook costs at least: one header is parsed and verified.
+// signature measures the least cost of every hook: one header is parsed and verified.
 func (e *Env) signature(ctx context.Context) ([]Row, error) {
 	call, err := http.NewRequestWithContext(ctx, http.MethodGet, publicURL+"/tenant/"+random.ID()+"/history?limit=50&before=2026-11-23T08:20:00Z", http.NoBody)
 	if err != nil {

@@ -33,7 +33,7 @@ func serveConnector(ctx context.Context, arguments []string, in io.Reader, out i
 	return errors.New("usage: connector CONFIGURATION, or connector in-memory SECRET")
 }
 
-// runApp does what `connector serve` does, except for Microsoft.
+// runApp does the same as `connector serve`, but with the fake Microsoft.
 func runApp(ctx context.Context, file string, in io.Reader, out io.Writer) error {
 	cfg, err := config.Load(file, nil)
 	if err != nil {
@@ -78,7 +78,7 @@ func runLending(ctx context.Context, shared secret.Text, in io.Reader, out io.Wr
 // storedTenant is the ID of the one tenant in a memoryStore.
 const storedTenant = "be7c0000-0000-4000-8000-000000000003"
 
-// A memoryStore is what the token service and the hooks' handler need of a database to lend from one tenant's grant.
+// A memoryStore is the part of a database that the token service and the hooks' handler need to lend from one grant.
 type memoryStore struct {
 	token.Store // methods that lending never calls
 

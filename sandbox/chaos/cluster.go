@@ -15,10 +15,10 @@ import (
 	"azure-partner-connector/connector/store/storetest/mariadb"
 )
 
-// nodes are in the cluster. One less is still the majority.
+// nodes is the size of the cluster. With one node less, the others are still a majority.
 const nodes = 3
 
-// galeraLibrary is where Debian and its derivatives keep Galera.
+// galeraLibrary is the path of Galera on Debian and its derivatives.
 const galeraLibrary = "/usr/lib/galera/libgalera_smm.so"
 
 // A node is one server of a cluster.
@@ -30,11 +30,11 @@ type node struct {
 // A cluster is three MariaDB servers that Galera replicates.
 type cluster struct {
 	nodes     []*node
-	pools     []*sql.DB // closed in the end
+	pools     []*sql.DB // closed by stop
 	elections int
 }
 
-// startCluster starts a new cluster and returns when all its nodes are synced.
+// startCluster starts a new cluster and returns when all nodes are synced.
 func startCluster(ctx context.Context) (*cluster, error) {
 	c := &cluster{}
 	group, err := freePorts(nodes)
@@ -83,11 +83,10 @@ func (n *node) run(ctx context.Context, more ...string) error {
 	return n.server.Run(ctx, append(slices.Clone(n.arguments), more...)...)
 }
 
-// restarts is how often a node that was killed is started until it stays up: meanwhile another connection may have been
-// given one of its ports.
+// restarts is how often killAndRestart tries to start a node: another connection may have taken one of its ports meanwhile.
 const restarts = 5
 
-// killAndRestart kills the node and starts it again. Nothing waits meanwhile.
+// killAndRestart kills the node and starts it again. It does not use during.
 func (n *node) killAndRestart(ctx context.Context, _ func() error) error {
 	for try := 1; ; try++ {
 		err := errors.Join(n.server.Kill(), n.run(ctx))
@@ -97,7 +96,7 @@ func (n *node) killAndRestart(ctx context.Context, _ func() error) error {
 	}
 }
 
-// freePorts returns ports that nobody listens on, different ones.
+// freePorts returns n different ports on which no program listens.
 func freePorts(n int) ([]int, error) {
 	ports, listeners := make([]int, n), make([]net.Listener, 0, n)
 	var err error
@@ -116,8 +115,8 @@ func freePorts(n int) ([]int, error) {
 	return ports, err
 }
 
-// awaitSynced waits until all nodes serve and agree that all of them are members. One that was isolated or frozen does
-// not know at first that the others have dropped it: its own answer alone proves nothing.
+// awaitSynced waits until all nodes serve and agree that all of them are members. A node that was isolated or frozen does
+// not know at first that the others have dropped it, so its own answer is not enough.
 func (c *cluster) awaitSynced(ctx context.Context) error {
 	var seen []string
 	without := 0 // consecutive polls that found no majority
@@ -144,13 +143,14 @@ func (c *cluster) awaitSynced(ctx context.Context) error {
 	return nil
 }
 
-// A cluster whose nodes all lost sight of each other may not find its majority again. Its operator then tells the node
-// that has seen most to be it, after so many polls.
+// A cluster whose nodes have all lost each other may not form a majority again. An operator then bootstraps it from the
+// node with the latest commit; the harness does so after pollsWithoutMajority polls.
 const (
 	withoutMajority      = "it is Initialized"
 	pollsWithoutMajority = 1000
 )
 
+// elect bootstraps the cluster from the node with the latest commit.
 func (c *cluster) elect(ctx context.Context) error {
 	var best *sql.DB
 	most := -1
@@ -213,7 +213,7 @@ func (c *cluster) stop() error {
 	return errors.Join(errs...)
 }
 
-// disconnect keeps a node from the others while during runs. Its clients still reach it, and find it without a majority.
+// disconnect isolates the node from the others while during runs. Its clients still reach it, but it has no majority.
 func (n *node) disconnect(ctx context.Context, during func() error) error {
 	pool, err := openPool(sqldb.MySQL, n.server.DSN(""))
 	if err != nil {
@@ -238,9 +238,9 @@ func (n *node) freeze(_ context.Context, during func() error) error {
 	return errors.Join(during(), n.server.Signal(syscall.SIGCONT))
 }
 
-// awaitTakeover waits until the other nodes have dropped a node and the replicas on them have renewed all that its
-// replica had leased, for which a new period is the sign. Where the others have lost their majority, too, nothing more
-// is to be had.
+// awaitTakeover waits until the other nodes have dropped a node, and the replicas on them have renewed everything that the
+// replica on that node had leased: then a new period begins. It returns early if the others have lost their majority, too,
+// because then nothing more can happen.
 func (c *cluster) awaitTakeover(ctx context.Context, d *Deployment, dropped int) error {
 	since := -1 // the period in which the node was dropped
 	return await(ctx, "the other nodes", func(ctx context.Context) (bool, error) {
@@ -263,8 +263,8 @@ func (c *cluster) awaitTakeover(ctx context.Context, d *Deployment, dropped int)
 	})
 }
 
-// clusterFaults spreads replicas over the nodes of a cluster, and kills, disconnects and freezes node after node while
-// they renew.
+// clusterFaults spreads replicas over the nodes of a cluster, and kills, disconnects and freezes one node after the other
+// while they renew.
 func clusterFaults(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 	c, err := startCluster(ctx)
 	if err != nil {
@@ -305,14 +305,14 @@ func clusterFaults(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 		d.count(nodeFaults, 1)
 		return nil
 	})
-	d.count("majorities restored by hand", c.elections)
+	d.count("clusters bootstrapped by the operator", c.elections)
 	return d, errors.Join(err, d.compareNodes(ctx))
 }
 
-// nodeFaults is the figure of all faults of nodes.
+// nodeFaults is the name under which all faults of nodes are counted.
 const nodeFaults = "faults of nodes"
 
-// compareNodes checks that all nodes hold the same, each when it has applied what the others committed.
+// compareNodes checks that all nodes have the same content, after each has applied what the others committed.
 func (d *Deployment) compareNodes(ctx context.Context) error {
 	var first string
 	for i, dsn := range d.spec.dsns {
@@ -323,13 +323,13 @@ func (d *Deployment) compareNodes(ctx context.Context) error {
 		if i == 0 {
 			first = contents
 		} else if contents != first {
-			return fmt.Errorf("node %d holds %q where node 0 holds %q", i, contents, first)
+			return fmt.Errorf("node %d contains %q, node 0 contains %q", i, contents, first)
 		}
 	}
 	return nil
 }
 
-// nodeContents returns what tells the contents of a node from another's.
+// nodeContents returns counts and checksums of a node's tables.
 func nodeContents(ctx context.Context, dsn string) (contents string, err error) {
 	pool, err := openPool(sqldb.MySQL, dsn)
 	if err != nil {

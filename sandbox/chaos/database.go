@@ -20,7 +20,7 @@ func databaseKilled(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 	})
 }
 
-// withOwnServer runs a scenario on a server of its own: what it does there would affect other deployments.
+// withOwnServer runs a scenario on a server of its own, because its faults would affect other deployments.
 func (e *Env) withOwnServer(ctx context.Context, s spec, run func(*Deployment, *mariadb.Server) error, arguments ...string) (*Deployment, error) {
 	server, err := mariadb.StartAs(ctx, mariadb.Config{Durable: true, Arguments: arguments})
 	if err != nil {
@@ -50,7 +50,7 @@ func connectionsDropped(ctx context.Context, e *Env, s Scale) (*Deployment, erro
 func (d *Deployment) dropConnections(ctx context.Context) error {
 	rows, err := d.db().QueryContext(ctx, "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND db = DATABASE()")
 	if err != nil {
-		return nil // our own connection may be one that was dropped the last time
+		return nil // the harness's own connection may be one that was dropped last time
 	}
 	defer rows.Close()
 	var all []int64
@@ -100,21 +100,21 @@ func (d *Deployment) blockCommits(ctx context.Context) error {
 	return errors.Join(err, unlockErr)
 }
 
-// What the database may take in megabytes, together, when its disk is full for the first time, and how much more each
+// The size of the database in megabytes at which its disk is full for the first time, and how much space is added each
 // time after that.
 const (
 	firstLimit = 24
 	moreLimit  = 8
 )
 
-// limitSpace is the argument that lets everything together grow to so many megabytes. That is a full disk without
-// mounting one, which needs root.
+// limitSpace returns the server's argument that limits the size of all its files together. It simulates a full disk
+// without a file system of its own, which would need root.
 func limitSpace(megabytes int) string {
 	return fmt.Sprintf("--innodb-data-file-path=ibdata1:12M:autoextend:max:%dM", megabytes)
 }
 
-// diskFull fills the server's disk until not even a row can be deleted, waits until a replica has run into that, and
-// gives it more space, as its operator would.
+// diskFull fills the server's disk until not even a row can be deleted, waits until a replica has met the error, and then
+// adds space, as an operator would.
 func diskFull(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 	return e.withOwnServer(ctx, spec{name: "disk-full", tenants: 24}, func(d *Deployment, server *mariadb.Server) error {
 		if _, err := d.db().ExecContext(ctx, "CREATE TABLE chaos_ballast (ballast LONGBLOB)"); err != nil {
@@ -147,8 +147,8 @@ func (d *Deployment) fillDisk(ctx context.Context, server *mariadb.Server) error
 			}
 		}
 	}
-	// What is free within pages may last for some renewals: it goes on until one of them fails. A server whose own
-	// background work runs into the full disk may crash.
+	// Free space within pages may suffice for some more renewals, so this waits until one of them fails. A server whose
+	// background work meets the full disk may crash.
 	for failed := false; !failed && server.Running(); {
 		d.StartPeriod()
 		var err error
@@ -162,7 +162,7 @@ func (d *Deployment) fillDisk(ctx context.Context, server *mariadb.Server) error
 	return nil
 }
 
-// sqliteDiskFull is the same for SQLite: the replica may not make the files longer than they are.
+// sqliteDiskFull is diskFull for SQLite: the replica cannot make the files longer than they are.
 func sqliteDiskFull(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 	d, err := e.deploy(ctx, spec{name: "sqlite-disk-full", tenants: 12, sqlite: true})
 	if err != nil {
@@ -199,8 +199,8 @@ func sqliteDiskFull(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 	return d, nil
 }
 
-// awaitFailureOrRenewals waits until all tenants are renewed, until the database runs no longer, or until a running
-// replica logs a text that it had not logged before; then it returns true.
+// awaitFailureOrRenewals waits until all tenants are renewed, the database has stopped, or a running replica logs a text
+// that it had not logged before. logged reports the last case.
 func (d *Deployment) awaitFailureOrRenewals(ctx context.Context, text string, running func() bool) (logged bool, err error) {
 	err = await(ctx, fmt.Sprintf("%q in a log", text), func(ctx context.Context) (bool, error) {
 		due, leases, pendingErr := d.pending(ctx)

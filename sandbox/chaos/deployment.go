@@ -25,7 +25,7 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 )
 
-// What every deployment's renewals are set to. A period is longer than the longest time between two renewals, and shorter
+// Settings of the renewals in every deployment. A period is longer than the longest time between two renewals, and shorter
 // than twice the shortest: in each period every tenant is due exactly once.
 const (
 	every  = 10 * 24 * time.Hour
@@ -37,7 +37,7 @@ const (
 	grace = 20 * time.Second
 )
 
-// timeFormat is how times are kept in the database.
+// timeFormat is the format of times in the database.
 const timeFormat = "2006-01-02 15:04:05.000"
 
 // A spec says what a deployment consists of.
@@ -66,12 +66,12 @@ type Deployment struct {
 	tenants     []string
 	directories []string // of the tenants, in the same order
 	secrets     []secretValue
-	closers     []func() error // what a scenario started besides, stopped last
+	closers     []func() error // stop what else the scenario started, after everything of the deployment
 	steps       atomic.Int64   // steps of renewals that replicas have reported
 
 	mu       sync.Mutex // guards what follows
 	ahead    time.Duration
-	replicas []*replica   // all that were ever started
+	replicas []*replica   // all that were started, also those that have exited
 	isolated map[int]bool // databases that a fault keeps from answering
 	periods  int
 	numbers  map[string]int // what a scenario counted
@@ -212,15 +212,15 @@ func (d *Deployment) db() *sql.DB {
 	return d.pools[0]
 }
 
-// setIsolated notes that a fault keeps a database from answering, or does so no longer. The harness expects nothing of
-// the replicas on it meanwhile.
+// setIsolated records whether a fault keeps a database from answering. As long as it does, the harness expects nothing
+// from the replicas on it.
 func (d *Deployment) setIsolated(database int, isolated bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.isolated[database] = isolated
 }
 
-// Advance moves everybody's clock.
+// Advance moves the clocks of the harness, of Microsoft and of all replicas.
 func (d *Deployment) Advance(by time.Duration) {
 	d.clock.Advance(by)
 	d.mu.Lock()
@@ -239,31 +239,31 @@ func (d *Deployment) StartPeriod() {
 	d.periods++
 }
 
-// periodsStarted returns how many periods there have been.
+// periodsStarted returns how many periods have begun.
 func (d *Deployment) periodsStarted() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.periods
 }
 
-// planned returns how many renewals there are when all tenants are renewed.
+// planned returns how many renewals all periods so far must have.
 func (d *Deployment) planned() int { return d.periodsStarted() * len(d.tenants) }
 
-// count adds to a figure of the scenario.
+// count adds n to a count of the scenario.
 func (d *Deployment) count(what string, n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.numbers[what] += n
 }
 
-// counted returns a figure of the scenario.
+// counted returns a count of the scenario.
 func (d *Deployment) counted(what string) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.numbers[what]
 }
 
-// pending returns how many tenants are due that nobody has leased, and the leases that are valid: tenant → owner.
+// pending returns how many tenants are due and not leased, and the valid leases: tenant → owner.
 func (d *Deployment) pending(ctx context.Context) (due int, leases map[string]string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queryLimit)
 	defer cancel()
@@ -290,11 +290,11 @@ func (d *Deployment) pending(ctx context.Context) (due int, leases map[string]st
 	return due, leases, rows.Err()
 }
 
-// leasesExpired is the figure of how often the harness let leases expire.
+// leasesExpired is the name under which the harness counts how often it let leases expire.
 const leasesExpired = "times that leases had to expire"
 
-// AwaitRenewals waits until no tenant is due or leased. Leases that no running replica will give back are found by
-// abandoned; then the clock moves past their end. A database that does not answer is waited for.
+// AwaitRenewals waits until no tenant is due or leased, and until the database answers. When the remaining leases are
+// abandoned, it moves the clock past their end.
 func (d *Deployment) AwaitRenewals(ctx context.Context) error {
 	var (
 		due     int
@@ -303,10 +303,10 @@ func (d *Deployment) AwaitRenewals(ctx context.Context) error {
 		seen    *leaseSnapshot
 	)
 	err := await(ctx, "renewals", func(ctx context.Context) (bool, error) {
-		abandoned := seen != nil && seen.abandoned() // before the leases are read: they may be given back meanwhile
+		abandoned := seen != nil && seen.abandoned() // checked before the leases are read, because they may be released in between
 		due, leases, lastErr = d.pending(ctx)
 		switch {
-		case lastErr != nil: // it is asked again
+		case lastErr != nil: // the next poll tries again
 		case due > 0: // a running replica leases it with its next sweep
 			seen = nil
 		case len(leases) == 0:
@@ -326,10 +326,10 @@ func (d *Deployment) AwaitRenewals(ctx context.Context) error {
 	return nil
 }
 
-// A leaseSnapshot is who held which tenant at a moment, and the replicas that could give a lease back.
+// A leaseSnapshot is the set of leases at a moment, with the replicas that could release them.
 type leaseSnapshot struct {
-	leases map[string]string
-	marks  map[*replica]int // a mark that was sent after the leases were read
+	leases map[string]string // tenant → owner
+	marks  map[*replica]int  // a mark that was sent after the leases were read
 }
 
 func (d *Deployment) snapshot(leases map[string]string) *leaseSnapshot {
@@ -340,7 +340,7 @@ func (d *Deployment) snapshot(leases map[string]string) *leaseSnapshot {
 	return s
 }
 
-// includes reports whether all leases are of the snapshot.
+// includes reports whether the snapshot contains all the given leases.
 func (s *leaseSnapshot) includes(leases map[string]string) bool {
 	for tenantID, owner := range leases {
 		if s.leases[tenantID] != owner {
@@ -350,9 +350,9 @@ func (s *leaseSnapshot) includes(leases map[string]string) bool {
 	return true
 }
 
-// abandoned reports whether nobody is left who will give the leases of the snapshot back: every replica has exited, is
-// kept from its database, or has ended a sweep since. A sweep ends when all that it leased is given back, as far as
-// that worked, and a replica runs one sweep at a time.
+// abandoned reports whether no replica will release the leases of the snapshot: each has exited, is kept from its
+// database, or has ended a sweep since. A sweep ends after it has released, as far as that worked, everything that it
+// leased, and a replica runs one sweep at a time.
 func (s *leaseSnapshot) abandoned() bool {
 	for r, mark := range s.marks {
 		if !r.hasExited() && !r.isIsolated() && !r.sweptSince(mark) {
@@ -362,21 +362,21 @@ func (s *leaseSnapshot) abandoned() bool {
 	return true
 }
 
-// queryLimit bounds one query of the harness: the database may hang since it was chosen.
+// queryLimit bounds one query of the harness, because a fault may make the database hang.
 const queryLimit = 10 * time.Second
 
 const (
 	// longestRetry is more than the longest wait between two attempts of a renewal.
 	longestRetry = 27 * time.Hour
-	// soon tells who waits for another attempt from who was renewed: the one is due within longestRetry, the other not
-	// for most of a period, whatever time passes within one.
+	// soon separates tenants that wait for another attempt from those that were renewed: the former are due within
+	// longestRetry, the latter not for most of a period.
 	soon = 2 * longestRetry
-	// recoveries bounds how often Recover lets that time pass: each attempt may meet another fault. All of them together
-	// leave more than soon of a period.
+	// recoveries bounds how often Recover advances by longestRetry, since each attempt may meet another fault. All of them
+	// together leave more than soon of a period.
 	recoveries = 6
 )
 
-// Recover is AwaitRenewals for when the fault is over: it also lets those be tried again whose renewal failed or was
+// Recover is AwaitRenewals after a fault is over: it also waits for the next attempts of renewals that failed or were
 // deferred.
 func (d *Deployment) Recover(ctx context.Context) error {
 	for range recoveries {
@@ -388,7 +388,7 @@ func (d *Deployment) Recover(ctx context.Context) error {
 			return nil
 		}
 		if err != nil {
-			continue // the database has just gone; AwaitRenewals waits for it
+			continue // the database has just stopped answering; AwaitRenewals waits for it
 		}
 		d.count("renewals that worked later", waiting)
 		d.Advance(longestRetry)
@@ -421,12 +421,12 @@ func (d *Deployment) running() []*replica {
 	return slices.DeleteFunc(slices.Clone(d.replicas), (*replica).hasExited)
 }
 
-// figures returns what the scenario counted.
+// figures returns the counts of the scenario.
 func (d *Deployment) figures() map[string]int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return maps.Clone(d.numbers)
 }
 
-// anyOf returns a number below n.
+// anyOf returns a random number below n.
 func anyOf(n int) int { return rand.IntN(n) }

@@ -33,8 +33,8 @@ func (r *replica) addresses() (map[string]string, error) {
 	return byListener, nil
 }
 
-// verifyEndpoints looks for secrets in what running replicas show and in how they refuse what holds one: metrics, pages,
-// error bodies.
+// verifyEndpoints searches the metrics, the pages and the error bodies of running replicas for secrets, also in the
+// refusals of requests that contain one.
 func (d *Deployment) verifyEndpoints(ctx context.Context) error {
 	s := newScanner(d.secrets)
 	value := url.QueryEscape(d.secrets[len(d.secrets)-1].value)
@@ -50,7 +50,7 @@ func (d *Deployment) verifyEndpoints(ctx context.Context) error {
 			want           int
 		}{
 			{"private", "/metrics", http.StatusOK},
-			{"onboarding", "/callback?state=" + value + "&code=" + value, http.StatusOK}, // leads on to a page
+			{"onboarding", "/callback?state=" + value + "&code=" + value, http.StatusOK}, // redirects to a page
 			{"onboarding", "/consent/" + value, http.StatusNotFound},
 			{"hooks", "/aps/tenant/" + d.tenants[0] + "/redeem?code=" + value, http.StatusUnauthorized},
 		} {
@@ -66,7 +66,7 @@ func (d *Deployment) verifyEndpoints(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// get keeps the address out of its errors: it holds a secret.
+// get returns the body of a response with the wanted status. The address contains a secret, so its errors omit it.
 func get(ctx context.Context, address string, want int) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()

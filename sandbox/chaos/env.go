@@ -2,8 +2,8 @@
 // Microsoft, which remembers what it issued. Replicas and databases are killed, disconnected, slowed down or given a wrong
 // clock. Every scenario ends with the same checks, Deployment.Verify.
 //
-// Nothing here depends on how fast the machine is. The harness knows which replicas run, counts the steps of renewals and
-// the sweeps that they report, and reads the database. Time passes by moving everybody's clock.
+// Nothing here depends on the speed of the machine. The harness knows which replicas run, counts the steps of renewals and
+// the sweeps that they report, and reads the database. Time passes only when it moves all clocks.
 //
 // The short form is the package's test; the full form is the command below it, which `make chaos` runs.
 package chaos

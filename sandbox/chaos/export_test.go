@@ -21,7 +21,7 @@ func (e *Env) DeployRenewed(ctx context.Context, name string) (*Deployment, erro
 	return d, err
 }
 
-// Corrupt changes the database behind the connector's back.
+// Corrupt changes the database without the connector.
 func (d *Deployment) Corrupt(ctx context.Context, statement string, args ...any) error {
 	_, err := d.db().ExecContext(ctx, statement, args...)
 	return err
@@ -47,7 +47,7 @@ func (d *Deployment) StoredToken(ctx context.Context, slot token.Slot) (string, 
 // Revoke ends every sign-in of the first tenant at Microsoft.
 func (d *Deployment) Revoke() error { return d.Microsoft.RevokeSessions("admin@reseller-0.example") }
 
-// AddSecret has Verify look for one more value.
+// AddSecret makes Verify search for one more value.
 func (d *Deployment) AddSecret(value string) {
 	d.secrets = append(d.secrets, secretValue{"a canary", value})
 }

@@ -9,8 +9,8 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 )
 
-// gracefulStop asks a replica to stop while it holds tenants, as a rollout does, and checks that it leaves none of them
-// leased: what can finish is finished, the rest is given back, and the next replica need not wait.
+// gracefulStop asks a replica to stop while it has leased tenants, as a rollout does, and checks that it releases all of
+// them: it finishes the renewals that it can and returns the others, so that the next replica need not wait.
 func gracefulStop(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 	d, err := e.deploy(ctx, spec{name: "stopped", tenants: 24})
 	if err != nil {
@@ -44,7 +44,7 @@ func (d *Deployment) stopAndReplace(ctx context.Context, answers bool) error {
 	if err != nil {
 		return fmt.Errorf("counting due tenants: %w", err)
 	}
-	d.count("renewals that were given back", due)
+	d.count("renewals that were left to the next replica", due)
 	replacement, err := d.start(ctx, replicaOptions{})
 	if err != nil {
 		return err
@@ -55,13 +55,13 @@ func (d *Deployment) stopAndReplace(ctx context.Context, answers bool) error {
 	return replacement.stop(ctx)
 }
 
-// stopMidway stops a replica whose renewals wait for Microsoft, which then answers, or does not until it has exited.
+// stopMidway stops a replica whose renewals wait for Microsoft. Microsoft then answers, or not until the replica has exited.
 func (d *Deployment) stopMidway(ctx context.Context, answers bool) error {
-	held := make(chan struct{})
-	answer := sync.OnceFunc(func() { close(held) })
+	release := make(chan struct{})
+	answer := sync.OnceFunc(func() { close(release) })
 	defer d.Microsoft.ClearFaults()
 	defer answer()
-	d.Microsoft.AddFault(microsoft.Fault{Host: microsoft.Login, GrantType: "refresh_token", Hold: held})
+	d.Microsoft.AddFault(microsoft.Fault{Host: microsoft.Login, GrantType: "refresh_token", Hold: release})
 	d.StartPeriod()
 	r, err := d.start(ctx, replicaOptions{})
 	if err != nil {

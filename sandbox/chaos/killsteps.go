@@ -7,8 +7,8 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// killAtEachStep kills a replica at each step of a renewal, at the first renewal that gets there or at a later one,
-// while its other workers are anywhere in theirs; another replica then finds what it left.
+// killAtEachStep kills a replica at each step of a renewal, in the first renewal that reaches it or in a later one, while
+// its other workers are at any step. Another replica then continues.
 func killAtEachStep(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 	d, err := e.deploy(ctx, spec{name: "steps", tenants: 6, workers: 3})
 	if err != nil {

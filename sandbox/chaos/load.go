@@ -7,17 +7,16 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// replicasUnderLoad run at once in scenarios whose faults strike in the middle of renewals.
+// replicasUnderLoad is how many replicas run in scenarios that inject faults during renewals.
 const replicasUnderLoad = 3
 
-// Upper bounds of how many steps of renewals pass between two faults. Each renewal has five.
+// Upper bounds of the number of steps of renewals between two faults. Each renewal has five.
 const (
 	manySteps = 150
 	fewSteps  = 50 // between faults that cost little
 )
 
-// killUnderLoad kills one of three replicas in the middle of their renewals, wherever they are, and starts another in
-// its place, again and again.
+// killUnderLoad repeatedly kills one of three replicas at any point of its renewals, and starts another one in its place.
 func killUnderLoad(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 	d, err := e.deploy(ctx, spec{name: "killed", tenants: 40})
 	if err != nil {
@@ -40,8 +39,8 @@ func killUnderLoad(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 	return d, err
 }
 
-// injectUnderLoad starts period after period while more returns true, and injects a fault whenever replicas have gone
-// through some steps of renewals, at most spacing. It returns when all tenants are renewed after the last fault.
+// injectUnderLoad starts one period after the other while more returns true, and injects a fault after a random number of
+// steps of renewals, at most spacing. It returns when all tenants are renewed after the last fault.
 func (d *Deployment) injectUnderLoad(ctx context.Context, more func() bool, spacing int, inject func(context.Context) error) error {
 	work, working := errgroup.WithContext(ctx)
 	over := make(chan struct{})
@@ -74,7 +73,7 @@ func (d *Deployment) injectUnderLoad(ctx context.Context, more func() bool, spac
 	return d.Recover(ctx)
 }
 
-// awaitSteps waits until replicas have gone through so many more steps, or over is closed.
+// awaitSteps waits for n more steps of the replicas, or until over is closed; then ended is true.
 func (d *Deployment) awaitSteps(ctx context.Context, n int, over <-chan struct{}) (ended bool, err error) {
 	enough := d.steps.Load() + int64(n)
 	err = await(ctx, "steps of renewals", func(context.Context) (bool, error) {
@@ -88,7 +87,7 @@ func (d *Deployment) awaitSteps(ctx context.Context, n int, over <-chan struct{}
 	return ended, err
 }
 
-// repeatFault has three replicas renew until the fault was injected as often as the scale wants.
+// repeatFault runs three replicas until the fault was injected as often as s says.
 func (d *Deployment) repeatFault(ctx context.Context, s Scale, figure string, spacing int, inject func(context.Context) error) error {
 	if _, err := d.startReplicas(ctx, replicasUnderLoad, healthy); err != nil {
 		return err

@@ -17,7 +17,7 @@ const (
 	attemptsInOutage = 8
 )
 
-// microsoftOutage takes the identity platform away for three days, in which every tenant becomes due, and brings it back.
+// microsoftOutage makes the identity platform unavailable for three days, in which every tenant becomes due.
 func microsoftOutage(ctx context.Context, e *Env, _ Scale) (*Deployment, error) {
 	d, err := e.deploy(ctx, spec{name: "outage", tenants: 24})
 	if err != nil {
@@ -42,7 +42,7 @@ func microsoftOutage(ctx context.Context, e *Env, _ Scale) (*Deployment, error) 
 	return d, err
 }
 
-// verifyFailing checks that every tenant's status says that renewal fails, and that none was tried too often.
+// verifyFailing checks that every tenant has a failure and at most the given number of attempts.
 func (d *Deployment) verifyFailing(ctx context.Context, most int) error {
 	for _, tenantID := range d.tenants {
 		schedule, err := d.store.Schedule(ctx, tenantID)
@@ -60,8 +60,8 @@ func (d *Deployment) verifyFailing(ctx context.Context, most int) error {
 // retryAfter is how long Microsoft asks to wait: much longer than the first wait after a failure.
 const retryAfter = 12 * time.Hour
 
-// microsoftThrottling has Microsoft throttle everybody for half a day at a time, and checks that nobody asks it before
-// the end of that: neither the tenants that it told so nor any other of the cloud.
+// microsoftThrottling makes Microsoft throttle all requests for half a day at a time, and checks that no tenant of the
+// cloud is renewed before the end of that, whether its own request was throttled or not.
 func microsoftThrottling(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 	l := spec{name: "throttled", tenants: 24, workers: 4}
 	d, err := e.deploy(ctx, l)
@@ -79,7 +79,7 @@ func microsoftThrottling(ctx context.Context, e *Env, s Scale) (*Deployment, err
 		if err := d.AwaitRenewals(ctx); err != nil {
 			return d, err
 		}
-		// A replica is told once by each worker that is asking at that moment, and never again.
+		// At most one request of each worker is throttled, because a replica stops sending after the first such answer.
 		if err := d.verifyDeferred(ctx, began, len(replicas)*l.workers); err != nil {
 			return d, err
 		}
@@ -91,7 +91,7 @@ func microsoftThrottling(ctx context.Context, e *Env, s Scale) (*Deployment, err
 	return d, nil
 }
 
-// verifyDeferred checks that nobody is due before Microsoft wants to be asked, and that few were tried at all.
+// verifyDeferred checks that no tenant is due before the end of Retry-After, and that at most the given number were tried.
 func (d *Deployment) verifyDeferred(ctx context.Context, began time.Time, most int) error {
 	attempts := 0
 	for _, tenantID := range d.tenants {
@@ -106,7 +106,7 @@ func (d *Deployment) verifyDeferred(ctx context.Context, began time.Time, most i
 		}
 	}
 	d.count("attempts that failed", attempts)
-	d.count("tenants that were not even tried", len(d.tenants)-attempts)
+	d.count("tenants that were not tried", len(d.tenants)-attempts)
 	if attempts == 0 || attempts > most {
 		return fmt.Errorf("%d tenants were tried while Microsoft throttles: want 1 to %d", attempts, most)
 	}
@@ -152,16 +152,16 @@ func (d *Deployment) endFaults(figure string) {
 }
 
 const (
-	// skew is how far the clocks of the first and the last replica are from the harness's. It is more than a lease, so
-	// the lease of one has expired for another from the start.
+	// skew is the difference between the harness's clock and those of the first and the last replica. It is longer than a
+	// lease, so for one of them the leases of the other have always expired.
 	skew = 150 * time.Second
-	// responsesHeld is how many tenants' responses are late in each period: fewer than there are replicas, since each may
-	// keep one replica's sweep from ending.
-	responsesHeld = 2
+	// lateResponses is how many tenants' responses are delayed in each period: fewer than there are replicas, since each
+	// may keep one replica's sweep from ending.
+	lateResponses = 2
 )
 
 // clockSkew runs replicas whose clocks are five minutes apart, with responses of Microsoft that arrive only after the
-// lease has expired and another replica has renewed. In every other period Microsoft has issued the successor before.
+// lease has expired and another replica has renewed. In every other period, Microsoft issues the successor before it delays the response.
 func clockSkew(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 	d, err := e.deploy(ctx, spec{name: "clocks", tenants: 24})
 	if err != nil {
@@ -171,7 +171,7 @@ func clockSkew(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 		return d, err
 	}
 	for n := range s.Periods {
-		if err := d.holdResponses(ctx, n%2 == 1); err != nil {
+		if err := d.delayResponses(ctx, n%2 == 1); err != nil {
 			return d, err
 		}
 		if err := d.Recover(ctx); err != nil {
@@ -181,26 +181,26 @@ func clockSkew(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 	return d, nil
 }
 
-// holdResponses starts a period and keeps the responses of some tenants until others have renewed them.
-func (d *Deployment) holdResponses(ctx context.Context, issued bool) error {
-	held := make(chan struct{})
+// delayResponses starts a period and delays the responses for some tenants until other replicas have renewed them.
+func (d *Deployment) delayResponses(ctx context.Context, issued bool) error {
+	release := make(chan struct{})
 	first := anyOf(len(d.directories))
-	for i := range responsesHeld {
+	for i := range lateResponses {
 		d.Microsoft.AddFault(microsoft.Fault{
 			Host: microsoft.Login, GrantType: "refresh_token", Directory: d.directories[(first+i)%len(d.directories)], Times: 1,
-			AfterProcessing: issued, Hold: held,
+			AfterProcessing: issued, Hold: release,
 		})
 	}
 	released := d.released()
 	d.StartPeriod()
-	err := await(ctx, "all but the held renewals", func(context.Context) (bool, error) {
-		return d.inFlight() == responsesHeld && d.released()-released >= len(d.tenants)-responsesHeld, nil
+	err := await(ctx, "all but the delayed renewals", func(context.Context) (bool, error) {
+		return d.inFlight() == lateResponses && d.released()-released >= len(d.tenants)-lateResponses, nil
 	})
 	if err == nil {
-		d.Advance(lease + 2*skew + time.Second) // by everybody's clock no lease of theirs is valid any more
+		d.Advance(lease + 2*skew + time.Second) // by now their leases have expired on every clock
 		err = d.AwaitRenewals(ctx)
 	}
-	close(held)
+	close(release)
 	if err != nil {
 		return err
 	}
@@ -211,7 +211,7 @@ func (d *Deployment) holdResponses(ctx context.Context, issued bool) error {
 	return nil
 }
 
-// released returns how many renewals running replicas have ended.
+// released returns how many renewals the running replicas have ended.
 func (d *Deployment) released() int {
 	n := 0
 	for _, r := range d.running() {

@@ -21,7 +21,7 @@ import (
 // replicaOptions say how a replica differs from a healthy one.
 type replicaOptions struct {
 	skew      time.Duration // of its clock
-	killAt    token.Step    // empty: nowhere
+	killAt    token.Step    // empty: at none
 	killOn    int
 	database  int   // which of the deployment's
 	fileLimit int64 // 0: none
@@ -44,10 +44,10 @@ type replica struct {
 	marks    int         // sent
 	sweptAt  map[int]int // mark → sweeps that had ended when the replica returned it
 	killedAt string      // the step at which it killed itself
-	stopping bool        // it was asked to stop and knows it
+	stopping bool        // it has begun to stop
 }
 
-// start starts a replica and returns when it serves, or has killed itself already.
+// start starts a replica and returns when it serves or has killed itself.
 func (d *Deployment) start(ctx context.Context, o replicaOptions) (*replica, error) {
 	d.mu.Lock()
 	number, ahead := len(d.replicas), d.ahead+o.skew
@@ -98,8 +98,8 @@ func (d *Deployment) startReplicas(ctx context.Context, n int, options func(i in
 
 func healthy(int) replicaOptions { return replicaOptions{} }
 
-// launch starts the process with its log in a file. The log goes through a pipe: a limit on the size of files is meant
-// for the database.
+// launch starts the process with its log in a file. The log goes through a pipe, because the limit on the size of files
+// must apply only to the database.
 func (r *replica) launch() error {
 	log, err := os.OpenFile(r.logFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
@@ -127,7 +127,7 @@ func (r *replica) launch() error {
 	return nil
 }
 
-// readReports reads what the replica reports until it exits, and returns whether it ever served.
+// readReports records what the replica reports until it exits, and returns whether it has served.
 func (r *replica) readReports(out io.Reader) (served bool) {
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
@@ -162,10 +162,10 @@ func (r *replica) record(report, value string) {
 	}
 }
 
-// setClock moves its clock. A replica that has exited ignores it.
+// setClock sets how far the replica's clock is ahead. It has no effect on a replica that has exited.
 func (r *replica) setClock(ahead time.Duration) { r.send("clock " + ahead.String()) }
 
-// sendMark has the replica return a mark among its reports: what it reports after that happened after this call.
+// sendMark makes the replica repeat a mark among its reports: what it reports after the mark happened after this call.
 func (r *replica) sendMark() int {
 	r.mu.Lock()
 	r.marks++
@@ -244,7 +244,7 @@ func (r *replica) kill() {
 	<-r.exited
 }
 
-// stop asks the process to stop, and fails when it does not, or reports an error.
+// stop asks the process to stop, and returns an error if it does not stop or exits with an error.
 func (r *replica) stop(ctx context.Context) error {
 	if err := r.askToStop(); err != nil {
 		return err

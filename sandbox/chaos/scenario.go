@@ -12,10 +12,10 @@ import (
 
 // A Scale says how much a run injects.
 type Scale struct {
-	// Repeats is how often a replica is killed at each step of a renewal, and asked to stop in the middle of some.
+	// Repeats is how often a replica is killed at each step of a renewal, and how often one is asked to stop during renewals.
 	Repeats int
-	// Kills is how often a replica is killed under load, and KillRenewals how many renewals there must be at least by
-	// then; the scenario lasts until both are reached.
+	// Kills is how often a replica is killed under load, and KillRenewals how many renewals there must be. The scenario
+	// lasts until both are reached.
 	Kills        int
 	KillRenewals int
 	// Faults is how often each fault is injected into a database: killed, connections dropped, disk full, commits blocked.
@@ -26,12 +26,12 @@ type Scale struct {
 	ClusterFaults int
 }
 
-// Short is for the test: it shows that the harness works, and finds what breaks often.
+// Short returns the scale of the package's test, which shows that the harness works and finds frequent faults.
 func Short() Scale {
 	return Scale{Repeats: 2, Kills: 8, KillRenewals: 100, Faults: 2, Periods: 2, ClusterFaults: 2}
 }
 
-// Full is what the reliability of a release rests on. It takes most of an hour on two processors.
+// Full returns the scale on which a release is judged. It takes most of an hour on two processors.
 func Full() Scale {
 	return Scale{Repeats: 50, Kills: 450, KillRenewals: 10000, Faults: 20, Periods: 10, ClusterFaults: 27}
 }
@@ -40,12 +40,12 @@ func Full() Scale {
 type Result struct {
 	Scenario string
 	Renewals int
-	Numbers  map[string]int // what was done, and how often
+	Numbers  map[string]int // what was done → how often
 	Took     time.Duration
 	Err      error // all violations; nil when there is none
 }
 
-// String is one line.
+// String returns the result as one line.
 func (r Result) String() string {
 	verdict := "holds"
 	if r.Err != nil {
@@ -64,7 +64,7 @@ type Scenario struct {
 	run  func(ctx context.Context, e *Env, s Scale) (*Deployment, error)
 }
 
-// Scenarios returns all of them. Those that wait most come first.
+// Scenarios returns all scenarios. Those that wait most come first.
 func Scenarios() []Scenario {
 	return []Scenario{
 		{"cluster faults", clusterFaults},

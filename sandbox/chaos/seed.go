@@ -21,7 +21,7 @@ const (
 	applicationID     = "70b70000-0000-4000-8000-000000000002"
 )
 
-// A secretValue must be nowhere but in its sealed column.
+// A secretValue is a value that may exist only in its sealed column.
 type secretValue struct {
 	what  string
 	value string
@@ -90,7 +90,7 @@ func (d *Deployment) seedTenant(ctx context.Context, n int) error {
 	})
 }
 
-// signIn creates a directory whose administrator has consented to everything, and returns the refresh token of that.
+// signIn creates a directory whose administrator has consented to everything, and returns the refresh token.
 func (d *Deployment) signIn(directory string, n int) (value, admin string, err error) {
 	domain := fmt.Sprintf("reseller-%d.example", n)
 	admin = "admin@" + domain

@@ -18,11 +18,12 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// soonest is the least time between two renewals of a tenant by schedule, whatever the clocks of two replicas say.
+// soonest is the shortest time between two scheduled renewals of a tenant, including the skew between the clocks of two
+// replicas.
 const soonest = every - jitter - 10*time.Minute
 
-// recordChanges has the database itself record, in the transaction of the change, every success of a schedule and every
-// change of an active grant. The events are compared with that.
+// recordChanges creates triggers that record every success of a schedule and every change of an active grant in the
+// transaction of the change. verifyChanges compares the events with these records.
 func (d *Deployment) recordChanges(ctx context.Context) error {
 	statements := []string{
 		"CREATE TABLE chaos_changes (id BIGINT PRIMARY KEY AUTO_INCREMENT, tenant_id VARCHAR(64) NOT NULL, what VARCHAR(16) NOT NULL," +
@@ -84,7 +85,7 @@ func (d *Deployment) verifyTenant(ctx context.Context, tenantID string) (renewal
 	if err != nil {
 		return 0, errors.Join(append(errs, err)...)
 	}
-	var last time.Time // of the renewal after, as events come newest first
+	var last time.Time // of the next renewal, because events come newest first
 	for _, e := range events {
 		if e.Action != audit.GrantRenewed {
 			continue
@@ -105,7 +106,7 @@ func (d *Deployment) verifyTenant(ctx context.Context, tenantID string) (renewal
 	return renewals, errors.Join(append(errs, err)...)
 }
 
-// verifyChanges compares what the database itself recorded with the events.
+// verifyChanges compares what the triggers recorded with the events.
 func (d *Deployment) verifyChanges(ctx context.Context) error {
 	var errs []error
 	for _, check := range []struct{ query, violation string }{
@@ -156,7 +157,7 @@ func (d *Deployment) verifySecrets(ctx context.Context) error {
 	s := newScanner(d.secrets)
 	logs, err := filepath.Glob(d.file("replica-*.log"))
 	if err != nil || len(logs) == 0 {
-		return errors.Join(errors.New("there are no logs to search"), err)
+		return errors.Join(errors.New("found no logs to search"), err)
 	}
 	errs := make([]error, 0, len(logs)+1)
 	for _, log := range logs {
@@ -169,7 +170,7 @@ func (d *Deployment) verifySecrets(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// A scanner looks for known values and for what has the shape of a token.
+// A scanner searches texts for known values and for values with the shape of a token.
 type scanner struct {
 	shape    *regexp.Regexp
 	remover  *strings.Replacer // removes every known value: faster than searching for thousands of them in turn
@@ -239,8 +240,8 @@ func (d *Deployment) scanTables(ctx context.Context, s *scanner) error {
 	return nil
 }
 
-// rows calls see with every row of a query.
-func (d *Deployment) rows(ctx context.Context, query string, see func(values []sql.RawBytes) error) error {
+// rows calls visit with every row of a query.
+func (d *Deployment) rows(ctx context.Context, query string, visit func(values []sql.RawBytes) error) error {
 	result, err := d.db().QueryContext(ctx, query)
 	if err != nil {
 		return fmt.Errorf("searching the database: %w", err)
@@ -258,7 +259,7 @@ func (d *Deployment) rows(ctx context.Context, query string, see func(values []s
 		if err := result.Scan(targets...); err != nil {
 			return fmt.Errorf("searching the database: %w", err)
 		}
-		if err := see(values); err != nil {
+		if err := visit(values); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-// Command command runs the full form of the chaos harness and prints what holds. `make chaos` calls it.
+// Command command runs the full form of the chaos harness and prints the results. `make chaos` calls it.
 package main
 
 import (

@@ -27,7 +27,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// pauseDivisor shortens the pauses between attempts at Microsoft: the harness's time is not the machine's.
+// pauseDivisor shortens the pauses between attempts at Microsoft, because the harness moves the clock.
 const pauseDivisor = 1000
 
 func main() {
@@ -65,7 +65,7 @@ func run(ctx context.Context, o options, in io.Reader, out io.Writer) error {
 	}
 	var ahead atomic.Int64
 	ahead.Store(int64(o.ahead))
-	go obey(in, out, &ahead)
+	go runCommands(in, out, &ahead)
 	connector, err := app.New(ctx, cfg, app.Options{
 		Now:   func() time.Time { return time.Now().UTC().Add(time.Duration(ahead.Load())) },
 		Log:   slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.Log.Level})),
@@ -80,8 +80,8 @@ func run(ctx context.Context, o options, in io.Reader, out io.Writer) error {
 	return connector.Run(ctx)
 }
 
-// obey follows the commands of the harness, and ends the process when there are no more.
-func obey(in io.Reader, out io.Writer, ahead *atomic.Int64) {
+// runCommands runs the commands of the harness, and exits the process at the end of the input.
+func runCommands(in io.Reader, out io.Writer, ahead *atomic.Int64) {
 	lines := bufio.NewScanner(in)
 	for lines.Scan() {
 		command, value, _ := strings.Cut(lines.Text(), " ")
@@ -94,10 +94,10 @@ func obey(in io.Reader, out io.Writer, ahead *atomic.Int64) {
 			fmt.Fprintln(out, lines.Text())
 		}
 	}
-	os.Exit(3) //nolint:revive // the harness is gone: there is nobody left to return to
+	os.Exit(3) //nolint:revive // the harness has exited, so no caller needs an error
 }
 
-// reportStep reports every step, and kills the process at its step in the way that leaves it no time for anything.
+// reportStep reports every step, and kills the process with SIGKILL at the step that o names.
 func reportStep(o options, out io.Writer) func(token.Step) {
 	var reached atomic.Int64
 	return func(step token.Step) {
@@ -112,8 +112,8 @@ func reportStep(o options, out io.Writer) func(token.Step) {
 	}
 }
 
-// limitFiles makes writing a longer file fail, as it does on a full disk. The signal that comes with the failure is
-// ignored, as there is none on a full disk.
+// limitFiles makes writes beyond a file size fail, as they do on a full disk. It ignores the signal that the limit sends,
+// because a full disk sends none.
 func limitFiles(bytes int64) error {
 	if bytes == 0 {
 		return nil
