@@ -87,7 +87,7 @@ func (c *checker) publicURL(key string, address *string) {
 		return
 	}
 	if problem := addressProblem(*address); problem != "" {
-		c.problem(key, "%q is invalid: %s", *address, problem)
+		c.badAddress(key, *address, problem)
 		return
 	}
 	*address = strings.TrimRight(*address, "/")
@@ -102,6 +102,15 @@ func (c *checker) packageID() {
 	if err := pack.ValidID(c.cfg.Package.ID); err != nil {
 		c.problem(key, "%q is invalid: it %v", c.cfg.Package.ID, err)
 	}
+}
+
+// badAddress reports what is wrong with an address. It does not quote one that may contain a password or a token.
+func (c *checker) badAddress(key, address, problem string) {
+	if strings.ContainsAny(address, "@?#") {
+		c.problem(key, "invalid: %s", problem)
+		return
+	}
+	c.problem(key, "%q is invalid: %s", address, problem)
 }
 
 // addressProblem returns what is wrong with the URL of a service, or "".
@@ -273,7 +282,7 @@ func (c *checker) clouds() {
 				continue
 			}
 			if problem := addressProblem(a.address); problem != "" {
-				c.problem(path+"."+a.key, "%q is invalid: %s", a.address, problem)
+				c.badAddress(path+"."+a.key, a.address, problem)
 			}
 		}
 		if seen[p.Name] {

@@ -28,7 +28,7 @@ func (c *checker) webhook() {
 		return
 	}
 	if problem := addressProblem(w.URL); problem != "" {
-		c.problem(key+".url", "%q is invalid: %s", w.URL, problem)
+		c.badAddress(key+".url", w.URL, problem)
 	}
 	switch text := w.Secret.Reveal(); {
 	case text == "":
@@ -75,7 +75,7 @@ func (c *checker) mail() {
 		return
 	}
 	if _, err := mail.New(mail.Config{Server: m.Server, From: m.From, To: m.To, Encryption: m.Encryption}); err != nil {
-		c.problem(key+".server", "%q is invalid: must be host:port", m.Server)
+		c.badAddress(key+".server", m.Server, "must be host:port")
 	}
 }
 
