@@ -2,7 +2,8 @@ package failure
 
 import "net/http"
 
-// A Code identifies one failure. Codes are part of the protocol: screens, metrics and other applications branch on them.
+// A Code identifies one failure. Codes are part of the protocol: screens, metrics and other applications branch on
+// them.
 type Code string
 
 // The codes. The table below has the kind, HTTP status, sentence and advice of each.
@@ -28,7 +29,7 @@ const (
 	SecretIsID         Code = "secret_is_id"
 	CloudUnknown       Code = "cloud_unknown"
 
-	// A certificate that was entered.
+	// A certificate in the settings.
 	CertificateUnreadable Code = "certificate_unreadable"
 	CertificateKey        Code = "certificate_key"
 	CertificateMismatch   Code = "certificate_mismatch"

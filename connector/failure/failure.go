@@ -1,5 +1,5 @@
-// Package failure is the one error type of the product: a code that handlers translate, parameters for people, and a cause for
-// the log.
+// Package failure is the one error type of the product: a code that handlers translate, parameters for people, and a
+// cause for the log.
 package failure
 
 import (
@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// A Kind says what can be done about a failure (docs/reference/microsoft-identity.md §3.6). Refusals of a caller's own request
-// have no kind.
+// A Kind says what can be done about a failure (docs/reference/microsoft-identity.md §3.6). Refusals of a caller's own
+// request have no kind.
 type Kind string
 
 // The kinds of failure.
@@ -20,13 +20,14 @@ const (
 	SignIn        Kind = "signin"        // a person must sign in again
 	Configuration Kind = "configuration" // a setting must change
 	Transient     Kind = "transient"     // a later retry succeeds
-	Internal      Kind = "internal"      // our fault
+	Internal      Kind = "internal"      // a defect of ours
 )
 
 // An Error is a failure that handlers translate. It is immutable once returned.
 type Error struct {
 	Code Code
-	// Params fill the placeholders of the sentence and the advice. They are shown to people, so they contain no secrets.
+	// Params fill the placeholders of the sentence and the advice. They are shown to people, so they contain no
+	// secrets.
 	Params map[string]string
 	// Microsoft is what Microsoft answered, if it refused; for the history and for support tickets.
 	Microsoft *Evidence
@@ -46,12 +47,12 @@ type Evidence struct {
 	RetryAfterSeconds int `json:"retryAfterSeconds,omitempty"`
 }
 
-// New returns a failure with code; pairs are the names and values of its params.
+// New returns a failure with code; pairs are the names and values of its params. It panics on an odd number of them.
 func New(code Code, pairs ...string) *Error {
 	return &Error{Code: code, Params: params(pairs)}
 }
 
-// Wrap returns a failure with code caused by cause.
+// Wrap returns a failure with code caused by cause; pairs are as for New.
 func Wrap(cause error, code Code, pairs ...string) *Error {
 	return &Error{Code: code, Params: params(pairs), Cause: cause}
 }
@@ -115,8 +116,8 @@ func (e *Error) Sentence() string { return Fill(e.Code.message().sentence, e.Par
 // Advice returns what to do, in English.
 func (e *Error) Advice() string { return Fill(e.Code.message().advice, e.Params) }
 
-// Fill replaces every __name__ in text by params[name]. The platform's own translations use the same form
-// (docs/reference/aps-ui.md §2.7).
+// Fill replaces every __name__ in text by params[name] and leaves names without a param as they are. The platform's own
+// translations use the same form (docs/reference/aps-ui.md §2.7).
 func Fill(text string, params map[string]string) string {
 	for name, value := range params {
 		text = strings.ReplaceAll(text, "__"+name+"__", value)
@@ -126,7 +127,7 @@ func Fill(text string, params map[string]string) string {
 
 type referenceKey struct{}
 
-// WithReference returns a context that carries a correlation id.
+// WithReference returns a context that carries reference, a correlation id that people and logs share.
 func WithReference(ctx context.Context, reference string) context.Context {
 	return context.WithValue(ctx, referenceKey{}, reference)
 }
@@ -145,7 +146,7 @@ type Record struct {
 	Microsoft *Evidence         `json:"microsoft,omitempty"`
 }
 
-// NewRecord returns the record of err, with the reference of ctx.
+// NewRecord returns the record of err, which must not be nil, with the reference of ctx.
 func NewRecord(ctx context.Context, err error) *Record {
 	e := From(err)
 	return &Record{Code: e.Code, Params: e.Params, Reference: Reference(ctx), Microsoft: e.Microsoft}
@@ -154,7 +155,7 @@ func NewRecord(ctx context.Context, err error) *Record {
 // Is reports whether r, which may be nil, is of a failure with code.
 func (r *Record) Is(code Code) bool { return r != nil && r.Code == code }
 
-// Error returns the failure that r stores.
+// Error returns the failure that r stores; its Cause is nil.
 func (r *Record) Error() *Error {
 	return &Error{Code: r.Code, Params: r.Params, Microsoft: r.Microsoft}
 }

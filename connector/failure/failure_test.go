@@ -16,7 +16,7 @@ func TestCode_HasSentenceAdviceAndStatus(t *testing.T) {
 		sentence, advice := code.Template()
 		for what, text := range map[string]string{"sentence": sentence, "advice": advice} {
 			if !strings.HasSuffix(text, ".") {
-				t.Errorf("%s of %s = %q, want full sentences", what, code, text)
+				t.Errorf("%s of %s = %q, want a full sentence", what, code, text)
 			}
 		}
 		if status := failure.New(code).Status(); status < 400 || status > 599 {
@@ -32,13 +32,13 @@ func TestFrom_UnknownErrorIsInternalAndHidesItsText(t *testing.T) {
 	cause := errors.New("table grants is corrupt")
 	f := failure.From(fmt.Errorf("reading: %w", cause))
 	if f.Code != failure.InternalError || f.Kind() != failure.Internal || f.Status() != 500 {
-		t.Errorf("From(unknown) = %s, %s, %d", f.Code, f.Kind(), f.Status())
+		t.Errorf("From(unknown) = %s, %s, %d, want %s, %s, 500", f.Code, f.Kind(), f.Status(), failure.InternalError, failure.Internal)
 	}
 	if strings.Contains(f.Sentence()+f.Advice(), "corrupt") {
-		t.Errorf("Sentence() = %q contains the cause", f.Sentence())
+		t.Errorf("Sentence() and Advice() = %q, %q, want no cause in them", f.Sentence(), f.Advice())
 	}
 	if !errors.Is(f, cause) || !strings.Contains(f.Error(), "corrupt") {
-		t.Errorf("Error() = %q lacks the cause", f.Error())
+		t.Errorf("Error() = %q, want the cause in it", f.Error())
 	}
 }
 
@@ -53,7 +53,7 @@ func TestRecord_KeepsTheFailureWithoutItsCause(t *testing.T) {
 	ctx := failure.WithReference(context.Background(), "REF12345")
 	r := failure.NewRecord(ctx, failure.Wrap(errors.New("secret cause"), failure.RoleMissing, "username", "u", "role", "Admin agent"))
 	if r.Reference != "REF12345" || r.Code != failure.RoleMissing || r.Params["role"] != "Admin agent" {
-		t.Errorf("NewRecord = %+v", r)
+		t.Errorf("NewRecord = %+v, want the code, the params and the reference", r)
 	}
 	if got := r.Error(); got.Cause != nil || got.Sentence() == "" {
 		t.Errorf("Record.Error() = %v, want the same failure, without its cause", got)
@@ -63,7 +63,7 @@ func TestRecord_KeepsTheFailureWithoutItsCause(t *testing.T) {
 func TestNew_PanicsOnOddParams(t *testing.T) {
 	defer func() {
 		if recover() == nil {
-			t.Error("New with an odd number of params did not panic")
+			t.Error("New with an odd number of params returned, want a panic")
 		}
 	}()
 	odd := []string{"name"}

@@ -27,8 +27,9 @@ type Config struct {
 	Transport http.RoundTripper
 }
 
-// New returns a client that never follows a redirect: every address is configured, and a redirect would send credentials
-// to one that is not. The client sends each request once; docs/explanation/retries.md says which layer retries.
+// New returns a client that never follows a redirect: every address is configured, and a redirect would send
+// credentials to one that is not. The client sends each request once; docs/explanation/retries.md says which layer
+// retries.
 func New(cfg Config) (*http.Client, error) {
 	if cfg.Timeout <= 0 {
 		return nil, errors.New("httpclient: a timeout is required")
@@ -49,8 +50,8 @@ func New(cfg Config) (*http.Client, error) {
 	}, nil
 }
 
-// Roots returns the system's certificates and those in a PEM file. Without a file it returns nil, which stands for the
-// system's certificates.
+// Roots returns the system's certificate authorities and those in a PEM file. Without a file it returns nil, which
+// stands for the system's alone.
 func Roots(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
@@ -64,7 +65,7 @@ func Roots(file string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("reading the system's certificates: %w", err)
 	}
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s contains no certificate in PEM form", file)
+		return nil, fmt.Errorf("%s contains no PEM certificate", file)
 	}
 	return roots, nil
 }

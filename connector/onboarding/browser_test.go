@@ -92,8 +92,8 @@ func evaluate[T any](b *tab, expression string) T {
 	return value
 }
 
-// A signInPage simulates Microsoft on another site: its authorize address redirects to the directory's own sign-in service
-// at second, whose page leads back to the callback.
+// A signInPage simulates Microsoft on another site: its authorize address redirects to the directory's own sign-in
+// service at second, whose page leads back to the callback.
 type signInPage struct{ first, second *httptest.Server }
 
 func newSignInPage(t *testing.T, serve func(http.Handler) *httptest.Server, page string) *signInPage {
@@ -129,8 +129,8 @@ func (h *harness) redirectTo(m *signInPage) {
 	}
 }
 
-// The policy allows the form's redirects to Microsoft and to another site, and the browser sends its cookie with the link
-// back from there.
+// The policy allows the form's redirects to Microsoft and to another site, and the browser sends its cookie with the
+// link back from there.
 func TestBrowser_ManualProcedure(t *testing.T) {
 	h := newHarness(t, nil)
 	callback := html.EscapeString(h.server.URL + "/callback?" + granted().Encode())
@@ -174,17 +174,17 @@ func TestBrowser_PostedAnswer(t *testing.T) {
 	}
 }
 
-// The landing page's policy names plain http sign-in pages, because Chromium stops the form's redirect to any address that
-// form-action doesn't allow.
+// The landing page's policy names plain http sign-in pages, because Chromium blocks the form's redirect to any address
+// that form-action doesn't allow.
 func TestBrowser_AppliesPolicyToRedirects(t *testing.T) {
 	m := newSignInPage(t, httptest.NewServer, `<p id="sign-in">Sign in</p>`)
 	for name, tc := range map[string]struct {
 		authorities []string
 		passes      bool
 	}{
-		"not listed":             {nil, false},
-		"first stop only":        {[]string{m.authority()}, false},
-		"both stops of the form": {[]string{m.authority(), at(m.second, "adfs.localhost")}, true},
+		"not listed":          {nil, false},
+		"first redirect only": {[]string{m.authority()}, false},
+		"both redirects":      {[]string{m.authority(), at(m.second, "adfs.localhost")}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := startHarness(t, httptest.NewServer, func(cfg *onboarding.Config) { cfg.Authorities = tc.authorities })
@@ -195,11 +195,11 @@ func TestBrowser_AppliesPolicyToRedirects(t *testing.T) {
 				b.do(chromedp.Click(chromedp.CSS("#continue")), chromedp.WaitVisible(chromedp.CSS("#sign-in")))
 				return
 			}
-			stopped := chromedp.WaitEvent(cdplog.EntryAdded, func(e cdplog.EventEntryAdded) bool {
+			blocked := chromedp.WaitEvent(cdplog.EntryAdded, func(e cdplog.EventEntryAdded) bool {
 				return strings.Contains(e.Entry.Text, "form-action")
 			}, chromedp.Click(chromedp.CSS("#continue")))
-			if _, err := chromedp.Run(b.ctx, stopped); err != nil {
-				t.Fatalf("waiting for the policy to stop the form: %v; the console shows %q", err, b.console())
+			if _, err := chromedp.Run(b.ctx, blocked); err != nil {
+				t.Fatalf("waiting for the policy to block the form: %v; the console shows %q", err, b.console())
 			}
 		})
 	}

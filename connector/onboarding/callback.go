@@ -97,25 +97,25 @@ func parseCallback(values url.Values) (consent.Callback, error) {
 			return consent.Callback{}, unreadable("a parameter is repeated")
 		}
 	}
-	state, code, fault := values.Get("state"), values.Get("code"), values.Get("error")
+	state, code, problem := values.Get("state"), values.Get("code"), values.Get("error")
 	subCode, description := values.Get("error_subcode"), values.Get("error_description")
 	switch {
-	case len(state) > maxParameter || len(code) > maxCode || len(fault) > maxParameter || len(subCode) > maxParameter || len(description) > maxParameter:
+	case len(state) > maxParameter || len(code) > maxCode || len(problem) > maxParameter || len(subCode) > maxParameter || len(description) > maxParameter:
 		return consent.Callback{}, unreadable("a parameter is too long")
 	case state == "":
 		return consent.Callback{}, unreadable("the parameter state is missing")
-	case code != "" && fault != "":
+	case code != "" && problem != "":
 		return consent.Callback{}, unreadable("it holds both a code and an error")
-	case code == "" && fault == "":
+	case code == "" && problem == "":
 		return consent.Callback{}, unreadable("it holds neither a code nor an error")
 	}
-	return consent.Callback{State: state, Code: secret.New(code), Error: fault, SubCode: subCode, Description: description}, nil
+	return consent.Callback{State: state, Code: secret.New(code), Error: problem, SubCode: subCode, Description: description}, nil
 }
 
 type handoverView struct{ Sealed string }
 
 // renderHandover answers a form that Microsoft's page posted across sites (response_mode=form_post). Browsers send no
-// cookie with such a post, so the page posts the answer again, now from our own site.
+// cookie with such a post, so the page posts the answer again, this time from our own site.
 func (h *Handler) renderHandover(c echo.Context, values url.Values) error {
 	if _, err := parseCallback(values); err != nil {
 		return err

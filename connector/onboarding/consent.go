@@ -21,7 +21,7 @@ type landingView struct {
 	Manual  bool
 }
 
-// landing shows what a link requests, or redirects to Microsoft at once where nothing needs to be shown. It doesn't
+// landing shows what a link requests, or redirects to Microsoft at once if nothing needs to be shown. It doesn't
 // redirect previews of the link, because they would create states that nobody uses.
 func (h *Handler) landing(c echo.Context) error {
 	link, err := linkOf(c)
@@ -69,7 +69,7 @@ func linkOf(c echo.Context) (string, error) {
 	return link, nil
 }
 
-// isPreview reports whether r comes from a program that looks at the link, not from a person who opened it.
+// isPreview reports whether r comes from a program that fetches the link ahead, not from a person who opened it.
 func isPreview(r *http.Request) bool {
 	if r.Method == http.MethodHead {
 		return true

@@ -29,7 +29,7 @@ func FuzzCallback(f *testing.F) {
 		consents := &fake{complete: func(cb consent.Callback) (consent.Outcome, error) {
 			if cb.State == "" || cb.Code.Empty() == (cb.Error == "") || len(cb.Browser) != 43 ||
 				len(cb.State) > 2<<10 || len(cb.Code.Reveal()) > 16<<10 || len(cb.Error)+len(cb.SubCode)+len(cb.Description) > 6<<10 {
-				t.Errorf("Complete was called with %+v", cb)
+				t.Errorf("Complete was called with %+v, want a bounded state and either a code or an error", cb)
 			}
 			return manualOutcome(), nil
 		}}

@@ -45,22 +45,22 @@ type Limit struct {
 
 // Config is what a Handler needs.
 type Config struct {
-	// PublicURL is the address under which browsers reach the handler, without a trailing slash. Its path is part of
-	// every route: a proxy in front must not remove it. Required.
+	// PublicURL is the URL at which browsers reach the handler, without a trailing slash. Its path is part of every
+	// route: a proxy must not remove it. Required.
 	PublicURL string
 
 	Consents Consents // required
 	Seal     Seal     // required
 
 	// Authorities are the base addresses of the sign-in pages in use. The landing page's form may lead to any https
-	// address anyway, and in addition to the plain http addresses in this list, for example a simulator's. Default: none.
+	// address anyway; of this list it adds the plain http addresses, for example a simulator's. Default: none.
 	Authorities []string
 
 	// TrustedProxies are the networks whose X-Forwarded-For is trusted. Behind any other proxy all visitors share the
 	// limit of the proxy's address. Default: none.
 	TrustedProxies []netip.Prefix
 
-	// Limit bounds the requests of one client address.
+	// Limit bounds the requests of one client address. Default: that of each of its fields.
 	Limit Limit
 
 	// Now is the clock. Default: time.Now.
@@ -72,18 +72,17 @@ type Config struct {
 
 // A Handler serves the onboarding pages. It is an http.Handler, safe for concurrent use.
 type Handler struct {
-	cfg       Config
-	echo      *echo.Echo
-	base      string // path of PublicURL, "" or "/…"
-	secure    bool   // PublicURL is https
-	routes    map[string]bool
-	origin    *http.CrossOriginProtection
-	limiter   *limiter
-	pages     *pages
-	languages *languages
-	assets    map[string]asset
-	// continueTo is the form-action of pages whose form leads to Microsoft.
-	continueTo string
+	cfg        Config
+	echo       *echo.Echo
+	base       string          // path of PublicURL, "" or "/…"
+	secure     bool            // PublicURL is https
+	routes     map[string]bool // patterns of all routes
+	origin     *http.CrossOriginProtection
+	limiter    *limiter
+	pages      *pages
+	languages  *languages
+	assets     map[string]asset
+	continueTo string // form-action of pages whose form leads to Microsoft
 }
 
 // New checks cfg and fills in its defaults. It starts nothing.

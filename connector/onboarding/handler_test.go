@@ -76,7 +76,7 @@ func TestHandler_AutomaticProcedure(t *testing.T) {
 	}
 }
 
-func TestLanding_RedirectsWhereConfigured(t *testing.T) {
+func TestLanding_RedirectsIfConfigured(t *testing.T) {
 	h := newHarness(t, nil)
 	h.landing = func(string) (consent.Landing, error) {
 		l := manualLanding()
@@ -172,7 +172,7 @@ func TestCookies_Attributes(t *testing.T) {
 		plain, _ := base64.RawURLEncoding.DecodeString(c.Value)
 		for _, secret := range []string{claimCode, code, state, "admin@fabrikam.example"} {
 			if strings.Contains(c.Value, secret) || strings.Contains(string(plain), secret) {
-				t.Errorf("cookie %q holds %q in plain", text, secret)
+				t.Errorf("cookie %q contains %q in plain", text, secret)
 			}
 		}
 		if len(text) > 4096 {
@@ -221,7 +221,7 @@ func TestDone_WithoutOutcome(t *testing.T) {
 	if stolen == "" {
 		t.Fatalf("cookies = %v, want an outcome", v.client.Jar.Cookies(server))
 	}
-	check("outcome alone", h.visitor().get("/done", "Cookie", stolen))
+	check("outcome without the browser's cookie", h.visitor().get("/done", "Cookie", stolen))
 	other := h.visitor()
 	other.get("/consent/" + link)
 	check("outcome in another browser", other.get("/done", "Cookie", stolen))

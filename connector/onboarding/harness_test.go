@@ -23,7 +23,7 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// Values that must appear nowhere but where they belong.
+// Secrets, which must not appear in the log.
 const (
 	link      = "canary-link-Zx81"
 	code      = "canary-code-Qp42"
@@ -33,7 +33,7 @@ const (
 
 var start = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
-// A fake is a consent service with functions of the test, and a record of its calls.
+// A fake is a consent service with the functions that a test sets. It records its calls.
 type fake struct {
 	landing   func(link string) (consent.Landing, error)
 	authorize func(link, browser, locale string) (string, error)
@@ -135,7 +135,7 @@ func newHarness(t *testing.T, change func(*onboarding.Config)) *harness {
 	return startHarness(t, newTLSServer, change)
 }
 
-// newTLSServer starts a server that doesn't log what browsers say of its certificate.
+// newTLSServer starts a server that doesn't log that browsers distrust its certificate.
 func newTLSServer(handler http.Handler) *httptest.Server {
 	s := httptest.NewUnstartedServer(handler)
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -263,9 +263,9 @@ var referenceForm = regexp.MustCompile(`^[0-9A-HJKMNP-TV-Z]{8}$`)
 
 // text returns the visible text of the element with id, which has no child elements; "" when there is none.
 func (p page) text(id string) string {
-	found := regexp.MustCompile(`id="` + id + `"[^>]*>([^<]*)<`).FindStringSubmatch(p.body)
-	if found == nil {
+	match := regexp.MustCompile(`id="` + id + `"[^>]*>([^<]*)<`).FindStringSubmatch(p.body)
+	if match == nil {
 		return ""
 	}
-	return html.UnescapeString(found[1])
+	return html.UnescapeString(match[1])
 }

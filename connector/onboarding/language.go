@@ -66,18 +66,18 @@ func loadTexts(name string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	panel, err := fs.Glob(uiextension.Files(), "i18n/"+name+"_*.json")
-	if err != nil || len(panel) != 1 {
-		return nil, fmt.Errorf("the screens have %d catalogues of this language, not one", len(panel))
+	files, err := fs.Glob(uiextension.Files(), "i18n/"+name+"_*.json")
+	if err != nil || len(files) != 1 {
+		return nil, fmt.Errorf("the screens have %d catalogues of this language, want one", len(files))
 	}
-	said, err := readTexts(uiextension.Files(), panel[0])
+	screens, err := readTexts(uiextension.Files(), files[0])
 	if err != nil {
 		return nil, err
 	}
 	for _, code := range failure.Codes() {
 		sentence, advice := code.Template()
 		for _, text := range []string{sentence, advice} {
-			if translated, ok := said[text]; ok {
+			if translated, ok := screens[text]; ok {
 				texts[text] = translated
 			}
 		}
@@ -101,7 +101,7 @@ func (l *languages) match(preferences ...string) string {
 	return l.names[i]
 }
 
-// text returns text in lang, or in English where it has no translation, with its __named__ placeholders filled from pairs.
+// text returns text in lang, or in English if it has no translation, with its __named__ placeholders filled from pairs.
 func (l *languages) text(lang, text string, pairs ...string) string {
 	if translated, ok := l.texts[lang][text]; ok {
 		text = translated

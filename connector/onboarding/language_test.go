@@ -37,8 +37,8 @@ func usedTexts(t *testing.T) map[string]bool {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, found := range regexp.MustCompile(`\.T "([^"]*)"`).FindAllSubmatch(text, -1) {
-			used[string(found[1])] = true
+		for _, match := range regexp.MustCompile(`\.T "([^"]*)"`).FindAllSubmatch(text, -1) {
+			used[string(match[1])] = true
 		}
 	}
 	maps.Copy(used, codeTexts(t))
@@ -119,7 +119,7 @@ func TestCatalogues_AreComplete(t *testing.T) {
 	}
 	used := usedTexts(t)
 	if len(used) < 150 || !used["Consent requested"] || !used["This link cannot be used"] || !used["a parameter is too long"] || !used["Continue to Microsoft"] {
-		t.Fatalf("%d texts were found, want all of them", len(used))
+		t.Fatalf("usedTexts() = %d texts, want those of all pages, failures and code", len(used))
 	}
 	for _, name := range []string{"en", "de"} {
 		if catalogues[name] == nil {
@@ -154,18 +154,18 @@ func TestLanguage_OfPages(t *testing.T) {
 	for name, tc := range map[string]struct {
 		query, accept, want string
 	}{
-		"none":                    {"", "", "en"},
-		"German":                  {"", "de", "de"},
-		"Austrian":                {"", "de-AT,de;q=0.9,en;q=0.5", "de"},
-		"English first":           {"", "en-US,de;q=0.9", "en"},
-		"unknown, then German":    {"", "th,de;q=0.5", "de"},
-		"unknown":                 {"", "th", "en"},
-		"nonsense":                {"", ";;;==", "en"},
-		"requested":               {"?ui_locales=de", "en", "de"},
-		"requested in a list":     {"?ui_locales=th+de-CH+en", "en", "de"},
-		"requested, unknown":      {"?ui_locales=th", "de", "de"},
-		"requested, nonsense":     {"?ui_locales=%00%22%3E", "de", "de"},
-		"requested, far too much": {"?ui_locales=" + strings.Repeat("de+", 60), "en", "en"},
+		"none":                 {"", "", "en"},
+		"German":               {"", "de", "de"},
+		"Austrian":             {"", "de-AT,de;q=0.9,en;q=0.5", "de"},
+		"English first":        {"", "en-US,de;q=0.9", "en"},
+		"unknown, then German": {"", "th,de;q=0.5", "de"},
+		"unknown":              {"", "th", "en"},
+		"nonsense":             {"", ";;;==", "en"},
+		"requested":            {"?ui_locales=de", "en", "de"},
+		"requested in a list":  {"?ui_locales=th+de-CH+en", "en", "de"},
+		"requested, unknown":   {"?ui_locales=th", "de", "de"},
+		"requested, nonsense":  {"?ui_locales=%00%22%3E", "de", "de"},
+		"requested, too long":  {"?ui_locales=" + strings.Repeat("de+", 60), "en", "en"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t, nil)

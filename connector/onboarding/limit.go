@@ -18,8 +18,8 @@ import (
 	"azure-partner-connector/connector/failure"
 )
 
-// A limiter is the store of echo's rate limiter. Unlike echo's own it is bounded, and its clock can be moved. It is safe
-// for concurrent use.
+// A limiter is the store of echo's rate limiter. Unlike echo's own it is bounded, and its clock can be moved. It is
+// safe for concurrent use.
 type limiter struct {
 	limit   Limit
 	now     func() time.Time
@@ -100,7 +100,8 @@ func network(address string) netip.Prefix {
 	return prefix
 }
 
-// clientAddress returns how a client's address is found: from the connection, or from the header of trusted proxies.
+// clientAddress returns the extractor of a client's address: from the connection, or from X-Forwarded-For when trusted
+// proxies set it.
 func clientAddress(trusted []netip.Prefix) echo.IPExtractor {
 	if len(trusted) == 0 {
 		return echo.ExtractIPDirect()

@@ -62,7 +62,7 @@ func continueTo(authorities []string) string {
 	return strings.Join(sources, " ")
 }
 
-// recorded gives the request its reference and logs one record. The record has the route's pattern instead of the
+// recorded gives every request a reference and logs one record. The record has the route's pattern instead of the
 // address, because paths hold links and queries hold codes.
 func (h *Handler) recorded(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {

@@ -21,7 +21,7 @@ const sealTable = "onboarding"
 // outcomeTTL is how long a browser can show the outcome of its last consent.
 const outcomeTTL = time.Hour
 
-// maxShown bounds one text in the cookie, in characters; the whole cookie has 4096 bytes.
+// maxShown bounds one text in the cookie, in characters; browsers accept 4096 bytes for the whole cookie.
 const maxShown = 200
 
 // An outcome is how one consent ended, as the browser stores it.

@@ -48,7 +48,7 @@ func TestLanding_Refuses(t *testing.T) {
 		"expired":        failure.New(failure.LinkExpired),
 		"not set up":     failure.New(failure.ApplicationMissing),
 		"unreachable":    failure.Wrap(errors.New("dial tcp: refused"), failure.MicrosoftUnavailable),
-		"unknown error":  errors.New("database is on fire"),
+		"unknown error":  errors.New("database is down"),
 		"hostile values": failure.New(failure.DirectoryUnknown, "directory", `<script>alert("x")</script>`),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -93,21 +93,21 @@ func TestAuthorize_RefusesOtherSites(t *testing.T) {
 
 func TestCallback_Refuses(t *testing.T) {
 	for name, err := range map[string]error{
-		"state unknown":       failure.New(failure.StateUnknown),
-		"state used":          failure.New(failure.StateUsed),
-		"state expired":       failure.New(failure.StateExpired),
-		"other browser":       failure.New(failure.StateBrowser),
-		"declined":            failure.New(failure.ConsentDeclined),
-		"approval needed":     failure.New(failure.ApprovalNeeded),
-		"wrong directory":     failure.New(failure.WrongDirectory, "seen", "contoso.com", "expected", "fabrikam.com"),
-		"guest":               failure.New(failure.GuestAccount, "username", "guest@contoso.com"),
-		"without MFA":         failure.New(failure.MFAMissing),
-		"without role":        failure.New(failure.RoleMissing, "username", "ada@fabrikam.com", "role", "Admin agent"),
-		"no partner":          failure.New(failure.NotAPartner, "username", "ada@fabrikam.com"),
-		"Microsoft is down":   failure.Wrap(errors.New("dial tcp: refused"), failure.MicrosoftUnavailable),
-		"unknown error":       errors.New("database is on fire"),
-		"wrapped and refused": errors.Join(errors.New("saving"), failure.New(failure.Conflict)),
-		"long parameter":      failure.New(failure.GuestAccount, "username", "ü"+strings.Repeat("x", 199)),
+		"state unknown":     failure.New(failure.StateUnknown),
+		"state used":        failure.New(failure.StateUsed),
+		"state expired":     failure.New(failure.StateExpired),
+		"other browser":     failure.New(failure.StateBrowser),
+		"declined":          failure.New(failure.ConsentDeclined),
+		"approval needed":   failure.New(failure.ApprovalNeeded),
+		"wrong directory":   failure.New(failure.WrongDirectory, "seen", "contoso.com", "expected", "fabrikam.com"),
+		"guest":             failure.New(failure.GuestAccount, "username", "guest@contoso.com"),
+		"without MFA":       failure.New(failure.MFAMissing),
+		"without role":      failure.New(failure.RoleMissing, "username", "ada@fabrikam.com", "role", "Admin agent"),
+		"no partner":        failure.New(failure.NotAPartner, "username", "ada@fabrikam.com"),
+		"Microsoft is down": failure.Wrap(errors.New("dial tcp: refused"), failure.MicrosoftUnavailable),
+		"unknown error":     errors.New("database is down"),
+		"joined errors":     errors.Join(errors.New("saving"), failure.New(failure.Conflict)),
+		"long parameter":    failure.New(failure.GuestAccount, "username", "ü"+strings.Repeat("x", 199)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t, nil)
@@ -233,17 +233,17 @@ func TestRecovered_PanicBecomesPage(t *testing.T) {
 type brokenSeal struct{}
 
 func (brokenSeal) Seal([]byte, string, string, string) ([]byte, error) {
-	return nil, errors.New("no key fits")
+	return nil, errors.New("no matching key")
 }
 
 func (brokenSeal) Open([]byte, string, string, string) ([]byte, error) {
-	return nil, errors.New("no key fits")
+	return nil, errors.New("no matching key")
 }
 
 func TestCallback_OutcomeCannotBeSealed(t *testing.T) {
 	h := newHarness(t, func(cfg *onboarding.Config) { cfg.Seal = brokenSeal{} })
 	p := h.visitor().get("/callback?" + granted().Encode())
-	checkRefusal(t, h, p, failure.Wrap(errors.New("no key fits"), failure.InternalError))
+	checkRefusal(t, h, p, failure.Wrap(errors.New("no matching key"), failure.InternalError))
 	h.complete = func(consent.Callback) (consent.Outcome, error) {
 		return consent.Outcome{}, failure.New(failure.MFAMissing)
 	}
@@ -251,10 +251,10 @@ func TestCallback_OutcomeCannotBeSealed(t *testing.T) {
 }
 
 func TestNew_Refuses(t *testing.T) {
-	good := func() onboarding.Config {
+	valid := func() onboarding.Config {
 		return onboarding.Config{PublicURL: "https://onboarding.example.com", Consents: &fake{}, Seal: brokenSeal{}}
 	}
-	if _, err := onboarding.New(good()); err != nil {
+	if _, err := onboarding.New(valid()); err != nil {
 		t.Fatalf("New = %v", err)
 	}
 	for name, change := range map[string]func(*onboarding.Config){
@@ -266,7 +266,7 @@ func TestNew_Refuses(t *testing.T) {
 		"with query":    func(cfg *onboarding.Config) { cfg.PublicURL += "?x=1" },
 		"with fragment": func(cfg *onboarding.Config) { cfg.PublicURL += "#x" },
 	} {
-		cfg := good()
+		cfg := valid()
 		change(&cfg)
 		if handler, err := onboarding.New(cfg); err == nil {
 			t.Errorf("New(%s) = %v, want an error", name, handler)

@@ -19,7 +19,7 @@ func TestClaimCode_ReadableAndDistinct(t *testing.T) {
 			t.Fatalf("ClaimCode() = %q, want three groups of four", code)
 		}
 		if seen[code] {
-			t.Fatalf("ClaimCode() = %q twice", code)
+			t.Fatalf("ClaimCode() = %q twice, want distinct codes", code)
 		}
 		seen[code] = true
 	}
@@ -30,7 +30,7 @@ func TestParseClaimCode_AsPeopleType(t *testing.T) {
 		code := random.ClaimCode()
 		want, ok := random.ParseClaimCode(code)
 		if !ok {
-			t.Fatalf("ParseClaimCode(%q) is refused", code)
+			t.Fatalf("ParseClaimCode(%q) = _, false, want true", code)
 		}
 		typed := code
 		if rapid.Bool().Draw(t, "lower") {

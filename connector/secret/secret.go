@@ -5,8 +5,8 @@ import "log/slog"
 
 const redacted = "[redacted]"
 
-// Text is a secret string. Printing, logging or encoding it in any way yields "[redacted]". Only Reveal returns the value,
-// so that a search for its name finds each place that uses one. The zero Text is empty.
+// Text is a secret string. Printing, logging or encoding it in any way yields "[redacted]". Only Reveal returns the
+// value, so that a search for its name finds each place that uses one. The zero Text is empty.
 type Text struct{ value string }
 
 // New wraps value.
@@ -33,7 +33,7 @@ func (t Text) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`
 // MarshalText implements encoding.TextMarshaler, for YAML and map keys.
 func (t Text) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// UnmarshalText implements encoding.TextUnmarshaler, for configuration.
+// UnmarshalText implements encoding.TextUnmarshaler, for settings in YAML.
 func (t *Text) UnmarshalText(b []byte) error {
 	t.value = string(b)
 	return nil

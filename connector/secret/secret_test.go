@@ -39,7 +39,7 @@ func TestText_PrintsRedacted(t *testing.T) {
 		"json":  string(encoded),
 	} {
 		if strings.Contains(printed, canary) {
-			t.Errorf("%s prints the value: %s", name, printed)
+			t.Errorf("%s = %s, want no secret in it", name, printed)
 		}
 	}
 }
@@ -50,9 +50,9 @@ func TestText_Reveal(t *testing.T) {
 	}
 	var text secret.Text
 	if !text.Empty() {
-		t.Error("Empty() = false for the zero Text")
+		t.Error("Text{}.Empty() = false, want true")
 	}
 	if err := text.UnmarshalText([]byte(canary)); err != nil || text.Reveal() != canary {
-		t.Errorf("UnmarshalText then Reveal() = %q, %v", text.Reveal(), err)
+		t.Errorf("Reveal() after UnmarshalText() = %q, %v, want %q", text.Reveal(), err, canary)
 	}
 }

@@ -38,8 +38,8 @@ func (l link) target() string {
 	return id
 }
 
-// canonical returns an APS id in lower case. Anything but a UUID in its usual form is not_found, because ids become parts
-// of addresses and queries.
+// canonical returns an APS id in lower case. Anything but a UUID in its usual form is not_resource, because ids become
+// parts of addresses and queries.
 func canonical(id string) (string, error) {
 	parsed, err := uuid.Parse(id)
 	if err != nil || len(id) != len(parsed.String()) {
@@ -48,7 +48,7 @@ func canonical(id string) (string, error) {
 	return parsed.String(), nil
 }
 
-// Resource reads one resource, in the context of the provider, into out. An id that isn't a UUID is not_found.
+// Resource reads one resource, in the context of the provider, into out. An id that isn't a UUID is not_resource.
 func (c *Client) Resource(ctx context.Context, in tenant.Instance, id string, out any) error {
 	id, err := canonical(id)
 	if err != nil {
@@ -57,9 +57,9 @@ func (c *Client) Resource(ctx context.Context, in tenant.Instance, id string, ou
 	return c.Call(ctx, in, Request{Method: http.MethodGet, Path: "/aps/2/resources/" + id, AsRoot: true}, out)
 }
 
-// Account reads one account. A resource that is not an account is not_found.
+// Account reads one account. A resource that is not an account is not_resource.
 func (c *Client) Account(ctx context.Context, in tenant.Instance, id string) (tenant.Account, error) {
-	var found struct {
+	var resource struct {
 		APS struct {
 			Type string `json:"type"`
 			ID   string `json:"id"`
@@ -68,14 +68,14 @@ func (c *Client) Account(ctx context.Context, in tenant.Instance, id string) (te
 		CompanyName string `json:"companyName"`
 		Parent      link   `json:"parent"`
 	}
-	if err := c.Resource(ctx, in, id, &found); err != nil {
+	if err := c.Resource(ctx, in, id, &resource); err != nil {
 		return tenant.Account{}, err
 	}
 	// The resource of any application may have a property named type; only the platform's own accounts count.
-	if !strings.HasPrefix(found.APS.Type, accountPrefix) || !strings.EqualFold(found.APS.ID, id) {
+	if !strings.HasPrefix(resource.APS.Type, accountPrefix) || !strings.EqualFold(resource.APS.ID, id) {
 		return tenant.Account{}, failure.New(failure.NotFound)
 	}
-	return tenant.Account{ID: strings.ToLower(found.APS.ID), Type: found.Type, ParentID: found.Parent.target(), Name: found.CompanyName}, nil
+	return tenant.Account{ID: strings.ToLower(resource.APS.ID), Type: resource.Type, ParentID: resource.Parent.target(), Name: resource.CompanyName}, nil
 }
 
 // UserAccount returns the account of a panel user. The platform sends ids of accounts where it documents ids of
@@ -103,9 +103,9 @@ func (c *Client) UserAccount(ctx context.Context, in tenant.Instance, userID str
 	if len(users) > 1 || account == "" {
 		return tenant.Account{}, failure.New(failure.NotFound)
 	}
-	found, err := c.Account(ctx, in, account)
-	found.User = cmp.Or(users[0].FullName, users[0].DisplayName, users[0].Login)
-	return found, err
+	resolved, err := c.Account(ctx, in, account)
+	resolved.User = cmp.Or(users[0].FullName, users[0].DisplayName, users[0].Login)
+	return resolved, err
 }
 
 // PushTenant implements notify.Platform. The platform does not call us back (docs/reference/aps-protocol.md §5.2).

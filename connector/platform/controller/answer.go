@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// maxReason bounds what is shown of the platform's message, in characters.
+// maxReason is how many characters of the platform's message are shown at most.
 const maxReason = 200
 
 // staleTransaction begins the platform's message about a finished transaction (docs/reference/aps-protocol.md §5.6).
@@ -46,7 +46,7 @@ func (a answer) message() string {
 	return body.Message
 }
 
-// failure returns the failure that a stands for; nil for a success.
+// failure returns the failure that a reports; nil for a success.
 func (a answer) failure(r Request, secrets []secret.Text) error {
 	if a.ok() && len(a.body) <= maxAnswer {
 		return nil
@@ -63,7 +63,8 @@ func (a answer) failure(r Request, secrets []secret.Text) error {
 	return failure.Wrap(cause, failure.PlatformRefused, "reason", a.reason(secrets))
 }
 
-// reason returns the platform's message in a form to show, without one that quotes our signature or a secret.
+// reason returns the platform's message, shortened and on one line, or the HTTP status when the message is empty or
+// quotes our signature or a secret.
 func (a answer) reason(secrets []secret.Text) string {
 	status := fmt.Sprintf("HTTP status %d", a.status)
 	message := a.message()

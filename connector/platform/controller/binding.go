@@ -80,8 +80,8 @@ type subscriptionSource struct {
 	Type string `json:"type"`
 }
 
-// SubscribeAccounts implements binding.Controller (docs/reference/aps-protocol.md §3.7). It returns the handler's name where the
-// platform returns no id of the subscription.
+// SubscribeAccounts implements binding.Controller (docs/reference/aps-protocol.md §3.7). It returns the handler's name
+// when the platform returns no id of the subscription.
 func (c *Client) SubscribeAccounts(ctx context.Context, in tenant.Instance, relation, handler string) (id string, err error) {
 	path := "/aps/2/resources/" + url.PathEscape(in.RootID) + "/aps/subscriptions"
 	type subscription struct {

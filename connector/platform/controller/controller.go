@@ -21,7 +21,7 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// maxAnswer bounds an answer, in bytes. Our queries are for few resources.
+// maxAnswer bounds an answer, in bytes. Our queries return few resources.
 const maxAnswer = 1 << 20
 
 // Config is what a Client needs.
@@ -29,24 +29,24 @@ type Config struct {
 	// HTTP must limit the time of a request and follow no redirects. Required.
 	HTTP *http.Client
 
-	// Secrets returns the secrets that requests with a consumer key may be signed with: the secret and, while it is being
-	// replaced, its predecessor. Required.
+	// Secrets returns the secrets that requests with a consumer key may be signed with: the secret and, while it is
+	// being replaced, its predecessor. Required.
 	Secrets func(consumerKey string) (secrets []secret.Text, ok bool)
 
 	// Now is the clock for signatures. Default: time.Now.
 	Now func() time.Time
 
-	// Log receives a record for every repeated request. Default: discard.
+	// Log receives one record per repeated request. Default: discard.
 	Log *slog.Logger
 }
 
-// A Client calls the controllers of instances. Its methods return *failure.Error (platform_unavailable, platform_refused,
-// not_found) and are safe for concurrent use. It implements the ports of binding, hooks and notify.
+// A Client calls the controllers of instances. Its methods return *failure.Error (platform_unavailable,
+// platform_refused, not_found) and are safe for concurrent use. It implements the ports of binding, hooks and notify.
 type Client struct {
 	cfg Config
 }
 
-// New checks cfg and fills in its defaults.
+// New checks cfg and fills in its defaults. It starts nothing.
 func New(cfg Config) (*Client, error) {
 	if cfg.HTTP == nil || cfg.Secrets == nil {
 		return nil, errors.New("controller: an HTTP client and secrets are required")
@@ -60,12 +60,13 @@ func New(cfg Config) (*Client, error) {
 	return &Client{cfg}, nil
 }
 
-// A Request is one call of an instance's controller.
+// A Request is one call to an instance's controller.
 type Request struct {
 	Method string
 	// Path begins with /aps and is percent-encoded.
 	Path string
-	// Query is sent unchanged, so that RQL keeps its parentheses (docs/reference/aps-protocol.md §2.1). It is percent-encoded.
+	// Query is sent unchanged, so that RQL keeps its parentheses (docs/reference/aps-protocol.md §2.1). It is
+	// percent-encoded.
 	Query string
 	// Body is sent as JSON unless it is nil.
 	Body any
@@ -74,7 +75,8 @@ type Request struct {
 	AsRoot bool
 }
 
-// Call sends r to the controller of in and decodes the JSON answer into out, which may be nil.
+// Call sends r to the controller of in and decodes the JSON answer into out, which may be nil. It repeats a request
+// only with the previous secret or outside a finished transaction (docs/explanation/retries.md).
 func (c *Client) Call(ctx context.Context, in tenant.Instance, r Request, out any) error {
 	var body []byte
 	if r.Body != nil {

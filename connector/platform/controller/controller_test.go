@@ -33,13 +33,13 @@ const (
 	tenantID = "44444444-0000-4000-8000-000000000004"
 )
 
-// A platform is a controller that verifies signatures and gives the answers of the test.
+// A platform is a controller that verifies signatures and returns the answers that the test sets.
 type platform struct {
 	t       *testing.T
 	url     string
 	answers map[string]func(r *http.Request) (int, string) // method and request URI → answer
 	seen    []*http.Request
-	bodies  []string
+	bodies  []string      // of the requests in seen
 	secrets []secret.Text // that the client signs with
 }
 
@@ -72,7 +72,7 @@ func (p *platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = oauth1.Verify(&params, r.Method, p.url+r.RequestURI, []secret.Text{secret.New(canary)}, time.Now(), oauth1.DefaultWindow)
 	}
 	if err != nil {
-		p.t.Errorf("%s %s is not signed: %v", r.Method, r.RequestURI, err)
+		p.t.Errorf("%s %s has no valid signature: %v", r.Method, r.RequestURI, err)
 	}
 	body, _ := io.ReadAll(r.Body)
 	p.seen, p.bodies = append(p.seen, r), append(p.bodies, string(body))
@@ -92,7 +92,7 @@ func TestCall_DuringReplacementOfSecret(t *testing.T) {
 	for name, tc := range map[string]struct {
 		platformHas string
 		previous    string
-		tries       int
+		attempts    int
 		want        bool
 	}{
 		"the platform has the new one":     {canary, old, 1, true},
@@ -102,10 +102,10 @@ func TestCall_DuringReplacementOfSecret(t *testing.T) {
 		"nothing is replaced and accepted": {canary, "", 1, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tries := 0
+			attempts := 0
 			var url string
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				tries++
+				attempts++
 				params, err := oauth1.Parse(r.Header.Get("Authorization"))
 				if err == nil {
 					err = oauth1.Verify(&params, r.Method, url+r.RequestURI, []secret.Text{secret.New(tc.platformHas)}, time.Now(), oauth1.DefaultWindow)
@@ -123,8 +123,8 @@ func TestCall_DuringReplacementOfSecret(t *testing.T) {
 				p.secrets = append(p.secrets, secret.New(tc.previous))
 			}
 			err := c.PushTenant(t.Context(), in, tenantID, map[string]any{"tokenStatus": "active"})
-			if (err == nil) != tc.want || tries != tc.tries {
-				t.Errorf("PushTenant() = %v after %d tries, want success: %v after %d", err, tries, tc.want, tc.tries)
+			if (err == nil) != tc.want || attempts != tc.attempts {
+				t.Errorf("PushTenant() = %v after %d attempts, want success: %v after %d", err, attempts, tc.want, tc.attempts)
 			}
 			if err != nil && strings.Contains(err.Error(), canary) {
 				t.Errorf("PushTenant() = %v, want no secret in it", err)
@@ -187,7 +187,7 @@ func TestUserAccount(t *testing.T) {
 			}
 			for _, r := range p.seen {
 				if r.Header.Get("APS-Resource-ID") != rootID {
-					t.Errorf("%s was not asked in the provider's context", r.RequestURI)
+					t.Errorf("%s has no APS-Resource-ID %s, want the provider's context", r.RequestURI, rootID)
 				}
 			}
 		})
@@ -203,13 +203,13 @@ func TestUserAccount_Refuses(t *testing.T) {
 		"no UUID":          {"1", nil, failure.NotFound},
 		"a UUID in braces": {"{" + userID + "}", nil, failure.NotFound},
 		"RQL":              {userID + "),eq(a", nil, failure.NotFound},
-		"nobody":           {userID, map[string]string{queryOfUser(userID): `[]`}, failure.NotFound},
+		"unknown":          {userID, map[string]string{queryOfUser(userID): `[]`}, failure.NotFound},
 		"two users":        {userID, map[string]string{queryOfUser(userID): `[{},{}]`}, failure.NotFound},
-		"user of nothing":  {userID, map[string]string{queryOfUser(userID): `[{}]`}, failure.NotFound},
+		"no organization":  {userID, map[string]string{queryOfUser(userID): `[{}]`}, failure.NotFound},
 		"not JSON":         {userID, map[string]string{queryOfUser(userID): `<html>`}, failure.PlatformRefused},
 		"not a list":       {userID, map[string]string{queryOfUser(userID): `{"organization":{}}`}, failure.PlatformRefused},
 		"too large":        {userID, map[string]string{queryOfUser(userID): `["` + strings.Repeat("x", 1<<20) + `"]`}, failure.PlatformRefused},
-		"another's resource": {userID, map[string]string{
+		"other application's resource": {userID, map[string]string{
 			queryOfUser(userID):              `[]`,
 			"GET /aps/2/resources/" + userID: `{"aps":{"type":"http://evil.example.com/account/1.0","id":"` + userID + `"},"type":"ADMIN"}`,
 		}, failure.NotFound},
@@ -257,7 +257,7 @@ func TestCall_PlatformRefusals(t *testing.T) {
 				t.Errorf("PushTenant with answer %d %s = %v, want %s %q", tc.status, tc.body, err, tc.want, tc.reason)
 			}
 			if strings.Contains(err.Error(), canary) || strings.Contains(err.Error(), "oauth_") {
-				t.Errorf("PushTenant = %v, which contains a secret", err)
+				t.Errorf("PushTenant = %v, want no secret in it", err)
 			}
 			if len(p.seen) != 1 {
 				t.Errorf("PushTenant sent %d requests, want 1: its caller retries", len(p.seen))
@@ -297,7 +297,7 @@ func TestPushTenant_SendsProperties(t *testing.T) {
 		t.Errorf("PushTenant sent (-want +got):\n%s", diff)
 	}
 	if h := p.seen[0].Header; h.Get("APS-Transaction-ID") != "" || h.Get("APS-Resource-ID") != "" || h.Get("Content-Type") != "application/json" {
-		t.Errorf("PushTenant sent the headers %v", h)
+		t.Errorf("PushTenant sent the headers %v, want JSON without transaction and resource", h)
 	}
 }
 
@@ -335,7 +335,7 @@ func TestCall_Transactions(t *testing.T) {
 			for i, r := range p.seen {
 				got = append(got, r.Header.Get("APS-Transaction-ID"))
 				if p.bodies[i] != `{"tokenStatus":"active"}` {
-					t.Errorf("request %d had the body %s", i, p.bodies[i])
+					t.Errorf("request %d has the body %s, want the same body each time", i, p.bodies[i])
 				}
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
@@ -347,6 +347,6 @@ func TestCall_Transactions(t *testing.T) {
 
 func TestNew_RefusesEmptyConfig(t *testing.T) {
 	if _, err := controller.New(controller.Config{}); err == nil {
-		t.Error("New without an HTTP client = nil, want an error")
+		t.Error("New(Config{}) = nil, want an error")
 	}
 }

@@ -12,7 +12,8 @@ import (
 const (
 	// notificationManager is the type of the singleton that accepts notifications.
 	notificationManager = "http://www.parallels.com/pa/pa-core-services/notification-manager/1"
-	// providerQuery finds the provider, whose account has the number 1 on every platform (docs/reference/aps-protocol.md §5.6).
+	// providerQuery finds the provider, whose account has the number 1 on every platform
+	// (docs/reference/aps-protocol.md §5.6).
 	providerQuery = "implementing(" + accountPrefix + "1.2),eq(id,1)"
 )
 
@@ -48,25 +49,25 @@ func (c *Client) Notify(ctx context.Context, in tenant.Instance, n notify.PanelN
 
 // singleton returns the id of the platform's one resource of a type.
 func (c *Client) singleton(ctx context.Context, in tenant.Instance, typeID string) (string, error) {
-	var found []link
-	if err := c.Call(ctx, in, Request{Method: http.MethodGet, Path: "/aps/2/resources", Query: "implementing(" + typeID + ")", AsRoot: true}, &found); err != nil {
+	var links []link
+	if err := c.Call(ctx, in, Request{Method: http.MethodGet, Path: "/aps/2/resources", Query: "implementing(" + typeID + ")", AsRoot: true}, &links); err != nil {
 		return "", err
 	}
-	if len(found) != 1 || found[0].target() == "" {
+	if len(links) != 1 || links[0].target() == "" {
 		return "", failure.New(failure.PlatformRefused, "reason", "it has no single resource of type "+typeID)
 	}
-	return found[0].target(), nil
+	return links[0].target(), nil
 }
 
 // ProviderAccount implements notify.Panels.
 func (c *Client) ProviderAccount(ctx context.Context, in tenant.Instance) (id string, err error) {
-	var found []link
-	if err := c.Call(ctx, in, Request{Method: http.MethodGet, Path: "/aps/2/resources", Query: providerQuery, AsRoot: true}, &found); err != nil {
+	var links []link
+	if err := c.Call(ctx, in, Request{Method: http.MethodGet, Path: "/aps/2/resources", Query: providerQuery, AsRoot: true}, &links); err != nil {
 		return "", err
 	}
-	if len(found) != 1 || found[0].target() == "" {
+	if len(links) != 1 || links[0].target() == "" {
 		return "", failure.New(failure.PlatformRefused, "reason", "it has no single provider account")
 	}
-	account, err := c.Account(ctx, in, found[0].target())
+	account, err := c.Account(ctx, in, links[0].target())
 	return account.ID, err
 }

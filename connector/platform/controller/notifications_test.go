@@ -32,12 +32,12 @@ func TestNotify_Refuses(t *testing.T) {
 		answers map[string]string
 		want    failure.Code
 	}{
-		"no account":          {"", nil, failure.NotFound},
-		"no UUID":             {"1", nil, failure.NotFound},
-		"no manager":          {resellID, map[string]string{findManager: `[]`}, failure.PlatformRefused},
-		"two managers":        {resellID, map[string]string{findManager: `[{},{}]`}, failure.PlatformRefused},
-		"manager without id":  {resellID, map[string]string{findManager: `[{"aps":{"id":"1/../2"}}]`}, failure.PlatformRefused},
-		"refused by platform": {resellID, map[string]string{findManager: managerAnswer}, failure.NotFound},
+		"no account":         {"", nil, failure.NotFound},
+		"no UUID":            {"1", nil, failure.NotFound},
+		"no manager":         {resellID, map[string]string{findManager: `[]`}, failure.PlatformRefused},
+		"two managers":       {resellID, map[string]string{findManager: `[{},{}]`}, failure.PlatformRefused},
+		"manager without id": {resellID, map[string]string{findManager: `[{"aps":{"id":"1/../2"}}]`}, failure.PlatformRefused},
+		"manager is unknown": {resellID, map[string]string{findManager: managerAnswer}, failure.NotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, c, in := start(t)
@@ -101,6 +101,6 @@ func TestProviderAccount(t *testing.T) {
 	}
 	p.on(findProvider, http.StatusOK, `[]`)
 	if got, err := c.ProviderAccount(t.Context(), in); !failure.Is(err, failure.PlatformRefused) {
-		t.Errorf("ProviderAccount() where there is none = %v, %v, want %s", got, err, failure.PlatformRefused)
+		t.Errorf("ProviderAccount() without a provider = %v, %v, want %s", got, err, failure.PlatformRefused)
 	}
 }

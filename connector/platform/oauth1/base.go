@@ -25,7 +25,7 @@ const maxQueryFields = 256
 
 var (
 	errURL   = errors.New("the URL is not absolute")
-	errQuery = errors.New("the query is not percent-encoded properly, repeats an OAuth parameter or has too many")
+	errQuery = errors.New("the query is not percent-encoded properly, contains an OAuth parameter or has too many parameters")
 )
 
 // A span is one encoded parameter in a shared buffer: its name up to equals, its value after it up to end.
@@ -95,7 +95,7 @@ func (p *Params) encodeFields(buffer []byte, spans []span, query string) ([]byte
 		s.end = len(buffer)
 		spans = append(spans, s)
 	}
-	own := len(spans)
+	inHeader := len(spans)
 	for query != "" {
 		var pair string
 		pair, query, _ = strings.Cut(query, "&")
@@ -114,7 +114,7 @@ func (p *Params) encodeFields(buffer []byte, spans []span, query string) ([]byte
 		}
 		s.end = len(buffer)
 		// An OAuth parameter in the query would be a second one, or one that Parse has not checked.
-		if bytes.HasPrefix(buffer[s.start:s.equals], []byte("oauth_")) || len(spans)-own == maxQueryFields {
+		if bytes.HasPrefix(buffer[s.start:s.equals], []byte("oauth_")) || len(spans)-inHeader == maxQueryFields {
 			return nil, nil, errQuery
 		}
 		spans = append(spans, s)

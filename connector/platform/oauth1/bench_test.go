@@ -7,7 +7,7 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// BenchmarkVerify measures what every hook pays before anything else: one header parsed and verified.
+// BenchmarkVerify measures what the verification of every hook costs: one header parsed and verified.
 func BenchmarkVerify(b *testing.B) {
 	v := readVectors(b)
 	r := v.Requests[1]

@@ -13,7 +13,7 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// FuzzParse holds Parse to its bounds whatever it is given.
+// FuzzParse checks that what Parse accepts is within its bounds.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"", "OAuth", header(), header(",", " ,\t "), header("%3D", "%3"), header(`"key"`, `"%00"`), `OAuth a="",a=""`} {
 		f.Add(seed)
@@ -27,10 +27,10 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		if p.Key() == "" || p.Nonce() == "" || len([]rune(p.Nonce())) > 128 || strings.ContainsAny(p.Key()+p.Nonce(), "\x00\r\n") {
-			t.Errorf("Parse(%q) accepted key %q and nonce %q", h, p.Key(), p.Nonce())
+			t.Errorf("Parse(%q) accepted key %q and nonce %q, want an error", h, p.Key(), p.Nonce())
 		}
 		if p.Timestamp().Unix() < 0 || len(h) > 4096 {
-			t.Errorf("Parse(%q) accepted timestamp %s", h, p.Timestamp())
+			t.Errorf("Parse(%q) accepted timestamp %s, want an error", h, p.Timestamp())
 		}
 		if oauth1.Verify(&p, http.MethodGet, "https://connector.example.com/", nil, p.Timestamp(), time.Minute) == nil {
 			t.Errorf("Verify(%q) without a secret = nil, want an error", h)
@@ -38,8 +38,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzQuery checks that what Sign signs is what Verify verifies, and that two queries pass for each other only when
-// they mean the same.
+// FuzzQuery checks that Verify accepts what Sign signs, and that it accepts another query only when both mean the same.
 func FuzzQuery(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"", "a"},
@@ -75,14 +74,14 @@ func FuzzQuery(f *testing.F) {
 		if err := verify(signed); err != nil {
 			t.Errorf("Verify(%q) = %v, want no error", signed, err)
 		}
-		if got, want := verify(received) == nil, means(signed) == means(received); got && !want {
+		if got, want := verify(received) == nil, normalized(signed) == normalized(received); got && !want {
 			t.Errorf("Verify(%q) signed for %q succeeded, want %v", received, signed, oauth1.ErrSignature)
 		}
 	})
 }
 
-// means is another way to normalise a query: by net/url, which splits at the same characters.
-func means(query string) string {
+// normalized normalizes a query in another way: by net/url, which splits at the same characters.
+func normalized(query string) string {
 	query, _, _ = strings.Cut(query, "#")
 	values := url.Values{}
 	for pair := range strings.SplitSeq(query, "&") {

@@ -284,9 +284,9 @@ func TestVerify_NonceAndTimeLikeOauthlib(t *testing.T) {
 		}
 	}
 	header := c.header(t, now, oauth1.NewNonce())
-	for try, want := range []bool{true, false} {
+	for i, want := range []bool{true, false} {
 		if got := j.verify(c, header).Accepted; got != want {
-			t.Errorf("oauthlib accepts use %d of a nonce = %v, want %v", try+1, got, want)
+			t.Errorf("oauthlib accepts use %d of a nonce = %v, want %v", i+1, got, want)
 		}
 	}
 }
@@ -297,7 +297,8 @@ func TestVerify_DifferencesFromOauthlib(t *testing.T) {
 	j := newJudge(t)
 	now := time.Now()
 
-	// We accept any nonce up to a length; oauthlib requires 16 to 50 letters and digits. Ours have 32 hexadecimal digits.
+	// We accept any nonce up to a length; oauthlib requires 16 to 50 letters and digits. Ours have 32 hexadecimal
+	// digits.
 	c := call{http.MethodGet, "https://connector.example.com/aps/app", key, plain}
 	for _, nonce := range []string{"n", "with-hyphens-in-it-as-uuids-have", strings.Repeat("n", 51)} {
 		header := c.header(t, now, nonce)
@@ -309,8 +310,8 @@ func TestVerify_DifferencesFromOauthlib(t *testing.T) {
 		}
 	}
 
-	// Characters that should be percent-encoded in a query: oauthlib refuses the request, we sign the bytes as they are,
-	// because other senders of the platform are less strict. Our own client encodes them.
+	// Characters that should be percent-encoded in a query: oauthlib refuses the request; we sign the bytes as they
+	// are, because other senders of the platform are less strict. Our own client encodes them.
 	for _, query := range []string{"q=ü", `q="a"`, "q=[1]", "q={a}", "q=a|b", "q=<a>", "q=^"} {
 		c := call{http.MethodGet, "https://connector.example.com/aps/app?" + query, key, plain}
 		header := c.header(t, now, oauth1.NewNonce())
@@ -322,13 +323,14 @@ func TestVerify_DifferencesFromOauthlib(t *testing.T) {
 		}
 	}
 
-	// An incomplete escape: oauthlib accepts it literally, we refuse it.
+	// An incomplete escape: oauthlib accepts it literally; we refuse it.
 	c = call{http.MethodGet, "https://connector.example.com/aps/app?q=%2", key, plain}
 	if err := c.verify(j.sign(c, oauth1.HMACSHA1, now, nil), now); !errors.Is(err, oauth1.ErrMalformed) {
 		t.Errorf("Verify with the query q=%%2 = %v, want %v", err, oauth1.ErrMalformed)
 	}
 
-	// The protocol signs the fields of a form. APS sends only JSON, which isn't signed (docs/reference/aps-protocol.md §2.1).
+	// The protocol signs the fields of a form. APS sends only JSON, which isn't signed (docs/reference/aps-protocol.md
+	// §2.1).
 	c = call{http.MethodPost, "https://connector.example.com/aps/app", key, plain}
 	for body, want := range map[string]error{`{"a":1}`: nil, "a=1": oauth1.ErrSignature} {
 		kind := "application/json"

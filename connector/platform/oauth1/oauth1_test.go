@@ -89,37 +89,37 @@ func TestVerify_AcceptsVectors(t *testing.T) {
 
 func TestVerify_Refuses(t *testing.T) {
 	v := readVectors(t)
-	good := v.Requests[3]
-	right := []secret.Text{secret.New(v.Secret)}
+	valid := v.Requests[3]
+	secrets := []secret.Text{secret.New(v.Secret)}
 	for name, tc := range map[string]struct {
 		method, url string
 		secrets     []secret.Text
 		after       time.Duration
 		want        error
 	}{
-		"another method":        {http.MethodPost, good.URL, right, 0, oauth1.ErrSignature},
-		"another path":          {good.Method, strings.Replace(good.URL, "/tokens", "/token", 1), right, 0, oauth1.ErrSignature},
-		"another query value":   {good.Method, good.URL + "d", right, 0, oauth1.ErrSignature},
-		"one more query field":  {good.Method, good.URL + "&x", right, 0, oauth1.ErrSignature},
-		"another host":          {good.Method, strings.Replace(good.URL, "connector.", "connect0r.", 1), right, 0, oauth1.ErrSignature},
-		"another port":          {good.Method, strings.Replace(good.URL, ".com/", ".com:8443/", 1), right, 0, oauth1.ErrSignature},
-		"another scheme":        {good.Method, strings.Replace(good.URL, "https", "http", 1), right, 0, oauth1.ErrSignature},
-		"another secret":        {good.Method, good.URL, []secret.Text{secret.New("ffeeddccbbaa99887766554433221100")}, 0, oauth1.ErrSignature},
-		"no secret":             {good.Method, good.URL, nil, 0, oauth1.ErrSignature},
-		"empty secret":          {good.Method, good.URL, []secret.Text{{}}, 0, oauth1.ErrSignature},
-		"too old":               {good.Method, good.URL, right, 601 * time.Second, oauth1.ErrTimestamp},
-		"from the future":       {good.Method, good.URL, right, -601 * time.Second, oauth1.ErrTimestamp},
-		"old and wrong":         {http.MethodPost, good.URL, right, time.Hour, oauth1.ErrSignature},
-		"relative URL":          {good.Method, "/azure-csp/app", right, 0, oauth1.ErrMalformed},
-		"URL without a host":    {good.Method, "https:///azure-csp/app", right, 0, oauth1.ErrMalformed},
-		"bad percent-encoding":  {good.Method, good.URL + "%2", right, 0, oauth1.ErrMalformed},
-		"bad percent digits":    {good.Method, good.URL + "%zz", right, 0, oauth1.ErrMalformed},
-		"OAuth field in query":  {good.Method, good.URL + "&oauth_nonce=" + v.Nonce, right, 0, oauth1.ErrMalformed},
-		"hidden OAuth field":    {good.Method, good.URL + "&oauth%5Fnonce=" + v.Nonce, right, 0, oauth1.ErrMalformed},
-		"too many query fields": {good.Method, good.URL + strings.Repeat("&a=1", 256), right, 0, oauth1.ErrMalformed},
+		"another method":        {http.MethodPost, valid.URL, secrets, 0, oauth1.ErrSignature},
+		"another path":          {valid.Method, strings.Replace(valid.URL, "/tokens", "/token", 1), secrets, 0, oauth1.ErrSignature},
+		"another query value":   {valid.Method, valid.URL + "d", secrets, 0, oauth1.ErrSignature},
+		"one more query field":  {valid.Method, valid.URL + "&x", secrets, 0, oauth1.ErrSignature},
+		"another host":          {valid.Method, strings.Replace(valid.URL, "connector.", "connect0r.", 1), secrets, 0, oauth1.ErrSignature},
+		"another port":          {valid.Method, strings.Replace(valid.URL, ".com/", ".com:8443/", 1), secrets, 0, oauth1.ErrSignature},
+		"another scheme":        {valid.Method, strings.Replace(valid.URL, "https", "http", 1), secrets, 0, oauth1.ErrSignature},
+		"another secret":        {valid.Method, valid.URL, []secret.Text{secret.New("ffeeddccbbaa99887766554433221100")}, 0, oauth1.ErrSignature},
+		"no secret":             {valid.Method, valid.URL, nil, 0, oauth1.ErrSignature},
+		"empty secret":          {valid.Method, valid.URL, []secret.Text{{}}, 0, oauth1.ErrSignature},
+		"too old":               {valid.Method, valid.URL, secrets, 601 * time.Second, oauth1.ErrTimestamp},
+		"from the future":       {valid.Method, valid.URL, secrets, -601 * time.Second, oauth1.ErrTimestamp},
+		"old and wrong":         {http.MethodPost, valid.URL, secrets, time.Hour, oauth1.ErrSignature},
+		"relative URL":          {valid.Method, "/azure-csp/app", secrets, 0, oauth1.ErrMalformed},
+		"URL without a host":    {valid.Method, "https:///azure-csp/app", secrets, 0, oauth1.ErrMalformed},
+		"bad percent-encoding":  {valid.Method, valid.URL + "%2", secrets, 0, oauth1.ErrMalformed},
+		"bad percent digits":    {valid.Method, valid.URL + "%zz", secrets, 0, oauth1.ErrMalformed},
+		"OAuth field in query":  {valid.Method, valid.URL + "&oauth_nonce=" + v.Nonce, secrets, 0, oauth1.ErrMalformed},
+		"encoded OAuth field":   {valid.Method, valid.URL + "&oauth%5Fnonce=" + v.Nonce, secrets, 0, oauth1.ErrMalformed},
+		"too many query fields": {valid.Method, valid.URL + strings.Repeat("&a=1", 256), secrets, 0, oauth1.ErrMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := parse(t, v.header(good.Signature))
+			p := parse(t, v.header(valid.Signature))
 			if err := oauth1.Verify(p, tc.method, tc.url, tc.secrets, v.now().Add(tc.after), oauth1.DefaultWindow); !errors.Is(err, tc.want) {
 				t.Errorf("Verify(%s %s) = %v, want %v", tc.method, tc.url, err, tc.want)
 			}
@@ -206,7 +206,7 @@ func TestSign_RefusesUnverifiableRequests(t *testing.T) {
 	}
 }
 
-// recorder answers every request itself and remembers the last.
+// recorder answers every request itself and records the last one.
 type recorder struct{ last *http.Request }
 
 func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {

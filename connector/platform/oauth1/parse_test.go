@@ -9,27 +9,27 @@ import (
 	"azure-partner-connector/connector/platform/oauth1"
 )
 
-// header makes a well-formed header and lets edit change it.
+// header returns a well-formed header after the replacements, which are pairs of old and new text.
 func header(replacements ...string) string {
-	const good = `OAuth oauth_consumer_key="key",oauth_nonce="n0nce",oauth_signature_method="HMAC-SHA1",` +
+	const wellFormed = `OAuth oauth_consumer_key="key",oauth_nonce="n0nce",oauth_signature_method="HMAC-SHA1",` +
 		`oauth_timestamp="1795422000",oauth_version="1.0",oauth_signature="eM05gAFXZeSyj67S1%2BYAKOEMnKg%3D"`
-	return strings.NewReplacer(replacements...).Replace(good)
+	return strings.NewReplacer(replacements...).Replace(wellFormed)
 }
 
 func TestParse_Refuses(t *testing.T) {
 	for name, h := range map[string]string{
 		"empty":                 "",
 		"another scheme":        header("OAuth ", "Bearer "),
-		"scheme alone":          "OAuth",
-		"nothing in it":         "OAuth ",
-		"a list of nothing":     "OAuth ,,",
+		"scheme only":           "OAuth",
+		"no parameters":         "OAuth ",
+		"only commas":           "OAuth ,,",
 		"unquoted value":        header(`"1795422000"`, `1795422000`),
 		"single quotes":         header(`"`, `'`),
 		"unclosed value":        header(`eM05gAFXZeSyj67S1%2BYAKOEMnKg%3D"`, ""),
-		"trailing comma":        header(`"1.0",`, `"1.0",,`),
+		"double comma":          header(`"1.0",`, `"1.0",,`),
 		"semicolons":            header(",", ";"),
-		"text behind":           header() + " x",
-		"comma behind":          header() + ",",
+		"trailing text":         header() + " x",
+		"trailing comma":        header() + ",",
 		"nameless":              header("oauth_version=", "="),
 		"odd name":              header("oauth_version", "oauth/version"),
 		"blank before equals":   header("oauth_version=", "oauth_version ="),
@@ -56,7 +56,7 @@ func TestParse_Refuses(t *testing.T) {
 		"empty timestamp":       header("1795422000", ""),
 		"negative timestamp":    header("1795422000", "-1795422000"),
 		"fractional timestamp":  header("1795422000", "1795422000.5"),
-		"endless timestamp":     header("1795422000", "1795422000000"),
+		"timestamp too long":    header("1795422000", "1795422000000"),
 		"another version":       header(`"1.0"`, `"2.0"`),
 		"a token":               header("oauth_version", `oauth_token="t",oauth_version`),
 		"a key twice":           header("oauth_version", `oauth_consumer_key="key",oauth_version`),

@@ -9,7 +9,8 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// DefaultWindow is how far a request's timestamp may be from our clock, in either direction (docs/reference/aps-protocol.md §2.1).
+// DefaultWindow is how far a request's timestamp may be from our clock, in either direction
+// (docs/reference/aps-protocol.md §2.1).
 const DefaultWindow = 600 * time.Second
 
 var (
@@ -20,7 +21,7 @@ var (
 )
 
 // Verify checks that p is the signature of a request for absoluteURL, exactly as the caller signed it, by one of the
-// secrets and not longer than window before or after now. An unknown key has no secrets; it gets the same error after
+// secrets, and was made at most window before or after now. An unknown key has no secrets; it gets the same error after
 // the same work as a wrong signature. An empty secret never matches. The caller must check that the nonce is unused,
 // after Verify has succeeded.
 func Verify(p *Params, method, absoluteURL string, secrets []secret.Text, now time.Time, window time.Duration) error {

@@ -13,9 +13,9 @@ var (
 	namePattern   = regexp.MustCompile(`__[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*__`) // a placeholder in a text
 )
 
-// checkCatalogues checks the translations (docs/reference/aps-ui.md §2.7): every language has every text, including those of the
-// metadata and of the types, and every translation has the placeholders of its text.
-func checkCatalogues(meta *element, types map[string]typeDefinition, files map[string][]byte, found *findings) {
+// checkCatalogues checks the translations (docs/reference/aps-ui.md §2.7): every language has every text, including
+// those of the metadata and of the types, and every translation has the placeholders of its text.
+func checkCatalogues(meta *element, types map[string]typeDefinition, files map[string][]byte, out *findings) {
 	catalogues := make(map[string]map[string]string) // file → text → translation
 	texts := titles(meta, types)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -24,11 +24,11 @@ func checkCatalogues(meta *element, types map[string]typeDefinition, files map[s
 			continue
 		}
 		if !localePattern.MatchString(strings.TrimSuffix(file, ".json")) {
-			found.add(name, "is not named after a locale")
+			out.add(name, "is not named after a locale")
 		}
 		var catalogue map[string]string
 		if err := strictJSON(files[name], &catalogue); err != nil {
-			found.add(name, "cannot be read: %v", err)
+			out.add(name, "cannot be read: %v", err)
 			continue
 		}
 		catalogues[name] = catalogue
@@ -41,11 +41,11 @@ func checkCatalogues(meta *element, types map[string]typeDefinition, files map[s
 			translation, ok := catalogue[text]
 			switch {
 			case !ok:
-				found.add(name, "lacks %q", text)
+				out.add(name, "lacks %q", text)
 			case translation == "":
-				found.add(name, "has no translation of %q", text)
+				out.add(name, "has no translation of %q", text)
 			case !slices.Equal(placeholders(text), placeholders(translation)):
-				found.add(name, "the translation of %q has other placeholders", text)
+				out.add(name, "the translation of %q has other placeholders", text)
 			}
 		}
 	}

@@ -14,10 +14,10 @@ import (
 
 // Limits of what Check reads: far above any real package, and low enough to be harmless.
 const (
-	maxArchive = 10_800_000 // what a panel accepts as upload (docs/reference/aps-protocol.md §6.1), in bytes
+	maxArchive = 10_800_000 // bytes that a panel accepts as upload (docs/reference/aps-protocol.md §6.1)
 	maxEntries = 2_000
-	maxFile    = 16 << 20 // unpacked, in bytes
-	maxTotal   = 64 << 20 // unpacked, in bytes
+	maxFile    = 16 << 20 // bytes of one file, unpacked
+	maxTotal   = 64 << 20 // bytes of all files, unpacked
 )
 
 // A Finding is one defect of a package.
@@ -39,48 +39,49 @@ func (f *findings) add(where, format string, args ...any) {
 // Check reads a package as a platform would and returns its defects, ordered by file. It is safe for hostile input: it
 // unpacks into memory, within limits.
 func Check(r io.ReaderAt, size int64) []Finding {
-	var found findings
-	files := unpack(r, size, &found)
+	var out findings
+	files := unpack(r, size, &out)
 	if files != nil {
-		checkList(files, &found)
-		meta := checkMetadata(files, &found)
-		types := checkTypes(meta, files, &found)
-		checkScreens(meta, types, files, &found)
-		checkCatalogues(meta, types, files, &found)
+		checkList(files, &out)
+		meta := checkMetadata(files, &out)
+		types := checkTypes(meta, files, &out)
+		checkScreens(meta, types, files, &out)
+		checkCatalogues(meta, types, files, &out)
 	}
-	slices.SortFunc(found.list, func(a, b Finding) int {
+	slices.SortFunc(out.list, func(a, b Finding) int {
 		if c := strings.Compare(a.Where, b.Where); c != 0 {
 			return c
 		}
 		return strings.Compare(a.What, b.What)
 	})
-	return slices.Compact(found.list)
+	return slices.Compact(out.list)
 }
 
-// Files unpacks a package within the limits of Check. It returns an error for an archive that can't be unpacked safely.
+// Files returns the files of a package, path → content, within the limits of Check. It returns an error for an archive
+// that can't be unpacked safely.
 func Files(r io.ReaderAt, size int64) (map[string][]byte, error) {
-	var found findings
-	files := unpack(r, size, &found)
-	if len(found.list) > 0 {
-		return nil, fmt.Errorf("unpacking the package: %s", found.list[0])
+	var out findings
+	files := unpack(r, size, &out)
+	if len(out.list) > 0 {
+		return nil, fmt.Errorf("unpacking the package: %s", out.list[0])
 	}
 	return files, nil
 }
 
 // unpack returns the files of an archive, without refused entries; nil when it is not an archive.
-func unpack(r io.ReaderAt, size int64, found *findings) map[string][]byte {
+func unpack(r io.ReaderAt, size int64, out *findings) map[string][]byte {
 	const where = "package"
 	if size > maxArchive {
-		found.add(where, "is larger than %d bytes, which is what a panel takes", maxArchive)
+		out.add(where, "is larger than the %d bytes that a panel accepts", maxArchive)
 		return nil
 	}
 	archive, err := zip.NewReader(r, size)
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
-		found.add(where, "is not a ZIP archive: %v", err)
+		out.add(where, "is not a ZIP archive: %v", err)
 		return nil
 	}
 	if len(archive.File) > maxEntries {
-		found.add(where, "has more than %d entries", maxEntries)
+		out.add(where, "has more than %d entries", maxEntries)
 		return nil
 	}
 	files := make(map[string][]byte)
@@ -89,11 +90,11 @@ func unpack(r io.ReaderAt, size int64, found *findings) map[string][]byte {
 	for _, entry := range archive.File {
 		name := entry.Name
 		if problem := entryProblem(entry); problem != "" {
-			found.add(printable(name), "%s", problem)
+			out.add(printable(name), "%s", problem)
 			continue
 		}
-		if twin, ok := lower[strings.ToLower(name)]; ok {
-			found.add(name, "is in the archive twice, the other time as %s", twin)
+		if other, ok := lower[strings.ToLower(name)]; ok {
+			out.add(name, "is in the archive twice; the other name is %s", other)
 			continue
 		}
 		lower[strings.ToLower(name)] = name
@@ -102,7 +103,7 @@ func unpack(r io.ReaderAt, size int64, found *findings) map[string][]byte {
 		}
 		content, err := readEntry(entry, min(maxFile, left))
 		if err != nil {
-			found.add(name, "cannot be unpacked: %v", err)
+			out.add(name, "cannot be unpacked: %v", err)
 			continue
 		}
 		left -= len(content)
@@ -145,7 +146,7 @@ func readEntry(entry *zip.File, limit int) ([]byte, error) {
 		return nil, err
 	}
 	if len(content) > limit {
-		return nil, errors.New("unpacked it is too large")
+		return nil, errors.New("it is too large")
 	}
 	return content, nil
 }
@@ -164,19 +165,19 @@ func printable(name string) string {
 }
 
 // checkList compares APP-LIST.xml with the files (docs/reference/aps-protocol.md §6.4).
-func checkList(files map[string][]byte, found *findings) {
+func checkList(files map[string][]byte, out *findings) {
 	content, ok := files[listName]
 	if !ok {
-		found.add(listName, "is missing")
+		out.add(listName, "is missing")
 		return
 	}
 	root, err := parseXML(content)
 	if err != nil {
-		found.add(listName, "cannot be read: %v", err)
+		out.add(listName, "cannot be read: %v", err)
 		return
 	}
 	if root.space != listSpace || root.name != "files" {
-		found.add(listName, "has the root {%s}%s instead of {%s}files", root.space, root.name, listSpace)
+		out.add(listName, "has the root {%s}%s instead of {%s}files", root.space, root.name, listSpace)
 		return
 	}
 	listed := make(map[string]bool)
@@ -188,28 +189,28 @@ func checkList(files map[string][]byte, found *findings) {
 		file, ok := files[name]
 		switch {
 		case listed[name]:
-			found.add(where, "%s is listed twice", printable(name))
+			out.add(where, "%s is listed twice", printable(name))
 		case name == listName || !ok:
-			found.add(where, "%s is listed but not in the archive", printable(name))
+			out.add(where, "%s is listed but not in the archive", printable(name))
 		case e.attrs["size"] != fmt.Sprint(len(file)):
-			found.add(where, "%s has %d bytes, not %s", name, len(file), printable(e.attrs["size"]))
+			out.add(where, "%s has %d bytes, not %s", name, len(file), printable(e.attrs["size"]))
 		case e.attrs["sha256"] != sum(file):
-			found.add(where, "the SHA-256 of %s is another", name)
+			out.add(where, "the SHA-256 of %s differs", name)
 		}
 		listed[name] = true
 	}
 	for name := range files {
 		if name != listName && !listed[name] {
-			found.add(name, "is not listed in %s", listName)
+			out.add(name, "is not listed in %s", listName)
 		}
 	}
 }
 
-// existing adds a finding unless name is a file of the package.
-func existing(where, name string, files map[string][]byte, found *findings) {
+// requireFile adds a finding unless name is a file of the package.
+func requireFile(where, name string, files map[string][]byte, out *findings) {
 	if _, ok := files[name]; !ok {
-		found.add(where, "the file %s is not in the archive", printable(name))
+		out.add(where, "the file %s is not in the archive", printable(name))
 	} else if path.Clean(name) != name {
-		found.add(where, "the path %s is not clean", printable(name))
+		out.add(where, "the path %s is not clean", printable(name))
 	}
 }

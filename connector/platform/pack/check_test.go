@@ -16,7 +16,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// zipOf packs files in order of their names. Without an APP-LIST.xml of their own they get a right one.
+// zipOf packs files in the order of their names. If they include no APP-LIST.xml, it adds a correct one.
 func zipOf(t testing.TB, files map[string]string) []byte {
 	t.Helper()
 	files = maps.Clone(files)
@@ -55,8 +55,8 @@ func check(content []byte) []pack.Finding {
 	return pack.Check(bytes.NewReader(content), int64(len(content)))
 }
 
-// sound returns the files of the test package, without its list.
-func sound(t *testing.T) map[string]string {
+// validFiles returns the files of the test package, without its list.
+func validFiles(t *testing.T) map[string]string {
 	t.Helper()
 	_, built := build(t, load(t))
 	files := make(map[string]string)
@@ -74,7 +74,7 @@ func TestCheck_FindsDefects(t *testing.T) {
 		app  = "schemas/app.schema"
 		box  = "schemas/box.schema"
 	)
-	// Each fault is planted by replacing old by new once; an empty old puts a whole file (or removes it).
+	// Each case replaces old by new once. An empty old replaces the whole file, or removes it if new is empty too.
 	for name, tc := range map[string]struct{ file, old, new, want string }{
 		"metadata missing":          {meta, "", "", "APP-META.xml: is missing"},
 		"metadata no XML":           {meta, "", "<application", "cannot be read"},
@@ -90,7 +90,7 @@ func TestCheck_FindsDefects(t *testing.T) {
 		"attribute missing":         {meta, ` label="Box"`, "", "view needs the attribute label"},
 		"attribute unknown":         {meta, ` label="Box"`, ` label="Box" source="x"`, "view has no attribute source"},
 		"empty text":                {meta, "<release>7</release>", "<release> </release>", "release is empty"},
-		"stray text":                {meta, "</presentation>", "stray</presentation>", "holds text"},
+		"stray text":                {meta, "</presentation>", "stray</presentation>", "contains text"},
 		"id with slash":             {meta, "<id>http://aps.test/parcel</id>", "<id>http://aps.test/parcel/</id>", "end in a slash"},
 		"id with https":             {meta, "<id>http://aps", "<id>https://aps", "begin with http"},
 		"version":                   {meta, "<version>2</version>", "<version>2.0</version>", "not a whole number"},
@@ -104,7 +104,7 @@ func TestCheck_FindsDefects(t *testing.T) {
 		"schema unused":             {"schemas/bag.schema", "", "{}", "no service uses"},
 		"schema with comment":       {box, "{", "{ // hello", "cannot be read"},
 		"schema with twin key":      {box, `"name": "box",`, `"name": "box", "name": "bag",`, "is repeated"},
-		"schema with tail":          {box, "", "{}{}", "after the end"},
+		"schema with more text":     {box, "", "{}{}", "after the end"},
 		"type version":              {box, `"apsVersion": "2.0"`, `"apsVersion": "1.0"`, "apsVersion"},
 		"type name":                 {box, `"name": "box"`, `"name": "a box"`, "not an identifier"},
 		"type id of another":        {box, "http://aps.test/parcel/box/1.0", "http://aps.test/other/box/1.0", "type id"},
@@ -131,7 +131,7 @@ func TestCheck_FindsDefects(t *testing.T) {
 		"parameter kind":            {box, `"kind": "path"`, `"kind": "cookie"`, "unknown kind"},
 		"element id":                {meta, `<view id="box"`, `<view id="Box"`, "lower-case letters"},
 		"element id twice":          {meta, `<view id="box"`, `<view id="parcel"`, "the id parcel is repeated"},
-		"unknown place":             {meta, "http://www.aps-standard.org/ui/rcp/2", "http://www.aps-standard.org/rcp/2", "no place"},
+		"unknown extension point":   {meta, "http://www.aps-standard.org/ui/rcp/2", "http://www.aps-standard.org/rcp/2", "no extension point"},
 		"menu too deep":             {meta, `<view id="box"`, `<item id="a" label="Box"><item id="b" label="Box"/></item><view id="box"`, "only 2 levels"},
 		"variable of no type":       {meta, `type-id="http://aps.test/parcel/box/1.0"`, `type-id="http://aps.test/parcel/bag/1.0"`, "no type"},
 		"variable flag":             {meta, `collection="true"`, `collection="yes"`, "true or false"},
@@ -158,7 +158,7 @@ func TestCheck_FindsDefects(t *testing.T) {
 		"bomb":                      {"ui/zeros.html", "", strings.Repeat("\x00", 16<<20+1), "too large"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			files := sound(t)
+			files := validFiles(t)
 			switch {
 			case tc.old == "" && tc.new == "":
 				delete(files, tc.file)
@@ -169,15 +169,15 @@ func TestCheck_FindsDefects(t *testing.T) {
 			default:
 				files[tc.file] = strings.Replace(files[tc.file], tc.old, tc.new, 1)
 			}
-			checkFound(t, check(zipOf(t, files)), tc.want)
+			checkHas(t, check(zipOf(t, files)), tc.want)
 		})
 	}
 }
 
-func checkFound(t *testing.T, found []pack.Finding, want string) {
+func checkHas(t *testing.T, findings []pack.Finding, want string) {
 	t.Helper()
 	var lines []string
-	for _, f := range found {
+	for _, f := range findings {
 		lines = append(lines, f.String())
 	}
 	if text := strings.Join(lines, "\n"); !strings.Contains(text, want) {
@@ -191,14 +191,14 @@ func TestCheck_FindsDefectsOfList(t *testing.T) {
 		"no XML":     {"<files>", "cannot be read"},
 		"namespace":  {`<files xmlns="http://aps-standard.org/ns/2"/>`, "has the root"},
 		"unlisted":   {`<files xmlns="http://apstandard.com/ns/1"/>`, "APP-META.xml: is not listed"},
-		"not there":  {`<files xmlns="http://apstandard.com/ns/1"><file name="x" size="1" sha256=""/></files>`, "x is listed but not in"},
+		"no file":    {`<files xmlns="http://apstandard.com/ns/1"><file name="x" size="1" sha256=""/></files>`, "x is listed but not in"},
 		"itself":     {`<files xmlns="http://apstandard.com/ns/1"><file name="APP-LIST.xml" size="1" sha256=""/></files>`, "APP-LIST.xml is listed but"},
 		"twice":      {`<files xmlns="http://apstandard.com/ns/1"><file name="x"/><file name="x"/></files>`, "listed twice"},
 		"size":       {`<files xmlns="http://apstandard.com/ns/1"><file name="ui/bootstrapApp.html" size="3" sha256=""/></files>`, "bytes, not 3"},
 		"wrong hash": {`<files xmlns="http://apstandard.com/ns/1"><file name="ui/bootstrapApp.html" size="SIZE" sha256="00"/></files>`, "SHA-256"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			files := sound(t)
+			files := validFiles(t)
 			files["APP-LIST.xml"] = strings.Replace(tc.list, "SIZE", fmt.Sprint(len(files["ui/bootstrapApp.html"])), 1)
 			if tc.list == "" {
 				var out bytes.Buffer
@@ -207,10 +207,10 @@ func TestCheck_FindsDefectsOfList(t *testing.T) {
 				if err := archive.Close(); err != nil {
 					t.Fatal(err)
 				}
-				checkFound(t, check(out.Bytes()), tc.want)
+				checkHas(t, check(out.Bytes()), tc.want)
 				return
 			}
-			checkFound(t, check(zipOf(t, files)), tc.want)
+			checkHas(t, check(zipOf(t, files)), tc.want)
 		})
 	}
 }
@@ -236,25 +236,25 @@ func TestCheck_FindsDefectsOfArchive(t *testing.T) {
 			if err := archive.Close(); err != nil {
 				t.Fatal(err)
 			}
-			checkFound(t, check(out.Bytes()), tc.want)
+			checkHas(t, check(out.Bytes()), tc.want)
 		})
 	}
 	t.Run("no archive", func(t *testing.T) {
-		checkFound(t, check([]byte("PK nothing")), "not a ZIP archive")
+		checkHas(t, check([]byte("PK nothing")), "not a ZIP archive")
 	})
 	t.Run("too large", func(t *testing.T) {
-		checkFound(t, pack.Check(bytes.NewReader(nil), 1<<40), "larger than")
+		checkHas(t, pack.Check(bytes.NewReader(nil), 1<<40), "larger than")
 	})
 	t.Run("damaged", func(t *testing.T) {
 		content := bytes.Clone(zipOf(t, map[string]string{"ui/x.html": strings.Repeat("abcdefgh", 1000)}))
 		content[60] ^= 0xff
-		checkFound(t, check(content), "cannot be unpacked")
+		checkHas(t, check(content), "cannot be unpacked")
 	})
 }
 
-// Whatever stands in the files, Check ends, tells its findings in order, and never finds the same twice.
+// Whatever the files contain, Check returns, orders its findings, and reports each of them once.
 func TestCheck_SurvivesAnyFiles(t *testing.T) {
-	base := sound(t)
+	base := validFiles(t)
 	names := slices.Sorted(maps.Keys(base))
 	rapid.Check(t, func(t *rapid.T) {
 		files := maps.Clone(base)
@@ -265,12 +265,12 @@ func TestCheck_SurvivesAnyFiles(t *testing.T) {
 			content[i] = rapid.SampledFrom([]byte(`<>"{}[]/:0a `)).Draw(t, "byte")
 		}
 		files[name] = string(content)
-		found := check(rapidZip(t, files))
-		if !slices.IsSortedFunc(found, func(a, b pack.Finding) int { return strings.Compare(a.Where, b.Where) }) {
-			t.Errorf("Check() = %v, want findings ordered by place", found)
+		findings := check(rapidZip(t, files))
+		if !slices.IsSortedFunc(findings, func(a, b pack.Finding) int { return strings.Compare(a.Where, b.Where) }) {
+			t.Errorf("Check() = %v, want findings ordered by file", findings)
 		}
-		if len(slices.Compact(slices.Clone(found))) != len(found) {
-			t.Errorf("Check() = %v, want each finding once", found)
+		if len(slices.Compact(slices.Clone(findings))) != len(findings) {
+			t.Errorf("Check() = %v, want each finding once", findings)
 		}
 	})
 }
@@ -303,7 +303,7 @@ func FuzzCheck(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		for _, finding := range check(content) {
 			if finding.Where == "" || finding.What == "" {
-				t.Errorf("Check() = %+v, want a place and a fault", finding)
+				t.Errorf("Check() = %+v, want a file and a defect", finding)
 			}
 		}
 	})

@@ -23,8 +23,9 @@ func maybe(name string) child { return child{name: name} }
 func any0(name string) child  { return child{name: name, many: true} }
 func any1(name string) child  { return child{name: name, min: 1, many: true} }
 
-// grammar is the form of APP-META.xml in real packages (docs/reference/aps-protocol.md §6.2, docs/reference/aps-ui.md §1.2): path of names
-// below the root, or the name alone for elements that nest, → rule. No public schema exists to derive it from.
+// grammar is the form of APP-META.xml in real packages (docs/reference/aps-protocol.md §6.2, docs/reference/aps-ui.md
+// §1.2): path of names below the root, or the name alone for elements that nest, → rule. No public schema exists to
+// derive it from.
 var grammar = map[string]rule{
 	"application": {required: []string{"version"}, optional: []string{"packaged"}, children: []child{
 		one("id"), one("name"), one("version"), one("release"), maybe("homepage"), one("vendor"), maybe("packager"),
@@ -109,54 +110,54 @@ func ruleOf(e, parent *element) (rule, bool) {
 }
 
 // checkGrammar checks e and all elements below it by the grammar.
-func checkGrammar(e, parent *element, found *findings) {
+func checkGrammar(e, parent *element, out *findings) {
 	where := at(e)
 	r, ok := ruleOf(e, parent)
 	if !ok || e.space != metaSpace {
-		found.add(where, "there is no element {%s}%s in this format", printable(e.space), printable(e.name))
+		out.add(where, "there is no element {%s}%s in this format", printable(e.space), printable(e.name))
 		return
 	}
 	for _, name := range r.required {
 		if e.attrs[name] == "" {
-			found.add(where, "%s needs the attribute %s", e.name, name)
+			out.add(where, "%s needs the attribute %s", e.name, name)
 		}
 	}
 	for name := range e.attrs {
 		if !slices.Contains(r.required, name) && !slices.Contains(r.optional, name) {
-			found.add(where, "%s has no attribute %s", e.name, printable(name))
+			out.add(where, "%s has no attribute %s", e.name, printable(name))
 		}
 	}
 	switch {
 	case r.text && e.text == "":
-		found.add(where, "%s is empty", e.name)
+		out.add(where, "%s is empty", e.name)
 	case !r.text && e.text != "":
-		found.add(where, "%s holds text", e.name)
+		out.add(where, "%s contains text", e.name)
 	}
-	checkChildren(e, r, found)
+	checkChildren(e, r, out)
 }
 
-func checkChildren(e *element, r rule, found *findings) {
+func checkChildren(e *element, r rule, out *findings) {
 	count := make(map[string]int)
 	last := 0
 	for _, c := range e.children {
 		i := slices.IndexFunc(r.children, func(want child) bool { return want.name == c.name })
 		if i < 0 {
-			found.add(at(c), "%s does not belong into %s", printable(c.name), e.name)
+			out.add(at(c), "%s does not belong in %s", printable(c.name), e.name)
 			continue
 		}
 		if i < last && !r.free {
-			found.add(at(c), "%s stands after %s, it belongs before", c.name, r.children[last].name)
+			out.add(at(c), "%s is after %s; it belongs before it", c.name, r.children[last].name)
 		}
 		last = max(last, i)
 		count[c.name]++
 		if count[c.name] == 2 && !r.children[i].many {
-			found.add(at(c), "%s is repeated in %s", c.name, e.name)
+			out.add(at(c), "%s is repeated in %s", c.name, e.name)
 		}
-		checkGrammar(c, e, found)
+		checkGrammar(c, e, out)
 	}
 	for _, want := range r.children {
 		if count[want.name] < want.min {
-			found.add(at(e), "%s needs the element %s", e.name, want.name)
+			out.add(at(e), "%s needs the element %s", e.name, want.name)
 		}
 	}
 }

@@ -32,11 +32,12 @@ type Identity struct {
 	Release  int    `yaml:"release"`
 	Packaged string `yaml:"packaged"` // see packagedLayout
 	Homepage string `yaml:"homepage"`
-	// Upgrade is RQL over the installed version. A platform offers the upgrade where it matches.
+	// Upgrade is RQL over the installed version. A platform offers the upgrade to the versions that it matches.
 	Upgrade string `yaml:"upgrade"`
 }
 
-// packagedLayout is the form of the attribute "packaged"; real packages have no zone (docs/reference/aps-protocol.md §6.2).
+// packagedLayout is the form of the attribute "packaged"; real packages have no zone (docs/reference/aps-protocol.md
+// §6.2).
 const packagedLayout = "2006-01-02T15:04:05"
 
 // Vendor is the vendor of the application.
@@ -106,7 +107,7 @@ type Node struct {
 // Var is a resource or a collection that a screen gets in aps.context.vars.
 type Var struct {
 	Name string `yaml:"name" xml:"name,attr"`
-	// Type is a type of this package without the package's id, as "tenant/1.0", or a whole type id.
+	// Type is a type of this package without the package's id, for example "tenant/1.0", or a whole type id.
 	Type       string `yaml:"type" xml:"type-id,attr"`
 	Required   bool   `yaml:"required" xml:"required,attr"`
 	Collection bool   `yaml:"collection" xml:"collection,attr"`

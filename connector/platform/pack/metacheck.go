@@ -18,8 +18,8 @@ var (
 	servicePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
 )
 
-// ValidID returns why id can't be the id of a package, or nil (docs/reference/aps-protocol.md §4.1, §6.2). The error is a
-// sentence without its subject.
+// ValidID returns why id can't be the id of a package, or nil (docs/reference/aps-protocol.md §4.1, §6.2). The error is
+// a sentence without its subject.
 func ValidID(id string) error {
 	u, err := url.Parse(id)
 	switch {
@@ -38,94 +38,94 @@ func ValidID(id string) error {
 }
 
 // checkMetadata checks APP-META.xml without types and screens. It returns the document, or nil without one.
-func checkMetadata(files map[string][]byte, found *findings) *element {
+func checkMetadata(files map[string][]byte, out *findings) *element {
 	content, ok := files[metaName]
 	if !ok {
-		found.add(metaName, "is missing")
+		out.add(metaName, "is missing")
 		return nil
 	}
 	root, err := parseXML(content)
 	if err != nil {
-		found.add(metaName, "cannot be read: %v", err)
+		out.add(metaName, "cannot be read: %v", err)
 		return nil
 	}
 	if root.space != metaSpace || root.name != "application" {
-		found.add(at(root), "has the root {%s}%s instead of {%s}application", printable(root.space), printable(root.name), metaSpace)
+		out.add(at(root), "has the root {%s}%s instead of {%s}application", printable(root.space), printable(root.name), metaSpace)
 		return nil
 	}
-	checkGrammar(root, nil, found)
-	checkIdentity(root, found)
-	checkServices(root, files, found)
+	checkGrammar(root, nil, out)
+	checkIdentity(root, out)
+	checkServices(root, files, out)
 
 	presentation := root.child("presentation")
 	for _, e := range append(presentation.all("icon"), presentation.all("screenshot")...) {
-		existing(at(e), e.attrs["path"], files, found)
+		requireFile(at(e), e.attrs["path"], files, out)
 	}
 	for _, p := range []string{"vendor", "packager"} {
 		for _, e := range root.child(p).all("icon") {
-			existing(at(e), e.attrs["path"], files, found)
+			requireFile(at(e), e.attrs["path"], files, out)
 		}
 	}
 	if file := root.child("license-agreement").child("text").child("file"); file != nil {
-		existing(at(file), file.text, files, found)
+		requireFile(at(file), file.text, files, out)
 	}
 	return root
 }
 
-func checkIdentity(root *element, found *findings) {
+func checkIdentity(root *element, out *findings) {
 	if root.attrs["version"] != "2.0" {
-		found.add(at(root), "the format version is %q instead of 2.0", printable(root.attrs["version"]))
+		out.add(at(root), "the format version is %q instead of 2.0", printable(root.attrs["version"]))
 	}
 	if packaged, ok := root.attrs["packaged"]; ok {
 		if _, err := time.Parse(packagedLayout, packaged); err != nil {
-			found.add(at(root), "packaged %q is not of the form %s", printable(packaged), packagedLayout)
+			out.add(at(root), "packaged %q is not of the form %s", printable(packaged), packagedLayout)
 		}
 	}
 	if e := root.child("id"); e != nil {
 		if err := ValidID(e.text); err != nil {
-			found.add(at(e), "the id %s", err)
+			out.add(at(e), "the id %s", err)
 		}
 	}
 	for _, name := range []string{"version", "release"} {
 		if e := root.child(name); e != nil {
 			if n, err := strconv.Atoi(e.text); err != nil || n < 1 || strconv.Itoa(n) != e.text {
-				found.add(at(e), "the %s %q is not a whole number", name, printable(e.text))
+				out.add(at(e), "the %s %q is not a whole number", name, printable(e.text))
 			}
 		}
 	}
 	if e := root.child("upgrade"); e != nil {
 		for _, term := range strings.Split(e.attrs["match"], ",") {
 			if !matchPattern.MatchString(term) {
-				found.add(at(e), "the condition %q is not understood", printable(term))
+				out.add(at(e), "the condition %q is not understood", printable(term))
 			}
 		}
 	}
 }
 
-func checkServices(root *element, files map[string][]byte, found *findings) {
+func checkServices(root *element, files map[string][]byte, out *findings) {
 	ids := make(map[string]bool)
 	schemas := make(map[string]bool)
 	for _, s := range root.all("service") {
 		id := s.attrs["id"]
 		if !servicePattern.MatchString(id) {
-			found.add(at(s), "the service id %q cannot be a segment of an address", printable(id))
+			out.add(at(s), "the service id %q cannot be a segment of an address", printable(id))
 		}
 		if ids[id] {
-			found.add(at(s), "there are two services %s", printable(id))
+			out.add(at(s), "there are two services %s", printable(id))
 		}
 		ids[id] = true
 		if e := s.child("schema"); e != nil {
 			name := e.attrs["path"]
-			existing(at(e), name, files, found)
+			requireFile(at(e), name, files, out)
 			if schemas[name] {
-				found.add(at(e), "%s serves two services", printable(name))
+				out.add(at(e), "%s serves two services", printable(name))
 			}
 			schemas[name] = true
 		}
 	}
 	for name := range files {
 		if strings.HasPrefix(name, "schemas/") && !schemas[name] {
-			found.add(name, "no service uses this schema")
+			out.add(name, "no service uses this schema")
 		}
 	}
 }

@@ -63,7 +63,7 @@ type application struct {
 	Version      string         `xml:"version"`
 	Release      string         `xml:"release"`
 	Homepage     string         `xml:"homepage,omitempty"`
-	Vendor       party          `xml:"vendor"`
+	Vendor       organization   `xml:"vendor"`
 	Packager     packager       `xml:"packager"`
 	Presentation presentation   `xml:"presentation"`
 	License      license        `xml:"license-agreement"`
@@ -72,13 +72,14 @@ type application struct {
 	Privileges   *xmlPrivileges `xml:"privileges"`
 }
 
-type party struct {
+// An organization is the vendor or the packager.
+type organization struct {
 	Name     string `xml:"name"`
 	Homepage string `xml:"homepage,omitempty"`
 }
 
 type packager struct {
-	party
+	organization
 	URI string `xml:"uri,omitempty"`
 }
 
@@ -152,8 +153,8 @@ func (m Manifest) metadata() ([]byte, error) {
 		ID: m.Package.ID, Name: m.Package.Name,
 		Version: strconv.Itoa(m.Package.Version), Release: strconv.Itoa(m.Package.Release),
 		Homepage: m.Package.Homepage,
-		Vendor:   party(m.Vendor),
-		Packager: packager{party: party(m.Vendor), URI: m.Vendor.Homepage},
+		Vendor:   organization(m.Vendor),
+		Packager: packager{organization: organization(m.Vendor), URI: m.Vendor.Homepage},
 		License:  license{MustAccept: m.License.MustAccept, Text: licenseText{m.License.Name, m.License.URL}},
 		Presentation: presentation{
 			Summary: m.Presentation.Summary, Description: m.Presentation.Description,

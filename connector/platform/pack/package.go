@@ -162,7 +162,7 @@ func renameTypes(nodes []Node, old, id string) []Node {
 	return renamed
 }
 
-// replaceID replaces old where it isn't the beginning of a longer id.
+// replaceID replaces old by id, except where old is the beginning of a longer id.
 func replaceID(text, old, id string) string {
 	var out strings.Builder
 	for {
@@ -184,7 +184,7 @@ func isAlphanumeric(b byte) bool {
 	return '0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z'
 }
 
-// A FaultyError is returned by Build for sources of a package that no platform would accept.
+// A FaultyError is what Build returns for sources of a package that no platform would accept.
 type FaultyError struct {
 	Findings []Finding
 }
@@ -192,15 +192,15 @@ type FaultyError struct {
 // Error implements error: all findings, one per line.
 func (e *FaultyError) Error() string {
 	var b strings.Builder
-	b.WriteString("the package is not sound:")
+	b.WriteString("the package is invalid:")
 	for _, f := range e.Findings {
 		b.WriteString("\n  " + f.String())
 	}
 	return b.String()
 }
 
-// Build returns the package. The same sources give the same bytes. The package has passed Check; otherwise the
-// error is a *FaultyError.
+// Build returns the package, which passes Check; otherwise the error is a *FaultyError. The same sources give the same
+// bytes.
 func (p *Package) Build() ([]byte, error) {
 	var out bytes.Buffer
 	if err := p.write(&out); err != nil {

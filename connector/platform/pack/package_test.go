@@ -105,7 +105,7 @@ func TestWithID(t *testing.T) {
 	_, files := build(t, renamed)
 	for name, content := range files {
 		if bytes.Contains(content, []byte("http://aps.test/parcel")) {
-			t.Errorf("WithID() left the old id in %s", name)
+			t.Errorf("%s after WithID() contains the old id, want the new one only", name)
 		}
 	}
 	for name, want := range map[string]string{
@@ -114,16 +114,16 @@ func TestWithID(t *testing.T) {
 		"ui/ux1/box.js":      "http://other.test/boxes/box/1.0",
 	} {
 		if !bytes.Contains(files[name], []byte(want)) {
-			t.Errorf("WithID() made %s without %s", name, want)
+			t.Errorf("%s after WithID() = %s, want %s in it", name, files[name], want)
 		}
 	}
 	if p.ID() != "http://aps.test/parcel" {
 		t.Errorf("ID() after WithID = %s, want the package unchanged", p.ID())
 	}
 	if back, err := renamed.WithID(p.ID()); err != nil {
-		t.Errorf("WithID() back = %v, want a package", err)
+		t.Errorf("WithID() with the first id = %v, want a package", err)
 	} else if again, _ := build(t, back); !bytes.Equal(again, first(build(t, p))) {
-		t.Error("WithID() there and back = other bytes, want the same")
+		t.Error("WithID() with the first id again = other bytes, want the same")
 	}
 }
 
@@ -168,7 +168,7 @@ func TestLoad_Refuses(t *testing.T) {
 		"two documents":     {string(manifest) + "\n---\npackage: {}\n", "more than one document"},
 		"no time":           {replace("packaged: 2026-11-23T08:20:00", "packaged: yesterday"), "yesterday"},
 		"id":                {replace("id: http://aps.test/parcel", "id: ftp://aps.test/parcel"), "ftp://aps.test/parcel"},
-		"no such operation": {replace("operations: [open]", "operations: [ring]"), `no operation "ring"`},
+		"no such operation": {replace("operations: [open]", "operations: [shake]"), `no operation "shake"`},
 		"closed operation":  {replace("operations: [open]", "operations: [seal]"), "closed to the owner"},
 		"no such service":   {replace("service: box", "service: crate"), `no service "crate"`},
 		"empty":             {"", "reading the manifest"},

@@ -9,7 +9,7 @@ import (
 	uiextension "azure-partner-connector/ui-extension"
 )
 
-// The package that this repository makes is sound, also under another id.
+// The package of this repository passes Check, also under another id.
 func TestBuild_Repository(t *testing.T) {
 	p, err := pack.Load(azurepartner.Manifest(), schemas.Files, uiextension.Files())
 	if err != nil {

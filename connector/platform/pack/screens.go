@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// extensionPoints are those of the panels (docs/reference/aps-ui.md §1.1), with the number of menu levels below each; 0 is
-// unlimited.
+// extensionPoints are those of the panels (docs/reference/aps-ui.md §1.1), with the number of menu levels below each; 0
+// is unlimited.
 var extensionPoints = map[string]int{
 	"http://www.aps-standard.org/ui/application":              0,
 	"http://www.parallels.com/poa/pcp/services":               3,
@@ -33,108 +33,108 @@ var extensionPoints = map[string]int{
 var elementPattern = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 
 // checkScreens checks the navigation trees: ids, extension points, variables, privileges and sources.
-func checkScreens(meta *element, types map[string]typeDefinition, files map[string][]byte, found *findings) {
+func checkScreens(meta *element, types map[string]typeDefinition, files map[string][]byte, out *findings) {
 	privileges := make(map[string]bool)
 	for _, p := range meta.child("privileges").all("privilege") {
 		if privileges[p.attrs["name"]] {
-			found.add(at(p), "there are two privileges %s", printable(p.attrs["name"]))
+			out.add(at(p), "there are two privileges %s", printable(p.attrs["name"]))
 		}
 		privileges[p.attrs["name"]] = true
 	}
-	checker := typeChecker{packageID: meta.textOf("id"), ids: make(map[string]bool), found: found}
+	checker := typeChecker{packageID: meta.textOf("id"), ids: make(map[string]bool), out: out}
 	for _, t := range types {
 		checker.ids[t.ID] = true
 	}
 	ids := make(map[string]bool)
 	sources := make(map[string]bool)
 	for _, tree := range meta.child("presentation").all("navigation") {
-		checkExtensionPoints(tree, meta.textOf("id"), 0, 0, found)
+		checkExtensionPoints(tree, meta.textOf("id"), 0, 0, out)
 		tree.walk(func(e *element) {
 			switch e.name {
 			case "navigation", "item", "view", "view-plugin", "popup":
-				checkElement(e, ids, privileges, found)
+				checkElement(e, ids, privileges, out)
 			case "var":
 				checker.reference(at(e), e.attrs["type-id"])
 				checker.name(at(e), e.attrs["name"])
 				for _, flag := range []string{"required", "collection"} {
 					if v, ok := e.attrs[flag]; ok && v != "true" && v != "false" {
-						found.add(at(e), "%s must be true or false", flag)
+						out.add(at(e), "%s must be true or false", flag)
 					}
 				}
 			}
 			switch e.name {
 			case "view", "view-plugin", "popup":
-				checkSource(e, sources, files, found)
+				checkSource(e, sources, files, out)
 			}
 		})
 	}
 	for source := range sources {
 		if path.Ext(source) == ".js" {
 			if _, ok := files[bootstrapName]; !ok {
-				found.add(bootstrapName, "is missing; UX1 loads screens into it")
+				out.add(bootstrapName, "is missing; UX1 loads screens into it")
 			}
 			break
 		}
 	}
 	for name := range files {
 		if ext := path.Ext(name); (ext == ".js" || ext == ".html") && !strings.HasPrefix(name, "ui/") {
-			found.add(name, "scripts and pages must be below ui/")
+			out.add(name, "scripts and pages must be below ui/")
 		}
 	}
 }
 
-func checkElement(e *element, ids, privileges map[string]bool, found *findings) {
+func checkElement(e *element, ids, privileges map[string]bool, out *findings) {
 	id := e.attrs["id"]
 	if !elementPattern.MatchString(id) {
-		found.add(at(e), "the id %q is not lower-case letters, digits and hyphens", printable(id))
+		out.add(at(e), "the id %q is not lower-case letters, digits and hyphens", printable(id))
 	}
 	if ids[id] {
-		found.add(at(e), "the id %s is repeated", printable(id))
+		out.add(at(e), "the id %s is repeated", printable(id))
 	}
 	ids[id] = true
 	if p, ok := e.attrs["shown-by-privilege"]; ok && !privileges[p] {
-		found.add(at(e), "there is no privilege %s", printable(p))
+		out.add(at(e), "there is no privilege %s", printable(p))
 	}
 }
 
-// checkExtensionPoints checks e and what is below it. limit is the number of menu levels at the extension point above (0:
-// unlimited), and level how many of them are used. Views inside views are not menu entries.
-func checkExtensionPoints(e *element, packageID string, limit, level int, found *findings) {
+// checkExtensionPoints checks e and what is below it. limit is the number of menu levels at the extension point above
+// (0: unlimited), and level how many of them are used. Views inside views are not menu entries.
+func checkExtensionPoints(e *element, packageID string, limit, level int, out *findings) {
 	for _, plug := range e.all("plugs-to") {
 		id := plug.attrs["id"]
 		levels, known := extensionPoints[id]
 		if !known && !strings.HasPrefix(id, packageID+"#") {
-			found.add(at(plug), "there is no place %q in any panel", printable(id))
+			out.add(at(plug), "there is no extension point %q in any panel", printable(id))
 		}
 		limit, level = levels, 0
 	}
 	level++
 	if limit > 0 && level == limit+1 {
-		found.add(at(e), "the menu has only %d levels", limit)
+		out.add(at(e), "the menu has only %d levels", limit)
 	}
 	for _, c := range e.children {
 		if c.name == "item" || c.name == "view" && e.name != "view" {
-			checkExtensionPoints(c, packageID, limit, level, found)
+			checkExtensionPoints(c, packageID, limit, level, out)
 		}
 	}
 }
 
 // checkSource checks the file of a screen. UX1 loads one module per source, so two screens can't share one
 // (docs/reference/aps-ui.md §1.2).
-func checkSource(e *element, sources map[string]bool, files map[string][]byte, found *findings) {
+func checkSource(e *element, sources map[string]bool, files map[string][]byte, out *findings) {
 	source := e.attrs["src"]
 	if source == "" {
 		source = "ui/" + e.attrs["id"] + ".html"
 	}
 	if !strings.HasPrefix(source, "ui/") {
-		found.add(at(e), "the source %s is not below ui/", printable(source))
+		out.add(at(e), "the source %s is not below ui/", printable(source))
 	}
 	if !slices.Contains([]string{".js", ".html"}, path.Ext(source)) {
-		found.add(at(e), "the source %s is neither a script nor a page", printable(source))
+		out.add(at(e), "the source %s is neither a script nor a page", printable(source))
 	}
-	existing(at(e), source, files, found)
+	requireFile(at(e), source, files, out)
 	if sources[source] {
-		found.add(at(e), "the source %s serves two screens", printable(source))
+		out.add(at(e), "the source %s serves two screens", printable(source))
 	}
 	sources[source] = true
 }

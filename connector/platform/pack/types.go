@@ -70,13 +70,13 @@ var (
 type typeChecker struct {
 	packageID string
 	ids       map[string]bool // of the package's own types
-	found     *findings
+	out       *findings
 }
 
 // checkTypes checks the schema of every service and returns the readable schemas by path.
-func checkTypes(meta *element, files map[string][]byte, found *findings) map[string]typeDefinition {
+func checkTypes(meta *element, files map[string][]byte, out *findings) map[string]typeDefinition {
 	types := make(map[string]typeDefinition)
-	checker := typeChecker{packageID: meta.textOf("id"), ids: make(map[string]bool), found: found}
+	checker := typeChecker{packageID: meta.textOf("id"), ids: make(map[string]bool), out: out}
 	var roots []string
 	for _, s := range meta.all("service") {
 		schema := s.child("schema")
@@ -90,11 +90,11 @@ func checkTypes(meta *element, files map[string][]byte, found *findings) map[str
 		}
 		var t typeDefinition
 		if err := strictJSON(content, &t); err != nil {
-			found.add(name, "cannot be read: %v", err)
+			out.add(name, "cannot be read: %v", err)
 			continue
 		}
 		if checker.ids[t.ID] {
-			found.add(name, "has the type id of another schema")
+			out.add(name, "has the type id of another schema")
 		}
 		checker.ids[t.ID] = true
 		if slices.Contains(t.Implements, applicationType) {
@@ -104,7 +104,7 @@ func checkTypes(meta *element, files map[string][]byte, found *findings) map[str
 	}
 	// Tools expect the root resource under this name (docs/reference/aps-protocol.md §6.2).
 	if meta != nil && !slices.Equal(roots, []string{"app"}) {
-		found.add(metaName, "exactly one service, named app, must implement %s; these do: %q", applicationType, roots)
+		out.add(metaName, "exactly one service, named app, must implement %s; these do: %q", applicationType, roots)
 	}
 	for name, t := range types {
 		checker.check(name, t)
@@ -114,16 +114,16 @@ func checkTypes(meta *element, files map[string][]byte, found *findings) map[str
 
 func (c typeChecker) check(where string, t typeDefinition) {
 	if t.APSVersion != "2.0" {
-		c.found.add(where, "apsVersion is %q instead of 2.0", t.APSVersion)
+		c.out.add(where, "apsVersion is %q instead of 2.0", t.APSVersion)
 	}
 	if !identifierPattern.MatchString(t.Name) {
-		c.found.add(where, "the name %q is not an identifier", t.Name)
+		c.out.add(where, "the name %q is not an identifier", t.Name)
 	}
 	if !typeIDPattern.MatchString(t.ID) || !strings.HasPrefix(t.ID, c.packageID+"/") {
-		c.found.add(where, "the type id %q is not %s/<name>/<major>.<minor>", t.ID, c.packageID)
+		c.out.add(where, "the type id %q is not %s/<name>/<major>.<minor>", t.ID, c.packageID)
 	}
 	if len(t.Implements) == 0 {
-		c.found.add(where, "implements nothing")
+		c.out.add(where, "implements nothing")
 	}
 	for _, ref := range t.Implements {
 		c.reference(where, ref)
@@ -143,7 +143,7 @@ func (c typeChecker) check(where string, t typeDefinition) {
 		c.reference(element, r.Type)
 		c.access(element, r.Access)
 		if _, ok := t.Properties[name]; ok {
-			c.found.add(element, "a property has the same name")
+			c.out.add(element, "a property has the same name")
 		}
 	}
 	c.operations(where, t)
@@ -151,7 +151,7 @@ func (c typeChecker) check(where string, t typeDefinition) {
 
 func (c typeChecker) name(where, name string) {
 	if !identifierPattern.MatchString(name) {
-		c.found.add(where, "the name is not an identifier")
+		c.out.add(where, "the name is not an identifier")
 	}
 }
 
@@ -159,7 +159,7 @@ func (c typeChecker) name(where, name string) {
 func (c typeChecker) access(where string, access map[string]bool) {
 	for role := range access {
 		if !slices.Contains([]string{"owner", "referrer", "admin", "global", "public"}, role) {
-			c.found.add(where, "there is no role %q", role)
+			c.out.add(where, "there is no role %q", role)
 		}
 	}
 }
@@ -167,11 +167,11 @@ func (c typeChecker) access(where string, access map[string]bool) {
 // reference checks that ref is the id of a type, and that a type of the package exists.
 func (c typeChecker) reference(where, ref string) {
 	if !typeRefPattern.MatchString(ref) {
-		c.found.add(where, "%q is not a type id", ref)
+		c.out.add(where, "%q is not a type id", ref)
 		return
 	}
 	if strings.HasPrefix(ref, c.packageID+"/") && !c.own(ref) {
-		c.found.add(where, "the package has no type %s", ref)
+		c.out.add(where, "the package has no type %s", ref)
 	}
 }
 
@@ -190,10 +190,10 @@ func (c typeChecker) property(where, name string, p property, t typeDefinition) 
 	c.access(where, p.Access)
 	c.valueType(where, p, t)
 	if _, err := regexp.Compile(p.Pattern); err != nil {
-		c.found.add(where, "the pattern does not compile")
+		c.out.add(where, "the pattern does not compile")
 	}
 	if len(p.EnumTitles) > 0 && len(p.EnumTitles) != len(p.Enum) {
-		c.found.add(where, "has %d values but %d titles", len(p.Enum), len(p.EnumTitles))
+		c.out.add(where, "has %d values but %d titles", len(p.Enum), len(p.EnumTitles))
 	}
 }
 
@@ -203,7 +203,7 @@ func (c typeChecker) valueType(where string, p property, t typeDefinition) {
 	switch {
 	case p.Type == "array":
 		if p.Items == nil {
-			c.found.add(where, "an array needs items")
+			c.out.add(where, "an array needs items")
 			return
 		}
 		c.valueType(where, *p.Items, t)
@@ -213,7 +213,7 @@ func (c typeChecker) valueType(where string, p property, t typeDefinition) {
 		c.name(where, structureName)
 	default:
 		if _, ok := t.Structures[p.Type]; !ok {
-			c.found.add(where, "there is no type %q", p.Type)
+			c.out.add(where, "there is no type %q", p.Type)
 		}
 	}
 }
@@ -226,20 +226,21 @@ func (c typeChecker) operations(where string, t typeDefinition) {
 		c.name(element, name)
 		c.access(element, o.Access)
 		if !slices.Contains([]string{"GET", "POST", "PUT", "DELETE"}, o.Verb) {
-			c.found.add(element, "there is no verb %q", o.Verb)
+			c.out.add(element, "there is no verb %q", o.Verb)
 		}
 		if !pathPattern.MatchString(o.Path) {
-			c.found.add(element, "the path %q is not understood", o.Path)
+			c.out.add(element, "the path %q is not understood", o.Path)
 			continue
 		}
 		call := o.Verb + " " + parameterPattern.ReplaceAllString(o.Path, "{}")
 		if other, ok := seen[call]; ok {
-			c.found.add(element, "has the verb and path of %s", other)
+			c.out.add(element, "has the verb and path of %s", other)
 		}
 		seen[call] = name
-		// Calls to a relation have the same form, so the platform couldn't distinguish them (docs/reference/aps-protocol.md §3.1).
+		// Calls to a relation have the same form, so the platform couldn't distinguish them
+		// (docs/reference/aps-protocol.md §3.1).
 		if _, ok := t.Relations[strings.TrimPrefix(o.Path, "/")]; ok {
-			c.found.add(element, "has the path of a relation")
+			c.out.add(element, "has the path of a relation")
 		}
 		c.parameters(element, o, t)
 		if o.Response != nil && o.Response.Type != "" {
@@ -257,22 +258,22 @@ func (c typeChecker) parameters(where string, o operation, t typeDefinition) {
 	var inPath []string
 	for _, match := range parameterPattern.FindAllStringSubmatch(o.Path, -1) {
 		if slices.Contains(inPath, match[1]) {
-			c.found.add(where, "the parameter {%s} is repeated in the path", match[1])
+			c.out.add(where, "the parameter {%s} is repeated in the path", match[1])
 		}
 		inPath = append(inPath, match[1])
 		if o.Parameters[match[1]].Kind != "path" {
-			c.found.add(where, "{%s} in the path is not a parameter of kind path", match[1])
+			c.out.add(where, "{%s} in the path is not a parameter of kind path", match[1])
 		}
 	}
 	for name, p := range o.Parameters {
 		switch p.Kind {
 		case "path":
 			if !slices.Contains(inPath, name) {
-				c.found.add(where, "the parameter %s is not in the path", name)
+				c.out.add(where, "the parameter %s is not in the path", name)
 			}
 		case "body", "query", "header":
 		default:
-			c.found.add(where, "the parameter %s has the unknown kind %q", name, p.Kind)
+			c.out.add(where, "the parameter %s has the unknown kind %q", name, p.Kind)
 		}
 		if p.Type != "" && p.Type != "array" {
 			c.valueType(where+" parameter "+name, property{Type: p.Type}, t)

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	maxAnswer  = 8 << 20 // bytes of an answer
+	maxAnswer  = 8 << 20 // bytes
 	maxMessage = 300     // characters of the platform's message that are shown
 )
 
@@ -129,7 +129,8 @@ func (c *client) send(req *http.Request) (int, []byte, error) {
 	return resp.StatusCode, body, nil
 }
 
-// refused returns a refusal with the platform's message. It removes secrets, because a platform may repeat what we sent.
+// refused returns a refusal with the platform's message. It removes secrets, because a platform may repeat what we
+// sent.
 func (c *client) refused(message string) error {
 	for _, s := range []secret.Text{c.cfg.Secret, c.cfg.Password, c.token} {
 		if !s.Empty() {

@@ -80,7 +80,7 @@ func (c *client) login(ctx context.Context) error {
 
 // instances returns the instances of our package, and the number of its application, which is 0 when the package was
 // never imported.
-func (c *client) instances(ctx context.Context) (application int, found []instance, err error) {
+func (c *client) instances(ctx context.Context) (application int, instances []instance, err error) {
 	result, err := c.rpc(ctx, "pem.APS.getApplications", map[string]any{"aps_application_id": c.cfg.Package.ID()})
 	if err != nil {
 		return 0, nil, err
@@ -100,12 +100,12 @@ func (c *client) instances(ctx context.Context) (application int, found []instan
 	for _, i := range list(result) {
 		number, _ := i["application_instance_id"].(int)
 		root, _ := i["application_resource_id"].(string)
-		found = append(found, instance{number: number, root: root})
+		instances = append(instances, instance{number: number, root: root})
 	}
-	if len(found) == 0 {
+	if len(instances) == 0 {
 		return application, nil, nil
 	}
-	return application, found, c.describe(ctx, found)
+	return application, instances, c.describe(ctx, instances)
 }
 
 // list returns the structs in a list, and ignores everything else.
@@ -121,7 +121,7 @@ func list(result any) []map[string]any {
 }
 
 // describe adds the data of the controller to instances.
-func (c *client) describe(ctx context.Context, found []instance) error {
+func (c *client) describe(ctx context.Context, instances []instance) error {
 	var listed []map[string]json.RawMessage
 	if _, err := c.rest(ctx, http.MethodGet, "/aps/2/applications/", nil, &listed); err != nil {
 		return err
@@ -143,27 +143,27 @@ func (c *client) describe(ctx context.Context, found []instance) error {
 		if json.Unmarshal(members["aps"], &aps) != nil {
 			continue
 		}
-		for i := range found {
-			if rootOf(members) == found[i].root {
-				found[i].id, found[i].endpoint, found[i].key = aps.ID, aps.Endpoint, aps.Auth.OAuth.Key
-				found[i].version = versionOf(aps.Package.Version, aps.Package.Release)
+		for i := range instances {
+			if rootOf(members) == instances[i].root {
+				instances[i].id, instances[i].endpoint, instances[i].key = aps.ID, aps.Endpoint, aps.Auth.OAuth.Key
+				instances[i].version = versionOf(aps.Package.Version, aps.Package.Release)
 			}
 		}
 	}
-	for i := range found {
-		if found[i].version == (version{}) {
-			v, err := c.versionOfRoot(ctx, found[i].root)
+	for i := range instances {
+		if instances[i].version == (version{}) {
+			v, err := c.versionOfRoot(ctx, instances[i].root)
 			if err != nil {
 				return err
 			}
-			found[i].version = v
+			instances[i].version = v
 		}
 	}
 	return nil
 }
 
-// versionOfRoot returns the version of the package of an instance's root resource (docs/reference/aps-protocol.md §3.2);
-// zero when that is unknown too.
+// versionOfRoot returns the version of the package of an instance's root resource (docs/reference/aps-protocol.md
+// §3.2); zero when that is unknown too.
 func (c *client) versionOfRoot(ctx context.Context, root string) (version, error) {
 	r, err := c.read(ctx, root)
 	if failure.Is(err, failure.NotFound) || err == nil && r.APS.Package.ID == "" {

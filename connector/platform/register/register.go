@@ -1,5 +1,5 @@
-// Package register installs the application on a platform: it imports the package, creates or upgrades the instance, and
-// reads back the result (docs/reference/aps-protocol.md §7).
+// Package register installs the application on a platform: it imports the package, creates or upgrades the instance,
+// and reads back the result (docs/reference/aps-protocol.md §7).
 package register
 
 import (
@@ -17,7 +17,7 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// Config is what Register needs.
+// Config is what Register and Unregister need.
 type Config struct {
 	// Operations is the address of the platform's operations API, for example https://host:8440. Required.
 	Operations string
@@ -33,25 +33,28 @@ type Config struct {
 
 	// Package is what to register. Required.
 	Package *pack.Package
-	// PackageURL is where the platform downloads the package. Default: the package is sent, which platforms may refuse if
-	// it has more than a few megabytes.
+	// PackageURL is the URL from which the platform downloads the package. Default: the package is uploaded, which
+	// platforms may refuse if it has more than a few megabytes.
 	PackageURL string
 
 	// Endpoint is the public address of our hooks, without a trailing slash. Required.
 	Endpoint string
-	// Network is how the platform reaches it: proxy, public or backnet (docs/reference/aps-protocol.md §2.5). Default: proxy.
+	// Network is how the platform reaches it: proxy, public or backnet (docs/reference/aps-protocol.md §2.5). Default:
+	// proxy.
 	Network string
 	// Key and Secret are the OAuth credentials that platform and connector share. Required.
 	Key    string
 	Secret secret.Text
 
-	// Settings are the first properties of a new root resource; an existing one keeps its own.
+	// Settings are the initial properties of a new root resource; an existing one keeps its own. Default: none.
 	Settings map[string]any
 
-	// RootID is the root resource of the instance. Default: found by the key, which platforms need not return.
+	// RootID is the aps.id of the instance's root resource. Default: that of the instance with Key; some platforms do
+	// not return the keys of instances.
 	RootID string
 
 	// Rotate sets Secret as the new secret of an existing instance. The connector must accept both secrets meanwhile.
+	// Default: false.
 	Rotate bool
 
 	// Progress receives one line per step. Default: discard.
@@ -111,8 +114,8 @@ func (cfg *Config) check() error {
 	return nil
 }
 
-// Register imports this version of the package and creates or upgrades the instance at our endpoint. It is idempotent: a
-// second call changes nothing, and an interrupted call can be repeated. Errors of the platform are *failure.Error
+// Register imports this version of the package and creates or upgrades the instance at our endpoint. It is idempotent:
+// a second call changes nothing, and an interrupted call can be repeated. Errors of the platform are *failure.Error
 // (platform_refused with the platform's message, platform_unavailable).
 func Register(ctx context.Context, cfg Config) (Result, error) {
 	if err := cfg.check(); err != nil {
@@ -125,11 +128,11 @@ func Register(ctx context.Context, cfg Config) (Result, error) {
 	if err := c.login(ctx); err != nil {
 		return Result{}, fmt.Errorf("signing in at the operations API: %w", err)
 	}
-	application, found, err := c.instances(ctx)
+	application, instances, err := c.instances(ctx)
 	if err != nil {
 		return Result{}, fmt.Errorf("listing instances: %w", err)
 	}
-	ours, err := c.choose(found)
+	ours, err := c.choose(instances)
 	if err != nil {
 		return Result{}, err
 	}
@@ -162,19 +165,19 @@ func Register(ctx context.Context, cfg Config) (Result, error) {
 
 // choose returns our instance among those of the package, or nil. If the platform doesn't return the keys of instances,
 // the caller must set RootID.
-func (c *client) choose(found []instance) (*instance, error) {
+func (c *client) choose(instances []instance) (*instance, error) {
 	keyMissing := false
-	for i, in := range found {
+	for i, in := range instances {
 		keyMissing = keyMissing || in.key == ""
 		if c.cfg.RootID != "" && in.root == c.cfg.RootID || c.cfg.RootID == "" && in.key == c.cfg.Key {
-			return &found[i], nil
+			return &instances[i], nil
 		}
 	}
 	switch {
 	case c.cfg.RootID != "":
 		return nil, fmt.Errorf("the platform has no instance with the root resource %s", c.cfg.RootID)
 	case keyMissing:
-		return nil, fmt.Errorf("the platform has %d instances of the package and doesn't return their keys; set the root resource of yours, or remove them", len(found))
+		return nil, fmt.Errorf("the platform has %d instances of the package and doesn't return their keys; set the root resource of yours, or remove them", len(instances))
 	}
 	return nil, nil
 }
@@ -197,8 +200,8 @@ func (c *client) ensureImported(ctx context.Context, want version, result *Resul
 	return nil
 }
 
-// rotate sets our secret at the platform. The platform returns no secrets, so this can't be read back; the calls that it
-// makes while we read the root resource back show whether it uses the new one.
+// rotate sets our secret at the platform. The platform returns no secrets, so this can't be read back; the calls that
+// it makes while we read the root resource back show whether it uses the new one.
 func (c *client) rotate(ctx context.Context, ours instance) error {
 	if ours.id == "" {
 		return fmt.Errorf("the platform doesn't return the id of instance %d; enter the new secret in the panel", ours.number)
@@ -245,14 +248,14 @@ func (c *client) verify(ctx context.Context, want version, result *Result) error
 				return fmt.Errorf("waiting for the platform: %w", err)
 			}
 		}
-		application, found, err := c.instances(ctx)
+		application, instances, err := c.instances(ctx)
 		if err != nil {
 			return fmt.Errorf("reading back: %w", err)
 		}
 		var ours *instance
-		for i := range found {
-			if found[i].root == result.RootID {
-				ours = &found[i]
+		for i := range instances {
+			if instances[i].root == result.RootID {
+				ours = &instances[i]
 			}
 		}
 		if ours == nil {
@@ -285,15 +288,15 @@ func Unregister(ctx context.Context, cfg Config) error {
 	if err := c.login(ctx); err != nil {
 		return fmt.Errorf("signing in at the operations API: %w", err)
 	}
-	_, found, err := c.instances(ctx)
+	_, instances, err := c.instances(ctx)
 	if err != nil {
 		return fmt.Errorf("listing instances: %w", err)
 	}
-	if len(found) == 0 {
+	if len(instances) == 0 {
 		cfg.Progress("There is no instance")
 		return nil
 	}
-	ours, err := c.choose(found)
+	ours, err := c.choose(instances)
 	if err != nil {
 		return err
 	}
@@ -308,11 +311,11 @@ func Unregister(ctx context.Context, cfg Config) error {
 	if _, err := c.rest(ctx, http.MethodDelete, "/aps/2/applications/"+url.PathEscape(ours.id), nil, nil); err != nil {
 		return fmt.Errorf("removing the instance: %w", err)
 	}
-	_, left, err := c.instances(ctx)
+	_, remaining, err := c.instances(ctx)
 	if err != nil {
 		return fmt.Errorf("reading back: %w", err)
 	}
-	for _, in := range left {
+	for _, in := range remaining {
 		if in.root == ours.root {
 			return failure.New(failure.PlatformRefused, "reason", "the instance still exists")
 		}

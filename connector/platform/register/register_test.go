@@ -40,8 +40,8 @@ func release(t *testing.T, release string) *pack.Package {
 	return p
 }
 
-// A stage is a platform, a connector that agrees with everything unless refuse is set, and what to register.
-type stage struct {
+// A harness is a platform, a connector that accepts everything unless refuse is set, and what to register.
+type harness struct {
 	p      *platform.Platform
 	refuse atomic.Bool
 	hooks  atomic.Int64
@@ -49,7 +49,7 @@ type stage struct {
 	cfg    register.Config
 }
 
-func newStage(t *testing.T) *stage {
+func newHarness(t *testing.T) *harness {
 	t.Helper()
 	p, err := platform.Start(platform.Config{Development: true, AdminPassword: secret.New(canaryPassword)})
 	if err != nil {
@@ -60,7 +60,7 @@ func newStage(t *testing.T) *stage {
 			t.Errorf("Close() = %v", err)
 		}
 	})
-	s := &stage{p: p}
+	s := &harness{p: p}
 	connector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.hooks.Add(1)
 		if s.refuse.Load() && r.Method == http.MethodPost {
@@ -90,7 +90,7 @@ func newStage(t *testing.T) *stage {
 	return s
 }
 
-func (s *stage) register(t *testing.T) register.Result {
+func (s *harness) register(t *testing.T) register.Result {
 	t.Helper()
 	got, err := register.Register(t.Context(), s.cfg)
 	if err != nil {
@@ -100,7 +100,7 @@ func (s *stage) register(t *testing.T) register.Result {
 }
 
 func TestRegister_UpgradeAndUnregister(t *testing.T) {
-	s := newStage(t)
+	s := newHarness(t)
 	created := s.register(t)
 	if !created.Imported || !created.Created || created.Upgraded || created.Version != "1-1" || created.Instance == 0 || created.RootID == "" {
 		t.Errorf("Register() = %+v, want an import and a new instance", created)
@@ -129,7 +129,7 @@ func TestRegister_UpgradeAndUnregister(t *testing.T) {
 	want.Imported, want.Upgraded = false, false
 	s.cfg.RootID = created.RootID
 	if diff := cmp.Diff(want, s.register(t)); diff != "" {
-		t.Errorf("Register() of it again differs (-want +got):\n%s", diff)
+		t.Errorf("Register() by RootID differs (-want +got):\n%s", diff)
 	}
 
 	s.cfg.Package = release(t, "1")
@@ -144,7 +144,7 @@ func TestRegister_UpgradeAndUnregister(t *testing.T) {
 		}
 	}
 	if _, ok := s.p.Resource(created.RootID); ok {
-		t.Error("Resource(root) after Unregister() is there, want it gone")
+		t.Error("Resource(root) after Unregister() = _, true, want false")
 	}
 	s.cfg.Package = release(t, "2")
 	if again := s.register(t); again.Imported || !again.Created {
@@ -153,7 +153,7 @@ func TestRegister_UpgradeAndUnregister(t *testing.T) {
 }
 
 func TestRegister_RotatesSecret(t *testing.T) {
-	s := newStage(t)
+	s := newHarness(t)
 	s.cfg.Rotate = true
 	created := s.register(t)
 	if !created.Created || created.Rotated {
@@ -164,7 +164,7 @@ func TestRegister_RotatesSecret(t *testing.T) {
 		t.Errorf("Register() with a new secret = %+v, want it rotated", got)
 	}
 	if got := s.p.SecretOf(created.RootID); got.Reveal() != s.cfg.Secret.Reveal() {
-		t.Error("the platform has another secret than the new one")
+		t.Error("SecretOf(root) is not the new secret")
 	}
 	s.cfg.Package, s.cfg.Secret = release(t, "2"), secret.New("canary-and-one-more-secret")
 	if got := s.register(t); !got.Rotated || !got.Upgraded {
@@ -173,7 +173,7 @@ func TestRegister_RotatesSecret(t *testing.T) {
 }
 
 func TestRegister_SecondInstance(t *testing.T) {
-	s := newStage(t)
+	s := newHarness(t)
 	first := s.register(t)
 	s.cfg.Key = "azp-2"
 	second := s.register(t)
@@ -183,7 +183,7 @@ func TestRegister_SecondInstance(t *testing.T) {
 }
 
 func TestRegister_ByPackageURL(t *testing.T) {
-	s := newStage(t)
+	s := newHarness(t)
 	archive, err := s.cfg.Package.Build()
 	if err != nil {
 		t.Fatal(err)
@@ -199,7 +199,7 @@ func TestRegister_ByPackageURL(t *testing.T) {
 	s.cfg.PackageURL = files.URL + "/other"
 	_, err = register.Register(t.Context(), s.cfg)
 	if !failure.Is(err, failure.PlatformRefused) || !strings.Contains(err.Error(), "cannot be fetched") {
-		t.Errorf("Register() with a wrong address = %v, want the platform's words", err)
+		t.Errorf("Register() with a wrong address = %v, want the platform's message", err)
 	}
 	s.cfg.PackageURL = files.URL + "/p.app.zip"
 	if got := s.register(t); !got.Imported || !got.Created {
@@ -208,11 +208,11 @@ func TestRegister_ByPackageURL(t *testing.T) {
 }
 
 func TestRegister_RepeatedAfterInterruption(t *testing.T) {
-	s := newStage(t)
+	s := newHarness(t)
 	s.refuse.Store(true)
 	_, err := register.Register(t.Context(), s.cfg)
 	if !failure.Is(err, failure.PlatformRefused) || !strings.Contains(err.Error(), "creating the instance") || !strings.Contains(err.Error(), "The connector says [redacted] no.") {
-		t.Errorf("Register() = %v, want our words and the platform's, without the secret", err)
+		t.Errorf("Register() = %v, want the step and the platform's message, without the secret", err)
 	}
 	s.refuse.Store(false)
 	if got := s.register(t); got.Imported || !got.Created {
@@ -230,7 +230,7 @@ func TestRegister_RepeatedAfterInterruption(t *testing.T) {
 }
 
 func TestUnregister_WithTenants(t *testing.T) {
-	s := newStage(t)
+	s := newHarness(t)
 	s.register(t)
 	account, err := s.p.AddAccount(platform.Account{Name: "North"})
 	if err != nil {
@@ -260,10 +260,10 @@ func TestRegister_Refuses(t *testing.T) {
 		"wrong password":     {func(c *register.Config) { c.Password = secret.New("canary-wrong") }, "status 401"},
 		"unknown network":    {func(c *register.Config) { c.Network = "moon" }, "no network type"},
 		"unknown root":       {func(c *register.Config) { c.RootID = "00000000-0000-4000-8000-000000000000" }, "no instance with the root resource"},
-		"nobody there":       {func(c *register.Config) { c.Operations = "http://127.0.0.1:1" }, "platform_unavailable"},
+		"unreachable":        {func(c *register.Config) { c.Operations = "http://127.0.0.1:1" }, "platform_unavailable"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStage(t)
+			s := newHarness(t)
 			tc.change(&s.cfg)
 			_, err := register.Register(t.Context(), s.cfg)
 			if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "canary") {
@@ -273,7 +273,7 @@ func TestRegister_Refuses(t *testing.T) {
 	}
 }
 
-// A platform that answers nonsense, or never finishes, is told about in its own words.
+// The error quotes what an unusual platform answers.
 func TestRegister_UnusualPlatforms(t *testing.T) {
 	rpc := func(result string) string {
 		return "<methodResponse><params><param><value><struct>" + result + "</struct></value></param></params></methodResponse>"
@@ -293,13 +293,13 @@ func TestRegister_UnusualPlatforms(t *testing.T) {
 		"long message": {200, rpc("<member><name>status</name><value><int>1</int></value></member><member><name>error_message</name><value>" + strings.Repeat("x", 5000) + "</value></member>"), "x…"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStage(t)
-			strange := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			s := newHarness(t)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(tc.status)
 				_, _ = io.WriteString(w, tc.answer)
 			}))
-			defer strange.Close()
-			s.cfg.Operations = strange.URL
+			defer server.Close()
+			s.cfg.Operations = server.URL
 			_, err := register.Register(t.Context(), s.cfg)
 			if !failure.Is(err, failure.PlatformRefused) || !strings.Contains(err.Error(), tc.want) || len(err.Error()) > 1000 {
 				t.Errorf("Register() = %v, want platform_refused with %q", err, tc.want)
@@ -308,7 +308,7 @@ func TestRegister_UnusualPlatforms(t *testing.T) {
 	}
 }
 
-// silentController hides what the list of instances tells, as a platform may whose list has another form.
+// silentController removes the details from the list of instances, as a platform with another form of the list would.
 type silentController struct{ next http.RoundTripper }
 
 func (s silentController) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -323,32 +323,32 @@ func (s silentController) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestRegister_InstancesWithoutDescription(t *testing.T) {
-	s := newStage(t)
+	s := newHarness(t)
 	client, err := httpclient.New(httpclient.Config{Timeout: time.Minute, Transport: silentController{http.DefaultTransport}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.cfg.HTTP = client
-	made := s.register(t)
+	created := s.register(t)
 	if _, err := register.Register(t.Context(), s.cfg); err == nil || !strings.Contains(err.Error(), "set the root resource") {
-		t.Errorf("Register() again = %v, want an error that asks for the root", err)
+		t.Errorf("Register() again = %v, want an error that asks for RootID", err)
 	}
-	s.cfg.RootID = made.RootID
+	s.cfg.RootID = created.RootID
 	if got := s.register(t); got.Created || got.Upgraded {
 		t.Errorf("Register() of a known root = %+v, want nothing done", got)
 	}
 	s.cfg.Rotate = true
 	if _, err := register.Register(t.Context(), s.cfg); err == nil || !strings.Contains(err.Error(), "in the panel") {
-		t.Errorf("Register() with a new secret = %v, want an error that sends to the panel", err)
+		t.Errorf("Register() with a new secret = %v, want an error that names the panel", err)
 	}
 	s.cfg.Rotate = false
 	if err := register.Unregister(t.Context(), s.cfg); err == nil || !strings.Contains(err.Error(), "in the panel") {
-		t.Errorf("Unregister() = %v, want an error that sends to the panel", err)
+		t.Errorf("Unregister() = %v, want an error that names the panel", err)
 	}
 }
 
 func TestRegister_StopsWaiting(t *testing.T) {
-	s := newStage(t)
+	s := newHarness(t)
 	stop := errors.New("stop")
 	s.cfg.Wait = func(context.Context, time.Duration) error { return stop }
 	client, err := httpclient.New(httpclient.Config{Timeout: time.Minute, Transport: neverReady{http.DefaultTransport}})
@@ -357,7 +357,7 @@ func TestRegister_StopsWaiting(t *testing.T) {
 	}
 	s.cfg.HTTP = client
 	if _, err := register.Register(t.Context(), s.cfg); !errors.Is(err, stop) {
-		t.Errorf("Register() = %v, want what ended the waiting", err)
+		t.Errorf("Register() = %v, want the error of Wait", err)
 	}
 }
 

@@ -26,7 +26,7 @@ func TestDecode_Refuses(t *testing.T) {
 		"two parameters":  "<methodResponse><params><param><value/></param><param><value/></param></params></methodResponse>",
 		"no value":        "<methodResponse><params><param/></params></methodResponse>",
 		"empty fault":     "<methodResponse><fault/></methodResponse>",
-		"two things":      value("<int>1</int><int>2</int>"),
+		"two elements":    value("<int>1</int><int>2</int>"),
 		"unknown type":    value("<integer>1</integer>"),
 		"no number":       value("<int>one</int>"),
 		"number overflow": value("<i8>99999999999999999999</i8>"),
@@ -34,10 +34,10 @@ func TestDecode_Refuses(t *testing.T) {
 		"no base64":       value("<base64>*</base64>"),
 		"no time":         value("<dateTime.iso8601>2026-11-23</dateTime.iso8601>"),
 		"elements inside": value("<int><b/></int>"),
-		"array of what":   value("<array><value/></array>"),
-		"data of what":    value("<array><data><int>1</int></data></array>"),
+		"array no data":   value("<array><value/></array>"),
+		"data no value":   value("<array><data><int>1</int></data></array>"),
 		"member twice":    value("<struct><member><name>a</name><value/></member><member><name>a</name><value/></member></struct>"),
-		"member of what":  value("<struct><member><value/></member></struct>"),
+		"unnamed member":  value("<struct><member><value/></member></struct>"),
 		"deep":            value(strings.Repeat("<array><data><value>", 64) + strings.Repeat("</value></data></array>", 64)),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -68,8 +68,8 @@ func TestEncode_Refuses(t *testing.T) {
 	for name, value := range map[string]any{
 		"control character": "a\x00b",
 		"not UTF-8":         "\xff",
-		"in a name":         map[string]any{"\x01": "x"},
-		"no form":           struct{}{},
+		"member name":       map[string]any{"\x01": "x"},
+		"a struct":          struct{}{},
 		"deep":              nested,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestEncode_Refuses(t *testing.T) {
 	}
 }
 
-// What other encoders write is read as well.
+// DecodeAnswer reads what other encoders write: blanks, untyped strings and broken lines.
 func TestDecode_ToleratesOtherEncoders(t *testing.T) {
 	message := `<?xml version='1.0'?>
 <methodResponse>
@@ -124,7 +124,7 @@ func TestDecodeAnswer_Fault(t *testing.T) {
 	}
 }
 
-// text draws what XML carries unchanged: a carriage return would be read as a line feed.
+// text draws characters that XML keeps unchanged; it would turn a carriage return into a line feed.
 func text() *rapid.Generator[string] {
 	return rapid.StringOf(rapid.RuneFrom([]rune("ab <>&\"'\t\nüß漢𝄞]]")))
 }
@@ -174,7 +174,7 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("DecodeCall(%q) = %q, %v, want a method and parameters", message, method, params)
 		}
 		if _, err := xmlrpc.DecodeAnswer(message); err != nil && err.Error() == "" {
-			t.Errorf("DecodeAnswer(%q) = an error without words", message)
+			t.Errorf("DecodeAnswer(%q) = an error without text", message)
 		}
 	})
 }
