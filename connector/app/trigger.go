@@ -23,7 +23,9 @@ func (t trigger) run(ctx context.Context, work func(context.Context)) {
 		case <-ctx.Done():
 			return
 		case <-t:
-			work(ctx)
+			if ctx.Err() == nil {
+				work(ctx)
+			}
 		}
 	}
 }
