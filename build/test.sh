@@ -44,7 +44,7 @@ require_space() {
 		if [ "$free" -lt "$need" ]; then
 			refuse "Only $free MiB are free in $folder; this run needs about $need MiB there for compiled packages, browsers and databases." \
 				"Free some space (\`$GO clean -cache\` empties the compiler's cache), or point GOCACHE, GOMODCACHE and TMPDIR to another disk." \
-				"\`make test-quick\` needs about 1500 MiB the first time, and 300 MiB later."
+				"\`make test-quick\` needs least: 1500 MiB the first time, and 300 MiB later."
 		fi
 	done
 }
