@@ -10,10 +10,10 @@ import (
 	"azure-partner-connector/connector/random"
 )
 
-// An Action names what was done. The names are stored and shown on screens, so that they never change their meaning.
+// An Action is what was done. Actions are stored and shown on screens, so they must never change their meaning.
 type Action string
 
-// The actions. Each one is an event, written in the transaction of the change that it describes.
+// The actions. The event of an action is stored in the transaction of the change that it describes.
 const (
 	InstanceInstalled  Action = "instance.installed"
 	InstanceConfigured Action = "instance.configured"
@@ -36,7 +36,7 @@ const (
 	LendingRefused     Action = "token.lending_refused"
 )
 
-// An ActorKind says what kind of party acted.
+// An ActorKind is the kind of an actor.
 type ActorKind string
 
 // The kinds of actor.
@@ -49,17 +49,18 @@ const (
 	Operator    ActorKind = "operator"    // a person at the command line
 )
 
-// An Actor is who acted. OriginalID is set when a panel session is "logged in as" another user
-// (APS-Original-Identity-ID, docs/reference/aps-protocol.md §1.1).
+// An Actor is the person or program that acted.
 type Actor struct {
-	Kind       ActorKind
-	ID         string
-	Name       string
-	AccountID  string
+	Kind      ActorKind
+	ID        string
+	Name      string // for people to read
+	AccountID string // account of the platform
+	// OriginalID is the user who "logged in as" the actor in the panel (APS-Original-Identity-ID,
+	// docs/reference/aps-protocol.md §1.1); usually empty.
 	OriginalID string
 }
 
-// An Event is one entry of the audit trail. It holds no token, code, claim code, secret, key, signature or cookie.
+// An Event is one entry of the audit trail. It contains no token, code, claim code, secret, key, signature or cookie.
 type Event struct {
 	ID          string
 	At          time.Time
@@ -78,8 +79,9 @@ type Event struct {
 // OK is the Result of an action that succeeded.
 const OK = "ok"
 
-// A Trail stores events.
+// A Trail stores events. It is safe for concurrent use.
 type Trail interface {
+	// AppendEvent stores e in the transaction of ctx.
 	AppendEvent(ctx context.Context, e Event) error
 }
 

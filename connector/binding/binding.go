@@ -1,5 +1,5 @@
-// Package binding keeps up what an instance has at its platform besides its resources: a periodic task that triggers the
-// renewal, and an event subscription for changes of accounts.
+// Package binding binds instances to their platform: it creates and removes the periodic task that triggers the renewal, and
+// the event subscription for changes of accounts.
 package binding
 
 import (
@@ -14,14 +14,14 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// A Binding is what one instance has at its platform.
+// A Binding is the periodic task and the event subscription of one instance at its platform.
 type Binding struct {
 	InstanceKey string
-	// RootID is the root resource that the rest belongs to. What belonged to another root was removed with it.
+	// RootID is the root resource that task and subscription belong to. The platform removes them with the root.
 	RootID string
-	// RenewalTask is the id of the periodic task that triggers the renewal; empty until it is created.
+	// RenewalTask is the ID of the periodic task that triggers the renewal; empty until it is created.
 	RenewalTask string
-	// AccountEvents is the id of the subscription to changes of accounts; empty until it is created.
+	// AccountEvents is the ID of the subscription to changes of accounts; empty until it is created.
 	AccountEvents string
 	Version       int64 // row version; 0 before it is stored
 }
@@ -43,14 +43,14 @@ type Task struct {
 	Hour, Minute      int    // in the platform's time zone
 }
 
-// Controller is the platform of an instance. Its errors are *failure.Error. It is safe for concurrent use.
+// Controller calls the APS controller of an instance's platform. Its errors are *failure.Error. It is safe for concurrent use.
 type Controller interface {
-	// ScheduleDaily creates a periodic task and returns its id.
+	// ScheduleDaily creates a periodic task and returns its ID.
 	ScheduleDaily(ctx context.Context, in tenant.Instance, task Task) (id string, err error)
 	// CancelTask removes a periodic task. It is no error when the platform doesn't have it.
 	CancelTask(ctx context.Context, in tenant.Instance, id string) error
 	// SubscribeAccounts makes the platform call handler when an account changes that relation links with the root. It
-	// returns the subscription's id, also when the subscription exists already.
+	// returns the ID of the subscription, also of one that exists already.
 	SubscribeAccounts(ctx context.Context, in tenant.Instance, relation, handler string) (id string, err error)
 	// LinkAccount links an account with the root. Linking it again changes nothing.
 	LinkAccount(ctx context.Context, in tenant.Instance, relation, accountID string) error
@@ -58,15 +58,15 @@ type Controller interface {
 	PushRoot(ctx context.Context, in tenant.Instance, properties map[string]any) error
 }
 
-// Names that platform and connector share; the types declare them.
+// The names of the APS types that the platform uses.
 const (
 	RenewalPath     = "/renewTokens"    // operation of the root that the task calls
 	AccountHandler  = "onAccountChange" // operation of the root that receives events
 	AccountRelation = "accounts"        // relation of the root to the accounts that it receives events of
-	RenewalProperty = "renewalTask"     // property of the root that holds the task's id
+	RenewalProperty = "renewalTask"     // property of the root: the ID of the task
 )
 
-// renewalTask is due at night.
+// renewalTask returns the periodic task that triggers the renewal, at night.
 func renewalTask() Task {
 	return Task{
 		Name: "Azure Partner token renewal", Description: "Triggers the renewal of Microsoft refresh tokens",
@@ -74,8 +74,8 @@ func renewalTask() Task {
 	}
 }
 
-// retryAfter returns the delays after consecutive failures; the last one repeats. A platform without a scheduler always
-// refuses, and nothing depends on it.
+// retryAfter returns the delays after consecutive failures; the last one repeats. They are long, because nothing depends on
+// the bindings, and a platform without a scheduler always refuses.
 func retryAfter() []time.Duration {
 	return []time.Duration{time.Minute, 10 * time.Minute, time.Hour, 24 * time.Hour}
 }
@@ -85,25 +85,26 @@ type Config struct {
 	Store      Store      // required
 	Controller Controller // required
 
-	// Keys are those of the instances to bind.
+	// Keys are the keys of the instances to bind. Default: none.
 	Keys []string
 
-	// PeriodicTask and AccountEvents say what is created. What was created before stays. Default: neither.
+	// PeriodicTask and AccountEvents say what Sweep creates. When they are turned off, existing ones stay. Default: false.
 	PeriodicTask, AccountEvents bool
 
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
-	// Log receives what was created, removed and refused. Default: discard.
+	// Log receives a record for everything that was created or refused. Default: discard.
 	Log *slog.Logger
 }
 
-// A Service creates what is missing. Its methods are safe for concurrent use, in one process and across replicas.
+// A Service creates and removes periodic tasks and event subscriptions. Its methods are safe for concurrent use, in one process
+// and across replicas.
 type Service struct {
 	cfg Config
 
-	mu      sync.Mutex
-	backoff map[string]backoff // instance key → when to try again; guarded by mu; bounded by cfg.Keys
+	mu      sync.Mutex         // guards backoff
+	backoff map[string]backoff // instance key → when to try again; bounded by cfg.Keys
 }
 
 type backoff struct {
@@ -125,8 +126,8 @@ func New(cfg Config) (*Service, error) {
 	return &Service{cfg: cfg, backoff: make(map[string]backoff)}, nil
 }
 
-// Sweep creates what is missing for every instance that is installed. A refusal by a platform is logged, not returned,
-// and retried after a growing delay.
+// Sweep creates the missing tasks and subscriptions of all installed instances. A refusal by a platform is logged, not
+// returned, and a later Sweep retries it after a growing delay.
 func (s *Service) Sweep(ctx context.Context) error {
 	for _, key := range s.cfg.Keys {
 		in, err := s.cfg.Store.Instance(ctx, key)
@@ -170,7 +171,7 @@ func (s *Service) record(key string, err error) {
 	s.backoff[key] = b
 }
 
-// load returns the binding of an instance, without what belongs to a root that was removed.
+// load returns the binding of an instance, without the task and subscription of a root that was removed.
 func (s *Service) load(ctx context.Context, in tenant.Instance) (Binding, error) {
 	b, err := s.cfg.Store.Binding(ctx, in.Key)
 	if errors.Is(err, tenant.ErrNotFound) {
@@ -185,7 +186,7 @@ func (s *Service) load(ctx context.Context, in tenant.Instance) (Binding, error)
 	return b, nil
 }
 
-// bind creates what in lacks.
+// bind creates the missing task and subscription of in.
 func (s *Service) bind(ctx context.Context, in tenant.Instance) error {
 	b, err := s.load(ctx, in)
 	if err != nil {
@@ -208,13 +209,13 @@ func (s *Service) createTask(ctx context.Context, in tenant.Instance, b *Binding
 	}
 	b.RenewalTask = id
 	if err := s.cfg.Store.SaveBinding(ctx, b); err != nil {
-		// Another replica was faster, or the id cannot be stored: either way this task is one too many.
+		// Another replica was faster, or the ID cannot be stored: in both cases, this task must not stay.
 		err = errors.Join(err, s.cfg.Controller.CancelTask(context.WithoutCancel(ctx), in, id))
 		return fmt.Errorf("storing the periodic task of %s: %w", in.Key, err)
 	}
 	s.cfg.Log.InfoContext(ctx, "periodic task scheduled", "instance", in.Key, "task", id)
 	if err := s.cfg.Controller.PushRoot(ctx, in, map[string]any{RenewalProperty: id}); err != nil {
-		// The next answer about the root contains the id anyway.
+		// Not an error: the next response about the root contains the ID, too.
 		s.cfg.Log.WarnContext(ctx, "pushing the periodic task's id to the platform failed", "instance", in.Key, "err", err)
 	}
 	return nil
@@ -233,13 +234,14 @@ func (s *Service) subscribe(ctx context.Context, in tenant.Instance, b *Binding)
 	return nil
 }
 
-// RenewalTask returns the id of the periodic task of in, or "" when it has none.
+// RenewalTask returns the ID of the periodic task of in, or "" when it has none.
 func (s *Service) RenewalTask(ctx context.Context, in tenant.Instance) (string, error) {
 	b, err := s.load(ctx, in)
 	return b.RenewalTask, err
 }
 
-// SubscribeAccount adds an account to those whose changes the platform reports. Adding it again changes nothing.
+// SubscribeAccount adds an account to those whose changes the platform reports, unless Config turns that off. Adding it again
+// changes nothing.
 func (s *Service) SubscribeAccount(ctx context.Context, in tenant.Instance, accountID string) error {
 	if !s.cfg.AccountEvents {
 		return nil

@@ -1,4 +1,4 @@
-// Package clock lets code wait for a time to pass and stop waiting when its context ends.
+// Package clock waits until a time has passed or a context has ended.
 package clock
 
 import (
@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Sleep waits for d. It returns an error without waiting any longer when ctx ends, and at once when ctx ends before d
-// has passed: the caller then still has time to use the answer it has. It is safe for concurrent use.
+// Sleep waits for d. It returns the error of ctx when ctx ends meanwhile. When the deadline of ctx is earlier than d from now,
+// it returns context.DeadlineExceeded at once, so that the caller still has time to use what it has. It is safe for concurrent
+// use.
 func Sleep(ctx context.Context, d time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -5,14 +5,14 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// A claimsRecorder is a client of Microsoft that keeps the claims of the last access token that was read: custody stores only
-// what it concludes from them. It is for one goroutine.
+// A claimsRecorder is a token.Microsoft that keeps the claims of the last access token that was read, because token.Service
+// stores only its conclusions from them. It is not safe for concurrent use.
 type claimsRecorder struct {
 	token.Microsoft
 	claims token.AccessTokenClaims
 }
 
-// wrap is for app.Options.
+// wrap makes r record the claims that ms reads, and returns r, for app.Options.
 func (r *claimsRecorder) wrap(ms token.Microsoft) token.Microsoft {
 	r.Microsoft = ms
 	return r

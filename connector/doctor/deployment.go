@@ -17,8 +17,8 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// maxSkew is how far our clock may differ from Microsoft's without a warning. Beyond ten minutes hooks are refused, and
-// id_tokens are accepted with five minutes of leeway (docs/reference/microsoft-identity.md §4.2).
+// maxSkew is how far our clock may differ from Microsoft's without a warning. Hooks are refused beyond ten minutes, id_tokens
+// beyond five (docs/reference/microsoft-identity.md §4.2).
 const maxSkew = 2 * time.Minute
 
 func (e *examination) deployment(ctx context.Context) {
@@ -79,10 +79,10 @@ func (e *examination) keys(cfg config.Config) bool {
 	return true
 }
 
-// databaseTimeout limits how long the database may take to answer.
+// databaseTimeout limits the reading of the schema version.
 const databaseTimeout = 15 * time.Second
 
-// database reads the schema version. It does not migrate: connector serve does.
+// database checks the schema version. It does not migrate the database, because connector serve does.
 func (e *examination) database(ctx context.Context, db config.Database) bool {
 	const check = "database"
 	ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
@@ -104,7 +104,7 @@ func (e *examination) database(ctx context.Context, db config.Database) bool {
 	return false
 }
 
-// seals reads every instance and tenant, which opens their sealed columns, and returns the instances that are not removed.
+// seals checks that the keys open every instance and tenant, and returns the instances that are not removed.
 func (e *examination) seals(ctx context.Context, services *app.Services, configured []config.Instance) (installed []tenant.Instance, ok bool) {
 	const check = "seals"
 	tenants := 0
@@ -137,7 +137,7 @@ func (e *examination) seals(ctx context.Context, services *app.Services, configu
 	return installed, true
 }
 
-// clouds reads the discovery document of every cloud in use, and compares our clock with the first one that answers.
+// clouds reads the discovery document of every cloud in use, and compares our clock with that of the first cloud that answers.
 func (e *examination) clouds(ctx context.Context, services *app.Services, instances []tenant.Instance) {
 	used := map[string]bool{}
 	for _, in := range instances {

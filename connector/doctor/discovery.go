@@ -15,21 +15,23 @@ import (
 )
 
 const (
-	// anyDirectory stands for the directory of any organization in an address (docs/reference/microsoft-identity.md §1.2).
+	// anyDirectory is the name for the directory of any organization in addresses (docs/reference/microsoft-identity.md §1.2).
 	anyDirectory = "organizations"
 
-	maxDocument = 1 << 20 // bytes; real ones have about 2 kB
+	maxDocument = 1 << 20 // bytes; Microsoft's documents have about 2 kB
 )
 
-// A discovery is what a sign-in service says about itself.
+// A discovery is the part of a sign-in service's discovery document that is checked, with the service's time.
 type discovery struct {
 	issuer string
 
-	// date is the service's clock, in whole seconds; zero when it sent none. It was read between our before and after.
+	// date is the time on the service's clock, in whole seconds; zero when the service sent none. The service sent it when
+	// our clock was between before and after.
 	date, before, after time.Time
 }
 
-// skew is how far our clock is ahead of the service's, as far as a header in whole seconds shows it.
+// skew returns how far our clock is at least ahead of the service's, which has a resolution of a second; negative when it is
+// behind.
 func (d discovery) skew() time.Duration {
 	switch {
 	case d.before.Sub(d.date) > time.Second:
@@ -40,8 +42,8 @@ func (d discovery) skew() time.Duration {
 	return 0
 }
 
-// discover reads the discovery document of a directory, given by its GUID or as anyDirectory. A *failure.Error says why there
-// is none; the service's clock may still be known.
+// discover reads the discovery document of a directory, given by its GUID or as anyDirectory. With an error, the dates of the
+// discovery may still be set.
 func (e *examination) discover(ctx context.Context, authority, directory string) (discovery, error) {
 	address := authority + "/" + url.PathEscape(directory) + "/v2.0/.well-known/openid-configuration"
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)

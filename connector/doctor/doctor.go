@@ -1,5 +1,4 @@
-// Package doctor diagnoses a deployment, from its configuration to a tenant's refresh token, and says what it found and what
-// to do.
+// Package doctor checks a deployment, from its configuration to a tenant's refresh token, and reports the results with advice.
 package doctor
 
 import (
@@ -22,7 +21,7 @@ import (
 // discoveryTimeout limits the reading of a discovery document.
 const discoveryTimeout = 30 * time.Second
 
-// A Result says how a check ended.
+// A Result is the result of a check.
 type Result string
 
 // The results.
@@ -36,10 +35,11 @@ const (
 type Finding struct {
 	Check  string `json:"check"`
 	Result Result `json:"result"`
-	Seen   string `json:"seen"`
+	// Seen says what the check saw.
+	Seen string `json:"seen"`
 	// Advice is what to do; empty when there is nothing to do.
 	Advice string `json:"advice,omitempty"`
-	// Fields are keys and values to search the log for.
+	// Fields are keys and values to search for in the log.
 	Fields map[string]string `json:"fields,omitempty"`
 }
 
@@ -65,9 +65,9 @@ func (f Finding) String() string {
 	return b.String()
 }
 
-// A Report is what an examination found, in the order of the checks. It leaves out the checks that depend on a failed one.
+// A Report has the findings of an examination, in the order of the checks. Checks that depend on a failed one are left out.
 type Report struct {
-	// Reference finds the records of the examination in the log and in the tenant's history.
+	// Reference is the reference of the examination's records in the log and in the tenant's history.
 	Reference string    `json:"reference"`
 	Findings  []Finding `json:"findings"`
 }
@@ -92,7 +92,7 @@ type Config struct {
 	// Default: none.
 	Tenant string
 
-	// OnFinding is called with every finding as soon as it is made. Default: nothing happens.
+	// OnFinding is called with every finding, after its check. Default: nothing happens.
 	OnFinding func(Finding)
 
 	// HTTP reads discovery documents; it must not follow redirects. Default: a client with a timeout of 30 s.
@@ -101,12 +101,12 @@ type Config struct {
 	// Now is the clock, which is compared with Microsoft's. Default: time.Now.
 	Now func() time.Time
 
-	// Log returns the log for the connector's services, as the configuration says. Default: discard.
+	// Log returns the log for the connector's services, for the Log of the configuration. Default: discard.
 	Log func(config.Log) *slog.Logger
 }
 
-// A Doctor examines a deployment, also one that runs, through the same database. It renews the refresh token of the examined
-// tenant once, as Check Now on the screen does, and changes nothing else. It is safe for concurrent use.
+// A Doctor examines a deployment through its database, also while the connector runs. It renews the refresh token of the
+// examined tenant once, as Check Now on the screen does, and changes nothing else. It is safe for concurrent use.
 type Doctor struct {
 	cfg Config
 }
@@ -134,7 +134,7 @@ func New(cfg Config) (*Doctor, error) {
 	return &Doctor{cfg}, nil
 }
 
-// Examine runs all checks in their order, except those that depend on a failed one.
+// Examine runs all checks in their order, except those that depend on a failed one. Failures are findings of the report.
 func (d *Doctor) Examine(ctx context.Context) Report {
 	e := &examination{Config: d.cfg, report: Report{Reference: random.Reference()}, unreachable: map[string]bool{}}
 	e.deployment(failure.WithReference(ctx, e.report.Reference))
@@ -165,8 +165,8 @@ func (e *examination) fail(check, seen, advice string) {
 	e.add(Finding{Check: check, Result: Failed, Seen: seen, Advice: advice})
 }
 
-// failure reports an error with the fields that the log has for it. The text of an unexpected error is shown: whoever runs the
-// doctor may read the log as well.
+// failure adds a finding about an error, with the fields that its records have in the log. It shows the text of an unexpected
+// error, because people who run the doctor can read the log as well.
 func (e *examination) failure(check string, result Result, err error, fields map[string]string) {
 	f := failure.From(err)
 	finding := Finding{Check: check, Result: result, Seen: f.Sentence(), Advice: f.Advice(), Fields: e.fields(f, fields)}

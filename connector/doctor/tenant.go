@@ -95,7 +95,7 @@ func (e *examination) resolve(ctx context.Context, services *app.Services, insta
 	return r, true
 }
 
-// settings checks what was entered and not the status, which is about the last attempt.
+// settings checks the settings that were entered. The status does not show them before the next attempt.
 func (e *examination) settings(r tenant.Resolved) bool {
 	const check = "settings"
 	client := r.Client()
@@ -111,7 +111,8 @@ func (e *examination) settings(r tenant.Resolved) bool {
 	return false
 }
 
-// directory resolves what was entered, and then asks Microsoft about the GUID, because resolving returns a GUID unchecked.
+// directory resolves the directory that was entered, and then reads the discovery document of the result, because
+// ResolveDirectory returns a GUID unchecked.
 func (e *examination) directory(ctx context.Context, services *app.Services, r tenant.Resolved) bool {
 	const check = "directory"
 	id, err := services.Microsoft.ResolveDirectory(ctx, r.Instance.Settings.Cloud, r.Tenant.Directory)
@@ -157,7 +158,7 @@ func (e *examination) grant(ctx context.Context, services *app.Services, r tenan
 	return true
 }
 
-// mfa shows both proofs: the token's own claim, which is a hint, and Partner Center's answer, which decides
+// mfa reports both signs of MFA: the claim of the token, which is a hint, and Partner Center's answer, which is the proof
 // (docs/reference/microsoft-identity.md §4.1).
 func (e *examination) mfa(claims token.AccessTokenClaims, checks token.Checks) {
 	answer := checks.APIs[token.PartnerCenter].MFA
@@ -191,8 +192,8 @@ func (e *examination) apis(checks token.Checks) {
 	}
 }
 
-// roles only warns when the account is no Global admin: consents need that role, renewals do not
-// (docs/reference/microsoft-identity.md §4.4).
+// roles reports the roles of the account. It only warns when the account is not a Global admin: consents need that role,
+// renewals do not (docs/reference/microsoft-identity.md §4.4).
 func (e *examination) roles(checks token.Checks) {
 	f := Finding{
 		Check: "roles", Result: OK, Fields: e.fields(nil, nil),
@@ -209,8 +210,8 @@ func (e *examination) roles(checks token.Checks) {
 	e.add(f)
 }
 
-// credentials reports when the application's credentials expire. For a secret that is what was entered: no answer of
-// Microsoft's says it.
+// credentials reports when the application's credentials expire. For a secret it is the date that was entered, because
+// Microsoft does not return it.
 func (e *examination) credentials(r tenant.Resolved) {
 	a := r.Client().Application
 	for _, c := range []struct {

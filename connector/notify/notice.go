@@ -15,8 +15,8 @@ type Kind string
 // The kinds of notice.
 const (
 	Alarm             Kind = "alarm"              // renewal fails, or a person must act
-	ExpiryWarning     Kind = "expiry_warning"     // the token runs out soon
-	CredentialWarning Kind = "credential_warning" // the application's last credential runs out soon
+	ExpiryWarning     Kind = "expiry_warning"     // the token expires soon
+	CredentialWarning Kind = "credential_warning" // the application's last credential expires soon
 	Recovery          Kind = "recovery"           // a problem that people were notified of has ended
 )
 
@@ -40,7 +40,8 @@ type Notice struct {
 	Days   int             `json:"days,omitempty"`   // until Ends, rounded up
 }
 
-// daysUntil rounds up, so that a warning that is sent a minute late still has its number of days.
+// daysUntil returns the days from now to ends, 0 when ends is zero or has passed. It rounds up, so that a warning that is sent
+// a minute late still has its number of days.
 func daysUntil(ends, now time.Time) int {
 	if ends.IsZero() || !now.Before(ends) {
 		return 0
@@ -89,7 +90,7 @@ func (n Notice) headline() string {
 	return headActionRequired
 }
 
-// Lines returns the reason, the deadline and the advice.
+// Lines returns one sentence or more each for the reason, the deadline and the advice.
 func (n Notice) Lines() []string {
 	var lines []string
 	advice := adviceRenew
@@ -104,7 +105,7 @@ func (n Notice) Lines() []string {
 		why := n.Reason.Error()
 		lines, advice = append(lines, why.Sentence()), why.Advice()
 	}
-	// A token that Microsoft no longer accepts does not work until its end.
+	// A token that Microsoft does not accept any more has no deadline.
 	if n.Days > 0 && n.Kind != CredentialWarning && n.State != token.StateActionRequired {
 		lines = append(lines, failure.Fill(lineEnds, n.params()))
 	}

@@ -8,16 +8,17 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// A PanelNotice is what the panel shows of a notice (docs/reference/aps-protocol.md §5.5).
+// A PanelNotice is a notice as the panel shows it (docs/reference/aps-protocol.md §5.5).
 type PanelNotice struct {
-	AccountID string // whose users see it; never empty, which would mean everyone
+	AccountID string // account whose users see it; never empty, because then everyone would see it
 	Alarm     bool
 	Message   string
 	Details   string
 }
 
-// Panels shows notices in the panel of the platform of in.
+// Panels shows notices in the panels of platforms. It is safe for concurrent use.
 type Panels interface {
+	// Notify shows n in the panel of the platform of in.
 	Notify(ctx context.Context, in tenant.Instance, n PanelNotice) error
 	// ProviderAccount returns the account of the provider, for notices about the instance.
 	ProviderAccount(ctx context.Context, in tenant.Instance) (id string, err error)
@@ -28,13 +29,14 @@ type Instances interface {
 	Instance(ctx context.Context, key string) (tenant.Instance, error)
 }
 
-// A Panel is the channel to the panel of the tenant's account.
+// A Panel is the channel that shows notices in the platform's panel, to the users of the tenant's account. Notices about an
+// instance are shown to the provider.
 type Panel struct {
 	instances Instances
 	panels    Panels
 }
 
-// NewPanel returns the channel.
+// NewPanel returns a Panel.
 func NewPanel(instances Instances, panels Panels) *Panel { return &Panel{instances, panels} }
 
 // Name implements Channel.

@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	// ErrLeased is returned by stores when another owner has leased a subject, or it is no longer due.
+	// ErrLeased is returned by stores when another owner has leased a subject, or when the subject is not due.
 	ErrLeased = errors.New("the subject is leased by another owner")
 	// ErrUndeliverable is returned by channels for a notice that a retry would not deliver.
 	ErrUndeliverable = errors.New("the notice cannot be delivered")
@@ -44,13 +44,13 @@ type Store interface {
 
 	// DueAnnouncements returns up to limit subjects that are due and not leased, the longest due first.
 	DueAnnouncements(ctx context.Context, now time.Time, limit int) ([]Subject, error)
-	// LeaseAnnouncement leases a due subject to owner by one conditional UPDATE, or returns ErrLeased. A lease that expired
-	// before now may be taken over.
+	// LeaseAnnouncement leases a due subject to owner by one conditional UPDATE, or returns ErrLeased. It replaces a lease
+	// that expired before now.
 	LeaseAnnouncement(ctx context.Context, subject Subject, owner string, now, until time.Time) (Announcement, error)
 	// SaveAnnouncement stores the state of a while its owner holds the lease, else it returns ErrLeased.
 	SaveAnnouncement(ctx context.Context, a Announcement) error
-	// ReleaseAnnouncement ends the lease of a's owner and makes the subject due at next; zero: at the next event. A subject
-	// that had an event during the lease stays due.
+	// ReleaseAnnouncement ends the lease of a's owner and makes the subject due at next, or when next is zero at the next
+	// event. A subject that had an event during the lease stays due.
 	ReleaseAnnouncement(ctx context.Context, a Announcement, next time.Time) error
 	// DropAnnouncement deletes a subject that no longer exists, unless it had an event during the lease.
 	DropAnnouncement(ctx context.Context, a Announcement) error
@@ -61,8 +61,9 @@ type Statuses interface {
 	Status(ctx context.Context, r tenant.Resolved) (token.Status, error)
 }
 
-// Platform stores properties of a tenant's resource on the platform of in. The platform does not call back.
+// Platform is what the service needs from platforms. It is safe for concurrent use.
 type Platform interface {
+	// PushTenant stores properties of a tenant's resource on the platform of in, which calls no hook for that.
 	PushTenant(ctx context.Context, in tenant.Instance, tenantID string, properties map[string]any) error
 }
 

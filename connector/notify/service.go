@@ -1,8 +1,8 @@
 // Package notify pushes changes of tenants' token status to the platform and notifies people of them, durably and once.
 //
 // Every event makes its tenant due in the database, and so does the time of the next warning. A process leases a due
-// tenant, compares its status with the stored State, stores what is new, sends it through every channel, and stores what
-// each channel has sent. If the process is killed in between, another one continues when the lease has expired.
+// tenant, compares its status with the stored State, stores the new notices, sends them through every channel, and stores
+// which ones each channel has sent. If the process is killed meanwhile, another one continues when the lease has expired.
 package notify
 
 import (
@@ -21,14 +21,14 @@ type Config struct {
 	Statuses Statuses // required
 	Platform Platform // required
 
-	// Properties returns what the platform stores of a status. Required.
+	// Properties returns the properties that show a status on the platform. Required.
 	Properties func(token.Status) map[string]any
 
 	// Channels send notices to people. Default: none, only the status on the platform is kept up to date.
 	Channels []Channel
 
-	// Lease is how long one process may process one subject, and by how much a process that is killed delays the subjects
-	// that it has leased. Default: 5 minutes.
+	// Lease is how long one process may process one subject. When a process is killed, the subjects that it has leased wait
+	// that long. Default: 5 minutes.
 	Lease time.Duration
 
 	// Workers is how many subjects one sweep processes at once. Default: 4.
@@ -41,7 +41,7 @@ type Config struct {
 	Now func() time.Time
 
 	// Observe is called after every attempt to push or send, with the name of the channel ("push" for the platform) and the
-	// result "ok", "failed" or "given_up". Default: none.
+	// result "ok", "failed" or "given_up". Default: nothing happens.
 	Observe func(channel, result string)
 
 	// Log receives one record per notice and per failure. Default: discard.
@@ -88,19 +88,19 @@ const (
 	pushing = "push"
 )
 
-// pushRetry are the waits after consecutive failures to push. The last one repeats: the status on the platform must become
-// right eventually.
+// pushRetry returns the waits after consecutive failures to push. The last one repeats: the status on the platform must become
+// correct eventually.
 func pushRetry() []time.Duration {
 	return []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour}
 }
 
-// sendRetry are the waits after consecutive failures to send. After the last one a notice is given up: it is three days old
-// then, and the screens have shown the status all along.
+// sendRetry returns the waits after consecutive failures to send. A notice whose attempt after the last one fails is dropped:
+// it is about three days old, and the screens show the status.
 func sendRetry() []time.Duration {
 	return []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 4 * time.Hour, 12 * time.Hour, day, day}
 }
 
-// save stores the state even if ctx is cancelled: what has been sent must not be sent again.
+// save stores the state even when ctx has ended, so that a sent notice is not sent again.
 func (s *Service) save(ctx context.Context, a Announcement) error {
 	return s.cfg.Store.SaveAnnouncement(context.WithoutCancel(ctx), a)
 }

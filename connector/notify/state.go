@@ -13,19 +13,21 @@ const day = 24 * time.Hour
 // and a token has weeks left.
 const alarmDelay = day
 
-// expiryDays and credentialDays are how many days before an end people are warned, in descending order
-// (docs/reference/microsoft-identity.md §6.3).
+// expiryDays and credentialDays return how many days before the end of a token or credential people are warned, in descending
+// order (docs/reference/microsoft-identity.md §6.3).
 func expiryDays() []int     { return []int{30, 14, 7, 3, 1} }
 func credentialDays() []int { return []int{60, 30, 14, 7, 1} }
 
-// A State is what people and the platform know of a subject, and what is still to be sent. It is stored as JSON.
+// A State is what was last pushed to the platform and sent to people about a subject, and what is still to be sent. It is
+// stored as JSON.
 type State struct {
 	// Pushed are the properties that were last pushed to the platform, as JSON; empty before the first push.
 	Pushed string `json:"pushed,omitempty"`
-	// Push counts the failed pushes since then.
+	// Push counts the consecutive failed pushes.
 	Push Retry `json:"push,omitzero"`
 
-	// Trouble is what people were notified of and what continues: a failure code, or the state renewal_failing.
+	// Trouble is the problem that people were notified of and that continues: a failure code, or the state renewal_failing.
+	// Empty when there is none.
 	Trouble string `json:"trouble,omitempty"`
 	// FailingSince is when renewals were first seen to fail for transient reasons; zero while they do not.
 	FailingSince time.Time `json:"failingSince,omitzero"`
@@ -43,20 +45,20 @@ type Delivery struct {
 	Retry   Retry  `json:"retry,omitzero"`
 }
 
-// A Retry is how often an attempt failed in a row, and the earliest time of the next one.
+// A Retry is the number of consecutive failed attempts, and the earliest time of the next attempt.
 type Retry struct {
 	Attempts  int       `json:"attempts"`
 	NotBefore time.Time `json:"notBefore"`
 }
 
-// A Countdown is the last warning that was sent before an end.
+// A Countdown is the last warning that was sent before a token or credential ends.
 type Countdown struct {
 	Ends     time.Time `json:"ends,omitzero"`
 	Notified int       `json:"told,omitempty"` // days before the end; 0: no warning yet
 }
 
-// advance reports whether a warning is due, and records it as sent. If several warnings are due, they count as one. Another
-// end starts a new countdown.
+// advance reports whether a warning is due, and records it as sent. Several due warnings count as one. An end that changed
+// starts a new countdown.
 func (c *Countdown) advance(ends time.Time, warnings []int, now time.Time) bool {
 	if !c.Ends.Equal(ends) {
 		*c = Countdown{Ends: ends}
@@ -84,8 +86,8 @@ type change struct {
 	ends   time.Time
 }
 
-// update records the status of a tenant and returns what changed. ownCredential says that the tenant has an application of
-// its own; the credential of a shared application is reported for the instance.
+// update records the status of a tenant and returns what people must be notified of. ownCredential means that the tenant has
+// its own application; warnings about the credentials of a shared application are sent for the instance.
 func (s *State) update(status token.Status, ownCredential bool, now time.Time) []change {
 	var changes []change
 	alarm, alarmed := s.alarm(status, now)
@@ -142,7 +144,7 @@ func (s *State) alarm(status token.Status, now time.Time) (change, bool) {
 		if s.FailingSince.IsZero() {
 			s.FailingSince = now
 		}
-		// People know of any other trouble already. The transient reason may differ between attempts, so it is not compared.
+		// Any other trouble is at least as urgent. The reason is not compared, because it may differ between attempts.
 		if s.Trouble != "" && s.Trouble != string(failure.GrantExpiring) || now.Sub(s.FailingSince) < alarmDelay {
 			return change{}, false
 		}
@@ -154,7 +156,7 @@ func (s *State) alarm(status token.Status, now time.Time) (change, bool) {
 	return change{Alarm, status.Failure, status.ExpiresAt}, true
 }
 
-// next returns when the subject must be processed again even without an event, or zero.
+// next returns when the subject must be processed again even without an event; zero when that is not necessary.
 func (s *State) next(status token.Status, ownCredential bool, now time.Time) time.Time {
 	moments := []time.Time{status.ExpiresAt}
 	moments = append(moments, warningTimes(status.ExpiresAt, expiryDays())...)
@@ -170,7 +172,7 @@ func (s *State) next(status token.Status, ownCredential bool, now time.Time) tim
 	return s.earliest(moments, now)
 }
 
-// earliest returns the first of moments and retries that is after now, or zero.
+// earliest returns the first of moments and of the times of retries that is after now; zero when there is none.
 func (s *State) earliest(moments []time.Time, now time.Time) time.Time {
 	moments = append(moments, s.Push.NotBefore)
 	for _, d := range s.Outbox {

@@ -75,7 +75,7 @@ func (s *Service) processSubject(ctx context.Context, subject Subject) {
 	case err == nil:
 		err = s.cfg.Store.ReleaseAnnouncement(ctx, a, next)
 	case errors.Is(err, ErrLeased):
-		return // the lease expired and another replica took it over, or the subject was deleted
+		return // the lease expired and another replica leased the subject, or the subject was deleted
 	case errors.Is(err, tenant.ErrNotFound), failure.Is(err, failure.NotFound):
 		err = s.cfg.Store.DropAnnouncement(ctx, a)
 	default:
@@ -86,7 +86,7 @@ func (s *Service) processSubject(ctx context.Context, subject Subject) {
 	}
 }
 
-// process sends what is new about a subject and returns when it is due again.
+// process pushes and sends the news about a subject and returns when it is due again; zero: at the next event.
 func (s *Service) process(ctx context.Context, a *Announcement) (time.Time, error) {
 	calls, cancel := context.WithTimeout(ctx, s.cfg.Lease*4/5)
 	defer cancel()
@@ -188,8 +188,8 @@ func (s *Service) push(ctx context.Context, a *Announcement, in tenant.Instance,
 	return s.save(ctx, *a)
 }
 
-// deliver sends the due notices of the outbox, per channel in their order. A failing channel does not delay the others. Each
-// result is stored before the next notice is sent.
+// deliver sends the due notices of the outbox, for each channel in their order. A failing channel does not delay the others.
+// Each result is stored before the next notice is sent.
 func (s *Service) deliver(ctx context.Context, a *Announcement) error {
 	state := &a.State
 	blocked := map[string]bool{} // channels in which an earlier notice waits
@@ -229,7 +229,7 @@ func (s *Service) channel(name string) (Channel, bool) {
 	return s.cfg.Channels[i], true
 }
 
-// send attempts to deliver d once, and reports whether d is finished.
+// send attempts to deliver d once, and reports whether d was sent or is given up.
 func (s *Service) send(ctx context.Context, c Channel, d *Delivery) (done bool) {
 	log := s.cfg.Log.With("tenant", d.Notice.TenantID, "notice", d.Notice.ID, "channel", c.Name())
 	err := c.Send(ctx, d.Notice)

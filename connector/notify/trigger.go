@@ -6,8 +6,8 @@ import (
 	"azure-partner-connector/connector/audit"
 )
 
-// lendingDelay is how long after an access token was issued its tenant is processed. These events are many, and all that
-// they change is a token's expiry, to a later one.
+// lendingDelay is how long after an access token was issued, or refused, its tenant is processed. These events are frequent,
+// and the only change that they cause is a later expiry of the refresh token.
 const lendingDelay = 24 * time.Hour
 
 // A Trigger makes a subject due some time after an event.
@@ -17,7 +17,7 @@ type Trigger struct {
 	Delay       time.Duration // after the event
 }
 
-// TriggerOf returns what e triggers; ok is false when it concerns neither a tenant nor an instance.
+// TriggerOf returns the trigger of e; ok is false when e concerns neither a tenant nor an instance.
 func TriggerOf(e audit.Event) (trigger Trigger, ok bool) {
 	switch {
 	case e.TenantID != "":

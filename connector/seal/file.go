@@ -8,13 +8,12 @@ import (
 	"path/filepath"
 )
 
-// ErrExists is returned by CreateFile for a path that exists: keys are never overwritten, because what they sealed would be
-// lost.
+// ErrExists is returned by CreateFile for a path that exists: keys are never overwritten, because values that they sealed
+// would be lost.
 var ErrExists = errors.New("the key file already exists")
 
-// LoadFile reads the Keyring in the file at path. It refuses a file that anyone but its owner and its group can read,
-// or that anyone but its owner can write. The group may read it, because orchestrators mount secrets that way for a user
-// other than root.
+// LoadFile reads the Keyring in the file at path. It refuses a file that users other than the owner can write, or that users
+// outside its group can read. The group may read it, because orchestrators mount secrets that way for users other than root.
 func LoadFile(path string) (*Keyring, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -54,8 +53,8 @@ func CreateFile(path string) (*Keyring, error) {
 	return k, syncFolder(path)
 }
 
-// ReplaceFile replaces the key file at path by k atomically, and keeps its mode. It is for a keyring that Add, Announce or
-// Promote returned.
+// ReplaceFile replaces the key file at path by k atomically, and keeps its mode. k must be derived from the keyring in the file
+// by Add, Announce or Promote, or values that the old keys sealed are lost.
 func (k *Keyring) ReplaceFile(path string) error {
 	if _, err := LoadFile(path); err != nil {
 		return fmt.Errorf("replacing keys: %w", err)
@@ -89,7 +88,7 @@ func (k *Keyring) writeNew(path string) error {
 	return nil
 }
 
-// syncFolder makes the name of a new file durable, not only its contents.
+// syncFolder makes the directory entry of a new file durable.
 func syncFolder(path string) error {
 	folder, err := os.Open(filepath.Dir(path))
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package seal encrypts stored secrets, and computes keyed hashes of values that are only compared.
+// Package seal encrypts stored secrets, and computes keyed hashes of secrets that only need to be compared.
 package seal
 
 import (
@@ -22,17 +22,17 @@ import (
 // to another row or column, or was sealed with another keyring.
 var ErrNotOpened = errors.New("the sealed value cannot be opened: it was altered, moved, or sealed with other keys")
 
-// errMaterial replaces every error of reading or building keys, so that none can contain key material.
+// errMaterial replaces every error of Tink, which could contain key material.
 var errMaterial = errors.New("invalid key material")
 
 // hashSize is the length of a keyed hash in bytes, before encoding.
 const hashSize = 32
 
-// maxFile limits the size of a key file in bytes; a keyring of a hundred keys is a tenth of it.
+// maxFile limits the size of a key file in bytes. A keyring of a hundred keys has a tenth of it.
 const maxFile = 1 << 20
 
-// A Keyring seals values with AES-256-GCM and hashes values with HMAC-SHA-256, with separate keys. It is immutable, safe
-// for concurrent use, and prints as "[redacted]".
+// A Keyring seals values with AES-256-GCM and hashes values with HMAC-SHA-256, with separate keys. It is immutable and safe
+// for concurrent use. All forms of printing it give "[redacted]".
 type Keyring struct {
 	sealing *keyset.Handle
 	hashing *keyset.Handle
@@ -40,7 +40,7 @@ type Keyring struct {
 	prf     *prf.Set
 }
 
-// keyFile is a written Keyring: two Tink keysets in Tink's own JSON.
+// A keyFile is a Keyring as Write writes it: two keysets in Tink's JSON.
 type keyFile struct {
 	Sealing json.RawMessage `json:"sealing"`
 	Hashing json.RawMessage `json:"hashing"`
@@ -59,7 +59,7 @@ func Create() (*Keyring, error) {
 	return assemble(sealing, hashing)
 }
 
-// Load reads a Keyring that Write wrote.
+// Load reads a Keyring that Write wrote. Its errors contain no key material.
 func Load(r io.Reader) (*Keyring, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err != nil {
@@ -105,7 +105,7 @@ func assemble(sealing, hashing *keyset.Handle) (*Keyring, error) {
 	return &Keyring{sealing: sealing, hashing: hashing, aead: sealer, prf: hasher}, nil
 }
 
-// Write writes the keys unencrypted: protect w as well as what they seal.
+// Write writes the keys unencrypted: w needs the same protection as the values that they seal.
 func (k *Keyring) Write(w io.Writer) error {
 	sealing, err := writtenKeyset(k.sealing)
 	if err != nil {
@@ -133,9 +133,9 @@ func writtenKeyset(handle *keyset.Handle) (json.RawMessage, error) {
 	return text.Bytes(), nil
 }
 
-// Announce returns a keyring with one more sealing key, the newest, which opens values and does not seal yet. Once all
-// replicas have it, Promote makes it seal, and no replica gets a value that it cannot open. The hashing key stays the same,
-// because with another one pending links and codes would no longer be recognised.
+// Announce returns a keyring with one more sealing key, the newest, which opens values but does not seal yet. Promote makes it
+// seal: when all replicas have the announced keyring first, none reads a value that it cannot open. The hashing key stays the
+// same, because links and claim codes that are stored as hashes would not be recognised with another one.
 func (k *Keyring) Announce() (*Keyring, error) {
 	manager := keyset.NewManagerFromHandle(k.sealing)
 	if _, err := manager.Add(aead.AES256GCMKeyTemplate()); err != nil {
@@ -144,13 +144,13 @@ func (k *Keyring) Announce() (*Keyring, error) {
 	return k.with(manager)
 }
 
-// Promoted reports whether the newest key seals.
+// Promoted reports whether the newest key seals, that is, no announced key waits for Promote.
 func (k *Keyring) Promoted() bool {
 	info := k.sealing.KeysetInfo()
 	return newest(info) == info.GetPrimaryKeyId()
 }
 
-// Promote returns a keyring in which the newest key seals; everything sealed before stays readable.
+// Promote returns a keyring in which the newest key seals. It still opens all values that k opens.
 func (k *Keyring) Promote() (*Keyring, error) {
 	manager := keyset.NewManagerFromHandle(k.sealing)
 	if manager.SetPrimary(newest(k.sealing.KeysetInfo())) != nil {
@@ -159,8 +159,8 @@ func (k *Keyring) Promote() (*Keyring, error) {
 	return k.with(manager)
 }
 
-// Add returns a keyring with one more sealing key, which seals at once; everything sealed before stays readable. It is for
-// a database that no other process has open; otherwise use Announce, then Promote.
+// Add returns a keyring with one more sealing key, which seals at once. It still opens all values that k opens. Use it only
+// while no other process has the database open; otherwise use Announce and then Promote.
 func (k *Keyring) Add() (*Keyring, error) {
 	announced, err := k.Announce()
 	if err != nil {
@@ -192,7 +192,7 @@ func (k *Keyring) Sealed(ciphertext []byte) bool {
 	return binary.BigEndian.Uint32(ciphertext[1:]) == k.sealing.KeysetInfo().GetPrimaryKeyId()
 }
 
-// Seal encrypts plaintext for a column of a row of a table: they are its associated data.
+// Seal encrypts plaintext for a column of a row of a table, which are its associated data.
 func (k *Keyring) Seal(plaintext []byte, table, row, column string) ([]byte, error) {
 	ciphertext, err := k.aead.Encrypt(plaintext, encode(table, row, column))
 	if err != nil {
@@ -219,7 +219,7 @@ func (k *Keyring) Hash(purpose, value string) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(sum), nil
 }
 
-// encode joins parts, each after its length, so that different lists never give the same bytes.
+// encode joins parts, each preceded by its length, so that different lists never give the same bytes.
 func encode(parts ...string) []byte {
 	size := 0
 	for _, part := range parts {
