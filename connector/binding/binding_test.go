@@ -37,10 +37,10 @@ type installation struct {
 	platform *platform.Platform
 	store    *store.Store
 	instance tenant.Instance
-	down     atomic.Bool  // the platform doesn't answer
-	calls    atomic.Int64 // that reached the platform
+	down     atomic.Bool  // the platform does not answer
+	calls    atomic.Int64 // calls that reached the platform
 	service  *binding.Service
-	disabled bool // nothing is to be created
+	disabled bool // replica turns off task and subscription
 }
 
 func newInstallation(t *testing.T, db *storetest.Database) *installation {
@@ -87,7 +87,7 @@ func (s *installation) install() {
 	}
 }
 
-// RoundTrip carries the calls of all replicas to the platform.
+// RoundTrip implements http.RoundTripper for the calls of all replicas to the platform.
 func (s *installation) RoundTrip(r *http.Request) (*http.Response, error) {
 	if s.down.Load() {
 		return nil, io.ErrUnexpectedEOF
@@ -96,7 +96,7 @@ func (s *installation) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// replica returns the service of one more process on the same database.
+// replica returns the service of another process on the same database.
 func (s *installation) replica() *binding.Service {
 	s.t.Helper()
 	client, err := httpclient.New(httpclient.Config{Timeout: time.Minute, Transport: s})
@@ -126,7 +126,7 @@ func (s *installation) sweep() {
 	}
 }
 
-// task checks that the platform has one task, that the root resource has its id, and that it is stored here.
+// task asserts that the platform has one task whose ID the root resource and the store have, and returns the ID.
 func (s *installation) task() string {
 	s.t.Helper()
 	tasks := s.platform.Tasks()
@@ -166,12 +166,12 @@ func TestSweep_CreatesTaskAndSubscriptionOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		if made := s.platform.DeliverEvents(t.Context()); made != 1 {
-			t.Errorf("DeliverEvents() = %d, want the account's", made)
+			t.Errorf("DeliverEvents() = %d, want 1 for the account", made)
 		}
 	})
 }
 
-// Replicas that start at the same time leave one task behind, whichever was faster.
+// TestSweep_ReplicasCreateOneTask asserts that replicas that sweep at the same time create one task together.
 func TestSweep_ReplicasCreateOneTask(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := newInstallation(t, db)
@@ -236,7 +236,7 @@ func TestUnsubscribe_CancelsTask(t *testing.T) {
 		calls := s.calls.Load()
 		s.sweep()
 		if got := s.calls.Load(); got != calls {
-			t.Errorf("a removed instance made %d calls, want none", got-calls)
+			t.Errorf("Sweep() made %d calls for a removed instance, want none", got-calls)
 		}
 		// The same key with a new root: the old root's binding is obsolete.
 		if err := s.platform.DeleteInstance(t.Context(), s.instance.ID); err != nil {
@@ -245,7 +245,7 @@ func TestUnsubscribe_CancelsTask(t *testing.T) {
 		s.install()
 		s.sweep()
 		if got := s.task(); got == first {
-			t.Errorf("the new instance has the task %s of the old one, want one of its own", got)
+			t.Errorf("the new instance has the task %s of the old one, want another", got)
 		}
 	})
 }

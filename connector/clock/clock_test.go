@@ -19,12 +19,12 @@ func TestSleep(t *testing.T) {
 		want   error
 		passed time.Duration
 	}{
-		"waits":                        {(*testing.T).Context, time.Minute, nil, time.Minute},
-		"does not wait for nothing":    {(*testing.T).Context, 0, nil, 0},
-		"ends with its context":        {endsAfter(time.Second), time.Minute, context.Canceled, time.Second},
-		"does not begin in vain":       {expiresAfter(time.Second), time.Minute, context.DeadlineExceeded, 0},
-		"waits within the deadline":    {expiresAfter(time.Hour), time.Minute, nil, time.Minute},
-		"does not begin after the end": {func(*testing.T) context.Context { return ended }, 0, context.Canceled, 0},
+		"no deadline":       {(*testing.T).Context, time.Minute, nil, time.Minute},
+		"zero duration":     {(*testing.T).Context, 0, nil, 0},
+		"cancelled":         {endsAfter(time.Second), time.Minute, context.Canceled, time.Second},
+		"earlier deadline":  {expiresAfter(time.Second), time.Minute, context.DeadlineExceeded, 0},
+		"later deadline":    {expiresAfter(time.Hour), time.Minute, nil, time.Minute},
+		"cancelled earlier": {func(*testing.T) context.Context { return ended }, 0, context.Canceled, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -35,7 +35,7 @@ func TestBegin_NeedsCompleteSettings(t *testing.T) {
 	h.checkFailure("Begin for an unknown tenant", err, failure.NotFound)
 }
 
-// directory sets what was entered as directory, not yet resolved.
+// directory sets the directory of the tenant as entered, not resolved.
 func (h *harness) directory(entered string) {
 	h.Helper()
 	t, err := h.store.Tenant(h.Context(), tenantID)
@@ -88,7 +88,7 @@ func TestComplete_Refusals(t *testing.T) {
 			return err
 		}, failure.BadRequest, consent.Failed, failure.BadRequest},
 		"refused by the checks": {func(h *harness, state string) error {
-			h.custody.exchange = func(token.CodeExchange) error { return failure.New(failure.MFAMissing) }
+			h.tokens.exchange = func(token.CodeExchange) error { return failure.New(failure.MFAMissing) }
 			_, err := h.complete(state, "code")
 			return err
 		}, failure.MFAMissing, consent.Failed, failure.MFAMissing},
@@ -146,7 +146,7 @@ func TestComplete_FailureLeavesTheOldGrant(t *testing.T) {
 	h := newHarness(t)
 	_, err := h.complete(h.open(h.begin()), "code-1")
 	h.must(err)
-	h.custody.exchange = func(token.CodeExchange) error { return failure.New(failure.WrongDirectory) }
+	h.tokens.exchange = func(token.CodeExchange) error { return failure.New(failure.WrongDirectory) }
 	_, err = h.complete(h.open(h.begin()), "code-2")
 	h.checkFailure("Complete", err, failure.WrongDirectory)
 	h.checkGrants("code-1", false)

@@ -1,4 +1,4 @@
 package consent
 
-// ParseRedirected opens parseRedirected to its fuzz test.
+// ParseRedirected is parseRedirected, for its fuzz tests.
 func ParseRedirected(input string) (Callback, bool) { return parseRedirected(input) }

@@ -29,13 +29,13 @@ func FuzzParseRedirected(f *testing.F) {
 		switch {
 		case !ok:
 		case len(input) > 16<<10:
-			t.Errorf("ParseRedirected took %d bytes, want an error", len(input))
+			t.Errorf("ParseRedirected() accepted %d bytes, want at most %d", len(input), 16<<10)
 		case cb.Browser != "":
-			t.Errorf("ParseRedirected(%q) has the browser %q, want none, because pasted text proves none", input, cb.Browser)
+			t.Errorf("ParseRedirected(%q) = browser %q, want none", input, cb.Browser)
 		case cb.State != "" && code == "" && cb.Error == "":
-			t.Errorf("ParseRedirected(%q) = a state only, want a code or an error with it", input)
+			t.Errorf("ParseRedirected(%q) = state %q only, want a code or an error, too", input, cb.State)
 		case cb.State == "" && (len(code) < 20 || cb.Error != "" || strings.ContainsAny(code, "/?&=<>\"'") || strings.ContainsFunc(code, unicode.IsSpace)):
-			t.Errorf("ParseRedirected(%q) = the bare code %q, want it long, without spaces, and not an address", input, code)
+			t.Errorf("ParseRedirected(%q) = the bare code %q, want 20 characters or more without spaces or parts of an address", input, code)
 		}
 	})
 }

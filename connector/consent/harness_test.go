@@ -33,7 +33,7 @@ var (
 	person   = token.Person{ObjectID: "oid-1", Username: "admin@partner.example", Name: "Ada Admin"}
 )
 
-// fakeMicrosoft has the state in its address, as the real one has, and knows one domain.
+// A fakeMicrosoft puts its parameters into the address of the sign-in page, as Microsoft does, and knows one domain.
 type fakeMicrosoft struct{}
 
 func (fakeMicrosoft) AuthorizeURL(c tenant.Client, r consent.AuthorizeRequest) (string, error) {
@@ -55,33 +55,33 @@ func (fakeMicrosoft) CallbackError(e consent.CallbackError) *failure.Error {
 	return failure.New(failure.ConsentDeclined)
 }
 
-// A custody is a real one, except that a function of the test decides how the exchange of a code ends.
-type custody struct {
+// A fakeTokens is a token.Service with another Exchange, which fails with the error of a function that a test sets.
+type fakeTokens struct {
 	*token.Service
 	now      func() time.Time
-	exchange func(token.CodeExchange) error
+	exchange func(token.CodeExchange) error // nil: succeeds
 
 	mu        sync.Mutex // guards exchanges
 	exchanges []token.CodeExchange
 }
 
-func (c *custody) Exchange(_ context.Context, o token.CodeExchange) (token.Grant, error) {
-	c.mu.Lock()
-	c.exchanges = append(c.exchanges, o)
-	c.mu.Unlock()
-	if c.exchange != nil {
-		if err := c.exchange(o); err != nil {
+func (f *fakeTokens) Exchange(_ context.Context, x token.CodeExchange) (token.Grant, error) {
+	f.mu.Lock()
+	f.exchanges = append(f.exchanges, x)
+	f.mu.Unlock()
+	if f.exchange != nil {
+		if err := f.exchange(x); err != nil {
 			return token.Grant{}, err
 		}
 	}
 	return token.Grant{
-		TenantID: o.TenantID, RefreshToken: secret.New("refresh-of-" + o.Code.Code.Reveal()), IssuedAt: c.now(),
-		DirectoryID: directoryID, ApplicationID: applicationID, Procedure: o.Procedure, ConsentID: o.ConsentID,
-		ConsentedAt: c.now(), ConsentedBy: person, AskedBy: o.AskedBy,
+		TenantID: x.TenantID, RefreshToken: secret.New("refresh-of-" + x.Code.Code.Reveal()), IssuedAt: f.now(),
+		DirectoryID: directoryID, ApplicationID: applicationID, Procedure: x.Procedure, ConsentID: x.ConsentID,
+		ConsentedAt: f.now(), ConsentedBy: person, AskedBy: x.AskedBy,
 	}, nil
 }
 
-// noMicrosoft is never called: no test redeems or renews a token.
+// noMicrosoft panics when it is called: no test redeems or renews a token.
 type noMicrosoft struct{ token.Microsoft }
 
 type hasher struct{}
@@ -92,7 +92,7 @@ func (hasher) Hash(purpose, value string) (string, error) { return purpose + ":"
 type harness struct {
 	*testing.T
 	consents *consent.Service
-	custody  *custody
+	tokens   *fakeTokens
 	store    *store.Store
 
 	mu    sync.Mutex // guards clock
@@ -116,9 +116,9 @@ func newHarness(t *testing.T) *harness {
 	h := &harness{T: t, store: storetest.New(t), clock: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}
 	tokens, err := token.New(token.Config{Store: h.store, Microsoft: noMicrosoft{}, Now: h.now})
 	h.must(err)
-	h.custody = &custody{Service: tokens, now: h.now}
+	h.tokens = &fakeTokens{Service: tokens, now: h.now}
 	h.consents, err = consent.New(consent.Config{
-		Store: h.store, Tokens: h.custody, Microsoft: fakeMicrosoft{}, Hasher: hasher{}, PublicURL: publicURL, Now: h.now,
+		Store: h.store, Tokens: h.tokens, Microsoft: fakeMicrosoft{}, Hasher: hasher{}, PublicURL: publicURL, Now: h.now,
 	})
 	h.must(err)
 	h.settings(func(*tenant.Settings) {})
@@ -196,7 +196,7 @@ func (h *harness) checkFailure(call string, err error, code failure.Code) {
 	}
 }
 
-// checkGrants asserts which slots hold a grant, and from which code the active one came.
+// checkGrants asserts from which code the active grant was obtained, "" for no grant, and whether there is a pending one.
 func (h *harness) checkGrants(active string, pending bool) {
 	h.Helper()
 	g, err := h.store.Grant(h.Context(), tenantID, token.Active)

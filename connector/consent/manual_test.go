@@ -74,7 +74,7 @@ func TestRedeem_ClaimCodeActivatesThePendingGrant(t *testing.T) {
 	h.checkConsent(h.link().ID, consent.Claimable, "")
 	r, err := tenant.Resolve(t.Context(), h.store, tenantID)
 	h.must(err)
-	st, err := h.custody.Status(t.Context(), r)
+	st, err := h.tokens.Status(t.Context(), r)
 	h.must(err)
 	if st.State != token.StatePending || st.Pending == nil || st.Pending.ConsentedBy != person {
 		t.Errorf("Status = %s, %+v; want pending, with the person who consented", st.State, st.Pending)
@@ -101,7 +101,7 @@ func TestRedeem_FiveWrongClaimCodesDeleteThePendingGrant(t *testing.T) {
 	h.checkGrants("", true)
 	h.checkFailure("the fifth Redeem", h.redeem(wrongClaimCode), failure.ClaimLocked)
 	h.checkGrants("", false)
-	h.checkFailure("Redeem of the right code afterwards", h.redeem(out.ClaimCode), failure.NothingToClaim)
+	h.checkFailure("Redeem of the correct code afterwards", h.redeem(out.ClaimCode), failure.NothingToClaim)
 
 	again := h.granted("code-2") // the same link still works
 	h.must(h.redeem(again.ClaimCode))
@@ -141,7 +141,7 @@ func TestRedeem_SecondConsentReplacesTheFirstClaimCode(t *testing.T) {
 	h.checkGrants("code-2", false)
 }
 
-func TestRedeem_ClaimCodeWorksOnceForConcurrentCallers(t *testing.T) {
+func TestRedeem_OneConcurrentCallerClaims(t *testing.T) {
 	h := newHarness(t)
 	out := h.granted("code-1")
 	results := make(chan error, 2)
@@ -160,7 +160,7 @@ func TestRedeem_ClaimCodeWorksOnceForConcurrentCallers(t *testing.T) {
 		}
 	}
 	if succeeded != 1 {
-		t.Errorf("%d succeeded, want one", succeeded)
+		t.Errorf("%d callers succeeded, want one", succeeded)
 	}
 	h.checkGrants("code-1", false)
 }
@@ -180,7 +180,7 @@ func TestRedeem_AcceptsARedirectedAddressOrABareCode(t *testing.T) {
 			h := newHarness(t)
 			h.must(h.redeem(paste(h.open(h.link()))))
 			h.checkGrants("0.AXcode-that-is-long-enough", false)
-			if got := h.custody.exchanges[0].Procedure; got != token.Manual {
+			if got := h.tokens.exchanges[0].Procedure; got != token.Manual {
 				t.Errorf("Procedure = %s, want manual", got)
 			}
 		})

@@ -9,7 +9,7 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// refuseRequest completes a state with Microsoft's refusal of the request.
+// refuseRequest completes a state with the error by which Microsoft refuses the request.
 func (h *harness) refuseRequest(state, browser string) (consent.Outcome, error) {
 	return h.consents.Complete(h.Context(), consent.Callback{State: state, Browser: browser, Error: "invalid_request", Locale: "de"})
 }
@@ -23,7 +23,7 @@ func claimsOf(t *testing.T, address string) string {
 	return u.Query().Get("claims")
 }
 
-func TestComplete_RefusedClaimsRequestIsRetriedWithout(t *testing.T) {
+func TestComplete_RefusedClaimsRequestIsRetriedWithoutClaims(t *testing.T) {
 	h := newHarness(t)
 	h.settings(func(s *tenant.Settings) { s.MFARequest = tenant.MFARequestAMR })
 	begun := h.begin()

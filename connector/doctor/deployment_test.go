@@ -32,7 +32,7 @@ func TestExamine_ReportsEveryConfigurationProblem(t *testing.T) {
 	checkFinding(t, report, doctor.Failed, "configuration", "hooks.publicURL: it is missing")
 }
 
-// deployment is a configuration on a database, with its keys in a file.
+// deployment returns a configuration with a database, and with its keys in a file.
 func deployment(t *testing.T, db *storetest.Database) config.Config {
 	t.Helper()
 	cfg := config.Config{
@@ -80,7 +80,7 @@ func TestExamine_LeavesTheDatabaseUnchanged(t *testing.T) {
 			report := examine(t, doctor.Config{Load: loaded(cfg)})
 			checkFindings(t, report, "ok configuration", "ok keys", "failed database")
 			if _, err := os.Stat(db.DSN); !errors.Is(err, os.ErrNotExist) {
-				t.Errorf("Stat(%s) = %v, want no file, because a doctor creates none", db.DSN, err)
+				t.Errorf("Stat(%s) = %v, want no file, because Examine() must not create one", db.DSN, err)
 			}
 			if err := os.WriteFile(db.DSN, nil, 0o600); err != nil {
 				t.Fatal(err)
@@ -90,7 +90,7 @@ func TestExamine_LeavesTheDatabaseUnchanged(t *testing.T) {
 		checkFindings(t, empty, "ok configuration", "ok keys", "failed database")
 		checkFinding(t, empty, doctor.Failed, "database", "Start connector serve")
 		if dump := db.Dump(t); dump != "" {
-			t.Errorf("after an examination, the empty database contains %q", dump)
+			t.Errorf("after Examine(), the empty database contains %q", dump)
 		}
 
 		db.Open(t) // creates the schema
@@ -107,7 +107,7 @@ func TestExamine_LeavesTheDatabaseUnchanged(t *testing.T) {
 			checkFindings(t, report, "ok configuration", "ok keys", "failed database")
 			checkFinding(t, report, doctor.Failed, "database", tc.says)
 			if db.Dump(t) != before {
-				t.Errorf("after %q, an examination changed the database", tc.change)
+				t.Errorf("after %q, Examine() changed the database", tc.change)
 			}
 		}
 	})
@@ -163,14 +163,14 @@ func TestExamine_ReportsConfigurationWarnings(t *testing.T) {
 	report := h.examine("", func(d *doctor.Config) { d.Load = loaded(cfg) })
 	checkFinding(t, report, doctor.Warning, "configuration", "something needs attention.")
 	if n := report.Count(doctor.Failed); n != 0 {
-		t.Errorf("Count(failed) = %d, want 0: a warning fails nothing", n)
+		t.Errorf("Count(failed) = %d, want 0", n)
 	}
 }
 
-// dated replaces the Date header of answers; nil removes it.
+// A dated replaces the Date header of responses.
 type dated struct {
 	next http.RoundTripper
-	date *time.Time
+	date *time.Time // nil: no header
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -225,12 +225,12 @@ func TestExamine_UnreachableCloud(t *testing.T) {
 			h.Microsoft.AddFault(fault)
 			report := h.examine(h.tenantID())
 			checkFinding(t, report, doctor.Failed, "cloud global", "cloud=global")
-			// The refresh token is not sent to a service that does not answer.
+			// The checks that need no answer of the cloud run, and the refresh token is not sent to it.
 			checkFinding(t, report, doctor.OK, "grant")
 			checkFinding(t, report, doctor.OK, "credentials")
 			for _, f := range report.Findings {
 				if f.Check == "renewal" || f.Check == "directory" {
-					t.Errorf("Examine() checks %s, although its cloud does not answer", f.Check)
+					t.Errorf("Examine() checked %s, although the cloud does not answer", f.Check)
 				}
 			}
 		})

@@ -56,7 +56,7 @@ func TestExamine_PrintsTheLinesOfTheGoLiveGuide(t *testing.T) {
 	}
 }
 
-// general returns a line of the doctor without what differs between deployments.
+// general returns a line of the doctor without the parts that differ between deployments.
 func general(line string) string {
 	for _, part := range []string{
 		`https?://\S+`, `[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`, `\d{4}-\d\d-\d\dT[0-9:]+Z`, `reference=\w+`, `instance=\S+`,

@@ -33,20 +33,20 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// A shared sandbox is started once for all tests of the package, because its start costs far more than an examination. Every
-// test gets it as it was after the installation: harness resets what a test may have changed.
+// A shared is the sandbox of all tests of the package, because its start takes much longer than an examination. newHarness
+// resets it to its state after the installation.
 type shared struct {
 	folder   string
 	world    *world.World
 	services *app.Services
-	database *sql.DB // with the database after the installation attached as pristine
+	database *sql.DB // the attached database pristine is a copy after the installation
 	tables   []string
 	secret   microsoft.Secret // of the application
 }
 
 var sharedSandbox = sync.OnceValues(startShared)
 
-// started is set when the shared sandbox was started.
+// started is the shared sandbox for closeShared, also when its start failed; nil before the start.
 var started *shared
 
 func startShared() (*shared, error) {
@@ -57,7 +57,7 @@ func startShared() (*shared, error) {
 	}
 	s := &shared{folder: folder}
 	started = s
-	// No test waits for the scheduler.
+	// The scheduler must not renew anything during a test.
 	if s.world, err = world.Start(ctx, world.Config{Folder: folder, Tick: time.Hour}); err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (s *shared) keepPristine(ctx context.Context, path string) error {
 	return rows.Err()
 }
 
-// reset makes database and simulator as they were after the installation.
+// reset restores the state of database and simulator after the installation.
 func (s *shared) reset(ctx context.Context) error {
 	tx, err := s.database.BeginTx(ctx, nil)
 	if err != nil {
@@ -157,7 +157,7 @@ func closeShared() error {
 	return errors.Join(append(errs, os.RemoveAll(started.folder))...)
 }
 
-// A harness is the sandbox of one test: its connector runs, and the doctor examines it from the same configuration.
+// A harness is the sandbox for one test: its connector runs, and the doctor examines it with the same configuration.
 type harness struct {
 	*testing.T
 	*world.World
@@ -183,7 +183,7 @@ func (h *harness) must(err error) {
 	}
 }
 
-// tenantID is the tenant that most tests examine.
+// tenantID returns the ID of the tenant that most tests examine.
 func (h *harness) tenantID() string { return h.TenantOf(world.Rita).ID }
 
 // consent gives the tenant a grant, by the automatic procedure.
@@ -209,7 +209,7 @@ func (h *harness) changeSettings(change func(*tenant.Settings)) {
 	h.must(h.services.Store.SaveInstance(h.Context(), &in))
 }
 
-// examine examines a tenant, "" for the deployment alone, and asserts that no finding contains a secret.
+// examine examines the deployment and, unless tenantID is empty, a tenant, and asserts that no finding contains a secret.
 func (h *harness) examine(tenantID string, settings ...func(*doctor.Config)) doctor.Report {
 	h.Helper()
 	cfg := doctor.Config{Load: h.load, Tenant: tenantID}
@@ -227,7 +227,7 @@ func (h *harness) examine(tenantID string, settings ...func(*doctor.Config)) doc
 	return report
 }
 
-// secrets returns all secrets that the connector stores for the tenant, in clear text.
+// secrets returns all secrets that the connector stores for the tenant, unencrypted.
 func (h *harness) secrets() []string {
 	h.Helper()
 	hidden := []string{h.Secret.Reveal()}
@@ -244,7 +244,7 @@ func (h *harness) secrets() []string {
 	return hidden
 }
 
-// examine runs a doctor, and asserts that it reports every finding as soon as it is made.
+// examine runs a doctor, and asserts that it calls OnFinding for every finding.
 func examine(t *testing.T, cfg doctor.Config) doctor.Report {
 	t.Helper()
 	var reported []doctor.Finding

@@ -35,8 +35,8 @@ func profile(sim *simulated.Simulator) microsoft.Profile {
 
 const day = 24 * time.Hour
 
-// TestExamine_TenantWithOneProblem breaks one thing at a time for a tenant with a grant. checks are the expected checks after the
-// deployment's; all end ok except check.
+// TestExamine_TenantWithOneProblem causes one problem at a time for a tenant with a grant. checks are the expected checks of
+// the tenant; all end ok except check.
 func TestExamine_TenantWithOneProblem(t *testing.T) {
 	const (
 		partner = "api partnercenter"
@@ -232,8 +232,8 @@ func TestExamine_FindsATenantByWhatScreensShow(t *testing.T) {
 	checkFinding(t, h.examine(other.ID), doctor.OK, "tenant", "tenant="+other.ID)
 }
 
-// TestExamine_RenewsOnce examines a healthy tenant: the token that is stored afterwards is a newer one
-// that Microsoft accepts, and the history has the event under the report's reference.
+// TestExamine_RenewsOnce examines a tenant without problems: afterwards a newer token is stored, which Microsoft accepts, and
+// the history has the event with the reference of the report.
 func TestExamine_RenewsOnce(t *testing.T) {
 	h := newHarness(t)
 	h.consent()
@@ -255,11 +255,11 @@ func TestExamine_RenewsOnce(t *testing.T) {
 	events, err := h.services.Tokens.History(t.Context(), h.tenantID(), time.Time{}, 1)
 	h.must(err)
 	if e := events[0]; e.Action != audit.GrantChecked || e.Reference != report.Reference || e.Actor.Kind != audit.Operator {
-		t.Errorf("the last event = %s by %s under %s, want a check by the operator under %s", e.Action, e.Actor.Kind, e.Reference, report.Reference)
+		t.Errorf("the last event = %s by %s, reference %s, want a check by the operator, reference %s", e.Action, e.Actor.Kind, e.Reference, report.Reference)
 	}
 }
 
-// TestExamine_DuringARenewal examines a tenant that another replica is renewing at the moment.
+// TestExamine_DuringARenewal examines a tenant that another replica is renewing.
 func TestExamine_DuringARenewal(t *testing.T) {
 	h := newHarness(t)
 	h.consent()
@@ -272,7 +272,7 @@ func TestExamine_DuringARenewal(t *testing.T) {
 	checkOrder(t, report, []string{"tenant", "settings", "directory", "grant", "renewal", "credentials"})
 }
 
-// TestExamine_LastRefusalIsAWarning examines a tenant whose failure is over and that was not renewed since.
+// TestExamine_LastRefusalIsAWarning examines a tenant whose last renewal failed, for a reason that has ended since.
 func TestExamine_LastRefusalIsAWarning(t *testing.T) {
 	h := newHarness(t)
 	h.consent()

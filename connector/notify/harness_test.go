@@ -39,18 +39,18 @@ type harness struct {
 	panel    *channel
 	mail     *channel
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	clock   time.Time
 	status  token.Status
 	pushed  []map[string]any
-	refused error // the answer of the platform to a push
+	refused error // the error of PushTenant
 }
 
 // A channel records what it sends.
 type channel struct {
 	name string
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	sent  []notify.Notice
 	tries int
 	err   error
@@ -107,7 +107,7 @@ func newHarness(t *testing.T, st *store.Store) *harness {
 	return h
 }
 
-// replica returns another process on the same store; restart replaces the harness's own.
+// replica returns the service of another process on the same store.
 func (h *harness) replica(channels ...notify.Channel) *notify.Service {
 	h.Helper()
 	s, err := notify.New(notify.Config{
@@ -118,6 +118,7 @@ func (h *harness) replica(channels ...notify.Channel) *notify.Service {
 	return s
 }
 
+// restart replaces the service of the harness, as a restart of the process does.
 func (h *harness) restart() {
 	h.Helper()
 	h.service = h.replica(h.panel, h.mail)
@@ -142,7 +143,7 @@ func (h *harness) advance(d time.Duration) {
 	h.clock = h.clock.Add(d)
 }
 
-// Status implements notify.Statuses: the status that the test set, at its present age.
+// Status implements notify.Statuses. It returns the status that the test set, with the state that its current age causes.
 func (h *harness) Status(context.Context, tenant.Resolved) (token.Status, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -187,7 +188,7 @@ func (h *harness) refusePushes(err error) {
 	h.refused = err
 }
 
-// become changes the status and writes the event of the change.
+// become changes the status and appends an event.
 func (h *harness) become(change func(s *token.Status), action audit.Action) {
 	h.Helper()
 	h.mu.Lock()
@@ -201,7 +202,7 @@ func (h *harness) happen(action audit.Action) {
 	h.must(h.store.AppendEvent(h.Context(), audit.Event{ID: random.ID(), At: h.now(), InstanceKey: instanceKey, TenantID: h.tenantID, Action: action, Result: audit.OK}))
 }
 
-// granted is a successful consent or renewal.
+// granted changes the status as a successful renewal does.
 func (h *harness) granted() {
 	h.Helper()
 	h.become(func(s *token.Status) {
@@ -209,7 +210,7 @@ func (h *harness) granted() {
 	}, audit.GrantRenewed)
 }
 
-// fails is a failed renewal.
+// fails changes the status as a failed renewal does.
 func (h *harness) fails(state token.State, code failure.Code) {
 	h.Helper()
 	h.become(func(s *token.Status) { s.State, s.Failure = state, &failure.Record{Code: code} }, audit.RenewalFailed)
@@ -230,7 +231,7 @@ func (h *harness) checkSent(want ...string) {
 func (h *harness) checkSentBy(c *channel, want ...string) {
 	h.Helper()
 	if got := c.take(); fmt.Sprint(got) != fmt.Sprint(want) {
-		h.Errorf("by %s on %s: sent %q, want %q", c.name, h.now().Format(time.DateOnly), got, want)
+		h.Errorf("on %s, %s sent %q, want %q", h.now().Format(time.DateOnly), c.name, got, want)
 	}
 }
 

@@ -82,7 +82,7 @@ func TestNotice_FillsAllPlaceholders(t *testing.T) {
 	}
 }
 
-// A panels records the notices that it shows.
+// A panels implements notify.Panels and notify.Instances, and records the notices that it shows.
 type panels struct {
 	shown []notify.PanelNotice
 	err   error
@@ -123,7 +123,7 @@ func TestPanel_ShowsANoticeToItsAccountOnly(t *testing.T) {
 	}
 	alarm.AccountID = ""
 	if err := c.Send(t.Context(), alarm); !errors.Is(err, notify.ErrUndeliverable) || len(p.shown) != 2 {
-		t.Errorf("Send(notice without an account) = %v and shown, want %v and not shown", err, notify.ErrUndeliverable)
+		t.Errorf("Send(notice without an account) = %v, %d notices shown, want %v, 2 as before", err, len(p.shown), notify.ErrUndeliverable)
 	}
 	p.err = errDown
 	alarm.AccountID = "a"

@@ -36,7 +36,7 @@ func TestSweep_SendsNothingWithoutTrouble(t *testing.T) {
 	})
 }
 
-// TestSweep_SendsEveryWarningOnce lets a token expire without any event, restarting the process all the time.
+// TestSweep_SendsEveryWarningOnce lets a token expire without any event, and restarts the process before each sweep.
 func TestSweep_SendsEveryWarningOnce(t *testing.T) {
 	each(t, func(h *harness) {
 		warnings := map[int]string{60: "expiry_warning 30", 76: "expiry_warning 14", 83: "expiry_warning 7", 87: "expiry_warning 3", 89: "expiry_warning 1", 90: "alarm 0 grant_expired"}
@@ -209,7 +209,7 @@ func TestSweep_GivesUpANoticeAfterDays(t *testing.T) {
 			h.advance(day)
 		}
 		if h.mail.tries != 10 {
-			h.Errorf("mail was tried %d times, want an undeliverable notice once", h.mail.tries)
+			h.Errorf("mail was tried %d times, want 10: an undeliverable notice once", h.mail.tries)
 		}
 		h.mail.fail(nil)
 		h.fails(token.StateActionRequired, failure.GrantRevoked)
@@ -234,7 +234,7 @@ func TestSweep_ReplicasSendOnce(t *testing.T) {
 	})
 }
 
-// A stopping channel stops the program while it sends.
+// A stopping is a channel that cancels the sweep while it sends.
 type stopping struct {
 	*channel
 	end context.CancelFunc
@@ -276,7 +276,7 @@ func TestSweep_RetriesPushes(t *testing.T) {
 		h.advance(time.Hour)
 		h.sweep()
 		if got := h.takePushed(); fmt.Sprint(got) != "[action_required]" {
-			h.Errorf("pushed %q, want what was missed", got)
+			h.Errorf("pushed %q, want action_required once", got)
 		}
 		h.checkSent()
 	})

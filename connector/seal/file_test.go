@@ -33,13 +33,13 @@ func TestCreateFile(t *testing.T) {
 		t.Fatalf("ReadFile() = _, %v", err)
 	}
 	if _, err := seal.CreateFile(path); !errors.Is(err, seal.ErrExists) {
-		t.Errorf("CreateFile() over another = _, %v, want %v", err, seal.ErrExists)
+		t.Errorf("CreateFile() of an existing file = _, %v, want %v", err, seal.ErrExists)
 	}
 	if after, err := os.ReadFile(path); err != nil || string(after) != string(before) {
-		t.Errorf("refused CreateFile() changes the file, %v", err)
+		t.Errorf("CreateFile() of an existing file changed it, %v", err)
 	}
 	if _, err := seal.CreateFile(filepath.Join(path, "below", "keys.json")); err == nil || errors.Is(err, seal.ErrExists) {
-		t.Errorf("CreateFile() in no folder = _, %v, want another error", err)
+		t.Errorf("CreateFile() below a file = _, %v, want an error other than %v", err, seal.ErrExists)
 	}
 }
 

@@ -96,7 +96,7 @@ func TestOpen_SameColumnOfSameRowOnly(t *testing.T) {
 func TestSeal_DiffersEachTime(t *testing.T) {
 	k := create(t)
 	if bytes.Equal(sealed(t, k, "same", "a", "b", "c"), sealed(t, k, "same", "a", "b", "c")) {
-		t.Error("Seal() of equal values is equal: two tenants with the same token would show")
+		t.Error("Seal() of equal values returned equal ciphertexts, which would reveal equal secrets")
 	}
 }
 
@@ -166,7 +166,7 @@ func TestAdd(t *testing.T) {
 		}
 	}
 	if written(t, k) == written(t, next) {
-		t.Error("Add() changes nothing, or the keyring it was called on")
+		t.Error("Add() returned equal keys, or changed its receiver")
 	}
 }
 
@@ -192,15 +192,15 @@ func TestAnnounceAndPromote(t *testing.T) {
 	for name, opener := range map[string]*seal.Keyring{"announced": announced, "promoted": promoted} {
 		for sealer, ciphertext := range by {
 			if got, err := opener.Open(ciphertext, "a", "b", "c"); err != nil || string(got) != "text" {
-				t.Errorf("Open() by the %s keyring of what %s sealed = %q, %v, want text", name, sealer, got, err)
+				t.Errorf("Open() by the %s keyring of a value that %s sealed = %q, %v, want text", name, sealer, got, err)
 			}
 		}
 	}
 	if _, err := k.Open(by["announced"], "a", "b", "c"); err != nil {
-		t.Errorf("Open() by the first keyring of what the announced one sealed = _, %v, want it to open", err)
+		t.Errorf("Open() by the first keyring of a value that the announced one sealed = _, %v, want nil", err)
 	}
 	if promoted.Sealed(by["announced"]) || !promoted.Sealed(by["promoted"]) {
-		t.Error("Sealed() mistakes the announced keyring's values for the newest key's, or does not recognise its own")
+		t.Error("Sealed() by the promoted keyring = true for a value of the announced one, or false for its own")
 	}
 }
 
@@ -237,9 +237,9 @@ func TestLoad_Errors(t *testing.T) {
 
 func TestKeyring_PrintsRedacted(t *testing.T) {
 	k := create(t)
-	holder := struct{ Keyring *seal.Keyring }{k}
+	config := struct{ Keyring *seal.Keyring }{k}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-		for _, value := range []any{k, holder} {
+		for _, value := range []any{k, config} {
 			if got := fmt.Sprintf(verb, value); !strings.Contains(got, "[redacted]") || len(got) > 200 {
 				t.Errorf("Sprintf(%q) = %s, want [redacted]", verb, got)
 			}
@@ -248,7 +248,7 @@ func TestKeyring_PrintsRedacted(t *testing.T) {
 	if got := fmt.Sprint(k.String()); got != "[redacted]" {
 		t.Errorf("String() = %s, want [redacted]", got)
 	}
-	text, err := json.Marshal(holder)
+	text, err := json.Marshal(config)
 	if want := `{"Keyring":"[redacted]"}`; err != nil || string(text) != want {
 		t.Errorf("Marshal() = %s, %v, want %s", text, err, want)
 	}

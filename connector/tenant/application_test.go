@@ -69,7 +69,7 @@ func TestInstall_ChecksCertificates(t *testing.T) {
 	in.Settings.Application.Certificate = credential(certificate(t, private, ends)+pkcs8(t, private), time.Time{})
 	h.install(in)
 	if got := h.stored(key).Settings.Application.Certificate; !got.Ends.Equal(ends) || !got.Since.Equal(h.clock) {
-		t.Errorf("Install() stored a certificate that ends %v and is known since %v, want %v and %v", got.Ends, got.Since, ends, h.clock)
+		t.Errorf("Install() stored a certificate that ends %v and was entered %v, want %v and %v", got.Ends, got.Since, ends, h.clock)
 	}
 }
 
@@ -96,19 +96,19 @@ func TestConfigure_KeepsReplacesAndRemovesEachCredential(t *testing.T) {
 	}
 	h.clock = h.clock.Add(time.Hour)
 	want := before
-	h.checkSame("what a change of nothing left", configure(func(*tenant.Application) {}), want)
+	h.checkSame("the application after an empty change", configure(func(*tenant.Application) {}), want)
 
 	want.Secret.Ends = ends.AddDate(1, 0, 0)
-	h.checkSame("what another end left", configure(func(a *tenant.Application) { a.Secret.Ends = want.Secret.Ends }), want)
+	h.checkSame("the application with another end", configure(func(a *tenant.Application) { a.Secret.Ends = want.Secret.Ends }), want)
 
 	want.NextSecret = tenant.Credential{Value: secret.New("newer"), Since: h.clock}
-	h.checkSame("what a new value left", configure(func(a *tenant.Application) { a.NextSecret = credential("newer", time.Time{}) }), want)
+	h.checkSame("the application with a new value", configure(func(a *tenant.Application) { a.NextSecret = credential("newer", time.Time{}) }), want)
 
 	want.Secret = tenant.Credential{}
-	h.checkSame("what a removal left", configure(func(a *tenant.Application) { a.Secret.Remove = true }), want)
+	h.checkSame("the application without the secret", configure(func(a *tenant.Application) { a.Secret.Remove = true }), want)
 
 	want.Certificate = tenant.Credential{}
-	h.checkSame("what the certificate's removal left", configure(func(a *tenant.Application) { a.Certificate.Remove = true }), want)
+	h.checkSame("the application without the certificate", configure(func(a *tenant.Application) { a.Certificate.Remove = true }), want)
 
 	if got := configure(func(a *tenant.Application) { a.ID = otherAppID }); got != (tenant.Application{ID: otherAppID}) {
 		t.Errorf("Configure() of another application kept %d credentials, want none", len(got.Credentials()))

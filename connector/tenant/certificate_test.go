@@ -66,7 +66,7 @@ func TestParseCertificate(t *testing.T) {
 	pkcs1 := block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key))
 	for name, tc := range map[string]struct {
 		text string
-		want failure.Code // "" when it is good
+		want failure.Code // "" for no failure
 	}{
 		"empty":                    {"", failure.CertificateUnreadable},
 		"a client secret":          {"Abc8Q~secret-value", failure.CertificateUnreadable},

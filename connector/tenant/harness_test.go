@@ -46,7 +46,7 @@ func application(id, clientSecret string) tenant.Application {
 
 func secretOf(a tenant.Application) string { return a.Secret.Value.Reveal() }
 
-// directories are the ones that Microsoft knows; a test lets them fail.
+// A directories resolves the directories alpine and baltic, or fails with the error that a test sets.
 type directories struct {
 	mu  sync.Mutex // guards err
 	err error
@@ -112,7 +112,7 @@ func newHarnessOn(t *testing.T, db *storetest.Database) *harness {
 	return h
 }
 
-// replica returns one more service, on a store of its own over the same database.
+// replica returns another service, with its own store on the same database.
 func (h *harness) replica() *tenant.Service {
 	h.Helper()
 	return h.service(h.db.Open(h.T, func(cfg *store.Config) { cfg.Keyring = h.sealer }))
@@ -176,12 +176,12 @@ func (h *harness) stored(key string) tenant.Instance {
 	return in
 }
 
-// updateController updates what the platform sends, and asserts that the result is what is stored.
+// updateController calls UpdateController and asserts that it returns the stored instance.
 func (h *harness) updateController(instanceID, controllerURI string) {
 	h.Helper()
 	in, err := h.UpdateController(h.Context(), h.stored(key), instanceID, controllerURI)
 	h.must(err)
-	h.checkSame("what UpdateController() returned", in, h.stored(key))
+	h.checkSame("the result of UpdateController()", in, h.stored(key))
 }
 
 // storedTenant reads a tenant from the database.

@@ -79,7 +79,7 @@ func TestService_UnknownInstanceIsNotFound(t *testing.T) {
 			_, err = h.Upgrade(t.Context(), key, "1-1", "1-2", tenant.Settings{}, platform())
 			h.checkFailure("Upgrade()", err, failure.NotFound)
 			if err := h.Remove(t.Context(), key, platform()); err != nil {
-				t.Errorf("Remove() = %v, want nil, because it is removed already", err)
+				t.Errorf("Remove() = %v, want nil, because there is no such instance", err)
 			}
 		})
 	}
@@ -92,7 +92,7 @@ func TestInstall_IsIdempotent(t *testing.T) {
 	if first.Settings.Cloud != tenant.DefaultCloud || first.Settings.MFARequest != tenant.MFARequestAMR {
 		t.Errorf("Install() chose the cloud %q and the MFA request %q, want the defaults", first.Settings.Cloud, first.Settings.MFARequest)
 	}
-	h.checkSame("what was returned", first, h.stored(key))
+	h.checkSame("the result of Install()", first, h.stored(key))
 
 	// The platform has no copy of the secret, so a repeated call may have none.
 	again := instance(key, rootID)
@@ -116,7 +116,7 @@ func TestInstall_RootUnderSecondKeyIsAConflict(t *testing.T) {
 	h.checkFailure("Install() of a root under a second key", err, failure.Conflict)
 }
 
-// TestInstall_ConcurrentReplicas lets the platform repeat a call that it gave up while another replica still serves it.
+// TestInstall_ConcurrentReplicas repeats a call while other replicas serve it, as the platform does after a timeout.
 func TestInstall_ConcurrentReplicas(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		h := newHarnessOn(t, db)
@@ -195,7 +195,7 @@ func TestConfigure_KeepsASecretForItsApplicationOnly(t *testing.T) {
 				if got := secretOf(h.stored(key).Settings.Application); got != tc.want {
 					t.Errorf("%s() left a secret of %d characters, want %d", call, len(got), len(tc.want))
 				}
-				h.checkSame("what "+call+"() returned", returned, h.stored(key))
+				h.checkSame("the result of "+call+"()", returned, h.stored(key))
 			}
 		})
 	}
@@ -277,7 +277,7 @@ func TestUpdateController_ConcurrentReplicas(t *testing.T) {
 		}
 		h.must(calls.Wait())
 		if got := h.stored(key); got.ID != "aps-9" || got.ControllerURI != "https://controller-2.example.com/" {
-			t.Errorf("after concurrent UpdateController() the instance is %s at %s, want what was sent", got.ID, got.ControllerURI)
+			t.Errorf("after concurrent UpdateController() the instance is %s at %s, want aps-9 at the new address", got.ID, got.ControllerURI)
 		}
 	})
 }
@@ -290,10 +290,10 @@ func TestRemove_DeletesSecretsAndKeepsEvents(t *testing.T) {
 		h.provision(reseller(otherID, baltic))
 		grantTo(h, tenantID)
 		if left := h.sealedLeft(); left < 4 {
-			t.Fatalf("%d sealed values are in the database, want the instance's, both tenants' and the grant's", left)
+			t.Fatalf("%d sealed values are in the database, want at least 4: of the instance, two tenants and the grant", left)
 		}
 		h.must(h.Remove(t.Context(), key, platform()))
-		h.must(h.Remove(t.Context(), key, platform())) // as the platform repeats it
+		h.must(h.Remove(t.Context(), key, platform())) // the platform may repeat the call
 
 		if left := h.sealedLeft(); left != 0 {
 			t.Errorf("%d sealed values are in the database after Remove(), want none", left)

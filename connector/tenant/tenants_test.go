@@ -46,7 +46,7 @@ func TestProvision_RefusalStoresNothing(t *testing.T) {
 	}
 }
 
-// TestProvision_InternalErrorStoresNothing lets resolving fail with an error that is not transient.
+// TestProvision_InternalErrorStoresNothing makes ResolveDirectory fail with an error that is not transient.
 func TestProvision_InternalErrorStoresNothing(t *testing.T) {
 	h := newHarness(t)
 	h.install(instance(key, rootID))
@@ -91,14 +91,14 @@ func TestProvision_IsIdempotent(t *testing.T) {
 	if first.DirectoryID != alpineID || first.Directory != alpine {
 		t.Errorf("Provision() = directory %q for %q, want %s", first.DirectoryID, first.Directory, alpineID)
 	}
-	h.checkSame("what was returned", first, h.storedTenant(tenantID))
+	h.checkSame("the result of Provision()", first, h.storedTenant(tenantID))
 
 	again := reseller(tenantID, alpine)
 	again.Application = application(otherAppID, "")
 	h.checkSame("the tenant after Provision() twice", h.provision(again), first)
-	found, err := h.Tenant(t.Context(), key, tenantID)
+	got, err := h.Tenant(t.Context(), key, tenantID)
 	h.must(err)
-	h.checkSame("Tenant()", found, first)
+	h.checkSame("Tenant()", got, first)
 }
 
 func TestConfigureTenant_KeepsWhatIsNotSent(t *testing.T) {
@@ -135,11 +135,11 @@ func TestProvision_ResolvesTheDirectoryLaterWhenMicrosoftIsUnavailable(t *testin
 	}
 	h.directories.fail(failure.New(failure.MicrosoftThrottled))
 	if got = h.provision(reseller(tenantID, alpine)); got.DirectoryID != alpineID {
-		t.Errorf("Provision() of the same directory while Microsoft is unavailable = %q, want it kept", got.DirectoryID)
+		t.Errorf("Provision() of the same directory while Microsoft is unavailable = %q, want %s as before", got.DirectoryID, alpineID)
 	}
 }
 
-// TestConfigureTenant_ChangedDirectoryLosesItsOldGUID asserts that no token of the old directory is requested for the new one.
+// TestConfigureTenant_ChangedDirectoryLosesItsOldGUID asserts that the GUID of the old directory is not used for the new one.
 func TestConfigureTenant_ChangedDirectoryLosesItsOldGUID(t *testing.T) {
 	for name, tc := range map[string]struct {
 		directory string
@@ -184,7 +184,7 @@ func TestProvision_DirectoryBelongsToOneTenantOfAnInstance(t *testing.T) {
 
 	h.must(h.Unprovision(t.Context(), key, tenantID, platform()))
 	if got := h.provision(reseller(otherID, alpine)); got.DirectoryID != alpineID {
-		t.Errorf("Provision() with a directory that became free = %q, want %s", got.DirectoryID, alpineID)
+		t.Errorf("Provision() with the directory of a removed tenant = %q, want %s", got.DirectoryID, alpineID)
 	}
 }
 
@@ -206,18 +206,18 @@ func TestProvision_ConcurrentTenantsOfOneDirectory(t *testing.T) {
 			})
 		}
 		h.must(calls.Wait())
-		won := 0
+		succeeded := 0
 		for _, err := range errs {
 			if err == nil {
-				won++
+				succeeded++
 				continue
 			}
 			h.checkFailure("concurrent Provision()", err, failure.DirectoryTaken)
 		}
 		tenants, err := h.Tenants(t.Context(), key)
 		h.must(err)
-		if won != 1 || len(tenants) != 1 {
-			t.Errorf("%d tenants were provisioned and %d are stored, want one", won, len(tenants))
+		if succeeded != 1 || len(tenants) != 1 {
+			t.Errorf("%d tenants were provisioned and %d are stored, want one", succeeded, len(tenants))
 		}
 	})
 }
@@ -230,10 +230,10 @@ func TestUnprovision_DeletesSecretsAndKeepsEvents(t *testing.T) {
 		h.provision(reseller(tenantID, alpine))
 		grantTo(h, tenantID)
 		if left := h.sealedLeft(); left < before+2 {
-			t.Fatalf("%d sealed values are in the database, want the tenant's and the grant's besides %d", left, before)
+			t.Fatalf("%d sealed values are in the database, want at least %d: two more, of the tenant and the grant", left, before+2)
 		}
 		h.must(h.Unprovision(t.Context(), key, tenantID, platform()))
-		h.must(h.Unprovision(t.Context(), key, tenantID, platform())) // as the platform repeats it
+		h.must(h.Unprovision(t.Context(), key, tenantID, platform())) // the platform may repeat the call
 		if left := h.sealedLeft(); left != before {
 			t.Errorf("%d sealed values are in the database after Unprovision(), want %d", left, before)
 		}
