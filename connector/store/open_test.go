@@ -137,8 +137,8 @@ func TestOpen_MariaDBSession(t *testing.T) {
 	}
 }
 
-// TestOpen_ConnectionCharsetOnMariaDB writes text that ends a string in GBK: the driver puts values into statements, so no other
-// character set than its own may be on a connection, whatever the DSN says.
+// TestOpen_ConnectionCharsetOnMariaDB stores text that ends a string in GBK. The driver writes values into statements, so
+// a DSN must not be able to choose another character set than utf8mb4.
 func TestOpen_ConnectionCharsetOnMariaDB(t *testing.T) {
 	t.Parallel()
 	for _, parameter := range []string{"charset=gbk", "collation=gbk_chinese_ci", "character_set_client=gbk"} {

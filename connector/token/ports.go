@@ -77,7 +77,7 @@ func WithoutRetries(ctx context.Context) context.Context {
 // RetriesAllowed reports whether a Microsoft may retry a call with ctx: true unless ctx comes from WithoutRetries.
 func RetriesAllowed(ctx context.Context) bool { return ctx.Value(retriesOff{}) == nil }
 
-// Microsoft is what custody needs from Microsoft. Errors are *failure.Error. Implementations are safe for concurrent use.
+// Microsoft is what a Service needs from Microsoft. Errors are *failure.Error. Implementations are safe for concurrent use.
 // Except for Redeem, calls may be retried while they fail with a transient error, unless the context comes from
 // WithoutRetries.
 type Microsoft interface {

@@ -67,7 +67,7 @@ type PendingGrant struct {
 	ExpiresAt   time.Time
 }
 
-// Status returns the current status of the token of a tenant that was just resolved. It asks nothing of Microsoft.
+// Status returns the current status of the token of a tenant that was just resolved. It sends no request to Microsoft.
 func (s *Service) Status(ctx context.Context, r tenant.Resolved) (Status, error) {
 	snapshot, err := s.snapshot(ctx, r.Tenant.ID)
 	if err != nil {

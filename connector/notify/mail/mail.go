@@ -19,11 +19,11 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// Kinds of encryption.
+// The values of Config.Encryption.
 const (
-	StartTLS = "starttls" // starts unencrypted and sends nothing without TLS
-	TLS      = "tls"      // encrypts from the start
-	Off      = "off"      // anyone in between can read and change mails
+	StartTLS = "starttls" // begins unencrypted and sends no mail without TLS
+	TLS      = "tls"      // encrypted from the beginning
+	Off      = "off"      // unencrypted: others on the network can read and change mails
 )
 
 // Config is what a Channel needs.
@@ -47,12 +47,12 @@ type Config struct {
 	// To are the mailboxes that receive every notice. Required.
 	To []string
 
-	// Timeout bounds every step of sending. Default: 30 seconds.
+	// Timeout limits every step of sending. Default: 30 seconds.
 	Timeout time.Duration
 }
 
 // A Channel sends each notice as one plain text mail over its own connection: notices are rare, and servers close idle
-// connections.
+// connections. It is safe for concurrent use.
 type Channel struct {
 	cfg    Config
 	host   string
@@ -171,7 +171,7 @@ func (c *Channel) message(n notify.Notice) (*gomail.Msg, error) {
 		return nil, fmt.Errorf("addressing the mail: %w", err)
 	}
 	m.Subject(oneLine(n.Headline()))
-	// A mail that is sent twice has the same ID, by which mailboxes recognise it.
+	// A mail that is sent twice has the same ID, so that mailboxes can recognise it.
 	m.SetMessageIDWithValue(n.ID + "@" + c.domain)
 	m.SetDateWithValue(n.At)
 	m.SetGenHeader("Auto-Submitted", "auto-generated") // suppresses automatic replies (RFC 3834)
@@ -200,5 +200,5 @@ func body(n notify.Notice) string {
 	return text.String()
 }
 
-// oneLine prevents a name from adding lines, which in a header would be headers.
+// oneLine returns text without line breaks: in a header, they would let a name add other headers.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -46,11 +46,11 @@ func TestNew_Refuses(t *testing.T) {
 		t.Fatalf("New() = %v", err)
 	}
 	for name, spoil := range map[string]func(*mail.Config){
-		"no port":       func(c *mail.Config) { c.Server = "mail.example.com" },
-		"no host":       func(c *mail.Config) { c.Server = ":25" },
-		"no sender":     func(c *mail.Config) { c.From = "connector" },
-		"no receiver":   func(c *mail.Config) { c.To = nil },
-		"no encryption": func(c *mail.Config) { c.Encryption = "ssl" },
+		"no port":            func(c *mail.Config) { c.Server = "mail.example.com" },
+		"no host":            func(c *mail.Config) { c.Server = ":25" },
+		"no sender":          func(c *mail.Config) { c.From = "connector" },
+		"no receiver":        func(c *mail.Config) { c.To = nil },
+		"unknown encryption": func(c *mail.Config) { c.Encryption = "ssl" },
 	} {
 		cfg := good
 		spoil(&cfg)
@@ -65,9 +65,9 @@ func TestSend_RequiresEncryption(t *testing.T) {
 		server func(*server)
 		change func(*mail.Config)
 	}{
-		"no STARTTLS there":     {func(*server) {}, func(*mail.Config) {}},
-		"unknown certificate":   {func(s *server) { s.startTLS = true }, func(c *mail.Config) { c.RootCAs = nil }},
-		"TLS where there isn't": {func(*server) {}, func(c *mail.Config) { c.Encryption, c.Timeout = mail.TLS, time.Second }},
+		"server without STARTTLS": {func(*server) {}, func(*mail.Config) {}},
+		"unknown certificate":     {func(s *server) { s.startTLS = true }, func(c *mail.Config) { c.RootCAs = nil }},
+		"server without TLS":      {func(*server) {}, func(c *mail.Config) { c.Encryption, c.Timeout = mail.TLS, time.Second }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startServer(t, tc.server)
@@ -78,7 +78,7 @@ func TestSend_RequiresEncryption(t *testing.T) {
 			if err == nil || strings.Contains(err.Error(), canary) {
 				t.Errorf("Send() = %v, want an error without the password", err)
 			}
-			mails, logins, _ := s.seen()
+			mails, logins, _ := s.received()
 			if len(mails) > 0 || len(logins) > 0 {
 				t.Errorf("the server received %d mails and %d logins, want none", len(mails), len(logins))
 			}
@@ -95,8 +95,8 @@ func TestSend_RefusedReceiver(t *testing.T) {
 
 func TestSend(t *testing.T) {
 	for encryption, tc := range map[string]struct {
-		server  func(*server)
-		inClear string
+		server      func(*server)
+		unencrypted string // commands
 	}{
 		"":            {func(s *server) { s.startTLS = true }, "EHLO STARTTLS"},
 		mail.StartTLS: {func(s *server) { s.startTLS = true }, "EHLO STARTTLS"},
@@ -109,9 +109,9 @@ func TestSend(t *testing.T) {
 			if err := send(t, cfg); err != nil {
 				t.Fatalf("Send() = %v", err)
 			}
-			mails, logins, inTheClear := s.seen()
-			if len(logins) != 1 || logins[0] != "|connector|"+canary || inTheClear != tc.inClear {
-				t.Errorf("Send() signed in %d times, with %q in the clear, want once, with %q", len(logins), inTheClear, tc.inClear)
+			mails, logins, unencrypted := s.received()
+			if len(logins) != 1 || logins[0] != "|connector|"+canary || unencrypted != tc.unencrypted {
+				t.Errorf("Send() signed in %d times, after sending %q unencrypted, want once, after %q", len(logins), unencrypted, tc.unencrypted)
 			}
 			checkMail(t, mails)
 		})
@@ -123,7 +123,7 @@ func TestSend(t *testing.T) {
 		if err := send(t, cfg); err != nil {
 			t.Fatalf("Send() = %v", err)
 		}
-		mails, _, _ := s.seen()
+		mails, _, _ := s.received()
 		checkMail(t, mails)
 	})
 }
@@ -161,7 +161,7 @@ func checkMail(t *testing.T, mails []string) {
 		"Marketplace: Larkfield", "Tenant: t-1", "Reason: grant_revoked", "Reference: ABCD",
 	} {
 		if !strings.Contains(string(body), want) {
-			t.Errorf("the mail does not say %q:\n%s", want, body)
+			t.Errorf("the mail does not contain %q:\n%s", want, body)
 		}
 	}
 }

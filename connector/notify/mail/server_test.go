@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// A server is an SMTP server (RFC 5321) as far as the tests need one.
+// A server is an SMTP server (RFC 5321) with the commands that the tests need.
 type server struct {
 	address string
 	roots   *x509.CertPool // to check its certificate
@@ -28,7 +28,7 @@ type server struct {
 
 	tls    *tls.Config
 	ended  sync.WaitGroup
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	mails  []string
 	logins []string
 	clear  []string // commands on the unencrypted connection
@@ -100,7 +100,7 @@ func (s *server) serve(conn net.Conn) {
 		line = strings.TrimSpace(line)
 		verb, _, _ := strings.Cut(strings.ToUpper(line), " ")
 		if !encrypted {
-			s.note(&s.clear, verb)
+			s.record(&s.clear, verb)
 		}
 		switch verb {
 		case "EHLO":
@@ -115,8 +115,8 @@ func (s *server) serve(conn net.Conn) {
 			conn = tls.Server(conn, s.tls)
 			lines, encrypted = bufio.NewReader(conn), true
 		case "AUTH":
-			said, _ := base64.StdEncoding.DecodeString(line[strings.LastIndexByte(line, ' ')+1:])
-			s.note(&s.logins, strings.ReplaceAll(string(said), "\x00", "|"))
+			login, _ := base64.StdEncoding.DecodeString(line[strings.LastIndexByte(line, ' ')+1:])
+			s.record(&s.logins, strings.ReplaceAll(string(login), "\x00", "|"))
 			say("235 welcome")
 		case "RCPT":
 			if s.refuse {
@@ -126,7 +126,7 @@ func (s *server) serve(conn net.Conn) {
 			say("250 ok")
 		case "DATA":
 			say("354 go ahead")
-			s.note(&s.mails, s.data(lines))
+			s.record(&s.mails, s.data(lines))
 			say("250 taken")
 		case "QUIT":
 			say("221 bye")
@@ -148,14 +148,14 @@ func (s *server) data(lines *bufio.Reader) string {
 	}
 }
 
-func (s *server) note(list *[]string, text string) {
+func (s *server) record(list *[]string, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	*list = append(*list, text)
 }
 
-// seen returns the received mails and logins, and the unencrypted commands in one line.
-func (s *server) seen() (mails, logins []string, inTheClear string) {
+// received returns the received mails and logins, and the unencrypted commands in one line.
+func (s *server) received() (mails, logins []string, unencrypted string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.mails, s.logins, strings.Join(s.clear, " ")

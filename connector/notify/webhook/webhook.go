@@ -1,4 +1,4 @@
-// Package webhook posts notices to a URL, signed according to Standard Webhooks.
+// Package webhook posts notices to a URL and signs them as Standard Webhooks specifies.
 package webhook
 
 import (
@@ -21,26 +21,27 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// secretPrefix marks a secret in base64, as in Standard Webhooks.
+// secretPrefix is the prefix of a secret in base64 (Standard Webhooks).
 const secretPrefix = "whsec_"
 
 // Config is what a Channel needs.
 type Config struct {
-	// URL is where notices are posted. Required.
+	// URL is the address to which notices are posted. Required.
 	URL string
 
 	// Secret signs the requests. After the prefix whsec_ it is a key in base64; without the prefix its bytes are the key.
 	// Required.
 	Secret secret.Text
 
-	// HTTP sends the requests. It has a timeout and follows no redirect. Required.
+	// HTTP sends the requests. It must have a timeout and not follow redirects. Required.
 	HTTP *http.Client
 
 	// Now is the clock for the signatures. Default: time.Now.
 	Now func() time.Time
 }
 
-// A Channel posts notices as JSON. A receiver answers 2xx; any other answer is retried. Requests have the headers
+// A Channel posts notices as JSON. It is safe for concurrent use. A receiver answers with a status 2xx; Send returns an error
+// for any other answer. Requests have the headers
 //
 //	webhook-id         the ID of the notice, the same in a retry
 //	webhook-timestamp  the time of sending, in seconds since 1970
@@ -50,7 +51,7 @@ type Channel struct {
 	key []byte
 }
 
-// New checks cfg and fills in its defaults.
+// New checks cfg and fills in its defaults. It sends nothing.
 func New(cfg Config) (*Channel, error) {
 	if cfg.URL == "" || cfg.HTTP == nil || cfg.Secret.Empty() {
 		return nil, errors.New("webhook: a URL, a secret and an HTTP client are required")
@@ -65,7 +66,7 @@ func New(cfg Config) (*Channel, error) {
 	return &Channel{cfg, key}, nil
 }
 
-// Key returns the bytes that requests are signed with.
+// Key returns the key that s stands for, with which requests are signed (Config.Secret). Its errors do not contain s.
 func Key(s secret.Text) ([]byte, error) {
 	encoded, ok := strings.CutPrefix(s.Reveal(), secretPrefix)
 	if !ok {
@@ -78,7 +79,7 @@ func Key(s secret.Text) ([]byte, error) {
 	return key, nil
 }
 
-// payload is the body. Receivers branch on type, data.state and data.code; the texts are for people.
+// A payload is the body of a request. Receivers branch on type, data.state and data.code; the texts are for people.
 type payload struct {
 	Type      string    `json:"type"` // "token." and the kind of notice
 	Timestamp time.Time `json:"timestamp"`

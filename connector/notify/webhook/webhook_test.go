@@ -85,13 +85,13 @@ func TestSend_Fails(t *testing.T) {
 				t.Errorf("Send() = %v, want an error that says %s", err, tc.says)
 			}
 			if n := requests.Load(); n != 1 {
-				t.Errorf("Send() sent %d requests, want 1: its caller retries", n)
+				t.Errorf("Send() sent %d requests, want 1, because its caller retries", n)
 			}
 		})
 	}
 	err := newChannel(t, "http://127.0.0.1:1/"+canary, canary).Send(t.Context(), alarm)
 	if err == nil || strings.Contains(err.Error(), canary) {
-		t.Errorf("Send(nobody listens) = %v, want an error without the address", err)
+		t.Errorf("Send() to a port without a listener = %v, want an error without the address", err)
 	}
 }
 

@@ -2,7 +2,8 @@ package mariadb
 
 import "syscall"
 
-// attributes makes a program run as another account, and end when this process ends, even when it is killed.
+// attributes returns attributes with which a program runs as another account, nil for our own, and ends when this process
+// ends, even when this process is killed.
 func attributes(as *syscall.Credential) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: as, Pdeathsig: syscall.SIGTERM}
 }

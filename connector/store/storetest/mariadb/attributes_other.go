@@ -4,7 +4,8 @@ package mariadb
 
 import "syscall"
 
-// attributes makes a program run as another account. When this process is killed, a person must end the server.
+// attributes returns attributes with which a program runs as another account, nil for our own. When this process is killed,
+// the program goes on, and a person must end it.
 func attributes(as *syscall.Credential) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: as}
 }

@@ -6,8 +6,8 @@ import (
 	"runtime"
 )
 
-// launch starts the server from a locked thread that waits for its end. The kernel sends the server its death signal when
-// the thread that started it ends, and Go may end a thread that is not locked.
+// launch starts the server from a locked thread, which waits until the server has ended. The kernel sends the server its
+// death signal when the thread that started it ends, and Go may end a thread that is not locked.
 func (s *Server) launch(arguments []string) error {
 	started, done := make(chan error), make(chan struct{})
 	go func() {
@@ -23,7 +23,7 @@ func (s *Server) launch(arguments []string) error {
 		}
 		s.process, s.done = server.Process, done
 		started <- nil
-		_ = server.Wait() // how it ended does not matter: the caller asked for it, or sees it in the log
+		_ = server.Wait() // the error does not matter: the caller ended the server, or reports its log
 		close(done)
 	}()
 	return <-started

@@ -1,4 +1,4 @@
-// Package mariadb runs a private MariaDB server for tests: in a folder of its own, on a free port of the loopback.
+// Package mariadb runs a private MariaDB server for tests, in its own folder and on a free port of the loopback interface.
 package mariadb
 
 import (
@@ -25,7 +25,7 @@ import (
 var ErrNotInstalled = errors.New("MariaDB is not installed: install the package mariadb-server, or set TEST_MYSQL_DSN to the address of a server; " +
 	"make test-quick needs neither")
 
-// errPortTaken means that another process listens on the port of a server that starts.
+// errPortTaken is the error of starting a server on whose port another process listens.
 var errPortTaken = errors.New("another process listens on its port")
 
 const (
@@ -36,9 +36,9 @@ const (
 	portAttempts = 10
 )
 
-// Config is for a server of a particular kind. The zero Config is for tests that start with an empty server.
+// Config configures a server. The zero Config is for tests.
 type Config struct {
-	// Durable keeps committed transactions when the server is killed. Default: it may lose them.
+	// Durable makes committed transactions survive when the server is killed. Default: they may be lost.
 	Durable bool
 
 	// Arguments are further arguments of the server, for creating its files and for running it. A later one overrides an
@@ -53,13 +53,13 @@ type Server struct {
 	daemon  string
 	as      *syscall.Credential
 	port    int
-	fixed   bool          // the port may not change any more
+	fixed   bool          // the port must not change any more
 	process *os.Process   // nil before the first Run
 	done    chan struct{} // closed when the process has ended
 }
 
-// Start creates a new, empty server and returns when it answers. Its files are in a new folder for temporary files. The
-// caller stops it; when the caller's process ends first, the server ends too.
+// Start creates a new, empty server and returns when it answers. Its files are in a new temporary folder. The caller stops
+// it. On Linux, the server ends at the latest when the caller's process ends.
 func Start(ctx context.Context) (*Server, error) { return StartAs(ctx, Config{}) }
 
 // StartAs is Start with a Config.
@@ -74,7 +74,7 @@ func StartAs(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Prepare creates the files of a new server, which does not run yet. Stop removes them.
+// Prepare creates the files of a new server and does not start it. Stop removes the files.
 func Prepare(ctx context.Context, cfg Config) (*Server, error) {
 	install, err := program("mariadb-install-db", "mysql_install_db")
 	if err != nil {
@@ -126,8 +126,8 @@ func (s *Server) install(ctx context.Context, program string) error {
 	return nil
 }
 
-// account returns the account that the server runs as, nil for our own. MariaDB refuses to run as root; it then runs as
-// the account that its package creates, which must own the folder.
+// account returns the account that the server runs as, nil for our own. MariaDB refuses to run as root: when we are root, the
+// server runs as the account that its package creates, and account makes it the owner of the folder.
 func account(folder string) (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -144,8 +144,8 @@ func account(folder string) (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }
 
-// freePort returns a port that is free now. It is below the range from which systems take ports for outgoing connections,
-// so that none of them takes it while a server that was killed is down.
+// freePort returns a port that is free now. It is below the range of ports for outgoing connections, so that none of these
+// takes the port of a server that was killed before it runs again.
 func freePort() (int, error) {
 	const first, last = 15000, 32000
 	var err error
@@ -161,10 +161,11 @@ func freePort() (int, error) {
 
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// environment keeps temporary files of MariaDB's programs in our folder: its account may be unable to write elsewhere.
+// environment returns an environment with which MariaDB's programs create temporary files in our folder: their account may be
+// unable to write elsewhere.
 func (s *Server) environment() []string { return append(os.Environ(), "TMPDIR="+s.folder) }
 
-// arguments returns those of the server, which needs little memory and usually no durability.
+// arguments returns the arguments of the server: it needs little memory and, unless Durable, no durability.
 func (s *Server) arguments() []string {
 	durability := []string{"--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=OFF"}
 	if s.cfg.Durable {
@@ -179,8 +180,8 @@ func (s *Server) arguments() []string {
 	return append(arguments, s.cfg.Arguments...)
 }
 
-// DSN returns the address of a database of the server in the format of the Go driver. From its first call on the address
-// does not change.
+// DSN returns the address of a database of the server, or of the server for an empty name, in the format of the Go driver.
+// After the first call, the server keeps its port.
 func (s *Server) DSN(name string) string {
 	s.fixed = true
 	return s.dsn(name)
@@ -190,8 +191,8 @@ func (s *Server) dsn(name string) string {
 	return fmt.Sprintf("root@tcp(%s)/%s?parseTime=true&loc=UTC", address(s.port), name)
 }
 
-// Run starts a stopped server on its existing files, and returns when it answers. The arguments are for this run only. When
-// another process took its port, the server takes another one, unless DSN has told a caller the port.
+// Run starts a server that does not run on its existing files, and returns when it answers. The arguments are for this run
+// only. When another process listens on its port, the server uses another one, unless DSN has returned the port.
 func (s *Server) Run(ctx context.Context, arguments ...string) error {
 	err := s.runOnce(ctx, arguments)
 	for n := 1; n < portAttempts && !s.fixed && errors.Is(err, errPortTaken); n++ {
@@ -204,7 +205,7 @@ func (s *Server) Run(ctx context.Context, arguments ...string) error {
 
 func (s *Server) runOnce(ctx context.Context, arguments []string) error {
 	listener, err := net.Listen("tcp", address(s.port))
-	if err != nil { // known at once; the server itself takes seconds to find out
+	if err != nil { // found at once; the server would need seconds
 		return fmt.Errorf("starting MariaDB: %w: %w", errPortTaken, err)
 	}
 	if err := listener.Close(); err != nil {
@@ -257,7 +258,7 @@ func (s *Server) Running() bool {
 	}
 }
 
-// Signal sends a signal to a running server. After SIGSTOP it answers nobody until SIGCONT.
+// Signal sends a signal to a running server. After SIGSTOP it does not answer until SIGCONT.
 func (s *Server) Signal(signal syscall.Signal) error {
 	if err := s.process.Signal(signal); err != nil {
 		return fmt.Errorf("sending MariaDB a signal: %w", err)

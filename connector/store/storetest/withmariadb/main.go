@@ -1,9 +1,9 @@
-// Command withmariadb starts a private MariaDB, runs a command that finds it in TEST_MYSQL_DSN, stops the server, and
-// ends as the command did:
+// Command withmariadb starts a private MariaDB server, runs a command with the server's address in TEST_MYSQL_DSN, stops the
+// server, and exits with the command's exit code:
 //
 //	go run ./connector/store/storetest/withmariadb -- go test ./...
 //
-// When TEST_MYSQL_DSN is set already, that server is used and none is started.
+// When TEST_MYSQL_DSN is set already, withmariadb starts no server and only runs the command.
 package main
 
 import (
@@ -30,7 +30,7 @@ func run(args []string, out, errs io.Writer) int {
 		fmt.Fprintln(errs, "usage: withmariadb [--] command [argument …]")
 		return 2
 	}
-	// The command gets the terminal's signals by itself; here they only must not end us before the server is stopped.
+	// The terminal sends its signals to the command, too. They must not end this process before the server is stopped.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if os.Getenv(storetest.DSNVariable) != "" {
@@ -60,7 +60,7 @@ func runCommand(args, environment []string, out, errs io.Writer) int {
 		if code := exit.ExitCode(); code >= 0 {
 			return code
 		}
-		return 1 // ended by a signal
+		return 1 // a signal ended the command
 	}
 	if err != nil {
 		fmt.Fprintln(errs, "withmariadb:", err)

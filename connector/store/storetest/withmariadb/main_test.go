@@ -12,7 +12,7 @@ import (
 	_ "github.com/go-sql-driver/mysql"
 )
 
-// task names the environment variable by which this test binary is told to be the command that is run.
+// task names the environment variable that makes this test binary act as the command: "ask" or "exit 7".
 const task = "WITHMARIADB_TASK"
 
 func TestMain(m *testing.M) {
@@ -36,34 +36,34 @@ func ask() int {
 
 func TestWithMariaDB(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "withmariadb")
-	if said, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build = %v: %s", err, said)
+	if output, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build = %v: %s", err, output)
 	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatalf("Executable() = _, %v", err)
 	}
-	run := func(dsn, todo string, args ...string) (code int, said string) {
+	run := func(dsn, todo string, args ...string) (code int, output string) {
 		command := exec.CommandContext(t.Context(), program, args...)
 		command.Env = append(os.Environ(), "TEST_MYSQL_DSN="+dsn, task+"="+todo)
-		output, _ := command.CombinedOutput() // the code tells
-		return command.ProcessState.ExitCode(), string(output)
+		combined, _ := command.CombinedOutput() // the exit code is asserted instead of the error
+		return command.ProcessState.ExitCode(), string(combined)
 	}
 	for name, tc := range map[string]struct {
 		dsn, todo string
 		args      []string
 		code      int
-		said      string
+		output    string
 	}{
 		"a command that asks the server": {"", "ask", []string{"--", self}, 0, "TEST_MYSQL_DSN=root@tcp(127.0.0.1:"},
 		"a command that fails":           {"", "exit 7", []string{self}, 7, "TEST_MYSQL_DSN="},
 		"a server that is given":         {"nobody@tcp(127.0.0.1:1)/", "ask", []string{self}, 3, ""},
 		"no command":                     {"", "", []string{"--"}, 2, "usage:"},
-		"a command that is not there":    {"unused", "", []string{"/nowhere/at/all"}, 1, "withmariadb:"},
+		"a command that does not exist":  {"unused", "", []string{"/nowhere/at/all"}, 1, "withmariadb:"},
 	} {
-		code, said := run(tc.dsn, tc.todo, tc.args...)
-		if code != tc.code || !strings.Contains(said, tc.said) {
-			t.Errorf("withmariadb with %s = %d, %q, want %d, %q", name, code, said, tc.code, tc.said)
+		code, output := run(tc.dsn, tc.todo, tc.args...)
+		if code != tc.code || !strings.Contains(output, tc.output) {
+			t.Errorf("withmariadb with %s = %d, %q, want %d, %q", name, code, output, tc.code, tc.output)
 		}
 	}
 }
