@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 )
 
-// weak is a refresh token of admin without MFA, with consents for every API.
+// weak returns a refresh token of admin without MFA, with consents for every API.
 func (w *world) weak() string {
 	w.t.Helper()
 	w.must(w.SetMFA(admin, microsoft.MFARegistered))

@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// adminConsent is the admin consent endpoint: the same pages, a consent for the organization, no code
+// adminConsent serves the admin consent endpoint: the same pages, but a consent for the organization and no code
 // (docs/reference/microsoft-identity.md §2.6).
 func (s *Simulator) adminConsent(w http.ResponseWriter, r *http.Request) {
 	s.write(w, r, s.locked(func() reply { return s.beginAdminConsent(r, r.URL.Query()) }))
@@ -46,7 +46,7 @@ func (s *Simulator) registeredScopes(app *application) string {
 	return text
 }
 
-// adminConsented is the successful answer. A client must not trust its tenant parameter.
+// adminConsented returns the successful answer. A client must not trust its tenant parameter.
 func (s *Simulator) adminConsented(f *flow) reply {
 	values := url.Values{"admin_consent": {"True"}, "tenant": {f.directory.ID}}
 	var scopes []string

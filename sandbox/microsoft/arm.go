@@ -70,7 +70,7 @@ func (s *Simulator) armSubscriptions(w http.ResponseWriter, _ *http.Request, who
 	writeJSON(w, http.StatusOK, map[string]any{"value": value, "count": map[string]any{"type": "Total", "value": len(value)}})
 }
 
-// armWrite is the only write: it requires MFA, unlike reads (docs/reference/microsoft-identity.md §4.6).
+// armWrite serves the only write, which, unlike reads, requires MFA (docs/reference/microsoft-identity.md §4.6).
 func (s *Simulator) armWrite(w http.ResponseWriter, r *http.Request, who *caller) {
 	switch {
 	case who.mfa():

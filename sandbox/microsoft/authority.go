@@ -67,7 +67,8 @@ func newAuthority(hostname string, now time.Time) (*authority, error) {
 	}, nil
 }
 
-// certificateTemplate is valid at both the simulated and the real time, because TLS clients use the latter.
+// certificateTemplate returns a template that is valid at both the simulated and the real time, because TLS clients use
+// the latter.
 func certificateTemplate(name string, now time.Time) *x509.Certificate {
 	serial := make([]byte, 16)
 	rand.Read(serial)

@@ -35,7 +35,7 @@ type flow struct {
 	method      string
 	prompt      string
 	hint        string
-	claimsMFA   bool // the claims parameter asks for MFA
+	claimsMFA   bool // the claims parameter requires MFA
 	clientInfo  bool
 	adminOnly   bool // the admin consent endpoint: consent for the organization, and no code
 	correlation string
@@ -47,7 +47,7 @@ type flow struct {
 	finished *reply // the final answer, for a form submitted twice
 }
 
-// authorize is the authorize endpoint. An error stays on a page unless the redirect URI is known to be valid
+// authorize serves the authorize endpoint. An error stays on a page unless the redirect URI is known to be valid
 // (docs/reference/microsoft-identity.md §2.4).
 func (s *Simulator) authorize(version int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -55,7 +55,7 @@ func (s *Simulator) authorize(version int) http.HandlerFunc {
 	}
 }
 
-// locked calls fn while it holds mu.
+// locked calls fn while holding mu.
 func (s *Simulator) locked(fn func() reply) reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,7 +174,7 @@ func (s *Simulator) readScopes(f *flow, query url.Values) *refusal {
 	return nil
 }
 
-// readClaims reads the claims parameter: amr with mfa, or an authentication context, asks for MFA
+// readClaims reads the claims parameter: amr with mfa, or an authentication context, requires MFA
 // (docs/reference/microsoft-identity.md §2.2).
 func (f *flow) readClaims(text string) *refusal {
 	if text == "" {
@@ -250,8 +250,8 @@ func (f *flow) redirectBack(values url.Values) reply {
 
 // refuseRedirect sends a refusal to the application.
 func (s *Simulator) refuseRedirect(f *flow, refused *refusal) reply {
-	told := refused.body(s.now(), f.correlation, s.state.odd.LineBreaks)
-	values := url.Values{"error": {refused.error}, "error_description": {told.description}, "error_uri": {s.errorURI(refused.code)}}
+	details := refused.body(s.now(), f.correlation, s.state.odd.LineBreaks)
+	values := url.Values{"error": {refused.error}, "error_description": {details.description}, "error_uri": {s.errorURI(refused.code)}}
 	if refused.suberror == "cancel" {
 		values.Set("error_subcode", refused.suberror)
 	}
@@ -265,9 +265,9 @@ func (s *Simulator) refuseRedirect(f *flow, refused *refusal) reply {
 
 // errorPage shows a refusal to the person; the application is not informed.
 func (s *Simulator) errorPage(f *flow, refused *refusal) reply {
-	told := refused.body(s.now(), f.correlation, false)
+	details := refused.body(s.now(), f.correlation, false)
 	return reply{status: http.StatusBadRequest, page: "error", code: refused.code, view: view{
-		Title: "Sign-in is not possible", Alert: refused.Error(), Correlation: told.correlation, Timestamp: told.timestamp,
+		Title: "Sign-in is not possible", Alert: refused.Error(), Correlation: details.correlation, Timestamp: details.timestamp,
 	}}
 }
 

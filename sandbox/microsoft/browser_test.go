@@ -15,15 +15,15 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 )
 
-// A landing is the request to the redirect URI after a sign-in in a real browser.
+// A landing is the request to the redirect URI at the end of a sign-in in a real browser.
 type landing struct {
 	method  string
 	form    map[string][]string
 	cookies []string
 }
 
-// landings serves a redirect URI on localhost, which is another site than the simulator's 127.0.0.1: /start sets
-// cookies, and /callback reports the request.
+// landings serves a redirect URI on localhost, which browsers treat as another site than the simulator's 127.0.0.1:
+// /start sets cookies, and /callback reports the request.
 func (w *world) landings(t *testing.T) (address string, arrived <-chan landing) {
 	t.Helper()
 	landings := make(chan landing, 1)
@@ -51,7 +51,7 @@ func (w *world) landings(t *testing.T) (address string, arrived <-chan landing) 
 	return address, landings
 }
 
-// next waits for a landing while the browser runs.
+// next waits for a landing until the browser ends.
 func next(t *testing.T, ctx context.Context, landings <-chan landing) landing {
 	t.Helper()
 	select {

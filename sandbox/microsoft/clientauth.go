@@ -15,7 +15,7 @@ import (
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-// assertionSkew is the tolerated difference between the clocks.
+// assertionSkew is the tolerated clock skew.
 const assertionSkew = 5 * time.Minute
 
 // authenticate checks the application's credential: a secret, or an assertion signed with a registered certificate.

@@ -150,10 +150,10 @@ func (s *Simulator) writeRefusal(w http.ResponseWriter, r *http.Request, refused
 	odd := s.state.odd
 	s.mu.Unlock()
 	entryOf(r).ErrorCode = refused.code
-	told := refused.body(s.now(), r.Header.Get("client-request-id"), odd.LineBreaks)
-	body := map[string]any{"error": refused.error, "error_description": told.description, "error_codes": []int{refused.code}}
+	details := refused.body(s.now(), r.Header.Get("client-request-id"), odd.LineBreaks)
+	body := map[string]any{"error": refused.error, "error_description": details.description, "error_codes": []int{refused.code}}
 	if !odd.OmitOptional {
-		body["timestamp"], body["trace_id"], body["correlation_id"] = told.timestamp, told.trace, told.correlation
+		body["timestamp"], body["trace_id"], body["correlation_id"] = details.timestamp, details.trace, details.correlation
 		body["error_uri"] = s.errorURI(refused.code)
 		if refused.suberror != "" {
 			body["suberror"] = refused.suberror
@@ -165,6 +165,6 @@ func (s *Simulator) writeRefusal(w http.ResponseWriter, r *http.Request, refused
 	if odd.ExtraFields {
 		body["xms_surprise"] = true
 	}
-	w.Header().Set("x-ms-request-id", told.trace)
+	w.Header().Set("x-ms-request-id", details.trace)
 	writeJSON(w, refused.status, body)
 }

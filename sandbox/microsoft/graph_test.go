@@ -16,7 +16,7 @@ func (w *world) graph(token, path string) answer {
 	return w.get(w.GraphURL()+"/v1.0"+path, "Authorization", "Bearer "+token)
 }
 
-// code is the error code of Graph or ARM.
+// errorCode returns the error code of Graph or ARM.
 func (a answer) errorCode() string {
 	inner, _ := a.body["error"].(map[string]any)
 	code, _ := inner["code"].(string)

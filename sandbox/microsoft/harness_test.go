@@ -150,7 +150,7 @@ func (w *world) signIn(v microsoft.Visitor, edits ...string) (*url.URL, error) {
 	return microsoft.SignIn(w.t.Context(), w.browser(), w.authorizeURL(edits...), v)
 }
 
-// arrive is signIn for a sign-in that must succeed.
+// arrive is signIn for a sign-in that must reach the redirect URI. It returns the parameters.
 func (w *world) arrive(v microsoft.Visitor, edits ...string) url.Values {
 	w.t.Helper()
 	back, err := w.signIn(v, edits...)
@@ -169,7 +169,7 @@ func (w *world) code(v microsoft.Visitor, edits ...string) string {
 	return values.Get("code")
 }
 
-// An answer is one of the token endpoint or an API.
+// An answer is an answer of the token endpoint or of an API.
 type answer struct {
 	status int
 	header http.Header

@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 )
 
-// MSAL for Go is Microsoft's own client and the third-party judge of the simulator.
+// MSAL for Go is Microsoft's own client; it checks that the simulator behaves like Microsoft.
 func TestInterop_MSALRedeemsAndRenews(t *testing.T) {
 	w := newWorld(t, func(cfg *microsoft.Config) {
 		cfg.TLS = true

@@ -164,18 +164,18 @@ func amend(claims, with map[string]any) {
 	maps.DeleteFunc(claims, func(_ string, v any) bool { return v == nil })
 }
 
-// pairwise is the subject, a different one for every application.
+// pairwise returns the subject of a user, which differs between applications.
 func pairwise(u *user, a *application) string {
 	sum := sha256.Sum256([]byte(u.objectID + "|" + a.ID))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// guestHome is a guest's home directory: invented, but always the same.
+// guestHome returns a made-up home directory of a guest, always the same one.
 func guestHome(u *user) string {
 	return uuid.NewSHA1(uuid.NameSpaceDNS, []byte(u.UPN[strings.Index(u.UPN, "@")+1:])).String()
 }
 
-// clientInfo identifies the account for MSAL (docs/reference/microsoft-identity.md §8.4).
+// clientInfo returns what identifies the account for MSAL (docs/reference/microsoft-identity.md §8.4).
 func clientInfo(u *user, d *directory) string {
 	b, _ := json.Marshal(map[string]string{"uid": u.objectID, "utid": d.ID})
 	return base64.RawURLEncoding.EncodeToString(b)

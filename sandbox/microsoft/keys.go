@@ -19,7 +19,7 @@ import (
 // keyBits is the size of Microsoft's signing keys.
 const keyBits = 2048
 
-// firstKeys returns the first two keys of every simulator in a process: to generate them takes longer than most tests.
+// firstKeys returns the first two keys of every simulator in a process: generating them takes longer than most tests.
 // Their kid differs between simulators, so that no simulator accepts another's tokens.
 var firstKeys = sync.OnceValues(func() ([]*rsa.PrivateKey, error) {
 	keys := make([]*rsa.PrivateKey, 2)
@@ -58,7 +58,7 @@ func newKeyring(now time.Time) (*keyring, error) {
 		}
 		ring.published = append(ring.published, key)
 	}
-	// Not the first one, so that a client that always uses the first key fails.
+	// The second key signs, so that a client that always uses the first one fails.
 	ring.signing = ring.published[1]
 	return ring, nil
 }

@@ -18,7 +18,7 @@ import (
 // maxRequests bounds the request log; the oldest entries are removed.
 const maxRequests = 10000
 
-// A Request is one entry of the request log: what tests need, without secrets.
+// A Request is one entry of the request log. It contains no secrets.
 type Request struct {
 	At        time.Time
 	Host      Host
@@ -26,7 +26,7 @@ type Request struct {
 	Path      string
 	Directory string // in the path of the identity platform
 
-	// Of the identity platform. In version 1, Scope is the resource.
+	// GrantType, Scope and ClientID are those of a request to the identity platform. In version 1, Scope is the resource.
 	GrantType, Scope, ClientID string
 	// ClientRequestID is the header client-request-id; RequestID and CorrelationID are MS-RequestId and
 	// MS-CorrelationId of Partner Center.

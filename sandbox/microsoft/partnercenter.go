@@ -113,20 +113,20 @@ func (s *Simulator) wantsMFA(who *caller) bool {
 
 func refuseWithoutMFA(w http.ResponseWriter, answer MFAAnswer) {
 	w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-	const told = "Multi-factor authentication is required for this request."
+	const message = "Multi-factor authentication is required for this request."
 	switch answer {
 	case MFACodeNumber:
-		writeJSON(w, http.StatusUnauthorized, map[string]any{"code": 900421, "description": told, "data": []string{}, "source": "PartnerFD"})
+		writeJSON(w, http.StatusUnauthorized, map[string]any{"code": 900421, "description": message, "data": []string{}, "source": "PartnerFD"})
 	case MFACodeNested:
-		writeJSON(w, http.StatusUnauthorized, map[string]any{"error": map[string]any{"code": "900421", "message": told}})
+		writeJSON(w, http.StatusUnauthorized, map[string]any{"error": map[string]any{"code": "900421", "message": message}})
 	case MFABodyEmpty:
 		w.WriteHeader(http.StatusUnauthorized)
 	case MFAReasonOnly:
 		writeJSON(w, http.StatusUnauthorized, map[string]any{"message": "MFA is required."})
 	case MFACodeClassic:
-		partnerError(w, http.StatusUnauthorized, "10001", told)
+		partnerError(w, http.StatusUnauthorized, "10001", message)
 	default:
-		partnerError(w, http.StatusUnauthorized, "900421", told)
+		partnerError(w, http.StatusUnauthorized, "900421", message)
 	}
 }
 
@@ -138,12 +138,12 @@ func partnerError(w http.ResponseWriter, status int, code, description string) {
 }
 
 func (s *Simulator) organizationProfile(w http.ResponseWriter, _ *http.Request, who *caller) {
-	told := who.directory.partner.ReportedDirectory
-	if told == "" {
-		told = who.directory.ID
+	reported := who.directory.partner.ReportedDirectory
+	if reported == "" {
+		reported = who.directory.ID
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
-		"id": told, "companyName": who.directory.Name, "tenantId": told, "domain": who.directory.Domain, "culture": "en-US",
+		"id": reported, "companyName": who.directory.Name, "tenantId": reported, "domain": who.directory.Domain, "culture": "en-US",
 		"language": "en", "email": who.user.UPN, "profileType": "OrganizationProfile",
 		"links":      map[string]any{"self": map[string]string{"uri": "/profiles/organization", "method": "GET"}},
 		"attributes": map[string]string{"objectType": "OrganizationProfile"},

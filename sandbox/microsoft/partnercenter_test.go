@@ -30,7 +30,7 @@ func TestS19_PartnerCenterProfiles(t *testing.T) {
 	}
 	w.must(w.SetPartnerCenter(contoso, microsoft.PartnerCenterMode{ReportedDirectory: fabrikam}))
 	if got := w.profile(token); got.text("tenantId") != fabrikam {
-		t.Errorf("tenantId told = %q, want %s", got.text("tenantId"), fabrikam)
+		t.Errorf("tenantId = %q, want %s", got.text("tenantId"), fabrikam)
 	}
 }
 

@@ -35,7 +35,7 @@ func refuse(code int) *refusal {
 	return &row
 }
 
-// about replaces the text.
+// about replaces the text and returns r.
 func (r *refusal) about(text string) *refusal {
 	r.text = text
 	return r
@@ -46,7 +46,7 @@ func missing(parameter string) *refusal {
 	return refuse(900144).about("The request must contain the parameter '" + parameter + "'.")
 }
 
-// refusals are the codes of the simulator. error, suberror and status follow docs/reference/microsoft-identity.md
+// refusals are the errors of the simulator by AADSTS code. error, suberror and status follow
 // docs/reference/microsoft-identity.md §3.5 and §3.6 and the field reports that those sections cite; the texts are not
 // Microsoft's.
 var refusals = map[int]refusal{
@@ -123,14 +123,14 @@ var refusals = map[int]refusal{
 
 // interaction returns the refusal for prompt=none and redirects: the error names what is missing.
 func (r *refusal) interaction() *refusal {
-	told := *r
+	interaction := *r
 	switch r.code {
 	case 50076, 50078, 50079, 70043, 53003:
-		told.error = "interaction_required"
+		interaction.error = "interaction_required"
 	case 65001:
-		told.error = "consent_required"
+		interaction.error = "consent_required"
 	}
-	return &told
+	return &interaction
 }
 
 // An errorBody is a refusal of the token endpoint (docs/reference/microsoft-identity.md §3.5).

@@ -52,8 +52,8 @@ func (c Cloud) parseScope(text string) (scopeSet, *refusal) {
 	return set, nil
 }
 
-// asks reports whether the set has an OpenID Connect scope.
-func (s scopeSet) asks(oidc string) bool { return slices.Contains(s.oidc, oidc) }
+// has reports whether the set has an OpenID Connect scope.
+func (s scopeSet) has(oidc string) bool { return slices.Contains(s.oidc, oidc) }
 
 // hosts returns the APIs in the set, each once, in order.
 func (s scopeSet) hosts() []Host {

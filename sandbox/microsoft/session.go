@@ -9,8 +9,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// sessionCookie is the cookie of single sign-on. Its name is not Microsoft's: all ports of one host name share cookies,
-// and it must differ from those of the product under test.
+// sessionCookie is the cookie of single sign-on. It does not have Microsoft's name: all ports of one host name share
+// cookies, and the name must differ from those of the product under test.
 const sessionCookie = "simulated-microsoft-session"
 
 // A session is a browser with signed-in accounts.

@@ -25,7 +25,7 @@ type Policy struct {
 	RememberMFA time.Duration
 	// Block refuses everything (53003).
 	Block bool
-	// BlockServers refuses redemptions only, as a location policy that allows the office but not the data centre.
+	// BlockServers refuses only redemptions, like a location policy that allows the office but not the data centre.
 	BlockServers bool
 	// BlockDeviceCode refuses refresh tokens from the device code flow.
 	BlockDeviceCode bool
@@ -36,8 +36,8 @@ type Policy struct {
 	IgnoreMFAClaims bool
 	// RefuseClaims answers an authorize request that has a claims parameter with invalid_request.
 	RefuseClaims bool
-	// PasswordChangeRevokes invalidates refresh tokens at a password change, as field reports say; the documentation
-	// says otherwise (docs/reference/microsoft-identity.md §6.1).
+	// PasswordChangeRevokes invalidates refresh tokens at a password change. Field reports say so; the documentation says
+	// otherwise (docs/reference/microsoft-identity.md §6.1).
 	PasswordChangeRevokes bool
 }
 
@@ -150,7 +150,7 @@ func (s *Simulator) RemoveConsent(directoryID, applicationID string, apis ...Hos
 	})
 }
 
-// Oddities are deviations of answers: those that Microsoft's answers may have, and those of an attacker's.
+// Oddities are deviations of answers: those that Microsoft's answers may have, and those that an attacker may cause.
 type Oddities struct {
 	// OpaqueAccessTokens issues access tokens that are not JWTs.
 	OpaqueAccessTokens bool

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// A Visitor is what a person does on the pages.
+// A Visitor says what a person does on the pages.
 type Visitor struct {
 	UPN, Password string
 	// ApproveMFA approves the request for a second factor; false denies it.
@@ -32,7 +32,7 @@ type PageError struct {
 
 func (e *PageError) Error() string { return "sign-in stays on the page " + e.Title + ": " + e.Alert }
 
-// maxPages is more than any sign-in has.
+// maxPages is more pages than any sign-in has.
 const maxPages = 12
 
 // SignIn opens authorizeURL and submits the real forms of the pages as v says, without a browser. It returns the
@@ -50,7 +50,7 @@ func SignIn(ctx context.Context, client *http.Client, authorizeURL string, v Vis
 	if err != nil {
 		return nil, fmt.Errorf("preparing the authorize request: %w", err)
 	}
-	seen := make(map[string]bool) // submitted pages: the same page again means that its answer was not accepted
+	seen := make(map[string]bool) // submitted pages: if one comes again, its form was not accepted
 	for range maxPages {
 		shown, location, err := open(&browser, request)
 		if err != nil {
@@ -80,7 +80,7 @@ func SignIn(ctx context.Context, client *http.Client, authorizeURL string, v Vis
 		}
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	return nil, errors.New("the sign-in goes in circles")
+	return nil, errors.New("the sign-in does not end")
 }
 
 // open sends a request and returns the page, or the address of the redirect.

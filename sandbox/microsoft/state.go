@@ -58,7 +58,7 @@ type user struct {
 	User
 	objectID        string
 	tokensValidFrom time.Time
-	revocations     int // how often all sessions were revoked; a counter, because the clock of a test may stand still
+	revocations     int // how often all sessions were revoked; a counter, because a test's clock may not move
 	refused         int // AADSTS code with which sign-ins and redemptions fail; 0: none
 }
 

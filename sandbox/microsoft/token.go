@@ -38,7 +38,7 @@ type proof struct {
 	device    bool
 }
 
-// token is the token endpoint (docs/reference/microsoft-identity.md §3).
+// token serves the token endpoint (docs/reference/microsoft-identity.md §3).
 func (s *Simulator) token(version int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		form, refused := s.readTokenForm(w, r, version)
@@ -123,7 +123,7 @@ func (s *Simulator) redeem(f tokenForm) (map[string]any, *refusal) {
 	if refused != nil {
 		return nil, refused
 	}
-	asked, request, refused := s.resourceOf(f, app, p)
+	requested, request, refused := s.resourceOf(f, app, p)
 	if refused != nil {
 		return nil, refused
 	}
@@ -131,7 +131,7 @@ func (s *Simulator) redeem(f tokenForm) (map[string]any, *refusal) {
 		return nil, refused
 	}
 	request.certified = certified
-	answer, err := s.answer(f, asked, request, p)
+	answer, err := s.answer(f, requested, request, p)
 	if err != nil {
 		return nil, refuse(90006).about(err.Error())
 	}
@@ -165,41 +165,41 @@ func (s *Simulator) resourceOf(f tokenForm, app *application, p proof) (scopeSet
 	request := tokenRequest{
 		app: app, directory: p.directory, user: p.user, auth: p.auth, address: f.address, nonce: p.nonce, version: f.version, now: f.now,
 	}
-	asked, refused := s.requestedScopes(f, p)
+	requested, refused := s.requestedScopes(f, p)
 	if refused != nil {
-		return asked, request, refused
+		return requested, request, refused
 	}
-	hosts := asked.hosts()
+	hosts := requested.hosts()
 	if len(hosts) > 1 {
-		return asked, request, refuse(28000).about("The scope contains more than one resource: " + f.values.Get("scope"))
+		return requested, request, refuse(28000).about("The scope contains more than one resource: " + f.values.Get("scope"))
 	}
 	request.host, request.audience = Graph, s.cfg.Cloud.Graph.Audiences[0]
 	if len(hosts) == 1 {
-		request.host, request.audience = hosts[0], asked.apis[0].identifier
+		request.host, request.audience = hosts[0], requested.apis[0].identifier
 	}
 	if slices.Contains(p.directory.Without, request.host) {
-		return asked, request, refuse(500011)
+		return requested, request, refuse(500011)
 	}
 	request.granted = s.state.consented(p.directory.ID, app.ID, p.user.UPN, request.host)
 	if len(hosts) == 0 {
-		return asked, request, nil // OpenID Connect scopes only
+		return requested, request, nil // OpenID Connect scopes only
 	}
-	byDefault := asked.apis[0].name == defaultScope
+	byDefault := requested.apis[0].name == defaultScope
 	if byDefault && len(app.registered[request.host]) == 0 {
-		return asked, request, refuse(650057)
+		return requested, request, refuse(650057)
 	}
 	if len(request.granted) == 0 && p.directory.CustomerOf != "" && !s.state.principalIn(app, p.directory.ID) {
-		return asked, request, refuse(90099)
+		return requested, request, refuse(90099)
 	}
-	for _, name := range asked.permissions(request.host, app) {
+	for _, name := range requested.permissions(request.host, app) {
 		if !byDefault && !slices.Contains(request.granted, name) {
-			return asked, request, refuse(65001)
+			return requested, request, refuse(65001)
 		}
 	}
 	if len(request.granted) == 0 {
-		return asked, request, refuse(65001)
+		return requested, request, refuse(65001)
 	}
-	return asked, request, nil
+	return requested, request, nil
 }
 
 // requestedScopes reads scope (version 2) or resource (version 1).
@@ -230,7 +230,7 @@ func (s *Simulator) requestedScopes(f tokenForm, p proof) (scopeSet, *refusal) {
 }
 
 // answer issues the tokens and returns the answer (docs/reference/microsoft-identity.md §3.3).
-func (s *Simulator) answer(f tokenForm, asked scopeSet, r tokenRequest, p proof) (map[string]any, error) {
+func (s *Simulator) answer(f tokenForm, requested scopeSet, r tokenRequest, p proof) (map[string]any, error) {
 	access, life, err := s.accessToken(r)
 	if err != nil {
 		return nil, err
@@ -244,15 +244,15 @@ func (s *Simulator) answer(f tokenForm, asked scopeSet, r tokenRequest, p proof)
 		body["resource"], body["scope"] = r.audience, strings.Join(r.granted, " ")
 	} else {
 		body["expires_in"], body["ext_expires_in"] = seconds, seconds
-		body["scope"] = grantedScope(asked, r)
+		body["scope"] = grantedScope(requested, r)
 	}
-	if asked.asks("openid") {
+	if requested.has("openid") {
 		if body["id_token"], err = s.idToken(r); err != nil {
 			return nil, err
 		}
 	}
 	refreshing := f.values.Get("grant_type") == "refresh_token"
-	if asked.asks("offline_access") && (!refreshing || !s.state.odd.KeepRefreshToken) {
+	if requested.has("offline_access") && (!refreshing || !s.state.odd.KeepRefreshToken) {
 		body["refresh_token"] = s.state.issueRefreshToken(refreshToken{
 			app: r.app.ID, user: strings.ToLower(p.user.UPN), directory: p.directory.ID, scopes: p.scopes, auth: p.auth,
 			spa: p.spa, device: p.device, issued: f.now,
@@ -272,17 +272,17 @@ func (s *Simulator) answer(f tokenForm, asked scopeSet, r tokenRequest, p proof)
 	return body, nil
 }
 
-// grantedScope is resource-qualified, repeats .default if it was requested, and lists the OpenID Connect scopes except
-// offline_access (docs/reference/microsoft-identity.md §3.3, §8.4).
-func grantedScope(asked scopeSet, r tokenRequest) string {
+// grantedScope returns the granted scopes, qualified with the resource: it repeats .default if that was requested, and lists
+// the OpenID Connect scopes except offline_access (docs/reference/microsoft-identity.md §3.3, §8.4).
+func grantedScope(requested scopeSet, r tokenRequest) string {
 	var words []string
-	for _, a := range asked.apis {
+	for _, a := range requested.apis {
 		words = append(words, a.text)
 	}
 	for _, name := range r.granted {
 		words = append(words, strings.TrimRight(r.audience, "/")+"/"+name)
 	}
-	for _, word := range asked.oidc {
+	for _, word := range requested.oidc {
 		if word != "offline_access" {
 			words = append(words, word)
 		}

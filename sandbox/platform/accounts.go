@@ -18,7 +18,7 @@ const (
 	Client   = "CLIENT"
 )
 
-// An Account is the provider, a reseller of any level, or a customer.
+// An Account is the provider, a reseller at any level, or a customer.
 type Account struct {
 	ID       string // UUID
 	Number   int    // the platform's own id
@@ -89,8 +89,8 @@ func (p *Platform) provider() *Account {
 	panic("platform: the provider is seeded first")
 }
 
-// AddAccount creates an account. ParentID defaults to the provider, Type to Reseller; the platform sets ID and Number.
-// Resellers may have resellers, three levels in all; customers have no accounts below them.
+// AddAccount creates an account. ParentID defaults to the provider, and Type to Reseller; the platform sets ID and Number.
+// Resellers may have resellers below them, three levels in total; customers have no accounts below them.
 func (p *Platform) AddAccount(a Account) (Account, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,11 +105,11 @@ func (p *Platform) AddAccount(a Account) (Account, error) {
 	case !ok:
 		return Account{}, notFound("account", a.ParentID)
 	case a.Type != Reseller && a.Type != Client:
-		return Account{}, badRequest("an account of type %q cannot be made", a.Type)
+		return Account{}, badRequest("an account of type %q cannot be created", a.Type)
 	case parent.Type == Client:
 		return Account{}, badRequest("a customer cannot have accounts")
 	case a.Type == Reseller && len(p.lineage(parent.ID)) > 3:
-		return Account{}, badRequest("there are three levels of resellers at most")
+		return Account{}, badRequest("at most three levels of resellers are allowed")
 	case a.Name == "":
 		return Account{}, badRequest("an account needs a name")
 	}

@@ -27,7 +27,7 @@ type instanceBody struct {
 	} `json:"auth"`
 }
 
-// requireTool refuses all clients but administrators' tools.
+// requireTool refuses all clients except administrators' tools.
 func (p *Platform) requireTool(w http.ResponseWriter, r *http.Request, c client) bool {
 	if !c.admin {
 		p.writeError(w, r, forbidden("instances are for the provider's tools"))
@@ -40,14 +40,14 @@ func (p *Platform) serveCreate(w http.ResponseWriter, r *http.Request, c client)
 	if !p.requireTool(w, r, c) {
 		return
 	}
-	asked, settings, err := readInstance(r)
+	request, settings, err := readInstance(r)
 	if err != nil {
 		p.writeError(w, r, err)
 		return
 	}
 	made, err := p.Create(r.Context(), InstanceRequest{
-		PackageID: asked.Package.Type, Version: asked.Package.Version, Release: asked.Package.Release,
-		Endpoint: asked.Endpoint, Network: asked.Network, Key: asked.Auth.OAuth.Key, Secret: asked.Auth.OAuth.Secret, Settings: settings,
+		PackageID: request.Package.Type, Version: request.Package.Version, Release: request.Package.Release,
+		Endpoint: request.Endpoint, Network: request.Network, Key: request.Auth.OAuth.Key, Secret: request.Auth.OAuth.Secret, Settings: settings,
 	})
 	if err != nil {
 		p.writeError(w, r, err)
@@ -61,17 +61,17 @@ func (p *Platform) serveCreate(w http.ResponseWriter, r *http.Request, c client)
 	writeJSON(w, http.StatusOK, answer)
 }
 
-func readInstance(r *http.Request) (asked instanceBody, settings map[string]any, err error) {
+func readInstance(r *http.Request) (request instanceBody, settings map[string]any, err error) {
 	body, err := readBody(r.Body)
 	if err != nil {
-		return asked, nil, badRequest("%v", err)
+		return request, nil, badRequest("%v", err)
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(body, &members); err != nil || members["aps"] == nil {
-		return asked, nil, badRequest("the body is not an instance")
+		return request, nil, badRequest("the body is not an instance")
 	}
-	if err := json.Unmarshal(members["aps"], &asked); err != nil {
-		return asked, nil, badRequest("the instance cannot be read: %v", err)
+	if err := json.Unmarshal(members["aps"], &request); err != nil {
+		return request, nil, badRequest("the instance cannot be read: %v", err)
 	}
 	settings = make(map[string]any)
 	for name, v := range members {
@@ -80,11 +80,11 @@ func readInstance(r *http.Request) (asked instanceBody, settings map[string]any,
 		}
 		var value any
 		if err := json.Unmarshal(v, &value); err != nil {
-			return asked, nil, badRequest("the setting %s cannot be read", name)
+			return request, nil, badRequest("the setting %s cannot be read", name)
 		}
 		settings[name] = value
 	}
-	return asked, settings, nil
+	return request, settings, nil
 }
 
 // instanceView returns the aps part of an instance, without its secret. The caller holds p.mu.
@@ -145,9 +145,9 @@ func (p *Platform) serveRotate(w http.ResponseWriter, r *http.Request, c client)
 	if !p.requireTool(w, r, c) {
 		return
 	}
-	asked, _, err := readInstance(r)
+	request, _, err := readInstance(r)
 	if err == nil {
-		err = p.Rotate(r.PathValue("id"), asked.Auth.OAuth.Key, asked.Auth.OAuth.Secret)
+		err = p.Rotate(r.PathValue("id"), request.Auth.OAuth.Key, request.Auth.OAuth.Secret)
 	}
 	if err != nil {
 		p.writeError(w, r, err)
@@ -187,7 +187,7 @@ func (p *Platform) serveServices(w http.ResponseWriter, r *http.Request, c clien
 // servePush answers PUT /aps/2/application/{service}/{id}: an application stores properties of its own resource. The
 // platform doesn't call it back.
 func (p *Platform) servePush(w http.ResponseWriter, r *http.Request, c client) {
-	told, err := p.changes(r)
+	properties, err := p.changes(r)
 	if err != nil {
 		p.writeError(w, r, err)
 		return
@@ -200,21 +200,21 @@ func (p *Platform) servePush(w http.ResponseWriter, r *http.Request, c client) {
 	case res == nil || res.instance != c.audience.instance || res.service != r.PathValue("service"):
 		err = notFound("resource", r.PathValue("id"))
 	default:
-		if err = checkProperties(p.types[res.typeID], told); err == nil {
-			res.properties = merged(res.properties, told)
+		if err = checkProperties(p.types[res.typeID], properties); err == nil {
+			res.properties = merged(res.properties, properties)
 			p.touch(res)
 		}
 	}
-	var shown map[string]any
+	var view map[string]any
 	if err == nil {
-		shown = clone(p.view(audience{instance: c.audience.instance, own: true}, res))
+		view = clone(p.view(audience{instance: c.audience.instance, own: true}, res))
 	}
 	p.mu.Unlock()
 	if err != nil {
 		p.writeError(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, shown)
+	writeJSON(w, http.StatusOK, view)
 }
 
 func (p *Platform) servePackages(w http.ResponseWriter, r *http.Request, c client) {

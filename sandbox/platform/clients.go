@@ -27,7 +27,7 @@ func (p *Platform) identifyClient(r *http.Request) (client, error) {
 		}
 		u, ok := p.User(session.UserID)
 		if !ok {
-			return client{}, unauthorized("the session's user is gone")
+			return client{}, unauthorized("the session's user was removed")
 		}
 		return client{audience: audience{account: u.AccountID}, session: &session}, nil
 	}

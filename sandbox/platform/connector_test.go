@@ -29,7 +29,7 @@ const (
 // archives caches what archive returns, because most tests need it and building it is slow.
 var archives sync.Map // release → []byte
 
-// archive returns the repository's own package, as a later release when release is above 1.
+// archive returns the repository's own package with the given release.
 func archive(t testing.TB, release string) []byte {
 	t.Helper()
 	if content, ok := archives.Load(release); ok {
@@ -58,8 +58,7 @@ type call struct {
 
 func (c call) line() string { return c.method + " " + c.path }
 
-// A connector is a fake of ours. It verifies every signature and calls answer for its answer; without one it answers
-// 200 {}.
+// A connector is a fake connector. It verifies every signature, and answers with answer, or with 200 {} if that is nil.
 type connector struct {
 	*httptest.Server
 	t      *testing.T
@@ -125,8 +124,8 @@ func (c *connector) received() (calls []call, lines []string) {
 	return slices.Clone(c.calls), lines
 }
 
-// start starts a platform in development mode with the repository's package imported. It doesn't wait where a real one
-// would.
+// start starts a platform in development mode with the repository's package imported. Unlike a real platform, it does not
+// wait before it repeats an operation.
 func start(t *testing.T, change ...func(*platform.Config)) *platform.Platform {
 	t.Helper()
 	cfg := platform.Config{Development: true, Wait: func(context.Context, time.Duration) error { return nil }}

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The connector's own client works with the simulated platform.
+// TestController_ClientOfConnector makes the calls of the connector's own client.
 func TestController_ClientOfConnector(t *testing.T) {
 	p, c, made := installed(t)
 	north, _ := reseller(t, p, "North", "")

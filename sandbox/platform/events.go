@@ -217,7 +217,7 @@ func (p *Platform) Undelivered() int {
 	return len(p.deliveries)
 }
 
-// RenameAccount changes the company of an account, as its users can in the panel.
+// RenameAccount changes the company name of an account, as its users can in the panel.
 func (p *Platform) RenameAccount(id, name string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -43,7 +43,7 @@ type hookCall struct {
 	body   any    // sent as JSON unless nil; json.RawMessage is sent unchanged
 	phase  string // APS-Request-Phase; empty to send none
 	cause  cause
-	owner  string // account concerned
+	owner  string // account of the resource
 	header map[string]string
 }
 
@@ -54,8 +54,8 @@ type Answer struct {
 	Body   []byte
 }
 
-// hook sends one signed request to an instance's endpoint (docs/reference/aps-protocol.md §1.1). The transaction is open
-// until the answer. The caller must not hold p.mu.
+// hook sends one signed request to an instance's endpoint (docs/reference/aps-protocol.md §1.1). Its transaction stays open
+// until the answer arrives. The caller must not hold p.mu.
 func (p *Platform) hook(ctx context.Context, in *instance, call hookCall) (Answer, error) {
 	var body []byte
 	if call.body != nil {
@@ -132,20 +132,20 @@ func (p *Platform) closeTransaction(transaction string) {
 
 // refused returns the error for an answer that refuses a call, with the connector's message.
 func refused(what string, a Answer) error {
-	var said struct {
+	var body struct {
 		Error   string          `json:"error"`
 		Message string          `json:"message"`
 		Details json.RawMessage `json:"details"`
 	}
-	if json.Unmarshal(a.Body, &said) != nil || said.Message == "" {
-		said.Message = fmt.Sprintf("%s: the application answered with status %d", what, a.Status)
+	if json.Unmarshal(a.Body, &body) != nil || body.Message == "" {
+		body.Message = fmt.Sprintf("%s: the application answered with status %d", what, a.Status)
 	}
 	status := a.Status
 	if status < 400 {
 		status = http.StatusInternalServerError
 	}
-	if said.Error == "" {
-		said.Error = "APS::Util::Exception"
+	if body.Error == "" {
+		body.Error = "APS::Util::Exception"
 	}
-	return &Refusal{Status: status, Kind: said.Error, Message: said.Message, Details: said.Details}
+	return &Refusal{Status: status, Kind: body.Error, Message: body.Message, Details: body.Details}
 }

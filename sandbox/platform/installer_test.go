@@ -18,8 +18,8 @@ import (
 	"azure-partner-connector/sandbox/platform"
 )
 
-// An installer makes the calls of CloudBlue's own installer, apsconnect-cli, in the order observed of the real program
-// (docs/reference/aps-protocol.md §7.3), in the same form on the wire.
+// An installer makes the calls of CloudBlue's own installer, apsconnect-cli, in the order and the wire format of the real
+// program (docs/reference/aps-protocol.md §7.3).
 type installer struct {
 	t        *testing.T
 	p        *platform.Platform
@@ -157,7 +157,7 @@ func (i *installer) start() apsResource {
 	return extension[0]
 }
 
-// manifest checks what the installer requires of a package.
+// A manifest is the part of a package's description that the installer requires.
 type manifest struct {
 	XMLName xml.Name `xml:"http://aps-standard.org/ns/2 application"`
 	ID      string   `xml:"id"`
@@ -221,7 +221,7 @@ func (i *installer) installFrontend(content []byte, oauthKey string, oauthSecret
 	}
 	i.rest(http.MethodPost, "/aps/2/resources/"+extension.APS.ID+"/connectionsInfo", map[string]any{"product": strings.TrimPrefix(m.ID, "http://aps.odin.com/app/")}, &connection)
 	if connection.ID == "" {
-		i.t.Fatal("the Connect extension told no connection")
+		i.t.Fatal("the Connect extension returned no connection")
 	}
 	if instance, installed := i.instance(m); installed {
 		i.rpc("pem.APS.importPackage", map[string]any{"package_body": content})
@@ -379,8 +379,8 @@ func TestOperationsAPI_RefusesUnknownResourcesForSale(t *testing.T) {
 			_, body := i.send(http.MethodPost, address, message, nil)
 			answer, err := xmlrpc.DecodeAnswer(body)
 			members, _ := answer.(map[string]any)
-			words, _ := members["error_message"].(string)
-			if err != nil || members["status"] == 0 || !strings.Contains(words, tc.want) {
+			refusal, _ := members["error_message"].(string)
+			if err != nil || members["status"] == 0 || !strings.Contains(refusal, tc.want) {
 				t.Errorf("%s = %v, %v, want a refusal with %q", tc.method, answer, err, tc.want)
 			}
 		})

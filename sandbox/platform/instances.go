@@ -11,8 +11,8 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// foreignType is the type of the root resource of other applications; it is that of the Azure CSP application's
-// (docs/reference/azure-csp-application.md §3.5), the one that borrows access tokens.
+// foreignType is the type of the root resource of other applications: that of the Azure CSP application
+// (docs/reference/azure-csp-application.md §3.5), which borrows access tokens.
 const foreignType = "http://www.odin.com/app/azure-csp/app/1.0"
 
 // An InstanceRequest describes a new instance (docs/reference/aps-protocol.md §7.2).
@@ -34,7 +34,7 @@ type CreatedInstance struct {
 	RootID string // aps.id of the root resource
 }
 
-// CreateInstance registers the newest version of the one imported package at endpoint. With several packages imported,
+// CreateInstance registers the newest version of the only imported package at endpoint. If several packages are imported,
 // use Create.
 func (p *Platform) CreateInstance(ctx context.Context, endpoint, key string, sharedSecret secret.Text, settings map[string]any) (CreatedInstance, error) {
 	p.mu.Lock()
@@ -109,14 +109,14 @@ func (p *Platform) checkEndpoint(q InstanceRequest) error {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "":
 		return badRequest("the endpoint %q is not an absolute address", q.Endpoint)
 	case u.Scheme == "http" && !p.development:
-		return badRequest("the endpoint %s is not https; only a platform in development mode takes it", q.Endpoint)
+		return badRequest("the endpoint %s is not https; only a platform in development mode accepts that", q.Endpoint)
 	case !slices.Contains([]string{"proxy", "public", "backnet"}, q.Network):
 		return badRequest("there is no network type %q", q.Network)
 	}
 	return nil
 }
 
-// checkCredentials refuses missing credentials, and a key of another instance than except.
+// checkCredentials refuses missing credentials, and a key that an instance other than except uses.
 func (p *Platform) checkCredentials(key string, sharedSecret secret.Text, except string) error {
 	if key == "" || sharedSecret.Empty() {
 		return badRequest("the key or the secret of the instance is missing")
@@ -156,7 +156,7 @@ func (p *Platform) SecretOf(rootID string) secret.Text {
 	return secret.Text{}
 }
 
-// DeleteInstance removes an instance without other resources than its root.
+// DeleteInstance removes an instance. It refuses if the instance has resources other than its root.
 func (p *Platform) DeleteInstance(ctx context.Context, id string) error {
 	p.mu.Lock()
 	in := p.instances[id]
@@ -226,7 +226,7 @@ func (p *Platform) Upgrade(ctx context.Context, instanceID string) error {
 	return err
 }
 
-// switchVersion switches an instance to another version of its package, and its resources to the types of that.
+// switchVersion switches an instance to another version of its package, and its resources to the types of that version.
 func (p *Platform) switchVersion(in *instance, to *installed) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

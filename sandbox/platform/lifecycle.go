@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Bounds of repetitions.
+// Upper bounds of repetitions.
 const (
 	maxPolls    = 100 // repetitions of an operation that answers 202
 	maxCleanups = 6   // attempts to clean up after a failed provisioning, as observed on a real platform (docs/reference/aps-protocol.md §1.7)
@@ -29,7 +29,7 @@ func (p *Platform) provision(ctx context.Context, in *instance, id string, c cau
 		return nil
 	}
 	p.setStatus(id, unprovisioning)
-	// Cleaning up must not depend on whether the caller still waits.
+	// Cleaning up continues even if the caller no longer waits.
 	p.cleanUp(context.WithoutCancel(ctx), in, id, c)
 	return err
 }
@@ -90,9 +90,9 @@ func (p *Platform) lifecycle(ctx context.Context, in *instance, id, method, path
 // storeAnswer stores the properties that a connector answered (docs/reference/aps-protocol.md §3.4), and the status unless
 // that is empty.
 func (p *Platform) storeAnswer(id string, a Answer, status string) error {
-	var told map[string]any
+	var values map[string]any
 	if len(a.Body) > 0 && a.Status != http.StatusNoContent {
-		if err := json.Unmarshal(a.Body, &told); err != nil {
+		if err := json.Unmarshal(a.Body, &values); err != nil {
 			return refuse(http.StatusInternalServerError, "Exception", "the application's answer is not a JSON object")
 		}
 	}
@@ -102,7 +102,7 @@ func (p *Platform) storeAnswer(id string, a Answer, status string) error {
 	if r == nil {
 		return notFound("resource", id)
 	}
-	if err := p.setProperties(r, told); err != nil {
+	if err := p.setProperties(r, values); err != nil {
 		return err
 	}
 	if status != "" {
@@ -112,12 +112,12 @@ func (p *Platform) storeAnswer(id string, a Answer, status string) error {
 	return nil
 }
 
-// setProperties stores properties from the application that owns the resource. It may set those that users can't.
-func (p *Platform) setProperties(r *resource, told map[string]any) error {
+// setProperties stores properties from the application that owns the resource, also those that users cannot set.
+func (p *Platform) setProperties(r *resource, values map[string]any) error {
 	t := p.types[r.typeID]
 	changed := make(map[string]any)
 	relations := relationsOf(p.types, t)
-	for name, v := range told {
+	for name, v := range values {
 		if name == "aps" {
 			aps, _ := v.(map[string]any)
 			if other, ok := aps["id"]; ok && other != r.id {
@@ -160,7 +160,7 @@ func (p *Platform) service(id string) string {
 // path returns a resource's path below its endpoint.
 func (p *Platform) path(id string) string { return "/" + p.service(id) + "/" + id }
 
-// served returns the instance that serves a resource.
+// served returns a resource and the instance that serves it.
 func (p *Platform) served(id string) (*instance, *resource, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -175,8 +175,8 @@ func (p *Platform) served(id string) (*instance, *resource, error) {
 	return in, r, nil
 }
 
-// Configure changes properties of a resource as a user does: it calls the connector by PUT with the new values, and stores
-// only what that accepts. userID is empty for the platform itself.
+// Configure changes properties of a resource as a user does: it calls the connector's PUT with the new values, and stores
+// them only if the connector accepts them. userID is empty for the platform itself.
 func (p *Platform) Configure(ctx context.Context, userID, id string, changed map[string]any) error {
 	in, r, err := p.servedFor(userID, id)
 	if err != nil {
@@ -234,7 +234,7 @@ func (p *Platform) Delete(ctx context.Context, userID, id string) error {
 		return err
 	}
 	if in.root == id {
-		return conflict("a root resource goes with its instance")
+		return conflict("a root resource is removed with its instance")
 	}
 	p.mu.Lock()
 	c := p.causeOf(userID)

@@ -141,7 +141,7 @@ func pluggedIn(list []Node, point string) []Node {
 	return found
 }
 
-// Menu is Navigation for one user: without what their privileges, their resources or a condition hide.
+// Menu returns Navigation for one user, without the elements that their privileges, their resources or a condition hide.
 func (p *Platform) Menu(userID, point string) ([]Node, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -153,7 +153,7 @@ func (p *Platform) Menu(userID, point string) ([]Node, error) {
 }
 
 func (p *Platform) visible(u *User, list []Node) ([]Node, error) {
-	var shown []Node
+	var allowed []Node
 	for _, n := range list {
 		vars, ok, err := p.vars(u, n.Vars)
 		if err != nil {
@@ -180,9 +180,9 @@ func (p *Platform) visible(u *User, list []Node) ([]Node, error) {
 		if n.Kind != "view" && hadChildren && len(n.Children) == 0 {
 			continue // all elements below are hidden
 		}
-		shown = append(shown, n)
+		allowed = append(allowed, n)
 	}
-	return shown, nil
+	return allowed, nil
 }
 
 // Vars returns the variables of a view for a user, as in aps.context.vars: the resources of the user's account. ok is
@@ -213,11 +213,11 @@ func (p *Platform) vars(u *User, vars []Var) (map[string]any, bool, error) {
 			if r.owner != u.AccountID && (t == nil || !t.Access["global"]) || !implements(p.types, r.typeID, v.Type) {
 				continue
 			}
-			shown := p.view(audience{account: u.AccountID}, r)
-			if match, err := rql.Match(terms, func(name string) any { return lookup(shown, name) }, p.implementing(r)); err != nil {
+			view := p.view(audience{account: u.AccountID}, r)
+			if match, err := rql.Match(terms, func(name string) any { return lookup(view, name) }, p.implementing(r)); err != nil {
 				return nil, false, err
 			} else if match {
-				list = append(list, shown)
+				list = append(list, view)
 			}
 		}
 		ok = ok && (!v.Required || len(list) > 0)

@@ -46,7 +46,7 @@ func (p *Platform) notify(a audience, body []byte) (map[string]any, error) {
 	if a.instance == "" {
 		return nil, forbidden("only applications send notifications")
 	}
-	var told struct {
+	var request struct {
 		Status      string            `json:"status"`
 		Message     *NotificationText `json:"message"`
 		Details     *NotificationText `json:"details"`
@@ -55,24 +55,24 @@ func (p *Platform) notify(a audience, body []byte) (map[string]any, error) {
 		InitiatorID string            `json:"initiatorId"`
 		Link        json.RawMessage   `json:"link"`
 	}
-	if err := json.Unmarshal(body, &told); err != nil {
+	if err := json.Unmarshal(body, &request); err != nil {
 		return nil, badRequest("the notification cannot be read: %v", err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case told.Message == nil || told.Message.Message == "":
+	case request.Message == nil || request.Message.Message == "":
 		return nil, badRequest("the notification has no message")
-	case !slices.Contains([]string{"ready", "error", "inProgress"}, told.Status):
-		return nil, badRequest("there is no status %q of notifications", told.Status)
-	case told.AccountID != "" && p.accounts[told.AccountID] == nil:
-		return nil, notFound("account", told.AccountID)
-	case told.UserID != "" && p.users[told.UserID] == nil:
-		return nil, notFound("user", told.UserID)
+	case !slices.Contains([]string{"ready", "error", "inProgress"}, request.Status):
+		return nil, badRequest("there is no status %q of notifications", request.Status)
+	case request.AccountID != "" && p.accounts[request.AccountID] == nil:
+		return nil, notFound("account", request.AccountID)
+	case request.UserID != "" && p.users[request.UserID] == nil:
+		return nil, notFound("user", request.UserID)
 	}
 	n := Notification{
-		ID: random.ID(), At: p.now(), Instance: a.instance, AccountID: told.AccountID, UserID: told.UserID,
-		Status: told.Status, Message: *told.Message, Details: told.Details, Link: told.Link,
+		ID: random.ID(), At: p.now(), Instance: a.instance, AccountID: request.AccountID, UserID: request.UserID,
+		Status: request.Status, Message: *request.Message, Details: request.Details, Link: request.Link,
 	}
 	p.notifications = append(p.notifications, n)
 	return map[string]any{"id": n.ID, "status": n.Status}, nil

@@ -17,16 +17,17 @@ type Caller struct {
 	locale     string // empty: that of the user
 }
 
-// AsUser is a user of a panel.
+// AsUser returns a user of a panel as the caller.
 func AsUser(id string) Caller { return Caller{userID: id} }
 
-// AsSession is the user of a session, with the user who logged in as them.
+// AsSession returns the user of a session as the caller, with the user who logged in as them.
 func AsSession(s Session) Caller { return Caller{userID: s.UserID, originalID: s.OriginalID} }
 
-// AsApplication is another application of the platform, in its own context: a referrer of what it is linked with.
+// AsApplication returns another application as the caller, in its own context: a referrer of the resources that it is
+// linked with.
 func AsApplication(instanceID string) Caller { return Caller{instanceID: instanceID} }
 
-// WithLocale returns c in a panel that is shown in another language than the user's own, for example de_DE.
+// WithLocale returns c in a panel with another language than the user's own, for example de_DE.
 func (c Caller) WithLocale(locale string) Caller {
 	c.locale = locale
 	return c
@@ -48,14 +49,14 @@ func (p *Platform) Read(by Caller, resourceID string) Answer {
 	p.mu.Lock()
 	_, a, err := p.identify(by)
 	p.mu.Unlock()
-	var shown map[string]any
+	var view map[string]any
 	if err == nil {
-		shown, err = p.read(a, resourceID)
+		view, err = p.read(a, resourceID)
 	}
 	if err != nil {
 		return answerOf(asRefusal(err).Status, asRefusal(err))
 	}
-	return answerOf(http.StatusOK, shown)
+	return answerOf(http.StatusOK, view)
 }
 
 // Change changes properties of a resource as a panel does, if the connector accepts that. The answer is the resource, or a
@@ -165,7 +166,7 @@ func (p *Platform) callStatic(ctx context.Context, by Caller, method, instanceID
 	return p.hook(ctx, in, call)
 }
 
-// identify returns the cause of a call and the audience whose rights apply. The caller holds p.mu.
+// identify returns the cause of a call, and the audience whose rights apply. The caller holds p.mu.
 func (p *Platform) identify(by Caller) (cause, audience, error) {
 	if by.instanceID != "" {
 		in := p.instances[by.instanceID]
@@ -262,7 +263,7 @@ func (d *parameterDefinition) check(t *typeDefinition, name string, whole any, m
 	definition := &propertyDefinition{Type: d.Type, Items: d.Items}
 	if s := t.Structures[d.Type]; s != nil {
 		for member, m := range s.Properties {
-			if _, given := members[member]; m.Required && !given {
+			if _, ok := members[member]; m.Required && !ok {
 				return badRequest("the parameter %s has no %s", name, member)
 			}
 		}
@@ -270,9 +271,9 @@ func (d *parameterDefinition) check(t *typeDefinition, name string, whole any, m
 	if !isPrimitive(d.Type) {
 		return checkValue(t, name, definition, whole)
 	}
-	v, given := members[name]
+	v, ok := members[name]
 	switch {
-	case given:
+	case ok:
 		return checkValue(t, name, definition, v)
 	case d.Required:
 		return badRequest("the parameter %s is missing", name)

@@ -238,7 +238,7 @@ func TestController_Refuses(t *testing.T) {
 		header             map[string]string
 		key, secret        string
 		want               int
-		words              string
+		message            string
 	}{
 		"unsigned":             {"GET", root, "", nil, "", "", 401, "not authenticated"},
 		"unknown key":          {"GET", root, "", nil, "who", "x", 401, "signature"},
@@ -262,9 +262,9 @@ func TestController_Refuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, _, body := request(t, p, tc.method, tc.path, tc.body, tc.header, tc.key, tc.secret)
-			var told platform.Refusal
-			if err := json.Unmarshal([]byte(body), &told); status != tc.want || err != nil || told.Status != status || !strings.Contains(told.Message, tc.words) {
-				t.Errorf("%s %s = %d %s, want %d with %q", tc.method, tc.path, status, body, tc.want, tc.words)
+			var refusal platform.Refusal
+			if err := json.Unmarshal([]byte(body), &refusal); status != tc.want || err != nil || refusal.Status != status || !strings.Contains(refusal.Message, tc.message) {
+				t.Errorf("%s %s = %d %s, want %d with %q", tc.method, tc.path, status, body, tc.want, tc.message)
 			}
 		})
 	}

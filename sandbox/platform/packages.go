@@ -29,7 +29,7 @@ type installed struct {
 	name        string
 	version     string
 	release     string
-	match       string // which versions it upgrades
+	match       string // condition on the versions that it upgrades
 	services    map[string]*typeDefinition
 	root        string // id of the root service
 	files       map[string][]byte
@@ -68,8 +68,8 @@ type Imported struct {
 	Release     string
 }
 
-// Import imports a package as a platform does: it checks the archive, reads the types, refuses those based on unknown
-// types, and stores all of it. Importing changes no instance.
+// Import imports a package as a platform does: it checks the archive, reads the types, refuses types that are based on
+// unknown types, and stores everything. It changes no instance.
 func (p *Platform) Import(ctx context.Context, archive []byte) (Imported, error) {
 	if found := pack.Check(bytes.NewReader(archive), int64(len(archive))); len(found) > 0 {
 		return Imported{}, badRequest("the package is not sound: %s", found[0])
@@ -105,7 +105,7 @@ func (p *Platform) Import(ctx context.Context, archive []byte) (Imported, error)
 	return Imported{PackageID: i.packageID, Application: i.application, Version: i.version, Release: i.release}, nil
 }
 
-// keep adds a package and its types.
+// keep stores a package and its types.
 func (p *Platform) keep(i *installed) error {
 	known := maps.Clone(p.types)
 	var own []*typeDefinition
@@ -172,7 +172,7 @@ func newer(a, b *installed) bool {
 }
 
 func (i *installed) numbers() []int {
-	// Check has checked that both are whole numbers.
+	// The check of the archive ensures that both are whole numbers.
 	version, _ := strconv.Atoi(i.version)
 	release, _ := strconv.Atoi(i.release)
 	return []int{version, release}

@@ -155,11 +155,11 @@ func (p *Platform) Close() error {
 	return err
 }
 
-// URL is the platform's address without a trailing slash: the panel's, the controller's (below /aps) and that of the
+// URL returns the platform's address without a trailing slash: that of the panel, of the controller (below /aps) and of the
 // operations API (/RPC2).
 func (p *Platform) URL() string { return p.url }
 
-// ControllerURI is sent to connectors in APS-Controller-URI.
+// ControllerURI returns the address that connectors receive in APS-Controller-URI.
 func (p *Platform) ControllerURI() string { return p.url + "/" }
 
 // Admin returns the user and the password for the operations API.
@@ -167,8 +167,8 @@ func (p *Platform) Admin() (user string, password secret.Text) {
 	return p.cfg.AdminUser, p.cfg.AdminPassword
 }
 
-// Mount serves h for every address that is not the platform's own, and for /aps/2/ui/, where panels have their libraries.
-// It puts a panel on the platform's origin.
+// Mount serves h for every address that is not the platform's own, and for /aps/2/ui/, where panels have their libraries,
+// so that a panel is on the platform's origin.
 func (p *Platform) Mount(h http.Handler) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -66,9 +66,9 @@ func (p *Platform) forget(id string) {
 	}
 }
 
-// An audience is the reader of a resource. Its zero value is the platform itself.
+// An audience is the reader of a resource. The zero audience is the platform itself.
 type audience struct {
-	account  string // whose rights count
+	account  string // the account whose rights apply
 	instance string // the calling application; empty for a user
 	own      bool   // the application calls in its own context, without impersonation (docs/reference/aps-protocol.md §5.3)
 }
@@ -134,7 +134,7 @@ func (p *Platform) view(a audience, r *resource) map[string]any {
 			"type": in.installed.packageID, "version": in.installed.version, "release": in.installed.release,
 		}
 	}
-	shown := map[string]any{"aps": aps}
+	view := map[string]any{"aps": aps}
 	role := p.role(a, r)
 	for name, v := range r.properties {
 		if t != nil && t.Properties[name] != nil {
@@ -143,12 +143,12 @@ func (p *Platform) view(a audience, r *resource) map[string]any {
 				continue
 			}
 		}
-		shown[name] = v
+		view[name] = v
 	}
 	for relation, link := range p.links(r) {
-		shown[relation] = link
+		view[relation] = link
 	}
-	return shown
+	return view
 }
 
 // links returns a resource's links as JSON (docs/reference/aps-protocol.md §3.2).
@@ -169,8 +169,7 @@ func (p *Platform) links(r *resource) map[string]any {
 	return links
 }
 
-// allowed reports whether a role may do something whose access rules are rules, with those of the type or of the
-// protocol as defaults.
+// allowed reports whether rules give access to a role; defaults are the rules of the type or of the protocol.
 func allowed(role string, rules, defaults map[string]bool) bool {
 	switch role {
 	case "":
@@ -197,8 +196,8 @@ func allowed(role string, rules, defaults map[string]bool) bool {
 }
 
 // lookup returns the value of a dotted name of RQL in a resource's JSON.
-func lookup(shown map[string]any, name string) any {
-	var v any = shown
+func lookup(view map[string]any, name string) any {
+	var v any = view
 	for _, part := range strings.Split(name, ".") {
 		m, ok := v.(map[string]any)
 		if !ok {

@@ -135,14 +135,14 @@ func (p *Platform) list(a audience, terms []rql.Term) ([]map[string]any, error) 
 		if !p.sees(a, res) {
 			continue
 		}
-		shown := p.view(a, res)
-		ok, err := rql.Match(terms, func(name string) any { return lookup(shown, name) }, p.implementing(res))
+		view := p.view(a, res)
+		ok, err := rql.Match(terms, func(name string) any { return lookup(view, name) }, p.implementing(res))
 		if err != nil {
 			return nil, err
 		}
 		if ok {
-			p.expand(a, shown, res, selected)
-			found = append(found, clone(shown))
+			p.expand(a, view, res, selected)
+			found = append(found, clone(view))
 		}
 	}
 	var by []string
@@ -154,11 +154,11 @@ func (p *Platform) list(a audience, terms []rql.Term) ([]map[string]any, error) 
 }
 
 // expand replaces the links in select(…) by the linked resources.
-func (p *Platform) expand(a audience, shown map[string]any, r *resource, selected []rql.Term) {
+func (p *Platform) expand(a audience, view map[string]any, r *resource, selected []rql.Term) {
 	for _, t := range selected {
 		if ids := r.links[t.Value]; len(ids) > 0 {
 			if other := p.resources[ids[0]]; other != nil && p.sees(a, other) {
-				shown[t.Value] = p.view(a, other)
+				view[t.Value] = p.view(a, other)
 			}
 		}
 	}
@@ -185,12 +185,12 @@ func limits(terms []rql.Term) (start, count int, err error) {
 }
 
 func (p *Platform) serveRead(w http.ResponseWriter, r *http.Request, c client) {
-	shown, err := p.read(c.audience, r.PathValue("id"))
+	view, err := p.read(c.audience, r.PathValue("id"))
 	if err != nil {
 		p.writeError(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, shown)
+	writeJSON(w, http.StatusOK, view)
 }
 
 func (p *Platform) serveConfigure(w http.ResponseWriter, r *http.Request, c client) {
@@ -246,7 +246,7 @@ func (p *Platform) serveDelete(w http.ResponseWriter, r *http.Request, c client)
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// mayManage refuses applications: only panels and tools change resources through the controller.
+// mayManage returns an error for applications: only panels and tools change resources through the controller.
 func (c client) mayManage() error {
 	if c.session == nil && !c.admin {
 		return forbidden("an application changes its resources at /aps/2/application")
@@ -254,7 +254,7 @@ func (c client) mayManage() error {
 	return nil
 }
 
-// userID is the user of a panel's session; empty for tools.
+// userID returns the user of a panel's session; empty for tools.
 func (c client) userID() string {
 	if c.session == nil {
 		return ""

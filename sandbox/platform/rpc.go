@@ -13,7 +13,7 @@ import (
 	"azure-partner-connector/connector/random"
 )
 
-// serveRPC is the operations API: XML-RPC with one struct as the parameter and {status, result | error_message} as the
+// serveRPC serves the operations API: XML-RPC with one struct as the parameter and {status, result | error_message} as the
 // answer (docs/reference/aps-protocol.md §7.1).
 func (p *Platform) serveRPC(w http.ResponseWriter, r *http.Request) {
 	user, password, _ := r.BasicAuth()

@@ -16,7 +16,7 @@ const (
 	serviceClass = "rc.saas.service"      // a resource of a service, created for each subscription
 )
 
-// sales are resource types and service templates, which a provider needs to sell subscriptions.
+// sales are the resource types and service templates that a provider needs to sell subscriptions.
 type sales struct {
 	types     []*ResourceType
 	templates []*ServiceTemplate
@@ -119,7 +119,7 @@ func (p *Platform) rpcResourceTypes(_ context.Context, m map[string]any) (any, e
 func (p *Platform) rpcAddServiceTemplate(_ context.Context, m map[string]any) (any, error) {
 	name, _ := m["name"].(string)
 	if name == "" || m["owner_id"] != 1 {
-		return nil, badRequest("a service template needs a name, and the provider for its owner")
+		return nil, badRequest("a service template needs a name, and the provider as its owner")
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -170,20 +170,20 @@ func (p *Platform) rpcSetLimits(_ context.Context, m map[string]any) (any, error
 
 // serveConnections answers the Connect extension's operation connectionsInfo: it knows every product.
 func (p *Platform) serveConnections(w http.ResponseWriter, r *http.Request, c client) {
-	var asked struct {
+	var request struct {
 		Product string `json:"product"`
 	}
-	err := readJSON(r, &asked)
+	err := readJSON(r, &request)
 	switch {
 	case err != nil:
 	case !c.admin:
 		err = forbidden("connections are for the provider's tools")
-	case strings.TrimSpace(asked.Product) == "":
+	case strings.TrimSpace(request.Product) == "":
 		err = badRequest("the product is missing")
 	}
 	if err != nil {
 		p.writeError(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"id": random.ID(), "product": asked.Product})
+	writeJSON(w, http.StatusOK, map[string]any{"id": random.ID(), "product": request.Product})
 }

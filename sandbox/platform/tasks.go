@@ -137,40 +137,40 @@ func (p *Platform) runTask(ctx context.Context, due Task) {
 
 // serveSchedule answers POST …/periodic-task-manager/tasks.
 func (p *Platform) serveSchedule(w http.ResponseWriter, r *http.Request, c client) {
-	var asked taskBody
-	err := readJSON(r, &asked)
+	var request taskBody
+	err := readJSON(r, &request)
 	if err == nil {
-		err = p.schedule(c, &asked)
+		err = p.schedule(c, &request)
 	}
 	if err != nil {
 		p.writeError(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, asked)
+	writeJSON(w, http.StatusOK, request)
 }
 
 // schedule stores a task of an application. The task may call existing operations of the application's own resources.
-func (p *Platform) schedule(c client, asked *taskBody) error {
+func (p *Platform) schedule(c client, request *taskBody) error {
 	if c.audience.instance == "" {
 		return forbidden("periodic tasks are for applications")
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	resource := p.resources[asked.Call.ResourceID]
+	resource := p.resources[request.Call.ResourceID]
 	if resource == nil || resource.instance != c.audience.instance {
-		return notFound("resource", asked.Call.ResourceID)
+		return notFound("resource", request.Call.ResourceID)
 	}
-	if _, err := p.operation(resource, asked.Call.Verb, strings.TrimPrefix(asked.Call.Path, "/")); err != nil {
+	if _, err := p.operation(resource, request.Call.Verb, strings.TrimPrefix(request.Call.Path, "/")); err != nil {
 		return err
 	}
-	next, period, err := asked.Schedule.first(p.now())
+	next, period, err := request.Schedule.first(p.now())
 	if err != nil {
 		return err
 	}
-	asked.ID = random.ID()
-	p.tasks[asked.ID] = &Task{
-		ID: asked.ID, Name: asked.Name, ResourceID: resource.id, Path: asked.Call.Path, Verb: asked.Call.Verb,
-		Period: period, Next: next, instance: resource.instance, headers: maps.Clone(asked.Call.Headers), entity: asked.Call.Entity,
+	request.ID = random.ID()
+	p.tasks[request.ID] = &Task{
+		ID: request.ID, Name: request.Name, ResourceID: resource.id, Path: request.Call.Path, Verb: request.Call.Verb,
+		Period: period, Next: next, instance: resource.instance, headers: maps.Clone(request.Call.Headers), entity: request.Call.Entity,
 	}
 	return nil
 }
@@ -186,10 +186,10 @@ func (p *Platform) own(c client, id string) (*Task, error) {
 
 // serveReschedule answers PUT …/tasks/{uuid} with a schedule.
 func (p *Platform) serveReschedule(w http.ResponseWriter, r *http.Request, c client) {
-	var asked taskSchedule
-	err := readJSON(r, &asked)
+	var request taskSchedule
+	err := readJSON(r, &request)
 	if err == nil {
-		err = p.reschedule(c, r.PathValue("id"), asked)
+		err = p.reschedule(c, r.PathValue("id"), request)
 	}
 	if err != nil {
 		p.writeError(w, r, err)
@@ -198,14 +198,14 @@ func (p *Platform) serveReschedule(w http.ResponseWriter, r *http.Request, c cli
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (p *Platform) reschedule(c client, id string, asked taskSchedule) error {
+func (p *Platform) reschedule(c client, id string, request taskSchedule) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t, err := p.own(c, id)
 	if err != nil {
 		return err
 	}
-	t.Next, t.Period, err = asked.first(p.now())
+	t.Next, t.Period, err = request.first(p.now())
 	return err
 }
 

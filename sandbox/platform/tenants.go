@@ -9,7 +9,8 @@ import (
 	"azure-partner-connector/connector/random"
 )
 
-// CreateTenant subscribes an account to the only instance, and provisions the resource of its service "tenant". With several instances, use CreateTenantOf.
+// CreateTenant subscribes an account to the only instance, and provisions the resource of its service "tenant". If there
+// are several instances, use CreateTenantOf.
 func (p *Platform) CreateTenant(ctx context.Context, accountID string, properties map[string]any) (id string, err error) {
 	p.mu.Lock()
 	var found []string
@@ -26,8 +27,8 @@ func (p *Platform) CreateTenant(ctx context.Context, accountID string, propertie
 }
 
 // CreateTenantOf subscribes an account to an instance and provisions the resource of its service "tenant", which the
-// account then owns. userID is the user who ordered it, or empty for the platform. When the connector refuses, it undoes
-// everything, and the error has the connector's message.
+// account then owns. userID is the user who ordered it, or empty for the platform. If the connector refuses,
+// CreateTenantOf undoes everything, and the error has the connector's message.
 func (p *Platform) CreateTenantOf(ctx context.Context, instanceID, accountID, userID string, properties map[string]any) (id string, err error) {
 	in, r, c, err := p.addTenant(instanceID, accountID, userID, properties)
 	if err != nil {
@@ -74,7 +75,7 @@ func (p *Platform) addTenant(instanceID, accountID, userID string, properties ma
 		subscription: subscription.id, properties: values,
 		links: map[string][]string{"account": {accountID}, "subscription": {subscription.id}},
 	}
-	// The platform finds the relation to the root by the type that the relation requires.
+	// Relations to the type of the root are linked with the root.
 	for _, name := range slices.Sorted(maps.Keys(t.Relations)) {
 		if implements(p.types, p.resources[in.root].typeID, t.Relations[name].Type) {
 			r.links[name] = []string{in.root}
@@ -90,8 +91,8 @@ func (p *Platform) addTenant(instanceID, accountID, userID string, properties ma
 	return in, r, p.causeOf(userID), nil
 }
 
-// notifyRoot notifies the root that a tenant was linked with it, if its type has a collection for that. A connector need
-// not support it (docs/reference/aps-protocol.md §1.5).
+// notifyRoot notifies the root that a tenant was linked with it, if its type has a collection of tenants. A connector need
+// not support that (docs/reference/aps-protocol.md §1.5).
 func (p *Platform) notifyRoot(ctx context.Context, in *instance, r *resource, c cause) {
 	p.mu.Lock()
 	root := p.resources[in.root]

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// The platform's own types that matter here (docs/reference/aps-protocol.md §4.7).
+// The platform's own types that the simulator knows (docs/reference/aps-protocol.md §4.7).
 const (
 	resourceType     = "http://aps-standard.org/types/core/resource/1.0"
 	applicationType  = "http://aps-standard.org/types/core/application/1.0"
@@ -112,8 +112,8 @@ type relationDefinition struct {
 	} `json:"assign"`
 }
 
-// platformTypes returns the platform's own types. Only what they implement and their relations matter, because this
-// package creates their resources.
+// platformTypes returns the platform's own types. They have only what they implement and their relations, because this
+// package itself creates their resources.
 func platformTypes() map[string]*typeDefinition {
 	relations := func(pairs ...string) map[string]*relationDefinition {
 		m := make(map[string]*relationDefinition)

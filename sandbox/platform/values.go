@@ -27,13 +27,13 @@ func checkProperties(t *typeDefinition, values map[string]any) error {
 // checkCreated refuses values that a new resource may not have, and fills in defaults.
 func checkCreated(t *typeDefinition, values map[string]any) error {
 	for name, d := range t.Properties {
-		v, given := values[name]
-		if given && d.Readonly {
+		v, ok := values[name]
+		if ok && d.Readonly {
 			return badRequest("the property %s is set by the application only", name)
 		}
-		if !given && d.Default != nil {
+		if !ok && d.Default != nil {
 			values[name] = d.Default
-		} else if d.Required && !d.Readonly && (!given || v == nil || v == "") {
+		} else if d.Required && !d.Readonly && (!ok || v == nil || v == "") {
 			return badRequest("the property %s is required", name)
 		}
 	}

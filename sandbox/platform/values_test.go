@@ -10,7 +10,7 @@ import (
 	"azure-partner-connector/sandbox/platform"
 )
 
-// rich returns the repository's package with a root that has one property of every kind.
+// rich starts a platform with a package whose root has one property of every kind.
 func rich(t *testing.T) *platform.Platform {
 	t.Helper()
 	p := start(t)
@@ -28,7 +28,7 @@ func rich(t *testing.T) *platform.Platform {
 		"ratio": {"type": "number"},
 		"free": {"type": "object"},
 		"size": {"type": "Size"},
-		"told": {"type": "integer", "readonly": true},`)
+		"reported": {"type": "integer", "readonly": true},`)
 	if _, err := p.Import(t.Context(), content); err != nil {
 		t.Fatalf("Import() = %v", err)
 	}
@@ -67,7 +67,7 @@ func TestValues_AreChecked(t *testing.T) {
 		"structure":         {`{"name":"ab","size":1}`, "not of type Size"},
 		"member unknown":    {`{"name":"ab","size":{"height":1}}`, "no property height"},
 		"member fractional": {`{"name":"ab","size":{"width":1.5}}`, "not of type integer"},
-		"read-only":         {`{"name":"ab","told":1}`, "set by the application only"},
+		"read-only":         {`{"name":"ab","reported":1}`, "set by the application only"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := p.CreateInstance(t.Context(), c.URL+"/aps", key, secret.New(sharedSecret), settings(t, tc.settings))
@@ -87,20 +87,20 @@ func TestValues_AreChecked(t *testing.T) {
 	}
 	c.answer = func(got call) (int, map[string]string, string) {
 		if got.method == "GET" {
-			return 200, nil, `{"told":7}`
+			return 200, nil, `{"reported":7}`
 		}
 		return 200, nil, "{}"
 	}
 	if err := p.Refresh(t.Context(), made.RootID); err != nil {
 		t.Errorf("Refresh() = %v", err)
 	}
-	if r, _ := p.Resource(made.RootID); r["told"] != 7.0 || r["colour"] != "red" {
-		t.Errorf("Resource() = %v, want what the connector told, and the default", r)
+	if r, _ := p.Resource(made.RootID); r["reported"] != 7.0 || r["colour"] != "red" {
+		t.Errorf("Resource() = %v, want what the connector returned, and the default", r)
 	}
 }
 
 // operate calls the operations API.
-func operate(t *testing.T, p *platform.Platform, method string, params ...any) (result any, words string) {
+func operate(t *testing.T, p *platform.Platform, method string, params ...any) (result any, refusal string) {
 	t.Helper()
 	message, err := xmlrpc.EncodeCall(method, params...)
 	if err != nil {
@@ -117,8 +117,8 @@ func operate(t *testing.T, p *platform.Platform, method string, params ...any) (
 		return nil, err.Error()
 	}
 	members, _ := answer.(map[string]any)
-	words, _ = members["error_message"].(string)
-	return members["result"], words
+	refusal, _ = members["error_message"].(string)
+	return members["result"], refusal
 }
 
 func TestOperationsAPI_Refuses(t *testing.T) {
@@ -141,8 +141,8 @@ func TestOperationsAPI_Refuses(t *testing.T) {
 		"unknown property":      {"pem.setSystemProperty", []any{map[string]any{"account_id": 1, "name": "X", "bool_value": true}}, "cannot be set"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if result, words := operate(t, p, tc.method, tc.params...); !strings.Contains(words, tc.want) {
-				t.Errorf("%s = %v %q, want %q", tc.method, result, words, tc.want)
+			if result, refusal := operate(t, p, tc.method, tc.params...); !strings.Contains(refusal, tc.want) {
+				t.Errorf("%s = %v %q, want %q", tc.method, result, refusal, tc.want)
 			}
 		})
 	}
@@ -156,8 +156,8 @@ func TestOperationsAPI_Refuses(t *testing.T) {
 
 func TestDevelopmentMode_CanBeTurnedOff(t *testing.T) {
 	p := start(t)
-	if _, words := operate(t, p, "pem.setSystemProperty", map[string]any{"account_id": 1, "name": "APS_DEVEL_MODE", "bool_value": false}); words != "" {
-		t.Fatalf("setSystemProperty = %q, want success", words)
+	if _, refusal := operate(t, p, "pem.setSystemProperty", map[string]any{"account_id": 1, "name": "APS_DEVEL_MODE", "bool_value": false}); refusal != "" {
+		t.Fatalf("setSystemProperty = %q, want success", refusal)
 	}
 	if _, err := p.CreateInstance(t.Context(), "http://a.test/aps", key, secret.New("s"), nil); err == nil || !strings.Contains(err.Error(), "development mode") {
 		t.Errorf("CreateInstance() = %v, want an error about development mode", err)

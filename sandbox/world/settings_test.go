@@ -26,10 +26,10 @@ func TestPanel_Settings(t *testing.T) {
 		d.WaitText("Own Application")
 		d.Wait(paneltest.Field("directory") + `.value === "alpine.onmicrosoft.com"`)
 
-		save := func(told string) {
+		save := func(text string) {
 			t.Helper()
 			d.Click(paneltest.Document, "Save")
-			d.WaitText(told)
+			d.WaitText(text)
 			d.Wait(`document.getElementById("loading").hidden`)
 		}
 		d.Enter("directory", "nowhere.onmicrosoft.com")

@@ -32,7 +32,7 @@ func Parse(query string) ([]Term, error) {
 		return nil, fmt.Errorf("reading RQL: %w", err)
 	}
 	if p.rest != "" {
-		return nil, fmt.Errorf("reading RQL: %q is too much", p.rest)
+		return nil, fmt.Errorf("reading RQL: unexpected %q", p.rest)
 	}
 	return terms, nil
 }
@@ -42,7 +42,7 @@ type parser struct{ rest string }
 // list reads terms up to a closing parenthesis or the end.
 func (p *parser) list(depth int) ([]Term, error) {
 	if depth > maxDepth {
-		return nil, errors.New("it nests too deep")
+		return nil, errors.New("functions nest too deeply")
 	}
 	var terms []Term
 	for {
