@@ -79,10 +79,10 @@ func TestRedeem_ClaimCodeActivatesThePendingGrant(t *testing.T) {
 	if st.State != token.StatePending || st.Pending == nil || st.Pending.ConsentedBy != person {
 		t.Errorf("Status = %s, %+v; want pending, with the person who consented", st.State, st.Pending)
 	}
-	who, err := h.consents.Redeem(t.Context(), tenantID, " "+strings.ToLower(out.ClaimCode)+"\n", reseller)
+	got, err := h.consents.Redeem(t.Context(), tenantID, " "+strings.ToLower(out.ClaimCode)+"\n", reseller)
 	h.must(err)
-	if who != person {
-		t.Errorf("Redeem = %+v, want %+v", who, person)
+	if got != person {
+		t.Errorf("Redeem = %+v, want %+v", got, person)
 	}
 	h.checkGrants("code-1", false)
 	h.checkFailure("Redeem again", h.redeem(out.ClaimCode), failure.NothingToClaim)

@@ -115,9 +115,9 @@ func (e *examination) seals(ctx context.Context, services *app.Services, configu
 			absent = append(absent, c.Key)
 			continue
 		}
-		var its []tenant.Tenant
+		var current []tenant.Tenant
 		if err == nil {
-			its, err = services.Tenants.Tenants(ctx, c.Key)
+			current, err = services.Tenants.Tenants(ctx, c.Key)
 		}
 		if errors.Is(err, seal.ErrNotOpened) {
 			e.fail(check, err.Error()+".", "The database was filled with other keys. Configure the key file that belongs to it.")
@@ -128,7 +128,7 @@ func (e *examination) seals(ctx context.Context, services *app.Services, configu
 			return nil, false
 		}
 		installed = append(installed, in)
-		tenants += len(its)
+		tenants += len(current)
 	}
 	e.ok(check, "%s and %s open with these keys", count(len(installed), "instance"), count(tenants, "tenant"))
 	for _, key := range absent {
@@ -184,11 +184,11 @@ func (e *examination) clock(authority string, d discovery) {
 		e.ok("clock", "agrees with %s", authority)
 		return
 	}
-	way := "ahead of"
+	direction := "ahead of"
 	if skew < 0 {
-		way = "behind"
+		direction = "behind"
 	}
-	e.warn("clock", fmt.Sprintf("It is %s %s %s.", skew.Abs().Round(time.Second), way, authority),
+	e.warn("clock", fmt.Sprintf("It is %s %s %s.", skew.Abs().Round(time.Second), direction, authority),
 		"Synchronize it with a time server: hooks are refused beyond 10 minutes, sign-ins beyond 5.")
 }
 

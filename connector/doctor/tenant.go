@@ -150,9 +150,9 @@ func (e *examination) grant(ctx context.Context, services *app.Services, r tenan
 			status.ConsentedBy.Username, stamp(status.ConsentedAt), status.Procedure),
 	}
 	if status.Failure != nil {
-		why := status.Failure.Error()
-		f.Fields = e.fields(why, nil)
-		f.downgrade(Warning, why.Sentence()+" "+why.Advice())
+		reason := status.Failure.Error()
+		f.Fields = e.fields(reason, nil)
+		f.downgrade(Warning, reason.Sentence()+" "+reason.Advice())
 	}
 	e.add(f)
 	return true

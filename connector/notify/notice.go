@@ -102,8 +102,8 @@ func (n Notice) Lines() []string {
 	}
 	// The headline already says that a token is about to expire.
 	if n.Reason != nil && n.Reason.Code != failure.GrantExpiring {
-		why := n.Reason.Error()
-		lines, advice = append(lines, why.Sentence()), why.Advice()
+		reason := n.Reason.Error()
+		lines, advice = append(lines, reason.Sentence()), reason.Advice()
 	}
 	// A token that Microsoft does not accept any more has no deadline.
 	if n.Days > 0 && n.Kind != CredentialWarning && n.State != token.StateActionRequired {

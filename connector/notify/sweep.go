@@ -25,7 +25,7 @@ const maxOutbox = 32
 // Sweep processes all due subjects, each once. Any number of replicas may sweep at once. A failure to process one subject
 // is logged and retried, not returned.
 func (s *Service) Sweep(ctx context.Context) error {
-	seen := map[Subject]bool{}
+	processed := map[Subject]bool{}
 	for {
 		due, err := s.cfg.Store.DueAnnouncements(ctx, s.cfg.Now(), s.cfg.Workers*sweepBatch)
 		if err != nil {
@@ -35,10 +35,10 @@ func (s *Service) Sweep(ctx context.Context) error {
 		workers.SetLimit(s.cfg.Workers)
 		fresh := 0
 		for _, subject := range due {
-			if seen[subject] || ctx.Err() != nil {
+			if processed[subject] || ctx.Err() != nil {
 				continue
 			}
-			seen[subject] = true
+			processed[subject] = true
 			fresh++
 			workers.Go(func() error {
 				s.processSubject(ctx, subject)

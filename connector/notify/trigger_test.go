@@ -9,16 +9,16 @@ import (
 )
 
 func TestTriggerOf(t *testing.T) {
-	of := func(kind, id string) notify.Subject { return notify.Subject{Kind: kind, ID: id} }
+	subject := func(kind, id string) notify.Subject { return notify.Subject{Kind: kind, ID: id} }
 	for name, tc := range map[string]struct {
 		event audit.Event
 		want  notify.Trigger
 		ok    bool
 	}{
-		"a renewal":        {audit.Event{TenantID: "t", InstanceKey: "i", Action: audit.GrantRenewed}, notify.Trigger{Subject: of(notify.OfTenant, "t")}, true},
-		"an issued token":  {audit.Event{TenantID: "t", InstanceKey: "i", Action: audit.TokenLent}, notify.Trigger{Subject: of(notify.OfTenant, "t"), Delay: 24 * time.Hour}, true},
-		"a refused token":  {audit.Event{TenantID: "t", Action: audit.LendingRefused}, notify.Trigger{Subject: of(notify.OfTenant, "t"), Delay: 24 * time.Hour}, true},
-		"an instance":      {audit.Event{InstanceKey: "i", Action: audit.InstanceConfigured}, notify.Trigger{Subject: of(notify.OfInstance, "i"), WithTenants: true}, true},
+		"a renewal":        {audit.Event{TenantID: "t", InstanceKey: "i", Action: audit.GrantRenewed}, notify.Trigger{Subject: subject(notify.OfTenant, "t")}, true},
+		"an issued token":  {audit.Event{TenantID: "t", InstanceKey: "i", Action: audit.TokenLent}, notify.Trigger{Subject: subject(notify.OfTenant, "t"), Delay: 24 * time.Hour}, true},
+		"a refused token":  {audit.Event{TenantID: "t", Action: audit.LendingRefused}, notify.Trigger{Subject: subject(notify.OfTenant, "t"), Delay: 24 * time.Hour}, true},
+		"an instance":      {audit.Event{InstanceKey: "i", Action: audit.InstanceConfigured}, notify.Trigger{Subject: subject(notify.OfInstance, "i"), WithTenants: true}, true},
 		"neither of these": {audit.Event{}, notify.Trigger{}, false},
 	} {
 		if got, ok := notify.TriggerOf(tc.event); got != tc.want || ok != tc.ok {

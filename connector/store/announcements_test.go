@@ -172,11 +172,11 @@ func TestLeaseAnnouncement_OneConcurrentCallerWins(t *testing.T) {
 		subject := ofTenant(addTenant(t, s).ID)
 		appendEvent(t, s, audit.Event{At: noon, TenantID: subject.ID})
 		owners := make(chan string, 8)
-		var many errgroup.Group
+		var calls errgroup.Group
 		for range cap(owners) {
 			owner := random.ID()
 			replica := db.Unmigrated(t)
-			many.Go(func() error {
+			calls.Go(func() error {
 				_, err := replica.LeaseAnnouncement(t.Context(), subject, owner, noon, noon.Add(time.Minute))
 				if errors.Is(err, notify.ErrLeased) {
 					return nil
@@ -185,7 +185,7 @@ func TestLeaseAnnouncement_OneConcurrentCallerWins(t *testing.T) {
 				return err
 			})
 		}
-		if err := many.Wait(); err != nil || len(owners) != 1 {
+		if err := calls.Wait(); err != nil || len(owners) != 1 {
 			t.Errorf("LeaseAnnouncement() by %d at once = %v, %d leased it, want one", cap(owners), err, len(owners))
 		}
 	})

@@ -20,17 +20,17 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// many is a number of requests that needs more than one batch.
-const many = 300
+// concurrentCalls is a number of calls that needs more than one batch.
+const concurrentCalls = 300
 
 func TestRememberNonce_Concurrently(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		replicas := []func(context.Context, string, string, time.Time, time.Time) (bool, error){db.Open(t).RememberNonce, db.Open(t).RememberNonce}
-		const nonces = many / 3 // each is used three times
+		const nonces = concurrentCalls / 3 // each is used three times
 		var fresh atomic.Int32
 		var all errgroup.Group
-		for n := range many {
+		for n := range concurrentCalls {
 			all.Go(func() error {
 				first, err := replicas[n%len(replicas)](t.Context(), "key", strconv.Itoa(n%nonces), noon, noon.Add(time.Minute))
 				if first {
@@ -52,7 +52,7 @@ func TestAppendEvent_Concurrently(t *testing.T) {
 		owner := addTenant(t, s)
 		var refused atomic.Int32
 		var all errgroup.Group
-		for n := range many {
+		for n := range concurrentCalls {
 			e := audit.Event{ID: strconv.Itoa(n), At: noon, TenantID: owner.ID, Action: audit.TokenLent, Result: audit.OK}
 			if n%10 == 0 { // MySQL rejects an ID that does not fit, and writes the others
 				e.TenantID = strings.Repeat("x", 100)
@@ -69,12 +69,12 @@ func TestAppendEvent_Concurrently(t *testing.T) {
 		if err := all.Wait(); err != nil {
 			t.Errorf("AppendEvent() beside events that are refused = %v, want nil", err)
 		}
-		events, err := s.Events(t.Context(), owner.ID, time.Time{}, many)
-		if err != nil || len(events) != many-many/10 {
-			t.Errorf("Events() = %d events, %v, want %d", len(events), err, many-many/10)
+		events, err := s.Events(t.Context(), owner.ID, time.Time{}, concurrentCalls)
+		if err != nil || len(events) != concurrentCalls-concurrentCalls/10 {
+			t.Errorf("Events() = %d events, %v, want %d", len(events), err, concurrentCalls-concurrentCalls/10)
 		}
-		if db.Driver == "mysql" && refused.Load() != many/10 {
-			t.Errorf("AppendEvent() refused %d events, want %d", refused.Load(), many/10)
+		if db.Driver == "mysql" && refused.Load() != concurrentCalls/10 {
+			t.Errorf("AppendEvent() refused %d events, want %d", refused.Load(), concurrentCalls/10)
 		}
 	})
 }
@@ -109,9 +109,9 @@ func TestSnapshot(t *testing.T) {
 		check := func(ctx context.Context, id string) {
 			got, err := s.Snapshot(ctx, id)
 			resolved, resolveErr := s.Resolve(ctx, id)
-			expected, there := want[id]
+			expected, exists := want[id]
 			switch {
-			case there:
+			case exists:
 				if diff := cmp.Diff(expected, got, cmp.Comparer(revealed)); err != nil || diff != "" {
 					t.Errorf("Snapshot() = _, %v, differs (-want +got):\n%s", err, diff)
 				}
@@ -132,7 +132,7 @@ func TestSnapshot(t *testing.T) {
 			}
 		}
 		var all errgroup.Group
-		for n := range many {
+		for n := range concurrentCalls {
 			all.Go(func() error {
 				check(ctx, ids[n%len(ids)])
 				return nil

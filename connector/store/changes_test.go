@@ -110,10 +110,10 @@ func TestChangeTenant_Concurrently(t *testing.T) {
 		if err := all.Wait(); err != nil {
 			t.Fatalf("ChangeTenant() = %v, want nil or %v", err, tenant.ErrChanged)
 		}
-		for i, of := range tenants {
-			got, err := s.Tenant(t.Context(), of.ID)
-			if err != nil || got.Version != 2 || len(wins[i]) != 1 || countEvents(t, s, of.ID) != 1 {
-				t.Errorf("%d of four concurrent changes succeeded, leaving version %d and %d events, want 1, version 2 and 1", len(wins[i]), got.Version, countEvents(t, s, of.ID))
+		for i, changed := range tenants {
+			got, err := s.Tenant(t.Context(), changed.ID)
+			if err != nil || got.Version != 2 || len(wins[i]) != 1 || countEvents(t, s, changed.ID) != 1 {
+				t.Errorf("%d of four concurrent changes succeeded, leaving version %d and %d events, want 1, version 2 and 1", len(wins[i]), got.Version, countEvents(t, s, changed.ID))
 			}
 		}
 	})

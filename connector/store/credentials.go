@@ -64,11 +64,11 @@ func (s *Store) applicationOf(id string, sealed []byte, table, row string) (tena
 	if err != nil || opened.Empty() {
 		return tenant.Application{ID: id}, err
 	}
-	var of sealedCredentials
-	if json.Unmarshal([]byte(opened.Reveal()), &of) != nil {
+	var stored sealedCredentials
+	if json.Unmarshal([]byte(opened.Reveal()), &stored) != nil {
 		return tenant.Application{}, fmt.Errorf("reading credentials of %s %q: malformed JSON", table, row) // the cause could quote them
 	}
 	return tenant.Application{
-		ID: id, Certificate: of.Certificate.credential(), Secret: of.Secret.credential(), NextSecret: of.NextSecret.credential(),
+		ID: id, Certificate: stored.Certificate.credential(), Secret: stored.Secret.credential(), NextSecret: stored.NextSecret.credential(),
 	}, nil
 }

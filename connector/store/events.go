@@ -72,16 +72,16 @@ func (s *Store) AppendEvent(ctx context.Context, e audit.Event) error {
 
 // appendEvents writes events in one transaction and returns an error for each that was refused.
 func (s *Store) appendEvents(ctx context.Context, events []audit.Event) ([]error, error) {
-	each := make([]error, len(events))
+	errs := make([]error, len(events))
 	err := s.writeEvents(ctx, events)
 	if err == nil || len(events) == 1 || !sqldb.IsPermanent(err) {
-		return each, err
+		return errs, err
 	}
 	// The database refused one of them. Write each one in its own transaction, so that the others are stored.
 	for i, e := range events {
-		each[i] = s.writeEvents(ctx, []audit.Event{e})
+		errs[i] = s.writeEvents(ctx, []audit.Event{e})
 	}
-	return each, nil
+	return errs, nil
 }
 
 func (s *Store) writeEvents(ctx context.Context, events []audit.Event) error {

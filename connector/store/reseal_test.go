@@ -82,14 +82,14 @@ func TestReseal_Errors(t *testing.T) {
 }
 
 // sealed sums up the progress of all columns.
-func sealed(found []store.Progress) (of, older, failed int, failure error) {
-	for _, p := range found {
+func sealed(progress []store.Progress) (total, older, failed int, failure error) {
+	for _, p := range progress {
 		if p.Checked != p.Total {
 			failure = errors.Join(failure, fmt.Errorf("of %s.%s %d of %d were checked", p.Table, p.Column, p.Checked, p.Total))
 		}
-		of, older, failed, failure = of+p.Total, older+p.Older, failed+p.Failed, errors.Join(failure, p.Failure)
+		total, older, failed, failure = total+p.Total, older+p.Older, failed+p.Failed, errors.Join(failure, p.Failure)
 	}
-	return of, older, failed, failure
+	return total, older, failed, failure
 }
 
 func TestCheckSealed(t *testing.T) {
@@ -99,24 +99,24 @@ func TestCheckSealed(t *testing.T) {
 		fill(t, s)
 		const secrets = 1 + 1 + 2 + 1 + 2 // instance, tenant, grants, consent, and two of a state
 		reports := 0
-		found, err := s.CheckSealed(t.Context(), func(store.Progress) { reports++ })
-		if err != nil || len(found) != 6 || reports != 6 {
-			t.Fatalf("CheckSealed() = %d columns, %v, %d reports, want six of both", len(found), err, reports)
+		progress, err := s.CheckSealed(t.Context(), func(store.Progress) { reports++ })
+		if err != nil || len(progress) != 6 || reports != 6 {
+			t.Fatalf("CheckSealed() = %d columns, %v, %d reports, want six of both", len(progress), err, reports)
 		}
-		if of, older, failed, failure := sealed(found); of != secrets || older != 0 || failed != 0 || failure != nil {
-			t.Errorf("CheckSealed() = %d secrets, %d older, %d failed, %v, want %d", of, older, failed, failure, secrets)
+		if total, older, failed, failure := sealed(progress); total != secrets || older != 0 || failed != 0 || failure != nil {
+			t.Errorf("CheckSealed() = %d secrets, %d older, %d failed, %v, want %d", total, older, failed, failure, secrets)
 		}
-		found, err = openWithNext(t, db).CheckSealed(t.Context(), nil)
-		if of, older, failed, failure := sealed(found); err != nil || of != secrets || older != secrets || failed != 0 || failure != nil {
-			t.Errorf("CheckSealed() with the next keyring = %d secrets, %d older, %d failed, %v, %v, want all older", of, older, failed, failure, err)
+		progress, err = openWithNext(t, db).CheckSealed(t.Context(), nil)
+		if total, older, failed, failure := sealed(progress); err != nil || total != secrets || older != secrets || failed != 0 || failure != nil {
+			t.Errorf("CheckSealed() with the next keyring = %d secrets, %d older, %d failed, %v, %v, want all older", total, older, failed, failure, err)
 		}
 		unrelated, err := seal.Create()
 		if err != nil {
 			t.Fatalf("seal.Create() = _, %v", err)
 		}
-		found, err = db.Open(t, func(cfg *store.Config) { cfg.Keyring = unrelated }).CheckSealed(t.Context(), nil)
-		if of, _, failed, failure := sealed(found); err != nil || of != secrets || failed != secrets || !errors.Is(failure, seal.ErrNotOpened) {
-			t.Errorf("CheckSealed() with another keyring = %d secrets, %d failed, %v, %v, want none to open", of, failed, failure, err)
+		progress, err = db.Open(t, func(cfg *store.Config) { cfg.Keyring = unrelated }).CheckSealed(t.Context(), nil)
+		if total, _, failed, failure := sealed(progress); err != nil || total != secrets || failed != secrets || !errors.Is(failure, seal.ErrNotOpened) {
+			t.Errorf("CheckSealed() with another keyring = %d secrets, %d failed, %v, %v, want none to open", total, failed, failure, err)
 		}
 	})
 }
@@ -124,12 +124,12 @@ func TestCheckSealed(t *testing.T) {
 func TestCheckSealed_Errors(t *testing.T) {
 	t.Parallel()
 	db := storetest.SQLite(t)
-	if found, err := db.Unmigrated(t).CheckSealed(t.Context(), nil); err == nil {
-		t.Errorf("CheckSealed() without tables = %v, nil, want an error", found)
+	if progress, err := db.Unmigrated(t).CheckSealed(t.Context(), nil); err == nil {
+		t.Errorf("CheckSealed() without tables = %v, nil, want an error", progress)
 	}
 	plain := db.Open(t, func(cfg *store.Config) { cfg.Keyring = struct{ store.Sealer }{db.Keyring} })
-	if found, err := plain.CheckSealed(t.Context(), nil); err == nil {
-		t.Errorf("CheckSealed() with a keyring that does not recognise older keys = %v, nil, want an error", found)
+	if progress, err := plain.CheckSealed(t.Context(), nil); err == nil {
+		t.Errorf("CheckSealed() with a keyring that does not recognise older keys = %v, nil, want an error", progress)
 	}
 }
 
@@ -174,8 +174,8 @@ func TestReseal_Resumes(t *testing.T) {
 		if want := 1 + 1 + more + 2 + 1 + 2; resealed != want || interruptions < 6 {
 			t.Errorf("Reseal() = %d in %d calls, want %d in more than six", resealed, interruptions+1, want)
 		}
-		found, err := s.CheckSealed(t.Context(), nil)
-		if _, older, failed, failure := sealed(found); err != nil || older != 0 || failed != 0 || failure != nil {
+		progress, err := s.CheckSealed(t.Context(), nil)
+		if _, older, failed, failure := sealed(progress); err != nil || older != 0 || failed != 0 || failure != nil {
 			t.Errorf("CheckSealed() after Reseal() = %d older, %d failed, %v, %v, want none", older, failed, failure, err)
 		}
 	})

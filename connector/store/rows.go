@@ -29,13 +29,13 @@ func mustMatchKey(key, requested string) error {
 	return nil
 }
 
-// mustAffect returns otherwise when no row met the condition of a statement.
-func mustAffect(done *gorm.DB, otherwise error) error {
+// mustAffect returns notAffected when no row met the condition of a statement.
+func mustAffect(done *gorm.DB, notAffected error) error {
 	if done.Error != nil {
 		return done.Error
 	}
 	if done.RowsAffected == 0 {
-		return otherwise
+		return notAffected
 	}
 	return nil
 }

@@ -280,7 +280,7 @@ func (s *Store) Release(ctx context.Context, tenantID, owner string) error {
 // releaseAll releases leases and returns one error for each, nil when it was released. It sends one statement for each owner:
 // a tenant of one owner may meanwhile be leased by another owner in the same batch.
 func (s *Store) releaseAll(ctx context.Context, leases []leaseKey) ([]error, error) {
-	each := make([]error, len(leases))
+	errs := make([]error, len(leases))
 	for first, lease := range leases {
 		if slices.ContainsFunc(leases[:first], func(l leaseKey) bool { return l.owner == lease.owner }) {
 			continue // released with an earlier one
@@ -294,12 +294,12 @@ func (s *Store) releaseAll(ctx context.Context, leases []leaseKey) ([]error, err
 		if err := s.release(ctx, lease.owner, tenants); err != nil {
 			for i, l := range leases {
 				if l.owner == lease.owner {
-					each[i] = err
+					errs[i] = err
 				}
 			}
 		}
 	}
-	return each, nil
+	return errs, nil
 }
 
 func (s *Store) release(ctx context.Context, owner string, tenants []string) error {

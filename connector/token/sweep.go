@@ -105,8 +105,8 @@ func (s *Service) admitted(ctx context.Context, now time.Time, jobs []Job) []Job
 			postponed[due] = append(postponed[due], job)
 		}
 	}
-	for due, of := range postponed {
-		s.postpone(ctx, now, due, of...)
+	for due, group := range postponed {
+		s.postpone(ctx, now, due, group...)
 	}
 	return admitted
 }

@@ -90,8 +90,8 @@ func (s *server) serve(conn net.Conn) {
 		conn = tls.Server(conn, s.tls)
 	}
 	lines := bufio.NewReader(conn)
-	say := func(text string) { _, _ = io.WriteString(conn, text+"\r\n") }
-	say("220 test")
+	reply := func(text string) { _, _ = io.WriteString(conn, text+"\r\n") }
+	reply("220 test")
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
@@ -104,35 +104,35 @@ func (s *server) serve(conn net.Conn) {
 		}
 		switch verb {
 		case "EHLO":
-			say("250-test")
+			reply("250-test")
 			if s.startTLS && !encrypted {
-				say("250-STARTTLS")
+				reply("250-STARTTLS")
 			}
-			say("250-AUTH PLAIN")
-			say("250 8BITMIME")
+			reply("250-AUTH PLAIN")
+			reply("250 8BITMIME")
 		case "STARTTLS":
-			say("220 go ahead")
+			reply("220 go ahead")
 			conn = tls.Server(conn, s.tls)
 			lines, encrypted = bufio.NewReader(conn), true
 		case "AUTH":
 			login, _ := base64.StdEncoding.DecodeString(line[strings.LastIndexByte(line, ' ')+1:])
 			s.record(&s.logins, strings.ReplaceAll(string(login), "\x00", "|"))
-			say("235 welcome")
+			reply("235 welcome")
 		case "RCPT":
 			if s.refuse {
-				say("550 no such mailbox")
+				reply("550 no such mailbox")
 				continue
 			}
-			say("250 ok")
+			reply("250 ok")
 		case "DATA":
-			say("354 go ahead")
+			reply("354 go ahead")
 			s.record(&s.mails, s.data(lines))
-			say("250 taken")
+			reply("250 taken")
 		case "QUIT":
-			say("221 bye")
+			reply("221 bye")
 			return
 		default:
-			say("250 ok")
+			reply("250 ok")
 		}
 	}
 }
