@@ -18,7 +18,7 @@ var partnerCenterMFA = regexp.MustCompile(`(^|[^0-9A-Za-z-])900421($|[^0-9A-Za-z
 // mfaWords finds the refusal in its older form, without a code, in the body or in the status line.
 var mfaWords = regexp.MustCompile(`(?i)\bmfa\b|multi-?\s?factor`)
 
-// stepUp is the challenge of Conditional Access: the sign-in needs more, and only a person can provide it.
+// stepUp matches the challenge of Conditional Access: the sign-in needs another step, which only a person can take.
 var stepUp = regexp.MustCompile(`(?i)\berror="?insufficient_claims|\bclaims="`)
 
 // mfaDemanded reports whether Partner Center refused a call because the sign-in was made without MFA.
@@ -51,7 +51,7 @@ func (c *Client) apiRefusal(api token.API, answer reply) *failure.Error {
 	return c.apiFailure(failure.MicrosoftAnswer, answer)
 }
 
-// apiName is the name of api on screens.
+// apiName returns the name of api on screens.
 func apiName(api token.API) string {
 	switch api {
 	case token.PartnerCenter:
@@ -71,18 +71,18 @@ func (c *Client) apiFailure(code failure.Code, answer reply, params ...string) *
 	evidence := r.evidence()
 	for _, name := range []string{"request-id", "x-ms-request-id", "MS-RequestId"} {
 		if evidence.TraceID == "" {
-			evidence.TraceID = id(answer.header.Get(name))
+			evidence.TraceID = idOrEmpty(answer.header.Get(name))
 		}
 	}
 	for _, name := range []string{"MS-CorrelationId", "x-ms-correlation-request-id", "client-request-id"} {
 		if evidence.CorrelationID == "" {
-			evidence.CorrelationID = id(answer.header.Get(name))
+			evidence.CorrelationID = idOrEmpty(answer.header.Get(name))
 		}
 	}
 	if code := apiCode(answer.body); digits.MatchString(code) {
 		evidence.Code = code
 	} else {
-		evidence.Error = word(code)
+		evidence.Error = nameOrEmpty(code)
 	}
 	f := failure.New(code, params...)
 	f.Microsoft = evidence

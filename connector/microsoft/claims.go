@@ -12,12 +12,12 @@ import (
 
 // accessClaims are the claims of an access token that are used as hints (docs/reference/microsoft-identity.md §4.3).
 type accessClaims struct {
-	DirectoryID string `json:"tid"`
-	AppID       string `json:"appid"` // v1.0 tokens
-	Party       string `json:"azp"`   // v2.0 tokens
-	UPN         string `json:"upn"`
-	UniqueName  string `json:"unique_name"`
-	AMR         any    `json:"amr"`
+	DirectoryID     string `json:"tid"`
+	AppID           string `json:"appid"` // v1.0 tokens
+	AuthorizedParty string `json:"azp"`   // v2.0 tokens
+	UPN             string `json:"upn"`
+	UniqueName      string `json:"unique_name"`
+	AMR             any    `json:"amr"`
 }
 
 // Claims implements token.Microsoft. A token without a directory or an application counts as opaque: the api alone
@@ -30,7 +30,7 @@ func (c *Client) Claims(accessToken secret.Text) token.AccessTokenClaims {
 	}
 	application := claims.AppID
 	if application == "" {
-		application = claims.Party
+		application = claims.AuthorizedParty
 	}
 	if claims.DirectoryID == "" || application == "" {
 		return unreadable

@@ -6,7 +6,7 @@ import (
 	"azure-partner-connector/connector/failure"
 )
 
-// A grantType is what was redeemed. The same refusal has different meanings for a code and for a refresh token.
+// A grantType is what was redeemed. The same refusal means one thing for a code and another for a refresh token.
 type grantType string
 
 const (
@@ -15,8 +15,9 @@ const (
 	refreshGrant grantType = "refresh_token"
 )
 
-// code decides what r means (docs/reference/microsoft-identity.md §3.6). A status that reports trouble at Microsoft comes
-// before the body; then the number names the cause; for an unknown number, the error's name decides, as Microsoft asks.
+// code returns what r means (docs/reference/microsoft-identity.md §3.6). A status that reports an outage takes
+// precedence over the body; then the number decides, and for an unknown number the error's name, as Microsoft
+// recommends.
 func (r refusal) code(grant grantType) failure.Code {
 	switch {
 	case r.status == http.StatusTooManyRequests:
@@ -125,7 +126,7 @@ func transientCode(number int) failure.Code {
 	return ""
 }
 
-// internalCode returns the code for a number of class X: a fault of this product.
+// internalCode returns the code for a number of class X: a defect of this product.
 func internalCode(number int) failure.Code {
 	switch number {
 	case 50196:
@@ -182,7 +183,7 @@ func codeOfName(name string) (failure.Code, bool) {
 	return "", false
 }
 
-// callbackCode decides what r means if it came to the redirect URI (docs/reference/microsoft-identity.md §2.4).
+// callbackCode returns what r means if it came to the redirect URI (docs/reference/microsoft-identity.md §2.4).
 func (r refusal) callbackCode() failure.Code {
 	if r.name == "access_denied" && r.subName == "cancel" {
 		return failure.ConsentDeclined
@@ -197,7 +198,8 @@ func (r refusal) callbackCode() failure.Code {
 		fallback = failure.ApplicationUnknown
 	}
 	for _, number := range r.codes {
-		// Anybody can write the text in the address bar: it may refine the meaning of the name, but not change its kind.
+		// Anybody can write the text in the address bar: it may refine the meaning of the name, but not change its
+		// kind.
 		if code, ok := codeOfNumber(number); ok && code.Kind() == fallback.Kind() {
 			return forGrant(code, codeGrant)
 		}

@@ -31,8 +31,8 @@ type Config struct {
 	// fields that are set. Default: none.
 	Profiles []Profile
 
-	// HTTP calls the identity platform. Required; its timeout should be 30 s (docs/reference/microsoft-identity.md §3.8).
-	// It must not follow redirects; clients of httpclient do not.
+	// HTTP calls the identity platform. Required; its timeout should be 30 s (docs/reference/microsoft-identity.md
+	// §3.8). It must not follow redirects; clients of httpclient do not.
 	HTTP *http.Client
 
 	// ProbeHTTP calls Partner Center, Graph and ARM. Required; the first call for a directory can take many seconds, so
@@ -48,8 +48,8 @@ type Config struct {
 	// Default: no retries; the first failure is returned, and the caller's own schedule decides.
 	Wait func(ctx context.Context, d time.Duration) error
 
-	// Throttled is called when the identity platform of a cloud limits our requests, with the time it asks us to wait, or
-	// 0 if it does not say. The call comes with the first such answer, before the request is retried. Default: none.
+	// Throttled is called when the identity platform of a cloud limits our requests, with the time it asks us to wait,
+	// or 0 if it does not say. The call comes with the first such answer, before the request is retried. Default: none.
 	Throttled func(cloud string, wait time.Duration)
 
 	// Now is the clock. Default: time.Now.
@@ -99,7 +99,7 @@ func New(cfg Config) (*Client, error) {
 		c.profiles[p.Name] = p
 	}
 	for _, p := range cfg.Profiles {
-		p = p.over(c.profiles[p.Name])
+		p = p.withDefaults(c.profiles[p.Name])
 		if err := p.Validate(); err != nil {
 			return nil, err
 		}
@@ -140,7 +140,7 @@ func (c *Client) profile(cloud string) (Profile, error) {
 	return p, nil
 }
 
-// resolve checks client and finds the profile of its cloud.
+// resolve checks client and returns it with the profile of its cloud.
 func (c *Client) resolve(client tenant.Client) (resolvedClient, error) {
 	profile, err := c.profile(client.Cloud)
 	if err != nil {
@@ -176,12 +176,12 @@ func (r resolvedClient) oauth(redirectURI string, scopes []string) *oauth2.Confi
 	}
 }
 
-// tokenURL is the token endpoint, and the audience of a client assertion.
+// tokenURL returns the address of the token endpoint, which is also the audience of a client assertion.
 func (r resolvedClient) tokenURL() string {
 	return r.profile.directoryURL(r.DirectoryID, "/oauth2/v2.0/token")
 }
 
-// bounded returns a cache of the size entries that were used last. It is safe for concurrent use.
+// bounded returns a cache of the size most recently used entries. It is safe for concurrent use.
 func bounded[K comparable, V any](size int) *lru.Cache[K, V] {
 	cache, _ := lru.New[K, V](size) // fails only without a positive size
 	return cache

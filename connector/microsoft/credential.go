@@ -32,7 +32,7 @@ const (
 	// certificateUnknown is the AADSTS number for a certificate that Microsoft does not know, or not yet.
 	certificateUnknown = "700027"
 
-	maxCredentials = 1 << 16 // with an outcome; an application has up to 3
+	maxCredentials = 1 << 16 // in the history; an application has up to 3
 )
 
 // A fingerprint identifies a credential without revealing it.
@@ -45,8 +45,9 @@ type credential struct {
 	fingerprint fingerprint
 }
 
-// credentials returns the credentials of r's application in the order in which a grant uses them. It skips an unreadable
-// certificate; the settings refuse one when it is entered. Without any credential the failure is application_missing.
+// credentials returns the credentials of r's application in the order in which a grant uses them. It skips an
+// unreadable certificate; the settings refuse one when it is entered. Without any credential the failure is
+// application_missing.
 func (c *Client) credentials(r resolvedClient, grant grantType) ([]credential, error) {
 	var all []credential
 	if certificate, err := tenant.ParseCertificate(r.Application.Certificate.Value); err == nil {
@@ -68,8 +69,8 @@ func (r resolvedClient) credential(c tenant.Credential, certificate *tenant.Cert
 	return credential{c, certificate, sha256.Sum256([]byte(r.Cloud + "/" + r.Application.ID + "/" + c.Value.Reveal()))}
 }
 
-// parameters returns what authenticates r in one token request. Each request needs new ones: an assertion has an ID that
-// is used once.
+// parameters returns what authenticates r in one token request. Each request needs new ones: an assertion has an ID
+// that is used once.
 func (c credential) parameters(r resolvedClient, now time.Time) (url.Values, *failure.Error) {
 	if c.certificate == nil {
 		return url.Values{"client_secret": {c.Value.Reveal()}}, nil
@@ -112,8 +113,8 @@ func credentialRefused(f *failure.Error) bool {
 	return false
 }
 
-// classify returns f, the failure of a request with c. It becomes transient if waiting repairs it: if Microsoft does not
-// know a certificate that was entered a few minutes ago.
+// classify returns f, the failure of a request with c. It becomes transient if waiting repairs it: if Microsoft does
+// not know a certificate that was entered a few minutes ago.
 func (c credential) classify(f *failure.Error, now time.Time) *failure.Error {
 	if f == nil || f.Code != failure.ClientCredential || f.Microsoft == nil || f.Microsoft.Code != certificateUnknown ||
 		c.Since.IsZero() || now.Sub(c.Since) >= propagationDelay {
@@ -133,8 +134,8 @@ const (
 	refused
 )
 
-// A credentialHistory remembers the outcomes of credentials while the process lives. An outcome decides only the order in
-// which credentials are tried. It is safe for concurrent use.
+// A credentialHistory keeps the last outcome of each credential in memory. An outcome decides only the order in which
+// credentials are tried. It is safe for concurrent use.
 type credentialHistory struct {
 	outcomes *lru.Cache[fingerprint, outcome]
 }

@@ -71,7 +71,7 @@ func TestRenew_TriesCredentials(t *testing.T) {
 	leaf, certificate := newCertificate(t, noon.AddDate(0, -1, 0))
 	_, unknown := newCertificate(t, noon.AddDate(0, -1, 0))
 	_, fresh := newCertificate(t, noon.Add(-9*time.Minute))
-	right, wrong := clientSecretOf(clientSecret), clientSecretOf("canary-wrong")
+	correct, wrong := clientSecretOf(clientSecret), clientSecretOf("canary-wrong")
 	expired := clientSecretOf("canary-expired")
 	spoiled := tenant.Credential{Value: secret.New("canary, not PEM")}
 	newest := func(c tenant.Credential) tenant.Credential {
@@ -91,12 +91,12 @@ func TestRenew_TriesCredentials(t *testing.T) {
 		"all refused, last entered reported": {tenant.Application{Certificate: unknown, Secret: wrong, NextSecret: newest(expired)}, failure.ClientSecretExpired, 3},
 		"certificate":                        {tenant.Application{Certificate: certificate}, "", 1},
 		"certificate before secrets":         {tenant.Application{Certificate: certificate, Secret: wrong, NextSecret: wrong}, "", 1},
-		"next secret after a wrong one":      {tenant.Application{Secret: wrong, NextSecret: right}, "", 2},
-		"next secret after an expired one":   {tenant.Application{Secret: expired, NextSecret: right}, "", 2},
-		"last entered first":                 {tenant.Application{Certificate: unknown, Secret: wrong, NextSecret: newest(right)}, "", 1},
-		"expired last":                       {tenant.Application{Secret: tenant.Credential{Value: expired.Value, Ends: noon}, NextSecret: right}, "", 1},
-		"secret with a new certificate":      {tenant.Application{Certificate: fresh, Secret: right}, "", 2},
-		"secret with an invalid certificate": {tenant.Application{Certificate: spoiled, Secret: right}, "", 1},
+		"next secret after a wrong one":      {tenant.Application{Secret: wrong, NextSecret: correct}, "", 2},
+		"next secret after an expired one":   {tenant.Application{Secret: expired, NextSecret: correct}, "", 2},
+		"last entered first":                 {tenant.Application{Certificate: unknown, Secret: wrong, NextSecret: newest(correct)}, "", 1},
+		"expired last":                       {tenant.Application{Secret: tenant.Credential{Value: expired.Value, Ends: noon}, NextSecret: correct}, "", 1},
+		"secret with a new certificate":      {tenant.Application{Certificate: fresh, Secret: correct}, "", 2},
+		"secret with an invalid certificate": {tenant.Application{Certificate: spoiled, Secret: correct}, "", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newSimulation(t, "global", simulated.Global())

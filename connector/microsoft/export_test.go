@@ -16,5 +16,5 @@ func (g LoopGuard) Admit(now time.Time, parts ...string) time.Duration {
 	return g.guard.admit(now, parts...)
 }
 
-// Counted returns how many distinct requests the guard remembers.
+// Counted returns how many distinct requests the guard counts.
 func (g LoopGuard) Counted() int { return g.guard.sent.Len() }

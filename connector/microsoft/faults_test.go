@@ -193,8 +193,8 @@ func TestKeys_RemainValidWhenTheSetIsEmpty(t *testing.T) {
 	}
 }
 
-// The simulator's log of a whole consent and its renewals: no secret in an address, an ID of its own for each request, a
-// scope in each redemption, and no pause shorter than Retry-After.
+// The requests of a whole consent and its renewals, as the simulator records them, have no secret in a URL, distinct
+// IDs and a scope in each redemption. No pause is shorter than Retry-After.
 func TestRequests_AreWellFormed(t *testing.T) {
 	var waits []time.Duration
 	c := newSimulation(t, "global", simulated.Global(), func(c *microsoft.Config) {
@@ -216,24 +216,24 @@ func TestRequests_AreWellFormed(t *testing.T) {
 		checkProbe(t, c.probe(got.AccessToken, api), token.Yes, map[bool]token.Answer{true: token.Yes, false: token.Unknown}[api == token.PartnerCenter], "")
 	}
 	if want := []time.Duration{17 * time.Second}; !slices.Equal(waits, want) {
-		t.Errorf("Renew() waited %v, want %v as it was told", waits, want)
+		t.Errorf("Renew() waited %v, want the Retry-After %v", waits, want)
 	}
-	names := map[string]int{}
+	ids := map[string]int{}
 	redemptions := 0
 	for _, r := range c.sim.Requests() {
 		if r.SecretInURL {
-			t.Errorf("%s %s held a secret in its address", r.Method, r.Path)
+			t.Errorf("%s %s has a secret in its URL", r.Method, r.Path)
 		}
 		if r.GrantType == "" {
 			continue
 		}
 		redemptions++
-		names[r.ClientRequestID]++
+		ids[r.ClientRequestID]++
 		if r.Scope == "" || r.ClientID != application {
 			t.Errorf("redemption of a %s = scope %q by %s, want a scope, by %s", r.GrantType, r.Scope, r.ClientID, application)
 		}
 	}
-	if redemptions != 5 || len(names) != redemptions || names[""] > 0 {
-		t.Errorf("%d redemptions were named %v, want 5 with a name each", redemptions, slices.Collect(maps.Keys(names)))
+	if redemptions != 5 || len(ids) != redemptions || ids[""] > 0 {
+		t.Errorf("client-request-ids of %d redemptions = %v, want 5 distinct ones", redemptions, slices.Collect(maps.Keys(ids)))
 	}
 }

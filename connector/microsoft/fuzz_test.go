@@ -64,14 +64,14 @@ func FuzzErrorBody(f *testing.F) {
 		} {
 			err := call(cannedClient(t, status, body))
 			if err == nil {
-				t.Fatalf("status %d gave no failure", status)
+				t.Fatalf("status %d gave no failure, want one", status)
 			}
 			got := failure.From(err)
 			if got.Kind() == "" || got.Code == failure.InternalError {
 				t.Errorf("status %d with %q gave %s, want a code of Microsoft's", status, body, got.Code)
 			}
 			if e := got.Microsoft; e == nil || len(e.Error)+len(e.SubError)+len(e.Code)+len(e.TraceID)+len(e.CorrelationID) > 5*64 {
-				t.Errorf("status %d gave the evidence %+v, want some, and short", status, e)
+				t.Errorf("status %d gave the evidence %+v, want some of bounded length", status, e)
 			}
 		}
 	})
@@ -91,9 +91,9 @@ func FuzzTokenAnswer(f *testing.F) {
 		got, err := cannedClient(t, 200, body).Renew(context.Background(), client, secret.New("r"), token.Graph)
 		switch life := got.ExpiresAt.Sub(got.IssuedAt); {
 		case err != nil && (failure.From(err).Code == failure.InternalError || !got.AccessToken.Empty()):
-			t.Errorf("Renew() of %q = %v, %v, want a failure of Microsoft's alone", body, got, err)
+			t.Errorf("Renew() of %q = %v, %v, want only a failure of Microsoft's", body, got, err)
 		case err == nil && (got.AccessToken.Empty() || life < 0 || life > 100*365*24*60*60*1e9):
-			t.Errorf("Renew() of %q = life %v, want a token with a sensible one", body, life)
+			t.Errorf("Renew() of %q = life %v, want a token with a plausible lifetime", body, life)
 		}
 	})
 }
@@ -124,12 +124,12 @@ func FuzzJWT(f *testing.F) {
 func FuzzKeySet(f *testing.F) {
 	s := newSigner(f, "k1")
 	own := s.jwk("")
-	good, err := json.Marshal(map[string]any{"keys": []any{own}})
+	valid, err := json.Marshal(map[string]any{"keys": []any{own}})
 	if err != nil {
 		f.Fatal(err)
 	}
 	for _, body := range []string{
-		string(good), ``, `{}`, `{"keys":null}`, `{"keys":[]}`, `{"keys":[7]}`, `{"keys":{"kid":"k1"}}`, `<html>`, `{"keys":[{"kty":"RSA","kid":"k1","n":"","e":""}]}`,
+		string(valid), ``, `{}`, `{"keys":null}`, `{"keys":[]}`, `{"keys":[7]}`, `{"keys":{"kid":"k1"}}`, `<html>`, `{"keys":[{"kty":"RSA","kid":"k1","n":"","e":""}]}`,
 		`{"keys":[{"kty":"RSA","kid":"k1","n":"AQ","e":"AQ"}]}`, `{"keys":[{"kty":"oct","kid":"k1","k":"AA"}]}`, `{"keys":[{"kty":"EC","kid":"k1","crv":"P-256","x":"AA","y":"AA"}]}`,
 	} {
 		f.Add([]byte(body))
@@ -146,7 +146,7 @@ func FuzzKeySet(f *testing.F) {
 		if err == nil && !bytes.Contains(body, []byte(own["n"].(string)[:40])) {
 			t.Errorf("Identity() with the keys %q = nil, want a failure", body)
 		}
-		if err != nil && failure.From(err).Code == failure.InternalError || err != nil && bytes.Equal(body, good) {
+		if err != nil && failure.From(err).Code == failure.InternalError || err != nil && bytes.Equal(body, valid) {
 			t.Errorf("Identity() with the keys %q = %v, want a failure of Microsoft's at most", body, err)
 		}
 	})

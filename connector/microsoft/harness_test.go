@@ -35,7 +35,7 @@ const (
 	traceID     = "6f0c1111-0000-4000-8000-000000000001"
 	correlation = "2b1e1111-0000-4000-8000-000000000002"
 
-	// Canaries: none of them may be printed.
+	// The canaries must appear in no log and in no error.
 	clientSecret  = "canary-client-secret~._+/="
 	canaryCode    = "canary-authorization-code"
 	canaryRefresh = "canary-refresh-token"
@@ -51,8 +51,8 @@ type request struct {
 	header http.Header
 }
 
-// A harness is a client and a Microsoft with the answers that a test sets. All hosts are paths of one server: /login,
-// /pc, /graph, /arm.
+// A harness is a client and a server in the role of Microsoft, with the answers that a test sets. All hosts are paths
+// of the server: /login, /pc, /graph, /arm.
 type harness struct {
 	testing.TB
 	server *httptest.Server
@@ -172,13 +172,13 @@ func (h *harness) wait(ctx context.Context, d time.Duration) error {
 func (h *harness) seen(path string) []request {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var found []request
+	var matching []request
 	for _, r := range h.requests {
 		if r.path == path {
-			found = append(found, r)
+			matching = append(matching, r)
 		}
 	}
-	return found
+	return matching
 }
 
 func (h *harness) logged() string {
@@ -203,7 +203,7 @@ func (h *harness) checkRedacted(err error) {
 		shown += string(record)
 	}
 	if strings.Contains(shown, "canary") {
-		h.Errorf("a secret is printed in: %s", shown)
+		h.Errorf("log and error = %s, want no secret in them", shown)
 	}
 }
 
@@ -267,7 +267,7 @@ func (s signer) sign(t testing.TB, claims map[string]any) secret.Text {
 
 func signWith(t testing.TB, alg jose.SignatureAlgorithm, key any, kid string, claims map[string]any) secret.Text {
 	t.Helper()
-	made, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, nil)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, nil)
 	if err != nil {
 		t.Fatalf("jose.NewSigner() = %v, want nil", err)
 	}
@@ -275,7 +275,7 @@ func signWith(t testing.TB, alg jose.SignatureAlgorithm, key any, kid string, cl
 	if err != nil {
 		t.Fatalf("json.Marshal() = %v, want nil", err)
 	}
-	jws, err := made.Sign(payload)
+	jws, err := signer.Sign(payload)
 	if err != nil {
 		t.Fatalf("Sign() = %v, want nil", err)
 	}

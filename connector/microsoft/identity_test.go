@@ -48,10 +48,10 @@ func TestIdentity_Refuses(t *testing.T) {
 		"alg HS256": func(h *harness) secret.Text {
 			return signWith(t, jose.HS256, []byte("0123456789abcdef0123456789abcdef"), "k1", idClaims(h, nil))
 		},
-		"alg PS256":           func(h *harness) secret.Text { return signWith(t, jose.PS256, s.key, "k1", idClaims(h, nil)) },
-		"foreignSigner's key": func(h *harness) secret.Text { return foreignSigner.sign(t, idClaims(h, nil)) },
-		"unknown kid":         func(h *harness) secret.Text { return signer{"k9", s.key}.sign(t, idClaims(h, nil)) },
-		"no kid":              func(h *harness) secret.Text { return signer{"", s.key}.sign(t, idClaims(h, nil)) },
+		"alg PS256":             func(h *harness) secret.Text { return signWith(t, jose.PS256, s.key, "k1", idClaims(h, nil)) },
+		"key of another signer": func(h *harness) secret.Text { return foreignSigner.sign(t, idClaims(h, nil)) },
+		"unknown kid":           func(h *harness) secret.Text { return signer{"k9", s.key}.sign(t, idClaims(h, nil)) },
+		"no kid":                func(h *harness) secret.Text { return signer{"", s.key}.sign(t, idClaims(h, nil)) },
 		"other issuer": func(h *harness) secret.Text {
 			return s.sign(t, idClaims(h, map[string]any{"iss": "https://evil.example/" + directory + "/v2.0"}))
 		},
@@ -79,7 +79,7 @@ func TestIdentity_Refuses(t *testing.T) {
 		"issued tomorrow": func(h *harness) secret.Text {
 			return s.sign(t, idClaims(h, map[string]any{"iat": at(h, 24*time.Hour)}))
 		},
-		"no issue": func(h *harness) secret.Text { return s.sign(t, idClaims(h, map[string]any{"iat": nil})) },
+		"no issue time": func(h *harness) secret.Text { return s.sign(t, idClaims(h, map[string]any{"iat": nil})) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t)
@@ -146,7 +146,7 @@ func TestIdentity_OfAnotherDirectory(t *testing.T) {
 		t.Errorf("Identity() = %q, %v, want %q", got.DirectoryID, err, foreign)
 	}
 	if n := len(h.seen(keysPath)); n > 0 {
-		t.Errorf("Identity() fetched the own directory's keys %d times, want the foreign one's only", n)
+		t.Errorf("Identity() fetched the keys of the client's directory %d times, want only those of the consent's directory", n)
 	}
 }
 

@@ -32,19 +32,19 @@ import (
 // certified is the application that authenticates with a certificate; application uses a secret.
 const certified = "cccccccc-bbbb-4ccc-8ddd-eeeeeeeeeeee"
 
-// An oidcProvider is our client and oidc-provider, a certified OpenID provider by others, in the role of Microsoft. It
-// is the third-party judge of the client. It runs on the real clock.
+// An oidcProvider is our client and oidc-provider, a certified OpenID provider of other authors, in the role of
+// Microsoft. It is the third-party judge of the client. It runs on the real clock.
 type oidcProvider struct {
 	testing.TB
-	origin string
-	client *microsoft.Client
-	proof  map[string]tenant.Application // application id → its credentials
+	origin       string
+	client       *microsoft.Client
+	applications map[string]tenant.Application // application ID → its credentials
 }
 
 func newOIDCProvider(t testing.TB) *oidcProvider {
 	t.Helper()
 	leaf, certificate := newCertificate(t, noon)
-	p := &oidcProvider{TB: t, proof: map[string]tenant.Application{
+	p := &oidcProvider{TB: t, applications: map[string]tenant.Application{
 		application: {ID: application, Secret: clientSecretOf(clientSecret)},
 		certified:   {ID: certified, Certificate: certificate},
 	}}
@@ -128,7 +128,7 @@ func startProvider(t testing.TB, settings map[string]any) (origin string) {
 
 // as returns our client's view of an application. MFARequest is off: the claims parameter is for Microsoft.
 func (p *oidcProvider) as(id string) tenant.Client {
-	return tenant.Client{Cloud: "test", DirectoryID: directory, Application: p.proof[id], MFARequest: "off"}
+	return tenant.Client{Cloud: "test", DirectoryID: directory, Application: p.applications[id], MFARequest: "off"}
 }
 
 // An attempt is one authorization with the values that only our client knows.

@@ -125,7 +125,7 @@ func TestInterop_GrantAndRenewals(t *testing.T) {
 					t.Fatalf("Renew(%s) = %v, want nil", api, err)
 				}
 				if got.RefreshToken.Empty() || got.RefreshToken == before.RefreshToken || got.AccessToken == before.AccessToken || got.AccessToken.Empty() {
-					t.Errorf("Renew(%s) brought no new tokens", api)
+					t.Errorf("Renew(%s) returned no new tokens", api)
 				}
 				if life := got.ExpiresAt.Sub(got.IssuedAt); life.Hours() != 1 {
 					t.Errorf("Renew(%s) = life of %s, want an hour", api, life)

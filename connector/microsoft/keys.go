@@ -16,8 +16,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// How long signing keys are used (docs/reference/microsoft-identity.md §4.2). Microsoft may withdraw keys at any time, so
-// keys in use are fetched again every hour. If that fails, the old ones remain valid for a day.
+// How long signing keys are used (docs/reference/microsoft-identity.md §4.2). Microsoft may withdraw keys at any time,
+// so keys in use are fetched again every hour. If that fails, the old ones remain valid for a day.
 const (
 	keysLifetime   = 24 * time.Hour
 	keysRefresh    = time.Hour
@@ -29,14 +29,14 @@ const (
 
 // A keyring holds the signing keys of one directory.
 type keyring struct {
-	mu        sync.Mutex            // guards what follows; held during a fetch, so that one serves all who wait
+	mu        sync.Mutex            // guards what follows; locked during a fetch, so that concurrent calls share it
 	keys      map[string]signingKey // kid → key
 	fetchedAt time.Time             // of keys; zero before the first
 	triedAt   time.Time             // last attempt to refresh
 	forcedAt  time.Time             // last fetch for an unknown kid
 }
 
-// keyring returns the keyring for the keys at address, a new one if necessary.
+// keyring returns the keyring for the keys at address. It creates one if necessary.
 func (c *Client) keyring(address string) *keyring {
 	if ring, ok := c.keyrings.Get(address); ok {
 		return ring
@@ -85,7 +85,8 @@ func (s *keySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error
 	return jws.Verify(signed.key)
 }
 
-// signingKey finds the key kid of a directory. It fetches the keys if they are old or do not include it.
+// signingKey returns the key kid of a directory, and whether there is one. It fetches the keys if they are old or do
+// not include it.
 func (c *Client) signingKey(ctx context.Context, p Profile, directory, kid string) (signingKey, bool, *failure.Error) {
 	address := p.directoryURL(directory, "/discovery/v2.0/keys")
 	ring := c.keyring(address)
@@ -101,7 +102,7 @@ func (c *Client) signingKey(ctx context.Context, p Profile, directory, kid strin
 		fetched = true
 	case age >= keysRefresh && now.Sub(ring.triedAt) >= keysPause:
 		ring.triedAt = now
-		// The keys are still valid, so that the caller should not wait long for newer ones.
+		// The keys are still valid, so the caller should not wait long for newer ones.
 		refreshing, cancel := context.WithTimeout(ctx, refreshTimeout)
 		f := c.fetchKeys(refreshing, address, ring)
 		cancel()

@@ -55,8 +55,8 @@ func (g *loopGuard) admit(now time.Time, parts ...string) time.Duration {
 	return 0
 }
 
-// dropExpired removes the two least recently used requests if their window has passed. Since a call adds one request at
-// most, the memory follows the use.
+// dropExpired removes the two least recently used requests if their window has passed. A call adds one request at most,
+// so the guard shrinks when there are fewer requests.
 func (g *loopGuard) dropExpired(now time.Time) {
 	for range 2 {
 		_, times, ok := g.sent.GetOldest()

@@ -38,7 +38,7 @@ func TestLoopGuard_KeepsPartsApart(t *testing.T) {
 	}
 }
 
-func TestLoopGuard_ForgetsExpiredRequests(t *testing.T) {
+func TestLoopGuard_DropsExpiredRequests(t *testing.T) {
 	guard := microsoft.NewLoopGuard()
 	for i := range 1000 {
 		guard.Admit(loopStart, strconv.Itoa(i))
@@ -47,7 +47,7 @@ func TestLoopGuard_ForgetsExpiredRequests(t *testing.T) {
 		guard.Admit(loopStart.Add(5*time.Minute), "later", strconv.Itoa(i))
 	}
 	if got := guard.Counted(); got != 1000 {
-		t.Errorf("the guard remembers %d requests, want the 1000 of the last 5 minutes", got)
+		t.Errorf("Counted() = %d, want the 1000 requests of the last 5 minutes", got)
 	}
 }
 
@@ -59,16 +59,16 @@ func TestLoopGuard_IsBounded(t *testing.T) {
 	for i := range 2 * microsoft.MaxRequestsCounted {
 		guard.Admit(loopStart, strconv.Itoa(i))
 		if guard.Admit(loopStart, "in use") == 0 {
-			t.Fatalf("Admit() admits a request that is in use after %d others", i)
+			t.Fatalf("Admit() of a request in use = 0 after %d others, want a wait", i)
 		}
 	}
 	if got := guard.Counted(); got != microsoft.MaxRequestsCounted {
-		t.Errorf("the guard remembers %d requests, want %d", got, microsoft.MaxRequestsCounted)
+		t.Errorf("Counted() = %d, want %d", got, microsoft.MaxRequestsCounted)
 	}
 }
 
-// The cost of a request does not depend on how many the guard has counted; what differs is how much of its memory the
-// processor has at hand.
+// The cost of a request does not depend on how many requests the guard has counted, except that fewer of them fit into
+// the processor's caches.
 func BenchmarkLoopGuard_Admit(b *testing.B) {
 	for _, counted := range []int{10, 100_000} {
 		b.Run(fmt.Sprintf("counted=%d", counted), func(b *testing.B) {

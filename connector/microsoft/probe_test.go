@@ -66,7 +66,7 @@ func TestProbe_WithoutMFA(t *testing.T) {
 			h.route(pcPath, answer)
 			checkProbe(t, probe(h, token.PartnerCenter), token.No, token.No, failure.MFAMissing)
 			if got := len(h.seen(pcPath)); got != 1 {
-				t.Errorf("Probe() asked %d times, want once", got)
+				t.Errorf("Probe() sent %d requests, want 1", got)
 			}
 			h.checkRedacted(nil)
 		})
@@ -142,7 +142,7 @@ func TestProbe_GraphAndARM(t *testing.T) {
 		"arm good":             {token.ARM, respond(200, `{"value":[{"tenantId":"`+directory+`"}]}`), token.Yes, ""},
 		"arm empty":            {token.ARM, respond(200, `{"value":[]}`), token.Yes, ""},
 		"arm without list":     {token.ARM, respond(200, `{}`), token.Unknown, failure.MicrosoftAnswer},
-		"arm list of no kind":  {token.ARM, respond(200, `{"value":7}`), token.Unknown, failure.MicrosoftAnswer},
+		"arm list is a number": {token.ARM, respond(200, `{"value":7}`), token.Unknown, failure.MicrosoftAnswer},
 		"arm step-up":          {token.ARM, respond(401, `{"error":{"code":"InvalidAuthenticationToken"}}`, "Www-Authenticate", challenge), token.No, failure.SignInRequired},
 		"arm expired":          {token.ARM, respond(401, `{"error":{"code":"ExpiredAuthenticationToken"}}`), token.No, failure.APIRefused},
 		"arm forbidden":        {token.ARM, respond(403, `{"error":{"code":"AuthorizationFailed"}}`), token.No, failure.APIRefused},

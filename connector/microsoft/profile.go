@@ -79,19 +79,19 @@ func graph(base string) Endpoint {
 	return Endpoint{BaseURL: base, Scope: base + "/User.Read " + base + "/Directory.Read.All", Audience: base}
 }
 
-// over returns p with its empty fields taken from base.
-func (p Profile) over(base Profile) Profile {
+// withDefaults returns p with its empty fields taken from base.
+func (p Profile) withDefaults(base Profile) Profile {
 	return Profile{
 		Name:          p.Name,
 		Authority:     strings.TrimRight(cmp.Or(p.Authority, base.Authority), "/"),
 		TokenIssuer:   strings.TrimRight(cmp.Or(p.TokenIssuer, base.TokenIssuer), "/"),
-		PartnerCenter: p.PartnerCenter.over(base.PartnerCenter),
-		Graph:         p.Graph.over(base.Graph),
-		ARM:           p.ARM.over(base.ARM),
+		PartnerCenter: p.PartnerCenter.withDefaults(base.PartnerCenter),
+		Graph:         p.Graph.withDefaults(base.Graph),
+		ARM:           p.ARM.withDefaults(base.ARM),
 	}
 }
 
-func (e Endpoint) over(base Endpoint) Endpoint {
+func (e Endpoint) withDefaults(base Endpoint) Endpoint {
 	return Endpoint{
 		BaseURL:  strings.TrimRight(cmp.Or(e.BaseURL, base.BaseURL), "/"),
 		Scope:    cmp.Or(e.Scope, base.Scope),
@@ -99,8 +99,8 @@ func (e Endpoint) over(base Endpoint) Endpoint {
 	}
 }
 
-// Validate reports what is wrong with p: a missing name or address, an address that is neither https nor on this machine,
-// or a scope with more than one resource, which the token endpoint refuses (AADSTS28000).
+// Validate reports what is wrong with p: a missing name or address, an address that is neither https nor on this
+// machine, or a scope with more than one resource, which the token endpoint refuses (AADSTS28000).
 func (p Profile) Validate() error {
 	if !profileName.MatchString(p.Name) {
 		return fmt.Errorf("cloud profile %q: the name must be lower-case letters, digits and hyphens", p.Name)

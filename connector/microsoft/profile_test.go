@@ -11,7 +11,7 @@ import (
 )
 
 func TestNew_Refuses(t *testing.T) {
-	good := testProfile("https://lab.example")
+	valid := testProfile("https://lab.example")
 	for name, change := range map[string]func(*microsoft.Config){
 		"no client":               func(c *microsoft.Config) { c.HTTP = nil },
 		"no probe client":         func(c *microsoft.Config) { c.ProbeHTTP = nil },
@@ -29,7 +29,7 @@ func TestNew_Refuses(t *testing.T) {
 		"scope without resources": func(c *microsoft.Config) { c.Profiles[0].Graph.Scope = "User.Read" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := microsoft.Config{HTTP: http.DefaultClient, ProbeHTTP: http.DefaultClient, Profiles: []microsoft.Profile{good}}
+			cfg := microsoft.Config{HTTP: http.DefaultClient, ProbeHTTP: http.DefaultClient, Profiles: []microsoft.Profile{valid}}
 			change(&cfg)
 			if _, err := microsoft.New(cfg); err == nil {
 				t.Errorf("New(%s) = nil, want an error", name)
@@ -73,7 +73,7 @@ func TestProfiles_Override(t *testing.T) {
 	}
 	q := query(t, address)
 	if !strings.HasPrefix(address, "http://127.0.0.1:1/"+directory+"/oauth2/v2.0/authorize?") {
-		t.Errorf("AuthorizeURL() = %s, want the own authority", address)
+		t.Errorf("AuthorizeURL() = %s, want the configured authority", address)
 	}
 	if got, want := q.Get("scope"), "openid profile offline_access https://api.partnercenter.microsoft.com/user_impersonation "+
 		"https://graph.microsoft.us/User.Read https://graph.microsoft.us/Directory.Read.All https://x.example//.default"; got != want {

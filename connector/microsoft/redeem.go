@@ -35,7 +35,7 @@ type tokenRequest struct {
 	send  func(ctx context.Context) (*oauth2.Token, error)
 }
 
-// Redeem implements token.Microsoft. It posts the code once in any case: after a timeout the code may be used up, and the
+// Redeem implements token.Microsoft. It never posts a code twice: after a timeout the code may be used up, and the
 // flow has to start again (docs/reference/microsoft-identity.md §3.7). Therefore it uses a credential that is known to
 // work; if Microsoft refuses it, the next code is sent with another one.
 func (c *Client) Redeem(ctx context.Context, client tenant.Client, code token.AuthorizationCode) (token.Redemption, error) {
@@ -67,10 +67,10 @@ func (c *Client) Redeem(ctx context.Context, client tenant.Client, code token.Au
 	return redemption, nil
 }
 
-// Renew implements token.Microsoft. It retries transient failures as Config.Retries says; a refresh token may be redeemed
+// Renew implements token.Microsoft. It retries transient failures by Config.Retries; a refresh token may be redeemed
 // any number of times. If Microsoft refuses a credential of the application, Renew tries the next one; if Microsoft
-// refuses all of them, it returns the failure of the credential that was entered last. More than a few identical requests
-// within five minutes fail with microsoft_throttled, before Microsoft blocks them.
+// refuses all of them, it returns the failure of the credential that was entered last. More than a few identical
+// requests within five minutes fail with microsoft_throttled, before Microsoft blocks them.
 func (c *Client) Renew(ctx context.Context, client tenant.Client, refreshToken secret.Text, api token.API) (token.Redemption, error) {
 	r, credentials, err := c.resolveWithCredentials(client, refreshGrant)
 	if err != nil {
@@ -129,8 +129,8 @@ func (c *Client) resolveWithCredentials(client tenant.Client, grant grantType) (
 	return r, credentials, err
 }
 
-// refresh redeems a refresh token. The refresh of oauth2.Config sends no scope, which Microsoft refuses with AADSTS90009.
-// Therefore it sends the client credentials grant with another grant type, as that package allows.
+// refresh redeems a refresh token. The refresh of oauth2.Config sends no scope, which Microsoft refuses with
+// AADSTS90009. Therefore it sends the client credentials grant with another grant type, as that package allows.
 func (r resolvedClient) refresh(ctx context.Context, refreshToken secret.Text, scopes []string, authentication url.Values) (*oauth2.Token, error) {
 	web := r.oauth("", scopes)
 	parameters := maps.Clone(authentication)
@@ -241,7 +241,7 @@ func (c *Client) logRequest(ctx context.Context, r tokenRequest, rec *recorder, 
 		slog.Duration("dur", dur),
 		slog.String("kind", kind),
 		slog.String("code", code),
-		slog.String("trace_id", id(traceID)),
+		slog.String("trace_id", idOrEmpty(traceID)),
 		slog.String("correlation_id", correlationID),
 		slog.String("client_request_id", rec.requestID),
 		slog.String("reference", failure.Reference(ctx)),
@@ -252,7 +252,7 @@ func (c *Client) logRequest(ctx context.Context, r tokenRequest, rec *recorder, 
 func newGet(ctx context.Context, address string) (*http.Request, *failure.Error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, failure.Wrap(errors.New("making a request: bad address"), failure.InternalError)
+		return nil, failure.Wrap(errors.New("creating a request: invalid URL"), failure.InternalError)
 	}
 	req.Header.Set("Accept", "application/json")
 	return req, nil

@@ -90,7 +90,7 @@ func TestRedeem_PostsOnce(t *testing.T) {
 		answer http.HandlerFunc
 		want   failure.Code
 	}{
-		"spent":              {respond(400, `{"error":"invalid_grant","error_codes":[54005]}`), failure.CodeUsed},
+		"used":               {respond(400, `{"error":"invalid_grant","error_codes":[54005]}`), failure.CodeUsed},
 		"expired":            {respond(400, `{"error":"invalid_grant","error_codes":[70008]}`), failure.CodeInvalid},
 		"malformed":          {respond(400, `{"error":"invalid_grant","error_codes":[70000]}`), failure.CodeInvalid},
 		"wrong verifier":     {respond(400, `{"error":"invalid_grant","error_codes":[501481]}`), failure.CodeInvalid},
@@ -201,7 +201,7 @@ func TestTokenRequest_Answers(t *testing.T) {
 		"expiry in words":      {respond(200, tokens(`,"expires_in":"canary"`)), failure.MicrosoftAnswer},
 		"other token type":     {respond(200, `{"token_type":"pop","access_token":"`+canaryAccess+`"}`), failure.MicrosoftAnswer},
 		"two megabytes":        {respond(200, tokens(`,"x":"`+long+`"`)), failure.MicrosoftAnswer},
-		"blanks to no end":     {respond(200, tokens("")+strings.Repeat(" ", 2<<20)), failure.MicrosoftAnswer},
+		"too many blanks":      {respond(200, tokens("")+strings.Repeat(" ", 2<<20)), failure.MicrosoftAnswer},
 		"two megabytes refuse": {respond(400, `{"error":"invalid_grant","x":"`+long+`"}`), failure.MicrosoftAnswer},
 		"form":                 {respond(200, "access_token="+canaryAccess, "Content-Type", "application/x-www-form-urlencoded"), failure.MicrosoftAnswer},
 		"error with 200":       {respond(200, `{"error":"invalid_grant","error_codes":[50173]}`), failure.GrantRevoked},
@@ -224,7 +224,7 @@ func TestTokenRequest_Answers(t *testing.T) {
 				t.Errorf("Renew() = %v, %v, want %s", got, err, tc.want)
 			}
 			if got.API != "" || !got.AccessToken.Empty() {
-				t.Errorf("Renew() = %v, want nothing beside the failure", got)
+				t.Errorf("Renew() = %v, want nothing but the failure", got)
 			}
 			h.checkRedacted(err)
 		})
@@ -272,7 +272,7 @@ func TestRenew_Retries(t *testing.T) {
 		"asks for the past":  {inTurn(respond(429, ``, "Retry-After", "Mon, 01 Jan 2024 00:00:00 GMT"), good), "", []time.Duration{5 * time.Second}},
 		"asks for nonsense":  {inTurn(respond(429, ``, "Retry-After", "soon"), good), "", []time.Duration{5 * time.Second}},
 		"asks for too much":  {respond(429, ``, "Retry-After", "61"), failure.MicrosoftThrottled, nil},
-		"refuses for good":   {respond(400, `{"error":"invalid_grant"}`), failure.SignInRequired, nil},
+		"refuses at once":    {respond(400, `{"error":"invalid_grant"}`), failure.SignInRequired, nil},
 		"refuses in the end": {inTurn(down, respond(401, `{"error":"invalid_client"}`)), failure.ClientCredential, []time.Duration{5 * time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -319,20 +319,20 @@ func TestRenew_ReportsThrottlingAtOnce(t *testing.T) {
 		"refuses":             {respond(400, `{"error":"invalid_grant"}`), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var told []time.Duration
+			var reported []time.Duration
 			var h *harness
 			h = newHarness(t, func(c *microsoft.Config) {
 				c.Throttled = func(cloud string, wait time.Duration) {
 					if cloud != "test" || len(h.waits) > 0 {
 						t.Errorf("Throttled(%q) after %d waits, want test, before any", cloud, len(h.waits))
 					}
-					told = append(told, wait)
+					reported = append(reported, wait)
 				}
 			})
 			h.route(tokenPath, tc.answer)
 			_, _ = renew(h, token.Graph) // TestRenew_Retries checks the outcome
-			if diff := cmp.Diff(tc.want, told); diff != "" {
-				t.Errorf("told (-want +got):\n%s", diff)
+			if diff := cmp.Diff(tc.want, reported); diff != "" {
+				t.Errorf("reported throttling (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -14,8 +14,8 @@ import (
 	"azure-partner-connector/connector/failure"
 )
 
-// errorName and plainID match the names and IDs that Microsoft uses. Evidence is shown to people and logged, and a broken
-// answer can contain anything, so that nothing else is repeated.
+// errorName and plainID match the names and IDs that Microsoft uses. Evidence is shown to people and logged, and a
+// broken answer can contain anything, so nothing else is repeated.
 var (
 	errorName = regexp.MustCompile(`^[A-Za-z][A-Za-z_]{0,63}$`)
 	plainID   = regexp.MustCompile(`^[0-9A-Fa-f-]{8,64}$`)
@@ -24,7 +24,7 @@ var (
 // leadingCode is the AADSTS number that begins an error's text (docs/reference/microsoft-identity.md §2.4).
 var leadingCode = regexp.MustCompile(`^AADSTS([0-9]{4,9})\b`)
 
-// traceInText and correlationInText find the IDs in an error's text. They serve for support tickets only.
+// traceInText and correlationInText match the IDs in an error's text, which are only for support tickets.
 var (
 	traceInText       = regexp.MustCompile(`Trace ID:\s*([0-9a-fA-F-]{36})`)
 	correlationInText = regexp.MustCompile(`Correlation ID:\s*([0-9a-fA-F-]{36})`)
@@ -49,10 +49,10 @@ func (c *Client) refusalOf(answer reply) refusal {
 		body = nil
 	}
 	r := refusal{
-		name:          word(text(body["error"])),
-		subName:       word(text(body["suberror"])),
-		traceID:       id(text(body["trace_id"])),
-		correlationID: id(text(body["correlation_id"])),
+		name:          nameOrEmpty(text(body["error"])),
+		subName:       nameOrEmpty(text(body["suberror"])),
+		traceID:       idOrEmpty(text(body["trace_id"])),
+		correlationID: idOrEmpty(text(body["correlation_id"])),
 		status:        answer.status,
 		retryAfter:    retryAfter(answer.header, c.now()),
 	}
@@ -66,7 +66,7 @@ func (c *Client) refusalOf(answer reply) refusal {
 		}
 	}
 	if r.traceID == "" {
-		r.traceID = id(answer.header.Get("x-ms-request-id"))
+		r.traceID = idOrEmpty(answer.header.Get("x-ms-request-id"))
 	}
 	return r
 }
@@ -80,16 +80,16 @@ func text(raw json.RawMessage) string {
 	return s
 }
 
-// word returns s if it is an error's name, else "".
-func word(s string) string {
+// nameOrEmpty returns s if it is an error's name, else "".
+func nameOrEmpty(s string) string {
 	if !errorName.MatchString(s) {
 		return ""
 	}
 	return s
 }
 
-// id returns s if it is an ID, else "".
-func id(s string) string {
+// idOrEmpty returns s if it is an ID, else "".
+func idOrEmpty(s string) string {
 	if !plainID.MatchString(s) {
 		return ""
 	}
@@ -125,7 +125,7 @@ func (c *Client) unreadable(answer reply) *failure.Error {
 		f = c.refusalOf(reply{status: answer.status, header: answer.header}).failure(anyGrant)
 	}
 	if f.Microsoft == nil {
-		f.Microsoft = refusal{status: answer.status, traceID: id(answer.header.Get("x-ms-request-id"))}.evidence()
+		f.Microsoft = refusal{status: answer.status, traceID: idOrEmpty(answer.header.Get("x-ms-request-id"))}.evidence()
 	}
 	return f
 }
@@ -134,8 +134,8 @@ func (c *Client) unreadable(answer reply) *failure.Error {
 // beginning of the description refines it (docs/reference/microsoft-identity.md §2.4).
 func (c *Client) CallbackError(e consent.CallbackError) *failure.Error {
 	r := refusal{
-		name:          word(e.Error),
-		subName:       word(e.SubCode),
+		name:          nameOrEmpty(e.Error),
+		subName:       nameOrEmpty(e.SubCode),
 		traceID:       submatch(traceInText, e.Description),
 		correlationID: submatch(correlationInText, e.Description),
 	}

@@ -12,14 +12,14 @@ import (
 	"azure-partner-connector/connector/failure"
 )
 
-// domainName is what an address may contain as a directory: at least two labels of letters, digits and hyphens.
+// domainName matches what an address may contain as a directory: at least two labels of letters, digits and hyphens.
 var domainName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 const (
 	maxDirectories = 4096
 
-	// domainResultLifetime bounds how long a result is used: a directory keeps its GUID, but a domain can move to another
-	// directory.
+	// domainResultLifetime bounds how long a result is used: a directory keeps its GUID, but a domain can move to
+	// another directory.
 	domainResultLifetime = 24 * time.Hour
 )
 
@@ -86,9 +86,9 @@ func (c *Client) lookUp(ctx context.Context, p Profile, domain string) (string, 
 	if answer.tooLong || json.Unmarshal(answer.body, &document) != nil {
 		return "", c.unreadable(answer)
 	}
-	id, ok := strings.CutPrefix(document.Issuer, p.Authority+"/")
-	id, rest := strings.CutSuffix(id, "/v2.0")
-	if !ok || !rest || !isGUID(id) {
+	id, hasPrefix := strings.CutPrefix(document.Issuer, p.Authority+"/")
+	id, hasSuffix := strings.CutSuffix(id, "/v2.0")
+	if !hasPrefix || !hasSuffix || !isGUID(id) {
 		return "", c.unreadable(answer)
 	}
 	return strings.ToLower(id), nil

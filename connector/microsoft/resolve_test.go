@@ -69,7 +69,7 @@ func TestResolveDirectory_ByDomain(t *testing.T) {
 		}
 	}
 	if got := len(h.seen(discoveryPath)); got != 1 {
-		t.Errorf("ResolveDirectory() asked %d times, want once", got)
+		t.Errorf("ResolveDirectory() sent %d requests, want 1", got)
 	}
 }
 
@@ -125,7 +125,7 @@ func TestResolveDirectory_Answers(t *testing.T) {
 			}
 			h.route(discoveryPath, respond(200, `{"issuer":"`+issuerOf(h, directory)+`"}`))
 			if got, err := h.client.ResolveDirectory(context.Background(), "test", "contoso.onmicrosoft.com"); err != nil || got != directory {
-				t.Errorf("ResolveDirectory() afterwards = %q, %v, want %q: a failure is not remembered", got, err, directory)
+				t.Errorf("ResolveDirectory() afterwards = %q, %v, want %q: a failure is not cached", got, err, directory)
 			}
 		})
 	}

@@ -33,7 +33,7 @@ type membership struct {
 	RoleTemplateID string `json:"roleTemplateId"`
 }
 
-// memberships is what the pages of a list have shown so far.
+// memberships is what the pages that were read show.
 type memberships struct {
 	globalAdmin bool
 	adminAgent  bool
@@ -64,9 +64,10 @@ func (c *Client) Roles(ctx context.Context, client tenant.Client, graphToken sec
 	return answerOf(seen.globalAdmin, complete && !seen.rolesHidden), answerOf(seen.adminAgent, complete && !seen.groupsHidden)
 }
 
-func answerOf(found, conclusive bool) token.Answer {
+// answerOf returns no only if the lists were conclusive.
+func answerOf(listed, conclusive bool) token.Answer {
 	switch {
-	case found:
+	case listed:
 		return token.Yes
 	case conclusive:
 		return token.No
@@ -74,8 +75,8 @@ func answerOf(found, conclusive bool) token.Answer {
 	return token.Unknown
 }
 
-// readMemberships reads a list page by page into seen. It returns nil at the end of the list, or as soon as both answers
-// are known.
+// readMemberships reads a list page by page into seen. It returns nil at the end of the list, or as soon as both
+// answers are known.
 func (c *Client) readMemberships(ctx context.Context, base, path string, graphToken secret.Text, seen *memberships) *failure.Error {
 	address := base + path
 	for range maxPages {
