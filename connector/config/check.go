@@ -77,7 +77,7 @@ func (c *checker) listeners() {
 	}
 }
 
-// publicURL checks a URL of ours and removes slashes from its end.
+// publicURL checks one of our public URLs and removes trailing slashes from it.
 func (c *checker) publicURL(key string, address *string) {
 	if c.failed(key) {
 		return
@@ -286,7 +286,7 @@ func (c *checker) clouds() {
 			}
 		}
 		if seen[p.Name] {
-			c.problem(path+".name", "%q is there twice", p.Name)
+			c.problem(path+".name", "%q is listed twice", p.Name)
 		}
 		seen[p.Name] = true
 		// A profile of a built-in cloud replaces only what it sets.
@@ -326,7 +326,7 @@ func (c *checker) caFile(key, file string) {
 
 func (c *checker) renewal() {
 	r := c.cfg.Renewal
-	// Whatever is set, half of a token's life is left for retries.
+	// No setting may leave less than half of a token's life for retries.
 	c.between("renewal.every", r.Every, time.Second, token.Life/2)
 	c.between("renewal.jitter", r.Jitter, 0, token.Life/2)
 	c.between("renewal.tick", r.Tick, 100*time.Millisecond, 24*time.Hour)

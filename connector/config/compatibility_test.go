@@ -23,8 +23,8 @@ func firstExample(t *testing.T) []byte {
 	return text
 }
 
-// TestLoad_AcceptsFilesOfTheFirstRelease loads the example of release 1-1, as it is and with every key in it. Its defaults
-// are still ours.
+// TestLoad_AcceptsFilesOfTheFirstRelease loads the example of release 1-1, as it is and with every key in it. The
+// defaults have not changed since.
 func TestLoad_AcceptsFilesOfTheFirstRelease(t *testing.T) {
 	load := func(text []byte) config.Config {
 		cfg, err := config.Load(write(t, "config.yaml", string(text), 0o600), []string{secretOfExample})

@@ -15,9 +15,10 @@ import (
 
 // Config is the configuration. Its comments are the reference; Example shows the same with values.
 //
-// Every key can also be set in the environment: CONNECTOR_ and the path of the key with two underscores between its parts,
-// in upper or lower case, for example CONNECTOR_HOOKS__PUBLICURL. Members of lists are numbered from 0, for example
-// CONNECTOR_INSTANCES__0__SECRET; lists of plain values are separated by commas. The environment overrides the file.
+// Every key can also be set in the environment: CONNECTOR_ and the path of the key with two underscores between its
+// parts, in upper or lower case, for example CONNECTOR_HOOKS__PUBLICURL. Members of lists are numbered from 0, for
+// example CONNECTOR_INSTANCES__0__SECRET; lists of plain values are separated by commas. The environment overrides the
+// file.
 //
 // Durations are numbers with a unit, for example 90s, 15m or 240h. File paths are relative to the working directory.
 type Config struct {
@@ -47,7 +48,8 @@ type Hooks struct {
 	// PublicURL is the URL that the platform calls, for example https://connector.example.com/aps. Signatures cover it, so
 	// it must equal the URL that the platform knows, character by character. Plain http only on this machine. Required.
 	PublicURL string `yaml:"publicURL"`
-	// TrustedProxies are the networks or addresses of proxies whose X-Forwarded-For is trusted. Default: none.
+	// TrustedProxies are the networks or addresses of proxies whose X-Forwarded-Proto and X-Forwarded-Host are trusted:
+	// they replace the scheme and host of PublicURL. Default: none.
 	TrustedProxies []netip.Prefix `yaml:"trustedProxies"`
 	// TLS is for deployments without a proxy that terminates TLS.
 	TLS TLS `yaml:"tls"`
@@ -155,8 +157,8 @@ type Instance struct {
 	Secret secret.Text `yaml:"secret"`
 	// SecretFile is a file that contains the secret. Default: none.
 	SecretFile string `yaml:"secretFile"`
-	// PreviousSecret is the secret that Secret replaces, while the platform may still have it. Calls signed with either are
-	// accepted; the connector signs with Secret first. Remove it when the platform has the new one. Load reads
+	// PreviousSecret is the secret that Secret replaces, while the platform may still have it. Calls signed with either
+	// are accepted; the connector signs with Secret first. Remove it when the platform has the new one. Load reads
 	// PreviousSecretFile into this field. Default: none.
 	PreviousSecret secret.Text `yaml:"previousSecret"`
 	// PreviousSecretFile is a file that contains the previous secret. Default: none.
@@ -182,7 +184,8 @@ type Platform struct {
 	Timeout time.Duration `yaml:"timeout"`
 	// PeriodicTask creates a task on every platform that triggers renewals once a day. Default: true.
 	PeriodicTask bool `yaml:"periodicTask"`
-	// AccountEvents subscribes to changes of accounts on every platform, so that tenants follow their names. Default: true.
+	// AccountEvents subscribes to changes of accounts on every platform, so that the names of tenants stay current.
+	// Default: true.
 	AccountEvents bool `yaml:"accountEvents"`
 }
 
@@ -194,8 +197,8 @@ type Renewal struct {
 	Jitter time.Duration `yaml:"jitter"`
 	// Tick is how often the connector looks for due renewals. Default: 1m.
 	Tick time.Duration `yaml:"tick"`
-	// Lease is how long one replica may hold a renewal. It must be longer than a renewal takes with its retries. It is
-	// also by how much a replica that is killed delays its renewals. Default: 2m.
+	// Lease is how long one replica may hold a renewal. It must be longer than a renewal takes with its retries. After a
+	// replica was killed, its renewals wait that long. Default: 2m.
 	Lease time.Duration `yaml:"lease"`
 	// Workers is how many renewals one replica runs at once. Default: 8.
 	Workers int `yaml:"workers"`
@@ -206,7 +209,7 @@ type Renewal struct {
 	PerDirectory int `yaml:"perDirectory"`
 }
 
-// Retention configures how long history is kept. It never holds secrets.
+// Retention configures how long history is kept. History never contains secrets.
 type Retention struct {
 	// Events is how long audit events are kept: at least 4320h, half a year, because directory policies are detected from
 	// them. 0 keeps them forever. Default: 0.
@@ -309,6 +312,6 @@ func defaults() Config {
 //go:embed example.yaml
 var example []byte
 
-// Example returns a configuration file that explains every key. Optional keys are commented out with one # directly before
-// them. The file is valid once its placeholders are replaced.
+// Example returns a configuration file that explains every key. Optional keys are commented out with one # directly
+// before them. The file is valid once its placeholders are replaced.
 func Example() []byte { return slices.Clone(example) }

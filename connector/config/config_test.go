@@ -57,7 +57,7 @@ func problems(t *testing.T, err error) map[string]string {
 		for _, err := range joined.Unwrap() {
 			f, ok := errors.AsType[*config.Problem](err)
 			if !ok {
-				t.Fatalf("Load returned %v, no *Problem", err)
+				t.Fatalf("Load = %v, want only *Problem", err)
 			}
 			byKey[f.Key] = f.Text
 		}
@@ -77,9 +77,9 @@ func TestLoad_Refuses(t *testing.T) {
 		"unknown key in a list":   {file: strings.Replace(valid, "key: first", "key: first, name: x", 1), key: "instances[0].name", problem: "valid keys are key, secret"},
 		"other case":              {file: strings.Replace(valid, "hooks: {publicURL", "hooks: {listen: ':1', publicurl", 1), key: "hooks.publicurl", problem: "valid keys are"},
 		"key with a dot":          {file: valid + `log.level: info`, key: "log.level", problem: "unknown key"},
-		"nothing for a group":     {file: valid + "log: info", key: "log", problem: "group of keys: level, format"},
+		"value for a group":       {file: valid + "log: info", key: "log", problem: "group of keys: level, format"},
 		"list for a text":         {file: valid + "log: {format: [json]}", key: "log.format", problem: "a list is invalid"},
-		"text for a list":         {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", trustedProxies: {a: b}", 1), key: "hooks.trustedProxies", problem: "numbered from 0"},
+		"group for a list":        {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", trustedProxies: {a: b}", 1), key: "hooks.trustedProxies", problem: "numbered from 0"},
 		"text for instances":      {file: withoutInstances() + "instances: x", key: "instances", problem: "must be a list"},
 		"number for a text":       {file: valid + "database: {path: 12}", key: "database.path", problem: "12 is invalid: must be text"},
 		"number for a secret":     {file: strings.Replace(valid, `"`+canary+`-0123456789"`, "12345678901234567", 1), key: "instances[0].secret", problem: "text in quotes"},
@@ -102,8 +102,8 @@ func TestLoad_Refuses(t *testing.T) {
 		"redirect with sign":      {file: strings.Replace(valid, "onboarding.example.com/", "onboarding.example.com/a;b", 1), key: "onboarding.publicURL", problem: `contains ";"`},
 		"no port":                 {file: valid + `private: {listen: localhost}`, key: "private.listen", problem: "host:port or :port"},
 		"same address":            {file: valid + `private: {listen: ":8080"}`, key: "private.listen", problem: "already used by hooks.listen"},
-		"half a certificate":      {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", tls: {certFile: c.pem}", 1), key: "hooks.tls.keyFile", problem: "both or neither"},
-		"other half":              {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", tls: {keyFile: k.pem}", 1), key: "hooks.tls.certFile", problem: "both or neither"},
+		"certificate without key": {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", tls: {certFile: c.pem}", 1), key: "hooks.tls.keyFile", problem: "both or neither"},
+		"key without certificate": {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", tls: {keyFile: k.pem}", 1), key: "hooks.tls.certFile", problem: "both or neither"},
 		"no PEM certificate":      {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", tls: {certFile: /none/c.pem, keyFile: /none/k.pem}", 1), key: "hooks.tls", problem: "unusable"},
 		"no driver":               {file: valid + "database: {driver: oracle}", key: "database.driver", problem: "must be sqlite or mysql"},
 		"mysql without dsn":       {file: valid + "database: {driver: mysql}", key: "database.dsn", problem: "missing"},
@@ -133,19 +133,19 @@ func TestLoad_Refuses(t *testing.T) {
 		"package id with TLS":     {file: valid + "package: {id: 'https://aps.example.net/own'}", key: "package.id", problem: "http://"},
 		"secret and file":         {file: valid + "  - {key: second, secret: " + canary + "-other-one, secretFile: /none}", key: "instances[1].secretFile", problem: "only one of them"},
 		"unnamed cloud":           {file: valid + "clouds: [{authority: 'https://login.example.com'}]", key: "clouds[0]", problem: "the name must be"},
-		"new cloud half there":    {file: valid + "clouds: [{name: lab, authority: 'https://login.example.com'}]", key: "clouds[0]", problem: "lab"},
+		"new cloud incomplete":    {file: valid + "clouds: [{name: lab, authority: 'https://login.example.com'}]", key: "clouds[0]", problem: "lab"},
 		"cloud on plain http":     {file: valid + "clouds: [{name: global, authority: 'http://login.example.com'}]", key: "clouds[0].authority", problem: "must be https"},
-		"cloud twice":             {file: valid + "clouds: [{name: global}, {name: global}]", key: "clouds[1].name", problem: "there twice"},
-		"no time for a platform":  {file: valid + "platform: {timeout: 0s}", key: "platform.timeout", problem: "must be 1s to"},
+		"cloud twice":             {file: valid + "clouds: [{name: global}, {name: global}]", key: "clouds[1].name", problem: "listed twice"},
+		"no timeout":              {file: valid + "platform: {timeout: 0s}", key: "platform.timeout", problem: "must be 1s to"},
 		"no authority file":       {file: valid + "platform: {caFile: /none/ca.pem}", key: "platform.caFile", problem: "cannot be read"},
 		"renewal too rare":        {file: valid + "renewal: {every: 1200h}", key: "renewal.every", problem: "must be"},
 		"jitter over all":         {file: valid + "renewal: {every: 10h, jitter: 10h}", key: "renewal.jitter", problem: "less than every"},
-		"short memory":            {file: valid + "retention: {events: 720h}", key: "retention.events", problem: "must be 0, which keeps events forever, or at least 4320h0m0s"},
-		"negative memory":         {file: valid + "retention: {events: -1h}", key: "retention.events", problem: "or at least 4320h0m0s"},
+		"short retention":         {file: valid + "retention: {events: 720h}", key: "retention.events", problem: "must be 0, which keeps events forever, or at least 4320h0m0s"},
+		"negative retention":      {file: valid + "retention: {events: -1h}", key: "retention.events", problem: "or at least 4320h0m0s"},
 		"no rate of a cloud":      {file: valid + "renewal: {perCloud: 0}", key: "renewal.perCloud", problem: "must be 1 to 1000000"},
 		"no rate of a directory":  {file: valid + "renewal: {perDirectory: -1}", key: "renewal.perDirectory", problem: "must be 1 to 1000000"},
 		"no workers":              {file: valid + "renewal: {workers: 0}", key: "renewal.workers", problem: "must be 1 to 256"},
-		"link for an instant":     {file: strings.Replace(valid, "onboarding: {", "onboarding: {linkLife: 1s, ", 1), key: "onboarding.linkLife", problem: "must be"},
+		"link life too short":     {file: strings.Replace(valid, "onboarding: {", "onboarding: {linkLife: 1s, ", 1), key: "onboarding.linkLife", problem: "must be"},
 		"no requests":             {file: strings.Replace(valid, "onboarding: {", "onboarding: {requestBurst: 0, ", 1), key: "onboarding.requestBurst", problem: "must be 1"},
 		"unknown variable":        {file: valid, environ: []string{"CONNECTOR_HOOKS__PORT=" + canary}, key: "CONNECTOR_HOOKS__PORT", problem: "valid keys are listen, publicURL"},
 		"variable for a group":    {file: valid, environ: []string{"CONNECTOR_HOOKS=" + canary}, key: "CONNECTOR_HOOKS", problem: "group of keys"},
@@ -224,17 +224,17 @@ func TestLoad_NamesTheLineOfAProblem(t *testing.T) {
 	_, err := config.Load(write(t, "config.yaml", text, 0o600), []string{"CONNECTOR_LOG__LEVEL=loud", "CONNECTOR_X=1"})
 	want := map[string]int{
 		"hooks.colour": 3, "instances[1].secret": 10, "renewal.workers": 12, "renewal.every": 13, "onboarding.publicURL": 4,
-		"keys.file": 0, "log.level": 0, "CONNECTOR_X": 0, // nothing in the file is wrong with these
+		"keys.file": 0, "log.level": 0, "CONNECTOR_X": 0, // not from the file
 	}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, err := range joined.Unwrap() {
 			p, ok := errors.AsType[*config.Problem](err)
 			line, expected := want[p.Key]
 			if !ok || !expected || p.Line != line {
-				t.Errorf("Load names %v with the line %d, want line %d", err, p.Line, line)
+				t.Errorf("Load = %v with line %d, want line %d", err, p.Line, line)
 			}
 			if named := strings.Contains(err.Error(), "(line "); named != (line > 0) {
-				t.Errorf("Load says %q, want the line in it where there is one", err)
+				t.Errorf("Load = %q, want the line in it if there is one", err)
 			}
 			delete(want, p.Key)
 		}
@@ -436,7 +436,7 @@ func TestExample_Loads(t *testing.T) {
 	}
 	_, err := config.Load(path, nil)
 	if got := problems(t, err); len(got) != 1 || !strings.Contains(got["instances[0].secret"], "placeholder") {
-		t.Errorf("Load(example with its placeholder) = %v, want a problem of instances[0].secret alone", err)
+		t.Errorf("Load(example with its placeholder) = %v, want only a problem of instances[0].secret", err)
 	}
 }
 

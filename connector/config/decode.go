@@ -15,8 +15,9 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// A decoder stores YAML nodes and environment variables in a Config by its yaml tags. Unlike yaml's own decoder it names
-// the path of every problem, goes on after the first, distinguishes upper and lower case, and never quotes a secret.
+// A decoder stores YAML nodes and environment variables in a Config by its yaml tags. Unlike yaml's own decoder it
+// names the path of every problem, continues after the first, distinguishes upper and lower case, and never quotes a
+// secret.
 type decoder struct {
 	report
 	cfg      *Config
@@ -62,7 +63,7 @@ func (d *decoder) value(path string, node *yaml.Node, v reflect.Value) {
 	}
 }
 
-// A scalar is how one type of value is read.
+// A scalar describes how values of one type are read.
 type scalar struct {
 	allowed string
 	parse   func(text string) (any, error)
@@ -120,7 +121,7 @@ func (d *decoder) scalar(path string, node *yaml.Node, v reflect.Value, s scalar
 	}
 }
 
-// plain returns the text of a scalar that may stand for a value of kind. A number is not text: YAML has read 0123 as an
+// plain returns the text of node if it is a scalar for a value of kind. A number is not text: YAML has read 0123 as an
 // octal number, so it must be in quotes. A switch may be 0 or 1.
 func plain(node *yaml.Node, kind reflect.Kind) (string, bool) {
 	var number int

@@ -16,7 +16,7 @@ import (
 type Problem struct {
 	Key  string // path of the key, for example instances[0].secret, or the name of an environment variable
 	Line int    // of the configuration file; 0 where there is none
-	Text string // what was found and what is allowed; never a secret
+	Text string // the problem and what is allowed; never a secret
 }
 
 // Error implements error.
@@ -56,9 +56,9 @@ func (r *report) failed(key string) bool {
 	})
 }
 
-// Load reads the file at path, applies the environment (in the form of os.Environ) over it, fills in defaults, reads the
-// files that hold secrets, and checks everything. An empty path stands for an empty file. The error joins one *Problem for
-// everything that is wrong, so that one start reports them all.
+// Load reads the file at path, overrides it by the environment (in the form of os.Environ), fills in defaults, reads
+// the files that contain secrets, and checks everything. An empty path is read as an empty file. The error joins one
+// *Problem for everything that is wrong, so that one start reports them all.
 func Load(path string, environ []string) (Config, error) {
 	file, err := read(path)
 	if err != nil {

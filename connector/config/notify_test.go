@@ -28,8 +28,8 @@ func TestLoad_RefusesUnusableChannels(t *testing.T) {
 		"mail without port":           {"mail: {" + strings.Replace(server, ":587", "", 1) + "}", "notify.mail.server", "host:port"},
 		"mail without sender":         {"mail: {server: 'mail.example.com:587', to: [b@example.com]}", "notify.mail.from", "missing"},
 		"mail without receiver":       {"mail: {server: 'mail.example.com:587', from: a@example.com}", "notify.mail.to", "missing"},
-		"sender that is none":         {"mail: {" + strings.Replace(server, "a@example.com", "connector", 1) + "}", "notify.mail.from", `"connector" is not a mail address`},
-		"receiver that is none":       {"mail: {" + strings.Replace(server, "b@example.com", "'b@example.com', ops", 1) + "}", "notify.mail.to[1]", `"ops" is not a mail address`},
+		"invalid sender":              {"mail: {" + strings.Replace(server, "a@example.com", "connector", 1) + "}", "notify.mail.from", `"connector" is not a mail address`},
+		"invalid receiver":            {"mail: {" + strings.Replace(server, "b@example.com", "'b@example.com', ops", 1) + "}", "notify.mail.to[1]", `"ops" is not a mail address`},
 		"unknown encryption":          {"mail: {" + server + ", encryption: ssl}", "notify.mail.encryption", "must be starttls, tls or off"},
 		"password in the clear":       {"mail: {" + server + ", encryption: 'off', username: u, password: " + canary + "}", "notify.mail.encryption", "in the clear"},
 		"user without password":       {"mail: {" + server + ", username: u}", "notify.mail.password", "missing"},
@@ -45,7 +45,7 @@ func TestLoad_RefusesUnusableChannels(t *testing.T) {
 			}
 			got := problems(t, err)
 			if len(got) != 1 || !strings.Contains(got[tc.key], tc.problem) || strings.Contains(err.Error(), canary) {
-				t.Errorf("Load = %v, want %q alone to say %q, without the secret", err, tc.key, tc.problem)
+				t.Errorf("Load = %v, want only %q to say %q, without the secret", err, tc.key, tc.problem)
 			}
 		})
 	}

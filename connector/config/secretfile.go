@@ -11,7 +11,8 @@ import (
 // maxSecretFile bounds the size of a file that holds one secret.
 const maxSecretFile = 64 << 10
 
-// secretFiles reads the files that hold secrets, and warns of those that others can read.
+// secretFiles reads the files that contain secrets, and warns of those that other users can read. path is that of the
+// configuration.
 func (c *checker) secretFiles(path string) {
 	inline := !c.cfg.Database.DSN.Empty()
 	c.secretFile("database.dsn", c.cfg.Database.DSNFile, &c.cfg.Database.DSN)
@@ -26,7 +27,7 @@ func (c *checker) secretFiles(path string) {
 	c.secretFile("notify.webhook.secret", n.Webhook.SecretFile, &n.Webhook.Secret)
 	c.secretFile("notify.mail.password", n.Mail.PasswordFile, &n.Mail.Password)
 	if path != "" && inline {
-		c.guarded("the configuration", path)
+		c.checkMode("the configuration", path)
 	}
 }
 
@@ -56,16 +57,16 @@ func (c *checker) secretFile(key, path string, into *secret.Text) {
 	if into.Empty() {
 		c.problem(key+"File", "%q is empty", path)
 	}
-	c.guarded(key+"File", path)
+	c.checkMode(key+"File", path)
 }
 
-// guarded warns of a file with secrets that others than its owner can read.
-func (c *checker) guarded(what, path string) {
+// checkMode warns of a file with secrets that users other than its owner can read.
+func (c *checker) checkMode(what, path string) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return // reading it has reported this
+		return // the error of reading it is reported elsewhere
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		c.warn("%s: %s contains secrets and is readable by others than its owner (mode %04o); run chmod 600.", what, path, mode)
+		c.warn("%s: %s contains secrets and is readable by users other than its owner (mode %04o); run chmod 600.", what, path, mode)
 	}
 }
