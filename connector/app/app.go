@@ -1,4 +1,5 @@
-// Package app wires the connector from its configuration. The command, the sandbox and end-to-end tests all start an App.
+// Package app wires the connector from its configuration. The command, the sandbox and end-to-end tests all start an
+// App.
 package app
 
 import (
@@ -30,21 +31,20 @@ type Options struct {
 	// Log receives the records of all components. Default: discard.
 	Log *slog.Logger
 
-	// Manifest describes the package that belongs to this program, as app.yaml; a test raises its release. Default:
-	// app.yaml.
+	// Manifest replaces app.yaml, which describes the package; a test raises its release. Default: app.yaml.
 	Manifest []byte
 
-	// Listeners replace those that the configuration names. Default: none.
+	// Listeners replace the configured ones. Default: none.
 	Listeners Listeners
 
-	// Watch receives the client of Microsoft and returns what renewals and verifications call in its place, so that the
-	// doctor can observe the calls. Default: the client itself.
+	// Watch returns what renewals and verifications call instead of the client of Microsoft, so that the doctor can
+	// observe the calls. Default: the client itself.
 	Watch func(token.Microsoft) token.Microsoft
 
 	// Step is called at every step of every renewal; the chaos harness stops the process there. Default: none.
 	Step func(token.Step)
 
-	// Pause waits between two attempts at Microsoft. Default: clock.Sleep.
+	// Pause waits between two attempts of a call to Microsoft. Default: clock.Sleep.
 	Pause func(ctx context.Context, d time.Duration) error
 }
 
@@ -69,7 +69,7 @@ func (o Options) withDefaults() Options {
 
 func (o Options) component(name string) *slog.Logger { return o.Log.With("component", name) }
 
-// Listeners are where the App serves. The App closes them.
+// Listeners are where the App serves; a nil one stands for the configured address. The App closes them.
 type Listeners struct {
 	Hooks      net.Listener
 	Onboarding net.Listener
@@ -124,19 +124,19 @@ func (a *App) build(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
-	given := opts.Listeners
+	listeners := opts.Listeners
 	for _, l := range []struct {
 		name    string
-		given   net.Listener
+		opened  net.Listener
 		listen  string
 		tls     config.TLS
 		handler http.Handler
 	}{
-		{"hooks", given.Hooks, a.cfg.Hooks.Listen, a.cfg.Hooks.TLS, a.hooks},
-		{"onboarding", given.Onboarding, a.cfg.Onboarding.Listen, a.cfg.Onboarding.TLS, onboarding},
-		{"private", given.Private, a.cfg.Private.Listen, config.TLS{}, a.private()},
+		{"hooks", listeners.Hooks, a.cfg.Hooks.Listen, a.cfg.Hooks.TLS, a.hooks},
+		{"onboarding", listeners.Onboarding, a.cfg.Onboarding.Listen, a.cfg.Onboarding.TLS, onboarding},
+		{"private", listeners.Private, a.cfg.Private.Listen, config.TLS{}, a.private()},
 	} {
-		listener := l.given
+		listener := l.opened
 		if listener == nil {
 			if listener, err = new(net.ListenConfig).Listen(ctx, "tcp", l.listen); err != nil {
 				return fmt.Errorf("listening for %s: %w", l.name, err)

@@ -1,6 +1,6 @@
 package app
 
-// Trigger is what a platform's call and the scheduler start renewals with.
+// Trigger is the trigger of renewals, which the scheduler and the platform's calls fire.
 type Trigger = trigger
 
 var (

@@ -13,10 +13,10 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// noticeTimeout bounds one attempt to reach the operator's own services.
+// noticeTimeout bounds one attempt to reach the operator's webhook or mail server.
 const noticeTimeout = 30 * time.Second
 
-// newNotices returns what pushes changed states to platforms and notifies people.
+// newNotices returns the service that pushes changed states to platforms and notifies people.
 func (a *App) newNotices() (*notify.Service, error) {
 	channels, err := a.channels()
 	if err != nil {

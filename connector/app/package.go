@@ -7,7 +7,8 @@ import (
 	uiextension "azure-partner-connector/ui-extension"
 )
 
-// Package returns the platform package of this program, published under id, or under the id in app.yaml when id is empty.
+// Package returns the platform package of this program, published under id, or under the id in app.yaml when id is
+// empty.
 func Package(id string) (*pack.Package, error) { return packageOf(azurepartner.Manifest(), id) }
 
 func packageOf(manifest []byte, id string) (*pack.Package, error) {

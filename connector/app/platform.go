@@ -23,7 +23,7 @@ func openPlatform(cfg config.Config, opts Options) (*controller.Client, error) {
 	return controller.New(controller.Config{HTTP: connections, Secrets: secretsOf(cfg.Instances), Now: opts.Now, Log: opts.component("platform")})
 }
 
-// secretsOf returns a function that finds the secrets of a consumer key, and reports whether there is such a key.
+// secretsOf returns a function that returns the secrets of a consumer key, and whether the key is known.
 func secretsOf(instances []config.Instance) func(consumerKey string) ([]secret.Text, bool) {
 	byKey := make(map[string][]secret.Text, len(instances)) // consumer key → secrets
 	for _, in := range instances {

@@ -12,7 +12,7 @@ import (
 	"azure-partner-connector/connector/audit"
 )
 
-// readyTimeout bounds the database's answer to a readiness probe.
+// readyTimeout bounds how long a readiness probe waits for the database.
 const readyTimeout = 2 * time.Second
 
 // private returns the handler for the operator's own tools: metrics, liveness and readiness.

@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	// purgeEvery is how often what ended long ago is removed.
+	// purgeEvery is how often expired data is deleted.
 	purgeEvery = time.Hour
 	// bindingEvery bounds how soon after an installation the periodic task and the event subscription exist.
 	bindingEvery = time.Minute
 )
 
-// startScheduler starts all background work. The work ends when ctx ends; Shutdown of the scheduler then waits for it, no
-// longer than the configured grace.
+// startScheduler starts all background work. The work ends when ctx ends; Shutdown of the scheduler then waits for it,
+// no longer than the configured grace.
 //
-// The scheduler only decides when to look: the database decides what is due, and leases keep replicas apart.
+// The scheduler only triggers sweeps: the database decides what is due, and leases keep replicas apart.
 func (a *App) startScheduler(ctx context.Context) (gocron.Scheduler, error) {
 	s, err := gocron.NewScheduler(gocron.WithStopTimeout(a.cfg.Shutdown.Grace), gocron.WithLocation(time.UTC))
 	if err != nil {
@@ -57,7 +57,7 @@ func (a *App) schedule(ctx context.Context, s gocron.Scheduler) error {
 	return nil
 }
 
-// job returns run with its failure logged.
+// job returns a function that calls run and logs its failure.
 func (a *App) job(name string, run func(context.Context) error) func(context.Context) {
 	return func(ctx context.Context) {
 		if err := run(ctx); err != nil && ctx.Err() == nil {
@@ -66,7 +66,7 @@ func (a *App) job(name string, run func(context.Context) error) func(context.Con
 	}
 }
 
-// purge destroys what is of no further use, and deletes what has been kept for long enough.
+// purge deletes the data of consents, grants and nonces that is no longer needed, and events whose retention has ended.
 func (a *App) purge(ctx context.Context) error {
 	err := errors.Join(a.services.Consents.Purge(ctx), a.services.Tokens.Purge(ctx), a.services.Store.PurgeNonces(ctx, a.now()))
 	if keep := a.cfg.Retention.Events; keep > 0 {

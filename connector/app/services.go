@@ -27,7 +27,7 @@ const (
 	probeTimeout    = 60 * time.Second
 )
 
-// Services are the connector without its listeners and its scheduler.
+// Services are the parts of the connector below its listeners and its scheduler.
 type Services struct {
 	Store     *store.Store
 	Microsoft *microsoft.Client
@@ -48,7 +48,7 @@ func Open(ctx context.Context, cfg config.Config, opts Options) (*Services, erro
 	return open(ctx, cfg, opts.withDefaults(), nil)
 }
 
-// open is Open with an observer of what custody does; nil observes nothing.
+// open is Open with an observer of renewals, checks and lendings, which may be nil.
 func open(ctx context.Context, cfg config.Config, opts Options, observe func(audit.Action, string)) (*Services, error) {
 	s := &Services{Authorities: authorities(cfg.Clouds)}
 	if err := s.build(ctx, cfg, opts, observe); err != nil {
@@ -125,7 +125,7 @@ func openStore(ctx context.Context, db config.Database, keyring *seal.Keyring, o
 	})
 }
 
-// pauseCloud pauses the renewals of a cloud that throttles us. The client exists before the renewals do.
+// pauseCloud pauses the renewals of a cloud that throttles us. Tokens is nil until the client of Microsoft exists.
 func (s *Services) pauseCloud(cloud string, wait time.Duration) {
 	if s.Tokens != nil {
 		s.Tokens.PauseCloud(cloud, wait)

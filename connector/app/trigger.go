@@ -2,9 +2,9 @@ package app
 
 import "context"
 
-// A trigger starts work that runs one piece at a time, and whoever fires it does not wait. It holds one pending firing:
-// firings before a run begins are served by that run, and a firing during a run causes another run after it, because the
-// running one may already have passed what became due meanwhile.
+// A trigger starts work that runs once at a time; fire does not block. At most one firing is pending: all firings
+// before a run lead to that run, and firings during a run lead to one more, because the current one may already have
+// passed what became due meanwhile.
 type trigger chan struct{}
 
 func newTrigger() trigger { return make(trigger, 1) }

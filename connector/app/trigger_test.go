@@ -8,8 +8,8 @@ import (
 	"azure-partner-connector/connector/app"
 )
 
-// TestTrigger_FiringDuringARunCausesAnotherRun fires while the work runs, which is when a platform's periodic task asks
-// for what the running sweep may already have passed.
+// TestTrigger_FiringDuringARunCausesAnotherRun fires while the work runs, as a platform's periodic task may do when the
+// running sweep has already passed what is due.
 func TestTrigger_FiringDuringARunCausesAnotherRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		trigger := app.NewTrigger()
