@@ -26,7 +26,7 @@ type commands struct {
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
-// A console is where commands write, and when they stop.
+// A console is what commands get from main: a context that ends when they must stop, and their output.
 type console struct {
 	ctx    context.Context
 	stdout io.Writer

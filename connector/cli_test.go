@@ -19,7 +19,7 @@ import (
 // binaryVariable is the environment variable in which TestMain passes the path of the program to the tests.
 const binaryVariable = "BINARY_UNDER_TEST"
 
-// commandTimeout is a last guard against a command that hangs.
+// commandTimeout bounds a command that hangs.
 const commandTimeout = 2 * time.Minute
 
 // TestMain builds the program once: the tests run it as a user does. Some need a MariaDB server.
@@ -92,7 +92,7 @@ func (c *terminal) checkSecrets(text string) {
 	c.Helper()
 	for _, hidden := range c.secrets {
 		if strings.Contains(text, hidden) {
-			c.Errorf("the output shows a secret of %d characters", len(hidden))
+			c.Errorf("the output contains a secret of %d characters, want none", len(hidden))
 		}
 	}
 }
@@ -208,7 +208,7 @@ func TestKeysCreate_NeverOverwrites(t *testing.T) {
 	}
 	c.check("keys create", c.run("keys", "create", "connector.keys"), 1, "the key file already exists")
 	if c.read("connector.keys") != first {
-		t.Error("keys create changed a key file that was there")
+		t.Error("keys create changed an existing key file, want it unchanged")
 	}
 	c.check("keys create", c.run("keys", "create", "nowhere/connector.keys"), 1)
 }

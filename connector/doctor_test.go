@@ -94,7 +94,7 @@ func TestDoctor_HealthyDeployment(t *testing.T) {
 		"directory", "grant", "renewal", "mfa", "api partnercenter", "api graph", "api arm", "roles", "credentials",
 	} {
 		if !strings.Contains(got.stdout, "ok       "+check+": ") {
-			t.Errorf("connector doctor = %v, want it to find %s ok", got, check)
+			t.Errorf("connector doctor = %v, want the check %s ok", got, check)
 		}
 	}
 	_, reference, _ := strings.Cut(got.stdout, "failed; reference ")

@@ -28,10 +28,10 @@ func TestPackageBuild_IsReproducible(t *testing.T) {
 	c := newTerminal(t)
 	first, second := c.built(), c.built("build")
 	if c.read(first) != c.read(second) {
-		t.Error("connector package twice gave different bytes, want the same")
+		t.Error("connector package twice = different bytes, want the same")
 	}
 	if filepath.Base(first) != filepath.Base(second) {
-		t.Errorf("connector package twice gave %s and %s, want one name", first, second)
+		t.Errorf("connector package twice = %s and %s, want the same name", first, second)
 	}
 	c.check("package check", c.run("package", "check", first), 0, "no problems found")
 }
@@ -43,10 +43,10 @@ func TestPackageBuild_UnderAnotherID(t *testing.T) {
 	c.check("package check", c.run("package", "check", renamed), 0, "no problems found")
 	meta := c.unpacked(renamed)["APP-META.xml"]
 	if !strings.Contains(meta, id) {
-		t.Errorf("the metadata of a package with --id do not name %s", id)
+		t.Errorf("metadata of a package with --id = another ID, want %s", id)
 	}
 	if strings.Contains(c.unpacked(original)["APP-META.xml"], id) {
-		t.Errorf("the metadata of a package without --id name %s", id)
+		t.Errorf("metadata of a package without --id contain %s, want the original ID", id)
 	}
 	c.check("package --id", c.run("package", "--id", "no id", "--out", t.TempDir()), 1)
 }
@@ -57,10 +57,10 @@ func TestPackageBuild_UnderTheConfiguredID(t *testing.T) {
 	file := c.configured()
 	c.write(file, c.read(file)+"\npackage: {id: '"+id+"'}\n")
 	if meta := c.unpacked(c.built("--config", file))["APP-META.xml"]; !strings.Contains(meta, id) {
-		t.Errorf("the metadata of a package with package.id do not name %s", id)
+		t.Errorf("metadata of a package with package.id = another ID, want %s", id)
 	}
 	if meta := c.unpacked(c.built("--config", file, "--id", other))["APP-META.xml"]; !strings.Contains(meta, other) {
-		t.Errorf("the metadata of a package with package.id and --id do not name %s", other)
+		t.Errorf("metadata of a package with package.id and --id = another ID, want %s", other)
 	}
 	c.check("package with a wrong configuration", c.run("package", "--config", c.faulty(), "--out", t.TempDir()), 1, "the configuration is invalid")
 }
@@ -69,17 +69,17 @@ func TestPackageCheck_RejectsInvalidPackages(t *testing.T) {
 	c := newTerminal(t)
 	file := c.built()
 	c.check("package check of no package", c.run("package", "check", c.write("text.zip", "not a zip")), 1)
-	for name, tc := range map[string]struct{ file, old, new, says string }{
+	for name, tc := range map[string]struct{ file, old, new, want string }{
 		"altered after it was listed": {"schemas/tenant.schema", "directory", "dIrectory", "schemas/tenant.schema"},
 		"metadata spoiled":            {"APP-META.xml", "</application>", "", "APP-META.xml"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := c.unpacked(file)
 			if !strings.Contains(files[tc.file], tc.old) {
-				t.Fatalf("%s holds no %q to replace", tc.file, tc.old)
+				t.Fatalf("%s contains no %q to replace", tc.file, tc.old)
 			}
 			files[tc.file] = strings.Replace(files[tc.file], tc.old, tc.new, 1)
-			c.check("package check", c.run("package", "check", c.write("spoiled.zip", packed(t, files))), 1, tc.says, "a platform would reject this package")
+			c.check("package check", c.run("package", "check", c.write("spoiled.zip", packed(t, files))), 1, tc.want, "a platform would reject this package")
 		})
 	}
 }

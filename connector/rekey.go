@@ -101,7 +101,8 @@ func reseal(c *console, cfg config.Config, keyring *seal.Keyring) error {
 	})
 }
 
-// withStore opens the database without migrating it. It does not create a missing file: then the configured path is wrong.
+// withStore calls use with the database, which it does not migrate. A missing file is an error, because it means that
+// the configured path is wrong.
 func withStore(c *console, cfg config.Config, keyring *seal.Keyring, use func(*store.Store) error) (err error) {
 	if cfg.Database.Driver == config.SQLite {
 		if _, err := os.Stat(cfg.Database.Path); err != nil {

@@ -23,22 +23,22 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// many is how many tenants are resealed: several batches.
-const many = 900
+// tenantCount is how many tenants fill stores: enough for several batches.
+const tenantCount = 900
 
-// sealedIn is how many secrets a vault holds: one of the instance and one of each tenant.
-const sealedIn = 1 + many
+// secretCount is how many secrets fill stores: one of the instance and one of each tenant.
+const secretCount = 1 + tenantCount
 
-// A vault is a database with sealed secrets, and its operator's files.
-type vault struct {
+// A sealedDatabase is a database with sealed secrets, and its operator's files.
+type sealedDatabase struct {
 	*terminal
 	db      *storetest.Database
 	tenants []string
 }
 
-func newVault(t *testing.T, db *storetest.Database) *vault {
+func newSealedDatabase(t *testing.T, db *storetest.Database) *sealedDatabase {
 	t.Helper()
-	v := &vault{terminal: newTerminal(t), db: db}
+	v := &sealedDatabase{terminal: newTerminal(t), db: db}
 	var keys bytes.Buffer
 	v.must(db.Keyring.Write(&keys))
 	v.write("connector.keys", keys.String())
@@ -57,7 +57,7 @@ instances: [{key: key-1, secret: `+v.hide()+`}]
 }
 
 // fill stores many tenants with a grant each, sealed with the first key.
-func (v *vault) fill() {
+func (v *sealedDatabase) fill() {
 	v.Helper()
 	s, now := v.db.Open(v), time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	v.must(s.SaveInstance(v.Context(), &tenant.Instance{
@@ -65,7 +65,7 @@ func (v *vault) fill() {
 		Settings: tenant.Settings{Application: tenant.Application{ID: random.ID(), Secret: tenant.Credential{Value: secret.New(v.hide())}}},
 	}))
 	v.must(s.Transact(v.Context(), func(ctx context.Context) error {
-		for range many {
+		for range tenantCount {
 			id := random.ID()
 			v.tenants = append(v.tenants, id)
 			if err := s.SaveTenant(ctx, &tenant.Tenant{ID: id, InstanceKey: "key-1", CreatedAt: now, UpdatedAt: now}); err != nil {
@@ -81,7 +81,7 @@ func (v *vault) fill() {
 	slices.Sort(v.tenants) // the order in which they are resealed
 }
 
-func (v *vault) keyring() *seal.Keyring {
+func (v *sealedDatabase) keyring() *seal.Keyring {
 	v.Helper()
 	k, err := seal.LoadFile(filepath.Join(v.folder, "connector.keys"))
 	v.must(err)
@@ -89,19 +89,19 @@ func (v *vault) keyring() *seal.Keyring {
 }
 
 // open reads the first tenant's grant with a keyring.
-func (v *vault) open(k *seal.Keyring) (token.Grant, error) {
+func (v *sealedDatabase) open(k *seal.Keyring) (token.Grant, error) {
 	v.Helper()
 	return v.db.Open(v, func(cfg *store.Config) { cfg.Keyring = k }).Grant(v.Context(), v.tenants[0], token.Active)
 }
 
-// rekey runs connector rekey on the vault.
-func (v *vault) rekey(flags ...string) output {
+// rekey runs connector rekey.
+func (v *sealedDatabase) rekey(flags ...string) output {
 	v.Helper()
 	return v.run(append([]string{"rekey", "--config", "connector.yaml"}, flags...)...)
 }
 
 // interruptReseal runs connector rekey --reseal and kills it after its first batch.
-func (v *vault) interruptReseal() {
+func (v *sealedDatabase) interruptReseal() {
 	v.Helper()
 	command := v.command("rekey", "--config", "connector.yaml", "--reseal")
 	out, err := command.StdoutPipe()
@@ -114,30 +114,30 @@ func (v *vault) interruptReseal() {
 		}
 	}
 	if err := command.Wait(); err == nil {
-		v.Error("connector rekey --reseal succeeded although it was killed")
+		v.Error("connector rekey --reseal = success, want it killed")
 	}
 }
 
 func TestRekey_WhileReplicasRun(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
-		v := newVault(t, db)
+		v := newSealedDatabase(t, db)
 		v.fill()
 		first := v.keyring()
 
 		v.check("rekey --add", v.rekey("--add"), 0, "added a key")
 		announced := v.keyring()
 		if announced.Promoted() {
-			t.Error("the added key already seals: replicas without it could not open what it sealed")
+			t.Error("Promoted() after --add = true, want false: replicas without the key could not open what it seals")
 		}
 		v.check("rekey --add again", v.rekey("--add"), 0, "continue with --reseal")
 		if !bytes.Equal(written(t, announced), written(t, v.keyring())) {
-			t.Error("a second --add changes the keys")
+			t.Error("a second --add changed the keys, want them unchanged")
 		}
 
 		v.interruptReseal()
 		promoted := v.keyring()
 		if !promoted.Promoted() {
-			t.Error("the newest key does not seal after --reseal")
+			t.Error("Promoted() after --reseal = false, want true")
 		}
 		v.check("backup check after the interruption", v.run("backup", "check", "--config", "connector.yaml"), 0, "all 901 secrets opened", "are sealed with an older key")
 		g, err := v.open(announced) // a replica that has not restarted yet
@@ -154,16 +154,16 @@ func TestRekey_WhileReplicasRun(t *testing.T) {
 		v.check("rekey --reseal again", v.rekey("--reseal"), 0, "resealed 1 values")
 		v.check("rekey --reseal at the end", v.rekey("--reseal"), 0, "everything is sealed with the newest key")
 		if !bytes.Equal(written(t, promoted), written(t, v.keyring())) {
-			t.Error("--reseal without a new key changes the keys")
+			t.Error("--reseal without a new key changed the keys, want them unchanged")
 		}
 	})
 }
 
 func TestRekey_InOneStep(t *testing.T) {
 	db := storetest.SQLite(t)
-	v := newVault(t, db)
+	v := newSealedDatabase(t, db)
 	v.fill()
-	v.check("rekey", v.rekey(), 0, "added a key", "the newest key now seals", "resealed "+strconv.Itoa(sealedIn)+" values")
+	v.check("rekey", v.rekey(), 0, "added a key", "the newest key now seals", "resealed "+strconv.Itoa(secretCount)+" values")
 	if _, err := v.open(v.keyring()); err != nil {
 		t.Errorf("opening after rekey = %v", err)
 	}
@@ -179,11 +179,11 @@ func written(t *testing.T, k *seal.Keyring) []byte {
 }
 
 func TestRekey_Refusals(t *testing.T) {
-	v := newVault(t, storetest.SQLite(t))
+	v := newSealedDatabase(t, storetest.SQLite(t))
 	v.check("rekey --add --reseal", v.rekey("--add", "--reseal"), 1, "can't be used together")
 	v.check("rekey --reseal without a database", v.rekey("--reseal"), 1, "opening the database")
 	if _, err := os.Stat(v.db.DSN); err == nil {
-		t.Error("rekey --reseal makes a database that was not there")
+		t.Error("rekey --reseal created the missing database, want an error only")
 	}
 	v.fill()
 	v.must(os.Remove(filepath.Join(v.folder, "connector.keys")))
@@ -197,7 +197,7 @@ func TestRekey_Refusals(t *testing.T) {
 
 func TestBackupCheck(t *testing.T) {
 	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
-		v := newVault(t, db)
+		v := newSealedDatabase(t, db)
 		check := func() output { return v.run("backup", "check", "--config", "connector.yaml") }
 		if db.Driver == sqldb.SQLite {
 			v.check("backup check without a database", check(), 1, "opening the database")

@@ -30,8 +30,8 @@ shutdown: {grace: `+grace.String()+`}
 `)
 }
 
-// A serving is a running connector.
-type serving struct {
+// A process is a running connector.
+type process struct {
 	*terminal
 	command   *exec.Cmd
 	records   chan string // of its log, closed at its end
@@ -40,9 +40,9 @@ type serving struct {
 }
 
 // serve starts the connector and waits until it listens everywhere.
-func (c *terminal) serve(args ...string) *serving {
+func (c *terminal) serve(args ...string) *process {
 	c.Helper()
-	s := &serving{terminal: c, command: c.command(append([]string{"serve"}, args...)...), records: make(chan string), listeners: map[string]string{}}
+	s := &process{terminal: c, command: c.command(append([]string{"serve"}, args...)...), records: make(chan string), listeners: map[string]string{}}
 	stderr, err := s.command.StderrPipe()
 	c.must(err)
 	c.must(s.command.Start())
@@ -66,36 +66,36 @@ func (c *terminal) serve(args ...string) *serving {
 
 type record struct{ Msg, Listener, Address string }
 
-// next returns the next record of the log, until there are none.
-func (s *serving) next() (record, bool) {
+// next returns the next record of the log; ok is false at its end.
+func (s *process) next() (r record, ok bool) {
 	s.Helper()
 	line, more := <-s.records
 	if !more {
 		return record{}, false
 	}
 	s.log.WriteString(line + "\n")
-	var r record
 	if err := json.Unmarshal([]byte(line), &r); err != nil {
-		s.Errorf("the log holds %q, want JSON", line)
+		s.Errorf("the log contains %q, want JSON", line)
 	}
 	return r, true
 }
 
-// end stops the connector with a signal and returns its exit code. A connector that exceeds its grace is killed, which is not exit code 0.
-func (s *serving) end(signal syscall.Signal) int {
+// end stops the connector with a signal and returns its exit code. It kills a connector that exceeds its grace; the
+// exit code is not 0 then.
+func (s *process) end(signal syscall.Signal) int {
 	s.Helper()
 	s.must(s.command.Process.Signal(signal))
 	killing := time.AfterFunc(grace, func() { _ = s.command.Process.Kill() })
 	defer killing.Stop()
 	for more := true; more; _, more = s.next() {
 	}
-	_ = s.command.Wait() // the exit code tells the result
+	_ = s.command.Wait() // the exit code has the result
 	s.checkSecrets(s.log.String())
 	return s.command.ProcessState.ExitCode()
 }
 
 // get returns the status of a page on a listener.
-func (s *serving) get(listener, path string) int {
+func (s *process) get(listener, path string) int {
 	s.Helper()
 	request, err := http.NewRequestWithContext(s.Context(), http.MethodGet, "http://"+s.listeners[listener]+path, nil)
 	s.must(err)
@@ -136,7 +136,7 @@ func TestServe_StopsOnSignal(t *testing.T) {
 func TestServe_RefusesToStart(t *testing.T) {
 	for name, tc := range map[string]struct {
 		spoil func(c *terminal, file string) (args []string)
-		says  string
+		want  string
 	}{
 		"no configuration": {func(*terminal, string) []string { return nil }, "hooks.publicURL"},
 		"no keys": {func(c *terminal, file string) []string {
@@ -158,7 +158,7 @@ func TestServe_RefusesToStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newTerminal(t)
 			args := tc.spoil(c, c.configured())
-			c.check("serve", c.run(append([]string{"serve"}, args...)...), 1, tc.says)
+			c.check("serve", c.run(append([]string{"serve"}, args...)...), 1, tc.want)
 		})
 	}
 }
