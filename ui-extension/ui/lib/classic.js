@@ -1,6 +1,6 @@
 /*
- * Puts a screen into a page of a classic panel, where every screen is a page of its own. lib/ux1 describes what it hands
- * over. The page also requires aps/ready!.
+ * Shows a screen in a page of a classic panel, where every screen is a page of its own. lib/ux1 describes what it passes
+ * to the screen. The page also requires aps/ready!.
  */
 define(["aps/load", "dijit/registry", "aps/Message", "app/lib/words"], function (load, registry, Message, words) {
     "use strict";

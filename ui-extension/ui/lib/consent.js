@@ -1,23 +1,24 @@
 /*
- * The automatic procedure as seen from the panel: a window for the person who signs in, and polling for the state of
- * the consent until it ends. It knows no widgets; it reports what happens through events:
+ * The automatic procedure in the panel: it opens a window for the person who signs in, and polls the state of the consent
+ * until it ends. It uses no widgets; it reports what happens through events:
  *
  *   waiting({blocked, url, reference})   the consent has begun; blocked says that the browser did not open the window
  *   closed(reference)                    the window was closed, or can no longer be seen; the consent may still succeed
- *   interrupted(reference)               the connector did not answer; polling goes on
- *   ended({status, failure, reference})  the outcome, or status "failed" without failure when time ran out
+ *   interrupted(reference)               the connector did not answer; polling continues
+ *   ended({status, failure, reference})  the outcome, or status "failed" without failure after the timeout
  *   lost(error)                          the state of the consent can no longer be read
  *
- * reference is that of the beginning of the consent; the connector's log and the history have the details under it.
+ * reference is the reference of the call that began the consent, under which the connector's log and the history have
+ * the details.
  */
 define(["app/lib/failure"], function (failures) {
     "use strict";
 
-    const every = 2000;
-    // The connector reports a timeout itself; polling goes on for this much longer than that.
+    const pollEvery = 2000;
+    // The connector reports a timeout itself, so polling continues for this much longer.
     const grace = 60000;
 
-    // A script address would run with the rights of the panel.
+    // A javascript: address would run with the rights of the panel.
     const isWebAddress = function (url) {
         return /^https?:\/\//i.test(url);
     };
@@ -34,11 +35,11 @@ define(["app/lib/failure"], function (failures) {
         let current = null; // {id, url, until, window, reference} and what was reported: waitingReported,
                             // closedReported, interrupted
         let timer = 0;
-        let round = 0; // answers to requests of an earlier round are ignored
+        let generation = 0; // answers to requests of an earlier generation are ignored
         let paused = false;
 
         const stop = function () {
-            round += 1;
+            generation += 1;
             clearTimeout(timer);
         };
 
@@ -64,17 +65,17 @@ define(["app/lib/failure"], function (failures) {
             }
         };
 
-        const ask = function () {
-            const mine = round;
-            const later = function () {
+        const poll = function () {
+            const started = generation;
+            const pollLater = function () {
                 if (Date.now() > current.until) {
                     end({ status: "failed", failure: null });
                     return;
                 }
-                timer = setTimeout(ask, every);
+                timer = setTimeout(poll, pollEvery);
             };
             operations.findConsent(current.id).then(function (consent) {
-                if (mine !== round) {
+                if (started !== generation) {
                     return;
                 }
                 if (consent.status !== "waiting") {
@@ -86,9 +87,9 @@ define(["app/lib/failure"], function (failures) {
                     reportWaiting();
                 }
                 watchWindow();
-                later();
+                pollLater();
             }, function (error) {
-                if (mine !== round) {
+                if (started !== generation) {
                     return;
                 }
                 if (!failures.read(error).temporary) {
@@ -98,12 +99,12 @@ define(["app/lib/failure"], function (failures) {
                 }
                 current.interrupted = true;
                 events.interrupted(current.reference);
-                later();
+                pollLater();
             });
         };
 
         return {
-            /* open opens the window. It must be called in the click itself, or browsers block it
+            /* open opens the window. It must be called within the click event, or browsers block it
                (docs/reference/aps-ui.md §2.5). */
             open: function (title, text) {
                 const w = window.open("", "_blank");
@@ -114,7 +115,7 @@ define(["app/lib/failure"], function (failures) {
                 return w;
             },
 
-            /* begin starts a consent for the window w, which is null when it was blocked. now is the connector's time. */
+            /* begin starts a consent for the window w, which is null if it was blocked. now is the connector's time. */
             begin: function (w, now) {
                 stop();
                 if (current && current.window && !current.window.closed) {
@@ -132,7 +133,7 @@ define(["app/lib/failure"], function (failures) {
                     current = { id: begun.id, url: begun.url, until: Date.now() + life + grace, window: w, reference: begun.reference || "" };
                     if (!paused) {
                         reportWaiting();
-                        timer = setTimeout(ask, every);
+                        timer = setTimeout(poll, pollEvery);
                     }
                 }).otherwise(function (error) {
                     if (w) {
@@ -142,7 +143,7 @@ define(["app/lib/failure"], function (failures) {
                 });
             },
 
-            /* pause stops polling, and resume continues it while a consent is open. */
+            /* pause stops polling, and resume continues it if a consent is open. */
             pause: function () {
                 paused = true;
                 stop();
@@ -152,7 +153,7 @@ define(["app/lib/failure"], function (failures) {
                 stop();
                 if (current) {
                     reportWaiting();
-                    ask();
+                    poll();
                 }
             }
         };

@@ -1,6 +1,6 @@
 /*
- * What assistive technology and the clipboard need and the platform's widgets have no property for.
- * It touches only the elements of our own widgets (domNode) and never writes markup.
+ * Functions for assistive technology and the clipboard, for which the platform's widgets have no properties. They change
+ * only the elements of our own widgets (domNode) and never write markup.
  */
 define([], function () {
     "use strict";
@@ -8,8 +8,8 @@ define([], function () {
     const fields = "input:not([tabindex='-1']), textarea";
     const focusable = "button, a, " + fields;
 
-    /* input is the field of a widget. Dijit's widgets name it: their element may be the field itself, or hold another
-       one before it, which only draws an icon. */
+    /* input returns the field of a widget. Dijit's widgets have it as focusNode, because their element may be the field
+       itself, or contain another one before it that only draws an icon. */
     const input = function (widget) {
         const named = widget.focusNode;
         return named && named.matches(fields) ? named : widget.domNode.querySelector(fields);
@@ -30,7 +30,7 @@ define([], function () {
             }
         },
 
-        /* oneTime tells the browser not to remember or correct what is entered. */
+        /* oneTime tells the browser not to store or correct the input. */
         oneTime: function (widget) {
             const field = input(widget);
             if (field) {
@@ -40,7 +40,7 @@ define([], function () {
             }
         },
 
-        /* secret hides what is entered, also from the browser's memory. */
+        /* secret hides the input and tells the browser not to store it. */
         secret: function (widget) {
             this.oneTime(widget);
             const field = input(widget);
@@ -50,13 +50,13 @@ define([], function () {
             }
         },
 
-        /* live announces changes of a text: "polite" waits for a pause, "assertive" does not. */
+        /* live makes screen readers announce changes of a text: "polite" waits for a pause, "assertive" interrupts. */
         live: function (widget, politeness) {
             widget.domNode.setAttribute("aria-live", politeness);
         },
 
-        /* invalid makes the text of another widget the error of a field; null takes it away. A field that is to have
-           the focus gets it before: Dijit's fields judge themselves when it comes. */
+        /* invalid marks a field as invalid, with the text of another widget as its description; null removes the mark.
+           Focus the field before: Dijit's fields validate themselves on focus. */
         invalid: function (widget, text) {
             const field = input(widget);
             if (!field) {
@@ -73,25 +73,25 @@ define([], function () {
 
         focus: function (widget) {
             if (widget.focus) {
-                widget.focus(); // Dijit's buttons are elements that nothing here would find
+                widget.focus(); // focusable does not match Dijit's buttons
                 return;
             }
             const target = widget.domNode.matches(focusable) ? widget.domNode : widget.domNode.querySelector(focusable);
             if (target) {
-                window.focus(); // the panel's page around this one may have it
+                window.focus(); // the surrounding page of the panel may have the focus
                 target.focus();
             }
         },
 
-        /* giveBack focuses a widget if nothing has the focus. */
-        giveBack: function (widget) {
+        /* restoreFocus focuses a widget if nothing has the focus. */
+        restoreFocus: function (widget) {
             if (nothingHasFocus()) {
                 this.focus(widget);
             }
         },
 
-        /* disabler returns a function that disables widgets while something runs, and enables them again. A button that is
-           disabled loses the focus; it gets it back, unless somebody has gone on elsewhere. */
+        /* disabler returns a function that disables widgets during an operation and enables them again. A disabled button
+           loses the focus; it is focused again unless the focus has moved elsewhere. */
         disabler: function () {
             const dom = this;
             let focused = null;
@@ -101,13 +101,13 @@ define([], function () {
                 }
                 widgets.forEach(function (one) { one.set("disabled", is); });
                 if (!is && focused && widgets.indexOf(focused) >= 0) {
-                    dom.giveBack(focused);
+                    dom.restoreFocus(focused);
                     focused = null;
                 }
             };
         },
 
-        /* link puts a plain link after the text of a widget; "" takes it away. */
+        /* link adds a link after the text of a widget; an empty url removes it. */
         link: function (widget, text, url) {
             const old = widget.domNode.querySelector("a[data-azp-link]");
             if (old) {
@@ -127,22 +127,22 @@ define([], function () {
 
         /* copy puts text into the clipboard and calls done(true), or done(false) when the browser does not allow it. */
         copy: function (text, widget, done) {
-            const byHand = function () {
+            const copyBySelection = function () {
                 const field = input(widget);
                 const before = document.activeElement;
                 field.focus();
                 field.select();
                 const copied = document.execCommand("copy");
                 if (copied && before) {
-                    before.focus(); // otherwise the text stays selected for a person to copy
+                    before.focus(); // if nothing was copied, the text stays selected so that the person can copy it
                 }
                 done(copied);
             };
             if (!navigator.clipboard || !navigator.clipboard.writeText) {
-                byHand();
+                copyBySelection();
                 return;
             }
-            navigator.clipboard.writeText(text).then(function () { done(true); }, byHand);
+            navigator.clipboard.writeText(text).then(function () { done(true); }, copyBySelection);
         }
     };
 });

@@ -1,12 +1,12 @@
 /*
  * Turns an error into a message. The connector sends its failures as templates with __named__ placeholders and their
- * values, so that they are translated here; every other message comes from what the platform sent.
+ * values, and this module translates them; all other messages are derived from the platform's answer.
  */
 define(["app/lib/words"], function (words) {
     "use strict";
 
     // Failures after which the connector retries automatically.
-    const triedAgain = ["microsoft_unavailable", "microsoft_throttled", "microsoft_answer"];
+    const retried = ["microsoft_unavailable", "microsoft_throttled", "microsoft_answer"];
 
     const parse = function (text) {
         try {
@@ -25,9 +25,9 @@ define(["app/lib/words"], function (words) {
     };
 
     return {
-        /* read takes the error of a call apart. failure is the connector's own, null when it sent none; unreachable
-           says that the connector was not reached, temporary that the same call may work later; reference is the
-           platform's, if it tells one: its log knows the call even when the connector's does not. */
+        /* read extracts the parts of a call's error. failure is the connector's, or null if it sent none; unreachable says
+           that the connector was not reached, and temporary that the same call may succeed later; reference is the
+           platform's, if there is one, because its log has the call even when the connector's does not. */
         read: function (error) {
             const answered = error && error.response;
             const response = answered || {};
@@ -42,41 +42,41 @@ define(["app/lib/words"], function (words) {
             return { failure: failure, unreachable: unreachable, temporary: temporary, message: body.message || "", reference: reference };
         },
 
-        /* sentence says only what happened. */
+        /* sentence returns what happened. */
         sentence: function (t, failure) {
             return t(failure.text, params(t, failure));
         },
 
-        /* advice says what to do about it. */
+        /* advice returns what to do about it. */
         advice: function (t, failure) {
             return failure.adviceText ? t(failure.adviceText, params(t, failure)) : "";
         },
 
-        /* referred appends the reference of the log to a text of whole sentences. */
-        referred: function (t, text, reference) {
+        /* withReference appends the reference in the log to a text of whole sentences. */
+        withReference: function (t, text, reference) {
             return reference ? [text, t("Reference: __reference__.", { reference: reference })].filter(Boolean).join(" ") : text;
         },
 
-        /* whatToDo is the advice with the reference. */
+        /* whatToDo returns the advice with the reference. */
         whatToDo: function (t, failure) {
-            return this.referred(t, this.advice(t, failure), failure.reference);
+            return this.withReference(t, this.advice(t, failure), failure.reference);
         },
 
-        /* messageOf says what happened, what to do, and the reference of the log, in whole sentences. */
+        /* messageOf returns what happened, what to do, and the reference in the log, in whole sentences. */
         messageOf: function (t, failure) {
             return [this.sentence(t, failure), this.whatToDo(t, failure)].filter(Boolean).join(" ");
         },
 
         /* consentMessage is messageOf for a failed consent, which, unlike a renewal, is not retried automatically. */
         consentMessage: function (t, failure) {
-            if (triedAgain.indexOf(failure.code) < 0) {
+            if (retried.indexOf(failure.code) < 0) {
                 return this.messageOf(t, failure);
             }
             const message = [this.sentence(t, failure), t("Nothing was changed. Start again in some minutes.")].join(" ");
-            return this.referred(t, message, failure.reference);
+            return this.withReference(t, message, failure.reference);
         },
 
-        /* errorMessage is messageOf for the error of a call, consentErrorMessage for that of a call that belongs to a consent. */
+        /* errorMessage is messageOf for the error of a call, and consentErrorMessage is consentMessage for it. */
         errorMessage: function (t, error) {
             const read = this.read(error);
             return read.failure ? this.messageOf(t, read.failure) : this.unexplainedMessage(t, read);
@@ -89,12 +89,12 @@ define(["app/lib/words"], function (words) {
         /* unexplainedMessage describes an error that the connector did not explain. */
         unexplainedMessage: function (t, read) {
             if (read.unreachable) {
-                return this.referred(t, t("The connector cannot be reached at the moment. Try again in some minutes."), read.reference);
+                return this.withReference(t, t("The connector cannot be reached at the moment. Try again in some minutes."), read.reference);
             }
             if (read.message) {
-                return this.referred(t, t("The platform refused the request: __message__", { message: read.message }), read.reference);
+                return this.withReference(t, t("The platform refused the request: __message__", { message: read.message }), read.reference);
             }
-            return this.referred(t, t("The request could not be completed. Reload the page and try again."), read.reference);
+            return this.withReference(t, t("The request could not be completed. Reload the page and try again."), read.reference);
         }
     };
 });

@@ -1,6 +1,6 @@
 /*
- * The two groups that more than one screen has: the status of a token, and its history. They use only widgets and
- * properties that are known from real packages (docs/reference/aps-ui.md §2.3). lib/ux1 describes panel.
+ * The two groups that several screens have: the status of a token and its history. They use only widgets and properties
+ * that real packages use, too (docs/reference/aps-ui.md §2.3). lib/ux1 describes panel.
  */
 define([
     "aps/Status",
@@ -58,10 +58,10 @@ define([
             ]];
         },
 
-        /* listen announces changes of the reason. Call it when the widgets are on the page. */
-        listen: function (panel) { dom.live(panel.byId("reason"), "polite"); },
+        /* announceReason makes screen readers announce changes of the reason. Call it when the widgets are on the page. */
+        announceReason: function (panel) { dom.live(panel.byId("reason"), "polite"); },
 
-        /* showStatus fills the tile; showLoading and showUnknown say that there is no status yet, or why. */
+        /* showStatus fills the tile; showLoading and showUnknown show that there is no status yet, or why it is unknown. */
         showStatus: function (panel, s) {
             panel.byId("state").set("status", s.state);
             panel.byId("reason").set("value", status.reason(panel.t, s));
@@ -99,7 +99,7 @@ define([
             }];
         },
 
-        /* showHistory fills the grid; null means that the history could not be read. */
+        /* showHistory fills the grid. events is null if the history could not be read. */
         showHistory: function (panel, events) {
             const text = events ? panel.t("Nothing has happened yet.") : panel.t("The history cannot be read at the moment.");
             panel.byId("history").set("noDataText", text);

@@ -1,6 +1,6 @@
 /*
  * The operations of one resource, which the platform forwards to the connector. Every function returns the promise of
- * aps/xhr. Calls use nothing else, because the platform's library adds the token of the session
+ * aps/xhr. All calls use that, because the platform's library adds the token of the session
  * (docs/reference/aps-ui.md §2.4).
  */
 define(["aps/xhr"], function (xhr) {
@@ -35,7 +35,7 @@ define(["aps/xhr"], function (xhr) {
             renew: function () { return post("/renew"); },
             forget: function () { return post("/forget"); },
 
-            /* tenants are those of an instance. */
+            /* tenants returns the tenants of an instance. */
             tenants: function () { return get("/tenants"); },
 
             /* read returns the resource itself, and save changes its properties. */
@@ -44,29 +44,29 @@ define(["aps/xhr"], function (xhr) {
         };
     };
 
-    /* choose takes one tenant of those that the account has: the current subscription's, else the first by id, so
-       that it is the same one each time. */
-    operationsOf.choose = function (found, subscription) {
-        const all = [].concat(found || []).filter(function (tenant) { return tenant && tenant.aps; });
+    /* choose returns one of the account's tenants: that of the current subscription, or else the one with the lowest id, so
+       that it is always the same one. */
+    operationsOf.choose = function (tenants, subscription) {
+        const all = [].concat(tenants || []).filter(function (tenant) { return tenant && tenant.aps; });
         all.sort(function (a, b) { return a.aps.id < b.aps.id ? -1 : 1; });
         const current = all.find(function (tenant) { return subscription && tenant.aps.subscription === subscription; });
         return { tenant: current || all[0], several: all.length > 1 };
     };
 
-    /* visits counts the visits of a screen: what still(show) returns shows an answer only when the visit has not ended
-       in the meantime. */
-    operationsOf.visits = function () {
-        let visit = 0;
+    /* lifetime ties answers to the time for which a screen is open: a callback from whileOpen ignores an answer that
+       arrives after end. */
+    operationsOf.lifetime = function () {
+        let generation = 0;
         return {
-            still: function (show) {
-                const mine = visit;
+            whileOpen: function (show) {
+                const started = generation;
                 return function (value) {
-                    if (mine === visit) {
+                    if (started === generation) {
                         show(value);
                     }
                 };
             },
-            end: function () { visit += 1; }
+            end: function () { generation += 1; }
         };
     };
 

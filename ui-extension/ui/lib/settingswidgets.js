@@ -1,5 +1,5 @@
 /*
- * The widgets of the screen "Settings". It uses only widgets and properties that are known from real packages
+ * The widgets of the screen "Settings". It uses only widgets and properties that real packages use, too
  * (docs/reference/aps-ui.md §2.3). lib/ux1 describes panel.
  */
 define([], function () {

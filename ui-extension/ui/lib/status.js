@@ -1,6 +1,6 @@
 /*
- * The texts of the status group: a pure function from the connector's STATUS to the text of each field. Times are
- * RFC 3339 or null; null has a text of its own and is never blank.
+ * The texts of the status group, derived from the connector's token status. Times are RFC 3339 or null, for which there
+ * is a text, too.
  */
 define(["app/lib/words", "app/lib/failure"], function (words, failures) {
     "use strict";
@@ -104,14 +104,15 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
     return {
         apis: apis,
 
-        /* names are those of the fields of the group, and fields maps each to its text. */
+        /* names are the names of the group's fields, and fields returns their texts: name → text. */
         names: names,
         fields: fieldTexts,
 
-        /* stateOnly reports that only the state is visible, as it is to an account above the reseller's. */
+        /* stateOnly reports whether the account may see only the state, because it is above the reseller's. */
         stateOnly: function (s) { return s.expiresAt === undefined; },
 
-        /* reason says what is wrong with the token, and advice what to do, with the reference; empty when nothing is. */
+        /* reason returns what is wrong with the token, and advice what to do, with the reference. Both are empty if nothing is
+           wrong. */
         reason: function (t, s) {
             if (this.stateOnly(s)) {
                 return t("This tenant belongs to a reseller below this account. This account is told its state and nothing else.");
@@ -122,7 +123,7 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
             return s.failure ? failures.whatToDo(t, s.failure) : "";
         },
 
-        /* pending describes a manual consent that waits for its authentication code; empty when none does. */
+        /* pending describes the consent that waits for its authentication code; empty if there is none. */
         pending: function (t, s) {
             if (!s.pending) {
                 return "";
@@ -135,7 +136,7 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
             return t("__who__ granted the consent on __when__. It takes effect when the authentication code is entered under Manual Update, until __until__.", values);
         },
 
-        /* rows are the lines of the history grid. */
+        /* rows returns the rows of the history grid. */
         rows: function (t, events) {
             return events.map(function (e) {
                 return words.plain({

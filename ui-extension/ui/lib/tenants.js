@@ -1,6 +1,6 @@
 /*
- * The screen "Refresh Tokens" of the provider: all resellers with the state of their token, and one of them in detail.
- * The provider may check and renew, and nothing else. lib/ux1 describes what a panel is.
+ * The screen "Refresh Tokens" of the provider: all resellers with the states of their tokens, and one of them in detail.
+ * The provider may only check and renew. lib/ux1 describes what a panel is.
  */
 define([
     "aps/Memory",
@@ -16,7 +16,7 @@ define([
     const refreshEvery = 60000;
     const historyLength = 50;
 
-    /* rowsOf makes the lines of the list, the most urgent first. A tenant without a token comes before all others. */
+    /* rowsOf returns the rows of the list, the most urgent first. Tenants without a token come before all others. */
     const rowsOf = function (t, tenants) {
         const states = words.states(t);
         const rows = tenants.map(function (tenant) {
@@ -37,20 +37,20 @@ define([
     return function (panel) {
         const t = panel.t;
         const widget = panel.byId;
-        const visits = operationsOf.visits();
-        const still = visits.still;
+        const lifetime = operationsOf.lifetime();
+        const whileOpen = lifetime.whileOpen;
         let instances = [];
-        let chosen = null; // {row, operations} of the tenant in detail
+        let chosen = null; // {row, operations} of the tenant whose details are shown
         let timer = 0;
-        // The buttons that are in the list, by tenant. They have no ids: a grid may draw new ones before it destroys
-        // the old.
-        const openers = {};
+        // Tenant → its button in the list. The buttons have no ids, because a grid may draw new ones before it destroys
+        // the old ones.
+        const detailButtons = {};
 
-        let leaving = ""; // the tenant whose button has the focus while the list is drawn anew
+        let focusedTenant = ""; // the tenant whose button had the focus before the list was redrawn
 
         const showRows = function (tenants) {
-            leaving = Object.keys(openers).find(function (id) {
-                return openers[id].domNode && openers[id].domNode.contains(document.activeElement);
+            focusedTenant = Object.keys(detailButtons).find(function (id) {
+                return detailButtons[id].domNode && detailButtons[id].domNode.contains(document.activeElement);
             }) || "";
             widget("list").set("noDataText", t("No reseller has an Azure Partner subscription yet."));
             widget("list").set("store", new Memory({ data: rowsOf(t, tenants), idProperty: "id" }));
@@ -62,21 +62,21 @@ define([
             panel.showMessage("error", failures.errorMessage(t, error));
         };
 
-        /* gather reads the tenants of one instance of the application after the other. */
-        const gather = function (left, found) {
-            return operationsOf(left[0]).tenants().then(function (tenants) {
-                const all = found.concat(tenants || []);
-                return left.length > 1 ? gather(left.slice(1), all) : all;
+        /* readInstances reads the tenants of the instances one after the other, and adds them to tenants. */
+        const readInstances = function (ids, tenants) {
+            return operationsOf(ids[0]).tenants().then(function (more) {
+                const all = tenants.concat(more || []);
+                return ids.length > 1 ? readInstances(ids.slice(1), all) : all;
             });
         };
 
         const loadList = function () {
-            return gather(instances, []).then(still(showRows), still(showNoRows));
+            return readInstances(instances, []).then(whileOpen(showRows), whileOpen(showNoRows));
         };
 
-        /* of shows an answer only while its tenant is the one in detail. */
-        const of = function (tenant, show) {
-            return still(function (value) {
+        /* whileChosen ignores an answer if the details of another tenant are shown by then. */
+        const whileChosen = function (tenant, show) {
+            return whileOpen(function (value) {
                 if (chosen === tenant) {
                     show(value);
                 }
@@ -93,10 +93,10 @@ define([
 
         const loadDetail = function () {
             const tenant = chosen;
-            tenant.operations.history(historyLength).then(of(tenant, function (events) {
+            tenant.operations.history(historyLength).then(whileChosen(tenant, function (events) {
                 groups.showHistory(panel, events || []);
-            }), of(tenant, function () { groups.showHistory(panel, null); }));
-            return tenant.operations.tokenStatus().then(of(tenant, showStatus), of(tenant, function (error) {
+            }), whileChosen(tenant, function () { groups.showHistory(panel, null); }));
+            return tenant.operations.tokenStatus().then(whileChosen(tenant, showStatus), whileChosen(tenant, function (error) {
                 groups.showUnknown(panel, error);
                 busy(true);
             }));
@@ -130,32 +130,32 @@ define([
             const tenant = chosen;
             panel.clearMessage();
             busy(true);
-            call(tenant.operations).then(of(tenant, function (s) {
+            call(tenant.operations).then(whileChosen(tenant, function (s) {
                 showStatus(s);
                 done(s);
                 reload();
-            }), of(tenant, function (error) {
+            }), whileChosen(tenant, function (error) {
                 panel.showMessage("error", failures.errorMessage(t, error));
                 reload();
             }));
         };
 
-        const on = {
+        const handlers = {
             details: open,
             drawn: function (row, button) {
-                openers[row.id] = button;
-                if (row.id === leaving) {
-                    leaving = "";
-                    setTimeout(function () { dom.giveBack(button); }); // once it is in its place
+                detailButtons[row.id] = button;
+                if (row.id === focusedTenant) {
+                    focusedTenant = "";
+                    setTimeout(function () { dom.restoreFocus(button); }); // after the grid has inserted it
                 }
             },
             close: function () {
-                const opener = chosen && openers[chosen.row.id];
+                const button = chosen && detailButtons[chosen.row.id];
                 chosen = null;
                 showDetail(false);
                 panel.clearMessage();
-                if (opener && opener.domNode) {
-                    dom.focus(opener);
+                if (button && button.domNode) {
+                    dom.focus(button);
                 }
             },
             check: function () {
@@ -175,7 +175,7 @@ define([
         };
 
         const refresh = function () {
-            timer = setTimeout(still(function () {
+            timer = setTimeout(whileOpen(function () {
                 if (!document.hidden) {
                     loadList();
                 }
@@ -183,36 +183,36 @@ define([
             }), refreshEvery);
         };
 
-        /* seen reads everything again when a person comes back to the screen from another window. */
-        const seen = function () {
+        /* reloadIfVisible reads everything again after a person has returned to the screen from another window. */
+        const reloadIfVisible = function () {
             if (!document.hidden) {
                 reload();
             }
         };
 
         return {
-            tree: function () { return widgets(panel, on); },
+            tree: function () { return widgets(panel, handlers); },
 
             show: function () {
                 const apps = [].concat(panel.vars().app || []).filter(function (app) { return app && app.aps; });
                 instances = apps.map(function (app) { return app.aps.id; });
                 clearTimeout(timer);
-                groups.listen(panel);
+                groups.announceReason(panel);
                 widget("listPanel").set("visible", instances.length > 0);
                 widget("note").set("value", instances.length ? "" : t("This account has no instance of the Azure Partner connector."));
                 if (!instances.length) {
                     return null;
                 }
                 refresh();
-                document.addEventListener("visibilitychange", seen);
+                document.addEventListener("visibilitychange", reloadIfVisible);
                 return reload();
             },
 
             hide: function () {
-                visits.end();
+                lifetime.end();
                 clearTimeout(timer);
-                document.removeEventListener("visibilitychange", seen);
-                on.close();
+                document.removeEventListener("visibilitychange", reloadIfVisible);
+                handlers.close();
             }
         };
     };

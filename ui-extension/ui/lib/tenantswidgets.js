@@ -1,12 +1,12 @@
 /*
- * The widgets of the screen "Refresh Tokens". It uses only widgets and properties that are known from real packages
- * (docs/reference/aps-ui.md §2.3). lib/ux1 describes panel; on holds the handlers.
+ * The widgets of the screen "Refresh Tokens". It uses only widgets and properties that real packages use, too
+ * (docs/reference/aps-ui.md §2.3). lib/ux1 describes panel.
  */
 define(["aps/Button", "aps/Output", "aps/Status", "app/lib/groups", "app/lib/words"], function (Button, Output, Status, groups, words) {
     "use strict";
 
     /* Columns are sorted by the raw value of their field, whatever the cell shows. */
-    const columns = function (panel, on) {
+    const columns = function (panel, handlers) {
         const t = panel.t;
         const shown = function (text) {
             return function (row) { return new Output({ value: text(row) }); };
@@ -28,15 +28,15 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/groups", "app/lib/wor
                 field: "id",
                 sortable: false,
                 renderCell: function (row) {
-                    const button = new Button({ label: t("Details"), autoBusy: false, onClick: function () { on.details(row); } });
-                    on.drawn(row, button);
+                    const button = new Button({ label: t("Details"), autoBusy: false, onClick: function () { handlers.details(row); } });
+                    handlers.drawn(row, button);
                     return button;
                 }
             }
         ];
     };
 
-    return function (panel, on) {
+    return function (panel, handlers) {
         const t = panel.t;
         const button = function (name, title, onClick) {
             return { id: panel.id(name), title: title, autoBusy: false, onClick: onClick };
@@ -54,9 +54,9 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/groups", "app/lib/wor
             ]],
             ["aps/Tiles", { id: panel.id("detail"), visible: false }, [
                 groups.statusTile(panel, [
-                    button("check", t("Check Now"), on.check),
-                    button("renew", t("Renew Now"), on.renew),
-                    button("close", t("Close"), on.close)
+                    button("check", t("Check Now"), handlers.check),
+                    button("renew", t("Renew Now"), handlers.renew),
+                    button("close", t("Close"), handlers.close)
                 ])
             ]],
             ["aps/Panel", { id: panel.id("historyPanel"), title: t("History"), visible: false }, [groups.history(panel)]]

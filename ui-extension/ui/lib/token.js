@@ -14,22 +14,22 @@ define([
 
     const refreshEvery = 60000;
     const historyLength = 50;
-    // Failures that are about what was entered; they are shown at the field.
-    const aboutTheCode = ["bad_request", "claim_malformed", "claim_wrong", "claim_expired", "claim_locked", "nothing_to_claim", "code_used", "code_invalid", "state_used", "state_expired", "state_unknown"];
+    // Failures that concern the entered code; they are shown at its field.
+    const codeFailures = ["bad_request", "claim_malformed", "claim_wrong", "claim_expired", "claim_locked", "nothing_to_claim", "code_used", "code_invalid", "state_used", "state_expired", "state_unknown"];
 
     return function (panel) {
         const t = panel.t;
         const widget = panel.byId;
-        const visits = operationsOf.visits();
-        const still = visits.still;
+        const lifetime = operationsOf.lifetime();
+        const whileOpen = lifetime.whileOpen;
         let operations = null;
         let consent = null;
         let tenantId = "";
-        let offset = 0; // what the connector's clock is ahead of this browser's, in milliseconds
+        let offset = 0; // how far the connector's clock is ahead of this browser's, in milliseconds
         let timer = 0;
         let link = "";
-        let stateOnly = false; // whether only the state is visible, as to an account above the reseller's
-        let arrived = false;
+        let stateOnly = false; // whether the account may see only the state, because it is above the reseller's
+        let opened = false;
 
         const now = function () { return Date.now() + offset; };
 
@@ -69,12 +69,12 @@ define([
             busy(["forget"], !s.expiresAt && !s.pending);
         };
 
-        const showLink = function (made) {
-            link = made.url;
-            setText("link", made.url);
+        const showLink = function (created) {
+            link = created.url;
+            setText("link", created.url);
             setText("linkState", t("The URL works until __time__ (__left__). It may be opened more than once.", {
-                time: words.time(made.expiresAt),
-                left: words.remaining(t, made.expiresAt, now())
+                time: words.time(created.expiresAt),
+                left: words.remaining(t, created.expiresAt, now())
             }));
             busy(["copy"], false);
         };
@@ -87,17 +87,17 @@ define([
         };
 
         const loadStatus = function () {
-            return operations.tokenStatus().then(still(showStatus), still(function (error) { groups.showUnknown(panel, error); }));
+            return operations.tokenStatus().then(whileOpen(showStatus), whileOpen(function (error) { groups.showUnknown(panel, error); }));
         };
 
         const loadHistory = function () {
-            return operations.history(historyLength).then(still(function (events) {
+            return operations.history(historyLength).then(whileOpen(function (events) {
                 groups.showHistory(panel, events || []);
-            }), still(function () { groups.showHistory(panel, null); }));
+            }), whileOpen(function () { groups.showHistory(panel, null); }));
         };
 
         const loadLink = function () {
-            return operations.consentLink().then(still(showLink), still(showNoLink));
+            return operations.consentLink().then(whileOpen(showLink), whileOpen(showNoLink));
         };
 
         const reload = function () {
@@ -106,7 +106,7 @@ define([
         };
 
         const refresh = function () {
-            timer = setTimeout(still(function () {
+            timer = setTimeout(whileOpen(function () {
                 if (!document.hidden) {
                     loadStatus();
                 }
@@ -114,19 +114,19 @@ define([
             }), refreshEvery);
         };
 
-        const complain = function (error) { panel.showMessage("error", failures.errorMessage(t, error)); };
-        const complainOfConsent = function (error) { panel.showMessage("error", failures.consentErrorMessage(t, error)); };
+        const showError = function (error) { panel.showMessage("error", failures.errorMessage(t, error)); };
+        const showConsentError = function (error) { panel.showMessage("error", failures.consentErrorMessage(t, error)); };
 
         /* act runs an operation of the status group that answers with the new status. */
         const act = function (call, done) {
             panel.clearMessage();
             busy(["check", "renew", "forget"], true);
-            call().then(still(function (s) {
+            call().then(whileOpen(function (s) {
                 showStatus(s);
                 done(s);
                 loadHistory();
-            }), still(function (error) {
-                complain(error);
+            }), whileOpen(function (error) {
+                showError(error);
                 reload();
             }));
         };
@@ -134,17 +134,17 @@ define([
         const consentEvents = {
             waiting: function (begun) {
                 if (begun.blocked) {
-                    panel.showMessage("warning", failures.referred(t, t("The browser blocked the new window. Open the Microsoft sign-in page with the link below the button."), begun.reference));
+                    panel.showMessage("warning", failures.withReference(t, t("The browser blocked the new window. Open the Microsoft sign-in page with the link below the button."), begun.reference));
                     showProgress(t("Waiting for the consent."), t("Open the Microsoft sign-in page"), begun.url);
                     return;
                 }
                 showProgress(t("Waiting for the consent. Finish the sign-in in the new window; the result appears here by itself."));
             },
             closed: function (reference) {
-                showProgress(failures.referred(t, t("The window was closed. If the consent was granted, the result appears here in a moment; otherwise press Update Refresh Token to start again."), reference));
+                showProgress(failures.withReference(t, t("The window was closed. If the consent was granted, the result appears here in a moment; otherwise press Update Refresh Token to start again."), reference));
             },
             interrupted: function (reference) {
-                showProgress(failures.referred(t, t("Waiting for the consent. The connector cannot be reached at the moment; it is asked again by itself."), reference));
+                showProgress(failures.withReference(t, t("Waiting for the consent. The connector cannot be reached at the moment; it is asked again by itself."), reference));
             },
             ended: function (outcome) {
                 showProgress("");
@@ -153,25 +153,25 @@ define([
                 } else if (outcome.failure) {
                     panel.showMessage("error", failures.consentMessage(t, outcome.failure));
                 } else {
-                    panel.showMessage("error", failures.referred(t, t("The sign-in was not completed in time. Start again."), outcome.reference));
+                    panel.showMessage("error", failures.withReference(t, t("The sign-in was not completed in time. Start again."), outcome.reference));
                 }
-                dom.giveBack(widget("update"));
+                dom.restoreFocus(widget("update"));
                 reload();
             },
             lost: function (error) {
                 showProgress("");
-                complainOfConsent(error);
+                showConsentError(error);
                 reload();
             }
         };
 
-        const on = {
+        const handlers = {
             update: function () {
                 const w = consent.open(t("Please wait"), t("Please wait, the Microsoft sign-in page is being opened."));
                 panel.clearMessage();
                 showProgress("");
                 busy(["update"], true);
-                consent.begin(w, now()).otherwise(still(complainOfConsent)).always(function () { busy(["update"], false); });
+                consent.begin(w, now()).otherwise(whileOpen(showConsentError)).always(function () { busy(["update"], false); });
             },
             copy: function () {
                 dom.copy(link, widget("link"), function (copied) {
@@ -191,7 +191,7 @@ define([
                 }
                 showCodeError("");
                 busy(["redeem"], true);
-                operations.redeem(code).then(still(function (answer) {
+                operations.redeem(code).then(whileOpen(function (answer) {
                     setText("code", "");
                     panel.showMessage("info", t("Your refresh token has been successfully updated"));
                     if (answer.status) {
@@ -199,12 +199,12 @@ define([
                     }
                     loadHistory();
                     loadLink();
-                }), still(function (error) {
+                }), whileOpen(function (error) {
                     const failure = failures.read(error).failure;
-                    if (failure && aboutTheCode.indexOf(failure.code) >= 0) {
+                    if (failure && codeFailures.indexOf(failure.code) >= 0) {
                         showCodeError(failures.messageOf(t, failure));
                     } else {
-                        complainOfConsent(error);
+                        showConsentError(error);
                     }
                     reload();
                 })).always(function () { busy(["redeem"], false); });
@@ -228,18 +228,18 @@ define([
                     description: t("The connector destroys its copies of the refresh token, and Azure subscriptions can no longer be managed until a new consent is granted. Nothing is revoked at Microsoft: to do that, remove the consent of the application in the directory or revoke the sessions of the account."),
                     submitLabel: t("Forget Token"),
                     cancelLabel: t("Cancel")
-                }).then(still(function (yes) {
+                }).then(whileOpen(function (yes) {
                     if (yes === true) {
                         act(operations.forget, function () {
                             panel.showMessage("info", t("The token has been forgotten."));
-                            dom.giveBack(widget("update")); // there is nothing left to forget
+                            dom.restoreFocus(widget("update")); // the button that had the focus is now disabled
                         });
                     }
                 }));
             }
         };
 
-        const adopt = function (tenant) {
+        const setTenant = function (tenant) {
             if (tenant.aps.id === tenantId) {
                 return;
             }
@@ -249,53 +249,53 @@ define([
             consent = consentOf(operations, consentEvents);
         };
 
-        const decorate = function () {
+        const prepareWidgets = function () {
             dom.readOnly(widget("link"));
             dom.oneTime(widget("code"));
             dom.live(widget("progress"), "polite");
-            groups.listen(panel);
+            groups.announceReason(panel);
             dom.live(widget("codeError"), "assertive");
         };
 
-        /* seen reads everything again when a person comes back to the screen from another window. */
-        const seen = function () {
+        /* reloadIfVisible reads everything again after a person has returned to the screen from another window. */
+        const reloadIfVisible = function () {
             if (!document.hidden) {
                 reload();
             }
         };
 
         return {
-            tree: function () { return widgets(panel, on); },
+            tree: function () { return widgets(panel, handlers); },
 
             show: function () {
                 const chosen = operationsOf.choose(panel.vars().tenant, panel.subscription());
                 clearTimeout(timer);
-                decorate();
+                prepareWidgets();
                 showGroups(Boolean(chosen.tenant));
                 if (!chosen.tenant) {
                     setText("note", t("This account has no Azure Partner subscription, so there is no refresh token to manage. Subscribe to Azure Partner first, or ask your provider to do so."));
                     return null;
                 }
                 setText("note", chosen.several ? t("This account has more than one Azure Partner subscription; this screen shows the one of the current subscription, or else the first one.") : "");
-                adopt(chosen.tenant);
-                if (!arrived && panel.from() === "settings") {
+                setTenant(chosen.tenant);
+                if (!opened && panel.from() === "settings") {
                     dom.focus(widget("settings"));
                 }
-                arrived = true;
+                opened = true;
                 consent.resume();
                 loadHistory();
                 loadLink();
                 refresh();
-                document.addEventListener("visibilitychange", seen);
+                document.addEventListener("visibilitychange", reloadIfVisible);
                 return loadStatus();
             },
 
-            /* hide stops all timers and drops what was entered. */
+            /* hide stops all timers and clears the fields. */
             hide: function () {
-                arrived = false;
-                visits.end();
+                opened = false;
+                lifetime.end();
                 clearTimeout(timer);
-                document.removeEventListener("visibilitychange", seen);
+                document.removeEventListener("visibilitychange", reloadIfVisible);
                 if (consent) {
                     consent.pause();
                 }

@@ -1,22 +1,22 @@
 /*
- * Makes a view of UX1 from a screen. Screens know nothing about the panel; this module hands them what differs there,
- * as lib/classic does in classic panels (docs/reference/aps-ui.md §2.6):
+ * Makes a view of UX1 from a screen. Screens do not depend on the panel; this module passes them what differs between
+ * panels, as lib/classic does in classic panels (docs/reference/aps-ui.md §2.6):
  *
  *   id(name)                 an id that is unique in the application
  *   byId(name)               the widget with that id
  *   t(text, params)          the translation of a text with __named__ placeholders
- *   showMessage(type, text)  shows a message above the screen in place of an earlier one; type is info, warning or error
+ *   showMessage(type, text)  shows a message above the screen, replacing an earlier one; type is info, warning or error
  *   clearMessage()           removes that message
- *   open(view, from)         opens another screen of this package, by its name without the panel's ending, and hands it
- *                            the name of this one
- *   from()                   the screen that led here, if it is known
- *   done()                   ends what a button below the screen began, when the screen stays open
+ *   open(view, from)         opens another screen of this package, by its name without the panel's ending, and passes
+ *                            it the name of this one
+ *   from()                   the screen from which this one was opened, if known
+ *   done()                   ends the processing that a button below the screen started, if the screen stays open
  *   vars()                   the resources that the navigation declares
  *   subscription()           the id of the current subscription, if the panel has one
  *
- * A screen is a function of that which returns {tree, show, hide} and, when it has buttons below, {submit, cancel}. tree()
- * returns its widgets and is called once; show() fills them, on every opening and every notification of the platform,
- * and returns a promise that ends when they are filled, or null; hide() stops all timers.
+ * A screen is a function that takes such an object and returns {tree, show, hide} and, if it has buttons below,
+ * {submit, cancel}. tree() returns its widgets and is called once; show() fills them, each time that the screen opens or
+ * the platform notifies it, and returns a promise that ends when they are filled, or null; hide() stops all timers.
  */
 define(["dojo/_base/declare", "aps/View", "app/lib/words"], function (declare, View, words) {
     "use strict";
@@ -40,8 +40,8 @@ define(["dojo/_base/declare", "aps/View", "app/lib/words"], function (declare, V
     };
 
     return function (screen, message) {
-        // UX1 makes one view of a module and keeps it. Nothing is kept on the view object itself, whose names belong
-        // to the platform (docs/reference/aps-ui.md §2.2).
+        // UX1 makes one view of a module and keeps it. The view object itself stores nothing, because its property names
+        // belong to the platform (docs/reference/aps-ui.md §2.2).
         let shown = null;
         const ready = function () { aps.apsc.hideLoading(); };
         return declare(View, {

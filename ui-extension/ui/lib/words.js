@@ -1,6 +1,6 @@
 /*
  * The words of the screen: states, answers, actions, people and times. Every function takes t, which translates a
- * text with __named__ placeholders; no sentence is put together from parts.
+ * text with __named__ placeholders; no sentence is built from parts.
  */
 define([], function () {
     "use strict";
@@ -24,7 +24,7 @@ define([], function () {
     };
 
     const words = {
-        /* states is the statusInfo of aps/Status; unknown is ours, for when the connector does not answer. */
+        /* states returns the statusInfo of aps/Status. loading and unknown are no states of the connector. */
         states: function (t) {
             return {
                 loading: { label: t("Loading"), type: "muted", icon: "fa-spinner", isLoad: true },
@@ -85,7 +85,7 @@ define([], function () {
             return actor.kind;
         },
 
-        /* person is a Microsoft account. */
+        /* person returns the name of a Microsoft account. */
         person: function (t, person) {
             if (!person) {
                 return t("Nobody yet");
@@ -101,7 +101,7 @@ define([], function () {
             return t("Not known");
         },
 
-        /* plain returns values that stay text wherever they are shown: labels and titles of Dojo's widgets are markup. */
+        /* plain escapes values, because labels and titles of Dojo's widgets are markup. */
         plain: function (values) {
             return Object.fromEntries(Object.keys(values).map(function (name) {
                 const value = values[name];
@@ -117,7 +117,7 @@ define([], function () {
             return format(time, { dateStyle: "medium" });
         },
 
-        /* validUntil is the text for the end of a STATUS's token. It is hidden from an account above the reseller's. */
+        /* validUntil returns the text for a token's expiry. Accounts above the reseller's may not see it. */
         validUntil: function (t, s) {
             if (s.expiresAt === undefined) {
                 return t("Not shown to this account");
@@ -135,7 +135,7 @@ define([], function () {
             return s.daysLeft ? t("__time__ (__days__ days left)", values) : t("__time__ (less than a day left)", values);
         },
 
-        /* remaining is the text for the span from now to time; both are milliseconds or readable by Date. */
+        /* remaining returns the text for the time from now until time. Both are arguments of Date. */
         remaining: function (t, time, now) {
             const left = new Date(time) - new Date(now);
             if (left >= 2 * day) {

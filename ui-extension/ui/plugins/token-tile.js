@@ -1,7 +1,7 @@
 /*
- * The tile on the home page of resellers in UX1: state and days left, and the way to the screen. It runs in the page of
- * the dashboard, which is another package, so it requires its own modules by relative names, and only such that require
- * none of this package themselves.
+ * The tile on the home page of resellers in UX1: state, days left, and a button that opens the screen. It runs in the page
+ * of the dashboard, which is another package, so it requires its own modules by relative names, and only modules that do
+ * not require others of this package by "app/".
  */
 define([
     "dojo/_base/declare",
@@ -14,7 +14,7 @@ define([
 ], function (declare, ViewPlugin, Tile, Status, Output, operationsOf, words) {
     "use strict";
 
-    /* screenOf is the screen's name for other packages: the package's id is the beginning of its types' ids. */
+    /* screenOf returns the screen's name for other packages: the package's id is the beginning of its types' ids. */
     const screenOf = function (tenant) {
         return String(tenant.aps.type || "").replace(/\/tenant\/[0-9.]+$/, "") + "#token";
     };
