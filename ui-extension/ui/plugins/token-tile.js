@@ -1,7 +1,7 @@
 /*
  * The tile on the home page of resellers in UX1: state, days left, and a button that opens the screen. It runs in the page
- * of the dashboard, which is another package, so it requires its own modules by relative names, and only modules that do
- * not require others of this package by "app/".
+ * of the dashboard, which is another package, where "app" is not ours; so it and its modules require each other by
+ * relative names.
  */
 define([
     "dojo/_base/declare",
