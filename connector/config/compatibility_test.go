@@ -107,3 +107,14 @@ func TestLoad_AcceptsNumbersForSwitches(t *testing.T) {
 			cfg.Platform.PeriodicTask, cfg.Platform.AccountEvents, cfg.Notify.Panel)
 	}
 }
+
+// TestLoad_AcceptsTaggedTexts loads texts in base64, and with a tag of another program, as release 1-1 did.
+func TestLoad_AcceptsTaggedTexts(t *testing.T) {
+	cfg, err := config.Load(write(t, "config.yaml", valid+"  - {key: !own second, secret: !!binary YWJjZGVmZ2hpamtsbW5vcHFyc3R1dg==}\n", 0o600), nil)
+	if err != nil {
+		t.Fatalf("Load = %v", err)
+	}
+	if got := cfg.Instances[1]; got.Key != "second" || got.Secret.Reveal() != "abcdefghijklmnopqrstuv" {
+		t.Errorf("Load: instances[1] = %q, %q, want second, abcdefghijklmnopqrstuv", got.Key, got.Secret.Reveal())
+	}
+}

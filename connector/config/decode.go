@@ -125,12 +125,15 @@ func (d *decoder) scalar(path string, node *yaml.Node, v reflect.Value, s scalar
 // octal number, so it must be in quotes. A switch may be 0 or 1.
 func plain(node *yaml.Node, kind reflect.Kind) (string, bool) {
 	var number int
-	switch {
+	var text string
+	switch tag := node.ShortTag(); {
 	case node.Kind != yaml.ScalarNode:
-	case node.ShortTag() == "!!str", node.ShortTag() == "!!bool" && kind == reflect.Bool:
+	case tag == "!!str", tag == "!!bool" && kind == reflect.Bool:
 		return node.Value, true
-	case node.ShortTag() == "!!int" && (kind == reflect.Int || kind == reflect.Bool) && node.Decode(&number) == nil:
+	case tag == "!!int" && (kind == reflect.Int || kind == reflect.Bool) && node.Decode(&number) == nil:
 		return strconv.Itoa(number), true
+	case (tag == "!!binary" || !strings.HasPrefix(tag, "!!")) && node.Decode(&text) == nil:
+		return text, true
 	}
 	return "", false
 }
