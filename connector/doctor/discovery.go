@@ -64,13 +64,13 @@ func (e *examination) discover(ctx context.Context, authority, directory string)
 	case answer.StatusCode == http.StatusBadRequest && directory != anyDirectory:
 		return d, failure.New(failure.DirectoryUnknown, "directory", directory)
 	case answer.StatusCode != http.StatusOK:
-		return d, failure.Wrap(fmt.Errorf("%s answers with HTTP status %d", address, answer.StatusCode), failure.MicrosoftUnavailable)
+		return d, failure.Wrap(fmt.Errorf("%s returned HTTP status %d", address, answer.StatusCode), failure.MicrosoftUnavailable)
 	}
 	var document struct {
 		Issuer string `json:"issuer"`
 	}
 	if err := json.NewDecoder(io.LimitReader(answer.Body, maxDocument)).Decode(&document); err != nil {
-		return d, failure.Wrap(fmt.Errorf("%s answers with no JSON", address), failure.MicrosoftAnswer)
+		return d, failure.Wrap(fmt.Errorf("%s did not return JSON", address), failure.MicrosoftAnswer)
 	}
 	if !strings.HasPrefix(document.Issuer, authority+"/") {
 		return d, failure.Wrap(errors.New("the issuer does not begin with the address of the sign-in service"), failure.MicrosoftAnswer)

@@ -127,7 +127,7 @@ func (s *Store) SaveGrant(ctx context.Context, g *token.Grant) error {
 
 func (s *Store) saveGrant(ctx context.Context, g *token.Grant) error {
 	if g.IssuedAt.IsZero() {
-		return errors.New("the time of issue is missing")
+		return errors.New("the grant has no time of issue")
 	}
 	saved := *g
 	saved.Version++

@@ -57,8 +57,8 @@ func (l *limiter) pause(cloud string, until time.Time) (extended bool) {
 	return true
 }
 
-// pausedUntil returns until when a cloud is paused for a grant that expires at expires; zero when it is not. A grant that
-// would expire before the pause and its spread end is renewed during the pause: waiting would lose it.
+// pausedUntil returns until when a cloud is paused for a grant that expires at expires; zero when it is not. The pause does
+// not apply to a grant that would expire during it or the spread after it, because waiting would lose the grant.
 func (l *limiter) pausedUntil(cloud string, now, expires time.Time) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -75,7 +75,7 @@ func (s *Service) detectPolicy(ctx context.Context, tenantID string, f *failure.
 	actions := []audit.Action{audit.ConsentGranted, audit.ClaimAccepted, audit.RenewalFailed}
 	events, err := s.cfg.Store.EventsOf(ctx, tenantID, actions, policyEvents)
 	if err != nil {
-		return nil, fmt.Errorf("reading how sign-ins of %s ended: %w", tenantID, err)
+		return nil, fmt.Errorf("reading the sign-in events of %s: %w", tenantID, err)
 	}
 	end := FindSessionEnd(events, s.cfg.Now())
 	if end.Times < policyTimes {

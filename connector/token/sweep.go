@@ -28,7 +28,7 @@ const (
 )
 
 // errStopped is the cause of the cancellation of renewals that still run when the grace period of a stopping process ends.
-var errStopped = errors.New("the process stops")
+var errStopped = errors.New("the process is stopping")
 
 // Sweep renews every tenant that is due, least slack first, and returns when nothing is due that is not leased. Any number
 // of replicas may sweep at once: each leases tenants of its own, a few more than it has workers. When ctx ends, Sweep
@@ -168,7 +168,7 @@ func (s *Service) renewLeased(ctx context.Context, job Job) {
 	switch {
 	case err == nil:
 	case errors.Is(err, errStopped):
-		s.cfg.Log.InfoContext(ctx, "renewal given back because the process stops", "tenant", job.TenantID)
+		s.cfg.Log.InfoContext(ctx, "renewal interrupted because the process is stopping; releasing its lease", "tenant", job.TenantID)
 	default:
 		s.cfg.Log.ErrorContext(ctx, "renewal failed", "tenant", job.TenantID, "kind", failure.From(err).Kind(),
 			"reference", failure.Reference(ctx), "err", err)

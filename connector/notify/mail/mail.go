@@ -72,7 +72,7 @@ func New(cfg Config) (*Channel, error) {
 		return nil, fmt.Errorf("mail: the sender %q is not a mail address", cfg.From)
 	}
 	if len(cfg.To) == 0 {
-		return nil, errors.New("mail: a receiver is required")
+		return nil, errors.New("mail: a recipient is required")
 	}
 	switch cfg.Encryption {
 	case "":

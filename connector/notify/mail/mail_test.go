@@ -49,7 +49,7 @@ func TestNew_Refuses(t *testing.T) {
 		"no port":            func(c *mail.Config) { c.Server = "mail.example.com" },
 		"no host":            func(c *mail.Config) { c.Server = ":25" },
 		"no sender":          func(c *mail.Config) { c.From = "connector" },
-		"no receiver":        func(c *mail.Config) { c.To = nil },
+		"no recipient":       func(c *mail.Config) { c.To = nil },
 		"unknown encryption": func(c *mail.Config) { c.Encryption = "ssl" },
 	} {
 		cfg := good
@@ -86,7 +86,7 @@ func TestSend_RequiresEncryption(t *testing.T) {
 	}
 }
 
-func TestSend_RefusedReceiver(t *testing.T) {
+func TestSend_RefusedRecipient(t *testing.T) {
 	s := startServer(t, func(s *server) { s.startTLS, s.refuse = true, true })
 	if err := send(t, config(s)); err == nil || !strings.Contains(err.Error(), "550") {
 		t.Errorf("Send() = %v, want the server's refusal", err)

@@ -15,7 +15,7 @@ import (
 // openSQLite opens the file at path. When it is missing, openSQLite creates it, accessible to its owner only.
 func openSQLite(path string) (*sql.DB, gorm.Dialector, error) {
 	if strings.Contains(path, ":memory:") || strings.HasPrefix(path, "file:") {
-		return nil, nil, errors.New("the DSN of SQLite is the path of a file: tokens must outlive the process")
+		return nil, nil, errors.New("the DSN of SQLite must be the path of a file, because tokens must outlive the process")
 	}
 	if err := createFile(path); err != nil {
 		return nil, nil, err
