@@ -1,5 +1,5 @@
-// Command sandbox runs the connector between a simulated Microsoft and a simulated platform, to try it out and to run the
-// walk, which checks the whole way. It is in no image.
+// Command sandbox runs the connector between a simulated Microsoft and a simulated platform, to try it out or, with -walk, to
+// check every step from installation to an expired token. It is in no image.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 const panelAddress = "127.0.0.1:8484"
 
 func main() {
-	walking := flag.Bool("walk", false, "run the whole way without a person, check every step, and exit")
+	walking := flag.Bool("walk", false, "run the whole sandbox without a person, check every step, and exit")
 	listen := flag.String("listen", panelAddress, "address of the panel")
 	verbose := flag.Bool("v", false, "log all components to standard error")
 	flag.Parse()

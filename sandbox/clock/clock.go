@@ -22,7 +22,7 @@ func (c *Clock) Now() time.Time {
 	return time.Now().UTC().Add(c.ahead)
 }
 
-// Advance moves the clock forward by d. It ignores a negative d: issued tokens would come from the future.
+// Advance moves the clock forward by d. It ignores a negative d, which would put issued tokens in the future.
 func (c *Clock) Advance(d time.Duration) {
 	if d < 0 {
 		return

@@ -17,13 +17,13 @@ import (
 // limit is how long one installation may take. npm itself gives up earlier on a registry that does not answer.
 const limit = 10 * time.Minute
 
-// without says what works when nothing can be installed.
-const without = "Without it, every test works but those that run axe-core, Dojo or oidc-provider: " +
+// without says what works if nothing can be installed.
+const without = "Without it, every test works except those that run axe-core, Dojo or oidc-provider: " +
 	"sandbox/panel, sandbox/world, and connector/microsoft's interoperability tests"
 
 // Install installs exactly what files, a package.json and its package-lock.json, name, and returns the folder that holds
-// node_modules. No script of a package runs. What was installed stays in the user's cache folder, by the content of the
-// lock file, so the registry is only needed the first time. A machine without npm fails the test.
+// node_modules. It runs no scripts of packages. Installed packages stay in the user's cache folder, by the content of the
+// lock file, so the registry is only needed the first time. Without npm the test fails.
 func Install(t testing.TB, name string, files fs.FS) (folder string) {
 	t.Helper()
 	lock, err := fs.ReadFile(files, "package-lock.json")
@@ -46,7 +46,7 @@ func Install(t testing.TB, name string, files fs.FS) (folder string) {
 	return folder
 }
 
-// cache is the folder of everything that was installed.
+// cache returns the folder of all installations.
 func cache() string {
 	user, err := os.UserCacheDir()
 	if err != nil { // neither HOME nor XDG_CACHE_HOME
@@ -61,11 +61,11 @@ func install(ctx context.Context, folder string, lock, manifest []byte) error {
 		return fmt.Errorf("npm is missing; `build/prerequisites.sh node npm` installs it: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(folder), 0o700); err != nil {
-		return fmt.Errorf("making the cache folder: %w", err)
+		return fmt.Errorf("creating the cache folder: %w", err)
 	}
 	fresh, err := os.MkdirTemp(filepath.Dir(folder), "new-")
 	if err != nil {
-		return fmt.Errorf("making a folder: %w", err)
+		return fmt.Errorf("creating a folder: %w", err)
 	}
 	defer os.RemoveAll(fresh)
 	for file, content := range map[string][]byte{"package-lock.json": lock, "package.json": manifest} {

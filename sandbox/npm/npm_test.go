@@ -16,7 +16,7 @@ import (
 	"azure-partner-connector/sandbox/npm"
 )
 
-// lockFile asks for one package of a registry.
+// lockFile returns a lock file with one package of a registry.
 func lockFile(registry string) fstest.MapFS {
 	return fstest.MapFS{
 		"package.json": {Data: []byte(`{"name": "x", "dependencies": {"small": "1.0.0"}}`)},
@@ -26,7 +26,7 @@ func lockFile(registry string) fstest.MapFS {
 	}
 }
 
-// failing runs a function that fails its test, and returns what it said.
+// failing runs a function that must fail its test, and returns the failure's text.
 func failing(t *testing.T, run func(t testing.TB)) string {
 	t.Helper()
 	r := &recorder{TB: t}
@@ -56,7 +56,7 @@ func TestInstall_SaysThatNPMIsMissing(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv("PATH", t.TempDir())
 	got := failing(t, func(t testing.TB) { npm.Install(t, "small", lockFile("http://127.0.0.1:1")) })
-	for _, want := range []string{"npm is missing", "build/prerequisites.sh node npm", "Without it, every test works but"} {
+	for _, want := range []string{"npm is missing", "build/prerequisites.sh node npm", "Without it, every test works except"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("Install() without npm = %q, want it to say %q", got, want)
 		}
@@ -72,7 +72,7 @@ func TestInstall_Interop_SaysThatTheRegistryIsMissing(t *testing.T) {
 	t.Setenv("npm_config_cache", t.TempDir())
 	t.Setenv("npm_config_registry", registry.URL)
 	got := failing(t, func(t testing.TB) { npm.Install(t, "small", lockFile(registry.URL)) })
-	for _, want := range []string{"its registry must be reachable the first time", "404", "Without it, every test works but"} {
+	for _, want := range []string{"its registry must be reachable the first time", "404", "Without it, every test works except"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("Install() without a registry = %q, want it to say %q", got, want)
 		}

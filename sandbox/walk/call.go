@@ -67,7 +67,7 @@ func read(answer platform.Answer, out any) error {
 	if answer.Status >= http.StatusBadRequest {
 		refused := &refusal{Code: answer.Status}
 		if err := json.Unmarshal(answer.Body, refused); err != nil {
-			return fmt.Errorf("answer %d is no JSON: %w", answer.Status, err)
+			return fmt.Errorf("answer %d is not JSON: %w", answer.Status, err)
 		}
 		return refused
 	}
@@ -83,7 +83,7 @@ func (w *walker) status(ctx context.Context, login string) (status, error) {
 	return st, err
 }
 
-// await reads a tenant's status until it is as wanted, for what the connector does in the background.
+// await polls a tenant's status until wanted returns true, for work that the connector does in the background.
 func (w *walker) await(ctx context.Context, login, what string, wanted func(status) bool) (status, error) {
 	ctx, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
@@ -102,7 +102,7 @@ func (w *walker) await(ctx context.Context, login, what string, wanted func(stat
 	}
 }
 
-// works returns an error unless all three APIs work.
+// works returns an error unless the token works with all three APIs.
 func (st status) works() error {
 	if len(st.APIs) != 3 {
 		return fmt.Errorf("%d APIs were checked, want 3", len(st.APIs))

@@ -19,7 +19,7 @@ type begun struct {
 	URL string `json:"url"`
 }
 
-// consentView is what the screen polls.
+// A consentView is the state of a consent that the screen polls.
 type consentView struct {
 	Status  string `json:"status"`
 	Failure *struct {

@@ -75,7 +75,7 @@ func (w *walker) use(ctx context.Context, address string, l lent) (string, error
 	return string(content), err
 }
 
-// renewed waits until a tenant's last renewal is after a time.
+// renewed waits until a tenant's last renewal is later than after.
 func (w *walker) renewed(ctx context.Context, login string, after time.Time) (status, error) {
 	return w.await(ctx, login, "the renewal", func(st status) bool {
 		return st.LastRenewal != nil && st.LastRenewal.OK && st.LastRenewal.At != nil && st.LastRenewal.At.After(after)
@@ -87,7 +87,7 @@ func renewal(ctx context.Context, w *walker) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// From now on a Conditional Access policy of Baltic IT's directory blocks its renewals.
+	// From here on, a Conditional Access policy of Baltic IT's directory blocks renewals.
 	if err := w.world.Microsoft.SetPolicy(world.BalticDirectory, microsoft.Policy{Block: true}); err != nil {
 		return "", err
 	}

@@ -17,7 +17,7 @@ func (w *walker) root() map[string]any {
 	return content
 }
 
-// until waits for what the connector and the platform do in the background.
+// until waits until done, for work that the connector and the platform do in the background.
 func until(ctx context.Context, what string, done func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
@@ -101,7 +101,8 @@ func upgrade(ctx context.Context, w *walker) (string, error) {
 
 func rotateSecret(ctx context.Context, w *walker) (string, error) {
 	works := func() error {
-		// In: a signed hook. Out: the restarted connector has no cached accounts, so it looks up the caller at the platform.
+		// This call is a signed hook, and the restarted connector, which has no cached accounts, makes a signed call to the
+		// platform to look up the caller.
 		_, err := w.status(ctx, world.Bjorn)
 		return err
 	}

@@ -1,4 +1,4 @@
-// Package walk runs the whole way through the sandbox without a person and checks every step.
+// Package walk runs the whole sandbox without a person, from installation to an expired token, and checks every step.
 package walk
 
 import (
@@ -10,20 +10,20 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// A step is one line of the walk: what it does, and after a success what it has checked.
+// A step is one line of the walk. run returns what it has checked.
 type step struct {
 	name string
 	run  func(ctx context.Context, w *walker) (checked string, err error)
 }
 
-// A walker carries the sandbox from step to step.
+// A walker is the state that the steps share.
 type walker struct {
 	world  *world.World
 	rootID string // of the instance, once it is registered
 }
 
-// waitLimit is how long the walk waits, in real time, for what the connector does in the background. It is a last guard: every
-// wait ends with its condition.
+// waitLimit is how long the walk waits, in real time, for work that the connector does in the background. It only guards
+// against a hang: every wait ends with its condition.
 const waitLimit = 4 * time.Minute
 
 // Run runs all steps in a started sandbox without an installation, prints one line per step, and returns the first failure.

@@ -17,7 +17,7 @@ import (
 )
 
 // root returns the ID of the root resource.
-func (s story) root() string {
+func (s scenario) root() string {
 	s.Helper()
 	done, err := s.Register(s.Context(), nil)
 	if err != nil {
@@ -27,7 +27,7 @@ func (s story) root() string {
 }
 
 // configure changes properties of the root resource, and checks that the platform keeps no copy of a credential.
-func (s story) configure(root string, changed map[string]any) map[string]any {
+func (s scenario) configure(root string, changed map[string]any) map[string]any {
 	s.Helper()
 	if err := s.Platform.Configure(s.Context(), "", root, changed); err != nil {
 		s.Fatalf("Configure() = %v", err)
@@ -41,8 +41,8 @@ func (s story) configure(root string, changed map[string]any) map[string]any {
 	return kept
 }
 
-// renew renews as Rita and returns how many token requests Microsoft refused meanwhile, and the end of the credential.
-func (s story) renew() (refused int, ends time.Time) {
+// renew renews as Rita and returns how many token requests Microsoft refused during that, and when the credential expires.
+func (s scenario) renew() (refused int, ends time.Time) {
 	s.Helper()
 	s.Microsoft.ForgetRequests()
 	var status struct {
@@ -78,10 +78,10 @@ func newCertificate(t *testing.T, now time.Time) (*x509.Certificate, string) {
 	return leaf, string(text)
 }
 
-// TestCredentials_Rotation adds the new credential, switches, and removes the old one: from a client secret to the next one
-// and then to a certificate, through the platform and a restart.
+// TestCredentials_Rotation replaces a client secret by another one and that by a certificate: it adds the new credential,
+// switches, and removes the old one, through the platform and with a restart.
 func TestCredentials_Rotation(t *testing.T) {
-	s := newStory(t)
+	s := newScenario(t)
 	root, browser := s.root(), world.NewBrowser()
 	s.visit(browser, s.signIn(browser, s.begin(), right()))
 	s.checkState("active")
@@ -89,7 +89,7 @@ func TestCredentials_Rotation(t *testing.T) {
 	s.configure(root, map[string]any{"nextApplicationSecret": "next~secret", "nextApplicationSecretEnd": "2030-01-31"})
 	check(t, s.Microsoft.SetSecrets(world.ApplicationID, microsoft.Secret{Value: "next~secret"}))
 	if refused, ends := s.renew(); refused != 0 || ends.Format(time.DateOnly) != "2030-01-31" {
-		t.Errorf("a renewal after the first secret went was refused %d times and reports the end %s, want 0 and 2030-01-31", refused, ends)
+		t.Errorf("a renewal after the first secret was removed was refused %d times and reports the expiry %s, want 0 and 2030-01-31", refused, ends)
 	}
 	check(t, s.Restart(context.WithoutCancel(t.Context())))
 	s.renew()
@@ -102,7 +102,7 @@ func TestCredentials_Rotation(t *testing.T) {
 		t.Errorf("the platform keeps the certificate's end %v and the secret's end %v, want %s and none", got, kept["nextApplicationSecretEnd"], want)
 	}
 	if refused, ends := s.renew(); refused != 0 || !ends.Equal(leaf.NotAfter) {
-		t.Errorf("a renewal with the certificate was refused %d times and reports the end %s, want 0 and %s", refused, ends, leaf.NotAfter)
+		t.Errorf("a renewal with the certificate was refused %d times and reports the expiry %s, want 0 and %s", refused, ends, leaf.NotAfter)
 	}
 	browser = world.NewBrowser()
 	if page := s.visit(browser, s.signIn(browser, s.begin(), right())); page.Status != http.StatusOK {
@@ -111,16 +111,16 @@ func TestCredentials_Rotation(t *testing.T) {
 }
 
 func TestCredentials_RefusesAnInvalidCertificate(t *testing.T) {
-	s := newStory(t)
+	s := newScenario(t)
 	root := s.root()
 	if err := s.Platform.Configure(t.Context(), "", root, map[string]any{"applicationCertificate": "-----BEGIN CERTIFICATE-----"}); err == nil {
 		t.Error("Configure() with half a certificate = nil, want a refusal")
 	}
 }
 
-// TestConsent_ContinuesWithoutARefusedClaimsRequest lets Microsoft refuse the undocumented claims request for MFA.
+// TestConsent_ContinuesWithoutARefusedClaimsRequest makes Microsoft refuse the undocumented claims request for MFA.
 func TestConsent_ContinuesWithoutARefusedClaimsRequest(t *testing.T) {
-	s := newStory(t)
+	s := newScenario(t)
 	check(t, s.Microsoft.SetPolicy(world.AlpineDirectory, microsoft.Policy{RefuseClaims: true}))
 	a, browser := s.begin(), world.NewBrowser()
 	refused := s.signIn(browser, a, right())

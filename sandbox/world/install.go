@@ -30,10 +30,10 @@ type Tenant struct {
 type installation struct {
 	borrower platform.CreatedInstance
 	tenants  map[string]Tenant // user name → tenant of the account
-	people   []platform.User   // in display order
+	users    []platform.User   // in display order
 }
 
-// Register does what `connector register` does: it imports the real package and creates or upgrades the instance, reporting
+// Register does the same as `connector register`: it imports the real package, creates or upgrades the instance, and reports
 // progress line by line. It first creates the Azure CSP application, which borrows access tokens and is on the allow list of
 // the instance.
 func (w *World) Register(ctx context.Context, progress func(line string)) (register.Result, error) {
@@ -70,8 +70,8 @@ func (w *World) manifest() []byte {
 	return bytes.Replace(azurepartner.Manifest(), []byte("\n  release: 1\n"), fmt.Appendf(nil, "\n  release: %d\n", w.release), 1)
 }
 
-// Upgrade replaces the connector by one with a higher release, and registers its package, which the platform downloads
-// from the connector. This is what an operator does for a new version.
+// Upgrade replaces the connector with a higher release and registers its package, which the platform downloads from the
+// connector, as an operator does for a new version.
 func (w *World) Upgrade(ctx context.Context, progress func(line string)) (register.Result, error) {
 	w.release++
 	if err := w.Restart(ctx); err != nil {
@@ -103,7 +103,7 @@ func (w *World) Rotate(ctx context.Context, between func() error) error {
 	return w.Restart(ctx)
 }
 
-// Unregister does what `connector unregister` does.
+// Unregister does the same as `connector unregister`.
 func (w *World) Unregister(ctx context.Context) error {
 	cfg, err := w.registration()
 	if err != nil {
@@ -170,7 +170,7 @@ func (w *World) reseller(ctx context.Context, account platform.Account, login, n
 func (w *World) user(accountID, login, name string) (platform.User, error) {
 	u, err := w.Platform.AddUser(platform.User{Login: login, Password: platformPassword(), Name: name, AccountID: accountID})
 	if err == nil {
-		w.installed.people = append(w.installed.people, u)
+		w.installed.users = append(w.installed.users, u)
 	}
 	return u, err
 }
@@ -198,7 +198,7 @@ func (w *World) TenantOf(login string) Tenant { return w.installed.tenants[login
 
 // User returns a user of the platform by login; the zero User if there is none.
 func (w *World) User(login string) platform.User {
-	for _, u := range w.installed.people {
+	for _, u := range w.installed.users {
 		if u.Login == login {
 			return u
 		}
@@ -206,7 +206,7 @@ func (w *World) User(login string) platform.User {
 	return platform.User{}
 }
 
-// Borrower is the Azure CSP application that may borrow access tokens.
+// Borrower returns the Azure CSP application, which may borrow access tokens.
 func (w *World) Borrower() platform.CreatedInstance { return w.installed.borrower }
 
 // As calls an operation of a resource as a platform user.

@@ -12,8 +12,8 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// eventually waits for what the connector does in the background.
-func (s story) eventually(what string, done func() bool) {
+// eventually waits until done, for work that the connector does in the background.
+func (s scenario) eventually(what string, done func() bool) {
 	s.Helper()
 	deadline := time.NewTimer(browser.WaitLimit)
 	defer deadline.Stop()
@@ -29,7 +29,7 @@ func (s story) eventually(what string, done func() bool) {
 }
 
 // pushed waits until the platform's copy of the tenant has a state, and returns the copy.
-func (s story) pushed(state string) map[string]any {
+func (s scenario) pushed(state string) map[string]any {
 	s.Helper()
 	var resource map[string]any
 	s.eventually("copy of the state "+state, func() bool {
@@ -39,8 +39,8 @@ func (s story) pushed(state string) map[string]any {
 	return resource
 }
 
-// shown returns the notices in Rita's panel, without those for everyone.
-func (s story) shown() []platform.Notification {
+// shown returns the notices in Rita's panel, without those for all accounts.
+func (s scenario) shown() []platform.Notification {
 	var own []platform.Notification
 	for _, n := range s.Platform.Notifications(s.TenantOf(world.Rita).AccountID) {
 		if n.AccountID != "" {
@@ -51,7 +51,7 @@ func (s story) shown() []platform.Notification {
 }
 
 // checkShown waits until Rita's panel shows a number of notices and checks the last one.
-func (s story) checkShown(count int, status, message string) {
+func (s scenario) checkShown(count int, status, message string) {
 	s.Helper()
 	s.eventually(fmt.Sprintf("notice number %d", count), func() bool { return len(s.shown()) >= count })
 	shown := s.shown()
@@ -61,14 +61,14 @@ func (s story) checkShown(count int, status, message string) {
 	}
 }
 
-func (s story) consent() {
+func (s scenario) consent() {
 	s.Helper()
 	s.visit(s.freshSignIn())
 	s.checkState("active")
 }
 
 func TestNotices_PlatformAndPeople(t *testing.T) {
-	s := newStory(t)
+	s := newScenario(t)
 	s.pushed("absent")
 	s.consent()
 	if got := s.pushed("active"); got["tokenReason"] != "" || !strings.HasPrefix(fmt.Sprint(got["tokenExpiresAt"]), s.Clock.Now().Add(90*24*time.Hour).UTC().Format("2006-01-02")) {
@@ -97,7 +97,7 @@ func TestNotices_PlatformAndPeople(t *testing.T) {
 
 // TestNotices_SurviveARestart continues where a stopped connector left off, and repeats nothing.
 func TestNotices_SurviveARestart(t *testing.T) {
-	s := newStory(t)
+	s := newScenario(t)
 	s.consent()
 	check(t, s.Microsoft.RevokeSessions(world.AlpineAdmin))
 	s.As(t.Context(), world.Rita, http.MethodPost, s.tenant(), "renew", nil)
@@ -109,7 +109,7 @@ func TestNotices_SurviveARestart(t *testing.T) {
 
 // TestNotices_InstanceCredential: in a new sandbox the credential expires after a year.
 func TestNotices_InstanceCredential(t *testing.T) {
-	s := newStory(t)
+	s := newScenario(t)
 	s.pushed("absent")
 	s.Clock.Advance(310 * 24 * time.Hour)
 	provider := s.Platform.Provider().ID

@@ -18,25 +18,25 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// What people read at the end of the two procedures; the operator prescribes these texts.
+// The texts at the end of the two procedures, which are fixed requirements.
 const (
 	updated = "Your refresh token has been successfully updated"
 	granted = "The consent has been granted successfully. The authorization code has been sent"
 )
 
-// A desk is the panel of Rita of Alpine Cloud, with the real connector and the simulators behind it.
-type desk struct {
-	story
+// A ritasPanel is the panel of Rita of Alpine Cloud, in front of the real connector and the simulators.
+type ritasPanel struct {
+	scenario
 	*paneltest.Driver
 	pictures bool
 }
 
-// openDesk logs Rita in to a panel and opens Manage Refresh Token from its menu. With pictures, it takes screenshots for the
-// documents if paneltest.ScreensVariable names a folder.
-func openDesk(t *testing.T, panel string, pictures bool) desk {
+// openPanel logs Rita in to a panel and opens Manage Refresh Token from its menu. If pictures is true and
+// paneltest.ScreensVariable names a folder, it takes screenshots for the documents.
+func openPanel(t *testing.T, panel string, pictures bool) ritasPanel {
 	t.Helper()
-	s := newStory(t)
-	d := desk{s, paneltest.LogIn(t, s.PanelURL, "#/"+panel+"/en_US", "Rita Reseller"), pictures}
+	s := newScenario(t)
+	d := ritasPanel{s, paneltest.LogIn(t, s.PanelURL, "#/"+panel+"/en_US", "Rita Reseller"), pictures}
 	d.Click(`document.getElementById("menu")`, "Manage Refresh Token")
 	d.WaitLoaded()
 	d.State("absent")
@@ -44,7 +44,7 @@ func openDesk(t *testing.T, panel string, pictures bool) desk {
 }
 
 // picture takes a screenshot of a window.
-func (d desk) picture(of *paneltest.Driver, name string, p paneltest.Picture) {
+func (d ritasPanel) picture(of *paneltest.Driver, name string, p paneltest.Picture) {
 	d.Helper()
 	if d.pictures {
 		of.Capture("sandbox/"+name, p)
@@ -52,7 +52,7 @@ func (d desk) picture(of *paneltest.Driver, name string, p paneltest.Picture) {
 }
 
 // group returns the group of the screen with a title, and checks that it exists.
-func (d desk) group(title string) string {
+func (d ritasPanel) group(title string) string {
 	d.Helper()
 	group := `Array.from(` + paneltest.Frame + `.querySelectorAll("section")).find(s => s.querySelector("h2").innerText === ` + strconv.Quote(title) + `)`
 	d.Wait(group)
@@ -60,7 +60,7 @@ func (d desk) group(title string) string {
 }
 
 // signIn completes Microsoft's pages up to the consent page.
-func (d desk) signIn(window *paneltest.Driver, account string) {
+func (d ritasPanel) signIn(window *paneltest.Driver, account string) {
 	d.Helper()
 	window.Fill("#username", account)
 	d.picture(window, "sign-in", paneltest.Picture{Small: true})
@@ -72,9 +72,9 @@ func (d desk) signIn(window *paneltest.Driver, account string) {
 	d.picture(window, "accept", paneltest.Picture{Small: true, Whole: true})
 }
 
-// examine runs axe-core on one of our pages, light and dark, on a desktop and on a phone. One panel suffices: the pages are
-// the same.
-func (d desk) examine(window *paneltest.Driver, what string) {
+// examine runs axe-core on an onboarding page, light and dark, on a desktop and on a phone. It does so in one panel only,
+// because the pages are the same in both.
+func (d ritasPanel) examine(window *paneltest.Driver, what string) {
 	d.Helper()
 	if d.pictures {
 		examine(window, what)
@@ -96,7 +96,7 @@ func examine(window *paneltest.Driver, what string) {
 }
 
 func TestOnboarding_IsAccessible(t *testing.T) {
-	s := newStory(t)
+	s := newScenario(t)
 	window := paneltest.Open(t, s.OnboardingURL+"/")
 	for path, title := range map[string]string{"/": "Partner Onboarding", "/done": "Nothing to show", "/consent/unknown": "This link cannot be used", "/nowhere": "Page not found"} {
 		window.Do(chromedp.Navigate(s.OnboardingURL + path))
@@ -112,14 +112,14 @@ func heading(window *paneltest.Driver, want string) {
 }
 
 // inBothPanels runs a test in UX1, which takes the screenshots, and in the classic panel.
-func inBothPanels(t *testing.T, test func(t *testing.T, d desk)) {
+func inBothPanels(t *testing.T, test func(t *testing.T, d ritasPanel)) {
 	for _, panel := range []string{"ux1", "classic"} {
-		t.Run(panel, func(t *testing.T) { test(t, openDesk(t, panel, panel == "ux1")) })
+		t.Run(panel, func(t *testing.T) { test(t, openPanel(t, panel, panel == "ux1")) })
 	}
 }
 
 func TestPanel_AutomaticUpdate(t *testing.T) {
-	inBothPanels(t, func(t *testing.T, d desk) {
+	inBothPanels(t, func(t *testing.T, d ritasPanel) {
 		automatic := d.group("Automatic Update")
 
 		d.Click(automatic, "Update Refresh Token")
@@ -157,7 +157,7 @@ func TestPanel_AutomaticUpdate(t *testing.T) {
 }
 
 // reference returns the reference of the error on the screen.
-func (d desk) reference() string {
+func (d ritasPanel) reference() string {
 	d.Helper()
 	found := regexp.MustCompile(`Reference: ([A-Z0-9-]+)\.`).FindStringSubmatch(d.Text())
 	if found == nil {
@@ -167,7 +167,7 @@ func (d desk) reference() string {
 }
 
 // again reopens the screen, so that it shows the current state and no message.
-func (d desk) again(state string) {
+func (d ritasPanel) again(state string) {
 	d.Helper()
 	d.Click(`document.getElementById("menu")`, "Home")
 	d.Wait(`!document.getElementById("home").hidden`)
@@ -177,7 +177,7 @@ func (d desk) again(state string) {
 }
 
 func TestPanel_ManualUpdate(t *testing.T) {
-	inBothPanels(t, func(t *testing.T, d desk) {
+	inBothPanels(t, func(t *testing.T, d ritasPanel) {
 		browser.AllowClipboard(t, d.Ctx, d.URL)
 		manual := d.group("Manual Update")
 		d.Wait(paneltest.Field("link") + `.value !== ""`)
@@ -222,12 +222,12 @@ func TestPanel_ManualUpdate(t *testing.T) {
 
 // TestPanel_Provider opens two tenants as the provider: one with a token, one without.
 func TestPanel_Provider(t *testing.T) {
-	s := newStory(t)
+	s := newScenario(t)
 	s.visit(s.freshSignIn())
 	s.checkState("active")
 	for _, panel := range []string{"ux1", "classic"} {
 		t.Run(panel, func(t *testing.T) {
-			d := desk{story{t, s.World}, paneltest.LogIn(t, s.PanelURL, "#/"+panel+"/en_US", "Petra Provider"), panel == "ux1"}
+			d := ritasPanel{scenario{t, s.World}, paneltest.LogIn(t, s.PanelURL, "#/"+panel+"/en_US", "Petra Provider"), panel == "ux1"}
 			d.Click(`document.getElementById("menu")`, "Refresh Tokens")
 			d.WaitLoaded()
 			row := func(name string) string {
@@ -249,14 +249,14 @@ func TestPanel_Provider(t *testing.T) {
 }
 
 // drawer opens the side drawer.
-func (d desk) drawer() {
+func (d ritasPanel) drawer() {
 	d.Helper()
 	d.Click(paneltest.Document, "Sandbox")
 	d.WaitPageText("Simulated Microsoft")
 }
 
 // set turns a switch of the drawer on or off.
-func (d desk) set(id string, on bool) {
+func (d ritasPanel) set(id string, on bool) {
 	d.Helper()
 	d.ClickOn("#lever-" + id)
 	said := map[bool]string{true: "On: ", false: "Off: "}[on]
@@ -265,23 +265,23 @@ func (d desk) set(id string, on bool) {
 }
 
 // consent lets the administrator of Alpine Cloud consent without a browser.
-func (d desk) consent() {
+func (d ritasPanel) consent() {
 	d.Helper()
 	d.visit(d.freshSignIn())
 }
 
 // TestPanel_EveryState shows every state with the switches of the drawer.
 func TestPanel_EveryState(t *testing.T) {
-	d := openDesk(t, "ux1", true)
+	d := openPanel(t, "ux1", true)
 	d.drawer()
 
 	var link attempt
 	d.call("POST", "consentLink", "", &link)
 	visitor := world.NewBrowser()
-	d.visit(visitor, d.story.signIn(visitor, link, right()))
+	d.visit(visitor, d.scenario.signIn(visitor, link, right()))
 	d.Click(paneltest.Document, "1 day later")
 	d.again("absent") // the code was valid for a day
-	d.visit(visitor, d.story.signIn(visitor, link, right()))
+	d.visit(visitor, d.scenario.signIn(visitor, link, right()))
 	d.again("pending")
 	d.consent()
 	d.again("active")
@@ -331,9 +331,9 @@ func TestPanel_EveryState(t *testing.T) {
 	d.set("silent", false)
 }
 
-// expiring shows a token that expires soon without a known failure. That state lasts until the connector gives up its first
-// attempt to renew; if it is over before the screen has shown it, expiring tries again.
-func (d desk) expiring() {
+// expiring shows a token that expires soon without a known failure. That state lasts until the connector's first attempt to
+// renew times out; if it ends before the screen has shown it, expiring tries again.
+func (d ritasPanel) expiring() {
 	d.Helper()
 	const tries = 5
 	state := paneltest.Widget("state") + `.dataset.status`
@@ -354,12 +354,12 @@ func (d desk) expiring() {
 
 // TestPanel_SwitchesRefuseConsents refuses consents with the switches of the drawer.
 func TestPanel_SwitchesRefuseConsents(t *testing.T) {
-	w := newStory(t)
+	w := newScenario(t)
 	for id, want := range map[string]string{
 		"mfa": "mfa_missing", "directory": "wrong_directory", "secret": "client_secret_expired", "down": "microsoft_unavailable",
 	} {
 		t.Run(id, func(t *testing.T) {
-			s := story{t, w.World}
+			s := scenario{t, w.World}
 			a, visitor := s.begin(), world.NewBrowser()
 			callback := s.signIn(visitor, a, right())
 			check(t, s.Set(id, true))
@@ -375,7 +375,7 @@ func TestPanel_SwitchesRefuseConsents(t *testing.T) {
 			check(t, s.Set(id, false))
 		})
 	}
-	s := story{t, w.World}
+	s := scenario{t, w.World}
 	s.visit(s.freshSignIn())
 	s.checkState("active")
 	check(t, s.Set("withdraw", true))
@@ -388,7 +388,7 @@ func TestPanel_SwitchesRefuseConsents(t *testing.T) {
 }
 
 // freshSignIn begins a consent and returns the redirect URL at its end.
-func (s story) freshSignIn() (visitor *http.Client, callback string) {
+func (s scenario) freshSignIn() (visitor *http.Client, callback string) {
 	s.Helper()
 	visitor = world.NewBrowser()
 	return visitor, s.signIn(visitor, s.begin(), right())

@@ -15,7 +15,7 @@ import (
 // TestPanel_Roles opens the panel in every role: a parent reseller sees its own tenant and not the one below, and only the
 // provider sees the list.
 func TestPanel_Roles(t *testing.T) {
-	s := newStory(t)
+	s := newScenario(t)
 	s.visit(s.freshSignIn())
 	s.checkState("active")
 	for login, want := range map[string]struct{ who, screen, state string }{
@@ -26,7 +26,7 @@ func TestPanel_Roles(t *testing.T) {
 	} {
 		t.Run(login, func(t *testing.T) {
 			name, _, _ := strings.Cut(want.who, " · ")
-			d := desk{story{t, s.World}, paneltest.LogIn(t, s.PanelURL, "#/ux1/en_US", name), false}
+			d := ritasPanel{scenario{t, s.World}, paneltest.LogIn(t, s.PanelURL, "#/ux1/en_US", name), false}
 			d.Wait(`document.getElementById("user").selectedOptions[0].text === "` + want.who + `"`)
 			d.Click(`document.getElementById("menu")`, want.screen)
 			d.WaitLoaded()
@@ -46,7 +46,7 @@ func TestPanel_Roles(t *testing.T) {
 
 // TestParentReseller_SeesTheStateOnly calls the operations that the platform allows a parent reseller.
 func TestParentReseller_SeesTheStateOnly(t *testing.T) {
-	s := newStory(t)
+	s := newScenario(t)
 	below := s.TenantOf(world.Susan).ID
 	answer := s.As(t.Context(), world.Rita, http.MethodGet, below, "tokenStatus", nil)
 	var shown map[string]any

@@ -12,18 +12,18 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// A story is one sandbox in which Rita of Alpine Cloud sets up a token.
-type story struct {
+// A scenario is a test with its own sandbox, in which Rita of Alpine Cloud is the user.
+type scenario struct {
 	*testing.T
 	*world.World
 }
 
-func newStory(t *testing.T) story { return story{t, start(t)} }
+func newScenario(t *testing.T) scenario { return scenario{t, start(t)} }
 
-func (s story) tenant() string { return s.TenantOf(world.Rita).ID }
+func (s scenario) tenant() string { return s.TenantOf(world.Rita).ID }
 
 // call calls an operation as Rita and reads its answer.
-func (s story) call(method, operation string, body string, out any) {
+func (s scenario) call(method, operation string, body string, out any) {
 	s.Helper()
 	answer := s.As(s.Context(), world.Rita, method, s.tenant(), operation, []byte(body))
 	if answer.Status != http.StatusOK {
@@ -34,12 +34,12 @@ func (s story) call(method, operation string, body string, out any) {
 	}
 }
 
-// applicationSecret is the client secret with which the sandbox begins.
+// applicationSecret is the client secret of a new sandbox.
 const applicationSecret = "sandbox~application.secret_value"
 
 type attempt struct{ ID, URL string }
 
-func (s story) begin() attempt {
+func (s scenario) begin() attempt {
 	s.Helper()
 	var a attempt
 	s.call(http.MethodPost, "consents", "", &a)
@@ -47,7 +47,7 @@ func (s story) begin() attempt {
 }
 
 // signIn follows a consent up to Microsoft's redirect.
-func (s story) signIn(browser *http.Client, a attempt, v microsoft.Visitor) (callback string) {
+func (s scenario) signIn(browser *http.Client, a attempt, v microsoft.Visitor) (callback string) {
 	s.Helper()
 	callback, err := s.SignIn(s.Context(), browser, a.URL, v)
 	if err != nil {
@@ -56,7 +56,7 @@ func (s story) signIn(browser *http.Client, a attempt, v microsoft.Visitor) (cal
 	return callback
 }
 
-func (s story) visit(browser *http.Client, callback string) world.Page {
+func (s scenario) visit(browser *http.Client, callback string) world.Page {
 	s.Helper()
 	page, err := s.Return(s.Context(), browser, callback)
 	if err != nil {
@@ -67,7 +67,7 @@ func (s story) visit(browser *http.Client, callback string) world.Page {
 
 // checkRefused asserts that a consent failed with a code, that the page shows the reason and the reference, and that no
 // token is stored.
-func (s story) checkRefused(a attempt, page world.Page, code, says string) {
+func (s scenario) checkRefused(a attempt, page world.Page, code, says string) {
 	s.Helper()
 	var consent struct {
 		Status  string
@@ -83,7 +83,7 @@ func (s story) checkRefused(a attempt, page world.Page, code, says string) {
 	s.checkState("absent")
 }
 
-func (s story) checkState(want string) {
+func (s scenario) checkState(want string) {
 	s.Helper()
 	var status struct{ State string }
 	s.call(http.MethodGet, "tokenStatus", "", &status)
@@ -99,7 +99,7 @@ func signsInAs(upn string) microsoft.Visitor {
 }
 
 // reset undoes what a case changed at Microsoft, and deletes a token that it stored.
-func (s story) reset() {
+func (s scenario) reset() {
 	s.Helper()
 	var answer json.RawMessage
 	s.call(http.MethodPost, "forget", "", &answer)
@@ -112,7 +112,7 @@ func (s story) reset() {
 // TestConsent_EveryCheckRefuses goes through the checks of a consent in their order, with the strict simulator as Microsoft.
 // A refused consent stores nothing, so all share one sandbox.
 func TestConsent_EveryCheckRefuses(t *testing.T) {
-	shared := newStory(t)
+	shared := newScenario(t)
 	for name, tc := range map[string]struct {
 		spoil   func(t *testing.T, ms *microsoft.Simulator)
 		visitor microsoft.Visitor
@@ -150,7 +150,7 @@ func TestConsent_EveryCheckRefuses(t *testing.T) {
 		"3: expired id_token": {func(_ *testing.T, ms *microsoft.Simulator) {
 			ms.SetOddities(microsoft.Oddities{IDTokenClaims: map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}})
 		}, right(), "id_token_invalid", "could not be verified"},
-		"3: id_token of a foreign directory": {func(_ *testing.T, ms *microsoft.Simulator) { // which Microsoft's own page would refuse
+		"3: id_token of a foreign directory": {func(_ *testing.T, ms *microsoft.Simulator) { // Microsoft's own page would refuse it
 			ms.SetOddities(microsoft.Oddities{IDTokenClaims: map[string]any{"tid": world.CoralDirectory, "iss": ms.LoginURL() + "/" + world.CoralDirectory + "/v2.0"}})
 		}, right(), "wrong_directory", world.CoralDirectory},
 		"3: guest": {func(_ *testing.T, ms *microsoft.Simulator) {
@@ -172,7 +172,7 @@ func TestConsent_EveryCheckRefuses(t *testing.T) {
 		"5: not an Admin agent": {nil, signsInAs(world.AlpineNoAgent), "role_missing", "Admin agent"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := story{t, shared.World}
+			s := scenario{t, shared.World}
 			defer s.reset()
 			if tc.spoil != nil {
 				tc.spoil(t, s.Microsoft)
@@ -192,31 +192,31 @@ func check(t *testing.T, err error) {
 }
 
 func TestCallback_Refusals(t *testing.T) {
-	shared := newStory(t)
+	shared := newScenario(t)
 	for name, tc := range map[string]struct {
-		open   func(s story, browser *http.Client, callback string) world.Page
+		open   func(s scenario, browser *http.Client, callback string) world.Page
 		status int
 		says   string
 	}{
-		"with an unknown state": {func(s story, browser *http.Client, _ string) world.Page {
+		"with an unknown state": {func(s scenario, browser *http.Client, _ string) world.Page {
 			return s.visit(browser, s.OnboardingURL+"/callback?code=invented-code&state=invented-state")
 		}, http.StatusBadRequest, "was not started here"},
-		"from another browser": {func(s story, _ *http.Client, callback string) world.Page {
+		"from another browser": {func(s scenario, _ *http.Client, callback string) world.Page {
 			return s.visit(world.NewBrowser(), callback)
 		}, http.StatusForbidden, "in another browser"},
-		"too late": {func(s story, browser *http.Client, callback string) world.Page {
+		"too late": {func(s scenario, browser *http.Client, callback string) world.Page {
 			s.Clock.Advance(16 * time.Minute)
 			return s.visit(browser, callback)
 		}, http.StatusGone, "took too long"},
-		"of a consent that succeeded in another window": {func(s story, browser *http.Client, callback string) world.Page {
+		"of a consent that succeeded in another window": {func(s scenario, browser *http.Client, callback string) world.Page {
 			return s.visit(browser, callback)
 		}, http.StatusConflict, "has already been completed"},
-		"without code and error": {func(s story, browser *http.Client, callback string) world.Page {
+		"without code and error": {func(s scenario, browser *http.Client, callback string) world.Page {
 			return s.visit(browser, s.OnboardingURL+"/callback?state=x")
 		}, http.StatusBadRequest, "could not be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := story{t, shared.World}
+			s := scenario{t, shared.World}
 			defer s.reset()
 			a, browser := s.begin(), world.NewBrowser()
 			callback := s.signIn(browser, a, right())
@@ -235,8 +235,8 @@ func TestCallback_Refusals(t *testing.T) {
 	}
 }
 
-// codes counts the authorization codes that were posted to Microsoft.
-func (s story) codes() int {
+// codes returns how many authorization codes were posted to Microsoft.
+func (s scenario) codes() int {
 	posted := 0
 	for _, r := range s.Microsoft.Requests() {
 		if r.GrantType == "authorization_code" {
@@ -247,7 +247,7 @@ func (s story) codes() int {
 }
 
 func TestCallback_ShowsTheSameOutcomeAgain(t *testing.T) {
-	s := newStory(t)
+	s := newScenario(t)
 	a, browser := s.begin(), world.NewBrowser()
 	callback := s.signIn(browser, a, right())
 	first := s.visit(browser, callback)
@@ -260,7 +260,7 @@ func TestCallback_ShowsTheSameOutcomeAgain(t *testing.T) {
 }
 
 func TestConsent_PostsACodeOnce(t *testing.T) {
-	s := newStory(t)
+	s := newScenario(t)
 	s.Microsoft.AddFault(microsoft.Fault{Host: microsoft.Login, GrantType: "authorization_code", Reset: true, AfterProcessing: true})
 	a, browser := s.begin(), world.NewBrowser()
 	page := s.visit(browser, s.signIn(browser, a, right()))
@@ -272,7 +272,7 @@ func TestConsent_PostsACodeOnce(t *testing.T) {
 
 // TestConsent_RequestsToMicrosoft checks the request log of the simulator after the automatic procedure and a renewal.
 func TestConsent_RequestsToMicrosoft(t *testing.T) {
-	s := newStory(t)
+	s := newScenario(t)
 	a, browser := s.begin(), world.NewBrowser()
 	s.visit(browser, s.signIn(browser, a, right()))
 	s.checkState("active")
@@ -300,7 +300,7 @@ func TestConsent_RequestsToMicrosoft(t *testing.T) {
 }
 
 func TestRestart_KeepsTheToken(t *testing.T) {
-	s := newStory(t)
+	s := newScenario(t)
 	a, browser := s.begin(), world.NewBrowser()
 	s.visit(browser, s.signIn(browser, a, right()))
 	if err := s.Restart(context.WithoutCancel(t.Context())); err != nil {

@@ -8,8 +8,8 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// TestRenewal_TriggeredByThePlatform leaves a day between two ticks of the connector and lets the platform call
-// renewTokens: each call renews what is due.
+// TestRenewal_TriggeredByThePlatform sets the connector's tick to a day and lets the platform call renewTokens: each call
+// renews the due tenants.
 func TestRenewal_TriggeredByThePlatform(t *testing.T) {
 	w, err := world.Start(t.Context(), world.Config{Tick: 24 * time.Hour})
 	if err != nil {
@@ -27,7 +27,7 @@ func TestRenewal_TriggeredByThePlatform(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Register() = _, %v", err)
 	}
-	s := story{t, w}
+	s := scenario{t, w}
 	browser := world.NewBrowser()
 	s.visit(browser, s.signIn(browser, s.begin(), right()))
 	renewedAt := func() time.Time {

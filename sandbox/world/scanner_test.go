@@ -13,7 +13,7 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// leaks returns which texts contain which secrets, also as encoded in URLs and JSON.
+// leaks returns which texts contain which secrets, also in the encodings of URLs and JSON.
 func leaks(secrets, texts map[string]string) []string {
 	var found []string
 	for where, text := range texts {
@@ -28,7 +28,7 @@ func leaks(secrets, texts map[string]string) []string {
 	return found
 }
 
-// TestLeaks_FindsCanaries: a search that finds no canary would prove nothing.
+// TestLeaks_FindsCanaries checks that leaks can find secrets at all.
 func TestLeaks_FindsCanaries(t *testing.T) {
 	secrets := map[string]string{"the canary": "canary/of+the=scanner", "the other": "not-in-any-text"}
 	for name, text := range map[string]string{
@@ -49,7 +49,7 @@ func TestLeaks_FindsCanaries(t *testing.T) {
 }
 
 // refusals makes requests with secrets that the connector refuses, and returns its answers.
-func (s story) refusals(browser *http.Client, callback string, secrets map[string]string) map[string]string {
+func (s scenario) refusals(browser *http.Client, callback string, secrets map[string]string) map[string]string {
 	s.Helper()
 	query := parse(s.T, callback).Query()
 	answers := map[string]string{}
@@ -61,7 +61,7 @@ func (s story) refusals(browser *http.Client, callback string, secrets map[strin
 		answers[what] = body
 	}
 	again := s.visit(browser, callback)
-	// The browser that has shown the claim code shows it again.
+	// The browser that was shown the claim code is shown it again.
 	note("the page of a callback that was opened twice", again.Status, 200, strings.ReplaceAll(again.Text, secrets["the claim code"], ""))
 	foreign := s.visit(world.NewBrowser(), callback)
 	note("the page of a callback in another browser", foreign.Status, 400, foreign.Text)
@@ -88,7 +88,7 @@ func (s story) refusals(browser *http.Client, callback string, secrets map[strin
 	return answers
 }
 
-func (s story) fetch(address string) (status int, body string) {
+func (s scenario) fetch(address string) (status int, body string) {
 	s.Helper()
 	answer, err := world.NewBrowser().Get(address)
 	if err != nil {

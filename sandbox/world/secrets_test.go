@@ -19,7 +19,7 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-// TestSecrets_AppearNowhere runs both procedures, a renewal and a lending with the whole log, and then searches the log, the
+// TestSecrets_AppearNowhere runs both procedures, a renewal and a lending with full logging, and then searches the log, the
 // database, the metrics, every page, every refusal and the platform for every secret.
 func TestSecrets_AppearNowhere(t *testing.T) {
 	var log safeBuffer
@@ -31,7 +31,7 @@ func TestSecrets_AppearNowhere(t *testing.T) {
 	if err := w.Install(t.Context()); err != nil {
 		t.Fatalf("Install() = %v", err)
 	}
-	s := story{t, w}
+	s := scenario{t, w}
 	secrets := map[string]string{"the OAuth secret": w.Secret.Reveal(), "the application's secret": "sandbox~application.secret_value"}
 
 	a, browser := s.begin(), world.NewBrowser()
@@ -93,19 +93,19 @@ func TestSecrets_AppearNowhere(t *testing.T) {
 	}
 	for name, value := range secrets {
 		if value == "" {
-			t.Errorf("%s was not seen", name)
+			t.Errorf("%s is empty, want a secret to search for", name)
 		}
 	}
 	for where, text := range texts {
 		if text == "" && !strings.HasSuffix(where, "-migration") {
-			t.Errorf("%s is empty: searching it proves nothing", where)
+			t.Errorf("%s is empty, want content to search", where)
 		}
 	}
 	for _, leak := range leaks(secrets, texts) {
 		t.Error(leak)
 	}
 	if !strings.Contains(texts["the log"], "renewal succeeded") {
-		t.Error("the log is incomplete; searching it proves nothing")
+		t.Error("the log has no renewal, want the whole log")
 	}
 }
 

@@ -13,7 +13,7 @@ const ownApplication = "0a9d0b0c-0000-4000-8000-000000000a9d"
 
 // TestPanel_Settings changes the settings of Rita's tenant and checks their effect.
 func TestPanel_Settings(t *testing.T) {
-	inBothPanels(t, func(t *testing.T, d desk) {
+	inBothPanels(t, func(t *testing.T, d ritasPanel) {
 		root := d.root()
 		if err := d.Platform.Configure(t.Context(), "", root, map[string]any{"tenantApplication": true}); err != nil {
 			t.Fatalf("Configure() = %v", err)
@@ -54,13 +54,13 @@ func TestPanel_Settings(t *testing.T) {
 		d.consent()
 		d.again("active")
 		if got := d.Text(); !strings.Contains(got, "Nov 23, 2027") || strings.Contains(got, "alpine~secret") {
-			t.Errorf("Text() = %q, want the end of the secret and nothing of its value", got)
+			t.Errorf("Text() = %q, want the expiry of the secret and nothing of its value", got)
 		}
 	})
 }
 
 // checkKept checks a property of Rita's tenant on the platform.
-func (d desk) checkKept(name, want string) {
+func (d ritasPanel) checkKept(name, want string) {
 	d.Helper()
 	resource, _ := d.Platform.Resource(d.tenant())
 	if got := resource[name]; got != want {
@@ -70,9 +70,9 @@ func (d desk) checkKept(name, want string) {
 
 // TestPanel_HomeTile opens the screen from the tile on the home page.
 func TestPanel_HomeTile(t *testing.T) {
-	s := newStory(t)
+	s := newScenario(t)
 	s.visit(s.freshSignIn())
-	d := desk{s, paneltest.LogIn(t, s.PanelURL, "#/ux1/en_US", "Rita Reseller"), true}
+	d := ritasPanel{s, paneltest.LogIn(t, s.PanelURL, "#/ux1/en_US", "Rita Reseller"), true}
 	const home = `document.querySelector("#home iframe.dashboard").contentDocument`
 	d.Wait(home + `.body.innerText.includes("Active")`)
 	d.Click(home, "Manage Refresh Token")

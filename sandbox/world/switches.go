@@ -38,7 +38,7 @@ type faultSwitch struct {
 	do               func(w *World) error // nil for a switch that stays on
 }
 
-// hosts returns all hosts of Microsoft.
+// hosts returns all hosts of the simulated Microsoft.
 func hosts() []microsoft.Host {
 	return []microsoft.Host{microsoft.Login, microsoft.PartnerCenter, microsoft.Graph, microsoft.ARM}
 }

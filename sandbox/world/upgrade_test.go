@@ -79,7 +79,7 @@ func TestUpgrade_FromTheFirstRelease(t *testing.T) {
 		t.Error("accessToken lends nothing from the grant of release 1-1")
 	}
 	w.Clock.Advance(12 * 24 * time.Hour)
-	story{t, w}.eventually("renewal of the grant of release 1-1", func() bool { return old.grant(t, w).IssuedAt.After(old.IssuedAt) })
+	scenario{t, w}.eventually("renewal of the grant of release 1-1", func() bool { return old.grant(t, w).IssuedAt.After(old.IssuedAt) })
 	if g := old.grant(t, w); g.RefreshToken.Reveal() == old.RefreshToken {
 		t.Error("the renewal stored the refresh token of release 1-1, want its successor")
 	}

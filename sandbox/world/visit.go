@@ -13,7 +13,7 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 )
 
-// A Page is the last page that a visitor sees.
+// A Page is a page that a visitor sees.
 type Page struct {
 	Status int
 	Text   string // with entities resolved

@@ -29,7 +29,7 @@ import (
 
 // Config is what a World needs. The zero Config is usable.
 type Config struct {
-	// Folder is for the database and the keys of the connector. Default: a new temporary folder, which Close removes.
+	// Folder contains the database and the keys of the connector. Default: a new temporary folder, which Close removes.
 	Folder string
 
 	// PanelListen is the address of the panel. Default: a free loopback port.
@@ -139,7 +139,7 @@ func (w *World) start(ctx context.Context) error {
 	return w.startPanel(ctx)
 }
 
-// runPlatform lets the platform make its periodic calls and deliver its events, until ctx ends.
+// runPlatform makes the platform run its periodic tasks and deliver its events until ctx ends.
 func (w *World) runPlatform(ctx context.Context) error {
 	ticker := time.NewTicker(w.cfg.Tick)
 	defer ticker.Stop()
@@ -154,7 +154,7 @@ func (w *World) runPlatform(ctx context.Context) error {
 	}
 }
 
-// prepare creates the folder, the keys and the listeners: all configuration needs their addresses.
+// prepare creates the folder, the keys and the listeners, whose addresses the configuration contains.
 func (w *World) prepare(ctx context.Context) error {
 	var err error
 	if w.cfg.Folder == "" {
@@ -234,8 +234,8 @@ func (w *World) stopConnector() error {
 	return err
 }
 
-// configuration is what an operator would write, with two exceptions: almost no jitter, so that renewals are due after ten
-// days exactly, and a short lease, so that failures of Microsoft are reported after one retry.
+// configuration returns what an operator would write, with two exceptions: almost no jitter, so that renewals are due after
+// exactly ten days, and a short lease, so that failures of Microsoft are reported after one retry.
 func (w *World) configuration() []byte {
 	database := "{driver: sqlite, path: " + quoted(filepath.Join(w.cfg.Folder, "connector.db")) + "}"
 	if !w.cfg.Database.Empty() {
@@ -257,7 +257,7 @@ clouds:
 		quoted(w.Microsoft.LoginURL()), quoted(w.Microsoft.PartnerCenterURL()), quoted(w.Microsoft.GraphURL()), quoted(w.Microsoft.ARMURL()))
 }
 
-// quoted returns a YAML scalar: JSON strings are YAML.
+// quoted returns text as a YAML scalar.
 func quoted(text string) string { return fmt.Sprintf("%q", text) }
 
 func (w *World) startPanel(ctx context.Context) error {
