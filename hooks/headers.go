@@ -74,7 +74,7 @@ func isControllerURI(value string) bool {
 		u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }
 
-// parseHierarchy returns the accounts of a hierarchy, or nil for a malformed one: the platform can be asked instead.
+// parseHierarchy returns the accounts of a hierarchy, or nil for a malformed one: the handler then asks the platform.
 func parseHierarchy(value string) []string {
 	if strings.TrimSpace(value) == "" || strings.Count(value, ",") >= maxHierarchy {
 		return nil

@@ -1,5 +1,5 @@
-// Package migrations holds the versioned SQL scripts of each kind of database, in the format of goose. They go forward
-// only.
+// Package migrations holds the versioned SQL scripts of each kind of database, in the format of goose. They are
+// forward-only.
 package migrations
 
 import "embed"

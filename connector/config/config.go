@@ -84,7 +84,7 @@ type Onboarding struct {
 	ConsentLife time.Duration `yaml:"consentLife"`
 	// ClaimLife is how long an authentication code is valid. Default: 24h.
 	ClaimLife time.Duration `yaml:"claimLife"`
-	// AcceptUnknownMFA accepts consents for which neither the token nor Partner Center tells whether multi-factor
+	// AcceptUnknownMFA accepts consents for which neither the token nor Partner Center says whether multi-factor
 	// authentication was used. Consents that certainly lack it are still refused. Default: false.
 	AcceptUnknownMFA bool `yaml:"acceptUnknownMFA"`
 	// RequestsPerMinute is how many requests per minute one client address may make on average. Default: 60.
@@ -195,7 +195,7 @@ type Renewal struct {
 	Every time.Duration `yaml:"every"`
 	// Jitter is by how much a renewal may be earlier or later, so that renewals spread. Default: 24h.
 	Jitter time.Duration `yaml:"jitter"`
-	// Tick is how often the connector looks for due renewals. Default: 1m.
+	// Tick is how often the connector checks which renewals are due. Default: 1m.
 	Tick time.Duration `yaml:"tick"`
 	// Lease is how long one replica may hold a renewal. It must be longer than a renewal takes with its retries. After a
 	// replica was killed, its renewals wait that long. Default: 2m.

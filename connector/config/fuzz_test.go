@@ -9,7 +9,7 @@ import (
 	"azure-partner-connector/connector/config"
 )
 
-// FuzzLoad checks that Load returns, and quotes no secret, whatever a file and a variable contain.
+// FuzzLoad checks that Load returns for any file and variable, and that its error quotes no secret.
 func FuzzLoad(f *testing.F) {
 	f.Add(valid, "HOOKS__LISTEN", ":80")
 	f.Add(string(config.Example()), "INSTANCES__0__SECRET", "0123456789abcdef")

@@ -88,7 +88,7 @@ func read(path string) (*yaml.Node, error) {
 	var document yaml.Node
 	err = yaml.Unmarshal(text, &document)
 	if err == nil {
-		// Duplicate keys, wrong tags and anchors that contain themselves are found only by decoding into a value.
+		// Duplicate keys, wrong tags and anchors that contain themselves are only detected by decoding into a value.
 		err = document.Decode(&map[string]any{})
 	}
 	if err != nil {

@@ -20,7 +20,7 @@ const (
 	SignIn        Kind = "signin"        // a person must sign in again
 	Configuration Kind = "configuration" // a setting must change
 	Transient     Kind = "transient"     // a later retry succeeds
-	Internal      Kind = "internal"      // a defect of ours
+	Internal      Kind = "internal"      // a defect in this product
 )
 
 // An Error is a failure that handlers translate. It is immutable once returned.

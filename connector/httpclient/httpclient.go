@@ -51,7 +51,7 @@ func New(cfg Config) (*http.Client, error) {
 }
 
 // Roots returns the system's certificate authorities and those in a PEM file. Without a file it returns nil, which
-// stands for the system's alone.
+// stands for only the system's.
 func Roots(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil

@@ -13,16 +13,16 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// requestMFA asks for a sign-in with multi-factor authentication. Microsoft does not document it; the result is verified
-// afterwards (docs/reference/microsoft-identity.md §2.2).
+// requestMFA requests a sign-in with multi-factor authentication. Microsoft does not document it; the result is
+// verified afterwards (docs/reference/microsoft-identity.md §2.2).
 const requestMFA = `{"access_token":{"amr":{"essential":true,"values":["mfa"]}}}`
 
 // maxClaimsRequest bounds a claims request of an instance, in bytes: Microsoft refuses long addresses with AADSTS90015.
 const maxClaimsRequest = 1024
 
-// AuthorizeURL implements consent.Microsoft. It asks for the scopes of all apis at once, because Conditional Access, and
-// therefore MFA, applies only to the resources that are named (docs/reference/microsoft-identity.md §2.1). The answer
-// comes in the query, so that the browser sends its cookie.
+// AuthorizeURL implements consent.Microsoft. It requests the scopes of all apis at once, because Conditional Access,
+// and therefore MFA, applies only to the resources that are named (docs/reference/microsoft-identity.md §2.1). The
+// answer comes in the query, so that the browser sends its cookie.
 func (c *Client) AuthorizeURL(client tenant.Client, request consent.AuthorizeRequest) (string, error) {
 	r, err := c.resolve(client)
 	if err != nil {

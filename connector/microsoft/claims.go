@@ -20,8 +20,8 @@ type accessClaims struct {
 	AMR             any    `json:"amr"`
 }
 
-// Claims implements token.Microsoft. A token without a directory or an application counts as opaque: the api alone
-// decides the format of its access tokens and may change it (docs/reference/microsoft-identity.md §4.1).
+// Claims implements token.Microsoft. A token without a directory or an application counts as opaque: only the api
+// decides the format of its access tokens, and it may change it (docs/reference/microsoft-identity.md §4.1).
 func (c *Client) Claims(accessToken secret.Text) token.AccessTokenClaims {
 	unreadable := token.AccessTokenClaims{MFA: token.Unknown}
 	var claims accessClaims

@@ -78,8 +78,8 @@ func TestClassification_Table(t *testing.T) {
 	}
 }
 
-// If the number is unknown or missing, the names decide (docs/reference/microsoft-identity.md §3.6, last row). If they are
-// unknown too, the failure is transient.
+// If the number is unknown or missing, the names decide (docs/reference/microsoft-identity.md §3.6, last row). If they
+// are unknown too, the failure is transient.
 func TestClassification_Fallback(t *testing.T) {
 	for body, want := range map[string]failure.Code{
 		`{"error":"invalid_grant"}`:                                         failure.SignInRequired,
@@ -127,7 +127,7 @@ func TestClassification_Fallback(t *testing.T) {
 	}
 }
 
-// The status of an answer reports trouble at Microsoft, whatever the body says.
+// A status that reports an outage takes precedence over the body.
 func TestClassification_ByStatus(t *testing.T) {
 	for status, want := range map[int]failure.Code{
 		408: failure.MicrosoftUnavailable, 429: failure.MicrosoftThrottled, 500: failure.MicrosoftUnavailable,

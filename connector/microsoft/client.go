@@ -49,7 +49,7 @@ type Config struct {
 	Wait func(ctx context.Context, d time.Duration) error
 
 	// Throttled is called when the identity platform of a cloud limits our requests, with the time it asks us to wait,
-	// or 0 if it does not say. The call comes with the first such answer, before the request is retried. Default: none.
+	// or 0 if it does not say. It is called before the request is retried. Default: none.
 	Throttled func(cloud string, wait time.Duration)
 
 	// Now is the clock. Default: time.Now.

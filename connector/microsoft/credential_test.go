@@ -202,7 +202,7 @@ func TestClientAssertion(t *testing.T) {
 	ids := map[any]bool{}
 	for _, r := range h.seen(tokenPath) {
 		if got := r.form.Get("client_assertion_type"); got != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" || r.form.Has("client_secret") || r.header.Get("Authorization") != "" {
-			t.Errorf("Renew() sent the assertion type %q, or a secret beside it", got)
+			t.Errorf("Renew() sent the assertion type %q, want jwt-bearer and no secret", got)
 		}
 		signed, err := jose.ParseSignedCompact(r.form.Get("client_assertion"), []jose.SignatureAlgorithm{jose.PS256})
 		if err != nil {

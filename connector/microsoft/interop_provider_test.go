@@ -141,7 +141,8 @@ func (a attempt) code() token.AuthorizationCode {
 	return token.AuthorizationCode{Code: secret.New(a.answer.Get("code")), Verifier: a.request.Verifier, RedirectURI: a.request.RedirectURI}
 }
 
-// authorize goes through the provider's pages and returns the answer. The consent is declined if press is "abort".
+// authorize submits the provider's pages and returns the attempt with its answer. The consent is declined if press is
+// "abort".
 func (p *oidcProvider) authorize(client tenant.Client, press string) attempt {
 	p.Helper()
 	request := consent.AuthorizeRequest{

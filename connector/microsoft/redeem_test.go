@@ -298,7 +298,7 @@ func TestRenew_ReportsRetryAfter(t *testing.T) {
 		h.route(tokenPath, respond(429, `{"error":"temporarily_unavailable","error_codes":[90055]}`, "Retry-After", header))
 		_, err := renew(h, token.Graph)
 		if got := failure.From(err).Microsoft.RetryAfterSeconds; got != want {
-			t.Errorf("Renew() with Retry-After %q asks for %d s, want %d", header, got, want)
+			t.Errorf("Renew() with Retry-After %q = RetryAfterSeconds %d, want %d", header, got, want)
 		}
 	}
 }
@@ -338,7 +338,7 @@ func TestRenew_ReportsThrottlingAtOnce(t *testing.T) {
 	}
 }
 
-// A caller that retries itself gets the first failure, and what was reported of it.
+// A caller that retries itself gets the first failure; throttling is reported as usual.
 func TestRenew_WithoutRetriesSendsOnce(t *testing.T) {
 	var reported []time.Duration
 	h := newHarness(t, func(c *microsoft.Config) {

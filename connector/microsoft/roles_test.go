@@ -93,7 +93,7 @@ func TestRoles_FollowsPages(t *testing.T) {
 	h.checkRedacted(nil)
 }
 
-// Memberships on the pages before a refusal count, whatever the plain list shows.
+// Memberships on the pages before a refusal count, even if the plain list lacks them.
 func TestRoles_OfTwoLists(t *testing.T) {
 	h := newHarness(t)
 	h.route(nestedPath, inTurn(page(h.server.URL+nestedPath, globalAdmin), respond(403, ``)))

@@ -80,7 +80,7 @@ func (c *simulation) must(err error) {
 	}
 }
 
-// consent grants the application everything that the profile asks for, for the whole directory.
+// consent grants the application every permission of the profile, for the whole directory.
 func (c *simulation) consent() {
 	c.Helper()
 	for _, p := range microsoft.Profiles() {
@@ -198,7 +198,7 @@ func TestProbe_AfterASignInWithoutMFA(t *testing.T) {
 		t.Fatalf("Renew() = %v, want nil", err)
 	}
 	if mfa := c.client.Claims(got.AccessToken).MFA; mfa != token.No {
-		t.Errorf("Claims() tells MFA %s, want %s", mfa, token.No)
+		t.Errorf("Claims() = MFA %s, want %s", mfa, token.No)
 	}
 	for _, mode := range []simulated.PartnerCenterMode{
 		{Answer: simulated.MFACodeText, MFAHeader: "-"},

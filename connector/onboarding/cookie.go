@@ -33,8 +33,8 @@ func (h *Handler) cookieName(name string) string {
 	return name
 }
 
-// setCookie sets a cookie. SameSite is Lax because the visitor returns from Microsoft by a link of another site, and the
-// browser must send the cookie then.
+// setCookie sets a cookie. SameSite is Lax because the visitor returns from Microsoft by a link of another site, and
+// the browser must send the cookie then.
 func (h *Handler) setCookie(c echo.Context, name, value string, ttl time.Duration) {
 	c.SetCookie(&http.Cookie{
 		Name: h.cookieName(name), Value: value, Path: "/", MaxAge: int(ttl / time.Second),
@@ -42,7 +42,7 @@ func (h *Handler) setCookie(c echo.Context, name, value string, ttl time.Duratio
 	})
 }
 
-// cookie returns the value of a cookie of ours, or "".
+// cookie returns the value of one of our cookies, or "".
 func (h *Handler) cookie(c echo.Context, name string) string {
 	cookie, err := c.Cookie(h.cookieName(name))
 	if err != nil {

@@ -72,7 +72,7 @@ type harness struct {
 	log    *logBuffer
 }
 
-// A clock stands still until a test advances it.
+// A clock changes only when a test advances it.
 type clock struct {
 	mu  sync.Mutex // guards now
 	now time.Time

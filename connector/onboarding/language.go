@@ -16,8 +16,8 @@ import (
 	uiextension "azure-partner-connector/ui-extension"
 )
 
-// The catalogues of our pages: one file per language, with the English text as the key. A further language is a further
-// file; it must be one of the screens' languages, whose catalogues hold the texts of failures.
+// catalogueFiles are the catalogues of our pages: one file per language, with the English text as the key. A further
+// language is a further file; it must be one of the screens' languages, whose catalogues hold the texts of failures.
 //
 //go:embed catalogue/*.json
 var catalogueFiles embed.FS

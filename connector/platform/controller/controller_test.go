@@ -97,7 +97,7 @@ func TestCall_DuringReplacementOfSecret(t *testing.T) {
 	}{
 		"the platform has the new one":     {canary, old, 1, true},
 		"the platform has the old one":     {old, old, 2, true},
-		"the platform has another one":     {"s3cr3t-of-somebody", old, 2, false},
+		"the platform has another one":     {"s3cr3t-of-another", old, 2, false},
 		"nothing is replaced and refused":  {old, "", 1, false},
 		"nothing is replaced and accepted": {canary, "", 1, true},
 	} {

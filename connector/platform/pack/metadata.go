@@ -52,7 +52,8 @@ func (p Params) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 	}{p}, start)
 }
 
-// The order of the fields below is the order of the elements (docs/reference/aps-protocol.md §6.2).
+// An application is APP-META.xml. The order of its fields is the order of the elements (docs/reference/aps-protocol.md
+// §6.2).
 type application struct {
 	XMLName  xml.Name `xml:"http://aps-standard.org/ns/2 application"`
 	Format   string   `xml:"version,attr"`

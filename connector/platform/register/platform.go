@@ -16,7 +16,7 @@ type instance struct {
 	number int    // in the operations API
 	root   string // aps.id of its root resource
 
-	// The rest comes from the controller's list, whose form is not documented. Fields may be empty.
+	// These fields are from the controller's list, whose form is not documented. They may be empty.
 	id       string // APS-Instance-ID
 	endpoint string
 	key      string
