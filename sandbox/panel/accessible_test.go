@@ -9,7 +9,7 @@ import (
 	"azure-partner-connector/sandbox/panel/paneltest"
 )
 
-// accessible has axe-core examine the page as on a desktop and as on a phone.
+// accessible runs axe-core on the page, in the sizes of a desktop and of a phone.
 func (d *driver) accessible(what string) {
 	d.T.Helper()
 	d.Accessible(what)
@@ -23,7 +23,7 @@ func (d *driver) accessibleOnPhone(what string) {
 	browser.Resize(d.T, d.Ctx, paneltest.Desktop, 900)
 }
 
-// A check that finds nothing must be able to find something: in the panel and in the frame of the screen.
+// TestAccessible_ExaminesThePanelAndTheScreen checks that Violations reports faults in the panel and in the screen's frame.
 func TestAccessible_ExaminesThePanelAndTheScreen(t *testing.T) {
 	t.Parallel()
 	d := open(t, newPlatform(t), ux1)
@@ -33,7 +33,7 @@ func TestAccessible_ExaminesThePanelAndTheScreen(t *testing.T) {
 	}
 	found := slices.DeleteFunc(d.Violations(), func(v string) bool { return !strings.Contains(v, "(image-alt)") })
 	if len(found) != 2 {
-		t.Errorf("Violations() with two pictures without a text = %q, want both", found)
+		t.Errorf("Violations() with two images without a text = %q, want both", found)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	azurepartner "azure-partner-connector"
 )
 
-// The rules for screens are checked in the files that sources returns, so those must be all that a panel can load.
+// TestSources_AreAllFiles checks that sources, whose files the other tests check, returns every file that a panel can load.
 func TestSources_AreAllFiles(t *testing.T) {
 	checked := sources(t)
 	err := fs.WalkDir(os.DirFS(extension), "ui", func(name string, entry fs.DirEntry, err error) error {

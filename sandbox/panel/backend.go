@@ -1,4 +1,4 @@
-// Package panel simulates the platform's control panels: its page looks and behaves like one and loads the screens of
+// Package panel simulates the platform's control panels: its page looks and behaves like one, and loads the screens of
 // installed packages unmodified, so that people and tests can use them without a platform.
 package panel
 
@@ -31,9 +31,9 @@ const (
 // A User can log in to the panel.
 type User struct {
 	ID             string `json:"id"`   // APS id of the user resource
-	Name           string `json:"name"` // for people
+	Name           string `json:"name"` // as displayed
 	Login          string `json:"login"`
-	Account        string `json:"account"`   // name of the account, for people
+	Account        string `json:"account"`   // name of the account, as displayed
 	AccountID      string `json:"accountId"` // APS id of the account resource
 	SubscriptionID string `json:"subscriptionId,omitempty"`
 	Role           Role   `json:"role"`
@@ -58,13 +58,13 @@ type View struct {
 	Controls []Control `json:"controls,omitempty"`
 }
 
-// A Control is a button that the panel draws below a screen.
+// A Control is a button that the panel shows below a screen.
 type Control struct {
 	Handler string `json:"handler"` // Submit, Cancel, Next or Prev: the method is "on" + Handler
 	Label   string `json:"label"`
 }
 
-// A Var is a variable of the navigation: resources of one type that the account sees.
+// A Var is a variable of the navigation: resources of one type that the account can see.
 type Var struct {
 	Name       string
 	Type       string // APS type id
@@ -79,7 +79,7 @@ type Call struct {
 	Path       string // below the resource, without leading slash, percent-decoded
 	Query      string // encoded, without the leading "?"
 	Body       []byte
-	Locale     string // of the panel, as de_DE
+	Locale     string // of the panel, for example de_DE
 }
 
 // An Answer is what the platform returns for a Call.
@@ -98,7 +98,7 @@ type Backend interface {
 	Navigation(ctx context.Context, userID, socket string) ([]Node, error)
 	// Files returns the content of an installed package, with ui/ and i18n/ at its top, or fs.ErrNotExist.
 	Files(ctx context.Context, packageID string) (fs.FS, error)
-	// Resources returns the resources of a type that the user's account sees, as the platform's JSON.
+	// Resources returns the resources of a type that the user's account can see, as the platform's JSON.
 	Resources(ctx context.Context, userID, typeID string) ([]json.RawMessage, error)
 	// Call passes an operation to the connector on behalf of the user. Refusals are Answers; an error means that the
 	// connector could not be reached.

@@ -20,7 +20,7 @@ func compress(next http.Handler) http.Handler {
 	})
 }
 
-// compressor compresses answers that are text. It decides when the header is written.
+// A compressor compresses answers that are text. It decides whether to when the header is written.
 type compressor struct {
 	http.ResponseWriter
 	gz      *gzip.Writer // nil if the answer is not compressed
@@ -53,7 +53,7 @@ func (c *compressor) Write(b []byte) (int, error) {
 
 func (c *compressor) close() {
 	if c.gz != nil {
-		_ = c.gz.Close() // the browser closed the connection; there is no other to report to
+		_ = c.gz.Close() // fails only if the browser closed the connection
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/sandbox/panel/paneltest"
 )
 
-// updated is the message with which both procedures end.
+// updated is the message at the end of both procedures.
 const updated = "Your refresh token has been successfully updated"
 
 // outcome makes the connector answer with a state of the consent.
@@ -172,7 +172,7 @@ func TestAutomaticUpdate_StopsOnLeavingAndResumesOnReturn(t *testing.T) {
 
 	d.Click(paneltest.Document, "Home")
 	d.Wait(`!document.getElementById("home").hidden`)
-	// Within this many timers of the page, the screen would have sent its next request more than once.
+	// During this many timers of the page, the screen would have sent its next request more than once.
 	before := p.called("findConsent")
 	d.Do(chromedp.Evaluate[chromedp.Void](`new Promise(done => { let ticks = 0; const tick = () => (ticks += 1) > 20 ? done() : setTimeout(tick, 50); tick(); })`, chromedp.EvalAwaitPromise))
 	if got := p.called("findConsent"); got > before+1 {

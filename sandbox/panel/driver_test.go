@@ -7,7 +7,7 @@ import (
 	"azure-partner-connector/sandbox/panel/paneltest"
 )
 
-// A driver uses the panel in front of a fake platform.
+// A driver drives the panel in front of a fake platform.
 type driver struct {
 	*paneltest.Driver
 	p *platform
@@ -47,7 +47,7 @@ func evaluate[V any](d *driver, expression string) V {
 
 func widget(name string) string { return paneltest.Widget(name) }
 
-// choose chooses a value in one of the lists of the panel's header.
+// choose selects a value in one of the lists in the panel's header.
 func (d *driver) choose(list, value string) {
 	d.T.Helper()
 	evaluate[bool](d, `(s => { s.value = "`+value+`"; s.dispatchEvent(new Event("change")); return s.value === "`+value+`"; })(document.getElementById("`+list+`"))`)

@@ -30,11 +30,11 @@ const (
 	tenantID   = "0b9a7a52-6a0e-4bb0-9d5e-0a6f1e6c2d01"
 	resellerID = "9c1c3a0e-97c5-4a53-8f0b-6f5d6d1c1a02"
 	providerID = "1f8e2b34-7a11-4d0c-8a55-2b9a3c4d5e03"
-	// parentTenantID sorts after tenantID, so that code that takes the first one fails.
+	// parentTenantID sorts after tenantID, so that code that uses the first one fails.
 	parentTenantID = "0b9a7a52-6a0e-4bb0-9d5e-0a6f1e6c2dff"
 	parentID       = "2a7d4c68-5b19-4e2f-9c33-7d1e0f6a8b04"
 	claimCode      = "7K3M-Q2ZD-9XAB"
-	// begunReference is the connector's reference of a begun consent, transaction the platform's of every request.
+	// begunReference is the connector's reference of a consent that has begun; transaction is the platform's of every request.
 	begunReference = "M3XJ8PWN"
 	transaction    = "28789-1568"
 )
@@ -45,7 +45,7 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // object is a JSON object.
 type object = map[string]any
 
-// platform is a fake of the platform with a fake connector behind it.
+// A platform is a fake platform with a fake connector behind it.
 type platform struct {
 	microsoft string // address of the page in place of Microsoft
 
@@ -53,7 +53,7 @@ type platform struct {
 	answers
 }
 
-// answers are what platform and connector answer, and what they received.
+// answers are the answers of platform and connector, and what they have received.
 type answers struct {
 	status      object
 	events      []object
@@ -66,8 +66,8 @@ type answers struct {
 	unreachable bool              // the platform does not reach the connector
 	refuse      map[string]object // operation → FAIL
 	consent     object            // answer to consents/{id}
-	tenant      object            // the reseller's tenant as the platform has it
-	saved       object            // what was last saved of it
+	tenant      object            // the reseller's tenant as the platform stores it
+	saved       object            // the last saved changes of it
 	tries       int
 	calls       map[string]int // operation → how often it was called
 	panelLocale string
@@ -140,14 +140,14 @@ func wellStatus() object {
 	}
 }
 
-// withStatus returns the well status with changes.
+// withStatus returns wellStatus with changes.
 func withStatus(changes object) object {
 	s := wellStatus()
 	maps.Copy(s, changes)
 	return s
 }
 
-// absentStatus is a tenant that never had a token.
+// absentStatus returns the status of a tenant that never had a token.
 func absentStatus() object {
 	return withStatus(object{
 		"state": "absent", "failure": local(failure.GrantAbsent), "issuedAt": nil, "expiresAt": nil, "daysLeft": 0, "lastRenewal": nil,
@@ -175,7 +175,7 @@ func someEvents() []object {
 	}
 }
 
-// someTenants are the provider's list, sorted by name.
+// someTenants returns the provider's list, sorted by name.
 func someTenants() []object {
 	at := func(days int) string { return noon.AddDate(0, 0, days).Format(time.RFC3339) }
 	return []object{
@@ -185,7 +185,7 @@ func someTenants() []object {
 	}
 }
 
-// fail is a FAIL of the connector.
+// fail returns a failure in the connector's form.
 func fail(code failure.Code, pairs ...string) object {
 	f := failure.New(code, pairs...)
 	text, advice := code.Template()
@@ -195,7 +195,7 @@ func fail(code failure.Code, pairs ...string) object {
 	}
 }
 
-// local is a failure that the connector derives from the status; it is in no log and has no reference.
+// local returns a failure that the connector derives from the status. It is in no log, so it has no reference.
 func local(code failure.Code, pairs ...string) object {
 	f := fail(code, pairs...)
 	f["reference"] = ""

@@ -10,16 +10,16 @@ import (
 	"azure-partner-connector/sandbox/panel/paneltest"
 )
 
-// elsewhere are the pictures that the tests of sandbox/world take.
+// elsewhere returns the pictures that the tests of sandbox/world take.
 func elsewhere() []string { return []string{"sandbox/sign-in", "sandbox/accept", "sandbox/drawer"} }
 
-// A row is one line of the table of pictures: what is shown, and the pictures in the order of the columns.
+// A row is one row of the table of pictures: what they show, and the pictures in the order of the columns.
 type row struct {
 	about string
 	files []string
 }
 
-// rowOf are the pictures of a state.
+// rowOf returns the row of a state.
 func rowOf(st state) row {
 	r := row{about: st.about}
 	for _, sh := range shots() {
@@ -58,12 +58,12 @@ func writeTable(b *strings.Builder, title string, columns []string, rows []row) 
 	}
 }
 
-// alt describes a picture to those who do not see it.
+// alt returns the alternative text of a picture.
 func alt(file string) string {
 	return strings.NewReplacer("-", " ", "/", ", ").Replace(file)
 }
 
-// table is the README.md of the gallery.
+// table returns the README.md of the gallery.
 func table() string {
 	var b strings.Builder
 	b.WriteString("# Every screen and every page\n\n" +

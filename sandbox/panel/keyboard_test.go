@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/sandbox/panel/paneltest"
 )
 
-// deepest is the element that has the focus, in the frame of the screen if it is there.
+// deepest is the focused element, also within the frame of the screen.
 const deepest = `(e => e.contentDocument ? e.contentDocument.activeElement : e)(document.activeElement)`
 
 // tabs is more than the number of focusable elements of any screen.
@@ -23,19 +23,19 @@ func (d *driver) keys(keys string) {
 	d.Do(chromedp.KeyEvent(keys))
 }
 
-// tabTo presses Tab until the element that a JavaScript expression finds has the focus, which must be visible.
+// tabTo presses Tab until the element of a JavaScript expression has the focus, and checks that the focus is visible.
 func (d *driver) tabTo(element string) {
 	d.T.Helper()
 	for range tabs {
 		if evaluate[bool](d, deepest+` === (`+element+`)`) {
 			if evaluate[string](d, `getComputedStyle(`+deepest+`).outlineStyle`) == "none" {
-				d.T.Errorf("%s has the focus and does not show it", element)
+				d.T.Errorf("%s has the focus, but the focus is not visible", element)
 			}
 			return
 		}
 		d.keys(kb.Tab)
 	}
-	d.T.Fatalf("%s is not reached by the keyboard", element)
+	d.T.Fatalf("%s cannot be reached with the keyboard", element)
 }
 
 // focused waits until an element has the focus.
@@ -44,7 +44,7 @@ func (d *driver) focused(element string) {
 	d.Wait(deepest + ` === (` + element + `)`)
 }
 
-// buttonOf is the button of the screen with a label.
+// buttonOf returns an expression for the screen's button with a label.
 func buttonOf(label string) string {
 	return `Array.from(` + frame + `.querySelectorAll("button")).filter(b => b.innerText.trim() === "` + label + `" && b.offsetParent !== null).pop()`
 }
@@ -150,7 +150,7 @@ func TestKeyboard_StatusGroup(t *testing.T) {
 		d.keys(kb.Enter)
 		d.announces("The token has been forgotten.")
 		d.State("absent")
-		d.focused(widget("update")) // there is nothing left to forget
+		d.focused(widget("update")) // Forget Token is disabled now
 	})
 }
 
@@ -217,7 +217,7 @@ func TestKeyboard_Provider(t *testing.T) {
 	})
 }
 
-// From the log-in to a screen by the menu.
+// TestKeyboard_Panel goes from the log-in through the menu to a screen.
 func TestKeyboard_Panel(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)

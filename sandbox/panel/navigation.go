@@ -9,7 +9,7 @@ import (
 	"regexp"
 )
 
-// section is one group of the menu: what packages plug into one socket.
+// A section is one group of the menu: what packages plug into one socket.
 type section struct {
 	Label string `json:"label"` // of the panel's own folder; empty at the top level
 	Nodes []Node `json:"nodes"`
@@ -44,7 +44,7 @@ func (s *server) navigation(w http.ResponseWriter, r *http.Request, in session) 
 	writeJSON(w, http.StatusOK, sections)
 }
 
-// menu returns what the user sees in a panel, without sections that have no screen.
+// menu returns the sections that the user sees in a panel, without those that have no screen.
 func (s *server) menu(ctx context.Context, u User, panel string) ([]section, error) {
 	sections := []section{}
 	for _, p := range plugs(panel, u.Role) {
@@ -63,7 +63,7 @@ func (s *server) menu(ctx context.Context, u User, panel string) ([]section, err
 	return sections, nil
 }
 
-// visible leaves out screens with an empty required variable, and folders without a screen.
+// visible removes screens with an empty required variable, and folders without a screen.
 func (s *server) visible(ctx context.Context, u User, nodes []Node) ([]Node, error) {
 	var kept []Node
 	for _, n := range nodes {
@@ -106,7 +106,7 @@ func (s *server) vars(ctx context.Context, u User, vars []Var) (values map[strin
 // Locales name files, so they are checked before use.
 var locales = regexp.MustCompile(`^[a-z]{2}(_[A-Z]{2})?$`)
 
-// translate replaces the labels of nodes by the translations of their package's catalogue, if there are any.
+// translate replaces the labels of nodes with the translations in their package's catalogue, if there are any.
 func (s *server) translate(ctx context.Context, nodes []Node, locale string) {
 	for i := range nodes {
 		n := &nodes[i]
@@ -131,7 +131,7 @@ func (s *server) translate(ctx context.Context, nodes []Node, locale string) {
 	}
 }
 
-// catalogue returns a package's texts in a language; it is empty for other languages.
+// catalogue returns a package's texts in a language; it is empty if the package does not have that language.
 func (s *server) catalogue(ctx context.Context, packageID, locale string) map[string]string {
 	if !locales.MatchString(locale) {
 		return nil

@@ -37,7 +37,7 @@ type page struct {
 	texts       []string       // what it must show, in English
 }
 
-// pages are all pages without a failure. The first needs a browser that has seen no outcome yet.
+// pages returns all pages without a failure. The first one needs a browser that has not seen an outcome yet.
 func pages() []page {
 	landing := consent.Landing{
 		Procedure: token.Manual, TenantName: "Harbour Cloud Resale", Marketplace: "Larkfield Cloud Marketplace",
@@ -60,7 +60,7 @@ func pages() []page {
 	}
 }
 
-// refusals are the pages of all links and sign-ins that are refused.
+// refusals returns the pages of all refused links and sign-ins.
 func refusals() []page {
 	const ada = "ada@contoso-partner.onmicrosoft.com"
 	var all []page
@@ -136,7 +136,7 @@ func (c *fakeConsents) Landing(context.Context, string) (consent.Landing, error)
 }
 
 func (c *fakeConsents) Authorize(context.Context, string, string, string) (string, error) {
-	return "", errors.New("these tests do not go on to Microsoft")
+	return "", errors.New("these tests do not call Microsoft")
 }
 
 func (c *fakeConsents) Complete(context.Context, consent.Callback) (consent.Outcome, error) {
@@ -164,7 +164,7 @@ func serveOnboarding(t *testing.T) (url string, c *fakeConsents) {
 	return server.URL, c
 }
 
-// pageWords are the texts of the pages in a language: their own, and those of failures.
+// pageWords returns the texts of the pages in a language: their own, and those of failures.
 func pageWords(t *testing.T, locale string) map[string]string {
 	t.Helper()
 	words := catalogues(t)[locale]
@@ -178,7 +178,7 @@ func pageWords(t *testing.T, locale string) map[string]string {
 	return words
 }
 
-// A pageShot is a way in which pictures of pages are taken.
+// A pageShot is one combination of device, language and colour scheme for pictures of pages.
 type pageShot struct{ device, locale, scheme string }
 
 func pageShots() []pageShot {
@@ -189,9 +189,9 @@ func (sh pageShot) file(page string) string {
 	return path.Join(page, sh.device+"-"+sh.locale[:2]+"-"+sh.scheme)
 }
 
-// TestPages_Every shows every onboarding page and judges it: it must show its texts, a refusal must say what to do and
-// have a reference, its layout must be sound at every width, from right to left, and in German and Japanese, and axe-core
-// must find nothing in light and in dark colours. With paneltest.ScreensVariable it takes the pictures of the gallery.
+// TestPages_Every opens every onboarding page and checks it: it shows its texts, a refusal says what to do and has a
+// reference, the layout is correct at every width, from right to left, and in German and Japanese, and axe-core reports
+// nothing in light and in dark colours. With paneltest.ScreensVariable it takes the pictures of the gallery.
 func TestPages_Every(t *testing.T) {
 	t.Parallel()
 	for _, sh := range pageShots() {
@@ -216,7 +216,7 @@ func TestPages_German(t *testing.T) {
 	showPages(t, pageShot{"phone", "de_DE", "dark"}, some)
 }
 
-// showPages shows pages one after the other in one tab and judges each.
+// showPages opens pages one after the other in one tab and checks each of them.
 func showPages(t *testing.T, sh pageShot, list []page) {
 	t.Helper()
 	url, c := serveOnboarding(t)
@@ -249,12 +249,12 @@ func (s *tab) colours(scheme string) {
 	}
 }
 
-// showPage opens a page and judges it.
+// showPage opens a page and checks it.
 func (s *tab) showPage(p page, sh pageShot) {
 	s.T.Helper()
 	at := p.path
 	if at == "" {
-		at = "/callback?code=any&state=" + p.name // an answer that comes twice shows the first outcome
+		at = "/callback?code=any&state=" + p.name // a second answer with the same state would show the first outcome
 	}
 	if strings.HasPrefix(at, "/consent/") || at == "/done" || at == "/" {
 		at += "?ui_locales=" + s.locale[:2]
@@ -277,7 +277,8 @@ func (s *tab) showPage(p page, sh pageShot) {
 	s.Capture(sh.file(p.name), paneltest.Picture{Phone: sh.device == "phone", Small: sh.device == "desktop", Whole: true})
 }
 
-// waitRefusal checks what a page says about a failure. Its reference is another each time; pictures show an invented one.
+// waitRefusal checks what a page says about a failure. Because the reference differs each time, it replaces that with a
+// fixed one for pictures.
 func (s *tab) waitRefusal(f *failure.Error) {
 	s.T.Helper()
 	sentence, advice := f.Code.Template()

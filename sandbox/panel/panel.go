@@ -21,10 +21,10 @@ import (
 // runtimeRoot is the path at which real panels serve the library for screens (docs/reference/aps-ui.md §2.1).
 const runtimeRoot = "/aps/2/ui/runtime/client/aps/"
 
-// transactionHeader is the number of a call in the platform's log (docs/reference/aps-protocol.md §1.1).
+// transactionHeader carries the number of a call in the platform's log (docs/reference/aps-protocol.md §1.1).
 const transactionHeader = "APS-Transaction-ID"
 
-// bodyLimit exceeds what any operation sends.
+// bodyLimit is larger than the body of any operation.
 const bodyLimit = 1 << 20
 
 //go:embed page runtime
@@ -47,7 +47,7 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// New returns the panel as a handler. It serves the page at /, its own API under /panel/, the library for screens, the
+// New returns a handler that serves the panel. It serves the page at /, its own API under /panel/, the library for screens, the
 // files of packages under /aps/2/packages/{id}/, and operations under /aps/2/resources/{id}/.
 func New(cfg Config) (http.Handler, error) {
 	if cfg.Backend == nil {
@@ -128,7 +128,7 @@ func loaderFirst(name string) string {
 	return name
 }
 
-// server is the panel. It is safe for concurrent use.
+// A server serves the panel. It is safe for concurrent use.
 type server struct {
 	cfg    Config
 	number int          // prefix of transaction numbers
@@ -138,7 +138,7 @@ type server struct {
 	sessions map[string]session // cookie → session; guarded by mu
 }
 
-// headers keep other sites from framing the panel, and browsers from caching its answers.
+// headers adds headers that keep other sites from framing the panel, and browsers from caching its answers.
 func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -156,7 +156,7 @@ func (s *server) asset(name string) http.HandlerFunc {
 	}
 }
 
-// file serves the files of a package that screens load. Browsers get no other files of it.
+// file serves the files of a package that screens load, and no others.
 func (s *server) file(w http.ResponseWriter, r *http.Request) {
 	name := path.Clean(r.PathValue("file"))
 	if top, _, _ := strings.Cut(name, "/"); top != "ui" && top != "i18n" && top != "images" {
@@ -171,7 +171,7 @@ func (s *server) file(w http.ResponseWriter, r *http.Request) {
 	http.ServeFileFS(w, r, files, name)
 }
 
-// operation passes a screen's call to the backend. As the real platform, it refuses a call without the session's token,
+// operation passes a screen's call to the backend. Like the real platform, it refuses a call without the session's token,
 // so that other sites cannot make calls with the browser's cookie.
 func (s *server) operation(w http.ResponseWriter, r *http.Request, in session) {
 	if r.Header.Get(tokenHeader) != in.token {
@@ -236,5 +236,5 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 func write(w http.ResponseWriter, status int, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // the browser closed the connection; there is no other to report to
+	_, _ = w.Write(body) // fails only if the browser closed the connection
 }

@@ -13,7 +13,7 @@ import (
 	"azure-partner-connector/sandbox/panel"
 )
 
-// A client talks to the panel as its page does.
+// A client calls the panel as its page does.
 type client struct {
 	t     *testing.T
 	url   string

@@ -10,8 +10,8 @@ import (
 	"azure-partner-connector/sandbox/panel/paneltest"
 )
 
-// views are the panels and languages in which states are brought up. German and the rest of the classic panel are only
-// for pictures: tests judge translations on the English page, and the classic panel by one state of each kind.
+// views returns the panels and languages in which states are shown. German and most states in the classic panel are only
+// for pictures: tests check translations on the English page, and the classic panel with one state of each kind.
 func views() []struct{ panel, locale string } {
 	all := []struct{ panel, locale string }{{"ux1", "en_US"}, {"classic", "en_US"}, {"ux1", "de_DE"}, {"classic", "de_DE"}}
 	if paneltest.TakesPictures() {
@@ -20,8 +20,8 @@ func views() []struct{ panel, locale string } {
 	return all[:2]
 }
 
-// TestScreens_EveryState brings up every state of every screen and judges it: it must show its texts, its layout must be
-// sound at every width, from right to left, and in German and Japanese, and axe-core must find nothing. With
+// TestScreens_EveryState shows every state of every screen and checks it: it shows its texts, the layout is correct at
+// every width, from right to left, and in German and Japanese, and axe-core reports nothing. With
 // paneltest.ScreensVariable it takes the pictures of the gallery.
 func TestScreens_EveryState(t *testing.T) {
 	for _, v := range views() {
@@ -34,24 +34,24 @@ func TestScreens_EveryState(t *testing.T) {
 				t.Parallel()
 				s := newTab(t, v.panel, v.locale)
 				for _, st := range states {
-					t.Run(st.name, func(t *testing.T) { s.judge(t, st) })
+					t.Run(st.name, func(t *testing.T) { s.check(t, st) })
 				}
 			})
 		}
 	}
 }
 
-// statesIn returns the states of a chapter that are brought up in a panel.
+// statesIn returns the states of a chapter that are shown in a panel.
 func statesIn(panel string, c chapter) []state {
 	return slices.DeleteFunc(slices.Clone(c.states), func(st state) bool {
 		return panel == "classic" && (st.ux1 || !st.classic && !paneltest.TakesPictures())
 	})
 }
 
-// judge brings up a state and checks what is shown.
-func (s *tab) judge(t *testing.T, st state) {
+// check shows a state and checks it.
+func (s *tab) check(t *testing.T, st state) {
 	t.Helper()
-	on := s.bringUp(t, st)
+	on := s.showState(t, st)
 	if s.locale == "en_US" {
 		on.LaidOut(st.name, on.translations)
 		on.Accessible(st.name)
@@ -63,8 +63,8 @@ func (s *tab) judge(t *testing.T, st state) {
 	on.closeWindows()
 }
 
-// bringUp brings up a state on a platform as at first, and returns the tab as it then is.
-func (s *tab) bringUp(t *testing.T, st state) *tab {
+// showState resets the platform, brings the tab into a state, and returns the tab with t as its test.
+func (s *tab) showState(t *testing.T, st state) *tab {
 	t.Helper()
 	page := *s.Driver
 	page.T = t
@@ -87,13 +87,13 @@ func (s *tab) bringUp(t *testing.T, st state) *tab {
 // A shot is one way to take the pictures of all states.
 type shot struct{ panel, device, locale string }
 
-// shots show every state in each panel, on each device and in each language; all combinations would be twice as many
-// pictures without new information.
+// shots returns the shots of every state: each panel, each device and each language, but not all combinations, which would
+// be twice as many pictures without new information.
 func shots() []shot {
 	return []shot{{"ux1", "desktop", "en_US"}, {"ux1", "phone", "de_DE"}, {"classic", "desktop", "de_DE"}, {"classic", "phone", "en_US"}}
 }
 
-// file is the name of a state's picture in the gallery.
+// file returns the name of a state's picture in the gallery.
 func (sh shot) file(state string) string {
 	return path.Join(state, strings.Join([]string{sh.panel, sh.device, sh.locale[:2]}, "-"))
 }
@@ -112,8 +112,8 @@ func (s *tab) pictures(st state) {
 	}
 }
 
-// A check that finds nothing must be able to find something: here a text that overlaps another, one that sticks out to a
-// side, and a wide one.
+// TestLaidOut_FindsFaults checks that LaidOut reports a text that overlaps another, one that sticks out to a side, and a
+// wide one.
 func TestLaidOut_FindsFaults(t *testing.T) {
 	t.Parallel()
 	d := open(t, newPlatform(t), ux1)
@@ -136,7 +136,8 @@ func TestLaidOut_FindsFaults(t *testing.T) {
 	d.LaidOut("the screen", nil)
 }
 
-// A translation that is too long for its button must be found, although the page is in English.
+// TestLaidOut_FindsALongTranslation checks that LaidOut reports a translation that is too long for its button, although the
+// page is in English.
 func TestLaidOut_FindsALongTranslation(t *testing.T) {
 	t.Parallel()
 	d := open(t, newPlatform(t), ux1)
@@ -150,7 +151,7 @@ func TestLaidOut_FindsALongTranslation(t *testing.T) {
 	}
 }
 
-// recorder is a test that records its errors instead of failing.
+// A recorder is a test that records its errors instead of failing.
 type recorder struct {
 	testing.TB
 	errors string

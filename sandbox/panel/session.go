@@ -14,13 +14,13 @@ const (
 	tokenHeader = "APS-Token"
 )
 
-// session is the session of one browser.
+// A session is the session of one browser.
 type session struct {
 	user  User
-	token string // sent by scripts; a foreign page does not know it
+	token string // sent by scripts; pages of other sites do not know it
 }
 
-// sessionView is a session for the panel's page.
+// A sessionView is a session as the panel's page receives it.
 type sessionView struct {
 	Brand string `json:"brand"`
 	Users []User `json:"users"`

@@ -115,7 +115,7 @@ func TestSettings_OwnApplication(t *testing.T) {
 	}
 	d.Wait(paneltest.Field("applicationSecret") + `.value === "" && ` + paneltest.Field("applicationId") + `.value === "` + ownApplication + `"`)
 
-	d.save() // nothing new: what is stored is kept
+	d.save() // empty secrets keep what is stored
 	d.Until("a second saving", func() bool { return p.called("save") == 2 })
 	d.Wait(`document.getElementById("loading").hidden`)
 	if _, sent := p.saved["applicationSecret"]; sent {

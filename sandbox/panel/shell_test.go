@@ -45,7 +45,7 @@ func TestPanel_MenuOnAPhone(t *testing.T) {
 	d.Wait(`document.getElementById("menu").offsetParent === null`)
 }
 
-// Every test fails when its page sends a request to another machine. Here one does.
+// TestDriver_RecordsRequestsToOtherMachines sends a request to another machine, for which every other test would fail.
 func TestDriver_RecordsRequestsToOtherMachines(t *testing.T) {
 	t.Parallel()
 	d := logIn(t, newPlatform(t), "")

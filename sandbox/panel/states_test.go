@@ -16,22 +16,22 @@ type state struct {
 	view    string // empty: the home page
 	user    string // empty: the reseller
 	ux1     bool   // only UX1 has it
-	classic bool   // it is the one of its kind that is also judged in the classic panel
+	classic bool   // the tests check it in the classic panel, too, as one of its kind
 	set     func(p *platform)
-	reach   func(s *tab) // does what leads to the state, and waits for what it must show
+	reach   func(s *tab) // brings the tab into the state, and waits for what it must show
 	from    string       // title of the group at the top of its pictures
 	toEnd   bool         // that group is at the bottom instead
 	whole   bool         // its pictures in UX1 show the whole page
 	phone   bool         // axe-core examines it as on a phone, too
 }
 
-// A chapter is the states of one part of the screens.
+// A chapter contains the states of one part of the screens.
 type chapter struct {
 	title  string
 	states []state
 }
 
-// chapters are all states of all screens.
+// chapters returns all states of all screens.
 func chapters() []chapter {
 	return []chapter{
 		{"Token status", statusStates()},
@@ -116,7 +116,7 @@ func statusStates() []state {
 	return inView("token", states)
 }
 
-// inView sets the view of states.
+// inView returns states with their view set.
 func inView(view string, states []state) []state {
 	for i := range states {
 		states[i].view = view
@@ -124,7 +124,7 @@ func inView(view string, states []state) []state {
 	return states
 }
 
-// refusedSignIn is an automatic update that fails.
+// refusedSignIn returns the state of an automatic update that fails.
 func refusedSignIn(name, about string, code failure.Code, pairs ...string) state {
 	f := fail(code, pairs...)
 	return state{name: name, about: about, classic: code == failure.ConsentDeclined, phone: code == failure.ConsentDeclined, set: status(absentStatus()), reach: func(s *tab) {
@@ -169,7 +169,8 @@ func automaticStates() []state {
 	})
 }
 
-// microsoftDown is a sign-in that fails because Microsoft does not answer. Unlike a renewal, nothing retries it.
+// microsoftDown returns the state of a sign-in that fails because Microsoft does not answer. Unlike a renewal, it is not
+// retried.
 func microsoftDown() state {
 	f := fail(failure.MicrosoftUnavailable)
 	return state{name: "microsoft-down", about: "Microsoft cannot be reached", set: status(absentStatus()), reach: func(s *tab) {
@@ -182,7 +183,7 @@ func microsoftDown() state {
 }
 
 func reachBlocked(s *tab) {
-	// A click by script is no user activation, so the browser blocks the window.
+	// A click by a script is no user activation, so the browser blocks the window.
 	s.Wait(`!navigator.userActivation.isActive && !` + frame + `.defaultView.navigator.userActivation.isActive`)
 	evaluate[bool](s.driver, widget("update")+`.click(), true`)
 	s.waitText("The browser blocked the new window. Open the Microsoft sign-in page with the link below the button.")
@@ -190,7 +191,7 @@ func reachBlocked(s *tab) {
 	s.waitText("Reference: __reference__.", "reference", begunReference)
 }
 
-// redeems is a code that is refused at its field.
+// redeems returns the state of a code that is refused at its field.
 func redeems(name, about string, code failure.Code) state {
 	f := fail(code)
 	return state{name: name, about: about, from: "Manual Update", set: func(p *platform) {

@@ -12,15 +12,15 @@ import (
 	"azure-partner-connector/sandbox/panel/paneltest"
 )
 
-// A tab shows a panel in one language, and goes from state to state.
+// A tab shows a panel in one language, one state after the other.
 type tab struct {
 	*driver
 	panel, locale string
 	words         map[string]string // English text → text of locale
-	user          string            // who is logged in
+	user          string            // the logged-in user
 	loads         int               // how often it has loaded the panel
 
-	// translations are those in which layouts are judged: German for its long words, Japanese for its other letters.
+	// translations are those in which layouts are checked: German for its long words, Japanese for its script.
 	translations map[string]paneltest.Catalogue
 }
 
@@ -47,7 +47,7 @@ func (s *tab) logInAs(user string) {
 	s.user = user
 }
 
-// open opens a view anew, as a bookmark does; "" is the home page.
+// open opens a view in a reloaded panel, as a bookmark does; "" is the home page.
 func (s *tab) open(view string) {
 	s.T.Helper()
 	location := "#/" + s.panel + "/" + s.locale
@@ -63,8 +63,8 @@ func (s *tab) open(view string) {
 	s.WaitLoaded()
 }
 
-// load loads the panel anew. The query makes it another document: an address that differs only after # would only be
-// another view of the same one.
+// load reloads the panel. The query makes it another document, because an address that differs only after # would be another
+// view of the same document.
 func (s *tab) load(location string) {
 	s.T.Helper()
 	s.loads++
@@ -90,7 +90,7 @@ func (s *tab) press(label string) {
 	s.Press(s.text(label))
 }
 
-// pressBelow presses a button that the panel draws below the screen.
+// pressBelow presses a button that the panel shows below the screen.
 func (s *tab) pressBelow(label string) {
 	s.T.Helper()
 	s.Click(paneltest.Document, s.text(label))
@@ -124,7 +124,7 @@ func (s *tab) waitFailure(f object) {
 	s.waitText("Reference: __reference__.", "reference", f["reference"].(string))
 }
 
-// shortenTimers makes the open screen do at once what it would do some seconds later.
+// shortenTimers makes timers of up to ten seconds in the open screen fire at once.
 func (d *driver) shortenTimers() {
 	d.T.Helper()
 	evaluate[bool](d, `(w => { const later = w.setTimeout; w.setTimeout = (f, delay) => later(f, delay > 10000 ? delay : 20); return true; })(`+frame+`.defaultView)`)
@@ -161,15 +161,15 @@ func (s *tab) closeWindows() {
 	}
 }
 
-// refused has the connector refuse an operation.
+// refused makes the connector refuse an operation.
 func refused(operation string, f object) func(*platform) {
 	return func(p *platform) { p.refuse[operation] = f }
 }
 
-// status has the connector answer with a status.
+// status makes the connector answer with a status.
 func status(s object) func(*platform) { return func(p *platform) { p.status = s } }
 
-// trouble is a status with a failure.
+// trouble returns a status with a failure.
 func trouble(state string, f object, changes ...any) object {
 	s := withStatus(object{"state": state, "failure": f})
 	for i := 0; i+1 < len(changes); i += 2 {
@@ -178,7 +178,7 @@ func trouble(state string, f object, changes ...any) object {
 	return s
 }
 
-// manyEvents are more than one page of the history.
+// manyEvents returns more events than one page of the history holds.
 func manyEvents() []object {
 	var events []object
 	for i := range 23 {

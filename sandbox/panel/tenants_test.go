@@ -22,7 +22,7 @@ func openAsProvider(t *testing.T, p *platform, location string) *driver {
 	return d
 }
 
-// names waits until the list shows so many tenants, and returns their names in its order.
+// names waits until the list shows n tenants, and returns their names in its order.
 func (d *driver) names(n int) string {
 	d.T.Helper()
 	const first = `.querySelectorAll("tbody tr td:first-child")`
@@ -58,7 +58,7 @@ func TestTenants_SortByUrgencyAndByColumn(t *testing.T) {
 	}
 }
 
-// details opens the details of the reseller with a tenant.
+// details opens the details of the reseller with the given name.
 func (d *driver) details(name string) {
 	d.T.Helper()
 	d.Click(`Array.from(`+widget("list")+`.querySelectorAll("tr")).find(r => r.innerText.includes("`+name+`"))`, "Details")
@@ -144,7 +144,8 @@ func TestTenants_German(t *testing.T) {
 	}
 }
 
-// Neither the menu nor a typed address leads a reseller to the provider's screen.
+// TestTenants_HiddenFromResellers checks that neither the menu nor a typed address opens the provider's screen for a
+// reseller.
 func TestTenants_HiddenFromResellers(t *testing.T) {
 	t.Parallel()
 	for name, location := range map[string]string{"UX1": provider, "classic": providerClassic} {

@@ -66,10 +66,10 @@ func catalogues(t *testing.T) map[string]map[string]string {
 	return found
 }
 
-// translated finds the texts that screens hand to t or _.
+// translated matches the texts that screens pass to t or _.
 var translated = regexp.MustCompile(`\b(?:t|_)\(\s*("(?:[^"\\]|\\.)*")`)
 
-// texts returns every text that a person may read, with where it comes from.
+// texts returns every text that a person may read, with its origin.
 func texts(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -145,7 +145,7 @@ func leaves(value any, keys ...string) []string {
 	return found
 }
 
-// languages are those of the screens.
+// languages returns the languages of the screens.
 func languages() []string {
 	return []string{"en_US", "de_DE", "es_ES", "fr_FR", "it_IT", "ja_JP", "nl_NL", "pt_BR", "ru_RU"}
 }
@@ -196,7 +196,8 @@ func TestCatalogues_HaveNothingElse(t *testing.T) {
 	}
 }
 
-// panelTexts are what the library's own widgets say, as the real one's do, and the names and summaries in app.yaml.
+// panelTexts returns the texts of the library's own widgets, which are like the real ones, and the names and summaries in
+// app.yaml.
 func panelTexts(t *testing.T) []string {
 	t.Helper()
 	var manifest any
@@ -229,8 +230,8 @@ func TestWords_CoverEveryStateAndAction(t *testing.T) {
 	}
 }
 
-// proven are the platform's modules that real packages use (docs/reference/aps-ui.md §2.3, §2.4); others may not exist there.
-var proven = []string{
+// knownModules are the platform's modules that real packages use (docs/reference/aps-ui.md §2.3, §2.4); others may not exist.
+var knownModules = []string{
 	"aps/load", "aps/ready!", "aps/View", "aps/PageContainer", "aps/Message", "aps/Panel", "aps/FieldSet", "aps/Output", "aps/TextBox",
 	"aps/TextArea", "aps/Button", "aps/Status", "aps/Tiles", "aps/Tile", "aps/Container", "aps/Grid", "aps/Memory", "aps/confirm", "aps/xhr",
 	"aps/nav/ViewPlugin", "dojo/_base/declare", "dijit/registry",
@@ -251,14 +252,15 @@ func TestSources_UseOnlyKnownModules(t *testing.T) {
 			switch {
 			case isOwn && all[own+".js"] == "":
 				t.Errorf("%s requires %s, which is not in the package", name, id)
-			case !isOwn && !slices.Contains(proven, id):
+			case !isOwn && !slices.Contains(knownModules, id):
 				t.Errorf("%s requires %s, which no known package uses", name, id)
 			}
 		}
 	}
 }
 
-// Tiles run in the page of another package, where "app/" is not ours, so neither they nor their modules may use it.
+// TestSources_TilesUseRelativeModules checks that neither tiles nor their modules use "app/": they run in the page of another
+// package, where it is not ours.
 func TestSources_TilesUseRelativeModules(t *testing.T) {
 	all := sources(t)
 	var visit func(name string)
@@ -284,7 +286,7 @@ func TestSources_TilesUseRelativeModules(t *testing.T) {
 	}
 }
 
-// forbidden are constructs that break a rule of the platform or of ours, with the reason.
+// forbidden are constructs that break a rule of the platform or of this repository, with the reason.
 var forbidden = map[string]string{
 	`\bfetch\s*\(`:              "calls go through aps/xhr, which adds the token of the session",
 	`XMLHttpRequest`:            "calls go through aps/xhr, which adds the token of the session",
@@ -293,8 +295,8 @@ var forbidden = map[string]string{
 	`document\.write`:           "data from a server must not become markup",
 	`escapeHTML`:                "data from a server must not become markup",
 	`\beval\s*\(`:               "data from a server must not become code",
-	`localStorage|sessionStore`: "nothing is kept in the browser",
-	`console\.`:                 "codes and addresses must not end in a console",
+	`localStorage|sessionStore`: "screens store nothing in the browser",
+	`console\.`:                 "codes and addresses must not appear in a console",
 	`\bt\([^)"]*"[^"]*" \+`:     "sentences are not built from parts",
 	`\bdojox/`:                  "dojox is not needed",
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// home is the document of the home page's tiles.
+// home is an expression for the document of the home page's tiles.
 const home = `(document.querySelector("#home iframe.dashboard") || {}).contentDocument`
 
 func TestTile_Active(t *testing.T) {

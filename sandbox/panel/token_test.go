@@ -50,7 +50,7 @@ func TestToken_EveryState(t *testing.T) {
 		"expired":    {withStatus(object{"state": "expired", "expiresAt": at(-day), "daysLeft": 0, "failure": fail(failure.GrantExpired)}), []string{"Expired", "Expired on Nov 22, 2026", "it was not renewed for 90 days"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			on := s.bringUp(t, state{view: "token", set: status(tc.status), reach: func(s *tab) { s.State(tc.status["state"].(string)) }})
+			on := s.showState(t, state{view: "token", set: status(tc.status), reach: func(s *tab) { s.State(tc.status["state"].(string)) }})
 			for _, want := range tc.shown {
 				on.WaitText(want)
 			}
@@ -69,8 +69,8 @@ func pendingStatus() object {
 	return s
 }
 
-// TestToken_German plays the screen in German, from the catalogue to the browser. The same page in English must become the
-// same by Translate, but for dates: the tests of layouts rely on that.
+// TestToken_German shows the screen in German, from the catalogue to the browser. Translate must turn the English page into
+// the same, except for dates, because the tests of layouts rely on that.
 func TestToken_German(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
@@ -98,7 +98,7 @@ func TestToken_German(t *testing.T) {
 	english := d.undated()
 	restore := d.Translate("de_DE", catalogues(t)["de_DE"])
 	if diff := cmp.Diff(played, d.undated()); diff != "" {
-		t.Errorf("what Translate makes of the English page differs from the German one (-German +translated):\n%s", diff)
+		t.Errorf("the page after Translate differs from the German one (-German +translated):\n%s", diff)
 	}
 	restore()
 	if diff := cmp.Diff(english, d.undated()); diff != "" {
@@ -109,14 +109,14 @@ func TestToken_German(t *testing.T) {
 // dated matches dates as English and German write them.
 var dated = regexp.MustCompile(`[A-Z][a-z]{2} \d+, 2\d{3}(, \d+:\d\d\s[AP]M)?|\d\d\.\d\d\.2\d{3}(, \d+:\d\d)?`)
 
-// undated is what panel and screen show, line by line, without dates.
+// undated returns the lines that panel and screen show, without dates.
 func (d *driver) undated() []string {
 	d.T.Helper()
 	shown := evaluate[string](d, `["menu", "title"].map(id => document.getElementById(id).innerText).join("\n")`) + "\n" + d.Text()
 	return strings.Split(dated.ReplaceAllString(shown, "(date)"), "\n")
 }
 
-// TestToken_LaidOutInEveryLanguage judges the screen with the texts of every language.
+// TestToken_LaidOutInEveryLanguage checks the layout of the screen with the texts of every language.
 func TestToken_LaidOutInEveryLanguage(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
@@ -145,7 +145,7 @@ func TestToken_UnreachableConnector(t *testing.T) {
 	d.Press("Update Refresh Token")
 	d.Wait(frame + `.querySelector(".aps-message-error").innerText.includes("The connector cannot be reached")`)
 	if got := d.Text(); strings.Contains(got, "refused") {
-		t.Errorf("text() = %q, want nothing of the platform's own words", got)
+		t.Errorf("text() = %q, want no text of the platform's own", got)
 	}
 	d.Wait(`!` + widget("update") + `.disabled`)
 }

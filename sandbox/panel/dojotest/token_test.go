@@ -135,7 +135,7 @@ func TestToken_LeavingReturningAndUnreachableConnector(t *testing.T) {
 		if unreachable.Load() { // a proxy answers with a page, not with JSON
 			w.Header().Set("Content-Type", "text/html")
 			w.WriteHeader(http.StatusBadGateway)
-			_, _ = w.Write([]byte("<h1>Bad Gateway</h1>")) // the browser closed the connection
+			_, _ = w.Write([]byte("<h1>Bad Gateway</h1>")) // fails only if the browser closed the connection
 		}
 		return unreachable.Load()
 	}}, "#/ux1/en_US", rita)
@@ -148,7 +148,7 @@ func TestToken_LeavingReturningAndUnreachableConnector(t *testing.T) {
 
 	d.Click(`document.getElementById("menu")`, "Home")
 	d.Wait(`!document.getElementById("home").hidden`)
-	// Within this many timers of the page, the screen would have sent its next request more than once.
+	// During this many timers of the page, the screen would have sent its next request more than once.
 	before := requests()
 	d.Do(chromedp.Evaluate[chromedp.Void](`new Promise(done => { let ticks = 0; const tick = () => (ticks += 1) > 110 ? done() : setTimeout(tick, 50); tick(); })`, chromedp.EvalAwaitPromise))
 	if got := requests(); got > before+1 {

@@ -18,7 +18,7 @@ import (
 //go:embed axe/package.json axe/package-lock.json
 var axe embed.FS
 
-// A violation is what axe-core has found.
+// A violation is a violation that axe-core reports.
 type violation struct {
 	ID    string `json:"id"`
 	Help  string `json:"help"`
@@ -28,7 +28,7 @@ type violation struct {
 	} `json:"nodes"`
 }
 
-// Accessible fails the test unless axe-core finds nothing in the page and in its frames. what names their state.
+// Accessible fails the test if axe-core reports violations in the page or in its frames. what names their state.
 func (d *Driver) Accessible(what string) {
 	d.T.Helper()
 	for _, found := range d.Violations() {
@@ -39,11 +39,11 @@ func (d *Driver) Accessible(what string) {
 // withoutAxe lists the windows of the page and of its frames into which axe-core was not loaded yet.
 const withoutAxe = `[window].concat(Array.from(document.querySelectorAll("iframe")).map(f => f.contentWindow)).filter(w => typeof w.axe !== "object")`
 
-// Violations returns what axe-core finds in the page and in all its frames.
+// Violations returns the violations that axe-core reports in the page and in all its frames.
 func (d *Driver) Violations() []string {
 	d.T.Helper()
 	if Evaluate[int](d, withoutAxe+`.length`) > 0 {
-		// The debugger may evaluate it in pages whose policy forbids inline scripts, so those are examined as they are.
+		// The debugger may evaluate the script in pages whose policy forbids inline scripts, so these need no change.
 		Evaluate[bool](d, `(source => { `+withoutAxe+`.forEach(w => w.eval(source)); return true; })(`+quoted(d.axe())+`)`)
 	}
 	text, err := chromedp.Run(d.Ctx, chromedp.Evaluate[string](`axe.run(document, { resultTypes: ["violations"] }).then(r => JSON.stringify(r.violations))`, chromedp.EvalAwaitPromise))
@@ -63,7 +63,7 @@ func (d *Driver) Violations() []string {
 	return found
 }
 
-// axe is the source of axe-core.
+// axe returns the source of axe-core.
 func (d *Driver) axe() []byte {
 	d.T.Helper()
 	pinned, err := fs.Sub(axe, "axe")
@@ -77,7 +77,7 @@ func (d *Driver) axe() []byte {
 	return source
 }
 
-// quoted is a script as a JavaScript string.
+// quoted returns a script as a JavaScript string.
 func quoted(script []byte) string {
 	text, err := json.Marshal(string(script))
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"azure-partner-connector/sandbox/browser"
 )
 
-// A Driver uses one page of a browser as a person does. Every method fails the test when what it waits for does not come.
+// A Driver uses one page of a browser as a person does. Every method fails the test if what it waits for does not happen.
 type Driver struct {
 	T   testing.TB
 	Ctx context.Context // of the page's tab
@@ -65,8 +65,8 @@ func (d *Driver) Do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// Wait waits until a JavaScript expression is true in the page. Elements that are missing have no properties, so an
-// expression that throws is not true yet.
+// Wait waits until a JavaScript expression is true in the page. An expression that throws is not true yet, for example
+// because an element is missing.
 func (d *Driver) Wait(condition string) {
 	d.T.Helper()
 	tried := "(() => { try { return Boolean(" + condition + "); } catch (notYet) { return false; } })()"
@@ -123,8 +123,8 @@ func (d *Driver) Text() string {
 	return Evaluate[string](d, Frame+`.body.innerText`)
 }
 
-// Click presses the last visible, enabled button or link with a label, by a real mouse event: browsers open windows only
-// for those. Dijit's buttons are other elements with the role of a button.
+// Click presses the last visible, enabled button or link with a label, with a real mouse event, because browsers open
+// windows only for those. Dijit's buttons are other elements with the role button.
 func (d *Driver) Click(document, label string) {
 	d.T.Helper()
 	d.clickOn(fmt.Sprintf(`Array.from(%s.querySelectorAll("button:not(:disabled), a, [role=button]:not([aria-disabled=true])")).filter(b => b.innerText.trim().split("\n")[0] === %s && b.offsetParent !== null || b.closest("dialog") && b.innerText === %[2]s).pop()`, document, strconv.Quote(label)))
@@ -136,11 +136,11 @@ func (d *Driver) ClickOn(selector string) {
 	d.clickOn(fmt.Sprintf(`Array.from(document.querySelectorAll(%s)).find(b => b.offsetParent !== null)`, strconv.Quote(selector)))
 }
 
-// clickTries is how often clickOn clicks on an element that moves away from under the mouse.
+// clickTries is how often clickOn clicks on an element that moves away from the mouse.
 const clickTries = 5
 
-// clickOn clicks on the element that an expression finds. Screens move while their data arrives, so a click may land
-// beside its element, which does not see it then; such a click is repeated.
+// clickOn clicks on the element of an expression. Elements move while a screen receives its data, so a click may miss its
+// element; such a click is repeated.
 func (d *Driver) clickOn(element string) {
 	d.T.Helper()
 	for range clickTries {
@@ -169,21 +169,21 @@ func (d *Driver) clickOn(element string) {
 			return
 		}
 	}
-	d.T.Fatalf("clicking %d times on %s: it saw none", clickTries, element)
+	d.T.Fatalf("clicking %d times on %s: it received no click", clickTries, element)
 }
 
-// navigated reports whether a command ended because its page gave way to another one.
+// navigated reports whether a command failed because its page was replaced by another one.
 func navigated(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "Inspected target navigated or closed")
 }
 
-// Press clicks in the open screen.
+// Press clicks a button or link of the open screen.
 func (d *Driver) Press(label string) {
 	d.T.Helper()
 	d.Click(Frame, label)
 }
 
-// Widget is the element of a widget of the open screen, in either panel.
+// Widget returns an expression for the element of a widget of the open screen, in either panel.
 func Widget(name string) string {
 	return `Array.from(` + Frame + `.querySelectorAll('[id$="_` + name + `"], [id^="azp-"][id$="-` + name + `"]')).find(w => w.parentNode.closest(".aps-page-content > [hidden]") === null)`
 }
@@ -197,7 +197,7 @@ func (d *Driver) Enter(name, text string) {
 	d.Wait(input + `.value === ` + strconv.Quote(text))
 }
 
-// Field is the input of a widget.
+// Field returns an expression for the input element of a widget.
 func Field(name string) string { return Widget(name) + `.querySelector("input, textarea")` }
 
 // Value returns the content of a field.

@@ -17,7 +17,7 @@ type requestLog struct {
 	foreign []string   // addresses
 }
 
-// logRequests records the requests of the page of d. The test fails at its end when one has left the machine.
+// logRequests records the requests of the page of d. The test fails at its end if one was sent to another machine.
 func (d *Driver) logRequests() {
 	d.T.Helper()
 	d.requests = &requestLog{}
@@ -47,7 +47,7 @@ func (d *Driver) Foreign() []string {
 	return foreign
 }
 
-// leaves reports whether a request to an address leaves the machine.
+// leaves reports whether a request to an address goes to another machine.
 func leaves(address string) bool {
 	at, err := url.Parse(address)
 	if err != nil {

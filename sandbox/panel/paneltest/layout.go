@@ -15,11 +15,12 @@ const (
 	Desktop int64 = 1280
 )
 
-// widths are those at which layouts are judged: the narrowest that WCAG asks for, a phone, a tablet, and two desktops.
+// widths returns the widths at which layouts are checked: the narrowest that WCAG requires, a phone, a tablet, and two
+// desktops.
 func widths() []int64 { return []int64{320, Phone, 768, Desktop, 1920} }
 
-// layout returns what is wrong with how the page and its visible frames are laid out: scrolling sideways, and texts and
-// fields that overlap or stick out. What a dialog covers, and what is placed outside on purpose, does not count.
+// layout is a script that returns the faults in the layout of the page and its visible frames: sideways scrolling, and texts
+// and fields that overlap or stick out. It ignores what a dialog covers and what is placed outside on purpose.
 const layout = `(() => {
 	const slack = 3;
 	const found = [];
@@ -72,8 +73,8 @@ func (d *Driver) direct(direction string) {
 // A Catalogue maps English texts with __named__ placeholders to their translations.
 type Catalogue map[string]string
 
-// LaidOut fails the test unless the layout of the page is sound at every width, and, on a phone and on a desktop, also
-// from right to left and with the texts of each translation. what names what is shown; translations are by locale.
+// LaidOut fails the test unless the layout of the page has no faults at every width and, on a phone and on a desktop, also
+// from right to left and with the texts of each translation. what names the state; translations are by locale.
 func (d *Driver) LaidOut(what string, translations map[string]Catalogue) {
 	d.T.Helper()
 	for _, width := range widths() {
@@ -106,7 +107,7 @@ func (d *Driver) LaidOutAt(width int64, what string, translations map[string]Cat
 	}
 }
 
-// Section is the group of the open screen with a title.
+// Section returns an expression for the group of the open screen with a title.
 func Section(title string) string {
 	return fmt.Sprintf(`Array.from(%s.querySelectorAll("section")).find(s => s.querySelector("h2").innerText === %q)`, Frame, title)
 }

@@ -11,7 +11,7 @@ import (
 	"slices"
 )
 
-// A picture keeps the colours of backgrounds and letters exactly; those that smooth the edges of letters may differ.
+// A picture keeps the exact colours of backgrounds and letters; the colours that smooth the edges of letters may differ.
 const (
 	exact   = 16
 	colours = 24
@@ -54,7 +54,7 @@ func opaque(c color.Color) color.RGBA {
 	return color.RGBA{R: uint8(r >> 8), G: uint8(g >> 8), B: uint8(b >> 8), A: 255}
 }
 
-// mostFrequent chooses the palette: the most frequent colours, and then those that differ enough from all chosen ones.
+// mostFrequent returns a palette of the most frequent colours and then of those that differ enough from all chosen ones.
 func mostFrequent(counts map[color.RGBA]int) color.Palette {
 	order := slices.SortedFunc(maps.Keys(counts), func(a, b color.RGBA) int {
 		return cmp.Or(counts[b]-counts[a], cmp.Compare(number(a), number(b)))
@@ -74,7 +74,7 @@ func mostFrequent(counts map[color.RGBA]int) color.Palette {
 
 func number(c color.RGBA) int { return int(c.R)<<16 | int(c.G)<<8 | int(c.B) }
 
-// distance is how much two colours differ in the channel that differs most.
+// distance returns the largest difference of two colours in a channel.
 func distance(a, b color.RGBA) int {
 	apart := func(x, y uint8) int { return max(int(x)-int(y), int(y)-int(x)) }
 	return max(apart(a.R, b.R), apart(a.G, b.G), apart(a.B, b.B))

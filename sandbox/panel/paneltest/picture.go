@@ -10,14 +10,14 @@ import (
 	"azure-partner-connector/sandbox/browser"
 )
 
-// ScreensVariable names the environment variable with the folder for pictures of what tests see. Without it, tests take
-// no pictures. `make screens` sets it.
+// ScreensVariable is the environment variable with the folder for pictures. Without it, tests take no pictures.
+// `make screens` sets it.
 const ScreensVariable = "SCREENS"
 
-// TakesPictures reports whether pictures are wanted.
+// TakesPictures reports whether tests take pictures.
 func TakesPictures() bool { return os.Getenv(ScreensVariable) != "" }
 
-// A Picture says how to take a screenshot. The zero Picture is what fits on a desktop's display.
+// A Picture says how to take a screenshot. The zero Picture shows what fits on a desktop's display.
 type Picture struct {
 	Phone bool
 	// Small is a small window, for pages that hold a card and nothing else.
@@ -60,8 +60,8 @@ func (d *Driver) Capture(name string, p Picture) {
 	browser.Resize(d.T, d.Ctx, Desktop, 900)
 }
 
-// Stabilize makes pages look the same everywhere: times are in UTC, and there are no scroll bars, as on a phone. Call it
-// before the page opens.
+// Stabilize makes pages look the same on every machine: times are in UTC, and there are no scroll bars, as on a phone. Call
+// it before the page opens.
 func (d *Driver) Stabilize() {
 	d.T.Helper()
 	_, err := chromedp.Call(d.Ctx, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "UTC"})

@@ -5,9 +5,9 @@ import (
 	"strconv"
 )
 
-// translate replaces the English texts of the page and its frames by those of a catalogue, and remembers what it
-// replaced. It returns how many texts it replaced. A text of the page is a text of the catalogue with its placeholders
-// filled, several such sentences in a row, or a word of the panel itself; values may be texts of the catalogue, too.
+// translate is a script that replaces the English texts of the page and its frames with those of a catalogue, records the
+// replaced ones, and returns their number. A text of the page is a text of the catalogue with its placeholders filled,
+// several such sentences in a row, or a word of the panel itself; values may be texts of the catalogue, too.
 const translate = `((locale, catalogue) => {
 	const quote = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 	const rules = Object.keys(catalogue).filter((text) => /__[a-z]+__/.test(text)).map((text) => {
@@ -51,7 +51,7 @@ const translate = `((locale, catalogue) => {
 				replace(node.data, (from, to) => { if (node.data === from) { node.data = to; } });
 			}
 		}
-		// What style sheets draw: the heads of columns beside the cells of a narrow table, and examples in empty fields.
+		// Texts that style sheets show: column headings beside the cells of a narrow table, and examples in empty fields.
 		["data-label", "placeholder"].forEach((name) => d.querySelectorAll("[" + name + "]").forEach((e) => {
 			replace(e.getAttribute(name), (from, to) => { if (e.getAttribute(name) === from) { e.setAttribute(name, to); } });
 		}));
@@ -60,7 +60,7 @@ const translate = `((locale, catalogue) => {
 	return replaced.length;
 })`
 
-// Translate replaces the English texts of the page and its frames by their translations, as if the page were in another
+// Translate replaces the English texts of the page and its frames with their translations, as if the page were in another
 // language, and returns a function that puts the English texts back. Dates stay as they are. The test fails when the
 // page has none of the catalogue's texts.
 func (d *Driver) Translate(locale string, catalogue Catalogue) (restore func()) {

@@ -10,7 +10,7 @@ import (
 	"azure-partner-connector/sandbox/browser"
 )
 
-// Popup waits for the window whose address begins with url, which a screen has opened, and returns its driver.
+// Popup waits for a window that a screen has opened and whose address begins with url, and returns its driver.
 func (d *Driver) Popup(url string) *Driver {
 	d.T.Helper()
 	var found *target.Info
