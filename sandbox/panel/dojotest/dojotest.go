@@ -1,6 +1,6 @@
-// Package dojotest serves the panel with real Dojo in place of the panel's own small loader and classes, so that screens
-// run on dojo, dijit and dojox from npm. The platform's own modules are not published; this package builds them on Dojo
-// and Dijit, as the platform does.
+// Package dojotest serves the panel with real Dojo instead of the panel's own small loader and classes, so that screens run
+// on dojo, dijit and dojox from npm. The platform's own modules are not published; this package builds them on Dojo and
+// Dijit, as the platform does.
 package dojotest
 
 import (
@@ -41,8 +41,8 @@ type Config struct {
 	// Sync makes Dojo load modules one after the other, as it does without its option async. Default: async.
 	Sync bool
 
-	// Intercept receives every call of an operation first, with its method and its path below the resource. When it
-	// returns true, it has answered in place of the platform. It must be safe for concurrent use. Default: none.
+	// Intercept receives every call of an operation first, with its method and its path below the resource. If it
+	// returns true, it has answered instead of the platform. It must be safe for concurrent use. Default: none.
 	Intercept func(w http.ResponseWriter, method, operation string) bool
 }
 
@@ -103,7 +103,7 @@ func (p *Panel) boot(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, err.Error(), http.StatusInternalServerError)
 }
 
-// module serves a module of the SDK. The panel's own modules, which talk to the page around the frame, are the same as
+// module serves a module of the SDK. The modules that communicate with the page around the frame are the panel's own, as
 // without Dojo.
 func module(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("module")
@@ -115,7 +115,8 @@ func module(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// record records what was fetched from the SDK and from Dojo, and lets browsers cache it, because it does not change.
+// record records which files of the SDK and of Dojo browsers fetch, and lets browsers cache them, because they do not
+// change.
 func (p *Panel) record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "max-age=3600")
@@ -161,12 +162,12 @@ func (p *Panel) Called(method, operation string) int {
 	return p.calls[method+" "+operation]
 }
 
-// Fetched returns the files that browsers were given, below the folder of the SDK and of Dojo: dojo/when.js.
+// Fetched returns the files that browsers have received, below the folder of the SDK and of Dojo, for example dojo/when.js.
 func (p *Panel) Fetched() []string {
 	return p.answered(func(code int) bool { return code == http.StatusOK })
 }
 
-// Missing returns the files that browsers requested and did not get.
+// Missing returns the files that browsers have requested but not received.
 func (p *Panel) Missing() []string { return p.answered(func(code int) bool { return code >= 400 }) }
 
 func (p *Panel) answered(is func(code int) bool) []string {
@@ -181,7 +182,7 @@ func (p *Panel) answered(is func(code int) bool) []string {
 	return found
 }
 
-// Exists reports whether the npm packages have the module with an id, as dojo/when.
+// Exists reports whether the npm packages have the module with an id, for example dojo/when.
 func (p *Panel) Exists(id string) bool {
 	_, err := os.Stat(filepath.Join(p.folder, filepath.FromSlash(id)+".js"))
 	return !errors.Is(err, fs.ErrNotExist)

@@ -119,11 +119,11 @@ func (d session) examine(frame string, ran map[string]bool) {
 	}
 }
 
-// A module that Dojo lacks must be reported.
+// TestModules_ReportsMissingOnes requires a module that Dojo does not have.
 func TestModules_ReportsMissingOnes(t *testing.T) {
 	t.Parallel()
 	p := dojotest.Serve(t, dojotest.Config{Backend: backend.New(nil)})
-	d := paneltest.Open(t, p.URL+"/panel/home.html") // any page that Dojo is on
+	d := paneltest.Open(t, p.URL+"/panel/home.html") // any page with Dojo
 	paneltest.Evaluate[bool](d, `require(["dojo/request/fetch"]), true`)
 	d.Until("a missing module", func() bool { return slices.Contains(p.Missing(), "dojo/request/fetch.js") })
 }

@@ -22,7 +22,7 @@ import (
 // rita and petra are the users: a reseller and the provider.
 const rita, petra = "Rita Reseller", "Petra Provider"
 
-// updated is the message with which both procedures end.
+// updated is the message at the end of both procedures.
 const updated = "Your refresh token has been successfully updated"
 
 // A session is a browser logged in to a panel on real Dojo, in front of the real connector.
@@ -71,7 +71,7 @@ func logIn(t *testing.T, w *world.World, cfg dojotest.Config, location, name str
 	return d
 }
 
-// failOnErrors makes the test fail for what the page throws or writes to its console as an error or a warning.
+// failOnErrors makes the test fail if the page throws an error, or writes an error or a warning to its console.
 func (d session) failOnErrors() {
 	d.Helper()
 	var mu sync.Mutex
@@ -106,10 +106,10 @@ func (d session) failOnErrors() {
 // Helper resolves the ambiguity between the embedded types.
 func (d session) Helper() { d.T.Helper() }
 
-// window is the window of the open screen.
+// window is an expression for the window of the open screen.
 const window = `document.querySelector("#content iframe:not([hidden])").contentWindow`
 
-// widget is a widget of the open screen, as Dijit's registry knows it.
+// widget returns an expression for a widget of the open screen in Dijit's registry.
 func widget(name string) string {
 	return `(f => f.require("dijit/registry").toArray().find(w =>
 		(w.id.endsWith("_` + name + `") || w.id.startsWith("azp-") && w.id.endsWith("-` + name + `")) && w.domNode.closest(".aps-page-content > [hidden]") === null))(` + window + `)`
@@ -122,7 +122,7 @@ func (d session) open(label string) {
 	d.WaitLoaded()
 }
 
-// openPanel changes to another panel by the list of panels.
+// openPanel changes to another panel in the list of panels.
 func (d session) openPanel(panel string) {
 	d.Helper()
 	d.choose("panel", panel)
@@ -142,7 +142,7 @@ func (d session) choose(list, value string) {
 	paneltest.Evaluate[bool](d.Driver, `(s => { s.value = `+strconv.Quote(value)+`; return s.dispatchEvent(new Event("change")); })(document.getElementById("`+list+`"))`)
 }
 
-// reopen opens the screen anew, so that it shows the current state and no message.
+// reopen opens the screen again, so that it shows the current state and no message.
 func (d session) reopen(label, state string) {
 	d.Helper()
 	d.Click(`document.getElementById("menu")`, "Home")
@@ -165,7 +165,7 @@ func (d session) enter(name, text string) {
 	d.Wait(widget(name) + `.get("value") === ` + strconv.Quote(text))
 }
 
-// value is the content of a field.
+// value returns the content of a field.
 func (d session) value(name string) string {
 	d.Helper()
 	return paneltest.Evaluate[string](d.Driver, widget(name)+`.get("value")`)
@@ -177,8 +177,8 @@ func (d session) wrong(name, why string) {
 	d.Wait(`(f => f.getAttribute("aria-invalid") === "true" && f.ownerDocument.getElementById(f.getAttribute("aria-describedby")).innerText.includes(` + strconv.Quote(why) + `))(` + widget(name) + `.focusNode)`)
 }
 
-// waitDialog waits until a dialog is visible and has the focus; Dijit fades it in first. Tests answer it by keys, because
-// it moves back to the middle whenever the page scrolls.
+// waitDialog waits until a dialog is visible and has the focus; Dijit fades it in first. Tests answer it with the keyboard,
+// because it moves back to the centre whenever the page scrolls.
 func (d session) waitDialog(text string) {
 	d.Helper()
 	d.Wait(`(q => q.innerText.includes(` + strconv.Quote(text) + `) && q.contains(q.ownerDocument.activeElement))(` + paneltest.Frame + `.querySelector(".dijitDialog"))`)
@@ -197,7 +197,7 @@ func (d session) popup() *paneltest.Driver {
 	return d.Popup(d.World.Microsoft.LoginURL())
 }
 
-// granted lets the administrator of Rita's directory consent, without a browser.
+// granted makes the administrator of Rita's directory consent, without a browser.
 func (d session) granted() {
 	d.Helper()
 	begun := d.World.As(d.T.Context(), world.Rita, http.MethodPost, d.World.TenantOf(world.Rita).ID, "consents", nil)

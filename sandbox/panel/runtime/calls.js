@@ -1,4 +1,4 @@
-/* Calls of the platform's API. Each carries the token of the session, which other sites' pages do not know. */
+/* Calls of the platform's API. Each carries the token of the session, which pages of other sites do not know. */
 define("aps/xhr", ["dojo/Deferred", "aps/_frame"], function (Deferred, frame) {
     "use strict";
 
@@ -37,7 +37,7 @@ define("aps/xhr", ["dojo/Deferred", "aps/_frame"], function (Deferred, frame) {
     return Object.assign(xhr, { get: method("GET"), post: method("POST"), put: method("PUT"), del: method("DELETE") });
 });
 
-/* Asks before something is destroyed; the promise resolves to true or false. */
+/* Asks for confirmation before a destructive action; the promise resolves to true or false. */
 define("aps/confirm", ["dojo/Deferred", "aps/_Widget"], function (Deferred, Widget) {
     "use strict";
     const { element } = Widget;

@@ -90,7 +90,7 @@ define("aps/Grid", ["aps/_Widget", "aps/Button"], function (Widget, Button) {
                 return cell;
             }));
         }
-        /* sorter is the heading of a sortable column: the first click sorts ascending, the second descending. */
+        /* sorter returns the heading of a sortable column: the first click sorts ascending, the second descending. */
         sorter(column) {
             const button = element("button", "aps-grid-sort", column.name);
             button.type = "button";
@@ -104,7 +104,7 @@ define("aps/Grid", ["aps/_Widget", "aps/Button"], function (Widget, Button) {
             });
             return button;
         }
-        /* inOrder returns the rows in the given order, or sorted by the raw values of a column. */
+        /* inOrder returns the rows in the order of the store, or sorted by the raw values of a column. */
         inOrder() {
             if (!this.sorted) {
                 return this.rows;

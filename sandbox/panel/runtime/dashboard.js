@@ -4,8 +4,9 @@ define("aps/_dashboard", ["aps/load", "dijit/registry"], function (load, registr
     const catalogueOf = (root) => fetch(root + "/i18n/" + document.documentElement.lang.replace("-", "_") + ".json")
         .then((answer) => (answer.ok ? answer.json() : {})).catch(() => ({}));
 
-    /* A tile's module returns its widget by mediator.getWidget and fills it when the context arrives. As real packages
-       expect, its id names the package, and its relative dependencies are resolved from there. */
+    /* A tile's module provides its widget through mediator.getWidget and fills it when the context arrives. As real
+       packages expect, its module id contains the package's, so that relative dependencies are resolved within the
+       package. */
     function plug(tile) {
         const root = "/aps/2/packages/" + encodeURIComponent(tile.package);
         const module = "pacs/" + tile.package + "/" + tile.src.replace(/\.js$/, "");

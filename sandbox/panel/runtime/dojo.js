@@ -40,7 +40,7 @@ define("dojo/promise/all", ["dojo/when"], function (when) {
     };
 });
 
-/* One base class at most, and mixins before it; a "constructor" property runs after the base class's. */
+/* It supports at most one base class, with mixins before it; a "constructor" property runs after that of the base class. */
 define("dojo/_base/declare", [], function () {
     "use strict";
     return function (bases, properties) {

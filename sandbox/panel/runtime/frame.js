@@ -1,6 +1,6 @@
 /*
- * The frame's side of the panel: context, messages, calls and the opening of views. The panel itself is the page
- * around the frame, on the same host; it offers panelHost.
+ * The part of the panel that runs in the frame: context, messages, calls and the opening of views. The panel itself is
+ * the page around the frame, on the same host; its interface is panelHost.
  */
 define("aps/_frame", ["dijit/registry"], function (registry) {
     "use strict";
@@ -39,7 +39,8 @@ define("aps/_frame", ["dijit/registry"], function (registry) {
 
     function make(spec) {
         return new Promise((done) => {
-            // As on the platform, by file: dependencies without ".js" are resolved from its folder.
+            // The view is required by its file name, as on the platform, so that dependencies without ".js" are resolved
+            // from its folder.
             require([root + "/" + spec.src, "aps/load"], (View, load) => {
                 const entry = { view: new View({ id: spec.id, root }), node: document.createElement("div") };
                 page.containerNode.appendChild(entry.node);
@@ -50,7 +51,7 @@ define("aps/_frame", ["dijit/registry"], function (registry) {
     }
 
     const controller = {
-        /* open shows a view with its context; the view ends the loading indicator (docs/reference/aps-ui.md §2.2). */
+        /* open shows a view with its context; the view hides the loading indicator (docs/reference/aps-ui.md §2.2). */
         open: function (spec, context) {
             leave();
             aps.context = context;
@@ -61,7 +62,7 @@ define("aps/_frame", ["dijit/registry"], function (registry) {
                 entry.view.onContext(context);
             });
         },
-        /* notify handles a notification of the platform: the view gets its context again. */
+        /* notify handles a notification of the platform by passing the view its context again. */
         notify: function () {
             if (shown) {
                 shown.view.onContext(aps.context);

@@ -1,6 +1,6 @@
 /*
- * The panel's module loader: the part of AMD that screens of packages use. This layer holds the modules of the runtime by
- * name; modules of a package are files. How a dependency is resolved (docs/reference/aps-ui.md §2.1):
+ * The panel's module loader: the part of AMD that screens of packages use. This script defines the modules of the runtime
+ * by name; modules of a package are files. How a dependency is resolved (docs/reference/aps-ui.md §2.1):
  *
  *   "app/x/y"   in the package, from the configured location of "app"
  *   "x/y.js"    a file, against the page
@@ -138,7 +138,7 @@
     window.require.modules = () => Array.from(modules.keys());
 }());
 
-/* The loader brings the panel's style sheet. */
+/* Adds the panel's style sheet to the page. */
 (function () {
     "use strict";
     const style = document.createElement("link");

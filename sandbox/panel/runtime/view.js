@@ -1,4 +1,4 @@
-/* The base of a package's view (docs/reference/aps-ui.md §2.2), and before it the plugin that waits for context and texts. */
+/* The plugin that waits for context and texts, and the base of a package's view (docs/reference/aps-ui.md §2.2). */
 define("aps/ready", ["aps/_frame"], function (frame) {
     "use strict";
     return { load: (name, toURL, done, fail) => frame.attach().then(done, fail) };

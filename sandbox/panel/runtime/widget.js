@@ -1,4 +1,4 @@
-/* The base of all widgets, how arrays describe them, and the two containers of a page. */
+/* The base of all widgets, their creation from arrays, and the two containers of a page. */
 define("aps/_Widget", ["dijit/registry"], function (registry) {
     "use strict";
 

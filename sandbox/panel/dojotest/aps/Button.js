@@ -1,11 +1,11 @@
-/* Dijit's button. It is busy after a click until cancel() or set("isBusy", false), unless autoBusy is off. */
+/* Dijit's button. After a click it is busy until cancel() or set("isBusy", false), unless autoBusy is false. */
 define(["dojo/_base/declare", "dojo/dom-class", "dijit/form/Button", "./_Cell"], function (declare, domClass, Button, _Cell) {
     return declare("aps.Button", [Button, _Cell], {
         autoBusy: true,
         isBusy: false,
 
         postMixInProperties: function () {
-            this.kind = this.type; // the SDK's type is a look, Dijit's that of the element
+            this.kind = this.type; // the SDK's type is a style, Dijit's is that of the element
             this.type = "button";
             this.label = this.label || this.title;
             this.title = "";

@@ -1,6 +1,6 @@
 /*
- * A list with columns, from a store of Dojo. Cells are text that is markup where no renderCell makes a widget. New cells
- * are made before the old ones are destroyed, so nothing in them may have an id of its own.
+ * A list with columns, from a store of Dojo. Cells without a renderCell that returns a widget are markup. New cells are
+ * created before the old ones are destroyed, so widgets in them must not have fixed ids.
  */
 define([
     "dojo/_base/declare", "dojo/_base/lang", "dojo/dom-construct", "dojo/on", "dojo/when", "./_Templated"

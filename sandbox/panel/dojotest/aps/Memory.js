@@ -1,4 +1,4 @@
-/* A store in memory: Dojo's. */
+/* Dojo's store in memory. */
 define(["dojo/_base/declare", "dojo/store/Memory"], function (declare, Memory) {
     return declare("aps.Memory", Memory, {});
 });

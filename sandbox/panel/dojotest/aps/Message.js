@@ -1,4 +1,4 @@
-/* A message above a screen. Its text is markup, as what Dijit's widgets show is. */
+/* A message above a screen. Its text is markup, as in Dijit's widgets. */
 define(["dojo/_base/declare", "./_Templated"], function (declare, _Templated) {
     return declare("aps.Message", _Templated, {
         templateString: "<div class='aps-message aps-message-${type}'><div class='aps-message-text' data-dojo-attach-point='textNode'></div>" +

@@ -1,4 +1,4 @@
-/* The page of a screen. It brings the list of messages with it, under the fixed id "messageList". */
+/* The page of a screen. It contains the list of messages with the fixed id "messageList". */
 define([
     "dojo/_base/declare", "./_Templated", "./MessageList", "./Message", "./_frame"
 ], function (declare, _Templated, MessageList, Message, frame) {

@@ -1,4 +1,4 @@
-/* A group of fields with a title, which is markup, as titles of Dijit's widgets are. */
+/* A group of fields with a title, which is markup, as in Dijit's widgets. */
 define(["dojo/_base/declare", "./_Templated"], function (declare, _Templated) {
     return declare("aps.Panel", _Templated, {
         templateString: "<section class='aps-panel' aria-labelledby='${id}_title'>" +

@@ -1,4 +1,4 @@
-/* A state in words and colour. */
+/* A state as text with a colour. */
 define(["dojo/_base/declare", "dojo/dom-attr", "./_Templated"], function (declare, domAttr, _Templated) {
     return declare("aps.Status", _Templated, {
         templateString: "<span class='aps-status'></span>",

@@ -1,4 +1,4 @@
-/* What a view of a package is made from (docs/reference/aps-ui.md §2.2): on the platform a widget as well. */
+/* The base of a package's view (docs/reference/aps-ui.md §2.2), which on the platform is a widget, too. */
 define(["dojo/_base/declare", "dijit/_WidgetBase", "dijit/registry"], function (declare, _WidgetBase, registry) {
     return declare("aps.View", _WidgetBase, {
         root: "",

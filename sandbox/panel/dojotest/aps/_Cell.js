@@ -1,4 +1,4 @@
-/* What all widgets of the SDK have: a width in the grid of twelve columns, and whether they are to be seen. */
+/* The properties of all widgets of the SDK: the width in the grid of twelve columns, and the visibility. */
 define(["dojo/_base/declare", "dojo/dom-class"], function (declare, domClass) {
     return declare("aps._Cell", null, {
         gridSize: "",

@@ -1,4 +1,4 @@
-/* A widget of the SDK that is made from a template; with a containerNode in it, it takes children. */
+/* A widget of the SDK that is made from a template. If that has a containerNode, the widget accepts children. */
 define([
     "dojo/_base/declare", "dijit/_WidgetBase", "dijit/_TemplatedMixin", "dijit/_Container", "./_Cell"
 ], function (declare, _WidgetBase, _TemplatedMixin, _Container, _Cell) {

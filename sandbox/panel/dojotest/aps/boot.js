@@ -1,6 +1,6 @@
 /*
- * What the platform's aps.js does before its loader, Dojo's, starts: it says where Dojo and the SDK are, and in which
- * language the panel is. What the page itself has configured stays. apsLoader comes from the server.
+ * Configures Dojo's loader before it starts, as the platform's aps.js does: with the locations of Dojo and the SDK, and the
+ * language of the panel. It keeps the page's own configuration. The server sets apsLoader.
  */
 (function () {
     var given = window.dojoConfig || {};

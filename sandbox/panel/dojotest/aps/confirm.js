@@ -1,4 +1,4 @@
-/* Asks before something is destroyed, in Dijit's dialog; the promise resolves to true or false. */
+/* Asks for confirmation before a destructive action in Dijit's dialog; the promise resolves to true or false. */
 define(["dojo/Deferred", "dojo/dom-construct", "dijit/ConfirmDialog"], function (Deferred, domConstruct, ConfirmDialog) {
     return function (options) {
         var deferred = new Deferred();

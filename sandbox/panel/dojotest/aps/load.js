@@ -1,4 +1,4 @@
-/* Makes widgets from [type, properties, children], or from a list of such, and puts them into a node. */
+/* Creates widgets from [type, properties, children], or from a list of those, in a node. */
 define(["require", "dojo/Deferred", "dojo/dom"], function (contextRequire, Deferred, dom) {
     var isWidget = function (tree) { return Array.isArray(tree) && typeof tree[0] === "string"; };
     var list = function (trees) { return isWidget(trees) ? [trees] : trees || []; };

@@ -1,4 +1,4 @@
-/* The plugin after which context and texts are there. */
+/* The plugin that waits for context and texts. */
 define(["./_frame"], function (frame) {
     return {
         load: function (name, requireOf, done) {

@@ -1,4 +1,4 @@
-/* Calls of the platform's API by Dojo's requests. Every one carries the token of the session. */
+/* Calls of the platform's API with Dojo's requests. Each carries the token of the session. */
 define(["dojo/_base/lang", "dojo/request/xhr", "./_frame"], function (lang, request, frame) {
     var call = function (url, options) {
         var given = lang.mixin({ handleAs: "json" }, options);

@@ -1,4 +1,4 @@
-/* What a tile of the home page is made from. */
+/* The base of a tile on the home page. */
 define(["dojo/_base/declare", "../View"], function (declare, View) {
     return declare("aps.nav.ViewPlugin", View, {});
 });
