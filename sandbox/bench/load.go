@@ -126,8 +126,8 @@ func median(values []float64) float64 {
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
-// compare loads baseline and connector in turn with the same requests, signed anew for each turn, since a nonce is valid
-// once. The first turn warms both up and does not count.
+// compare loads baseline and connector in turn with the same requests, signed again for each turn, because a nonce is
+// valid once. The first turn warms both up and does not count.
 func (e *Env) compare(ctx context.Context, baseline, connector string, next func(n int) request) (comparison, error) {
 	var c comparison
 	file := e.tmpfsFile("requests")

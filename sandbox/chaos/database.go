@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/connector/store/storetest/mariadb"
 )
 
-// databaseKilled kills the database server and lets it recover, again and again, while three replicas renew.
+// databaseKilled repeatedly kills the database server and lets it recover while three replicas renew.
 func databaseKilled(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 	return e.withOwnServer(ctx, spec{name: "database-killed", tenants: 40}, func(d *Deployment, server *mariadb.Server) error {
 		return d.repeatFault(ctx, s, "times the server was killed", manySteps, func(ctx context.Context) error {
@@ -36,7 +36,7 @@ func (e *Env) withOwnServer(ctx context.Context, s spec, run func(*Deployment, *
 	return d, err
 }
 
-// connectionsDropped has the server drop every connection to the database, in the middle of whatever runs on it.
+// connectionsDropped makes the server drop every connection to the database, whatever runs on it.
 func connectionsDropped(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 	s.Faults *= 5
 	d, err := e.deploy(ctx, spec{name: "connections-dropped", tenants: 40})

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// controlRoutes is the control API for people and programs outside this process. It has a listener of its own, so that it
-// hides no path of Microsoft:
+// controlRoutes serves the control API for people and programs outside this process. It has its own listener, so that it
+// does not hide a path of Microsoft:
 //
 //	GET    /_sim/state                    the seeded data, without secrets
 //	GET    /_sim/requests                 the request log

@@ -11,7 +11,8 @@ import (
 	"azure-partner-connector/sandbox/microsoft"
 )
 
-// MSAL for Go is Microsoft's own client; it checks that the simulator behaves like Microsoft.
+// TestInterop_MSALRedeemsAndRenews uses MSAL for Go, Microsoft's own client, to check that the simulator behaves like
+// Microsoft.
 func TestInterop_MSALRedeemsAndRenews(t *testing.T) {
 	w := newWorld(t, func(cfg *microsoft.Config) {
 		cfg.TLS = true

@@ -63,7 +63,8 @@ func TestInstall_SaysThatNPMIsMissing(t *testing.T) {
 	}
 }
 
-// The name keeps this test out of make test-quick, which needs no npm.
+// TestInstall_Interop_SaysThatTheRegistryIsMissing has Interop in its name so that make test-quick, which needs no npm, skips
+// it.
 func TestInstall_Interop_SaysThatTheRegistryIsMissing(t *testing.T) {
 	registry := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(registry.Close)

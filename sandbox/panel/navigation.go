@@ -103,7 +103,7 @@ func (s *server) vars(ctx context.Context, u User, vars []Var) (values map[strin
 	return values, complete, nil
 }
 
-// Locales name files, so they are checked before use.
+// locales matches valid locales. They become names of files, so they are checked before use.
 var locales = regexp.MustCompile(`^[a-z]{2}(_[A-Z]{2})?$`)
 
 // translate replaces the labels of nodes with the translations in their package's catalogue, if there are any.

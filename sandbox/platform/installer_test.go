@@ -318,7 +318,8 @@ func TestInstaller_Current(t *testing.T) {
 	}
 }
 
-// The installer of 2017 needs no Connect and makes three calls (docs/reference/aps-protocol.md §7.4).
+// TestInstaller_Of2017 makes the three calls of the installer of 2017, which needs no Connect
+// (docs/reference/aps-protocol.md §7.4).
 func TestInstaller_Of2017(t *testing.T) {
 	p, err := platform.Start(platform.Config{Development: true})
 	if err != nil {

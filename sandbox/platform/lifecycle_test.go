@@ -66,7 +66,8 @@ func TestCreateInstance_ProvisionsRoot(t *testing.T) {
 	}
 }
 
-// The connector first refuses to provision, then to clean up: nothing is left, and the error has its message.
+// TestProvision_CleansUpAfterRefusal has a connector that refuses first to provision and then to clean up. Nothing may be left,
+// and the error has the connector's message.
 func TestProvision_CleansUpAfterRefusal(t *testing.T) {
 	p, c := start(t), newConnector(t)
 	deletes := 0
@@ -280,7 +281,8 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// A root whose type has a collection of tenants is notified of each new one, and need not support it.
+// TestCreateTenant_NotifiesRoot checks that a root whose type has a collection of tenants is notified of each new one. The
+// connector need not support that.
 func TestCreateTenant_NotifiesRoot(t *testing.T) {
 	p, c := start(t), newConnector(t)
 	content := changed(t, "schemas/app.schema", `"relations": {`, `"relations": {"partners": {

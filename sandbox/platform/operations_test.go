@@ -179,7 +179,8 @@ func send(t *testing.T, req *http.Request) (int, http.Header, string) {
 	return resp.StatusCode, resp.Header, string(bytes.TrimSpace(text))
 }
 
-// The calls by which the connector resolves callers (docs/reference/aps-protocol.md §5.6, §8).
+// TestController_ResolvesCallers makes the calls with which the connector resolves callers
+// (docs/reference/aps-protocol.md §5.6, §8).
 func TestController_ResolvesCallers(t *testing.T) {
 	p, _, made := installed(t)
 	north, _ := reseller(t, p, "North", "")

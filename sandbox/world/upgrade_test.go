@@ -109,7 +109,7 @@ func (r firstRelease) borrow(t *testing.T, w *world.World) string {
 	return lent.AccessToken
 }
 
-// grant reads the active grant beside the running connector.
+// grant reads the active grant from the database while the connector runs.
 func (r firstRelease) grant(t *testing.T, w *world.World) token.Grant {
 	t.Helper()
 	cfg, err := config.Load(filepath.Join(r.folder, "connector.yaml"), nil)
