@@ -161,7 +161,8 @@ const (
 )
 
 // clockSkew runs replicas whose clocks are five minutes apart, with responses of Microsoft that arrive only after the
-// lease has expired and another replica has renewed. In every other period, Microsoft issues the successor before it delays the response.
+// lease has expired and another replica has renewed. In every other period, Microsoft issues the successor before it delays
+// the response.
 func clockSkew(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 	d, err := e.deploy(ctx, spec{name: "clocks", tenants: 24})
 	if err != nil {

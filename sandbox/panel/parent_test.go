@@ -25,7 +25,8 @@ func TestParent_SeesTheirOwnTenant(t *testing.T) {
 	})
 }
 
-// TestParent_SeesOnlyTheStateOfATenantBelow: a platform may include the tenants of resellers below in what an account sees (docs/reference/aps-protocol.md §4.5).
+// TestParent_SeesOnlyTheStateOfATenantBelow opens such a tenant, since a platform may include the tenants of resellers below
+// in what an account sees (docs/reference/aps-protocol.md §4.5).
 func TestParent_SeesOnlyTheStateOfATenantBelow(t *testing.T) {
 	t.Parallel()
 	inPanels(t, ux1, classic, func(t *testing.T, location string) {
