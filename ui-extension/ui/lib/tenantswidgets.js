@@ -47,7 +47,7 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/groups", "app/lib/wor
                 ["aps/Grid", {
                     id: panel.id("list"),
                     noDataText: t("Loading"),
-                    columns: columns(panel, on),
+                    columns: columns(panel, handlers),
                     rowsPerPage: 25,
                     pageSizeOptions: [25, 50, 100]
                 }]

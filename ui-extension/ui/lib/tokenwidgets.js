@@ -72,9 +72,9 @@ define(["app/lib/groups"], function (groups) {
     return function (panel, handlers) {
         return [
             ["aps/Output", { id: panel.id("note"), value: "" }],
-            statusGroup(panel, on),
-            automaticGroup(panel, on),
-            manualGroup(panel, on),
+            statusGroup(panel, handlers),
+            automaticGroup(panel, handlers),
+            manualGroup(panel, handlers),
             ["aps/Panel", { id: panel.id("historyPanel"), title: panel.t("History") }, [groups.history(panel)]]
         ];
     };
