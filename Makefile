@@ -16,6 +16,8 @@ XDG_CACHE_HOME   ?= $(if $(HOME),$(HOME),$(CURDIR))/.cache
 TOOLS            := $(XDG_CACHE_HOME)/azure-partner-connector/bin
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI         := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
+ESLINT           := $(TOOLS)/eslint-$(shell cat build/eslint/* | cksum | cut -d ' ' -f 1)
+SCRIPTS          := ui-extension/ui sandbox/panel connector/onboarding/assets
 GOVULNCHECK      := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
 # Debian keeps servers in sbin, which is not on every user's PATH.
@@ -51,9 +53,10 @@ bench: ## measure speed and size against the least that any program would cost, 
 	$(GO) build -o bin/bench ./sandbox/bench/command
 	bin/bench -document docs/explanation/benchmarks.md $(BENCHFLAGS)
 
-lint: $(GOLANGCI) ## check formatting, code, the directions of imports, scripts and the module file
+lint: $(GOLANGCI) $(ESLINT) ## check formatting, code, the directions of imports, scripts and the module file
 	@build/prerequisites.sh shellcheck
 	shellcheck build/*.sh .ci/run
+	$(ESLINT)/node_modules/.bin/eslint --config $(ESLINT)/eslint.config.js $(SCRIPTS)
 	$(GO) mod verify
 	$(GO) mod tidy -diff
 	$(GOLANGCI) run ./...
@@ -67,6 +70,19 @@ $(GOLANGCI):
 	  else \
 	    rm -rf $$fresh; \
 	    echo "golangci-lint cannot be installed: the Go module proxy must be reachable the first time. Without it, go vet ./... finds the most serious problems." >&2; \
+	    exit 1; \
+	  fi
+
+$(ESLINT):
+	@build/prerequisites.sh node npm
+	@echo "Installing ESLint: once, for a few seconds."
+	@mkdir -p $(TOOLS)
+	@fresh=$$(mktemp -d $(TOOLS)/new.XXXXXX) && cp build/eslint/* $$fresh && \
+	  if (cd $$fresh && timeout 300 npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-timeout=30000 >/dev/null); then \
+	    rm -rf $@ && mv $$fresh $@; \
+	  else \
+	    rm -rf $$fresh; \
+	    echo "ESLint cannot be installed: the npm registry must be reachable the first time. The tests of the screens run without it." >&2; \
 	    exit 1; \
 	  fi
 
