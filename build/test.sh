@@ -142,7 +142,7 @@ full)
 	start_lint
 	CGO_ENABLED=1 run with-race-detector -race "${concurrent[@]}"
 	mapfile -t rest < <(comm -23 <("$GO" list ./... | sort) <("$GO" list "${concurrent[@]}" | sort))
-	run without "${rest[@]}"
+	run without -p 3 "${rest[@]}" # they wait more than they compute
 	await_lint
 	;;
 race)
