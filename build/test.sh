@@ -73,7 +73,6 @@ download_modules() {
 	fi
 }
 
-
 # prepare checks and installs everything that the tests need before it starts anything.
 prepare() {
 	local space

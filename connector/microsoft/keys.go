@@ -38,14 +38,14 @@ type keyring struct {
 
 // keyring returns the keyring for the keys at address. It creates one if necessary.
 func (c *Client) keyring(address string) *keyring {
-	if ring, ok := c.keyrings.Get(address); ok {
-		return ring
+	if cached, ok := c.keyrings.Get(address); ok {
+		return cached
 	}
-	ring := &keyring{}
-	if other, ok, _ := c.keyrings.PeekOrAdd(address, ring); ok { // another goroutine was faster
+	cached := &keyring{}
+	if other, ok, _ := c.keyrings.PeekOrAdd(address, cached); ok { // another goroutine was faster
 		return other
 	}
-	return ring
+	return cached
 }
 
 // A signingKey is one RSA key and the issuer whose tokens it may sign; the issuer may be a template, or empty for any
@@ -89,41 +89,41 @@ func (s *keySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error
 // not include it.
 func (c *Client) signingKey(ctx context.Context, p Profile, directory, kid string) (signingKey, bool, *failure.Error) {
 	address := p.directoryURL(directory, "/discovery/v2.0/keys")
-	ring := c.keyring(address)
-	ring.mu.Lock()
-	defer ring.mu.Unlock()
+	cached := c.keyring(address)
+	cached.mu.Lock()
+	defer cached.mu.Unlock()
 
 	now, fetched := c.now(), false
-	switch age := now.Sub(ring.fetchedAt); {
-	case ring.fetchedAt.IsZero() || age >= keysLifetime:
-		if f := c.fetchKeys(ctx, address, ring); f != nil {
+	switch age := now.Sub(cached.fetchedAt); {
+	case cached.fetchedAt.IsZero() || age >= keysLifetime:
+		if f := c.fetchKeys(ctx, address, cached); f != nil {
 			return signingKey{}, false, f
 		}
 		fetched = true
-	case age >= keysRefresh && now.Sub(ring.triedAt) >= keysPause:
-		ring.triedAt = now
+	case age >= keysRefresh && now.Sub(cached.triedAt) >= keysPause:
+		cached.triedAt = now
 		// The keys are still valid, so the caller should not wait long for newer ones.
 		refreshing, cancel := context.WithTimeout(ctx, refreshTimeout)
-		f := c.fetchKeys(refreshing, address, ring)
+		f := c.fetchKeys(refreshing, address, cached)
 		cancel()
 		if fetched = f == nil; !fetched {
 			c.log.LogAttrs(ctx, slog.LevelWarn, "refreshing signing keys failed", slog.String("directory", directory), slog.String("code", string(f.Code)))
 		}
 	}
-	key, ok := ring.keys[kid]
-	if ok || fetched || now.Sub(ring.forcedAt) < keysPause {
+	key, ok := cached.keys[kid]
+	if ok || fetched || now.Sub(cached.forcedAt) < keysPause {
 		return key, ok, nil
 	}
-	ring.forcedAt = now
-	if f := c.fetchKeys(ctx, address, ring); f != nil {
+	cached.forcedAt = now
+	if f := c.fetchKeys(ctx, address, cached); f != nil {
 		return signingKey{}, false, f
 	}
-	key, ok = ring.keys[kid]
+	key, ok = cached.keys[kid]
 	return key, ok, nil
 }
 
-// fetchKeys replaces the keys of ring. A failure leaves them unchanged.
-func (c *Client) fetchKeys(ctx context.Context, address string, ring *keyring) *failure.Error {
+// fetchKeys replaces the keys of cached. A failure leaves them unchanged.
+func (c *Client) fetchKeys(ctx context.Context, address string, cached *keyring) *failure.Error {
 	req, f := newGet(ctx, address)
 	if f != nil {
 		return f
@@ -139,7 +139,7 @@ func (c *Client) fetchKeys(ctx context.Context, address string, ring *keyring) *
 	if err != nil {
 		return failure.Wrap(err, failure.MicrosoftAnswer)
 	}
-	ring.keys, ring.fetchedAt = keys, c.now()
+	cached.keys, cached.fetchedAt = keys, c.now()
 	return nil
 }
 
