@@ -197,7 +197,7 @@ type Renewal struct {
 	Jitter time.Duration `yaml:"jitter"`
 	// Tick is how often the connector checks which renewals are due. Default: 1m.
 	Tick time.Duration `yaml:"tick"`
-	// Lease is how long one replica may hold a renewal. It must be longer than a renewal takes with its retries. After a
+	// Lease is how long one replica may hold a renewal. It must be longer than a renewal takes. After a
 	// replica was killed, its renewals wait that long. Default: 2m.
 	Lease time.Duration `yaml:"lease"`
 	// Workers is how many renewals one replica runs at once. Default: 8.
