@@ -77,8 +77,8 @@ type Resolved struct {
 }
 
 // Client returns the identity that we use at Microsoft for the tenant.
-func (r Resolved) Client() Client {
-	settings := r.Instance.Settings
+func (r *Resolved) Client() Client {
+	settings := &r.Instance.Settings
 	application := settings.Application
 	if settings.TenantApplication && r.Tenant.Application.ID != "" {
 		application = r.Tenant.Application

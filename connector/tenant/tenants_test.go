@@ -273,7 +273,8 @@ func TestResolved_ClientUsesTheTenantsApplicationIfAllowed(t *testing.T) {
 			in := tenant.Instance{Settings: tenant.Settings{
 				Cloud: "china", MFARequest: "off", Application: application(appID, "instance"), TenantApplication: tc.allowed,
 			}}
-			got := tenant.Resolved{Instance: in, Tenant: tenant.Tenant{DirectoryID: alpineID, Application: tc.own}}.Client()
+			r := tenant.Resolved{Instance: in, Tenant: tenant.Tenant{DirectoryID: alpineID, Application: tc.own}}
+			got := r.Client()
 			if got.Application.ID != tc.want || got.Cloud != "china" || got.MFARequest != "off" || got.DirectoryID != alpineID {
 				t.Errorf("Client() = %+v, want the application %s", got, tc.want)
 			}

@@ -40,7 +40,7 @@ func (s *Service) snapshot(ctx context.Context, tenantID string) (Snapshot, erro
 
 // usable returns the client for g, or why g cannot be used any more: a refresh token is bound to the user of its directory
 // and to the application that it was issued to (docs/reference/microsoft-identity.md §3.4).
-func usable(r tenant.Resolved, g Grant) (tenant.Client, error) {
+func usable(r *tenant.Resolved, g *Grant) (tenant.Client, error) {
 	c := r.Client()
 	switch {
 	case c.DirectoryID == "":
@@ -130,7 +130,7 @@ func (s *Service) Forget(ctx context.Context, tenantID string, by audit.Actor) (
 		if err := s.cfg.Store.DeleteSchedule(ctx, tenantID); err != nil && !errors.Is(err, tenant.ErrNotFound) {
 			return fmt.Errorf("deleting schedule of %s: %w", tenantID, err)
 		}
-		return s.append(ctx, r, audit.Event{Action: audit.GrantForgotten, Actor: by})
+		return s.append(ctx, &r, audit.Event{Action: audit.GrantForgotten, Actor: by})
 	})
 	if err != nil {
 		return Status{}, err

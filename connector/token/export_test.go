@@ -16,7 +16,8 @@ func CacheLoans(size, n int, now time.Time) (int, error) {
 	}
 	left := 0
 	for i := range n {
-		if _, ok, err := cache.get(grant(i), Graph, now); err != nil {
+		g := grant(i)
+		if _, ok, err := cache.get(&g, Graph, now); err != nil {
 			return 0, err
 		} else if ok {
 			left++

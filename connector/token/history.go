@@ -22,7 +22,7 @@ func (s *Service) History(ctx context.Context, tenantID string, before time.Time
 	return events, nil
 }
 
-func (s *Service) append(ctx context.Context, r tenant.Resolved, e audit.Event) error {
+func (s *Service) append(ctx context.Context, r *tenant.Resolved, e audit.Event) error {
 	e.InstanceKey, e.TenantID = r.Tenant.InstanceKey, r.Tenant.ID
 	return audit.Append(ctx, s.cfg.Store, s.cfg.Now(), e)
 }

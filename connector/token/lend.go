@@ -32,20 +32,20 @@ func (s *Service) Lend(ctx context.Context, r tenant.Resolved, api API, by audit
 	if err != nil {
 		return Loan{}, err
 	}
-	loan, err := s.lend(ctx, r, snapshot, api, by)
+	loan, err := s.lend(ctx, &r, &snapshot, api, by)
 	s.observe(audit.TokenLent, err)
 	event := audit.Event{Action: audit.TokenLent, Actor: by, Details: map[string]string{"api": string(api)}}
 	if err != nil {
 		event = refusal(audit.LendingRefused, by, err)
 		event.Details["api"] = string(api)
 	}
-	if auditErr := s.append(context.WithoutCancel(ctx), r, event); auditErr != nil {
+	if auditErr := s.append(context.WithoutCancel(ctx), &r, event); auditErr != nil {
 		return Loan{}, auditErr
 	}
 	return loan, err
 }
 
-func (s *Service) lend(ctx context.Context, r tenant.Resolved, snapshot Snapshot, api API, by audit.Actor) (Loan, error) {
+func (s *Service) lend(ctx context.Context, r *tenant.Resolved, snapshot *Snapshot, api API, by audit.Actor) (Loan, error) {
 	if !slices.Contains(APIs(), api) {
 		return Loan{}, failure.New(failure.BadRequest, "reason", "api is none of partnercenter, graph, arm")
 	}
@@ -55,17 +55,17 @@ func (s *Service) lend(ctx context.Context, r tenant.Resolved, snapshot Snapshot
 	if err := s.lendable(r, snapshot); err != nil {
 		return Loan{}, err
 	}
-	if loan, ok, err := s.loans.get(*snapshot.Active, api, s.cfg.Now()); ok {
+	if loan, ok, err := s.loans.get(snapshot.Active, api, s.cfg.Now()); ok {
 		return loan, err
 	}
 	result := s.lends.DoChan(r.Tenant.ID+"/"+string(api), func() (any, error) {
 		// The redemption is shared: a caller that cancels must not end it for the others.
 		shared, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
 		defer cancel()
-		if loan, ok, err := s.loans.get(*snapshot.Active, api, s.cfg.Now()); ok {
+		if loan, ok, err := s.loans.get(snapshot.Active, api, s.cfg.Now()); ok {
 			return loan, err
 		}
-		return s.redeemToLend(shared, r, api)
+		return s.redeemToLend(shared, *r, api)
 	})
 	select {
 	case <-ctx.Done():
@@ -80,7 +80,7 @@ func (s *Service) lend(ctx context.Context, r tenant.Resolved, snapshot Snapshot
 
 // lendable returns why no access token can be issued from the active grant; nil when one can. A refusal that only a person
 // can repair is in the schedule, so that further borrowers do not cause further requests to Microsoft.
-func (s *Service) lendable(r tenant.Resolved, snapshot Snapshot) error {
+func (s *Service) lendable(r *tenant.Resolved, snapshot *Snapshot) error {
 	if snapshot.Active == nil {
 		return failure.New(failure.GrantAbsent)
 	}
@@ -90,7 +90,7 @@ func (s *Service) lendable(r tenant.Resolved, snapshot Snapshot) error {
 	if f := snapshot.Schedule.Failure; f != nil && f.Code.Kind() == failure.SignIn {
 		return f.Error()
 	}
-	_, err := usable(r, *snapshot.Active)
+	_, err := usable(r, snapshot.Active)
 	return err
 }
 
@@ -102,7 +102,7 @@ func (s *Service) redeemToLend(ctx context.Context, r tenant.Resolved, api API) 
 	if !ok {
 		return Loan{}, failure.New(failure.GrantAbsent) // deleted meanwhile
 	}
-	if _, err := usable(r, g); err != nil {
+	if _, err := usable(&r, &g); err != nil {
 		return Loan{}, err // replaced meanwhile
 	}
 	redeemed, err := s.cfg.Microsoft.Renew(ctx, r.Client(), g.RefreshToken, api)

@@ -58,7 +58,7 @@ func sealedFor(api API, consentID string) string { return string(api) + "/" + co
 
 // get returns the cached answer for a grant and an api: a loan, or the error of a refusal. ok is false when there is none
 // or it has expired.
-func (c *loanCache) get(g Grant, api API, now time.Time) (loan Loan, ok bool, err error) {
+func (c *loanCache) get(g *Grant, api API, now time.Time) (loan Loan, ok bool, err error) {
 	cached, ok := c.entries.Get(loanKey{g.TenantID, api})
 	switch {
 	case !ok:

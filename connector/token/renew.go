@@ -131,7 +131,7 @@ func (s *Service) redeemLeased(ctx context.Context, r tenant.Resolved, leased Sc
 // redeemGrant redeems g for Partner Center. When Microsoft refuses the value, it tries the predecessor once: the successor may
 // have been lost or corrupted.
 func (s *Service) redeemGrant(ctx context.Context, r tenant.Resolved, g Grant) (Redemption, error) {
-	c, err := usable(r, g)
+	c, err := usable(&r, &g)
 	if err != nil {
 		return Redemption{}, err
 	}
@@ -180,7 +180,7 @@ func (s *Service) storeSuccessor(ctx context.Context, r tenant.Resolved, leased 
 		if why == check && before.Failure == nil {
 			schedule.DueAt = before.DueAt
 		}
-		return s.append(ctx, r, audit.Event{Action: actionOf(why), Actor: by})
+		return s.append(ctx, &r, audit.Event{Action: actionOf(why), Actor: by})
 	})
 	if err != nil {
 		return Grant{}, err
@@ -276,7 +276,7 @@ func (s *Service) fail(ctx context.Context, r tenant.Resolved, leased Schedule, 
 		}
 		schedule.Failure = failure.NewRecord(ctx, f)
 		schedule.DueAt = s.nextAttempt(now, f, schedule.Attempt, g)
-		return s.append(ctx, r, refusal(audit.RenewalFailed, by, cause))
+		return s.append(ctx, &r, refusal(audit.RenewalFailed, by, cause))
 	})
 	if errors.Is(err, errOvertaken) {
 		return nil
@@ -344,7 +344,7 @@ func (s *Service) checkSuccessor(ctx context.Context, r tenant.Resolved, g Grant
 		if err != nil || !isLost {
 			return err
 		}
-		return s.append(ctx, r, refusal(audit.RenewalFailed, by, lost))
+		return s.append(ctx, &r, refusal(audit.RenewalFailed, by, lost))
 	})
 }
 

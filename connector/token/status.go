@@ -116,7 +116,7 @@ func stateOfGrant(r tenant.Resolved, st Status, g Grant, schedule Schedule, now 
 	if !now.Before(g.ExpiresAt()) {
 		return StateExpired, &failure.Record{Code: failure.GrantExpired}
 	}
-	if _, err := usable(r, g); err != nil {
+	if _, err := usable(&r, &g); err != nil {
 		f := failure.From(err)
 		return stateOfKind(f.Kind()), &failure.Record{Code: f.Code, Params: f.Params}
 	}
