@@ -92,8 +92,8 @@ var (
 	fence   = regexp.MustCompile("(?s)\n```.*?\n```")
 )
 
-// TestFailureTable checks that the reference of failures has every failure code, with its kind, status, sentence and advice.
-func TestFailureTable(t *testing.T) {
+// TestReference_ListsEveryFailure checks that the reference of failures has every failure code, with its kind, status, sentence and advice.
+func TestReference_ListsEveryFailure(t *testing.T) {
 	table := read(t, "reference/failures.md")
 	listed := map[string]string{} // code → its row
 	for _, m := range row.FindAllStringSubmatch(table, -1) {
@@ -106,7 +106,7 @@ func TestFailureTable(t *testing.T) {
 		delete(listed, string(code))
 	}
 	for code := range listed {
-		t.Errorf("reference/failures.md tells of %s, which is no failure code", code)
+		t.Errorf("reference/failures.md lists %s, which is no failure code", code)
 	}
 }
 
@@ -120,8 +120,8 @@ func failureRow(code failure.Code) string {
 	return "| `" + string(code) + "` | " + kind + " | " + strconv.Itoa(failure.New(code).Status()) + " | " + text + " |"
 }
 
-// TestLinks checks that what a document links to or shows of the repository exists, headings included.
-func TestLinks(t *testing.T) {
+// TestDocuments_LinksResolve checks that what a document links to or shows of the repository exists, headings included.
+func TestDocuments_LinksResolve(t *testing.T) {
 	for _, name := range documents(t) {
 		text := fence.ReplaceAllString(read(t, name), "")
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
@@ -194,8 +194,8 @@ func tests(t *testing.T) map[string]bool {
 	return names
 }
 
-// TestTestsThatAreNamedExist checks that every test that a document names is there.
-func TestTestsThatAreNamedExist(t *testing.T) {
+// TestDocuments_NamedTestsExist checks that every test that a document names is there.
+func TestDocuments_NamedTestsExist(t *testing.T) {
 	there := tests(t)
 	for _, name := range documents(t) {
 		for _, m := range testName.FindAllStringSubmatch(read(t, name), -1) {
@@ -206,8 +206,8 @@ func TestTestsThatAreNamedExist(t *testing.T) {
 	}
 }
 
-// TestPathsThatAreNamedExist checks that every file and folder of the repository that a document names is there.
-func TestPathsThatAreNamedExist(t *testing.T) {
+// TestDocuments_NamedPathsExist checks that every file and folder of the repository that a document names is there.
+func TestDocuments_NamedPathsExist(t *testing.T) {
 	found := 0
 	for _, name := range documents(t) {
 		for _, m := range namedPath.FindAllStringSubmatch(read(t, name), -1) {
@@ -222,10 +222,10 @@ func TestPathsThatAreNamedExist(t *testing.T) {
 	}
 }
 
-// TestBehavioursOfMicrosoft checks that the reference of the Microsoft client has a row for each of the 25 behaviours
+// TestReference_ListsEveryBehaviour checks that the reference of the Microsoft client has a row for each of the 25 behaviours
 // (docs/reference/microsoft-identity.md §8.2), with a test of the simulator's that is called after it, and one of ours
 // unless we make no use of it.
-func TestBehavioursOfMicrosoft(t *testing.T) {
+func TestReference_ListsEveryBehaviour(t *testing.T) {
 	rows := behaviour.FindAllStringSubmatch(read(t, "reference/microsoft-client.md"), -1)
 	if len(rows) != 25 {
 		t.Errorf("reference/microsoft-client.md has %d rows of behaviours, want 25", len(rows))

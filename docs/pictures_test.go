@@ -17,7 +17,7 @@ const (
 var picture = regexp.MustCompile(`!\[([^\]]*)\]\(([^)\s]+)\)`)
 
 // TestPictures_AreShown checks that a document shows each picture of this folder, with a text in its place for those who
-// do not see it, and that all of them stay few and small. That what is shown exists is TestLinks's.
+// do not see it, and that all of them stay few and small. TestDocuments_LinksResolve checks that what is shown exists.
 func TestPictures_AreShown(t *testing.T) {
 	shown := map[string]bool{} // path → whether a document shows it
 	for _, name := range documents(t) {
