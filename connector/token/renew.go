@@ -298,7 +298,8 @@ func (s *Service) nextAttempt(now time.Time, f *failure.Error, attempt int, g Gr
 	case failure.Transient, failure.Internal:
 		wait = retryAfter[min(attempt, len(retryAfter))-1]
 		if f.Kind() == failure.Internal {
-			wait = max(wait, time.Hour) // our loop guard blocks repeated requests for an hour
+			// After a loop of requests, Microsoft refuses more for an hour (docs/reference/microsoft-identity.md §3.6).
+			wait = max(wait, time.Hour)
 		}
 		wait += time.Duration((2*s.cfg.Rand() - 1) * float64(wait/10)) // many may have failed at the same time
 		if f.Microsoft != nil {
