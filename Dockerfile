@@ -4,7 +4,7 @@
 #   docker run --read-only --tmpfs /tmp -v connector-data:/data -v ./connector.yaml:/etc/connector/connector.yaml:ro \
 #     -e CONNECTOR_CONFIG=/etc/connector/connector.yaml -p 8080:8080 -p 8081:8081 azure-partner-connector:1.2.3
 #
-# Relative paths in the configuration are relative to /data. See docs/guides/operate.md.
+# Relative paths in the configuration are relative to /data. See docs/guides/install.md.
 
 FROM golang:1.26 AS build
 WORKDIR /src
