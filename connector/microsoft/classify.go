@@ -51,7 +51,7 @@ func forGrant(code failure.Code, grant grantType) failure.Code {
 }
 
 // codeOfNumber returns what an AADSTS number means, and whether it is known. The groups are the rows of
-// docs/reference/microsoft-identity.md §3.6; each code's kind is the row's class.
+// docs/reference/microsoft-identity.md §3.6; whose classes are the kinds of the codes.
 func codeOfNumber(number int) (failure.Code, bool) {
 	for _, of := range []func(int) failure.Code{signInCode, configurationCode, transientCode, internalCode} {
 		if code := of(number); code != "" {
@@ -61,7 +61,7 @@ func codeOfNumber(number int) (failure.Code, bool) {
 	return "", false
 }
 
-// signInCode returns the code for a number of class U: a person must sign in again.
+// signInCode returns the code for a number of kind signin: a person must sign in again.
 func signInCode(number int) failure.Code {
 	switch number {
 	case 700082:
@@ -94,7 +94,7 @@ func signInCode(number int) failure.Code {
 	return ""
 }
 
-// configurationCode returns the code for a number of class C: only a change of settings repairs it.
+// configurationCode returns the code for a number of kind configuration: only a change of settings repairs it.
 func configurationCode(number int) failure.Code {
 	switch number {
 	case 700084:
@@ -117,7 +117,7 @@ func configurationCode(number int) failure.Code {
 	return ""
 }
 
-// transientCode returns the code for a number of class T: a retry repairs it.
+// transientCode returns the code for a number of kind transient: a retry repairs it.
 func transientCode(number int) failure.Code {
 	switch number {
 	case 90033, 90006, 90012, 90024, 90055, 50033, 50087, 50088, 51005, 40010, 90090:
@@ -126,7 +126,7 @@ func transientCode(number int) failure.Code {
 	return ""
 }
 
-// internalCode returns the code for a number of class X: a defect of this product.
+// internalCode returns the code for a number of kind internal: a defect of this product.
 func internalCode(number int) failure.Code {
 	switch number {
 	case 50196:
