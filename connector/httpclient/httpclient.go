@@ -2,6 +2,7 @@
 package httpclient
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -23,9 +24,22 @@ type Config struct {
 	// everything, including secrets. Use it only for a platform whose certificate cannot be pinned.
 	Insecure bool
 
+	// PingAfter is how long an HTTP/2 connection may be silent before the client asks whether its peer is still there, and
+	// PingTimeout is how long the answer may take. Without one, the connection is closed and its requests fail, so that the
+	// next request opens another: a connection that the network dropped would otherwise be used for minutes, and every
+	// request would take its whole Timeout. Default: 10 and 5 seconds.
+	PingAfter, PingTimeout time.Duration
+
 	// Transport replaces the network in tests. Default: a new http.Transport.
 	Transport http.RoundTripper
 }
+
+// Both together are less than the timeout of every call, and than the platform waits for our answer
+// (docs/reference/platform.md#how-long-an-answer-takes).
+const (
+	defaultPingAfter   = 10 * time.Second
+	defaultPingTimeout = 5 * time.Second
+)
 
 // New returns a client that never follows a redirect: every address is configured, and a redirect would send
 // credentials to one that is not. The client sends each request once; docs/explanation/retries.md says which layer
@@ -39,6 +53,9 @@ func New(cfg Config) (*http.Client, error) {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.RootCAs, InsecureSkipVerify: cfg.Insecure}
 		t.MaxIdleConnsPerHost = 16
+		t.HTTP2 = &http.HTTP2Config{
+			SendPingTimeout: cmp.Or(cfg.PingAfter, defaultPingAfter), PingTimeout: cmp.Or(cfg.PingTimeout, defaultPingTimeout),
+		}
 		transport = t
 	}
 	return &http.Client{
