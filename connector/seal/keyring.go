@@ -38,6 +38,7 @@ type Keyring struct {
 	hashing *keyset.Handle
 	aead    tink.AEAD
 	prf     *prf.Set
+	macs    macKeys
 }
 
 // A keyFile is a Keyring as Write writes it: two keysets in Tink's JSON.
@@ -102,7 +103,11 @@ func assemble(sealing, hashing *keyset.Handle) (*Keyring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("using hashing keys: %w", errMaterial)
 	}
-	return &Keyring{sealing: sealing, hashing: hashing, aead: sealer, prf: hasher}, nil
+	macs, err := deriveMACKeys(sealing)
+	if err != nil {
+		return nil, fmt.Errorf("deriving keys: %w", errMaterial)
+	}
+	return &Keyring{sealing: sealing, hashing: hashing, aead: sealer, prf: hasher, macs: macs}, nil
 }
 
 // Write writes the keys unencrypted: w needs the same protection as the values that they seal.
@@ -194,7 +199,7 @@ func (k *Keyring) Sealed(ciphertext []byte) bool {
 
 // Seal encrypts plaintext for a column of a row of a table, which are its associated data.
 func (k *Keyring) Seal(plaintext []byte, table, row, column string) ([]byte, error) {
-	ciphertext, err := k.aead.Encrypt(plaintext, encode(table, row, column))
+	ciphertext, err := k.aead.Encrypt(plaintext, Encode(table, row, column))
 	if err != nil {
 		return nil, fmt.Errorf("sealing %s.%s: %w", table, column, errMaterial)
 	}
@@ -203,7 +208,7 @@ func (k *Keyring) Seal(plaintext []byte, table, row, column string) ([]byte, err
 
 // Open decrypts what Seal returned for the same column of the same row, or returns ErrNotOpened.
 func (k *Keyring) Open(ciphertext []byte, table, row, column string) ([]byte, error) {
-	plaintext, err := k.aead.Decrypt(ciphertext, encode(table, row, column))
+	plaintext, err := k.aead.Decrypt(ciphertext, Encode(table, row, column))
 	if err != nil {
 		return nil, fmt.Errorf("opening %s.%s of %q: %w", table, column, row, ErrNotOpened)
 	}
@@ -212,15 +217,15 @@ func (k *Keyring) Open(ciphertext []byte, table, row, column string) ([]byte, er
 
 // Hash returns the keyed hash of value as 43 URL-safe characters. It depends on the keyring, the purpose and the value.
 func (k *Keyring) Hash(purpose, value string) (string, error) {
-	sum, err := k.prf.ComputePrimaryPRF(encode(purpose, value), hashSize)
+	sum, err := k.prf.ComputePrimaryPRF(Encode(purpose, value), hashSize)
 	if err != nil {
 		return "", fmt.Errorf("hashing a %s: %w", purpose, errMaterial)
 	}
 	return base64.RawURLEncoding.EncodeToString(sum), nil
 }
 
-// encode joins parts, each preceded by its length, so that different lists never give the same bytes.
-func encode(parts ...string) []byte {
+// Encode joins parts, each preceded by its length, so that different lists never give the same bytes.
+func Encode(parts ...string) []byte {
 	size := 0
 	for _, part := range parts {
 		size += 4 + len(part)
