@@ -51,7 +51,7 @@ func forGrant(code failure.Code, grant grantType) failure.Code {
 }
 
 // codeOfNumber returns what an AADSTS number means, and whether it is known. The groups are the rows of
-// docs/reference/microsoft-identity.md §3.6; whose classes are the kinds of the codes.
+// docs/reference/microsoft-identity.md §3.6, whose classes are the kinds of the codes.
 func codeOfNumber(number int) (failure.Code, bool) {
 	for _, of := range []func(int) failure.Code{signInCode, configurationCode, transientCode, internalCode} {
 		if code := of(number); code != "" {
