@@ -34,6 +34,8 @@ const (
 	GrantForgotten     Action = "grant.forgotten"
 	TokenLent          Action = "token.lent"
 	LendingRefused     Action = "token.lending_refused"
+	IntegrityViolated  Action = "integrity.violated" // a row was changed by somebody without our keys
+	IntegrityAccepted  Action = "integrity.accepted"
 )
 
 // An ActorKind is the kind of an actor.

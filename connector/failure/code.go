@@ -82,6 +82,8 @@ const (
 	// Settings that changed after the consent.
 	DirectoryChanged   Code = "directory_changed"
 	ApplicationChanged Code = "application_changed"
+	// A column that decides who has access was changed by somebody without our keys.
+	Integrity Code = "integrity"
 
 	// The application registration at Microsoft.
 	ClientSecretWrong    Code = "client_secret_wrong"
@@ -200,6 +202,7 @@ var messages = map[Code]message{
 	SignInRequired:     {SignIn, http.StatusConflict, "Microsoft asks for a new sign-in.", "Use Update Refresh Token, or send the link of Manual Update."},
 	DirectoryChanged:   {SignIn, http.StatusConflict, "The refresh token belongs to the directory __seen__, but the settings now name __expected__.", "Use Update Refresh Token with an account of the new directory, or set the old directory again."},
 	ApplicationChanged: {SignIn, http.StatusConflict, "The refresh token was issued to the application __seen__, but the settings now name __expected__.", "Use Update Refresh Token, or set the old application again."},
+	Integrity:          {Configuration, http.StatusConflict, "The stored data that decides who has access was changed outside the connector.", "Nothing is issued until the operator has checked the change. Give the reference to the operator."},
 	RenewalRunning:     {Transient, http.StatusConflict, "A renewal is already running.", "Wait a moment, then look at the status."},
 
 	ClientSecretWrong:    {Configuration, http.StatusBadGateway, "Microsoft does not accept the client secret.", "Enter the value of a valid client secret of the app registration; a new one may need some minutes to work."},
