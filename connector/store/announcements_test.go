@@ -194,20 +194,18 @@ func TestLeaseAnnouncement_OneConcurrentCallerWins(t *testing.T) {
 func TestMigrate_MakesExistingTenantsDue(t *testing.T) {
 	t.Parallel()
 	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
-		s := db.Open(t)
-		in := newInstance()
-		if err := s.SaveInstance(t.Context(), &in); err != nil {
-			t.Fatalf("SaveInstance() = %v", err)
-		}
-		subject := ofTenant(addTenant(t, s).ID)
-		for _, statement := range []string{"DROP TABLE announcements", "DELETE FROM schema_versions WHERE version_id > 1"} {
+		db.MigrateTo(t, 1)
+		for _, statement := range []string{
+			"INSERT INTO instances (instance_key, instance_id, controller_uri, package_version, cloud, application_id, mfa_request, skip_landing," +
+				" direct_link, tenant_application, version) VALUES ('key', 'id', '', '', '', '', '', 0, 0, 0, 1)",
+			"INSERT INTO tenants (id, instance_key, account_id, subscription_id, name, marketplace, directory, application_id, version)" +
+				" VALUES ('some', 'key', 'account', '', '', '', '', '', 1)",
+		} {
 			if _, err := db.Raw(t).ExecContext(t.Context(), statement); err != nil {
 				t.Fatalf("%s = %v", statement, err)
 			}
 		}
-		if err := s.Migrate(t.Context()); err != nil {
-			t.Fatalf("Migrate() = %v", err)
-		}
+		s, subject := db.Open(t), ofTenant("some")
 		soon := time.Now().Add(time.Minute)
 		got, err := s.DueAnnouncements(t.Context(), soon, 10)
 		if err != nil || len(got) != 2 {
