@@ -22,6 +22,9 @@ import (
 // to another row or column, or was sealed with another keyring.
 var ErrNotOpened = errors.New("the sealed value cannot be opened: it was altered, moved, or sealed with other keys")
 
+// ErrNoKey is returned for the ID of a key that the keyring does not have.
+var ErrNoKey = errors.New("the keyring has no such key")
+
 // errMaterial replaces every error of Tink, which could contain key material.
 var errMaterial = errors.New("invalid key material")
 
@@ -188,13 +191,61 @@ func newest(info *tinkpb.KeysetInfo) uint32 {
 	return keys[len(keys)-1].GetKeyId()
 }
 
-// Sealed reports whether ciphertext was sealed with the primary key, the one that Seal uses.
-func (k *Keyring) Sealed(ciphertext []byte) bool {
-	// Tink puts a version byte and the key's ID before the ciphertext.
-	if len(ciphertext) < 5 || ciphertext[0] != 1 {
-		return false
+// With returns a keyring in which the key with this ID seals. It still opens all values that k opens.
+func (k *Keyring) With(key uint32) (*Keyring, error) {
+	manager := keyset.NewManagerFromHandle(k.sealing)
+	if manager.SetPrimary(key) != nil {
+		return nil, fmt.Errorf("sealing with key %d: %w", key, ErrNoKey)
 	}
-	return binary.BigEndian.Uint32(ciphertext[1:]) == k.sealing.KeysetInfo().GetPrimaryKeyId()
+	return k.with(manager)
+}
+
+// Retire returns a keyring without the sealing key with this ID, which must not be the one that seals. Nothing that the key
+// sealed can be opened with it.
+func (k *Keyring) Retire(key uint32) (*Keyring, error) {
+	if key == k.Primary() {
+		return nil, fmt.Errorf("retiring key %d: it seals", key)
+	}
+	manager := keyset.NewManagerFromHandle(k.sealing)
+	if manager.Delete(key) != nil {
+		return nil, fmt.Errorf("retiring key %d: %w", key, ErrNoKey)
+	}
+	return k.with(manager)
+}
+
+// Primary returns the ID of the key that Seal uses.
+func (k *Keyring) Primary() uint32 { return k.sealing.KeysetInfo().GetPrimaryKeyId() }
+
+// Keys returns the IDs of the sealing keys in the order in which they were added.
+func (k *Keyring) Keys() []uint32 {
+	info := k.sealing.KeysetInfo().GetKeyInfo()
+	ids := make([]uint32, len(info))
+	for i, key := range info {
+		ids[i] = key.GetKeyId()
+	}
+	return ids
+}
+
+// PrefixSize is how many bytes at the beginning of a sealed value name the key that sealed it.
+const PrefixSize = 5
+
+// KeyOf returns the ID of the key that sealed a value, of which PrefixSize bytes suffice; false when no key of this program
+// sealed it.
+func KeyOf(ciphertext []byte) (key uint32, ok bool) {
+	// Tink puts a version byte and the key's ID before the ciphertext.
+	if len(ciphertext) < PrefixSize || ciphertext[0] != 1 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint32(ciphertext[1:]), true
+}
+
+// PrefixOf returns how every value begins that the key with this ID sealed.
+func PrefixOf(key uint32) []byte { return binary.BigEndian.AppendUint32([]byte{1}, key) }
+
+// Sealed reports whether ciphertext was sealed with the primary key.
+func (k *Keyring) Sealed(ciphertext []byte) bool {
+	key, ok := KeyOf(ciphertext)
+	return ok && key == k.Primary()
 }
 
 // Seal encrypts plaintext for a column of a row of a table, which are its associated data.

@@ -133,3 +133,12 @@ func explain(db *gorm.DB, driver string, statement recordedStatement) (steps []s
 	}
 	return steps, rows.Err()
 }
+
+// Form returns the form that the key checks name.
+func Form(ctx context.Context, s *Store) (int, error) {
+	state, err := s.checkKeys(ctx)
+	return state.form, err
+}
+
+// SetForm is setForm.
+func SetForm(ctx context.Context, s *Store, form int) error { return s.setForm(ctx, form) }

@@ -2,19 +2,11 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"gorm.io/gorm"
 )
-
-// A Resealer is a Sealer that recognises values sealed with an older key; seal.Keyring is one.
-type Resealer interface {
-	Sealer
-	// Sealed reports whether ciphertext is sealed with the primary key.
-	Sealed(ciphertext []byte) bool
-}
 
 // resealBatch is how many rows one query reads and one transaction seals again: enough to be fast, and few enough that a
 // renewal of one of them does not wait long.
@@ -26,16 +18,17 @@ type sealedColumn struct {
 	table  string
 	keys   []string
 	column string
+	since  int64 // version of the schema
 }
 
 func sealedColumns() []sealedColumn {
 	return []sealedColumn{
-		{"instances", []string{"instance_key"}, "credentials"},
-		{"tenants", []string{"id"}, "credentials"},
-		{"grants", []string{"tenant_id", "slot"}, "refresh_token"},
-		{"consents", []string{"id"}, "link"},
-		{"states", []string{"state_hash"}, "nonce"},
-		{"states", []string{"state_hash"}, "verifier"},
+		{"instances", []string{"instance_key"}, "credentials", 1},
+		{"tenants", []string{"id"}, "credentials", 1},
+		{"grants", []string{"tenant_id", "slot"}, "refresh_token", 1},
+		{"consents", []string{"id"}, "link", 1},
+		{"states", []string{"state_hash"}, "nonce", 1},
+		{"states", []string{"state_hash"}, "verifier", 1},
 	}
 }
 
@@ -65,15 +58,15 @@ type Progress struct {
 // report, which may be nil, after each batch, and once for a column without values.
 func (s *Store) Reseal(ctx context.Context, report func(Progress)) (int, error) {
 	total := 0
-	err := s.walk(ctx, report, func(ctx context.Context, resealer Resealer, c sealedColumn, values []sealedValue, p *Progress) error {
+	err := s.walk(ctx, report, func(ctx context.Context, c sealedColumn, values []sealedValue, p *Progress) error {
 		older := 0
 		err := s.Transact(ctx, func(ctx context.Context) error {
 			older = 0
 			for _, v := range values {
-				if resealer.Sealed(v.ciphertext) {
+				if s.keyring.Sealed(v.ciphertext) {
 					continue
 				}
-				done, err := s.resealValue(ctx, resealer, c, v)
+				done, err := s.resealValue(ctx, c, v)
 				if err != nil {
 					return err
 				}
@@ -106,12 +99,12 @@ func (s *Store) CheckSealed(ctx context.Context, report func(Progress)) ([]Progr
 		if report != nil {
 			report(p)
 		}
-	}, func(_ context.Context, resealer Resealer, c sealedColumn, values []sealedValue, p *Progress) error {
+	}, func(_ context.Context, c sealedColumn, values []sealedValue, p *Progress) error {
 		for _, v := range values {
-			if !resealer.Sealed(v.ciphertext) {
+			if !s.keyring.Sealed(v.ciphertext) {
 				p.Older++
 			}
-			if _, err := resealer.Open(v.ciphertext, c.table, v.row(), c.column); err != nil {
+			if _, err := s.keyring.Open(v.ciphertext, c.table, v.row(), c.column); err != nil {
 				p.Failed++
 				if p.Failure == nil {
 					p.Failure = err
@@ -125,12 +118,8 @@ func (s *Store) CheckSealed(ctx context.Context, report func(Progress)) ([]Progr
 
 // walk calls visit with all sealed values, in batches ordered by primary key, and reports its progress.
 func (s *Store) walk(ctx context.Context, report func(Progress),
-	visit func(ctx context.Context, resealer Resealer, c sealedColumn, values []sealedValue, p *Progress) error,
+	visit func(ctx context.Context, c sealedColumn, values []sealedValue, p *Progress) error,
 ) error {
-	resealer, ok := s.sealer.(Resealer)
-	if !ok {
-		return errors.New("this keyring does not recognise values that an older key sealed")
-	}
 	if report == nil {
 		report = func(Progress) {}
 	}
@@ -142,14 +131,20 @@ func (s *Store) walk(ctx context.Context, report func(Progress),
 		}
 		var after []string
 		for {
-			values, err := s.sealedValues(ctx, c, after)
+			values, err := s.sealedValues(ctx, c, func(query *gorm.DB) *gorm.DB {
+				if after != nil {
+					condition, args := followingRows(c.keys, after)
+					query = query.Where(condition, args...)
+				}
+				return query.Order(strings.Join(c.keys, ", ")).Limit(resealBatch)
+			})
 			if err != nil {
 				return fmt.Errorf("reading %s.%s: %w", c.table, c.column, err)
 			}
 			if len(values) == 0 {
 				break
 			}
-			if err := visit(ctx, resealer, c, values, &p); err != nil {
+			if err := visit(ctx, c, values, &p); err != nil {
 				return err
 			}
 			p.Checked += len(values)
@@ -175,16 +170,12 @@ func (s *Store) sealedCount(ctx context.Context, c sealedColumn) (int, error) {
 	return int(n), nil
 }
 
-// sealedValues returns the next values of a column after the row with the keys after.
-func (s *Store) sealedValues(ctx context.Context, c sealedColumn, after []string) (values []sealedValue, err error) {
+// sealedValues returns those values of a column that which selects.
+func (s *Store) sealedValues(ctx context.Context, c sealedColumn, which func(query *gorm.DB) *gorm.DB) (values []sealedValue, err error) {
 	err = s.db.Read(ctx, func(db *gorm.DB) error {
 		values = nil
 		query := db.Table(c.table).Select(append(append([]string{}, c.keys...), c.column)).Where(c.column + " IS NOT NULL")
-		if after != nil {
-			condition, args := followingRows(c.keys, after)
-			query = query.Where(condition, args...)
-		}
-		rows, err := query.Order(strings.Join(c.keys, ", ")).Limit(resealBatch).Rows()
+		rows, err := which(query).Rows()
 		if err != nil {
 			return err
 		}
@@ -214,12 +205,12 @@ func followingRows(keys, after []string) (condition string, args []any) {
 }
 
 // resealValue replaces one value, unless it changed meanwhile, and reports whether it did.
-func (s *Store) resealValue(ctx context.Context, resealer Resealer, c sealedColumn, v sealedValue) (bool, error) {
-	plaintext, err := resealer.Open(v.ciphertext, c.table, v.row(), c.column)
+func (s *Store) resealValue(ctx context.Context, c sealedColumn, v sealedValue) (bool, error) {
+	plaintext, err := s.keyring.Open(v.ciphertext, c.table, v.row(), c.column)
 	if err != nil {
 		return false, err
 	}
-	next, err := resealer.Seal(plaintext, c.table, v.row(), c.column)
+	next, err := s.keyring.Seal(plaintext, c.table, v.row(), c.column)
 	if err != nil {
 		return false, err
 	}

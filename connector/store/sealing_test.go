@@ -134,7 +134,7 @@ func TestStore_AnotherKeyringOpensNothing(t *testing.T) {
 	if err != nil {
 		t.Fatalf("seal.Create() = _, %v", err)
 	}
-	s := db.Open(t, func(cfg *store.Config) { cfg.Keyring = unrelated })
+	s := db.Unmigrated(t, func(cfg *store.Config) { cfg.Keyring = unrelated })
 	if _, err := s.Grant(t.Context(), tenantID, token.Active); !errors.Is(err, seal.ErrNotOpened) {
 		t.Errorf("Grant() = _, %v, want %v", err, seal.ErrNotOpened)
 	}

@@ -10,16 +10,25 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
 
-// A Sealer encrypts a value for one column of one row, and opens it only there; seal.Keyring is one.
-type Sealer interface {
+// A Keyring encrypts a value for one column of one row, and opens it only there; *seal.Keyring is one.
+type Keyring interface {
 	Seal(plaintext []byte, table, row, column string) ([]byte, error)
 	Open(ciphertext []byte, table, row, column string) ([]byte, error)
+	// Sealed reports whether ciphertext is sealed with the primary key.
+	Sealed(ciphertext []byte) bool
+	// Keys returns the IDs of all keys, and Primary that of the one that seals.
+	Keys() []uint32
+	Primary() uint32
+	// With returns a keyring in which another of the keys seals.
+	With(key uint32) (*seal.Keyring, error)
+	Hash(purpose, value string) (string, error)
 }
 
 // Config is what a Store needs.
@@ -28,14 +37,14 @@ type Config struct {
 
 	// Keyring seals secrets. No secret in the database can be read with another keyring than the one that sealed it.
 	// Required.
-	Keyring Sealer
+	Keyring Keyring
 }
 
 // A Store implements the stores that the domain declares. It is safe for concurrent use; the context of a transaction is
 // not, because it belongs to one goroutine.
 type Store struct {
-	db     *sqldb.DB
-	sealer Sealer
+	db      *sqldb.DB
+	keyring Keyring
 
 	// Batchers of what many callers request at the same time.
 	nonces    *sqldb.Batcher[usedNonce, bool]
@@ -62,7 +71,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
-	s := &Store{db: db, sealer: cfg.Keyring}
+	s := &Store{db: db, keyring: cfg.Keyring}
 	s.nonces = sqldb.NewBatcher(db, s.rememberNonces)
 	s.events = sqldb.NewBatcher(db, s.appendEvents)
 	s.resolved = sqldb.NewBatcher(db, s.readResolved)
@@ -72,8 +81,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// Migrate brings the schema to the version that this program knows; see sqldb.DB.Migrate.
-func (s *Store) Migrate(ctx context.Context) error { return s.db.Migrate(ctx) }
+// Migrate brings the schema to the version that this program knows; see sqldb.DB.Migrate. It refuses, with ErrWrongKeys and
+// before it changes anything, a keyring that does not open what the database contains.
+func (s *Store) Migrate(ctx context.Context) error {
+	return s.db.Migrate(ctx, sqldb.Around{Before: s.beforeMigration, After: s.afterMigration})
+}
 
 // Transact runs fn in one transaction, which fn's context carries, and retries it; see sqldb.DB.Transact. Versions that
 // fn advanced are restored when the transaction is rolled back.
@@ -112,7 +124,7 @@ func (s *Store) seal(text secret.Text, table, row, column string) ([]byte, error
 	if text.Empty() {
 		return nil, nil
 	}
-	return s.sealer.Seal([]byte(text.Reveal()), table, row, column)
+	return s.keyring.Seal([]byte(text.Reveal()), table, row, column)
 }
 
 // unseal returns the text that seal sealed.
@@ -120,7 +132,7 @@ func (s *Store) unseal(ciphertext []byte, table, row, column string) (secret.Tex
 	if ciphertext == nil {
 		return secret.Text{}, nil
 	}
-	plaintext, err := s.sealer.Open(ciphertext, table, row, column)
+	plaintext, err := s.keyring.Open(ciphertext, table, row, column)
 	if err != nil {
 		return secret.Text{}, err
 	}

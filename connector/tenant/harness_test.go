@@ -74,14 +74,14 @@ func (d *directories) ResolveDirectory(_ context.Context, _, directory string) (
 
 // A recordingSealer records what it sealed.
 type recordingSealer struct {
-	store.Sealer
+	store.Keyring
 	mu     sync.Mutex // guards sealed
 	sealed []string   // in hexadecimal digits
 }
 
-// Seal implements store.Sealer.
+// Seal implements store.Keyring.
 func (r *recordingSealer) Seal(plaintext []byte, table, row, column string) ([]byte, error) {
-	ciphertext, err := r.Sealer.Seal(plaintext, table, row, column)
+	ciphertext, err := r.Keyring.Seal(plaintext, table, row, column)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sealed = append(r.sealed, hex.EncodeToString(ciphertext))
@@ -104,7 +104,7 @@ func newHarness(t *testing.T) *harness { return newHarnessOn(t, storetest.SQLite
 func newHarnessOn(t *testing.T, db *storetest.Database) *harness {
 	t.Helper()
 	h := &harness{
-		T: t, db: db, sealer: &recordingSealer{Sealer: db.Keyring}, directories: &directories{},
+		T: t, db: db, sealer: &recordingSealer{Keyring: db.Keyring}, directories: &directories{},
 		clock: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC),
 	}
 	h.store = db.Open(t, func(cfg *store.Config) { cfg.Keyring = h.sealer })

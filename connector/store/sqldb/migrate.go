@@ -23,66 +23,80 @@ var ErrNewerSchema = errors.New("the database has a newer schema than this progr
 // versionTable is where goose records the applied migrations.
 const versionTable = "schema_versions"
 
-// Migrate upgrades the schema to the latest version that this program knows, and never downgrades it. Any number of programs
-// may call it at once: one migrates, under a lock, and the others wait for it. For a newer schema it returns ErrNewerSchema
-// and changes nothing.
-func (db *DB) Migrate(ctx context.Context) error {
-	if err := db.migrate(ctx); err != nil {
-		return fmt.Errorf("migrating the schema: %w", err)
-	}
-	return nil
+// Around is what Migrate calls under its lock. Its functions may be nil, use the DB, and are not called for a newer schema.
+type Around struct {
+	// Before is called with the version of the schema, 0 without tables. Nothing is migrated when it returns an error.
+	Before func(ctx context.Context, version int64) error
+	// After is called when the schema is up to date, whether or not it was migrated.
+	After func(ctx context.Context) error
 }
 
-func (db *DB) migrate(ctx context.Context) (err error) {
+// Migrate upgrades the schema to the latest version that this program knows, and never downgrades it. Any number of programs
+// may call it at once: one migrates, under a lock, and the others wait for it. For a newer schema it returns ErrNewerSchema
+// and changes nothing. It returns an error of a function of around as it is.
+func (db *DB) Migrate(ctx context.Context, around Around) (err error) {
+	const doing = "migrating the schema: %w"
 	pool, err := db.migrationPool()
 	if err != nil {
-		return err
+		return fmt.Errorf(doing, err)
 	}
 	defer pool.Close()
 	lock, err := db.migrationLock()
 	if err != nil {
-		return err
+		return fmt.Errorf(doing, err)
 	}
 	// Goose would read the schema, and create its own table, before it took the lock.
 	if err := lock.Lock(ctx, pool); err != nil {
-		return err
+		return fmt.Errorf(doing, err)
 	}
 	defer func() { err = errors.Join(err, lock.Unlock(context.WithoutCancel(ctx), pool)) }()
-	return db.migrateLocked(ctx, pool)
-}
-
-func (db *DB) migrateLocked(ctx context.Context, pool *sql.DB) error {
-	dialect, scripts, countTables, err := dialectOf(db.driver)
+	provider, version, err := db.migrations(ctx, pool)
 	if err != nil {
-		return err
+		return fmt.Errorf(doing, err)
 	}
-	versions, err := database.NewStore(dialect, versionTable)
-	if err != nil {
-		return err
-	}
-	provider, err := goose.NewProvider(goose.DialectCustom, pool, scripts,
-		goose.WithStore(versions),
-		goose.WithDisableGlobalRegistry(true),
-		goose.WithLogger(goose.NopLogger()))
-	if err != nil {
-		return err
-	}
-	current, err := schemaVersion(ctx, pool, versions, countTables)
-	if err != nil {
-		return err
-	}
-	sources := provider.ListSources()
-	if latest := sources[len(sources)-1].Version; current > latest {
-		return fmt.Errorf("%w: its version is %d, and this program knows up to %d; start the newer program", ErrNewerSchema, current, latest)
+	if around.Before != nil {
+		if err := around.Before(ctx, version); err != nil {
+			return err
+		}
 	}
 	results, err := provider.Up(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf(doing, err)
 	}
 	for _, result := range results {
 		db.log.InfoContext(ctx, "schema migrated", "version", result.Source.Version, "dur", result.Duration)
 	}
-	return nil
+	if around.After == nil {
+		return nil
+	}
+	return around.After(ctx)
+}
+
+// migrations returns what applies the migrations, and the version of the schema, or ErrNewerSchema.
+func (db *DB) migrations(ctx context.Context, pool *sql.DB) (provider *goose.Provider, version int64, err error) {
+	dialect, scripts, countTables, err := dialectOf(db.driver)
+	if err != nil {
+		return nil, 0, err
+	}
+	versions, err := database.NewStore(dialect, versionTable)
+	if err != nil {
+		return nil, 0, err
+	}
+	provider, err = goose.NewProvider(goose.DialectCustom, pool, scripts,
+		goose.WithStore(versions),
+		goose.WithDisableGlobalRegistry(true),
+		goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return nil, 0, err
+	}
+	if version, err = schemaVersion(ctx, pool, versions, countTables); err != nil {
+		return nil, 0, err
+	}
+	sources := provider.ListSources()
+	if latest := sources[len(sources)-1].Version; version > latest {
+		return nil, 0, fmt.Errorf("%w: its version is %d, and this program knows up to %d; start the newer program", ErrNewerSchema, version, latest)
+	}
+	return provider, version, nil
 }
 
 // schemaVersion returns the version of the last applied migration, 0 before the first. countTables is the query of dialectOf.

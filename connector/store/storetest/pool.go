@@ -157,7 +157,7 @@ func migrate(t testing.TB, db *Database) {
 	if err != nil {
 		t.Fatalf("sqldb.Open() = _, %v", err)
 	}
-	if err := errors.Join(migrating.Migrate(t.Context()), migrating.Close()); err != nil {
+	if err := errors.Join(migrating.Migrate(t.Context(), sqldb.Around{}), migrating.Close()); err != nil {
 		t.Fatalf("Migrate() = %v", err)
 	}
 }

@@ -148,7 +148,7 @@ var migratedFile = sync.OnceValues(func() (contents []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(db.Migrate(ctx), db.Close()); err != nil {
+	if err := errors.Join(db.Migrate(ctx, sqldb.Around{}), db.Close()); err != nil {
 		return nil, err
 	}
 	return os.ReadFile(path)
