@@ -20,8 +20,8 @@ func FuzzLoad(f *testing.F) {
 	f.Add("hooks: &a {<<: *a}", "HOOKS__TLS__CERTFILE", "x")
 	f.Add("hooks: {<<: [{listen: x}, y]}\ninstances: !!str x", "INSTANCES__65535__KEY", "x")
 	f.Add("hooks: [null, 2001-01-01, 1e9, !!binary x]", "A.B", "x")
+	path := filepath.Join(f.TempDir(), "config.yaml") // one file for all inputs, which come one after the other
 	f.Fuzz(func(t *testing.T, file, name, value string) {
-		path := filepath.Join(t.TempDir(), "config.yaml")
 		if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
 			t.Fatal(err)
 		}

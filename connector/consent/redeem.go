@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
@@ -66,12 +67,27 @@ func parseRedirected(input string) (Callback, bool) {
 		}
 		return cb, cb.State != "" && (!cb.Code.Empty() || cb.Error != "")
 	}
-	code := strings.TrimSuffix(strings.Join(strings.Fields(input), ""), "#")
-	if len(code) < minCodeLength || strings.ContainsAny(code, "/?&=<>\"'") {
+	code := strings.TrimSuffix(withoutSpace(input), "#")
+	if len(code) < minCodeLength || strings.ContainsFunc(code, notInCode) {
 		return Callback{}, false
 	}
 	return Callback{Code: secret.New(code)}, true
 }
+
+// withoutSpace removes white space, which mail programs insert. It works on characters: two bytes that white space
+// separates must not become another character once it is gone.
+func withoutSpace(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// notInCode reports whether r cannot be part of a bare authorization code, which is printable ASCII (RFC 6749, Appendix
+// A.11). What is excluded besides belongs to an address or to HTML.
+func notInCode(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("/?&=<>\"'", r) }
 
 // byPasted returns the state that a pasted code belongs to, and its consent and tenant. Instead of the browser, it checks that
 // the state belongs to the tenant of the panel's user.
