@@ -177,7 +177,7 @@ func (h *Handler) renameTenants(c *call) error {
 		return err
 	}
 	for _, t := range tenants {
-		if t.AccountID != id {
+		if t.AccountID != id || t.Altered {
 			continue
 		}
 		h.accounts.forget(c.Instance, id)

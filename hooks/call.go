@@ -55,8 +55,14 @@ func (h *Handler) serve(c *call) error {
 	if err != nil {
 		return err
 	}
+	if c.op.relies() && c.Intact() != nil {
+		return c.Intact()
+	}
 	if err := h.authorize(c.ctx(), c); err != nil {
 		return err
+	}
+	if c.caller.unproven(c) {
+		return c.Intact()
 	}
 	return c.op.handle(h, c)
 }

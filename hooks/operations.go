@@ -126,6 +126,12 @@ func (op operation) route() string {
 
 func (op operation) changes() bool { return op.Verb != http.MethodGet }
 
+// relies reports whether op must be refused when its instance or tenant was altered. What only reads, or removes, goes on:
+// people must see what is wrong, and be able to remove it.
+func (op operation) relies() bool {
+	return op.changes() && op.Verb != http.MethodDelete && op.Name != "onAccountChange"
+}
+
 func (op operation) allows(r role) bool { return slices.Contains(op.allowed, r) }
 
 // isOperation reports whether the first segment of a path below a resource of service belongs to an operation. It is not

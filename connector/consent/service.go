@@ -103,6 +103,9 @@ func (s *Service) ready(ctx context.Context, tenantID string) (tenant.Resolved, 
 	if err != nil {
 		return tenant.Resolved{}, err
 	}
+	if err := r.Intact(); err != nil {
+		return tenant.Resolved{}, err
+	}
 	if !r.Client().Application.Complete() {
 		return tenant.Resolved{}, failure.New(failure.ApplicationMissing)
 	}

@@ -71,7 +71,7 @@ func (s *Service) Install(ctx context.Context, in Instance, by audit.Actor) (Ins
 		case stored.RemovedAt.IsZero() && stored.RootID != in.RootID:
 			return failure.New(failure.Conflict)
 		case !stored.RemovedAt.IsZero():
-			stored.CreatedAt = s.cfg.Now()
+			stored.CreatedAt, stored.Altered = s.cfg.Now(), false // nothing of the removed instance remains
 		}
 		settings.Application.keep(stored.Settings.Application)
 		stored.ID, stored.RootID, stored.ControllerURI = in.ID, in.RootID, in.ControllerURI
@@ -132,16 +132,18 @@ func (s *Service) Remove(ctx context.Context, key string, by audit.Actor) error 
 				return err
 			}
 		}
-		in.Settings.Application = Application{}
+		in.Settings.Application, in.Settings.Borrowers = Application{}, nil
+		in.Altered = false // so that an altered instance can be removed
 		in.RemovedAt = s.cfg.Now()
 		return s.saveInstance(ctx, &in, audit.InstanceRemoved, by, nil)
 	})
 }
 
 // UpdateController stores the instance ID and the controller's address that the platform sent last, and returns the instance
-// with them: the controller may move, and background work needs its address. It writes nothing when nothing changed.
+// with them: the controller may move, and background work needs its address. It writes nothing when nothing changed, and leaves an
+// altered instance as it is.
 func (s *Service) UpdateController(ctx context.Context, in Instance, instanceID, controllerURI string) (Instance, error) {
-	if (controllerURI == "" || in.ControllerURI == controllerURI) && (instanceID == "" || in.ID == instanceID) {
+	if in.Altered || (controllerURI == "" || in.ControllerURI == controllerURI) && (instanceID == "" || in.ID == instanceID) {
 		return in, nil
 	}
 	in.ControllerURI, in.ID = cmp.Or(controllerURI, in.ControllerURI), cmp.Or(instanceID, in.ID)

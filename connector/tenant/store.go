@@ -24,14 +24,16 @@ type Store interface {
 	Transact(ctx context.Context, fn func(ctx context.Context) error) error
 
 	Instance(ctx context.Context, key string) (Instance, error)
-	// SaveInstance inserts (Version 0) or updates in with a check of its Version, which it then advances.
+	// SaveInstance inserts (Version 0) or updates in with a check of its Version, which it then advances. It fails with
+	// integrity when in is Altered: its values must not become valid by being saved again.
 	SaveInstance(ctx context.Context, in *Instance) error
 
 	Resolver
 	Tenant(ctx context.Context, id string) (Tenant, error)
 	// Tenants returns the tenants of an instance ordered by name and id.
 	Tenants(ctx context.Context, instanceKey string) ([]Tenant, error)
-	// SaveTenant inserts (Version 0) or updates t with a check of its Version, which it then advances.
+	// SaveTenant inserts (Version 0) or updates t with a check of its Version, which it then advances. It fails with
+	// integrity when t is Altered.
 	SaveTenant(ctx context.Context, t *Tenant) error
 	// ChangeTenant updates t as SaveTenant does and appends e, both or neither.
 	ChangeTenant(ctx context.Context, t *Tenant, e audit.Event) error

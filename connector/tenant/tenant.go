@@ -21,7 +21,10 @@ type Instance struct {
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 	RemovedAt      time.Time // zero while the instance is installed
-	Version        int64     // row version; 0 before it is stored
+	// Altered means that a column that decides who has access was changed by somebody without our keys. The store sets it when
+	// it reads the row, and refuses to save the row then.
+	Altered bool
+	Version int64 // row version; 0 before it is stored
 }
 
 // Settings are the settings of an instance, from the properties of its root resource.
@@ -59,6 +62,7 @@ type Tenant struct {
 	Application Application
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	Altered     bool // as in Instance
 	Version     int64
 }
 
@@ -84,6 +88,15 @@ func (r *Resolved) Client() Client {
 		application = r.Tenant.Application
 	}
 	return Client{Cloud: settings.Cloud, DirectoryID: r.Tenant.DirectoryID, Application: application, MFARequest: settings.MFARequest}
+}
+
+// Intact returns the failure integrity when the tenant or its instance was altered: then nothing is issued for the tenant,
+// and no consent takes effect.
+func (r *Resolved) Intact() error {
+	if r.Tenant.Altered || r.Instance.Altered {
+		return failure.New(failure.Integrity)
+	}
+	return nil
 }
 
 // A Resolver reads tenants with their instances; every Store is one.

@@ -49,6 +49,9 @@ func (s *Service) lend(ctx context.Context, r *tenant.Resolved, snapshot *Snapsh
 	if !slices.Contains(APIs(), api) {
 		return Loan{}, failure.New(failure.BadRequest, "reason", "api is none of partnercenter, graph, arm")
 	}
+	if err := r.Intact(); err != nil {
+		return Loan{}, err // before the list of borrowers, which may have been altered
+	}
 	if by.Kind != audit.Application || by.ID == "" || !slices.Contains(r.Instance.Settings.Borrowers, by.ID) {
 		return Loan{}, failure.New(failure.BorrowerNotAllowed)
 	}

@@ -82,11 +82,20 @@ func (s *Service) Status(ctx context.Context, r tenant.Resolved) (Status, error)
 	}
 	if snapshot.Active == nil {
 		st.State, st.Failure = stateWithoutGrant(r, st)
-		return st, nil
+		return st.unlessAltered(r), nil
 	}
 	st.describe(*snapshot.Active, snapshot.Schedule, now)
 	st.State, st.Failure = stateOfGrant(r, st, *snapshot.Active, snapshot.Schedule, now)
-	return st, nil
+	return st.unlessAltered(r), nil
+}
+
+// unlessAltered returns st, or misconfigured when nothing may be issued because the tenant or its instance was altered. An
+// expired token stays expired: that is more urgent.
+func (st Status) unlessAltered(r tenant.Resolved) Status {
+	if err := r.Intact(); err != nil && st.State != StateExpired {
+		st.State, st.Failure = StateMisconfigured, &failure.Record{Code: failure.From(err).Code}
+	}
+	return st
 }
 
 func statusOfSettings(r tenant.Resolved, now time.Time) Status {
