@@ -82,6 +82,10 @@ const (
 	// Settings that changed after the consent.
 	DirectoryChanged   Code = "directory_changed"
 	ApplicationChanged Code = "application_changed"
+
+	// Secrets in the database that no key opens.
+	GrantUnreadable       Code = "grant_unreadable"
+	CredentialsUnreadable Code = "credentials_unreadable"
 	// A column that decides who has access was changed by somebody without our keys.
 	Integrity Code = "integrity"
 
@@ -204,6 +208,9 @@ var messages = map[Code]message{
 	ApplicationChanged: {SignIn, http.StatusConflict, "The refresh token was issued to the application __seen__, but the settings now name __expected__.", "Use Update Refresh Token, or set the old application again."},
 	Integrity:          {Configuration, http.StatusConflict, "The stored data that decides who has access was changed outside the connector.", "Nothing is issued until the operator has checked the change. Give the reference to the operator."},
 	RenewalRunning:     {Transient, http.StatusConflict, "A renewal is already running.", "Wait a moment, then look at the status."},
+
+	GrantUnreadable:       {Configuration, http.StatusConflict, "The stored refresh token can't be read: it was damaged or changed in the database.", "Use Update Refresh Token, or send the link of Manual Update. Ask the operator to check the database."},
+	CredentialsUnreadable: {Configuration, http.StatusConflict, "The stored credentials of the Microsoft application can't be read: they were damaged or changed in the database.", "Enter the credentials of the application again in the settings. Ask the operator to check the database."},
 
 	ClientSecretWrong:    {Configuration, http.StatusBadGateway, "Microsoft does not accept the client secret.", "Enter the value of a valid client secret of the app registration; a new one may need some minutes to work."},
 	ClientSecretExpired:  {Configuration, http.StatusBadGateway, "The client secret has expired.", "Make a new client secret in the app registration and enter its value; the refresh token stays valid."},
