@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
@@ -55,8 +56,9 @@ func Main(m interface{ Run() int }) int {
 
 // Start opens a tab and returns its context, for chromedp.Run and chromedp.Do. The tab has cookies, storage, permissions
 // and windows of its own, and a background tab behaves as if it had the focus, so tests may run in parallel. Only the
-// clipboard is common to all. The tab and the windows that it opened close with the test. Without Chromium the
-// test fails; it is not skipped.
+// clipboard is common to all. The tab and the windows that it opened close with the test. When a script throws an exception
+// that nobody catches, the test fails and the context ends, so that no wait goes on for what a broken page will never show.
+// Without Chromium the test fails; it is not skipped.
 func Start(t testing.TB) context.Context {
 	t.Helper()
 	if os.Getenv("TEST_QUICK") != "" {
@@ -68,16 +70,42 @@ func Start(t testing.TB) context.Context {
 	}
 	tab, closeTab := chromedp.NewContext(parent, chromedp.WithNewBrowserContext())
 	t.Cleanup(closeTab)
-	ctx, stop := context.WithTimeout(tab, tabLimit)
+	limited, stop := context.WithTimeout(tab, tabLimit)
 	t.Cleanup(stop)
+	ctx, fail := context.WithCancelCause(limited)
+	t.Cleanup(func() {
+		if thrown, ok := errors.AsType[thrownError](context.Cause(ctx)); ok {
+			t.Error(thrown)
+		}
+		fail(nil)
+	})
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("opening a tab: %v", err)
+	}
+	if err := chromedp.Listen(ctx, func(event any) {
+		if e, ok := event.(*runtime.EventExceptionThrown); ok {
+			fail(thrownError{e.ExceptionDetails})
+		}
+	}); err != nil {
+		t.Fatalf("listening to a tab: %v", err)
 	}
 	ctx = context.WithValue(ctx, profile{}, chromedp.FromContext(ctx).BrowserContextID)
 	if err := Focus(ctx); err != nil {
 		t.Fatal(err)
 	}
 	return ctx
+}
+
+// A thrownError is an exception that a script of a page did not catch.
+type thrownError struct{ *runtime.ExceptionDetails }
+
+// Error implements error.
+func (e thrownError) Error() string {
+	text := e.Text
+	if e.Exception != nil {
+		text += " " + e.Exception.Description
+	}
+	return fmt.Sprintf("a script of %s threw in line %d: %s", e.URL, e.LineNumber+1, text)
 }
 
 // Focus makes the tab of ctx behave as if it had the focus, whichever tab is in front.
