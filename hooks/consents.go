@@ -13,7 +13,7 @@ func (h *Handler) beginConsent(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(http.StatusOK, viewBegun(c.ctx(), begun))
+	return c.echo.JSON(http.StatusOK, h.viewBegun(c.ctx(), begun))
 }
 
 func (h *Handler) consentLink(c *call) error {
@@ -21,7 +21,7 @@ func (h *Handler) consentLink(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(http.StatusOK, viewLink(begun))
+	return c.echo.JSON(http.StatusOK, h.viewLink(begun))
 }
 
 func (h *Handler) findConsent(c *call) error {

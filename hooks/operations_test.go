@@ -60,9 +60,9 @@ func TestConsents(t *testing.T) {
 	h := installed(t)
 	path := "/tenant/" + tenantA
 	begun := h.accepted(request{method: http.MethodPost, path: path + "/consents", identity: userR2}, http.StatusOK)
-	same(t, begun, `{"id":"`+unknownID+`","url":"https://connector.example.com/consent/x","expiresAt":"2026-11-23T08:35:00Z","reference":"`+begun.header.Get("X-Reference")+`"}`)
+	same(t, begun, `{"id":"`+unknownID+`","url":"https://connector.example.com/consent/x","expiresAt":"2026-11-23T08:35:00Z","reference":"`+begun.header.Get("X-Reference")+`","now":"2026-11-23T08:20:00Z"}`)
 	same(t, h.accepted(request{method: http.MethodPost, path: path + "/consentLink", identity: userR2, body: "{}"}, http.StatusOK),
-		`{"url":"https://connector.example.com/consent/x","expiresAt":"2026-11-23T08:35:00Z"}`)
+		`{"url":"https://connector.example.com/consent/x","expiresAt":"2026-11-23T08:35:00Z","now":"2026-11-23T08:20:00Z"}`)
 
 	find := request{method: http.MethodGet, path: path + "/consents/" + unknownID, identity: userR2}
 	h.consents.stored = consent.Consent{ID: unknownID, TenantID: tenantA, Procedure: token.Automatic, Status: consent.Waiting}

@@ -28,7 +28,7 @@ func (h *Handler) tokenStatus(c *call) error {
 		return err
 	}
 	if c.caller.role == parent {
-		return c.echo.JSON(http.StatusOK, stateView{string(status.State), h.cfg.Now().UTC().Truncate(time.Millisecond)})
+		return c.echo.JSON(http.StatusOK, stateView{string(status.State), h.now()})
 	}
 	return c.echo.JSON(http.StatusOK, h.viewStatus(c.Instance, status))
 }

@@ -94,7 +94,8 @@ type begunView struct {
 	ExpiresAt *time.Time `json:"expiresAt"`
 	// Reference is that of the history's event for the beginning of the consent. The screen shows it when the browser
 	// blocked or closed the window.
-	Reference string `json:"reference,omitempty"`
+	Reference string    `json:"reference,omitempty"`
+	Now       time.Time `json:"now"`
 }
 
 type consentView struct {
@@ -191,7 +192,7 @@ func (h *Handler) viewStatus(in tenant.Instance, s token.Status) statusView {
 		ConsentedBy: viewPerson(s.ConsentedBy), ConsentedAt: jsonTime(s.ConsentedAt), AskedBy: s.AskedBy,
 		Procedure: s.Procedure, Scopes: s.Scopes,
 		MFA: orUnknown(s.Checks.MFA), GlobalAdmin: orUnknown(s.Checks.GlobalAdmin), AdminAgent: orUnknown(s.Checks.AdminAgent),
-		TenantApplication: in.Settings.TenantApplication, Now: h.cfg.Now().UTC().Truncate(time.Millisecond),
+		TenantApplication: in.Settings.TenantApplication, Now: h.now(),
 	}
 	if v.Scopes == nil {
 		v.Scopes = []string{}
@@ -217,13 +218,18 @@ func orUnknown(a token.Answer) token.Answer {
 	return a
 }
 
-func viewBegun(ctx context.Context, b consent.Begun) begunView {
-	return begunView{b.ID, b.URL, jsonTime(b.ExpiresAt), failure.Reference(ctx)}
+func (h *Handler) viewBegun(ctx context.Context, b consent.Begun) begunView {
+	v := h.viewLink(b)
+	v.ID, v.Reference = b.ID, failure.Reference(ctx)
+	return v
 }
 
-func viewLink(b consent.Begun) begunView {
-	return begunView{URL: b.URL, ExpiresAt: jsonTime(b.ExpiresAt)}
+func (h *Handler) viewLink(b consent.Begun) begunView {
+	return begunView{URL: b.URL, ExpiresAt: jsonTime(b.ExpiresAt), Now: h.now()}
 }
+
+// now returns the time of an answer. Browsers' clocks may be wrong, so screens count from it.
+func (h *Handler) now() time.Time { return h.cfg.Now().UTC().Truncate(time.Millisecond) }
 
 func viewConsent(c consent.Consent) consentView {
 	return consentView{c.ID, c.Procedure, c.Status, viewPerson(c.ConsentedBy), viewRecord(c.Failure)}

@@ -328,11 +328,11 @@ func (p *platform) operation(name string, c panel.Call) panel.Answer {
 	case "history":
 		return answer(p.events)
 	case "consents":
-		return answer(object{"id": "c-1", "url": p.microsoft + "/consent/x", "expiresAt": noon.Add(15 * time.Minute), "reference": begunReference})
+		return answer(object{"id": "c-1", "url": p.microsoft + "/consent/x", "expiresAt": noon.Add(15 * time.Minute), "reference": begunReference, "now": noon})
 	case "findConsent":
 		return answer(p.consent)
 	case "consentLink":
-		return answer(object{"url": "https://onboarding.example.com/consent/nZ4kq0Wm3rTt8yPj5sVb2xUd7cGh1fAe", "expiresAt": noon.AddDate(0, 0, 7)})
+		return answer(object{"url": "https://onboarding.example.com/consent/nZ4kq0Wm3rTt8yPj5sVb2xUd7cGh1fAe", "expiresAt": noon.AddDate(0, 0, 7), "now": noon})
 	case "redeem":
 		return p.redeem(c.Body)
 	}

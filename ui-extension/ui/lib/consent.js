@@ -115,7 +115,8 @@ define(["app/lib/failure"], function (failures) {
                 return w;
             },
 
-            /* begin starts a consent for the window w, which is null if it was blocked. now is the connector's time. */
+            /* begin starts a consent for the window w, which is null if it was blocked. now is the connector's time as far as the status
+               told it; a connector that answers with its time knows better. */
             begin: function (w, now) {
                 stop();
                 if (current && current.window && !current.window.closed) {
@@ -129,7 +130,7 @@ define(["app/lib/failure"], function (failures) {
                     if (w && !w.closed) {
                         w.location.replace(begun.url);
                     }
-                    const life = Math.max(new Date(begun.expiresAt) - now, 0);
+                    const life = Math.max(new Date(begun.expiresAt) - new Date(begun.now || now), 0);
                     current = { id: begun.id, url: begun.url, until: Date.now() + life + grace, window: w, reference: begun.reference || "" };
                     if (!paused) {
                         reportWaiting();

@@ -74,7 +74,7 @@ define([
             setText("link", created.url);
             setText("linkState", t("The URL works until __time__ (__left__). It may be opened more than once.", {
                 time: words.time(created.expiresAt),
-                left: words.remaining(t, created.expiresAt, now())
+                left: words.remaining(t, created.expiresAt, created.now || now())
             }));
             busy(["copy"], false);
         };
