@@ -56,13 +56,35 @@ func (s *Service) Link(ctx context.Context, tenantID string, by audit.Actor) (Be
 		c.ExpiresAt = now.Add(s.cfg.LinkLife)
 		err = s.cfg.Store.SaveConsent(ctx, &c)
 	}
+	if err == nil && c.Link.Empty() {
+		err = s.replaceLink(ctx, &c)
+	}
 	if err != nil {
 		return Begun{}, changed(err, "opening link of "+tenantID)
 	}
-	if r.Instance.Settings.DirectLink {
-		return s.directLink(ctx, r, c)
+	if !r.Instance.Settings.DirectLink {
+		return Begun{c.ID, s.landingURL(c), c.ExpiresAt}, nil
 	}
-	return Begun{c.ID, s.landingURL(c), c.ExpiresAt}, nil
+	begun, err := s.directLink(ctx, r, c)
+	if errors.Is(err, tenant.ErrNotFound) { // the secrets of its state do not open
+		if err := s.replaceLink(ctx, &c); err != nil {
+			return Begun{}, changed(err, "opening link of "+tenantID)
+		}
+		begun, err = s.directLink(ctx, r, c)
+	}
+	return begun, err
+}
+
+// replaceLink gives a consent another link when its own cannot be shown any more. The consent goes on, so that a claim code
+// keeps its meaning.
+func (s *Service) replaceLink(ctx context.Context, c *Consent) error {
+	s.cfg.Log.WarnContext(ctx, "the stored link cannot be read; replacing it", "tenant", c.TenantID, "consent", c.ID)
+	c.Link = secret.New(random.Token())
+	var err error
+	if c.LinkHash, err = s.hash(hashLink, c.Link.Reveal()); err != nil {
+		return err
+	}
+	return s.cfg.Store.SaveConsent(ctx, c)
 }
 
 func (s *Service) landingURL(c Consent) string {
@@ -90,22 +112,24 @@ func (s *Service) open(ctx context.Context, r tenant.Resolved, procedure token.P
 }
 
 // directLink returns the address of Microsoft's sign-in page for a link. Its state is the secret of the link, so that the
-// same link always has the same address. The state is not bound to a browser, so only the panel can redeem it.
+// same link always has the same address. The state is not bound to a browser, so only the panel can redeem it. directLink
+// returns tenant.ErrNotFound when there is a state whose secrets do not open.
 func (s *Service) directLink(ctx context.Context, r tenant.Resolved, c Consent) (Begun, error) {
 	hash, err := s.hash(hashState, c.Link.Reveal())
 	if err != nil {
 		return Begun{}, err
 	}
 	state, err := s.cfg.Store.State(ctx, hash)
-	switch {
-	case errors.Is(err, tenant.ErrNotFound):
+	if errors.Is(err, tenant.ErrNotFound) {
 		state = newState(c.ID, r.Tenant.ID, "", s.cfg.Now(), c.ExpiresAt)
 		state.Hash = hash
-		if err := s.cfg.Store.AddState(ctx, state); err != nil {
-			return Begun{}, fmt.Errorf("saving state of consent %s: %w", c.ID, err)
+		err = s.cfg.Store.AddState(ctx, state)
+		if errors.Is(err, tenant.ErrChanged) { // another call added it meanwhile, or its secrets do not open
+			state, err = s.cfg.Store.State(ctx, hash)
 		}
-	case err != nil:
-		return Begun{}, fmt.Errorf("reading state of consent %s: %w", c.ID, err)
+	}
+	if err != nil {
+		return Begun{}, fmt.Errorf("preparing state of consent %s: %w", c.ID, err)
 	}
 	url, err := s.authorizeURL(ctx, r, state, c.Link.Reveal(), "")
 	return Begun{c.ID, url, c.ExpiresAt}, err

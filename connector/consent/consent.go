@@ -31,7 +31,8 @@ type Consent struct {
 	Procedure token.Procedure
 	Status    Status
 	// Link is the secret part of the landing page's address. It is stored sealed, because the panel shows it again. LinkHash
-	// is its keyed hash, by which the consent is looked up.
+	// is its keyed hash, by which the consent is looked up. Link is empty once it is purged, and when the stored one does not
+	// open.
 	Link      secret.Text
 	LinkHash  string
 	AskedBy   audit.Actor
@@ -67,8 +68,8 @@ type State struct {
 	UsedAt        time.Time // zero while unused
 }
 
-// Store keeps consents and states, and seals their secrets. It returns tenant.ErrNotFound when there is no row. Methods join the
-// transaction of their context (tenant.Store) and are safe for concurrent use.
+// Store keeps consents and states, and seals their secrets. It returns tenant.ErrNotFound when there is no row, and for a state
+// whose secrets do not open. Methods join the transaction of their context (tenant.Store) and are safe for concurrent use.
 type Store interface {
 	Transact(ctx context.Context, fn func(ctx context.Context) error) error
 

@@ -106,8 +106,8 @@ func (s *Service) ready(ctx context.Context, tenantID string) (tenant.Resolved, 
 	if err := r.Intact(); err != nil {
 		return tenant.Resolved{}, err
 	}
-	if !r.Client().Application.Complete() {
-		return tenant.Resolved{}, failure.New(failure.ApplicationMissing)
+	if err := r.Client().Application.Usable(); err != nil {
+		return tenant.Resolved{}, err
 	}
 	if r.Tenant.Directory == "" {
 		return tenant.Resolved{}, failure.New(failure.DirectoryMissing)

@@ -99,11 +99,11 @@ func (e *examination) resolve(ctx context.Context, services *app.Services, insta
 func (e *examination) settings(r tenant.Resolved) bool {
 	const check = "settings"
 	client := r.Client()
-	switch {
+	switch err := client.Application.Usable(); {
 	case r.Tenant.Directory == "":
 		e.failure(check, Failed, failure.New(failure.DirectoryMissing), nil)
-	case !client.Application.Complete():
-		e.failure(check, Failed, failure.New(failure.ApplicationMissing), nil)
+	case err != nil:
+		e.failure(check, Failed, err, nil)
 	default:
 		e.ok(check, "directory %q, application %s", r.Tenant.Directory, client.Application.ID)
 		return true

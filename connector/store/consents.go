@@ -76,11 +76,8 @@ func purgeAt(c consent.Consent) time.Time {
 	return c.ExpiresAt
 }
 
-func (s *Store) consentOf(row consentRow) (consent.Consent, error) {
-	opened, err := s.unseal(row.Link, "consents", row.ID, "link")
-	if err != nil {
-		return consent.Consent{}, err
-	}
+func (s *Store) consentOf(row consentRow) consent.Consent {
+	opened, _ := s.unseal(row.Link, "consents", row.ID, "link") // empty when it does not open
 	return consent.Consent{
 		ID:             row.ID,
 		TenantID:       row.TenantID,
@@ -98,7 +95,7 @@ func (s *Store) consentOf(row consentRow) (consent.Consent, error) {
 		ClaimExpiresAt: row.ClaimExpiresAt.Time,
 		ClaimAttempts:  row.ClaimAttempts,
 		Version:        row.Version,
-	}, nil
+	}
 }
 
 // Consent implements consent.Store.
@@ -142,7 +139,7 @@ func (s *Store) findConsent(ctx context.Context, which func(db *gorm.DB) *gorm.D
 	if err := s.db.Read(ctx, func(db *gorm.DB) error { return takeOne(which(db), &row) }); err != nil {
 		return consent.Consent{}, err
 	}
-	return s.consentOf(row)
+	return s.consentOf(row), nil
 }
 
 // SaveConsent implements consent.Store. It returns tenant.ErrNotFound when the tenant does not exist.

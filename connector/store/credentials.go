@@ -46,6 +46,14 @@ func storedApplication(a tenant.Application) tenant.Application {
 	return a
 }
 
+// keptColumns returns the columns that an UPDATE of a row with the application leaves unchanged, besides its key.
+func keptColumns(a tenant.Application, key string) []string {
+	if a.Unreadable {
+		return []string{key, credentialsColumn} // a restored key may open it again
+	}
+	return []string{key}
+}
+
 // sealCredentials seals the credentials of the application in a row; nil when it has none.
 func (s *Store) sealCredentials(a tenant.Application, table, row string) ([]byte, error) {
 	if len(a.Credentials()) == 0 {
@@ -59,16 +67,16 @@ func (s *Store) sealCredentials(a tenant.Application, table, row string) ([]byte
 }
 
 // applicationOf returns the application in a row, with its credentials.
-func (s *Store) applicationOf(id string, sealed []byte, table, row string) (tenant.Application, error) {
-	opened, err := s.unseal(sealed, table, row, credentialsColumn)
-	if err != nil || opened.Empty() {
-		return tenant.Application{ID: id}, err
+func (s *Store) applicationOf(id string, sealed []byte, table, row string) tenant.Application {
+	if sealed == nil {
+		return tenant.Application{ID: id}
 	}
+	opened, ok := s.unseal(sealed, table, row, credentialsColumn)
 	var stored sealedCredentials
-	if json.Unmarshal([]byte(opened.Reveal()), &stored) != nil {
-		return tenant.Application{}, fmt.Errorf("reading credentials of %s %q: malformed JSON", table, row) // the cause could quote them
+	if !ok || json.Unmarshal([]byte(opened.Reveal()), &stored) != nil {
+		return tenant.Application{ID: id, Unreadable: true}
 	}
 	return tenant.Application{
 		ID: id, Certificate: stored.Certificate.credential(), Secret: stored.Secret.credential(), NextSecret: stored.NextSecret.credential(),
-	}, nil
+	}
 }

@@ -62,15 +62,13 @@ func (s *Store) grantRow(g token.Grant) (grantRow, error) {
 	}, nil
 }
 
-func (s *Store) grantOf(row grantRow) (token.Grant, error) {
-	opened, err := s.unseal(row.RefreshToken, "grants", sealedAs(row.TenantID, row.Slot), "refresh_token")
-	if err != nil {
-		return token.Grant{}, err
-	}
+func (s *Store) grantOf(row grantRow) token.Grant {
+	opened, ok := s.unseal(row.RefreshToken, "grants", sealedAs(row.TenantID, row.Slot), "refresh_token")
 	return token.Grant{
 		TenantID:      row.TenantID,
 		Slot:          token.Slot(row.Slot),
 		RefreshToken:  opened,
+		Unreadable:    !ok || opened.Empty(),
 		IssuedAt:      row.IssuedAt.Time,
 		DirectoryID:   row.DirectoryID,
 		ApplicationID: row.ApplicationID,
@@ -82,7 +80,7 @@ func (s *Store) grantOf(row grantRow) (token.Grant, error) {
 		Scopes:        row.Scopes.V,
 		Checks:        row.Checks.V,
 		Version:       row.Version,
-	}, nil
+	}
 }
 
 // Grant implements token.Store. Concurrent calls for active grants share a query.
@@ -101,18 +99,17 @@ func (s *Store) Grant(ctx context.Context, tenantID string, slot token.Slot) (to
 	if err != nil {
 		return token.Grant{}, fmt.Errorf("reading the %s grant of tenant %q: %w", slot, tenantID, err)
 	}
-	return s.grantOf(row)
+	return s.grantOf(row), nil
 }
 
 // readGrants reads the active grants of some tenants.
 func (s *Store) readGrants(ctx context.Context, ids []string) ([]result[token.Grant], error) {
 	return readByKey(ctx, s, grantsQuery, ids, func(rows *sql.Rows) (string, token.Grant, error) {
 		row := grantRow{Slot: string(token.Active)}
-		if err := rows.Scan(append(row.activeDest(), &row.RefreshToken)...); err != nil {
+		if err := rows.Scan(row.activeDest()...); err != nil {
 			return row.TenantID, token.Grant{}, err
 		}
-		g, err := s.grantOf(row)
-		return row.TenantID, g, err
+		return row.TenantID, s.grantOf(row), nil
 	})
 }
 
@@ -137,7 +134,7 @@ func (s *Store) saveGrant(ctx context.Context, g *token.Grant) error {
 	}
 	saved.IssuedAt, saved.ConsentedAt = row.IssuedAt.Time, row.ConsentedAt.Time
 	err = s.Transact(ctx, func(ctx context.Context) error {
-		err := s.writeGrant(ctx, row, g.Version)
+		err := s.writeGrant(ctx, row, saved, g.Version)
 		if err != nil || saved.Slot != token.Active {
 			return err
 		}
@@ -151,15 +148,20 @@ func (s *Store) saveGrant(ctx context.Context, g *token.Grant) error {
 	return nil
 }
 
-// writeGrant inserts a row, or updates it if it still has the version and was not issued later.
-func (s *Store) writeGrant(ctx context.Context, row grantRow, version int64) error {
+// writeGrant inserts the row of g, or updates it if it still has the version and was not issued later. It leaves a refresh
+// token that does not open as it is: a restored key may open it again.
+func (s *Store) writeGrant(ctx context.Context, row grantRow, g token.Grant, version int64) error {
+	kept := []string{"tenant_id", "slot"}
+	if g.Unreadable {
+		kept = append(kept, "refresh_token")
+	}
 	err := s.db.Write(ctx, func(db *gorm.DB) error {
 		if version == 0 {
 			return db.Create(&row).Error
 		}
 		return mustAffect(db.Model(&grantRow{}).
 			Where("tenant_id = ? AND slot = ? AND version = ? AND issued_at <= ?", row.TenantID, row.Slot, version, row.IssuedAt).
-			Select("*").Omit("tenant_id", "slot").Updates(&row), token.ErrStale)
+			Select("*").Omit(kept...).Updates(&row), token.ErrStale)
 	})
 	switch {
 	case errors.Is(err, gorm.ErrDuplicatedKey):

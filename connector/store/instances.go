@@ -61,11 +61,7 @@ func (s *Store) instanceRow(in tenant.Instance) (instanceRow, error) {
 	}, nil
 }
 
-func (s *Store) instanceOf(row instanceRow) (tenant.Instance, error) {
-	application, err := s.applicationOf(row.ApplicationID, row.Credentials, "instances", row.InstanceKey)
-	if err != nil {
-		return tenant.Instance{}, err
-	}
+func (s *Store) instanceOf(row instanceRow) tenant.Instance {
 	return tenant.Instance{
 		Key:            row.InstanceKey,
 		ID:             row.InstanceID,
@@ -74,7 +70,7 @@ func (s *Store) instanceOf(row instanceRow) (tenant.Instance, error) {
 		PackageVersion: row.PackageVersion,
 		Settings: tenant.Settings{
 			Cloud:             row.Cloud,
-			Application:       application,
+			Application:       s.applicationOf(row.ApplicationID, row.Credentials, "instances", row.InstanceKey),
 			MFARequest:        row.MFARequest,
 			Borrowers:         row.Borrowers.V,
 			SkipLanding:       row.SkipLanding,
@@ -85,7 +81,7 @@ func (s *Store) instanceOf(row instanceRow) (tenant.Instance, error) {
 		UpdatedAt: row.Updated.Time,
 		RemovedAt: row.Removed.Time,
 		Version:   row.Version,
-	}, nil
+	}
 }
 
 // Instance implements tenant.Store. It returns removed instances too.
@@ -98,7 +94,7 @@ func (s *Store) Instance(ctx context.Context, key string) (tenant.Instance, erro
 	if err != nil {
 		return tenant.Instance{}, fmt.Errorf("reading instance %q: %w", key, err)
 	}
-	return s.instanceOf(row)
+	return s.instanceOf(row), nil
 }
 
 // SaveInstance implements tenant.Store. It returns tenant.ErrChanged when the row changed since it was read, already
@@ -118,7 +114,7 @@ func (s *Store) SaveInstance(ctx context.Context, in *tenant.Instance) error {
 		}
 		return mustAffect(db.Model(&instanceRow{}).
 			Where("instance_key = ? AND version = ?", in.Key, in.Version).
-			Select("*").Omit("instance_key").Updates(&row), tenant.ErrChanged)
+			Select("*").Omit(keptColumns(saved.Settings.Application, "instance_key")...).Updates(&row), tenant.ErrChanged)
 	})
 	if errors.Is(err, gorm.ErrDuplicatedKey) {
 		err = tenant.ErrChanged

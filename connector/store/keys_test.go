@@ -37,13 +37,6 @@ func migrate(t *testing.T, db *storetest.Database, k *seal.Keyring) error {
 	return db.Unmigrated(t, func(cfg *store.Config) { cfg.Keyring = k }).Migrate(t.Context())
 }
 
-// forgetChecks makes the database one of a program that did not know key checks.
-func forgetChecks(t *testing.T, db *storetest.Database) {
-	t.Helper()
-	execute(t, db, "DROP TABLE key_checks")
-	execute(t, db, "DELETE FROM schema_versions WHERE version_id >= 4")
-}
-
 func execute(t *testing.T, db *storetest.Database, statement string, args ...any) {
 	t.Helper()
 	if _, err := db.Raw(t).ExecContext(t.Context(), statement, args...); err != nil {
@@ -96,7 +89,7 @@ func TestMigrate_ReplacedKeys(t *testing.T) {
 	})
 }
 
-// TestMigrate_ChecksKeysOfAnEarlierProgram starts on databases of a program that recorded no keys.
+// TestMigrate_ChecksKeysOfAnEarlierProgram upgrades the database of a program that recorded no keys.
 func TestMigrate_ChecksKeysOfAnEarlierProgram(t *testing.T) {
 	t.Parallel()
 	version := func(t *testing.T, db *storetest.Database) (version int) {
@@ -106,36 +99,49 @@ func TestMigrate_ChecksKeysOfAnEarlierProgram(t *testing.T) {
 		}
 		return version
 	}
+	sealed := func(t *testing.T, k *seal.Keyring, table, row, column string) []byte {
+		t.Helper()
+		ciphertext, err := k.Seal([]byte(`{"secret":{"value":"canary"}}`), table, row, column)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ciphertext
+	}
 	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
-		s := db.Open(t)
-		tenantID, _ := fill(t, s)
-		forgetChecks(t, db)
-		before := version(t, db)
-		if err := migrate(t, db, newKeyring(t)); !errors.Is(err, store.ErrWrongKeys) {
-			t.Errorf("Migrate() with other keys = %v, want %v", err, store.ErrWrongKeys)
-		}
-		if after := version(t, db); after != before {
-			t.Errorf("Migrate() with other keys migrated the schema from version %d to %d", before, after)
-		}
-
-		// A ring that has the newest key and lacks one that values need.
+		const earlier = 3
+		db.MigrateTo(t, earlier)
 		both := must(t)(db.Keyring.Add())
 		newest := must(t)(both.Retire(db.Keyring.Primary()))
-		g := newGrant(tenantID, "predecessor", noon)
-		if err := db.Unmigrated(t, func(cfg *store.Config) { cfg.Keyring = both }).SaveGrant(t.Context(), &g); err != nil {
-			t.Fatalf("SaveGrant() = %v", err)
+		add := func(id string, credentials []byte) {
+			t.Helper()
+			execute(t, db, "INSERT INTO tenants (id, instance_key, account_id, subscription_id, name, marketplace, directory, application_id, credentials, version)"+
+				" VALUES (?, 'key', 'account', '', '', '', '', '', ?, 1)", id, credentials)
 		}
-		if err := migrate(t, db, newest); !errors.Is(err, store.ErrWrongKeys) {
-			t.Errorf("Migrate() without an older key that values need = %v, want %v", err, store.ErrWrongKeys)
+		for _, id := range []string{"t1", "t2", "t3"} {
+			add(id, sealed(t, db.Keyring, "tenants", id, "credentials"))
+			execute(t, db, "INSERT INTO grants (tenant_id, slot, refresh_token, issued_at, directory_id, application_id, procedure_name, consent_id, consented_by,"+
+				" asked_by, checks, version) VALUES (?, 'active', ?, '2026-11-23 12:00:00.000', '', '', '', '', '{}', '', '{}', 1)",
+				id, sealed(t, both, "grants", id+"/active", "refresh_token"))
+		}
+		for name, k := range map[string]*seal.Keyring{
+			"other keys": newKeyring(t), "the first key, without the newest": db.Keyring, "the newest key, without the first": newest,
+		} {
+			if err := migrate(t, db, k); !errors.Is(err, store.ErrWrongKeys) {
+				t.Errorf("Migrate() with %s = %v, want %v", name, err, store.ErrWrongKeys)
+			}
+			if after := version(t, db); after != earlier {
+				t.Fatalf("Migrate() with %s migrated the schema from version %d to %d, want it left alone", name, earlier, after)
+			}
 		}
 
-		// One damaged value stops nobody, whatever its beginning says.
-		execute(t, db, "UPDATE grants SET refresh_token = ? WHERE slot = 'active'", append(seal.PrefixOf(12345), "damaged"...))
-		execute(t, db, "UPDATE grants SET refresh_token = ? WHERE slot = 'pending'", []byte("damaged"))
+		// A damaged value stops nobody, whatever its beginning says.
+		add("damaged", []byte("damaged"))
+		add("damaged too", append([]byte{1, 0, 0, 48, 57}, "damaged"...)) // as if another key had sealed it
+		execute(t, db, "UPDATE tenants SET credentials = (SELECT c FROM (SELECT credentials AS c FROM tenants WHERE id = 't2') AS x) WHERE id = 't1'")
 		if err := migrate(t, db, both); err != nil {
-			t.Fatalf("Migrate() with a damaged value = %v", err)
+			t.Fatalf("Migrate() with damaged values = %v", err)
 		}
-		// From now on, the database knows both keys.
+		// From now on the database knows both keys.
 		for name, k := range map[string]*seal.Keyring{"the first key": db.Keyring, "the newest key": newest} {
 			if err := migrate(t, db, k); !errors.Is(err, store.ErrWrongKeys) {
 				t.Errorf("Migrate() with %s only = %v, want %v", name, err, store.ErrWrongKeys)

@@ -44,17 +44,17 @@ func TestReseal(t *testing.T) {
 			}
 		}
 		for name, read := range map[string]func(s *store.Store) error{
-			"instance": func(s *store.Store) error { _, err := s.Instance(ctx, instanceKey); return err },
-			"tenant":   func(s *store.Store) error { _, err := s.Tenant(ctx, tenantID); return err },
-			"grant":    func(s *store.Store) error { _, err := s.Grant(ctx, tenantID, token.Pending); return err },
-			"consent":  func(s *store.Store) error { _, err := s.OpenConsent(ctx, tenantID, token.Manual); return err },
-			"state":    func(s *store.Store) error { _, err := s.State(ctx, stateHash); return err },
+			"instance": func(s *store.Store) error { return readInstance(ctx, s, instanceKey) },
+			"tenant":   func(s *store.Store) error { return readTenant(ctx, s, tenantID) },
+			"grant":    func(s *store.Store) error { return readGrant(ctx, s, tenantID, token.Pending) },
+			"consent":  func(s *store.Store) error { return readConsent(ctx, s, tenantID) },
+			"state":    func(s *store.Store) error { return readState(ctx, s, stateHash) },
 		} {
 			if err := read(s); err != nil {
 				t.Errorf("reading the %s after Reseal() = %v", name, err)
 			}
-			if err := read(old); !errors.Is(err, seal.ErrNotOpened) {
-				t.Errorf("reading the %s with the old key only = %v, want %v", name, err, seal.ErrNotOpened)
+			if err := read(old); !errors.Is(err, errUnreadable) {
+				t.Errorf("reading the %s with the old key only = %v, want %v", name, err, errUnreadable)
 			}
 		}
 		if err := s.SaveGrant(ctx, &before); err != nil {

@@ -7,20 +7,20 @@ import (
 	"fmt"
 	"slices"
 
+	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
 
-// The columns of queries for many tenants, without the sealed token of a grant. When a tenant has no grant or schedule, its
-// columns are NULL.
+// The columns of queries for many tenants. When a tenant has no grant or schedule, its columns are NULL.
 const (
 	tenantColumns = "id, instance_key, account_id, subscription_id, name, marketplace, directory_id, directory, application_id, credentials, " +
 		"created_at, updated_at, version"
 	instanceColumns = "instance_key, instance_id, root_id, controller_uri, package_version, cloud, application_id, credentials, mfa_request, " +
 		"borrowers, skip_landing, direct_link, tenant_application, created_at, updated_at, removed_at, version"
 	activeColumns = "COALESCE(a.tenant_id, ''), a.issued_at, COALESCE(a.directory_id, ''), COALESCE(a.application_id, ''), COALESCE(a.procedure_name, ''), " +
-		"COALESCE(a.consent_id, ''), a.consented_at, a.consented_by, COALESCE(a.asked_by, ''), a.scopes, a.checks, COALESCE(a.version, 0)"
-	pendingColumns  = "COALESCE(p.tenant_id, ''), p.consented_at, p.consented_by"
+		"COALESCE(a.consent_id, ''), a.consented_at, a.consented_by, COALESCE(a.asked_by, ''), a.scopes, a.checks, COALESCE(a.version, 0), a.refresh_token"
+	pendingColumns  = "COALESCE(p.tenant_id, ''), p.consented_at, p.consented_by, p.refresh_token"
 	scheduleColumns = "s.due_at, s.lease_owner, s.lease_until, COALESCE(s.attempt, 0), s.last_at, s.last_success_at, s.failing_since, s.failure, " +
 		"COALESCE(s.version, 0)"
 )
@@ -28,7 +28,7 @@ const (
 const (
 	tenantsQuery   = "SELECT " + tenantColumns + " FROM tenants WHERE id IN"
 	instancesQuery = "SELECT " + instanceColumns + " FROM instances WHERE instance_key IN"
-	grantsQuery    = "SELECT " + activeColumns + ", a.refresh_token FROM grants a WHERE a.slot = 'active' AND a.tenant_id IN"
+	grantsQuery    = "SELECT " + activeColumns + " FROM grants a WHERE a.slot = 'active' AND a.tenant_id IN"
 	snapshotsQuery = "SELECT t.id, " + activeColumns + ", " + pendingColumns + ", " + scheduleColumns + snapshotsFrom
 	snapshotsFrom  = " FROM tenants t" +
 		" LEFT JOIN grants a ON a.tenant_id = t.id AND a.slot = 'active' LEFT JOIN grants p ON p.tenant_id = t.id AND p.slot = 'pending'" +
@@ -52,12 +52,12 @@ func (row *instanceRow) scanDest() []any {
 func (row *grantRow) activeDest() []any {
 	return []any{
 		&row.TenantID, &row.IssuedAt, &row.DirectoryID, &row.ApplicationID, &row.ProcedureName, &row.ConsentID, &row.ConsentedAt, &row.ConsentedBy,
-		&row.AskedBy, &row.Scopes, &row.Checks, &row.Version,
+		&row.AskedBy, &row.Scopes, &row.Checks, &row.Version, &row.RefreshToken,
 	}
 }
 
 func (row *grantRow) pendingDest() []any {
-	return []any{&row.TenantID, &row.ConsentedAt, &row.ConsentedBy}
+	return []any{&row.TenantID, &row.ConsentedAt, &row.ConsentedBy, &row.RefreshToken}
 }
 
 func (row *scheduleRow) scanDest() []any {
@@ -119,8 +119,7 @@ func (s *Store) scanTenant(rows *sql.Rows) (id string, t tenant.Tenant, err erro
 	if err := rows.Scan(row.scanDest()...); err != nil {
 		return row.ID, tenant.Tenant{}, err
 	}
-	t, err = s.tenantOf(row)
-	return row.ID, t, err
+	return row.ID, s.tenantOf(row), nil
 }
 
 func (s *Store) scanInstance(rows *sql.Rows) (key string, in tenant.Instance, err error) {
@@ -128,8 +127,7 @@ func (s *Store) scanInstance(rows *sql.Rows) (key string, in tenant.Instance, er
 	if err := rows.Scan(row.scanDest()...); err != nil {
 		return row.InstanceKey, tenant.Instance{}, err
 	}
-	in, err = s.instanceOf(row)
-	return row.InstanceKey, in, err
+	return row.InstanceKey, s.instanceOf(row), nil
 }
 
 // readSnapshots reads the stored state of the tokens of some tenants.
@@ -146,18 +144,16 @@ func (s *Store) scanSnapshot(rows *sql.Rows) (id string, snapshot token.Snapshot
 	}
 	schedule.TenantID = id
 	snapshot.Schedule = schedule.schedule()
-	if snapshot.Active, err = s.grantIn(active); err != nil {
-		return id, token.Snapshot{}, err
-	}
-	snapshot.Pending, err = s.grantIn(pending)
-	return id, snapshot, err
+	snapshot.Active, snapshot.Pending = s.grantIn(active), s.grantIn(pending)
+	return id, snapshot, nil
 }
 
-// grantIn returns the grant in a row of a join; nil when the tenant has none.
-func (s *Store) grantIn(row grantRow) (*token.Grant, error) {
+// grantIn returns the grant in a row of a join without its refresh token; nil when the tenant has none.
+func (s *Store) grantIn(row grantRow) *token.Grant {
 	if row.TenantID == "" {
-		return nil, nil
+		return nil
 	}
-	g, err := s.grantOf(row)
-	return &g, err
+	g := s.grantOf(row)
+	g.RefreshToken = secret.Text{}
+	return &g
 }

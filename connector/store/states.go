@@ -8,7 +8,6 @@ import (
 	"gorm.io/gorm"
 
 	"azure-partner-connector/connector/consent"
-	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
 )
@@ -31,13 +30,10 @@ type stateRow struct {
 func (stateRow) TableName() string { return "states" }
 
 func (s *Store) stateOf(row stateRow) (consent.State, error) {
-	nonce, err := s.unseal(row.Nonce, "states", row.StateHash, "nonce")
-	if err != nil {
-		return consent.State{}, err
-	}
-	var verifier secret.Text
-	if verifier, err = s.unseal(row.Verifier, "states", row.StateHash, "verifier"); err != nil {
-		return consent.State{}, err
+	nonce, ok := s.unseal(row.Nonce, "states", row.StateHash, "nonce")
+	verifier, also := s.unseal(row.Verifier, "states", row.StateHash, "verifier")
+	if !ok || !also {
+		return consent.State{}, tenant.ErrNotFound // a sign-in cannot be completed without either
 	}
 	return consent.State{
 		Hash:          row.StateHash,
@@ -97,10 +93,14 @@ func (s *Store) State(ctx context.Context, hash string) (consent.State, error) {
 	if err != nil {
 		return consent.State{}, fmt.Errorf("reading a state: %w", err)
 	}
-	return s.stateOf(row)
+	state, err := s.stateOf(row)
+	if err != nil {
+		return consent.State{}, fmt.Errorf("reading a state: %w", err)
+	}
+	return state, nil
 }
 
-// OpenStates implements consent.Store. A state expires at its ExpiresAt.
+// OpenStates implements consent.Store. A state expires at its ExpiresAt. It leaves out states whose secrets do not open.
 func (s *Store) OpenStates(ctx context.Context, consentID string, now time.Time) ([]consent.State, error) {
 	var rows []stateRow
 	err := s.db.Read(ctx, func(db *gorm.DB) error {
@@ -110,10 +110,10 @@ func (s *Store) OpenStates(ctx context.Context, consentID string, now time.Time)
 	if err != nil {
 		return nil, fmt.Errorf("reading the open states of consent %q: %w", consentID, err)
 	}
-	states := make([]consent.State, len(rows))
-	for i, row := range rows {
-		if states[i], err = s.stateOf(row); err != nil {
-			return nil, err
+	states := make([]consent.State, 0, len(rows))
+	for _, row := range rows {
+		if state, err := s.stateOf(row); err == nil {
+			states = append(states, state)
 		}
 	}
 	return states, nil

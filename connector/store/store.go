@@ -127,14 +127,15 @@ func (s *Store) seal(text secret.Text, table, row, column string) ([]byte, error
 	return s.keyring.Seal([]byte(text.Reveal()), table, row, column)
 }
 
-// unseal returns the text that seal sealed.
-func (s *Store) unseal(ciphertext []byte, table, row, column string) (secret.Text, error) {
+// unseal returns the text that seal sealed. It returns false for a value that does not open: whoever reads its row must go on,
+// so that the secret can be replaced and the row removed. CheckSealed reports such values.
+func (s *Store) unseal(ciphertext []byte, table, row, column string) (secret.Text, bool) {
 	if ciphertext == nil {
-		return secret.Text{}, nil
+		return secret.Text{}, true
 	}
 	plaintext, err := s.keyring.Open(ciphertext, table, row, column)
 	if err != nil {
-		return secret.Text{}, err
+		return secret.Text{}, false
 	}
-	return secret.New(string(plaintext)), nil
+	return secret.New(string(plaintext)), true
 }

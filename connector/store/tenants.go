@@ -54,11 +54,7 @@ func (s *Store) tenantRow(t tenant.Tenant) (tenantRow, error) {
 	}, nil
 }
 
-func (s *Store) tenantOf(row tenantRow) (tenant.Tenant, error) {
-	application, err := s.applicationOf(row.ApplicationID, row.Credentials, "tenants", row.ID)
-	if err != nil {
-		return tenant.Tenant{}, err
-	}
+func (s *Store) tenantOf(row tenantRow) tenant.Tenant {
 	return tenant.Tenant{
 		ID:             row.ID,
 		InstanceKey:    row.InstanceKey,
@@ -68,11 +64,11 @@ func (s *Store) tenantOf(row tenantRow) (tenant.Tenant, error) {
 		Marketplace:    row.Marketplace,
 		DirectoryID:    string(row.DirectoryID),
 		Directory:      row.Directory,
-		Application:    application,
+		Application:    s.applicationOf(row.ApplicationID, row.Credentials, "tenants", row.ID),
 		CreatedAt:      row.Created.Time,
 		UpdatedAt:      row.Updated.Time,
 		Version:        row.Version,
-	}, nil
+	}
 }
 
 // Tenant implements tenant.Store.
@@ -85,7 +81,7 @@ func (s *Store) Tenant(ctx context.Context, id string) (tenant.Tenant, error) {
 	if err != nil {
 		return tenant.Tenant{}, fmt.Errorf("reading tenant %q: %w", id, err)
 	}
-	return s.tenantOf(row)
+	return s.tenantOf(row), nil
 }
 
 // Tenants implements tenant.Store. It compares names byte by byte.
@@ -99,9 +95,7 @@ func (s *Store) Tenants(ctx context.Context, instanceKey string) ([]tenant.Tenan
 	}
 	tenants := make([]tenant.Tenant, len(rows))
 	for i, row := range rows {
-		if tenants[i], err = s.tenantOf(row); err != nil {
-			return nil, err
-		}
+		tenants[i] = s.tenantOf(row)
 	}
 	return tenants, nil
 }
@@ -123,7 +117,7 @@ func (s *Store) SaveTenant(ctx context.Context, t *tenant.Tenant) error {
 		}
 		return mustAffect(db.Model(&tenantRow{}).
 			Where("id = ? AND version = ?", t.ID, t.Version).
-			Select("*").Omit("id").Updates(&row), tenant.ErrChanged)
+			Select("*").Omit(keptColumns(saved.Application, "id")...).Updates(&row), tenant.ErrChanged)
 	})
 	if errors.Is(err, gorm.ErrDuplicatedKey) {
 		err = s.duplicateTenant(ctx, *t)

@@ -17,6 +17,10 @@ type Application struct {
 	Certificate Credential
 	Secret      Credential
 	NextSecret  Credential // may be valid at the same time
+
+	// Unreadable means that credentials are stored and do not open. They count as absent, and stay stored until others
+	// replace them.
+	Unreadable bool
 }
 
 // A Credential is a client secret or a certificate. The zero Credential stands for none.
@@ -34,6 +38,17 @@ type Credential struct {
 
 // Complete reports whether a can be used, that is, has an ID and a credential.
 func (a Application) Complete() bool { return a.ID != "" && len(a.Credentials()) > 0 }
+
+// Usable returns the failure that says why a cannot be used; nil when it can.
+func (a Application) Usable() error {
+	switch {
+	case a.ID != "" && a.Unreadable:
+		return failure.New(failure.CredentialsUnreadable)
+	case !a.Complete():
+		return failure.New(failure.ApplicationMissing)
+	}
+	return nil
+}
 
 // Credentials returns the credentials that are set.
 func (a Application) Credentials() []Credential {
@@ -103,10 +118,16 @@ func (a Application) checked(now time.Time) (Application, error) {
 }
 
 // keep copies those credentials from stored that were not sent, if stored is the same application: the platform has no copy
-// to send.
+// to send. Unreadable ones stay as they are until a credential is sent or removed.
 func (a *Application) keep(stored Application) {
 	if a.ID != stored.ID {
 		stored = Application{}
+	}
+	a.Unreadable = stored.Unreadable
+	for _, c := range []Credential{a.Certificate, a.Secret, a.NextSecret} {
+		if !c.Value.Empty() || c.Remove {
+			a.Unreadable = false
+		}
 	}
 	// The end of a certificate is read from it, not entered.
 	if a.Certificate.Value.Empty() {

@@ -42,15 +42,19 @@ func (s *Service) snapshot(ctx context.Context, tenantID string) (Snapshot, erro
 // and to the application that it was issued to (docs/reference/microsoft-identity.md §3.4).
 func usable(r *tenant.Resolved, g *Grant) (tenant.Client, error) {
 	c := r.Client()
-	switch {
-	case c.DirectoryID == "":
+	if c.DirectoryID == "" {
 		return c, failure.New(failure.DirectoryMissing)
-	case !c.Application.Complete():
-		return c, failure.New(failure.ApplicationMissing)
+	}
+	if err := c.Application.Usable(); err != nil {
+		return c, err
+	}
+	switch {
 	case c.DirectoryID != g.DirectoryID:
 		return c, failure.New(failure.DirectoryChanged, "seen", g.DirectoryID, "expected", c.DirectoryID)
 	case c.Application.ID != g.ApplicationID:
 		return c, failure.New(failure.ApplicationChanged, "seen", g.ApplicationID, "expected", c.Application.ID)
+	case g.Unreadable:
+		return c, failure.New(failure.GrantUnreadable)
 	}
 	return c, nil
 }
@@ -105,6 +109,9 @@ func (s *Service) Activate(ctx context.Context, tenantID string) (Grant, error) 
 	if !ok {
 		return Grant{}, failure.New(failure.NothingToClaim)
 	}
+	if g.Unreadable {
+		return Grant{}, failure.New(failure.GrantUnreadable)
+	}
 	if err := s.StoreActive(ctx, g); err != nil {
 		return Grant{}, err
 	}
@@ -148,7 +155,12 @@ func (s *Service) Purge(ctx context.Context) error {
 	return nil
 }
 
+// savePredecessor keeps an active grant that is about to be replaced, unless it cannot be read: then the predecessor that is
+// stored may still work.
 func (s *Service) savePredecessor(ctx context.Context, old Grant) error {
+	if old.Unreadable {
+		return nil
+	}
 	if err := s.cfg.Store.SavePredecessor(ctx, old); err != nil {
 		return fmt.Errorf("saving predecessor of %s: %w", old.TenantID, err)
 	}

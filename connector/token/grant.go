@@ -65,6 +65,9 @@ type Grant struct {
 	TenantID     string
 	Slot         Slot
 	RefreshToken secret.Text
+	// Unreadable means that the stored refresh token does not open. RefreshToken is empty then, and what is known about it
+	// serves to replace it.
+	Unreadable bool
 	// IssuedAt is when Microsoft issued the stored value. A value with an older IssuedAt never replaces a newer one.
 	IssuedAt time.Time
 
@@ -90,7 +93,7 @@ func (g *Grant) advance(redeemed Redemption) {
 	if redeemed.RefreshToken.Empty() {
 		return
 	}
-	g.RefreshToken, g.IssuedAt = redeemed.RefreshToken, redeemed.IssuedAt
+	g.RefreshToken, g.Unreadable, g.IssuedAt = redeemed.RefreshToken, false, redeemed.IssuedAt
 }
 
 // Checks are the results of the last checks of a grant.

@@ -94,6 +94,9 @@ func (s *Service) lendable(r *tenant.Resolved, snapshot *Snapshot) error {
 		return f.Error()
 	}
 	_, err := usable(r, snapshot.Active)
+	if failure.Is(err, failure.GrantUnreadable) {
+		return nil // a cached access token still works, and redeemToLend refuses the rest
+	}
 	return err
 }
 
@@ -105,10 +108,14 @@ func (s *Service) redeemToLend(ctx context.Context, r tenant.Resolved, api API) 
 	if !ok {
 		return Loan{}, failure.New(failure.GrantAbsent) // deleted meanwhile
 	}
-	if _, err := usable(&r, &g); err != nil {
+	c, err := usable(&r, &g)
+	if err != nil && !failure.Is(err, failure.GrantUnreadable) {
 		return Loan{}, err // replaced meanwhile
 	}
-	redeemed, err := s.cfg.Microsoft.Renew(ctx, r.Client(), g.RefreshToken, api)
+	var redeemed Redemption
+	if err == nil {
+		redeemed, err = s.cfg.Microsoft.Renew(ctx, c, g.RefreshToken, api)
+	}
 	if err != nil {
 		s.loans.refuse(g, api, failure.From(err), s.cfg.Now())
 		return Loan{}, errors.Join(err, s.scheduleNow(ctx, r, failure.From(err)))

@@ -128,25 +128,32 @@ func (s *Service) redeemLeased(ctx context.Context, r tenant.Resolved, leased Sc
 	return nil
 }
 
-// redeemGrant redeems g for Partner Center. When Microsoft refuses the value, it tries the predecessor once: the successor may
-// have been lost or corrupted.
+// redeemGrant redeems g for Partner Center. When g cannot be read, or Microsoft refuses its value, it tries the predecessor
+// once: the successor may have been lost or corrupted.
 func (s *Service) redeemGrant(ctx context.Context, r tenant.Resolved, g Grant) (Redemption, error) {
 	c, err := usable(&r, &g)
-	if err != nil {
+	if err != nil && !failure.Is(err, failure.GrantUnreadable) {
 		return Redemption{}, err
 	}
 	ctx = WithoutRetries(ctx) // fail schedules the next attempt
-	redeemed, err := s.cfg.Microsoft.Renew(ctx, c, g.RefreshToken, PartnerCenter)
-	if err == nil || failure.From(err).Kind() != failure.SignIn {
-		return redeemed, err
+	if err == nil {
+		var redeemed Redemption
+		redeemed, err = s.cfg.Microsoft.Renew(ctx, c, g.RefreshToken, PartnerCenter)
+		if err == nil || failure.From(err).Kind() != failure.SignIn {
+			return redeemed, err
+		}
 	}
 	old, ok, readErr := s.grant(ctx, r.Tenant.ID, Predecessor)
-	if readErr != nil || !ok || old.ApplicationID != c.Application.ID || old.DirectoryID != c.DirectoryID || !s.cfg.Now().Before(old.ExpiresAt()) {
+	if readErr != nil || !ok || old.Unreadable || old.ApplicationID != c.Application.ID || old.DirectoryID != c.DirectoryID || !s.cfg.Now().Before(old.ExpiresAt()) {
 		return Redemption{}, err
 	}
-	if recovered, oldErr := s.cfg.Microsoft.Renew(ctx, c, old.RefreshToken, PartnerCenter); oldErr == nil {
-		s.cfg.Log.WarnContext(ctx, "Microsoft refused the active grant and accepted its predecessor", "tenant", r.Tenant.ID, "err", err)
+	recovered, oldErr := s.cfg.Microsoft.Renew(ctx, c, old.RefreshToken, PartnerCenter)
+	switch {
+	case oldErr == nil:
+		s.cfg.Log.WarnContext(ctx, "the active grant could not be used; Microsoft accepted its predecessor", "tenant", r.Tenant.ID, "err", err)
 		return recovered, nil
+	case g.Unreadable && failure.From(oldErr).Kind() != failure.SignIn:
+		return Redemption{}, oldErr // the predecessor may still work later
 	}
 	return Redemption{}, err
 }

@@ -75,13 +75,13 @@ func (s *Service) Status(ctx context.Context, r tenant.Resolved) (Status, error)
 	}
 	now := s.cfg.Now()
 	st := statusOfSettings(r, now)
-	if pending := snapshot.Pending; pending != nil {
+	if pending := snapshot.Pending; pending != nil && !pending.Unreadable {
 		if claimEnds := pending.ConsentedAt.Add(s.cfg.ClaimLife); now.Before(claimEnds) {
 			st.Pending = &PendingGrant{pending.ConsentedBy, pending.ConsentedAt, claimEnds}
 		}
 	}
 	if snapshot.Active == nil {
-		st.State, st.Failure = stateWithoutGrant(r, st)
+		st.State, st.Failure = stateWithoutGrant(r, st, snapshot.Pending != nil && snapshot.Pending.Unreadable)
 		return st.unlessAltered(r), nil
 	}
 	st.describe(*snapshot.Active, snapshot.Schedule, now)
@@ -138,15 +138,17 @@ func stateOfGrant(r tenant.Resolved, st Status, g Grant, schedule Schedule, now 
 	return StateActive, nil
 }
 
-func stateWithoutGrant(r tenant.Resolved, st Status) (State, *failure.Record) {
+func stateWithoutGrant(r tenant.Resolved, st Status, unreadable bool) (State, *failure.Record) {
 	c := r.Client()
-	switch {
+	switch err := c.Application.Usable(); {
 	case st.Pending != nil:
 		return StatePending, &failure.Record{Code: failure.ClaimWaiting, Params: map[string]string{"username": st.Pending.ConsentedBy.Username}}
 	case r.Tenant.Directory == "":
 		return StateMisconfigured, &failure.Record{Code: failure.DirectoryMissing}
-	case !c.Application.Complete():
-		return StateMisconfigured, &failure.Record{Code: failure.ApplicationMissing}
+	case err != nil:
+		return StateMisconfigured, &failure.Record{Code: failure.From(err).Code}
+	case unreadable:
+		return StateMisconfigured, &failure.Record{Code: failure.GrantUnreadable}
 	}
 	return StateAbsent, &failure.Record{Code: failure.GrantAbsent}
 }
