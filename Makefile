@@ -24,7 +24,7 @@ GOVULNCHECK      := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-quick test-race chaos torture bench lint vuln build package sandbox screens walk clean
+.PHONY: help test test-quick test-race test-mysql chaos torture bench lint vuln build package sandbox screens walk clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,11 @@ test: ## install what is missing, then lint and run every test
 test-race: ## as test, with the race detector everywhere
 	@build/prerequisites.sh gcc rsync mariadbd chromium node npm oauthlib wrk shellcheck
 	@build/test.sh race
+
+test-mysql: ## the tests that use a database server, on a real MySQL, which is unpacked into the cache once
+	@build/prerequisites.sh rsync chromium node npm
+	@build/mysql.sh >/dev/null
+	@build/test.sh mysql
 
 test-quick: ## the tests that need no browser and no database but SQLite, for daily work
 	@build/test.sh quick

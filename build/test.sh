@@ -3,18 +3,19 @@
 #
 #   build/test.sh full     everything, with the race detector where our own code runs concurrently
 #   build/test.sh race     everything with the race detector
+#   build/test.sh mysql    the tests that use a database server, on a real MySQL instead of MariaDB; without the linter
 #   build/test.sh quick    only what needs no browser and no database but SQLite; without the linter
 #
 # The Makefile calls it. It reads
 #
 #   GO              the go command                                   (default: go)
 #   TESTFLAGS       further flags of go test                         (default: none)
-#   TEST_MYSQL_DSN  a MySQL or MariaDB server to test against        (default: a private MariaDB is started)
+#   TEST_MYSQL_DSN  a MySQL or MariaDB server to test against        (default: a private server is started)
 #   TEST_BUDGET     after which the tests of a package fail as hung  (default: 40m; no test depends on its duration)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-mode="${1:?full, race or quick}"
+mode="${1:?full, race, mysql or quick}"
 within="${2:-}" # "server" if a database server is already running
 GO="${GO:-go}"
 export TEST_BEGAN="${TEST_BEGAN:-$(date +%s)}"
@@ -26,7 +27,7 @@ gotestsum="$tools/gotestsum-$gotestsum_version"
 
 # Tests whose names say that they need a database server, a browser or a program from npm; test-quick leaves them out.
 # With TEST_QUICK, storetest and sandbox/browser fail any other test that asks for one.
-needs_more='MariaDB|Browser|Interop|/mariadb'
+needs_more='MySQL|MariaDB|Browser|Interop|/mariadb'
 
 # refuse says what is missing and what works without it, and exits.
 refuse() {
@@ -77,9 +78,9 @@ download_modules() {
 prepare() {
 	local space
 	case "$mode" in
-	full | race) if [ -x "$gotestsum" ]; then space=1500; else space=6000; fi ;;
+	full | race | mysql) if [ -x "$gotestsum" ]; then space=1500; else space=6000; fi ;;
 	quick) if [ -x "$gotestsum" ]; then space=300; else space=1500; fi ;;
-	*) refuse "build/test.sh: full, race or quick, not $mode" ;;
+	*) refuse "build/test.sh: full, race, mysql or quick, not $mode" ;;
 	esac
 	require_space "$space" "$("$GO" env GOCACHE)" "$("$GO" env GOMODCACHE)" "${TMPDIR:-/tmp}" "$PWD"
 	download_modules
@@ -88,8 +89,11 @@ prepare() {
 
 if [ "$within" != server ]; then
 	prepare
+	if [ "$mode" = mysql ]; then
+		export TEST_SERVER=mysql
+	fi
 	if [ "$mode" != quick ]; then
-		"$GO" run ./connector/store/storetest/withmariadb -- "$0" "$mode" server
+		"$GO" run ./connector/store/storetest/withserver -- "$0" "$mode" server
 		exit
 	fi
 fi
@@ -148,6 +152,10 @@ race)
 	start_lint
 	CGO_ENABLED=1 run with-race-detector -race ./...
 	await_lint
+	;;
+mysql)
+	# Everything that stores something. Subtests of SQLite prove nothing here.
+	run mysql -skip '/sqlite' ./connector/... ./hooks/... ./sandbox/walk ./sandbox/world ./sandbox/chaos
 	;;
 quick)
 	export TEST_QUICK=1

@@ -102,7 +102,14 @@ func record(db *gorm.DB, act func() error) (statements []recordedStatement, err 
 func explain(db *gorm.DB, driver string, statement recordedStatement) (steps []string, err error) {
 	explain, shown := "EXPLAIN QUERY PLAN ", []string{"detail"}
 	if driver == sqldb.MySQL {
-		explain, shown = "EXPLAIN ", []string{"table", "type", "key", "Extra"}
+		var version string
+		if err := db.Raw("SELECT VERSION()").Row().Scan(&version); err != nil {
+			return nil, err
+		}
+		explain, shown = "EXPLAIN FORMAT=TRADITIONAL ", []string{"table", "type", "key", "Extra"}
+		if strings.Contains(version, "MariaDB") {
+			explain = "EXPLAIN " // its only table
+		}
 	}
 	rows, err := db.Statement.ConnPool.QueryContext(db.Statement.Context, explain+statement.text, statement.values...)
 	if err != nil {

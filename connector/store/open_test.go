@@ -124,41 +124,55 @@ func TestOpen_SQLiteIsDurable(t *testing.T) {
 	}
 }
 
-func TestOpen_MariaDBSession(t *testing.T) {
+func TestOpen_MySQLSession(t *testing.T) {
 	t.Parallel()
-	s := storetest.MariaDB(t).Open(t)
-	for query, want := range map[string]string{
-		"SELECT @@SESSION.tx_isolation":                        "READ-COMMITTED",
-		"SELECT @@SESSION.sql_mode LIKE '%STRICT_ALL_TABLES%'": "1",
-	} {
-		if got, err := store.Setting(t.Context(), s, query); err != nil || got != want {
-			t.Errorf("%s = %q, %v, want %q", query, got, err, want)
+	storetest.OnMySQL(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		for query, want := range map[string]string{
+			"SELECT " + isolationOf(t, s):                          "READ-COMMITTED",
+			"SELECT @@SESSION.sql_mode LIKE '%STRICT_ALL_TABLES%'": "1",
+		} {
+			if got, err := store.Setting(t.Context(), s, query); err != nil || got != want {
+				t.Errorf("%s = %q, %v, want %q", query, got, err, want)
+			}
 		}
-	}
+	})
 }
 
-// TestOpen_ConnectionCharsetOnMariaDB stores text that ends a string in GBK. The driver writes values into statements, so
+// isolationOf returns the variable that holds the isolation of a connection, which MariaDB and MySQL name differently.
+func isolationOf(t *testing.T, s *store.Store) string {
+	t.Helper()
+	version, err := store.Setting(t.Context(), s, "SELECT VERSION()")
+	if err != nil {
+		t.Fatalf("SELECT VERSION() = _, %v", err)
+	}
+	if strings.Contains(version, "MariaDB") {
+		return "@@SESSION.tx_isolation"
+	}
+	return "@@SESSION.transaction_isolation"
+}
+
+// TestOpen_MySQLConnectionCharset stores text that ends a string in GBK. The driver writes values into statements, so
 // a DSN must not be able to choose another character set than utf8mb4.
-func TestOpen_ConnectionCharsetOnMariaDB(t *testing.T) {
+func TestOpen_MySQLConnectionCharset(t *testing.T) {
 	t.Parallel()
 	for _, parameter := range []string{"charset=gbk", "collation=gbk_chinese_ci", "character_set_client=gbk"} {
-		t.Run(parameter, func(t *testing.T) {
-			t.Parallel()
+		storetest.OnMySQL(t, func(t *testing.T, db *storetest.Database) {
 			ctx := t.Context()
-			db := storetest.MariaDB(t)
 			db.DSN += "&" + parameter
 			s := db.Open(t)
 			in := newInstance()
 			if err := s.SaveInstance(ctx, &in); err != nil {
-				t.Fatalf("SaveInstance() = %v", err)
+				t.Fatalf("SaveInstance() with %s = %v", parameter, err)
 			}
 			saved := newTenant()
 			saved.Name = "中', marketplace = (SELECT 'injected') -- "
 			if err := s.SaveTenant(ctx, &saved); err != nil {
-				t.Fatalf("SaveTenant() = %v", err)
+				t.Fatalf("SaveTenant() with %s = %v", parameter, err)
 			}
 			if got, err := s.Tenant(ctx, saved.ID); err != nil || got.Name != saved.Name || got.Marketplace != saved.Marketplace {
-				t.Errorf("Tenant() = name %q, marketplace %q, %v, want %q, %q", got.Name, got.Marketplace, err, saved.Name, saved.Marketplace)
+				t.Errorf("Tenant() with %s = name %q, marketplace %q, %v, want %q, %q",
+					parameter, got.Name, got.Marketplace, err, saved.Name, saved.Marketplace)
 			}
 		})
 	}

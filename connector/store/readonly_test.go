@@ -10,22 +10,13 @@ import (
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/store/storetest"
-	"azure-partner-connector/connector/store/storetest/mariadb"
 )
 
-// TestTransact_RetriesOnReadOnlyMariaDB writes to a server that became read-only, like the old primary after a failover,
+// TestTransact_MySQLRetriesWhenReadOnly writes to a server that became read-only, like the old primary after a failover,
 // until it accepts writes again. It has a server of its own, because read-only is a setting of the whole server.
-func TestTransact_RetriesOnReadOnlyMariaDB(t *testing.T) {
+func TestTransact_MySQLRetriesWhenReadOnly(t *testing.T) {
 	t.Parallel()
-	server, err := mariadb.Start(t.Context())
-	if err != nil {
-		t.Fatalf("Start() = _, %v", err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Errorf("Stop() = %v", err)
-		}
-	})
+	server := storetest.Server(t)
 	admin, err := sql.Open("mysql", server.DSN(""))
 	if err != nil {
 		t.Fatalf("Open() = _, %v", err)

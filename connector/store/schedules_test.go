@@ -241,7 +241,7 @@ func TestDue_FollowsTheGrant(t *testing.T) {
 // TestDue_ReadsAnIndexOnly reads SQLite's plan, because it decides whether a million tenants can be renewed.
 func TestDue_ReadsAnIndexOnly(t *testing.T) {
 	t.Parallel()
-	plan, err := store.DuePlan(t.Context(), storetest.New(t), noon)
+	plan, err := store.DuePlan(t.Context(), storetest.SQLite(t).Open(t), noon)
 	if err != nil || !strings.Contains(plan, "COVERING INDEX schedules_due") || strings.Contains(plan, "TEMP B-TREE") {
 		t.Errorf("the plan of Due() = %q, %v, want the index schedules_due and no sorting", plan, err)
 	}

@@ -220,48 +220,49 @@ func busy(t *testing.T) error {
 	return err
 }
 
-// TestTransact_MariaDBDeadlock makes two transactions change two tenants in opposite order. MariaDB rolls one of them back.
+// TestTransact_MySQLDeadlock makes two transactions change two tenants in opposite order. The server rolls one of them back.
 // Its work must then start over, even though the function ignores the error.
-func TestTransact_MariaDBDeadlock(t *testing.T) {
+func TestTransact_MySQLDeadlock(t *testing.T) {
 	t.Parallel()
-	db := storetest.MariaDB(t)
-	s := db.Open(t)
-	first, second := addTenant(t, s), addTenant(t, s)
-	touch := func(ctx context.Context, id string) error {
-		touched, err := s.Tenant(ctx, id)
-		if err != nil {
-			return err
+	storetest.OnMySQL(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		first, second := addTenant(t, s), addTenant(t, s)
+		touch := func(ctx context.Context, id string) error {
+			touched, err := s.Tenant(ctx, id)
+			if err != nil {
+				return err
+			}
+			return s.SaveTenant(ctx, &touched)
 		}
-		return s.SaveTenant(ctx, &touched)
-	}
-	var both sync.WaitGroup // until both have locked their first tenant
-	both.Add(2)
-	var all errgroup.Group
-	for _, order := range [][2]string{{first.ID, second.ID}, {second.ID, first.ID}} {
-		calls := 0
-		all.Go(func() error {
-			return s.Transact(t.Context(), func(ctx context.Context) error {
-				calls++
-				if err := touch(ctx, order[0]); err != nil {
-					return err
-				}
-				if calls == 1 {
-					both.Done()
-					both.Wait()
-				}
-				_ = touch(ctx, order[1])
-				return nil
+		var both sync.WaitGroup // until both have locked their first tenant
+		both.Add(2)
+		var all errgroup.Group
+		for _, order := range [][2]string{{first.ID, second.ID}, {second.ID, first.ID}} {
+			calls := 0
+			all.Go(func() error {
+				return s.Transact(t.Context(), func(ctx context.Context) error {
+					calls++
+					if err := touch(ctx, order[0]); err != nil {
+						return err
+					}
+					if calls == 1 {
+						both.Done()
+						both.Wait()
+					}
+					_ = touch(ctx, order[1])
+					return nil
+				})
 			})
-		})
-	}
-	if err := all.Wait(); err != nil {
-		t.Fatalf("Transact() = %v", err)
-	}
-	for _, id := range []string{first.ID, second.ID} {
-		if got, err := s.Tenant(t.Context(), id); err != nil || got.Version != 3 {
-			t.Errorf("Tenant() after two transactions = version %d, %v, want 3", got.Version, err)
 		}
-	}
+		if err := all.Wait(); err != nil {
+			t.Fatalf("Transact() = %v", err)
+		}
+		for _, id := range []string{first.ID, second.ID} {
+			if got, err := s.Tenant(t.Context(), id); err != nil || got.Version != 3 {
+				t.Errorf("Tenant() after two transactions = version %d, %v, want 3", got.Version, err)
+			}
+		}
+	})
 }
 
 // TestTransact_WritersQueue lets many transactions read and then change one row: none fails, and no change is lost.
@@ -275,7 +276,7 @@ func TestTransact_WritersQueue(t *testing.T) {
 		for i := range writers {
 			s := replicas[i%len(replicas)]
 			all.Go(func() error {
-				for { // MariaDB lets two read the same version; the loser reads again
+				for { // the server lets two read the same version; the loser reads again
 					err := s.Transact(t.Context(), func(ctx context.Context) error {
 						got, err := s.Tenant(ctx, stored.ID)
 						if err != nil {

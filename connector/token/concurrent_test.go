@@ -159,14 +159,14 @@ func (i *interruptedStore) SavePredecessor(ctx context.Context, g token.Grant) e
 	return i.Store.SavePredecessor(ctx, g)
 }
 
-// TestSweep_MariaDBDetectsAnotherRenewalDuringTheCommit needs a database whose transactions do not block each other's reads.
-func TestSweep_MariaDBDetectsAnotherRenewalDuringTheCommit(t *testing.T) {
+// TestSweep_MySQLDetectsAnotherRenewalDuringTheCommit needs a database whose transactions do not block each other's reads.
+func TestSweep_MySQLDetectsAnotherRenewalDuringTheCommit(t *testing.T) {
 	for name, between := range map[string]*interruptedStore{
 		"before the predecessor is saved": {},
 		"between schedule and grant":      {atGrant: true, staleStore: staleStore{times: 1}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			h := newHarness(t, storetest.MariaDB(t).Open(t))
+		storetest.OnMySQL(t, func(t *testing.T, db *storetest.Database) {
+			h := newHarness(t, db.Open(t))
 			h.consent(tenantID)
 			h.advance(10 * day)
 			other, interruptions := h.service(), 0
@@ -187,7 +187,7 @@ func TestSweep_MariaDBDetectsAnotherRenewalDuringTheCommit(t *testing.T) {
 			h.must(err)
 			h.must(s.Sweep(t.Context()))
 			if got := h.renewals(); got != 1 || interruptions != 1 {
-				t.Errorf("the tenant was renewed %d times, with %d interruptions, want once with one", got, interruptions)
+				t.Errorf("interrupted %s, the tenant was renewed %d times, with %d interruptions, want once with one", name, got, interruptions)
 			}
 			h.checkState(token.StateActive, "")
 		})

@@ -22,7 +22,7 @@ import (
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/sqldb"
-	"azure-partner-connector/connector/store/storetest/mariadb"
+	"azure-partner-connector/connector/store/storetest/dbserver"
 	"azure-partner-connector/connector/tenant"
 )
 
@@ -89,7 +89,7 @@ type Env struct {
 	cfg         Config
 	folder      string
 	connector   string // the program
-	server      *mariadb.Server
+	server      *dbserver.Server
 	keyring     *seal.Keyring
 	credentials oauth1.Credentials
 	instance    tenant.Instance
@@ -142,7 +142,7 @@ func (e *Env) prepare(ctx context.Context) error {
 	if e.keyring, err = seal.CreateFile(e.file("keys")); err != nil {
 		return err
 	}
-	e.server, err = mariadb.StartAs(ctx, mariadb.Config{Durable: true, Arguments: e.cfg.serverArguments()})
+	e.server, err = dbserver.Start(ctx, dbserver.Config{Durable: true, Arguments: e.cfg.serverArguments()})
 	return err
 }
 

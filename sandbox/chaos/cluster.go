@@ -12,7 +12,7 @@ import (
 	"syscall"
 
 	"azure-partner-connector/connector/store/sqldb"
-	"azure-partner-connector/connector/store/storetest/mariadb"
+	"azure-partner-connector/connector/store/storetest/dbserver"
 )
 
 // nodes is the size of the cluster. With one node less, the others are still a majority.
@@ -23,7 +23,7 @@ const galeraLibrary = "/usr/lib/galera/libgalera_smm.so"
 
 // A node is one server of a cluster.
 type node struct {
-	server    *mariadb.Server
+	server    *dbserver.Server
 	arguments []string
 }
 
@@ -58,7 +58,7 @@ func (c *cluster) add(ctx context.Context, group []int, i int) error {
 	for j, port := range group {
 		addresses[j] = fmt.Sprintf("127.0.0.1:%d", port)
 	}
-	server, err := mariadb.Prepare(ctx, mariadb.Config{Durable: true})
+	server, err := dbserver.Prepare(ctx, dbserver.Config{Durable: true})
 	if err != nil {
 		return err
 	}

@@ -8,12 +8,12 @@ import (
 	"os"
 	"time"
 
-	"azure-partner-connector/connector/store/storetest/mariadb"
+	"azure-partner-connector/connector/store/storetest/dbserver"
 )
 
 // databaseKilled repeatedly kills the database server and lets it recover while three replicas renew.
 func databaseKilled(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
-	return e.withOwnServer(ctx, spec{name: "database-killed", tenants: 40}, func(d *Deployment, server *mariadb.Server) error {
+	return e.withOwnServer(ctx, spec{name: "database-killed", tenants: 40}, func(d *Deployment, server *dbserver.Server) error {
 		return d.repeatFault(ctx, s, "times the server was killed", manySteps, func(ctx context.Context) error {
 			return errors.Join(server.Kill(), server.Run(ctx))
 		})
@@ -21,8 +21,8 @@ func databaseKilled(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 }
 
 // withOwnServer runs a scenario on a server of its own, because its faults would affect other deployments.
-func (e *Env) withOwnServer(ctx context.Context, s spec, run func(*Deployment, *mariadb.Server) error, arguments ...string) (*Deployment, error) {
-	server, err := mariadb.StartAs(ctx, mariadb.Config{Durable: true, Arguments: arguments})
+func (e *Env) withOwnServer(ctx context.Context, s spec, run func(*Deployment, *dbserver.Server) error, arguments ...string) (*Deployment, error) {
+	server, err := dbserver.Start(ctx, dbserver.Config{Durable: true, Arguments: arguments})
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (d *Deployment) dropConnections(ctx context.Context) error {
 
 // commitsBlocked blocks every commit, so that leases expire while their owners commit.
 func commitsBlocked(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
-	return e.withOwnServer(ctx, spec{name: "commits-blocked", tenants: 40}, func(d *Deployment, _ *mariadb.Server) error {
+	return e.withOwnServer(ctx, spec{name: "commits-blocked", tenants: 40}, func(d *Deployment, _ *dbserver.Server) error {
 		return d.repeatFault(ctx, s, "times commits were blocked", manySteps, d.blockCommits)
 	})
 }
@@ -116,7 +116,7 @@ func limitSpace(megabytes int) string {
 // diskFull fills the server's disk until not even a row can be deleted, waits until a replica has met the error, and then
 // adds space, as an operator would.
 func diskFull(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
-	return e.withOwnServer(ctx, spec{name: "disk-full", tenants: 24}, func(d *Deployment, server *mariadb.Server) error {
+	return e.withOwnServer(ctx, spec{name: "disk-full", tenants: 24}, func(d *Deployment, server *dbserver.Server) error {
 		if _, err := d.db().ExecContext(ctx, "CREATE TABLE chaos_ballast (ballast LONGBLOB)"); err != nil {
 			return fmt.Errorf("creating ballast: %w", err)
 		}
@@ -139,7 +139,7 @@ func diskFull(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 	}, "--innodb-file-per-table=OFF", "--innodb-undo-tablespaces=0", limitSpace(firstLimit))
 }
 
-func (d *Deployment) fillDisk(ctx context.Context, server *mariadb.Server) error {
+func (d *Deployment) fillDisk(ctx context.Context, server *dbserver.Server) error {
 	for _, size := range []int{100 << 10, 1 << 10} {
 		for {
 			if _, err := d.db().ExecContext(ctx, "INSERT INTO chaos_ballast (ballast) VALUES (?)", bytes.Repeat([]byte("x"), size)); err != nil {

@@ -18,7 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"azure-partner-connector/connector/store/storetest/mariadb"
+	"azure-partner-connector/connector/store/storetest/dbserver"
 )
 
 const (
@@ -40,7 +40,7 @@ type Env struct {
 	cfg         Config
 	ownFolder   bool
 	program     string // the replica's
-	server      *mariadb.Server
+	server      *dbserver.Server
 	dsn         string       // the server's
 	deployments atomic.Int32 // numbers them
 }
@@ -67,7 +67,7 @@ func (e *Env) prepare(ctx context.Context) error {
 	if output, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the replica: %w: %s", err, output)
 	}
-	if e.server, err = mariadb.StartAs(ctx, mariadb.Config{Durable: true}); err != nil {
+	if e.server, err = dbserver.Start(ctx, dbserver.Config{Durable: true}); err != nil {
 		return err
 	}
 	e.dsn = e.server.DSN("")

@@ -18,7 +18,7 @@ type scenario struct {
 	*world.World
 }
 
-func newScenario(t *testing.T) scenario { return scenario{t, start(t)} }
+func newScenario(t *testing.T) scenario { return scenario{t, start(t, world.Config{})} }
 
 func (s scenario) tenant() string { return s.TenantOf(world.Rita).ID }
 

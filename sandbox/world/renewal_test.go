@@ -11,18 +11,7 @@ import (
 // TestRenewal_TriggeredByThePlatform sets the connector's tick to a day and lets the platform call renewTokens: each call
 // renews the due tenants.
 func TestRenewal_TriggeredByThePlatform(t *testing.T) {
-	w, err := world.Start(t.Context(), world.Config{Tick: 24 * time.Hour})
-	if err != nil {
-		t.Fatalf("Start() = %v", err)
-	}
-	t.Cleanup(func() {
-		if err := w.Close(); err != nil {
-			t.Errorf("Close() = %v", err)
-		}
-	})
-	if err := w.Install(t.Context()); err != nil {
-		t.Fatalf("Install() = %v", err)
-	}
+	w := start(t, world.Config{Tick: 24 * time.Hour})
 	done, err := w.Register(t.Context(), nil)
 	if err != nil {
 		t.Fatalf("Register() = _, %v", err)

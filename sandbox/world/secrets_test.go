@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 
+	"azure-partner-connector/connector/store/sqldb"
+	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/sandbox/platform"
 	"azure-partner-connector/sandbox/world"
 )
@@ -24,7 +26,10 @@ import (
 func TestSecrets_AppearNowhere(t *testing.T) {
 	var log safeBuffer
 	folder := t.TempDir()
-	w, err := world.Start(t.Context(), world.Config{Folder: folder, Log: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	db := storetest.Any(t)
+	w, err := world.Start(t.Context(), on(db, world.Config{
+		Folder: folder, Log: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}))
 	if err != nil {
 		t.Fatalf("Start() = %v", err)
 	}
@@ -80,17 +85,7 @@ func TestSecrets_AppearNowhere(t *testing.T) {
 		t.Fatalf("Close() = %v", err)
 	}
 	texts["the log"] = log.String()
-	files, err := filepath.Glob(filepath.Join(folder, "connector.db*"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("the database is not there: %v", err)
-	}
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		texts["the file "+filepath.Base(file)] = string(content)
-	}
+	maps.Copy(texts, stored(t, db, folder))
 	for name, value := range secrets {
 		if value == "" {
 			t.Errorf("%s is empty, want a secret to search for", name)
@@ -107,6 +102,27 @@ func TestSecrets_AppearNowhere(t *testing.T) {
 	if !strings.Contains(texts["the log"], "renewal succeeded") {
 		t.Error("the log has no renewal, want the whole log")
 	}
+}
+
+// stored returns what the database has stored: the files of SQLite in a folder, or the rows of a server.
+func stored(t *testing.T, db *storetest.Database, folder string) map[string]string {
+	t.Helper()
+	if db.Driver == sqldb.MySQL {
+		return map[string]string{"the rows": db.Dump(t)}
+	}
+	files, err := filepath.Glob(filepath.Join(folder, "connector.db*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("the database is not there: %v", err)
+	}
+	texts := map[string]string{}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts["the file "+filepath.Base(file)] = string(content)
+	}
+	return texts
 }
 
 // collect records the secrets in Microsoft's redirect.

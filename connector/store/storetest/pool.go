@@ -15,6 +15,7 @@ import (
 
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/store/sqldb"
+	"azure-partner-connector/connector/store/storetest/dbserver"
 )
 
 // databases is the pool of this process.
@@ -96,6 +97,27 @@ func (p *pool) put(ctx context.Context, name, before string) error {
 	return nil
 }
 
+// flavor returns the name of the server that tests run on: mariadb or mysql.
+func flavor() string {
+	if os.Getenv(DSNVariable) == "" {
+		return strings.ToLower(dbserver.MariaDB{}.Name())
+	}
+	return serverFlavor()
+}
+
+// serverFlavor asks the server of DSNVariable. A server that does not answer fails the tests that use it.
+var serverFlavor = sync.OnceValue(func() string {
+	var flavor dbserver.Flavor = dbserver.MySQL{}
+	if pool, err := connect(""); err == nil {
+		defer pool.Close()
+		var version string
+		if err := pool.QueryRow("SELECT VERSION()").Scan(&version); err == nil && strings.Contains(version, dbserver.MariaDB{}.Name()) {
+			flavor = dbserver.MariaDB{}
+		}
+	}
+	return strings.ToLower(flavor.Name())
+})
+
 // requireServer fails a test that runs without a server.
 func requireServer(t testing.TB) {
 	t.Helper()
@@ -103,9 +125,9 @@ func requireServer(t testing.TB) {
 		return
 	}
 	if os.Getenv(QuickVariable) != "" {
-		t.Fatalf("%s needs a database server: put MariaDB in its name, so that make test-quick leaves it out", t.Name())
+		t.Fatalf("%s needs a database server: put MySQL in its name, so that make test-quick leaves it out", t.Name())
 	}
-	t.Fatalf("there is no MariaDB: call storetest.Main from TestMain, or set %s", DSNVariable)
+	t.Fatalf("there is no database server: call storetest.Main from TestMain, or set %s", DSNVariable)
 }
 
 // dsn returns the address of a database on the server of DSNVariable, or of none when name is empty.

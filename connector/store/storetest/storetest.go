@@ -1,6 +1,7 @@
-// Package storetest provides tests with stores on SQLite and on a private MariaDB server.
+// Package storetest provides tests with stores on SQLite and on a private server, which is MariaDB, or MySQL when TEST_SERVER
+// is "mysql".
 //
-// A package whose tests use MariaDB starts it in TestMain:
+// A package whose tests use the server starts it in TestMain:
 //
 //	func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
 package storetest
@@ -21,7 +22,7 @@ import (
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/sqldb"
-	"azure-partner-connector/connector/store/storetest/mariadb"
+	"azure-partner-connector/connector/store/storetest/dbserver"
 )
 
 // DSNVariable names the environment variable that holds the address of a MySQL or MariaDB server whose user may create
@@ -29,7 +30,7 @@ import (
 const DSNVariable = "TEST_MYSQL_DSN"
 
 // QuickVariable names the environment variable that `make test-quick` sets: there is no database server then. Tests that
-// need one have MariaDB in their name, so that this target can exclude them.
+// need one have MySQL in their name, so that this target can exclude them.
 const QuickVariable = "TEST_QUICK"
 
 // Main runs the tests of a package and returns their exit code. Unless DSNVariable names a server, it starts a private one
@@ -41,13 +42,17 @@ func Main(m *testing.M) int {
 	if os.Getenv(DSNVariable) != "" {
 		return runPooled(m)
 	}
-	server, err := mariadb.Start(context.Background())
+	flavor, err := dbserver.Selected()
+	if err != nil {
+		return fail("%v", err)
+	}
+	server, err := dbserver.Start(context.Background(), dbserver.Config{Flavor: flavor})
 	if err != nil {
 		return fail("the tests of this package need a database server: %v", err)
 	}
 	defer func() {
 		if err := server.Stop(); err != nil {
-			fail("stopping MariaDB: %v", err)
+			fail("stopping %s: %v", flavor.Name(), err)
 		}
 	}()
 	if err := os.Setenv(DSNVariable, server.DSN("")); err != nil {
@@ -57,6 +62,9 @@ func Main(m *testing.M) int {
 }
 
 func runPooled(m *testing.M) int {
+	if want, got := os.Getenv(dbserver.FlavorVariable), serverFlavor(); want != "" && !strings.EqualFold(want, got) {
+		return fail("%s is %s, and the server of %s is %s", dbserver.FlavorVariable, want, DSNVariable, got)
+	}
 	databases.open()
 	code := m.Run()
 	if err := databases.close(context.Background()); err != nil {
@@ -79,25 +87,47 @@ type Database struct {
 	empty bool // has no tables until Migrate creates them
 }
 
-// Each runs test twice, as the subtests sqlite and mariadb, each time with a database without rows. The MariaDB database is
-// migrated; on SQLite, Open creates the tables.
+// Each runs test twice, as the subtests sqlite and, after the server, mariadb or mysql, each time with a database without rows.
+// The server's database is migrated; on SQLite, Open creates the tables.
 func Each(t *testing.T, test func(t *testing.T, db *Database)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { test(t, SQLite(t)) })
-	t.Run("mariadb", func(t *testing.T) { test(t, MariaDB(t)) })
+	OnMySQL(t, test)
 }
 
 // EachEmpty is like Each with databases without tables, for tests of migrations.
 func EachEmpty(t *testing.T, test func(t *testing.T, db *Database)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { test(t, EmptySQLite(t)) })
-	t.Run("mariadb", func(t *testing.T) { test(t, EmptyMariaDB(t)) })
+	OnEmptyMySQL(t, test)
 }
 
-// New returns a migrated store on a new SQLite database, for tests that need any store. It is closed when the test ends.
+// OnMySQL runs test as the subtest mariadb or mysql, after the server, with a migrated database without rows.
+func OnMySQL(t *testing.T, test func(t *testing.T, db *Database)) {
+	t.Helper()
+	t.Run(flavor(), func(t *testing.T) { test(t, MySQL(t)) })
+}
+
+// OnEmptyMySQL is like OnMySQL with a database without tables.
+func OnEmptyMySQL(t *testing.T, test func(t *testing.T, db *Database)) {
+	t.Helper()
+	t.Run(flavor(), func(t *testing.T) { test(t, EmptyMySQL(t)) })
+}
+
+// New returns a migrated store, for tests that need any store: on a new SQLite database, or on MySQL where FlavorVariable asks
+// for it. It is closed when the test ends.
 func New(t testing.TB, settings ...func(*store.Config)) *store.Store {
 	t.Helper()
-	return SQLite(t).Open(t, settings...)
+	return Any(t).Open(t, settings...)
+}
+
+// Any returns a database for tests that need any: SQLite, or MySQL where FlavorVariable asks for it.
+func Any(t testing.TB) *Database {
+	t.Helper()
+	if os.Getenv(dbserver.FlavorVariable) == "" {
+		return SQLite(t)
+	}
+	return MySQL(t)
 }
 
 // SQLite returns a database whose file Open creates with all tables.
@@ -114,15 +144,15 @@ func EmptySQLite(t testing.TB) *Database {
 	return db
 }
 
-// MariaDB returns a migrated database without rows on the server that DSNVariable names. Without a server the test fails:
+// MySQL returns a migrated database without rows on the server that DSNVariable names. Without a server the test fails:
 // no test is skipped because something is missing.
-func MariaDB(t testing.TB) *Database {
+func MySQL(t testing.TB) *Database {
 	t.Helper()
 	return databases.take(t)
 }
 
-// EmptyMariaDB is like MariaDB with a new database, without tables.
-func EmptyMariaDB(t testing.TB) *Database {
+// EmptyMySQL is like MySQL with a new database, without tables.
+func EmptyMySQL(t testing.TB) *Database {
 	t.Helper()
 	name := create(t)
 	t.Cleanup(func() {
@@ -133,6 +163,34 @@ func EmptyMariaDB(t testing.TB) *Database {
 	db := database(t, name)
 	db.empty = true
 	return db
+}
+
+// MariaDB is MySQL.
+func MariaDB(t testing.TB) *Database { return MySQL(t) }
+
+// EmptyMariaDB is EmptyMySQL.
+func EmptyMariaDB(t testing.TB) *Database { return EmptyMySQL(t) }
+
+// Server starts a server for one test, of the kind that the tests run on. It stops when the test ends.
+func Server(t testing.TB) *dbserver.Server {
+	t.Helper()
+	if os.Getenv(QuickVariable) != "" {
+		requireServer(t)
+	}
+	flavor, err := dbserver.Selected()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := dbserver.Start(t.Context(), dbserver.Config{Flavor: flavor})
+	if err != nil {
+		t.Fatalf("Start() = _, %v", err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Errorf("Stop() = %v", err)
+		}
+	})
+	return server
 }
 
 // migratedFile returns the contents of a migrated SQLite database. Writing them takes much less time than the migrations,

@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package mariadb
+package dbserver
 
 import "syscall"
 

@@ -1,9 +1,10 @@
-// Command withmariadb starts a private MariaDB server, runs a command with the server's address in TEST_MYSQL_DSN, stops the
+// Command withserver starts a private database server, runs a command with the server's address in TEST_MYSQL_DSN, stops the
 // server, and exits with the command's exit code:
 //
-//	go run ./connector/store/storetest/withmariadb -- go test ./...
+//	go run ./connector/store/storetest/withserver -- go test ./...
 //
-// When TEST_MYSQL_DSN is set already, withmariadb starts no server and only runs the command.
+// The server is MariaDB, or MySQL when TEST_SERVER is "mysql". When TEST_MYSQL_DSN is set already, withserver starts no server
+// and only runs the command.
 package main
 
 import (
@@ -17,7 +18,7 @@ import (
 	"syscall"
 
 	"azure-partner-connector/connector/store/storetest"
-	"azure-partner-connector/connector/store/storetest/mariadb"
+	"azure-partner-connector/connector/store/storetest/dbserver"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -27,7 +28,7 @@ func run(args []string, out, errs io.Writer) int {
 		args = args[1:]
 	}
 	if len(args) == 0 {
-		fmt.Fprintln(errs, "usage: withmariadb [--] command [argument …]")
+		fmt.Fprintln(errs, "usage: withserver [--] command [argument …]")
 		return 2
 	}
 	// The terminal sends its signals to the command, too. They must not end this process before the server is stopped.
@@ -36,19 +37,27 @@ func run(args []string, out, errs io.Writer) int {
 	if os.Getenv(storetest.DSNVariable) != "" {
 		return runCommand(args, os.Environ(), out, errs)
 	}
-	server, err := mariadb.Start(ctx)
+	server, err := start(ctx)
 	if err != nil {
-		fmt.Fprintln(errs, "withmariadb:", err)
+		fmt.Fprintln(errs, "withserver:", err)
 		return 1
 	}
 	setting := storetest.DSNVariable + "=" + server.DSN("")
 	fmt.Fprintln(out, setting)
 	code := runCommand(args, append(os.Environ(), setting), out, errs)
 	if err := server.Stop(); err != nil {
-		fmt.Fprintln(errs, "withmariadb:", err)
+		fmt.Fprintln(errs, "withserver:", err)
 		return max(code, 1)
 	}
 	return code
+}
+
+func start(ctx context.Context) (*dbserver.Server, error) {
+	flavor, err := dbserver.Selected()
+	if err != nil {
+		return nil, err
+	}
+	return dbserver.Start(ctx, dbserver.Config{Flavor: flavor})
 }
 
 func runCommand(args, environment []string, out, errs io.Writer) int {
@@ -63,7 +72,7 @@ func runCommand(args, environment []string, out, errs io.Writer) int {
 		return 1 // a signal ended the command
 	}
 	if err != nil {
-		fmt.Fprintln(errs, "withmariadb:", err)
+		fmt.Fprintln(errs, "withserver:", err)
 		return 1
 	}
 	return 0

@@ -1,4 +1,4 @@
-package mariadb
+package dbserver
 
 import (
 	"fmt"
@@ -18,7 +18,7 @@ func (s *Server) launch(arguments []string) error {
 		server.Env = s.environment()
 		server.SysProcAttr = attributes(s.as)
 		if err := server.Start(); err != nil {
-			started <- fmt.Errorf("starting MariaDB: %w", err)
+			started <- fmt.Errorf("starting %s: %w", s.name(), err)
 			return
 		}
 		s.process, s.done = server.Process, done

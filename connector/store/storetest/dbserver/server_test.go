@@ -1,4 +1,4 @@
-package mariadb_test
+package dbserver_test
 
 import (
 	"context"
@@ -11,10 +11,33 @@ import (
 	"strings"
 	"testing"
 
-	"azure-partner-connector/connector/store/storetest/mariadb"
+	"azure-partner-connector/connector/store/storetest/dbserver"
 )
 
-func TestMariaDB_StartAndStop(t *testing.T) {
+// selected returns the configuration of the server that tests run on.
+func selected(t *testing.T) dbserver.Config {
+	t.Helper()
+	flavor, err := dbserver.Selected()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dbserver.Config{Flavor: flavor}
+}
+
+func TestSelected(t *testing.T) {
+	for name, want := range map[string]dbserver.Flavor{"": dbserver.MariaDB{}, "mariadb": dbserver.MariaDB{}, "mysql": dbserver.MySQL{}} {
+		t.Setenv(dbserver.FlavorVariable, name)
+		if got, err := dbserver.Selected(); err != nil || got != want {
+			t.Errorf("Selected() of %q = %v, %v, want %v", name, got, err, want)
+		}
+	}
+	t.Setenv(dbserver.FlavorVariable, "postgres")
+	if got, err := dbserver.Selected(); err == nil {
+		t.Errorf("Selected() of postgres = %v, nil, want an error", got)
+	}
+}
+
+func TestMySQL_StartAndStop(t *testing.T) {
 	folder := t.TempDir()
 	for _, open := range []string{folder, filepath.Dir(folder)} { // the server may run as another account
 		if err := os.Chmod(open, 0o755); err != nil {
@@ -22,7 +45,7 @@ func TestMariaDB_StartAndStop(t *testing.T) {
 		}
 	}
 	t.Setenv("TMPDIR", folder)
-	server, err := mariadb.Start(t.Context())
+	server, err := dbserver.Start(t.Context(), selected(t))
 	if err != nil {
 		t.Fatalf("Start() = _, %v", err)
 	}
@@ -32,9 +55,13 @@ func TestMariaDB_StartAndStop(t *testing.T) {
 	}
 	defer pool.Close()
 	var version string
-	if err := pool.QueryRowContext(t.Context(), "SELECT VERSION()").Scan(&version); err != nil || version == "" {
-		t.Errorf("SELECT VERSION() = %q, %v", version, err)
+	if err := pool.QueryRowContext(t.Context(), "SELECT VERSION()").Scan(&version); err != nil {
+		t.Errorf("SELECT VERSION() = _, %v", err)
 	}
+	if got := strings.Contains(version, "MariaDB"); got != (selected(t).Flavor == dbserver.MariaDB{}) {
+		t.Errorf("SELECT VERSION() = %q, want %s", version, selected(t).Flavor.Name())
+	}
+	t.Logf("%s %s", selected(t).Flavor.Name(), version)
 	if err := server.Stop(); err != nil {
 		t.Errorf("Stop() = %v", err)
 	}
@@ -46,10 +73,12 @@ func TestMariaDB_StartAndStop(t *testing.T) {
 	}
 }
 
-func TestMariaDB_RecoversAfterKill(t *testing.T) {
-	server, err := mariadb.StartAs(t.Context(), mariadb.Config{Durable: true})
+func TestMySQL_RecoversAfterKill(t *testing.T) {
+	durable := selected(t)
+	durable.Durable = true
+	server, err := dbserver.Start(t.Context(), durable)
 	if err != nil {
-		t.Fatalf("StartAs() = _, %v", err)
+		t.Fatalf("Start() = _, %v", err)
 	}
 	t.Cleanup(func() {
 		if err := server.Stop(); err != nil {
@@ -78,20 +107,21 @@ func TestMariaDB_RecoversAfterKill(t *testing.T) {
 	}
 }
 
-func TestMariaDB_StartErrors(t *testing.T) {
+func TestMySQL_StartErrors(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
 	t.Run("ended context", func(t *testing.T) {
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := mariadb.Start(ended); err == nil {
+		if _, err := dbserver.Start(ended, selected(t)); err == nil {
 			t.Error("Start() = _, nil, want an error")
 		}
 	})
 	t.Run("not installed", func(t *testing.T) {
 		t.Setenv("PATH", folder)
-		if _, err := mariadb.Start(t.Context()); !errors.Is(err, mariadb.ErrNotInstalled) {
-			t.Errorf("Start() = _, %v, want %v", err, mariadb.ErrNotInstalled)
+		t.Setenv("XDG_CACHE_HOME", folder)
+		if _, err := dbserver.Start(t.Context(), selected(t)); !errors.Is(err, dbserver.ErrNotInstalled) {
+			t.Errorf("Start() = _, %v, want %v", err, dbserver.ErrNotInstalled)
 		}
 	})
 	if files, err := os.ReadDir(folder); err != nil || len(files) != 0 {
@@ -99,8 +129,8 @@ func TestMariaDB_StartErrors(t *testing.T) {
 	}
 }
 
-func TestMariaDB_TakesAnotherPort(t *testing.T) {
-	server, err := mariadb.Prepare(t.Context(), mariadb.Config{})
+func TestMySQL_TakesAnotherPort(t *testing.T) {
+	server, err := dbserver.Prepare(t.Context(), selected(t))
 	if err != nil {
 		t.Fatalf("Prepare() = _, %v", err)
 	}
@@ -109,7 +139,7 @@ func TestMariaDB_TakesAnotherPort(t *testing.T) {
 			t.Errorf("Stop() = %v", err)
 		}
 	})
-	taken := mariadb.Port(server)
+	taken := dbserver.Port(server)
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(taken)))
 	if err != nil {
 		t.Fatalf("Listen() = _, %v", err)
@@ -118,14 +148,14 @@ func TestMariaDB_TakesAnotherPort(t *testing.T) {
 	if err := server.Run(t.Context()); err != nil {
 		t.Fatalf("Run() on a taken port = %v, want another port", err)
 	}
-	if got := mariadb.Port(server); got == taken {
+	if got := dbserver.Port(server); got == taken {
 		t.Errorf("Run() on a taken port answers on the port %d, want another", got)
 	}
 	if err := server.Kill(); err != nil {
 		t.Fatalf("Kill() = %v", err)
 	}
 	before := server.DSN("")
-	other, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(mariadb.Port(server))))
+	other, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(dbserver.Port(server))))
 	if err != nil {
 		t.Fatalf("Listen() = _, %v", err)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // task names the environment variable that makes this test binary act as the command: "ask" or "exit 7".
-const task = "WITHMARIADB_TASK"
+const task = "WITHSERVER_TASK"
 
 func TestMain(m *testing.M) {
 	switch os.Getenv(task) {
@@ -34,8 +34,8 @@ func ask() int {
 	return 0
 }
 
-func TestWithMariaDB(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "withmariadb")
+func TestRun_StartsMySQL(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "withserver")
 	if output, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build = %v: %s", err, output)
 	}
@@ -59,11 +59,11 @@ func TestWithMariaDB(t *testing.T) {
 		"a command that fails":           {"", "exit 7", []string{self}, 7, "TEST_MYSQL_DSN="},
 		"a server that is given":         {"nobody@tcp(127.0.0.1:1)/", "ask", []string{self}, 3, ""},
 		"no command":                     {"", "", []string{"--"}, 2, "usage:"},
-		"a command that does not exist":  {"unused", "", []string{"/nowhere/at/all"}, 1, "withmariadb:"},
+		"a command that does not exist":  {"unused", "", []string{"/nowhere/at/all"}, 1, "withserver:"},
 	} {
 		code, output := run(tc.dsn, tc.todo, tc.args...)
 		if code != tc.code || !strings.Contains(output, tc.output) {
-			t.Errorf("withmariadb with %s = %d, %q, want %d, %q", name, code, output, tc.code, tc.output)
+			t.Errorf("withserver with %s = %d, %q, want %d, %q", name, code, output, tc.code, tc.output)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package mariadb
+package dbserver
 
 // Port returns the port that a server listens on, or tries first.
 func Port(s *Server) int { return s.port }

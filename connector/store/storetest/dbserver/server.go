@@ -1,5 +1,6 @@
-// Package mariadb runs a private MariaDB server for tests, in its own folder and on a free port of the loopback interface.
-package mariadb
+// Package dbserver runs private MariaDB and MySQL servers for tests, each in its own folder and on a free port of the
+// loopback interface.
+package dbserver
 
 import (
 	"bytes"
@@ -11,8 +12,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -21,9 +22,8 @@ import (
 	_ "github.com/go-sql-driver/mysql"
 )
 
-// ErrNotInstalled is returned by Start when a program of MariaDB is missing.
-var ErrNotInstalled = errors.New("MariaDB is not installed: install the package mariadb-server, or set TEST_MYSQL_DSN to the address of a server; " +
-	"make test-quick needs neither")
+// ErrNotInstalled is returned by Start when a program of the server is missing.
+var ErrNotInstalled = errors.New("the database server is not installed")
 
 // errPortTaken is the error of starting a server on whose port another process listens.
 var errPortTaken = errors.New("another process listens on its port")
@@ -36,8 +36,11 @@ const (
 	portAttempts = 10
 )
 
-// Config configures a server. The zero Config is for tests.
+// Config configures a server. The zero Config is a MariaDB for tests.
 type Config struct {
+	// Flavor is the kind of server. Default: MariaDB.
+	Flavor Flavor
+
 	// Durable makes committed transactions survive when the server is killed. Default: they may be lost.
 	Durable bool
 
@@ -46,11 +49,11 @@ type Config struct {
 	Arguments []string
 }
 
-// A Server is a private MariaDB. Its administrator is root, without a password. It is not safe for concurrent use.
+// A Server is a private database server. Its administrator is root, without a password. It is not safe for concurrent use.
 type Server struct {
 	cfg     Config
 	folder  string
-	daemon  string
+	daemon  string // its program
 	as      *syscall.Credential
 	port    int
 	fixed   bool          // the port must not change any more
@@ -60,10 +63,7 @@ type Server struct {
 
 // Start creates a new, empty server and returns when it answers. Its files are in a new temporary folder. The caller stops
 // it. On Linux, the server ends at the latest when the caller's process ends.
-func Start(ctx context.Context) (*Server, error) { return StartAs(ctx, Config{}) }
-
-// StartAs is Start with a Config.
-func StartAs(ctx context.Context, cfg Config) (*Server, error) {
+func Start(ctx context.Context, cfg Config) (*Server, error) {
 	s, err := Prepare(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -76,73 +76,50 @@ func StartAs(ctx context.Context, cfg Config) (*Server, error) {
 
 // Prepare creates the files of a new server and does not start it. Stop removes the files.
 func Prepare(ctx context.Context, cfg Config) (*Server, error) {
-	install, err := program("mariadb-install-db", "mysql_install_db")
+	if cfg.Flavor == nil {
+		cfg.Flavor = MariaDB{}
+	}
+	found, err := cfg.Flavor.find()
 	if err != nil {
 		return nil, err
 	}
-	daemon, err := program("mariadbd", "/usr/sbin/mariadbd", "mysqld", "/usr/sbin/mysqld")
+	folder, err := os.MkdirTemp("", "dbserver-*")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("creating a folder for %s: %w", cfg.Flavor.Name(), err)
 	}
-	folder, err := os.MkdirTemp("", "mariadb-*")
-	if err != nil {
-		return nil, fmt.Errorf("creating a folder for MariaDB: %w", err)
-	}
-	s := &Server{cfg: cfg, folder: folder, daemon: daemon}
-	if err := s.install(ctx, install); err != nil {
+	s := &Server{cfg: cfg, folder: folder, daemon: found.daemon}
+	if err := s.create(ctx, found.creator); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
 	return s, nil
 }
 
-func program(names ...string) (string, error) {
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("%s is missing: %w", names[0], ErrNotInstalled)
-}
-
 func (s *Server) file(name string) string { return filepath.Join(s.folder, name) }
 
-func (s *Server) install(ctx context.Context, program string) error {
+func (s *Server) create(ctx context.Context, program string) error {
 	var err error
-	if s.as, err = account(s.folder); err != nil {
+	if s.as, err = s.cfg.Flavor.account(s.folder); err != nil {
 		return err
 	}
 	if s.port, err = freePort(); err != nil {
 		return err
 	}
-	creating := exec.CommandContext(ctx, program, append([]string{
-		"--no-defaults", "--datadir=" + s.file("data"), "--auth-root-authentication-method=normal", "--skip-test-db",
-	}, s.cfg.Arguments...)...)
+	more, err := s.cfg.Flavor.creation(s.folder)
+	if err != nil {
+		return err
+	}
+	arguments := slices.Concat([]string{"--no-defaults", "--datadir=" + s.file("data")}, more, s.cfg.Arguments)
+	creating := exec.CommandContext(ctx, program, arguments...)
 	creating.Dir = s.folder
 	creating.Env = s.environment()
 	creating.SysProcAttr = attributes(s.as)
 	if output, err := creating.CombinedOutput(); err != nil {
-		return fmt.Errorf("creating the tables of MariaDB: %w: %s", err, bytes.TrimSpace(output))
+		return fmt.Errorf("creating the tables of %s: %w: %s", s.name(), err, bytes.TrimSpace(output))
 	}
 	return nil
 }
 
-// account returns the account that the server runs as, nil for our own. MariaDB refuses to run as root: when we are root, the
-// server runs as the account that its package creates, and account makes it the owner of the folder.
-func account(folder string) (*syscall.Credential, error) {
-	if os.Geteuid() != 0 {
-		return nil, nil
-	}
-	owner, err := user.Lookup("mysql")
-	if err != nil {
-		return nil, fmt.Errorf("looking for the account of MariaDB: %w", err)
-	}
-	uid, uidErr := strconv.Atoi(owner.Uid)
-	gid, gidErr := strconv.Atoi(owner.Gid)
-	if err := errors.Join(uidErr, gidErr, os.Chown(folder, uid, gid)); err != nil {
-		return nil, fmt.Errorf("giving the folder to MariaDB: %w", err)
-	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
-}
+func (s *Server) name() string { return s.cfg.Flavor.Name() }
 
 // freePort returns a port that is free now. It is below the range of ports for outgoing connections, so that none of these
 // takes the port of a server that was killed before it runs again.
@@ -161,8 +138,8 @@ func freePort() (int, error) {
 
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// environment returns an environment with which MariaDB's programs create temporary files in our folder: their account may be
-// unable to write elsewhere.
+// environment returns an environment with which the server's programs create temporary files in our folder: their account may
+// be unable to write elsewhere.
 func (s *Server) environment() []string { return append(os.Environ(), "TMPDIR="+s.folder) }
 
 // arguments returns the arguments of the server: it needs little memory and, unless Durable, no durability.
@@ -174,10 +151,10 @@ func (s *Server) arguments() []string {
 	arguments := append([]string{
 		"--no-defaults", "--datadir=" + s.file("data"), "--socket=" + s.file("s.sock"), "--pid-file=" + s.file("pid"),
 		"--log-error=" + s.file("log"), "--port=" + strconv.Itoa(s.port), "--bind-address=127.0.0.1",
-		"--skip-name-resolve", "--skip-log-bin", "--performance-schema=OFF", "--max-connections=500",
-		"--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--character-set-server=utf8mb4",
+		"--skip-log-bin", "--performance-schema=OFF", "--max-connections=500", "--innodb-buffer-pool-size=64M",
+		"--character-set-server=utf8mb4",
 	}, durability...)
-	return append(arguments, s.cfg.Arguments...)
+	return slices.Concat(arguments, s.cfg.Flavor.arguments(s.folder), s.cfg.Arguments)
 }
 
 // DSN returns the address of a database of the server, or of the server for an empty name, in the format of the Go driver.
@@ -206,10 +183,10 @@ func (s *Server) Run(ctx context.Context, arguments ...string) error {
 func (s *Server) runOnce(ctx context.Context, arguments []string) error {
 	listener, err := net.Listen("tcp", address(s.port))
 	if err != nil { // found at once; the server would need seconds
-		return fmt.Errorf("starting MariaDB: %w: %w", errPortTaken, err)
+		return fmt.Errorf("starting %s: %w: %w", s.name(), errPortTaken, err)
 	}
 	if err := listener.Close(); err != nil {
-		return fmt.Errorf("starting MariaDB: %w", err)
+		return fmt.Errorf("starting %s: %w", s.name(), err)
 	}
 	if err := s.launch(append(s.arguments(), arguments...)); err != nil {
 		return err
@@ -229,7 +206,7 @@ func (s *Server) awaitAnswer(ctx context.Context) error {
 	defer cancel()
 	pool, err := sql.Open("mysql", s.dsn(""))
 	if err != nil {
-		return fmt.Errorf("connecting to MariaDB: %w", err)
+		return fmt.Errorf("connecting to %s: %w", s.name(), err)
 	}
 	defer pool.Close()
 	ticker := time.NewTicker(pollInterval)
@@ -241,9 +218,9 @@ func (s *Server) awaitAnswer(ctx context.Context) error {
 		select {
 		case <-ticker.C:
 		case <-s.done:
-			return errors.New("MariaDB ended during its start")
+			return fmt.Errorf("%s ended during its start", s.name())
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for MariaDB to start: %w", ctx.Err())
+			return fmt.Errorf("waiting for %s to start: %w", s.name(), ctx.Err())
 		}
 	}
 }
@@ -261,7 +238,7 @@ func (s *Server) Running() bool {
 // Signal sends a signal to a running server. After SIGSTOP it does not answer until SIGCONT.
 func (s *Server) Signal(signal syscall.Signal) error {
 	if err := s.process.Signal(signal); err != nil {
-		return fmt.Errorf("sending MariaDB a signal: %w", err)
+		return fmt.Errorf("sending %s a signal: %w", s.name(), err)
 	}
 	return nil
 }
@@ -283,7 +260,7 @@ func (s *Server) end() error {
 		return nil
 	}
 	if err := s.process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("stopping MariaDB: %w", err)
+		return fmt.Errorf("stopping %s: %w", s.name(), err)
 	}
 	timeout := time.NewTimer(stopTimeout)
 	defer timeout.Stop()
@@ -291,7 +268,7 @@ func (s *Server) end() error {
 	case <-s.done:
 		return nil
 	case <-timeout.C:
-		err := errors.Join(errors.New("MariaDB did not stop in time"), s.process.Kill())
+		err := errors.Join(fmt.Errorf("%s did not stop in time", s.name()), s.process.Kill())
 		<-s.done
 		return err
 	}
