@@ -2,13 +2,9 @@ package sqldb
 
 import (
 	"context"
-	"database/sql/driver"
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/glebarez/go-sqlite"
-	mysqldriver "github.com/go-sql-driver/mysql"
 	"gorm.io/gorm"
 )
 
@@ -91,13 +87,6 @@ func (db *DB) attempt(ctx context.Context, fn func(ctx context.Context) error) (
 	return nil
 }
 
-// A commitUnknownError is an error of COMMIT, or of a statement outside a transaction: when the connection was lost, it is
-// unknown whether the statement took effect. It is retried only when the database itself says that nothing was stored.
-type commitUnknownError struct{ error }
-
-// Unwrap returns the marked error.
-func (e commitUnknownError) Unwrap() error { return e.error }
-
 // retry calls try until it succeeds, fails for good, or has used up its attempts.
 func (db *DB) retry(ctx context.Context, try func() error) error {
 	for n := 1; ; n++ {
@@ -174,48 +163,4 @@ func SetUntilRollback[T any](ctx context.Context, db *DB, target *T, value T) {
 	if t := db.transaction(ctx); t != nil {
 		t.undo = append(t.undo, func() { *target = before })
 	}
-}
-
-// IsPermanent reports whether the database itself says that nothing was stored, for a reason that a retry does not
-// remove.
-func IsPermanent(err error) bool {
-	_, bySQLite := errors.AsType[*sqlite.Error](err)
-	_, byMySQL := errors.AsType[*mysqldriver.MySQLError](err)
-	return (bySQLite || byMySQL) && !isRetryable(err)
-}
-
-// isRetryable reports whether err means that nothing was stored and that a retry may succeed.
-func isRetryable(err error) bool {
-	if err == nil {
-		return false
-	}
-	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		switch e.Code() & 0xff {
-		case 5, 6: // SQLITE_BUSY, SQLITE_LOCKED
-			return true
-		}
-		return false
-	}
-	if e, ok := errors.AsType[*mysqldriver.MySQLError](err); ok {
-		switch e.Number {
-		case
-			1205, // lock wait timeout
-			1213, // deadlock; also Galera's error when certification fails
-			1020, // MariaDB: the row changed since the snapshot was taken
-			1047, // Galera: the node is not ready
-			1053, // the server is shutting down
-			9007, // TiDB: write conflict
-			8022, // TiDB: commit failed and was rolled back
-			8028: // TiDB: the schema changed meanwhile
-			return true
-		}
-		return false
-	}
-	if errors.Is(err, driver.ErrBadConn) {
-		return true // the driver sent nothing, because the connection was closed, or the node is read-only
-	}
-	if _, ok := errors.AsType[commitUnknownError](err); ok {
-		return false
-	}
-	return errors.Is(err, mysqldriver.ErrInvalidConn)
 }
