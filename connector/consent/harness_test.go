@@ -93,6 +93,7 @@ type harness struct {
 	*testing.T
 	consents *consent.Service
 	tokens   *fakeTokens
+	db       *storetest.Database
 	store    *store.Store
 
 	mu    sync.Mutex // guards clock
@@ -113,7 +114,8 @@ func (h *harness) advance(d time.Duration) {
 
 func newHarness(t *testing.T) *harness {
 	t.Helper()
-	h := &harness{T: t, store: storetest.New(t), clock: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}
+	db := storetest.SQLite(t)
+	h := &harness{T: t, db: db, store: db.Open(t), clock: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}
 	tokens, err := token.New(token.Config{Store: h.store, Microsoft: noMicrosoft{}, Now: h.now})
 	h.must(err)
 	h.tokens = &fakeTokens{Service: tokens, now: h.now}
