@@ -1,11 +1,25 @@
 package main
 
-import "azure-partner-connector/connector/app"
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"azure-partner-connector/connector/app"
+)
 
 type serveCommand struct{ configFile }
 
 // Run serves until the process receives a signal to stop.
 func (s serveCommand) Run(c *console) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, os.Interrupt, syscall.SIGTERM) // from now on SIGHUP does not kill
+	defer func() {
+		signal.Stop(signals)
+		close(signals)
+	}()
 	cfg, err := s.load()
 	if err != nil {
 		return err
@@ -19,7 +33,22 @@ func (s serveCommand) Run(c *console) error {
 		return err
 	}
 	log.InfoContext(c.ctx, "connector started", "version", version)
+	go obey(c.ctx, signals, connector, log)
 	err = connector.Run(c.ctx)
 	log.InfoContext(c.ctx, "connector stopped", "err", err)
 	return err
+}
+
+// obey reloads certificates at every SIGHUP, and ends draining at the second signal to stop. The first one ends the
+// context of the command.
+func obey(ctx context.Context, signals <-chan os.Signal, connector *app.App, log *slog.Logger) {
+	stops := 0
+	for s := range signals {
+		if s == syscall.SIGHUP {
+			log.InfoContext(ctx, "reloading certificates", "signal", s.String())
+			connector.Reload(ctx)
+		} else if stops++; stops > 1 {
+			connector.Hurry()
+		}
+	}
 }

@@ -3,6 +3,7 @@ package main_test
 import (
 	"bufio"
 	"encoding/json"
+	"io"
 	"net/http"
 	"os/exec"
 	"strings"
@@ -42,7 +43,13 @@ type process struct {
 // serve starts the connector and waits until it listens everywhere.
 func (c *terminal) serve(args ...string) *process {
 	c.Helper()
-	s := &process{terminal: c, command: c.command(append([]string{"serve"}, args...)...), records: make(chan string), listeners: map[string]string{}}
+	return c.start(c.command(append([]string{"serve"}, args...)...))
+}
+
+// start starts a command that serves, and waits until it listens everywhere.
+func (c *terminal) start(command *exec.Cmd) *process {
+	c.Helper()
+	s := &process{terminal: c, command: command, records: make(chan string, 10_000), listeners: map[string]string{}}
 	stderr, err := s.command.StderrPipe()
 	c.must(err)
 	c.must(s.command.Start())
@@ -64,7 +71,21 @@ func (c *terminal) serve(args ...string) *process {
 	return s
 }
 
-type record struct{ Msg, Listener, Address string }
+type record struct{ Level, Msg, Listener, Address string }
+
+// await reads the log up to the record with a message.
+func (s *process) await(message string) record {
+	s.Helper()
+	for {
+		r, more := s.next()
+		if !more {
+			s.Fatalf("connector serve ended without logging %q:\n%s", message, s.log.String())
+		}
+		if r.Msg == message {
+			return r
+		}
+	}
+}
 
 // next returns the next record of the log; ok is false at its end.
 func (s *process) next() (r record, ok bool) {
@@ -97,12 +118,21 @@ func (s *process) end(signal syscall.Signal) int {
 // get returns the status of a page on a listener.
 func (s *process) get(listener, path string) int {
 	s.Helper()
+	status, _ := s.page(listener, path)
+	return status
+}
+
+// page returns the status and the content of a page on a listener. It uses a connection of its own.
+func (s *process) page(listener, path string) (status int, content string) {
+	s.Helper()
 	request, err := http.NewRequestWithContext(s.Context(), http.MethodGet, "http://"+s.listeners[listener]+path, nil)
 	s.must(err)
-	answer, err := (&http.Client{Timeout: commandTimeout}).Do(request)
+	answer, err := (&http.Client{Timeout: commandTimeout, Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
 	s.must(err)
 	defer answer.Body.Close()
-	return answer.StatusCode
+	text, err := io.ReadAll(answer.Body)
+	s.must(err)
+	return answer.StatusCode, string(text)
 }
 
 func TestServe_StopsOnSignal(t *testing.T) {

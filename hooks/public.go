@@ -2,8 +2,9 @@ package hooks
 
 import (
 	"net/http"
-	"net/netip"
 	"strings"
+
+	"azure-partner-connector/connector/peer"
 )
 
 // routedPath returns path as the router expects it: below the public URL, and without the doubled or trailing slashes
@@ -71,19 +72,7 @@ func (h *Handler) publicURL(r *http.Request) string {
 }
 
 func (h *Handler) fromProxy(r *http.Request) bool {
-	if len(h.cfg.TrustedProxies) == 0 {
-		return false
-	}
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return false
-	}
-	for _, prefix := range h.cfg.TrustedProxies {
-		if prefix.Contains(peer.Addr().Unmap()) {
-			return true
-		}
-	}
-	return false
+	return peer.In(h.cfg.TrustedProxies, peer.Parse(r.RemoteAddr))
 }
 
 // forwarded returns the first element of a forwarding header, which the outermost proxy set.

@@ -4,12 +4,12 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -87,20 +87,16 @@ type App struct {
 	servers  []*server
 	hooks    *hooks.Handler
 	renewal  trigger
-}
 
-// A server serves one handler on its listener.
-type server struct {
-	name     string
-	listener net.Listener
-	http     *http.Server
-	tls      config.TLS
+	draining atomic.Bool   // stopping, but still serving
+	hurried  sync.Once     // closes hurry
+	hurry    chan struct{} // closed: do not drain any longer
 }
 
 // New opens the database, brings its schema up to date and listens; Run serves. A failed New leaves nothing open.
 func New(ctx context.Context, cfg config.Config, opts Options) (*App, error) {
 	opts = opts.withDefaults()
-	a := &App{cfg: cfg, now: opts.Now, log: opts.Log, registry: prometheus.NewRegistry(), renewal: newTrigger()}
+	a := &App{cfg: cfg, now: opts.Now, log: opts.Log, registry: prometheus.NewRegistry(), renewal: newTrigger(), hurry: make(chan struct{})}
 	if err := a.build(ctx, opts); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
@@ -124,38 +120,22 @@ func (a *App) build(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
-	listeners := opts.Listeners
-	for _, l := range []struct {
-		name    string
-		opened  net.Listener
-		listen  string
-		tls     config.TLS
-		handler http.Handler
-	}{
-		{"hooks", listeners.Hooks, a.cfg.Hooks.Listen, a.cfg.Hooks.TLS, a.hooks},
-		{"onboarding", listeners.Onboarding, a.cfg.Onboarding.Listen, a.cfg.Onboarding.TLS, onboarding},
-		{"private", listeners.Private, a.cfg.Private.Listen, config.TLS{}, a.private()},
-	} {
-		listener := l.opened
-		if listener == nil {
-			if listener, err = new(net.ListenConfig).Listen(ctx, "tcp", l.listen); err != nil {
-				return fmt.Errorf("listening for %s: %w", l.name, err)
-			}
-		}
-		a.servers = append(a.servers, &server{name: l.name, listener: listener, tls: l.tls, http: &http.Server{
-			Handler: l.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute,
-			IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-			ErrorLog: slog.NewLogLogger(a.log.With("listener", l.name).Handler(), slog.LevelDebug),
-		}})
-	}
-	return nil
+	return a.listen(ctx, []endpoint{
+		{"hooks", opts.Listeners.Hooks, a.cfg.Hooks.Listen, a.cfg.Hooks.TLS, a.cfg.Hooks.Connections, a.cfg.Hooks.TrustedProxies, a.hooks},
+		{
+			"onboarding", opts.Listeners.Onboarding, a.cfg.Onboarding.Listen, a.cfg.Onboarding.TLS, a.cfg.Onboarding.Connections,
+			a.cfg.Onboarding.TrustedProxies, onboarding,
+		},
+		{"private", opts.Listeners.Private, a.cfg.Private.Listen, config.TLS{}, a.cfg.Private.Connections, nil, a.private()},
+	})
 }
 
-// Run serves and renews until ctx ends, then lets running requests and renewals finish within the configured grace. It
+// Run serves and renews until ctx ends. It then starts no new renewals, serves for as long as draining is configured
+// while it reports that it is not ready, and lets running requests and renewals finish within the configured grace. It
 // returns after all of its goroutines have, and leaves nothing open.
 func (a *App) Run(ctx context.Context) error {
-	serving, ctx := errgroup.WithContext(ctx)
-	scheduler, err := a.startScheduler(ctx)
+	serving, working := errgroup.WithContext(ctx)
+	scheduler, err := a.startScheduler(working)
 	if err != nil {
 		return errors.Join(err, a.close())
 	}
@@ -163,9 +143,14 @@ func (a *App) Run(ctx context.Context) error {
 		serving.Go(func() error { return s.serve(a.log) })
 	}
 	serving.Go(func() error {
-		<-ctx.Done()
+		<-working.Done()
 		var stopping errgroup.Group
-		stopping.Go(a.shutdown)
+		stopping.Go(func() error {
+			if ctx.Err() != nil { // else a server failed
+				a.drain()
+			}
+			return a.shutdown()
+		})
 		if err := scheduler.Shutdown(); err != nil {
 			return errors.Join(fmt.Errorf("stopping background work: %w", err), stopping.Wait())
 		}
@@ -174,19 +159,22 @@ func (a *App) Run(ctx context.Context) error {
 	return errors.Join(serving.Wait(), a.services.Close())
 }
 
-func (s *server) serve(log *slog.Logger) error {
-	log.Info("listening", "listener", s.name, "address", s.listener.Addr().String(), "tls", s.tls.Enabled())
-	var err error
-	if s.tls.Enabled() {
-		s.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-		err = s.http.ServeTLS(s.listener, s.tls.CertFile, s.tls.KeyFile)
-	} else {
-		err = s.http.Serve(s.listener)
+// Hurry ends draining, now or when it begins.
+func (a *App) Hurry() { a.hurried.Do(func() { close(a.hurry) }) }
+
+// drain waits until balancers have seen that this process is not ready.
+func (a *App) drain() {
+	if a.cfg.Shutdown.Drain <= 0 {
+		return
 	}
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
+	a.draining.Store(true)
+	a.log.Info("draining: serving while not ready", "drain", a.cfg.Shutdown.Drain)
+	end := time.NewTimer(a.cfg.Shutdown.Drain)
+	defer end.Stop()
+	select {
+	case <-end.C:
+	case <-a.hurry:
 	}
-	return fmt.Errorf("serving %s: %w", s.name, err)
 }
 
 // shutdown refuses new requests at once and waits for running ones.

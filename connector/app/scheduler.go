@@ -14,6 +14,8 @@ const (
 	purgeEvery = time.Hour
 	// bindingEvery bounds how soon after an installation the periodic task and the event subscription exist.
 	bindingEvery = time.Minute
+	// certificatesEvery bounds how soon replaced certificates are served without a signal.
+	certificatesEvery = time.Minute
 )
 
 // startScheduler starts all background work. The work ends when ctx ends; Shutdown of the scheduler then waits for it,
@@ -46,6 +48,7 @@ func (a *App) schedule(ctx context.Context, s gocron.Scheduler) error {
 		{"renewal tick", a.cfg.Renewal.Tick, func(context.Context) error { a.renewal.fire(); return nil }},
 		{"notices", a.cfg.Renewal.Tick, a.notices.Sweep}, // warnings, alarms and pushes
 		{"purge", purgeEvery, a.purge},
+		{"certificates", certificatesEvery, func(ctx context.Context) error { a.Reload(ctx); return nil }},
 		{"binding", min(bindingEvery, a.cfg.Renewal.Tick), a.services.Bindings.Sweep},
 	} {
 		run := a.job(job.name, job.run)

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"net"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"azure-partner-connector/connector/certificate"
 	"azure-partner-connector/connector/microsoft"
 	"azure-partner-connector/connector/platform/pack"
 	"azure-partner-connector/connector/secret"
@@ -41,6 +41,9 @@ func (c *checker) check() {
 	c.redirectURI()
 	c.tls("hooks.tls", c.cfg.Hooks.TLS)
 	c.tls("onboarding.tls", c.cfg.Onboarding.TLS)
+	c.connections("hooks.connections", c.cfg.Hooks.Connections)
+	c.connections("onboarding.connections", c.cfg.Onboarding.Connections)
+	c.connections("private.connections", c.cfg.Private.Connections)
 	c.onboarding()
 	c.database()
 	c.keys()
@@ -53,6 +56,7 @@ func (c *checker) check() {
 	if format := c.cfg.Log.Format; format != JSON && format != Text && !c.failed("log.format") {
 		c.problem("log.format", "%q is invalid: must be %s or %s", format, JSON, Text)
 	}
+	c.between("shutdown.drain", c.cfg.Shutdown.Drain, 0, 10*time.Minute)
 	c.between("shutdown.grace", c.cfg.Shutdown.Grace, 0, 10*time.Minute)
 }
 
@@ -155,10 +159,16 @@ func (c *checker) tls(key string, t TLS) {
 	case t.KeyFile == "":
 		c.problem(key+".keyFile", "missing although certFile is set; set both or neither")
 	default:
-		if _, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile); err != nil {
+		if _, err := certificate.Load(certificate.Config{CertFile: t.CertFile, KeyFile: t.KeyFile}); err != nil {
 			c.problem(key, "the certificate is unusable: %v", err)
 		}
 	}
+}
+
+func (c *checker) connections(key string, n Connections) {
+	c.count(key+".max", n.Max, 65536)
+	c.count(key+".perClient", n.PerClient, 65536)
+	c.between(key+".idle", n.Idle, time.Second, time.Hour)
 }
 
 func (c *checker) onboarding() {

@@ -49,10 +49,12 @@ type Hooks struct {
 	// it must equal the URL that the platform knows, character by character. Plain http only on this machine. Required.
 	PublicURL string `yaml:"publicURL"`
 	// TrustedProxies are the networks or addresses of proxies whose X-Forwarded-Proto and X-Forwarded-Host are trusted:
-	// they replace the scheme and host of PublicURL. Default: none.
+	// they replace the scheme and host of PublicURL. Connections.PerClient does not apply to them. Default: none.
 	TrustedProxies []netip.Prefix `yaml:"trustedProxies"`
 	// TLS is for deployments without a proxy that terminates TLS.
 	TLS TLS `yaml:"tls"`
+	// Connections bounds the connections of the listener.
+	Connections Connections `yaml:"connections"`
 	// ServePackage serves the platform package at {publicURL}/package/{file name} to everyone, so that a platform can
 	// import it by URL. Default: false.
 	ServePackage bool `yaml:"servePackage"`
@@ -74,10 +76,12 @@ type Onboarding struct {
 	// redirect URI of the app registration, of type Web. Plain http only on this machine. Required.
 	PublicURL string `yaml:"publicURL"`
 	// TrustedProxies are the networks or addresses of proxies whose X-Forwarded-For is trusted. Behind an unlisted proxy
-	// all visitors share one rate limit. Default: none.
+	// all visitors share one rate limit, and Connections.PerClient. Default: none.
 	TrustedProxies []netip.Prefix `yaml:"trustedProxies"`
 	// TLS is for deployments without a proxy that terminates TLS.
 	TLS TLS `yaml:"tls"`
+	// Connections bounds the connections of the listener. Default of Idle here: 30s.
+	Connections Connections `yaml:"connections"`
 	// LinkLife is how long the link of the manual procedure is valid. Default: 168h.
 	LinkLife time.Duration `yaml:"linkLife"`
 	// ConsentLife is how long a sign-in at Microsoft may take. Default: 15m.
@@ -97,11 +101,26 @@ type Onboarding struct {
 type Private struct {
 	// Listen is the address to listen on, host:port or :port. Default: "127.0.0.1:9090".
 	Listen string `yaml:"listen"`
+	// Connections bounds the connections of the listener.
+	Connections Connections `yaml:"connections"`
+}
+
+// Connections bounds the connections of one listener, so that it leaves file descriptors to everything else.
+type Connections struct {
+	// Max is how many connections the listener serves at once; further ones wait. All listeners together get at most half
+	// of the file descriptors of the process, so a low limit of the operating system lowers it. Default: 512.
+	Max int `yaml:"max"`
+	// PerClient is how many of them one client address may have; further ones are closed. Trusted proxies are exempt.
+	// Default: 32.
+	PerClient int `yaml:"perClient"`
+	// Idle is how long a connection without a request is kept. Default: 2m.
+	Idle time.Duration `yaml:"idle"`
 }
 
 // TLS is the certificate of one listener. Set both files or neither.
 type TLS struct {
-	// CertFile is a PEM file with the certificate and its chain. Default: none, plain HTTP.
+	// CertFile is a PEM file with the certificate and its chain. A replaced file is served within a minute, or at once after
+	// SIGHUP. Default: none, plain HTTP.
 	CertFile string `yaml:"certFile"`
 	// KeyFile is a PEM file with the private key of the certificate. Default: none.
 	KeyFile string `yaml:"keyFile"`
@@ -285,18 +304,24 @@ type Log struct {
 
 // Shutdown configures how the program stops.
 type Shutdown struct {
+	// Drain is how long, after a signal to stop, the listeners still serve while /readyz answers 503, so that balancers stop
+	// sending requests before the listeners close. A second signal ends it. Default: 0s.
+	Drain time.Duration `yaml:"drain"`
 	// Grace is how long running requests and renewals may take to finish. Default: 20s.
 	Grace time.Duration `yaml:"grace"`
 }
 
 func defaults() Config {
+	connections := Connections{Max: 512, PerClient: 32, Idle: 2 * time.Minute}
+	public := connections
+	public.Idle = 30 * time.Second
 	return Config{
-		Hooks: Hooks{Listen: ":8080"},
+		Hooks: Hooks{Listen: ":8080", Connections: connections},
 		Onboarding: Onboarding{
-			Listen: ":8081", LinkLife: 7 * 24 * time.Hour, ConsentLife: 15 * time.Minute, ClaimLife: 24 * time.Hour,
+			Listen: ":8081", Connections: public, LinkLife: 7 * 24 * time.Hour, ConsentLife: 15 * time.Minute, ClaimLife: 24 * time.Hour,
 			RequestsPerMinute: 60, RequestBurst: 30,
 		},
-		Private:  Private{Listen: "127.0.0.1:9090"},
+		Private:  Private{Listen: "127.0.0.1:9090", Connections: connections},
 		Database: Database{Driver: SQLite},
 		Platform: Platform{Timeout: 30 * time.Second, PeriodicTask: true, AccountEvents: true},
 		Renewal: Renewal{

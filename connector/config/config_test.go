@@ -144,6 +144,10 @@ func TestLoad_Refuses(t *testing.T) {
 		"negative retention":      {file: valid + "retention: {events: -1h}", key: "retention.events", problem: "or at least 4320h0m0s"},
 		"no rate of a cloud":      {file: valid + "renewal: {perCloud: 0}", key: "renewal.perCloud", problem: "must be 1 to 1000000"},
 		"no rate of a directory":  {file: valid + "renewal: {perDirectory: -1}", key: "renewal.perDirectory", problem: "must be 1 to 1000000"},
+		"no connection":           {file: valid + "private: {connections: {max: 0}}", key: "private.connections.max", problem: "must be 1 to 65536"},
+		"no connection a client":  {file: valid + "private: {connections: {perClient: 0}}", key: "private.connections.perClient", problem: "must be 1 to 65536"},
+		"no idle connection":      {file: valid + "private: {connections: {idle: 0s}}", key: "private.connections.idle", problem: "must be 1s to 1h"},
+		"endless drain":           {file: valid + "shutdown: {drain: 1h}", key: "shutdown.drain", problem: "must be 0s to 10m"},
 		"no workers":              {file: valid + "renewal: {workers: 0}", key: "renewal.workers", problem: "must be 1 to 256"},
 		"link life too short":     {file: strings.Replace(valid, "onboarding: {", "onboarding: {linkLife: 1s, ", 1), key: "onboarding.linkLife", problem: "must be"},
 		"no requests":             {file: strings.Replace(valid, "onboarding: {", "onboarding: {requestBurst: 0, ", 1), key: "onboarding.requestBurst", problem: "must be 1"},
@@ -272,14 +276,16 @@ func TestLoad_FillsDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Load = %v", err)
 	}
+	connections := config.Connections{Max: 512, PerClient: 32, Idle: 2 * time.Minute}
 	want := config.Config{
-		Hooks: config.Hooks{Listen: ":8080", PublicURL: "https://hooks.example.com/aps"},
+		Hooks: config.Hooks{Listen: ":8080", PublicURL: "https://hooks.example.com/aps", Connections: connections},
 		Onboarding: config.Onboarding{
 			Listen: ":8081", PublicURL: "https://onboarding.example.com",
-			LinkLife: 168 * time.Hour, ConsentLife: 15 * time.Minute, ClaimLife: 24 * time.Hour,
+			Connections: config.Connections{Max: 512, PerClient: 32, Idle: 30 * time.Second},
+			LinkLife:    168 * time.Hour, ConsentLife: 15 * time.Minute, ClaimLife: 24 * time.Hour,
 			RequestsPerMinute: 60, RequestBurst: 30,
 		},
-		Private:   config.Private{Listen: "127.0.0.1:9090"},
+		Private:   config.Private{Listen: "127.0.0.1:9090", Connections: connections},
 		Database:  config.Database{Driver: config.SQLite, Path: "connector.db"},
 		Keys:      config.Keys{File: "keys.json"},
 		Instances: []config.Instance{{Key: "first", Secret: secret.New(canary + "-0123456789")}},

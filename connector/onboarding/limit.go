@@ -16,6 +16,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/peer"
 )
 
 // A limiter is the store of echo's rate limiter. Unlike echo's own it is bounded, and its clock can be moved. It is
@@ -71,7 +72,7 @@ func (h *Handler) limited() echo.MiddlewareFunc {
 	return middleware.RateLimiterWithConfig(middleware.RateLimiterConfig{
 		Store:               h.limiter,
 		Skipper:             func(c echo.Context) bool { return strings.HasPrefix(c.Path(), h.base+assetPath) },
-		IdentifierExtractor: func(c echo.Context) (string, error) { return network(c.RealIP()).String(), nil },
+		IdentifierExtractor: func(c echo.Context) (string, error) { return peer.Client(peer.Parse(c.RealIP())).String(), nil },
 		DenyHandler: func(c echo.Context, _ string, err error) error {
 			if exceeded, ok := errors.AsType[*limitExceeded](err); ok {
 				c.Response().Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(exceeded.wait.Seconds()))))
@@ -79,25 +80,6 @@ func (h *Handler) limited() echo.MiddlewareFunc {
 			return failure.New(failure.TooManyRequests)
 		},
 	})
-}
-
-// network returns what counts as one client: an IPv4 address, or the /64 network that an IPv6 client commonly has to
-// itself. All unreadable addresses count as one client.
-func network(address string) netip.Prefix {
-	ip, err := netip.ParseAddr(address)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	ip = ip.Unmap().WithZone("")
-	bits := 32
-	if ip.Is6() {
-		bits = 64
-	}
-	prefix, err := ip.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return prefix
 }
 
 // clientAddress returns the extractor of a client's address: from the connection, or from X-Forwarded-For when trusted
