@@ -143,7 +143,7 @@ func explain(db *gorm.DB, driver string, statement recordedStatement) (steps []s
 
 // Form returns the form that the key checks name.
 func Form(ctx context.Context, s *Store) (int, error) {
-	state, err := s.checkKeys(ctx)
+	state, err := s.checkKeys(ctx, nil)
 	return state.form, err
 }
 

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +23,9 @@ var ErrWrongKeys = errors.New("the keys do not belong to this database")
 
 // keyChecksVersion is the version of the schema that has the table key_checks.
 const keyChecksVersion = 6
+
+// latestVersion stands for the version of a schema that is up to date.
+const latestVersion = math.MaxInt64
 
 // keyCheckColumn is the column of a keyCheck, sealed with the key of its row.
 const keyCheckColumn = "sealed"
@@ -51,9 +56,9 @@ type keyState struct {
 	form int      // see keyCheck.Form
 }
 
-// checkKeys returns what key_checks says, or ErrWrongKeys when the keyring does not open the values of all keys that are not
-// retired, or seals with a retired one.
-func (s *Store) checkKeys(ctx context.Context) (keyState, error) {
+// checkKeys returns what key_checks says, or ErrWrongKeys when the keyring does not open the values of all keys that are neither
+// retired nor lost, or seals with a retired one.
+func (s *Store) checkKeys(ctx context.Context, lost []uint32) (keyState, error) {
 	var rows []keyCheckRow
 	if err := s.db.Read(ctx, func(db *gorm.DB) error { return db.Order("key_id").Find(&rows).Error }); err != nil {
 		return keyState{}, fmt.Errorf("reading which keys the database needs: %w", err)
@@ -66,7 +71,7 @@ func (s *Store) checkKeys(ctx context.Context) (keyState, error) {
 		switch {
 		case !row.Retired.Time.IsZero() && key == primary:
 			return keyState{}, fmt.Errorf("%w: they seal with key %d, which was retired; use the current key file", ErrWrongKeys, key)
-		case !row.Retired.Time.IsZero():
+		case !row.Retired.Time.IsZero(), slices.Contains(lost, key):
 			continue
 		case !slices.Contains(known, key):
 			missing = append(missing, strconv.FormatUint(uint64(key), 10))
@@ -141,7 +146,7 @@ func (s *Store) saveKeyChecks(ctx context.Context, keys []uint32, form int) erro
 // setForm records the form of everything that is sealed; see keyCheck.Form.
 func (s *Store) setForm(ctx context.Context, form int) error {
 	return s.Transact(ctx, func(ctx context.Context) error {
-		state, err := s.checkKeys(ctx)
+		state, err := s.checkKeys(ctx, nil)
 		if err != nil {
 			return err
 		}
@@ -149,70 +154,82 @@ func (s *Store) setForm(ctx context.Context, form int) error {
 	})
 }
 
-// beforeMigration refuses a keyring that does not belong to the database.
-func (s *Store) beforeMigration(ctx context.Context, version int64) error {
+// CheckKeys returns ErrWrongKeys for a keyring that does not belong to the database, whose schema may have an earlier version.
+// It changes nothing.
+func (s *Store) CheckKeys(ctx context.Context, version int64) error {
+	return s.keysBefore(ctx, version, nil)
+}
+
+// keysBefore is CheckKeys for a keyring that may lack some keys, which are lost.
+func (s *Store) keysBefore(ctx context.Context, version int64, lost []uint32) error {
 	if version >= keyChecksVersion {
-		state, err := s.checkKeys(ctx)
+		state, err := s.checkKeys(ctx, lost)
 		if err != nil || len(state.live) > 0 {
 			return err
 		}
 	}
-	_, err := s.sampleKeys(ctx, version)
+	_, err := s.sampleKeys(ctx, version, lost)
 	return err
 }
 
-// afterMigration records with which keys the database is sealed: the one that seals from now on, and in a database of an
-// earlier program those that its values need.
-func (s *Store) afterMigration(ctx context.Context) error {
-	state, err := s.checkKeys(ctx)
+// keysAfter records with which keys the database is sealed: the one that seals from now on, and in a database of an earlier
+// program those that its values need. It retires keys that are lost.
+func (s *Store) keysAfter(ctx context.Context, lost []uint32) error {
+	state, err := s.checkKeys(ctx, lost)
 	if err != nil {
 		return err
 	}
 	var added []uint32
 	if len(state.live) == 0 {
-		if added, err = s.sampleKeys(ctx, keyChecksVersion); err != nil {
+		if added, err = s.sampleKeys(ctx, latestVersion, lost); err != nil {
 			return err
 		}
 	}
 	if primary := s.keyring.Primary(); !slices.Contains(state.live, primary) && !slices.Contains(added, primary) {
 		added = append(added, primary)
 	}
-	return s.Transact(ctx, func(ctx context.Context) error { return s.saveKeyChecks(ctx, added, state.form) })
-}
-
-// A KeyUse is how many values of a column a key sealed.
-type KeyUse struct {
-	Table, Column string
-	Key           uint32
-	Values        int
-}
-
-// keyUses counts what each key sealed in a schema of some version. Values that no key of this program sealed are left out.
-func (s *Store) keyUses(ctx context.Context, version int64) ([]KeyUse, error) {
-	var uses []KeyUse
-	for _, c := range sealedColumns() {
-		if c.since > version {
-			continue
-		}
-		var groups []struct {
-			Prefix []byte
-			Number int
-		}
-		err := s.db.Read(ctx, func(db *gorm.DB) error {
-			groups = nil
-			return db.Table(c.table).Select(fmt.Sprintf("SUBSTR(%s, 1, %d) AS prefix, COUNT(*) AS number", c.column, seal.PrefixSize)).
-				Where(c.column + " IS NOT NULL").Group("prefix").Find(&groups).Error
-		})
-		if err != nil {
-			return nil, fmt.Errorf("counting the keys of %s.%s: %w", c.table, c.column, err)
-		}
-		for _, group := range groups {
-			if key, ok := seal.KeyOf(group.Prefix); ok {
-				uses = append(uses, KeyUse{c.table, c.column, key, group.Number})
+	return s.Transact(ctx, func(ctx context.Context) error {
+		for _, key := range lost {
+			if err := s.retire(ctx, key); err != nil {
+				return err
 			}
 		}
+		return errors.Join(s.saveKeyChecks(ctx, added, state.form), s.TouchKey(ctx))
+	})
+}
+
+// KeepKey records that the database is sealed with another key of the keyring from now on. Call it before the first process
+// seals with that key.
+func (s *Store) KeepKey(ctx context.Context, key uint32) error {
+	return s.Transact(ctx, func(ctx context.Context) error {
+		state, err := s.checkKeys(ctx, nil)
+		if err != nil || slices.Contains(state.live, key) {
+			return err
+		}
+		return s.saveKeyChecks(ctx, []uint32{key}, state.form)
+	})
+}
+
+// TouchKey records that this process seals with the primary key now. It returns ErrWrongKeys when that key was retired: what it
+// seals, no other process can open.
+func (s *Store) TouchKey(ctx context.Context) error {
+	key := s.keyring.Primary()
+	err := s.db.Write(ctx, func(db *gorm.DB) error {
+		return mustAffect(db.Model(&keyCheckRow{}).Where("key_id = ? AND retired_at IS NULL", int64(key)).
+			Update("used_at", gorm.Expr(s.db.Now(0))), ErrWrongKeys)
+	})
+	if err != nil {
+		return fmt.Errorf("recording that key %d seals: %w", key, err)
 	}
-	return uses, nil
+	return nil
+}
+
+// around returns what Migrate does besides the migrations for a keyring that may lack some keys, which are lost.
+func (s *Store) around(lost []uint32) sqldb.Around {
+	return sqldb.Around{
+		Before: func(ctx context.Context, version int64) error { return s.keysBefore(ctx, version, lost) },
+		After:  func(ctx context.Context) error { return s.keysAfter(ctx, lost) },
+	}
 }
 
 const (
@@ -224,8 +241,9 @@ const (
 )
 
 // sampleKeys opens some values of each kind in a database without key checks, which an earlier program filled, and returns the
-// keys that sealed them. It returns ErrWrongKeys when none opens, or several need a key that the keyring lacks.
-func (s *Store) sampleKeys(ctx context.Context, version int64) (needed []uint32, err error) {
+// keys that sealed them. It returns ErrWrongKeys when none opens, or several need a key that the keyring lacks. It leaves out the
+// values of lost keys.
+func (s *Store) sampleKeys(ctx context.Context, version int64, lost []uint32) (needed []uint32, err error) {
 	if version == 0 {
 		return nil, nil
 	}
@@ -236,9 +254,15 @@ func (s *Store) sampleKeys(ctx context.Context, version int64) (needed []uint32,
 	values, opened := 0, 0
 	missing := map[uint32]int{} // key → values
 	for _, use := range uses {
+		if slices.Contains(lost, use.Key) {
+			continue
+		}
 		values += use.Values
 		if !slices.Contains(s.keyring.Keys(), use.Key) {
 			missing[use.Key] += use.Values
+			continue
+		}
+		if isMAC(use) {
 			continue
 		}
 		n, err := s.openSample(ctx, use)
@@ -249,21 +273,20 @@ func (s *Store) sampleKeys(ctx context.Context, version int64) (needed []uint32,
 			needed = append(needed, use.Key)
 		}
 	}
-	if values > 0 && opened == 0 {
-		return nil, fmt.Errorf("%w: none of its %d secrets opens; use the key file that was in use", ErrWrongKeys, values)
-	}
-	for key, n := range missing {
-		if n >= lostKeyValues {
+	for _, key := range slices.Sorted(maps.Keys(missing)) {
+		if n := missing[key]; n >= lostKeyValues || opened == 0 {
 			return nil, fmt.Errorf("%w: %d of its secrets need key %d, which they lack; use the key file that has it", ErrWrongKeys, n, key)
 		}
+	}
+	if values > 0 && opened == 0 {
+		return nil, fmt.Errorf("%w: none of its %d secrets opens; use the key file that was in use", ErrWrongKeys, values)
 	}
 	return needed, nil
 }
 
 // openSample returns how many of a few values that use counts can be opened.
 func (s *Store) openSample(ctx context.Context, use KeyUse) (opened int, err error) {
-	columns := sealedColumns()
-	c := columns[slices.IndexFunc(columns, func(c sealedColumn) bool { return c.table == use.Table && c.column == use.Column })]
+	c := columnOf(use)
 	values, err := s.sealedValues(ctx, c, func(query *gorm.DB) *gorm.DB {
 		return query.Where(fmt.Sprintf("SUBSTR(%s, 1, %d) = ?", c.column, seal.PrefixSize), seal.PrefixOf(use.Key)).Limit(sampleSize)
 	})

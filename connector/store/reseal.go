@@ -2,10 +2,13 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"gorm.io/gorm"
+
+	"azure-partner-connector/connector/seal"
 )
 
 // resealBatch is how many rows one query reads and one transaction seals again: enough to be fast, and few enough that a
@@ -32,6 +35,19 @@ func sealedColumns() []sealedColumn {
 	}
 }
 
+// macColumns are the columns whose values name the key that made them as sealed ones do.
+func macColumns() []sealedColumn {
+	return []sealedColumn{
+		{"instances", []string{"instance_key"}, "mac", 7},
+		{"tenants", []string{"id"}, "mac", 7},
+		{"events", []string{"seq"}, "mac", 7},
+		{"checkpoints", []string{"number"}, "mac", 7},
+	}
+}
+
+// isMAC reports whether use counts MACs.
+func isMAC(use KeyUse) bool { return use.Column == "mac" }
+
 // A sealedValue is one value of a sealedColumn, with the keys of its row.
 type sealedValue struct {
 	keys       []string
@@ -45,28 +61,42 @@ type Progress struct {
 	Table, Column string
 	// Checked counts the processed values, out of the Total when the column was begun.
 	Checked, Total int
-	// Older counts the checked values that are, or were before Reseal, sealed with an older key than the primary one.
+	// Older counts the values that open and are, or were before Reseal, sealed with an older key than the primary one.
 	Older int
-	// Failed counts the values that do not open; Failure names the row of the first. Reseal stops at the first.
+	// Failed counts the values that do not open; Failure names the row of the first, and Rows all of them, as sealedColumn says.
 	Failed  int
 	Failure error
+	Rows    []string
+}
+
+func (p *Progress) fail(v sealedValue, err error) {
+	p.Failed++
+	p.Rows = append(p.Rows, v.row())
+	if p.Failure == nil {
+		p.Failure = err
+	}
 }
 
 // Reseal seals every secret that is sealed with an older key again, with the primary key, and returns how many it sealed. It
 // may run while other processes use the database, if they have the primary key, and may be repeated after an interruption.
-// Once it has returned 0, and no process seals with an older key, only backups of the database need the older keys. It calls
-// report, which may be nil, after each batch, and once for a column without values.
+// Once it has returned 0, and no process seals with an older key, only backups of the database need the older keys. A value that
+// does not open stays as it is. It calls report, which may be nil, after each batch, and once for a column without values.
 func (s *Store) Reseal(ctx context.Context, report func(Progress)) (int, error) {
 	total := 0
 	err := s.walk(ctx, report, func(ctx context.Context, c sealedColumn, values []sealedValue, p *Progress) error {
 		older := 0
+		var unreadable Progress
 		err := s.Transact(ctx, func(ctx context.Context) error {
-			older = 0
+			older, unreadable = 0, Progress{}
 			for _, v := range values {
 				if s.keyring.Sealed(v.ciphertext) {
 					continue
 				}
 				done, err := s.resealValue(ctx, c, v)
+				if errors.Is(err, seal.ErrNotOpened) {
+					unreadable.fail(v, err)
+					continue
+				}
 				if err != nil {
 					return err
 				}
@@ -80,6 +110,10 @@ func (s *Store) Reseal(ctx context.Context, report func(Progress)) (int, error) 
 			return fmt.Errorf("resealing %s.%s: %w", c.table, c.column, err)
 		}
 		p.Older += older
+		p.Failed, p.Rows = p.Failed+unreadable.Failed, append(p.Rows, unreadable.Rows...)
+		if p.Failure == nil {
+			p.Failure = unreadable.Failure
+		}
 		total += older
 		return nil
 	})
@@ -101,14 +135,11 @@ func (s *Store) CheckSealed(ctx context.Context, report func(Progress)) ([]Progr
 		}
 	}, func(_ context.Context, c sealedColumn, values []sealedValue, p *Progress) error {
 		for _, v := range values {
-			if !s.keyring.Sealed(v.ciphertext) {
+			switch _, err := s.keyring.Open(v.ciphertext, c.table, v.row(), c.column); {
+			case err != nil:
+				p.fail(v, err)
+			case !s.keyring.Sealed(v.ciphertext):
 				p.Older++
-			}
-			if _, err := s.keyring.Open(v.ciphertext, c.table, v.row(), c.column); err != nil {
-				p.Failed++
-				if p.Failure == nil {
-					p.Failure = err
-				}
 			}
 		}
 		return nil
@@ -129,33 +160,46 @@ func (s *Store) walk(ctx context.Context, report func(Progress),
 		if p.Total, err = s.sealedCount(ctx, c); err != nil {
 			return err
 		}
-		var after []string
-		for {
-			values, err := s.sealedValues(ctx, c, func(query *gorm.DB) *gorm.DB {
-				if after != nil {
-					condition, args := followingRows(c.keys, after)
-					query = query.Where(condition, args...)
-				}
-				return query.Order(strings.Join(c.keys, ", ")).Limit(resealBatch)
-			})
-			if err != nil {
-				return fmt.Errorf("reading %s.%s: %w", c.table, c.column, err)
-			}
-			if len(values) == 0 {
-				break
-			}
+		err = s.walkColumn(ctx, c, func(values []sealedValue) error {
 			if err := visit(ctx, c, values, &p); err != nil {
 				return err
 			}
 			p.Checked += len(values)
 			report(p)
-			after = values[len(values)-1].keys
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 		if p.Checked == 0 {
 			report(p)
 		}
 	}
 	return nil
+}
+
+// walkColumn calls visit with all values of a column, in batches ordered by primary key.
+func (s *Store) walkColumn(ctx context.Context, c sealedColumn, visit func(values []sealedValue) error) error {
+	var after []string
+	for {
+		values, err := s.sealedValues(ctx, c, func(query *gorm.DB) *gorm.DB {
+			if after != nil {
+				condition, args := followingRows(c.keys, after)
+				query = query.Where(condition, args...)
+			}
+			return query.Order(strings.Join(c.keys, ", ")).Limit(resealBatch)
+		})
+		if err != nil {
+			return fmt.Errorf("reading %s.%s: %w", c.table, c.column, err)
+		}
+		if len(values) == 0 {
+			return nil
+		}
+		if err := visit(values); err != nil {
+			return err
+		}
+		after = values[len(values)-1].keys
+	}
 }
 
 // sealedCount returns the number of values in a column.

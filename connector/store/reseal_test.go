@@ -72,8 +72,10 @@ func TestReseal_Errors(t *testing.T) {
 		t.Fatalf("seal.Create() = _, %v", err)
 	}
 	other := db.Unmigrated(t, func(cfg *store.Config) { cfg.Keyring = unrelated })
-	if n, err := other.Reseal(t.Context(), nil); n != 0 || !errors.Is(err, seal.ErrNotOpened) {
-		t.Errorf("Reseal() with another keyring = %d, %v, want %v", n, err, seal.ErrNotOpened)
+	var last []store.Progress
+	n, err := other.Reseal(t.Context(), func(p store.Progress) { last = append(last, p) })
+	if _, _, failed, failure := sealed(last); n != 0 || err != nil || failed != 7 || !errors.Is(failure, seal.ErrNotOpened) {
+		t.Errorf("Reseal() with another keyring = %d, %v, %d failed: %v; want that no value opens", n, err, failed, failure)
 	}
 }
 

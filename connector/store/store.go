@@ -84,7 +84,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 // Migrate brings the schema to the version that this program knows; see sqldb.DB.Migrate. It refuses, with ErrWrongKeys and
 // before it changes anything, a keyring that does not open what the database contains.
 func (s *Store) Migrate(ctx context.Context) error {
-	return s.db.Migrate(ctx, sqldb.Around{Before: s.beforeMigration, After: s.afterMigration})
+	return s.db.Migrate(ctx, s.around(nil))
 }
 
 // Transact runs fn in one transaction, which fn's context carries, and retries it; see sqldb.DB.Transact. Versions that

@@ -34,8 +34,17 @@ type Around struct {
 // Migrate upgrades the schema to the latest version that this program knows, and never downgrades it. Any number of programs
 // may call it at once: one migrates, under a lock, and the others wait for it. For a newer schema it returns ErrNewerSchema
 // and changes nothing. It returns an error of a function of around as it is.
-func (db *DB) Migrate(ctx context.Context, around Around) (err error) {
-	const doing = "migrating the schema: %w"
+func (db *DB) Migrate(ctx context.Context, around Around) error {
+	return db.locked(ctx, func(pool *sql.DB) error { return db.migrate(ctx, pool, around) })
+}
+
+// Locked calls fn while no program can begin or continue to migrate the schema.
+func (db *DB) Locked(ctx context.Context, fn func() error) error {
+	return db.locked(ctx, func(*sql.DB) error { return fn() })
+}
+
+func (db *DB) locked(ctx context.Context, fn func(pool *sql.DB) error) (err error) {
+	const doing = "taking the lock of migrations: %w"
 	pool, err := db.migrationPool()
 	if err != nil {
 		return fmt.Errorf(doing, err)
@@ -50,6 +59,11 @@ func (db *DB) Migrate(ctx context.Context, around Around) (err error) {
 		return fmt.Errorf(doing, err)
 	}
 	defer func() { err = errors.Join(err, lock.Unlock(context.WithoutCancel(ctx), pool)) }()
+	return fn(pool)
+}
+
+func (db *DB) migrate(ctx context.Context, pool *sql.DB, around Around) error {
+	const doing = "migrating the schema: %w"
 	provider, version, err := db.migrations(ctx, pool)
 	if err != nil {
 		return fmt.Errorf(doing, err)

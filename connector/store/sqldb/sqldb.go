@@ -127,6 +127,14 @@ func (db *DB) connect(ctx context.Context, cfg Config) error {
 // Driver returns SQLite or MySQL.
 func (db *DB) Driver() string { return db.driver }
 
+// Now returns the SQL expression of a time of the database's own clock, before or after the current one.
+func (db *DB) Now(offset time.Duration) string {
+	if db.driver == SQLite {
+		return fmt.Sprintf("strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '%d seconds')", offset/time.Second)
+	}
+	return fmt.Sprintf("(UTC_TIMESTAMP(3) + INTERVAL %d SECOND)", offset/time.Second)
+}
+
 // Ping returns an error when the database does not answer.
 func (db *DB) Ping(ctx context.Context) error {
 	if err := db.pool.PingContext(ctx); err != nil {
