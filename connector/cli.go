@@ -15,6 +15,7 @@ import (
 // commands are the program's commands. Their help texts are the reference.
 type commands struct {
 	Serve      serveCommand      `cmd:"" help:"Serve the platform's hooks and the onboarding pages, and renew refresh tokens."`
+	Migrate    migrateCommand    `cmd:"" help:"Create or update the tables of the database, and end. For accounts that may change tables, when connector serve --no-migrate runs with one that may not."`
 	Config     configCommand     `cmd:"" help:"Print an example configuration or check a configuration."`
 	Keys       keysCommand       `cmd:"" help:"Create the keys that seal secrets."`
 	Rekey      rekeyCommand      `cmd:"" help:"Replace the key that seals secrets while the connector runs."`

@@ -10,7 +10,10 @@ import (
 	"azure-partner-connector/connector/app"
 )
 
-type serveCommand struct{ configFile }
+type serveCommand struct {
+	configFile
+	NoMigrate bool `help:"Leave the schema of the database as it is, and refuse to start when connector migrate must run first. The database account then needs no rights but to read and change rows."`
+}
 
 // Run serves until the process receives a signal to stop.
 func (s serveCommand) Run(c *console) error {
@@ -28,7 +31,11 @@ func (s serveCommand) Run(c *console) error {
 	for _, warning := range cfg.Warnings {
 		log.WarnContext(c.ctx, "configuration warning", "warning", warning)
 	}
-	connector, err := app.New(c.ctx, cfg, app.Options{Log: log})
+	options := app.Options{Log: log}
+	if s.NoMigrate {
+		options.Migration = app.RequireSchema
+	}
+	connector, err := app.New(c.ctx, cfg, options)
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,9 @@ type Options struct {
 	// Listeners replace the configured ones. Default: none.
 	Listeners Listeners
 
+	// Migration says what happens to the schema of the database. Default: MigrateSchema.
+	Migration Migration
+
 	// Watch returns what renewals and verifications call instead of the client of Microsoft, so that the doctor can
 	// observe the calls. Default: the client itself.
 	Watch func(token.Microsoft) token.Microsoft
@@ -47,6 +50,16 @@ type Options struct {
 	// Pause waits between two attempts of a call to Microsoft. Default: clock.Sleep.
 	Pause func(ctx context.Context, d time.Duration) error
 }
+
+// A Migration says what opening does to the schema of the database.
+type Migration int
+
+// The migrations.
+const (
+	MigrateSchema Migration = iota // bring it up to date
+	RequireSchema                  // refuse one that is not up to date: the account may not change tables
+	ExamineSchema                  // as RequireSchema, and neither change anything nor wait for a replica that migrates
+)
 
 func (o Options) withDefaults() Options {
 	if o.Now == nil {
@@ -93,7 +106,8 @@ type App struct {
 	hurry    chan struct{} // closed: do not drain any longer
 }
 
-// New opens the database, brings its schema up to date and listens; Run serves. A failed New leaves nothing open.
+// New opens the database, brings its schema up to date (see Options.Migration) and listens; Run serves. A failed New leaves
+// nothing open.
 func New(ctx context.Context, cfg config.Config, opts Options) (*App, error) {
 	opts = opts.withDefaults()
 	a := &App{cfg: cfg, now: opts.Now, log: opts.Log, registry: prometheus.NewRegistry(), renewal: newTrigger(), hurry: make(chan struct{})}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/store/sqldb"
 )
 
 // readyTimeout bounds how long a readiness probe waits for the database.
@@ -28,9 +30,13 @@ func (a *App) private() http.Handler {
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 		defer cancel()
-		if err := a.services.Store.Ping(ctx); err != nil {
+		if err := a.services.Store.Ready(ctx); err != nil {
 			a.log.WarnContext(ctx, "not ready", "err", err)
-			http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+			reason := "the database does not answer"
+			if errors.Is(err, sqldb.ErrReadOnly) {
+				reason = "the database is read-only"
+			}
+			http.Error(w, reason, http.StatusServiceUnavailable)
 			return
 		}
 		w.WriteHeader(http.StatusOK)

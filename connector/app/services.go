@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -43,7 +44,7 @@ type Services struct {
 	platform *controller.Client
 }
 
-// Open opens the database, brings its schema up to date, and builds the services. The caller closes them.
+// Open opens the database, brings its schema up to date (see Options.Migration), and builds the services. The caller closes them.
 func Open(ctx context.Context, cfg config.Config, opts Options) (*Services, error) {
 	return open(ctx, cfg, opts.withDefaults(), nil)
 }
@@ -79,7 +80,7 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 	if s.Store, err = openStore(ctx, cfg.Database, s.keyring, opts); err != nil {
 		return err
 	}
-	if err := s.Store.Migrate(ctx); err != nil {
+	if err := prepare(ctx, s.Store, opts.Migration); err != nil {
 		return err
 	}
 	if s.Microsoft, err = openMicrosoft(cfg.Clouds, opts, s.pauseCloud); err != nil {
@@ -118,11 +119,56 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 	return err
 }
 
+// prepare brings the schema up to date, or checks that it is, and checks that the database accepts changes.
+func prepare(ctx context.Context, s *store.Store, migration Migration) error {
+	var err error
+	switch migration {
+	case MigrateSchema:
+		err = s.Migrate(ctx)
+	case RequireSchema:
+		err = s.MigrateNothing(ctx)
+	case ExamineSchema:
+		err = s.Check(ctx)
+	}
+	if errors.Is(err, sqldb.ErrOlderSchema) || errors.Is(err, sqldb.ErrNoSchema) {
+		return fmt.Errorf("%w; run connector migrate", err)
+	}
+	if err != nil {
+		return err
+	}
+	return s.Ready(ctx)
+}
+
+// Migrate brings the schema up to date and starts nothing else.
+func Migrate(ctx context.Context, cfg config.Config, opts Options) error {
+	opts = opts.withDefaults()
+	keyring, err := cfg.Keys.Open()
+	if err != nil {
+		return err
+	}
+	s, err := openStore(ctx, cfg.Database, keyring, opts)
+	if err != nil {
+		return err
+	}
+	return errors.Join(prepare(ctx, s, MigrateSchema), s.Close())
+}
+
+// DatabaseConfig returns how to connect to a configured database.
+func DatabaseConfig(db config.Database) (sqldb.Config, error) {
+	encryption, err := db.Encryption()
+	if err != nil {
+		return sqldb.Config{}, err
+	}
+	return sqldb.Config{Driver: db.Driver, DSN: db.Source(), TLS: encryption}, nil
+}
+
 func openStore(ctx context.Context, db config.Database, keyring *seal.Keyring, opts Options) (*store.Store, error) {
-	return store.Open(ctx, store.Config{
-		Config:  sqldb.Config{Driver: db.Driver, DSN: db.Source(), Now: opts.Now, Log: opts.component("store")},
-		Keyring: keyring,
-	})
+	connection, err := DatabaseConfig(db)
+	if err != nil {
+		return nil, err
+	}
+	connection.Now, connection.Log = opts.Now, opts.component("store")
+	return store.Open(ctx, store.Config{Config: connection, Keyring: keyring})
 }
 
 // pauseCloud pauses the renewals of a cloud that throttles us. Tokens is nil until the client of Microsoft exists.

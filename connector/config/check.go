@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
-
 	"azure-partner-connector/connector/certificate"
 	"azure-partner-connector/connector/microsoft"
 	"azure-partner-connector/connector/platform/pack"
@@ -178,36 +176,6 @@ func (c *checker) onboarding() {
 	c.between("onboarding.claimLife", o.ClaimLife, time.Minute, 30*24*time.Hour)
 	c.count("onboarding.requestsPerMinute", o.RequestsPerMinute, 1_000_000)
 	c.count("onboarding.requestBurst", o.RequestBurst, 1_000_000)
-}
-
-func (c *checker) database() {
-	db := &c.cfg.Database
-	if c.failed("database") {
-		return
-	}
-	switch db.Driver {
-	case SQLite:
-		if !db.DSN.Empty() || db.DSNFile != "" {
-			c.problem("database.dsn", "only for the driver mysql; sqlite uses path")
-		}
-		if db.Path == "" {
-			db.Path = "connector.db"
-		}
-	case MySQL:
-		if db.Path != "" {
-			c.problem("database.path", "only for the driver sqlite; mysql uses dsn")
-		}
-		if db.DSN.Empty() {
-			c.problem("database.dsn", "missing: mysql needs dsn or dsnFile")
-			return
-		}
-		// The parser's error may quote the password.
-		if parsed, err := mysql.ParseDSN(db.DSN.Reveal()); err != nil || parsed.DBName == "" {
-			c.problem("database.dsn", "invalid: must be user:password@tcp(host:3306)/name")
-		}
-	default:
-		c.problem("database.driver", "%q is invalid: must be %s or %s", db.Driver, SQLite, MySQL)
-	}
 }
 
 // placeholder matches what example files contain instead of a value.

@@ -147,6 +147,16 @@ type Database struct {
 	DSN secret.Text `yaml:"dsn"`
 	// DSNFile is a file that contains the DSN. Default: none.
 	DSNFile string `yaml:"dsnFile"`
+	// CAFile is a PEM file with certificate authorities to trust for a mysql server besides the system's. With it, the
+	// connection is encrypted, and the server's certificate must be valid for the host in the DSN. Default: none, the DSN
+	// says whether the connection is encrypted (tls=true).
+	CAFile string `yaml:"caFile"`
+	// CertFile is a PEM file with the certificate that the connector presents to a mysql server, and its chain. It is read
+	// for every new connection, so that it can be renewed without a restart. With it, the connection is encrypted as with
+	// CAFile. Default: none.
+	CertFile string `yaml:"certFile"`
+	// KeyFile is a PEM file with the private key of CertFile. Set both or neither. Default: none.
+	KeyFile string `yaml:"keyFile"`
 }
 
 // Source returns what the driver opens: the file of sqlite or the DSN of mysql. It is a secret.

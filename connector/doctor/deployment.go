@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"azure-partner-connector/connector/app"
 	"azure-partner-connector/connector/config"
@@ -27,7 +29,7 @@ func (e *examination) deployment(ctx context.Context) {
 		return
 	}
 	recorder := &claimsRecorder{}
-	services, err := app.Open(ctx, cfg, app.Options{Now: e.Now, Log: e.Log(cfg.Log), Watch: recorder.wrap})
+	services, err := app.Open(ctx, cfg, app.Options{Now: e.Now, Log: e.Log(cfg.Log), Watch: recorder.wrap, Migration: app.ExamineSchema})
 	if err != nil {
 		e.fail("database", err.Error()+".", "")
 		return
@@ -82,26 +84,53 @@ func (e *examination) keys(cfg config.Config) bool {
 // databaseTimeout limits the reading of the schema version.
 const databaseTimeout = 15 * time.Second
 
-// database checks the schema version. It does not migrate the database, because connector serve does.
+// database checks the schema version and the settings that correctness rests on. It does not migrate the database, because
+// connector serve does.
 func (e *examination) database(ctx context.Context, db config.Database) bool {
 	const check = "database"
 	ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
 	defer cancel()
-	current, known, err := sqldb.SchemaVersions(ctx, db.Driver, db.Source())
+	connection, err := app.DatabaseConfig(db)
+	if err != nil {
+		e.fail(check, sentence(err), "Check the files of database.caFile, database.certFile and database.keyFile.")
+		return false
+	}
+	seen, err := sqldb.Inspect(ctx, connection)
+	ok := e.databaseSettings(seen.Settings)
 	switch {
 	case errors.Is(err, sqldb.ErrNoSchema):
 		e.fail(check, fmt.Sprintf("%s responds but is empty.", db.Driver), "Start connector serve, which creates the tables.")
+	case errors.Is(err, sqldb.ErrReadOnly):
+		e.fail(check, sentence(err), "Connect to the server that accepts changes, or make this one accept them.")
 	case err != nil:
-		e.fail(check, err.Error()+".", "Check the address, the account and the file's permissions.")
-	case current < known:
-		e.fail(check, fmt.Sprintf("%s has schema version %d; this program needs %d.", db.Driver, current, known), "Start connector serve of this version, which migrates it.")
-	case current > known:
-		e.fail(check, fmt.Sprintf("%s has schema version %d; this program knows %d.", db.Driver, current, known), "Use the newer program.")
+		e.fail(check, sentence(err), "Check the address, the account and the file's permissions.")
+	case seen.Current < seen.Latest:
+		e.fail(check, fmt.Sprintf("%s has schema version %d; this program needs %d.", db.Driver, seen.Current, seen.Latest), "Start connector serve of this version, or run connector migrate, which migrates it.")
+	case seen.Current > seen.Latest:
+		e.fail(check, fmt.Sprintf("%s has schema version %d; this program knows %d.", db.Driver, seen.Current, seen.Latest), "Use the newer program.")
 	default:
-		e.ok(check, "%s responds, schema version %d", db.Driver, current)
-		return true
+		e.ok(check, "%s responds, schema version %d", db.Driver, seen.Current)
+		return ok
 	}
 	return false
+}
+
+// databaseSettings reports every setting, and whether the connector starts with them.
+func (e *examination) databaseSettings(settings []sqldb.Setting) (ok bool) {
+	ok = true
+	for _, s := range settings {
+		check := "database " + s.Name
+		switch {
+		case s.Problem == "":
+			e.ok(check, "%s", s.Value)
+		case s.Tolerable:
+			e.warn(check, capital(s.Problem)+".", s.Advice)
+		default:
+			ok = false
+			e.fail(check, capital(s.Problem)+".", s.Advice)
+		}
+	}
+	return ok
 }
 
 // seals checks that the keys open every instance and tenant, and returns the instances that are not removed.
@@ -203,6 +232,13 @@ func (e *examination) instance(ctx context.Context, services *app.Services, in t
 		return
 	}
 	e.ok(check, "package %s, controller %s responds", in.PackageVersion, in.ControllerURI)
+}
+
+func sentence(err error) string { return capital(err.Error()) + "." }
+
+func capital(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[size:]
 }
 
 func count(n int, what string) string {

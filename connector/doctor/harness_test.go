@@ -263,11 +263,15 @@ func examine(t *testing.T, cfg doctor.Config) doctor.Report {
 	return report
 }
 
-// checkFindings asserts the checks and their results, one "result check" each.
+// checkFindings asserts the checks and their results, one "result check" each, apart from those of single settings of the
+// database: how many there are depends on the database.
 func checkFindings(t *testing.T, report doctor.Report, want ...string) {
 	t.Helper()
 	var got []string
 	for _, f := range report.Findings {
+		if strings.HasPrefix(f.Check, "database ") && f.Result != doctor.Failed {
+			continue
+		}
 		got = append(got, string(f.Result)+" "+f.Check)
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {

@@ -4,15 +4,20 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/pressly/goose/v3/lock"
 	"gorm.io/gorm"
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/store/sqldb"
 )
+
+// MigrationLock is the ID of the row of goose that locks migrations.
+var MigrationLock = strconv.FormatInt(lock.DefaultLockID, 10)
 
 // PurgeBatch is purgeBatch.
 const PurgeBatch = purgeBatch

@@ -69,14 +69,14 @@ func TestOpen_KeepsWhatWasStored(t *testing.T) {
 		if err != nil {
 			t.Fatalf("Grant() = _, %v", err)
 		}
-		if err := s.Ping(ctx); err != nil {
-			t.Errorf("Ping() = %v", err)
+		if err := s.Ready(ctx); err != nil {
+			t.Errorf("Ready() = %v", err)
 		}
 		if err := s.Close(); err != nil {
 			t.Fatalf("Close() = %v", err)
 		}
-		if err := s.Ping(ctx); err == nil {
-			t.Error("Ping() of a closed store = nil, want an error")
+		if err := s.Ready(ctx); err == nil {
+			t.Error("Ready() of a closed store = nil, want an error")
 		}
 
 		again := db.Open(t)

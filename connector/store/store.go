@@ -87,6 +87,20 @@ func (s *Store) Migrate(ctx context.Context) error {
 	return s.db.Migrate(ctx, s.around(nil))
 }
 
+// MigrateNothing is Migrate for a schema that must be up to date already; see sqldb.Around.
+func (s *Store) MigrateNothing(ctx context.Context) error {
+	return s.db.Migrate(ctx, sqldb.Around{Before: s.beforeMigration, After: s.afterMigration, NoMigrate: true})
+}
+
+// Check returns an error unless the schema is up to date and the keyring belongs to the database. It changes nothing and waits
+// for nobody.
+func (s *Store) Check(ctx context.Context) error {
+	if err := s.db.CheckSchema(ctx); err != nil {
+		return err
+	}
+	return s.beforeMigration(ctx, keyChecksVersion)
+}
+
 // Transact runs fn in one transaction, which fn's context carries, and retries it; see sqldb.DB.Transact. Versions that
 // fn advanced are restored when the transaction is rolled back.
 func (s *Store) Transact(ctx context.Context, fn func(ctx context.Context) error) error {
@@ -108,8 +122,11 @@ func (s *Store) expiries(ctx context.Context) map[string]time.Time {
 	return expiries
 }
 
-// Ping returns an error when the database does not answer.
-func (s *Store) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
+// Ready returns an error when the database does not answer, and one that wraps sqldb.ErrReadOnly when it accepts no changes.
+func (s *Store) Ready(ctx context.Context) error { return s.db.Ready(ctx) }
+
+// Settings returns what correctness rests on; see sqldb.DB.Settings.
+func (s *Store) Settings(ctx context.Context) ([]sqldb.Setting, error) { return s.db.Settings(ctx) }
 
 // Close closes all connections. The Store must not be used afterwards.
 func (s *Store) Close() error {

@@ -18,3 +18,23 @@ type Outcome struct {
 	Means  string
 	Text   string
 }
+
+// Judge returns the setting that a server's value leads to: of the rule that reads the variable, or of the version.
+func Judge(variable, value string) Setting {
+	if variable == "version" {
+		return versionSetting(value)
+	}
+	values := map[string]string{}
+	if value != "" {
+		values[variable] = value
+	}
+	for _, r := range mysqlRules() {
+		for _, name := range r.variables {
+			if name == variable {
+				s, _ := r.setting(values)
+				return s
+			}
+		}
+	}
+	return Setting{}
+}

@@ -3,12 +3,15 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"time"
 
 	"github.com/glebarez/sqlite"
+	mysqldriver "github.com/go-sql-driver/mysql"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
 	"github.com/pressly/goose/v3/lock"
@@ -29,12 +32,20 @@ type Around struct {
 	Before func(ctx context.Context, version int64) error
 	// After is called when the schema is up to date, whether or not it was migrated.
 	After func(ctx context.Context) error
+	// NoMigrate refuses a schema that is not up to date, with ErrOlderSchema or ErrNoSchema, instead of migrating it. The
+	// account then needs no rights but to read and change rows.
+	NoMigrate bool
 }
 
 // Migrate upgrades the schema to the latest version that this program knows, and never downgrades it. Any number of programs
-// may call it at once: one migrates, under a lock, and the others wait for it. For a newer schema it returns ErrNewerSchema
-// and changes nothing. It returns an error of a function of around as it is.
+// may call it at once: one migrates, under a lock, and the others wait for it and say so in the log. For a newer schema it
+// returns ErrNewerSchema, for a read-only database ErrReadOnly, and changes nothing. It returns an error of a function of
+// around as it is.
 func (db *DB) Migrate(ctx context.Context, around Around) error {
+	err := db.CheckSchema(ctx)
+	if err != nil && (around.NoMigrate || !errors.Is(err, ErrOlderSchema) && !errors.Is(err, ErrNoSchema)) {
+		return err
+	}
 	return db.locked(ctx, func(pool *sql.DB) error { return db.migrate(ctx, pool, around) })
 }
 
@@ -45,12 +56,15 @@ func (db *DB) Locked(ctx context.Context, fn func() error) error {
 
 func (db *DB) locked(ctx context.Context, fn func(pool *sql.DB) error) (err error) {
 	const doing = "taking the lock of migrations: %w"
+	if err := db.Ready(ctx); err != nil {
+		return fmt.Errorf(doing, err)
+	}
 	pool, err := db.migrationPool()
 	if err != nil {
 		return fmt.Errorf(doing, err)
 	}
 	defer pool.Close()
-	lock, err := db.migrationLock()
+	lock, err := db.migrationLock(ctx, pool)
 	if err != nil {
 		return fmt.Errorf(doing, err)
 	}
@@ -73,17 +87,41 @@ func (db *DB) migrate(ctx context.Context, pool *sql.DB, around Around) error {
 			return err
 		}
 	}
-	results, err := provider.Up(ctx)
-	if err != nil {
-		return fmt.Errorf(doing, err)
-	}
-	for _, result := range results {
-		db.log.InfoContext(ctx, "schema migrated", "version", result.Source.Version, "dur", result.Duration)
+	if !around.NoMigrate {
+		results, err := provider.Up(ctx)
+		if err != nil {
+			return fmt.Errorf(doing, err)
+		}
+		for _, result := range results {
+			db.log.InfoContext(ctx, "schema migrated", "version", result.Source.Version, "dur", result.Duration)
+		}
 	}
 	if around.After == nil {
 		return nil
 	}
 	return around.After(ctx)
+}
+
+// ErrOlderSchema is returned by CheckSchema for a database that must be migrated first.
+var ErrOlderSchema = errors.New("the database has an older schema than this program needs")
+
+// CheckSchema returns nil for a schema of the latest version, ErrOlderSchema or ErrNewerSchema for others, and ErrNoSchema
+// for a database without tables. It changes nothing.
+func (db *DB) CheckSchema(ctx context.Context) error {
+	current, latest, err := schemaVersions(ctx, db.driver, db.pool)
+	switch {
+	case err != nil:
+		return fmt.Errorf("checking the schema: %w", err)
+	case current < latest:
+		return fmt.Errorf("checking the schema: %w: its version is %d, and this program needs %d", ErrOlderSchema, current, latest)
+	case current > latest:
+		return fmt.Errorf("checking the schema: %w", newerSchema(current, latest))
+	}
+	return nil
+}
+
+func newerSchema(current, latest int64) error {
+	return fmt.Errorf("%w: its version is %d, and this program knows up to %d; start the newer program", ErrNewerSchema, current, latest)
 }
 
 // migrations returns what applies the migrations, and the version of the schema, or ErrNewerSchema.
@@ -108,7 +146,7 @@ func (db *DB) migrations(ctx context.Context, pool *sql.DB) (provider *goose.Pro
 	}
 	sources := provider.ListSources()
 	if latest := sources[len(sources)-1].Version; version > latest {
-		return nil, 0, fmt.Errorf("%w: its version is %d, and this program knows up to %d; start the newer program", ErrNewerSchema, version, latest)
+		return nil, 0, newerSchema(version, latest)
 	}
 	return provider, version, nil
 }
@@ -144,19 +182,52 @@ func (db *DB) migrationPool() (*sql.DB, error) {
 		pool, _, err := openSQLite(db.dsn)
 		return pool, err
 	}
-	pool, _, err := openMySQL(db.dsn, db.log, 0)
+	pool, _, err := openMySQL(db.cfg, 0)
 	return pool, err
 }
 
-func (db *DB) migrationLock() (lock.Locker, error) {
+func (db *DB) migrationLock(ctx context.Context, pool *sql.DB) (lock.Locker, error) {
+	waiting := &waitingLog{log: db.log}
 	if db.driver == SQLite {
-		return &fileLock{path: db.dsn + "-migration", wait: db.wait}, nil
+		return &fileLock{path: db.dsn + "-migration", wait: db.wait, waiting: waiting}, nil
 	}
 	return lock.NewMySQLTableLocker(
 		lock.WithTableName("schema_lock"),
 		lock.WithTableLogger(db.log),
 		lock.WithTableLockTimeout(250*time.Millisecond, 2400), // ten minutes
+		lock.WithTableRetryPolicy(func(err error) bool {
+			if _, refused := errors.AsType[*mysqldriver.MySQLError](err); refused {
+				return isRetryable(err)
+			}
+			if errors.Is(err, driver.ErrBadConn) {
+				return !errors.Is(writable(ctx, db.driver, pool), ErrReadOnly)
+			}
+			waiting.say(ctx)
+			return true
+		}),
 	)
+}
+
+// waitingEvery is how often a program that waits for the lock says so.
+const waitingEvery = 30 * time.Second
+
+// A waitingLog tells an operator why a program does not start.
+type waitingLog struct {
+	log   *slog.Logger
+	began time.Time
+	said  time.Time
+}
+
+func (w *waitingLog) say(ctx context.Context) {
+	now := time.Now()
+	if w.began.IsZero() {
+		w.began = now
+	}
+	if now.Sub(w.said) < waitingEvery {
+		return
+	}
+	w.said = now
+	w.log.InfoContext(ctx, "waiting for another program that migrates the schema", "dur", now.Sub(w.began).Round(time.Second))
 }
 
 // lockPause is how long a SQLite migration waits before it tries the lock again.
@@ -165,10 +236,11 @@ const lockPause = 50 * time.Millisecond
 // A fileLock is an open transaction on a file beside the database, so that the lock ends with its process, even when that is
 // killed. The empty file remains.
 type fileLock struct {
-	path string
-	wait func(ctx context.Context, d time.Duration) error
-	pool *sql.DB
-	tx   *sql.Tx
+	path    string
+	wait    func(ctx context.Context, d time.Duration) error
+	waiting *waitingLog
+	pool    *sql.DB
+	tx      *sql.Tx
 }
 
 // Lock implements lock.Locker.
@@ -188,6 +260,7 @@ func (l *fileLock) Lock(ctx context.Context, _ *sql.DB) error {
 			return nil
 		}
 		if isRetryable(err) {
+			l.waiting.say(ctx)
 			err = l.wait(ctx, lockPause)
 		}
 		if err != nil {

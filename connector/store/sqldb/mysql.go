@@ -25,26 +25,29 @@ const (
 )
 
 // isolation is set on every connection. READ COMMITTED takes no gap locks, so that tenants do not block each other, and
-// every statement sees what others committed.
-const isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
+// every statement sees what others committed. A server may make every transaction READ ONLY by default.
+const isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE"
 
 // charset is set on every connection, whatever the DSN or the server says. The driver writes values into statements as
 // UTF-8, and a quote in a value ends its string in a character set whose characters may contain a backslash, such as gbk.
 const charset = "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci"
 
-// sessionVariables are set on every connection. Strict mode rejects a value that does not fit instead of cutting it.
+// sessionVariables are set on every connection, because a server's configuration or its init_connect may say otherwise.
+// Strict mode rejects a value that does not fit instead of cutting it. Without autocommit, and after a COMMIT that begins the
+// next transaction (completion_type), a single statement reports success and is lost with its connection. Without
+// foreign_key_checks and unique_checks, rows are stored that must not exist. sql_select_limit cuts the result of every SELECT.
 const sessionVariables = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE," +
-	"ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 10"
+	"ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 10, autocommit = 1, completion_type = 0, " +
+	"foreign_key_checks = 1, unique_checks = 1, sql_select_limit = 18446744073709551615, sql_safe_updates = 0"
 
-// openMySQL opens the database that dsn names. timeout limits waiting for the server's answer; 0 is no limit.
-func openMySQL(dsn string, log *slog.Logger, timeout time.Duration) (*sql.DB, gorm.Dialector, error) {
-	cfg, err := mysqldriver.ParseDSN(dsn)
+// openMySQL opens the database that from.DSN names. timeout limits waiting for the server's answer; 0 is no limit.
+func openMySQL(from Config, timeout time.Duration) (*sql.DB, gorm.Dialector, error) {
+	cfg, err := ParseDSN(from.DSN)
 	if err != nil {
-		// The cause may quote a part of a password that was not escaped.
-		return nil, nil, errors.New("the DSN is malformed: expected user:password@tcp(host:port)/database")
+		return nil, nil, err
 	}
-	if cfg.DBName == "" {
-		return nil, nil, errors.New("the DSN names no database")
+	if from.TLS != nil {
+		cfg.TLSConfig, cfg.TLS = "", from.TLS.Clone()
 	}
 	cfg.ParseTime = true
 	cfg.Loc = time.UTC
@@ -54,7 +57,9 @@ func openMySQL(dsn string, log *slog.Logger, timeout time.Duration) (*sql.DB, go
 	cfg.MultiStatements = false
 	cfg.InterpolateParams = true // one round trip for each statement instead of two, without keeping prepared ones
 	cfg.Collation = ""           // charset sets it; the driver does not interpolate with some others
-	cfg.Logger = driverLog{log}
+	cfg.Logger = driverLog{from.Log}
+	// A server must not read our files, nor learn the password in plain text.
+	cfg.AllowAllFiles, cfg.AllowCleartextPasswords, cfg.AllowFallbackToPlaintext, cfg.AllowOldPasswords = false, false, false, false
 	if cfg.Timeout == 0 {
 		cfg.Timeout = dialTimeout
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 
@@ -13,12 +14,62 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// ErrNoSchema is returned by SchemaVersions for a database without tables.
+// ErrNoSchema is returned by Inspect for a database without tables.
 var ErrNoSchema = errors.New("the database has no tables yet")
 
-// SchemaVersions returns the version of a database's schema, and the latest one that this program knows. Unlike Open and
-// Migrate it changes nothing: it creates neither a database nor a table. Driver and dsn are those of Config.
-func SchemaVersions(ctx context.Context, driver, dsn string) (current, latest int64, err error) {
+// An Inspection is what Inspect saw.
+type Inspection struct {
+	// Current is the version of the database's schema, Latest the latest one that this program knows.
+	Current, Latest int64
+	// Settings are those of DB.Settings.
+	Settings []Setting
+}
+
+// Inspect reads the settings and the schema version of a database. Unlike Open and Migrate it changes nothing, creates
+// neither a database nor a table, waits for no lock, and refuses nothing. With an error that wraps ErrReadOnly, the Inspection
+// is complete. The Driver, DSN, TLS and
+// Log of cfg count.
+func Inspect(ctx context.Context, cfg Config) (Inspection, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	pool, err := openForReading(cfg)
+	if err != nil {
+		return Inspection{}, fmt.Errorf("opening the database: %w", err)
+	}
+	defer pool.Close()
+	var seen Inspection
+	seen.Current, seen.Latest, err = schemaVersions(ctx, cfg.Driver, pool)
+	if err != nil && (cfg.Driver == SQLite || !errors.Is(err, ErrNoSchema)) { // an empty file has no settings yet
+		return seen, err
+	}
+	settings, settingsErr := readSettings(ctx, cfg.Driver, pool)
+	if settingsErr != nil {
+		return seen, fmt.Errorf("querying the database: %w", settingsErr)
+	}
+	if seen.Settings = settings; err != nil {
+		return seen, err
+	}
+	if cfg.Driver == MySQL { // a file is opened for reading here
+		err = writable(ctx, cfg.Driver, pool)
+	}
+	return seen, err
+}
+
+func openForReading(cfg Config) (*sql.DB, error) {
+	if cfg.Driver == MySQL {
+		pool, _, err := openMySQL(cfg, queryTimeout)
+		return pool, err
+	}
+	if _, err := os.Stat(cfg.DSN); err != nil {
+		return nil, fmt.Errorf("looking for the database file: %w", err)
+	}
+	settings := url.Values{"mode": {"ro"}, "_pragma": sessionPragmas()}
+	return sql.Open(sqlite.DriverName, "file:"+(&url.URL{Path: cfg.DSN}).EscapedPath()+"?"+settings.Encode())
+}
+
+// schemaVersions returns the version of the last applied migration, and the latest one that this program knows.
+func schemaVersions(ctx context.Context, driver string, pool *sql.DB) (current, latest int64, err error) {
 	_, scripts, countTables, err := dialectOf(driver)
 	if err != nil {
 		return 0, 0, err
@@ -26,17 +77,6 @@ func SchemaVersions(ctx context.Context, driver, dsn string) (current, latest in
 	if latest, err = latestVersion(scripts); err != nil {
 		return 0, 0, err
 	}
-	if driver == SQLite {
-		if _, err := os.Stat(dsn); err != nil {
-			return 0, 0, fmt.Errorf("looking for the database file: %w", err)
-		}
-		driver, dsn = sqlite.DriverName, "file:"+(&url.URL{Path: dsn}).EscapedPath()+"?mode=ro&_pragma=busy_timeout(10000)"
-	}
-	pool, err := sql.Open(driver, dsn)
-	if err != nil {
-		return 0, 0, fmt.Errorf("opening the database: %w", err)
-	}
-	defer pool.Close()
 	var tables int
 	if err := pool.QueryRowContext(ctx, countTables, versionTable).Scan(&tables); err != nil {
 		return 0, 0, fmt.Errorf("querying the database: %w", err)

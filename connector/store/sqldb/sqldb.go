@@ -3,6 +3,7 @@ package sqldb
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -32,6 +33,10 @@ type Config struct {
 	// Required.
 	DSN string
 
+	// TLS encrypts the connection to MySQL, instead of what the DSN says. Its ServerName defaults to the host of the DSN.
+	// Default: what the DSN says.
+	TLS *tls.Config
+
 	// MaxConnections limits the open connections. Default: 16.
 	MaxConnections int
 
@@ -55,6 +60,7 @@ type Config struct {
 type DB struct {
 	driver    string
 	dsn       string
+	cfg       Config
 	gorm      *gorm.DB
 	pool      *sql.DB
 	wait      func(ctx context.Context, d time.Duration) error
@@ -63,8 +69,8 @@ type DB struct {
 	writeLock chan struct{} // of capacity 1, full while a goroutine writes to SQLite; nil for MySQL
 }
 
-// Open opens the database and checks that it answers. It does not change the schema: call Migrate next. The caller
-// closes the DB.
+// Open opens the database, checks that it answers, and returns an error that wraps ErrUnsafe when its settings could lose
+// what it acknowledges. It does not change the schema: call Migrate next. The caller closes the DB.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.DSN == "" {
 		return nil, errors.New("no DSN")
@@ -84,11 +90,29 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	db := &DB{driver: cfg.Driver, dsn: cfg.DSN, wait: cfg.Wait, jitter: cfg.Jitter, log: cfg.Log}
+	db := &DB{driver: cfg.Driver, dsn: cfg.DSN, cfg: cfg, wait: cfg.Wait, jitter: cfg.Jitter, log: cfg.Log}
 	if err := db.connect(ctx, cfg); err != nil {
 		return nil, err
 	}
+	if err := db.checkSettings(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	return db, nil
+}
+
+// checkSettings returns ErrUnsafe for a database that could lose what it acknowledged, and logs a warning for what an
+// operator should change.
+func (db *DB) checkSettings(ctx context.Context) error {
+	settings, err := db.Settings(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range settings {
+		if s.Problem != "" && s.Tolerable {
+			db.log.WarnContext(ctx, "database setting", "setting", s.Name, "problem", s.Problem, "advice", s.Advice)
+		}
+	}
+	return unsafe(settings)
 }
 
 func (db *DB) connect(ctx context.Context, cfg Config) error {
@@ -99,7 +123,7 @@ func (db *DB) connect(ctx context.Context, cfg Config) error {
 		db.writeLock = make(chan struct{}, 1)
 		db.pool, dialector, err = openSQLite(db.dsn)
 	case MySQL:
-		db.pool, dialector, err = openMySQL(db.dsn, db.log, queryTimeout)
+		db.pool, dialector, err = openMySQL(db.cfg, queryTimeout)
 	default:
 		err = fmt.Errorf("the driver is %q, not %s or %s", db.driver, SQLite, MySQL)
 	}
@@ -133,14 +157,6 @@ func (db *DB) Now(offset time.Duration) string {
 		return fmt.Sprintf("strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '%d seconds')", offset/time.Second)
 	}
 	return fmt.Sprintf("(UTC_TIMESTAMP(3) + INTERVAL %d SECOND)", offset/time.Second)
-}
-
-// Ping returns an error when the database does not answer.
-func (db *DB) Ping(ctx context.Context) error {
-	if err := db.pool.PingContext(ctx); err != nil {
-		return fmt.Errorf("pinging the database: %w", err)
-	}
-	return nil
 }
 
 // Close closes all connections. The DB must not be used afterwards.

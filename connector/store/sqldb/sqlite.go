@@ -20,16 +20,21 @@ func openSQLite(path string) (*sql.DB, gorm.Dialector, error) {
 	if err := createFile(path); err != nil {
 		return nil, nil, err
 	}
-	pool, err := sql.Open(sqlite.DriverName, sqliteDSN(path, "immediate",
-		"busy_timeout(10000)", // milliseconds; first, so that the next pragmas wait, too
-		"journal_mode(WAL)",
-		"synchronous(FULL)", // a stored refresh token must survive a power failure
-		"foreign_keys(ON)",
-		"secure_delete(ON)")) // overwrites what is deleted
+	pool, err := sql.Open(sqlite.DriverName, sqliteDSN(path, "immediate", append(sessionPragmas(), "journal_mode(WAL)")...))
 	if err != nil {
 		return nil, nil, err
 	}
 	return pool, sqlite.Dialector{Conn: pool}, nil
+}
+
+// sessionPragmas are what every connection sets; checked by sqliteSettings.
+func sessionPragmas() []string {
+	return []string{
+		"busy_timeout(10000)", // milliseconds; first, so that the next pragmas wait, too
+		"synchronous(FULL)",   // a stored refresh token must survive a power failure
+		"foreign_keys(ON)",
+		"secure_delete(ON)", // overwrites what is deleted
+	}
 }
 
 // createFile creates the file at path, accessible to its owner only, when it is missing. SQLite creates its other files with

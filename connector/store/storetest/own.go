@@ -1,0 +1,45 @@
+package storetest
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"testing"
+
+	"azure-partner-connector/connector/store/sqldb"
+	"azure-partner-connector/connector/store/storetest/mariadb"
+)
+
+// OwnServer starts a MariaDB of this test's own, because the test changes settings of the whole server. It returns a database
+// without tables, whose account has some rights and is no administrator, because a server makes exceptions for those, and a function
+// that runs statements as an administrator.
+func OwnServer(t testing.TB, rights string) (db *Database, administer func(statements ...string)) {
+	t.Helper()
+	server, err := mariadb.Start(t.Context())
+	if err != nil {
+		t.Fatalf("Start() = _, %v", err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Errorf("Stop() = %v", err)
+		}
+	})
+	admin, err := sql.Open("mysql", server.DSN(""))
+	if err != nil {
+		t.Fatalf("Open() = _, %v", err)
+	}
+	admin.SetMaxOpenConns(1) // so that what a test sets for new connections is not set for this one
+	t.Cleanup(func() { admin.Close() })
+	administer = func(statements ...string) {
+		t.Helper()
+		for _, statement := range statements {
+			if _, err := admin.ExecContext(context.Background(), statement); err != nil {
+				t.Fatalf("%s = %v", statement, err)
+			}
+		}
+	}
+	administer("CREATE DATABASE connector", "CREATE USER 'connector'@'127.0.0.1' IDENTIFIED BY 'x'", "GRANT "+rights+" ON connector.* TO 'connector'@'127.0.0.1'")
+	db = &Database{Driver: sqldb.MySQL, Keyring: keyring(t), empty: true}
+	db.DSN = strings.Replace(server.DSN("connector"), "root@", "connector:x@", 1)
+	return db, administer
+}
