@@ -1,10 +1,22 @@
 package main_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"azure-partner-connector/connector/store/storetest"
 )
@@ -64,4 +76,105 @@ func TestMigrate_SQLite(t *testing.T) {
 	if code := s.end(syscall.SIGTERM); code != 0 {
 		t.Errorf("connector serve ended with the exit code %d, want 0:\n%s", code, s.log.String())
 	}
+}
+
+// TestMigrate_EncryptedOnMariaDB connects to a server that demands encryption and the connector's certificate, both signed by
+// an authority of the test.
+func TestMigrate_EncryptedOnMariaDB(t *testing.T) {
+	c := newTerminal(t)
+	files, err := certificates(serverFolder(t))
+	c.must(err)
+	db, administer := storetest.OwnServer(t, "ALL", "--ssl-ca="+files.authority, "--ssl-cert="+files.serverCert, "--ssl-key="+files.serverKey)
+	administer("ALTER USER 'connector'@'127.0.0.1' REQUIRE X509")
+	file := c.configured()
+	base := append(c.environ, "CONNECTOR_DATABASE__DRIVER=mysql", "CONNECTOR_DATABASE__PATH=", "CONNECTOR_DATABASE__DSN="+db.DSN)
+	for _, tc := range []struct {
+		name    string
+		environ []string
+		code    int
+		want    string
+	}{
+		{"without encryption", nil, 1, "Access denied"},
+		{"another authority", []string{"CERTFILE=" + files.clientCert, "KEYFILE=" + files.clientKey}, 1, "unknown authority"},
+		{"without certificate", []string{"CAFILE=" + files.authority}, 1, "Access denied"},
+		{"with all", []string{"CAFILE=" + files.authority, "CERTFILE=" + files.clientCert, "KEYFILE=" + files.clientKey}, 0, "up to date"},
+	} {
+		c.environ = base[:len(base):len(base)]
+		for _, variable := range tc.environ {
+			c.environ = append(c.environ, "CONNECTOR_DATABASE__"+variable)
+		}
+		c.check("migrate "+tc.name, c.run("migrate", "--config", file), tc.code, tc.want)
+		if tc.code == 0 {
+			c.check("doctor "+tc.name, c.run("doctor", "--config", file), 1, "ok       database: mysql responds")
+		}
+	}
+}
+
+// serverFolder returns a folder that the account of MariaDB can read.
+func serverFolder(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "connector-certificates-")
+	if err == nil {
+		err = os.Chmod(folder, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	return folder
+}
+
+type certificateFiles struct{ authority, serverCert, serverKey, clientCert, clientKey string }
+
+// certificates writes an authority and the certificates of a server at 127.0.0.1 and of its client.
+func certificates(folder string) (certificateFiles, error) {
+	files := certificateFiles{
+		authority: filepath.Join(folder, "ca.pem"), serverCert: filepath.Join(folder, "server.pem"), serverKey: filepath.Join(folder, "server.key"),
+		clientCert: filepath.Join(folder, "client.pem"), clientKey: filepath.Join(folder, "client.key"),
+	}
+	template := x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority of a test"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+	}
+	authority, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return files, err
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &template, &template, authority.Public(), authority)
+	if err != nil {
+		return files, err
+	}
+	if err := writePEM(files.authority, "CERTIFICATE", der); err != nil {
+		return files, err
+	}
+	root, err := x509.ParseCertificate(der)
+	if err != nil {
+		return files, err
+	}
+	for i, leaf := range []struct{ cert, key string }{{files.serverCert, files.serverKey}, {files.clientCert, files.clientKey}} {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return files, err
+		}
+		template := x509.Certificate{
+			SerialNumber: big.NewInt(int64(i + 2)), Subject: pkix.Name{CommonName: filepath.Base(leaf.cert)}, NotBefore: root.NotBefore, NotAfter: root.NotAfter,
+			IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		}
+		signed, err := x509.CreateCertificate(rand.Reader, &template, root, key.Public(), authority)
+		if err != nil {
+			return files, err
+		}
+		encoded, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			return files, err
+		}
+		if err := errors.Join(writePEM(leaf.cert, "CERTIFICATE", signed), writePEM(leaf.key, "PRIVATE KEY", encoded)); err != nil {
+			return files, err
+		}
+	}
+	return files, nil
+}
+
+func writePEM(file, kind string, der []byte) error {
+	return os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o644)
 }

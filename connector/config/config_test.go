@@ -352,7 +352,7 @@ func TestLoad_EnvironmentOverridesFile(t *testing.T) {
 
 func TestLoad_ReadsSecretFiles(t *testing.T) {
 	secretFile := write(t, "secret", canary+"-0123456789\n", 0o600)
-	dsnFile := write(t, "dsn", "u:"+canary+"@tcp(db:3306)/connector\r\n", 0o644)
+	dsnFile := write(t, "dsn", "u:"+canary+"@tcp(db:3306)/connector?tls=true\r\n", 0o644)
 	text := strings.Replace(valid, `secret: "`+canary+`-0123456789"`, "secretFile: "+secretFile, 1) +
 		"database: {driver: mysql, dsnFile: " + dsnFile + "}\n"
 	got, err := config.Load(write(t, "config.yaml", text, 0o644), nil)
@@ -362,7 +362,7 @@ func TestLoad_ReadsSecretFiles(t *testing.T) {
 	if s := got.Instances[0].Secret.Reveal(); s != canary+"-0123456789" {
 		t.Errorf("Load: instances[0].secret is not the content of its file")
 	}
-	if s := got.Database.DSN.Reveal(); s != "u:"+canary+"@tcp(db:3306)/connector" {
+	if s := got.Database.DSN.Reveal(); s != "u:"+canary+"@tcp(db:3306)/connector?tls=true" {
 		t.Errorf("Load: database.dsn is not the content of its file")
 	}
 	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "database.dsnFile") || !strings.Contains(got.Warnings[0], "0644") {

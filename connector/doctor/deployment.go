@@ -15,6 +15,7 @@ import (
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/seal"
+	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
 )
@@ -30,8 +31,12 @@ func (e *examination) deployment(ctx context.Context) {
 	}
 	recorder := &claimsRecorder{}
 	services, err := app.Open(ctx, cfg, app.Options{Now: e.Now, Log: e.Log(cfg.Log), Watch: recorder.wrap, Migration: app.ExamineSchema})
-	if err != nil {
-		e.fail("database", err.Error()+".", "")
+	switch {
+	case errors.Is(err, store.ErrWrongKeys):
+		e.fail("seals", sentence(err), otherKeys)
+		return
+	case err != nil:
+		e.fail("database", sentence(err), "")
 		return
 	}
 	defer func() {
@@ -133,6 +138,9 @@ func (e *examination) databaseSettings(settings []sqldb.Setting) (ok bool) {
 	return ok
 }
 
+// otherKeys is the advice about values that do not open.
+const otherKeys = "The database was filled with other keys. Configure the key file that belongs to it."
+
 // seals checks that the keys open every instance and tenant, and returns the instances that are not removed.
 func (e *examination) seals(ctx context.Context, services *app.Services, configured []config.Instance) (installed []tenant.Instance, ok bool) {
 	const check = "seals"
@@ -149,7 +157,7 @@ func (e *examination) seals(ctx context.Context, services *app.Services, configu
 			current, err = services.Tenants.Tenants(ctx, c.Key)
 		}
 		if errors.Is(err, seal.ErrNotOpened) {
-			e.fail(check, err.Error()+".", "The database was filled with other keys. Configure the key file that belongs to it.")
+			e.fail(check, err.Error()+".", otherKeys)
 			return nil, false
 		}
 		if err != nil {

@@ -144,7 +144,7 @@ func TestExamine_KeysOfAnotherDatabase(t *testing.T) {
 	}
 	report := h.examine("", func(d *doctor.Config) { d.Load = loaded(cfg) })
 	checkFindings(t, report, "ok configuration", "ok keys", "ok database", "failed seals")
-	checkFinding(t, report, doctor.Failed, "seals", "cannot be opened", "other keys")
+	checkFinding(t, report, doctor.Failed, "seals", "do not belong", "other keys")
 }
 
 func TestExamine_HealthyDeployment(t *testing.T) {

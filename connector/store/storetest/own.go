@@ -12,12 +12,12 @@ import (
 
 // OwnServer starts a MariaDB of this test's own, because the test changes settings of the whole server. It returns a database
 // without tables, whose account has some rights and is no administrator, because a server makes exceptions for those, and a function
-// that runs statements as an administrator.
-func OwnServer(t testing.TB, rights string) (db *Database, administer func(statements ...string)) {
+// that runs statements as an administrator. Arguments are further arguments of the server.
+func OwnServer(t testing.TB, rights string, arguments ...string) (db *Database, administer func(statements ...string)) {
 	t.Helper()
-	server, err := mariadb.Start(t.Context())
+	server, err := mariadb.StartAs(t.Context(), mariadb.Config{Arguments: arguments})
 	if err != nil {
-		t.Fatalf("Start() = _, %v", err)
+		t.Fatalf("StartAs() = _, %v", err)
 	}
 	t.Cleanup(func() {
 		if err := server.Stop(); err != nil {
