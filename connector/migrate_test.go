@@ -24,7 +24,7 @@ import (
 // rowRights are what an account needs that changes no tables.
 const rowRights = "SELECT, INSERT, UPDATE, DELETE"
 
-// onServer configures a connector with a MariaDB server of its own, whose account has only rowRights, and returns the DSN of
+// onServer configures a connector with a server of its own, whose account has only rowRights, and returns the DSN of
 // an account that may change tables.
 func (c *terminal) onServer() (file, privileged string, administer func(statements ...string)) {
 	c.Helper()
@@ -35,8 +35,8 @@ func (c *terminal) onServer() (file, privileged string, administer func(statemen
 	return file, strings.Replace(db.DSN, "connector:x@", "migrator:x@", 1), administer
 }
 
-// TestMigrate_AloneOnMariaDB migrates with one account, and serves with another one that may not change tables.
-func TestMigrate_AloneOnMariaDB(t *testing.T) {
+// TestMigrate_MySQLAlone migrates with one account, and serves with another one that may not change tables.
+func TestMigrate_MySQLAlone(t *testing.T) {
 	c := newTerminal(t)
 	file, privileged, administer := c.onServer()
 	c.check("serve before migrate", c.run("serve", "--no-migrate", "--config", file), 1, "run connector migrate")
@@ -78,9 +78,9 @@ func TestMigrate_SQLite(t *testing.T) {
 	}
 }
 
-// TestMigrate_EncryptedOnMariaDB connects to a server that demands encryption and the connector's certificate, both signed by
+// TestMigrate_MySQLEncrypted connects to a server that demands encryption and the connector's certificate, both signed by
 // an authority of the test.
-func TestMigrate_EncryptedOnMariaDB(t *testing.T) {
+func TestMigrate_MySQLEncrypted(t *testing.T) {
 	c := newTerminal(t)
 	files, err := certificates(serverFolder(t))
 	c.must(err)
@@ -110,7 +110,7 @@ func TestMigrate_EncryptedOnMariaDB(t *testing.T) {
 	}
 }
 
-// serverFolder returns a folder that the account of MariaDB can read.
+// serverFolder returns a folder that the account of the server can read.
 func serverFolder(t *testing.T) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "connector-certificates-")

@@ -12,25 +12,28 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// TestOpen_UnsafeServerOnMariaDB stores rows on a server whose settings, or whose init_connect, would lose them, and reads
+// TestOpen_MySQLUnsafeServer stores rows on a server whose settings, or whose init_connect, would lose them, and reads
 // them with another connection.
-func TestOpen_UnsafeServerOnMariaDB(t *testing.T) {
+func TestOpen_MySQLUnsafeServer(t *testing.T) {
 	t.Parallel()
 	db, administer := storetest.OwnServer(t, "ALL")
-	for name, setting := range map[string]struct{ variable, value string }{
-		"autocommit":                   {"autocommit", "0"},
-		"autocommit by init_connect":   {"init_connect", "'SET autocommit = 0'"},
-		"completion_type":              {"completion_type", "'CHAIN'"},
-		"read-only transactions":       {"tx_read_only", "ON"},
-		"isolation":                    {"tx_isolation", "'SERIALIZABLE'"},
-		"sql_mode":                     {"sql_mode", "''"},
-		"foreign keys by init_connect": {"init_connect", "'SET foreign_key_checks = 0, unique_checks = 0'"},
-		"limited results":              {"sql_select_limit", "1"},
-		"all by init_connect":          {"init_connect", "\"SET autocommit = 0, completion_type = 2, sql_mode = '', sql_select_limit = 0, sql_safe_updates = 1, foreign_key_checks = 0\""},
+	for name, setting := range map[string]struct{ set, reset string }{
+		"autocommit":                   {"SET GLOBAL autocommit = 0", "SET GLOBAL autocommit = 1"},
+		"autocommit by init_connect":   {"SET GLOBAL init_connect = 'SET autocommit = 0'", "SET GLOBAL init_connect = ''"},
+		"completion_type":              {"SET GLOBAL completion_type = 'CHAIN'", "SET GLOBAL completion_type = 'NO_CHAIN'"},
+		"read-only transactions":       {"SET GLOBAL TRANSACTION READ ONLY", "SET GLOBAL TRANSACTION READ WRITE"},
+		"isolation":                    {"SET GLOBAL TRANSACTION ISOLATION LEVEL SERIALIZABLE", "SET GLOBAL TRANSACTION ISOLATION LEVEL REPEATABLE READ"},
+		"sql_mode":                     {"SET GLOBAL sql_mode = ''", "SET GLOBAL sql_mode = DEFAULT"},
+		"foreign keys by init_connect": {"SET GLOBAL init_connect = 'SET foreign_key_checks = 0, unique_checks = 0'", "SET GLOBAL init_connect = ''"},
+		"limited results":              {"SET GLOBAL sql_select_limit = 1", "SET GLOBAL sql_select_limit = DEFAULT"},
+		"all by init_connect": {
+			"SET GLOBAL init_connect = \"SET autocommit = 0, completion_type = 2, sql_mode = '', sql_select_limit = 0, sql_safe_updates = 1, foreign_key_checks = 0\"",
+			"SET GLOBAL init_connect = ''",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			administer("DROP DATABASE connector", "CREATE DATABASE connector", "SET GLOBAL "+setting.variable+" = "+setting.value)
-			defer administer("SET GLOBAL " + setting.variable + " = DEFAULT")
+			administer("DROP DATABASE connector", "CREATE DATABASE connector", setting.set)
+			defer administer(setting.reset)
 			checkStores(t, db)
 		})
 	}
@@ -79,8 +82,8 @@ func checkStores(t *testing.T, db *storetest.Database) {
 	}
 }
 
-// TestOpen_RefusesUnsafeDatabaseOnMariaDB makes the database unsafe in ways that no connection can repair.
-func TestOpen_RefusesUnsafeDatabaseOnMariaDB(t *testing.T) {
+// TestOpen_MySQLRefusesUnsafeDatabase makes the database unsafe in ways that no connection can repair.
+func TestOpen_MySQLRefusesUnsafeDatabase(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ change, want string }{
 		"no foreign key":       {"ALTER TABLE grants DROP FOREIGN KEY grants_tenant", "grants_tenant"},
@@ -88,7 +91,7 @@ func TestOpen_RefusesUnsafeDatabaseOnMariaDB(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			db := storetest.EmptyMariaDB(t)
+			db := storetest.EmptyMySQL(t)
 			db.Open(t)
 			if _, err := db.Raw(t).ExecContext(t.Context(), tc.change); err != nil {
 				t.Fatalf("%s = %v", tc.change, err)

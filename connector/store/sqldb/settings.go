@@ -74,7 +74,7 @@ type rule struct {
 // proxyAdvice is for what this program sets on every connection.
 const proxyAdvice = "The connector sets it on every connection, and something between it and the server, or the server itself, ignores that; connect to the server directly."
 
-// mysqlRules are the rules for MySQL and MariaDB (docs/reference/databases.md §1).
+// mysqlRules are the rules for MySQL and MariaDB (docs/reference/databases.md §5).
 func mysqlRules() []rule {
 	on := func(value string) bool { return strings.EqualFold(value, "ON") || value == "1" }
 	return []rule{

@@ -7,23 +7,14 @@ import (
 	"testing"
 
 	"azure-partner-connector/connector/store/sqldb"
-	"azure-partner-connector/connector/store/storetest/mariadb"
 )
 
-// OwnServer starts a MariaDB of this test's own, because the test changes settings of the whole server. It returns a database
+// OwnServer starts a server of this test's own, of the kind that the tests run on, because the test changes settings of the whole server. It returns a database
 // without tables, whose account has some rights and is no administrator, because a server makes exceptions for those, and a function
 // that runs statements as an administrator. Arguments are further arguments of the server.
 func OwnServer(t testing.TB, rights string, arguments ...string) (db *Database, administer func(statements ...string)) {
 	t.Helper()
-	server, err := mariadb.StartAs(t.Context(), mariadb.Config{Arguments: arguments})
-	if err != nil {
-		t.Fatalf("StartAs() = _, %v", err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Errorf("Stop() = %v", err)
-		}
-	})
+	server := Server(t, arguments...)
 	admin, err := sql.Open("mysql", server.DSN(""))
 	if err != nil {
 		t.Fatalf("Open() = _, %v", err)

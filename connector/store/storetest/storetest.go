@@ -171,8 +171,8 @@ func MariaDB(t testing.TB) *Database { return MySQL(t) }
 // EmptyMariaDB is EmptyMySQL.
 func EmptyMariaDB(t testing.TB) *Database { return EmptyMySQL(t) }
 
-// Server starts a server for one test, of the kind that the tests run on. It stops when the test ends.
-func Server(t testing.TB) *dbserver.Server {
+// Server starts a server for one test, of the kind that the tests run on, with further arguments. It stops when the test ends.
+func Server(t testing.TB, arguments ...string) *dbserver.Server {
 	t.Helper()
 	if os.Getenv(QuickVariable) != "" {
 		requireServer(t)
@@ -181,7 +181,7 @@ func Server(t testing.TB) *dbserver.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := dbserver.Start(t.Context(), dbserver.Config{Flavor: flavor})
+	server, err := dbserver.Start(t.Context(), dbserver.Config{Flavor: flavor, Arguments: arguments})
 	if err != nil {
 		t.Fatalf("Start() = _, %v", err)
 	}
