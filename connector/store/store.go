@@ -89,7 +89,9 @@ func (s *Store) Migrate(ctx context.Context) error {
 
 // MigrateNothing is Migrate for a schema that must be up to date already; see sqldb.Around.
 func (s *Store) MigrateNothing(ctx context.Context) error {
-	return s.db.Migrate(ctx, sqldb.Around{Before: s.beforeMigration, After: s.afterMigration, NoMigrate: true})
+	around := s.around(nil)
+	around.NoMigrate = true
+	return s.db.Migrate(ctx, around)
 }
 
 // Check returns an error unless the schema is up to date and the keyring belongs to the database. It changes nothing and waits
@@ -98,7 +100,7 @@ func (s *Store) Check(ctx context.Context) error {
 	if err := s.db.CheckSchema(ctx); err != nil {
 		return err
 	}
-	return s.beforeMigration(ctx, keyChecksVersion)
+	return s.keysBefore(ctx, keyChecksVersion, nil)
 }
 
 // Transact runs fn in one transaction, which fn's context carries, and retries it; see sqldb.DB.Transact. Versions that
