@@ -86,7 +86,7 @@ func (c credential) assertion(r resolvedClient, now time.Time) (string, error) {
 	thumbprint := sha256.Sum256(c.certificate.Leaf.Raw)
 	options := (&jose.SignerOptions{}).WithType("JWT").
 		WithHeader("x5t#S256", base64.RawURLEncoding.EncodeToString(thumbprint[:]))
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.PS256, Key: c.certificate.Key}, options)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.PS256, Key: c.certificate.Key()}, options)
 	if err != nil {
 		return "", err
 	}

@@ -17,6 +17,7 @@ import (
 	"azure-partner-connector/connector/token"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func authorizationCode() token.AuthorizationCode {
@@ -48,7 +49,7 @@ func TestRedeem_Sends(t *testing.T) {
 		API: token.PartnerCenter, AccessToken: secret.New(canaryAccess), RefreshToken: secret.New("next"), IDToken: secret.New("who"),
 		IssuedAt: start, ExpiresAt: start.Add(4322 * time.Second), Scopes: []string{"a", "b"},
 	}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(secret.Text{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(secret.Text{})); diff != "" {
 		t.Errorf("Redeem() (-want +got):\n%s", diff)
 	}
 	sent := h.seen(tokenPath)

@@ -10,6 +10,8 @@ import (
 	"github.com/tink-crypto/tink-go/v2/aead/aesgcm"
 	"github.com/tink-crypto/tink-go/v2/insecuresecretdataaccess"
 	"github.com/tink-crypto/tink-go/v2/keyset"
+
+	"azure-partner-connector/connector/secret"
 )
 
 // A MAC is macVersion, the ID of its key in four bytes, and an HMAC-SHA-256.
@@ -24,12 +26,12 @@ const macLabel = "azure-partner-connector/mac/1"
 
 // A macKeys holds the keys of MACs: one for each sealing key, derived from it, under its ID. So rekey replaces both.
 type macKeys struct {
-	byID    map[uint32][]byte
+	byID    map[uint32]secret.Text
 	primary uint32
 }
 
 func deriveMACKeys(sealing *keyset.Handle) (macKeys, error) {
-	keys := macKeys{byID: make(map[uint32][]byte, sealing.Len()), primary: sealing.KeysetInfo().GetPrimaryKeyId()}
+	keys := macKeys{byID: make(map[uint32]secret.Text, sealing.Len()), primary: sealing.KeysetInfo().GetPrimaryKeyId()}
 	for i := range sealing.Len() {
 		entry, err := sealing.Entry(i)
 		if err != nil {
@@ -43,9 +45,9 @@ func deriveMACKeys(sealing *keyset.Handle) (macKeys, error) {
 		if err != nil {
 			return macKeys{}, errMaterial
 		}
-		keys.byID[entry.KeyID()] = derived
+		keys.byID[entry.KeyID()] = secret.New(string(derived))
 	}
-	if keys.byID[keys.primary] == nil {
+	if keys.byID[keys.primary].Empty() {
 		return macKeys{}, fmt.Errorf("the primary key is missing: %w", errMaterial)
 	}
 	return keys, nil
@@ -66,7 +68,7 @@ func (k *Keyring) CheckMAC(mac []byte, purpose string, parts ...string) bool {
 		return false
 	}
 	key := k.macs.byID[binary.BigEndian.Uint32(mac[1:])]
-	return key != nil && hmac.Equal(mac[macHeader:], sum(nil, key, purpose, parts))
+	return !key.Empty() && hmac.Equal(mac[macHeader:], sum(nil, key, purpose, parts))
 }
 
 // CurrentMAC reports whether mac names the primary key, the one that MAC uses. It does not check mac.
@@ -74,8 +76,8 @@ func (k *Keyring) CurrentMAC(mac []byte) bool {
 	return len(mac) == macSize && mac[0] == macVersion && binary.BigEndian.Uint32(mac[1:]) == k.macs.primary
 }
 
-func sum(prefix, key []byte, purpose string, parts []string) []byte {
-	h := hmac.New(sha256.New, key)
+func sum(prefix []byte, key secret.Text, purpose string, parts []string) []byte {
+	h := hmac.New(sha256.New, []byte(key.Reveal()))
 	h.Write(Encode(purpose))
 	h.Write(Encode(parts...))
 	return h.Sum(prefix)

@@ -1,28 +1,48 @@
 // Package secret holds values that are never printed: refresh tokens, access tokens, codes, client secrets.
 package secret
 
-import "log/slog"
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"unique"
+)
 
 const redacted = "[redacted]"
 
-// Text is a secret string. Printing, logging or encoding it in any way yields "[redacted]". Only Reveal returns the
-// value, so that a search for its name finds each place that uses one. The zero Text is empty.
-type Text struct{ value string }
+// Text is a secret string. Printing, logging or encoding it in any way yields "[redacted]", or at most the address of the
+// value. Only Reveal returns the value, so that a search for its name finds each place that uses one. The zero Text is
+// empty. Texts with the same value are equal.
+type Text struct {
+	// value is behind a handle because printing methods are not enough: package fmt calls none on an unexported field of
+	// a struct, and prints what is in it. It does not follow a handle. The zero handle stands for the empty value.
+	value unique.Handle[string]
+}
 
 // New wraps value.
-func New(value string) Text { return Text{value} }
+func New(value string) Text {
+	if value == "" {
+		return Text{}
+	}
+	return Text{unique.Make(value)}
+}
 
 // Reveal returns the value, for the call that sends or seals it.
-func (t Text) Reveal() string { return t.value }
+func (t Text) Reveal() string {
+	if t.Empty() {
+		return ""
+	}
+	return t.value.Value()
+}
 
 // Empty reports whether the value is empty.
-func (t Text) Empty() bool { return t.value == "" }
+func (t Text) Empty() bool { return t == Text{} }
+
+// Format implements fmt.Formatter, for all verbs.
+func (t Text) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // String implements fmt.Stringer.
 func (t Text) String() string { return redacted }
-
-// GoString implements fmt.GoStringer.
-func (t Text) GoString() string { return redacted }
 
 // LogValue implements slog.LogValuer.
 func (t Text) LogValue() slog.Value { return slog.StringValue(redacted) }
@@ -30,11 +50,14 @@ func (t Text) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalJSON implements json.Marshaler; a secret leaves the process only where Reveal is called.
 func (t Text) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 
-// MarshalText implements encoding.TextMarshaler, for YAML and map keys.
+// MarshalText implements encoding.TextMarshaler, for YAML, XML and map keys.
 func (t Text) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// MarshalBinary implements encoding.BinaryMarshaler, for gob.
+func (t Text) MarshalBinary() ([]byte, error) { return []byte(redacted), nil }
 
 // UnmarshalText implements encoding.TextUnmarshaler, for settings in YAML.
 func (t *Text) UnmarshalText(b []byte) error {
-	t.value = string(b)
+	*t = New(string(b))
 	return nil
 }

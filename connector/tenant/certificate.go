@@ -26,8 +26,11 @@ var pemBlock = regexp.MustCompile(`-----BEGIN ([A-Z0-9 ]+)-----([A-Za-z0-9+/=\s]
 // A Certificate is a certificate with its private key, with which an application authenticates.
 type Certificate struct {
 	Leaf *x509.Certificate
-	Key  *rsa.PrivateKey
+	key  *rsa.PrivateKey // unexported, so that nothing encodes it
 }
+
+// Key returns the private key.
+func (c Certificate) Key() *rsa.PrivateKey { return c.key }
 
 // ParseCertificate reads a certificate and its unencrypted RSA private key (PKCS#8 or PKCS#1) in PEM, in either order.
 // It ignores other certificates, such as those of a chain, and does not check the validity period. Its errors are the failures

@@ -8,7 +8,9 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -101,10 +103,22 @@ func TestParseCertificate(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || !got.Leaf.NotAfter.Equal(ends) || !got.Key.PublicKey.Equal(got.Leaf.PublicKey) {
+			if err != nil || !got.Leaf.NotAfter.Equal(ends) || !got.Key().PublicKey.Equal(got.Leaf.PublicKey) {
 				t.Errorf("ParseCertificate() = _, %v, want the certificate with its key", err)
 			}
 		})
+	}
+}
+
+func TestCertificate_EncodesNoKey(t *testing.T) {
+	key := rsaKey(t, 2048)
+	c, err := tenant.ParseCertificate(secret.New(certificate(t, key, time.Date(2027, 11, 23, 0, 0, 0, 0, time.UTC)) + pkcs8(t, key)))
+	if err != nil {
+		t.Fatalf("ParseCertificate() = _, %v", err)
+	}
+	encoded, err := json.Marshal(&c)
+	if err != nil || strings.Contains(string(encoded)+fmt.Sprintf("%+v %#v", c, &c), key.D.String()) {
+		t.Errorf("json.Marshal() and Sprintf() of a certificate = %s, %v, want no private key in it", encoded, err)
 	}
 }
 
@@ -115,7 +129,7 @@ func FuzzParseCertificate(f *testing.F) {
 	f.Add("-----BEGIN PRIVATE KEY-----AAAA-----END PRIVATE KEY-----")
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := tenant.ParseCertificate(secret.New(text))
-		if err == nil && !got.Key.PublicKey.Equal(got.Leaf.PublicKey) {
+		if err == nil && !got.Key().PublicKey.Equal(got.Leaf.PublicKey) {
 			t.Error("ParseCertificate() = a certificate with another's key, want a failure")
 		}
 	})

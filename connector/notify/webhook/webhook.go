@@ -48,7 +48,7 @@ type Config struct {
 //	webhook-signature  v1, and the base64 of HMAC-SHA256 over ID, timestamp and body, separated by dots
 type Channel struct {
 	cfg Config
-	key []byte
+	key secret.Text
 }
 
 // New checks cfg and fills in its defaults. It sends nothing.
@@ -67,16 +67,16 @@ func New(cfg Config) (*Channel, error) {
 }
 
 // Key returns the key that s stands for, with which requests are signed (Config.Secret). Its errors do not contain s.
-func Key(s secret.Text) ([]byte, error) {
+func Key(s secret.Text) (secret.Text, error) {
 	encoded, ok := strings.CutPrefix(s.Reveal(), secretPrefix)
 	if !ok {
-		return []byte(s.Reveal()), nil
+		return s, nil
 	}
 	key, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil || len(key) == 0 {
-		return nil, errors.New("webhook: the secret begins with " + secretPrefix + " but does not continue in base64")
+		return secret.Text{}, errors.New("webhook: the secret begins with " + secretPrefix + " but does not continue in base64")
 	}
-	return key, nil
+	return secret.New(string(key)), nil
 }
 
 // A payload is the body of a request. Receivers branch on type, data.state and data.code; the texts are for people.
@@ -153,8 +153,8 @@ func (c *Channel) Send(ctx context.Context, n notify.Notice) error {
 	return nil
 }
 
-func sign(key []byte, id, at string, body []byte) string {
-	mac := hmac.New(sha256.New, key)
+func sign(key secret.Text, id, at string, body []byte) string {
+	mac := hmac.New(sha256.New, []byte(key.Reveal()))
 	mac.Write([]byte(id + "." + at + "."))
 	mac.Write(body)
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))

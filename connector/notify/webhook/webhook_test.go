@@ -4,7 +4,9 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -60,6 +62,19 @@ func TestNew_Refuses(t *testing.T) {
 	} {
 		if _, err := webhook.New(cfg); err == nil || strings.Contains(err.Error(), canary) {
 			t.Errorf("New(%s) = %v, want an error without the secret", name, err)
+		}
+	}
+}
+
+// TestChannel_PrintsNoKey prints a channel as a debugger does; its key has several forms.
+func TestChannel_PrintsNoKey(t *testing.T) {
+	c := newChannel(t, "https://ops.example.com", "whsec_"+base64.StdEncoding.EncodeToString([]byte(canary)))
+	for _, format := range []string{"%v", "%+v", "%#v", "%d", "%s", "%x"} {
+		printed := strings.ReplaceAll(fmt.Sprintf(format+" "+format, *c, c), "0x", "")
+		for _, form := range []string{canary, hex.EncodeToString([]byte(canary)), strings.Trim(fmt.Sprint([]byte(canary)), "[]"), strings.ReplaceAll(fmt.Sprintf("% x", canary), " ", ", ")} {
+			if strings.Contains(printed, form) {
+				t.Errorf("%s prints %s, want no key in it", format, printed)
+			}
 		}
 	}
 }
