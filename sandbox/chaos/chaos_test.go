@@ -7,13 +7,24 @@ import (
 	"strings"
 	"testing"
 
+	"azure-partner-connector/connector/store/storetest/dbserver"
 	"azure-partner-connector/connector/token"
 	"azure-partner-connector/sandbox/chaos"
 )
 
+// selected returns the kind of server that the tests run on.
+func selected(t *testing.T) dbserver.Flavor {
+	t.Helper()
+	flavor, err := dbserver.Selected()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return flavor
+}
+
 func prepare(t *testing.T) *chaos.Env {
 	t.Helper()
-	e, err := chaos.Prepare(t.Context(), chaos.Config{})
+	e, err := chaos.Prepare(t.Context(), chaos.Config{Flavor: selected(t)})
 	if err != nil {
 		t.Fatalf("Prepare() = _, %v", err)
 	}
@@ -27,7 +38,7 @@ func prepare(t *testing.T) *chaos.Env {
 
 func TestScenarios(t *testing.T) {
 	e := prepare(t)
-	for _, scenario := range chaos.Scenarios() {
+	for _, scenario := range chaos.ScenariosOn(selected(t)) {
 		t.Run(scenario.Name, func(t *testing.T) {
 			t.Parallel()
 			result := scenario.Run(t.Context(), e, chaos.Short())

@@ -15,11 +15,43 @@ import (
 	"azure-partner-connector/connector/store/storetest/dbserver"
 )
 
-// nodes is the size of the cluster. With one node less, the others are still a majority.
+// nodes is the size of a cluster. With one node less, the others are still a majority.
 const nodes = 3
 
-// galeraLibrary is the path of Galera on Debian and its derivatives.
-const galeraLibrary = "/usr/lib/galera/libgalera_smm.so"
+// A replication is what differs between the kinds of cluster.
+type replication interface {
+	// flavor returns the kind of the nodes' servers.
+	flavor() dbserver.Flavor
+
+	// arguments returns the arguments of a node's server. ports are those on which the nodes replicate, in their order.
+	arguments(ports []int, i int) ([]string, error)
+
+	// start starts a node's server: the first of a new cluster, one that joins it, or one that was killed.
+	start(ctx context.Context, n *node, as role) error
+
+	// membership describes the cluster as a node sees it. What nodes that agree return is equal; it ends with
+	// membersSynced when the node serves.
+	membership(ctx context.Context, pool *sql.DB) (string, error)
+
+	// repair is called while the nodes are not in agreement, with what each reports, and does what an operator does when
+	// they do not recover on their own. It reports whether it did anything.
+	repair(ctx context.Context, c *cluster, seen []string) (bool, error)
+
+	// disconnect keeps a node from reaching the others while during runs. Its clients still reach it.
+	disconnect(ctx context.Context, n *node, during func() error) error
+
+	// readCommitted is the statement after which a connection reads everything that any node has committed.
+	readCommitted() string
+}
+
+// A role is why a node starts.
+type role int
+
+const (
+	first role = iota
+	joining
+	restarted
+)
 
 // A node is one server of a cluster.
 type node struct {
@@ -27,73 +59,76 @@ type node struct {
 	arguments []string
 }
 
-// A cluster is three MariaDB servers that Galera replicates.
+// A cluster is three servers that apply each other's transactions.
 type cluster struct {
-	nodes     []*node
-	pools     []*sql.DB // closed by stop
-	elections int
+	replication replication
+	nodes       []*node
+	repairs     int
 }
 
 // startCluster starts a new cluster and returns when all nodes are synced.
-func startCluster(ctx context.Context) (*cluster, error) {
-	c := &cluster{}
-	group, err := freePorts(nodes)
+func startCluster(ctx context.Context, kind replication) (*cluster, error) {
+	c := &cluster{replication: kind}
+	ports, err := freePorts(nodes)
 	if err != nil {
 		return nil, err
 	}
 	for i := range nodes {
-		if err := c.add(ctx, group, i); err != nil {
+		if err := c.add(ctx, ports, i); err != nil {
 			return nil, errors.Join(fmt.Errorf("starting node %d: %w", i, err), c.stop())
 		}
 	}
 	return c, nil
 }
 
-func (c *cluster) add(ctx context.Context, group []int, i int) error {
-	transfer, err := freePorts(2) // for full and for incremental state transfers
+func (c *cluster) add(ctx context.Context, ports []int, i int) error {
+	arguments, err := c.replication.arguments(ports, i)
 	if err != nil {
 		return err
 	}
-	addresses := make([]string, len(group))
-	for j, port := range group {
-		addresses[j] = fmt.Sprintf("127.0.0.1:%d", port)
-	}
-	server, err := dbserver.Prepare(ctx, dbserver.Config{Durable: true})
+	server, err := dbserver.Prepare(ctx, dbserver.Config{Flavor: c.replication.flavor(), Durable: true})
 	if err != nil {
 		return err
 	}
-	n := &node{server: server, arguments: []string{
-		"--binlog_format=ROW", "--innodb_autoinc_lock_mode=2", "--wsrep_on=ON", "--wsrep_provider=" + galeraLibrary,
-		"--wsrep_cluster_address=gcomm://" + strings.Join(addresses, ","), "--wsrep_cluster_name=chaos",
-		"--wsrep_node_address=" + addresses[i], fmt.Sprintf("--wsrep_node_name=node%d", i),
-		"--wsrep_sst_method=rsync", fmt.Sprintf("--wsrep_sst_receive_address=127.0.0.1:%d", transfer[0]),
-		fmt.Sprintf("--wsrep_provider_options=gmcast.listen_addr=tcp://%s;ist.recv_addr=127.0.0.1:%d;base_port=%d;gcache.size=64M",
-			addresses[i], transfer[1], group[i]),
-	}}
+	n := &node{server: server, arguments: arguments}
 	c.nodes = append(c.nodes, n)
+	as := joining
 	if i == 0 {
-		err = n.run(ctx, "--wsrep-new-cluster")
-	} else {
-		err = n.run(ctx)
+		as = first
 	}
-	return errors.Join(err, c.awaitSynced(ctx))
+	return errors.Join(c.replication.start(ctx, n, as), c.awaitSynced(ctx))
 }
 
 func (n *node) run(ctx context.Context, more ...string) error {
-	return n.server.Run(ctx, append(slices.Clone(n.arguments), more...)...)
+	return n.server.Run(ctx, slices.Concat(n.arguments, more)...)
 }
 
-// restarts is how often killAndRestart tries to start a node: another connection may have taken one of its ports meanwhile.
-const restarts = 5
+// ask calls query with connections to the node's server. What the server does not answer in time is an error.
+func (n *node) ask(ctx context.Context, query func(ctx context.Context, pool *sql.DB) error) error {
+	ctx, cancel := context.WithTimeout(ctx, queryLimit)
+	defer cancel()
+	pool, err := openPool(sqldb.MySQL, n.server.DSN(""))
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	return query(ctx, pool)
+}
 
-// killAndRestart kills the node and starts it again. It does not use during.
-func (n *node) killAndRestart(ctx context.Context, _ func() error) error {
-	for try := 1; ; try++ {
-		err := errors.Join(n.server.Kill(), n.run(ctx))
-		if err == nil || try == restarts || ctx.Err() != nil {
-			return err
+// execute runs statements, in their order, on one connection to the node's server.
+func (n *node) execute(ctx context.Context, statements ...string) error {
+	pool, err := openPool(sqldb.MySQL, n.server.DSN(""))
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	pool.SetMaxOpenConns(1)
+	for _, statement := range statements {
+		if _, err := pool.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %w", statement, err)
 		}
 	}
+	return nil
 }
 
 // freePorts returns n different ports on which no program listens.
@@ -115,27 +150,29 @@ func freePorts(n int) ([]int, error) {
 	return ports, err
 }
 
+// addresses returns the addresses of ports, separated by commas.
+func addresses(ports []int) string {
+	all := make([]string, len(ports))
+	for i, port := range ports {
+		all[i] = "127.0.0.1:" + strconv.Itoa(port)
+	}
+	return strings.Join(all, ",")
+}
+
 // awaitSynced waits until all nodes serve and agree that all of them are members. A node that was isolated or frozen does
 // not know at first that the others have dropped it, so its own answer is not enough.
 func (c *cluster) awaitSynced(ctx context.Context) error {
 	var seen []string
-	without := 0 // consecutive polls that found no majority
 	err := await(ctx, "the nodes", func(ctx context.Context) (bool, error) {
-		seen = seen[:0]
-		for _, n := range c.nodes {
-			seen = append(seen, n.membership(ctx))
-		}
-		distinct := slices.Compact(slices.Clone(seen))
-		if len(distinct) == 1 && strings.HasSuffix(distinct[0], membersSynced(strconv.Itoa(len(c.nodes)))) {
+		seen = c.memberships(ctx, -1)
+		if agree(seen) && strings.HasSuffix(seen[0], membersSynced(len(c.nodes))) {
 			return true, nil
 		}
-		if len(distinct) != 1 || distinct[0] != withoutMajority {
-			without = 0
-		} else if without++; without == pollsWithoutMajority {
-			without = 0
-			return false, c.elect(ctx)
+		repaired, err := c.replication.repair(ctx, c, seen)
+		if repaired {
+			c.repairs++
 		}
-		return false, nil
+		return false, err
 	})
 	if err != nil {
 		return fmt.Errorf("the nodes report %q: %w", seen, err)
@@ -143,95 +180,65 @@ func (c *cluster) awaitSynced(ctx context.Context) error {
 	return nil
 }
 
-// A cluster whose nodes have all lost each other may not form a majority again. An operator then bootstraps it from the
-// node with the latest commit; the harness does so after pollsWithoutMajority polls.
-const (
-	withoutMajority      = "it is Initialized"
-	pollsWithoutMajority = 1000
-)
-
-// elect bootstraps the cluster from the node with the latest commit.
-func (c *cluster) elect(ctx context.Context) error {
-	var best *sql.DB
-	most := -1
-	for _, n := range c.nodes {
-		pool, err := openPool(sqldb.MySQL, n.server.DSN(""))
-		if err != nil {
+// memberships returns what each node reports, but for one.
+func (c *cluster) memberships(ctx context.Context, without int) []string {
+	var seen []string
+	for i, n := range c.nodes {
+		if i == without {
+			continue
+		}
+		var reported string
+		err := n.ask(ctx, func(ctx context.Context, pool *sql.DB) (err error) {
+			reported, err = c.replication.membership(ctx, pool)
 			return err
+		})
+		if err != nil {
+			reported = err.Error()
 		}
-		c.pools = append(c.pools, pool)
-		var seen int
-		if err := pool.QueryRowContext(ctx, "SELECT "+status("wsrep_last_committed")).Scan(&seen); err == nil && seen > most {
-			best, most = pool, seen
-		}
+		seen = append(seen, reported)
 	}
-	if best == nil {
-		return errors.New("no node of the cluster responds")
-	}
-	if _, err := best.ExecContext(ctx, "SET GLOBAL wsrep_provider_options = 'pc.bootstrap=1'"); err != nil {
-		return fmt.Errorf("electing a node: %w", err)
-	}
-	c.elections++
-	return nil
+	return seen
 }
 
-// membership describes the cluster as a node sees it.
-func (n *node) membership(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, queryLimit)
-	defer cancel()
-	pool, err := openPool(sqldb.MySQL, n.server.DSN(""))
-	if err != nil {
-		return err.Error()
-	}
-	defer pool.Close()
-	var view, size, state, ready string
-	err = pool.QueryRowContext(ctx, "SELECT "+status("wsrep_cluster_conf_id")+", "+status("wsrep_cluster_size")+", "+
-		status("wsrep_local_state_comment")+", "+status("wsrep_ready")).Scan(&view, &size, &state, &ready)
-	switch {
-	case err != nil:
-		return err.Error()
-	case state != "Synced" || ready != "ON":
-		return "it is " + state
-	}
-	return fmt.Sprintf("view %s%s", view, membersSynced(size))
-}
+func agree(seen []string) bool { return len(slices.Compact(slices.Clone(seen))) == 1 }
 
-func status(name string) string {
-	return "(SELECT variable_value FROM information_schema.global_status WHERE variable_name = '" + name + "')"
-}
-
-func membersSynced(size string) string { return " of " + size + " synced" }
+// membersSynced is the end of the membership of a node that serves and that has as many members as size in its view.
+func membersSynced(size int) string { return fmt.Sprintf(" of %d synced", size) }
 
 func (c *cluster) stop() error {
 	var errs []error
-	for _, pool := range c.pools {
-		errs = append(errs, pool.Close())
-	}
 	for i := len(c.nodes) - 1; i >= 0; i-- {
 		errs = append(errs, c.nodes[i].server.Stop())
 	}
 	return errors.Join(errs...)
 }
 
-// disconnect isolates the node from the others while during runs. Its clients still reach it, but it has no majority.
-func (n *node) disconnect(ctx context.Context, during func() error) error {
-	pool, err := openPool(sqldb.MySQL, n.server.DSN(""))
-	if err != nil {
+// restarts is how often kill tries to start a node again: another connection may have taken one of its ports meanwhile.
+const restarts = 5
+
+// kill kills a node and starts it again. It does not wait for during.
+func (c *cluster) kill(ctx context.Context, n *node, _ func() error) error {
+	if err := n.server.Kill(); err != nil {
 		return err
 	}
-	defer pool.Close()
-	if _, err := pool.ExecContext(ctx, "SET GLOBAL wsrep_provider_options = 'gmcast.isolate=1'"); err != nil {
-		return fmt.Errorf("disconnecting a node: %w", err)
+	for try := 1; ; try++ {
+		err := c.replication.start(ctx, n, restarted)
+		if err == nil || try == restarts || ctx.Err() != nil {
+			return err
+		}
+		if n.server.Running() {
+			err = errors.Join(err, n.server.Kill())
+		}
 	}
-	err = during()
-	if _, endErr := pool.ExecContext(context.WithoutCancel(ctx), "SET GLOBAL wsrep_provider_options = 'gmcast.isolate=0'"); endErr != nil {
-		return errors.Join(err, fmt.Errorf("reconnecting a node: %w", endErr))
-	}
-	return err
 }
 
-// freeze stops the node's process while during runs, so that its clients hang.
-func (n *node) freeze(_ context.Context, during func() error) error {
+// disconnect isolates a node from the others while during runs. Its clients still reach it, but it has no majority.
+func (c *cluster) disconnect(ctx context.Context, n *node, during func() error) error {
+	return c.replication.disconnect(ctx, n, during)
+}
+
+// freeze stops a node's process while during runs, so that its clients hang.
+func (c *cluster) freeze(_ context.Context, n *node, during func() error) error {
 	if err := n.server.Signal(syscall.SIGSTOP); err != nil {
 		return err
 	}
@@ -244,19 +251,11 @@ func (n *node) freeze(_ context.Context, during func() error) error {
 func (c *cluster) awaitTakeover(ctx context.Context, d *Deployment, dropped int) error {
 	since := -1 // the period in which the node was dropped
 	return await(ctx, "the other nodes", func(ctx context.Context) (bool, error) {
-		synced := 0
-		for i, n := range c.nodes {
-			if i == dropped {
-				continue
-			}
-			switch seen := n.membership(ctx); {
-			case seen == withoutMajority:
-				return true, nil
-			case strings.HasSuffix(seen, membersSynced(strconv.Itoa(nodes-1))):
-				synced++
-			}
+		seen := c.memberships(ctx, dropped)
+		if slices.Contains(seen, withoutMajority) {
+			return true, nil
 		}
-		if since < 0 && synced == nodes-1 {
+		if since < 0 && agree(seen) && strings.HasSuffix(seen[0], membersSynced(nodes-1)) {
 			since = d.periodsStarted()
 		}
 		return since >= 0 && d.periodsStarted() > since, nil
@@ -265,8 +264,8 @@ func (c *cluster) awaitTakeover(ctx context.Context, d *Deployment, dropped int)
 
 // clusterFaults spreads replicas over the nodes of a cluster, and kills, disconnects and freezes one node after the other
 // while they renew.
-func clusterFaults(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
-	c, err := startCluster(ctx)
+func clusterFaults(ctx context.Context, e *Env, s Scale, kind replication) (*Deployment, error) {
+	c, err := startCluster(ctx, kind)
 	if err != nil {
 		return nil, err
 	}
@@ -274,29 +273,40 @@ func clusterFaults(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 	for i, n := range c.nodes {
 		dsns[i] = n.server.DSN("")
 	}
+	return e.onCluster(ctx, s, c, dsns, func(d *Deployment, i int, isolated bool) { d.setIsolated(i, isolated) }, c.stop)
+}
+
+// onCluster runs replicas on a cluster that they reach at some addresses, and injects its faults. isolate is told when a node
+// is kept from answering, and when no longer. stop stops everything that the deployment did not start.
+func (e *Env) onCluster(
+	ctx context.Context, s Scale, c *cluster, dsns []string, isolate func(d *Deployment, node int, isolated bool), stop func() error,
+) (*Deployment, error) {
 	d, err := e.deploy(ctx, spec{name: "cluster", tenants: 40, dsns: dsns})
 	if err != nil {
-		return nil, errors.Join(err, c.stop())
+		return nil, errors.Join(err, stop())
 	}
-	d.closers = append(d.closers, c.stop)
-	if _, err := d.startReplicas(ctx, nodes, func(i int) replicaOptions { return replicaOptions{database: i} }); err != nil {
+	d.closers = append(d.closers, stop)
+	if err := d.contend(ctx, s.Contention); err != nil {
+		return d, err
+	}
+	if _, err := d.startReplicas(ctx, nodes, func(i int) replicaOptions { return replicaOptions{database: i % len(dsns)} }); err != nil {
 		return d, err
 	}
 	faults := []struct {
 		figure string
-		inject func(n *node, ctx context.Context, during func() error) error
+		inject func(ctx context.Context, n *node, during func() error) error
 	}{
-		{"nodes killed", (*node).killAndRestart},
-		{"nodes disconnected", (*node).disconnect},
-		{"nodes frozen", (*node).freeze},
+		{"nodes killed", c.kill},
+		{"nodes disconnected", c.disconnect},
+		{"nodes frozen", c.freeze},
 	}
 	injected := 0
 	err = d.injectUnderLoad(ctx, func() bool { return d.counted(nodeFaults) < s.ClusterFaults }, manySteps, func(ctx context.Context) error {
 		fault, i := faults[injected%len(faults)], (injected+injected/len(faults))%nodes
-		d.setIsolated(i, true)
-		err := fault.inject(c.nodes[i], ctx, func() error { return c.awaitTakeover(ctx, d, i) })
+		isolate(d, i, true)
+		err := fault.inject(ctx, c.nodes[i], func() error { return c.awaitTakeover(ctx, d, i) })
 		err = errors.Join(err, c.awaitSynced(ctx))
-		d.setIsolated(i, false)
+		isolate(d, i, false)
 		if err != nil {
 			return fmt.Errorf("%s: %w", fault.figure, err)
 		}
@@ -305,18 +315,18 @@ func clusterFaults(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 		d.count(nodeFaults, 1)
 		return nil
 	})
-	d.count("clusters bootstrapped by the operator", c.elections)
-	return d, errors.Join(err, d.compareNodes(ctx))
+	d.count("times that an operator had to repair the cluster", c.repairs)
+	return d, errors.Join(err, c.compareNodes(ctx, d))
 }
 
 // nodeFaults is the name under which all faults of nodes are counted.
 const nodeFaults = "faults of nodes"
 
 // compareNodes checks that all nodes have the same content, after each has applied what the others committed.
-func (d *Deployment) compareNodes(ctx context.Context) error {
+func (c *cluster) compareNodes(ctx context.Context, d *Deployment) error {
 	var first string
-	for i, dsn := range d.spec.dsns {
-		contents, err := nodeContents(ctx, dsn)
+	for i, n := range c.nodes {
+		contents, err := c.contents(ctx, onDatabase(n.server.DSN(""), d.databaseName()))
 		if err != nil {
 			return fmt.Errorf("comparing the nodes: %w", err)
 		}
@@ -329,8 +339,8 @@ func (d *Deployment) compareNodes(ctx context.Context) error {
 	return nil
 }
 
-// nodeContents returns counts and checksums of a node's tables.
-func nodeContents(ctx context.Context, dsn string) (contents string, err error) {
+// contents returns counts and checksums of a node's tables.
+func (c *cluster) contents(ctx context.Context, dsn string) (contents string, err error) {
 	pool, err := openPool(sqldb.MySQL, dsn)
 	if err != nil {
 		return "", err
@@ -341,7 +351,7 @@ func nodeContents(ctx context.Context, dsn string) (contents string, err error) 
 		return "", err
 	}
 	defer own.Close()
-	if _, err := own.ExecContext(ctx, "SET SESSION wsrep_sync_wait = 1"); err != nil {
+	if _, err := own.ExecContext(ctx, c.replication.readCommitted()); err != nil {
 		return "", err
 	}
 	err = own.QueryRowContext(ctx, "SELECT CONCAT_WS(' ', (SELECT COUNT(*) FROM events), (SELECT MAX(id) FROM chaos_changes), "+

@@ -22,7 +22,7 @@ func databaseKilled(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 
 // withOwnServer runs a scenario on a server of its own, because its faults would affect other deployments.
 func (e *Env) withOwnServer(ctx context.Context, s spec, run func(*Deployment, *dbserver.Server) error, arguments ...string) (*Deployment, error) {
-	server, err := dbserver.Start(ctx, dbserver.Config{Durable: true, Arguments: arguments})
+	server, err := dbserver.Start(ctx, dbserver.Config{Flavor: e.cfg.Flavor, Durable: true, Arguments: arguments})
 	if err != nil {
 		return nil, err
 	}

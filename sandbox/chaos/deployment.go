@@ -117,7 +117,7 @@ func (d *Deployment) openDatabase(ctx context.Context) error {
 		d.spec.dsns = []string{d.file("connector.db")}
 	} else {
 		kind = sqldb.MySQL
-		name := fmt.Sprintf("chaos_%02d", d.number)
+		name := d.databaseName()
 		if d.spec.dsns == nil {
 			d.spec.dsns = []string{d.env.dsn}
 		}
@@ -126,7 +126,7 @@ func (d *Deployment) openDatabase(ctx context.Context) error {
 		}
 		d.spec.dsns = slices.Clone(d.spec.dsns)
 		for i, dsn := range d.spec.dsns {
-			d.spec.dsns[i] = strings.Replace(dsn, "/?", "/"+name+"?", 1)
+			d.spec.dsns[i] = onDatabase(dsn, name)
 		}
 	}
 	var err error
@@ -145,6 +145,11 @@ func (d *Deployment) openDatabase(ctx context.Context) error {
 	}
 	return nil
 }
+
+func (d *Deployment) databaseName() string { return fmt.Sprintf("chaos_%02d", d.number) }
+
+// onDatabase returns the address of a database on the server that a DSN names.
+func onDatabase(dsn, name string) string { return strings.Replace(dsn, "/?", "/"+name+"?", 1) }
 
 // openPool opens plain connections. The driver's own log is discarded: scenarios break connections on purpose.
 func openPool(kind, dsn string) (*sql.DB, error) {

@@ -33,9 +33,12 @@ const (
 type Config struct {
 	// Folder is where replicas' logs, keys and configurations are kept. Default: a new one that Close removes.
 	Folder string
+
+	// Flavor is the kind of database server for scenarios that run on any. Default: MariaDB.
+	Flavor dbserver.Flavor
 }
 
-// An Env is what scenarios share: the replica program and a private MariaDB. Several scenarios may run in it at once.
+// An Env is what scenarios share: the replica program and a private database server. Several scenarios may run in it at once.
 type Env struct {
 	cfg         Config
 	ownFolder   bool
@@ -67,7 +70,7 @@ func (e *Env) prepare(ctx context.Context) error {
 	if output, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the replica: %w: %s", err, output)
 	}
-	if e.server, err = dbserver.Start(ctx, dbserver.Config{Durable: true}); err != nil {
+	if e.server, err = dbserver.Start(ctx, dbserver.Config{Flavor: e.cfg.Flavor, Durable: true}); err != nil {
 		return err
 	}
 	e.dsn = e.server.DSN("")

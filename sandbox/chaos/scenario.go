@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"azure-partner-connector/connector/store/storetest/dbserver"
 )
 
 // A Scale says how much a run injects.
@@ -24,16 +26,18 @@ type Scale struct {
 	Periods int
 	// ClusterFaults is how often a node of a cluster is killed, disconnected or frozen, in turn.
 	ClusterFaults int
+	// Contention is how often each worker asks for a lease that others want.
+	Contention int
 }
 
 // Short returns the scale of the package's test, which shows that the harness works and finds frequent faults.
 func Short() Scale {
-	return Scale{Repeats: 2, Kills: 8, KillRenewals: 100, Faults: 2, Periods: 2, ClusterFaults: 2}
+	return Scale{Repeats: 2, Kills: 8, KillRenewals: 100, Faults: 2, Periods: 2, ClusterFaults: 2, Contention: 20}
 }
 
 // Full returns the scale on which a release is judged. It takes most of an hour on two processors.
 func Full() Scale {
-	return Scale{Repeats: 50, Kills: 450, KillRenewals: 10000, Faults: 20, Periods: 10, ClusterFaults: 27}
+	return Scale{Repeats: 50, Kills: 450, KillRenewals: 10000, Faults: 20, Periods: 10, ClusterFaults: 27, Contention: 60}
 }
 
 // A Result is the outcome of a scenario.
@@ -60,27 +64,35 @@ func (r Result) String() string {
 
 // A Scenario injects one kind of fault into a deployment.
 type Scenario struct {
-	Name string
-	run  func(ctx context.Context, e *Env, s Scale) (*Deployment, error)
+	Name   string
+	flavor dbserver.Flavor // of the only server that it is about; nil: it runs on any
+	run    func(ctx context.Context, e *Env, s Scale) (*Deployment, error)
 }
 
 // Scenarios returns all scenarios. Those that wait most come first.
 func Scenarios() []Scenario {
 	return []Scenario{
-		{"cluster faults", clusterFaults},
-		{"graceful stop", gracefulStop},
-		{"killed at each step", killAtEachStep},
-		{"killed under load", killUnderLoad},
-		{"Microsoft outage", microsoftOutage},
-		{"Microsoft throttling", microsoftThrottling},
-		{"responses lost", responsesLost},
-		{"clock skew", clockSkew},
-		{"database killed", databaseKilled},
-		{"connections dropped", connectionsDropped},
-		{"commits blocked", commitsBlocked},
-		{"disk full", diskFull},
-		{"SQLite disk full", sqliteDiskFull},
+		{"Galera faults", dbserver.MariaDB{}, galeraFaults},
+		{"multi-primary faults", dbserver.MySQL{}, multiPrimaryFaults},
+		{"single-primary faults", dbserver.MySQL{}, singlePrimaryFaults},
+		{"graceful stop", nil, gracefulStop},
+		{"killed at each step", nil, killAtEachStep},
+		{"killed under load", nil, killUnderLoad},
+		{"Microsoft outage", nil, microsoftOutage},
+		{"Microsoft throttling", nil, microsoftThrottling},
+		{"responses lost", nil, responsesLost},
+		{"clock skew", nil, clockSkew},
+		{"database killed", nil, databaseKilled},
+		{"connections dropped", nil, connectionsDropped},
+		{"commits blocked", nil, commitsBlocked},
+		{"disk full", dbserver.MariaDB{}, diskFull},
+		{"SQLite disk full", nil, sqliteDiskFull},
 	}
+}
+
+// ScenariosOn returns the scenarios that run on a kind of server.
+func ScenariosOn(flavor dbserver.Flavor) []Scenario {
+	return slices.DeleteFunc(Scenarios(), func(s Scenario) bool { return s.flavor != nil && s.flavor != flavor })
 }
 
 // Run runs the scenario and verifies the deployment. The error of the Result holds all violations.
