@@ -13,7 +13,8 @@ type backupCommand struct {
 
 type backupCheck struct{ configFile }
 
-// Run opens every sealed value. It fails when one does not open, and when there is none: then the check proves nothing.
+// Run opens every sealed value. It fails when the keys do not belong to the database, when one value does not open, and when
+// there is none: then the check proves nothing.
 func (b backupCheck) Run(c *console) error {
 	cfg, err := b.load()
 	if err != nil {
@@ -24,6 +25,9 @@ func (b backupCheck) Run(c *console) error {
 		return err
 	}
 	return withStore(c, cfg, keyring, func(s *store.Store) error {
+		if _, _, err := checkKeys(c.ctx, cfg, s); err != nil {
+			return err
+		}
 		columns, err := s.CheckSealed(c.ctx, nil)
 		if err != nil {
 			return err
@@ -46,7 +50,7 @@ func report(c *console, columns []store.Progress) error {
 	}
 	switch {
 	case failed > 0:
-		return fmt.Errorf("%d of %d secrets failed to open: they were sealed with another key file, or changed since", failed, opened+failed)
+		return fmt.Errorf("%d of %d secrets failed to open: they were damaged or changed in the database, or their key is lost", failed, opened+failed)
 	case opened == 0:
 		return errors.New("the database holds no secret, so the check proves nothing")
 	}

@@ -192,6 +192,9 @@ func TestConfigExample_IsValidOnceThePlaceholderIsReplaced(t *testing.T) {
 	file := c.write("connector.yaml", example.stdout)
 	c.check("config check", c.run("config", "check", "--config", file), 1, "placeholder")
 	c.write("connector.yaml", strings.ReplaceAll(example.stdout, "PUT_HERE", c.hide()))
+	c.check("config check without keys", c.run("config", "check", "--config", file), 1, "keys.file")
+	c.check("keys create", c.run("keys", "create", "connector.keys"), 0)
+	c.environ = append(c.environ, "CONNECTOR_KEYS__FILE=connector.keys")
 	c.check("config check", c.run("config", "check", "--config", file), 0, "the configuration is valid")
 
 	c.environ = append(c.environ, "CONNECTOR_CONFIG="+file, "CONNECTOR_LOG__FORMAT=poem")

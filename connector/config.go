@@ -1,14 +1,18 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"azure-partner-connector/connector/config"
+	"azure-partner-connector/connector/seal"
+	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/sqldb"
 )
 
 type configCommand struct {
 	Example configExample `cmd:"" help:"Print a configuration file that explains every key."`
-	Check   configCheck   `cmd:"" help:"List everything that is wrong with the configuration."`
+	Check   configCheck   `cmd:"" help:"List everything that is wrong with the configuration, and check that the keys belong to the database if that can be reached."`
 }
 
 type configExample struct{}
@@ -21,7 +25,7 @@ func (configExample) Run(c *console) error {
 
 type configCheck struct{ configFile }
 
-// Run loads the configuration and prints its warnings; it fails with all problems.
+// Run loads the configuration and prints its warnings; it fails with all problems. Then it checks the keys.
 func (f configCheck) Run(c *console) error {
 	cfg, err := f.load()
 	if err != nil {
@@ -30,6 +34,32 @@ func (f configCheck) Run(c *console) error {
 	for _, warning := range cfg.Warnings {
 		fmt.Fprintln(c.stdout, "warning:", warning)
 	}
-	_, err = fmt.Fprintln(c.stdout, "the configuration is valid")
+	keyring, err := cfg.Keys.Open()
+	if err != nil {
+		return fmt.Errorf("the configuration is invalid:\nkeys.file: %w", err)
+	}
+	fmt.Fprintln(c.stdout, "the configuration is valid")
+	return checkDatabase(c, cfg, keyring)
+}
+
+// checkDatabase checks that the keys belong to the database. A database that does not exist yet or cannot be reached from here
+// is no error: the check may run before the deployment.
+func checkDatabase(c *console, cfg config.Config, keyring *seal.Keyring) error {
+	var err error
+	unreachable := withStore(c, cfg, keyring, func(s *store.Store) error {
+		_, _, err = checkKeys(c.ctx, cfg, s)
+		return nil
+	})
+	switch {
+	case errors.Is(err, store.ErrWrongKeys):
+		return err
+	case errors.Is(err, sqldb.ErrNoSchema):
+		_, err = fmt.Fprintln(c.stdout, "the database is empty; it will belong to these keys")
+		return err
+	case unreachable != nil || err != nil:
+		_, err = fmt.Fprintln(c.stdout, "whether the keys belong to the database was not checked:", errors.Join(unreachable, err))
+		return err
+	}
+	_, err = fmt.Fprintln(c.stdout, "the keys belong to the database")
 	return err
 }

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"azure-partner-connector/connector/seal"
+	"azure-partner-connector/connector/store"
 )
 
 type keysCommand struct {
 	Create keysCreate `cmd:"" help:"Create a key file. Keep a copy separate from the database: without the keys, nothing stored can be read."`
+	List   keysList   `cmd:"" help:"List the IDs of the keys in the key file, and what the database needs them for. It shows no key."`
 }
 
 type keysCreate struct {
@@ -21,4 +25,50 @@ func (k keysCreate) Run(c *console) error {
 	}
 	_, err := fmt.Fprintln(c.stdout, "wrote new keys to", k.File)
 	return err
+}
+
+type keysList struct{ configFile }
+
+// Run lists the keys of the file, and those that only the database names. It fails when the keys do not belong to the database.
+func (k keysList) Run(c *console) error {
+	cfg, err := k.load()
+	if err != nil {
+		return err
+	}
+	keyring, err := cfg.Keys.Open()
+	if err != nil {
+		return err
+	}
+	return withStore(c, cfg, keyring, func(s *store.Store) error {
+		_, _, belongs := checkKeys(c.ctx, cfg, s)
+		uses, err := s.KeyUses(c.ctx)
+		if err != nil {
+			return errors.Join(belongs, err)
+		}
+		needs := map[uint32][]string{} // key → what needs it
+		for _, use := range uses {
+			needs[use.Key] = append(needs[use.Key], fmt.Sprintf("%s.%s %d", use.Table, use.Column, use.Values))
+		}
+		line := func(key uint32, role string) {
+			what := "nothing"
+			if len(needs[key]) > 0 {
+				what = strings.Join(needs[key], ", ")
+			}
+			fmt.Fprintf(c.stdout, "key %d: %s; sealed %s\n", key, role, what)
+			delete(needs, key)
+		}
+		for _, key := range keyring.Keys() {
+			role := "opens"
+			if key == keyring.Primary() {
+				role = "seals"
+			}
+			line(key, role)
+		}
+		for _, use := range uses {
+			if len(needs[use.Key]) > 0 {
+				line(use.Key, "not in the key file")
+			}
+		}
+		return belongs
+	})
 }

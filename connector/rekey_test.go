@@ -91,7 +91,11 @@ func (v *sealedDatabase) keyring() *seal.Keyring {
 // open reads the first tenant's grant with a keyring.
 func (v *sealedDatabase) open(k *seal.Keyring) (token.Grant, error) {
 	v.Helper()
-	return v.db.Open(v, func(cfg *store.Config) { cfg.Keyring = k }).Grant(v.Context(), v.tenants[0], token.Active)
+	g, err := v.db.Unmigrated(v, func(cfg *store.Config) { cfg.Keyring = k }).Grant(v.Context(), v.tenants[0], token.Active)
+	if err == nil && g.Unreadable {
+		err = seal.ErrNotOpened
+	}
+	return g, err
 }
 
 // rekey runs connector rekey.
@@ -156,7 +160,33 @@ func TestRekey_WhileReplicasRun(t *testing.T) {
 		if !bytes.Equal(written(t, promoted), written(t, v.keyring())) {
 			t.Error("--reseal without a new key changed the keys, want them unchanged")
 		}
+
+		older := strconv.FormatUint(uint64(first.Primary()), 10)
+		v.check("keys list", v.run("keys", "list", "--config", "connector.yaml"), 0, "key "+older+": opens; sealed nothing", ": seals; sealed ", "grants.refresh_token 900")
+		v.check("rekey --retire while a replica seals with it", v.rekey("--retire", older), 1, "a connector sealed with it", "restart all replicas")
+		v.stopReplicas()
+		g.IssuedAt = g.IssuedAt.Add(time.Hour)
+		v.must(replica.SaveGrant(t.Context(), &g))
+		v.check("rekey --retire while a secret needs it", v.rekey("--retire", older), 1, "key "+older+" is still needed: grants.refresh_token: 1", "rekey --reseal")
+		if !bytes.Equal(written(t, promoted), written(t, v.keyring())) {
+			t.Error("a refused --retire changed the keys, want them unchanged")
+		}
+		v.check("rekey --reseal for the last one", v.rekey("--reseal"), 0, "resealed 1 values")
+		v.check("rekey --retire", v.rekey("--retire", older), 0, "retired key "+older)
+		if keys := v.keyring().Keys(); len(keys) != 1 || keys[0] != promoted.Primary() {
+			t.Errorf("the keys after --retire are %v, want the newest one only", keys)
+		}
+		v.check("backup check without the retired key", v.run("backup", "check", "--config", "connector.yaml"), 0, "all 901 secrets opened")
+		v.check("rekey --retire of an invented key", v.rekey("--retire", "12345"), 1, "there is no such key")
+		v.check("rekey --retire of the key that seals", v.rekey("--retire", strconv.FormatUint(uint64(promoted.Primary()), 10)), 1, "only an older key")
 	})
+}
+
+// stopReplicas makes it seem that no connector has run for a day.
+func (v *sealedDatabase) stopReplicas() {
+	v.Helper()
+	_, err := v.db.Raw(v).ExecContext(v.Context(), "UPDATE key_checks SET used_at = '2026-01-01 00:00:00.000'")
+	v.must(err)
 }
 
 func TestRekey_InOneStep(t *testing.T) {
@@ -189,7 +219,10 @@ func TestRekey_Refusals(t *testing.T) {
 	v.must(os.Remove(filepath.Join(v.folder, "connector.keys")))
 	v.check("rekey without keys", v.rekey(), 1, "key file")
 	v.check("keys create", v.run("keys", "create", "connector.keys"), 0)
-	v.check("rekey with other keys", v.rekey(), 1, "cannot be opened", "0 values were resealed")
+	v.check("rekey with other keys", v.rekey(), 1, "the keys do not belong to this database", strconv.FormatUint(uint64(v.db.Keyring.Primary()), 10))
+	if keys := v.keyring().Keys(); len(keys) != 1 {
+		t.Errorf("a refused rekey left %d keys in the file, want the one that was there", len(keys))
+	}
 	if _, err := v.open(v.db.Keyring); err != nil {
 		t.Errorf("opening after a refused rekey = %v", err)
 	}
@@ -202,7 +235,7 @@ func TestBackupCheck(t *testing.T) {
 		if db.Driver == sqldb.SQLite {
 			v.check("backup check without a database", check(), 1, "opening the database")
 		} else {
-			v.check("backup check without tables", check(), 1, "counting instances.credentials")
+			v.check("backup check without tables", check(), 1, "the database has no tables yet")
 		}
 		db.Open(t)
 		v.check("backup check of nothing", check(), 1, "the database holds no secret")
@@ -214,6 +247,48 @@ func TestBackupCheck(t *testing.T) {
 		v.check("backup check of a spoiled one", check(), 1, "grants.refresh_token: 899 opened, 1 failed", v.tenants[0], "1 of 901 secrets failed to open")
 		v.must(os.Remove(filepath.Join(v.folder, "connector.keys")))
 		v.check("keys create", v.run("keys", "create", "connector.keys"), 0)
-		v.check("backup check with other keys", check(), 1, "901 of 901 secrets failed to open")
+		got := check()
+		v.check("backup check with other keys", got, 1, "the keys do not belong to this database", strconv.FormatUint(uint64(db.Keyring.Primary()), 10))
+		if strings.Contains(got.String(), "rekey") {
+			t.Errorf("backup check with other keys = %v, want no advice to reseal", got)
+		}
 	})
+}
+
+// TestServe_RefusesOtherKeys replaces a key file that was lost.
+func TestServe_RefusesOtherKeys(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		v := newSealedDatabase(t, db)
+		v.fill()
+		older := strconv.FormatUint(uint64(db.Keyring.Primary()), 10)
+		v.check("config check", v.run("config", "check", "--config", "connector.yaml"), 0, "the configuration is valid", "the keys belong to the database")
+		v.must(os.Remove(filepath.Join(v.folder, "connector.keys")))
+		v.check("config check without keys", v.run("config", "check", "--config", "connector.yaml"), 1, "keys.file", "connector.keys")
+		v.check("keys create", v.run("keys", "create", "connector.keys"), 0)
+		for _, command := range []string{"serve", "config check", "backup check", "keys list", "rekey"} {
+			got := v.run(append(strings.Fields(command), "--config", "connector.yaml")...)
+			v.check(command, got, 1, "the keys do not belong to this database", older)
+		}
+		v.check("rekey --lost alone", v.rekey("--lost"), 1, "--retire")
+		v.check("rekey --retire without --lost", v.rekey("--retire", older), 1, "the keys do not belong")
+		v.check("rekey --retire --lost of another key", v.rekey("--retire", "12345", "--lost"), 1, "the keys do not belong")
+		v.check("rekey --retire --lost", v.rekey("--retire", older, "--lost"), 0, "grants.refresh_token: 900 values need key "+older, "now belongs to")
+		v.check("config check", v.run("config", "check", "--config", "connector.yaml"), 0, "the keys belong to the database")
+		v.check("rekey --retire --lost of a key in the file", v.rekey("--retire", strconv.FormatUint(uint64(v.keyring().Primary()), 10), "--lost"), 1, "not lost")
+	})
+}
+
+func TestConfigCheck_WithoutADatabase(t *testing.T) {
+	v := newSealedDatabase(t, storetest.SQLite(t))
+	check := func() output { return v.run("config", "check", "--config", "connector.yaml") }
+	v.check("config check without a database", check(), 0, "the configuration is valid", "was not checked")
+	if _, err := os.Stat(v.db.DSN); err == nil {
+		t.Error("config check created the missing database")
+	}
+	v.write("empty.db", "")
+	v.must(os.Rename(filepath.Join(v.folder, "empty.db"), v.db.DSN))
+	v.check("config check of an empty database", check(), 0, "the database is empty")
+	v.must(os.Remove(v.db.DSN))
+	v.db.Open(v)
+	v.check("config check of a migrated database", check(), 0, "the keys belong to the database")
 }

@@ -54,7 +54,7 @@ func CreateFile(path string) (*Keyring, error) {
 }
 
 // ReplaceFile replaces the key file at path by k atomically, and keeps its mode. k must be derived from the keyring in the file
-// by Add, Announce or Promote, or values that the old keys sealed are lost.
+// by Add, Announce, Promote or Retire, or values that the old keys sealed are lost.
 func (k *Keyring) ReplaceFile(path string) error {
 	if _, err := LoadFile(path); err != nil {
 		return fmt.Errorf("replacing keys: %w", err)

@@ -22,8 +22,8 @@ import (
 // to another row or column, or was sealed with another keyring.
 var ErrNotOpened = errors.New("the sealed value cannot be opened: it was altered, moved, or sealed with other keys")
 
-// ErrNoKey is returned for the ID of a key that the keyring does not have.
-var ErrNoKey = errors.New("the keyring has no such key")
+// ErrNoKey is returned for an ID that belongs to no key.
+var ErrNoKey = errors.New("there is no such key")
 
 // errMaterial replaces every error of Tink, which could contain key material.
 var errMaterial = errors.New("invalid key material")

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"azure-partner-connector/connector/seal"
+	"azure-partner-connector/connector/tenant"
 )
 
 // touchedWithin is how long after its last TouchKey a process may still run. It calls TouchKey every minute.
@@ -44,6 +46,9 @@ func (s *Store) RetireKey(ctx context.Context, key uint32) error {
 	}
 	return s.db.Locked(ctx, func() error {
 		return s.Transact(ctx, func(ctx context.Context) error {
+			if err := s.mustKnow(ctx, key); err != nil {
+				return err
+			}
 			needed := &KeyNeededError{Key: key}
 			var err error
 			if needed.Seals, err = s.touched(ctx, key); err != nil {
@@ -58,6 +63,21 @@ func (s *Store) RetireKey(ctx context.Context, key uint32) error {
 			return s.retire(ctx, key)
 		})
 	})
+}
+
+// mustKnow returns seal.ErrNoKey when neither the keyring nor the database has a key.
+func (s *Store) mustKnow(ctx context.Context, key uint32) error {
+	if slices.Contains(s.keyring.Keys(), key) {
+		return nil
+	}
+	err := s.db.Read(ctx, func(db *gorm.DB) error { return takeOne(db.Where("key_id = ?", int64(key)), &keyCheckRow{}) })
+	if errors.Is(err, tenant.ErrNotFound) {
+		err = seal.ErrNoKey
+	}
+	if err != nil {
+		return fmt.Errorf("looking for key %d: %w", key, err)
+	}
+	return nil
 }
 
 // LoseKeys migrates the schema and ends the use of keys that are lost, whatever needs them: their values count as absent.
