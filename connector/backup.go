@@ -25,7 +25,7 @@ func (b backupCheck) Run(c *console) error {
 		return err
 	}
 	return withStore(c, cfg, keyring, func(s *store.Store) error {
-		if _, _, err := checkKeys(c.ctx, cfg, s); err != nil {
+		if err := s.CheckKeys(c.ctx); err != nil {
 			return err
 		}
 		columns, err := s.CheckSealed(c.ctx, nil)

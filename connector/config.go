@@ -47,7 +47,7 @@ func (f configCheck) Run(c *console) error {
 func checkDatabase(c *console, cfg config.Config, keyring *seal.Keyring) error {
 	var err error
 	unreachable := withStore(c, cfg, keyring, func(s *store.Store) error {
-		_, _, err = checkKeys(c.ctx, cfg, s)
+		err = s.CheckKeys(c.ctx)
 		return nil
 	})
 	switch {

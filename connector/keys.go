@@ -40,7 +40,7 @@ func (k keysList) Run(c *console) error {
 		return err
 	}
 	return withStore(c, cfg, keyring, func(s *store.Store) error {
-		_, _, belongs := checkKeys(c.ctx, cfg, s)
+		belongs := s.CheckKeys(c.ctx)
 		uses, err := s.KeyUses(c.ctx)
 		if err != nil {
 			return errors.Join(belongs, err)

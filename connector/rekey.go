@@ -1,13 +1,11 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
-	"time"
 
 	"azure-partner-connector/connector/app"
 	"azure-partner-connector/connector/config"
@@ -71,27 +69,15 @@ func (r rekeyCommand) Run(c *console) error {
 // mustBelong returns an error when the keys do not belong to the database, or the connector has not migrated it.
 func mustBelong(c *console, cfg config.Config, keyring *seal.Keyring) error {
 	return withStore(c, cfg, keyring, func(s *store.Store) error {
-		current, known, err := checkKeys(c.ctx, cfg, s)
-		if err == nil && current < known {
-			err = fmt.Errorf("the database has schema version %d, and this program needs %d: start connector serve first, which migrates it", current, known)
+		if err := s.CheckKeys(c.ctx); err != nil {
+			return err
+		}
+		err := s.Check(c.ctx)
+		if errors.Is(err, sqldb.ErrOlderSchema) {
+			err = fmt.Errorf("%w; run connector migrate first", err)
 		}
 		return err
 	})
-}
-
-// databaseTimeout limits the reading of the schema version, which a command reads before anything else.
-const databaseTimeout = 15 * time.Second
-
-// checkKeys returns an error when the keys do not belong to the database. It also returns the version of the schema and the one
-// that this program knows.
-func checkKeys(ctx context.Context, cfg config.Config, s *store.Store) (current, known int64, err error) {
-	reading, cancel := context.WithTimeout(ctx, databaseTimeout)
-	defer cancel()
-	current, known, err = sqldb.SchemaVersions(reading, cfg.Database.Driver, cfg.Database.Source())
-	if err != nil {
-		return 0, 0, err
-	}
-	return current, known, s.CheckKeys(ctx, current)
 }
 
 // announce adds a key to the file, unless the file has one that does not seal yet: a repeated --add must not add a key

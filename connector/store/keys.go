@@ -154,9 +154,13 @@ func (s *Store) setForm(ctx context.Context, form int) error {
 	})
 }
 
-// CheckKeys returns ErrWrongKeys for a keyring that does not belong to the database, whose schema may have an earlier version.
-// It changes nothing.
-func (s *Store) CheckKeys(ctx context.Context, version int64) error {
+// CheckKeys returns ErrWrongKeys for a keyring that does not belong to the database, whose schema may have an earlier version,
+// and sqldb.ErrNoSchema for a database without tables. It changes nothing.
+func (s *Store) CheckKeys(ctx context.Context) error {
+	version, err := s.db.SchemaVersion(ctx)
+	if err != nil {
+		return err
+	}
 	return s.keysBefore(ctx, version, nil)
 }
 

@@ -120,6 +120,12 @@ func (db *DB) CheckSchema(ctx context.Context) error {
 	return nil
 }
 
+// SchemaVersion returns the version of the schema, or ErrNoSchema for a database without tables.
+func (db *DB) SchemaVersion(ctx context.Context) (int64, error) {
+	current, _, err := schemaVersions(ctx, db.driver, db.pool)
+	return current, err
+}
+
 func newerSchema(current, latest int64) error {
 	return fmt.Errorf("%w: its version is %d, and this program knows up to %d; start the newer program", ErrNewerSchema, current, latest)
 }
