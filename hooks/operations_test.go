@@ -1,6 +1,7 @@
 package hooks_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -26,9 +27,9 @@ func revocation() *failure.Record {
 
 const emptyStatus = `{"state":"absent","failure":null,"issuedAt":null,"expiresAt":null,"daysLeft":0,"lastRenewal":null,"nextRenewalAt":null,
 	"directory":{"id":"","name":""},"applicationId":"","secretEndsAt":null,"consentedBy":null,"consentedAt":null,"askedBy":"","procedure":"","scopes":[],
-	"mfa":"unknown","globalAdmin":"unknown","adminAgent":"unknown",
+	"mfa":"unknown","globalAdmin":"unknown","adminAgent":"unknown","account":"unknown",
 	"apis":[{"api":"partnercenter","works":"unknown","checkedAt":null,"failure":null},{"api":"graph","works":"unknown","checkedAt":null,"failure":null},{"api":"arm","works":"unknown","checkedAt":null,"failure":null}],
-	"pending":null,"tenantApplication":false,"now":"2026-11-23T08:20:00Z"}`
+	"pending":null,"waiting":null,"tenantApplication":false,"now":"2026-11-23T08:20:00Z"}`
 
 func TestTokenStatus(t *testing.T) {
 	h := installed(t)
@@ -45,15 +46,49 @@ func TestTokenStatus(t *testing.T) {
 		Checks: token.Checks{MFA: token.Yes, GlobalAdmin: token.No, AdminAgent: token.Unknown, APIs: map[token.API]token.Probe{
 			token.Graph: {Works: token.No, At: at(11, 8), Failure: revocation()},
 		}},
-		Pending: &token.PendingGrant{ConsentedBy: person, ConsentedAt: at(23, 7), ExpiresAt: at(24, 7)},
+		Pending: &token.WaitingGrant{ConsentID: "c", Procedure: token.Manual, ConsentedBy: person, ConsentedAt: at(23, 7), ExpiresAt: at(24, 7)},
 	}
 	ada := `{"username":"ada@fabrikam.example","name":"Ada"}`
 	same(t, h.accepted(read, http.StatusOK), `{"state":"action_required","failure":`+revoked+`,"issuedAt":"2026-11-01T08:00:00.123Z","expiresAt":"2026-11-30T08:00:00.123Z","daysLeft":6,
 		"lastRenewal":{"at":"2026-11-11T08:00:00.123Z","ok":false,"failure":`+revoked+`},"nextRenewalAt":"2026-11-21T08:00:00.123Z",
 		"directory":{"id":"d","name":"fabrikam.example"},"applicationId":"a","secretEndsAt":"2026-11-29T00:00:00.123Z","consentedBy":`+ada+`,"consentedAt":"2026-11-01T07:00:00.123Z",
-		"askedBy":"Fabrikam","procedure":"manual","scopes":["offline_access"],"mfa":"yes","globalAdmin":"no","adminAgent":"unknown",
+		"askedBy":"Fabrikam","procedure":"manual","scopes":["offline_access"],"mfa":"yes","globalAdmin":"no","adminAgent":"unknown","account":"unknown",
 		"apis":[{"api":"partnercenter","works":"unknown","checkedAt":null,"failure":null},{"api":"graph","works":"no","checkedAt":"2026-11-11T08:00:00.123Z","failure":`+revoked+`},{"api":"arm","works":"unknown","checkedAt":null,"failure":null}],
-		"pending":{"consentedBy":`+ada+`,"consentedAt":"2026-11-23T07:00:00.123Z","expiresAt":"2026-11-24T07:00:00.123Z"},"tenantApplication":false,"now":"2026-11-23T08:20:00Z"}`)
+		"pending":{"id":"","procedure":"manual","consentedBy":`+ada+`,"consentedAt":"2026-11-23T07:00:00.123Z","expiresAt":"2026-11-24T07:00:00.123Z","replaces":null},"waiting":null,"tenantApplication":false,"now":"2026-11-23T08:20:00Z"}`)
+}
+
+func TestTokenStatus_ConsentsThatWait(t *testing.T) {
+	h := installed(t)
+	read := request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR2}
+	ada := token.Person{ObjectID: "o", Username: "ada@fabrikam.example", Name: "Ada"}
+	byCode := token.WaitingGrant{ConsentID: "c1", Procedure: token.Manual, ConsentedBy: token.Person{Username: "bob"}, ConsentedAt: at(23, 7), ExpiresAt: at(24, 7)}
+	another, byID := byCode, byCode
+	another.Replaces = &ada
+	byID.ConsentID, byID.Procedure, byID.ConsentedBy, byID.Replaces = "c2", token.Automatic, token.Person{Username: "carl"}, &token.Person{ObjectID: "nameless"}
+	const times = `"consentedAt":"2026-11-23T07:00:00.123Z","expiresAt":"2026-11-24T07:00:00.123Z"`
+	const code = `{"id":"","procedure":"manual","consentedBy":{"username":"bob","name":""},` + times
+	const id = `{"id":"c2","procedure":"automatic","consentedBy":{"username":"carl","name":""},` + times + `,"replaces":{"username":"nameless","name":""}}`
+	for name, tc := range map[string]struct {
+		pending, unconfirmed     *token.WaitingGrant
+		wantPending, wantWaiting string
+	}{
+		"nothing":                        {nil, nil, `null`, `null`},
+		"by its code, of the same":       {&byCode, nil, code + `,"replaces":null}`, `null`},
+		"by its code, of another":        {&another, nil, code + `,"replaces":{"username":"ada@fabrikam.example","name":"Ada"}}`, code + `,"replaces":{"username":"ada@fabrikam.example","name":"Ada"}}`},
+		"by its id":                      {nil, &byID, id, id},
+		"one by its code, one by its id": {&byCode, &byID, code + `,"replaces":null}`, id},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h.tokens.status = token.Status{State: token.StateActive, Pending: tc.pending, Unconfirmed: tc.unconfirmed}
+			var got struct{ Pending, Waiting json.RawMessage }
+			if err := json.Unmarshal([]byte(h.accepted(read, http.StatusOK).text), &got); err != nil {
+				t.Fatal(err)
+			}
+			if string(got.Pending) != tc.wantPending || string(got.Waiting) != tc.wantWaiting {
+				t.Errorf("pending %s, waiting %s; want %s, %s", got.Pending, got.Waiting, tc.wantPending, tc.wantWaiting)
+			}
+		})
+	}
 }
 
 func TestConsents(t *testing.T) {

@@ -49,10 +49,16 @@ type apiView struct {
 	Failure   *failureView `json:"failure"`
 }
 
-type pendingView struct {
-	ConsentedBy *personView `json:"consentedBy"`
-	ConsentedAt *time.Time  `json:"consentedAt"`
-	ExpiresAt   *time.Time  `json:"expiresAt"`
+// waitingView is a consent that has not taken effect.
+type waitingView struct {
+	// ID confirms the consent at redeem; empty for one that waits for its claim code.
+	ID          string          `json:"id"`
+	Procedure   token.Procedure `json:"procedure"`
+	ConsentedBy *personView     `json:"consentedBy"`
+	ConsentedAt *time.Time      `json:"consentedAt"`
+	ExpiresAt   *time.Time      `json:"expiresAt"`
+	// Replaces is who consented before, if that is another account; else null.
+	Replaces *personView `json:"replaces"`
 }
 
 // statusView is the whole status of a tenant's token.
@@ -75,8 +81,14 @@ type statusView struct {
 	MFA           token.Answer    `json:"mfa"`
 	GlobalAdmin   token.Answer    `json:"globalAdmin"`
 	AdminAgent    token.Answer    `json:"adminAgent"`
-	APIs          []apiView       `json:"apis"`
-	Pending       *pendingView    `json:"pending"`
+	// Account says whether the last renewal was for the account that consented.
+	Account token.Answer `json:"account"`
+	APIs    []apiView    `json:"apis"`
+	// Pending is a consent that has not taken effect. Screens of release 1 know nothing else of it than this.
+	Pending *waitingView `json:"pending"`
+	// Waiting is the one that waits until somebody confirms that it replaces another account's: by its ID, or, without one,
+	// by its claim code.
+	Waiting *waitingView `json:"waiting"`
 	// TenantApplication says that the tenant may use its own application.
 	TenantApplication bool      `json:"tenantApplication"`
 	Now               time.Time `json:"now"`
@@ -183,6 +195,14 @@ func viewPerson(p token.Person) *personView {
 	return &personView{p.Username, p.Name}
 }
 
+// viewAccount returns p under its object ID if it has no name, so that two people can be told apart.
+func viewAccount(p token.Person) *personView {
+	if v := viewPerson(p); v != nil {
+		return v
+	}
+	return &personView{Username: p.ObjectID}
+}
+
 func (h *Handler) viewStatus(in tenant.Instance, s token.Status) statusView {
 	v := statusView{
 		State: s.State, Failure: viewRecord(s.Failure),
@@ -191,7 +211,7 @@ func (h *Handler) viewStatus(in tenant.Instance, s token.Status) statusView {
 		ApplicationID: s.ApplicationID, SecretEndsAt: jsonTime(s.SecretEnds),
 		ConsentedBy: viewPerson(s.ConsentedBy), ConsentedAt: jsonTime(s.ConsentedAt), AskedBy: s.AskedBy,
 		Procedure: s.Procedure, Scopes: s.Scopes,
-		MFA: orUnknown(s.Checks.MFA), GlobalAdmin: orUnknown(s.Checks.GlobalAdmin), AdminAgent: orUnknown(s.Checks.AdminAgent),
+		Account: orUnknown(s.Checks.Account), MFA: orUnknown(s.Checks.MFA), GlobalAdmin: orUnknown(s.Checks.GlobalAdmin), AdminAgent: orUnknown(s.Checks.AdminAgent),
 		TenantApplication: in.Settings.TenantApplication, Now: h.now(),
 	}
 	if v.Scopes == nil {
@@ -204,8 +224,26 @@ func (h *Handler) viewStatus(in tenant.Instance, s token.Status) statusView {
 		probe := s.Checks.APIs[api]
 		v.APIs = append(v.APIs, apiView{api, orUnknown(probe.Works), jsonTime(probe.At), viewRecord(probe.Failure)})
 	}
-	if p := s.Pending; p != nil {
-		v.Pending = &pendingView{viewPerson(p.ConsentedBy), jsonTime(p.ConsentedAt), jsonTime(p.ExpiresAt)}
+	if s.Pending != nil {
+		v.Pending = viewWaiting(*s.Pending)
+		if v.Pending.Replaces != nil {
+			v.Waiting = v.Pending
+		}
+	}
+	if s.Unconfirmed != nil {
+		v.Waiting = viewWaiting(*s.Unconfirmed)
+		v.Waiting.ID = s.Unconfirmed.ConsentID
+		if v.Pending == nil {
+			v.Pending = v.Waiting
+		}
+	}
+	return v
+}
+
+func viewWaiting(w token.WaitingGrant) *waitingView {
+	v := &waitingView{Procedure: w.Procedure, ConsentedBy: viewAccount(w.ConsentedBy), ConsentedAt: jsonTime(w.ConsentedAt), ExpiresAt: jsonTime(w.ExpiresAt)}
+	if w.Replaces != nil {
+		v.Replaces = viewAccount(*w.Replaces)
 	}
 	return v
 }

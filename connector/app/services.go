@@ -100,7 +100,8 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 		Every: cfg.Renewal.Every, Jitter: cfg.Renewal.Jitter, Lease: cfg.Renewal.Lease, Workers: cfg.Renewal.Workers,
 		PerCloud: cfg.Renewal.PerCloud, PerDirectory: cfg.Renewal.PerDirectory, Grace: cfg.Shutdown.Grace / 2,
 		ClaimLife: cfg.Onboarding.ClaimLife, AcceptUnknownMFA: cfg.Onboarding.AcceptUnknownMFA,
-		Now: opts.Now, Observe: observe, Step: opts.Step, Log: opts.component("token"),
+		AcceptAnotherAccount: cfg.Onboarding.AcceptAnotherAccount,
+		Now:                  opts.Now, Observe: observe, Step: opts.Step, Log: opts.component("token"),
 	}); err != nil {
 		return err
 	}

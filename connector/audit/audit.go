@@ -26,12 +26,15 @@ const (
 	ConsentLinked      Action = "consent.linked"
 	ConsentGranted     Action = "consent.granted"
 	ConsentRefused     Action = "consent.refused"
+	ConsentConfirmed   Action = "consent.confirmed"
+	ConsentExpired     Action = "consent.expired" // nobody confirmed it, or entered its claim code, in time
 	ClaimAccepted      Action = "claim.accepted"
 	ClaimRefused       Action = "claim.refused"
 	GrantRenewed       Action = "grant.renewed"
 	RenewalFailed      Action = "grant.renewal_failed"
 	GrantChecked       Action = "grant.checked"
 	GrantForgotten     Action = "grant.forgotten"
+	PredecessorUsed    Action = "grant.predecessor_used"
 	TokenLent          Action = "token.lent"
 	LendingRefused     Action = "token.lending_refused"
 	IntegrityViolated  Action = "integrity.violated" // a row was changed by somebody without our keys

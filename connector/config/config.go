@@ -86,11 +86,14 @@ type Onboarding struct {
 	LinkLife time.Duration `yaml:"linkLife"`
 	// ConsentLife is how long a sign-in at Microsoft may take. Default: 15m.
 	ConsentLife time.Duration `yaml:"consentLife"`
-	// ClaimLife is how long an authentication code is valid. Default: 24h.
+	// ClaimLife is how long an authentication code is valid, and how long a consent waits for confirmation. Default: 24h.
 	ClaimLife time.Duration `yaml:"claimLife"`
 	// AcceptUnknownMFA accepts consents for which neither the token nor Partner Center says whether multi-factor
 	// authentication was used. Consents that certainly lack it are still refused. Default: false.
 	AcceptUnknownMFA bool `yaml:"acceptUnknownMFA"`
+	// AcceptAnotherAccount lets the consent of another Microsoft account than before replace the refresh token at once.
+	// Otherwise the reseller confirms it first, within claimLife. Default: false.
+	AcceptAnotherAccount bool `yaml:"acceptAnotherAccount"`
 	// RequestsPerMinute is how many requests per minute one client address may make on average. Default: 60.
 	RequestsPerMinute int `yaml:"requestsPerMinute"`
 	// RequestBurst is how many requests one client address may make at once. Default: 30.

@@ -135,7 +135,8 @@ func (s *Service) directLink(ctx context.Context, r tenant.Resolved, c Consent) 
 	return Begun{c.ID, url, c.ExpiresAt}, err
 }
 
-// Find returns a consent of a tenant, for the panel that polls it. A consent that timed out is returned as failed.
+// Find returns a consent of a tenant, for the panel that polls it. A consent that timed out, or that can no longer be
+// confirmed, is returned as failed. The failure of one that waits for confirmation says so.
 func (s *Service) Find(ctx context.Context, tenantID, consentID string) (Consent, error) {
 	c, err := s.cfg.Store.Consent(ctx, consentID)
 	if errors.Is(err, tenant.ErrNotFound) || err == nil && c.TenantID != tenantID {
@@ -144,8 +145,17 @@ func (s *Service) Find(ctx context.Context, tenantID, consentID string) (Consent
 	if err != nil {
 		return Consent{}, fmt.Errorf("reading consent %s: %w", consentID, err)
 	}
-	if c.Status == Waiting && !s.cfg.Now().Before(c.ExpiresAt) {
+	switch {
+	case c.Status == Waiting && !s.cfg.Now().Before(c.ExpiresAt):
 		c.Status, c.Failure = Failed, failure.NewRecord(ctx, failure.New(failure.ConsentTimedOut))
+	case c.Status == Confirmable:
+		f, err := s.confirmable(ctx, c)
+		if err != nil {
+			return Consent{}, err
+		}
+		if f != nil {
+			c.Status, c.Failure = Failed, failure.NewRecord(ctx, f)
+		}
 	}
 	return c, nil
 }
@@ -217,7 +227,7 @@ func (s *Service) byLink(ctx context.Context, link string) (Consent, tenant.Reso
 	if err != nil {
 		return Consent{}, tenant.Resolved{}, fmt.Errorf("reading consent of a link: %w", err)
 	}
-	if !c.EndedAt.IsZero() || !s.cfg.Now().Before(c.ExpiresAt) {
+	if !c.open() || !s.cfg.Now().Before(c.ExpiresAt) {
 		return Consent{}, tenant.Resolved{}, failure.New(failure.LinkExpired)
 	}
 	r, err := s.ready(ctx, c.TenantID)

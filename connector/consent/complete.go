@@ -33,7 +33,9 @@ type Outcome struct {
 	// empty.
 	SignInAgain string
 
-	Procedure      token.Procedure
+	Procedure token.Procedure
+	// Waiting says that the consent takes effect only once the reseller confirms it, until ClaimExpiresAt.
+	Waiting        bool
 	ClaimCode      string // manual only; shown once and stored as a hash
 	ClaimExpiresAt time.Time
 	ConsentedBy    token.Person
@@ -48,7 +50,7 @@ const maxStoreAttempts = 3
 const acceptTimeout = 90 * time.Second
 
 // Complete checks what Microsoft sent to the redirect URI, exchanges the code, and stores the grant: active for the automatic
-// procedure, pending for the manual one. A refusal stores no grant.
+// procedure, unless another person consented than before; pending for the manual one. A refusal stores no grant.
 func (s *Service) Complete(ctx context.Context, cb Callback) (Outcome, error) {
 	state, c, r, err := s.byState(ctx, cb.State)
 	if err != nil {
@@ -70,10 +72,13 @@ func (s *Service) Complete(ctx context.Context, cb Callback) (Outcome, error) {
 		return Outcome{}, err
 	}
 	out := Outcome{Procedure: c.Procedure, ConsentedBy: g.ConsentedBy, TenantName: r.Tenant.Name}
+	out.ClaimExpiresAt = s.claimEnds(g)
 	if c.Procedure == token.Automatic {
-		return out, s.succeed(ctx, r, c.ID, g, visitor(g.ConsentedBy))
+		accepted, err := s.succeed(ctx, r, c.ID, g, visitor(g.ConsentedBy))
+		out.Waiting = accepted.Waiting
+		return out, err
 	}
-	out.ClaimCode, out.ClaimExpiresAt = random.ClaimCode(), g.ConsentedAt.Add(s.cfg.ClaimLife)
+	out.ClaimCode = random.ClaimCode()
 	return out, s.await(ctx, r, c.ID, g, out)
 }
 
@@ -98,7 +103,7 @@ func (s *Service) byState(ctx context.Context, value string) (State, Consent, te
 		return fail(fmt.Errorf("reading consent %s: %w", state.ConsentID, err))
 	}
 	switch {
-	case !state.UsedAt.IsZero(), !c.EndedAt.IsZero():
+	case !state.UsedAt.IsZero(), !c.open():
 		return fail(failure.New(failure.StateUsed))
 	case !s.cfg.Now().Before(state.ExpiresAt):
 		return fail(failure.New(failure.StateExpired))
@@ -200,11 +205,36 @@ func (s *Service) refuse(ctx context.Context, r tenant.Resolved, consentID strin
 	})
 }
 
-// succeed stores an exchanged grant as the active one and ends its consent.
-func (s *Service) succeed(ctx context.Context, r tenant.Resolved, consentID string, g token.Grant, by audit.Actor) error {
-	return s.store(ctx, r, g, audit.Event{Action: audit.ConsentGranted, Actor: by}, s.cfg.Tokens.StoreActive, consentID, func(c *Consent) {
-		c.Status, c.EndedAt, c.ConsentedBy, c.Failure = Succeeded, s.cfg.Now(), g.ConsentedBy, nil
+// claimEnds returns until when a grant waits for its claim code or for its confirmation.
+func (s *Service) claimEnds(g token.Grant) time.Time { return g.ConsentedAt.Add(s.cfg.ClaimLife) }
+
+// succeed stores an exchanged grant as the active one and ends its consent. If another person consented than before, the
+// consent waits for confirmation instead.
+func (s *Service) succeed(ctx context.Context, r tenant.Resolved, consentID string, g token.Grant, by audit.Actor) (token.Acceptance, error) {
+	var accepted token.Acceptance
+	err := s.store(ctx, func(ctx context.Context) (err error) {
+		if accepted, err = s.cfg.Tokens.Accept(ctx, g); err != nil {
+			return err
+		}
+		err = s.change(ctx, consentID, func(c *Consent) {
+			c.ConsentedBy, c.Failure = g.ConsentedBy, nil
+			if accepted.Waiting {
+				c.Status, c.ClaimHash, c.ClaimExpiresAt, c.ClaimAttempts = Confirmable, "", s.claimEnds(g), 0
+				c.Failure = failure.NewRecord(ctx, waitingFor(g.ConsentedBy, accepted.Before))
+				return
+			}
+			c.Status, c.EndedAt = Succeeded, s.cfg.Now()
+		})
+		if err != nil {
+			return err
+		}
+		e := granted(g, by)
+		if accepted.Waiting {
+			e.Details["waits_for"], e.Details["before"] = "confirmation", shown(accepted.Before)
+		}
+		return s.append(ctx, r, e)
 	})
+	return accepted, err
 }
 
 // await stores an exchanged grant as pending, to wait for its claim code.
@@ -213,28 +243,34 @@ func (s *Service) await(ctx context.Context, r tenant.Resolved, consentID string
 	if err != nil {
 		return err
 	}
-	event := audit.Event{Action: audit.ConsentGranted, Actor: visitor(g.ConsentedBy)}
-	return s.store(ctx, r, g, event, s.cfg.Tokens.StorePending, consentID, func(c *Consent) {
-		c.Status, c.ConsentedBy, c.Failure = Claimable, g.ConsentedBy, nil
-		c.ClaimHash, c.ClaimExpiresAt, c.ClaimAttempts = claimHash, out.ClaimExpiresAt, 0
+	return s.store(ctx, func(ctx context.Context) error {
+		if err := s.cfg.Tokens.StorePending(ctx, g); err != nil {
+			return err
+		}
+		err := s.change(ctx, consentID, func(c *Consent) {
+			c.Status, c.ConsentedBy, c.Failure = Claimable, g.ConsentedBy, nil
+			c.ClaimHash, c.ClaimExpiresAt, c.ClaimAttempts = claimHash, out.ClaimExpiresAt, 0
+		})
+		if err != nil {
+			return err
+		}
+		return s.append(ctx, r, granted(g, visitor(g.ConsentedBy)))
 	})
 }
 
-// store stores a grant, its consent and its event in one transaction, even when ctx has ended.
-func (s *Service) store(ctx context.Context, r tenant.Resolved, g token.Grant, e audit.Event, storeGrant func(context.Context, token.Grant) error, consentID string, change func(*Consent)) error {
-	e.Details = map[string]string{"procedure": string(g.Procedure), "username": g.ConsentedBy.Username, "directory": g.DirectoryID}
+func granted(g token.Grant, by audit.Actor) audit.Event {
+	return audit.Event{Action: audit.ConsentGranted, Actor: by, Details: map[string]string{
+		"procedure": string(g.Procedure), "username": g.ConsentedBy.Username, "directory": g.DirectoryID,
+	}}
+}
+
+// store runs fn, which stores a grant, its consent and its event, in a transaction, even when ctx has ended. It repeats fn
+// when others, as a rule a renewal, change the same rows.
+func (s *Service) store(ctx context.Context, fn func(context.Context) error) error {
 	ctx = context.WithoutCancel(ctx)
 	var err error
 	for range maxStoreAttempts {
-		err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
-			if err := storeGrant(ctx, g); err != nil {
-				return err
-			}
-			if err := s.change(ctx, consentID, change); err != nil {
-				return err
-			}
-			return s.append(ctx, r, e)
-		})
+		err = s.cfg.Store.Transact(ctx, fn)
 		if !failure.Is(err, failure.GrantStale) && !failure.Is(err, failure.Conflict) {
 			break
 		}

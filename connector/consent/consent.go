@@ -19,9 +19,12 @@ type Status string
 const (
 	Waiting   Status = "waiting"   // until a person consents at Microsoft
 	Claimable Status = "claimable" // manual: granted, waits for its claim code
-	Succeeded Status = "succeeded"
-	Failed    Status = "failed"
-	Closed    Status = "closed" // manual: the link was replaced
+	// Confirmable is the status of a consent by another person than before that waits until the reseller confirms it. A
+	// manual consent that waits for its claim code is claimable instead: the code confirms it.
+	Confirmable Status = "confirmable"
+	Succeeded   Status = "succeeded"
+	Failed      Status = "failed"
+	Closed      Status = "closed" // manual: the link was replaced
 )
 
 // A Consent is one attempt to obtain a grant, from begin to outcome.
@@ -44,13 +47,16 @@ type Consent struct {
 	// ConsentedBy is set when a person has consented.
 	ConsentedBy token.Person
 
-	// The claim code, as a keyed hash; empty when there is none.
+	// The claim code, as a keyed hash; empty when there is none. ClaimExpiresAt is also the end of the time to confirm.
 	ClaimHash      string
 	ClaimExpiresAt time.Time
 	ClaimAttempts  int // wrong codes
 
 	Version int64
 }
+
+// open reports whether a person may still sign in for c.
+func (c Consent) open() bool { return c.EndedAt.IsZero() && c.Status != Confirmable }
 
 // A State is one opening of Microsoft's sign-in page. It can be used once.
 type State struct {

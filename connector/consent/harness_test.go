@@ -59,7 +59,9 @@ func (fakeMicrosoft) CallbackError(e consent.CallbackError) *failure.Error {
 type fakeTokens struct {
 	*token.Service
 	now      func() time.Time
-	exchange func(token.CodeExchange) error // nil: succeeds
+	exchange func(token.CodeExchange) error        // nil: succeeds
+	person   token.Person                          // who consents
+	personOf func(token.CodeExchange) token.Person // the same, if it is set
 
 	mu        sync.Mutex // guards exchanges
 	exchanges []token.CodeExchange
@@ -74,10 +76,14 @@ func (f *fakeTokens) Exchange(_ context.Context, x token.CodeExchange) (token.Gr
 			return token.Grant{}, err
 		}
 	}
+	by := f.person
+	if f.personOf != nil {
+		by = f.personOf(x)
+	}
 	return token.Grant{
 		TenantID: x.TenantID, RefreshToken: secret.New("refresh-of-" + x.Code.Code.Reveal()), IssuedAt: f.now(),
 		DirectoryID: directoryID, ApplicationID: applicationID, Procedure: x.Procedure, ConsentID: x.ConsentID,
-		ConsentedAt: f.now(), ConsentedBy: person, AskedBy: x.AskedBy,
+		ConsentedAt: f.now(), ConsentedBy: by, AskedBy: x.AskedBy,
 	}, nil
 }
 
@@ -118,7 +124,7 @@ func newHarness(t *testing.T) *harness {
 	h := &harness{T: t, db: db, store: db.Open(t), clock: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}
 	tokens, err := token.New(token.Config{Store: h.store, Microsoft: noMicrosoft{}, Now: h.now})
 	h.must(err)
-	h.tokens = &fakeTokens{Service: tokens, now: h.now}
+	h.tokens = &fakeTokens{Service: tokens, now: h.now, person: person}
 	h.consents, err = consent.New(consent.Config{
 		Store: h.store, Tokens: h.tokens, Microsoft: fakeMicrosoft{}, Hasher: hasher{}, PublicURL: publicURL, Now: h.now,
 	})

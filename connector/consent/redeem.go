@@ -27,11 +27,16 @@ const (
 )
 
 // Redeem ends the manual procedure with what the administrator sent back: the claim code, the whole address that Microsoft
-// redirected to, or the authorization code in it. It returns who consented.
+// redirected to, or the authorization code in it. With the ID of a consent, it confirms the consent of another person than
+// before. It returns who consented. When a redirected address turns out to be of another person, the failure is
+// confirmation_waiting.
 func (s *Service) Redeem(ctx context.Context, tenantID, input string, by audit.Actor) (token.Person, error) {
 	input = strings.TrimSpace(input)
 	if code, ok := random.ParseClaimCode(input); ok {
 		return s.claim(ctx, tenantID, code, by)
+	}
+	if id, ok := random.ParseID(input); ok {
+		return s.confirm(ctx, tenantID, id, by)
 	}
 	cb, ok := parseRedirected(input)
 	if !ok {
@@ -45,7 +50,11 @@ func (s *Service) Redeem(ctx context.Context, tenantID, input string, by audit.A
 	if err != nil {
 		return token.Person{}, err
 	}
-	return g.ConsentedBy, s.succeed(ctx, r, c.ID, g, by)
+	accepted, err := s.succeed(ctx, r, c.ID, g, by)
+	if err == nil && accepted.Waiting {
+		err = waitingFor(g.ConsentedBy, accepted.Before)
+	}
+	return g.ConsentedBy, err
 }
 
 // parseRedirected reads a redirected address, or a bare authorization code, which then has no State.
@@ -131,7 +140,7 @@ func (s *Service) claim(ctx context.Context, tenantID, code string, by audit.Act
 	}
 	var person token.Person
 	var refused *failure.Error
-	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+	err = s.store(ctx, func(ctx context.Context) error {
 		refused = nil
 		c, err := s.claimable(ctx, tenantID)
 		if err != nil {
@@ -145,21 +154,30 @@ func (s *Service) claim(ctx context.Context, tenantID, code string, by audit.Act
 			refused, err = s.countWrong(ctx, r, c, by)
 			return err
 		}
-		g, err := s.cfg.Tokens.Activate(ctx, tenantID)
-		if err != nil {
-			return err
-		}
-		person = g.ConsentedBy
-		c.Status, c.EndedAt, c.ClaimHash = Succeeded, s.cfg.Now(), ""
-		if err := s.cfg.Store.SaveConsent(ctx, &c); err != nil {
-			return changed(err, "saving consent "+c.ID)
-		}
-		return s.append(ctx, r, audit.Event{Action: audit.ClaimAccepted, Actor: by, Details: map[string]string{"username": person.Username}})
+		person, err = s.activate(ctx, r, c, token.Pending, audit.ClaimAccepted, by)
+		return err
 	})
 	if err == nil && refused != nil {
 		return token.Person{}, refused
 	}
 	return person, err
+}
+
+// activate makes the waiting grant of c the active one and ends c, in the caller's transaction. It returns who consented.
+func (s *Service) activate(ctx context.Context, r tenant.Resolved, c Consent, slot token.Slot, action audit.Action, by audit.Actor) (token.Person, error) {
+	g, before, err := s.cfg.Tokens.Activate(ctx, r.Tenant.ID, slot, c.ID)
+	if err != nil {
+		return token.Person{}, err
+	}
+	c.Status, c.EndedAt, c.ClaimHash, c.Failure = Succeeded, s.cfg.Now(), "", nil
+	if err := s.cfg.Store.SaveConsent(ctx, &c); err != nil {
+		return token.Person{}, changed(err, "saving consent "+c.ID)
+	}
+	e := audit.Event{Action: action, Actor: by, Details: map[string]string{"username": g.ConsentedBy.Username}}
+	if name := shown(before); name != "" {
+		e.Details["before"] = name
+	}
+	return g.ConsentedBy, s.append(ctx, r, e)
 }
 
 func (s *Service) claimable(ctx context.Context, tenantID string) (Consent, error) {
@@ -183,9 +201,15 @@ func (s *Service) countWrong(ctx context.Context, r tenant.Resolved, c Consent, 
 	refused := failure.New(failure.ClaimWrong, "left", strconv.Itoa(maxClaimAttempts-c.ClaimAttempts))
 	if c.ClaimAttempts >= maxClaimAttempts {
 		refused = failure.New(failure.ClaimLocked)
-		c.Status, c.ClaimHash, c.ClaimExpiresAt = Waiting, "", time.Time{}
-		if err := s.cfg.Store.DeleteGrant(ctx, r.Tenant.ID, token.Pending); err != nil && !errors.Is(err, tenant.ErrNotFound) {
-			return nil, fmt.Errorf("deleting pending grant of %s: %w", r.Tenant.ID, err)
+		slot := token.Pending
+		if c.Status == Confirmable {
+			slot = token.Unconfirmed
+			c.Status, c.EndedAt, c.Failure = Failed, s.cfg.Now(), failure.NewRecord(ctx, refused)
+		} else {
+			c.Status, c.ClaimHash, c.ClaimExpiresAt = Waiting, "", time.Time{}
+		}
+		if err := s.cfg.Store.DeleteGrant(ctx, r.Tenant.ID, slot); err != nil && !errors.Is(err, tenant.ErrNotFound) {
+			return nil, fmt.Errorf("deleting %s grant of %s: %w", slot, r.Tenant.ID, err)
 		}
 	}
 	if err := s.cfg.Store.SaveConsent(ctx, &c); err != nil {

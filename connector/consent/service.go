@@ -30,9 +30,9 @@ const (
 // Tokens is the part of token.Service that the procedures need.
 type Tokens interface {
 	Exchange(ctx context.Context, o token.CodeExchange) (token.Grant, error)
-	StoreActive(ctx context.Context, g token.Grant) error
+	Accept(ctx context.Context, g token.Grant) (token.Acceptance, error)
 	StorePending(ctx context.Context, g token.Grant) error
-	Activate(ctx context.Context, tenantID string) (token.Grant, error)
+	Activate(ctx context.Context, tenantID string, slot token.Slot, consentID string) (g token.Grant, before token.Person, err error)
 }
 
 // Config is what a Service needs.
@@ -52,7 +52,7 @@ type Config struct {
 	// LinkLife is how long the link of the manual procedure works. Default: 7 days.
 	LinkLife time.Duration
 
-	// ClaimLife is how long a claim code works. Default: 24 hours.
+	// ClaimLife is how long a claim code works, and how long a consent waits for confirmation. Default: 24 hours.
 	ClaimLife time.Duration
 
 	// Now is the clock. Default: time.Now.

@@ -63,6 +63,10 @@ const (
 	ClaimLocked      Code = "claim_locked"
 	NothingToClaim   Code = "nothing_to_claim"
 	ClaimWaiting     Code = "claim_waiting"
+	// A consent by another person than before.
+	ConfirmationWaiting Code = "confirmation_waiting"
+	ConfirmationExpired Code = "confirmation_expired"
+	ConsentReplaced     Code = "consent_replaced"
 
 	// A grant.
 	GrantAbsent     Code = "grant_absent"
@@ -78,6 +82,7 @@ const (
 	AccessBlocked   Code = "access_blocked"
 	ConsentMissing  Code = "consent_missing"
 	SignInRequired  Code = "sign_in_required"
+	AccountMismatch Code = "account_mismatch"
 	RenewalRunning  Code = "renewal_running"
 	// Settings that changed after the consent.
 	DirectoryChanged   Code = "directory_changed"
@@ -191,6 +196,10 @@ var messages = map[Code]message{
 	NothingToClaim:   {"", http.StatusConflict, "No consent is waiting for an authentication code.", "Send the link first; the code is shown to the person who opens it and accepts."},
 	ClaimWaiting:     {"", http.StatusConflict, "A consent of __username__ is waiting for its authentication code.", "Enter the code that the administrator sent you."},
 
+	ConfirmationWaiting: {"", http.StatusConflict, "__username__ signed in this time, __before__ last time. The consent takes effect once you confirm it.", "Confirm the consent under Manage Refresh Token. If the screen offers no button for it, the package on the platform is older than the connector and has to be upgraded."},
+	ConfirmationExpired: {"", http.StatusGone, "The consent wasn't confirmed in time. Nothing was changed.", "Start again and confirm the consent before the time shown."},
+	ConsentReplaced:     {"", http.StatusConflict, "This consent no longer waits for confirmation: a later one replaced it, or the token was deleted.", "Check under Manage Refresh Token whose consent is in use."},
+
 	GrantAbsent:        {SignIn, http.StatusConflict, "There is no refresh token for this tenant yet.", "Use Update Refresh Token, or send the link of Manual Update."},
 	GrantExpired:       {SignIn, http.StatusConflict, "The refresh token has expired: it was not renewed for 90 days.", "Use Update Refresh Token, or send the link of Manual Update."},
 	GrantExpiring:      {Transient, http.StatusConflict, "The refresh token was not renewed for a long time and expires in __days__ days.", "Use Renew Now; if that fails, use Update Refresh Token."},
@@ -204,6 +213,7 @@ var messages = map[Code]message{
 	AccessBlocked:      {SignIn, http.StatusConflict, "A Conditional Access policy of the directory blocks the sign-in.", "Let the policy admit this application's address, then use Update Refresh Token."},
 	ConsentMissing:     {SignIn, http.StatusConflict, "The consent for this application is missing or was withdrawn.", "Use Update Refresh Token and press Accept."},
 	SignInRequired:     {SignIn, http.StatusConflict, "Microsoft asks for a new sign-in.", "Use Update Refresh Token, or send the link of Manual Update."},
+	AccountMismatch:    {SignIn, http.StatusConflict, "Microsoft answered for another account or directory than the one that consented.", "Use Update Refresh Token, or send the link of Manual Update, and give the reference to the operator."},
 	DirectoryChanged:   {SignIn, http.StatusConflict, "The refresh token belongs to the directory __seen__, but the settings now name __expected__.", "Use Update Refresh Token with an account of the new directory, or set the old directory again."},
 	ApplicationChanged: {SignIn, http.StatusConflict, "The refresh token was issued to the application __seen__, but the settings now name __expected__.", "Use Update Refresh Token, or set the old application again."},
 	Integrity:          {Configuration, http.StatusConflict, "The stored data that decides who has access was changed outside the connector.", "Nothing is issued until the operator has checked the change. Give the reference to the operator."},

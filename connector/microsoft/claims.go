@@ -1,6 +1,7 @@
 package microsoft
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"slices"
@@ -65,6 +66,24 @@ func username(accessToken secret.Text) string {
 		return claims.UPN
 	}
 	return claims.UniqueName
+}
+
+// subject returns the account and directory that an answer was for. A token that cannot be read, or a claim that it lacks,
+// says nothing (docs/reference/microsoft-identity.md §4.7).
+func subject(idToken, accessToken string) token.Subject {
+	var s token.Subject
+	for _, jwt := range []string{idToken, accessToken} {
+		var claims struct {
+			DirectoryID string `json:"tid"`
+			ObjectID    string `json:"oid"`
+		}
+		if !readPayload(jwt, &claims) {
+			continue
+		}
+		s.DirectoryID = cmp.Or(s.DirectoryID, strings.ToLower(claims.DirectoryID))
+		s.ObjectID = cmp.Or(s.ObjectID, strings.ToLower(claims.ObjectID))
+	}
+	return s
 }
 
 // readPayload decodes the payload of a JWT into claims without any verification. It reports whether jwt is a JWT.

@@ -203,6 +203,7 @@ func redeemed(t *oauth2.Token, api token.API, start time.Time) (token.Redemption
 		IssuedAt:     start,
 		ExpiresAt:    start.Add(lifetime(t.Extra("expires_in"))),
 		Scopes:       strings.Fields(scope),
+		Subject:      subject(idToken, t.AccessToken),
 	}, nil
 }
 

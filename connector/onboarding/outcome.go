@@ -28,6 +28,7 @@ const maxShown = 200
 type outcome struct {
 	State          string          `json:"state"` // fingerprint of the state parameter
 	Procedure      token.Procedure `json:"procedure,omitempty"`
+	Waiting        bool            `json:"waiting,omitempty"` // for confirmation
 	ClaimCode      string          `json:"claimCode,omitempty"`
 	ClaimExpiresAt time.Time       `json:"claimExpiresAt,omitzero"`
 	Username       string          `json:"username,omitempty"`
@@ -44,9 +45,9 @@ func newOutcome(ctx context.Context, out consent.Outcome, err error, now time.Ti
 		o.Failure.Params = shortened(o.Failure.Params)
 		return o
 	}
-	o.Procedure, o.ClaimCode, o.ClaimExpiresAt = out.Procedure, out.ClaimCode, out.ClaimExpiresAt
+	o.Procedure, o.Waiting, o.ClaimCode, o.ClaimExpiresAt = out.Procedure, out.Waiting, out.ClaimCode, out.ClaimExpiresAt
 	o.Username, o.Tenant = short(out.ConsentedBy.Username), short(out.TenantName)
-	if o.ClaimCode != "" && o.ClaimExpiresAt.Before(o.Ends) {
+	if (o.ClaimCode != "" || o.Waiting) && o.ClaimExpiresAt.Before(o.Ends) {
 		o.Ends = o.ClaimExpiresAt
 	}
 	return o
@@ -109,6 +110,8 @@ func (h *Handler) done(c echo.Context) error {
 		return h.render(c, http.StatusOK, "nothing", "Nothing to show", nil)
 	case o.Failure != nil:
 		return h.renderFailure(c, o.Failure, "The consent was not completed")
+	case o.Waiting:
+		return h.render(c, http.StatusOK, "waiting", "Waiting for confirmation", o)
 	case o.Procedure == token.Manual:
 		return h.render(c, http.StatusOK, "claim", "Consent granted", o)
 	}

@@ -19,6 +19,15 @@ const claimLength = 12
 // ID returns a new random UUID (version 4) in lower case.
 func ID() string { return uuid.NewString() }
 
+// ParseID returns text in the form of ID, or ok false when it is no UUID.
+func ParseID(text string) (id string, ok bool) {
+	if len(text) != len(uuid.Nil.String()) {
+		return "", false
+	}
+	parsed, err := uuid.Parse(text)
+	return parsed.String(), err == nil
+}
+
 // Reference returns a correlation id that is short enough for a person to read to an operator.
 func Reference() string {
 	b := make([]byte, 5)

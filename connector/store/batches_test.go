@@ -79,6 +79,13 @@ func TestAppendEvent_Concurrently(t *testing.T) {
 	})
 }
 
+// waiting returns what a snapshot has of a grant that waits.
+func waiting(g token.Grant) *token.Grant {
+	return &token.Grant{
+		TenantID: g.TenantID, Slot: g.Slot, Procedure: g.Procedure, ConsentID: g.ConsentID, ConsentedAt: g.ConsentedAt, ConsentedBy: g.ConsentedBy,
+	}
+}
+
 func TestSnapshot(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
@@ -90,8 +97,9 @@ func TestSnapshot(t *testing.T) {
 		}
 		bare, full, spoiled := addTenant(t, s), addTenant(t, s), addTenant(t, s)
 		active, pending := newGrant(full.ID, token.Active, noon), newGrant(full.ID, token.Pending, noon)
+		unconfirmed := newGrant(full.ID, token.Unconfirmed, noon.Add(time.Hour))
 		schedule := token.Schedule{TenantID: full.ID, DueAt: noonStored, Attempt: 2, Failure: &failure.Record{Code: failure.MFARequired}}
-		if err := errors.Join(s.SaveGrant(ctx, &active), s.SaveGrant(ctx, &pending), s.SaveSchedule(ctx, &schedule)); err != nil {
+		if err := errors.Join(s.SaveGrant(ctx, &active), s.SaveGrant(ctx, &pending), s.SaveGrant(ctx, &unconfirmed), s.SaveSchedule(ctx, &schedule)); err != nil {
 			t.Fatalf("saving grants and schedule: %v", err)
 		}
 		if _, err := db.Raw(t).ExecContext(ctx, "UPDATE tenants SET credentials = ? WHERE id = ?", []byte("spoiled"), spoiled.ID); err != nil {
@@ -100,9 +108,7 @@ func TestSnapshot(t *testing.T) {
 		active.RefreshToken = token.Grant{}.RefreshToken
 		want := map[string]token.Snapshot{
 			bare.ID: {Schedule: token.Schedule{TenantID: bare.ID}},
-			full.ID: {Active: &active, Schedule: schedule, Pending: &token.Grant{
-				TenantID: full.ID, Slot: token.Pending, ConsentedAt: pending.ConsentedAt, ConsentedBy: pending.ConsentedBy,
-			}},
+			full.ID: {Active: &active, Schedule: schedule, Pending: waiting(pending), Unconfirmed: waiting(unconfirmed)},
 		}
 		spoiledGrant := newGrant(spoiled.ID, token.Active, noon)
 		if err := s.SaveGrant(ctx, &spoiledGrant); err != nil {

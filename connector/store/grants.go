@@ -148,7 +148,7 @@ func (s *Store) saveGrant(ctx context.Context, g *token.Grant) error {
 	return nil
 }
 
-// writeGrant inserts the row of g, or updates it if it still has the version and was not issued later. It leaves a refresh
+// writeGrant inserts the row of g, or updates it if it still has the version. It leaves a refresh
 // token that does not open as it is: a restored key may open it again.
 func (s *Store) writeGrant(ctx context.Context, row grantRow, g token.Grant, version int64) error {
 	kept := []string{"tenant_id", "slot"}
@@ -160,7 +160,7 @@ func (s *Store) writeGrant(ctx context.Context, row grantRow, g token.Grant, ver
 			return db.Create(&row).Error
 		}
 		return mustAffect(db.Model(&grantRow{}).
-			Where("tenant_id = ? AND slot = ? AND version = ? AND issued_at <= ?", row.TenantID, row.Slot, version, row.IssuedAt).
+			Where("tenant_id = ? AND slot = ? AND version = ?", row.TenantID, row.Slot, version).
 			Select("*").Omit(kept...).Updates(&row), token.ErrStale)
 	})
 	switch {
@@ -215,13 +215,31 @@ func (s *Store) DeleteGrant(ctx context.Context, tenantID string, slot token.Slo
 	return nil
 }
 
-// DeletePending implements token.Store. Pending grants are few, because each one waits for a person.
-func (s *Store) DeletePending(ctx context.Context, consentedBefore time.Time) error {
-	err := s.db.Write(ctx, func(db *gorm.DB) error {
-		return db.Where("slot = ? AND consented_at < ?", string(token.Pending), sqldb.NewTimestamp(consentedBefore)).Delete(&grantRow{}).Error
+// Unclaimed implements token.Store. Such grants are few, because each one waits for a person.
+func (s *Store) Unclaimed(ctx context.Context, consentedBefore time.Time, limit int) ([]token.Grant, error) {
+	var rows []grantRow
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
+		return db.Omit("refresh_token").
+			Where("slot IN ? AND consented_at < ?", []string{string(token.Pending), string(token.Unconfirmed)}, sqldb.NewTimestamp(consentedBefore)).
+			Limit(limit).Find(&rows).Error
 	})
 	if err != nil {
-		return fmt.Errorf("deleting unclaimed grants: %w", err)
+		return nil, fmt.Errorf("reading unclaimed grants: %w", err)
+	}
+	grants := make([]token.Grant, len(rows))
+	for i, row := range rows {
+		grants[i] = s.grantOf(row)
+	}
+	return grants, nil
+}
+
+// DeleteUnchanged implements token.Store. It is for grants that wait: the active one needs DeleteGrant.
+func (s *Store) DeleteUnchanged(ctx context.Context, g token.Grant) error {
+	err := s.db.Write(ctx, func(db *gorm.DB) error {
+		return mustAffect(db.Where("tenant_id = ? AND slot = ? AND version = ?", g.TenantID, string(g.Slot), g.Version).Delete(&grantRow{}), token.ErrStale)
+	})
+	if err != nil {
+		return fmt.Errorf("deleting the %s grant of tenant %q: %w", g.Slot, g.TenantID, err)
 	}
 	return nil
 }

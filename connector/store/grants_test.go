@@ -34,7 +34,6 @@ func TestSaveGrant_Errors(t *testing.T) {
 			"exists":                      {func(g *token.Grant) { g.Version = 0 }, token.ErrStale},
 			"exists, newer":               {func(g *token.Grant) { g.Version, g.IssuedAt = 0, noon.Add(time.Hour) }, token.ErrStale},
 			"changed":                     {func(g *token.Grant) { g.Version, g.IssuedAt = 5, noon.Add(time.Hour) }, token.ErrStale},
-			"older":                       {func(g *token.Grant) { g.IssuedAt = noon.Add(-time.Millisecond) }, token.ErrStale},
 			"never stored":                {func(g *token.Grant) { g.Slot = token.Pending }, token.ErrStale},
 			"of no tenant":                {func(g *token.Grant) { g.Version, g.TenantID = 0, "nobody" }, tenant.ErrNotFound},
 			"of no tenant, and versioned": {func(g *token.Grant) { g.TenantID = "nobody" }, token.ErrStale},
@@ -82,6 +81,10 @@ func TestSaveGrant(t *testing.T) {
 		g.RefreshToken, g.IssuedAt, g.Scopes = secret.New("the successor"), noon.Add(time.Hour), nil
 		if err := s.SaveGrant(ctx, &g); err != nil || g.Version != 3 {
 			t.Fatalf("SaveGrant() of the successor = %v, version %d, want version 3", err, g.Version)
+		}
+		g.IssuedAt = noon.Add(-time.Hour) // a consent replaces a grant whatever the clocks say
+		if err := s.SaveGrant(ctx, &g); err != nil || g.Version != 4 {
+			t.Fatalf("SaveGrant() of an older issue = %v, version %d, want version 4", err, g.Version)
 		}
 		got, err := s.Grant(ctx, owner.ID, token.Active)
 		if diff := cmp.Diff(g, got, cmp.Comparer(revealed)); err != nil || diff != "" {
@@ -151,33 +154,42 @@ func TestSaveGrant_OneConcurrentCallerWins(t *testing.T) {
 	})
 }
 
-func TestDeletePending(t *testing.T) {
+func TestUnclaimed(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
 		early, late := addTenant(t, s), addTenant(t, s)
 		for id, consented := range map[string]time.Time{early.ID: noon.Add(-time.Millisecond), late.ID: noon} {
-			for _, slot := range []token.Slot{token.Active, token.Pending, token.Predecessor} {
+			for _, slot := range []token.Slot{token.Active, token.Pending, token.Unconfirmed, token.Predecessor} {
 				g := newGrant(id, slot, consented)
 				if err := s.SaveGrant(ctx, &g); err != nil {
 					t.Fatalf("SaveGrant() = %v", err)
 				}
 			}
 		}
-		if err := s.DeletePending(ctx, noon); err != nil {
-			t.Fatalf("DeletePending() = %v", err)
+		unclaimed, err := s.Unclaimed(ctx, noon, 10)
+		if err != nil || len(unclaimed) != 2 {
+			t.Fatalf("Unclaimed() = %d grants, %v, want two", len(unclaimed), err)
 		}
-		for _, id := range []string{early.ID, late.ID} {
-			for _, slot := range []token.Slot{token.Active, token.Pending, token.Predecessor} {
-				var want error
-				if id == early.ID && slot == token.Pending {
-					want = tenant.ErrNotFound
-				}
-				if _, err := s.Grant(ctx, id, slot); !errors.Is(err, want) {
-					t.Errorf("Grant(%s) after DeletePending() = _, %v, want %v", slot, err, want)
-				}
+		for _, g := range unclaimed {
+			if g.TenantID != early.ID || g.Slot != token.Pending && g.Slot != token.Unconfirmed || !g.RefreshToken.Empty() {
+				t.Errorf("Unclaimed() returned the %s grant of %s, with a token: %t", g.Slot, g.TenantID, !g.RefreshToken.Empty())
 			}
+			changed := g
+			changed.Version++
+			if err := s.DeleteUnchanged(ctx, changed); !errors.Is(err, token.ErrStale) {
+				t.Errorf("DeleteUnchanged() of another version = %v, want ErrStale", err)
+			}
+			if err := s.DeleteUnchanged(ctx, g); err != nil {
+				t.Errorf("DeleteUnchanged() = %v", err)
+			}
+			if _, err := s.Grant(ctx, g.TenantID, g.Slot); !errors.Is(err, tenant.ErrNotFound) {
+				t.Errorf("Grant(%s) after DeleteUnchanged() = _, %v, want not found", g.Slot, err)
+			}
+		}
+		if one, err := s.Unclaimed(ctx, noon.Add(time.Hour), 1); err != nil || len(one) != 1 {
+			t.Errorf("Unclaimed() with limit 1 = %d grants, %v", len(one), err)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -99,9 +100,16 @@ func TestStore_EveryQueryUsesAnIndex(t *testing.T) {
 			}},
 			"purging states and consents": {"states_ended consents_purge", func() error { return s.Purge(ctx, noon.AddDate(0, -6, 0)) }},
 			"purging nonces":              {"nonces_expiry", func() error { return s.PurgeNonces(ctx, noon.AddDate(0, -6, 0)) }},
-			"purging unclaimed grants":    {"grants_consented", func() error { return s.DeletePending(ctx, noon.AddDate(0, -6, 0)) }},
-			"purging events":              {"", func() error { return s.PurgeEvents(ctx, noon.AddDate(0, -6, 0)) }},
-			"deleting a tenant":           {"states_of_tenant consents_of_tenant", func() error { return s.DeleteTenant(ctx, "tenant-0800") }},
+			"purging unclaimed grants":    {"grants_consented", func() error { _, err := s.Unclaimed(ctx, noon.AddDate(0, -6, 0), 1000); return err }},
+			"deleting an unclaimed grant": {"", func() error {
+				err := s.DeleteUnchanged(ctx, token.Grant{TenantID: "tenant-0005", Slot: token.Pending, Version: 77})
+				if errors.Is(err, token.ErrStale) {
+					return nil
+				}
+				return err
+			}},
+			"purging events":    {"", func() error { return s.PurgeEvents(ctx, noon.AddDate(0, -6, 0)) }},
+			"deleting a tenant": {"states_of_tenant consents_of_tenant", func() error { return s.DeleteTenant(ctx, "tenant-0800") }},
 		} {
 			t.Run(name, func(t *testing.T) { checkPlans(ctx, t, s, tc.index, tc.act) })
 		}

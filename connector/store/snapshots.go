@@ -20,8 +20,9 @@ const (
 		"borrowers, skip_landing, direct_link, tenant_application, created_at, updated_at, removed_at, version"
 	activeColumns = "COALESCE(a.tenant_id, ''), a.issued_at, COALESCE(a.directory_id, ''), COALESCE(a.application_id, ''), COALESCE(a.procedure_name, ''), " +
 		"COALESCE(a.consent_id, ''), a.consented_at, a.consented_by, COALESCE(a.asked_by, ''), a.scopes, a.checks, COALESCE(a.version, 0), a.refresh_token"
-	pendingColumns  = "COALESCE(p.tenant_id, ''), p.consented_at, p.consented_by, p.refresh_token"
-	scheduleColumns = "s.due_at, s.lease_owner, s.lease_until, COALESCE(s.attempt, 0), s.last_at, s.last_success_at, s.failing_since, s.failure, " +
+	pendingColumns     = "COALESCE(p.tenant_id, ''), COALESCE(p.procedure_name, ''), COALESCE(p.consent_id, ''), p.consented_at, p.consented_by, p.refresh_token"
+	unconfirmedColumns = "COALESCE(u.tenant_id, ''), COALESCE(u.procedure_name, ''), COALESCE(u.consent_id, ''), u.consented_at, u.consented_by, u.refresh_token"
+	scheduleColumns    = "s.due_at, s.lease_owner, s.lease_until, COALESCE(s.attempt, 0), s.last_at, s.last_success_at, s.failing_since, s.failure, " +
 		"COALESCE(s.version, 0)"
 )
 
@@ -29,9 +30,10 @@ const (
 	tenantsQuery   = "SELECT " + tenantColumns + " FROM tenants WHERE id IN"
 	instancesQuery = "SELECT " + instanceColumns + " FROM instances WHERE instance_key IN"
 	grantsQuery    = "SELECT " + activeColumns + " FROM grants a WHERE a.slot = 'active' AND a.tenant_id IN"
-	snapshotsQuery = "SELECT t.id, " + activeColumns + ", " + pendingColumns + ", " + scheduleColumns + snapshotsFrom
+	snapshotsQuery = "SELECT t.id, " + activeColumns + ", " + pendingColumns + ", " + unconfirmedColumns + ", " + scheduleColumns + snapshotsFrom
 	snapshotsFrom  = " FROM tenants t" +
 		" LEFT JOIN grants a ON a.tenant_id = t.id AND a.slot = 'active' LEFT JOIN grants p ON p.tenant_id = t.id AND p.slot = 'pending'" +
+		" LEFT JOIN grants u ON u.tenant_id = t.id AND u.slot = 'unconfirmed'" +
 		" LEFT JOIN schedules s ON s.tenant_id = t.id WHERE t.id IN"
 )
 
@@ -56,8 +58,8 @@ func (row *grantRow) activeDest() []any {
 	}
 }
 
-func (row *grantRow) pendingDest() []any {
-	return []any{&row.TenantID, &row.ConsentedAt, &row.ConsentedBy, &row.RefreshToken}
+func (row *grantRow) waitingDest() []any {
+	return []any{&row.TenantID, &row.ProcedureName, &row.ConsentID, &row.ConsentedAt, &row.ConsentedBy, &row.RefreshToken}
 }
 
 func (row *scheduleRow) scanDest() []any {
@@ -136,15 +138,15 @@ func (s *Store) readSnapshots(ctx context.Context, ids []string) ([]result[token
 }
 
 func (s *Store) scanSnapshot(rows *sql.Rows) (id string, snapshot token.Snapshot, err error) {
-	active, pending := grantRow{Slot: string(token.Active)}, grantRow{Slot: string(token.Pending)}
+	active, pending, unconfirmed := grantRow{Slot: string(token.Active)}, grantRow{Slot: string(token.Pending)}, grantRow{Slot: string(token.Unconfirmed)}
 	var schedule scheduleRow
-	dest := slices.Concat([]any{&id}, active.activeDest(), pending.pendingDest(), schedule.scanDest())
+	dest := slices.Concat([]any{&id}, active.activeDest(), pending.waitingDest(), unconfirmed.waitingDest(), schedule.scanDest())
 	if err := rows.Scan(dest...); err != nil {
 		return id, token.Snapshot{}, err
 	}
 	schedule.TenantID = id
 	snapshot.Schedule = schedule.schedule()
-	snapshot.Active, snapshot.Pending = s.grantIn(active), s.grantIn(pending)
+	snapshot.Active, snapshot.Pending, snapshot.Unconfirmed = s.grantIn(active), s.grantIn(pending), s.grantIn(unconfirmed)
 	return id, snapshot, nil
 }
 

@@ -203,7 +203,7 @@ func TestDeleteTenant_DestroysSecrets(t *testing.T) {
 		ctx := t.Context()
 		doomed, kept := addTenant(t, s), addTenant(t, s)
 		for _, owner := range []tenant.Tenant{doomed, kept} {
-			for _, slot := range []token.Slot{token.Active, token.Pending, token.Predecessor} {
+			for _, slot := range []token.Slot{token.Active, token.Pending, token.Unconfirmed, token.Predecessor} {
 				g := newGrant(owner.ID, slot, noon)
 				if err := s.SaveGrant(ctx, &g); err != nil {
 					t.Fatalf("SaveGrant() = %v", err)
@@ -230,7 +230,7 @@ func TestDeleteTenant_DestroysSecrets(t *testing.T) {
 			t.Errorf("second DeleteTenant() = %v, want nil", err)
 		}
 		raw := db.Raw(t)
-		for table, want := range map[string]int{"tenants": 1, "grants": 3, "consents": 1, "states": 1, "schedules": 1, "events": 2} {
+		for table, want := range map[string]int{"tenants": 1, "grants": 4, "consents": 1, "states": 1, "schedules": 1, "events": 2} {
 			var rows int
 			if err := raw.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+table).Scan(&rows); err != nil || rows != want {
 				t.Errorf("%s has %d rows, %v, want %d", table, rows, err, want)

@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/tenant"
 )
-
-// maxClockLag is how far the clocks of two replicas may differ for a consent to still count as the newer value.
-const maxClockLag = 10 * time.Minute
 
 // grant returns the grant in a slot and whether there is one.
 func (s *Service) grant(ctx context.Context, tenantID string, slot Slot) (Grant, bool, error) {
@@ -59,8 +55,36 @@ func usable(r *tenant.Resolved, g *Grant) (tenant.Client, error) {
 	return c, nil
 }
 
-// StoreActive makes an exchanged grant the tenant's active one and schedules its renewal. The previous active grant becomes
-// the predecessor until the new one has worked. It joins the caller's transaction.
+// An Acceptance is how an exchanged grant was stored.
+type Acceptance struct {
+	// Waiting says that the grant takes effect only once the reseller confirms it.
+	Waiting bool
+	// Before is the account of the active grant until then; the zero Person when there was none.
+	Before Person
+}
+
+// Accept stores an exchanged grant: as the active one, or, if somebody else consented than before, as the one that waits for
+// confirmation. It joins the caller's transaction.
+func (s *Service) Accept(ctx context.Context, g Grant) (Acceptance, error) {
+	old, ok, err := s.grant(ctx, g.TenantID, Active)
+	if err != nil {
+		return Acceptance{}, err
+	}
+	accepted := Acceptance{Waiting: ok && s.mustConfirm(g.ConsentedBy, old.ConsentedBy), Before: old.ConsentedBy}
+	if accepted.Waiting {
+		return accepted, s.storeWaiting(ctx, g, Unconfirmed)
+	}
+	return accepted, s.StoreActive(ctx, g)
+}
+
+// mustConfirm reports whether the reseller has to confirm that a grant of one account is replaced by that of another.
+func (s *Service) mustConfirm(after, before Person) bool {
+	return !s.cfg.AcceptAnotherAccount && !sameAccount(after, before)
+}
+
+// StoreActive makes an exchanged grant the tenant's active one and schedules its renewal. Whatever belongs to the consent
+// before it is dropped: the predecessor, and cached access tokens, which do not open for the new consent in any replica. It
+// joins the caller's transaction.
 func (s *Service) StoreActive(ctx context.Context, g Grant) error {
 	old, ok, err := s.grant(ctx, g.TenantID, Active)
 	if err != nil {
@@ -69,56 +93,71 @@ func (s *Service) StoreActive(ctx context.Context, g Grant) error {
 	g.Slot, g.Version = Active, 0
 	if ok {
 		g.Version = old.Version
-		// A consent is newer than what is stored, even when the clocks of two replicas say otherwise.
-		if lag := old.IssuedAt.Sub(g.IssuedAt); lag >= 0 && lag < maxClockLag {
-			g.IssuedAt = old.IssuedAt.Add(time.Millisecond)
-		}
-		if err := s.savePredecessor(ctx, old); err != nil {
-			return err
-		}
 	}
 	if err := s.cfg.Store.SaveGrant(ctx, &g); err != nil {
 		return stale(err, "saving grant of "+g.TenantID)
 	}
+	if err := s.deleteGrant(ctx, g.TenantID, Predecessor); err != nil {
+		return err
+	}
+	s.loans.drop(g.TenantID)
 	return s.reschedule(ctx, g.TenantID, s.succeed)
+}
+
+func (s *Service) deleteGrant(ctx context.Context, tenantID string, slot Slot) error {
+	if err := s.cfg.Store.DeleteGrant(ctx, tenantID, slot); err != nil && !errors.Is(err, tenant.ErrNotFound) {
+		return fmt.Errorf("deleting %s grant of %s: %w", slot, tenantID, err)
+	}
+	return nil
 }
 
 // StorePending stores an exchanged grant that waits for its claim code, in place of an older one. It joins the caller's
 // transaction.
 func (s *Service) StorePending(ctx context.Context, g Grant) error {
-	old, ok, err := s.grant(ctx, g.TenantID, Pending)
+	return s.storeWaiting(ctx, g, Pending)
+}
+
+// storeWaiting stores an exchanged grant in a slot in which it waits, in place of an older one.
+func (s *Service) storeWaiting(ctx context.Context, g Grant, slot Slot) error {
+	old, ok, err := s.grant(ctx, g.TenantID, slot)
 	if err != nil {
 		return err
 	}
-	g.Slot, g.Version = Pending, 0
+	g.Slot, g.Version = slot, 0
 	if ok {
 		g.Version = old.Version
 	}
 	if err := s.cfg.Store.SaveGrant(ctx, &g); err != nil {
-		return stale(err, "saving pending grant of "+g.TenantID)
+		return stale(err, fmt.Sprintf("saving %s grant of %s", slot, g.TenantID))
 	}
 	return nil
 }
 
-// Activate makes a tenant's pending grant the active one and returns it. It joins the caller's transaction.
-func (s *Service) Activate(ctx context.Context, tenantID string) (Grant, error) {
-	g, ok, err := s.grant(ctx, tenantID, Pending)
+// Activate makes the grant of a consent, which waits in a slot, the active one. It returns the grant and the account that
+// it replaces. It fails with nothing_to_claim or consent_replaced when the slot does not hold a grant of this consent. It
+// joins the caller's transaction.
+func (s *Service) Activate(ctx context.Context, tenantID string, slot Slot, consentID string) (g Grant, before Person, err error) {
+	g, ok, err := s.grant(ctx, tenantID, slot)
 	if err != nil {
-		return Grant{}, err
+		return Grant{}, Person{}, err
 	}
-	if !ok {
-		return Grant{}, failure.New(failure.NothingToClaim)
+	if !ok || g.ConsentID != consentID {
+		if slot == Unconfirmed {
+			return Grant{}, Person{}, failure.New(failure.ConsentReplaced)
+		}
+		return Grant{}, Person{}, failure.New(failure.NothingToClaim)
+	}
+	old, _, err := s.grant(ctx, tenantID, Active)
+	if err != nil {
+		return Grant{}, Person{}, err
 	}
 	if g.Unreadable {
-		return Grant{}, failure.New(failure.GrantUnreadable)
+		return Grant{}, Person{}, failure.New(failure.GrantUnreadable)
 	}
 	if err := s.StoreActive(ctx, g); err != nil {
-		return Grant{}, err
+		return Grant{}, Person{}, err
 	}
-	if err := s.cfg.Store.DeleteGrant(ctx, tenantID, Pending); err != nil {
-		return Grant{}, fmt.Errorf("deleting pending grant of %s: %w", tenantID, err)
-	}
-	return g, nil
+	return g, old.ConsentedBy, s.deleteGrant(ctx, tenantID, slot)
 }
 
 // Forget deletes our copies of a tenant's refresh tokens. It revokes nothing at Microsoft, which offers no way to revoke a
@@ -129,9 +168,9 @@ func (s *Service) Forget(ctx context.Context, tenantID string, by audit.Actor) (
 		return Status{}, err
 	}
 	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
-		for _, slot := range []Slot{Active, Pending, Predecessor} {
-			if err := s.cfg.Store.DeleteGrant(ctx, tenantID, slot); err != nil && !errors.Is(err, tenant.ErrNotFound) {
-				return fmt.Errorf("deleting %s grant of %s: %w", slot, tenantID, err)
+		for _, slot := range []Slot{Active, Pending, Unconfirmed, Predecessor} {
+			if err := s.deleteGrant(ctx, tenantID, slot); err != nil {
+				return err
 			}
 		}
 		if err := s.cfg.Store.DeleteSchedule(ctx, tenantID); err != nil && !errors.Is(err, tenant.ErrNotFound) {
@@ -146,13 +185,48 @@ func (s *Service) Forget(ctx context.Context, tenantID string, by audit.Actor) (
 	return s.Status(ctx, r)
 }
 
-// Purge deletes grants whose claim code nobody entered in time, and cached access tokens that have expired.
+// purgeBatch bounds how many unclaimed grants one Purge deletes; the next one continues.
+const purgeBatch = 1000
+
+// Purge deletes grants whose claim code nobody entered, or that nobody confirmed, in time, and cached access tokens that have
+// expired. Several replicas may purge at once.
 func (s *Service) Purge(ctx context.Context) error {
 	s.loans.purge(s.cfg.Now())
-	if err := s.cfg.Store.DeletePending(ctx, s.cfg.Now().Add(-s.cfg.ClaimLife)); err != nil {
-		return fmt.Errorf("deleting unclaimed grants: %w", err)
+	unclaimed, err := s.cfg.Store.Unclaimed(ctx, s.cfg.Now().Add(-s.cfg.ClaimLife), purgeBatch)
+	if err != nil {
+		return fmt.Errorf("reading unclaimed grants: %w", err)
 	}
-	return nil
+	var failed error
+	for _, g := range unclaimed {
+		if err := s.expire(ctx, g); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("deleting an unclaimed grant of %s: %w", g.TenantID, err))
+		}
+	}
+	return failed
+}
+
+// expire deletes an unclaimed grant, unless a newer one has taken its place.
+func (s *Service) expire(ctx context.Context, g Grant) error {
+	r, err := tenant.Resolve(ctx, s.cfg.Store, g.TenantID)
+	if failure.Is(err, failure.NotFound) {
+		return nil // removed meanwhile, with its grants
+	}
+	if err != nil {
+		return err
+	}
+	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		if err := s.cfg.Store.DeleteUnchanged(ctx, g); err != nil {
+			return err
+		}
+		return s.append(ctx, &r, audit.Event{
+			Action: audit.ConsentExpired, Actor: audit.Actor{Kind: audit.Scheduler, Name: "purge"},
+			Details: map[string]string{"procedure": string(g.Procedure), "username": g.ConsentedBy.Username},
+		})
+	})
+	if errors.Is(err, ErrStale) {
+		return nil
+	}
+	return err
 }
 
 // savePredecessor keeps an active grant that is about to be replaced, unless it cannot be read: then the predecessor that is

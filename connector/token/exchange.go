@@ -48,14 +48,20 @@ func (s *Service) Exchange(ctx context.Context, x CodeExchange) (Grant, error) {
 		Procedure: x.Procedure, ConsentID: x.ConsentID, ConsentedAt: s.cfg.Now(), ConsentedBy: person,
 		AskedBy: x.AskedBy, Scopes: redeemed.Scopes,
 	}
+	if _, err := compareSubject(c, &g, redeemed.Subject); err != nil {
+		return Grant{}, err // the access token is not that of the person who signed in
+	}
 	g.Checks, err = s.checkPartnerCenter(ctx, c, redeemed.AccessToken, person)
 	if err != nil {
 		return Grant{}, err
 	}
+	g.Checks.Account = Yes // the id_token was verified
 	// A person is waiting, and Graph and ARM only cause warnings: the result of a slow one stays unknown.
 	others, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	s.checkOthers(others, c, &g)
+	if err := s.checkOthers(others, c, &g); err != nil {
+		return Grant{}, err
+	}
 	switch {
 	case g.Checks.GlobalAdmin == No:
 		return Grant{}, failure.New(failure.RoleMissing, "username", person.Username, "role", "Global admin")
@@ -115,11 +121,16 @@ func (s *Service) checkPartnerCenter(ctx context.Context, c tenant.Client, acces
 }
 
 // checkOthers redeems g for Graph and ARM, which also proves that one refresh token serves all apis, and stores the newest
-// value in g. A failure is recorded as a warning: partners work without Graph or ARM.
-func (s *Service) checkOthers(ctx context.Context, c tenant.Client, g *Grant) {
+// value in g. A failure is recorded as a warning: partners work without Graph or ARM. The error is an answer for another
+// account.
+func (s *Service) checkOthers(ctx context.Context, c tenant.Client, g *Grant) error {
+	var mismatch error
 	for _, api := range []API{Graph, ARM} {
-		redeemed, err := s.cfg.Microsoft.Renew(ctx, c, g.RefreshToken, api)
+		redeemed, err := s.redeemFor(ctx, c, g, g.RefreshToken, api)
 		if err != nil {
+			if failure.Is(err, failure.AccountMismatch) {
+				mismatch = err
+			}
 			g.Checks.APIs[api] = s.notProbed(ctx, err)
 			continue
 		}
@@ -130,6 +141,7 @@ func (s *Service) checkOthers(ctx context.Context, c tenant.Client, g *Grant) {
 			g.Checks.GlobalAdmin, g.Checks.AdminAgent = s.cfg.Microsoft.Roles(ctx, c, redeemed.AccessToken)
 		}
 	}
+	return mismatch
 }
 
 // notProbed returns the probe of an api for which Microsoft issued no access token.

@@ -123,14 +123,3 @@ func TestExchange_KeepsTheNewestValue(t *testing.T) {
 		t.Errorf("the refresh token of the active grant = %s, want refresh-3", got)
 	}
 }
-
-func TestStoreActive_KeepsThePredecessor(t *testing.T) {
-	h := newHarness(t, openStore(t))
-	h.consent(tenantID)
-	first := h.grant(token.Active).RefreshToken.Reveal()
-	h.advance(1)
-	h.consent(tenantID)
-	if got := h.grant(token.Predecessor).RefreshToken.Reveal(); got != first {
-		t.Errorf("the refresh token of the predecessor = %s, want %s", got, first)
-	}
-}

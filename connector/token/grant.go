@@ -41,7 +41,8 @@ type Slot string
 const (
 	Active      Slot = "active"      // is renewed, and access tokens are issued from it
 	Pending     Slot = "pending"     // from a manual consent that waits for its claim code
-	Predecessor Slot = "predecessor" // the last value known to work, kept until its successor has worked
+	Unconfirmed Slot = "unconfirmed" // of another person than the active one; waits until the reseller confirms it
+	Predecessor Slot = "predecessor" // the last value of the same consent known to work, kept until its successor has worked
 )
 
 // A Procedure is how a consent was obtained.
@@ -68,7 +69,7 @@ type Grant struct {
 	// Unreadable means that the stored refresh token does not open. RefreshToken is empty then, and what is known about it
 	// serves to replace it.
 	Unreadable bool
-	// IssuedAt is when Microsoft issued the stored value. A value with an older IssuedAt never replaces a newer one.
+	// IssuedAt is when Microsoft issued the stored value.
 	IssuedAt time.Time
 
 	// The provenance. A renewal leaves it unchanged.
@@ -98,6 +99,9 @@ func (g *Grant) advance(redeemed Redemption) {
 
 // Checks are the results of the last checks of a grant.
 type Checks struct {
+	// Account says whether the last redemption was for the account and directory that consented. It is never no: such a
+	// redemption is refused and nothing of it stored.
+	Account     Answer        `json:"account,omitempty"`
 	MFA         Answer        `json:"mfa"`
 	GlobalAdmin Answer        `json:"globalAdmin"`
 	AdminAgent  Answer        `json:"adminAgent"`
@@ -142,7 +146,8 @@ type Job struct {
 // A Snapshot is what is stored about a tenant's token at one moment, except the refresh tokens themselves. Callers do not
 // change it: its slices and maps may be shared.
 type Snapshot struct {
-	Active   *Grant // without its refresh token; nil when there is none
-	Pending  *Grant // only who consented and when; nil when there is none
-	Schedule Schedule
+	Active      *Grant // without its refresh token; nil when there is none
+	Pending     *Grant // only its consent, procedure, account and time; nil when there is none
+	Unconfirmed *Grant // the same of a grant that waits for confirmation
+	Schedule    Schedule
 }

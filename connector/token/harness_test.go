@@ -48,6 +48,7 @@ type fakeMicrosoft struct {
 	claims   func() token.AccessTokenClaims
 	probe    func(api token.API) token.Probe
 	roles    func() (globalAdmin, adminAgent token.Answer)
+	subject  func(api token.API) token.Subject // nil: unknown
 
 	mu     sync.Mutex // guards the fields below
 	issued int
@@ -66,8 +67,13 @@ func (m *fakeMicrosoft) successor(api token.API) token.Redemption {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.issued++
+	var subject token.Subject
+	if m.subject != nil {
+		subject = m.subject(api)
+	}
 	return token.Redemption{
-		API: api, AccessToken: secret.New(fmt.Sprintf("access-%d", m.issued)), RefreshToken: secret.New(fmt.Sprintf("refresh-%d", m.issued)),
+		Subject: subject,
+		API:     api, AccessToken: secret.New(fmt.Sprintf("access-%d", m.issued)), RefreshToken: secret.New(fmt.Sprintf("refresh-%d", m.issued)),
 		IDToken: secret.New("id"), IssuedAt: m.now(), ExpiresAt: m.now().Add(time.Hour), Scopes: []string{string(api)},
 	}
 }

@@ -114,7 +114,7 @@ func (s *Service) redeemToLend(ctx context.Context, r tenant.Resolved, api API) 
 	}
 	var redeemed Redemption
 	if err == nil {
-		redeemed, err = s.cfg.Microsoft.Renew(ctx, c, g.RefreshToken, api)
+		redeemed, err = s.redeemFor(ctx, c, &g, g.RefreshToken, api)
 	}
 	if err != nil {
 		s.loans.refuse(g, api, failure.From(err), s.cfg.Now())

@@ -29,14 +29,17 @@ type Store interface {
 
 	Grant(ctx context.Context, tenantID string, slot Slot) (Grant, error)
 	// SaveGrant inserts (Version 0) or updates g with a check of its Version, which it then advances. It returns ErrStale
-	// for Version 0 when there is a row, for a changed row, and for a stored value with a later IssuedAt.
+	// for Version 0 when there is a row, and for a changed row. The version decides, not IssuedAt.
 	SaveGrant(ctx context.Context, g *Grant) error
 	// SavePredecessor stores an active grant that is about to be replaced as the predecessor, in place of any other. Call it
 	// in the transaction that replaces the active grant: the version check there covers this row, too.
 	SavePredecessor(ctx context.Context, g Grant) error
 	DeleteGrant(ctx context.Context, tenantID string, slot Slot) error
-	// DeletePending deletes all pending grants that were consented to before the given time.
-	DeletePending(ctx context.Context, consentedBefore time.Time) error
+	// Unclaimed returns up to limit pending and unconfirmed grants that were consented to before the given time, without
+	// their refresh tokens.
+	Unclaimed(ctx context.Context, consentedBefore time.Time, limit int) ([]Grant, error)
+	// DeleteUnchanged deletes g if it still has its Version, else it returns ErrStale.
+	DeleteUnchanged(ctx context.Context, g Grant) error
 
 	// Schedule returns the zero Schedule with its TenantID when none is stored.
 	Schedule(ctx context.Context, tenantID string) (Schedule, error)
@@ -113,6 +116,15 @@ type Redemption struct {
 	IssuedAt  time.Time
 	ExpiresAt time.Time // of the access token
 	Scopes    []string
+	Subject   Subject
+}
+
+// A Subject is the account and the directory that a redemption was for, as far as Microsoft's answer tells: by its id_token,
+// or else by the claims of the access token, which are a hint. It came from the token endpoint itself, so its signature is not
+// verified. Empty fields are unknown.
+type Subject struct {
+	DirectoryID string // tid, lower case
+	ObjectID    string // oid, lower case
 }
 
 // An Identity is the content of a verified id_token.

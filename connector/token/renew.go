@@ -120,7 +120,7 @@ func (s *Service) redeemLeased(ctx context.Context, r tenant.Resolved, leased Sc
 	if err != nil {
 		return err
 	}
-	if err := s.checkSuccessor(ctx, r, g, redeemed, by); err != nil {
+	if err := s.checkSuccessor(ctx, r, g, redeemed.Redemption, by); err != nil {
 		return err
 	}
 	s.cfg.Log.InfoContext(ctx, "renewal succeeded", "tenant", r.Tenant.ID, "action", actionOf(why),
@@ -128,34 +128,43 @@ func (s *Service) redeemLeased(ctx context.Context, r tenant.Resolved, leased Sc
 	return nil
 }
 
-// redeemGrant redeems g for Partner Center. When g cannot be read, or Microsoft refuses its value, it tries the predecessor
-// once: the successor may have been lost or corrupted.
-func (s *Service) redeemGrant(ctx context.Context, r tenant.Resolved, g Grant) (Redemption, error) {
+// A redeemedGrant is the answer to a redemption of a grant.
+type redeemedGrant struct {
+	Redemption
+	// refusal is why the active value could not be used, if only its predecessor worked.
+	refusal *failure.Error
+}
+
+// redeemGrant redeems g for Partner Center. When g cannot be read, or Microsoft refuses its value, it tries the predecessor of
+// the same consent once: the successor may have been lost or corrupted.
+func (s *Service) redeemGrant(ctx context.Context, r tenant.Resolved, g Grant) (redeemedGrant, error) {
 	c, err := usable(&r, &g)
 	if err != nil && !failure.Is(err, failure.GrantUnreadable) {
-		return Redemption{}, err
+		return redeemedGrant{}, err
 	}
 	ctx = WithoutRetries(ctx) // fail schedules the next attempt
 	if err == nil {
 		var redeemed Redemption
-		redeemed, err = s.cfg.Microsoft.Renew(ctx, c, g.RefreshToken, PartnerCenter)
+		redeemed, err = s.redeemFor(ctx, c, &g, g.RefreshToken, PartnerCenter)
 		if err == nil || failure.From(err).Kind() != failure.SignIn {
-			return redeemed, err
+			return redeemedGrant{Redemption: redeemed}, err
 		}
 	}
 	old, ok, readErr := s.grant(ctx, r.Tenant.ID, Predecessor)
-	if readErr != nil || !ok || old.Unreadable || old.ApplicationID != c.Application.ID || old.DirectoryID != c.DirectoryID || !s.cfg.Now().Before(old.ExpiresAt()) {
-		return Redemption{}, err
+	// A predecessor of another consent would give the token of its person under the name of the one who consented last.
+	if readErr != nil || !ok || old.Unreadable || old.ConsentID != g.ConsentID || !s.cfg.Now().Before(old.ExpiresAt()) {
+		return redeemedGrant{}, err
 	}
-	recovered, oldErr := s.cfg.Microsoft.Renew(ctx, c, old.RefreshToken, PartnerCenter)
+	recovered, oldErr := s.redeemFor(ctx, c, &g, old.RefreshToken, PartnerCenter)
 	switch {
 	case oldErr == nil:
-		s.cfg.Log.WarnContext(ctx, "the active grant could not be used; Microsoft accepted its predecessor", "tenant", r.Tenant.ID, "err", err)
-		return recovered, nil
+		s.cfg.Log.WarnContext(ctx, "the active grant could not be used; Microsoft accepted its predecessor", "tenant", r.Tenant.ID,
+			"reference", failure.Reference(ctx), "err", err)
+		return redeemedGrant{recovered, failure.From(err)}, nil
 	case g.Unreadable && failure.From(oldErr).Kind() != failure.SignIn:
-		return Redemption{}, oldErr // the predecessor may still work later
+		return redeemedGrant{}, oldErr // the predecessor may still work later
 	}
-	return Redemption{}, err
+	return redeemedGrant{}, err
 }
 
 // errOvertaken says that another replica has renewed meanwhile, because this renewal took longer than its lease or the clocks
@@ -165,15 +174,17 @@ var errOvertaken = errors.New("another replica has renewed meanwhile")
 // storeSuccessor stores what a redemption returned, with the schedule and the event, and returns the stored grant. A newer
 // grant that was stored meanwhile stays. It returns errOvertaken, having stored nothing, when another renewal has succeeded
 // since the schedule was leased.
-func (s *Service) storeSuccessor(ctx context.Context, r tenant.Resolved, leased Schedule, g Grant, redeemed Redemption, by audit.Actor, why purpose) (Grant, error) {
+func (s *Service) storeSuccessor(ctx context.Context, r tenant.Resolved, leased Schedule, g Grant, redeemed redeemedGrant, by audit.Actor, why purpose) (Grant, error) {
 	var stored Grant
 	err := s.commitOutcome(ctx, r, leased, g, func(ctx context.Context, schedule *Schedule, current Grant) error {
 		stored = current
 		if current.ConsentID == g.ConsentID && !redeemed.RefreshToken.Empty() && current.IssuedAt.Before(redeemed.IssuedAt) {
-			if err := s.savePredecessor(ctx, current); err != nil {
-				return err
+			if redeemed.refusal == nil { // else the predecessor is still the last value that worked
+				if err := s.savePredecessor(ctx, current); err != nil {
+					return err
+				}
 			}
-			stored.advance(redeemed)
+			stored.advance(redeemed.Redemption)
 			if err := s.cfg.Store.SaveGrant(ctx, &stored); err != nil {
 				return stale(err, "saving grant of "+r.Tenant.ID)
 			}
@@ -187,10 +198,20 @@ func (s *Service) storeSuccessor(ctx context.Context, r tenant.Resolved, leased 
 		if why == check && before.Failure == nil {
 			schedule.DueAt = before.DueAt
 		}
+		if redeemed.refusal != nil {
+			e := refusal(audit.PredecessorUsed, by, redeemed.refusal)
+			e.Details["reason"], e.Result = e.Result, audit.OK
+			if err := s.append(ctx, &r, e); err != nil {
+				return err
+			}
+		}
 		return s.append(ctx, &r, audit.Event{Action: actionOf(why), Actor: by})
 	})
 	if err != nil {
 		return Grant{}, err
+	}
+	if redeemed.refusal != nil {
+		s.observe(audit.PredecessorUsed, nil)
 	}
 	s.cfg.Step(AfterCommit)
 	return stored, nil
@@ -325,20 +346,32 @@ func (s *Service) checkSuccessor(ctx context.Context, r tenant.Resolved, g Grant
 	wasLost := g.Checks.MFA == No
 	claims := s.cfg.Microsoft.Claims(redeemed.AccessToken)
 	probe := s.cfg.Microsoft.Probe(ctx, c, PartnerCenter, redeemed.AccessToken)
-	g.Checks = Checks{MFA: proven(claims.MFA, probe.MFA), GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: probe}}
-	s.checkOthers(ctx, c, &g)
+	account, err := compareSubject(c, &g, redeemed.Subject)
+	if err != nil {
+		return err // redeemFor has refused it already
+	}
+	g.Checks = Checks{Account: account, MFA: proven(claims.MFA, probe.MFA), GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: probe}}
+	mismatch := s.checkOthers(ctx, c, &g)
 	if errors.Is(context.Cause(ctx), errStopped) {
 		return nil // interrupted checks must not be recorded as failed
 	}
 	durable := context.WithoutCancel(ctx)
 	isLost := g.Checks.MFA == No
-	if !isLost && !wasLost {
+	if !isLost && !wasLost && mismatch == nil {
 		_, err := s.saveChecks(durable, g)
 		return err
 	}
 	return s.cfg.Store.Transact(durable, func(ctx context.Context) error {
 		if saved, err := s.saveChecks(ctx, g); err != nil || !saved {
 			return err
+		}
+		if mismatch != nil {
+			if err := s.append(ctx, &r, refusal(audit.GrantChecked, by, mismatch)); err != nil {
+				return err
+			}
+		}
+		if !isLost && !wasLost {
+			return nil
 		}
 		lost := failure.New(failure.MFARequired)
 		err := s.reschedule(ctx, r.Tenant.ID, func(schedule *Schedule) {

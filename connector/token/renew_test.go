@@ -353,19 +353,3 @@ var errAudit = errors.New("audit trail is full")
 type failingTrail struct{ token.Store }
 
 func (failingTrail) AppendEvent(context.Context, audit.Event) error { return errAudit }
-
-func TestPurge_DeletesUnclaimedGrants(t *testing.T) {
-	h := newHarness(t, openStore(t))
-	h.consent(tenantID)
-	g, err := h.exchange()
-	h.must(err)
-	h.must(h.store.Transact(t.Context(), func(ctx context.Context) error { return h.tokens.StorePending(ctx, g) }))
-	h.must(h.tokens.Purge(t.Context()))
-	h.grant(token.Pending)
-	h.advance(day + time.Millisecond)
-	h.must(h.tokens.Purge(t.Context()))
-	if _, err := h.store.Grant(t.Context(), tenantID, token.Pending); !errors.Is(err, tenant.ErrNotFound) {
-		t.Errorf("Grant(pending) = %v, want not found", err)
-	}
-	h.grant(token.Active)
-}

@@ -44,12 +44,16 @@ type Config struct {
 	// Wait waits until the rate limit allows the next renewal, or returns an error when ctx ends. Default: clock.Sleep.
 	Wait func(ctx context.Context, d time.Duration) error
 
-	// ClaimLife is how long a pending grant waits for its claim code. Default: 24 hours.
+	// ClaimLife is how long a grant waits for its claim code or for its confirmation. Default: 24 hours.
 	ClaimLife time.Duration
 
 	// AcceptUnknownMFA accepts consents for which neither the token nor Partner Center says whether MFA was used. A clear no
 	// is still refused. Default: false.
 	AcceptUnknownMFA bool
+
+	// AcceptAnotherAccount lets the consent of another Microsoft account than before take effect without the reseller's
+	// confirmation. Default: false.
+	AcceptAnotherAccount bool
 
 	// Owner names this process in leases. Default: a random ID.
 	Owner string

@@ -15,7 +15,7 @@ type State string
 // The states.
 const (
 	StateAbsent         State = "absent"
-	StatePending        State = "pending" // a manual consent waits for its claim code
+	StatePending        State = "pending" // a consent waits for its claim code or its confirmation
 	StateActive         State = "active"
 	StateExpiring       State = "expiring"        // 30 days or less are left
 	StateRenewalFailing State = "renewal_failing" // transient trouble
@@ -57,14 +57,20 @@ type Status struct {
 	Checks      Checks
 
 	// Pending is a manual consent that waits for its claim code; nil when none does.
-	Pending *PendingGrant
+	Pending *WaitingGrant
+	// Unconfirmed is a consent that waits until the reseller confirms it by its ID; nil when none does.
+	Unconfirmed *WaitingGrant
 }
 
-// A PendingGrant is who consented, for the person who enters the claim code.
-type PendingGrant struct {
+// A WaitingGrant is a consent that has not taken effect, for the person who enters its claim code or confirms it.
+type WaitingGrant struct {
+	ConsentID   string
+	Procedure   Procedure
 	ConsentedBy Person
 	ConsentedAt time.Time
 	ExpiresAt   time.Time
+	// Replaces is the account whose grant it replaces, if that is to be confirmed because it is another one; else nil.
+	Replaces *Person
 }
 
 // Status returns the current status of the token of a tenant that was just resolved. It sends no request to Microsoft.
@@ -75,11 +81,8 @@ func (s *Service) Status(ctx context.Context, r tenant.Resolved) (Status, error)
 	}
 	now := s.cfg.Now()
 	st := statusOfSettings(r, now)
-	if pending := snapshot.Pending; pending != nil && !pending.Unreadable {
-		if claimEnds := pending.ConsentedAt.Add(s.cfg.ClaimLife); now.Before(claimEnds) {
-			st.Pending = &PendingGrant{pending.ConsentedBy, pending.ConsentedAt, claimEnds}
-		}
-	}
+	st.Pending = s.waiting(snapshot.Pending, snapshot.Active, now)
+	st.Unconfirmed = s.waiting(snapshot.Unconfirmed, snapshot.Active, now)
 	if snapshot.Active == nil {
 		st.State, st.Failure = stateWithoutGrant(r, st, snapshot.Pending != nil && snapshot.Pending.Unreadable)
 		return st.unlessAltered(r), nil
@@ -96,6 +99,21 @@ func (st Status) unlessAltered(r tenant.Resolved) Status {
 		st.State, st.Failure = StateMisconfigured, &failure.Record{Code: failure.From(err).Code}
 	}
 	return st
+}
+
+// waiting returns what people have to know about a grant that waits; nil when there is none or its time is over.
+func (s *Service) waiting(g, active *Grant, now time.Time) *WaitingGrant {
+	if g == nil || g.Unreadable {
+		return nil
+	}
+	w := &WaitingGrant{g.ConsentID, g.Procedure, g.ConsentedBy, g.ConsentedAt, g.ConsentedAt.Add(s.cfg.ClaimLife), nil}
+	if !now.Before(w.ExpiresAt) {
+		return nil
+	}
+	if active != nil && s.mustConfirm(g.ConsentedBy, active.ConsentedBy) {
+		w.Replaces = &active.ConsentedBy
+	}
+	return w
 }
 
 func statusOfSettings(r tenant.Resolved, now time.Time) Status {

@@ -138,7 +138,7 @@ func TestActivate_UnreadablePendingGrant(t *testing.T) {
 	}
 	activate := func() error {
 		return h.store.Transact(t.Context(), func(ctx context.Context) error {
-			_, err := h.tokens.Activate(ctx, tenantID)
+			_, _, err := h.tokens.Activate(ctx, tenantID, token.Pending, "consent-1")
 			return err
 		})
 	}

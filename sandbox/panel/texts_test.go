@@ -216,7 +216,8 @@ func TestWords_CoverEveryStateAndAction(t *testing.T) {
 	}
 	for _, action := range []audit.Action{
 		audit.TenantProvisioned, audit.TenantConfigured, audit.TenantRemoved, audit.ConsentBegun, audit.ConsentLinked, audit.ConsentGranted,
-		audit.ConsentRefused, audit.ClaimAccepted, audit.ClaimRefused, audit.GrantRenewed, audit.RenewalFailed, audit.GrantChecked,
+		audit.ConsentRefused, audit.ConsentConfirmed, audit.ConsentExpired, audit.ClaimAccepted, audit.ClaimRefused, audit.GrantRenewed,
+		audit.RenewalFailed, audit.PredecessorUsed, audit.GrantChecked,
 		audit.GrantForgotten, audit.TokenLent, audit.LendingRefused,
 	} {
 		if !strings.Contains(words, strconv.Quote(string(action))) {

@@ -73,6 +73,16 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
         return new Date(s.secretEndsAt) > new Date(s.now) ? date : t("Ended on __date__", { date: date });
     };
 
+    /* waitingValues returns the values of the texts about a consent that waits. */
+    const waitingValues = function (t, waiting) {
+        return {
+            who: words.person(t, waiting.consentedBy),
+            before: words.person(t, waiting.replaces),
+            when: words.time(waiting.consentedAt),
+            until: words.time(waiting.expiresAt)
+        };
+    };
+
     const fieldTexts = function (t, s) {
         const texts = {
             validUntil: words.validUntil(t, s),
@@ -123,17 +133,31 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
             return s.failure ? failures.whatToDo(t, s.failure) : "";
         },
 
-        /* pending describes the consent that waits for its authentication code; empty if there is none. */
+        /* pending describes the consent that waits for its authentication code; empty if there is none. One with an id waits
+           for confirmation instead. */
         pending: function (t, s) {
-            if (!s.pending) {
+            if (!s.pending || s.pending.id) {
                 return "";
             }
-            const values = {
-                who: words.person(t, s.pending.consentedBy),
-                when: words.time(s.pending.consentedAt),
-                until: words.time(s.pending.expiresAt)
-            };
+            const values = waitingValues(t, s.pending);
             return t("__who__ granted the consent on __when__. It takes effect when the authentication code is entered under Manual Update, until __until__.", values);
+        },
+
+        /* replaces says for the authentication code whose token the consent replaces; empty if that is the same person's. */
+        replaces: function (t, s) {
+            if (!s.pending || s.pending.id || !s.pending.replaces) {
+                return "";
+            }
+            return t("__who__ granted the consent on __when__, but the token in use is from __before__. Update replaces that token.", waitingValues(t, s.pending));
+        },
+
+        /* unconfirmed describes the consent that waits for the confirmation that another person gave it; empty if there is
+           none. */
+        unconfirmed: function (t, s) {
+            if (!s.waiting || !s.waiting.id) {
+                return "";
+            }
+            return t("__who__ granted a consent on __when__, but the token in use is from __before__. Confirm the consent to replace that token. Otherwise, it is discarded on __until__.", waitingValues(t, s.waiting));
         },
 
         /* rows returns the rows of the history grid. */

@@ -28,6 +28,7 @@ define([
         let offset = 0; // how far the connector's clock is ahead of this browser's, in milliseconds
         let timer = 0;
         let link = "";
+        let unconfirmed = ""; // id of the consent that waits for confirmation
         let stateOnly = false; // whether the account may see only the state, because it is above the reseller's
         let opened = false;
 
@@ -64,7 +65,12 @@ define([
             stateOnly = status.stateOnly(s);
             showGroups(true);
             setText("pendingText", status.pending(t, s));
-            widget("pending").set("visible", Boolean(s.pending));
+            widget("pending").set("visible", Boolean(status.pending(t, s)));
+            unconfirmed = s.waiting && s.waiting.id || "";
+            setText("unconfirmedText", status.unconfirmed(t, s));
+            widget("unconfirmed").set("visible", Boolean(unconfirmed));
+            setText("replaces", status.replaces(t, s));
+            widget("replaces").set("visible", Boolean(status.replaces(t, s)));
             busy(["check", "renew"], !s.expiresAt);
             busy(["forget"], !s.expiresAt && !s.pending);
         };
@@ -114,6 +120,19 @@ define([
             }), refreshEvery);
         };
 
+        const showUnconfirmed = function () {
+            panel.showMessage("warning", t("Another account than before granted the consent. It takes effect once you confirm it."));
+        };
+
+        /* showUpdated shows that a consent has taken effect, with the answer of redeem. */
+        const showUpdated = function (answer) {
+            panel.showMessage("info", t("Your refresh token has been successfully updated"));
+            if (answer.status) {
+                showStatus(answer.status);
+            }
+            loadHistory();
+        };
+
         const showError = function (error) { panel.showMessage("error", failures.errorMessage(t, error)); };
         const showConsentError = function (error) { panel.showMessage("error", failures.consentErrorMessage(t, error)); };
 
@@ -150,6 +169,8 @@ define([
                 showProgress("");
                 if (outcome.status === "succeeded") {
                     panel.showMessage("info", t("Your refresh token has been successfully updated"));
+                } else if (outcome.status === "confirmable") {
+                    showUnconfirmed();
                 } else if (outcome.failure) {
                     panel.showMessage("error", failures.consentMessage(t, outcome.failure));
                 } else {
@@ -193,21 +214,32 @@ define([
                 busy(["redeem"], true);
                 operations.redeem(code).then(whileOpen(function (answer) {
                     setText("code", "");
-                    panel.showMessage("info", t("Your refresh token has been successfully updated"));
-                    if (answer.status) {
-                        showStatus(answer.status);
-                    }
-                    loadHistory();
+                    showUpdated(answer);
                     loadLink();
                 }), whileOpen(function (error) {
                     const failure = failures.read(error).failure;
-                    if (failure && codeFailures.indexOf(failure.code) >= 0) {
+                    if (failure && failure.code === "confirmation_waiting") {
+                        setText("code", ""); // it is used up
+                        showUnconfirmed();
+                        loadLink();
+                    } else if (failure && codeFailures.indexOf(failure.code) >= 0) {
                         showCodeError(failures.messageOf(t, failure));
                     } else {
                         showConsentError(error);
                     }
                     reload();
                 })).always(function () { busy(["redeem"], false); });
+            },
+            confirm: function () {
+                panel.clearMessage();
+                busy(["confirm"], true);
+                operations.redeem(unconfirmed).then(whileOpen(function (answer) {
+                    showUpdated(answer);
+                    dom.restoreFocus(widget("update")); // the button that had the focus is now hidden
+                }), whileOpen(function (error) {
+                    showConsentError(error);
+                    reload();
+                })).always(function () { busy(["confirm"], false); });
             },
             check: function () {
                 act(operations.check, function () { panel.showMessage("info", t("The token has been checked.")); });

@@ -19,6 +19,17 @@ define(["app/lib/groups"], function (groups) {
                 button("forget", t("Forget Token"), handlers.forget),
                 { id: panel.id("settings"), title: t("Settings"), autoBusy: false, onClick: handlers.settings }
             ]),
+            ["aps/Tile", {
+                id: panel.id("unconfirmed"),
+                title: t("Consent to Confirm"),
+                gridSize: whole,
+                visible: false,
+                buttons: [{ id: panel.id("confirm"), title: t("Confirm Consent"), autoBusy: false, onClick: handlers.confirm }]
+            }, [
+                ["aps/FieldSet", { gridSize: whole }, [
+                    ["aps/Output", { id: panel.id("unconfirmedText"), gridSize: whole, value: "" }]
+                ]]
+            ]],
             ["aps/Tile", { id: panel.id("pending"), title: t("Consent Waiting"), gridSize: whole, visible: false }, [
                 ["aps/FieldSet", { gridSize: whole }, [
                     ["aps/Output", { id: panel.id("pendingText"), gridSize: whole, value: "" }]
@@ -56,6 +67,7 @@ define(["app/lib/groups"], function (groups) {
                 ["aps/Output", { id: id("linkState"), gridSize: whole, value: "" }]
             ]],
             ["aps/FieldSet", { gridSize: whole }, [
+                ["aps/Output", { id: id("replaces"), gridSize: whole, value: "" }],
                 ["aps/TextBox", {
                     id: id("code"),
                     label: t("Authentication Code"),

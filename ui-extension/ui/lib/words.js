@@ -58,10 +58,13 @@ define([], function () {
             case "consent.linked": return t("Link of the manual update made");
             case "consent.granted": return t("Consent granted");
             case "consent.refused": return t("Consent refused");
+            case "consent.confirmed": return t("Consent confirmed");
+            case "consent.expired": return t("Consent expired");
             case "claim.accepted": return t("Authentication code accepted");
             case "claim.refused": return t("Authentication code refused");
             case "grant.renewed": return t("Refresh token renewed");
             case "grant.renewal_failed": return t("Renewal failed");
+            case "grant.predecessor_used": return t("Earlier refresh token used");
             case "grant.checked": return t("Token checked");
             case "grant.forgotten": return t("Token forgotten");
             case "token.lent": return t("Access token lent");
