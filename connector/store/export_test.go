@@ -22,6 +22,11 @@ var MigrationLock = strconv.FormatInt(lock.DefaultLockID, 10)
 // PurgeBatch is purgeBatch.
 const PurgeBatch = purgeBatch
 
+// DeleteEvents is Store.deleteEvents.
+func DeleteEvents(ctx context.Context, s *Store, last int64, before time.Time) error {
+	return s.deleteEvents(ctx, last, before)
+}
+
 // WriteEvents writes events in one transaction.
 func WriteEvents(ctx context.Context, s *Store, events []audit.Event) error {
 	return s.writeEvents(ctx, events)

@@ -44,7 +44,7 @@ func (s *Store) PurgeEvents(ctx context.Context, before time.Time) error {
 	for {
 		last, full, err := s.oldEvents(ctx, before)
 		if err == nil && last > 0 {
-			err = s.db.Write(ctx, func(db *gorm.DB) error { return db.Where("seq <= ?", last).Delete(&eventRow{}).Error })
+			err = s.deleteEvents(ctx, last, before)
 		}
 		if err != nil {
 			return fmt.Errorf("purging events: %w", err)
@@ -53,6 +53,15 @@ func (s *Store) PurgeEvents(ctx context.Context, before time.Time) error {
 			return nil
 		}
 	}
+}
+
+// deleteEvents deletes the events up to a sequence number that happened before a time. The number alone does not suffice: the
+// servers of a cluster number independently, and a young event may get a lower number than an old one
+// (docs/reference/databases.md §2.2).
+func (s *Store) deleteEvents(ctx context.Context, last int64, before time.Time) error {
+	return s.db.Write(ctx, func(db *gorm.DB) error {
+		return db.Where("seq <= ? AND happened_at < ?", last, sqldb.NewTimestamp(before)).Delete(&eventRow{}).Error
+	})
 }
 
 // oldEvents returns the sequence number of the last event of the first batch of events that happened before a time, 0 when

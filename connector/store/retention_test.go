@@ -47,3 +47,40 @@ func TestPurgeEvents(t *testing.T) {
 		}
 	})
 }
+
+// TestPurgeEvents_KeepsYoungEventsWithLowNumbers purges events that servers numbered independently: between choosing what is
+// old and deleting it, another server writes an event with a lower number.
+func TestPurgeEvents_KeepsYoungEventsWithLowNumbers(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		ctx := t.Context()
+		events := []audit.Event{{ID: "old", At: noon.Add(-time.Hour)}, {ID: "young", At: noon}, {ID: "older", At: noon.Add(-2 * time.Hour)}}
+		if err := store.WriteEvents(ctx, s, events); err != nil {
+			t.Fatalf("WriteEvents() = %v", err)
+		}
+		raw := db.Raw(t)
+		left := func() string {
+			rows, err := raw.QueryContext(ctx, "SELECT id FROM events ORDER BY id")
+			if err != nil {
+				t.Fatalf("SELECT = %v", err)
+			}
+			defer rows.Close()
+			var ids []string
+			for rows.Next() {
+				var id string
+				if err := rows.Scan(&id); err != nil {
+					t.Fatalf("Scan() = %v", err)
+				}
+				ids = append(ids, id)
+			}
+			if err := rows.Err(); err != nil {
+				t.Fatalf("Next() = %v", err)
+			}
+			return strings.Join(ids, " ")
+		}
+		if err := store.DeleteEvents(ctx, s, 1<<40, noon); err != nil || left() != "young" {
+			t.Errorf("after deleting what is older than noon, %q remain, %v, want the young one", left(), err)
+		}
+	})
+}
