@@ -50,7 +50,7 @@ type Consent struct {
 	// The claim code, as a keyed hash; empty when there is none. ClaimExpiresAt is also the end of the time to confirm.
 	ClaimHash      string
 	ClaimExpiresAt time.Time
-	ClaimAttempts  int // wrong codes
+	ClaimAttempts  int // codes that were tried
 
 	Version int64
 }
@@ -88,6 +88,10 @@ type Store interface {
 	OpenConsent(ctx context.Context, tenantID string, p token.Procedure) (Consent, error)
 	// SaveConsent inserts (Version 0) or updates c with a check of its Version (else tenant.ErrChanged).
 	SaveConsent(ctx context.Context, c *Consent) error
+
+	// CountClaim counts a code that is about to be compared, by one conditional UPDATE, unless limit codes were counted or the
+	// consent is not claimable any more (tenant.ErrChanged). In a transaction, other callers wait until it ends.
+	CountClaim(ctx context.Context, consentID string, limit int) error
 
 	AddState(ctx context.Context, s State) error
 	State(ctx context.Context, hash string) (State, error)

@@ -3,6 +3,7 @@ package consent_test
 import (
 	"context"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -90,15 +91,31 @@ func (f *fakeTokens) Exchange(_ context.Context, x token.CodeExchange) (token.Gr
 // noMicrosoft panics when it is called: no test redeems or renews a token.
 type noMicrosoft struct{ token.Microsoft }
 
-type hasher struct{}
+// A hasher counts the hashes of each purpose. A claim code is hashed to be compared.
+type hasher struct {
+	mu     sync.Mutex // guards hashes
+	hashes map[string]int
+}
 
-func (hasher) Hash(purpose, value string) (string, error) { return purpose + ":" + value, nil }
+func (h *hasher) Hash(purpose, value string) (string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.hashes[purpose]++
+	return purpose + ":" + value, nil
+}
+
+func (h *hasher) count(purpose string) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.hashes[purpose]
+}
 
 // A harness runs the procedures on a real store, with a clock that the test moves.
 type harness struct {
 	*testing.T
 	consents *consent.Service
 	tokens   *fakeTokens
+	hasher   *hasher
 	db       *storetest.Database
 	store    *store.Store
 
@@ -118,15 +135,22 @@ func (h *harness) advance(d time.Duration) {
 	h.clock = h.clock.Add(d)
 }
 
+// TestMain starts a database server, because SQLite lets only one caller write at a time.
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
+
 func newHarness(t *testing.T) *harness {
 	t.Helper()
-	db := storetest.SQLite(t)
-	h := &harness{T: t, db: db, store: db.Open(t), clock: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}
+	return newHarnessOn(t, storetest.Any(t))
+}
+
+func newHarnessOn(t *testing.T, db *storetest.Database) *harness {
+	t.Helper()
+	h := &harness{T: t, db: db, hasher: &hasher{hashes: map[string]int{}}, store: db.Open(t), clock: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}
 	tokens, err := token.New(token.Config{Store: h.store, Microsoft: noMicrosoft{}, Now: h.now})
 	h.must(err)
 	h.tokens = &fakeTokens{Service: tokens, now: h.now, person: person}
 	h.consents, err = consent.New(consent.Config{
-		Store: h.store, Tokens: h.tokens, Microsoft: fakeMicrosoft{}, Hasher: hasher{}, PublicURL: publicURL, Now: h.now,
+		Store: h.store, Tokens: h.tokens, Microsoft: fakeMicrosoft{}, Hasher: h.hasher, PublicURL: publicURL, Now: h.now,
 	})
 	h.must(err)
 	h.settings(func(*tenant.Settings) {})

@@ -9,6 +9,7 @@ import (
 
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
@@ -139,6 +140,39 @@ func TestRedeem_SecondConsentReplacesTheFirstClaimCode(t *testing.T) {
 	h.checkFailure("Redeem of the first code", h.redeem(first.ClaimCode), failure.ClaimWrong)
 	h.must(h.redeem(second.ClaimCode))
 	h.checkGrants("code-2", false)
+}
+
+// TestRedeem_MySQLComparesFiveOfManyWrongClaimCodes sends many wrong codes at once, on SQLite and on a server that serves many
+// callers at a time. No more than five may be compared with the correct one.
+func TestRedeem_MySQLComparesFiveOfManyWrongClaimCodes(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		h := newHarnessOn(t, db)
+		out := h.granted("code-1")
+		before := h.hasher.count(consent.HashClaim)
+		const callers = 200
+		results := make(chan error, callers)
+		var all sync.WaitGroup
+		for range callers {
+			all.Go(func() { results <- h.redeem(wrongClaimCode) })
+		}
+		all.Wait()
+		close(results)
+		compared := 0
+		for err := range results {
+			switch failure.From(err).Code {
+			case failure.ClaimWrong, failure.ClaimLocked:
+				compared++
+			case failure.NothingToClaim:
+			default:
+				t.Errorf("Redeem() = %v, want a refusal", err)
+			}
+		}
+		if got := h.hasher.count(consent.HashClaim) - before; compared != 5 || got != 5 {
+			t.Errorf("of %d wrong codes at once, %d were answered as compared and %d were, want 5", callers, compared, got)
+		}
+		h.checkGrants("", false)
+		h.checkFailure("Redeem of the correct code afterwards", h.redeem(out.ClaimCode), failure.NothingToClaim)
+	})
 }
 
 func TestRedeem_OneConcurrentCallerClaims(t *testing.T) {

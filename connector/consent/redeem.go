@@ -142,7 +142,7 @@ func (s *Service) claim(ctx context.Context, tenantID, code string, by audit.Act
 	var refused *failure.Error
 	err = s.store(ctx, func(ctx context.Context) error {
 		refused = nil
-		c, err := s.claimable(ctx, tenantID)
+		c, err := s.countedClaim(ctx, tenantID)
 		if err != nil {
 			return err
 		}
@@ -151,7 +151,7 @@ func (s *Service) claim(ctx context.Context, tenantID, code string, by audit.Act
 			return err
 		}
 		if subtle.ConstantTimeCompare([]byte(hash), []byte(c.ClaimHash)) != 1 {
-			refused, err = s.countWrong(ctx, r, c, by)
+			refused, err = s.refuseClaim(ctx, r, c, by)
 			return err
 		}
 		person, err = s.activate(ctx, r, c, token.Pending, audit.ClaimAccepted, by)
@@ -194,10 +194,26 @@ func (s *Service) claimable(ctx context.Context, tenantID string) (Consent, erro
 	return c, nil
 }
 
-// countWrong counts a wrong claim code and returns the refusal. The refusal is not the error, because the transaction must
-// succeed for the attempt to be counted.
-func (s *Service) countWrong(ctx context.Context, r tenant.Resolved, c Consent, by audit.Actor) (*failure.Error, error) {
-	c.ClaimAttempts++
+// countedClaim returns the claimable consent of a tenant after counting one more code. Whoever has not counted must not compare:
+// of any number of codes that are sent at once, no more than the limit are compared.
+func (s *Service) countedClaim(ctx context.Context, tenantID string) (Consent, error) {
+	c, err := s.claimable(ctx, tenantID)
+	if err != nil {
+		return Consent{}, err
+	}
+	err = s.cfg.Store.CountClaim(ctx, c.ID, maxClaimAttempts)
+	if errors.Is(err, tenant.ErrChanged) { // others used up the limit, or the code, since it was read
+		return Consent{}, failure.New(failure.NothingToClaim)
+	}
+	if err != nil {
+		return Consent{}, fmt.Errorf("counting a claim code of %s: %w", tenantID, err)
+	}
+	return s.claimable(ctx, tenantID)
+}
+
+// refuseClaim refuses a wrong claim code, which was counted. The refusal is not the error, because the transaction must
+// succeed for the code to be counted.
+func (s *Service) refuseClaim(ctx context.Context, r tenant.Resolved, c Consent, by audit.Actor) (*failure.Error, error) {
 	refused := failure.New(failure.ClaimWrong, "left", strconv.Itoa(maxClaimAttempts-c.ClaimAttempts))
 	if c.ClaimAttempts >= maxClaimAttempts {
 		refused = failure.New(failure.ClaimLocked)

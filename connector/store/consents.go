@@ -167,6 +167,19 @@ func (s *Store) SaveConsent(ctx context.Context, c *consent.Consent) error {
 	return nil
 }
 
+// CountClaim implements consent.Store.
+func (s *Store) CountClaim(ctx context.Context, consentID string, limit int) error {
+	err := s.db.Write(ctx, func(db *gorm.DB) error {
+		return mustAffect(db.Model(&consentRow{}).
+			Where("id = ? AND status = ? AND claim_attempts < ?", consentID, string(consent.Claimable), limit).
+			Updates(map[string]any{"claim_attempts": gorm.Expr("claim_attempts + 1"), "version": gorm.Expr("version + 1")}), tenant.ErrChanged)
+	})
+	if err != nil {
+		return fmt.Errorf("counting a claim code of consent %q: %w", consentID, err)
+	}
+	return nil
+}
+
 // Purge implements consent.Store. It keeps the hash of a link, which distinguishes an old link from one that never existed.
 func (s *Store) Purge(ctx context.Context, before time.Time) error {
 	err := s.inBatches(ctx, &stateRow{}, "ended_at", before, func(ended *gorm.DB) error {
