@@ -302,20 +302,19 @@ func (s *syncBuffer) String() string {
 
 // fakeNonces keeps nonces forever.
 type fakeNonces struct {
-	mu    sync.Mutex
-	seen  map[string]bool // guarded by mu
-	until time.Time       // of the last one; guarded by mu
-	err   error
+	mu   sync.Mutex
+	seen map[string]bool // guarded by mu
+	err  error
 }
 
-func (f *fakeNonces) RememberNonce(_ context.Context, key, nonce string, _, until time.Time) (bool, error) {
+func (f *fakeNonces) RememberNonce(_ context.Context, key, nonce string, _, _ time.Time) (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.err != nil {
 		return false, f.err
 	}
 	fresh := !f.seen[key+" "+nonce]
-	f.seen[key+" "+nonce], f.until = true, until
+	f.seen[key+" "+nonce] = true
 	return fresh, nil
 }
 

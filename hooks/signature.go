@@ -19,6 +19,11 @@ var (
 // keyName is the name of the consumer key in the echo context of a verified request.
 const keyName = "consumer key"
 
+// nonceWindows is for how many windows after its timestamp a nonce is stored. In the first the request is valid. The others
+// are for replicas whose clocks disagree, one by a window ahead, which purges, and one by a window behind, which would accept a
+// replay.
+const nonceWindows = 3
+
 // signed refuses requests that need a signature and have no valid one. The answer never tells why; the log does.
 func (h *Handler) signed(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -53,7 +58,7 @@ func (h *Handler) verify(r *http.Request) (string, error) {
 		return "", failure.Wrap(err, failure.Unauthorized)
 	}
 	// Only after verification: nonces of unsigned requests must not fill the database.
-	fresh, err := h.cfg.Nonces.RememberNonce(r.Context(), params.Key(), params.Nonce(), now, params.Timestamp().Add(h.cfg.Window))
+	fresh, err := h.cfg.Nonces.RememberNonce(r.Context(), params.Key(), params.Nonce(), now, params.Timestamp().Add(nonceWindows*h.cfg.Window))
 	if err != nil {
 		return "", fmt.Errorf("remembering nonce: %w", err)
 	}

@@ -3,6 +3,7 @@ package hooks_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/platform/oauth1"
 	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/hooks"
 )
 
@@ -110,12 +112,26 @@ func TestSigned_RefusesWhileNoncesCannotBeStored(t *testing.T) {
 	}
 }
 
-func TestSigned_StoresNonceWhileSignatureIsValid(t *testing.T) {
-	h := installed(t)
-	signed := h.clock().Add(500 * time.Second)
-	h.accepted(request{method: http.MethodGet, path: "/app/" + rootA, at: signed}, http.StatusOK)
-	if want := signed.Add(oauth1.DefaultWindow); !h.nonces.until.Equal(want) {
-		t.Errorf("nonce is stored until %s, want %s", h.nonces.until, want)
+// TestSigned_RefusesReplayAfterReplicaPurged replays a request at a replica for as long as its signature is valid there, while
+// another replica, whose clock differs, purges nonces all the time.
+func TestSigned_RefusesReplayAfterReplicaPurged(t *testing.T) {
+	for _, clocks := range []struct{ purging, accepting time.Duration }{
+		{0, 0}, {time.Minute, 0}, {0, -time.Minute}, {5 * time.Minute, -5 * time.Minute}, {oauth1.DefaultWindow, -oauth1.DefaultWindow}, {-time.Minute, time.Minute},
+	} {
+		t.Run(fmt.Sprintf("purging %s, accepting %s", clocks.purging, clocks.accepting), func(t *testing.T) {
+			s := storetest.SQLite(t).Open(t)
+			h := installed(t, func(cfg *hooks.Config) { cfg.Nonces = s })
+			start := h.clock()
+			valid := request{method: http.MethodGet, path: "/app/" + rootA, at: start, nonce: oauth1.NewNonce()}
+			h.accepted(valid, http.StatusOK)
+			for since := time.Duration(0); since <= oauth1.DefaultWindow-clocks.accepting; since += 30 * time.Second {
+				if err := s.PurgeNonces(t.Context(), start.Add(since+clocks.purging)); err != nil {
+					t.Fatalf("PurgeNonces() = %v", err)
+				}
+				h.advance(start.Add(since + clocks.accepting).Sub(h.clock()))
+				h.refused(valid, failure.Unauthorized)
+			}
+		})
 	}
 }
 
