@@ -88,11 +88,18 @@ func (s *Service) countWrongID(ctx context.Context, r tenant.Resolved, by audit.
 	if err != nil {
 		return nil, fmt.Errorf("reading unconfirmed grant of %s: %w", r.Tenant.ID, err)
 	}
+	err = s.cfg.Store.CountClaim(ctx, g.ConsentID, maxClaimAttempts)
+	if errors.Is(err, tenant.ErrChanged) { // others used up the limit since it was read
+		return failure.New(failure.NothingToClaim), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("counting a wrong ID of %s: %w", r.Tenant.ID, err)
+	}
 	c, err := s.cfg.Store.Consent(ctx, g.ConsentID)
 	if err != nil {
 		return nil, fmt.Errorf("reading consent %s: %w", g.ConsentID, err)
 	}
-	return s.countWrong(ctx, r, c, by)
+	return s.refuseClaim(ctx, r, c, by)
 }
 
 // waitingFor returns the failure that says that a consent waits for confirmation.

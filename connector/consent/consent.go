@@ -90,7 +90,7 @@ type Store interface {
 	SaveConsent(ctx context.Context, c *Consent) error
 
 	// CountClaim counts a code that is about to be compared, by one conditional UPDATE, unless limit codes were counted or the
-	// consent is not claimable any more (tenant.ErrChanged). In a transaction, other callers wait until it ends.
+	// consent is neither claimable nor confirmable any more (tenant.ErrChanged). In a transaction, other callers wait until it ends.
 	CountClaim(ctx context.Context, consentID string, limit int) error
 
 	AddState(ctx context.Context, s State) error

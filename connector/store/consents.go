@@ -171,7 +171,7 @@ func (s *Store) SaveConsent(ctx context.Context, c *consent.Consent) error {
 func (s *Store) CountClaim(ctx context.Context, consentID string, limit int) error {
 	err := s.db.Write(ctx, func(db *gorm.DB) error {
 		return mustAffect(db.Model(&consentRow{}).
-			Where("id = ? AND status = ? AND claim_attempts < ?", consentID, string(consent.Claimable), limit).
+			Where("id = ? AND status IN ? AND claim_attempts < ?", consentID, []string{string(consent.Claimable), string(consent.Confirmable)}, limit).
 			Updates(map[string]any{"claim_attempts": gorm.Expr("claim_attempts + 1"), "version": gorm.Expr("version + 1")}), tenant.ErrChanged)
 	})
 	if err != nil {
