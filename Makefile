@@ -45,8 +45,9 @@ test-mysql: ## the tests that use a database server, on a real MySQL, which is u
 test-quick: ## the tests that need no browser and no database but SQLite, for daily work
 	@build/test.sh quick
 
-chaos: ## kill, cut and stop everything in turn for most of an hour, and see what holds; see docs/explanation/reliability.md
+chaos: ## kill, cut and stop everything in turn for up to 90 minutes, and see what holds; see docs/explanation/reliability.md
 	@build/prerequisites.sh rsync mariadbd
+	@build/mysql.sh >/dev/null
 	@mkdir -p dist
 	$(GO) run ./sandbox/chaos/command -summary dist/chaos.txt $(CHAOSFLAGS)
 

@@ -5,7 +5,8 @@
 // Nothing here depends on the speed of the machine. The harness knows which replicas run, counts the steps of renewals and
 // the sweeps that they report, and reads the database. Time passes only when it moves all clocks.
 //
-// The short form is the package's test; the full form is the command below it, which `make chaos` runs.
+// The short form is the package's test, on MariaDB with Galera or on MySQL with Group Replication; the full form is the command
+// below it, which `make chaos` runs, with all of them.
 package chaos
 
 import (

@@ -35,7 +35,7 @@ func Short() Scale {
 	return Scale{Repeats: 2, Kills: 8, KillRenewals: 100, Faults: 2, Periods: 2, ClusterFaults: 2, Contention: 20}
 }
 
-// Full returns the scale on which a release is judged. It takes most of an hour on two processors.
+// Full returns the scale on which a release is judged. It takes at most an hour and a half on two processors.
 func Full() Scale {
 	return Scale{Repeats: 50, Kills: 450, KillRenewals: 10000, Faults: 20, Periods: 10, ClusterFaults: 27, Contention: 60}
 }

@@ -165,12 +165,6 @@ func EmptyMySQL(t testing.TB) *Database {
 	return db
 }
 
-// MariaDB is MySQL.
-func MariaDB(t testing.TB) *Database { return MySQL(t) }
-
-// EmptyMariaDB is EmptyMySQL.
-func EmptyMariaDB(t testing.TB) *Database { return EmptyMySQL(t) }
-
 // Server starts a server for one test, of the kind that the tests run on, with further arguments. It stops when the test ends.
 func Server(t testing.TB, arguments ...string) *dbserver.Server {
 	t.Helper()
