@@ -29,8 +29,8 @@ type Consents interface {
 
 // Seal encrypts what browsers store for us; seal.Keyring implements it.
 type Seal interface {
-	Seal(plaintext []byte, table, row, column string) ([]byte, error)
-	Open(ciphertext []byte, table, row, column string) ([]byte, error)
+	Seal(plaintext []byte, table, row, column string, bound ...string) ([]byte, error)
+	Open(ciphertext []byte, table, row, column string, bound ...string) ([]byte, error)
 }
 
 // Limit bounds the requests of one client address: an IPv4 address, or the /64 network of an IPv6 address.

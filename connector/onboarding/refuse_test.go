@@ -232,11 +232,11 @@ func TestRecovered_PanicBecomesPage(t *testing.T) {
 // A brokenSeal always fails.
 type brokenSeal struct{}
 
-func (brokenSeal) Seal([]byte, string, string, string) ([]byte, error) {
+func (brokenSeal) Seal([]byte, string, string, string, ...string) ([]byte, error) {
 	return nil, errors.New("no matching key")
 }
 
-func (brokenSeal) Open([]byte, string, string, string) ([]byte, error) {
+func (brokenSeal) Open([]byte, string, string, string, ...string) ([]byte, error) {
 	return nil, errors.New("no matching key")
 }
 

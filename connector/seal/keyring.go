@@ -248,18 +248,19 @@ func (k *Keyring) Sealed(ciphertext []byte) bool {
 	return ok && key == k.Primary()
 }
 
-// Seal encrypts plaintext for a column of a row of a table, which are its associated data.
-func (k *Keyring) Seal(plaintext []byte, table, row, column string) ([]byte, error) {
-	ciphertext, err := k.aead.Encrypt(plaintext, Encode(table, row, column))
+// Seal encrypts plaintext for a column of a row of a table. They are its associated data, together with bound: other values
+// that must not change without the plaintext.
+func (k *Keyring) Seal(plaintext []byte, table, row, column string, bound ...string) ([]byte, error) {
+	ciphertext, err := k.aead.Encrypt(plaintext, associated(table, row, column, bound))
 	if err != nil {
 		return nil, fmt.Errorf("sealing %s.%s: %w", table, column, errMaterial)
 	}
 	return ciphertext, nil
 }
 
-// Open decrypts what Seal returned for the same column of the same row, or returns ErrNotOpened.
-func (k *Keyring) Open(ciphertext []byte, table, row, column string) ([]byte, error) {
-	plaintext, err := k.aead.Decrypt(ciphertext, Encode(table, row, column))
+// Open decrypts what Seal returned for the same column of the same row and the same bound values, or returns ErrNotOpened.
+func (k *Keyring) Open(ciphertext []byte, table, row, column string, bound ...string) ([]byte, error) {
+	plaintext, err := k.aead.Decrypt(ciphertext, associated(table, row, column, bound))
 	if err != nil {
 		return nil, fmt.Errorf("opening %s.%s of %q: %w", table, column, row, ErrNotOpened)
 	}
@@ -273,6 +274,10 @@ func (k *Keyring) Hash(purpose, value string) (string, error) {
 		return "", fmt.Errorf("hashing a %s: %w", purpose, errMaterial)
 	}
 	return base64.RawURLEncoding.EncodeToString(sum), nil
+}
+
+func associated(table, row, column string, bound []string) []byte {
+	return Encode(append([]string{table, row, column}, bound...)...)
 }
 
 // Encode joins parts, each preceded by its length, so that different lists never give the same bytes.

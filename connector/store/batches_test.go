@@ -82,7 +82,7 @@ func TestAppendEvent_Concurrently(t *testing.T) {
 // waiting returns what a snapshot has of a grant that waits.
 func waiting(g token.Grant) *token.Grant {
 	return &token.Grant{
-		TenantID: g.TenantID, Slot: g.Slot, Procedure: g.Procedure, ConsentID: g.ConsentID, ConsentedAt: g.ConsentedAt, ConsentedBy: g.ConsentedBy,
+		TenantID: g.TenantID, Slot: g.Slot, DirectoryID: g.DirectoryID, Procedure: g.Procedure, ConsentID: g.ConsentID, ConsentedAt: g.ConsentedAt, ConsentedBy: g.ConsentedBy,
 	}
 }
 

@@ -38,7 +38,7 @@ type consentRow struct {
 func (consentRow) TableName() string { return "consents" }
 
 func (s *Store) consentRow(c consent.Consent) (consentRow, error) {
-	sealed, err := s.seal(c.Link, "consents", c.ID, "link")
+	sealed, err := s.seal(c.Link, "consents", c.ID, "link", c.TenantID)
 	if err != nil {
 		return consentRow{}, err
 	}
@@ -77,7 +77,7 @@ func purgeAt(c consent.Consent) time.Time {
 }
 
 func (s *Store) consentOf(row consentRow) consent.Consent {
-	opened, _ := s.unseal(row.Link, "consents", row.ID, "link") // empty when it does not open
+	opened, _ := s.unseal(row.Link, "consents", row.ID, "link", row.TenantID) // empty when it does not open
 	return consent.Consent{
 		ID:             row.ID,
 		TenantID:       row.TenantID,

@@ -41,6 +41,8 @@ type eventRow struct {
 	Result      string
 	Reference   string
 	Details     sqldb.JSONColumn[map[string]string]
+	MAC         []byte
+	Checkpoint  *int64 // nil until a checkpoint covers the event
 }
 
 // TableName implements gorm's Tabler.
@@ -95,16 +97,16 @@ func (s *Store) writeEvents(ctx context.Context, events []audit.Event) error {
 
 // The columns of an inserted event; the database numbers it.
 const (
-	eventColumns = "(id, happened_at, instance_key, tenant_id, action, actor_kind, actor_id, actor_name, actor_account_id, actor_original_id, result, reference, details)"
-	eventValues  = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	eventColumns = "(id, happened_at, instance_key, tenant_id, action, actor_kind, actor_id, actor_name, actor_account_id, actor_original_id, result, reference, details, mac)"
+	eventValues  = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 // insertEvents writes events in their order. It avoids gorm's reflection, because events are the most frequent rows.
 func (s *Store) insertEvents(ctx context.Context, events []audit.Event) error {
-	values := make([]any, 0, 13*len(events))
+	values := make([]any, 0, 14*len(events))
 	for _, e := range events {
 		values = append(values, e.ID, sqldb.NewTimestamp(e.At), e.InstanceKey, e.TenantID, string(e.Action), string(e.Actor.Kind), e.Actor.ID, e.Actor.Name,
-			e.Actor.AccountID, e.Actor.OriginalID, e.Result, e.Reference, sqldb.NewJSONColumn(e.Details))
+			e.Actor.AccountID, e.Actor.OriginalID, e.Result, e.Reference, sqldb.NewJSONColumn(e.Details), s.eventMAC(e))
 	}
 	query := "INSERT INTO events " + eventColumns + " VALUES " + eventValues + strings.Repeat(", "+eventValues, len(events)-1)
 	return s.db.Write(ctx, func(db *gorm.DB) error {

@@ -22,11 +22,6 @@ var MigrationLock = strconv.FormatInt(lock.DefaultLockID, 10)
 // PurgeBatch is purgeBatch.
 const PurgeBatch = purgeBatch
 
-// DeleteEvents is Store.deleteEvents.
-func DeleteEvents(ctx context.Context, s *Store, last int64, before time.Time) error {
-	return s.deleteEvents(ctx, last, before)
-}
-
 // WriteEvents writes events in one transaction.
 func WriteEvents(ctx context.Context, s *Store, events []audit.Event) error {
 	return s.writeEvents(ctx, events)
@@ -159,3 +154,37 @@ func Form(ctx context.Context, s *Store) (int, error) {
 
 // SetForm is setForm.
 func SetForm(ctx context.Context, s *Store, form int) error { return s.setForm(ctx, form) }
+
+// CurrentForm is currentForm.
+const CurrentForm = currentForm
+
+// InterruptAfter calls act and cancels its context when s has sent n statements meanwhile, before the next one takes effect.
+func InterruptAfter(ctx context.Context, s *Store, n int, cancel context.CancelFunc, act func() error) error {
+	const name = "test:interrupt"
+	var mu sync.Mutex // guards sent
+	sent := 0
+	count := func(*gorm.DB) {
+		mu.Lock()
+		defer mu.Unlock()
+		if sent++; sent > n {
+			cancel()
+		}
+	}
+	return s.db.Read(ctx, func(db *gorm.DB) error {
+		callbacks := db.Callback()
+		for _, register := range []func(string, func(*gorm.DB)) error{
+			callbacks.Query().Before("gorm:query").Register, callbacks.Row().Before("gorm:row").Register, callbacks.Raw().Before("gorm:raw").Register,
+			callbacks.Create().Before("gorm:create").Register, callbacks.Update().Before("gorm:update").Register, callbacks.Delete().Before("gorm:delete").Register,
+		} {
+			if err := register(name, count); err != nil {
+				return err
+			}
+		}
+		return act()
+	})
+}
+
+// NameRemoved is the first step of PurgeEvents.
+func NameRemoved(ctx context.Context, s *Store, before time.Time) error {
+	return s.nameRemoved(ctx, before)
+}

@@ -20,6 +20,8 @@ type grantRow struct {
 	Slot          string `gorm:"primaryKey"`
 	RefreshToken  []byte
 	IssuedAt      sqldb.Timestamp
+	InstanceKey   string
+	AccountID     string
 	DirectoryID   string
 	ApplicationID string
 	ProcedureName string
@@ -40,7 +42,7 @@ func (grantRow) TableName() string { return "grants" }
 func sealedAs(tenantID, slot string) string { return tenantID + "/" + slot }
 
 func (s *Store) grantRow(g token.Grant) (grantRow, error) {
-	sealed, err := s.seal(g.RefreshToken, "grants", sealedAs(g.TenantID, string(g.Slot)), "refresh_token")
+	sealed, err := s.seal(g.RefreshToken, "grants", sealedAs(g.TenantID, string(g.Slot)), "refresh_token", g.InstanceKey, g.AccountID, g.DirectoryID)
 	if err != nil {
 		return grantRow{}, err
 	}
@@ -49,6 +51,8 @@ func (s *Store) grantRow(g token.Grant) (grantRow, error) {
 		Slot:          string(g.Slot),
 		RefreshToken:  sealed,
 		IssuedAt:      sqldb.NewTimestamp(g.IssuedAt),
+		InstanceKey:   g.InstanceKey,
+		AccountID:     g.AccountID,
 		DirectoryID:   g.DirectoryID,
 		ApplicationID: g.ApplicationID,
 		ProcedureName: string(g.Procedure),
@@ -63,13 +67,15 @@ func (s *Store) grantRow(g token.Grant) (grantRow, error) {
 }
 
 func (s *Store) grantOf(row grantRow) token.Grant {
-	opened, ok := s.unseal(row.RefreshToken, "grants", sealedAs(row.TenantID, row.Slot), "refresh_token")
+	opened, ok := s.unseal(row.RefreshToken, "grants", sealedAs(row.TenantID, row.Slot), "refresh_token", row.InstanceKey, row.AccountID, row.DirectoryID)
 	return token.Grant{
 		TenantID:      row.TenantID,
 		Slot:          token.Slot(row.Slot),
 		RefreshToken:  opened,
 		Unreadable:    !ok || opened.Empty(),
 		IssuedAt:      row.IssuedAt.Time,
+		InstanceKey:   row.InstanceKey,
+		AccountID:     row.AccountID,
 		DirectoryID:   row.DirectoryID,
 		ApplicationID: row.ApplicationID,
 		Procedure:     token.Procedure(row.ProcedureName),
@@ -182,7 +188,7 @@ func (s *Store) SavePredecessor(ctx context.Context, g token.Grant) error {
 			return db.Clauses(clause.OnConflict{
 				Columns: []clause.Column{{Name: "tenant_id"}, {Name: "slot"}},
 				DoUpdates: append(clause.AssignmentColumns([]string{
-					"refresh_token", "issued_at", "directory_id", "application_id", "procedure_name", "consent_id", "consented_at", "consented_by",
+					"refresh_token", "issued_at", "instance_key", "account_id", "directory_id", "application_id", "procedure_name", "consent_id", "consented_at", "consented_by",
 					"asked_by", "scopes", "checks",
 				}), clause.Assignment{Column: clause.Column{Name: "version"}, Value: gorm.Expr("grants.version + 1")}),
 			}).Create(&row).Error

@@ -7,6 +7,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
 )
@@ -29,6 +30,7 @@ type instanceRow struct {
 	Updated           sqldb.Timestamp `gorm:"column:updated_at"`
 	Removed           sqldb.Timestamp `gorm:"column:removed_at"`
 	Version           int64
+	MAC               []byte
 }
 
 // TableName implements gorm's Tabler.
@@ -40,7 +42,7 @@ func (s *Store) instanceRow(in tenant.Instance) (instanceRow, error) {
 	if err != nil {
 		return instanceRow{}, err
 	}
-	return instanceRow{
+	row := instanceRow{
 		InstanceKey:       in.Key,
 		InstanceID:        in.ID,
 		RootID:            sqldb.NullString(in.RootID),
@@ -58,7 +60,16 @@ func (s *Store) instanceRow(in tenant.Instance) (instanceRow, error) {
 		Updated:           sqldb.NewTimestamp(in.UpdatedAt),
 		Removed:           sqldb.NewTimestamp(in.RemovedAt),
 		Version:           in.Version,
-	}, nil
+	}
+	row.MAC = s.rowMAC(row.guarded(), currentForm)
+	return row, nil
+}
+
+// guarded returns the columns of the row that decide who has access.
+func (row *instanceRow) guarded() guardedRow {
+	return guardedRow{row.TableName(), row.InstanceKey, []guardedColumn{
+		{"borrowers", guardedList(row.Borrowers.V), formBound},
+	}}
 }
 
 func (s *Store) instanceOf(row instanceRow) tenant.Instance {
@@ -80,6 +91,7 @@ func (s *Store) instanceOf(row instanceRow) tenant.Instance {
 		CreatedAt: row.Created.Time,
 		UpdatedAt: row.Updated.Time,
 		RemovedAt: row.Removed.Time,
+		Altered:   !s.proven(row.guarded(), row.MAC),
 		Version:   row.Version,
 	}
 }
@@ -100,6 +112,9 @@ func (s *Store) Instance(ctx context.Context, key string) (tenant.Instance, erro
 // SaveInstance implements tenant.Store. It returns tenant.ErrChanged when the row changed since it was read, already
 // exists, or another instance has the same root.
 func (s *Store) SaveInstance(ctx context.Context, in *tenant.Instance) error {
+	if in.Altered {
+		return fmt.Errorf("saving instance %q: %w", in.Key, failure.New(failure.Integrity))
+	}
 	saved := *in
 	saved.Version++
 	saved.Settings.Application = storedApplication(saved.Settings.Application)

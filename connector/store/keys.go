@@ -192,7 +192,7 @@ func (s *Store) keysAfter(ctx context.Context, lost []uint32) error {
 	if primary := s.keyring.Primary(); !slices.Contains(state.live, primary) && !slices.Contains(added, primary) {
 		added = append(added, primary)
 	}
-	return s.Transact(ctx, func(ctx context.Context) error {
+	err = s.Transact(ctx, func(ctx context.Context) error {
 		for _, key := range lost {
 			if err := s.retire(ctx, key); err != nil {
 				return err
@@ -200,6 +200,10 @@ func (s *Store) keysAfter(ctx context.Context, lost []uint32) error {
 		}
 		return errors.Join(s.saveKeyChecks(ctx, added, state.form), s.TouchKey(ctx))
 	})
+	if err != nil {
+		return err
+	}
+	return s.upgrade(ctx, state.form)
 }
 
 // KeepKey records that the database is sealed with another key of the keyring from now on. Call it before the first process
@@ -290,7 +294,7 @@ func (s *Store) sampleKeys(ctx context.Context, version int64, lost []uint32) (n
 
 // openSample returns how many of a few values that use counts can be opened.
 func (s *Store) openSample(ctx context.Context, use KeyUse) (opened int, err error) {
-	c := columnOf(use)
+	c := columnOf(use).inForm(formPlain)
 	values, err := s.sealedValues(ctx, c, func(query *gorm.DB) *gorm.DB {
 		return query.Where(fmt.Sprintf("SUBSTR(%s, 1, %d) = ?", c.column, seal.PrefixSize), seal.PrefixOf(use.Key)).Limit(sampleSize)
 	})
@@ -298,7 +302,7 @@ func (s *Store) openSample(ctx context.Context, use KeyUse) (opened int, err err
 		return 0, fmt.Errorf("reading %s.%s: %w", c.table, c.column, err)
 	}
 	for _, v := range values {
-		if _, err := s.keyring.Open(v.ciphertext, c.table, v.row(), c.column); err == nil {
+		if _, _, err := s.openValue(c, v); err == nil {
 			opened++
 		}
 	}

@@ -154,6 +154,10 @@ func TestSetForm(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
+		form, err := store.Form(t.Context(), s)
+		if err != nil {
+			t.Fatalf("Form() = _, %v", err)
+		}
 		both := must(t)(db.Keyring.Add())
 		s = db.Open(t, func(cfg *store.Config) { cfg.Keyring = both })
 		check := func(s *store.Store, want int) {
@@ -162,15 +166,15 @@ func TestSetForm(t *testing.T) {
 				t.Errorf("Form() = %d, %v, want %d", form, err, want)
 			}
 		}
-		check(s, 0)
-		if err := store.SetForm(t.Context(), s, 3); err != nil {
+		check(s, form)
+		if err := store.SetForm(t.Context(), s, form+3); err != nil {
 			t.Fatalf("SetForm() = %v", err)
 		}
-		check(s, 3)
+		check(s, form+3)
 		// A key that is added later takes over the form, and so does one that alone remains.
 		third := must(t)(both.Add())
-		check(db.Open(t, func(cfg *store.Config) { cfg.Keyring = third }), 3)
+		check(db.Open(t, func(cfg *store.Config) { cfg.Keyring = third }), form+3)
 		execute(t, db, "DELETE FROM key_checks WHERE key_id <> ?", db.Keyring.Primary())
-		check(s, 3)
+		check(s, form+3)
 	})
 }

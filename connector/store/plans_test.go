@@ -40,8 +40,8 @@ func populate(t *testing.T, raw *sql.DB, driver string) {
 			number + concat("consent") + ", " + id + ", 'manual', 'waiting', 'user', 'u', 'n', 'a', 'o', '2026-11-01 00:00:00.000', '{}', 0, " + at("2026-01-01", "2026-12-01") + ", 1 FROM numbers",
 		"INSERT INTO states (state_hash, consent_id, tenant_id, browser_hash, without_claims, created_at, expires_at, ended_at) " +
 			number + concat("state") + ", " + concat("consent") + ", " + id + ", 'b', 0, '2026-11-01 00:00:00.000', '2026-12-01 00:00:00.000', " + at("2026-01-01", "2026-12-01") + " FROM numbers",
-		"INSERT INTO events (id, happened_at, instance_key, tenant_id, action, actor_kind, actor_id, actor_name, actor_account_id, actor_original_id, result, reference) " +
-			number + concat("event") + ", '2026-11-01 00:00:00.000', 'key', " + id + ", 'grant.renewed', 'scheduler', '', '', '', '', 'ok', 'r' FROM numbers",
+		"INSERT INTO events (id, happened_at, instance_key, tenant_id, action, actor_kind, actor_id, actor_name, actor_account_id, actor_original_id, result, reference, checkpoint) " +
+			number + concat("event") + ", '2026-11-01 00:00:00.000', 'key', " + id + ", 'grant.renewed', 'scheduler', '', '', '', '', 'ok', 'r', 1 FROM numbers",
 		"INSERT INTO nonces (consumer_key, nonce_hash, expires_at) " +
 			number + "'key', " + map[string]string{sqldb.SQLite: "CAST(printf('%032d', n) AS BLOB)", sqldb.MySQL: "LPAD(n, 32, '0')"}[driver] + ", " + at("2026-01-01", "2026-12-01") + " FROM numbers",
 		"INSERT INTO announcements (subject_kind, subject_id, look_at, version) " +
@@ -108,7 +108,11 @@ func TestStore_EveryQueryUsesAnIndex(t *testing.T) {
 				}
 				return err
 			}},
-			"purging events":    {"", func() error { return s.PurgeEvents(ctx, noon.AddDate(0, -6, 0)) }},
+			"writing checkpoints": {"events_checkpoint", func() error {
+				_, err := s.WriteCheckpoints(ctx, noon, func(store.Checkpoint) {})
+				return err
+			}},
+			"purging events":    {"checkpoints_removed", func() error { return s.PurgeEvents(ctx, noon.AddDate(0, -6, 0)) }},
 			"deleting a tenant": {"states_of_tenant consents_of_tenant", func() error { return s.DeleteTenant(ctx, "tenant-0800") }},
 		} {
 			t.Run(name, func(t *testing.T) { checkPlans(ctx, t, s, tc.index, tc.act) })

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"gorm.io/gorm"
@@ -36,49 +35,4 @@ func (s *Store) inBatches(ctx context.Context, table any, column string, before 
 			return err
 		}
 	}
-}
-
-// PurgeEvents deletes the events that happened before a time, in batches, in the order of the primary key, which is that of
-// writing: an index of times would have to be updated with every event.
-func (s *Store) PurgeEvents(ctx context.Context, before time.Time) error {
-	for {
-		last, full, err := s.oldEvents(ctx, before)
-		if err == nil && last > 0 {
-			err = s.deleteEvents(ctx, last, before)
-		}
-		if err != nil {
-			return fmt.Errorf("purging events: %w", err)
-		}
-		if !full {
-			return nil
-		}
-	}
-}
-
-// deleteEvents deletes the events up to a sequence number that happened before a time. The number alone does not suffice: the
-// servers of a cluster number independently, and a young event may get a lower number than an old one
-// (docs/reference/databases.md §2.2).
-func (s *Store) deleteEvents(ctx context.Context, last int64, before time.Time) error {
-	return s.db.Write(ctx, func(db *gorm.DB) error {
-		return db.Where("seq <= ? AND happened_at < ?", last, sqldb.NewTimestamp(before)).Delete(&eventRow{}).Error
-	})
-}
-
-// oldEvents returns the sequence number of the last event of the first batch of events that happened before a time, 0 when
-// there is none, and whether there may be more.
-func (s *Store) oldEvents(ctx context.Context, before time.Time) (last int64, full bool, err error) {
-	var rows []eventRow
-	err = s.db.Read(ctx, func(db *gorm.DB) error {
-		return db.Select("seq", "happened_at").Order("seq").Limit(purgeBatch).Find(&rows).Error
-	})
-	if err != nil {
-		return 0, false, err
-	}
-	for _, row := range rows {
-		if !row.HappenedAt.Time.Before(sqldb.StoredTime(before)) {
-			return last, false, nil
-		}
-		last = row.Seq
-	}
-	return last, len(rows) == purgeBatch, nil
 }

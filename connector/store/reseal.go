@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -22,35 +23,48 @@ type sealedColumn struct {
 	keys   []string
 	column string
 	since  int64 // version of the schema
+	// bound are the columns that the value is bound to, from formBound on.
+	bound []string
+	form  int // of the values
 }
 
 func sealedColumns() []sealedColumn {
 	return []sealedColumn{
-		{"instances", []string{"instance_key"}, "credentials", 1},
-		{"tenants", []string{"id"}, "credentials", 1},
-		{"grants", []string{"tenant_id", "slot"}, "refresh_token", 1},
-		{"consents", []string{"id"}, "link", 1},
-		{"states", []string{"state_hash"}, "nonce", 1},
-		{"states", []string{"state_hash"}, "verifier", 1},
+		{"instances", []string{"instance_key"}, "credentials", 1, nil, formBound},
+		{"tenants", []string{"id"}, "credentials", 1, nil, formBound},
+		{"grants", []string{"tenant_id", "slot"}, "refresh_token", 1, []string{"instance_key", "account_id", "directory_id"}, formBound},
+		{"consents", []string{"id"}, "link", 1, []string{"tenant_id"}, formBound},
+		{"states", []string{"state_hash"}, "nonce", 1, []string{"consent_id", "tenant_id"}, formBound},
+		{"states", []string{"state_hash"}, "verifier", 1, []string{"consent_id", "tenant_id"}, formBound},
 	}
 }
 
-// macColumns are the columns whose values name the key that made them as sealed ones do.
+// macColumns are the columns whose values name the key that made them as sealed ones do. An event needs its MAC only until a
+// checkpoint covers it.
 func macColumns() []sealedColumn {
 	return []sealedColumn{
-		{"instances", []string{"instance_key"}, "mac", 7},
-		{"tenants", []string{"id"}, "mac", 7},
-		{"events", []string{"seq"}, "mac", 7},
-		{"checkpoints", []string{"number"}, "mac", 7},
+		{"instances", []string{"instance_key"}, "mac", 7, nil, formBound},
+		{"tenants", []string{"id"}, "mac", 7, nil, formBound},
+		{"events", []string{"seq"}, "mac", 7, nil, formBound},
+		{"checkpoints", []string{"number"}, "mac", 7, nil, formBound},
 	}
 }
 
 // isMAC reports whether use counts MACs.
 func isMAC(use KeyUse) bool { return use.Column == "mac" }
 
-// A sealedValue is one value of a sealedColumn, with the keys of its row.
+// inForm returns the column of a database in another form.
+func (c sealedColumn) inForm(form int) sealedColumn {
+	if c.form = form; form == formPlain {
+		c.bound = nil
+	}
+	return c
+}
+
+// A sealedValue is one value of a sealedColumn, with the keys of its row and what it is bound to.
 type sealedValue struct {
 	keys       []string
+	bound      []string // nil before formBound
 	ciphertext []byte
 }
 
@@ -77,10 +91,11 @@ func (p *Progress) fail(v sealedValue, err error) {
 	}
 }
 
-// Reseal seals every secret that is sealed with an older key again, with the primary key, and returns how many it sealed. It
+// Reseal seals every secret that is sealed with an older key again, with the primary key, renews the MACs that an older key
+// made, and returns how many of both there were. It
 // may run while other processes use the database, if they have the primary key, and may be repeated after an interruption.
 // Once it has returned 0, and no process seals with an older key, only backups of the database need the older keys. A value that
-// does not open stays as it is. It calls report, which may be nil, after each batch, and once for a column without values.
+// does not open, and a MAC that is wrong, stay as they are. It calls report, which may be nil, after each batch, and once for a column without values.
 func (s *Store) Reseal(ctx context.Context, report func(Progress)) (int, error) {
 	total := 0
 	err := s.walk(ctx, report, func(ctx context.Context, c sealedColumn, values []sealedValue, p *Progress) error {
@@ -117,7 +132,11 @@ func (s *Store) Reseal(ctx context.Context, report func(Progress)) (int, error) 
 		total += older
 		return nil
 	})
-	return total, err
+	if err != nil {
+		return total, err
+	}
+	renewed, err := s.renewMACs(ctx, report)
+	return total + renewed, err
 }
 
 // CheckSealed opens every secret, changes nothing, and returns the final Progress of each column. It calls report, which may
@@ -135,7 +154,7 @@ func (s *Store) CheckSealed(ctx context.Context, report func(Progress)) ([]Progr
 		}
 	}, func(_ context.Context, c sealedColumn, values []sealedValue, p *Progress) error {
 		for _, v := range values {
-			switch _, err := s.keyring.Open(v.ciphertext, c.table, v.row(), c.column); {
+			switch _, _, err := s.openValue(c, v); {
 			case err != nil:
 				p.fail(v, err)
 			case !s.keyring.Sealed(v.ciphertext):
@@ -151,10 +170,22 @@ func (s *Store) CheckSealed(ctx context.Context, report func(Progress)) ([]Progr
 func (s *Store) walk(ctx context.Context, report func(Progress),
 	visit func(ctx context.Context, c sealedColumn, values []sealedValue, p *Progress) error,
 ) error {
+	form, err := s.storedForm(ctx)
+	if err != nil {
+		return err
+	}
+	return s.walkForm(ctx, form, report, visit)
+}
+
+// walkForm is walk for a database whose values have a form.
+func (s *Store) walkForm(ctx context.Context, form int, report func(Progress),
+	visit func(ctx context.Context, c sealedColumn, values []sealedValue, p *Progress) error,
+) error {
 	if report == nil {
 		report = func(Progress) {}
 	}
 	for _, c := range sealedColumns() {
+		c = c.inForm(form)
 		p := Progress{Table: c.table, Column: c.column}
 		var err error
 		if p.Total, err = s.sealedCount(ctx, c); err != nil {
@@ -218,17 +249,19 @@ func (s *Store) sealedCount(ctx context.Context, c sealedColumn) (int, error) {
 func (s *Store) sealedValues(ctx context.Context, c sealedColumn, which func(query *gorm.DB) *gorm.DB) (values []sealedValue, err error) {
 	err = s.db.Read(ctx, func(db *gorm.DB) error {
 		values = nil
-		query := db.Table(c.table).Select(append(append([]string{}, c.keys...), c.column)).Where(c.column + " IS NOT NULL")
+		query := db.Table(c.table).Select(slices.Concat(c.keys, c.bound, []string{c.column})).Where(c.column + " IS NOT NULL")
 		rows, err := which(query).Rows()
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
-			v := sealedValue{keys: make([]string, len(c.keys))}
-			dest := make([]any, 0, len(c.keys)+1)
-			for i := range v.keys {
-				dest = append(dest, &v.keys[i])
+			v := sealedValue{keys: make([]string, len(c.keys)), bound: make([]string, len(c.bound))}
+			dest := make([]any, 0, len(c.keys)+len(c.bound)+1)
+			for _, texts := range [][]string{v.keys, v.bound} {
+				for i := range texts {
+					dest = append(dest, &texts[i])
+				}
 			}
 			if err := rows.Scan(append(dest, &v.ciphertext)...); err != nil {
 				return err
@@ -238,6 +271,19 @@ func (s *Store) sealedValues(ctx context.Context, c sealedColumn, which func(que
 		return rows.Err()
 	})
 	return values, err
+}
+
+// openValue opens a value in the form that its column has, and returns what it is bound to.
+func (s *Store) openValue(c sealedColumn, v sealedValue) (plaintext []byte, bound []string, err error) {
+	if c.form != formPlain {
+		bound = boundForm(v.bound)
+		plaintext, err = s.keyring.Open(v.ciphertext, c.table, v.row(), c.column, bound...)
+		if err == nil || c.form != formBegun {
+			return plaintext, bound, err
+		}
+	}
+	plaintext, err = s.keyring.Open(v.ciphertext, c.table, v.row(), c.column)
+	return plaintext, nil, err
 }
 
 // followingRows selects the rows that follow the one with the keys after, in the order of the primary key.
@@ -250,11 +296,16 @@ func followingRows(keys, after []string) (condition string, args []any) {
 
 // resealValue replaces one value, unless it changed meanwhile, and reports whether it did.
 func (s *Store) resealValue(ctx context.Context, c sealedColumn, v sealedValue) (bool, error) {
-	plaintext, err := s.keyring.Open(v.ciphertext, c.table, v.row(), c.column)
+	plaintext, bound, err := s.openValue(c, v)
 	if err != nil {
 		return false, err
 	}
-	next, err := s.keyring.Seal(plaintext, c.table, v.row(), c.column)
+	return s.replaceValue(ctx, c, v, plaintext, bound)
+}
+
+// replaceValue seals a plaintext in the place of v, unless that changed meanwhile, and reports whether it did.
+func (s *Store) replaceValue(ctx context.Context, c sealedColumn, v sealedValue, plaintext []byte, bound []string) (bool, error) {
+	next, err := s.keyring.Seal(plaintext, c.table, v.row(), c.column, bound...)
 	if err != nil {
 		return false, err
 	}

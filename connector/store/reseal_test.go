@@ -37,8 +37,8 @@ func TestReseal(t *testing.T) {
 		if err != nil {
 			t.Fatalf("Grant() = _, %v", err)
 		}
-		// instance, tenants, grants, consent, and two secrets of a state
-		for _, want := range []int{1 + 1 + more + 2 + more + 1 + 2, 0} {
+		// instance, tenants, grants, consent, and two secrets of a state; MACs of the instance and the tenants
+		for _, want := range []int{1 + 1 + more + 2 + more + 1 + 2 + 1 + 1 + more, 0} {
 			if n, err := s.Reseal(ctx, nil); n != want || err != nil {
 				t.Errorf("Reseal() = %d, %v, want %d", n, err, want)
 			}
@@ -165,7 +165,7 @@ func TestReseal_Resumes(t *testing.T) {
 				t.Fatalf("Reseal() = %d, %v after %d interruptions, want %v, or nil after at most 20", n, err, interruptions, context.Canceled)
 			}
 		}
-		if want := 1 + 1 + more + 2 + 1 + 2; resealed != want || interruptions < 6 {
+		if want := 1 + 1 + more + 2 + 1 + 2 + 1 + 1 + more; resealed != want || interruptions < 6 {
 			t.Errorf("Reseal() = %d in %d calls, want %d in more than six", resealed, interruptions+1, want)
 		}
 		progress, err := s.CheckSealed(t.Context(), nil)

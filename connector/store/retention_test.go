@@ -29,14 +29,15 @@ func TestPurgeEvents(t *testing.T) {
 		if err := store.WriteEvents(ctx, s, events); err != nil {
 			t.Fatalf("writing events: %v", err)
 		}
+		writeCheckpoints(t, s, noon.AddDate(0, 1, 0))
 		for _, purge := range []struct {
 			before time.Time
 			want   int
 		}{
-			{noon.AddDate(-1, 0, 0), old + fresh}, // the first event has exactly this time
-			{noon.AddDate(-1, 0, 0).Add(3 * time.Second), old + fresh - 3},
-			{noon, fresh},
-			{noon, fresh},
+			{noon.AddDate(-1, 0, 0), old + fresh},                      // the first event has exactly this time
+			{noon.AddDate(-1, 0, 0).Add(3 * time.Second), old + fresh}, // whole checkpoints only
+			{noon.AddDate(-1, 0, 0).Add(store.PurgeBatch * time.Second), old + fresh - store.PurgeBatch},
+			{noon, old + fresh - store.PurgeBatch}, // the last of the old ones are in the checkpoint of the fresh ones
 			{noon.AddDate(1, 0, 0), 0},
 		} {
 			if err := s.PurgeEvents(ctx, purge.before); err != nil {
@@ -49,16 +50,21 @@ func TestPurgeEvents(t *testing.T) {
 	})
 }
 
-// TestPurgeEvents_KeepsYoungEventsWithLowNumbers purges events that servers numbered independently: between choosing what is
-// old and deleting it, another server writes an event with a lower number.
+// TestPurgeEvents_KeepsYoungEventsWithLowNumbers purges events that servers numbered independently: after the old ones, another
+// server wrote an event with a lower number.
 func TestPurgeEvents_KeepsYoungEventsWithLowNumbers(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
-		events := []audit.Event{{ID: "old", At: noon.Add(-time.Hour)}, {ID: "young", At: noon}, {ID: "older", At: noon.Add(-2 * time.Hour)}}
-		if err := store.WriteEvents(ctx, s, events); err != nil {
-			t.Fatalf("WriteEvents() = %v", err)
+		for _, e := range []audit.Event{{ID: "old", At: noon.Add(-time.Hour)}, {ID: "older", At: noon.Add(-2 * time.Hour)}, {ID: "young", At: noon}} {
+			if err := store.WriteEvents(ctx, s, []audit.Event{e}); err != nil {
+				t.Fatalf("WriteEvents() = %v", err)
+			}
+			if e.ID == "young" {
+				execute(t, db, "UPDATE events SET seq = -1 WHERE id = 'young'")
+			}
+			writeCheckpoints(t, s, noon.Add(time.Hour))
 		}
 		raw := db.Raw(t)
 		left := func() string {
@@ -80,8 +86,9 @@ func TestPurgeEvents_KeepsYoungEventsWithLowNumbers(t *testing.T) {
 			}
 			return strings.Join(ids, " ")
 		}
-		if err := store.DeleteEvents(ctx, s, 1<<40, noon); err != nil || left() != "young" {
-			t.Errorf("after deleting what is older than noon, %q remain, %v, want the young one", left(), err)
+		if err := s.PurgeEvents(ctx, noon); err != nil || left() != "young" {
+			t.Errorf("after PurgeEvents(noon), %q remain, %v, want the young one", left(), err)
 		}
+		checkEvents(t, s, 1)
 	})
 }

@@ -140,7 +140,7 @@ func (s *Store) usesOf(ctx context.Context, key uint32) ([]KeyUse, error) {
 				if sealing, _ := seal.KeyOf(v.ciphertext); sealing != key {
 					continue
 				}
-				if _, err := s.keyring.Open(v.ciphertext, c.table, v.row(), c.column); err == nil {
+				if _, _, err := s.openValue(c, v); err == nil {
 					n++
 				}
 			}
@@ -185,6 +185,9 @@ func (s *Store) keyUses(ctx context.Context, version int64) ([]KeyUse, error) {
 		}
 		err := s.db.Read(ctx, func(db *gorm.DB) error {
 			groups = nil
+			if c.table == "events" {
+				db = db.Where("checkpoint IS NULL")
+			}
 			return db.Table(c.table).Select(fmt.Sprintf("SUBSTR(%s, 1, %d) AS prefix, COUNT(*) AS number", c.column, seal.PrefixSize)).
 				Where(c.column + " IS NOT NULL").Group("prefix").Find(&groups).Error
 		})

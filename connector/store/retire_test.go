@@ -45,7 +45,7 @@ func TestRetireKey(t *testing.T) {
 				t.Errorf("RetireKey() = %v, want %d values", err, values)
 			}
 		}
-		const secrets = 7
+		const secrets = 7 + 2 // with the MACs of the instance and the tenant
 		needs(true, secrets)
 		if err := s.KeepKey(ctx, both.Primary()); err != nil {
 			t.Fatalf("KeepKey() = %v", err)

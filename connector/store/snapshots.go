@@ -15,14 +15,16 @@ import (
 // The columns of queries for many tenants. When a tenant has no grant or schedule, its columns are NULL.
 const (
 	tenantColumns = "id, instance_key, account_id, subscription_id, name, marketplace, directory_id, directory, application_id, credentials, " +
-		"created_at, updated_at, version"
+		"created_at, updated_at, version, mac"
 	instanceColumns = "instance_key, instance_id, root_id, controller_uri, package_version, cloud, application_id, credentials, mfa_request, " +
-		"borrowers, skip_landing, direct_link, tenant_application, created_at, updated_at, removed_at, version"
-	activeColumns = "COALESCE(a.tenant_id, ''), a.issued_at, COALESCE(a.directory_id, ''), COALESCE(a.application_id, ''), COALESCE(a.procedure_name, ''), " +
-		"COALESCE(a.consent_id, ''), a.consented_at, a.consented_by, COALESCE(a.asked_by, ''), a.scopes, a.checks, COALESCE(a.version, 0), a.refresh_token"
-	pendingColumns     = "COALESCE(p.tenant_id, ''), COALESCE(p.procedure_name, ''), COALESCE(p.consent_id, ''), p.consented_at, p.consented_by, p.refresh_token"
-	unconfirmedColumns = "COALESCE(u.tenant_id, ''), COALESCE(u.procedure_name, ''), COALESCE(u.consent_id, ''), u.consented_at, u.consented_by, u.refresh_token"
-	scheduleColumns    = "s.due_at, s.lease_owner, s.lease_until, COALESCE(s.attempt, 0), s.last_at, s.last_success_at, s.failing_since, s.failure, " +
+		"borrowers, skip_landing, direct_link, tenant_application, created_at, updated_at, removed_at, version, mac"
+	activeColumns = "COALESCE(a.tenant_id, ''), a.issued_at, COALESCE(a.instance_key, ''), COALESCE(a.account_id, ''), COALESCE(a.directory_id, ''), COALESCE(a.application_id, ''), " +
+		"COALESCE(a.procedure_name, ''), COALESCE(a.consent_id, ''), a.consented_at, a.consented_by, COALESCE(a.asked_by, ''), a.scopes, a.checks, COALESCE(a.version, 0), a.refresh_token"
+	pendingColumns = "COALESCE(p.tenant_id, ''), COALESCE(p.instance_key, ''), COALESCE(p.account_id, ''), COALESCE(p.directory_id, ''), " +
+		"COALESCE(p.procedure_name, ''), COALESCE(p.consent_id, ''), p.consented_at, p.consented_by, p.refresh_token"
+	unconfirmedColumns = "COALESCE(u.tenant_id, ''), COALESCE(u.instance_key, ''), COALESCE(u.account_id, ''), COALESCE(u.directory_id, ''), " +
+		"COALESCE(u.procedure_name, ''), COALESCE(u.consent_id, ''), u.consented_at, u.consented_by, u.refresh_token"
+	scheduleColumns = "s.due_at, s.lease_owner, s.lease_until, COALESCE(s.attempt, 0), s.last_at, s.last_success_at, s.failing_since, s.failure, " +
 		"COALESCE(s.version, 0)"
 )
 
@@ -40,7 +42,7 @@ const (
 func (row *tenantRow) scanDest() []any {
 	return []any{
 		&row.ID, &row.InstanceKey, &row.AccountID, &row.SubscriptionID, &row.Name, &row.Marketplace, &row.DirectoryID, &row.Directory,
-		&row.ApplicationID, &row.Credentials, &row.Created, &row.Updated, &row.Version,
+		&row.ApplicationID, &row.Credentials, &row.Created, &row.Updated, &row.Version, &row.MAC,
 	}
 }
 
@@ -48,18 +50,22 @@ func (row *instanceRow) scanDest() []any {
 	return []any{
 		&row.InstanceKey, &row.InstanceID, &row.RootID, &row.ControllerURI, &row.PackageVersion, &row.Cloud, &row.ApplicationID, &row.Credentials,
 		&row.MFARequest, &row.Borrowers, &row.SkipLanding, &row.DirectLink, &row.TenantApplication, &row.Created, &row.Updated, &row.Removed, &row.Version,
+		&row.MAC,
 	}
 }
 
 func (row *grantRow) activeDest() []any {
 	return []any{
-		&row.TenantID, &row.IssuedAt, &row.DirectoryID, &row.ApplicationID, &row.ProcedureName, &row.ConsentID, &row.ConsentedAt, &row.ConsentedBy,
-		&row.AskedBy, &row.Scopes, &row.Checks, &row.Version, &row.RefreshToken,
+		&row.TenantID, &row.IssuedAt, &row.InstanceKey, &row.AccountID, &row.DirectoryID, &row.ApplicationID, &row.ProcedureName, &row.ConsentID,
+		&row.ConsentedAt, &row.ConsentedBy, &row.AskedBy, &row.Scopes, &row.Checks, &row.Version, &row.RefreshToken,
 	}
 }
 
 func (row *grantRow) waitingDest() []any {
-	return []any{&row.TenantID, &row.ProcedureName, &row.ConsentID, &row.ConsentedAt, &row.ConsentedBy, &row.RefreshToken}
+	return []any{
+		&row.TenantID, &row.InstanceKey, &row.AccountID, &row.DirectoryID, &row.ProcedureName, &row.ConsentID, &row.ConsentedAt, &row.ConsentedBy,
+		&row.RefreshToken,
+	}
 }
 
 func (row *scheduleRow) scanDest() []any {

@@ -30,8 +30,8 @@ type stateRow struct {
 func (stateRow) TableName() string { return "states" }
 
 func (s *Store) stateOf(row stateRow) (consent.State, error) {
-	nonce, ok := s.unseal(row.Nonce, "states", row.StateHash, "nonce")
-	verifier, also := s.unseal(row.Verifier, "states", row.StateHash, "verifier")
+	nonce, ok := s.unseal(row.Nonce, "states", row.StateHash, "nonce", row.ConsentID, row.TenantID)
+	verifier, also := s.unseal(row.Verifier, "states", row.StateHash, "verifier", row.ConsentID, row.TenantID)
 	if !ok || !also {
 		return consent.State{}, tenant.ErrNotFound // a sign-in cannot be completed without either
 	}
@@ -52,11 +52,11 @@ func (s *Store) stateOf(row stateRow) (consent.State, error) {
 // AddState implements consent.Store. It returns tenant.ErrChanged when a state with the same hash exists, and
 // tenant.ErrNotFound when its tenant does not.
 func (s *Store) AddState(ctx context.Context, state consent.State) error {
-	nonce, err := s.seal(state.Nonce, "states", state.Hash, "nonce")
+	nonce, err := s.seal(state.Nonce, "states", state.Hash, "nonce", state.ConsentID, state.TenantID)
 	if err != nil {
 		return err
 	}
-	verifier, err := s.seal(state.Verifier, "states", state.Hash, "verifier")
+	verifier, err := s.seal(state.Verifier, "states", state.Hash, "verifier", state.ConsentID, state.TenantID)
 	if err != nil {
 		return err
 	}

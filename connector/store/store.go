@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"azure-partner-connector/connector/audit"
@@ -19,8 +20,8 @@ import (
 
 // A Keyring encrypts a value for one column of one row, and opens it only there; *seal.Keyring is one.
 type Keyring interface {
-	Seal(plaintext []byte, table, row, column string) ([]byte, error)
-	Open(ciphertext []byte, table, row, column string) ([]byte, error)
+	Seal(plaintext []byte, table, row, column string, bound ...string) ([]byte, error)
+	Open(ciphertext []byte, table, row, column string, bound ...string) ([]byte, error)
 	// Sealed reports whether ciphertext is sealed with the primary key.
 	Sealed(ciphertext []byte) bool
 	// Keys returns the IDs of all keys, and Primary that of the one that seals.
@@ -29,6 +30,10 @@ type Keyring interface {
 	// With returns a keyring in which another of the keys seals.
 	With(key uint32) (*seal.Keyring, error)
 	Hash(purpose, value string) (string, error)
+	// MAC returns a code that proves parts, CheckMAC checks one, and CurrentMAC reports whether the primary key made it.
+	MAC(purpose string, parts ...string) []byte
+	CheckMAC(mac []byte, purpose string, parts ...string) bool
+	CurrentMAC(mac []byte) bool
 }
 
 // Config is what a Store needs.
@@ -45,6 +50,8 @@ type Config struct {
 type Store struct {
 	db      *sqldb.DB
 	keyring Keyring
+	now     func() time.Time
+	log     *slog.Logger
 
 	// Batchers of what many callers request at the same time.
 	nonces    *sqldb.Batcher[usedNonce, bool]
@@ -71,7 +78,13 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
-	s := &Store{db: db, keyring: cfg.Keyring}
+	s := &Store{db: db, keyring: cfg.Keyring, now: cfg.Now, log: cfg.Log}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
 	s.nonces = sqldb.NewBatcher(db, s.rememberNonces)
 	s.events = sqldb.NewBatcher(db, s.appendEvents)
 	s.resolved = sqldb.NewBatcher(db, s.readResolved)
@@ -138,21 +151,21 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// seal returns text sealed for a column of a row, or nil for an empty text.
-func (s *Store) seal(text secret.Text, table, row, column string) ([]byte, error) {
+// seal returns text sealed for a column of a row and for bound, which are other columns of the row; nil for an empty text.
+func (s *Store) seal(text secret.Text, table, row, column string, bound ...string) ([]byte, error) {
 	if text.Empty() {
 		return nil, nil
 	}
-	return s.keyring.Seal([]byte(text.Reveal()), table, row, column)
+	return s.keyring.Seal([]byte(text.Reveal()), table, row, column, boundForm(bound)...)
 }
 
 // unseal returns the text that seal sealed. It returns false for a value that does not open: whoever reads its row must go on,
 // so that the secret can be replaced and the row removed. CheckSealed reports such values.
-func (s *Store) unseal(ciphertext []byte, table, row, column string) (secret.Text, bool) {
+func (s *Store) unseal(ciphertext []byte, table, row, column string, bound ...string) (secret.Text, bool) {
 	if ciphertext == nil {
 		return secret.Text{}, true
 	}
-	plaintext, err := s.keyring.Open(ciphertext, table, row, column)
+	plaintext, err := s.keyring.Open(ciphertext, table, row, column, boundForm(bound)...)
 	if err != nil {
 		return secret.Text{}, false
 	}

@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/notify"
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
@@ -27,6 +28,7 @@ type tenantRow struct {
 	Created        sqldb.Timestamp `gorm:"column:created_at"`
 	Updated        sqldb.Timestamp `gorm:"column:updated_at"`
 	Version        int64
+	MAC            []byte
 }
 
 // TableName implements gorm's Tabler.
@@ -37,7 +39,7 @@ func (s *Store) tenantRow(t tenant.Tenant) (tenantRow, error) {
 	if err != nil {
 		return tenantRow{}, err
 	}
-	return tenantRow{
+	row := tenantRow{
 		ID:             t.ID,
 		InstanceKey:    t.InstanceKey,
 		AccountID:      t.AccountID,
@@ -51,7 +53,18 @@ func (s *Store) tenantRow(t tenant.Tenant) (tenantRow, error) {
 		Created:        sqldb.NewTimestamp(t.CreatedAt),
 		Updated:        sqldb.NewTimestamp(t.UpdatedAt),
 		Version:        t.Version,
-	}, nil
+	}
+	row.MAC = s.rowMAC(row.guarded(), currentForm)
+	return row, nil
+}
+
+// guarded returns the columns of the row that decide who has access.
+func (row *tenantRow) guarded() guardedRow {
+	return guardedRow{row.TableName(), row.ID, []guardedColumn{
+		{"instance_key", row.InstanceKey, formBound},
+		{"account_id", row.AccountID, formBound},
+		{"directory_id", string(row.DirectoryID), formBound},
+	}}
 }
 
 func (s *Store) tenantOf(row tenantRow) tenant.Tenant {
@@ -67,6 +80,7 @@ func (s *Store) tenantOf(row tenantRow) tenant.Tenant {
 		Application:    s.applicationOf(row.ApplicationID, row.Credentials, "tenants", row.ID),
 		CreatedAt:      row.Created.Time,
 		UpdatedAt:      row.Updated.Time,
+		Altered:        !s.proven(row.guarded(), row.MAC),
 		Version:        row.Version,
 	}
 }
@@ -103,6 +117,9 @@ func (s *Store) Tenants(ctx context.Context, instanceKey string) ([]tenant.Tenan
 // SaveTenant implements tenant.Store. It returns tenant.ErrChanged when the row changed since it was read or already
 // exists, and tenant.ErrDirectoryTaken when another tenant of the instance has the directory.
 func (s *Store) SaveTenant(ctx context.Context, t *tenant.Tenant) error {
+	if t.Altered {
+		return fmt.Errorf("saving tenant %q: %w", t.ID, failure.New(failure.Integrity))
+	}
 	saved := *t
 	saved.Version++
 	saved.Application = storedApplication(saved.Application)

@@ -80,8 +80,8 @@ type recordingSealer struct {
 }
 
 // Seal implements store.Keyring.
-func (r *recordingSealer) Seal(plaintext []byte, table, row, column string) ([]byte, error) {
-	ciphertext, err := r.Keyring.Seal(plaintext, table, row, column)
+func (r *recordingSealer) Seal(plaintext []byte, table, row, column string, bound ...string) ([]byte, error) {
+	ciphertext, err := r.Keyring.Seal(plaintext, table, row, column, bound...)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sealed = append(r.sealed, hex.EncodeToString(ciphertext))

@@ -38,6 +38,9 @@ func (s *Service) snapshot(ctx context.Context, tenantID string) (Snapshot, erro
 // and to the application that it was issued to (docs/reference/microsoft-identity.md §3.4).
 func usable(r *tenant.Resolved, g *Grant) (tenant.Client, error) {
 	c := r.Client()
+	if g.InstanceKey != "" && g.InstanceKey != r.Tenant.InstanceKey || g.AccountID != "" && g.AccountID != r.Tenant.AccountID {
+		return c, failure.New(failure.Integrity) // it was given to another owner
+	}
 	if c.DirectoryID == "" {
 		return c, failure.New(failure.DirectoryMissing)
 	}

@@ -30,6 +30,9 @@ func (s *Service) Exchange(ctx context.Context, x CodeExchange) (Grant, error) {
 	if err != nil {
 		return Grant{}, err
 	}
+	if err := r.Intact(); err != nil {
+		return Grant{}, err
+	}
 	c := r.Client()
 	redeemed, err := s.cfg.Microsoft.Redeem(ctx, c, x.Code)
 	if err != nil {
@@ -44,7 +47,7 @@ func (s *Service) Exchange(ctx context.Context, x CodeExchange) (Grant, error) {
 	}
 	g := Grant{
 		TenantID: x.TenantID, RefreshToken: redeemed.RefreshToken, IssuedAt: redeemed.IssuedAt,
-		DirectoryID: c.DirectoryID, ApplicationID: c.Application.ID,
+		InstanceKey: r.Tenant.InstanceKey, AccountID: r.Tenant.AccountID, DirectoryID: c.DirectoryID, ApplicationID: c.Application.ID,
 		Procedure: x.Procedure, ConsentID: x.ConsentID, ConsentedAt: s.cfg.Now(), ConsentedBy: person,
 		AskedBy: x.AskedBy, Scopes: redeemed.Scopes,
 	}

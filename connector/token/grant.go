@@ -73,6 +73,8 @@ type Grant struct {
 	IssuedAt time.Time
 
 	// The provenance. A renewal leaves it unchanged.
+	InstanceKey   string // of the tenant that got the grant
+	AccountID     string // of the tenant that got the grant; empty if unknown
 	DirectoryID   string
 	ApplicationID string
 	Procedure     Procedure

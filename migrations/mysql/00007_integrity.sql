@@ -55,7 +55,8 @@ CREATE TABLE IF NOT EXISTS checkpoints (
     removed_events  BIGINT        NOT NULL,
     removed_hash    VARBINARY(32) NOT NULL,        -- hash of the whole checkpoint removed_through
     mac             VARBINARY(64) NOT NULL,
-    PRIMARY KEY (number)
+    PRIMARY KEY (number),
+    KEY checkpoints_removed (removed_through)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- Who does work that one replica at a time must do.

@@ -23,6 +23,7 @@ CREATE TABLE checkpoints (
     mac             BLOB    NOT NULL,
     PRIMARY KEY (number)
 ) STRICT;
+CREATE INDEX checkpoints_removed ON checkpoints (removed_through);
 
 CREATE TABLE leases (
     name        TEXT NOT NULL,
