@@ -69,6 +69,17 @@ func (h *harness) actions() []string {
 	return actions
 }
 
+// newest returns how many events of an action the tenant has, and the newest.
+func (h *harness) newest(action audit.Action) (int, audit.Event) {
+	h.Helper()
+	events, err := h.store.EventsOf(h.Context(), tenantID, []audit.Action{action}, 50)
+	h.must(err)
+	if len(events) == 0 {
+		return 0, audit.Event{}
+	}
+	return len(events), events[0]
+}
+
 // TestRenew_NeverUsesTheTokenOfThePersonBefore is the case: Ada consents, Bob consents, Bob's sessions are revoked.
 func TestRenew_NeverUsesTheTokenOfThePersonBefore(t *testing.T) {
 	h := newHarness(t, openStore(t))
@@ -140,10 +151,8 @@ func TestRenew_UseOfThePredecessorIsAuditedAndKeepsIt(t *testing.T) {
 	if got := h.grant(token.Predecessor).RefreshToken.Reveal(); got != worked {
 		t.Errorf("the predecessor is %s, want %s, which worked last", got, worked)
 	}
-	events, err := h.store.EventsOf(t.Context(), tenantID, []audit.Action{audit.PredecessorUsed}, 10)
-	h.must(err)
-	if len(events) != 1 || events[0].Details["reason"] != string(failure.GrantRevoked) || events[0].Result != audit.OK {
-		t.Errorf("events of a used predecessor = %+v, want one because of grant_revoked", events)
+	if n, e := h.newest(audit.PredecessorUsed); n != 1 || e.Details["reason"] != string(failure.GrantRevoked) || e.Result != audit.OK {
+		t.Errorf("%d events of a used predecessor, the newest %+v, want one because of grant_revoked", n, e)
 	}
 }
 
@@ -355,6 +364,9 @@ func TestRedemption_OfAnotherAccountIsRefused(t *testing.T) {
 			_, err = h.lend(t.Context(), tenantID, token.Graph, borrower)
 			if !tc.refused {
 				h.must(err)
+				if _, lent := h.newest(audit.TokenLent); (lent.Details["account"] == "unknown") != (tc.account == token.Unknown) {
+					t.Errorf("the event of the lending has the details %v, want the account to be %s", lent.Details, tc.account)
+				}
 				_, err = h.tokens.Renew(t.Context(), tenantID, owner)
 				h.must(err)
 				if got := h.grant(token.Active).Checks.Account; got != tc.account {

@@ -22,6 +22,8 @@ type Loan struct {
 	AccessToken secret.Text
 	ExpiresAt   time.Time
 	DirectoryID string
+	// Account says whether the redemption was for the account that consented; empty for a token from the cache.
+	Account Answer
 }
 
 // Lend returns an access token of api, for a tenant that was just resolved, to a borrower on the instance's allow list.
@@ -35,6 +37,9 @@ func (s *Service) Lend(ctx context.Context, r tenant.Resolved, api API, by audit
 	loan, err := s.lend(ctx, &r, &snapshot, api, by)
 	s.observe(audit.TokenLent, err)
 	event := audit.Event{Action: audit.TokenLent, Actor: by, Details: map[string]string{"api": string(api)}}
+	if loan.Account == Unknown {
+		event.Details["account"] = string(Unknown)
+	}
 	if err != nil {
 		event = refusal(audit.LendingRefused, by, err)
 		event.Details["api"] = string(api)
@@ -123,7 +128,11 @@ func (s *Service) redeemToLend(ctx context.Context, r tenant.Resolved, api API) 
 	if err := s.storeRotated(ctx, r, g, redeemed); err != nil {
 		return Loan{}, err
 	}
-	loan := Loan{API: api, AccessToken: redeemed.AccessToken, ExpiresAt: redeemed.ExpiresAt, DirectoryID: g.DirectoryID}
+	account, err := compareSubject(c, &g, redeemed.Subject)
+	if err != nil {
+		return Loan{}, err // redeemFor has refused it already
+	}
+	loan := Loan{API: api, AccessToken: redeemed.AccessToken, ExpiresAt: redeemed.ExpiresAt, DirectoryID: g.DirectoryID, Account: account}
 	return loan, s.loans.put(g, loan)
 }
 

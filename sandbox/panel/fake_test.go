@@ -344,6 +344,11 @@ func (p *platform) redeem(body []byte) panel.Answer {
 	if err := json.Unmarshal(body, &in); err != nil {
 		return refusal(fail(failure.BadRequest, "reason", "not JSON"))
 	}
+	if in.Code == "c-1" {
+		p.status = wellStatus()
+		p.status["consentedBy"] = object{"username": "bob@contoso-partner.onmicrosoft.com", "name": "Bob Kovar"}
+		return answer(object{"consentedBy": p.status["consentedBy"], "status": p.status})
+	}
 	if in.Code != claimCode && !strings.Contains(in.Code, "code=") {
 		p.tries--
 		return refusal(fail(failure.ClaimWrong, "left", strconv.Itoa(p.tries)))

@@ -46,6 +46,8 @@ func pages() []page {
 	done := consent.Outcome{Procedure: token.Automatic, ConsentedBy: token.Person{Username: "ada@contoso-partner.onmicrosoft.com", Name: "Ada Novak"}, TenantName: "Harbour Cloud Resale"}
 	claim := done
 	claim.Procedure, claim.ClaimCode, claim.ClaimExpiresAt = token.Manual, claimCode, noon.AddDate(0, 0, 1)
+	waiting := done
+	waiting.Waiting, waiting.ClaimExpiresAt = true, claim.ClaimExpiresAt
 	return []page{
 		{name: "page-nothing", about: "Nothing to show", path: "/done", texts: []string{"The result of a sign-in is shown here for an hour, in the browser in which it was made."}},
 		{name: "page-landing", about: "The link of the manual procedure", path: "/consent/x", landing: landing, texts: []string{"Continue to Microsoft", "Who has to sign in"}},
@@ -54,6 +56,10 @@ func pages() []page {
 		}},
 		{name: "page-claim", about: "Success, manual", out: claim, texts: []string{
 			"The consent has been granted successfully. One step is left: send this authentication code to the person who asked you.", "Copy",
+		}},
+		{name: "page-waiting", about: "Automatic, by another account than before", out: waiting, texts: []string{
+			"Waiting for confirmation",
+			"Your consent has been recorded. Another account gave the last one, so it takes effect once it is confirmed under Manage Refresh Token. You can close this window.",
 		}},
 		{name: "page-home", about: "The address without a path", path: "/", texts: []string{"To begin, open the link that was sent to you, or use Manage Refresh Token in the panel of your marketplace."}},
 		{name: "page-not-found", about: "No such page", path: "/none", texts: []string{"Page not found", "Check the address; the resource may have been removed."}},
@@ -95,6 +101,7 @@ func refusals() []page {
 	signIn(failure.ApplicationUnknown, "The application is unknown or disabled")
 	signIn(failure.ClientSecretWrong, "Wrong client secret")
 	signIn(failure.ClientSecretExpired, "The client secret has expired")
+	signIn(failure.AccountMismatch, "An answer for another account")
 	signIn(failure.AccessBlocked, "Blocked by Conditional Access")
 	signIn(failure.AccountDisabled, "A disabled account")
 	signIn(failure.MicrosoftUnavailable, "Microsoft cannot be reached")

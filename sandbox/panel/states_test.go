@@ -158,6 +158,34 @@ func automaticStates() []state {
 			s.waitText(updated)
 			s.State("active")
 		}},
+		{name: "unconfirmed", classic: true, phone: true, about: "A consent of another account than before waits for confirmation", whole: true, set: status(unconfirmedStatus()), reach: func(s *tab) {
+			s.State("active")
+			s.waitText("Consent to Confirm")
+			s.waitText("Confirm Consent")
+		}},
+		{name: "another-account", classic: true, about: "The sign-in was made with another account than before", set: status(wellStatus()), reach: func(s *tab) {
+			s.openSignIn()
+			s.p.change(func(p *platform) {
+				outcome("confirmable", fail(failure.ConfirmationWaiting, "username", "bob", "before", "ada"))(p)
+				p.status = unconfirmedStatus()
+			})
+			s.waitText("Another account than before granted the consent. It takes effect once you confirm it.")
+			s.waitText("Consent to Confirm")
+		}},
+		{name: "confirmed", about: "The consent is confirmed", set: status(unconfirmedStatus()), reach: func(s *tab) {
+			s.waitText("Consent to Confirm")
+			s.press("Confirm Consent")
+			s.waitText(updated)
+			s.State("active")
+		}},
+		{name: "confirmation-refused", about: "The consent can no longer be confirmed", set: func(p *platform) {
+			p.status = unconfirmedStatus()
+			p.refuse["redeem"] = fail(failure.ConsentReplaced)
+		}, reach: func(s *tab) {
+			s.waitText("Consent to Confirm")
+			s.press("Confirm Consent")
+			s.waitFailure(fail(failure.ConsentReplaced))
+		}},
 		refusedSignIn("declined", "Declined", failure.ConsentDeclined),
 		refusedSignIn("timed-out", "The attempt timed out", failure.ConsentTimedOut),
 		refusedSignIn("wrong-directory", "Wrong directory", failure.WrongDirectory, "seen", "fabrikam.onmicrosoft.com", "expected", "contoso-partner.onmicrosoft.com"),
@@ -219,6 +247,11 @@ func manualStates() []state {
 			s.Enter("code", "3N8B-77TK-W4QD")
 			s.press("Update")
 			s.waitFailure(fail(failure.ClaimWrong, "left", "4"))
+		}},
+		{name: "code-replaces", classic: true, phone: true, about: "The code is of another account's consent than before", set: status(replacingStatus()), from: "Manual Update", reach: func(s *tab) {
+			s.State("active")
+			s.waitText("Consent Waiting")
+			s.waitShown("Ada Novak (ada@contoso-partner.onmicrosoft.com)")
 		}},
 		redeems("claim-expired", "The code has expired", failure.ClaimExpired),
 		redeems("claim-locked", "Too many wrong codes", failure.ClaimLocked),

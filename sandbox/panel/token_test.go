@@ -69,6 +69,33 @@ func pendingStatus() object {
 	return s
 }
 
+// waitingOf returns the consent of another person than before.
+func waitingOf(id, procedure string) object {
+	return object{
+		"id": id, "procedure": procedure,
+		"consentedBy": object{"username": "bob@contoso-partner.onmicrosoft.com", "name": "Bob Kovar"},
+		"replaces":    object{"username": "ada@contoso-partner.onmicrosoft.com", "name": "Ada Novak"},
+		"consentedAt": noon.Add(-time.Hour).Format(time.RFC3339), "expiresAt": noon.Add(23 * time.Hour).Format(time.RFC3339),
+	}
+}
+
+// unconfirmedStatus is the status while a consent waits until it is confirmed by its id, as the connector sends it also for
+// older screens.
+func unconfirmedStatus() object {
+	s := wellStatus()
+	s["waiting"] = waitingOf("c-1", "automatic")
+	s["pending"] = s["waiting"]
+	return s
+}
+
+// replacingStatus is the status while a manual consent of another person waits for its claim code.
+func replacingStatus() object {
+	s := wellStatus()
+	s["pending"] = waitingOf("", "manual")
+	s["waiting"] = s["pending"]
+	return s
+}
+
 // TestToken_German shows the screen in German, from the catalogue to the browser. Translate must turn the English page into
 // the same, except for dates, because the tests of layouts rely on that.
 func TestToken_German(t *testing.T) {

@@ -48,6 +48,15 @@ type status struct {
 			Username string `json:"username"`
 		} `json:"consentedBy"`
 	} `json:"pending"`
+	Waiting *struct {
+		ID          string `json:"id"`
+		ConsentedBy struct {
+			Username string `json:"username"`
+		} `json:"consentedBy"`
+		Replaces struct {
+			Username string `json:"username"`
+		} `json:"replaces"`
+	} `json:"waiting"`
 }
 
 // call calls an operation as a user of the platform and reads the answer into out unless out is nil. A refusal is a

@@ -21,6 +21,7 @@ type begun struct {
 
 // A consentView is the state of a consent that the screen polls.
 type consentView struct {
+	ID      string `json:"id"`
 	Status  string `json:"status"`
 	Failure *struct {
 		Code string `json:"code"`
@@ -92,6 +93,40 @@ func automatic(ctx context.Context, w *walker) (string, error) {
 		return "", fmt.Errorf("the consent is %s, want succeeded", c.Status)
 	}
 	return w.active(ctx, world.Rita, world.AlpineAdmin)
+}
+
+// takeOver lets a second administrator consent, and then the first one again. Each consent waits until it is confirmed, and
+// the old token works meanwhile.
+func takeOver(ctx context.Context, w *walker) (string, error) {
+	tenantID := w.world.TenantOf(world.Rita).ID
+	before := world.AlpineAdmin
+	for _, after := range []string{world.AlpineSecond, world.AlpineAdmin} {
+		page, c, err := w.attempt(ctx, visitor(after))
+		if err != nil {
+			return "", err
+		}
+		if !strings.Contains(page.Text, "Waiting for confirmation") || c.Status != "confirmable" || c.code() != "confirmation_waiting" {
+			return "", fmt.Errorf("the consent of %s is %s (%s) and the page is %q, want both to wait for confirmation", after, c.Status, c.code(), page.Text)
+		}
+		if _, err := w.active(ctx, world.Rita, before); err != nil {
+			return "", err
+		}
+		st, err := w.status(ctx, world.Rita)
+		if err != nil {
+			return "", err
+		}
+		if st.Waiting == nil || st.Waiting.ID != c.ID || st.Waiting.ConsentedBy.Username != after || st.Waiting.Replaces.Username != before {
+			return "", fmt.Errorf("the status has %+v, want the consent of %s beside that of %s", st.Waiting, after, before)
+		}
+		if err := w.call(ctx, world.Rita, http.MethodPost, tenantID, "redeem", map[string]string{"code": c.ID}, nil); err != nil {
+			return "", err
+		}
+		if _, err := w.active(ctx, world.Rita, after); err != nil {
+			return "", err
+		}
+		before = after
+	}
+	return "the page and the status say who waits; the token in use works until the reseller confirms", nil
 }
 
 // active checks that a tenant's token is active, with MFA, and works with all APIs.

@@ -50,6 +50,7 @@ func steps() []step {
 		{"a consent of a foreign directory is refused", refuseDirectory},
 		{"a consent without MFA is refused", refuseNoMFA},
 		{"automatic procedure of Alpine Cloud", automatic},
+		{"another administrator takes over, and back, confirmed both times", takeOver},
 		{"manual procedure of Baltic IT: link, sign-in, claim code", manual},
 		{"an access token for each API is lent and works", lend},
 		{"the platform triggers renewals daily", periodicTask},

@@ -25,6 +25,7 @@ const (
 // Accounts of the simulated Microsoft.
 const (
 	AlpineAdmin   = "admin@alpine.onmicrosoft.com"      // consents succeed
+	AlpineSecond  = "bob@alpine.onmicrosoft.com"        // the same; after the other one's consent, it has to be confirmed
 	BalticAdmin   = "admin@baltic.onmicrosoft.com"      // consents succeed, in the other directory
 	SouthAdmin    = "admin@alpinesouth.onmicrosoft.com" // consents succeed, in the directory of the reseller below
 	AlpineNoMFA   = "nomfa@alpine.onmicrosoft.com"      // a second factor that Microsoft does not accept as MFA
@@ -44,6 +45,7 @@ type Account struct {
 func MicrosoftAccounts() []Account {
 	return []Account{
 		{AlpineAdmin, "Alpine Cloud: Global admin and Admin agent with MFA; everything works"},
+		{AlpineSecond, "Alpine Cloud: a second administrator, whose consent after the first one's has to be confirmed"},
 		{BalticAdmin, "Baltic IT: the same in the other reseller's directory"},
 		{SouthAdmin, "Alpine South: the same in the directory of the reseller below Alpine Cloud"},
 		{AlpineNoMFA, "Alpine Cloud: a third party's second factor, which does not count as MFA; refused"},
@@ -79,6 +81,7 @@ func (w *World) seedMicrosoft() error {
 		admin(AlpineNoRoles, "Olga Office", AlpineDirectory),
 		admin(AlpineGuest, "Gus Guest", AlpineDirectory),
 		admin(CoralAdmin, "Cora Coral", CoralDirectory),
+		admin(AlpineSecond, "Bob Second", AlpineDirectory),
 	}
 	users[3].MFA = microsoft.MFAExternal
 	users[4].AdminAgent = false
