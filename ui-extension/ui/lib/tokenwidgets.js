@@ -13,12 +13,6 @@ define(["app/lib/groups"], function (groups) {
             return { id: panel.id(name), title: title, autoBusy: false, disabled: true, onClick: onClick };
         };
         return ["aps/Tiles", { id: panel.id("tiles") }, [
-            groups.statusTile(panel, [
-                button("check", t("Check Now"), handlers.check),
-                button("renew", t("Renew Now"), handlers.renew),
-                button("forget", t("Forget Token"), handlers.forget),
-                { id: panel.id("settings"), title: t("Settings"), autoBusy: false, onClick: handlers.settings }
-            ]),
             ["aps/Tile", {
                 id: panel.id("unconfirmed"),
                 title: t("Consent to Confirm"),
@@ -30,6 +24,12 @@ define(["app/lib/groups"], function (groups) {
                     ["aps/Output", { id: panel.id("unconfirmedText"), gridSize: whole, value: "" }]
                 ]]
             ]],
+            groups.statusTile(panel, [
+                button("check", t("Check Now"), handlers.check),
+                button("renew", t("Renew Now"), handlers.renew),
+                button("forget", t("Forget Token"), handlers.forget),
+                { id: panel.id("settings"), title: t("Settings"), autoBusy: false, onClick: handlers.settings }
+            ]),
             ["aps/Tile", { id: panel.id("pending"), title: t("Consent Waiting"), gridSize: whole, visible: false }, [
                 ["aps/FieldSet", { gridSize: whole }, [
                     ["aps/Output", { id: panel.id("pendingText"), gridSize: whole, value: "" }]
