@@ -25,6 +25,8 @@ type replicaOptions struct {
 	killOn    int
 	database  int   // which of the deployment's
 	fileLimit int64 // 0: none
+	// descriptors is how many files may be open at once; 0 is the machine's own limit.
+	descriptors int
 }
 
 // A replica is one process of the connector.
@@ -56,7 +58,7 @@ func (d *Deployment) start(ctx context.Context, o replicaOptions) (*replica, err
 	if err != nil {
 		return nil, err
 	}
-	arguments := []string{"-config", file, "-ahead", ahead.String(), "-file-limit", strconv.FormatInt(o.fileLimit, 10)}
+	arguments := []string{"-config", file, "-ahead", ahead.String(), "-file-limit", strconv.FormatInt(o.fileLimit, 10), "-descriptors", strconv.Itoa(o.descriptors)}
 	if o.killAt != "" {
 		arguments = append(arguments, "-kill-at", string(o.killAt), "-kill-on", strconv.Itoa(o.killOn))
 	}
@@ -292,7 +294,7 @@ func (d *Deployment) configuration(database int) (string, error) {
 		source = fmt.Sprintf("{driver: sqlite, path: %q}", dsn)
 	}
 	text := fmt.Sprintf(`hooks: {listen: "127.0.0.1:0", publicURL: https://connector.example.com/aps}
-onboarding: {listen: "127.0.0.1:0", publicURL: https://onboarding.example.com}
+onboarding: {listen: "127.0.0.1:0", publicURL: https://onboarding.example.com, trustedProxies: [127.0.0.1], connections: {idle: 1h}}
 private: {listen: "127.0.0.1:0"}
 database: %s
 keys: {file: %q}

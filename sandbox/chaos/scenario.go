@@ -22,7 +22,7 @@ type Scale struct {
 	KillRenewals int
 	// Faults is how often each fault is injected into a database: killed, connections dropped, disk full, commits blocked.
 	Faults int
-	// Periods is how often all tenants are renewed while Microsoft or the clocks are at fault.
+	// Periods is how often all tenants are renewed while Microsoft or the clocks are at fault, or a listener is flooded.
 	Periods int
 	// ClusterFaults is how often a node of a cluster is killed, disconnected or frozen, in turn.
 	ClusterFaults int
@@ -87,6 +87,7 @@ func Scenarios() []Scenario {
 		{"commits blocked", nil, commitsBlocked},
 		{"disk full", dbserver.MariaDB{}, diskFull},
 		{"SQLite disk full", nil, sqliteDiskFull},
+		{"listener flooded", nil, listenerFlooded},
 	}
 }
 

@@ -10,6 +10,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -37,6 +38,7 @@ func main() {
 	flag.StringVar(&o.killAt, "kill-at", "", "the step at which the process kills itself")
 	flag.Int64Var(&o.killOn, "kill-on", 1, "how many renewals reach that step until then, this one included")
 	flag.Int64Var(&o.fileLimit, "file-limit", 0, "the greatest size of a file in bytes, 0 for none: a full disk")
+	flag.Uint64Var(&o.descriptors, "descriptors", 0, "how many files may be open at once, 0 for the machine's own limit")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, o, os.Stdin, os.Stdout)
@@ -53,10 +55,12 @@ type options struct {
 	killAt    string
 	killOn    int64
 	fileLimit int64
+
+	descriptors uint64
 }
 
 func run(ctx context.Context, o options, in io.Reader, out io.Writer) error {
-	if err := limitFiles(o.fileLimit); err != nil {
+	if err := errors.Join(limitFiles(o.fileLimit), limitDescriptors(o.descriptors)); err != nil {
 		return err
 	}
 	cfg, err := config.Load(o.config, nil)
@@ -122,6 +126,18 @@ func limitFiles(bytes int64) error {
 	limit := syscall.Rlimit{Cur: uint64(bytes), Max: uint64(bytes)}
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 		return fmt.Errorf("limiting the size of files: %w", err)
+	}
+	return nil
+}
+
+// limitDescriptors makes it impossible to have more files open than that.
+func limitDescriptors(most uint64) error {
+	if most == 0 {
+		return nil
+	}
+	limit := syscall.Rlimit{Cur: most, Max: most}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("limiting the open files: %w", err)
 	}
 	return nil
 }
