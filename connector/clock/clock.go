@@ -1,4 +1,4 @@
-// Package clock waits until a time has passed or a context has ended.
+// Package clock waits until a time has passed or a context has ended, and compares clocks.
 package clock
 
 import (

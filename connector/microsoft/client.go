@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/tenant"
@@ -55,6 +56,10 @@ type Config struct {
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
+	// Elapsed returns the time that passed since any moment, which does not change when the clock is set. Default:
+	// clock.Elapsed.
+	Elapsed func() time.Duration
+
 	// Log receives one record per token request and per probe. Default: discard.
 	Log *slog.Logger
 }
@@ -70,6 +75,7 @@ type Client struct {
 	now       func() time.Time
 	log       *slog.Logger
 
+	comparison  *comparison
 	loops       *loopGuard
 	history     *credentialHistory
 	keyrings    *lru.Cache[string, *keyring]     // address of the keys → keyring
@@ -120,6 +126,12 @@ func New(cfg Config) (*Client, error) {
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
+	elapsed := cfg.Elapsed
+	if elapsed == nil {
+		elapsed = clock.Elapsed()
+	}
+	c.comparison = &comparison{reference: clock.NewReference(c.now, elapsed), elapsed: elapsed}
+	c.http, c.probeHTTP = c.compared(c.http), c.compared(c.probeHTTP)
 	return c, nil
 }
 

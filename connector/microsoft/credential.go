@@ -117,7 +117,7 @@ func credentialRefused(f *failure.Error) bool {
 // not know a certificate that was entered a few minutes ago.
 func (c credential) classify(f *failure.Error, now time.Time) *failure.Error {
 	if f == nil || f.Code != failure.ClientCredential || f.Microsoft == nil || f.Microsoft.Code != certificateUnknown ||
-		c.Since.IsZero() || now.Sub(c.Since) >= propagationDelay {
+		!within(2*propagationDelay, c.Since.Add(-propagationDelay), now) { // another replica's clock may be ahead
 		return f
 	}
 	transient := failure.New(failure.CertificateNew)

@@ -133,6 +133,7 @@ func (h *harness) serve(w http.ResponseWriter, r *http.Request) {
 	h.mu.Lock()
 	h.requests = append(h.requests, request{r.Method, r.URL.Path, r.URL.Query(), form, r.Header.Clone()})
 	route := h.routes[r.URL.Path]
+	w.Header().Set("Date", h.now.UTC().Format(http.TimeFormat))
 	h.mu.Unlock()
 	if route == nil {
 		http.NotFound(w, r)

@@ -94,13 +94,13 @@ func (c *Client) signingKey(ctx context.Context, p Profile, directory, kid strin
 	defer cached.mu.Unlock()
 
 	now, fetched := c.now(), false
-	switch age := now.Sub(cached.fetchedAt); {
-	case cached.fetchedAt.IsZero() || age >= keysLifetime:
+	switch {
+	case !within(keysLifetime, cached.fetchedAt, now):
 		if f := c.fetchKeys(ctx, address, cached); f != nil {
 			return signingKey{}, false, f
 		}
 		fetched = true
-	case age >= keysRefresh && now.Sub(cached.triedAt) >= keysPause:
+	case !within(keysRefresh, cached.fetchedAt, now) && !within(keysPause, cached.triedAt, now):
 		cached.triedAt = now
 		// The keys are still valid, so the caller should not wait long for newer ones.
 		refreshing, cancel := context.WithTimeout(ctx, refreshTimeout)
@@ -111,7 +111,7 @@ func (c *Client) signingKey(ctx context.Context, p Profile, directory, kid strin
 		}
 	}
 	key, ok := cached.keys[kid]
-	if ok || fetched || now.Sub(cached.forcedAt) < keysPause {
+	if ok || fetched || within(keysPause, cached.forcedAt, now) {
 		return key, ok, nil
 	}
 	cached.forcedAt = now

@@ -2,6 +2,7 @@ package microsoft
 
 import (
 	"crypto/sha256"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,6 +46,8 @@ func (g *loopGuard) admit(now time.Time, parts ...string) time.Duration {
 	defer g.mu.Unlock()
 	g.dropExpired(now)
 	times, _ := g.sent.Get(key)
+	// Requests in the future were counted before the clock was set back.
+	times = slices.DeleteFunc(times, now.Before)
 	if len(times) == loopLimit {
 		if wait := loopWindow - now.Sub(times[0]); wait > 0 {
 			return wait
@@ -60,7 +63,7 @@ func (g *loopGuard) admit(now time.Time, parts ...string) time.Duration {
 func (g *loopGuard) dropExpired(now time.Time) {
 	for range 2 {
 		_, times, ok := g.sent.GetOldest()
-		if !ok || now.Sub(times[len(times)-1]) < loopWindow {
+		if !ok || within(loopWindow, times[len(times)-1], now) {
 			return
 		}
 		g.sent.RemoveOldest()

@@ -160,7 +160,7 @@ func (c *Client) request(ctx context.Context, r tokenRequest) (token.Redemption,
 	case err != nil || recorder.answer.tooLong:
 		f = c.refused(err, recorder.answer, r.grant)
 	default:
-		redemption, f = redeemed(t, r.api, start)
+		redemption, f = redeemed(t, r.api, issuedAt(recorder.answer, start))
 	}
 	c.logRequest(ctx, r, recorder, c.now().Sub(start), f)
 	c.reportThrottling(r.Cloud, f)
@@ -186,9 +186,19 @@ func (c *Client) refused(err error, answer reply, grant grantType) *failure.Erro
 	return c.unreadable(answer)
 }
 
+// issuedAt returns when an answer's tokens were issued: by Microsoft's clock if the answer says so, else by ours just before
+// the request was sent, so that their remaining life is never overestimated. The claim iat is not used
+// (docs/reference/microsoft-identity.md §3.9).
+func issuedAt(answer reply, start time.Time) time.Time {
+	if date := dateOf(answer.header); !date.IsZero() {
+		return date
+	}
+	return start
+}
+
 // redeemed returns the content of a successful answer. It reads the refresh token from the answer itself, because the
 // library replaces a missing one by the old one.
-func redeemed(t *oauth2.Token, api token.API, start time.Time) (token.Redemption, *failure.Error) {
+func redeemed(t *oauth2.Token, api token.API, issued time.Time) (token.Redemption, *failure.Error) {
 	if !strings.EqualFold(t.Type(), "Bearer") {
 		return token.Redemption{}, failure.Wrap(errors.New("the token type is not Bearer"), failure.MicrosoftAnswer)
 	}
@@ -200,8 +210,8 @@ func redeemed(t *oauth2.Token, api token.API, start time.Time) (token.Redemption
 		AccessToken:  secret.New(t.AccessToken),
 		RefreshToken: secret.New(refreshToken),
 		IDToken:      secret.New(idToken),
-		IssuedAt:     start,
-		ExpiresAt:    start.Add(lifetime(t.Extra("expires_in"))),
+		IssuedAt:     issued,
+		ExpiresAt:    issued.Add(lifetime(t.Extra("expires_in"))),
 		Scopes:       strings.Fields(scope),
 		Subject:      subject(idToken, t.AccessToken),
 	}, nil

@@ -29,7 +29,7 @@ type domain struct{ cloud, name string }
 // A domainResult is the directory to which a domain belongs.
 type domainResult struct {
 	directoryID string
-	expiresAt   time.Time
+	at          time.Time
 }
 
 // ResolveDirectory implements consent.Microsoft. It returns a GUID as it is, without a request. It looks a domain up at
@@ -49,14 +49,14 @@ func (c *Client) ResolveDirectory(ctx context.Context, cloud, directory string) 
 		return "", failure.New(failure.DirectoryUnknown, "directory", directory)
 	}
 	key := domain{profile.Name, name}
-	if known, ok := c.directories.Get(key); ok && c.now().Before(known.expiresAt) {
+	if known, ok := c.directories.Get(key); ok && within(domainResultLifetime, known.at, c.now()) {
 		return known.directoryID, nil
 	}
 	id, f := c.lookUp(ctx, profile, name)
 	if f != nil {
 		return "", f
 	}
-	c.directories.Add(key, domainResult{id, c.now().Add(domainResultLifetime)})
+	c.directories.Add(key, domainResult{id, c.now()})
 	return id, nil
 }
 

@@ -177,6 +177,9 @@ func retryAfter(header http.Header, now time.Time) time.Duration {
 	if seconds, err := strconv.Atoi(value); err == nil {
 		wait = time.Duration(min(seconds, int(maxRetryAfterReported/time.Second))) * time.Second
 	} else if at, err := http.ParseTime(value); err == nil {
+		if date := dateOf(header); !date.IsZero() {
+			now = date // both on Microsoft's clock
+		}
 		wait = at.Sub(now)
 	}
 	return min(max(wait, 0), maxRetryAfterReported)

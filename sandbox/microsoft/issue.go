@@ -25,6 +25,9 @@ const (
 
 const accessTokenSpread = 30 * time.Minute
 
+// backdated is how far in the past iat and nbf are at most (docs/reference/microsoft-identity.md §3.9).
+const backdated = 5 * time.Minute
+
 // Codes and refresh tokens are as long as real ones, so that tests find fields and columns that are too short.
 const (
 	codeBytes         = 600
@@ -73,21 +76,40 @@ type tokenRequest struct {
 	now       time.Time
 }
 
+// issuedAt returns a value for iat and nbf: as Microsoft's, it is up to five minutes in the past.
+func (r tokenRequest) issuedAt() (int64, error) {
+	back, err := upTo(backdated + time.Second)
+	return r.now.Add(-back).Unix(), err
+}
+
+// upTo returns a random number of whole seconds below limit.
+func upTo(limit time.Duration) (time.Duration, error) {
+	n, err := rand.Int(rand.Reader, big.NewInt(int64(limit/time.Second)))
+	if err != nil {
+		return 0, err
+	}
+	return time.Duration(n.Int64()) * time.Second, nil
+}
+
 // accessToken issues an access token. The API decides its format, which is v1.0 for all three
 // (docs/reference/microsoft-identity.md §4.3).
 func (s *Simulator) accessToken(r tokenRequest) (token string, life time.Duration, err error) {
-	spread, err := rand.Int(rand.Reader, big.NewInt(int64(accessTokenSpread/time.Second)))
+	spread, err := upTo(accessTokenSpread)
 	if err != nil {
 		return "", 0, err
 	}
-	life = accessTokenLifetime + time.Duration(spread.Int64())*time.Second
+	life = accessTokenLifetime + spread
+	issued, err := r.issuedAt()
+	if err != nil {
+		return "", 0, err
+	}
 	proof := "1"
 	if r.certified {
 		proof = "2"
 	}
 	claims := map[string]any{
 		"aud": r.audience, "iss": s.cfg.Cloud.Issuer + "/" + r.directory.ID + "/",
-		"iat": r.now.Unix(), "nbf": r.now.Unix(), "exp": r.now.Add(life).Unix(),
+		"iat": issued, "nbf": issued, "exp": r.now.Add(life).Unix(),
 		"acr": "1", "amr": r.auth.amr, "appid": r.app.ID, "appidacr": proof, "ipaddr": r.address,
 		"name": r.user.Name, "oid": r.user.objectID, "rh": opaqueValue("1.", 24), "scp": strings.Join(r.granted, " "),
 		"sub": pairwise(r.user, r.app), "tid": r.directory.ID, "tenant_region_scope": "EU",
@@ -108,8 +130,12 @@ func (s *Simulator) accessToken(r tokenRequest) (token string, life time.Duratio
 
 // idToken issues an id_token. Only version 1 has amr (docs/reference/microsoft-identity.md §4.1).
 func (s *Simulator) idToken(r tokenRequest) (string, error) {
+	issued, err := r.issuedAt()
+	if err != nil {
+		return "", err
+	}
 	claims := map[string]any{
-		"aud": r.app.ID, "iat": r.now.Unix(), "nbf": r.now.Unix(), "exp": r.now.Add(idTokenLifetime).Unix(),
+		"aud": r.app.ID, "iat": issued, "nbf": issued, "exp": r.now.Add(idTokenLifetime).Unix(),
 		"name": r.user.Name, "oid": r.user.objectID, "rh": opaqueValue("1.", 24), "sub": pairwise(r.user, r.app),
 		"tid": r.directory.ID, "uti": opaqueValue("", 16),
 	}

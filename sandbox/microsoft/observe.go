@@ -121,7 +121,8 @@ func (s *Simulator) observed(host Host, next http.Handler) http.Handler {
 			entry.describe(query, values)
 		}
 		answer := &bufferedAnswer{header: w.Header(), status: http.StatusOK}
-		reset := s.serveWithFaults(answer, r, next)
+		reset := s.serveWithFaults(answer, r, s.dated(next))
+		s.date(w.Header())
 		if !reset {
 			entry.Status = answer.status
 		}
@@ -134,6 +135,27 @@ func (s *Simulator) observed(host Host, next http.Handler) http.Handler {
 		w.WriteHeader(answer.status)
 		w.Write(answer.body.Bytes())
 	})
+}
+
+// dated sets the header Date to the time at which next begins: a fault that delays the answer leaves it as it is, as the
+// network does.
+func (s *Simulator) dated(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.date(w.Header())
+		next.ServeHTTP(w, r)
+	})
+}
+
+// date sets the header Date from the simulator's clock, unless it is set. net/http would use the machine's.
+func (s *Simulator) date(header http.Header) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.state.odd.OmitDate:
+		header["Date"] = nil // omits it
+	case header.Get("Date") == "":
+		header.Set("Date", s.now().Format(http.TimeFormat))
+	}
 }
 
 // loginHeaders sets the headers of every answer of the identity platform (docs/reference/microsoft-identity.md §1.3).

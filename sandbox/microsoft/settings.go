@@ -160,6 +160,8 @@ type Oddities struct {
 	ExtraFields bool
 	// OmitOptional omits every optional member of answers and errors.
 	OmitOptional bool
+	// OmitDate omits the header Date from all answers.
+	OmitDate bool
 	// KeepRefreshToken omits refresh_token from the answers to refresh grants.
 	KeepRefreshToken bool
 
