@@ -18,9 +18,12 @@ const (
 	InstanceInstalled  Action = "instance.installed"
 	InstanceConfigured Action = "instance.configured"
 	InstanceUpgraded   Action = "instance.upgraded"
+	InstanceMoved      Action = "instance.moved" // the controller's address or the instance's ID changed
+	InstanceBound      Action = "instance.bound" // its periodic task or event subscription changed
 	InstanceRemoved    Action = "instance.removed"
 	TenantProvisioned  Action = "tenant.provisioned"
 	TenantConfigured   Action = "tenant.configured"
+	DirectoryResolved  Action = "tenant.directory_resolved" // of a domain that could not be resolved when it was entered
 	TenantRemoved      Action = "tenant.removed"
 	ConsentBegun       Action = "consent.begun"
 	ConsentLinked      Action = "consent.linked"
@@ -32,6 +35,7 @@ const (
 	ClaimRefused       Action = "claim.refused"
 	GrantRenewed       Action = "grant.renewed"
 	RenewalFailed      Action = "grant.renewal_failed"
+	GrantRotated       Action = "grant.rotated" // a successor was stored that came with an access token
 	GrantChecked       Action = "grant.checked"
 	GrantForgotten     Action = "grant.forgotten"
 	PredecessorUsed    Action = "grant.predecessor_used"

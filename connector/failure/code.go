@@ -84,6 +84,9 @@ const (
 	SignInRequired  Code = "sign_in_required"
 	AccountMismatch Code = "account_mismatch"
 	RenewalRunning  Code = "renewal_running"
+	NoSuccessor     Code = "no_successor"
+	// A time that a wrong clock stored.
+	IssueTimeImplausible Code = "issue_time_implausible"
 	// Settings that changed after the consent.
 	DirectoryChanged   Code = "directory_changed"
 	ApplicationChanged Code = "application_changed"
@@ -221,6 +224,8 @@ var messages = map[Code]message{
 
 	GrantUnreadable:       {Configuration, http.StatusConflict, "The stored refresh token can't be read: it was damaged or changed in the database.", "Use Update Refresh Token, or send the link of Manual Update. Ask the operator to check the database."},
 	CredentialsUnreadable: {Configuration, http.StatusConflict, "The stored credentials of the Microsoft application can't be read: they were damaged or changed in the database.", "Enter the credentials of the application again in the settings. Ask the operator to check the database."},
+	NoSuccessor:           {Transient, http.StatusBadGateway, "Microsoft accepted the refresh token but issued no new one. The stored one expires on __end__.", "We'll retry every day. If this continues, use Update Refresh Token."},
+	IssueTimeImplausible:  {Transient, http.StatusConflict, "The stored time of issue of the refresh token lies in the future, because a clock was wrong.", "We'll renew the token now, which corrects the time. Check the clocks of the servers."},
 
 	ClientSecretWrong:    {Configuration, http.StatusBadGateway, "Microsoft does not accept the client secret.", "Enter the value of a valid client secret of the app registration; a new one may need some minutes to work."},
 	ClientSecretExpired:  {Configuration, http.StatusBadGateway, "The client secret has expired.", "Make a new client secret in the app registration and enter its value; the refresh token stays valid."},

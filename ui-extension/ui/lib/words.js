@@ -53,6 +53,7 @@ define([], function () {
             switch (action) {
             case "tenant.provisioned": return t("Tenant set up");
             case "tenant.configured": return t("Settings changed");
+            case "tenant.directory_resolved": return t("Directory identified");
             case "tenant.removed": return t("Tenant removed");
             case "consent.begun": return t("Automatic update started");
             case "consent.linked": return t("Link of the manual update made");
@@ -65,6 +66,7 @@ define([], function () {
             case "grant.renewed": return t("Refresh token renewed");
             case "grant.renewal_failed": return t("Renewal failed");
             case "grant.predecessor_used": return t("Earlier refresh token used");
+            case "grant.rotated": return t("Token replaced");
             case "grant.checked": return t("Token checked");
             case "grant.forgotten": return t("Token forgotten");
             case "token.lent": return t("Access token lent");
