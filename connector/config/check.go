@@ -308,7 +308,7 @@ func (c *checker) renewal() {
 	c.between("renewal.every", r.Every, time.Second, token.Life/2)
 	c.between("renewal.jitter", r.Jitter, 0, token.Life/2)
 	c.between("renewal.tick", r.Tick, 100*time.Millisecond, 24*time.Hour)
-	c.between("renewal.lease", r.Lease, 10*time.Second, time.Hour)
+	c.between("renewal.lease", r.Lease, 10*time.Second, token.LongestLease)
 	c.count("renewal.workers", r.Workers, 256)
 	c.count("renewal.perCloud", r.PerCloud, 1_000_000)
 	c.count("renewal.perDirectory", r.PerDirectory, 1_000_000)

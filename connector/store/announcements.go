@@ -11,6 +11,7 @@ import (
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/notify"
 	"azure-partner-connector/connector/store/sqldb"
+	"azure-partner-connector/connector/token"
 )
 
 var _ notify.Store = (*Store)(nil)
@@ -88,13 +89,37 @@ func (s *Store) makeDue(ctx context.Context, kind, column, from string, ids []st
 	})
 }
 
+// The condition of announcements that are due, and of those that only count as due: they wait longer than any may.
+const (
+	announcementDue         = "look_at <= ?"
+	announcementCountsAsDue = "look_at > ?"
+)
+
+// latestAnnouncement returns the latest time that an announcement may wait for.
+func latestAnnouncement(now time.Time) sqldb.Timestamp {
+	return sqldb.NewTimestamp(now.Add(notify.LongestWait + token.Tolerance))
+}
+
 // DueAnnouncements implements notify.Store.
 func (s *Store) DueAnnouncements(ctx context.Context, now time.Time, limit int) ([]notify.Subject, error) {
 	var rows []announcementRow
 	err := s.db.Read(ctx, func(db *gorm.DB) error {
-		return db.Select("subject_kind", "subject_id").
-			Where("look_at <= ? AND (lease_until IS NULL OR lease_until < ?)", sqldb.NewTimestamp(now), sqldb.NewTimestamp(now)).
-			Order("look_at").Limit(limit).Find(&rows).Error
+		rows = nil
+		// Not both conditions in one query, which would have to sort.
+		for _, due := range []*gorm.DB{
+			db.Where(announcementDue, sqldb.NewTimestamp(now)), db.Where(announcementCountsAsDue, latestAnnouncement(now)),
+		} {
+			if len(rows) == limit {
+				break
+			}
+			var found []announcementRow
+			err := unleased(due, now).Select("subject_kind", "subject_id").Order("look_at").Limit(limit - len(rows)).Find(&found).Error
+			if err != nil {
+				return err
+			}
+			rows = append(rows, found...)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading due announcements: %w", err)
@@ -111,8 +136,8 @@ func (s *Store) LeaseAnnouncement(ctx context.Context, subject notify.Subject, o
 	var row announcementRow
 	err := s.Transact(ctx, func(ctx context.Context) error {
 		return s.db.Write(ctx, func(db *gorm.DB) error {
-			update := announcementOf(db, subject).
-				Where("look_at <= ? AND (lease_until IS NULL OR lease_until < ?)", sqldb.NewTimestamp(now), sqldb.NewTimestamp(now)).
+			update := unleased(announcementOf(db, subject), now).
+				Where("("+announcementDue+" OR "+announcementCountsAsDue+")", sqldb.NewTimestamp(now), latestAnnouncement(now)).
 				Updates(map[string]any{"lease_owner": owner, "lease_until": sqldb.NewTimestamp(until)})
 			if err := mustAffect(update, notify.ErrLeased); err != nil {
 				return err

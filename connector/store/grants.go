@@ -154,8 +154,9 @@ func (s *Store) saveGrant(ctx context.Context, g *token.Grant) error {
 	return nil
 }
 
-// writeGrant inserts the row of g, or updates it if it still has the version. It leaves a refresh
-// token that does not open as it is: a restored key may open it again.
+// writeGrant inserts the row of g, or updates it if it still has the version. Times of issue are not
+// compared: a clock that was wrong once would keep every later value from being stored. It leaves a refresh token that does
+// not open as it is: a restored key may open it again.
 func (s *Store) writeGrant(ctx context.Context, row grantRow, g token.Grant, version int64) error {
 	kept := []string{"tenant_id", "slot"}
 	if g.Unreadable {

@@ -41,14 +41,18 @@ func (s *Store) LeaseDue(ctx context.Context, owner string, now, until time.Time
 }
 
 func (s *Store) leaseAll(ctx context.Context, due []string, owner string, now, until time.Time) ([]token.Job, error) {
-	at := sqldb.NewTimestamp(now)
+	at, terms := sqldb.NewTimestamp(now), termsAt(now)
 	var rows []jobRow
 	err := s.Transact(ctx, func(ctx context.Context) error {
 		return s.db.Write(ctx, func(db *gorm.DB) error {
 			rows = nil
-			update := db.Model(&scheduleRow{}).
-				Where("tenant_id IN ? AND due_at <= ? AND (lease_until IS NULL OR lease_until < ?)", due, at, at).
+			isDue := db.Model(&scheduleRow{}).Where("tenant_id IN ?", due).
+				Where("(due_at <= ? OR "+countsAsDue+")", slices.Concat([]any{at}, terms.countsAsDue())...)
+			update := unleased(isDue, now).
 				Updates(map[string]any{
+					// Columns are assigned in any order, so no assignment reads another column that is assigned, too.
+					"due_at":      gorm.Expr("CASE WHEN due_at > ? THEN ? ELSE due_at END", at, at),
+					"attempt":     gorm.Expr("CASE WHEN attempt = 0 AND expires_at > ? THEN 1 ELSE attempt END", terms.expiry),
 					"lease_owner": owner,
 					"lease_until": sqldb.NewTimestamp(until),
 					"version":     gorm.Expr("version + 1"),

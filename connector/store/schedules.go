@@ -211,11 +211,15 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 		}
 		return cmp.Or(cmp.Compare(a.SlackDay, b.SlackDay), a.ExpiresAt.Time.Compare(b.ExpiresAt.Time))
 	})
-	tenants := make([]string, len(rows))
+	tenants := make([]string, len(rows), limit)
 	for i, row := range rows {
 		tenants[i] = row.TenantID
 	}
-	return tenants, nil
+	if len(tenants) == limit {
+		return tenants, nil
+	}
+	misdated, err := s.misdated(ctx, now, limit-len(tenants))
+	return append(tenants, misdated...), err
 }
 
 // daysFrom lists the slack days of all tenants whose grant has not expired before today. With a list of days, an index
@@ -230,10 +234,15 @@ func daysFrom(today int64) []int64 {
 
 // dueOn selects the tenants of some slack days that are due and not leased.
 func dueOn(days *gorm.DB, now time.Time, limit int) *gorm.DB {
-	at := sqldb.NewTimestamp(now)
-	return days.Select("tenant_id", "expires_at", "slack_day").
-		Where("due_at <= ? AND (lease_until IS NULL OR lease_until < ?)", at, at).
+	return unleased(days.Where("due_at <= ?", sqldb.NewTimestamp(now)), now).Select("tenant_id", "expires_at", "slack_day").
 		Order("slack_day, due_at").Limit(limit)
+}
+
+// unleased selects the tenants that nobody has leased at now. A lease that ends later than a lease may was stored by a wrong
+// clock.
+func unleased(rows *gorm.DB, now time.Time) *gorm.DB {
+	return rows.Where("(lease_until IS NULL OR lease_until < ? OR lease_until > ?)",
+		sqldb.NewTimestamp(now), sqldb.NewTimestamp(now.Add(token.LongestLease+token.Tolerance)))
 }
 
 // Lease implements token.Store. It advances the version of the schedule, so that an earlier owner whose lease expired
@@ -242,8 +251,7 @@ func (s *Store) Lease(ctx context.Context, tenantID, owner string, now, until ti
 	var row scheduleRow
 	err := s.Transact(ctx, func(ctx context.Context) error {
 		return s.db.Write(ctx, func(db *gorm.DB) error {
-			update := db.Model(&scheduleRow{}).
-				Where("tenant_id = ? AND (lease_until IS NULL OR lease_until < ?)", tenantID, sqldb.NewTimestamp(now)).
+			update := unleased(db.Model(&scheduleRow{}).Where("tenant_id = ?", tenantID), now).
 				Updates(map[string]any{
 					"lease_owner": owner,
 					"lease_until": sqldb.NewTimestamp(until),

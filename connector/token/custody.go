@@ -95,7 +95,7 @@ func (s *Service) StoreActive(ctx context.Context, g Grant) error {
 	}
 	g.Slot, g.Version = Active, 0
 	if ok {
-		g.Version = old.Version
+		g.Version = old.Version // a consent replaces what is stored, whatever the times of issue say
 	}
 	if err := s.cfg.Store.SaveGrant(ctx, &g); err != nil {
 		return stale(err, "saving grant of "+g.TenantID)
@@ -104,7 +104,7 @@ func (s *Service) StoreActive(ctx context.Context, g Grant) error {
 		return err
 	}
 	s.loans.drop(g.TenantID)
-	return s.reschedule(ctx, g.TenantID, s.succeed)
+	return s.reschedule(ctx, g.TenantID, func(schedule *Schedule) { s.succeed(schedule, g.IssuedAt) })
 }
 
 func (s *Service) deleteGrant(ctx context.Context, tenantID string, slot Slot) error {

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"azure-partner-connector/connector/failure"
@@ -62,9 +63,15 @@ func (s *Service) Exchange(ctx context.Context, x CodeExchange) (Grant, error) {
 	// A person is waiting, and Graph and ARM only cause warnings: the result of a slow one stays unknown.
 	others, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	if err := s.checkOthers(others, c, &g); err != nil {
+	newest := g
+	mismatch, err := s.checkOthers(others, c, &g, &g.Checks, func(redeemed Redemption) error {
+		newest.advance(redeemed) // not used before the grant is stored
+		return nil
+	})
+	if err := errors.Join(err, mismatch); err != nil {
 		return Grant{}, err
 	}
+	g.RefreshToken, g.IssuedAt = newest.RefreshToken, newest.IssuedAt
 	switch {
 	case g.Checks.GlobalAdmin == No:
 		return Grant{}, failure.New(failure.RoleMissing, "username", person.Username, "role", "Global admin")
@@ -123,28 +130,30 @@ func (s *Service) checkPartnerCenter(ctx context.Context, c tenant.Client, acces
 	return Checks{MFA: mfa, GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: probe}}, nil
 }
 
-// checkOthers redeems g for Graph and ARM, which also proves that one refresh token serves all apis, and stores the newest
-// value in g. A failure is recorded as a warning: partners work without Graph or ARM. The error is an answer for another
-// account.
-func (s *Service) checkOthers(ctx context.Context, c tenant.Client, g *Grant) error {
-	var mismatch error
+// checkOthers redeems the value of g for Graph and ARM, which also proves that one refresh token serves all apis, and adds
+// the results to checks. A failure is recorded as a warning: partners work without Graph or ARM. keep is called with every
+// answer before anything else is done with it; it may change g. The error is that of keep, or mismatch: an answer for another
+// account, after which the rest is checked all the same.
+func (s *Service) checkOthers(ctx context.Context, c tenant.Client, g *Grant, checks *Checks, keep func(Redemption) error) (mismatch, err error) {
 	for _, api := range []API{Graph, ARM} {
 		redeemed, err := s.redeemFor(ctx, c, g, g.RefreshToken, api)
 		if err != nil {
 			if failure.Is(err, failure.AccountMismatch) {
 				mismatch = err
 			}
-			g.Checks.APIs[api] = s.notProbed(ctx, err)
+			checks.APIs[api] = s.notProbed(ctx, err)
 			continue
 		}
-		g.advance(redeemed)
+		if err := keep(redeemed); err != nil {
+			return mismatch, err
+		}
 		g.Scopes = union(g.Scopes, redeemed.Scopes)
-		g.Checks.APIs[api] = s.cfg.Microsoft.Probe(ctx, c, api, redeemed.AccessToken)
+		checks.APIs[api] = s.cfg.Microsoft.Probe(ctx, c, api, redeemed.AccessToken)
 		if api == Graph {
-			g.Checks.GlobalAdmin, g.Checks.AdminAgent = s.cfg.Microsoft.Roles(ctx, c, redeemed.AccessToken)
+			checks.GlobalAdmin, checks.AdminAgent = s.cfg.Microsoft.Roles(ctx, c, redeemed.AccessToken)
 		}
 	}
-	return mismatch
+	return mismatch, nil
 }
 
 // notProbed returns the probe of an api for which Microsoft issued no access token.

@@ -10,7 +10,7 @@ func CacheLoans(size, n int, now time.Time) (int, error) {
 	}
 	grant := func(i int) Grant { return Grant{TenantID: string(rune('a' + i)), ConsentID: "consent"} }
 	for i := range n {
-		if err := cache.put(grant(i), Loan{API: Graph, ExpiresAt: now.Add(time.Hour)}); err != nil {
+		if err := cache.put(grant(i), Loan{API: Graph, ExpiresAt: now.Add(time.Hour)}, time.Hour, now); err != nil {
 			return 0, err
 		}
 	}

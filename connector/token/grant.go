@@ -69,7 +69,8 @@ type Grant struct {
 	// Unreadable means that the stored refresh token does not open. RefreshToken is empty then, and what is known about it
 	// serves to replace it.
 	Unreadable bool
-	// IssuedAt is when Microsoft issued the stored value.
+	// IssuedAt is when Microsoft issued the stored value. It says how long the value lives; which of two values is the newer
+	// one follows from the row version.
 	IssuedAt time.Time
 
 	// The provenance. A renewal leaves it unchanged.

@@ -73,7 +73,7 @@ func (s *Service) lend(ctx context.Context, r *tenant.Resolved, snapshot *Snapsh
 		if loan, ok, err := s.loans.get(snapshot.Active, api, s.cfg.Now()); ok {
 			return loan, err
 		}
-		return s.redeemToLend(shared, *r, api)
+		return s.redeemToLend(shared, *r, api, by)
 	})
 	select {
 	case <-ctx.Done():
@@ -105,7 +105,7 @@ func (s *Service) lendable(r *tenant.Resolved, snapshot *Snapshot) error {
 	return err
 }
 
-func (s *Service) redeemToLend(ctx context.Context, r tenant.Resolved, api API) (Loan, error) {
+func (s *Service) redeemToLend(ctx context.Context, r tenant.Resolved, api API, by audit.Actor) (Loan, error) {
 	g, ok, err := s.grant(ctx, r.Tenant.ID, Active)
 	if err != nil {
 		return Loan{}, err
@@ -125,7 +125,7 @@ func (s *Service) redeemToLend(ctx context.Context, r tenant.Resolved, api API) 
 		s.loans.refuse(g, api, failure.From(err), s.cfg.Now())
 		return Loan{}, errors.Join(err, s.scheduleNow(ctx, r, failure.From(err)))
 	}
-	if err := s.storeRotated(ctx, r, g, redeemed); err != nil {
+	if _, err := s.keepSuccessor(ctx, &r, g, redeemed, by); err != nil {
 		return Loan{}, err
 	}
 	account, err := compareSubject(c, &g, redeemed.Subject)
@@ -133,7 +133,7 @@ func (s *Service) redeemToLend(ctx context.Context, r tenant.Resolved, api API) 
 		return Loan{}, err // redeemFor has refused it already
 	}
 	loan := Loan{API: api, AccessToken: redeemed.AccessToken, ExpiresAt: redeemed.ExpiresAt, DirectoryID: g.DirectoryID, Account: account}
-	return loan, s.loans.put(g, loan)
+	return loan, s.loans.put(g, loan, redeemed.ExpiresAt.Sub(redeemed.IssuedAt), s.cfg.Now())
 }
 
 // scheduleNow makes the renewal due at once when Microsoft refused the grant permanently, so that the status soon shows it.
@@ -147,30 +147,5 @@ func (s *Service) scheduleNow(ctx context.Context, r tenant.Resolved, f *failure
 				schedule.DueAt = s.cfg.Now()
 			}
 		})
-	})
-}
-
-// storeRotated stores the successor that a redemption for a borrower returned, unless a newer one was stored meanwhile: both
-// work.
-func (s *Service) storeRotated(ctx context.Context, r tenant.Resolved, g Grant, redeemed Redemption) error {
-	if redeemed.RefreshToken.Empty() {
-		return nil
-	}
-	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
-		current, ok, err := s.grant(ctx, r.Tenant.ID, Active)
-		if err != nil || !ok {
-			return err
-		}
-		if current.ConsentID != g.ConsentID || !current.IssuedAt.Before(redeemed.IssuedAt) {
-			return nil
-		}
-		if err := s.savePredecessor(ctx, current); err != nil {
-			return err
-		}
-		current.advance(redeemed)
-		if err := s.cfg.Store.SaveGrant(ctx, &current); err != nil {
-			return stale(err, "saving grant of "+r.Tenant.ID)
-		}
-		return nil
 	})
 }

@@ -14,6 +14,8 @@ const (
 	// throttledFor is how long a cloud is paused when Microsoft throttles a request without saying for how long
 	// (docs/reference/microsoft-identity.md §3.7).
 	throttledFor = 5 * time.Second
+	// longestPause is longer than Microsoft may ask us to wait.
+	longestPause = 25 * time.Hour
 	// maxLimitedDirectories bounds the directories that have a rate limiter. One that was evicted may begin a new burst.
 	maxLimitedDirectories = 10_000
 )
@@ -63,6 +65,10 @@ func (l *limiter) pausedUntil(cloud string, now, expires time.Time) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	until := l.paused[cloud]
+	if until.After(now.Add(longestPause)) { // our clock was set back since
+		delete(l.paused, cloud)
+		return time.Time{}
+	}
 	if !now.Before(until) || now.Before(expires) && expires.Before(until.Add(spread)) {
 		return time.Time{}
 	}

@@ -26,8 +26,11 @@ type loanKey struct {
 
 // A cachedLoan is a sealed access token or a refusal. An access token has no consentID: it is sealed for its consent.
 type cachedLoan struct {
-	sealed    []byte // nil for a refusal
-	expiresAt time.Time
+	sealed    []byte    // nil for a refusal
+	expiresAt time.Time // of the token, for the borrower
+
+	// The entry is used from cachedAt until usedUntil, both on our clock. When our clock was set back meanwhile, it is not.
+	cachedAt, usedUntil time.Time
 
 	refusal   *failure.Error // nil for a token
 	consentID string         // of the refused grant
@@ -61,15 +64,13 @@ func sealedFor(api API, consentID string) string { return string(api) + "/" + co
 func (c *loanCache) get(g *Grant, api API, now time.Time) (loan Loan, ok bool, err error) {
 	cached, ok := c.entries.Get(loanKey{g.TenantID, api})
 	switch {
-	case !ok:
+	case !ok || now.Before(cached.cachedAt) || !now.Before(cached.usedUntil):
 		return Loan{}, false, nil
 	case cached.refusal != nil:
-		if cached.consentID != g.ConsentID || !now.Before(cached.expiresAt) {
+		if cached.consentID != g.ConsentID {
 			return Loan{}, false, nil
 		}
 		return Loan{}, true, cached.refusal
-	case cached.expiresAt.Sub(now) <= loanMargin:
-		return Loan{}, false, nil
 	}
 	opened, err := c.keys.Open(cached.sealed, "loans", g.TenantID, sealedFor(api, g.ConsentID))
 	if err != nil {
@@ -78,13 +79,13 @@ func (c *loanCache) get(g *Grant, api API, now time.Time) (loan Loan, ok bool, e
 	return Loan{API: api, AccessToken: secret.New(string(opened)), ExpiresAt: cached.expiresAt, DirectoryID: g.DirectoryID}, true, nil
 }
 
-// put caches a loan that was issued from g.
-func (c *loanCache) put(g Grant, loan Loan) error {
+// put caches a loan that was issued from g just now and works for life.
+func (c *loanCache) put(g Grant, loan Loan, life time.Duration, now time.Time) error {
 	sealed, err := c.keys.Seal([]byte(loan.AccessToken.Reveal()), "loans", g.TenantID, sealedFor(loan.API, g.ConsentID))
 	if err != nil {
 		return err
 	}
-	c.entries.Add(loanKey{g.TenantID, loan.API}, cachedLoan{sealed: sealed, expiresAt: loan.ExpiresAt})
+	c.entries.Add(loanKey{g.TenantID, loan.API}, cachedLoan{sealed: sealed, expiresAt: loan.ExpiresAt, cachedAt: now, usedUntil: now.Add(life - loanMargin)})
 	return nil
 }
 
@@ -97,7 +98,7 @@ func (c *loanCache) refuse(g Grant, api API, f *failure.Error, now time.Time) {
 			until = now.Add(time.Duration(f.Microsoft.RetryAfterSeconds) * time.Second)
 		}
 	}
-	c.entries.Add(loanKey{g.TenantID, api}, cachedLoan{refusal: f, consentID: g.ConsentID, expiresAt: until})
+	c.entries.Add(loanKey{g.TenantID, api}, cachedLoan{refusal: f, consentID: g.ConsentID, cachedAt: now, usedUntil: until})
 }
 
 // drop removes a tenant's entries.
@@ -110,7 +111,7 @@ func (c *loanCache) drop(tenantID string) {
 // purge removes expired entries.
 func (c *loanCache) purge(now time.Time) {
 	for _, key := range c.entries.Keys() {
-		if cached, ok := c.entries.Peek(key); ok && cached.expiresAt.Before(now) {
+		if cached, ok := c.entries.Peek(key); ok && (cached.usedUntil.Before(now) || now.Before(cached.cachedAt)) {
 			c.entries.Remove(key)
 		}
 	}

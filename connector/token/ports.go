@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	// ErrStale is returned when a grant would replace one that was issued later or that has changed since it was read.
+	// ErrStale is returned when a grant or a schedule would replace one that has changed since it was read.
 	ErrStale = errors.New("a newer grant is stored")
 	// ErrLeased is returned when another owner has leased the renewal of a tenant.
 	ErrLeased = errors.New("renewal is leased")
@@ -47,16 +47,19 @@ type Store interface {
 	// It leaves the lease unchanged.
 	SaveSchedule(ctx context.Context, s *Schedule) error
 	DeleteSchedule(ctx context.Context, tenantID string) error
-	// Due returns up to limit tenants whose DueAt is not after now and that are not leased, least slack first.
+	// Due returns up to limit tenants that are due at now and not leased, least slack first. Those follow that only count as
+	// due or not leased, because a wrong clock stored their times: a lease, due time or time of issue farther ahead than its
+	// longest term (LongestLease, LongestDue, LongestRetry) and Tolerance.
 	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
 	// LeaseDue leases up to limit of the tenants that Due returns to owner, by one conditional UPDATE, and returns those
-	// that it leased, in the order of Due. It returns none only when every due tenant is leased.
+	// that it leased, in the order of Due. It returns none only when every due tenant is leased. One that only counts as due
+	// gets the due time now; with an implausible time of issue, it also counts as attempted, so that it counts as due once.
 	LeaseDue(ctx context.Context, owner string, now, until time.Time, limit int) ([]Job, error)
 	// Postpone makes tenants due later and ends their leases, except for those that owner has not leased or that are not due
 	// at now any more.
 	Postpone(ctx context.Context, tenantIDs []string, owner string, now, due time.Time) error
 	// Lease leases the renewal of a tenant to owner by one conditional UPDATE, or returns ErrLeased. A lease that ran out
-	// before now may be replaced. Without a schedule row it returns tenant.ErrNotFound.
+	// before now, or that ends later than a lease may, may be replaced. Without a schedule row it returns tenant.ErrNotFound.
 	Lease(ctx context.Context, tenantID, owner string, now, until time.Time) (Schedule, error)
 	// Release ends the lease if owner still has it.
 	Release(ctx context.Context, tenantID, owner string) error
@@ -112,7 +115,8 @@ type Redemption struct {
 	AccessToken  secret.Text
 	RefreshToken secret.Text // empty when none was returned; the old one then stays valid
 	IDToken      secret.Text
-	// IssuedAt is the time on our clock just before the request was sent, so that we never overestimate the remaining life.
+	// IssuedAt is when the tokens were issued, by Microsoft's clock. Only when its answer does not say it, it is the time on
+	// our clock just before the request was sent.
 	IssuedAt  time.Time
 	ExpiresAt time.Time // of the access token
 	Scopes    []string

@@ -15,14 +15,17 @@ import (
 // never is the due time of a renewal that waits for a person to sign in again.
 var never = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 
+// Never returns the due time of a tenant whose renewal waits for a person to sign in again.
+func Never() time.Time { return never }
+
 // retryAfter are the waits after consecutive transient failures, plus or minus a tenth; the last one repeats. A renewal has
 // 80 days of slack, so quick retries gain nothing (docs/reference/microsoft-identity.md §3.7).
 var retryAfter = []time.Duration{15 * time.Minute, time.Hour, 4 * time.Hour, 24 * time.Hour}
 
 const (
-	// retryConfiguration is the wait after a failure that a change of settings repairs: short enough to recover on the next
-	// day, long enough to never be a loop.
-	retryConfiguration = 24 * time.Hour
+	// retryDaily is the wait after a failure that a change of settings repairs, or that a quick retry would repeat: short
+	// enough to recover on the next day, long enough to never be a loop.
+	retryDaily = 24 * time.Hour
 	// minRetry is the shortest wait, however soon the grant expires.
 	minRetry = 5 * time.Minute
 )
@@ -109,18 +112,25 @@ func (s *Service) redeemLeased(ctx context.Context, r tenant.Resolved, leased Sc
 	if err != nil && errors.Is(context.Cause(ctx), errStopped) {
 		return errStopped
 	}
+	if err == nil && redeemed.RefreshToken.Empty() {
+		err = failure.New(failure.NoSuccessor, "end", g.lifeEnds(s.cfg.Now()).UTC().Format(time.DateOnly))
+		if why == check {
+			return errors.Join(err, s.checkSuccessor(ctx, r, g, redeemed.Redemption, by))
+		}
+	}
 	if err != nil {
 		return errors.Join(err, s.fail(durable, r, leased, g, by, err))
 	}
-	g, err = s.storeSuccessor(durable, r, leased, g, redeemed, by, why)
+	stored, err := s.storeSuccessor(durable, r, leased, g, redeemed, by, why)
 	if errors.Is(err, errOvertaken) {
-		s.cfg.Log.WarnContext(ctx, "another replica renewed this tenant meanwhile, because this renewal took longer than its lease", "tenant", r.Tenant.ID)
-		return nil
+		s.cfg.Log.WarnContext(ctx, "another replica renewed this tenant meanwhile, or somebody consented; this renewal does not count", "tenant", r.Tenant.ID)
+		_, keepErr := s.keepSuccessor(durable, &r, g, redeemed.Redemption, by)
+		return errors.Join(failure.Wrap(err, failure.GrantStale), keepErr)
 	}
 	if err != nil {
 		return err
 	}
-	if err := s.checkSuccessor(ctx, r, g, redeemed.Redemption, by); err != nil {
+	if err := s.checkSuccessor(ctx, r, stored, redeemed.Redemption, by); err != nil {
 		return err
 	}
 	s.cfg.Log.InfoContext(ctx, "renewal succeeded", "tenant", r.Tenant.ID, "action", actionOf(why),
@@ -168,35 +178,34 @@ func (s *Service) redeemGrant(ctx context.Context, r tenant.Resolved, g Grant) (
 }
 
 // errOvertaken says that another replica has renewed meanwhile, because this renewal took longer than its lease or the clocks
-// of the two differ by more than that. The other renewal counts.
-var errOvertaken = errors.New("another replica has renewed meanwhile")
+// of the two differ by more than that, or that a consent replaced the grant. This renewal does not count.
+var errOvertaken = errors.New("the grant has been renewed or replaced meanwhile")
 
-// storeSuccessor stores what a redemption returned, with the schedule and the event, and returns the stored grant. A newer
-// grant that was stored meanwhile stays. It returns errOvertaken, having stored nothing, when another renewal has succeeded
-// since the schedule was leased.
+// storeSuccessor stores the successor that a redemption returned, with the schedule and the event, and returns the stored
+// grant. It returns errOvertaken, having stored nothing, when another renewal has succeeded since the schedule was leased, or
+// when a newer grant is stored.
 func (s *Service) storeSuccessor(ctx context.Context, r tenant.Resolved, leased Schedule, g Grant, redeemed redeemedGrant, by audit.Actor, why purpose) (Grant, error) {
 	var stored Grant
 	err := s.commitOutcome(ctx, r, leased, g, func(ctx context.Context, schedule *Schedule, current Grant) error {
+		if !s.supersedes(redeemed.Redemption, g, current) {
+			return errOvertaken
+		}
 		stored = current
-		if current.ConsentID == g.ConsentID && !redeemed.RefreshToken.Empty() && current.IssuedAt.Before(redeemed.IssuedAt) {
-			if redeemed.refusal == nil { // else the predecessor is still the last value that worked
-				if err := s.savePredecessor(ctx, current); err != nil {
-					return err
-				}
-			}
-			stored.advance(redeemed.Redemption)
-			if err := s.cfg.Store.SaveGrant(ctx, &stored); err != nil {
-				return stale(err, "saving grant of "+r.Tenant.ID)
-			}
+		if err := s.replace(ctx, &stored, redeemed); err != nil {
+			return err
 		}
 		before := *schedule
-		s.succeed(schedule)
+		s.succeed(schedule, redeemed.IssuedAt)
 		if current.Checks.MFA == No && before.Failure.Is(failure.MFARequired) {
 			// Until the successor is checked, it counts as having its predecessor's MFA.
 			schedule.Failure, schedule.FailingSince = before.Failure, before.FailingSince
 		}
-		if why == check && before.Failure == nil {
-			schedule.DueAt = before.DueAt
+		event := audit.Event{Action: audit.GrantRenewed, Actor: by}
+		if why == check {
+			event = rotated(redeemed.API, by)
+			if before.Failure == nil && !before.overdue(s.cfg.Now()) {
+				schedule.DueAt = before.DueAt
+			}
 		}
 		if redeemed.refusal != nil {
 			e := refusal(audit.PredecessorUsed, by, redeemed.refusal)
@@ -205,7 +214,7 @@ func (s *Service) storeSuccessor(ctx context.Context, r tenant.Resolved, leased 
 				return err
 			}
 		}
-		return s.append(ctx, &r, audit.Event{Action: actionOf(why), Actor: by})
+		return s.append(ctx, &r, event)
 	})
 	if err != nil {
 		return Grant{}, err
@@ -266,12 +275,12 @@ func actionOf(why purpose) audit.Action {
 	return audit.GrantRenewed
 }
 
-// succeed sets a schedule after a success: the next renewal is due in Every ± Jitter.
-func (s *Service) succeed(schedule *Schedule) {
-	now := s.cfg.Now()
+// succeed sets a schedule after a success: the next renewal is due in Every ± Jitter after the stored value was issued. By
+// Microsoft's clock, because ours may be wrong.
+func (s *Service) succeed(schedule *Schedule, issued time.Time) {
 	jitter := time.Duration((2*s.cfg.Rand() - 1) * float64(s.cfg.Jitter))
-	schedule.DueAt = now.Add(s.cfg.Every + jitter)
-	schedule.LastAt, schedule.LastSuccessAt = now, now
+	schedule.DueAt = issued.Add(s.cfg.Every + jitter)
+	schedule.LastAt, schedule.LastSuccessAt = issued, issued
 	schedule.Attempt, schedule.FailingSince, schedule.Failure = 0, time.Time{}, nil
 }
 
@@ -313,16 +322,13 @@ func (s *Service) fail(ctx context.Context, r tenant.Resolved, leased Schedule, 
 }
 
 // nextAttempt returns when a failed renewal is retried. No wait is longer than half of the grant's remaining life, so that a
-// transient failure never lets a grant expire untried.
+// transient failure never lets a grant expire untried. A grant that has expired by our clock is retried, too: only Microsoft
+// knows, and then refuses it for good.
 func (s *Service) nextAttempt(now time.Time, f *failure.Error, attempt int, g Grant) time.Time {
-	left := g.ExpiresAt().Sub(now)
-	if left <= 0 {
-		return never // the grant has expired, and Microsoft refused this attempt
-	}
 	var wait time.Duration
 	switch f.Kind() {
 	case failure.Configuration:
-		wait = retryConfiguration
+		wait = retryDaily
 	case failure.Transient, failure.Internal:
 		wait = retryAfter[min(attempt, len(retryAfter))-1]
 		if f.Kind() == failure.Internal {
@@ -333,10 +339,16 @@ func (s *Service) nextAttempt(now time.Time, f *failure.Error, attempt int, g Gr
 		if f.Microsoft != nil {
 			wait = max(wait, time.Duration(f.Microsoft.RetryAfterSeconds)*time.Second)
 		}
+		if f.Code == failure.NoSuccessor {
+			wait = retryDaily
+		}
 	default:
 		return never
 	}
-	return now.Add(min(wait, max(left/2, minRetry)))
+	if left := g.lifeEnds(now).Sub(now); left > 0 {
+		wait = min(wait, max(left/2, minRetry))
+	}
+	return now.Add(wait)
 }
 
 // checkSuccessor uses the stored successor with every api and records the results. When the sign-in has lost its MFA, the
@@ -350,30 +362,28 @@ func (s *Service) checkSuccessor(ctx context.Context, r tenant.Resolved, g Grant
 	if err != nil {
 		return err // redeemFor has refused it already
 	}
-	g.Checks = Checks{Account: account, MFA: proven(claims.MFA, probe.MFA), GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: probe}}
-	mismatch := s.checkOthers(ctx, c, &g)
+	checks := Checks{Account: account, MFA: proven(claims.MFA, probe.MFA), GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: probe}}
+	mismatch, err := s.checkOthers(ctx, c, &g, &checks, func(redeemed Redemption) error {
+		var err error
+		g, err = s.keepSuccessor(ctx, &r, g, redeemed, by)
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	if errors.Is(context.Cause(ctx), errStopped) {
 		return nil // interrupted checks must not be recorded as failed
 	}
-	durable := context.WithoutCancel(ctx)
-	isLost := g.Checks.MFA == No
-	if !isLost && !wasLost && mismatch == nil {
-		_, err := s.saveChecks(durable, g)
-		return err
+	checked := audit.Event{Action: audit.GrantChecked, Actor: by}
+	if mismatch != nil {
+		checked = refusal(audit.GrantChecked, by, mismatch)
 	}
-	return s.cfg.Store.Transact(durable, func(ctx context.Context) error {
-		if saved, err := s.saveChecks(ctx, g); err != nil || !saved {
-			return err
-		}
-		if mismatch != nil {
-			if err := s.append(ctx, &r, refusal(audit.GrantChecked, by, mismatch)); err != nil {
-				return err
-			}
-		}
+	isLost := checks.MFA == No
+	lost := failure.New(failure.MFARequired)
+	return s.saveChecks(context.WithoutCancel(ctx), r, g, checks, checked, func(ctx context.Context) error {
 		if !isLost && !wasLost {
 			return nil
 		}
-		lost := failure.New(failure.MFARequired)
 		err := s.reschedule(ctx, r.Tenant.ID, func(schedule *Schedule) {
 			switch {
 			case !isLost:
@@ -389,12 +399,29 @@ func (s *Service) checkSuccessor(ctx context.Context, r tenant.Resolved, g Grant
 	})
 }
 
-// saveChecks saves the checks of g, unless a newer grant was stored meanwhile, which has checks of its own.
-func (s *Service) saveChecks(ctx context.Context, g Grant) (saved bool, err error) {
-	if err := s.cfg.Store.SaveGrant(ctx, &g); errors.Is(err, ErrStale) {
-		return false, nil
-	} else if err != nil {
-		return false, fmt.Errorf("saving checks of %s: %w", g.TenantID, err)
+// saveChecks stores the results of the checks of g with an event, and calls also in the same transaction. When the row
+// changed meanwhile, it stores them with the value that is stored then, unless that is of another consent, which has results
+// of its own.
+func (s *Service) saveChecks(ctx context.Context, r tenant.Resolved, g Grant, checks Checks, checked audit.Event, also func(ctx context.Context) error) error {
+	current := g
+	for attempt := 1; ; attempt++ {
+		err := s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+			changed := current
+			changed.Checks, changed.Scopes = checks, union(current.Scopes, g.Scopes)
+			if err := s.cfg.Store.SaveGrant(ctx, &changed); err != nil {
+				return stale(err, "saving checks of "+g.TenantID)
+			}
+			if err := s.append(ctx, &r, checked); err != nil {
+				return err
+			}
+			return also(ctx)
+		})
+		if !errors.Is(err, ErrStale) || attempt == maxCommitAttempts {
+			return err
+		}
+		var ok bool
+		if current, ok, err = s.grant(ctx, g.TenantID, Active); err != nil || !ok || current.ConsentID != g.ConsentID {
+			return err
+		}
 	}
-	return true, nil
 }

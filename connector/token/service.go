@@ -27,7 +27,7 @@ type Config struct {
 	Jitter time.Duration
 
 	// Lease is how long one renewal may lease its tenant. When a replica is killed, others can renew its tenants after that
-	// time. Default: 5 minutes.
+	// time. At most LongestLease. Default: 5 minutes.
 	Lease time.Duration
 
 	// Workers bounds the renewals that one sweep runs at once. Default: 8.
@@ -60,6 +60,9 @@ type Config struct {
 
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
+
+	// Skew returns how far Microsoft's clock is ahead of ours. A sweep calls it before every batch. Default: unknown.
+	Skew func(ctx context.Context) clock.Skew
 
 	// Rand returns numbers in [0, 1) for jitter. Default: math/rand/v2.
 	Rand func() float64
@@ -101,6 +104,9 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Lease == 0 {
 		cfg.Lease = 5 * time.Minute
 	}
+	if cfg.Lease > LongestLease {
+		return nil, fmt.Errorf("token: a lease of %s is longer than %s", cfg.Lease, LongestLease)
+	}
 	if cfg.Workers == 0 {
 		cfg.Workers = 8
 	}
@@ -121,6 +127,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Skew == nil {
+		cfg.Skew = func(context.Context) clock.Skew { return clock.Skew{} }
 	}
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Float64

@@ -52,6 +52,9 @@ func FindSessionEnd(events []audit.Event, at time.Time) SessionEnd {
 		ages = append(ages, at.Sub(signedIn))
 	}
 	end := SessionEnd{Age: ages[len(ages)-1]}
+	if end.Age < 0 {
+		return SessionEnd{} // our clock was wrong at the consent
+	}
 	for _, age := range ages {
 		if (age - end.Age).Abs() <= ageTolerance {
 			end.Times++

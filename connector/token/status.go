@@ -35,13 +35,14 @@ const expiringBelow = 30 * 24 * time.Hour
 // A Status is the current status of a tenant's token. Times that do not apply are zero.
 type Status struct {
 	State State
-	// Failure is the reason; nil for an active token.
+	// Failure is the reason; nil for an active token, unless its time of issue is implausible.
 	Failure *failure.Record
 
 	IssuedAt, ExpiresAt, ConsentedAt time.Time
 	LastRenewalAt, NextRenewalAt     time.Time
 	// LastRenewalFailure is nil when the last renewal worked.
 	LastRenewalFailure *failure.Record
+	// ExpiresAt is 90 days from now while the time of issue is implausible.
 	// DaysLeft counts the whole days until ExpiresAt; 0 without a grant.
 	DaysLeft int
 
@@ -126,7 +127,7 @@ func statusOfSettings(r tenant.Resolved, now time.Time) Status {
 }
 
 func (st *Status) describe(g Grant, schedule Schedule, now time.Time) {
-	st.IssuedAt, st.ExpiresAt, st.ConsentedAt = g.IssuedAt, g.ExpiresAt(), g.ConsentedAt
+	st.IssuedAt, st.ExpiresAt, st.ConsentedAt = g.IssuedAt, g.lifeEnds(now), g.ConsentedAt
 	st.ConsentedBy, st.AskedBy, st.Procedure, st.Scopes, st.Checks = g.ConsentedBy, g.AskedBy, g.Procedure, g.Scopes, g.Checks
 	if left := st.ExpiresAt.Sub(now); left > 0 {
 		st.DaysLeft = int(left / (24 * time.Hour))
@@ -152,6 +153,9 @@ func stateOfGrant(r tenant.Resolved, st Status, g Grant, schedule Schedule, now 
 	}
 	if g.ExpiresAt().Sub(now) <= expiringBelow {
 		return StateExpiring, &failure.Record{Code: failure.GrantExpiring, Params: map[string]string{"days": strconv.Itoa(st.DaysLeft)}}
+	}
+	if g.implausible(now) {
+		return StateActive, &failure.Record{Code: failure.IssueTimeImplausible}
 	}
 	return StateActive, nil
 }

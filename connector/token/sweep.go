@@ -33,7 +33,8 @@ var errStopped = errors.New("the process is stopping")
 // Sweep renews every tenant that is due, least slack first, and returns when nothing is due that is not leased. Any number
 // of replicas may sweep at once: each leases tenants of its own, a few more than it has workers. When ctx ends, Sweep
 // releases the tenants that it has not begun, lets the others finish within Grace, and releases the rest.
-// A tenant's failure is in its status and in the log, not in the error.
+// A tenant's failure is in its status and in the log, not in the error. While our clock is known to be wrong, Sweep begins
+// nothing: what it stored and compared would be wrong, too.
 func (s *Service) Sweep(ctx context.Context) error {
 	defer s.cfg.Step(SweepEnded)
 	queue := make(chan Job, s.cfg.Workers)
@@ -55,6 +56,9 @@ func (s *Service) Sweep(ctx context.Context) error {
 // because after a job, however it ended, its tenant is not due any more or stays leased.
 func (s *Service) enqueueDue(ctx context.Context, queue chan<- Job) error {
 	for ctx.Err() == nil {
+		if s.cfg.Skew(ctx).Wrong() {
+			return nil
+		}
 		now := s.cfg.Now()
 		jobs, err := s.leaseDue(ctx, now)
 		if err != nil && ctx.Err() != nil {
@@ -170,8 +174,10 @@ func (s *Service) renewLeased(ctx context.Context, job Job) {
 	case errors.Is(err, errStopped):
 		s.cfg.Log.InfoContext(ctx, "renewal interrupted because the process is stopping; releasing its lease", "tenant", job.TenantID)
 	default:
-		s.cfg.Log.ErrorContext(ctx, "renewal failed", "tenant", job.TenantID, "kind", failure.From(err).Kind(),
-			"reference", failure.Reference(ctx), "err", err)
+		if !errors.Is(err, errOvertaken) { // else redeemLeased has logged it
+			s.cfg.Log.ErrorContext(ctx, "renewal failed", "tenant", job.TenantID, "kind", failure.From(err).Kind(),
+				"reference", failure.Reference(ctx), "err", err)
+		}
 		// A stored outcome has moved the due time already, and then this does nothing.
 		if now := s.cfg.Now(); !s.postpone(ctx, now, now.Add(unrecordedAfter), job) {
 			return
