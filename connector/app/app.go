@@ -96,6 +96,7 @@ type App struct {
 	log      *slog.Logger
 	registry *prometheus.Registry
 	services *Services // nil until they are open
+	clock    *clockGuard
 	notices  *notify.Service
 	servers  []*server
 	hooks    *hooks.Handler
@@ -124,6 +125,8 @@ func (a *App) build(ctx context.Context, opts Options) error {
 	if a.services, err = open(ctx, a.cfg, opts, a.observer()); err != nil {
 		return err
 	}
+	a.clock = a.services.clock
+	a.clock.register(a.registry)
 	if a.notices, err = a.newNotices(); err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func (a *App) newNotices() (*notify.Service, error) {
 	}
 	return notify.New(notify.Config{
 		Store: a.services.Store, Statuses: a.services.Tokens, Platform: a.services.platform, Properties: token.Status.Properties, Channels: channels,
-		Now: a.now, Observe: a.noticeObserver(), Log: a.component("notify"),
+		Now: a.now, Skew: a.clock.skew, Observe: a.noticeObserver(), Log: a.component("notify"),
 	})
 }
 

@@ -40,6 +40,7 @@ type Services struct {
 	// Authorities maps the name of every cloud that an instance may choose to the address of its sign-in pages.
 	Authorities map[string]string
 
+	clock    *clockGuard
 	keyring  *seal.Keyring
 	platform *controller.Client
 }
@@ -86,6 +87,7 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 	if s.Microsoft, err = openMicrosoft(cfg.Clouds, opts, s.pauseCloud); err != nil {
 		return err
 	}
+	s.clock = s.newClockGuard(consumerKeys(cfg.Instances), opts.component("clock"))
 	if s.platform, err = openPlatform(cfg, opts); err != nil {
 		return err
 	}
@@ -101,7 +103,7 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 		PerCloud: cfg.Renewal.PerCloud, PerDirectory: cfg.Renewal.PerDirectory, Grace: cfg.Shutdown.Grace / 2,
 		ClaimLife: cfg.Onboarding.ClaimLife, AcceptUnknownMFA: cfg.Onboarding.AcceptUnknownMFA,
 		AcceptAnotherAccount: cfg.Onboarding.AcceptAnotherAccount,
-		Now:                  opts.Now, Observe: observe, Step: opts.Step, Log: opts.component("token"),
+		Now:                  opts.Now, Skew: s.clock.skew, Observe: observe, Step: opts.Step, Log: opts.component("token"),
 	}); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"azure-partner-connector/connector/app"
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/seal"
@@ -19,10 +20,6 @@ import (
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
 )
-
-// maxSkew is how far our clock may differ from Microsoft's without a warning. Hooks are refused beyond ten minutes, id_tokens
-// beyond five (docs/reference/microsoft-identity.md §4.2).
-const maxSkew = 2 * time.Minute
 
 func (e *examination) deployment(ctx context.Context) {
 	cfg, ok := e.configuration()
@@ -216,17 +213,22 @@ func (e *examination) clouds(ctx context.Context, services *app.Services, instan
 }
 
 func (e *examination) clock(authority string, d discovery) {
-	skew := d.skew()
-	if skew.Abs() <= maxSkew {
+	ahead := d.skew()
+	skew := clock.Skew{By: -ahead, Known: true}
+	if !skew.Doubtful() {
 		e.ok("clock", "agrees with %s", authority)
 		return
 	}
 	direction := "ahead of"
-	if skew < 0 {
+	if ahead < 0 {
 		direction = "behind"
 	}
-	e.warn("clock", fmt.Sprintf("It is %s %s %s.", skew.Abs().Round(time.Second), direction, authority),
-		"Synchronize it with a time server: hooks are refused beyond 10 minutes, sign-ins beyond 5.")
+	seen := fmt.Sprintf("It is %s %s %s.", ahead.Abs().Round(time.Second), direction, authority)
+	if skew.Wrong() {
+		e.fail("clock", seen, "Synchronize it with a time server: from 10 minutes on, nothing is renewed and hooks are refused.")
+		return
+	}
+	e.warn("clock", seen, "Synchronize it with a time server: nothing is purged until then. Sign-ins are refused beyond 5 minutes; from 10 on, nothing is renewed and hooks are refused.")
 }
 
 func (e *examination) instance(ctx context.Context, services *app.Services, in tenant.Instance) {

@@ -195,11 +195,13 @@ func TestExamine_ComparesTheClockWithMicrosofts(t *testing.T) {
 		want doctor.Result
 		says string
 	}{
-		"equal":           {at(0), doctor.OK, "agrees"},
-		"two minutes off": {at(-2 * time.Minute), doctor.OK, "agrees"},
-		"we are ahead":    {at(-2*time.Minute - time.Second), doctor.Warning, "2m1s ahead"},
-		"we are behind":   {at(time.Hour), doctor.Warning, "1h0m0s behind"},
-		"no Date header":  {nil, doctor.Warning, "could not be compared"},
+		"equal":          {at(0), doctor.OK, "agrees"},
+		"just below":     {at(-2*time.Minute + time.Second), doctor.OK, "agrees"},
+		"we are ahead":   {at(-2*time.Minute - time.Second), doctor.Warning, "2m1s ahead"},
+		"we are behind":  {at(9 * time.Minute), doctor.Warning, "9m0s behind"},
+		"we are wrong":   {at(time.Hour), doctor.Failed, "1h0m0s behind"},
+		"we are far off": {at(-85 * 24 * time.Hour), doctor.Failed, "2040h0m0s ahead"},
+		"no Date header": {nil, doctor.Warning, "could not be compared"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			report := h.examine("", func(d *doctor.Config) {

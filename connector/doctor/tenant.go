@@ -36,8 +36,8 @@ func (e *examination) token(ctx context.Context, services *app.Services, recorde
 	}
 	status, err := services.Tokens.Check(ctx, r.Tenant.ID, audit.Actor{Kind: audit.Operator, Name: "doctor"})
 	switch {
-	case failure.Is(err, failure.RenewalRunning):
-		e.failure("renewal", Warning, err, nil)
+	case failure.Is(err, failure.RenewalRunning), failure.Is(err, failure.GrantStale), failure.Is(err, failure.NoSuccessor):
+		e.failure("renewal", Warning, err, nil) // it stored nothing, and the stored token is not refused
 		return
 	case err != nil:
 		e.failure("renewal", Failed, err, nil)

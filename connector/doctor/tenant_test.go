@@ -249,7 +249,7 @@ func TestExamine_RenewsOnce(t *testing.T) {
 
 	after, err := h.services.Store.Grant(t.Context(), h.tenantID(), "active")
 	h.must(err)
-	if !after.IssuedAt.After(before.IssuedAt) || !h.Microsoft.WouldAccept(after.RefreshToken.Reveal()) {
+	if after.RefreshToken == before.RefreshToken || after.IssuedAt.Before(before.IssuedAt) || !h.Microsoft.WouldAccept(after.RefreshToken.Reveal()) {
 		t.Errorf("the stored token was issued at %s, before at %s; want a newer one that Microsoft accepts", after.IssuedAt, before.IssuedAt)
 	}
 	events, err := h.services.Tokens.History(t.Context(), h.tenantID(), time.Time{}, 1)

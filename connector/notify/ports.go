@@ -42,10 +42,12 @@ type Store interface {
 	Instance(ctx context.Context, key string) (tenant.Instance, error)
 	Tenant(ctx context.Context, id string) (tenant.Tenant, error)
 
-	// DueAnnouncements returns up to limit subjects that are due and not leased, the longest due first.
+	// DueAnnouncements returns up to limit subjects that are due and not leased, the longest due first. Those follow that only
+	// count as due or not leased, because a wrong clock stored their times: they are farther ahead than LongestWait or the
+	// longest lease (token.LongestLease), and token.Tolerance.
 	DueAnnouncements(ctx context.Context, now time.Time, limit int) ([]Subject, error)
 	// LeaseAnnouncement leases a due subject to owner by one conditional UPDATE, or returns ErrLeased. It replaces a lease
-	// that expired before now.
+	// that expired before now, or that ends later than a lease may.
 	LeaseAnnouncement(ctx context.Context, subject Subject, owner string, now, until time.Time) (Announcement, error)
 	// SaveAnnouncement stores the state of a while its owner holds the lease, else it returns ErrLeased.
 	SaveAnnouncement(ctx context.Context, a Announcement) error

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"time"
 
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/token"
 )
@@ -39,6 +40,9 @@ type Config struct {
 
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
+
+	// Skew returns how far a clock that is known to be right is ahead of ours. Default: unknown.
+	Skew func(ctx context.Context) clock.Skew
 
 	// Observe is called after every attempt to push or send, with the name of the channel ("push" for the platform) and the
 	// result "ok", "failed" or "given_up". Default: nothing happens.
@@ -70,6 +74,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Skew == nil {
+		cfg.Skew = func(context.Context) clock.Skew { return clock.Skew{} }
 	}
 	if cfg.Observe == nil {
 		cfg.Observe = func(string, string) {}

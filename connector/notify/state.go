@@ -1,8 +1,10 @@
 package notify
 
 import (
+	"slices"
 	"time"
 
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/token"
 )
@@ -49,6 +51,12 @@ type Delivery struct {
 type Retry struct {
 	Attempts  int       `json:"attempts"`
 	NotBefore time.Time `json:"notBefore"`
+}
+
+// waits reports whether the next attempt is later than now. One that is later than any of waits allows was scheduled by a clock
+// that was wrong.
+func (r Retry) waits(waits []time.Duration, now time.Time) bool {
+	return now.Before(r.NotBefore) && !r.NotBefore.After(now.Add(slices.Max(waits)+clock.WrongFrom))
 }
 
 // A Countdown is the last warning that was sent before a token or credential ends.
@@ -141,7 +149,7 @@ func (s *State) alarm(status token.Status, now time.Time) (change, bool) {
 			return change{}, false
 		}
 	case token.StateRenewalFailing:
-		if s.FailingSince.IsZero() {
+		if s.FailingSince.IsZero() || s.FailingSince.After(now) { // in the future: a clock was wrong
 			s.FailingSince = now
 		}
 		// Any other trouble is at least as urgent. The reason is not compared, because it may differ between attempts.
@@ -172,7 +180,12 @@ func (s *State) next(status token.Status, ownCredential bool, now time.Time) tim
 	return s.earliest(moments, now)
 }
 
-// earliest returns the first of moments and of the times of retries that is after now; zero when there is none.
+// LongestWait is the longest time until a subject is processed again. Many deadlines are farther ahead, but so are times that
+// a wrong clock stored.
+const LongestWait = 30 * day
+
+// earliest returns the first of moments and of the times of retries that is after now, at most LongestWait from now; zero
+// when there is none.
 func (s *State) earliest(moments []time.Time, now time.Time) time.Time {
 	moments = append(moments, s.Push.NotBefore)
 	for _, d := range s.Outbox {
@@ -183,6 +196,9 @@ func (s *State) earliest(moments []time.Time, now time.Time) time.Time {
 		if at.After(now) && (first.IsZero() || at.Before(first)) {
 			first = at
 		}
+	}
+	if longest := now.Add(LongestWait); first.After(longest) {
+		return longest
 	}
 	return first
 }

@@ -23,10 +23,14 @@ const sweepBatch = 16
 const maxOutbox = 32
 
 // Sweep processes all due subjects, each once. Any number of replicas may sweep at once. A failure to process one subject
-// is logged and retried, not returned.
+// is logged and retried, not returned. While our clock is known to be wrong, Sweep does nothing: it would warn people of what
+// is not so.
 func (s *Service) Sweep(ctx context.Context) error {
 	processed := map[Subject]bool{}
 	for {
+		if s.cfg.Skew(ctx).Wrong() {
+			return nil
+		}
 		due, err := s.cfg.Store.DueAnnouncements(ctx, s.cfg.Now(), s.cfg.Workers*sweepBatch)
 		if err != nil {
 			return err
@@ -172,7 +176,7 @@ func (s *Service) push(ctx context.Context, a *Announcement, in tenant.Instance,
 	case state.Pushed == string(wanted):
 		state.Push = Retry{}
 		return nil
-	case now.Before(state.Push.NotBefore):
+	case state.Push.waits(pushRetry(), now):
 		return nil
 	}
 	if err := s.cfg.Platform.PushTenant(ctx, in, tenantID, properties); err != nil {
@@ -199,7 +203,7 @@ func (s *Service) deliver(ctx context.Context, a *Announcement) error {
 		}
 		d := &state.Outbox[i]
 		channel, known := s.channel(d.Channel)
-		if known && (blocked[d.Channel] || s.cfg.Now().Before(d.Retry.NotBefore)) {
+		if known && (blocked[d.Channel] || d.Retry.waits(sendRetry(), s.cfg.Now())) {
 			blocked[d.Channel] = true
 			i++
 			continue
