@@ -116,3 +116,43 @@ func TestTenant_WithoutTables(t *testing.T) {
 		}
 	})
 }
+
+// An older program kept the value of the consent before as the predecessor of a new one.
+func TestMigrate_DeletesPredecessorsOfOtherConsents(t *testing.T) {
+	t.Parallel()
+	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
+		db.MigrateTo(t, 3)
+		for id, consents := range map[string]map[string]string{ // slot → consent
+			"same":    {"active": "c1", "predecessor": "c1", "pending": "c2"},
+			"another": {"active": "c3", "predecessor": "c2"},
+			"alone":   {"predecessor": "c4"},
+		} {
+			execute(t, db, "INSERT INTO tenants (id, instance_key, account_id, subscription_id, name, marketplace, directory, application_id, version)"+
+				" VALUES (?, 'key', 'account', '', '', '', '', '', 1)", id)
+			for slot, consent := range consents {
+				execute(t, db, "INSERT INTO grants (tenant_id, slot, issued_at, directory_id, application_id, procedure_name, consent_id, consented_by,"+
+					" asked_by, checks, version) VALUES (?, ?, '2026-11-23 12:00:00.000', '', '', '', ?, '{}', '', '{}', 1)", id, slot, consent)
+			}
+		}
+		db.MigrateTo(t, 5)
+		rows, err := db.Raw(t).QueryContext(t.Context(), "SELECT tenant_id, slot FROM grants ORDER BY tenant_id, slot")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		var left []string
+		for rows.Next() {
+			var id, slot string
+			if err := rows.Scan(&id, &slot); err != nil {
+				t.Fatal(err)
+			}
+			left = append(left, id+" "+slot)
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(left, ", "); got != "another active, same active, same pending, same predecessor" {
+			t.Errorf("the migration leaves %s", got)
+		}
+	})
+}
