@@ -37,11 +37,11 @@ trap 'rm -rf "$fresh"' EXIT
 mkdir -p "$fresh"/apt/{lists/partial,archives/partial,preferences} "$fresh/packages" "$fresh/root"
 
 # The machine's own mirror of Debian, in whatever form its sources name it.
+# shellcheck disable=SC2016 # apt-get replaces these
 mirror="$(apt-get indextargets --format '$(ORIGIN) $(COMPONENT) $(TARGET_OF) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
 	awk '$1 == "Debian" && $2 == "main" && $3 == "deb" && $4 !~ /security\/?$/ { print $4; exit }')" || true
 [ -n "$mirror" ] || give_up "the package sources of this machine name no mirror of Debian, or \`apt-get update\` has never run"
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-[ -r "$keyring" ] || give_up "$keyring is missing: install debian-archive-keyring"
 echo "deb [signed-by=$keyring] $mirror $suite main" >"$fresh/apt/sources.list"
 
 # settings make apt use the sources and folders above instead of the system's.
@@ -73,7 +73,7 @@ inside() {
 	local found
 	found="$(cd "$fresh" && find root -path "*/$1" -print -quit)"
 	[ -n "$found" ] || give_up "its packages contain no $1"
-	printf '$here/%s' "$found"
+	printf '%s/%s' "\$here" "$found"
 }
 loader="$(inside 'ld-linux*.so.*')" libraries="$(inside libc.so.6)" daemon="$(inside sbin/mysqld)"
 plugins="$(inside mysql/plugin/group_replication.so)" messages="$(inside share/mysql/charsets/Index.xml)"

@@ -227,7 +227,9 @@ func (c *cluster) kill(ctx context.Context, n *node, _ func() error) error {
 			return err
 		}
 		if n.server.Running() {
-			err = errors.Join(err, n.server.Kill())
+			if err := n.server.Kill(); err != nil {
+				return err
+			}
 		}
 	}
 }

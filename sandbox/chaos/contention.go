@@ -21,15 +21,20 @@ const (
 // contend lets workers on two nodes take and give back the lease of one tenant, each of them n times. Two nodes may both
 // begin to commit a lease, and one of them loses: its worker must hear that the tenant is leased, or get the lease, but no
 // error of the database.
-func (d *Deployment) contend(ctx context.Context, n int) error {
-	var stores [contendedNodes]*store.Store
-	for i := range stores {
-		var err error
+func (d *Deployment) contend(ctx context.Context, n int) (err error) {
+	stores := make([]*store.Store, 0, contendedNodes)
+	defer func() {
+		for _, s := range stores {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	for i := range contendedNodes {
 		dsn := d.spec.dsns[i%len(d.spec.dsns)]
-		if stores[i], err = store.Open(ctx, store.Config{Config: sqldb.Config{Driver: sqldb.MySQL, DSN: dsn}, Keyring: d.keyring}); err != nil {
+		s, err := store.Open(ctx, store.Config{Config: sqldb.Config{Driver: sqldb.MySQL, DSN: dsn}, Keyring: d.keyring})
+		if err != nil {
 			return err
 		}
-		defer stores[i].Close()
+		stores = append(stores, s)
 	}
 	tenantID, now := d.tenants[0], d.clock.Now()
 	work, working := errgroup.WithContext(ctx)

@@ -25,11 +25,13 @@ type groupReplication struct {
 
 // multiPrimaryFaults runs replicas on the members of a group that all accept writes.
 func multiPrimaryFaults(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
+	s.ClusterFaults = s.GroupFaults
 	return clusterFaults(ctx, e, s, &groupReplication{multiPrimary: true, outside: map[int]int{}})
 }
 
 // singlePrimaryFaults runs replicas behind a router that follows the member that accepts writes.
 func singlePrimaryFaults(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
+	s.ClusterFaults = s.GroupFaults
 	g := &groupReplication{outside: map[int]int{}}
 	c, err := startCluster(ctx, g)
 	if err != nil {

@@ -24,20 +24,22 @@ type Scale struct {
 	Faults int
 	// Periods is how often all tenants are renewed while Microsoft or the clocks are at fault, or a listener is flooded.
 	Periods int
-	// ClusterFaults is how often a node of a cluster is killed, disconnected or frozen, in turn.
+	// ClusterFaults is how often a node of a Galera cluster is killed, disconnected or frozen, in turn, and GroupFaults how often
+	// a member of a group is. Nine are each fault on each node.
 	ClusterFaults int
+	GroupFaults   int
 	// Contention is how often each worker asks for a lease that others want.
 	Contention int
 }
 
 // Short returns the scale of the package's test, which shows that the harness works and finds frequent faults.
 func Short() Scale {
-	return Scale{Repeats: 2, Kills: 8, KillRenewals: 100, Faults: 2, Periods: 2, ClusterFaults: 2, Contention: 20}
+	return Scale{Repeats: 2, Kills: 8, KillRenewals: 100, Faults: 2, Periods: 2, ClusterFaults: 2, GroupFaults: 3, Contention: 20}
 }
 
 // Full returns the scale on which a release is judged. It takes at most an hour and a half on two processors.
 func Full() Scale {
-	return Scale{Repeats: 50, Kills: 450, KillRenewals: 10000, Faults: 20, Periods: 10, ClusterFaults: 27, Contention: 60}
+	return Scale{Repeats: 50, Kills: 450, KillRenewals: 10000, Faults: 20, Periods: 10, ClusterFaults: 27, GroupFaults: 9, Contention: 60}
 }
 
 // A Result is the outcome of a scenario.
