@@ -101,6 +101,9 @@ type App struct {
 	servers  []*server
 	hooks    *hooks.Handler
 	renewal  trigger
+	fatal    chan error // of capacity 1: why the process must end
+
+	unreadable *prometheus.GaugeVec // see checkSecrets
 
 	draining atomic.Bool   // stopping, but still serving
 	hurried  sync.Once     // closes hurry
@@ -111,7 +114,7 @@ type App struct {
 // nothing open.
 func New(ctx context.Context, cfg config.Config, opts Options) (*App, error) {
 	opts = opts.withDefaults()
-	a := &App{cfg: cfg, now: opts.Now, log: opts.Log, registry: prometheus.NewRegistry(), renewal: newTrigger(), hurry: make(chan struct{})}
+	a := &App{cfg: cfg, now: opts.Now, log: opts.Log, registry: prometheus.NewRegistry(), renewal: newTrigger(), fatal: make(chan error, 1), hurry: make(chan struct{})}
 	if err := a.build(ctx, opts); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
@@ -127,6 +130,7 @@ func (a *App) build(ctx context.Context, opts Options) error {
 	}
 	a.clock = a.services.clock
 	a.clock.register(a.registry)
+	a.unreadable = a.newUnreadable()
 	if a.notices, err = a.newNotices(); err != nil {
 		return err
 	}
@@ -159,6 +163,14 @@ func (a *App) Run(ctx context.Context) error {
 	for _, s := range a.servers {
 		serving.Go(func() error { return s.serve(a.log) })
 	}
+	serving.Go(func() error {
+		select {
+		case err := <-a.fatal:
+			return err
+		case <-working.Done():
+			return nil
+		}
+	})
 	serving.Go(func() error {
 		<-working.Done()
 		var stopping errgroup.Group

@@ -37,8 +37,12 @@ func (a *App) newHooks(manifest []byte) (*hooks.Handler, error) {
 
 // newOnboarding returns the public handler. Its pages may send a form to the sign-in page of any cloud.
 func (a *App) newOnboarding() (http.Handler, error) {
+	browserSeal, err := a.services.keyring.Derive("onboarding")
+	if err != nil {
+		return nil, err
+	}
 	return onboarding.New(onboarding.Config{
-		PublicURL: a.cfg.Onboarding.PublicURL, Consents: a.services.Consents, Seal: a.services.keyring,
+		PublicURL: a.cfg.Onboarding.PublicURL, Consents: a.services.Consents, Seal: browserSeal,
 		Authorities:    slices.Sorted(maps.Values(a.services.Authorities)),
 		TrustedProxies: a.cfg.Onboarding.TrustedProxies,
 		Limit:          onboarding.Limit{PerMinute: a.cfg.Onboarding.RequestsPerMinute, Burst: a.cfg.Onboarding.RequestBurst},

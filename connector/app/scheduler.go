@@ -48,6 +48,8 @@ func (a *App) schedule(ctx context.Context, s gocron.Scheduler) error {
 		{"renewal tick", a.cfg.Renewal.Tick, func(context.Context) error { a.renewal.fire(); return nil }},
 		{"notices", a.cfg.Renewal.Tick, a.notices.Sweep}, // warnings, alarms and pushes
 		{"purge", purgeEvery, a.purge},
+		{"keys", keysEvery, a.touchKey},
+		{"secrets", secretsEvery, a.checkSecrets},
 		{"certificates", certificatesEvery, func(ctx context.Context) error { a.Reload(ctx); return nil }},
 		{"binding", min(bindingEvery, a.cfg.Renewal.Tick), a.services.Bindings.Sweep},
 	} {

@@ -27,7 +27,7 @@ type Consents interface {
 	Complete(ctx context.Context, cb consent.Callback) (consent.Outcome, error)
 }
 
-// Seal encrypts what browsers store for us; seal.Keyring implements it.
+// Seal encrypts what browsers store for us; *seal.Derived implements it.
 type Seal interface {
 	Seal(plaintext []byte, table, row, column string, bound ...string) ([]byte, error)
 	Open(ciphertext []byte, table, row, column string, bound ...string) ([]byte, error)

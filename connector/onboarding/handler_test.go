@@ -413,7 +413,7 @@ func ExampleHandler() {
 	handler, err := onboarding.New(onboarding.Config{
 		PublicURL: "https://onboarding.example.com",
 		Consents:  &fake{},
-		Seal:      brokenSeal{}, // a *seal.Keyring in production
+		Seal:      brokenSeal{}, // a *seal.Derived in production
 	})
 	if err != nil {
 		fmt.Println(err)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -98,6 +99,24 @@ const (
 // latestAnnouncement returns the latest time that an announcement may wait for.
 func latestAnnouncement(now time.Time) sqldb.Timestamp {
 	return sqldb.NewTimestamp(now.Add(notify.LongestWait + token.Tolerance))
+}
+
+// AnnounceNow makes tenants due, or instances with all of their tenants; table is tenants or instances.
+func (s *Store) AnnounceNow(ctx context.Context, table string, ids []string, now time.Time) error {
+	for batch := range slices.Chunk(slices.Sorted(slices.Values(ids)), resealBatch) {
+		err := s.Transact(ctx, func(ctx context.Context) error {
+			if table == "tenants" {
+				return s.makeDue(ctx, notify.OfTenant, "id", "tenants WHERE id", batch, now)
+			}
+			return errors.Join(
+				s.makeDue(ctx, notify.OfInstance, "instance_key", "instances WHERE instance_key", batch, now),
+				s.makeDue(ctx, notify.OfTenant, "id", "tenants WHERE instance_key", batch, now))
+		})
+		if err != nil {
+			return fmt.Errorf("making notices about %s due: %w", table, err)
+		}
+	}
+	return nil
 }
 
 // DueAnnouncements implements notify.Store.

@@ -149,3 +149,19 @@ func (s *Service) scheduleNow(ctx context.Context, r tenant.Resolved, f *failure
 		})
 	})
 }
+
+// RenewUnreadable makes the renewal of a tenant whose refresh token does not open due at once, unless it has failed for that
+// reason: the renewal uses the predecessor, or records why it cannot.
+func (s *Service) RenewUnreadable(ctx context.Context, tenantID string) error {
+	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		g, ok, err := s.grant(ctx, tenantID, Active)
+		if err != nil || !ok || !g.Unreadable {
+			return err
+		}
+		schedule, err := s.cfg.Store.Schedule(ctx, tenantID)
+		if err != nil || schedule.Version == 0 || schedule.Failure != nil {
+			return err
+		}
+		return s.reschedule(ctx, tenantID, func(schedule *Schedule) { schedule.DueAt = s.cfg.Now() })
+	})
+}

@@ -208,3 +208,39 @@ func TestSaveGrant_KeepsAnUnreadableToken(t *testing.T) {
 		t.Errorf("Renew() after the value was restored = %v", err)
 	}
 }
+
+// TestRenewUnreadable: what a regular check finds is renewed from the predecessor, or named, without anybody asking.
+func TestRenewUnreadable(t *testing.T) {
+	db := storetest.SQLite(t)
+	h := newHarness(t, db.Open(t))
+	renew := func() {
+		t.Helper()
+		h.must(h.tokens.RenewUnreadable(t.Context(), tenantID))
+		h.must(h.tokens.Sweep(t.Context()))
+	}
+	renew() // nothing is stored
+	h.consent(tenantID)
+	issued := h.grant(token.Active).IssuedAt
+	h.advance(day)
+	renew()
+	if got := h.grant(token.Active).IssuedAt; !got.Equal(issued) {
+		t.Errorf("a grant that can be read was renewed at %s, want it left alone", got)
+	}
+	h.advance(10 * day)
+	h.must(h.tokens.Sweep(t.Context()))
+	h.advance(day)
+	spoil(t, db, "grants", "refresh_token", "slot = 'active'")
+	renew()
+	h.checkState(token.StateActive, "")
+	if got := h.grant(token.Active); got.Unreadable || !got.IssuedAt.Equal(h.now()) {
+		t.Errorf("the active grant was issued at %s, want it renewed now from its predecessor", got.IssuedAt)
+	}
+	spoil(t, db, "grants", "refresh_token", "1 = 1")
+	renew()
+	h.checkState(token.StateMisconfigured, failure.GrantUnreadable)
+	due := h.status().NextRenewalAt
+	renew()
+	if got := h.status().NextRenewalAt; !got.Equal(due) {
+		t.Errorf("the next renewal moved from %s to %s, want no loop", due, got)
+	}
+}
