@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -29,6 +30,9 @@ func (h *Handler) answer(err error, c echo.Context) {
 	if f.Kind() != failure.Transient && f.Kind() != failure.Internal {
 		// The same request would be refused again (docs/reference/aps-protocol.md §1.2).
 		c.Response().Header().Set("APS-Transient-Error", "False")
+	}
+	if f.Status() == http.StatusServiceUnavailable {
+		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(retryAfter))
 	}
 	if f.Status() == http.StatusUnauthorized {
 		c.Response().Header().Set(echo.HeaderWWWAuthenticate, "OAuth")

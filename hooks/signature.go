@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -30,6 +31,10 @@ func (h *Handler) signed(next echo.HandlerFunc) echo.HandlerFunc {
 		if h.isPublic(c.Request()) {
 			return next(c)
 		}
+		// The time that the platform waits includes the check of the nonce.
+		ctx, cancel := context.WithTimeout(c.Request().Context(), h.cfg.Timeout)
+		defer cancel()
+		c.SetRequest(c.Request().WithContext(ctx))
 		key, err := h.verify(c.Request())
 		if err != nil {
 			return err
@@ -59,6 +64,9 @@ func (h *Handler) verify(r *http.Request) (string, error) {
 	}
 	// Only after verification: nonces of unsigned requests must not fill the database.
 	fresh, err := h.cfg.Nonces.RememberNonce(r.Context(), params.Key(), params.Nonce(), now, params.Timestamp().Add(nonceWindows*h.cfg.Window))
+	if errors.Is(err, context.DeadlineExceeded) { // nothing goes on, other than in an operation that takes long
+		return "", failure.Wrap(err, failure.DatabaseUnavailable)
+	}
 	if err != nil {
 		return "", fmt.Errorf("remembering nonce: %w", err)
 	}

@@ -1,6 +1,7 @@
 package hooks_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -109,6 +110,29 @@ func TestSigned_RefusesWhileNoncesCannotBeStored(t *testing.T) {
 	a := h.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/renew", identity: userR2}, failure.InternalError)
 	if strings.Contains(a.text, "database") {
 		t.Errorf("answer = %s, which contains the cause", a.text)
+	}
+}
+
+// TestSigned_AnswersThatTheDatabaseIsAway asks with every kind of "away": the platform must repeat the call later.
+func TestSigned_AnswersThatTheDatabaseIsAway(t *testing.T) {
+	for name, err := range map[string]error{
+		"unavailable": fmt.Errorf("storing a nonce: %w", failure.Wrap(errors.New("connection refused"), failure.DatabaseUnavailable)),
+		"no answer":   fmt.Errorf("storing a nonce: %w", context.DeadlineExceeded),
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := installed(t)
+			h.nonces.err = err
+			for _, r := range []request{
+				{method: http.MethodGet, path: "/tenant/" + tenantA + "/token", identity: userR2},
+				{method: http.MethodPost, path: "/tenant/" + tenantA + "/renew", identity: userR2},
+				{method: http.MethodDelete, path: "/app/" + rootA},
+			} {
+				a := h.refused(r, failure.DatabaseUnavailable)
+				if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") != "60" || a.header.Get("APS-Transient-Error") != "" {
+					t.Errorf("%s %s = %d with %v, want 503 and Retry-After", r.method, r.path, a.status, a.header)
+				}
+			}
+		})
 	}
 }
 

@@ -118,6 +118,7 @@ const (
 	PlatformUnavailable  Code = "platform_unavailable"
 	PlatformRefused      Code = "platform_refused"
 	StillRunning         Code = "still_running"
+	DatabaseUnavailable  Code = "database_unavailable"
 	InternalError        Code = "internal_error"
 )
 
@@ -245,6 +246,7 @@ var messages = map[Code]message{
 	APIRefused:           {Configuration, http.StatusBadGateway, "The service __api__ refused the access token.", "Check the permissions of the application and the roles of the account that consented."},
 	PlatformUnavailable:  {Transient, http.StatusBadGateway, "The platform could not be reached.", "It is tried again by itself."},
 	StillRunning:         {Transient, http.StatusServiceUnavailable, "This takes longer than the platform waits for an answer; it goes on by itself.", "Look at the status again in a minute."},
+	DatabaseUnavailable:  {Transient, http.StatusServiceUnavailable, "The connector's database is temporarily unavailable.", "Try again in a minute. Give the reference to the operator if that doesn't help."},
 	PlatformRefused:      {Internal, http.StatusBadGateway, "The platform refused a request: __reason__.", "Give the reference to the operator."},
 	InternalError:        {Internal, http.StatusInternalServerError, "Something went wrong on our side.", "Try again. If it happens again, give the reference to the operator."},
 }

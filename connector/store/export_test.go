@@ -19,6 +19,18 @@ import (
 // MigrationLock is the ID of the row of goose that locks migrations.
 var MigrationLock = strconv.FormatInt(lock.DefaultLockID, 10)
 
+// Disconnect closes the connections of s that nobody uses.
+func Disconnect(s *Store) error {
+	return s.db.Read(context.Background(), func(db *gorm.DB) error {
+		pool, err := db.DB()
+		if err == nil {
+			pool.SetMaxIdleConns(0) // closes them
+			pool.SetMaxIdleConns(16)
+		}
+		return err
+	})
+}
+
 // PurgeBatch is purgeBatch.
 const PurgeBatch = purgeBatch
 

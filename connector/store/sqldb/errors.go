@@ -1,12 +1,18 @@
 package sqldb
 
 import (
+	"context"
 	"database/sql/driver"
 	"errors"
+	"io"
+	"net"
 	"regexp"
+	"slices"
 
 	"github.com/glebarez/go-sqlite"
 	mysqldriver "github.com/go-sql-driver/mysql"
+
+	"azure-partner-connector/connector/failure"
 )
 
 // An outcome says what an error of the database means for what was to be stored.
@@ -89,6 +95,51 @@ type commitUnknownError struct{ error }
 
 // Unwrap returns the marked error.
 func (e commitUnknownError) Unwrap() error { return e.error }
+
+// refusing are permanent errors of a MySQL server that are about the server, the account or the disk, and not about what was to
+// be stored: the same statement succeeds when an operator has repaired that.
+var refusing = []uint16{
+	1021, 1114, // the disk or the table space is full
+	1044, 1045, 1142, 1143, // the account, or its rights
+	1049, 1146, // the database, or a table, is missing
+	1129, 1130, // the server does not talk to this host
+	1203, 1226, // the account has too many connections, or used up its resources
+	1820, 1862, // the password has expired
+	3118, 4151, // the account is locked: MySQL's number, and MariaDB's
+	3159, // the server demands encryption
+	3168, // the server is not available
+}
+
+// away returns err as the failure database_unavailable when it says that the database cannot be used now, whatever was to be
+// read or stored: it cannot be reached, does not answer, refuses the account, accepts no changes, or kept failing.
+// When ctx has ended, the caller gave up, and err says nothing about the database.
+func away(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil || !isAway(err) {
+		return err
+	}
+	if _, ok := errors.AsType[*failure.Error](err); ok {
+		return err // of the function that a transaction called
+	}
+	return failure.Wrap(err, failure.DatabaseUnavailable)
+}
+
+func isAway(err error) bool {
+	if e, ok := errors.AsType[*mysqldriver.MySQLError](err); ok {
+		return outcomeOf(e) != permanent || slices.Contains(refusing, e.Number)
+	}
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch e.Code() & 0xff {
+		case 5, 6, 8, 10, 13, 14: // SQLITE_BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN
+			return true
+		}
+		return false
+	}
+	_, byNetwork := errors.AsType[net.Error](err)
+	for _, lost := range []error{driver.ErrBadConn, mysqldriver.ErrInvalidConn, io.EOF, io.ErrUnexpectedEOF} {
+		byNetwork = byNetwork || errors.Is(err, lost)
+	}
+	return byNetwork
+}
 
 // IsPermanent reports whether the database itself says that nothing was stored, for a reason that a retry does not
 // remove.

@@ -87,12 +87,13 @@ func (db *DB) attempt(ctx context.Context, fn func(ctx context.Context) error) (
 	return nil
 }
 
-// retry calls try until it succeeds, fails for good, or has used up its attempts.
+// retry calls try until it succeeds, fails for good, or has used up its attempts. It returns the failure database_unavailable
+// when the database cannot be used now.
 func (db *DB) retry(ctx context.Context, try func() error) error {
 	for n := 1; ; n++ {
 		err := try()
 		if err == nil || n == maxAttempts || ctx.Err() != nil || !isRetryable(err) {
-			return err
+			return away(ctx, err)
 		}
 		d := min(firstPause<<(n-1), longestPause)
 		d = d/2 + time.Duration(db.jitter()*float64(d/2))
