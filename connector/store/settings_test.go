@@ -107,7 +107,7 @@ func TestOpen_MySQLRefusesUnsafeDatabase(t *testing.T) {
 // TestSettings_SQLite reads back what openSQLite sets.
 func TestSettings_SQLite(t *testing.T) {
 	t.Parallel()
-	got, err := storetest.New(t).Settings(t.Context())
+	got, err := storetest.SQLite(t).Open(t).Settings(t.Context())
 	if err != nil || len(got) != 5 {
 		t.Fatalf("Settings() = %v, %v, want the version and 4 pragmas", got, err)
 	}
