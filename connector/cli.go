@@ -20,6 +20,8 @@ type commands struct {
 	Keys       keysCommand       `cmd:"" help:"Create the keys that seal secrets."`
 	Rekey      rekeyCommand      `cmd:"" help:"Replace the key that seals secrets while the connector runs."`
 	Backup     backupCommand     `cmd:"" help:"Check backups of the database."`
+	Events     eventsCommand     `cmd:"" help:"Verify the audit trail."`
+	Integrity  integrityCommand  `cmd:"" help:"Find and accept changes of the database that were made outside the connector."`
 	Package    packageCommand    `cmd:"" help:"Build or check the package for the platform."`
 	Doctor     doctorCommand     `cmd:"" help:"Diagnose a deployment, and with --tenant a refresh token, and recommend what to do."`
 	Register   registerCommand   `cmd:"" help:"Import the package into a platform, and create or upgrade the instance. Repeating the call changes nothing."`

@@ -105,9 +105,10 @@ type App struct {
 
 	unreadable *prometheus.GaugeVec // see checkSecrets
 
-	draining atomic.Bool   // stopping, but still serving
-	hurried  sync.Once     // closes hurry
-	hurry    chan struct{} // closed: do not drain any longer
+	integrity *integrityJob
+	draining  atomic.Bool   // stopping, but still serving
+	hurried   sync.Once     // closes hurry
+	hurry     chan struct{} // closed: do not drain any longer
 }
 
 // New opens the database, brings its schema up to date (see Options.Migration) and listens; Run serves. A failed New leaves
@@ -134,6 +135,7 @@ func (a *App) build(ctx context.Context, opts Options) error {
 	if a.notices, err = a.newNotices(); err != nil {
 		return err
 	}
+	a.integrity = a.newIntegrityJob()
 	if a.hooks, err = a.newHooks(opts.Manifest); err != nil {
 		return err
 	}

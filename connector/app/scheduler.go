@@ -47,6 +47,7 @@ func (a *App) schedule(ctx context.Context, s gocron.Scheduler) error {
 	}{
 		{"renewal tick", a.cfg.Renewal.Tick, func(context.Context) error { a.renewal.fire(); return nil }},
 		{"notices", a.cfg.Renewal.Tick, a.notices.Sweep}, // warnings, alarms and pushes
+		{"integrity", min(integrityEvery, a.cfg.Renewal.Tick), a.integrity.run},
 		{"purge", purgeEvery, a.purge},
 		{"keys", keysEvery, a.touchKey},
 		{"secrets", secretsEvery, a.checkSecrets},

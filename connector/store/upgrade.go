@@ -35,6 +35,22 @@ func (s *Store) storedForm(ctx context.Context) (int, error) {
 	return form, nil
 }
 
+// ErrOlderForm is returned for a database that Migrate has not yet brought to the current form.
+var ErrOlderForm = errors.New("the database has to be upgraded first; run connector migrate, or start connector serve")
+
+// CheckForm returns ErrOlderForm for a database of an earlier program or an interrupted upgrade, and ErrWrongKeys for one that
+// other keys seal. It changes nothing.
+func (s *Store) CheckForm(ctx context.Context) error {
+	if err := s.CheckKeys(ctx); err != nil {
+		return err
+	}
+	form, err := s.storedForm(ctx)
+	if err == nil && form < currentForm {
+		return ErrOlderForm
+	}
+	return err
+}
+
 // upgrade brings what is stored from a form to the current one. It runs under the lock of migrations, and continues an
 // upgrade that was interrupted.
 func (s *Store) upgrade(ctx context.Context, form int) error {

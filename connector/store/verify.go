@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"fmt"
 	"math"
 
@@ -239,4 +240,27 @@ func (v *verifier) rest(ctx context.Context) error {
 		}
 		after = rows[len(rows)-1].Seq
 	}
+}
+
+// CompareCheckpoint returns an error unless the checkpoint with a number has a hash, in hexadecimal digits, that was noted
+// earlier. It cannot tell for a checkpoint that retention removed.
+func (s *Store) CompareCheckpoint(ctx context.Context, number int64, hash string) error {
+	rows, err := s.checkpointsAfter(ctx, number-1)
+	if err != nil {
+		return err
+	}
+	if len(rows) > 0 && rows[0].Number == number {
+		if noted, err := hex.DecodeString(hash); err != nil || !bytes.Equal(noted, rows[0].whole()) {
+			return fmt.Errorf("checkpoint %d does not have the hash that was noted: the trail was replaced from there on", number)
+		}
+		return nil
+	}
+	removal, err := s.lastRemoval(ctx)
+	if err != nil {
+		return err
+	}
+	if number <= removal.RemovedThrough {
+		return fmt.Errorf("checkpoint %d cannot be compared: retention removed it", number)
+	}
+	return fmt.Errorf("checkpoint %d is gone: the end of the trail was cut off", number)
 }

@@ -1,0 +1,99 @@
+package main_test
+
+import (
+	"regexp"
+	"testing"
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// sql changes the database as somebody does who can write to it.
+func (v *sealedDatabase) sql(statement string, args ...any) {
+	v.Helper()
+	_, err := v.db.Raw(v).ExecContext(v.Context(), statement, args...)
+	v.must(err)
+}
+
+func TestIntegrity(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		v := newSealedDatabase(t, db)
+		s := db.Open(t)
+		now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+		owned := tenant.Tenant{ID: random.ID(), InstanceKey: "key-1", AccountID: "alice", DirectoryID: random.ID()}
+		v.must(s.SaveInstance(t.Context(), &tenant.Instance{Key: "key-1", ID: "id-1", RootID: "root-1", Settings: tenant.Settings{Borrowers: []string{"one"}}}))
+		v.must(s.SaveTenant(t.Context(), &owned))
+		g := token.Grant{TenantID: owned.ID, Slot: token.Active, RefreshToken: secret.New(v.hide()), IssuedAt: now, InstanceKey: "key-1", AccountID: "alice", DirectoryID: owned.DirectoryID}
+		v.must(s.SaveGrant(t.Context(), &g))
+
+		list := func() output { return v.run("integrity", "list", "--config", "connector.yaml") }
+		accept := func(args ...string) output {
+			return v.run(append([]string{"integrity", "accept", "--config", "connector.yaml"}, args...)...)
+		}
+		v.check("integrity list", list(), 0, "as the connector stored them")
+		v.check("integrity accept of what is right", accept("--tenant", owned.ID), 1, "not listed")
+		v.sql("UPDATE tenants SET account_id = 'mallory'")
+		v.sql(`UPDATE instances SET borrowers = '["one","mallory"]'`)
+		v.check("integrity list", list(), 1, "tenant "+owned.ID, "account_id is now mallory", "its active grant was given to account alice of instance key-1",
+			"instance key-1", `borrowers is now ["one" "mallory"]`, "2 rows were changed")
+		v.check("integrity accept without --yes", accept("--tenant", owned.ID), 1, "account_id is now mallory", "nothing was changed")
+		v.check("integrity list", list(), 1, "2 rows were changed")
+		v.check("integrity accept --tenant", accept("--tenant", owned.ID, "--yes"), 0, "accepted")
+		v.check("integrity list", list(), 1, "instance key-1", "1 rows were changed")
+		v.check("integrity accept --instance", accept("--instance", "key-1", "--yes"), 0, "accepted")
+		v.check("integrity list", list(), 0, "as the connector stored them")
+
+		given, err := s.Grant(t.Context(), owned.ID, token.Active)
+		if err != nil || given.Unreadable || given.AccountID != "mallory" {
+			t.Errorf("Grant() = of %q, unreadable: %t, %v, want one of the accepted owner", given.AccountID, given.Unreadable, err)
+		}
+		events, err := s.EventsOf(t.Context(), owned.ID, []audit.Action{audit.IntegrityAccepted}, 10)
+		if err != nil || len(events) != 1 || events[0].Actor.Kind != audit.Operator || events[0].Details["account_id"] != "mallory" {
+			t.Errorf("EventsOf() = %+v, %v, want one of the acceptance", events, err)
+		}
+	})
+}
+
+func TestEventsVerify(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		v := newSealedDatabase(t, db)
+		s := db.Open(t)
+		now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+		cover := func(n int) {
+			for range n {
+				v.must(s.AppendEvent(t.Context(), audit.Event{ID: random.ID(), At: now, TenantID: "some", Action: audit.TokenLent, Result: audit.OK}))
+			}
+			_, err := s.WriteCheckpoints(t.Context(), now.Add(time.Hour), func(store.Checkpoint) {})
+			v.must(err)
+		}
+		verify := func(args ...string) output {
+			return v.run(append([]string{"events", "verify", "--config", "connector.yaml"}, args...)...)
+		}
+		v.check("events verify without events", verify(), 0, "verified 0 events of 0 checkpoints")
+		cover(3)
+		first := verify()
+		v.check("events verify", first, 0, "verified 3 events of 1 checkpoints; 0 removed by retention, 0 not covered yet", "the last checkpoint is 1")
+		hash := regexp.MustCompile(`hash ([0-9a-f]{64})`).FindStringSubmatch(first.stdout)
+		if len(hash) != 2 {
+			t.Fatalf("connector events verify = %s, want a hash", first.stdout)
+		}
+		noted := []string{"--checkpoint", "1", "--hash", hash[1]}
+		cover(2)
+		v.check("events verify with a noted hash", verify(noted...), 0, "verified 5 events of 2 checkpoints")
+		v.check("events verify with half of it", verify("--checkpoint", "1"), 1, "belong together")
+		v.sql("DELETE FROM events WHERE checkpoint = 2")
+		v.check("events verify of a hole", verify(), 1, "problem: checkpoint 2 covers 2 events, and 0 are there", "1 problems")
+		// Somebody removes the whole trail and lets another one grow.
+		v.sql("DELETE FROM events")
+		v.sql("DELETE FROM checkpoints")
+		v.check("events verify of an empty trail", verify(noted...), 1, "the end of the trail was cut off")
+		cover(3)
+		v.check("events verify of another trail", verify(noted...), 1, "checkpoint 1 does not have the hash that was noted")
+	})
+}
