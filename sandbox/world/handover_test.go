@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"azure-partner-connector/sandbox/microsoft"
 	"azure-partner-connector/sandbox/world"
 )
 
@@ -95,5 +96,45 @@ func TestClaim_OfAnotherPerson(t *testing.T) {
 	s.call(http.MethodPost, "redeem", `{"code":"`+regexp.MustCompile(`[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}`).FindString(page.Text)+`"}`, &confirmed)
 	if got := confirmed.Status; got.ConsentedBy.Username != world.AlpineSecond || got.Pending != nil || got.Waiting != nil {
 		t.Errorf("redeem = %+v, want Bob's consent in effect", confirmed)
+	}
+}
+
+// A redemption for another account or directory than the one that consented is refused; what cannot be read is unknown.
+func TestRenewal_ForAnotherAccount(t *testing.T) {
+	const stranger = "0b0b0000-0000-4000-8000-000000000b0b"
+	claims := func(name string, value any) map[string]any { return map[string]any{name: value} }
+	s := newScenario(t)
+	browser := world.NewBrowser()
+	for name, tc := range map[string]struct {
+		odd     microsoft.Oddities
+		refused bool
+		account string
+	}{
+		"the same":                            {microsoft.Oddities{}, false, "yes"},
+		"another oid in the id_token":         {microsoft.Oddities{IDTokenClaims: claims("oid", stranger)}, true, ""},
+		"another tid in the id_token":         {microsoft.Oddities{IDTokenClaims: claims("tid", world.CoralDirectory)}, true, ""},
+		"another oid in the access token":     {microsoft.Oddities{IDTokenClaims: claims("oid", nil), AccessTokenClaims: claims("oid", stranger)}, true, ""},
+		"no oid and an opaque access token":   {microsoft.Oddities{IDTokenClaims: claims("oid", nil), OpaqueAccessTokens: true}, false, "unknown"},
+		"an oid of the wrong type everywhere": {microsoft.Oddities{IDTokenClaims: claims("oid", 7), AccessTokenClaims: claims("oid", 7)}, false, "unknown"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := scenario{t, s.World}
+			s.visit(browser, s.signIn(browser, s.begin(), right()))
+			s.Microsoft.SetOddities(tc.odd)
+			defer s.reset()
+			answer := s.As(t.Context(), world.Rita, http.MethodPost, s.tenant(), "renew", nil)
+			if tc.refused {
+				if answer.Status != http.StatusConflict || !strings.Contains(string(answer.Body), "account_mismatch") {
+					t.Errorf("renew = %d %s, want account_mismatch", answer.Status, answer.Body)
+				}
+				s.checkState("action_required")
+				return
+			}
+			var status struct{ State, Account string }
+			s.call(http.MethodGet, "tokenStatus", "", &status)
+			if answer.Status != http.StatusOK || status.State != "active" || status.Account != tc.account {
+				t.Errorf("renew = %d, status %+v, want active with the account %s", answer.Status, status, tc.account)
+			}
+		})
 	}
 }
