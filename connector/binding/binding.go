@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/tenant"
 )
@@ -34,6 +35,10 @@ type Store interface {
 	// SaveBinding inserts (Version 0) or updates b with a check of its Version, which it then advances; otherwise it
 	// returns tenant.ErrChanged.
 	SaveBinding(ctx context.Context, b *Binding) error
+
+	// Transact runs fn in one transaction, which its context carries.
+	Transact(ctx context.Context, fn func(ctx context.Context) error) error
+	AppendEvent(ctx context.Context, e audit.Event) error
 }
 
 // A Task is a call that the platform makes once a day.
@@ -208,7 +213,7 @@ func (s *Service) createTask(ctx context.Context, in tenant.Instance, b *Binding
 		return fmt.Errorf("scheduling the periodic task of %s: %w", in.Key, err)
 	}
 	b.RenewalTask = id
-	if err := s.cfg.Store.SaveBinding(ctx, b); err != nil {
+	if err := s.save(ctx, b); err != nil {
 		// Another replica was faster, or the ID cannot be stored: in both cases, this task must not stay.
 		err = errors.Join(err, s.cfg.Controller.CancelTask(context.WithoutCancel(ctx), in, id))
 		return fmt.Errorf("storing the periodic task of %s: %w", in.Key, err)
@@ -227,7 +232,7 @@ func (s *Service) subscribe(ctx context.Context, in tenant.Instance, b *Binding)
 		return fmt.Errorf("subscribing to changes of accounts for %s: %w", in.Key, err)
 	}
 	b.AccountEvents = id
-	if err := s.cfg.Store.SaveBinding(ctx, b); err != nil {
+	if err := s.save(ctx, b); err != nil {
 		return fmt.Errorf("storing the event subscription of %s: %w", in.Key, err)
 	}
 	s.cfg.Log.InfoContext(ctx, "subscribed to changes of accounts", "instance", in.Key, "subscription", id)
@@ -260,5 +265,18 @@ func (s *Service) Unsubscribe(ctx context.Context, in tenant.Instance) error {
 		return fmt.Errorf("cancelling the periodic task of %s: %w", in.Key, err)
 	}
 	b.RenewalTask, b.AccountEvents = "", ""
-	return s.cfg.Store.SaveBinding(ctx, &b)
+	return s.save(ctx, &b)
+}
+
+// save stores a binding with its event.
+func (s *Service) save(ctx context.Context, b *Binding) error {
+	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		if err := s.cfg.Store.SaveBinding(ctx, b); err != nil {
+			return err
+		}
+		return audit.Append(ctx, s.cfg.Store, s.cfg.Now(), audit.Event{
+			InstanceKey: b.InstanceKey, Action: audit.InstanceBound, Actor: audit.Actor{Kind: audit.Scheduler, Name: "binding"},
+			Details: map[string]string{"task": b.RenewalTask, "subscription": b.AccountEvents},
+		})
+	})
 }

@@ -154,6 +154,10 @@ func TestSweep_CreatesTaskAndSubscriptionOnce(t *testing.T) {
 		if got := s.task(); got != first || s.calls.Load() != calls {
 			t.Errorf("more sweeps made %d calls and the task %s, want none and %s", s.calls.Load()-calls, got, first)
 		}
+		due, err := s.store.DueAnnouncements(t.Context(), s.clock.Now(), 10) // every event of an instance makes it due
+		if err != nil || len(due) != 1 {
+			t.Errorf("DueAnnouncements() after the binding = %v, %v, want the instance", due, err)
+		}
 
 		account, err := s.platform.AddAccount(platform.Account{Name: "North"})
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/tenant"
@@ -52,6 +53,11 @@ func TestBegin_ResolvesTheDirectory(t *testing.T) {
 	h.must(err)
 	if got.DirectoryID != directoryID {
 		t.Errorf("DirectoryID = %q, want %q", got.DirectoryID, directoryID)
+	}
+	events, err := h.store.EventsOf(t.Context(), tenantID, []audit.Action{audit.DirectoryResolved}, 2)
+	h.must(err)
+	if len(events) != 1 || events[0].Details["directory"] != directoryID {
+		t.Errorf("the events of the resolved directory = %+v, want one", events)
 	}
 }
 

@@ -54,10 +54,10 @@ func (s *Service) Link(ctx context.Context, tenantID string, by audit.Actor) (Be
 	case !now.Before(c.ExpiresAt):
 		// Not a new link: it would replace the consent that waits for its claim code.
 		c.ExpiresAt = now.Add(s.cfg.LinkLife)
-		err = s.cfg.Store.SaveConsent(ctx, &c)
+		err = s.saveLink(ctx, r, &c, by)
 	}
 	if err == nil && c.Link.Empty() {
-		err = s.replaceLink(ctx, &c)
+		err = s.replaceLink(ctx, r, &c, by)
 	}
 	if err != nil {
 		return Begun{}, changed(err, "opening link of "+tenantID)
@@ -67,7 +67,7 @@ func (s *Service) Link(ctx context.Context, tenantID string, by audit.Actor) (Be
 	}
 	begun, err := s.directLink(ctx, r, c)
 	if errors.Is(err, tenant.ErrNotFound) { // the secrets of its state do not open
-		if err := s.replaceLink(ctx, &c); err != nil {
+		if err := s.replaceLink(ctx, r, &c, by); err != nil {
 			return Begun{}, changed(err, "opening link of "+tenantID)
 		}
 		begun, err = s.directLink(ctx, r, c)
@@ -77,14 +77,24 @@ func (s *Service) Link(ctx context.Context, tenantID string, by audit.Actor) (Be
 
 // replaceLink gives a consent another link when its own cannot be shown any more. The consent goes on, so that a claim code
 // keeps its meaning.
-func (s *Service) replaceLink(ctx context.Context, c *Consent) error {
+func (s *Service) replaceLink(ctx context.Context, r tenant.Resolved, c *Consent, by audit.Actor) error {
 	s.cfg.Log.WarnContext(ctx, "the stored link cannot be read; replacing it", "tenant", c.TenantID, "consent", c.ID)
 	c.Link = secret.New(random.Token())
 	var err error
 	if c.LinkHash, err = s.hash(hashLink, c.Link.Reveal()); err != nil {
 		return err
 	}
-	return s.cfg.Store.SaveConsent(ctx, c)
+	return s.saveLink(ctx, r, c, by)
+}
+
+// saveLink stores a link that was prolonged or replaced, with its event.
+func (s *Service) saveLink(ctx context.Context, r tenant.Resolved, c *Consent, by audit.Actor) error {
+	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		if err := s.cfg.Store.SaveConsent(ctx, c); err != nil {
+			return err
+		}
+		return s.append(ctx, r, audit.Event{Action: audit.ConsentLinked, Actor: by, Details: map[string]string{"procedure": string(c.Procedure)}})
+	})
 }
 
 func (s *Service) landingURL(c Consent) string {

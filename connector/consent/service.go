@@ -119,7 +119,16 @@ func (s *Service) ready(ctx context.Context, tenantID string) (tenant.Resolved, 
 		return tenant.Resolved{}, err
 	}
 	r.Tenant.UpdatedAt = s.cfg.Now()
-	switch err := s.cfg.Store.SaveTenant(ctx, &r.Tenant); {
+	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		if err := s.cfg.Store.SaveTenant(ctx, &r.Tenant); err != nil {
+			return err
+		}
+		return s.append(ctx, r, audit.Event{
+			Action: audit.DirectoryResolved, Actor: audit.Actor{Kind: audit.Scheduler, Name: "directory"},
+			Details: map[string]string{"directory": r.Tenant.DirectoryID},
+		})
+	})
+	switch {
 	case errors.Is(err, tenant.ErrDirectoryTaken):
 		return tenant.Resolved{}, failure.Wrap(err, failure.DirectoryTaken, "directory", r.Tenant.Directory)
 	case errors.Is(err, tenant.ErrChanged):

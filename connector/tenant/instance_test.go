@@ -259,7 +259,7 @@ func TestUpdateController_StoresWhatThePlatformSends(t *testing.T) {
 	h.updateController("aps-9", "")
 	before.ID, before.ControllerURI = "aps-9", moved
 	h.checkSame("the instance after the controller moved", h.stored(key), before)
-	h.checkActions("", audit.InstanceInstalled)
+	h.checkActions("", audit.InstanceInstalled, audit.InstanceMoved, audit.InstanceMoved)
 }
 
 func TestUpdateController_ConcurrentReplicas(t *testing.T) {

@@ -148,7 +148,15 @@ func (s *Service) UpdateController(ctx context.Context, in Instance, instanceID,
 	}
 	in.ControllerURI, in.ID = cmp.Or(controllerURI, in.ControllerURI), cmp.Or(instanceID, in.ID)
 	in.UpdatedAt = s.cfg.Now()
-	err := s.cfg.Store.SaveInstance(ctx, &in)
+	err := s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		if err := s.cfg.Store.SaveInstance(ctx, &in); err != nil {
+			return err
+		}
+		return s.append(ctx, audit.Event{
+			InstanceKey: in.Key, Action: audit.InstanceMoved, Actor: audit.Actor{Kind: audit.Platform, Name: "platform"},
+			Details: map[string]string{"controller": in.ControllerURI, "instance": in.ID},
+		})
+	})
 	if err != nil && !errors.Is(err, ErrChanged) { // another replica stored the same
 		return Instance{}, fmt.Errorf("saving instance %s: %w", in.Key, err)
 	}
