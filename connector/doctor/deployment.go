@@ -15,7 +15,6 @@ import (
 	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/failure"
-	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
@@ -153,10 +152,6 @@ func (e *examination) seals(ctx context.Context, services *app.Services, configu
 		if err == nil {
 			current, err = services.Tenants.Tenants(ctx, c.Key)
 		}
-		if errors.Is(err, seal.ErrNotOpened) {
-			e.fail(check, err.Error()+".", otherKeys)
-			return nil, false
-		}
 		if err != nil {
 			e.fail("database", err.Error()+".", "")
 			return nil, false
@@ -164,11 +159,32 @@ func (e *examination) seals(ctx context.Context, services *app.Services, configu
 		installed = append(installed, in)
 		tenants += len(current)
 	}
-	e.ok(check, "%s and %s open with these keys", count(len(installed), "instance"), count(tenants, "tenant"))
+	if !e.unreadable(ctx, services) {
+		e.ok(check, "%s and %s open with these keys", count(len(installed), "instance"), count(tenants, "tenant"))
+	}
 	for _, key := range absent {
 		e.warn("instance "+key, "The platform has not installed it.", "Run connector register, or install it in the provider's panel.")
 	}
 	return installed, true
+}
+
+// unreadable opens every stored secret, and reports whether some do not open.
+func (e *examination) unreadable(ctx context.Context, services *app.Services) bool {
+	const check = "seals"
+	columns, err := services.Store.CheckSealed(ctx, nil)
+	if err != nil {
+		e.fail("database", sentence(err), "")
+		return true
+	}
+	found := false
+	for _, c := range columns {
+		if c.Failed > 0 {
+			found = true
+			e.fail(check, fmt.Sprintf("%s of %d in %s.%s cannot be read, the first in row %s.", count(c.Failed, "secret"), c.Checked, c.Table, c.Column, c.Rows[0]),
+				"They were damaged or changed in the database. Enter credentials again in the settings; replace a refresh token by a new consent.")
+		}
+	}
+	return found
 }
 
 // clouds reads the discovery document of every cloud in use, and compares our clock with that of the first cloud that answers.

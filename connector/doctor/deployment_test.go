@@ -147,6 +147,17 @@ func TestExamine_KeysOfAnotherDatabase(t *testing.T) {
 	checkFinding(t, report, doctor.Failed, "seals", "do not belong", "other keys")
 }
 
+// TestExamine_UnreadableSecrets: the doctor names them and goes on with everything else.
+func TestExamine_UnreadableSecrets(t *testing.T) {
+	h := newHarness(t)
+	h.consent()
+	_, err := h.database.ExecContext(t.Context(), "UPDATE main.grants SET refresh_token = ? WHERE slot = 'active'", []byte("damaged"))
+	h.must(err)
+	report := h.examine("")
+	checkFindings(t, report, "ok configuration", "ok keys", "ok database", "failed seals", "ok clock", "ok cloud global", "ok instance "+h.Key)
+	checkFinding(t, report, doctor.Failed, "seals", "1 secret of", "grants.refresh_token", h.tenantID()+"/active", "new consent")
+}
+
 func TestExamine_HealthyDeployment(t *testing.T) {
 	h := newHarness(t)
 	report := h.examine("")

@@ -237,7 +237,7 @@ func (h *harness) secrets() []string {
 		hidden = append(hidden, credential.Value.Reveal())
 	}
 	for _, slot := range []token.Slot{token.Active, token.Predecessor} {
-		if g, err := h.services.Store.Grant(h.Context(), h.tenantID(), slot); err == nil {
+		if g, err := h.services.Store.Grant(h.Context(), h.tenantID(), slot); err == nil && !g.Unreadable {
 			hidden = append(hidden, g.RefreshToken.Reveal())
 		}
 	}
