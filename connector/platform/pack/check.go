@@ -2,6 +2,7 @@ package pack
 
 import (
 	"archive/zip"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -90,7 +91,7 @@ func unpack(r io.ReaderAt, size int64, out *findings) map[string][]byte {
 	for _, entry := range archive.File {
 		name := entry.Name
 		if problem := entryProblem(entry); problem != "" {
-			out.add(printable(name), "%s", problem)
+			out.add(cmp.Or(printable(name), where), "%s", problem)
 			continue
 		}
 		if other, ok := lower[strings.ToLower(name)]; ok {
@@ -118,6 +119,8 @@ func entryProblem(entry *zip.File) string {
 	switch {
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, isControl):
 		return "has a name that is not plain UTF-8"
+	case name == "":
+		return "has an entry without a name"
 	case strings.Contains(name, `\`) || !fs.ValidPath(name) || name == ".":
 		return "has a name that leaves the archive"
 	case slices.ContainsFunc(strings.Split(name, "/"), func(s string) bool { return strings.HasPrefix(s, ".") }):

@@ -298,6 +298,7 @@ func FuzzCheck(f *testing.F) {
 	f.Add(zipOf(f, map[string]string{"APP-META.xml": `<application xmlns="http://aps-standard.org/ns/2" version="2.0"><service id="app"/></application>`}))
 	f.Add(zipOf(f, map[string]string{"APP-META.xml": `<application xmlns="http://aps-standard.org/ns/2"/>`, "i18n/de.json": `{"a":"__B__"}`}))
 	f.Add(zipOf(f, map[string]string{"../../etc/passwd": "x", "/etc/passwd": "x", `c:\x`: "x"}))
+	f.Add(zipOf(f, map[string]string{"": "x", "/": ""}))
 	f.Add(zipOf(f, map[string]string{"ui/a.js": "", "ui/A.js": "", "ui/a.js/": ""}))
 	f.Add(zipOf(f, map[string]string{"ui/zeros.html": strings.Repeat("\x00", 1<<20)}))
 	f.Fuzz(func(t *testing.T, content []byte) {
