@@ -95,6 +95,14 @@ func (a Application) checked(now time.Time) (Application, error) {
 		}
 		a.ID = id.String()
 	}
+	for _, c := range []struct {
+		name  string
+		value secret.Text
+	}{{"the certificate", a.Certificate.Value}, {"the client secret", a.Secret.Value}, {"the next client secret", a.NextSecret.Value}} {
+		if err := checkLength(c.name, c.value.Reveal()); err != nil {
+			return Application{}, err
+		}
+	}
 	for _, c := range []*Credential{&a.Secret, &a.NextSecret} {
 		// The portal shows the secret's ID, a GUID, beside its value, and people copy the wrong one
 		// (docs/reference/microsoft-identity.md §7.3).

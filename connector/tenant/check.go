@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 
 	"azure-partner-connector/connector/failure"
@@ -22,6 +23,9 @@ func (s *Service) checkedSettings(settings Settings) (Settings, error) {
 	}
 	if !slices.Contains(s.cfg.Clouds, settings.Cloud) {
 		return Settings{}, failure.New(failure.CloudUnknown, "cloud", settings.Cloud)
+	}
+	if err := errors.Join(checkLength("mfaRequest", settings.MFARequest), checkLength("borrowers", settings.Borrowers)); err != nil {
+		return Settings{}, err
 	}
 	switch settings.MFARequest {
 	case "":

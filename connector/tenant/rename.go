@@ -21,7 +21,7 @@ func (s *Service) Rename(ctx context.Context, instanceKey, id, name, marketplace
 		if err != nil {
 			return fmt.Errorf("reading tenant %s: %w", id, err)
 		}
-		company, brand := cmp.Or(name, t.Name), cmp.Or(marketplace, t.Marketplace)
+		company, brand := cmp.Or(shortName(name), t.Name), cmp.Or(shortName(marketplace), t.Marketplace)
 		if company == t.Name && brand == t.Marketplace {
 			return nil
 		}

@@ -32,6 +32,9 @@ func (s *Service) put(ctx context.Context, r Resolved, t Tenant, action audit.Ac
 	if t.Application, err = t.Application.checked(s.cfg.Now()); err != nil {
 		return Tenant{}, err
 	}
+	if err := checkDirectory(t.Directory); err != nil {
+		return Tenant{}, err
+	}
 	directoryID, err := s.directoryID(ctx, r.Instance.Settings.Cloud, t.Directory)
 	if err != nil {
 		return Tenant{}, err
@@ -95,10 +98,10 @@ func (t *Tenant) merge(sent Tenant, directoryID string) {
 		t.SubscriptionID = sent.SubscriptionID
 	}
 	if sent.Name != "" {
-		t.Name = sent.Name
+		t.Name = shortName(sent.Name)
 	}
 	if sent.Marketplace != "" {
-		t.Marketplace = sent.Marketplace
+		t.Marketplace = shortName(sent.Marketplace)
 	}
 	if directoryID != "" || t.Directory != sent.Directory {
 		t.DirectoryID = directoryID
