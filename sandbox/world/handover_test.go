@@ -101,7 +101,7 @@ func TestClaim_OfAnotherPerson(t *testing.T) {
 
 // A redemption for another account or directory than the one that consented is refused; what cannot be read is unknown.
 func TestRenewal_ForAnotherAccount(t *testing.T) {
-	const stranger = "0b0b0000-0000-4000-8000-000000000b0b"
+	const foreignID = "0b0b0000-0000-4000-8000-000000000b0b"
 	claims := func(name string, value any) map[string]any { return map[string]any{name: value} }
 	s := newScenario(t)
 	browser := world.NewBrowser()
@@ -111,9 +111,9 @@ func TestRenewal_ForAnotherAccount(t *testing.T) {
 		account string
 	}{
 		"the same":                            {microsoft.Oddities{}, false, "yes"},
-		"another oid in the id_token":         {microsoft.Oddities{IDTokenClaims: claims("oid", stranger)}, true, ""},
+		"another oid in the id_token":         {microsoft.Oddities{IDTokenClaims: claims("oid", foreignID)}, true, ""},
 		"another tid in the id_token":         {microsoft.Oddities{IDTokenClaims: claims("tid", world.CoralDirectory)}, true, ""},
-		"another oid in the access token":     {microsoft.Oddities{IDTokenClaims: claims("oid", nil), AccessTokenClaims: claims("oid", stranger)}, true, ""},
+		"another oid in the access token":     {microsoft.Oddities{IDTokenClaims: claims("oid", nil), AccessTokenClaims: claims("oid", foreignID)}, true, ""},
 		"no oid and an opaque access token":   {microsoft.Oddities{IDTokenClaims: claims("oid", nil), OpaqueAccessTokens: true}, false, "unknown"},
 		"an oid of the wrong type everywhere": {microsoft.Oddities{IDTokenClaims: claims("oid", 7), AccessTokenClaims: claims("oid", 7)}, false, "unknown"},
 	} {
