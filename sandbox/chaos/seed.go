@@ -76,7 +76,7 @@ func (d *Deployment) seedTenant(ctx context.Context, n int) error {
 	g := token.Grant{
 		TenantID: t.ID, Slot: token.Active, RefreshToken: secret.New(value), IssuedAt: now, DirectoryID: t.DirectoryID,
 		ApplicationID: applicationID, Procedure: token.Automatic, ConsentID: random.ID(), ConsentedAt: now,
-		ConsentedBy: token.Person{ObjectID: random.ID(), Username: admin},
+		ConsentedBy: token.Person{ObjectID: d.Microsoft.ObjectID(admin), Username: admin},
 	}
 	schedule := token.Schedule{TenantID: t.ID, DueAt: now.Add(every), LastAt: now, LastSuccessAt: now}
 	return d.store.Transact(ctx, func(ctx context.Context) error {

@@ -137,6 +137,16 @@ func (s *Simulator) AddUser(u User) error {
 	return nil
 }
 
+// ObjectID returns the object ID of an account; empty when there is no such account.
+func (s *Simulator) ObjectID(upn string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if u := s.state.user(upn); u != nil {
+		return u.objectID
+	}
+	return ""
+}
+
 // AddApplication adds or replaces a registration. Redirect URIs follow docs/reference/microsoft-identity.md §2.5.
 func (s *Simulator) AddApplication(a Application) error {
 	if _, err := uuid.Parse(a.ID); err != nil {
