@@ -32,8 +32,27 @@ func (b backupCheck) Run(c *console) error {
 		if err != nil {
 			return err
 		}
+		restored, err := s.Restored(c.ctx)
+		if err != nil {
+			return err
+		}
+		bringsBack(c, restored)
 		return report(c, columns)
 	})
+}
+
+// bringsBack says what the database undoes when it replaces a newer one. Nothing in it shows that it is old.
+func bringsBack(c *console, r store.Restored) {
+	last := "it has no event"
+	if !r.LastEvent.IsZero() {
+		last = "its last event is of " + r.LastEvent.Format("2006-01-02 15:04:05 UTC")
+	}
+	fmt.Fprintf(c.stdout, `%s; used in place of a newer database, it brings back:
+  %d refresh tokens, also those that were deleted since
+  the borrowers of %d instances, also those that were removed since
+  %d open consents with their links and claim codes, also those that were used since
+  the %d requests of the platform that it remembers, and none of those since
+`, last, r.Grants, r.Borrowing, r.Consents, r.Nonces)
 }
 
 func report(c *console, columns []store.Progress) error {

@@ -27,7 +27,7 @@ type AlteredRow struct {
 // A ColumnOfRow is a column with its value for people to read.
 type ColumnOfRow struct{ Name, Value string }
 
-// An OwnerOfGrant is whom a grant was given to.
+// An OwnerOfGrant is the owner that a grant was given to.
 type OwnerOfGrant struct {
 	Slot                   token.Slot
 	InstanceKey, AccountID string

@@ -17,14 +17,14 @@ import (
 // TestIntegrity_WritingToTheDatabaseGainsNoToken changes by SQL what decides who gets a token, after a token was issued and is
 // cached: nothing is issued, no consent begins, the status says why, people are notified, and putting the value back repairs it.
 func TestIntegrity_WritingToTheDatabaseGainsNoToken(t *testing.T) {
-	const stranger = "57a40000-0000-4000-8000-000000000001"
+	const outsider = "57a40000-0000-4000-8000-000000000001"
 	for name, tc := range map[string]struct {
 		table, key, column, value string
 	}{
-		"a borrower added":   {"instances", "instance_key", "borrowers", `["` + stranger + `"]`},
+		"a borrower added":   {"instances", "instance_key", "borrowers", `["` + outsider + `"]`},
 		"a borrower removed": {"instances", "instance_key", "borrowers", "[]"},
-		"another owner":      {"tenants", "id", "account_id", stranger},
-		"another directory":  {"tenants", "id", "directory_id", stranger},
+		"another owner":      {"tenants", "id", "account_id", outsider},
+		"another directory":  {"tenants", "id", "directory_id", outsider},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
