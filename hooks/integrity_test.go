@@ -26,7 +26,7 @@ func TestIntegrity_OfOperations(t *testing.T) {
 		{"GET", "/app/" + rootA + "/healthCheck", "", "platform", true, true},
 		{"POST", "/app/" + rootA + "/onAccountChange", `{}`, "platform", true, true},
 
-		{"POST", "/tenant", tenantResource(unknownID, `"account":{"aps":{"id":"` + accountR2 + `"}}`), "platform", false, true},
+		{"POST", "/tenant", tenantResource(unknownID, `"account":{"aps":{"id":"`+accountR2+`"}}`), "platform", false, true},
 		{"GET", tenantPath, "", "provider", true, true},
 		{"GET", tenantPath, "", "owner", true, false},
 		{"PUT", tenantPath, tenantResource(tenantA, ""), "platform", false, false},
