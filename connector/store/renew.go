@@ -44,7 +44,11 @@ func (s *Store) renewMACs(ctx context.Context, report func(Progress)) (int, erro
 
 func (s *Store) renewRows(ctx context.Context, table guardedTable, report func(Progress)) (int, error) {
 	p := Progress{Table: table.name, Column: "mac"}
-	err := s.walkGuarded(ctx, table, func(ctx context.Context, rows []provenRow) error {
+	var err error
+	if p.Total, err = s.countRows(ctx, table.name, ""); err != nil {
+		return 0, err
+	}
+	err = s.walkGuarded(ctx, table, func(ctx context.Context, rows []provenRow) error {
 		batch := p
 		err := s.Transact(ctx, func(ctx context.Context) error {
 			batch = p
@@ -71,7 +75,6 @@ func (s *Store) renewRows(ctx context.Context, table guardedTable, report func(P
 			return err
 		}
 		p = batch
-		p.Total = p.Checked
 		report(p)
 		return nil
 	})
@@ -89,6 +92,10 @@ func (p *Progress) failMAC(row string) {
 
 func (s *Store) renewCheckpoints(ctx context.Context, report func(Progress)) (int, error) {
 	p := Progress{Table: "checkpoints", Column: "mac"}
+	var err error
+	if p.Total, err = s.countRows(ctx, p.Table, ""); err != nil {
+		return 0, err
+	}
 	var after int64
 	for {
 		rows, err := s.checkpointsAfter(ctx, after)
@@ -121,13 +128,17 @@ func (s *Store) renewCheckpoints(ctx context.Context, report func(Progress)) (in
 			return p.Older, err
 		}
 		p = batch
-		p.Total, after = p.Checked, rows[len(rows)-1].Number
+		after = rows[len(rows)-1].Number
 	}
 }
 
 // renewEvents renews the MACs of events that no checkpoint covers.
 func (s *Store) renewEvents(ctx context.Context, report func(Progress)) (int, error) {
 	p := Progress{Table: "events", Column: "mac"}
+	var err error
+	if p.Total, err = s.countRows(ctx, p.Table, "checkpoint IS NULL"); err != nil {
+		return 0, err
+	}
 	var after int64
 	for {
 		rows, err := s.uncovered(ctx, "seq > ?", after)
@@ -159,8 +170,15 @@ func (s *Store) renewEvents(ctx context.Context, report func(Progress)) (int, er
 			return p.Older, err
 		}
 		p = batch
-		p.Total, after = p.Checked, rows[len(rows)-1].Seq
+		after = rows[len(rows)-1].Seq
 	}
+}
+
+// countRows returns how many rows of a table meet a condition, which may be empty.
+func (s *Store) countRows(ctx context.Context, table, condition string) (int, error) {
+	var n int64
+	err := s.db.Read(ctx, func(db *gorm.DB) error { return db.Table(table).Where(condition).Count(&n).Error })
+	return int(n), err
 }
 
 func (s *Store) replaceMAC(ctx context.Context, table any, key string, id int64, old, renewed []byte) error {
