@@ -169,14 +169,14 @@ func (e *Env) configuration(db database, hooks, private string) (string, error) 
 	if db.driver == sqldb.SQLite {
 		source = fmt.Sprintf("{driver: sqlite, path: %q}", db.dsn)
 	}
-	text := fmt.Sprintf(`hooks: {listen: %q, publicURL: %s}
+	text := fmt.Sprintf(`hooks: {listen: %q, publicURL: %s, connections: {perClient: %d}}
 onboarding: {listen: "127.0.0.1:0", publicURL: https://onboarding.example.com}
 private: {listen: %q}
 database: %s
 keys: {file: %q}
 instances: [{key: %q, secret: %q}]
 renewal: {tick: 24h}
-`, hooks, publicURL, private, source, e.file("keys"), e.credentials.Key, e.credentials.Secret.Reveal())
+`, hooks, publicURL, connections, private, source, e.file("keys"), e.credentials.Key, e.credentials.Secret.Reveal())
 	file, err := os.CreateTemp(e.folder, "connector-*.yaml")
 	if err != nil {
 		return "", fmt.Errorf("writing the configuration: %w", err)
