@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,7 +44,7 @@ func TestMigrate_MySQLAlone(t *testing.T) {
 	c.check("migrate without rights", c.run("migrate", "--config", file), 1, "CREATE command denied")
 
 	limited := c.environ
-	c.environ = append(limited[:len(limited):len(limited)], "CONNECTOR_DATABASE__DSN="+privileged)
+	c.environ = slices.Concat(limited, []string{"CONNECTOR_DATABASE__DSN=" + privileged})
 	c.check("migrate", c.run("migrate", "--config", file), 0, "the schema of the database is up to date")
 	c.check("migrate again", c.run("migrate", "--config", file), 0, "the schema of the database is up to date")
 	c.environ = limited
@@ -87,7 +88,7 @@ func TestMigrate_MySQLEncrypted(t *testing.T) {
 	db, administer := storetest.OwnServer(t, "ALL", "--ssl-ca="+files.authority, "--ssl-cert="+files.serverCert, "--ssl-key="+files.serverKey)
 	administer("ALTER USER 'connector'@'127.0.0.1' REQUIRE X509")
 	file := c.configured()
-	base := append(c.environ, "CONNECTOR_DATABASE__DRIVER=mysql", "CONNECTOR_DATABASE__PATH=", "CONNECTOR_DATABASE__DSN="+db.DSN)
+	base := slices.Concat(c.environ, []string{"CONNECTOR_DATABASE__DRIVER=mysql", "CONNECTOR_DATABASE__PATH=", "CONNECTOR_DATABASE__DSN=" + db.DSN})
 	for _, tc := range []struct {
 		name    string
 		environ []string
@@ -113,7 +114,7 @@ func TestMigrate_MySQLEncrypted(t *testing.T) {
 // serverFolder returns a folder that the account of the server can read.
 func serverFolder(t *testing.T) string {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "connector-certificates-")
+	folder, err := os.MkdirTemp("", "connector-certificates-") //nolint:usetesting // parents of t.TempDir are closed to other accounts
 	if err == nil {
 		err = os.Chmod(folder, 0o755)
 	}

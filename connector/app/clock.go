@@ -59,7 +59,7 @@ func (g *clockGuard) skew(ctx context.Context) clock.Skew {
 	case now == harmless:
 		g.log.InfoContext(ctx, "our clock agrees with Microsoft's again", "clock", skew.String())
 	default:
-		g.log.WarnContext(ctx, "our clock differs from Microsoft's: "+now.consequence(), "clock", skew.String())
+		g.log.WarnContext(ctx, "our clock differs from Microsoft's", "consequence", now.consequence(), "clock", skew.String())
 	}
 	return skew
 }

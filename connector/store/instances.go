@@ -61,7 +61,7 @@ func (s *Store) instanceRow(in tenant.Instance) (instanceRow, error) {
 		Removed:           sqldb.NewTimestamp(in.RemovedAt),
 		Version:           in.Version,
 	}
-	row.MAC = s.rowMAC(row.guarded(), currentForm)
+	row.MAC = s.rowMAC(row.guarded())
 	return row, nil
 }
 

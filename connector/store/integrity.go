@@ -156,7 +156,7 @@ func (s *Store) acceptRow(ctx context.Context, listed AlteredRow) error {
 func (s *Store) setMAC(ctx context.Context, table, key string, row guardedRow) error {
 	return s.db.Write(ctx, func(db *gorm.DB) error {
 		return db.Table(table).Where(key+" = ?", row.id).
-			Updates(map[string]any{"mac": s.rowMAC(row, currentForm), "version": gorm.Expr("version + 1")}).Error
+			Updates(map[string]any{"mac": s.rowMAC(row), "version": gorm.Expr("version + 1")}).Error
 	})
 }
 

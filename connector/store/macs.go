@@ -53,8 +53,8 @@ func (row guardedRow) parts(form int) []string {
 	return parts
 }
 
-func (s *Store) rowMAC(row guardedRow, form int) []byte {
-	return s.keyring.MAC(rowPurpose, row.parts(form)...)
+func (s *Store) rowMAC(row guardedRow) []byte {
+	return s.keyring.MAC(rowPurpose, row.parts(currentForm)...)
 }
 
 // proven reports whether mac is right for row. A missing MAC is wrong.

@@ -54,7 +54,7 @@ func (s *Store) tenantRow(t tenant.Tenant) (tenantRow, error) {
 		Updated:        sqldb.NewTimestamp(t.UpdatedAt),
 		Version:        t.Version,
 	}
-	row.MAC = s.rowMAC(row.guarded(), currentForm)
+	row.MAC = s.rowMAC(row.guarded())
 	return row, nil
 }
 

@@ -31,8 +31,10 @@ func newBaselineSweep(ctx context.Context, pool *sql.DB) (*baselineSweep, error)
 		{&l.read, "SELECT t.instance_key, i.credentials, g.refresh_token, g.version, s.version FROM tenants t JOIN instances i ON i.instance_key = t.instance_key " +
 			"JOIN grants g ON g.tenant_id = t.id AND g.slot = 'active' JOIN schedules s ON s.tenant_id = t.id WHERE t.id = ?"},
 		{&l.lease, "UPDATE schedules SET lease_owner = ?, lease_until = ?, version = version + 1 WHERE tenant_id = ? AND lease_until IS NULL"},
-		{&l.predecessor, "INSERT INTO grants SELECT tenant_id, 'predecessor', refresh_token, issued_at, directory_id, application_id, procedure_name, consent_id, " +
-			"consented_at, consented_by, asked_by, scopes, checks, 1 FROM grants a WHERE a.tenant_id = ? AND a.slot = 'active' " +
+		{&l.predecessor, "INSERT INTO grants (tenant_id, slot, refresh_token, issued_at, directory_id, application_id, procedure_name, consent_id, " +
+			"consented_at, consented_by, asked_by, scopes, checks, version, instance_key, account_id) " +
+			"SELECT tenant_id, 'predecessor', refresh_token, issued_at, directory_id, application_id, procedure_name, consent_id, " +
+			"consented_at, consented_by, asked_by, scopes, checks, 1, instance_key, account_id FROM grants a WHERE a.tenant_id = ? AND a.slot = 'active' " +
 			"ON DUPLICATE KEY UPDATE refresh_token = VALUES(refresh_token), issued_at = VALUES(issued_at), version = grants.version + 1"},
 		{&l.successor, "UPDATE grants SET refresh_token = ?, issued_at = ?, version = version + 1 WHERE tenant_id = ? AND slot = 'active' AND version = ?"},
 		{&l.schedule, "UPDATE schedules SET due_at = ?, expires_at = ?, slack_day = ?, last_at = ?, last_success_at = ?, version = version + 1 WHERE tenant_id = ? AND version = ?"},

@@ -169,12 +169,12 @@ func sqliteDiskFull(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 		return nil, err
 	}
 	for range s.Faults {
-		info, err := os.Stat(d.spec.dsns[0])
+		size, err := sizeOf(d.spec.dsns[0], d.spec.dsns[0]+"-wal")
 		if err != nil {
 			return d, fmt.Errorf("measuring the database: %w", err)
 		}
 		d.StartPeriod()
-		limited, err := d.start(ctx, replicaOptions{fileLimit: info.Size() + 64<<10})
+		limited, err := d.start(ctx, replicaOptions{fileLimit: size + 64<<10})
 		if err != nil {
 			return d, err
 		}
@@ -197,6 +197,21 @@ func sqliteDiskFull(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 		}
 	}
 	return d, nil
+}
+
+// sizeOf returns the size of the largest of those files that exist.
+func sizeOf(files ...string) (largest int64, err error) {
+	for _, file := range files {
+		info, err := os.Stat(file)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		largest = max(largest, info.Size())
+	}
+	return largest, nil
 }
 
 // awaitFailureOrRenewals waits until all tenants are renewed, the database has stopped, or a running replica logs a text

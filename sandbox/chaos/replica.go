@@ -81,7 +81,8 @@ func (d *Deployment) start(ctx context.Context, o replicaOptions) (*replica, err
 		return r, ctx.Err()
 	}
 	if r.hasExited() && r.killStep() == "" {
-		return r, fmt.Errorf("replica %d exited as it started: %s", number, r.command.ProcessState)
+		said, _ := os.ReadFile(r.logFile) // as far as it can be read
+		return r, fmt.Errorf("replica %d exited as it started: %s: %s", number, r.command.ProcessState, said[max(0, len(said)-500):])
 	}
 	return r, nil
 }

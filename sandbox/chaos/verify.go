@@ -75,6 +75,10 @@ func (d *Deployment) verifyTenant(ctx context.Context, tenantID string) (renewal
 			errs = append(errs, err)
 			continue
 		}
+		if g.Unreadable {
+			errs = append(errs, fmt.Errorf("its %s grant cannot be opened", slot))
+			continue
+		}
 		value := g.RefreshToken.Reveal()
 		d.secrets = append(d.secrets, secretValue{"a stored refresh token", value})
 		if !d.Microsoft.WouldAccept(value) {
