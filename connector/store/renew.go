@@ -91,57 +91,48 @@ func (p *Progress) failMAC(row string) {
 }
 
 func (s *Store) renewCheckpoints(ctx context.Context, report func(Progress)) (int, error) {
-	p := Progress{Table: "checkpoints", Column: "mac"}
-	var err error
-	if p.Total, err = s.countRows(ctx, p.Table, ""); err != nil {
-		return 0, err
+	numbered := numberedMACs[checkpointRow]{
+		table: &checkpointRow{}, name: "checkpoints", key: "number", next: s.checkpointsAfter,
+		read: func(row checkpointRow) (id string, number int64, mac []byte) {
+			return fmt.Sprint(row.Number), row.Number, row.MAC
+		},
+		is:   s.provenCheckpoint,
+		make: func(row checkpointRow) []byte { return s.keyring.MAC(checkpointPurpose, row.parts()...) },
 	}
-	var after int64
-	for {
-		rows, err := s.checkpointsAfter(ctx, after)
-		if err != nil {
-			return p.Older, err
-		}
-		if len(rows) == 0 {
-			report(p)
-			return p.Older, nil
-		}
-		batch := p
-		err = s.Transact(ctx, func(ctx context.Context) error {
-			batch = p
-			for _, row := range rows {
-				batch.Checked++
-				switch {
-				case !s.provenCheckpoint(row):
-					batch.failMAC(fmt.Sprint(row.Number))
-				case !s.keyring.CurrentMAC(row.MAC):
-					batch.Older++
-					renewed := s.keyring.MAC(checkpointPurpose, row.parts()...)
-					if err := s.replaceMAC(ctx, &checkpointRow{}, "number", row.Number, row.MAC, renewed); err != nil {
-						return err
-					}
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return p.Older, err
-		}
-		p = batch
-		after = rows[len(rows)-1].Number
-	}
+	return renewNumbered(ctx, s, numbered, report)
 }
 
 // renewEvents renews the MACs of events that no checkpoint covers.
 func (s *Store) renewEvents(ctx context.Context, report func(Progress)) (int, error) {
-	p := Progress{Table: "events", Column: "mac"}
+	numbered := numberedMACs[eventRow]{
+		table: &eventRow{}, name: "events", key: "seq", condition: "checkpoint IS NULL",
+		next: func(ctx context.Context, after int64) ([]eventRow, error) { return s.uncovered(ctx, "seq > ?", after) },
+		read: func(row eventRow) (id string, number int64, mac []byte) { return row.ID, row.Seq, row.MAC },
+		is:   func(row eventRow) bool { return s.keyring.CheckMAC(row.MAC, eventPurpose, eventParts(row.event())...) },
+		make: func(row eventRow) []byte { return s.eventMAC(row.event()) },
+	}
+	return renewNumbered(ctx, s, numbered, report)
+}
+
+// numberedMACs describes the MACs of a table whose rows have numbers.
+type numberedMACs[R any] struct {
+	table                any
+	name, key, condition string // condition selects the rows; empty for all
+	next                 func(ctx context.Context, after int64) ([]R, error)
+	read                 func(row R) (id string, number int64, mac []byte)
+	is                   func(row R) bool // whether the MAC of row is right
+	make                 func(row R) []byte
+}
+
+func renewNumbered[R any](ctx context.Context, s *Store, m numberedMACs[R], report func(Progress)) (int, error) {
+	p := Progress{Table: m.name, Column: "mac"}
 	var err error
-	if p.Total, err = s.countRows(ctx, p.Table, "checkpoint IS NULL"); err != nil {
+	if p.Total, err = s.countRows(ctx, m.name, m.condition); err != nil {
 		return 0, err
 	}
 	var after int64
 	for {
-		rows, err := s.uncovered(ctx, "seq > ?", after)
+		rows, err := m.next(ctx, after)
 		if err != nil {
 			return p.Older, err
 		}
@@ -154,12 +145,14 @@ func (s *Store) renewEvents(ctx context.Context, report func(Progress)) (int, er
 			batch = p
 			for _, row := range rows {
 				batch.Checked++
+				id, number, mac := m.read(row)
+				after = number
 				switch {
-				case !s.keyring.CheckMAC(row.MAC, eventPurpose, eventParts(row.event())...):
-					batch.failMAC(row.ID)
-				case !s.keyring.CurrentMAC(row.MAC):
+				case !m.is(row):
+					batch.failMAC(id)
+				case !s.keyring.CurrentMAC(mac):
 					batch.Older++
-					if err := s.replaceMAC(ctx, &eventRow{}, "seq", row.Seq, row.MAC, s.eventMAC(row.event())); err != nil {
+					if err := s.replaceMAC(ctx, m.table, m.key, number, mac, m.make(row)); err != nil {
 						return err
 					}
 				}
@@ -170,7 +163,6 @@ func (s *Store) renewEvents(ctx context.Context, report func(Progress)) (int, er
 			return p.Older, err
 		}
 		p = batch
-		after = rows[len(rows)-1].Seq
 	}
 }
 
