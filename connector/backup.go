@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/store"
 )
 
@@ -16,15 +17,7 @@ type backupCheck struct{ configFile }
 // Run opens every sealed value. It fails when the keys do not belong to the database, when one value does not open, and when
 // there is none: then the check proves nothing.
 func (b backupCheck) Run(c *console) error {
-	cfg, err := b.load()
-	if err != nil {
-		return err
-	}
-	keyring, err := cfg.Keys.Open()
-	if err != nil {
-		return err
-	}
-	return withStore(c, cfg, keyring, func(s *store.Store) error {
+	return withConfiguredStore(c, b.configFile, func(_ *seal.Keyring, s *store.Store) error {
 		if err := s.CheckKeys(c.ctx); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/store"
 )
 
@@ -26,7 +27,7 @@ func (e eventsVerify) Run(c *console) error {
 	if (e.Checkpoint == 0) != (e.Hash == "") {
 		return errors.New("--checkpoint and --hash belong together")
 	}
-	return withConfiguredStore(c, e.configFile, func(s *store.Store) error {
+	return withCheckedStore(c, e.configFile, func(s *store.Store) error {
 		v, err := s.VerifyEvents(c.ctx, func(text string) { fmt.Fprintln(c.stdout, "problem:", text) })
 		if err != nil {
 			return err
@@ -57,7 +58,7 @@ type integrityList struct{ configFile }
 
 // Run lists altered rows. It fails when there are any.
 func (i integrityList) Run(c *console) error {
-	return withConfiguredStore(c, i.configFile, func(s *store.Store) error {
+	return withCheckedStore(c, i.configFile, func(s *store.Store) error {
 		altered, err := s.Altered(c.ctx)
 		if err != nil {
 			return err
@@ -96,7 +97,7 @@ type integrityAccept struct {
 
 // Run shows the present values of one altered row, and with --yes accepts them.
 func (i integrityAccept) Run(c *console) error {
-	return withConfiguredStore(c, i.configFile, func(s *store.Store) error {
+	return withCheckedStore(c, i.configFile, func(s *store.Store) error {
 		altered, err := s.Altered(c.ctx)
 		if err != nil {
 			return err
@@ -128,8 +129,18 @@ func commandLine() audit.Actor {
 	return actor
 }
 
-// withConfiguredStore calls use with the database of the configuration, after it has checked that the keys belong to it.
-func withConfiguredStore(c *console, file configFile, use func(*store.Store) error) error {
+// withCheckedStore calls use with the database of the configuration, after it has checked that the keys belong to it.
+func withCheckedStore(c *console, file configFile, use func(*store.Store) error) error {
+	return withConfiguredStore(c, file, func(_ *seal.Keyring, s *store.Store) error {
+		if err := s.CheckForm(c.ctx); err != nil {
+			return err
+		}
+		return use(s)
+	})
+}
+
+// withConfiguredStore calls use with the key file and the database of the configuration.
+func withConfiguredStore(c *console, file configFile, use func(*seal.Keyring, *store.Store) error) error {
 	cfg, err := file.load()
 	if err != nil {
 		return err
@@ -139,9 +150,6 @@ func withConfiguredStore(c *console, file configFile, use func(*store.Store) err
 		return err
 	}
 	return withStore(c, cfg, keyring, func(s *store.Store) error {
-		if err := s.CheckForm(c.ctx); err != nil {
-			return err
-		}
-		return use(s)
+		return use(keyring, s)
 	})
 }

@@ -31,15 +31,7 @@ type keysList struct{ configFile }
 
 // Run lists the keys of the file, and those that only the database names. It fails when the keys do not belong to the database.
 func (k keysList) Run(c *console) error {
-	cfg, err := k.load()
-	if err != nil {
-		return err
-	}
-	keyring, err := cfg.Keys.Open()
-	if err != nil {
-		return err
-	}
-	return withStore(c, cfg, keyring, func(s *store.Store) error {
+	return withConfiguredStore(c, k.configFile, func(keyring *seal.Keyring, s *store.Store) error {
 		belongs := s.CheckKeys(c.ctx)
 		uses, err := s.KeyUses(c.ctx)
 		if err != nil {
