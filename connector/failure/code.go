@@ -36,33 +36,36 @@ const (
 	CertificateExpired    Code = "certificate_expired"
 
 	// A consent.
-	LinkUnknown      Code = "link_unknown"
-	LinkExpired      Code = "link_expired"
-	StateUnknown     Code = "state_unknown"
-	StateUsed        Code = "state_used"
-	StateExpired     Code = "state_expired"
-	StateBrowser     Code = "state_browser"
-	ConsentTimedOut  Code = "consent_timed_out"
-	ConsentDeclined  Code = "consent_declined"
-	ApprovalNeeded   Code = "approval_needed"
-	CodeUsed         Code = "code_used"
-	CodeInvalid      Code = "code_invalid"
-	IDTokenInvalid   Code = "id_token_invalid"
-	WrongDirectory   Code = "wrong_directory"
-	WrongApplication Code = "wrong_application"
-	GuestAccount     Code = "guest_account"
-	PersonalAccount  Code = "personal_account"
-	MFAMissing       Code = "mfa_missing"
-	MFAUnknown       Code = "mfa_unknown"
-	RoleMissing      Code = "role_missing"
-	NotAPartner      Code = "not_a_partner"
-	NoRefreshToken   Code = "no_refresh_token"
-	ClaimMalformed   Code = "claim_malformed"
-	ClaimWrong       Code = "claim_wrong"
-	ClaimExpired     Code = "claim_expired"
-	ClaimLocked      Code = "claim_locked"
-	NothingToClaim   Code = "nothing_to_claim"
-	ClaimWaiting     Code = "claim_waiting"
+	LinkUnknown     Code = "link_unknown"
+	LinkExpired     Code = "link_expired"
+	StateUnknown    Code = "state_unknown"
+	StateUsed       Code = "state_used"
+	StateExpired    Code = "state_expired"
+	StateBrowser    Code = "state_browser"
+	ConsentTimedOut Code = "consent_timed_out"
+	ConsentDeclined Code = "consent_declined"
+	ConsentRefused  Code = "consent_refused"
+	ApprovalNeeded  Code = "approval_needed"
+	// An administrator must approve what was asked for.
+	ApprovalRequested Code = "approval_requested"
+	CodeUsed          Code = "code_used"
+	CodeInvalid       Code = "code_invalid"
+	IDTokenInvalid    Code = "id_token_invalid"
+	WrongDirectory    Code = "wrong_directory"
+	WrongApplication  Code = "wrong_application"
+	GuestAccount      Code = "guest_account"
+	PersonalAccount   Code = "personal_account"
+	MFAMissing        Code = "mfa_missing"
+	MFAUnknown        Code = "mfa_unknown"
+	RoleMissing       Code = "role_missing"
+	NotAPartner       Code = "not_a_partner"
+	NoRefreshToken    Code = "no_refresh_token"
+	ClaimMalformed    Code = "claim_malformed"
+	ClaimWrong        Code = "claim_wrong"
+	ClaimExpired      Code = "claim_expired"
+	ClaimLocked       Code = "claim_locked"
+	NothingToClaim    Code = "nothing_to_claim"
+	ClaimWaiting      Code = "claim_waiting"
 	// A consent by another person than before.
 	ConfirmationWaiting Code = "confirmation_waiting"
 	ConfirmationExpired Code = "confirmation_expired"
@@ -79,7 +82,12 @@ const (
 	SameAge         Code = "same_age"
 	AccountDisabled Code = "account_disabled"
 	AccountOutside  Code = "account_outside"
+	AccountAtRisk   Code = "account_at_risk"
 	AccessBlocked   Code = "access_blocked"
+	DeviceRequired  Code = "device_required"
+	DeviceDisabled  Code = "device_disabled"
+	TokenProtection Code = "token_protection"
+	ExternalMFA     Code = "external_mfa"
 	ConsentMissing  Code = "consent_missing"
 	SignInRequired  Code = "sign_in_required"
 	AccountMismatch Code = "account_mismatch"
@@ -103,6 +111,9 @@ const (
 	ClientCredential     Code = "client_credential"
 	CertificateNew       Code = "certificate_new"
 	ApplicationUnknown   Code = "application_unknown"
+	ApplicationRefused   Code = "application_refused"
+	ServiceMissing       Code = "service_missing"
+	ClockWrong           Code = "clock_wrong"
 	PermissionMissing    Code = "permission_missing"
 	RedirectType         Code = "redirect_type"
 	WrongCloud           Code = "wrong_cloud"
@@ -139,6 +150,16 @@ func (c Code) message() message {
 // Kind returns what can be done about failures with this code; empty for refusals of a request.
 func (c Code) Kind() Kind { return c.message().kind }
 
+// Liftable reports whether an administrator can remove the cause of a refused sign-in, so that the same refresh token works
+// again: a policy, a device rule, a risk. A revoked or expired token and a disabled account never heal that way.
+func (c Code) Liftable() bool {
+	switch c {
+	case AccessBlocked, DeviceRequired, TokenProtection, ExternalMFA, MFARequired, SignInFrequency, SameAge, AccountAtRisk:
+		return true
+	}
+	return false
+}
+
 // Template returns the sentence and the advice with unfilled __placeholders__; they are the keys of the catalogues.
 func (c Code) Template() (sentence, advice string) {
 	m := c.message()
@@ -172,33 +193,35 @@ var messages = map[Code]message{
 	CertificateMismatch:   {Configuration, http.StatusUnprocessableEntity, "The private key does not belong to the certificate.", "Paste the certificate together with the private key that it was made for."},
 	CertificateExpired:    {Configuration, http.StatusUnprocessableEntity, "The certificate expired on __end__.", "Make a new certificate, upload it to the app registration, and enter it here with its private key."},
 
-	LinkUnknown:      {"", http.StatusNotFound, "This link is not known here.", "Ask for a new link and open it exactly as it was sent."},
-	LinkExpired:      {"", http.StatusGone, "This link has expired.", "Ask the person who sent it for a new one."},
-	StateUnknown:     {"", http.StatusBadRequest, "This sign-in was not started here.", "Start again from the link or from the panel."},
-	StateUsed:        {"", http.StatusConflict, "This sign-in has already been completed.", "If the panel does not show success, start again."},
-	StateExpired:     {"", http.StatusGone, "This sign-in took too long.", "Start again and finish it within the time shown."},
-	StateBrowser:     {"", http.StatusForbidden, "This sign-in was started in another browser.", "Start again and finish it in the same browser window."},
-	ConsentTimedOut:  {SignIn, http.StatusGone, "The sign-in was not completed in time.", "Start again. If Microsoft's page showed an error, note it and check the application id and its redirect address."},
-	ConsentDeclined:  {SignIn, http.StatusConflict, "The consent was declined in the Microsoft window. Nothing was changed.", "Start again and press Accept."},
-	ApprovalNeeded:   {SignIn, http.StatusForbidden, "The account used may not grant this consent. Nothing was changed.", "Sign in as a user with the roles Global admin and Admin agent."},
-	CodeUsed:         {SignIn, http.StatusConflict, "The authorization code has been used before. Nothing was changed.", "Start again; every code works once."},
-	CodeInvalid:      {SignIn, http.StatusConflict, "Microsoft did not accept the authorization code. Nothing was changed.", "Start again and finish within ten minutes."},
-	IDTokenInvalid:   {Internal, http.StatusBadGateway, "Microsoft's answer could not be verified. Nothing was changed.", "Start again. If it happens twice, give the reference to the operator."},
-	WrongDirectory:   {SignIn, http.StatusForbidden, "The consent came from the directory __seen__, but this tenant belongs to __expected__. Nothing was changed.", "Sign in with an account of the partner's own directory."},
-	WrongApplication: {Configuration, http.StatusForbidden, "The token was issued to the application __seen__ instead of __expected__. Nothing was changed.", "Check the application (client) id in the settings."},
-	GuestAccount:     {SignIn, http.StatusForbidden, "The account __username__ is a guest in this directory. Nothing was changed.", "Sign in with an account that was created in the partner's directory."},
-	PersonalAccount:  {SignIn, http.StatusForbidden, "The account __username__ is a personal Microsoft account. Nothing was changed.", "Sign in with a work account of the partner's directory."},
-	MFAMissing:       {SignIn, http.StatusForbidden, "The sign-in was made without multi-factor authentication. Nothing was changed.", "Turn on multi-factor authentication for the account, then start again."},
-	MFAUnknown:       {SignIn, http.StatusForbidden, "It could not be determined whether the sign-in was made with multi-factor authentication. Nothing was changed.", "Start again in some minutes. If it happens again, give the reference to the operator."},
-	RoleMissing:      {SignIn, http.StatusForbidden, "The account __username__ does not have the role __role__. Nothing was changed.", "Sign in as a user with the roles Global admin and Admin agent."},
-	NotAPartner:      {SignIn, http.StatusForbidden, "Partner Center refuses the account __username__. Nothing was changed.", "Sign in as an Admin agent of a direct-bill partner or indirect provider; indirect resellers have no access to the Partner Center API."},
-	NoRefreshToken:   {Configuration, http.StatusBadGateway, "Microsoft granted access but no refresh token. Nothing was changed.", "Check that the application may use offline_access and that its redirect address is of type Web."},
-	ClaimMalformed:   {"", http.StatusUnprocessableEntity, "What was entered is not an authentication code.", "Enter the twelve letters and digits that the onboarding page shows."},
-	ClaimWrong:       {"", http.StatusUnprocessableEntity, "This authentication code is not right. Tries left: __left__.", "Compare it with the code on the onboarding page and enter it again."},
-	ClaimExpired:     {"", http.StatusGone, "This authentication code has expired.", "Ask the administrator to open the link again; a new code is shown at the end."},
-	ClaimLocked:      {"", http.StatusLocked, "A wrong authentication code was entered too often; the waiting consent was discarded.", "Ask the administrator to open the link again; a new code is shown at the end."},
-	NothingToClaim:   {"", http.StatusConflict, "No consent is waiting for an authentication code.", "Send the link first; the code is shown to the person who opens it and accepts."},
-	ClaimWaiting:     {"", http.StatusConflict, "A consent of __username__ is waiting for its authentication code.", "Enter the code that the administrator sent you."},
+	LinkUnknown:       {"", http.StatusNotFound, "This link is not known here.", "Ask for a new link and open it exactly as it was sent."},
+	LinkExpired:       {"", http.StatusGone, "This link has expired.", "Ask the person who sent it for a new one."},
+	StateUnknown:      {"", http.StatusBadRequest, "This sign-in was not started here.", "Start again from the link or from the panel."},
+	StateUsed:         {"", http.StatusConflict, "This sign-in has already been completed.", "If the panel does not show success, start again."},
+	StateExpired:      {"", http.StatusGone, "This sign-in took too long.", "Start again and finish it within the time shown."},
+	StateBrowser:      {"", http.StatusForbidden, "This sign-in was started in another browser.", "Start again and finish it in the same browser window."},
+	ConsentTimedOut:   {SignIn, http.StatusGone, "The sign-in was not completed in time.", "Start again. If Microsoft's page showed an error, note it and check the application id and its redirect address."},
+	ConsentDeclined:   {SignIn, http.StatusConflict, "The consent was declined in the Microsoft window. Nothing was changed.", "Start again and press Accept."},
+	ConsentRefused:    {SignIn, http.StatusForbidden, "Microsoft refused the consent. Nothing was changed.", "Start again. If it happens again, give Microsoft's code to an administrator of the directory."},
+	ApprovalRequested: {SignIn, http.StatusForbidden, "The account may not grant this consent itself. Microsoft sent a request for approval to an administrator of the directory. Nothing was changed.", "Wait until an administrator has approved the request, then start again, or sign in with a Global administrator."},
+	ApprovalNeeded:    {SignIn, http.StatusForbidden, "The account used may not grant this consent. Nothing was changed.", "Sign in as a user with the roles Global admin and Admin agent."},
+	CodeUsed:          {SignIn, http.StatusConflict, "The authorization code has been used before. Nothing was changed.", "Start again; every code works once."},
+	CodeInvalid:       {SignIn, http.StatusConflict, "Microsoft did not accept the authorization code. Nothing was changed.", "Start again and finish within ten minutes."},
+	IDTokenInvalid:    {Internal, http.StatusBadGateway, "Microsoft's answer could not be verified. Nothing was changed.", "Start again. If it happens twice, give the reference to the operator."},
+	WrongDirectory:    {SignIn, http.StatusForbidden, "The consent came from the directory __seen__, but this tenant belongs to __expected__. Nothing was changed.", "Sign in with an account of the partner's own directory."},
+	WrongApplication:  {Configuration, http.StatusForbidden, "The token was issued to the application __seen__ instead of __expected__. Nothing was changed.", "Check the application (client) id in the settings."},
+	GuestAccount:      {SignIn, http.StatusForbidden, "The account __username__ is a guest in this directory. Nothing was changed.", "Sign in with an account that was created in the partner's directory."},
+	PersonalAccount:   {SignIn, http.StatusForbidden, "The account __username__ is a personal Microsoft account. Nothing was changed.", "Sign in with a work account of the partner's directory."},
+	MFAMissing:        {SignIn, http.StatusForbidden, "The sign-in was made without multi-factor authentication. Nothing was changed.", "Turn on multi-factor authentication for the account, then start again."},
+	MFAUnknown:        {SignIn, http.StatusForbidden, "It could not be determined whether the sign-in was made with multi-factor authentication. Nothing was changed.", "Start again in some minutes. If it happens again, give the reference to the operator."},
+	RoleMissing:       {SignIn, http.StatusForbidden, "The account __username__ does not have the role __role__. Nothing was changed.", "Sign in as a user with the roles Global admin and Admin agent."},
+	NotAPartner:       {SignIn, http.StatusForbidden, "Partner Center refuses the account __username__. Nothing was changed.", "Sign in as an Admin agent of a direct-bill partner or indirect provider; indirect resellers have no access to the Partner Center API."},
+	NoRefreshToken:    {Configuration, http.StatusBadGateway, "Microsoft granted access but no refresh token. Nothing was changed.", "Check that the application may use offline_access and that its redirect address is of type Web."},
+	ClaimMalformed:    {"", http.StatusUnprocessableEntity, "What was entered is not an authentication code.", "Enter the twelve letters and digits that the onboarding page shows."},
+	ClaimWrong:        {"", http.StatusUnprocessableEntity, "This authentication code is not right. Tries left: __left__.", "Compare it with the code on the onboarding page and enter it again."},
+	ClaimExpired:      {"", http.StatusGone, "This authentication code has expired.", "Ask the administrator to open the link again; a new code is shown at the end."},
+	ClaimLocked:       {"", http.StatusLocked, "A wrong authentication code was entered too often; the waiting consent was discarded.", "Ask the administrator to open the link again; a new code is shown at the end."},
+	NothingToClaim:    {"", http.StatusConflict, "No consent is waiting for an authentication code.", "Send the link first; the code is shown to the person who opens it and accepts."},
+	ClaimWaiting:      {"", http.StatusConflict, "A consent of __username__ is waiting for its authentication code.", "Enter the code that the administrator sent you."},
 
 	ConfirmationWaiting: {"", http.StatusConflict, "__username__ signed in this time, __before__ last time. The consent takes effect once you confirm it.", "Confirm the consent under Manage Refresh Token. If the screen offers no button for it, the package on the platform is older than the connector and has to be upgraded."},
 	ConfirmationExpired: {"", http.StatusGone, "The consent wasn't confirmed in time. Nothing was changed.", "Start again and confirm the consent before the time shown."},
@@ -214,7 +237,12 @@ var messages = map[Code]message{
 	SameAge:            {SignIn, http.StatusConflict, "The sign-in ended at about the same age as before (days after the consent: __days__, times: __times__). A sign-in frequency or remember-MFA policy of the directory does this; renewal cannot beat it.", "Exclude the account from that policy, then use Update Refresh Token; otherwise the sign-in ends at the same age again."},
 	AccountDisabled:    {SignIn, http.StatusConflict, "The Microsoft account is disabled, locked, deleted or its password has expired.", "Repair the account or choose another, then use Update Refresh Token."},
 	AccountOutside:     {SignIn, http.StatusConflict, "The Microsoft account does not belong to the directory or is not assigned to the application.", "Assign the account to the application in the partner's directory or choose another, then use Update Refresh Token."},
-	AccessBlocked:      {SignIn, http.StatusConflict, "A Conditional Access policy of the directory blocks the sign-in.", "Let the policy admit this application's address, then use Update Refresh Token."},
+	AccessBlocked:      {SignIn, http.StatusConflict, "A Conditional Access policy of the directory blocks the sign-in.", "Have an administrator of the directory exclude the account or this application from the policy, then use Renew Now."},
+	AccountAtRisk:      {SignIn, http.StatusConflict, "Microsoft blocks the account because it detected a risk or repeated failed sign-ins.", "Have an administrator of the directory check the account and dismiss the risk, then use Renew Now."},
+	DeviceRequired:     {SignIn, http.StatusConflict, "A policy of the directory admits only managed or compliant devices and approved applications.", "Have an administrator of the directory exclude the account or this application from the policy, then use Renew Now."},
+	DeviceDisabled:     {SignIn, http.StatusConflict, "The device that was used for the consent was disabled or deleted in the directory.", "Use Update Refresh Token and sign in from another device."},
+	TokenProtection:    {SignIn, http.StatusConflict, "A policy of the directory requires tokens that are bound to a device (token protection), which no server application can have.", "Have an administrator of the directory exclude the account or this application from the policy, then use Renew Now."},
+	ExternalMFA:        {SignIn, http.StatusConflict, "The directory asks for multi-factor authentication by an external provider, which doesn't count as Microsoft's own.", "Have an administrator of the directory set up Microsoft's multi-factor authentication for the account, then use Update Refresh Token."},
 	ConsentMissing:     {SignIn, http.StatusConflict, "The consent for this application is missing or was withdrawn.", "Use Update Refresh Token and press Accept."},
 	SignInRequired:     {SignIn, http.StatusConflict, "Microsoft asks for a new sign-in.", "Use Update Refresh Token, or send the link of Manual Update."},
 	AccountMismatch:    {SignIn, http.StatusConflict, "Microsoft answered for another account or directory than the one that consented.", "Use Update Refresh Token, or send the link of Manual Update, and give the reference to the operator."},
@@ -234,6 +262,9 @@ var messages = map[Code]message{
 	CertificateNew:       {Transient, http.StatusBadGateway, "Microsoft does not know the certificate yet; it was entered only minutes ago.", "Check that the certificate is uploaded to the app registration and wait some minutes; a renewal is tried again by itself."},
 	ApplicationUnknown:   {Configuration, http.StatusBadGateway, "The application is unknown or disabled in the directory.", "Check the application (client) id, and that the application is enabled in the partner's directory."},
 	PermissionMissing:    {Configuration, http.StatusBadGateway, "A permission is missing on the app registration.", "Add the delegated permissions for Partner Center, Microsoft Graph and Azure Service Management, then consent again."},
+	ApplicationRefused:   {Configuration, http.StatusBadGateway, "Microsoft refuses the application as it is registered.", "Check the app registration: its account types, credentials and whether it is enabled. Microsoft's code says more."},
+	ServiceMissing:       {Configuration, http.StatusBadGateway, "A service that the application needs is missing or disabled in the directory.", "Have an administrator of the directory add or enable the service under Enterprise applications, then consent again."},
+	ClockWrong:           {Configuration, http.StatusBadGateway, "Microsoft refuses the application's credential because of its time: the clock of the connector's server is wrong. Measured difference: __skew__.", "Give this to the operator: the clock of the server must be set right. The refresh token stays valid."},
 	RedirectType:         {Configuration, http.StatusBadGateway, "The redirect address is registered as a single-page application, whose tokens live one day.", "Register the redirect address as type Web, then consent again."},
 	WrongCloud:           {Configuration, http.StatusBadGateway, "The directory is unknown to this cloud.", "Check the directory and the cloud in the settings."},
 	PartnerNotAuthorized: {Configuration, http.StatusBadGateway, "The application is not authorized in the customer's directory.", "Register the application for this customer through Partner Center."},

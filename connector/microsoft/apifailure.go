@@ -21,8 +21,15 @@ var mfaWords = regexp.MustCompile(`(?i)\bmfa\b|multi-?\s?factor`)
 // stepUp matches the challenge of Conditional Access: the sign-in needs another step, which only a person can take.
 var stepUp = regexp.MustCompile(`(?i)\berror="?insufficient_claims|\bclaims="`)
 
+// missingMFA is the code by which Graph's endpoints for partners say that the sign-in was made without MFA
+// (docs/reference/microsoft-identity.md §9).
+const missingMFA = "Unauthorized_MissingMFA"
+
 // mfaDemanded reports whether Partner Center refused a call because the sign-in was made without MFA.
 func mfaDemanded(answer reply) bool {
+	if apiCode(answer.body) == missingMFA {
+		return true
+	}
 	if answer.status != http.StatusUnauthorized {
 		return false
 	}
@@ -37,6 +44,9 @@ func mfaDemanded(answer reply) bool {
 
 // apiRefusal translates an answer of an api that is neither a success nor a transient failure.
 func (c *Client) apiRefusal(api token.API, answer reply) *failure.Error {
+	if apiCode(answer.body) == missingMFA {
+		return c.apiFailure(failure.MFARequired, answer)
+	}
 	switch answer.status {
 	case http.StatusUnauthorized:
 		for _, challenge := range answer.header.Values("WWW-Authenticate") {

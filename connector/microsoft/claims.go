@@ -41,6 +41,7 @@ func (c *Client) Claims(accessToken secret.Text) token.AccessTokenClaims {
 		DirectoryID:   strings.ToLower(claims.DirectoryID),
 		ApplicationID: strings.ToLower(application),
 		MFA:           mfaOf(claims.AMR),
+		Username:      cmp.Or(claims.UPN, claims.UniqueName),
 	}
 }
 

@@ -50,94 +50,150 @@ func forGrant(code failure.Code, grant grantType) failure.Code {
 	return code
 }
 
-// codeOfNumber returns what an AADSTS number means, and whether it is known. The groups are the rows of
-// docs/reference/microsoft-identity.md §3.6, whose classes are the kinds of the codes.
+// numbers are the AADSTS numbers with a meaning of their own (docs/reference/microsoft-identity.md §3.6). They come before
+// families.
+var numbers = map[int]failure.Code{
+	// The refresh token or the authorization code.
+	700082: failure.GrantExpired,
+	70008:  failure.GrantRevoked,
+	70000:  failure.GrantRevoked,
+	50173:  failure.GrantRevoked,
+	50132:  failure.GrantRevoked,
+	50133:  failure.GrantRevoked,
+	54005:  failure.CodeUsed,
+	501481: failure.CodeInvalid,
+	700005: failure.CodeInvalid,
+	50089:  failure.SignInRequired,
+	50058:  failure.SignInRequired,
+
+	// The account.
+	50057: failure.AccountDisabled,
+	50055: failure.AccountDisabled,
+	50034: failure.AccountDisabled,
+	50020: failure.AccountOutside,
+	50105: failure.AccountOutside,
+	50053: failure.AccountAtRisk,
+	53004: failure.AccountAtRisk,
+	53011: failure.AccountAtRisk,
+
+	// Policies and devices.
+	50158:   failure.ExternalMFA,
+	50005:   failure.DeviceRequired,
+	50097:   failure.DeviceRequired,
+	50131:   failure.AccessBlocked,
+	50142:   failure.AccessBlocked,
+	50081:   failure.AccessBlocked,
+	53000:   failure.DeviceRequired,
+	53001:   failure.DeviceRequired,
+	53002:   failure.DeviceRequired,
+	53009:   failure.DeviceRequired,
+	530001:  failure.DeviceRequired,
+	530002:  failure.DeviceRequired,
+	530003:  failure.DeviceRequired,
+	530021:  failure.DeviceRequired,
+	500212:  failure.AccessBlocked,
+	500213:  failure.AccessBlocked,
+	501313:  failure.AccessBlocked,
+	9001011: failure.DeviceRequired,
+	135011:  failure.DeviceDisabled,
+	700003:  failure.DeviceDisabled,
+	530084:  failure.TokenProtection,
+
+	// The consent.
+	65004: failure.ConsentDeclined,
+	65005: failure.PermissionMissing,
+	90094: failure.ApprovalNeeded,
+	90095: failure.ApprovalRequested,
+	90096: failure.ApprovalRequested,
+	90097: failure.ApprovalNeeded,
+	90098: failure.ApprovalNeeded,
+	90099: failure.PartnerNotAuthorized,
+
+	// The application and its credential.
+	700084:  failure.RedirectType,
+	7000215: failure.ClientSecretWrong,
+	7000222: failure.ClientSecretExpired,
+	7000218: failure.ClientCredential,
+	70002:   failure.ClientCredential,
+	700027:  failure.ClientCredential,
+	700023:  failure.ClientCredential,
+	700025:  failure.ClientCredential,
+	50012:   failure.ClientCredential,
+	700024:  failure.ClockWrong,
+	700016:  failure.ApplicationUnknown,
+	700011:  failure.ApplicationUnknown,
+	700038:  failure.ApplicationUnknown,
+	7000112: failure.ApplicationUnknown,
+	70001:   failure.ApplicationUnknown,
+	500011:  failure.ServiceMissing,
+	500014:  failure.ServiceMissing,
+	650052:  failure.ServiceMissing,
+	650056:  failure.PermissionMissing,
+	650057:  failure.PermissionMissing,
+	70011:   failure.PermissionMissing,
+	28000:   failure.PermissionMissing,
+	90002:   failure.WrongCloud,
+	900021:  failure.WrongCloud,
+	50194:   failure.WrongCloud,
+	90038:   failure.WrongCloud,
+	900382:  failure.WrongCloud,
+	900432:  failure.WrongCloud,
+	900439:  failure.WrongCloud,
+
+	// Microsoft.
+	90033: failure.MicrosoftUnavailable,
+	90006: failure.MicrosoftUnavailable,
+	90012: failure.MicrosoftUnavailable,
+	90024: failure.MicrosoftUnavailable,
+	90055: failure.MicrosoftUnavailable,
+	50033: failure.MicrosoftUnavailable,
+	50087: failure.MicrosoftUnavailable,
+	50088: failure.MicrosoftUnavailable,
+	51005: failure.MicrosoftUnavailable,
+	40010: failure.MicrosoftUnavailable,
+	90090: failure.MicrosoftUnavailable,
+
+	// Our request.
+	50196:   failure.RequestLoop,
+	90009:   failure.MicrosoftRequest,
+	900144:  failure.MicrosoftRequest,
+	9002313: failure.MicrosoftRequest,
+	90014:   failure.MicrosoftRequest,
+	50011:   failure.MicrosoftRequest,
+	700054:  failure.MicrosoftRequest,
+}
+
+// families are ranges of AADSTS numbers, first and last included, whose unlisted numbers have a common meaning. Microsoft
+// adds numbers without notice (docs/reference/microsoft-identity.md §3.6).
+var families = []struct {
+	first, last int
+	code        failure.Code
+}{
+	{53000, 53099, failure.AccessBlocked},
+	{530000, 530099, failure.AccessBlocked},
+	{70043, 70046, failure.SignInFrequency},
+	{50072, 50079, failure.MFARequired},
+	{65001, 65005, failure.ConsentMissing},
+	{90094, 90099, failure.ApprovalNeeded},
+	{700000, 700099, failure.ApplicationRefused},
+	{7000000, 7000999, failure.ApplicationRefused},
+}
+
+// codeOfNumber returns what an AADSTS number means, and whether it is known.
 func codeOfNumber(number int) (failure.Code, bool) {
-	for _, of := range []func(int) failure.Code{signInCode, configurationCode, transientCode, internalCode} {
-		if code := of(number); code != "" {
-			return code, true
+	if code, ok := numbers[number]; ok {
+		return code, true
+	}
+	for _, family := range families {
+		if family.first <= number && number <= family.last {
+			return family.code, true
 		}
 	}
 	return "", false
 }
 
-// signInCode returns the code for a number of kind signin: a person must sign in again.
-func signInCode(number int) failure.Code {
-	switch number {
-	case 700082:
-		return failure.GrantExpired
-	case 70008, 70000, 50173, 50132, 50133:
-		return failure.GrantRevoked
-	case 70043:
-		return failure.SignInFrequency
-	case 50076, 50079, 50072, 50074, 50078, 50158:
-		return failure.MFARequired
-	case 50057, 50055, 50053, 50034:
-		return failure.AccountDisabled
-	case 50020, 50105:
-		return failure.AccountOutside
-	case 50089, 50058:
-		return failure.SignInRequired
-	case 53000, 53001, 53003, 530032, 530034, 530035:
-		return failure.AccessBlocked
-	case 65001:
-		return failure.ConsentMissing
-	case 65004:
-		return failure.ConsentDeclined
-	case 90094:
-		return failure.ApprovalNeeded
-	case 54005:
-		return failure.CodeUsed
-	case 501481, 700005:
-		return failure.CodeInvalid
-	}
-	return ""
-}
-
-// configurationCode returns the code for a number of kind configuration: only a change of settings repairs it.
-func configurationCode(number int) failure.Code {
-	switch number {
-	case 700084:
-		return failure.RedirectType
-	case 7000215:
-		return failure.ClientSecretWrong
-	case 7000222:
-		return failure.ClientSecretExpired
-	case 7000218, 70002, 700027, 700023, 700024, 700025, 50012:
-		return failure.ClientCredential
-	case 700016, 700011, 7000112, 70001:
-		return failure.ApplicationUnknown
-	case 500011, 650052, 650056, 650057, 70011, 28000:
-		return failure.PermissionMissing
-	case 90002, 900021, 50194, 90038, 900382, 900432, 900439:
-		return failure.WrongCloud
-	case 90099:
-		return failure.PartnerNotAuthorized
-	}
-	return ""
-}
-
-// transientCode returns the code for a number of kind transient: a retry repairs it.
-func transientCode(number int) failure.Code {
-	switch number {
-	case 90033, 90006, 90012, 90024, 90055, 50033, 50087, 50088, 51005, 40010, 90090:
-		return failure.MicrosoftUnavailable
-	}
-	return ""
-}
-
-// internalCode returns the code for a number of kind internal: a defect of this product.
-func internalCode(number int) failure.Code {
-	switch number {
-	case 50196:
-		return failure.RequestLoop
-	case 90009, 900144, 9002313, 90014, 50011, 700054:
-		return failure.MicrosoftRequest
-	}
-	return ""
-}
-
-// codeOfSubName returns what a suberror means (docs/reference/microsoft-identity.md §3.5).
+// codeOfSubName returns what a suberror means (docs/reference/microsoft-identity.md §3.5). bad_token and token_expired are
+// not among them: only a number proves that a token was revoked or went unused for 90 days.
 func codeOfSubName(subName string) (failure.Code, bool) {
 	switch subName {
 	case "consent_required":
@@ -148,10 +204,6 @@ func codeOfSubName(subName string) (failure.Code, bool) {
 		return failure.AccessBlocked, true
 	case "user_password_expired":
 		return failure.AccountDisabled, true
-	case "bad_token":
-		return failure.GrantRevoked, true
-	case "token_expired":
-		return failure.GrantExpired, true
 	}
 	return "", false
 }
@@ -183,26 +235,39 @@ func codeOfName(name string) (failure.Code, bool) {
 	return "", false
 }
 
-// callbackCode returns what r means if it came to the redirect URI (docs/reference/microsoft-identity.md §2.4).
+// callbackCode returns what r means if it came to the redirect URI (docs/reference/microsoft-identity.md §2.4). Anybody can
+// write the text in the address bar: a number may refine the meaning of the name, but not change its kind. access_denied
+// has no kind of its own: Microsoft also sends it when a policy or a setting refuses.
 func (r refusal) callbackCode() failure.Code {
-	if r.name == "access_denied" && r.subName == "cancel" {
-		return failure.ConsentDeclined
+	if r.name == "access_denied" {
+		return r.deniedCode()
 	}
 	fallback, known := codeOfName(r.name)
 	switch {
 	case !known:
 		return failure.MicrosoftAnswer
-	case r.name == "access_denied":
-		fallback = failure.ConsentDeclined
 	case r.name == "invalid_client":
 		fallback = failure.ApplicationUnknown
 	}
 	for _, number := range r.codes {
-		// Anybody can write the text in the address bar: it may refine the meaning of the name, but not change its
-		// kind.
 		if code, ok := codeOfNumber(number); ok && code.Kind() == fallback.Kind() {
 			return forGrant(code, codeGrant)
 		}
 	}
 	return fallback
+}
+
+// deniedCode returns what access_denied means at the redirect URI. Only without a number, or with the number of that, did a
+// person decline.
+func (r refusal) deniedCode() failure.Code {
+	if r.subName == "cancel" || len(r.codes) == 0 {
+		return failure.ConsentDeclined
+	}
+	for _, number := range r.codes {
+		code, ok := codeOfNumber(number)
+		if ok && (code.Kind() == failure.SignIn || code == failure.ServiceMissing || code == failure.PermissionMissing) {
+			return forGrant(code, codeGrant)
+		}
+	}
+	return failure.ConsentRefused
 }

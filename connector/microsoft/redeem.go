@@ -181,7 +181,11 @@ func (c *Client) reportThrottling(cloud string, f *failure.Error) {
 // refused returns the failure of an answer without a token. It drops the library's error, which quotes the answer.
 func (c *Client) refused(err error, answer reply, grant grantType) *failure.Error {
 	if _, ok := errors.AsType[*oauth2.RetrieveError](err); ok && !answer.tooLong {
-		return c.refusalOf(answer).failure(grant)
+		f := c.refusalOf(answer).failure(grant)
+		if f.Code == failure.ClockWrong {
+			f.Params = map[string]string{"skew": c.comparison.reference.Last().By.Abs().Round(time.Second).String()}
+		}
+		return f
 	}
 	return c.unreadable(answer)
 }

@@ -31,13 +31,15 @@ type membership struct {
 	Type           string `json:"@odata.type"`
 	DisplayName    string `json:"displayName"`
 	RoleTemplateID string `json:"roleTemplateId"`
+	Assignable     bool   `json:"isAssignableToRole"`
 }
 
 // memberships is what the pages that were read show.
 type memberships struct {
 	globalAdmin bool
 	adminAgent  bool
-	// rolesHidden and groupsHidden say that an item has no name.
+	// rolesHidden says that the account may have roles that the list does not show: an item has no name, or a group can carry
+	// roles (docs/reference/microsoft-identity.md §9). groupsHidden says that a group has no name.
 	rolesHidden  bool
 	groupsHidden bool
 }
@@ -128,6 +130,7 @@ func (seen *memberships) add(m membership) {
 	case "#microsoft.graph.group":
 		seen.adminAgent = seen.adminAgent || m.DisplayName == adminAgents
 		seen.groupsHidden = seen.groupsHidden || m.DisplayName == ""
+		seen.rolesHidden = seen.rolesHidden || m.Assignable
 	case "":
 		seen.rolesHidden, seen.groupsHidden = true, true
 	}

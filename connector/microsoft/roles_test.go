@@ -23,8 +23,10 @@ const (
 	agents      = `{"@odata.type":"#microsoft.graph.group","displayName":"AdminAgents"}`
 	otherGroup  = `{"@odata.type":"#microsoft.graph.group","displayName":"AdminAgents of old"}`
 	hiddenGroup = `{"@odata.type":"#microsoft.graph.group","displayName":null}`
-	unit        = `{"@odata.type":"#microsoft.graph.administrativeUnit"}`
-	unnamed     = `{"id":"1"}`
+	// A group that can carry roles, of which the list does not tell.
+	roleGroup = `{"@odata.type":"#microsoft.graph.group","displayName":"Administrators","isAssignableToRole":true}`
+	unit      = `{"@odata.type":"#microsoft.graph.administrativeUnit"}`
+	unnamed   = `{"id":"1"}`
 )
 
 // page is one answer; next may be empty.
@@ -55,6 +57,9 @@ func TestRoles(t *testing.T) {
 		"agent only":             {page("", otherRole, agents), nil, no, yes},
 		"group names hidden":     {page("", otherRole, hiddenGroup), nil, no, unknown},
 		"role names hidden":      {page("", hiddenRole, otherGroup), nil, unknown, no},
+		"group with roles":       {page("", otherRole, roleGroup), nil, unknown, no},
+		"group with roles, both": {page("", roleGroup, globalAdmin, agents), nil, yes, yes},
+		"byte order mark":        {respond(200, "\xef\xbb\xbf"+`{"value":[`+globalAdmin+`,`+agents+`]}`), nil, yes, yes},
 		"types hidden":           {page("", unnamed), nil, unknown, unknown},
 		"hidden and listed":      {page("", hiddenRole, hiddenGroup, globalAdmin, agents), nil, yes, yes},
 		"plain list proves yes":  {forbidden, page("", globalAdmin, agents), yes, yes},

@@ -154,7 +154,7 @@ func TestRenew_InEveryCloud(t *testing.T) {
 					t.Errorf("Renew(%s) brought no successor or no id_token", api)
 				}
 				refreshToken = got.RefreshToken
-				if claims := c.client.Claims(got.AccessToken); claims != (token.AccessTokenClaims{Readable: true, DirectoryID: directory, ApplicationID: application, MFA: token.Yes}) {
+				if claims := c.client.Claims(got.AccessToken); claims != (token.AccessTokenClaims{Readable: true, DirectoryID: directory, ApplicationID: application, MFA: token.Yes, Username: admin}) {
 					t.Errorf("Claims(%s) = %+v, want this directory and application with MFA", api, claims)
 				}
 				mfa := token.Unknown

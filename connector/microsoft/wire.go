@@ -37,7 +37,10 @@ type reply struct {
 	tooLong bool // body is incomplete
 }
 
-// read reads and closes the body of an answer.
+// byteOrderMark is what Partner Center and ARM have put before JSON (docs/reference/microsoft-identity.md §9).
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// read reads and closes the body of an answer. It removes a byte order mark, which no decoder of JSON accepts.
 func read(resp *http.Response) (reply, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
@@ -48,7 +51,7 @@ func read(resp *http.Response) (reply, error) {
 		status:  resp.StatusCode,
 		reason:  resp.Status,
 		header:  resp.Header,
-		body:    body[:min(len(body), maxAnswer)],
+		body:    bytes.TrimPrefix(body[:min(len(body), maxAnswer)], byteOrderMark),
 		tooLong: len(body) > maxAnswer,
 	}, nil
 }

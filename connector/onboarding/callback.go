@@ -99,8 +99,9 @@ func parseCallback(values url.Values) (consent.Callback, error) {
 	}
 	state, code, problem := values.Get("state"), values.Get("code"), values.Get("error")
 	subCode, description := values.Get("error_subcode"), values.Get("error_description")
+	description = description[:min(len(description), maxParameter)] // only its beginning and its IDs are read
 	switch {
-	case len(state) > maxParameter || len(code) > maxCode || len(problem) > maxParameter || len(subCode) > maxParameter || len(description) > maxParameter:
+	case len(state) > maxParameter || len(code) > maxCode || len(problem) > maxParameter || len(subCode) > maxParameter:
 		return consent.Callback{}, unreadable("a parameter is too long")
 	case state == "":
 		return consent.Callback{}, unreadable("the parameter state is missing")

@@ -279,6 +279,21 @@ func TestCallback_PassesOnMicrosoftsError(t *testing.T) {
 	}
 }
 
+// A policy's text can be long. Only its beginning is needed, and the consent must end with what Microsoft said.
+func TestCallback_CutsALongDescription(t *testing.T) {
+	h := newHarness(t, nil)
+	h.complete = func(consent.Callback) (consent.Outcome, error) {
+		return consent.Outcome{}, failure.New(failure.AccessBlocked)
+	}
+	p := h.visitor().callBack(url.Values{
+		"state": {state}, "error": {"access_denied"}, "error_description": {"AADSTS53003: " + strings.Repeat("x", 8<<10)},
+	})
+	checkRefusal(t, h, p, failure.New(failure.AccessBlocked))
+	if d := h.callbacks[0].Description; len(d) != 2<<10 || !strings.HasPrefix(d, "AADSTS53003: x") {
+		t.Errorf("Complete was called with a description of %d bytes, want the first 2048", len(d))
+	}
+}
+
 func TestCallback_RedirectsToSignInAgain(t *testing.T) {
 	h := newHarness(t, nil)
 	again := "https://login.example.com/authorize?state=another"

@@ -150,7 +150,6 @@ func TestCallback_RefusesUnreadableAnswers(t *testing.T) {
 		"long state":            {"state=" + long + "&code=" + code, "a parameter is too long"},
 		"long error":            {"state=" + state + "&error=" + long, "a parameter is too long"},
 		"long error_subcode":    {"state=" + state + "&error=x&error_subcode=" + long, "a parameter is too long"},
-		"long description":      {"state=" + state + "&error=x&error_description=" + long, "a parameter is too long"},
 		"broken escape":         {"state=%zz", "it is not encoded as a form"},
 		"semicolon":             {"state=a;code=b", "it is not encoded as a form"},
 		"error without a state": {"error=access_denied", "the parameter state is missing"},

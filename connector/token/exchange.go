@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -42,10 +43,12 @@ func (s *Service) Exchange(ctx context.Context, x CodeExchange) (Grant, error) {
 	if redeemed.RefreshToken.Empty() {
 		return Grant{}, failure.New(failure.NoRefreshToken)
 	}
+	claims := s.cfg.Microsoft.Claims(redeemed.AccessToken)
 	person, err := s.identify(ctx, c, redeemed.IDToken, x.Nonce)
 	if err != nil {
 		return Grant{}, err
 	}
+	person.Username = cmp.Or(person.Username, claims.Username, person.Name, person.ObjectID)
 	g := Grant{
 		TenantID: x.TenantID, RefreshToken: redeemed.RefreshToken, IssuedAt: redeemed.IssuedAt,
 		InstanceKey: r.Tenant.InstanceKey, AccountID: r.Tenant.AccountID, DirectoryID: c.DirectoryID, ApplicationID: c.Application.ID,
@@ -55,7 +58,7 @@ func (s *Service) Exchange(ctx context.Context, x CodeExchange) (Grant, error) {
 	if _, err := compareSubject(c, &g, redeemed.Subject); err != nil {
 		return Grant{}, err // the access token is not that of the person who signed in
 	}
-	g.Checks, err = s.checkPartnerCenter(ctx, c, redeemed.AccessToken, person)
+	g.Checks, err = s.checkPartnerCenter(ctx, c, redeemed.AccessToken, claims, person)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -98,32 +101,29 @@ func (s *Service) identify(ctx context.Context, c tenant.Client, idToken secret.
 	return identity.Person, nil
 }
 
-// checkPartnerCenter reads the claims of the access token, which are a hint, and Partner Center's own answer, which is the
-// proof. A no from either is a refusal; without a yes from either, MFA is not proven.
-func (s *Service) checkPartnerCenter(ctx context.Context, c tenant.Client, access secret.Text, person Person) (Checks, error) {
-	claims := s.cfg.Microsoft.Claims(access)
+// checkPartnerCenter checks the claims of the access token and Partner Center's own answer. An answer that cannot be read
+// proves nothing and is refused; an outage is not.
+func (s *Service) checkPartnerCenter(ctx context.Context, c tenant.Client, access secret.Text, claims AccessTokenClaims, person Person) (Checks, error) {
 	if claims.Readable {
 		switch {
 		case claims.ApplicationID != c.Application.ID:
 			return Checks{}, failure.New(failure.WrongApplication, "seen", claims.ApplicationID, "expected", c.Application.ID)
 		case claims.DirectoryID != c.DirectoryID:
 			return Checks{}, failure.New(failure.WrongDirectory, "seen", claims.DirectoryID, "expected", c.DirectoryID)
-		case claims.MFA == No:
-			return Checks{}, failure.New(failure.MFAMissing)
 		}
 	}
 	probe := s.cfg.Microsoft.Probe(ctx, c, PartnerCenter, access)
 	switch {
-	case probe.MFA == No:
+	case probe.MFA == No, probe.MFA == Unknown && claims.MFA == No:
 		return Checks{}, failure.New(failure.MFAMissing)
-	case probe.Works == No && probe.Failure != nil:
+	case probe.Works == No && probe.Failure != nil, probe.Failure.Is(failure.MicrosoftAnswer):
 		f := probe.Failure.Error()
 		f.Params = withUsername(f.Params, person.Username)
 		return Checks{}, f
 	case probe.Works == No:
 		return Checks{}, failure.New(failure.NotAPartner, "username", person.Username)
 	}
-	mfa := proven(claims.MFA, probe.MFA)
+	mfa := provenMFA(claims.MFA, probe.MFA)
 	if mfa == Unknown && !s.cfg.AcceptUnknownMFA {
 		return Checks{}, failure.New(failure.MFAUnknown)
 	}
@@ -165,12 +165,14 @@ func (s *Service) notProbed(ctx context.Context, err error) Probe {
 	return Probe{Works: works, At: s.cfg.Now(), Failure: failure.NewRecord(ctx, err), MFA: Unknown}
 }
 
-// proven returns no if any answer is no, else yes if any is yes.
-func proven(answers ...Answer) Answer {
+// provenMFA returns whether MFA was used, from the claim amr and from Partner Center's own answer, which decides. A claim
+// without mfa proves nothing by itself: a sign-in with a passkey has amr values of its own
+// (docs/reference/microsoft-identity.md §4.3).
+func provenMFA(amr, partnerCenter Answer) Answer {
 	switch {
-	case slices.Contains(answers, No):
-		return No
-	case slices.Contains(answers, Yes):
+	case partnerCenter != Unknown && partnerCenter != "":
+		return partnerCenter
+	case amr == Yes:
 		return Yes
 	}
 	return Unknown

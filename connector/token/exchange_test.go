@@ -47,10 +47,9 @@ func TestExchange_RefusalStoresNothing(t *testing.T) {
 				return token.AccessTokenClaims{Readable: true, DirectoryID: otherID, ApplicationID: applicationID, MFA: token.Yes}
 			}
 		}, failure.WrongDirectory},
-		"token without MFA": {func(m *fakeMicrosoft) {
-			m.claims = func() token.AccessTokenClaims {
-				return token.AccessTokenClaims{Readable: true, DirectoryID: directoryID, ApplicationID: applicationID, MFA: token.No}
-			}
+		"token without MFA, Partner Center says nothing": {func(m *fakeMicrosoft) {
+			m.claims = claimsWithMFA(token.No)
+			m.probe = func(token.API) token.Probe { return token.Probe{Works: token.Yes, MFA: token.Unknown} }
 		}, failure.MFAMissing},
 		"Partner Center says no MFA, the token says yes": {func(m *fakeMicrosoft) {
 			m.probe = func(token.API) token.Probe { return token.Probe{Works: token.Yes, MFA: token.No} }
@@ -60,6 +59,11 @@ func TestExchange_RefusalStoresNothing(t *testing.T) {
 				return token.Probe{Works: token.No, MFA: token.Unknown, Failure: &failure.Record{Code: failure.NotAPartner}}
 			}
 		}, failure.NotAPartner},
+		"Partner Center's answer cannot be read": {func(m *fakeMicrosoft) {
+			m.probe = func(token.API) token.Probe {
+				return token.Probe{Works: token.Unknown, MFA: token.Yes, Failure: &failure.Record{Code: failure.MicrosoftAnswer}}
+			}
+		}, failure.MicrosoftAnswer},
 		"neither says whether MFA was used": {func(m *fakeMicrosoft) {
 			m.claims = func() token.AccessTokenClaims { return token.AccessTokenClaims{MFA: token.Unknown} }
 			m.probe = func(token.API) token.Probe { return token.Probe{Works: token.Yes, MFA: token.Unknown} }
@@ -78,6 +82,75 @@ func TestExchange_RefusalStoresNothing(t *testing.T) {
 			h.checkFailure("Exchange", err, tc.want)
 			h.checkNothingStored()
 			h.checkState(token.StateAbsent, failure.GrantAbsent)
+		})
+	}
+}
+
+func claimsWithMFA(mfa token.Answer) func() token.AccessTokenClaims {
+	return func() token.AccessTokenClaims {
+		return token.AccessTokenClaims{Readable: true, DirectoryID: directoryID, ApplicationID: applicationID, MFA: mfa}
+	}
+}
+
+// A passkey has other values in amr than mfa; Partner Center's own answer proves it.
+func TestExchange_AcceptsMFAThatOnlyOneOfTwoProves(t *testing.T) {
+	for name, tc := range map[string]struct{ amr, partnerCenter token.Answer }{
+		"amr lacks mfa, Partner Center says yes":         {token.No, token.Yes},
+		"amr is unreadable, Partner Center says yes":     {token.Unknown, token.Yes},
+		"amr has mfa, Partner Center does not answer it": {token.Yes, token.Unknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, openStore(t))
+			h.microsoft.claims = claimsWithMFA(tc.amr)
+			h.microsoft.probe = func(token.API) token.Probe { return token.Probe{Works: token.Yes, MFA: tc.partnerCenter} }
+			g, err := h.exchange()
+			h.must(err)
+			if g.Checks.MFA != token.Yes {
+				t.Errorf("Exchange found MFA %s, want yes", g.Checks.MFA)
+			}
+		})
+	}
+}
+
+// An outage of Partner Center proves nothing; amr does.
+func TestExchange_OutageOfPartnerCenterIsNoRefusal(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	h.microsoft.probe = func(token.API) token.Probe {
+		return token.Probe{Works: token.Unknown, MFA: token.Unknown, Failure: &failure.Record{Code: failure.MicrosoftUnavailable}}
+	}
+	g, err := h.exchange()
+	h.must(err)
+	if g.Checks.MFA != token.Yes {
+		t.Errorf("Exchange found MFA %s, want yes", g.Checks.MFA)
+	}
+}
+
+func TestExchange_AlwaysNamesWhoConsented(t *testing.T) {
+	for name, tc := range map[string]struct {
+		inIDToken     token.Person
+		inAccessToken string
+		want          string
+	}{
+		"username of the id_token":     {token.Person{ObjectID: "oid-1", Username: "ada@contoso.example", Name: "Ada"}, "other@contoso.example", "ada@contoso.example"},
+		"username of the access token": {token.Person{ObjectID: "oid-1", Name: "Ada"}, "ada@contoso.example", "ada@contoso.example"},
+		"name":                         {token.Person{ObjectID: "oid-1", Name: "Ada"}, "", "Ada"},
+		"object ID":                    {token.Person{ObjectID: "oid-1"}, "", "oid-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, openStore(t))
+			h.microsoft.identity = func() (token.Identity, error) {
+				return token.Identity{DirectoryID: directoryID, Person: tc.inIDToken}, nil
+			}
+			h.microsoft.claims = func() token.AccessTokenClaims {
+				c := claimsWithMFA(token.Yes)()
+				c.Username = tc.inAccessToken
+				return c
+			}
+			g, err := h.exchange()
+			h.must(err)
+			if g.ConsentedBy.Username != tc.want {
+				t.Errorf("Exchange was consented by %q, want %q", g.ConsentedBy.Username, tc.want)
+			}
 		})
 	}
 }

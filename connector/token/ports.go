@@ -144,4 +144,5 @@ type AccessTokenClaims struct {
 	DirectoryID   string // tid, lower case
 	ApplicationID string // appid, lower case
 	MFA           Answer // whether amr contains mfa; unknown without amr
+	Username      string // of the account, for display; empty if the token has none
 }

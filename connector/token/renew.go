@@ -304,7 +304,7 @@ func (s *Service) reschedule(ctx context.Context, tenantID string, change func(*
 	return nil
 }
 
-// fail records a failed redemption and when to retry it: never when a person must sign in. A failure that comes after another
+// fail records a failed redemption and when to retry it. A failure that comes after another
 // replica's success is out of date and is not recorded.
 func (s *Service) fail(ctx context.Context, r tenant.Resolved, leased Schedule, g Grant, by audit.Actor, cause error) error {
 	err := s.commitOutcome(ctx, r, leased, g, func(ctx context.Context, schedule *Schedule, _ Grant) error {
@@ -330,12 +330,19 @@ func (s *Service) fail(ctx context.Context, r tenant.Resolved, leased Schedule, 
 
 // nextAttempt returns when a failed renewal is retried. No wait is longer than half of the grant's remaining life, so that a
 // transient failure never lets a grant expire untried. A grant that has expired by our clock is retried, too: only Microsoft
-// knows, and then refuses it for good.
+// knows, and then refuses it for good. A refused sign-in is retried once a day if the policy that refuses it can be lifted.
 func (s *Service) nextAttempt(now time.Time, f *failure.Error, attempt int, g Grant) time.Time {
 	var wait time.Duration
+	left := g.lifeEnds(now).Sub(now)
 	switch f.Kind() {
 	case failure.Configuration:
 		wait = retryDaily
+	case failure.SignIn:
+		// Once a policy is lifted, the same value works again until its end.
+		if f.Code.Liftable() && left > 0 {
+			return now.Add(retryDaily)
+		}
+		return never
 	case failure.Transient, failure.Internal:
 		wait = retryAfter[min(attempt, len(retryAfter))-1]
 		if f.Kind() == failure.Internal {
@@ -352,7 +359,7 @@ func (s *Service) nextAttempt(now time.Time, f *failure.Error, attempt int, g Gr
 	default:
 		return never
 	}
-	if left := g.lifeEnds(now).Sub(now); left > 0 {
+	if left > 0 {
 		wait = min(wait, max(left/2, minRetry))
 	}
 	return now.Add(wait)
@@ -369,7 +376,7 @@ func (s *Service) checkSuccessor(ctx context.Context, r tenant.Resolved, g Grant
 	if err != nil {
 		return err // redeemFor has refused it already
 	}
-	checks := Checks{Account: account, MFA: proven(claims.MFA, probe.MFA), GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: probe}}
+	checks := Checks{Account: account, MFA: provenMFA(claims.MFA, probe.MFA), GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: probe}}
 	mismatch, err := s.checkOthers(ctx, c, &g, &checks, func(redeemed Redemption) error {
 		var err error
 		g, err = s.keepSuccessor(ctx, &r, g, redeemed, by)

@@ -132,6 +132,63 @@ func TestSweep_RetriesAConfigurationFailureOnceADay(t *testing.T) {
 	}
 }
 
+// A policy that was lifted heals by itself: the same value works again.
+func TestSweep_RetriesOnceADayWhatAPolicyRefuses(t *testing.T) {
+	for _, code := range []failure.Code{
+		failure.AccessBlocked, failure.DeviceRequired, failure.TokenProtection, failure.MFARequired, failure.ExternalMFA,
+		failure.SignInFrequency, failure.AccountAtRisk,
+	} {
+		t.Run(string(code), func(t *testing.T) {
+			h := newHarness(t, openStore(t))
+			h.consent(tenantID)
+			h.microsoft.renew = func(string, token.API) error { return failure.New(code) }
+			h.advance(12 * day)
+			for range 3 {
+				h.must(h.tokens.Sweep(t.Context()))
+				h.checkState(token.StateActionRequired, code)
+				if got := h.status().NextRenewalAt.Sub(h.now()); got != day {
+					t.Fatalf("the next attempt is in %s, want a day", got)
+				}
+				h.advance(day)
+			}
+			h.microsoft.renew = nil
+			h.must(h.tokens.Sweep(t.Context()))
+			h.checkState(token.StateActive, "")
+		})
+	}
+}
+
+func TestSweep_StopsRetryingAPolicyAtTheEndOfTheValue(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	h.consent(tenantID)
+	h.microsoft.renew = func(string, token.API) error { return failure.New(failure.AccessBlocked) }
+	h.advance(90 * day)
+	h.must(h.tokens.Sweep(t.Context()))
+	if got := h.status().NextRenewalAt; !got.IsZero() {
+		t.Errorf("the next attempt is at %s, want none", got)
+	}
+}
+
+// Nothing but a new sign-in repairs these, so Microsoft is not asked again.
+func TestSweep_NeverRetriesWhatOnlyASignInRepairs(t *testing.T) {
+	for _, code := range []failure.Code{
+		failure.GrantExpired, failure.GrantRevoked, failure.AccountDisabled, failure.AccountOutside, failure.DeviceDisabled,
+		failure.ConsentMissing, failure.SignInRequired,
+	} {
+		t.Run(string(code), func(t *testing.T) {
+			h := newHarness(t, openStore(t))
+			h.consent(tenantID)
+			h.microsoft.renew = func(string, token.API) error { return failure.New(code) }
+			h.advance(12 * day)
+			h.must(h.tokens.Sweep(t.Context()))
+			h.checkState(token.StateActionRequired, code)
+			if got := h.status().NextRenewalAt; !got.IsZero() {
+				t.Errorf("the next attempt is at %s, want none", got)
+			}
+		})
+	}
+}
+
 func TestSweep_FallsBackToThePredecessor(t *testing.T) {
 	h := newHarness(t, openStore(t))
 	h.consent(tenantID)

@@ -116,9 +116,7 @@ func TestSweep_NamesASessionPolicy(t *testing.T) {
 func TestSweep_LostMFAIsInTheHistory(t *testing.T) {
 	h := newHarness(t, openStore(t))
 	h.consent(tenantID)
-	h.microsoft.claims = func() token.AccessTokenClaims {
-		return token.AccessTokenClaims{Readable: true, DirectoryID: directoryID, ApplicationID: applicationID, MFA: token.No}
-	}
+	h.microsoft.probe = func(token.API) token.Probe { return token.Probe{Works: token.Yes, MFA: token.No} }
 	h.advance(10 * day)
 	h.must(h.tokens.Sweep(t.Context()))
 	h.checkState(token.StateActionRequired, failure.MFARequired)
