@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/random"
 )
 
@@ -85,6 +86,17 @@ type Event struct {
 	Details map[string]string
 }
 
+// maxDetails is how many details of an event are kept.
+const maxDetails = 16
+
+// Bounded returns a as it is stored. Its name and IDs come from outside, and say only who acted; a trail must not fail because of
+// a long one.
+func (a Actor) Bounded() Actor {
+	a.ID, a.AccountID, a.OriginalID = length.Shorten(a.ID, length.ForeignID), length.Shorten(a.AccountID, length.ForeignID), length.Shorten(a.OriginalID, length.ForeignID)
+	a.Name = length.Shorten(a.Name, length.Name)
+	return a
+}
+
 // OK is the Result of an action that succeeded.
 const OK = "ok"
 
@@ -94,9 +106,11 @@ type Trail interface {
 	AppendEvent(ctx context.Context, e Event) error
 }
 
-// Completed returns e with a new ID, the time, the reference of ctx and, when it has no result, OK.
+// Completed returns e with a new ID, the time, the reference of ctx and, when it has no result, OK. Texts that are too long are
+// shortened: an action must not fail because of its event.
 func Completed(ctx context.Context, now time.Time, e Event) Event {
-	e.ID, e.At, e.Reference = random.ID(), now, failure.Reference(ctx)
+	e.ID, e.At, e.Reference = random.ID(), now, length.Shorten(failure.Reference(ctx), length.ID)
+	e.Actor, e.Details = e.Actor.Bounded(), length.ShortenAll(e.Details, maxDetails, length.Detail)
 	if e.Result == "" {
 		e.Result = OK
 	}

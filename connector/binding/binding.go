@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/tenant"
 )
 
@@ -157,10 +160,12 @@ func (s *Service) Sweep(ctx context.Context) error {
 	return nil
 }
 
+// backingOff reports whether a failed attempt was not long ago. A wait that is longer than any was begun by a clock that was wrong.
 func (s *Service) backingOff(key string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.cfg.Now().Before(s.backoff[key].until)
+	now, until := s.cfg.Now(), s.backoff[key].until
+	return now.Before(until) && !until.After(now.Add(slices.Max(retryAfter())+clock.WrongFrom))
 }
 
 func (s *Service) record(key string, err error) {
@@ -270,6 +275,9 @@ func (s *Service) Unsubscribe(ctx context.Context, in tenant.Instance) error {
 
 // save stores a binding with its event.
 func (s *Service) save(ctx context.Context, b *Binding) error {
+	if !length.Fits(b.RenewalTask, length.ForeignID) || !length.Fits(b.AccountEvents, length.ForeignID) {
+		return errors.New("the ID that the platform gave is too long")
+	}
 	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 		if err := s.cfg.Store.SaveBinding(ctx, b); err != nil {
 			return err

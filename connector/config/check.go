@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/certificate"
+	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/microsoft"
 	"azure-partner-connector/connector/platform/pack"
 	"azure-partner-connector/connector/secret"
@@ -195,6 +196,8 @@ func (c *checker) instances() {
 				c.problem(path+".key", "missing")
 			case placeholder.MatchString(in.Key):
 				c.problem(path+".key", "still the placeholder of an example")
+			case !length.Fits(in.Key, length.Key):
+				c.problem(path+".key", "too long: may have at most %d characters", length.Key)
 			case strings.TrimSpace(in.Key) != in.Key:
 				c.problem(path+".key", "%q begins or ends with white space", in.Key)
 			case taken:
@@ -265,6 +268,9 @@ func (c *checker) clouds() {
 		}
 		if seen[p.Name] {
 			c.problem(path+".name", "%q is listed twice", p.Name)
+		}
+		if !length.Fits(p.Name, length.Code) {
+			c.problem(path+".name", "too long: may have at most %d characters", length.Code)
 		}
 		seen[p.Name] = true
 		// A profile of a built-in cloud replaces only what it sets.

@@ -118,6 +118,8 @@ func TestLoad_Refuses(t *testing.T) {
 		"no instance":             {file: withoutInstances(), key: "instances", problem: "at least one"},
 		"instance without key":    {file: strings.Replace(valid, "key: first, ", "", 1), key: "instances[0].key", problem: "missing"},
 		"instance without secret": {file: valid + "  - {key: second}", key: "instances[1].secret", problem: "missing"},
+		"key too long":            {file: strings.Replace(valid, "key: first", "key: "+strings.Repeat("k", 129), 1), key: "instances[0].key", problem: "at most 128"},
+		"cloud name too long":     {file: valid + "clouds: [{name: " + strings.Repeat("c", 65) + "}]", key: "clouds[0].name", problem: "at most 64"},
 		"key twice":               {file: valid + "  - {key: first, secret: " + canary + "-other-one}", key: "instances[1].key", problem: "instances[0]"},
 		"short secret":            {file: valid + "  - {key: second, secret: " + canary + "}", key: "instances[1].secret", problem: "at least 16 characters"},
 		"placeholder secret":      {file: valid + "  - {key: second, secret: PUT_HERE_a_long_secret}", key: "instances[1].secret", problem: "placeholder"},

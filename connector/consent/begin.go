@@ -105,7 +105,7 @@ func (s *Service) open(ctx context.Context, r tenant.Resolved, procedure token.P
 	now := s.cfg.Now()
 	c := Consent{
 		ID: random.ID(), TenantID: r.Tenant.ID, Procedure: procedure, Status: Waiting,
-		Link: secret.New(random.Token()), AskedBy: by, CreatedAt: now, ExpiresAt: now.Add(life),
+		Link: secret.New(random.Token()), AskedBy: by.Bounded(), CreatedAt: now, ExpiresAt: now.Add(life),
 	}
 	var err error
 	if c.LinkHash, err = s.hash(hashLink, c.Link.Reveal()); err != nil {

@@ -9,6 +9,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"azure-partner-connector/connector/length"
 )
 
 // A Kind says what can be done about a failure (docs/reference/microsoft-identity.md §3.6). Refusals of a caller's own
@@ -146,10 +148,28 @@ type Record struct {
 	Microsoft *Evidence         `json:"microsoft,omitempty"`
 }
 
-// NewRecord returns the record of err, which must not be nil, with the reference of ctx.
+// maxParams is how many params of a failure a record keeps.
+const maxParams = 8
+
+// NewRecord returns the record of err, which must not be nil, with the reference of ctx. Texts that are too long to be stored are
+// shortened.
 func NewRecord(ctx context.Context, err error) *Record {
 	e := From(err)
-	return &Record{Code: e.Code, Params: e.Params, Reference: Reference(ctx), Microsoft: e.Microsoft}
+	return &Record{
+		Code: e.Code, Params: length.ShortenAll(e.Params, maxParams, length.Name), Reference: length.Shorten(Reference(ctx), length.ID),
+		Microsoft: e.Microsoft.bounded(),
+	}
+}
+
+func (e *Evidence) bounded() *Evidence {
+	if e == nil {
+		return nil
+	}
+	short := *e
+	for _, text := range []*string{&short.Error, &short.SubError, &short.Code, &short.TraceID, &short.CorrelationID} {
+		*text = length.Shorten(*text, length.ID)
+	}
+	return &short
 }
 
 // Is reports whether r, which may be nil, is of a failure with code.

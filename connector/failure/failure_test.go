@@ -2,6 +2,7 @@ package failure_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/length"
 )
 
 func TestCode_HasSentenceAdviceAndStatus(t *testing.T) {
@@ -46,6 +48,23 @@ func TestError_SentenceIsFilled(t *testing.T) {
 	f := failure.New(failure.WrongDirectory, "seen", "aaa", "expected", "bbb")
 	if got := f.Sentence(); !strings.Contains(got, "aaa") || !strings.Contains(got, "bbb") || strings.Contains(got, "__") {
 		t.Errorf("Sentence() = %q, want both directories", got)
+	}
+}
+
+// TestRecord_Fits records the longest texts that a failure can have.
+func TestRecord_Fits(t *testing.T) {
+	long := strings.Repeat("<", 100_000) // 6 bytes in JSON
+	f := failure.New(failure.MicrosoftUnavailable)
+	f.Microsoft = &failure.Evidence{Error: long, SubError: long, Code: long, TraceID: long, CorrelationID: long, Status: 503, RetryAfterSeconds: 1 << 30}
+	for i := range 20 {
+		f.Params[fmt.Sprintf("a_long_name_of_a_param_%d", i)] = long
+	}
+	text, err := json.Marshal(failure.NewRecord(failure.WithReference(t.Context(), long), f))
+	if err != nil || len(text) > length.Record {
+		t.Errorf("NewRecord() has %d bytes as JSON, %v, want at most %d", len(text), err, length.Record)
+	}
+	if len(f.Params) != 20 || len(f.Microsoft.Error) != 100_000 {
+		t.Error("NewRecord() changed the failure")
 	}
 }
 

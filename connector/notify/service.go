@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/clock"
+	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/token"
 )
@@ -71,6 +72,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Owner == "" {
 		cfg.Owner = random.ID()
+	}
+	if !length.Fits(cfg.Owner, length.ID) {
+		return nil, errors.New("notify: the owner's name is too long")
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

@@ -99,7 +99,7 @@ func (a Application) checked(now time.Time) (Application, error) {
 		name  string
 		value secret.Text
 	}{{"the certificate", a.Certificate.Value}, {"the client secret", a.Secret.Value}, {"the next client secret", a.NextSecret.Value}} {
-		if err := checkLength(c.name, c.value.Reveal()); err != nil {
+		if err := checkSetting(c.name, c.value.Reveal()); err != nil {
 			return Application{}, err
 		}
 	}

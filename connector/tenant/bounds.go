@@ -2,44 +2,60 @@ package tenant
 
 import (
 	"encoding/json"
-	"strings"
-	"unicode/utf8"
 
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/length"
 )
 
-// Bounds of what an instance and a tenant store. Every database can store as much.
-const (
-	// MaxName is how many characters of the name of a company or a marketplace are kept.
-	MaxName = 255
-	// maxDirectory is how many characters a directory may have: a domain name has at most 253.
-	maxDirectory = 255
-	// maxText is how many bytes, encoded as JSON, one credential, the MFA request or all borrowers may have. The column of
-	// the credentials in MySQL has room for three credentials, sealed.
-	maxText = 20_000
-)
-
-// shortName returns a name of the platform as it is stored: valid UTF-8 of at most MaxName characters. A name is for people to
-// read, so a long one is shortened instead of refused.
-func shortName(name string) string {
-	name = strings.ToValidUTF8(name, "\uFFFD")
-	if characters := []rune(name); len(characters) > MaxName {
-		return string(characters[:MaxName-1]) + "…"
+// checkLengths refuses what the platform sent about an instance if it is too long to be stored.
+func (in Instance) checkLengths() error {
+	if len(in.ControllerURI) > length.Address {
+		return tooLong("the address of the controller")
 	}
-	return name
+	return fit([]boundedText{
+		{"the key", in.Key, length.Key},
+		{"the instance ID", in.ID, length.ForeignID},
+		{"the ID of the resource", in.RootID, length.ID},
+		{"the version of the package", in.PackageVersion, length.Code},
+	})
 }
 
-// checkLength refuses a setting that no column has room for.
-func checkLength(name string, value any) error {
-	if text, err := json.Marshal(value); err != nil || len(text) > maxText {
-		return failure.New(failure.BadRequest, "reason", name+" is too long")
+// checkLengths refuses what the platform sent about a tenant if it is too long to be stored. Names are shortened instead.
+func (t Tenant) checkLengths() error {
+	return fit([]boundedText{
+		{"the key", t.InstanceKey, length.Key},
+		{"the ID of the resource", t.ID, length.ID},
+		{"the ID of the account", t.AccountID, length.ForeignID},
+		{"the ID of the subscription", t.SubscriptionID, length.ForeignID},
+		{"directory", t.Directory, length.Directory},
+	})
+}
+
+// checkSetting refuses a setting that is too long to be stored.
+func checkSetting(name string, value any) error {
+	if text, err := json.Marshal(value); err != nil || len(text) > length.Setting {
+		return tooLong(name)
 	}
 	return nil
 }
 
-func checkDirectory(directory string) error {
-	if !utf8.ValidString(directory) || utf8.RuneCountInString(directory) > maxDirectory {
-		return failure.New(failure.BadRequest, "reason", "directory is too long")
+// A boundedText is a text with the most characters that it may have.
+type boundedText struct {
+	name, text string
+	characters int
+}
+
+func fit(texts []boundedText) error {
+	for _, t := range texts {
+		if !length.Fits(t.text, t.characters) {
+			return tooLong(t.name)
+		}
 	}
 	return nil
 }
+
+func tooLong(name string) error {
+	return failure.New(failure.BadRequest, "reason", name+" is too long")
+}
+
+func shortName(name string) string { return length.Shorten(name, length.Name) }

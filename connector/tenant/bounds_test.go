@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/tenant"
@@ -22,8 +23,8 @@ func TestProvision_MySQLShortensNames(t *testing.T) {
 			t.Helper()
 			got := h.storedTenant(tenantID)
 			for what, name := range map[string]string{"name": got.Name, "marketplace": got.Marketplace} {
-				if n := utf8.RuneCountInString(name); n != tenant.MaxName || !utf8.ValidString(name) || !strings.HasSuffix(name, "…") {
-					t.Errorf("after %s, the %s has %d characters, want %d with an ellipsis at the end", after, what, n, tenant.MaxName)
+				if n := utf8.RuneCountInString(name); n != length.Name || !utf8.ValidString(name) || !strings.HasSuffix(name, "…") {
+					t.Errorf("after %s, the %s has %d characters, want %d with an ellipsis at the end", after, what, n, length.Name)
 				}
 			}
 		}
@@ -35,6 +36,7 @@ func TestProvision_MySQLShortensNames(t *testing.T) {
 		h.must(h.Rename(t.Context(), key, tenantID, strings.Repeat("é", 256), strings.Repeat("界", 256), platform()))
 		h.checkSame("the tenant after the same long name", h.storedTenant(tenantID), before)
 		h.must(h.Rename(t.Context(), key, tenantID, "Alpine \xff Cloud", "", platform()))
+		db.CheckBounds(t)
 		if got := h.storedTenant(tenantID).Name; got != "Alpine \uFFFD Cloud" {
 			t.Errorf("a name that is not UTF-8 is stored as %q", got)
 		}
@@ -58,8 +60,36 @@ func TestConfigure_MySQLRefusesLongSettings(t *testing.T) {
 			_, err := h.Configure(t.Context(), key, settings, platform())
 			h.checkFailure("Configure() with a long "+name, err, failure.BadRequest)
 		}
-		_, err := h.Provision(t.Context(), reseller(tenantID, strings.Repeat("d", 300)), platform())
-		h.checkFailure("Provision() with a long directory", err, failure.BadRequest)
+		for name, change := range map[string]func(*tenant.Instance){
+			"key":         func(in *tenant.Instance) { in.Key = long[:129] },
+			"instance ID": func(in *tenant.Instance) { in.ID = long[:256] },
+			"root ID":     func(in *tenant.Instance) { in.RootID = long[:65] },
+			"controller":  func(in *tenant.Instance) { in.ControllerURI = "https://controller.example/" + long },
+			"version":     func(in *tenant.Instance) { in.PackageVersion = long[:65] },
+		} {
+			in := instance(otherKey, otherRoot)
+			change(&in)
+			_, err := h.Install(t.Context(), in, platform())
+			h.checkFailure("Install() with a long "+name, err, failure.BadRequest)
+		}
+		before := h.stored(key)
+		_, err := h.UpdateController(t.Context(), before, "", "https://controller.example/"+long)
+		h.checkFailure("UpdateController() with a long address", err, failure.BadRequest)
+		_, err = h.Upgrade(t.Context(), key, "1-1", long, instance(key, rootID).Settings, platform())
+		h.checkFailure("Upgrade() to a long version", err, failure.BadRequest)
+		for name, change := range map[string]func(*tenant.Tenant){
+			"ID":           func(t *tenant.Tenant) { t.ID = long[:65] },
+			"account":      func(t *tenant.Tenant) { t.AccountID = long[:256] },
+			"subscription": func(t *tenant.Tenant) { t.SubscriptionID = long[:256] },
+			"directory":    func(t *tenant.Tenant) { t.Directory = long[:256] },
+			"secret":       func(t *tenant.Tenant) { t.Application.Secret.Value = secret.New(long) },
+		} {
+			tn := reseller(tenantID, alpine)
+			change(&tn)
+			_, err := h.Provision(t.Context(), tn, platform())
+			h.checkFailure("Provision() with a long "+name, err, failure.BadRequest)
+		}
+		h.checkSame("the instance after all refusals", h.stored(key), before)
 
 		// The longest that is accepted can be stored.
 		settings := instance(key, rootID).Settings
@@ -68,5 +98,9 @@ func TestConfigure_MySQLRefusesLongSettings(t *testing.T) {
 		settings.MFARequest, settings.Borrowers = `{"x": "`+long[:19_000]+`"}`, []string{long[:19_000]}
 		_, err = h.Configure(t.Context(), key, settings, platform())
 		h.must(err)
+		in := h.stored(key)
+		_, err = h.UpdateController(t.Context(), in, "", "https://controller.example/"+long[:1900])
+		h.must(err)
+		db.CheckBounds(t)
 	})
 }

@@ -56,6 +56,9 @@ func New(cfg Config) (*Service, error) {
 // Install stores the instance that the platform provisioned. Repeating it with the same key and root leads to the same state.
 // While an instance with the same key and another root is installed, it returns the failure conflict.
 func (s *Service) Install(ctx context.Context, in Instance, by audit.Actor) (Instance, error) {
+	if err := in.checkLengths(); err != nil {
+		return Instance{}, err
+	}
 	settings, err := s.checkedSettings(in.Settings)
 	if err != nil {
 		return Instance{}, err
@@ -107,6 +110,9 @@ func (s *Service) change(ctx context.Context, key string, action audit.Action, b
 		if to := details["to"]; to != "" {
 			in.PackageVersion = to
 		}
+		if err := in.checkLengths(); err != nil {
+			return err
+		}
 		return s.saveInstance(ctx, &in, action, by, details)
 	})
 	return in, err
@@ -147,6 +153,9 @@ func (s *Service) UpdateController(ctx context.Context, in Instance, instanceID,
 		return in, nil
 	}
 	in.ControllerURI, in.ID = cmp.Or(controllerURI, in.ControllerURI), cmp.Or(instanceID, in.ID)
+	if err := in.checkLengths(); err != nil {
+		return Instance{}, err
+	}
 	in.UpdatedAt = s.cfg.Now()
 	err := s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 		if err := s.cfg.Store.SaveInstance(ctx, &in); err != nil {

@@ -32,7 +32,7 @@ func (s *Service) put(ctx context.Context, r Resolved, t Tenant, action audit.Ac
 	if t.Application, err = t.Application.checked(s.cfg.Now()); err != nil {
 		return Tenant{}, err
 	}
-	if err := checkDirectory(t.Directory); err != nil {
+	if err := t.checkLengths(); err != nil {
 		return Tenant{}, err
 	}
 	directoryID, err := s.directoryID(ctx, r.Instance.Settings.Cloud, t.Directory)

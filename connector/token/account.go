@@ -42,6 +42,9 @@ func (s *Service) redeemFor(ctx context.Context, c tenant.Client, g *Grant, refr
 	if err != nil {
 		return Redemption{}, err
 	}
+	if err := storable(redeemed); err != nil {
+		return Redemption{}, err
+	}
 	if _, err := compareSubject(c, g, redeemed.Subject); err != nil {
 		f := failure.From(err)
 		s.cfg.Log.ErrorContext(ctx, "Microsoft answered for another account or directory; nothing of it is stored", "tenant", g.TenantID,

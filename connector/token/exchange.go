@@ -3,10 +3,13 @@ package token
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 )
@@ -43,6 +46,9 @@ func (s *Service) Exchange(ctx context.Context, x CodeExchange) (Grant, error) {
 	if redeemed.RefreshToken.Empty() {
 		return Grant{}, failure.New(failure.NoRefreshToken)
 	}
+	if err := storable(redeemed); err != nil {
+		return Grant{}, err
+	}
 	claims := s.cfg.Microsoft.Claims(redeemed.AccessToken)
 	person, err := s.identify(ctx, c, redeemed.IDToken, x.Nonce)
 	if err != nil {
@@ -53,7 +59,7 @@ func (s *Service) Exchange(ctx context.Context, x CodeExchange) (Grant, error) {
 		TenantID: x.TenantID, RefreshToken: redeemed.RefreshToken, IssuedAt: redeemed.IssuedAt,
 		InstanceKey: r.Tenant.InstanceKey, AccountID: r.Tenant.AccountID, DirectoryID: c.DirectoryID, ApplicationID: c.Application.ID,
 		Procedure: x.Procedure, ConsentID: x.ConsentID, ConsentedAt: s.cfg.Now(), ConsentedBy: person,
-		AskedBy: x.AskedBy, Scopes: redeemed.Scopes,
+		AskedBy: length.Shorten(x.AskedBy, length.Name), Scopes: union(nil, redeemed.Scopes),
 	}
 	if _, err := compareSubject(c, &g, redeemed.Subject); err != nil {
 		return Grant{}, err // the access token is not that of the person who signed in
@@ -98,7 +104,10 @@ func (s *Service) identify(ctx context.Context, c tenant.Client, idToken secret.
 	case identity.Guest:
 		return Person{}, failure.New(failure.GuestAccount, "username", identity.Person.Username)
 	}
-	return identity.Person, nil
+	if !length.Fits(identity.Person.ObjectID, length.ForeignID) {
+		return Person{}, failure.Wrap(errors.New("its object ID is too long to be stored"), failure.IDTokenInvalid)
+	}
+	return identity.Person.bounded(), nil
 }
 
 // checkPartnerCenter checks the claims of the access token and Partner Center's own answer. An answer that cannot be read
@@ -178,10 +187,28 @@ func provenMFA(amr, partnerCenter Answer) Answer {
 	return Unknown
 }
 
+// union returns the scopes of both, without those that there is no room for: scopes are for people to read.
 func union(a, b []string) []string {
 	all := slices.Concat(a, b)
 	slices.Sort(all)
-	return slices.Compact(all)
+	all = slices.Compact(all)
+	size := 2
+	return slices.DeleteFunc(all, func(scope string) bool {
+		text, err := json.Marshal(scope)
+		if err != nil || size+len(text)+1 > length.Setting {
+			return true
+		}
+		size += len(text) + 1
+		return false
+	})
+}
+
+// storable refuses an answer whose refresh token is too long to be stored. The one that was redeemed stays valid.
+func storable(redeemed Redemption) error {
+	if n := len(redeemed.RefreshToken.Reveal()); n > length.Token {
+		return failure.Wrap(fmt.Errorf("the refresh token has %d bytes, and %d can be stored", n, length.Token), failure.MicrosoftAnswer)
+	}
+	return nil
 }
 
 func withUsername(params map[string]string, username string) map[string]string {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/secret"
 )
 
@@ -59,6 +60,12 @@ type Person struct {
 	ObjectID string `json:"objectId"`
 	Username string `json:"username"`
 	Name     string `json:"name"`
+}
+
+// bounded returns p as it is stored. Names are for people to read, so long ones are shortened.
+func (p Person) bounded() Person {
+	p.Username, p.Name = length.Shorten(p.Username, length.Name), length.Shorten(p.Name, length.Name)
+	return p
 }
 
 // A Grant is one stored refresh token with its provenance.

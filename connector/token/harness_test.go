@@ -49,6 +49,7 @@ type fakeMicrosoft struct {
 	probe    func(api token.API) token.Probe
 	roles    func() (globalAdmin, adminAgent token.Answer)
 	subject  func(api token.API) token.Subject // nil: unknown
+	answer   func(redeemed *token.Redemption)  // changes every answer
 
 	mu     sync.Mutex // guards the fields below
 	issued int
@@ -71,11 +72,15 @@ func (m *fakeMicrosoft) successor(api token.API) token.Redemption {
 	if m.subject != nil {
 		subject = m.subject(api)
 	}
-	return token.Redemption{
+	redeemed := token.Redemption{
 		Subject: subject,
 		API:     api, AccessToken: secret.New(fmt.Sprintf("access-%d", m.issued)), RefreshToken: secret.New(fmt.Sprintf("refresh-%d", m.issued)),
 		IDToken: secret.New("id"), IssuedAt: m.now(), ExpiresAt: m.now().Add(time.Hour), Scopes: []string{string(api)},
 	}
+	if m.answer != nil {
+		m.answer(&redeemed)
+	}
+	return redeemed
 }
 
 func (m *fakeMicrosoft) presented() []string {

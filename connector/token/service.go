@@ -12,6 +12,7 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/clock"
+	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/random"
 )
 
@@ -124,6 +125,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Owner == "" {
 		cfg.Owner = random.ID()
+	}
+	if !length.Fits(cfg.Owner, length.ID) {
+		return nil, errors.New("token: the owner's name is too long")
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
