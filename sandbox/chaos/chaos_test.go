@@ -74,7 +74,52 @@ func testVerification(t *testing.T, e *chaos.Env) {
 		"a lost event": {
 			func(ctx context.Context, d *chaos.Deployment) error {
 				return d.Corrupt(ctx, "DELETE FROM events WHERE seq = (SELECT MIN(seq) FROM events)")
-			}, "changes and the events of a tenant differ in number",
+			}, "changes of kind grant and their events differ in number",
+		},
+		"a changed event": {
+			func(ctx context.Context, d *chaos.Deployment) error {
+				return d.Corrupt(ctx, "UPDATE events SET actor_name = 'somebody else' WHERE seq = (SELECT MIN(seq) FROM events)")
+			}, "the audit trail",
+		},
+		"a grant that was stored without an event": {
+			func(ctx context.Context, d *chaos.Deployment) error {
+				return d.Corrupt(ctx, "UPDATE grants SET version = version + 1 WHERE slot = 'active'")
+			}, "changes of kind grant and their events differ in number",
+		},
+		"a failure without an event": {
+			func(ctx context.Context, d *chaos.Deployment) error {
+				return d.Corrupt(ctx, "UPDATE schedules SET attempt = attempt + 1")
+			}, "changes of kind failure and their events differ in number",
+		},
+		"a tenant that was configured without an event": {
+			func(ctx context.Context, d *chaos.Deployment) error {
+				return d.Corrupt(ctx, "UPDATE tenants SET name = 'Somebody'")
+			}, "changes of kind tenant and their events differ in number",
+		},
+		"a tenant that was removed without an event": {
+			func(ctx context.Context, d *chaos.Deployment) error {
+				return d.Corrupt(ctx, "DELETE FROM tenants")
+			}, "changes of kind removal of a tenant and their events differ in number",
+		},
+		"settings that were changed without an event": {
+			func(ctx context.Context, d *chaos.Deployment) error {
+				return d.Corrupt(ctx, "UPDATE instances SET skip_landing = TRUE")
+			}, "changes of kind instance and their events differ in number",
+		},
+		"a binding without an event": {
+			func(ctx context.Context, d *chaos.Deployment) error {
+				return d.Corrupt(ctx, "INSERT INTO ties (instance_key, root_id, renewal_task, account_events, version) VALUES ('another', 'root', '', '', 1)")
+			}, "changes of kind binding and their events differ in number",
+		},
+		"a consent without an event": {
+			func(ctx context.Context, d *chaos.Deployment) error {
+				return d.AddConsent(ctx)
+			}, "changes of kind consent and their events differ in number",
+		},
+		"an event without a change": {
+			func(ctx context.Context, d *chaos.Deployment) error {
+				return d.AddEvent(ctx, "instance.bound")
+			}, "changes of kind binding and their events differ in number",
 		},
 		"a second renewal": {
 			func(ctx context.Context, d *chaos.Deployment) error {

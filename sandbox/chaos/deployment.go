@@ -49,6 +49,10 @@ type spec struct {
 	dsns []string
 	// sqlite uses a file instead, for one replica.
 	sqlite bool
+	// restricted gives the replicas an account without rights on the server: for administrators, servers make exceptions.
+	restricted bool
+	// market starts the simulated platform.
+	market bool
 }
 
 // A Deployment is one database with its tenants, one simulated Microsoft, and the replicas of one scenario.
@@ -64,8 +68,9 @@ type Deployment struct {
 	store       *store.Store // the harness's own access to the database
 	pools       []*sql.DB    // one for each database
 	tenants     []string
-	directories []string // of the tenants, in the same order
-	secrets     []secretValue
+	directories []string       // of the tenants, in the same order
+	secrets     []secretValue  // guarded by mu once replicas run
+	market      *marketplace   // nil unless spec.market
 	closers     []func() error // stop what else the scenario started, after everything of the deployment
 	steps       atomic.Int64   // steps of renewals that replicas have reported
 
@@ -75,6 +80,9 @@ type Deployment struct {
 	isolated map[int]bool // databases that a fault keeps from answering
 	periods  int
 	numbers  map[string]int // what a scenario counted
+	// ownChanges are the changes that the harness itself made.
+	ownChanges map[changeKey]int
+	traffic    []*traffic // all that was started
 }
 
 // deploy creates the tenants, each with a grant that is due after the first period.
@@ -82,7 +90,7 @@ func (e *Env) deploy(ctx context.Context, s spec) (*Deployment, error) {
 	if s.workers == 0 {
 		s.workers = 4
 	}
-	d := &Deployment{env: e, number: e.deployments.Add(1), spec: s, clock: &clock.Clock{}, isolated: map[int]bool{}, numbers: map[string]int{}}
+	d := &Deployment{env: e, number: e.deployments.Add(1), spec: s, clock: &clock.Clock{}, isolated: map[int]bool{}, numbers: map[string]int{}, ownChanges: map[changeKey]int{}}
 	if err := d.build(ctx); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -100,6 +108,11 @@ func (d *Deployment) build(ctx context.Context) error {
 	}
 	if d.Microsoft, err = microsoft.Start(microsoft.Config{Now: d.clock.Now}); err != nil {
 		return fmt.Errorf("starting the simulated Microsoft: %w", err)
+	}
+	if d.spec.market {
+		if err := d.openMarketplace(); err != nil {
+			return err
+		}
 	}
 	if err := d.openDatabase(ctx); err != nil {
 		return err
@@ -121,7 +134,7 @@ func (d *Deployment) openDatabase(ctx context.Context) error {
 		if d.spec.dsns == nil {
 			d.spec.dsns = []string{d.env.dsn}
 		}
-		if err := createDatabase(ctx, d.spec.dsns[0], name); err != nil {
+		if err := createDatabase(ctx, d.spec.dsns[0], name, d.spec.restricted); err != nil {
 			return err
 		}
 		d.spec.dsns = slices.Clone(d.spec.dsns)
@@ -161,6 +174,7 @@ func openPool(kind, dsn string) (*sql.DB, error) {
 		return nil, fmt.Errorf("reading the address of the database: %w", err)
 	}
 	cfg.Logger = &mysqldriver.NopLogger{}
+	cfg.Params = map[string]string{"autocommit": "1", "sql_select_limit": "18446744073709551615"} // whatever the server says
 	connector, err := mysqldriver.NewConnector(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the database: %w", err)
@@ -168,14 +182,27 @@ func openPool(kind, dsn string) (*sql.DB, error) {
 	return sql.OpenDB(connector), nil
 }
 
-func createDatabase(ctx context.Context, dsn, name string) error {
+// The parts of a DSN that name the account: the administrator's, and that of replicas with a restricted one.
+const (
+	administrator = "root@"
+	restricted    = "connector:x@"
+)
+
+// createDatabase creates a database, and for restricted replicas their account.
+func createDatabase(ctx context.Context, dsn, name string, restricted bool) error {
 	admin, err := openPool(sqldb.MySQL, dsn)
 	if err != nil {
 		return err
 	}
 	defer admin.Close()
-	if _, err := admin.ExecContext(ctx, "CREATE DATABASE "+name); err != nil {
-		return fmt.Errorf("creating the database %s: %w", name, err)
+	statements := []string{"CREATE DATABASE " + name}
+	if restricted {
+		statements = append(statements, "CREATE USER 'connector'@'127.0.0.1' IDENTIFIED BY 'x'", "GRANT ALL ON "+name+".* TO 'connector'@'127.0.0.1'")
+	}
+	for _, statement := range statements {
+		if _, err := admin.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("creating the database %s: %w", name, err)
+		}
 	}
 	return nil
 }
@@ -195,6 +222,9 @@ func (d *Deployment) Close() error {
 		if err := d.store.Close(); !errors.Is(err, driver.ErrBadConn) { // a connection that a fault broke
 			errs = append(errs, err)
 		}
+	}
+	if d.market != nil {
+		errs = append(errs, d.market.close())
 	}
 	if d.Microsoft != nil {
 		errs = append(errs, d.Microsoft.Close())

@@ -13,8 +13,37 @@ import (
 	"os"
 )
 
+// address returns where a replica listens with one of its listeners.
+func (r *replica) address(listener string) (string, error) {
+	all, err := r.addresses()
+	return all[listener], err
+}
+
 // addresses returns where a replica listens, by the name of the listener.
 func (r *replica) addresses() (map[string]string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.listens == nil {
+		listens, err := r.readAddresses()
+		if err != nil {
+			return nil, err
+		}
+		r.listens = listens
+	}
+	return r.listens, nil
+}
+
+// awaitAddresses is addresses for a replica that may have just started.
+func (r *replica) awaitAddresses(ctx context.Context) (addresses map[string]string, err error) {
+	err = await(ctx, "listeners", func(context.Context) (bool, error) {
+		var notYet error
+		addresses, notYet = r.addresses()
+		return notYet == nil || r.hasExited(), nil
+	})
+	return addresses, err
+}
+
+func (r *replica) readAddresses() (map[string]string, error) {
 	content, err := os.ReadFile(r.logFile)
 	if err != nil {
 		return nil, fmt.Errorf("reading a log: %w", err)
@@ -40,7 +69,7 @@ func (d *Deployment) verifyEndpoints(ctx context.Context) error {
 	value := url.QueryEscape(d.secrets[len(d.secrets)-1].value)
 	var errs []error
 	for _, r := range d.running() {
-		addresses, err := r.addresses()
+		addresses, err := r.awaitAddresses(ctx)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -66,25 +95,49 @@ func (d *Deployment) verifyEndpoints(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// get returns the body of a response with the wanted status. The address contains a secret, so its errors omit it.
+// get returns the body of a response with the wanted status.
 func get(ctx context.Context, address string, want int) (string, error) {
+	status, body, err := request(ctx, address)
+	if err == nil && status != want {
+		err = fmt.Errorf("the status is %d, want %d", status, want)
+	}
+	return body, err
+}
+
+// request returns the status and the body of a response. The address contains a secret, so its errors omit it.
+func request(ctx context.Context, address string) (status int, text string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
-		return "", errors.New("creating a request: bad address")
+		return 0, "", errors.New("creating a request: bad address")
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return "", errors.New("no response")
+		return 0, "", errors.New("no response")
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		return "", fmt.Errorf("reading the response: %w", err)
+		return 0, "", fmt.Errorf("reading the response: %w", err)
 	}
-	if response.StatusCode != want {
-		return "", fmt.Errorf("the status is %d, want %d", response.StatusCode, want)
+	return response.StatusCode, string(body), nil
+}
+
+// probe asks the replica whether it is ready.
+func (r *replica) probe(ctx context.Context) (status int, text string, err error) {
+	address, err := r.address("private")
+	if err != nil {
+		return 0, "", err
 	}
-	return string(body), nil
+	return request(ctx, "http://"+address+"/readyz")
+}
+
+// metrics returns the replica's metrics.
+func (r *replica) metrics(ctx context.Context) (string, error) {
+	address, err := r.address("private")
+	if err != nil {
+		return "", err
+	}
+	return get(ctx, "http://"+address+"/metrics", http.StatusOK)
 }

@@ -3,7 +3,11 @@ package chaos
 import (
 	"context"
 	"os"
+	"time"
 
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/token"
 )
 
@@ -25,6 +29,19 @@ func (e *Env) DeployRenewed(ctx context.Context, name string) (*Deployment, erro
 func (d *Deployment) Corrupt(ctx context.Context, statement string, args ...any) error {
 	_, err := d.db().ExecContext(ctx, statement, args...)
 	return err
+}
+
+// AddConsent stores a consent of the first tenant, and no event.
+func (d *Deployment) AddConsent(ctx context.Context) error {
+	now := d.clock.Now()
+	return d.store.SaveConsent(ctx, &consent.Consent{
+		ID: random.ID(), TenantID: d.tenants[0], Procedure: token.Manual, Status: consent.Waiting, CreatedAt: now, ExpiresAt: now.Add(time.Hour),
+	})
+}
+
+// AddEvent appends an event about the instance.
+func (d *Deployment) AddEvent(ctx context.Context, action audit.Action) error {
+	return audit.Append(ctx, d.store, d.clock.Now(), audit.Event{InstanceKey: instanceKey, Action: action})
 }
 
 // AppendToLog adds a line to the log of the first replica.
@@ -49,5 +66,5 @@ func (d *Deployment) Revoke() error { return d.Microsoft.RevokeSessions("admin@r
 
 // AddSecret makes Verify search for one more value.
 func (d *Deployment) AddSecret(value string) {
-	d.secrets = append(d.secrets, secretValue{"a canary", value})
+	d.addSecret("a canary", value)
 }

@@ -57,12 +57,7 @@ func (d *Deployment) renewFlooded(ctx context.Context) error {
 
 // flood opens connections to the public listener, with a request each, and keeps them.
 func (r *replica) flood(ctx context.Context) (conns []net.Conn, err error) {
-	var addresses map[string]string
-	err = await(ctx, "listeners", func(context.Context) (bool, error) {
-		var notYet error
-		addresses, notYet = r.addresses()
-		return notYet == nil, nil
-	})
+	addresses, err := r.awaitAddresses(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -43,10 +43,11 @@ type replica struct {
 
 	mu       sync.Mutex // guards what follows
 	steps    map[token.Step]int
-	marks    int         // sent
-	sweptAt  map[int]int // mark → sweeps that had ended when the replica returned it
-	killedAt string      // the step at which it killed itself
-	stopping bool        // it has begun to stop
+	marks    int               // sent
+	sweptAt  map[int]int       // mark → sweeps that had ended when the replica returned it
+	killedAt string            // the step at which it killed itself
+	stopping bool              // it has begun to stop
+	listens  map[string]string // listener → address, once that is known
 }
 
 // start starts a replica and returns when it serves or has killed itself.
@@ -168,6 +169,14 @@ func (r *replica) record(report, value string) {
 // setClock sets how far the replica's clock is ahead. It has no effect on a replica that has exited.
 func (r *replica) setClock(ahead time.Duration) { r.send("clock " + ahead.String()) }
 
+// setSkew sets how far the replica's clock is ahead of the harness's.
+func (r *replica) setSkew(skew time.Duration) {
+	r.deployment.mu.Lock()
+	defer r.deployment.mu.Unlock()
+	r.skew = skew
+	r.setClock(r.deployment.ahead + skew)
+}
+
 // sendMark makes the replica repeat a mark among its reports: what it reports after the mark happened after this call.
 func (r *replica) sendMark() int {
 	r.mu.Lock()
@@ -181,11 +190,17 @@ func (r *replica) sendMark() int {
 func (r *replica) send(line string) { _, _ = io.WriteString(r.in, line+"\n") } // it may have exited
 
 // sweptSince reports whether a sweep has ended after the replica returned a mark.
-func (r *replica) sweptSince(mark int) bool {
+func (r *replica) sweptSince(mark int) bool { return r.sweepsSince(mark) > 0 }
+
+// sweepsSince returns how many sweeps have ended after the replica returned a mark.
+func (r *replica) sweepsSince(mark int) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before, returned := r.sweptAt[mark]
-	return returned && r.steps[token.SweepEnded] > before
+	if !returned {
+		return 0
+	}
+	return r.steps[token.SweepEnded] - before
 }
 
 // reached returns how often the replica has reached a step.
@@ -290,16 +305,25 @@ func (d *Deployment) stopAll(ctx context.Context) error {
 // configuration writes what an operator would write, for one of the databases, and returns the file's name.
 func (d *Deployment) configuration(database int) (string, error) {
 	dsn := d.spec.dsns[database]
+	if d.spec.restricted {
+		dsn = strings.Replace(dsn, administrator, restricted, 1)
+	}
+	hooksURL, onboardingURL, installed := "https://connector.example.com/aps", "https://onboarding.example.com", ""
+	if m := d.market; m != nil {
+		hooksURL, onboardingURL = m.hooks.url+"/aps", m.onboarding.url
+		installed = fmt.Sprintf(", {key: %q, secret: %q}", marketKey, m.secret.Reveal())
+	}
 	source := fmt.Sprintf("{driver: mysql, dsn: %q}", dsn)
 	if d.spec.sqlite {
 		source = fmt.Sprintf("{driver: sqlite, path: %q}", dsn)
 	}
-	text := fmt.Sprintf(`hooks: {listen: "127.0.0.1:0", publicURL: https://connector.example.com/aps}
-onboarding: {listen: "127.0.0.1:0", publicURL: https://onboarding.example.com, trustedProxies: [127.0.0.1], connections: {idle: 1h}}
+	text := fmt.Sprintf(`hooks: {listen: "127.0.0.1:0", publicURL: %q}
+onboarding:
+  {listen: "127.0.0.1:0", publicURL: %q, trustedProxies: [127.0.0.1], connections: {idle: 1h}, requestsPerMinute: 100000, requestBurst: 10000}
 private: {listen: "127.0.0.1:0"}
 database: %s
 keys: {file: %q}
-instances: [{key: %q, secret: %q}]
+instances: [{key: %q, secret: %q}%s]
 renewal: {every: %s, jitter: %s, tick: %s, lease: %s, workers: %d}
 shutdown: {grace: %s}
 log: {level: debug}
@@ -309,7 +333,7 @@ clouds:
     partnerCenter: {baseURL: %q}
     graph: {baseURL: %q}
     arm: {baseURL: %q}
-`, source, d.file("keys"), instanceKey, sharedSecret, every, jitter, tick, lease, d.spec.workers, grace,
+`, hooksURL, onboardingURL, source, d.file("keys"), instanceKey, sharedSecret, installed, every, jitter, tick, lease, d.spec.workers, grace,
 		d.Microsoft.LoginURL(), d.Microsoft.PartnerCenterURL(), d.Microsoft.GraphURL(), d.Microsoft.ARMURL())
 	file := filepath.Join(d.folder, fmt.Sprintf("connector-%d.yaml", database))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

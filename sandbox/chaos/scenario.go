@@ -28,18 +28,21 @@ type Scale struct {
 	// a member of a group is. Nine are each fault on each node.
 	ClusterFaults int
 	GroupFaults   int
+	// ClockErrors is in how many ways clocks are set wrong, and ClockPeriods how many true periods pass after each.
+	ClockErrors  int
+	ClockPeriods int
 	// Contention is how often each worker asks for a lease that others want.
 	Contention int
 }
 
 // Short returns the scale of the package's test, which shows that the harness works and finds frequent faults.
 func Short() Scale {
-	return Scale{Repeats: 2, Kills: 8, KillRenewals: 100, Faults: 2, Periods: 2, ClusterFaults: 2, GroupFaults: 3, Contention: 20}
+	return Scale{Repeats: 2, Kills: 8, KillRenewals: 100, Faults: 2, Periods: 2, ClusterFaults: 2, GroupFaults: 3, ClockErrors: 4, ClockPeriods: 2, Contention: 20}
 }
 
 // Full returns the scale on which a release is judged. It takes at most an hour and a half on two processors.
 func Full() Scale {
-	return Scale{Repeats: 50, Kills: 450, KillRenewals: 10000, Faults: 20, Periods: 10, ClusterFaults: 27, GroupFaults: 9, Contention: 60}
+	return Scale{Repeats: 50, Kills: 450, KillRenewals: 10000, Faults: 20, Periods: 10, ClusterFaults: 27, GroupFaults: 9, ClockErrors: 34, ClockPeriods: 10, Contention: 60}
 }
 
 // A Result is the outcome of a scenario.
@@ -84,6 +87,10 @@ func Scenarios() []Scenario {
 		{"Microsoft throttling", nil, microsoftThrottling},
 		{"responses lost", nil, responsesLost},
 		{"clock skew", nil, clockSkew},
+		{"wrong clocks", nil, wrongClocks},
+		{"server read-only", nil, serverReadOnly},
+		{"unsafe servers", nil, unsafeServers},
+		{"spoiled rows", nil, spoiledRows},
 		{"database killed", nil, databaseKilled},
 		{"connections dropped", dbserver.MariaDB{}, connectionsDropped},
 		{"commits blocked", dbserver.MariaDB{}, commitsBlocked},

@@ -33,10 +33,15 @@ func (d *Deployment) seed(ctx context.Context) error {
 	if err := d.Microsoft.AddDirectory(microsoft.Directory{ID: homeDirectory, Domain: "home.example", Name: "Home"}); err != nil {
 		return err
 	}
-	if err := d.Microsoft.AddApplication(microsoft.Application{
+	application := microsoft.Application{
 		ID: applicationID, Name: "Connector", DirectoryID: homeDirectory, MultiTenant: true,
 		Secrets: []microsoft.Secret{{Value: applicationSecret}},
-	}); err != nil {
+	}
+	if d.market != nil {
+		application.RedirectURIs = []microsoft.RedirectURI{{URI: d.market.onboarding.url + "/callback"}}
+		d.secrets = append(d.secrets, secretValue{"the second instance's secret", d.market.secret.Reveal()})
+	}
+	if err := d.Microsoft.AddApplication(application); err != nil {
 		return err
 	}
 	now := d.clock.Now()
@@ -94,12 +99,7 @@ func (d *Deployment) seedTenant(ctx context.Context, n int) error {
 func (d *Deployment) signIn(directory string, n int) (value, admin string, err error) {
 	domain := fmt.Sprintf("reseller-%d.example", n)
 	admin = "admin@" + domain
-	if err := d.Microsoft.AddDirectory(microsoft.Directory{ID: directory, Domain: domain, Name: domain}); err != nil {
-		return "", "", err
-	}
-	if err := d.Microsoft.AddUser(microsoft.User{
-		UPN: admin, Password: "x", DirectoryID: directory, MFA: microsoft.MFARequired, GlobalAdmin: true, AdminAgent: true,
-	}); err != nil {
+	if err := d.addDirectory(directory, domain, admin); err != nil {
 		return "", "", err
 	}
 	cloud := profiles.Profiles()[0]
@@ -108,4 +108,14 @@ func (d *Deployment) signIn(directory string, n int) (value, admin string, err e
 	}
 	value, err = d.Microsoft.IssueRefreshToken(microsoft.RefreshToken{UPN: admin, ApplicationID: applicationID})
 	return value, admin, err
+}
+
+// addDirectory creates a directory with an administrator.
+func (d *Deployment) addDirectory(id, domain, admin string) error {
+	if err := d.Microsoft.AddDirectory(microsoft.Directory{ID: id, Domain: domain, Name: domain}); err != nil {
+		return err
+	}
+	return d.Microsoft.AddUser(microsoft.User{
+		UPN: admin, Password: password, DirectoryID: id, MFA: microsoft.MFARequired, GlobalAdmin: true, AdminAgent: true,
+	})
 }

@@ -222,6 +222,17 @@ func (s *Simulator) IssueRefreshToken(r RefreshToken) (string, error) {
 	return value, err
 }
 
+// IssuedAt returns when a refresh token was issued; known is false for one that was not.
+func (s *Simulator) IssuedAt(refreshToken string) (at time.Time, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.state.refresh[digestOf(refreshToken)]
+	if t == nil {
+		return time.Time{}, false
+	}
+	return t.issued, true
+}
+
 // WouldAccept reports whether a redemption of this refresh token for Partner Center would succeed now. It does not
 // redeem the token and is not logged.
 func (s *Simulator) WouldAccept(refreshToken string) bool {
