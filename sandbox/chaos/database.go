@@ -13,7 +13,7 @@ import (
 
 // databaseKilled repeatedly kills the database server and lets it recover while three replicas renew.
 func databaseKilled(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
-	return e.withOwnServer(ctx, spec{name: "database-killed", tenants: 40}, func(d *Deployment, server *dbserver.Server) error {
+	return e.withOwnServer(ctx, spec{name: "database-killed", tenants: 40, market: true}, func(d *Deployment, server *dbserver.Server) error {
 		return d.repeatFault(ctx, s, "times the server was killed", manySteps, func(ctx context.Context) error {
 			return errors.Join(server.Kill(), server.Run(ctx))
 		})
@@ -169,6 +169,10 @@ func sqliteDiskFull(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 		return nil, err
 	}
 	for range s.Faults {
+		// A log that is large already would let the database grow to its size.
+		if _, err := d.db().ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+			return d, fmt.Errorf("emptying the log of the database: %w", err)
+		}
 		size, err := sizeOf(d.spec.dsns[0], d.spec.dsns[0]+"-wal")
 		if err != nil {
 			return d, fmt.Errorf("measuring the database: %w", err)

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
@@ -16,13 +17,18 @@ const (
 	fewSteps  = 50 // between faults that cost little
 )
 
-// killUnderLoad repeatedly kills one of three replicas at any point of its renewals, and starts another one in its place.
+// killUnderLoad repeatedly kills one of three replicas at any point of its renewals and of what customers do at the platform, and
+// starts another one in its place.
 func killUnderLoad(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
-	d, err := e.deploy(ctx, spec{name: "killed", tenants: 40})
+	d, err := e.deploy(ctx, spec{name: "killed", tenants: 40, market: true})
 	if err != nil {
 		return nil, err
 	}
 	replicas, err := d.startReplicas(ctx, replicasUnderLoad, healthy)
+	if err != nil {
+		return d, err
+	}
+	shopping, err := d.startTraffic(ctx, "shopper")
 	if err != nil {
 		return d, err
 	}
@@ -36,7 +42,7 @@ func killUnderLoad(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
 		replicas[i], err = d.start(ctx, replicaOptions{})
 		return err
 	})
-	return d, err
+	return d, errors.Join(err, shopping.end())
 }
 
 // injectUnderLoad starts one period after the other while more returns true, and injects a fault after a random number of
@@ -87,13 +93,22 @@ func (d *Deployment) awaitSteps(ctx context.Context, n int, over <-chan struct{}
 	return ended, err
 }
 
-// repeatFault runs three replicas until the fault was injected as often as s says.
+// repeatFault runs three replicas until the fault was injected as often as s says, with customers if there is a platform.
 func (d *Deployment) repeatFault(ctx context.Context, s Scale, figure string, spacing int, inject func(context.Context) error) error {
 	if _, err := d.startReplicas(ctx, replicasUnderLoad, healthy); err != nil {
 		return err
 	}
-	return d.injectUnderLoad(ctx, func() bool { return d.counted(figure) < s.Faults }, spacing, func(ctx context.Context) error {
+	end := func() error { return nil }
+	if d.market != nil {
+		shopping, err := d.startTraffic(ctx, "shopper")
+		if err != nil {
+			return err
+		}
+		end = shopping.end
+	}
+	err := d.injectUnderLoad(ctx, func() bool { return d.counted(figure) < s.Faults }, spacing, func(ctx context.Context) error {
 		defer d.count(figure, 1)
 		return inject(ctx)
 	})
+	return errors.Join(err, end())
 }

@@ -182,12 +182,12 @@ func pause(ctx context.Context) error {
 func (s *shopper) check(ctx context.Context) error {
 	d := s.market.deployment
 	for _, id := range s.cancelled {
-		if _, err := d.store.Tenant(ctx, id); !errors.Is(err, tenant.ErrNotFound) {
+		if _, err := d.readTenant(ctx, id); !errors.Is(err, tenant.ErrNotFound) {
 			return fmt.Errorf("tenant %s was removed, and reading it returns %w, want that there is none", id, errOf(err))
 		}
 	}
 	if s.directory != "" {
-		stored, err := d.store.Tenant(ctx, s.tenantID)
+		stored, err := d.readTenant(ctx, s.tenantID)
 		if err != nil {
 			return fmt.Errorf("an acknowledged tenant: %w", err)
 		}
@@ -199,6 +199,24 @@ func (s *shopper) check(ctx context.Context) error {
 		return d.verifyGrant(ctx, s.tenantID, token.Active)
 	}
 	return nil
+}
+
+func (d *Deployment) readTenant(ctx context.Context, id string) (t tenant.Tenant, err error) {
+	err = answered(ctx, func(ctx context.Context) error {
+		t, err = d.store.Tenant(ctx, id)
+		return err
+	})
+	return t, err
+}
+
+// answered repeats a read while a fault keeps the database from answering.
+func answered(ctx context.Context, read func(ctx context.Context) error) error {
+	var err error
+	waited := await(ctx, "the database", func(ctx context.Context) (bool, error) {
+		err = read(ctx)
+		return err == nil || errors.Is(err, tenant.ErrNotFound), nil
+	})
+	return errors.Join(waited, err)
 }
 
 // errOf returns an error that says that there was none instead of nil.

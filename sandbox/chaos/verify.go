@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,7 +76,11 @@ const issueTolerance = time.Hour
 // verifyGrant checks that a stored grant opens, that Microsoft accepts it, and that its time of issue is Microsoft's: the days
 // that are left are counted from it.
 func (d *Deployment) verifyGrant(ctx context.Context, tenantID string, slot token.Slot) error {
-	g, err := d.store.Grant(ctx, tenantID, slot)
+	var g token.Grant
+	err := answered(ctx, func(ctx context.Context) (err error) {
+		g, err = d.store.Grant(ctx, tenantID, slot)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -93,11 +98,13 @@ func (d *Deployment) verifyGrant(ctx context.Context, tenantID string, slot toke
 	return nil
 }
 
-// addSecret makes Verify search for one more value.
+// addSecret makes Verify search for one more value. It may be called again with a value.
 func (d *Deployment) addSecret(what, value string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.secrets = append(d.secrets, secretValue{what, value})
+	if added := (secretValue{what, value}); !slices.Contains(d.secrets, added) {
+		d.secrets = append(d.secrets, added)
+	}
 }
 
 // tokenShape matches Microsoft's refresh tokens, and JSON Web Tokens.
