@@ -138,8 +138,8 @@ func TestConfirm_Refusals(t *testing.T) {
 		"an unknown id":      {nil, func(consent.Begun) string { return random.ID() }, tenantID, failure.ClaimWrong, true},
 		"of another tenant":  {nil, func(b consent.Begun) string { return b.ID }, otherTenantID, failure.NothingToClaim, true},
 		"a wrong claim code": {nil, func(consent.Begun) string { return wrongClaimCode }, tenantID, failure.NothingToClaim, true},
-		"not an id":          {nil, func(b consent.Begun) string { return b.ID[1:] }, tenantID, failure.NothingToClaim, true},
-		"an id in braces":    {nil, func(b consent.Begun) string { return "{" + b.ID + "}" }, tenantID, failure.NothingToClaim, true},
+		"not an id":          {nil, func(b consent.Begun) string { return b.ID[1:] }, tenantID, failure.ClaimMalformed, true},
+		"an id in braces":    {nil, func(b consent.Begun) string { return "{" + b.ID + "}" }, tenantID, failure.ClaimMalformed, true},
 		"a day later":        {func(h *harness) { h.advance(24 * time.Hour) }, func(b consent.Begun) string { return b.ID }, tenantID, failure.ConfirmationExpired, true},
 		"replaced by another consent": {func(h *harness) {
 			h.automatic(token.Person{ObjectID: "oid-3", Username: "carl@partner.example"}, "code-carl")

@@ -1,7 +1,12 @@
 package consent
 
-// ParseRedirected is parseRedirected, for its fuzz tests.
-func ParseRedirected(input string) (Callback, bool) { return parseRedirected(input) }
+import "azure-partner-connector/connector/failure"
+
+// ReadPasted is readPasted, for its tests.
+func ReadPasted(text string) (claimCode, consentID string, cb Callback, f *failure.Error) {
+	p, f := readPasted(text)
+	return p.claimCode, p.consentID, p.callback, f
+}
 
 // HashClaim is the purpose of the hashes of claim codes.
 const HashClaim = hashClaim

@@ -4,60 +4,69 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"unicode"
 
 	"azure-partner-connector/connector/consent"
 )
 
-const longEnough = "0.AXcode-that-is-long-enough"
-
-// FuzzParseRedirected asserts that any input is refused, or is an address with a state, or a bare code without one.
-func FuzzParseRedirected(f *testing.F) {
-	const address = "https://connector.example/callback"
+// FuzzReadPasted asserts that any input is refused, or is one of a claim code, an ID, an answer with a state, and a bare code; and
+// that a refusal repeats nothing.
+func FuzzReadPasted(f *testing.F) {
 	for _, seed := range []string{
-		"", " ", "#", "?", "0.AXshort", longEnough, longEnough + "#", " 0.AXcode-that\r\n-is-long-enough# ", "code=" + longEnough,
-		address, address + "?code=" + longEnough + "&state=s&session_state=x#", address + "#code=" + longEnough + "&state=s", address + "?code=" + longEnough,
-		address + "?error=access_denied&error_subcode=cancel&error_description=AADSTS65004%3A+x&state=s", address + "?state=s", address + "#%zz", address + "?code=%zz&state=s",
-		"  " + address + "?code=a b&state=s", "mailto:a@b", "//connector.example/callback?state=s&code=" + longEnough, "7K3M-Q2ZD-9XAB", "ä" + longEnough, "\x00" + longEnough,
-		strings.Repeat("x", 16<<10), strings.Repeat("x", 16<<10+1), `<a href="` + address + `">`,
+		"", " ", "#", "?", pastedCode, pastedCode + "#", "code=" + pastedCode, pastedURI + pastedQuery, safeLink(pastedURI + pastedQuery),
+		quotedPrintable(pastedURI + pastedQuery), broken(pastedURI+pastedQuery, 76, "\r\n"), "> " + pastedURI + pastedQuery,
+		pastedURI + "error=access_denied&error_subcode=cancel&error_description=AADSTS65004%3A+x&state=" + pastedState,
+		pastedURI + "#%zz", pastedURI + "code=%zz&state=" + pastedState, "mailto:a@b", "7K3M-Q2ZD-9XAB", "Code: “7K3M—Q2ZD—9XAB”.",
+		"11111111-2222-4333-8444-555555555555", "ä" + pastedCode, "\x00" + pastedCode, "?url=%3Furl%3D%253Furl%253D://?code=",
 		"00000000000000000\xe2\x80 \x82", // without its space it ends in U+2002, which is a space as well
+		"=3D=\n=3D", "a=3D\xff=\n",
 	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, input string) {
-		cb, ok := consent.ParseRedirected(input)
+		claim, id, cb, refused := consent.ReadPasted(input)
 		code := cb.Code.Reveal()
+		kinds := 0
+		for _, is := range []bool{claim != "", id != "", cb.State != "" || code != ""} {
+			if is {
+				kinds++
+			}
+		}
 		switch {
-		case !ok:
-		case len(input) > 16<<10:
-			t.Errorf("ParseRedirected() accepted %d bytes, want at most %d", len(input), 16<<10)
+		case refused != nil && (kinds != 0 || len(refused.Params) != 0 || refused.Cause != nil):
+			t.Errorf("ReadPasted(%q) = %v and a result, want a refusal that repeats nothing", input, refused)
+		case refused == nil && kinds != 1:
+			t.Errorf("ReadPasted(%q) = %q, %q, %+v, want exactly one of them", input, claim, id, cb)
 		case cb.Browser != "":
-			t.Errorf("ParseRedirected(%q) = browser %q, want none", input, cb.Browser)
-		case cb.State != "" && code == "" && cb.Error == "":
-			t.Errorf("ParseRedirected(%q) = state %q only, want a code or an error, too", input, cb.State)
-		case cb.State == "" && (len(code) < 20 || cb.Error != "" || strings.ContainsAny(code, "/?&=<>\"'") || strings.ContainsFunc(code, notPrinted)):
-			t.Errorf("ParseRedirected(%q) = the bare code %q, want 20 printable ASCII characters or more without parts of an address", input, code)
+			t.Errorf("ReadPasted(%q) = browser %q, want none", input, cb.Browser)
+		case cb.State != "" && (len(cb.State) != 43 || code == "" && cb.Error == ""):
+			t.Errorf("ReadPasted(%q) = state %q, want a whole one with a code or an error", input, cb.State)
+		case refused == nil && cb.State == "" && code != "" && (len(code) < 64 || cb.Error != "" || strings.ContainsFunc(code, notInBareCode)):
+			t.Errorf("ReadPasted(%q) = the bare code %q, want 64 characters of a code or more", input, code)
 		}
 	})
 }
 
-// notPrinted reports whether r is not a printable ASCII character.
-func notPrinted(r rune) bool { return r <= ' ' || r > unicode.MaxASCII-1 }
+func notInBareCode(r rune) bool {
+	return !('A' <= r && r <= 'Z' || 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || strings.ContainsRune("._-~!*$", r))
+}
 
-// FuzzParseRedirectedAddress asserts that code and state are read unchanged from the query and from the fragment of an address.
-func FuzzParseRedirectedAddress(f *testing.F) {
-	f.Add("0.AX+/=&?# ü", "state", "session")
-	f.Add(longEnough, "a b", "#")
-	f.Add("%", "%2", "")
-	f.Fuzz(func(t *testing.T, code, state, session string) {
-		if code == "" || state == "" {
+// FuzzReadPasted_Address asserts that a code is read unchanged from the query and from the fragment of an address.
+func FuzzReadPasted_Address(f *testing.F) {
+	f.Add("0.AX+/=&?# ü", "session")
+	f.Add(pastedCode, "#")
+	f.Add("%", "")
+	f.Fuzz(func(t *testing.T, code, session string) {
+		if code == "" || len(code) > 16<<10 {
 			return
 		}
-		query := url.Values{"code": {code}, "state": {state}, "session_state": {session}}.Encode()
-		for _, input := range []string{"https://connector.example/callback?" + query, "https://connector.example/callback?" + query + "#", "http://localhost:8443/#" + query} {
-			cb, ok := consent.ParseRedirected(input)
-			if want := len(input) <= 16<<10; ok != want || ok && (cb.Code.Reveal() != code || cb.State != state || cb.Error != "") {
-				t.Errorf("ParseRedirected(%q) = code %q, state %q, %v, want %q, %q, %v", input, cb.Code.Reveal(), cb.State, ok, code, state, want)
+		query := url.Values{"code": {code}, "state": {pastedState}, "session_state": {session}}.Encode()
+		if len(query) > 60<<10 {
+			return
+		}
+		for _, input := range []string{pastedURI + query, pastedURI + query + "#", "http://localhost:8443/#" + query} {
+			_, _, cb, refused := consent.ReadPasted(input)
+			if refused != nil || cb.Code.Reveal() != code || cb.State != pastedState || cb.Error != "" {
+				t.Errorf("ReadPasted(%q) = code %q, state %q, %v, want %q and the state", input, cb.Code.Reveal(), cb.State, refused, code)
 			}
 		}
 	})

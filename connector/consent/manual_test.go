@@ -202,18 +202,21 @@ func TestRedeem_OneConcurrentCallerClaims(t *testing.T) {
 func TestRedeem_AcceptsARedirectedAddressOrABareCode(t *testing.T) {
 	for name, paste := range map[string]func(state string) string{
 		"whole address": func(state string) string {
-			return publicURL + "/callback?code=0.AXcode-that-is-long-enough&state=" + state + "&session_state=x#"
+			return publicURL + "/callback?code=" + pastedCode + "&state=" + state + "&session_state=x#"
 		},
 		"address with a fragment": func(state string) string {
-			return publicURL + "/callback#code=0.AXcode-that-is-long-enough&state=" + state
+			return publicURL + "/callback#code=" + pastedCode + "&state=" + state
 		},
-		"bare code":                  func(string) string { return "0.AXcode-that-is-long-enough" },
-		"bare code with line breaks": func(string) string { return " 0.AXcode-that\r\n-is-long-enough# " },
+		"address in a mail": func(state string) string {
+			return "> " + safeLink(publicURL+"/callback?code="+pastedCode+"&state="+state)
+		},
+		"bare code":                  func(string) string { return pastedCode },
+		"bare code with line breaks": func(string) string { return " " + broken(pastedCode, 76, "\r\n") + "# " },
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t)
 			h.must(h.redeem(paste(h.open(h.link()))))
-			h.checkGrants("0.AXcode-that-is-long-enough", false)
+			h.checkGrants(pastedCode, false)
 			if got := h.tokens.exchanges[0].Procedure; got != token.Manual {
 				t.Errorf("Procedure = %s, want manual", got)
 			}
@@ -225,12 +228,13 @@ func TestRedeem_PastedAddressRefusals(t *testing.T) {
 	h := newHarness(t)
 	state := h.open(h.link())
 	address := publicURL + "/callback?code=0.AXcode-that-is-long-enough&state="
-	h.checkFailure("Redeem with an unknown state", h.redeem(address+"invented"), failure.StateUnknown)
+	h.checkFailure("Redeem with an unknown state", h.redeem(address+pastedState), failure.StateUnknown)
+	h.checkFailure("Redeem with a cut state", h.redeem(address+state[:42]), failure.AddressIncomplete)
 	_, err := h.consents.Redeem(t.Context(), otherTenantID, address+state, reseller)
 	h.checkFailure("Redeem by another tenant", err, failure.StateUnknown)
 	h.checkFailure("Redeem of a declined consent", h.redeem(publicURL+"/callback?error=access_denied&state="+state), failure.ConsentDeclined)
 	h.checkFailure("Redeem of a used state", h.redeem(address+state), failure.StateUsed)
-	h.checkFailure("Redeem without a code", h.redeem(publicURL+"/callback?state="+state), failure.ClaimMalformed)
+	h.checkFailure("Redeem without a code", h.redeem(publicURL+"/callback?state="+state), failure.AddressIncomplete)
 	h.checkFailure("Redeem of a code that is too long", h.redeem(strings.Repeat("x", 20<<10)), failure.ClaimMalformed)
 	h.checkGrants("", false)
 }
@@ -249,8 +253,8 @@ func TestLink_DirectLinkIsRedeemedByThePanelOnly(t *testing.T) {
 	_, err := h.complete(state, "code")
 	h.checkFailure("Complete by a browser", err, failure.StateBrowser)
 	h.advance(6 * 24 * time.Hour)
-	h.must(h.redeem(publicURL + "/callback?code=0.AXcode-that-is-long-enough&state=" + state))
-	h.checkGrants("0.AXcode-that-is-long-enough", false)
+	h.must(h.redeem(publicURL + "/callback?code=" + pastedCode + "&state=" + state))
+	h.checkGrants(pastedCode, false)
 }
 
 func TestLink_ExpiredLinkIsReplacedUnlessAClaimCodeWaits(t *testing.T) {

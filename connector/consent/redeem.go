@@ -5,25 +5,14 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"net/url"
 	"strconv"
-	"strings"
 	"time"
-	"unicode"
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/random"
-	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
-)
-
-// Limits of the length of a bare authorization code. Microsoft documents none; there are codes of several kilobytes
-// (docs/reference/microsoft-identity.md §2.3).
-const (
-	minCodeLength = 20
-	maxCodeLength = 16 << 10
 )
 
 // Redeem ends the manual procedure with what the administrator sent back: the claim code, the whole address that Microsoft
@@ -31,17 +20,16 @@ const (
 // before. It returns who consented. When a redirected address turns out to be of another person, the failure is
 // confirmation_waiting.
 func (s *Service) Redeem(ctx context.Context, tenantID, input string, by audit.Actor) (token.Person, error) {
-	input = strings.TrimSpace(input)
-	if code, ok := random.ParseClaimCode(input); ok {
-		return s.claim(ctx, tenantID, code, by)
+	forwarded, f := readPasted(input)
+	switch {
+	case f != nil:
+		return token.Person{}, f
+	case forwarded.claimCode != "":
+		return s.claim(ctx, tenantID, forwarded.claimCode, by)
+	case forwarded.consentID != "":
+		return s.confirm(ctx, tenantID, forwarded.consentID, by)
 	}
-	if id, ok := random.ParseID(input); ok {
-		return s.confirm(ctx, tenantID, id, by)
-	}
-	cb, ok := parseRedirected(input)
-	if !ok {
-		return token.Person{}, failure.New(failure.ClaimMalformed)
-	}
+	cb := forwarded.callback
 	state, c, r, err := s.byPasted(ctx, tenantID, cb)
 	if err != nil {
 		return token.Person{}, err
@@ -56,47 +44,6 @@ func (s *Service) Redeem(ctx context.Context, tenantID, input string, by audit.A
 	}
 	return g.ConsentedBy, err
 }
-
-// parseRedirected reads a redirected address, or a bare authorization code, which then has no State.
-func parseRedirected(input string) (Callback, bool) {
-	if len(input) > maxCodeLength {
-		return Callback{}, false
-	}
-	if u, err := url.Parse(input); err == nil && u.Scheme != "" && u.Host != "" {
-		q := u.Query()
-		if q.Get("state") == "" {
-			_, fragment, _ := strings.Cut(input, "#") // not u.Fragment, which is decoded already
-			if q, err = url.ParseQuery(fragment); err != nil {
-				return Callback{}, false
-			}
-		}
-		cb := Callback{
-			State: q.Get("state"), Code: secret.New(q.Get("code")),
-			Error: q.Get("error"), SubCode: q.Get("error_subcode"), Description: q.Get("error_description"),
-		}
-		return cb, cb.State != "" && (!cb.Code.Empty() || cb.Error != "")
-	}
-	code := strings.TrimSuffix(withoutSpace(input), "#")
-	if len(code) < minCodeLength || strings.ContainsFunc(code, notInCode) {
-		return Callback{}, false
-	}
-	return Callback{Code: secret.New(code)}, true
-}
-
-// withoutSpace removes white space, which mail programs insert. It works on characters: two bytes that white space
-// separates must not become another character once it is gone.
-func withoutSpace(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return -1
-		}
-		return r
-	}, text)
-}
-
-// notInCode reports whether r cannot be part of a bare authorization code, which is printable ASCII (RFC 6749, Appendix
-// A.11). What is excluded besides belongs to an address or to HTML.
-func notInCode(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("/?&=<>\"'", r) }
 
 // byPasted returns the state that a pasted code belongs to, and its consent and tenant. Instead of the browser, it checks that
 // the state belongs to the tenant of the panel's user.

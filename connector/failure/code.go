@@ -61,6 +61,8 @@ const (
 	NotAPartner       Code = "not_a_partner"
 	NoRefreshToken    Code = "no_refresh_token"
 	ClaimMalformed    Code = "claim_malformed"
+	// An address from the browser of which a part is missing.
+	AddressIncomplete Code = "address_incomplete"
 	ClaimWrong        Code = "claim_wrong"
 	ClaimExpired      Code = "claim_expired"
 	ClaimLocked       Code = "claim_locked"
@@ -217,6 +219,7 @@ var messages = map[Code]message{
 	NotAPartner:       {SignIn, http.StatusForbidden, "Partner Center refuses the account __username__. Nothing was changed.", "Sign in as an Admin agent of a direct-bill partner or indirect provider; indirect resellers have no access to the Partner Center API."},
 	NoRefreshToken:    {Configuration, http.StatusBadGateway, "Microsoft granted access but no refresh token. Nothing was changed.", "Check that the application may use offline_access and that its redirect address is of type Web."},
 	ClaimMalformed:    {"", http.StatusUnprocessableEntity, "What was entered is not an authentication code.", "Enter the twelve letters and digits that the onboarding page shows."},
+	AddressIncomplete: {"", http.StatusUnprocessableEntity, "What was entered is only a part of an address: the code or the state in it is missing or cut off. Nothing was used up.", "Copy the whole address that the browser shows after the sign-in, from https to its end, and enter it again."},
 	ClaimWrong:        {"", http.StatusUnprocessableEntity, "This authentication code is not right. Tries left: __left__.", "Compare it with the code on the onboarding page and enter it again."},
 	ClaimExpired:      {"", http.StatusGone, "This authentication code has expired.", "Ask the administrator to open the link again; a new code is shown at the end."},
 	ClaimLocked:       {"", http.StatusLocked, "A wrong authentication code was entered too often; the waiting consent was discarded.", "Ask the administrator to open the link again; a new code is shown at the end."},

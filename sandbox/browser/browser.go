@@ -189,6 +189,19 @@ func executable() (string, error) {
 		"all tests except those of screens and pages work without it")
 }
 
+// Wait waits until a JavaScript expression is true in the page, at most WaitLimit. An expression that throws is not true yet,
+// for example because an element is missing.
+func Wait(ctx context.Context, condition string) error {
+	tried := "(() => { try { return Boolean(" + condition + "); } catch (notYet) { return false; } })()"
+	poll := chromedp.Poll[bool](tried, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(WaitLimit))
+	deadline := time.Now().Add(WaitLimit)
+	_, err := chromedp.Run(ctx, poll)
+	for err != nil && time.Now().Before(deadline) && ctx.Err() == nil {
+		_, err = chromedp.Run(ctx, poll) // a navigation ends a poll
+	}
+	return err
+}
+
 // Resize gives the page of ctx a size in CSS pixels.
 func Resize(t testing.TB, ctx context.Context, width, height int64) {
 	t.Helper()

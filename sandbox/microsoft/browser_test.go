@@ -51,11 +51,14 @@ func (w *world) landings(t *testing.T) (address string, arrived <-chan landing) 
 	return address, landings
 }
 
-// next waits for a landing until the browser ends.
+// next waits for a landing, and until its page is shown: a page that is still loading would abort the next navigation.
 func next(t *testing.T, ctx context.Context, landings <-chan landing) landing {
 	t.Helper()
 	select {
 	case l := <-landings:
+		if err := browser.Wait(ctx, `location.pathname === "/callback" && document.readyState === "complete"`); err != nil {
+			t.Fatalf("waiting for the page of the landing: %v", err)
+		}
 		return l
 	case <-ctx.Done():
 		t.Fatalf("waiting for the landing: %v", ctx.Err())

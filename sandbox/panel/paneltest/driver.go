@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -65,18 +64,10 @@ func (d *Driver) Do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// Wait waits until a JavaScript expression is true in the page. An expression that throws is not true yet, for example
-// because an element is missing.
+// Wait waits until a JavaScript expression is true in the page, as browser.Wait does.
 func (d *Driver) Wait(condition string) {
 	d.T.Helper()
-	tried := "(() => { try { return Boolean(" + condition + "); } catch (notYet) { return false; } })()"
-	poll := chromedp.Poll[bool](tried, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(browser.WaitLimit))
-	deadline := time.Now().Add(browser.WaitLimit)
-	_, err := chromedp.Run(d.Ctx, poll)
-	for err != nil && time.Now().Before(deadline) && d.Ctx.Err() == nil {
-		_, err = chromedp.Run(d.Ctx, poll) // a navigation ends a poll
-	}
-	if err != nil {
+	if err := browser.Wait(d.Ctx, condition); err != nil {
 		shown, _ := chromedp.Run(d.Ctx, chromedp.Evaluate[string](`(`+Frame+` || document).body.innerText`))
 		d.T.Fatalf("waiting for %s: %v; shown is:\n%s", condition, err, shown)
 	}
