@@ -48,12 +48,16 @@ func (s *Service) Link(ctx context.Context, tenantID string, by audit.Actor) (Be
 	case err != nil:
 		return Begun{}, fmt.Errorf("reading open link of %s: %w", tenantID, err)
 	}
-	switch now := s.cfg.Now(); {
-	case c.ID == "", c.Status == Waiting && !now.Before(c.ExpiresAt), !now.Before(c.ExpiresAt) && !now.Before(c.ClaimExpiresAt):
+	switch timedOut := s.timedOut(c); {
+	case c.ID == "", timedOut && (c.Status == Waiting || s.unclaimed(c)):
 		c, err = s.open(ctx, r, token.Manual, s.cfg.LinkLife, audit.ConsentLinked, by)
-	case !now.Before(c.ExpiresAt):
+	case timedOut:
 		// Not a new link: it would replace the consent that waits for its claim code.
+		now := s.cfg.Now()
 		c.ExpiresAt = now.Add(s.cfg.LinkLife)
+		if s.misdated(c) {
+			c.CreatedAt = now
+		}
 		err = s.saveLink(ctx, r, &c, by)
 	}
 	if err == nil && c.Link.Empty() {
@@ -112,6 +116,9 @@ func (s *Service) open(ctx context.Context, r tenant.Resolved, procedure token.P
 		return Consent{}, err
 	}
 	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		if err := s.closeMisdated(ctx, c); err != nil {
+			return err
+		}
 		fresh := c
 		if err := s.cfg.Store.SaveConsent(ctx, &fresh); err != nil {
 			return changed(err, "saving consent "+c.ID)
@@ -119,6 +126,23 @@ func (s *Service) open(ctx context.Context, r tenant.Resolved, procedure token.P
 		return s.append(ctx, r, audit.Event{Action: action, Actor: by, Details: map[string]string{"procedure": string(procedure)}})
 	})
 	return c, err
+}
+
+// closeMisdated closes the open consents that would count as newer than c because a clock that was wrong created them.
+func (s *Service) closeMisdated(ctx context.Context, c Consent) error {
+	for {
+		old, err := s.cfg.Store.OpenConsent(ctx, c.TenantID, c.Procedure)
+		if errors.Is(err, tenant.ErrNotFound) || err == nil && !s.misdated(old) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading open consent of %s: %w", c.TenantID, err)
+		}
+		old.Status, old.EndedAt, old.ClaimHash = Closed, c.CreatedAt, ""
+		if err := s.cfg.Store.SaveConsent(ctx, &old); err != nil {
+			return changed(err, "closing consent "+old.ID)
+		}
+	}
 }
 
 // directLink returns the address of Microsoft's sign-in page for a link. Its state is the secret of the link, so that the
@@ -156,7 +180,7 @@ func (s *Service) Find(ctx context.Context, tenantID, consentID string) (Consent
 		return Consent{}, fmt.Errorf("reading consent %s: %w", consentID, err)
 	}
 	switch {
-	case c.Status == Waiting && !s.cfg.Now().Before(c.ExpiresAt):
+	case c.Status == Waiting && s.timedOut(c):
 		c.Status, c.Failure = Failed, failure.NewRecord(ctx, failure.New(failure.ConsentTimedOut))
 	case c.Status == Confirmable:
 		f, err := s.confirmable(ctx, c)
@@ -237,7 +261,7 @@ func (s *Service) byLink(ctx context.Context, link string) (Consent, tenant.Reso
 	if err != nil {
 		return Consent{}, tenant.Resolved{}, fmt.Errorf("reading consent of a link: %w", err)
 	}
-	if !c.open() || !s.cfg.Now().Before(c.ExpiresAt) {
+	if !c.open() || s.timedOut(c) {
 		return Consent{}, tenant.Resolved{}, failure.New(failure.LinkExpired)
 	}
 	r, err := s.ready(ctx, c.TenantID)

@@ -105,7 +105,7 @@ func (s *Service) byState(ctx context.Context, value string) (State, Consent, te
 	switch {
 	case !state.UsedAt.IsZero(), !c.open():
 		return fail(failure.New(failure.StateUsed))
-	case !s.cfg.Now().Before(state.ExpiresAt):
+	case s.expired(state):
 		return fail(failure.New(failure.StateExpired))
 	}
 	r, err := s.ready(ctx, state.TenantID)

@@ -15,45 +15,30 @@ import (
 // confirm makes the grant of a consent by another person than before the active one. A repeated confirmation succeeds again
 // while that grant is the active one. An ID that is not that of a consent of the tenant counts as a wrong claim code.
 func (s *Service) confirm(ctx context.Context, tenantID, consentID string, by audit.Actor) (token.Person, error) {
-	r, err := s.ready(ctx, tenantID)
-	if err != nil {
-		return token.Person{}, err
-	}
-	var person token.Person
-	var refused *failure.Error
-	err = s.store(ctx, func(ctx context.Context) error {
-		refused = nil
+	return s.decide(ctx, tenantID, func(ctx context.Context, r tenant.Resolved) (token.Person, *failure.Error, error) {
 		c, err := s.cfg.Store.Consent(ctx, consentID)
 		if err != nil && !errors.Is(err, tenant.ErrNotFound) {
-			return fmt.Errorf("reading consent %s: %w", consentID, err)
+			return token.Person{}, nil, fmt.Errorf("reading consent %s: %w", consentID, err)
 		}
 		switch {
 		case err == nil && c.TenantID == tenantID && c.Status == Succeeded:
-			person, err = s.confirmedBefore(ctx, c)
-			return err
+			person, err := s.confirmedBefore(ctx, c)
+			return person, nil, err
 		case err == nil && c.TenantID == tenantID && c.Status == Confirmable:
-			f, err := s.confirmable(ctx, c)
-			if err != nil {
-				return err
+			if f, err := s.confirmable(ctx, c); f != nil || err != nil {
+				return token.Person{}, f, err
 			}
-			if f != nil {
-				return f
-			}
-			person, err = s.activate(ctx, r, c, token.Unconfirmed, audit.ConsentConfirmed, by)
-			return err
+			person, err := s.activate(ctx, r, c, token.Unconfirmed, audit.ConsentConfirmed, by)
+			return person, nil, err
 		}
-		refused, err = s.countWrongID(ctx, r, by)
-		return err
+		refused, err := s.countWrongID(ctx, r, by)
+		return token.Person{}, refused, err
 	})
-	if err == nil && refused != nil {
-		return token.Person{}, refused
-	}
-	return person, err
 }
 
 // confirmable returns why a consent that waits for confirmation can no longer be confirmed; nil when it can.
 func (s *Service) confirmable(ctx context.Context, c Consent) (*failure.Error, error) {
-	if !s.cfg.Now().Before(c.ClaimExpiresAt) {
+	if s.unclaimed(c) {
 		return failure.New(failure.ConfirmationExpired), nil
 	}
 	g, err := s.cfg.Store.Grant(ctx, c.TenantID, token.Unconfirmed)

@@ -105,8 +105,18 @@ type Store interface {
 
 	AppendEvent(ctx context.Context, e audit.Event) error
 
-	// Purge deletes states that ended before the given time, and the secrets of consents that did.
-	Purge(ctx context.Context, before time.Time) error
+	// Purge deletes states that ended before the given time, and the secrets of consents that did. It ends what a clock that was
+	// wrong for a while has stored: nothing may have a time that is later than those of latest.
+	Purge(ctx context.Context, before time.Time, latest Latest) error
+}
+
+// Latest are the latest times that may be stored now.
+type Latest struct {
+	Now      time.Time
+	Happened time.Time // of what has happened
+	SignIn   time.Time // end of an automatic consent, or of an opening of Microsoft's page
+	Link     time.Time // end of a manual consent
+	Claim    time.Time // end of the time to enter a claim code, or to confirm
 }
 
 // Hasher makes keyed hashes of states, links, cookies and claim codes. Equal values have different hashes for different

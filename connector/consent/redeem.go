@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -73,7 +74,7 @@ func (s *Service) byPasted(ctx context.Context, tenantID string, cb Callback) (S
 	if err != nil {
 		return fail(fmt.Errorf("reading states of consent %s: %w", c.ID, err))
 	}
-	if len(states) == 0 {
+	if states = slices.DeleteFunc(states, s.expired); len(states) == 0 {
 		return fail(failure.New(failure.NothingToClaim))
 	}
 	return states[0], c, r, nil
@@ -81,27 +82,35 @@ func (s *Service) byPasted(ctx context.Context, tenantID string, cb Callback) (S
 
 // claim activates the pending grant if the claim code is correct. Too many wrong codes delete the grant.
 func (s *Service) claim(ctx context.Context, tenantID, code string, by audit.Actor) (token.Person, error) {
+	return s.decide(ctx, tenantID, func(ctx context.Context, r tenant.Resolved) (token.Person, *failure.Error, error) {
+		c, err := s.countedClaim(ctx, tenantID)
+		if err != nil {
+			return token.Person{}, nil, err
+		}
+		hash, err := s.claimHash(c.ID, code)
+		if err != nil {
+			return token.Person{}, nil, err
+		}
+		if subtle.ConstantTimeCompare([]byte(hash), []byte(c.ClaimHash)) != 1 {
+			refused, err := s.refuseClaim(ctx, r, c, by)
+			return token.Person{}, refused, err
+		}
+		person, err := s.activate(ctx, r, c, token.Pending, audit.ClaimAccepted, by)
+		return person, nil, err
+	})
+}
+
+// decide lets fn decide in a transaction whether a grant that waits becomes the active one. fn returns who consented, or a refusal,
+// which is not its error because the transaction must succeed for the refusal to be counted.
+func (s *Service) decide(ctx context.Context, tenantID string, fn func(ctx context.Context, r tenant.Resolved) (token.Person, *failure.Error, error)) (token.Person, error) {
 	r, err := s.ready(ctx, tenantID)
 	if err != nil {
 		return token.Person{}, err
 	}
 	var person token.Person
 	var refused *failure.Error
-	err = s.store(ctx, func(ctx context.Context) error {
-		refused = nil
-		c, err := s.countedClaim(ctx, tenantID)
-		if err != nil {
-			return err
-		}
-		hash, err := s.claimHash(c.ID, code)
-		if err != nil {
-			return err
-		}
-		if subtle.ConstantTimeCompare([]byte(hash), []byte(c.ClaimHash)) != 1 {
-			refused, err = s.refuseClaim(ctx, r, c, by)
-			return err
-		}
-		person, err = s.activate(ctx, r, c, token.Pending, audit.ClaimAccepted, by)
+	err = s.store(ctx, func(ctx context.Context) (err error) {
+		person, refused, err = fn(ctx, r)
 		return err
 	})
 	if err == nil && refused != nil {
@@ -135,7 +144,7 @@ func (s *Service) claimable(ctx context.Context, tenantID string) (Consent, erro
 	if err != nil {
 		return Consent{}, fmt.Errorf("reading open link of %s: %w", tenantID, err)
 	}
-	if !s.cfg.Now().Before(c.ClaimExpiresAt) {
+	if s.unclaimed(c) {
 		return Consent{}, failure.New(failure.ClaimExpired)
 	}
 	return c, nil

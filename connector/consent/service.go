@@ -160,9 +160,11 @@ func changed(err error, doing string) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// Purge removes states and secrets of consents that ended more than a day ago.
+// Purge removes states and secrets of consents that ended more than a day ago, and ends those with times that only a wrong clock
+// can have stored.
 func (s *Service) Purge(ctx context.Context) error {
-	if err := s.cfg.Store.Purge(ctx, s.cfg.Now().Add(-24*time.Hour)); err != nil {
+	now := s.cfg.Now()
+	if err := s.cfg.Store.Purge(ctx, now.Add(-24*time.Hour), s.latest(now)); err != nil {
 		return fmt.Errorf("purging consents: %w", err)
 	}
 	return nil

@@ -181,7 +181,10 @@ func (s *Store) CountClaim(ctx context.Context, consentID string, limit int) err
 }
 
 // Purge implements consent.Store. It keeps the hash of a link, which distinguishes an old link from one that never existed.
-func (s *Store) Purge(ctx context.Context, before time.Time) error {
+func (s *Store) Purge(ctx context.Context, before time.Time, latest consent.Latest) error {
+	if err := s.endMisdated(ctx, latest); err != nil {
+		return fmt.Errorf("ending consents with implausible times: %w", err)
+	}
 	err := s.inBatches(ctx, &stateRow{}, "ended_at", before, func(ended *gorm.DB) error {
 		return ended.Delete(&stateRow{}).Error
 	})
@@ -200,4 +203,33 @@ func (s *Store) Purge(ctx context.Context, before time.Time) error {
 		return fmt.Errorf("purging consents: %w", err)
 	}
 	return nil
+}
+
+// endMisdated deletes the states, and ends the consents, with times that are later than they may be. The first condition of each
+// statement is that of an index: only what has not ended has such times.
+func (s *Store) endMisdated(ctx context.Context, latest consent.Latest) error {
+	now, happened := sqldb.NewTimestamp(latest.Now), sqldb.NewTimestamp(latest.Happened)
+	signIn, link, claim := sqldb.NewTimestamp(latest.SignIn), sqldb.NewTimestamp(latest.Link), sqldb.NewTimestamp(latest.Claim)
+	return s.db.Write(ctx, func(db *gorm.DB) error {
+		err := db.Where("ended_at > ?", now).
+			Where("(created_at > ? OR used_at > ? OR expires_at > ? OR (browser_hash <> '' AND expires_at > ?))", happened, happened, link, signIn).
+			Delete(&stateRow{}).Error
+		if err != nil {
+			return err
+		}
+		earliest := func(column string) any { return gorm.Expr("CASE WHEN "+column+" > ? THEN ? ELSE "+column+" END", now, now) }
+		return db.Model(&consentRow{}).Where("purge_at > ?", now).
+			Where("(created_at > ? OR ended_at > ? OR expires_at > ? OR (procedure_name = ? AND expires_at > ?) OR claim_expires_at > ?)",
+				happened, happened, link, string(token.Automatic), signIn, claim).
+			Updates(map[string]any{
+				"created_at":       earliest("created_at"),
+				"expires_at":       earliest("expires_at"),
+				"ended_at":         earliest("ended_at"),
+				"claim_expires_at": earliest("claim_expires_at"),
+				"link":             nil,
+				"claim_hash":       nil,
+				"purge_at":         nil,
+				"version":          gorm.Expr("version + 1"),
+			}).Error
+	})
 }

@@ -220,7 +220,7 @@ func TestPurge(t *testing.T) {
 			if err := s.SaveConsent(ctx, &c); err != nil {
 				t.Fatalf("SaveConsent() = %v", err)
 			}
-			if err := s.Purge(ctx, noon); err != nil {
+			if err := s.Purge(ctx, noon, latest(noon)); err != nil {
 				t.Fatalf("Purge() = %v", err)
 			}
 			got, err := s.ConsentByLink(ctx, c.LinkHash)
@@ -252,7 +252,91 @@ func TestPurge(t *testing.T) {
 					t.Fatalf("UseState() = %v", err)
 				}
 			}
-			if err := s.Purge(ctx, noon); err != nil {
+			if err := s.Purge(ctx, noon, latest(noon)); err != nil {
+				t.Fatalf("Purge() = %v", err)
+			}
+			if _, err := s.State(ctx, state.Hash); !errors.Is(err, tc.want) {
+				t.Errorf("State() after Purge() of one that is %s = _, %v, want %v", name, err, tc.want)
+			}
+		}
+	})
+}
+
+// latest returns the latest times that may be stored at now, for the settings of these tests.
+func latest(now time.Time) consent.Latest {
+	return consent.Latest{Now: now, Happened: now.Add(10 * time.Minute), SignIn: now.Add(2 * time.Hour), Link: now.AddDate(0, 0, 7), Claim: now.AddDate(0, 0, 1)}
+}
+
+// TestPurge_EndsWhatAWrongClockStored has rows whose times no clock that is right can have stored, as older programs left them.
+func TestPurge_EndsWhatAWrongClockStored(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		ctx, at := t.Context(), latest(noon)
+		owner := addTenant(t, s)
+		tick := time.Millisecond
+		for name, tc := range map[string]struct {
+			procedure                      token.Procedure
+			created, expires, claim, ended time.Time
+			kept                           bool
+		}{
+			"manual":                        {procedure: token.Manual, created: at.Happened, expires: at.Link, claim: at.Claim, kept: true},
+			"automatic":                     {procedure: token.Automatic, created: at.Happened, expires: at.SignIn, kept: true},
+			"created later":                 {procedure: token.Manual, created: at.Happened.Add(tick), expires: at.Link, claim: at.Claim},
+			"manual, expiring later":        {procedure: token.Manual, created: noon, expires: at.Link.Add(tick)},
+			"automatic, expiring later":     {procedure: token.Automatic, created: noon, expires: at.SignIn.Add(tick)},
+			"claimable for longer":          {procedure: token.Manual, created: noon, expires: at.Link, claim: at.Claim.Add(tick)},
+			"ended in half a year":          {procedure: token.Manual, created: noon, expires: at.Link, ended: noon.AddDate(0, 6, 0)},
+			"of a clock half a year ahead":  {procedure: token.Manual, created: noon.AddDate(0, 6, 0), expires: noon.AddDate(0, 6, 7), claim: noon.AddDate(0, 6, 1)},
+			"of a clock half an hour ahead": {procedure: token.Manual, created: noon.Add(30 * time.Minute), expires: noon.AddDate(0, 0, 7)},
+		} {
+			c := newConsent(owner.ID)
+			c.Procedure, c.CreatedAt, c.ExpiresAt, c.ClaimExpiresAt, c.EndedAt = tc.procedure, tc.created, tc.expires, tc.claim, tc.ended
+			if err := s.SaveConsent(ctx, &c); err != nil {
+				t.Fatalf("SaveConsent() = %v", err)
+			}
+			if err := s.Purge(ctx, noon.AddDate(0, 0, -1), at); err != nil {
+				t.Fatalf("Purge() = %v", err)
+			}
+			got, err := s.Consent(ctx, c.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kept := !got.Link.Empty() && got.ClaimHash != "" && got.Version == c.Version; kept != tc.kept {
+				t.Errorf("Purge() keeps a consent that is %s: %t, want %t", name, kept, tc.kept)
+			}
+			for what, stored := range map[string]time.Time{"created": got.CreatedAt, "expires": got.ExpiresAt, "ended": got.EndedAt, "claim": got.ClaimExpiresAt} {
+				if !tc.kept && stored.After(noon) {
+					t.Errorf("%s is at %s in a consent that was %s, want not later than %s", what, stored, name, noon)
+				}
+			}
+		}
+
+		c := newConsent(owner.ID)
+		for name, tc := range map[string]struct {
+			browser                string
+			created, expires, used time.Time
+			want                   error
+		}{
+			"of a browser":               {browser: "b", created: at.Happened, expires: at.SignIn},
+			"of a link":                  {created: at.Happened, expires: at.Link},
+			"of a browser, for longer":   {browser: "b", created: noon, expires: at.SignIn.Add(tick), want: tenant.ErrNotFound},
+			"of a link, for longer":      {created: noon, expires: at.Link.Add(tick), want: tenant.ErrNotFound},
+			"created later":              {browser: "b", created: at.Happened.Add(tick), expires: at.SignIn, want: tenant.ErrNotFound},
+			"used in the future":         {browser: "b", created: noon, expires: at.SignIn, used: at.Happened.Add(tick), want: tenant.ErrNotFound},
+			"used just now, not a fault": {browser: "b", created: noon, expires: at.SignIn, used: noon},
+		} {
+			state := newState(c)
+			state.BrowserHash, state.CreatedAt, state.ExpiresAt = tc.browser, tc.created, tc.expires
+			if err := s.AddState(ctx, state); err != nil {
+				t.Fatalf("AddState() = %v", err)
+			}
+			if !tc.used.IsZero() {
+				if err := s.UseState(ctx, state.Hash, tc.used); err != nil {
+					t.Fatalf("UseState() = %v", err)
+				}
+			}
+			if err := s.Purge(ctx, noon.AddDate(0, 0, -1), at); err != nil {
 				t.Fatalf("Purge() = %v", err)
 			}
 			if _, err := s.State(ctx, state.Hash); !errors.Is(err, tc.want) {

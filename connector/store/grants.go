@@ -223,11 +223,12 @@ func (s *Store) DeleteGrant(ctx context.Context, tenantID string, slot token.Slo
 }
 
 // Unclaimed implements token.Store. Such grants are few, because each one waits for a person.
-func (s *Store) Unclaimed(ctx context.Context, consentedBefore time.Time, limit int) ([]token.Grant, error) {
+func (s *Store) Unclaimed(ctx context.Context, consentedBefore, consentedAfter time.Time, limit int) ([]token.Grant, error) {
 	var rows []grantRow
 	err := s.db.Read(ctx, func(db *gorm.DB) error {
 		return db.Omit("refresh_token").
-			Where("slot IN ? AND consented_at < ?", []string{string(token.Pending), string(token.Unconfirmed)}, sqldb.NewTimestamp(consentedBefore)).
+			Where("slot IN ? AND (consented_at < ? OR consented_at > ?)", []string{string(token.Pending), string(token.Unconfirmed)},
+				sqldb.NewTimestamp(consentedBefore), sqldb.NewTimestamp(consentedAfter)).
 			Limit(limit).Find(&rows).Error
 	})
 	if err != nil {

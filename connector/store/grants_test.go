@@ -162,8 +162,8 @@ func TestUnclaimed(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
 		ctx := t.Context()
-		early, late := addTenant(t, s), addTenant(t, s)
-		for id, consented := range map[string]time.Time{early.ID: noon.Add(-time.Millisecond), late.ID: noon} {
+		early, late, ahead := addTenant(t, s), addTenant(t, s), addTenant(t, s)
+		for id, consented := range map[string]time.Time{early.ID: noon.Add(-time.Millisecond), late.ID: noon, ahead.ID: noon.AddDate(0, 0, 12)} {
 			for _, slot := range []token.Slot{token.Active, token.Pending, token.Unconfirmed, token.Predecessor} {
 				g := newGrant(id, slot, consented)
 				if err := s.SaveGrant(ctx, &g); err != nil {
@@ -171,12 +171,12 @@ func TestUnclaimed(t *testing.T) {
 				}
 			}
 		}
-		unclaimed, err := s.Unclaimed(ctx, noon, 10)
-		if err != nil || len(unclaimed) != 2 {
-			t.Fatalf("Unclaimed() = %d grants, %v, want two", len(unclaimed), err)
+		unclaimed, err := s.Unclaimed(ctx, noon, noon.Add(time.Hour), 10)
+		if err != nil || len(unclaimed) != 4 {
+			t.Fatalf("Unclaimed() = %d grants, %v, want two too old ones and two of a clock that was ahead", len(unclaimed), err)
 		}
 		for _, g := range unclaimed {
-			if g.TenantID != early.ID || g.Slot != token.Pending && g.Slot != token.Unconfirmed || !g.RefreshToken.Empty() {
+			if g.TenantID == late.ID || g.Slot != token.Pending && g.Slot != token.Unconfirmed || !g.RefreshToken.Empty() {
 				t.Errorf("Unclaimed() returned the %s grant of %s, with a token: %t", g.Slot, g.TenantID, !g.RefreshToken.Empty())
 			}
 			changed := g
@@ -191,7 +191,7 @@ func TestUnclaimed(t *testing.T) {
 				t.Errorf("Grant(%s) after DeleteUnchanged() = _, %v, want not found", g.Slot, err)
 			}
 		}
-		if one, err := s.Unclaimed(ctx, noon.Add(time.Hour), 1); err != nil || len(one) != 1 {
+		if one, err := s.Unclaimed(ctx, noon.Add(time.Hour), noon.AddDate(1, 0, 0), 1); err != nil || len(one) != 1 {
 			t.Errorf("Unclaimed() with limit 1 = %d grants, %v", len(one), err)
 		}
 	})

@@ -37,9 +37,9 @@ func populate(t *testing.T, raw *sql.DB, driver string) {
 		"INSERT INTO schedules (tenant_id, due_at, expires_at, slack_day, attempt, version) " +
 			number + id + ", CASE WHEN n < 450 THEN '2026-11-01 00:00:00.000' ELSE '2026-12-01 00:00:00.000' END, '2026-12-30 00:00:00.000', 20817, 0, 1 FROM numbers",
 		"INSERT INTO consents (id, tenant_id, procedure_name, status, asked_by_kind, asked_by_id, asked_by_name, asked_by_account_id, asked_by_original_id, created_at, consented_by, claim_attempts, purge_at, version) " +
-			number + concat("consent") + ", " + id + ", 'manual', 'waiting', 'user', 'u', 'n', 'a', 'o', '2026-11-01 00:00:00.000', '{}', 0, " + at("2026-01-01", "2026-12-01") + ", 1 FROM numbers",
+			number + concat("consent") + ", " + id + ", 'manual', 'waiting', 'user', 'u', 'n', 'a', 'o', '2026-11-01 00:00:00.000', '{}', 0, " + at("2026-01-01", "2026-11-23") + ", 1 FROM numbers",
 		"INSERT INTO states (state_hash, consent_id, tenant_id, browser_hash, without_claims, created_at, expires_at, ended_at) " +
-			number + concat("state") + ", " + concat("consent") + ", " + id + ", 'b', 0, '2026-11-01 00:00:00.000', '2026-12-01 00:00:00.000', " + at("2026-01-01", "2026-12-01") + " FROM numbers",
+			number + concat("state") + ", " + concat("consent") + ", " + id + ", 'b', 0, '2026-11-01 00:00:00.000', '2026-12-01 00:00:00.000', " + at("2026-01-01", "2026-11-23") + " FROM numbers",
 		"INSERT INTO events (id, happened_at, instance_key, tenant_id, action, actor_kind, actor_id, actor_name, actor_account_id, actor_original_id, result, reference, checkpoint) " +
 			number + concat("event") + ", '2026-11-01 00:00:00.000', 'key', " + id + ", 'grant.renewed', 'scheduler', '', '', '', '', 'ok', 'r', 1 FROM numbers",
 		"INSERT INTO nonces (consumer_key, nonce_hash, expires_at) " +
@@ -98,9 +98,9 @@ func TestStore_EveryQueryUsesAnIndex(t *testing.T) {
 				_, err := s.LeaseAnnouncement(ctx, notify.Subject{Kind: notify.OfTenant, ID: "tenant-0005"}, "another replica", noon, noon.Add(time.Minute))
 				return err
 			}},
-			"purging states and consents": {"states_ended consents_purge", func() error { return s.Purge(ctx, noon.AddDate(0, -6, 0)) }},
+			"purging states and consents": {"states_ended consents_purge", func() error { return s.Purge(ctx, noon.AddDate(0, -6, 0), latest(noon)) }},
 			"purging nonces":              {"nonces_expiry", func() error { return s.PurgeNonces(ctx, noon.AddDate(0, -6, 0)) }},
-			"purging unclaimed grants":    {"grants_consented", func() error { _, err := s.Unclaimed(ctx, noon.AddDate(0, -6, 0), 1000); return err }},
+			"purging unclaimed grants":    {"grants_consented", func() error { _, err := s.Unclaimed(ctx, noon.AddDate(0, -6, 0), noon.Add(time.Hour), 1000); return err }},
 			"deleting an unclaimed grant": {"", func() error {
 				err := s.DeleteUnchanged(ctx, token.Grant{TenantID: "tenant-0005", Slot: token.Pending, Version: 77})
 				if errors.Is(err, token.ErrStale) {

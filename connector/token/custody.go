@@ -195,7 +195,8 @@ const purgeBatch = 1000
 // expired. Several replicas may purge at once.
 func (s *Service) Purge(ctx context.Context) error {
 	s.loans.purge(s.cfg.Now())
-	unclaimed, err := s.cfg.Store.Unclaimed(ctx, s.cfg.Now().Add(-s.cfg.ClaimLife), purgeBatch)
+	now := s.cfg.Now()
+	unclaimed, err := s.cfg.Store.Unclaimed(ctx, now.Add(-s.cfg.ClaimLife), now.Add(Tolerance), purgeBatch)
 	if err != nil {
 		return fmt.Errorf("reading unclaimed grants: %w", err)
 	}

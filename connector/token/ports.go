@@ -35,9 +35,9 @@ type Store interface {
 	// in the transaction that replaces the active grant: the version check there covers this row, too.
 	SavePredecessor(ctx context.Context, g Grant) error
 	DeleteGrant(ctx context.Context, tenantID string, slot Slot) error
-	// Unclaimed returns up to limit pending and unconfirmed grants that were consented to before the given time, without
+	// Unclaimed returns up to limit pending and unconfirmed grants that were consented to before one time or after another, without
 	// their refresh tokens.
-	Unclaimed(ctx context.Context, consentedBefore time.Time, limit int) ([]Grant, error)
+	Unclaimed(ctx context.Context, consentedBefore, consentedAfter time.Time, limit int) ([]Grant, error)
 	// DeleteUnchanged deletes g if it still has its Version, else it returns ErrStale.
 	DeleteUnchanged(ctx context.Context, g Grant) error
 

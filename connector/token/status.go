@@ -108,7 +108,7 @@ func (s *Service) waiting(g, active *Grant, now time.Time) *WaitingGrant {
 		return nil
 	}
 	w := &WaitingGrant{g.ConsentID, g.Procedure, g.ConsentedBy, g.ConsentedAt, g.ConsentedAt.Add(s.cfg.ClaimLife), nil}
-	if !now.Before(w.ExpiresAt) {
+	if Over(w.ExpiresAt, now, s.cfg.ClaimLife) {
 		return nil
 	}
 	if active != nil && s.mustConfirm(g.ConsentedBy, active.ConsentedBy) {

@@ -19,6 +19,12 @@ const (
 	LongestRetry = 27 * time.Hour
 )
 
+// Over reports whether a stored time, until which something lasts, has come. One that is farther ahead than the longest term was
+// stored by a clock that was wrong for a while, and counts as having come.
+func Over(until, now time.Time, longest time.Duration) bool {
+	return !now.Before(until) || until.After(now.Add(longest+Tolerance))
+}
+
 // implausible reports whether a clock that was wrong stored when g was issued: it lies in the future.
 func (g Grant) implausible(now time.Time) bool { return g.IssuedAt.After(now.Add(Tolerance)) }
 
