@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -14,13 +15,17 @@ import (
 )
 
 func (h *Handler) install(c *call) error {
-	settings, err := c.resource.settings(tenant.Settings{})
+	settings, err := c.resource.settings(tenant.Settings{}, false)
+	if err != nil {
+		return err
+	}
+	version, err := h.installedVersion(c.resource.typeID)
 	if err != nil {
 		return err
 	}
 	in, err := h.cfg.Tenants.Install(c.ctx(), tenant.Instance{
 		Key: c.key, ID: c.headers.instance, RootID: c.resource.id, ControllerURI: c.headers.controller,
-		PackageVersion: h.cfg.PackageVersion, Settings: settings,
+		PackageVersion: version, Settings: settings,
 	}, c.caller.actor)
 	if err != nil {
 		return err
@@ -34,11 +39,11 @@ func (h *Handler) retrieveApp(c *call) error {
 	if c.caller.role == platform {
 		return h.answerApp(c, http.StatusOK, c.Instance)
 	}
-	return c.echo.JSON(http.StatusOK, h.viewAPS(appService, c.Instance.RootID, ""))
+	return c.echo.JSON(http.StatusOK, h.viewAPS(c, c.Instance.RootID))
 }
 
 func (h *Handler) configureApp(c *call) error {
-	settings, err := c.resource.settings(withoutCredentials(c.Instance.Settings))
+	settings, err := c.resource.settings(withoutCredentials(c.Instance.Settings), c.nullRemoves())
 	if err != nil {
 		return err
 	}
@@ -54,7 +59,7 @@ func (h *Handler) answerApp(c *call, status int, in tenant.Instance) error {
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(status, h.viewApp(in, c.resource.typeID, task))
+	return c.echo.JSON(status, h.viewApp(c, in, task))
 }
 
 func (h *Handler) removeApp(c *call) error {
@@ -70,20 +75,53 @@ func (h *Handler) removeApp(c *call) error {
 	return c.echo.NoContent(http.StatusNoContent)
 }
 
+// upgradeApp records that the platform now has the package of this program. A repeated upgrade changes nothing: what the
+// platform sends with it is from before the first one.
 func (h *Handler) upgradeApp(c *call) error {
-	from := c.echo.QueryParam("version")
-	if !isPackageVersion(from) {
+	from, ours := c.echo.QueryParam("version"), h.cfg.PackageVersion
+	switch {
+	case strings.Trim(from, "0123456789.") == "": // none, or without a release
+		from = c.Instance.PackageVersion
+	case !isPackageVersion(from):
 		return badRequest("the parameter version must be the version and release upgraded from, for example 1-3")
 	}
-	settings, err := c.resource.settings(withoutCredentials(c.Instance.Settings))
+	for _, version := range []string{from, c.Instance.PackageVersion} {
+		if isLater(version, ours) {
+			return badRequest("this connector has version " + ours + " of the package, which is earlier than " + version)
+		}
+	}
+	if c.Instance.PackageVersion == ours {
+		return h.answerApp(c, http.StatusOK, c.Instance)
+	}
+	settings, err := c.resource.settings(withoutCredentials(c.Instance.Settings), false)
 	if err != nil {
 		return err
 	}
-	in, err := h.cfg.Tenants.Upgrade(c.ctx(), c.key, from, h.cfg.PackageVersion, settings, c.caller.actor)
+	in, err := h.cfg.Tenants.Upgrade(c.ctx(), c.key, from, ours, settings, c.caller.actor)
 	if err != nil {
 		return err
 	}
 	return h.answerApp(c, http.StatusOK, in)
+}
+
+// isLater reports whether package version a is later than b. Missing numbers are 0.
+func isLater(a, b string) bool {
+	split := func(version string) []string {
+		return strings.FieldsFunc(version, func(r rune) bool { return r == '.' || r == '-' })
+	}
+	left, right := split(a), split(b)
+	for i := range max(len(left), len(right)) {
+		var numbers [2]int
+		for side, parts := range [][]string{left, right} {
+			if i < len(parts) {
+				numbers[side], _ = strconv.Atoi(parts[i]) // what is no number counts as 0
+			}
+		}
+		if numbers[0] != numbers[1] {
+			return numbers[0] > numbers[1]
+		}
+	}
+	return false
 }
 
 // isPackageVersion reports whether text is "version-release", split at the last hyphen (docs/reference/aps-protocol.md

@@ -55,6 +55,9 @@ func (h *Handler) serve(c *call) error {
 	if err != nil {
 		return err
 	}
+	if !c.knows(c.op.Service + "." + c.op.Name) {
+		return failure.New(failure.NotFound) // as a connector of the instance's package answers
+	}
 	if c.op.relies() && c.Intact() != nil {
 		return c.Intact()
 	}
@@ -175,7 +178,7 @@ func (h *Handler) loadSubject(c *call) error {
 
 // loadProvisioned takes the requested tenant of a provisioning, which may be a repeated one.
 func (h *Handler) loadProvisioned(c *call) error {
-	requested, err := c.resource.tenant(tenant.Tenant{ID: c.resource.id, InstanceKey: c.key})
+	requested, err := c.resource.tenant(tenant.Tenant{ID: c.resource.id, InstanceKey: c.key}, false)
 	if err != nil {
 		return err
 	}
@@ -215,10 +218,18 @@ func (h *Handler) acknowledge(service string) echo.HandlerFunc {
 // noDefaults answers a request for the defaults of a new resource: the type declares them all.
 func (h *Handler) noDefaults(ec echo.Context) error { return ec.NoContent(http.StatusNoContent) }
 
-// schema returns the type of a service.
+// schema returns the type of a service in the package that the instance is at.
 func (h *Handler) schema(service string) echo.HandlerFunc {
 	return func(ec echo.Context) error {
-		text, ok := h.cfg.Schema(service)
+		key, _ := ec.Get(keyName).(string)
+		in, err := h.cfg.Tenants.Instance(ec.Request().Context(), key)
+		if failure.Is(err, failure.NotFound) {
+			in, err = tenant.Instance{PackageVersion: h.cfg.PackageVersion}, nil
+		}
+		if err != nil {
+			return err
+		}
+		text, ok := h.cfg.Schema(service, in.PackageMajor())
 		if !ok {
 			return failure.New(failure.NotFound)
 		}

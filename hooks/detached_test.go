@@ -85,6 +85,9 @@ func TestTimeout_SlowDatabase(t *testing.T) {
 	if !strings.Contains(a.header.Get("APS-Info"), "goes on") {
 		t.Errorf("APS-Info = %q, want one that says the work continues", a.header.Get("APS-Info"))
 	}
+	in := fake.instances[keyA]
+	in.PackageVersion = "1-1"
+	fake.instances[keyA] = in
 	h.refused(request{method: http.MethodPost, path: "/app/" + rootA + "/upgrade?version=1-1"}, failure.StillRunning)
 }
 

@@ -11,12 +11,15 @@ func ReadResource(service string, body []byte) (id, account, subscription string
 		return "", "", "", err
 	}
 	if service == appService {
-		_, err = r.settings(tenant.Settings{})
+		_, err = r.settings(tenant.Settings{}, true)
 	} else {
-		_, err = r.tenant(tenant.Tenant{})
+		_, err = r.tenant(tenant.Tenant{}, true)
 	}
 	return r.id, r.account(), r.subscription(), err
 }
 
 // IsPackageVersion reports whether the handler accepts text as the version of an upgrade.
 func IsPackageVersion(text string) bool { return isPackageVersion(text) }
+
+// Since is the table of what later package versions added.
+var Since = since

@@ -17,13 +17,14 @@ import (
 
 	"azure-partner-connector/connector/platform/oauth1"
 	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/schemas"
 )
 
 // Defaults of a Config.
 const (
 	DefaultBodyLimit      = 1 << 20
 	DefaultPackageID      = "http://aps.example.com/azure-partner-connector"
-	DefaultPackageVersion = "1-1"
+	DefaultPackageVersion = "2-1"
 )
 
 // Config is what a Handler needs.
@@ -65,11 +66,11 @@ type Config struct {
 	// PackageID is the package that types in answers belong to. Default: the published package.
 	PackageID string
 
-	// PackageVersion is the "version-release" that instances are installed with and upgraded to. Default: the first.
+	// PackageVersion is the "version-release" that instances are installed with and upgraded to. Default: DefaultPackageVersion.
 	PackageVersion string
 
-	// Schema returns the type of a service in that package. Default: the published package.
-	Schema func(service string) (content []byte, ok bool)
+	// Schema returns the type of a service in a version of that package. Default: the published package.
+	Schema func(service string, version int) (content []byte, ok bool)
 
 	// PackageFile is served at PackagePath to anyone. Default: none.
 	PackageFile PackageFile
@@ -137,7 +138,7 @@ func (cfg *Config) fillIn() {
 		cfg.RenewDue = func() {}
 	}
 	if cfg.Schema == nil {
-		cfg.Schema = publishedSchema
+		cfg.Schema = schemas.Type
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

@@ -51,8 +51,8 @@ const (
 	borrower      = "e0000000-0000-4000-8000-000000000000"
 	otherBorrower = "e1000000-0000-4000-8000-000000000001"
 
-	appType    = "http://aps.example.com/azure-partner-connector/app/1.0"
-	tenantType = "http://aps.example.com/azure-partner-connector/tenant/1.0"
+	appType    = "http://aps.example.com/azure-partner-connector/app/2.0"
+	tenantType = "http://aps.example.com/azure-partner-connector/tenant/2.0"
 
 	controllerURI = "https://apsc.example.net:6308/"
 )
@@ -106,13 +106,13 @@ func newHarness(t *testing.T, edit ...func(*hooks.Config)) *harness {
 func installed(t *testing.T, edit ...func(*hooks.Config)) *harness {
 	h := newHarness(t, edit...)
 	h.tenants.instances[keyA] = tenant.Instance{
-		Key: keyA, ID: instanceA, RootID: rootA, ControllerURI: controllerURI, PackageVersion: "1-1",
+		Key: keyA, ID: instanceA, RootID: rootA, ControllerURI: controllerURI, PackageVersion: "2-1",
 		Settings: tenant.Settings{
-			Cloud: "global", MFARequest: "amr", Borrowers: []string{borrower},
+			Cloud: "global", MFARequest: "amr", Borrowers: []tenant.Borrower{tenant.NewBorrower(borrower)},
 			Application: tenant.Application{ID: unknownID, Secret: tenant.Credential{Value: secret.New("c4n4ry-stored")}},
 		},
 	}
-	h.tenants.instances[keyB] = tenant.Instance{Key: keyB, ID: instanceB, RootID: rootB, ControllerURI: controllerURI}
+	h.tenants.instances[keyB] = tenant.Instance{Key: keyB, ID: instanceB, RootID: rootB, ControllerURI: controllerURI, PackageVersion: "2-1"}
 	h.tenants.tenants[tenantA] = tenant.Tenant{ID: tenantA, InstanceKey: keyA, AccountID: accountR2, Name: "Fabrikam", Marketplace: "Cloud Market", Directory: "fabrikam.onmicrosoft.com"}
 	h.tenants.tenants[tenantB] = tenant.Tenant{ID: tenantB, InstanceKey: keyB, AccountID: accountR2, Directory: "contoso.onmicrosoft.com"}
 	return h

@@ -25,7 +25,7 @@ const settings = `"cloud":"global","applicationId":"99999999-0000-4000-8000-0000
 
 func wantSettings() tenant.Settings {
 	return tenant.Settings{
-		Cloud: "global", MFARequest: "off", Borrowers: []string{borrower}, SkipLanding: true, DirectLink: true, TenantApplication: true,
+		Cloud: "global", MFARequest: "off", Borrowers: []tenant.Borrower{tenant.NewBorrower(borrower)}, SkipLanding: true, DirectLink: true, TenantApplication: true,
 		Application: tenant.Application{ID: "99999999-0000-4000-8000-000000000009", Secret: tenant.Credential{Value: secret.New("c4n4ry-sent"), Ends: time.Date(2027, 11, 23, 0, 0, 0, 0, time.UTC)}},
 	}
 }
@@ -50,8 +50,8 @@ func TestInstall(t *testing.T) {
 	r := request{method: http.MethodPost, path: "/app", body: appResource(settings)}
 	a := h.accepted(r, http.StatusCreated)
 	same(t, a, `{"aps":{"type":"`+appType+`","id":"`+rootA+`"},"cloud":"global","applicationId":"99999999-0000-4000-8000-000000000009","applicationSecret":"",
-		"applicationSecretEnd":"2027-11-23","nextApplicationSecret":"","nextApplicationSecretEnd":"","applicationCertificate":"","applicationCertificateEnd":"","mfaRequest":"off","borrowers":["`+borrower+`"],"skipLanding":true,"directLink":true,"tenantApplication":true,"renewalTask":""}`)
-	want := tenant.Instance{Key: keyA, ID: instanceA, RootID: rootA, ControllerURI: controllerURI, PackageVersion: "1-1", Settings: wantSettings()}
+		"applicationSecretEnd":"2027-11-23","nextApplicationSecret":"","nextApplicationSecretEnd":"","applicationCertificate":"","applicationCertificateEnd":"","mfaRequest":"off","borrowers":[{"id":"`+borrower+`","apis":["partnercenter","graph","arm"],"directories":["partner"]}],"skipLanding":true,"directLink":true,"tenantApplication":true,"renewalTask":""}`)
+	want := tenant.Instance{Key: keyA, ID: instanceA, RootID: rootA, ControllerURI: controllerURI, PackageVersion: "2-1", Settings: wantSettings()}
 	if diff := cmp.Diff(want, h.tenants.instances[keyA], secrets()); diff != "" {
 		t.Errorf("instance (-want +got):\n%s", diff)
 	}
@@ -66,7 +66,7 @@ func TestInstall(t *testing.T) {
 
 func TestInstall_AcceptsOtherPackageID(t *testing.T) {
 	h := newHarness(t)
-	const rewritten = "http://partner.example.net/my/package/app/1.4"
+	const rewritten = "http://partner.example.net/my/package/app/2.4"
 	a := h.accepted(request{method: http.MethodPost, path: "/app", body: resourceOf(rewritten, rootA, "")}, http.StatusCreated)
 	if got := a.json(t)["aps"].(map[string]any)["type"]; got != rewritten {
 		t.Errorf("aps.type of the answer = %v, want %s", got, rewritten)
@@ -83,7 +83,7 @@ func TestConfigure_KeepsMissingProperties(t *testing.T) {
 		t.Errorf("settings (-want +got):\n%s", diff)
 	}
 	h.accepted(request{method: http.MethodPut, path: "/app/" + rootA, body: `{"borrowers":null,"applicationId":null,"skipLanding":null,"applicationSecretEnd":null}`}, http.StatusOK)
-	want.Borrowers, want.Application.ID, want.SkipLanding = []string{}, "", false
+	want.Borrowers, want.Application.ID, want.SkipLanding = []tenant.Borrower{}, "", false
 	if diff := cmp.Diff(want, h.tenants.instances[keyA].Settings, secrets()); diff != "" {
 		t.Errorf("settings after nulls (-want +got):\n%s", diff)
 	}
@@ -104,8 +104,7 @@ func TestConfigure_SendsKeepsOrRemovesCredentials(t *testing.T) {
 		"new":           {`"nextApplicationSecret":"c4n4ry-next"`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: tenant.Credential{Value: secret.New("c4n4ry-next")}}},
 		"new with end":  {`"applicationSecret":"c4n4ry-new","applicationSecretEnd":"2027-11-23"`, tenant.Application{Certificate: kept, Secret: tenant.Credential{Value: secret.New("c4n4ry-new"), Ends: ends}, NextSecret: kept}},
 		"certificate":   {`"applicationCertificate":"\n-----BEGIN c4n4ry\n"`, tenant.Application{Certificate: tenant.Credential{Value: secret.New("-----BEGIN c4n4ry"), Ends: ends}, Secret: kept, NextSecret: kept}},
-		"null":          {`"applicationSecret":null,"applicationCertificate":null`, tenant.Application{Certificate: tenant.Credential{Ends: ends, Remove: true}, Secret: tenant.Credential{Ends: ends, Remove: true}, NextSecret: kept}},
-		"null for next": {`"nextApplicationSecret":null`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: tenant.Credential{Ends: ends, Remove: true}}},
+		"null":          {`"applicationSecret":null,"applicationCertificate":null,"nextApplicationSecret":null`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: kept}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := installed(t)
@@ -125,19 +124,6 @@ func TestConfigure_SendsKeepsOrRemovesCredentials(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestUpgrade(t *testing.T) {
-	for _, version := range []string{"1-1", "1.0-3", "26.0-2", "100-500", "1-0-7"} {
-		h := installed(t)
-		r := request{method: http.MethodPost, path: "/app/" + rootA + "/upgrade?version=" + version, body: appResource(`"cloud":"china"`)}
-		a := h.accepted(r, http.StatusOK)
-		if a.json(t)["cloud"] != "china" || !strings.HasSuffix(h.changes(), "from "+version+" to 1-1") {
-			t.Errorf("upgrade from %s = %s and changed %s", version, a.text, h.changes())
-		}
-	}
-	h := installed(t)
-	h.accepted(request{method: http.MethodPost, path: "/app/" + rootA + "/upgrade?version=1-1"}, http.StatusOK)
 }
 
 func TestRemove_IsIdempotent(t *testing.T) {

@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// upgradeName is the name of the operation by which the platform upgrades an instance.
+const upgradeName = "upgrade"
+
 // The services of the package, which are the first segment of every path.
 const (
 	appService    = "app"
@@ -92,10 +95,11 @@ func operations() []operation {
 		lifecycle(appService, "retrieve", http.MethodGet, "", noResource, (*Handler).retrieveApp, anyone()...),
 		lifecycle(appService, "configure", http.MethodPut, "", requiredResource, (*Handler).configureApp, provider, platform),
 		lifecycle(appService, "unprovision", http.MethodDelete, "", noResource, (*Handler).removeApp, anyone()...),
-		lifecycle(appService, "upgrade", http.MethodPost, "/upgrade", optionalResource, (*Handler).upgradeApp, provider, platform),
+		lifecycle(appService, upgradeName, http.MethodPost, "/upgrade", optionalResource, (*Handler).upgradeApp, provider, platform),
 		custom(appService, "tenants", http.MethodGet, "/tenants", (*Handler).listTenants, provider),
 		custom(appService, "healthCheck", http.MethodGet, "/healthCheck", (*Handler).checkHealth, provider, platform),
 		custom(appService, "renewTokens", http.MethodGet, "/renewTokens", (*Handler).renewTokens, provider, platform),
+		custom(appService, "removeCredential", http.MethodPost, "/removeCredential", (*Handler).removeAppCredential, provider),
 		// An event may name the person who caused it. Its content is read from the platform, so the role doesn't matter.
 		custom(appService, "onAccountChange", http.MethodPost, "/onAccountChange", (*Handler).accountChanged, anyone()...),
 
@@ -110,6 +114,7 @@ func operations() []operation {
 		custom(tenantService, "tokenStatus", http.MethodGet, "/tokenStatus", (*Handler).tokenStatus, owner, parent, provider, application),
 		custom(tenantService, "renew", http.MethodPost, "/renew", (*Handler).renew, owner, provider),
 		custom(tenantService, "check", http.MethodPost, "/check", (*Handler).check, owner, provider),
+		custom(tenantService, "removeCredential", http.MethodPost, "/removeCredential", (*Handler).removeTenantCredential, owner),
 		custom(tenantService, "forget", http.MethodPost, "/forget", (*Handler).forget, owner),
 		custom(tenantService, "history", http.MethodGet, "/history", (*Handler).history, owner, provider),
 		custom(tenantService, "accessToken", http.MethodPost, "/accessToken", (*Handler).accessToken, application),

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-
-	"azure-partner-connector/schemas"
 )
 
 // PackagePath is the path below the public URL at which the package is served, followed by its file name.
@@ -45,8 +43,3 @@ func (h *Handler) isPublic(r *http.Request) bool {
 	return r.URL.Path == "/" || name != "" && r.URL.Path == PackagePath+name
 }
 
-// publishedSchema returns the type of a service as published.
-func publishedSchema(service string) ([]byte, bool) {
-	text, err := schemas.Files.ReadFile(service + ".schema")
-	return text, err == nil
-}

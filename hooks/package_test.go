@@ -1,6 +1,7 @@
 package hooks_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -46,10 +47,12 @@ func TestPackageID_InAnswers(t *testing.T) {
 	const own = "http://aps.example.net/own"
 	h := installed(t, func(cfg *hooks.Config) {
 		cfg.PackageID = own
-		cfg.Schema = func(service string) ([]byte, bool) { return []byte(`{"id":"` + own + "/" + service + `/1.0"}`), true }
+		cfg.Schema = func(service string, version int) ([]byte, bool) {
+			return fmt.Appendf(nil, `{"id":"%s/%s/%d.0"}`, own, service, version), true
+		}
 	})
-	if a := h.accepted(request{method: http.MethodGet, path: "/app/" + rootA}, http.StatusOK); !strings.Contains(a.text, own+"/app/1.0") {
+	if a := h.accepted(request{method: http.MethodGet, path: "/app/" + rootA}, http.StatusOK); !strings.Contains(a.text, own+"/app/2.0") {
 		t.Errorf("GET of the root = %s, want the own id", a.text)
 	}
-	same(t, h.accepted(request{method: http.MethodGet, path: "/tenant/$schema"}, http.StatusOK), `{"id":"`+own+`/tenant/1.0"}`)
+	same(t, h.accepted(request{method: http.MethodGet, path: "/tenant/$schema"}, http.StatusOK), `{"id":"`+own+`/tenant/2.0"}`)
 }

@@ -1,6 +1,8 @@
 package hooks
 
 import (
+	"fmt"
+
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
@@ -9,32 +11,44 @@ import (
 // gets no copy, and an empty secret that it sends back changes nothing.
 type properties map[string]any
 
-// viewAPS returns a resource without properties. Its type is typeID, as the platform sent it, or the published one.
-func (h *Handler) viewAPS(service, id, typeID string) properties {
+// viewAPS returns a resource without properties. Its type is the one that the platform sent, or that of the package that the
+// instance is at.
+func (h *Handler) viewAPS(c *call, id string) properties {
+	typeID := c.resource.typeID
 	if typeID == "" {
-		typeID = h.cfg.PackageID + "/" + service + "/1.0"
+		typeID = fmt.Sprintf("%s/%s/%d.0", h.cfg.PackageID, c.op.Service, c.packageVersion())
 	}
 	return properties{"aps": map[string]string{"type": typeID, "id": id}}
 }
 
-func (h *Handler) viewApp(in tenant.Instance, typeID, renewalTask string) properties {
-	v := h.viewAPS(appService, in.RootID, typeID)
+// viewApp returns the settings of in, which c has changed.
+func (h *Handler) viewApp(c *call, in tenant.Instance, renewalTask string) properties {
+	c.Instance = in
+	v := h.viewAPS(c, in.RootID)
 	s := in.Settings
 	v["cloud"] = s.Cloud
 	v.setApplication(s.Application)
 	v["mfaRequest"] = s.MFARequest
-	v["borrowers"] = append([]string{}, s.Borrowers...)
+	v["borrowers"] = viewBorrowers(s.Borrowers, c.packageVersion())
 	v["skipLanding"] = s.SkipLanding
 	v["directLink"] = s.DirectLink
 	v["tenantApplication"] = s.TenantApplication
 	v["renewalTask"] = renewalTask
-	return v
+	return v.declared(appService, c.packageVersion())
 }
 
-// viewTenant returns what role r may see of a tenant: a parent reseller sees the state only.
-func (h *Handler) viewTenant(t tenant.Tenant, typeID string, s token.Status, r role) properties {
-	v := h.viewAPS(tenantService, t.ID, typeID)
-	if r == parent {
+func viewBorrowers(all []tenant.Borrower, version int) any {
+	if version < borrowerEntriesSince {
+		ids, _ := tenant.PlainBorrowers(all)
+		return ids
+	}
+	return append([]tenant.Borrower{}, all...)
+}
+
+// viewTenant returns what the caller of c may see of a tenant: a parent reseller sees the state only.
+func (h *Handler) viewTenant(c *call, t tenant.Tenant, s token.Status) properties {
+	v := h.viewAPS(c, t.ID)
+	if c.caller.role == parent {
 		v["tokenStatus"] = s.State
 		return v
 	}
@@ -43,7 +57,7 @@ func (h *Handler) viewTenant(t tenant.Tenant, typeID string, s token.Status, r r
 	for name, value := range s.Properties() {
 		v[name] = value
 	}
-	return v
+	return v.declared(tenantService, c.packageVersion())
 }
 
 func (v properties) setApplication(a tenant.Application) {

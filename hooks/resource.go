@@ -99,14 +99,14 @@ func (r resource) link(name string) string {
 	return id
 }
 
-// settings returns base changed by the properties of r. A missing property changes nothing; null and "" clear it. Only
-// null clears a credential, because the platform sends "" for every credential that isn't new.
-func (r resource) settings(base tenant.Settings) (tenant.Settings, error) {
-	p := reader{properties: r.properties}
+// settings returns base changed by the properties of r. A missing property changes nothing; null and "" clear it. A
+// credential stays, because the platform sends "" for every one that isn't new; null removes it if nullRemoves.
+func (r resource) settings(base tenant.Settings, nullRemoves bool) (tenant.Settings, error) {
+	p := reader{properties: r.properties, nullRemoves: nullRemoves}
 	p.text("cloud", &base.Cloud)
 	p.application(&base.Application)
 	p.text("mfaRequest", &base.MFARequest)
-	p.ids("borrowers", &base.Borrowers)
+	p.borrowers("borrowers", &base.Borrowers)
 	p.flag("skipLanding", &base.SkipLanding)
 	p.flag("directLink", &base.DirectLink)
 	p.flag("tenantApplication", &base.TenantApplication)
@@ -114,8 +114,8 @@ func (r resource) settings(base tenant.Settings) (tenant.Settings, error) {
 }
 
 // tenant returns base changed by the properties of r, by the rules of settings.
-func (r resource) tenant(base tenant.Tenant) (tenant.Tenant, error) {
-	p := reader{properties: r.properties}
+func (r resource) tenant(base tenant.Tenant, nullRemoves bool) (tenant.Tenant, error) {
+	p := reader{properties: r.properties, nullRemoves: nullRemoves}
 	p.text("directory", &base.Directory)
 	p.application(&base.Application)
 	return base, p.err
@@ -123,8 +123,9 @@ func (r resource) tenant(base tenant.Tenant) (tenant.Tenant, error) {
 
 // A reader reads declared properties of a resource. After a property of the wrong type it reads nothing more.
 type reader struct {
-	properties map[string]json.RawMessage
-	err        error
+	properties  map[string]json.RawMessage
+	nullRemoves bool // null removes a credential
+	err         error
 }
 
 func (p *reader) read(name string, into any, wanted string) (sent bool) {
@@ -161,23 +162,51 @@ func (p *reader) flag(name string, into *bool) {
 	}
 }
 
-// ids reads APS ids in lower case.
-func (p *reader) ids(name string, into *[]string) {
-	const wanted = "a list of APS instance ids"
-	var values []string
+// borrowers reads entries, and ids as package version 1 has them. An id leaves the entry of its application as it is.
+func (p *reader) borrowers(name string, into *[]tenant.Borrower) {
+	const wanted = "a list of applications, each with its APS instance id"
+	var values []json.RawMessage
 	if !p.read(name, &values, wanted) {
 		return
 	}
-	ids := make([]string, 0, len(values))
+	stored := tenant.Settings{Borrowers: *into}
+	borrowers := make([]tenant.Borrower, 0, len(values))
 	for _, value := range values {
-		id, ok := canonical(strings.TrimSpace(value))
+		var entry struct {
+			ID                string
+			APIs, Directories []string
+		}
+		plain := json.Unmarshal(value, &entry.ID) == nil
+		if !plain && json.Unmarshal(value, &entry) != nil {
+			p.refuse(name, wanted)
+			return
+		}
+		id, ok := canonical(strings.TrimSpace(entry.ID))
 		if !ok {
 			p.refuse(name, wanted)
 			return
 		}
-		ids = append(ids, id)
+		b := tenant.NewBorrower(id)
+		if known, ok := stored.Borrower(id); ok && plain {
+			b = known
+		}
+		if entry.APIs != nil {
+			b.APIs = entry.APIs
+		}
+		if entry.Directories != nil {
+			b.Directories = lowerCase(entry.Directories)
+		}
+		borrowers = append(borrowers, b)
 	}
-	*into = ids
+	*into = borrowers
+}
+
+func lowerCase(values []string) []string {
+	lower := make([]string, len(values))
+	for i, value := range values {
+		lower[i] = strings.ToLower(strings.TrimSpace(value))
+	}
+	return lower
 }
 
 func (p *reader) application(into *tenant.Application) {
@@ -197,14 +226,14 @@ func (p *reader) secret(name string, into *tenant.Credential) {
 	p.date(name+"End", &into.Ends)
 }
 
-// credential reads the value of a credential. null removes it; "" keeps it, because that is what the platform stores.
+// credential reads the value of a credential. "" keeps it, because that is what the platform stores.
 func (p *reader) credential(name string, into *tenant.Credential) {
 	var value *string
 	if !p.read(name, &value, "a string") {
 		return
 	}
 	if value == nil {
-		into.Remove = true
+		into.Remove = p.nullRemoves
 		return
 	}
 	into.Value = secret.New(strings.TrimSpace(*value))

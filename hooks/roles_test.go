@@ -62,6 +62,7 @@ func TestAuthorize_RolesOfOperations(t *testing.T) {
 		{"GET", "/app/" + rootA + "/healthCheck", "", "provider, platform"},
 		{"GET", "/app/" + rootA + "/renewTokens", "", "provider, platform"},
 		{"POST", "/app/" + rootA + "/onAccountChange", `{}`, all},
+		{"POST", "/app/" + rootA + "/removeCredential", `{"credential":"nextApplicationSecret"}`, "provider"},
 
 		{"POST", "/tenant", tenantResource(tenantA, ""), owners + ", parent, provider, platform"},
 		{"POST", "/tenant", tenantResource(unknownID, `"account":{"aps":{"id":"`+accountR2+`"}}`), owners + ", parent, provider, platform"},
@@ -74,6 +75,7 @@ func TestAuthorize_RolesOfOperations(t *testing.T) {
 		{"POST", tenantPath + "/consentLink", "", owners},
 		{"POST", tenantPath + "/redeem", `{"code":"7K3M-Q2ZD-9XAB"}`, owners},
 		{"POST", tenantPath + "/forget", "", owners},
+		{"POST", tenantPath + "/removeCredential", `{"credential":"applicationSecret"}`, owners},
 		{"GET", tenantPath + "/tokenStatus", "", owners + ", parent, provider, borrower, borrower for the owner"},
 		{"POST", tenantPath + "/renew", "", owners + ", provider"},
 		{"POST", tenantPath + "/check", "", owners + ", provider"},
@@ -262,7 +264,7 @@ func TestAuthorize_ActorInAudit(t *testing.T) {
 }
 
 func TestOperations_AreAllTested(t *testing.T) {
-	if got := len(hooks.Operations()); got != 14 {
-		t.Errorf("Operations() = %d operations, want the 14 of TestAuthorize_RolesOfOperations", got)
+	if got := len(hooks.Operations()); got != 16 {
+		t.Errorf("Operations() = %d operations, want the 16 of TestAuthorize_RolesOfOperations", got)
 	}
 }

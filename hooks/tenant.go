@@ -28,7 +28,7 @@ func (h *Handler) retrieveTenant(c *call) error {
 func (h *Handler) configureTenant(c *call) error {
 	stored := c.Tenant
 	stored.Application = stored.Application.WithoutValues()
-	changed, err := c.resource.tenant(stored)
+	changed, err := c.resource.tenant(stored, c.nullRemoves())
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (h *Handler) answerTenant(c *call, code int, t tenant.Tenant) error {
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(code, h.viewTenant(t, c.resource.typeID, status, c.caller.role))
+	return c.echo.JSON(code, h.viewTenant(c, t, status))
 }
 
 // namesOf returns the company names of an account and of the provider above it. A name that the platform doesn't return

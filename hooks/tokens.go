@@ -3,7 +3,6 @@ package hooks
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -20,8 +19,10 @@ const (
 
 // tokenStatus shows a parent reseller the state only, and refuses another application unless it may borrow.
 func (h *Handler) tokenStatus(c *call) error {
-	if c.caller.role == application && !slices.Contains(c.Instance.Settings.Borrowers, c.caller.actor.ID) {
-		return failure.New(failure.BorrowerNotAllowed)
+	if c.caller.role == application {
+		if _, ok := c.Instance.Settings.Borrower(c.caller.actor.ID); !ok {
+			return failure.New(failure.BorrowerNotAllowed)
+		}
 	}
 	status, err := h.cfg.Tokens.Status(c.ctx(), c.Resolved)
 	if err != nil {

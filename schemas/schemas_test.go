@@ -191,8 +191,8 @@ func TestCheck_Refuses(t *testing.T) {
 		"another APS":            {`"2.0"`, `"1.2"`},
 		"https id":               {`"id": "http:`, `"id": "https:`},
 		"id with a port":         {`"id": "http://aps.example.com/`, `"id": "http://aps.example.com:80/`},
-		"id without a minor":     {`tenant/1.0"`, `tenant/1"`},
-		"id with a leading zero": {`tenant/1.0"`, `tenant/01.0"`},
+		"id without a minor":     {`tenant/2.0"`, `tenant/2"`},
+		"id with a leading zero": {`tenant/2.0"`, `tenant/02.0"`},
 		"implements nothing":     {`["http://aps-standard.org/types/core/subscription/service/1.0"]`, `[]`},
 		"unknown property type":  {`"type": "string"`, `"type": "text"`},
 		"property of no type":    {`"type": "string",`, ``},
@@ -225,10 +225,10 @@ func TestCheck_Refuses(t *testing.T) {
 
 func TestSchemas_FitTogether(t *testing.T) {
 	app, tenant := parse(t, "app.schema"), parse(t, "tenant.schema")
-	if want := "http://aps.example.com/azure-partner-connector/app/1.0"; app.ID != want {
+	if want := "http://aps.example.com/azure-partner-connector/app/2.0"; app.ID != want {
 		t.Errorf("app.schema has the id %s, want %s", app.ID, want)
 	}
-	if want := "http://aps.example.com/azure-partner-connector/tenant/1.0"; tenant.ID != want {
+	if want := "http://aps.example.com/azure-partner-connector/tenant/2.0"; tenant.ID != want {
 		t.Errorf("tenant.schema has the id %s, want %s", tenant.ID, want)
 	}
 	if !slices.Contains(app.Implements, "http://aps-standard.org/types/core/application/1.0") {

@@ -7,7 +7,9 @@ import (
 	"slices"
 
 	"azure-partner-connector/connector/onboarding"
+	"azure-partner-connector/connector/platform/pack"
 	"azure-partner-connector/hooks"
+	"azure-partner-connector/schemas"
 )
 
 // newHooks returns the handler of the platform's calls for the package that manifest describes.
@@ -30,9 +32,20 @@ func (a *App) newHooks(manifest []byte) (*hooks.Handler, error) {
 		Credentials: secretsOf(a.cfg.Instances), Accounts: a.services.platform,
 		Tenants: a.services.Tenants, Tokens: a.services.Tokens, Consents: a.services.Consents, Nonces: a.services.Store,
 		Bindings: a.services.Bindings, RenewDue: a.renewal.fire,
-		PackageID: p.ID(), PackageVersion: fmt.Sprintf("%d-%d", version, release), Schema: p.Schema, PackageFile: file,
+		PackageID: p.ID(), PackageVersion: fmt.Sprintf("%d-%d", version, release), Schema: schemaOf(p), PackageFile: file,
 		Now: a.now, Log: a.component("hooks"),
 	})
+}
+
+// schemaOf returns the types of p and of its earlier versions, which have its id.
+func schemaOf(p *pack.Package) func(service string, version int) ([]byte, bool) {
+	return func(service string, version int) ([]byte, bool) {
+		if ours, _ := p.Version(); version == ours {
+			return p.Schema(service)
+		}
+		text, ok := schemas.Type(service, version)
+		return p.Renamed(text), ok
+	}
 }
 
 // newOnboarding returns the public handler. Its pages may send a form to the sign-in page of any cloud.

@@ -22,7 +22,7 @@ type instanceRow struct {
 	ApplicationID     string
 	Credentials       []byte
 	MFARequest        string `gorm:"column:mfa_request"`
-	Borrowers         sqldb.JSONColumn[[]string]
+	Borrowers         sqldb.JSONColumn[borrowerList]
 	SkipLanding       bool
 	DirectLink        bool
 	TenantApplication bool
@@ -52,7 +52,7 @@ func (s *Store) instanceRow(in tenant.Instance) (instanceRow, error) {
 		ApplicationID:     application.ID,
 		Credentials:       sealed,
 		MFARequest:        in.Settings.MFARequest,
-		Borrowers:         sqldb.NewJSONColumn(in.Settings.Borrowers),
+		Borrowers:         sqldb.NewJSONColumn(borrowersOf(in)),
 		SkipLanding:       in.Settings.SkipLanding,
 		DirectLink:        in.Settings.DirectLink,
 		TenantApplication: in.Settings.TenantApplication,
@@ -68,7 +68,7 @@ func (s *Store) instanceRow(in tenant.Instance) (instanceRow, error) {
 // guarded returns the columns of the row that decide who has access.
 func (row *instanceRow) guarded() guardedRow {
 	return guardedRow{row.TableName(), row.InstanceKey, []guardedColumn{
-		{"borrowers", guardedList(row.Borrowers.V), formBound},
+		row.Borrowers.V.guarded(),
 	}}
 }
 
@@ -83,7 +83,7 @@ func (s *Store) instanceOf(row instanceRow) tenant.Instance {
 			Cloud:             row.Cloud,
 			Application:       s.applicationOf(row.ApplicationID, row.Credentials, "instances", row.InstanceKey),
 			MFARequest:        row.MFARequest,
-			Borrowers:         row.Borrowers.V,
+			Borrowers:         row.Borrowers.V.entries,
 			SkipLanding:       row.SkipLanding,
 			DirectLink:        row.DirectLink,
 			TenantApplication: row.TenantApplication,
@@ -98,15 +98,22 @@ func (s *Store) instanceOf(row instanceRow) tenant.Instance {
 
 // Instance implements tenant.Store. It returns removed instances too.
 func (s *Store) Instance(ctx context.Context, key string) (tenant.Instance, error) {
-	var row instanceRow
-	err := s.db.Read(ctx, func(db *gorm.DB) error { return takeOne(db.Where("instance_key = ?", key), &row) })
+	row, err := s.readInstance(ctx, key)
+	if err != nil {
+		return tenant.Instance{}, err
+	}
+	return s.instanceOf(row), nil
+}
+
+func (s *Store) readInstance(ctx context.Context, key string) (row instanceRow, err error) {
+	err = s.db.Read(ctx, func(db *gorm.DB) error { return takeOne(db.Where("instance_key = ?", key), &row) })
 	if err == nil {
 		err = mustMatchKey(row.InstanceKey, key)
 	}
 	if err != nil {
-		return tenant.Instance{}, fmt.Errorf("reading instance %q: %w", key, err)
+		return instanceRow{}, fmt.Errorf("reading instance %q: %w", key, err)
 	}
-	return s.instanceOf(row), nil
+	return row, nil
 }
 
 // SaveInstance implements tenant.Store. It returns tenant.ErrChanged when the row changed since it was read, already

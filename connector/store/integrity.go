@@ -59,8 +59,8 @@ func (s *Store) Altered(ctx context.Context) ([]AlteredRow, error) {
 
 func (s *Store) describe(ctx context.Context, table, id string) (AlteredRow, error) {
 	if table == (instanceRow{}).TableName() {
-		in, err := s.Instance(ctx, id)
-		return AlteredRow{Table: table, InstanceKey: id, Columns: []ColumnOfRow{{"borrowers", fmt.Sprintf("%q", in.Settings.Borrowers)}}}, err
+		row, err := s.readInstance(ctx, id)
+		return AlteredRow{Table: table, InstanceKey: id, Columns: []ColumnOfRow{{"borrowers", row.Borrowers.V.String()}}}, err
 	}
 	t, err := s.Tenant(ctx, id)
 	if err != nil {
@@ -126,11 +126,10 @@ func idOf(row AlteredRow) string {
 // acceptRow saves the row that was listed as if it had never been altered.
 func (s *Store) acceptRow(ctx context.Context, listed AlteredRow) error {
 	if listed.TenantID == "" {
-		in, err := s.Instance(ctx, listed.InstanceKey)
-		if err != nil || !in.Altered {
+		row, err := s.readInstance(ctx, listed.InstanceKey)
+		if err != nil || s.proven(row.guarded(), row.MAC) {
 			return err
 		}
-		row := instanceRow{InstanceKey: in.Key, Borrowers: sqldb.NewJSONColumn(in.Settings.Borrowers)}
 		return s.setMAC(ctx, row.TableName(), "instance_key", row.guarded())
 	}
 	t, err := s.Tenant(ctx, listed.TenantID)

@@ -32,7 +32,7 @@ func newInstance() tenant.Instance {
 		ID:             random.ID(),
 		RootID:         random.ID(),
 		ControllerURI:  "https://controller.example/aps/",
-		PackageVersion: "1-1",
+		PackageVersion: "2-1",
 		Settings: tenant.Settings{
 			Cloud: "global",
 			Application: tenant.Application{
@@ -41,7 +41,7 @@ func newInstance() tenant.Instance {
 				Certificate: tenant.Credential{Value: secret.New("canary-certificate"), Ends: noon.AddDate(2, 0, 0), Since: noon},
 			},
 			MFARequest:        "amr",
-			Borrowers:         []string{"one", "two"},
+			Borrowers:         []tenant.Borrower{tenant.NewBorrower("one"), {ID: "two", APIs: []string{"graph"}, Directories: []string{tenant.PartnerDirectory, "d1"}}},
 			SkipLanding:       true,
 			TenantApplication: true,
 		},

@@ -53,7 +53,7 @@ func TestConfigure_MySQLRefusesLongSettings(t *testing.T) {
 			"next secret": func(s *tenant.Settings) { s.Application.NextSecret.Value = secret.New(long) },
 			"certificate": func(s *tenant.Settings) { s.Application.Certificate.Value = secret.New(long) },
 			"mfaRequest":  func(s *tenant.Settings) { s.MFARequest = `{"x": "` + long + `"}` },
-			"borrowers":   func(s *tenant.Settings) { s.Borrowers = []string{long} },
+			"borrowers":   func(s *tenant.Settings) { s.Borrowers = []tenant.Borrower{tenant.NewBorrower(long)} },
 		} {
 			settings := instance(key, rootID).Settings
 			change(&settings)
@@ -95,7 +95,7 @@ func TestConfigure_MySQLRefusesLongSettings(t *testing.T) {
 		settings := instance(key, rootID).Settings
 		settings.Application.Secret.Value = secret.New(long[:19_000])
 		settings.Application.NextSecret.Value = secret.New(long[:19_000])
-		settings.MFARequest, settings.Borrowers = `{"x": "`+long[:19_000]+`"}`, []string{long[:19_000]}
+		settings.MFARequest, settings.Borrowers = `{"x": "`+long[:19_000]+`"}`, []tenant.Borrower{tenant.NewBorrower(long[:19_000])}
 		_, err = h.Configure(t.Context(), key, settings, platform())
 		h.must(err)
 		in := h.stored(key)

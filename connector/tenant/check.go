@@ -24,7 +24,7 @@ func (s *Service) checkedSettings(settings Settings) (Settings, error) {
 	if !slices.Contains(s.cfg.Clouds, settings.Cloud) {
 		return Settings{}, failure.New(failure.CloudUnknown, "cloud", settings.Cloud)
 	}
-	if err := errors.Join(checkSetting("mfaRequest", settings.MFARequest), checkSetting("borrowers", settings.Borrowers)); err != nil {
+	if err := errors.Join(checkSetting("mfaRequest", settings.MFARequest), checkSetting("borrowers", settings.Borrowers), checkBorrowers(settings.Borrowers)); err != nil {
 		return Settings{}, err
 	}
 	switch settings.MFARequest {

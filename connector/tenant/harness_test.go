@@ -131,7 +131,7 @@ func (h *harness) service(st *store.Store) *tenant.Service {
 func instance(key, rootID string) tenant.Instance {
 	return tenant.Instance{
 		Key: key, ID: "aps-" + key, RootID: rootID, ControllerURI: "https://controller.example.com:6308/", PackageVersion: "1-1",
-		Settings: tenant.Settings{Application: application(appID, "first-secret"), Borrowers: []string{"aps-csp"}},
+		Settings: tenant.Settings{Application: application(appID, "first-secret"), Borrowers: []tenant.Borrower{tenant.NewBorrower("aps-csp")}},
 	}
 }
 

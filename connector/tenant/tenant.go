@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"azure-partner-connector/connector/failure"
@@ -27,6 +29,20 @@ type Instance struct {
 	Version int64 // row version; 0 before it is stored
 }
 
+// PackageMajor returns the version, without the release, of the package that the platform has for the instance: the types of
+// its resources have the same major version. It is 1 when it is unknown, as for instances of the first program.
+func (in *Instance) PackageMajor() int { return PackageMajor(in.PackageVersion) }
+
+// PackageMajor returns the version in "version-release"; 1 when it cannot be read.
+func PackageMajor(packageVersion string) int {
+	digits, _, _ := strings.Cut(packageVersion, "-")
+	digits, _, _ = strings.Cut(digits, ".")
+	if n, err := strconv.Atoi(digits); err == nil && n > 0 {
+		return n
+	}
+	return 1
+}
+
 // Settings are the settings of an instance, from the properties of its root resource.
 type Settings struct {
 	// Cloud names the cloud profile. Default "global".
@@ -35,8 +51,8 @@ type Settings struct {
 	Application Application
 	// MFARequest says how MFA is requested from Microsoft: "amr" (default), "off", or a JSON claims request.
 	MFARequest string
-	// Borrowers are the APS instance IDs of the applications that may borrow access tokens.
-	Borrowers []string
+	// Borrowers are the applications that may borrow access tokens.
+	Borrowers []Borrower
 	// SkipLanding redirects visitors of a manual link to Microsoft without a page of ours.
 	SkipLanding bool
 	// DirectLink makes the manual link an address of Microsoft's, for installations whose onboarding pages cannot be reached

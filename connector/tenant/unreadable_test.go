@@ -42,7 +42,7 @@ func TestConfigure_UnreadableCredentials(t *testing.T) {
 			h.spoil("instances")
 			h.spoil("tenants")
 			in.Settings.Application = tc.sent
-			in.Settings.Borrowers = []string{"another"}
+			in.Settings.Borrowers = []tenant.Borrower{tenant.NewBorrower("another")}
 			if _, err := h.Configure(t.Context(), key, in.Settings, platform()); err != nil {
 				t.Errorf("Configure() = %v", err)
 			}
@@ -51,7 +51,7 @@ func TestConfigure_UnreadableCredentials(t *testing.T) {
 				t.Errorf("ConfigureTenant() = %v", err)
 			}
 			stored, storedTenant := h.stored(key), h.storedTenant("tenant-1")
-			if stored.Settings.Borrowers[0] != "another" || storedTenant.Name != "Renamed" {
+			if stored.Settings.Borrowers[0].ID != "another" || storedTenant.Name != "Renamed" {
 				t.Errorf("stored borrowers = %v, name = %q, want the new ones", stored.Settings.Borrowers, storedTenant.Name)
 			}
 			for table, a := range map[string]tenant.Application{"instances": stored.Settings.Application, "tenants": storedTenant.Application} {

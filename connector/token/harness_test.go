@@ -171,7 +171,7 @@ func newHarness(t *testing.T, st *store.Store) *harness {
 	h.microsoft = &fakeMicrosoft{now: h.now}
 	h.tokens = h.service()
 	in := tenant.Instance{Key: instanceKey, ID: "aps-1", RootID: "root-1", CreatedAt: h.clock, UpdatedAt: h.clock, Settings: tenant.Settings{
-		Cloud: "global", Borrowers: []string{borrowerID}, Application: tenant.Application{ID: applicationID, Secret: tenant.Credential{Value: secret.New("app-secret")}},
+		Cloud: "global", Borrowers: []tenant.Borrower{tenant.NewBorrower(borrowerID)}, Application: tenant.Application{ID: applicationID, Secret: tenant.Credential{Value: secret.New("app-secret")}},
 	}}
 	h.must(st.SaveInstance(t.Context(), &in))
 	h.addTenant(tenantID, directoryID)

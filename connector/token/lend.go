@@ -57,7 +57,9 @@ func (s *Service) lend(ctx context.Context, r *tenant.Resolved, snapshot *Snapsh
 	if err := r.Intact(); err != nil {
 		return Loan{}, err // before the list of borrowers, which may have been altered
 	}
-	if by.Kind != audit.Application || by.ID == "" || !slices.Contains(r.Instance.Settings.Borrowers, by.ID) {
+	borrower, ok := r.Instance.Settings.Borrower(by.ID)
+	// So far every access token is one for the partner's own directory.
+	if by.Kind != audit.Application || !ok || !borrower.MayBorrow(string(api), tenant.PartnerDirectory) && !borrower.MayBorrow(string(api), snapshot.directory()) {
 		return Loan{}, failure.New(failure.BorrowerNotAllowed)
 	}
 	if err := s.lendable(r, snapshot); err != nil {
@@ -84,6 +86,14 @@ func (s *Service) lend(ctx context.Context, r *tenant.Resolved, snapshot *Snapsh
 		}
 		return res.Val.(Loan), nil
 	}
+}
+
+// directory returns the ID of the directory that access tokens of the active grant are for; "" without a grant.
+func (s *Snapshot) directory() string {
+	if s.Active == nil {
+		return ""
+	}
+	return s.Active.DirectoryID
 }
 
 // lendable returns why no access token can be issued from the active grant; nil when one can. A refusal that only a person

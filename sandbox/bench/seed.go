@@ -42,7 +42,7 @@ func newInstance(now time.Time) tenant.Instance {
 	return tenant.Instance{
 		Key: instanceKey, ID: random.ID(), RootID: random.ID(), ControllerURI: "http://127.0.0.1:1/", PackageVersion: "1-1",
 		Settings: tenant.Settings{
-			Cloud: "global", Borrowers: []string{borrowerID},
+			Cloud: "global", Borrowers: []tenant.Borrower{tenant.NewBorrower(borrowerID)},
 			Application: tenant.Application{ID: applicationID, Secret: tenant.Credential{Value: secret.New(random.Token()), Since: now}},
 		},
 		CreatedAt: now, UpdatedAt: now,

@@ -15,18 +15,20 @@ import (
 	"azure-partner-connector/sandbox/platform"
 )
 
-// changed returns the repository's package with one replacement in one file.
-func changed(t *testing.T, file, old, new string) []byte {
+// changed returns the repository's package with replacements, old and new in turn, in one file.
+func changed(t *testing.T, file string, edits ...string) []byte {
 	t.Helper()
 	content := archive(t, "1")
 	files, err := pack.Files(bytes.NewReader(content), int64(len(content)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Contains(files[file], []byte(old)) {
-		t.Fatalf("%s holds no %q", file, old)
+	for edit := range slices.Chunk(edits, 2) {
+		if !bytes.Contains(files[file], []byte(edit[0])) {
+			t.Fatalf("%s holds no %q", file, edit[0])
+		}
+		files[file] = bytes.Replace(files[file], []byte(edit[0]), []byte(edit[1]), 1)
 	}
-	files[file] = bytes.Replace(files[file], []byte(old), []byte(new), 1)
 	delete(files, "APP-LIST.xml")
 	var list strings.Builder
 	list.WriteString(`<files xmlns="http://apstandard.com/ns/1">`)

@@ -313,7 +313,7 @@ func TestInstaller_Current(t *testing.T) {
 		t.Error("install-frontend of a newer release installed, want an upgrade")
 	}
 	_, lines := c.received()
-	if got, want := strings.Join(lines, ", "), "POST /app, POST /app/ID/upgrade?version=1-1"; got != want {
+	if got, want := strings.Join(lines, ", "), "POST /app, POST /app/ID/upgrade?version=2-1"; got != want {
 		t.Errorf("hooks = %s, want %s", got, want)
 	}
 }

@@ -26,7 +26,7 @@ func TestCreateInstance_Refuses(t *testing.T) {
 		"no secret":        {"https://a.test/aps", key, "", nil, "missing"},
 		"unknown setting":  {"https://a.test/aps", key, "s", map[string]any{"colour": "red"}, "no property colour"},
 		"wrong type":       {"https://a.test/aps", key, "s", map[string]any{"skipLanding": "yes"}, "not of type boolean"},
-		"wrong items":      {"https://a.test/aps", key, "s", map[string]any{"borrowers": []any{1.0}}, "not of type string"},
+		"wrong items":      {"https://a.test/aps", key, "s", map[string]any{"borrowers": []any{1.0}}, "not of type Borrower"},
 		"too long":         {"https://a.test/aps", key, "s", map[string]any{"applicationId": strings.Repeat("x", 37)}, "too long"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -276,8 +276,8 @@ func TestUpgrade(t *testing.T) {
 	if got := release(); got != "2" {
 		t.Errorf("release = %v, want 2", got)
 	}
-	if _, lines := c.received(); lines[len(lines)-1] != "POST /app/ID/upgrade?version=1-1" {
-		t.Errorf("last hook = %s, want the upgrade from 1-1", lines[len(lines)-1])
+	if _, lines := c.received(); lines[len(lines)-1] != "POST /app/ID/upgrade?version=2-1" {
+		t.Errorf("last hook = %s, want the upgrade from 2-1", lines[len(lines)-1])
 	}
 }
 
@@ -286,7 +286,7 @@ func TestUpgrade(t *testing.T) {
 func TestCreateTenant_NotifiesRoot(t *testing.T) {
 	p, c := start(t), newConnector(t)
 	content := changed(t, "schemas/app.schema", `"relations": {`, `"relations": {"partners": {
-		"type": "http://aps.example.com/azure-partner-connector/tenant/1.0", "collection": true},`)
+		"type": "http://aps.example.com/azure-partner-connector/tenant/2.0", "collection": true},`)
 	if _, err := p.Import(t.Context(), content); err != nil {
 		t.Fatalf("Import() = %v", err)
 	}

@@ -14,9 +14,8 @@ import (
 func rich(t *testing.T) *platform.Platform {
 	t.Helper()
 	p := start(t)
-	content := changed(t, "schemas/app.schema", `"properties": {`, `
-	"structures": {"Size": {"type": "object", "properties": {"width": {"type": "integer"}, "unit": {"type": "string", "enum": ["mm"]}}}},
-	"properties": {
+	content := changed(t, "schemas/app.schema", `"structures": {`, `"structures": {
+		"Size": {"type": "object", "properties": {"width": {"type": "integer"}, "unit": {"type": "string", "enum": ["mm"]}}},`, `"properties": {`, `"properties": {
 		"name": {"type": "string", "required": true, "minLength": 2, "maxLength": 4, "pattern": "^[a-z]+$"},
 		"colour": {"type": "string", "enum": ["red", "blue"], "default": "red", "final": true},
 		"mail": {"type": "string", "format": "email"},

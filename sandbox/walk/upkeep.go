@@ -76,8 +76,8 @@ func upgrade(ctx context.Context, w *walker) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !done.Imported || !done.Upgraded || done.Created || done.RootID != w.rootID || done.Version != "1-2" {
-		return "", fmt.Errorf("it did %+v, want an import and an upgrade to 1-2", done)
+	if !done.Imported || !done.Upgraded || done.Created || done.RootID != w.rootID || done.Version != "2-2" {
+		return "", fmt.Errorf("it did %+v, want an import and an upgrade to 2-2", done)
 	}
 	after, err := w.status(ctx, world.Rita)
 	if err != nil {

@@ -60,7 +60,7 @@ func (w *World) register(ctx context.Context, progress func(line string), byAddr
 	cfg.Settings = map[string]any{
 		"cloud": "global", "applicationId": ApplicationID, "applicationSecret": applicationSecret,
 		"applicationSecretEnd": w.Clock.Now().AddDate(1, 0, 0).Format(time.DateOnly),
-		"borrowers":            []any{w.installed.borrower.ID},
+		"borrowers":            []any{map[string]any{"id": w.installed.borrower.ID}},
 	}
 	return register.Register(ctx, cfg)
 }

@@ -18,6 +18,7 @@ import (
 // A Package is a manifest together with its files. It is immutable after Load and safe for concurrent use.
 type Package struct {
 	manifest Manifest
+	sourceID string            // the package id in its sources
 	files    map[string][]byte // path in the package → content; without APP-META.xml and APP-LIST.xml
 }
 
@@ -28,7 +29,7 @@ func Load(manifest []byte, schemas, ui fs.FS) (*Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Package{manifest: m, files: make(map[string][]byte)}
+	p := &Package{manifest: m, sourceID: m.Package.ID, files: make(map[string][]byte)}
 	if err := p.addSchemas(schemas); err != nil {
 		return nil, err
 	}
@@ -136,7 +137,7 @@ func (p *Package) WithID(id string) (*Package, error) {
 		return nil, fmt.Errorf("package id %q: %w", id, err)
 	}
 	old := p.manifest.Package.ID
-	renamed := &Package{manifest: p.manifest, files: maps.Clone(p.files)}
+	renamed := &Package{manifest: p.manifest, sourceID: p.sourceID, files: maps.Clone(p.files)}
 	renamed.manifest.Package.ID = id
 	renamed.manifest.Navigation = renameTypes(p.manifest.Navigation, old, id)
 	for name, content := range renamed.files {
@@ -146,6 +147,11 @@ func (p *Package) WithID(id string) (*Package, error) {
 		}
 	}
 	return renamed, nil
+}
+
+// Renamed returns a text from the sources of the package, for example of an earlier version of it, with the package's id.
+func (p *Package) Renamed(text []byte) []byte {
+	return []byte(replaceID(string(text), p.sourceID, p.manifest.Package.ID))
 }
 
 // renameTypes returns nodes whose variables name types of the new id, including ids that the manifest writes in full.

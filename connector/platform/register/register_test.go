@@ -102,7 +102,7 @@ func (s *harness) register(t *testing.T) register.Result {
 func TestRegister_UpgradeAndUnregister(t *testing.T) {
 	s := newHarness(t)
 	created := s.register(t)
-	if !created.Imported || !created.Created || created.Upgraded || created.Version != "1-1" || created.Instance == 0 || created.RootID == "" {
+	if !created.Imported || !created.Created || created.Upgraded || created.Version != "2-1" || created.Instance == 0 || created.RootID == "" {
 		t.Errorf("Register() = %+v, want an import and a new instance", created)
 	}
 	if root, ok := s.p.Resource(created.RootID); !ok || root["cloud"] != "global" {
@@ -122,7 +122,7 @@ func TestRegister_UpgradeAndUnregister(t *testing.T) {
 	s.cfg.Package = release(t, "2")
 	upgraded := s.register(t)
 	want := same
-	want.Imported, want.Upgraded, want.Version = true, true, "1-2"
+	want.Imported, want.Upgraded, want.Version = true, true, "2-2"
 	if diff := cmp.Diff(want, upgraded); diff != "" {
 		t.Errorf("Register() of a newer release differs (-want +got):\n%s", diff)
 	}
