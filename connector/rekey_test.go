@@ -255,6 +255,34 @@ func TestBackupCheck(t *testing.T) {
 	})
 }
 
+// TestBackupCheck_RestoredCopy restores a backup from before a rekey, with the key file of then and of now.
+func TestBackupCheck_RestoredCopy(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		v := newSealedDatabase(t, db)
+		v.fill()
+		then := written(t, v.keyring())
+		restored := db.Copy(t)
+		older := strconv.FormatUint(uint64(v.keyring().Primary()), 10)
+		v.check("rekey", v.rekey(), 0, "the newest key now seals")
+		v.stopReplicas()
+		v.check("rekey --retire", v.rekey("--retire", older), 0, "retired key "+older)
+
+		variable := "CONNECTOR_DATABASE__PATH"
+		if db.Driver == sqldb.MySQL {
+			variable = "CONNECTOR_DATABASE__DSN"
+		}
+		v.environ = append(v.environ, variable+"="+restored.DSN)
+		check := func() output { return v.run("backup", "check", "--config", "connector.yaml") }
+		v.check("backup check with the keys of now", check(), 1, "the keys do not belong to this database", older)
+		v.write("copy-of.keys", string(then))
+		v.environ = append(v.environ, "CONNECTOR_KEYS__FILE=copy-of.keys")
+		v.check("backup check with the keys of then", check(), 0, "all 901 secrets opened")
+		v.check("integrity list", v.run("integrity", "list", "--config", "connector.yaml"), 0, "as the connector stored them")
+		v.check("rekey of the copy", v.rekey(), 0, "added a key", "grants.refresh_token: 900 of 900")
+		v.check("backup check after the rekey of the copy", check(), 0, "all 901 secrets opened")
+	})
+}
+
 // TestServe_RefusesOtherKeys replaces a key file that was lost.
 func TestServe_RefusesOtherKeys(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {

@@ -298,6 +298,48 @@ func (db *Database) Dump(t testing.TB) string {
 	return dump.String()
 }
 
+// Copy returns a copy of a migrated database, as a restored backup is one: the tables as the database describes them, and
+// their rows.
+func (db *Database) Copy(t testing.TB) *Database {
+	t.Helper()
+	copied := *db
+	if db.Driver == sqldb.SQLite {
+		copied.DSN = filepath.Join(t.TempDir(), "restored.db")
+		if _, err := db.Raw(t).ExecContext(t.Context(), "VACUUM INTO ?", copied.DSN); err != nil {
+			t.Fatalf("copying the database: %v", err)
+		}
+		return &copied
+	}
+	name := create(t)
+	t.Cleanup(func() {
+		if err := drop(context.Background(), name); err != nil {
+			t.Errorf("dropping a copy: %v", err)
+		}
+	})
+	raw := db.Raw(t)
+	var source string
+	if err := raw.QueryRowContext(t.Context(), "SELECT DATABASE()").Scan(&source); err != nil {
+		t.Fatalf("copying the database: %v", err)
+	}
+	statements := []string{"SET foreign_key_checks = 0"}
+	tables, err := column(t.Context(), raw, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
+	if err != nil {
+		t.Fatalf("copying the database: %v", err)
+	}
+	for _, table := range tables {
+		var unused, definition string
+		if err := raw.QueryRowContext(t.Context(), "SHOW CREATE TABLE "+table).Scan(&unused, &definition); err != nil {
+			t.Fatalf("copying the database: %v", err)
+		}
+		statements = append(statements, definition, "INSERT INTO "+table+" SELECT * FROM "+source+"."+table)
+	}
+	if err := execute(t.Context(), name, statements...); err != nil {
+		t.Fatalf("copying the database: %v", err)
+	}
+	copied.DSN = database(t, name).DSN
+	return &copied
+}
+
 // rows returns all values of a query as text, binary ones also as hexadecimal digits.
 func rows(t testing.TB, raw *sql.DB, query string) [][]string {
 	t.Helper()
