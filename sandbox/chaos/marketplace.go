@@ -97,7 +97,7 @@ func (m *marketplace) install(ctx context.Context) error {
 		Settings: map[string]any{
 			"cloud": "global", "applicationId": applicationID, "applicationSecret": applicationSecret,
 			"applicationSecretEnd": m.deployment.clock.Now().AddDate(20, 0, 0).Format(time.DateOnly),
-			"borrowers":            []any{m.borrower.ID},
+			"borrowers":            []any{map[string]any{"id": m.borrower.ID}},
 		},
 	})
 	m.rootID = done.RootID
