@@ -1,5 +1,12 @@
 package app
 
+import (
+	"context"
+	"net/http"
+
+	"azure-partner-connector/connector/clock"
+)
+
 // Trigger is the trigger of renewals, which the scheduler and the platform's calls fire.
 type Trigger = trigger
 
@@ -7,4 +14,26 @@ var (
 	NewTrigger = newTrigger
 	Fire       = trigger.fire
 	RunTrigger = trigger.run
+)
+
+// Private returns the handler of the private listener.
+func Private(a *App) http.Handler {
+	for _, s := range a.servers {
+		if s.name == "private" {
+			return s.http.Handler
+		}
+	}
+	return nil
+}
+
+// SetSkew replaces the comparison of a's clock with Microsoft's, and compares once.
+func SetSkew(ctx context.Context, a *App, skew clock.Skew) {
+	a.clock.measure = func(context.Context) clock.Skew { return skew }
+	a.clock.skew(ctx)
+}
+
+// Purge runs the hourly purge, and CloseApp releases what New opened.
+var (
+	Purge    = (*App).purge
+	CloseApp = (*App).close
 )
