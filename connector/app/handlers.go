@@ -57,8 +57,8 @@ func (a *App) newOnboarding() (http.Handler, error) {
 	return onboarding.New(onboarding.Config{
 		PublicURL: a.cfg.Onboarding.PublicURL, Consents: a.services.Consents, Seal: browserSeal,
 		Authorities:    slices.Sorted(maps.Values(a.services.Authorities)),
-		TrustedProxies: a.cfg.Onboarding.TrustedProxies,
-		Limit:          onboarding.Limit{PerMinute: a.cfg.Onboarding.RequestsPerMinute, Burst: a.cfg.Onboarding.RequestBurst},
-		Now:            a.now, Log: a.component("onboarding"),
+		TrustedProxies: a.cfg.Onboarding.TrustedProxies, ClientAddress: a.cfg.Onboarding.ClientAddress,
+		Limit: onboarding.Limit{PerMinute: a.cfg.Onboarding.RequestsPerMinute, Burst: a.cfg.Onboarding.RequestBurst},
+		Now:   a.now, Log: a.component("onboarding"),
 	})
 }

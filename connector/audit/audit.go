@@ -4,6 +4,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"azure-partner-connector/connector/failure"
@@ -106,10 +107,24 @@ type Trail interface {
 	AppendEvent(ctx context.Context, e Event) error
 }
 
-// Completed returns e with a new ID, the time, the reference of ctx and, when it has no result, OK. Texts that are too long are
+type clientKey struct{}
+
+// WithClient returns a context that carries the network address of whoever makes the request, for its events.
+func WithClient(ctx context.Context, address string) context.Context {
+	return context.WithValue(ctx, clientKey{}, address)
+}
+
+// Completed returns e with a new ID, the time, the reference and the client's address of ctx and, when it has no result, OK. Texts that are too long are
 // shortened: an action must not fail because of its event.
 func Completed(ctx context.Context, now time.Time, e Event) Event {
 	e.ID, e.At, e.Reference = random.ID(), now, length.Shorten(failure.Reference(ctx), length.ID)
+	if client, ok := ctx.Value(clientKey{}).(string); ok {
+		details := maps.Clone(e.Details)
+		if details == nil {
+			details = map[string]string{}
+		}
+		details["client"], e.Details = client, details
+	}
 	e.Actor, e.Details = e.Actor.Bounded(), length.ShortenAll(e.Details, maxDetails, length.Detail)
 	if e.Result == "" {
 		e.Result = OK

@@ -42,3 +42,15 @@ func TestCompleted_Fits(t *testing.T) {
 		t.Error("Completed() changed the details of its caller")
 	}
 }
+
+func TestCompleted_NamesTheClient(t *testing.T) {
+	details := map[string]string{"procedure": "manual"}
+	ctx := audit.WithClient(t.Context(), "192.0.2.7")
+	e := audit.Completed(ctx, time.Now(), audit.Event{Action: audit.ConsentGranted, Details: details})
+	if e.Details["client"] != "192.0.2.7" || e.Details["procedure"] != "manual" || len(details) != 1 {
+		t.Errorf("Completed() has the details %v and changed the caller's to %v, want the client added to a copy", e.Details, details)
+	}
+	if e := audit.Completed(t.Context(), time.Now(), audit.Event{}); len(e.Details) != 0 {
+		t.Errorf("Completed() without a client has the details %v, want none", e.Details)
+	}
+}

@@ -10,6 +10,7 @@ import (
 
 	"azure-partner-connector/connector/microsoft"
 	"azure-partner-connector/connector/notify/mail"
+	"azure-partner-connector/connector/peer"
 	"azure-partner-connector/connector/secret"
 )
 
@@ -75,9 +76,13 @@ type Onboarding struct {
 	// PublicURL is the URL that browsers open, for example https://onboarding.example.com. Followed by /callback it is the
 	// redirect URI of the app registration, of type Web. Plain http only on this machine. Required.
 	PublicURL string `yaml:"publicURL"`
-	// TrustedProxies are the networks or addresses of proxies whose X-Forwarded-For is trusted. Behind an unlisted proxy
-	// all visitors share one rate limit, and Connections.PerClient. Default: none.
+	// TrustedProxies are the networks or addresses of proxies that are believed about their clients. Behind an
+	// unlisted proxy all visitors share one rate limit, and Connections.PerClient. Default: none.
 	TrustedProxies []netip.Prefix `yaml:"trustedProxies"`
+	// ClientAddress is the header in which these proxies name their clients: x-forwarded-for, forwarded (RFC 7239) or
+	// x-real-ip. Name it where clients can send one of the others through the proxy. Default: x-forwarded-for, or
+	// forwarded where a request has none.
+	ClientAddress peer.Source `yaml:"clientAddress"`
 	// TLS is for deployments without a proxy that terminates TLS.
 	TLS TLS `yaml:"tls"`
 	// Connections bounds the connections of the listener. Default of Idle here: 30s.

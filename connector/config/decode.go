@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"azure-partner-connector/connector/peer"
 	"azure-partner-connector/connector/secret"
 )
 
@@ -81,6 +82,7 @@ var scalars = map[reflect.Type]scalar{
 	reflect.TypeFor[time.Duration](): {"a duration with its unit, for example 90s, 15m or 240h", parser(time.ParseDuration)},
 	reflect.TypeFor[netip.Prefix]():  {"a network or an address, for example 10.0.0.0/8 or 192.0.2.7", parser(prefix)},
 	reflect.TypeFor[slog.Level]():    {"debug, info, warn or error", parser(level)},
+	reflect.TypeFor[peer.Source]():   {"x-forwarded-for, forwarded or x-real-ip", parser(peer.ParseSource)},
 }
 
 func prefix(text string) (netip.Prefix, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/peer"
 )
 
 // Consents runs the consent procedures; consent.Service implements it. Errors that a person may see are *failure.Error.
@@ -56,9 +57,11 @@ type Config struct {
 	// address anyway; of this list it adds the plain http addresses, for example a simulator's. Default: none.
 	Authorities []string
 
-	// TrustedProxies are the networks whose X-Forwarded-For is trusted. Behind any other proxy all visitors share the
-	// limit of the proxy's address. Default: none.
+	// TrustedProxies are the networks of proxies that are believed about their clients. Behind any other proxy all
+	// visitors share the limit of the proxy's address. Default: none.
 	TrustedProxies []netip.Prefix
+	// ClientAddress is the header in which these proxies say so. Default: X-Forwarded-For, or Forwarded if there is none.
+	ClientAddress peer.Source
 
 	// Limit bounds the requests of one client address. Default: that of each of its fields.
 	Limit Limit
@@ -135,7 +138,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.echo.Ser
 
 func (h *Handler) router() *echo.Echo {
 	e := echo.New()
-	e.IPExtractor = clientAddress(h.cfg.TrustedProxies)
+	clients := peer.Reader{Trusted: h.cfg.TrustedProxies, Source: h.cfg.ClientAddress}
+	e.IPExtractor = func(r *http.Request) string { return clients.Of(r).String() }
 	e.HTTPErrorHandler = h.refuse
 	e.Use(h.recorded, h.securityHeaders, h.limited())
 

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -80,21 +78,4 @@ func (h *Handler) limited() echo.MiddlewareFunc {
 			return failure.New(failure.TooManyRequests)
 		},
 	})
-}
-
-// clientAddress returns the extractor of a client's address: from the connection, or from X-Forwarded-For when trusted
-// proxies set it.
-func clientAddress(trusted []netip.Prefix) echo.IPExtractor {
-	if len(trusted) == 0 {
-		return echo.ExtractIPDirect()
-	}
-	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, prefix := range trusted {
-		prefix = prefix.Masked()
-		options = append(options, echo.TrustIPRange(&net.IPNet{
-			IP:   prefix.Addr().AsSlice(),
-			Mask: net.CIDRMask(prefix.Bits(), prefix.Addr().BitLen()),
-		}))
-	}
-	return echo.ExtractIPFromXFFHeader(options...)
 }

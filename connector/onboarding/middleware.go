@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/random"
 )
@@ -68,6 +69,7 @@ func (h *Handler) recorded(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := h.cfg.Now()
 		ctx := failure.WithReference(c.Request().Context(), random.Reference())
+		ctx = audit.WithClient(ctx, c.RealIP())
 		c.SetRequest(c.Request().WithContext(ctx))
 		if err := recovered(next, c); err != nil {
 			c.Error(err)

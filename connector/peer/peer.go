@@ -4,6 +4,7 @@ package peer
 import (
 	"net"
 	"net/netip"
+	"strings"
 )
 
 // Address returns the address of one end of a connection. It is invalid where there is none, as on a Unix socket.
@@ -15,8 +16,12 @@ func Address(end net.Addr) netip.Addr {
 	return tcp.AddrPort().Addr().Unmap()
 }
 
-// Parse returns the address in text, with or without a port. It is invalid where there is none.
+// Parse returns the address in text, with or without a port, brackets and quotes. It is invalid where there is none.
 func Parse(text string) netip.Addr {
+	text = strings.Trim(strings.TrimSpace(text), `"`)
+	if inner, ok := strings.CutPrefix(text, "["); ok && strings.HasSuffix(inner, "]") {
+		text = strings.TrimSuffix(inner, "]")
+	}
 	if both, err := netip.ParseAddrPort(text); err == nil {
 		return both.Addr().Unmap()
 	}
