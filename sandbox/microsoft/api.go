@@ -19,9 +19,9 @@ type caller struct {
 func (c *caller) mfa() bool {
 	switch amr := c.claims["amr"].(type) {
 	case []any:
-		return slices.Contains(amr, any("mfa"))
+		return slices.Contains(amr, any("mfa")) || slices.Contains(amr, any(passkey))
 	case []string:
-		return slices.Contains(amr, "mfa")
+		return authentication{amr: amr}.mfa()
 	}
 	return false
 }

@@ -120,6 +120,7 @@ func TestS5_SecondFactor(t *testing.T) {
 		"the request ignored":             {microsoft.MFARegistered, false, microsoft.Policy{IgnoreMFAClaims: true}, []string{mfaClaims}, []any{"pwd"}},
 		"registered on the way":           {microsoft.MFANone, false, microsoft.Policy{RequireMFA: true}, nil, []any{"pwd", "mfa"}},
 		"satisfied by a third party":      {microsoft.MFAExternal, false, microsoft.Policy{RequireMFA: true}, nil, []any{"pwd"}},
+		"satisfied by a passkey":          {microsoft.MFAPasskey, false, microsoft.Policy{RequireMFA: true}, nil, []any{"fido", "hwk", "rsa"}},
 		"federated with the claim":        {microsoft.MFARegistered, true, microsoft.Policy{RequireMFA: true}, nil, []any{"fed", "mfa"}},
 		"federated without the claim":     {microsoft.MFANone, true, microsoft.Policy{}, []string{mfaClaims}, []any{"fed"}},
 		"policy of an API that is absent": {microsoft.MFARegistered, false, microsoft.Policy{RequireMFA: true, APIs: []microsoft.Host{microsoft.ARM}}, []string{"scope=" + oidcScopes + " " + partnerCenterScope}, []any{"pwd"}},

@@ -155,6 +155,9 @@ func (s *Simulator) password(f *flow, r *http.Request, form url.Values) reply {
 		return f.page(refused.Error())
 	}
 	f.auth = authentication{amr: []string{"pwd"}, at: s.now(), revocations: f.user.revocations}
+	if f.user.MFA == MFAPasskey {
+		f.auth.amr, f.auth.mfaAt = []string{passkey, "hwk", "rsa"}, s.now()
+	}
 	if f.user.Federated {
 		f.auth.amr = []string{"fed"}
 		if f.user.MFA == MFARegistered || f.user.MFA == MFARequired {

@@ -37,6 +37,10 @@ func (s *Simulator) graphCall(next func(http.ResponseWriter, *http.Request, *cal
 			graphError(w, http.StatusUnauthorized, "InvalidAuthenticationToken", "The access token is "+string(fault)+".")
 			return
 		}
+		if s.state.odd.GraphWantsMFA {
+			graphError(w, http.StatusForbidden, "Unauthorized_MissingMFA", "The token was issued without multi-factor authentication.")
+			return
+		}
 		next(w, r, who)
 	}
 }
@@ -108,6 +112,10 @@ func memberships(u *user, transitive bool) []map[string]any {
 	}
 	for _, name := range u.Groups {
 		group(name)
+	}
+	if u.RoleGroup {
+		group("Administrators of Contoso")
+		entries[len(entries)-1]["isAssignableToRole"] = true
 	}
 	if u.GlobalAdmin {
 		entries = append(entries, map[string]any{

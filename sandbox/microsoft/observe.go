@@ -132,9 +132,21 @@ func (s *Simulator) observed(host Host, next http.Handler) http.Handler {
 		if reset {
 			panic(http.ErrAbortHandler) // net/http then closes the connection
 		}
+		body = answer.body.Bytes()
+		if len(body) > 0 && s.marks(host) {
+			body = append([]byte("\ufeff"), body...)
+			w.Header().Del("Content-Length")
+		}
 		w.WriteHeader(answer.status)
-		w.Write(answer.body.Bytes())
+		w.Write(body)
 	})
+}
+
+// marks reports whether the answers of host begin with a byte order mark.
+func (s *Simulator) marks(host Host) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(s.state.odd.ByteOrderMarks, host)
 }
 
 // dated sets the header Date to the time at which next begins: a fault that delays the answer leaves it as it is, as the

@@ -71,6 +71,9 @@ var refusals = map[int]refusal{
 
 	// Of the application.
 	700016:  {error: "unauthorized_client", text: "The application was not found in the directory."},
+	700038:  {error: "unauthorized_client", text: "The application's ID is not valid."},
+	500014:  {error: "invalid_resource", text: "The service principal of the resource is disabled."},
+	650052:  {error: "invalid_client", text: "The directory has no service principal for a service that the application needs."},
 	7000112: {error: "unauthorized_client", text: "The application is disabled."},
 	50011:   {error: "invalid_request", text: "The redirect URI is not one that the application has registered."},
 	500112:  {error: "invalid_client", status: http.StatusUnauthorized, text: "The redirect URI is not the one that the authorization code was requested with."},
@@ -108,10 +111,24 @@ var refusals = map[int]refusal{
 	50126:  {error: "invalid_grant", text: "The account or the password is wrong."},
 	500121: {error: "invalid_grant", text: "The sign-in request was denied."},
 	65004:  {error: "access_denied", suberror: "cancel", text: "The person declined the consent."},
+	90095:  {error: "access_denied", text: "The person asked an administrator for approval."},
+	90096:  {error: "access_denied", text: "An administrator's approval is pending."},
 	90094:  {error: "access_denied", text: "An administrator has to grant this consent."},
 	50076:  {error: "invalid_grant", suberror: "basic_action", text: "Multi-factor authentication is required."},
 	50078:  {error: "invalid_grant", suberror: "basic_action", text: "The multi-factor authentication has expired."},
 	50079:  {error: "invalid_grant", suberror: "basic_action", text: "The person has to register for multi-factor authentication."},
+	70044:  {error: "invalid_grant", suberror: "token_expired", text: "The session has ended by the sign-in frequency."},
+	50005:  {error: "interaction_required", suberror: "message_only", text: "A policy does not support the platform of the device."},
+	50131:  {error: "interaction_required", suberror: "message_only", text: "A Conditional Access policy is not satisfied."},
+	53000:  {error: "interaction_required", suberror: "message_only", text: "The device is not compliant."},
+	53004:  {error: "interaction_required", suberror: "message_only", text: "The sign-in is at risk; MFA cannot be registered now."},
+	530002: {error: "interaction_required", suberror: "message_only", text: "The device must be compliant."},
+	530003: {error: "interaction_required", suberror: "message_only", text: "The device must be managed."},
+	530031: {error: "access_denied", text: "A policy does not allow that a token is issued."},
+	530084: {error: "access_denied", text: "Token protection requires a token that is bound to a device."},
+	500213: {error: "access_denied", text: "The policy for access between directories does not allow this access."},
+	135011: {error: "invalid_grant", suberror: "bad_token", text: "The device of the authentication is disabled."},
+	700003: {error: "invalid_grant", suberror: "bad_token", text: "The device of the authentication was deleted."},
 	50158:  {error: "invalid_grant", suberror: "additional_action", text: "An external challenge was not satisfied."},
 	53003:  {error: "invalid_grant", suberror: "message_only", text: "A Conditional Access policy blocks this access."},
 
@@ -125,7 +142,7 @@ var refusals = map[int]refusal{
 func (r *refusal) interaction() *refusal {
 	interaction := *r
 	switch r.code {
-	case 50076, 50078, 50079, 70043, 53003:
+	case 50076, 50078, 50079, 70043, 70044, 53003:
 		interaction.error = "interaction_required"
 	case 65001:
 		interaction.error = "consent_required"

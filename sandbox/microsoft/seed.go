@@ -37,6 +37,7 @@ const (
 	MFARegistered MFA = "registered" // requested only if a policy or the request requires it
 	MFARequired   MFA = "required"   // requested at every sign-in
 	MFAExternal   MFA = "external"   // a third party's challenge, which does not add mfa to amr
+	MFAPasskey    MFA = "passkey"    // a passkey proves MFA by itself; amr has fido instead of mfa
 )
 
 // A User is an account of a directory.
@@ -52,6 +53,8 @@ type User struct {
 	// NestedAdminAgent makes the user a member of a group in AdminAgents, which only transitiveMemberOf shows.
 	NestedAdminAgent bool
 	Groups           []string
+	// RoleGroup makes the user a member of a group that carries roles, of which Graph's lists do not tell.
+	RoleGroup bool
 
 	Guest    bool // the account belongs to another directory
 	Disabled bool

@@ -72,7 +72,7 @@ func (s *Simulator) SetPassword(upn, password string) error {
 
 // SetMFA changes a user's MFA. Refresh tokens keep the authentication from which they were issued.
 func (s *Simulator) SetMFA(upn string, mfa MFA) error {
-	if !slices.Contains([]MFA{MFANone, MFARegistered, MFARequired, MFAExternal}, mfa) {
+	if !slices.Contains([]MFA{MFANone, MFARegistered, MFARequired, MFAExternal, MFAPasskey}, mfa) {
 		return fmt.Errorf("setting MFA of %s: there is no %q", upn, mfa)
 	}
 	return s.onUser(upn, func(u *user) { u.MFA = mfa })
@@ -164,6 +164,11 @@ type Oddities struct {
 	OmitDate bool
 	// KeepRefreshToken omits refresh_token from the answers to refresh grants.
 	KeepRefreshToken bool
+
+	// ByteOrderMarks are the APIs whose answers begin with a byte order mark, as those of Partner Center and ARM have done.
+	ByteOrderMarks []Host
+	// GraphWantsMFA makes Graph refuse every call with Unauthorized_MissingMFA, as its endpoints for partners do.
+	GraphWantsMFA bool
 
 	// GraphPage is the maximum number of entries on a page of Graph. Default: 100.
 	GraphPage int

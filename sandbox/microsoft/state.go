@@ -115,7 +115,12 @@ type authentication struct {
 	revocations int // of the user, at the sign-in
 }
 
-func (a authentication) mfa() bool { return slices.Contains(a.amr, "mfa") }
+func (a authentication) mfa() bool {
+	return slices.Contains(a.amr, "mfa") || slices.Contains(a.amr, passkey)
+}
+
+// passkey is the value of amr for a sign-in by passkey (docs/reference/microsoft-identity.md §4.3).
+const passkey = "fido"
 
 // strong reports whether a policy that requires MFA is satisfied.
 func (a authentication) strong() bool { return a.mfa() || a.external }

@@ -169,6 +169,10 @@ func TestConsent_EveryCheckRefuses(t *testing.T) {
 		"4: Partner Center of another directory": {func(t *testing.T, ms *microsoft.Simulator) {
 			check(t, ms.SetPartnerCenter(world.AlpineDirectory, microsoft.PartnerCenterMode{ReportedDirectory: world.CoralDirectory}))
 		}, right(), "wrong_directory", world.CoralDirectory},
+		"4: Partner Center of another directory behind a byte order mark": {func(t *testing.T, ms *microsoft.Simulator) {
+			ms.SetOddities(microsoft.Oddities{ByteOrderMarks: []microsoft.Host{microsoft.PartnerCenter}})
+			check(t, ms.SetPartnerCenter(world.AlpineDirectory, microsoft.PartnerCenterMode{ReportedDirectory: world.CoralDirectory}))
+		}, right(), "wrong_directory", world.CoralDirectory},
 		"5: not an Admin agent": {nil, signsInAs(world.AlpineNoAgent), "role_missing", "Admin agent"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -180,6 +184,44 @@ func TestConsent_EveryCheckRefuses(t *testing.T) {
 			a, browser := s.begin(), world.NewBrowser()
 			page := s.visit(browser, s.signIn(browser, a, tc.visitor))
 			s.checkRefused(a, page, tc.code, tc.says)
+		})
+	}
+}
+
+// TestConsent_AcceptsAnswersOfOtherForms: what Microsoft also answers is no reason to refuse.
+func TestConsent_AcceptsAnswersOfOtherForms(t *testing.T) {
+	shared := newScenario(t)
+	for name, change := range map[string]func(t *testing.T, ms *microsoft.Simulator){
+		"passkey": func(t *testing.T, ms *microsoft.Simulator) {
+			check(t, ms.SetMFA(world.AlpineAdmin, microsoft.MFAPasskey))
+		},
+		"byte order marks": func(_ *testing.T, ms *microsoft.Simulator) {
+			ms.SetOddities(microsoft.Oddities{ByteOrderMarks: []microsoft.Host{microsoft.Login, microsoft.PartnerCenter, microsoft.Graph, microsoft.ARM}})
+		},
+		"an id_token without a username": func(_ *testing.T, ms *microsoft.Simulator) {
+			ms.SetOddities(microsoft.Oddities{IDTokenClaims: map[string]any{"preferred_username": nil}})
+		},
+		"Graph wants MFA": func(_ *testing.T, ms *microsoft.Simulator) { ms.SetOddities(microsoft.Oddities{GraphWantsMFA: true}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := scenario{t, shared.World}
+			defer func() {
+				check(t, s.Microsoft.SetMFA(world.AlpineAdmin, microsoft.MFARequired))
+				s.reset()
+			}()
+			change(t, s.Microsoft)
+			a, browser := s.begin(), world.NewBrowser()
+			if page := s.visit(browser, s.signIn(browser, a, right())); page.Status != http.StatusOK {
+				t.Fatalf("the page is %d, want 200:\n%s", page.Status, page.Text)
+			}
+			var status struct {
+				State       string
+				ConsentedBy struct{ Username string }
+			}
+			s.call(http.MethodGet, "tokenStatus", "", &status)
+			if status.State != "active" || status.ConsentedBy.Username != world.AlpineAdmin {
+				t.Errorf("the status is %+v, want active and consented by %s", status, world.AlpineAdmin)
+			}
 		})
 	}
 }
