@@ -83,6 +83,7 @@ type Deployment struct {
 	// ownChanges are the changes that the harness itself made.
 	ownChanges map[changeKey]int
 	traffic    []*traffic // all that was started
+	violation  error      // what its shoppers found
 }
 
 // deploy creates the tenants, each with a grant that is due after the first period.

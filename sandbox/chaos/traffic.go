@@ -37,7 +37,7 @@ type shopper struct {
 	cancelled []string // tenants that must not exist any more
 }
 
-// traffic runs shoppers until it is stopped, and returns the first violation. Only violations end it: refusals and requests
+// A traffic is shoppers who run until it ends. Only violations end it: refusals and requests
 // without an answer are what faults are injected for.
 type traffic struct {
 	stop     context.CancelFunc
@@ -62,12 +62,20 @@ func (d *Deployment) startTraffic(ctx context.Context, name string) (*traffic, e
 		}
 		s := &shopper{customer: c, market: d.market}
 		t.shoppers = append(t.shoppers, s)
-		t.running.Go(func() error { return s.shop(ctx) })
+		t.running.Go(func() error { return d.violated(s.shop(ctx)) })
 	}
 	d.mu.Lock()
 	d.traffic = append(d.traffic, t)
 	d.mu.Unlock()
 	return t, nil
+}
+
+// violated remembers what a shopper found, so that nothing waits for them any longer.
+func (d *Deployment) violated(err error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.violation = errors.Join(d.violation, err)
+	return err
 }
 
 // end stops the shoppers. It waits for their last requests, so the replicas must run.
@@ -243,8 +251,12 @@ func (d *Deployment) verifyTraffic(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// awaitMore waits until a figure has grown by n.
+// awaitMore waits until a figure of shoppers has grown by n, or until one of them has found a violation.
 func (d *Deployment) awaitMore(ctx context.Context, figure string, n int) error {
 	enough := d.counted(figure) + n
-	return await(ctx, figure, func(context.Context) (bool, error) { return d.counted(figure) >= enough, nil })
+	return await(ctx, figure, func(context.Context) (bool, error) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.numbers[figure] >= enough || d.violation != nil, nil
+	})
 }

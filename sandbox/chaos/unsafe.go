@@ -71,7 +71,10 @@ func (d *Deployment) runUnder(ctx context.Context, u unsafeSetting) error {
 	if err = d.awaitMore(ctx, consentsGiven, 1); err == nil {
 		err = d.awaitMore(ctx, acknowledged, acknowledgedEach)
 	}
-	if err := errors.Join(err, shopping.end(), d.Recover(ctx)); err != nil {
+	if err := errors.Join(err, shopping.end()); err != nil {
+		return err
+	}
+	if err := d.Recover(ctx); err != nil {
 		return err
 	}
 	for _, r := range replicas {
