@@ -235,6 +235,9 @@ func (d *Deployment) compareChanges(ctx context.Context) error {
 	})
 	var errs []error
 	for _, key := range keys {
+		if key.what == renewalSuccess && changes[key] < events[key] && !slices.Contains(d.tenants, key.subject) {
+			continue // a customer who consents again within a second stores the same time
+		}
 		if changes[key] != events[key] {
 			errs = append(errs, fmt.Errorf("of %s, the changes of kind %s and their events differ in number: %d and %d", key.subject, key.what, changes[key], events[key]))
 		}

@@ -283,7 +283,7 @@ func clusterFaults(ctx context.Context, e *Env, s Scale, kind replication) (*Dep
 func (e *Env) onCluster(
 	ctx context.Context, s Scale, c *cluster, dsns []string, isolate func(d *Deployment, node int, isolated bool), stop func() error,
 ) (*Deployment, error) {
-	d, err := e.deploy(ctx, spec{name: "cluster", tenants: 40, dsns: dsns})
+	d, err := e.deploy(ctx, spec{name: "cluster", tenants: 40, dsns: dsns, market: true, lagging: true})
 	if err != nil {
 		return nil, errors.Join(err, stop())
 	}
@@ -292,6 +292,10 @@ func (e *Env) onCluster(
 		return d, err
 	}
 	if _, err := d.startReplicas(ctx, nodes, func(i int) replicaOptions { return replicaOptions{database: i % len(dsns)} }); err != nil {
+		return d, err
+	}
+	shopping, err := d.startTraffic(ctx, "shopper")
+	if err != nil {
 		return d, err
 	}
 	faults := []struct {
@@ -318,7 +322,7 @@ func (e *Env) onCluster(
 		return nil
 	})
 	d.count("times that an operator had to repair the cluster", c.repairs)
-	return d, errors.Join(err, c.compareNodes(ctx, d))
+	return d, errors.Join(err, shopping.end(), c.compareNodes(ctx, d))
 }
 
 // nodeFaults is the name under which all faults of nodes are counted.
@@ -357,6 +361,7 @@ func (c *cluster) contents(ctx context.Context, dsn string) (contents string, er
 		return "", err
 	}
 	err = own.QueryRowContext(ctx, "SELECT CONCAT_WS(' ', (SELECT COUNT(*) FROM events), (SELECT MAX(id) FROM chaos_changes), "+
-		"(SELECT SUM(version) FROM grants), (SELECT MAX(issued_at) FROM grants), (SELECT SUM(CRC32(refresh_token)) FROM grants))").Scan(&contents)
+		"(SELECT SUM(version) FROM grants), (SELECT MAX(issued_at) FROM grants), (SELECT SUM(CRC32(refresh_token)) FROM grants), "+
+		"(SELECT SUM(version) FROM tenants), (SELECT SUM(version) FROM consents))").Scan(&contents)
 	return contents, err
 }

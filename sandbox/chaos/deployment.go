@@ -53,6 +53,8 @@ type spec struct {
 	restricted bool
 	// market starts the simulated platform.
 	market bool
+	// lagging says that the harness may read from a server that does not know yet what another one has committed.
+	lagging bool
 }
 
 // A Deployment is one database with its tenants, one simulated Microsoft, and the replicas of one scenario.
