@@ -13,6 +13,7 @@ import (
 )
 
 type eventsCommand struct {
+	Accept eventsAccept `cmd:"" help:"Accept the changes and holes that connector events verify lists. Without --yes it only shows them."`
 	Verify eventsVerify `cmd:"" help:"Compare the audit trail with its checkpoints, and list every change and hole. Changes nothing."`
 }
 
@@ -39,6 +40,9 @@ func (e eventsVerify) Run(c *console) error {
 			}
 		}
 		fmt.Fprintf(c.stdout, "verified %d events of %d checkpoints; %d removed by retention, %d not covered yet\n", v.Events, v.Checkpoints, v.Removed, v.Uncovered)
+		if v.Accepted > 0 {
+			fmt.Fprintf(c.stdout, "%d problems were accepted: the events integrity.accepted name them\n", v.Accepted)
+		}
 		if v.Last.Number > 0 {
 			fmt.Fprintf(c.stdout, "the last checkpoint is %d, its hash %s\n", v.Last.Number, hex.EncodeToString(v.Last.Hash))
 		}
@@ -46,6 +50,32 @@ func (e eventsVerify) Run(c *console) error {
 			return fmt.Errorf("%d problems: the audit trail was changed outside the connector", v.Problems)
 		}
 		return nil
+	})
+}
+
+type eventsAccept struct {
+	configFile
+	Yes bool `help:"Accept what is shown. Each problem becomes an event of the audit trail, and another change of the same events is another problem."`
+}
+
+// Run shows the problems of the audit trail, and with --yes accepts them.
+func (e eventsAccept) Run(c *console) error {
+	return withCheckedStore(c, e.configFile, func(s *store.Store) error {
+		v, err := s.VerifyEvents(c.ctx, func(text string) { fmt.Fprintln(c.stdout, "problem:", text) })
+		switch {
+		case err != nil:
+			return err
+		case v.Problems == 0:
+			_, err := fmt.Fprintln(c.stdout, "there is nothing to accept")
+			return err
+		case !e.Yes:
+			return errors.New("nothing was changed; repeat the command with --yes to accept these problems")
+		}
+		if err := s.AcceptEvents(c.ctx, v.Found, time.Now(), commandLine()); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(c.stdout, "accepted %d problems\n", len(v.Found))
+		return err
 	})
 }
 

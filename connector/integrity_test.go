@@ -1,6 +1,8 @@
 package main_test
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"testing"
 	"time"
@@ -89,11 +91,51 @@ func TestEventsVerify(t *testing.T) {
 		v.check("events verify with half of it", verify("--checkpoint", "1"), 1, "belong together")
 		v.sql("DELETE FROM events WHERE checkpoint = 2")
 		v.check("events verify of a hole", verify(), 1, "problem: checkpoint 2 covers 2 events, and 0 are there", "1 problems")
+		accept := func(args ...string) output {
+			return v.run(append([]string{"events", "accept", "--config", "connector.yaml"}, args...)...)
+		}
+		v.check("events accept without --yes", accept(), 1, "problem: checkpoint 2 covers 2 events, and 0 are there", "nothing was changed")
+		v.check("events verify after it", verify(), 1, "1 problems")
+		v.check("events accept", accept("--yes"), 0, "accepted 1 problems")
+		v.check("events verify of what was accepted", verify(), 0, "1 problems were accepted")
+		v.check("events accept of nothing", accept("--yes"), 0, "nothing to accept")
+		accepted, err := s.EventsOf(t.Context(), "", []audit.Action{audit.IntegrityAccepted}, 10)
+		if err != nil || len(accepted) != 1 || accepted[0].Actor.Kind != audit.Operator || accepted[0].Details["problem"] != "checkpoint 2 covers 2 events, and 0 are there" {
+			t.Errorf("EventsOf() = %+v, %v, want one that names the problem", accepted, err)
+		}
 		// Somebody removes the whole trail and lets another one grow.
 		v.sql("DELETE FROM events")
 		v.sql("DELETE FROM checkpoints")
 		v.check("events verify of an empty trail", verify(noted...), 1, "the end of the trail was cut off")
 		cover(3)
 		v.check("events verify of another trail", verify(noted...), 1, "checkpoint 1 does not have the hash that was noted")
+	})
+}
+
+func TestKeysAccept(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		v := newSealedDatabase(t, db)
+		s := db.Open(t)
+		v.must(s.SaveInstance(t.Context(), &tenant.Instance{
+			Key: "key-1", ID: "id-1", RootID: "root-1", Settings: tenant.Settings{Application: tenant.Application{ID: random.ID(), Secret: tenant.Credential{Value: secret.New(v.hide())}}},
+		}))
+		accept := func(args ...string) output {
+			return v.run(append([]string{"keys", "accept", "--config", "connector.yaml"}, args...)...)
+		}
+		v.check("keys accept of intact records", accept("--yes"), 1, "is intact")
+		v.sql("UPDATE key_checks SET sealed = x'64616d61676564'")
+		v.check("migrate with a damaged record", v.run("migrate", "--config", "connector.yaml"), 1, "connector keys accept")
+		v.check("keys accept without --yes", accept(), 1, "its record in the database is damaged or gone", "the keys open 1 secrets of the database; 0 do not open", "nothing was changed")
+		v.check("migrate after it", v.run("migrate", "--config", "connector.yaml"), 1, "connector keys accept")
+		v.check("keys accept", accept("--yes"), 0, "recorded")
+		v.check("migrate", v.run("migrate", "--config", "connector.yaml"), 0, "up to date")
+		events, err := s.EventsOf(t.Context(), "", []audit.Action{audit.IntegrityAccepted}, 10)
+		if err != nil || len(events) != 1 || events[0].Actor.Kind != audit.Operator || events[0].Actor.Name == "" {
+			t.Errorf("EventsOf() = %+v, %v, want one of the operator", events, err)
+		}
+		v.must(os.Remove(filepath.Join(v.folder, "connector.keys")))
+		v.check("keys create", v.run("keys", "create", "connector.keys"), 0)
+		v.sql("DELETE FROM key_checks")
+		v.check("keys accept with other keys", accept("--yes"), 1, "the keys do not belong to this database")
 	})
 }

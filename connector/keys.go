@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/store"
@@ -11,6 +12,7 @@ import (
 
 type keysCommand struct {
 	Create keysCreate `cmd:"" help:"Create a key file. Keep a copy separate from the database: without the keys, nothing stored can be read."`
+	Accept keysAccept `cmd:"" help:"Record anew that the keys belong to the database, when that record is damaged or gone. Without --yes it only shows what it would record."`
 	List   keysList   `cmd:"" help:"List the IDs of the keys in the key file, and what the database needs them for. It shows no key."`
 }
 
@@ -62,5 +64,32 @@ func (k keysList) Run(c *console) error {
 			}
 		}
 		return belongs
+	})
+}
+
+type keysAccept struct {
+	configFile
+	Yes bool `help:"Record what is shown. It refuses keys that do not open what is stored."`
+}
+
+// Run shows which keys have no intact record in the database, and with --yes records them.
+func (k keysAccept) Run(c *console) error {
+	return withConfiguredStore(c, k.configFile, func(_ *seal.Keyring, s *store.Store) error {
+		found, err := s.UnrecordedKeys(c.ctx)
+		if err != nil {
+			return err
+		}
+		for _, key := range found.Keys {
+			fmt.Fprintf(c.stdout, "key %d: its record in the database is damaged or gone\n", key)
+		}
+		fmt.Fprintf(c.stdout, "the keys open %d secrets of the database; %d do not open and count as absent\n", found.Opened, found.Failed)
+		if !k.Yes {
+			return errors.New("nothing was changed; repeat the command with --yes to record these keys")
+		}
+		if err := s.AcceptKeys(c.ctx, time.Now(), commandLine()); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(c.stdout, "recorded; look at connector integrity list and connector events verify")
+		return err
 	})
 }

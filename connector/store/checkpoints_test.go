@@ -177,9 +177,64 @@ func TestVerifyEvents_FindsEveryChange(t *testing.T) {
 				if v, err = s.VerifyEvents(t.Context(), func(string) {}); err != nil || v.Problems == 0 {
 					t.Errorf("VerifyEvents() after another checkpoint = %d problems, %v, want some", v.Problems, err)
 				}
+				checkAccepted(t, s, db, v)
 			})
 		})
 	}
+}
+
+// checkAccepted accepts what was found, and fails unless nothing else counts as accepted then, now and once the acceptance is
+// covered.
+func checkAccepted(t *testing.T, s *store.Store, db *storetest.Database, found store.Verification) {
+	t.Helper()
+	if err := s.AcceptEvents(t.Context(), found.Found, noon.AddDate(0, 0, 1), operator); err != nil {
+		t.Fatalf("AcceptEvents() = %v", err)
+	}
+	checkEvents := func(when string, problems, accepted int64) {
+		t.Helper()
+		var texts []string
+		v, err := s.VerifyEvents(t.Context(), func(text string) { texts = append(texts, text) })
+		if err != nil || v.Problems != problems || v.Accepted != accepted || len(texts) != int(problems) {
+			t.Errorf("VerifyEvents() %s = %d problems %q and %d accepted, %v, want %d and %d", when, v.Problems, texts, v.Accepted, err, problems, accepted)
+		}
+	}
+	n := found.Problems
+	checkEvents("after AcceptEvents()", 0, n)
+	if _, err := s.WriteCheckpoints(t.Context(), noon.AddDate(0, 0, 2), func(store.Checkpoint) {}); err != nil {
+		t.Fatal(err)
+	}
+	checkEvents("once the acceptance is covered", 0, n)
+	// A changed acceptance accepts nothing: its checkpoint is wrong.
+	execute(t, db, "UPDATE events SET actor_name = 'mallory' WHERE action = 'integrity.accepted'")
+	checkEvents("after the acceptance was changed", n+1, 0)
+}
+
+// TestAcceptEvents_AnotherChangeIsAnotherProblem accepts a change, and then finds another one of the same checkpoint.
+func TestAcceptEvents_AnotherChangeIsAnotherProblem(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		writeEvents(t, s, noon, 10)
+		writeCheckpoints(t, s, noon.Add(time.Hour))
+		for i, n := range []int{3, 4, 3} {
+			execute(t, db, fmt.Sprintf("UPDATE events SET result = 'changed %d' WHERE seq = %d", i, nthSeq(t, db, n)))
+			found, err := s.VerifyEvents(t.Context(), func(string) {})
+			if err != nil || found.Problems != 1 || len(found.Found) != 1 {
+				t.Fatalf("VerifyEvents() after change %d = %+v, %v, want one problem", i, found, err)
+			}
+			if err := s.AcceptEvents(t.Context(), found.Found, noon.Add(2*time.Hour), operator); err != nil {
+				t.Fatal(err)
+			}
+			if found, err = s.VerifyEvents(t.Context(), func(string) {}); err != nil || found.Problems != 0 || found.Accepted != 1 {
+				t.Errorf("VerifyEvents() after AcceptEvents() = %+v, %v, want one accepted", found, err)
+			}
+		}
+		// Nobody without the keys can accept anything.
+		execute(t, db, "UPDATE events SET mac = NULL WHERE action = 'integrity.accepted'")
+		if found, err := s.VerifyEvents(t.Context(), func(string) {}); err != nil || found.Accepted != 0 || found.Problems < 2 {
+			t.Errorf("VerifyEvents() of forged acceptances = %+v, %v, want none accepted", found, err)
+		}
+	})
 }
 
 // nthSeq returns the sequence number of the nth event that remains.

@@ -217,7 +217,9 @@ func (s *Store) endMisdated(ctx context.Context, latest consent.Latest) error {
 		if err != nil {
 			return err
 		}
-		earliest := func(column string) any { return gorm.Expr("CASE WHEN "+column+" > ? THEN ? ELSE "+column+" END", now, now) }
+		earliest := func(column string) any {
+			return gorm.Expr("CASE WHEN "+column+" > ? THEN ? ELSE "+column+" END", now, now)
+		}
 		return db.Model(&consentRow{}).Where("purge_at > ?", now).
 			Where("(created_at > ? OR ended_at > ? OR expires_at > ? OR (procedure_name = ? AND expires_at > ?) OR claim_expires_at > ?)",
 				happened, happened, link, string(token.Automatic), signIn, claim).

@@ -168,7 +168,10 @@ func Form(ctx context.Context, s *Store) (int, error) {
 func SetForm(ctx context.Context, s *Store, form int) error { return s.setForm(ctx, form) }
 
 // CurrentForm is currentForm.
-const CurrentForm = currentForm
+const (
+	CurrentForm = currentForm
+	FormBegun   = formBegun
+)
 
 // InterruptAfter calls act and cancels its context when s has sent n statements meanwhile, before the next one takes effect.
 func InterruptAfter(ctx context.Context, s *Store, n int, cancel context.CancelFunc, act func() error) error {

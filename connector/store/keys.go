@@ -24,6 +24,9 @@ var ErrWrongKeys = errors.New("the keys do not belong to this database")
 // keyChecksVersion is the version of the schema that has the table key_checks.
 const keyChecksVersion = 6
 
+// integrityVersion is the version of the schema that has the columns which values are bound to.
+const integrityVersion = 7
+
 // latestVersion stands for the version of a schema that is up to date.
 const latestVersion = math.MaxInt64
 
@@ -78,6 +81,9 @@ func (s *Store) checkKeys(ctx context.Context, lost []uint32) (keyState, error) 
 			continue
 		}
 		check, err := s.openKeyCheck(row)
+		if err != nil && !errors.Is(err, ErrWrongKeys) {
+			err = fmt.Errorf("%w; connector keys accept records the key anew if it opens what is stored", err)
+		}
 		if err != nil {
 			return keyState{}, err
 		}
@@ -259,7 +265,7 @@ func (s *Store) sampleKeys(ctx context.Context, version int64, lost []uint32) (n
 	if err != nil {
 		return nil, err
 	}
-	values, opened := 0, 0
+	values, opened, upgraded := 0, 0, 0
 	missing := map[uint32]int{} // key → values
 	for _, use := range uses {
 		if slices.Contains(lost, use.Key) {
@@ -273,10 +279,11 @@ func (s *Store) sampleKeys(ctx context.Context, version int64, lost []uint32) (n
 		if isMAC(use) {
 			continue
 		}
-		n, err := s.openSample(ctx, use)
+		n, current, err := s.openSample(ctx, use, version)
 		if err != nil {
 			return nil, err
 		}
+		upgraded += current
 		if opened += n; n > 0 && !slices.Contains(needed, use.Key) {
 			needed = append(needed, use.Key)
 		}
@@ -286,25 +293,33 @@ func (s *Store) sampleKeys(ctx context.Context, version int64, lost []uint32) (n
 			return nil, fmt.Errorf("%w: %d of its secrets need key %d, which they lack; use the key file that has it", ErrWrongKeys, n, key)
 		}
 	}
+	if values > 0 && opened == 0 && upgraded > 0 {
+		return nil, ErrUpgradedBefore
+	}
 	if values > 0 && opened == 0 {
 		return nil, fmt.Errorf("%w: none of its %d secrets opens; use the key file that was in use", ErrWrongKeys, values)
 	}
 	return needed, nil
 }
 
-// openSample returns how many of a few values that use counts can be opened.
-func (s *Store) openSample(ctx context.Context, use KeyUse) (opened int, err error) {
-	c := columnOf(use).inForm(formPlain)
+// openSample returns how many of a few values that use counts can be opened: those of the earlier form, and those of the current one.
+func (s *Store) openSample(ctx context.Context, use KeyUse, version int64) (opened, upgraded int, err error) {
+	c := columnOf(use)
+	if version < integrityVersion {
+		c = c.inForm(formPlain)
+	}
 	values, err := s.sealedValues(ctx, c, func(query *gorm.DB) *gorm.DB {
 		return query.Where(fmt.Sprintf("SUBSTR(%s, 1, %d) = ?", c.column, seal.PrefixSize), seal.PrefixOf(use.Key)).Limit(sampleSize)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("reading %s.%s: %w", c.table, c.column, err)
+		return 0, 0, fmt.Errorf("reading %s.%s: %w", c.table, c.column, err)
 	}
 	for _, v := range values {
-		if _, _, err := s.openValue(c, v); err == nil {
+		if _, _, err := s.openValue(c.inForm(formPlain), v); err == nil {
 			opened++
+		} else if _, _, err := s.openValue(c, v); err == nil {
+			upgraded++
 		}
 	}
-	return opened, nil
+	return opened, upgraded, nil
 }

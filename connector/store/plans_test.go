@@ -100,7 +100,10 @@ func TestStore_EveryQueryUsesAnIndex(t *testing.T) {
 			}},
 			"purging states and consents": {"states_ended consents_purge", func() error { return s.Purge(ctx, noon.AddDate(0, -6, 0), latest(noon)) }},
 			"purging nonces":              {"nonces_expiry", func() error { return s.PurgeNonces(ctx, noon.AddDate(0, -6, 0)) }},
-			"purging unclaimed grants":    {"grants_consented", func() error { _, err := s.Unclaimed(ctx, noon.AddDate(0, -6, 0), noon.Add(time.Hour), 1000); return err }},
+			"purging unclaimed grants": {"grants_consented", func() error {
+				_, err := s.Unclaimed(ctx, noon.AddDate(0, -6, 0), noon.Add(time.Hour), 1000)
+				return err
+			}},
 			"deleting an unclaimed grant": {"", func() error {
 				err := s.DeleteUnchanged(ctx, token.Grant{TenantID: "tenant-0005", Slot: token.Pending, Version: 77})
 				if errors.Is(err, token.ErrStale) {

@@ -10,7 +10,7 @@ import (
 
 // ErrUpgradedBefore is returned by Migrate for a database that was upgraded to the current form and has lost the record of
 // that: upgrading it again would accept whatever was changed since.
-var ErrUpgradedBefore = errors.New("the database was upgraded before, but the record of that in the table key_checks is gone; restore a backup")
+var ErrUpgradedBefore = errors.New("the database was upgraded before, but the record of that in the table key_checks is gone; restore a backup, or look at connector keys accept")
 
 // storedForm returns the form of what is stored.
 func (s *Store) storedForm(ctx context.Context) (int, error) {

@@ -8,6 +8,7 @@ import (
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
@@ -65,7 +66,55 @@ func TestMigrate_UpgradesAnEarlierDatabase(t *testing.T) {
 		if total, _, failed, failure := sealed(progress); err != nil || total != storetest.EarlierSecrets || failed != 0 {
 			t.Errorf("CheckSealed() = %d secrets, %d failed, %v, %v, want %d that open", total, failed, failure, err, storetest.EarlierSecrets)
 		}
+		// The events of the earlier program have no MAC of their own, and a checkpoint proves them from now on.
+		var proven int
+		if err := db.Raw(t).QueryRowContext(t.Context(), "SELECT COUNT(*) FROM events WHERE mac IS NOT NULL").Scan(&proven); err != nil || proven != 0 {
+			t.Errorf("%d events have a MAC, %v, want none", proven, err)
+		}
+		execute(t, db, "UPDATE events SET actor_id = 'mallory' WHERE id = 'earlier-event-7'")
+		if v, err := s.VerifyEvents(t.Context(), func(string) {}); err != nil || v.Problems != 1 {
+			t.Errorf("VerifyEvents() of a changed event = %d problems, %v, want 1", v.Problems, err)
+		}
 	})
+}
+
+// TestMigrateNothing_MySQLFinishesTheUpgrade has an account that may change rows only. It refuses an earlier schema as it is, and
+// finishes an upgrade that another account began.
+func TestMigrateNothing_MySQLFinishesTheUpgrade(t *testing.T) {
+	limited, administer := storetest.OwnServer(t, "SELECT, INSERT, UPDATE, DELETE")
+	administer("CREATE USER 'migrator'@'127.0.0.1' IDENTIFIED BY 'x'", "GRANT ALL ON connector.* TO 'migrator'@'127.0.0.1'")
+	privileged := *limited
+	privileged.DSN = strings.Replace(limited.DSN, "connector:x@", "migrator:x@", 1)
+	privileged.FillEarlier(t)
+	if err := limited.Unmigrated(t).MigrateNothing(t.Context()); !errors.Is(err, sqldb.ErrOlderSchema) {
+		t.Errorf("MigrateNothing() of an earlier schema = %v, want %v", err, sqldb.ErrOlderSchema)
+	}
+	if progress, err := privileged.Unmigrated(t).CheckSealed(t.Context(), nil); err != nil {
+		t.Errorf("CheckSealed() afterwards = %v", err)
+	} else if total, _, failed, _ := sealed(progress); total != storetest.EarlierSecrets || failed != 0 {
+		t.Errorf("CheckSealed() afterwards = %d secrets, %d failed, want all as they were", total, failed)
+	}
+
+	// The tables are up to date before anything is resealed.
+	begun := privileged.Unmigrated(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	statements := 0
+	for form := -1; form != store.FormBegun; statements++ {
+		interrupted, stop := context.WithCancel(ctx)
+		err := store.InterruptAfter(interrupted, begun, statements, stop, func() error { return begun.Migrate(interrupted) })
+		stop()
+		if err == nil {
+			t.Fatal("Migrate() = nil before the upgrade was seen to have begun")
+		}
+		if form, err = store.Form(ctx, begun); err != nil {
+			form = -1 // no table yet
+		}
+	}
+	if err := limited.Unmigrated(t).MigrateNothing(ctx); err != nil {
+		t.Fatalf("MigrateNothing() of an interrupted upgrade = %v", err)
+	}
+	checkUpgraded(t, limited.Unmigrated(t))
 }
 
 // TestMigrate_ContinuesAnInterruptedUpgrade ends an upgrade at each of its statements in turn, and lets the next start

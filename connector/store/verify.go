@@ -3,11 +3,17 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"math"
+	"slices"
+	"time"
 
 	"gorm.io/gorm"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/seal"
 )
 
 // A Verification is what VerifyEvents found.
@@ -20,15 +26,24 @@ type Verification struct {
 	Last Checkpoint
 	// Uncovered counts the events that no checkpoint covers yet.
 	Uncovered int64
-	// Problems counts the changes and holes.
-	Problems int64
+	// Problems counts the changes and holes that nobody has accepted, and Accepted the others. Found are the former, at most
+	// the first ten thousand.
+	Problems, Accepted int64
+	Found              []EventProblem
+}
+
+// An EventProblem is a change or a hole.
+type EventProblem struct {
+	Text string
+	// state identifies the problem and what is there now. After another change it is another problem.
+	state string
 }
 
 // VerifyEvents compares all events with their checkpoints and the checkpoints with each other, changes nothing, and calls
 // problem for every change and every hole. It may run while other processes write events.
 func (s *Store) VerifyEvents(ctx context.Context, problem func(text string)) (Verification, error) {
 	for {
-		v := verifier{store: s}
+		v := verifier{store: s, accepted: map[string]bool{}}
 		removal, err := v.run(ctx)
 		if err != nil {
 			return v.result, fmt.Errorf("verifying events: %w", err)
@@ -40,8 +55,11 @@ func (s *Store) VerifyEvents(ctx context.Context, problem func(text string)) (Ve
 		if now.Number != removal.Number {
 			continue // retention removed meanwhile what was being compared
 		}
-		for _, text := range v.problems {
-			problem(text)
+		v.result.Found = slices.DeleteFunc(v.problems, func(p EventProblem) bool { return v.accepted[p.state] })
+		v.result.Accepted = int64(len(v.problems) - len(v.result.Found))
+		v.result.Problems -= v.result.Accepted
+		for _, p := range v.result.Found {
+			problem(p.Text)
 		}
 		return v.result, nil
 	}
@@ -52,7 +70,8 @@ const maxProblems = 10_000
 
 type verifier struct {
 	store    *Store
-	problems []string
+	problems []EventProblem
+	accepted map[string]bool // states of problems that an event accepts which is proven itself
 	result   Verification
 
 	events []eventRow // read ahead, in the order of their checkpoints
@@ -61,11 +80,45 @@ type verifier struct {
 	limit  int64      // the last checkpoint when the verification began
 }
 
-func (v *verifier) report(format string, args ...any) {
+// report reports a problem. evidence is what is there now.
+func (v *verifier) report(evidence []byte, format string, args ...any) {
 	v.result.Problems++
 	if len(v.problems) < maxProblems {
-		v.problems = append(v.problems, fmt.Sprintf(format, args...))
+		text := fmt.Sprintf(format, args...)
+		state := sha256.Sum256(seal.Encode(text, string(evidence)))
+		v.problems = append(v.problems, EventProblem{text, hex.EncodeToString(state[:])})
 	}
+}
+
+// The details of an event that accepts a problem.
+const (
+	acceptedTable = "table" // events
+	acceptedState = "state" // EventProblem.state
+)
+
+// acceptance returns the state of the problem that an event accepts; empty when it accepts none.
+func acceptance(e audit.Event) string {
+	if e.Action != audit.IntegrityAccepted || e.Details[acceptedTable] != (eventRow{}).TableName() {
+		return ""
+	}
+	return e.Details[acceptedState]
+}
+
+// AcceptEvents makes VerifyEvents count problems that it has found as accepted, as long as what is there stays the same. It
+// appends an event by an actor for each, and changes nothing else.
+func (s *Store) AcceptEvents(ctx context.Context, found []EventProblem, now time.Time, by audit.Actor) error {
+	return s.Transact(ctx, func(ctx context.Context) error {
+		for _, p := range found {
+			err := audit.Append(ctx, s, now, audit.Event{
+				Action: audit.IntegrityAccepted, Actor: by,
+				Details: map[string]string{acceptedTable: (eventRow{}).TableName(), acceptedState: p.state, "problem": p.Text},
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // run returns the last removal that it saw.
@@ -106,12 +159,12 @@ func (v *verifier) walk(ctx context.Context, removal checkpointRow) error {
 				v.result.First = row.Number
 			}
 			if row.Number != number+1 {
-				v.report("checkpoints %d to %d are missing", number+1, row.Number-1)
+				v.report(nil, "checkpoints %d to %d are missing", number+1, row.Number-1)
 			} else if !bytes.Equal(row.Previous, previous) {
-				v.report("checkpoint %d does not follow the one before it: one of them was changed", row.Number)
+				v.report(seal.Encode(string(row.whole()), string(previous)), "checkpoint %d does not follow the one before it: one of them was changed", row.Number)
 			}
 			if !v.store.provenCheckpoint(row) {
-				v.report("checkpoint %d was changed: its MAC is wrong", row.Number)
+				v.report(row.whole(), "checkpoint %d was changed: its MAC is wrong", row.Number)
 			}
 			if err := v.compare(ctx, row); err != nil {
 				return err
@@ -132,6 +185,7 @@ func (v *verifier) compare(ctx context.Context, c checkpointRow) error {
 		return err
 	}
 	var digest digester
+	var accepted []string
 	for {
 		e, ok, err := v.next(ctx)
 		if err != nil {
@@ -141,21 +195,28 @@ func (v *verifier) compare(ctx context.Context, c checkpointRow) error {
 			break
 		}
 		digest.add(e.event())
+		if state := acceptance(e.event()); state != "" {
+			accepted = append(accepted, state)
+		}
 		v.result.Events++
 		v.events = v.events[1:]
 	}
 	switch {
 	case digest.events != c.Events:
-		v.report("checkpoint %d covers %d events, and %d are there", c.Number, c.Events, digest.events)
+		v.report(digest.hash(), "checkpoint %d covers %d events, and %d are there", c.Number, c.Events, digest.events)
 	case !bytes.Equal(digest.hash(), c.Hash):
-		v.report("an event of checkpoint %d was changed; it covers %d events until %s", c.Number, c.Events, c.EndsAt.Time.Format("2006-01-02 15:04:05 UTC"))
+		v.report(digest.hash(), "an event of checkpoint %d was changed; it covers %d events until %s", c.Number, c.Events, c.EndsAt.Time.Format("2006-01-02 15:04:05 UTC"))
+	case v.store.provenCheckpoint(c):
+		for _, state := range accepted {
+			v.accepted[state] = true
+		}
 	}
 	return nil
 }
 
 // skipTo reports the events whose checkpoint is missing, before one that is there.
 func (v *verifier) skipTo(ctx context.Context, number int64) error {
-	var skipped int64
+	var skipped digester
 	for {
 		e, ok, err := v.next(ctx)
 		if err != nil {
@@ -164,11 +225,11 @@ func (v *verifier) skipTo(ctx context.Context, number int64) error {
 		if !ok || *e.Checkpoint >= number {
 			break
 		}
-		skipped++
+		skipped.add(e.event())
 		v.events = v.events[1:]
 	}
-	if skipped > 0 {
-		v.report("%d events belong to checkpoints before %d that are missing", skipped, number)
+	if skipped.events > 0 {
+		v.report(skipped.hash(), "%d events belong to checkpoints before %d that are missing", skipped.events, number)
 	}
 	return nil
 }
@@ -181,7 +242,7 @@ func (v *verifier) orphans(ctx context.Context, number int64) error {
 		return db.Model(&eventRow{}).Where("checkpoint > ? AND NOT EXISTS (SELECT 1 FROM checkpoints c WHERE c.number = events.checkpoint)", number).Count(&n).Error
 	})
 	if err == nil && n > 0 {
-		v.report("%d events belong to checkpoints after %d that are missing", n, number)
+		v.report(nil, "%d events belong to checkpoints after %d that are missing", n, number)
 	}
 	return err
 }
@@ -212,31 +273,39 @@ func (v *verifier) next(ctx context.Context) (eventRow, bool, error) {
 
 // rest looks at the events that no checkpoint covers.
 func (v *verifier) rest(ctx context.Context) error {
-	var aside int64
-	err := v.store.db.Read(ctx, func(db *gorm.DB) error {
-		return db.Model(&eventRow{}).Where("checkpoint = ?", setAside).Count(&aside).Error
-	})
+	var aside digester
+	err := v.each(ctx, "checkpoint = 0", func(row eventRow) { aside.add(row.event()) })
 	if err != nil {
 		return err
 	}
-	if aside > 0 {
-		v.report("%d events were changed, or written by somebody else, before a checkpoint covered them", aside)
+	if aside.events > 0 {
+		v.report(aside.hash(), "%d events were changed, or written by somebody else, before a checkpoint covered them", aside.events)
 	}
+	return v.each(ctx, "checkpoint IS NULL", func(row eventRow) {
+		v.result.Uncovered++
+		e := row.event()
+		if !v.store.keyring.CheckMAC(row.MAC, eventPurpose, eventParts(e)...) {
+			v.report(seal.Encode(eventParts(e)...), "event %s was changed, or written by somebody else: its MAC is wrong", row.ID)
+		} else if state := acceptance(e); state != "" {
+			v.accepted[state] = true
+		}
+	})
+}
+
+// each calls fn with the events that meet a condition, in the order of their sequence numbers.
+func (v *verifier) each(ctx context.Context, condition string, fn func(row eventRow)) error {
 	var after int64
 	for {
 		var rows []eventRow
 		err := v.store.db.Read(ctx, func(db *gorm.DB) error {
 			rows = nil
-			return db.Where("checkpoint IS NULL AND seq > ?", after).Order("seq").Limit(checkpointEvents).Find(&rows).Error
+			return db.Where(condition+" AND seq > ?", after).Order("seq").Limit(checkpointEvents).Find(&rows).Error
 		})
 		if err != nil || len(rows) == 0 {
 			return err
 		}
 		for _, row := range rows {
-			v.result.Uncovered++
-			if !v.store.keyring.CheckMAC(row.MAC, eventPurpose, eventParts(row.event())...) {
-				v.report("event %s was changed, or written by somebody else: its MAC is wrong", row.ID)
-			}
+			fn(row)
 		}
 		after = rows[len(rows)-1].Seq
 	}
