@@ -15,7 +15,14 @@ import (
 )
 
 func (h *Handler) install(c *call) error {
-	settings, err := c.resource.settings(tenant.Settings{}, false)
+	if c.verdict == Confirmed {
+		return c.echo.JSON(http.StatusCreated, h.viewAPS(c, c.Instance.RootID))
+	}
+	var stored tenant.Settings
+	if c.repeated {
+		stored = withoutCredentials(c.Instance.Settings) // what is not sent stays
+	}
+	settings, err := c.resource.settings(stored, false)
 	if err != nil {
 		return err
 	}
@@ -78,7 +85,11 @@ func (h *Handler) removeApp(c *call) error {
 // upgradeApp records that the platform now has the package of this program. A repeated upgrade changes nothing: what the
 // platform sends with it is from before the first one.
 func (h *Handler) upgradeApp(c *call) error {
-	from, ours := c.echo.QueryParam("version"), h.cfg.PackageVersion
+	from, err := c.parameter("version")
+	if err != nil {
+		return err
+	}
+	ours := h.cfg.PackageVersion
 	switch {
 	case strings.Trim(from, "0123456789.") == "": // none, or without a release
 		from = c.Instance.PackageVersion

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -24,7 +25,10 @@ type call struct {
 	resource resource // the body, if the operation has one
 	// Resolved has the zero Instance for an installation. For a provisioning, its Tenant is the requested one.
 	tenant.Resolved
-	caller caller
+	repeated bool          // what is to be created exists already
+	stored   tenant.Tenant // the one that exists, of a repeated provisioning
+	caller   caller
+	verdict  Verdict
 }
 
 func (c *call) ctx() context.Context { return c.echo.Request().Context() }
@@ -110,6 +114,9 @@ func (h *Handler) unpack(ec echo.Context, op operation) (*call, error) {
 	if op.collection && c.resource.id == "" {
 		return nil, badRequest("aps.id is missing")
 	}
+	if op.collection && c.resource.typeID == "" {
+		return nil, badRequest("aps.type is missing")
+	}
 	return c, nil
 }
 
@@ -143,21 +150,25 @@ func (h *Handler) parameters(c *call, into any) error {
 
 // load loads the instance and the tenant of c. A resource of another instance is not found.
 func (h *Handler) load(c *call) error {
-	if c.op.Service == appService && c.op.collection {
-		return nil
-	}
 	missing := h.loadSubject(c)
 	if c.Instance.Key == "" {
+		if c.op.Service == appService && c.op.collection && failure.Is(missing, failure.NotFound) {
+			return nil // the first installation
+		}
 		return missing
 	}
 	var err error
-	if c.Instance, err = h.cfg.Tenants.UpdateController(c.ctx(), c.Instance, c.headers.instance, c.headers.controller); err != nil {
+	if c.Instance, err = h.cfg.Tenants.NoteController(c.ctx(), c.Instance, c.headers.controller); err != nil {
 		return err
 	}
-	if c.op.collection {
-		return h.loadProvisioned(c)
+	switch {
+	case !c.op.collection:
+		return missing
+	case c.op.Service == appService:
+		c.repeated = c.Instance.RootID == c.resource.id
+		return nil
 	}
-	return missing
+	return h.loadProvisioned(c)
 }
 
 // loadSubject returns an error when the subject of c doesn't exist; the instance may be loaded nevertheless.
@@ -197,19 +208,37 @@ func (h *Handler) loadProvisioned(c *call) error {
 	if requested.AccountID == "" {
 		requested.AccountID = stored.AccountID
 	}
-	c.Tenant = requested
+	requested.Altered = stored.Altered
+	c.Tenant, c.stored, c.repeated = requested, stored, err == nil
 	return nil
 }
 
-// acknowledge answers requests that need no work: changes of links, and the removal of a whole collection
-// (docs/reference/aps-protocol.md §3.1).
-func (h *Handler) acknowledge(service string) echo.HandlerFunc {
+// acknowledge answers the removal of a whole collection, which needs no work (docs/reference/aps-protocol.md §3.1).
+func (h *Handler) acknowledge(ec echo.Context) error {
+	if _, err := parseHeaders(ec.Request().Header); err != nil {
+		return err
+	}
+	return ec.JSON(http.StatusOK, struct{}{})
+}
+
+// linked answers changes and reads of links, which need no work (docs/reference/aps-protocol.md §3.1). For an unknown
+// resource or relation it says so, which the platform takes for "not supported".
+func (h *Handler) linked(service string) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		if _, err := parseHeaders(ec.Request().Header); err != nil {
 			return err
 		}
 		if isOperation(service, ec.Param("relation")) {
 			return failure.New(failure.MethodNotAllowed)
+		}
+		if !slices.Contains(relations[service], ec.Param("relation")) {
+			return failure.New(failure.NotFound)
+		}
+		c := &call{echo: ec, op: operation{Operation: Operation{Service: service}}}
+		c.key, _ = ec.Get(keyName).(string)
+		c.id, _ = canonical(ec.Param("id"))
+		if err := h.loadSubject(c); err != nil {
+			return err
 		}
 		return ec.JSON(http.StatusOK, struct{}{})
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
@@ -13,6 +14,9 @@ import (
 // maxAncestors bounds the walk up from an account. The platform allows three levels of resellers
 // (docs/reference/aps-protocol.md §8).
 const maxAncestors = 5
+
+// namingTimeout bounds a look-up that only names a person.
+const namingTimeout = 2 * time.Second
 
 // A caller is the sender of a request with its role towards the resource.
 type caller struct {
@@ -26,7 +30,7 @@ func (by caller) unproven(c *call) bool {
 	case owner, parent:
 		return c.Tenant.Altered
 	case application:
-		return c.Instance.Altered
+		return c.op.borrowers && c.Instance.Altered
 	}
 	return false
 }
@@ -39,27 +43,35 @@ func (h *Handler) authorize(ctx context.Context, c *call) error {
 	if c.caller, err = h.identify(ctx, c); err != nil {
 		return err
 	}
-	if !c.op.allows(c.caller.role) {
+	if c.verdict = c.op.decide(c.caller.role, c.repeated); c.verdict == Refused {
 		return failure.New(failure.Forbidden)
 	}
 	return nil
 }
 
 // identify returns the least privileged caller that the headers name: what an application does for a person counts as
-// done by the application. The headers are trusted because the request is signed and comes over TLS.
+// done by the application. The headers are believed as far as TLS goes: the signature does not cover them. A request that
+// names nobody comes from the platform itself.
 func (h *Handler) identify(ctx context.Context, c *call) (caller, error) {
 	headers := c.headers
-	switch {
-	case headers.application != "" && headers.application != headers.instance:
+	if headers.application != "" && headers.application != cmp.Or(c.Instance.ID, headers.instance) {
 		return caller{application, audit.Actor{Kind: audit.Application, ID: headers.application, OriginalID: headers.original}}, nil
-	case headers.identity == "":
+	}
+	person := cmp.Or(headers.identity, headers.actor)
+	if person == "" {
 		return caller{platform, audit.Actor{Kind: audit.Platform}}, nil
 	}
-	actor := audit.Actor{Kind: audit.User, ID: headers.identity, OriginalID: headers.original}
-	if c.op.allows(other) {
+	actor := audit.Actor{Kind: audit.User, ID: person, OriginalID: headers.original}
+	switch {
+	case c.op.isOpen(c.repeated):
+		if c.op.Service == tenantService {
+			actor, _ = h.named(ctx, c, actor)
+		}
 		return caller{other, actor}, nil
+	case c.Tenant.AccountID != "" && headers.actor == c.Tenant.AccountID:
+		return h.ownerByActor(ctx, c, actor), nil
 	}
-	account, err := h.accounts.userAccount(ctx, c.Instance, headers.identity)
+	account, err := h.accountOf(ctx, c, person)
 	if failure.Is(err, failure.NotFound) {
 		return caller{other, actor}, nil
 	}
@@ -71,6 +83,40 @@ func (h *Handler) identify(ctx context.Context, c *call) (caller, error) {
 	return caller{r, actor}, err
 }
 
+// accountOf returns the account of a person. Before the installation there is no address to ask but the one that this call
+// would pin, and nothing that it answers is kept.
+func (h *Handler) accountOf(ctx context.Context, c *call, person string) (tenant.Account, error) {
+	if c.Instance.Key == "" {
+		asked := tenant.Instance{Key: c.key, RootID: c.resource.id, ControllerURI: c.headers.controller}
+		return h.cfg.Accounts.UserAccount(ctx, asked, person)
+	}
+	return h.accounts.userAccount(ctx, c.Instance, person)
+}
+
+// ownerByActor returns the owner of the tenant: the platform says that the tenant's account acts, and no look-up is needed
+// for that. So a platform that refuses impersonation, or does not answer, keeps nobody from the screens.
+func (h *Handler) ownerByActor(ctx context.Context, c *call, actor audit.Actor) caller {
+	actor, account := h.named(ctx, c, actor)
+	actor.Name, actor.AccountID = cmp.Or(actor.Name, c.Tenant.Name), c.Tenant.AccountID
+	// An end customer owns no tenant, whatever it has bought (docs/reference/aps-protocol.md §8).
+	if account.ID == c.Tenant.AccountID && account.Type == tenant.CustomerAccount {
+		return caller{other, actor}
+	}
+	return caller{owner, actor}
+}
+
+// named returns actor with its name and account, and the account, as far as the platform tells in time.
+func (h *Handler) named(ctx context.Context, c *call, actor audit.Actor) (audit.Actor, tenant.Account) {
+	ctx, cancel := context.WithTimeout(ctx, namingTimeout)
+	defer cancel()
+	account, err := h.accounts.tryUserAccount(ctx, c.Instance, actor.ID)
+	if err != nil {
+		return actor, tenant.Account{}
+	}
+	actor.Name, actor.AccountID = cmp.Or(account.User, account.Name), account.ID
+	return actor, account
+}
+
 // roleOf returns the role of account towards the tenant of c. Without a tenant there is only the provider.
 func (h *Handler) roleOf(ctx context.Context, c *call, account tenant.Account) (role, error) {
 	owns := c.Tenant.AccountID != "" && account.ID == c.Tenant.AccountID
@@ -80,7 +126,7 @@ func (h *Handler) roleOf(ctx context.Context, c *call, account tenant.Account) (
 		return owner, nil
 	case account.Type == tenant.ProviderAccount:
 		return provider, nil
-	case account.Type != tenant.ResellerAccount, c.Tenant.AccountID == "", !c.op.allows(parent):
+	case account.Type != tenant.ResellerAccount, c.Tenant.AccountID == "", c.op.decide(parent, c.repeated) == Refused:
 		return other, nil
 	}
 	above, err := h.isAbove(ctx, c, account.ID)
@@ -90,12 +136,9 @@ func (h *Handler) roleOf(ctx context.Context, c *call, account tenant.Account) (
 	return parent, nil
 }
 
-// isAbove reports whether ancestor is above the account of c's tenant. It uses the hierarchy in the request if that ends
-// with this account, and the platform's answer otherwise.
+// isAbove reports whether ancestor is above the account of c's tenant. It asks the platform: the hierarchy in the request's
+// headers is unsigned.
 func (h *Handler) isAbove(ctx context.Context, c *call, ancestor string) (bool, error) {
-	if chain := c.headers.hierarchy; len(chain) > 0 && chain[len(chain)-1] == c.Tenant.AccountID {
-		return slices.Contains(chain[:len(chain)-1], ancestor), nil
-	}
 	chain, err := h.ancestors(ctx, c.Instance, c.Tenant.AccountID)
 	if failure.Is(err, failure.NotFound) {
 		return false, nil

@@ -37,7 +37,7 @@ func (h *Handler) removeTenantCredential(c *call) error {
 	if err != nil {
 		return err
 	}
-	return h.answerTenant(c, http.StatusOK, t)
+	return h.answerTenant(c, http.StatusOK, t, c.caller.role)
 }
 
 // markRemoved marks the credential that the body names.

@@ -22,13 +22,13 @@ func TestRetryLater_LifecycleOperations(t *testing.T) {
 		done    int
 		changes string
 	}{
-		"provisioning": {
-			request{method: http.MethodPost, path: "/tenant", identity: userP, body: tenantResource(unknownID, `"account":{"aps":{"id":"`+accountR2+`"}}`)},
-			http.StatusCreated, "provision " + unknownID,
+		"repeated provisioning": {
+			request{method: http.MethodPost, path: "/tenant", identity: userP, body: tenantResource(tenantA, "")},
+			http.StatusCreated, "provision " + tenantA,
 		},
-		"configuring":    {request{method: http.MethodPut, path: "/tenant/" + tenantA, identity: userR2, body: tenantResource(tenantA, "")}, http.StatusOK, "configure tenant " + tenantA},
-		"unprovisioning": {request{method: http.MethodDelete, path: "/tenant/" + tenantA, identity: userR2}, http.StatusNoContent, "unprovision " + tenantA},
-		"the instance":   {request{method: http.MethodPut, path: "/app/" + rootA, identity: userP, body: appResource("")}, http.StatusOK, "configure " + keyA},
+		"configuring":  {request{method: http.MethodPut, path: "/tenant/" + tenantA, identity: userR2, body: tenantResource(tenantA, "")}, http.StatusOK, "configure tenant " + tenantA},
+		"removal":      {request{method: http.MethodDelete, path: "/app/" + rootA, identity: userP}, http.StatusNoContent, "remove " + keyA},
+		"the instance": {request{method: http.MethodPut, path: "/app/" + rootA, identity: userP, body: appResource("")}, http.StatusOK, "configure " + keyA},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := installed(t)
@@ -51,6 +51,17 @@ func TestRetryLater_LifecycleOperations(t *testing.T) {
 				t.Errorf("changed %q, want %q once", got, tc.changes)
 			}
 		})
+	}
+}
+
+// TestProvision_WhilePlatformFails: nobody has to be looked up for the first creation and the removal of a tenant.
+func TestProvision_WhilePlatformFails(t *testing.T) {
+	h := installed(t)
+	h.accounts.err = failure.Wrap(errors.New("connection refused"), failure.PlatformUnavailable)
+	h.accepted(request{method: http.MethodPost, path: "/tenant", identity: userP, body: tenantResource(unknownID, `"account":{"aps":{"id":"`+accountR2+`"}}`)}, http.StatusCreated)
+	h.accepted(request{method: http.MethodDelete, path: "/tenant/" + unknownID, identity: userR2}, http.StatusNoContent)
+	if got, want := h.changes(), "provision "+unknownID+"\nunprovision "+unknownID; got != want {
+		t.Errorf("changed %q, want %q", got, want)
 	}
 }
 

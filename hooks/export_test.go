@@ -1,6 +1,9 @@
 package hooks
 
 import (
+	"net/http"
+	"net/url"
+
 	"azure-partner-connector/connector/tenant"
 )
 
@@ -16,6 +19,18 @@ func ReadResource(service string, body []byte) (id, account, subscription string
 		_, err = r.tenant(tenant.Tenant{}, true)
 	}
 	return r.id, r.account(), r.subscription(), err
+}
+
+// Read returns the route and the parameters that the router and the operations read from r, and whether its signature is
+// accepted.
+func (h *Handler) Read(r *http.Request) (route string, parameters url.Values, accepted bool) {
+	r = h.withTarget(r)
+	t, err := targetOf(r)
+	if err != nil {
+		return "", nil, false
+	}
+	_, err = h.verify(r)
+	return r.URL.Path, t.parameters, err == nil
 }
 
 // IsPackageVersion reports whether the handler accepts text as the version of an upgrade.

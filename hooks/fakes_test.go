@@ -1,7 +1,6 @@
 package hooks_test
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -49,6 +48,7 @@ type fakeTenants struct {
 	journal
 	instances map[string]tenant.Instance
 	tenants   map[string]tenant.Tenant
+	named     []string // addresses of controllers
 	panic     any
 }
 
@@ -87,9 +87,8 @@ func (f *fakeTenants) Remove(_ context.Context, key string, by audit.Actor) erro
 	return nil
 }
 
-func (f *fakeTenants) UpdateController(_ context.Context, in tenant.Instance, instanceID, controllerURI string) (tenant.Instance, error) {
-	in.ID, in.ControllerURI = instanceID, cmp.Or(controllerURI, in.ControllerURI)
-	f.instances[in.Key] = in
+func (f *fakeTenants) NoteController(_ context.Context, in tenant.Instance, named string) (tenant.Instance, error) {
+	f.named = append(f.named, named)
 	return in, nil
 }
 

@@ -50,8 +50,8 @@ type Config struct {
 	// Default: nothing happens.
 	RenewDue func()
 
-	// TrustedProxies are the peers whose X-Forwarded-Proto and X-Forwarded-Host replace the scheme and host of
-	// PublicURL. Default: none.
+	// TrustedProxies are the peers whose X-Forwarded-Proto and X-Forwarded-Host name another scheme and host that may have
+	// been signed, besides those of PublicURL. Default: none.
 	TrustedProxies []netip.Prefix
 
 	// Window is how far a signature's timestamp may be from our clock. Default: 600 seconds.
@@ -153,7 +153,7 @@ func (cfg *Config) fillIn() {
 func (h *Handler) routes() *echo.Echo {
 	e := echo.New()
 	e.HTTPErrorHandler = h.answer
-	e.Use(h.observe, h.signed)
+	e.Use(h.observe, h.legible, h.signed)
 	e.GET("/", h.health)
 	e.HEAD("/", h.health)
 	if h.cfg.PackageFile.Name != "" {
@@ -164,12 +164,12 @@ func (h *Handler) routes() *echo.Echo {
 		e.Add(op.Verb, op.route(), h.perform(op))
 	}
 	for _, service := range []string{appService, tenantService} {
-		e.DELETE("/"+service, h.acknowledge(service))
+		e.DELETE("/"+service, h.acknowledge)
 		e.GET("/"+service+"/$default", h.noDefaults)
 		e.GET("/"+service+"/$schema", h.schema(service))
 		for _, relation := range []string{"/:id/:relation", "/:id/:relation/:linked"} {
 			for _, verb := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
-				e.Add(verb, "/"+service+relation, h.acknowledge(service))
+				e.Add(verb, "/"+service+relation, h.linked(service))
 			}
 		}
 	}
@@ -179,10 +179,7 @@ func (h *Handler) routes() *echo.Echo {
 // ServeHTTP implements http.Handler. It serves requests below the path of the public URL, and those without this path,
 // which a proxy may have removed.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	routed := new(http.Request)
-	*routed = *r
-	routed.URL = &url.URL{Path: h.routedPath(r.URL.Path), RawQuery: r.URL.RawQuery}
-	h.echo.ServeHTTP(w, routed)
+	h.echo.ServeHTTP(w, h.withTarget(r))
 }
 
 // health is for load balancers and the people who set them up (docs/reference/aps-protocol.md §9).

@@ -142,6 +142,7 @@ type request struct {
 	identity           string
 	application        string
 	header             map[string]string
+	values             map[string][]string // replaces the values of headers
 	key, secret        string              // default: of instance A
 	at                 time.Time           // of the signature; default: now
 	nonce              string              // default: fresh
@@ -184,6 +185,9 @@ func (h *harness) send(r request) answer {
 			req.Header.Set(name, value)
 		}
 	}
+	for name, values := range r.values {
+		req.Header[http.CanonicalHeaderKey(name)] = values
+	}
 	if r.at.IsZero() {
 		r.at = h.clock()
 	}
@@ -202,10 +206,15 @@ func (h *harness) send(r request) answer {
 	if err != nil {
 		h.t.Fatalf("%s %s: %v", r.method, r.path, err)
 	}
+	return read(h.t, resp)
+}
+
+func read(t *testing.T, resp *http.Response) answer {
+	t.Helper()
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
-		h.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return answer{resp.StatusCode, resp.Header, string(text)}
 }
@@ -223,8 +232,17 @@ func (a answer) json(t *testing.T) map[string]any {
 func (h *harness) refused(r request, code failure.Code) answer {
 	h.t.Helper()
 	before := h.changes()
-	a := h.send(r)
 	what := fmt.Sprintf("%s %s", r.method, r.path)
+	a := h.refusal(h.send(r), what, code)
+	if after := h.changes(); after != before {
+		h.t.Errorf("%s was refused but changed:\n%s", what, strings.TrimPrefix(after, before))
+	}
+	return a
+}
+
+// refusal checks that a refuses what was sent with code, in the common form of errors.
+func (h *harness) refusal(a answer, what string, code failure.Code) answer {
+	h.t.Helper()
 	f := failure.New(code)
 	if a.status != f.Status() {
 		h.t.Fatalf("%s = %d %s, want %d %s", what, a.status, a.text, f.Status(), code)
@@ -257,9 +275,6 @@ func (h *harness) refused(r request, code failure.Code) answer {
 	}
 	if d.Reference == "" || d.Reference != a.header.Get("X-Reference") || !strings.Contains(h.log.String(), d.Reference) {
 		h.t.Errorf("%s = reference %q, want the one of the header and of the log", what, d.Reference)
-	}
-	if after := h.changes(); after != before {
-		h.t.Errorf("%s was refused but changed:\n%s", what, strings.TrimPrefix(after, before))
 	}
 	return a
 }
@@ -318,6 +333,13 @@ func (f *fakeNonces) RememberNonce(_ context.Context, key, nonce string, _, _ ti
 	return fresh, nil
 }
 
+func (f *fakeNonces) ForgetNonce(_ context.Context, key, nonce string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.seen, key+" "+nonce)
+	return f.err
+}
+
 // fakeAccounts is the platform's directory of users and accounts.
 type fakeAccounts struct {
 	mu       sync.Mutex
@@ -325,6 +347,7 @@ type fakeAccounts struct {
 	users    map[string]string // user → account
 	err      error             // instead of an answer
 	calls    int               // guarded by mu
+	asked    []string          // the controller of each call; guarded by mu
 }
 
 func newFakeAccounts() *fakeAccounts {
@@ -347,9 +370,10 @@ func (f *fakeAccounts) UserAccount(ctx context.Context, in tenant.Instance, iden
 	return f.Account(ctx, in, identity)
 }
 
-func (f *fakeAccounts) Account(_ context.Context, _ tenant.Instance, id string) (tenant.Account, error) {
+func (f *fakeAccounts) Account(_ context.Context, in tenant.Instance, id string) (tenant.Account, error) {
 	f.mu.Lock()
 	f.calls++
+	f.asked = append(f.asked, in.ControllerURI)
 	f.mu.Unlock()
 	if f.err != nil {
 		return tenant.Account{}, f.err

@@ -3,6 +3,7 @@ package hooks
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -23,6 +24,7 @@ type headers struct {
 	controller  string   // APS-Controller-URI; may be empty outside lifecycle calls
 	transaction string   // APS-Transaction-ID; empty when it can't be sent back
 	identity    string   // APS-Identity-ID; empty when no panel user is calling
+	actor       string   // APS-Actor-ID: the acting account or user; may be empty
 	original    string   // APS-Original-Identity-ID
 	application string   // APS-Application-ID; empty when no other application is calling
 	hierarchy   []string // APS-Account-Hierarchy, provider first; nil when it is missing or malformed
@@ -31,12 +33,14 @@ type headers struct {
 
 func badRequest(reason string) error { return failure.New(failure.BadRequest, "reason", reason) }
 
-// parseHeaders reads the APS headers of a verified request. The signature doesn't cover them.
+// parseHeaders reads the APS headers of a verified request. The signature doesn't cover them. Those that say who calls, and
+// where, must be there once and readable: a blank or malformed one must not count as one that is missing, because fewer
+// names mean more rights. Others are ignored when they are malformed.
 func parseHeaders(h http.Header) (headers, error) {
 	out := headers{
 		transaction: printable(h.Get("APS-Transaction-ID"), maxTransaction),
-		hierarchy:   parseHierarchy(h.Get("APS-Account-Hierarchy")),
-		scheduled:   strings.TrimSpace(h.Get("APS-Scheduled-On-Date")) != "",
+		hierarchy:   parseHierarchy(h.Values("APS-Account-Hierarchy")),
+		scheduled:   slices.ContainsFunc(h.Values("APS-Scheduled-On-Date"), func(v string) bool { return strings.TrimSpace(v) != "" }),
 	}
 	for _, id := range []struct {
 		name string
@@ -44,11 +48,15 @@ func parseHeaders(h http.Header) (headers, error) {
 	}{
 		{"APS-Instance-ID", &out.instance},
 		{"APS-Identity-ID", &out.identity},
+		{"APS-Actor-ID", &out.actor},
 		{"APS-Original-Identity-ID", &out.original},
 		{"APS-Application-ID", &out.application},
 	} {
-		value := strings.TrimSpace(h.Get(id.name))
-		if value == "" {
+		value, sent, err := single(h, id.name)
+		if err != nil {
+			return headers{}, err
+		}
+		if !sent {
 			continue
 		}
 		var ok bool
@@ -59,13 +67,34 @@ func parseHeaders(h http.Header) (headers, error) {
 	if out.instance == "" {
 		return headers{}, badRequest("the header APS-Instance-ID is missing")
 	}
-	if value := strings.TrimSpace(h.Get("APS-Controller-URI")); value != "" {
-		if !isControllerURI(value) {
-			return headers{}, badRequest("the header APS-Controller-URI is not an absolute http or https URL")
-		}
-		out.controller = value
+	if out.original != "" && out.identity == "" && out.actor == "" {
+		return headers{}, badRequest("the header APS-Original-Identity-ID comes without APS-Identity-ID")
 	}
+	value, sent, err := single(h, "APS-Controller-URI")
+	if err != nil {
+		return headers{}, err
+	}
+	if sent && !isControllerURI(value) {
+		return headers{}, badRequest("the header APS-Controller-URI is not an absolute http or https URL")
+	}
+	out.controller = value
 	return out, nil
+}
+
+// single returns the value of a header that may be there once.
+func single(h http.Header, name string) (value string, sent bool, err error) {
+	values := h.Values(name)
+	if len(values) == 0 {
+		return "", false, nil
+	}
+	value = strings.TrimSpace(values[0])
+	switch {
+	case len(values) > 1:
+		return "", true, badRequest("the header " + name + " is repeated")
+	case value == "":
+		return "", true, badRequest("the header " + name + " is empty")
+	}
+	return value, true, nil
 }
 
 func isControllerURI(value string) bool {
@@ -74,13 +103,13 @@ func isControllerURI(value string) bool {
 		u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }
 
-// parseHierarchy returns the accounts of a hierarchy, or nil for a malformed one: the handler then asks the platform.
-func parseHierarchy(value string) []string {
-	if strings.TrimSpace(value) == "" || strings.Count(value, ",") >= maxHierarchy {
+// parseHierarchy returns the accounts of a hierarchy, or nil for a missing, repeated or malformed one.
+func parseHierarchy(values []string) []string {
+	if len(values) != 1 || strings.TrimSpace(values[0]) == "" || strings.Count(values[0], ",") >= maxHierarchy {
 		return nil
 	}
 	var accounts []string
-	for element := range strings.SplitSeq(value, ",") {
+	for element := range strings.SplitSeq(values[0], ",") {
 		id, ok := canonical(strings.TrimSpace(element))
 		if !ok {
 			return nil

@@ -64,7 +64,7 @@ func TestIntegrity_OfOperations(t *testing.T) {
 				r := request{method: tc.method, path: tc.path, body: tc.body}
 				for _, c := range callers() {
 					if c.name == tc.by {
-						r.identity, r.application = c.identity, c.application
+						r = c.by(r)
 					}
 				}
 				before := len(h.tenants.changes())

@@ -3,6 +3,7 @@ package hooks_test
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,15 +97,15 @@ func TestConfigure_SendsKeepsOrRemovesCredentials(t *testing.T) {
 		sent string
 		want tenant.Application
 	}{
-		"nothing":       {"", tenant.Application{Certificate: kept, Secret: kept, NextSecret: kept}},
-		"empty":         {`"applicationSecret":"","nextApplicationSecret":" ","applicationCertificate":""`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: kept}},
-		"another end":   {`"nextApplicationSecretEnd":"2028-01-01"`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: tenant.Credential{Ends: time.Date(2028, 1, 1, 0, 0, 0, 0, time.UTC)}}},
-		"no end":        {`"applicationSecretEnd":""`, tenant.Application{Certificate: kept, NextSecret: kept}},
-		"end is read":   {`"applicationCertificateEnd":"2028-01-01"`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: kept}},
-		"new":           {`"nextApplicationSecret":"c4n4ry-next"`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: tenant.Credential{Value: secret.New("c4n4ry-next")}}},
-		"new with end":  {`"applicationSecret":"c4n4ry-new","applicationSecretEnd":"2027-11-23"`, tenant.Application{Certificate: kept, Secret: tenant.Credential{Value: secret.New("c4n4ry-new"), Ends: ends}, NextSecret: kept}},
-		"certificate":   {`"applicationCertificate":"\n-----BEGIN c4n4ry\n"`, tenant.Application{Certificate: tenant.Credential{Value: secret.New("-----BEGIN c4n4ry"), Ends: ends}, Secret: kept, NextSecret: kept}},
-		"null":          {`"applicationSecret":null,"applicationCertificate":null,"nextApplicationSecret":null`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: kept}},
+		"nothing":      {"", tenant.Application{Certificate: kept, Secret: kept, NextSecret: kept}},
+		"empty":        {`"applicationSecret":"","nextApplicationSecret":" ","applicationCertificate":""`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: kept}},
+		"another end":  {`"nextApplicationSecretEnd":"2028-01-01"`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: tenant.Credential{Ends: time.Date(2028, 1, 1, 0, 0, 0, 0, time.UTC)}}},
+		"no end":       {`"applicationSecretEnd":""`, tenant.Application{Certificate: kept, NextSecret: kept}},
+		"end is read":  {`"applicationCertificateEnd":"2028-01-01"`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: kept}},
+		"new":          {`"nextApplicationSecret":"c4n4ry-next"`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: tenant.Credential{Value: secret.New("c4n4ry-next")}}},
+		"new with end": {`"applicationSecret":"c4n4ry-new","applicationSecretEnd":"2027-11-23"`, tenant.Application{Certificate: kept, Secret: tenant.Credential{Value: secret.New("c4n4ry-new"), Ends: ends}, NextSecret: kept}},
+		"certificate":  {`"applicationCertificate":"\n-----BEGIN c4n4ry\n"`, tenant.Application{Certificate: tenant.Credential{Value: secret.New("-----BEGIN c4n4ry"), Ends: ends}, Secret: kept, NextSecret: kept}},
+		"null":         {`"applicationSecret":null,"applicationCertificate":null,"nextApplicationSecret":null`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: kept}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := installed(t)
@@ -205,12 +206,9 @@ func TestProvision_Refuses(t *testing.T) {
 		r    request
 		want failure.Code
 	}{
-		"for another reseller":         {request{identity: userR3, body: body(unknownID, accountR2)}, failure.Forbidden},
-		"another's tenant":             {request{identity: userR3, body: tenantResource(tenantA, "")}, failure.Forbidden},
 		"a tenant for a new owner":     {request{identity: userR3, body: body(tenantA, accountR3)}, failure.Conflict},
 		"a new owner, by the platform": {request{body: body(tenantA, accountR3)}, failure.Conflict},
 		"another instance's tenant":    {request{body: body(tenantB, accountR2)}, failure.Conflict},
-		"by a customer, for itself":    {request{identity: userC, body: body(unknownID, accountC)}, failure.Forbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.r.method, tc.r.path = http.MethodPost, "/tenant"
@@ -265,7 +263,7 @@ func TestHandler_ToleratesVariantsOfRequests(t *testing.T) {
 	for name, r := range map[string]request{
 		"link":                          {method: http.MethodPost, path: "/tenant/" + tenantA + "/app", body: `{"aps":{"id":"` + rootA + `"}}`},
 		"link with a trailing slash":    {method: http.MethodPost, path: "/tenant/" + tenantA + "/account/", body: "{}"},
-		"link with the id in the path":  {method: http.MethodPost, path: "/app/" + rootA + "/tenants2/" + tenantA},
+		"link with the id in the path":  {method: http.MethodPost, path: "/app/" + rootA + "/accounts/" + accountR2},
 		"unlink":                        {method: http.MethodDelete, path: "/tenant/" + tenantA + "/app/" + rootA},
 		"linked collection":             {method: http.MethodGet, path: "/app/" + rootA + "/accounts"},
 		"removal of a collection":       {method: http.MethodDelete, path: "/tenant"},
@@ -291,10 +289,58 @@ func TestHandler_ToleratesVariantsOfRequests(t *testing.T) {
 	installed(t).accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/token%53tatus", identity: userR2}, http.StatusOK)
 }
 
-func TestLoad_UpdatesControllerURI(t *testing.T) {
-	h := installed(t)
-	h.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA, header: map[string]string{"APS-Controller-URI": "https://moved.example.net:6308"}}, http.StatusOK)
-	if got := h.tenants.instances[keyA].ControllerURI; got != "https://moved.example.net:6308" {
-		t.Errorf("controller = %s, want the latest address", got)
+// TestLoad_AsksThePinnedController names another controller in the header, by any kind of request: whoever is looked up is
+// looked up at the stored one.
+func TestLoad_AsksThePinnedController(t *testing.T) {
+	const evil = "https://evil.example.net:6308/"
+	for name, r := range requests() {
+		if name == "app provision" {
+			continue // nothing is stored yet
+		}
+		h := installed(t)
+		r.identity, r.header = userR3, map[string]string{"APS-Controller-URI": evil}
+		h.send(r)
+		for _, asked := range h.accounts.asked {
+			if asked != controllerURI {
+				t.Errorf("%s asks %s, want %s", name, asked, controllerURI)
+			}
+		}
+		if got := h.tenants.instances[keyA].ControllerURI; got != controllerURI && name != "app unprovision" {
+			t.Errorf("%s stored the controller %s, want %s", name, got, controllerURI)
+		}
+		if !slices.Contains(h.tenants.named, evil) {
+			t.Errorf("%s did not report the other address", name)
+		}
 	}
+}
+
+// TestLinked_UnknownIsNotFound: a word or a resource that nobody knows is no link that was changed.
+func TestLinked_UnknownIsNotFound(t *testing.T) {
+	for _, verb := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+		for _, path := range []string{
+			"/tenant/" + tenantA + "/anything", "/tenant/" + tenantA + "/anything/" + unknownID, "/tenant/" + tenantA + "/accounts",
+			"/tenant/" + unknownID + "/app", "/tenant/1/app", "/tenant/" + tenantB + "/app", "/tenant/" + tenantB + "/app/" + rootA,
+			"/app/" + rootA + "/anything", "/app/" + rootB + "/accounts", "/app/" + unknownID + "/accounts/" + accountR2,
+		} {
+			installed(t).refused(request{method: verb, path: path}, failure.NotFound)
+		}
+		for _, path := range []string{"/tenant/" + tenantA + "/app", "/tenant/" + tenantA + "/account/" + accountR2, "/tenant/" + tenantA + "/subscription", "/app/" + rootA + "/accounts"} {
+			installed(t).accepted(request{method: verb, path: path}, http.StatusOK)
+		}
+	}
+}
+
+// TestResource_AcceptsWhatPlatformsSend: the key pair of certificate mode in a signed request, and an id without a type.
+func TestResource_AcceptsWhatPlatformsSend(t *testing.T) {
+	h := newHarness(t)
+	h.accepted(request{method: http.MethodPost, path: "/app", body: `{"aps":{"type":"` + appType + `","id":"` + rootA + `","x509":{"self":"c4n4ry-key","controller":"c"}},"cloud":"china"}`}, http.StatusCreated)
+	if got := h.tenants.instances[keyA].Settings.Cloud; got != "china" {
+		t.Errorf("cloud = %q, want that of the body", got)
+	}
+	if strings.Contains(h.log.String(), "c4n4ry") {
+		t.Error("the log contains the key pair")
+	}
+	h = installed(t)
+	h.accepted(request{method: http.MethodPut, path: "/tenant/" + tenantA, body: `{"aps":{"id":"` + tenantA + `"},"directory":"new.example.com"}`}, http.StatusOK)
+	h.refused(request{method: http.MethodPut, path: "/tenant/" + tenantA, body: `{"aps":{"id":"` + tenantB + `"}}`}, failure.BadRequest)
 }

@@ -33,6 +33,37 @@ func anyone() []role {
 	return []role{owner, parent, provider, platform, application, other}
 }
 
+// A Verdict is what becomes of a call.
+type Verdict string
+
+// The verdicts.
+const (
+	Performed Verdict = "performed"
+	// Confirmed is a repeated creation by somebody who may not change what it made: it changes nothing and answers what is
+	// stored.
+	Confirmed Verdict = "confirmed"
+	Refused   Verdict = "refused"
+)
+
+// A Rule says what becomes of a call of one kind of caller.
+type Rule struct {
+	Operation
+	Caller        string  // owner, parent, provider, platform, application or other
+	First, Repeat Verdict // of a creation; of other operations both are the same
+	Borrowers     bool    // of applications, only those that may borrow access tokens
+}
+
+// Rules returns the rules of all operations.
+func Rules() []Rule {
+	var rules []Rule
+	for _, op := range operations() {
+		for _, r := range anyone() {
+			rules = append(rules, Rule{op.Operation, string(r), op.decide(r, false), op.decide(r, true), op.borrowers})
+		}
+	}
+	return rules
+}
+
 // An Operation is one of the custom operations that the schemas declare.
 type Operation struct {
 	Service string // "app" or "tenant"
@@ -63,8 +94,13 @@ type operation struct {
 	async bool
 	// resource says whether the body is a resource.
 	resource bodyRule
-	allowed  []role
-	handle   func(*Handler, *call) error
+	// allowed are the callers that may call the operation; of a creation, those that may make it the first time.
+	allowed []role
+	// repeat are the callers whose repeated creation changes what is stored. That of anyone else confirms it.
+	repeat []role
+	// borrowers says that the operation itself refuses applications that may not borrow access tokens.
+	borrowers bool
+	handle    func(*Handler, *call) error
 }
 
 type bodyRule int
@@ -75,11 +111,12 @@ const (
 	requiredResource
 )
 
-// operations is the table of all operations and of the roles that may call them.
+// operations is the table of all operations and of the roles that may call them (docs/reference/hooks.md).
 //
-// A tenant is created and removed together with the subscription that it belongs to, and an account above sells the
-// subscription: so the provider and parent resellers may do that, through a request of the platform. An instance is
-// created before accounts can be looked up, and removed when that may no longer be possible.
+// The platform has authorised what it sends, and it repeats what it is refused. So a tenant is created and removed for
+// whomever it names: another application, or a user who no longer exists. An instance decides about all tenants, and is
+// created and removed by the platform itself or the provider. What exists is changed by those only who may configure it,
+// whatever verb they use.
 func operations() []operation {
 	lifecycle := func(service, name, verb, path string, rule bodyRule, handle func(*Handler, *call) error, allowed ...role) operation {
 		return operation{
@@ -87,37 +124,46 @@ func operations() []operation {
 			async: path == "" && verb != http.MethodGet, resource: rule, allowed: allowed, handle: handle,
 		}
 	}
+	repeated := func(op operation, by ...role) operation {
+		op.repeat = by
+		return op
+	}
 	custom := func(service, name, verb, path string, handle func(*Handler, *call) error, allowed ...role) operation {
 		return operation{Operation: Operation{service, name, verb, path}, allowed: allowed, handle: handle}
 	}
+	borrowed := func(op operation) operation {
+		op.borrowers = true
+		return op
+	}
 	return []operation{
-		lifecycle(appService, "provision", http.MethodPost, "", requiredResource, (*Handler).install, anyone()...),
+		repeated(lifecycle(appService, "provision", http.MethodPost, "", requiredResource, (*Handler).install, provider, platform), provider, platform),
 		lifecycle(appService, "retrieve", http.MethodGet, "", noResource, (*Handler).retrieveApp, anyone()...),
 		lifecycle(appService, "configure", http.MethodPut, "", requiredResource, (*Handler).configureApp, provider, platform),
-		lifecycle(appService, "unprovision", http.MethodDelete, "", noResource, (*Handler).removeApp, anyone()...),
+		lifecycle(appService, "unprovision", http.MethodDelete, "", noResource, (*Handler).removeApp, provider, platform),
 		lifecycle(appService, upgradeName, http.MethodPost, "/upgrade", optionalResource, (*Handler).upgradeApp, provider, platform),
 		custom(appService, "tenants", http.MethodGet, "/tenants", (*Handler).listTenants, provider),
-		custom(appService, "healthCheck", http.MethodGet, "/healthCheck", (*Handler).checkHealth, provider, platform),
-		custom(appService, "renewTokens", http.MethodGet, "/renewTokens", (*Handler).renewTokens, provider, platform),
+		// The platform's scheduler is an application, too (docs/reference/aps-protocol.md §3.11).
+		custom(appService, "healthCheck", http.MethodGet, "/healthCheck", (*Handler).checkHealth, provider, platform, application),
+		custom(appService, "renewTokens", http.MethodGet, "/renewTokens", (*Handler).renewTokens, provider, platform, application),
 		custom(appService, "removeCredential", http.MethodPost, "/removeCredential", (*Handler).removeAppCredential, provider),
 		// An event may name the person who caused it. Its content is read from the platform, so the role doesn't matter.
 		custom(appService, "onAccountChange", http.MethodPost, "/onAccountChange", (*Handler).accountChanged, anyone()...),
 
-		lifecycle(tenantService, "provision", http.MethodPost, "", requiredResource, (*Handler).provision, owner, parent, provider, platform),
-		lifecycle(tenantService, "retrieve", http.MethodGet, "", noResource, (*Handler).retrieveTenant, owner, parent, provider, platform),
+		repeated(lifecycle(tenantService, "provision", http.MethodPost, "", requiredResource, (*Handler).provision, anyone()...), owner, provider, platform),
+		lifecycle(tenantService, "retrieve", http.MethodGet, "", noResource, (*Handler).retrieveTenant, owner, parent, provider, platform, application),
 		lifecycle(tenantService, "configure", http.MethodPut, "", requiredResource, (*Handler).configureTenant, owner, provider, platform),
-		lifecycle(tenantService, "unprovision", http.MethodDelete, "", noResource, (*Handler).unprovision, owner, parent, provider, platform),
+		lifecycle(tenantService, "unprovision", http.MethodDelete, "", noResource, (*Handler).unprovision, anyone()...),
 		custom(tenantService, "beginConsent", http.MethodPost, "/consents", (*Handler).beginConsent, owner),
 		custom(tenantService, "findConsent", http.MethodGet, "/consents/{consentId}", (*Handler).findConsent, owner),
 		custom(tenantService, "consentLink", http.MethodPost, "/consentLink", (*Handler).consentLink, owner),
 		custom(tenantService, "redeem", http.MethodPost, "/redeem", (*Handler).redeem, owner),
-		custom(tenantService, "tokenStatus", http.MethodGet, "/tokenStatus", (*Handler).tokenStatus, owner, parent, provider, application),
+		borrowed(custom(tenantService, "tokenStatus", http.MethodGet, "/tokenStatus", (*Handler).tokenStatus, owner, parent, provider, application)),
 		custom(tenantService, "renew", http.MethodPost, "/renew", (*Handler).renew, owner, provider),
 		custom(tenantService, "check", http.MethodPost, "/check", (*Handler).check, owner, provider),
 		custom(tenantService, "removeCredential", http.MethodPost, "/removeCredential", (*Handler).removeTenantCredential, owner),
 		custom(tenantService, "forget", http.MethodPost, "/forget", (*Handler).forget, owner),
 		custom(tenantService, "history", http.MethodGet, "/history", (*Handler).history, owner, provider),
-		custom(tenantService, "accessToken", http.MethodPost, "/accessToken", (*Handler).accessToken, application),
+		borrowed(custom(tenantService, "accessToken", http.MethodPost, "/accessToken", (*Handler).accessToken, application)),
 	}
 }
 
@@ -137,7 +183,26 @@ func (op operation) relies() bool {
 	return op.changes() && op.Verb != http.MethodDelete && op.Name != "onAccountChange"
 }
 
-func (op operation) allows(r role) bool { return slices.Contains(op.allowed, r) }
+// decide returns what becomes of a call by r; repeated says that what the call creates exists already.
+func (op operation) decide(r role, repeated bool) Verdict {
+	allowed, refusal := op.allowed, Refused
+	if repeated && op.repeat != nil {
+		allowed, refusal = op.repeat, Confirmed
+	}
+	if slices.Contains(allowed, r) {
+		return Performed
+	}
+	return refusal
+}
+
+// isOpen reports whether a call by anyone is performed.
+func (op operation) isOpen(repeated bool) bool {
+	return !slices.ContainsFunc(anyone(), func(r role) bool { return op.decide(r, repeated) != Performed })
+}
+
+// relations are the links of a service's resources. Those of the tenant are inherited but for the first
+// (docs/reference/aps-protocol.md §4.7).
+var relations = map[string][]string{appService: {"accounts"}, tenantService: {"app", "account", "subscription"}}
 
 // isOperation reports whether the first segment of a path below a resource of service belongs to an operation. It is not
 // a relation then.

@@ -42,4 +42,3 @@ func (h *Handler) isPublic(r *http.Request) bool {
 	name := h.cfg.PackageFile.Name
 	return r.URL.Path == "/" || name != "" && r.URL.Path == PackagePath+name
 }
-

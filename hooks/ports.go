@@ -16,7 +16,9 @@ type Tenants interface {
 	Configure(ctx context.Context, key string, settings tenant.Settings, by audit.Actor) (tenant.Instance, error)
 	Upgrade(ctx context.Context, key, from, to string, settings tenant.Settings, by audit.Actor) (tenant.Instance, error)
 	Remove(ctx context.Context, key string, by audit.Actor) error
-	UpdateController(ctx context.Context, in tenant.Instance, instanceID, controllerURI string) (tenant.Instance, error)
+	// NoteController takes the controller's address that a request names, which doesn't replace a stored one, and returns the
+	// instance to serve the request with.
+	NoteController(ctx context.Context, in tenant.Instance, named string) (tenant.Instance, error)
 	Instance(ctx context.Context, key string) (tenant.Instance, error)
 
 	Provision(ctx context.Context, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)
@@ -75,4 +77,6 @@ func (noBindings) Unsubscribe(context.Context, tenant.Instance) error           
 type Nonces interface {
 	// RememberNonce records that key used nonce at a time, until another time. It reports whether this was the first use.
 	RememberNonce(ctx context.Context, key, nonce string, at, until time.Time) (bool, error)
+	// ForgetNonce makes a nonce fresh again.
+	ForgetNonce(ctx context.Context, key, nonce string) error
 }

@@ -42,33 +42,35 @@ func collapsed(path string) string {
 	return b.String()
 }
 
-// publicURL returns the URL that the platform signed: scheme and host from the configuration or from a trusted proxy,
-// path and query exactly as received.
-func (h *Handler) publicURL(r *http.Request) string {
-	scheme, host := h.public.Scheme, h.public.Host
+// publicURLs returns the URLs that the platform may have signed: that of the configuration and, through a trusted proxy,
+// the one that its headers name. Path and query are exactly as received.
+func (h *Handler) publicURLs(r *http.Request, t target) []string {
+	rest := t.rawPath
+	if _, ok := h.below(collapsed(t.path)); !ok {
+		rest = h.public.EscapedPath() + rest
+	}
+	if t.query != "" {
+		rest += "?" + t.query
+	}
+	urls := []string{h.public.Scheme + "://" + h.public.Host + rest}
 	if h.fromProxy(r) {
+		scheme, host := h.public.Scheme, h.public.Host
 		if proto := forwarded(r, "X-Forwarded-Proto"); proto == "http" || proto == "https" {
 			scheme = proto
 		}
-		if name := forwarded(r, "X-Forwarded-Host"); name != "" {
+		if name := forwarded(r, "X-Forwarded-Host"); isHost(name) {
 			host = name
 		}
-	}
-	received := r.RequestURI
-	if !strings.HasPrefix(received, "/") {
-		// Absolute form, which only proxies use.
-		_, received, _ = strings.Cut(received, "://")
-		if i := strings.IndexAny(received, "/?"); i >= 0 {
-			received = received[i:]
-		} else {
-			received = "/"
+		if said := scheme + "://" + host + rest; said != urls[0] {
+			urls = append(urls, said)
 		}
 	}
-	path, _, _ := strings.Cut(received, "?")
-	if _, ok := h.below(collapsed(path)); !ok {
-		received = h.public.EscapedPath() + received
-	}
-	return scheme + "://" + host + received
+	return urls
+}
+
+// isHost reports whether text is a host with an optional port, and nothing that ends a host.
+func isHost(text string) bool {
+	return text != "" && len(text) <= 255 && strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]") == ""
 }
 
 func (h *Handler) fromProxy(r *http.Request) bool {

@@ -41,6 +41,8 @@ func TestHeaders_RefusesMalformed(t *testing.T) {
 		"controller with user":    {post, map[string]string{"APS-Controller-URI": "https://u:p@apsc.example.net/"}, failure.BadRequest, "APS-Controller-URI"},
 		"controller not http":     {post, map[string]string{"APS-Controller-URI": "file://apsc.example.net/"}, failure.BadRequest, "APS-Controller-URI"},
 		"identity no UUID":        {post, map[string]string{"APS-Identity-ID": "admin"}, failure.BadRequest, "APS-Identity-ID"},
+		"actor no UUID":           {post, map[string]string{"APS-Actor-ID": "admin"}, failure.BadRequest, "APS-Actor-ID"},
+		"original without anyone": {post, map[string]string{"APS-Original-Identity-ID": userP}, failure.BadRequest, "without APS-Identity-ID"},
 		"original no UUID":        {post, map[string]string{"APS-Original-Identity-ID": "admin"}, failure.BadRequest, "APS-Original-Identity-ID"},
 		"application no UUID":     {post, map[string]string{"APS-Application-ID": "azure"}, failure.BadRequest, "APS-Application-ID"},
 		"scheduled":               {post, map[string]string{"APS-Scheduled-On-Date": "2026-12-01"}, failure.ScheduledChange, ""},
@@ -57,6 +59,38 @@ func TestHeaders_RefusesMalformed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHeaders_RefusesRepeatedAndBlank sends each header that says who calls, and where, twice and blank: read as if it were
+// missing, it would make the platform of a person.
+func TestHeaders_RefusesRepeatedAndBlank(t *testing.T) {
+	for name, value := range map[string]string{
+		"APS-Instance-ID": instanceA, "APS-Controller-URI": controllerURI, "APS-Identity-ID": userR2, "APS-Actor-ID": accountR2,
+		"APS-Original-Identity-ID": userP, "APS-Application-ID": borrower,
+	} {
+		for _, values := range [][]string{{value, value}, {value, unknownID}, {"", value}, {""}, {" "}, {"\t"}, {value + "," + value}, {value + ", " + unknownID}} {
+			for _, r := range []request{
+				{method: http.MethodPut, path: "/app/" + rootA, body: appResource(`"skipLanding":true`)},
+				{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR2},
+				{method: http.MethodPost, path: "/tenant/" + tenantA + "/app"},
+			} {
+				r.values = map[string][]string{name: values}
+				if name == "APS-Original-Identity-ID" {
+					r.identity = userR2
+				}
+				if name == "APS-Controller-URI" && strings.Contains(values[0], ",") {
+					continue // it may be part of a URL
+				}
+				if a := installed(t).refused(r, failure.BadRequest); !strings.Contains(a.text, name) {
+					t.Errorf("%s %q = %s, want the header's name", name, values, a.text)
+				}
+			}
+		}
+	}
+	other := request{method: http.MethodGet, path: "/tenant/" + tenantA, values: map[string][]string{
+		"APS-Transaction-ID": {"", "1-2"}, "APS-Version": {"", ""}, "APS-Request-Phase": {"x", "y"}, "APS-Account-Hierarchy": {"", "a"}, "APS-Locale": {""}, "APS-New": {"a", "b"},
+	}}
+	installed(t).accepted(other, http.StatusOK)
 }
 
 func TestResource_RefusesMalformed(t *testing.T) {
@@ -78,7 +112,6 @@ func TestResource_RefusesMalformed(t *testing.T) {
 		"another's type":           {"POST", "/app", resourceOf("http://aps.example.com/other/globals/1.0", rootA, ""), "aps.type"},
 		"the other service":        {"POST", "/app", resourceOf(tenantType, rootA, ""), "aps.type"},
 		"type without minor":       {"POST", "/app", resourceOf("http://aps.example.com/azure-partner-connector/app/1", rootA, ""), "aps.type"},
-		"certificate mode":         {"POST", "/app", `{"aps":{"type":"` + appType + `","id":"` + rootA + `","x509":{"self":"c4n4ry-key","controller":"c"}}}`, "certificate mode"},
 		"ids differ":               {"PUT", "/app/" + rootA, resourceOf(appType, rootB, ""), "aps.id"},
 		"cloud":                    {"POST", "/app", appResource(`"cloud":7`), "property cloud"},
 		"applicationId":            {"POST", "/app", appResource(`"applicationId":true`), "property applicationId"},

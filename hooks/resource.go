@@ -23,14 +23,14 @@ var typeIDs = map[string]*regexp.Regexp{
 
 // A resource is an APS resource as the platform sends it (docs/reference/aps-protocol.md §3.2). Unknown keys are ignored.
 type resource struct {
-	typeID          string
+	typeID          string // empty when it was not sent
 	id              string // in lower case; empty when it was not sent
 	apsSubscription string // aps.subscription; empty when it was not sent
 	properties      map[string]json.RawMessage
 }
 
-// parseResource reads a resource of a service. It refuses a body in the platform's certificate mode, which carries a
-// private key: we sign by OAuth only (docs/reference/aps-protocol.md §2.4).
+// parseResource reads a resource of a service. A body may carry the key pair of the platform's certificate mode: it is
+// ignored, because the request is signed by OAuth (docs/reference/aps-protocol.md §2.4).
 func parseResource(service string, body []byte) (resource, error) {
 	var properties map[string]json.RawMessage
 	if err := json.Unmarshal(body, &properties); err != nil || properties == nil {
@@ -45,15 +45,11 @@ func parseResource(service string, body []byte) (resource, error) {
 		Type         string          `json:"type"`
 		ID           string          `json:"id"`
 		Subscription json.RawMessage `json:"subscription"`
-		X509         json.RawMessage `json:"x509"`
 	}
 	if err := json.Unmarshal(text, &aps); err != nil {
 		return resource{}, badRequest("aps is not an object with a type and an id")
 	}
-	if len(aps.X509) > 0 && string(aps.X509) != "null" {
-		return resource{}, badRequest("the instance was created in certificate mode; create it with OAuth credentials")
-	}
-	if !typeIDs[service].MatchString(aps.Type) {
+	if aps.Type != "" && !typeIDs[service].MatchString(aps.Type) {
 		return resource{}, badRequest("aps.type is not a type of the service " + service)
 	}
 	out.typeID = aps.Type

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -35,43 +37,84 @@ func (h *Handler) signed(next echo.HandlerFunc) echo.HandlerFunc {
 		ctx, cancel := context.WithTimeout(c.Request().Context(), h.cfg.Timeout)
 		defer cancel()
 		c.SetRequest(c.Request().WithContext(ctx))
-		key, err := h.verify(c.Request())
+		params, err := h.verify(c.Request())
 		if err != nil {
 			return err
 		}
-		c.Set(keyName, key)
-		return next(c)
+		c.Set(keyName, params.Key())
+		if err = next(c); err != nil && refusalOf(err).Status() == http.StatusBadRequest {
+			h.releaseNonce(ctx, params)
+		}
+		return err
 	}
 }
 
-// verify returns the consumer key that signed r.
-func (h *Handler) verify(r *http.Request) (string, error) {
+// verify returns the parameters of the signature of r.
+func (h *Handler) verify(r *http.Request) (oauth1.Params, error) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) != 1 {
-		return "", failure.Wrap(errUnsigned, failure.Unauthorized)
+		return oauth1.Params{}, failure.Wrap(errUnsigned, failure.Unauthorized)
 	}
 	params, err := oauth1.Parse(headers[0])
 	if err != nil {
-		return "", failure.Wrap(err, failure.Unauthorized)
-	}
-	secrets, known := h.cfg.Credentials(params.Key())
-	if !known {
-		secrets = nil
+		return oauth1.Params{}, failure.Wrap(err, failure.Unauthorized)
 	}
 	now := h.cfg.Now()
-	if err := oauth1.Verify(&params, r.Method, h.publicURL(r), secrets, now, h.cfg.Window); err != nil {
-		return "", failure.Wrap(err, failure.Unauthorized)
+	if err := h.verifySignature(r, &params, now); err != nil {
+		return oauth1.Params{}, failure.Wrap(err, failure.Unauthorized)
 	}
 	// Only after verification: nonces of unsigned requests must not fill the database.
 	fresh, err := h.cfg.Nonces.RememberNonce(r.Context(), params.Key(), params.Nonce(), now, params.Timestamp().Add(nonceWindows*h.cfg.Window))
 	if errors.Is(err, context.DeadlineExceeded) { // nothing goes on, other than in an operation that takes long
-		return "", failure.Wrap(err, failure.DatabaseUnavailable)
+		return oauth1.Params{}, failure.Wrap(err, failure.DatabaseUnavailable)
 	}
 	if err != nil {
-		return "", fmt.Errorf("remembering nonce: %w", err)
+		return oauth1.Params{}, fmt.Errorf("remembering nonce: %w", err)
 	}
 	if !fresh {
-		return "", failure.Wrap(errReplayed, failure.Unauthorized)
+		return oauth1.Params{}, failure.Wrap(errReplayed, failure.Unauthorized)
 	}
-	return params.Key(), nil
+	return params, nil
+}
+
+// verifySignature returns nil if p signs r at one of our addresses. Its error names the addresses that were tried, for the
+// log: a proxy in between is the usual reason.
+func (h *Handler) verifySignature(r *http.Request, p *oauth1.Params, now time.Time) error {
+	t, err := targetOf(r)
+	if err != nil {
+		return err
+	}
+	secrets, known := h.cfg.Credentials(p.Key())
+	if !known {
+		secrets = nil
+	}
+	var tried []string
+	for _, address := range h.publicURLs(r, t) {
+		err = oauth1.Verify(p, r.Method, address, secrets, now, h.cfg.Window)
+		if err == nil || errors.Is(err, oauth1.ErrTimestamp) {
+			return err
+		}
+		address, _, _ = strings.Cut(address, "?")
+		tried = append(tried, shortened(address))
+	}
+	return fmt.Errorf("%w; tried for %s", err, strings.Join(tried, ", "))
+}
+
+// shortened bounds an address for the log.
+func shortened(address string) string {
+	const most = 300
+	if len(address) > most {
+		return address[:most] + "…"
+	}
+	return address
+}
+
+// releaseNonce makes the nonce of a request fresh again: the platform's clients send the same bytes again after a 400
+// (docs/reference/aps-protocol.md §3.11), which must not become a 401. Nothing was done that a replay could do twice.
+func (h *Handler) releaseNonce(ctx context.Context, p oauth1.Params) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bestEffortTimeout)
+	defer cancel()
+	if err := h.cfg.Nonces.ForgetNonce(ctx, p.Key(), p.Nonce()); err != nil {
+		h.cfg.Log.WarnContext(ctx, "releasing a nonce failed; a repetition of the request is refused", "reference", failure.Reference(ctx), "err", err)
+	}
 }

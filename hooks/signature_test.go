@@ -219,6 +219,10 @@ func TestSigned_VerifiesPublicURL(t *testing.T) {
 		"query as sent":                  {[]func(*hooks.Config){public("https://connector.example.com/aps")}, path + "?eq(a,b)&c=%20d", nil, "https://connector.example.com/aps" + path + "?eq(a,b)&c=%20d", true},
 		"path removed by a proxy":        {[]func(*hooks.Config){public("https://connector.example.com/deep/down")}, path, nil, "https://connector.example.com/deep/down/aps" + path, true},
 		"forwarded by a proxy":           {[]func(*hooks.Config){public("https://connector.example.com/aps"), trust("127.0.0.0/8")}, path, forwarded, "https://other.example.com:8443/aps" + path, true},
+		"inner proxy without TLS":        {[]func(*hooks.Config){public("https://connector.example.com/aps"), trust("127.0.0.0/8")}, path, map[string]string{"X-Forwarded-Proto": "http"}, "https://connector.example.com/aps" + path, true},
+		"inner proxy with another host":  {[]func(*hooks.Config){public("https://connector.example.com/aps"), trust("127.0.0.0/8")}, path, map[string]string{"X-Forwarded-Host": "inner:8080"}, "https://connector.example.com/aps" + path, true},
+		"forwarded scheme only":          {[]func(*hooks.Config){public("https://connector.example.com/aps"), trust("127.0.0.0/8")}, path, map[string]string{"X-Forwarded-Proto": "http"}, "http://connector.example.com/aps" + path, true},
+		"forwarded host with a path":     {[]func(*hooks.Config){public("https://connector.example.com/aps"), trust("127.0.0.0/8")}, path, map[string]string{"X-Forwarded-Host": "other.example.com/aps"}, "https://other.example.com/aps/aps" + path, false},
 		"trusted, nothing forwarded":     {[]func(*hooks.Config){public("https://connector.example.com/aps"), trust("127.0.0.0/8")}, path, nil, "https://connector.example.com/aps" + path, true},
 		"forwarded by an untrusted peer": {[]func(*hooks.Config){public("https://connector.example.com/aps"), trust("10.0.0.0/8")}, path, forwarded, "https://other.example.com:8443/aps" + path, false},
 		"forwarded, no trusted proxy":    {[]func(*hooks.Config){public("https://connector.example.com/aps")}, path, forwarded, "https://other.example.com:8443/aps" + path, false},
@@ -238,6 +242,37 @@ func TestSigned_VerifiesPublicURL(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSigned_LogNamesTheTriedAddresses: a proxy in between is the usual reason for a wrong signature.
+func TestSigned_LogNamesTheTriedAddresses(t *testing.T) {
+	h := installed(t, func(cfg *hooks.Config) { cfg.PublicURL = "https://connector.example.com/aps" }, trust("127.0.0.0/8"))
+	h.refused(request{
+		method: http.MethodGet, path: "/app/" + rootA + "?code=c4n4ry", header: map[string]string{"X-Forwarded-Proto": "http", "X-Forwarded-Host": "inner:8080"},
+		sign: signFor(t, h, "https://third.example.com/aps/app/"+rootA),
+	}, failure.Unauthorized)
+	const want = "tried for https://connector.example.com/aps/app/" + rootA + ", http://inner:8080/aps/app/" + rootA
+	if err := lastRecord(t, h)["err"].(string); !strings.HasSuffix(err, want) || strings.Contains(h.log.String(), "c4n4ry") {
+		t.Errorf("log = %s, want %q and no query", err, want)
+	}
+}
+
+// TestSigned_BadRequestUsesUpNoNonce: the platform's clients send the same bytes again after a 400.
+func TestSigned_BadRequestUsesUpNoNonce(t *testing.T) {
+	s := storetest.SQLite(t).Open(t)
+	h := installed(t, func(cfg *hooks.Config) { cfg.Nonces = s })
+	r := request{method: http.MethodGet, path: "/tenant/" + tenantA, identity: userR2, nonce: oauth1.NewNonce(), at: h.clock()}
+	bad := r
+	bad.header = map[string]string{"APS-Instance-ID": "1"}
+	for range 3 {
+		h.refused(bad, failure.BadRequest)
+	}
+	h.accepted(r, http.StatusOK)
+	h.refused(r, failure.Unauthorized)
+	h.refused(bad, failure.Unauthorized) // it stays used up
+	forbidden := request{method: http.MethodGet, path: "/tenant/" + tenantA, identity: userR3, nonce: oauth1.NewNonce(), at: h.clock()}
+	h.refused(forbidden, failure.Forbidden)
+	h.refused(forbidden, failure.Unauthorized) // other refusals use it up
 }
 
 func TestNew_Refuses(t *testing.T) {

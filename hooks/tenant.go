@@ -9,6 +9,9 @@ import (
 )
 
 func (h *Handler) provision(c *call) error {
+	if c.verdict == Confirmed {
+		return h.answerTenant(c, http.StatusCreated, c.stored, c.caller.role)
+	}
 	requested := c.Tenant
 	bestEffort, cancel := context.WithTimeout(c.ctx(), bestEffortTimeout)
 	defer cancel()
@@ -18,11 +21,11 @@ func (h *Handler) provision(c *call) error {
 	if err != nil {
 		return err
 	}
-	return h.answerTenant(c, http.StatusCreated, t)
+	return h.answerTenant(c, http.StatusCreated, t, platform) // the platform stores what it sent
 }
 
 func (h *Handler) retrieveTenant(c *call) error {
-	return h.answerTenant(c, http.StatusOK, c.Tenant)
+	return h.answerTenant(c, http.StatusOK, c.Tenant, c.caller.role)
 }
 
 func (h *Handler) configureTenant(c *call) error {
@@ -41,7 +44,7 @@ func (h *Handler) configureTenant(c *call) error {
 	if err != nil {
 		return err
 	}
-	return h.answerTenant(c, http.StatusOK, t)
+	return h.answerTenant(c, http.StatusOK, t, c.caller.role)
 }
 
 func (h *Handler) unprovision(c *call) error {
@@ -51,7 +54,12 @@ func (h *Handler) unprovision(c *call) error {
 	return c.echo.NoContent(http.StatusNoContent)
 }
 
-func (h *Handler) answerTenant(c *call, code int, t tenant.Tenant) error {
+// answerTenant answers what a role may see of a tenant. Another application, or anyone else whose repeated creation is
+// confirmed, learns that it exists: the platform decides from its own copy who sees which properties.
+func (h *Handler) answerTenant(c *call, code int, t tenant.Tenant, r role) error {
+	if r == application || r == other {
+		return c.echo.JSON(code, h.viewAPS(c, t.ID))
+	}
 	status, err := h.cfg.Tokens.Status(c.ctx(), tenant.Resolved{Tenant: t, Instance: c.Instance})
 	if err != nil {
 		return err

@@ -49,15 +49,21 @@ func (h *Handler) change(c *call, do func(context.Context, string, audit.Actor) 
 
 func (h *Handler) history(c *call) error {
 	limit, before := historyDefault, time.Time{}
-	if text := c.echo.QueryParam("limit"); text != "" {
+	text, err := c.parameter("limit")
+	if err != nil {
+		return err
+	}
+	if text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {
 			return badRequest("limit is not a positive number")
 		}
 		limit = min(n, historyLimit)
 	}
-	if text := c.echo.QueryParam("before"); text != "" {
-		var err error
+	if text, err = c.parameter("before"); err != nil {
+		return err
+	}
+	if text != "" {
 		if before, err = time.Parse(time.RFC3339, text); err != nil {
 			return badRequest("before is not a time for example 2026-11-23T08:20:00Z")
 		}

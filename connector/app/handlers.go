@@ -28,7 +28,7 @@ func (a *App) newHooks(manifest []byte) (*hooks.Handler, error) {
 	}
 	version, release := p.Version()
 	return hooks.New(hooks.Config{
-		PublicURL: a.cfg.Hooks.PublicURL, TrustedProxies: a.cfg.Hooks.TrustedProxies,
+		PublicURL: a.cfg.Hooks.PublicURL, TrustedProxies: a.cfg.Hooks.TrustedProxies, Window: a.cfg.Hooks.SignatureWindow,
 		Credentials: secretsOf(a.cfg.Instances), Accounts: a.services.platform,
 		Tenants: a.services.Tenants, Tokens: a.services.Tokens, Consents: a.services.Consents, Nonces: a.services.Store,
 		Bindings: a.services.Bindings, RenewDue: a.renewal.fire,

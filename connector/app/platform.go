@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-func openPlatform(cfg config.Config, opts Options) (*controller.Client, error) {
+func openPlatform(cfg config.Config, opts Options, controllers func(consumerKey string) []string) (*controller.Client, error) {
 	roots, err := httpclient.Roots(cfg.Platform.CAFile)
 	if err != nil {
 		return nil, err
@@ -20,7 +20,7 @@ func openPlatform(cfg config.Config, opts Options) (*controller.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return controller.New(controller.Config{HTTP: connections, Secrets: secretsOf(cfg.Instances), Now: opts.Now, Log: opts.component("platform")})
+	return controller.New(controller.Config{HTTP: connections, Secrets: secretsOf(cfg.Instances), Controllers: controllers, Now: opts.Now, Log: opts.component("platform")})
 }
 
 // secretsOf returns a function that returns the secrets of a consumer key, and whether the key is known.
@@ -35,12 +35,26 @@ func secretsOf(instances []config.Instance) func(consumerKey string) ([]secret.T
 	}
 }
 
+// controllersOf returns a function that returns the origins that are listed as the controller of a consumer key.
+func controllersOf(instances []config.Instance) func(consumerKey string) []string {
+	byKey := make(map[string][]string, len(instances))
+	for _, in := range instances {
+		byKey[in.Key] = in.Controllers
+	}
+	return func(consumerKey string) []string { return byKey[consumerKey] }
+}
+
 func consumerKeys(instances []config.Instance) []string {
 	keys := make([]string, 0, len(instances))
 	for _, in := range instances {
 		keys = append(keys, in.Key)
 	}
 	return keys
+}
+
+// ControllerOf returns the address of the controller that is called for an instance, and whether the operator lists it.
+func (s *Services) ControllerOf(in tenant.Instance) (address string, listed bool) {
+	return s.platform.Address(in), len(s.controllers(in.Key)) > 0
 }
 
 // ReachController asks the controller of an instance which versions it serves, which is the cheapest call

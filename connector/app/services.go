@@ -43,6 +43,8 @@ type Services struct {
 	clock    *clockGuard
 	keyring  *seal.Keyring
 	platform *controller.Client
+	// controllers returns the origins that the configuration lists for an instance.
+	controllers func(instanceKey string) []string
 }
 
 // Open opens the database, brings its schema up to date (see Options.Migration), and builds the services. The caller closes them.
@@ -88,12 +90,13 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 		return err
 	}
 	s.clock = s.newClockGuard(consumerKeys(cfg.Instances), opts.component("clock"))
-	if s.platform, err = openPlatform(cfg, opts); err != nil {
+	s.controllers = controllersOf(cfg.Instances)
+	if s.platform, err = openPlatform(cfg, opts, s.controllers); err != nil {
 		return err
 	}
 	if s.Tenants, err = tenant.New(tenant.Config{
 		Store: s.Store, Directories: s.Microsoft, Clouds: slices.Sorted(maps.Keys(s.Authorities)),
-		Now: opts.Now, Log: opts.component("tenant"),
+		Controllers: s.controllers, Now: opts.Now, Log: opts.component("tenant"),
 	}); err != nil {
 		return err
 	}

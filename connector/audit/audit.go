@@ -20,8 +20,9 @@ const (
 	InstanceInstalled  Action = "instance.installed"
 	InstanceConfigured Action = "instance.configured"
 	InstanceUpgraded   Action = "instance.upgraded"
-	InstanceMoved      Action = "instance.moved" // the controller's address or the instance's ID changed
-	InstanceBound      Action = "instance.bound" // its periodic task or event subscription changed
+	InstanceMoved      Action = "instance.moved"              // the controller's address changed
+	ControllerRefused  Action = "instance.controller_refused" // a call named another controller, which is not used
+	InstanceBound      Action = "instance.bound"              // its periodic task or event subscription changed
 	InstanceRemoved    Action = "instance.removed"
 	TenantProvisioned  Action = "tenant.provisioned"
 	TenantConfigured   Action = "tenant.configured"

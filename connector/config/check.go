@@ -38,6 +38,7 @@ func (c *checker) check() {
 	c.publicURL("onboarding.publicURL", &c.cfg.Onboarding.PublicURL)
 	c.packageID()
 	c.redirectURI()
+	c.between("hooks.signatureWindow", c.cfg.Hooks.SignatureWindow, time.Minute, time.Hour)
 	c.tls("hooks.tls", c.cfg.Hooks.TLS)
 	c.tls("onboarding.tls", c.cfg.Onboarding.TLS)
 	c.connections("hooks.connections", c.cfg.Hooks.Connections)
@@ -210,6 +211,25 @@ func (c *checker) instances() {
 			c.instanceSecret(path+".secret", in.Key, in.Secret)
 		}
 		c.previousSecret(path+".previousSecret", in)
+		c.controllers(path+".controllers", in.Controllers)
+	}
+}
+
+// controllers checks the origins of a platform's controller and removes trailing slashes from them.
+func (c *checker) controllers(key string, origins []string) {
+	for i, origin := range origins {
+		path := fmt.Sprintf("%s[%d]", key, i)
+		if c.failed(key) || c.failed(path) {
+			continue
+		}
+		if problem := addressProblem(origin); problem != "" {
+			c.badAddress(path, origin, problem)
+			continue
+		}
+		origins[i] = strings.TrimRight(origin, "/")
+		if u, err := url.Parse(origins[i]); err != nil || u.Path != "" {
+			c.problem(path, "%q is invalid: must have no path, for example https://apsc.example.net:6308", origin)
+		}
 	}
 }
 

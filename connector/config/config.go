@@ -11,6 +11,7 @@ import (
 	"azure-partner-connector/connector/microsoft"
 	"azure-partner-connector/connector/notify/mail"
 	"azure-partner-connector/connector/peer"
+	"azure-partner-connector/connector/platform/oauth1"
 	"azure-partner-connector/connector/secret"
 )
 
@@ -50,8 +51,12 @@ type Hooks struct {
 	// it must equal the URL that the platform knows, character by character. Plain http only on this machine. Required.
 	PublicURL string `yaml:"publicURL"`
 	// TrustedProxies are the networks or addresses of proxies whose X-Forwarded-Proto and X-Forwarded-Host are trusted:
-	// they replace the scheme and host of PublicURL. Connections.PerClient does not apply to them. Default: none.
+	// calls that were signed for the scheme and host that they name are accepted besides those for PublicURL.
+	// Connections.PerClient does not apply to them. Default: none.
 	TrustedProxies []netip.Prefix `yaml:"trustedProxies"`
+	// SignatureWindow is how far the time of a signature may be from the connector's clock, in either direction.
+	// Default: 10m.
+	SignatureWindow time.Duration `yaml:"signatureWindow"`
 	// TLS is for deployments without a proxy that terminates TLS.
 	TLS TLS `yaml:"tls"`
 	// Connections bounds the connections of the listener.
@@ -200,6 +205,10 @@ type Instance struct {
 	PreviousSecret secret.Text `yaml:"previousSecret"`
 	// PreviousSecretFile is a file that contains the previous secret. Default: none.
 	PreviousSecretFile string `yaml:"previousSecretFile"`
+	// Controllers are the origins of the platform's controller, for example https://apsc.example.net:6308: the connector
+	// calls no other one, whatever the headers of a call name. Plain http only on this machine. Default: none, the address
+	// that the platform named when the instance was installed.
+	Controllers []string `yaml:"controllers"`
 }
 
 // Secrets returns the secrets with which calls may be signed: the current and, if set, the previous one.
@@ -334,7 +343,7 @@ func defaults() Config {
 	public := connections
 	public.Idle = 30 * time.Second
 	return Config{
-		Hooks: Hooks{Listen: ":8080", Connections: connections},
+		Hooks: Hooks{Listen: ":8080", Connections: connections, SignatureWindow: oauth1.DefaultWindow},
 		Onboarding: Onboarding{
 			Listen: ":8081", Connections: public, LinkLife: 7 * 24 * time.Hour, ConsentLife: 15 * time.Minute, ClaimLife: 24 * time.Hour,
 			RequestsPerMinute: 60, RequestBurst: 30,

@@ -130,6 +130,10 @@ func TestLoad_Refuses(t *testing.T) {
 		"secret file is a folder": {file: valid + "  - {key: second, secretFile: /}", key: "instances[1].secretFile", problem: "not a file with one secret"},
 		"previous secret":         {file: valid + "  - {key: second, secret: " + canary + "-other-one, previousSecret: " + canary + "-other-one}", key: "instances[1].previousSecret", problem: "the one that secret replaces"},
 		"short previous secret":   {file: valid + "  - {key: second, secret: " + canary + "-other-one, previousSecret: " + canary + "}", key: "instances[1].previousSecret", problem: "at least 16 characters"},
+		"controller with a path":  {file: valid + "  - {key: second, secret: " + canary + "-other-one, controllers: [\"https://apsc.example.net:6308/aps\"]}", key: "instances[1].controllers[0]", problem: "must have no path"},
+		"controller without TLS":  {file: valid + "  - {key: second, secret: " + canary + "-other-one, controllers: [\"https://apsc.example.net\", \"http://10.0.0.5:6308\"]}", key: "instances[1].controllers[1]", problem: "must be https"},
+		"controller with a user":  {file: valid + "  - {key: second, secret: " + canary + "-other-one, controllers: [\"https://u:" + canary + "@apsc.example.net\"]}", key: "instances[1].controllers[0]", problem: "no user"},
+		"signature window":        {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", signatureWindow: 30s", 1), key: "hooks.signatureWindow", problem: "1m0s to 1h0m0s"},
 		"previous secret missing": {file: valid + "  - {key: second, secret: " + canary + "-other-one, previousSecretFile: /none}", key: "instances[1].previousSecretFile", problem: "cannot be read"},
 		"package id with a slash": {file: valid + "package: {id: 'http://aps.example.net/own/'}", key: "package.id", problem: "it must not end in a slash"},
 		"package id with TLS":     {file: valid + "package: {id: 'https://aps.example.net/own'}", key: "package.id", problem: "http://"},
@@ -280,7 +284,7 @@ func TestLoad_FillsDefaults(t *testing.T) {
 	}
 	connections := config.Connections{Max: 512, PerClient: 32, Idle: 2 * time.Minute}
 	want := config.Config{
-		Hooks: config.Hooks{Listen: ":8080", PublicURL: "https://hooks.example.com/aps", Connections: connections},
+		Hooks: config.Hooks{Listen: ":8080", PublicURL: "https://hooks.example.com/aps", Connections: connections, SignatureWindow: 10 * time.Minute},
 		Onboarding: config.Onboarding{
 			Listen: ":8081", PublicURL: "https://onboarding.example.com",
 			Connections: config.Connections{Max: 512, PerClient: 32, Idle: 30 * time.Second},
@@ -464,6 +468,7 @@ func TestExample_ShowsDefaults(t *testing.T) {
 	without.Clouds, with.Clouds = nil, nil
 	without.Notify.Mail.To = []string{}
 	without.Hooks.TrustedProxies, without.Onboarding.TrustedProxies = []netip.Prefix{}, []netip.Prefix{}
+	without.Instances[0].Controllers = []string{}
 	if diff := cmp.Diff(without, with, compare); diff != "" {
 		t.Errorf("Load: example as it is and in full (-as it is +in full)\n%s", diff)
 	}

@@ -249,15 +249,24 @@ func (e *examination) clock(authority string, d discovery) {
 
 func (e *examination) instance(ctx context.Context, services *app.Services, in tenant.Instance) {
 	check := "instance " + in.Key
-	if in.ControllerURI == "" {
+	address, listed := services.ControllerOf(in)
+	if address == "" {
 		e.warn(check, "The platform has not sent the address of its controller yet.", "Open one of the screens: every call sends it.")
 		return
 	}
+	why := "pinned at the installation"
+	if listed {
+		why = "listed in the configuration"
+	}
+	if in.NamedController != "" {
+		e.warn("controller of "+in.Key, fmt.Sprintf("A call named the controller %s, which is not used; the one in use is %s, %s.", in.NamedController, address, why),
+			"If the platform moved there, run connector instances accept-controller "+in.Key+", or list it in instances[].controllers. Otherwise somebody changes headers on the way: check TLS between the platform and the connector.")
+	}
 	if err := services.ReachController(ctx, in); err != nil {
-		e.failure(check, Failed, err, map[string]string{"instance": in.Key, "controller": in.ControllerURI})
+		e.failure(check, Failed, err, map[string]string{"instance": in.Key, "controller": address})
 		return
 	}
-	e.ok(check, "package %s, controller %s responds", in.PackageVersion, in.ControllerURI)
+	e.ok(check, "package %s, controller %s (%s) responds", in.PackageVersion, address, why)
 }
 
 func sentence(err error) string { return capital(err.Error()) + "." }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/doctor"
 	"azure-partner-connector/connector/seal"
@@ -163,7 +164,7 @@ func TestExamine_HealthyDeployment(t *testing.T) {
 	report := h.examine("")
 	checkFindings(t, report, "ok configuration", "ok keys", "ok database", "ok seals", "ok clock", "ok cloud global", "ok instance "+h.Key)
 	checkFinding(t, report, doctor.OK, "seals", "1 instance and 3 tenants")
-	checkFinding(t, report, doctor.OK, "instance "+h.Key, "package 1-1", h.Platform.URL())
+	checkFinding(t, report, doctor.OK, "instance "+h.Key, "package 2-1", h.Platform.URL())
 }
 
 func TestExamine_ReportsConfigurationWarnings(t *testing.T) {
@@ -260,9 +261,13 @@ func TestExamine_UnreachableController(t *testing.T) {
 	h := newHarness(t)
 	in, err := h.services.Store.Instance(t.Context(), h.Key)
 	h.must(err)
-	_, err = h.services.Tenants.UpdateController(t.Context(), in, "", "http://127.0.0.1:1/")
+	_, err = h.services.Tenants.NoteController(t.Context(), in, "http://127.0.0.1:1/")
 	h.must(err)
 	report := h.examine("")
+	checkFinding(t, report, doctor.OK, "instance "+h.Key, "controller "+in.ControllerURI+" (pinned at the installation) responds")
+	checkFinding(t, report, doctor.Warning, "controller of "+h.Key, "http://127.0.0.1:1/, which is not used", "the one in use is "+in.ControllerURI)
+	h.must(tenant.AcceptController(t.Context(), h.services.Store, in.UpdatedAt, h.Key, "http://127.0.0.1:1/", audit.Actor{Kind: audit.Operator}))
+	report = h.examine("")
 	checkFinding(t, report, doctor.Failed, "instance "+h.Key, "code=platform_unavailable", "controller=http://127.0.0.1:1/", "reference="+report.Reference)
 
 	in, err = h.services.Store.Instance(t.Context(), h.Key)

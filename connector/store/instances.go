@@ -17,6 +17,7 @@ type instanceRow struct {
 	InstanceID        string
 	RootID            sqldb.NullString
 	ControllerURI     string
+	NamedController   string
 	PackageVersion    string
 	Cloud             string
 	ApplicationID     string
@@ -47,6 +48,7 @@ func (s *Store) instanceRow(in tenant.Instance) (instanceRow, error) {
 		InstanceID:        in.ID,
 		RootID:            sqldb.NullString(in.RootID),
 		ControllerURI:     in.ControllerURI,
+		NamedController:   in.NamedController,
 		PackageVersion:    in.PackageVersion,
 		Cloud:             in.Settings.Cloud,
 		ApplicationID:     application.ID,
@@ -74,11 +76,12 @@ func (row *instanceRow) guarded() guardedRow {
 
 func (s *Store) instanceOf(row instanceRow) tenant.Instance {
 	return tenant.Instance{
-		Key:            row.InstanceKey,
-		ID:             row.InstanceID,
-		RootID:         string(row.RootID),
-		ControllerURI:  row.ControllerURI,
-		PackageVersion: row.PackageVersion,
+		Key:             row.InstanceKey,
+		ID:              row.InstanceID,
+		RootID:          string(row.RootID),
+		ControllerURI:   row.ControllerURI,
+		NamedController: row.NamedController,
+		PackageVersion:  row.PackageVersion,
 		Settings: tenant.Settings{
 			Cloud:             row.Cloud,
 			Application:       s.applicationOf(row.ApplicationID, row.Credentials, "instances", row.InstanceKey),

@@ -39,6 +39,18 @@ func (s *Store) RememberNonce(ctx context.Context, consumerKey, nonce string, at
 	return fresh, nil
 }
 
+// ForgetNonce makes a nonce of consumerKey fresh again.
+func (s *Store) ForgetNonce(ctx context.Context, consumerKey, nonce string) error {
+	sum := sha256.Sum256([]byte(nonce))
+	err := s.db.Write(ctx, func(db *gorm.DB) error {
+		return db.Where("consumer_key = ? AND nonce_hash = ?", consumerKey, sum[:]).Delete(&nonceRow{}).Error
+	})
+	if err != nil {
+		return fmt.Errorf("deleting a nonce of %q: %w", consumerKey, err)
+	}
+	return nil
+}
+
 // rememberNonces stores uses and reports for each whether it was the first.
 func (s *Store) rememberNonces(ctx context.Context, used []usedNonce) ([]bool, error) {
 	fresh := make([]bool, len(used))

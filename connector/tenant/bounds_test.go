@@ -73,8 +73,8 @@ func TestConfigure_MySQLRefusesLongSettings(t *testing.T) {
 			h.checkFailure("Install() with a long "+name, err, failure.BadRequest)
 		}
 		before := h.stored(key)
-		_, err := h.UpdateController(t.Context(), before, "", "https://controller.example/"+long)
-		h.checkFailure("UpdateController() with a long address", err, failure.BadRequest)
+		_, err := h.NoteController(t.Context(), before, "https://controller.example/"+long)
+		h.must(err)
 		_, err = h.Upgrade(t.Context(), key, "1-1", long, instance(key, rootID).Settings, platform())
 		h.checkFailure("Upgrade() to a long version", err, failure.BadRequest)
 		for name, change := range map[string]func(*tenant.Tenant){
@@ -99,7 +99,7 @@ func TestConfigure_MySQLRefusesLongSettings(t *testing.T) {
 		_, err = h.Configure(t.Context(), key, settings, platform())
 		h.must(err)
 		in := h.stored(key)
-		_, err = h.UpdateController(t.Context(), in, "", "https://controller.example/"+long[:1900])
+		_, err = h.NoteController(t.Context(), in, "https://controller.example/"+long[:1900])
 		h.must(err)
 		db.CheckBounds(t)
 	})

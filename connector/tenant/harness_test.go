@@ -176,14 +176,6 @@ func (h *harness) stored(key string) tenant.Instance {
 	return in
 }
 
-// updateController calls UpdateController and asserts that it returns the stored instance.
-func (h *harness) updateController(instanceID, controllerURI string) {
-	h.Helper()
-	in, err := h.UpdateController(h.Context(), h.stored(key), instanceID, controllerURI)
-	h.must(err)
-	h.checkSame("the result of UpdateController()", in, h.stored(key))
-}
-
 // storedTenant reads a tenant from the database.
 func (h *harness) storedTenant(id string) tenant.Tenant {
 	h.Helper()

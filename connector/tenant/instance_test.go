@@ -101,6 +101,17 @@ func TestInstall_IsIdempotent(t *testing.T) {
 	h.checkSame("the stored instance after Install() twice", h.stored(key), first)
 }
 
+// TestInstall_RepeatMovesNothing repeats an installation with other headers, which nothing signs.
+func TestInstall_RepeatMovesNothing(t *testing.T) {
+	h := newHarness(t)
+	first := h.install(instance(key, rootID))
+	again := instance(key, rootID)
+	again.ID, again.ControllerURI = "aps-9", "https://evil.example.net/"
+	if got := h.install(again); got.ID != first.ID || got.ControllerURI != first.ControllerURI {
+		t.Errorf("Install() again = %s at %s, want %s at %s", got.ID, got.ControllerURI, first.ID, first.ControllerURI)
+	}
+}
+
 func TestInstall_SecondRootUnderOneKeyIsAConflict(t *testing.T) {
 	h := newHarness(t)
 	first := h.install(instance(key, rootID))
@@ -233,53 +244,6 @@ func TestUpgrade_RecordsTheVersions(t *testing.T) {
 	if e := events[0]; e.Action != audit.InstanceUpgraded || e.InstanceKey != key || e.Details["from"] != "1-1" || e.Details["to"] != "1-2" {
 		t.Errorf("the event of Upgrade() = %+v, want both versions", e)
 	}
-}
-
-func TestUpdateController_StoresWhatThePlatformSends(t *testing.T) {
-	const moved = "https://controller-2.example.com:6308/"
-	h := newHarness(t)
-	before := h.install(instance(key, rootID))
-	for name, tc := range map[string]struct {
-		id, uri string
-		changes bool
-	}{
-		"nothing":       {"", "", false},
-		"the same":      {before.ID, before.ControllerURI, false},
-		"same id only":  {before.ID, "", false},
-		"same uri only": {"", before.ControllerURI, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			h.updateController(tc.id, tc.uri)
-			if got := h.stored(key); got.Version != before.Version {
-				t.Errorf("UpdateController(%q, %q) wrote, want no write", tc.id, tc.uri)
-			}
-		})
-	}
-	h.updateController("", moved)
-	h.updateController("aps-9", "")
-	before.ID, before.ControllerURI = "aps-9", moved
-	h.checkSame("the instance after the controller moved", h.stored(key), before)
-	h.checkActions("", audit.InstanceInstalled, audit.InstanceMoved, audit.InstanceMoved)
-}
-
-func TestUpdateController_ConcurrentReplicas(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
-		h := newHarnessOn(t, db)
-		h.install(instance(key, rootID))
-		calls, ctx := errgroup.WithContext(t.Context())
-		stored := h.stored(key)
-		for range 8 {
-			s := h.replica()
-			calls.Go(func() error {
-				_, err := s.UpdateController(ctx, stored, "aps-9", "https://controller-2.example.com/")
-				return err
-			})
-		}
-		h.must(calls.Wait())
-		if got := h.stored(key); got.ID != "aps-9" || got.ControllerURI != "https://controller-2.example.com/" {
-			t.Errorf("after concurrent UpdateController() the instance is %s at %s, want aps-9 at the new address", got.ID, got.ControllerURI)
-		}
-	})
 }
 
 func TestRemove_DeletesSecretsAndKeepsEvents(t *testing.T) {

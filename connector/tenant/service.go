@@ -1,11 +1,11 @@
 package tenant
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"azure-partner-connector/connector/audit"
@@ -26,17 +26,22 @@ type Config struct {
 	// Clouds are the names of the cloud profiles that settings may choose. Required.
 	Clouds []string
 
+	// Controllers returns the origins that the operator lists as the controller of an instance. Default: none are listed.
+	Controllers func(instanceKey string) []string
+
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
-	// Log receives a record when a directory cannot be resolved. Default: discard.
+	// Log receives a record when a directory cannot be resolved, and when a call names another controller. Default: discard.
 	Log *slog.Logger
 }
 
 // A Service keeps instances and tenants as the platform manages them. Its methods are idempotent, return a *failure.Error for
 // every failure that the caller can correct, and are safe for concurrent use.
 type Service struct {
-	cfg Config
+	cfg   Config
+	mu    sync.Mutex           // guards noted
+	noted map[string]time.Time // instance → when NoteController last recorded something
 }
 
 // New checks cfg and fills in its defaults. It starts nothing.
@@ -50,7 +55,10 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{cfg}, nil
+	if cfg.Controllers == nil {
+		cfg.Controllers = func(string) []string { return nil }
+	}
+	return &Service{cfg: cfg, noted: map[string]time.Time{}}, nil
 }
 
 // Install stores the instance that the platform provisioned. Repeating it with the same key and root leads to the same state.
@@ -77,7 +85,9 @@ func (s *Service) Install(ctx context.Context, in Instance, by audit.Actor) (Ins
 			stored.CreatedAt, stored.Altered = s.cfg.Now(), false // nothing of the removed instance remains
 		}
 		settings.Application.keep(stored.Settings.Application)
-		stored.ID, stored.RootID, stored.ControllerURI = in.ID, in.RootID, in.ControllerURI
+		if stored.RootID == "" || !stored.RemovedAt.IsZero() { // a repeated call must not move the instance: nothing signs its headers
+			stored.ID, stored.RootID, stored.ControllerURI, stored.NamedController = in.ID, in.RootID, in.ControllerURI, ""
+		}
 		stored.PackageVersion, stored.Settings, stored.RemovedAt = in.PackageVersion, settings, time.Time{}
 		return s.saveInstance(ctx, &stored, audit.InstanceInstalled, by, nil)
 	})
@@ -143,33 +153,6 @@ func (s *Service) Remove(ctx context.Context, key string, by audit.Actor) error 
 		in.RemovedAt = s.cfg.Now()
 		return s.saveInstance(ctx, &in, audit.InstanceRemoved, by, nil)
 	})
-}
-
-// UpdateController stores the instance ID and the controller's address that the platform sent last, and returns the instance
-// with them: the controller may move, and background work needs its address. It writes nothing when nothing changed, and leaves an
-// altered instance as it is.
-func (s *Service) UpdateController(ctx context.Context, in Instance, instanceID, controllerURI string) (Instance, error) {
-	if in.Altered || (controllerURI == "" || in.ControllerURI == controllerURI) && (instanceID == "" || in.ID == instanceID) {
-		return in, nil
-	}
-	in.ControllerURI, in.ID = cmp.Or(controllerURI, in.ControllerURI), cmp.Or(instanceID, in.ID)
-	if err := in.checkLengths(); err != nil {
-		return Instance{}, err
-	}
-	in.UpdatedAt = s.cfg.Now()
-	err := s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
-		if err := s.cfg.Store.SaveInstance(ctx, &in); err != nil {
-			return err
-		}
-		return s.append(ctx, audit.Event{
-			InstanceKey: in.Key, Action: audit.InstanceMoved, Actor: audit.Actor{Kind: audit.Platform, Name: "platform"},
-			Details: map[string]string{"controller": in.ControllerURI, "instance": in.ID},
-		})
-	})
-	if err != nil && !errors.Is(err, ErrChanged) { // another replica stored the same
-		return Instance{}, fmt.Errorf("saving instance %s: %w", in.Key, err)
-	}
-	return in, nil
 }
 
 // Instance returns an instance that is not removed, or the failure not_found.

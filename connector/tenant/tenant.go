@@ -14,15 +14,17 @@ import (
 
 // An Instance is one registration of our package on a platform.
 type Instance struct {
-	Key            string // OAuth consumer key; our primary key
-	ID             string // APS-Instance-ID; differs from RootID (docs/reference/aps-protocol.md §1.1)
-	RootID         string // aps.id of the root resource; empty until the platform provisioned it
-	ControllerURI  string // base URL of the platform's controller, as the platform sent it last
-	PackageVersion string // "version-release" last installed or upgraded to
-	Settings       Settings
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
-	RemovedAt      time.Time // zero while the instance is installed
+	Key           string // OAuth consumer key; our primary key
+	ID            string // APS-Instance-ID; differs from RootID (docs/reference/aps-protocol.md §1.1)
+	RootID        string // aps.id of the root resource; empty until the platform provisioned it
+	ControllerURI string // base URL of the platform's controller, pinned at the installation
+	// NamedController is another base URL that a call named last. Nothing uses it.
+	NamedController string
+	PackageVersion  string // "version-release" last installed or upgraded to
+	Settings        Settings
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+	RemovedAt       time.Time // zero while the instance is installed
 	// Altered means that a column that decides who has access was changed by somebody without our keys. The store sets it when
 	// it reads the row, and refuses to save the row then.
 	Altered bool

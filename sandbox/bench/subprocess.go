@@ -123,6 +123,9 @@ func (m *memoryStore) RememberNonce(context.Context, string, string, time.Time, 
 	return true, nil
 }
 
+// ForgetNonce implements hooks.Nonces.
+func (m *memoryStore) ForgetNonce(context.Context, string, string) error { return nil }
+
 type unusedTenants = hooks.Tenants
 
 // memoryTenants is a memoryStore as the hooks' handler sees it.
@@ -137,8 +140,8 @@ func (t memoryTenants) Resolve(context.Context, string, string) (tenant.Resolved
 	return tenant.Resolved{Tenant: t.m.tenant, Instance: t.m.instance}, nil
 }
 
-// UpdateController implements hooks.Tenants.
-func (memoryTenants) UpdateController(_ context.Context, in tenant.Instance, _, _ string) (tenant.Instance, error) {
+// NoteController implements hooks.Tenants.
+func (memoryTenants) NoteController(_ context.Context, in tenant.Instance, _ string) (tenant.Instance, error) {
 	return in, nil
 }
 

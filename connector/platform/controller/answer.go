@@ -11,7 +11,7 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// maxReason is how many characters of the platform's message are shown at most.
+// maxReason is how many characters of the platform's message are logged at most.
 const maxReason = 200
 
 // staleTransaction begins the platform's message about a finished transaction (docs/reference/aps-protocol.md §5.6).
@@ -46,12 +46,14 @@ func (a answer) message() string {
 	return body.Message
 }
 
-// failure returns the failure that a reports; nil for a success.
+// failure returns the failure that a reports; nil for a success. What the platform says is for the log only: whoever makes
+// us call an address must not read there what it answers.
 func (a answer) failure(r Request, secrets []secret.Text) error {
 	if a.ok() && len(a.body) <= maxAnswer {
 		return nil
 	}
-	cause := fmt.Errorf("calling platform: %s %s: HTTP status %d", r.Method, r.Path, a.status)
+	status := fmt.Sprintf("HTTP status %d", a.status)
+	cause := fmt.Errorf("calling platform: %s %s: %s%s", r.Method, r.Path, status, a.said(secrets))
 	switch {
 	case a.ok():
 		return failure.Wrap(cause, failure.PlatformRefused, "reason", "its answer is too large")
@@ -60,20 +62,19 @@ func (a answer) failure(r Request, secrets []secret.Text) error {
 	case a.status >= 500, a.status == http.StatusRequestTimeout, a.status == http.StatusTooManyRequests:
 		return failure.Wrap(cause, failure.PlatformUnavailable)
 	}
-	return failure.Wrap(cause, failure.PlatformRefused, "reason", a.reason(secrets))
+	return failure.Wrap(cause, failure.PlatformRefused, "reason", status)
 }
 
-// reason returns the platform's message, shortened and on one line, or the HTTP status when the message is empty or
-// quotes our signature or a secret.
-func (a answer) reason(secrets []secret.Text) string {
-	status := fmt.Sprintf("HTTP status %d", a.status)
+// said returns the platform's message for the log, shortened and on one line, or "" when it is empty or quotes our signature
+// or a secret.
+func (a answer) said(secrets []secret.Text) string {
 	message := a.message()
-	if message == "" || strings.Contains(message, "oauth_") {
-		return status
+	if message == "" || a.ok() || strings.Contains(message, "oauth_") {
+		return ""
 	}
 	for _, s := range secrets {
 		if !s.Empty() && strings.Contains(message, s.Reveal()) {
-			return status
+			return ""
 		}
 	}
 	var shown []rune
@@ -86,5 +87,5 @@ func (a answer) reason(secrets []secret.Text) string {
 			break
 		}
 	}
-	return strings.TrimSpace(string(shown))
+	return fmt.Sprintf(": %q", strings.TrimSpace(string(shown)))
 }

@@ -33,6 +33,9 @@ type Config struct {
 	// being replaced, its predecessor. Required.
 	Secrets func(consumerKey string) (secrets []secret.Text, ok bool)
 
+	// Controllers returns the origins that the operator lists as the controller of a consumer key. Default: none are listed.
+	Controllers func(consumerKey string) []string
+
 	// Now is the clock for signatures. Default: time.Now.
 	Now func() time.Time
 
@@ -50,6 +53,9 @@ type Client struct {
 func New(cfg Config) (*Client, error) {
 	if cfg.HTTP == nil || cfg.Secrets == nil {
 		return nil, errors.New("controller: an HTTP client and secrets are required")
+	}
+	if cfg.Controllers == nil {
+		cfg.Controllers = func(string) []string { return nil }
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -117,10 +123,15 @@ func (c *Client) Call(ctx context.Context, in tenant.Instance, r Request, out an
 	return nil
 }
 
+// Address returns the address that calls for in go to: no other one is ever called, whatever the platform sends.
+func (c *Client) Address(in tenant.Instance) string {
+	return tenant.ControllerOf(in, c.cfg.Controllers(in.Key))
+}
+
 var errControllerURI = errors.New("the controller's address is not an absolute http or https URL")
 
 func (c *Client) send(ctx context.Context, in tenant.Instance, key secret.Text, r Request, body []byte, transactionID string) (answer, error) {
-	base, err := url.Parse(in.ControllerURI)
+	base, err := url.Parse(c.Address(in))
 	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" {
 		return answer{}, errControllerURI
 	}

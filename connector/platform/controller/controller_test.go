@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -230,24 +231,26 @@ func TestUserAccount_Refuses(t *testing.T) {
 	}
 }
 
+// TestCall_PlatformRefusals: what the platform says is in the log, and in nothing that a caller sees.
 func TestCall_PlatformRefusals(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status int
 		body   string
 		want   failure.Code
 		reason string
+		logged string
 	}{
-		"unknown":       {404, `{"error":"APS::Util::Exception","message":"no"}`, failure.NotFound, ""},
-		"down":          {503, `{"message":"starting"}`, failure.PlatformUnavailable, ""},
-		"slow":          {408, ``, failure.PlatformUnavailable, ""},
-		"busy":          {429, ``, failure.PlatformUnavailable, ""},
-		"message":       {409, `{"error":"APS::X","message":"Property is\nunknown"}`, failure.PlatformRefused, "Property is unknown"},
-		"error only":    {400, `{"error":"APS::Util::AccessViolation"}`, failure.PlatformRefused, "APS::Util::AccessViolation"},
-		"long message":  {400, `{"message":"` + strings.Repeat("ä", 300) + `"}`, failure.PlatformRefused, strings.Repeat("ä", 200) + "…"},
-		"no message":    {403, `<html>`, failure.PlatformRefused, "HTTP status 403"},
-		"redirect":      {302, ``, failure.PlatformRefused, "HTTP status 302"},
-		"quoted header": {401, `{"message":"bad OAuth oauth_signature=\"x\""}`, failure.PlatformRefused, "HTTP status 401"},
-		"quoted secret": {401, `{"message":"bad ` + canary + `"}`, failure.PlatformRefused, "HTTP status 401"},
+		"unknown":       {404, `{"error":"APS::Util::Exception","message":"no"}`, failure.NotFound, "", `: "no"`},
+		"down":          {503, `{"message":"starting"}`, failure.PlatformUnavailable, "", `: "starting"`},
+		"slow":          {408, ``, failure.PlatformUnavailable, "", ""},
+		"busy":          {429, ``, failure.PlatformUnavailable, "", ""},
+		"message":       {409, `{"error":"APS::X","message":"Property is\nunknown"}`, failure.PlatformRefused, "HTTP status 409", `: "Property is unknown"`},
+		"error only":    {400, `{"error":"APS::Util::AccessViolation"}`, failure.PlatformRefused, "HTTP status 400", `: "APS::Util::AccessViolation"`},
+		"long message":  {400, `{"message":"` + strings.Repeat("ä", 300) + `"}`, failure.PlatformRefused, "HTTP status 400", `: "` + strings.Repeat("ä", 200) + `…"`},
+		"no message":    {403, `<html>`, failure.PlatformRefused, "HTTP status 403", ""},
+		"redirect":      {302, ``, failure.PlatformRefused, "HTTP status 302", ""},
+		"quoted header": {401, `{"message":"bad OAuth oauth_signature=\"x\""}`, failure.PlatformRefused, "HTTP status 401", ""},
+		"quoted secret": {401, `{"message":"bad ` + canary + `"}`, failure.PlatformRefused, "HTTP status 401", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, c, in := start(t)
@@ -256,6 +259,9 @@ func TestCall_PlatformRefusals(t *testing.T) {
 			if !failure.Is(err, tc.want) || failure.From(err).Params["reason"] != tc.reason {
 				t.Errorf("PushTenant with answer %d %s = %v, want %s %q", tc.status, tc.body, err, tc.want, tc.reason)
 			}
+			if want := fmt.Sprintf("HTTP status %d%s", tc.status, tc.logged); !strings.HasSuffix(err.Error(), want) {
+				t.Errorf("PushTenant with answer %d %s = %v, want %s for the log", tc.status, tc.body, err, want)
+			}
 			if strings.Contains(err.Error(), canary) || strings.Contains(err.Error(), "oauth_") {
 				t.Errorf("PushTenant = %v, want no secret in it", err)
 			}
@@ -263,6 +269,36 @@ func TestCall_PlatformRefusals(t *testing.T) {
 				t.Errorf("PushTenant sent %d requests, want 1: its caller retries", len(p.seen))
 			}
 		})
+	}
+}
+
+// TestCall_OnlyTheListedController: an instance at another address, and an answer that redirects elsewhere, lead nowhere else.
+func TestCall_OnlyTheListedController(t *testing.T) {
+	p, _, in := start(t)
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("another address was called: %s %s", r.Method, r.URL)
+	}))
+	defer elsewhere.Close()
+	hc, err := httpclient.New(httpclient.Config{Timeout: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := controller.New(controller.Config{
+		HTTP: hc, Secrets: func(string) ([]secret.Text, bool) { return p.secrets, true }, Controllers: func(string) []string { return []string{p.url} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.ControllerURI = elsewhere.URL
+	p.on("PUT /aps/2/application/tenant/"+tenantID, http.StatusOK, "{}")
+	if err := c.PushTenant(t.Context(), in, tenantID, nil); err != nil || len(p.seen) != 1 {
+		t.Errorf("PushTenant() = %v after %d calls of the listed controller, want one", err, len(p.seen))
+	}
+	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	defer server.Close()
+	p.url, in.ControllerURI = server.URL, server.URL
+	if err := c.PushTenant(t.Context(), in, tenantID, nil); !failure.Is(err, failure.PlatformRefused) {
+		t.Errorf("PushTenant() with a redirect = %v, want %s", err, failure.PlatformRefused)
 	}
 }
 

@@ -24,7 +24,7 @@ const (
 const maxQueryFields = 256
 
 var (
-	errURL   = errors.New("the URL is not absolute")
+	errURL   = errors.New("the URL is not absolute, or has a fragment")
 	errQuery = errors.New("the query is not percent-encoded properly, contains an OAuth parameter or has too many parameters")
 )
 
@@ -34,10 +34,9 @@ type span struct{ start, equals, end int }
 // baseString returns the signature base string (RFC 5849 §3.4.1) of a request with the parameters of p.
 func (p *Params) baseString(method, absoluteURL string) ([]byte, error) {
 	scheme, rest, ok := strings.Cut(absoluteURL, "://")
-	if !ok {
+	if !ok || strings.Contains(rest, "#") { // a fragment is no part of a request; who reads on behind it reads something else
 		return nil, errURL
 	}
-	rest, _, _ = strings.Cut(rest, "#")
 	rest, query, _ := strings.Cut(rest, "?")
 	host, path := rest, "/"
 	if i := strings.IndexByte(rest, '/'); i >= 0 {

@@ -82,7 +82,9 @@ func FuzzQuery(f *testing.F) {
 
 // normalized normalizes a query in another way: by net/url, which splits at the same characters.
 func normalized(query string) string {
-	query, _, _ = strings.Cut(query, "#")
+	if strings.Contains(query, "#") {
+		return "bad"
+	}
 	values := url.Values{}
 	for pair := range strings.SplitSeq(query, "&") {
 		if pair == "" {

@@ -63,7 +63,8 @@ func TestParse_Refuses(t *testing.T) {
 		"a nonce twice":         header("oauth_version", `oauth_nonce="other",oauth_version`),
 		"a signature twice":     header("oauth_version", `oauth_signature="other",oauth_version`),
 		"realm twice":           header("OAuth ", `OAuth realm="a",realm="b",`),
-		"too many":              header("oauth_version", `a="",b="",c="",d="",e="",f="",g="",h="",i="",j="",k="",oauth_version`),
+		"too many":              header("oauth_version", `oauth_a="",oauth_b="",oauth_c="",oauth_d="",oauth_e="",oauth_f="",oauth_g="",oauth_h="",oauth_i="",oauth_j="",oauth_k="",oauth_version`),
+		"of the query":          header("oauth_version", `limit="1",oauth_version`),
 		"too long":              header("OAuth ", `OAuth realm="`+strings.Repeat("r", 4096)+`",`),
 	} {
 		t.Run(name, func(t *testing.T) {
