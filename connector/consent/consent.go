@@ -49,6 +49,7 @@ type Consent struct {
 
 	// The claim code, as a keyed hash; empty when there is none. ClaimExpiresAt is also the end of the time to confirm.
 	ClaimHash      string
+	ReplacedHash   string // of the claim code before, which a later sign-in replaced
 	ClaimExpiresAt time.Time
 	ClaimAttempts  int // codes that were tried
 

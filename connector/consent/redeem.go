@@ -83,6 +83,9 @@ func (s *Service) byPasted(ctx context.Context, tenantID string, cb Callback) (S
 // claim activates the pending grant if the claim code is correct. Too many wrong codes delete the grant.
 func (s *Service) claim(ctx context.Context, tenantID, code string, by audit.Actor) (token.Person, error) {
 	return s.decide(ctx, tenantID, func(ctx context.Context, r tenant.Resolved) (token.Person, *failure.Error, error) {
+		if err := s.replacedClaim(ctx, tenantID, code); err != nil {
+			return token.Person{}, nil, err
+		}
 		c, err := s.countedClaim(ctx, tenantID)
 		if err != nil {
 			return token.Person{}, nil, err
@@ -148,6 +151,22 @@ func (s *Service) claimable(ctx context.Context, tenantID string) (Consent, erro
 		return Consent{}, failure.New(failure.ClaimExpired)
 	}
 	return c, nil
+}
+
+// replacedClaim refuses a claim code that a later sign-in replaced. It is not counted: it is of no use to anybody.
+func (s *Service) replacedClaim(ctx context.Context, tenantID, code string) error {
+	c, err := s.claimable(ctx, tenantID)
+	if err != nil || c.ReplacedHash == "" {
+		return err
+	}
+	hash, err := s.claimHash(c.ID, code)
+	if err != nil {
+		return err
+	}
+	if subtle.ConstantTimeCompare([]byte(hash), []byte(c.ReplacedHash)) == 1 {
+		return failure.New(failure.ClaimReplaced)
+	}
+	return nil
 }
 
 // countedClaim returns the claimable consent of a tenant after counting one more code. Whoever has not counted must not compare:

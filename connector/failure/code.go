@@ -64,6 +64,7 @@ const (
 	// An address from the browser of which a part is missing.
 	AddressIncomplete Code = "address_incomplete"
 	ClaimWrong        Code = "claim_wrong"
+	ClaimReplaced     Code = "claim_replaced"
 	ClaimExpired      Code = "claim_expired"
 	ClaimLocked       Code = "claim_locked"
 	NothingToClaim    Code = "nothing_to_claim"
@@ -220,6 +221,7 @@ var messages = map[Code]message{
 	NoRefreshToken:    {Configuration, http.StatusBadGateway, "Microsoft granted access but no refresh token. Nothing was changed.", "Check that the application may use offline_access and that its redirect address is of type Web."},
 	ClaimMalformed:    {"", http.StatusUnprocessableEntity, "What was entered is not an authentication code.", "Enter the twelve letters and digits that the onboarding page shows."},
 	AddressIncomplete: {"", http.StatusUnprocessableEntity, "What was entered is only a part of an address: the code or the state in it is missing or cut off. Nothing was used up.", "Copy the whole address that the browser shows after the sign-in, from https to its end, and enter it again."},
+	ClaimReplaced:     {"", http.StatusConflict, "This authentication code was replaced: somebody signed in once more with the same link. No try was used up.", "Enter the code of the latest sign-in, or open the link again for a new one."},
 	ClaimWrong:        {"", http.StatusUnprocessableEntity, "This authentication code is not right. Tries left: __left__.", "Compare it with the code on the onboarding page and enter it again."},
 	ClaimExpired:      {"", http.StatusGone, "This authentication code has expired.", "Ask the administrator to open the link again; a new code is shown at the end."},
 	ClaimLocked:       {"", http.StatusLocked, "A wrong authentication code was entered too often; the waiting consent was discarded.", "Ask the administrator to open the link again; a new code is shown at the end."},

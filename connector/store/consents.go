@@ -28,6 +28,7 @@ type consentRow struct {
 	Failure        sqldb.JSONColumn[*failure.Record]
 	ConsentedBy    sqldb.JSONColumn[token.Person]
 	ClaimHash      sqldb.NullString
+	ReplacedHash   sqldb.NullString `gorm:"column:replaced_claim_hash"`
 	ClaimExpiresAt sqldb.Timestamp
 	ClaimAttempts  int
 	PurgeAt        sqldb.Timestamp
@@ -56,6 +57,7 @@ func (s *Store) consentRow(c consent.Consent) (consentRow, error) {
 		Failure:        sqldb.NewJSONColumn(c.Failure),
 		ConsentedBy:    sqldb.NewJSONColumn(c.ConsentedBy),
 		ClaimHash:      sqldb.NullString(c.ClaimHash),
+		ReplacedHash:   sqldb.NullString(c.ReplacedHash),
 		ClaimExpiresAt: sqldb.NewTimestamp(c.ClaimExpiresAt),
 		ClaimAttempts:  c.ClaimAttempts,
 		PurgeAt:        sqldb.NewTimestamp(purgeAt(c)),
@@ -92,6 +94,7 @@ func (s *Store) consentOf(row consentRow) consent.Consent {
 		Failure:        row.Failure.V,
 		ConsentedBy:    row.ConsentedBy.V,
 		ClaimHash:      string(row.ClaimHash),
+		ReplacedHash:   string(row.ReplacedHash),
 		ClaimExpiresAt: row.ClaimExpiresAt.Time,
 		ClaimAttempts:  row.ClaimAttempts,
 		Version:        row.Version,
@@ -193,10 +196,11 @@ func (s *Store) Purge(ctx context.Context, before time.Time, latest consent.Late
 	}
 	err = s.inBatches(ctx, &consentRow{}, "purge_at", before, func(ended *gorm.DB) error {
 		return ended.Model(&consentRow{}).Updates(map[string]any{
-			"link":       nil,
-			"claim_hash": nil,
-			"purge_at":   nil,
-			"version":    gorm.Expr("version + 1"),
+			"link":                nil,
+			"claim_hash":          nil,
+			"replaced_claim_hash": nil,
+			"purge_at":            nil,
+			"version":             gorm.Expr("version + 1"),
 		}).Error
 	})
 	if err != nil {
@@ -224,14 +228,15 @@ func (s *Store) endMisdated(ctx context.Context, latest consent.Latest) error {
 			Where("(created_at > ? OR ended_at > ? OR expires_at > ? OR (procedure_name = ? AND expires_at > ?) OR claim_expires_at > ?)",
 				happened, happened, link, string(token.Automatic), signIn, claim).
 			Updates(map[string]any{
-				"created_at":       earliest("created_at"),
-				"expires_at":       earliest("expires_at"),
-				"ended_at":         earliest("ended_at"),
-				"claim_expires_at": earliest("claim_expires_at"),
-				"link":             nil,
-				"claim_hash":       nil,
-				"purge_at":         nil,
-				"version":          gorm.Expr("version + 1"),
+				"created_at":          earliest("created_at"),
+				"expires_at":          earliest("expires_at"),
+				"ended_at":            earliest("ended_at"),
+				"claim_expires_at":    earliest("claim_expires_at"),
+				"link":                nil,
+				"claim_hash":          nil,
+				"replaced_claim_hash": nil,
+				"purge_at":            nil,
+				"version":             gorm.Expr("version + 1"),
 			}).Error
 	})
 }

@@ -59,7 +59,7 @@ func Bounds() map[string]Bound {
 			"status": characters(length.Word), "link": bytes(length.Sealed), "link_hash": characters(length.ID),
 			"asked_by_kind": characters(length.Word), "asked_by_id": characters(length.ForeignID), "asked_by_name": characters(length.Name),
 			"asked_by_account_id": characters(length.ForeignID), "asked_by_original_id": characters(length.ForeignID),
-			"failure": bytes(length.Record), "consented_by": bytes(length.Person), "claim_hash": characters(length.ID),
+			"failure": bytes(length.Record), "consented_by": bytes(length.Person), "claim_hash": characters(length.ID), "replaced_claim_hash": characters(length.ID),
 		},
 		"states": {
 			"state_hash": characters(length.ID), "consent_id": characters(length.ID), "tenant_id": characters(length.ID),
