@@ -39,6 +39,28 @@ func TestRememberNonce(t *testing.T) {
 	})
 }
 
+func TestForgetNonce(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		for _, key := range []string{"key", "other"} {
+			if fresh, err := s.RememberNonce(t.Context(), key, "nonce", noon, noon.Add(time.Hour)); !fresh || err != nil {
+				t.Fatalf("RememberNonce(%s) = %v, %v, want true", key, fresh, err)
+			}
+		}
+		for range 2 { // a nonce that is fresh stays so
+			if err := s.ForgetNonce(t.Context(), "key", "nonce"); err != nil {
+				t.Errorf("ForgetNonce() = %v", err)
+			}
+		}
+		for key, want := range map[string]bool{"key": true, "other": false} {
+			if fresh, err := s.RememberNonce(t.Context(), key, "nonce", noon, noon.Add(time.Hour)); fresh != want || err != nil {
+				t.Errorf("RememberNonce(%s) after ForgetNonce() = %v, %v, want %v", key, fresh, err, want)
+			}
+		}
+	})
+}
+
 func TestRememberNonce_OneConcurrentCallerWins(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {

@@ -12,6 +12,10 @@ import (
 	"azure-partner-connector/connector/random"
 )
 
+// schedulerID is the instance of pa-core-services, the application that calls periodic tasks
+// (docs/reference/aps-protocol.md §3.11).
+const schedulerID = "5c4ed000-0000-4000-8000-000000000001"
+
 // A Task is a periodic task of an application (docs/reference/aps-protocol.md §5.4).
 type Task struct {
 	ID         string
@@ -110,7 +114,7 @@ func (p *Platform) runTask(ctx context.Context, due Task) {
 	in, r, err := p.served(due.ResourceID)
 	var answer Answer
 	if err == nil {
-		call := hookCall{method: due.Verb, path: p.path(r.id) + due.Path, owner: r.owner, header: due.headers}
+		call := hookCall{method: due.Verb, path: p.path(r.id) + due.Path, cause: cause{application: schedulerID}, owner: r.owner, header: due.headers}
 		if due.entity != "" {
 			call.body = json.RawMessage(due.entity)
 		}

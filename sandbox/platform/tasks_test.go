@@ -64,8 +64,8 @@ func TestRunTasks_OnPlatformsClock(t *testing.T) {
 	}
 	calls, lines := c.received()
 	last := calls[len(calls)-1]
-	if lines[len(lines)-1] != "GET /app/ID/renewTokens" || last.header.Get("APS-Identity-ID") != "" {
-		t.Errorf("last hook = %s %v, want the operation without an identity", lines[len(lines)-1], last.header)
+	if lines[len(lines)-1] != "GET /app/ID/renewTokens" || last.header.Get("APS-Identity-ID") != "" || last.header.Get("APS-Application-ID") == "" {
+		t.Errorf("last hook = %s %v, want the operation by the scheduler, which is an application, without an identity", lines[len(lines)-1], last.header)
 	}
 	now.Advance(5 * 24 * time.Hour)
 	if ran := p.RunTasks(t.Context()) + p.RunTasks(t.Context()); ran != 1 {
