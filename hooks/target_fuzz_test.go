@@ -22,9 +22,15 @@ import (
 // parameters of the Authorization header.
 type edit func(r *[3]string, at int, with byte)
 
+// atEnd is the place behind the target.
+const atEnd = 255
+
 func edits() []edit {
 	insert := func(text string) edit {
 		return func(r *[3]string, at int, _ byte) {
+			if at == atEnd {
+				at = len(r[1])
+			}
 			at %= len(r[1]) + 1
 			r[1] = r[1][:at] + text + r[1][at:]
 		}
@@ -89,6 +95,11 @@ func FuzzTarget(f *testing.F) {
 			f.Add(signed, []byte{byte(i), 30, '='})
 		}
 		f.Add(signed, []byte{})
+	}
+	for i := range edits() {
+		for j := range edits() {
+			f.Add("/aps/tenant/"+tenantA+"/history?a=b", []byte{byte(i), atEnd, '=', byte(j), atEnd, '='})
+		}
 	}
 	const public = "http://connector.example.com/aps"
 	now := time.Date(2026, 11, 23, 8, 20, 0, 0, time.UTC)
