@@ -18,6 +18,7 @@ import (
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/seal"
+	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/sqldb"
 )
@@ -146,7 +147,7 @@ func remember(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	s, err := store.Open(ctx, store.Config{Config: sqldb.Config{Driver: sqldb.SQLite, DSN: file}, Keyring: keyring})
+	s, err := store.Open(ctx, store.Config{Config: sqldb.Config{Driver: sqldb.SQLite, DSN: secret.New(file)}, Keyring: keyring})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -75,6 +76,19 @@ func (p *Pair) Ends() time.Time {
 	return p.current.Leaf.NotAfter
 }
 
+// EndsSoon reports whether the certificate ends within two weeks of now, or within a quarter of its life if that is shorter, or
+// has ended.
+func (p *Pair) EndsSoon(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return endsSoon(p.current.Leaf, now)
+}
+
+func endsSoon(leaf *x509.Certificate, now time.Time) bool {
+	ahead := min(noticeBefore, leaf.NotAfter.Sub(leaf.NotBefore)/4)
+	return !now.Add(ahead).Before(leaf.NotAfter)
+}
+
 // Usable reports whether the files could be used when they were last read. If not, an older certificate is served.
 func (p *Pair) Usable() bool {
 	p.mu.Lock()
@@ -108,13 +122,12 @@ func (p *Pair) Reload(ctx context.Context) {
 // warn logs that the certificate ends soon or has ended.
 func (p *Pair) warn(ctx context.Context, log *slog.Logger) {
 	leaf, now := p.current.Leaf, p.cfg.Now()
-	ahead := min(noticeBefore, leaf.NotAfter.Sub(leaf.NotBefore)/4)
 	switch {
 	case !now.Before(leaf.NotAfter):
 		if p.end.raise("ended", now) {
 			log.ErrorContext(ctx, "the certificate has ended: replace it", "until", leaf.NotAfter)
 		}
-	case !now.Add(ahead).Before(leaf.NotAfter):
+	case endsSoon(leaf, now):
 		if p.end.raise("ends", now) {
 			log.WarnContext(ctx, "the certificate ends soon: replace it", "until", leaf.NotAfter, "days", int(leaf.NotAfter.Sub(now).Hours()/24))
 		}

@@ -172,12 +172,12 @@ type Database struct {
 	KeyFile string `yaml:"keyFile"`
 }
 
-// Source returns what the driver opens: the file of sqlite or the DSN of mysql. It is a secret.
-func (d Database) Source() string {
+// Source returns what the driver opens: the file of sqlite or the DSN of mysql.
+func (d Database) Source() secret.Text {
 	if d.Driver == MySQL {
-		return d.DSN.Reveal()
+		return d.DSN
 	}
-	return d.Path
+	return secret.New(d.Path)
 }
 
 // Keys seal every stored secret.

@@ -22,7 +22,11 @@ import (
 
 func (e *examination) deployment(ctx context.Context) {
 	cfg, ok := e.configuration()
-	if !ok || !e.keys(cfg) || !e.database(ctx, cfg.Database) {
+	if !ok {
+		return
+	}
+	e.certificates(cfg)
+	if !e.keys(cfg) || !e.database(ctx, cfg.Database) {
 		return
 	}
 	recorder := &claimsRecorder{}

@@ -1,10 +1,18 @@
 package doctor_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
+	"math/big"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -275,4 +283,58 @@ func TestExamine_UnreachableController(t *testing.T) {
 	in.ControllerURI = ""
 	h.must(h.services.Store.SaveInstance(t.Context(), &in))
 	checkFinding(t, h.examine(""), doctor.Warning, "instance "+h.Key, "not sent the address")
+}
+
+// TestExamine_CertificatesOfListeners has a certificate of 60 days, whose last 14 are a warning.
+func TestExamine_CertificatesOfListeners(t *testing.T) {
+	began := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	cfg := deployment(t, storetest.SQLite(t))
+	cfg.Hooks.TLS = listenerCertificate(t, began, began.AddDate(0, 0, 60))
+	cfg.Onboarding.TLS = config.TLS{CertFile: cfg.Hooks.TLS.KeyFile, KeyFile: cfg.Hooks.TLS.KeyFile}
+	for after, want := range map[time.Duration]struct {
+		result doctor.Result
+		text   string
+	}{
+		0:                   {doctor.OK, "ends in 60 days, on 2027-01-22T09:00:00Z"},
+		45 * 24 * time.Hour: {doctor.OK, "ends in 15 days, on 2027-01-22T09:00:00Z"},
+		46 * 24 * time.Hour: {doctor.Warning, "It ends in 14 days, on 2027-01-22T09:00:00Z."},
+		59 * 24 * time.Hour: {doctor.Warning, "It ends in 1 day, on 2027-01-22T09:00:00Z."},
+		60 * 24 * time.Hour: {doctor.Failed, "It ended on 2027-01-22T09:00:00Z."},
+	} {
+		report := examine(t, doctor.Config{Load: loaded(cfg), Now: func() time.Time { return began.Add(after) }})
+		checkFinding(t, report, want.result, "certificate hooks", want.text)
+		checkFinding(t, report, doctor.Failed, "certificate onboarding", "Reading the certificate:")
+	}
+	cfg.Hooks.TLS, cfg.Onboarding.TLS = config.TLS{}, config.TLS{}
+	for _, f := range examine(t, doctor.Config{Load: loaded(cfg)}).Findings {
+		if strings.HasPrefix(f.Check, "certificate") {
+			t.Errorf("without TLS, the report has %s", f)
+		}
+	}
+}
+
+// listenerCertificate writes a certificate and its key.
+func listenerCertificate(t *testing.T, begins, ends time.Time) config.TLS {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "connector"}, NotBefore: begins, NotAfter: ends}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := config.TLS{CertFile: filepath.Join(t.TempDir(), "cert.pem"), KeyFile: filepath.Join(t.TempDir(), "key.pem")}
+	err = errors.Join(
+		os.WriteFile(files.CertFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600),
+		os.WriteFile(files.KeyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }

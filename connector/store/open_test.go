@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"azure-partner-connector/connector/seal"
+	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/store/storetest"
@@ -24,16 +25,16 @@ func TestOpen_Errors(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "x.db")
 	for name, cfg := range map[string]store.Config{
-		"no keyring":        {Config: sqldb.Config{Driver: sqldb.SQLite, DSN: path}},
+		"no keyring":        {Config: sqldb.Config{Driver: sqldb.SQLite, DSN: secret.New(path)}},
 		"no DSN":            {Config: sqldb.Config{Driver: sqldb.SQLite}, Keyring: k},
-		"no driver":         {Config: sqldb.Config{DSN: path}, Keyring: k},
-		"another driver":    {Config: sqldb.Config{Driver: "postgres", DSN: path}, Keyring: k},
-		"memory":            {Config: sqldb.Config{Driver: sqldb.SQLite, DSN: ":memory:"}, Keyring: k},
-		"missing folder":    {Config: sqldb.Config{Driver: sqldb.SQLite, DSN: filepath.Join(path, "y", "z.db")}, Keyring: k},
-		"unreadable DSN":    {Config: sqldb.Config{Driver: sqldb.MySQL, DSN: "user:canary@pass word@tcp(127.0.0.1:1"}, Keyring: k},
-		"unknown parameter": {Config: sqldb.Config{Driver: sqldb.MySQL, DSN: "user:canary@tcp(127.0.0.1:1)/db?parseTime=canary"}, Keyring: k},
-		"no database":       {Config: sqldb.Config{Driver: sqldb.MySQL, DSN: "user:canary@tcp(127.0.0.1:1)/"}, Keyring: k},
-		"no server":         {Config: sqldb.Config{Driver: sqldb.MySQL, DSN: "user:canary@tcp(127.0.0.1:1)/db"}, Keyring: k},
+		"no driver":         {Config: sqldb.Config{DSN: secret.New(path)}, Keyring: k},
+		"another driver":    {Config: sqldb.Config{Driver: "postgres", DSN: secret.New(path)}, Keyring: k},
+		"memory":            {Config: sqldb.Config{Driver: sqldb.SQLite, DSN: secret.New(":memory:")}, Keyring: k},
+		"missing folder":    {Config: sqldb.Config{Driver: sqldb.SQLite, DSN: secret.New(filepath.Join(path, "y", "z.db"))}, Keyring: k},
+		"unreadable DSN":    {Config: sqldb.Config{Driver: sqldb.MySQL, DSN: secret.New("user:canary@pass word@tcp(127.0.0.1:1")}, Keyring: k},
+		"unknown parameter": {Config: sqldb.Config{Driver: sqldb.MySQL, DSN: secret.New("user:canary@tcp(127.0.0.1:1)/db?parseTime=canary")}, Keyring: k},
+		"no database":       {Config: sqldb.Config{Driver: sqldb.MySQL, DSN: secret.New("user:canary@tcp(127.0.0.1:1)/")}, Keyring: k},
+		"no server":         {Config: sqldb.Config{Driver: sqldb.MySQL, DSN: secret.New("user:canary@tcp(127.0.0.1:1)/db")}, Keyring: k},
 	} {
 		s, err := store.Open(t.Context(), cfg)
 		if err == nil {
@@ -47,7 +48,7 @@ func TestOpen_Errors(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := store.Open(ended, store.Config{Config: sqldb.Config{Driver: sqldb.SQLite, DSN: path}, Keyring: k}); err == nil {
+	if _, err := store.Open(ended, store.Config{Config: sqldb.Config{Driver: sqldb.SQLite, DSN: secret.New(path)}, Keyring: k}); err == nil {
 		t.Error("Open() with an ended context = _, nil, want an error")
 	}
 }
@@ -56,7 +57,7 @@ func TestOpen_KeepsWhatWasStored(t *testing.T) {
 	t.Parallel()
 	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
 		ctx := t.Context()
-		cfg := store.Config{Config: sqldb.Config{Driver: db.Driver, DSN: db.DSN}, Keyring: db.Keyring}
+		cfg := store.Config{Config: sqldb.Config{Driver: db.Driver, DSN: secret.New(db.DSN)}, Keyring: db.Keyring}
 		s, err := store.Open(ctx, cfg)
 		if err != nil {
 			t.Fatalf("Open() = _, %v", err)

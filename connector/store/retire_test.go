@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/seal"
+	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/store/storetest"
@@ -173,7 +174,7 @@ func TestNow_IsTheClockOfTheDatabase(t *testing.T) {
 		s := db.Open(t)
 		// The row was written at the start, so it is neither older than a minute nor in the future.
 		raw, kept := db.Raw(t), 0
-		bounds, err := sqldb.Open(t.Context(), sqldb.Config{Driver: db.Driver, DSN: db.DSN})
+		bounds, err := sqldb.Open(t.Context(), sqldb.Config{Driver: db.Driver, DSN: secret.New(db.DSN)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/store/storetest"
@@ -96,7 +97,7 @@ func TestOpen_MySQLRefusesUnsafeDatabase(t *testing.T) {
 			if _, err := db.Raw(t).ExecContext(t.Context(), tc.change); err != nil {
 				t.Fatalf("%s = %v", tc.change, err)
 			}
-			s, err := store.Open(t.Context(), store.Config{Config: sqldb.Config{Driver: db.Driver, DSN: db.DSN}, Keyring: db.Keyring})
+			s, err := store.Open(t.Context(), store.Config{Config: sqldb.Config{Driver: db.Driver, DSN: secret.New(db.DSN)}, Keyring: db.Keyring})
 			if !errors.Is(err, sqldb.ErrUnsafe) || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("Open() = %v, %v, want %v with %s", s, err, sqldb.ErrUnsafe, tc.want)
 			}

@@ -195,7 +195,7 @@ func (e *Env) sqlite() database {
 
 // open opens the store on a database and brings its schema up to date.
 func (e *Env) open(ctx context.Context, db database) (*store.Store, error) {
-	s, err := store.Open(ctx, store.Config{Config: sqldb.Config{Driver: db.driver, DSN: db.dsn}, Keyring: e.keyring})
+	s, err := store.Open(ctx, store.Config{Config: sqldb.Config{Driver: db.driver, DSN: secret.New(db.dsn)}, Keyring: e.keyring})
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/token"
@@ -30,7 +31,7 @@ func (d *Deployment) contend(ctx context.Context, n int) (err error) {
 	}()
 	for i := range contendedNodes {
 		dsn := d.spec.dsns[i%len(d.spec.dsns)]
-		s, err := store.Open(ctx, store.Config{Config: sqldb.Config{Driver: sqldb.MySQL, DSN: dsn}, Keyring: d.keyring})
+		s, err := store.Open(ctx, store.Config{Config: sqldb.Config{Driver: sqldb.MySQL, DSN: secret.New(dsn)}, Keyring: d.keyring})
 		if err != nil {
 			return err
 		}

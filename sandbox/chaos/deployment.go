@@ -19,6 +19,7 @@ import (
 	mysqldriver "github.com/go-sql-driver/mysql"
 
 	"azure-partner-connector/connector/seal"
+	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/sandbox/clock"
@@ -146,7 +147,7 @@ func (d *Deployment) openDatabase(ctx context.Context) error {
 		}
 	}
 	var err error
-	if d.store, err = store.Open(ctx, store.Config{Config: sqldb.Config{Driver: kind, DSN: d.spec.dsns[0]}, Keyring: d.keyring}); err != nil {
+	if d.store, err = store.Open(ctx, store.Config{Config: sqldb.Config{Driver: kind, DSN: secret.New(d.spec.dsns[0])}, Keyring: d.keyring}); err != nil {
 		return err
 	}
 	if err := d.store.Migrate(ctx); err != nil {

@@ -14,6 +14,7 @@ import (
 	mysqldriver "github.com/go-sql-driver/mysql"
 	"gorm.io/gorm"
 
+	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store/sqldb"
 )
 
@@ -84,7 +85,7 @@ func TestTransact_ServerErrors(t *testing.T) {
 	t.Parallel()
 	pauses := 0
 	db, err := sqldb.Open(t.Context(), sqldb.Config{
-		Driver: sqldb.SQLite, DSN: filepath.Join(t.TempDir(), "x.db"),
+		Driver: sqldb.SQLite, DSN: secret.New(filepath.Join(t.TempDir(), "x.db")),
 		Wait: func(context.Context, time.Duration) error { pauses++; return nil },
 	})
 	if err != nil {

@@ -185,7 +185,7 @@ func dialectOf(driver string) (dialect goose.Dialect, scripts fs.FS, countTables
 // migrationPool opens separate connections, on which a statement may take as long as a large table needs.
 func (db *DB) migrationPool() (*sql.DB, error) {
 	if db.driver == SQLite {
-		pool, _, err := openSQLite(db.dsn)
+		pool, _, err := openSQLite(db.cfg.DSN.Reveal())
 		return pool, err
 	}
 	pool, _, err := openMySQL(db.cfg, 0)
@@ -195,7 +195,7 @@ func (db *DB) migrationPool() (*sql.DB, error) {
 func (db *DB) migrationLock(ctx context.Context, pool *sql.DB) (lock.Locker, error) {
 	waiting := &waitingLog{log: db.log}
 	if db.driver == SQLite {
-		return &fileLock{path: db.dsn + "-migration", wait: db.wait, waiting: waiting}, nil
+		return &fileLock{path: db.cfg.DSN.Reveal() + "-migration", wait: db.wait, waiting: waiting}, nil
 	}
 	return lock.NewMySQLTableLocker(
 		lock.WithTableName("schema_lock"),

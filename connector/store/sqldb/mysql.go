@@ -42,7 +42,7 @@ const sessionVariables = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE
 
 // openMySQL opens the database that from.DSN names. timeout limits waiting for the server's answer; 0 is no limit.
 func openMySQL(from Config, timeout time.Duration) (*sql.DB, gorm.Dialector, error) {
-	cfg, err := ParseDSN(from.DSN)
+	cfg, err := ParseDSN(from.DSN.Reveal())
 	if err != nil {
 		return nil, nil, err
 	}

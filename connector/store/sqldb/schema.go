@@ -61,11 +61,11 @@ func openForReading(cfg Config) (*sql.DB, error) {
 		pool, _, err := openMySQL(cfg, queryTimeout)
 		return pool, err
 	}
-	if _, err := os.Stat(cfg.DSN); err != nil {
+	if _, err := os.Stat(cfg.DSN.Reveal()); err != nil {
 		return nil, fmt.Errorf("looking for the database file: %w", err)
 	}
 	settings := url.Values{"mode": {"ro"}, "_pragma": sessionPragmas()}
-	return sql.Open(sqlite.DriverName, "file:"+(&url.URL{Path: cfg.DSN}).EscapedPath()+"?"+settings.Encode())
+	return sql.Open(sqlite.DriverName, "file:"+(&url.URL{Path: cfg.DSN.Reveal()}).EscapedPath()+"?"+settings.Encode())
 }
 
 // schemaVersions returns the version of the last applied migration, and the latest one that this program knows.

@@ -155,7 +155,7 @@ var versionNumber = regexp.MustCompile(`^(?:5\.5\.5-)?(\d+)\.(\d+)`)
 
 func versionSetting(version string) Setting {
 	s := Setting{Name: "version", Value: version}
-	const advice = "Use MySQL 8.0 or later, or MariaDB 10.6 or later."
+	const advice = "Use MySQL 8.4 or later, or MariaDB 10.6 or later."
 	number := versionNumber.FindStringSubmatch(version)
 	if number == nil {
 		s.Problem, s.Advice = fmt.Sprintf("its version is %q, which has no number", version), advice
@@ -163,12 +163,20 @@ func versionSetting(version string) Setting {
 	}
 	major, _ := strconv.Atoi(number[1])
 	minor, _ := strconv.Atoi(number[2])
+	before := func(otherMajor, otherMinor int) bool {
+		return major < otherMajor || major == otherMajor && minor < otherMinor
+	}
 	least, name := [2]int{8, 0}, "MySQL"
-	if strings.Contains(strings.ToLower(version), "mariadb") {
+	mariaDB := strings.Contains(strings.ToLower(version), "mariadb")
+	if mariaDB {
 		least, name = [2]int{10, 6}, "MariaDB"
 	}
-	if major < least[0] || major == least[0] && minor < least[1] {
+	switch {
+	case before(least[0], least[1]):
 		s.Problem, s.Advice = fmt.Sprintf("it is %s %d.%d, which is too old", name, major, minor), advice
+	case !mariaDB && before(8, 4):
+		s.Problem = fmt.Sprintf("it is %s %d.%d, older than 8.4, which its maker does not support any more, and not proven", name, major, minor)
+		s.Advice, s.Tolerable = advice, true
 	}
 	return s
 }

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"gorm.io/gorm/logger"
 
 	"azure-partner-connector/connector/clock"
+	"azure-partner-connector/connector/secret"
 )
 
 // The kinds of database, for Config.Driver.
@@ -30,8 +32,8 @@ type Config struct {
 
 	// DSN names the database. For SQLite it is the path of the file, which is created when it is missing; for MySQL it is
 	// user:password@tcp(host:port)/database. Times are always read and written in UTC, whatever the DSN says.
-	// Required.
-	DSN string
+	// Required. It is a secret also for SQLite, so that there is one way to hold it.
+	DSN secret.Text
 
 	// TLS encrypts the connection to MySQL, instead of what the DSN says. Its ServerName defaults to the host of the DSN.
 	// Default: what the DSN says.
@@ -59,7 +61,6 @@ type Config struct {
 // goroutine.
 type DB struct {
 	driver    string
-	dsn       string
 	cfg       Config
 	gorm      *gorm.DB
 	pool      *sql.DB
@@ -72,7 +73,7 @@ type DB struct {
 // Open opens the database, checks that it answers, and returns an error that wraps ErrUnsafe when its settings could lose
 // what it acknowledges. It does not change the schema: call Migrate next. The caller closes the DB.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
-	if cfg.DSN == "" {
+	if cfg.DSN.Empty() {
 		return nil, errors.New("no DSN")
 	}
 	if cfg.MaxConnections == 0 {
@@ -90,7 +91,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	db := &DB{driver: cfg.Driver, dsn: cfg.DSN, cfg: cfg, wait: cfg.Wait, jitter: cfg.Jitter, log: cfg.Log}
+	db := &DB{driver: cfg.Driver, cfg: cfg, wait: cfg.Wait, jitter: cfg.Jitter, log: cfg.Log}
 	if err := db.connect(ctx, cfg); err != nil {
 		return nil, err
 	}
@@ -121,7 +122,7 @@ func (db *DB) connect(ctx context.Context, cfg Config) error {
 	switch db.driver {
 	case SQLite:
 		db.writeLock = make(chan struct{}, 1)
-		db.pool, dialector, err = openSQLite(db.dsn)
+		db.pool, dialector, err = openSQLite(db.cfg.DSN.Reveal())
 	case MySQL:
 		db.pool, dialector, err = openMySQL(db.cfg, queryTimeout)
 	default:
@@ -147,6 +148,9 @@ func (db *DB) connect(ctx context.Context, cfg Config) error {
 	}
 	return nil
 }
+
+// Format implements fmt.Formatter: the connections know the DSN, and fmt would print parts of them.
+func (db *DB) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "database ("+db.driver+")") }
 
 // Driver returns SQLite or MySQL.
 func (db *DB) Driver() string { return db.driver }

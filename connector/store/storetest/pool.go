@@ -14,6 +14,7 @@ import (
 	mysqldriver "github.com/go-sql-driver/mysql"
 
 	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/store/storetest/dbserver"
 )
@@ -175,7 +176,7 @@ func drop(ctx context.Context, name string) error {
 
 func migrate(t testing.TB, db *Database) {
 	t.Helper()
-	migrating, err := sqldb.Open(t.Context(), sqldb.Config{Driver: db.Driver, DSN: db.DSN})
+	migrating, err := sqldb.Open(t.Context(), sqldb.Config{Driver: db.Driver, DSN: secret.New(db.DSN)})
 	if err != nil {
 		t.Fatalf("sqldb.Open() = _, %v", err)
 	}

@@ -20,6 +20,7 @@ import (
 	"testing"
 
 	"azure-partner-connector/connector/seal"
+	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/store/storetest/dbserver"
@@ -196,7 +197,7 @@ var migratedFile = sync.OnceValues(func() (contents []byte, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	path, ctx := filepath.Join(folder, "connector.db"), context.Background()
-	db, err := sqldb.Open(ctx, sqldb.Config{Driver: sqldb.SQLite, DSN: path})
+	db, err := sqldb.Open(ctx, sqldb.Config{Driver: sqldb.SQLite, DSN: secret.New(path)})
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +219,7 @@ func keyring(t testing.TB) *seal.Keyring {
 // Unmigrated returns a store on the database as it is, closed when the test ends. Settings change its configuration.
 func (db *Database) Unmigrated(t testing.TB, settings ...func(*store.Config)) *store.Store {
 	t.Helper()
-	cfg := store.Config{Config: sqldb.Config{Driver: db.Driver, DSN: db.DSN}, Keyring: db.Keyring}
+	cfg := store.Config{Config: sqldb.Config{Driver: db.Driver, DSN: secret.New(db.DSN)}, Keyring: db.Keyring}
 	for _, set := range settings {
 		set(&cfg)
 	}
