@@ -25,7 +25,7 @@ type Scale struct {
 	// Periods is how often all tenants are renewed while Microsoft or the clocks are at fault, or a listener is flooded.
 	Periods int
 	// ClusterFaults is how often a node of a Galera cluster is killed, disconnected or frozen, in turn, and GroupFaults how often
-	// a member of a group is. Nine are each fault on each node.
+	// a member of a group is. Three are each fault once, nine each fault on each node.
 	ClusterFaults int
 	GroupFaults   int
 	// ClockErrors is in how many ways clocks are set wrong, and ClockPeriods how many true periods pass after each.
@@ -42,7 +42,7 @@ func Short() Scale {
 
 // Full returns the scale on which a release is judged. It takes at most an hour and a half on two processors.
 func Full() Scale {
-	return Scale{Repeats: 50, Kills: 450, KillRenewals: 10000, Faults: 20, Periods: 10, ClusterFaults: 27, GroupFaults: 9, ClockErrors: 34, ClockPeriods: 10, Contention: 60}
+	return Scale{Repeats: 20, Kills: 150, KillRenewals: 4000, Faults: 10, Periods: 10, ClusterFaults: 9, GroupFaults: 6, ClockErrors: 30, ClockPeriods: 10, Contention: 60}
 }
 
 // A Result is the outcome of a scenario.

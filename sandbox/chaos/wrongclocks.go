@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"azure-partner-connector/connector/clock"
@@ -34,9 +35,14 @@ func clockErrors(n int) []clockError {
 	all := []clockError{
 		{by: 85 * day}, {by: -150 * day, forGood: true}, {by: 12 * day, both: true}, {by: 5 * time.Minute, forGood: true},
 	}
+	worst := slices.Clone(all)
 	for _, by := range []time.Duration{5 * time.Minute, time.Hour, 12 * day, 85 * day, 150 * day} {
 		for _, by := range []time.Duration{by, -by} {
-			all = append(all, clockError{by: by}, clockError{by: by, forGood: true}, clockError{by: by, both: true})
+			for _, c := range []clockError{{by: by}, {by: by, forGood: true}, {by: by, both: true}} {
+				if !slices.Contains(worst, c) {
+					all = append(all, c)
+				}
+			}
 		}
 	}
 	return all[:min(n, len(all))]
@@ -45,7 +51,7 @@ func clockErrors(n int) []clockError {
 // wrongClocks sets clocks wrong, once or for good, and lets true periods pass, in each of which every tenant must be renewed
 // once, however wrong the clocks were. In the full form they are a hundred days for each error.
 func wrongClocks(ctx context.Context, e *Env, s Scale) (*Deployment, error) {
-	d, err := e.deploy(ctx, spec{name: "wrong-clocks", tenants: 8})
+	d, err := e.deploy(ctx, spec{name: "wrong-clocks", tenants: 4})
 	if err != nil {
 		return nil, err
 	}
