@@ -199,12 +199,17 @@ func (f *fakeTokens) History(_ context.Context, _ string, before time.Time, limi
 	return f.events, f.err
 }
 
-func (f *fakeTokens) Lend(_ context.Context, r tenant.Resolved, api token.API, by audit.Actor) (token.Loan, error) {
+func (f *fakeTokens) Lend(_ context.Context, r tenant.Resolved, request token.LoanRequest, by audit.Actor) (token.Loan, error) {
+	api := request.API
 	if by.Kind != audit.Application || by.ID != borrower {
 		return token.Loan{}, failure.New(failure.BorrowerNotAllowed)
 	}
 	if !slices.Contains(token.APIs(), api) {
 		return token.Loan{}, failure.New(failure.BadRequest, "reason", "api is none of partnercenter, graph, arm")
+	}
+	if request.Directory != "" {
+		f.note(by, "lend %s of %s for %s", api, r.Tenant.ID, request.Directory)
+		return token.Loan{API: api, AccessToken: secret.New("c4n4ry-access"), ExpiresAt: time.Date(2026, 11, 23, 9, 20, 0, 0, time.UTC), DirectoryID: request.Directory}, nil
 	}
 	f.note(by, "lend %s of %s", api, r.Tenant.ID)
 	return token.Loan{API: api, AccessToken: secret.New("c4n4ry-access"), ExpiresAt: time.Date(2026, 11, 23, 9, 20, 0, 0, time.UTC), DirectoryID: "dir"}, nil

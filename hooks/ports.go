@@ -38,7 +38,7 @@ type Tokens interface {
 	Check(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	Forget(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	History(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error)
-	Lend(ctx context.Context, r tenant.Resolved, api token.API, by audit.Actor) (token.Loan, error)
+	Lend(ctx context.Context, r tenant.Resolved, request token.LoanRequest, by audit.Actor) (token.Loan, error)
 }
 
 // Consents runs the consent procedures; consent.Service implements it.

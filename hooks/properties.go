@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"cmp"
 	"fmt"
 
 	"azure-partner-connector/connector/tenant"
@@ -30,6 +31,7 @@ func (h *Handler) viewApp(c *call, in tenant.Instance, renewalTask string) prope
 	v.setApplication(s.Application)
 	v["mfaRequest"] = s.MFARequest
 	v["borrowers"] = viewBorrowers(s.Borrowers, c.packageVersion())
+	v["customerDirectories"] = cmp.Or(s.CustomerDirectories, tenant.NoCustomers)
 	v["skipLanding"] = s.SkipLanding
 	v["directLink"] = s.DirectLink
 	v["tenantApplication"] = s.TenantApplication

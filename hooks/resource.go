@@ -103,6 +103,7 @@ func (r resource) settings(base tenant.Settings, nullRemoves bool) (tenant.Setti
 	p.application(&base.Application)
 	p.text("mfaRequest", &base.MFARequest)
 	p.borrowers("borrowers", &base.Borrowers)
+	p.text("customerDirectories", &base.CustomerDirectories)
 	p.flag("skipLanding", &base.SkipLanding)
 	p.flag("directLink", &base.DirectLink)
 	p.flag("tenantApplication", &base.TenantApplication)

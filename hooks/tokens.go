@@ -81,7 +81,8 @@ func (h *Handler) history(c *call) error {
 
 func (h *Handler) accessToken(c *call) error {
 	var request struct {
-		API *string `json:"api"`
+		API       *string `json:"api"`
+		Directory string  `json:"directory"`
 	}
 	if err := h.parameters(c, &request); err != nil {
 		return err
@@ -89,8 +90,12 @@ func (h *Handler) accessToken(c *call) error {
 	if request.API == nil {
 		return badRequest("api is missing")
 	}
+	if request.Directory != "" && !c.knows("tenant.accessToken.directory") {
+		// Without it, the borrower would get an access token for another directory.
+		return badRequest("directory needs version 2 of the package")
+	}
 	loan, err := runDetached(h, c, func(ctx context.Context) (token.Loan, error) {
-		return h.cfg.Tokens.Lend(ctx, c.Resolved, token.API(*request.API), c.caller.actor)
+		return h.cfg.Tokens.Lend(ctx, c.Resolved, token.LoanRequest{API: token.API(*request.API), Directory: request.Directory}, c.caller.actor)
 	})
 	if err != nil {
 		return err

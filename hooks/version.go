@@ -16,6 +16,8 @@ var since = map[string]int{
 	"tenant.removeCredential":          2,
 	"tenant.beginConsent.browser":      2,
 	"tenant.tokenStatus.onboardingURL": 2,
+	"app.customerDirectories":          2,
+	"tenant.accessToken.directory":     2,
 }
 
 // borrowerEntriesSince is the package version in which borrowers are entries instead of ids.

@@ -20,6 +20,17 @@ const (
 	ScheduledChange    Code = "scheduled_change"
 	BorrowerNotAllowed Code = "borrower_not_allowed"
 
+	// An access token for a customer directory. None of these says anything about the partner's own token.
+	CustomersNotAllowed       Code = "customers_not_allowed"
+	CustomersUnknown          Code = "customers_unknown"
+	CustomerNotListed         Code = "customer_not_listed"
+	CustomerUnknown           Code = "customer_unknown"
+	CustomerConsentMissing    Code = "customer_consent_missing"
+	CustomerAccessBlocked     Code = "customer_access_blocked"
+	CustomerRelationshipEnded Code = "customer_relationship_ended"
+	CustomerServiceMissing    Code = "customer_service_missing"
+	CustomerRefused           Code = "customer_refused"
+
 	// A tenant's settings.
 	DirectoryMissing   Code = "directory_missing"
 	DirectoryUnknown   Code = "directory_unknown"
@@ -182,6 +193,16 @@ var messages = map[Code]message{
 	TooManyRequests:    {"", http.StatusTooManyRequests, "There were too many requests in a short time.", "Wait a minute, then try again."},
 	ScheduledChange:    {"", http.StatusBadRequest, "Changes planned for a later date are not supported.", "Make the change without a date."},
 	BorrowerNotAllowed: {"", http.StatusForbidden, "This application may not borrow access tokens of this instance.", "Add the calling application's instance id to the allowed applications of this instance."},
+
+	CustomersNotAllowed:       {"", http.StatusForbidden, "This instance issues no access tokens for customer directories.", "Set customerDirectories of this instance to listed or any."},
+	CustomersUnknown:          {Transient, http.StatusServiceUnavailable, "The partner's customers couldn't be read from Microsoft, so it isn't known whether the directory __directory__ belongs to one of them.", "Try again in a few minutes. If this continues, check that the account that consented may read customers in Partner Center, and that the application has the permission DelegatedAdminRelationship.Read.All of Microsoft Graph."},
+	CustomerNotListed:         {"", http.StatusForbidden, "The directory __directory__ belongs to none of the partner's customers: Partner Center doesn't list it, and there is no active relationship (GDAP) with it.", "Check the directory. If it belongs to a new customer, try again in a few minutes."},
+	CustomerUnknown:           {Configuration, http.StatusUnprocessableEntity, "Microsoft knows no directory __directory__.", "Check the ID or domain of the customer's directory, and the cloud of the instance."},
+	CustomerConsentMissing:    {Configuration, http.StatusConflict, "The application has no consent for this service in the customer's directory __directory__.", "Grant the consent through Partner Center, or have an administrator of the customer grant it. The app registration must be multitenant."},
+	CustomerAccessBlocked:     {Configuration, http.StatusConflict, "A Conditional Access policy of the customer's directory __directory__ blocks the access.", "Have an administrator of the customer exclude service provider users of the partner's directory from the policy, under guest or external users."},
+	CustomerRelationshipEnded: {Configuration, http.StatusConflict, "The partner's account has no access to the customer's directory __directory__: the relationship (GDAP) ended, or the account is in no group that has roles in it.", "Renew the relationship with the customer in Partner Center, and check that the account is in a security group with roles."},
+	CustomerServiceMissing:    {Configuration, http.StatusConflict, "The service is missing or disabled in the customer's directory __directory__.", "Have an administrator of the customer add or enable the service under Enterprise applications."},
+	CustomerRefused:           {Configuration, http.StatusConflict, "Microsoft refuses access to the customer's directory __directory__.", "Give Microsoft's code to an administrator of the customer. The partner's own token is not affected."},
 
 	DirectoryMissing:   {Configuration, http.StatusConflict, "No Microsoft directory is set for this tenant.", "Enter the directory (tenant) id or its onmicrosoft.com domain in the settings."},
 	DirectoryUnknown:   {Configuration, http.StatusUnprocessableEntity, "Microsoft knows no directory named __directory__.", "Check the directory (tenant) id or domain, and the cloud, in the settings."},

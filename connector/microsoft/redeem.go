@@ -163,7 +163,9 @@ func (c *Client) request(ctx context.Context, r tokenRequest) (token.Redemption,
 		redemption, f = redeemed(t, r.api, issuedAt(recorder.answer, start))
 	}
 	c.logRequest(ctx, r, recorder, c.now().Sub(start), f)
-	c.reportThrottling(r.Cloud, f)
+	if !r.Customer {
+		c.reportThrottling(r.Cloud, f) // what a customer's directory does never stops the partners' renewals
+	}
 	return redemption, f
 }
 

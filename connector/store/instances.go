@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,25 +14,27 @@ import (
 )
 
 type instanceRow struct {
-	InstanceKey       string `gorm:"primaryKey"`
-	InstanceID        string
-	RootID            sqldb.NullString
-	ControllerURI     string
-	NamedController   string
-	PackageVersion    string
-	Cloud             string
-	ApplicationID     string
-	Credentials       []byte
-	MFARequest        string `gorm:"column:mfa_request"`
-	Borrowers         sqldb.JSONColumn[borrowerList]
-	SkipLanding       bool
-	DirectLink        bool
-	TenantApplication bool
-	Created           sqldb.Timestamp `gorm:"column:created_at"`
-	Updated           sqldb.Timestamp `gorm:"column:updated_at"`
-	Removed           sqldb.Timestamp `gorm:"column:removed_at"`
-	Version           int64
-	MAC               []byte
+	InstanceKey     string `gorm:"primaryKey"`
+	InstanceID      string
+	RootID          sqldb.NullString
+	ControllerURI   string
+	NamedController string
+	PackageVersion  string
+	Cloud           string
+	ApplicationID   string
+	Credentials     []byte
+	MFARequest      string `gorm:"column:mfa_request"`
+	Borrowers       sqldb.JSONColumn[borrowerList]
+	// CustomerDirectories is tenant.NoCustomers in the rows of earlier programs.
+	CustomerDirectories string
+	SkipLanding         bool
+	DirectLink          bool
+	TenantApplication   bool
+	Created             sqldb.Timestamp `gorm:"column:created_at"`
+	Updated             sqldb.Timestamp `gorm:"column:updated_at"`
+	Removed             sqldb.Timestamp `gorm:"column:removed_at"`
+	Version             int64
+	MAC                 []byte
 }
 
 // TableName implements gorm's Tabler.
@@ -44,24 +47,25 @@ func (s *Store) instanceRow(in tenant.Instance) (instanceRow, error) {
 		return instanceRow{}, err
 	}
 	row := instanceRow{
-		InstanceKey:       in.Key,
-		InstanceID:        in.ID,
-		RootID:            sqldb.NullString(in.RootID),
-		ControllerURI:     in.ControllerURI,
-		NamedController:   in.NamedController,
-		PackageVersion:    in.PackageVersion,
-		Cloud:             in.Settings.Cloud,
-		ApplicationID:     application.ID,
-		Credentials:       sealed,
-		MFARequest:        in.Settings.MFARequest,
-		Borrowers:         sqldb.NewJSONColumn(borrowersOf(in)),
-		SkipLanding:       in.Settings.SkipLanding,
-		DirectLink:        in.Settings.DirectLink,
-		TenantApplication: in.Settings.TenantApplication,
-		Created:           sqldb.NewTimestamp(in.CreatedAt),
-		Updated:           sqldb.NewTimestamp(in.UpdatedAt),
-		Removed:           sqldb.NewTimestamp(in.RemovedAt),
-		Version:           in.Version,
+		InstanceKey:         in.Key,
+		InstanceID:          in.ID,
+		RootID:              sqldb.NullString(in.RootID),
+		ControllerURI:       in.ControllerURI,
+		NamedController:     in.NamedController,
+		PackageVersion:      in.PackageVersion,
+		Cloud:               in.Settings.Cloud,
+		ApplicationID:       application.ID,
+		Credentials:         sealed,
+		MFARequest:          in.Settings.MFARequest,
+		Borrowers:           sqldb.NewJSONColumn(borrowersOf(in)),
+		CustomerDirectories: cmp.Or(in.Settings.CustomerDirectories, tenant.NoCustomers),
+		SkipLanding:         in.Settings.SkipLanding,
+		DirectLink:          in.Settings.DirectLink,
+		TenantApplication:   in.Settings.TenantApplication,
+		Created:             sqldb.NewTimestamp(in.CreatedAt),
+		Updated:             sqldb.NewTimestamp(in.UpdatedAt),
+		Removed:             sqldb.NewTimestamp(in.RemovedAt),
+		Version:             in.Version,
 	}
 	row.MAC = s.rowMAC(row.guarded())
 	return row, nil
@@ -69,9 +73,13 @@ func (s *Store) instanceRow(in tenant.Instance) (instanceRow, error) {
 
 // guarded returns the columns of the row that decide who has access.
 func (row *instanceRow) guarded() guardedRow {
-	return guardedRow{row.TableName(), row.InstanceKey, []guardedColumn{
-		row.Borrowers.V.guarded(),
-	}}
+	columns := []guardedColumn{row.Borrowers.V.guarded()}
+	// The default is not covered, so that rows from before the column keep their MACs. Whoever changes it to the default, or
+	// from it, makes the MAC wrong all the same.
+	if row.CustomerDirectories != tenant.NoCustomers {
+		columns = append(columns, guardedColumn{"customer directories", row.CustomerDirectories, formBound})
+	}
+	return guardedRow{row.TableName(), row.InstanceKey, columns}
 }
 
 func (s *Store) instanceOf(row instanceRow) tenant.Instance {
@@ -83,13 +91,14 @@ func (s *Store) instanceOf(row instanceRow) tenant.Instance {
 		NamedController: row.NamedController,
 		PackageVersion:  row.PackageVersion,
 		Settings: tenant.Settings{
-			Cloud:             row.Cloud,
-			Application:       s.applicationOf(row.ApplicationID, row.Credentials, "instances", row.InstanceKey),
-			MFARequest:        row.MFARequest,
-			Borrowers:         row.Borrowers.V.entries,
-			SkipLanding:       row.SkipLanding,
-			DirectLink:        row.DirectLink,
-			TenantApplication: row.TenantApplication,
+			Cloud:               row.Cloud,
+			Application:         s.applicationOf(row.ApplicationID, row.Credentials, "instances", row.InstanceKey),
+			MFARequest:          row.MFARequest,
+			Borrowers:           row.Borrowers.V.entries,
+			CustomerDirectories: row.CustomerDirectories,
+			SkipLanding:         row.SkipLanding,
+			DirectLink:          row.DirectLink,
+			TenantApplication:   row.TenantApplication,
 		},
 		CreatedAt: row.Created.Time,
 		UpdatedAt: row.Updated.Time,

@@ -60,7 +60,9 @@ func (s *Store) Altered(ctx context.Context) ([]AlteredRow, error) {
 func (s *Store) describe(ctx context.Context, table, id string) (AlteredRow, error) {
 	if table == (instanceRow{}).TableName() {
 		row, err := s.readInstance(ctx, id)
-		return AlteredRow{Table: table, InstanceKey: id, Columns: []ColumnOfRow{{"borrowers", row.Borrowers.V.String()}}}, err
+		return AlteredRow{Table: table, InstanceKey: id, Columns: []ColumnOfRow{
+			{"borrowers", row.Borrowers.V.String()}, {"customer_directories", row.CustomerDirectories},
+		}}, err
 	}
 	t, err := s.Tenant(ctx, id)
 	if err != nil {

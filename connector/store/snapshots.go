@@ -17,7 +17,7 @@ const (
 	tenantColumns = "id, instance_key, account_id, subscription_id, name, marketplace, directory_id, directory, application_id, credentials, " +
 		"created_at, updated_at, version, mac"
 	instanceColumns = "instance_key, instance_id, root_id, controller_uri, named_controller, package_version, cloud, application_id, credentials, mfa_request, " +
-		"borrowers, skip_landing, direct_link, tenant_application, created_at, updated_at, removed_at, version, mac"
+		"borrowers, customer_directories, skip_landing, direct_link, tenant_application, created_at, updated_at, removed_at, version, mac"
 	activeColumns = "COALESCE(a.tenant_id, ''), a.issued_at, COALESCE(a.instance_key, ''), COALESCE(a.account_id, ''), COALESCE(a.directory_id, ''), COALESCE(a.application_id, ''), " +
 		"COALESCE(a.procedure_name, ''), COALESCE(a.consent_id, ''), a.consented_at, a.consented_by, COALESCE(a.asked_by, ''), a.scopes, a.checks, COALESCE(a.version, 0), a.refresh_token"
 	pendingColumns = "COALESCE(p.tenant_id, ''), COALESCE(p.instance_key, ''), COALESCE(p.account_id, ''), COALESCE(p.directory_id, ''), " +
@@ -49,7 +49,7 @@ func (row *tenantRow) scanDest() []any {
 func (row *instanceRow) scanDest() []any {
 	return []any{
 		&row.InstanceKey, &row.InstanceID, &row.RootID, &row.ControllerURI, &row.NamedController, &row.PackageVersion, &row.Cloud, &row.ApplicationID, &row.Credentials,
-		&row.MFARequest, &row.Borrowers, &row.SkipLanding, &row.DirectLink, &row.TenantApplication, &row.Created, &row.Updated, &row.Removed, &row.Version,
+		&row.MFARequest, &row.Borrowers, &row.CustomerDirectories, &row.SkipLanding, &row.DirectLink, &row.TenantApplication, &row.Created, &row.Updated, &row.Removed, &row.Version,
 		&row.MAC,
 	}
 }

@@ -11,6 +11,16 @@ import (
 // PartnerDirectory, in the directories of a Borrower, stands for the partner's own directory, whatever its ID is.
 const PartnerDirectory = "partner"
 
+// CustomerDirectories, in the directories of a Borrower, stands for every customer directory that the instance allows.
+const CustomerDirectories = "customers"
+
+// The values of Settings.CustomerDirectories.
+const (
+	NoCustomers     = "none"
+	ListedCustomers = "listed" // with an active relationship (GDAP), or in Partner Center's list of customers
+	AnyCustomers    = "any"
+)
+
 // apis are the names of the APIs that access tokens are issued for.
 var apis = []string{"partnercenter", "graph", "arm"}
 
@@ -39,6 +49,11 @@ func PlainBorrowers(all []Borrower) (ids []string, plain bool) {
 // MayBorrow reports whether b may borrow an access token of api for a directory, given by its ID or as PartnerDirectory.
 func (b Borrower) MayBorrow(api, directory string) bool {
 	return slices.Contains(b.APIs, api) && slices.Contains(b.Directories, directory)
+}
+
+// MayBorrowFor reports whether b may borrow an access token of api for a customer directory, given by its ID.
+func (b Borrower) MayBorrowFor(api, directory string) bool {
+	return b.MayBorrow(api, directory) || b.MayBorrow(api, CustomerDirectories)
 }
 
 // Borrower returns the application with an ID, if it may borrow anything.
@@ -70,8 +85,11 @@ func checkBorrowers(all []Borrower) error {
 			}
 		}
 		for _, directory := range b.Directories {
-			if id, err := uuid.Parse(directory); directory != PartnerDirectory && (err != nil || id.String() != directory) {
-				return refuse("a directory is neither partner nor the id of a directory")
+			if directory == PartnerDirectory || directory == CustomerDirectories {
+				continue
+			}
+			if id, err := uuid.Parse(directory); err != nil || id.String() != directory {
+				return refuse("a directory is neither partner, customers nor the id of a directory")
 			}
 		}
 	}

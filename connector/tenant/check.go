@@ -27,6 +27,13 @@ func (s *Service) checkedSettings(settings Settings) (Settings, error) {
 	if err := errors.Join(checkSetting("mfaRequest", settings.MFARequest), checkSetting("borrowers", settings.Borrowers), checkBorrowers(settings.Borrowers)); err != nil {
 		return Settings{}, err
 	}
+	switch settings.CustomerDirectories {
+	case "":
+		settings.CustomerDirectories = NoCustomers
+	case NoCustomers, ListedCustomers, AnyCustomers:
+	default:
+		return Settings{}, failure.New(failure.BadRequest, "reason", "customerDirectories is none of none, listed, any")
+	}
 	switch settings.MFARequest {
 	case "":
 		settings.MFARequest = MFARequestAMR

@@ -55,6 +55,9 @@ type Settings struct {
 	MFARequest string
 	// Borrowers are the applications that may borrow access tokens.
 	Borrowers []Borrower
+	// CustomerDirectories says for which customer directories access tokens may be issued: NoCustomers (default),
+	// ListedCustomers or AnyCustomers. A borrower also needs the directory in its own entry.
+	CustomerDirectories string
 	// SkipLanding redirects visitors of a manual link to Microsoft without a page of ours.
 	SkipLanding bool
 	// DirectLink makes the manual link an address of Microsoft's, for installations whose onboarding pages cannot be reached
@@ -88,8 +91,16 @@ type Tenant struct {
 type Client struct {
 	Cloud       string
 	DirectoryID string
+	// Customer says that DirectoryID is not the directory of the account that consented, but that of a customer.
+	Customer    bool
 	Application Application
 	MFARequest  string
+}
+
+// In returns the identity that c's application and account have in a customer directory.
+func (c Client) In(directoryID string) Client {
+	c.DirectoryID, c.Customer = directoryID, true
+	return c
 }
 
 // A Resolved is a tenant with its instance, read at the same moment.

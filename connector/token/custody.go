@@ -103,7 +103,7 @@ func (s *Service) StoreActive(ctx context.Context, g Grant) error {
 	if err := s.deleteGrant(ctx, g.TenantID, Predecessor); err != nil {
 		return err
 	}
-	s.loans.drop(g.TenantID)
+	s.dropLoans(g.TenantID)
 	return s.reschedule(ctx, g.TenantID, func(schedule *Schedule) { s.succeed(schedule, g.IssuedAt) })
 }
 
@@ -184,7 +184,7 @@ func (s *Service) Forget(ctx context.Context, tenantID string, by audit.Actor) (
 	if err != nil {
 		return Status{}, err
 	}
-	s.loans.drop(tenantID)
+	s.dropLoans(tenantID)
 	return s.Status(ctx, r)
 }
 
@@ -194,8 +194,9 @@ const purgeBatch = 1000
 // Purge deletes grants whose claim code nobody entered, or that nobody confirmed, in time, and cached access tokens that have
 // expired. Several replicas may purge at once.
 func (s *Service) Purge(ctx context.Context) error {
-	s.loans.purge(s.cfg.Now())
 	now := s.cfg.Now()
+	s.loans.purge(now)
+	s.customerLoans.purge(now)
 	unclaimed, err := s.cfg.Store.Unclaimed(ctx, now.Add(-s.cfg.ClaimLife), now.Add(Tolerance), purgeBatch)
 	if err != nil {
 		return fmt.Errorf("reading unclaimed grants: %w", err)

@@ -9,15 +9,16 @@ func CacheLoans(size, n int, now time.Time) (int, error) {
 		return 0, err
 	}
 	grant := func(i int) Grant { return Grant{TenantID: string(rune('a' + i)), ConsentID: "consent"} }
+	key := func(i int) loanKey { return loanKey{tenantID: grant(i).TenantID, api: Graph} }
 	for i := range n {
-		if err := cache.put(grant(i), Loan{API: Graph, ExpiresAt: now.Add(time.Hour)}, time.Hour, now); err != nil {
+		if err := cache.put(grant(i), key(i), Loan{API: Graph, ExpiresAt: now.Add(time.Hour)}, time.Hour, now); err != nil {
 			return 0, err
 		}
 	}
 	left := 0
 	for i := range n {
 		g := grant(i)
-		if _, ok, err := cache.get(&g, Graph, now); err != nil {
+		if _, ok, err := cache.get(&g, key(i), now); err != nil {
 			return 0, err
 		} else if ok {
 			left++

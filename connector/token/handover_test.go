@@ -188,7 +188,7 @@ func TestStoreActive_DropsWhatBelongsToTheConsentBefore(t *testing.T) {
 	for _, s := range []*token.Service{h.tokens, replica} {
 		r, err := tenant.Resolve(t.Context(), h.store, tenantID)
 		h.must(err)
-		_, err = s.Lend(t.Context(), r, token.Graph, borrower)
+		_, err = s.Lend(t.Context(), r, token.LoanRequest{API: token.Graph}, borrower)
 		h.must(err)
 	}
 	h.accept("consent-bob", bob)
@@ -200,7 +200,7 @@ func TestStoreActive_DropsWhatBelongsToTheConsentBefore(t *testing.T) {
 		asked := len(h.microsoft.presented())
 		r, err := tenant.Resolve(t.Context(), h.store, tenantID)
 		h.must(err)
-		_, err = s.Lend(t.Context(), r, token.Graph, borrower)
+		_, err = s.Lend(t.Context(), r, token.LoanRequest{API: token.Graph}, borrower)
 		h.must(err)
 		if len(h.microsoft.presented()) == asked {
 			t.Errorf("%s issued the access token of the person before", name)

@@ -49,12 +49,19 @@ type fakeMicrosoft struct {
 	probe    func(api token.API) token.Probe
 	roles    func() (globalAdmin, adminAgent token.Answer)
 	subject  func(api token.API) token.Subject // nil: unknown
-	answer   func(redeemed *token.Redemption)  // changes every answer
+
+	renewFor      func(c tenant.Client, api token.API) error // as renew, with the directory
+	resolve       func(directory string) (string, error)
+	customers     func() ([]token.Customer, error)
+	relationships func() ([]token.Relationship, error)
+
+	answer func(redeemed *token.Redemption) // changes every answer
 
 	mu     sync.Mutex // guards the fields below
 	issued int
 	asked  []string // refresh tokens presented, in order
 	calls  []call   // of Renew and Probe, in order
+	in     []string // directory IDs of redemptions in customer directories, in order
 }
 
 // A call is one call of Renew or Probe.
@@ -96,17 +103,53 @@ func (m *fakeMicrosoft) Redeem(context.Context, tenant.Client, token.Authorizati
 	return m.successor(token.PartnerCenter), nil
 }
 
-func (m *fakeMicrosoft) Renew(ctx context.Context, _ tenant.Client, refreshToken secret.Text, api token.API) (token.Redemption, error) {
+func (m *fakeMicrosoft) Renew(ctx context.Context, c tenant.Client, refreshToken secret.Text, api token.API) (token.Redemption, error) {
 	m.mu.Lock()
 	m.asked = append(m.asked, refreshToken.Reveal())
 	m.calls = append(m.calls, call{"Renew", api, token.RetriesAllowed(ctx)})
+	if c.Customer {
+		m.in = append(m.in, c.DirectoryID)
+	}
 	m.mu.Unlock()
+	if m.renewFor != nil {
+		if err := m.renewFor(c, api); err != nil {
+			return token.Redemption{}, err
+		}
+	}
 	if m.renew != nil {
 		if err := m.renew(refreshToken.Reveal(), api); err != nil {
 			return token.Redemption{}, err
 		}
 	}
 	return m.successor(api), nil
+}
+
+// inCustomers returns the customer directories in which was redeemed, in order.
+func (m *fakeMicrosoft) inCustomers() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]string(nil), m.in...)
+}
+
+func (m *fakeMicrosoft) ResolveDirectory(_ context.Context, _, directory string) (string, error) {
+	if m.resolve != nil {
+		return m.resolve(directory)
+	}
+	return directory, nil
+}
+
+func (m *fakeMicrosoft) Customers(context.Context, tenant.Client, secret.Text) ([]token.Customer, error) {
+	if m.customers != nil {
+		return m.customers()
+	}
+	return nil, nil
+}
+
+func (m *fakeMicrosoft) Relationships(context.Context, tenant.Client, secret.Text) ([]token.Relationship, error) {
+	if m.relationships != nil {
+		return m.relationships()
+	}
+	return nil, nil
 }
 
 func (m *fakeMicrosoft) Identity(context.Context, tenant.Client, secret.Text, string) (token.Identity, error) {
@@ -214,11 +257,15 @@ func (h *harness) consent(tenantID string) {
 
 // lend resolves the tenant first, as the hooks do.
 func (h *harness) lend(ctx context.Context, tenantID string, api token.API, by audit.Actor) (token.Loan, error) {
+	return h.lendFor(ctx, tenantID, token.LoanRequest{API: api}, by)
+}
+
+func (h *harness) lendFor(ctx context.Context, tenantID string, request token.LoanRequest, by audit.Actor) (token.Loan, error) {
 	r, err := tenant.Resolve(ctx, h.store, tenantID)
 	if err != nil {
 		return token.Loan{}, err
 	}
-	return h.tokens.Lend(ctx, r, api, by)
+	return h.tokens.Lend(ctx, r, request, by)
 }
 
 func (h *harness) grant(slot token.Slot) token.Grant {

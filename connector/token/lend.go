@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -26,23 +27,36 @@ type Loan struct {
 	Account Answer
 }
 
-// Lend returns an access token of api, for a tenant that was just resolved, to a borrower on the instance's allow list.
-// Tokens are cached until shortly before they expire; however many callers ask at the same time, one process redeems once
-// per tenant and api. The audit event is stored before the token is returned.
-func (s *Service) Lend(ctx context.Context, r tenant.Resolved, api API, by audit.Actor) (Loan, error) {
+// A LoanRequest is what a borrower asks for.
+type LoanRequest struct {
+	API API
+	// Directory is the ID or a verified domain of the directory that the access token is for. Default: the partner's own.
+	Directory string
+	// Borrower says what the caller may borrow. Default: what the settings of the instance say of the calling application.
+	Borrower *tenant.Borrower
+}
+
+// Lend returns an access token for a tenant that was just resolved, to a borrower that may have it. Tokens are cached until
+// shortly before they expire; however many callers ask at the same time, one process redeems once per tenant, directory and
+// api. What fails for a customer directory has a code of its own and changes nothing about the tenant. The audit event is
+// stored before the token is returned.
+func (s *Service) Lend(ctx context.Context, r tenant.Resolved, request LoanRequest, by audit.Actor) (Loan, error) {
 	snapshot, err := s.snapshot(ctx, r.Tenant.ID)
 	if err != nil {
 		return Loan{}, err
 	}
-	loan, err := s.lend(ctx, &r, &snapshot, api, by)
+	loan, err := s.lend(ctx, &r, &snapshot, request, by)
 	s.observe(audit.TokenLent, err)
-	event := audit.Event{Action: audit.TokenLent, Actor: by, Details: map[string]string{"api": string(api)}}
+	event := audit.Event{Action: audit.TokenLent, Actor: by, Details: map[string]string{}}
 	if loan.Account == Unknown {
 		event.Details["account"] = string(Unknown)
 	}
 	if err != nil {
 		event = refusal(audit.LendingRefused, by, err)
-		event.Details["api"] = string(api)
+	}
+	event.Details["api"] = string(request.API)
+	if asked, _, ok := request.directory(); ok && asked != "" {
+		event.Details["directory"] = cmp.Or(loan.DirectoryID, event.Details["directory"], asked)
 	}
 	if auditErr := s.append(context.WithoutCancel(ctx), &r, event); auditErr != nil {
 		return Loan{}, auditErr
@@ -50,32 +64,58 @@ func (s *Service) Lend(ctx context.Context, r tenant.Resolved, api API, by audit
 	return loan, err
 }
 
-func (s *Service) lend(ctx context.Context, r *tenant.Resolved, snapshot *Snapshot, api API, by audit.Actor) (Loan, error) {
-	if !slices.Contains(APIs(), api) {
+func (s *Service) lend(ctx context.Context, r *tenant.Resolved, snapshot *Snapshot, request LoanRequest, by audit.Actor) (Loan, error) {
+	if !slices.Contains(APIs(), request.API) {
 		return Loan{}, failure.New(failure.BadRequest, "reason", "api is none of partnercenter, graph, arm")
 	}
 	if err := r.Intact(); err != nil {
 		return Loan{}, err // before the list of borrowers, which may have been altered
 	}
-	borrower, ok := r.Instance.Settings.Borrower(by.ID)
-	// So far every access token is one for the partner's own directory.
-	if by.Kind != audit.Application || !ok || !borrower.MayBorrow(string(api), tenant.PartnerDirectory) && !borrower.MayBorrow(string(api), snapshot.directory()) {
-		return Loan{}, failure.New(failure.BorrowerNotAllowed)
+	borrower, err := borrowerOf(r, request, by)
+	if err != nil {
+		return Loan{}, err
+	}
+	directory, err := s.directoryOf(ctx, r, snapshot, request, borrower)
+	if err != nil {
+		return Loan{}, err
 	}
 	if err := s.lendable(r, snapshot); err != nil {
 		return Loan{}, err
 	}
-	if loan, ok, err := s.loans.get(snapshot.Active, api, s.cfg.Now()); ok {
+	if directory != "" && r.Instance.Settings.CustomerDirectories == tenant.ListedCustomers {
+		if err := s.mustBeListed(ctx, r, snapshot, directory, by); err != nil {
+			return Loan{}, err
+		}
+	}
+	return s.obtain(ctx, r, snapshot, loanKey{r.Tenant.ID, directory, request.API}, by)
+}
+
+// borrowerOf returns what the caller may borrow, or borrower_not_allowed when it may not borrow for any directory.
+func borrowerOf(r *tenant.Resolved, request LoanRequest, by audit.Actor) (tenant.Borrower, error) {
+	if request.Borrower != nil {
+		return *request.Borrower, nil
+	}
+	borrower, ok := r.Instance.Settings.Borrower(by.ID)
+	if by.Kind != audit.Application || !ok || !slices.Contains(borrower.APIs, string(request.API)) {
+		return tenant.Borrower{}, failure.New(failure.BorrowerNotAllowed)
+	}
+	return borrower, nil
+}
+
+// obtain returns an access token from the cache, or redeems the active grant of a tenant that is lendable for one.
+func (s *Service) obtain(ctx context.Context, r *tenant.Resolved, snapshot *Snapshot, key loanKey, by audit.Actor) (Loan, error) {
+	loans := s.cacheOf(key)
+	if loan, ok, err := loans.get(snapshot.Active, key, s.cfg.Now()); ok {
 		return loan, err
 	}
-	result := s.lends.DoChan(r.Tenant.ID+"/"+string(api), func() (any, error) {
+	result := s.lends.DoChan(key.String(), func() (any, error) {
 		// The redemption is shared: a caller that cancels must not end it for the others.
 		shared, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
 		defer cancel()
-		if loan, ok, err := s.loans.get(snapshot.Active, api, s.cfg.Now()); ok {
+		if loan, ok, err := loans.get(snapshot.Active, key, s.cfg.Now()); ok {
 			return loan, err
 		}
-		return s.redeemToLend(shared, *r, api, by)
+		return s.redeemToLend(shared, *r, key, by)
 	})
 	select {
 	case <-ctx.Done():
@@ -115,7 +155,7 @@ func (s *Service) lendable(r *tenant.Resolved, snapshot *Snapshot) error {
 	return err
 }
 
-func (s *Service) redeemToLend(ctx context.Context, r tenant.Resolved, api API, by audit.Actor) (Loan, error) {
+func (s *Service) redeemToLend(ctx context.Context, r tenant.Resolved, key loanKey, by audit.Actor) (Loan, error) {
 	g, ok, err := s.grant(ctx, r.Tenant.ID, Active)
 	if err != nil {
 		return Loan{}, err
@@ -127,23 +167,32 @@ func (s *Service) redeemToLend(ctx context.Context, r tenant.Resolved, api API, 
 	if err != nil && !failure.Is(err, failure.GrantUnreadable) {
 		return Loan{}, err // replaced meanwhile
 	}
+	loans, ours := s.cacheOf(key), true
+	if key.directory != "" {
+		c = c.In(key.directory)
+	}
 	var redeemed Redemption
 	if err == nil {
-		redeemed, err = s.redeemFor(ctx, c, &g, g.RefreshToken, api)
+		if redeemed, err = s.redeemFor(ctx, c, &g, g.RefreshToken, key.api); err != nil && c.Customer {
+			err, ours = customerFailure(err, key.directory), false
+		}
 	}
 	if err != nil {
-		s.loans.refuse(g, api, failure.From(err), s.cfg.Now())
-		return Loan{}, errors.Join(err, s.scheduleNow(ctx, r, failure.From(err)))
+		loans.refuse(g, key, failure.From(err), s.cfg.Now())
+		if ours {
+			err = errors.Join(err, s.scheduleNow(ctx, r, failure.From(err)))
+		}
+		return Loan{}, err
 	}
-	if _, err := s.keepSuccessor(ctx, &r, g, redeemed, by); err != nil {
+	if _, err := s.keepSuccessor(ctx, &r, g, redeemed, key.directory, by); err != nil {
 		return Loan{}, err
 	}
 	account, err := compareSubject(c, &g, redeemed.Subject)
 	if err != nil {
 		return Loan{}, err // redeemFor has refused it already
 	}
-	loan := Loan{API: api, AccessToken: redeemed.AccessToken, ExpiresAt: redeemed.ExpiresAt, DirectoryID: g.DirectoryID, Account: account}
-	return loan, s.loans.put(g, loan, redeemed.ExpiresAt.Sub(redeemed.IssuedAt), s.cfg.Now())
+	loan := Loan{API: key.api, AccessToken: redeemed.AccessToken, ExpiresAt: redeemed.ExpiresAt, DirectoryID: c.DirectoryID, Account: account}
+	return loan, loans.put(g, key, loan, redeemed.ExpiresAt.Sub(redeemed.IssuedAt), s.cfg.Now())
 }
 
 // scheduleNow makes the renewal due at once when Microsoft refused the grant permanently, so that the status soon shows it.

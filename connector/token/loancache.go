@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -14,15 +15,21 @@ const (
 	// refusalLife is how long borrowers get a permanent refusal from the cache before the next request to Microsoft.
 	refusalLife = 5 * time.Minute
 
-	// maxCachedLoans bounds the cache. Access tokens have 2 to 4 kB, so it takes 100 to 200 MB at most. An entry that was
-	// evicted costs one redemption.
+	// maxCachedLoans bounds the cache of tokens for partner directories. Access tokens have 2 to 4 kB, so it takes 100 to 200 MB
+	// at most. An entry that was evicted costs one redemption. Tokens for customer directories have a cache of their own
+	// (Config.CustomerTokens), so that they do not evict these.
 	maxCachedLoans = 50_000
 )
 
+// A loanKey is what an access token is for.
 type loanKey struct {
-	tenantID string
-	api      API
+	tenantID  string
+	directory string // ID of a customer directory; empty for the partner's own
+	api       API
 }
+
+// String returns a text that no other key has.
+func (k loanKey) String() string { return k.tenantID + "/" + k.directory + "/" + string(k.api) }
 
 // A cachedLoan is a sealed access token or a refusal. An access token has no consentID: it is sealed for its consent.
 type cachedLoan struct {
@@ -57,12 +64,14 @@ func newLoanCache(size int) (*loanCache, error) {
 }
 
 // sealedFor returns the name of the row that a token is sealed for. A token from another consent does not open.
-func sealedFor(api API, consentID string) string { return string(api) + "/" + consentID }
+func (k loanKey) sealedFor(consentID string) string {
+	return string(k.api) + "/" + k.directory + "/" + consentID
+}
 
-// get returns the cached answer for a grant and an api: a loan, or the error of a refusal. ok is false when there is none
+// get returns the cached answer for a grant and a key: a loan, or the error of a refusal. ok is false when there is none
 // or it has expired.
-func (c *loanCache) get(g *Grant, api API, now time.Time) (loan Loan, ok bool, err error) {
-	cached, ok := c.entries.Get(loanKey{g.TenantID, api})
+func (c *loanCache) get(g *Grant, key loanKey, now time.Time) (loan Loan, ok bool, err error) {
+	cached, ok := c.entries.Get(key)
 	switch {
 	case !ok || now.Before(cached.cachedAt) || !now.Before(cached.usedUntil):
 		return Loan{}, false, nil
@@ -72,25 +81,26 @@ func (c *loanCache) get(g *Grant, api API, now time.Time) (loan Loan, ok bool, e
 		}
 		return Loan{}, true, cached.refusal
 	}
-	opened, err := c.keys.Open(cached.sealed, "loans", g.TenantID, sealedFor(api, g.ConsentID))
+	opened, err := c.keys.Open(cached.sealed, "loans", g.TenantID, key.sealedFor(g.ConsentID))
 	if err != nil {
 		return Loan{}, false, nil //nolint:nilerr // from another consent, or corrupt: as good as none
 	}
-	return Loan{API: api, AccessToken: secret.New(string(opened)), ExpiresAt: cached.expiresAt, DirectoryID: g.DirectoryID}, true, nil
+	directory := cmp.Or(key.directory, g.DirectoryID)
+	return Loan{API: key.api, AccessToken: secret.New(string(opened)), ExpiresAt: cached.expiresAt, DirectoryID: directory}, true, nil
 }
 
 // put caches a loan that was issued from g just now and works for life.
-func (c *loanCache) put(g Grant, loan Loan, life time.Duration, now time.Time) error {
-	sealed, err := c.keys.Seal([]byte(loan.AccessToken.Reveal()), "loans", g.TenantID, sealedFor(loan.API, g.ConsentID))
+func (c *loanCache) put(g Grant, key loanKey, loan Loan, life time.Duration, now time.Time) error {
+	sealed, err := c.keys.Seal([]byte(loan.AccessToken.Reveal()), "loans", g.TenantID, key.sealedFor(g.ConsentID))
 	if err != nil {
 		return err
 	}
-	c.entries.Add(loanKey{g.TenantID, loan.API}, cachedLoan{sealed: sealed, expiresAt: loan.ExpiresAt, cachedAt: now, usedUntil: now.Add(life - loanMargin)})
+	c.entries.Add(key, cachedLoan{sealed: sealed, expiresAt: loan.ExpiresAt, cachedAt: now, usedUntil: now.Add(life - loanMargin)})
 	return nil
 }
 
 // refuse caches a refusal: a permanent one for refusalLife, a transient one for as long as Microsoft asked to wait.
-func (c *loanCache) refuse(g Grant, api API, f *failure.Error, now time.Time) {
+func (c *loanCache) refuse(g Grant, key loanKey, f *failure.Error, now time.Time) {
 	until := now.Add(refusalLife)
 	if f.Kind() == failure.Transient {
 		until = now
@@ -98,13 +108,15 @@ func (c *loanCache) refuse(g Grant, api API, f *failure.Error, now time.Time) {
 			until = now.Add(time.Duration(f.Microsoft.RetryAfterSeconds) * time.Second)
 		}
 	}
-	c.entries.Add(loanKey{g.TenantID, api}, cachedLoan{refusal: f, consentID: g.ConsentID, cachedAt: now, usedUntil: until})
+	c.entries.Add(key, cachedLoan{refusal: f, consentID: g.ConsentID, cachedAt: now, usedUntil: until})
 }
 
 // drop removes a tenant's entries.
 func (c *loanCache) drop(tenantID string) {
-	for _, api := range APIs() {
-		c.entries.Remove(loanKey{tenantID, api})
+	for _, key := range c.entries.Keys() {
+		if key.tenantID == tenantID {
+			c.entries.Remove(key)
+		}
 	}
 }
 
@@ -115,4 +127,20 @@ func (c *loanCache) purge(now time.Time) {
 			c.entries.Remove(key)
 		}
 	}
+}
+
+// cacheOf returns the cache for a key.
+func (s *Service) cacheOf(key loanKey) *loanCache {
+	if key.directory != "" {
+		return s.customerLoans
+	}
+	return s.loans
+}
+
+// dropLoans removes a tenant's access tokens and refusals from memory.
+func (s *Service) dropLoans(tenantID string) {
+	for _, api := range APIs() {
+		s.loans.entries.Remove(loanKey{tenantID: tenantID, api: api})
+	}
+	s.customerLoans.drop(tenantID)
 }

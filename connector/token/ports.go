@@ -89,7 +89,8 @@ func RetriesAllowed(ctx context.Context) bool { return ctx.Value(retriesOff{}) =
 type Microsoft interface {
 	// Redeem exchanges an authorization code for tokens of Partner Center. It posts the code exactly once.
 	Redeem(ctx context.Context, c tenant.Client, code AuthorizationCode) (Redemption, error)
-	// Renew redeems a refresh token for an access token of api and, as a rule, the refresh token's successor.
+	// Renew redeems a refresh token for an access token of api and, as a rule, the refresh token's successor. With a client that
+	// is In a customer directory, it redeems there.
 	Renew(ctx context.Context, c tenant.Client, refreshToken secret.Text, api API) (Redemption, error)
 	// Identity verifies an id_token (signature, issuer, audience, nonce, time) and returns who signed in. It does not compare
 	// directories: the caller does.
@@ -98,6 +99,13 @@ type Microsoft interface {
 	Claims(accessToken secret.Text) AccessTokenClaims
 	// Probe makes one cheap read-only call to api. It reports failures in the Probe and never as an error.
 	Probe(ctx context.Context, c tenant.Client, api API, accessToken secret.Text) Probe
+	// ResolveDirectory returns the ID, in lower case, of the directory that has an ID or a verified domain, or the failure
+	// directory_unknown.
+	ResolveDirectory(ctx context.Context, cloud, directory string) (string, error)
+	// Customers reads all customers of a partner from Partner Center.
+	Customers(ctx context.Context, c tenant.Client, partnerCenterToken secret.Text) ([]Customer, error)
+	// Relationships reads all relationships of a partner with customers from Graph.
+	Relationships(ctx context.Context, c tenant.Client, graphToken secret.Text) ([]Relationship, error)
 	// Roles reads from Graph which roles the signed-in account has; unknown when Graph does not say.
 	Roles(ctx context.Context, c tenant.Client, graphToken secret.Text) (globalAdmin, adminAgent Answer)
 }

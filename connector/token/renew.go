@@ -127,7 +127,7 @@ func (s *Service) redeemLeased(ctx context.Context, r tenant.Resolved, leased Sc
 	stored, err := s.storeSuccessor(durable, r, leased, g, redeemed, by, why)
 	if errors.Is(err, errOvertaken) {
 		s.cfg.Log.WarnContext(ctx, "another replica renewed this tenant meanwhile, or somebody consented; this renewal does not count", "tenant", r.Tenant.ID)
-		_, keepErr := s.keepSuccessor(durable, &r, g, redeemed.Redemption, by)
+		_, keepErr := s.keepSuccessor(durable, &r, g, redeemed.Redemption, "", by)
 		return errors.Join(failure.Wrap(err, failure.GrantStale), keepErr)
 	}
 	if err != nil {
@@ -216,7 +216,7 @@ func (s *Service) storeSuccessor(ctx context.Context, r tenant.Resolved, leased 
 		}
 		event := audit.Event{Action: audit.GrantRenewed, Actor: by}
 		if why == check {
-			event = rotated(redeemed.API, by)
+			event = rotated(redeemed.API, "", by)
 			if before.Failure == nil && !before.overdue(s.cfg.Now()) {
 				schedule.DueAt = before.DueAt
 			}
@@ -379,7 +379,7 @@ func (s *Service) checkSuccessor(ctx context.Context, r tenant.Resolved, g Grant
 	checks := Checks{Account: account, MFA: provenMFA(claims.MFA, probe.MFA), GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: probe}}
 	mismatch, err := s.checkOthers(ctx, c, &g, &checks, func(redeemed Redemption) error {
 		var err error
-		g, err = s.keepSuccessor(ctx, &r, g, redeemed, by)
+		g, err = s.keepSuccessor(ctx, &r, g, redeemed, "", by)
 		return err
 	})
 	if err != nil {

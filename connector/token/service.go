@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
 
 	"azure-partner-connector/connector/audit"
@@ -56,6 +58,10 @@ type Config struct {
 	// confirmation. Default: false.
 	AcceptAnotherAccount bool
 
+	// CustomerTokens bounds the access tokens for customer directories that are kept in memory, of all tenants together. The
+	// least recently used ones are dropped. Default: 10,000.
+	CustomerTokens int
+
 	// Owner names this process in leases. Default: a random ID.
 	Owner string
 
@@ -85,7 +91,13 @@ type Service struct {
 	cfg     Config
 	limiter *limiter
 	loans   *loanCache
-	lends   singleflight.Group // joins equal redemptions; the key is tenant and api
+	lends   singleflight.Group // joins equal redemptions; the key is that of the loan
+
+	customerLoans *loanCache
+	customers     *lru.Cache[listKey, *customerList]
+	lists         singleflight.Group // joins equal readings of customers
+
+	successors [64]sync.Mutex // each guards the storing of the successors of some tenants; see keepSuccessor
 }
 
 // New checks cfg and fills in its defaults. It starts nothing.
@@ -113,6 +125,12 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Workers < 0 || cfg.PerCloud < 0 || cfg.PerDirectory < 0 {
 		return nil, fmt.Errorf("token: %d workers, %d renewals a minute in a cloud, %d for a directory: none may be negative", cfg.Workers, cfg.PerCloud, cfg.PerDirectory)
+	}
+	if cfg.CustomerTokens == 0 {
+		cfg.CustomerTokens = 10_000
+	}
+	if cfg.CustomerTokens < 0 {
+		return nil, errors.New("token: the number of access tokens for customer directories is negative")
 	}
 	if cfg.Grace == 0 {
 		cfg.Grace = 15 * time.Second
@@ -155,5 +173,13 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("token: %w", err)
 	}
-	return &Service{cfg: cfg, limiter: limiter, loans: loans}, nil
+	customerLoans, err := newLoanCache(cfg.CustomerTokens)
+	if err != nil {
+		return nil, fmt.Errorf("token: %w", err)
+	}
+	customers, err := lru.New[listKey, *customerList](maxCustomerLists)
+	if err != nil {
+		return nil, fmt.Errorf("token: %w", err)
+	}
+	return &Service{cfg: cfg, limiter: limiter, loans: loans, customerLoans: customerLoans, customers: customers}, nil
 }

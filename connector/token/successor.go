@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"sync"
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/tenant"
@@ -12,12 +14,17 @@ import (
 // keepSuccessor stores the successor that a redemption of g returned, with an event, before anything else is done with the
 // answer, and even after ctx has ended. It returns the grant that is stored then. When the row changed since g was read, the
 // successor replaces only a value of the same consent that Microsoft did not issue later; else it is dropped, and stays
-// valid at Microsoft.
-func (s *Service) keepSuccessor(ctx context.Context, r *tenant.Resolved, g Grant, redeemed Redemption, by audit.Actor) (Grant, error) {
+// valid at Microsoft. customer is the customer directory in which g was redeemed; empty for the partner's own.
+func (s *Service) keepSuccessor(ctx context.Context, r *tenant.Resolved, g Grant, redeemed Redemption, customer string, by audit.Actor) (Grant, error) {
 	if redeemed.RefreshToken.Empty() {
 		return g, nil // g's value stays valid
 	}
 	ctx = context.WithoutCancel(ctx)
+	// Redemptions for many customers of one tenant change the same row at the same time. In one process they take turns, so
+	// that each meets only what other replicas do.
+	turn := s.turnOf(g.TenantID)
+	turn.Lock()
+	defer turn.Unlock()
 	current, ok := g, true
 	for attempt := 1; ; attempt++ {
 		if !ok || !s.supersedes(redeemed, g, current) {
@@ -30,12 +37,12 @@ func (s *Service) keepSuccessor(ctx context.Context, r *tenant.Resolved, g Grant
 			if err := s.replace(ctx, &stored, redeemedGrant{Redemption: redeemed}); err != nil {
 				return err
 			}
-			return s.append(ctx, r, rotated(redeemed.API, by))
+			return s.append(ctx, r, rotated(redeemed.API, customer, by))
 		})
 		if err == nil {
 			return stored, nil
 		}
-		if !errors.Is(err, ErrStale) || attempt == maxCommitAttempts {
+		if !errors.Is(err, ErrStale) || attempt == maxKeepAttempts {
 			return g, fmt.Errorf("storing a successor: %w", err)
 		}
 		if current, ok, err = s.grant(ctx, g.TenantID, Active); err != nil {
@@ -57,8 +64,23 @@ func (s *Service) supersedes(redeemed Redemption, g, current Grant) bool {
 }
 
 // rotated returns the event of a successor that was stored without a renewal.
-func rotated(api API, by audit.Actor) audit.Event {
-	return audit.Event{Action: audit.GrantRotated, Actor: by, Details: map[string]string{"api": string(api)}}
+func rotated(api API, customer string, by audit.Actor) audit.Event {
+	details := map[string]string{"api": string(api)}
+	if customer != "" {
+		details["directory"] = customer
+	}
+	return audit.Event{Action: audit.GrantRotated, Actor: by, Details: details}
+}
+
+// maxKeepAttempts is how often a successor is stored while other replicas store theirs. Each attempt that fails is one of
+// theirs that succeeded.
+const maxKeepAttempts = 10
+
+// turnOf returns what guards the storing of a tenant's successors in this process.
+func (s *Service) turnOf(tenantID string) *sync.Mutex {
+	hash := fnv.New32a()
+	hash.Write([]byte(tenantID))
+	return &s.successors[hash.Sum32()%uint32(len(s.successors))]
 }
 
 // replace makes the successor that a redemption returned the value of a stored active grant. The value that was redeemed

@@ -76,3 +76,18 @@ func (m *fakeMicrosoft) Roles(ctx context.Context, _ tenant.Client, _ secret.Tex
 	_ = clock.Sleep(ctx, m.otherCall)
 	return token.Yes, token.Yes
 }
+
+// ResolveDirectory implements token.Microsoft.
+func (m *fakeMicrosoft) ResolveDirectory(_ context.Context, _, directory string) (string, error) {
+	return directory, nil
+}
+
+// Customers implements token.Microsoft.
+func (m *fakeMicrosoft) Customers(context.Context, tenant.Client, secret.Text) ([]token.Customer, error) {
+	return nil, nil
+}
+
+// Relationships implements token.Microsoft.
+func (m *fakeMicrosoft) Relationships(context.Context, tenant.Client, secret.Text) ([]token.Relationship, error) {
+	return nil, nil
+}

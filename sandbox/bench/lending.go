@@ -219,7 +219,7 @@ func (e *Env) cold(ctx context.Context) ([]Row, error) {
 			if err != nil {
 				return // it does not count as lent
 			}
-			if _, err := tokens.Lend(ctx, r, token.Graph, audit.Actor{Kind: audit.Application, ID: borrowerID}); err == nil {
+			if _, err := tokens.Lend(ctx, r, token.LoanRequest{API: token.Graph}, audit.Actor{Kind: audit.Application, ID: borrowerID}); err == nil {
 				lent.Add(1)
 			}
 		})

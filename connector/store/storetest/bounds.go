@@ -36,7 +36,7 @@ func Bounds() map[string]Bound {
 			"instance_key": characters(length.Key), "instance_id": characters(length.ForeignID), "root_id": characters(length.ID),
 			"controller_uri": bytes(length.Address), "named_controller": bytes(length.Address), "package_version": characters(length.Code), "cloud": characters(length.Code),
 			"application_id": characters(length.ID), "credentials": bytes(length.Credentials), "mfa_request": bytes(length.Setting),
-			"borrowers": bytes(length.Setting), "mac": bytes(mac),
+			"borrowers": bytes(length.Setting), "customer_directories": characters(length.Word), "mac": bytes(mac),
 		},
 		"tenants": {
 			"id": characters(length.ID), "instance_key": characters(length.Key), "account_id": characters(length.ForeignID),
