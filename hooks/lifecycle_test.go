@@ -51,7 +51,7 @@ func TestInstall(t *testing.T) {
 	r := request{method: http.MethodPost, path: "/app", body: appResource(settings)}
 	a := h.accepted(r, http.StatusCreated)
 	same(t, a, `{"aps":{"type":"`+appType+`","id":"`+rootA+`"},"cloud":"global","applicationId":"99999999-0000-4000-8000-000000000009","applicationSecret":"",
-		"applicationSecretEnd":"2027-11-23","nextApplicationSecret":"","nextApplicationSecretEnd":"","applicationCertificate":"","applicationCertificateEnd":"","mfaRequest":"off","borrowers":[{"id":"`+borrower+`","apis":["partnercenter","graph","arm"],"directories":["partner"]}],"skipLanding":true,"directLink":true,"tenantApplication":true,"renewalTask":""}`)
+		"applicationSecretEnd":"2027-11-23","nextApplicationSecret":"","nextApplicationSecretEnd":"","applicationCertificate":"","applicationCertificateEnd":"","mfaRequest":"off","borrowers":[{"id":"`+borrower+`","apis":["partnercenter","graph","arm"],"directories":["partner"]}],"customerDirectories":"none","skipLanding":true,"directLink":true,"tenantApplication":true,"renewalTask":""}`)
 	want := tenant.Instance{Key: keyA, ID: instanceA, RootID: rootA, ControllerURI: controllerURI, PackageVersion: "2-1", Settings: wantSettings()}
 	if diff := cmp.Diff(want, h.tenants.instances[keyA], secrets()); diff != "" {
 		t.Errorf("instance (-want +got):\n%s", diff)

@@ -103,7 +103,8 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 	if s.Tokens, err = token.New(token.Config{
 		Store: s.Store, Microsoft: opts.Watch(s.Microsoft),
 		Every: cfg.Renewal.Every, Jitter: cfg.Renewal.Jitter, Lease: cfg.Renewal.Lease, Workers: cfg.Renewal.Workers,
-		PerCloud: cfg.Renewal.PerCloud, PerDirectory: cfg.Renewal.PerDirectory, Grace: cfg.Shutdown.Grace / 2,
+		CustomerTokens: cfg.Lending.CustomerTokens,
+		PerCloud:       cfg.Renewal.PerCloud, PerDirectory: cfg.Renewal.PerDirectory, Grace: cfg.Shutdown.Grace / 2,
 		ClaimLife: cfg.Onboarding.ClaimLife, AcceptUnknownMFA: cfg.Onboarding.AcceptUnknownMFA,
 		AcceptAnotherAccount: cfg.Onboarding.AcceptAnotherAccount,
 		Now:                  opts.Now, Skew: s.clock.skew, Observe: observe, Step: opts.Step, Log: opts.component("token"),

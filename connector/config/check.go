@@ -51,6 +51,7 @@ func (c *checker) check() {
 	c.clouds()
 	c.platform()
 	c.renewal()
+	c.lending()
 	c.retention()
 	c.notify()
 	if format := c.cfg.Log.Format; format != JSON && format != Text && !c.failed("log.format") {
@@ -344,6 +345,10 @@ func (c *checker) renewal() {
 	if r.Jitter >= r.Every || r.Every+r.Jitter > token.Life/2 {
 		c.problem("renewal.jitter", "%s is invalid: must be less than every, and both together at most %s", r.Jitter, token.Life/2)
 	}
+}
+
+func (c *checker) lending() {
+	c.count("lending.customerTokens", c.cfg.Lending.CustomerTokens, 1_000_000)
 }
 
 func (c *checker) retention() {

@@ -34,6 +34,7 @@ type Config struct {
 	Clouds     []microsoft.Profile `yaml:"clouds"`
 	Platform   Platform            `yaml:"platform"`
 	Renewal    Renewal             `yaml:"renewal"`
+	Lending    Lending             `yaml:"lending"`
 	Retention  Retention           `yaml:"retention"`
 	Notify     Notify              `yaml:"notify"`
 	Log        Log                 `yaml:"log"`
@@ -255,6 +256,13 @@ type Renewal struct {
 	PerDirectory int `yaml:"perDirectory"`
 }
 
+// Lending configures the lending of access tokens.
+type Lending struct {
+	// CustomerTokens is how many access tokens for customers' directories one process keeps in memory. One takes 2 to 4 kB.
+	// Those that were not used for longest are dropped, and redeemed again when they are needed. Default: 10000.
+	CustomerTokens int `yaml:"customerTokens"`
+}
+
 // Retention configures how long history is kept. History never contains secrets.
 type Retention struct {
 	// Events is how long audit events are kept: at least 4320h, half a year, because directory policies are detected from
@@ -355,6 +363,7 @@ func defaults() Config {
 			Every: 10 * 24 * time.Hour, Jitter: 24 * time.Hour, Tick: time.Minute, Lease: 2 * time.Minute, Workers: 8,
 			PerCloud: 1200, PerDirectory: 12,
 		},
+		Lending:  Lending{CustomerTokens: 10_000},
 		Notify:   Notify{Panel: true, Mail: Mail{Encryption: MailStartTLS}},
 		Log:      Log{Level: slog.LevelInfo, Format: JSON},
 		Shutdown: Shutdown{Grace: 20 * time.Second},

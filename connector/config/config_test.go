@@ -300,6 +300,7 @@ func TestLoad_FillsDefaults(t *testing.T) {
 			Every: 240 * time.Hour, Jitter: 24 * time.Hour, Tick: time.Minute, Lease: 2 * time.Minute, Workers: 8,
 			PerCloud: 1200, PerDirectory: 12,
 		},
+		Lending:  config.Lending{CustomerTokens: 10_000},
 		Notify:   config.Notify{Panel: true, Mail: config.Mail{Encryption: config.MailStartTLS}},
 		Log:      config.Log{Level: slog.LevelInfo, Format: config.JSON},
 		Shutdown: config.Shutdown{Grace: 20 * time.Second},

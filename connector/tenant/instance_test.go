@@ -39,6 +39,7 @@ func TestInstall_RefusedSettingsStoreNothing(t *testing.T) {
 		"MFA request in words":      {tenant.Settings{MFARequest: "always"}, failure.BadRequest},
 		"MFA request cut short":     {tenant.Settings{MFARequest: `{"id_token":`}, failure.BadRequest},
 		"MFA request a list":        {tenant.Settings{MFARequest: `["amr"]`}, failure.BadRequest},
+		"customers in words":        {tenant.Settings{CustomerDirectories: "all"}, failure.BadRequest},
 		"MFA request null":          {tenant.Settings{MFARequest: `null`}, failure.BadRequest},
 		"application id a name":     {tenant.Settings{Application: application("connector", "")}, failure.ApplicationInvalid},
 		"secret is its id":          {tenant.Settings{Application: application(appID, otherAppID)}, failure.SecretIsID},
@@ -218,7 +219,7 @@ func TestConfigure_ReplacesTheSettings(t *testing.T) {
 	h.clock = h.clock.Add(time.Hour)
 	want := tenant.Settings{
 		Cloud: "china", Application: application(appID, "first-secret"), MFARequest: `{"id_token":{"amr":null}}`,
-		SkipLanding: true, DirectLink: true, TenantApplication: true,
+		CustomerDirectories: tenant.ListedCustomers, SkipLanding: true, DirectLink: true, TenantApplication: true,
 	}
 	sent := want
 	sent.Application = application(appID, "")

@@ -16,7 +16,7 @@ import (
 
 const (
 	customerID = "66666666-ffff-4fff-8fff-666666666666"
-	strangerID = "77777777-aaaa-4aaa-8aaa-777777777777"
+	outsideID = "77777777-aaaa-4aaa-8aaa-777777777777"
 )
 
 var everyAPI = []string{"partnercenter", "graph", "arm"}
@@ -108,7 +108,7 @@ func TestLend_CustomersRefused(t *testing.T) {
 		"none, the default":         {tenant.NoCustomers, []string{tenant.CustomerDirectories}, customerID, failure.CustomersNotAllowed},
 		"an unknown setting":        {"all", []string{tenant.CustomerDirectories}, customerID, failure.CustomersNotAllowed},
 		"a borrower without any":    {tenant.AnyCustomers, []string{tenant.PartnerDirectory}, customerID, failure.BorrowerNotAllowed},
-		"a borrower with another":   {tenant.AnyCustomers, []string{strangerID}, customerID, failure.BorrowerNotAllowed},
+		"a borrower with another":   {tenant.AnyCustomers, []string{outsideID}, customerID, failure.BorrowerNotAllowed},
 		"partner's, customers only": {tenant.AnyCustomers, []string{tenant.CustomerDirectories}, "", failure.BorrowerNotAllowed},
 		"partner's by its ID":       {tenant.AnyCustomers, []string{tenant.CustomerDirectories}, directoryID, failure.BorrowerNotAllowed},
 		"no directory at all":       {tenant.AnyCustomers, []string{tenant.CustomerDirectories}, "common", failure.BadRequest},
@@ -196,7 +196,7 @@ func TestLend_CustomersFailuresAreTheirOwn(t *testing.T) {
 			if _, err := h.lend(t.Context(), tenantID, token.ARM, borrower); err != nil {
 				t.Errorf("Lend for the partner's own directory = %v, want a token", err)
 			}
-			if _, err := h.lendARM(strangerID); !failure.Is(err, tc.want) {
+			if _, err := h.lendARM(outsideID); !failure.Is(err, tc.want) {
 				t.Errorf("Lend for another customer = %v, want its own answer", err)
 			}
 			events, err := h.tokens.History(t.Context(), tenantID, time.Time{}, 20)
@@ -215,7 +215,7 @@ func TestLend_CustomersFailuresAreTheirOwn(t *testing.T) {
 func TestLend_CustomersAnswerForAnotherDirectory(t *testing.T) {
 	h := readyForCustomers(t)
 	before := h.grant(token.Active)
-	h.microsoft.subject = func(token.API) token.Subject { return token.Subject{DirectoryID: strangerID, ObjectID: "oid-1"} }
+	h.microsoft.subject = func(token.API) token.Subject { return token.Subject{DirectoryID: outsideID, ObjectID: "oid-1"} }
 	_, err := h.lendARM(customerID)
 	h.checkFailure("Lend", err, failure.CustomerRefused)
 	if got := h.grant(token.Active); got.RefreshToken != before.RefreshToken {
@@ -270,10 +270,10 @@ func TestLend_BoundsTheTokensOfCustomers(t *testing.T) {
 		return loan
 	}
 	first := partners()
-	for _, directory := range []string{customerID, strangerID, otherID, strangerID, customerID} {
+	for _, directory := range []string{customerID, outsideID, otherID, outsideID, customerID} {
 		lend(directory)
 	}
-	if got := h.microsoft.inCustomers(); !slices.Equal(got, []string{customerID, strangerID, otherID, customerID}) {
+	if got := h.microsoft.inCustomers(); !slices.Equal(got, []string{customerID, outsideID, otherID, customerID}) {
 		t.Errorf("redeemed in %v, want again in the one that was evicted only", got)
 	}
 	if partners().AccessToken != first.AccessToken {
@@ -294,7 +294,7 @@ func TestLend_ToAClientWithItsOwnScope(t *testing.T) {
 		want      failure.Code
 	}{
 		"its customer":        {token.ARM, customerID, ""},
-		"another customer":    {token.ARM, strangerID, failure.BorrowerNotAllowed},
+		"another customer":    {token.ARM, outsideID, failure.BorrowerNotAllowed},
 		"another api":         {token.Graph, customerID, failure.BorrowerNotAllowed},
 		"the partner's own":   {token.ARM, "", failure.BorrowerNotAllowed},
 		"an api that is none": {"sharepoint", customerID, failure.BadRequest},

@@ -29,22 +29,22 @@ func listed(t *testing.T) (*harness, *roster) {
 func TestLend_ListedCustomersOnly(t *testing.T) {
 	h, r := listed(t)
 	r.relationships = []token.Relationship{
-		{DirectoryID: otherID, Active: true, Status: "active"}, {DirectoryID: strangerID, Status: "terminated"},
+		{DirectoryID: otherID, Active: true, Status: "active"}, {DirectoryID: outsideID, Status: "terminated"},
 	}
 	for _, directory := range []string{customerID, otherID} {
 		if _, err := h.lendARM(directory); err != nil {
 			t.Errorf("Lend for the customer %s = %v, want a token", directory, err)
 		}
 	}
-	_, err := h.lendARM(strangerID)
+	_, err := h.lendARM(outsideID)
 	h.checkFailure("Lend for a customer whose relationship ended", err, failure.CustomerNotListed)
 	if r.read != 1 {
 		t.Errorf("the customers were read %d times, want once", r.read)
 	}
 	// A new customer is found once the list may be read again.
-	r.customers = append(r.customers, token.Customer{DirectoryID: strangerID})
+	r.customers = append(r.customers, token.Customer{DirectoryID: outsideID})
 	h.advance(6 * time.Minute)
-	if _, err := h.lendARM(strangerID); err != nil {
+	if _, err := h.lendARM(outsideID); err != nil {
 		t.Errorf("Lend for a new customer = %v, want a token", err)
 	}
 	// A customer that left is refused within the hour, although its access token is in the cache.
@@ -70,7 +70,7 @@ func TestLend_CustomersUnknown(t *testing.T) {
 	h.advance(6 * time.Minute)
 	_, err := h.lendARM(customerID)
 	h.must(err)
-	_, err = h.lendARM(strangerID)
+	_, err = h.lendARM(outsideID)
 	h.checkFailure("Lend for a directory that half a list lacks", err, failure.CustomersUnknown)
 	h.checkState(token.StateActive, "")
 }
@@ -84,7 +84,7 @@ func TestLend_ListOfADayAgoDecides(t *testing.T) {
 	if _, err := h.lendARM(customerID); err != nil {
 		t.Errorf("Lend by a list of 23 hours ago = %v, want a token", err)
 	}
-	_, err = h.lendARM(strangerID)
+	_, err = h.lendARM(outsideID)
 	h.checkFailure("Lend for a directory that this list lacks", err, failure.CustomerNotListed)
 	h.advance(2 * time.Hour)
 	_, err = h.lendARM(customerID)
