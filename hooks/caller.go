@@ -44,9 +44,31 @@ func (h *Handler) authorize(ctx context.Context, c *call) error {
 		return err
 	}
 	if c.verdict = c.op.decide(c.caller.role, c.repeated); c.verdict == Refused {
+		h.recordRefusal(ctx, c)
 		return failure.New(failure.Forbidden)
 	}
 	return nil
+}
+
+// refusalEvery is how often the same refusal is recorded: screens may repeat a call, and must not fill the audit trail.
+const refusalEvery = 10 * time.Minute
+
+// A refusedCall is who was refused what.
+type refusedCall struct{ instance, tenant, operation, actor string }
+
+// recordRefusal records that somebody who is named tried to change what they may not change.
+func (h *Handler) recordRefusal(ctx context.Context, c *call) {
+	if !c.op.changes() || c.caller.role == platform {
+		return
+	}
+	refused := refusedCall{c.key, c.Tenant.ID, c.op.Service + " " + c.op.Name, c.caller.actor.ID}
+	if last, ok := h.refusals.Get(refused); ok && h.cfg.Now().Sub(last).Abs() < refusalEvery {
+		return
+	}
+	h.refusals.Add(refused, h.cfg.Now())
+	if err := h.cfg.Tenants.RecordRefusal(ctx, refused.instance, refused.tenant, refused.operation, c.caller.actor); err != nil {
+		h.cfg.Log.WarnContext(ctx, "recording a refusal failed", "reference", failure.Reference(ctx), "err", err)
+	}
 }
 
 // identify returns the least privileged caller that the headers name: what an application does for a person counts as

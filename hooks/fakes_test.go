@@ -49,6 +49,7 @@ type fakeTenants struct {
 	instances map[string]tenant.Instance
 	tenants   map[string]tenant.Tenant
 	named     []string // addresses of controllers
+	refused   []string // recorded refusals
 	panic     any
 }
 
@@ -90,6 +91,11 @@ func (f *fakeTenants) Remove(_ context.Context, key string, by audit.Actor) erro
 func (f *fakeTenants) NoteController(_ context.Context, in tenant.Instance, named string) (tenant.Instance, error) {
 	f.named = append(f.named, named)
 	return in, nil
+}
+
+func (f *fakeTenants) RecordRefusal(_ context.Context, key, tenantID, operation string, by audit.Actor) error {
+	f.refused = append(f.refused, fmt.Sprint(key, " ", tenantID, " ", operation, " ", by.Kind, " ", by.ID))
+	return nil
 }
 
 func (f *fakeTenants) Instance(_ context.Context, key string) (tenant.Instance, error) {

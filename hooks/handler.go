@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/labstack/echo/v4"
 
 	"azure-partner-connector/connector/platform/oauth1"
@@ -87,6 +88,7 @@ type Handler struct {
 	cfg      Config
 	public   *url.URL // of cfg.PublicURL, its path without a trailing slash
 	accounts *accountCache
+	refusals *lru.Cache[refusedCall, time.Time] // when each was last recorded
 	echo     *echo.Echo
 	detached sync.WaitGroup // work that outlives its request
 }
@@ -110,7 +112,11 @@ func New(cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{cfg: cfg, public: public, accounts: accounts}
+	refusals, err := lru.New[refusedCall, time.Time](maxAccounts)
+	if err != nil {
+		return nil, fmt.Errorf("hooks: creating the cache of refusals: %w", err)
+	}
+	h := &Handler{cfg: cfg, public: public, accounts: accounts, refusals: refusals}
 	h.echo = h.routes()
 	return h, nil
 }

@@ -19,6 +19,8 @@ type Tenants interface {
 	// NoteController takes the controller's address that a request names, which doesn't replace a stored one, and returns the
 	// instance to serve the request with.
 	NoteController(ctx context.Context, in tenant.Instance, named string) (tenant.Instance, error)
+	// RecordRefusal appends the event that somebody may not call an operation.
+	RecordRefusal(ctx context.Context, instanceKey, tenantID, operation string, by audit.Actor) error
 	Instance(ctx context.Context, key string) (tenant.Instance, error)
 
 	Provision(ctx context.Context, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)

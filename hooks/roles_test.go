@@ -216,6 +216,28 @@ func (h *harness) confirmed(r request, c caller) {
 	}
 }
 
+// TestAuthorize_RecordsRefusals: who is named and may not change something is in the audit trail, once in ten minutes.
+func TestAuthorize_RecordsRefusals(t *testing.T) {
+	h := installed(t)
+	remove := request{method: http.MethodDelete, path: "/app/" + rootA, identity: userR2}
+	begin := request{method: http.MethodPost, path: "/tenant/" + tenantA + "/consents", application: borrower}
+	for range 3 {
+		h.refused(remove, failure.Forbidden)
+		h.refused(begin, failure.Forbidden)
+		h.refused(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/history", identity: userR3}, failure.Forbidden) // changes nothing
+		h.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/renew"}, failure.Forbidden)                    // names nobody
+	}
+	want := []string{keyA + "  app unprovision user " + userR2, keyA + " " + tenantA + " tenant beginConsent application " + borrower}
+	if !slices.Equal(h.tenants.refused, want) {
+		t.Errorf("recorded %q, want %q", h.tenants.refused, want)
+	}
+	h.advance(10 * time.Minute)
+	h.refused(remove, failure.Forbidden)
+	if len(h.tenants.refused) != 3 {
+		t.Errorf("recorded %q after ten minutes, want the refusal again", h.tenants.refused)
+	}
+}
+
 // TestAuthorize_NobodyIsNoScreen: a request that names nobody may do what the platform does by itself, and nothing that
 // screens do.
 func TestAuthorize_NobodyIsNoScreen(t *testing.T) {

@@ -23,6 +23,7 @@ const (
 	InstanceMoved      Action = "instance.moved"              // the controller's address changed
 	ControllerRefused  Action = "instance.controller_refused" // a call named another controller, which is not used
 	InstanceBound      Action = "instance.bound"              // its periodic task or event subscription changed
+	CallRefused        Action = "call.refused"                // somebody may not call the operation of the hooks that they called
 	InstanceRemoved    Action = "instance.removed"
 	TenantProvisioned  Action = "tenant.provisioned"
 	TenantConfigured   Action = "tenant.configured"

@@ -159,3 +159,15 @@ func TestAcceptController(t *testing.T) {
 		t.Errorf("the event = %+v, want one of %v with both addresses", e, by)
 	}
 }
+
+func TestRecordRefusal(t *testing.T) {
+	h := newHarness(t)
+	h.install(instance(key, rootID))
+	by := audit.Actor{Kind: audit.User, ID: "user-1"}
+	h.must(h.RecordRefusal(t.Context(), key, "", "app unprovision", by))
+	events, err := h.store.Events(t.Context(), "", time.Time{}, 1)
+	h.must(err)
+	if e := events[0]; e.Action != audit.CallRefused || e.Actor != by || e.Result != string(failure.Forbidden) || e.Details["operation"] != "app unprovision" {
+		t.Errorf("the event = %+v, want the refusal", e)
+	}
+}

@@ -155,6 +155,14 @@ func (s *Service) Remove(ctx context.Context, key string, by audit.Actor) error 
 	})
 }
 
+// RecordRefusal appends the event that by may not call an operation; tenantID is empty for one of the instance.
+func (s *Service) RecordRefusal(ctx context.Context, instanceKey, tenantID, operation string, by audit.Actor) error {
+	return s.append(ctx, audit.Event{
+		InstanceKey: instanceKey, TenantID: tenantID, Action: audit.CallRefused, Actor: by, Result: string(failure.Forbidden),
+		Details: map[string]string{"operation": operation},
+	})
+}
+
 // Instance returns an instance that is not removed, or the failure not_found.
 func (s *Service) Instance(ctx context.Context, key string) (Instance, error) {
 	in, err := s.cfg.Store.Instance(ctx, key)

@@ -71,6 +71,7 @@ define([], function () {
             case "grant.forgotten": return t("Token forgotten");
             case "token.lent": return t("Access token lent");
             case "token.lending_refused": return t("Access token not lent");
+            case "call.refused": return t("Call refused");
             case "integrity.violated": return t("Unauthorized change found");
             case "integrity.accepted": return t("Changed data accepted");
             }
