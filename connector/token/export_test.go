@@ -26,3 +26,6 @@ func CacheLoans(size, n int, now time.Time) (int, error) {
 	}
 	return left, nil
 }
+
+// CompareSubject is compareSubject.
+var CompareSubject = compareSubject

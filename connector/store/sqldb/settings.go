@@ -194,7 +194,7 @@ func tableSettings(ctx context.Context, pool *sql.DB) ([]Setting, error) {
 		return nil, err
 	}
 	engine := Setting{Name: "engine", Value: "InnoDB"}
-	others, err := stringsOf(ctx, pool, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND engine <> 'InnoDB' ORDER BY table_name")
+	others, err := Texts(ctx, pool, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND engine <> 'InnoDB' ORDER BY table_name")
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +203,7 @@ func tableSettings(ctx context.Context, pool *sql.DB) ([]Setting, error) {
 		engine.Problem = "not all of its tables have the engine InnoDB, and others may have no transactions (" + strings.Join(others, ", ") + ")"
 		engine.Advice = "Change them with ALTER TABLE … ENGINE = InnoDB."
 	}
-	present, err := stringsOf(ctx, pool, "SELECT constraint_name FROM information_schema.table_constraints WHERE table_schema = DATABASE() AND constraint_type = 'FOREIGN KEY'")
+	present, err := Texts(ctx, pool, "SELECT constraint_name FROM information_schema.table_constraints WHERE table_schema = DATABASE() AND constraint_type = 'FOREIGN KEY'")
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +226,7 @@ func migratedNames(ctx context.Context, pool *sql.DB) (tables, keys []string, er
 	if err := pool.QueryRowContext(ctx, countTables, versionTable).Scan(&n); err != nil || n == 0 {
 		return nil, nil, err
 	}
-	applied, err := stringsOf(ctx, pool, "SELECT version_id FROM "+versionTable+" WHERE is_applied")
+	applied, err := Texts(ctx, pool, "SELECT version_id FROM "+versionTable+" WHERE is_applied")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -253,8 +253,8 @@ func migratedNames(ctx context.Context, pool *sql.DB) (tables, keys []string, er
 	return tables, keys, nil
 }
 
-// stringsOf returns the values of a query with one column.
-func stringsOf(ctx context.Context, pool *sql.DB, query string) ([]string, error) {
+// Texts returns the values of a query with one column.
+func Texts(ctx context.Context, pool *sql.DB, query string) ([]string, error) {
 	rows, err := pool.QueryContext(ctx, query)
 	if err != nil {
 		return nil, err

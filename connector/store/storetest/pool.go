@@ -210,7 +210,7 @@ func deleteRows(ctx context.Context, name string) error {
 		return err
 	}
 	defer pool.Close()
-	tables, err := column(ctx, pool, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name NOT IN "+migrationTables)
+	tables, err := sqldb.Texts(ctx, pool, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name NOT IN "+migrationTables)
 	if err != nil {
 		return err
 	}
@@ -231,11 +231,11 @@ func schema(ctx context.Context, name string) (string, error) {
 		return "", err
 	}
 	defer pool.Close()
-	tables, err := column(ctx, pool, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name")
+	tables, err := sqldb.Texts(ctx, pool, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name")
 	if err != nil {
 		return "", err
 	}
-	versions, err := column(ctx, pool, "SELECT CONCAT(version_id, ' ', is_applied) FROM schema_versions ORDER BY id")
+	versions, err := sqldb.Texts(ctx, pool, "SELECT CONCAT(version_id, ' ', is_applied) FROM schema_versions ORDER BY id")
 	if err != nil {
 		return "", err
 	}
@@ -248,22 +248,4 @@ func schema(ctx context.Context, name string) (string, error) {
 		definitions = append(definitions, nextNumber.ReplaceAllString(definition, ""))
 	}
 	return strings.Join(definitions, "\n"), nil
-}
-
-// column returns the values of a query with one column.
-func column(ctx context.Context, pool *sql.DB, query string) ([]string, error) {
-	rows, err := pool.QueryContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var values []string
-	for rows.Next() {
-		var value string
-		if err := rows.Scan(&value); err != nil {
-			return nil, err
-		}
-		values = append(values, value)
-	}
-	return values, rows.Err()
 }

@@ -323,7 +323,7 @@ func (db *Database) Copy(t testing.TB) *Database {
 		t.Fatalf("copying the database: %v", err)
 	}
 	statements := []string{"SET foreign_key_checks = 0"}
-	tables, err := column(t.Context(), raw, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
+	tables, err := sqldb.Texts(t.Context(), raw, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
 	if err != nil {
 		t.Fatalf("copying the database: %v", err)
 	}
