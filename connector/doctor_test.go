@@ -50,10 +50,10 @@ func (d *deployment) tenant() string { return d.world.TenantOf(world.Rita).ID }
 // consent gives Rita's tenant a token and records its secrets.
 func (d *deployment) consent() {
 	d.Helper()
-	answer := d.world.As(d.Context(), world.Rita, http.MethodPost, d.tenant(), "consents", nil)
-	var begun struct{ URL string }
-	d.must(json.Unmarshal(answer.Body, &begun))
-	page, err := d.world.Visit(d.Context(), world.NewBrowser(), begun.URL, microsoft.Visitor{
+	browser := world.NewBrowser()
+	begun, err := d.world.Begin(d.Context(), world.Rita, browser)
+	d.must(err)
+	page, err := d.world.Visit(d.Context(), browser, begun.URL, microsoft.Visitor{
 		UPN: world.AlpineAdmin, Password: world.Password, ApproveMFA: true, Accept: true,
 	})
 	if err != nil || page.Status != http.StatusOK {

@@ -158,6 +158,12 @@ func (h *Handler) listTenants(c *call) error {
 	if err != nil {
 		return err
 	}
+	var unlisted map[string]string
+	if c.knows("app.tenants.unlistedOrigin") {
+		if unlisted, err = h.cfg.Consents.UnlistedOrigins(c.ctx(), c.key); err != nil {
+			return err
+		}
+	}
 	rows := make([]*tenantRow, len(tenants))
 	readers, ctx := errgroup.WithContext(c.ctx())
 	readers.SetLimit(statusReaders)
@@ -170,7 +176,7 @@ func (h *Handler) listTenants(c *call) error {
 			if err != nil {
 				return err
 			}
-			row := viewRow(t, status)
+			row := viewRow(t, status, unlisted[t.ID])
 			rows[i] = &row
 			return nil
 		})

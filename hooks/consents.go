@@ -4,16 +4,32 @@ import (
 	"context"
 	"net/http"
 
+	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/token"
 )
 
+// beginConsent begins an automatic consent. Screens of release 1 send nothing about their browser, so their consents end with
+// an authentication code.
 func (h *Handler) beginConsent(c *call) error {
-	begun, err := h.cfg.Consents.Begin(c.ctx(), c.id, c.caller.actor)
+	var request struct {
+		Browser string `json:"browser"`
+		Origin  string `json:"origin"`
+	}
+	if c.knows("tenant.beginConsent.panel") && c.echo.Request().ContentLength != 0 {
+		if err := h.parameters(c, &request); err != nil {
+			return err
+		}
+	}
+	begun, err := h.cfg.Consents.Begin(c.ctx(), c.id, consent.Request{Browser: request.Browser, Origin: request.Origin}, c.caller.actor)
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(http.StatusOK, h.viewBegun(c.ctx(), begun))
+	v := h.viewBegun(c.ctx(), begun)
+	if request.Browser != "" || request.Origin != "" {
+		v.Procedure = begun.Procedure
+	}
+	return c.echo.JSON(http.StatusOK, v)
 }
 
 func (h *Handler) consentLink(c *call) error {
@@ -29,11 +45,14 @@ func (h *Handler) findConsent(c *call) error {
 	if !ok {
 		return failure.New(failure.NotFound)
 	}
-	consent, err := h.cfg.Consents.Find(c.ctx(), c.id, id)
+	found, err := h.cfg.Consents.Find(c.ctx(), c.id, id)
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(http.StatusOK, viewConsent(consent))
+	if !c.knows("tenant.findConsent.progress") {
+		found.Progress = ""
+	}
+	return c.echo.JSON(http.StatusOK, viewConsent(found))
 }
 
 func (h *Handler) redeem(c *call) error {
@@ -61,5 +80,5 @@ func (h *Handler) redeem(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(http.StatusOK, redeemedView{viewPerson(person), h.viewStatus(c.Instance, status)})
+	return c.echo.JSON(http.StatusOK, redeemedView{viewPerson(person), h.viewStatus(c, status)})
 }

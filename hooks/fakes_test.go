@@ -224,9 +224,18 @@ func (f *fakeTokens) Lend(_ context.Context, r tenant.Resolved, request token.Lo
 // fakeConsents returns what the test sets.
 type fakeConsents struct {
 	journal
-	stored consent.Consent
-	err    error
-	input  string
+	stored   consent.Found
+	err      error
+	input    string
+	request  consent.Request   // of the last Begin
+	startURL string            // answer of StartURL
+	unlisted map[string]string // answer of UnlistedOrigins
+}
+
+func (f *fakeConsents) StartURL(string) string { return f.startURL }
+
+func (f *fakeConsents) UnlistedOrigins(context.Context, string) (map[string]string, error) {
+	return f.unlisted, nil
 }
 
 func (f *fakeConsents) begin(what, id string, by audit.Actor) (consent.Begun, error) {
@@ -237,17 +246,23 @@ func (f *fakeConsents) begin(what, id string, by audit.Actor) (consent.Begun, er
 	return consent.Begun{ID: unknownID, URL: "https://connector.example.com/consent/x", ExpiresAt: time.Date(2026, 11, 23, 8, 35, 0, 0, time.UTC)}, nil
 }
 
-func (f *fakeConsents) Begin(_ context.Context, id string, by audit.Actor) (consent.Begun, error) {
-	return f.begin("begin", id, by)
+func (f *fakeConsents) Begin(_ context.Context, id string, request consent.Request, by audit.Actor) (consent.Begun, error) {
+	f.request = request
+	begun, err := f.begin("begin", id, by)
+	begun.Procedure = token.Manual
+	if request.Browser != "" {
+		begun.Procedure = token.Automatic
+	}
+	return begun, err
 }
 
 func (f *fakeConsents) Link(_ context.Context, id string, by audit.Actor) (consent.Begun, error) {
 	return f.begin("link", id, by)
 }
 
-func (f *fakeConsents) Find(_ context.Context, tenantID, consentID string) (consent.Consent, error) {
+func (f *fakeConsents) Find(_ context.Context, tenantID, consentID string) (consent.Found, error) {
 	if f.stored.TenantID != tenantID || f.stored.ID != consentID {
-		return consent.Consent{}, failure.New(failure.NotFound)
+		return consent.Found{}, failure.New(failure.NotFound)
 	}
 	return f.stored, nil
 }

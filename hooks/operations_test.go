@@ -99,9 +99,26 @@ func TestConsents(t *testing.T) {
 	same(t, h.accepted(request{method: http.MethodPost, path: path + "/consentLink", identity: userR2, body: "{}"}, http.StatusOK),
 		`{"url":"https://connector.example.com/consent/x","expiresAt":"2026-11-23T08:35:00Z","now":"2026-11-23T08:20:00Z"}`)
 
+	for body, want := range map[string]struct {
+		request   consent.Request
+		procedure string
+	}{
+		`{}`:                       {consent.Request{}, ""},
+		`{"browser":"hash"}`:       {consent.Request{Browser: "hash"}, `,"procedure":"automatic"`},
+		`{"origin":"https://p.x"}`: {consent.Request{Origin: "https://p.x"}, `,"procedure":"manual"`},
+	} {
+		begun := h.accepted(request{method: http.MethodPost, path: path + "/consents", identity: userR2, body: body}, http.StatusOK)
+		if got := begun.text; h.consents.request != want.request || strings.Contains(got, "procedure") != (want.procedure != "") || !strings.Contains(got, want.procedure) {
+			t.Errorf("POST consents %s = %s for %+v, want %+v and %q", body, got, h.consents.request, want.request, want.procedure)
+		}
+	}
+	h.refused(request{method: http.MethodPost, path: path + "/consents", identity: userR2, body: `{"browser":1}`}, failure.BadRequest)
+
 	find := request{method: http.MethodGet, path: path + "/consents/" + unknownID, identity: userR2}
-	h.consents.stored = consent.Consent{ID: unknownID, TenantID: tenantA, Procedure: token.Automatic, Status: consent.Waiting}
-	same(t, h.accepted(find, http.StatusOK), `{"id":"`+unknownID+`","procedure":"automatic","status":"waiting","consentedBy":null,"failure":null}`)
+	h.consents.stored.Consent = consent.Consent{ID: unknownID, TenantID: tenantA, Procedure: token.Automatic, Status: consent.Waiting}
+	h.consents.stored.Progress = consent.Opened
+	same(t, h.accepted(find, http.StatusOK), `{"id":"`+unknownID+`","procedure":"automatic","status":"waiting","consentedBy":null,"failure":null,"progress":"opened"}`)
+	h.consents.stored.Progress = ""
 	h.consents.stored.Status, h.consents.stored.Failure, h.consents.stored.ConsentedBy = consent.Failed, revocation(), token.Person{Username: "ada@fabrikam.example"}
 	same(t, h.accepted(find, http.StatusOK), `{"id":"`+unknownID+`","procedure":"automatic","status":"failed","consentedBy":{"username":"ada@fabrikam.example","name":""},"failure":`+revoked+`}`)
 }

@@ -45,10 +45,14 @@ type Tokens interface {
 
 // Consents runs the consent procedures; consent.Service implements it.
 type Consents interface {
-	Begin(ctx context.Context, tenantID string, by audit.Actor) (consent.Begun, error)
+	Begin(ctx context.Context, tenantID string, request consent.Request, by audit.Actor) (consent.Begun, error)
 	Link(ctx context.Context, tenantID string, by audit.Actor) (consent.Begun, error)
-	Find(ctx context.Context, tenantID, consentID string) (consent.Consent, error)
+	Find(ctx context.Context, tenantID, consentID string) (consent.Found, error)
 	Redeem(ctx context.Context, tenantID, input string, by audit.Actor) (token.Person, error)
+	// StartURL returns the page that a panel opens before Begin; "" when no panel may know its browser.
+	StartURL(instanceKey string) string
+	// UnlistedOrigins returns the panels of an instance that could not learn their browser: tenant ID → origin.
+	UnlistedOrigins(ctx context.Context, instanceKey string) (map[string]string, error)
 }
 
 // Accounts resolves accounts at the platform of an instance; controller.Client implements it. Its errors are

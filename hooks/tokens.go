@@ -31,7 +31,7 @@ func (h *Handler) tokenStatus(c *call) error {
 	if c.caller.role == parent {
 		return c.echo.JSON(http.StatusOK, stateView{string(status.State), h.now()})
 	}
-	return c.echo.JSON(http.StatusOK, h.viewStatus(c.Instance, status))
+	return c.echo.JSON(http.StatusOK, h.viewStatus(c, status))
 }
 
 func (h *Handler) renew(c *call) error  { return h.change(c, h.cfg.Tokens.Renew) }
@@ -44,7 +44,7 @@ func (h *Handler) change(c *call, do func(context.Context, string, audit.Actor) 
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(http.StatusOK, h.viewStatus(c.Instance, status))
+	return c.echo.JSON(http.StatusOK, h.viewStatus(c, status))
 }
 
 func (h *Handler) history(c *call) error {

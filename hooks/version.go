@@ -14,10 +14,12 @@ import (
 var since = map[string]int{
 	"app.removeCredential":             2,
 	"tenant.removeCredential":          2,
-	"tenant.beginConsent.browser":      2,
+	"tenant.beginConsent.panel":        2,
 	"tenant.tokenStatus.onboardingURL": 2,
 	"app.customerDirectories":          2,
 	"tenant.accessToken.directory":     2,
+	"tenant.findConsent.progress":      2,
+	"app.tenants.unlistedOrigin":       2,
 }
 
 // borrowerEntriesSince is the package version in which borrowers are entries instead of ids.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
@@ -278,5 +279,36 @@ func TestNewBorrower_HasAllAPIs(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, tenant.NewBorrower(borrower).APIs); diff != "" {
 		t.Errorf("APIs of a borrower (-token +tenant):\n%s", diff)
+	}
+}
+
+// What the automatic link needs of the screen came with package 2. A screen of package 1 sends and gets nothing of it, so its
+// consents end with an authentication code.
+func TestAnswers_AboutTheBrowserOfThePanel(t *testing.T) {
+	for name, tc := range map[string]struct {
+		h    *harness
+		want bool
+	}{"at version 1": {atVersion1(t), false}, "at version 2": {installed(t), true}} {
+		t.Run(name, func(t *testing.T) {
+			h := tc.h
+			h.consents.startURL = "https://onboarding.example.com/start/x"
+			h.consents.unlisted = map[string]string{tenantA: "https://panel.brand.example"}
+			h.consents.stored.Consent = consent.Consent{ID: unknownID, TenantID: tenantA, Procedure: token.Automatic, Status: consent.Waiting}
+			h.consents.stored.Progress = consent.Opened
+			path := "/tenant/" + tenantA
+			begun := h.accepted(request{method: http.MethodPost, path: path + "/consents", identity: userR2, body: `{"browser":"hash"}`}, http.StatusOK)
+			if want := map[bool]string{true: "hash"}[tc.want]; h.consents.request.Browser != want || strings.Contains(begun.text, `"procedure"`) != tc.want {
+				t.Errorf("POST consents = %s for %+v, want the browser %q", begun.text, h.consents.request, want)
+			}
+			for what, a := range map[string]answer{
+				"https://onboarding.example.com/start/x": h.accepted(request{method: http.MethodGet, path: path + "/tokenStatus", identity: userR2}, http.StatusOK),
+				`"progress":"opened"`:                    h.accepted(request{method: http.MethodGet, path: path + "/consents/" + unknownID, identity: userR2}, http.StatusOK),
+				"https://panel.brand.example":            h.accepted(request{method: http.MethodGet, path: "/app/" + rootA + "/tenants", identity: userP}, http.StatusOK),
+			} {
+				if strings.Contains(a.text, what) != tc.want {
+					t.Errorf("the answer is %s, want %q in it: %v", a.text, what, tc.want)
+				}
+			}
+		})
 	}
 }

@@ -90,8 +90,10 @@ type statusView struct {
 	// by its claim code.
 	Waiting *waitingView `json:"waiting"`
 	// TenantApplication says that the tenant may use its own application.
-	TenantApplication bool      `json:"tenantApplication"`
-	Now               time.Time `json:"now"`
+	TenantApplication bool `json:"tenantApplication"`
+	// OnboardingURL is the page that the screen opens in a new window before it begins a consent; empty when it need not.
+	OnboardingURL string    `json:"onboardingURL,omitempty"`
+	Now           time.Time `json:"now"`
 }
 
 // stateView is what a parent reseller may see.
@@ -106,8 +108,10 @@ type begunView struct {
 	ExpiresAt *time.Time `json:"expiresAt"`
 	// Reference is that of the history's event for the beginning of the consent. The screen shows it when the browser
 	// blocked or closed the window.
-	Reference string    `json:"reference,omitempty"`
-	Now       time.Time `json:"now"`
+	Reference string `json:"reference,omitempty"`
+	// Procedure is how the consent will end: automatic, or manual with an authentication code.
+	Procedure token.Procedure `json:"procedure,omitempty"`
+	Now       time.Time       `json:"now"`
 }
 
 type consentView struct {
@@ -116,6 +120,8 @@ type consentView struct {
 	Status      consent.Status  `json:"status"`
 	ConsentedBy *personView     `json:"consentedBy"`
 	Failure     *failureView    `json:"failure"`
+	// Progress is how far the person has come while the consent waits.
+	Progress consent.Progress `json:"progress,omitempty"`
 }
 
 type redeemedView struct {
@@ -156,6 +162,8 @@ type tenantRow struct {
 	DaysLeft      int         `json:"daysLeft"`
 	Directory     string      `json:"directory"`
 	NextRenewalAt *time.Time  `json:"nextRenewalAt"`
+	// UnlistedOrigin is the origin of a panel that has to be added to panelOrigins for the automatic procedure.
+	UnlistedOrigin string `json:"unlistedOrigin,omitempty"`
 }
 
 // jsonTime returns t for JSON with the precision of the store, which is a millisecond; nil for the zero time.
@@ -203,7 +211,8 @@ func viewAccount(p token.Person) *personView {
 	return &personView{Username: p.ObjectID}
 }
 
-func (h *Handler) viewStatus(in tenant.Instance, s token.Status) statusView {
+func (h *Handler) viewStatus(c *call, s token.Status) statusView {
+	in := c.Instance
 	v := statusView{
 		State: s.State, Failure: viewRecord(s.Failure),
 		IssuedAt: jsonTime(s.IssuedAt), ExpiresAt: jsonTime(s.ExpiresAt), DaysLeft: s.DaysLeft,
@@ -213,6 +222,9 @@ func (h *Handler) viewStatus(in tenant.Instance, s token.Status) statusView {
 		Procedure: s.Procedure, Scopes: s.Scopes,
 		Account: orUnknown(s.Checks.Account), MFA: orUnknown(s.Checks.MFA), GlobalAdmin: orUnknown(s.Checks.GlobalAdmin), AdminAgent: orUnknown(s.Checks.AdminAgent),
 		TenantApplication: in.Settings.TenantApplication, Now: h.now(),
+	}
+	if c.knows("tenant.tokenStatus.onboardingURL") {
+		v.OnboardingURL = h.cfg.Consents.StartURL(in.Key)
 	}
 	if v.Scopes == nil {
 		v.Scopes = []string{}
@@ -269,8 +281,8 @@ func (h *Handler) viewLink(b consent.Begun) begunView {
 // now returns the time of an answer. Browsers' clocks may be wrong, so screens count from it.
 func (h *Handler) now() time.Time { return h.cfg.Now().UTC().Truncate(time.Millisecond) }
 
-func viewConsent(c consent.Consent) consentView {
-	return consentView{c.ID, c.Procedure, c.Status, viewPerson(c.ConsentedBy), viewRecord(c.Failure)}
+func viewConsent(c consent.Found) consentView {
+	return consentView{c.ID, c.Procedure, c.Status, viewPerson(c.ConsentedBy), viewRecord(c.Failure), c.Progress}
 }
 
 func viewEvent(e audit.Event) eventView {
@@ -287,6 +299,6 @@ func viewEvent(e audit.Event) eventView {
 	return v
 }
 
-func viewRow(t tenant.Tenant, s token.Status) tenantRow {
-	return tenantRow{t.ID, t.Name, s.State, jsonTime(s.ExpiresAt), s.DaysLeft, t.Directory, jsonTime(s.NextRenewalAt)}
+func viewRow(t tenant.Tenant, s token.Status, unlistedOrigin string) tenantRow {
+	return tenantRow{t.ID, t.Name, s.State, jsonTime(s.ExpiresAt), s.DaysLeft, t.Directory, jsonTime(s.NextRenewalAt), unlistedOrigin}
 }

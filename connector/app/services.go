@@ -120,10 +120,21 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 	}
 	s.Consents, err = consent.New(consent.Config{
 		Store: s.Store, Tokens: s.Tokens, Microsoft: s.Microsoft, Hasher: s.keyring, PublicURL: cfg.Onboarding.PublicURL,
-		ConsentLife: cfg.Onboarding.ConsentLife, LinkLife: cfg.Onboarding.LinkLife, ClaimLife: cfg.Onboarding.ClaimLife,
+		PanelOrigins: panelOrigins(cfg.Instances),
+		ConsentLife:  cfg.Onboarding.ConsentLife, LinkLife: cfg.Onboarding.LinkLife, ClaimLife: cfg.Onboarding.ClaimLife,
 		Now: opts.Now, Log: opts.component("consent"),
 	})
 	return err
+}
+
+// panelOrigins returns the origins of the panels by consumer key. They decide who has access, so the configuration is the only
+// source of them.
+func panelOrigins(instances []config.Instance) map[string][]string {
+	byKey := make(map[string][]string, len(instances))
+	for _, in := range instances {
+		byKey[in.Key] = in.PanelOrigins
+	}
+	return byKey
 }
 
 // prepare brings the schema up to date, or checks that it is, and checks that the database accepts changes.

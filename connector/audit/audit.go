@@ -34,7 +34,9 @@ const (
 	ConsentGranted     Action = "consent.granted"
 	ConsentRefused     Action = "consent.refused"
 	ConsentConfirmed   Action = "consent.confirmed"
-	ConsentExpired     Action = "consent.expired" // nobody confirmed it, or entered its claim code, in time
+	ConsentExpired     Action = "consent.expired"  // nobody confirmed it, or entered its claim code, in time
+	ConsentClosed      Action = "consent.closed"   // another one took effect first
+	ConsentDisowned    Action = "consent.disowned" // the person who gave it took it back at once
 	ClaimAccepted      Action = "claim.accepted"
 	ClaimRefused       Action = "claim.refused"
 	GrantRenewed       Action = "grant.renewed"

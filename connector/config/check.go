@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -213,6 +214,7 @@ func (c *checker) instances() {
 		}
 		c.previousSecret(path+".previousSecret", in)
 		c.controllers(path+".controllers", in.Controllers)
+		c.panelOrigins(path+".panelOrigins", in.PanelOrigins)
 	}
 }
 
@@ -232,6 +234,42 @@ func (c *checker) controllers(key string, origins []string) {
 			c.problem(path, "%q is invalid: must have no path, for example https://apsc.example.net:6308", origin)
 		}
 	}
+}
+
+// panelOrigins checks that origins are exact. A browser compares them character by character, so any other form would silently
+// never match.
+func (c *checker) panelOrigins(key string, origins []string) {
+	if c.failed(key) {
+		return
+	}
+	for i, origin := range origins {
+		if problem := originProblem(origin); problem != "" {
+			c.badAddress(fmt.Sprintf("%s[%d]", key, i), origin, problem)
+		} else if slices.Contains(origins[:i], origin) {
+			c.problem(fmt.Sprintf("%s[%d]", key, i), "%q is listed twice", origin)
+		}
+	}
+}
+
+// originProblem returns why text is not an origin as browsers write it, or "".
+func originProblem(text string) string {
+	if problem := addressProblem(text); problem != "" {
+		return problem
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || text != u.Scheme+"://"+u.Host:
+		return "must be scheme, host and port only, for example https://panel.example.com, without a path or slash at the end"
+	case text != strings.ToLower(text):
+		return "must be in lower case, as browsers write it"
+	case strings.Contains(text, "*"), strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return "must be one exact origin in ASCII; write an international domain as xn--…"
+	case u.Scheme == "https" && u.Port() == "443", u.Scheme == "http" && u.Port() == "80", strings.HasSuffix(u.Host, ":"):
+		return "must not name the default port, because browsers don't"
+	case strings.HasSuffix(u.Hostname(), "."):
+		return "must not end in a dot"
+	}
+	return ""
 }
 
 // previousSecret checks a secret that is being replaced, and warns of it: it is temporary.

@@ -210,6 +210,11 @@ type Instance struct {
 	// calls no other one, whatever the headers of a call name. Plain http only on this machine. Default: none, the address
 	// that the platform named when the instance was installed.
 	Controllers []string `yaml:"controllers"`
+	// PanelOrigins are the origins of the panels of this platform, for example https://panel.example.com: scheme, host and
+	// port as browsers write them. Only in them does the automatic procedure take effect at once; in any other panel it ends
+	// with an authentication code, as the manual one. List every brand of the platform, and nothing else: a page of these
+	// origins can take part in a consent. Default: none.
+	PanelOrigins []string `yaml:"panelOrigins"`
 }
 
 // Secrets returns the secrets with which calls may be signed: the current and, if set, the previous one.

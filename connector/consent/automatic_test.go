@@ -25,14 +25,14 @@ func TestBegin_NeedsCompleteSettings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t)
 			tc.breaks(h)
-			_, err := h.consents.Begin(t.Context(), tenantID, reseller)
+			_, err := h.consents.Begin(t.Context(), tenantID, consent.Request{}, reseller)
 			h.checkFailure("Begin", err, tc.want)
 			_, err = h.consents.Link(t.Context(), tenantID, reseller)
 			h.checkFailure("Link", err, tc.want)
 		})
 	}
 	h := newHarness(t)
-	_, err := h.consents.Begin(t.Context(), "nobody", reseller)
+	_, err := h.consents.Begin(t.Context(), "nobody", consent.Request{}, reseller)
 	h.checkFailure("Begin for an unknown tenant", err, failure.NotFound)
 }
 

@@ -19,19 +19,46 @@ type Begun struct {
 	ID        string // of the consent
 	URL       string // to open or to copy
 	ExpiresAt time.Time
+	// Procedure is how the consent will end in the caller's browser. In any other it ends as a manual one.
+	Procedure token.Procedure
 }
 
-// Begin starts the automatic procedure. The caller opens URL in a new window and polls Find.
-func (s *Service) Begin(ctx context.Context, tenantID string, by audit.Actor) (Begun, error) {
+// Begin starts the automatic procedure. The caller opens URL in its window and polls Find.
+func (s *Service) Begin(ctx context.Context, tenantID string, request Request, by audit.Actor) (Begun, error) {
+	if err := request.check(); err != nil {
+		return Begun{}, err
+	}
 	r, err := s.ready(ctx, tenantID)
 	if err != nil {
 		return Begun{}, err
 	}
-	c, err := s.open(ctx, r, token.Automatic, s.cfg.ConsentLife, audit.ConsentBegun, by)
+	c, err := s.newConsent(r, token.Automatic, s.cfg.ConsentLife, by)
 	if err != nil {
 		return Begun{}, err
 	}
-	return Begun{c.ID, s.landingURL(c), c.ExpiresAt}, nil
+	if c.BrowserHash, err = s.bind(c.ID, request.Browser); err != nil {
+		return Begun{}, err
+	}
+	e := audit.Event{Action: audit.ConsentBegun, Actor: by, Details: map[string]string{"procedure": string(token.Automatic)}}
+	ends := token.Automatic
+	if c.BrowserHash == "" {
+		ends = token.Manual
+		e.Details["ends"] = string(token.Manual)
+	}
+	unlisted := s.unlisted(r.Instance.Key, request)
+	if unlisted {
+		e.Details["unlisted_origin"] = request.Origin
+	}
+	err = s.add(ctx, r, c, e, func(ctx context.Context) error {
+		if !unlisted {
+			return nil
+		}
+		return s.cfg.Store.SaveUnlistedOrigin(ctx, tenantID, request.Origin, s.cfg.Now())
+	})
+	if err != nil {
+		return Begun{}, err
+	}
+	return Begun{c.ID, s.landingURL(c), c.ExpiresAt, ends}, nil
 }
 
 // Link returns the link of the manual procedure: the open one, or a new one. An expired link is prolonged while its consent
@@ -50,7 +77,7 @@ func (s *Service) Link(ctx context.Context, tenantID string, by audit.Actor) (Be
 	}
 	switch timedOut := s.timedOut(c); {
 	case c.ID == "", timedOut && (c.Status == Waiting || s.unclaimed(c)):
-		c, err = s.open(ctx, r, token.Manual, s.cfg.LinkLife, audit.ConsentLinked, by)
+		c, err = s.openLink(ctx, r, by)
 	case timedOut:
 		// Not a new link: it would replace the consent that waits for its claim code.
 		now := s.cfg.Now()
@@ -67,7 +94,7 @@ func (s *Service) Link(ctx context.Context, tenantID string, by audit.Actor) (Be
 		return Begun{}, changed(err, "opening link of "+tenantID)
 	}
 	if !r.Instance.Settings.DirectLink {
-		return Begun{c.ID, s.landingURL(c), c.ExpiresAt}, nil
+		return Begun{c.ID, s.landingURL(c), c.ExpiresAt, token.Manual}, nil
 	}
 	begun, err := s.directLink(ctx, r, c)
 	if errors.Is(err, tenant.ErrNotFound) { // the secrets of its state do not open
@@ -105,17 +132,31 @@ func (s *Service) landingURL(c Consent) string {
 	return s.cfg.PublicURL + "/consent/" + c.Link.Reveal()
 }
 
-func (s *Service) open(ctx context.Context, r tenant.Resolved, procedure token.Procedure, life time.Duration, action audit.Action, by audit.Actor) (Consent, error) {
+// openLink starts a manual procedure.
+func (s *Service) openLink(ctx context.Context, r tenant.Resolved, by audit.Actor) (Consent, error) {
+	c, err := s.newConsent(r, token.Manual, s.cfg.LinkLife, by)
+	if err != nil {
+		return Consent{}, err
+	}
+	e := audit.Event{Action: audit.ConsentLinked, Actor: by, Details: map[string]string{"procedure": string(token.Manual)}}
+	return c, s.add(ctx, r, c, e, func(context.Context) error { return nil })
+}
+
+// newConsent returns a consent that begins now. It stores nothing.
+func (s *Service) newConsent(r tenant.Resolved, procedure token.Procedure, life time.Duration, by audit.Actor) (Consent, error) {
 	now := s.cfg.Now()
 	c := Consent{
 		ID: random.ID(), TenantID: r.Tenant.ID, Procedure: procedure, Status: Waiting,
 		Link: secret.New(random.Token()), AskedBy: by.Bounded(), CreatedAt: now, ExpiresAt: now.Add(life),
 	}
 	var err error
-	if c.LinkHash, err = s.hash(hashLink, c.Link.Reveal()); err != nil {
-		return Consent{}, err
-	}
-	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+	c.LinkHash, err = s.hash(hashLink, c.Link.Reveal())
+	return c, err
+}
+
+// add stores a new consent with its event and whatever also stores.
+func (s *Service) add(ctx context.Context, r tenant.Resolved, c Consent, e audit.Event, also func(context.Context) error) error {
+	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 		if err := s.closeMisdated(ctx, c); err != nil {
 			return err
 		}
@@ -123,9 +164,11 @@ func (s *Service) open(ctx context.Context, r tenant.Resolved, procedure token.P
 		if err := s.cfg.Store.SaveConsent(ctx, &fresh); err != nil {
 			return changed(err, "saving consent "+c.ID)
 		}
-		return s.append(ctx, r, audit.Event{Action: action, Actor: by, Details: map[string]string{"procedure": string(procedure)}})
+		if err := also(ctx); err != nil {
+			return err
+		}
+		return s.append(ctx, r, e)
 	})
-	return c, err
 }
 
 // closeMisdated closes the open consents that would count as newer than c because a clock that was wrong created them.
@@ -166,39 +209,20 @@ func (s *Service) directLink(ctx context.Context, r tenant.Resolved, c Consent) 
 		return Begun{}, fmt.Errorf("preparing state of consent %s: %w", c.ID, err)
 	}
 	url, err := s.authorizeURL(ctx, r, state, c.Link.Reveal(), "")
-	return Begun{c.ID, url, c.ExpiresAt}, err
-}
-
-// Find returns a consent of a tenant, for the panel that polls it. A consent that timed out, or that can no longer be
-// confirmed, is returned as failed. The failure of one that waits for confirmation says so.
-func (s *Service) Find(ctx context.Context, tenantID, consentID string) (Consent, error) {
-	c, err := s.cfg.Store.Consent(ctx, consentID)
-	if errors.Is(err, tenant.ErrNotFound) || err == nil && c.TenantID != tenantID {
-		return Consent{}, failure.New(failure.NotFound)
-	}
-	if err != nil {
-		return Consent{}, fmt.Errorf("reading consent %s: %w", consentID, err)
-	}
-	switch {
-	case c.Status == Waiting && s.timedOut(c):
-		c.Status, c.Failure = Failed, failure.NewRecord(ctx, failure.New(failure.ConsentTimedOut))
-	case c.Status == Confirmable:
-		f, err := s.confirmable(ctx, c)
-		if err != nil {
-			return Consent{}, err
-		}
-		if f != nil {
-			c.Status, c.Failure = Failed, failure.NewRecord(ctx, f)
-		}
-	}
-	return c, nil
+	return Begun{c.ID, url, c.ExpiresAt, token.Manual}, err
 }
 
 // A Landing is what the onboarding page shows to visitors of a link before they continue to Microsoft.
 type Landing struct {
-	Procedure     token.Procedure
-	TenantName    string
-	Marketplace   string
+	// Procedure is how the consent will end in the visitor's browser.
+	Procedure token.Procedure
+	// Who asks, as the platform names them: nobody has verified the names. AccountID is the platform's number of the account;
+	// empty if unknown.
+	TenantName  string
+	AccountID   string
+	AskedBy     string
+	Marketplace string
+
 	Directory     string
 	ApplicationID string
 	ExpiresAt     time.Time
@@ -206,17 +230,29 @@ type Landing struct {
 	StraightOn bool
 }
 
-// Landing returns the landing page of a link. It changes nothing, because mail programs open links for previews.
-func (s *Service) Landing(ctx context.Context, link string) (Landing, error) {
+// Landing returns the landing page of a link for the browser with a cookie, "" for one without. It changes nothing, because
+// mail programs open links for previews. Whoever opens an automatic link in another browser than that of the panel must see who
+// asks before they continue, because that need not be anybody they know.
+func (s *Service) Landing(ctx context.Context, link, browser string) (Landing, error) {
 	c, r, err := s.byLink(ctx, link)
 	if err != nil {
 		return Landing{}, err
 	}
-	return Landing{
-		Procedure: c.Procedure, TenantName: r.Tenant.Name, Marketplace: r.Tenant.Marketplace,
-		Directory: r.Tenant.Directory, ApplicationID: r.Client().Application.ID, ExpiresAt: c.ExpiresAt,
-		StraightOn: c.Procedure == token.Automatic || r.Instance.Settings.SkipLanding,
-	}, nil
+	automatic, err := s.takesEffect(r, c, browser)
+	if err != nil {
+		return Landing{}, err
+	}
+	l := Landing{
+		Procedure:  token.Manual,
+		TenantName: tenant.ShownName(r.Tenant.Name), AccountID: r.Tenant.AccountID,
+		AskedBy: tenant.ShownName(c.AskedBy.Name), Marketplace: tenant.ShownName(r.Tenant.Marketplace),
+		Directory: tenant.ShownName(r.Tenant.Directory), ApplicationID: r.Client().Application.ID, ExpiresAt: c.ExpiresAt,
+		StraightOn: automatic || c.Procedure == token.Manual && r.Instance.Settings.SkipLanding,
+	}
+	if automatic {
+		l.Procedure = token.Automatic
+	}
+	return l, nil
 }
 
 // Authorize returns the address of Microsoft's sign-in page with a new state that only one browser can complete; browser is

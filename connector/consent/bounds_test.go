@@ -18,13 +18,13 @@ func TestProcedures_MySQLStoreWhoeverAsks(t *testing.T) {
 		h := newHarnessOn(t, db)
 		long := strings.Repeat("<界", 40_000)
 		asker := audit.Actor{Kind: audit.User, ID: long, Name: long, AccountID: long, OriginalID: long}
-		begun, err := h.consents.Begin(t.Context(), tenantID, asker)
+		begun, err := h.consents.Begin(t.Context(), tenantID, consent.Request{Browser: h.panelBrowser(browser)}, asker)
 		h.must(err)
 		_, err = h.complete(h.open(begun), "code-1")
 		h.must(err)
 		h.checkConsent(begun.ID, consent.Succeeded, "")
 
-		begun, err = h.consents.Begin(t.Context(), tenantID, asker)
+		begun, err = h.consents.Begin(t.Context(), tenantID, consent.Request{Origin: "https://" + strings.Repeat("a", 247)}, asker)
 		h.must(err)
 		h.tokens.exchange = func(token.CodeExchange) error {
 			return failure.New(failure.RoleMissing, "username", long, "role", long)

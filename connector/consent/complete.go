@@ -34,13 +34,17 @@ type Outcome struct {
 	// empty.
 	SignInAgain string
 
+	ConsentID string
+	// Procedure is how the consent ended: an automatic one that another browser completed ended as a manual one.
 	Procedure token.Procedure
 	// Waiting says that the consent takes effect only once the reseller confirms it, until ClaimExpiresAt.
 	Waiting        bool
 	ClaimCode      string // manual only; shown once and stored as a hash
 	ClaimExpiresAt time.Time
 	ConsentedBy    token.Person
-	TenantName     string
+	// Who received the consent, as in Landing.
+	TenantName string
+	AccountID  string
 }
 
 // maxStoreAttempts is how often an accepted consent is stored while a renewal changes the same rows.
@@ -51,7 +55,8 @@ const maxStoreAttempts = 3
 const acceptTimeout = 90 * time.Second
 
 // Complete checks what Microsoft sent to the redirect URI, exchanges the code, and stores the grant: active for the automatic
-// procedure, unless another person consented than before; pending for the manual one. A refusal stores no grant.
+// procedure in the browser in whose panel it began, unless another person consented than before; pending in all other cases. A
+// refusal stores no grant.
 func (s *Service) Complete(ctx context.Context, cb Callback) (Outcome, error) {
 	state, c, r, err := s.byState(ctx, cb.State)
 	if err != nil {
@@ -68,13 +73,20 @@ func (s *Service) Complete(ctx context.Context, cb Callback) (Outcome, error) {
 	if s.claimsRefused(r, state, cb) {
 		return s.openWithoutClaims(ctx, r, state, cb.Locale)
 	}
-	g, err := s.accept(ctx, r, c, state, cb)
+	automatic, err := s.takesEffect(r, c, cb.Browser)
 	if err != nil {
 		return Outcome{}, err
 	}
-	out := Outcome{Procedure: c.Procedure, ConsentedBy: g.ConsentedBy, TenantName: r.Tenant.Name}
-	out.ClaimExpiresAt = s.claimEnds(g)
-	if c.Procedure == token.Automatic {
+	out := Outcome{ConsentID: c.ID, Procedure: token.Manual, TenantName: tenant.ShownName(r.Tenant.Name), AccountID: r.Tenant.AccountID}
+	if automatic {
+		out.Procedure = token.Automatic
+	}
+	g, err := s.accept(ctx, r, c, state, cb, out.Procedure)
+	if err != nil {
+		return Outcome{}, err
+	}
+	out.ConsentedBy, out.ClaimExpiresAt = g.ConsentedBy, s.claimEnds(g)
+	if automatic {
 		accepted, err := s.succeed(ctx, r, c.ID, g, visitor(g.ConsentedBy))
 		out.Waiting = accepted.Waiting
 		return out, err
@@ -158,21 +170,21 @@ func (s *Service) use(ctx context.Context, state State) error {
 }
 
 // accept uses up the state and exchanges the code for a grant. It stores every refusal.
-func (s *Service) accept(ctx context.Context, r tenant.Resolved, c Consent, state State, cb Callback) (token.Grant, error) {
+func (s *Service) accept(ctx context.Context, r tenant.Resolved, c Consent, state State, cb Callback, procedure token.Procedure) (token.Grant, error) {
 	if err := s.use(ctx, state); err != nil {
 		return token.Grant{}, err
 	}
 	// The code works only once: a caller that stops waiting must not end the exchange.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptTimeout)
 	defer cancel()
-	g, err := s.exchange(ctx, r, c, state, cb)
+	g, err := s.exchange(ctx, r, c, state, cb, procedure)
 	if err == nil {
 		return g, nil
 	}
 	return token.Grant{}, errors.Join(err, s.refuse(context.WithoutCancel(ctx), r, c.ID, err))
 }
 
-func (s *Service) exchange(ctx context.Context, r tenant.Resolved, c Consent, state State, cb Callback) (token.Grant, error) {
+func (s *Service) exchange(ctx context.Context, r tenant.Resolved, c Consent, state State, cb Callback, procedure token.Procedure) (token.Grant, error) {
 	if cb.Error != "" {
 		return token.Grant{}, s.callbackError(cb)
 	}
@@ -183,7 +195,7 @@ func (s *Service) exchange(ctx context.Context, r tenant.Resolved, c Consent, st
 		TenantID:  r.Tenant.ID,
 		Code:      token.AuthorizationCode{Code: cb.Code, Verifier: state.Verifier, RedirectURI: s.RedirectURI()},
 		Nonce:     state.Nonce.Reveal(),
-		ConsentID: c.ID, Procedure: c.Procedure, AskedBy: c.AskedBy.Name,
+		ConsentID: c.ID, Procedure: procedure, AskedBy: c.AskedBy.Name,
 	})
 }
 
@@ -193,6 +205,9 @@ func (s *Service) refuse(ctx context.Context, r tenant.Resolved, consentID strin
 	f := failure.From(cause)
 	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 		err := s.change(ctx, consentID, func(c *Consent) {
+			if !c.open() {
+				return // another opening of it has ended it meanwhile
+			}
 			c.Failure = failure.NewRecord(ctx, f)
 			if c.Procedure == token.Automatic || r.Instance.Settings.DirectLink {
 				c.Status, c.EndedAt = Failed, s.cfg.Now()
@@ -209,8 +224,8 @@ func (s *Service) refuse(ctx context.Context, r tenant.Resolved, consentID strin
 // claimEnds returns until when a grant waits for its claim code or for its confirmation.
 func (s *Service) claimEnds(g token.Grant) time.Time { return g.ConsentedAt.Add(s.cfg.ClaimLife) }
 
-// succeed stores an exchanged grant as the active one and ends its consent. If another person consented than before, the
-// consent waits for confirmation instead.
+// succeed stores an exchanged grant as the active one, ends its consent, and closes the other attempts of the tenant, whose
+// panels learn this outcome. If another person consented than before, the consent waits for confirmation instead.
 func (s *Service) succeed(ctx context.Context, r tenant.Resolved, consentID string, g token.Grant, by audit.Actor) (token.Acceptance, error) {
 	var accepted token.Acceptance
 	err := s.store(ctx, func(ctx context.Context) (err error) {
@@ -226,6 +241,9 @@ func (s *Service) succeed(ctx context.Context, r tenant.Resolved, consentID stri
 			}
 			c.Status, c.EndedAt = Succeeded, s.cfg.Now()
 		})
+		if err == nil {
+			err = s.closeOthers(ctx, r, consentID, by)
+		}
 		if err != nil {
 			return err
 		}
@@ -236,6 +254,20 @@ func (s *Service) succeed(ctx context.Context, r tenant.Resolved, consentID stri
 		return s.append(ctx, r, e)
 	})
 	return accepted, err
+}
+
+// closeOthers closes the other attempts of a tenant, one of which has ended well, in the caller's transaction.
+func (s *Service) closeOthers(ctx context.Context, r tenant.Resolved, consentID string, by audit.Actor) error {
+	closed, err := s.cfg.Store.CloseOthers(ctx, r.Tenant.ID, consentID, s.cfg.Now())
+	if err != nil {
+		return changed(err, "closing other consents of "+r.Tenant.ID)
+	}
+	for range closed {
+		if err := s.append(ctx, r, audit.Event{Action: audit.ConsentClosed, Actor: by, Details: map[string]string{"procedure": string(token.Automatic)}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // await stores an exchanged grant as pending, to wait for its claim code.

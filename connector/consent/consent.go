@@ -24,7 +24,7 @@ const (
 	Confirmable Status = "confirmable"
 	Succeeded   Status = "succeeded"
 	Failed      Status = "failed"
-	Closed      Status = "closed" // manual: the link was replaced
+	Closed      Status = "closed" // manual: the link was replaced; automatic: another consent took effect first
 )
 
 // A Consent is one attempt to obtain a grant, from begin to outcome.
@@ -36,12 +36,15 @@ type Consent struct {
 	// Link is the secret part of the landing page's address. It is stored sealed, because the panel shows it again. LinkHash
 	// is its keyed hash, by which the consent is looked up. Link is empty once it is purged, and when the stored one does not
 	// open.
-	Link      secret.Text
-	LinkHash  string
-	AskedBy   audit.Actor
-	CreatedAt time.Time
-	ExpiresAt time.Time
-	EndedAt   time.Time // zero while it is open
+	Link     secret.Text
+	LinkHash string
+	// BrowserHash identifies the browser in whose panel an automatic consent began, as a keyed hash with the consent's ID. A
+	// consent without one, or that is opened in another browser, ends as a manual one: with a claim code.
+	BrowserHash string
+	AskedBy     audit.Actor
+	CreatedAt   time.Time
+	ExpiresAt   time.Time
+	EndedAt     time.Time // zero while it is open
 	// Failure is why the consent failed; for a manual consent, why its last opening failed.
 	Failure *failure.Record
 	// ConsentedBy is set when a person has consented.
@@ -56,8 +59,10 @@ type Consent struct {
 	Version int64
 }
 
-// open reports whether a person may still sign in for c.
-func (c Consent) open() bool { return c.EndedAt.IsZero() && c.Status != Confirmable }
+// open reports whether a person may still sign in for c. An automatic consent that ended as a manual one is one attempt only.
+func (c Consent) open() bool {
+	return c.EndedAt.IsZero() && c.Status != Confirmable && (c.Status != Claimable || c.Procedure == token.Manual)
+}
 
 // A State is one opening of Microsoft's sign-in page. It can be used once.
 type State struct {
@@ -87,6 +92,8 @@ type Store interface {
 	ConsentByLink(ctx context.Context, linkHash string) (Consent, error)
 	// OpenConsent returns the newest consent of a tenant and procedure that is waiting or claimable.
 	OpenConsent(ctx context.Context, tenantID string, p token.Procedure) (Consent, error)
+	// CloseOthers closes the automatic consents of a tenant that wait for a person, except one, and returns their IDs.
+	CloseOthers(ctx context.Context, tenantID, consentID string, now time.Time) ([]string, error)
 	// SaveConsent inserts (Version 0) or updates c with a check of its Version (else tenant.ErrChanged).
 	SaveConsent(ctx context.Context, c *Consent) error
 
@@ -98,11 +105,18 @@ type Store interface {
 	State(ctx context.Context, hash string) (State, error)
 	// OpenStates returns the unused, unexpired states of a consent, newest first.
 	OpenStates(ctx context.Context, consentID string, now time.Time) ([]State, error)
+	// Progress reports whether Microsoft's page was opened for a consent, and whether Microsoft has answered.
+	Progress(ctx context.Context, consentID string) (opened, answered bool, err error)
 	// UseState marks the state as used by one conditional UPDATE; tenant.ErrChanged if it was used before.
 	UseState(ctx context.Context, hash string, now time.Time) error
 
 	Grant(ctx context.Context, tenantID string, slot token.Slot) (token.Grant, error)
 	DeleteGrant(ctx context.Context, tenantID string, slot token.Slot) error
+
+	// SaveUnlistedOrigin keeps the origin of a panel that could not learn its browser, in place of the tenant's last one.
+	SaveUnlistedOrigin(ctx context.Context, tenantID, origin string, now time.Time) error
+	// UnlistedOrigins returns what SaveUnlistedOrigin kept about the tenants of an instance since a time: tenant ID → origin.
+	UnlistedOrigins(ctx context.Context, instanceKey string, since time.Time) (map[string]string, error)
 
 	AppendEvent(ctx context.Context, e audit.Event) error
 

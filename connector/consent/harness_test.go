@@ -2,6 +2,8 @@ package consent_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"net/url"
 	"os"
 	"strings"
@@ -26,6 +28,7 @@ const (
 	tenantID      = "tenant-1"
 	otherTenantID = "tenant-2"
 	browser       = "cookie-of-this-browser"
+	panelOrigin   = "https://panel.example"
 	publicURL     = "https://onboarding.example"
 )
 
@@ -101,7 +104,8 @@ func (h *hasher) Hash(purpose, value string) (string, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.hashes[purpose]++
-	return purpose + ":" + value, nil
+	sum := sha256.Sum256([]byte(purpose + ":" + value))
+	return base64.RawURLEncoding.EncodeToString(sum[:]), nil
 }
 
 func (h *hasher) count(purpose string) int {
@@ -151,6 +155,7 @@ func newHarnessOn(t *testing.T, db *storetest.Database) *harness {
 	h.tokens = &fakeTokens{Service: tokens, now: h.now, person: person}
 	h.consents, err = consent.New(consent.Config{
 		Store: h.store, Tokens: h.tokens, Microsoft: fakeMicrosoft{}, Hasher: h.hasher, PublicURL: publicURL, Now: h.now,
+		PanelOrigins: map[string][]string{instanceKey: {panelOrigin}},
 	})
 	h.must(err)
 	h.settings(func(*tenant.Settings) {})
@@ -184,11 +189,21 @@ func (h *harness) must(err error) {
 	}
 }
 
+// begin begins an automatic consent in a panel of this browser.
 func (h *harness) begin() consent.Begun {
 	h.Helper()
-	begun, err := h.consents.Begin(h.Context(), tenantID, reseller)
+	begun, err := h.consents.Begin(h.Context(), tenantID, consent.Request{Browser: h.panelBrowser(browser)}, reseller)
 	h.must(err)
 	return begun
+}
+
+// panelBrowser returns what the start page tells a panel about the browser with a cookie.
+func (h *harness) panelBrowser(cookie string) string {
+	h.Helper()
+	_, name, _ := strings.Cut(h.consents.StartURL(instanceKey), "/start/")
+	start, err := h.consents.Start(h.Context(), name, cookie)
+	h.must(err)
+	return start.Browser
 }
 
 func (h *harness) link() consent.Begun {

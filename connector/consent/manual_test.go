@@ -40,11 +40,11 @@ func (h *harness) granted(code string) consent.Outcome {
 
 func TestLanding_Refusals(t *testing.T) {
 	h := newHarness(t)
-	_, err := h.consents.Landing(t.Context(), "invented")
+	_, err := h.consents.Landing(t.Context(), "invented", "")
 	h.checkFailure("Landing of an unknown link", err, failure.LinkUnknown)
 	begun := h.link()
 	h.advance(7 * 24 * time.Hour)
-	_, err = h.consents.Landing(t.Context(), linkOf(begun))
+	_, err = h.consents.Landing(t.Context(), linkOf(begun), "")
 	h.checkFailure("Landing of an old link", err, failure.LinkExpired)
 	_, err = h.consents.Authorize(t.Context(), linkOf(begun), browser, "")
 	h.checkFailure("Authorize of an old link", err, failure.LinkExpired)
@@ -54,7 +54,7 @@ func TestLink_SurvivesPreviewsAndBeingOpenedTwice(t *testing.T) {
 	h := newHarness(t)
 	begun := h.link()
 	for range 5 {
-		landing, err := h.consents.Landing(t.Context(), linkOf(begun))
+		landing, err := h.consents.Landing(t.Context(), linkOf(begun), "")
 		h.must(err)
 		if landing.TenantName != "Alpine Cloud" || landing.Marketplace != "Marketplace One" || landing.StraightOn {
 			t.Errorf("Landing = %+v", landing)

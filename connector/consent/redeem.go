@@ -35,7 +35,7 @@ func (s *Service) Redeem(ctx context.Context, tenantID, input string, by audit.A
 	if err != nil {
 		return token.Person{}, err
 	}
-	g, err := s.accept(ctx, r, c, state, cb)
+	g, err := s.accept(ctx, r, c, state, cb, c.Procedure)
 	if err != nil {
 		return token.Person{}, err
 	}
@@ -132,6 +132,9 @@ func (s *Service) activate(ctx context.Context, r tenant.Resolved, c Consent, sl
 	if err := s.cfg.Store.SaveConsent(ctx, &c); err != nil {
 		return token.Person{}, changed(err, "saving consent "+c.ID)
 	}
+	if err := s.closeOthers(ctx, r, c.ID, by); err != nil {
+		return token.Person{}, err
+	}
 	e := audit.Event{Action: action, Actor: by, Details: map[string]string{"username": g.ConsentedBy.Username}}
 	if name := shown(before); name != "" {
 		e.Details["before"] = name
@@ -139,8 +142,17 @@ func (s *Service) activate(ctx context.Context, r tenant.Resolved, c Consent, sl
 	return g.ConsentedBy, s.append(ctx, r, e)
 }
 
+// claimable returns the consent whose grant waits for a claim code; once that grant has been deleted, the open link, whose
+// code may have expired. An automatic consent that ended as a manual one has a code, too.
 func (s *Service) claimable(ctx context.Context, tenantID string) (Consent, error) {
-	c, err := s.cfg.Store.OpenConsent(ctx, tenantID, token.Manual)
+	g, err := s.cfg.Store.Grant(ctx, tenantID, token.Pending)
+	var c Consent
+	switch {
+	case err == nil:
+		c, err = s.cfg.Store.Consent(ctx, g.ConsentID)
+	case errors.Is(err, tenant.ErrNotFound):
+		c, err = s.cfg.Store.OpenConsent(ctx, tenantID, token.Manual)
+	}
 	if errors.Is(err, tenant.ErrNotFound) || err == nil && c.Status != Claimable {
 		return Consent{}, failure.New(failure.NothingToClaim)
 	}
@@ -195,7 +207,10 @@ func (s *Service) refuseClaim(ctx context.Context, r tenant.Resolved, c Consent,
 		slot := token.Pending
 		if c.Status == Confirmable {
 			slot = token.Unconfirmed
+		}
+		if c.Status == Confirmable || c.Procedure == token.Automatic {
 			c.Status, c.EndedAt, c.Failure = Failed, s.cfg.Now(), failure.NewRecord(ctx, refused)
+			c.ClaimHash = ""
 		} else {
 			c.Status, c.ClaimHash, c.ClaimExpiresAt = Waiting, "", time.Time{}
 		}

@@ -24,6 +24,8 @@ const (
 	hashLink    = "link"
 	hashState   = "state"
 	hashBrowser = "browser"
+	hashPanel   = "panel" // what a panel learns about its browser
+	hashBegun   = "begun" // what a consent keeps of that
 	hashClaim   = "claim"
 )
 
@@ -33,6 +35,7 @@ type Tokens interface {
 	Accept(ctx context.Context, g token.Grant) (token.Acceptance, error)
 	StorePending(ctx context.Context, g token.Grant) error
 	Activate(ctx context.Context, tenantID string, slot token.Slot, consentID string) (g token.Grant, before token.Person, err error)
+	Disown(ctx context.Context, g token.Grant) error
 }
 
 // Config is what a Service needs.
@@ -44,6 +47,11 @@ type Config struct {
 
 	// PublicURL is the public address of the onboarding pages, without a trailing slash. Required.
 	PublicURL string
+
+	// PanelOrigins are the origins of the panels of each instance: consumer key → origins. Only they learn which browser they are
+	// open in, so only in them does the automatic procedure take effect at once. They must come from the operator's configuration
+	// alone. Default: none, every consent ends with a claim code.
+	PanelOrigins map[string][]string
 
 	// ConsentLife is how long an automatic consent, and each opening of Microsoft's page, may take.
 	// Default: 15 minutes.

@@ -27,7 +27,7 @@ func TestLink_UnreadableLinkIsReplaced(t *testing.T) {
 	if again := h.link(); again.URL != second.URL {
 		t.Errorf("Link() again = %s, want the same address", again.URL)
 	}
-	_, err := h.consents.Landing(t.Context(), linkOf(first))
+	_, err := h.consents.Landing(t.Context(), linkOf(first), "")
 	h.checkFailure("Landing() of the damaged link", err, failure.LinkUnknown)
 	out, err := h.complete(h.open(second), "code")
 	h.must(err)
@@ -109,7 +109,7 @@ func TestRedeem_UnreadablePendingGrant(t *testing.T) {
 func TestBegin_UnreadableCredentials(t *testing.T) {
 	h := newHarness(t)
 	h.spoil("instances", "credentials")
-	_, err := h.consents.Begin(t.Context(), tenantID, reseller)
+	_, err := h.consents.Begin(t.Context(), tenantID, consent.Request{}, reseller)
 	h.checkFailure("Begin()", err, failure.CredentialsUnreadable)
 	_, err = h.consents.Link(t.Context(), tenantID, reseller)
 	h.checkFailure("Link()", err, failure.CredentialsUnreadable)

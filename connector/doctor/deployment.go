@@ -51,9 +51,24 @@ func (e *examination) deployment(ctx context.Context) {
 	e.clouds(ctx, services, instances)
 	for _, in := range instances {
 		e.instance(ctx, services, in)
+		e.panels(ctx, services, in)
 	}
 	if e.Tenant != "" {
 		e.tenant(ctx, services, recorder, instances)
+	}
+}
+
+// panels names the panels of an instance that are not listed, as users of them reported.
+func (e *examination) panels(ctx context.Context, services *app.Services, in tenant.Instance) {
+	const check = "panels"
+	unlisted, err := services.Consents.UnlistedOrigins(ctx, in.Key)
+	if err != nil {
+		e.fail(check, err.Error()+".", "")
+		return
+	}
+	for _, origin := range slices.Compact(slices.Sorted(maps.Values(unlisted))) {
+		e.warn(check, fmt.Sprintf("Users of the panel %s of instance %q report that automatic updates end with an authentication code there, because panelOrigins does not list it.", origin, in.Key),
+			"If you know this panel, add it to panelOrigins of the instance and restart the connector.")
 	}
 }
 

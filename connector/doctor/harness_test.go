@@ -189,10 +189,10 @@ func (h *harness) tenantID() string { return h.TenantOf(world.Rita).ID }
 // consent gives the tenant a grant, by the automatic procedure.
 func (h *harness) consent() {
 	h.Helper()
-	answer := h.As(h.Context(), world.Rita, http.MethodPost, h.tenantID(), "consents", nil)
-	var begun struct{ URL string }
-	h.must(json.Unmarshal(answer.Body, &begun))
-	page, err := h.Visit(h.Context(), world.NewBrowser(), begun.URL, microsoft.Visitor{
+	browser := world.NewBrowser()
+	begun, err := h.Begin(h.Context(), world.Rita, browser)
+	h.must(err)
+	page, err := h.Visit(h.Context(), browser, begun.URL, microsoft.Visitor{
 		UPN: world.AlpineAdmin, Password: world.Password, ApproveMFA: true, Accept: true,
 	})
 	if err != nil || page.Status != http.StatusOK {

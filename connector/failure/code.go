@@ -84,6 +84,9 @@ const (
 	ConfirmationWaiting Code = "confirmation_waiting"
 	ConfirmationExpired Code = "confirmation_expired"
 	ConsentReplaced     Code = "consent_replaced"
+	// A consent that the person who gave it took back at once.
+	ConsentDisowned Code = "consent_disowned"
+	DisownTooLate   Code = "disown_too_late"
 
 	// A grant.
 	GrantAbsent     Code = "grant_absent"
@@ -252,6 +255,9 @@ var messages = map[Code]message{
 	ConfirmationWaiting: {"", http.StatusConflict, "__username__ signed in this time, __before__ last time. The consent takes effect once you confirm it.", "Confirm the consent under Manage Refresh Token. If the screen offers no button for it, the package on the platform is older than the connector and has to be upgraded."},
 	ConfirmationExpired: {"", http.StatusGone, "The consent wasn't confirmed in time. Nothing was changed.", "Start again and confirm the consent before the time shown."},
 	ConsentReplaced:     {"", http.StatusConflict, "This consent no longer waits for confirmation: a later one replaced it, or the token was deleted.", "Check under Manage Refresh Token whose consent is in use."},
+
+	ConsentDisowned: {SignIn, http.StatusConflict, "The consent was taken back on the onboarding page right after it was granted: the person there didn't mean to grant it. The refresh token was destroyed.", "Find out who was asked for the consent before you use Update Refresh Token or send a link again."},
+	DisownTooLate:   {"", http.StatusGone, "The consent is older than 15 minutes, so it can't be taken back here anymore.", "Remove the consent of the application at Microsoft, and ask the provider of the marketplace to delete the token."},
 
 	GrantAbsent:        {SignIn, http.StatusConflict, "There is no refresh token for this tenant yet.", "Use Update Refresh Token, or send the link of Manual Update."},
 	GrantExpired:       {SignIn, http.StatusConflict, "The refresh token has expired: it was not renewed for 90 days.", "Use Update Refresh Token, or send the link of Manual Update."},

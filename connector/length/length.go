@@ -16,6 +16,7 @@ const (
 	ID        = 64  // an ID of a known form, such as that of a resource, directory or consent, and a keyed hash
 	ForeignID = 255 // an ID that others choose, such as that of an account, subscription or periodic task
 	Name      = 255 // a name for people to read, of a person, company or marketplace
+	Origin    = 255 // the origin of a panel: scheme, host and port
 	Directory = 255 // a directory as entered: a domain name has at most 253
 	Word      = 16  // a word of our own, such as a slot, status or kind
 	Code      = 64  // a longer one, such as an action or a failure code

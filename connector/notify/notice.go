@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"math"
 	"strconv"
 	"time"
@@ -33,6 +34,8 @@ type Notice struct {
 	Marketplace string `json:"marketplace,omitempty"`
 	// AccountID is the platform account of the tenant; empty if unknown.
 	AccountID string `json:"account,omitempty"`
+	// Provider says that the notice is for the provider, not for the tenant's account.
+	Provider bool `json:"provider,omitempty"`
 
 	State  token.State     `json:"state,omitempty"`
 	Reason *failure.Record `json:"reason,omitempty"` // nil without a problem
@@ -57,6 +60,7 @@ const (
 	headExpired        = "The refresh token of __name__ has expired."
 	headExpires        = "The refresh token of __name__ expires in __days__ days."
 	headExpiresNow     = "The refresh token of __name__ expires within a day."
+	headDisowned       = "A consent for __name__ (account __account__) was taken back right after it was granted."
 	headRecovered      = "The refresh token of __name__ is in order again."
 	headCredential     = "The last credential of the Microsoft application of __name__ ends in __days__ days."
 	headCredentialNow  = "The last credential of the Microsoft application of __name__ ends within a day."
@@ -78,6 +82,9 @@ func (n Notice) headline() string {
 		return either(n.Days <= 1, headCredentialNow, headCredential)
 	case Recovery:
 		return headRecovered
+	}
+	if n.Reason != nil && n.Reason.Code == failure.ConsentDisowned {
+		return headDisowned
 	}
 	switch n.State {
 	case token.StateExpired:
@@ -113,7 +120,7 @@ func (n Notice) Lines() []string {
 }
 
 func (n Notice) params() map[string]string {
-	return map[string]string{"name": n.Name, "days": strconv.Itoa(n.Days), "date": n.Ends.UTC().Format("2006-01-02 15:04 UTC")}
+	return map[string]string{"name": n.Name, "account": cmp.Or(n.AccountID, "?"), "days": strconv.Itoa(n.Days), "date": n.Ends.UTC().Format("2006-01-02 15:04 UTC")}
 }
 
 func either(first bool, a, b string) string {

@@ -121,6 +121,12 @@ func TestPanel_ShowsANoticeToItsAccountOnly(t *testing.T) {
 	if diff := cmp.Diff(want, p.shown); diff != "" {
 		t.Errorf("shown (-want +got):\n%s", diff)
 	}
+	forProvider := alarm
+	forProvider.Provider = true
+	if err := c.Send(t.Context(), forProvider); err != nil || len(p.shown) != 3 || p.shown[2].AccountID != providerID {
+		t.Errorf("Send(alarm for the provider) = %v, shown %+v, want the provider to see it alone", err, p.shown)
+	}
+	p.shown = p.shown[:2]
 	alarm.AccountID = ""
 	if err := c.Send(t.Context(), alarm); !errors.Is(err, notify.ErrUndeliverable) || len(p.shown) != 2 {
 		t.Errorf("Send(notice without an account) = %v, %d notices shown, want %v, 2 as before", err, len(p.shown), notify.ErrUndeliverable)

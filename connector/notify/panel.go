@@ -30,7 +30,7 @@ type Instances interface {
 }
 
 // A Panel is the channel that shows notices in the platform's panel, to the users of the tenant's account. Notices about an
-// instance are shown to the provider.
+// instance, and those that are for the provider, are shown to the provider.
 type Panel struct {
 	instances Instances
 	panels    Panels
@@ -50,7 +50,7 @@ func (p *Panel) Send(ctx context.Context, n Notice) error {
 		return fmt.Errorf("reading instance %s: %w", n.InstanceKey, err)
 	}
 	account := n.AccountID
-	if n.TenantID == "" {
+	if n.TenantID == "" || n.Provider {
 		if account, err = p.panels.ProviderAccount(ctx, in); err != nil {
 			return fmt.Errorf("finding the provider's account: %w", err)
 		}

@@ -33,7 +33,9 @@ type Announcement struct {
 	Subject Subject
 	Owner   string // of the lease
 	State   State
-	Version int64 // advanced by every event of the subject
+	// DisownedAt is when a consent of the tenant was last taken back (audit.ConsentDisowned); zero when none ever was.
+	DisownedAt time.Time
+	Version    int64 // advanced by every event of the subject
 }
 
 // Store keeps announcements. Every event of a tenant or instance makes its subject due, in the transaction of the event.

@@ -325,6 +325,32 @@ func TestSweep_WarnsTheProviderOfTheInstancesCredential(t *testing.T) {
 	})
 }
 
+// The provider is alarmed of a consent that was taken back, once, and even if the tenant has another token by then.
+func TestSweep_AlarmsTheProviderOfADisownedConsent(t *testing.T) {
+	each(t, func(h *harness) {
+		h.sweep()
+		h.checkSent()
+		h.happen(audit.ConsentDisowned)
+		h.granted()
+		h.sweep()
+		h.panel.mu.Lock()
+		sent := h.panel.sent
+		h.panel.mu.Unlock()
+		if len(sent) != 1 || !sent[0].Provider || sent[0].AccountID != "account-1" || sent[0].Headline() != "A consent for Alpine Cloud (account account-1) was taken back right after it was granted." {
+			h.Fatalf("sent %+v, want one alarm for the provider that names the account", sent)
+		}
+		h.checkSent("alarm 0 consent_disowned")
+		h.happen(audit.GrantChecked)
+		h.restart()
+		h.sweep()
+		h.checkSent()
+		h.advance(time.Minute)
+		h.happen(audit.ConsentDisowned)
+		h.sweep()
+		h.checkSent("alarm 0 consent_disowned")
+	})
+}
+
 func TestSweep_DropsDeletedSubjects(t *testing.T) {
 	each(t, func(h *harness) {
 		h.changeInstance(func(in *tenant.Instance) { in.RemovedAt = h.now() })

@@ -34,6 +34,9 @@ type State struct {
 	// FailingSince is when renewals were first seen to fail for transient reasons; zero while they do not.
 	FailingSince time.Time `json:"failingSince,omitzero"`
 
+	// Disowned is when the consent was taken back of which the provider was last notified.
+	Disowned time.Time `json:"disowned,omitzero"`
+
 	Expiry     Countdown `json:"expiry,omitzero"`     // of the token
 	Credential Countdown `json:"credential,omitzero"` // of the last credential of the application
 
@@ -89,9 +92,10 @@ func (c *Countdown) advance(ends time.Time, warnings []int, now time.Time) bool 
 
 // A change is something that people must be notified of.
 type change struct {
-	kind   Kind
-	reason *failure.Record
-	ends   time.Time
+	kind     Kind
+	reason   *failure.Record
+	ends     time.Time
+	provider bool // for the provider instead of the tenant's account
 }
 
 // update records the status of a tenant and returns what people must be notified of. ownCredential means that the tenant has
@@ -104,7 +108,7 @@ func (s *State) update(status token.Status, ownCredential bool, now time.Time) [
 	}
 	// An alarm includes how much time is left, so it counts as the warning.
 	if s.Expiry.advance(status.ExpiresAt, expiryDays(), now) && !alarmed {
-		changes = append(changes, change{ExpiryWarning, status.Failure, status.ExpiresAt})
+		changes = append(changes, change{kind: ExpiryWarning, reason: status.Failure, ends: status.ExpiresAt})
 		if s.Trouble == "" {
 			s.Trouble = string(failure.GrantExpiring)
 		}
@@ -113,7 +117,7 @@ func (s *State) update(status token.Status, ownCredential bool, now time.Time) [
 		switch {
 		case status.State == token.StateActive:
 			s.Trouble = ""
-			changes = append(changes, change{Recovery, nil, status.ExpiresAt})
+			changes = append(changes, change{kind: Recovery, ends: status.ExpiresAt})
 		case status.IssuedAt.IsZero(): // the token was deleted
 			s.Trouble = ""
 		}
@@ -125,12 +129,22 @@ func (s *State) update(status token.Status, ownCredential bool, now time.Time) [
 	return append(changes, s.credential(credentialEnds, now)...)
 }
 
+// disowned returns an alarm for the provider if a consent was taken back since the last one. The tenant's account may be the one
+// that asked for the consent, and whatever it did since does not hide it.
+func (s *State) disowned(at time.Time) []change {
+	if at.IsZero() || at.Equal(s.Disowned) {
+		return nil
+	}
+	s.Disowned = at
+	return []change{{kind: Alarm, reason: &failure.Record{Code: failure.ConsentDisowned}, provider: true}}
+}
+
 // credential returns a warning if the end of a credential is near.
 func (s *State) credential(ends, now time.Time) []change {
 	if !s.Credential.advance(ends, credentialDays(), now) {
 		return nil
 	}
-	return []change{{CredentialWarning, nil, ends}}
+	return []change{{kind: CredentialWarning, ends: ends}}
 }
 
 // alarm returns the alarm that the status causes, unless people were notified of it already. A tenant without a token
@@ -161,7 +175,7 @@ func (s *State) alarm(status token.Status, now time.Time) (change, bool) {
 		return change{}, false
 	}
 	s.Trouble = trouble
-	return change{Alarm, status.Failure, status.ExpiresAt}, true
+	return change{kind: Alarm, reason: status.Failure, ends: status.ExpiresAt}, true
 }
 
 // next returns when the subject must be processed again even without an event; zero when that is not necessary.

@@ -116,7 +116,8 @@ func (s *Service) processTenant(ctx context.Context, a *Announcement) (time.Time
 	now := s.cfg.Now()
 	ownCredential := in.Settings.TenantApplication && t.Application.ID != ""
 	about := Notice{InstanceKey: in.Key, TenantID: t.ID, Name: cmp.Or(t.Name, t.ID), Marketplace: t.Marketplace, AccountID: t.AccountID, State: status.State}
-	s.enqueue(&a.State, about, a.State.update(status, ownCredential, now), now)
+	changes := append(a.State.disowned(a.DisownedAt), a.State.update(status, ownCredential, now)...)
+	s.enqueue(&a.State, about, changes, now)
 	if err := s.save(ctx, *a); err != nil {
 		return time.Time{}, err
 	}
@@ -155,6 +156,7 @@ func (s *Service) enqueue(state *State, about Notice, changes []change, now time
 	for _, c := range changes {
 		n := about
 		n.ID, n.At, n.Kind, n.Reason, n.Ends, n.Days = random.ID(), now, c.kind, c.reason, c.ends, daysUntil(c.ends, now)
+		n.Provider = c.provider
 		for _, channel := range s.cfg.Channels {
 			state.Outbox = append(state.Outbox, Delivery{Channel: channel.Name(), Notice: n})
 		}

@@ -21,6 +21,26 @@ type landingView struct {
 	Manual  bool
 }
 
+// startType is the type of the message of the start page to the panel that has opened it; ui-extension/ui/lib/consent.js
+// expects it.
+const startType = "azure-partner-connector-browser"
+
+type startView struct {
+	Type, Browser string
+	Origins       string // separated by spaces
+}
+
+// start is the page that a panel opens first: its script tells the panel which browser it is open in. It is the only page that
+// keeps its opener, which then leads the window to the consent link.
+func (h *Handler) start(c echo.Context) error {
+	s, err := h.cfg.Consents.Start(c.Request().Context(), c.Param("name"), h.browser(c))
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Del(openerPolicy)
+	return h.render(c, http.StatusOK, "start", "One moment", startView{startType, s.Browser, strings.Join(s.Origins, " ")})
+}
+
 // landing shows what a link requests, or redirects to Microsoft at once if nothing needs to be shown. It doesn't
 // redirect previews of the link, because they would create states that nobody uses.
 func (h *Handler) landing(c echo.Context) error {
@@ -28,12 +48,16 @@ func (h *Handler) landing(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	l, err := h.cfg.Consents.Landing(c.Request().Context(), link)
+	known := ""
+	if h.knowsBrowser(c) {
+		known = h.browser(c)
+	}
+	l, err := h.cfg.Consents.Landing(c.Request().Context(), link, known)
 	if err != nil {
 		return err
 	}
 	h.storeLanguage(c)
-	if (l.StraightOn || l.Procedure == token.Automatic) && !isPreview(c.Request()) {
+	if l.StraightOn && !isPreview(c.Request()) {
 		return h.redirectToMicrosoft(c, link)
 	}
 	h.browser(c)
@@ -47,10 +71,18 @@ func (h *Handler) authorize(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := h.ownForm(c); err != nil {
+		return err
+	}
+	return h.redirectToMicrosoft(c, link)
+}
+
+// ownForm refuses a form that another site has posted.
+func (h *Handler) ownForm(c echo.Context) error {
 	if err := h.origin.Check(c.Request()); err != nil {
 		return failure.Wrap(fmt.Errorf("checking where the form was sent from: %w", err), failure.StateUnknown)
 	}
-	return h.redirectToMicrosoft(c, link)
+	return nil
 }
 
 func (h *Handler) redirectToMicrosoft(c echo.Context, link string) error {

@@ -20,12 +20,17 @@ import (
 
 // Consents runs the consent procedures; consent.Service implements it. Errors that a person may see are *failure.Error.
 type Consents interface {
-	// Landing returns what the link requests. It changes nothing, so previews and scanners don't use up the link.
-	Landing(ctx context.Context, link string) (consent.Landing, error)
+	// Start returns what the start page with a name tells the panel that opened it about the browser.
+	Start(ctx context.Context, name, browser string) (consent.Start, error)
+	// Landing returns what the link requests of the browser with the given cookie, "" for one without. It changes nothing, so
+	// previews and scanners don't use up the link.
+	Landing(ctx context.Context, link, browser string) (consent.Landing, error)
 	// Authorize returns Microsoft's address with a fresh state, which is only accepted from the given browser.
 	Authorize(ctx context.Context, link, browser, locale string) (string, error)
 	// Complete accepts or refuses Microsoft's answer, or requests another sign-in (Outcome.SignInAgain).
 	Complete(ctx context.Context, cb consent.Callback) (consent.Outcome, error)
+	// Disown destroys the grant of a consent that was completed in the browser that asks.
+	Disown(ctx context.Context, consentID string) error
 }
 
 // Seal encrypts what browsers store for us; *seal.Derived implements it.
@@ -145,11 +150,13 @@ func (h *Handler) router() *echo.Echo {
 
 	read := []string{http.MethodGet, http.MethodHead}
 	g := e.Group(h.base)
+	g.Match(read, "/start/:name", h.start)
 	g.Match(read, "/consent/:link", h.landing)
 	g.POST("/consent/:link", h.authorize)
 	g.GET("/callback", h.callback)
 	g.POST("/callback", h.callback)
 	g.Match(read, "/done", h.done)
+	g.POST("/disown", h.disown)
 	g.Match(read, "/", h.home)
 	if h.base != "" {
 		g.Match(read, "", h.home)

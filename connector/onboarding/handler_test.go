@@ -61,7 +61,7 @@ func TestHandler_ManualProcedure(t *testing.T) {
 
 func TestHandler_AutomaticProcedure(t *testing.T) {
 	h := newHarness(t, nil)
-	h.landing = func(string) (consent.Landing, error) {
+	h.landing = func(string, string) (consent.Landing, error) {
 		return consent.Landing{Procedure: token.Automatic, StraightOn: true}, nil
 	}
 	h.complete = func(consent.Callback) (consent.Outcome, error) { return automaticOutcome(), nil }
@@ -78,7 +78,7 @@ func TestHandler_AutomaticProcedure(t *testing.T) {
 
 func TestLanding_RedirectsIfConfigured(t *testing.T) {
 	h := newHarness(t, nil)
-	h.landing = func(string) (consent.Landing, error) {
+	h.landing = func(string, string) (consent.Landing, error) {
 		l := manualLanding()
 		l.StraightOn = true
 		return l, nil
@@ -90,7 +90,7 @@ func TestLanding_RedirectsIfConfigured(t *testing.T) {
 
 func TestLanding_PreviewsCreateNoState(t *testing.T) {
 	h := newHarness(t, nil)
-	h.landing = func(string) (consent.Landing, error) {
+	h.landing = func(string, string) (consent.Landing, error) {
 		return consent.Landing{Procedure: token.Automatic, StraightOn: true}, nil
 	}
 	for _, tc := range []struct {
@@ -357,7 +357,7 @@ func TestCallback_PostedAnswerFromSameSite(t *testing.T) {
 
 func TestLanding_WithoutNames(t *testing.T) {
 	h := newHarness(t, nil)
-	h.landing = func(string) (consent.Landing, error) { return consent.Landing{Procedure: token.Manual}, nil }
+	h.landing = func(string, string) (consent.Landing, error) { return consent.Landing{Procedure: token.Manual}, nil }
 	p := h.visitor().get("/consent/" + link)
 	if p.status != http.StatusOK || strings.Contains(p.body, "<dt>Marketplace</dt>") || strings.Contains(p.body, "0001-01-01") {
 		t.Errorf("GET /consent/… = %d %s, want no empty values", p.status, p.body)

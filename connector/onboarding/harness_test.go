@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/onboarding"
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/token"
@@ -35,7 +36,9 @@ var start = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
 // A fake is a consent service with the functions that a test sets. It records its calls.
 type fake struct {
-	landing   func(link string) (consent.Landing, error)
+	started   func(name, browser string) (consent.Start, error)
+	landing   func(link, browser string) (consent.Landing, error)
+	disown    func(consentID string) error
 	authorize func(link, browser, locale string) (string, error)
 	complete  func(cb consent.Callback) (consent.Outcome, error)
 
@@ -43,10 +46,22 @@ type fake struct {
 	browsers  []string
 	locales   []string
 	callbacks []consent.Callback
+	disowned  []string // consents
 }
 
-func (f *fake) Landing(_ context.Context, link string) (consent.Landing, error) {
-	return f.landing(link)
+func (f *fake) Start(_ context.Context, name, browser string) (consent.Start, error) {
+	return f.started(name, browser)
+}
+
+func (f *fake) Landing(_ context.Context, link, browser string) (consent.Landing, error) {
+	return f.landing(link, browser)
+}
+
+func (f *fake) Disown(_ context.Context, consentID string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.disowned = append(f.disowned, consentID)
+	return f.disown(consentID)
 }
 
 func (f *fake) Authorize(_ context.Context, link, browser, locale string) (string, error) {
@@ -110,7 +125,7 @@ func (r *logBuffer) String() string {
 
 func manualLanding() consent.Landing {
 	return consent.Landing{
-		Procedure: token.Manual, TenantName: "Fabrikam Cloud GmbH", Marketplace: "Example Marketplace",
+		Procedure: token.Manual, TenantName: "Fabrikam Cloud GmbH", AccountID: "1000042", AskedBy: "Rita Reseller", Marketplace: "Example Marketplace",
 		Directory: "fabrikam.onmicrosoft.com", ApplicationID: "6f1c1a52-6d6f-4f0e-9f5e-2c7b3f6f0a11",
 		ExpiresAt: start.Add(7 * 24 * time.Hour),
 	}
@@ -118,7 +133,7 @@ func manualLanding() consent.Landing {
 
 func manualOutcome() consent.Outcome {
 	return consent.Outcome{
-		Procedure: token.Manual, ClaimCode: claimCode, ClaimExpiresAt: start.Add(24 * time.Hour),
+		ConsentID: "consent-1", AccountID: "1000042", Procedure: token.Manual, ClaimCode: claimCode, ClaimExpiresAt: start.Add(24 * time.Hour),
 		ConsentedBy: token.Person{ObjectID: "1", Username: "admin@fabrikam.example", Name: "Ada Admin"}, TenantName: "Fabrikam Cloud GmbH",
 	}
 }
@@ -146,7 +161,9 @@ func newTLSServer(handler http.Handler) *httptest.Server {
 func startHarness(t *testing.T, serve func(http.Handler) *httptest.Server, change func(*onboarding.Config)) *harness {
 	t.Helper()
 	f := &fake{
-		landing: func(string) (consent.Landing, error) { return manualLanding(), nil },
+		started: func(string, string) (consent.Start, error) { return consent.Start{}, failure.New(failure.NotFound) },
+		landing: func(string, string) (consent.Landing, error) { return manualLanding(), nil },
+		disown:  func(string) error { return nil },
 		authorize: func(string, string, string) (string, error) {
 			return "https://login.example.com/authorize?state=" + state, nil
 		},

@@ -20,6 +20,10 @@ import (
 // another origin.
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action "
 
+// openerPolicy is the header that cuts the window off from the panel that has opened it. Whoever the visitor is sent to, for
+// example the sign-in service of their own directory, must not lead the panel elsewhere.
+const openerPolicy = "Cross-Origin-Opener-Policy"
+
 const permissions = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), payment=(), usb=()"
 
 // securityHeaders sets the headers of every answer.
@@ -27,6 +31,7 @@ func (h *Handler) securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		header := c.Response().Header()
 		header.Set("Cache-Control", "no-store")
+		header.Set(openerPolicy, "same-origin")
 		header.Set("Cross-Origin-Resource-Policy", "same-origin")
 		header.Set("Permissions-Policy", permissions)
 		header.Set("Referrer-Policy", "no-referrer")

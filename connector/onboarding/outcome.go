@@ -27,12 +27,16 @@ const maxShown = 200
 // An outcome is how one consent ended, as the browser stores it.
 type outcome struct {
 	State          string          `json:"state"` // fingerprint of the state parameter
+	ConsentID      string          `json:"consentId,omitempty"`
 	Procedure      token.Procedure `json:"procedure,omitempty"`
 	Waiting        bool            `json:"waiting,omitempty"` // for confirmation
 	ClaimCode      string          `json:"claimCode,omitempty"`
 	ClaimExpiresAt time.Time       `json:"claimExpiresAt,omitzero"`
 	Username       string          `json:"username,omitempty"`
 	Tenant         string          `json:"tenant,omitempty"`
+	Account        string          `json:"account,omitempty"`
+	DisownEnds     time.Time       `json:"disownEnds,omitzero"` // until when the visitor can take the consent back
+	Disowned       bool            `json:"disowned,omitempty"`
 	Failure        *failure.Record `json:"failure,omitempty"`
 	Ends           time.Time       `json:"ends"`
 }
@@ -46,7 +50,8 @@ func newOutcome(ctx context.Context, out consent.Outcome, err error, now time.Ti
 		return o
 	}
 	o.Procedure, o.Waiting, o.ClaimCode, o.ClaimExpiresAt = out.Procedure, out.Waiting, out.ClaimCode, out.ClaimExpiresAt
-	o.Username, o.Tenant = short(out.ConsentedBy.Username), short(out.TenantName)
+	o.Username, o.Tenant, o.Account = short(out.ConsentedBy.Username), short(out.TenantName), short(out.AccountID)
+	o.ConsentID, o.DisownEnds = out.ConsentID, now.Add(consent.DisownWithin)
 	if (o.ClaimCode != "" || o.Waiting) && o.ClaimExpiresAt.Before(o.Ends) {
 		o.Ends = o.ClaimExpiresAt
 	}
@@ -105,9 +110,16 @@ func (h *Handler) outcome(c echo.Context) (o outcome, ok bool) {
 // done shows the outcome of the browser's last consent. The page can be reloaded.
 func (h *Handler) done(c echo.Context) error {
 	o, ok := h.outcome(c)
+	if ok && o.disownable(h.cfg.Now()) {
+		allowForms(c, "'self'")
+	} else {
+		o.DisownEnds = time.Time{}
+	}
 	switch {
 	case !ok:
 		return h.render(c, http.StatusOK, "nothing", "Nothing to show", nil)
+	case o.Disowned:
+		return h.render(c, http.StatusOK, "disowned", "Consent taken back", o)
 	case o.Failure != nil:
 		return h.renderFailure(c, o.Failure, "The consent was not completed")
 	case o.Waiting:
@@ -116,4 +128,34 @@ func (h *Handler) done(c echo.Context) error {
 		return h.render(c, http.StatusOK, "claim", "Consent granted", o)
 	}
 	return h.render(c, http.StatusOK, "granted", "Consent granted", o)
+}
+
+// disownable reports whether the visitor can still take the consent back.
+func (o outcome) disownable(now time.Time) bool {
+	return o.Failure == nil && !o.Disowned && o.ConsentID != "" && now.Before(o.DisownEnds)
+}
+
+// disown is the button "This wasn't me" of the pages that show a consent. The sealed outcome proves that it was completed in
+// this browser.
+func (h *Handler) disown(c echo.Context) error {
+	if err := h.ownForm(c); err != nil {
+		return err
+	}
+	o, ok := h.outcome(c)
+	switch {
+	case !ok || o.ConsentID == "":
+		return failure.New(failure.StateUnknown)
+	case o.Disowned:
+		return c.Redirect(http.StatusSeeOther, h.base+"/done")
+	case !o.disownable(h.cfg.Now()):
+		return failure.New(failure.DisownTooLate)
+	}
+	if err := h.cfg.Consents.Disown(c.Request().Context(), o.ConsentID); err != nil {
+		return err
+	}
+	o = outcome{State: o.State, ConsentID: o.ConsentID, Tenant: o.Tenant, Account: o.Account, Username: o.Username, Disowned: true, Ends: h.cfg.Now().Add(outcomeTTL)}
+	if err := h.storeOutcome(c, o); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, h.base+"/done")
 }

@@ -53,7 +53,7 @@ func TestLanding_Refuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t, nil)
-			h.landing = func(string) (consent.Landing, error) { return consent.Landing{}, err }
+			h.landing = func(string, string) (consent.Landing, error) { return consent.Landing{}, err }
 			h.authorize = func(string, string, string) (string, error) { return "", err }
 			p := h.visitor().get("/consent/" + link)
 			checkRefusal(t, h, p, failure.From(err))
@@ -68,7 +68,10 @@ func TestLanding_Refuses(t *testing.T) {
 
 func TestLanding_RefusesMalformedLink(t *testing.T) {
 	h := newHarness(t, nil)
-	h.landing = func(string) (consent.Landing, error) { t.Error("Landing was called"); return consent.Landing{}, nil }
+	h.landing = func(string, string) (consent.Landing, error) {
+		t.Error("Landing was called")
+		return consent.Landing{}, nil
+	}
 	for _, path := range []string{strings.Repeat("x", 201), "a/b", "a%2Fb", "x.", "x%20", "%00", "%E2%82%AC"} {
 		checkRefusal(t, h, h.visitor().get("/consent/"+path), failure.New(failure.LinkUnknown))
 	}
@@ -218,7 +221,7 @@ func TestHandler_RefusesUnknownRoutes(t *testing.T) {
 
 func TestRecovered_PanicBecomesPage(t *testing.T) {
 	h := newHarness(t, nil)
-	h.landing = func(string) (consent.Landing, error) { panic("c4n4ry of a panic") }
+	h.landing = func(string, string) (consent.Landing, error) { panic("c4n4ry of a panic") }
 	p := h.visitor().get("/consent/" + link)
 	if want := failure.New(failure.InternalError); p.status != want.Status() || p.text("sentence") != want.Sentence() || strings.Contains(p.body, "c4n4ry") {
 		t.Errorf("GET /consent/… = %d %q, want %d %q", p.status, p.text("sentence"), want.Status(), want.Sentence())

@@ -24,6 +24,7 @@ type announcementRow struct {
 	LeaseOwner  sqldb.NullString
 	LeaseUntil  sqldb.Timestamp
 	State       sqldb.JSONColumn[notify.State] `gorm:"column:told"`
+	DisownedAt  sqldb.Timestamp
 	Version     int64
 }
 
@@ -69,6 +70,22 @@ func (s *Store) triggerAnnouncements(ctx context.Context, events []audit.Event) 
 	for _, sel := range order {
 		slices.Sort(ids[sel]) // the same order in all transactions, so that two of them do not deadlock
 		if err := s.makeDue(ctx, sel.kind, sel.column, sel.from, ids[sel], first[sel].Add(sel.delay)); err != nil {
+			return err
+		}
+	}
+	return s.noteDisowned(ctx, events)
+}
+
+// noteDisowned keeps when a consent was taken back until the provider has been told, whatever happens to the tenant meanwhile.
+func (s *Store) noteDisowned(ctx context.Context, events []audit.Event) error {
+	for _, e := range events {
+		if e.Action != audit.ConsentDisowned {
+			continue
+		}
+		err := s.db.Write(ctx, func(db *gorm.DB) error {
+			return announcementOf(db, notify.Subject{Kind: notify.OfTenant, ID: e.TenantID}).Update("disowned_at", sqldb.NewTimestamp(e.At)).Error
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -167,7 +184,7 @@ func (s *Store) LeaseAnnouncement(ctx context.Context, subject notify.Subject, o
 	if err != nil {
 		return notify.Announcement{}, fmt.Errorf("leasing the announcements of %s %q: %w", subject.Kind, subject.ID, err)
 	}
-	return notify.Announcement{Subject: subject, Owner: owner, State: row.State.V, Version: row.Version}, nil
+	return notify.Announcement{Subject: subject, Owner: owner, State: row.State.V, DisownedAt: row.DisownedAt.Time, Version: row.Version}, nil
 }
 
 // SaveAnnouncement implements notify.Store.

@@ -21,6 +21,7 @@ type consentRow struct {
 	Status         string
 	Link           []byte
 	LinkHash       sqldb.NullString
+	BrowserHash    string
 	AskedBy        actorColumns    `gorm:"embedded;embeddedPrefix:asked_by_"`
 	Created        sqldb.Timestamp `gorm:"column:created_at"`
 	ExpiresAt      sqldb.Timestamp
@@ -50,6 +51,7 @@ func (s *Store) consentRow(c consent.Consent) (consentRow, error) {
 		Status:         string(c.Status),
 		Link:           sealed,
 		LinkHash:       sqldb.NullString(c.LinkHash),
+		BrowserHash:    c.BrowserHash,
 		AskedBy:        actorOf(c.AskedBy),
 		Created:        sqldb.NewTimestamp(c.CreatedAt),
 		ExpiresAt:      sqldb.NewTimestamp(c.ExpiresAt),
@@ -87,6 +89,7 @@ func (s *Store) consentOf(row consentRow) consent.Consent {
 		Status:         consent.Status(row.Status),
 		Link:           opened,
 		LinkHash:       string(row.LinkHash),
+		BrowserHash:    row.BrowserHash,
 		AskedBy:        row.AskedBy.actor(),
 		CreatedAt:      row.Created.Time,
 		ExpiresAt:      row.ExpiresAt.Time,
@@ -168,6 +171,32 @@ func (s *Store) SaveConsent(ctx context.Context, c *consent.Consent) error {
 	}
 	sqldb.SetUntilRollback(ctx, s.db, c, saved)
 	return nil
+}
+
+// CloseOthers implements consent.Store.
+func (s *Store) CloseOthers(ctx context.Context, tenantID, consentID string, now time.Time) ([]string, error) {
+	var ids []string
+	at := sqldb.NewTimestamp(now)
+	err := s.Transact(ctx, func(ctx context.Context) error {
+		return s.db.Write(ctx, func(db *gorm.DB) error {
+			ids = nil
+			err := db.Model(&consentRow{}).Where("tenant_id = ? AND procedure_name = ? AND status = ? AND id <> ?",
+				tenantID, string(token.Automatic), string(consent.Waiting), consentID).Order("id").Pluck("id", &ids).Error
+			if err != nil || len(ids) == 0 {
+				return err
+			}
+			closed := db.Model(&consentRow{}).Where("id IN ? AND status = ?", ids, string(consent.Waiting)).
+				Updates(map[string]any{"status": string(consent.Closed), "ended_at": at, "purge_at": at, "version": gorm.Expr("version + 1")})
+			if closed.Error == nil && closed.RowsAffected != int64(len(ids)) {
+				return tenant.ErrChanged // one of them ended meanwhile
+			}
+			return closed.Error
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("closing the other consents of tenant %q: %w", tenantID, err)
+	}
+	return ids, nil
 }
 
 // CountClaim implements consent.Store.

@@ -119,6 +119,18 @@ func (s *Store) OpenStates(ctx context.Context, consentID string, now time.Time)
 	return states, nil
 }
 
+// Progress implements consent.Store.
+func (s *Store) Progress(ctx context.Context, consentID string) (opened, answered bool, err error) {
+	var row struct{ Opened, Used int }
+	err = s.db.Read(ctx, func(db *gorm.DB) error {
+		return db.Model(&stateRow{}).Select("COUNT(*) AS opened, COUNT(used_at) AS used").Where("consent_id = ?", consentID).Scan(&row).Error
+	})
+	if err != nil {
+		return false, false, fmt.Errorf("reading the progress of consent %q: %w", consentID, err)
+	}
+	return row.Opened > 0, row.Used > 0, nil
+}
+
 // UseState implements consent.Store. Of any number of callers one succeeds. It returns tenant.ErrNotFound when
 // the state does not exist.
 func (s *Store) UseState(ctx context.Context, hash string, now time.Time) error {

@@ -179,7 +179,7 @@ func (s *Store) ChangeTenant(ctx context.Context, t *tenant.Tenant, e audit.Even
 func (s *Store) DeleteTenant(ctx context.Context, id string) error {
 	err := s.Transact(ctx, func(ctx context.Context) error {
 		return s.db.Write(ctx, func(db *gorm.DB) error {
-			for _, row := range []any{&grantRow{}, &scheduleRow{}, &stateRow{}, &consentRow{}} {
+			for _, row := range []any{&grantRow{}, &scheduleRow{}, &stateRow{}, &consentRow{}, &unlistedOriginRow{}} {
 				if err := db.Where("tenant_id = ?", id).Delete(row).Error; err != nil {
 					return err
 				}

@@ -58,4 +58,4 @@ func tooLong(name string) error {
 	return failure.New(failure.BadRequest, "reason", name+" is too long")
 }
 
-func shortName(name string) string { return length.Shorten(name, length.Name) }
+func shortName(name string) string { return length.Shorten(PlainName(name), length.Name) }

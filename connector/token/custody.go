@@ -188,6 +188,27 @@ func (s *Service) Forget(ctx context.Context, tenantID string, by audit.Actor) (
 	return s.Status(ctx, r)
 }
 
+// Disown destroys g, which its own giver took back, and records that as the reason why the tenant has no token. A waiting grant
+// leaves the active one of another consent in place. It joins the caller's transaction.
+func (s *Service) Disown(ctx context.Context, g Grant) error {
+	if err := s.deleteGrant(ctx, g.TenantID, g.Slot); err != nil {
+		return err
+	}
+	if g.Slot != Active {
+		if _, ok, err := s.grant(ctx, g.TenantID, Active); ok || err != nil {
+			return err
+		}
+	}
+	if err := s.deleteGrant(ctx, g.TenantID, Predecessor); err != nil {
+		return err
+	}
+	s.loans.drop(g.TenantID)
+	return s.reschedule(ctx, g.TenantID, func(schedule *Schedule) {
+		schedule.DueAt, schedule.Attempt = never, 0
+		schedule.Failure = failure.NewRecord(ctx, failure.New(failure.ConsentDisowned))
+	})
+}
+
 // purgeBatch bounds how many unclaimed grants one Purge deletes; the next one continues.
 const purgeBatch = 1000
 

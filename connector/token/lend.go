@@ -140,6 +140,7 @@ func (s *Snapshot) directory() string {
 // can repair is in the schedule, so that further borrowers do not cause further requests to Microsoft.
 func (s *Service) lendable(r *tenant.Resolved, snapshot *Snapshot) error {
 	if snapshot.Active == nil {
+		s.loans.drop(r.Tenant.ID) // of a grant that another replica deleted
 		return failure.New(failure.GrantAbsent)
 	}
 	if !s.cfg.Now().Before(snapshot.Active.ExpiresAt()) {

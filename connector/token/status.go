@@ -85,7 +85,7 @@ func (s *Service) Status(ctx context.Context, r tenant.Resolved) (Status, error)
 	st.Pending = s.waiting(snapshot.Pending, snapshot.Active, now)
 	st.Unconfirmed = s.waiting(snapshot.Unconfirmed, snapshot.Active, now)
 	if snapshot.Active == nil {
-		st.State, st.Failure = stateWithoutGrant(r, st, snapshot.Pending != nil && snapshot.Pending.Unreadable)
+		st.State, st.Failure = stateWithoutGrant(r, st, snapshot)
 		return st.unlessAltered(r), nil
 	}
 	st.describe(*snapshot.Active, snapshot.Schedule, now)
@@ -160,7 +160,7 @@ func stateOfGrant(r tenant.Resolved, st Status, g Grant, schedule Schedule, now 
 	return StateActive, nil
 }
 
-func stateWithoutGrant(r tenant.Resolved, st Status, unreadable bool) (State, *failure.Record) {
+func stateWithoutGrant(r tenant.Resolved, st Status, snapshot Snapshot) (State, *failure.Record) {
 	c := r.Client()
 	switch err := c.Application.Usable(); {
 	case st.Pending != nil:
@@ -169,8 +169,10 @@ func stateWithoutGrant(r tenant.Resolved, st Status, unreadable bool) (State, *f
 		return StateMisconfigured, &failure.Record{Code: failure.DirectoryMissing}
 	case err != nil:
 		return StateMisconfigured, &failure.Record{Code: failure.From(err).Code}
-	case unreadable:
+	case snapshot.Pending != nil && snapshot.Pending.Unreadable:
 		return StateMisconfigured, &failure.Record{Code: failure.GrantUnreadable}
+	case snapshot.Schedule.Failure != nil && snapshot.Schedule.Failure.Code == failure.ConsentDisowned:
+		return StateAbsent, snapshot.Schedule.Failure
 	}
 	return StateAbsent, &failure.Record{Code: failure.GrantAbsent}
 }

@@ -77,7 +77,7 @@ func changesOf(e audit.Event) []string {
 			return []string{instanceChange}
 		}
 		return []string{tenantChange}
-	case audit.ConsentBegun, audit.ConsentLinked, audit.ConsentRefused:
+	case audit.ConsentBegun, audit.ConsentLinked, audit.ConsentRefused, audit.ConsentClosed, audit.ConsentDisowned:
 		return []string{consentChange}
 	case audit.ConsentGranted:
 		if e.Details["waits_for"] != "" || e.Details["procedure"] == "manual" && e.Actor.Kind == audit.Visitor {

@@ -95,6 +95,8 @@ func (s *Simulator) write(w http.ResponseWriter, r *http.Request, answer reply) 
 	header := w.Header()
 	header.Set("Cache-Control", "no-store, no-cache")
 	header.Set("Referrer-Policy", "strict-origin-when-cross-origin")
+	// The window that opened these pages sees them as closed (docs/reference/microsoft-identity.md §9).
+	header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	if answer.location != "" {
 		header.Set("Location", answer.location)
 		w.WriteHeader(answer.status)

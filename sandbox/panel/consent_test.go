@@ -127,19 +127,25 @@ func TestAutomaticUpdate_BlockedWindow(t *testing.T) {
 	}
 }
 
+// The connector says that nobody has opened Microsoft's page, so the screen offers it again.
 func TestAutomaticUpdate_ClosedWindow(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
+	p.consent["progress"] = "not_opened"
 	d := open(t, p, ux1)
 	d.shortenTimers()
 	d.Press("Update Refresh Token")
 	microsoft := d.Popup(p.microsoft)
-	d.WaitText("Finish the sign-in in the new window")
 	if err := chromedp.Cancel(microsoft.Ctx); err != nil {
 		t.Fatal(err)
 	}
-	d.WaitText("The window was closed.")
-	// The consent may have been granted anyway.
+	d.WaitText("If the window was closed, open the sign-in page again.")
+	d.Press("Open the Microsoft sign-in page")
+	d.Popup(p.microsoft)
+	p.change(func(p *platform) { p.consent["progress"] = "opened" })
+	d.WaitText("Finish the sign-in in the new window")
+	p.change(func(p *platform) { p.consent["progress"] = "answered" })
+	d.WaitText("Microsoft has answered. The consent is being checked.")
 	p.change(outcome("succeeded", nil))
 	d.WaitText(updated)
 }

@@ -68,6 +68,8 @@ type answers struct {
 	consent     object            // answer to consents/{id}
 	tenant      object            // the reseller's tenant as the platform stores it
 	saved       object            // the last saved changes of it
+	procedure   string            // of the next consent; empty for a connector that does not say
+	requests    []object          // what consents was called with
 	tries       int
 	calls       map[string]int // operation → how often it was called
 	panelLocale string
@@ -77,6 +79,7 @@ func newPlatform(t *testing.T) *platform {
 	t.Helper()
 	microsoft := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Cross-Origin-Opener-Policy", "same-origin")
 		fmt.Fprint(w, `<!DOCTYPE html><title>Sign in</title><h1>In place of Microsoft</h1><script>document.body.dataset.opener = String(window.opener)</script>`)
 	}))
 	t.Cleanup(microsoft.Close)
@@ -328,7 +331,16 @@ func (p *platform) operation(name string, c panel.Call) panel.Answer {
 	case "history":
 		return answer(p.events)
 	case "consents":
-		return answer(object{"id": "c-1", "url": p.microsoft + "/consent/x", "expiresAt": noon.Add(15 * time.Minute), "reference": begunReference, "now": noon})
+		var request object
+		if err := json.Unmarshal(c.Body, &request); err != nil {
+			return refusal(fail(failure.BadRequest, "reason", "not JSON"))
+		}
+		p.requests = append(p.requests, request)
+		begun := object{"id": "c-1", "url": p.microsoft + "/consent/x", "expiresAt": noon.Add(15 * time.Minute), "reference": begunReference, "now": noon}
+		if p.procedure != "" {
+			begun["procedure"] = p.procedure
+		}
+		return answer(begun)
 	case "findConsent":
 		return answer(p.consent)
 	case "consentLink":

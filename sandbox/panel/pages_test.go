@@ -33,6 +33,7 @@ type page struct {
 	path        string // empty: Microsoft's answer to a sign-in
 	landing     consent.Landing
 	out         consent.Outcome
+	disown      bool           // press "This wasn't me"
 	fails       *failure.Error // from the link, or from the sign-in
 	texts       []string       // what it must show, in English
 }
@@ -40,17 +41,20 @@ type page struct {
 // pages returns all pages without a failure. The first one needs a browser that has not seen an outcome yet.
 func pages() []page {
 	landing := consent.Landing{
-		Procedure: token.Manual, TenantName: "Harbour Cloud Resale", Marketplace: "Larkfield Cloud Marketplace",
+		Procedure: token.Manual, TenantName: "Harbour Cloud Resale", AccountID: "1000042", AskedBy: "Mara Lind", Marketplace: "Larkfield Cloud Marketplace",
 		Directory: "contoso-partner.onmicrosoft.com", ApplicationID: ownApplication, ExpiresAt: noon.AddDate(0, 0, 7),
 	}
-	done := consent.Outcome{Procedure: token.Automatic, ConsentedBy: token.Person{Username: "ada@contoso-partner.onmicrosoft.com", Name: "Ada Novak"}, TenantName: "Harbour Cloud Resale"}
+	done := consent.Outcome{
+		ConsentID: "c-1", Procedure: token.Automatic, TenantName: "Harbour Cloud Resale", AccountID: "1000042",
+		ConsentedBy: token.Person{Username: "ada@contoso-partner.onmicrosoft.com", Name: "Ada Novak"},
+	}
 	claim := done
 	claim.Procedure, claim.ClaimCode, claim.ClaimExpiresAt = token.Manual, claimCode, noon.AddDate(0, 0, 1)
 	waiting := done
 	waiting.Waiting, waiting.ClaimExpiresAt = true, claim.ClaimExpiresAt
 	return []page{
 		{name: "page-nothing", about: "Nothing to show", path: "/done", texts: []string{"The result of a sign-in is shown here for an hour, in the browser in which it was made."}},
-		{name: "page-landing", about: "The link of the manual procedure", path: "/consent/x", landing: landing, texts: []string{"Continue to Microsoft", "Who has to sign in"}},
+		{name: "page-landing", about: "The link of the manual procedure", path: "/consent/x", landing: landing, texts: []string{"Continue to Microsoft", "Who has to sign in", "These names are what the reseller and its users call themselves. Nobody has verified them."}},
 		{name: "page-granted", about: "Success, automatic", out: done, texts: []string{
 			"The consent has been granted successfully. The authorization code has been sent to Azure Partner connector. You can close this window.",
 		}},
@@ -61,6 +65,11 @@ func pages() []page {
 			"Waiting for confirmation",
 			"Your consent has been recorded. Another account gave the last one, so it takes effect once it is confirmed under Manage Refresh Token. You can close this window.",
 		}},
+		{name: "page-disowned", about: "A consent that was taken back", out: done, disown: true, texts: []string{
+			"The refresh token has been destroyed, and the provider of the marketplace has been alerted.",
+			"Access tokens that were issued from your consent before work for up to 90 minutes. Only Microsoft can end your consent itself:",
+		}},
+		{name: "page-start", about: "Before the panel knows the browser", path: "/start/x", texts: []string{"The sign-in page of Microsoft is being opened."}},
 		{name: "page-home", about: "The address without a path", path: "/", texts: []string{"To begin, open the link that was sent to you, or use Manage Refresh Token in the panel of your marketplace."}},
 		{name: "page-not-found", about: "No such page", path: "/none", texts: []string{"Page not found", "Check the address; the resource may have been removed."}},
 	}
@@ -137,7 +146,13 @@ func (v page) err() error {
 	return v.fails
 }
 
-func (c *fakeConsents) Landing(context.Context, string) (consent.Landing, error) {
+func (c *fakeConsents) Start(context.Context, string, string) (consent.Start, error) {
+	return consent.Start{Browser: "hash"}, nil
+}
+
+func (c *fakeConsents) Disown(context.Context, string) error { return nil }
+
+func (c *fakeConsents) Landing(context.Context, string, string) (consent.Landing, error) {
 	v := c.page()
 	return v.landing, v.err()
 }
@@ -263,10 +278,14 @@ func (s *tab) showPage(p page, sh pageShot) {
 	if at == "" {
 		at = "/callback?code=any&state=" + p.name // a second answer with the same state would show the first outcome
 	}
-	if strings.HasPrefix(at, "/consent/") || at == "/done" || at == "/" {
+	if strings.HasPrefix(at, "/consent/") || strings.HasPrefix(at, "/start/") || at == "/done" || at == "/" {
 		at += "?ui_locales=" + s.locale[:2]
 	}
 	s.Do(chromedp.Navigate(s.URL + at))
+	if p.disown {
+		s.ClickOn("#disown")
+		s.Wait(`document.getElementById("disown") === null`)
+	}
 	s.Wait(`document.querySelector("h1") !== null && document.documentElement.lang === "` + s.locale[:2] + `"`)
 	for _, text := range p.texts {
 		s.WaitPageText(s.text(text))

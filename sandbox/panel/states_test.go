@@ -3,8 +3,6 @@ package panel_test
 import (
 	"time"
 
-	"github.com/chromedp/chromedp"
-
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/sandbox/panel/paneltest"
 )
@@ -139,12 +137,56 @@ func automaticStates() []state {
 	return inView("token", []state{
 		{name: "waiting", classic: true, phone: true, about: "Progress, while the sign-in goes on in the other window", set: status(absentStatus()), from: "Automatic Update", reach: func(s *tab) { s.openSignIn() }},
 		{name: "blocked", classic: true, about: "The browser blocked the window", set: status(absentStatus()), whole: true, reach: reachBlocked},
-		{name: "closed", about: "The window was closed", set: status(absentStatus()), from: "Automatic Update", reach: func(s *tab) {
-			if err := chromedp.Cancel(s.openSignIn().Ctx); err != nil {
-				s.T.Fatal(err)
-			}
-			s.waitText("The window was closed. If the consent was granted, the result appears here in a moment; otherwise press Update Refresh Token to start again.")
-			s.waitText("Reference: __reference__.", "reference", begunReference)
+		{name: "closed", about: "Microsoft's page was not opened", set: func(p *platform) {
+			p.status = absentStatus()
+			p.consent["progress"] = "not_opened"
+		}, from: "Automatic Update", reach: func(s *tab) {
+			s.shortenTimers()
+			s.press("Update Refresh Token")
+			s.Popup(s.p.microsoft)
+			s.waitText("Waiting for the consent. If the window was closed, open the sign-in page again.")
+			s.waitText("Open the Microsoft sign-in page")
+		}},
+		{name: "checking", about: "Microsoft has answered", set: func(p *platform) {
+			p.status = absentStatus()
+			p.consent["progress"] = "answered"
+		}, from: "Automatic Update", reach: func(s *tab) {
+			s.shortenTimers()
+			s.press("Update Refresh Token")
+			s.Popup(s.p.microsoft)
+			s.waitText("Microsoft has answered. The consent is being checked.")
+		}},
+		{name: "not-linked", about: "The panel does not know its browser", set: func(p *platform) {
+			p.status = absentStatus()
+			p.procedure = "manual"
+		}, from: "Automatic Update", reach: func(s *tab) {
+			s.shortenTimers()
+			s.press("Update Refresh Token")
+			s.Popup(s.p.microsoft)
+			s.waitText("Waiting for the consent. The window couldn't be linked to this panel, so it shows an authentication code after the sign-in. Enter the code under Manual Update.")
+		}},
+		{name: "claim-waiting", about: "An automatic update ended with an authentication code", set: status(absentStatus()), reach: func(s *tab) {
+			s.openSignIn()
+			s.p.change(func(p *platform) {
+				outcome("claimable", fail(failure.ClaimWaiting, "username", "ada"))(p)
+				p.status = pendingStatus()
+			})
+			s.waitText("The consent was granted. It takes effect once you enter the authentication code, which the window shows, under Manual Update.")
+			s.State("pending")
+		}},
+		{name: "second-press", classic: true, phone: true, about: "A sign-in is still open", set: status(absentStatus()), reach: func(s *tab) {
+			s.openSignIn()
+			s.press("Update Refresh Token")
+			s.waitText("Start Again")
+			s.waitText("Go On")
+		}},
+		{name: "disowned", about: "A consent was taken back", set: status(withStatus(object{
+			"state": "absent", "failure": local(failure.ConsentDisowned), "issuedAt": nil, "expiresAt": nil, "daysLeft": 0, "lastRenewal": nil,
+			"nextRenewalAt": nil, "consentedBy": nil, "consentedAt": nil, "askedBy": "", "mfa": "unknown", "globalAdmin": "unknown",
+			"adminAgent": "unknown", "apis": []object{},
+		})), reach: func(s *tab) {
+			s.State("absent")
+			s.waitText("The consent was taken back on the onboarding page right after it was granted: the person there didn't mean to grant it. The refresh token was destroyed.")
 		}},
 		{name: "interrupted", about: "The connector cannot be reached while it goes on", set: status(absentStatus()), from: "Automatic Update", reach: func(s *tab) {
 			s.openSignIn()

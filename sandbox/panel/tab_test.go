@@ -68,6 +68,8 @@ func (s *tab) open(view string) {
 func (s *tab) load(location string) {
 	s.T.Helper()
 	s.loads++
+	// A consent that is under way would go on after the reload.
+	evaluate[bool](s.driver, `(() => { try { sessionStorage.clear(); } catch (none) { return false; } return true; })()`)
 	s.Do(chromedp.Navigate(fmt.Sprintf("%s/?n=%d%s", s.URL, s.loads, strings.TrimPrefix(location, "/"))))
 }
 
@@ -124,10 +126,10 @@ func (s *tab) waitFailure(f object) {
 	s.waitText("Reference: __reference__.", "reference", f["reference"].(string))
 }
 
-// shortenTimers makes timers of up to ten seconds in the open screen fire at once.
+// shortenTimers makes timers of up to ten seconds in the open screen fire at once, except the one for the start page.
 func (d *driver) shortenTimers() {
 	d.T.Helper()
-	evaluate[bool](d, `(w => { const later = w.setTimeout; w.setTimeout = (f, delay) => later(f, delay > 10000 ? delay : 20); return true; })(`+frame+`.defaultView)`)
+	evaluate[bool](d, `(w => { const later = w.setTimeout; w.setTimeout = (f, delay) => later(f, delay > 10000 || delay === 5000 ? delay : 20); return true; })(`+frame+`.defaultView)`)
 }
 
 // openSignIn presses Update Refresh Token and waits for the window that opens.

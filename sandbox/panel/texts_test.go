@@ -216,7 +216,7 @@ func TestWords_CoverEveryStateAndAction(t *testing.T) {
 	}
 	for _, action := range []audit.Action{
 		audit.TenantProvisioned, audit.TenantConfigured, audit.DirectoryResolved, audit.TenantRemoved, audit.ConsentBegun, audit.ConsentLinked, audit.ConsentGranted,
-		audit.ConsentRefused, audit.ConsentConfirmed, audit.ConsentExpired, audit.ClaimAccepted, audit.ClaimRefused, audit.GrantRenewed, audit.GrantRotated,
+		audit.ConsentRefused, audit.ConsentConfirmed, audit.ConsentExpired, audit.ConsentClosed, audit.ConsentDisowned, audit.ClaimAccepted, audit.ClaimRefused, audit.GrantRenewed, audit.GrantRotated,
 		audit.RenewalFailed, audit.PredecessorUsed, audit.GrantChecked,
 		audit.GrantForgotten, audit.TokenLent, audit.LendingRefused, audit.CallRefused,
 	} {

@@ -156,6 +156,18 @@ func (p *Platform) SecretOf(rootID string) secret.Text {
 	return secret.Text{}
 }
 
+// InstanceOf returns the ID of the instance with a root resource, for tests; empty for an unknown root.
+func (p *Platform) InstanceOf(rootID string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, in := range p.instances {
+		if in.root == rootID {
+			return in.id
+		}
+	}
+	return ""
+}
+
 // DeleteInstance removes an instance. It refuses if the instance has resources other than its root.
 func (p *Platform) DeleteInstance(ctx context.Context, id string) error {
 	p.mu.Lock()

@@ -35,11 +35,12 @@ func visitor(upn string) microsoft.Visitor {
 // attempt runs the automatic procedure of Alpine Cloud with an account, and returns the final page and the outcome.
 func (w *walker) attempt(ctx context.Context, v microsoft.Visitor) (page world.Page, c consentView, err error) {
 	tenantID := w.world.TenantOf(world.Rita).ID
-	var b begun
-	if err := w.call(ctx, world.Rita, http.MethodPost, tenantID, "consents", nil, &b); err != nil {
+	browser := world.NewBrowser()
+	b, err := w.world.Begin(ctx, world.Rita, browser)
+	if err != nil {
 		return page, c, err
 	}
-	if page, err = w.world.Visit(ctx, world.NewBrowser(), b.URL, v); err != nil {
+	if page, err = w.world.Visit(ctx, browser, b.URL, v); err != nil {
 		return page, c, err
 	}
 	err = w.call(ctx, world.Rita, http.MethodGet, tenantID, "consents/"+url.PathEscape(b.ID), nil, &c)
@@ -62,6 +63,60 @@ func (w *walker) refuse(ctx context.Context, upn, code, says string) (string, er
 		err = fmt.Errorf("the status is %s, want it unchanged", st.State)
 	}
 	return "signed in as " + upn + ", refused as " + code + ", nothing stored", err
+}
+
+// phish plays a reseller who wants the token of somebody else's directory: Baltic IT names the directory of Coral Corp, begins
+// an automatic consent in its own panel, and sends the link to the administrator of Coral Corp, who opens it in a browser that
+// has never been here and accepts. What they granted waits for a code that only they see, and they take it back.
+func phish(ctx context.Context, w *walker) (string, error) {
+	attacker := w.world.TenantOf(world.Bjorn).ID
+	set := func(directory string) error {
+		return w.world.Platform.Configure(ctx, w.world.User(world.Bjorn).ID, attacker, map[string]any{"directory": directory})
+	}
+	if err := set("coralcorp.onmicrosoft.com"); err != nil {
+		return "", err
+	}
+	b, err := w.world.Begin(ctx, world.Bjorn, world.NewBrowser())
+	if err != nil {
+		return "", err
+	}
+	victim := world.NewBrowser()
+	landing, err := w.world.Open(ctx, victim, b.URL)
+	if err != nil {
+		return "", err
+	}
+	if landing.Status != http.StatusOK || !strings.Contains(landing.Text, "Baltic IT") || !strings.Contains(landing.Text, w.world.TenantOf(world.Bjorn).AccountID) || !strings.Contains(landing.Text, "Björn Baltic") {
+		return "", fmt.Errorf("the link in another browser shows (%d) %q, want the reseller, its account and its user", landing.Status, landing.Text)
+	}
+	page, err := w.world.Visit(ctx, victim, b.URL, visitor(world.CoralAdmin))
+	if err != nil {
+		return "", err
+	}
+	if claimCode.FindString(page.Text) == "" {
+		return "", fmt.Errorf("the last page shows no claim code: %q", page.Text)
+	}
+	var c consentView
+	if err := w.call(ctx, world.Bjorn, http.MethodGet, attacker, "consents/"+url.PathEscape(b.ID), nil, &c); err != nil {
+		return "", err
+	}
+	if c.Status != "claimable" || c.code() != "claim_waiting" {
+		return "", fmt.Errorf("the consent is %s (%s), want it to wait for its claim code", c.Status, c.code())
+	}
+	var refused *refusal
+	if _, err := w.borrow(ctx, world.Bjorn, "graph"); !errors.As(err, &refused) || refused.Details.Code != "grant_absent" {
+		return "", fmt.Errorf("borrowing before the claim code was not refused: %w", err)
+	}
+	if page, err = w.world.Disown(ctx, victim); err != nil {
+		return "", err
+	}
+	st, err := w.status(ctx, world.Bjorn)
+	if err != nil {
+		return "", err
+	}
+	if st.State != "absent" || st.Failure == nil || st.Failure.Code != "consent_disowned" {
+		return "", fmt.Errorf("the status is %+v, want absent because the consent was taken back", st)
+	}
+	return "the page names who asks, the grant waits for a code that only the victim sees, and is destroyed at their word", set(world.BalticDirectory)
 }
 
 func refuseDirectory(ctx context.Context, w *walker) (string, error) {

@@ -49,6 +49,7 @@ func steps() []step {
 		{"a reseller cannot reach another's tenant", refuseForeign},
 		{"a consent of a foreign directory is refused", refuseDirectory},
 		{"a consent without MFA is refused", refuseNoMFA},
+		{"Baltic IT sends its automatic link to the administrator of Coral Corp and gets nothing", phish},
 		{"automatic procedure of Alpine Cloud", automatic},
 		{"another administrator takes over, and back, confirmed both times", takeOver},
 		{"manual procedure of Baltic IT: link, sign-in, claim code", manual},

@@ -83,7 +83,7 @@ func newCertificate(t *testing.T, now time.Time) (*x509.Certificate, string) {
 func TestCredentials_Rotation(t *testing.T) {
 	s := newScenario(t)
 	root, browser := s.root(), world.NewBrowser()
-	s.visit(browser, s.signIn(browser, s.begin(), right()))
+	s.visit(browser, s.signIn(browser, s.begin(browser), right()))
 	s.checkState("active")
 
 	s.configure(root, map[string]any{"nextApplicationSecret": "next~secret", "nextApplicationSecretEnd": "2030-01-31"})
@@ -105,7 +105,7 @@ func TestCredentials_Rotation(t *testing.T) {
 		t.Errorf("a renewal with the certificate was refused %d times and reports the expiry %s, want 0 and %s", refused, ends, leaf.NotAfter)
 	}
 	browser = world.NewBrowser()
-	if page := s.visit(browser, s.signIn(browser, s.begin(), right())); page.Status != http.StatusOK {
+	if page := s.visit(browser, s.signIn(browser, s.begin(browser), right())); page.Status != http.StatusOK {
 		t.Errorf("a consent with the certificate shows %d %s, want 200", page.Status, page.Text)
 	}
 }
@@ -122,7 +122,8 @@ func TestCredentials_RefusesAnInvalidCertificate(t *testing.T) {
 func TestConsent_ContinuesWithoutARefusedClaimsRequest(t *testing.T) {
 	s := newScenario(t)
 	check(t, s.Microsoft.SetPolicy(world.AlpineDirectory, microsoft.Policy{RefuseClaims: true}))
-	a, browser := s.begin(), world.NewBrowser()
+	browser := world.NewBrowser()
+	a := s.begin(browser)
 	refused := s.signIn(browser, a, right())
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, refused, nil)
 	check(t, err)

@@ -38,9 +38,9 @@ func (s scenario) handover() handover {
 func TestConsent_OfAnotherPerson(t *testing.T) {
 	s := newScenario(t)
 	browser := world.NewBrowser()
-	s.visit(browser, s.signIn(browser, s.begin(), right()))
+	s.visit(browser, s.signIn(browser, s.begin(browser), right()))
 	s.Clock.Advance(24 * time.Hour)
-	begun := s.begin()
+	begun := s.begin(browser)
 	page := s.visit(browser, s.signIn(browser, begun, signsInAs(world.AlpineSecond)))
 	if !strings.Contains(page.Text, "Waiting for confirmation") || strings.Contains(page.Text, world.AlpineAdmin) {
 		t.Errorf("the page is %q, want one that waits and does not name the person before", page.Text)
@@ -83,7 +83,7 @@ func TestConsent_OfAnotherPerson(t *testing.T) {
 func TestClaim_OfAnotherPerson(t *testing.T) {
 	s := newScenario(t)
 	browser := world.NewBrowser()
-	s.visit(browser, s.signIn(browser, s.begin(), right()))
+	s.visit(browser, s.signIn(browser, s.begin(browser), right()))
 	var link attempt
 	s.call(http.MethodPost, "consentLink", "", &link)
 	page := s.visit(browser, s.signIn(browser, link, signsInAs(world.AlpineSecond)))
@@ -119,7 +119,7 @@ func TestRenewal_ForAnotherAccount(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := scenario{t, s.World}
-			s.visit(browser, s.signIn(browser, s.begin(), right()))
+			s.visit(browser, s.signIn(browser, s.begin(browser), right()))
 			s.Microsoft.SetOddities(tc.odd)
 			defer s.reset()
 			answer := s.As(t.Context(), world.Rita, http.MethodPost, s.tenant(), "renew", nil)

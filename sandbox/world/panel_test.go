@@ -360,7 +360,8 @@ func TestPanel_SwitchesRefuseConsents(t *testing.T) {
 	} {
 		t.Run(id, func(t *testing.T) {
 			s := scenario{t, w.World}
-			a, visitor := s.begin(), world.NewBrowser()
+			visitor := world.NewBrowser()
+			a := s.begin(visitor)
 			callback := s.signIn(visitor, a, right())
 			check(t, s.Set(id, true))
 			s.visit(visitor, callback)
@@ -391,7 +392,7 @@ func TestPanel_SwitchesRefuseConsents(t *testing.T) {
 func (s scenario) freshSignIn() (visitor *http.Client, callback string) {
 	s.Helper()
 	visitor = world.NewBrowser()
-	return visitor, s.signIn(visitor, s.begin(), right())
+	return visitor, s.signIn(visitor, s.begin(visitor), right())
 }
 
 // otherThan returns a well-formed but wrong claim code: with another last character.

@@ -37,12 +37,15 @@ func (s scenario) call(method, operation string, body string, out any) {
 // applicationSecret is the client secret of a new sandbox.
 const applicationSecret = "sandbox~application.secret_value"
 
-type attempt struct{ ID, URL string }
+type attempt = world.Attempt
 
-func (s scenario) begin() attempt {
+// begin begins a consent in a panel of a browser.
+func (s scenario) begin(browser *http.Client) attempt {
 	s.Helper()
-	var a attempt
-	s.call(http.MethodPost, "consents", "", &a)
+	a, err := s.Begin(s.Context(), world.Rita, browser)
+	if err != nil {
+		s.Fatalf("Begin() = %v", err)
+	}
 	return a
 }
 
@@ -181,7 +184,8 @@ func TestConsent_EveryCheckRefuses(t *testing.T) {
 			if tc.spoil != nil {
 				tc.spoil(t, s.Microsoft)
 			}
-			a, browser := s.begin(), world.NewBrowser()
+			browser := world.NewBrowser()
+			a := s.begin(browser)
 			page := s.visit(browser, s.signIn(browser, a, tc.visitor))
 			s.checkRefused(a, page, tc.code, tc.says)
 		})
@@ -210,7 +214,8 @@ func TestConsent_AcceptsAnswersOfOtherForms(t *testing.T) {
 				s.reset()
 			}()
 			change(t, s.Microsoft)
-			a, browser := s.begin(), world.NewBrowser()
+			browser := world.NewBrowser()
+			a := s.begin(browser)
 			if page := s.visit(browser, s.signIn(browser, a, right())); page.Status != http.StatusOK {
 				t.Fatalf("the page is %d, want 200:\n%s", page.Status, page.Text)
 			}
@@ -260,7 +265,8 @@ func TestCallback_Refusals(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := scenario{t, shared.World}
 			defer s.reset()
-			a, browser := s.begin(), world.NewBrowser()
+			browser := world.NewBrowser()
+			a := s.begin(browser)
 			callback := s.signIn(browser, a, right())
 			want := "absent"
 			if strings.Contains(name, "succeeded") {
@@ -290,7 +296,8 @@ func (s scenario) codes() int {
 
 func TestCallback_ShowsTheSameOutcomeAgain(t *testing.T) {
 	s := newScenario(t)
-	a, browser := s.begin(), world.NewBrowser()
+	browser := world.NewBrowser()
+	a := s.begin(browser)
 	callback := s.signIn(browser, a, right())
 	first := s.visit(browser, callback)
 	if again := s.visit(browser, callback); again != first || again.Status != http.StatusOK {
@@ -304,7 +311,8 @@ func TestCallback_ShowsTheSameOutcomeAgain(t *testing.T) {
 func TestConsent_PostsACodeOnce(t *testing.T) {
 	s := newScenario(t)
 	s.Microsoft.AddFault(microsoft.Fault{Host: microsoft.Login, GrantType: "authorization_code", Reset: true, AfterProcessing: true})
-	a, browser := s.begin(), world.NewBrowser()
+	browser := world.NewBrowser()
+	a := s.begin(browser)
 	page := s.visit(browser, s.signIn(browser, a, right()))
 	s.checkRefused(a, page, "microsoft_unavailable", "Microsoft")
 	if got := s.codes(); got != 1 {
@@ -315,7 +323,8 @@ func TestConsent_PostsACodeOnce(t *testing.T) {
 // TestConsent_RequestsToMicrosoft checks the request log of the simulator after the automatic procedure and a renewal.
 func TestConsent_RequestsToMicrosoft(t *testing.T) {
 	s := newScenario(t)
-	a, browser := s.begin(), world.NewBrowser()
+	browser := world.NewBrowser()
+	a := s.begin(browser)
 	s.visit(browser, s.signIn(browser, a, right()))
 	s.checkState("active")
 	var status struct{ AskedBy string }
@@ -343,7 +352,8 @@ func TestConsent_RequestsToMicrosoft(t *testing.T) {
 
 func TestRestart_KeepsTheToken(t *testing.T) {
 	s := newScenario(t)
-	a, browser := s.begin(), world.NewBrowser()
+	browser := world.NewBrowser()
+	a := s.begin(browser)
 	s.visit(browser, s.signIn(browser, a, right()))
 	if err := s.Restart(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatalf("Restart() = %v", err)

@@ -18,7 +18,7 @@ func TestRenewal_TriggeredByThePlatform(t *testing.T) {
 	}
 	s := scenario{t, w}
 	browser := world.NewBrowser()
-	s.visit(browser, s.signIn(browser, s.begin(), right()))
+	s.visit(browser, s.signIn(browser, s.begin(browser), right()))
 	renewedAt := func() time.Time {
 		var status struct{ LastRenewal struct{ At time.Time } }
 		s.call(http.MethodGet, "tokenStatus", "", &status)

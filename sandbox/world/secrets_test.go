@@ -39,7 +39,8 @@ func TestSecrets_AppearNowhere(t *testing.T) {
 	s := scenario{t, w}
 	secrets := map[string]string{"the OAuth secret": w.Secret.Reveal(), "the application's secret": "sandbox~application.secret_value"}
 
-	a, browser := s.begin(), world.NewBrowser()
+	browser := world.NewBrowser()
+	a := s.begin(browser)
 	callback := s.signIn(browser, a, right())
 	secrets["the link of the automatic procedure"] = lastSegment(a.URL)
 	collect(t, secrets, "automatic", callback)

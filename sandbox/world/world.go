@@ -245,7 +245,7 @@ func (w *World) configuration() []byte {
 onboarding: {publicURL: %s, requestsPerMinute: 6000, requestBurst: 1000}
 database: %s
 keys: {file: %s}
-instances: [{key: %s, secret: %s, previousSecret: %s}]
+instances: [{key: %s, secret: %s, previousSecret: %s, panelOrigins: [%s]}]
 renewal: {tick: %s, jitter: 1s, lease: 24s}
 clouds:
   - name: global
@@ -253,7 +253,7 @@ clouds:
     partnerCenter: {baseURL: %s}
     graph: {baseURL: %s}
     arm: {baseURL: %s}
-`, quoted(w.HooksURL), quoted(w.OnboardingURL), database, quoted(w.keys()), quoted(w.Key), quoted(w.Secret.Reveal()), quoted(w.previous.Reveal()), w.cfg.Tick,
+`, quoted(w.HooksURL), quoted(w.OnboardingURL), database, quoted(w.keys()), quoted(w.Key), quoted(w.Secret.Reveal()), quoted(w.previous.Reveal()), quoted(w.PanelURL), w.cfg.Tick,
 		quoted(w.Microsoft.LoginURL()), quoted(w.Microsoft.PartnerCenterURL()), quoted(w.Microsoft.GraphURL()), quoted(w.Microsoft.ARMURL()))
 }
 

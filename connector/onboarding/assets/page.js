@@ -1,5 +1,5 @@
-// Every page works without this script. It shows times in the visitor's time zone, copies the code, and posts Microsoft's
-// answer again without a click.
+// Every page but the start page works without this script. It shows times in the visitor's time zone, copies the code, posts
+// Microsoft's answer again without a click, and tells the panel that opened the start page which browser it is open in.
 (function () {
   'use strict';
   var byId = function (id) { return document.getElementById(id); };
@@ -29,6 +29,14 @@
         select();
         say(document.execCommand('copy') ? copy.dataset.copied : copy.dataset.failed);
       });
+    });
+  }
+
+  // Only a panel whose origin the operator has listed receives the message.
+  var start = byId('start');
+  if (start && window.opener) {
+    start.dataset.origins.split(' ').filter(Boolean).forEach(function (origin) {
+      window.opener.postMessage({ type: start.dataset.type, browser: start.dataset.browser }, origin);
     });
   }
 

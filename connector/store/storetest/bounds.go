@@ -60,6 +60,7 @@ func Bounds() map[string]Bound {
 			"asked_by_kind": characters(length.Word), "asked_by_id": characters(length.ForeignID), "asked_by_name": characters(length.Name),
 			"asked_by_account_id": characters(length.ForeignID), "asked_by_original_id": characters(length.ForeignID),
 			"failure": bytes(length.Record), "consented_by": bytes(length.Person), "claim_hash": characters(length.ID), "replaced_claim_hash": characters(length.ID),
+			"browser_hash": characters(length.ID),
 		},
 		"states": {
 			"state_hash": characters(length.ID), "consent_id": characters(length.ID), "tenant_id": characters(length.ID),
@@ -83,7 +84,10 @@ func Bounds() map[string]Bound {
 		},
 		"key_checks":  {"sealed": bytes(length.Sealed)},
 		"checkpoints": {"hash": bytes(hash), "previous": bytes(hash), "removed_hash": bytes(hash), "mac": bytes(mac)},
-		"leases":      {"name": characters(length.Code), "owner": characters(length.ID)},
+		"unlisted_origins": {
+			"tenant_id": characters(length.ID), "origin": characters(length.Origin),
+		},
+		"leases": {"name": characters(length.Code), "owner": characters(length.ID)},
 	} {
 		for column, bound := range columns {
 			bounds[table+"."+column] = bound

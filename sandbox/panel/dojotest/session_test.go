@@ -200,15 +200,24 @@ func (d session) popup() *paneltest.Driver {
 // granted makes the administrator of Rita's directory consent, without a browser.
 func (d session) granted() {
 	d.Helper()
-	begun := d.World.As(d.T.Context(), world.Rita, http.MethodPost, d.World.TenantOf(world.Rita).ID, "consents", nil)
-	d.visit(between(string(begun.Body), `"url":"`, `"`))
+	browser := world.NewBrowser()
+	begun, err := d.World.Begin(d.T.Context(), world.Rita, browser)
+	if err != nil {
+		d.T.Fatalf("Begin() = %v", err)
+	}
+	d.visitIn(browser, begun.URL)
 }
 
-// visit follows a consent link to its end and returns the last page.
+// visit follows a consent link to its end, in a browser of its own, and returns the last page.
 func (d session) visit(link string) string {
 	d.Helper()
+	return d.visitIn(world.NewBrowser(), link)
+}
+
+func (d session) visitIn(browser *http.Client, link string) string {
+	d.Helper()
 	visitor := microsoft.Visitor{UPN: world.AlpineAdmin, Password: world.Password, ApproveMFA: true, Accept: true}
-	page, err := d.World.Visit(d.T.Context(), world.NewBrowser(), link, visitor)
+	page, err := d.World.Visit(d.T.Context(), browser, link, visitor)
 	if err != nil || page.Status != http.StatusOK {
 		d.T.Fatalf("Visit(%q) = %d, %v", link, page.Status, err)
 	}

@@ -2,14 +2,21 @@
  * The automatic procedure in the panel: it opens a window for the person who signs in, and polls the state of the consent
  * until it ends. It uses no widgets; it reports what happens through events:
  *
- *   waiting({blocked, url, reference})   the consent has begun; blocked says that the browser did not open the window
- *   closed(reference)                    the window was closed, or can no longer be seen; the consent may still succeed
+ *   waiting({progress, manual, blocked, link, url, reference})
+ *                                        the consent has begun, or has come further (progress: not_opened, opened or
+ *                                        answered). manual says that it ends with an authentication code, blocked that the
+ *                                        window could not be led to url, link that the person may have lost the window
  *   interrupted(reference)               the connector did not answer; polling continues
  *   ended({status, failure, reference})  the outcome, or status "failed" without failure after the timeout
  *   lost(error)                          the state of the consent can no longer be read
  *
  * reference is the reference of the call that began the consent, under which the connector's log and the history have
  * the details.
+ *
+ * The window first opens the connector's start page, whose script tells us which browser we are open in. Only in that browser
+ * does the consent take effect at once; whoever else gets the address needs the authentication code. What has become of the
+ * window is asked of the connector, not of the window: while it shows Microsoft's pages, it counts as closed
+ * (docs/reference/microsoft-identity.md §9).
  */
 define(["app/lib/failure"], function (failures) {
     "use strict";
@@ -17,6 +24,12 @@ define(["app/lib/failure"], function (failures) {
     const pollEvery = 2000;
     // The connector reports a timeout itself, so polling continues for this much longer.
     const grace = 60000;
+    // How long the start page may take. Without its message the consent ends with an authentication code.
+    const startWithin = 5000;
+    // After so many polls, a page that was not opened yet may have been lost.
+    const lostAfter = 3;
+    // The type of the start page's message (connector/onboarding/consent.go).
+    const startType = "azure-partner-connector-browser";
 
     // A javascript: address would run with the rights of the panel.
     const isWebAddress = function (url) {
@@ -31,9 +44,88 @@ define(["app/lib/failure"], function (failures) {
         w.document.body.appendChild(line);
     };
 
-    return function (operations, events) {
-        let current = null; // {id, url, until, window, reference} and what was reported: waitingReported,
-                            // closedReported, interrupted
+    const open = function (title, text, startURL) {
+        if (startURL) {
+            return window.open(startURL, "_blank");
+        }
+        const w = window.open("", "_blank");
+        if (w) {
+            writePage(w, title, text);
+            w.opener = null;
+        }
+        return w;
+    };
+
+    /* lead leads the window w to a page, and reports whether it could. It cannot when the window was blocked or closed, or when
+       its page has cut us off. */
+    const lead = function (w, url) {
+        if (!w || w.closed) {
+            return false;
+        }
+        try {
+            w.location.replace(url);
+        } catch (cutOff) {
+            return false;
+        }
+        return true;
+    };
+
+    /* learn calls done with what the start page in the window w says about the browser, or with "". */
+    const learn = function (w, startURL, done) {
+        if (!w || !startURL) {
+            done("");
+            return;
+        }
+        const origin = new URL(startURL).origin;
+        let limit = 0;
+        const receive = function (event) {
+            const said = event.data;
+            if (event.source === w && event.origin === origin && said && said.type === startType && typeof said.browser === "string") {
+                finish(said.browser);
+            }
+        };
+        const finish = function (browser) {
+            clearTimeout(limit);
+            window.removeEventListener("message", receive);
+            done(browser);
+        };
+        window.addEventListener("message", receive);
+        limit = setTimeout(function () { finish(""); }, startWithin);
+    };
+
+    /* storage keeps the consent that is under way over a reload of the page, without its address, which is a secret. */
+    const storage = function (key) {
+        const attempt = function (use) {
+            try {
+                return use(window.sessionStorage);
+            } catch (unavailable) {
+                return null;
+            }
+        };
+        return {
+            save: function (consent) {
+                attempt(function (s) {
+                    s.setItem(key, JSON.stringify({
+                        id: consent.id, until: consent.until, began: consent.began, manual: consent.manual, reference: consent.reference
+                    }));
+                });
+            },
+            load: function () {
+                return attempt(function (s) {
+                    const consent = JSON.parse(s.getItem(key));
+                    return consent && Date.now() < consent.until ? Object.assign({ url: "", progress: "not_opened" }, consent) : null;
+                });
+            },
+            clear: function () {
+                attempt(function (s) { s.removeItem(key); });
+            }
+        };
+    };
+
+    return function (operations, events, tenantId) {
+        const stored = storage("azure-partner-consent-" + tenantId);
+        let current = stored.load(); // {id, url, until, began, manual, blocked, reference}, and what was seen of it: progress,
+                                     // polls, interrupted
         let timer = 0;
         let generation = 0; // answers to requests of an earlier generation are ignored
         let paused = false;
@@ -43,25 +135,39 @@ define(["app/lib/failure"], function (failures) {
             clearTimeout(timer);
         };
 
+        const forget = function () {
+            current = null;
+            stored.clear();
+        };
+
         const end = function (outcome) {
             // The window stays open: its onboarding page shows the outcome to the person who signed in.
             const reference = current.reference;
-            current = null;
+            forget();
             stop();
             events.ended(Object.assign({}, outcome, { reference: reference }));
         };
 
-        const reportWaiting = function () {
-            if (!current.waitingReported) {
-                current.waitingReported = true;
-                events.waiting({ blocked: !current.window, url: current.url, reference: current.reference });
-            }
+        const reportWaiting = function (link) {
+            events.waiting({
+                progress: current.progress,
+                manual: Boolean(current.manual),
+                blocked: Boolean(current.blocked),
+                link: Boolean(current.url) && (link || Boolean(current.blocked)),
+                url: current.url,
+                reference: current.reference
+            });
         };
 
-        const watchWindow = function () {
-            if (current.window && current.window.closed && !current.closedReported) {
-                current.closedReported = true;
-                events.closed(current.reference);
+        /* see reports the progress that the connector has seen, when it changes or the person may have lost the window. */
+        const see = function (progress) {
+            current.polls = (current.polls || 0) + 1;
+            const lost = progress === "not_opened" && current.polls === lostAfter;
+            if (progress !== current.progress || current.interrupted || lost) {
+                current.blocked = current.blocked && progress === "not_opened";
+                current.progress = progress;
+                current.interrupted = false;
+                reportWaiting(lost);
             }
         };
 
@@ -82,18 +188,14 @@ define(["app/lib/failure"], function (failures) {
                     end(consent);
                     return;
                 }
-                if (current.interrupted) {
-                    current.interrupted = current.waitingReported = false;
-                    reportWaiting();
-                }
-                watchWindow();
+                see(consent.progress || (current.blocked ? "not_opened" : "opened")); // a connector may not say
                 pollLater();
             }, function (error) {
                 if (started !== generation) {
                     return;
                 }
                 if (!failures.read(error).temporary) {
-                    current = null;
+                    forget();
                     events.lost(error);
                     return;
                 }
@@ -103,45 +205,54 @@ define(["app/lib/failure"], function (failures) {
             });
         };
 
+        const begin = function (w, now, begun) {
+            if (!isWebAddress(begun.url)) {
+                throw new Error("the address of the consent is not a web address");
+            }
+            const blocked = !lead(w, begun.url);
+            const life = Math.max(new Date(begun.expiresAt) - new Date(begun.now || now), 0);
+            current = {
+                id: begun.id, url: begun.url, until: Date.now() + life + grace, began: begun.now || now,
+                manual: begun.procedure === "manual", blocked: blocked, reference: begun.reference || "", progress: "not_opened"
+            };
+            stored.save(current);
+            if (!paused) {
+                reportWaiting(false);
+                timer = setTimeout(poll, pollEvery);
+            }
+        };
+
         return {
-            /* open opens the window. It must be called within the click event, or browsers block it
-               (docs/reference/aps-ui.md §2.5). */
-            open: function (title, text) {
-                const w = window.open("", "_blank");
-                if (w) {
-                    writePage(w, title, text);
-                    w.opener = null;
-                }
-                return w;
+            /* begin starts a consent in a new window, in place of the one that is under way. It must be called within the click
+               event, or browsers block the window (docs/reference/aps-ui.md §2.5). settings.now is the connector's time as far
+               as the status told it; a connector that answers with its time knows better. done is called with the error, or
+               with null once the consent has begun. */
+            begin: function (settings, done) {
+                const w = open(settings.title, settings.text, settings.startURL);
+                stop();
+                forget();
+                learn(w, settings.startURL, function (browser) {
+                    operations.beginConsent(browser ? { browser: browser } : { origin: window.location.origin }).then(function (begun) {
+                        begin(w, settings.now, begun);
+                    }).then(function () {
+                        done(null);
+                    }, function (error) {
+                        if (w) {
+                            w.close();
+                        }
+                        done(error);
+                    });
+                });
             },
 
-            /* begin starts a consent for the window w, which is null if it was blocked. now is the connector's time as far as the status
-               told it; a connector that answers with its time knows better. */
-            begin: function (w, now) {
-                stop();
-                if (current && current.window && !current.window.closed) {
-                    current.window.close();
+            /* began returns when the consent that is under way began; null if none is. */
+            began: function () { return current && current.began; },
+
+            /* goOn continues with the consent that is under way. */
+            goOn: function () {
+                if (current) {
+                    reportWaiting(true);
                 }
-                current = null;
-                return operations.beginConsent().then(function (begun) {
-                    if (!isWebAddress(begun.url)) {
-                        throw new Error("the address of the consent is not a web address");
-                    }
-                    if (w && !w.closed) {
-                        w.location.replace(begun.url);
-                    }
-                    const life = Math.max(new Date(begun.expiresAt) - new Date(begun.now || now), 0);
-                    current = { id: begun.id, url: begun.url, until: Date.now() + life + grace, window: w, reference: begun.reference || "" };
-                    if (!paused) {
-                        reportWaiting();
-                        timer = setTimeout(poll, pollEvery);
-                    }
-                }).otherwise(function (error) {
-                    if (w) {
-                        w.close();
-                    }
-                    throw error;
-                });
             },
 
             /* pause stops polling, and resume continues it if a consent is open. */
@@ -153,7 +264,7 @@ define(["app/lib/failure"], function (failures) {
                 paused = false;
                 stop();
                 if (current) {
-                    reportWaiting();
+                    reportWaiting(false);
                     poll();
                 }
             }

@@ -27,7 +27,7 @@ define(["aps/xhr"], function (xhr) {
         return {
             tokenStatus: function () { return get("/tokenStatus"); },
             history: function (limit) { return get("/history?limit=" + limit); },
-            beginConsent: function () { return post("/consents"); },
+            beginConsent: function (request) { return post("/consents", request); },
             findConsent: function (id) { return get("/consents/" + encodeURIComponent(id)); },
             consentLink: function () { return post("/consentLink"); },
             redeem: function (code) { return post("/redeem", { code: code }); },

@@ -48,7 +48,15 @@ define([
 
         let focusedTenant = ""; // the tenant whose button had the focus before the list was redrawn
 
+        /* showUnlisted names the panels that the operator has to list, so that automatic updates take effect in them at once. */
+        const showUnlisted = function (tenants) {
+            const origins = tenants.map(function (tenant) { return tenant.unlistedOrigin; }).filter(Boolean);
+            const named = origins.filter(function (origin, i) { return origins.indexOf(origin) === i; });
+            widget("note").set("value", named.length ? t("Automatic updates end with an authentication code in these panels: __origins__. If they are yours, the operator of the connector has to add them to panelOrigins in its configuration.", { origins: named.join(", ") }) : "");
+        };
+
         const showRows = function (tenants) {
+            showUnlisted(tenants);
             focusedTenant = Object.keys(detailButtons).find(function (id) {
                 return detailButtons[id].domNode && detailButtons[id].domNode.contains(document.activeElement);
             }) || "";

@@ -28,6 +28,7 @@ define([
         let offset = 0; // how far the connector's clock is ahead of this browser's, in milliseconds
         let timer = 0;
         let link = "";
+        let startURL = ""; // the page that tells which browser we are open in; empty if there is none
         let unconfirmed = ""; // id of the consent that waits for confirmation
         let stateOnly = false; // whether the account may see only the state, because it is above the reseller's
         let opened = false;
@@ -61,6 +62,7 @@ define([
 
         const showStatus = function (s) {
             offset = new Date(s.now || Date.now()) - Date.now();
+            startURL = s.onboardingURL || "";
             groups.showStatus(panel, s);
             stateOnly = status.stateOnly(s);
             showGroups(true);
@@ -151,16 +153,30 @@ define([
         };
 
         const consentEvents = {
-            waiting: function (begun) {
-                if (begun.blocked) {
-                    panel.showMessage("warning", failures.withReference(t, t("The browser blocked the new window. Open the Microsoft sign-in page with the link below the button."), begun.reference));
-                    showProgress(t("Waiting for the consent."), t("Open the Microsoft sign-in page"), begun.url);
-                    return;
+            waiting: function (s) {
+                if (s.blocked) {
+                    panel.showMessage("warning", failures.withReference(t, t("The browser blocked the new window. Open the Microsoft sign-in page with the link below the button."), s.reference));
                 }
-                showProgress(t("Waiting for the consent. Finish the sign-in in the new window; the result appears here by itself."));
-            },
-            closed: function (reference) {
-                showProgress(failures.withReference(t, t("The window was closed. If the consent was granted, the result appears here in a moment; otherwise press Update Refresh Token to start again."), reference));
+                const text = function () {
+                    if (s.progress === "answered") {
+                        return t("Microsoft has answered. The consent is being checked.");
+                    }
+                    if (s.manual) {
+                        return t("Waiting for the consent. The window couldn't be linked to this panel, so it shows an authentication code after the sign-in. Enter the code under Manual Update.");
+                    }
+                    if (s.blocked) {
+                        return t("Waiting for the consent.");
+                    }
+                    if (s.link) {
+                        return t("Waiting for the consent. If the window was closed, open the sign-in page again.");
+                    }
+                    return t("Waiting for the consent. Finish the sign-in in the new window; the result appears here by itself.");
+                };
+                if (s.link) {
+                    showProgress(text(), t("Open the Microsoft sign-in page"), s.url);
+                } else {
+                    showProgress(text());
+                }
             },
             interrupted: function (reference) {
                 showProgress(failures.withReference(t, t("Waiting for the consent. The connector cannot be reached at the moment; it is asked again by itself."), reference));
@@ -171,12 +187,14 @@ define([
                     panel.showMessage("info", t("Your refresh token has been successfully updated"));
                 } else if (outcome.status === "confirmable") {
                     showUnconfirmed();
+                } else if (outcome.status === "claimable") {
+                    panel.showMessage("warning", t("The consent was granted. It takes effect once you enter the authentication code, which the window shows, under Manual Update."));
                 } else if (outcome.failure) {
                     panel.showMessage("error", failures.consentMessage(t, outcome.failure));
                 } else {
                     panel.showMessage("error", failures.withReference(t, t("The sign-in was not completed in time. Start again."), outcome.reference));
                 }
-                dom.restoreFocus(widget("update"));
+                dom.restoreFocus(widget(outcome.status === "claimable" ? "code" : "update"));
                 reload();
             },
             lost: function (error) {
@@ -186,13 +204,40 @@ define([
             }
         };
 
+        /* beginConsent must be called within a click event. */
+        const beginConsent = function () {
+            panel.clearMessage();
+            showProgress("");
+            busy(["update"], true);
+            const settings = {
+                title: t("Please wait"), text: t("Please wait, the Microsoft sign-in page is being opened."), startURL: startURL, now: now()
+            };
+            consent.begin(settings, function (error) {
+                busy(["update"], false);
+                if (error) {
+                    whileOpen(showConsentError)(error);
+                }
+            });
+        };
+
         const handlers = {
             update: function () {
-                const w = consent.open(t("Please wait"), t("Please wait, the Microsoft sign-in page is being opened."));
-                panel.clearMessage();
-                showProgress("");
-                busy(["update"], true);
-                consent.begin(w, now()).otherwise(whileOpen(showConsentError)).always(function () { busy(["update"], false); });
+                if (!consent.began()) {
+                    beginConsent();
+                    return;
+                }
+                confirm({
+                    title: t("Update Refresh Token"),
+                    description: t("A sign-in that was started on __time__ is still open. Go on with it, or start another one? The first one that succeeds counts.", { time: words.time(consent.began()) }),
+                    submitLabel: t("Start Again"),
+                    cancelLabel: t("Go On")
+                }).then(whileOpen(function (again) {
+                    if (again === true) {
+                        beginConsent();
+                    } else {
+                        consent.goOn();
+                    }
+                }));
             },
             copy: function () {
                 dom.copy(link, widget("link"), function (copied) {
@@ -278,7 +323,7 @@ define([
             tenantId = tenant.aps.id;
             groups.showLoading(panel);
             operations = operationsOf(tenantId);
-            consent = consentOf(operations, consentEvents);
+            consent = consentOf(operations, consentEvents, tenantId);
         };
 
         const prepareWidgets = function () {

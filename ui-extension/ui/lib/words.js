@@ -61,6 +61,8 @@ define([], function () {
             case "consent.refused": return t("Consent refused");
             case "consent.confirmed": return t("Consent confirmed");
             case "consent.expired": return t("Consent expired");
+            case "consent.closed": return t("Sign-in closed: another one succeeded");
+            case "consent.disowned": return t("Consent taken back");
             case "claim.accepted": return t("Authentication code accepted");
             case "claim.refused": return t("Authentication code refused");
             case "grant.renewed": return t("Refresh token renewed");
