@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
-	azurepartner "azure-partner-connector"
 	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/notify"
@@ -30,9 +29,6 @@ type Options struct {
 
 	// Log receives the records of all components. Default: discard.
 	Log *slog.Logger
-
-	// Manifest replaces app.yaml, which describes the package; a test raises its release. Default: app.yaml.
-	Manifest []byte
 
 	// Listeners replace the configured ones. Default: none.
 	Listeners Listeners
@@ -67,9 +63,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.Manifest == nil {
-		o.Manifest = azurepartner.Manifest()
 	}
 	if o.Watch == nil {
 		o.Watch = func(ms token.Microsoft) token.Microsoft { return ms }
@@ -136,7 +129,7 @@ func (a *App) build(ctx context.Context, opts Options) error {
 		return err
 	}
 	a.integrity = a.newIntegrityJob()
-	if a.hooks, err = a.newHooks(opts.Manifest); err != nil {
+	if a.hooks, err = a.newHooks(); err != nil {
 		return err
 	}
 	onboarding, err := a.newOnboarding()

@@ -12,9 +12,9 @@ import (
 	"azure-partner-connector/schemas"
 )
 
-// newHooks returns the handler of the platform's calls for the package that manifest describes.
-func (a *App) newHooks(manifest []byte) (*hooks.Handler, error) {
-	p, err := packageOf(manifest, a.cfg.Package.ID)
+// newHooks returns the handler of the platform's calls.
+func (a *App) newHooks() (*hooks.Handler, error) {
+	p, err := Package(a.cfg.Package.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -9,10 +9,8 @@ import (
 
 // Package returns the platform package of this program, published under id, or under the id in app.yaml when id is
 // empty.
-func Package(id string) (*pack.Package, error) { return packageOf(azurepartner.Manifest(), id) }
-
-func packageOf(manifest []byte, id string) (*pack.Package, error) {
-	p, err := pack.Load(manifest, schemas.Files, uiextension.Files())
+func Package(id string) (*pack.Package, error) {
+	p, err := pack.Load(azurepartner.Manifest(), schemas.Files, uiextension.Files())
 	if err != nil || id == "" {
 		return p, err
 	}

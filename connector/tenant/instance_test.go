@@ -41,6 +41,13 @@ func TestInstall_RefusedSettingsStoreNothing(t *testing.T) {
 		"MFA request a list":        {tenant.Settings{MFARequest: `["amr"]`}, failure.BadRequest},
 		"customers in words":        {tenant.Settings{CustomerDirectories: "all"}, failure.BadRequest},
 		"MFA request null":          {tenant.Settings{MFARequest: `null`}, failure.BadRequest},
+		"a borrower twice":          {tenant.Settings{Borrowers: []tenant.Borrower{tenant.NewBorrower("one"), tenant.NewBorrower("one")}}, failure.BadRequest},
+		"a borrower of no api":      {tenant.Settings{Borrowers: []tenant.Borrower{{ID: "one", APIs: []string{}, Directories: []string{"partner"}}}}, failure.BadRequest},
+		"a borrower of no place":    {tenant.Settings{Borrowers: []tenant.Borrower{{ID: "one", APIs: []string{"arm"}}}}, failure.BadRequest},
+		"an api twice":              {tenant.Settings{Borrowers: []tenant.Borrower{{ID: "one", APIs: []string{"arm", "arm"}, Directories: []string{"partner"}}}}, failure.BadRequest},
+		"an unknown api":            {tenant.Settings{Borrowers: []tenant.Borrower{{ID: "one", APIs: []string{"ARM"}, Directories: []string{"partner"}}}}, failure.BadRequest},
+		"a directory by domain":     {tenant.Settings{Borrowers: []tenant.Borrower{{ID: "one", APIs: []string{"arm"}, Directories: []string{"partner.example"}}}}, failure.BadRequest},
+		"a directory in capitals":   {tenant.Settings{Borrowers: []tenant.Borrower{{ID: "one", APIs: []string{"arm"}, Directories: []string{"33333333-0000-4000-8000-00000000ABCD"}}}}, failure.BadRequest},
 		"application id a name":     {tenant.Settings{Application: application("connector", "")}, failure.ApplicationInvalid},
 		"secret is its id":          {tenant.Settings{Application: application(appID, otherAppID)}, failure.SecretIsID},
 		"secret is its id, pasted":  {tenant.Settings{Application: application(appID, " "+otherAppID+"\n")}, failure.SecretIsID},
@@ -245,6 +252,10 @@ func TestUpgrade_RecordsTheVersions(t *testing.T) {
 	if e := events[0]; e.Action != audit.InstanceUpgraded || e.InstanceKey != key || e.Details["from"] != "1-1" || e.Details["to"] != "1-2" {
 		t.Errorf("the event of Upgrade() = %+v, want both versions", e)
 	}
+	again, err := h.Upgrade(t.Context(), key, "1-1", "1-2", tenant.Settings{SkipLanding: true}, platform())
+	h.must(err)
+	h.checkSame("the instance after a repeated upgrade", again, got)
+	h.checkActions("", audit.InstanceInstalled, audit.InstanceUpgraded)
 }
 
 func TestRemove_DeletesSecretsAndKeepsEvents(t *testing.T) {

@@ -99,7 +99,8 @@ func (s *Service) Configure(ctx context.Context, key string, settings Settings, 
 	return s.change(ctx, key, audit.InstanceConfigured, by, settings, nil)
 }
 
-// Upgrade records that the platform upgraded an instance from one package version to another, and stores its settings.
+// Upgrade records that the platform upgraded an instance from one package version to another, and stores its settings. An
+// instance that has the later version already stays as it is: its settings may have been changed since.
 func (s *Service) Upgrade(ctx context.Context, key, from, to string, settings Settings, by audit.Actor) (Instance, error) {
 	return s.change(ctx, key, audit.InstanceUpgraded, by, settings, map[string]string{"from": from, "to": to})
 }
@@ -113,6 +114,9 @@ func (s *Service) change(ctx context.Context, key string, action audit.Action, b
 	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 		if in, err = s.Instance(ctx, key); err != nil {
 			return err
+		}
+		if to := details["to"]; to != "" && to == in.PackageVersion {
+			return nil
 		}
 		changed := settings
 		changed.Application.keep(in.Settings.Application)

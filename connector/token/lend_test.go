@@ -2,6 +2,7 @@ package token_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
 
@@ -35,6 +37,36 @@ func TestLend_Refusals(t *testing.T) {
 	h.advance(91 * day)
 	_, err = h.lend(t.Context(), tenantID, token.Graph, borrower)
 	h.checkFailure("Lend of an expired grant", err, failure.GrantExpired)
+}
+
+// TestLend_APIsAndDirectoriesOfTheBorrower gives the borrower other entries.
+func TestLend_APIsAndDirectoriesOfTheBorrower(t *testing.T) {
+	const another = "33333333-0000-4000-8000-000000000003"
+	h := newHarness(t, openStore(t))
+	h.consent(tenantID)
+	for name, tc := range map[string]struct {
+		apis, directories []string
+		allowed           []token.API
+	}{
+		"one api":                 {[]string{"graph"}, []string{tenant.PartnerDirectory}, []token.API{token.Graph}},
+		"the partner's by its id": {[]string{"graph", "arm"}, []string{another, directoryID}, []token.API{token.Graph, token.ARM}},
+		"another directory only":  {[]string{"partnercenter", "graph", "arm"}, []string{another}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in, err := h.store.Instance(t.Context(), instanceKey)
+			h.must(err)
+			in.Settings.Borrowers = []tenant.Borrower{{ID: borrowerID, APIs: tc.apis, Directories: tc.directories}}
+			h.must(h.store.SaveInstance(t.Context(), &in))
+			for _, api := range token.APIs() {
+				_, err := h.lend(t.Context(), tenantID, api, borrower)
+				if !slices.Contains(tc.allowed, api) {
+					h.checkFailure("Lend of "+string(api), err, failure.BorrowerNotAllowed)
+				} else if err != nil {
+					t.Errorf("Lend of %s = %v, want a token", api, err)
+				}
+			}
+		})
+	}
 }
 
 func TestLend_ConcurrentCallersShareOneRedemption(t *testing.T) {

@@ -2,7 +2,6 @@ package platform
 
 import (
 	"context"
-	"net/http"
 	"net/url"
 	"slices"
 
@@ -194,60 +193,6 @@ func (p *Platform) DeleteInstance(ctx context.Context, id string) error {
 	p.forget(in.root)
 	delete(p.instances, id)
 	return nil
-}
-
-// Upgrade upgrades an instance to the newest imported version that its own can be upgraded to. It calls the connector
-// first; when that refuses, the old version stays.
-func (p *Platform) Upgrade(ctx context.Context, instanceID string) error {
-	p.mu.Lock()
-	in := p.instances[instanceID]
-	if in == nil || in.installed == nil {
-		p.mu.Unlock()
-		return notFound("application instance", instanceID)
-	}
-	from, root := in.installed, p.resources[in.root]
-	to := p.newest(from.packageID, "", "")
-	ok, err := upgrades(from, to)
-	if err == nil && !ok {
-		err = conflict("version %s cannot be upgraded to %s", from.label(), to.label())
-	}
-	if err != nil {
-		p.mu.Unlock()
-		return err
-	}
-	root.status = upgrading
-	p.touch(root)
-	call := hookCall{
-		method: http.MethodPost, path: "/" + root.service + "/" + root.id + "/upgrade", query: "version=" + from.label(),
-		body: clone(p.view(audience{account: root.owner, instance: in.id}, root)), phase: "sync", owner: root.owner,
-	}
-	p.mu.Unlock()
-
-	answer, err := p.hook(ctx, in, call)
-	if err == nil && !slices.Contains([]int{200, 204}, answer.Status) {
-		err = refused("upgrading", answer)
-	}
-	if err == nil {
-		p.switchVersion(in, to)
-		err = p.storeAnswer(in.root, answer, ready)
-	}
-	if err != nil {
-		p.switchVersion(in, from)
-		p.setStatus(in.root, ready)
-	}
-	return err
-}
-
-// switchVersion switches an instance to another version of its package, and its resources to the types of that version.
-func (p *Platform) switchVersion(in *instance, to *installed) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	in.installed = to
-	for _, r := range p.resources {
-		if t := to.services[r.service]; r.instance == in.id && t != nil {
-			r.typeID = t.ID
-		}
-	}
 }
 
 // AddApplication adds another application of the platform, for example one that borrows access tokens. It can call the

@@ -90,11 +90,9 @@ func (p *Platform) lifecycle(ctx context.Context, in *instance, id, method, path
 // storeAnswer stores the properties that a connector answered (docs/reference/aps-protocol.md §3.4), and the status unless
 // that is empty.
 func (p *Platform) storeAnswer(id string, a Answer, status string) error {
-	var values map[string]any
-	if len(a.Body) > 0 && a.Status != http.StatusNoContent {
-		if err := json.Unmarshal(a.Body, &values); err != nil {
-			return refuse(http.StatusInternalServerError, "Exception", "the application's answer is not a JSON object")
-		}
+	values, err := a.values()
+	if err != nil {
+		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -110,6 +108,14 @@ func (p *Platform) storeAnswer(id string, a Answer, status string) error {
 	}
 	p.touch(r)
 	return nil
+}
+
+// values returns the properties in an answer of a connector; nil without any.
+func (a Answer) values() (values map[string]any, err error) {
+	if len(a.Body) > 0 && a.Status != http.StatusNoContent && json.Unmarshal(a.Body, &values) != nil {
+		return nil, refuse(http.StatusInternalServerError, "Exception", "the application's answer is not a JSON object")
+	}
+	return values, nil
 }
 
 // setProperties stores properties from the application that owns the resource, also those that users cannot set.

@@ -9,6 +9,7 @@ import (
 
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/sandbox/platform"
+	"azure-partner-connector/sandbox/releases"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -307,5 +308,64 @@ func TestCreateTenant_NotifiesRoot(t *testing.T) {
 	}
 	if got := calls[2].body["aps"].(map[string]any)["id"]; got != id {
 		t.Errorf("body of the link = %v, want the tenant %s", got, id)
+	}
+}
+
+// firstRelease installs package 1-1 on a platform that has the present one, too.
+func firstRelease(t *testing.T) (*platform.Platform, *connector, platform.CreatedInstance) {
+	t.Helper()
+	p, c := start(t), newConnector(t)
+	if _, err := p.Import(t.Context(), releases.First()); err != nil {
+		t.Fatalf("Import() = %v", err)
+	}
+	made, err := p.Create(t.Context(), platform.InstanceRequest{
+		PackageID: "http://aps.example.com/azure-partner-connector", Version: "1", Release: "1", Endpoint: c.URL + "/aps",
+		Key: key, Secret: secret.New(sharedSecret), Settings: map[string]any{"borrowers": []any{"one"}},
+	})
+	if err != nil {
+		t.Fatalf("Create() = %v", err)
+	}
+	return p, c, made
+}
+
+// TestUpgrade_ExchangesTypes upgrades to a package whose types have another version. The application may answer with the type
+// that it was sent, or with the new one, and must convert what has another form.
+func TestUpgrade_ExchangesTypes(t *testing.T) {
+	const id = "http://aps.example.com/azure-partner-connector"
+	const converted = `"borrowers":[{"id":"one"}]`
+	for name, tc := range map[string]struct{ answer, want string }{
+		"old type":                 {`{"aps":{"type":"` + id + `/app/1.0"},` + converted + `}`, ""},
+		"new type":                 {`{"aps":{"type":"` + id + `/app/2.0"},` + converted + `}`, ""},
+		"no type":                  {`{` + converted + `}`, ""},
+		"another type":             {`{"aps":{"type":"` + id + `/app/3.0"},` + converted + `}`, "instead of"},
+		"values of the old type":   {`{"borrowers":["one"]}`, "not of type Borrower"},
+		"nothing, with old values": {`{}`, "not of type Borrower"},
+		"an unknown property":      {`{` + converted + `,"colour":"red"}`, "no property colour"},
+		"no JSON":                  {`[`, "not a JSON object"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, c, made := firstRelease(t)
+			account, _ := reseller(t, p, "North", "")
+			owned := newTenant(t, p, account)
+			c.answer = func(call) (int, map[string]string, string) { return 200, nil, tc.answer }
+			err := p.Upgrade(t.Context(), made.ID)
+			want := "1"
+			if tc.want == "" {
+				want = "2"
+			}
+			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("Upgrade() = %v, want an error with %q", err, tc.want)
+			}
+			for service, id := range map[string]string{"app": made.RootID, "tenant": owned} {
+				r, _ := p.Resource(id)
+				aps := r["aps"].(map[string]any)
+				if got := aps["type"].(string); !strings.HasSuffix(got, service+"/"+want+".0") || aps["status"] != "aps:ready" {
+					t.Errorf("type of %s = %s, %v, want version %s and ready", service, got, aps["status"], want)
+				}
+			}
+			if menu := p.Navigation(platform.UX1Reseller); len(menu) != 1 || !strings.HasSuffix(menu[0].Vars[0].Type, "tenant/"+want+".0") {
+				t.Errorf("Navigation() = %+v, want the screens of version %s", menu, want)
+			}
+		})
 	}
 }

@@ -10,24 +10,21 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-func registerPackage(ctx context.Context, w *walker) (string, error) {
-	done, err := w.world.Register(ctx, nil)
+func registerFirst(ctx context.Context, w *walker) (string, error) {
+	made, err := w.world.RegisterFirst(ctx)
 	if err != nil {
 		return "", err
 	}
-	if !done.Imported || !done.Created {
-		return "", fmt.Errorf("imported: %v, created: %v; want both", done.Imported, done.Created)
-	}
-	w.rootID = done.RootID
+	w.rootID = made.RootID
 	root := w.root()
 	aps, _ := root["aps"].(map[string]any)
-	if aps["status"] != "aps:ready" {
-		return "", fmt.Errorf("the root resource is %v, want aps:ready", aps["status"])
+	if aps["status"] != "aps:ready" || !strings.HasSuffix(typeOf(root), "/app/1.0") {
+		return "", fmt.Errorf("the root resource is %v, want one of app/1.0 that is aps:ready", aps)
 	}
 	if kept := root["applicationSecret"]; kept != "" && kept != nil {
 		return "", errors.New("the platform still stores the secret of the application")
 	}
-	return "version " + done.Version + ", the root resource is ready, and the platform stores no copy of the secret", nil
+	return "the root resource is ready, and the platform stores no copy of the secret", nil
 }
 
 func registerAgain(ctx context.Context, w *walker) (string, error) {

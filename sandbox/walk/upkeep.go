@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"strings"
 	"time"
 
+	"azure-partner-connector/sandbox/platform"
 	"azure-partner-connector/sandbox/world"
 )
 
@@ -66,20 +68,57 @@ func renameReseller(ctx context.Context, w *walker) (string, error) {
 	return "reported by an event and applied", until(ctx, "the provider's list shows the new name", renamed)
 }
 
+// typeOf returns the type of a resource.
+func typeOf(resource map[string]any) string {
+	aps, _ := resource["aps"].(map[string]any)
+	id, _ := aps["type"].(string)
+	return id
+}
+
+// atVersion checks that the platform has a version of the package everywhere, and serves its screens.
+func (w *walker) atVersion(version string) error {
+	if got := typeOf(w.root()); !strings.HasSuffix(got, "/app/"+version+".0") {
+		return fmt.Errorf("the root resource is of type %s, want version %s", got, version)
+	}
+	baltic, _ := w.world.Platform.Resource(w.world.TenantOf(world.Bjorn).ID)
+	if got := typeOf(baltic); !strings.HasSuffix(got, "/tenant/"+version+".0") {
+		return fmt.Errorf("the tenant of Baltic IT is of type %s, want version %s", got, version)
+	}
+	menu, err := w.world.Platform.Menu(w.world.User(world.Bjorn).ID, platform.UX1Reseller)
+	if err != nil {
+		return err
+	}
+	if len(menu) != 1 || len(menu[0].Vars) != 1 || !strings.HasSuffix(menu[0].Vars[0].Type, "/tenant/"+version+".0") {
+		return fmt.Errorf("the menu of Baltic IT is %+v, want the screens of version %s", menu, version)
+	}
+	return nil
+}
+
+// upgrade upgrades the instance to the package of the connector, whose types have another version. The token, the settings
+// and what the borrower may do stay as they are.
 func upgrade(ctx context.Context, w *walker) (string, error) {
-	before, err := w.status(ctx, world.Rita)
+	before, err := w.status(ctx, world.Bjorn)
 	if err != nil {
 		return "", err
+	}
+	if err := w.atVersion("1"); err != nil {
+		return "", err
+	}
+	if _, err := w.borrow(ctx, world.Bjorn, "graph"); err != nil {
+		return "", fmt.Errorf("borrowing before the upgrade: %w", err)
 	}
 	old := w.root()
 	done, err := w.world.Upgrade(ctx, nil)
 	if err != nil {
 		return "", err
 	}
-	if !done.Imported || !done.Upgraded || done.Created || done.RootID != w.rootID || done.Version != "2-2" {
-		return "", fmt.Errorf("it did %+v, want an import and an upgrade to 2-2", done)
+	if !done.Imported || !done.Upgraded || done.Created || done.RootID != w.rootID || done.Version != "2-1" {
+		return "", fmt.Errorf("it did %+v, want an import and an upgrade to 2-1", done)
 	}
-	after, err := w.status(ctx, world.Rita)
+	if err := w.atVersion("2"); err != nil {
+		return "", err
+	}
+	after, err := w.status(ctx, world.Bjorn)
 	if err != nil {
 		return "", err
 	}
@@ -87,16 +126,19 @@ func upgrade(ctx context.Context, w *walker) (string, error) {
 		return "", fmt.Errorf("the status is %+v, and was %+v before", after, before)
 	}
 	now := w.root()
-	for _, name := range []string{"cloud", "applicationId", "applicationSecretEnd", "borrowers", "renewalTask"} {
+	for _, name := range []string{"cloud", "applicationId", "applicationSecretEnd", "renewalTask"} {
 		if !reflect.DeepEqual(now[name], old[name]) {
 			return "", fmt.Errorf("the setting %s is %v, and was %v before", name, now[name], old[name])
 		}
 	}
-	again, err := w.world.Register(ctx, nil)
-	if err == nil && (again.Imported || again.Created || again.Upgraded) {
-		err = fmt.Errorf("registering again changed something: %+v", again)
+	entry := map[string]any{"id": w.world.Borrower().ID, "apis": []any{"partnercenter", "graph", "arm"}, "directories": []any{"partner"}}
+	if got := now["borrowers"]; !reflect.DeepEqual(got, []any{entry}) {
+		return "", fmt.Errorf("the borrowers are %v, want %v", got, entry)
 	}
-	return "fetched from the connector, from 1-1 to " + done.Version + " through the hook; token, settings and periodic task are unchanged", err
+	if _, err := w.borrow(ctx, world.Bjorn, "graph"); err != nil {
+		return "", fmt.Errorf("borrowing after the upgrade: %w", err)
+	}
+	return "fetched from the connector, from 1-1 to " + done.Version + " through the hook, with types and screens; token, settings and periodic task are unchanged, and the borrower still borrows", nil
 }
 
 func rotateSecret(ctx context.Context, w *walker) (string, error) {

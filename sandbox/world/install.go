@@ -1,7 +1,6 @@
 package world
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/hooks"
 	"azure-partner-connector/sandbox/platform"
+	"azure-partner-connector/sandbox/releases"
 	"azure-partner-connector/schemas"
 	uiextension "azure-partner-connector/ui-extension"
 )
@@ -40,14 +40,45 @@ func (w *World) Register(ctx context.Context, progress func(line string)) (regis
 	return w.register(ctx, progress, false)
 }
 
-// register lets the platform download the package from the connector if byAddress is set, and uploads it otherwise.
-func (w *World) register(ctx context.Context, progress func(line string), byAddress bool) (register.Result, error) {
+// RegisterFirst does what an operator did for the first release: it imports package 1-1 and creates an instance of it. The
+// connector is the present one, as after its upgrade.
+func (w *World) RegisterFirst(ctx context.Context) (platform.CreatedInstance, error) {
+	if err := w.addBorrower(); err != nil {
+		return platform.CreatedInstance{}, err
+	}
+	imported, err := w.Platform.Import(ctx, releases.First())
+	if err != nil {
+		return platform.CreatedInstance{}, err
+	}
+	settings := w.settings()
+	settings["borrowers"] = []any{w.installed.borrower.ID}
+	return w.Platform.Create(ctx, platform.InstanceRequest{
+		PackageID: imported.PackageID, Version: imported.Version, Release: imported.Release, Endpoint: w.HooksURL,
+		Key: w.Key, Secret: w.Secret, Settings: settings,
+	})
+}
+
+func (w *World) addBorrower() (err error) {
 	if w.installed.borrower.ID == "" {
 		key, shared := borrowerCredentials()
-		var err error
-		if w.installed.borrower, err = w.Platform.AddApplication("Azure CSP (NCE)", key, shared); err != nil {
-			return register.Result{}, err
-		}
+		w.installed.borrower, err = w.Platform.AddApplication("Azure CSP (NCE)", key, shared)
+	}
+	return err
+}
+
+// settings returns the settings of a new instance.
+func (w *World) settings() map[string]any {
+	return map[string]any{
+		"cloud": "global", "applicationId": ApplicationID, "applicationSecret": applicationSecret,
+		"applicationSecretEnd": w.Clock.Now().AddDate(1, 0, 0).Format(time.DateOnly),
+		"borrowers":            []any{map[string]any{"id": w.installed.borrower.ID}},
+	}
+}
+
+// register lets the platform download the package from the connector if byAddress is set, and uploads it otherwise.
+func (w *World) register(ctx context.Context, progress func(line string), byAddress bool) (register.Result, error) {
+	if err := w.addBorrower(); err != nil {
+		return register.Result{}, err
 	}
 	cfg, err := w.registration()
 	if err != nil {
@@ -57,26 +88,13 @@ func (w *World) register(ctx context.Context, progress func(line string), byAddr
 	if byAddress {
 		cfg.PackageURL = w.HooksURL + hooks.PackagePath + cfg.Package.FileName()
 	}
-	cfg.Settings = map[string]any{
-		"cloud": "global", "applicationId": ApplicationID, "applicationSecret": applicationSecret,
-		"applicationSecretEnd": w.Clock.Now().AddDate(1, 0, 0).Format(time.DateOnly),
-		"borrowers":            []any{map[string]any{"id": w.installed.borrower.ID}},
-	}
+	cfg.Settings = w.settings()
 	return register.Register(ctx, cfg)
 }
 
-// manifest returns app.yaml with the release of the connector.
-func (w *World) manifest() []byte {
-	return bytes.Replace(azurepartner.Manifest(), []byte("\n  release: 1\n"), fmt.Appendf(nil, "\n  release: %d\n", w.release), 1)
-}
-
-// Upgrade replaces the connector with a higher release and registers its package, which the platform downloads from the
-// connector, as an operator does for a new version.
+// Upgrade registers the package of the connector, which the platform downloads from the connector, as an operator does for a
+// new version.
 func (w *World) Upgrade(ctx context.Context, progress func(line string)) (register.Result, error) {
-	w.release++
-	if err := w.Restart(ctx); err != nil {
-		return register.Result{}, err
-	}
 	return w.register(ctx, progress, true)
 }
 
@@ -113,7 +131,7 @@ func (w *World) Unregister(ctx context.Context) error {
 }
 
 func (w *World) registration() (register.Config, error) {
-	p, err := pack.Load(w.manifest(), schemas.Files, uiextension.Files())
+	p, err := pack.Load(azurepartner.Manifest(), schemas.Files, uiextension.Files())
 	if err != nil {
 		return register.Config{}, err
 	}

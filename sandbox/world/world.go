@@ -73,7 +73,6 @@ type World struct {
 	installed installation
 	switches  switches
 	previous  secret.Text // while Secret is being replaced
-	release   int         // of the package that belongs to the connector
 
 	stop      context.CancelFunc
 	running   *errgroup.Group
@@ -106,7 +105,7 @@ func Start(ctx context.Context, cfg Config) (*World, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = &clock.Clock{}
 	}
-	w := &World{Clock: cfg.Clock, cfg: cfg, Key: cfg.Key, Secret: cfg.Secret, running: new(errgroup.Group), release: 1}
+	w := &World{Clock: cfg.Clock, cfg: cfg, Key: cfg.Key, Secret: cfg.Secret, running: new(errgroup.Group)}
 	if err := w.start(ctx); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
@@ -200,7 +199,7 @@ func (w *World) startConnector(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	connector, err := app.New(ctx, cfg, app.Options{Now: w.Clock.Now, Log: w.cfg.Log.With("component", "connector"), Listeners: w.listeners, Manifest: w.manifest()})
+	connector, err := app.New(ctx, cfg, app.Options{Now: w.Clock.Now, Log: w.cfg.Log.With("component", "connector"), Listeners: w.listeners})
 	if err != nil {
 		return err
 	}

@@ -134,6 +134,10 @@ func TestCheck_FindsDefects(t *testing.T) {
 		"unknown extension point":   {meta, "http://www.aps-standard.org/ui/rcp/2", "http://www.aps-standard.org/rcp/2", "no extension point"},
 		"menu too deep":             {meta, `<view id="box"`, `<item id="a" label="Box"><item id="b" label="Box"/></item><view id="box"`, "only 2 levels"},
 		"variable of no type":       {meta, `type-id="http://aps.test/parcel/box/1.0"`, `type-id="http://aps.test/parcel/bag/1.0"`, "no type"},
+		"variable, later minor":     {meta, `type-id="http://aps.test/parcel/box/1.0"`, `type-id="http://aps.test/parcel/box/1.1"`, "no type"},
+		"variable, other major":     {meta, `type-id="http://aps.test/parcel/box/1.0"`, `type-id="http://aps.test/parcel/box/2.0"`, "no type"},
+		"variable, huge minor":      {meta, `type-id="http://aps.test/parcel/box/1.0"`, `type-id="http://aps.test/parcel/box/1.99999999999999999999"`, "no type"},
+		"relation, longer major":    {app, "http://aps.test/parcel/box/1\"", "http://aps.test/parcel/box/10\"", "no type"},
 		"variable flag":             {meta, `collection="true"`, `collection="yes"`, "true or false"},
 		"privilege unknown":         {meta, `shown-by-privilege="open-box"`, `shown-by-privilege="open"`, "no privilege open"},
 		"source missing":            {"ui/ux1/box.js", "", "", "ui/ux1/box.js is not in the archive"},
@@ -171,6 +175,18 @@ func TestCheck_FindsDefects(t *testing.T) {
 			}
 			checkHas(t, check(zipOf(t, files)), tc.want)
 		})
+	}
+}
+
+// A reference may name a lower minor version than the type has, or none (docs/reference/aps-protocol.md §4.1).
+func TestCheck_AcceptsLowerMinorReferences(t *testing.T) {
+	files := validFiles(t)
+	files["schemas/box.schema"] = strings.Replace(files["schemas/box.schema"], `"http://aps.test/parcel/box/1.0"`, `"http://aps.test/parcel/box/1.10"`, 1)
+	for _, ref := range []string{"1", "1.0", "1.9", "1.10"} {
+		files["APP-META.xml"] = strings.Replace(validFiles(t)["APP-META.xml"], "http://aps.test/parcel/box/1.0", "http://aps.test/parcel/box/"+ref, 1)
+		if findings := check(zipOf(t, files)); len(findings) > 0 {
+			t.Errorf("Check() with a variable of box/%s and the type box/1.10 = %v, want no finding", ref, findings)
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package pack_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	azurepartner "azure-partner-connector"
@@ -17,6 +19,11 @@ func TestBuild_Repository(t *testing.T) {
 	}
 	if _, err := p.Build(); err != nil {
 		t.Errorf("Build() = %v, want a package", err)
+	}
+	// CloudBlue's installer wants the root type to have the version of the package (docs/reference/aps-protocol.md §7.3).
+	version, _ := p.Version()
+	if root, _ := p.Schema("app"); version != schemas.Version || !strings.Contains(string(root), fmt.Sprintf(`"id": "%s/app/%d.0"`, p.ID(), version)) {
+		t.Errorf("package version = %d, types of version %d, root %.200s, want one version", version, schemas.Version, root)
 	}
 	renamed, err := p.WithID("http://operator.example.net/azp")
 	if err != nil {

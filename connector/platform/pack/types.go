@@ -2,8 +2,10 @@ package pack
 
 import (
 	"maps"
+	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -175,14 +177,31 @@ func (c typeChecker) reference(where, ref string) {
 	}
 }
 
-// own reports whether ref is a type of the package; without a minor version, any minor version matches.
+// own reports whether the package has a type that ref refers to: one of the same major version, and of the minor version that
+// ref names or a later one (docs/reference/aps-protocol.md §4.1).
 func (c typeChecker) own(ref string) bool {
+	name, major, minor := splitTypeID(ref)
 	for id := range c.ids {
-		if id == ref || strings.HasPrefix(id, ref+".") {
+		if ownName, ownMajor, ownMinor := splitTypeID(id); ownName == name && ownMajor == major && ownMinor >= minor {
 			return true
 		}
 	}
 	return false
+}
+
+// splitTypeID returns the parts of a type id that has the form of a reference; minor is -1 without one.
+func splitTypeID(id string) (name, major string, minor int) {
+	i := strings.LastIndexByte(id, '/')
+	name, version := id[:max(i, 0)], id[i+1:]
+	major, digits, ok := strings.Cut(version, ".")
+	if !ok {
+		return name, major, -1
+	}
+	minor, err := strconv.Atoi(digits)
+	if err != nil {
+		minor = math.MaxInt // no type has it
+	}
+	return name, major, minor
 }
 
 func (c typeChecker) property(where, name string, p property, t typeDefinition) {
