@@ -135,6 +135,17 @@ func (f *fakeTenants) Unprovision(_ context.Context, _, id string, by audit.Acto
 	return nil
 }
 
+func (f *fakeTenants) Suspend(_ context.Context, _, id string, suspended bool, by audit.Actor) (tenant.Tenant, error) {
+	f.note(by, "suspend %s: %t", id, suspended)
+	t := f.tenants[id]
+	t.SuspendedAt = time.Time{}
+	if suspended {
+		t.SuspendedAt = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	}
+	f.tenants[id] = t
+	return t, nil
+}
+
 func (f *fakeTenants) Tenant(_ context.Context, instanceKey, id string) (tenant.Tenant, error) {
 	t, ok := f.tenants[id]
 	if !ok || t.InstanceKey != instanceKey {

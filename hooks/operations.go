@@ -90,6 +90,9 @@ type operation struct {
 	lifecycle bool
 	// collection marks an operation of the service instead of one of its resources.
 	collection bool
+	// suspension marks the two operations of http://aps-standard.org/types/core/suspendable/1.0. Types of package version 1 do
+	// not implement it, but nothing is wrong with a platform that calls them.
+	suspension bool
 	// async marks an operation that may be answered with 202 and is then retried (docs/reference/aps-protocol.md §1.5).
 	async bool
 	// resource says whether the body is a resource.
@@ -128,6 +131,12 @@ func operations() []operation {
 		op.repeat = by
 		return op
 	}
+	suspension := func(name string, handle func(*Handler, *call) error, allowed ...role) operation {
+		return operation{
+			Operation: Operation{tenantService, name, http.MethodPut, "/" + name}, lifecycle: true, suspension: true, async: true,
+			resource: optionalResource, allowed: allowed, handle: handle,
+		}
+	}
 	custom := func(service, name, verb, path string, handle func(*Handler, *call) error, allowed ...role) operation {
 		return operation{Operation: Operation{service, name, verb, path}, allowed: allowed, handle: handle}
 	}
@@ -153,6 +162,8 @@ func operations() []operation {
 		lifecycle(tenantService, "retrieve", http.MethodGet, "", noResource, (*Handler).retrieveTenant, owner, parent, provider, platform, application),
 		lifecycle(tenantService, "configure", http.MethodPut, "", requiredResource, (*Handler).configureTenant, owner, provider, platform),
 		lifecycle(tenantService, "unprovision", http.MethodDelete, "", noResource, (*Handler).unprovision, anyone()...),
+		suspension("disable", (*Handler).disable, parent, provider, platform, application),
+		suspension("enable", (*Handler).enable, parent, provider, platform, application),
 		custom(tenantService, "beginConsent", http.MethodPost, "/consents", (*Handler).beginConsent, owner),
 		custom(tenantService, "findConsent", http.MethodGet, "/consents/{consentId}", (*Handler).findConsent, owner),
 		custom(tenantService, "consentLink", http.MethodPost, "/consentLink", (*Handler).consentLink, owner),

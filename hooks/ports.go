@@ -26,6 +26,7 @@ type Tenants interface {
 	Provision(ctx context.Context, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)
 	ConfigureTenant(ctx context.Context, stored tenant.Resolved, t tenant.Tenant, by audit.Actor) (tenant.Tenant, error)
 	Unprovision(ctx context.Context, instanceKey, id string, by audit.Actor) error
+	Suspend(ctx context.Context, instanceKey, id string, suspended bool, by audit.Actor) (tenant.Tenant, error)
 	Tenant(ctx context.Context, instanceKey, id string) (tenant.Tenant, error)
 	// Resolve returns the instance even when it has no such tenant and the error is not_found.
 	Resolve(ctx context.Context, instanceKey, id string) (tenant.Resolved, error)

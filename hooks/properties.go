@@ -12,6 +12,12 @@ import (
 // gets no copy, and an empty secret that it sends back changes nothing.
 type properties map[string]any
 
+// The statuses of a resource that we set (docs/reference/aps-protocol.md §3.11). Otherwise the platform knows best.
+const (
+	statusReady    = "aps:ready"
+	statusDisabled = "aps:disabled"
+)
+
 // viewAPS returns a resource without properties. Its type is the one that the platform sent, or that of the package that the
 // instance is at.
 func (h *Handler) viewAPS(c *call, id string) properties {
@@ -47,10 +53,23 @@ func viewBorrowers(all []tenant.Borrower, version int) any {
 	return append([]tenant.Borrower{}, all...)
 }
 
-// viewTenant returns what the caller of c may see of a tenant: a parent reseller sees the state only.
-func (h *Handler) viewTenant(c *call, t tenant.Tenant, s token.Status) properties {
+// viewTenantAPS returns a tenant without properties, with its status if that is ours to tell.
+func (h *Handler) viewTenantAPS(c *call, t tenant.Tenant) properties {
 	v := h.viewAPS(c, t.ID)
-	if c.caller.role == parent {
+	aps, _ := v["aps"].(map[string]string)
+	switch {
+	case !t.SuspendedAt.IsZero():
+		aps["status"] = statusDisabled
+	case c.op.suspension:
+		aps["status"] = statusReady
+	}
+	return v
+}
+
+// viewTenant returns what role r may see of a tenant: a parent reseller sees the state only.
+func (h *Handler) viewTenant(c *call, t tenant.Tenant, s token.Status, r role) properties {
+	v := h.viewTenantAPS(c, t)
+	if r == parent {
 		v["tokenStatus"] = s.State
 		return v
 	}

@@ -54,17 +54,31 @@ func (h *Handler) unprovision(c *call) error {
 	return c.echo.NoContent(http.StatusNoContent)
 }
 
+// disable suspends a tenant's subscription, for example during a credit hold.
+func (h *Handler) disable(c *call) error { return h.suspend(c, true) }
+
+// enable resumes it.
+func (h *Handler) enable(c *call) error { return h.suspend(c, false) }
+
+func (h *Handler) suspend(c *call, suspended bool) error {
+	t, err := h.cfg.Tenants.Suspend(c.ctx(), c.key, c.id, suspended, c.caller.actor)
+	if err != nil {
+		return err
+	}
+	return h.answerTenant(c, http.StatusOK, t, c.caller.role)
+}
+
 // answerTenant answers what a role may see of a tenant. Another application, or anyone else whose repeated creation is
 // confirmed, learns that it exists: the platform decides from its own copy who sees which properties.
 func (h *Handler) answerTenant(c *call, code int, t tenant.Tenant, r role) error {
 	if r == application || r == other {
-		return c.echo.JSON(code, h.viewAPS(c, t.ID))
+		return c.echo.JSON(code, h.viewTenantAPS(c, t))
 	}
 	status, err := h.cfg.Tokens.Status(c.ctx(), tenant.Resolved{Tenant: t, Instance: c.Instance})
 	if err != nil {
 		return err
 	}
-	return c.echo.JSON(code, h.viewTenant(c, t, status))
+	return c.echo.JSON(code, h.viewTenant(c, t, status, r))
 }
 
 // namesOf returns the company names of an account and of the provider above it. A name that the platform doesn't return

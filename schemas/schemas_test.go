@@ -193,7 +193,7 @@ func TestCheck_Refuses(t *testing.T) {
 		"id with a port":         {`"id": "http://aps.example.com/`, `"id": "http://aps.example.com:80/`},
 		"id without a minor":     {`tenant/2.0"`, `tenant/2"`},
 		"id with a leading zero": {`tenant/2.0"`, `tenant/02.0"`},
-		"implements nothing":     {`["http://aps-standard.org/types/core/subscription/service/1.0"]`, `[]`},
+		"implements nothing":     {"[\n    \"http://aps-standard.org/types/core/subscription/service/1.0\",\n    \"http://aps-standard.org/types/core/suspendable/1.0\"\n  ]", `[]`},
 		"unknown property type":  {`"type": "string"`, `"type": "text"`},
 		"property of no type":    {`"type": "string",`, ``},
 		"array of nothing":       {`"type": "string"`, `"type": "array"`},

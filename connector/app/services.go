@@ -106,8 +106,8 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 		CustomerTokens: cfg.Lending.CustomerTokens,
 		PerCloud:       cfg.Renewal.PerCloud, PerDirectory: cfg.Renewal.PerDirectory, Grace: cfg.Shutdown.Grace / 2,
 		ClaimLife: cfg.Onboarding.ClaimLife, AcceptUnknownMFA: cfg.Onboarding.AcceptUnknownMFA,
-		AcceptAnotherAccount: cfg.Onboarding.AcceptAnotherAccount,
-		Now:                  opts.Now, Skew: s.clock.skew, Observe: observe, Step: opts.Step, Log: opts.component("token"),
+		AcceptAnotherAccount: cfg.Onboarding.AcceptAnotherAccount, RenewSuspended: renewSuspended(cfg.Instances),
+		Now: opts.Now, Skew: s.clock.skew, Observe: observe, Step: opts.Step, Log: opts.component("token"),
 	}); err != nil {
 		return err
 	}
@@ -135,6 +135,15 @@ func panelOrigins(instances []config.Instance) map[string][]string {
 		byKey[in.Key] = in.PanelOrigins
 	}
 	return byKey
+}
+
+// renewSuspended returns which instances renew the tokens of suspended subscriptions.
+func renewSuspended(instances []config.Instance) func(key string) bool {
+	renew := make(map[string]bool)
+	for _, in := range instances {
+		renew[in.Key] = in.RenewsSuspended()
+	}
+	return func(key string) bool { return renew[key] }
 }
 
 // prepare brings the schema up to date, or checks that it is, and checks that the database accepts changes.

@@ -28,6 +28,8 @@ const (
 	TenantProvisioned  Action = "tenant.provisioned"
 	TenantConfigured   Action = "tenant.configured"
 	DirectoryResolved  Action = "tenant.directory_resolved" // of a domain that could not be resolved when it was entered
+	TenantSuspended    Action = "tenant.suspended"
+	TenantResumed      Action = "tenant.resumed"
 	TenantRemoved      Action = "tenant.removed"
 	ConsentBegun       Action = "consent.begun"
 	ConsentLinked      Action = "consent.linked"

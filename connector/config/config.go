@@ -215,7 +215,13 @@ type Instance struct {
 	// with an authentication code, as the manual one. List every brand of the platform, and nothing else: a page of these
 	// origins can take part in a consent. Default: none.
 	PanelOrigins []string `yaml:"panelOrigins"`
+	// RenewSuspended keeps the tokens of suspended subscriptions renewed, so that they work when the subscription is resumed.
+	// Without it, they expire after 90 days. Default: true.
+	RenewSuspended *bool `yaml:"renewSuspended"`
 }
+
+// RenewsSuspended returns RenewSuspended or its default.
+func (in Instance) RenewsSuspended() bool { return in.RenewSuspended == nil || *in.RenewSuspended }
 
 // Secrets returns the secrets with which calls may be signed: the current and, if set, the previous one.
 func (in Instance) Secrets() []secret.Text {

@@ -225,6 +225,18 @@ func TestLoad_ReportsEveryProblem(t *testing.T) {
 	}
 }
 
+func TestLoad_RenewSuspended(t *testing.T) {
+	for text, want := range map[string]bool{"": true, ", renewSuspended: true": true, ", renewSuspended: false": false} {
+		got, err := config.Load(write(t, "config.yaml", strings.Replace(valid, "key: first", "key: first"+text, 1), 0o600), nil)
+		if err != nil {
+			t.Fatalf("Load = %v", err)
+		}
+		if renews := got.Instances[0].RenewsSuspended(); renews != want {
+			t.Errorf("instances[0] with %q renews suspended tenants: %t, want %t", text, renews, want)
+		}
+	}
+}
+
 func TestLoad_NamesTheLineOfAProblem(t *testing.T) {
 	text := strings.Join([]string{
 		"hooks:",
@@ -481,6 +493,10 @@ func TestExample_ShowsDefaults(t *testing.T) {
 	without.Notify.Mail.To, without.Instances[0].PanelOrigins = []string{}, []string{}
 	without.Hooks.TrustedProxies, without.Onboarding.TrustedProxies = []netip.Prefix{}, []netip.Prefix{}
 	without.Instances[0].Controllers = []string{}
+	if !*with.Instances[0].RenewSuspended || !without.Instances[0].RenewsSuspended() {
+		t.Error("Load(example): renewSuspended is not true, which is the default")
+	}
+	with.Instances[0].RenewSuspended = nil
 	if diff := cmp.Diff(without, with, compare); diff != "" {
 		t.Errorf("Load: example as it is and in full (-as it is +in full)\n%s", diff)
 	}

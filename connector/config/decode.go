@@ -59,6 +59,9 @@ func (d *decoder) value(path string, node *yaml.Node, v reflect.Value) {
 		d.scalar(path, node, v, s)
 	case t.Kind() == reflect.Slice:
 		d.list(path, node, v)
+	case t.Kind() == reflect.Pointer: // nil is the default
+		v.Set(reflect.New(t.Elem()))
+		d.value(path, node, v.Elem())
 	default:
 		d.group(path, node, v)
 	}

@@ -111,7 +111,7 @@ func (s *Service) ready(ctx context.Context, tenantID string) (tenant.Resolved, 
 	if err != nil {
 		return tenant.Resolved{}, err
 	}
-	if err := r.Intact(); err != nil {
+	if err := errors.Join(r.Intact(), r.Tenant.InUse()); err != nil {
 		return tenant.Resolved{}, err
 	}
 	if err := r.Client().Application.Usable(); err != nil {

@@ -121,6 +121,8 @@ const (
 	CredentialsUnreadable Code = "credentials_unreadable"
 	// A column that decides who has access was changed by somebody without our keys.
 	Integrity Code = "integrity"
+	// The platform suspended the subscription, for example during a credit hold.
+	Suspended Code = "suspended"
 
 	// The application registration at Microsoft.
 	ClientSecretWrong    Code = "client_secret_wrong"
@@ -281,6 +283,7 @@ var messages = map[Code]message{
 	DirectoryChanged:   {SignIn, http.StatusConflict, "The refresh token belongs to the directory __seen__, but the settings now name __expected__.", "Use Update Refresh Token with an account of the new directory, or set the old directory again."},
 	ApplicationChanged: {SignIn, http.StatusConflict, "The refresh token was issued to the application __seen__, but the settings now name __expected__.", "Use Update Refresh Token, or set the old application again."},
 	Integrity:          {Configuration, http.StatusConflict, "The stored data that decides who has access was changed outside the connector.", "Nothing is issued until the operator has checked the change. Give the reference to the operator."},
+	Suspended:          {Configuration, http.StatusConflict, "The subscription is suspended by the marketplace. The refresh token is kept, but nothing is issued.", "Ask the provider of the marketplace to resume the subscription."},
 	RenewalRunning:     {Transient, http.StatusConflict, "A renewal is already running.", "Wait a moment, then look at the status."},
 
 	GrantUnreadable:       {Configuration, http.StatusConflict, "The stored refresh token can't be read: it was damaged or changed in the database.", "Use Update Refresh Token, or send the link of Manual Update. Ask the operator to check the database."},

@@ -58,6 +58,7 @@ const (
 	headMisconfigured  = "The refresh token of __name__ cannot be renewed until a setting is changed."
 	headRenewalFailing = "The refresh token of __name__ could not be renewed for more than a day; it is tried on."
 	headExpired        = "The refresh token of __name__ has expired."
+	headSuspended      = "The subscription of __name__ is suspended: no access token is issued until it is resumed."
 	headExpires        = "The refresh token of __name__ expires in __days__ days."
 	headExpiresNow     = "The refresh token of __name__ expires within a day."
 	headDisowned       = "A consent for __name__ (account __account__) was taken back right after it was granted."
@@ -91,6 +92,8 @@ func (n Notice) headline() string {
 		return headExpired
 	case token.StateMisconfigured:
 		return headMisconfigured
+	case token.StateSuspended:
+		return headSuspended
 	case token.StateRenewalFailing:
 		return headRenewalFailing
 	}

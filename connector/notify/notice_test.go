@@ -48,6 +48,12 @@ func TestNotice_Texts(t *testing.T) {
 			"The refresh token has expired: it was not renewed for 90 days.",
 			"Use Update Refresh Token, or send the link of Manual Update.",
 		}},
+		"suspended": {notify.Notice{Kind: notify.Alarm, State: token.StateSuspended, Reason: &failure.Record{Code: failure.Suspended}, Days: 80, Ends: start}, []string{
+			"The subscription of Alpine Cloud is suspended: no access token is issued until it is resumed.",
+			"The subscription is suspended by the marketplace. The refresh token is kept, but nothing is issued.",
+			"Without another renewal it ends at 2026-11-23 08:00 UTC.",
+			"Ask the provider of the marketplace to resume the subscription.",
+		}},
 		"recovery": {notify.Notice{Kind: notify.Recovery, State: token.StateActive, Days: 90, Ends: start}, []string{
 			"The refresh token of Alpine Cloud is in order again.",
 			"Without another renewal it ends at 2026-11-23 08:00 UTC.",

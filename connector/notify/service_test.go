@@ -96,6 +96,24 @@ func TestSweep_AlarmAndRecovery(t *testing.T) {
 	})
 }
 
+func TestSweep_SuspensionAndResumption(t *testing.T) {
+	each(t, func(h *harness) {
+		h.advance(10 * day)
+		h.fails(token.StateSuspended, failure.Suspended)
+		h.sweep()
+		h.checkSent("alarm 80 suspended")
+		h.fails(token.StateSuspended, failure.Suspended) // a renewal in the meantime
+		h.sweep()
+		h.checkSent()
+		h.granted()
+		h.sweep()
+		h.checkSent("recovery 90")
+		if got := h.takePushed(); fmt.Sprint(got) != "[suspended active]" {
+			h.Errorf("pushed %q, want every change", got)
+		}
+	})
+}
+
 func TestSweep_RecoveryAfterAWarning(t *testing.T) {
 	each(t, func(h *harness) {
 		h.sweep()

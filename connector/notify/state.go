@@ -158,7 +158,7 @@ func (s *State) alarm(status token.Status, now time.Time) (change, bool) {
 	}
 	trouble := string(status.Failure.Code)
 	switch status.State {
-	case token.StateActionRequired, token.StateMisconfigured, token.StateExpired:
+	case token.StateActionRequired, token.StateMisconfigured, token.StateSuspended, token.StateExpired:
 		if s.Trouble == trouble {
 			return change{}, false
 		}

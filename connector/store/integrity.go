@@ -72,6 +72,9 @@ func (s *Store) describe(ctx context.Context, table, id string) (AlteredRow, err
 		Table: table, InstanceKey: t.InstanceKey, TenantID: id,
 		Columns: []ColumnOfRow{{"instance_key", t.InstanceKey}, {"account_id", t.AccountID}, {"directory_id", t.DirectoryID}},
 	}
+	if !t.SuspendedAt.IsZero() {
+		row.Columns = append(row.Columns, ColumnOfRow{"suspended_at", t.SuspendedAt.Format(time.DateTime)})
+	}
 	grants, err := s.grantsOf(ctx, id)
 	for _, g := range grants {
 		if g.InstanceKey != t.InstanceKey || g.AccountID != t.AccountID {
@@ -138,7 +141,10 @@ func (s *Store) acceptRow(ctx context.Context, listed AlteredRow) error {
 	if err != nil || !t.Altered {
 		return err
 	}
-	row := tenantRow{ID: t.ID, InstanceKey: t.InstanceKey, AccountID: t.AccountID, DirectoryID: sqldb.NullString(t.DirectoryID)}
+	row, err := s.tenantRow(t)
+	if err != nil {
+		return err
+	}
 	if err := s.setMAC(ctx, row.TableName(), "id", row.guarded()); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -25,6 +26,7 @@ type tenantRow struct {
 	Directory      string
 	ApplicationID  string
 	Credentials    []byte
+	Suspended      sqldb.Timestamp `gorm:"column:suspended_at"`
 	Created        sqldb.Timestamp `gorm:"column:created_at"`
 	Updated        sqldb.Timestamp `gorm:"column:updated_at"`
 	Version        int64
@@ -50,6 +52,7 @@ func (s *Store) tenantRow(t tenant.Tenant) (tenantRow, error) {
 		Directory:      t.Directory,
 		ApplicationID:  t.Application.ID,
 		Credentials:    sealed,
+		Suspended:      sqldb.NewTimestamp(t.SuspendedAt),
 		Created:        sqldb.NewTimestamp(t.CreatedAt),
 		Updated:        sqldb.NewTimestamp(t.UpdatedAt),
 		Version:        t.Version,
@@ -60,11 +63,20 @@ func (s *Store) tenantRow(t tenant.Tenant) (tenantRow, error) {
 
 // guarded returns the columns of the row that decide who has access.
 func (row *tenantRow) guarded() guardedRow {
-	return guardedRow{row.TableName(), row.ID, []guardedColumn{
+	return guardedRow{row.TableName(), row.ID, append([]guardedColumn{
 		{"instance_key", row.InstanceKey, formBound},
 		{"account_id", row.AccountID, formBound},
 		{"directory_id", string(row.DirectoryID), formBound},
-	}}
+	}, suspendedColumn(row.Suspended)...)}
+}
+
+// suspendedColumn returns the column of a suspension, and none for a tenant that is not suspended, whose MAC programs without
+// this column compute, too.
+func suspendedColumn(at sqldb.Timestamp) []guardedColumn {
+	if at.Time.IsZero() {
+		return nil
+	}
+	return []guardedColumn{{"suspended_at", at.Time.Format(time.RFC3339Nano), formBound}}
 }
 
 func (s *Store) tenantOf(row tenantRow) tenant.Tenant {
@@ -78,6 +90,7 @@ func (s *Store) tenantOf(row tenantRow) tenant.Tenant {
 		DirectoryID:    string(row.DirectoryID),
 		Directory:      row.Directory,
 		Application:    s.applicationOf(row.ApplicationID, row.Credentials, "tenants", row.ID),
+		SuspendedAt:    row.Suspended.Time,
 		CreatedAt:      row.Created.Time,
 		UpdatedAt:      row.Updated.Time,
 		Altered:        !s.proven(row.guarded(), row.MAC),
@@ -127,7 +140,7 @@ func (s *Store) SaveTenant(ctx context.Context, t *tenant.Tenant) error {
 	if err != nil {
 		return err
 	}
-	saved.CreatedAt, saved.UpdatedAt = row.Created.Time, row.Updated.Time
+	saved.CreatedAt, saved.UpdatedAt, saved.SuspendedAt = row.Created.Time, row.Updated.Time, row.Suspended.Time
 	err = s.db.Write(ctx, func(db *gorm.DB) error {
 		if t.Version == 0 {
 			return db.Create(&row).Error

@@ -83,6 +83,8 @@ type Tenant struct {
 	Application Application
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	// SuspendedAt is when the platform suspended the subscription; zero while it is not suspended.
+	SuspendedAt time.Time
 	Altered     bool // as in Instance
 	Version     int64
 }
@@ -124,6 +126,15 @@ func (r *Resolved) Client() Client {
 func (r *Resolved) Intact() error {
 	if r.Tenant.Altered || r.Instance.Altered {
 		return failure.New(failure.Integrity)
+	}
+	return nil
+}
+
+// InUse returns the failure suspended while the platform suspends the tenant's subscription: then nothing is issued for the
+// tenant, no consent begins, and none takes effect.
+func (t *Tenant) InUse() error {
+	if !t.SuspendedAt.IsZero() {
+		return failure.New(failure.Suspended)
 	}
 	return nil
 }

@@ -131,6 +131,30 @@ func (s *Service) directoryID(ctx context.Context, cloud, directory string) (str
 	return id, err
 }
 
+// Suspend stores that the platform suspended, or resumed, a tenant's subscription. It writes nothing, and no event, when that
+// is stored already.
+func (s *Service) Suspend(ctx context.Context, instanceKey, id string, suspended bool, by audit.Actor) (Tenant, error) {
+	var t Tenant
+	err := s.cfg.Store.Transact(ctx, func(ctx context.Context) (err error) {
+		if t, err = s.Tenant(ctx, instanceKey, id); err != nil {
+			return err
+		}
+		if !t.SuspendedAt.IsZero() == suspended {
+			return nil
+		}
+		action := audit.TenantResumed
+		t.SuspendedAt, t.UpdatedAt = time.Time{}, s.cfg.Now()
+		if suspended {
+			action, t.SuspendedAt = audit.TenantSuspended, s.cfg.Now()
+		}
+		if err := s.cfg.Store.SaveTenant(ctx, &t); err != nil {
+			return translated(err, "saving tenant "+id)
+		}
+		return s.append(ctx, audit.Event{InstanceKey: instanceKey, TenantID: id, Action: action, Actor: by})
+	})
+	return t, err
+}
+
 // Unprovision deletes a tenant and its secrets. Deleting a tenant that does not exist is no error.
 func (s *Service) Unprovision(ctx context.Context, instanceKey, id string, by audit.Actor) error {
 	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {

@@ -281,3 +281,33 @@ func TestResolved_ClientUsesTheTenantsApplicationIfAllowed(t *testing.T) {
 		})
 	}
 }
+
+func TestSuspend(t *testing.T) {
+	h := newHarness(t)
+	h.install(instance(key, rootID))
+	stored, err := h.Provision(t.Context(), reseller(tenantID, alpine), platform())
+	h.must(err)
+	for range 2 { // the second one changes nothing
+		got, err := h.Suspend(t.Context(), key, tenantID, true, platform())
+		h.must(err)
+		if !got.SuspendedAt.Equal(h.clock) || !failure.Is(got.InUse(), failure.Suspended) {
+			t.Errorf("Suspend() = suspended at %s, want %s", got.SuspendedAt, h.clock)
+		}
+	}
+	// What the platform configures and provisions again does not resume it.
+	again, err := h.Provision(t.Context(), reseller(tenantID, alpine), platform())
+	h.must(err)
+	if again.SuspendedAt.IsZero() {
+		t.Error("Provision() of a suspended tenant resumed it")
+	}
+	for range 2 {
+		got, err := h.Suspend(t.Context(), key, tenantID, false, platform())
+		h.must(err)
+		if got.InUse() != nil || got.DirectoryID != stored.DirectoryID {
+			t.Errorf("Suspend(false) = %+v, want the tenant as it was", got)
+		}
+	}
+	_, err = h.Suspend(t.Context(), otherKey, tenantID, true, platform())
+	h.checkFailure("Suspend() of another instance's tenant", err, failure.NotFound)
+	h.checkActions(tenantID, audit.TenantProvisioned, audit.TenantSuspended, audit.TenantProvisioned, audit.TenantResumed)
+}

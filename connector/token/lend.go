@@ -79,6 +79,9 @@ func (s *Service) lend(ctx context.Context, r *tenant.Resolved, snapshot *Snapsh
 	if err != nil {
 		return Loan{}, err
 	}
+	if err := r.Tenant.InUse(); err != nil {
+		return Loan{}, err
+	}
 	if err := s.lendable(r, snapshot); err != nil {
 		return Loan{}, err
 	}

@@ -60,10 +60,21 @@ func (s *Service) redeem(ctx context.Context, tenantID string, by audit.Actor, w
 	if err != nil {
 		return Status{}, err
 	}
+	if err := s.renewable(r); err != nil {
+		return Status{}, err
+	}
 	if err := s.redeemNow(ctx, r, by, why); err != nil {
 		return Status{}, err
 	}
 	return s.Status(ctx, r)
+}
+
+// renewable returns the failure suspended for a tenant that is not renewed while its subscription is suspended.
+func (s *Service) renewable(r tenant.Resolved) error {
+	if s.cfg.RenewSuspended(r.Tenant.InstanceKey) {
+		return nil
+	}
+	return r.Tenant.InUse()
 }
 
 // redeemNow leases a tenant for a caller that waits, and redeems its grant.

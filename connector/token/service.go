@@ -47,6 +47,10 @@ type Config struct {
 	// Wait waits until the rate limit allows the next renewal, or returns an error when ctx ends. Default: clock.Sleep.
 	Wait func(ctx context.Context, d time.Duration) error
 
+	// RenewSuspended reports whether tenants of an instance are renewed while the platform suspends their subscription.
+	// Default: they are, so that their tokens work when it is resumed.
+	RenewSuspended func(instanceKey string) bool
+
 	// ClaimLife is how long a grant waits for its claim code or for its confirmation. Default: 24 hours.
 	ClaimLife time.Duration
 
@@ -137,6 +141,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Wait == nil {
 		cfg.Wait = clock.Sleep
+	}
+	if cfg.RenewSuspended == nil {
+		cfg.RenewSuspended = func(string) bool { return true }
 	}
 	if cfg.ClaimLife == 0 {
 		cfg.ClaimLife = 24 * time.Hour

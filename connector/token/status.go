@@ -21,12 +21,13 @@ const (
 	StateRenewalFailing State = "renewal_failing" // transient trouble
 	StateActionRequired State = "action_required" // a person must sign in again
 	StateMisconfigured  State = "misconfigured"
+	StateSuspended      State = "suspended" // the platform suspended the subscription
 	StateExpired        State = "expired"
 )
 
 // States returns every state.
 func States() []State {
-	return []State{StateAbsent, StatePending, StateActive, StateExpiring, StateRenewalFailing, StateActionRequired, StateMisconfigured, StateExpired}
+	return []State{StateAbsent, StatePending, StateActive, StateExpiring, StateRenewalFailing, StateActionRequired, StateMisconfigured, StateSuspended, StateExpired}
 }
 
 // expiringBelow is the remaining life at which a grant that was not renewed counts as expiring.
@@ -86,18 +87,28 @@ func (s *Service) Status(ctx context.Context, r tenant.Resolved) (Status, error)
 	st.Unconfirmed = s.waiting(snapshot.Unconfirmed, snapshot.Active, now)
 	if snapshot.Active == nil {
 		st.State, st.Failure = stateWithoutGrant(r, st, snapshot)
-		return st.unlessAltered(r), nil
+		return st.unlessHeld(r), nil
 	}
 	st.describe(*snapshot.Active, snapshot.Schedule, now)
 	st.State, st.Failure = stateOfGrant(r, st, *snapshot.Active, snapshot.Schedule, now)
-	return st.unlessAltered(r), nil
+	return st.unlessHeld(r), nil
 }
 
-// unlessAltered returns st, or misconfigured when nothing may be issued because the tenant or its instance was altered. An
-// expired token stays expired: that is more urgent.
-func (st Status) unlessAltered(r tenant.Resolved) Status {
+// suspendedSince is the package version whose types know the state suspended.
+const suspendedSince = 2
+
+// unlessHeld returns st, or another state when nothing may be issued because the tenant or its instance was altered, or because
+// the platform suspended the subscription. An expired token stays expired when it was altered: that is more urgent. While the
+// subscription is suspended, nobody can do anything about the token.
+func (st Status) unlessHeld(r tenant.Resolved) Status {
 	if err := r.Intact(); err != nil && st.State != StateExpired {
 		st.State, st.Failure = StateMisconfigured, &failure.Record{Code: failure.From(err).Code}
+	}
+	if err := r.Tenant.InUse(); err != nil {
+		st.State, st.Failure = StateSuspended, &failure.Record{Code: failure.From(err).Code}
+		if r.Instance.PackageMajor() < suspendedSince {
+			st.State = StateMisconfigured
+		}
 	}
 	return st
 }

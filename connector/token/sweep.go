@@ -18,6 +18,9 @@ const (
 	// unrecordedAfter is how long a tenant is postponed whose renewal failed without an outcome being stored, for example
 	// because its grant does not open: it must not delay the others.
 	unrecordedAfter = 15 * time.Minute
+	// suspendedAfter is how long a tenant is postponed that is not renewed while its subscription is suspended: so soon is it
+	// renewed after its subscription was resumed.
+	suspendedAfter = time.Hour
 	// spread is the longest time between the new due times of tenants that are postponed until the same time.
 	spread = 15 * time.Minute
 	// waitShare is the divisor of the lease that gives how long a leased tenant may wait for the rate limit of its cloud.
@@ -29,6 +32,9 @@ const (
 
 // errStopped is the cause of the cancellation of renewals that still run when the grace period of a stopping process ends.
 var errStopped = errors.New("the process is stopping")
+
+// errSuspended says that a renewal was not begun because the subscription is suspended.
+var errSuspended = errors.New("the subscription is suspended")
 
 // Sweep renews every tenant that is due, least slack first, and returns when nothing is due that is not leased. Any number
 // of replicas may sweep at once: each leases tenants of its own, a few more than it has workers. When ctx ends, Sweep
@@ -171,6 +177,11 @@ func (s *Service) renewLeased(ctx context.Context, job Job) {
 	err := s.renewDue(calls, job)
 	switch {
 	case err == nil:
+	case errors.Is(err, errSuspended):
+		s.cfg.Log.DebugContext(ctx, "the subscription is suspended; not renewing", "tenant", job.TenantID)
+		now := s.cfg.Now()
+		s.postpone(ctx, now, now.Add(suspendedAfter), job)
+		return
 	case errors.Is(err, errStopped):
 		s.cfg.Log.InfoContext(ctx, "renewal interrupted because the process is stopping; releasing its lease", "tenant", job.TenantID)
 	default:
@@ -191,6 +202,9 @@ func (s *Service) renewDue(ctx context.Context, job Job) error {
 	r, err := tenant.Resolve(ctx, s.cfg.Store, job.TenantID)
 	if err != nil {
 		return err
+	}
+	if s.renewable(r) != nil {
+		return errSuspended
 	}
 	err = s.redeemLeased(ctx, r, job.Schedule, audit.Actor{Kind: audit.Scheduler, Name: "renewal"}, scheduled)
 	if !errors.Is(err, errStopped) {

@@ -88,6 +88,10 @@ func statusStates() []state {
 			set: status(trouble("misconfigured", secret, "secretEndsAt", at(-day))),
 		},
 		{
+			name: "suspended", about: "Suspended", phone: true, reach: suspendedShown,
+			set: status(trouble("suspended", fail(failure.Suspended))),
+		},
+		{
 			name: "expired", about: "Expired", reach: shows("expired", "The refresh token has expired: it was not renewed for 90 days."),
 			set: status(trouble("expired", expired, "expiresAt", at(-day), "daysLeft", 0, "nextRenewalAt", nil)),
 		},
@@ -112,6 +116,18 @@ func statusStates() []state {
 		},
 	}
 	return inView("token", states)
+}
+
+// suspendedShown waits for the reason of a suspension, and for the actions that the connector would refuse to be gone.
+func suspendedShown(s *tab) {
+	s.State("suspended")
+	s.waitFailure(fail(failure.Suspended))
+	for _, name := range []string{"automatic", "manual", "check", "renew", "unconfirmed", "pending"} {
+		s.Wait(widget(name) + `.offsetParent === null`)
+	}
+	for _, name := range []string{"forget", "settings"} {
+		s.Wait(widget(name) + `.offsetParent !== null`)
+	}
 }
 
 // inView returns states with their view set.

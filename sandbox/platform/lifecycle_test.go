@@ -369,3 +369,48 @@ func TestUpgrade_ExchangesTypes(t *testing.T) {
 		})
 	}
 }
+
+func TestSuspend_CallsDisableAndEnable(t *testing.T) {
+	p, c, _ := installed(t)
+	account, _ := reseller(t, p, "North", "")
+	id := newTenant(t, p, account)
+	status := func() any {
+		r, _ := p.Resource(id)
+		return r["aps"].(map[string]any)["status"]
+	}
+	if err := p.Resume(t.Context(), id); err == nil {
+		t.Error("Resume() of a resource that is not suspended = nil, want an error")
+	}
+	c.answer = func(call) (int, map[string]string, string) { return 409, nil, `{"message":"Not now."}` }
+	if err := p.Suspend(t.Context(), id); err == nil || !strings.Contains(err.Error(), "Not now.") || status() != "aps:ready" {
+		t.Errorf("Suspend() = %v with the status %v, want the connector's words and no change", err, status())
+	}
+	polls := 0
+	c.answer = func(call) (int, map[string]string, string) {
+		if polls++; polls == 1 {
+			return 202, map[string]string{"APS-Retry-Timeout": "1"}, "{}"
+		}
+		return 200, nil, "{}"
+	}
+	if err := p.Suspend(t.Context(), id); err != nil || status() != "aps:disabled" || polls != 2 {
+		t.Errorf("Suspend() = %v with the status %v after %d calls, want aps:disabled after 2", err, status(), polls)
+	}
+	if err := p.Resume(t.Context(), id); err != nil || status() != "aps:ready" {
+		t.Errorf("Resume() = %v with the status %v, want aps:ready", err, status())
+	}
+	if _, lines := c.received(); lines[len(lines)-1] != "PUT /tenant/ID/enable" || lines[len(lines)-2] != "PUT /tenant/ID/disable" {
+		t.Errorf("last hooks = %q, want disable and enable", lines[len(lines)-2:])
+	}
+}
+
+func TestSuspend_RefusesTypesThatCannot(t *testing.T) {
+	p, c, _ := firstRelease(t)
+	account, _ := reseller(t, p, "North", "")
+	id := newTenant(t, p, account)
+	if err := p.Suspend(t.Context(), id); err == nil || !strings.Contains(err.Error(), "does not implement") {
+		t.Errorf("Suspend() at package 1-1 = %v, want an error", err)
+	}
+	if _, lines := c.received(); strings.Contains(strings.Join(lines, " "), "disable") {
+		t.Errorf("hooks = %q, want no disable", lines)
+	}
+}

@@ -107,7 +107,8 @@ func (p *Platform) call(ctx context.Context, by Caller, method, id, path string,
 	if err == nil && !allowed(p.role(a, r), operation.Access, p.types[r.typeID].Access) {
 		err = forbidden("%s may not call %s %s of resource %s", p.describe(c.account), method, path, id)
 	}
-	if err == nil && r.status != ready {
+	// Reading a suspended resource, and its other operations, are the application's own affair.
+	if err == nil && r.status != ready && r.status != disabled {
 		err = conflict("resource %s is not ready: %s", id, r.status)
 	}
 	owner, definition := r.owner, p.types[r.typeID]

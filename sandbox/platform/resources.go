@@ -12,6 +12,7 @@ import (
 // Statuses of a resource (docs/reference/aps-protocol.md §3.3).
 const (
 	ready          = "aps:ready"
+	disabled       = "aps:disabled"
 	provisioning   = "aps:provisioning"
 	configuring    = "aps:configuring"
 	upgrading      = "aps:upgrading"

@@ -131,7 +131,7 @@ func platformTypes() map[string]*typeDefinition {
 			ID: "http://aps-standard.org/types/core/subscription/service/1.0", Implements: []string{resourceType},
 			Relations: relations("account", "http://aps-standard.org/types/core/account/1.0", "subscription", subscriptionType),
 		},
-		{ID: "http://aps-standard.org/types/core/suspendable/1.0", Implements: []string{resourceType}},
+		{ID: suspendableType, Implements: []string{resourceType}},
 		{ID: "http://aps-standard.org/types/core/user/1.0", Implements: []string{resourceType}},
 		{ID: "http://aps-standard.org/types/core/user/service/1.0", Implements: []string{resourceType}},
 		{ID: "http://aps-standard.org/types/core/profile/service/1.0", Implements: []string{resourceType}},

@@ -141,6 +141,48 @@ func upgrade(ctx context.Context, w *walker) (string, error) {
 	return "fetched from the connector, from 1-1 to " + done.Version + " through the hook, with types and screens; token, settings and periodic task are unchanged, and the borrower still borrows", nil
 }
 
+// suspension suspends a tenant with a token, and resumes it: nothing is issued meanwhile, and no consent begins.
+func suspension(ctx context.Context, w *walker) (string, error) {
+	id := w.world.TenantOf(world.Bjorn).ID
+	if err := w.world.Platform.Suspend(ctx, id); err != nil {
+		return "", err
+	}
+	st, err := w.status(ctx, world.Bjorn)
+	if err != nil {
+		return "", err
+	}
+	baltic, _ := w.world.Platform.Resource(id)
+	if aps, _ := baltic["aps"].(map[string]any); st.State != "suspended" || aps["status"] != "aps:disabled" {
+		return "", fmt.Errorf("the status is %s, and the resource is %v, want suspended and aps:disabled", st.State, aps["status"])
+	}
+	_, lending := w.borrow(ctx, world.Bjorn, "graph")
+	for what, err := range map[string]error{
+		"borrowing":       lending,
+		"a consent":       w.call(ctx, world.Bjorn, http.MethodPost, id, "consents", nil, nil),
+		"the manual link": w.call(ctx, world.Bjorn, http.MethodPost, id, "consentLink", nil, nil),
+	} {
+		var refused *refusal
+		if !errors.As(err, &refused) || refused.Details.Code != "suspended" {
+			return "", fmt.Errorf("%s was not refused as suspended: %w", what, err)
+		}
+	}
+	shown := func() bool {
+		baltic, _ := w.world.Platform.Resource(id)
+		return baltic["tokenStatus"] == "suspended"
+	}
+	if err := until(ctx, "the platform shows the status", shown); err != nil {
+		return "", err
+	}
+	if err := w.world.Platform.Resume(ctx, id); err != nil {
+		return "", err
+	}
+	if _, err := w.borrow(ctx, world.Bjorn, "graph"); err != nil {
+		return "", fmt.Errorf("borrowing after the subscription was resumed: %w", err)
+	}
+	_, err = w.active(ctx, world.Bjorn, world.BalticAdmin)
+	return "meanwhile nothing is issued, no consent begins, and the platform shows the status; afterwards the same token lends", err
+}
+
 func rotateSecret(ctx context.Context, w *walker) (string, error) {
 	works := func() error {
 		// This call is a signed hook, and the restarted connector, which has no cached accounts, makes a signed call to the

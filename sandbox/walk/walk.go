@@ -50,6 +50,7 @@ func steps() []step {
 		{"the platform triggers renewals daily", periodicTask},
 		{"package 2-1 upgrades the instance", upgrade},
 		{"registering again", registerAgain},
+		{"the platform suspends Baltic IT, and resumes it", suspension},
 		{"a consent of a foreign directory is refused", refuseDirectory},
 		{"a consent without MFA is refused", refuseNoMFA},
 		{"Baltic IT sends its automatic link to the administrator of Coral Corp and gets nothing", phish},

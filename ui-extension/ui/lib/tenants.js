@@ -96,7 +96,7 @@ define([
 
         const showStatus = function (s) {
             groups.showStatus(panel, s);
-            busy(!s.expiresAt);
+            busy(!s.expiresAt || s.state === "suspended");
         };
 
         const loadDetail = function () {

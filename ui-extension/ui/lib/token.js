@@ -30,6 +30,7 @@ define([
         let link = "";
         let startURL = ""; // the page that tells which browser we are open in; empty if there is none
         let unconfirmed = ""; // id of the consent that waits for confirmation
+        let suspended = false; // whether the platform suspended the subscription, so that the connector refuses most actions
         let stateOnly = false; // whether the account may see only the state, because it is above the reseller's
         let opened = false;
 
@@ -40,8 +41,11 @@ define([
 
         const showGroups = function (are) {
             widget("tiles").set("visible", are);
-            ["automatic", "manual", "historyPanel", "check", "renew", "forget", "settings"].forEach(function (name) {
+            ["historyPanel", "forget", "settings"].forEach(function (name) {
                 widget(name).set("visible", are && !stateOnly);
+            });
+            ["automatic", "manual", "check", "renew"].forEach(function (name) {
+                widget(name).set("visible", are && !stateOnly && !suspended);
             });
         };
 
@@ -58,23 +62,6 @@ define([
                 dom.focus(widget("code"));
             }
             dom.invalid(widget("code"), text ? widget("codeError") : null);
-        };
-
-        const showStatus = function (s) {
-            offset = new Date(s.now || Date.now()) - Date.now();
-            startURL = s.onboardingURL || "";
-            groups.showStatus(panel, s);
-            stateOnly = status.stateOnly(s);
-            showGroups(true);
-            setText("pendingText", status.pending(t, s));
-            widget("pending").set("visible", Boolean(status.pending(t, s)));
-            unconfirmed = s.waiting && s.waiting.id || "";
-            setText("unconfirmedText", status.unconfirmed(t, s));
-            widget("unconfirmed").set("visible", Boolean(unconfirmed));
-            setText("replaces", status.replaces(t, s));
-            widget("replaces").set("visible", Boolean(status.replaces(t, s)));
-            busy(["check", "renew"], !s.expiresAt);
-            busy(["forget"], !s.expiresAt && !s.pending);
         };
 
         const showLink = function (created) {
@@ -94,6 +81,32 @@ define([
             busy(["copy"], true);
         };
 
+        const loadLink = function () {
+            return operations.consentLink().then(whileOpen(showLink), whileOpen(showNoLink));
+        };
+
+        const showStatus = function (s) {
+            offset = new Date(s.now || Date.now()) - Date.now();
+            startURL = s.onboardingURL || "";
+            groups.showStatus(panel, s);
+            stateOnly = status.stateOnly(s);
+            const resumed = suspended && s.state !== "suspended";
+            suspended = s.state === "suspended";
+            showGroups(true);
+            if (resumed) {
+                loadLink();
+            }
+            setText("pendingText", status.pending(t, s));
+            widget("pending").set("visible", Boolean(status.pending(t, s)) && !suspended);
+            unconfirmed = s.waiting && s.waiting.id || "";
+            setText("unconfirmedText", status.unconfirmed(t, s));
+            widget("unconfirmed").set("visible", Boolean(unconfirmed) && !suspended);
+            setText("replaces", status.replaces(t, s));
+            widget("replaces").set("visible", Boolean(status.replaces(t, s)));
+            busy(["check", "renew"], !s.expiresAt);
+            busy(["forget"], !s.expiresAt && !s.pending);
+        };
+
         const loadStatus = function () {
             return operations.tokenStatus().then(whileOpen(showStatus), whileOpen(function (error) { groups.showUnknown(panel, error); }));
         };
@@ -102,10 +115,6 @@ define([
             return operations.history(historyLength).then(whileOpen(function (events) {
                 groups.showHistory(panel, events || []);
             }), whileOpen(function () { groups.showHistory(panel, null); }));
-        };
-
-        const loadLink = function () {
-            return operations.consentLink().then(whileOpen(showLink), whileOpen(showNoLink));
         };
 
         const reload = function () {

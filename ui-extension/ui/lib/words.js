@@ -36,6 +36,7 @@ define([], function () {
                 renewal_failing: { label: t("Renewal Failing"), type: "warning", icon: "fa-exclamation" },
                 action_required: { label: t("Sign-In Needed"), type: "danger", icon: "fa-bolt" },
                 misconfigured: { label: t("Settings Need Attention"), type: "danger", icon: "fa-bolt" },
+                suspended: { label: t("Suspended"), type: "warning", icon: "fa-pause" },
                 expired: { label: t("Expired"), type: "danger", icon: "fa-times" }
             };
         },
@@ -54,6 +55,8 @@ define([], function () {
             case "tenant.provisioned": return t("Tenant set up");
             case "tenant.configured": return t("Settings changed");
             case "tenant.directory_resolved": return t("Directory identified");
+            case "tenant.suspended": return t("Subscription suspended");
+            case "tenant.resumed": return t("Subscription resumed");
             case "tenant.removed": return t("Tenant removed");
             case "consent.begun": return t("Automatic update started");
             case "consent.linked": return t("Link of the manual update made");
