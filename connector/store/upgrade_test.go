@@ -22,6 +22,9 @@ func checkUpgraded(t *testing.T, s *store.Store) {
 	if err != nil || r.Intact() != nil || r.Tenant.AccountID != storetest.EarlierAccount || r.Instance.Settings.Application.Secret.Value.Reveal() != "earlier-secret" {
 		t.Errorf("Resolve() = another tenant, %v, intact: %v", err, r.Intact())
 	}
+	if in := r.Instance; in.ControllerURI != "https://controller.example/" || in.NamedController != "" {
+		t.Errorf("the upgraded instance is at %q, named %q; want the stored address pinned", in.ControllerURI, in.NamedController)
+	}
 	for _, slot := range []token.Slot{token.Active, token.Pending} {
 		g, err := s.Grant(ctx, storetest.EarlierTenant, slot)
 		if err != nil || g.RefreshToken.Reveal() != "earlier-token" || g.AccountID != storetest.EarlierAccount || g.InstanceKey != storetest.EarlierInstance {
