@@ -88,7 +88,7 @@ func (c *channel) take() []string {
 
 func summary(n notify.Notice) string {
 	text := fmt.Sprintf("%s %d", n.Kind, n.Days)
-	if n.Kind == notify.Alarm {
+	if n.Kind == notify.Alarm || n.Kind == notify.ConsentWaiting {
 		text += " " + string(n.Reason.Code)
 	}
 	return text

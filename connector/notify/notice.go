@@ -19,6 +19,7 @@ const (
 	ExpiryWarning     Kind = "expiry_warning"     // the token expires soon
 	CredentialWarning Kind = "credential_warning" // the application's last credential expires soon
 	Recovery          Kind = "recovery"           // a problem that people were notified of has ended
+	ConsentWaiting    Kind = "consent_waiting"    // a consent waits for its confirmation or its claim code
 )
 
 // A Notice is one message to people. It contains no secret.
@@ -39,7 +40,7 @@ type Notice struct {
 
 	State  token.State     `json:"state,omitempty"`
 	Reason *failure.Record `json:"reason,omitempty"` // nil without a problem
-	Ends   time.Time       `json:"ends,omitzero"`    // of the token, or of the credential in its warning
+	Ends   time.Time       `json:"ends,omitzero"`    // of the token, of the credential in its warning, or of the wait for a consent
 	Days   int             `json:"days,omitempty"`   // until Ends, rounded up
 }
 
@@ -65,6 +66,7 @@ const (
 	headRecovered      = "The refresh token of __name__ is in order again."
 	headCredential     = "The last credential of the Microsoft application of __name__ ends in __days__ days."
 	headCredentialNow  = "The last credential of the Microsoft application of __name__ ends within a day."
+	headWaiting        = "A consent for the refresh token of __name__ waits for you until __date__."
 
 	lineEnds       = "Without another renewal it ends at __date__."
 	adviceRecovery = "Nothing needs to be done."
@@ -83,6 +85,8 @@ func (n Notice) headline() string {
 		return either(n.Days <= 1, headCredentialNow, headCredential)
 	case Recovery:
 		return headRecovered
+	case ConsentWaiting:
+		return headWaiting
 	}
 	if n.Reason != nil && n.Reason.Code == failure.ConsentDisowned {
 		return headDisowned
@@ -116,7 +120,7 @@ func (n Notice) Lines() []string {
 		lines, advice = append(lines, reason.Sentence()), reason.Advice()
 	}
 	// A token that Microsoft does not accept any more has no deadline.
-	if n.Days > 0 && n.Kind != CredentialWarning && n.State != token.StateActionRequired {
+	if n.Days > 0 && n.Kind != CredentialWarning && n.Kind != ConsentWaiting && n.State != token.StateActionRequired {
 		lines = append(lines, failure.Fill(lineEnds, n.params()))
 	}
 	return append(lines, advice)

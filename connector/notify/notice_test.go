@@ -59,6 +59,20 @@ func TestNotice_Texts(t *testing.T) {
 			"Without another renewal it ends at 2026-11-23 08:00 UTC.",
 			"Nothing needs to be done.",
 		}},
+		"consent to confirm": {notify.Notice{Kind: notify.ConsentWaiting, State: token.StateActive, Days: 1, Ends: start, Reason: &failure.Record{
+			Code: failure.ConfirmationWaiting, Params: map[string]string{"username": "bob@alpine.example", "before": "ada@alpine.example"},
+		}}, []string{
+			"A consent for the refresh token of Alpine Cloud waits for you until 2026-11-23 08:00 UTC.",
+			"bob@alpine.example signed in this time, ada@alpine.example last time. The consent takes effect once you confirm it.",
+			"Confirm the consent under Manage Refresh Token. If the screen offers no button for it, the package on the platform is older than the connector and has to be upgraded.",
+		}},
+		"consent without its claim code": {notify.Notice{Kind: notify.ConsentWaiting, State: token.StatePending, Days: 1, Ends: start, Reason: &failure.Record{
+			Code: failure.ClaimWaiting, Params: map[string]string{"username": "bob@alpine.example"},
+		}}, []string{
+			"A consent for the refresh token of Alpine Cloud waits for you until 2026-11-23 08:00 UTC.",
+			"A consent of bob@alpine.example is waiting for its authentication code.",
+			"Enter the code that the administrator sent you.",
+		}},
 		"credential": {notify.Notice{Kind: notify.CredentialWarning, Days: 60, Ends: start}, []string{
 			"The last credential of the Microsoft application of Alpine Cloud ends in 60 days.",
 			"Add a client secret or certificate to the app registration and enter it in the settings. The refresh token stays valid.",
@@ -75,7 +89,7 @@ func TestNotice_Texts(t *testing.T) {
 }
 
 func TestNotice_FillsAllPlaceholders(t *testing.T) {
-	for _, kind := range []notify.Kind{notify.Alarm, notify.ExpiryWarning, notify.CredentialWarning, notify.Recovery} {
+	for _, kind := range []notify.Kind{notify.Alarm, notify.ExpiryWarning, notify.CredentialWarning, notify.Recovery, notify.ConsentWaiting} {
 		for _, state := range token.States() {
 			for _, days := range []int{0, 1, 30} {
 				n := notify.Notice{Kind: kind, State: state, Days: days, Ends: start, Name: "Alpine Cloud"}

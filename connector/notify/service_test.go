@@ -404,3 +404,48 @@ func TestSweep_DropsNoticesOfRemovedChannels(t *testing.T) {
 		h.checkSentBy(renamed)
 	})
 }
+
+// TestSweep_NotifiesOfAWaitingConsentOnce has a consent by another person, and one that waits for its claim code.
+func TestSweep_NotifiesOfAWaitingConsentOnce(t *testing.T) {
+	each(t, func(h *harness) {
+		ada, bob := token.Person{ObjectID: "oid-1", Username: "ada@alpine.example"}, token.Person{ObjectID: "oid-2", Name: "Bob"}
+		h.sweep()
+		h.become(func(s *token.Status) {
+			s.Unconfirmed = &token.WaitingGrant{
+				ConsentID: "consent-1", Procedure: token.Automatic, ConsentedBy: bob, ConsentedAt: h.clock, ExpiresAt: h.clock.Add(day), Replaces: &ada,
+			}
+			s.Pending = &token.WaitingGrant{
+				ConsentID: "consent-2", Procedure: token.Manual, ConsentedBy: ada, ConsentedAt: h.clock, ExpiresAt: h.clock.Add(day),
+			}
+		}, audit.ConsentGranted)
+		h.sweep()
+		h.panel.mu.Lock()
+		if len(h.panel.sent) == 1 && (h.panel.sent[0].Reason.Params["username"] != "Bob" || h.panel.sent[0].Reason.Params["before"] != ada.Username) {
+			h.Errorf("the notice says %v, want both persons", h.panel.sent[0].Reason.Params)
+		}
+		h.panel.mu.Unlock()
+		h.checkSent("consent_waiting 1 confirmation_waiting")
+		h.advance(time.Hour - time.Minute)
+		h.restart()
+		h.sweep()
+		h.checkSent()
+		h.advance(time.Minute) // without any event
+		h.sweep()
+		h.checkSent("consent_waiting 1 claim_waiting")
+		h.happen(audit.TokenLent)
+		h.advance(time.Hour)
+		h.restart()
+		h.sweep()
+		h.checkSent()
+
+		// Both end, and another consent by another person is another notice.
+		h.become(func(s *token.Status) { s.Unconfirmed, s.Pending = nil, nil }, audit.ConsentConfirmed)
+		h.sweep()
+		h.checkSent()
+		h.become(func(s *token.Status) {
+			s.Unconfirmed = &token.WaitingGrant{ConsentID: "consent-3", ConsentedBy: bob, ConsentedAt: h.clock, ExpiresAt: h.clock.Add(day), Replaces: &ada}
+		}, audit.ConsentGranted)
+		h.sweep()
+		h.checkSent("consent_waiting 1 confirmation_waiting")
+	})
+}

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -14,6 +15,9 @@ const day = 24 * time.Hour
 // alarmDelay is how long a renewal may fail for transient reasons before people are notified: it is retried in the meantime,
 // and a token has weeks left.
 const alarmDelay = day
+
+// claimDelay is how long a consent waits for its claim code before people are notified: usually somebody enters it soon.
+const claimDelay = time.Hour
 
 // expiryDays and credentialDays return how many days before the end of a token or credential people are warned, in descending
 // order (docs/reference/microsoft-identity.md §6.3).
@@ -39,6 +43,9 @@ type State struct {
 
 	Expiry     Countdown `json:"expiry,omitzero"`     // of the token
 	Credential Countdown `json:"credential,omitzero"` // of the last credential of the application
+
+	// Waiting are the consents that wait and that people were notified of.
+	Waiting []string `json:"waiting,omitempty"`
 
 	Outbox []Delivery `json:"outbox,omitempty"` // oldest first
 }
@@ -126,6 +133,7 @@ func (s *State) update(status token.Status, ownCredential bool, now time.Time) [
 	if ownCredential {
 		credentialEnds = status.SecretEnds
 	}
+	changes = append(changes, s.waiting(status, now)...)
 	return append(changes, s.credential(credentialEnds, now)...)
 }
 
@@ -138,6 +146,40 @@ func (s *State) disowned(at time.Time) []change {
 	s.Disowned = at
 	return []change{{kind: Alarm, reason: &failure.Record{Code: failure.ConsentDisowned}, provider: true}}
 }
+
+// waiting returns a notice of each consent that waits and that people do not know of: at once of one by another person than
+// before, which may be a surprise.
+func (s *State) waiting(status token.Status, now time.Time) []change {
+	var changes []change
+	var known []string
+	for _, w := range []struct {
+		grant *token.WaitingGrant
+		code  failure.Code
+		delay time.Duration
+	}{{status.Unconfirmed, failure.ConfirmationWaiting, 0}, {status.Pending, failure.ClaimWaiting, claimDelay}} {
+		if w.grant == nil {
+			continue
+		}
+		noticed := slices.Contains(s.Waiting, w.grant.ConsentID)
+		if !noticed && now.Before(w.grant.ConsentedAt.Add(w.delay)) {
+			continue
+		}
+		known = append(known, w.grant.ConsentID)
+		if noticed {
+			continue
+		}
+		params := map[string]string{"username": shown(w.grant.ConsentedBy)}
+		if w.grant.Replaces != nil {
+			params["before"] = shown(*w.grant.Replaces)
+		}
+		changes = append(changes, change{kind: ConsentWaiting, reason: &failure.Record{Code: w.code, Params: params}, ends: w.grant.ExpiresAt})
+	}
+	s.Waiting = known
+	return changes
+}
+
+// shown returns how a person is named in notices.
+func shown(p token.Person) string { return cmp.Or(p.Username, p.Name, p.ObjectID) }
 
 // credential returns a warning if the end of a credential is near.
 func (s *State) credential(ends, now time.Time) []change {
@@ -189,7 +231,10 @@ func (s *State) next(status token.Status, ownCredential bool, now time.Time) tim
 		moments = append(moments, s.FailingSince.Add(alarmDelay))
 	}
 	if status.Pending != nil {
-		moments = append(moments, status.Pending.ExpiresAt)
+		moments = append(moments, status.Pending.ExpiresAt, status.Pending.ConsentedAt.Add(claimDelay))
+	}
+	if status.Unconfirmed != nil {
+		moments = append(moments, status.Unconfirmed.ExpiresAt)
 	}
 	return s.earliest(moments, now)
 }

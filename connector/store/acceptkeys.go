@@ -70,7 +70,8 @@ func (s *Store) UnrecordedKeys(ctx context.Context) (UnrecordedKeys, error) {
 	if unknown {
 		found.form = currentForm
 	}
-	return found, s.openAll(ctx, &found, unknown)
+	err := s.openAll(ctx, &found, unknown)
+	return found, err
 }
 
 // findNeeded adds the keys that have no record at all.
