@@ -20,8 +20,8 @@ func (h *harness) suspend(suspended bool) {
 	h.must(h.store.SaveTenant(h.Context(), &t))
 }
 
-// TestSuspended_NoConsentBeginsOrTakesEffect suspends a tenant whose consent waits for its claim code, and another one that is
-// at Microsoft: both go on after the subscription is resumed.
+// TestSuspended_NoConsentBeginsOrTakesEffect suspends a tenant whose consent waits for its claim code, and goes on after the
+// subscription is resumed.
 func TestSuspended_NoConsentBeginsOrTakesEffect(t *testing.T) {
 	h := newHarness(t)
 	out := h.granted("code-1")
@@ -29,11 +29,11 @@ func TestSuspended_NoConsentBeginsOrTakesEffect(t *testing.T) {
 	state := h.open(begun)
 	h.suspend(true)
 
-	_, err := h.consents.Begin(t.Context(), tenantID, reseller)
+	_, err := h.consents.Begin(t.Context(), tenantID, consent.Request{}, reseller)
 	h.checkFailure("Begin", err, failure.Suspended)
 	_, err = h.consents.Link(t.Context(), tenantID, reseller)
 	h.checkFailure("Link", err, failure.Suspended)
-	_, err = h.consents.Landing(t.Context(), linkOf(begun))
+	_, err = h.consents.Landing(t.Context(), linkOf(begun), browser)
 	h.checkFailure("Landing", err, failure.Suspended)
 	_, err = h.consents.Authorize(t.Context(), linkOf(begun), browser, "")
 	h.checkFailure("Authorize", err, failure.Suspended)
@@ -47,7 +47,18 @@ func TestSuspended_NoConsentBeginsOrTakesEffect(t *testing.T) {
 	if err := h.redeem(out.ClaimCode); err != nil {
 		t.Errorf("Redeem after the subscription was resumed = %v, want it to take effect", err)
 	}
-	if _, err := h.complete(state, "code-2"); err != nil {
+}
+
+// TestSuspended_SignInGoesOnAfterwards suspends a tenant while somebody is at Microsoft.
+func TestSuspended_SignInGoesOnAfterwards(t *testing.T) {
+	h := newHarness(t)
+	begun := h.begin()
+	state := h.open(begun)
+	h.suspend(true)
+	_, err := h.complete(state, "code-1")
+	h.checkFailure("Complete", err, failure.Suspended)
+	h.suspend(false)
+	if _, err := h.complete(state, "code-1"); err != nil {
 		t.Errorf("Complete after the subscription was resumed = %v", err)
 	}
 	h.checkConsent(begun.ID, consent.Succeeded, "")
