@@ -172,6 +172,11 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	return newService(cfg)
+}
+
+// newService returns a Service with its caches and limits; cfg is complete.
+func newService(cfg Config) (*Service, error) {
 	limiter, err := newLimiter(cfg.PerCloud, cfg.PerDirectory, cfg.Workers)
 	if err != nil {
 		return nil, fmt.Errorf("token: %w", err)
