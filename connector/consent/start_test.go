@@ -136,7 +136,7 @@ func TestLanding_NamesCannotPose(t *testing.T) {
 	h := newHarness(t)
 	stored, err := h.store.Tenant(t.Context(), tenantID)
 	h.must(err)
-	stored.Name, stored.AccountID = "Microsoft\u202E gro.live\u0000\n\u200B"+strings.Repeat("x", 300), "1000042"
+	stored.Name, stored.AccountID = "Microsoft\u202E gro.live\u0000\n\u200B"+strings.Repeat("x", 200), "1000042"
 	h.must(h.store.SaveTenant(t.Context(), &stored))
 	by := audit.Actor{Kind: audit.User, ID: "user-1", Name: "Support\u2066\u202D\r\nverified"}
 	begun, err := h.consents.Begin(t.Context(), tenantID, consent.Request{}, by)

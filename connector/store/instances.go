@@ -142,6 +142,7 @@ func (s *Store) SaveInstance(ctx context.Context, in *tenant.Instance) error {
 		return err
 	}
 	saved.CreatedAt, saved.UpdatedAt, saved.RemovedAt = row.Created.Time, row.Updated.Time, row.Removed.Time
+	saved.Settings.CustomerDirectories = row.CustomerDirectories
 	err = s.db.Write(ctx, func(db *gorm.DB) error {
 		if in.Version == 0 {
 			return db.Create(&row).Error
