@@ -42,11 +42,11 @@ func TestHeaders_AnotherControllerIsNeverAsked(t *testing.T) {
 	before, err := services.Store.Instance(t.Context(), w.Key)
 	check(t, err)
 
-	stranger, tenant := random.ID(), w.TenantOf(world.Rita).ID
+	unknown, tenant := random.ID(), w.TenantOf(world.Rita).ID
 	for _, call := range []struct{ method, path, body string }{
 		{"GET", "/app/" + before.RootID + "/tenants", ""},
 		{"PUT", "/app/" + before.RootID, `{"borrowers":[]}`},
-		{"POST", "/app", `{"aps":{"type":"` + hooks.DefaultPackageID + `/app/2.0","id":"` + stranger + `"}}`},
+		{"POST", "/app", `{"aps":{"type":"` + hooks.DefaultPackageID + `/app/2.0","id":"` + unknown + `"}}`},
 		{"POST", "/tenant/" + tenant + "/consents", ""},
 		{"GET", "/tenant/" + tenant + "/history", ""},
 	} {
@@ -56,12 +56,12 @@ func TestHeaders_AnotherControllerIsNeverAsked(t *testing.T) {
 			check(t, oauth1.Sign(r, oauth1.Credentials{Key: w.Key, Secret: w.Secret}, w.Clock.Now(), oauth1.NewNonce()))
 			r.Header.Set("APS-Instance-ID", before.ID)
 			r.Header.Set("APS-Controller-URI", evil.URL)
-			r.Header.Set(person, stranger)
+			r.Header.Set(person, unknown)
 			answer, err := world.NewBrowser().Do(r)
 			check(t, err)
 			check(t, answer.Body.Close())
 			if answer.StatusCode != http.StatusForbidden {
-				t.Errorf("%s %s by a stranger = %s, want 403", call.method, call.path, answer.Status)
+				t.Errorf("%s %s by somebody unknown = %s, want 403", call.method, call.path, answer.Status)
 			}
 		}
 	}
