@@ -65,18 +65,18 @@ func (w *walker) refuse(ctx context.Context, upn, code, says string) (string, er
 	return "signed in as " + upn + ", refused as " + code + ", nothing stored", err
 }
 
-// phish plays a reseller who wants the token of somebody else's directory: Baltic IT names the directory of Coral Corp, begins
+// phish plays a reseller who wants the token of somebody else's directory: Alpine South names the directory of Coral Corp, begins
 // an automatic consent in its own panel, and sends the link to the administrator of Coral Corp, who opens it in a browser that
 // has never been here and accepts. What they granted waits for a code that only they see, and they take it back.
 func phish(ctx context.Context, w *walker) (string, error) {
-	attacker := w.world.TenantOf(world.Bjorn).ID
+	attacker := w.world.TenantOf(world.Susan).ID
 	set := func(directory string) error {
-		return w.world.Platform.Configure(ctx, w.world.User(world.Bjorn).ID, attacker, map[string]any{"directory": directory})
+		return w.world.Platform.Configure(ctx, w.world.User(world.Susan).ID, attacker, map[string]any{"directory": directory})
 	}
 	if err := set("coralcorp.onmicrosoft.com"); err != nil {
 		return "", err
 	}
-	b, err := w.world.Begin(ctx, world.Bjorn, world.NewBrowser())
+	b, err := w.world.Begin(ctx, world.Susan, world.NewBrowser())
 	if err != nil {
 		return "", err
 	}
@@ -85,7 +85,7 @@ func phish(ctx context.Context, w *walker) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if landing.Status != http.StatusOK || !strings.Contains(landing.Text, "Baltic IT") || !strings.Contains(landing.Text, w.world.TenantOf(world.Bjorn).AccountID) || !strings.Contains(landing.Text, "Björn Baltic") {
+	if landing.Status != http.StatusOK || !strings.Contains(landing.Text, "Alpine South") || !strings.Contains(landing.Text, w.world.TenantOf(world.Susan).AccountID) || !strings.Contains(landing.Text, "Susan South") {
 		return "", fmt.Errorf("the link in another browser shows (%d) %q, want the reseller, its account and its user", landing.Status, landing.Text)
 	}
 	page, err := w.world.Visit(ctx, victim, b.URL, visitor(world.CoralAdmin))
@@ -96,27 +96,27 @@ func phish(ctx context.Context, w *walker) (string, error) {
 		return "", fmt.Errorf("the last page shows no claim code: %q", page.Text)
 	}
 	var c consentView
-	if err := w.call(ctx, world.Bjorn, http.MethodGet, attacker, "consents/"+url.PathEscape(b.ID), nil, &c); err != nil {
+	if err := w.call(ctx, world.Susan, http.MethodGet, attacker, "consents/"+url.PathEscape(b.ID), nil, &c); err != nil {
 		return "", err
 	}
 	if c.Status != "claimable" || c.code() != "claim_waiting" {
 		return "", fmt.Errorf("the consent is %s (%s), want it to wait for its claim code", c.Status, c.code())
 	}
 	var refused *refusal
-	if _, err := w.borrow(ctx, world.Bjorn, "graph"); !errors.As(err, &refused) || refused.Details.Code != "grant_absent" {
+	if _, err := w.borrow(ctx, world.Susan, "graph"); !errors.As(err, &refused) || refused.Details.Code != "grant_absent" {
 		return "", fmt.Errorf("borrowing before the claim code was not refused: %w", err)
 	}
 	if page, err = w.world.Disown(ctx, victim); err != nil {
 		return "", err
 	}
-	st, err := w.status(ctx, world.Bjorn)
+	st, err := w.status(ctx, world.Susan)
 	if err != nil {
 		return "", err
 	}
 	if st.State != "absent" || st.Failure == nil || st.Failure.Code != "consent_disowned" {
 		return "", fmt.Errorf("the status is %+v, want absent because the consent was taken back", st)
 	}
-	return "the page names who asks, the grant waits for a code that only the victim sees, and is destroyed at their word", set(world.BalticDirectory)
+	return "the page names who asks, the grant waits for a code that only the victim sees, and is destroyed at their word", set(world.SouthDirectory)
 }
 
 func refuseDirectory(ctx context.Context, w *walker) (string, error) {

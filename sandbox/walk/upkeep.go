@@ -97,15 +97,15 @@ func (w *walker) atVersion(version string) error {
 // upgrade upgrades the instance to the package of the connector, whose types have another version. The token, the settings
 // and what the borrower may do stay as they are.
 func upgrade(ctx context.Context, w *walker) (string, error) {
-	before, err := w.status(ctx, world.Bjorn)
-	if err != nil {
-		return "", err
-	}
 	if err := w.atVersion("1"); err != nil {
 		return "", err
 	}
 	if _, err := w.borrow(ctx, world.Bjorn, "graph"); err != nil {
 		return "", fmt.Errorf("borrowing before the upgrade: %w", err)
+	}
+	before, err := w.status(ctx, world.Bjorn) // after borrowing, which may have stored a successor
+	if err != nil {
+		return "", err
 	}
 	old := w.root()
 	done, err := w.world.Upgrade(ctx, nil)

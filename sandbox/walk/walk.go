@@ -53,7 +53,7 @@ func steps() []step {
 		{"the platform suspends Baltic IT, and resumes it", suspension},
 		{"a consent of a foreign directory is refused", refuseDirectory},
 		{"a consent without MFA is refused", refuseNoMFA},
-		{"Baltic IT sends its automatic link to the administrator of Coral Corp and gets nothing", phish},
+		{"Alpine South sends its automatic link to the administrator of Coral Corp and gets nothing", phish},
 		{"automatic procedure of Alpine Cloud", automatic},
 		{"another administrator takes over, and back, confirmed both times", takeOver},
 		{"an access token for each API is lent and works", lend},
