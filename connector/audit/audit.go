@@ -49,6 +49,11 @@ const (
 	PredecessorUsed    Action = "grant.predecessor_used"
 	TokenLent          Action = "token.lent"
 	LendingRefused     Action = "token.lending_refused"
+	ClientAdded        Action = "client.added"
+	ClientRemoved      Action = "client.removed"
+	ClientKeyAdded     Action = "client.key_added"
+	ClientKeyRemoved   Action = "client.key_removed"
+	ClientRefused      Action = "client.refused"     // a client of the token API asked for what it may not have, or sent nonsense
 	IntegrityViolated  Action = "integrity.violated" // a row was changed by somebody without our keys
 	IntegrityAccepted  Action = "integrity.accepted"
 )
@@ -64,6 +69,7 @@ const (
 	Scheduler   ActorKind = "scheduler"   // our own scheduler
 	Visitor     ActorKind = "visitor"     // a person on the onboarding pages
 	Operator    ActorKind = "operator"    // a person at the command line
+	Client      ActorKind = "client"      // a client of the token API
 )
 
 // An Actor is the person or program that acted.
