@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
 
+	"azure-partner-connector/connector/detached"
 	"azure-partner-connector/connector/failure"
 )
 
@@ -29,44 +29,16 @@ const retryAfter = 60
 // runDetached calls work with a context that outlives the request, and returns its result. When the request's time is
 // over, it returns still_running and work continues; Wait waits for it.
 func runDetached[T any](h *Handler, c *call, work func(ctx context.Context) (T, error)) (T, error) {
-	type result struct {
-		value T
-		err   error
-	}
-	done := make(chan result, 1)
-	h.detached.Go(func() {
-		var r result
-		defer func() { done <- r }()
-		defer func() {
-			if p := recover(); p != nil {
-				r.err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-			}
-		}()
-		r.value, r.err = work(context.WithoutCancel(c.ctx()))
-	})
-	select {
-	case r := <-done:
-		return r.value, r.err
-	case <-c.ctx().Done():
-		var none T
-		return none, failure.Wrap(c.ctx().Err(), failure.StillRunning)
-	}
+	return detached.Run(c.ctx(), &h.detached, work)
 }
 
 // Wait returns when all detached work is done, or an error when ctx ends first. Call it after the server has stopped, so
 // that no request starts more work.
 func (h *Handler) Wait(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() {
-		h.detached.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("waiting for detached work of hooks: %w", ctx.Err())
+	if err := h.detached.Wait(ctx); err != nil {
+		return fmt.Errorf("waiting for detached work of hooks: %w", err)
 	}
+	return nil
 }
 
 // retryLater answers a lifecycle operation that failed for a transient reason so that the platform retries it instead of

@@ -10,12 +10,12 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/labstack/echo/v4"
 
+	"azure-partner-connector/connector/detached"
 	"azure-partner-connector/connector/platform/oauth1"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/schemas"
@@ -90,7 +90,7 @@ type Handler struct {
 	accounts *accountCache
 	refusals *lru.Cache[refusedCall, time.Time] // when each was last recorded
 	echo     *echo.Echo
-	detached sync.WaitGroup // work that outlives its request
+	detached detached.Group // work that outlives its request
 }
 
 // New checks cfg and fills in its defaults. It starts nothing.

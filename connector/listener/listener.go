@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/peer"
+	"azure-partner-connector/connector/sampled"
 )
 
 // Why a connection was not served.
@@ -20,9 +21,6 @@ const (
 	TooMany = "client" // its client has as many as it may have
 	Failed  = "error"  // the operating system could not accept it
 )
-
-// logEvery is how often the same condition is logged: whoever floods a listener must not flood the log.
-const logEvery = 10 * time.Second
 
 // Config says how many connections a Listener admits.
 type Config struct {
@@ -57,7 +55,7 @@ type Listener struct {
 	end    sync.Once     // closes closed
 	closed chan struct{}
 
-	full, refused, failed *sampler
+	full, refused, failed *sampled.Sampler
 
 	mu       sync.Mutex           // guards byClient
 	byClient map[netip.Prefix]int // client → its open connections; none is 0
@@ -79,7 +77,7 @@ func New(l net.Listener, cfg Config) (*Listener, error) {
 	}
 	return &Listener{
 		Listener: l, cfg: cfg, slots: make(chan struct{}, cfg.Max), closed: make(chan struct{}), byClient: map[netip.Prefix]int{},
-		full: newSampler(cfg.Now), refused: newSampler(cfg.Now), failed: newSampler(cfg.Now),
+		full: sampled.New(cfg.Now), refused: sampled.New(cfg.Now), failed: sampled.New(cfg.Now),
 	}, nil
 }
 
@@ -113,7 +111,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		accepted.Close()
 		<-l.slots
 		l.cfg.Refused(TooMany)
-		if suppressed, ok := l.refused.next(); ok {
+		if suppressed, ok := l.refused.Next(); ok {
 			l.cfg.Log.LogAttrs(context.Background(), slog.LevelWarn,
 				"closing connections of a client that has too many: if it is a proxy, list it in trustedProxies",
 				slog.String("client", client.String()), slog.Int("per_client", l.cfg.PerClient), slog.Int("suppressed", suppressed))
@@ -134,7 +132,7 @@ func (l *Listener) take() bool {
 		return true
 	default:
 	}
-	if suppressed, ok := l.full.next(); ok {
+	if suppressed, ok := l.full.Next(); ok {
 		l.cfg.Log.LogAttrs(context.Background(), slog.LevelWarn, "listener is full: further connections wait",
 			slog.Int("max", l.cfg.Max), slog.Int("suppressed", suppressed))
 	}
@@ -152,7 +150,7 @@ func (l *Listener) report(err error) {
 		return
 	}
 	l.cfg.Refused(Failed)
-	if suppressed, ok := l.failed.next(); ok {
+	if suppressed, ok := l.failed.Next(); ok {
 		l.cfg.Log.LogAttrs(context.Background(), slog.LevelError, "accepting a connection failed",
 			slog.Any("err", err), slog.Int("suppressed", suppressed))
 	}
@@ -200,29 +198,4 @@ func (c *conn) CloseWrite() error {
 		return half.CloseWrite()
 	}
 	return nil
-}
-
-// A sampler lets one record of a kind pass in every interval.
-type sampler struct {
-	now func() time.Time
-
-	mu         sync.Mutex // guards what follows
-	last       time.Time
-	suppressed int
-}
-
-func newSampler(now func() time.Time) *sampler { return &sampler{now: now} }
-
-// next reports whether the record may pass, and how many did not since the last one. A clock that was put back does not
-// silence it.
-func (s *sampler) next() (suppressed int, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.now()
-	if passed := now.Sub(s.last); passed >= 0 && passed < logEvery {
-		s.suppressed++
-		return 0, false
-	}
-	suppressed, s.suppressed, s.last = s.suppressed, 0, now
-	return suppressed, true
 }
