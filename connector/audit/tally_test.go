@@ -1,0 +1,94 @@
+package audit_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"azure-partner-connector/connector/audit"
+)
+
+// A trail keeps events in memory.
+type trail struct {
+	mu     sync.Mutex
+	events []audit.Event
+	err    error
+}
+
+func (t *trail) AppendEvent(_ context.Context, e audit.Event) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.err == nil {
+		t.events = append(t.events, e)
+	}
+	return t.err
+}
+
+// take returns and forgets the events as result and count.
+func (t *trail) take() (got [][2]string) {
+	for _, e := range t.events {
+		got = append(got, [2]string{e.Result, e.Details["count"]})
+	}
+	t.events = nil
+	return got
+}
+
+func TestTally_StoresTheFirstAndCountsTheRest(t *testing.T) {
+	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	stored := &trail{}
+	tally := audit.NewTally(stored, func() time.Time { return now })
+	refuse := func(actor, result string, times int) {
+		t.Helper()
+		for range times {
+			e := audit.Event{Action: audit.ClientRefused, Actor: audit.Actor{Kind: audit.Client, ID: actor}, Result: result}
+			if err := tally.Append(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	check := func(what string, want ...[2]string) {
+		t.Helper()
+		if err := tally.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, stored.take()); diff != "" {
+			t.Errorf("events %s (-want +got)\n%s", what, diff)
+		}
+	}
+	refuse("a", "forbidden", 1)
+	check("of the first refusal", [2]string{"forbidden", ""})
+	refuse("a", "forbidden", 600)
+	refuse("a", "bad_request", 72)
+	refuse("b", "bad_request", 1)
+	check("within the minute", [2]string{"bad_request", ""})
+	now = now.Add(time.Minute)
+	check("after the minute", [2]string{"forbidden", "672"})
+	refuse("a", "forbidden", 3)
+	check("within the next minute")
+	now = now.Add(-time.Hour)
+	check("after the clock was set back", [2]string{"forbidden", "3"})
+	now = now.Add(2 * time.Minute)
+	check("of nothing")
+	refuse("a", "forbidden", 2)
+	if err := tally.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	check("at the end", [2]string{"forbidden", ""}, [2]string{"forbidden", "1"})
+}
+
+func TestTally_LosesNoFirstRefusalToAnError(t *testing.T) {
+	stored := &trail{err: errors.New("no database")}
+	tally := audit.NewTally(stored, time.Now)
+	e := audit.Event{Action: audit.ClientRefused, Actor: audit.Actor{Kind: audit.Client, ID: "a"}, Result: "forbidden"}
+	if err := tally.Append(t.Context(), e); !errors.Is(err, stored.err) {
+		t.Errorf("Append = %v, want the error of the trail", err)
+	}
+	stored.err = nil
+	if err := tally.Append(t.Context(), e); err != nil || len(stored.take()) != 1 {
+		t.Errorf("Append after an error = %v, want the event stored at once", err)
+	}
+}
