@@ -23,6 +23,7 @@ type commands struct {
 	Events     eventsCommand     `cmd:"" help:"Verify the audit trail."`
 	Integrity  integrityCommand  `cmd:"" help:"Find and accept changes of the database that were made outside the connector."`
 	Instances  instancesCommand  `cmd:"" help:"Maintain what is stored about the instances."`
+	Clients    clientsCommand    `cmd:"" help:"Add, list, rotate and remove clients of the token API."`
 	Package    packageCommand    `cmd:"" help:"Build or check the package for the platform."`
 	Doctor     doctorCommand     `cmd:"" help:"Diagnose a deployment, and with --tenant a refresh token, and recommend what to do."`
 	Register   registerCommand   `cmd:"" help:"Import the package into a platform, and create or upgrade the instance. Repeating the call changes nothing."`

@@ -80,7 +80,7 @@ func (e eventsAccept) Run(c *console) error {
 }
 
 type integrityCommand struct {
-	List   integrityList   `cmd:"" help:"List the instances and tenants whose owner, directory or borrowers were changed outside the connector."`
+	List   integrityList   `cmd:"" help:"List the instances, tenants and clients of the token API whose owner, directory, borrowers or scopes were changed outside the connector."`
 	Accept integrityAccept `cmd:"" help:"Accept the present values of a listed instance or tenant as they are. Without --yes it only shows them."`
 }
 
@@ -99,15 +99,20 @@ func (i integrityList) Run(c *console) error {
 		if len(altered) > 0 {
 			return fmt.Errorf("%d rows were changed outside the connector; restore the right values, or accept the present ones with connector integrity accept", len(altered))
 		}
-		_, err = fmt.Fprintln(c.stdout, "all instances and tenants are as the connector stored them")
+		_, err = fmt.Fprintln(c.stdout, "all instances, tenants and clients are as the connector stored them")
 		return err
 	})
 }
 
 func describe(c *console, row store.AlteredRow) {
 	name := "instance " + row.InstanceKey
-	if row.TenantID != "" {
+	switch {
+	case row.TenantID != "":
 		name = "tenant " + row.TenantID
+	case row.Key != "":
+		name = "key " + row.Key + " of client " + row.Client
+	case row.Client != "":
+		name = "client " + row.Client
 	}
 	fmt.Fprintln(c.stdout, name)
 	for _, column := range row.Columns {
@@ -133,7 +138,7 @@ func (i integrityAccept) Run(c *console) error {
 			return err
 		}
 		for _, row := range altered {
-			if row.TenantID != i.Tenant || i.Tenant == "" && row.InstanceKey != i.Instance {
+			if row.Client != "" || row.TenantID != i.Tenant || i.Tenant == "" && row.InstanceKey != i.Instance {
 				continue
 			}
 			describe(c, row)

@@ -19,6 +19,11 @@ const (
 	TooManyRequests    Code = "too_many_requests"
 	ScheduledChange    Code = "scheduled_change"
 	BorrowerNotAllowed Code = "borrower_not_allowed"
+	// Refusals of a client of the token API.
+	KeyUnknown        Code = "key_unknown"
+	KeyExpired        Code = "key_expired"
+	ClientNotAllowed  Code = "client_not_allowed"
+	TransportInsecure Code = "transport_insecure"
 
 	// An access token for a customer directory. None of these says anything about the partner's own token.
 	CustomersNotAllowed       Code = "customers_not_allowed"
@@ -198,6 +203,10 @@ var messages = map[Code]message{
 	TooManyRequests:    {"", http.StatusTooManyRequests, "There were too many requests in a short time.", "Wait a minute, then try again."},
 	ScheduledChange:    {"", http.StatusBadRequest, "Changes planned for a later date are not supported.", "Make the change without a date."},
 	BorrowerNotAllowed: {"", http.StatusForbidden, "This application may not borrow access tokens of this instance.", "Add the calling application's instance id to the allowed applications of this instance."},
+	KeyUnknown:         {"", http.StatusUnauthorized, "The key of this client is not known here.", "Use a key of the token API that the operator has issued."},
+	KeyExpired:         {"", http.StatusUnauthorized, "The key of this client has expired.", "Ask the operator for a new key."},
+	ClientNotAllowed:   {"", http.StatusForbidden, "This client may not do that here.", "Ask the operator to extend the scopes of this client."},
+	TransportInsecure:  {"", http.StatusForbidden, "The request came over an unencrypted connection.", "Use an https address."},
 
 	CustomersNotAllowed:       {"", http.StatusForbidden, "This instance issues no access tokens for customer directories.", "Set customerDirectories of this instance to listed or any."},
 	CustomersUnknown:          {Transient, http.StatusServiceUnavailable, "The partner's customers couldn't be read from Microsoft, so it isn't known whether the directory __directory__ belongs to one of them.", "Try again in a few minutes. If this continues, check that the account that consented may read customers in Partner Center, and that the application has the permission DelegatedAdminRelationship.Read.All of Microsoft Graph."},

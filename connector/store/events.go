@@ -170,3 +170,24 @@ func trimPage(rows []eventRow, limit int) []eventRow {
 	}
 	return rows[:end]
 }
+
+// CoveredEvents returns up to limit events that a checkpoint covers, after a cursor, in the order of their checkpoints, and the
+// cursor of the last one. What a checkpoint covers never changes, and later ones follow: reading on from the cursor misses no
+// event, also when transactions were committed in another order than their events were numbered.
+func (s *Store) CoveredEvents(ctx context.Context, after audit.Cursor, limit int) ([]audit.Event, audit.Cursor, error) {
+	var rows []eventRow
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
+		rows = nil
+		return db.Where("checkpoint >= ? AND checkpoint > ? AND (checkpoint > ? OR seq > ?)", after.Checkpoint, setAside, after.Checkpoint, after.Seq).
+			Order("checkpoint, seq").Limit(limit).Find(&rows).Error
+	})
+	if err != nil {
+		return nil, after, fmt.Errorf("reading covered events: %w", err)
+	}
+	events := make([]audit.Event, len(rows))
+	for i, row := range rows {
+		events[i] = row.event()
+		after = audit.Cursor{Checkpoint: *row.Checkpoint, Seq: row.Seq}
+	}
+	return events, after, nil
+}

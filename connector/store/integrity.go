@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -19,13 +20,23 @@ import (
 type AlteredRow struct {
 	Table       string
 	InstanceKey string
-	TenantID    string         // empty for an instance
+	TenantID    string         // empty for an instance and a client
+	Client, Key string         // of the token API, and a key of it
 	Columns     []ColumnOfRow  // that the MAC covers, as they are now
 	Grants      []OwnerOfGrant // whose owner is another one, for a tenant
 }
 
 // A ColumnOfRow is a column with its value for people to read.
 type ColumnOfRow struct{ Name, Value string }
+
+// clientOrKey names the row of a client or of one of its keys; empty for other rows. Events about these name no tenant or instance
+// that would tell them apart.
+func (row AlteredRow) clientOrKey() string {
+	if row.Key != "" {
+		return "key " + row.Key
+	}
+	return row.Client
+}
 
 // An OwnerOfGrant is the owner that a grant was given to.
 type OwnerOfGrant struct {
@@ -58,6 +69,9 @@ func (s *Store) Altered(ctx context.Context) ([]AlteredRow, error) {
 }
 
 func (s *Store) describe(ctx context.Context, table, id string) (AlteredRow, error) {
+	if strings.HasPrefix(table, "client") {
+		return s.describeClient(ctx, table, id)
+	}
 	if table == (instanceRow{}).TableName() {
 		row, err := s.readInstance(ctx, id)
 		return AlteredRow{Table: table, InstanceKey: id, Columns: []ColumnOfRow{
@@ -94,8 +108,11 @@ func (s *Store) grantsOf(ctx context.Context, tenantID string) (rows []grantRow,
 
 // Accept makes the present values of an altered row valid, gives the grants of a tenant to its present owner, and appends an
 // event by an actor, in one transaction. It returns tenant.ErrChanged unless the row is still as it was when it was listed,
-// and tenant.ErrNotFound when it does not exist.
+// and tenant.ErrNotFound when it does not exist. It refuses those of clients with ErrRemoveInstead.
 func (s *Store) Accept(ctx context.Context, listed AlteredRow, now time.Time, by audit.Actor) error {
+	if listed.Client != "" {
+		return ErrRemoveInstead
+	}
 	err := s.Transact(ctx, func(ctx context.Context) error {
 		current, err := s.describe(ctx, listed.Table, idOf(listed))
 		if err != nil {
@@ -200,8 +217,8 @@ func (s *Store) ReportAltered(ctx context.Context, now time.Time) (int, error) {
 		var last []eventRow
 		err := s.db.Read(ctx, func(db *gorm.DB) error {
 			last = nil
-			return db.Where("tenant_id = ? AND happened_at > ? AND instance_key = ? AND action IN ?", row.TenantID, sqldb.NewTimestamp(now.Add(-reportAgain)),
-				row.InstanceKey, []audit.Action{audit.IntegrityViolated, audit.IntegrityAccepted}).
+			return db.Where("tenant_id = ? AND happened_at > ? AND instance_key = ? AND (action = ? OR action = ? AND actor_id = ?)",
+				row.TenantID, sqldb.NewTimestamp(now.Add(-reportAgain)), row.InstanceKey, audit.IntegrityAccepted, audit.IntegrityViolated, row.clientOrKey()).
 				Order("happened_at DESC, seq DESC").Limit(1).Find(&last).Error
 		})
 		if err != nil {
@@ -212,7 +229,8 @@ func (s *Store) ReportAltered(ctx context.Context, now time.Time) (int, error) {
 		}
 		err = audit.Append(ctx, s, now, audit.Event{
 			InstanceKey: row.InstanceKey, TenantID: row.TenantID, Action: audit.IntegrityViolated, Result: "integrity",
-			Actor: audit.Actor{Kind: audit.Scheduler, Name: "integrity"}, Details: map[string]string{"table": row.Table},
+			Actor:   audit.Actor{Kind: audit.Scheduler, ID: row.clientOrKey(), Name: "integrity"},
+			Details: map[string]string{"table": row.Table},
 		})
 		if err != nil {
 			return 0, err

@@ -45,6 +45,8 @@ func macColumns() []sealedColumn {
 	return []sealedColumn{
 		{"instances", []string{"instance_key"}, "mac", 7, nil, formBound},
 		{"tenants", []string{"id"}, "mac", 7, nil, formBound},
+		{"clients", []string{"name"}, "mac", 14, nil, formBound},
+		{"client_keys", []string{"id"}, "mac", 14, nil, formBound},
 		{"events", []string{"seq"}, "mac", 7, nil, formBound},
 		{"checkpoints", []string{"number"}, "mac", 7, nil, formBound},
 	}

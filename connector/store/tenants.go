@@ -127,6 +127,19 @@ func (s *Store) Tenants(ctx context.Context, instanceKey string) ([]tenant.Tenan
 	return tenants, nil
 }
 
+// TenantsAfter implements tenant.Store.
+func (s *Store) TenantsAfter(ctx context.Context, after string, limit int) ([]string, error) {
+	var ids []string
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
+		ids = nil
+		return db.Model(&tenantRow{}).Where("id > ?", after).Order("id").Limit(limit).Pluck("id", &ids).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the tenants after %q: %w", after, err)
+	}
+	return ids, nil
+}
+
 // SaveTenant implements tenant.Store. It returns tenant.ErrChanged when the row changed since it was read or already
 // exists, and tenant.ErrDirectoryTaken when another tenant of the instance has the directory.
 func (s *Store) SaveTenant(ctx context.Context, t *tenant.Tenant) error {

@@ -145,6 +145,12 @@ func (s *Store) guardedTables() []guardedTable {
 		{"tenants", "id", func(ctx context.Context, after string) ([]provenRow, error) {
 			return provenRows(ctx, s, "id", after, func(row *tenantRow) provenRow { return provenRow{row.guarded(), row.MAC} })
 		}},
+		{"clients", "name", func(ctx context.Context, after string) ([]provenRow, error) {
+			return provenRows(ctx, s, "name", after, func(row *clientRow) provenRow { return provenRow{row.guarded(), row.MAC} })
+		}},
+		{"client_keys", "id", func(ctx context.Context, after string) ([]provenRow, error) {
+			return provenRows(ctx, s, "id", after, func(row *clientKeyRow) provenRow { return provenRow{row.guarded(), row.MAC} })
+		}},
 	}
 }
 

@@ -24,6 +24,9 @@ const (
 // apis are the names of the APIs that access tokens are issued for.
 var apis = []string{"partnercenter", "graph", "arm"}
 
+// APIs returns the names of the APIs that access tokens are issued for.
+func APIs() []string { return slices.Clone(apis) }
+
 // A Borrower is an application of the platform that may borrow access tokens.
 type Borrower struct {
 	ID          string   `json:"id"`          // APS instance ID, in lower case

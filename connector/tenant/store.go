@@ -32,6 +32,8 @@ type Store interface {
 	Tenant(ctx context.Context, id string) (Tenant, error)
 	// Tenants returns the tenants of an instance ordered by name and id.
 	Tenants(ctx context.Context, instanceKey string) ([]Tenant, error)
+	// TenantsAfter returns the IDs of up to limit tenants of all instances, after an ID, in their order.
+	TenantsAfter(ctx context.Context, after string, limit int) ([]string, error)
 	// SaveTenant inserts (Version 0) or updates t with a check of its Version, which it then advances. It fails with
 	// integrity when t is Altered.
 	SaveTenant(ctx context.Context, t *Tenant) error

@@ -205,6 +205,35 @@ func (s *Service) Resolve(ctx context.Context, instanceKey, id string) (Resolved
 	return Resolved{Instance: in}, failure.New(failure.NotFound)
 }
 
+// Find returns a tenant of whatever instance, or the failure not_found.
+func (s *Service) Find(ctx context.Context, id string) (Resolved, error) {
+	r, err := Resolve(ctx, s.cfg.Store, id)
+	if err == nil && !r.Instance.RemovedAt.IsZero() {
+		return Resolved{}, failure.New(failure.NotFound)
+	}
+	return r, err
+}
+
+// Page returns up to limit tenants of all instances, after an ID, in the order of their IDs.
+func (s *Service) Page(ctx context.Context, after string, limit int) ([]Resolved, error) {
+	ids, err := s.cfg.Store.TenantsAfter(ctx, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing tenants: %w", err)
+	}
+	tenants := make([]Resolved, 0, len(ids))
+	for _, id := range ids {
+		r, err := s.Find(ctx, id)
+		if failure.Is(err, failure.NotFound) {
+			continue // removed meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		tenants = append(tenants, r)
+	}
+	return tenants, nil
+}
+
 // Tenants returns all tenants of an instance ordered by name.
 func (s *Service) Tenants(ctx context.Context, instanceKey string) ([]Tenant, error) {
 	tenants, err := s.cfg.Store.Tenants(ctx, instanceKey)

@@ -82,6 +82,10 @@ func Bounds() map[string]Bound {
 			"instance_key": characters(length.Key), "root_id": characters(length.ID), "renewal_task": characters(length.ForeignID),
 			"account_events": characters(length.ForeignID),
 		},
+		"clients": {"name": characters(length.ID), "scopes": bytes(length.Setting), "mac": bytes(mac)},
+		"client_keys": {
+			"id": characters(length.ID), "client": characters(length.ID), "key_hash": characters(length.ID), "mac": bytes(mac),
+		},
 		"key_checks":  {"sealed": bytes(length.Sealed)},
 		"checkpoints": {"hash": bytes(hash), "previous": bytes(hash), "removed_hash": bytes(hash), "mac": bytes(mac)},
 		"unlisted_origins": {

@@ -1,0 +1,137 @@
+// Package client keeps the clients of the token API: their keys, and what each of them may do.
+package client
+
+import (
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
+)
+
+// Any, in a scope, stands for all tenants or all directories.
+const Any = "any"
+
+// An Operation is what a client may do with the tenants of its scope.
+type Operation string
+
+// The operations.
+const (
+	Lend    Operation = "lend"    // borrow access tokens
+	Read    Operation = "read"    // list tenants, read statuses and histories
+	Renew   Operation = "renew"   // renew and check tokens
+	Consent Operation = "consent" // make links of the manual procedure
+	Events  Operation = "events"  // read the audit trail
+)
+
+// Operations returns all operations.
+func Operations() []Operation { return []Operation{Lend, Read, Renew, Consent, Events} }
+
+// Scopes say what a client may do: each of its operations with each of its tenants, and lending for each of its apis in each of
+// its directories.
+type Scopes struct {
+	Tenants     []string    `json:"tenants"` // IDs in lower case, or Any
+	APIs        []string    `json:"apis"`
+	Directories []string    `json:"directories"` // IDs in lower case, tenant.PartnerDirectory, or Any
+	Operations  []Operation `json:"operations"`
+}
+
+// A Client is a program that may use the token API.
+type Client struct {
+	Name string // unique; the client_id of OAuth
+	Scopes
+	CreatedAt time.Time
+	ExpiresAt time.Time // zero: never
+	// Altered means that a column that decides what the client may do was changed by somebody without our keys. The store sets it
+	// when it reads the row.
+	Altered bool
+}
+
+// A Key is what is stored about one of the keys of a client. The key itself is not stored.
+type Key struct {
+	ID         string // for people, to tell keys apart
+	Client     string
+	Hash       string // keyed
+	CreatedAt  time.Time
+	ExpiresAt  time.Time // zero: never
+	LastUsedAt time.Time // to the minute; zero: never
+	Altered    bool      // as in Client
+}
+
+// Actor returns c as the actor of events.
+func (c *Client) Actor() audit.Actor {
+	return audit.Actor{Kind: audit.Client, ID: c.Name, Name: c.Name}
+}
+
+// May reports whether c may do op.
+func (s *Scopes) May(op Operation) bool { return slices.Contains(s.Operations, op) }
+
+// HasTenant reports whether the scope has a tenant.
+func (s *Scopes) HasTenant(id string) bool {
+	return slices.Contains(s.Tenants, Any) || id != "" && slices.Contains(s.Tenants, id)
+}
+
+// OnlyTenant returns the tenant of a scope with a single one.
+func (s *Scopes) OnlyTenant() (id string, ok bool) {
+	if len(s.Tenants) != 1 || s.Tenants[0] == Any {
+		return "", false
+	}
+	return s.Tenants[0], true
+}
+
+// MayBorrow reports whether the scope has an api and a directory, given by its ID or as tenant.PartnerDirectory.
+func (s *Scopes) MayBorrow(api, directory string) bool {
+	return slices.Contains(s.APIs, api) && (slices.Contains(s.Directories, Any) || directory != "" && slices.Contains(s.Directories, directory))
+}
+
+// clientName is what names of clients look like. OAuth sends them as client_id, without escapes in most programs.
+var clientName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+
+// checked returns s in the form in which it is stored, or what is wrong with it.
+func (s Scopes) checked() (Scopes, error) {
+	refuse := func(reason string) (Scopes, error) {
+		return Scopes{}, failure.New(failure.BadRequest, "reason", reason)
+	}
+	if len(s.Tenants) == 0 || len(s.APIs) == 0 || len(s.Directories) == 0 || len(s.Operations) == 0 {
+		return refuse("tenants, apis, directories and operations must each name at least one")
+	}
+	s.Tenants, s.APIs, s.Directories = unique(s.Tenants), unique(s.APIs), unique(s.Directories)
+	s.Operations = unique(s.Operations)
+	for i, id := range s.Tenants {
+		parsed, err := uuid.Parse(id)
+		if id != Any && err != nil {
+			return refuse("a tenant is neither any nor the id of a tenant")
+		}
+		if err == nil {
+			s.Tenants[i] = parsed.String()
+		}
+	}
+	for i, id := range s.Directories {
+		parsed, err := uuid.Parse(id)
+		if id != Any && id != tenant.PartnerDirectory && err != nil {
+			return refuse("a directory is neither any, nor partner, nor the id of a directory")
+		}
+		if err == nil {
+			s.Directories[i] = parsed.String()
+		}
+	}
+	for _, api := range s.APIs {
+		if !slices.Contains(tenant.APIs(), api) {
+			return refuse("an api is none of partnercenter, graph, arm")
+		}
+	}
+	for _, op := range s.Operations {
+		if !slices.Contains(Operations(), op) {
+			return refuse("an operation is none of lend, read, renew, consent, events")
+		}
+	}
+	return s, nil
+}
+
+func unique[T ~string](values []T) []T {
+	return slices.Compact(slices.Sorted(slices.Values(values)))
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/client"
+	"azure-partner-connector/connector/seal"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/store"
+)
+
+type clientsCommand struct {
+	Add    clientsAdd    `cmd:"" help:"Add a client of the token API, and print its key, once."`
+	List   clientsList   `cmd:"" help:"List the clients of the token API, what they may do, and their keys."`
+	Rotate clientsRotate `cmd:"" help:"Add a key to a client and print it, once. The other keys go on working until clients remove --key."`
+	Remove clientsRemove `cmd:"" help:"Remove a client, or one of its keys. It stops working at once."`
+}
+
+type clientsAdd struct {
+	configFile
+	Name        string   `arg:"" help:"Name of the client, which is also its client_id: lower-case letters, digits, dots, hyphens, underscores."`
+	Tenants     []string `help:"IDs of the tenants whose tokens it may use, or any." required:"" aliases:"tenant" placeholder:"ID"`
+	APIs        []string `name:"apis" help:"The apis that it may borrow access tokens for." default:"partnercenter,graph,arm" placeholder:"API"`
+	Directories []string `help:"The directories that it may borrow access tokens for: IDs, partner (the partner's own), or any." default:"partner" placeholder:"ID"`
+	Operations  []string `help:"What it may do: lend (borrow access tokens), read (list tenants, read statuses and histories), renew (renew and check tokens), consent (make links), events (read the audit trail)." default:"lend" placeholder:"OPERATION"`
+	Expires     string   `help:"When it stops working: a day, for example 2027-06-30, or a duration, for example 2160h. Default: never." placeholder:"WHEN"`
+}
+
+// Run adds a client.
+func (a clientsAdd) Run(c *console) error {
+	expires, err := expiry(a.Expires, time.Now())
+	if err != nil {
+		return err
+	}
+	operations := make([]client.Operation, len(a.Operations))
+	for i, op := range a.Operations {
+		operations[i] = client.Operation(op)
+	}
+	return withClients(c, a.configFile, func(s *client.Service) error {
+		key, err := s.Add(c.ctx, client.Client{
+			Name:      a.Name,
+			Scopes:    client.Scopes{Tenants: a.Tenants, APIs: a.APIs, Directories: a.Directories, Operations: operations},
+			ExpiresAt: expires,
+		}, commandLine())
+		return printKey(c, key, err)
+	})
+}
+
+type clientsRotate struct {
+	configFile
+	Name    string `arg:"" help:"Name of the client."`
+	Expires string `help:"When the new key stops working, as in clients add. Default: never." placeholder:"WHEN"`
+}
+
+// Run adds a key to a client.
+func (r clientsRotate) Run(c *console) error {
+	expires, err := expiry(r.Expires, time.Now())
+	if err != nil {
+		return err
+	}
+	return withClients(c, r.configFile, func(s *client.Service) error {
+		key, err := s.AddKey(c.ctx, r.Name, expires, commandLine())
+		return printKey(c, key, err)
+	})
+}
+
+type clientsRemove struct {
+	configFile
+	Name string `arg:"" help:"Name of the client."`
+	Key  string `help:"Remove only the key with this ID, which clients list shows." placeholder:"ID"`
+}
+
+// Run removes a client or a key of it.
+func (r clientsRemove) Run(c *console) error {
+	return withClients(c, r.configFile, func(s *client.Service) error {
+		what, err := "client "+r.Name, error(nil)
+		if r.Key == "" {
+			err = s.Remove(c.ctx, r.Name, commandLine())
+		} else {
+			what, err = "key "+r.Key+" of "+what, s.RemoveKey(c.ctx, r.Name, r.Key, commandLine())
+		}
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(c.stdout, "removed", what)
+		return err
+	})
+}
+
+type clientsList struct{ configFile }
+
+// Run lists all clients.
+func (l clientsList) Run(c *console) error {
+	return withClients(c, l.configFile, func(s *client.Service) error {
+		clients, err := s.List(c.ctx)
+		if err != nil {
+			return err
+		}
+		if len(clients) == 0 {
+			_, err := fmt.Fprintln(c.stdout, "there are no clients; add one with connector clients add")
+			return err
+		}
+		for _, listed := range clients {
+			fmt.Fprintf(c.stdout, "%s%s\n", listed.Name, alteredMark(listed.Altered))
+			table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+			operations := fmt.Sprint(listed.Operations)
+			for _, row := range [][2]string{
+				{"tenants", strings.Join(listed.Tenants, " ")},
+				{"apis", strings.Join(listed.APIs, " ")},
+				{"directories", strings.Join(listed.Directories, " ")},
+				{"operations", strings.Trim(operations, "[]")},
+				{"expires", moment(listed.ExpiresAt)},
+			} {
+				fmt.Fprintf(table, "  %s\t%s\n", row[0], row[1])
+			}
+			for _, key := range listed.Keys {
+				fmt.Fprintf(table, "  key %s%s\tadded %s, expires %s, last used %s\n", key.ID, alteredMark(key.Altered), moment(key.CreatedAt), moment(key.ExpiresAt), moment(key.LastUsedAt))
+			}
+			if err := table.Flush(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func alteredMark(altered bool) string {
+	if altered {
+		return " (changed outside the connector: it does not work)"
+	}
+	return ""
+}
+
+func moment(at time.Time) string {
+	if at.IsZero() {
+		return "never"
+	}
+	return at.UTC().Format("2006-01-02 15:04 UTC")
+}
+
+// printKey prints a new key alone on standard output, so that scripts can read it, and what to do with it on standard error.
+func printKey(c *console, key secret.Text, err error) error {
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(c.stderr, "Keep this key; it cannot be shown again:")
+	_, err = fmt.Fprintln(c.stdout, key.Reveal())
+	return err
+}
+
+// expiry reads a day, a time or a duration; "" is never.
+func expiry(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(text); err == nil {
+		return now.Add(d), nil
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, errors.New("--expires is neither a day, for example 2027-06-30, nor a duration, for example 2160h")
+}
+
+// withClients calls use with the clients of the configured database.
+func withClients(c *console, file configFile, use func(*client.Service) error) error {
+	return withConfiguredStore(c, file, func(keyring *seal.Keyring, s *store.Store) error {
+		if err := errors.Join(s.CheckForm(c.ctx), s.Check(c.ctx)); err != nil {
+			return err
+		}
+		clients, err := client.New(client.Config{Store: s, Hasher: keyring, Refusals: audit.NewTally(s, time.Now)})
+		if err != nil {
+			return err
+		}
+		return use(clients)
+	})
+}

@@ -1,0 +1,60 @@
+package main_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/store/storetest"
+)
+
+var (
+	keyLine = regexp.MustCompile(`^apck_[A-Za-z0-9_-]{43}\n$`)
+	keyID   = regexp.MustCompile(`(?m)^  key (\w+)`)
+)
+
+func TestClients(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		v := newSealedDatabase(t, db)
+		db.Open(t)
+		clients := func(args ...string) output {
+			return v.run(append(append([]string{"clients"}, args...), "--config", "connector.yaml")...)
+		}
+		tenantID := random.ID()
+		v.check("clients list of none", clients("list"), 0, "there are no clients")
+		v.check("clients add without tenants", clients("add", "billing"), 1, "--tenants")
+		v.check("clients add of a bad name", clients("add", "Billing", "--tenants", tenantID), 1, "lower-case")
+		v.check("clients add of a bad time", clients("add", "billing", "--tenants", tenantID, "--expires", "soon"), 1, "--expires")
+		v.check("clients add that has expired", clients("add", "billing", "--tenants", tenantID, "--expires", "2020-01-01"), 1, "over already")
+		added := clients("add", "billing", "--tenant", tenantID, "--apis", "graph,arm", "--expires", "2160h")
+		v.check("clients add", added, 0, "cannot be shown again")
+		if !keyLine.MatchString(added.stdout) {
+			t.Errorf("clients add prints %d bytes on standard output, want the key alone", len(added.stdout))
+		}
+		v.secrets = append(v.secrets, strings.TrimSpace(added.stdout))
+		v.check("clients add again", clients("add", "billing", "--tenants", tenantID), 1, "of this name already")
+		rotated := clients("rotate", "billing", "--expires", "2999-12-31")
+		v.check("clients rotate", rotated, 0)
+		if !keyLine.MatchString(rotated.stdout) || rotated.stdout == added.stdout {
+			t.Error("clients rotate prints no other key")
+		}
+		v.secrets = append(v.secrets, strings.TrimSpace(rotated.stdout))
+		v.check("clients rotate of nobody", clients("rotate", "nobody"), 1, "not_found")
+		listed := clients("list")
+		v.check("clients list", listed, 0, "billing", tenantID, "arm graph", "partner", "lend", "expires 2999-12-31", "last used never")
+		ids := keyID.FindAllStringSubmatch(listed.stdout, -1)
+		if len(ids) != 2 {
+			t.Fatalf("clients list names %d keys, want 2", len(ids))
+		}
+		v.check("clients remove --key", clients("remove", "billing", "--key", ids[0][1]), 0, "removed key "+ids[0][1]+" of client billing")
+		v.check("clients remove --key again", clients("remove", "billing", "--key", ids[0][1]), 1, "not_found")
+		v.sql("UPDATE clients SET expires_at = NULL")
+		v.check("clients list of an altered one", clients("list"), 0, "changed outside the connector")
+		v.check("integrity list", v.run("integrity", "list", "--config", "connector.yaml"), 1, "client billing", "expires_at is now")
+		v.check("clients rotate of an altered one", clients("rotate", "billing"), 1, "integrity")
+		v.check("clients remove", clients("remove", "billing"), 0, "removed client billing")
+		v.check("integrity list", v.run("integrity", "list", "--config", "connector.yaml"), 0, "as the connector stored them")
+		v.check("clients list", clients("list"), 0, "there are no clients")
+	})
+}
