@@ -41,7 +41,7 @@ reason_for() {
 	make) echo "it runs the Makefile" ;;
 	node) echo "tests run our client against a certified OpenID provider, which runs on Node.js" ;;
 	npm) echo "tests install with it that OpenID provider, Dojo, which the screens run on, and axe-core, which checks their accessibility" ;;
-	oauthlib) echo "tests check our OAuth 1.0a signatures against this Python library" ;;
+	oauthlib) echo "tests check our OAuth 1.0a signatures and our token endpoint against this Python library" ;;
 	wrk) echo "benchmarks generate load with it" ;;
 	esac
 }

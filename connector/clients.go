@@ -26,7 +26,7 @@ type clientsAdd struct {
 	Name        string   `arg:"" help:"Name of the client, which is also its client_id: lower-case letters, digits, dots, hyphens, underscores."`
 	Tenants     []string `help:"IDs of the tenants whose tokens it may use, or any." required:"" aliases:"tenant" placeholder:"ID"`
 	APIs        []string `name:"apis" help:"The apis that it may borrow access tokens for." default:"partnercenter,graph,arm" placeholder:"API"`
-	Directories []string `help:"The directories that it may borrow access tokens for: IDs, partner (the partner's own), or any." default:"partner" placeholder:"ID"`
+	Directories []string `help:"The directories that it may borrow access tokens for: partner (the partner's own), IDs of customers' directories, or customers (all that the instance allows)." default:"partner" placeholder:"ID"`
 	Operations  []string `help:"What it may do: lend (borrow access tokens), read (list tenants, read statuses and histories), renew (renew and check tokens), consent (make links), events (read the audit trail)." default:"lend" placeholder:"OPERATION"`
 	Expires     string   `help:"When it stops working: a day, for example 2027-06-30, or a duration, for example 2160h. Default: never." placeholder:"WHEN"`
 }

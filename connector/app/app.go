@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"azure-partner-connector/connector/api"
 	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/notify"
@@ -79,6 +80,7 @@ func (o Options) component(name string) *slog.Logger { return o.Log.With("compon
 type Listeners struct {
 	Hooks      net.Listener
 	Onboarding net.Listener
+	API        net.Listener
 	Private    net.Listener
 }
 
@@ -93,6 +95,7 @@ type App struct {
 	notices  *notify.Service
 	servers  []*server
 	hooks    *hooks.Handler
+	api      *api.Handler // nil when it is off
 	renewal  trigger
 	fatal    chan error // of capacity 1: why the process must end
 
@@ -136,14 +139,23 @@ func (a *App) build(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
-	return a.listen(ctx, []endpoint{
+	endpoints := []endpoint{
 		{"hooks", opts.Listeners.Hooks, a.cfg.Hooks.Listen, a.cfg.Hooks.TLS, a.cfg.Hooks.Connections, a.cfg.Hooks.TrustedProxies, a.hooks},
 		{
 			"onboarding", opts.Listeners.Onboarding, a.cfg.Onboarding.Listen, a.cfg.Onboarding.TLS, a.cfg.Onboarding.Connections,
 			a.cfg.Onboarding.TrustedProxies, onboarding,
 		},
 		{"private", opts.Listeners.Private, a.cfg.Private.Listen, config.TLS{}, a.cfg.Private.Connections, nil, a.private()},
-	})
+	}
+	if a.cfg.API.Enabled() || opts.Listeners.API != nil {
+		if a.api, err = a.newAPI(); err != nil {
+			return err
+		}
+		endpoints = append(endpoints, endpoint{
+			"api", opts.Listeners.API, a.cfg.API.Listen, a.cfg.API.TLS, a.cfg.API.Connections, a.cfg.API.TrustedProxies, a.api,
+		})
+	}
+	return a.listen(ctx, endpoints)
 }
 
 // Run serves and renews until ctx ends. It then starts no new renewals, serves for as long as draining is configured
@@ -214,7 +226,11 @@ func (a *App) shutdown() error {
 			return nil
 		})
 	}
-	return errors.Join(stopping.Wait(), a.hooks.Wait(ctx))
+	err := errors.Join(stopping.Wait(), a.hooks.Wait(ctx))
+	if a.api != nil {
+		err = errors.Join(err, a.api.Wait(ctx))
+	}
+	return errors.Join(err, a.services.Refusals.Close(ctx))
 }
 
 // close releases what New opened.

@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"azure-partner-connector/connector/api"
 	"azure-partner-connector/connector/onboarding"
 	"azure-partner-connector/connector/platform/pack"
 	"azure-partner-connector/hooks"
@@ -46,6 +49,22 @@ func schemaOf(p *pack.Package) func(service string, version int) ([]byte, bool) 
 		text, ok := schemas.Type(service, version)
 		return p.Renamed(text), ok
 	}
+}
+
+// newAPI returns the handler of the token API.
+func (a *App) newAPI() (*api.Handler, error) {
+	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "connector_api_requests_total",
+		Help: "Requests to the token API by protocol (oauth, identity, rest), client (empty for an unknown key), api (of a lending) and result: ok or a failure code.",
+	}, []string{"protocol", "client", "api", "result"})
+	a.registry.MustRegister(requests)
+	return api.New(api.Config{
+		PublicURL: a.cfg.API.PublicURL, TrustedProxies: a.cfg.API.TrustedProxies,
+		Clients: a.services.Clients, Tenants: a.services.Tenants, Tokens: a.services.Tokens, Consents: a.services.Consents,
+		Resources: a.services.Microsoft, Trail: a.services.Store,
+		Observe: func(r api.Request) { requests.WithLabelValues(r.Protocol, r.Client, r.API, r.Result).Inc() },
+		Now:     a.now, Log: a.component("api"),
+	})
 }
 
 // newOnboarding returns the public handler. Its pages may send a form to the sign-in page of any cloud.

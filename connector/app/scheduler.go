@@ -12,6 +12,8 @@ import (
 const (
 	// purgeEvery is how often expired data is deleted.
 	purgeEvery = time.Hour
+	// refusalsEvery is how often counted refusals are stored.
+	refusalsEvery = time.Minute
 	// bindingEvery bounds how soon after an installation the periodic task and the event subscription exist.
 	bindingEvery = time.Minute
 	// certificatesEvery bounds how soon replaced certificates are served without a signal.
@@ -48,6 +50,7 @@ func (a *App) schedule(ctx context.Context, s gocron.Scheduler) error {
 		{"renewal tick", a.cfg.Renewal.Tick, func(context.Context) error { a.renewal.fire(); return nil }},
 		{"notices", a.cfg.Renewal.Tick, a.notices.Sweep}, // warnings, alarms and pushes
 		{"integrity", min(integrityEvery, a.cfg.Renewal.Tick), a.integrity.run},
+		{"refusals", min(refusalsEvery, a.cfg.Renewal.Tick), a.services.Refusals.Flush},
 		{"purge", purgeEvery, a.purge},
 		{"keys", keysEvery, a.touchKey},
 		{"secrets", secretsEvery, a.checkSecrets},

@@ -10,6 +10,7 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/binding"
+	"azure-partner-connector/connector/client"
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/httpclient"
@@ -35,7 +36,12 @@ type Services struct {
 	Tenants   *tenant.Service
 	Tokens    *token.Service
 	Consents  *consent.Service
-	Bindings  *binding.Service
+	Clients   *client.Service
+
+	// Refusals counts what borrowers and clients are refused; it is flushed once a minute.
+	Refusals *audit.Tally
+
+	Bindings *binding.Service
 
 	// Authorities maps the name of every cloud that an instance may choose to the address of its sign-in pages.
 	Authorities map[string]string
@@ -100,8 +106,14 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 	}); err != nil {
 		return err
 	}
+	s.Refusals = audit.NewTally(s.Store, opts.Now)
+	if s.Clients, err = client.New(client.Config{
+		Store: s.Store, Hasher: s.keyring, Refusals: s.Refusals, Now: opts.Now, Log: opts.component("client"),
+	}); err != nil {
+		return err
+	}
 	if s.Tokens, err = token.New(token.Config{
-		Store: s.Store, Microsoft: opts.Watch(s.Microsoft),
+		Store: s.Store, Microsoft: opts.Watch(s.Microsoft), Refusals: s.Refusals,
 		Every: cfg.Renewal.Every, Jitter: cfg.Renewal.Jitter, Lease: cfg.Renewal.Lease, Workers: cfg.Renewal.Workers,
 		CustomerTokens: cfg.Lending.CustomerTokens,
 		PerCloud:       cfg.Renewal.PerCloud, PerDirectory: cfg.Renewal.PerDirectory, Grace: cfg.Shutdown.Grace / 2,

@@ -13,7 +13,7 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// Any, in a scope, stands for all tenants or all directories.
+// Any, in a scope, stands for all tenants.
 const Any = "any"
 
 // An Operation is what a client may do with the tenants of its scope.
@@ -36,7 +36,7 @@ func Operations() []Operation { return []Operation{Lend, Read, Renew, Consent, E
 type Scopes struct {
 	Tenants     []string    `json:"tenants"` // IDs in lower case, or Any
 	APIs        []string    `json:"apis"`
-	Directories []string    `json:"directories"` // IDs in lower case, tenant.PartnerDirectory, or Any
+	Directories []string    `json:"directories"` // as those of a tenant.Borrower
 	Operations  []Operation `json:"operations"`
 }
 
@@ -83,9 +83,9 @@ func (s *Scopes) OnlyTenant() (id string, ok bool) {
 	return s.Tenants[0], true
 }
 
-// MayBorrow reports whether the scope has an api and a directory, given by its ID or as tenant.PartnerDirectory.
-func (s *Scopes) MayBorrow(api, directory string) bool {
-	return slices.Contains(s.APIs, api) && (slices.Contains(s.Directories, Any) || directory != "" && slices.Contains(s.Directories, directory))
+// Borrower returns what c may borrow.
+func (c *Client) Borrower() tenant.Borrower {
+	return tenant.Borrower{ID: c.Name, APIs: c.APIs, Directories: c.Directories}
 }
 
 // clientName is what names of clients look like. OAuth sends them as client_id, without escapes in most programs.
@@ -112,8 +112,8 @@ func (s Scopes) checked() (Scopes, error) {
 	}
 	for i, id := range s.Directories {
 		parsed, err := uuid.Parse(id)
-		if id != Any && id != tenant.PartnerDirectory && err != nil {
-			return refuse("a directory is neither any, nor partner, nor the id of a directory")
+		if id != tenant.CustomerDirectories && id != tenant.PartnerDirectory && err != nil {
+			return refuse("a directory is neither partner, nor customers, nor the id of a directory")
 		}
 		if err == nil {
 			s.Directories[i] = parsed.String()

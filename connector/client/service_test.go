@@ -101,6 +101,7 @@ func TestAdd_Refusals(t *testing.T) {
 		"an unknown api":         func(c *client.Client) { c.APIs = []string{"sharepoint"} },
 		"no directories":         func(c *client.Client) { c.Directories = nil },
 		"a domain":               func(c *client.Client) { c.Directories = []string{"contoso.com"} },
+		"any directory":          func(c *client.Client) { c.Directories = []string{client.Any} },
 		"no operations":          func(c *client.Client) { c.Operations = nil },
 		"an unknown operation":   func(c *client.Client) { c.Operations = []client.Operation{"delete"} },
 		"over already":           func(c *client.Client) { c.ExpiresAt = h.clock },
@@ -122,7 +123,7 @@ func TestAuthenticate(t *testing.T) {
 	h := newHarness(t)
 	key := h.add(billing())
 	c, err := h.Authenticate(t.Context(), key)
-	if err != nil || c.Name != "billing" || !c.HasTenant(tenantID) || c.HasTenant(otherID) || !c.MayBorrow("graph", tenant.PartnerDirectory) || c.MayBorrow("arm", tenant.PartnerDirectory) {
+	if err != nil || c.Name != "billing" || !c.HasTenant(tenantID) || c.HasTenant(otherID) || !c.Borrower().MayBorrow("graph", tenant.PartnerDirectory) || c.Borrower().MayBorrow("arm", tenant.PartnerDirectory) {
 		t.Errorf("Authenticate() = %+v, %v, want billing and its scopes", c, err)
 	}
 	if only, ok := c.OnlyTenant(); !ok || only != tenantID {

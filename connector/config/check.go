@@ -42,6 +42,7 @@ func (c *checker) check() {
 	c.between("hooks.signatureWindow", c.cfg.Hooks.SignatureWindow, time.Minute, time.Hour)
 	c.tls("hooks.tls", c.cfg.Hooks.TLS)
 	c.tls("onboarding.tls", c.cfg.Onboarding.TLS)
+	c.api()
 	c.connections("hooks.connections", c.cfg.Hooks.Connections)
 	c.connections("onboarding.connections", c.cfg.Onboarding.Connections)
 	c.connections("private.connections", c.cfg.Private.Connections)
@@ -68,7 +69,11 @@ func (c *checker) listeners() {
 		{"hooks.listen", c.cfg.Hooks.Listen},
 		{"onboarding.listen", c.cfg.Onboarding.Listen},
 		{"private.listen", c.cfg.Private.Listen},
+		{"api.listen", c.cfg.API.Listen},
 	} {
+		if l.key == "api.listen" && !c.cfg.API.Enabled() {
+			continue
+		}
 		_, port, err := net.SplitHostPort(l.address)
 		if _, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
 			if !c.failed(l.key) {
@@ -80,6 +85,24 @@ func (c *checker) listeners() {
 			c.problem(l.key, "%q is already used by %s; every listener needs its own address", l.address, other)
 		}
 		byAddress[l.address] = l.key
+	}
+}
+
+// api checks the listener of the token API. Keys and access tokens must not cross a network unencrypted.
+func (c *checker) api() {
+	a := c.cfg.API
+	c.tls("api.tls", a.TLS)
+	c.connections("api.connections", a.Connections)
+	if !a.Enabled() {
+		if a.PublicURL != "" && !c.failed("api") {
+			c.problem("api.publicURL", "has no effect without api.listen; set that too, or remove this")
+		}
+		return
+	}
+	c.publicURL("api.publicURL", &c.cfg.API.PublicURL)
+	host, _, err := net.SplitHostPort(a.Listen)
+	if err == nil && !a.TLS.Enabled() && len(a.TrustedProxies) == 0 && !isLoopback(host) && !c.failed("api") {
+		c.problem("api.listen", "%q can be reached from other machines without encryption: set api.tls, list the proxy that terminates TLS in api.trustedProxies, or listen on 127.0.0.1", a.Listen)
 	}
 }
 

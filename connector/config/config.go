@@ -27,6 +27,7 @@ type Config struct {
 	Hooks      Hooks               `yaml:"hooks"`
 	Package    Package             `yaml:"package"`
 	Onboarding Onboarding          `yaml:"onboarding"`
+	API        API                 `yaml:"api"`
 	Private    Private             `yaml:"private"`
 	Database   Database            `yaml:"database"`
 	Keys       Keys                `yaml:"keys"`
@@ -110,6 +111,27 @@ type Onboarding struct {
 	// RequestBurst is how many requests one client address may make at once. Default: 30.
 	RequestBurst int `yaml:"requestBurst"`
 }
+
+// API configures the listener of the token API, for programs that are no applications of a platform. It serves clients that
+// connector clients add has added.
+type API struct {
+	// Listen is the address to listen on, host:port or :port. Without TLS and TrustedProxies, it must be on this machine, for
+	// example 127.0.0.1:8082. Default: none, no token API.
+	Listen string `yaml:"listen"`
+	// PublicURL is the URL that clients call, for example https://tokens.example.com. Plain http only on this machine. Required
+	// with Listen.
+	PublicURL string `yaml:"publicURL"`
+	// TrustedProxies are the networks or addresses of proxies that terminate TLS and set X-Forwarded-Proto. Requests that others
+	// send unencrypted, from another machine, are refused. Connections.PerClient does not apply to them. Default: none.
+	TrustedProxies []netip.Prefix `yaml:"trustedProxies"`
+	// TLS is for deployments without a proxy that terminates TLS.
+	TLS TLS `yaml:"tls"`
+	// Connections bounds the connections of the listener.
+	Connections Connections `yaml:"connections"`
+}
+
+// Enabled reports whether there is a token API.
+func (a API) Enabled() bool { return a.Listen != "" }
 
 // Private configures the listener for metrics and probes. It has no access control: keep it off public networks.
 type Private struct {
@@ -367,6 +389,7 @@ func defaults() Config {
 			Listen: ":8081", Connections: public, LinkLife: 7 * 24 * time.Hour, ConsentLife: 15 * time.Minute, ClaimLife: 24 * time.Hour,
 			RequestsPerMinute: 60, RequestBurst: 30,
 		},
+		API:      API{Connections: connections},
 		Private:  Private{Listen: "127.0.0.1:9090", Connections: connections},
 		Database: Database{Driver: SQLite},
 		Platform: Platform{Timeout: 30 * time.Second, PeriodicTask: true, AccountEvents: true},

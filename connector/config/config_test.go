@@ -314,6 +314,7 @@ func TestLoad_FillsDefaults(t *testing.T) {
 			LinkLife:    168 * time.Hour, ConsentLife: 15 * time.Minute, ClaimLife: 24 * time.Hour,
 			RequestsPerMinute: 60, RequestBurst: 30,
 		},
+		API:       config.API{Connections: connections},
 		Private:   config.Private{Listen: "127.0.0.1:9090", Connections: connections},
 		Database:  config.Database{Driver: config.SQLite, Path: "connector.db"},
 		Keys:      config.Keys{File: "keys.json"},
@@ -492,6 +493,7 @@ func TestExample_ShowsDefaults(t *testing.T) {
 	without.Clouds, with.Clouds = nil, nil
 	without.Notify.Mail.To, without.Instances[0].PanelOrigins = []string{}, []string{}
 	without.Hooks.TrustedProxies, without.Onboarding.TrustedProxies = []netip.Prefix{}, []netip.Prefix{}
+	without.API.TrustedProxies = []netip.Prefix{}
 	without.Instances[0].Controllers = []string{}
 	if !*with.Instances[0].RenewSuspended || !without.Instances[0].RenewsSuspended() {
 		t.Error("Load(example): renewSuspended is not true, which is the default")

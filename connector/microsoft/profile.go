@@ -170,6 +170,22 @@ func (p Profile) endpoint(api token.API) (Endpoint, error) {
 	return Endpoint{}, failure.New(failure.BadRequest, "reason", "there is no api "+fmt.Sprintf("%q", string(api)))
 }
 
+// APIOf returns the api whose resource URI is resource in a cloud: with or without /.default, and a slash at its end.
+func (c *Client) APIOf(cloud, resource string) (token.API, bool) {
+	p, err := c.profile(cloud)
+	if err != nil {
+		return "", false
+	}
+	resource = strings.TrimRight(strings.TrimSuffix(resource, "/.default"), "/")
+	for _, api := range token.APIs() {
+		e, err := p.endpoint(api)
+		if err == nil && resource != "" && strings.EqualFold(resource, strings.TrimRight(e.Audience, "/")) {
+			return api, true
+		}
+	}
+	return "", false
+}
+
 // directoryURL returns an address below directory, which is a GUID or a checked domain.
 func (p Profile) directoryURL(directory, path string) string {
 	return p.Authority + "/" + directory + path

@@ -39,7 +39,7 @@ type LoanRequest struct {
 // Lend returns an access token for a tenant that was just resolved, to a borrower that may have it. Tokens are cached until
 // shortly before they expire; however many callers ask at the same time, one process redeems once per tenant, directory and
 // api. What fails for a customer directory has a code of its own and changes nothing about the tenant. The audit event is
-// stored before the token is returned.
+// stored before the token is returned. Refusals that a borrower repeats are counted.
 func (s *Service) Lend(ctx context.Context, r tenant.Resolved, request LoanRequest, by audit.Actor) (Loan, error) {
 	snapshot, err := s.snapshot(ctx, r.Tenant.ID)
 	if err != nil {
@@ -58,10 +58,18 @@ func (s *Service) Lend(ctx context.Context, r tenant.Resolved, request LoanReque
 	if asked, _, ok := request.directory(); ok && asked != "" {
 		event.Details["directory"] = cmp.Or(loan.DirectoryID, event.Details["directory"], asked)
 	}
-	if auditErr := s.append(context.WithoutCancel(ctx), &r, event); auditErr != nil {
+	ctx = context.WithoutCancel(ctx)
+	if err != nil {
+		event.InstanceKey, event.TenantID = r.Tenant.InstanceKey, r.Tenant.ID
+		if auditErr := s.cfg.Refusals.Append(ctx, event); auditErr != nil {
+			return Loan{}, auditErr
+		}
+		return loan, err
+	}
+	if auditErr := s.append(ctx, &r, event); auditErr != nil {
 		return Loan{}, auditErr
 	}
-	return loan, err
+	return loan, nil
 }
 
 func (s *Service) lend(ctx context.Context, r *tenant.Resolved, snapshot *Snapshot, request LoanRequest, by audit.Actor) (Loan, error) {

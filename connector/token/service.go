@@ -81,6 +81,9 @@ type Config struct {
 	// Observe is called after every renewal, check and lending, with "ok" or a failure code. Default: nothing happens.
 	Observe func(action audit.Action, result string)
 
+	// Refusals counts refused lendings. Whoever wires the Service flushes it. Default: one of its own, whose counts are lost.
+	Refusals *audit.Tally
+
 	// Step is called when a renewal reaches a step or a sweep ends, which go on when it returns. The chaos harness kills the
 	// process in it. Default: nothing happens.
 	Step func(Step)
@@ -165,6 +168,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Observe == nil {
 		cfg.Observe = func(audit.Action, string) {}
+	}
+	if cfg.Refusals == nil {
+		cfg.Refusals = audit.NewTally(cfg.Store, cfg.Now)
 	}
 	if cfg.Step == nil {
 		cfg.Step = func(Step) {}

@@ -16,6 +16,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"azure-partner-connector/connector/app"
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/client"
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/seal"
@@ -61,6 +63,8 @@ type World struct {
 	// HooksURL and OnboardingURL are the public URLs of the connector, PrivateURL is for its metrics; PanelURL is what a
 	// person opens.
 	HooksURL, OnboardingURL, PrivateURL, PanelURL string
+	// APIURL is the public URL of the token API.
+	APIURL string
 
 	// Key and Secret are the connector's credentials on the platform.
 	Key    string
@@ -175,6 +179,7 @@ func (w *World) prepare(ctx context.Context) error {
 	}{
 		{&w.listeners.Hooks, "127.0.0.1:0", &w.HooksURL, "/aps"},
 		{&w.listeners.Onboarding, "127.0.0.1:0", &w.OnboardingURL, ""},
+		{&w.listeners.API, "127.0.0.1:0", &w.APIURL, ""},
 		{&w.listeners.Private, "127.0.0.1:0", &w.PrivateURL, ""},
 		{&w.panel, w.cfg.PanelListen, &w.PanelURL, ""},
 	} {
@@ -214,13 +219,41 @@ func (w *World) Restart(ctx context.Context) error {
 	if err := w.stopConnector(); err != nil {
 		return err
 	}
-	for _, l := range []*net.Listener{&w.listeners.Hooks, &w.listeners.Onboarding, &w.listeners.Private} {
+	for _, l := range []*net.Listener{&w.listeners.Hooks, &w.listeners.Onboarding, &w.listeners.API, &w.listeners.Private} {
 		var err error
 		if *l, err = new(net.ListenConfig).Listen(ctx, "tcp", (*l).Addr().String()); err != nil {
 			return fmt.Errorf("listening again: %w", err)
 		}
 	}
 	return w.startConnector(ctx)
+}
+
+// AddClient adds a client of the token API as the command of the connector does, and returns its key.
+func (w *World) AddClient(ctx context.Context, name string, scopes client.Scopes) (key secret.Text, err error) {
+	err = w.withClients(ctx, func(clients *client.Service) error {
+		key, err = clients.Add(ctx, client.Client{Name: name, Scopes: scopes}, operator())
+		return err
+	})
+	return key, err
+}
+
+// RemoveClient removes a client of the token API.
+func (w *World) RemoveClient(ctx context.Context, name string) error {
+	return w.withClients(ctx, func(clients *client.Service) error { return clients.Remove(ctx, name, operator()) })
+}
+
+func operator() audit.Actor { return audit.Actor{Kind: audit.Operator, ID: "sandbox", Name: "sandbox"} }
+
+func (w *World) withClients(ctx context.Context, use func(*client.Service) error) error {
+	cfg, err := config.Load(filepath.Join(w.cfg.Folder, "connector.yaml"), nil)
+	if err != nil {
+		return err
+	}
+	services, err := app.Open(ctx, cfg, app.Options{Now: w.Clock.Now, Migration: app.RequireSchema})
+	if err != nil {
+		return err
+	}
+	return errors.Join(use(services.Clients), services.Close())
 }
 
 func (w *World) stopConnector() error {
@@ -242,6 +275,7 @@ func (w *World) configuration() []byte {
 	}
 	return fmt.Appendf(nil, `hooks: {publicURL: %s, servePackage: true}
 onboarding: {publicURL: %s, requestsPerMinute: 6000, requestBurst: 1000}
+api: {listen: %s, publicURL: %s}
 database: %s
 keys: {file: %s}
 instances: [{key: %s, secret: %s, previousSecret: %s, panelOrigins: [%s]}]
@@ -252,7 +286,7 @@ clouds:
     partnerCenter: {baseURL: %s}
     graph: {baseURL: %s}
     arm: {baseURL: %s}
-`, quoted(w.HooksURL), quoted(w.OnboardingURL), database, quoted(w.keys()), quoted(w.Key), quoted(w.Secret.Reveal()), quoted(w.previous.Reveal()), quoted(w.PanelURL), w.cfg.Tick,
+`, quoted(w.HooksURL), quoted(w.OnboardingURL), quoted(w.listeners.API.Addr().String()), quoted(w.APIURL), database, quoted(w.keys()), quoted(w.Key), quoted(w.Secret.Reveal()), quoted(w.previous.Reveal()), quoted(w.PanelURL), w.cfg.Tick,
 		quoted(w.Microsoft.LoginURL()), quoted(w.Microsoft.PartnerCenterURL()), quoted(w.Microsoft.GraphURL()), quoted(w.Microsoft.ARMURL()))
 }
 
@@ -287,7 +321,7 @@ func (w *World) Close() error {
 		w.stop()
 		errs = append(errs, w.stopConnector())
 	} else {
-		for _, l := range []net.Listener{w.listeners.Hooks, w.listeners.Onboarding, w.listeners.Private, w.panel} {
+		for _, l := range []net.Listener{w.listeners.Hooks, w.listeners.Onboarding, w.listeners.API, w.listeners.Private, w.panel} {
 			if l != nil {
 				errs = append(errs, l.Close())
 			}

@@ -1,0 +1,69 @@
+package api
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"azure-partner-connector/connector/failure"
+)
+
+// A protocol is one of those that clients speak. Each has refusals of its own form.
+type protocol struct {
+	name   string
+	refuse func(h *Handler, c *call, f *failure.Error, err error) error
+}
+
+var (
+	oauth    = protocol{"oauth", refuseOAuth}
+	identity = protocol{"identity", refuseIdentity}
+	rest     = protocol{"rest", refuseREST}
+)
+
+// protocolOf returns the protocol of an address that has no route.
+func protocolOf(base, path string) protocol {
+	switch path = strings.TrimPrefix(path, base); {
+	case strings.HasPrefix(path, "/oauth2/"):
+		return oauth
+	case strings.HasPrefix(path, "/msi/"):
+		return identity
+	}
+	return rest
+}
+
+// retryAfter is when a client should ask again where Microsoft does not say it.
+const retryAfter = 30 * time.Second
+
+// transient sets Retry-After, and reports true, when a later retry may succeed.
+func transient(c *call, f *failure.Error) bool {
+	if f.Kind() != failure.Transient {
+		return false
+	}
+	wait := retryAfter
+	if f.Microsoft != nil && f.Microsoft.RetryAfterSeconds > 0 {
+		wait = time.Duration(f.Microsoft.RetryAfterSeconds) * time.Second
+	}
+	c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	return true
+}
+
+// keyRefused reports whether f is about the key of the client.
+func keyRefused(f *failure.Error) bool { return f.Status() == http.StatusUnauthorized }
+
+// explanation returns what happened and what to do, with the code and the reference.
+func explanation(c *call, f *failure.Error) string {
+	text := string(f.Code) + ": " + f.Sentence() + " " + f.Advice()
+	if reference := failure.Reference(c.ctx()); reference != "" {
+		text += " (reference " + reference + ")"
+	}
+	return text
+}
+
+// seconds returns how many whole seconds are left until at.
+func (h *Handler) seconds(at time.Time) int64 {
+	return max(0, int64(at.Sub(h.cfg.Now())/time.Second))
+}

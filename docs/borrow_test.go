@@ -1,0 +1,92 @@
+package docs_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"azure-partner-connector/sandbox/microsoft"
+	"azure-partner-connector/sandbox/world"
+)
+
+var shown = regexp.MustCompile("(?s)\n```(sh|go)\n(.*?)```")
+
+// TestBorrow_CommandsWork runs what the guide to borrowing shows, commands and programs, in their order in one shell, in a sandbox
+// where Alpine Cloud has consented. Only the address differs.
+func TestBorrow_CommandsWork(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), tutorialBudget)
+	defer cancel()
+	folder := t.TempDir()
+	w := consentedWorld(ctx, t, folder)
+	programs := 0
+	var script strings.Builder
+	script.WriteString("set -euo pipefail\nset -a\n")
+	for _, m := range shown.FindAllStringSubmatch(read(t, "guides/borrow-a-token.md"), -1) {
+		text := strings.ReplaceAll(m[2], "https://tokens.example.com", w.APIURL)
+		if m[1] == "sh" {
+			script.WriteString(text + "echo\n")
+			continue
+		}
+		programs++
+		name := filepath.Join(folder, "program"+strings.Repeat("x", programs)+".go")
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		script.WriteString("go run " + name + "\n")
+	}
+	if programs != 2 {
+		t.Fatalf("the guide shows %d programs, want two", programs)
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(folder, "connector"), "./connector")
+	build.Dir = root
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building the connector: %v\n%s", err, output)
+	}
+	command := exec.CommandContext(ctx, "bash", "-c", script.String())
+	command.Dir = root
+	command.Env = append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"), "CONNECTOR_CONFIG="+filepath.Join(folder, "connector.yaml"), "TENANT="+w.TenantOf(world.Rita).ID)
+	output, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("the guide's commands: %v\n%s", err, output)
+	}
+	for _, want := range []string{
+		`"token_type":"Bearer"`, "by OAuth 2.0 until", "as a managed identity until", `"state":"active"`, `"works":"yes"`, `"next":"`, "removed key",
+	} {
+		if !strings.Contains(string(output), want) {
+			t.Errorf("the guide's commands do not print %q, but\n%s", want, output)
+		}
+	}
+}
+
+// consentedWorld starts a sandbox in which the administrator of Alpine Cloud has consented.
+func consentedWorld(ctx context.Context, t *testing.T, folder string) *world.World {
+	t.Helper()
+	w, err := world.Start(ctx, world.Config{Folder: folder})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := w.Install(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var begun struct{ URL string }
+	answer := w.As(ctx, world.Rita, http.MethodPost, w.TenantOf(world.Rita).ID, "consents", nil)
+	if err := json.Unmarshal(answer.Body, &begun); err != nil || begun.URL == "" {
+		t.Fatalf("beginning a consent = %d %s", answer.Status, answer.Body)
+	}
+	visitor := microsoft.Visitor{UPN: world.AlpineAdmin, Password: world.Password, ApproveMFA: true, Accept: true}
+	if _, err := w.Visit(ctx, world.NewBrowser(), begun.URL, visitor); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}

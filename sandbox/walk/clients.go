@@ -1,0 +1,148 @@
+package walk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+
+	"azure-partner-connector/connector/client"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/sandbox/world"
+)
+
+// scopes returns those of a client that may do something with Alpine Cloud's token.
+func (w *walker) scopes(operations ...client.Operation) client.Scopes {
+	return client.Scopes{
+		Tenants: []string{w.world.TenantOf(world.Rita).ID}, APIs: tenant.APIs(), Directories: []string{tenant.PartnerDirectory}, Operations: operations,
+	}
+}
+
+// lendByOAuth borrows by golang.org/x/oauth2, and uses the access tokens.
+func lendByOAuth(ctx context.Context, w *walker) (string, error) {
+	key, err := w.world.AddClient(ctx, "walker", w.scopes(client.Lend))
+	if err != nil {
+		return "", err
+	}
+	for scope, address := range w.alpineAddresses() {
+		config := clientcredentials.Config{
+			ClientID: "walker", ClientSecret: key.Reveal(), TokenURL: w.world.APIURL + "/oauth2/token", Scopes: []string{scope + "/.default"},
+		}
+		token, err := config.Token(ctx)
+		if err != nil {
+			return "", fmt.Errorf("borrowing for %s: %w", scope, err)
+		}
+		if err := w.answersForAlpine(ctx, address, token.AccessToken); err != nil {
+			return "", err
+		}
+	}
+	wrong := clientcredentials.Config{
+		ClientID: "walker", ClientSecret: key.Reveal(), TokenURL: w.world.APIURL + "/oauth2/" + w.world.TenantOf(world.Bjorn).ID + "/token", Scopes: []string{"graph"},
+	}
+	_, err = wrong.Token(ctx)
+	var refused *oauth2.RetrieveError
+	if !errors.As(err, &refused) || refused.ErrorCode != "unauthorized_client" {
+		return "", fmt.Errorf("borrowing for another tenant was not refused: %w", err)
+	}
+	return "Graph and ARM answered for Alpine Cloud's directory; another tenant is refused", nil
+}
+
+// alpineAddresses returns what to read with an access token, by resource.
+func (w *walker) alpineAddresses() map[string]string {
+	return map[string]string{
+		"https://graph.microsoft.com":  w.world.Microsoft.GraphURL() + "/v1.0/organization?$select=id,displayName,verifiedDomains",
+		"https://management.azure.com": w.world.Microsoft.ARMURL() + "/tenants?api-version=2022-12-01",
+	}
+}
+
+func (w *walker) answersForAlpine(ctx context.Context, address, accessToken string) error {
+	content, err := w.use(ctx, address, lent{AccessToken: accessToken})
+	if err == nil && !strings.Contains(content, world.AlpineDirectory) {
+		err = fmt.Errorf("the answer of %s is not about Alpine Cloud's directory", address)
+	}
+	return err
+}
+
+// lendAsIdentity borrows as SDKs of Azure do in App Service, and uses the access tokens.
+func lendAsIdentity(ctx context.Context, w *walker) (string, error) {
+	key, err := w.world.AddClient(ctx, "identity", w.scopes(client.Lend))
+	if err != nil {
+		return "", err
+	}
+	for resource, address := range w.alpineAddresses() {
+		query := url.Values{"api-version": {"2019-08-01"}, "resource": {resource}, "client_id": {world.AlpineDirectory}}
+		var answer struct {
+			AccessToken string `json:"access_token"`
+			ExpiresOn   string `json:"expires_on"`
+		}
+		if _, err := w.askAPI(ctx, http.MethodGet, "/msi/token?"+query.Encode(), http.Header{"X-Identity-Header": {key.Reveal()}}, &answer); err != nil {
+			return "", fmt.Errorf("borrowing for %s: %w", resource, err)
+		}
+		if err := w.answersForAlpine(ctx, address, answer.AccessToken); err != nil {
+			return "", err
+		}
+	}
+	return "Graph and ARM answered for Alpine Cloud's directory", nil
+}
+
+// askAPI sends a request to the token API. The error of a refusal is the answer's body.
+func (w *walker) askAPI(ctx context.Context, method, path string, header http.Header, into any) (status int, err error) {
+	request, err := http.NewRequestWithContext(ctx, method, w.world.APIURL+path, nil)
+	if err != nil {
+		return 0, err
+	}
+	request.Header = header
+	answer, err := world.NewBrowser().Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	content, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = errors.New(string(content))
+	}
+	if err != nil || into == nil {
+		return answer.StatusCode, err
+	}
+	return answer.StatusCode, json.Unmarshal(content, into)
+}
+
+func monitor(ctx context.Context, w *walker) (string, error) {
+	scopes := w.scopes(client.Read, client.Renew)
+	scopes.Tenants = []string{client.Any}
+	key, err := w.world.AddClient(ctx, "monitor", scopes)
+	if err != nil {
+		return "", err
+	}
+	bearer := http.Header{"Authorization": {"Bearer " + key.Reveal()}}
+	var list struct {
+		Tenants []struct{ Name, State string }
+	}
+	if _, err := w.askAPI(ctx, http.MethodGet, "/v1/tenants?state=active", bearer, &list); err != nil {
+		return "", err
+	}
+	if len(list.Tenants) != 2 {
+		return "", fmt.Errorf("%d tenants are active, want 2", len(list.Tenants))
+	}
+	var checked status
+	if _, err := w.askAPI(ctx, http.MethodPost, "/v1/tenants/"+w.world.TenantOf(world.Rita).ID+"/check", bearer, &checked); err != nil {
+		return "", err
+	}
+	if err := checked.works(); err != nil {
+		return "", err
+	}
+	if err := w.world.RemoveClient(ctx, "monitor"); err != nil {
+		return "", err
+	}
+	if code, err := w.askAPI(ctx, http.MethodGet, "/v1/tenants", bearer, nil); code != http.StatusUnauthorized {
+		return "", fmt.Errorf("a removed client was answered with %d: %w", code, err)
+	}
+	return "two tenants are active, and Alpine Cloud's token works with all three APIs", nil
+}
