@@ -303,29 +303,31 @@ func (s *Store) PurgeEvents(ctx context.Context, before time.Time) error {
 		return fmt.Errorf("purging events: %w", err)
 	}
 	old := sqldb.NewTimestamp(before)
+	// Each order is that of the index: without one, a database may read another index from end to end.
 	for _, batch := range []struct {
 		table any
 		key   string
+		order string
 		which string
 		args  []any
 	}{
-		{&eventRow{}, "seq", "checkpoint >= 1 AND checkpoint <= ?", []any{removal.RemovedThrough}},
-		{&eventRow{}, "seq", "checkpoint = ? AND happened_at < ?", []any{setAside, old}},
-		{&checkpointRow{}, "number", "number <= ?", []any{removal.RemovedThrough}},
+		{&eventRow{}, "seq", "checkpoint, seq", "checkpoint >= 1 AND checkpoint <= ?", []any{removal.RemovedThrough}},
+		{&eventRow{}, "seq", "checkpoint, seq", "checkpoint = ? AND happened_at < ?", []any{setAside, old}},
+		{&checkpointRow{}, "number", "number", "number <= ?", []any{removal.RemovedThrough}},
 	} {
-		if err := s.deleteInBatches(ctx, batch.table, batch.key, batch.which, batch.args); err != nil {
+		if err := s.deleteInBatches(ctx, batch.table, batch.key, batch.order, batch.which, batch.args); err != nil {
 			return fmt.Errorf("purging events: %w", err)
 		}
 	}
 	return nil
 }
 
-func (s *Store) deleteInBatches(ctx context.Context, table any, key, which string, args []any) error {
+func (s *Store) deleteInBatches(ctx context.Context, table any, key, order, which string, args []any) error {
 	for {
 		var keys []int64
 		err := s.db.Read(ctx, func(db *gorm.DB) error {
 			keys = nil
-			return db.Model(table).Where(which, args...).Limit(purgeBatch).Pluck(key, &keys).Error
+			return db.Model(table).Where(which, args...).Order(order).Limit(purgeBatch).Pluck(key, &keys).Error
 		})
 		if err != nil || len(keys) == 0 {
 			return err

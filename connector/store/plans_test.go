@@ -42,11 +42,13 @@ func populate(t *testing.T, raw *sql.DB, driver string) {
 			number + concat("state") + ", " + concat("consent") + ", " + id + ", 'b', 0, '2026-11-01 00:00:00.000', '2026-12-01 00:00:00.000', " + at("2026-01-01", "2026-11-23") + " FROM numbers",
 		"INSERT INTO events (id, happened_at, instance_key, tenant_id, action, actor_kind, actor_id, actor_name, actor_account_id, actor_original_id, result, reference, checkpoint) " +
 			number + concat("event") + ", '2026-11-01 00:00:00.000', 'key', " + id + ", 'grant.renewed', 'scheduler', '', '', '', '', 'ok', 'r', 1 FROM numbers",
+		"INSERT INTO checkpoints (number, written_at, ends_at, events, hash, previous, removed_through, removed_events, removed_hash, mac) " +
+			number + "n, '2026-11-01 00:00:00.000', '2026-11-01 00:00:00.000', 1, x'00', x'00', 0, 0, x'00', x'00' FROM numbers",
 		"INSERT INTO nonces (consumer_key, nonce_hash, expires_at) " +
 			number + "'key', " + map[string]string{sqldb.SQLite: "CAST(printf('%032d', n) AS BLOB)", sqldb.MySQL: "LPAD(n, 32, '0')"}[driver] + ", " + at("2026-01-01", "2026-12-01") + " FROM numbers",
 		"INSERT INTO announcements (subject_kind, subject_id, look_at, version) " +
 			number + "'tenant', " + id + ", " + at("2026-01-01", "2026-12-01") + ", 1 FROM numbers",
-		map[string]string{sqldb.SQLite: "ANALYZE", sqldb.MySQL: "ANALYZE TABLE tenants, grants, schedules, consents, states, events, nonces, announcements"}[driver],
+		map[string]string{sqldb.SQLite: "ANALYZE", sqldb.MySQL: "ANALYZE TABLE tenants, grants, schedules, consents, states, events, checkpoints, nonces, announcements"}[driver],
 	} {
 		if _, err := raw.ExecContext(t.Context(), statement); err != nil {
 			t.Fatalf("%.60s… = %v", statement, err)
