@@ -106,7 +106,7 @@ func phish(ctx context.Context, w *walker) (string, error) {
 	if _, err := w.borrow(ctx, world.Susan, "graph"); !errors.As(err, &refused) || refused.Details.Code != "grant_absent" {
 		return "", fmt.Errorf("borrowing before the claim code was not refused: %w", err)
 	}
-	if page, err = w.world.Disown(ctx, victim); err != nil {
+	if _, err = w.world.Disown(ctx, victim); err != nil {
 		return "", err
 	}
 	st, err := w.status(ctx, world.Susan)

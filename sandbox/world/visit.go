@@ -54,7 +54,8 @@ func (w *World) BeginWith(ctx context.Context, login string, request map[string]
 		return Attempt{}, err
 	}
 	var begun Attempt
-	return begun, w.ask(ctx, login, http.MethodPost, "consents", body, &begun)
+	err = w.ask(ctx, login, http.MethodPost, "consents", body, &begun)
+	return begun, err
 }
 
 // ask calls an operation of a user's tenant.
