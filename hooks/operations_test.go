@@ -201,6 +201,23 @@ func TestAccessToken(t *testing.T) {
 	h.refused(lend, failure.BorrowerNotAllowed)
 }
 
+func TestAccessToken_ForACustomer(t *testing.T) {
+	const body = `{"api":"arm","directory":"customer.example"}`
+	h := installed(t)
+	lend := request{method: http.MethodPost, path: "/tenant/" + tenantA + "/accessToken", application: borrower, body: body}
+	if got := h.accepted(lend, http.StatusOK).json(t)["directory"]; got != "customer.example" {
+		t.Errorf("access token for a customer = one for %v, want the directory that was asked for", got)
+	}
+	lend.body = `{"api":"arm","directory":["customer.example"]}`
+	h.refused(lend, failure.BadRequest)
+	// An instance that was not upgraded knows no directories, and must not answer with a token for another one.
+	h = atVersion1(t)
+	lend.body = body
+	h.refused(lend, failure.BadRequest)
+	lend.body = `{"api":"arm"}`
+	h.accepted(lend, http.StatusOK)
+}
+
 func TestListTenants(t *testing.T) {
 	h := installed(t)
 	h.tokens.status = token.Status{State: token.StateExpiring, ExpiresAt: at(30, 8), DaysLeft: 6, NextRenewalAt: at(24, 8)}

@@ -115,6 +115,7 @@ var permissions = map[Host]map[string]permission{
 		"GroupMember.Read.All":                     {"Read group memberships", "The app may list groups and their members.", true},
 		"RoleManagement.Read.Directory":            {"Read directory roles", "The app may see who holds which role.", true},
 		"Application.Read.All":                     {"Read app registrations", "The app may see applications and when their secrets end.", true},
+		"DelegatedAdminRelationship.Read.All":      {"Read delegated admin relationships", "The app may see relationships with customers.", true},
 		"DelegatedAdminRelationship.ReadWrite.All": {"Manage delegated admin relationships", "The app may read and change relationships with customers.", true},
 		"User.RevokeSessions.All":                  {"End users' sessions", "The app may sign users out everywhere.", true},
 	},

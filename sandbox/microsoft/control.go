@@ -19,6 +19,8 @@ import (
 //	POST   /_sim/users/{upn}/revoke       end all sessions
 //	POST   /_sim/users/{upn}/mfa          {"mfa":"none|registered|required|external"}
 //	POST   /_sim/directories/{id}/policy  {"requireMFA":true,"signInFrequency":"336h","rememberMFA":"336h","block":false}
+//	POST   /_sim/relationships            {"partner":"…","customer":"…","roles":["…"],"endsAt":"2027-01-01T00:00:00Z","autoExtend":false}
+//	DELETE /_sim/relationships/{customer} end those with a customer
 //	POST   /_sim/clock                    {"advance":"240h"}, if Config.Advance is set
 //
 // It answers 204, 400 for an invalid request, and 404 for an unknown user or directory.
@@ -44,6 +46,10 @@ func (s *Simulator) controlRoutes() http.Handler {
 	}))
 	mux.HandleFunc("POST /_sim/users/{upn}/mfa", s.controlMFA)
 	mux.HandleFunc("POST /_sim/directories/{id}/policy", s.controlPolicy)
+	mux.HandleFunc("POST /_sim/relationships", controlled(func(_ *http.Request, in Relationship) error { return s.SetRelationship(in) }))
+	mux.HandleFunc("DELETE /_sim/relationships/{customer}", controlled(func(r *http.Request, _ struct{}) error {
+		return s.EndRelationships(r.PathValue("customer"))
+	}))
 	if s.cfg.Advance != nil {
 		mux.HandleFunc("POST /_sim/clock", s.controlClock)
 	}
@@ -132,7 +138,15 @@ func (s *Simulator) controlState(w http.ResponseWriter, _ *http.Request) {
 	directories, users, apps := []map[string]any{}, []map[string]any{}, []map[string]any{}
 	for _, id := range slices.Sorted(maps.Keys(s.state.directories)) {
 		d := s.state.directories[id]
-		directories = append(directories, map[string]any{"id": d.ID, "domain": d.Domain, "name": d.Name, "policy": d.policy})
+		directories = append(directories, map[string]any{"id": d.ID, "domain": d.Domain, "name": d.Name, "customerOf": d.CustomerOf, "policy": d.policy})
+	}
+	relationships := []map[string]any{}
+	for _, id := range slices.Sorted(maps.Keys(s.state.relationships)) {
+		r := s.state.relationships[id]
+		status, ends := r.settle(s.now())
+		relationships = append(relationships, map[string]any{
+			"id": r.ID, "name": r.Name, "partner": r.Partner, "customer": r.Customer, "roles": r.Roles, "status": status, "endsAt": ends, "autoExtend": r.AutoExtend,
+		})
 	}
 	for _, upn := range slices.Sorted(maps.Keys(s.state.users)) {
 		u := s.state.users[upn]
@@ -150,6 +164,7 @@ func (s *Simulator) controlState(w http.ResponseWriter, _ *http.Request) {
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
 		"now": s.now(), "cloud": s.cfg.Cloud.Name, "urls": s.urls, "directories": directories, "users": users, "applications": apps,
-		"faults": len(s.state.faults), "refreshTokens": len(s.state.refresh),
+		"relationships": relationships,
+		"faults":        len(s.state.faults), "refreshTokens": len(s.state.refresh),
 	})
 }

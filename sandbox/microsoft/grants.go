@@ -88,7 +88,7 @@ func (st *state) redeemRefreshToken(f tokenForm, app *application, d *directory)
 	if d == nil {
 		d = st.directories[t.directory]
 	}
-	if d.ID != t.directory && d.CustomerOf != u.DirectoryID {
+	if d.ID != t.directory && !st.reaches(u.DirectoryID, d.ID, f.now) {
 		return proof{}, refuse(50020)
 	}
 	return proof{user: u, directory: d, auth: t.auth, scopes: t.scopes, spa: t.spa, device: t.device}, nil

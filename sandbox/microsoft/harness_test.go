@@ -71,6 +71,7 @@ func newWorld(t testing.TB, change ...func(*microsoft.Config)) *world {
 	w.must(sim.AddDirectory(microsoft.Directory{ID: contoso, Domain: "contoso.example", Name: "Contoso"}))
 	w.must(sim.AddDirectory(microsoft.Directory{ID: fabrikam, Domain: "fabrikam.example", Name: "Fabrikam"}))
 	w.must(sim.AddDirectory(microsoft.Directory{ID: customer, Domain: "customer.example", Name: "A customer", CustomerOf: contoso}))
+	w.must(sim.SetRelationship(microsoft.Relationship{Partner: contoso, Customer: customer}))
 	w.must(sim.AddUser(microsoft.User{
 		UPN: admin, Password: password, Name: "Ada Admin", DirectoryID: contoso, MFA: microsoft.MFARequired, GlobalAdmin: true, AdminAgent: true,
 	}))

@@ -40,6 +40,7 @@ func (s *Simulator) partnerCenterRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/profiles/organization", s.partnerCall(s.organizationProfile))
 	mux.HandleFunc("GET /v1/profiles/legalbusiness", s.partnerCall(s.legalBusinessProfile))
+	mux.HandleFunc("GET /v1/customers", s.partnerCall(s.listCustomers))
 	mux.HandleFunc("POST /v1/customers/{customer}/applicationconsents", s.partnerCall(s.addApplicationConsent))
 	mux.HandleFunc("DELETE /v1/customers/{customer}/applicationconsents/{application}", s.partnerCall(s.removeApplicationConsent))
 	return mux
@@ -218,6 +219,10 @@ func (s *Simulator) customerOf(w http.ResponseWriter, r *http.Request, who *call
 	d := s.state.directory(r.PathValue("customer"))
 	if d == nil || d.CustomerOf != who.directory.ID {
 		partnerError(w, http.StatusNotFound, "404", "The partner has no such customer.")
+		return nil
+	}
+	if !s.state.reaches(who.directory.ID, d.ID, s.now(), CloudApplicationAdministrator, ApplicationAdministrator, globalAdministrator) {
+		partnerError(w, http.StatusForbidden, "2001", "The partner has no role in the customer's directory that allows this.")
 		return nil
 	}
 	return d

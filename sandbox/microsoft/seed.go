@@ -18,7 +18,8 @@ type Directory struct {
 	Name   string
 	// NotPartner says that Partner Center does not know the directory.
 	NotPartner bool
-	// CustomerOf makes it a customer directory: the partner with this directory ID may redeem there.
+	// CustomerOf makes it a customer of the partner with this directory ID: Partner Center lists it. Accounts of the partner reach
+	// it by a Relationship.
 	CustomerOf string
 	// Cloud is the name of the cloud to which the directory belongs. Default: the simulated one.
 	Cloud string

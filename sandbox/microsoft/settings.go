@@ -172,6 +172,8 @@ type Oddities struct {
 
 	// GraphPage is the maximum number of entries on a page of Graph. Default: 100.
 	GraphPage int
+	// CustomersPage is the maximum number of entries on a page of Partner Center's customers. Default: as asked for.
+	CustomersPage int
 	// ARMPolicyDenies makes ARM refuse a write without MFA by policy (403) instead of a challenge (401).
 	ARMPolicyDenies bool
 

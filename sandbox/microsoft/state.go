@@ -16,14 +16,16 @@ type state struct {
 	users       map[string]*user        // UPN, lower case → user
 	apps        map[string]*application // application ID, lower case → registration
 	consents    map[consentKey][]string // consent → permissions
-	flows       map[string]*flow        // flow ID → sign-in in progress
-	sessions    map[string]*session     // cookie → signed-in browser
-	codes       map[digest]*code
-	refresh     map[digest]*refreshToken
-	opaque      map[digest]map[string]any       // access token that is not a JWT → its claims
-	recent      *lru.Cache[digest, []time.Time] // token request → when identical ones came
-	faults      []*activeFault
-	odd         Oddities
+
+	relationships map[string]*Relationship // ID → relationship
+	flows         map[string]*flow         // flow ID → sign-in in progress
+	sessions      map[string]*session      // cookie → signed-in browser
+	codes         map[digest]*code
+	refresh       map[digest]*refreshToken
+	opaque        map[digest]map[string]any       // access token that is not a JWT → its claims
+	recent        *lru.Cache[digest, []time.Time] // token request → when identical ones came
+	faults        []*activeFault
+	odd           Oddities
 }
 
 func newState() state {
@@ -33,12 +35,14 @@ func newState() state {
 		users:       make(map[string]*user),
 		apps:        make(map[string]*application),
 		consents:    make(map[consentKey][]string),
-		flows:       make(map[string]*flow),
-		sessions:    make(map[string]*session),
-		codes:       make(map[digest]*code),
-		refresh:     make(map[digest]*refreshToken),
-		opaque:      make(map[digest]map[string]any),
-		recent:      recent,
+
+		relationships: make(map[string]*Relationship),
+		flows:         make(map[string]*flow),
+		sessions:      make(map[string]*session),
+		codes:         make(map[digest]*code),
+		refresh:       make(map[digest]*refreshToken),
+		opaque:        make(map[digest]map[string]any),
+		recent:        recent,
 	}
 }
 
@@ -97,7 +101,7 @@ type code struct {
 // A refreshToken is bound to a user and an application, not to an API (docs/reference/microsoft-identity.md §3.4).
 type refreshToken struct {
 	app, user string
-	directory string // in which it was issued
+	directory string // of the account, wherever it was issued: one value serves all directories
 	scopes    scopeSet
 	auth      authentication
 	spa       bool

@@ -254,7 +254,7 @@ func (s *Simulator) answer(f tokenForm, requested scopeSet, r tokenRequest, p pr
 	refreshing := f.values.Get("grant_type") == "refresh_token"
 	if requested.has("offline_access") && (!refreshing || !s.state.odd.KeepRefreshToken) {
 		body["refresh_token"] = s.state.issueRefreshToken(refreshToken{
-			app: r.app.ID, user: strings.ToLower(p.user.UPN), directory: p.directory.ID, scopes: p.scopes, auth: p.auth,
+			app: r.app.ID, user: strings.ToLower(p.user.UPN), directory: p.user.DirectoryID, scopes: p.scopes, auth: p.auth,
 			spa: p.spa, device: p.device, issued: f.now,
 		})
 	}

@@ -20,12 +20,21 @@ const day = 24 * time.Hour
 type lent struct {
 	AccessToken string    `json:"accessToken"`
 	ExpiresAt   time.Time `json:"expiresAt"`
+	Directory   string    `json:"directory"`
 }
 
 // borrow requests an access token as the Azure CSP application.
 func (w *walker) borrow(ctx context.Context, login, api string) (lent, error) {
+	return w.request(ctx, login, fmt.Appendf(nil, `{"api":%q}`, api))
+}
+
+// borrowFor is borrow for a customer's directory.
+func (w *walker) borrowFor(ctx context.Context, login, api, directory string) (lent, error) {
+	return w.request(ctx, login, fmt.Appendf(nil, `{"api":%q,"directory":%q}`, api, directory))
+}
+
+func (w *walker) request(ctx context.Context, login string, body []byte) (lent, error) {
 	var l lent
-	body := fmt.Appendf(nil, `{"api":%q}`, api)
 	answer := w.world.Platform.Call(ctx, platform.AsApplication(w.world.Borrower().ID), http.MethodPost, w.world.TenantOf(login).ID, "accessToken", body)
 	err := read(answer, &l)
 	return l, err
@@ -160,8 +169,8 @@ func history(ctx context.Context, w *walker) (string, error) {
 	for _, e := range events {
 		counts[e.Action]++
 	}
-	if counts["consent.granted"] != 3 || counts["consent.confirmed"] != 2 || counts["consent.refused"] != 1 || counts["grant.renewed"] != 9 || counts["token.lent"] != 8 {
+	if counts["consent.granted"] != 3 || counts["consent.confirmed"] != 2 || counts["consent.refused"] != 1 || counts["grant.renewed"] != 9 || counts["token.lent"] != 10 || counts["token.lending_refused"] == 0 {
 		return "", fmt.Errorf("the history contains %v", counts)
 	}
-	return fmt.Sprintf("%d events: 3 consents granted, 2 of them confirmed, 1 refused, 9 renewals, 8 lendings", len(events)), nil
+	return fmt.Sprintf("%d events: 3 consents granted, 2 of them confirmed, 1 refused, 9 renewals, 10 lendings", len(events)), nil
 }

@@ -57,6 +57,7 @@ func steps() []step {
 		{"automatic procedure of Alpine Cloud", automatic},
 		{"another administrator takes over, and back, confirmed both times", takeOver},
 		{"an access token for each API is lent and works", lend},
+		{"an access token for a customer is lent and works in the customer's Azure", lendForCustomer},
 		{"a program borrows by OAuth 2.0 client credentials", lendByOAuth},
 		{"a program borrows as a managed identity", lendAsIdentity},
 		{"a monitor reads and checks by REST; a removed client is refused", monitor},

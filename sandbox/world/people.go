@@ -18,6 +18,9 @@ const (
 	BalticDirectory   = "ba171c00-0000-4000-8000-0000000ba171"
 	SouthDirectory    = "a5007400-0000-4000-8000-0000000a5007"
 	CoralDirectory    = "c0ba1000-0000-4000-8000-0000000c0ba1"
+	FjordDirectory    = "f10bd000-0000-4000-8000-0000000f10bd" // of a customer of Alpine Cloud
+	FjordDomain       = "fjordfoods.onmicrosoft.com"
+	FjordSubscription = "5abf1000-0000-4000-8000-0000000f10bd"
 	ApplicationID     = "5a9d0b0c-0000-4000-8000-000000005a9d"
 	applicationSecret = "sandbox~application.secret_value"
 )
@@ -64,10 +67,14 @@ func (w *World) seedMicrosoft() error {
 		{ID: BalticDirectory, Domain: "baltic.onmicrosoft.com", Name: "Baltic IT"},
 		{ID: SouthDirectory, Domain: "alpinesouth.onmicrosoft.com", Name: "Alpine South"},
 		{ID: CoralDirectory, Domain: "coralcorp.onmicrosoft.com", Name: "Coral Corp"},
+		{ID: FjordDirectory, Domain: FjordDomain, Name: "Fjord Foods", CustomerOf: AlpineDirectory, Subscriptions: []string{FjordSubscription}},
 	} {
 		if err := ms.AddDirectory(d); err != nil {
 			return err
 		}
+	}
+	if err := ms.SetRelationship(microsoft.Relationship{Partner: AlpineDirectory, Customer: FjordDirectory}); err != nil {
+		return err
 	}
 	admin := func(upn, name, directory string) microsoft.User {
 		return microsoft.User{UPN: upn, Name: name, DirectoryID: directory, MFA: microsoft.MFARequired, GlobalAdmin: true, AdminAgent: true}
