@@ -2,8 +2,6 @@ package docs_test
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,13 +77,13 @@ func consentedWorld(ctx context.Context, t *testing.T, folder string) *world.Wor
 	if err := w.Install(ctx); err != nil {
 		t.Fatal(err)
 	}
-	var begun struct{ URL string }
-	answer := w.As(ctx, world.Rita, http.MethodPost, w.TenantOf(world.Rita).ID, "consents", nil)
-	if err := json.Unmarshal(answer.Body, &begun); err != nil || begun.URL == "" {
-		t.Fatalf("beginning a consent = %d %s", answer.Status, answer.Body)
+	browser := world.NewBrowser()
+	begun, err := w.Begin(ctx, world.Rita, browser)
+	if err != nil {
+		t.Fatal(err)
 	}
 	visitor := microsoft.Visitor{UPN: world.AlpineAdmin, Password: world.Password, ApproveMFA: true, Accept: true}
-	if _, err := w.Visit(ctx, world.NewBrowser(), begun.URL, visitor); err != nil {
+	if _, err := w.Visit(ctx, browser, begun.URL, visitor); err != nil {
 		t.Fatal(err)
 	}
 	return w
