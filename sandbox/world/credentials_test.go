@@ -97,7 +97,14 @@ func TestCredentials_Rotation(t *testing.T) {
 	leaf, text := newCertificate(t, s.Clock.Now())
 	check(t, s.Microsoft.SetCertificates(world.ApplicationID, leaf))
 	check(t, s.Microsoft.SetSecrets(world.ApplicationID))
-	kept := s.configure(root, map[string]any{"applicationCertificate": text, "applicationSecret": nil, "nextApplicationSecret": nil})
+	s.configure(root, map[string]any{"applicationCertificate": text})
+	for _, name := range []string{"applicationSecret", "nextApplicationSecret"} {
+		if answer := s.As(t.Context(), world.Petra, http.MethodPost, root, "removeCredential", []byte(`{"credential":"`+name+`"}`)); answer.Status != http.StatusOK {
+			t.Fatalf("removeCredential of %s = %d %s", name, answer.Status, answer.Body)
+		}
+	}
+	check(t, s.Platform.Refresh(t.Context(), root))
+	kept, _ := s.Platform.Resource(root)
 	if got, want := kept["applicationCertificateEnd"], leaf.NotAfter.Format(time.DateOnly); got != want || kept["nextApplicationSecretEnd"] != "" {
 		t.Errorf("the platform keeps the certificate's end %v and the secret's end %v, want %s and none", got, kept["nextApplicationSecretEnd"], want)
 	}

@@ -1,10 +1,8 @@
 package world_test
 
 import (
-	"database/sql"
 	"encoding/json"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -27,8 +25,7 @@ func TestIntegrity_WritingToTheDatabaseGainsNoToken(t *testing.T) {
 		"another directory":  {"tenants", "id", "directory_id", outsider},
 	} {
 		t.Run(name, func(t *testing.T) {
-			folder := t.TempDir()
-			w := start(t, world.Config{Folder: folder, Tick: 100 * time.Millisecond})
+			w, db := startWritable(t, world.Config{Tick: 100 * time.Millisecond})
 			_, err := w.Register(t.Context(), nil)
 			check(t, err)
 			s := scenario{t, w}
@@ -43,9 +40,6 @@ func TestIntegrity_WritingToTheDatabaseGainsNoToken(t *testing.T) {
 			if status, code := lend(borrower); status != http.StatusOK {
 				t.Fatalf("accessToken = %d %s, want a token", status, code)
 			}
-			db, err := sql.Open("sqlite", filepath.Join(folder, "connector.db"))
-			check(t, err)
-			defer db.Close()
 			id := map[string]string{"instances": w.Key, "tenants": s.tenant()}[tc.table]
 			write := func(value string) {
 				t.Helper()

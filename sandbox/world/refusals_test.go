@@ -270,8 +270,7 @@ func TestCallback_Refusals(t *testing.T) {
 			callback := s.signIn(browser, a, right())
 			want := "absent"
 			if strings.Contains(name, "succeeded") {
-				other := world.NewBrowser()
-				s.visit(other, s.signIn(other, a, right()))
+				s.visit(browser, s.signIn(browser, a, right()))
 				want = "active"
 			}
 			page := tc.open(s, browser, callback)

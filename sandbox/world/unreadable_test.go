@@ -1,8 +1,6 @@
 package world_test
 
 import (
-	"database/sql"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,12 +9,9 @@ import (
 
 // TestUnreadable_AlarmAndRepair damages stored secrets as a disk or a person could, under the running connector.
 func TestUnreadable_AlarmAndRepair(t *testing.T) {
-	folder := t.TempDir()
-	s := scenario{t, start(t, world.Config{Folder: folder})}
+	w, database := startWritable(t, world.Config{})
+	s := scenario{t, w}
 	s.consent()
-	database, err := sql.Open("sqlite", filepath.Join(folder, "connector.db")+"?_pragma=busy_timeout(30000)")
-	check(t, err)
-	defer database.Close()
 	spoil := func(statement string) {
 		t.Helper()
 		_, err := database.ExecContext(t.Context(), statement, []byte("damaged"))

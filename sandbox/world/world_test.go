@@ -1,8 +1,10 @@
 package world_test
 
 import (
+	"database/sql"
 	"encoding/json"
 	"net/http"
+	"path/filepath"
 	"testing"
 
 	"azure-partner-connector/connector/secret"
@@ -14,7 +16,23 @@ import (
 // start returns an installed sandbox.
 func start(t *testing.T, cfg world.Config) *world.World {
 	t.Helper()
-	w, err := world.Start(t.Context(), on(storetest.Any(t), cfg))
+	return startOn(t, storetest.Any(t), cfg)
+}
+
+// startWritable is start with connections to the database of the connector.
+func startWritable(t *testing.T, cfg world.Config) (*world.World, *sql.DB) {
+	t.Helper()
+	db := storetest.Any(t)
+	if db.Driver == sqldb.SQLite {
+		cfg.Folder = t.TempDir()
+		db.DSN = filepath.Join(cfg.Folder, "connector.db") + "?_pragma=busy_timeout(30000)"
+	}
+	return startOn(t, db, cfg), db.Raw(t)
+}
+
+func startOn(t *testing.T, db *storetest.Database, cfg world.Config) *world.World {
+	t.Helper()
+	w, err := world.Start(t.Context(), on(db, cfg))
 	if err != nil {
 		t.Fatalf("Start() = %v", err)
 	}
