@@ -6,7 +6,10 @@
 #
 # Relative paths in the configuration are relative to /data. See docs/guides/install.md.
 
-FROM golang:1.26 AS build
+# The exact compiler. A release also gives the digest of the image, so that nobody can replace it: docs/release.md.
+ARG GO_VERSION=1.26.8
+ARG GO_DIGEST=
+FROM golang:${GO_VERSION}${GO_DIGEST} AS build
 WORKDIR /src
 
 # Modules first: this layer stays cached while only code changes.
@@ -15,7 +18,7 @@ RUN go mod download
 
 COPY . .
 ARG VERSION=unknown
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /image/connector ./connector
+RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${VERSION}" -o /image/connector ./connector
 
 # The writable folders. scratch has no mkdir.
 RUN mkdir -p /writable/data /writable/tmp && chmod 0700 /writable/data && chmod 1777 /writable/tmp
@@ -26,10 +29,14 @@ COPY --from=build /usr/local/go/lib/time/zoneinfo.zip /usr/share/
 ENV ZONEINFO=/usr/share/zoneinfo.zip
 COPY --from=build --chown=65532:65532 /writable/ /
 COPY --from=build /image/connector /connector
+COPY LICENSE THIRD-PARTY-NOTICES.txt /
 
 USER 65532:65532
 WORKDIR /data
 VOLUME /data
+
+# In a container, the proxy in front is on another network; the connector's own default is this machine only.
+ENV CONNECTOR_HOOKS__LISTEN=:8080 CONNECTOR_ONBOARDING__LISTEN=:8081
 
 # The listeners for hooks, onboarding, and metrics with probes. The last one listens on the loopback of the container unless
 # CONNECTOR_PRIVATE__LISTEN changes it; it has no access control, so do not publish it.

@@ -24,7 +24,7 @@ GOVULNCHECK      := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-quick test-race test-mysql chaos torture bench lint vuln build package sandbox screens walk clean
+.PHONY: help test test-quick test-race test-mysql chaos torture bench lint vuln build notices release package sandbox screens walk clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -96,7 +96,18 @@ vuln: ## look for known vulnerabilities in the dependencies; needs the Go vulner
 	$(GO) run $(GOVULNCHECK) ./...
 
 build: ## build bin/connector, static and stripped
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/connector ./connector
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(VERSION)" -o bin/connector ./connector
+
+notices: ## write THIRD-PARTY-NOTICES.txt again, after a dependency changed
+	$(GO) run ./build/release notices
+
+release: build ## build what a release publishes into dist: program, package, bill of materials and checksums
+	@rm -rf dist/release && mkdir -p dist/release
+	cp bin/connector LICENSE THIRD-PARTY-NOTICES.txt dist/release
+	$(GO) run ./connector package build --out dist/release
+	$(GO) run ./build/release sbom bin/connector $(VERSION) > dist/release/connector.cdx.json
+	@find dist/release -type f | LC_ALL=C sort | xargs $(GO) run ./build/release sums > dist/SHA256SUMS && mv dist/SHA256SUMS dist/release
+	@cat dist/release/SHA256SUMS
 
 package: ## build dist/*.app.zip, what the platform imports
 	$(GO) run ./connector package

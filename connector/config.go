@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"azure-partner-connector/connector/app"
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/store"
@@ -45,9 +46,15 @@ func (f configCheck) Run(c *console) error {
 // checkDatabase checks that the keys belong to the database. A database that does not exist yet or cannot be reached from here
 // is no error: the check may run before the deployment.
 func checkDatabase(c *console, cfg config.Config, keyring *seal.Keyring) error {
-	var err error
+	var err, secretsErr error
 	unreachable := withStore(c, cfg, keyring, func(s *store.Store) error {
-		err = s.CheckKeys(c.ctx)
+		if err = s.CheckKeys(c.ctx); err == nil {
+			var warnings []string
+			warnings, secretsErr = app.CheckSecrets(c.ctx, s, cfg.Instances)
+			for _, warning := range warnings {
+				fmt.Fprintln(c.stdout, "warning:", warning)
+			}
+		}
 		return nil
 	})
 	switch {
@@ -55,11 +62,22 @@ func checkDatabase(c *console, cfg config.Config, keyring *seal.Keyring) error {
 		return err
 	case errors.Is(err, sqldb.ErrNoSchema):
 		_, err = fmt.Fprintln(c.stdout, "the database is empty; it will belong to these keys")
-		return err
+		return errors.Join(err, strongSecrets(cfg))
 	case unreachable != nil || err != nil:
 		_, err = fmt.Fprintln(c.stdout, "whether the keys belong to the database was not checked:", errors.Join(unreachable, err))
 		return err
 	}
 	_, err = fmt.Fprintln(c.stdout, "the keys belong to the database")
-	return err
+	return errors.Join(err, secretsErr)
+}
+
+// strongSecrets returns an error for each weak secret: an empty database knows no instance.
+func strongSecrets(cfg config.Config) error {
+	var errs []error
+	for i, in := range cfg.Instances {
+		if weakness := config.Weakness(in.Secret); weakness != "" {
+			errs = append(errs, fmt.Errorf("instances[%d].secret is too weak for a new instance: %s", i, weakness))
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -29,6 +29,7 @@ func TestIntegrity(t *testing.T) {
 		s := db.Open(t)
 		now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 		owned := tenant.Tenant{ID: random.ID(), InstanceKey: "key-1", AccountID: "alice", DirectoryID: random.ID()}
+		owned.ProvenDirectoryID = owned.DirectoryID
 		v.must(s.SaveInstance(t.Context(), &tenant.Instance{Key: "key-1", ID: "id-1", RootID: "root-1", Settings: tenant.Settings{Borrowers: []tenant.Borrower{tenant.NewBorrower("one")}}}))
 		v.must(s.SaveTenant(t.Context(), &owned))
 		g := token.Grant{TenantID: owned.ID, Slot: token.Active, RefreshToken: secret.New(v.hide()), IssuedAt: now, InstanceKey: "key-1", AccountID: "alice", DirectoryID: owned.DirectoryID}

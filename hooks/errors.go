@@ -3,6 +3,7 @@ package hooks
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -27,11 +28,13 @@ func (h *Handler) answer(err error, c echo.Context) {
 		return
 	}
 	f := refusalOf(err)
-	if f.Kind() != failure.Transient && f.Kind() != failure.Internal {
+	if f.Kind() != failure.Transient && f.Kind() != failure.Internal && f.Code != failure.TooManyRequests {
 		// The same request would be refused again (docs/reference/aps-protocol.md §1.2).
 		c.Response().Header().Set("APS-Transient-Error", "False")
 	}
-	if f.Status() == http.StatusServiceUnavailable {
+	if f.RetryAfter > 0 {
+		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
+	} else if f.Status() == http.StatusServiceUnavailable {
 		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(retryAfter))
 	}
 	if f.Status() == http.StatusUnauthorized {

@@ -17,6 +17,7 @@ import (
 
 	"azure-partner-connector/connector/detached"
 	"azure-partner-connector/connector/platform/oauth1"
+	"azure-partner-connector/connector/sampling"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/schemas"
 )
@@ -89,6 +90,7 @@ type Handler struct {
 	public   *url.URL // of cfg.PublicURL, its path without a trailing slash
 	accounts *accountCache
 	refusals *lru.Cache[refusedCall, time.Time] // when each was last recorded
+	unsigned *sampling.Sampler                  // of records of requests without a valid signature
 	echo     *echo.Echo
 	detached detached.Group // work that outlives its request
 }
@@ -116,7 +118,7 @@ func New(cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hooks: creating the cache of refusals: %w", err)
 	}
-	h := &Handler{cfg: cfg, public: public, accounts: accounts, refusals: refusals}
+	h := &Handler{cfg: cfg, public: public, accounts: accounts, refusals: refusals, unsigned: sampling.New(unsignedRecords, cfg.Now)}
 	h.echo = h.routes()
 	return h, nil
 }

@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"azure-partner-connector/connector/failure"
 )
 
 func TestObserve_OneRecordPerRequest(t *testing.T) {
@@ -65,5 +68,40 @@ func TestObserve_HealthProbesAreDebug(t *testing.T) {
 	h.accepted(request{method: http.MethodGet, path: "/", sign: func(*http.Request) {}}, http.StatusOK)
 	if record := lastRecord(t, h); record["level"] != "DEBUG" {
 		t.Errorf("record = %v, want level DEBUG", record)
+	}
+}
+
+// TestObserve_SamplesUnsignedRequests floods the handler, as anybody can who knows its address.
+func TestObserve_SamplesUnsignedRequests(t *testing.T) {
+	h := installed(t)
+	const flood = 500
+	before := strings.Count(h.log.String(), "\n")
+	for range flood {
+		h.send(request{method: http.MethodPost, path: "/app", sign: func(*http.Request) {}})
+	}
+	written := strings.Count(h.log.String(), "\n") - before
+	if written == 0 || written > 100 {
+		t.Errorf("%d unsigned requests wrote %d records, want some of them", flood, written)
+	}
+	// Signed requests are always logged.
+	for range 3 {
+		h.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR2}, http.StatusOK)
+	}
+	if signed := strings.Count(h.log.String(), "\n") - before - written; signed != 3 {
+		t.Errorf("3 signed requests after the flood wrote %d records, want 3", signed)
+	}
+}
+
+func TestAnswer_SaysWhenToRetry(t *testing.T) {
+	h := installed(t)
+	limited := failure.New(failure.TooManyRequests)
+	limited.RetryAfter = 41*time.Second + time.Millisecond
+	h.consents.err = limited
+	a := h.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + "/consents", identity: userR2}, failure.TooManyRequests)
+	if got := a.header.Get("Retry-After"); got != "42" {
+		t.Errorf("Retry-After = %q, want 42", got)
+	}
+	if got := a.header.Get("APS-Transient-Error"); got != "" {
+		t.Errorf("APS-Transient-Error = %q, want none: a later request is accepted", got)
 	}
 }

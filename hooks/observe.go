@@ -16,6 +16,10 @@ import (
 // referenceHeader carries the reference under which the log records the request.
 const referenceHeader = "X-Reference"
 
+// unsignedRecords is how many records of requests without a valid signature are logged within a minute. All are counted by the
+// metric of the listener.
+const unsignedRecords = 60
+
 // observe gives every request its reference, answers its error, and logs one record. The record never holds the body,
 // the headers or the query.
 func (h *Handler) observe(next echo.HandlerFunc) echo.HandlerFunc {
@@ -46,7 +50,17 @@ func (h *Handler) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			attrs = append(attrs, slog.String("err", err.Error()))
 		}
-		h.cfg.Log.LogAttrs(r.Context(), levelOf(r, c.Response().Status), "hook answered", attrs...)
+		level := levelOf(r, c.Response().Status)
+		if c.Get(keyName) == nil && level < slog.LevelError { // anybody can send any number of them
+			ok, skipped := h.unsigned.Allow()
+			if !ok {
+				return nil
+			}
+			if skipped > 0 {
+				attrs = append(attrs, slog.Int("skipped", skipped))
+			}
+		}
+		h.cfg.Log.LogAttrs(r.Context(), level, "hook answered", attrs...)
 		return nil
 	}
 }

@@ -122,8 +122,15 @@ func (a *App) component(name string) *slog.Logger { return a.log.With("component
 
 func (a *App) build(ctx context.Context, opts Options) error {
 	var err error
-	if a.services, err = open(ctx, a.cfg, opts, a.observer()); err != nil {
+	if a.services, err = open(ctx, a.cfg, opts, a.observers()); err != nil {
 		return err
+	}
+	warnings, err := CheckSecrets(ctx, a.services.Store, a.cfg.Instances)
+	if err != nil {
+		return err
+	}
+	for _, warning := range warnings {
+		a.log.WarnContext(ctx, "configuration warning", "warning", warning)
 	}
 	a.clock = a.services.clock
 	a.clock.register(a.registry)

@@ -11,8 +11,12 @@ import (
 // empty.
 func Package(id string) (*pack.Package, error) {
 	p, err := pack.Load(azurepartner.Manifest(), schemas.Files, uiextension.Files())
-	if err != nil || id == "" {
-		return p, err
+	if err != nil {
+		return nil, err
+	}
+	p = p.With(azurepartner.NoticesName, azurepartner.Notices())
+	if id == "" {
+		return p, nil
 	}
 	return p.WithID(id)
 }

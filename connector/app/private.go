@@ -46,13 +46,22 @@ func (a *App) private() http.Handler {
 	return mux
 }
 
-// observer counts renewals, checks and lendings. Its labels never hold a tenant's data.
-func (a *App) observer() func(audit.Action, string) {
+// observers counts what happens. Labels never hold a tenant's data.
+func (a *App) observers() observers {
+	limited, claim := a.refusals()
+	return observers{action: a.actions(), limited: limited, claim: claim}
+}
+
+// actions counts renewals, checks and lendings.
+func (a *App) actions() func(audit.Action, string) {
 	actions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "connector_actions_total",
 		Help: "Renewals, checks and lendings by their result: ok or a failure code.",
 	}, []string{"action", "result"})
 	a.registry.MustRegister(actions)
+	for _, action := range []audit.Action{audit.GrantRenewed, audit.GrantChecked, audit.TokenLent, audit.PredecessorUsed} {
+		actions.WithLabelValues(string(action), audit.OK)
+	}
 	return func(action audit.Action, result string) {
 		actions.WithLabelValues(string(action), result).Inc()
 	}

@@ -43,9 +43,17 @@ func (a *App) listen(ctx context.Context, endpoints []endpoint) error {
 		Name: "connector_connections_refused_total",
 		Help: "Connections that were not served, by listener and reason: client (too many of one) or error.",
 	}, []string{"listener", "reason"})
-	a.registry.MustRegister(refused)
+	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "connector_requests_total",
+		Help: "Answered requests, by listener and status.",
+	}, []string{"listener", "status"})
+	a.registry.MustRegister(refused, requests)
 	share := descriptors() / 2 / len(endpoints) // of one listener; the other half is for everything else
 	for _, e := range endpoints {
+		for _, reason := range []string{listener.TooMany, listener.Failed} {
+			refused.WithLabelValues(e.name, reason)
+		}
+		e.handler = counted(requests, e.name, e.handler)
 		s, err := a.server(ctx, e, share, refused)
 		if err != nil {
 			return fmt.Errorf("listening for %s: %w", e.name, err)

@@ -14,6 +14,7 @@ import (
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/httpclient"
+	"azure-partner-connector/connector/limit"
 	"azure-partner-connector/connector/microsoft"
 	"azure-partner-connector/connector/platform/controller"
 	"azure-partner-connector/connector/seal"
@@ -55,11 +56,18 @@ type Services struct {
 
 // Open opens the database, brings its schema up to date (see Options.Migration), and builds the services. The caller closes them.
 func Open(ctx context.Context, cfg config.Config, opts Options) (*Services, error) {
-	return open(ctx, cfg, opts.withDefaults(), nil)
+	return open(ctx, cfg, opts.withDefaults(), observers{})
 }
 
-// open is Open with an observer of renewals, checks and lendings, which may be nil.
-func open(ctx context.Context, cfg config.Config, opts Options, observe func(audit.Action, string)) (*Services, error) {
+// observers count what happens; each may be nil.
+type observers struct {
+	action  func(audit.Action, string) // renewals, checks and lendings
+	limited func(limit.Name)           // refusals of what was done too often
+	claim   func(result string)        // claim codes that were refused
+}
+
+// open is Open with observers.
+func open(ctx context.Context, cfg config.Config, opts Options, observe observers) (*Services, error) {
 	s := &Services{Authorities: authorities(cfg.Clouds)}
 	if err := s.build(ctx, cfg, opts, observe); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -81,7 +89,7 @@ func (s *Services) Close() error {
 	return s.Store.Close()
 }
 
-func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, observe func(audit.Action, string)) error {
+func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, observe observers) error {
 	var err error
 	if s.keyring, err = cfg.Keys.Open(); err != nil {
 		return err
@@ -106,6 +114,12 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 	}); err != nil {
 		return err
 	}
+	limits, err := limit.New(limit.Config{
+		Store: s.Store, Most: cfg.Limits.Most(), Refused: observe.limited, Now: opts.Now, Log: opts.component("limit"),
+	})
+	if err != nil {
+		return err
+	}
 	s.Refusals = audit.NewTally(s.Store, opts.Now)
 	if s.Clients, err = client.New(client.Config{
 		Store: s.Store, Hasher: s.keyring, Refusals: s.Refusals, Now: opts.Now, Log: opts.component("client"),
@@ -119,7 +133,7 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 		PerCloud:       cfg.Renewal.PerCloud, PerDirectory: cfg.Renewal.PerDirectory, Grace: cfg.Shutdown.Grace / 2,
 		ClaimLife: cfg.Onboarding.ClaimLife, AcceptUnknownMFA: cfg.Onboarding.AcceptUnknownMFA,
 		AcceptAnotherAccount: cfg.Onboarding.AcceptAnotherAccount, RenewSuspended: renewSuspended(cfg.Instances),
-		Now: opts.Now, Skew: s.clock.skew, Observe: observe, Step: opts.Step, Log: opts.component("token"),
+		Now: opts.Now, Skew: s.clock.skew, Observe: observe.action, Limits: limits, Step: opts.Step, Log: opts.component("token"),
 	}); err != nil {
 		return err
 	}
@@ -134,6 +148,11 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 		Store: s.Store, Tokens: s.Tokens, Microsoft: s.Microsoft, Hasher: s.keyring, PublicURL: cfg.Onboarding.PublicURL,
 		PanelOrigins: panelOrigins(cfg.Instances),
 		ConsentLife:  cfg.Onboarding.ConsentLife, LinkLife: cfg.Onboarding.LinkLife, ClaimLife: cfg.Onboarding.ClaimLife,
+		Limits: limits, Observe: func(_ audit.Action, result string) {
+			if observe.claim != nil {
+				observe.claim(result)
+			}
+		},
 		Now: opts.Now, Log: opts.component("consent"),
 	})
 	return err

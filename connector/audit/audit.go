@@ -30,6 +30,7 @@ const (
 	DirectoryResolved  Action = "tenant.directory_resolved" // of a domain that could not be resolved when it was entered
 	TenantSuspended    Action = "tenant.suspended"
 	TenantResumed      Action = "tenant.resumed"
+	DirectoryDisputed  Action = "instance.directory_disputed" // a second tenant proved a directory; for the provider
 	TenantRemoved      Action = "tenant.removed"
 	ConsentBegun       Action = "consent.begun"
 	ConsentLinked      Action = "consent.linked"
@@ -54,6 +55,7 @@ const (
 	ClientKeyAdded     Action = "client.key_added"
 	ClientKeyRemoved   Action = "client.key_removed"
 	ClientRefused      Action = "client.refused"     // a client of the token API asked for what it may not have, or sent nonsense
+	LimitReached       Action = "limit.reached"      // too many requests within a minute; only the first refusal
 	IntegrityViolated  Action = "integrity.violated" // a row was changed by somebody without our keys
 	IntegrityAccepted  Action = "integrity.accepted"
 )

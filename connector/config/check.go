@@ -35,6 +35,7 @@ func (c *checker) warn(format string, args ...any) {
 
 func (c *checker) check() {
 	c.listeners()
+	c.exposure()
 	c.publicURL("hooks.publicURL", &c.cfg.Hooks.PublicURL)
 	c.publicURL("onboarding.publicURL", &c.cfg.Onboarding.PublicURL)
 	c.packageID()
@@ -54,6 +55,7 @@ func (c *checker) check() {
 	c.platform()
 	c.renewal()
 	c.lending()
+	c.limits()
 	c.retention()
 	c.notify()
 	if format := c.cfg.Log.Format; format != JSON && format != Text && !c.failed("log.format") {
@@ -104,6 +106,34 @@ func (c *checker) api() {
 	if err == nil && !a.TLS.Enabled() && len(a.TrustedProxies) == 0 && !isLoopback(host) && !c.failed("api") {
 		c.problem("api.listen", "%q can be reached from other machines without encryption: set api.tls, list the proxy that terminates TLS in api.trustedProxies, or listen on 127.0.0.1", a.Listen)
 	}
+}
+
+// exposure warns of listeners that more can reach than should.
+func (c *checker) exposure() {
+	for _, l := range []struct {
+		key, address string
+		tls          TLS
+	}{
+		{"hooks", c.cfg.Hooks.Listen, c.cfg.Hooks.TLS},
+		{"onboarding", c.cfg.Onboarding.Listen, c.cfg.Onboarding.TLS},
+	} {
+		switch {
+		case c.failed(l.key + ".listen"):
+		case c.lines[l.key+".listen"] == 0:
+			c.warn("%s.listen is not set: %s is open to every network. A later release will listen on this machine only; set the address that is needed.", l.key, l.address)
+		case !l.tls.Enabled() && !onLoopback(l.address):
+			c.warn("%s.listen is %s without TLS: whoever is between it and the proxy in front can read and change everything. Set %s.tls, or listen on this machine only.", l.key, l.address, l.key)
+		}
+	}
+	if !c.failed("private.listen") && !onLoopback(c.cfg.Private.Listen) {
+		c.warn("private.listen is %s: everybody who reaches it can read the metrics; it has no access control.", c.cfg.Private.Listen)
+	}
+}
+
+// onLoopback reports whether only this machine reaches a listener.
+func onLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	return err == nil && isLoopback(strings.ToLower(host))
 }
 
 // publicURL checks one of our public URLs and removes trailing slashes from it.
@@ -187,6 +217,7 @@ func (c *checker) tls(key string, t TLS) {
 		if _, err := certificate.Load(certificate.Config{CertFile: t.CertFile, KeyFile: t.KeyFile}); err != nil {
 			c.problem(key, "the certificate is unusable: %v", err)
 		}
+		c.checkMode(key+".keyFile", t.KeyFile)
 	}
 }
 
@@ -236,6 +267,7 @@ func (c *checker) instances() {
 			c.instanceSecret(path+".secret", in.Key, in.Secret)
 		}
 		c.previousSecret(path+".previousSecret", in)
+		c.ownSecrets(path, i)
 		c.controllers(path+".controllers", in.Controllers)
 		c.panelOrigins(path+".panelOrigins", in.PanelOrigins)
 	}
@@ -270,6 +302,18 @@ func (c *checker) panelOrigins(key string, origins []string) {
 			c.badAddress(fmt.Sprintf("%s[%d]", key, i), origin, problem)
 		} else if slices.Contains(origins[:i], origin) {
 			c.problem(fmt.Sprintf("%s[%d]", key, i), "%q is listed twice", origin)
+		}
+	}
+}
+
+// ownSecrets refuses the secret of another instance: whoever has one could sign for the other.
+func (c *checker) ownSecrets(path string, i int) {
+	for j, other := range c.cfg.Instances[:i] {
+		for _, value := range c.cfg.Instances[i].Secrets() {
+			if !value.Empty() && slices.Contains(other.Secrets(), value) {
+				c.problem(path+".secret", "also a secret of instances[%d]; every instance needs its own", j)
+				return
+			}
 		}
 	}
 }
@@ -410,6 +454,15 @@ func (c *checker) renewal() {
 
 func (c *checker) lending() {
 	c.count("lending.customerTokens", c.cfg.Lending.CustomerTokens, 1_000_000)
+}
+
+func (c *checker) limits() {
+	l := c.cfg.Limits
+	c.count("limits.consents", l.Consents, 1_000_000)
+	c.count("limits.openings", l.Openings, 1_000_000)
+	c.count("limits.codes", l.Codes, 1_000_000)
+	c.count("limits.claims", l.Claims, 1_000_000)
+	c.count("limits.renewals", l.Renewals, 1_000_000)
 }
 
 func (c *checker) retention() {

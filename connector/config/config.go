@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"azure-partner-connector/connector/limit"
 	"azure-partner-connector/connector/microsoft"
 	"azure-partner-connector/connector/notify/mail"
 	"azure-partner-connector/connector/peer"
@@ -36,6 +37,7 @@ type Config struct {
 	Platform   Platform            `yaml:"platform"`
 	Renewal    Renewal             `yaml:"renewal"`
 	Lending    Lending             `yaml:"lending"`
+	Limits     Limits              `yaml:"limits"`
 	Retention  Retention           `yaml:"retention"`
 	Notify     Notify              `yaml:"notify"`
 	Log        Log                 `yaml:"log"`
@@ -47,7 +49,8 @@ type Config struct {
 
 // Hooks configures the listener for the platform.
 type Hooks struct {
-	// Listen is the address to listen on, host:port or :port. Default: ":8080".
+	// Listen is the address to listen on, host:port or :port. Default: ":8080", which every network reaches; a file without the
+	// key is warned of.
 	Listen string `yaml:"listen"`
 	// PublicURL is the URL that the platform calls, for example https://connector.example.com/aps. Signatures cover it, so
 	// it must equal the URL that the platform knows, character by character. Plain http only on this machine. Required.
@@ -78,7 +81,7 @@ type Package struct {
 
 // Onboarding configures the public listener: consent links and Microsoft's redirects.
 type Onboarding struct {
-	// Listen is the address to listen on, host:port or :port. Default: ":8081".
+	// Listen is the address to listen on, host:port or :port. Default: ":8081", as for the hooks.
 	Listen string `yaml:"listen"`
 	// PublicURL is the URL that browsers open, for example https://onboarding.example.com. Followed by /callback it is the
 	// redirect URI of the app registration, of type Web. Plain http only on this machine. Required.
@@ -217,7 +220,8 @@ type Keys struct {
 type Instance struct {
 	// Key is the OAuth key with which the platform and the connector sign their calls. Unique. Required.
 	Key string `yaml:"key"`
-	// Secret is the secret of the key, at least 16 characters. Either Secret or SecretFile is required; Load reads
+	// Secret is the secret of the key. A new instance needs a random one of at least 32 bytes; one that the database knows may have
+	// 16 characters, and is warned of. Two instances never share one. Either Secret or SecretFile is required; Load reads
 	// SecretFile into this field.
 	Secret secret.Text `yaml:"secret"`
 	// SecretFile is a file that contains the secret. Default: none.
@@ -294,6 +298,30 @@ type Lending struct {
 	// CustomerTokens is how many access tokens for customers' directories one process keeps in memory. One takes 2 to 4 kB.
 	// Those that were not used for longest are dropped, and redeemed again when they are needed. Default: 10000.
 	CustomerTokens int `yaml:"customerTokens"`
+}
+
+// Limits bound how often something may be done within a minute; what is more is refused with 429. They hold across all
+// replicas.
+type Limits struct {
+	// Consents is how many consents may begin for one tenant: automatic ones, and links of the manual procedure. Default: 10.
+	Consents int `yaml:"consents"`
+	// Openings is how often the links of one tenant may lead to Microsoft's sign-in page. Default: 30.
+	Openings int `yaml:"openings"`
+	// Codes is how many authorization codes and redirected addresses may be entered for one tenant. Default: 10.
+	Codes int `yaml:"codes"`
+	// Claims is how many authentication codes may be entered for one tenant, and how many one person may enter for all tenants.
+	// Default: 10.
+	Claims int `yaml:"claims"`
+	// Renewals is how many renewals and checks of one tenant may be asked for. Those of the schedule do not count. Default: 6.
+	Renewals int `yaml:"renewals"`
+}
+
+// Most returns how many uses each limit allows.
+func (l Limits) Most() map[limit.Name]int {
+	return map[limit.Name]int{
+		limit.Consents: l.Consents, limit.Openings: l.Openings, limit.Codes: l.Codes, limit.Claims: l.Claims,
+		limit.ClaimsOfPerson: l.Claims, limit.Renewals: l.Renewals,
+	}
 }
 
 // Retention configures how long history is kept. History never contains secrets.
@@ -398,6 +426,7 @@ func defaults() Config {
 			PerCloud: 1200, PerDirectory: 12,
 		},
 		Lending:  Lending{CustomerTokens: 10_000},
+		Limits:   Limits{Consents: 10, Openings: 30, Codes: 10, Claims: 10, Renewals: 6},
 		Notify:   Notify{Panel: true, Mail: Mail{Encryption: MailStartTLS}},
 		Log:      Log{Level: slog.LevelInfo, Format: JSON},
 		Shutdown: Shutdown{Grace: 20 * time.Second},

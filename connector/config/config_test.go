@@ -30,9 +30,9 @@ const canary = "canary-5f1d2c"
 
 // valid is a minimal configuration.
 const valid = `
-hooks: {publicURL: "https://hooks.example.com/aps"}
-onboarding: {publicURL: "https://onboarding.example.com/"}
-keys: {file: keys.json}
+hooks: {publicURL: "https://hooks.example.com/aps", listen: "127.0.0.1:8080"}
+onboarding: {publicURL: "https://onboarding.example.com/", listen: "127.0.0.1:8081"}
+keys: {file: keys/keys.json}
 instances:
   - {key: first, secret: "` + canary + `-0123456789"}
 `
@@ -75,7 +75,7 @@ func TestLoad_Refuses(t *testing.T) {
 		"unknown key":                        {file: valid + "colour: red", key: "colour", problem: "valid keys are hooks, package"},
 		"unknown key below":                  {file: valid + "log: {levle: info}", key: "log.levle", problem: "valid keys are level, format"},
 		"unknown key in a list":              {file: strings.Replace(valid, "key: first", "key: first, name: x", 1), key: "instances[0].name", problem: "valid keys are key, secret"},
-		"other case":                         {file: strings.Replace(valid, "hooks: {publicURL", "hooks: {listen: ':1', publicurl", 1), key: "hooks.publicurl", problem: "valid keys are"},
+		"other case":                         {file: strings.Replace(valid, "hooks: {publicURL", "hooks: {servePackage: true, publicurl", 1), key: "hooks.publicurl", problem: "valid keys are"},
 		"key with a dot":                     {file: valid + `log.level: info`, key: "log.level", problem: "unknown key"},
 		"value for a group":                  {file: valid + "log: info", key: "log", problem: "group of keys: level, format"},
 		"list for a text":                    {file: valid + "log: {format: [json]}", key: "log.format", problem: "a list is invalid"},
@@ -101,7 +101,7 @@ func TestLoad_Refuses(t *testing.T) {
 		"redirect too long":                  {file: strings.Replace(valid, "onboarding.example.com/", "onboarding.example.com/"+strings.Repeat("x", 230), 1), key: "onboarding.publicURL", problem: "Microsoft allows 256"},
 		"redirect with sign":                 {file: strings.Replace(valid, "onboarding.example.com/", "onboarding.example.com/a;b", 1), key: "onboarding.publicURL", problem: `contains ";"`},
 		"no port":                            {file: valid + `private: {listen: localhost}`, key: "private.listen", problem: "host:port or :port"},
-		"same address":                       {file: valid + `private: {listen: ":8080"}`, key: "private.listen", problem: "already used by hooks.listen"},
+		"same address":                       {file: valid + `private: {listen: "127.0.0.1:8080"}`, key: "private.listen", problem: "already used by hooks.listen"},
 		"certificate without key":            {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", tls: {certFile: c.pem}", 1), key: "hooks.tls.keyFile", problem: "both or neither"},
 		"key without certificate":            {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", tls: {keyFile: k.pem}", 1), key: "hooks.tls.certFile", problem: "both or neither"},
 		"no PEM certificate":                 {file: strings.Replace(valid, "https://hooks.example.com/aps\"", "https://hooks.example.com/aps\", tls: {certFile: /none/c.pem, keyFile: /none/k.pem}", 1), key: "hooks.tls", problem: "unusable"},
@@ -112,9 +112,9 @@ func TestLoad_Refuses(t *testing.T) {
 		"unreadable dsn":                     {file: valid + "database: {driver: mysql, dsn: 'u:" + canary + "@tcp(h'}", key: "database.dsn", problem: "user:password@tcp(host:3306)/name"},
 		"dsn without a name":                 {file: valid + "database: {driver: mysql, dsn: 'u:" + canary + "@tcp(h:1)/'}", key: "database.dsn", problem: "user:password@tcp(host:3306)/name"},
 		"dsn file missing":                   {file: valid + "database: {driver: mysql, dsnFile: /none/dsn}", key: "database.dsnFile", problem: "cannot be read"},
-		"two sets of keys":                   {file: strings.Replace(valid, "file: keys.json", "file: keys.json, ring: "+canary, 1), key: "keys.ring", problem: "only one of them"},
-		"broken keys":                        {file: strings.Replace(valid, "file: keys.json", "ring: "+canary, 1), key: "keys.ring", problem: "this is not a key file of this program"},
-		"no keys":                            {file: strings.Replace(valid, "keys: {file: keys.json}", "", 1), key: "keys.file", problem: "missing"},
+		"two sets of keys":                   {file: strings.Replace(valid, "file: keys/keys.json", "file: keys.json, ring: "+canary, 1), key: "keys.ring", problem: "only one of them"},
+		"broken keys":                        {file: strings.Replace(valid, "file: keys/keys.json", "ring: "+canary, 1), key: "keys.ring", problem: "this is not a key file of this program"},
+		"no keys":                            {file: strings.Replace(valid, "keys: {file: keys/keys.json}", "", 1), key: "keys.file", problem: "missing"},
 		"no instance":                        {file: withoutInstances(), key: "instances", problem: "at least one"},
 		"instance without key":               {file: strings.Replace(valid, "key: first, ", "", 1), key: "instances[0].key", problem: "missing"},
 		"instance without secret":            {file: valid + "  - {key: second}", key: "instances[1].secret", problem: "missing"},
@@ -307,9 +307,9 @@ func TestLoad_FillsDefaults(t *testing.T) {
 	}
 	connections := config.Connections{Max: 512, PerClient: 32, Idle: 2 * time.Minute}
 	want := config.Config{
-		Hooks: config.Hooks{Listen: ":8080", PublicURL: "https://hooks.example.com/aps", Connections: connections, SignatureWindow: 10 * time.Minute},
+		Hooks: config.Hooks{Listen: "127.0.0.1:8080", PublicURL: "https://hooks.example.com/aps", Connections: connections, SignatureWindow: 10 * time.Minute},
 		Onboarding: config.Onboarding{
-			Listen: ":8081", PublicURL: "https://onboarding.example.com",
+			Listen: "127.0.0.1:8081", PublicURL: "https://onboarding.example.com",
 			Connections: config.Connections{Max: 512, PerClient: 32, Idle: 30 * time.Second},
 			LinkLife:    168 * time.Hour, ConsentLife: 15 * time.Minute, ClaimLife: 24 * time.Hour,
 			RequestsPerMinute: 60, RequestBurst: 30,
@@ -317,7 +317,7 @@ func TestLoad_FillsDefaults(t *testing.T) {
 		API:       config.API{Connections: connections},
 		Private:   config.Private{Listen: "127.0.0.1:9090", Connections: connections},
 		Database:  config.Database{Driver: config.SQLite, Path: "connector.db"},
-		Keys:      config.Keys{File: "keys.json"},
+		Keys:      config.Keys{File: "keys/keys.json"},
 		Instances: []config.Instance{{Key: "first", Secret: secret.New(canary + "-0123456789")}},
 		Platform:  config.Platform{Timeout: 30 * time.Second, PeriodicTask: true, AccountEvents: true},
 		Renewal: config.Renewal{
@@ -325,6 +325,7 @@ func TestLoad_FillsDefaults(t *testing.T) {
 			PerCloud: 1200, PerDirectory: 12,
 		},
 		Lending:  config.Lending{CustomerTokens: 10_000},
+		Limits:   config.Limits{Consents: 10, Openings: 30, Codes: 10, Claims: 10, Renewals: 6},
 		Notify:   config.Notify{Panel: true, Mail: config.Mail{Encryption: config.MailStartTLS}},
 		Log:      config.Log{Level: slog.LevelInfo, Format: config.JSON},
 		Shutdown: config.Shutdown{Grace: 20 * time.Second},

@@ -46,6 +46,7 @@ func (c *checker) database() {
 		if db.Path == "" {
 			db.Path = "connector.db"
 		}
+		c.checkMode("database.path", db.Path)
 	case MySQL:
 		if db.Path != "" {
 			c.problem("database.path", "only for the driver sqlite; mysql uses dsn")

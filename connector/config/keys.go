@@ -1,6 +1,7 @@
 package config
 
 import (
+	"path/filepath"
 	"strings"
 
 	"azure-partner-connector/connector/seal"
@@ -26,5 +27,14 @@ func (c *checker) keys() {
 		if _, err := k.Open(); err != nil {
 			c.problem("keys.ring", "%v; it must contain what connector keys create writes to a file", err)
 		}
+	case c.cfg.Database.Driver == SQLite && sameFolder(k.File, c.cfg.Database.Path):
+		c.warn("keys.file is in the folder of the database: whoever copies the folder, or a backup of it, has the secrets and their keys. Keep the key file elsewhere.")
 	}
+}
+
+// sameFolder reports whether two files are in one folder.
+func sameFolder(one, other string) bool {
+	a, err := filepath.Abs(filepath.Dir(one))
+	b, otherErr := filepath.Abs(filepath.Dir(other))
+	return err == nil && otherErr == nil && a == b
 }

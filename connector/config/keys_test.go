@@ -23,7 +23,7 @@ func TestKeysOpen_FromTheEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := write(t, "config.yaml", strings.Replace(valid, "keys: {file: keys.json}", "", 1), 0o600)
+	file := write(t, "config.yaml", strings.Replace(valid, "keys: {file: keys/keys.json}", "", 1), 0o600)
 	got, err := config.Load(file, []string{"CONNECTOR_KEYS__RING=" + text.String()})
 	if err != nil {
 		t.Fatalf("Load() = %v", err)

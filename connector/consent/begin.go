@@ -8,6 +8,7 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/limit"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
@@ -30,6 +31,9 @@ func (s *Service) Begin(ctx context.Context, tenantID string, request Request, b
 	}
 	r, err := s.ready(ctx, tenantID)
 	if err != nil {
+		return Begun{}, err
+	}
+	if err := s.take(ctx, r, limit.Consents, by); err != nil {
 		return Begun{}, err
 	}
 	c, err := s.newConsent(r, token.Automatic, s.cfg.ConsentLife, by)
@@ -134,6 +138,9 @@ func (s *Service) landingURL(c Consent) string {
 
 // openLink starts a manual procedure.
 func (s *Service) openLink(ctx context.Context, r tenant.Resolved, by audit.Actor) (Consent, error) {
+	if err := s.take(ctx, r, limit.Consents, by); err != nil {
+		return Consent{}, err
+	}
 	c, err := s.newConsent(r, token.Manual, s.cfg.LinkLife, by)
 	if err != nil {
 		return Consent{}, err
@@ -261,6 +268,9 @@ func (s *Service) Landing(ctx context.Context, link, browser string) (Landing, e
 func (s *Service) Authorize(ctx context.Context, link, browser, locale string) (string, error) {
 	c, r, err := s.byLink(ctx, link)
 	if err != nil {
+		return "", err
+	}
+	if err := s.take(ctx, r, limit.Openings, audit.Actor{Kind: audit.Visitor}); err != nil {
 		return "", err
 	}
 	browserHash, err := s.hash(hashBrowser, browser)

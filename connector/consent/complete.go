@@ -112,6 +112,9 @@ func (s *Service) byState(ctx context.Context, value string) (State, Consent, te
 		return fail(fmt.Errorf("reading state: %w", err))
 	}
 	c, err := s.cfg.Store.Consent(ctx, state.ConsentID)
+	if errors.Is(err, tenant.ErrNotFound) { // it ended so long ago that it was deleted
+		return fail(failure.New(failure.StateUsed))
+	}
 	if err != nil {
 		return fail(fmt.Errorf("reading consent %s: %w", state.ConsentID, err))
 	}
@@ -179,6 +182,9 @@ func (s *Service) accept(ctx context.Context, r tenant.Resolved, c Consent, stat
 	defer cancel()
 	g, err := s.exchange(ctx, r, c, state, cb, procedure)
 	if err == nil {
+		err = s.unowned(ctx, r, g.DirectoryID)
+	}
+	if err == nil {
 		return g, nil
 	}
 	return token.Grant{}, errors.Join(err, s.refuse(context.WithoutCancel(ctx), r, c.ID, err))
@@ -194,7 +200,7 @@ func (s *Service) exchange(ctx context.Context, r tenant.Resolved, c Consent, st
 	return s.cfg.Tokens.Exchange(ctx, token.CodeExchange{
 		TenantID:  r.Tenant.ID,
 		Code:      token.AuthorizationCode{Code: cb.Code, Verifier: state.Verifier, RedirectURI: s.RedirectURI()},
-		Nonce:     state.Nonce.Reveal(),
+		Nonce:     state.Nonce,
 		ConsentID: c.ID, Procedure: procedure, AskedBy: c.AskedBy.Name,
 	})
 }
@@ -213,6 +219,9 @@ func (s *Service) refuse(ctx context.Context, r tenant.Resolved, consentID strin
 				c.Status, c.EndedAt = Failed, s.cfg.Now()
 			}
 		})
+		if err == nil && f.Code == failure.DirectoryRefused {
+			err = s.dispute(ctx, r, consentID)
+		}
 		if err != nil {
 			return err
 		}
@@ -253,7 +262,7 @@ func (s *Service) succeed(ctx context.Context, r tenant.Resolved, consentID stri
 		}
 		return s.append(ctx, r, e)
 	})
-	return accepted, err
+	return accepted, s.refuseDisputed(ctx, r, consentID, err)
 }
 
 // closeOthers closes the other attempts of a tenant, one of which has ended well, in the caller's transaction.

@@ -15,7 +15,8 @@ import (
 // confirm makes the grant of a consent by another person than before the active one. A repeated confirmation succeeds again
 // while that grant is the active one. An ID that is not that of a consent of the tenant counts as a wrong claim code.
 func (s *Service) confirm(ctx context.Context, tenantID, consentID string, by audit.Actor) (token.Person, error) {
-	return s.decide(ctx, tenantID, func(ctx context.Context, r tenant.Resolved) (token.Person, *failure.Error, error) {
+	return s.decide(ctx, tenantID, by, func(ctx context.Context, r tenant.Resolved, about *string) (token.Person, *failure.Error, error) {
+		*about = consentID
 		c, err := s.cfg.Store.Consent(ctx, consentID)
 		if err != nil && !errors.Is(err, tenant.ErrNotFound) {
 			return token.Person{}, nil, fmt.Errorf("reading consent %s: %w", consentID, err)

@@ -34,8 +34,7 @@ type Consent struct {
 	Procedure token.Procedure
 	Status    Status
 	// Link is the secret part of the landing page's address. It is stored sealed, because the panel shows it again. LinkHash
-	// is its keyed hash, by which the consent is looked up. Link is empty once it is purged, and when the stored one does not
-	// open.
+	// is its keyed hash, by which the consent is looked up. Link is empty when the stored one does not open.
 	Link     secret.Text
 	LinkHash string
 	// BrowserHash identifies the browser in whose panel an automatic consent began, as a keyed hash with the consent's ID. A
@@ -87,6 +86,8 @@ type Store interface {
 
 	tenant.Resolver
 	SaveTenant(ctx context.Context, t *tenant.Tenant) error
+	// Owner returns the tenant of an instance that has proven a directory.
+	Owner(ctx context.Context, instanceKey, directoryID string) (tenant.Tenant, error)
 
 	Consent(ctx context.Context, id string) (Consent, error)
 	ConsentByLink(ctx context.Context, linkHash string) (Consent, error)
@@ -120,8 +121,8 @@ type Store interface {
 
 	AppendEvent(ctx context.Context, e audit.Event) error
 
-	// Purge deletes states that ended before the given time, and the secrets of consents that did. It ends what a clock that was
-	// wrong for a while has stored: nothing may have a time that is later than those of latest.
+	// Purge deletes states, consents and counts of limits that ended before the given time. It ends what a clock that was wrong for
+	// a while has stored: nothing may have a time that is later than those of latest.
 	Purge(ctx context.Context, before time.Time, latest Latest) error
 }
 

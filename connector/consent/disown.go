@@ -50,6 +50,11 @@ func (s *Service) Disown(ctx context.Context, consentID string) error {
 		if err := s.cfg.Tokens.Disown(ctx, g); err != nil {
 			return err
 		}
+		if g.Slot == token.Active {
+			if err := s.unprove(ctx, c.TenantID); err != nil {
+				return err
+			}
+		}
 		c.Status, c.EndedAt, c.ClaimHash = Failed, s.cfg.Now(), ""
 		c.Failure = failure.NewRecord(ctx, failure.New(failure.ConsentDisowned))
 		if err := s.cfg.Store.SaveConsent(ctx, &c); err != nil {

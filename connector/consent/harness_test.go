@@ -118,6 +118,7 @@ func (h *hasher) count(purpose string) int {
 type harness struct {
 	*testing.T
 	consents *consent.Service
+	refusals []string // of claim codes
 	tokens   *fakeTokens
 	hasher   *hasher
 	db       *storetest.Database

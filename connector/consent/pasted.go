@@ -32,7 +32,7 @@ const (
 // A pasted is what a person forwarded from the onboarding page: one of a claim code, the ID of a consent, and what came back
 // from Microsoft, of which a bare authorization code has no State.
 type pasted struct {
-	claimCode string
+	claimCode secret.Text
 	consentID string
 	callback  Callback
 }
@@ -46,7 +46,7 @@ func readPasted(text string) (pasted, *failure.Error) {
 	}
 	text = strings.TrimSpace(plainText(text))
 	if code, ok := random.ParseClaimCode(undecorated(text)); ok {
-		return pasted{claimCode: code}, nil
+		return pasted{claimCode: secret.New(code)}, nil
 	}
 	if id, ok := random.ParseID(text); ok {
 		return pasted{consentID: id}, nil
@@ -64,7 +64,7 @@ func readPasted(text string) (pasted, *failure.Error) {
 		return pasted{callback: Callback{Code: secret.New(code)}}, nil
 	}
 	if code, ok := codeInSentence(text); ok {
-		return pasted{claimCode: code}, nil
+		return pasted{claimCode: secret.New(code)}, nil
 	}
 	return pasted{}, failure.New(failure.ClaimMalformed)
 }

@@ -11,6 +11,7 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/limit"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
@@ -25,13 +26,13 @@ func (s *Service) Redeem(ctx context.Context, tenantID, input string, by audit.A
 	switch {
 	case f != nil:
 		return token.Person{}, f
-	case forwarded.claimCode != "":
-		return s.claim(ctx, tenantID, forwarded.claimCode, by)
+	case !forwarded.claimCode.Empty():
+		return s.claim(ctx, tenantID, forwarded.claimCode.Reveal(), by)
 	case forwarded.consentID != "":
 		return s.confirm(ctx, tenantID, forwarded.consentID, by)
 	}
 	cb := forwarded.callback
-	state, c, r, err := s.byPasted(ctx, tenantID, cb)
+	state, c, r, err := s.byPasted(ctx, tenantID, cb, by)
 	if err != nil {
 		return token.Person{}, err
 	}
@@ -48,7 +49,14 @@ func (s *Service) Redeem(ctx context.Context, tenantID, input string, by audit.A
 
 // byPasted returns the state that a pasted code belongs to, and its consent and tenant. Instead of the browser, it checks that
 // the state belongs to the tenant of the panel's user.
-func (s *Service) byPasted(ctx context.Context, tenantID string, cb Callback) (State, Consent, tenant.Resolved, error) {
+func (s *Service) byPasted(ctx context.Context, tenantID string, cb Callback, by audit.Actor) (State, Consent, tenant.Resolved, error) {
+	r, err := tenant.Resolve(ctx, s.cfg.Store, tenantID)
+	if err == nil {
+		err = s.take(ctx, r, limit.Codes, by)
+	}
+	if err != nil {
+		return State{}, Consent{}, tenant.Resolved{}, err
+	}
 	if cb.State != "" {
 		state, c, r, err := s.byState(ctx, cb.State)
 		if err == nil && state.TenantID != tenantID {
@@ -59,8 +67,7 @@ func (s *Service) byPasted(ctx context.Context, tenantID string, cb Callback) (S
 	fail := func(err error) (State, Consent, tenant.Resolved, error) {
 		return State{}, Consent{}, tenant.Resolved{}, err
 	}
-	r, err := s.ready(ctx, tenantID)
-	if err != nil {
+	if r, err = s.ready(ctx, tenantID); err != nil {
 		return fail(err)
 	}
 	c, err := s.cfg.Store.OpenConsent(ctx, tenantID, token.Manual)
@@ -82,7 +89,7 @@ func (s *Service) byPasted(ctx context.Context, tenantID string, cb Callback) (S
 
 // claim activates the pending grant if the claim code is correct. Too many wrong codes delete the grant.
 func (s *Service) claim(ctx context.Context, tenantID, code string, by audit.Actor) (token.Person, error) {
-	return s.decide(ctx, tenantID, func(ctx context.Context, r tenant.Resolved) (token.Person, *failure.Error, error) {
+	return s.decide(ctx, tenantID, by, func(ctx context.Context, r tenant.Resolved, about *string) (token.Person, *failure.Error, error) {
 		if err := s.replacedClaim(ctx, tenantID, code); err != nil {
 			return token.Person{}, nil, err
 		}
@@ -90,6 +97,7 @@ func (s *Service) claim(ctx context.Context, tenantID, code string, by audit.Act
 		if err != nil {
 			return token.Person{}, nil, err
 		}
+		*about = c.ID
 		hash, err := s.claimHash(c.ID, code)
 		if err != nil {
 			return token.Person{}, nil, err
@@ -104,22 +112,27 @@ func (s *Service) claim(ctx context.Context, tenantID, code string, by audit.Act
 }
 
 // decide lets fn decide in a transaction whether a grant that waits becomes the active one. fn returns who consented, or a refusal,
-// which is not its error because the transaction must succeed for the refusal to be counted.
-func (s *Service) decide(ctx context.Context, tenantID string, fn func(ctx context.Context, r tenant.Resolved) (token.Person, *failure.Error, error)) (token.Person, error) {
+// which is not its error because the transaction must succeed for the refusal to be counted, and sets which consent it is about.
+func (s *Service) decide(ctx context.Context, tenantID string, by audit.Actor, fn func(ctx context.Context, r tenant.Resolved, about *string) (token.Person, *failure.Error, error)) (token.Person, error) {
 	r, err := s.ready(ctx, tenantID)
+	if err == nil {
+		err = s.takeClaim(ctx, r, by)
+	}
 	if err != nil {
 		return token.Person{}, err
 	}
 	var person token.Person
 	var refused *failure.Error
+	var consentID string
 	err = s.store(ctx, func(ctx context.Context) (err error) {
-		person, refused, err = fn(ctx, r)
+		person, refused, err = fn(ctx, r, &consentID)
 		return err
 	})
 	if err == nil && refused != nil {
+		s.cfg.Observe(audit.ClaimRefused, string(refused.Code))
 		return token.Person{}, refused
 	}
-	return person, err
+	return person, s.refuseDisputed(ctx, r, consentID, err)
 }
 
 // activate makes the waiting grant of c the active one and ends c, in the caller's transaction. It returns who consented.

@@ -10,6 +10,7 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/limit"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
@@ -63,6 +64,12 @@ type Config struct {
 	// ClaimLife is how long a claim code works, and how long a consent waits for confirmation. Default: 24 hours.
 	ClaimLife time.Duration
 
+	// Limits bounds how often a tenant may begin consents, open Microsoft's page and enter codes. Default: no limits.
+	Limits *limit.Limiter
+
+	// Observe is called with the action and the result of each claim code that was entered. Default: nothing happens.
+	Observe func(action audit.Action, result string)
+
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
@@ -94,6 +101,9 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(audit.Action, string) {}
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -123,9 +133,11 @@ func (s *Service) ready(ctx context.Context, tenantID string) (tenant.Resolved, 
 	if r.Tenant.DirectoryID != "" {
 		return r, nil
 	}
-	if r.Tenant.DirectoryID, err = s.cfg.Microsoft.ResolveDirectory(ctx, r.Instance.Settings.Cloud, r.Tenant.Directory); err != nil {
+	id, err := s.cfg.Microsoft.ResolveDirectory(ctx, r.Instance.Settings.Cloud, r.Tenant.Directory)
+	if err != nil {
 		return tenant.Resolved{}, err
 	}
+	r.Tenant.SetDirectory(r.Tenant.Directory, id)
 	r.Tenant.UpdatedAt = s.cfg.Now()
 	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 		if err := s.cfg.Store.SaveTenant(ctx, &r.Tenant); err != nil {
@@ -137,8 +149,6 @@ func (s *Service) ready(ctx context.Context, tenantID string) (tenant.Resolved, 
 		})
 	})
 	switch {
-	case errors.Is(err, tenant.ErrDirectoryTaken):
-		return tenant.Resolved{}, failure.Wrap(err, failure.DirectoryTaken, "directory", r.Tenant.Directory)
 	case errors.Is(err, tenant.ErrChanged):
 		return tenant.Resolved{}, failure.Wrap(err, failure.Conflict)
 	case err != nil:
@@ -168,8 +178,22 @@ func changed(err error, doing string) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// Purge removes states and secrets of consents that ended more than a day ago, and ends those with times that only a wrong clock
-// can have stored.
+// take counts one use of a limit of a tenant; see limit.Limiter.
+func (s *Service) take(ctx context.Context, r tenant.Resolved, name limit.Name, by audit.Actor) error {
+	return s.cfg.Limits.Take(ctx, name, r.Tenant.ID, audit.Event{InstanceKey: r.Tenant.InstanceKey, TenantID: r.Tenant.ID, Actor: by})
+}
+
+// takeClaim counts one entered claim code of a tenant and of the person.
+func (s *Service) takeClaim(ctx context.Context, r tenant.Resolved, by audit.Actor) error {
+	if err := s.take(ctx, r, limit.Claims, by); err != nil || by.ID == "" {
+		return err
+	}
+	return s.cfg.Limits.Take(ctx, limit.ClaimsOfPerson, r.Tenant.InstanceKey+"/"+by.ID,
+		audit.Event{InstanceKey: r.Tenant.InstanceKey, TenantID: r.Tenant.ID, Actor: by})
+}
+
+// Purge deletes states and consents that ended more than a day ago, and ends those with times that only a wrong clock can have
+// stored.
 func (s *Service) Purge(ctx context.Context) error {
 	now := s.cfg.Now()
 	if err := s.cfg.Store.Purge(ctx, now.Add(-24*time.Hour), s.latest(now)); err != nil {

@@ -374,6 +374,8 @@ func TestDisown(t *testing.T) {
 			if !tc.before {
 				_, err = h.signIn(h.begin(), browser, "code-2")
 				h.must(err)
+				r, err = tenant.Resolve(t.Context(), h.store, tenantID) // the consent has proven the directory
+				h.must(err)
 				if status, err = h.tokens.Status(t.Context(), r); err != nil || status.State != token.StateActive || status.NextRenewalAt.IsZero() {
 					t.Errorf("Status after another consent = %s, %v, want active with a renewal", status.State, err)
 				}

@@ -37,9 +37,11 @@ const (
 	CustomerRefused           Code = "customer_refused"
 
 	// A tenant's settings.
-	DirectoryMissing   Code = "directory_missing"
-	DirectoryUnknown   Code = "directory_unknown"
-	DirectoryTaken     Code = "directory_taken"
+	DirectoryMissing Code = "directory_missing"
+	DirectoryUnknown Code = "directory_unknown"
+	DirectoryRefused Code = "directory_refused"
+	// For the provider only: it names two tenants.
+	DirectoryDisputed  Code = "directory_disputed"
 	ApplicationMissing Code = "application_missing"
 	ApplicationInvalid Code = "application_invalid"
 	SecretIsID         Code = "secret_is_id"
@@ -220,7 +222,8 @@ var messages = map[Code]message{
 
 	DirectoryMissing:   {Configuration, http.StatusConflict, "No Microsoft directory is set for this tenant.", "Enter the directory (tenant) id or its onmicrosoft.com domain in the settings."},
 	DirectoryUnknown:   {Configuration, http.StatusUnprocessableEntity, "Microsoft knows no directory named __directory__.", "Check the directory (tenant) id or domain, and the cloud, in the settings."},
-	DirectoryTaken:     {Configuration, http.StatusConflict, "The directory __directory__ already belongs to another tenant of this instance.", "Use the directory of this reseller's own partner account."},
+	DirectoryRefused:   {Configuration, http.StatusConflict, "The directory __directory__ can't be used for this account.", "Enter your own partner directory. If this is the right directory, ask your provider."},
+	DirectoryDisputed:  {"", http.StatusConflict, "A consent for the directory __directory__ was refused: it came for the tenant __tenant__, but the directory belongs to the tenant __owner__.", "Find out which reseller the directory belongs to. If it is the first one, change the directory of the other tenant or remove it, then repeat the consent."},
 	ApplicationMissing: {Configuration, http.StatusConflict, "No Microsoft application is set up for this tenant.", "Enter the application (client) id and its secret in the settings of the instance."},
 	ApplicationInvalid: {Configuration, http.StatusUnprocessableEntity, "The application (client) id __application__ is not a GUID.", "Copy the application (client) id from the overview page of the app registration."},
 	SecretIsID:         {Configuration, http.StatusUnprocessableEntity, "What was entered is the secret's id, not its value.", "Copy the column Value of the client secret; it is shown only once, right after it is made."},

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"azure-partner-connector/connector/length"
 )
@@ -33,6 +34,8 @@ type Error struct {
 	Params map[string]string
 	// Microsoft is what Microsoft answered, if it refused; for the history and for support tickets.
 	Microsoft *Evidence
+	// RetryAfter is how long the caller should wait before the same request; 0 when that is unknown.
+	RetryAfter time.Duration
 	// Cause is for the log and is never shown.
 	Cause error
 }

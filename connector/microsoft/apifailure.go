@@ -27,14 +27,14 @@ const missingMFA = "Unauthorized_MissingMFA"
 
 // mfaDemanded reports whether Partner Center refused a call because the sign-in was made without MFA.
 func mfaDemanded(answer reply) bool {
-	if apiCode(answer.body) == missingMFA {
+	if apiCode(answer.body()) == missingMFA {
 		return true
 	}
 	if answer.status != http.StatusUnauthorized {
 		return false
 	}
 	challenge := strings.Join(answer.header.Values("WWW-Authenticate"), " ")
-	for _, text := range []string{string(answer.body), answer.reason, challenge} {
+	for _, text := range []string{string(answer.body()), answer.reason, challenge} {
 		if partnerCenterMFA.MatchString(text) || mfaWords.MatchString(text) {
 			return true
 		}
@@ -44,7 +44,7 @@ func mfaDemanded(answer reply) bool {
 
 // apiRefusal translates an answer of an api that is neither a success nor a transient failure.
 func (c *Client) apiRefusal(api token.API, answer reply) *failure.Error {
-	if apiCode(answer.body) == missingMFA {
+	if apiCode(answer.body()) == missingMFA {
 		return c.apiFailure(failure.MFARequired, answer)
 	}
 	switch answer.status {
@@ -89,7 +89,7 @@ func (c *Client) apiFailure(code failure.Code, answer reply, params ...string) *
 			evidence.CorrelationID = idOrEmpty(answer.header.Get(name))
 		}
 	}
-	if code := apiCode(answer.body); digits.MatchString(code) {
+	if code := apiCode(answer.body()); digits.MatchString(code) {
 		evidence.Code = code
 	} else {
 		evidence.Error = nameOrEmpty(code)

@@ -179,7 +179,7 @@ func (c *Client) readPage(ctx context.Context, api token.API, address, position 
 		return c.apiFailure(failure.MFAMissing, answer)
 	case answer.status != http.StatusOK:
 		return c.apiRefusal(api, answer)
-	case answer.tooLong || json.Unmarshal(answer.body, page) != nil:
+	case answer.tooLong || json.Unmarshal(answer.body(), page) != nil:
 		return c.unreadable(answer)
 	}
 	return nil

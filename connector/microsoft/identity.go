@@ -29,7 +29,7 @@ type idClaims struct {
 	Name        string          `json:"name"`
 	Provider    string          `json:"idp"`
 	Account     json.RawMessage `json:"acct"` // 1 for a guest, 0 for a member
-	Nonce       string          `json:"nonce"`
+	Nonce       secret.Text     `json:"nonce"`
 	Expires     *float64        `json:"exp"`
 	NotBefore   *float64        `json:"nbf"`
 	IssuedAt    *float64        `json:"iat"`
@@ -83,7 +83,7 @@ func invalidToken(err error) *failure.Error {
 
 // check verifies what go-oidc leaves to its caller.
 func (claims idClaims) check(now time.Time, nonce string) error {
-	if nonce == "" || subtle.ConstantTimeCompare([]byte(claims.Nonce), []byte(nonce)) != 1 {
+	if nonce == "" || subtle.ConstantTimeCompare([]byte(claims.Nonce.Reveal()), []byte(nonce)) != 1 {
 		return errors.New("the nonce is not ours")
 	}
 	if claims.ObjectID == "" {

@@ -135,7 +135,7 @@ func (c *Client) fetchKeys(ctx context.Context, address string, cached *keyring)
 	if answer.status != http.StatusOK || answer.tooLong {
 		return c.unreadable(answer)
 	}
-	keys, err := parseKeys(answer.body)
+	keys, err := parseKeys(answer.body())
 	if err != nil {
 		return failure.Wrap(err, failure.MicrosoftAnswer)
 	}

@@ -126,7 +126,7 @@ func (c *Client) evaluatePartnerCenter(r resolvedClient, answer reply, accessTok
 		var profile struct {
 			TenantID string `json:"tenantId"`
 		}
-		if answer.tooLong || json.Unmarshal(answer.body, &profile) != nil || profile.TenantID == "" {
+		if answer.tooLong || json.Unmarshal(answer.body(), &profile) != nil || profile.TenantID == "" {
 			v = failed(c.unreadable(answer))
 		} else if !strings.EqualFold(profile.TenantID, r.DirectoryID) {
 			v = failed(c.foreign(profile.TenantID, r, answer))
@@ -157,7 +157,7 @@ func (c *Client) evaluateGraph(r resolvedClient, answer reply, _ secret.Text) ve
 			ID string `json:"id"`
 		} `json:"value"`
 	}
-	if answer.tooLong || json.Unmarshal(answer.body, &list) != nil || len(list.Value) == 0 || list.Value[0].ID == "" {
+	if answer.tooLong || json.Unmarshal(answer.body(), &list) != nil || len(list.Value) == 0 || list.Value[0].ID == "" {
 		return failed(c.unreadable(answer))
 	}
 	if seen := list.Value[0].ID; !strings.EqualFold(seen, r.DirectoryID) {
@@ -175,7 +175,7 @@ func (c *Client) evaluateARM(_ resolvedClient, answer reply, _ secret.Text) verd
 	var list struct {
 		Value *[]json.RawMessage `json:"value"`
 	}
-	if answer.tooLong || json.Unmarshal(answer.body, &list) != nil || list.Value == nil {
+	if answer.tooLong || json.Unmarshal(answer.body(), &list) != nil || list.Value == nil {
 		return failed(c.unreadable(answer))
 	}
 	return worked()

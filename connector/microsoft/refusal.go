@@ -45,7 +45,7 @@ type refusal struct {
 // does not hide the others.
 func (c *Client) refusalOf(answer reply) refusal {
 	var body map[string]json.RawMessage
-	if json.Unmarshal(answer.body, &body) != nil {
+	if json.Unmarshal(answer.body(), &body) != nil {
 		body = nil
 	}
 	r := refusal{
@@ -120,7 +120,7 @@ func (r refusal) failure(grant grantType) *failure.Error {
 
 // unreadable returns the failure of an answer of an unexpected form. It describes the answer and does not quote it.
 func (c *Client) unreadable(answer reply) *failure.Error {
-	f := failure.Wrap(fmt.Errorf("unexpected answer with status %d and %d bytes", answer.status, len(answer.body)), failure.MicrosoftAnswer)
+	f := failure.Wrap(fmt.Errorf("unexpected answer with status %d and %d bytes", answer.status, len(answer.body())), failure.MicrosoftAnswer)
 	if answer.status >= http.StatusBadRequest {
 		f = c.refusalOf(reply{status: answer.status, header: answer.header}).failure(anyGrant)
 	}

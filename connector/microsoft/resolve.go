@@ -83,7 +83,7 @@ func (c *Client) lookUp(ctx context.Context, p Profile, domain string) (string, 
 	var document struct {
 		Issuer string `json:"issuer"`
 	}
-	if answer.tooLong || json.Unmarshal(answer.body, &document) != nil {
+	if answer.tooLong || json.Unmarshal(answer.body(), &document) != nil {
 		return "", c.unreadable(answer)
 	}
 	id, hasPrefix := strings.CutPrefix(document.Issuer, p.Authority+"/")

@@ -113,7 +113,7 @@ func (c *Client) membershipPage(ctx context.Context, address string, graphToken 
 		Value *[]membership `json:"value"`
 		Next  string        `json:"@odata.nextLink"`
 	}
-	if answer.tooLong || json.Unmarshal(answer.body, &page) != nil || page.Value == nil {
+	if answer.tooLong || json.Unmarshal(answer.body(), &page) != nil || page.Value == nil {
 		return "", c.unreadable(answer)
 	}
 	for _, m := range *page.Value {

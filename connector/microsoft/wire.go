@@ -15,6 +15,7 @@ import (
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/token"
 )
 
@@ -33,12 +34,14 @@ type reply struct {
 	status  int
 	reason  string // status line without the version
 	header  http.Header
-	body    []byte
-	tooLong bool // body is incomplete
+	text    secret.Text // the body, which may hold tokens
+	tooLong bool        // body is incomplete
 }
 
 // byteOrderMark is what Partner Center and ARM have put before JSON (docs/reference/microsoft-identity.md §9).
 var byteOrderMark = []byte("\xef\xbb\xbf")
+
+func (r reply) body() []byte { return []byte(r.text.Reveal()) }
 
 // read reads and closes the body of an answer. It removes a byte order mark, which no decoder of JSON accepts.
 func read(resp *http.Response) (reply, error) {
@@ -51,7 +54,7 @@ func read(resp *http.Response) (reply, error) {
 		status:  resp.StatusCode,
 		reason:  resp.Status,
 		header:  resp.Header,
-		body:    bytes.TrimPrefix(body[:min(len(body), maxAnswer)], byteOrderMark),
+		text:    secret.New(string(bytes.TrimPrefix(body[:min(len(body), maxAnswer)], byteOrderMark))),
 		tooLong: len(body) > maxAnswer,
 	}, nil
 }
@@ -79,7 +82,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	r.answer = answer
-	resp.Body = io.NopCloser(bytes.NewReader(answer.body))
+	resp.Body = io.NopCloser(bytes.NewReader(answer.body()))
 	// x/oauth2 would parse any other type as a form; Microsoft answers in JSON only.
 	resp.Header = resp.Header.Clone()
 	resp.Header.Set("Content-Type", "application/json")

@@ -20,6 +20,7 @@ const (
 	CredentialWarning Kind = "credential_warning" // the application's last credential expires soon
 	Recovery          Kind = "recovery"           // a problem that people were notified of has ended
 	ConsentWaiting    Kind = "consent_waiting"    // a consent waits for its confirmation or its claim code
+	Incident          Kind = "incident"           // something happened that the provider has to know
 )
 
 // A Notice is one message to people. It contains no secret.
@@ -63,6 +64,7 @@ const (
 	headExpires        = "The refresh token of __name__ expires in __days__ days."
 	headExpiresNow     = "The refresh token of __name__ expires within a day."
 	headDisowned       = "A consent for __name__ (account __account__) was taken back right after it was granted."
+	headIncident       = "Something happened at __name__ that needs the provider."
 	headRecovered      = "The refresh token of __name__ is in order again."
 	headCredential     = "The last credential of the Microsoft application of __name__ ends in __days__ days."
 	headCredentialNow  = "The last credential of the Microsoft application of __name__ ends within a day."
@@ -87,6 +89,8 @@ func (n Notice) headline() string {
 		return headRecovered
 	case ConsentWaiting:
 		return headWaiting
+	case Incident:
+		return headIncident
 	}
 	if n.Reason != nil && n.Reason.Code == failure.ConsentDisowned {
 		return headDisowned

@@ -59,6 +59,6 @@ func (p *Panel) Send(ctx context.Context, n Notice) error {
 		return fmt.Errorf("%w: the account of tenant %s is unknown", ErrUndeliverable, n.TenantID)
 	}
 	return p.panels.Notify(ctx, in, PanelNotice{
-		AccountID: account, Alarm: n.Kind == Alarm, Message: n.Headline(), Details: strings.Join(n.Lines(), " "),
+		AccountID: account, Alarm: n.Kind == Alarm || n.Kind == Incident, Message: n.Headline(), Details: strings.Join(n.Lines(), " "),
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
@@ -43,6 +44,9 @@ type Announcement struct {
 type Store interface {
 	Instance(ctx context.Context, key string) (tenant.Instance, error)
 	Tenant(ctx context.Context, id string) (tenant.Tenant, error)
+	// InstanceEvents returns the events of an instance itself, not of its tenants, with one of the actions that happened after
+	// the given time, newest first, up to limit.
+	InstanceEvents(ctx context.Context, key string, actions []audit.Action, after time.Time, limit int) ([]audit.Event, error)
 
 	// DueAnnouncements returns up to limit subjects that are due and not leased, the longest due first. Those follow that only
 	// count as due or not leased, because a wrong clock stored their times: they are farther ahead than LongestWait or the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/notify"
+	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
@@ -448,4 +450,39 @@ func TestSweep_NotifiesOfAWaitingConsentOnce(t *testing.T) {
 		h.sweep()
 		h.checkSent("consent_waiting 1 confirmation_waiting")
 	})
+}
+
+// TestSweep_TellsTheProviderOfIncidents appends events of the instance that the provider has to know.
+func TestSweep_TellsTheProviderOfIncidents(t *testing.T) {
+	each(t, func(h *harness) {
+		h.sweep()
+		h.checkSent()
+		h.incident("tenant-2")
+		h.sweep()
+		h.checkSent("incident 0")
+		h.restart()
+		h.sweep()
+		h.advance(day)
+		h.happen(audit.TenantConfigured)
+		h.sweep()
+		h.checkSent()
+		h.incident("tenant-3")
+		h.incident("tenant-4")
+		h.sweep()
+		h.panel.mu.Lock()
+		last := h.panel.sent[len(h.panel.sent)-1]
+		h.panel.mu.Unlock()
+		if text := fmt.Sprint(last.Headline(), last.Lines()); last.TenantID != "" || !strings.Contains(text, "tenant-4") || !strings.Contains(text, "the-owner") {
+			t.Errorf("the last notice is about %q: %s, want one of the instance about tenant-4", last.TenantID, text)
+		}
+		h.checkSent("incident 0", "incident 0")
+	})
+}
+
+func (h *harness) incident(tenantID string) {
+	h.Helper()
+	h.must(h.store.AppendEvent(h.Context(), audit.Event{
+		ID: random.ID(), At: h.now(), InstanceKey: instanceKey, Action: audit.DirectoryDisputed, Result: string(failure.DirectoryDisputed),
+		Details: map[string]string{"directory": "alpine.example", "tenant": tenantID, "owner": "the-owner"},
+	}))
 }

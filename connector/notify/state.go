@@ -46,6 +46,8 @@ type State struct {
 
 	// Waiting are the consents that wait and that people were notified of.
 	Waiting []string `json:"waiting,omitempty"`
+	// Incidents are the IDs of the events among the last ones that people were notified of.
+	Incidents []string `json:"incidents,omitempty"`
 
 	Outbox []Delivery `json:"outbox,omitempty"` // oldest first
 }

@@ -130,7 +130,8 @@ func (s *Service) processTenant(ctx context.Context, a *Announcement) (time.Time
 	return a.State.next(status, ownCredential, now), nil
 }
 
-// processInstance checks the credentials that all tenants without their own application share.
+// processInstance checks the credentials that all tenants without their own application share, and what happened that the
+// provider has to know.
 func (s *Service) processInstance(ctx context.Context, a *Announcement) (time.Time, error) {
 	in, err := s.cfg.Store.Instance(ctx, a.Subject.ID)
 	if err == nil && !in.RemovedAt.IsZero() {
@@ -141,7 +142,13 @@ func (s *Service) processInstance(ctx context.Context, a *Announcement) (time.Ti
 	}
 	now := s.cfg.Now()
 	ends := in.Settings.Application.Ends(now)
-	s.enqueue(&a.State, Notice{InstanceKey: in.Key, Name: "instance " + in.Key}, a.State.credential(ends, now), now)
+	changes := a.State.credential(ends, now)
+	happened, err := s.cfg.Store.InstanceEvents(ctx, in.Key, incidents(), now.Add(-incidentAge), maxOutbox)
+	if err != nil {
+		return time.Time{}, err
+	}
+	changes = append(changes, a.State.incidents(happened)...)
+	s.enqueue(&a.State, Notice{InstanceKey: in.Key, Name: "instance " + in.Key}, changes, now)
 	if err := s.save(ctx, *a); err != nil {
 		return time.Time{}, err
 	}

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"slices"
 	"time"
 
 	"azure-partner-connector/connector/audit"
@@ -26,7 +27,7 @@ func TriggerOf(e audit.Event) (trigger Trigger, ok bool) {
 			trigger.Delay = lendingDelay
 		}
 	case e.InstanceKey != "":
-		trigger.Subject, trigger.WithTenants = Subject{OfInstance, e.InstanceKey}, true
+		trigger.Subject, trigger.WithTenants = Subject{OfInstance, e.InstanceKey}, !slices.Contains(incidents(), e.Action)
 	default:
 		return Trigger{}, false
 	}

@@ -16,6 +16,7 @@ import (
 
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/peer"
+	"azure-partner-connector/connector/sampling"
 )
 
 // Consents runs the consent procedures; consent.Service implements it. Errors that a person may see are *failure.Error.
@@ -87,6 +88,7 @@ type Handler struct {
 	routes     map[string]bool // patterns of all routes
 	origin     *http.CrossOriginProtection
 	limiter    *limiter
+	refused    *sampling.Sampler // of records of requests beyond the limit
 	pages      *pages
 	languages  *languages
 	assets     map[string]asset
@@ -121,6 +123,7 @@ func New(cfg Config) (*Handler, error) {
 	if h.limiter, err = newLimiter(cfg.Limit, cfg.Now); err != nil {
 		return nil, err
 	}
+	h.refused = sampling.New(refusedRecords, cfg.Now)
 	if h.languages, err = loadLanguages(); err != nil {
 		return nil, err
 	}

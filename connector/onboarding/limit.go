@@ -3,8 +3,6 @@ package onboarding
 import (
 	"errors"
 	"fmt"
-	"math"
-	"strconv"
 	"strings"
 	"time"
 
@@ -72,10 +70,11 @@ func (h *Handler) limited() echo.MiddlewareFunc {
 		Skipper:             func(c echo.Context) bool { return strings.HasPrefix(c.Path(), h.base+assetPath) },
 		IdentifierExtractor: func(c echo.Context) (string, error) { return peer.Client(peer.Parse(c.RealIP())).String(), nil },
 		DenyHandler: func(c echo.Context, _ string, err error) error {
+			refused := failure.New(failure.TooManyRequests)
 			if exceeded, ok := errors.AsType[*limitExceeded](err); ok {
-				c.Response().Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(exceeded.wait.Seconds()))))
+				refused.RetryAfter = exceeded.wait
 			}
-			return failure.New(failure.TooManyRequests)
+			return refused
 		},
 	})
 }

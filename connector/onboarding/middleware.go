@@ -68,6 +68,10 @@ func continueTo(authorities []string) string {
 	return strings.Join(sources, " ")
 }
 
+// refusedRecords is how many records of requests beyond the limit are logged within a minute. All are counted by the metric of
+// the listener.
+const refusedRecords = 60
+
 // recorded gives every request a reference and logs one record. The record has the route's pattern instead of the
 // address, because paths hold links and queries hold codes.
 func (h *Handler) recorded(next echo.HandlerFunc) echo.HandlerFunc {
@@ -88,6 +92,15 @@ func (h *Handler) recorded(next echo.HandlerFunc) echo.HandlerFunc {
 			slog.String("reference", failure.Reference(ctx)),
 		}
 		level := slog.LevelInfo
+		if c.Response().Status == http.StatusTooManyRequests { // anybody can send any number of requests
+			ok, skipped := h.refused.Allow()
+			if !ok {
+				return nil
+			}
+			if skipped > 0 {
+				attrs = append(attrs, slog.Int("skipped", skipped))
+			}
+		}
 		if err, ok := c.Get(failureKey).(error); ok {
 			f := failure.From(err)
 			attrs = append(attrs, slog.String("code", string(f.Code)), slog.Any("err", err))

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/token"
 )
 
@@ -40,6 +42,12 @@ type outcome struct {
 	Failure        *failure.Record `json:"failure,omitempty"`
 	Ends           time.Time       `json:"ends"`
 }
+
+// Format implements fmt.Formatter: the claim code is printed by no verb. It has to be a string, because the cookie holds it as JSON.
+func (outcome) Format(f fmt.State, _ rune) { secret.Redact(f) }
+
+// LogValue implements slog.LogValuer.
+func (outcome) LogValue() slog.Value { return secret.Redacted() }
 
 func newOutcome(ctx context.Context, out consent.Outcome, err error, now time.Time) outcome {
 	o := outcome{Ends: now.Add(outcomeTTL)}

@@ -2,7 +2,9 @@ package onboarding
 
 import (
 	"errors"
+	"math"
 	"net/http"
+	"strconv"
 
 	"github.com/labstack/echo/v4"
 
@@ -23,6 +25,9 @@ func (h *Handler) refuse(err error, c echo.Context) {
 	}
 	err = routingFailure(err)
 	noteFailure(c, err)
+	if wait := failure.From(err).RetryAfter; wait > 0 {
+		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	}
 	r := failure.NewRecord(c.Request().Context(), err)
 	if err := h.renderFailure(c, r, heading(r.Code)); err != nil {
 		noteFailure(c, err)

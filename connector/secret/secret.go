@@ -61,3 +61,10 @@ func (t *Text) UnmarshalText(b []byte) error {
 	*t = New(string(b))
 	return nil
 }
+
+// Redact prints "[redacted]", for the Format methods of types that hold a secret in a form that others need, such as the fields of
+// a JSON document. A field that need not have such a form is a Text.
+func Redact(f fmt.State) { _, _ = io.WriteString(f, redacted) }
+
+// Redacted is what logs show of a value of such a type.
+func Redacted() slog.Value { return slog.StringValue(redacted) }

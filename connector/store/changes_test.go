@@ -43,7 +43,7 @@ func TestChangeTenant(t *testing.T) {
 		outdated := changed
 		changed.Name = "changed"
 		outdated.Name = "outdated"
-		taking.DirectoryID = taken.DirectoryID
+		taking.ProvenDirectoryID = taken.ProvenDirectoryID
 		long.AccountID = strings.Repeat("x", 300) // too long for MySQL
 		if err := s.ChangeTenant(ctx, &changed, configured(changed.ID)); err != nil || changed.Version != 2 {
 			t.Errorf("ChangeTenant() = %v, version %d, want version 2", err, changed.Version)
@@ -52,8 +52,8 @@ func TestChangeTenant(t *testing.T) {
 			tenant tenant.Tenant
 			want   error
 		}{
-			"outdated":                               {outdated, tenant.ErrChanged},
-			"of a directory that another tenant has": {taking, tenant.ErrDirectoryTaken},
+			"outdated": {outdated, tenant.ErrChanged},
+			"of a directory that another tenant has proven": {taking, tenant.ErrDirectoryTaken},
 		} {
 			if err := s.ChangeTenant(ctx, &tc.tenant, configured(tc.tenant.ID)); !errors.Is(err, tc.want) || tc.tenant.Version != 1 {
 				t.Errorf("ChangeTenant() of one that is %s = %v, version %d, want %v, version 1", name, err, tc.tenant.Version, tc.want)

@@ -67,14 +67,12 @@ func (s *Store) consentRow(c consent.Consent) (consentRow, error) {
 	}, nil
 }
 
-// purgeAt returns when the secrets of c are no longer needed; zero when it has none.
+// purgeAt returns when c ended or ends: nothing comes of it any more.
 func purgeAt(c consent.Consent) time.Time {
 	switch {
-	case c.Link.Empty() && c.ClaimHash == "":
-		return time.Time{}
 	case !c.EndedAt.IsZero():
 		return c.EndedAt
-	case c.ClaimHash != "" && c.ClaimExpiresAt.After(c.ExpiresAt):
+	case c.ClaimExpiresAt.After(c.ExpiresAt):
 		return c.ClaimExpiresAt
 	}
 	return c.ExpiresAt
@@ -212,7 +210,7 @@ func (s *Store) CountClaim(ctx context.Context, consentID string, limit int) err
 	return nil
 }
 
-// Purge implements consent.Store. It keeps the hash of a link, which distinguishes an old link from one that never existed.
+// Purge implements consent.Store.
 func (s *Store) Purge(ctx context.Context, before time.Time, latest consent.Latest) error {
 	if err := s.endMisdated(ctx, latest); err != nil {
 		return fmt.Errorf("ending consents with implausible times: %w", err)
@@ -224,16 +222,13 @@ func (s *Store) Purge(ctx context.Context, before time.Time, latest consent.Late
 		return fmt.Errorf("purging states: %w", err)
 	}
 	err = s.inBatches(ctx, &consentRow{}, "purge_at", before, func(ended *gorm.DB) error {
-		return ended.Model(&consentRow{}).Updates(map[string]any{
-			"link":                nil,
-			"claim_hash":          nil,
-			"replaced_claim_hash": nil,
-			"purge_at":            nil,
-			"version":             gorm.Expr("version + 1"),
-		}).Error
+		return ended.Delete(&consentRow{}).Error
 	})
 	if err != nil {
 		return fmt.Errorf("purging consents: %w", err)
+	}
+	if err := s.purgeAllowances(ctx, before); err != nil {
+		return fmt.Errorf("purging allowances: %w", err)
 	}
 	return nil
 }
@@ -264,7 +259,7 @@ func (s *Store) endMisdated(ctx context.Context, latest consent.Latest) error {
 				"link":                nil,
 				"claim_hash":          nil,
 				"replaced_claim_hash": nil,
-				"purge_at":            nil,
+				"purge_at":            now,
 				"version":             gorm.Expr("version + 1"),
 			}).Error
 	})

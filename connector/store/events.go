@@ -158,6 +158,23 @@ func (s *Store) EventsOf(ctx context.Context, tenantID string, actions []audit.A
 	return events, nil
 }
 
+// InstanceEvents implements notify.Store.
+func (s *Store) InstanceEvents(ctx context.Context, key string, actions []audit.Action, after time.Time, limit int) ([]audit.Event, error) {
+	var rows []eventRow
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
+		return db.Where("tenant_id = '' AND happened_at > ? AND instance_key = ? AND action IN ?", sqldb.NewTimestamp(after), key, actions).
+			Order("happened_at DESC, seq DESC").Limit(limit).Find(&rows).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading some events of instance %q: %w", key, err)
+	}
+	events := make([]audit.Event, len(rows))
+	for i, row := range rows {
+		events[i] = row.event()
+	}
+	return events, nil
+}
+
 // trimPage returns the first of more than limit rows, at most limit of them, without an incomplete group of events with the
 // same time at the end.
 func trimPage(rows []eventRow, limit int) []eventRow {

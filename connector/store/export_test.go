@@ -167,6 +167,28 @@ func Form(ctx context.Context, s *Store) (int, error) {
 // SetForm is setForm.
 func SetForm(ctx context.Context, s *Store, form int) error { return s.setForm(ctx, form) }
 
+// SetEarlierForm gives every row the MAC that it had before MACs covered what is proven.
+func SetEarlierForm(ctx context.Context, s *Store) error {
+	for _, table := range s.guardedTables() {
+		err := s.walkGuarded(ctx, table, func(ctx context.Context, rows []provenRow) error {
+			for _, row := range rows {
+				err := s.db.Write(ctx, func(db *gorm.DB) error {
+					return db.Table(table.name).Where(table.key+" = ?", row.id).
+						Update("mac", s.keyring.MAC(rowPurpose, row.parts(formBound)...)).Error
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return s.setForm(ctx, formBound)
+}
+
 // CurrentForm is currentForm.
 const (
 	CurrentForm = currentForm

@@ -84,7 +84,7 @@ func (s *Store) describe(ctx context.Context, table, id string) (AlteredRow, err
 	}
 	row := AlteredRow{
 		Table: table, InstanceKey: t.InstanceKey, TenantID: id,
-		Columns: []ColumnOfRow{{"instance_key", t.InstanceKey}, {"account_id", t.AccountID}, {"directory_id", t.DirectoryID}},
+		Columns: []ColumnOfRow{{"instance_key", t.InstanceKey}, {"account_id", t.AccountID}, {"directory_id", t.DirectoryID}, {"proven_directory_id", t.ProvenDirectoryID}},
 	}
 	if !t.SuspendedAt.IsZero() {
 		row.Columns = append(row.Columns, ColumnOfRow{"suspended_at", t.SuspendedAt.Format(time.DateTime)})

@@ -15,13 +15,16 @@ const (
 	// formBound has seals that are bound to their form and to other columns of the row, MACs of the columns that decide who
 	// has access, and events with MACs and checkpoints.
 	formBound = 2
+	// formProven has the seals of formBound, and MACs that also cover which directory a tenant has proven.
+	formProven = 4
 
-	currentForm = formBound
+	currentForm = formProven
+	sealedForm  = formBound // of seals
 )
 
 // boundForm returns the values that a seal of the current form is bound to.
 func boundForm(bound []string) []string {
-	return append([]string{strconv.Itoa(currentForm)}, bound...)
+	return append([]string{strconv.Itoa(sealedForm)}, bound...)
 }
 
 // rowPurpose is the purpose of the MACs of rows.
@@ -58,6 +61,9 @@ func (s *Store) rowMAC(row guardedRow) []byte {
 }
 
 // proven reports whether mac is right for row. A missing MAC is wrong.
-func (s *Store) proven(row guardedRow, mac []byte) bool {
-	return s.keyring.CheckMAC(mac, rowPurpose, row.parts(currentForm)...)
+func (s *Store) proven(row guardedRow, mac []byte) bool { return s.provenIn(currentForm, row, mac) }
+
+// provenIn is proven for a MAC of an earlier form.
+func (s *Store) provenIn(form int, row guardedRow, mac []byte) bool {
+	return s.keyring.CheckMAC(mac, rowPurpose, row.parts(form)...)
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/storetest"
 )
 
@@ -109,5 +110,30 @@ func TestPurgeNonces(t *testing.T) {
 		if err := db.Raw(t).QueryRowContext(ctx, "SELECT COUNT(*) FROM nonces").Scan(&left); err != nil || left != 1 {
 			t.Errorf("PurgeNonces() leaves %d nonces, %v, want 1", left, err)
 		}
+	})
+}
+
+// TestRememberNonce_OneOfAThousandReplaysCounts replays one request at two replicas.
+func TestRememberNonce_OneOfAThousandReplaysCounts(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		const replays = 1000
+		replicas := []*store.Store{db.Open(t), db.Open(t)}
+		errReplay := errors.New("replay")
+		results := make(chan error, replays)
+		var all errgroup.Group
+		all.SetLimit(100)
+		for i := range replays {
+			all.Go(func() error {
+				fresh, err := replicas[i%2].RememberNonce(t.Context(), "key", "nonce", noon, noon.Add(time.Minute))
+				if err == nil && !fresh {
+					err = errReplay
+				}
+				results <- err
+				return nil
+			})
+		}
+		_ = all.Wait()
+		checkOneWinner(t, results, errReplay)
 	})
 }

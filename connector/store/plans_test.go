@@ -14,6 +14,7 @@ import (
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
 
@@ -92,6 +93,14 @@ func TestStore_EveryQueryUsesAnIndex(t *testing.T) {
 			}},
 			"a tenant's open consent": {"consents_of_tenant", func() error { _, err := s.OpenConsent(ctx, one, token.Manual); return err }},
 			"a consent's open states": {"states_of_consent", func() error { _, err := s.OpenStates(ctx, "consent-0500", noon); return err }},
+			"who has proven a directory": {"", func() error {
+				_, err := s.Owner(ctx, "key", "directory-0500")
+				if errors.Is(err, tenant.ErrNotFound) {
+					return nil
+				}
+				return err
+			}},
+			"counting a use": {"", func() error { _, _, err := s.TakeAllowance(ctx, "consents", one, 1, noon); return err }},
 			"due announcements": {"announcements_due", func() error {
 				_, err := s.DueAnnouncements(ctx, noon, 20)
 				return err

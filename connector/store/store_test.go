@@ -51,15 +51,17 @@ func newInstance() tenant.Instance {
 }
 
 func newTenant() tenant.Tenant {
+	directory := random.ID()
 	return tenant.Tenant{
-		ID:             random.ID(),
-		InstanceKey:    instanceKey,
-		AccountID:      random.ID(),
-		SubscriptionID: random.ID(),
-		Name:           "Größe & Söhne 株式会社",
-		Marketplace:    "Example Market",
-		DirectoryID:    random.ID(),
-		Directory:      "reseller.onmicrosoft.com",
+		ID:                random.ID(),
+		InstanceKey:       instanceKey,
+		AccountID:         random.ID(),
+		SubscriptionID:    random.ID(),
+		Name:              "Größe & Söhne 株式会社",
+		Marketplace:       "Example Market",
+		DirectoryID:       directory,
+		Directory:         "reseller.onmicrosoft.com",
+		ProvenDirectoryID: directory,
 		Application: tenant.Application{
 			ID: random.ID(), Secret: tenant.Credential{Value: secret.New("canary-tenant-secret"), Ends: noon.AddDate(0, 6, 0)},
 			NextSecret: tenant.Credential{Value: secret.New("canary-tenants-next-secret"), Since: noon},

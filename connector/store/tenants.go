@@ -13,6 +13,7 @@ import (
 	"azure-partner-connector/connector/notify"
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
 )
 
 type tenantRow struct {
@@ -24,6 +25,7 @@ type tenantRow struct {
 	Marketplace    string
 	DirectoryID    sqldb.NullString
 	Directory      string
+	Proven         sqldb.NullString `gorm:"column:proven_directory_id"`
 	ApplicationID  string
 	Credentials    []byte
 	Suspended      sqldb.Timestamp `gorm:"column:suspended_at"`
@@ -50,6 +52,7 @@ func (s *Store) tenantRow(t tenant.Tenant) (tenantRow, error) {
 		Marketplace:    t.Marketplace,
 		DirectoryID:    sqldb.NullString(t.DirectoryID),
 		Directory:      t.Directory,
+		Proven:         sqldb.NullString(t.ProvenDirectoryID),
 		ApplicationID:  t.Application.ID,
 		Credentials:    sealed,
 		Suspended:      sqldb.NewTimestamp(t.SuspendedAt),
@@ -67,6 +70,7 @@ func (row *tenantRow) guarded() guardedRow {
 		{"instance_key", row.InstanceKey, formBound},
 		{"account_id", row.AccountID, formBound},
 		{"directory_id", string(row.DirectoryID), formBound},
+		{"proven_directory_id", string(row.Proven), formProven},
 	}, suspendedColumn(row.Suspended)...)}
 }
 
@@ -81,20 +85,21 @@ func suspendedColumn(at sqldb.Timestamp) []guardedColumn {
 
 func (s *Store) tenantOf(row tenantRow) tenant.Tenant {
 	return tenant.Tenant{
-		ID:             row.ID,
-		InstanceKey:    row.InstanceKey,
-		AccountID:      row.AccountID,
-		SubscriptionID: row.SubscriptionID,
-		Name:           row.Name,
-		Marketplace:    row.Marketplace,
-		DirectoryID:    string(row.DirectoryID),
-		Directory:      row.Directory,
-		Application:    s.applicationOf(row.ApplicationID, row.Credentials, "tenants", row.ID),
-		SuspendedAt:    row.Suspended.Time,
-		CreatedAt:      row.Created.Time,
-		UpdatedAt:      row.Updated.Time,
-		Altered:        !s.proven(row.guarded(), row.MAC),
-		Version:        row.Version,
+		ID:                row.ID,
+		InstanceKey:       row.InstanceKey,
+		AccountID:         row.AccountID,
+		SubscriptionID:    row.SubscriptionID,
+		Name:              row.Name,
+		Marketplace:       row.Marketplace,
+		DirectoryID:       string(row.DirectoryID),
+		Directory:         row.Directory,
+		ProvenDirectoryID: string(row.Proven),
+		Application:       s.applicationOf(row.ApplicationID, row.Credentials, "tenants", row.ID),
+		SuspendedAt:       row.Suspended.Time,
+		CreatedAt:         row.Created.Time,
+		UpdatedAt:         row.Updated.Time,
+		Altered:           !s.proven(row.guarded(), row.MAC),
+		Version:           row.Version,
 	}
 }
 
@@ -141,7 +146,7 @@ func (s *Store) TenantsAfter(ctx context.Context, after string, limit int) ([]st
 }
 
 // SaveTenant implements tenant.Store. It returns tenant.ErrChanged when the row changed since it was read or already
-// exists, and tenant.ErrDirectoryTaken when another tenant of the instance has the directory.
+// exists, and tenant.ErrDirectoryTaken when another tenant of the instance has proven the directory that t has proven.
 func (s *Store) SaveTenant(ctx context.Context, t *tenant.Tenant) error {
 	if t.Altered {
 		return fmt.Errorf("saving tenant %q: %w", t.ID, failure.New(failure.Integrity))
@@ -185,6 +190,27 @@ func (s *Store) duplicateTenant(ctx context.Context, t tenant.Tenant) error {
 		return err
 	}
 	return tenant.ErrChanged
+}
+
+// Owner implements consent.Store.
+func (s *Store) Owner(ctx context.Context, instanceKey, directoryID string) (tenant.Tenant, error) {
+	var row tenantRow
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
+		return takeOne(db.Where("instance_key = ? AND proven_directory_id = ?", instanceKey, directoryID), &row)
+	})
+	if err == nil {
+		err = mustMatchKey(string(row.Proven), directoryID)
+	}
+	if err != nil {
+		return tenant.Tenant{}, fmt.Errorf("reading who has proven directory %q: %w", directoryID, err)
+	}
+	return s.tenantOf(row), nil
+}
+
+// GrantedDirectory implements tenant.Store.
+func (s *Store) GrantedDirectory(ctx context.Context, tenantID string) (string, error) {
+	g, err := s.Grant(ctx, tenantID, token.Active)
+	return g.DirectoryID, err
 }
 
 // ChangeTenant implements tenant.Store.

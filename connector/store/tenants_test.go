@@ -133,12 +133,12 @@ func TestSaveTenant_Errors(t *testing.T) {
 			change func(t *tenant.Tenant)
 			want   error
 		}{
-			"exists":                       {func(t *tenant.Tenant) { t.Version, t.DirectoryID = 0, random.ID() }, tenant.ErrChanged},
-			"exists, with its directory":   {func(t *tenant.Tenant) { t.Version = 0 }, tenant.ErrChanged},
-			"changed":                      {func(t *tenant.Tenant) { t.Version = 9 }, tenant.ErrChanged},
-			"never stored":                 {func(t *tenant.Tenant) { t.ID = random.ID() }, tenant.ErrChanged},
-			"new, directory of another":    {func(t *tenant.Tenant) { t.Version, t.ID = 0, random.ID() }, tenant.ErrDirectoryTaken},
-			"stored, directory of another": {func(t *tenant.Tenant) { t.DirectoryID = second.DirectoryID }, tenant.ErrDirectoryTaken},
+			"exists":                     {func(t *tenant.Tenant) { t.Version, t.DirectoryID = 0, random.ID() }, tenant.ErrChanged},
+			"exists, with its directory": {func(t *tenant.Tenant) { t.Version = 0 }, tenant.ErrChanged},
+			"changed":                    {func(t *tenant.Tenant) { t.Version = 9 }, tenant.ErrChanged},
+			"never stored":               {func(t *tenant.Tenant) { t.ID = random.ID() }, tenant.ErrChanged},
+			"new, proven by another":     {func(t *tenant.Tenant) { t.Version, t.ID = 0, random.ID() }, tenant.ErrDirectoryTaken},
+			"stored, proven by another":  {func(t *tenant.Tenant) { t.ProvenDirectoryID = second.ProvenDirectoryID }, tenant.ErrDirectoryTaken},
 		} {
 			refused := first
 			tc.change(&refused)
@@ -158,7 +158,41 @@ func TestSaveTenant_Errors(t *testing.T) {
 	})
 }
 
-func TestSaveTenant_DirectoryBelongsToOne(t *testing.T) {
+// TestSaveTenant_AnyNumberMayNameADirectory stores tenants that name the directory that another one has proven.
+func TestSaveTenant_AnyNumberMayNameADirectory(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		ctx := t.Context()
+		owner := addTenant(t, s)
+		for range 3 {
+			naming := newTenant()
+			naming.DirectoryID, naming.ProvenDirectoryID = owner.DirectoryID, ""
+			if err := s.SaveTenant(ctx, &naming); err != nil {
+				t.Errorf("SaveTenant() of one that names the directory of another = %v", err)
+			}
+			if got, err := s.Tenant(ctx, naming.ID); err != nil || got.Proven() || got.Altered {
+				t.Errorf("Tenant() = proven: %t, altered: %t, %v, want neither", got.Proven(), got.Altered, err)
+			}
+		}
+		if got, err := s.Owner(ctx, instanceKey, owner.DirectoryID); err != nil || got.ID != owner.ID || !got.Proven() {
+			t.Errorf("Owner() = %s, %v, want %s", got.ID, err, owner.ID)
+		}
+		for _, key := range []string{"another-instance", ""} {
+			if got, err := s.Owner(ctx, key, owner.DirectoryID); !errors.Is(err, tenant.ErrNotFound) {
+				t.Errorf("Owner() in the instance %q = %s, %v, want %v", key, got.ID, err, tenant.ErrNotFound)
+			}
+		}
+		if err := s.DeleteTenant(ctx, owner.ID); err != nil {
+			t.Fatalf("DeleteTenant() = %v", err)
+		}
+		if got, err := s.Owner(ctx, instanceKey, owner.DirectoryID); !errors.Is(err, tenant.ErrNotFound) {
+			t.Errorf("Owner() after the tenant went = %s, %v, want %v", got.ID, err, tenant.ErrNotFound)
+		}
+	})
+}
+
+func TestSaveTenant_DirectoryIsProvenOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		directory := random.ID()
@@ -168,7 +202,7 @@ func TestSaveTenant_DirectoryBelongsToOne(t *testing.T) {
 			s := db.Open(t)
 			all.Go(func() error {
 				claiming := newTenant()
-				claiming.DirectoryID = directory
+				claiming.DirectoryID, claiming.ProvenDirectoryID = directory, directory
 				results <- s.SaveTenant(t.Context(), &claiming)
 				return nil
 			})

@@ -65,23 +65,38 @@ func (s *Store) upgrade(ctx context.Context, form int) error {
 			return err
 		}
 	}
-	if err := s.bindAll(ctx); err != nil {
-		return fmt.Errorf("resealing what is stored: %w", err)
+	if form < formBound {
+		if err := s.bindAll(ctx); err != nil {
+			return fmt.Errorf("resealing what is stored: %w", err)
+		}
+	}
+	if err := s.proveGranted(ctx); err != nil {
+		return fmt.Errorf("recording which directories are proven: %w", err)
 	}
 	for _, table := range s.guardedTables() {
-		if err := s.guard(ctx, table); err != nil {
+		if err := s.guard(ctx, table, form); err != nil {
 			return fmt.Errorf("computing the MACs of %s: %w", table.name, err)
 		}
 	}
-	if err := s.coverEarlierEvents(ctx); err != nil {
-		return fmt.Errorf("covering events by checkpoints: %w", err)
+	if form < formBound {
+		if err := s.coverEarlierEvents(ctx); err != nil {
+			return fmt.Errorf("covering events by checkpoints: %w", err)
+		}
 	}
 	return s.setForm(ctx, currentForm)
 }
 
+// proveGranted records the directories of the active grants as proven: each was obtained by a consent in its directory. The
+// form before let only one tenant of an instance have a directory.
+func (s *Store) proveGranted(ctx context.Context) error {
+	const prove = "UPDATE tenants SET proven_directory_id = directory_id WHERE proven_directory_id IS NULL AND EXISTS (" +
+		"SELECT 1 FROM grants g WHERE g.tenant_id = tenants.id AND g.slot = 'active' AND g.directory_id = tenants.directory_id)"
+	return s.db.Write(ctx, func(db *gorm.DB) error { return db.Exec(prove).Error })
+}
+
 // refuseSecondUpgrade returns ErrUpgradedBefore when a value is sealed in the current form already.
 func (s *Store) refuseSecondUpgrade(ctx context.Context) error {
-	return s.walkForm(ctx, currentForm, nil, func(_ context.Context, c sealedColumn, values []sealedValue, _ *Progress) error {
+	return s.walkForm(ctx, sealedForm, nil, func(_ context.Context, c sealedColumn, values []sealedValue, _ *Progress) error {
 		for _, v := range values {
 			if _, _, err := s.openValue(c, v); err == nil {
 				return ErrUpgradedBefore
@@ -182,12 +197,13 @@ func (s *Store) walkGuarded(ctx context.Context, table guardedTable, visit func(
 	}
 }
 
-// guard gives every row of a table a MAC of the current form.
-func (s *Store) guard(ctx context.Context, table guardedTable) error {
+// guard gives every row of a table a MAC of the current form. A row whose MAC is wrong in the form that the database has stays
+// as it is: the upgrade must not make it valid.
+func (s *Store) guard(ctx context.Context, table guardedTable, form int) error {
 	return s.walkGuarded(ctx, table, func(ctx context.Context, rows []provenRow) error {
 		return s.Transact(ctx, func(ctx context.Context) error {
 			for _, row := range rows {
-				if s.proven(row.guardedRow, row.mac) {
+				if s.proven(row.guardedRow, row.mac) || form >= formBound && !s.provenIn(form, row.guardedRow, row.mac) {
 					continue
 				}
 				if _, err := s.saveMAC(ctx, table, row); err != nil {

@@ -19,6 +19,9 @@ func checkUpgraded(t *testing.T, s *store.Store) {
 	t.Helper()
 	ctx := t.Context()
 	r, err := s.Resolve(ctx, storetest.EarlierTenant)
+	if err == nil && !r.Tenant.Proven() {
+		t.Error("Resolve() = a tenant with a grant whose directory is not proven")
+	}
 	if err != nil || r.Intact() != nil || r.Tenant.AccountID != storetest.EarlierAccount || r.Instance.Settings.Application.Secret.Value.Reveal() != "earlier-secret" {
 		t.Errorf("Resolve() = another tenant, %v, intact: %v", err, r.Intact())
 	}
@@ -177,6 +180,63 @@ func TestMigrate_OldFormsAreWrongAfterTheUpgrade(t *testing.T) {
 	})
 }
 
+// TestMigrate_ProvesDirectoriesOfTenantsWithAGrant upgrades a database whose MACs do not yet cover what is proven. A row that was
+// altered before stays altered.
+func TestMigrate_ProvesDirectoriesOfTenantsWithAGrant(t *testing.T) {
+	t.Parallel()
+	storetest.EachEmpty(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		ctx := t.Context()
+		granted, elsewhere, without, altered := newTenant(), newTenant(), newTenant(), newTenant()
+		in := newInstance()
+		if err := s.SaveInstance(ctx, &in); err != nil {
+			t.Fatalf("SaveInstance() = %v", err)
+		}
+		for _, saved := range []*tenant.Tenant{&granted, &elsewhere, &without, &altered} {
+			saved.ProvenDirectoryID = ""
+			if err := s.SaveTenant(ctx, saved); err != nil {
+				t.Fatalf("SaveTenant() = %v", err)
+			}
+			g := newGrant(saved.ID, token.Active, noon)
+			g.DirectoryID = saved.DirectoryID
+			switch saved {
+			case &elsewhere:
+				g.DirectoryID = newTenant().DirectoryID
+			case &without:
+				g.Slot = token.Pending // nobody has entered its claim code
+			}
+			if err := s.SaveGrant(ctx, &g); err != nil {
+				t.Fatalf("SaveGrant() = %v", err)
+			}
+		}
+		if err := store.SetEarlierForm(ctx, s); err != nil {
+			t.Fatalf("SetEarlierForm() = %v", err)
+		}
+		execute(t, db, "UPDATE tenants SET account_id = 'mallory' WHERE id = ?", altered.ID)
+		s = db.Open(t)
+		for name, tc := range map[string]struct {
+			id              string
+			proven, altered bool
+		}{
+			"with a grant":        {granted.ID, true, false},
+			"with one of another": {elsewhere.ID, false, false},
+			"with a pending one":  {without.ID, false, false},
+			"that was altered":    {altered.ID, true, true},
+		} {
+			got, err := s.Tenant(ctx, tc.id)
+			if err != nil || got.Proven() != tc.proven || got.Altered != tc.altered {
+				t.Errorf("Tenant() of one %s = proven: %t, altered: %t, %v, want %t, %t", name, got.Proven(), got.Altered, err, tc.proven, tc.altered)
+			}
+		}
+		if got, err := s.Instance(ctx, in.Key); err != nil || got.Altered {
+			t.Errorf("Instance() = altered: %t, %v", got.Altered, err)
+		}
+		if form, err := store.Form(ctx, s); err != nil || form != store.CurrentForm {
+			t.Errorf("Form() = %d, %v, want %d", form, err, store.CurrentForm)
+		}
+	})
+}
+
 // TestMigrate_RefusesToUpgradeTwice deletes the record of the upgrade, as somebody would who wants a change to be accepted.
 func TestMigrate_RefusesToUpgradeTwice(t *testing.T) {
 	t.Parallel()
@@ -210,6 +270,8 @@ func TestSave_KeepsWhatWasAltered(t *testing.T) {
 	for name, statement := range map[string]string{
 		"account":    "UPDATE tenants SET account_id = 'mallory'",
 		"no account": "UPDATE tenants SET account_id = ''",
+		"proof":      "UPDATE tenants SET proven_directory_id = 'd1000000-0000-4000-8000-00000000000f'",
+		"no proof":   "UPDATE tenants SET proven_directory_id = NULL",
 		"directory":  "UPDATE tenants SET directory_id = 'd1000000-0000-4000-8000-00000000000f'",
 		"instance":   "UPDATE tenants SET instance_key = 'other-key'",
 		"mac":        "UPDATE tenants SET mac = NULL",

@@ -12,8 +12,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrChanged is returned by stores for a row that changed since it was read, or a new one that exists already.
 	ErrChanged = errors.New("changed by another writer")
-	// ErrDirectoryTaken is returned when another tenant of the instance has the same DirectoryID.
-	ErrDirectoryTaken = errors.New("directory belongs to another tenant")
+	// ErrDirectoryTaken is returned when another tenant of the instance has proven the same directory.
+	ErrDirectoryTaken = errors.New("another tenant has proven the directory")
 )
 
 // Store keeps instances and tenants, and seals their secrets. Inside Transact, all methods join the transaction of their
@@ -35,10 +35,13 @@ type Store interface {
 	// TenantsAfter returns the IDs of up to limit tenants of all instances, after an ID, in their order.
 	TenantsAfter(ctx context.Context, after string, limit int) ([]string, error)
 	// SaveTenant inserts (Version 0) or updates t with a check of its Version, which it then advances. It fails with
-	// integrity when t is Altered.
+	// integrity when t is Altered, and with ErrDirectoryTaken when another tenant of the instance has proven the directory that
+	// t has proven; both change nothing, and the transaction may go on.
 	SaveTenant(ctx context.Context, t *Tenant) error
 	// ChangeTenant updates t as SaveTenant does and appends e, both or neither.
 	ChangeTenant(ctx context.Context, t *Tenant, e audit.Event) error
+	// GrantedDirectory returns the directory of the tenant's active grant, or ErrNotFound without one.
+	GrantedDirectory(ctx context.Context, tenantID string) (string, error)
 	// DeleteTenant deletes the tenant with its grants, consents and schedule. It keeps the events.
 	DeleteTenant(ctx context.Context, id string) error
 

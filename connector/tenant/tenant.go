@@ -79,6 +79,10 @@ type Tenant struct {
 	DirectoryID string
 	// Directory is the directory as entered: a GUID or a domain.
 	Directory string
+	// ProvenDirectoryID is the GUID of the directory that a consent has proven to be the tenant's; empty until then. At most
+	// one tenant of an instance has proven a directory, while any number may name it. The proof lasts until the tenant goes or
+	// its directory changes.
+	ProvenDirectoryID string
 	// Application overrides that of the instance when its ID is set and Settings.TenantApplication allows it.
 	Application Application
 	CreatedAt   time.Time

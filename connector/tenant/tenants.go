@@ -48,7 +48,7 @@ func (s *Service) put(ctx context.Context, r Resolved, t Tenant, action audit.Ac
 		})
 	}
 	known := stored.Version > 0
-	if known {
+	if known && directoryID == stored.DirectoryID {
 		e := change(&stored)
 		if err := s.cfg.Store.ChangeTenant(ctx, &stored, e); !errors.Is(err, ErrChanged) {
 			return stored, refused(err, t)
@@ -71,7 +71,10 @@ func (s *Service) put(ctx context.Context, r Resolved, t Tenant, action audit.Ac
 		if err := s.cfg.Store.SaveTenant(ctx, &stored); err != nil {
 			return err
 		}
-		return s.cfg.Store.AppendEvent(ctx, e)
+		if err := s.cfg.Store.AppendEvent(ctx, e); err != nil {
+			return err
+		}
+		return s.regain(ctx, &stored)
 	})
 	return stored, refused(err, t)
 }
@@ -81,8 +84,6 @@ func refused(err error, t Tenant) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, ErrDirectoryTaken):
-		return failure.Wrap(err, failure.DirectoryTaken, "directory", t.Directory)
 	case failure.Is(err, failure.Conflict), failure.Is(err, failure.NotFound):
 		return err
 	}
@@ -103,10 +104,10 @@ func (t *Tenant) merge(sent Tenant, directoryID string) {
 	if sent.Marketplace != "" {
 		t.Marketplace = shortName(sent.Marketplace)
 	}
-	if directoryID != "" || t.Directory != sent.Directory {
-		t.DirectoryID = directoryID
+	if directoryID == "" && t.Directory == sent.Directory {
+		directoryID = t.DirectoryID
 	}
-	t.Directory = sent.Directory
+	t.SetDirectory(sent.Directory, directoryID)
 	sent.Application.keep(t.Application)
 	t.Application = sent.Application
 }

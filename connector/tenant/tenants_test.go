@@ -1,11 +1,10 @@
 package tenant_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
@@ -165,61 +164,107 @@ func TestConfigureTenant_ChangedDirectoryLosesItsOldGUID(t *testing.T) {
 	}
 }
 
-func TestProvision_DirectoryBelongsToOneTenantOfAnInstance(t *testing.T) {
+// TestProvision_NamingADirectoryTellsNothing names the directory of another tenant, which has proven it or not, and sees no
+// difference.
+func TestProvision_NamingADirectoryTellsNothing(t *testing.T) {
+	for name, proves := range map[string]bool{"named by another": false, "proven by another": true} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t)
+			h.install(instance(key, rootID))
+			h.provision(reseller(tenantID, alpine))
+			if proves {
+				h.prove(tenantID)
+			}
+			owner := h.storedTenant(tenantID)
+
+			got := h.provision(reseller(otherID, alpineID))
+			if got.DirectoryID != alpineID || got.Proven() {
+				t.Errorf("Provision() = directory %q, proven: %t, want %s, not proven", got.DirectoryID, got.Proven(), alpineID)
+			}
+			for _, directory := range []string{baltic, alpine} {
+				got, err := h.ConfigureTenant(t.Context(), reseller(otherID, directory), platform())
+				if err != nil || got.Directory != directory || got.Proven() {
+					t.Errorf("ConfigureTenant(%s) = %q, proven: %t, %v, want it, not proven", directory, got.Directory, got.Proven(), err)
+				}
+			}
+			h.checkSame("the tenant that had the directory", h.storedTenant(tenantID), owner)
+		})
+	}
+}
+
+// prove records that a consent in the directory of a tenant took effect.
+func (h *harness) prove(tenantID string) {
+	h.Helper()
+	grantTo(h, tenantID)
+	h.must(h.store.Transact(h.Context(), func(ctx context.Context) error { return tenant.Prove(ctx, h.store, tenantID, alpineID) }))
+}
+
+func TestProve(t *testing.T) {
 	h := newHarness(t)
 	h.install(instance(key, rootID))
 	h.install(instance(otherKey, otherRoot))
 	h.provision(reseller(tenantID, alpine))
-
-	_, err := h.Provision(t.Context(), reseller(otherID, alpineID), platform())
-	h.checkFailure("Provision() with a taken directory", err, failure.DirectoryTaken)
-	before := h.provision(reseller(otherID, baltic))
-	_, err = h.ConfigureTenant(t.Context(), reseller(otherID, alpine), platform())
-	h.checkFailure("ConfigureTenant() to a taken directory", err, failure.DirectoryTaken)
-	h.checkSame("the tenant after a refused change", h.storedTenant(otherID), before)
-
+	h.provision(reseller(otherID, alpine))
 	elsewhere := reseller("22222222-0000-4000-8000-000000000003", alpine)
 	elsewhere.InstanceKey = otherKey
-	h.provision(elsewhere) // instances are independent
-
-	h.must(h.Unprovision(t.Context(), key, tenantID, platform()))
-	if got := h.provision(reseller(otherID, alpine)); got.DirectoryID != alpineID {
-		t.Errorf("Provision() with the directory of a removed tenant = %q, want %s", got.DirectoryID, alpineID)
+	h.provision(elsewhere)
+	ctx := t.Context()
+	h.must(tenant.Prove(ctx, h.store, tenantID, alpineID))
+	h.must(tenant.Prove(ctx, h.store, tenantID, alpineID)) // again
+	before := h.storedTenant(otherID)
+	h.checkFailure("Prove() by a second tenant", tenant.Prove(ctx, h.store, otherID, alpineID), failure.DirectoryRefused)
+	h.checkSame("the second tenant", h.storedTenant(otherID), before)
+	h.must(tenant.Prove(ctx, h.store, elsewhere.ID, alpineID)) // instances are independent
+	h.must(tenant.Prove(ctx, h.store, otherID, balticID))      // it has another directory by now
+	h.checkSame("the second tenant", h.storedTenant(otherID), before)
+	h.checkFailure("Prove() by nobody", tenant.Prove(ctx, h.store, "nobody", alpineID), failure.NotFound)
+	if !h.storedTenant(tenantID).Proven() || !h.storedTenant(elsewhere.ID).Proven() {
+		t.Error("Prove() proved nothing")
 	}
+	h.must(h.Unprovision(ctx, key, tenantID, platform()))
+	h.must(tenant.Prove(ctx, h.store, otherID, alpineID)) // the owner went
 }
 
-func TestProvision_ConcurrentTenantsOfOneDirectory(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
-		h := newHarnessOn(t, db)
-		h.install(instance(key, rootID))
-		ids := []string{
-			tenantID, otherID,
-			"22222222-0000-4000-8000-000000000003", "22222222-0000-4000-8000-000000000004",
-		}
-		errs := make([]error, len(ids))
-		var calls errgroup.Group
-		for i, id := range ids {
-			s := h.replica()
-			calls.Go(func() error {
-				_, errs[i] = s.Provision(t.Context(), reseller(id, alpine), platform())
-				return nil
-			})
-		}
-		h.must(calls.Wait())
-		succeeded := 0
-		for _, err := range errs {
-			if err == nil {
-				succeeded++
-				continue
+// TestConfigureTenant_ProofLastsUntilTheDirectoryChanges changes the directory of a tenant that has proven alpine.
+func TestConfigureTenant_ProofLastsUntilTheDirectoryChanges(t *testing.T) {
+	for name, tc := range map[string]struct {
+		directories []string
+		unavailable bool // Microsoft, for the last change
+		taken       bool // by another tenant before the last change
+		want        bool
+	}{
+		"to its GUID":                       {[]string{alpineID}, false, false, true},
+		"to its GUID, Microsoft is away":    {[]string{alpineID}, true, false, false}, // not known to be the same
+		"to its GUID, once that is known":   {[]string{alpineID, alpineID}, false, false, true},
+		"to another":                        {[]string{baltic}, false, false, false},
+		"to another and back":               {[]string{baltic, alpine}, false, false, true},
+		"to none":                           {[]string{""}, false, false, false},
+		"to none and back":                  {[]string{"", alpine}, false, false, true},
+		"to another and back, proven since": {[]string{baltic, alpine}, false, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t)
+			h.install(instance(key, rootID))
+			h.provision(reseller(tenantID, alpine))
+			h.provision(reseller(otherID, alpine))
+			h.prove(tenantID)
+			for i, directory := range tc.directories {
+				last := i == len(tc.directories)-1
+				if last && tc.taken {
+					h.must(tenant.Prove(t.Context(), h.store, otherID, alpineID))
+				}
+				if last && tc.unavailable {
+					h.directories.fail(failure.New(failure.MicrosoftUnavailable))
+				}
+				if _, err := h.ConfigureTenant(t.Context(), reseller(tenantID, directory), platform()); err != nil {
+					t.Errorf("ConfigureTenant(%q) = %v", directory, err)
+				}
 			}
-			h.checkFailure("concurrent Provision()", err, failure.DirectoryTaken)
-		}
-		tenants, err := h.Tenants(t.Context(), key)
-		h.must(err)
-		if succeeded != 1 || len(tenants) != 1 {
-			t.Errorf("%d tenants were provisioned and %d are stored, want one", succeeded, len(tenants))
-		}
-	})
+			if got := h.storedTenant(tenantID); got.Proven() != tc.want {
+				t.Errorf("proven after the change: %t, want %t", got.Proven(), tc.want)
+			}
+		})
+	}
 }
 
 func TestUnprovision_DeletesSecretsAndKeepsEvents(t *testing.T) {

@@ -52,6 +52,8 @@ func usable(r *tenant.Resolved, g *Grant) (tenant.Client, error) {
 		return c, failure.New(failure.DirectoryChanged, "seen", g.DirectoryID, "expected", c.DirectoryID)
 	case c.Application.ID != g.ApplicationID:
 		return c, failure.New(failure.ApplicationChanged, "seen", g.ApplicationID, "expected", c.Application.ID)
+	case !r.Tenant.Proven(): // lost by a change of the directory; another tenant may have proven it since
+		return c, failure.New(failure.DirectoryRefused, "directory", r.Tenant.Directory)
 	case g.Unreadable:
 		return c, failure.New(failure.GrantUnreadable)
 	}
@@ -85,12 +87,15 @@ func (s *Service) mustConfirm(after, before Person) bool {
 	return !s.cfg.AcceptAnotherAccount && !sameAccount(after, before)
 }
 
-// StoreActive makes an exchanged grant the tenant's active one and schedules its renewal. Whatever belongs to the consent
+// StoreActive makes an exchanged grant the tenant's active one, which proves its directory, and schedules its renewal. Whatever belongs to the consent
 // before it is dropped: the predecessor, and cached access tokens, which do not open for the new consent in any replica. It
 // joins the caller's transaction.
 func (s *Service) StoreActive(ctx context.Context, g Grant) error {
 	old, ok, err := s.grant(ctx, g.TenantID, Active)
 	if err != nil {
+		return err
+	}
+	if err := tenant.Prove(ctx, s.cfg.Store, g.TenantID, g.DirectoryID); err != nil {
 		return err
 	}
 	g.Slot, g.Version = Active, 0

@@ -21,7 +21,7 @@ const personalDirectory = "9188040d-6c67-4c5b-b112-36a304b66dad"
 type CodeExchange struct {
 	TenantID  string
 	Code      AuthorizationCode
-	Nonce     string // of the authorization request; the id_token must contain it
+	Nonce     secret.Text // of the authorization request; the id_token must contain it
 	ConsentID string
 	Procedure Procedure
 	AskedBy   string // panel user who started the consent
@@ -50,7 +50,7 @@ func (s *Service) Exchange(ctx context.Context, x CodeExchange) (Grant, error) {
 		return Grant{}, err
 	}
 	claims := s.cfg.Microsoft.Claims(redeemed.AccessToken)
-	person, err := s.identify(ctx, c, redeemed.IDToken, x.Nonce)
+	person, err := s.identify(ctx, c, redeemed.IDToken, x.Nonce.Reveal())
 	if err != nil {
 		return Grant{}, err
 	}

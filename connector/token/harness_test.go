@@ -233,7 +233,7 @@ func (h *harness) service() *token.Service {
 
 func (h *harness) addTenant(id, directory string) {
 	h.Helper()
-	h.must(h.store.SaveTenant(h.Context(), &tenant.Tenant{ID: id, InstanceKey: instanceKey, Name: "Reseller " + id, Directory: directory, DirectoryID: directory, CreatedAt: h.clock, UpdatedAt: h.clock}))
+	h.must(h.store.SaveTenant(h.Context(), &tenant.Tenant{ID: id, InstanceKey: instanceKey, Name: "Reseller " + id, Directory: directory, DirectoryID: directory, ProvenDirectoryID: directory, CreatedAt: h.clock, UpdatedAt: h.clock}))
 }
 
 func (h *harness) must(err error) {

@@ -23,6 +23,7 @@ type Store interface {
 	Transact(ctx context.Context, fn func(ctx context.Context) error) error
 
 	tenant.Resolver
+	tenant.Prover
 
 	// Snapshot returns what is stored about a tenant's token at one moment.
 	Snapshot(ctx context.Context, tenantID string) (Snapshot, error)

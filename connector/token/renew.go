@@ -8,6 +8,7 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/limit"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/tenant"
 )
@@ -57,6 +58,9 @@ func (s *Service) Check(ctx context.Context, tenantID string, by audit.Actor) (S
 // redeem redeems a tenant's grant, whatever its schedule says, and returns the resulting status.
 func (s *Service) redeem(ctx context.Context, tenantID string, by audit.Actor, why purpose) (Status, error) {
 	r, err := tenant.Resolve(ctx, s.cfg.Store, tenantID)
+	if err == nil {
+		err = s.cfg.Limits.Take(ctx, limit.Renewals, tenantID, audit.Event{InstanceKey: r.Tenant.InstanceKey, TenantID: tenantID, Actor: by})
+	}
 	if err != nil {
 		return Status{}, err
 	}

@@ -249,6 +249,13 @@ func TestStatus_ChangedSettingsMakeAGrantUnusable(t *testing.T) {
 	h.checkState(token.StateActionRequired, failure.DirectoryChanged)
 	_, err = h.lend(t.Context(), tenantID, token.Graph, borrower)
 	h.checkFailure("Lend", err, failure.DirectoryChanged)
+	// Set back without its proof, which another tenant may have by now.
+	tn.SetDirectory(otherID, otherID)
+	tn.SetDirectory(directoryID, directoryID)
+	h.must(h.store.SaveTenant(t.Context(), &tn))
+	h.checkState(token.StateMisconfigured, failure.DirectoryRefused)
+	_, err = h.lend(t.Context(), tenantID, token.Graph, borrower)
+	h.checkFailure("Lend", err, failure.DirectoryRefused)
 }
 
 func TestRenew_OneAtATimePerTenant(t *testing.T) { storetest.Each(t, oneRenewalAtATime) }

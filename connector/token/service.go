@@ -15,6 +15,7 @@ import (
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/length"
+	"azure-partner-connector/connector/limit"
 	"azure-partner-connector/connector/random"
 )
 
@@ -77,6 +78,9 @@ type Config struct {
 
 	// Rand returns numbers in [0, 1) for jitter. Default: math/rand/v2.
 	Rand func() float64
+
+	// Limits bounds how often renewals and checks of a tenant may be asked for. Default: no limit.
+	Limits *limit.Limiter
 
 	// Observe is called after every renewal, check and lending, with "ok" or a failure code. Default: nothing happens.
 	Observe func(action audit.Action, result string)

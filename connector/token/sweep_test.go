@@ -262,7 +262,7 @@ func (h *harness) addInstance(cloud string) string {
 		Cloud: cloud, Application: tenant.Application{ID: applicationID, Secret: tenant.Credential{Value: secret.New("app-secret")}},
 	}}
 	h.must(h.store.SaveInstance(h.Context(), &in))
-	h.must(h.store.SaveTenant(h.Context(), &tenant.Tenant{ID: id, InstanceKey: in.Key, Name: id, Directory: otherID, DirectoryID: otherID, CreatedAt: h.clock, UpdatedAt: h.clock}))
+	h.must(h.store.SaveTenant(h.Context(), &tenant.Tenant{ID: id, InstanceKey: in.Key, Name: id, Directory: otherID, DirectoryID: otherID, ProvenDirectoryID: otherID, CreatedAt: h.clock, UpdatedAt: h.clock}))
 	g := token.Grant{
 		TenantID: id, Slot: token.Active, RefreshToken: secret.New("first-of-" + id), DirectoryID: otherID,
 		IssuedAt: h.now(), ApplicationID: applicationID, Procedure: token.Automatic, ConsentID: "consent-" + id,

@@ -53,7 +53,7 @@ func newTenant(number int, now time.Time) tenant.Tenant {
 	directory := random.ID()
 	return tenant.Tenant{
 		ID: random.ID(), InstanceKey: instanceKey, AccountID: random.ID(), SubscriptionID: random.ID(), Name: fmt.Sprintf("Reseller %07d", number),
-		Marketplace: "Bench", DirectoryID: directory, Directory: directory, CreatedAt: now, UpdatedAt: now,
+		Marketplace: "Bench", DirectoryID: directory, Directory: directory, ProvenDirectoryID: directory, CreatedAt: now, UpdatedAt: now,
 	}
 }
 

@@ -71,7 +71,7 @@ func (d *Deployment) seedTenant(ctx context.Context, n int) error {
 		ID: random.ID(), InstanceKey: instanceKey, AccountID: random.ID(), Name: fmt.Sprintf("Reseller %d", n),
 		DirectoryID: random.ID(), CreatedAt: now, UpdatedAt: now,
 	}
-	t.Directory = t.DirectoryID
+	t.Directory, t.ProvenDirectoryID = t.DirectoryID, t.DirectoryID
 	value, admin, err := d.signIn(t.DirectoryID, n)
 	if err != nil {
 		return err

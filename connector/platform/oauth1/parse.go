@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"azure-partner-connector/connector/secret"
 )
 
 // ErrMalformed is returned for an Authorization header that is not the OAuth 1.0a of this package.
@@ -29,8 +31,9 @@ type Params struct {
 	fields [maxFields]field
 	count  int
 
-	key, method, signature, nonce string
-	timestamp                     time.Time
+	key, method, nonce string
+	signature          secret.Text
+	timestamp          time.Time
 }
 
 // Key returns the consumer key, 1 to 255 characters without control characters. It is unverified until
@@ -155,7 +158,7 @@ func (p *Params) check() error {
 		case "oauth_signature_method":
 			p.method = value
 		case "oauth_signature":
-			p.signature = value
+			p.signature, p.fields[i].value = secret.New(value), "" // the value is not part of what is signed
 		case "oauth_nonce":
 			p.nonce = value
 		case "oauth_timestamp":
@@ -177,7 +180,7 @@ func (p *Params) check() error {
 		return malformed("the nonce is missing, too long or not text")
 	case p.method != HMACSHA1 && p.method != HMACSHA256:
 		return malformed("the signature method is missing or not supported")
-	case p.signature == "":
+	case p.signature.Empty():
 		return malformed("the signature is missing")
 	case len(timestamp) == 0 || len(timestamp) > maxDigits || strings.Trim(timestamp, "0123456789") != "":
 		return malformed("the timestamp is missing or not a number of seconds")

@@ -130,6 +130,13 @@ func (p *Package) Schema(service string) ([]byte, bool) {
 	return nil, false
 }
 
+// With returns the same package with another file at its root.
+func (p *Package) With(name string, content []byte) *Package {
+	more := &Package{manifest: p.manifest, sourceID: p.sourceID, files: maps.Clone(p.files)}
+	more.files[name] = slices.Clone(content)
+	return more
+}
+
 // WithID returns the same package under another id, which replaces the old one in the metadata, the types and the
 // screens.
 func (p *Package) WithID(id string) (*Package, error) {

@@ -42,7 +42,8 @@ func Bounds() map[string]Bound {
 			"id": characters(length.ID), "instance_key": characters(length.Key), "account_id": characters(length.ForeignID),
 			"subscription_id": characters(length.ForeignID), "name": characters(length.Name), "marketplace": characters(length.Name),
 			"directory_id": characters(length.ID), "directory": characters(length.Directory), "application_id": characters(length.ID),
-			"credentials": bytes(length.Credentials), "mac": bytes(mac),
+			"proven_directory_id": characters(length.ID),
+			"credentials":         bytes(length.Credentials), "mac": bytes(mac),
 		},
 		"grants": {
 			"tenant_id": characters(length.ID), "slot": characters(length.Word), "refresh_token": bytes(length.Token + length.Sealed),
@@ -51,6 +52,7 @@ func Bounds() map[string]Bound {
 			"scopes": bytes(length.Setting), "checks": bytes(length.Checks), "instance_key": characters(length.Key),
 			"account_id": characters(length.ForeignID),
 		},
+		"allowances": {"name": characters(length.Code), "subject": characters(length.Key + 1 + length.ForeignID)},
 		"schedules": {
 			"tenant_id": characters(length.ID), "lease_owner": characters(2 * length.ID), "failure": bytes(length.Record),
 		},

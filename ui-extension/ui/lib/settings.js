@@ -20,7 +20,7 @@ define([
     const fieldOf = {
         directory_missing: "directory",
         directory_unknown: "directory",
-        directory_taken: "directory",
+        directory_refused: "directory",
         application_invalid: "applicationId",
         application_unknown: "applicationId",
         application_missing: "applicationId",

@@ -77,6 +77,7 @@ define([], function () {
             case "token.lent": return t("Access token lent");
             case "token.lending_refused": return t("Access token not lent");
             case "call.refused": return t("Call refused");
+            case "limit.reached": return t("Too many requests");
             case "integrity.violated": return t("Unauthorized change found");
             case "integrity.accepted": return t("Changed data accepted");
             }
