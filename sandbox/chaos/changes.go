@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -21,8 +22,9 @@ type recorded struct {
 	slots []string
 	// on are the columns whose change counts; empty: every statement on the row.
 	on []string
-	// only is a further condition on an UPDATE, on NEW and OLD.
-	only string
+	// only is the condition under which an UPDATE counts, of a kind that is never inserted; except, under which one does not
+	// count. In both, differs(column) compares NEW and OLD.
+	only, except string
 	// at is a column with a time that must never become earlier, while the column same, if any, keeps its value.
 	at, same string
 	// removal says that deletions are recorded, and nothing else.
@@ -34,6 +36,7 @@ const (
 	instanceChange    = "instance"
 	bindingChange     = "binding"
 	tenantChange      = "tenant"
+	directoryProof    = "proof of a directory"
 	tenantRemoval     = "removal of a tenant"
 	consentChange     = "consent"
 	codeEntered       = "code" // a code that was entered for a consent
@@ -44,12 +47,17 @@ const (
 	renewalFailure    = "failure"
 )
 
+// proves is the condition under which an UPDATE of a tenant only records, or ends, the proof of its directory: other events
+// stand for that.
+const proves = "differs(proven_directory_id) AND NOT differs(directory) AND NOT differs(directory_id)"
+
 // changesRecorded returns every kind of change that is compared with the events.
 func changesRecorded() []recorded {
 	return []recorded{
 		{what: instanceChange, table: "instances", subject: "instance_key"},
 		{what: bindingChange, table: "ties", subject: "instance_key"},
-		{what: tenantChange, table: "tenants", subject: "id"},
+		{what: tenantChange, table: "tenants", subject: "id", except: proves},
+		{what: directoryProof, table: "tenants", subject: "id", only: proves},
 		{what: tenantRemoval, table: "tenants", subject: "id", removal: true},
 		{what: consentChange, table: "consents", subject: "tenant_id", on: []string{"status", "link_hash", "expires_at", "failure", "claim_expires_at"}},
 		{what: codeEntered, table: "consents", subject: "tenant_id", only: "NEW.claim_attempts > OLD.claim_attempts"},
@@ -69,6 +77,8 @@ func changesOf(e audit.Event) []string {
 	case audit.InstanceBound:
 		return []string{bindingChange}
 	case audit.TenantProvisioned, audit.TenantConfigured, audit.DirectoryResolved:
+		return []string{tenantChange, directoryProof} // it may prove the directory again that it had before
+	case audit.TenantSuspended, audit.TenantResumed:
 		return []string{tenantChange}
 	case audit.TenantRemoved:
 		return []string{tenantRemoval}
@@ -77,17 +87,19 @@ func changesOf(e audit.Event) []string {
 			return []string{instanceChange}
 		}
 		return []string{tenantChange}
-	case audit.ConsentBegun, audit.ConsentLinked, audit.ConsentRefused, audit.ConsentClosed, audit.ConsentDisowned:
+	case audit.ConsentBegun, audit.ConsentLinked, audit.ConsentRefused, audit.ConsentClosed:
 		return []string{consentChange}
+	case audit.ConsentDisowned:
+		return []string{consentChange, directoryProof}
 	case audit.ConsentGranted:
 		if e.Details["waits_for"] != "" || e.Details["procedure"] == "manual" && e.Actor.Kind == audit.Visitor {
 			return []string{consentChange, waitingChange}
 		}
-		return []string{consentChange, grantChange, renewalSuccess}
+		return []string{consentChange, grantChange, renewalSuccess, directoryProof}
 	case audit.ClaimAccepted:
-		return []string{consentChange, codeEntered, grantChange, renewalSuccess}
+		return []string{consentChange, codeEntered, grantChange, renewalSuccess, directoryProof}
 	case audit.ConsentConfirmed:
-		return []string{consentChange, grantChange, renewalSuccess}
+		return []string{consentChange, grantChange, renewalSuccess, directoryProof}
 	case audit.ClaimRefused:
 		if e.Result == "claim_locked" {
 			return []string{consentChange, codeEntered}
@@ -157,14 +169,26 @@ func (r recorded) trigger(name, operation string, sqlite bool) string {
 	return fmt.Sprintf("CREATE TRIGGER %s AFTER %s ON %s FOR EACH ROW %s FROM DUAL WHERE %s", name, operation, r.table, insert, r.condition(operation, row, "NOT (%[1]s <=> %[2]s)"))
 }
 
+// compared matches a comparison in a condition.
+var compared = regexp.MustCompile(`differs\((\w+)\)`)
+
 // condition returns when an operation counts. differs is how the dialect compares two values that may be NULL.
 func (r recorded) condition(operation, row, differs string) string {
 	all := []string{"1 = 1"}
 	if len(r.slots) > 0 {
 		all = append(all, row+".slot IN ('"+strings.Join(r.slots, "', '")+"')")
 	}
+	translated := func(condition string) string {
+		return compared.ReplaceAllStringFunc(condition, func(call string) string {
+			name := compared.FindStringSubmatch(call)[1]
+			return "(" + fmt.Sprintf(differs, "OLD."+name, "NEW."+name) + ")"
+		})
+	}
 	if operation == "UPDATE" && r.only != "" {
-		all = append(all, r.only)
+		all = append(all, translated(r.only))
+	}
+	if operation == "UPDATE" && r.except != "" {
+		all = append(all, "NOT ("+translated(r.except)+")")
 	}
 	if operation == "UPDATE" && len(r.on) > 0 {
 		var changed []string
@@ -240,8 +264,11 @@ func (d *Deployment) compareChanges(ctx context.Context) error {
 	})
 	var errs []error
 	for _, key := range keys {
-		if key.what == renewalSuccess && changes[key] < events[key] && !slices.Contains(d.tenants, key.subject) {
+		switch {
+		case key.what == renewalSuccess && changes[key] < events[key] && !slices.Contains(d.tenants, key.subject):
 			continue // a customer who consents again within a second stores the same time
+		case key.what == directoryProof && changes[key] < events[key]:
+			continue // a directory is proven once
 		}
 		if changes[key] != events[key] {
 			errs = append(errs, fmt.Errorf("of %s, the changes of kind %s and their events differ in number: %d and %d", key.subject, key.what, changes[key], events[key]))
