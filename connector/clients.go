@@ -78,16 +78,14 @@ type clientsRemove struct {
 // Run removes a client or a key of it.
 func (r clientsRemove) Run(c *console) error {
 	return withClients(c, r.configFile, func(s *client.Service) error {
-		what, err := "client "+r.Name, error(nil)
-		if r.Key == "" {
-			err = s.Remove(c.ctx, r.Name, commandLine())
-		} else {
-			what, err = "key "+r.Key+" of "+what, s.RemoveKey(c.ctx, r.Name, r.Key, commandLine())
+		what, remove := "client "+r.Name, func() error { return s.Remove(c.ctx, r.Name, commandLine()) }
+		if r.Key != "" {
+			what, remove = "key "+r.Key+" of "+what, func() error { return s.RemoveKey(c.ctx, r.Name, r.Key, commandLine()) }
 		}
-		if err != nil {
+		if err := remove(); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(c.stdout, "removed", what)
+		_, err := fmt.Fprintln(c.stdout, "removed", what)
 		return err
 	})
 }

@@ -31,7 +31,7 @@ func run(args []string, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(noticesFile, text, 0o644) //nolint:gosec // a document
+		return os.WriteFile(noticesFile, text, 0o644)
 	case "sbom":
 		if len(args) != 3 {
 			return errors.New("sbom needs a program and its version")

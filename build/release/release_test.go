@@ -205,7 +205,7 @@ func TestRecipes_AgreeAboutTheBuild(t *testing.T) {
 		t.Fatal("the Dockerfile does not name an exact image to build with, whose digest can be given")
 	}
 	asked := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(read("go.mod"))
-	if asked == nil || !strings.HasPrefix(version[1], asked[1]+".") {
+	if len(asked) != 2 || !strings.HasPrefix(version[1], asked[1]+".") {
 		t.Errorf("the Dockerfile builds with Go %s, and go.mod asks for %s", version[1], fmt.Sprint(asked))
 	}
 	for _, line := range []string{"COPY LICENSE " + noticesFile + " /"} {

@@ -116,8 +116,11 @@ func TestInterop_Oauthlib(t *testing.T) {
 		Description string `json:"description"`
 	}
 	for i, want := range []verdict{
-		{AccessToken: accessToken, ExpiresIn: 3600, Scope: graph + "/.default"}, {AccessToken: accessToken, ExpiresIn: 3600, Scope: "arm"},
-		{Error: "invalid_client"}, {Error: "invalid_scope"}, {Error: "unauthorized_client"},
+		{AccessToken: accessToken, ExpiresIn: 3600, Scope: graph + "/.default"},
+		{AccessToken: accessToken, ExpiresIn: 3600, Scope: "arm"},
+		{Error: "invalid_client"},
+		{Error: "invalid_scope"},
+		{Error: "unauthorized_client"},
 	} {
 		var got verdict
 		h.must(decoder.Decode(&got))

@@ -13,7 +13,7 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// Any, in a scope, stands for all tenants.
+// Any stands for all tenants in a scope.
 const Any = "any"
 
 // An Operation is what a client may do with the tenants of its scope.

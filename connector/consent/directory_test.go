@@ -214,7 +214,8 @@ func (h *harness) replica() *consent.Service { return h.on(h.db.Open(h.T)) }
 func (h *harness) on(st interface {
 	consent.Store
 	token.Store
-}) *consent.Service {
+},
+) *consent.Service {
 	h.Helper()
 	tokens, err := token.New(token.Config{Store: st, Microsoft: noMicrosoft{}, Now: h.now})
 	h.must(err)

@@ -8,10 +8,10 @@ import (
 	"azure-partner-connector/connector/failure"
 )
 
-// PartnerDirectory, in the directories of a Borrower, stands for the partner's own directory, whatever its ID is.
+// PartnerDirectory stands for the partner's own directory in the directories of a Borrower, whatever its ID is.
 const PartnerDirectory = "partner"
 
-// CustomerDirectories, in the directories of a Borrower, stands for every customer directory that the instance allows.
+// CustomerDirectories stands for every customer directory that the instance allows in the directories of a Borrower.
 const CustomerDirectories = "customers"
 
 // The values of Settings.CustomerDirectories.

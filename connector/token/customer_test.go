@@ -16,7 +16,7 @@ import (
 
 const (
 	customerID = "66666666-ffff-4fff-8fff-666666666666"
-	outsideID = "77777777-aaaa-4aaa-8aaa-777777777777"
+	outsideID  = "77777777-aaaa-4aaa-8aaa-777777777777"
 )
 
 var everyAPI = []string{"partnercenter", "graph", "arm"}

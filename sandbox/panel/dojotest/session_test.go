@@ -224,13 +224,6 @@ func (d session) visitIn(browser *http.Client, link string) string {
 	return page.Text
 }
 
-// between returns the text between two others.
-func between(text, before, after string) string {
-	_, text, _ = strings.Cut(text, before)
-	text, _, _ = strings.Cut(text, after)
-	return text
-}
-
 // inBothPanels runs a test in UX1 and in the classic panel, each with a world of its own.
 func inBothPanels(t *testing.T, name string, test func(d session)) {
 	for _, panel := range []string{"ux1", "classic"} {
