@@ -18,6 +18,10 @@ var holdsSecret = regexp.MustCompile(`(?i)(secret|password|passwd|credential|pri
 
 // notSecret are fields of such a name whose values are none, with what they are.
 var notSecret = map[string]string{
+	"api.identityAnswer.AccessToken":     "the answer to a borrower, written at once",
+	"api.loanView.AccessToken":           "the answer to a borrower, written at once",
+	"api.tokenAnswer.AccessToken":        "the answer to a borrower, written at once",
+	"api.oauthError.code":                "the code of an error",
 	"config.Database.DSNFile":            "a file name",
 	"config.Instance.PreviousSecretFile": "a file name",
 	"config.Instance.SecretFile":         "a file name",

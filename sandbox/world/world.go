@@ -167,6 +167,9 @@ func (w *World) prepare(ctx context.Context) error {
 		w.ownFolder = true
 	}
 	if _, err := os.Stat(w.keys()); errors.Is(err, os.ErrNotExist) {
+		if err := os.MkdirAll(filepath.Dir(w.keys()), 0o700); err != nil {
+			return fmt.Errorf("creating the folder of the keys: %w", err)
+		}
 		if _, err := seal.CreateFile(w.keys()); err != nil {
 			return err
 		}
@@ -192,7 +195,8 @@ func (w *World) prepare(ctx context.Context) error {
 	return nil
 }
 
-func (w *World) keys() string { return filepath.Join(w.cfg.Folder, "keys.json") }
+// keys returns the key file, which is not in the folder of the database.
+func (w *World) keys() string { return filepath.Join(w.cfg.Folder, "keys", "keys.json") }
 
 // startConnector starts the real connector from a configuration file, as an operator does.
 func (w *World) startConnector(ctx context.Context) error {
@@ -273,8 +277,8 @@ func (w *World) configuration() []byte {
 	if !w.cfg.Database.Empty() {
 		database = "{driver: mysql, dsn: " + quoted(w.cfg.Database.Reveal()) + "}"
 	}
-	return fmt.Appendf(nil, `hooks: {publicURL: %s, servePackage: true}
-onboarding: {publicURL: %s, requestsPerMinute: 6000, requestBurst: 1000}
+	return fmt.Appendf(nil, `hooks: {listen: "127.0.0.1:0", publicURL: %s, servePackage: true}
+onboarding: {listen: "127.0.0.1:0", publicURL: %s, requestsPerMinute: 6000, requestBurst: 1000}
 api: {listen: %s, publicURL: %s}
 database: %s
 keys: {file: %s}
