@@ -181,6 +181,7 @@ func TestConsent_EveryCheckRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := scenario{t, shared.World}
 			defer s.reset()
+			s.Clock.Advance(time.Minute) // only ten consents may begin within one
 			if tc.spoil != nil {
 				tc.spoil(t, s.Microsoft)
 			}
