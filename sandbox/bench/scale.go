@@ -68,7 +68,7 @@ func (e *Env) populate(ctx context.Context, count, open int) (*population, error
 		return nil, errors.Join(err, c.store.Close())
 	}
 	if c.opened, err = e.seed(ctx, c.store, open, time.Now().Add(later)); err == nil {
-		_, err = c.pool.ExecContext(ctx, "INSERT INTO announcements SELECT 'tenant', id, NULL, NULL, NULL, NULL, 1 FROM tenants")
+		_, err = c.pool.ExecContext(ctx, "INSERT INTO announcements (subject_kind, subject_id, version) SELECT 'tenant', id, 1 FROM tenants")
 	}
 	if err == nil {
 		err = c.multiply(ctx, open, count)
@@ -94,14 +94,16 @@ func (p *population) multiply(ctx context.Context, open, count int) error {
 			text   string
 			values []any
 		}{
-			{`INSERT INTO tenants SELECT n.id, instance_key, account_id, subscription_id, name, marketplace, n.id, n.id, application_id, credentials,
+			{`INSERT INTO tenants (id, instance_key, account_id, subscription_id, name, marketplace, directory, directory_id, application_id, credentials,
+				created_at, updated_at, version) SELECT n.id, instance_key, account_id, subscription_id, name, marketplace, n.id, n.id, application_id, credentials,
 				created_at, updated_at, version FROM tenants t JOIN ` + from + ` WHERE t.id = ?`, []any{original}},
-			{`INSERT INTO grants SELECT n.id, slot, refresh_token, issued_at, n.id, application_id, procedure_name, consent_id, consented_at,
+			{`INSERT INTO grants (tenant_id, slot, refresh_token, issued_at, directory_id, application_id, procedure_name, consent_id, consented_at,
+				consented_by, asked_by, scopes, checks, version) SELECT n.id, slot, refresh_token, issued_at, n.id, application_id, procedure_name, consent_id, consented_at,
 				consented_by, asked_by, scopes, checks, version FROM grants g JOIN ` + from + ` WHERE g.tenant_id = ? AND g.slot = 'active'`, []any{original}},
 			{`INSERT INTO schedules SELECT n.id, ? + INTERVAL n.spread SECOND, ? + INTERVAL 80 DAY + INTERVAL n.spread SECOND,
 				TIMESTAMPDIFF(DAY, '1970-01-01', ? + INTERVAL 80 DAY + INTERVAL n.spread SECOND), NULL, NULL, attempt, last_at, last_success_at,
 				failing_since, failure, version FROM schedules s JOIN ` + from + ` WHERE s.tenant_id = ?`, []any{soon, soon, soon, original}},
-			{`INSERT INTO announcements SELECT 'tenant', n.id, NULL, NULL, NULL, NULL, 1 FROM ` + from, nil},
+			{`INSERT INTO announcements (subject_kind, subject_id, version) SELECT 'tenant', n.id, 1 FROM ` + from, nil},
 		} {
 			if _, err := p.pool.ExecContext(ctx, statement.text, statement.values...); err != nil {
 				return fmt.Errorf("copying a tenant: %w", err)
