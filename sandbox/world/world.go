@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -36,6 +37,9 @@ type Config struct {
 
 	// PanelListen is the address of the panel. Default: a free loopback port.
 	PanelListen string
+
+	// Panels are the origins of further panels with the screens. Default: none.
+	Panels []string
 
 	// Database names a MySQL database (user:password@tcp(host:port)/name) to use instead of an SQLite file.
 	Database secret.Text
@@ -290,8 +294,17 @@ clouds:
     partnerCenter: {baseURL: %s}
     graph: {baseURL: %s}
     arm: {baseURL: %s}
-`, quoted(w.HooksURL), quoted(w.OnboardingURL), quoted(w.listeners.API.Addr().String()), quoted(w.APIURL), database, quoted(w.keys()), quoted(w.Key), quoted(w.Secret.Reveal()), quoted(w.previous.Reveal()), quoted(w.PanelURL), w.cfg.Tick,
+`, quoted(w.HooksURL), quoted(w.OnboardingURL), quoted(w.listeners.API.Addr().String()), quoted(w.APIURL), database, quoted(w.keys()), quoted(w.Key), quoted(w.Secret.Reveal()), quoted(w.previous.Reveal()), w.panels(), w.cfg.Tick,
 		quoted(w.Microsoft.LoginURL()), quoted(w.Microsoft.PartnerCenterURL()), quoted(w.Microsoft.GraphURL()), quoted(w.Microsoft.ARMURL()))
+}
+
+// panels returns the origins of all panels as members of a YAML list.
+func (w *World) panels() string {
+	var all []string
+	for _, origin := range append([]string{w.PanelURL}, w.cfg.Panels...) {
+		all = append(all, quoted(origin))
+	}
+	return strings.Join(all, ", ")
 }
 
 // quoted returns text as a YAML scalar.

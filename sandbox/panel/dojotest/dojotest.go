@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -37,6 +38,9 @@ var modules embed.FS
 // Config configures a Panel.
 type Config struct {
 	Backend panel.Backend // required
+
+	// Listener is where the panel is served: its origin may have to be known before. Default: a free loopback port.
+	Listener net.Listener
 
 	// Sync makes Dojo load modules one after the other, as it does without its option async. Default: async.
 	Sync bool
@@ -83,7 +87,14 @@ func Serve(t testing.TB, cfg Config) *Panel {
 	for _, name := range []string{"dojo", "dijit", "dojox"} {
 		mux.Handle("GET "+client+name+"/", p.record(http.StripPrefix(client, http.FileServer(http.Dir(p.folder)))))
 	}
-	server := httptest.NewServer(mux)
+	server := httptest.NewUnstartedServer(mux)
+	if cfg.Listener != nil {
+		if err := server.Listener.Close(); err != nil {
+			t.Error(err)
+		}
+		server.Listener = cfg.Listener
+	}
+	server.Start()
 	t.Cleanup(server.Close)
 	p.URL = server.URL
 	return p

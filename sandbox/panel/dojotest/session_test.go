@@ -2,6 +2,7 @@ package dojotest_test
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -32,16 +33,26 @@ type session struct {
 	World *world.World
 }
 
+// An installed world lets consents begin in the panel that will be served on its listener.
+type installed struct {
+	*world.World
+	panel net.Listener
+}
+
 // start starts the connector and the simulated world, with everything installed.
-func start(t *testing.T) *world.World {
+func start(t *testing.T) installed {
 	t.Helper()
-	w, err := world.Start(t.Context(), world.Config{})
+	panel, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := world.Start(t.Context(), world.Config{Panels: []string{"http://" + panel.Addr().String()}})
 	if err != nil {
 		t.Fatalf("Start() = %v", err)
 	}
 	t.Cleanup(func() { check(t, w.Close()) })
 	check(t, w.Install(t.Context()))
-	return w
+	return installed{w, panel}
 }
 
 func check(t testing.TB, err error) {
@@ -53,11 +64,11 @@ func check(t testing.TB, err error) {
 
 // logIn logs in to a panel as cfg says, on the given world, at a location such as #/ux1/en_US. The test fails when the
 // page writes an error to its console, or when Dojo lacks a file.
-func logIn(t *testing.T, w *world.World, cfg dojotest.Config, location, name string) session {
+func logIn(t *testing.T, w installed, cfg dojotest.Config, location, name string) session {
 	t.Helper()
-	cfg.Backend = backend.New(w.Platform)
+	cfg.Backend, cfg.Listener = backend.New(w.Platform), w.panel
 	p := dojotest.Serve(t, cfg)
-	d := session{paneltest.Open(t, p.URL), p, w}
+	d := session{paneltest.Open(t, p.URL), p, w.World}
 	d.T.Cleanup(func() {
 		if missing := p.Missing(); len(missing) > 0 {
 			t.Errorf("Missing() = %q, want none", missing)
