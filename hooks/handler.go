@@ -118,7 +118,7 @@ func New(cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hooks: creating the cache of refusals: %w", err)
 	}
-	h := &Handler{cfg: cfg, public: public, accounts: accounts, refusals: refusals, unsigned: sampling.New(unsignedRecords, cfg.Now)}
+	h := &Handler{cfg: cfg, public: public, accounts: accounts, refusals: refusals, unsigned: sampling.New(unsignedRecords, time.Minute, cfg.Now)}
 	h.echo = h.routes()
 	return h, nil
 }

@@ -140,7 +140,7 @@ func (h *Handler) log(c *call, err error, more slog.Attr) {
 	if c.client.Name != "" {
 		attrs = append(attrs, slog.String("client", c.client.Name))
 	} else if err != nil && level < slog.LevelError {
-		suppressed, ok := h.unknown.Next()
+		ok, suppressed := h.unknown.Allow()
 		if !ok {
 			return
 		}

@@ -20,13 +20,16 @@ import (
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/detached"
 	"azure-partner-connector/connector/peer"
-	"azure-partner-connector/connector/sampled"
+	"azure-partner-connector/connector/sampling"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
 
 const (
+	// unknownEvery is how often an unknown key is logged: anybody can send one.
+	unknownEvery = 10 * time.Second
+
 	// defaultTimeout is how long a request may take before the answer is that its work continues.
 	defaultTimeout = 30 * time.Second
 	// bodyLimit is the size, in bytes, of the largest body that is read.
@@ -122,7 +125,7 @@ type Handler struct {
 	peers    peer.Reader
 	echo     *echo.Echo
 	detached detached.Group // work that outlives its request
-	unknown  *sampled.Sampler
+	unknown  *sampling.Sampler
 	document []byte // OpenAPI
 }
 
@@ -149,7 +152,7 @@ func New(cfg Config) (*Handler, error) {
 	}
 	h := &Handler{
 		cfg: cfg, base: strings.TrimRight(cfg.PublicURL, "/"), path: strings.TrimRight(public.Path, "/"),
-		peers: peer.Reader{Trusted: cfg.TrustedProxies}, unknown: sampled.New(cfg.Now),
+		peers: peer.Reader{Trusted: cfg.TrustedProxies}, unknown: sampling.New(1, unknownEvery, cfg.Now),
 	}
 	if h.document, err = documentFor(h.base); err != nil {
 		return nil, err

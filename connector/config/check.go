@@ -7,8 +7,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +15,6 @@ import (
 	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/microsoft"
 	"azure-partner-connector/connector/platform/pack"
-	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/token"
 )
 
@@ -234,137 +231,6 @@ func (c *checker) onboarding() {
 	c.between("onboarding.claimLife", o.ClaimLife, time.Minute, 30*24*time.Hour)
 	c.count("onboarding.requestsPerMinute", o.RequestsPerMinute, 1_000_000)
 	c.count("onboarding.requestBurst", o.RequestBurst, 1_000_000)
-}
-
-// placeholder matches what example files contain instead of a value.
-var placeholder = regexp.MustCompile(`(?i)put[-_ ]?here|change[-_ ]?me|replace[-_ ]?me|your[-_ ]?secret|^<.*>$`)
-
-func (c *checker) instances() {
-	if len(c.cfg.Instances) == 0 && !c.failed("instances") {
-		c.problem("instances", "missing: at least one instance with its key and secret is required")
-	}
-	byKey := map[string]int{}
-	for i, in := range c.cfg.Instances {
-		path := fmt.Sprintf("instances[%d]", i)
-		if !c.failed(path + ".key") {
-			first, taken := byKey[in.Key]
-			switch {
-			case in.Key == "":
-				c.problem(path+".key", "missing")
-			case placeholder.MatchString(in.Key):
-				c.problem(path+".key", "still the placeholder of an example")
-			case !length.Fits(in.Key, length.Key):
-				c.problem(path+".key", "too long: may have at most %d characters", length.Key)
-			case strings.TrimSpace(in.Key) != in.Key:
-				c.problem(path+".key", "%q begins or ends with white space", in.Key)
-			case taken:
-				c.problem(path+".key", "%q is also the key of instances[%d]; every instance needs its own key", in.Key, first)
-			default:
-				byKey[in.Key] = i
-			}
-		}
-		if !c.failed(path+".secret") && !c.failed(path+".secretFile") {
-			c.instanceSecret(path+".secret", in.Key, in.Secret)
-		}
-		c.previousSecret(path+".previousSecret", in)
-		c.ownSecrets(path, i)
-		c.controllers(path+".controllers", in.Controllers)
-		c.panelOrigins(path+".panelOrigins", in.PanelOrigins)
-	}
-}
-
-// controllers checks the origins of a platform's controller and removes trailing slashes from them.
-func (c *checker) controllers(key string, origins []string) {
-	for i, origin := range origins {
-		path := fmt.Sprintf("%s[%d]", key, i)
-		if c.failed(key) || c.failed(path) {
-			continue
-		}
-		if problem := addressProblem(origin); problem != "" {
-			c.badAddress(path, origin, problem)
-			continue
-		}
-		origins[i] = strings.TrimRight(origin, "/")
-		if u, err := url.Parse(origins[i]); err != nil || u.Path != "" {
-			c.problem(path, "%q is invalid: must have no path, for example https://apsc.example.net:6308", origin)
-		}
-	}
-}
-
-// panelOrigins checks that origins are exact. A browser compares them character by character, so any other form would silently
-// never match.
-func (c *checker) panelOrigins(key string, origins []string) {
-	if c.failed(key) {
-		return
-	}
-	for i, origin := range origins {
-		if problem := originProblem(origin); problem != "" {
-			c.badAddress(fmt.Sprintf("%s[%d]", key, i), origin, problem)
-		} else if slices.Contains(origins[:i], origin) {
-			c.problem(fmt.Sprintf("%s[%d]", key, i), "%q is listed twice", origin)
-		}
-	}
-}
-
-// ownSecrets refuses the secret of another instance: whoever has one could sign for the other.
-func (c *checker) ownSecrets(path string, i int) {
-	for j, other := range c.cfg.Instances[:i] {
-		for _, value := range c.cfg.Instances[i].Secrets() {
-			if !value.Empty() && slices.Contains(other.Secrets(), value) {
-				c.problem(path+".secret", "also a secret of instances[%d]; every instance needs its own", j)
-				return
-			}
-		}
-	}
-}
-
-// originProblem returns why text is not an origin as browsers write it, or "".
-func originProblem(text string) string {
-	if problem := addressProblem(text); problem != "" {
-		return problem
-	}
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || text != u.Scheme+"://"+u.Host:
-		return "must be scheme, host and port only, for example https://panel.example.com, without a path or slash at the end"
-	case text != strings.ToLower(text):
-		return "must be in lower case, as browsers write it"
-	case strings.Contains(text, "*"), strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return "must be one exact origin in ASCII; write an international domain as xn--…"
-	case u.Scheme == "https" && u.Port() == "443", u.Scheme == "http" && u.Port() == "80", strings.HasSuffix(u.Host, ":"):
-		return "must not name the default port, because browsers don't"
-	case strings.HasSuffix(u.Hostname(), "."):
-		return "must not end in a dot"
-	}
-	return ""
-}
-
-// previousSecret checks a secret that is being replaced, and warns of it: it is temporary.
-func (c *checker) previousSecret(key string, in Instance) {
-	switch {
-	case in.PreviousSecret.Empty() || c.failed(key) || c.failed(key+"File"):
-		return
-	case in.PreviousSecret.Reveal() == in.Secret.Reveal():
-		c.problem(key, "same as secret; it must be the one that secret replaces")
-		return
-	}
-	c.instanceSecret(key, in.Key, in.PreviousSecret)
-	c.warn("%s is set: calls signed with the old secret are accepted. Remove it when the platform has the new one.", key)
-}
-
-func (c *checker) instanceSecret(key, consumerKey string, value secret.Text) {
-	switch text := value.Reveal(); {
-	case text == "":
-		c.problem(key, "missing: set it here or in secretFile")
-	case placeholder.MatchString(text):
-		c.problem(key, "still the placeholder of an example")
-	case len([]rune(text)) < minSecret:
-		c.problem(key, "too short: must have at least %d characters", minSecret)
-	case text == consumerKey:
-		c.problem(key, "same as the key")
-	case strings.TrimSpace(text) != text:
-		c.problem(key, "begins or ends with white space")
-	}
 }
 
 func (c *checker) clouds() {

@@ -13,8 +13,11 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/peer"
-	"azure-partner-connector/connector/sampled"
+	"azure-partner-connector/connector/sampling"
 )
+
+// recordEvery is how often a record of one kind is logged: whoever floods a listener must not flood the log.
+const recordEvery = 10 * time.Second
 
 // Why a connection was not served.
 const (
@@ -55,7 +58,7 @@ type Listener struct {
 	end    sync.Once     // closes closed
 	closed chan struct{}
 
-	full, refused, failed *sampled.Sampler
+	full, refused, failed *sampling.Sampler
 
 	mu       sync.Mutex           // guards byClient
 	byClient map[netip.Prefix]int // client → its open connections; none is 0
@@ -77,7 +80,7 @@ func New(l net.Listener, cfg Config) (*Listener, error) {
 	}
 	return &Listener{
 		Listener: l, cfg: cfg, slots: make(chan struct{}, cfg.Max), closed: make(chan struct{}), byClient: map[netip.Prefix]int{},
-		full: sampled.New(cfg.Now), refused: sampled.New(cfg.Now), failed: sampled.New(cfg.Now),
+		full: sampling.New(1, recordEvery, cfg.Now), refused: sampling.New(1, recordEvery, cfg.Now), failed: sampling.New(1, recordEvery, cfg.Now),
 	}, nil
 }
 
@@ -111,7 +114,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		accepted.Close()
 		<-l.slots
 		l.cfg.Refused(TooMany)
-		if suppressed, ok := l.refused.Next(); ok {
+		if ok, suppressed := l.refused.Allow(); ok {
 			l.cfg.Log.LogAttrs(context.Background(), slog.LevelWarn,
 				"closing connections of a client that has too many: if it is a proxy, list it in trustedProxies",
 				slog.String("client", client.String()), slog.Int("per_client", l.cfg.PerClient), slog.Int("suppressed", suppressed))
@@ -132,7 +135,7 @@ func (l *Listener) take() bool {
 		return true
 	default:
 	}
-	if suppressed, ok := l.full.Next(); ok {
+	if ok, suppressed := l.full.Allow(); ok {
 		l.cfg.Log.LogAttrs(context.Background(), slog.LevelWarn, "listener is full: further connections wait",
 			slog.Int("max", l.cfg.Max), slog.Int("suppressed", suppressed))
 	}
@@ -150,7 +153,7 @@ func (l *Listener) report(err error) {
 		return
 	}
 	l.cfg.Refused(Failed)
-	if suppressed, ok := l.failed.Next(); ok {
+	if ok, suppressed := l.failed.Allow(); ok {
 		l.cfg.Log.LogAttrs(context.Background(), slog.LevelError, "accepting a connection failed",
 			slog.Any("err", err), slog.Int("suppressed", suppressed))
 	}

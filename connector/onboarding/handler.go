@@ -123,7 +123,7 @@ func New(cfg Config) (*Handler, error) {
 	if h.limiter, err = newLimiter(cfg.Limit, cfg.Now); err != nil {
 		return nil, err
 	}
-	h.refused = sampling.New(refusedRecords, cfg.Now)
+	h.refused = sampling.New(refusedRecords, time.Minute, cfg.Now)
 	if h.languages, err = loadLanguages(); err != nil {
 		return nil, err
 	}

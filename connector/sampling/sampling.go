@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// A Sampler lets through the first records of every minute and counts the others. It is safe for concurrent use.
+// A Sampler lets through the first records of every period and counts the others. It is safe for concurrent use.
 type Sampler struct {
 	most int
+	per  time.Duration
 	now  func() time.Time
 
 	mu      sync.Mutex // guards the fields below
@@ -17,15 +18,18 @@ type Sampler struct {
 	skipped int
 }
 
-// New returns a Sampler that lets most records through within a minute.
-func New(most int, now func() time.Time) *Sampler { return &Sampler{most: most, now: now} }
+// New returns a Sampler that lets most records through within the period per.
+func New(most int, per time.Duration, now func() time.Time) *Sampler {
+	return &Sampler{most: most, per: per, now: now}
+}
 
-// Allow reports whether a record may be logged, and how many were left out since the last one that was.
+// Allow reports whether a record may be logged, and how many were left out since the last one that was. A clock that was put
+// back does not silence it.
 func (s *Sampler) Allow() (ok bool, skipped int) {
 	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if age := now.Sub(s.began); age < 0 || age >= time.Minute {
+	if age := now.Sub(s.began); age < 0 || age >= s.per {
 		s.began, s.passed = now, 0
 	}
 	if s.passed >= s.most {

@@ -9,7 +9,7 @@ import (
 
 func TestSampler_LetsTheFirstOfEveryMinuteThrough(t *testing.T) {
 	clock := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
-	s := sampling.New(3, func() time.Time { return clock })
+	s := sampling.New(3, time.Minute, func() time.Time { return clock })
 	count := func(requests int) (logged, skipped int) {
 		for range requests {
 			ok, n := s.Allow()
@@ -34,4 +34,23 @@ func TestSampler_LetsTheFirstOfEveryMinuteThrough(t *testing.T) {
 	if logged, _ := count(5); logged != 3 {
 		t.Errorf("%d are logged after the clock was set back, want 3", logged)
 	}
+}
+
+func TestSampler_OneInTenSeconds(t *testing.T) {
+	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	s := sampling.New(1, 10*time.Second, func() time.Time { return now })
+	check := func(what string, wantSkipped int, want bool) {
+		t.Helper()
+		if ok, skipped := s.Allow(); ok != want || skipped != wantSkipped {
+			t.Errorf("Allow() %s = %t, %d, want %t, %d", what, ok, skipped, want, wantSkipped)
+		}
+	}
+	check("at first", 0, true)
+	check("again", 0, false)
+	now = now.Add(9 * time.Second)
+	check("within ten seconds", 0, false)
+	now = now.Add(time.Second)
+	check("after ten seconds", 2, true)
+	now = now.Add(-time.Hour)
+	check("after the clock was put back", 0, true)
 }
