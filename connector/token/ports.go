@@ -65,6 +65,10 @@ type Store interface {
 	// Release ends the lease if owner still has it.
 	Release(ctx context.Context, tenantID, owner string) error
 
+	// Summarize and ListTenants compute the states of many tenants at once (Summary).
+	Summarize(ctx context.Context, m Moment) (Summary, error)
+	ListTenants(ctx context.Context, q Query, m Moment) (List, error)
+
 	AppendEvent(ctx context.Context, e audit.Event) error
 	// Events returns a tenant's events, newest first, up to limit. When before is not zero, it returns events older than that.
 	Events(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error)

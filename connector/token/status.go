@@ -30,8 +30,8 @@ func States() []State {
 	return []State{StateAbsent, StatePending, StateActive, StateExpiring, StateRenewalFailing, StateActionRequired, StateMisconfigured, StateSuspended, StateExpired}
 }
 
-// expiringBelow is the remaining life at which a grant that was not renewed counts as expiring.
-const expiringBelow = 30 * 24 * time.Hour
+// ExpiringBelow is the remaining life at which a grant that was not renewed counts as expiring.
+const ExpiringBelow = 30 * 24 * time.Hour
 
 // A Status is the current status of a tenant's token. Times that do not apply are zero.
 type Status struct {
@@ -94,8 +94,8 @@ func (s *Service) Status(ctx context.Context, r tenant.Resolved) (Status, error)
 	return st.unlessHeld(r), nil
 }
 
-// suspendedSince is the package version whose types know the state suspended.
-const suspendedSince = 2
+// SuspendedSince is the package version whose types know the state suspended.
+const SuspendedSince = 2
 
 // unlessHeld returns st, or another state when nothing may be issued because the tenant or its instance was altered, or because
 // the platform suspended the subscription. An expired token stays expired when it was altered: that is more urgent. While the
@@ -106,7 +106,7 @@ func (st Status) unlessHeld(r tenant.Resolved) Status {
 	}
 	if err := r.Tenant.InUse(); err != nil {
 		st.State, st.Failure = StateSuspended, &failure.Record{Code: failure.From(err).Code}
-		if r.Instance.PackageMajor() < suspendedSince {
+		if r.Instance.PackageMajor() < SuspendedSince {
 			st.State = StateMisconfigured
 		}
 	}
@@ -157,12 +157,12 @@ func stateOfGrant(r tenant.Resolved, st Status, g Grant, schedule Schedule, now 
 	}
 	if _, err := usable(&r, &g); err != nil {
 		f := failure.From(err)
-		return stateOfKind(f.Kind()), &failure.Record{Code: f.Code, Params: f.Params}
+		return StateOfKind(f.Kind()), &failure.Record{Code: f.Code, Params: f.Params}
 	}
 	if schedule.Failure != nil {
-		return stateOfKind(schedule.Failure.Code.Kind()), schedule.Failure
+		return StateOfKind(schedule.Failure.Code.Kind()), schedule.Failure
 	}
-	if g.ExpiresAt().Sub(now) <= expiringBelow {
+	if g.ExpiresAt().Sub(now) <= ExpiringBelow {
 		return StateExpiring, &failure.Record{Code: failure.GrantExpiring, Params: map[string]string{"days": strconv.Itoa(st.DaysLeft)}}
 	}
 	if g.implausible(now) {
@@ -188,7 +188,8 @@ func stateWithoutGrant(r tenant.Resolved, st Status, snapshot Snapshot) (State, 
 	return StateAbsent, &failure.Record{Code: failure.GrantAbsent}
 }
 
-func stateOfKind(k failure.Kind) State {
+// StateOfKind returns the state of a token whose last renewal failed with a failure of a kind.
+func StateOfKind(k failure.Kind) State {
 	switch k {
 	case failure.SignIn:
 		return StateActionRequired
