@@ -78,7 +78,7 @@ func open(ctx context.Context, cfg config.Config, opts Options, observe observer
 // OpenStore opens the database with keyring and leaves the schema as it is: for commands that maintain what is stored.
 // The caller closes it.
 func OpenStore(ctx context.Context, cfg config.Config, keyring *seal.Keyring, opts Options) (*store.Store, error) {
-	return openStore(ctx, cfg.Database, keyring, opts.withDefaults())
+	return openStore(ctx, cfg, keyring, opts.withDefaults())
 }
 
 // Close closes the database. The services must not be used afterwards.
@@ -94,7 +94,7 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 	if s.keyring, err = cfg.Keys.Open(); err != nil {
 		return err
 	}
-	if s.Store, err = openStore(ctx, cfg.Database, s.keyring, opts); err != nil {
+	if s.Store, err = openStore(ctx, cfg, s.keyring, opts); err != nil {
 		return err
 	}
 	if err := prepare(ctx, s.Store, opts.Migration); err != nil {
@@ -168,6 +168,15 @@ func panelOrigins(instances []config.Instance) map[string][]string {
 	return byKey
 }
 
+// deployments returns what the configuration says of an instance, by consumer key.
+func deployments(instances []config.Instance) func(key string) tenant.Deployment {
+	byKey := make(map[string]tenant.Deployment, len(instances))
+	for _, in := range instances {
+		byKey[in.Key] = in.Deployment()
+	}
+	return func(key string) tenant.Deployment { return byKey[key] }
+}
+
 // renewSuspended returns which instances renew the tokens of suspended subscriptions.
 func renewSuspended(instances []config.Instance) func(key string) bool {
 	renew := make(map[string]bool)
@@ -204,7 +213,7 @@ func Migrate(ctx context.Context, cfg config.Config, opts Options) error {
 	if err != nil {
 		return err
 	}
-	s, err := openStore(ctx, cfg.Database, keyring, opts)
+	s, err := openStore(ctx, cfg, keyring, opts)
 	if err != nil {
 		return err
 	}
@@ -220,13 +229,13 @@ func DatabaseConfig(db config.Database) (sqldb.Config, error) {
 	return sqldb.Config{Driver: db.Driver, DSN: db.Source(), TLS: encryption}, nil
 }
 
-func openStore(ctx context.Context, db config.Database, keyring *seal.Keyring, opts Options) (*store.Store, error) {
-	connection, err := DatabaseConfig(db)
+func openStore(ctx context.Context, cfg config.Config, keyring *seal.Keyring, opts Options) (*store.Store, error) {
+	connection, err := DatabaseConfig(cfg.Database)
 	if err != nil {
 		return nil, err
 	}
 	connection.Now, connection.Log = opts.Now, opts.component("store")
-	return store.Open(ctx, store.Config{Config: connection, Keyring: keyring})
+	return store.Open(ctx, store.Config{Config: connection, Keyring: keyring, Deployment: deployments(cfg.Instances)})
 }
 
 // pauseCloud pauses the renewals of a cloud that throttles us. Tokens is nil until the client of Microsoft exists.

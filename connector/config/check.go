@@ -47,6 +47,7 @@ func (c *checker) check() {
 	c.onboarding()
 	c.database()
 	c.keys()
+	c.federated()
 	c.instances()
 	c.clouds()
 	c.platform()

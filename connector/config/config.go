@@ -14,6 +14,8 @@ import (
 	"azure-partner-connector/connector/peer"
 	"azure-partner-connector/connector/platform/oauth1"
 	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
 )
 
 // Config is the configuration. Its comments are the reference; Example shows the same with values.
@@ -32,6 +34,7 @@ type Config struct {
 	Private    Private             `yaml:"private"`
 	Database   Database            `yaml:"database"`
 	Keys       Keys                `yaml:"keys"`
+	Federated  Federated           `yaml:"federated"`
 	Instances  []Instance          `yaml:"instances"`
 	Clouds     []microsoft.Profile `yaml:"clouds"`
 	Platform   Platform            `yaml:"platform"`
@@ -216,6 +219,14 @@ type Keys struct {
 	Ring secret.Text `yaml:"ring"`
 }
 
+// Federated configures a token of another identity provider with which applications authenticate at Microsoft (workload
+// identity federation), instead of a secret or a certificate.
+type Federated struct {
+	// TokenFile is the file that contains the token, and that its provider replaces before it expires. It is read for every
+	// request and never stored. Default: the file that the environment variable AZURE_FEDERATED_TOKEN_FILE names.
+	TokenFile string `yaml:"tokenFile"`
+}
+
 // An Instance is one registration of the package on a platform. At least one is required.
 type Instance struct {
 	// Key is the OAuth key with which the platform and the connector sign their calls. Unique. Required.
@@ -244,6 +255,35 @@ type Instance struct {
 	// RenewSuspended keeps the tokens of suspended subscriptions renewed, so that they work when the subscription is resumed.
 	// Without it, they expire after 90 days. Default: true.
 	RenewSuspended *bool `yaml:"renewSuspended"`
+	// Federated lets the application of the instance authenticate with the token in federated.tokenFile, besides the secrets and
+	// certificates in its settings. Applications of resellers never use it. Default: false.
+	Federated bool `yaml:"federated"`
+	// Scopes are permissions of the built-in apis that are requested besides the usual ones. Each must be listed in the app
+	// registration; resellers consent again to new ones. Default: none.
+	Scopes Scopes `yaml:"scopes"`
+	// APIs are further services of Microsoft for which access tokens are issued. Default: none.
+	APIs []tenant.API `yaml:"apis"`
+}
+
+// Scopes are the names of permissions of the built-in apis, for example PartnerBilling.Read.All of Graph.
+type Scopes struct {
+	// PartnerCenter are permissions of Partner Center. Default: none.
+	PartnerCenter []string `yaml:"partnercenter"`
+	// Graph are permissions of Microsoft Graph. Default: none.
+	Graph []string `yaml:"graph"`
+	// ARM are permissions of Azure Resource Manager. Default: none.
+	ARM []string `yaml:"arm"`
+}
+
+// Deployment returns what in says of the instance beyond its settings.
+func (in Instance) Deployment() tenant.Deployment {
+	d := tenant.Deployment{Federated: in.Federated, Scopes: map[string][]string{}, APIs: in.APIs}
+	for api, names := range map[token.API][]string{token.PartnerCenter: in.Scopes.PartnerCenter, token.Graph: in.Scopes.Graph, token.ARM: in.Scopes.ARM} {
+		if len(names) > 0 {
+			d.Scopes[string(api)] = names
+		}
+	}
+	return d
 }
 
 // RenewsSuspended returns RenewSuspended or its default.

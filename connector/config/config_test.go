@@ -496,10 +496,14 @@ func TestExample_ShowsDefaults(t *testing.T) {
 	without.Hooks.TrustedProxies, without.Onboarding.TrustedProxies = []netip.Prefix{}, []netip.Prefix{}
 	without.API.TrustedProxies = []netip.Prefix{}
 	without.Instances[0].Controllers = []string{}
+	without.Instances[0].Scopes = config.Scopes{PartnerCenter: []string{}, Graph: []string{}, ARM: []string{}}
 	if !*with.Instances[0].RenewSuspended || !without.Instances[0].RenewsSuspended() {
 		t.Error("Load(example): renewSuspended is not true, which is the default")
 	}
-	with.Instances[0].RenewSuspended = nil
+	if apis := with.Instances[0].APIs; len(apis) != 1 {
+		t.Errorf("Load(example in full): apis = %+v, want one", apis)
+	}
+	with.Instances[0].RenewSuspended, with.Instances[0].APIs = nil, nil
 	if diff := cmp.Diff(without, with, compare); diff != "" {
 		t.Errorf("Load: example as it is and in full (-as it is +in full)\n%s", diff)
 	}

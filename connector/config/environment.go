@@ -8,6 +8,19 @@ import (
 	"strings"
 )
 
+// federatedTokenFile is the variable in which Azure's workload identity names the file of the federated token.
+const federatedTokenFile = "AZURE_FEDERATED_TOKEN_FILE"
+
+// environmentOf returns the value of a variable that is none of ours; "" where it is not set.
+func environmentOf(environ []string, name string) string {
+	for _, assignment := range environ {
+		if value, ok := strings.CutPrefix(assignment, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
 // A variable is an environment variable that sets one key.
 type variable struct {
 	steps []step

@@ -45,6 +45,11 @@ func (c *checker) instances() {
 		c.ownSecrets(path, i)
 		c.controllers(path+".controllers", in.Controllers)
 		c.panelOrigins(path+".panelOrigins", in.PanelOrigins)
+		if in.Federated && c.cfg.Federated.TokenFile == "" && !c.failed("federated") {
+			c.problem(path+".federated", "needs federated.tokenFile or AZURE_FEDERATED_TOKEN_FILE, and neither names a file")
+		}
+		c.scopes(path+".scopes", in.Scopes)
+		c.apis(path+".apis", in.APIs)
 	}
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -67,6 +68,7 @@ func Load(path string, environ []string) (Config, error) {
 	cfg := defaults()
 	d := &decoder{report: report{lines: map[string]int{}}, cfg: &cfg}
 	d.decode(file, environ)
+	cfg.Federated.TokenFile = cmp.Or(cfg.Federated.TokenFile, environmentOf(environ, federatedTokenFile))
 	c := &checker{d.report, &cfg}
 	c.secretFiles(path)
 	c.check()

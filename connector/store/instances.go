@@ -100,11 +100,12 @@ func (s *Store) instanceOf(row instanceRow) tenant.Instance {
 			DirectLink:          row.DirectLink,
 			TenantApplication:   row.TenantApplication,
 		},
-		CreatedAt: row.Created.Time,
-		UpdatedAt: row.Updated.Time,
-		RemovedAt: row.Removed.Time,
-		Altered:   !s.proven(row.guarded(), row.MAC),
-		Version:   row.Version,
+		Deployment: s.deployment(row.InstanceKey),
+		CreatedAt:  row.Created.Time,
+		UpdatedAt:  row.Updated.Time,
+		RemovedAt:  row.Removed.Time,
+		Altered:    !s.proven(row.guarded(), row.MAC),
+		Version:    row.Version,
 	}
 }
 

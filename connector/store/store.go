@@ -43,6 +43,9 @@ type Config struct {
 	// Keyring seals secrets. No secret in the database can be read with another keyring than the one that sealed it.
 	// Required.
 	Keyring Keyring
+
+	// Deployment returns what the configuration says of an instance. Default: nothing.
+	Deployment func(instanceKey string) tenant.Deployment
 }
 
 // A Store implements the stores that the domain declares. It is safe for concurrent use; the context of a transaction is
@@ -50,8 +53,10 @@ type Config struct {
 type Store struct {
 	db      *sqldb.DB
 	keyring Keyring
-	now     func() time.Time
-	log     *slog.Logger
+	// deployment is Config.Deployment.
+	deployment func(instanceKey string) tenant.Deployment
+	now        func() time.Time
+	log        *slog.Logger
 
 	// Batchers of what many callers request at the same time.
 	nonces    *sqldb.Batcher[usedNonce, bool]
@@ -78,7 +83,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
-	s := &Store{db: db, keyring: cfg.Keyring, now: cfg.Now, log: cfg.Log}
+	s := &Store{db: db, keyring: cfg.Keyring, deployment: cfg.Deployment, now: cfg.Now, log: cfg.Log}
+	if s.deployment == nil {
+		s.deployment = func(string) tenant.Deployment { return tenant.Deployment{} }
+	}
 	if s.now == nil {
 		s.now = time.Now
 	}

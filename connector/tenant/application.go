@@ -18,6 +18,10 @@ type Application struct {
 	Secret      Credential
 	NextSecret  Credential // may be valid at the same time
 
+	// Federated lets the deployment's federated token authenticate the application, too. It is set only in the application of a
+	// Client, and only if that is the instance's.
+	Federated bool
+
 	// Unreadable means that credentials are stored and do not open. They count as absent, and stay stored until others
 	// replace them.
 	Unreadable bool
@@ -37,12 +41,14 @@ type Credential struct {
 }
 
 // Complete reports whether a can be used, that is, has an ID and a credential.
-func (a Application) Complete() bool { return a.ID != "" && len(a.Credentials()) > 0 }
+func (a Application) Complete() bool {
+	return a.ID != "" && (a.Federated || len(a.Credentials()) > 0)
+}
 
 // Usable returns the failure that says why a cannot be used; nil when it can.
 func (a Application) Usable() error {
 	switch {
-	case a.ID != "" && a.Unreadable:
+	case a.ID != "" && a.Unreadable && !a.Federated:
 		return failure.New(failure.CredentialsUnreadable)
 	case !a.Complete():
 		return failure.New(failure.ApplicationMissing)

@@ -22,9 +22,11 @@ type Instance struct {
 	NamedController string
 	PackageVersion  string // "version-release" last installed or upgraded to
 	Settings        Settings
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
-	RemovedAt       time.Time // zero while the instance is installed
+	// Deployment is what the configuration says. It is set in instances that a store returned.
+	Deployment Deployment
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+	RemovedAt  time.Time // zero while the instance is installed
 	// Altered means that a column that decides who has access was changed by somebody without our keys. The store sets it when
 	// it reads the row, and refuses to save the row then.
 	Altered bool
@@ -101,6 +103,7 @@ type Client struct {
 	Customer    bool
 	Application Application
 	MFARequest  string
+	Deployment  Deployment // of the instance
 }
 
 // In returns the identity that c's application and account have in a customer directory.
@@ -119,10 +122,11 @@ type Resolved struct {
 func (r *Resolved) Client() Client {
 	settings := &r.Instance.Settings
 	application := settings.Application
+	application.Federated = r.Instance.Deployment.Federated
 	if settings.TenantApplication && r.Tenant.Application.ID != "" {
 		application = r.Tenant.Application
 	}
-	return Client{Cloud: settings.Cloud, DirectoryID: r.Tenant.DirectoryID, Application: application, MFARequest: settings.MFARequest}
+	return Client{Cloud: settings.Cloud, DirectoryID: r.Tenant.DirectoryID, Application: application, MFARequest: settings.MFARequest, Deployment: r.Instance.Deployment}
 }
 
 // Intact returns the failure integrity when the tenant or its instance was altered: then nothing is issued for the tenant,
