@@ -30,15 +30,15 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 test: ## install what is missing, then lint and run every test
-	@build/prerequisites.sh gcc rsync mariadbd chromium node npm oauthlib wrk shellcheck
+	@build/prerequisites.sh gcc rsync mariadbd chromium node npm oauthlib wrk shellcheck promtool
 	@build/test.sh full
 
 test-race: ## as test, with the race detector everywhere
-	@build/prerequisites.sh gcc rsync mariadbd chromium node npm oauthlib wrk shellcheck
+	@build/prerequisites.sh gcc rsync mariadbd chromium node npm oauthlib wrk shellcheck promtool
 	@build/test.sh race
 
 test-mysql: ## the tests that use a database server, on a real MySQL, which is unpacked into the cache once
-	@build/prerequisites.sh rsync chromium node npm
+	@build/prerequisites.sh rsync chromium node npm promtool
 	@build/mysql.sh >/dev/null
 	@build/test.sh mysql
 

@@ -23,6 +23,7 @@ package_of() {
 	npm) echo npm ca-certificates ;;
 	oauthlib) echo python3 python3-oauthlib ;;
 	wrk) echo wrk ;;
+	promtool) echo prometheus ;;
 	*)
 		echo "prerequisites.sh: no package is known for $1" >&2
 		return 2
@@ -43,6 +44,7 @@ reason_for() {
 	npm) echo "tests install with it that OpenID provider, Dojo, which the screens run on, and axe-core, which checks their accessibility" ;;
 	oauthlib) echo "tests check our OAuth 1.0a signatures and our token endpoint against this Python library" ;;
 	wrk) echo "benchmarks generate load with it" ;;
+	promtool) echo "tests try the alert rules with it" ;;
 	esac
 }
 
@@ -116,6 +118,11 @@ done
 case " ${missing[*]} " in *" mariadbd "*)
 	[ -d /run/systemd/system ] &&
 		echo "The package may have started MariaDB's own service; nothing here uses it. To stop it: systemctl disable --now mariadb"
+	;;
+esac
+case " ${missing[*]} " in *" promtool "*)
+	[ -d /run/systemd/system ] &&
+		echo "The package may have started Prometheus; nothing here uses it. To stop it: systemctl disable --now prometheus"
 	;;
 esac
 exit 0

@@ -102,6 +102,7 @@ type App struct {
 	unreadable *prometheus.GaugeVec // see checkSecrets
 
 	integrity *integrityJob
+	summary   *summaryJob
 	draining  atomic.Bool   // stopping, but still serving
 	hurried   sync.Once     // closes hurry
 	hurry     chan struct{} // closed: do not drain any longer
@@ -139,6 +140,7 @@ func (a *App) build(ctx context.Context, opts Options) error {
 		return err
 	}
 	a.integrity = a.newIntegrityJob()
+	a.summary = a.newSummaryJob()
 	if a.hooks, err = a.newHooks(); err != nil {
 		return err
 	}

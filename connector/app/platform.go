@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/httpclient"
@@ -11,12 +12,14 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-func openPlatform(cfg config.Config, opts Options, controllers func(consumerKey string) []string) (*controller.Client, error) {
+func openPlatform(cfg config.Config, opts Options, controllers func(consumerKey string) []string,
+	observe func(string, int, time.Duration),
+) (*controller.Client, error) {
 	roots, err := httpclient.Roots(cfg.Platform.CAFile)
 	if err != nil {
 		return nil, err
 	}
-	connections, err := httpclient.New(httpclient.Config{Timeout: cfg.Platform.Timeout, RootCAs: roots, Insecure: cfg.Platform.Insecure})
+	connections, err := httpclient.New(httpclient.Config{Timeout: cfg.Platform.Timeout, RootCAs: roots, Insecure: cfg.Platform.Insecure, Observe: observe})
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/store/sqldb"
 )
 
@@ -49,20 +50,38 @@ func (a *App) private() http.Handler {
 // observers counts what happens. Labels never hold a tenant's data.
 func (a *App) observers() observers {
 	limited, claim := a.refusals()
-	return observers{action: a.actions(), limited: limited, claim: claim}
+	return observers{
+		action: a.actions(), limited: limited, claim: claim, database: a.databaseCalls(),
+		microsoft: a.calls("connector_microsoft_request_duration_seconds", "Requests to Microsoft by host and status (0 without an answer)."),
+		platform:  a.calls("connector_platform_request_duration_seconds", "Requests to the platform by host and status (0 without an answer)."),
+	}
 }
 
-// actions counts renewals, checks and lendings.
+// actions counts consents, renewals, checks and lendings.
 func (a *App) actions() func(audit.Action, string) {
 	actions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "connector_actions_total",
-		Help: "Renewals, checks and lendings by their result: ok or a failure code.",
-	}, []string{"action", "result"})
+		Help: "Consents, renewals, checks and lendings by their result, ok or a failure code, and its kind.",
+	}, []string{"action", "result", "kind"})
 	a.registry.MustRegister(actions)
-	for _, action := range []audit.Action{audit.GrantRenewed, audit.GrantChecked, audit.TokenLent, audit.PredecessorUsed} {
-		actions.WithLabelValues(string(action), audit.OK)
+	for _, action := range []audit.Action{
+		audit.ConsentBegun, audit.ConsentLinked, audit.ConsentGranted, audit.ConsentConfirmed, audit.ConsentClosed, audit.ConsentDisowned, audit.ClaimAccepted,
+		audit.GrantRenewed, audit.GrantChecked, audit.TokenLent, audit.PredecessorUsed,
+	} {
+		actions.WithLabelValues(string(action), audit.OK, "")
+	}
+	// The first failure of any kind must show as an increase.
+	for _, code := range failure.Codes() {
+		switch code.Kind() {
+		case failure.SignIn, failure.Configuration, failure.Transient, failure.Internal:
+			actions.WithLabelValues(string(audit.GrantRenewed), string(code), string(code.Kind()))
+		}
 	}
 	return func(action audit.Action, result string) {
-		actions.WithLabelValues(string(action), result).Inc()
+		kind := ""
+		if result != audit.OK {
+			kind = string(failure.Code(result).Kind())
+		}
+		actions.WithLabelValues(string(action), result, kind).Inc()
 	}
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -39,19 +40,21 @@ func usualStatuses() []int {
 	}
 }
 
-// counted counts the requests of a listener by their status.
-func counted(requests *prometheus.CounterVec, listener string, next http.Handler) http.Handler {
+// measured counts the requests of a listener by their status, and how long they took.
+func measured(requests *prometheus.CounterVec, durations prometheus.ObserverVec, listener string, next http.Handler) http.Handler {
 	for _, status := range usualStatuses() {
 		requests.WithLabelValues(listener, strconv.Itoa(status))
 	}
+	duration := durations.With(prometheus.Labels{"listener": listener})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		recorder := &statusRecorder{ResponseWriter: w}
+		recorder, began := &statusRecorder{ResponseWriter: w}, time.Now()
 		defer func() {
 			status := recorder.status
 			if status == 0 {
 				status = http.StatusOK // of an answer without a body, and of a connection that the handler aborted
 			}
 			requests.WithLabelValues(listener, strconv.Itoa(status)).Inc()
+			duration.Observe(time.Since(began).Seconds())
 		}()
 		next.ServeHTTP(recorder, r)
 	})

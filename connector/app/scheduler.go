@@ -51,6 +51,7 @@ func (a *App) schedule(ctx context.Context, s gocron.Scheduler) error {
 		{"notices", a.cfg.Renewal.Tick, a.notices.Sweep}, // warnings, alarms and pushes
 		{"integrity", min(integrityEvery, a.cfg.Renewal.Tick), a.integrity.run},
 		{"refusals", min(refusalsEvery, a.cfg.Renewal.Tick), a.services.Refusals.Flush},
+		{"summary", min(summaryEvery, a.cfg.Renewal.Tick), a.summary.run},
 		{"purge", purgeEvery, a.purge},
 		{"keys", keysEvery, a.touchKey},
 		{"secrets", secretsEvery, a.checkSecrets},

@@ -47,13 +47,16 @@ func (a *App) listen(ctx context.Context, endpoints []endpoint) error {
 		Name: "connector_requests_total",
 		Help: "Answered requests, by listener and status.",
 	}, []string{"listener", "status"})
-	a.registry.MustRegister(refused, requests)
+	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "connector_request_duration_seconds", Help: "How long requests took to answer, by listener.", Buckets: durationBuckets(),
+	}, []string{"listener"})
+	a.registry.MustRegister(refused, requests, durations)
 	share := descriptors() / 2 / len(endpoints) // of one listener; the other half is for everything else
 	for _, e := range endpoints {
 		for _, reason := range []string{listener.TooMany, listener.Failed} {
 			refused.WithLabelValues(e.name, reason)
 		}
-		e.handler = counted(requests, e.name, e.handler)
+		e.handler = measured(requests, durations, e.name, e.handler)
 		s, err := a.server(ctx, e, share, refused)
 		if err != nil {
 			return fmt.Errorf("listening for %s: %w", e.name, err)

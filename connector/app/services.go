@@ -61,9 +61,13 @@ func Open(ctx context.Context, cfg config.Config, opts Options) (*Services, erro
 
 // observers count what happens; each may be nil.
 type observers struct {
-	action  func(audit.Action, string) // renewals, checks and lendings
+	action  func(audit.Action, string) // consents, renewals, checks and lendings
 	limited func(limit.Name)           // refusals of what was done too often
 	claim   func(result string)        // claim codes that were refused
+
+	// Calls of others, with how long they took: of Microsoft, of the platform, and of the database.
+	microsoft, platform func(host string, status int, d time.Duration)
+	database            func(operation string, err error, d time.Duration)
 }
 
 // open is Open with observers.
@@ -78,7 +82,7 @@ func open(ctx context.Context, cfg config.Config, opts Options, observe observer
 // OpenStore opens the database with keyring and leaves the schema as it is: for commands that maintain what is stored.
 // The caller closes it.
 func OpenStore(ctx context.Context, cfg config.Config, keyring *seal.Keyring, opts Options) (*store.Store, error) {
-	return openStore(ctx, cfg, keyring, opts.withDefaults())
+	return openStore(ctx, cfg, keyring, opts.withDefaults(), nil)
 }
 
 // Close closes the database. The services must not be used afterwards.
@@ -94,18 +98,18 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 	if s.keyring, err = cfg.Keys.Open(); err != nil {
 		return err
 	}
-	if s.Store, err = openStore(ctx, cfg, s.keyring, opts); err != nil {
+	if s.Store, err = openStore(ctx, cfg, s.keyring, opts, observe.database); err != nil {
 		return err
 	}
 	if err := prepare(ctx, s.Store, opts.Migration); err != nil {
 		return err
 	}
-	if s.Microsoft, err = openMicrosoft(cfg.Clouds, opts, s.pauseCloud); err != nil {
+	if s.Microsoft, err = openMicrosoft(cfg.Clouds, opts, s.pauseCloud, observe.microsoft); err != nil {
 		return err
 	}
 	s.clock = s.newClockGuard(consumerKeys(cfg.Instances), opts.component("clock"))
 	s.controllers = controllersOf(cfg.Instances)
-	if s.platform, err = openPlatform(cfg, opts, s.controllers); err != nil {
+	if s.platform, err = openPlatform(cfg, opts, s.controllers, observe.platform); err != nil {
 		return err
 	}
 	if s.Tenants, err = tenant.New(tenant.Config{
@@ -148,7 +152,7 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 		Store: s.Store, Tokens: s.Tokens, Microsoft: s.Microsoft, Hasher: s.keyring, PublicURL: cfg.Onboarding.PublicURL,
 		PanelOrigins: panelOrigins(cfg.Instances),
 		ConsentLife:  cfg.Onboarding.ConsentLife, LinkLife: cfg.Onboarding.LinkLife, ClaimLife: cfg.Onboarding.ClaimLife,
-		Limits: limits, Observe: func(_ audit.Action, result string) {
+		Limits: limits, Recorded: observe.action, Observe: func(_ audit.Action, result string) {
 			if observe.claim != nil {
 				observe.claim(result)
 			}
@@ -213,7 +217,7 @@ func Migrate(ctx context.Context, cfg config.Config, opts Options) error {
 	if err != nil {
 		return err
 	}
-	s, err := openStore(ctx, cfg, keyring, opts)
+	s, err := openStore(ctx, cfg, keyring, opts, nil)
 	if err != nil {
 		return err
 	}
@@ -229,12 +233,12 @@ func DatabaseConfig(db config.Database) (sqldb.Config, error) {
 	return sqldb.Config{Driver: db.Driver, DSN: db.Source(), TLS: encryption}, nil
 }
 
-func openStore(ctx context.Context, cfg config.Config, keyring *seal.Keyring, opts Options) (*store.Store, error) {
+func openStore(ctx context.Context, cfg config.Config, keyring *seal.Keyring, opts Options, observe func(string, error, time.Duration)) (*store.Store, error) {
 	connection, err := DatabaseConfig(cfg.Database)
 	if err != nil {
 		return nil, err
 	}
-	connection.Now, connection.Log = opts.Now, opts.component("store")
+	connection.Now, connection.Log, connection.Observe = opts.Now, opts.component("store"), observe
 	return store.Open(ctx, store.Config{Config: connection, Keyring: keyring, Deployment: deployments(cfg.Instances)})
 }
 
@@ -245,12 +249,14 @@ func (s *Services) pauseCloud(cloud string, wait time.Duration) {
 	}
 }
 
-func openMicrosoft(profiles []microsoft.Profile, opts Options, throttled func(cloud string, wait time.Duration)) (*microsoft.Client, error) {
-	identity, err := httpclient.New(httpclient.Config{Timeout: identityTimeout})
+func openMicrosoft(profiles []microsoft.Profile, opts Options, throttled func(cloud string, wait time.Duration),
+	observe func(string, int, time.Duration),
+) (*microsoft.Client, error) {
+	identity, err := httpclient.New(httpclient.Config{Timeout: identityTimeout, Observe: observe})
 	if err != nil {
 		return nil, err
 	}
-	probes, err := httpclient.New(httpclient.Config{Timeout: probeTimeout})
+	probes, err := httpclient.New(httpclient.Config{Timeout: probeTimeout, Observe: observe})
 	if err != nil {
 		return nil, err
 	}

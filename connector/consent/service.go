@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,6 +71,10 @@ type Config struct {
 	// Observe is called with the action and the result of each claim code that was entered. Default: nothing happens.
 	Observe func(action audit.Action, result string)
 
+	// Recorded is called with the action and the result of each event, before the transaction that stores it is committed: one
+	// that is rolled back was counted, too. Default: nothing happens.
+	Recorded func(action audit.Action, result string)
+
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
@@ -103,6 +108,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Observe == nil {
 		cfg.Observe = func(audit.Action, string) {}
+	}
+	if cfg.Recorded == nil {
+		cfg.Recorded = func(audit.Action, string) {}
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -168,6 +176,7 @@ func (s *Service) hash(purpose, value string) (string, error) {
 
 func (s *Service) append(ctx context.Context, r tenant.Resolved, e audit.Event) error {
 	e.InstanceKey, e.TenantID = r.Tenant.InstanceKey, r.Tenant.ID
+	s.cfg.Recorded(e.Action, cmp.Or(e.Result, audit.OK))
 	return audit.Append(ctx, s.cfg.Store, s.cfg.Now(), e)
 }
 

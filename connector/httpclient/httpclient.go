@@ -32,6 +32,10 @@ type Config struct {
 
 	// Transport replaces the network in tests. Default: a new http.Transport.
 	Transport http.RoundTripper
+
+	// Observe is called after every request with its host, the status of the answer (0 without one) and how long it took until
+	// the header of the answer. Default: nothing happens.
+	Observe func(host string, status int, d time.Duration)
 }
 
 // Both together are less than the timeout of every call, and than the platform waits for our answer
@@ -58,6 +62,9 @@ func New(cfg Config) (*http.Client, error) {
 		}
 		transport = t
 	}
+	if cfg.Observe != nil {
+		transport = observed{transport, cfg.Observe}
+	}
 	return &http.Client{
 		Timeout:   cfg.Timeout,
 		Transport: transport,
@@ -65,6 +72,31 @@ func New(cfg Config) (*http.Client, error) {
 			return http.ErrUseLastResponse
 		},
 	}, nil
+}
+
+// observed is a transport that reports its requests.
+type observed struct {
+	http.RoundTripper
+	observe func(host string, status int, d time.Duration)
+}
+
+// RoundTrip implements http.RoundTripper.
+func (o observed) RoundTrip(r *http.Request) (*http.Response, error) {
+	began := time.Now()
+	answer, err := o.RoundTripper.RoundTrip(r)
+	status := 0
+	if err == nil {
+		status = answer.StatusCode
+	}
+	o.observe(r.URL.Host, status, time.Since(began))
+	return answer, err
+}
+
+// CloseIdleConnections closes those of the transport, as http.Client.CloseIdleConnections expects.
+func (o observed) CloseIdleConnections() {
+	if c, ok := o.RoundTripper.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
 }
 
 // Roots returns the system's certificate authorities and those in a PEM file. Without a file it returns nil, which

@@ -52,6 +52,10 @@ type Config struct {
 	// Jitter returns a number in [0,1) that varies the d of Wait. Default: math/rand/v2.
 	Jitter func() float64
 
+	// Observe is called after every transaction ("transaction") and every statement outside one ("read", "write"), with how long
+	// it took, retries included. Default: nothing happens.
+	Observe func(operation string, err error, d time.Duration)
+
 	// Log receives a record for each retried transaction and each applied migration, never a value of a row.
 	// Default: discard.
 	Log *slog.Logger
@@ -87,6 +91,9 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	}
 	if cfg.Jitter == nil {
 		cfg.Jitter = rand.Float64
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(string, error, time.Duration) {}
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

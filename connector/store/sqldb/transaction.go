@@ -48,7 +48,7 @@ func (db *DB) Transact(ctx context.Context, fn func(ctx context.Context) error) 
 		}
 		return fn(ctx)
 	}
-	return db.retry(ctx, func() error { return db.attempt(ctx, fn) })
+	return db.retry(ctx, "transaction", func() error { return db.attempt(ctx, fn) })
 }
 
 // attempt runs fn in one transaction once.
@@ -89,7 +89,9 @@ func (db *DB) attempt(ctx context.Context, fn func(ctx context.Context) error) (
 
 // retry calls try until it succeeds, fails for good, or has used up its attempts. It returns the failure database_unavailable
 // when the database cannot be used now.
-func (db *DB) retry(ctx context.Context, try func() error) error {
+func (db *DB) retry(ctx context.Context, operation string, try func() error) (err error) {
+	began := time.Now()
+	defer func() { db.cfg.Observe(operation, err, time.Since(began)) }()
 	for n := 1; ; n++ {
 		err := try()
 		if err == nil || n == maxAttempts || ctx.Err() != nil || !isRetryable(err) {
@@ -123,7 +125,7 @@ func (db *DB) Read(ctx context.Context, query func(tx *gorm.DB) error) error {
 	if t := db.transaction(ctx); t != nil {
 		return t.run(ctx, query)
 	}
-	return db.retry(ctx, func() error { return query(db.gorm.WithContext(ctx)) })
+	return db.retry(ctx, "read", func() error { return query(db.gorm.WithContext(ctx)) })
 }
 
 // Write runs one statement that changes rows in the transaction of ctx, or in one of its own, with retries. Several
@@ -132,7 +134,7 @@ func (db *DB) Write(ctx context.Context, statement func(tx *gorm.DB) error) erro
 	if t := db.transaction(ctx); t != nil {
 		return t.run(ctx, statement)
 	}
-	return db.retry(ctx, func() error {
+	return db.retry(ctx, "write", func() error {
 		release, err := db.lockWriting(ctx)
 		if err != nil {
 			return err

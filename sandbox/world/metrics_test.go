@@ -1,0 +1,69 @@
+package world_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"azure-partner-connector/connector/token"
+	"azure-partner-connector/sandbox/world"
+)
+
+// TestMetrics_TellTheStateOfAllTenants plays the life of one token and reads what an alarm would be made from.
+func TestMetrics_TellTheStateOfAllTenants(t *testing.T) {
+	w, database := startWritable(t, world.Config{Tick: 100 * time.Millisecond})
+	s := scenario{t, w}
+	metrics := func() string {
+		_, text := s.fetch(s.PrivateURL + "/metrics")
+		return text
+	}
+	shows := func(lines ...string) {
+		t.Helper()
+		s.eventually(strings.Join(lines, ", "), func() bool {
+			text := "\n" + metrics()
+			for _, line := range lines {
+				if !strings.Contains(text, "\n"+line) {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	shows(`connector_database_up 1`, `connector_tenants{state="absent"} `, `connector_tenants{state="active"} 0`,
+		`connector_actions_total{action="grant.renewed",kind="signin",result="grant_revoked"} 0`, `connector_actions_total{action="consent.granted",kind="",result="ok"} 0`)
+	if text := metrics(); strings.Contains(text, "connector_last_renewal_timestamp_seconds ") || strings.Contains(text, "connector_token_first_end_timestamp_seconds ") {
+		t.Error("without a token, the metrics tell times")
+	}
+
+	s.consent()
+	shows(`connector_tenants{state="active"} 1`, `connector_token_remaining_seconds_count 1`, `connector_tokens_ending{days="90"} 1`, `connector_tokens_ending{days="30"} 0`,
+		`connector_actions_total{action="consent.granted",kind="",result="ok"} 1`, `connector_last_renewal_timestamp_seconds `, `connector_renewals_due 0`)
+	text := metrics()
+	for _, want := range []string{
+		`connector_request_duration_seconds_count{listener="hooks"}`, `connector_microsoft_request_duration_seconds_count{host=`, `connector_platform_request_duration_seconds_count{host=`,
+		`connector_database_duration_seconds_count{operation="transaction",result="ok"}`, `connector_build_info{`, `connector_credential_end_timestamp_seconds{`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+	check := exec.CommandContext(t.Context(), "promtool", "check", "metrics")
+	check.Stdin = strings.NewReader(text)
+	if out, err := check.CombinedOutput(); err != nil {
+		t.Errorf("promtool check metrics = %v\n%s", err, out)
+	}
+
+	// A time of issue that lies back shows what waits for a renewal.
+	old := w.Clock.Now().Add(-token.Life + 2*24*time.Hour).UTC().Format("2006-01-02 15:04:05.000")
+	_, err := database.ExecContext(t.Context(), "UPDATE grants SET issued_at = ? WHERE slot = 'active'", old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shows(`connector_tenants{state="expiring"} 1`, `connector_tokens_ending{days="3"} 1`, `connector_tokens_ending{days="1"} 0`)
+	_, err = database.ExecContext(t.Context(), "UPDATE grants SET issued_at = '2020-01-01 00:00:00.000' WHERE slot = 'active'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shows(`connector_tenants{state="expired"} 1`, `connector_tokens_ending{days="90"} 0`, `connector_token_remaining_seconds_bucket{le="0"} 1`)
+}
