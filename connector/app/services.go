@@ -104,7 +104,7 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 	if err := prepare(ctx, s.Store, opts.Migration); err != nil {
 		return err
 	}
-	if s.Microsoft, err = openMicrosoft(cfg.Clouds, opts, s.pauseCloud, observe.microsoft); err != nil {
+	if s.Microsoft, err = openMicrosoft(cfg, opts, s.pauseCloud, observe.microsoft); err != nil {
 		return err
 	}
 	s.clock = s.newClockGuard(consumerKeys(cfg.Instances), opts.component("clock"))
@@ -249,7 +249,7 @@ func (s *Services) pauseCloud(cloud string, wait time.Duration) {
 	}
 }
 
-func openMicrosoft(profiles []microsoft.Profile, opts Options, throttled func(cloud string, wait time.Duration),
+func openMicrosoft(cfg config.Config, opts Options, throttled func(cloud string, wait time.Duration),
 	observe func(string, int, time.Duration),
 ) (*microsoft.Client, error) {
 	identity, err := httpclient.New(httpclient.Config{Timeout: identityTimeout, Observe: observe})
@@ -261,7 +261,7 @@ func openMicrosoft(profiles []microsoft.Profile, opts Options, throttled func(cl
 		return nil, err
 	}
 	return microsoft.New(microsoft.Config{
-		Profiles: profiles, HTTP: identity, ProbeHTTP: probes, Wait: opts.Pause,
+		Profiles: cfg.Clouds, FederatedTokenFile: cfg.Federated.TokenFile, HTTP: identity, ProbeHTTP: probes, Wait: opts.Pause,
 		Throttled: throttled, Now: opts.Now, Log: opts.component("microsoft"),
 	})
 }

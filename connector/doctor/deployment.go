@@ -49,6 +49,7 @@ func (e *examination) deployment(ctx context.Context) {
 		return
 	}
 	e.clouds(ctx, services, instances)
+	e.federated(cfg, services)
 	for _, in := range instances {
 		e.instance(ctx, services, in)
 		e.panels(ctx, services, in)

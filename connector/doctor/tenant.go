@@ -214,6 +214,9 @@ func (e *examination) roles(checks token.Checks) {
 // Microsoft does not return it.
 func (e *examination) credentials(r tenant.Resolved) {
 	a := r.Client().Application
+	if a.Federated {
+		e.ok("credentials", "the federated token of the deployment")
+	}
 	for _, c := range []struct {
 		what string
 		tenant.Credential

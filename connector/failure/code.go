@@ -96,27 +96,28 @@ const (
 	DisownTooLate   Code = "disown_too_late"
 
 	// A grant.
-	GrantAbsent     Code = "grant_absent"
-	GrantExpired    Code = "grant_expired"
-	GrantExpiring   Code = "grant_expiring"
-	GrantStale      Code = "grant_stale"
-	GrantRevoked    Code = "grant_revoked"
-	MFARequired     Code = "mfa_required"
-	SignInFrequency Code = "sign_in_frequency"
-	SameAge         Code = "same_age"
-	AccountDisabled Code = "account_disabled"
-	AccountOutside  Code = "account_outside"
-	AccountAtRisk   Code = "account_at_risk"
-	AccessBlocked   Code = "access_blocked"
-	DeviceRequired  Code = "device_required"
-	DeviceDisabled  Code = "device_disabled"
-	TokenProtection Code = "token_protection"
-	ExternalMFA     Code = "external_mfa"
-	ConsentMissing  Code = "consent_missing"
-	SignInRequired  Code = "sign_in_required"
-	AccountMismatch Code = "account_mismatch"
-	RenewalRunning  Code = "renewal_running"
-	NoSuccessor     Code = "no_successor"
+	GrantAbsent        Code = "grant_absent"
+	GrantExpired       Code = "grant_expired"
+	GrantExpiring      Code = "grant_expiring"
+	GrantStale         Code = "grant_stale"
+	GrantRevoked       Code = "grant_revoked"
+	MFARequired        Code = "mfa_required"
+	SignInFrequency    Code = "sign_in_frequency"
+	SameAge            Code = "same_age"
+	AccountDisabled    Code = "account_disabled"
+	AccountOutside     Code = "account_outside"
+	AccountAtRisk      Code = "account_at_risk"
+	AccessBlocked      Code = "access_blocked"
+	DeviceRequired     Code = "device_required"
+	DeviceDisabled     Code = "device_disabled"
+	TokenProtection    Code = "token_protection"
+	ExternalMFA        Code = "external_mfa"
+	ConsentMissing     Code = "consent_missing"
+	PermissionsMissing Code = "permissions_missing"
+	SignInRequired     Code = "sign_in_required"
+	AccountMismatch    Code = "account_mismatch"
+	RenewalRunning     Code = "renewal_running"
+	NoSuccessor        Code = "no_successor"
 	// A time that a wrong clock stored.
 	IssueTimeImplausible Code = "issue_time_implausible"
 	// Settings that changed after the consent.
@@ -132,18 +133,20 @@ const (
 	Suspended Code = "suspended"
 
 	// The application registration at Microsoft.
-	ClientSecretWrong    Code = "client_secret_wrong"
-	ClientSecretExpired  Code = "client_secret_expired"
-	ClientCredential     Code = "client_credential"
-	CertificateNew       Code = "certificate_new"
-	ApplicationUnknown   Code = "application_unknown"
-	ApplicationRefused   Code = "application_refused"
-	ServiceMissing       Code = "service_missing"
-	ClockWrong           Code = "clock_wrong"
-	PermissionMissing    Code = "permission_missing"
-	RedirectType         Code = "redirect_type"
-	WrongCloud           Code = "wrong_cloud"
-	PartnerNotAuthorized Code = "partner_not_authorized"
+	ClientSecretWrong      Code = "client_secret_wrong"
+	ClientSecretExpired    Code = "client_secret_expired"
+	ClientCredential       Code = "client_credential"
+	CertificateNew         Code = "certificate_new"
+	FederatedRefused       Code = "federated_refused"
+	FederatedTokenUnusable Code = "federated_token_unusable"
+	ApplicationUnknown     Code = "application_unknown"
+	ApplicationRefused     Code = "application_refused"
+	ServiceMissing         Code = "service_missing"
+	ClockWrong             Code = "clock_wrong"
+	PermissionMissing      Code = "permission_missing"
+	RedirectType           Code = "redirect_type"
+	WrongCloud             Code = "wrong_cloud"
+	PartnerNotAuthorized   Code = "partner_not_authorized"
 
 	// The services of Microsoft, of the platform and of ours.
 	MicrosoftUnavailable Code = "microsoft_unavailable"
@@ -289,6 +292,7 @@ var messages = map[Code]message{
 	DeviceDisabled:     {SignIn, http.StatusConflict, "The device that was used for the consent was disabled or deleted in the directory.", "Use Update Refresh Token and sign in from another device."},
 	TokenProtection:    {SignIn, http.StatusConflict, "A policy of the directory requires tokens that are bound to a device (token protection), which no server application can have.", "Have an administrator of the directory exclude the account or this application from the policy, then use Renew Now."},
 	ExternalMFA:        {SignIn, http.StatusConflict, "The directory asks for multi-factor authentication by an external provider, which doesn't count as Microsoft's own.", "Have an administrator of the directory set up Microsoft's multi-factor authentication for the account, then use Update Refresh Token."},
+	PermissionsMissing: {SignIn, http.StatusConflict, "The consent lacks permissions: __permissions__.", "Check that the app registration lists them, then use Update Refresh Token with an account that may consent to them."},
 	ConsentMissing:     {SignIn, http.StatusConflict, "The consent for this application is missing or was withdrawn.", "Use Update Refresh Token and press Accept."},
 	SignInRequired:     {SignIn, http.StatusConflict, "Microsoft asks for a new sign-in.", "Use Update Refresh Token, or send the link of Manual Update."},
 	AccountMismatch:    {SignIn, http.StatusConflict, "Microsoft answered for another account or directory than the one that consented.", "Use Update Refresh Token, or send the link of Manual Update, and give the reference to the operator."},
@@ -303,18 +307,20 @@ var messages = map[Code]message{
 	NoSuccessor:           {Transient, http.StatusBadGateway, "Microsoft accepted the refresh token but issued no new one. The stored one expires on __end__.", "We'll retry every day. If this continues, use Update Refresh Token."},
 	IssueTimeImplausible:  {Transient, http.StatusConflict, "The stored time of issue of the refresh token lies in the future, because a clock was wrong.", "We'll renew the token now, which corrects the time. Check the clocks of the servers."},
 
-	ClientSecretWrong:    {Configuration, http.StatusBadGateway, "Microsoft does not accept the client secret.", "Enter the value of a valid client secret of the app registration; a new one may need some minutes to work."},
-	ClientSecretExpired:  {Configuration, http.StatusBadGateway, "The client secret has expired.", "Make a new client secret in the app registration and enter its value; the refresh token stays valid."},
-	ClientCredential:     {Configuration, http.StatusBadGateway, "Microsoft does not accept the application's credential.", "Check the certificate or secret of the app registration."},
-	CertificateNew:       {Transient, http.StatusBadGateway, "Microsoft does not know the certificate yet; it was entered only minutes ago.", "Check that the certificate is uploaded to the app registration and wait some minutes; a renewal is tried again by itself."},
-	ApplicationUnknown:   {Configuration, http.StatusBadGateway, "The application is unknown or disabled in the directory.", "Check the application (client) id, and that the application is enabled in the partner's directory."},
-	PermissionMissing:    {Configuration, http.StatusBadGateway, "A permission is missing on the app registration.", "Add the delegated permissions for Partner Center, Microsoft Graph and Azure Service Management, then consent again."},
-	ApplicationRefused:   {Configuration, http.StatusBadGateway, "Microsoft refuses the application as it is registered.", "Check the app registration: its account types, credentials and whether it is enabled. Microsoft's code says more."},
-	ServiceMissing:       {Configuration, http.StatusBadGateway, "A service that the application needs is missing or disabled in the directory.", "Have an administrator of the directory add or enable the service under Enterprise applications, then consent again."},
-	ClockWrong:           {Configuration, http.StatusBadGateway, "Microsoft refuses the application's credential because of its time: the clock of the connector's server is wrong. Measured difference: __skew__.", "Give this to the operator: the clock of the server must be set right. The refresh token stays valid."},
-	RedirectType:         {Configuration, http.StatusBadGateway, "The redirect address is registered as a single-page application, whose tokens live one day.", "Register the redirect address as type Web, then consent again."},
-	WrongCloud:           {Configuration, http.StatusBadGateway, "The directory is unknown to this cloud.", "Check the directory and the cloud in the settings."},
-	PartnerNotAuthorized: {Configuration, http.StatusBadGateway, "The application is not authorized in the customer's directory.", "Register the application for this customer through Partner Center."},
+	ClientSecretWrong:      {Configuration, http.StatusBadGateway, "Microsoft does not accept the client secret.", "Enter the value of a valid client secret of the app registration; a new one may need some minutes to work."},
+	ClientSecretExpired:    {Configuration, http.StatusBadGateway, "The client secret has expired.", "Make a new client secret in the app registration and enter its value; the refresh token stays valid."},
+	ClientCredential:       {Configuration, http.StatusBadGateway, "Microsoft does not accept the application's credential.", "Check the certificate or secret of the app registration."},
+	CertificateNew:         {Transient, http.StatusBadGateway, "Microsoft does not know the certificate yet; it was entered only minutes ago.", "Check that the certificate is uploaded to the app registration and wait some minutes; a renewal is tried again by itself."},
+	FederatedRefused:       {Configuration, http.StatusBadGateway, "Microsoft does not accept the federated token of the deployment.", "Compare issuer, subject and audience of the app registration's federated credential with the token's, letter by letter; connector doctor shows them."},
+	FederatedTokenUnusable: {Configuration, http.StatusBadGateway, "The federated token of the deployment is missing, is not a token, or has expired.", "Give this to the operator: the file of the token must be there, and its provider must replace it before it expires. The refresh token stays valid."},
+	ApplicationUnknown:     {Configuration, http.StatusBadGateway, "The application is unknown or disabled in the directory.", "Check the application (client) id, and that the application is enabled in the partner's directory."},
+	PermissionMissing:      {Configuration, http.StatusBadGateway, "A permission is missing on the app registration.", "Add the delegated permissions for Partner Center, Microsoft Graph and Azure Service Management, then consent again."},
+	ApplicationRefused:     {Configuration, http.StatusBadGateway, "Microsoft refuses the application as it is registered.", "Check the app registration: its account types, credentials and whether it is enabled. Microsoft's code says more."},
+	ServiceMissing:         {Configuration, http.StatusBadGateway, "A service that the application needs is missing or disabled in the directory.", "Have an administrator of the directory add or enable the service under Enterprise applications, then consent again."},
+	ClockWrong:             {Configuration, http.StatusBadGateway, "Microsoft refuses the application's credential because of its time: the clock of the connector's server is wrong. Measured difference: __skew__.", "Give this to the operator: the clock of the server must be set right. The refresh token stays valid."},
+	RedirectType:           {Configuration, http.StatusBadGateway, "The redirect address is registered as a single-page application, whose tokens live one day.", "Register the redirect address as type Web, then consent again."},
+	WrongCloud:             {Configuration, http.StatusBadGateway, "The directory is unknown to this cloud.", "Check the directory and the cloud in the settings."},
+	PartnerNotAuthorized:   {Configuration, http.StatusBadGateway, "The application is not authorized in the customer's directory.", "Register the application for this customer through Partner Center."},
 
 	MicrosoftUnavailable: {Transient, http.StatusBadGateway, "Microsoft could not be reached or is temporarily unavailable.", "Nothing needs to be done; it is tried again by itself."},
 	MicrosoftThrottled:   {Transient, http.StatusBadGateway, "Microsoft asks to slow down.", "Nothing needs to be done; it is tried again by itself."},

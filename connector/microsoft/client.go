@@ -32,6 +32,9 @@ type Config struct {
 	// fields that are set. Default: none.
 	Profiles []Profile
 
+	// FederatedTokenFile is the file that contains the federated token of the deployment. Default: none.
+	FederatedTokenFile string
+
 	// HTTP calls the identity platform. Required; its timeout should be 30 s (docs/reference/microsoft-identity.md
 	// §3.8). It must not follow redirects; clients of httpclient do not.
 	HTTP *http.Client
@@ -75,6 +78,9 @@ type Client struct {
 	now       func() time.Time
 	log       *slog.Logger
 
+	// federatedFile is Config.FederatedTokenFile.
+	federatedFile string
+
 	comparison  *comparison
 	loops       *loopGuard
 	history     *credentialHistory
@@ -88,14 +94,17 @@ func New(cfg Config) (*Client, error) {
 		return nil, errors.New("microsoft: HTTP clients are required")
 	}
 	c := &Client{
-		profiles:    make(map[string]Profile),
-		http:        cfg.HTTP,
-		probeHTTP:   cfg.ProbeHTTP,
-		retries:     slices.Clone(cfg.Retries),
-		wait:        cfg.Wait,
-		throttled:   cfg.Throttled,
-		now:         cfg.Now,
-		log:         cfg.Log,
+		profiles:  make(map[string]Profile),
+		http:      cfg.HTTP,
+		probeHTTP: cfg.ProbeHTTP,
+		retries:   slices.Clone(cfg.Retries),
+		wait:      cfg.Wait,
+		throttled: cfg.Throttled,
+		now:       cfg.Now,
+		log:       cfg.Log,
+
+		federatedFile: cfg.FederatedTokenFile,
+
 		loops:       newLoopGuard(),
 		history:     newCredentialHistory(),
 		keyrings:    bounded[string, *keyring](maxKeyrings),

@@ -41,7 +41,8 @@ type fingerprint [sha256.Size]byte
 // A credential is one credential of an application, ready for use.
 type credential struct {
 	tenant.Credential
-	certificate *tenant.Certificate // nil: a client secret
+	certificate *tenant.Certificate // nil: a client secret, or the federated token
+	federated   bool
 	fingerprint fingerprint
 }
 
@@ -58,6 +59,9 @@ func (c *Client) credentials(r resolvedClient, grant grantType) ([]credential, e
 			all = append(all, r.credential(stored, nil))
 		}
 	}
+	if r.Application.Federated {
+		all = append(all, credential{Credential: tenant.Credential{Since: c.now()}, federated: true, fingerprint: sha256.Sum256([]byte(r.Cloud + "/" + r.Application.ID + "/federated"))})
+	}
 	if len(all) == 0 {
 		return nil, failure.New(failure.ApplicationMissing)
 	}
@@ -66,16 +70,19 @@ func (c *Client) credentials(r resolvedClient, grant grantType) ([]credential, e
 }
 
 func (r resolvedClient) credential(c tenant.Credential, certificate *tenant.Certificate) credential {
-	return credential{c, certificate, sha256.Sum256([]byte(r.Cloud + "/" + r.Application.ID + "/" + c.Value.Reveal()))}
+	return credential{c, certificate, false, sha256.Sum256([]byte(r.Cloud + "/" + r.Application.ID + "/" + c.Value.Reveal()))}
 }
 
-// parameters returns what authenticates r in one token request. Each request needs new ones: an assertion has an ID
+// parameters returns what authenticates r with a credential in one token request. Each request needs new ones: an assertion has an ID
 // that is used once.
-func (c credential) parameters(r resolvedClient, now time.Time) (url.Values, *failure.Error) {
-	if c.certificate == nil {
-		return url.Values{"client_secret": {c.Value.Reveal()}}, nil
+func (c *Client) parameters(r resolvedClient, with credential) (url.Values, *failure.Error) {
+	switch {
+	case with.federated:
+		return c.federatedParameters()
+	case with.certificate == nil:
+		return url.Values{"client_secret": {with.Value.Reveal()}}, nil
 	}
-	assertion, err := c.assertion(r, now)
+	assertion, err := with.assertion(r, c.now())
 	if err != nil {
 		return nil, failure.Wrap(fmt.Errorf("signing a client assertion: %w", err), failure.InternalError)
 	}
@@ -107,7 +114,7 @@ func (c credential) assertion(r resolvedClient, now time.Time) (string, error) {
 // credentialRefused reports whether Microsoft refused the credential itself, so that another one may work.
 func credentialRefused(f *failure.Error) bool {
 	switch f.Code {
-	case failure.ClientSecretWrong, failure.ClientSecretExpired, failure.ClientCredential:
+	case failure.ClientSecretWrong, failure.ClientSecretExpired, failure.ClientCredential, failure.FederatedRefused, failure.FederatedTokenUnusable:
 		return true
 	}
 	return false
@@ -123,6 +130,17 @@ func (c credential) classify(f *failure.Error, now time.Time) *failure.Error {
 	transient := failure.New(failure.CertificateNew)
 	transient.Microsoft = f.Microsoft
 	return transient
+}
+
+// translate returns f, the failure of a request with c. What Microsoft refuses of the federated token is the matter of its
+// provider, and so is its time.
+func (c credential) translate(f *failure.Error) *failure.Error {
+	if f == nil || !c.federated || f.Code != failure.ClientCredential && f.Code != failure.ClockWrong {
+		return f
+	}
+	refused := failure.New(failure.FederatedRefused)
+	refused.Microsoft = f.Microsoft
+	return refused
 }
 
 // An outcome is Microsoft's last answer to a credential.
@@ -156,7 +174,8 @@ func (h *credentialHistory) record(c credential, f *failure.Error) {
 
 // order sorts credentials into the order in which a grant uses them. A refresh token can be sent again, so it uses
 // untried credentials first and thereby switches to new ones; an authorization code can be sent only once and uses a
-// credential that is known to work. Among equals, expired credentials come last and the one entered last comes first.
+// credential that is known to work. Among equals, the federated token comes first, unless it is untried and a code is redeemed;
+// expired credentials come last, and the one entered last comes before the others.
 func (h *credentialHistory) order(all []credential, grant grantType, now time.Time) {
 	ranks := make(map[fingerprint]int, len(all))
 	for _, c := range all {
@@ -168,6 +187,7 @@ func (h *credentialHistory) order(all []credential, grant grantType, now time.Ti
 		case grant == codeGrant:
 			ranks[c.fingerprint] = 2
 		}
+
 	}
 	expired := func(c credential) int {
 		if c.Ends.IsZero() || now.Before(c.Ends) {
@@ -175,7 +195,16 @@ func (h *credentialHistory) order(all []credential, grant grantType, now time.Ti
 		}
 		return 1
 	}
+	preference := func(c credential) int {
+		switch {
+		case !c.federated:
+			return 1
+		case ranks[c.fingerprint] == 2:
+			return 2
+		}
+		return 0
+	}
 	slices.SortStableFunc(all, func(a, b credential) int {
-		return cmp.Or(ranks[a.fingerprint]-ranks[b.fingerprint], expired(a)-expired(b), b.Since.Compare(a.Since))
+		return cmp.Or(ranks[a.fingerprint]-ranks[b.fingerprint], preference(a)-preference(b), expired(a)-expired(b), b.Since.Compare(a.Since))
 	})
 }

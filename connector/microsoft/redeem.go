@@ -46,7 +46,7 @@ func (c *Client) Redeem(ctx context.Context, client tenant.Client, code token.Au
 	if code.Code.Empty() {
 		return token.Redemption{}, failure.New(failure.CodeInvalid)
 	}
-	authentication, f := credentials[0].parameters(r, c.now())
+	used, authentication, f := c.firstUsable(r, credentials)
 	if f != nil {
 		return token.Redemption{}, f
 	}
@@ -60,9 +60,10 @@ func (c *Client) Redeem(ctx context.Context, client tenant.Client, code token.Au
 	redemption, f := c.request(ctx, tokenRequest{r, token.PartnerCenter, codeGrant, func(ctx context.Context) (*oauth2.Token, error) {
 		return r.oauth(code.RedirectURI, scopes).Exchange(ctx, code.Code.Reveal(), options...)
 	}})
-	c.history.record(credentials[0], f)
+	f = used.translate(f)
+	c.history.record(used, f)
 	if f != nil {
-		return token.Redemption{}, credentials[0].classify(f, c.now())
+		return token.Redemption{}, used.classify(f, c.now())
 	}
 	return redemption, nil
 }
@@ -91,13 +92,14 @@ func (c *Client) Renew(ctx context.Context, client tenant.Client, refreshToken s
 			if wait := c.loops.admit(c.now(), r.Cloud, r.DirectoryID, r.Application.ID, string(api), refreshToken.Reveal()); wait > 0 {
 				return cmp.Or(refusal, throttledLocally(wait))
 			}
-			authentication, f := credential.parameters(r, c.now())
+			authentication, f := c.parameters(r, credential)
 			if f != nil {
 				return f
 			}
 			redemption, f = c.request(ctx, tokenRequest{r, api, refreshGrant, func(ctx context.Context) (*oauth2.Token, error) {
 				return r.refresh(ctx, refreshToken, endpoint.scopes(), authentication)
 			}})
+			f = credential.translate(f)
 			c.history.record(credential, f)
 			return f
 		})
@@ -111,6 +113,20 @@ func (c *Client) Renew(ctx context.Context, client tenant.Client, refreshToken s
 		}
 	}
 	return token.Redemption{}, refusal
+}
+
+// firstUsable returns the first credential that can be used, and what authenticates r with it. Nothing is sent yet, so one whose
+// file cannot be read costs nothing.
+func (c *Client) firstUsable(r resolvedClient, credentials []credential) (credential, url.Values, *failure.Error) {
+	var first *failure.Error
+	for _, one := range credentials {
+		authentication, f := c.parameters(r, one)
+		if f == nil {
+			return one, authentication, nil
+		}
+		first = cmp.Or(first, f)
+	}
+	return credential{}, nil, first
 }
 
 // throttledLocally returns the failure of a request that the loop guard does not admit.

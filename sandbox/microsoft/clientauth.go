@@ -18,12 +18,16 @@ const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 // assertionSkew is the tolerated clock skew.
 const assertionSkew = 5 * time.Minute
 
-// authenticate checks the application's credential: a secret, or an assertion signed with a registered certificate.
+// authenticate checks the application's credential: a secret, or an assertion signed with a registered certificate or by an
+// issuer that the application trusts.
 func (f tokenForm) authenticate(app *application) (certified bool, refused *refusal) {
 	switch {
 	case f.assertion != "":
 		if f.values.Get("client_assertion_type") != assertionType {
 			return false, missing("client_assertion_type")
+		}
+		if issuer := assertionClaims(f.assertion).Issuer; strings.Contains(issuer, "://") {
+			return true, f.checkFederated(app)
 		}
 		return true, f.checkAssertion(app)
 	case f.secret == "":

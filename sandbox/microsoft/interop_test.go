@@ -1,6 +1,7 @@
 package microsoft_test
 
 import (
+	"context"
 	"crypto/x509"
 	"slices"
 	"testing"
@@ -26,6 +27,13 @@ func TestInterop_MSALRedeemsAndRenews(t *testing.T) {
 			app.Certificates = append(app.Certificates, cert)
 			w.must(w.AddApplication(app))
 			return confidential.NewCredFromCert([]*x509.Certificate{cert}, key)
+		},
+		"by federated token": func() (confidential.Credential, error) {
+			issuer := startIssuer(t)
+			w.must(w.SetFederated(appID, microsoft.FederatedCredential{Issuer: issuer.URL, Subject: workload}))
+			return confidential.NewCredFromAssertionCallback(func(context.Context, confidential.AssertionRequestOptions) (string, error) {
+				return issuer.Token(workload, microsoft.FederatedAudience, time.Now(), time.Hour)
+			}), nil
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

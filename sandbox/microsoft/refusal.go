@@ -83,6 +83,10 @@ var refusals = map[int]refusal{
 	700027:  {error: "invalid_client", status: http.StatusUnauthorized, text: "The client assertion's key or signature is not known."},
 	700023:  {error: "invalid_client", status: http.StatusUnauthorized, text: "The client assertion is for another audience."},
 	700024:  {error: "invalid_client", status: http.StatusUnauthorized, text: "The client assertion is outside its time."},
+	700211:  {error: "invalid_client", status: http.StatusUnauthorized, text: "No federated credential of the application has the issuer of the assertion."},
+	700212:  {error: "invalid_client", status: http.StatusUnauthorized, text: "No federated credential of the application has the audience of the assertion."},
+	700213:  {error: "invalid_client", status: http.StatusUnauthorized, text: "No federated credential of the application has the subject of the assertion."},
+	50013:   {error: "invalid_client", status: http.StatusUnauthorized, text: "The signature of the assertion is not valid."},
 	50012:   {error: "invalid_client", status: http.StatusUnauthorized, text: "The client assertion cannot be read."},
 
 	// Of a code or a refresh token.

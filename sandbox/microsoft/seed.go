@@ -73,6 +73,7 @@ type Application struct {
 	MultiTenant  bool
 	Secrets      []Secret
 	Certificates []*x509.Certificate
+	Federated    []FederatedCredential
 	RedirectURIs []RedirectURI
 	// Permissions are the scopes on the registration, for example https://graph.microsoft.com/User.Read; .default stands
 	// for them. Default: user_impersonation of Partner Center and ARM, User.Read and Directory.Read.All of Graph.

@@ -126,6 +126,11 @@ func (s *Simulator) SetCertificates(id string, certificates ...*x509.Certificate
 	return s.onApplication(id, func(a *application) { a.Certificates = slices.Clone(certificates) })
 }
 
+// SetFederated replaces the application's federated credentials.
+func (s *Simulator) SetFederated(id string, credentials ...FederatedCredential) error {
+	return s.onApplication(id, func(a *application) { a.Federated = slices.Clone(credentials) })
+}
+
 // GrantConsent consents to scopes without the pages; upn is empty for a consent for the organization.
 func (s *Simulator) GrantConsent(directoryID, applicationID, upn string, scopes ...string) error {
 	set, refused := s.cfg.Cloud.parseScope(strings.Join(scopes, " "))

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // maxForm is the maximum size of a body; refresh tokens and assertions have a few kB.
@@ -25,6 +27,7 @@ type tokenForm struct {
 	clientID  string
 	secret    string
 	assertion string
+	external  *jose.JSONWebKeySet // of the issuer of the assertion, if it is not the application itself
 }
 
 // A proof is a redeemed code or refresh token: who signed in, how, and when.
@@ -46,6 +49,9 @@ func (s *Simulator) token(version int) http.HandlerFunc {
 		if refused != nil {
 			s.writeRefusal(w, r, refused)
 			return
+		}
+		if form.assertion != "" {
+			form.external = s.externalKeys(form)
 		}
 		answer, refused := s.redeem(form)
 		if refused != nil {
