@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"azure-partner-connector/sandbox/platform/rql"
+	"azure-partner-connector/connector/platform/rql"
 )
 
 // Extension points of panels (docs/reference/aps-ui.md §1.1).
@@ -167,7 +167,7 @@ func (p *Platform) visible(u *User, list []Node) ([]Node, error) {
 		if err != nil {
 			return nil, err
 		}
-		if ok, err := rql.Match(terms, func(name string) any { return lookup(vars, name) }, func(string) bool { return false }); err != nil || !ok {
+		if ok, err := rql.Match(terms, func(name string) any { return lookup(vars, name) }, rql.NoTypes()); err != nil || !ok {
 			if err != nil {
 				return nil, err
 			}
@@ -214,7 +214,7 @@ func (p *Platform) vars(u *User, vars []Var) (map[string]any, bool, error) {
 				continue
 			}
 			view := p.view(audience{account: u.AccountID}, r)
-			if match, err := rql.Match(terms, func(name string) any { return lookup(view, name) }, p.implementing(r)); err != nil {
+			if match, err := rql.Match(terms, func(name string) any { return lookup(view, name) }, p.asked(r.typeID)); err != nil {
 				return nil, false, err
 			} else if match {
 				list = append(list, view)
@@ -231,7 +231,13 @@ func (p *Platform) vars(u *User, vars []Var) (map[string]any, bool, error) {
 	return values, ok, nil
 }
 
-// implementing evaluates RQL's implementing for one resource.
-func (p *Platform) implementing(r *resource) func(string) bool {
-	return func(want string) bool { return implements(p.types, r.typeID, want) }
+// asked answers RQL's questions about one type.
+func (p *Platform) asked(typeID string) rql.Types {
+	return rql.Types{
+		Implementing: func(base string) bool { return implements(p.types, typeID, base) },
+		Composing: func(derived string) bool {
+			t := find(p.types, derived)
+			return t != nil && implements(p.types, t.ID, typeID)
+		},
+	}
 }

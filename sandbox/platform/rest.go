@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"azure-partner-connector/sandbox/platform/rql"
+	"azure-partner-connector/connector/platform/rql"
 )
 
 // Handler serves the platform: the controller below /aps and the operations API at /RPC2
@@ -136,7 +136,7 @@ func (p *Platform) list(a audience, terms []rql.Term) ([]map[string]any, error) 
 			continue
 		}
 		view := p.view(a, res)
-		ok, err := rql.Match(terms, func(name string) any { return lookup(view, name) }, p.implementing(res))
+		ok, err := rql.Match(terms, func(name string) any { return lookup(view, name) }, p.asked(res.typeID))
 		if err != nil {
 			return nil, err
 		}
@@ -164,18 +164,20 @@ func (p *Platform) expand(a audience, view map[string]any, r *resource, selected
 	}
 }
 
-// limits returns the values of limit(start,count); the platform's pages have 100 items (docs/reference/aps-protocol.md §5.1).
+// limits returns the values of limit(start,count) or limit(start); the platform's pages have 100 items
+// (docs/reference/aps-protocol.md §5.1).
 func limits(terms []rql.Term) (start, count int, err error) {
 	const page = 100
 	args, ok := rql.Find(terms, "limit")
 	if !ok {
 		return 0, page, nil
 	}
-	if len(args) != 2 {
+	if len(args) < 1 || len(args) > 2 {
 		return 0, 0, badRequest("limit takes a start and a count")
 	}
 	start, err = strconv.Atoi(args[0].Value)
-	if err == nil {
+	count = page
+	if err == nil && len(args) == 2 {
 		count, err = strconv.Atoi(args[1].Value)
 	}
 	if err != nil || start < 0 || count < 1 {

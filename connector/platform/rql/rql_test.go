@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"azure-partner-connector/sandbox/platform/rql"
+	"azure-partner-connector/connector/platform/rql"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -46,7 +46,10 @@ func TestParse(t *testing.T) {
 func TestMatch(t *testing.T) {
 	values := map[string]any{"aps.id": "x1", "n": 3.0, "version": "1.10", "flag": true}
 	lookup := func(name string) any { return values[name] }
-	implements := func(id string) bool { return id == "http://a.test/t/1.0" }
+	types := rql.Types{
+		Implementing: func(id string) bool { return id == "http://a.test/t/1.0" },
+		Composing:    func(id string) bool { return id == "http://a.test/u/1.0" },
+	}
 	for query, want := range map[string]bool{
 		"":                                     true,
 		"implementing(http://a.test/t/1.0)":    true,
@@ -54,7 +57,12 @@ func TestMatch(t *testing.T) {
 		"eq(aps.id,x1),eq(n,3)":                true,
 		"eq(aps.id,x1),eq(n,4)":                false,
 		"ne(aps.id,x1)":                        false,
-		"in(aps.id,out(x0,x1))":                true,
+		"in(aps.id,(x0,x1))":                   true,
+		"in(aps.id,(x0,x2))":                   false,
+		"out(aps.id,(x0,x2))":                  true,
+		"out(aps.id,(x0,x1))":                  false,
+		"composing(http://a.test/u/1.0)":       true,
+		"composing(http://a.test/t/1.0)":       false,
 		"like(aps.id,*1)":                      true,
 		"version=ge=1.9":                       true,
 		"version=gt=1.10":                      false,
@@ -73,22 +81,44 @@ func TestMatch(t *testing.T) {
 			if err != nil {
 				t.Fatalf("Parse(%q) = %v", query, err)
 			}
-			if got, err := rql.Match(terms, lookup, implements); err != nil || got != want {
+			if got, err := rql.Match(terms, lookup, types); err != nil || got != want {
 				t.Errorf("Match(%q) = %t, %v, want %t", query, got, err, want)
 			}
 		})
 	}
-	for _, query := range []string{"near(a,b)", "bare", "eq(a)", "implementing()"} {
+	for _, query := range []string{"near(a,b)", "bare", "eq(a)", "implementing()", "composing()"} {
 		terms, err := rql.Parse(query)
 		if err != nil {
 			t.Fatalf("Parse(%q) = %v", query, err)
 		}
-		if got, err := rql.Match(terms, lookup, implements); err == nil {
+		if got, err := rql.Match(terms, lookup, types); err == nil {
 			t.Errorf("Match(%q) = %t, want an error", query, got)
 		}
 	}
-	if _, err := rql.Match([]rql.Term{{Function: "near", Args: make([]rql.Term, 2)}}, lookup, implements); !errors.Is(err, rql.ErrUnknown) {
+	if _, err := rql.Match([]rql.Term{{Function: "near", Args: make([]rql.Term, 2)}}, lookup, types); !errors.Is(err, rql.ErrUnknown) {
 		t.Errorf("Match(near) = %v, want ErrUnknown", err)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	for query, want := range map[string]string{
+		"": "", "eq(_is_reseller, true())": "", "or(eq(a,b),not(in(c,(d,e)))),limit(3)": "", "a=ge=1": "",
+		"bare": "bare value", "near(a,b)": "near", "eq(a)": "1 arguments", "and(eq(a,b),near(c,d))": "near", "not()": "not",
+	} {
+		terms, err := rql.Parse(query)
+		if err == nil {
+			err = rql.Check(terms)
+		}
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("Check(%q) = %v, want %q", query, err, want)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	terms, err := rql.Parse("eq(a.b,c),or(not(in(d,(e,f))),g=gt=1),sort(+h),implementing(http://a.test/t/1.0)")
+	if diff := cmp.Diff([]string{"a.b", "d", "g"}, rql.Names(terms)); err != nil || diff != "" {
+		t.Errorf("Names() = %v (-want +got):\n%s", err, diff)
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package rql parses and evaluates the part of the platform's query language that the simulated platform needs
+// Package rql parses and evaluates the part of the platform's query language that packages and the simulated platform need
 // (docs/reference/aps-protocol.md §5.6): functions joined by commas or ampersands, values, and the infix form
 // name=operator=value.
 package rql
@@ -7,11 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// A Term is a function with its arguments or, when Function is empty, a value.
+// A Term is a function with its arguments or, when Function is empty, a list in Args or a value.
 type Term struct {
 	Function string
 	Args     []Term
@@ -81,8 +82,9 @@ func (p *parser) term(depth int) (Term, error) {
 	return v, err
 }
 
+// call reads a function, or as an argument a list in parentheses.
 func (p *parser) call(name string, depth int) (Term, error) {
-	if !identifier(name) {
+	if !identifier(name) && (name != "" || depth == 0) {
 		return Term{}, fmt.Errorf("%q is no function", name)
 	}
 	p.rest = p.rest[1:]
@@ -137,11 +139,23 @@ var ErrUnknown = errors.New("unknown RQL function")
 // Lookup returns the value of a property by its dotted name; nil when there is none.
 type Lookup func(name string) any
 
-// Match reports whether all terms are true. It ignores functions that don't filter (select, sort, limit), and calls
-// implements for implementing.
-func Match(terms []Term, lookup Lookup, implements func(typeID string) bool) (bool, error) {
+// Types answers the two functions that ask for types. For a resource they are about its type.
+type Types struct {
+	Implementing func(base string) bool    // it is the base type or implements it
+	Composing    func(derived string) bool // the derived type is it or implements it
+}
+
+// NoTypes returns Types for what has no type.
+func NoTypes() Types {
+	no := func(string) bool { return false }
+	return Types{Implementing: no, Composing: no}
+}
+
+// Match reports whether all terms are true. It ignores functions that don't filter (select, sort, limit), and asks types for
+// implementing and composing.
+func Match(terms []Term, lookup Lookup, types Types) (bool, error) {
 	for _, t := range terms {
-		ok, err := matchOne(t, lookup, implements)
+		ok, err := matchOne(t, lookup, types)
 		if err != nil || !ok {
 			return false, err
 		}
@@ -149,33 +163,36 @@ func Match(terms []Term, lookup Lookup, implements func(typeID string) bool) (bo
 	return true, nil
 }
 
-func matchOne(t Term, lookup Lookup, implements func(string) bool) (bool, error) {
+func matchOne(t Term, lookup Lookup, types Types) (bool, error) {
 	switch t.Function {
 	case "":
 		return false, fmt.Errorf("%w: the bare value %q", ErrUnknown, t.Value)
 	case "select", "sort", "limit":
 		return true, nil
 	case "and":
-		return Match(t.Args, lookup, implements)
+		return Match(t.Args, lookup, types)
 	case "or":
 		for _, a := range t.Args {
-			if ok, err := matchOne(a, lookup, implements); err != nil || ok {
+			if ok, err := matchOne(a, lookup, types); err != nil || ok {
 				return ok, err
 			}
 		}
 		return false, nil
 	case "not":
-		ok, err := Match(t.Args, lookup, implements)
+		ok, err := Match(t.Args, lookup, types)
 		return !ok, err
 	case "true":
 		return true, nil
 	case "false":
 		return false, nil
-	case "implementing":
+	case "implementing", "composing":
 		if len(t.Args) != 1 {
-			return false, errors.New("implementing takes one type")
+			return false, fmt.Errorf("%s takes one type", t.Function)
 		}
-		return implements(t.Args[0].Value), nil
+		if t.Function == "composing" {
+			return types.Composing(t.Args[0].Value), nil
+		}
+		return types.Implementing(t.Args[0].Value), nil
 	}
 	return compare(t, lookup)
 }
@@ -191,13 +208,9 @@ func compare(t Term, lookup Lookup) (bool, error) {
 		return have == want, nil
 	case "ne":
 		return have != want, nil
-	case "in":
-		for _, a := range t.Args[1].Args {
-			if have == a.text() {
-				return true, nil
-			}
-		}
-		return false, nil
+	case "in", "out":
+		found := slices.ContainsFunc(t.Args[1].Args, func(a Term) bool { return have == a.text() })
+		return found == (t.Function == "in"), nil
 	case "like":
 		return strings.Contains(have, strings.Trim(want, "*")), nil
 	case "lt":
@@ -252,6 +265,48 @@ func part(parts []string, i int) (int, bool) {
 	}
 	n, err := strconv.Atoi(parts[i])
 	return n, err == nil
+}
+
+// arities are the least number of arguments of the functions. A comparison takes a name and a value
+// (docs/reference/aps-protocol.md §5.6).
+var arities = map[string]int{
+	"eq": 2, "ne": 2, "gt": 2, "ge": 2, "lt": 2, "le": 2, "in": 2, "out": 2, "like": 2, "and": 1, "or": 1, "not": 1,
+	"implementing": 1, "composing": 1, "limit": 1, "sort": 1, "select": 1, "true": 0, "false": 0, "null": 0, "empty": 0,
+}
+
+var comparisons = []string{"eq", "ne", "gt", "ge", "lt", "le", "in", "out", "like"}
+
+// Check returns an error for terms that are no condition: a bare value, an unknown function, or one with too few arguments.
+func Check(terms []Term) error {
+	for _, t := range terms {
+		least, known := arities[t.Function]
+		switch {
+		case t.Function == "":
+			return fmt.Errorf("%w: the bare value %q", ErrUnknown, t.Value)
+		case !known:
+			return fmt.Errorf("%w: %s", ErrUnknown, t.Function)
+		case len(t.Args) < least:
+			return fmt.Errorf("%w: %s with %d arguments", ErrUnknown, t.Function, len(t.Args))
+		case slices.Contains([]string{"and", "or", "not"}, t.Function):
+			if err := Check(t.Args); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Names returns the dotted names that the terms compare.
+func Names(terms []Term) (names []string) {
+	for _, t := range terms {
+		switch {
+		case slices.Contains([]string{"and", "or", "not"}, t.Function):
+			names = append(names, Names(t.Args)...)
+		case slices.Contains(comparisons, t.Function):
+			names = append(names, t.Args[0].Value)
+		}
+	}
+	return names
 }
 
 // Find returns the arguments of the first term with a function; ok is false when there is none.
