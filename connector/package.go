@@ -13,7 +13,7 @@ import (
 
 type packageCommand struct {
 	Build packageBuild `cmd:"" default:"withargs" help:"Build the package."`
-	Check packageCheck `cmd:"" help:"List what a platform would reject in a package."`
+	Check packageCheck `cmd:"" help:"List what a platform would reject in a package, and advice."`
 }
 
 type packageBuild struct {
@@ -63,11 +63,15 @@ func (k packageCheck) Run(c *console) error {
 	}
 	findings := pack.Check(bytes.NewReader(content), int64(len(content)))
 	for _, f := range findings {
-		fmt.Fprintf(c.stdout, "%s: %s\n", f.Where, f.What)
+		fmt.Fprintf(c.stdout, "%-8s %s: %s\n", f.Level, f.Where, f.What)
 	}
-	if len(findings) > 0 {
+	switch {
+	case len(pack.Refusals(findings)) > 0:
 		return errors.New("a platform would reject this package")
+	case len(findings) > 0:
+		_, err = fmt.Fprintln(c.stdout, "a platform accepts", k.File)
+	default:
+		_, err = fmt.Fprintln(c.stdout, "no problems found in", k.File)
 	}
-	_, err = fmt.Fprintln(c.stdout, "no problems found in", k.File)
 	return err
 }

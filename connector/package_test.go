@@ -3,6 +3,8 @@ package main_test
 import (
 	"archive/zip"
 	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
@@ -82,6 +84,19 @@ func TestPackageCheck_RejectsInvalidPackages(t *testing.T) {
 			c.check("package check", c.run("package", "check", c.write("spoiled.zip", packed(t, files))), 1, tc.want, "a platform would reject this package")
 		})
 	}
+}
+
+func TestPackageCheck_AdvisesWithoutFailing(t *testing.T) {
+	c := newTerminal(t)
+	files := c.unpacked(c.built())
+	delete(files, "APP-LIST.xml")
+	files["APP-META.xml"] = strings.Replace(files["APP-META.xml"], ` must-accept="false"`, "", 1)
+	var list strings.Builder
+	for name, content := range files {
+		fmt.Fprintf(&list, `<file name=%q size="%d" sha256="%x"/>`, name, len(content), sha256.Sum256([]byte(content)))
+	}
+	files["APP-LIST.xml"] = `<files xmlns="http://apstandard.com/ns/1">` + list.String() + `</files>`
+	c.check("package check", c.run("package", "check", c.write("advised.zip", packed(t, files))), 0, "advice   APP-META.xml", "a platform accepts")
 }
 
 // unpacked returns the files of a package.

@@ -60,12 +60,13 @@ func TestImport_Refuses(t *testing.T) {
 	}{
 		"no archive":            {[]byte("x"), "not sound"},
 		"the same again":        {archive(t, "1"), "already imported"},
-		"unknown base":          {changed(t, "schemas/tenant.schema", "core/subscription/service/1.0", "core/subscription/gadget/1.0"), "Package metafile URI of type"},
-		"unknown attribute":     {changed(t, "schemas/app.schema", `"encrypted": true`, `"encripted": true`), "encripted"},
+		"unknown base":          {changed(t, "schemas/tenant.schema", "http://aps-standard.org/types/core/suspendable/1.0", "http://odin.com/gadget/1.0"), "Package metafile URI of type"},
+		"unknown core type":     {changed(t, "schemas/tenant.schema", "core/subscription/service/1.0", "core/subscription/gadget/1.0"), "no core type"},
+		"attribute of a text":   {changed(t, "schemas/app.schema", `"encrypted": true`, `"encrypted": "yes"`), "encrypted must be true or false"},
 		"type changed silently": {changed(t, "schemas/app.schema", `"maxLength": 36`, `"maxLength": 40`), "needs a new version of the type"},
-		"inherited relation":    {changed(t, "schemas/tenant.schema", `"tokenReason"`, `"account"`), "inherited relation"},
+		"inherited relation":    {changed(t, "schemas/tenant.schema", `"tokenReason"`, `"account"`), "inherited relation has the same name"},
 		"inherited operation":   {changed(t, "schemas/tenant.schema", `"forget": {`, `"configure": {`), "inherited"},
-		"path of a relation":    {changed(t, "schemas/tenant.schema", `"path": "/forget"`, `"path": "/account"`), "path of the inherited relation"},
+		"path of a relation":    {changed(t, "schemas/tenant.schema", `"path": "/forget"`, `"path": "/account"`), "path of the inherited relation account"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// A known type keeps its content, unless the platform is in development mode.

@@ -2,6 +2,7 @@ package platform
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -17,8 +18,8 @@ import (
 	"testing/fstest"
 
 	"azure-partner-connector/connector/platform/pack"
+	"azure-partner-connector/connector/platform/rql"
 	"azure-partner-connector/connector/random"
-	"azure-partner-connector/sandbox/platform/rql"
 )
 
 // installed is one imported version of a package.
@@ -71,8 +72,8 @@ type Imported struct {
 // Import imports a package as a platform does: it checks the archive, reads the types, refuses types that are based on
 // unknown types, and stores everything. It changes no instance.
 func (p *Platform) Import(ctx context.Context, archive []byte) (Imported, error) {
-	if found := pack.Check(bytes.NewReader(archive), int64(len(archive))); len(found) > 0 {
-		return Imported{}, badRequest("the package is not sound: %s", found[0])
+	if refused := pack.Refusals(pack.Check(bytes.NewReader(archive), int64(len(archive)))); len(refused) > 0 {
+		return Imported{}, badRequest("the package is not sound: %s", refused[0])
 	}
 	files, err := pack.Files(bytes.NewReader(archive), int64(len(archive)))
 	if err != nil {
@@ -87,7 +88,7 @@ func (p *Platform) Import(ctx context.Context, archive []byte) (Imported, error)
 		match: meta.Upgrade.Match, services: make(map[string]*typeDefinition), files: files, archive: archive,
 	}
 	for _, s := range meta.Services {
-		if i.services[s.ID], err = parseType(files[s.Schema.Path]); err != nil {
+		if i.services[s.ID], err = parseType(pack.SchemaJSON(s.Schema.Path, files[s.Schema.Path])); err != nil {
 			return Imported{}, fmt.Errorf("service %s: %w", s.ID, err)
 		}
 		if slices.Contains(i.services[s.ID].Implements, applicationType) {
@@ -121,7 +122,7 @@ func (p *Platform) keep(i *installed) error {
 		known[t.ID] = t
 		own = append(own, t)
 	}
-	if err := checkTypes(known, own); err != nil {
+	if err := checkKnown(known, own); err != nil {
 		return err
 	}
 	for n, other := range p.packages {
@@ -166,16 +167,20 @@ func (p *Platform) newest(packageID, version, release string) *installed {
 	return best
 }
 
+// newer reports whether a is newer than b. Versions may have several parts, as in 26.0.
 func newer(a, b *installed) bool {
-	left, right := a.numbers(), b.numbers()
-	return slices.Compare(left, right) > 0
+	return cmp.Or(compareNumbers(a.version, b.version), compareNumbers(a.release, b.release)) > 0
 }
 
-func (i *installed) numbers() []int {
-	// The check of the archive ensures that both are whole numbers.
-	version, _ := strconv.Atoi(i.version)
-	release, _ := strconv.Atoi(i.release)
-	return []int{version, release}
+func compareNumbers(a, b string) int {
+	numbers := func(text string) (parts []int) {
+		for part := range strings.SplitSeq(text, ".") {
+			n, _ := strconv.Atoi(part) // the check of the archive ensures that it is a number
+			parts = append(parts, n)
+		}
+		return parts
+	}
+	return slices.Compare(numbers(a), numbers(b))
 }
 
 // upgrades reports whether to can replace from (docs/reference/aps-protocol.md §6.7).
@@ -188,7 +193,7 @@ func upgrades(from, to *installed) (bool, error) {
 		return false, fmt.Errorf("the condition of the upgrade: %w", err)
 	}
 	have := map[string]any{"version": from.version, "release": from.release}
-	return rql.Match(terms, func(name string) any { return have[name] }, func(string) bool { return false })
+	return rql.Match(terms, func(name string) any { return have[name] }, rql.NoTypes())
 }
 
 // servePackage serves the description of a package, the archive, or one of its files.

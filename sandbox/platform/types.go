@@ -1,13 +1,14 @@
 package platform
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"azure-partner-connector/connector/platform/pack"
 )
 
 // The platform's own types that the simulator knows (docs/reference/aps-protocol.md §4.7).
@@ -115,41 +116,20 @@ type relationDefinition struct {
 // platformTypes returns the platform's own types. They have only what they implement and their relations, because this
 // package itself creates their resources.
 func platformTypes() map[string]*typeDefinition {
-	relations := func(pairs ...string) map[string]*relationDefinition {
-		m := make(map[string]*relationDefinition)
-		for i := 0; i < len(pairs); i += 2 {
-			m[pairs[i]] = &relationDefinition{Type: pairs[i+1]}
+	var list []*typeDefinition
+	for _, t := range pack.CoreTypes() {
+		d := &typeDefinition{ID: t.ID, Implements: t.Implements, Relations: make(map[string]*relationDefinition)}
+		for name, other := range t.Relations {
+			d.Relations[name] = &relationDefinition{Type: other}
 		}
-		return m
+		list = append(list, d)
 	}
-	list := []*typeDefinition{
-		{ID: resourceType},
-		{ID: applicationType, Implements: []string{resourceType}},
-		{ID: "http://aps-standard.org/types/core/account/1.0", Implements: []string{resourceType}},
-		{ID: subscriptionType, Implements: []string{resourceType}},
-		{
-			ID: "http://aps-standard.org/types/core/subscription/service/1.0", Implements: []string{resourceType},
-			Relations: relations("account", "http://aps-standard.org/types/core/account/1.0", "subscription", subscriptionType),
-		},
-		{ID: suspendableType, Implements: []string{resourceType}},
-		{ID: "http://aps-standard.org/types/core/user/1.0", Implements: []string{resourceType}},
-		{ID: "http://aps-standard.org/types/core/user/service/1.0", Implements: []string{resourceType}},
-		{ID: "http://aps-standard.org/types/core/profile/service/1.0", Implements: []string{resourceType}},
-		{ID: "http://aps-standard.org/types/core/profile/reseller/1.0", Implements: []string{resourceType}},
-		{
-			ID: accountType, Implements: []string{"http://aps-standard.org/types/core/account/1.0"},
-			Relations: relations("parent", "http://parallels.com/aps/types/pa/account/1.0"),
-		},
-		{
-			ID: userType, Implements: []string{"http://aps-standard.org/types/core/user/1.0"},
-			Relations: relations("organization", "http://parallels.com/aps/types/pa/account/1.0"),
-		},
-		{ID: hubType, Implements: []string{resourceType}},
-		{ID: notificationType, Implements: []string{resourceType}},
-		{ID: extensionType, Implements: []string{"http://odin.com/servicesSelector/globals/2.0"}},
-		{ID: "http://odin.com/servicesSelector/globals/2.0", Implements: []string{applicationType}},
-		{ID: foreignType, Implements: []string{applicationType}},
-	}
+	list = append(list,
+		&typeDefinition{ID: notificationType, Implements: []string{resourceType}},
+		&typeDefinition{ID: extensionType, Implements: []string{"http://odin.com/servicesSelector/globals/2.0"}},
+		&typeDefinition{ID: "http://odin.com/servicesSelector/globals/2.0", Implements: []string{applicationType}},
+		&typeDefinition{ID: foreignType, Implements: []string{applicationType}},
+	)
 	types := make(map[string]*typeDefinition)
 	for i, t := range list {
 		t.number = i + 1
@@ -159,18 +139,16 @@ func platformTypes() map[string]*typeDefinition {
 	return types
 }
 
-// parseType reads a schema. An unknown attribute is an error.
+// parseType reads a schema of a package that was checked.
 func parseType(source []byte) (*typeDefinition, error) {
-	decoder := json.NewDecoder(bytes.NewReader(source))
-	decoder.DisallowUnknownFields()
 	t := &typeDefinition{source: source}
-	if err := decoder.Decode(t); err != nil {
+	if err := json.Unmarshal(source, t); err != nil {
 		return nil, badRequest("the type cannot be read: %v", err)
 	}
 	return t, nil
 }
 
-// splitType returns the parts of a type id; minor is -1 where a reference omits it.
+// splitType returns the parts of a type id; minor is -1 where a reference omits it, and major, too, where it has no version.
 func splitType(id string) (path string, major, minor int) {
 	i := strings.LastIndexByte(id, '/')
 	if i < 0 {
@@ -195,7 +173,7 @@ func splitType(id string) (path string, major, minor int) {
 func satisfies(have, want string) bool {
 	havePath, haveMajor, haveMinor := splitType(have)
 	wantPath, wantMajor, wantMinor := splitType(want)
-	return havePath == wantPath && haveMajor == wantMajor && haveMinor >= wantMinor
+	return havePath == wantPath && (wantMajor < 0 || haveMajor == wantMajor && haveMinor >= wantMinor)
 }
 
 // implements reports whether type id is want or implements it, directly or not.
@@ -235,40 +213,17 @@ func relationsOf(types map[string]*typeDefinition, t *typeDefinition) map[string
 	return all
 }
 
-// checkTypes refuses invalid types of a package. known has all types, including those of the package.
-func checkTypes(known map[string]*typeDefinition, own []*typeDefinition) error {
+// checkKnown refuses types of a package that refer to types which the platform does not know. known has all types, including
+// those of the package.
+func checkKnown(known map[string]*typeDefinition, own []*typeDefinition) error {
 	for _, t := range own {
-		for _, ref := range t.Implements {
+		refs := slices.Clone(t.Implements)
+		for _, r := range t.Relations {
+			refs = append(refs, r.Type)
+		}
+		for _, ref := range refs {
 			if find(known, ref) == nil {
 				return badRequest("Package metafile URI of type '%s' is not found", ref)
-			}
-		}
-		for _, r := range t.Relations {
-			if find(known, r.Type) == nil {
-				return badRequest("Package metafile URI of type '%s' is not found", r.Type)
-			}
-		}
-		inherited := make(map[string]bool)
-		for _, base := range t.Implements {
-			b := find(known, base)
-			for name := range relationsOf(known, b) {
-				inherited[name] = true
-			}
-		}
-		for name := range t.Properties {
-			if inherited[name] {
-				return badRequest("type %s: the property %s has the name of an inherited relation", t.ID, name)
-			}
-		}
-		for name, o := range t.Operations {
-			if slices.Contains([]string{"provision", "retrieve", "configure", "unprovision", "upgrade"}, name) {
-				return badRequest("type %s: the operation %s is inherited", t.ID, name)
-			}
-			if o.Path == "/" || o.Path == "/upgrade" {
-				return badRequest("type %s: the operation %s has the path of an inherited one", t.ID, name)
-			}
-			if first := strings.Split(strings.Trim(o.Path, "/"), "/")[0]; inherited[first] {
-				return badRequest("type %s: the operation %s has the path of the inherited relation %s", t.ID, name, first)
 			}
 		}
 	}

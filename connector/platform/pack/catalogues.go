@@ -1,6 +1,7 @@
 package pack
 
 import (
+	"encoding/json"
 	"maps"
 	"path"
 	"regexp"
@@ -14,8 +15,9 @@ var (
 )
 
 // checkCatalogues checks the translations (docs/reference/aps-ui.md §2.7): every language has every text, including
-// those of the metadata and of the types, and every translation has the placeholders of its text.
-func checkCatalogues(meta *element, types map[string]typeDefinition, files map[string][]byte, out *findings) {
+// those of the metadata and of the types, every translation has the placeholders of its text, and the texts of scripts
+// are in a catalogue. Gaps are advice, because a panel shows the English text.
+func checkCatalogues(meta *element, types map[string]typeDefinition, scripts []scriptText, files map[string][]byte, out *findings) {
 	catalogues := make(map[string]map[string]string) // file → text → translation
 	texts := titles(meta, types)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -24,29 +26,52 @@ func checkCatalogues(meta *element, types map[string]typeDefinition, files map[s
 			continue
 		}
 		if !localePattern.MatchString(strings.TrimSuffix(file, ".json")) {
-			out.add(name, "is not named after a locale")
+			out.advise(name, "is not named after a locale")
 		}
 		var catalogue map[string]string
 		if err := strictJSON(files[name], &catalogue); err != nil {
-			out.add(name, "cannot be read: %v", err)
-			continue
+			if json.Unmarshal(files[name], &catalogue) != nil {
+				out.refuse(name, "cannot be read: %v", err)
+				continue
+			}
+			out.advise(name, "%v", err) // browsers read it
 		}
 		catalogues[name] = catalogue
 		for text := range catalogue {
 			texts[text] = true
 		}
 	}
+	if len(catalogues) == 0 {
+		return
+	}
+	checkTexts(scripts, texts, out)
 	for name, catalogue := range catalogues {
 		for text := range texts {
 			translation, ok := catalogue[text]
 			switch {
 			case !ok:
-				out.add(name, "lacks %q", text)
+				out.advise(name, "lacks %q", text)
 			case translation == "":
-				out.add(name, "has no translation of %q", text)
+				out.advise(name, "has no translation of %q", text)
 			case !slices.Equal(placeholders(text), placeholders(translation)):
-				out.add(name, "the translation of %q has other placeholders", text)
+				out.advise(name, "the translation of %q has other placeholders", text)
 			}
+		}
+	}
+}
+
+// checkTexts checks that the texts of scripts are known. t is a name that scripts may use for anything, so it counts as a
+// translation only in a script that has known texts in it.
+func checkTexts(scripts []scriptText, known map[string]bool, out *findings) {
+	translates := make(map[string]bool)
+	for _, s := range scripts {
+		if s.wrapped && known[s.text] {
+			translates[s.script] = true
+		}
+	}
+	for _, s := range scripts {
+		if s.text != "" && !known[s.text] && (!s.wrapped || translates[s.script]) {
+			out.advise(s.script, "the text %q is in no catalogue", s.text)
 		}
 	}
 }

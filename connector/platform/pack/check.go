@@ -21,10 +21,22 @@ const (
 	maxTotal   = 64 << 20 // bytes of all files, unpacked
 )
 
+// A Level says what a finding means.
+type Level string
+
+const (
+	// Refused: a platform refuses to import the package, or a call or a screen of it cannot work.
+	Refused Level = "refused"
+	// Advice: packages that real platforms run do the same, or no source says that a platform minds. The operator's other tools, or
+	// the people who use the screens, may mind.
+	Advice Level = "advice"
+)
+
 // A Finding is one defect of a package.
 type Finding struct {
 	Where string // file in the package, and its line or element if known
 	What  string // the defect, as a sentence without a full stop
+	Level Level
 }
 
 // String returns the finding as one line.
@@ -33,8 +45,17 @@ func (f Finding) String() string { return f.Where + ": " + f.What }
 // findings collects the findings of a check.
 type findings struct{ list []Finding }
 
-func (f *findings) add(where, format string, args ...any) {
-	f.list = append(f.list, Finding{Where: where, What: fmt.Sprintf(format, args...)})
+func (f *findings) refuse(where, format string, args ...any) {
+	f.list = append(f.list, Finding{Where: where, What: fmt.Sprintf(format, args...), Level: Refused})
+}
+
+func (f *findings) advise(where, format string, args ...any) {
+	f.list = append(f.list, Finding{Where: where, What: fmt.Sprintf(format, args...), Level: Advice})
+}
+
+// Refusals returns those of the findings for which a platform refuses the package.
+func Refusals(list []Finding) []Finding {
+	return slices.DeleteFunc(slices.Clone(list), func(f Finding) bool { return f.Level != Refused })
 }
 
 // Check reads a package as a platform would and returns its defects, ordered by file. It is safe for hostile input: it
@@ -47,13 +68,11 @@ func Check(r io.ReaderAt, size int64) []Finding {
 		meta := checkMetadata(files, &out)
 		types := checkTypes(meta, files, &out)
 		checkScreens(meta, types, files, &out)
-		checkCatalogues(meta, types, files, &out)
+		texts := checkScripts(files, &out)
+		checkCatalogues(meta, types, texts, files, &out)
 	}
 	slices.SortFunc(out.list, func(a, b Finding) int {
-		if c := strings.Compare(a.Where, b.Where); c != 0 {
-			return c
-		}
-		return strings.Compare(a.What, b.What)
+		return cmp.Or(strings.Compare(a.Where, b.Where), strings.Compare(a.What, b.What))
 	})
 	return slices.Compact(out.list)
 }
@@ -63,8 +82,8 @@ func Check(r io.ReaderAt, size int64) []Finding {
 func Files(r io.ReaderAt, size int64) (map[string][]byte, error) {
 	var out findings
 	files := unpack(r, size, &out)
-	if len(out.list) > 0 {
-		return nil, fmt.Errorf("unpacking the package: %s", out.list[0])
+	if refused := Refusals(out.list); len(refused) > 0 {
+		return nil, fmt.Errorf("unpacking the package: %s", refused[0])
 	}
 	return files, nil
 }
@@ -73,16 +92,16 @@ func Files(r io.ReaderAt, size int64) (map[string][]byte, error) {
 func unpack(r io.ReaderAt, size int64, out *findings) map[string][]byte {
 	const where = "package"
 	if size > maxArchive {
-		out.add(where, "is larger than the %d bytes that a panel accepts", maxArchive)
+		out.refuse(where, "is larger than the %d bytes that a panel accepts", maxArchive)
 		return nil
 	}
 	archive, err := zip.NewReader(r, size)
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
-		out.add(where, "is not a ZIP archive: %v", err)
+		out.refuse(where, "is not a ZIP archive: %v", err)
 		return nil
 	}
 	if len(archive.File) > maxEntries {
-		out.add(where, "has more than %d entries", maxEntries)
+		out.refuse(where, "has more than %d entries", maxEntries)
 		return nil
 	}
 	files := make(map[string][]byte)
@@ -91,20 +110,23 @@ func unpack(r io.ReaderAt, size int64, out *findings) map[string][]byte {
 	for _, entry := range archive.File {
 		name := entry.Name
 		if problem := entryProblem(entry); problem != "" {
-			out.add(cmp.Or(printable(name), where), "%s", problem)
+			out.refuse(cmp.Or(printable(name), where), "%s", problem)
 			continue
 		}
 		if other, ok := lower[strings.ToLower(name)]; ok {
-			out.add(name, "is in the archive twice; the other name is %s", other)
+			out.refuse(name, "is in the archive twice; the other name is %s", other)
 			continue
 		}
 		lower[strings.ToLower(name)] = name
+		if hidden(name) {
+			out.advise(name, "is a hidden file")
+		}
 		if strings.HasSuffix(name, "/") {
 			continue
 		}
 		content, err := readEntry(entry, min(maxFile, left))
 		if err != nil {
-			out.add(name, "cannot be unpacked: %v", err)
+			out.refuse(name, "cannot be unpacked: %v", err)
 			continue
 		}
 		left -= len(content)
@@ -123,8 +145,6 @@ func entryProblem(entry *zip.File) string {
 		return "has an entry without a name"
 	case strings.Contains(name, `\`) || !fs.ValidPath(name) || name == ".":
 		return "has a name that leaves the archive"
-	case slices.ContainsFunc(strings.Split(name, "/"), func(s string) bool { return strings.HasPrefix(s, ".") }):
-		return "is a hidden file"
 	case entry.Mode()&^(fs.ModePerm|fs.ModeDir) != 0:
 		return "is not a regular file"
 	case entry.Method != zip.Store && entry.Method != zip.Deflate:
@@ -133,6 +153,12 @@ func entryProblem(entry *zip.File) string {
 		return "is encrypted"
 	}
 	return ""
+}
+
+// hidden reports whether a file or one of its folders is hidden. Published packages have such files
+// (docs/reference/aps-protocol.md §6.8).
+func hidden(name string) bool {
+	return slices.ContainsFunc(strings.Split(name, "/"), func(s string) bool { return strings.HasPrefix(s, ".") })
 }
 
 func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
@@ -171,16 +197,16 @@ func printable(name string) string {
 func checkList(files map[string][]byte, out *findings) {
 	content, ok := files[listName]
 	if !ok {
-		out.add(listName, "is missing")
+		out.refuse(listName, "is missing")
 		return
 	}
 	root, err := parseXML(content)
 	if err != nil {
-		out.add(listName, "cannot be read: %v", err)
+		out.refuse(listName, "cannot be read: %v", err)
 		return
 	}
 	if root.space != listSpace || root.name != "files" {
-		out.add(listName, "has the root {%s}%s instead of {%s}files", root.space, root.name, listSpace)
+		out.refuse(listName, "has the root {%s}%s instead of {%s}files", root.space, root.name, listSpace)
 		return
 	}
 	listed := make(map[string]bool)
@@ -192,19 +218,19 @@ func checkList(files map[string][]byte, out *findings) {
 		file, ok := files[name]
 		switch {
 		case listed[name]:
-			out.add(where, "%s is listed twice", printable(name))
+			out.refuse(where, "%s is listed twice", printable(name))
 		case name == listName || !ok:
-			out.add(where, "%s is listed but not in the archive", printable(name))
+			out.refuse(where, "%s is listed but not in the archive", printable(name))
 		case e.attrs["size"] != fmt.Sprint(len(file)):
-			out.add(where, "%s has %d bytes, not %s", name, len(file), printable(e.attrs["size"]))
+			out.refuse(where, "%s has %d bytes, not %s", name, len(file), printable(e.attrs["size"]))
 		case e.attrs["sha256"] != sum(file):
-			out.add(where, "the SHA-256 of %s differs", name)
+			out.refuse(where, "the SHA-256 of %s differs", name)
 		}
 		listed[name] = true
 	}
 	for name := range files {
 		if name != listName && !listed[name] {
-			out.add(name, "is not listed in %s", listName)
+			out.refuse(name, "is not listed in %s", listName)
 		}
 	}
 }
@@ -212,8 +238,8 @@ func checkList(files map[string][]byte, out *findings) {
 // requireFile adds a finding unless name is a file of the package.
 func requireFile(where, name string, files map[string][]byte, out *findings) {
 	if _, ok := files[name]; !ok {
-		out.add(where, "the file %s is not in the archive", printable(name))
+		out.refuse(where, "the file %s is not in the archive", printable(name))
 	} else if path.Clean(name) != name {
-		out.add(where, "the path %s is not clean", printable(name))
+		out.refuse(where, "the path %s is not clean", printable(name))
 	}
 }

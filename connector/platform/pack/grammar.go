@@ -7,6 +7,7 @@ type rule struct {
 	required []string // attributes
 	optional []string
 	text     bool    // it contains text, which must not be empty
+	mixed    bool    // it may contain text
 	children []child // in this order, unless free
 	free     bool    // children may come in any order
 }
@@ -29,7 +30,8 @@ func any1(name string) child  { return child{name: name, min: 1, many: true} }
 var grammar = map[string]rule{
 	"application": {required: []string{"version"}, optional: []string{"packaged"}, children: []child{
 		one("id"), one("name"), one("version"), one("release"), maybe("homepage"), one("vendor"), maybe("packager"),
-		one("presentation"), maybe("license-agreement"), maybe("upgrade"), any1("service"), maybe("privileges"),
+		maybe("capabilities"), maybe("categories"), one("presentation"), maybe("license-agreement"), maybe("upgrade"),
+		any1("service"), maybe("privileges"),
 	}},
 	"id": {text: true}, "name": {text: true}, "release": {text: true}, "homepage": {text: true}, "uri": {text: true},
 	"application/version": {text: true},
@@ -38,8 +40,8 @@ var grammar = map[string]rule{
 	"icon":                {required: []string{"path"}},
 
 	"application/presentation": {children: []child{
-		one("summary"), one("description"), one("icon"), any0("screenshot"),
-		maybe("changelog"), one("categories"), maybe("languages"), any0("navigation"),
+		one("summary"), one("description"), maybe("icon"), any0("screenshot"),
+		maybe("changelog"), maybe("categories"), maybe("languages"), any0("navigation"),
 	}},
 	"summary": {text: true}, "description": {text: true}, "category": {text: true}, "language": {text: true},
 	"entry":             {text: true},
@@ -48,21 +50,23 @@ var grammar = map[string]rule{
 	"changelog/version": {required: []string{"version", "release"}, children: []child{any1("entry")}},
 	"categories":        {children: []child{any1("category")}},
 	"languages":         {children: []child{any1("language")}},
+	"capabilities":      {children: []child{maybe("business-mode")}},
+	"business-mode":     {text: true},
 
-	"license-agreement": {required: []string{"must-accept"}, children: []child{maybe("free"), one("text")}},
+	"license-agreement": {optional: []string{"must-accept"}, children: []child{maybe("free"), one("text")}},
 	"free":              {},
 	"text":              {children: []child{one("name"), maybe("url"), maybe("file")}},
 	"url":               {text: true}, "file": {text: true},
 	"upgrade": {required: []string{"match"}},
 
-	"service": {required: []string{"id"}, children: []child{maybe("code"), one("schema"), one("presentation")}},
+	"service": {required: []string{"id"}, free: true, children: []child{maybe("code"), one("schema"), one("presentation")}},
 	"schema":  {required: []string{"path"}},
 	"code":    {required: []string{"engine", "path"}},
 	"service/presentation": {children: []child{
 		one("name"), maybe("summary"), maybe("infolinks"),
 	}},
 	"infolinks":  {children: []child{any1("link")}},
-	"link":       {required: []string{"class", "href"}},
+	"link":       {required: []string{"class", "href"}, mixed: true},
 	"privileges": {children: []child{any1("privilege")}},
 	"privilege":  {required: []string{"area", "name", "title"}},
 
@@ -94,8 +98,8 @@ var grammar = map[string]rule{
 	"controls": {free: true, children: []child{
 		maybe("submit"), maybe("cancel"), maybe("prev"), maybe("next"),
 	}},
-	"submit": {required: []string{"label"}}, "cancel": {required: []string{"label"}},
-	"prev": {required: []string{"label"}}, "next": {required: []string{"label"}},
+	"submit": {optional: []string{"label"}}, "cancel": {optional: []string{"label"}},
+	"prev": {optional: []string{"label"}}, "next": {optional: []string{"label"}},
 }
 
 // ruleOf returns the rule of e in parent; a rule for the path takes precedence over one for the name.
@@ -114,24 +118,27 @@ func checkGrammar(e, parent *element, out *findings) {
 	where := at(e)
 	r, ok := ruleOf(e, parent)
 	if !ok || e.space != metaSpace {
-		out.add(where, "there is no element {%s}%s in this format", printable(e.space), printable(e.name))
+		out.refuse(where, "there is no element {%s}%s in this format", printable(e.space), printable(e.name))
 		return
 	}
 	for _, name := range r.required {
 		if e.attrs[name] == "" {
-			out.add(where, "%s needs the attribute %s", e.name, name)
+			out.refuse(where, "%s needs the attribute %s", e.name, name)
 		}
+	}
+	if e.name == "license-agreement" && e.attrs["must-accept"] == "" {
+		out.advise(where, "license-agreement does not say whether it must be accepted")
 	}
 	for name := range e.attrs {
 		if !slices.Contains(r.required, name) && !slices.Contains(r.optional, name) {
-			out.add(where, "%s has no attribute %s", e.name, printable(name))
+			out.refuse(where, "%s has no attribute %s", e.name, printable(name))
 		}
 	}
 	switch {
 	case r.text && e.text == "":
-		out.add(where, "%s is empty", e.name)
-	case !r.text && e.text != "":
-		out.add(where, "%s contains text", e.name)
+		out.refuse(where, "%s is empty", e.name)
+	case !r.text && !r.mixed && e.text != "":
+		out.refuse(where, "%s contains text", e.name)
 	}
 	checkChildren(e, r, out)
 }
@@ -142,22 +149,22 @@ func checkChildren(e *element, r rule, out *findings) {
 	for _, c := range e.children {
 		i := slices.IndexFunc(r.children, func(want child) bool { return want.name == c.name })
 		if i < 0 {
-			out.add(at(c), "%s does not belong in %s", printable(c.name), e.name)
+			out.refuse(at(c), "%s does not belong in %s", printable(c.name), e.name)
 			continue
 		}
 		if i < last && !r.free {
-			out.add(at(c), "%s is after %s; it belongs before it", c.name, r.children[last].name)
+			out.refuse(at(c), "%s is after %s; it belongs before it", c.name, r.children[last].name)
 		}
 		last = max(last, i)
 		count[c.name]++
 		if count[c.name] == 2 && !r.children[i].many {
-			out.add(at(c), "%s is repeated in %s", c.name, e.name)
+			out.refuse(at(c), "%s is repeated in %s", c.name, e.name)
 		}
 		checkGrammar(c, e, out)
 	}
 	for _, want := range r.children {
 		if count[want.name] < want.min {
-			out.add(at(e), "%s needs the element %s", e.name, want.name)
+			out.refuse(at(e), "%s needs the element %s", e.name, want.name)
 		}
 	}
 }

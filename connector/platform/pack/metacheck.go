@@ -1,11 +1,15 @@
 package pack
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"image"
+	_ "image/gif"  // pictures of packages
+	_ "image/jpeg" // pictures of packages
+	_ "image/png"  // pictures of packages
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -14,6 +18,7 @@ import (
 func at(e *element) string { return fmt.Sprintf("%s:%d", metaName, e.line) }
 
 var (
+	numberPattern  = regexp.MustCompile(`^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*$`)
 	matchPattern   = regexp.MustCompile(`^(version|release)=(eq|ne|gt|ge|lt|le)=[0-9]+(\.[0-9]+)*$`)
 	servicePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
 )
@@ -41,16 +46,16 @@ func ValidID(id string) error {
 func checkMetadata(files map[string][]byte, out *findings) *element {
 	content, ok := files[metaName]
 	if !ok {
-		out.add(metaName, "is missing")
+		out.refuse(metaName, "is missing")
 		return nil
 	}
 	root, err := parseXML(content)
 	if err != nil {
-		out.add(metaName, "cannot be read: %v", err)
+		out.refuse(metaName, "cannot be read: %v", err)
 		return nil
 	}
 	if root.space != metaSpace || root.name != "application" {
-		out.add(at(root), "has the root {%s}%s instead of {%s}application", printable(root.space), printable(root.name), metaSpace)
+		out.refuse(at(root), "has the root {%s}%s instead of {%s}application", printable(root.space), printable(root.name), metaSpace)
 		return nil
 	}
 	checkGrammar(root, nil, out)
@@ -58,48 +63,100 @@ func checkMetadata(files map[string][]byte, out *findings) *element {
 	checkServices(root, files, out)
 
 	presentation := root.child("presentation")
-	for _, e := range append(presentation.all("icon"), presentation.all("screenshot")...) {
-		requireFile(at(e), e.attrs["path"], files, out)
-	}
+	pictures := append(presentation.all("icon"), presentation.all("screenshot")...)
 	for _, p := range []string{"vendor", "packager"} {
-		for _, e := range root.child(p).all("icon") {
-			requireFile(at(e), e.attrs["path"], files, out)
-		}
+		pictures = append(pictures, root.child(p).all("icon")...)
 	}
-	if file := root.child("license-agreement").child("text").child("file"); file != nil {
-		requireFile(at(file), file.text, files, out)
+	for _, e := range pictures {
+		requireFile(at(e), e.attrs["path"], files, out)
+		checkPicture(e.attrs["path"], files, out)
 	}
+	checkLicense(root.child("license-agreement"), files, out)
 	return root
+}
+
+// checkLicense checks the agreement. Published packages give an address where a file belongs.
+func checkLicense(e *element, files map[string][]byte, out *findings) {
+	if v := e.attr("must-accept"); v != "" && v != "true" && v != "false" {
+		out.refuse(at(e), "must-accept must be true or false")
+	}
+	file := e.child("text").child("file")
+	if file == nil {
+		return
+	}
+	if strings.Contains(file.text, "://") {
+		out.advise(at(file), "the license is an address; it belongs into url")
+		return
+	}
+	requireFile(at(file), file.text, files, out)
+}
+
+// checkPicture checks that a file is a picture that browsers show.
+func checkPicture(name string, files map[string][]byte, out *findings) {
+	content, ok := files[name]
+	if !ok {
+		return
+	}
+	if _, _, err := image.DecodeConfig(bytes.NewReader(content)); err == nil {
+		return
+	}
+	if root, err := parseXML(content); err == nil && root.name == "svg" {
+		return
+	}
+	out.advise(name, "is no picture (PNG, JPEG, GIF or SVG)")
 }
 
 func checkIdentity(root *element, out *findings) {
 	if root.attrs["version"] != "2.0" {
-		out.add(at(root), "the format version is %q instead of 2.0", printable(root.attrs["version"]))
+		out.refuse(at(root), "the format version is %q instead of 2.0", printable(root.attrs["version"]))
 	}
 	if packaged, ok := root.attrs["packaged"]; ok {
 		if _, err := time.Parse(packagedLayout, packaged); err != nil {
-			out.add(at(root), "packaged %q is not of the form %s", printable(packaged), packagedLayout)
+			out.refuse(at(root), "packaged %q is not of the form %s", printable(packaged), packagedLayout)
 		}
 	}
 	if e := root.child("id"); e != nil {
-		if err := ValidID(e.text); err != nil {
-			out.add(at(e), "the id %s", err)
+		id := e.text
+		if rest, ok := strings.CutPrefix(id, "https://"); ok {
+			out.advise(at(e), "the id begins with https; ids of the standard begin with http://")
+			id = "http://" + rest
+		}
+		if err := ValidID(id); err != nil {
+			out.refuse(at(e), "the id %s", err)
 		}
 	}
-	for _, name := range []string{"version", "release"} {
-		if e := root.child(name); e != nil {
-			if n, err := strconv.Atoi(e.text); err != nil || n < 1 || strconv.Itoa(n) != e.text {
-				out.add(at(e), "the %s %q is not a whole number", name, printable(e.text))
-			}
-		}
-	}
+	checkVersion(root, out)
 	if e := root.child("upgrade"); e != nil {
 		for _, term := range strings.Split(e.attrs["match"], ",") {
 			if !matchPattern.MatchString(term) {
-				out.add(at(e), "the condition %q is not understood", printable(term))
+				out.refuse(at(e), "the condition %q is not understood", printable(term))
 			}
 		}
 	}
+}
+
+// checkVersion checks the version and release of the package, and that its changelog has them.
+func checkVersion(root *element, out *findings) {
+	for _, name := range []string{"version", "release"} {
+		e := root.child(name)
+		switch {
+		case e == nil:
+		case !numberPattern.MatchString(e.text):
+			out.refuse(at(e), "the %s %q is not a number", name, printable(e.text))
+		case strings.Contains(e.text, "."):
+			out.advise(at(e), "the %s %q is not a whole number, as CloudBlue's installer wants it", name, e.text)
+		}
+	}
+	log := root.child("presentation").child("changelog")
+	if log == nil {
+		return
+	}
+	for _, v := range log.all("version") {
+		if v.attrs["version"] == root.textOf("version") && v.attrs["release"] == root.textOf("release") {
+			return
+		}
+	}
+	out.advise(at(log), "the changelog does not have this release, %s-%s", printable(root.textOf("version")), printable(root.textOf("release")))
 }
 
 func checkServices(root *element, files map[string][]byte, out *findings) {
@@ -108,24 +165,24 @@ func checkServices(root *element, files map[string][]byte, out *findings) {
 	for _, s := range root.all("service") {
 		id := s.attrs["id"]
 		if !servicePattern.MatchString(id) {
-			out.add(at(s), "the service id %q cannot be a segment of an address", printable(id))
+			out.refuse(at(s), "the service id %q cannot be a segment of an address", printable(id))
 		}
 		if ids[id] {
-			out.add(at(s), "there are two services %s", printable(id))
+			out.refuse(at(s), "there are two services %s", printable(id))
 		}
 		ids[id] = true
 		if e := s.child("schema"); e != nil {
 			name := e.attrs["path"]
 			requireFile(at(e), name, files, out)
 			if schemas[name] {
-				out.add(at(e), "%s serves two services", printable(name))
+				out.refuse(at(e), "%s serves two services", printable(name))
 			}
 			schemas[name] = true
 		}
 	}
 	for name := range files {
-		if strings.HasPrefix(name, "schemas/") && !schemas[name] {
-			out.add(name, "no service uses this schema")
+		if strings.HasPrefix(name, "schemas/") && !schemas[name] && !hidden(name) {
+			out.advise(name, "no service uses this schema")
 		}
 	}
 }

@@ -197,7 +197,7 @@ func isAlphanumeric(b byte) bool {
 	return '0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z'
 }
 
-// A FaultyError is what Build returns for sources of a package that no platform would accept.
+// A FaultyError is what Build returns for sources of a package that platforms would refuse.
 type FaultyError struct {
 	Findings []Finding
 }
@@ -212,14 +212,14 @@ func (e *FaultyError) Error() string {
 	return b.String()
 }
 
-// Build returns the package, which passes Check; otherwise the error is a *FaultyError. The same sources give the same
-// bytes.
+// Build returns the package, which no platform refuses according to Check; otherwise the error is a *FaultyError. The same
+// sources give the same bytes.
 func (p *Package) Build() ([]byte, error) {
 	var out bytes.Buffer
 	if err := p.write(&out); err != nil {
 		return nil, err
 	}
-	if findings := Check(bytes.NewReader(out.Bytes()), int64(out.Len())); len(findings) > 0 {
+	if findings := Refusals(Check(bytes.NewReader(out.Bytes()), int64(out.Len()))); len(findings) > 0 {
 		return nil, &FaultyError{Findings: findings}
 	}
 	return out.Bytes(), nil

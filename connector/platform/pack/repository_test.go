@@ -11,15 +11,23 @@ import (
 	uiextension "azure-partner-connector/ui-extension"
 )
 
-// The package of this repository passes Check, also under another id.
+// The package of this repository passes Check without advice, also under another id.
 func TestBuild_Repository(t *testing.T) {
 	p, err := pack.Load(azurepartner.Manifest(), schemas.Files, uiextension.Files())
 	if err != nil {
 		t.Fatalf("Load() = %v, want a package", err)
 	}
-	if _, err := p.Build(); err != nil {
-		t.Errorf("Build() = %v, want a package", err)
+	built := func(p *pack.Package) {
+		t.Helper()
+		content, err := p.Build()
+		if err != nil {
+			t.Fatalf("Build() of %s = %v, want a package", p.ID(), err)
+		}
+		if findings := check(content); len(findings) > 0 {
+			t.Errorf("Check() of %s = %v, want no finding", p.ID(), findings)
+		}
 	}
+	built(p)
 	// CloudBlue's installer wants the root type to have the version of the package (docs/reference/aps-protocol.md §7.3).
 	version, _ := p.Version()
 	if root, _ := p.Schema("app"); version != schemas.Version || !strings.Contains(string(root), fmt.Sprintf(`"id": "%s/app/%d.0"`, p.ID(), version)) {
@@ -29,7 +37,5 @@ func TestBuild_Repository(t *testing.T) {
 	if err != nil {
 		t.Fatalf("WithID() = %v, want a package", err)
 	}
-	if _, err := renamed.Build(); err != nil {
-		t.Errorf("Build() under another id = %v, want a package", err)
-	}
+	built(renamed)
 }

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"azure-partner-connector/connector/platform/rql"
 )
 
 // extensionPoints are those of the panels (docs/reference/aps-ui.md §1.1), with the number of menu levels below each; 0
@@ -29,71 +31,151 @@ var extensionPoints = map[string]int{
 	"http://www.parallels.com/ccp-dashboard#ux1-dashboard":    0,
 }
 
-// elementPattern is the form of an id in UX1 (docs/reference/aps-ui.md §1.2); we use it for all trees.
+// elementPattern is the form of an id of a screen in UX1 (docs/reference/aps-ui.md §1.2).
 var elementPattern = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+
+// paramTypes are the types of a view's parameters, besides those of schemas.
+var paramTypes = append([]string{"any"}, primitives...)
+
+// A screenChecker checks the navigation trees of one package.
+type screenChecker struct {
+	typeChecker
+	files      map[string][]byte
+	privileges map[string]bool
+	ids        map[string]bool
+	sources    map[string]bool
+}
 
 // checkScreens checks the navigation trees: ids, extension points, variables, privileges and sources.
 func checkScreens(meta *element, types map[string]typeDefinition, files map[string][]byte, out *findings) {
-	privileges := make(map[string]bool)
+	c := screenChecker{
+		typeChecker: newTypeChecker(meta, types, out), files: files,
+		privileges: make(map[string]bool), ids: make(map[string]bool), sources: make(map[string]bool),
+	}
 	for _, p := range meta.child("privileges").all("privilege") {
-		if privileges[p.attrs["name"]] {
-			out.add(at(p), "there are two privileges %s", printable(p.attrs["name"]))
+		if c.privileges[p.attrs["name"]] {
+			out.refuse(at(p), "there are two privileges %s", printable(p.attrs["name"]))
 		}
-		privileges[p.attrs["name"]] = true
+		c.privileges[p.attrs["name"]] = true
 	}
-	checker := typeChecker{packageID: meta.textOf("id"), ids: make(map[string]bool), out: out}
-	for _, t := range types {
-		checker.ids[t.ID] = true
-	}
-	ids := make(map[string]bool)
-	sources := make(map[string]bool)
 	for _, tree := range meta.child("presentation").all("navigation") {
-		checkExtensionPoints(tree, meta.textOf("id"), 0, 0, out)
-		tree.walk(func(e *element) {
-			switch e.name {
-			case "navigation", "item", "view", "view-plugin", "popup":
-				checkElement(e, ids, privileges, out)
-			case "var":
-				checker.reference(at(e), e.attrs["type-id"])
-				checker.name(at(e), e.attrs["name"])
-				for _, flag := range []string{"required", "collection"} {
-					if v, ok := e.attrs[flag]; ok && v != "true" && v != "false" {
-						out.add(at(e), "%s must be true or false", flag)
-					}
-				}
-			}
-			switch e.name {
-			case "view", "view-plugin", "popup":
-				checkSource(e, sources, files, out)
-			}
-		})
+		checkExtensionPoints(tree, c.packageID, 0, 0, out)
+		c.element(tree, inUX1(tree), nil)
 	}
-	for source := range sources {
+	for source := range c.sources {
 		if path.Ext(source) == ".js" {
 			if _, ok := files[bootstrapName]; !ok {
-				out.add(bootstrapName, "is missing; UX1 loads screens into it")
+				out.refuse(bootstrapName, "is missing; UX1 loads screens into it")
 			}
 			break
 		}
 	}
 	for name := range files {
 		if ext := path.Ext(name); (ext == ".js" || ext == ".html") && !strings.HasPrefix(name, "ui/") {
-			out.add(name, "scripts and pages must be below ui/")
+			out.advise(name, "scripts and pages of screens must be below ui/")
 		}
 	}
 }
 
-func checkElement(e *element, ids, privileges map[string]bool, out *findings) {
+// inUX1 reports whether a tree plugs into a menu of UX1.
+func inUX1(tree *element) bool {
+	return slices.ContainsFunc(tree.all("plugs-to"), func(plug *element) bool { return strings.HasSuffix(plug.attrs["id"], "/2") })
+}
+
+// element checks an element of a tree and those below it. variables are those of the elements above.
+func (c screenChecker) element(e *element, ux1 bool, variables []*element) {
+	variables = slices.Concat(variables, e.all("var"))
+	switch e.name {
+	case "navigation", "item", "view", "view-plugin", "popup":
+		c.screen(e, ux1, variables)
+	case "var":
+		c.variable(e)
+	case "param":
+		if t := e.attrs["type"]; !slices.Contains(paramTypes, t) && !typeRefPattern.MatchString(t) {
+			c.out.refuse(at(e), "there is no type %q", printable(t))
+		}
+		c.flags(e, "required")
+	}
+	if slices.Contains([]string{"view", "view-plugin", "popup"}, e.name) {
+		c.source(e)
+	}
+	for _, below := range e.children {
+		c.element(below, ux1, variables)
+	}
+}
+
+func (c screenChecker) screen(e *element, ux1 bool, variables []*element) {
 	id := e.attrs["id"]
-	if !elementPattern.MatchString(id) {
-		out.add(at(e), "the id %q is not lower-case letters, digits and hyphens", printable(id))
+	if ux1 && e.name == "view" && !elementPattern.MatchString(id) {
+		c.out.refuse(at(e), "the id %q is not lower-case letters, digits and hyphens, as UX1 wants it", printable(id))
 	}
-	if ids[id] {
-		out.add(at(e), "the id %s is repeated", printable(id))
+	if c.ids[id] {
+		c.out.advise(at(e), "the id %s is repeated", printable(id))
 	}
-	ids[id] = true
-	if p, ok := e.attrs["shown-by-privilege"]; ok && !privileges[p] {
-		out.add(at(e), "there is no privilege %s", printable(p))
+	c.ids[id] = true
+	if p, ok := e.attrs["shown-by-privilege"]; ok && !c.privileges[p] {
+		c.out.refuse(at(e), "there is no privilege %s", printable(p))
+	}
+	if icon := e.attrs["icon"]; strings.Contains(icon, "/") && !strings.Contains(icon, "://") {
+		if _, ok := c.files[icon]; !ok {
+			c.out.advise(at(e), "the icon %s is not in the archive", printable(icon))
+		}
+		checkPicture(icon, c.files, c.out)
+	}
+	if condition, ok := e.attrs["visible"]; ok {
+		names := c.condition(e, "visible", condition)
+		for _, name := range names {
+			name, _, _ = strings.Cut(name, ".")
+			known := name == "_is_reseller" || slices.ContainsFunc(variables, func(v *element) bool { return v.attrs["name"] == name })
+			if !known {
+				c.out.refuse(at(e), "visible names the variable %s, which is not there", printable(name))
+			}
+		}
+	}
+}
+
+func (c screenChecker) variable(e *element) {
+	c.reference(at(e), e.attrs["type-id"])
+	c.name(at(e), e.attrs["name"])
+	c.flags(e, "required", "collection")
+	filter, ok := e.attrs["filter"]
+	if !ok {
+		return
+	}
+	names := c.condition(e, "filter", filter)
+	t, ok := c.ownType(e.attrs["type-id"])
+	if !ok || t.broken {
+		return
+	}
+	relations := c.inheritance(t).relations
+	for _, name := range names {
+		name, _, _ = strings.Cut(name, ".")
+		_, property := t.Properties[name]
+		_, relation := t.Relations[name]
+		if relations[name] == "" && !property && !relation && name != "aps" {
+			c.out.refuse(at(e), "filter names the property %s, which %s does not have", printable(name), printable(e.attrs["type-id"]))
+		}
+	}
+}
+
+// condition checks an attribute with RQL, and returns the names of variables or properties in it.
+func (c screenChecker) condition(e *element, attribute, condition string) []string {
+	terms, err := rql.Parse(condition)
+	if err == nil {
+		err = rql.Check(terms)
+	}
+	if err != nil {
+		c.out.refuse(at(e), "%s is no RQL: %s", attribute, printable(err.Error()))
+		return nil
+	}
+	return rql.Names(terms)
+}
+
+func (c screenChecker) flags(e *element, names ...string) {
+	for _, name := range names {
+		if v, ok := e.attrs[name]; ok && v != "true" && v != "false" {
+			c.out.refuse(at(e), "%s must be true or false", name)
+		}
 	}
 }
 
@@ -103,14 +185,19 @@ func checkExtensionPoints(e *element, packageID string, limit, level int, out *f
 	for _, plug := range e.all("plugs-to") {
 		id := plug.attrs["id"]
 		levels, known := extensionPoints[id]
-		if !known && !strings.HasPrefix(id, packageID+"#") {
-			out.add(at(plug), "there is no extension point %q in any panel", printable(id))
+		switch {
+		case known || strings.HasPrefix(id, packageID+"#"):
+		case strings.HasPrefix(id, "http://www.aps-standard.org/"): // only panels have some there
+			out.refuse(at(plug), "there is no extension point %q in any panel", printable(id))
+		default:
+			// of another package
+			out.advise(at(plug), "the extension point %q is not one of the panels'", printable(id))
 		}
 		limit, level = levels, 0
 	}
 	level++
 	if limit > 0 && level == limit+1 {
-		out.add(at(e), "the menu has only %d levels", limit)
+		out.refuse(at(e), "the menu has only %d levels", limit)
 	}
 	for _, c := range e.children {
 		if c.name == "item" || c.name == "view" && e.name != "view" {
@@ -119,22 +206,27 @@ func checkExtensionPoints(e *element, packageID string, limit, level int, out *f
 	}
 }
 
-// checkSource checks the file of a screen. UX1 loads one module per source, so two screens can't share one
-// (docs/reference/aps-ui.md §1.2).
-func checkSource(e *element, sources map[string]bool, files map[string][]byte, out *findings) {
+// source checks the file of a screen.
+func (c screenChecker) source(e *element) {
 	source := e.attrs["src"]
-	if source == "" {
+	implied := source == ""
+	if implied {
 		source = "ui/" + e.attrs["id"] + ".html"
 	}
 	if !strings.HasPrefix(source, "ui/") {
-		out.add(at(e), "the source %s is not below ui/", printable(source))
+		c.out.refuse(at(e), "the source %s is not below ui/", printable(source))
 	}
 	if !slices.Contains([]string{".js", ".html"}, path.Ext(source)) {
-		out.add(at(e), "the source %s is neither a script nor a page", printable(source))
+		c.out.refuse(at(e), "the source %s is neither a script nor a page", printable(source))
 	}
-	requireFile(at(e), source, files, out)
-	if sources[source] {
-		out.add(at(e), "the source %s serves two screens", printable(source))
+	if _, ok := c.files[source]; implied && !ok {
+		c.out.advise(at(e), "the file %s is not in the archive", printable(source)) // seen in a published package
+	} else {
+		requireFile(at(e), source, c.files, c.out)
 	}
-	sources[source] = true
+	// UX1 loads a module once for each source (docs/reference/aps-ui.md §1.2). Pages may tell their screens apart.
+	if c.sources[source] && path.Ext(source) == ".js" {
+		c.out.advise(at(e), "the source %s serves two screens", printable(source))
+	}
+	c.sources[source] = true
 }

@@ -6,8 +6,37 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 )
+
+// SchemaJSON returns the JSON of a schema. Generated schemas (*.schema.gen) may contain comments
+// (docs/reference/aps-protocol.md §6.8); others are returned unchanged.
+func SchemaJSON(name string, content []byte) []byte {
+	if !strings.HasSuffix(name, ".gen") {
+		return content
+	}
+	out := make([]byte, 0, len(content))
+	quoted := false
+	for i := 0; i < len(content); i++ {
+		b := content[i]
+		switch {
+		case quoted && b == '\\' && i+1 < len(content):
+			out = append(out, b)
+			i++
+			b = content[i]
+		case b == '"':
+			quoted = !quoted
+		case !quoted && bytes.HasPrefix(content[i:], []byte("//")):
+			for i+1 < len(content) && content[i+1] != '\n' {
+				i++
+			}
+			continue
+		}
+		out = append(out, b)
+	}
+	return out
+}
 
 // strictJSON reads text into v and refuses what JSON parsers interpret differently: repeated keys, text after the end,
 // and bytes that are not UTF-8.

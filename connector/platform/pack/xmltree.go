@@ -98,6 +98,14 @@ func (e *element) child(name string) *element {
 	return nil
 }
 
+// attr returns an attribute, or "".
+func (e *element) attr(name string) string {
+	if e == nil {
+		return ""
+	}
+	return e.attrs[name]
+}
+
 // all returns the children with a name.
 func (e *element) all(name string) []*element {
 	var same []*element
