@@ -19,7 +19,7 @@ func (h *Handler) install(c *call) error {
 		return c.echo.JSON(http.StatusCreated, h.viewAPS(c, c.Instance.RootID))
 	}
 	var stored tenant.Settings
-	if c.repeated {
+	if c.Instance.Key != "" { // a repeated creation, or that of a root in place of one that the platform forgot
 		stored = withoutCredentials(c.Instance.Settings) // what is not sent stays
 	}
 	settings, err := c.resource.settings(stored, false)

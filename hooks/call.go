@@ -25,6 +25,7 @@ type call struct {
 	resource resource // the body, if the operation has one
 	// Resolved has the zero Instance for an installation. For a provisioning, its Tenant is the requested one.
 	tenant.Resolved
+	linked   string        // the resource that the request links or unlinks; may be empty when it unlinks
 	repeated bool          // what is to be created exists already
 	stored   tenant.Tenant // the one that exists, of a repeated provisioning
 	caller   caller
@@ -71,6 +72,9 @@ func (h *Handler) serve(c *call) error {
 	if c.caller.unproven(c) {
 		return c.Intact()
 	}
+	if err := h.relink(c); err != nil {
+		return err
+	}
 	return c.op.handle(h, c)
 }
 
@@ -94,6 +98,9 @@ func (h *Handler) unpack(ec echo.Context, op operation) (*call, error) {
 	if !op.collection {
 		// The platform only assigns UUIDs: anything else stays empty and is not found.
 		c.id, _ = canonical(ec.Param("id"))
+	}
+	if op.link != "" {
+		return c, h.unpackLink(c)
 	}
 	if op.resource == noResource {
 		return c, nil
@@ -163,6 +170,9 @@ func (h *Handler) load(c *call) error {
 	}
 	switch {
 	case !c.op.collection:
+		if missing == nil && c.Tenant.ID != "" {
+			c.Tenant, missing = h.recognized(c, c.Tenant)
+		}
 		return missing
 	case c.op.Service == appService:
 		c.repeated = c.Instance.RootID == c.resource.id
@@ -193,23 +203,25 @@ func (h *Handler) loadProvisioned(c *call) error {
 	if err != nil {
 		return err
 	}
-	requested.AccountID, requested.SubscriptionID = c.resource.account(), c.resource.subscription()
-	if chain := c.headers.hierarchy; requested.AccountID == "" && len(chain) > 0 {
-		requested.AccountID = chain[len(chain)-1]
-	}
 	stored, err := h.cfg.Tenants.Tenant(c.ctx(), c.key, requested.ID)
 	if err != nil && !failure.Is(err, failure.NotFound) {
 		return err
 	}
-	if err == nil && stored.AccountID != "" && requested.AccountID != "" && stored.AccountID != requested.AccountID {
-		// A tenant never changes its owner, because its token belongs to the owner.
-		return failure.New(failure.Conflict)
+	if c.repeated = err == nil; c.repeated {
+		if stored, err = h.recognized(c, stored); err != nil {
+			return err
+		}
 	}
+	// Until relink, a tenant belongs to its owner, whomever the body names.
+	requested.AccountID, requested.SubscriptionID = stored.AccountID, c.resource.subscription()
 	if requested.AccountID == "" {
-		requested.AccountID = stored.AccountID
+		requested.AccountID = c.resource.account()
+	}
+	if chain := c.headers.hierarchy; requested.AccountID == "" && len(chain) > 0 {
+		requested.AccountID = chain[len(chain)-1]
 	}
 	requested.Altered = stored.Altered
-	c.Tenant, c.stored, c.repeated = requested, stored, err == nil
+	c.Tenant, c.stored = requested, stored
 	return nil
 }
 
@@ -221,17 +233,19 @@ func (h *Handler) acknowledge(ec echo.Context) error {
 	return ec.JSON(http.StatusOK, struct{}{})
 }
 
-// linked answers changes and reads of links, which need no work (docs/reference/aps-protocol.md §3.1). For an unknown
-// resource or relation it says so, which the platform takes for "not supported".
+// linked answers reads of links, and changes of the links between the instance and accounts, which the platform needs for its
+// events: they need no work (docs/reference/aps-protocol.md §3.1). For an unknown resource or relation, and for a change that
+// is no operation, it says so, which the platform takes for "not supported".
 func (h *Handler) linked(service string) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		if _, err := parseHeaders(ec.Request().Header); err != nil {
 			return err
 		}
-		if isOperation(service, ec.Param("relation")) {
+		related := slices.Contains(relations[service], ec.Param("relation"))
+		if !related && isOperation(service, ec.Param("relation")) {
 			return failure.New(failure.MethodNotAllowed)
 		}
-		if !slices.Contains(relations[service], ec.Param("relation")) {
+		if !related {
 			return failure.New(failure.NotFound)
 		}
 		c := &call{echo: ec, op: operation{Operation: Operation{Service: service}}}
@@ -239,6 +253,9 @@ func (h *Handler) linked(service string) echo.HandlerFunc {
 		c.id, _ = canonical(ec.Param("id"))
 		if err := h.loadSubject(c); err != nil {
 			return err
+		}
+		if service == tenantService && ec.Request().Method != http.MethodGet {
+			return failure.New(failure.MethodNotAllowed)
 		}
 		return ec.JSON(http.StatusOK, struct{}{})
 	}

@@ -24,6 +24,8 @@ type caller struct {
 	actor audit.Actor
 }
 
+func platformActor() audit.Actor { return audit.Actor{Kind: audit.Platform} }
+
 // unproven reports whether the role of a caller comes from columns that were altered.
 func (by caller) unproven(c *call) bool {
 	switch by.role {
@@ -43,7 +45,11 @@ func (h *Handler) authorize(ctx context.Context, c *call) error {
 	if c.caller, err = h.identify(ctx, c); err != nil {
 		return err
 	}
-	if c.verdict = c.op.decide(c.caller.role, c.repeated); c.verdict == Refused {
+	c.verdict = c.op.decide(c.caller.role, c.repeated)
+	if c.moves() && !slices.Contains(movers(), c.caller.role) {
+		c.verdict = Refused
+	}
+	if c.verdict == Refused {
 		h.recordRefusal(ctx, c)
 		return failure.New(failure.Forbidden)
 	}
@@ -81,11 +87,11 @@ func (h *Handler) identify(ctx context.Context, c *call) (caller, error) {
 	}
 	person := cmp.Or(headers.identity, headers.actor)
 	if person == "" {
-		return caller{platform, audit.Actor{Kind: audit.Platform}}, nil
+		return caller{platform, platformActor()}, nil
 	}
 	actor := audit.Actor{Kind: audit.User, ID: person, OriginalID: headers.original}
 	switch {
-	case c.op.isOpen(c.repeated):
+	case c.op.isOpen(c.repeated) && !c.moves():
 		if c.op.Service == tenantService {
 			actor, _ = h.named(ctx, c, actor)
 		}
@@ -110,6 +116,11 @@ func (h *Handler) identify(ctx context.Context, c *call) (caller, error) {
 func (h *Handler) accountOf(ctx context.Context, c *call, person string) (tenant.Account, error) {
 	if c.Instance.Key == "" {
 		asked := tenant.Instance{Key: c.key, RootID: c.resource.id, ControllerURI: c.headers.controller}
+		return h.cfg.Accounts.UserAccount(ctx, asked, person)
+	}
+	if c.op.Service == appService && c.op.collection && !c.repeated {
+		asked := c.Instance
+		asked.RootID = c.resource.id // the platform may have forgotten the stored one, whose context it would refuse
 		return h.cfg.Accounts.UserAccount(ctx, asked, person)
 	}
 	return h.accounts.userAccount(ctx, c.Instance, person)

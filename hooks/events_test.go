@@ -23,9 +23,9 @@ func (f *fakeBindings) RenewalTask(context.Context, tenant.Instance) (string, er
 	return f.task, nil
 }
 
-func (f *fakeBindings) SubscribeAccount(_ context.Context, in tenant.Instance, accountID string) error {
+func (f *fakeBindings) SubscribeAccount(_ context.Context, in tenant.Instance, accountID string) (bool, error) {
 	f.calls = append(f.calls, in.Key+" subscribe "+accountID)
-	return f.err
+	return f.err == nil, f.err
 }
 
 func (f *fakeBindings) Unsubscribe(_ context.Context, in tenant.Instance) error {

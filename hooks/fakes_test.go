@@ -51,6 +51,8 @@ type fakeTenants struct {
 	named     []string // addresses of controllers
 	refused   []string // recorded refusals
 	panic     any
+	forgotten bool  // the platform no longer has the stored root
+	refuse    error // of Link, for another account than the owner
 }
 
 func newFakeTenants() *fakeTenants {
@@ -58,8 +60,8 @@ func newFakeTenants() *fakeTenants {
 }
 
 func (f *fakeTenants) Install(_ context.Context, in tenant.Instance, by audit.Actor) (tenant.Instance, error) {
-	if stored, ok := f.instances[in.Key]; ok && stored.RootID != in.RootID {
-		return tenant.Instance{}, failure.New(failure.Conflict)
+	if stored, ok := f.instances[in.Key]; ok && stored.RootID != in.RootID && !f.forgotten {
+		return tenant.Instance{}, failure.New(failure.RootExists)
 	}
 	f.note(by, "install %s", in.RootID)
 	f.instances[in.Key] = in
@@ -114,6 +116,7 @@ func (f *fakeTenants) Provision(_ context.Context, t tenant.Tenant, by audit.Act
 		return tenant.Tenant{}, failure.New(failure.Conflict)
 	}
 	f.note(by, "provision %s", t.ID)
+	t.UnlinkedAt = f.tenants[t.ID].UnlinkedAt
 	f.tenants[t.ID] = t
 	return t, nil
 }
@@ -126,6 +129,9 @@ func (f *fakeTenants) ConfigureTenant(_ context.Context, _ tenant.Resolved, t te
 
 func (f *fakeTenants) Rename(_ context.Context, _, id, name, marketplace string, by audit.Actor) error {
 	f.note(by, "rename %s to %s at %s", id, name, marketplace)
+	t := f.tenants[id]
+	t.Name, t.Marketplace = name, marketplace
+	f.tenants[id] = t
 	return nil
 }
 
@@ -144,6 +150,45 @@ func (f *fakeTenants) Suspend(_ context.Context, _, id string, suspended bool, b
 	}
 	f.tenants[id] = t
 	return t, nil
+}
+
+// change changes a tenant and notes what was done.
+func (f *fakeTenants) change(by audit.Actor, id, what string, edit func(*tenant.Tenant)) (tenant.Tenant, error) {
+	t, ok := f.tenants[id]
+	if !ok {
+		return tenant.Tenant{}, failure.New(failure.NotFound)
+	}
+	f.note(by, "%s", what)
+	edit(&t)
+	f.tenants[id] = t
+	return t, nil
+}
+
+func (f *fakeTenants) Link(_ context.Context, _, id, account string, by audit.Actor) (tenant.Tenant, error) {
+	owner := f.tenants[id].AccountID
+	if f.refuse != nil && owner != "" && owner != account {
+		return tenant.Tenant{}, f.refuse
+	}
+	return f.change(by, id, "link "+id+" with "+account, func(t *tenant.Tenant) {
+		if t.AccountID != account {
+			t.Name = ""
+		}
+		t.AccountID, t.UnlinkedAt = account, time.Time{}
+	})
+}
+
+func (f *fakeTenants) Unlink(_ context.Context, _, id, account string, by audit.Actor) (tenant.Tenant, error) {
+	return f.change(by, id, "unlink "+id+" from "+account, func(t *tenant.Tenant) { t.UnlinkedAt = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC) })
+}
+
+func (f *fakeTenants) MayMove(context.Context, tenant.Tenant) error { return f.refuse }
+
+func (f *fakeTenants) LinkSubscription(_ context.Context, _, id, subscription string, by audit.Actor) (tenant.Tenant, error) {
+	return f.change(by, id, "link "+id+" with the subscription "+subscription, func(t *tenant.Tenant) { t.SubscriptionID = subscription })
+}
+
+func (f *fakeTenants) Recognize(_ context.Context, _, id string, by audit.Actor) (tenant.Tenant, error) {
+	return f.change(by, id, "recognize "+id, func(t *tenant.Tenant) { t.UnknownAt = time.Time{} })
 }
 
 func (f *fakeTenants) Tenant(_ context.Context, instanceKey, id string) (tenant.Tenant, error) {

@@ -170,6 +170,10 @@ func (h *Handler) routes() *echo.Echo {
 	}
 	for _, op := range operations() {
 		e.Add(op.Verb, op.route(), h.perform(op))
+		if op.link != "" { // also with the id of the linked resource, or only with the slash before it
+			e.Add(op.Verb, op.route()+"/", h.perform(op))
+			e.Add(op.Verb, op.route()+"/:linked", h.perform(op))
+		}
 	}
 	for _, service := range []string{appService, tenantService} {
 		e.DELETE("/"+service, h.acknowledge)

@@ -348,6 +348,7 @@ type fakeAccounts struct {
 	err      error             // instead of an answer
 	calls    int               // guarded by mu
 	asked    []string          // the controller of each call; guarded by mu
+	roots    []string          // the root of each call; guarded by mu
 }
 
 func newFakeAccounts() *fakeAccounts {
@@ -373,7 +374,7 @@ func (f *fakeAccounts) UserAccount(ctx context.Context, in tenant.Instance, iden
 func (f *fakeAccounts) Account(_ context.Context, in tenant.Instance, id string) (tenant.Account, error) {
 	f.mu.Lock()
 	f.calls++
-	f.asked = append(f.asked, in.ControllerURI)
+	f.asked, f.roots = append(f.asked, in.ControllerURI), append(f.roots, in.RootID)
 	f.mu.Unlock()
 	if f.err != nil {
 		return tenant.Account{}, f.err

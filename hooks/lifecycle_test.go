@@ -62,7 +62,7 @@ func TestInstall(t *testing.T) {
 	if diff := cmp.Diff(want, h.tenants.instances[keyA], secrets()); diff != "" {
 		t.Errorf("instance after a repeated installation (-want +got):\n%s", diff)
 	}
-	h.refused(request{method: http.MethodPost, path: "/app", body: resourceOf(appType, rootB, "")}, failure.Conflict)
+	h.refused(request{method: http.MethodPost, path: "/app", body: resourceOf(appType, rootB, "")}, failure.RootExists)
 }
 
 func TestInstall_AcceptsOtherPackageID(t *testing.T) {
@@ -206,9 +206,9 @@ func TestProvision_Refuses(t *testing.T) {
 		r    request
 		want failure.Code
 	}{
-		"a tenant for a new owner":     {request{identity: userR3, body: body(tenantA, accountR3)}, failure.Conflict},
-		"a new owner, by the platform": {request{body: body(tenantA, accountR3)}, failure.Conflict},
-		"another instance's tenant":    {request{body: body(tenantB, accountR2)}, failure.Conflict},
+		"a tenant for its new owner":  {request{identity: userR3, body: body(tenantA, accountR3)}, failure.Forbidden},
+		"a new owner, by the old one": {request{identity: userR2, body: body(tenantA, accountR3)}, failure.Forbidden},
+		"another instance's tenant":   {request{body: body(tenantB, accountR2)}, failure.Conflict},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.r.method, tc.r.path = http.MethodPost, "/tenant"
@@ -240,7 +240,7 @@ func TestConfigureTenant_IgnoresOtherProperties(t *testing.T) {
 	want := `{"aps":{"type":"` + tenantType + `","id":"` + tenantA + `"},"directory":"new.example.com","applicationId":"","applicationSecret":"","applicationSecretEnd":"","nextApplicationSecret":"","nextApplicationSecretEnd":"","applicationCertificate":"","applicationCertificateEnd":"",
 		"tokenStatus":"action_required","tokenExpiresAt":"2027-02-21T08:20:00Z","tokenReason":"grant_revoked"}`
 	// Read-only properties, and those of other types, are ignored.
-	body := tenantResource(tenantA, `"directory":"new.example.com","tokenStatus":"active","account":{"aps":{"id":"`+accountR3+`"}},"cloud":7`)
+	body := tenantResource(tenantA, `"directory":"new.example.com","tokenStatus":"active","account":{"aps":{"id":"`+accountR2+`"}},"cloud":7`)
 	same(t, h.accepted(request{method: http.MethodPut, path: "/tenant/" + tenantA, identity: userR2, body: body}, http.StatusOK), want)
 	same(t, h.accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA, identity: userR2}, http.StatusOK), want)
 	if got := h.tenants.tenants[tenantA]; got.AccountID != accountR2 || got.Name != "Fabrikam" {
@@ -262,9 +262,9 @@ func TestRetrieveApp_SettingsForPlatformOnly(t *testing.T) {
 func TestHandler_ToleratesVariantsOfRequests(t *testing.T) {
 	for name, r := range map[string]request{
 		"link":                          {method: http.MethodPost, path: "/tenant/" + tenantA + "/app", body: `{"aps":{"id":"` + rootA + `"}}`},
-		"link with a trailing slash":    {method: http.MethodPost, path: "/tenant/" + tenantA + "/account/", body: "{}"},
+		"link with a trailing slash":    {method: http.MethodPost, path: "/tenant/" + tenantA + "/account/", body: `{"aps":{"id":"` + accountR2 + `"}}`},
 		"link with the id in the path":  {method: http.MethodPost, path: "/app/" + rootA + "/accounts/" + accountR2},
-		"unlink":                        {method: http.MethodDelete, path: "/tenant/" + tenantA + "/app/" + rootA},
+		"unlink":                        {method: http.MethodDelete, path: "/app/" + rootA + "/accounts/" + accountR2},
 		"linked collection":             {method: http.MethodGet, path: "/app/" + rootA + "/accounts"},
 		"removal of a collection":       {method: http.MethodDelete, path: "/tenant"},
 		"double slash":                  {method: http.MethodGet, path: "//tenant//" + tenantA},
@@ -319,15 +319,19 @@ func TestLinked_UnknownIsNotFound(t *testing.T) {
 	for _, verb := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
 		for _, path := range []string{
 			"/tenant/" + tenantA + "/anything", "/tenant/" + tenantA + "/anything/" + unknownID, "/tenant/" + tenantA + "/accounts",
-			"/tenant/" + unknownID + "/app", "/tenant/1/app", "/tenant/" + tenantB + "/app", "/tenant/" + tenantB + "/app/" + rootA,
+			"/tenant/" + unknownID + "/app/" + rootA, "/tenant/1/app/" + rootA, "/tenant/" + tenantB + "/app/" + rootA,
 			"/app/" + rootA + "/anything", "/app/" + rootB + "/accounts", "/app/" + unknownID + "/accounts/" + accountR2,
 		} {
 			installed(t).refused(request{method: verb, path: path}, failure.NotFound)
 		}
-		for _, path := range []string{"/tenant/" + tenantA + "/app", "/tenant/" + tenantA + "/account/" + accountR2, "/tenant/" + tenantA + "/subscription", "/app/" + rootA + "/accounts"} {
+		for _, path := range []string{"/app/" + rootA + "/accounts", "/app/" + rootA + "/accounts/", "/app/" + rootA + "/accounts/" + accountR2} {
 			installed(t).accepted(request{method: verb, path: path}, http.StatusOK)
 		}
 	}
+	for _, path := range []string{"/app", "/account", "/account/" + accountR2, "/subscription"} {
+		installed(t).accepted(request{method: http.MethodGet, path: "/tenant/" + tenantA + path}, http.StatusOK)
+	}
+	installed(t).refused(request{method: http.MethodDelete, path: "/tenant/" + tenantA + "/app/" + rootA}, failure.MethodNotAllowed)
 }
 
 // TestResource_AcceptsWhatPlatformsSend: the key pair of certificate mode in a signed request, and an id without a type.

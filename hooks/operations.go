@@ -93,6 +93,9 @@ type operation struct {
 	// suspension marks the two operations of http://aps-standard.org/types/core/suspendable/1.0. Types of package version 1 do
 	// not implement it, but nothing is wrong with a platform that calls them.
 	suspension bool
+	// link is the relation whose link the operation creates or removes; empty for other operations. The id of the linked
+	// resource may be in the body, or behind the path.
+	link string
 	// async marks an operation that may be answered with 202 and is then retried (docs/reference/aps-protocol.md §1.5).
 	async bool
 	// resource says whether the body is a resource.
@@ -137,6 +140,12 @@ func operations() []operation {
 			resource: optionalResource, allowed: allowed, handle: handle,
 		}
 	}
+	// The platform has authorised what it links. Who is named matters only when that changes an owner (movers).
+	link := func(name, verb, relation string, handle func(*Handler, *call) error, allowed ...role) operation {
+		return operation{
+			Operation: Operation{tenantService, name, verb, "/" + relation}, lifecycle: true, link: relation, allowed: allowed, handle: handle,
+		}
+	}
 	custom := func(service, name, verb, path string, handle func(*Handler, *call) error, allowed ...role) operation {
 		return operation{Operation: Operation{service, name, verb, path}, allowed: allowed, handle: handle}
 	}
@@ -164,6 +173,12 @@ func operations() []operation {
 		lifecycle(tenantService, "unprovision", http.MethodDelete, "", noResource, (*Handler).unprovision, anyone()...),
 		suspension("disable", (*Handler).disable, parent, provider, platform, application),
 		suspension("enable", (*Handler).enable, parent, provider, platform, application),
+		link("linkAccount", http.MethodPost, accountLink, (*Handler).acknowledgeLink, anyone()...),
+		link("unlinkAccount", http.MethodDelete, accountLink, (*Handler).unlinkAccount, movers()...),
+		link("linkSubscription", http.MethodPost, subscriptionLink, (*Handler).linkSubscription, anyone()...),
+		link("unlinkSubscription", http.MethodDelete, subscriptionLink, (*Handler).unlinkSubscription, anyone()...),
+		link("linkApp", http.MethodPost, appLink, (*Handler).linkApp, anyone()...),
+		custom(tenantService, "migrationPreCheck", http.MethodPost, "/migrationPreCheck", (*Handler).checkMove, movers()...),
 		custom(tenantService, "beginConsent", http.MethodPost, "/consents", (*Handler).beginConsent, owner),
 		custom(tenantService, "findConsent", http.MethodGet, "/consents/{consentId}", (*Handler).findConsent, owner),
 		custom(tenantService, "consentLink", http.MethodPost, "/consentLink", (*Handler).consentLink, owner),
@@ -211,9 +226,19 @@ func (op operation) isOpen(repeated bool) bool {
 	return !slices.ContainsFunc(anyone(), func(r role) bool { return op.decide(r, repeated) != Performed })
 }
 
-// relations are the links of a service's resources. Those of the tenant are inherited but for the first
-// (docs/reference/aps-protocol.md §4.7).
-var relations = map[string][]string{appService: {"accounts"}, tenantService: {"app", "account", "subscription"}}
+// The links of a tenant. All but the first are inherited (docs/reference/aps-protocol.md §4.7).
+const (
+	appLink          = "app"
+	accountLink      = "account"
+	subscriptionLink = "subscription"
+)
+
+// relations are the links of a service's resources.
+var relations = map[string][]string{appService: {"accounts"}, tenantService: {appLink, accountLink, subscriptionLink}}
+
+// movers are the callers who may give a tenant another owner, in whatever form, or take it from its owner: those who sell and
+// manage subscriptions. Owners may not: nobody gives away, or takes, what another one consented to.
+func movers() []role { return []role{parent, provider, platform, application} }
 
 // isOperation reports whether the first segment of a path below a resource of service belongs to an operation. It is not
 // a relation then.

@@ -32,6 +32,15 @@ type Tenants interface {
 	Resolve(ctx context.Context, instanceKey, id string) (tenant.Resolved, error)
 	Tenants(ctx context.Context, instanceKey string) ([]tenant.Tenant, error)
 	Rename(ctx context.Context, instanceKey, id, name, marketplace string, by audit.Actor) error
+
+	// Link makes an account the owner of a tenant. Another account than the owner is a move, which may be refused.
+	Link(ctx context.Context, instanceKey, id, accountID string, by audit.Actor) (tenant.Tenant, error)
+	Unlink(ctx context.Context, instanceKey, id, accountID string, by audit.Actor) (tenant.Tenant, error)
+	// MayMove returns the failure with which Link would refuse a move.
+	MayMove(ctx context.Context, t tenant.Tenant) error
+	LinkSubscription(ctx context.Context, instanceKey, id, subscriptionID string, by audit.Actor) (tenant.Tenant, error)
+	// Recognize records that the platform has a tenant after all.
+	Recognize(ctx context.Context, instanceKey, id string, by audit.Actor) (tenant.Tenant, error)
 }
 
 // Tokens reads, renews, checks, deletes and lends tokens; token.Service implements it.
@@ -67,8 +76,8 @@ type Accounts interface {
 type Bindings interface {
 	// RenewalTask returns the id of the platform's periodic task that calls renewTokens, or "" without one.
 	RenewalTask(ctx context.Context, in tenant.Instance) (string, error)
-	// SubscribeAccount makes the platform report changes of an account.
-	SubscribeAccount(ctx context.Context, in tenant.Instance, accountID string) error
+	// SubscribeAccount makes the platform report changes of an account, and returns whether it does.
+	SubscribeAccount(ctx context.Context, in tenant.Instance, accountID string) (watched bool, err error)
 	// Unsubscribe cancels the periodic task of an instance that is being removed.
 	Unsubscribe(ctx context.Context, in tenant.Instance) error
 }
@@ -76,9 +85,11 @@ type Bindings interface {
 // noBindings is the default of Config.Bindings.
 type noBindings struct{}
 
-func (noBindings) RenewalTask(context.Context, tenant.Instance) (string, error)    { return "", nil }
-func (noBindings) SubscribeAccount(context.Context, tenant.Instance, string) error { return nil }
-func (noBindings) Unsubscribe(context.Context, tenant.Instance) error              { return nil }
+func (noBindings) RenewalTask(context.Context, tenant.Instance) (string, error) { return "", nil }
+func (noBindings) SubscribeAccount(context.Context, tenant.Instance, string) (bool, error) {
+	return false, nil
+}
+func (noBindings) Unsubscribe(context.Context, tenant.Instance) error { return nil }
 
 // Nonces records used nonces for all replicas.
 type Nonces interface {

@@ -16,7 +16,7 @@ func (h *Handler) provision(c *call) error {
 	bestEffort, cancel := context.WithTimeout(c.ctx(), bestEffortTimeout)
 	defer cancel()
 	requested.Name, requested.Marketplace = h.namesOf(bestEffort, c.Instance, requested.AccountID)
-	h.subscribe(bestEffort, c.Instance, requested.AccountID)
+	requested.WatchedAccountID = h.subscribe(bestEffort, c.Instance, requested.AccountID)
 	t, err := h.cfg.Tenants.Provision(c.ctx(), requested, c.caller.actor)
 	if err != nil {
 		return err
@@ -103,12 +103,18 @@ func names(chain []tenant.Account) (company, marketplace string) {
 	return chain[0].Name, marketplace
 }
 
-// subscribe makes the platform report when the tenant's account changes its name. Failing doesn't fail the provisioning.
-func (h *Handler) subscribe(ctx context.Context, in tenant.Instance, accountID string) {
+// subscribe makes the platform report when the tenant's account changes its name, and returns the account if it does. Failing
+// doesn't fail the provisioning: the sweep of the bindings does it later.
+func (h *Handler) subscribe(ctx context.Context, in tenant.Instance, accountID string) string {
 	if accountID == "" {
-		return
+		return ""
 	}
-	if err := h.cfg.Bindings.SubscribeAccount(ctx, in, accountID); err != nil {
-		h.cfg.Log.WarnContext(ctx, "subscribing to changes of the tenant's account failed", "reference", failure.Reference(ctx), "err", err)
+	watched, err := h.cfg.Bindings.SubscribeAccount(ctx, in, accountID)
+	if err != nil {
+		h.cfg.Log.WarnContext(ctx, "subscribing to changes of the tenant's account failed; retrying later", "reference", failure.Reference(ctx), "err", err)
 	}
+	if !watched {
+		return ""
+	}
+	return accountID
 }

@@ -14,6 +14,7 @@ import (
 var since = map[string]int{
 	"app.removeCredential":             2,
 	"tenant.removeCredential":          2,
+	"tenant.migrationPreCheck":         2,
 	"tenant.beginConsent.panel":        2,
 	"tenant.tokenStatus.onboardingURL": 2,
 	"app.customerDirectories":          2,

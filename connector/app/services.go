@@ -114,6 +114,7 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 	}
 	if s.Tenants, err = tenant.New(tenant.Config{
 		Store: s.Store, Directories: s.Microsoft, Clouds: slices.Sorted(maps.Keys(s.Authorities)),
+		Resources: s.platform, AllowMoves: allowMoves(cfg.Instances),
 		Controllers: s.controllers, Now: opts.Now, Log: opts.component("tenant"),
 	}); err != nil {
 		return err
@@ -142,7 +143,7 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 		return err
 	}
 	if s.Bindings, err = binding.New(binding.Config{
-		Store: s.Store, Controller: s.platform, Keys: consumerKeys(cfg.Instances),
+		Store: s.Store, Controller: s.platform, Tenants: s.Tenants, Keys: consumerKeys(cfg.Instances),
 		PeriodicTask: cfg.Platform.PeriodicTask, AccountEvents: cfg.Platform.AccountEvents,
 		Now: opts.Now, Log: opts.component("binding"),
 	}); err != nil {
@@ -179,6 +180,15 @@ func deployments(instances []config.Instance) func(key string) tenant.Deployment
 		byKey[in.Key] = in.Deployment()
 	}
 	return func(key string) tenant.Deployment { return byKey[key] }
+}
+
+// allowMoves returns for which instances the operator allows that tenants with a grant move.
+func allowMoves(instances []config.Instance) func(key string) bool {
+	allow := make(map[string]bool)
+	for _, in := range instances {
+		allow[in.Key] = in.AllowMoves
+	}
+	return func(key string) bool { return allow[key] }
 }
 
 // renewSuspended returns which instances renew the tokens of suspended subscriptions.

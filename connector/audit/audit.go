@@ -30,6 +30,11 @@ const (
 	DirectoryResolved  Action = "tenant.directory_resolved" // of a domain that could not be resolved when it was entered
 	TenantSuspended    Action = "tenant.suspended"
 	TenantResumed      Action = "tenant.resumed"
+	TenantLinked       Action = "tenant.linked"               // with its account, for the first time or again
+	TenantUnlinked     Action = "tenant.unlinked"             // from its account
+	TenantMoved        Action = "tenant.moved"                // to another account
+	TenantDoubted      Action = "tenant.doubted"              // the platform may no longer have it
+	TenantRecognized   Action = "tenant.recognized"           // the platform has it after all
 	DirectoryDisputed  Action = "instance.directory_disputed" // a second tenant proved a directory; for the provider
 	TenantRemoved      Action = "tenant.removed"
 	ConsentBegun       Action = "consent.begun"

@@ -42,6 +42,18 @@ type Store interface {
 	// Transact runs fn in one transaction, which its context carries.
 	Transact(ctx context.Context, fn func(ctx context.Context) error) error
 	AppendEvent(ctx context.Context, e audit.Event) error
+
+	Tenant(ctx context.Context, id string) (tenant.Tenant, error)
+	// UnboundTenants returns the IDs of the tenants of an instance that have no account, of those that the platform may not
+	// have, and with unwatched of those whose account the platform does not report.
+	UnboundTenants(ctx context.Context, instanceKey string, unwatched bool) ([]string, error)
+}
+
+// Tenants changes what is stored about tenants; tenant.Service implements it.
+type Tenants interface {
+	Link(ctx context.Context, instanceKey, id, accountID string, by audit.Actor) (tenant.Tenant, error)
+	Recognize(ctx context.Context, instanceKey, id string, by audit.Actor) (tenant.Tenant, error)
+	Watched(ctx context.Context, instanceKey, id, accountID string, by audit.Actor) error
 }
 
 // A Task is a call that the platform makes once a day.
@@ -62,6 +74,9 @@ type Controller interface {
 	SubscribeAccounts(ctx context.Context, in tenant.Instance, relation, handler string) (id string, err error)
 	// LinkAccount links an account with the root. Linking it again changes nothing.
 	LinkAccount(ctx context.Context, in tenant.Instance, relation, accountID string) error
+	// TenantAccount returns the account that the platform linked with a tenant, "" for none, and the failure not_found when the
+	// platform has no such tenant.
+	TenantAccount(ctx context.Context, in tenant.Instance, tenantID string) (accountID string, err error)
 	// PushRoot stores properties of the root at the platform.
 	PushRoot(ctx context.Context, in tenant.Instance, properties map[string]any) error
 }
@@ -92,6 +107,7 @@ func retryAfter() []time.Duration {
 type Config struct {
 	Store      Store      // required
 	Controller Controller // required
+	Tenants    Tenants    // required
 
 	// Keys are the keys of the instances to bind. Default: none.
 	Keys []string
@@ -112,7 +128,7 @@ type Service struct {
 	cfg Config
 
 	mu      sync.Mutex         // guards backoff
-	backoff map[string]backoff // instance key → when to try again; bounded by cfg.Keys
+	backoff map[string]backoff // instance key, for tenants with tenantsOf → when to try again; bounded by cfg.Keys
 }
 
 type backoff struct {
@@ -122,8 +138,8 @@ type backoff struct {
 
 // New checks cfg and fills in its defaults. It starts nothing.
 func New(cfg Config) (*Service, error) {
-	if cfg.Store == nil || cfg.Controller == nil {
-		return nil, errors.New("binding: a store and a controller are required")
+	if cfg.Store == nil || cfg.Controller == nil || cfg.Tenants == nil {
+		return nil, errors.New("binding: a store, a controller and tenants are required")
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -134,8 +150,8 @@ func New(cfg Config) (*Service, error) {
 	return &Service{cfg: cfg, backoff: make(map[string]backoff)}, nil
 }
 
-// Sweep creates the missing tasks and subscriptions of all installed instances. A refusal by a platform is logged, not
-// returned, and a later Sweep retries it after a growing delay.
+// Sweep creates the missing tasks and subscriptions of all installed instances, and binds their tenants. A refusal by a platform
+// is logged, not returned, and a later Sweep retries it after a growing delay.
 func (s *Service) Sweep(ctx context.Context) error {
 	for _, key := range s.cfg.Keys {
 		in, err := s.cfg.Store.Instance(ctx, key)
@@ -145,16 +161,28 @@ func (s *Service) Sweep(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !in.RemovedAt.IsZero() || in.RootID == "" || s.backingOff(key) {
+		if !in.RemovedAt.IsZero() || in.RootID == "" {
 			continue
 		}
-		err = s.bind(ctx, in)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		s.record(key, err)
-		if err != nil {
-			s.cfg.Log.WarnContext(ctx, "setting up the periodic task or the event subscription failed; retrying later", "instance", key, "err", err)
+		for _, work := range []struct {
+			key    string // of backoff
+			do     func(context.Context, tenant.Instance) error
+			failed string
+		}{
+			{key, s.bind, "setting up the periodic task or the event subscription failed; retrying later"},
+			{tenantsOf + key, s.bindTenants, "binding tenants failed; retrying later"},
+		} {
+			if s.backingOff(work.key) {
+				continue
+			}
+			err := work.do(ctx, in)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			s.record(work.key, err)
+			if err != nil {
+				s.cfg.Log.WarnContext(ctx, work.failed, "instance", key, "err", err)
+			}
 		}
 	}
 	return nil
@@ -250,13 +278,14 @@ func (s *Service) RenewalTask(ctx context.Context, in tenant.Instance) (string, 
 	return b.RenewalTask, err
 }
 
-// SubscribeAccount adds an account to those whose changes the platform reports, unless Config turns that off. Adding it again
-// changes nothing.
-func (s *Service) SubscribeAccount(ctx context.Context, in tenant.Instance, accountID string) error {
+// SubscribeAccount adds an account to those whose changes the platform reports, unless Config turns that off, and returns
+// whether it did. Adding it again changes nothing.
+func (s *Service) SubscribeAccount(ctx context.Context, in tenant.Instance, accountID string) (watched bool, err error) {
 	if !s.cfg.AccountEvents {
-		return nil
+		return false, nil
 	}
-	return s.cfg.Controller.LinkAccount(ctx, in, AccountRelation, accountID)
+	err = s.cfg.Controller.LinkAccount(ctx, in, AccountRelation, accountID)
+	return err == nil, err
 }
 
 // Unsubscribe cancels the periodic task of an instance that is being removed. The platform removes event subscription

@@ -70,6 +70,22 @@ func newInstallation(t *testing.T, db *storetest.Database) *installation {
 	return s
 }
 
+func (s *installation) tenants() *tenant.Service {
+	s.t.Helper()
+	tenants, err := tenant.New(tenant.Config{Store: s.store, Directories: noDirectories{}, Clouds: []string{"global"}, Now: s.clock.Now})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return tenants
+}
+
+// noDirectories resolves no directory.
+type noDirectories struct{}
+
+func (noDirectories) ResolveDirectory(context.Context, string, string) (string, error) {
+	return "", nil
+}
+
 // install creates a new instance on the platform and stores it.
 func (s *installation) install() {
 	s.t.Helper()
@@ -111,7 +127,7 @@ func (s *installation) replica() *binding.Service {
 		s.t.Fatal(err)
 	}
 	service, err := binding.New(binding.Config{
-		Store: s.store, Controller: calls, PeriodicTask: !s.disabled, AccountEvents: !s.disabled, Keys: []string{"nobody", key}, Now: s.clock.Now, Log: slog.New(slog.DiscardHandler),
+		Store: s.store, Controller: calls, Tenants: s.tenants(), PeriodicTask: !s.disabled, AccountEvents: !s.disabled, Keys: []string{"nobody", key}, Now: s.clock.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -163,8 +179,8 @@ func TestSweep_CreatesTaskAndSubscriptionOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.service.SubscribeAccount(t.Context(), s.instance, account.ID); err != nil {
-			t.Errorf("SubscribeAccount() = %v", err)
+		if watched, err := s.service.SubscribeAccount(t.Context(), s.instance, account.ID); err != nil || !watched {
+			t.Errorf("SubscribeAccount() = %t, %v, want true", watched, err)
 		}
 		if err := s.platform.RenameAccount(account.ID, "North Group"); err != nil {
 			t.Fatal(err)
@@ -259,8 +275,8 @@ func TestSweep_CreatesNothingWhenDisabled(t *testing.T) {
 	s.disabled = true
 	s.service = s.replica()
 	s.sweep()
-	if err := s.service.SubscribeAccount(t.Context(), s.instance, "not read"); err != nil || s.calls.Load() != 0 {
-		t.Errorf("SubscribeAccount() = %v after %d calls, want nil after none", err, s.calls.Load())
+	if watched, err := s.service.SubscribeAccount(t.Context(), s.instance, "not read"); err != nil || watched || s.calls.Load() != 0 {
+		t.Errorf("SubscribeAccount() = %t, %v after %d calls, want false after none", watched, err, s.calls.Load())
 	}
 }
 

@@ -33,7 +33,7 @@ func (c *longController) CancelTask(_ context.Context, _ tenant.Instance, id str
 func TestSweep_MySQLRemovesTaskWithLongID(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s, long := newInstallation(t, db), &longController{}
-		service, err := binding.New(binding.Config{Store: s.store, Controller: long, PeriodicTask: true, Keys: []string{key}, Now: s.clock.Now})
+		service, err := binding.New(binding.Config{Store: s.store, Controller: long, Tenants: s.tenants(), PeriodicTask: true, Keys: []string{key}, Now: s.clock.Now})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +71,7 @@ func (c *flakyController) PushRoot(context.Context, tenant.Instance, map[string]
 func TestSweep_BackoffOfAWrongClockIsOver(t *testing.T) {
 	s, flaky, ahead := newInstallation(t, storetest.SQLite(t)), &flakyController{}, 150*24*time.Hour
 	service, err := binding.New(binding.Config{
-		Store: s.store, Controller: flaky, PeriodicTask: true, Keys: []string{key}, Now: func() time.Time { return s.clock.Now().Add(ahead) },
+		Store: s.store, Controller: flaky, Tenants: s.tenants(), PeriodicTask: true, Keys: []string{key}, Now: func() time.Time { return s.clock.Now().Add(ahead) },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -255,6 +255,9 @@ type Instance struct {
 	// RenewSuspended keeps the tokens of suspended subscriptions renewed, so that they work when the subscription is resumed.
 	// Without it, they expire after 90 days. Default: true.
 	RenewSuspended *bool `yaml:"renewSuspended"`
+	// AllowMoves lets the platform move a subscription to another account while it has a refresh token. The token of the old
+	// account is destroyed then, and the new account has to consent. Without it, such a move is refused. Default: false.
+	AllowMoves bool `yaml:"allowMoves"`
 	// Federated lets the application of the instance authenticate with the token in federated.tokenFile, besides the secrets and
 	// certificates in its settings. Applications of resellers never use it. Default: false.
 	Federated bool `yaml:"federated"`

@@ -131,6 +131,14 @@ const (
 	Integrity Code = "integrity"
 	// The platform suspended the subscription, for example during a credit hold.
 	Suspended Code = "suspended"
+	// The platform removed the link between the subscription and its account.
+	Unlinked Code = "unlinked"
+	// The platform may no longer have the subscription.
+	TenantUnknown Code = "tenant_unknown"
+	// The subscription cannot move to another account while it has a grant.
+	MoveRefused Code = "move_refused"
+	// The instance has another root resource, which its platform still has.
+	RootExists Code = "root_exists"
 
 	// The application registration at Microsoft.
 	ClientSecretWrong      Code = "client_secret_wrong"
@@ -300,6 +308,10 @@ var messages = map[Code]message{
 	ApplicationChanged: {SignIn, http.StatusConflict, "The refresh token was issued to the application __seen__, but the settings now name __expected__.", "Use Update Refresh Token, or set the old application again."},
 	Integrity:          {Configuration, http.StatusConflict, "The stored data that decides who has access was changed outside the connector.", "Nothing is issued until the operator has checked the change. Give the reference to the operator."},
 	Suspended:          {Configuration, http.StatusConflict, "The subscription is suspended by the marketplace. The refresh token is kept, but nothing is issued.", "Ask the provider of the marketplace to resume the subscription."},
+	Unlinked:           {Configuration, http.StatusConflict, "The marketplace linked this subscription with no account. The refresh token is kept, but nothing is issued.", "Ask the provider of the marketplace to link the subscription with its account again."},
+	TenantUnknown:      {Configuration, http.StatusConflict, "The marketplace doesn't know this subscription. The refresh token is kept, but nothing is issued.", "Ask the operator to check the subscription: connector instances lists and removes those that the marketplace lost."},
+	MoveRefused:        {"", http.StatusConflict, "The subscription can't move to another account while it has a refresh token.", "Delete the token first, or ask the operator to allow moves, which destroys the token."},
+	RootExists:         {"", http.StatusConflict, "This key belongs to another instance, which the platform still has.", "Use another key, or remove the other instance first."},
 	RenewalRunning:     {Transient, http.StatusConflict, "A renewal is already running.", "Wait a moment, then look at the status."},
 
 	GrantUnreadable:       {Configuration, http.StatusConflict, "The stored refresh token can't be read: it was damaged or changed in the database.", "Use Update Refresh Token, or send the link of Manual Update. Ask the operator to check the database."},

@@ -86,8 +86,14 @@ func (s *Store) describe(ctx context.Context, table, id string) (AlteredRow, err
 		Table: table, InstanceKey: t.InstanceKey, TenantID: id,
 		Columns: []ColumnOfRow{{"instance_key", t.InstanceKey}, {"account_id", t.AccountID}, {"directory_id", t.DirectoryID}, {"proven_directory_id", t.ProvenDirectoryID}},
 	}
-	if !t.SuspendedAt.IsZero() {
-		row.Columns = append(row.Columns, ColumnOfRow{"suspended_at", t.SuspendedAt.Format(time.DateTime)})
+	stored := tenantRow{
+		Suspended: sqldb.NewTimestamp(t.SuspendedAt), Unlinked: sqldb.NewTimestamp(t.UnlinkedAt),
+		Unknown: sqldb.NewTimestamp(t.UnknownAt), Moved: sqldb.NewTimestamp(t.MovedAt),
+	}
+	for _, c := range stored.times() {
+		if !c.at.Time.IsZero() {
+			row.Columns = append(row.Columns, ColumnOfRow{c.name, c.at.Time.Format(time.DateTime)})
+		}
 	}
 	grants, err := s.grantsOf(ctx, id)
 	for _, g := range grants {

@@ -15,7 +15,7 @@ import (
 // The columns of queries for many tenants. When a tenant has no grant or schedule, its columns are NULL.
 const (
 	tenantColumns = "id, instance_key, account_id, subscription_id, name, marketplace, directory_id, directory, application_id, credentials, " +
-		"suspended_at, created_at, updated_at, version, mac, proven_directory_id"
+		"suspended_at, created_at, updated_at, version, mac, proven_directory_id, unlinked_at, unknown_at, moved_at, watched_account_id"
 	instanceColumns = "instance_key, instance_id, root_id, controller_uri, named_controller, package_version, cloud, application_id, credentials, mfa_request, " +
 		"borrowers, customer_directories, skip_landing, direct_link, tenant_application, created_at, updated_at, removed_at, version, mac"
 	activeColumns = "COALESCE(a.tenant_id, ''), a.issued_at, COALESCE(a.instance_key, ''), COALESCE(a.account_id, ''), COALESCE(a.directory_id, ''), COALESCE(a.application_id, ''), " +
@@ -43,6 +43,7 @@ func (row *tenantRow) scanDest() []any {
 	return []any{
 		&row.ID, &row.InstanceKey, &row.AccountID, &row.SubscriptionID, &row.Name, &row.Marketplace, &row.DirectoryID, &row.Directory,
 		&row.ApplicationID, &row.Credentials, &row.Suspended, &row.Created, &row.Updated, &row.Version, &row.MAC, &row.Proven,
+		&row.Unlinked, &row.Unknown, &row.Moved, &row.Watched,
 	}
 }
 

@@ -29,6 +29,10 @@ type tenantRow struct {
 	ApplicationID  string
 	Credentials    []byte
 	Suspended      sqldb.Timestamp `gorm:"column:suspended_at"`
+	Unlinked       sqldb.Timestamp `gorm:"column:unlinked_at"`
+	Unknown        sqldb.Timestamp `gorm:"column:unknown_at"`
+	Moved          sqldb.Timestamp `gorm:"column:moved_at"`
+	Watched        string          `gorm:"column:watched_account_id"`
 	Created        sqldb.Timestamp `gorm:"column:created_at"`
 	Updated        sqldb.Timestamp `gorm:"column:updated_at"`
 	Version        int64
@@ -56,6 +60,10 @@ func (s *Store) tenantRow(t tenant.Tenant) (tenantRow, error) {
 		ApplicationID:  t.Application.ID,
 		Credentials:    sealed,
 		Suspended:      sqldb.NewTimestamp(t.SuspendedAt),
+		Unlinked:       sqldb.NewTimestamp(t.UnlinkedAt),
+		Unknown:        sqldb.NewTimestamp(t.UnknownAt),
+		Moved:          sqldb.NewTimestamp(t.MovedAt),
+		Watched:        t.WatchedAccountID,
 		Created:        sqldb.NewTimestamp(t.CreatedAt),
 		Updated:        sqldb.NewTimestamp(t.UpdatedAt),
 		Version:        t.Version,
@@ -66,21 +74,30 @@ func (s *Store) tenantRow(t tenant.Tenant) (tenantRow, error) {
 
 // guarded returns the columns of the row that decide who has access.
 func (row *tenantRow) guarded() guardedRow {
-	return guardedRow{row.TableName(), row.ID, append([]guardedColumn{
+	columns := []guardedColumn{
 		{"instance_key", row.InstanceKey, formBound},
 		{"account_id", row.AccountID, formBound},
 		{"directory_id", string(row.DirectoryID), formBound},
 		{"proven_directory_id", string(row.Proven), formProven},
-	}, suspendedColumn(row.Suspended)...)}
+	}
+	// Of the times, only those that are set are covered: the MAC of any other tenant is the one that programs without these
+	// columns compute.
+	for _, c := range row.times() {
+		if !c.at.Time.IsZero() {
+			columns = append(columns, guardedColumn{c.name, c.at.Time.Format(time.RFC3339Nano), formBound})
+		}
+	}
+	return guardedRow{row.TableName(), row.ID, columns}
 }
 
-// suspendedColumn returns the column of a suspension, and none for a tenant that is not suspended, whose MAC programs without
-// this column compute, too.
-func suspendedColumn(at sqldb.Timestamp) []guardedColumn {
-	if at.Time.IsZero() {
-		return nil
-	}
-	return []guardedColumn{{"suspended_at", at.Time.Format(time.RFC3339Nano), formBound}}
+type timeColumn struct {
+	name string
+	at   sqldb.Timestamp
+}
+
+// times returns the columns with the times that decide who has access.
+func (row *tenantRow) times() []timeColumn {
+	return []timeColumn{{"suspended_at", row.Suspended}, {"unlinked_at", row.Unlinked}, {"unknown_at", row.Unknown}, {"moved_at", row.Moved}}
 }
 
 func (s *Store) tenantOf(row tenantRow) tenant.Tenant {
@@ -96,6 +113,10 @@ func (s *Store) tenantOf(row tenantRow) tenant.Tenant {
 		ProvenDirectoryID: string(row.Proven),
 		Application:       s.applicationOf(row.ApplicationID, row.Credentials, "tenants", row.ID),
 		SuspendedAt:       row.Suspended.Time,
+		UnlinkedAt:        row.Unlinked.Time,
+		UnknownAt:         row.Unknown.Time,
+		MovedAt:           row.Moved.Time,
+		WatchedAccountID:  row.Watched,
 		CreatedAt:         row.Created.Time,
 		UpdatedAt:         row.Updated.Time,
 		Altered:           !s.proven(row.guarded(), row.MAC),
@@ -159,6 +180,7 @@ func (s *Store) SaveTenant(ctx context.Context, t *tenant.Tenant) error {
 		return err
 	}
 	saved.CreatedAt, saved.UpdatedAt, saved.SuspendedAt = row.Created.Time, row.Updated.Time, row.Suspended.Time
+	saved.UnlinkedAt, saved.UnknownAt, saved.MovedAt = row.Unlinked.Time, row.Unknown.Time, row.Moved.Time
 	err = s.db.Write(ctx, func(db *gorm.DB) error {
 		if t.Version == 0 {
 			return db.Create(&row).Error
@@ -230,20 +252,55 @@ func (s *Store) ChangeTenant(ctx context.Context, t *tenant.Tenant, e audit.Even
 // DeleteTenant implements tenant.Store. Deleting a tenant that does not exist is no error.
 func (s *Store) DeleteTenant(ctx context.Context, id string) error {
 	err := s.Transact(ctx, func(ctx context.Context) error {
-		return s.db.Write(ctx, func(db *gorm.DB) error {
-			for _, row := range []any{&grantRow{}, &scheduleRow{}, &stateRow{}, &consentRow{}, &unlistedOriginRow{}} {
-				if err := db.Where("tenant_id = ?", id).Delete(row).Error; err != nil {
-					return err
-				}
-			}
-			if err := announcementOf(db, notify.Subject{Kind: notify.OfTenant, ID: id}).Delete(&announcementRow{}).Error; err != nil {
-				return err
-			}
-			return db.Where("id = ?", id).Delete(&tenantRow{}).Error
-		})
+		if err := s.EmptyTenant(ctx, id); err != nil {
+			return err
+		}
+		return s.db.Write(ctx, func(db *gorm.DB) error { return db.Where("id = ?", id).Delete(&tenantRow{}).Error })
 	})
 	if err != nil {
 		return fmt.Errorf("deleting tenant %q: %w", id, err)
 	}
 	return nil
+}
+
+// EmptyTenant implements tenant.Store.
+func (s *Store) EmptyTenant(ctx context.Context, id string) error {
+	err := s.db.Write(ctx, func(db *gorm.DB) error {
+		for _, row := range []any{&grantRow{}, &scheduleRow{}, &stateRow{}, &consentRow{}, &unlistedOriginRow{}} {
+			if err := db.Where("tenant_id = ?", id).Delete(row).Error; err != nil {
+				return err
+			}
+		}
+		return announcementOf(db, notify.Subject{Kind: notify.OfTenant, ID: id}).Delete(&announcementRow{}).Error
+	})
+	if err != nil {
+		return fmt.Errorf("deleting what tenant %q has: %w", id, err)
+	}
+	return nil
+}
+
+// HoldsGrant implements tenant.Store.
+func (s *Store) HoldsGrant(ctx context.Context, id string) (bool, error) {
+	grants, err := s.grantsOf(ctx, id)
+	if err != nil {
+		return false, fmt.Errorf("reading the grants of tenant %q: %w", id, err)
+	}
+	return len(grants) > 0, nil
+}
+
+// UnboundTenants implements binding.Store.
+func (s *Store) UnboundTenants(ctx context.Context, instanceKey string, unwatched bool) ([]string, error) {
+	condition := "unknown_at IS NOT NULL OR account_id = ''"
+	if unwatched {
+		condition += " OR watched_account_id <> account_id"
+	}
+	var ids []string
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
+		ids = nil
+		return db.Model(&tenantRow{}).Where("instance_key = ? AND ("+condition+")", instanceKey).Pluck("id", &ids).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the tenants of instance %q that are not bound: %w", instanceKey, err)
+	}
+	return ids, nil
 }

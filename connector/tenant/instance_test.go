@@ -124,7 +124,7 @@ func TestInstall_SecondRootUnderOneKeyIsAConflict(t *testing.T) {
 	h := newHarness(t)
 	first := h.install(instance(key, rootID))
 	_, err := h.Install(t.Context(), instance(key, otherRoot), platform())
-	h.checkFailure("Install() of a second root", err, failure.Conflict)
+	h.checkFailure("Install() of a second root", err, failure.RootExists)
 	h.checkSame("the instance after a second root", h.stored(key), first)
 }
 
@@ -152,9 +152,9 @@ func TestInstall_ConcurrentReplicas(t *testing.T) {
 		h.must(calls.Wait())
 		winner := h.stored(key)
 		for i, err := range errs {
-			if err != nil {
-				h.checkFailure("concurrent Install()", err, failure.Conflict)
-			} else if roots[i] != winner.RootID {
+			if err != nil && !failure.Is(err, failure.Conflict) {
+				h.checkFailure("concurrent Install()", err, failure.RootExists)
+			} else if err == nil && roots[i] != winner.RootID {
 				t.Errorf("Install(%s) = nil, but %s is stored", roots[i], winner.RootID)
 			}
 		}

@@ -18,6 +18,12 @@ type Directories interface {
 	ResolveDirectory(ctx context.Context, cloud, directory string) (string, error)
 }
 
+// Resources asks the platform of an instance; controller.Client implements it.
+type Resources interface {
+	// Exists reports whether the platform has a resource. An error means that this is unknown.
+	Exists(ctx context.Context, in Instance, id string) (bool, error)
+}
+
 // Config is what a Service needs.
 type Config struct {
 	Store       Store       // required
@@ -25,6 +31,13 @@ type Config struct {
 
 	// Clouds are the names of the cloud profiles that settings may choose. Required.
 	Clouds []string
+
+	// Resources asks platforms which resources they have. Without it, an instance that a platform forgot is not replaced.
+	// Default: none.
+	Resources Resources
+
+	// AllowMoves reports whether a tenant with a grant may get another owner, which destroys the grant. Default: never.
+	AllowMoves func(instanceKey string) bool
 
 	// Controllers returns the origins that the operator lists as the controller of an instance. Default: none are listed.
 	Controllers func(instanceKey string) []string
@@ -55,6 +68,9 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.AllowMoves == nil {
+		cfg.AllowMoves = func(string) bool { return false }
+	}
 	if cfg.Controllers == nil {
 		cfg.Controllers = func(string) []string { return nil }
 	}
@@ -62,7 +78,8 @@ func New(cfg Config) (*Service, error) {
 }
 
 // Install stores the instance that the platform provisioned. Repeating it with the same key and root leads to the same state.
-// While an instance with the same key and another root is installed, it returns the failure conflict.
+// While an instance with the same key and another root is installed, it returns the failure root_exists, unless the platform
+// no longer has that root: then the new one takes its place, and the tenants stay.
 func (s *Service) Install(ctx context.Context, in Instance, by audit.Actor) (Instance, error) {
 	if err := in.checkLengths(); err != nil {
 		return Instance{}, err
@@ -71,8 +88,13 @@ func (s *Service) Install(ctx context.Context, in Instance, by audit.Actor) (Ins
 	if err != nil {
 		return Instance{}, err
 	}
+	forgotten, err := s.forgotten(ctx, in)
+	if err != nil {
+		return Instance{}, err
+	}
 	var stored Instance
 	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		var replaced map[string]string // details of the event, when another root takes the place of the stored one
 		stored, err = s.cfg.Store.Instance(ctx, in.Key)
 		switch {
 		case errors.Is(err, ErrNotFound):
@@ -80,7 +102,13 @@ func (s *Service) Install(ctx context.Context, in Instance, by audit.Actor) (Ins
 		case err != nil:
 			return fmt.Errorf("reading instance %s: %w", in.Key, err)
 		case stored.RemovedAt.IsZero() && stored.RootID != in.RootID:
-			return failure.New(failure.Conflict)
+			if stored.RootID != forgotten {
+				return failure.New(failure.Conflict) // changed since it was read
+			}
+			stored.ID, stored.RootID, replaced = in.ID, in.RootID, map[string]string{"replaced": forgotten}
+			if err := s.doubtTenants(ctx, in.Key, by); err != nil {
+				return err
+			}
 		case !stored.RemovedAt.IsZero():
 			stored.CreatedAt, stored.Altered = s.cfg.Now(), false // nothing of the removed instance remains
 		}
@@ -89,7 +117,7 @@ func (s *Service) Install(ctx context.Context, in Instance, by audit.Actor) (Ins
 			stored.ID, stored.RootID, stored.ControllerURI, stored.NamedController = in.ID, in.RootID, in.ControllerURI, ""
 		}
 		stored.PackageVersion, stored.Settings, stored.RemovedAt = in.PackageVersion, settings, time.Time{}
-		return s.saveInstance(ctx, &stored, audit.InstanceInstalled, by, nil)
+		return s.saveInstance(ctx, &stored, audit.InstanceInstalled, by, replaced)
 	})
 	return stored, err
 }
@@ -132,31 +160,9 @@ func (s *Service) change(ctx context.Context, key string, action audit.Action, b
 	return in, err
 }
 
-// Remove deletes an instance's tenants and secrets, and marks the instance as removed. Removing an instance that does not
-// exist is no error (docs/reference/aps-protocol.md §1.7).
+// Remove is Remove.
 func (s *Service) Remove(ctx context.Context, key string, by audit.Actor) error {
-	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
-		in, err := s.Instance(ctx, key)
-		if failure.Is(err, failure.NotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		tenants, err := s.cfg.Store.Tenants(ctx, key)
-		if err != nil {
-			return fmt.Errorf("listing tenants of %s: %w", key, err)
-		}
-		for _, t := range tenants {
-			if err := s.delete(ctx, t, by); err != nil {
-				return err
-			}
-		}
-		in.Settings.Application, in.Settings.Borrowers = Application{}, nil
-		in.Altered = false // so that an altered instance can be removed
-		in.RemovedAt = s.cfg.Now()
-		return s.saveInstance(ctx, &in, audit.InstanceRemoved, by, nil)
-	})
+	return Remove(ctx, s.cfg.Store, s.cfg.Now(), key, by)
 }
 
 // RecordRefusal appends the event that by may not call an operation; tenantID is empty for one of the instance.

@@ -42,6 +42,10 @@ type Store interface {
 	ChangeTenant(ctx context.Context, t *Tenant, e audit.Event) error
 	// GrantedDirectory returns the directory of the tenant's active grant, or ErrNotFound without one.
 	GrantedDirectory(ctx context.Context, tenantID string) (string, error)
+	// HoldsGrant reports whether a tenant has a grant, in use or waiting.
+	HoldsGrant(ctx context.Context, id string) (bool, error)
+	// EmptyTenant deletes the grants, consents and schedule of a tenant. It keeps the tenant and the events.
+	EmptyTenant(ctx context.Context, id string) error
 	// DeleteTenant deletes the tenant with its grants, consents and schedule. It keeps the events.
 	DeleteTenant(ctx context.Context, id string) error
 

@@ -91,8 +91,17 @@ type Tenant struct {
 	UpdatedAt   time.Time
 	// SuspendedAt is when the platform suspended the subscription; zero while it is not suspended.
 	SuspendedAt time.Time
-	Altered     bool // as in Instance
-	Version     int64
+	// UnlinkedAt is when the platform removed the link to the account; zero while the tenant is linked. AccountID stays.
+	UnlinkedAt time.Time
+	// UnknownAt is since when the platform doesn't confirm that it has the tenant; zero for one that it has.
+	UnknownAt time.Time
+	// MovedAt is when the tenant got its present owner from another one; zero for the first owner. What was before is not
+	// shown to anyone.
+	MovedAt time.Time
+	// WatchedAccountID is the account whose changes the platform reports for the tenant; empty while it reports none.
+	WatchedAccountID string
+	Altered          bool // as in Instance
+	Version          int64
 }
 
 // A Client is the identity that we use at Microsoft for one tenant: cloud, directory and application.
@@ -138,10 +147,15 @@ func (r *Resolved) Intact() error {
 	return nil
 }
 
-// InUse returns the failure suspended while the platform suspends the tenant's subscription: then nothing is issued for the
-// tenant, no consent begins, and none takes effect.
+// InUse returns a failure while the platform suspends the tenant's subscription, while no account is linked with the tenant, or
+// while the platform doesn't know the tenant: then nothing is issued for the tenant, no consent begins, and none takes effect.
 func (t *Tenant) InUse() error {
-	if !t.SuspendedAt.IsZero() {
+	switch {
+	case !t.UnknownAt.IsZero():
+		return failure.New(failure.TenantUnknown)
+	case !t.UnlinkedAt.IsZero():
+		return failure.New(failure.Unlinked)
+	case !t.SuspendedAt.IsZero():
 		return failure.New(failure.Suspended)
 	}
 	return nil

@@ -90,13 +90,17 @@ func refused(err error, t Tenant) error {
 	return translated(err, fmt.Sprintf("saving tenant %s", t.ID))
 }
 
-// merge copies what the platform sent. It sends owner and subscription only when it provisions the tenant.
+// merge copies what the platform sent. It sends owner and subscription only when it provisions the tenant. Only Link replaces an
+// owner.
 func (t *Tenant) merge(sent Tenant, directoryID string) {
-	if sent.AccountID != "" {
+	if t.AccountID == "" {
 		t.AccountID = sent.AccountID
 	}
 	if sent.SubscriptionID != "" {
 		t.SubscriptionID = sent.SubscriptionID
+	}
+	if sent.WatchedAccountID != "" {
+		t.WatchedAccountID = sent.WatchedAccountID
 	}
 	if sent.Name != "" {
 		t.Name = shortName(sent.Name)
@@ -144,37 +148,18 @@ func (s *Service) Suspend(ctx context.Context, instanceKey, id string, suspended
 			return nil
 		}
 		action := audit.TenantResumed
-		t.SuspendedAt, t.UpdatedAt = time.Time{}, s.cfg.Now()
+		t.SuspendedAt = time.Time{}
 		if suspended {
 			action, t.SuspendedAt = audit.TenantSuspended, s.cfg.Now()
 		}
-		if err := s.cfg.Store.SaveTenant(ctx, &t); err != nil {
-			return translated(err, "saving tenant "+id)
-		}
-		return s.append(ctx, audit.Event{InstanceKey: instanceKey, TenantID: id, Action: action, Actor: by})
+		return s.saveTenant(ctx, &t, action, by, nil)
 	})
 	return t, err
 }
 
-// Unprovision deletes a tenant and its secrets. Deleting a tenant that does not exist is no error.
+// Unprovision is RemoveTenant.
 func (s *Service) Unprovision(ctx context.Context, instanceKey, id string, by audit.Actor) error {
-	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
-		t, err := s.Tenant(ctx, instanceKey, id)
-		if failure.Is(err, failure.NotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		return s.delete(ctx, t, by)
-	})
-}
-
-func (s *Service) delete(ctx context.Context, t Tenant, by audit.Actor) error {
-	if err := s.cfg.Store.DeleteTenant(ctx, t.ID); err != nil {
-		return fmt.Errorf("deleting tenant %s: %w", t.ID, err)
-	}
-	return s.append(ctx, audit.Event{InstanceKey: t.InstanceKey, TenantID: t.ID, Action: audit.TenantRemoved, Actor: by})
+	return RemoveTenant(ctx, s.cfg.Store, s.cfg.Now(), instanceKey, id, by)
 }
 
 // Tenant returns a tenant of an instance, or the failure not_found, even when it belongs to another instance.

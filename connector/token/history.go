@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"azure-partner-connector/connector/audit"
@@ -10,16 +11,18 @@ import (
 	"azure-partner-connector/connector/tenant"
 )
 
-// History returns a tenant's events, newest first, up to limit. When before is not zero, it returns events older than that.
+// History returns a tenant's events, newest first, up to limit. When before is not zero, it returns events older than that. It
+// returns nothing from before the tenant moved to its present owner: that concerns others.
 func (s *Service) History(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error) {
-	if _, err := tenant.Resolve(ctx, s.cfg.Store, tenantID); err != nil {
+	r, err := tenant.Resolve(ctx, s.cfg.Store, tenantID)
+	if err != nil {
 		return nil, err
 	}
 	events, err := s.cfg.Store.Events(ctx, tenantID, before, limit)
 	if err != nil {
 		return nil, fmt.Errorf("reading events of %s: %w", tenantID, err)
 	}
-	return events, nil
+	return slices.DeleteFunc(events, func(e audit.Event) bool { return e.At.Before(r.Tenant.MovedAt) }), nil
 }
 
 func (s *Service) append(ctx context.Context, r *tenant.Resolved, e audit.Event) error {

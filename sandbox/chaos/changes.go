@@ -75,10 +75,13 @@ func changesOf(e audit.Event) []string {
 	case audit.InstanceInstalled, audit.InstanceConfigured, audit.InstanceUpgraded, audit.InstanceMoved, audit.InstanceRemoved:
 		return []string{instanceChange}
 	case audit.InstanceBound:
+		if e.TenantID != "" {
+			return []string{tenantChange}
+		}
 		return []string{bindingChange}
-	case audit.TenantProvisioned, audit.TenantConfigured, audit.DirectoryResolved:
+	case audit.TenantProvisioned, audit.TenantConfigured, audit.DirectoryResolved, audit.TenantMoved:
 		return []string{tenantChange, directoryProof} // it may prove the directory again that it had before
-	case audit.TenantSuspended, audit.TenantResumed:
+	case audit.TenantSuspended, audit.TenantResumed, audit.TenantLinked, audit.TenantUnlinked, audit.TenantDoubted, audit.TenantRecognized:
 		return []string{tenantChange}
 	case audit.TenantRemoved:
 		return []string{tenantRemoval}

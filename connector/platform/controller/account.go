@@ -57,6 +57,31 @@ func (c *Client) Resource(ctx context.Context, in tenant.Instance, id string, ou
 	return c.Call(ctx, in, Request{Method: http.MethodGet, Path: "/aps/2/resources/" + id, AsRoot: true}, out)
 }
 
+// Exists implements tenant.Resources. It asks in the application's own context: the root that impersonation needs may be the one
+// that the platform no longer has.
+func (c *Client) Exists(ctx context.Context, in tenant.Instance, id string) (bool, error) {
+	id, err := canonical(id)
+	if err != nil {
+		return false, nil //nolint:nilerr // no platform has a resource with another kind of id
+	}
+	err = c.Call(ctx, in, Request{Method: http.MethodGet, Path: "/aps/2/resources/" + id}, nil)
+	if failure.Is(err, failure.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// TenantAccount implements binding.Controller.
+func (c *Client) TenantAccount(ctx context.Context, in tenant.Instance, tenantID string) (string, error) {
+	var resource struct {
+		Account link `json:"account"`
+	}
+	if err := c.Resource(ctx, in, tenantID, &resource); err != nil {
+		return "", err
+	}
+	return resource.Account.target(), nil
+}
+
 // Account reads one account. A resource that is not an account is not_resource.
 func (c *Client) Account(ctx context.Context, in tenant.Instance, id string) (tenant.Account, error) {
 	var resource struct {

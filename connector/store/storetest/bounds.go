@@ -42,8 +42,8 @@ func Bounds() map[string]Bound {
 			"id": characters(length.ID), "instance_key": characters(length.Key), "account_id": characters(length.ForeignID),
 			"subscription_id": characters(length.ForeignID), "name": characters(length.Name), "marketplace": characters(length.Name),
 			"directory_id": characters(length.ID), "directory": characters(length.Directory), "application_id": characters(length.ID),
-			"proven_directory_id": characters(length.ID),
-			"credentials":         bytes(length.Credentials), "mac": bytes(mac),
+			"proven_directory_id": characters(length.ID), "watched_account_id": characters(length.ForeignID),
+			"credentials": bytes(length.Credentials), "mac": bytes(mac),
 		},
 		"grants": {
 			"tenant_id": characters(length.ID), "slot": characters(length.Word), "refresh_token": bytes(length.Token + length.Sealed),

@@ -57,6 +57,12 @@ define([], function () {
             case "tenant.directory_resolved": return t("Directory identified");
             case "tenant.suspended": return t("Subscription suspended");
             case "tenant.resumed": return t("Subscription resumed");
+            case "tenant.linked": return t("Subscription linked with its account");
+            case "tenant.unlinked": return t("Subscription unlinked from its account");
+            case "tenant.moved": return t("Subscription moved to another account");
+            case "tenant.doubted": return t("Subscription doubted: the marketplace may not have it");
+            case "tenant.recognized": return t("Subscription confirmed by the marketplace");
+            case "instance.bound": return t("Subscribed to changes of the account");
             case "tenant.removed": return t("Tenant removed");
             case "consent.begun": return t("Automatic update started");
             case "consent.linked": return t("Link of the manual update made");
