@@ -12,7 +12,7 @@ import (
 )
 
 type instancesCommand struct {
-	List             listInstances    `cmd:"" default:"1" help:"List the instances of the configuration, as they are stored, with the tenants that their platform may not have."`
+	List             listInstances    `cmd:"" default:"withargs" help:"List the instances of the configuration, as they are stored, with the tenants that their platform may not have."`
 	Remove           removeInstance   `cmd:"" help:"Remove an instance that its platform forgot, with all its tenants and their refresh tokens, or only tenants that the platform forgot. Without --force it only shows what would be removed."`
 	AcceptController acceptController `cmd:"" help:"Make another address the controller of an instance: the one that a call of the platform named last. Without --address it only shows both."`
 }
