@@ -99,6 +99,7 @@ func (p *Platform) addInstance(q InstanceRequest) (*instance, error) {
 		id: in.root, typeID: t.ID, status: provisioning, owner: p.provider().ID, instance: in.id,
 		service: i.root, properties: settings,
 	})
+	p.adopt(in)
 	return in, nil
 }
 

@@ -51,6 +51,7 @@ func steps() []step {
 		{"package 2-1 upgrades the instance", upgrade},
 		{"registering again", registerAgain},
 		{"the platform suspends Baltic IT, and resumes it", suspension},
+		{"the platform tries to move Baltic IT's subscription, and is refused", refuseMove},
 		{"a consent of a foreign directory is refused", refuseDirectory},
 		{"a consent without MFA is refused", refuseNoMFA},
 		{"Alpine South sends its automatic link to the administrator of Coral Corp and gets nothing", phish},
@@ -67,6 +68,8 @@ func steps() []step {
 		{"the clock moves to day 91: Alpine Cloud is still active", longLife},
 		{"Baltic IT, whose renewals were blocked, has expired", expired},
 		{"the history shows who did what", history},
+		{"the operator allows moves: Baltic IT's subscription moves to another account", allowMove},
+		{"the platform forgets the instance, and it is registered again", forgotten},
 		{"the tenants are removed, the instance is unregistered", unregister},
 	}
 }

@@ -112,6 +112,7 @@ const (
 	Rita  = "rita"  // of the reseller Alpine Cloud, which has a reseller below it
 	Bjorn = "bjorn" // of the reseller Baltic IT
 	Susan = "susan" // of Alpine South, the reseller below Alpine Cloud
+	Nora  = "nora"  // of Northwind Cloud, to which subscriptions move (NewOwner)
 	Petra = "petra" // of the provider
 )
 

@@ -81,6 +81,7 @@ type World struct {
 	installed installation
 	switches  switches
 	previous  secret.Text // while Secret is being replaced
+	moves     bool        // the operator allows moves
 
 	stop      context.CancelFunc
 	running   *errgroup.Group
@@ -253,6 +254,11 @@ func (w *World) RemoveClient(ctx context.Context, name string) error {
 func operator() audit.Actor { return audit.Actor{Kind: audit.Operator, ID: "sandbox", Name: "sandbox"} }
 
 func (w *World) withClients(ctx context.Context, use func(*client.Service) error) error {
+	return w.withServices(ctx, func(services *app.Services) error { return use(services.Clients) })
+}
+
+// withServices calls use with the services of a command of the connector.
+func (w *World) withServices(ctx context.Context, use func(*app.Services) error) error {
 	cfg, err := config.Load(filepath.Join(w.cfg.Folder, "connector.yaml"), nil)
 	if err != nil {
 		return err
@@ -261,7 +267,7 @@ func (w *World) withClients(ctx context.Context, use func(*client.Service) error
 	if err != nil {
 		return err
 	}
-	return errors.Join(use(services.Clients), services.Close())
+	return errors.Join(use(services), services.Close())
 }
 
 func (w *World) stopConnector() error {
@@ -286,7 +292,7 @@ onboarding: {listen: "127.0.0.1:0", publicURL: %s, requestsPerMinute: 6000, requ
 api: {listen: %s, publicURL: %s}
 database: %s
 keys: {file: %s}
-instances: [{key: %s, secret: %s, previousSecret: %s, panelOrigins: [%s]}]
+instances: [{key: %s, secret: %s, previousSecret: %s, panelOrigins: [%s], allowMoves: %t}]
 renewal: {tick: %s, jitter: 1s, lease: 24s}
 clouds:
   - name: global
@@ -294,7 +300,7 @@ clouds:
     partnerCenter: {baseURL: %s}
     graph: {baseURL: %s}
     arm: {baseURL: %s}
-`, quoted(w.HooksURL), quoted(w.OnboardingURL), quoted(w.listeners.API.Addr().String()), quoted(w.APIURL), database, quoted(w.keys()), quoted(w.Key), quoted(w.Secret.Reveal()), quoted(w.previous.Reveal()), w.panels(), w.cfg.Tick,
+`, quoted(w.HooksURL), quoted(w.OnboardingURL), quoted(w.listeners.API.Addr().String()), quoted(w.APIURL), database, quoted(w.keys()), quoted(w.Key), quoted(w.Secret.Reveal()), quoted(w.previous.Reveal()), w.panels(), w.moves, w.cfg.Tick,
 		quoted(w.Microsoft.LoginURL()), quoted(w.Microsoft.PartnerCenterURL()), quoted(w.Microsoft.GraphURL()), quoted(w.Microsoft.ARMURL()))
 }
 
