@@ -187,7 +187,8 @@ func TestSweep_MySQLDetectsAnotherRenewalDuringTheCommit(t *testing.T) {
 			h.must(err)
 			h.must(s.Sweep(t.Context()))
 			if got := h.renewals(); got != 1 || interruptions != 1 {
-				t.Errorf("interrupted %s, the tenant was renewed %d times, with %d interruptions, want once with one", name, got, interruptions)
+				events, err := h.store.Events(t.Context(), tenantID, time.Time{}, 100)
+				t.Errorf("interrupted %s, the tenant was renewed %d times, with %d interruptions, want once with one; events (%v): %+v", name, got, interruptions, err, events)
 			}
 			h.checkState(token.StateActive, "")
 		})
