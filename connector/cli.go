@@ -20,9 +20,12 @@ type commands struct {
 	Keys       keysCommand       `cmd:"" help:"Create the keys that seal secrets."`
 	Rekey      rekeyCommand      `cmd:"" help:"Replace the key that seals secrets while the connector runs."`
 	Backup     backupCommand     `cmd:"" help:"Check backups of the database."`
-	Events     eventsCommand     `cmd:"" help:"Verify the audit trail."`
+	Events     eventsCommand     `cmd:"" help:"List, export and verify the audit trail."`
+	Find       findCommand       `cmd:"" help:"Show what is stored with a reference that a screen, an answer or the log shows."`
+	Health     healthCommand     `cmd:"" help:"Ask the private listener of the configuration whether the connector is ready, for containers without other tools."`
 	Integrity  integrityCommand  `cmd:"" help:"Find and accept changes of the database that were made outside the connector."`
 	Instances  instancesCommand  `cmd:"" help:"Maintain what is stored about the instances."`
+	Tenants    tenantsCommand    `cmd:"" help:"List tenants, show, renew and check their tokens, and delete them."`
 	Clients    clientsCommand    `cmd:"" help:"Add, list, rotate and remove clients of the token API."`
 	Package    packageCommand    `cmd:"" help:"Build or check the package for the platform."`
 	Doctor     doctorCommand     `cmd:"" help:"Diagnose a deployment, and with --tenant a refresh token, and recommend what to do."`

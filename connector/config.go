@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"go.yaml.in/yaml/v3"
+
 	"azure-partner-connector/connector/app"
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/seal"
@@ -13,6 +15,7 @@ import (
 
 type configCommand struct {
 	Example configExample `cmd:"" help:"Print a configuration file that explains every key."`
+	Show    configShow    `cmd:"" help:"Print the configuration that file, environment and defaults make together, without its secrets."`
 	Check   configCheck   `cmd:"" help:"List everything that is wrong with the configuration, and check that the keys belong to the database if that can be reached."`
 }
 
@@ -22,6 +25,22 @@ type configExample struct{}
 func (configExample) Run(c *console) error {
 	_, err := c.stdout.Write(config.Example())
 	return err
+}
+
+type configShow struct{ configFile }
+
+// Run prints the effective configuration as YAML. Secrets print themselves as redacted.
+func (f configShow) Run(c *console) error {
+	cfg, err := f.load()
+	if err != nil {
+		return err
+	}
+	encoder := yaml.NewEncoder(c.stdout)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(cfg); err != nil {
+		return fmt.Errorf("writing the configuration: %w", err)
+	}
+	return encoder.Close()
 }
 
 type configCheck struct{ configFile }

@@ -162,7 +162,7 @@ func (h *Handler) readStatus(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, h.viewStatus(status))
+	return c.JSON(http.StatusOK, viewStatus(status, h.cfg.Now()))
 }
 
 func (h *Handler) readHistory(c *call) error {
@@ -202,7 +202,7 @@ func (h *Handler) change(c *call, do func(context.Context, string, audit.Actor) 
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, h.viewStatus(status))
+	return c.JSON(http.StatusOK, viewStatus(status, h.cfg.Now()))
 }
 
 func (h *Handler) consentLink(c *call) error {

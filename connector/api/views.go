@@ -160,7 +160,7 @@ func viewTenant(r tenant.Resolved, s token.Status) tenantView {
 	}
 }
 
-func (h *Handler) viewStatus(s token.Status) statusView {
+func viewStatus(s token.Status, now time.Time) statusView {
 	v := statusView{
 		State: s.State, Failure: viewRecord(s.Failure),
 		IssuedAt: jsonTime(s.IssuedAt), ExpiresAt: jsonTime(s.ExpiresAt), DaysLeft: s.DaysLeft,
@@ -168,7 +168,7 @@ func (h *Handler) viewStatus(s token.Status) statusView {
 		ApplicationID: s.ApplicationID, SecretEndsAt: jsonTime(s.SecretEnds), ConsentedAt: jsonTime(s.ConsentedAt),
 		Procedure: s.Procedure, Scopes: s.Scopes,
 		MFA: orUnknown(s.Checks.MFA), GlobalAdmin: orUnknown(s.Checks.GlobalAdmin), AdminAgent: orUnknown(s.Checks.AdminAgent), Account: orUnknown(s.Checks.Account),
-		APIs: []apiView{}, ConsentWaiting: s.Pending != nil || s.Unconfirmed != nil, Now: h.cfg.Now().UTC().Truncate(time.Millisecond),
+		APIs: []apiView{}, ConsentWaiting: s.Pending != nil || s.Unconfirmed != nil, Now: now.UTC().Truncate(time.Millisecond),
 	}
 	if v.Scopes == nil {
 		v.Scopes = []string{}
@@ -212,3 +212,30 @@ func viewEvent(e audit.Event) eventView {
 	}
 	return v
 }
+
+// A TenantsDocument is a list of tenants as the command line prints it: in the form of the REST API.
+type TenantsDocument struct {
+	Tenants []tenantView `json:"tenants"`
+	// Counts counts the matching tenants by state, whatever states were asked for.
+	Counts map[token.State]int `json:"counts"`
+}
+
+// Add adds a tenant.
+func (d *TenantsDocument) Add(r tenant.Resolved, s token.Status) {
+	d.Tenants = append(d.Tenants, viewTenant(r, s))
+}
+
+// A TenantDocument is one tenant as the command line prints it.
+type TenantDocument struct {
+	Tenant tenantView  `json:"tenant"`
+	Status statusView  `json:"status"`
+	Events []eventView `json:"events,omitempty"`
+}
+
+// NewTenantDocument returns one tenant as the command line prints it.
+func NewTenantDocument(r tenant.Resolved, s token.Status, events []audit.Event, now time.Time) TenantDocument {
+	return TenantDocument{viewTenant(r, s), viewStatus(s, now), viewEvents(events)}
+}
+
+// EventDocument returns an event as the command line prints it: in the form of the REST API.
+func EventDocument(e audit.Event) any { return viewEvent(e) }

@@ -47,7 +47,7 @@ type Config struct {
 	Shutdown   Shutdown            `yaml:"shutdown"`
 
 	// Warnings are what Load accepted but an operator should change, one sentence each. Not a key.
-	Warnings []string
+	Warnings []string `yaml:"-"`
 }
 
 // Hooks configures the listener for the platform.

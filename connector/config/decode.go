@@ -244,7 +244,8 @@ func isGroup(t reflect.Type) bool {
 
 func isGroupList(t reflect.Type) bool { return t.Kind() == reflect.Slice && isGroup(t.Elem()) }
 
-func keyOf(f reflect.StructField) string { return f.Tag.Get("yaml") }
+// keyOf returns the key of a field; "" for one that has none.
+func keyOf(f reflect.StructField) string { return strings.TrimSuffix(f.Tag.Get("yaml"), "-") }
 
 // field returns the field of a group whose key matches.
 func field(t reflect.Type, matches func(key string) bool) (reflect.StructField, bool) {

@@ -208,3 +208,42 @@ func (s *Store) CoveredEvents(ctx context.Context, after audit.Cursor, limit int
 	}
 	return events, after, nil
 }
+
+// An EventFilter selects events. Empty fields select all.
+type EventFilter struct {
+	TenantID  string
+	Action    audit.Action
+	Reference string
+	Since     time.Time
+}
+
+// SearchEvents returns the latest events that a filter selects, newest first, up to limit. Without a tenant it reads the trail
+// from its end: it is for commands, not for requests.
+func (s *Store) SearchEvents(ctx context.Context, filter EventFilter, limit int) ([]audit.Event, error) {
+	var rows []eventRow
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
+		query := db.Order("seq DESC")
+		if filter.TenantID != "" {
+			query = db.Where("tenant_id = ?", filter.TenantID).Order("happened_at DESC, seq DESC")
+		}
+		if filter.Action != "" {
+			query = query.Where("action = ?", string(filter.Action))
+		}
+		if filter.Reference != "" {
+			query = query.Where("reference = ?", filter.Reference)
+		}
+		if !filter.Since.IsZero() {
+			query = query.Where("happened_at >= ?", sqldb.NewTimestamp(filter.Since))
+		}
+		rows = nil
+		return query.Limit(limit).Find(&rows).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("searching events: %w", err)
+	}
+	events := make([]audit.Event, len(rows))
+	for i, row := range rows {
+		events[i] = row.event()
+	}
+	return events, nil
+}

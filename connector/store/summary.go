@@ -275,3 +275,16 @@ func (s *Store) matching(q token.Query, m token.Moment) expression {
 func likePattern(text string) string {
 	return strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(text)
 }
+
+// FailedWith returns the tenants whose last renewal failed with a reference.
+func (s *Store) FailedWith(ctx context.Context, reference string) ([]string, error) {
+	var ids []string
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
+		ids = nil
+		return db.Model(&scheduleRow{}).Where("failure LIKE ? ESCAPE '!'", `%"reference":"`+likePattern(reference)+`"%`).Order("tenant_id").Pluck("tenant_id", &ids).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("searching failures: %w", err)
+	}
+	return ids, nil
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"azure-partner-connector/connector/api"
+	"azure-partner-connector/connector/app"
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/store"
+)
+
+type eventsList struct {
+	configFile
+	Tenant string `help:"Only events of this tenant, by its ID, name or directory." placeholder:"ID"`
+	Action string `help:"Only events with this action, for example consent.granted." placeholder:"ACTION"`
+	Since  string `help:"Only events since a day, for example 2026-11-01, or of the last so many hours, for example 48h." placeholder:"WHEN"`
+	Limit  int    `help:"Show at most so many." default:"50" placeholder:"N"`
+}
+
+// Run lists events, newest first.
+func (e eventsList) Run(c *console) error {
+	if e.Limit < 1 {
+		return errors.New("--limit must be positive")
+	}
+	since, err := sinceOf(e.Since, time.Now())
+	if err != nil {
+		return err
+	}
+	return withServices(c, e.configFile, func(s *app.Services) error {
+		filter := store.EventFilter{Action: audit.Action(e.Action), Since: since}
+		if e.Tenant != "" {
+			r, err := tenantName{e.Tenant}.find(c.ctx, s)
+			if err != nil {
+				return err
+			}
+			filter.TenantID = r.Tenant.ID
+		}
+		events, err := s.Store.SearchEvents(c.ctx, filter, e.Limit)
+		if err != nil {
+			return err
+		}
+		return printTrail(c, events)
+	})
+}
+
+// printTrail prints events of several tenants, newest first.
+func printTrail(c *console, events []audit.Event) error {
+	if len(events) == 0 {
+		_, err := fmt.Fprintln(c.stdout, "there are no such events")
+		return err
+	}
+	table := newTable("TIME", "EVENT", "RESULT", "TENANT", "BY", "REFERENCE")
+	for _, e := range events {
+		table.add(moment(e.At), string(e.Action), e.Result, cmp.Or(e.TenantID, e.InstanceKey), actorName(e.Actor), e.Reference)
+	}
+	return table.print(c.stdout)
+}
+
+func actorName(a audit.Actor) string { return cmp.Or(a.Name, a.ID, string(a.Kind)) }
+
+// sinceOf reads a day, a time, or a duration before now; "" is the beginning.
+func sinceOf(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+		return now.Add(-d), nil
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, errors.New("--since is neither a day, for example 2026-11-01, nor a duration, for example 48h")
+}
+
+type eventsExport struct {
+	configFile
+	After  string        `help:"Continue after this place, which an earlier export named at its end." placeholder:"PLACE"`
+	Follow bool          `help:"Wait for further events until interrupted."`
+	Every  time.Duration `help:"With --follow: how often to look for further events." default:"10s" placeholder:"DURATION"`
+}
+
+// Help implements kong.HelpProvider.
+func (eventsExport) Help() string {
+	return `One event a line, as JSON, in the order in which checkpoints cover them, which is within a minute. At its end, and when it is
+interrupted, it prints on standard error the place to continue --after; no event is then missed and none comes twice.`
+}
+
+// exportPage is how many events are read at once.
+const exportPage = 500
+
+// Run writes events to standard output.
+func (e eventsExport) Run(c *console) error {
+	after, ok := audit.ParseCursor(e.After)
+	if !ok {
+		return errors.New("--after is not a place that an earlier export named")
+	}
+	if e.Every <= 0 {
+		return errors.New("--every must be positive")
+	}
+	return withServices(c, e.configFile, func(s *app.Services) error {
+		encoder := json.NewEncoder(c.stdout)
+		defer func() { fmt.Fprintln(c.stderr, "continue with --after", after) }()
+		for {
+			events, next, err := s.Store.CoveredEvents(c.ctx, after, exportPage)
+			if c.ctx.Err() != nil {
+				return nil // interrupted, which is how following ends
+			}
+			if err != nil {
+				return err
+			}
+			for _, event := range events {
+				if err := encoder.Encode(api.EventDocument(event)); err != nil {
+					return fmt.Errorf("writing an event: %w", err)
+				}
+			}
+			after = next
+			switch {
+			case len(events) == exportPage:
+			case !e.Follow:
+				return nil
+			case sleep(c.ctx, e.Every) != nil:
+				return nil
+			}
+		}
+	})
+}
+
+type findCommand struct {
+	configFile
+	Reference string `arg:"" help:"A reference, as a screen, an answer or the log shows it."`
+}
+
+var referenceForm = regexp.MustCompile(`^[A-Za-z0-9-]{4,64}$`)
+
+// Run shows what is stored with a reference.
+func (f findCommand) Run(c *console) error {
+	if !referenceForm.MatchString(f.Reference) {
+		return errors.New("this is no reference: it has only letters, digits and hyphens")
+	}
+	return withServices(c, f.configFile, func(s *app.Services) error {
+		events, err := s.Store.SearchEvents(c.ctx, store.EventFilter{Reference: f.Reference}, exportPage)
+		if err != nil {
+			return err
+		}
+		tenants, err := s.Store.FailedWith(c.ctx, f.Reference)
+		if err != nil {
+			return err
+		}
+		if len(events) == 0 && len(tenants) == 0 {
+			return errors.New("nothing is stored with this reference; requests that changed nothing are only in the log, under the key reference")
+		}
+		for _, id := range tenants {
+			fmt.Fprintf(c.stdout, "the last renewal of tenant %s failed with this reference; connector tenants show %s says why\n", id, id)
+		}
+		if len(events) == 0 {
+			return nil
+		}
+		if err := printTrail(c, events); err != nil {
+			return err
+		}
+		for _, e := range events {
+			for name, value := range e.Details {
+				fmt.Fprintf(c.stdout, "%s %s: %s\n", e.Action, name, value)
+			}
+		}
+		return nil
+	})
+}

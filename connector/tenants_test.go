@@ -1,0 +1,105 @@
+package main_test
+
+import (
+	"encoding/json"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestTenants_BesideARunningConnector uses the commands for tenants while the connector runs on the same database.
+func TestTenants_BesideARunningConnector(t *testing.T) {
+	d := newDeployment(t)
+	run := func(args ...string) output { d.Helper(); return d.run(append(args, "--config", d.config)...) }
+	d.check("list before a consent", run("tenants", "list"), 0, "STATE", "absent", "Alpine Cloud", d.tenant())
+	d.check("show without a token", run("tenants", "show", d.tenant()), 0, "state ", "absent", "(grant_absent)")
+	d.check("renew without a token", run("tenants", "renew", d.tenant()), 1, "There is no refresh token")
+
+	link := run("tenants", "link", "Alpine Cloud")
+	d.check("link", link, 0, "works until")
+	if again := run("tenants", "link", d.tenant()); again.stdout != link.stdout || !strings.HasPrefix(link.stdout, "http") || strings.Count(link.stdout, "\n") != 1 {
+		t.Errorf("connector tenants link prints %d and %d lines, want the same link alone", strings.Count(link.stdout, "\n"), strings.Count(again.stdout, "\n"))
+	}
+
+	d.consent()
+	d.check("show", run("tenants", "show", "alpine cloud"), 0, "active", "days left", "consent.granted", "MFA yes")
+	d.check("renew", run("tenants", "renew", d.tenant()), 0, "renewed: the token of Alpine Cloud ends ")
+	d.hideStored()
+	d.check("check", run("tenants", "check", d.tenant()), 0, "partnercenter works: yes", "graph works: yes", "arm works: yes")
+	d.hideStored()
+	d.check("renew --all", run("tenants", "renew", "--all", "--pause", "1ms"), 0, "1/1 "+d.tenant()+" renewed", "1 renewed, 0 failed")
+	d.hideStored()
+	d.check("renew --failing of none", run("tenants", "renew", "--failing"), 0, "0 renewed, 0 failed")
+
+	var listed struct {
+		Tenants []struct{ ID, State string }
+		Counts  map[string]int
+	}
+	d.must(json.Unmarshal([]byte(run("tenants", "list", "--search", "ALPINE CLOUD", "--json").stdout), &listed))
+	if len(listed.Tenants) != 1 || listed.Tenants[0].State != "active" || listed.Counts["active"] != 1 {
+		t.Errorf("connector tenants list --json = %+v, want the one active tenant", listed)
+	}
+	var shown struct {
+		Tenant struct{ Name string }
+		Status struct{ State string }
+		Events []struct{ Action, Reference string }
+	}
+	d.must(json.Unmarshal([]byte(run("tenants", "show", d.tenant(), "--json").stdout), &shown))
+	if shown.Tenant.Name != "Alpine Cloud" || shown.Status.State != "active" || len(shown.Events) < 2 {
+		t.Fatalf("connector tenants show --json = %+v", shown)
+	}
+	d.check("list of a state", run("tenants", "list", "--state", "expired"), 0, "no tenant matches")
+
+	reference := shown.Events[0].Reference
+	d.check("events list", run("events", "list", "--tenant", "Alpine Cloud", "--action", "grant.renewed", "--since", "1h"), 0, "grant.renewed", d.tenant())
+	d.check("events list of none", run("events", "list", "--since", "2999-01-01"), 0, "there are no such events")
+	d.check("find", run("find", reference), 0, reference, shown.Events[0].Action)
+
+	d.check("forget without --yes", run("tenants", "forget", d.tenant()), 1, "active", "nothing was changed")
+	d.check("forget", run("tenants", "forget", d.tenant(), "--yes"), 0, "deleted the token of Alpine Cloud")
+	d.check("show afterwards", run("tenants", "show", d.tenant()), 0, "absent", "grant.forgotten")
+}
+
+func TestTenants_RefusesMistakes(t *testing.T) {
+	d := newDeployment(t)
+	run := func(args ...string) output { d.Helper(); return d.run(append(args, "--config", d.config)...) }
+	d.check("unknown tenant", run("tenants", "show", "Nobody"), 1, `no tenant of an installed instance has the ID, name or directory "Nobody"`)
+	d.check("a part of a name", run("tenants", "show", "Alpin"), 1, "no tenant of an installed instance")
+	d.check("unknown state", run("tenants", "list", "--state", "broken"), 1, `there is no state "broken"`, "action_required")
+	d.check("a limit of 0", run("tenants", "list", "--limit", "0"), 1, "--limit must be positive")
+	d.check("renew of nothing", run("tenants", "renew"), 1, "name a tenant, or use --all or --failing")
+	d.check("renew of two things", run("tenants", "renew", "--all", "--failing"), 1, "can't be used together")
+	d.check("a wrong day", run("events", "list", "--since", "yesterday"), 1, "--since is neither a day")
+	d.check("a wrong place", run("events", "export", "--after", "here"), 1, "--after is not a place")
+	d.check("no reference", run("find", "50% off"), 1, "this is no reference")
+	d.check("an unknown reference", run("find", "AAAA-BBBB"), 1, "nothing is stored with this reference")
+	d.check("no database", d.run("tenants", "list", "--config", d.write("other.yaml", `
+hooks: {publicURL: https://connector.example.com/aps}
+onboarding: {publicURL: https://onboarding.example.com}
+database: {path: missing.db}
+keys: {file: connector.keys}
+instances: [{key: key-1, secret: `+d.hide()+`}]
+`)), 1, "opening the database")
+}
+
+func TestHealth(t *testing.T) {
+	c := newTerminal(t)
+	file := c.configured()
+	s := c.serve("--config", file)
+	c.environ = append(c.environ, "CONNECTOR_PRIVATE__LISTEN="+s.listeners["private"])
+	c.check("health", c.run("health", "--config", file), 0, "ready")
+	c.check("health --live", c.run("health", "--live", "--config", file), 0, "ready")
+	if code := s.end(syscall.SIGTERM); code != 0 {
+		t.Errorf("connector serve ended with the exit code %d, want 0", code)
+	}
+	c.check("health of a stopped connector", c.run("health", "--config", file), 1, "the connector does not answer")
+}
+
+func TestConfigShow_HidesSecrets(t *testing.T) {
+	c := newTerminal(t)
+	file := c.configured()
+	c.environ = append(c.environ, "CONNECTOR_RENEWAL__EVERY=240h")
+	shown := c.run("config", "show", "--config", file)
+	c.check("config show", shown, 0, "key: key-1", "every: 240h0m0s", "publicURL: https://connector.example.com/aps")
+	c.checkSecrets(shown.stdout + shown.stderr)
+}
