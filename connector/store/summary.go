@@ -161,7 +161,8 @@ func (s *Store) Summarize(ctx context.Context, m token.Moment) (token.Summary, e
 	if err != nil {
 		return token.Summary{}, err
 	}
-	return summary, s.summarizeAnnouncements(ctx, &summary)
+	err = s.summarizeAnnouncements(ctx, &summary)
+	return summary, err
 }
 
 func addSummary(summary *token.Summary, row summaryRow, ending []int) {

@@ -234,8 +234,12 @@ func TestSummary(t *testing.T) {
 		if _, err := h.store.Lease(t.Context(), tenantID, "replica", h.clock, h.clock.Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
+		h.must(h.store.AnnounceNow(t.Context(), "tenants", []string{tenantID}, h.clock.Add(-2*time.Hour)))
 		got, err := h.tokens.Summary(t.Context())
 		h.must(err)
+		if got.Announcements == 0 || got.AnnouncementsOverdue < 2*time.Hour {
+			t.Errorf("Summary() = %d announcements, overdue for %v, want one for 2h", got.Announcements, got.AnnouncementsOverdue)
+		}
 		const day = 24 * time.Hour
 		if got.Grants != 1 || got.Remaining.Round(time.Second) != 2*day || !got.FirstEnd.Equal(h.clock.Add(2*day)) || got.Due != 1 ||
 			got.Overdue != time.Hour || got.Leased != 1 || !got.LastSuccess.Equal(h.clock.Add(-time.Minute)) {
