@@ -68,6 +68,7 @@ func (p *Platform) seed() {
 	p.store(accountResource(provider))
 	p.store(&resource{id: random.ID(), typeID: hubType, status: ready, owner: provider.ID})
 	p.store(&resource{id: random.ID(), typeID: notificationType, status: ready, owner: provider.ID})
+	p.store(&resource{id: random.ID(), typeID: managerType, status: ready, owner: provider.ID})
 	if p.cfg.ConnectExtension {
 		p.store(&resource{id: random.ID(), typeID: extensionType, status: ready, owner: provider.ID})
 	}

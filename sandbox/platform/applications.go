@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"azure-partner-connector/connector/platform/rql"
 	"azure-partner-connector/connector/secret"
 )
 
@@ -231,14 +232,46 @@ func (p *Platform) servePackages(w http.ResponseWriter, r *http.Request, c clien
 	writeJSON(w, http.StatusOK, list)
 }
 
-func (p *Platform) serveTypes(w http.ResponseWriter, _ *http.Request, _ client) {
+// serveTypes answers GET /aps/2/types with RQL: id=URI, implementing(URI), composing(URI) and limit.
+func (p *Platform) serveTypes(w http.ResponseWriter, r *http.Request, _ client) {
+	list, err := p.listTypes(r.URL.RawQuery)
+	if err != nil {
+		p.writeError(w, r, err)
+		return
+	}
+	writePage(w, list.items, list.start, list.count)
+}
+
+// A page is a part of a list.
+type page struct {
+	items        []map[string]any
+	start, count int
+}
+
+func (p *Platform) listTypes(query string) (page, error) {
+	terms, err := rql.Parse(query)
+	if err != nil {
+		return page{}, badRequest("%v", err)
+	}
+	start, count, err := limits(terms)
+	if err != nil {
+		return page{}, err
+	}
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	list := []map[string]any{}
 	for _, id := range slices.Sorted(maps.Keys(p.types)) {
-		list = append(list, map[string]any{"id": id, "href": schemaHref(p.types[id])})
+		t := p.types[id]
+		view := map[string]any{"id": id, "name": t.Name, "apsVersion": t.APSVersion, "href": schemaHref(t), "implements": t.Implements}
+		ok, err := rql.Match(terms, func(name string) any { return lookup(view, name) }, p.asked(id))
+		if err != nil {
+			return page{}, badRequest("%v", err)
+		}
+		if ok {
+			list = append(list, view)
+		}
 	}
-	p.mu.Unlock()
-	writeJSON(w, http.StatusOK, list)
+	return page{list, start, count}, nil
 }
 
 func (p *Platform) serveType(w http.ResponseWriter, r *http.Request, _ client) {

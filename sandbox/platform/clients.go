@@ -78,9 +78,23 @@ func (p *Platform) application(r *http.Request) (client, error) {
 		if resource == nil || resource.instance != in.id {
 			return client{}, forbidden("resource %s is none of the application's", id)
 		}
+		if in.confined {
+			return client{}, forbidden("the impersonation level of application %s was not accepted", in.id)
+		}
 		c.audience.own, c.audience.account = false, resource.owner
 	}
 	return c, nil
+}
+
+// forgetNonce lets the signature of a request be used again.
+func (p *Platform) forgetNonce(r *http.Request) {
+	params, err := oauth1.Parse(r.Header.Get("Authorization"))
+	if err != nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.nonces, params.Key()+" "+params.Nonce())
 }
 
 // sees reports whether a client may see a resource. Applications see the singletons in any context. The caller holds

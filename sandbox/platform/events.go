@@ -4,14 +4,22 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"azure-partner-connector/connector/random"
 )
 
-// eventPrefix begins the ids of events (docs/reference/aps-protocol.md §3.7).
-const eventPrefix = "http://aps-standard.org/core/events/"
+// The beginnings of the ids of events: those of the standard, and those of the platform's billing
+// (docs/reference/aps-protocol.md §3.7).
+const (
+	eventPrefix   = "http://aps-standard.org/core/events/"
+	billingPrefix = "http://parallels.com/aps/events/pa/subscription/"
+)
+
+var events = []string{
+	eventPrefix + "linked", eventPrefix + "unlinked", eventPrefix + "changed", eventPrefix + "available", eventPrefix + "removed",
+	billingPrefix + "renewed", billingPrefix + "activate/changes", billingPrefix + "cancel/changes",
+}
 
 // Bounds of the delivery of one event.
 const (
@@ -67,9 +75,8 @@ func (p *Platform) subscribe(c client, s *subscription) error {
 	}
 	t := p.types[resource.typeID]
 	handler := t.Operations[s.Handler]
-	kind, ofCore := strings.CutPrefix(s.Event, eventPrefix)
 	switch {
-	case !slices.Contains([]string{"linked", "unlinked", "changed", "available", "removed"}, kind) || !ofCore:
+	case !slices.Contains(events, s.Event):
 		return badRequest("there is no event %q", s.Event)
 	case handler == nil || handler.Verb != http.MethodPost:
 		return badRequest("type %s has no operation %q with the verb POST to handle events", t.ID, s.Handler)
@@ -135,10 +142,10 @@ func (p *Platform) serveUnsubscribe(w http.ResponseWriter, r *http.Request, c cl
 }
 
 // emit queues an event of a resource for its subscribers. The caller holds p.mu.
-func (p *Platform) emit(kind string, source *resource) {
+func (p *Platform) emit(event string, source *resource) {
 	for _, s := range p.subscriptions {
 		to := p.resources[s.resource]
-		if to == nil || s.Event != eventPrefix+kind || !p.matches(s, to, source) {
+		if to == nil || s.Event != event || !p.matches(s, to, source) {
 			continue
 		}
 		p.serial++
@@ -228,18 +235,37 @@ func (p *Platform) RenameAccount(id, name string) error {
 	a.Name = name
 	r.properties = merged(r.properties, map[string]any{"companyName": name})
 	p.touch(r)
-	p.emit("changed", r)
+	p.emit(eventPrefix+"changed", r)
+	return nil
+}
+
+// Bill emits an event of the billing for the subscription of a tenant: renewed, activate/changes or cancel/changes.
+func (p *Platform) Bill(tenantID, event string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.resources[tenantID]
+	if r == nil || p.resources[r.subscription] == nil {
+		return notFound("subscription of resource", tenantID)
+	}
+	if !slices.Contains(events, billingPrefix+event) {
+		return badRequest("there is no event %q", event)
+	}
+	p.emit(billingPrefix+event, p.resources[r.subscription])
 	return nil
 }
 
 // serveLink answers POST /aps/2/application/{service}/{id}/{relation}/{other}: an application links its own resource.
 func (p *Platform) serveLink(w http.ResponseWriter, r *http.Request, c client) {
 	err := p.link(c, r.PathValue("service"), r.PathValue("id"), r.PathValue("relation"), r.PathValue("other"))
+	var linked map[string]any
+	if err == nil {
+		linked, err = p.read(c.audience, r.PathValue("other"))
+	}
 	if err != nil {
 		p.writeError(w, r, err)
 		return
 	}
-	w.WriteHeader(http.StatusNoContent)
+	writeJSON(w, http.StatusOK, linked)
 }
 
 func (p *Platform) link(c client, service, id, relation, other string) error {

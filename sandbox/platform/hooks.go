@@ -24,6 +24,7 @@ type instance struct {
 	credentials oauth1.Credentials
 	root        string // id of the root resource
 	name        string // of other applications
+	confined    bool   // may not act for the owners of its resources
 }
 
 // A cause is the originator of a call to a connector; zero is the platform itself.
@@ -33,6 +34,7 @@ type cause struct {
 	account     string // the acting account
 	application string // id of the calling application's instance
 	locale      string // of the panel
+	scheduled   string // date of a planned change
 }
 
 // A hookCall is one request to a connector.
@@ -121,6 +123,7 @@ func (p *Platform) openTransaction(header http.Header, in *instance, call hookCa
 	set("APS-Application-ID", call.cause.application)
 	set("APS-Account-Hierarchy", strings.Join(p.lineage(call.owner), ","))
 	set("APS-Locale", call.cause.locale)
+	set("APS-Scheduled-On-Date", call.cause.scheduled)
 	return transaction, in.credentials
 }
 

@@ -196,6 +196,19 @@ func (p *Platform) DeleteInstance(ctx context.Context, id string) error {
 	return nil
 }
 
+// AllowImpersonation sets whether an instance may act for the owners of its resources, which the operator accepts when the
+// instance is created (docs/reference/aps-protocol.md §5.3). New instances may.
+func (p *Platform) AllowImpersonation(instanceID string, allowed bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	in := p.instances[instanceID]
+	if in == nil {
+		return notFound("application instance", instanceID)
+	}
+	in.confined = !allowed
+	return nil
+}
+
 // AddApplication adds another application of the platform, for example one that borrows access tokens. It can call the
 // platform with its own key and secret, and connectors see its instance id.
 func (p *Platform) AddApplication(name, key string, sharedSecret secret.Text) (CreatedInstance, error) {

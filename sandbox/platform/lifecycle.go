@@ -184,7 +184,12 @@ func (p *Platform) served(id string) (*instance, *resource, error) {
 // Configure changes properties of a resource as a user does: it calls the connector's PUT with the new values, and stores
 // them only if the connector accepts them. userID is empty for the platform itself.
 func (p *Platform) Configure(ctx context.Context, userID, id string, changed map[string]any) error {
-	in, r, err := p.servedFor(userID, id)
+	return p.ConfigureAs(ctx, AsUser(userID), id, changed)
+}
+
+// ConfigureAs is Configure for any caller who owns or administers the resource, for example another application.
+func (p *Platform) ConfigureAs(ctx context.Context, by Caller, id string, changed map[string]any) error {
+	in, r, c, err := p.servedFor(by, id)
 	if err != nil {
 		return err
 	}
@@ -196,7 +201,6 @@ func (p *Platform) Configure(ctx context.Context, userID, id string, changed map
 		r.status = configuring
 		p.touch(r)
 	}
-	c := p.causeOf(userID)
 	p.mu.Unlock()
 	if err != nil {
 		return err
@@ -217,13 +221,15 @@ func (p *Platform) Configure(ctx context.Context, userID, id string, changed map
 	return err
 }
 
-// Refresh reads a resource's properties from the connector, as the platform does when a resource is read.
-func (p *Platform) Refresh(ctx context.Context, id string) error {
+// Refresh reads a resource's properties from the connector, as the platform does by itself from time to time.
+func (p *Platform) Refresh(ctx context.Context, id string) error { return p.refresh(ctx, id, cause{}) }
+
+func (p *Platform) refresh(ctx context.Context, id string, c cause) error {
 	in, r, err := p.served(id)
 	if err != nil {
 		return err
 	}
-	answer, err := p.hook(ctx, in, hookCall{method: http.MethodGet, path: p.path(id), owner: r.owner})
+	answer, err := p.hook(ctx, in, hookCall{method: http.MethodGet, path: p.path(id), cause: c, owner: r.owner})
 	if err != nil {
 		return err
 	}
@@ -235,7 +241,12 @@ func (p *Platform) Refresh(ctx context.Context, id string) error {
 
 // Delete removes a resource other than a root, as a user does: only when the connector accepts it. userID may be empty.
 func (p *Platform) Delete(ctx context.Context, userID, id string) error {
-	in, r, err := p.servedFor(userID, id)
+	return p.DeleteAs(ctx, AsUser(userID), id)
+}
+
+// DeleteAs is Delete for any caller who owns or administers the resource.
+func (p *Platform) DeleteAs(ctx context.Context, by Caller, id string) error {
+	in, r, c, err := p.servedFor(by, id)
 	if err != nil {
 		return err
 	}
@@ -243,7 +254,6 @@ func (p *Platform) Delete(ctx context.Context, userID, id string) error {
 		return conflict("a root resource is removed with its instance")
 	}
 	p.mu.Lock()
-	c := p.causeOf(userID)
 	subscription := r.subscription
 	p.mu.Unlock()
 	if err := p.unprovision(ctx, in, id, c); err != nil {
@@ -272,28 +282,21 @@ func (p *Platform) unprovision(ctx context.Context, in *instance, id string, c c
 	return nil
 }
 
-// servedFor is served for a user, who must be the owner or an administrator of the resource; "" is the platform.
-func (p *Platform) servedFor(userID, id string) (*instance, *resource, error) {
+// servedFor is served for a caller, who must be the owner or an administrator of the resource. It returns the caller as the
+// cause of hooks.
+func (p *Platform) servedFor(by Caller, id string) (*instance, *resource, cause, error) {
 	in, r, err := p.served(id)
-	if err != nil || userID == "" {
-		return in, r, err
+	if err != nil {
+		return nil, nil, cause{}, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	u := p.users[userID]
-	if u == nil {
-		return nil, nil, notFound("user", userID)
+	c, a, err := p.identify(by)
+	if err != nil {
+		return nil, nil, cause{}, err
 	}
-	if role := p.role(audience{account: u.AccountID}, r); role != "owner" && role != "admin" {
-		return nil, nil, forbidden("%s may not change resource %s", p.describe(u.AccountID), id)
+	if role := p.role(a, r); role != "owner" && role != "admin" {
+		return nil, nil, cause{}, forbidden("%s may not change resource %s", p.describe(c.account), id)
 	}
-	return in, r, nil
-}
-
-// causeOf returns a user as the cause of a call; "" is the platform. The caller holds p.mu.
-func (p *Platform) causeOf(userID string) cause {
-	if u := p.users[userID]; u != nil {
-		return cause{user: u.ID, account: u.AccountID, locale: u.Locale}
-	}
-	return cause{}
+	return in, r, c, nil
 }

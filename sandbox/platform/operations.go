@@ -8,13 +8,14 @@ import (
 	"strings"
 )
 
-// A Caller is the caller of an operation.
+// A Caller is the caller of an operation, or who reads or changes a resource. The zero Caller is the platform itself.
 type Caller struct {
 	userID     string
 	originalID string
 	instanceID string
-	as         string // account under whose rights an application calls; empty for its own context
+	as         string // account under whose rights an application or a tool calls; empty for an application's own context
 	locale     string // empty: that of the user
+	scheduled  string // the date that a change is planned for
 }
 
 // AsUser returns a user of a panel as the caller.
@@ -33,6 +34,12 @@ func (c Caller) WithLocale(locale string) Caller {
 	return c
 }
 
+// ScheduledOn returns c, who plans a change for a date, as in 2026-12-01.
+func (c Caller) ScheduledOn(date string) Caller {
+	c.scheduled = date
+	return c
+}
+
 // Call calls a custom operation of a resource, as a panel or another application does. path is that of the operation below
 // the resource, percent-encoded, with the query and without a leading slash. Call checks the rules of the type, and then
 // returns the connector's answer unchanged. A refusal by the platform is an answer, too.
@@ -44,15 +51,9 @@ func (p *Platform) Call(ctx context.Context, by Caller, method, resourceID, path
 	return answer
 }
 
-// Read reads a resource as a panel or another application does. A refusal is an answer, too.
-func (p *Platform) Read(by Caller, resourceID string) Answer {
-	p.mu.Lock()
-	_, a, err := p.identify(by)
-	p.mu.Unlock()
-	var view map[string]any
-	if err == nil {
-		view, err = p.read(a, resourceID)
-	}
+// Read reads a resource as a panel or another application does, after it has refreshed it. A refusal is an answer, too.
+func (p *Platform) Read(ctx context.Context, by Caller, resourceID string) Answer {
+	view, err := p.refreshed(ctx, by, resourceID)
 	if err != nil {
 		return answerOf(asRefusal(err).Status, asRefusal(err))
 	}
@@ -64,12 +65,50 @@ func (p *Platform) Read(by Caller, resourceID string) Answer {
 func (p *Platform) Change(ctx context.Context, by Caller, resourceID string, body []byte) Answer {
 	changed, err := p.changesOf(resourceID, body)
 	if err == nil {
-		err = p.Configure(ctx, by.userID, resourceID, changed)
+		err = p.ConfigureAs(ctx, by, resourceID, changed)
+	}
+	var view map[string]any
+	if err == nil {
+		view, err = p.readAs(by, resourceID)
 	}
 	if err != nil {
 		return answerOf(asRefusal(err).Status, asRefusal(err))
 	}
-	return p.Read(by, resourceID)
+	return answerOf(http.StatusOK, view)
+}
+
+// refreshed returns the view of a resource for a caller. A resource of an application is read from it first
+// (docs/reference/aps-protocol.md §3.11, §5.1), unless the application itself reads it or the resource is in transition.
+func (p *Platform) refreshed(ctx context.Context, by Caller, id string) (map[string]any, error) {
+	p.mu.Lock()
+	c, a, err := p.identify(by)
+	r := p.resources[id]
+	switch {
+	case err != nil:
+	case r == nil || !p.sees(a, r):
+		err = notFound("resource", id)
+	case r.instance == "" || r.instance == by.instanceID || p.instances[r.instance].installed == nil || r.status != ready && r.status != disabled:
+		r = nil
+	}
+	p.mu.Unlock()
+	if err == nil && r != nil {
+		err = p.refresh(ctx, id, c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.read(a, id)
+}
+
+// readAs returns the view of a resource for a caller as it is stored.
+func (p *Platform) readAs(by Caller, id string) (map[string]any, error) {
+	p.mu.Lock()
+	_, a, err := p.identify(by)
+	p.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return p.read(a, id)
 }
 
 // read returns the view of a resource for an audience.
@@ -174,7 +213,14 @@ func (p *Platform) identify(by Caller) (cause, audience, error) {
 		if in == nil {
 			return cause{}, audience{}, notFound("application instance", by.instanceID)
 		}
-		return cause{application: in.id, account: by.as}, audience{account: by.as, instance: in.id, own: by.as == ""}, nil
+		return cause{application: in.id, account: by.as, scheduled: by.scheduled}, audience{account: by.as, instance: in.id, own: by.as == ""}, nil
+	}
+	if by.userID == "" { // a tool, or the platform itself
+		account := by.as
+		if account == "" {
+			account = p.provider().ID
+		}
+		return cause{account: by.as, scheduled: by.scheduled}, audience{account: account}, nil
 	}
 	u := p.users[by.userID]
 	if u == nil {
@@ -184,7 +230,7 @@ func (p *Platform) identify(by Caller) (cause, audience, error) {
 	if locale == "" {
 		locale = u.Locale
 	}
-	return cause{user: u.ID, original: by.originalID, account: u.AccountID, locale: locale}, audience{account: u.AccountID}, nil
+	return cause{user: u.ID, original: by.originalID, account: u.AccountID, locale: locale, scheduled: by.scheduled}, audience{account: u.AccountID}, nil
 }
 
 // operation finds the operation of a resource by method and path.

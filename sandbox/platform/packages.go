@@ -253,9 +253,13 @@ func (p *Platform) Files(id string) (files fs.FS, ok bool) {
 
 // describe returns a package as JSON.
 func (i *installed) describe() map[string]any {
+	services := make(map[string]any)
+	for id, t := range i.services {
+		services[id] = map[string]any{"schema": schemaHref(t), "type": t.ID}
+	}
 	return map[string]any{
 		"aps":  map[string]any{"id": i.id, "href": i.href()},
-		"type": i.packageID, "name": i.name, "version": i.version, "release": i.release,
+		"type": i.packageID, "name": i.name, "version": i.version, "release": i.release, "services": services,
 	}
 }
 

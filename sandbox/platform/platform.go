@@ -48,7 +48,7 @@ type Config struct {
 	// Company is the name of the provider's account. Default: Provider.
 	Company string
 
-	// Build is the platform's build version. Default: cb-20.4-15, the last whose form CloudBlue's installer accepts
+	// Build is the platform's build version. Default: cb-20.5-15, whose form CloudBlue's installer accepts
 	// (docs/reference/aps-protocol.md §7.3).
 	Build string
 
@@ -106,7 +106,7 @@ func Start(cfg Config) (*Platform, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Build == "" {
-		cfg.Build = "cb-20.4-15"
+		cfg.Build = "cb-20.5-15"
 	}
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"

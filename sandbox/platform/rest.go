@@ -20,8 +20,13 @@ func (p *Platform) Handler() http.Handler {
 	mux.HandleFunc("GET /aps/2/resources", p.authenticated(p.serveList))
 	mux.HandleFunc("GET /aps/2/resources/{$}", p.authenticated(p.serveList))
 	mux.HandleFunc("GET /aps/2/resources/{id}", p.authenticated(p.serveRead))
+	mux.HandleFunc("POST /aps/2/resources", p.authenticated(p.serveProvision))
+	mux.HandleFunc("POST /aps/2/resources/{$}", p.authenticated(p.serveProvision))
+	mux.HandleFunc("PUT /aps/2/resources", p.authenticated(p.serveConfigure))
+	mux.HandleFunc("PUT /aps/2/resources/{$}", p.authenticated(p.serveConfigure))
 	mux.HandleFunc("PUT /aps/2/resources/{id}", p.authenticated(p.serveConfigure))
 	mux.HandleFunc("DELETE /aps/2/resources/{id}", p.authenticated(p.serveDelete))
+	mux.HandleFunc("GET /aps/2/resources/{id}/aps/links", p.authenticated(p.serveLinks))
 	mux.HandleFunc("POST /aps/2/resources/{id}/aps/subscriptions", p.authenticated(p.serveSubscribe))
 	mux.HandleFunc("GET /aps/2/resources/{id}/aps/subscriptions", p.authenticated(p.serveSubscriptions))
 	mux.HandleFunc("DELETE /aps/2/resources/{id}/aps/subscriptions/{subscription}", p.authenticated(p.serveUnsubscribe))
@@ -29,6 +34,8 @@ func (p *Platform) Handler() http.Handler {
 	mux.HandleFunc("GET /aps/2/services/periodic-task-manager/tasks", p.authenticated(p.serveTasks))
 	mux.HandleFunc("PUT /aps/2/services/periodic-task-manager/tasks/{id}", p.authenticated(p.serveReschedule))
 	mux.HandleFunc("DELETE /aps/2/services/periodic-task-manager/tasks/{id}", p.authenticated(p.serveCancel))
+	mux.HandleFunc("GET /aps/2/services/resource-type-manager", p.authenticated(p.serveTypeManager))
+	mux.HandleFunc("GET /aps/2/services/resource-type-manager/resourceTypes/{number}", p.authenticated(p.serveResourceType))
 	mux.HandleFunc("/aps/2/resources/{id}/{operation...}", p.authenticated(p.serveOperation))
 	mux.HandleFunc("GET /aps/2/types", p.authenticated(p.serveTypes))
 	mux.HandleFunc("GET /aps/2/types/{number}", p.authenticated(p.serveType))
@@ -44,7 +51,10 @@ func (p *Platform) Handler() http.Handler {
 	mux.HandleFunc("PUT /aps/2/applications/{id}", p.authenticated(p.serveRotate))
 	mux.HandleFunc("DELETE /aps/2/applications/{id}", p.authenticated(p.serveRemove))
 	mux.HandleFunc("GET /aps/2/application", p.authenticated(p.serveServices))
+	mux.HandleFunc("POST /aps/2/application/{service}", p.authenticated(p.serveRegister))
+	mux.HandleFunc("POST /aps/2/application/{service}/{$}", p.authenticated(p.serveRegister))
 	mux.HandleFunc("PUT /aps/2/application/{service}/{id}", p.authenticated(p.servePush))
+	mux.HandleFunc("DELETE /aps/2/application/{service}/{id}", p.authenticated(p.serveUnregister))
 	mux.HandleFunc("POST /aps/2/application/{service}/{id}/{relation}/{other}", p.authenticated(p.serveLink))
 	mux.HandleFunc("/aps/2/ui/", p.serveMounted)
 	mux.HandleFunc("/aps/", func(w http.ResponseWriter, r *http.Request) {
@@ -74,13 +84,28 @@ func singleSlashes(next http.Handler) http.Handler {
 func (p *Platform) authenticated(serve func(http.ResponseWriter, *http.Request, client)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		c, err := p.identifyClient(r)
-		if err != nil {
-			p.writeError(w, r, err)
-			return
+		answer := &statusWriter{ResponseWriter: w}
+		if c, err := p.identifyClient(r); err != nil {
+			p.writeError(answer, r, err)
+		} else {
+			serve(answer, r, c)
 		}
-		serve(w, r, c)
+		// CloudBlue's own client sends the same signed bytes again when it gets a 400 (docs/reference/aps-protocol.md §3.11).
+		if answer.status == http.StatusBadRequest {
+			p.forgetNonce(r)
+		}
 	}
+}
+
+// A statusWriter notes the status of an answer.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
 }
 
 func (p *Platform) serveMounted(w http.ResponseWriter, r *http.Request) {
@@ -117,6 +142,11 @@ func (p *Platform) serveList(w http.ResponseWriter, r *http.Request, c client) {
 		p.writeError(w, r, err)
 		return
 	}
+	writePage(w, list, start, count)
+}
+
+// writePage writes count items of a list from start on.
+func writePage(w http.ResponseWriter, list []map[string]any, start, count int) {
 	total := len(list)
 	list = list[min(start, total):min(start+count, total)]
 	w.Header().Set("Content-Range", fmt.Sprintf("items %d-%d/%d", start, max(start+len(list)-1, start), total))
@@ -187,7 +217,7 @@ func limits(terms []rql.Term) (start, count int, err error) {
 }
 
 func (p *Platform) serveRead(w http.ResponseWriter, r *http.Request, c client) {
-	view, err := p.read(c.audience, r.PathValue("id"))
+	view, err := p.refreshed(r.Context(), c.caller(), r.PathValue("id"))
 	if err != nil {
 		p.writeError(w, r, err)
 		return
@@ -195,19 +225,12 @@ func (p *Platform) serveRead(w http.ResponseWriter, r *http.Request, c client) {
 	writeJSON(w, http.StatusOK, view)
 }
 
-func (p *Platform) serveConfigure(w http.ResponseWriter, r *http.Request, c client) {
-	changed, err := p.changes(r)
-	if err == nil {
-		err = c.mayManage()
+// caller returns a client as the caller of an operation, or as who reads or changes a resource.
+func (c client) caller() Caller {
+	if c.session != nil {
+		return AsSession(*c.session)
 	}
-	if err == nil {
-		err = p.Configure(r.Context(), c.userID(), r.PathValue("id"), changed)
-	}
-	if err != nil {
-		p.writeError(w, r, err)
-		return
-	}
-	p.serveRead(w, r, c)
+	return Caller{instanceID: c.audience.instance, as: c.audience.account}
 }
 
 // changes reads the new properties of a request's resource.
@@ -236,34 +259,6 @@ func (p *Platform) changesOf(id string, body []byte) (map[string]any, error) {
 	return changed, nil
 }
 
-func (p *Platform) serveDelete(w http.ResponseWriter, r *http.Request, c client) {
-	err := c.mayManage()
-	if err == nil {
-		err = p.Delete(r.Context(), c.userID(), r.PathValue("id"))
-	}
-	if err != nil {
-		p.writeError(w, r, err)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
-}
-
-// mayManage returns an error for applications: only panels and tools change resources through the controller.
-func (c client) mayManage() error {
-	if c.session == nil && !c.admin {
-		return forbidden("an application changes its resources at /aps/2/application")
-	}
-	return nil
-}
-
-// userID returns the user of a panel's session; empty for tools.
-func (c client) userID() string {
-	if c.session == nil {
-		return ""
-	}
-	return c.session.UserID
-}
-
 // serveOperation forwards custom operations, and accepts notifications.
 func (p *Platform) serveOperation(w http.ResponseWriter, r *http.Request, c client) {
 	id := r.PathValue("id")
@@ -280,12 +275,7 @@ func (p *Platform) serveOperation(w http.ResponseWriter, r *http.Request, c clie
 		p.serveNotify(w, r, c)
 		return
 	}
-	by := Caller{instanceID: c.audience.instance, as: c.audience.account}
-	switch {
-	case c.session != nil:
-		by = AsSession(*c.session)
-	case c.admin:
-		p.writeError(w, r, forbidden("operations are for panels and applications"))
+	if r.Method == http.MethodGet && p.serveRelation(w, r, c) {
 		return
 	}
 	body, err := readBody(r.Body)
@@ -298,7 +288,7 @@ func (p *Platform) serveOperation(w http.ResponseWriter, r *http.Request, c clie
 	if r.URL.RawQuery != "" {
 		path += "?" + r.URL.RawQuery
 	}
-	answer := p.Call(r.Context(), by, r.Method, id, path, body)
+	answer := p.Call(r.Context(), c.caller(), r.Method, id, path, body)
 	for _, name := range []string{"Content-Type", "Content-Range", "APS-Info", "APS-Retry-Timeout", "Retry-After"} {
 		if v := answer.Header.Get(name); v != "" {
 			w.Header().Set(name, v)

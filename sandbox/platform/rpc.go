@@ -83,7 +83,26 @@ func (p *Platform) operate(ctx context.Context, method string, params []any) (an
 	return call(ctx, members)
 }
 
-func (p *Platform) rpcReport(_ context.Context, _ map[string]any) (any, error) {
+// rpcReport answers the report that a client asks for first: the history of builds, or what the installer of 2017 reads the
+// version from (docs/reference/aps-protocol.md §7.3, §7.4).
+func (p *Platform) rpcReport(_ context.Context, m map[string]any) (any, error) {
+	name := "BuildHistory"
+	if list, _ := m["reports"].([]any); len(list) > 0 {
+		if first, _ := list[0].(map[string]any); first["name"] != nil {
+			name, _ = first["name"].(string)
+		}
+	}
+	switch name {
+	case "BuildHistory":
+	case "report-for-cep":
+		text, err := xml.Marshal(struct {
+			XMLName xml.Name `xml:"Report"`
+			Version string   `xml:"ClientVersion"`
+		}{Version: p.cfg.Build})
+		return []any{map[string]any{"name": name, "value": string(text)}}, err
+	default:
+		return nil, notFound("report", name)
+	}
 	report := struct {
 		XMLName xml.Name `xml:"BuildHistory"`
 		Build   struct {
@@ -92,7 +111,7 @@ func (p *Platform) rpcReport(_ context.Context, _ map[string]any) (any, error) {
 	}{}
 	report.Build.Build = p.cfg.Build
 	text, err := xml.Marshal(report)
-	return []any{map[string]any{"name": "BuildHistory", "value": string(text)}}, err
+	return []any{map[string]any{"name": name, "value": string(text)}}, err
 }
 
 func (p *Platform) rpcSetProperty(_ context.Context, m map[string]any) (any, error) {

@@ -165,6 +165,42 @@ func TestDeliverEvents_OfLinkedAccounts(t *testing.T) {
 	}
 }
 
+func TestBill_TellsSubscribersOfTheSubscription(t *testing.T) {
+	p, c, made := installed(t)
+	north, _ := reseller(t, p, "North", "")
+	south, _ := reseller(t, p, "South", "")
+	id, other := newTenant(t, p, north), newTenant(t, p, south)
+	asRoot := map[string]string{"APS-Resource-ID": made.RootID}
+	subscribe := func(event string) int {
+		status, _, _ := request(t, p, "POST", "/aps/2/resources/"+id+"/aps/subscriptions", `{"event":"http://parallels.com/aps/events/pa/subscription/`+event+
+			`","source":{"type":"http://parallels.com/aps/types/pa/subscription/1.0"},"handler":"check"}`, asRoot, key, sharedSecret)
+		return status
+	}
+	for event, want := range map[string]int{"renewed": 200, "activate/changes": 200, "painted": 400} {
+		if got := subscribe(event); got != want {
+			t.Errorf("subscribing %s = %d, want %d", event, got, want)
+		}
+	}
+	for _, tenant := range []string{id, other} {
+		for _, event := range []string{"renewed", "cancel/changes", "activate/changes"} {
+			if err := p.Bill(tenant, event); err != nil {
+				t.Errorf("Bill(%s) = %v", event, err)
+			}
+		}
+	}
+	if delivered := p.DeliverEvents(t.Context()); delivered != 2 {
+		t.Errorf("DeliverEvents() = %d, want the two subscribed events of one tenant", delivered)
+	}
+	if got := c.last(); got.line() != "POST /tenant/"+id+"/check" || got.body["event"] != "http://parallels.com/aps/events/pa/subscription/activate/changes" {
+		t.Errorf("last hook = %s %v, want the change of the subscription", got.line(), got.body)
+	}
+	for tenant, event := range map[string]string{id: "painted", "x": "renewed"} {
+		if err := p.Bill(tenant, event); err == nil {
+			t.Errorf("Bill(%s, %s) = nil, want an error", tenant, event)
+		}
+	}
+}
+
 func TestSubscribeAccounts_Refuses(t *testing.T) {
 	p, _, _, client, in := timed(t)
 	north, _ := reseller(t, p, "North", "")

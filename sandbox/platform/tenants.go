@@ -30,7 +30,12 @@ func (p *Platform) CreateTenant(ctx context.Context, accountID string, propertie
 // account then owns. userID is the user who ordered it, or empty for the platform. If the connector refuses,
 // CreateTenantOf undoes everything, and the error has the connector's message.
 func (p *Platform) CreateTenantOf(ctx context.Context, instanceID, accountID, userID string, properties map[string]any) (id string, err error) {
-	in, r, c, err := p.addTenant(instanceID, accountID, userID, properties)
+	return p.CreateTenantAs(ctx, AsUser(userID), instanceID, accountID, properties)
+}
+
+// CreateTenantAs is CreateTenantOf for any caller, for example another application that orders the subscription.
+func (p *Platform) CreateTenantAs(ctx context.Context, by Caller, instanceID, accountID string, properties map[string]any) (id string, err error) {
+	in, r, c, err := p.addTenant(by, instanceID, accountID, properties)
 	if err != nil {
 		return "", err
 	}
@@ -44,7 +49,7 @@ func (p *Platform) CreateTenantOf(ctx context.Context, instanceID, accountID, us
 	return r.id, nil
 }
 
-func (p *Platform) addTenant(instanceID, accountID, userID string, properties map[string]any) (*instance, *resource, cause, error) {
+func (p *Platform) addTenant(by Caller, instanceID, accountID string, properties map[string]any) (*instance, *resource, cause, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	in := p.instances[instanceID]
@@ -87,8 +92,13 @@ func (p *Platform) addTenant(instanceID, accountID, userID string, properties ma
 			return nil, nil, cause{}, badRequest("nothing can be linked as the required %s", name)
 		}
 	}
+	c, _, err := p.identify(by)
+	if err != nil {
+		p.forget(subscription.id)
+		return nil, nil, cause{}, err
+	}
 	p.store(r)
-	return in, r, p.causeOf(userID), nil
+	return in, r, c, nil
 }
 
 // notifyRoot notifies the root that a tenant was linked with it, if its type has a collection of tenants. A connector need

@@ -15,10 +15,11 @@ import (
 const (
 	resourceType     = "http://aps-standard.org/types/core/resource/1.0"
 	applicationType  = "http://aps-standard.org/types/core/application/1.0"
-	subscriptionType = "http://aps-standard.org/types/core/subscription/1.0"
+	subscriptionType = "http://parallels.com/aps/types/pa/subscription/1.0"
 	accountType      = "http://parallels.com/aps/types/pa/account/1.2"
 	userType         = "http://parallels.com/aps/types/pa/user/1.0"
 	hubType          = "http://parallels.com/aps/types/pa/poa/1.0"
+	managerType      = "http://www.parallels.com/pa/pa-core-services/resource-type-manager/1.0"
 	extensionType    = "http://odin.com/servicesSelector/globals/2.2"
 	notificationType = "http://www.parallels.com/pa/pa-core-services/notification-manager/1.0"
 )
@@ -126,6 +127,7 @@ func platformTypes() map[string]*typeDefinition {
 	}
 	list = append(list,
 		&typeDefinition{ID: notificationType, Implements: []string{resourceType}},
+		&typeDefinition{ID: managerType, Implements: []string{resourceType}},
 		&typeDefinition{ID: extensionType, Implements: []string{"http://odin.com/servicesSelector/globals/2.0"}},
 		&typeDefinition{ID: "http://odin.com/servicesSelector/globals/2.0", Implements: []string{applicationType}},
 		&typeDefinition{ID: foreignType, Implements: []string{applicationType}},

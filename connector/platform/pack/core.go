@@ -57,6 +57,7 @@ func CoreTypes() []CoreType {
 			ID: platformSpace + "user/1.0", Implements: []string{coreSpace + "user/1.0"},
 			Relations: map[string]string{"organization": platformSpace + "account/1.0"},
 		},
+		{ID: platformSpace + "subscription/1.0", Implements: []string{coreSpace + "subscription/1.0"}},
 		{ID: platformSpace + "poa/1.0", Implements: base},
 	}
 }

@@ -106,7 +106,7 @@ func (b backend) Resources(_ context.Context, userID, typeID string) ([]json.Raw
 func (b backend) Call(ctx context.Context, userID string, c panel.Call) (panel.Answer, error) {
 	by := platform.AsUser(userID).WithLocale(c.Locale)
 	if c.Path == "" {
-		answer := b.p.Read(by, c.ResourceID)
+		answer := b.p.Read(ctx, by, c.ResourceID)
 		if c.Method == http.MethodPut {
 			answer = b.p.Change(ctx, by, c.ResourceID, c.Body)
 		}
