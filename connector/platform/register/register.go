@@ -115,7 +115,8 @@ func (cfg *Config) check() error {
 }
 
 // Register imports this version of the package and creates or upgrades the instance at our endpoint. It is idempotent:
-// a second call changes nothing, and an interrupted call can be repeated. Errors of the platform are *failure.Error
+// a second call changes nothing, and an interrupted call can be repeated. It succeeds only if a call of the platform then
+// reaches the connector. Errors of the platform are *failure.Error
 // (platform_refused with the platform's message, platform_unavailable).
 func Register(ctx context.Context, cfg Config) (Result, error) {
 	if err := cfg.check(); err != nil {
@@ -200,8 +201,8 @@ func (c *client) ensureImported(ctx context.Context, want version, result *Resul
 	return nil
 }
 
-// rotate sets our secret at the platform. The platform returns no secrets, so this can't be read back; the calls that
-// it makes while we read the root resource back show whether it uses the new one.
+// rotate sets our secret at the platform. The platform returns no secrets, so this can't be read back; the health check at the
+// end shows whether it uses the new one.
 func (c *client) rotate(ctx context.Context, ours instance) error {
 	if ours.id == "" {
 		return fmt.Errorf("the platform doesn't return the id of instance %d; enter the new secret in the panel", ours.number)
@@ -271,11 +272,28 @@ func (c *client) verify(ctx context.Context, want version, result *Result) error
 		if v := ours.version; root.APS.Status == "aps:ready" && (v == want || v == version{}) {
 			result.Application, result.Instance = application, ours.number
 			c.cfg.Progress(fmt.Sprintf("Instance %d is ready in version %s", ours.number, want))
-			return nil
+			return c.reach(ctx, result.RootID)
 		}
 		last = fmt.Sprintf("%s in version %s", root.APS.Status, ours.version)
 	}
 	return failure.New(failure.PlatformRefused, "reason", "the instance did not become ready: it is "+last)
+}
+
+// reach proves that the platform's calls arrive at the connector with credentials that it accepts. A platform may answer a read
+// from what it has stored, but it forwards an operation (docs/reference/aps-protocol.md §3.8).
+func (c *client) reach(ctx context.Context, root string) error {
+	var health struct {
+		Status string `json:"status"`
+	}
+	status, err := c.rest(ctx, http.MethodGet, "/aps/2/resources/"+url.PathEscape(root)+"/healthCheck", nil, &health)
+	if err == nil && (status == http.StatusNotFound || health.Status != "ok") {
+		err = failure.New(failure.PlatformRefused, "reason", "the connector did not answer its health check through the platform")
+	}
+	if err != nil {
+		return fmt.Errorf("calling the connector through the platform: %w", err)
+	}
+	c.cfg.Progress("The platform reaches the connector at " + c.cfg.Endpoint)
+	return nil
 }
 
 // Unregister removes our instance; the package stays imported. A missing instance is not an error. The platform refuses

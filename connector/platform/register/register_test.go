@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -44,7 +45,9 @@ func release(t *testing.T, release string) *pack.Package {
 type harness struct {
 	p      *platform.Platform
 	refuse atomic.Bool
-	hooks  atomic.Int64
+	health atomic.Value // answer to health checks, a string; a number is a status instead
+	checks atomic.Int64 // health checks
+	others atomic.Int64 // other hooks, except reads
 	lines  []string
 	cfg    register.Config
 }
@@ -61,8 +64,21 @@ func newHarness(t *testing.T) *harness {
 		}
 	})
 	s := &harness{p: p}
+	s.health.Store(`{"status":"ok"}`)
 	connector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.hooks.Add(1)
+		if strings.HasSuffix(r.URL.Path, "/healthCheck") {
+			s.checks.Add(1)
+			answer, _ := s.health.Load().(string)
+			if status, err := strconv.Atoi(answer); err == nil {
+				w.WriteHeader(status)
+				answer = `{"message":"No."}`
+			}
+			_, _ = io.WriteString(w, answer)
+			return
+		}
+		if r.Method != http.MethodGet {
+			s.others.Add(1)
+		}
 		if s.refuse.Load() && r.Method == http.MethodPost {
 			w.WriteHeader(http.StatusConflict)
 			_, _ = io.WriteString(w, `{"message":"The connector says `+canarySecret+` no."}`)
@@ -112,11 +128,11 @@ func TestRegister_UpgradeAndUnregister(t *testing.T) {
 		t.Errorf("progress = %q, want a line for every step", s.lines)
 	}
 
-	hooks := s.hooks.Load()
+	hooks := s.others.Load()
 	same := created
 	same.Imported, same.Created = false, false
-	if diff := cmp.Diff(same, s.register(t)); diff != "" || s.hooks.Load() != hooks {
-		t.Errorf("Register() again made %d hooks and differs (-want +got):\n%s", s.hooks.Load()-hooks, diff)
+	if diff := cmp.Diff(same, s.register(t)); diff != "" || s.others.Load() != hooks || s.checks.Load() != 2 {
+		t.Errorf("Register() again made %d hooks besides %d health checks and differs (-want +got):\n%s", s.others.Load()-hooks, s.checks.Load(), diff)
 	}
 
 	s.cfg.Package = release(t, "2")
@@ -149,6 +165,32 @@ func TestRegister_UpgradeAndUnregister(t *testing.T) {
 	s.cfg.Package = release(t, "2")
 	if again := s.register(t); again.Imported || !again.Created {
 		t.Errorf("Register() after Unregister() = %+v, want a new instance without an import", again)
+	}
+}
+
+// A root that the platform shows as ready proves nothing about the way to the connector.
+func TestRegister_ProvesThatCallsArrive(t *testing.T) {
+	for name, tc := range map[string]struct{ health, want string }{
+		"refused":          {"401", "No."},
+		"failing":          {"500", "No."},
+		"not served":       {"404", "health check"},
+		"answered by else": {`{}`, "health check"},
+		"no JSON":          {"<html>", "not the JSON"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newHarness(t)
+			s.health.Store(tc.health)
+			for range 2 { // the second time the instance is there already
+				_, err := register.Register(t.Context(), s.cfg)
+				if !failure.Is(err, failure.PlatformRefused) || !strings.Contains(err.Error(), "calling the connector") || !strings.Contains(err.Error(), tc.want) {
+					t.Errorf("Register() = %v, want platform_refused with %q", err, tc.want)
+				}
+			}
+			s.health.Store(`{"status":"ok"}`)
+			if got := s.register(t); got.Created || s.checks.Load() != 3 {
+				t.Errorf("Register() = %+v after %d health checks, want the instance that was made before", got, s.checks.Load())
+			}
+		})
 	}
 }
 
