@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -218,12 +219,10 @@ func (h *Handler) lend(c *call, resource, directory string) (token.Loan, error) 
 
 // apiOf returns the api with a name of ours or with a resource URI of Microsoft's.
 func (h *Handler) apiOf(r tenant.Resolved, resource string) (token.API, bool) {
-	for _, api := range token.APIs() {
-		if resource == string(api) {
-			return api, true
-		}
+	if slices.Contains(r.Instance.Deployment.APINames(), resource) {
+		return token.API(resource), true
 	}
-	return h.cfg.Resources.APIOf(r.Instance.Settings.Cloud, resource)
+	return h.cfg.Resources.APIOf(r.Client(), resource)
 }
 
 func badRequest(reason string) error { return failure.New(failure.BadRequest, "reason", reason) }

@@ -68,8 +68,8 @@ type Consents interface {
 
 // Resources knows the resource URIs of apis; microsoft.Client implements it.
 type Resources interface {
-	// APIOf returns the api of a resource URI in a cloud.
-	APIOf(cloud, resource string) (token.API, bool)
+	// APIOf returns the api of a resource URI for a tenant.
+	APIOf(client tenant.Client, resource string) (token.API, bool)
 }
 
 // Trail reads the audit trail of all instances; store.Store implements it.

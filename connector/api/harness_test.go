@@ -315,7 +315,7 @@ func (fakeConsents) Link(_ context.Context, id string, _ audit.Actor) (consent.B
 
 type fakeResources struct{}
 
-func (fakeResources) APIOf(_, resource string) (token.API, bool) {
+func (fakeResources) APIOf(_ tenant.Client, resource string) (token.API, bool) {
 	return token.Graph, strings.TrimSuffix(resource, "/.default") == graph
 }
 

@@ -179,7 +179,7 @@ func viewStatus(s token.Status, now time.Time) statusView {
 	if !s.LastRenewalAt.IsZero() {
 		v.LastRenewal = &renewalView{jsonTime(s.LastRenewalAt), s.LastRenewalFailure == nil, viewRecord(s.LastRenewalFailure)}
 	}
-	for _, api := range token.APIs() {
+	for _, api := range s.APIs() {
 		probe := s.Checks.APIs[api]
 		v.APIs = append(v.APIs, apiView{api, orUnknown(probe.Works), jsonTime(probe.At), viewRecord(probe.Failure)})
 	}

@@ -114,7 +114,7 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 	}
 	if s.Tenants, err = tenant.New(tenant.Config{
 		Store: s.Store, Directories: s.Microsoft, Clouds: slices.Sorted(maps.Keys(s.Authorities)),
-		Resources: s.platform, AllowMoves: allowMoves(cfg.Instances),
+		Resources: s.platform, AllowMoves: allowMoves(cfg.Instances), APIs: apisOf(cfg.Instances),
 		Controllers: s.controllers, Now: opts.Now, Log: opts.component("tenant"),
 	}); err != nil {
 		return err
@@ -127,7 +127,7 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 	}
 	s.Refusals = audit.NewTally(s.Store, opts.Now)
 	if s.Clients, err = client.New(client.Config{
-		Store: s.Store, Hasher: s.keyring, Refusals: s.Refusals, Now: opts.Now, Log: opts.component("client"),
+		Store: s.Store, Hasher: s.keyring, APIs: allAPIs(cfg.Instances), Refusals: s.Refusals, Now: opts.Now, Log: opts.component("client"),
 	}); err != nil {
 		return err
 	}
@@ -171,15 +171,6 @@ func panelOrigins(instances []config.Instance) map[string][]string {
 		byKey[in.Key] = in.PanelOrigins
 	}
 	return byKey
-}
-
-// deployments returns what the configuration says of an instance, by consumer key.
-func deployments(instances []config.Instance) func(key string) tenant.Deployment {
-	byKey := make(map[string]tenant.Deployment, len(instances))
-	for _, in := range instances {
-		byKey[in.Key] = in.Deployment()
-	}
-	return func(key string) tenant.Deployment { return byKey[key] }
 }
 
 // allowMoves returns for which instances the operator allows that tenants with a grant move.

@@ -52,6 +52,7 @@ const (
 	GrantRotated       Action = "grant.rotated" // a successor was stored that came with an access token
 	GrantChecked       Action = "grant.checked"
 	GrantForgotten     Action = "grant.forgotten"
+	PermissionsChanged Action = "grant.permissions" // the consent lacks other permissions than at the check before
 	PredecessorUsed    Action = "grant.predecessor_used"
 	TokenLent          Action = "token.lent"
 	LendingRefused     Action = "token.lending_refused"

@@ -4,6 +4,7 @@ package client
 import (
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -91,8 +92,8 @@ func (c *Client) Borrower() tenant.Borrower {
 // clientName is what names of clients look like. OAuth sends them as client_id, without escapes in most programs.
 var clientName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
-// checked returns s in the form in which it is stored, or what is wrong with it.
-func (s Scopes) checked() (Scopes, error) {
+// checked returns s in the form in which it is stored, or what is wrong with it. apis are the names of all APIs.
+func (s Scopes) checked(apis []string) (Scopes, error) {
 	refuse := func(reason string) (Scopes, error) {
 		return Scopes{}, failure.New(failure.BadRequest, "reason", reason)
 	}
@@ -120,8 +121,8 @@ func (s Scopes) checked() (Scopes, error) {
 		}
 	}
 	for _, api := range s.APIs {
-		if !slices.Contains(tenant.APIs(), api) {
-			return refuse("an api is none of partnercenter, graph, arm")
+		if !slices.Contains(apis, api) {
+			return refuse("an api is none of " + strings.Join(apis, ", "))
 		}
 	}
 	for _, op := range s.Operations {

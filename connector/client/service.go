@@ -68,6 +68,9 @@ type Config struct {
 	Store  Store  // required
 	Hasher Hasher // required
 
+	// APIs are the names of the APIs of all instances. Default: the built-in ones.
+	APIs []string
+
 	// Refusals counts what clients were refused. Required.
 	Refusals *audit.Tally
 
@@ -89,6 +92,9 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Store == nil || cfg.Hasher == nil || cfg.Refusals == nil {
 		return nil, errors.New("client: a store, a hasher and a tally of refusals are required")
 	}
+	if cfg.APIs == nil {
+		cfg.APIs = tenant.APIs()
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -105,7 +111,7 @@ func (s *Service) Add(ctx context.Context, c Client, by audit.Actor) (secret.Tex
 		return secret.Text{}, failure.New(failure.BadRequest, "reason", "the name of a client has 1 to 64 lower-case letters, digits, dots, hyphens and underscores, and begins with a letter or digit")
 	}
 	var err error
-	if c.Scopes, err = c.checked(); err != nil {
+	if c.Scopes, err = c.checked(s.cfg.APIs); err != nil {
 		return secret.Text{}, err
 	}
 	if len(c.Tenants) > maxScopes || len(c.Directories) > maxScopes {

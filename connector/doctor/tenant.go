@@ -49,7 +49,7 @@ func (e *examination) token(ctx context.Context, services *app.Services, recorde
 			stamp(status.IssuedAt), stamp(status.ExpiresAt), stamp(status.NextRenewalAt)),
 	})
 	e.mfa(recorder.claims, status.Checks)
-	e.apis(status.Checks)
+	e.apis(status)
 	e.roles(status.Checks)
 }
 
@@ -175,13 +175,17 @@ func (e *examination) mfa(claims token.AccessTokenClaims, checks token.Checks) {
 	e.add(f)
 }
 
-func (e *examination) apis(checks token.Checks) {
-	for _, api := range token.APIs() {
-		check, probe := "api "+string(api), checks.APIs[api]
+func (e *examination) apis(status token.Status) {
+	for _, api := range status.APIs() {
+		check, probe := "api "+string(api), status.Checks.APIs[api]
 		fields := map[string]string{"api": string(api)}
 		switch {
+		case len(probe.Missing) > 0 && probe.Failure != nil && probe.Works != token.No:
+			e.failure(check, Warning, probe.Failure.Error(), fields)
 		case probe.Works == token.Yes:
 			e.add(Finding{Check: check, Result: OK, Seen: "accepts the access token", Fields: e.fields(nil, fields)})
+		case probe.Failure == nil && !probe.At.IsZero():
+			e.add(Finding{Check: check, Result: OK, Seen: "issues an access token; without a probe in the configuration, it is not known whether it works", Fields: e.fields(nil, fields)})
 		case probe.Failure == nil:
 			e.warn(check, "It was not checked.", "Run the doctor again.")
 		case probe.Works == token.No:

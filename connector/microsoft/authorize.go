@@ -35,10 +35,6 @@ func (c *Client) AuthorizeURL(client tenant.Client, request consent.AuthorizeReq
 	if err != nil {
 		return "", err
 	}
-	scopes := identityScopes()
-	for _, e := range []Endpoint{r.profile.PartnerCenter, r.profile.Graph, r.profile.ARM} {
-		scopes = append(scopes, e.scopes()[len(identityScopes()):]...)
-	}
 	options := []oauth2.AuthCodeOption{
 		oauth2.S256ChallengeOption(request.Verifier.Reveal()),
 		oidc.Nonce(request.Nonce),
@@ -49,7 +45,7 @@ func (c *Client) AuthorizeURL(client tenant.Client, request consent.AuthorizeReq
 			options = append(options, oauth2.SetAuthURLParam(name, value))
 		}
 	}
-	return r.oauth(request.RedirectURI, scopes).AuthCodeURL(request.State, options...), nil
+	return r.oauth(request.RedirectURI, r.authorizeScopes()).AuthCodeURL(request.State, options...), nil
 }
 
 // claimsRequest returns the claims parameter for an instance's MFARequest setting; empty if none is sent.

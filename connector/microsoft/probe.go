@@ -36,7 +36,8 @@ func failed(f *failure.Error) verdict {
 	return verdict{works, token.Unknown, f}
 }
 
-// Probe implements token.Microsoft, with the reads of docs/reference/microsoft-identity.md §5.5. Only Partner Center's
+// Probe implements token.Microsoft, with the reads of docs/reference/microsoft-identity.md §5.5, and those that the operator
+// configured for further apis; without one, nothing is sent. Only Partner Center's
 // answer can say whether the sign-in used MFA.
 func (c *Client) Probe(ctx context.Context, client tenant.Client, api token.API, accessToken secret.Text) token.Probe {
 	start := c.now()
@@ -66,7 +67,7 @@ func (c *Client) probe(ctx context.Context, client tenant.Client, api token.API,
 	if err != nil {
 		return failed(failure.From(err))
 	}
-	endpoint, err := r.profile.endpoint(api)
+	endpoint, err := r.endpoint(api)
 	if err != nil {
 		return failed(failure.From(err))
 	}
@@ -76,6 +77,12 @@ func (c *Client) probe(ctx context.Context, client tenant.Client, api token.API,
 		path, evaluate = "/v1.0/organization?$select=id,displayName,verifiedDomains", c.evaluateGraph
 	case token.ARM:
 		path, evaluate = "/tenants?api-version=2022-12-01", c.evaluateARM
+	}
+	if a, ok := r.Deployment.API(string(api)); ok {
+		if a.Probe == "" {
+			return verdict{token.Unknown, token.Unknown, nil}
+		}
+		path, evaluate = a.Probe, c.evaluateFurther(api)
 	}
 	req, f := apiRequest(ctx, api, endpoint.BaseURL+path, accessToken)
 	if f != nil {
@@ -179,6 +186,21 @@ func (c *Client) evaluateARM(_ resolvedClient, answer reply, _ secret.Text) verd
 		return failed(c.unreadable(answer))
 	}
 	return worked()
+}
+
+// evaluateFurther reads an answer of an api that the operator added. What it contains is not known.
+func (c *Client) evaluateFurther(api token.API) func(resolvedClient, reply, secret.Text) verdict {
+	return func(_ resolvedClient, answer reply, _ secret.Text) verdict {
+		switch {
+		case answer.status == http.StatusNoContent:
+			return worked()
+		case answer.status != http.StatusOK:
+			return failed(c.apiRefusal(api, answer))
+		case answer.tooLong || !json.Valid(answer.body()):
+			return failed(c.unreadable(answer))
+		}
+		return worked()
+	}
 }
 
 // foreign returns the failure of an answer for another directory.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
 
@@ -170,17 +171,18 @@ func (p Profile) endpoint(api token.API) (Endpoint, error) {
 	return Endpoint{}, failure.New(failure.BadRequest, "reason", "there is no api "+fmt.Sprintf("%q", string(api)))
 }
 
-// APIOf returns the api whose resource URI is resource in a cloud: with or without /.default, and a slash at its end.
-func (c *Client) APIOf(cloud, resource string) (token.API, bool) {
-	p, err := c.profile(cloud)
+// APIOf returns the api whose resource URI is resource for a client: with or without /.default, and a slash at its end.
+func (c *Client) APIOf(client tenant.Client, resource string) (token.API, bool) {
+	p, err := c.profile(client.Cloud)
 	if err != nil {
 		return "", false
 	}
+	r := resolvedClient{client, p}
 	resource = strings.TrimRight(strings.TrimSuffix(resource, "/.default"), "/")
-	for _, api := range token.APIs() {
-		e, err := p.endpoint(api)
+	for _, name := range client.Deployment.APINames() {
+		e, err := r.endpoint(token.API(name))
 		if err == nil && resource != "" && strings.EqualFold(resource, strings.TrimRight(e.Audience, "/")) {
-			return api, true
+			return token.API(name), true
 		}
 	}
 	return "", false

@@ -65,10 +65,12 @@ func (c *Client) Redeem(ctx context.Context, client tenant.Client, code token.Au
 	if f != nil {
 		return token.Redemption{}, used.classify(f, c.now())
 	}
+	redemption.Missing = r.missing(token.PartnerCenter, redemption)
 	return redemption, nil
 }
 
-// Renew implements token.Microsoft. It retries transient failures by Config.Retries; a refresh token may be redeemed
+// Renew implements token.Microsoft. If the consent lacks one of the permissions of api, it redeems for those that are left.
+// It retries transient failures by Config.Retries; a refresh token may be redeemed
 // any number of times. If Microsoft refuses a credential of the application, Renew tries the next one; if Microsoft
 // refuses all of them, it returns the failure of the credential that was entered last. More than a few identical
 // requests within five minutes fail with microsoft_throttled, before Microsoft blocks them.
@@ -77,7 +79,7 @@ func (c *Client) Renew(ctx context.Context, client tenant.Client, refreshToken s
 	if err != nil {
 		return token.Redemption{}, err
 	}
-	endpoint, err := r.profile.endpoint(api)
+	endpoint, err := r.endpoint(api)
 	if err != nil {
 		return token.Redemption{}, err
 	}
@@ -88,26 +90,33 @@ func (c *Client) Renew(ctx context.Context, client tenant.Client, refreshToken s
 	var entered time.Time
 	for _, credential := range credentials {
 		var redemption token.Redemption
-		f := c.retry(ctx, func() *failure.Error {
-			if wait := c.loops.admit(c.now(), r.Cloud, r.DirectoryID, r.Application.ID, string(api), refreshToken.Reveal()); wait > 0 {
-				return cmp.Or(refusal, throttledLocally(wait))
-			}
-			authentication, f := c.parameters(r, credential)
-			if f != nil {
+		attempt := func(endpoint Endpoint) *failure.Error {
+			return c.retry(ctx, func() *failure.Error {
+				if wait := c.loops.admit(c.now(), r.Cloud, r.DirectoryID, r.Application.ID, endpoint.Scope, refreshToken.Reveal()); wait > 0 {
+					return cmp.Or(refusal, throttledLocally(wait))
+				}
+				authentication, f := c.parameters(r, credential)
+				if f != nil {
+					return f
+				}
+				redemption, f = c.request(ctx, tokenRequest{r, api, refreshGrant, func(ctx context.Context) (*oauth2.Token, error) {
+					return r.refresh(ctx, refreshToken, endpoint.scopes(), authentication)
+				}})
+				f = credential.translate(f)
+				c.history.record(credential, f)
 				return f
-			}
-			redemption, f = c.request(ctx, tokenRequest{r, api, refreshGrant, func(ctx context.Context) (*oauth2.Token, error) {
-				return r.refresh(ctx, refreshToken, endpoint.scopes(), authentication)
-			}})
-			f = credential.translate(f)
-			c.history.record(credential, f)
-			return f
-		})
+			})
+		}
+		f := attempt(endpoint)
+		if endpoint.partly(f) && attempt(endpoint.whatever()) == nil {
+			f = nil
+		}
 		switch {
 		case f == nil:
+			redemption.Missing = r.missing(api, redemption)
 			return redemption, nil
 		case !credentialRefused(f):
-			return token.Redemption{}, f
+			return token.Redemption{}, r.named(api, f)
 		case refusal == nil || credential.Since.After(entered):
 			refusal, entered = credential.classify(f, c.now()), credential.Since
 		}

@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -68,8 +69,8 @@ func (s *Settings) Borrower(id string) (Borrower, bool) {
 	return s.Borrowers[i], true
 }
 
-// checkBorrowers refuses entries that would mean something else than they seem to.
-func checkBorrowers(all []Borrower) error {
+// checkBorrowers refuses entries that would mean something else than they seem to. apis are the names of all APIs.
+func checkBorrowers(all []Borrower, apis []string) error {
 	refuse := func(reason string) error { return failure.New(failure.BadRequest, "reason", "borrowers: "+reason) }
 	seen := make(map[string]bool)
 	for _, b := range all {
@@ -84,7 +85,7 @@ func checkBorrowers(all []Borrower) error {
 		seen[b.ID] = true
 		for _, api := range b.APIs {
 			if !slices.Contains(apis, api) {
-				return refuse("an api is none of partnercenter, graph, arm")
+				return refuse("an api is none of " + strings.Join(apis, ", "))
 			}
 		}
 		for _, directory := range b.Directories {

@@ -17,14 +17,14 @@ const (
 // DefaultCloud is the cloud of instances whose settings name none.
 const DefaultCloud = "global"
 
-func (s *Service) checkedSettings(settings Settings) (Settings, error) {
+func (s *Service) checkedSettings(instanceKey string, settings Settings) (Settings, error) {
 	if settings.Cloud == "" {
 		settings.Cloud = DefaultCloud
 	}
 	if !slices.Contains(s.cfg.Clouds, settings.Cloud) {
 		return Settings{}, failure.New(failure.CloudUnknown, "cloud", settings.Cloud)
 	}
-	if err := errors.Join(checkSetting("mfaRequest", settings.MFARequest), checkSetting("borrowers", settings.Borrowers), checkBorrowers(settings.Borrowers)); err != nil {
+	if err := errors.Join(checkSetting("mfaRequest", settings.MFARequest), checkSetting("borrowers", settings.Borrowers), checkBorrowers(settings.Borrowers, s.cfg.APIs(instanceKey))); err != nil {
 		return Settings{}, err
 	}
 	switch settings.CustomerDirectories {

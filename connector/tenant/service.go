@@ -42,6 +42,9 @@ type Config struct {
 	// Controllers returns the origins that the operator lists as the controller of an instance. Default: none are listed.
 	Controllers func(instanceKey string) []string
 
+	// APIs returns the names of the APIs of an instance. Default: the built-in ones.
+	APIs func(instanceKey string) []string
+
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
@@ -74,6 +77,9 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Controllers == nil {
 		cfg.Controllers = func(string) []string { return nil }
 	}
+	if cfg.APIs == nil {
+		cfg.APIs = func(string) []string { return APIs() }
+	}
 	return &Service{cfg: cfg, noted: map[string]time.Time{}}, nil
 }
 
@@ -84,7 +90,7 @@ func (s *Service) Install(ctx context.Context, in Instance, by audit.Actor) (Ins
 	if err := in.checkLengths(); err != nil {
 		return Instance{}, err
 	}
-	settings, err := s.checkedSettings(in.Settings)
+	settings, err := s.checkedSettings(in.Key, in.Settings)
 	if err != nil {
 		return Instance{}, err
 	}
@@ -134,7 +140,7 @@ func (s *Service) Upgrade(ctx context.Context, key, from, to string, settings Se
 }
 
 func (s *Service) change(ctx context.Context, key string, action audit.Action, by audit.Actor, settings Settings, details map[string]string) (Instance, error) {
-	settings, err := s.checkedSettings(settings)
+	settings, err := s.checkedSettings(key, settings)
 	if err != nil {
 		return Instance{}, err
 	}

@@ -98,6 +98,10 @@ func (s *Service) StoreActive(ctx context.Context, g Grant) error {
 	if err := tenant.Prove(ctx, s.cfg.Store, g.TenantID, g.DirectoryID); err != nil {
 		return err
 	}
+	by := audit.Actor{Kind: audit.Visitor, Name: g.ConsentedBy.Username}
+	if err := s.recordPermissions(ctx, g.InstanceKey, g.TenantID, old.Checks, g.Checks, by); err != nil {
+		return err
+	}
 	g.Slot, g.Version = Active, 0
 	if ok {
 		g.Version = old.Version // a consent replaces what is stored, whatever the times of issue say

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/length"
@@ -64,7 +65,7 @@ func (s *Service) Exchange(ctx context.Context, x CodeExchange) (Grant, error) {
 	if _, err := compareSubject(c, &g, redeemed.Subject); err != nil {
 		return Grant{}, err // the access token is not that of the person who signed in
 	}
-	g.Checks, err = s.checkPartnerCenter(ctx, c, redeemed.AccessToken, claims, person)
+	g.Checks, err = s.checkPartnerCenter(ctx, c, redeemed, claims, person)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -112,7 +113,7 @@ func (s *Service) identify(ctx context.Context, c tenant.Client, idToken secret.
 
 // checkPartnerCenter checks the claims of the access token and Partner Center's own answer. An answer that cannot be read
 // proves nothing and is refused; an outage is not.
-func (s *Service) checkPartnerCenter(ctx context.Context, c tenant.Client, access secret.Text, claims AccessTokenClaims, person Person) (Checks, error) {
+func (s *Service) checkPartnerCenter(ctx context.Context, c tenant.Client, redeemed Redemption, claims AccessTokenClaims, person Person) (Checks, error) {
 	if claims.Readable {
 		switch {
 		case claims.ApplicationID != c.Application.ID:
@@ -121,7 +122,7 @@ func (s *Service) checkPartnerCenter(ctx context.Context, c tenant.Client, acces
 			return Checks{}, failure.New(failure.WrongDirectory, "seen", claims.DirectoryID, "expected", c.DirectoryID)
 		}
 	}
-	probe := s.cfg.Microsoft.Probe(ctx, c, PartnerCenter, access)
+	probe := s.cfg.Microsoft.Probe(ctx, c, PartnerCenter, redeemed.AccessToken)
 	switch {
 	case probe.MFA == No, probe.MFA == Unknown && claims.MFA == No:
 		return Checks{}, failure.New(failure.MFAMissing)
@@ -136,28 +137,32 @@ func (s *Service) checkPartnerCenter(ctx context.Context, c tenant.Client, acces
 	if mfa == Unknown && !s.cfg.AcceptUnknownMFA {
 		return Checks{}, failure.New(failure.MFAUnknown)
 	}
-	return Checks{MFA: mfa, GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: probe}}, nil
+	return Checks{MFA: mfa, GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: lacking(ctx, probe, redeemed.Missing)}}, nil
 }
 
-// checkOthers redeems the value of g for Graph and ARM, which also proves that one refresh token serves all apis, and adds
+// checkOthers redeems the value of g for every api but Partner Center, which also proves that one refresh token serves all apis, and adds
 // the results to checks. A failure is recorded as a warning: partners work without Graph or ARM. keep is called with every
 // answer before anything else is done with it; it may change g. The error is that of keep, or mismatch: an answer for another
 // account, after which the rest is checked all the same.
 func (s *Service) checkOthers(ctx context.Context, c tenant.Client, g *Grant, checks *Checks, keep func(Redemption) error) (mismatch, err error) {
-	for _, api := range []API{Graph, ARM} {
+	for _, api := range apisOf(c.Deployment)[1:] {
 		redeemed, err := s.redeemFor(ctx, c, g, g.RefreshToken, api)
 		if err != nil {
 			if failure.Is(err, failure.AccountMismatch) {
 				mismatch = err
 			}
-			checks.APIs[api] = s.notProbed(ctx, err)
+			probe := s.notProbed(ctx, err)
+			if len(probe.Missing) == 0 {
+				probe.Missing = g.Checks.APIs[api].Missing // nothing else was learned of them
+			}
+			checks.APIs[api] = probe
 			continue
 		}
 		if err := keep(redeemed); err != nil {
 			return mismatch, err
 		}
 		g.Scopes = union(g.Scopes, redeemed.Scopes)
-		checks.APIs[api] = s.cfg.Microsoft.Probe(ctx, c, api, redeemed.AccessToken)
+		checks.APIs[api] = lacking(ctx, s.cfg.Microsoft.Probe(ctx, c, api, redeemed.AccessToken), redeemed.Missing)
 		if api == Graph {
 			checks.GlobalAdmin, checks.AdminAgent = s.cfg.Microsoft.Roles(ctx, c, redeemed.AccessToken)
 		}
@@ -171,7 +176,24 @@ func (s *Service) notProbed(ctx context.Context, err error) Probe {
 	if k := failure.From(err).Kind(); k == failure.Transient || k == failure.Internal {
 		works = Unknown
 	}
-	return Probe{Works: works, At: s.cfg.Now(), Failure: failure.NewRecord(ctx, err), MFA: Unknown}
+	probe := Probe{Works: works, At: s.cfg.Now(), Failure: failure.NewRecord(ctx, err), MFA: Unknown}
+	if f := failure.From(err); f.Code == failure.ConsentMissing && f.Params["permissions"] != "" {
+		probe.Failure = nil
+		probe = lacking(ctx, probe, strings.Split(f.Params["permissions"], ", "))
+	}
+	return probe
+}
+
+// lacking returns probe with the permissions that the consent lacks, which are its failure if it has none.
+func lacking(ctx context.Context, probe Probe, missing []string) Probe {
+	if len(missing) == 0 {
+		return probe
+	}
+	probe.Missing = missing
+	if probe.Failure == nil {
+		probe.Failure = failure.NewRecord(ctx, failure.New(failure.PermissionsMissing, "permissions", strings.Join(missing, ", ")))
+	}
+	return probe
 }
 
 // provenMFA returns whether MFA was used, from the claim amr and from Partner Center's own answer, which decides. A claim

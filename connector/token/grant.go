@@ -7,6 +7,7 @@ import (
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
 )
 
 // Life is how long an issued refresh token works, counted from its issue (docs/reference/microsoft-identity.md §3.4).
@@ -22,8 +23,17 @@ const (
 	ARM           API = "arm"
 )
 
-// APIs returns all apis in the order in which they are shown.
+// APIs returns the built-in apis in the order in which they are shown.
 func APIs() []API { return []API{PartnerCenter, Graph, ARM} }
+
+// apisOf returns all apis of an instance in the order in which they are shown.
+func apisOf(d tenant.Deployment) []API {
+	var all []API
+	for _, name := range d.APINames() {
+		all = append(all, API(name))
+	}
+	return all
+}
 
 // An Answer is yes, no or unknown. Unknown is never treated as either of the others.
 type Answer string
@@ -124,6 +134,8 @@ type Probe struct {
 	At    time.Time `json:"at"`
 	// Failure says why Works is no or unknown.
 	Failure *failure.Record `json:"failure,omitempty"`
+	// Missing are the names of the permissions that the consent lacks.
+	Missing []string `json:"missing,omitempty"`
 	// MFA is Partner Center's own answer about the sign-in (isMfaCompliant); unknown for the other apis.
 	MFA Answer `json:"mfa,omitempty"`
 }

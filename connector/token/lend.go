@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"azure-partner-connector/connector/audit"
@@ -73,8 +74,8 @@ func (s *Service) Lend(ctx context.Context, r tenant.Resolved, request LoanReque
 }
 
 func (s *Service) lend(ctx context.Context, r *tenant.Resolved, snapshot *Snapshot, request LoanRequest, by audit.Actor) (Loan, error) {
-	if !slices.Contains(APIs(), request.API) {
-		return Loan{}, failure.New(failure.BadRequest, "reason", "api is none of partnercenter, graph, arm")
+	if apis := r.Instance.Deployment.APINames(); !slices.Contains(apis, string(request.API)) {
+		return Loan{}, failure.New(failure.BadRequest, "reason", "api is none of "+strings.Join(apis, ", "))
 	}
 	if err := r.Intact(); err != nil {
 		return Loan{}, err // before the list of borrowers, which may have been altered

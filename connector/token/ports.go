@@ -133,7 +133,10 @@ type Redemption struct {
 	IssuedAt  time.Time
 	ExpiresAt time.Time // of the access token
 	Scopes    []string
-	Subject   Subject
+	// Missing are the permissions of API that the consent was asked for and that the tokens lack; nil when the answer does not
+	// tell.
+	Missing []string
+	Subject Subject
 }
 
 // A Subject is the account and the directory that a redemption was for, as far as Microsoft's answer tells: by its id_token,

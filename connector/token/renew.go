@@ -391,7 +391,7 @@ func (s *Service) checkSuccessor(ctx context.Context, r tenant.Resolved, g Grant
 	if err != nil {
 		return err // redeemFor has refused it already
 	}
-	checks := Checks{Account: account, MFA: provenMFA(claims.MFA, probe.MFA), GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: probe}}
+	checks := Checks{Account: account, MFA: provenMFA(claims.MFA, probe.MFA), GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: lacking(ctx, probe, redeemed.Missing)}}
 	mismatch, err := s.checkOthers(ctx, c, &g, &checks, func(redeemed Redemption) error {
 		var err error
 		g, err = s.keepSuccessor(ctx, &r, g, redeemed, "", by)
@@ -409,7 +409,11 @@ func (s *Service) checkSuccessor(ctx context.Context, r tenant.Resolved, g Grant
 	}
 	isLost := checks.MFA == No
 	lost := failure.New(failure.MFARequired)
+	before := g.Checks
 	return s.saveChecks(context.WithoutCancel(ctx), r, g, checks, checked, func(ctx context.Context) error {
+		if err := s.recordPermissions(ctx, r.Tenant.InstanceKey, r.Tenant.ID, before, checks, by); err != nil {
+			return err
+		}
 		if !isLost && !wasLost {
 			return nil
 		}

@@ -57,12 +57,17 @@ type Status struct {
 	Procedure   Procedure
 	Scopes      []string
 	Checks      Checks
+	// Deployment says which apis the tenant's instance has.
+	Deployment tenant.Deployment
 
 	// Pending is a manual consent that waits for its claim code; nil when none does.
 	Pending *WaitingGrant
 	// Unconfirmed is a consent that waits until the reseller confirms it by its ID; nil when none does.
 	Unconfirmed *WaitingGrant
 }
+
+// APIs returns the apis of the tenant's instance in the order in which they are shown.
+func (st Status) APIs() []API { return apisOf(st.Deployment) }
 
 // A WaitingGrant is a consent that has not taken effect, for the person who enters its claim code or confirms it.
 type WaitingGrant struct {
@@ -133,7 +138,7 @@ func statusOfSettings(r tenant.Resolved, now time.Time) Status {
 	return Status{
 		DirectoryID: c.DirectoryID, Directory: r.Tenant.Directory,
 		ApplicationID: c.Application.ID, SecretEnds: c.Application.Ends(now),
-		Checks: Checks{MFA: Unknown, GlobalAdmin: Unknown, AdminAgent: Unknown},
+		Checks: Checks{MFA: Unknown, GlobalAdmin: Unknown, AdminAgent: Unknown}, Deployment: c.Deployment,
 	}
 }
 

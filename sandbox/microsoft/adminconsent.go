@@ -38,7 +38,7 @@ func (s *Simulator) beginAdminConsent(r *http.Request, query url.Values) reply {
 
 func (s *Simulator) registeredScopes(app *application) string {
 	var text string
-	for _, host := range []Host{PartnerCenter, Graph, ARM} {
+	for _, host := range resourceHosts() {
 		if len(app.registered[host]) > 0 {
 			text += s.cfg.Cloud.resource(host).Audiences[0] + "/" + defaultScope + " "
 		}

@@ -15,6 +15,8 @@ type Cloud struct {
 	Instance string
 
 	PartnerCenter, Graph, ARM Resource
+	// Partner is a service beside the three, for which tokens are issued only where somebody asks for them.
+	Partner Resource
 }
 
 // A Resource is one API as tokens name it.
@@ -30,6 +32,7 @@ const (
 	partnerCenterAppID = "fa3d9a0c-3fb0-42cc-9193-47c7ecd2edbd"
 	graphAppID         = "00000003-0000-0000-c000-000000000000"
 	armAppID           = "797f4846-ba00-4fd7-ba43-dac1f8f63013"
+	partnerAppID       = "4990cffe-04e8-4e8b-808a-1175604b879f" // made up
 )
 
 // Global returns the profile of the worldwide cloud.
@@ -62,16 +65,19 @@ func profile(name, issuer, instance, partnerCenter, graph, arm, armLegacy string
 			AppID: armAppID, Name: "Windows Azure Service Management API",
 			Audiences: []string{arm, arm + "/", armLegacy},
 		},
+		Partner: Resource{AppID: partnerAppID, Name: "Microsoft Partner API", Audiences: []string{"https://api.partner.microsoft.com"}},
 	}
 }
 
-// resource returns the resource of one of the three APIs.
+// resource returns the resource of one of the APIs.
 func (c Cloud) resource(host Host) Resource {
 	switch host {
 	case PartnerCenter:
 		return c.PartnerCenter
 	case Graph:
 		return c.Graph
+	case Partner:
+		return c.Partner
 	default:
 		return c.ARM
 	}
@@ -79,7 +85,7 @@ func (c Cloud) resource(host Host) Resource {
 
 // find returns the API with a resource identifier: an audience with or without its slash, or an application ID.
 func (c Cloud) find(identifier string) (Host, bool) {
-	for _, host := range []Host{PartnerCenter, Graph, ARM} {
+	for _, host := range resourceHosts() {
 		r := c.resource(host)
 		if strings.EqualFold(identifier, r.AppID) {
 			return host, true
@@ -107,6 +113,10 @@ var permissions = map[Host]map[string]permission{
 	ARM: {
 		"user_impersonation": {"Manage Azure resources for you", "The app may use Azure Resource Manager with your rights.", false},
 	},
+	Partner: {
+		"user_impersonation": {"Use the partner service for you", "The app may use the partner service with your rights.", false},
+		"Insights.Read.All":  {"Read partner insights", "The app may read reports about your partnership.", true},
+	},
 	Graph: {
 		"User.Read":                                {"See who you are", "The app may read your profile.", false},
 		"User.Read.All":                            {"See all users' profiles", "The app may read every profile of the organization.", true},
@@ -117,6 +127,7 @@ var permissions = map[Host]map[string]permission{
 		"Application.Read.All":                     {"Read app registrations", "The app may see applications and when their secrets end.", true},
 		"DelegatedAdminRelationship.Read.All":      {"Read delegated admin relationships", "The app may see relationships with customers.", true},
 		"DelegatedAdminRelationship.ReadWrite.All": {"Manage delegated admin relationships", "The app may read and change relationships with customers.", true},
+		"PartnerBilling.Read.All":                  {"Read partner billing", "The app may read invoices and usage of the partner.", true},
 		"User.RevokeSessions.All":                  {"End users' sessions", "The app may sign users out everywhere.", true},
 	},
 }

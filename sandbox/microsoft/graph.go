@@ -22,6 +22,7 @@ func (s *Simulator) graphRoutes() http.Handler {
 	mux.HandleFunc("GET /v1.0/me/memberOf", s.graphCall(func(w http.ResponseWriter, r *http.Request, who *caller) { s.graphMemberOf(w, r, who, false) }))
 	mux.HandleFunc("GET /v1.0/me/transitiveMemberOf", s.graphCall(func(w http.ResponseWriter, r *http.Request, who *caller) { s.graphMemberOf(w, r, who, true) }))
 	mux.HandleFunc("GET /v1.0/tenantRelationships/delegatedAdminRelationships", s.graphCall(s.graphRelationships))
+	mux.HandleFunc("GET /v1.0/{object}", s.graphCall(s.graphApplication))
 	mux.HandleFunc("POST /v1.0/me/revokeSignInSessions", s.graphCall(s.graphRevoke))
 	return mux
 }

@@ -203,7 +203,7 @@ func (s *Simulator) removeApplicationConsent(w http.ResponseWriter, r *http.Requ
 		return
 	}
 	removed := false
-	for _, host := range []Host{PartnerCenter, Graph, ARM} {
+	for _, host := range resourceHosts() {
 		key := consentKey{customer.ID, strings.ToLower(r.PathValue("application")), "", host}
 		removed = removed || s.state.consents[key] != nil
 		delete(s.state.consents, key)

@@ -87,6 +87,8 @@ type Application struct {
 type Secret struct {
 	Value string
 	Ends  time.Time // zero: never
+	// NoHint says that Graph does not tell the first characters.
+	NoHint bool
 }
 
 // A RedirectType decides the lifetime of refresh tokens: 24 hours for SPA.

@@ -155,6 +155,28 @@ func (s *Simulator) RemoveConsent(directoryID, applicationID string, apis ...Hos
 	})
 }
 
+// RemovePermissions withdraws single permissions from all consents to the application in a directory, as an administrator of
+// the directory can. The rest of the consents stays.
+func (s *Simulator) RemovePermissions(directoryID, applicationID string, scopes ...string) error {
+	set, refused := s.cfg.Cloud.parseScope(strings.Join(scopes, " "))
+	if refused != nil {
+		return fmt.Errorf("withdrawing permissions of %s: %w", applicationID, refused)
+	}
+	return s.onApplication(applicationID, func(a *application) {
+		for key, names := range s.state.consents {
+			if !strings.EqualFold(key.directory, directoryID) || key.app != a.ID {
+				continue
+			}
+			s.state.consents[key] = slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+				return slices.Contains(set.permissions(key.host, a), name)
+			})
+			if len(s.state.consents[key]) == 0 {
+				delete(s.state.consents, key)
+			}
+		}
+	})
+}
+
 // Oddities are deviations of answers: those that Microsoft's answers may have, and those that an attacker may cause.
 type Oddities struct {
 	// OpaqueAccessTokens issues access tokens that are not JWTs.

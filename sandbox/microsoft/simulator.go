@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A Host is one of the simulator's listeners. The three APIs are also the resources that tokens are issued for.
+// A Host is one of the simulator's listeners. The APIs are also the resources that tokens are issued for.
 type Host string
 
 // The listeners.
@@ -21,8 +21,12 @@ const (
 	PartnerCenter Host = "partnercenter"
 	Graph         Host = "graph"
 	ARM           Host = "arm"
+	Partner       Host = "partner" // a service beside the three, https://api.partner.microsoft.com
 	Control       Host = "control"
 )
+
+// resourceHosts returns the APIs.
+func resourceHosts() []Host { return []Host{PartnerCenter, Graph, ARM, Partner} }
 
 // Config is what a Simulator needs. The zero Config is usable.
 type Config struct {
@@ -104,6 +108,7 @@ func (s *Simulator) listen() error {
 		{PartnerCenter, s.observed(PartnerCenter, s.partnerCenterRoutes())},
 		{Graph, s.observed(Graph, s.graphRoutes())},
 		{ARM, s.observed(ARM, s.armRoutes())},
+		{Partner, s.observed(Partner, s.partnerRoutes())},
 		{Control, s.controlRoutes()},
 	}
 	listeners := make([]net.Listener, 0, len(hosts))
@@ -165,6 +170,9 @@ func (s *Simulator) GraphURL() string { return s.urls[Graph] }
 
 // ARMURL is the address of Azure Resource Manager.
 func (s *Simulator) ARMURL() string { return s.urls[ARM] }
+
+// PartnerURL is the address of the service beside the three.
+func (s *Simulator) PartnerURL() string { return s.urls[Partner] }
 
 // ControlURL is the address of the control API, always http; controlRoutes lists its paths.
 func (s *Simulator) ControlURL() string { return s.urls[Control] }

@@ -33,6 +33,7 @@ define([
         ].concat(status.apis.map(function (api) {
             return field(panel, api, words.api(t, api));
         })).concat([
+            ["aps/Output", { id: panel.id("further"), label: t("Further Services"), gridSize: whole, value: "", visible: false }],
             ["aps/Output", { id: panel.id("roles"), label: t("Roles of the Account"), gridSize: whole, value: "" }]
         ]);
     };

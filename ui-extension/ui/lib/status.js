@@ -35,10 +35,10 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
             return t("Not checked yet");
         }
         const values = { time: words.time(probe.checkedAt) };
-        if (probe.works === "yes") {
-            return t("Works (checked __time__)", values);
-        }
         values.reason = probe.failure ? failures.sentence(t, probe.failure) : "";
+        if (probe.works === "yes") {
+            return values.reason ? t("Works (checked __time__). __reason__", values) : t("Works (checked __time__)", values);
+        }
         if (probe.works === "no") {
             return values.reason ? t("Does not work (checked __time__). __reason__", values) : t("Does not work (checked __time__)", values);
         }
@@ -99,10 +99,16 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
         apis.forEach(function (name) {
             texts[name] = api(t, (s.apis || []).find(function (probe) { return probe.api === name; }));
         });
+        const further = (s.apis || []).filter(function (probe) { return apis.indexOf(probe.api) < 0; });
+        if (further.length) {
+            texts.further = further.map(function (probe) {
+                return t("__name__: __state__", { name: probe.api, state: api(t, probe) });
+            }).join(" ");
+        }
         return texts;
     };
 
-    const names = ["validUntil", "lastRenewal", "nextRenewal", "directory", "application", "consentedBy", "askedBy", "mfa", "roles", "secretEnd"].concat(apis);
+    const names = ["validUntil", "lastRenewal", "nextRenewal", "directory", "application", "consentedBy", "askedBy", "mfa", "roles", "secretEnd", "further"].concat(apis);
 
     const result = function (t, event) {
         if (event.failure) {

@@ -79,6 +79,7 @@ define([], function () {
             case "grant.predecessor_used": return t("Earlier refresh token used");
             case "grant.rotated": return t("Token replaced");
             case "grant.checked": return t("Token checked");
+            case "grant.permissions": return t("Permissions of the consent changed");
             case "grant.forgotten": return t("Token forgotten");
             case "token.lent": return t("Access token lent");
             case "token.lending_refused": return t("Access token not lent");
