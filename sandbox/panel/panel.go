@@ -159,7 +159,7 @@ func (s *server) asset(name string) http.HandlerFunc {
 // file serves the files of a package that screens load, and no others.
 func (s *server) file(w http.ResponseWriter, r *http.Request) {
 	name := path.Clean(r.PathValue("file"))
-	if top, _, _ := strings.Cut(name, "/"); top != "ui" && top != "i18n" && top != "images" {
+	if top, _, _ := strings.Cut(name, "/"); !slices.Contains([]string{"ui", "i18n", "images", "APP-META.xml"}, top) {
 		http.NotFound(w, r)
 		return
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/tdewolff/parse/v2/js"
 )
 
-// modules are those of the platform's library that published screens load (docs/reference/aps-ui.md §2.3).
+// modules are those of the platform's library that published screens load (docs/reference/aps-ui.md §2.3, §2.8).
 var modules = []string{
 	"aps/Button", "aps/CheckBox", "aps/Container", "aps/FieldSet", "aps/Gauge", "aps/Grid", "aps/Hr", "aps/Memory",
 	"aps/Message", "aps/MessageList", "aps/Output", "aps/PageContainer", "aps/Panel", "aps/Password", "aps/ProgressBar",

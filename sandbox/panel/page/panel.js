@@ -293,6 +293,17 @@
             const target = allViews().find(({ node }) => node.id === id);
             go(target ? { pack: target.node.package, view: id } : { view: id });
         },
+        popup: (view, params) => {
+            const target = allViews().find(({ node }) => node.id === view.replace(/^.*#/, ""));
+            if (!target) {
+                return Promise.reject(new Error("There is no screen " + view + "."));
+            }
+            const query = new URLSearchParams({ panel: route.panel, package: target.node.package, view: target.node.id, locale: route.locale });
+            return call("GET", "context?" + query).then((context) => ({
+                spec: { id: target.node.id, src: target.node.view.src, label: target.node.label, controls: target.node.view.controls },
+                context: Object.assign(context, { params: params || {} })
+            }));
+        },
         notify: () => current.controller.notify()
     };
 

@@ -8,6 +8,14 @@ define("aps/xhr", ["dojo/Deferred", "aps/_frame"], function (Deferred, frame) {
         return error;
     }
 
+    function read(form, request) {
+        switch (form) {
+        case "json": return JSON.parse(request.responseText || "null");
+        case "xml": return request.responseXML;
+        }
+        return request.responseText;
+    }
+
     function xhr(url, options) {
         const given = Object.assign({ method: "GET", handleAs: "json" }, options);
         const deferred = new Deferred();
@@ -23,7 +31,7 @@ define("aps/xhr", ["dojo/Deferred", "aps/_frame"], function (Deferred, frame) {
                 return;
             }
             try {
-                deferred.resolve(given.handleAs === "json" ? JSON.parse(request.responseText || "null") : request.responseText);
+                deferred.resolve(read(given.handleAs, request));
             } catch (notJSON) {
                 deferred.reject(notJSON);
             }

@@ -5,6 +5,10 @@ define("aps/Tiles", ["aps/_Widget"], function (Widget) {
         build() {
             this.domNode = this.containerNode = Widget.element("div", "aps-row aps-tiles");
         }
+        set_description(text) {
+            this.descriptionNode = this.descriptionNode || this.domNode.insertBefore(Widget.element("p", "aps-fieldset-description"), this.domNode.firstChild);
+            this.descriptionNode.textContent = text;
+        }
     };
 });
 
@@ -50,14 +54,15 @@ define("aps/Store", ["aps/xhr"], function (xhr) {
     return class Store {
         constructor(options) { Object.assign(this, { idProperty: "id" }, options); }
         get(id) { return xhr.get(this.target + "/" + encodeURIComponent(id)); }
-        query() { return xhr.get(this.target); }
+        query() { return xhr.get(this.target + (this.baseQuery ? "?" + this.baseQuery : "")); }
     };
 });
 
 define("aps/Grid", ["aps/_Widget", "aps/Button"], function (Widget, Button) {
     "use strict";
     const { element } = Widget;
-    const cellOf = (row, field) => field.split(".").reduce((value, name) => (value === undefined || value === null ? "" : value[name]), row);
+    const filled = (value) => (value === undefined || value === null ? "" : value);
+    const cellOf = (row, field) => filled(field.split(".").reduce((value, name) => filled(value)[name], row));
 
     return class Grid extends Widget {
         build() {
@@ -89,6 +94,7 @@ define("aps/Grid", ["aps/_Widget", "aps/Button"], function (Widget, Button) {
                 cell.scope = "col";
                 return cell;
             }));
+            this.markSorted();
         }
         /* sorter returns the heading of a sortable column: the first click sorts ascending, the second descending. */
         sorter(column) {
@@ -97,8 +103,7 @@ define("aps/Grid", ["aps/_Widget", "aps/Button"], function (Widget, Button) {
             button.addEventListener("click", () => {
                 const down = this.sorted && this.sorted.field === column.field && !this.sorted.down;
                 this.sorted = { field: column.field, down };
-                this.headNode.querySelectorAll("th").forEach((cell) => cell.removeAttribute("aria-sort"));
-                button.parentNode.setAttribute("aria-sort", down ? "descending" : "ascending");
+                this.markSorted();
                 this.page = 0;
                 this.draw();
             });
@@ -112,6 +117,19 @@ define("aps/Grid", ["aps/_Widget", "aps/Button"], function (Widget, Button) {
             const { field, down } = this.sorted;
             const compare = (a, b) => (typeof a === "number" ? a - b : String(a).localeCompare(String(b)));
             return this.rows.slice().sort((a, b) => compare(cellOf(a, field), cellOf(b, field)) * (down ? -1 : 1));
+        }
+        set_sort(order) {
+            this.sorted = { field: order.attribute, down: Boolean(order.descending) };
+            this.markSorted();
+        }
+        /* markSorted shows at the heading of the column by which the rows are sorted how they are. */
+        markSorted() {
+            this.headNode.querySelectorAll("th").forEach((cell, i) => {
+                cell.removeAttribute("aria-sort");
+                if (this.sorted && this.get("columns")[i].field === this.sorted.field && cell.querySelector("button")) {
+                    cell.setAttribute("aria-sort", this.sorted.down ? "descending" : "ascending");
+                }
+            });
         }
         set_noDataText(text) { this.emptyNode.textContent = text; }
         set_store(store) {

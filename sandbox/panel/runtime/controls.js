@@ -67,8 +67,23 @@ define("aps/Output", ["aps/_Widget"], function (Widget) {
             }
             this.domNode.append(this.valueNode);
         }
-        set_value(value) { this.valueNode.textContent = value === undefined || value === null ? "" : value; }
+        /* The platform shows a value as HTML when escapeHTML is false. Then the screen answers for what it shows. */
+        set_escapeHTML(is) {
+            this.raw = is === false;
+            this.show();
+        }
+        set_value(value) {
+            this.shown = value === undefined || value === null ? "" : value;
+            this.show();
+        }
         set_content(value) { this.set_value(value); }
+        show() {
+            if (this.raw) {
+                this.valueNode.innerHTML = this.shown === undefined ? "" : this.shown;
+            } else {
+                this.valueNode.textContent = this.shown === undefined ? "" : this.shown;
+            }
+        }
     };
 });
 
@@ -86,6 +101,7 @@ define("aps/TextBox", ["aps/_Widget"], function (Widget) {
         make() {
             const input = Widget.element("input", "aps-input");
             input.type = "text";
+            input.addEventListener("input", () => this.changed("value", input.value));
             return input;
         }
         set_label(text) { this.labelNode.textContent = text; }
@@ -101,7 +117,11 @@ define("aps/TextBox", ["aps/_Widget"], function (Widget) {
 define("aps/TextArea", ["aps/_Widget", "aps/TextBox"], function (Widget, TextBox) {
     "use strict";
     return class TextArea extends TextBox {
-        make() { return Widget.element("textarea", "aps-input aps-area"); }
+        make() {
+            const area = Widget.element("textarea", "aps-input aps-area");
+            area.addEventListener("input", () => this.changed("value", area.value));
+            return area;
+        }
     };
 });
 

@@ -11,6 +11,7 @@ define("aps/_frame", ["dijit/registry"], function (registry) {
     let shown = null;
     let page = null;
     let attached = null;
+    let popup = null; // the open popup: {view, dialog, before: context below it, done}
 
     function translate(catalogue) {
         // A view passes itself; the view of a tile has the texts of another package than the page.
@@ -27,7 +28,71 @@ define("aps/_frame", ["dijit/registry"], function (registry) {
         return !root ? Promise.resolve({}) : fetch(root + "/i18n/" + locale + ".json").then((answer) => (answer.ok ? answer.json() : {})).catch(() => ({}));
     }
 
+    /* showPopup opens a view above the shown one; the promise resolves to what ended it. */
+    function showPopup(options) {
+        return Promise.all([host.popup(options.viewId, options.params), new Promise((done) => require(["aps/load", "dojo/Deferred"], (...given) => done(given)))])
+            .then(([{ spec, context }, [load, Deferred]]) => new Promise((done) => {
+                require([root + "/" + spec.src], (View) => {
+                    const ended = new Deferred();
+                    const view = new View({ id: spec.id + "_popup", root });
+                    const body = document.createElement("div");
+                    const title = document.createElement("h2");
+                    const dialog = document.createElement("dialog");
+                    const foot = document.createElement("div");
+                    title.className = "aps-title";
+                    title.id = "aps_popup_title";
+                    title.textContent = spec.label;
+                    foot.className = "aps-tile-buttons";
+                    dialog.className = "aps-confirm aps-popup aps-popup-" + (view.size || "md");
+                    dialog.setAttribute("aria-labelledby", title.id);
+                    dialog.append(title, body, foot);
+                    foot.append(...(spec.controls || []).map((control) => {
+                        const button = document.createElement("button");
+                        button.type = "button";
+                        button.className = "aps-button";
+                        button.textContent = control.label;
+                        button.addEventListener("click", () => {
+                            host.loading(true);
+                            view["on" + control.handler]();
+                        });
+                        return button;
+                    }));
+                    dialog.addEventListener("cancel", (event) => { // the key Escape
+                        event.preventDefault();
+                        view.onCancel();
+                    });
+                    popup = { view, dialog, before: aps.context, done: ended.resolve };
+                    aps.context = context;
+                    load(view.init(), body).then((made) => {
+                        popup.widgets = [].concat(made);
+                        document.body.appendChild(dialog);
+                        dialog.showModal();
+                        host.loading(true);
+                        view.onShow();
+                        view.onContext(context);
+                        done(ended.promise);
+                    });
+                });
+            }));
+    }
+
+    /* endPopup closes the popup and passes on which button ended it. */
+    function endPopup(btnType, data) {
+        const ended = popup;
+        popup = null;
+        if (!ended) {
+            return;
+        }
+        ended.view.onHide();
+        ended.widgets.forEach((widget) => widget.destroyRecursive());
+        ended.dialog.remove();
+        aps.context = ended.before;
+        host.loading(false);
+        ended.done(Object.assign({ btnType }, data));
+    }
+
     function leave() {
+        endPopup("cancel");
         const left = shown;
         shown = null;
         if (left) {
@@ -96,7 +161,8 @@ define("aps/_frame", ["dijit/registry"], function (registry) {
                 }
             },
             removeAllMessages: () => registry.byId("messageList").removeAll(),
-            gotoView: (view, resource, params) => host.goto(view, params)
+            gotoView: (view, resource, params) => host.goto(view, params),
+            showPopup
         }
     };
 
@@ -121,6 +187,7 @@ define("aps/_frame", ["dijit/registry"], function (registry) {
             host.loaded(window, controller);
         },
         token: () => host.token(),
+        endPopup,
         locale: () => document.documentElement.lang.replace("-", "_"),
         root
     };

@@ -21,6 +21,19 @@ define("aps/View", ["dijit/registry"], function (registry) {
     };
 });
 
+/* Screens of the platform use the base class by this name, too. */
+define("aps/_View", ["aps/View"], (View) => View);
+
+/* The base of a popup, which ends itself (docs/reference/aps-ui.md §2.2). */
+define("aps/_PopupView", ["aps/View", "aps/_frame"], function (View, frame) {
+    "use strict";
+    return class PopupView extends View {
+        submit(data) { frame.endPopup("submit", data); }
+        cancel() { frame.endPopup("cancel"); }
+        onCancel() { this.cancel(); }
+    };
+});
+
 define("aps/nav/ViewPlugin", ["aps/View"], function (View) {
     "use strict";
     return class ViewPlugin extends View {};

@@ -23,6 +23,9 @@ define("aps/_Widget", ["dijit/registry"], function (registry) {
             registry.add(this);
             this.children = [];
             this.properties = {};
+            this.carried = new Set(); // names of properties that only the screen knows
+            this.bindings = {}; // property → {target, targetProp}
+            this.watches = [];
             this.build(given);
             this.domNode.id = this.id;
             this.set(given);
@@ -39,12 +42,36 @@ define("aps/_Widget", ["dijit/registry"], function (registry) {
                 Object.keys(name).forEach((key) => this.set(key, name[key]));
                 return this;
             }
-            this.properties[name] = value;
+            if (value && value.atsignature === "dojox.mvc.at") {
+                this.bind(name, value);
+                return this;
+            }
             const setter = this["set_" + name];
+            // Like a widget of Dojo's, it carries properties that it does not know, so that handlers can read them from this.
+            if (!setter && (this.carried.has(name) || !(name in this))) {
+                this.carried.add(name);
+                this[name] = value;
+            }
+            this.properties[name] = value;
             if (setter) {
                 setter.call(this, value);
             }
             return this;
+        }
+
+        /* bind makes a property follow that of a model, which gets the changes of the person. */
+        bind(name, at) {
+            this.bindings[name] = at;
+            this.watches.push(at.target.watch(at.targetProp, (_name, _before, value) => this.set(name, value)));
+            this.set(name, at.target.get(at.targetProp));
+        }
+
+        /* changed is called when the person has changed a property. */
+        changed(name, value) {
+            const at = this.bindings[name];
+            if (at) {
+                at.target.set(at.targetProp, value);
+            }
         }
 
         get(name) { return this.properties[name]; }
@@ -66,8 +93,11 @@ define("aps/_Widget", ["dijit/registry"], function (registry) {
 
         removeAll() { this.getChildren().forEach((child) => child.destroyRecursive()); }
 
+        destroy() { this.destroyRecursive(); }
+
         destroyRecursive() {
             this.removeAll();
+            this.watches.forEach((watch) => watch.remove());
             if (this.parent) {
                 this.parent.children = this.parent.children.filter((child) => child !== this);
             }
@@ -154,7 +184,7 @@ define("aps/PageContainer", ["aps/_Widget", "aps/Message", "aps/MessageList", "a
             this.domNode = Widget.element("div", "aps-page", this.messages.domNode, this.containerNode);
             frame.pageLoaded(this);
         }
-        display(message) { this.messages.addChild(new Message(message)); }
+        display(message) { this.messages.addChild(new Message(typeof message === "string" ? { description: message } : message)); }
     };
 });
 
