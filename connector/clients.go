@@ -12,6 +12,7 @@ import (
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/tenant"
 )
 
 type clientsCommand struct {
@@ -25,9 +26,10 @@ type clientsAdd struct {
 	configFile
 	Name        string   `arg:"" help:"Name of the client, which is also its client_id: lower-case letters, digits, dots, hyphens, underscores."`
 	Tenants     []string `help:"IDs of the tenants whose tokens it may use, or any." required:"" aliases:"tenant" placeholder:"ID"`
-	APIs        []string `name:"apis" help:"The apis that it may borrow access tokens for." default:"partnercenter,graph,arm" placeholder:"API"`
-	Directories []string `help:"The directories that it may borrow access tokens for: partner (the partner's own), IDs of customers' directories, or customers (all that the instance allows)." default:"partner" placeholder:"ID"`
-	Operations  []string `help:"What it may do: lend (borrow access tokens), read (list tenants, read statuses and histories), renew (renew and check tokens), consent (make links), events (read the audit trail)." default:"lend" placeholder:"OPERATION"`
+	APIs        []string `name:"apis" help:"The apis that it may use. Default: those of its --forward rules, else partnercenter, graph and arm." placeholder:"API"`
+	Directories []string `help:"The directories that it may use them in: partner (the partner's own), IDs of customers' directories, or customers (all that the instance allows)." default:"partner" placeholder:"ID"`
+	Operations  []string `help:"What it may do: lend (borrow access tokens), read (list tenants, read statuses and histories), renew (renew and check tokens), consent (make links), events (read the audit trail), forward (have calls forwarded by the egress). Default: forward with --forward, else lend." placeholder:"OPERATION"`
+	Forward     []string `help:"A rule of calls that the egress forwards for it: methods, api and path. In the path, * is one segment and ** any number. Repeat the flag for further rules." sep:"none" placeholder:"'GET,POST graph /v1.0/users/**'"`
 	Expires     string   `help:"When it stops working: a day, for example 2027-06-30, or a duration, for example 2160h. Default: never." placeholder:"WHEN"`
 }
 
@@ -37,18 +39,47 @@ func (a clientsAdd) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	operations := make([]client.Operation, len(a.Operations))
-	for i, op := range a.Operations {
-		operations[i] = client.Operation(op)
+	scopes, err := a.scopes()
+	if err != nil {
+		return err
 	}
 	return withClients(c, a.configFile, func(s *client.Service) error {
-		key, err := s.Add(c.ctx, client.Client{
-			Name:      a.Name,
-			Scopes:    client.Scopes{Tenants: a.Tenants, APIs: a.APIs, Directories: a.Directories, Operations: operations},
-			ExpiresAt: expires,
-		}, commandLine())
+		key, err := s.Add(c.ctx, client.Client{Name: a.Name, Scopes: scopes, ExpiresAt: expires}, commandLine())
 		return printKey(c, key, err)
 	})
+}
+
+// scopes returns what the flags say. Who only forwards gets no access token and needs no other api.
+func (a clientsAdd) scopes() (client.Scopes, error) {
+	scopes := client.Scopes{Tenants: a.Tenants, APIs: a.APIs, Directories: a.Directories}
+	for _, text := range a.Forward {
+		rule, err := client.ParseRule(text)
+		if err != nil {
+			return client.Scopes{}, err
+		}
+		scopes.Forward = append(scopes.Forward, rule)
+	}
+	for _, op := range a.Operations {
+		scopes.Operations = append(scopes.Operations, client.Operation(op))
+	}
+	forwards := len(scopes.Forward) > 0
+	if len(scopes.Operations) == 0 {
+		scopes.Operations = []client.Operation{client.Lend}
+		if forwards {
+			scopes.Operations = []client.Operation{client.Forward}
+		}
+	}
+	if len(scopes.APIs) > 0 {
+		return scopes, nil
+	}
+	if forwards && len(scopes.Operations) == 1 {
+		for _, rule := range scopes.Forward {
+			scopes.APIs = append(scopes.APIs, rule.API)
+		}
+		return scopes, nil
+	}
+	scopes.APIs = tenant.APIs()
+	return scopes, nil
 }
 
 type clientsRotate struct {
@@ -107,6 +138,9 @@ func (l clientsList) Run(c *console) error {
 			fmt.Fprintf(c.stdout, "%s%s\n", listed.Name, alteredMark(listed.Altered))
 			table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 			operations := fmt.Sprint(listed.Operations)
+			for _, rule := range listed.Forward {
+				fmt.Fprintf(table, "  forward\t%s\n", rule)
+			}
 			for _, row := range [][2]string{
 				{"tenants", strings.Join(listed.Tenants, " ")},
 				{"apis", strings.Join(listed.APIs, " ")},

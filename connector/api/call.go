@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -17,7 +16,6 @@ import (
 	"azure-partner-connector/connector/detached"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/length"
-	"azure-partner-connector/connector/peer"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
@@ -85,23 +83,10 @@ func (h *Handler) recovered(c *call) (err error) {
 		}
 		err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 	}()
-	if !h.secure(c.Request()) {
+	if !h.peers.Secure(c.Request()) {
 		return failure.New(failure.TransportInsecure)
 	}
 	return c.route.handle(h, c)
-}
-
-// secure reports whether nobody between the client and us can read the request: it came by TLS, to us or to a trusted proxy, or
-// from this machine.
-func (h *Handler) secure(r *http.Request) bool {
-	address := peer.Parse(r.RemoteAddr)
-	switch {
-	case r.TLS != nil:
-		return true
-	case peer.In(h.cfg.TrustedProxies, address):
-		return strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
-	}
-	return address.IsLoopback()
 }
 
 // record counts the refusal of a known client, unless the token service has recorded it.
@@ -212,8 +197,9 @@ func (h *Handler) lend(c *call, resource, directory string) (token.Loan, error) 
 	}
 	c.recorded = true
 	borrower := c.client.Borrower()
+	request := token.LoanRequest{API: api, Directory: directory, Borrower: &borrower, PerMinute: h.cfg.PerMinute}
 	return detached.Run(c.ctx(), &h.detached, func(ctx context.Context) (token.Loan, error) {
-		return h.cfg.Tokens.Lend(ctx, r, token.LoanRequest{API: api, Directory: directory, Borrower: &borrower}, c.client.Actor())
+		return h.cfg.Tokens.Lend(ctx, r, request, c.client.Actor())
 	})
 }
 

@@ -107,6 +107,9 @@ type Config struct {
 	// Timeout is how long a request may take before the answer is that its work continues. Default: 30 seconds.
 	Timeout time.Duration
 
+	// PerMinute counts the lendings of a minute into one event for each client, tenant, api and directory. Default: an event each.
+	PerMinute bool
+
 	// Observe is called after every request. Default: nothing happens.
 	Observe func(Request)
 

@@ -135,7 +135,12 @@ func (h *harness) add(name string, change ...func(*client.Client)) string {
 }
 
 func operations(operations ...client.Operation) func(*client.Client) {
-	return func(c *client.Client) { c.Operations = operations }
+	return func(c *client.Client) {
+		c.Operations = operations
+		if slices.Contains(operations, client.Forward) {
+			c.Forward = []client.Rule{{API: "graph", Methods: []string{"GET"}, Path: "/**"}}
+		}
+	}
 }
 
 func anyTenant(c *client.Client) { c.Tenants = []string{client.Any} }

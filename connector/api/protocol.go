@@ -1,7 +1,6 @@
 package api
 
 import (
-	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -35,19 +34,12 @@ func protocolOf(base, path string) protocol {
 	return rest
 }
 
-// retryAfter is when a client should ask again where Microsoft does not say it.
-const retryAfter = 30 * time.Second
-
 // transient sets Retry-After, and reports true, when a later retry may succeed.
 func transient(c *call, f *failure.Error) bool {
 	if f.Kind() != failure.Transient {
 		return false
 	}
-	wait := retryAfter
-	if f.Microsoft != nil && f.Microsoft.RetryAfterSeconds > 0 {
-		wait = time.Duration(f.Microsoft.RetryAfterSeconds) * time.Second
-	}
-	c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(f.RetrySeconds()))
 	return true
 }
 

@@ -11,14 +11,7 @@ import (
 
 // The types in this file are the JSON of REST; openapi.json describes them. Times are RFC 3339 in UTC, or null.
 
-type failureView struct {
-	Code      failure.Code      `json:"code"`
-	Kind      failure.Kind      `json:"kind"`
-	Message   string            `json:"message"`
-	Advice    string            `json:"advice"`
-	Reference string            `json:"reference"`
-	Microsoft *failure.Evidence `json:"microsoft"`
-}
+type failureView = failure.View
 
 type directoryView struct {
 	ID   string `json:"id"`
@@ -139,16 +132,11 @@ func jsonTime(t time.Time) *time.Time {
 	return &t
 }
 
-func viewFailure(r *failure.Record) failureView {
-	f := r.Error()
-	return failureView{r.Code, f.Kind(), f.Sentence(), f.Advice(), r.Reference, r.Microsoft}
-}
-
 func viewRecord(r *failure.Record) *failureView {
 	if r == nil {
 		return nil
 	}
-	v := viewFailure(r)
+	v := r.View()
 	return &v
 }
 

@@ -56,6 +56,7 @@ const (
 	PredecessorUsed    Action = "grant.predecessor_used"
 	TokenLent          Action = "token.lent"
 	LendingRefused     Action = "token.lending_refused"
+	CallForwarded      Action = "call.forwarded" // the egress added an access token to a client's call
 	ClientAdded        Action = "client.added"
 	ClientRemoved      Action = "client.removed"
 	ClientKeyAdded     Action = "client.key_added"

@@ -6,48 +6,60 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
 
 const (
-	// tallyWindow is how long refusals of the same actor are counted before they are stored as one event.
+	// tallyWindow is how long events of the same actor are counted before they are stored as one event.
 	tallyWindow = time.Minute
-	// maxTallied bounds the memory of a Tally. Refusals of further actors are stored one by one.
+	// maxTallied bounds the memory of a Tally. Events of further actors are stored one by one.
 	maxTallied = 10_000
 )
 
-// A Tally stores refusals so that an actor that repeats what is refused does not fill the trail: the first one at once, and those
-// that follow within a minute as one event with their number. Flush stores that event. It is safe for concurrent use.
+// A Tally stores events that repeat so that they do not fill the trail: the first one of an actor at once, and those that follow
+// within a minute as one event with their number. Flush stores that event. It is safe for concurrent use.
 type Tally struct {
 	trail Trail
 	now   func() time.Time
+	by    string   // the detail whose values are counted; empty for the result
+	apart []string // the details that events of one count share
 
 	mu      sync.Mutex               // guards byActor
 	byActor map[tallied]*talliedSpan // of the last minute
 }
 
-// A tallied names the refusals that are counted together.
+// A tallied names the events that are counted together.
 type tallied struct {
 	instanceKey, tenantID string
 	action                Action
 	kind                  ActorKind
 	actorID               string
+	apart                 string
 }
 
-// A talliedSpan counts the refusals since its first one.
+// A talliedSpan counts the events since its first one.
 type talliedSpan struct {
-	began    time.Time
-	last     Event          // completed
-	byResult map[string]int // result → refusals that no event has told
+	began   time.Time
+	last    Event          // completed
+	byValue map[string]int // value → events that the trail does not have
 }
 
-// NewTally returns a Tally that stores in trail, by a clock.
+// NewTally returns a Tally of refusals that stores in trail, by a clock. It counts each result.
 func NewTally(trail Trail, now func() time.Time) *Tally {
 	return &Tally{trail: trail, now: now, byActor: map[tallied]*talliedSpan{}}
 }
 
-// Append stores the event of a refusal, or counts it.
+// NewUses returns a Tally of what actors may do and often do. It counts the values of the detail by, and counts apart what differs
+// in one of the details apart.
+func NewUses(trail Trail, now func() time.Time, by string, apart ...string) *Tally {
+	t := NewTally(trail, now)
+	t.by, t.apart = by, apart
+	return t
+}
+
+// Append stores an event, or counts it.
 func (t *Tally) Append(ctx context.Context, e Event) error {
 	e = Completed(ctx, t.now(), e)
 	if t.count(e) {
@@ -55,37 +67,47 @@ func (t *Tally) Append(ctx context.Context, e Event) error {
 	}
 	if err := t.trail.AppendEvent(ctx, e); err != nil {
 		t.mu.Lock()
-		delete(t.byActor, key(e)) // so that the next one is stored at once
+		delete(t.byActor, t.key(e)) // so that the next one is stored at once
 		t.mu.Unlock()
 		return err
 	}
 	return nil
 }
 
-func key(e Event) tallied {
-	return tallied{e.InstanceKey, e.TenantID, e.Action, e.Actor.Kind, e.Actor.ID}
+func (t *Tally) key(e Event) tallied {
+	var apart strings.Builder
+	for _, name := range t.apart {
+		apart.WriteString(e.Details[name])
+		apart.WriteByte(0)
+	}
+	return tallied{e.InstanceKey, e.TenantID, e.Action, e.Actor.Kind, e.Actor.ID, apart.String()}
 }
 
 // count counts e, and reports false when it is the first one, to be stored at once.
 func (t *Tally) count(e Event) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	span, ok := t.byActor[key(e)]
+	key := t.key(e)
+	span, ok := t.byActor[key]
 	if !ok {
 		if len(t.byActor) < maxTallied {
-			t.byActor[key(e)] = &talliedSpan{began: e.At, byResult: map[string]int{}}
+			t.byActor[key] = &talliedSpan{began: e.At, byValue: map[string]int{}}
 		}
 		return false
 	}
 	span.last = e
-	span.byResult[e.Result]++
+	value := e.Result
+	if t.by != "" {
+		value = e.Details[t.by]
+	}
+	span.byValue[value]++
 	return true
 }
 
 // Flush stores what was counted for at least a minute. Call it once a minute.
 func (t *Tally) Flush(ctx context.Context) error { return t.flush(ctx, false) }
 
-// Close stores everything that was counted. Call it when no more refusals come.
+// Close stores everything that was counted. Call it when no more events come.
 func (t *Tally) Close(ctx context.Context) error { return t.flush(ctx, true) }
 
 func (t *Tally) flush(ctx context.Context, all bool) error {
@@ -96,12 +118,12 @@ func (t *Tally) flush(ctx context.Context, all bool) error {
 		if age := now.Sub(span.began); !all && age >= 0 && age < tallyWindow {
 			continue
 		}
-		if len(span.byResult) == 0 {
+		if len(span.byValue) == 0 {
 			delete(t.byActor, key)
 			continue
 		}
-		due = append(due, span.sum())
-		*span = talliedSpan{began: now, byResult: map[string]int{}}
+		due = append(due, t.sum(span))
+		*span = talliedSpan{began: now, byValue: map[string]int{}}
 	}
 	t.mu.Unlock()
 	slices.SortFunc(due, func(a, b Event) int { return a.At.Compare(b.At) })
@@ -112,20 +134,25 @@ func (t *Tally) flush(ctx context.Context, all bool) error {
 	return errors.Join(errs...)
 }
 
-// sum returns the event of all refusals of the span: its result is the most frequent one, its details count each.
-func (s *talliedSpan) sum() Event {
+// sum returns the event of everything that a span counted. Its details have how often each value occurred, and its result, unless
+// another detail is counted, is the most frequent one.
+func (t *Tally) sum(s *talliedSpan) Event {
 	e := s.last
 	details := map[string]string{"since": s.began.UTC().Format(time.RFC3339)}
-	total := 0
-	e.Result = ""
-	for _, result := range slices.Sorted(maps.Keys(s.byResult)) {
-		n := s.byResult[result]
-		total += n
-		if n > s.byResult[e.Result] {
-			e.Result = result
+	for _, name := range t.apart {
+		if value := e.Details[name]; value != "" {
+			details[name] = value
 		}
-		if len(details) < maxDetails-1 {
-			details["count_"+result] = strconv.Itoa(n)
+	}
+	total, most := 0, 0
+	for _, value := range slices.Sorted(maps.Keys(s.byValue)) {
+		n := s.byValue[value]
+		total += n
+		if t.by == "" && n > most {
+			e.Result, most = value, n
+		}
+		if value != "" && len(details) < maxDetails-1 {
+			details["count_"+value] = strconv.Itoa(n)
 		}
 	}
 	details["count"] = strconv.Itoa(total)

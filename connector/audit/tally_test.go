@@ -92,3 +92,45 @@ func TestTally_LosesNoFirstRefusalToAnError(t *testing.T) {
 		t.Errorf("Append after an error = %v, want the event stored at once", err)
 	}
 }
+
+// TestUses_CountsWhatIsAlike counts apart what differs in one of the details, and counts the values of another.
+func TestUses_CountsWhatIsAlike(t *testing.T) {
+	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	stored := &trail{}
+	tally := audit.NewUses(stored, func() time.Time { return now }, "method", "api", "directory")
+	use := func(api, directory, method string, times int) {
+		t.Helper()
+		for range times {
+			e := audit.Event{Action: audit.CallForwarded, Actor: audit.Actor{Kind: audit.Client, ID: "a"}, Details: map[string]string{"api": api, "directory": directory, "method": method, "path": "/x"}}
+			if err := tally.Append(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	use("graph", "", "GET", 100)
+	use("graph", "", "POST", 3)
+	use("graph", "d", "GET", 1)
+	use("arm", "", "GET", 2)
+	if got := stored.take(); len(got) != 3 {
+		t.Fatalf("%d events at once, want the first one of each of three", len(got))
+	}
+	now = now.Add(time.Minute)
+	if err := tally.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	byAPI := map[string]map[string]string{}
+	for _, e := range stored.events {
+		byAPI[e.Details["api"]] = e.Details
+		if e.Result != audit.OK {
+			t.Errorf("the result is %q, want ok", e.Result)
+		}
+	}
+	since := "2026-11-23T08:00:00Z"
+	want := map[string]map[string]string{
+		"graph": {"api": "graph", "count": "102", "count_GET": "99", "count_POST": "3", "since": since},
+		"arm":   {"api": "arm", "count": "1", "count_GET": "1", "since": since},
+	}
+	if diff := cmp.Diff(want, byAPI); diff != "" {
+		t.Errorf("events of the minute (-want +got)\n%s", diff)
+	}
+}

@@ -2,6 +2,7 @@
 package client
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,18 +28,20 @@ const (
 	Renew   Operation = "renew"   // renew and check tokens
 	Consent Operation = "consent" // make links of the manual procedure
 	Events  Operation = "events"  // read the audit trail
+	Forward Operation = "forward" // have calls forwarded by the egress, as its rules say
 )
 
 // Operations returns all operations.
-func Operations() []Operation { return []Operation{Lend, Read, Renew, Consent, Events} }
+func Operations() []Operation { return []Operation{Lend, Read, Renew, Consent, Events, Forward} }
 
-// Scopes say what a client may do: each of its operations with each of its tenants, and lending for each of its apis in each of
-// its directories.
+// Scopes say what a client may do: each of its operations with each of its tenants, and lending and forwarding for each of its
+// apis in each of its directories.
 type Scopes struct {
 	Tenants     []string    `json:"tenants"` // IDs in lower case, or Any
 	APIs        []string    `json:"apis"`
 	Directories []string    `json:"directories"` // as those of a tenant.Borrower
 	Operations  []Operation `json:"operations"`
+	Forward     []Rule      `json:"forward,omitempty"` // what Forward may do
 }
 
 // A Client is a program that may use the token API.
@@ -127,7 +130,25 @@ func (s Scopes) checked(apis []string) (Scopes, error) {
 	}
 	for _, op := range s.Operations {
 		if !slices.Contains(Operations(), op) {
-			return refuse("an operation is none of lend, read, renew, consent, events")
+			return refuse("an operation is none of lend, read, renew, consent, events, forward")
+		}
+	}
+	return s.checkedRules()
+}
+
+// checkedRules returns s with its rules in the form in which they are stored, or what is wrong with them.
+func (s Scopes) checkedRules() (Scopes, error) {
+	if (len(s.Forward) > 0) != s.May(Forward) || len(s.Forward) > maxRules {
+		return Scopes{}, failure.New(failure.BadRequest, "reason", fmt.Sprintf("the operation forward needs 1 to %d rules, and rules need the operation", maxRules))
+	}
+	s.Forward = slices.Clone(s.Forward)
+	for i, rule := range s.Forward {
+		var err error
+		if s.Forward[i], err = rule.checked(); err != nil {
+			return Scopes{}, err
+		}
+		if !slices.Contains(s.APIs, rule.API) {
+			return Scopes{}, failure.New(failure.BadRequest, "reason", "a rule is for an api that is not among the client's")
 		}
 	}
 	return s, nil

@@ -30,6 +30,8 @@ const (
 	maxKeys = 10
 	// usedAgain is how old the stored time of the last use of a key is before it is stored again.
 	usedAgain = time.Minute
+	// shownRules is how many rules the event of a new client has.
+	shownRules = 8
 	// maxScopes bounds the members of a scope, so that every scope can be stored.
 	maxScopes = 200
 )
@@ -135,6 +137,12 @@ func (s *Service) Add(ctx context.Context, c Client, by audit.Actor) (secret.Tex
 		details := map[string]string{
 			"key": stored.ID, "tenants": strings.Join(c.Tenants, " "), "apis": strings.Join(c.APIs, " "),
 			"directories": strings.Join(c.Directories, " "), "operations": join(c.Operations),
+		}
+		if len(c.Forward) > 0 {
+			details["forward"] = fmt.Sprint(len(c.Forward))
+			for i, rule := range c.Forward[:min(len(c.Forward), shownRules)] {
+				details[fmt.Sprintf("rule_%d", i+1)] = rule.String()
+			}
 		}
 		if !c.ExpiresAt.IsZero() {
 			details["expires"] = c.ExpiresAt.UTC().Format(time.RFC3339)

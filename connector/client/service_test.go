@@ -258,12 +258,19 @@ func TestAdd_LongestScopes(t *testing.T) {
 			id := "7e000000-0000-4000-8000-0000000" + string([]byte{'0' + byte(i/100), '0' + byte(i/10%10), '0' + byte(i%10)}) + "00"
 			c.Tenants, c.Directories = append(c.Tenants, id), append(c.Directories, id)
 		}
+		var methods []string
+		for i := range 16 {
+			methods = append(methods, strings.Repeat("M", 15)+string([]byte{'A' + byte(i)}))
+		}
+		for range 64 {
+			c.Forward = append(c.Forward, client.Rule{API: "partnercenter", Methods: methods, Path: "/" + strings.Repeat("p", 299)})
+		}
 		key, err := s.Add(t.Context(), c, operator)
 		if err != nil {
 			t.Fatalf("Add() = %v", err)
 		}
-		if got, err := s.Authenticate(t.Context(), key); err != nil || len(got.Tenants) != 200 {
-			t.Errorf("Authenticate() = %d tenants, %v, want 200", len(got.Tenants), err)
+		if got, err := s.Authenticate(t.Context(), key); err != nil || len(got.Tenants) != 200 || len(got.Forward) != 64 {
+			t.Errorf("Authenticate() = %d tenants and %d rules, %v, want 200 and 64", len(got.Tenants), len(got.Forward), err)
 		}
 		db.CheckBounds(t)
 		c.Name, c.Tenants = "more", append(c.Tenants, tenantID)
@@ -288,5 +295,53 @@ func TestRefused_CountsPerClientAndMinute(t *testing.T) {
 	events, err := h.store.Events(t.Context(), "", time.Time{}, 10)
 	if err != nil || len(events) != 2 || events[0].Details["count"] != "99" || events[0].Result != string(failure.ClientNotAllowed) {
 		t.Errorf("events = %+v, %v, want the first refusal, and one event for the other 99", events, err)
+	}
+}
+
+// TestAdd_Rules stores rules that can be forwarded, and refuses those that mean something else than they seem to.
+func TestAdd_Rules(t *testing.T) {
+	h := newHarness(t)
+	forwards := func(rules ...client.Rule) client.Client {
+		c := billing()
+		c.Name, c.APIs, c.Operations, c.Forward = "forwards", []string{"graph"}, []client.Operation{client.Forward}, rules
+		return c
+	}
+	users := client.Rule{API: "graph", Methods: []string{"GET"}, Path: "/v1.0/users/**"}
+	for name, c := range map[string]client.Client{
+		"no rule":            forwards(),
+		"another api":        forwards(client.Rule{API: "arm", Methods: []string{"GET"}, Path: "/subscriptions"}),
+		"no method":          forwards(client.Rule{API: "graph", Path: "/v1.0/users"}),
+		"a method in small":  forwards(client.Rule{API: "graph", Methods: []string{"get"}, Path: "/v1.0/users"}),
+		"CONNECT":            forwards(client.Rule{API: "graph", Methods: []string{"CONNECT"}, Path: "/v1.0/users"}),
+		"a relative path":    forwards(client.Rule{API: "graph", Methods: []string{"GET"}, Path: "v1.0/users"}),
+		"an empty segment":   forwards(client.Rule{API: "graph", Methods: []string{"GET"}, Path: "/v1.0//users"}),
+		"a slash at the end": forwards(client.Rule{API: "graph", Methods: []string{"GET"}, Path: "/v1.0/"}),
+		"dots":               forwards(client.Rule{API: "graph", Methods: []string{"GET"}, Path: "/v1.0/../users"}),
+		"a star in a word":   forwards(client.Rule{API: "graph", Methods: []string{"GET"}, Path: "/v1.0/us*"}),
+		"encoded":            forwards(client.Rule{API: "graph", Methods: []string{"GET"}, Path: "/v1.0/%24batch"}),
+		"a query":            forwards(client.Rule{API: "graph", Methods: []string{"GET"}, Path: "/v1.0/users?x"}),
+		"too long":           forwards(client.Rule{API: "graph", Methods: []string{"GET"}, Path: "/" + strings.Repeat("p", 300)}),
+	} {
+		_, err := h.Add(t.Context(), c, operator)
+		h.refused("Add() with "+name, err, failure.BadRequest)
+	}
+	without := billing()
+	without.Name, without.Forward = "without", []client.Rule{users}
+	_, err := h.Add(t.Context(), without, operator)
+	h.refused("Add() with rules and without the operation", err, failure.BadRequest)
+
+	key, err := h.Add(t.Context(), forwards(users), operator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := h.Authenticate(t.Context(), key)
+	if err != nil || len(c.Forward) != 1 || c.Forward[0].String() != "GET graph /v1.0/users/**" {
+		t.Errorf("Authenticate() = %v, %v, want the rule", c.Forward, err)
+	}
+	if parsed, err := client.ParseRule(c.Forward[0].String()); err != nil || parsed.String() != c.Forward[0].String() {
+		t.Errorf("ParseRule(%q) = %v, %v, want the same rule", c.Forward[0], parsed, err)
+	}
+	if _, err := client.ParseRule("GET /v1.0/users"); err == nil {
+		t.Error("ParseRule() without an api = nil, want an error")
 	}
 }

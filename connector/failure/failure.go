@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -181,4 +182,35 @@ func (r *Record) Is(code Code) bool { return r != nil && r.Code == code }
 // Error returns the failure that r stores; its Cause is nil.
 func (r *Record) Error() *Error {
 	return &Error{Code: r.Code, Params: r.Params, Microsoft: r.Microsoft}
+}
+
+// A View is a failure as our own protocols tell it in JSON.
+type View struct {
+	Code      Code      `json:"code"`
+	Kind      Kind      `json:"kind"`
+	Message   string    `json:"message"`
+	Advice    string    `json:"advice"`
+	Reference string    `json:"reference"`
+	Microsoft *Evidence `json:"microsoft"`
+}
+
+// View returns r as our own protocols tell it.
+func (r *Record) View() View {
+	f := r.Error()
+	return View{r.Code, f.Kind(), f.Sentence(), f.Advice(), r.Reference, r.Microsoft}
+}
+
+// retryAfter is when a caller should ask again where Microsoft does not say it.
+const retryAfter = 30 * time.Second
+
+// RetrySeconds returns in how many seconds a caller should repeat a request that failed for a transient reason.
+func (e *Error) RetrySeconds() int {
+	wait := e.RetryAfter
+	if e.Microsoft != nil {
+		wait = max(wait, time.Duration(e.Microsoft.RetryAfterSeconds)*time.Second)
+	}
+	if wait <= 0 {
+		wait = retryAfter
+	}
+	return int(math.Ceil(wait.Seconds()))
 }

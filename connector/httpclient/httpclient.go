@@ -54,13 +54,7 @@ func New(cfg Config) (*http.Client, error) {
 	}
 	transport := cfg.Transport
 	if transport == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.RootCAs, InsecureSkipVerify: cfg.Insecure}
-		t.MaxIdleConnsPerHost = 16
-		t.HTTP2 = &http.HTTP2Config{
-			SendPingTimeout: cmp.Or(cfg.PingAfter, defaultPingAfter), PingTimeout: cmp.Or(cfg.PingTimeout, defaultPingTimeout),
-		}
-		transport = t
+		transport = newTransport(cfg)
 	}
 	if cfg.Observe != nil {
 		transport = observed{transport, cfg.Observe}
@@ -97,6 +91,31 @@ func (o observed) CloseIdleConnections() {
 	if c, ok := o.RoundTripper.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}
+}
+
+// streamsPerHost is how many idle connections to one host a transport for streams keeps.
+const streamsPerHost = 256
+
+// Transport returns what sends requests of other programs on, without a timeout: their bodies may take long. It changes no body: it
+// neither asks for compression nor undoes it. Transport, Timeout and what New adds to them do not apply.
+func Transport(cfg Config) (*http.Transport, error) {
+	if cfg.Transport != nil || cfg.Timeout != 0 {
+		return nil, errors.New("httpclient: a transport for streams has neither a timeout nor another transport")
+	}
+	t := newTransport(cfg)
+	t.DisableCompression = true
+	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, streamsPerHost
+	return t, nil
+}
+
+func newTransport(cfg Config) *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.RootCAs, InsecureSkipVerify: cfg.Insecure}
+	t.MaxIdleConnsPerHost = 16
+	t.HTTP2 = &http.HTTP2Config{
+		SendPingTimeout: cmp.Or(cfg.PingAfter, defaultPingAfter), PingTimeout: cmp.Or(cfg.PingTimeout, defaultPingTimeout),
+	}
+	return t
 }
 
 // Roots returns the system's certificate authorities and those in a PEM file. Without a file it returns nil, which

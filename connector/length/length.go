@@ -29,6 +29,7 @@ const (
 	Setting = 20_000 // one setting, or a list of them, as JSON
 	// Credentials are the three credentials of an application, as JSON and sealed.
 	Credentials = 3*Setting + 1_000
+	Scopes      = 60_000           // what a client may do, as JSON
 	Token       = 40_000           // a refresh token. Microsoft's have about 2,000.
 	Sealed      = 512              // a short secret that we made, sealed
 	Person      = 5_000            // an account, as JSON

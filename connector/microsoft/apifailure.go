@@ -42,6 +42,13 @@ func mfaDemanded(answer reply) bool {
 	return mfaHeader(answer.header) == token.No
 }
 
+// WantsToken reports whether an answer with status 401 asks for another access token: a challenge for claims, or Partner Center's
+// code for a token without MFA. The body is its beginning.
+func (c *Client) WantsToken(header http.Header, body []byte) bool {
+	challenge := strings.Join(header.Values("WWW-Authenticate"), " ")
+	return stepUp.MatchString(challenge) || partnerCenterMFA.MatchString(challenge) || partnerCenterMFA.Match(body)
+}
+
 // apiRefusal translates an answer of an api that is neither a success nor a transient failure.
 func (c *Client) apiRefusal(api token.API, answer reply) *failure.Error {
 	if apiCode(answer.body()) == missingMFA {

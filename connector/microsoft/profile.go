@@ -188,6 +188,16 @@ func (c *Client) APIOf(client tenant.Client, resource string) (token.API, bool) 
 	return "", false
 }
 
+// BaseURL returns the address of an api in a cloud, without a slash at its end.
+func (c *Client) BaseURL(cloud string, api token.API) (string, bool) {
+	p, err := c.profile(cloud)
+	if err != nil {
+		return "", false
+	}
+	e, err := p.endpoint(api)
+	return e.BaseURL, err == nil
+}
+
 // directoryURL returns an address below directory, which is a GUID or a checked domain.
 func (p Profile) directoryURL(directory, path string) string {
 	return p.Authority + "/" + directory + path

@@ -55,6 +55,19 @@ func (reader Reader) Of(r *http.Request) netip.Addr {
 	return last
 }
 
+// Secure reports whether nobody between the client and us can read r: it came by TLS, to us or to a trusted proxy, or from this
+// machine.
+func (reader Reader) Secure(r *http.Request) bool {
+	address := Parse(r.RemoteAddr)
+	switch {
+	case r.TLS != nil:
+		return true
+	case In(reader.Trusted, address):
+		return strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+	}
+	return address.IsLoopback()
+}
+
 // hops returns the addresses in the headers, the client's first.
 func (reader Reader) hops(header http.Header) []string {
 	switch reader.Source {

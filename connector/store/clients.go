@@ -34,13 +34,22 @@ func (row *clientRow) guarded() guardedRow {
 	for i, op := range scopes.Operations {
 		operations[i] = string(op)
 	}
-	return guardedRow{row.TableName(), row.Name, []guardedColumn{
+	columns := []guardedColumn{
 		{"tenants", guardedList(scopes.Tenants), formBound},
 		{"apis", guardedList(scopes.APIs), formBound},
 		{"directories", guardedList(scopes.Directories), formBound},
 		{"operations", guardedList(operations), formBound},
 		{"expires_at", timePart(row.ExpiresAt.Time), formBound},
-	}}
+	}
+	// A client without rules has the MAC that it had before there were any. Adding or removing rules makes it wrong.
+	if len(scopes.Forward) > 0 {
+		rules := make([]string, len(scopes.Forward))
+		for i, rule := range scopes.Forward {
+			rules[i] = guardedList(append([]string{rule.API, rule.Path}, rule.Methods...))
+		}
+		columns = append(columns, guardedColumn{"forward", guardedList(rules), formBound})
+	}
+	return guardedRow{row.TableName(), row.Name, columns}
 }
 
 func (s *Store) clientOf(row clientRow) client.Client {
@@ -222,7 +231,12 @@ func (s *Store) describeClient(ctx context.Context, table, id string) (AlteredRo
 	if table == (clientRow{}).TableName() {
 		row, err := s.readClient(ctx, id)
 		scopes := row.Scopes.V
+		rules := make([]string, len(scopes.Forward))
+		for i, rule := range scopes.Forward {
+			rules[i] = rule.String()
+		}
 		return AlteredRow{Table: table, Client: id, Columns: []ColumnOfRow{
+			{"forward", strings.Join(rules, "; ")},
 			{"tenants", strings.Join(scopes.Tenants, " ")},
 			{"apis", strings.Join(scopes.APIs, " ")},
 			{"directories", strings.Join(scopes.Directories, " ")},

@@ -103,6 +103,7 @@ func TestClients_AlteredBySQL(t *testing.T) {
 	t.Parallel()
 	for name, statement := range map[string]string{
 		"scopes":        `UPDATE clients SET scopes = '{"tenants":["any"],"apis":["graph"],"directories":["partner"],"operations":["lend"]}' WHERE name = 'one'`,
+		"rules":         `UPDATE clients SET scopes = REPLACE(scopes, '}', ',"forward":[{"api":"graph","methods":["*"],"path":"/**"}]}') WHERE name = 'one'`,
 		"longer life":   "UPDATE clients SET expires_at = NULL WHERE name = 'one'",
 		"another's mac": "UPDATE clients SET mac = (SELECT mac FROM (SELECT mac FROM clients WHERE name = 'two') c) WHERE name = 'one'",
 		"stolen key":    "UPDATE client_keys SET client = 'one' WHERE id = 'k3'",

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -35,12 +36,27 @@ type LoanRequest struct {
 	Directory string
 	// Borrower says what the caller may borrow. Default: what the settings of the instance say of the calling application.
 	Borrower *tenant.Borrower
+	// Call describes the call of the borrower that the access token is added to, for the event. Default: none, the borrower gets the
+	// access token.
+	Call map[string]string
+	// PerMinute counts what is lent within a minute into one event. Default: an event each.
+	PerMinute bool
+}
+
+// event returns the event of a success.
+func (request LoanRequest) event(by audit.Actor) audit.Event {
+	event := audit.Event{Action: audit.TokenLent, Actor: by, Details: map[string]string{}}
+	if request.Call != nil {
+		event.Action = audit.CallForwarded
+		maps.Copy(event.Details, request.Call)
+	}
+	return event
 }
 
 // Lend returns an access token for a tenant that was just resolved, to a borrower that may have it. Tokens are cached until
 // shortly before they expire; however many callers ask at the same time, one process redeems once per tenant, directory and
 // api. What fails for a customer directory has a code of its own and changes nothing about the tenant. The audit event is
-// stored before the token is returned. Refusals that a borrower repeats are counted.
+// stored, or counted if the request says so, before the token is returned. Refusals that a borrower repeats are counted.
 func (s *Service) Lend(ctx context.Context, r tenant.Resolved, request LoanRequest, by audit.Actor) (Loan, error) {
 	snapshot, err := s.snapshot(ctx, r.Tenant.ID)
 	if err != nil {
@@ -48,7 +64,7 @@ func (s *Service) Lend(ctx context.Context, r tenant.Resolved, request LoanReque
 	}
 	loan, err := s.lend(ctx, &r, &snapshot, request, by)
 	s.observe(audit.TokenLent, err)
-	event := audit.Event{Action: audit.TokenLent, Actor: by, Details: map[string]string{}}
+	event := request.event(by)
 	if loan.Account == Unknown {
 		event.Details["account"] = string(Unknown)
 	}
@@ -67,39 +83,58 @@ func (s *Service) Lend(ctx context.Context, r tenant.Resolved, request LoanReque
 		}
 		return loan, err
 	}
-	if auditErr := s.append(ctx, &r, event); auditErr != nil {
+	appendEvent := s.append
+	if request.PerMinute {
+		appendEvent = s.count
+	}
+	if auditErr := appendEvent(ctx, &r, event); auditErr != nil {
 		return Loan{}, auditErr
 	}
 	return loan, nil
 }
 
+// count stores the event of a success, or counts it when the borrower has had one within the minute.
+func (s *Service) count(ctx context.Context, r *tenant.Resolved, e audit.Event) error {
+	e.InstanceKey, e.TenantID = r.Tenant.InstanceKey, r.Tenant.ID
+	return s.cfg.Uses.Append(ctx, e)
+}
+
 func (s *Service) lend(ctx context.Context, r *tenant.Resolved, snapshot *Snapshot, request LoanRequest, by audit.Actor) (Loan, error) {
+	key, err := s.loanKeyOf(ctx, r, snapshot, request, by)
+	if err != nil {
+		return Loan{}, err
+	}
+	return s.obtain(ctx, r, snapshot, key, by)
+}
+
+// loanKeyOf returns what a borrower gets an access token for, or why it gets none.
+func (s *Service) loanKeyOf(ctx context.Context, r *tenant.Resolved, snapshot *Snapshot, request LoanRequest, by audit.Actor) (loanKey, error) {
 	if apis := r.Instance.Deployment.APINames(); !slices.Contains(apis, string(request.API)) {
-		return Loan{}, failure.New(failure.BadRequest, "reason", "api is none of "+strings.Join(apis, ", "))
+		return loanKey{}, failure.New(failure.BadRequest, "reason", "api is none of "+strings.Join(apis, ", "))
 	}
 	if err := r.Intact(); err != nil {
-		return Loan{}, err // before the list of borrowers, which may have been altered
+		return loanKey{}, err // before the list of borrowers, which may have been altered
 	}
 	borrower, err := borrowerOf(r, request, by)
 	if err != nil {
-		return Loan{}, err
+		return loanKey{}, err
 	}
 	directory, err := s.directoryOf(ctx, r, snapshot, request, borrower)
 	if err != nil {
-		return Loan{}, err
+		return loanKey{}, err
 	}
 	if err := r.Tenant.InUse(); err != nil {
-		return Loan{}, err
+		return loanKey{}, err
 	}
 	if err := s.lendable(r, snapshot); err != nil {
-		return Loan{}, err
+		return loanKey{}, err
 	}
 	if directory != "" && r.Instance.Settings.CustomerDirectories == tenant.ListedCustomers {
 		if err := s.mustBeListed(ctx, r, snapshot, directory, by); err != nil {
-			return Loan{}, err
+			return loanKey{}, err
 		}
 	}
-	return s.obtain(ctx, r, snapshot, loanKey{r.Tenant.ID, directory, request.API}, by)
+	return loanKey{r.Tenant.ID, directory, request.API}, nil
 }
 
 // borrowerOf returns what the caller may borrow, or borrower_not_allowed when it may not borrow for any directory.

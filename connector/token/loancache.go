@@ -39,6 +39,9 @@ type cachedLoan struct {
 	// The entry is used from cachedAt until usedUntil, both on our clock. When our clock was set back meanwhile, it is not.
 	cachedAt, usedUntil time.Time
 
+	// replacedAt is when the token replaced one that its api had refused; zero for others.
+	replacedAt time.Time
+
 	refusal   *failure.Error // nil for a token
 	consentID string         // of the refused grant
 }
@@ -109,6 +112,24 @@ func (c *loanCache) refuse(g Grant, key loanKey, f *failure.Error, now time.Time
 		}
 	}
 	c.entries.Add(key, cachedLoan{refusal: f, consentID: g.ConsentID, cachedAt: now, usedUntil: until})
+}
+
+// replaced notes that the entry of a key is a token that replaced a refused one.
+func (c *loanCache) replaced(key loanKey, now time.Time) {
+	if cached, ok := c.entries.Peek(key); ok && cached.refusal == nil {
+		cached.replacedAt = now
+		c.entries.Add(key, cached)
+	}
+}
+
+// replacedWithin reports whether the entry of a key is a token that replaced a refused one less than d ago.
+func (c *loanCache) replacedWithin(key loanKey, d time.Duration, now time.Time) bool {
+	cached, ok := c.entries.Peek(key)
+	if !ok || cached.replacedAt.IsZero() {
+		return false
+	}
+	age := now.Sub(cached.replacedAt)
+	return age >= 0 && age < d
 }
 
 // drop removes a tenant's entries.

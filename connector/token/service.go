@@ -88,6 +88,10 @@ type Config struct {
 	// Refusals counts refused lendings. Whoever wires the Service flushes it. Default: one of its own, whose counts are lost.
 	Refusals *audit.Tally
 
+	// Uses counts lendings whose request is PerMinute; NewUses makes one. Whoever wires the Service flushes it. Default: one of its
+	// own, whose counts are lost.
+	Uses *audit.Tally
+
 	// Step is called when a renewal reaches a step or a sweep ends, which go on when it returns. The chaos harness kills the
 	// process in it. Default: nothing happens.
 	Step func(Step)
@@ -176,6 +180,9 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Refusals == nil {
 		cfg.Refusals = audit.NewTally(cfg.Store, cfg.Now)
 	}
+	if cfg.Uses == nil {
+		cfg.Uses = NewUses(cfg.Store, cfg.Now)
+	}
 	if cfg.Step == nil {
 		cfg.Step = func(Step) {}
 	}
@@ -183,6 +190,12 @@ func New(cfg Config) (*Service, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	return newService(cfg)
+}
+
+// NewUses returns a tally of lendings: one event a minute for each borrower, tenant, api and directory, which counts the methods of
+// calls.
+func NewUses(trail audit.Trail, now func() time.Time) *audit.Tally {
+	return audit.NewUses(trail, now, "method", "api", "directory")
 }
 
 // newService returns a Service with its caches and limits; cfg is complete.

@@ -84,7 +84,7 @@ func Bounds() map[string]Bound {
 			"instance_key": characters(length.Key), "root_id": characters(length.ID), "renewal_task": characters(length.ForeignID),
 			"account_events": characters(length.ForeignID),
 		},
-		"clients": {"name": characters(length.ID), "scopes": bytes(length.Setting), "mac": bytes(mac)},
+		"clients": {"name": characters(length.ID), "scopes": bytes(length.Scopes), "mac": bytes(mac)},
 		"client_keys": {
 			"id": characters(length.ID), "client": characters(length.ID), "key_hash": characters(length.ID), "mac": bytes(mac),
 		},

@@ -1,0 +1,119 @@
+package client
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"azure-partner-connector/connector/failure"
+)
+
+// AnyMethod stands for all methods in a Rule.
+const AnyMethod = "*"
+
+const (
+	// maxRules, maxMethods and maxPath bound what a client may have stored, so that every scope can be stored.
+	maxRules   = 64
+	maxMethods = 16
+	maxPath    = 300 // bytes
+)
+
+// methodName is what methods look like in a Rule.
+var methodName = regexp.MustCompile(`^[A-Z]{1,16}$`)
+
+// A Rule allows calls that the egress forwards: those with one of its methods to its api's host, whose path matches. What no rule
+// allows is refused.
+type Rule struct {
+	API     string   `json:"api"`
+	Methods []string `json:"methods"` // in capitals, or AnyMethod
+	// Path is what the decoded path looks like. Of its segments, * stands for one of any name, and ** for any number of them.
+	Path string `json:"path"`
+}
+
+// ParseRule reads a rule as String writes it: methods separated by commas, the api and the path.
+func ParseRule(text string) (Rule, error) {
+	fields := strings.Fields(text)
+	if len(fields) != 3 {
+		return Rule{}, fmt.Errorf("%q is not a rule: methods, api and path, for example \"GET,POST graph /v1.0/users/**\"", text)
+	}
+	return Rule{API: fields[1], Methods: strings.Split(fields[0], ","), Path: fields[2]}, nil
+}
+
+// String returns r as people write it.
+func (r Rule) String() string {
+	return strings.Join(r.Methods, ",") + " " + r.API + " " + r.Path
+}
+
+// checked returns r in the form in which it is stored, or what is wrong with it.
+func (r Rule) checked() (Rule, error) {
+	refuse := func(reason string) error { return failure.New(failure.BadRequest, "reason", "a rule "+reason) }
+	r.Methods = unique(r.Methods)
+	if len(r.Methods) == 0 || len(r.Methods) > maxMethods {
+		return Rule{}, refuse(fmt.Sprintf("names no method, or more than %d", maxMethods))
+	}
+	for _, method := range r.Methods {
+		if method != AnyMethod && (!methodName.MatchString(method) || method == "CONNECT" || method == "TRACE") {
+			return Rule{}, refuse("names a method that is neither * nor, in capitals, one that can be forwarded")
+		}
+	}
+	if len(r.Path) > maxPath || !strings.HasPrefix(r.Path, "/") {
+		return Rule{}, refuse(fmt.Sprintf("has a path that does not begin with /, or has more than %d bytes", maxPath))
+	}
+	if strings.ContainsAny(r.Path, `%\?#"<>&`) || strings.ContainsFunc(r.Path, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+		return Rule{}, refuse("has a path with a character that no path of a call has: write it decoded, without query")
+	}
+	for segment := range strings.SplitSeq(r.Path[1:], "/") {
+		switch {
+		case segment == "", segment == ".", segment == "..":
+			return Rule{}, refuse("has a path with an empty segment, . or ..")
+		case strings.Contains(segment, "*") && segment != "*" && segment != "**":
+			return Rule{}, refuse("has a path with a * inside a segment: * and ** are whole segments")
+		}
+	}
+	return r, nil
+}
+
+// MayForward reports whether a rule allows a call to api with a method and with the decoded segments of a path.
+func (s *Scopes) MayForward(api, method string, segments []string) bool {
+	return slices.ContainsFunc(s.Forward, func(r Rule) bool {
+		return r.API == api && (slices.Contains(r.Methods, method) || slices.Contains(r.Methods, AnyMethod)) &&
+			matches(strings.Split(r.Path[1:], "/"), segments)
+	})
+}
+
+// matches reports whether segments match a pattern. It goes back to the last ** only, so that it takes time in proportion to
+// both lengths at most.
+func matches(pattern, segments []string) bool {
+	p, s := 0, 0
+	star, from := -1, 0 // the last **, and the first segment that it does not stand for
+	for s < len(segments) {
+		switch {
+		case p < len(pattern) && pattern[p] == "**":
+			star, from = p, s
+			p++
+		case p < len(pattern) && (pattern[p] == segments[s] || pattern[p] == "*" && !carriesCalls(segments, s)):
+			p++
+			s++
+		case star >= 0 && !carriesCalls(segments, from):
+			from++
+			p, s = star+1, from
+		default:
+			return false
+		}
+	}
+	for p < len(pattern) && pattern[p] == "**" {
+		p++
+	}
+	return p == len(pattern)
+}
+
+// carriesCalls reports whether a segment names an endpoint that takes other calls in its body, which no rule would see: $batch of
+// Graph and /batch of Azure Resource Manager (docs/reference/token-api.md §5). Only a rule that names it allows it.
+func carriesCalls(segments []string, i int) bool {
+	name := strings.ToLower(segments[i])
+	if end := strings.IndexAny(name, "(;,=:!@&'+ "); end >= 0 {
+		name = name[:end]
+	}
+	return name == "$batch" || i == 0 && name == "batch"
+}
