@@ -26,7 +26,7 @@ func TestBorrow_CommandsWork(t *testing.T) {
 	var script strings.Builder
 	script.WriteString("set -euo pipefail\nset -a\n")
 	for _, m := range shown.FindAllStringSubmatch(read(t, "guides/borrow-a-token.md"), -1) {
-		text := strings.ReplaceAll(m[2], "https://tokens.example.com", w.APIURL)
+		text := strings.NewReplacer("https://tokens.example.com", w.APIURL, "https://egress.example.com", w.EgressURL).Replace(m[2])
 		if m[1] == "sh" {
 			script.WriteString(text + "echo\n")
 			continue
@@ -54,7 +54,7 @@ func TestBorrow_CommandsWork(t *testing.T) {
 		t.Fatalf("the guide's commands: %v\n%s", err, output)
 	}
 	for _, want := range []string{
-		`"token_type":"Bearer"`, "by OAuth 2.0 until", "as a managed identity until", `"state":"active"`, `"works":"yes"`, `"next":"`, "removed key",
+		`"token_type":"Bearer"`, "by OAuth 2.0 until", "as a managed identity until", `"state":"active"`, `"works":"yes"`, `"next":"`, "removed key", world.AlpineDirectory, `"type":"Total"`,
 	} {
 		if !strings.Contains(string(output), want) {
 			t.Errorf("the guide's commands do not print %q, but\n%s", want, output)

@@ -81,6 +81,7 @@ type Listeners struct {
 	Hooks      net.Listener
 	Onboarding net.Listener
 	API        net.Listener
+	Egress     net.Listener
 	Private    net.Listener
 }
 
@@ -149,19 +150,28 @@ func (a *App) build(ctx context.Context, opts Options) error {
 		return err
 	}
 	endpoints := []endpoint{
-		{"hooks", opts.Listeners.Hooks, a.cfg.Hooks.Listen, a.cfg.Hooks.TLS, a.cfg.Hooks.Connections, a.cfg.Hooks.TrustedProxies, a.hooks},
+		{"hooks", opts.Listeners.Hooks, a.cfg.Hooks.Listen, a.cfg.Hooks.TLS, a.cfg.Hooks.Connections, a.cfg.Hooks.TrustedProxies, a.hooks, false},
 		{
 			"onboarding", opts.Listeners.Onboarding, a.cfg.Onboarding.Listen, a.cfg.Onboarding.TLS, a.cfg.Onboarding.Connections,
-			a.cfg.Onboarding.TrustedProxies, onboarding,
+			a.cfg.Onboarding.TrustedProxies, onboarding, false,
 		},
-		{"private", opts.Listeners.Private, a.cfg.Private.Listen, config.TLS{}, a.cfg.Private.Connections, nil, a.private()},
+		{"private", opts.Listeners.Private, a.cfg.Private.Listen, config.TLS{}, a.cfg.Private.Connections, nil, a.private(), false},
 	}
 	if a.cfg.API.Enabled() || opts.Listeners.API != nil {
 		if a.api, err = a.newAPI(); err != nil {
 			return err
 		}
 		endpoints = append(endpoints, endpoint{
-			"api", opts.Listeners.API, a.cfg.API.Listen, a.cfg.API.TLS, a.cfg.API.Connections, a.cfg.API.TrustedProxies, a.api,
+			"api", opts.Listeners.API, a.cfg.API.Listen, a.cfg.API.TLS, a.cfg.API.Connections, a.cfg.API.TrustedProxies, a.api, false,
+		})
+	}
+	if a.cfg.Egress.Enabled() || opts.Listeners.Egress != nil {
+		forwarder, err := a.newEgress()
+		if err != nil {
+			return err
+		}
+		endpoints = append(endpoints, endpoint{
+			"egress", opts.Listeners.Egress, a.cfg.Egress.Listen, a.cfg.Egress.TLS, a.cfg.Egress.Connections, a.cfg.Egress.TrustedProxies, forwarder, true,
 		})
 	}
 	return a.listen(ctx, endpoints)
@@ -239,7 +249,7 @@ func (a *App) shutdown() error {
 	if a.api != nil {
 		err = errors.Join(err, a.api.Wait(ctx))
 	}
-	return errors.Join(err, a.services.Refusals.Close(ctx))
+	return errors.Join(err, a.services.Refusals.Close(ctx), a.services.Uses.Close(ctx))
 }
 
 // close releases what New opened.

@@ -5,10 +5,14 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"azure-partner-connector/connector/api"
+	"azure-partner-connector/connector/config"
+	"azure-partner-connector/connector/egress"
+	"azure-partner-connector/connector/httpclient"
 	"azure-partner-connector/connector/onboarding"
 	"azure-partner-connector/connector/platform/pack"
 	"azure-partner-connector/hooks"
@@ -61,9 +65,42 @@ func (a *App) newAPI() (*api.Handler, error) {
 	return api.New(api.Config{
 		PublicURL: a.cfg.API.PublicURL, TrustedProxies: a.cfg.API.TrustedProxies,
 		Clients: a.services.Clients, Tenants: a.services.Tenants, Tokens: a.services.Tokens, Consents: a.services.Consents,
-		Resources: a.services.Microsoft, Trail: a.services.Store,
+		Resources: a.services.Microsoft, Trail: a.services.Store, PerMinute: a.cfg.API.Audit == config.AuditMinute,
 		Observe: func(r api.Request) { requests.WithLabelValues(r.Protocol, r.Client, r.API, r.Result).Inc() },
 		Now:     a.now, Log: a.component("api"),
+	})
+}
+
+// newEgress returns the handler that forwards calls.
+func (a *App) newEgress() (*egress.Handler, error) {
+	calls := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "connector_egress_calls_total",
+		Help: "Calls to the egress by client (empty for an unknown key), api, status of Microsoft's answer (empty without one) and result: ok, aborted or a failure code.",
+	}, []string{"client", "api", "status", "result"})
+	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "connector_egress_seconds",
+		Help:    "How long forwarded calls took, to the end of the answer, by client and api.",
+		Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 120},
+	}, []string{"client", "api"})
+	a.registry.MustRegister(calls, duration)
+	transport, err := httpclient.Transport(httpclient.Config{})
+	if err != nil {
+		return nil, err
+	}
+	cfg := a.cfg.Egress
+	return egress.New(egress.Config{
+		PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies, Clients: a.services.Clients, Tenants: a.services.Tenants,
+		Tokens: a.services.Tokens, Microsoft: a.services.Microsoft, Transport: transport, Each: cfg.Audit == config.AuditEach,
+		Timeout: cfg.Timeout, Idle: cfg.Idle, MaxRequest: int64(cfg.MaxRequest) << 20, MaxAnswer: int64(cfg.MaxAnswer) << 20,
+		Observe: func(c egress.Call) {
+			status := ""
+			if c.Status > 0 {
+				status = strconv.Itoa(c.Status)
+				duration.WithLabelValues(c.Client, c.API).Observe(c.Duration.Seconds())
+			}
+			calls.WithLabelValues(c.Client, c.API, status, c.Result).Inc()
+		},
+		Now: a.now, Log: a.component("egress"),
 	})
 }
 

@@ -12,7 +12,7 @@ import (
 const (
 	// purgeEvery is how often expired data is deleted.
 	purgeEvery = time.Hour
-	// refusalsEvery is how often counted refusals are stored.
+	// refusalsEvery is how often counted refusals and lendings are stored.
 	refusalsEvery = time.Minute
 	// bindingEvery bounds how soon after an installation the periodic task and the event subscription exist.
 	bindingEvery = time.Minute
@@ -52,6 +52,7 @@ func (a *App) schedule(ctx context.Context, s gocron.Scheduler) error {
 		{"integrity", min(integrityEvery, a.cfg.Renewal.Tick), a.integrity.run},
 		{"refusals", min(refusalsEvery, a.cfg.Renewal.Tick), a.services.Refusals.Flush},
 		{"summary", min(summaryEvery, a.cfg.Renewal.Tick), a.summary.run},
+		{"uses", min(refusalsEvery, a.cfg.Renewal.Tick), a.services.Uses.Flush},
 		{"purge", purgeEvery, a.purge},
 		{"keys", keysEvery, a.touchKey},
 		{"secrets", secretsEvery, a.checkSecrets},

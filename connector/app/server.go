@@ -27,6 +27,7 @@ type endpoint struct {
 	connections config.Connections
 	proxies     []netip.Prefix
 	handler     http.Handler
+	streams     bool // bodies may take long; the handler bounds how long they may stand still
 }
 
 // A server serves one handler on its listener.
@@ -80,6 +81,9 @@ func (a *App) server(ctx context.Context, e endpoint, share int, refused *promet
 		IdleTimeout: e.connections.Idle, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
+	if e.streams {
+		s.http.ReadTimeout, s.http.WriteTimeout = 0, 0
+	}
 	var err error
 	if e.tls.Enabled() {
 		s.pair, err = certificate.Load(certificate.Config{CertFile: e.tls.CertFile, KeyFile: e.tls.KeyFile, Now: a.now, Log: log})

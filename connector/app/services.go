@@ -41,6 +41,8 @@ type Services struct {
 
 	// Refusals counts what borrowers and clients are refused; it is flushed once a minute.
 	Refusals *audit.Tally
+	// Uses counts what clients borrow and have forwarded; it is flushed once a minute.
+	Uses *audit.Tally
 
 	Bindings *binding.Service
 
@@ -125,14 +127,14 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 	if err != nil {
 		return err
 	}
-	s.Refusals = audit.NewTally(s.Store, opts.Now)
+	s.Refusals, s.Uses = audit.NewTally(s.Store, opts.Now), token.NewUses(s.Store, opts.Now)
 	if s.Clients, err = client.New(client.Config{
 		Store: s.Store, Hasher: s.keyring, APIs: allAPIs(cfg.Instances), Refusals: s.Refusals, Now: opts.Now, Log: opts.component("client"),
 	}); err != nil {
 		return err
 	}
 	if s.Tokens, err = token.New(token.Config{
-		Store: s.Store, Microsoft: opts.Watch(s.Microsoft), Refusals: s.Refusals,
+		Store: s.Store, Microsoft: opts.Watch(s.Microsoft), Refusals: s.Refusals, Uses: s.Uses,
 		Every: cfg.Renewal.Every, Jitter: cfg.Renewal.Jitter, Lease: cfg.Renewal.Lease, Workers: cfg.Renewal.Workers,
 		CustomerTokens: cfg.Lending.CustomerTokens,
 		PerCloud:       cfg.Renewal.PerCloud, PerDirectory: cfg.Renewal.PerDirectory, Grace: cfg.Shutdown.Grace / 2,

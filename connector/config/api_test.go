@@ -37,3 +37,23 @@ func TestLoad_AdmitsSafeTokenAPIs(t *testing.T) {
 		}
 	}
 }
+
+// TestLoad_ChecksTheEgress checks the egress as the token API, and its own keys.
+func TestLoad_ChecksTheEgress(t *testing.T) {
+	for name, tc := range map[string]struct{ egress, key, problem string }{
+		"reachable":     {`listen: ":8083", publicURL: "https://egress.example.com"`, "egress.listen", "egress.tls"},
+		"no listener":   {`publicURL: "https://egress.example.com"`, "egress.publicURL", "no effect without egress.listen"},
+		"another audit": {`audit: hour`, "egress.audit", "must be each or minute"},
+		"no time":       {`timeout: 0s`, "egress.timeout", ""},
+		"no bodies":     {`maxRequest: 0`, "egress.maxRequest", ""},
+	} {
+		_, err := config.Load(write(t, "config.yaml", valid+"egress: {"+tc.egress+"}", 0o600), nil)
+		if got := problems(t, err); len(got) != 1 || !strings.Contains(got[tc.key], tc.problem) || got[tc.key] == "" {
+			t.Errorf("Load of %s = %v, want a problem of %s: %s", name, err, tc.key, tc.problem)
+		}
+	}
+	cfg, err := config.Load(write(t, "config.yaml", valid+`egress: {listen: "127.0.0.1:8083", publicURL: "https://egress.example.com/"}`, 0o600), nil)
+	if err != nil || !cfg.Egress.Enabled() || cfg.Egress.PublicURL != "https://egress.example.com" || cfg.Egress.Audit != config.AuditMinute {
+		t.Errorf("Load = %+v, %v, want an egress", cfg.Egress, err)
+	}
+}

@@ -41,6 +41,7 @@ func (c *checker) check() {
 	c.tls("hooks.tls", c.cfg.Hooks.TLS)
 	c.tls("onboarding.tls", c.cfg.Onboarding.TLS)
 	c.api()
+	c.egress()
 	c.connections("hooks.connections", c.cfg.Hooks.Connections)
 	c.connections("onboarding.connections", c.cfg.Onboarding.Connections)
 	c.connections("private.connections", c.cfg.Private.Connections)
@@ -70,9 +71,10 @@ func (c *checker) listeners() {
 		{"onboarding.listen", c.cfg.Onboarding.Listen},
 		{"private.listen", c.cfg.Private.Listen},
 		{"api.listen", c.cfg.API.Listen},
+		{"egress.listen", c.cfg.Egress.Listen},
 	} {
-		if l.key == "api.listen" && !c.cfg.API.Enabled() {
-			continue
+		if l.address == "" && (l.key == "api.listen" || l.key == "egress.listen") {
+			continue // off
 		}
 		_, port, err := net.SplitHostPort(l.address)
 		if _, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
@@ -88,21 +90,39 @@ func (c *checker) listeners() {
 	}
 }
 
-// api checks the listener of the token API. Keys and access tokens must not cross a network unencrypted.
+// api checks the listener of the token API.
 func (c *checker) api() {
-	a := c.cfg.API
-	c.tls("api.tls", a.TLS)
-	c.connections("api.connections", a.Connections)
-	if !a.Enabled() {
-		if a.PublicURL != "" && !c.failed("api") {
-			c.problem("api.publicURL", "has no effect without api.listen; set that too, or remove this")
+	a := &c.cfg.API
+	c.borrowing("api", a.Listen, &a.PublicURL, a.TLS, a.TrustedProxies, a.Connections, a.Audit)
+}
+
+// egress checks the listener of the egress.
+func (c *checker) egress() {
+	e := &c.cfg.Egress
+	c.borrowing("egress", e.Listen, &e.PublicURL, e.TLS, e.TrustedProxies, e.Connections, e.Audit)
+	c.between("egress.timeout", e.Timeout, time.Second, time.Hour)
+	c.between("egress.idle", e.Idle, time.Second, time.Hour)
+	c.count("egress.maxRequest", e.MaxRequest, 1<<20)
+	c.count("egress.maxAnswer", e.MaxAnswer, 1<<20)
+}
+
+// borrowing checks a listener for clients. Keys and access tokens must not cross a network unencrypted.
+func (c *checker) borrowing(key, listen string, public *string, t TLS, proxies []netip.Prefix, connections Connections, audit string) {
+	c.tls(key+".tls", t)
+	c.connections(key+".connections", connections)
+	if audit != AuditEach && audit != AuditMinute && !c.failed(key+".audit") {
+		c.problem(key+".audit", "%q is invalid: must be %s or %s", audit, AuditEach, AuditMinute)
+	}
+	if listen == "" {
+		if *public != "" && !c.failed(key) {
+			c.problem(key+".publicURL", "has no effect without %s.listen; set that too, or remove this", key)
 		}
 		return
 	}
-	c.publicURL("api.publicURL", &c.cfg.API.PublicURL)
-	host, _, err := net.SplitHostPort(a.Listen)
-	if err == nil && !a.TLS.Enabled() && len(a.TrustedProxies) == 0 && !isLoopback(host) && !c.failed("api") {
-		c.problem("api.listen", "%q can be reached from other machines without encryption: set api.tls, list the proxy that terminates TLS in api.trustedProxies, or listen on 127.0.0.1", a.Listen)
+	c.publicURL(key+".publicURL", public)
+	host, _, err := net.SplitHostPort(listen)
+	if err == nil && !t.Enabled() && len(proxies) == 0 && !isLoopback(host) && !c.failed(key) {
+		c.problem(key+".listen", "%q can be reached from other machines without encryption: set %[2]s.tls, list the proxy that terminates TLS in %[2]s.trustedProxies, or listen on 127.0.0.1", listen, key)
 	}
 }
 

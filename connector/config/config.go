@@ -31,6 +31,7 @@ type Config struct {
 	Package    Package             `yaml:"package"`
 	Onboarding Onboarding          `yaml:"onboarding"`
 	API        API                 `yaml:"api"`
+	Egress     Egress              `yaml:"egress"`
 	Private    Private             `yaml:"private"`
 	Database   Database            `yaml:"database"`
 	Keys       Keys                `yaml:"keys"`
@@ -134,10 +135,49 @@ type API struct {
 	TLS TLS `yaml:"tls"`
 	// Connections bounds the connections of the listener.
 	Connections Connections `yaml:"connections"`
+	// Audit is how lendings are recorded: "each" stores an event of every one, before the access token leaves; "minute" the first
+	// one, and then one event a minute for each client, tenant, api and directory, with their number. Default: "each".
+	Audit string `yaml:"audit"`
 }
 
 // Enabled reports whether there is a token API.
 func (a API) Enabled() bool { return a.Listen != "" }
+
+// How lendings and forwarded calls are recorded.
+const (
+	AuditEach   = "each"
+	AuditMinute = "minute"
+)
+
+// Egress configures the listener that forwards calls to Microsoft with an access token added, for clients that connector clients
+// add --forward has added. No access token leaves the connector that way.
+type Egress struct {
+	// Listen is the address to listen on, host:port or :port. Without TLS and TrustedProxies, it must be on this machine, for
+	// example 127.0.0.1:8083. Default: none, no egress.
+	Listen string `yaml:"listen"`
+	// PublicURL is the URL that clients call, for example https://egress.example.com. Plain http only on this machine. Required
+	// with Listen.
+	PublicURL string `yaml:"publicURL"`
+	// TrustedProxies are as those of the token API. Default: none.
+	TrustedProxies []netip.Prefix `yaml:"trustedProxies"`
+	// TLS is for deployments without a proxy that terminates TLS.
+	TLS TLS `yaml:"tls"`
+	// Connections bounds the connections of the listener.
+	Connections Connections `yaml:"connections"`
+	// Audit is how calls are recorded, as for the token API. Default: "minute".
+	Audit string `yaml:"audit"`
+	// Timeout is how long Microsoft may take to begin its answer. Default: 2m.
+	Timeout time.Duration `yaml:"timeout"`
+	// Idle is how long a body, of a call or of its answer, may stand still. Default: 1m.
+	Idle time.Duration `yaml:"idle"`
+	// MaxRequest is the size of the largest body of a call, in MiB. Default: 256.
+	MaxRequest int `yaml:"maxRequest"`
+	// MaxAnswer is the size of the largest body of an answer, in MiB. Default: 1024.
+	MaxAnswer int `yaml:"maxAnswer"`
+}
+
+// Enabled reports whether there is an egress.
+func (e Egress) Enabled() bool { return e.Listen != "" }
 
 // Private configures the listener for metrics and probes. It has no access control: keep it off public networks.
 type Private struct {
@@ -460,7 +500,10 @@ func defaults() Config {
 			Listen: ":8081", Connections: public, LinkLife: 7 * 24 * time.Hour, ConsentLife: 15 * time.Minute, ClaimLife: 24 * time.Hour,
 			RequestsPerMinute: 60, RequestBurst: 30,
 		},
-		API:      API{Connections: connections},
+		API: API{Connections: connections, Audit: AuditEach},
+		Egress: Egress{
+			Connections: connections, Audit: AuditMinute, Timeout: 2 * time.Minute, Idle: time.Minute, MaxRequest: 256, MaxAnswer: 1024,
+		},
 		Private:  Private{Listen: "127.0.0.1:9090", Connections: connections},
 		Database: Database{Driver: SQLite},
 		Platform: Platform{Timeout: 30 * time.Second, PeriodicTask: true, AccountEvents: true},

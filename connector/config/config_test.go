@@ -314,7 +314,8 @@ func TestLoad_FillsDefaults(t *testing.T) {
 			LinkLife:    168 * time.Hour, ConsentLife: 15 * time.Minute, ClaimLife: 24 * time.Hour,
 			RequestsPerMinute: 60, RequestBurst: 30,
 		},
-		API:       config.API{Connections: connections},
+		API:       config.API{Connections: connections, Audit: config.AuditEach},
+		Egress:    config.Egress{Connections: connections, Audit: config.AuditMinute, Timeout: 2 * time.Minute, Idle: time.Minute, MaxRequest: 256, MaxAnswer: 1024},
 		Private:   config.Private{Listen: "127.0.0.1:9090", Connections: connections},
 		Database:  config.Database{Driver: config.SQLite, Path: "connector.db"},
 		Keys:      config.Keys{File: "keys/keys.json"},
@@ -494,7 +495,7 @@ func TestExample_ShowsDefaults(t *testing.T) {
 	without.Clouds, with.Clouds = nil, nil
 	without.Notify.Mail.To, without.Instances[0].PanelOrigins = []string{}, []string{}
 	without.Hooks.TrustedProxies, without.Onboarding.TrustedProxies = []netip.Prefix{}, []netip.Prefix{}
-	without.API.TrustedProxies = []netip.Prefix{}
+	without.API.TrustedProxies, without.Egress.TrustedProxies = []netip.Prefix{}, []netip.Prefix{}
 	without.Instances[0].Controllers = []string{}
 	without.Instances[0].Scopes = config.Scopes{PartnerCenter: []string{}, Graph: []string{}, ARM: []string{}}
 	if !*with.Instances[0].RenewSuspended || !without.Instances[0].RenewsSuspended() {

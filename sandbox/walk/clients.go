@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"azure-partner-connector/connector/client"
+	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/sandbox/world"
 )
@@ -21,7 +22,8 @@ import (
 // scopes returns those of a client that may do something with Alpine Cloud's token.
 func (w *walker) scopes(operations ...client.Operation) client.Scopes {
 	return client.Scopes{
-		Tenants: []string{w.world.TenantOf(world.Rita).ID}, APIs: tenant.APIs(), Directories: []string{tenant.PartnerDirectory}, Operations: operations,
+		Tenants: []string{w.world.TenantOf(world.Rita).ID}, APIs: tenant.APIs(),
+		Directories: []string{tenant.PartnerDirectory, tenant.CustomerDirectories}, Operations: operations,
 	}
 }
 
@@ -43,6 +45,17 @@ func lendByOAuth(ctx context.Context, w *walker) (string, error) {
 			return "", err
 		}
 	}
+	customer := clientcredentials.Config{
+		ClientID: "walker", ClientSecret: key.Reveal(), TokenURL: w.world.APIURL + "/oauth2/token", Scopes: []string{"arm"},
+		EndpointParams: url.Values{"directory": {world.FjordDirectory}},
+	}
+	token, err := customer.Token(ctx)
+	if err != nil {
+		return "", fmt.Errorf("borrowing for the customer: %w", err)
+	}
+	if err := w.showsCustomer(ctx, token.AccessToken); err != nil {
+		return "", err
+	}
 	wrong := clientcredentials.Config{
 		ClientID: "walker", ClientSecret: key.Reveal(), TokenURL: w.world.APIURL + "/oauth2/" + w.world.TenantOf(world.Bjorn).ID + "/token", Scopes: []string{"graph"},
 	}
@@ -51,7 +64,7 @@ func lendByOAuth(ctx context.Context, w *walker) (string, error) {
 	if !errors.As(err, &refused) || refused.ErrorCode != "unauthorized_client" {
 		return "", fmt.Errorf("borrowing for another tenant was not refused: %w", err)
 	}
-	return "Graph and ARM answered for Alpine Cloud's directory; another tenant is refused", nil
+	return "Graph and ARM answered for Alpine Cloud's directory, Azure for Fjord Foods; another tenant is refused", nil
 }
 
 // alpineAddresses returns what to read with an access token, by resource.
@@ -77,19 +90,30 @@ func lendAsIdentity(ctx context.Context, w *walker) (string, error) {
 		return "", err
 	}
 	for resource, address := range w.alpineAddresses() {
-		query := url.Values{"api-version": {"2019-08-01"}, "resource": {resource}, "client_id": {world.AlpineDirectory}}
-		var answer struct {
-			AccessToken string `json:"access_token"`
-			ExpiresOn   string `json:"expires_on"`
+		accessToken, err := w.borrowAsIdentity(ctx, key, resource, world.AlpineDirectory)
+		if err != nil {
+			return "", err
 		}
-		if _, err := w.askAPI(ctx, http.MethodGet, "/msi/token?"+query.Encode(), http.Header{"X-Identity-Header": {key.Reveal()}}, &answer); err != nil {
-			return "", fmt.Errorf("borrowing for %s: %w", resource, err)
-		}
-		if err := w.answersForAlpine(ctx, address, answer.AccessToken); err != nil {
+		if err := w.answersForAlpine(ctx, address, accessToken); err != nil {
 			return "", err
 		}
 	}
-	return "Graph and ARM answered for Alpine Cloud's directory", nil
+	accessToken, err := w.borrowAsIdentity(ctx, key, "https://management.azure.com", world.FjordDirectory)
+	if err != nil {
+		return "", err
+	}
+	return "Graph and ARM answered for Alpine Cloud's directory, Azure for Fjord Foods", w.showsCustomer(ctx, accessToken)
+}
+
+func (w *walker) borrowAsIdentity(ctx context.Context, key secret.Text, resource, directory string) (accessToken string, err error) {
+	query := url.Values{"api-version": {"2019-08-01"}, "resource": {resource}, "client_id": {directory}}
+	var answer struct {
+		AccessToken string `json:"access_token"`
+	}
+	if _, err := w.askAPI(ctx, http.MethodGet, "/msi/token?"+query.Encode(), http.Header{"X-Identity-Header": {key.Reveal()}}, &answer); err != nil {
+		return "", fmt.Errorf("borrowing for %s in %s: %w", resource, directory, err)
+	}
+	return answer.AccessToken, nil
 }
 
 // askAPI sends a request to the token API. The error of a refusal is the answer's body.

@@ -32,12 +32,8 @@ func lendForCustomer(ctx context.Context, w *walker) (string, error) {
 	if l.Directory != world.FjordDirectory {
 		return "", fmt.Errorf("the access token is for %s, want %s", l.Directory, world.FjordDirectory)
 	}
-	content, err := w.use(ctx, w.world.Microsoft.ARMURL()+"/subscriptions?api-version=2022-12-01", l)
-	if err != nil {
-		return "", fmt.Errorf("using the customer's token: %w", err)
-	}
-	if !strings.Contains(content, world.FjordSubscription) {
-		return "", errors.New("the answer of Azure does not have the customer's subscription")
+	if err := w.showsCustomer(ctx, l.AccessToken); err != nil {
+		return "", err
 	}
 	for _, refused := range []struct{ api, directory, code string }{
 		{"graph", world.FjordDirectory, "customer_consent_missing"},
@@ -53,6 +49,25 @@ func lendForCustomer(ctx context.Context, w *walker) (string, error) {
 		err = fmt.Errorf("the status of the partner's token is %s, want active", st.State)
 	}
 	return "Azure showed the subscription of Fjord Foods; refusals by customers left the partner's token alone", err
+}
+
+// subscriptions is what to read in the Azure of a directory.
+const subscriptions = "/subscriptions?api-version=2022-12-01"
+
+// showsCustomer returns an error unless Azure shows the subscription of Fjord Foods to an access token.
+func (w *walker) showsCustomer(ctx context.Context, accessToken string) error {
+	content, err := w.use(ctx, w.world.Microsoft.ARMURL()+subscriptions, lent{AccessToken: accessToken})
+	if err != nil {
+		return fmt.Errorf("using the customer's token: %w", err)
+	}
+	return hasCustomer(content)
+}
+
+func hasCustomer(content string) error {
+	if !strings.Contains(content, world.FjordSubscription) {
+		return errors.New("the answer of Azure does not have the customer's subscription")
+	}
+	return nil
 }
 
 // refusedFor returns an error unless borrowing for a directory is refused with a code.

@@ -67,8 +67,8 @@ type World struct {
 	// HooksURL and OnboardingURL are the public URLs of the connector, PrivateURL is for its metrics; PanelURL is what a
 	// person opens.
 	HooksURL, OnboardingURL, PrivateURL, PanelURL string
-	// APIURL is the public URL of the token API.
-	APIURL string
+	// APIURL is the public URL of the token API, EgressURL that of the egress.
+	APIURL, EgressURL string
 
 	// Key and Secret are the connector's credentials on the platform.
 	Key    string
@@ -188,6 +188,7 @@ func (w *World) prepare(ctx context.Context) error {
 		{&w.listeners.Hooks, "127.0.0.1:0", &w.HooksURL, "/aps"},
 		{&w.listeners.Onboarding, "127.0.0.1:0", &w.OnboardingURL, ""},
 		{&w.listeners.API, "127.0.0.1:0", &w.APIURL, ""},
+		{&w.listeners.Egress, "127.0.0.1:0", &w.EgressURL, ""},
 		{&w.listeners.Private, "127.0.0.1:0", &w.PrivateURL, ""},
 		{&w.panel, w.cfg.PanelListen, &w.PanelURL, ""},
 	} {
@@ -228,7 +229,7 @@ func (w *World) Restart(ctx context.Context) error {
 	if err := w.stopConnector(); err != nil {
 		return err
 	}
-	for _, l := range []*net.Listener{&w.listeners.Hooks, &w.listeners.Onboarding, &w.listeners.API, &w.listeners.Private} {
+	for _, l := range []*net.Listener{&w.listeners.Hooks, &w.listeners.Onboarding, &w.listeners.API, &w.listeners.Egress, &w.listeners.Private} {
 		var err error
 		if *l, err = new(net.ListenConfig).Listen(ctx, "tcp", (*l).Addr().String()); err != nil {
 			return fmt.Errorf("listening again: %w", err)
@@ -237,7 +238,7 @@ func (w *World) Restart(ctx context.Context) error {
 	return w.startConnector(ctx)
 }
 
-// AddClient adds a client of the token API as the command of the connector does, and returns its key.
+// AddClient adds a client of the token API and the egress as the command of the connector does, and returns its key.
 func (w *World) AddClient(ctx context.Context, name string, scopes client.Scopes) (key secret.Text, err error) {
 	err = w.withClients(ctx, func(clients *client.Service) error {
 		key, err = clients.Add(ctx, client.Client{Name: name, Scopes: scopes}, operator())
@@ -290,6 +291,7 @@ func (w *World) configuration() []byte {
 	return fmt.Appendf(nil, `hooks: {listen: "127.0.0.1:0", publicURL: %s, servePackage: true}
 onboarding: {listen: "127.0.0.1:0", publicURL: %s, requestsPerMinute: 6000, requestBurst: 1000}
 api: {listen: %s, publicURL: %s}
+egress: {listen: %s, publicURL: %s}
 database: %s
 keys: {file: %s}
 instances: [{key: %s, secret: %s, previousSecret: %s, panelOrigins: [%s], allowMoves: %t}]
@@ -300,7 +302,7 @@ clouds:
     partnerCenter: {baseURL: %s}
     graph: {baseURL: %s}
     arm: {baseURL: %s}
-`, quoted(w.HooksURL), quoted(w.OnboardingURL), quoted(w.listeners.API.Addr().String()), quoted(w.APIURL), database, quoted(w.keys()), quoted(w.Key), quoted(w.Secret.Reveal()), quoted(w.previous.Reveal()), w.panels(), w.moves, w.cfg.Tick,
+`, quoted(w.HooksURL), quoted(w.OnboardingURL), quoted(w.listeners.API.Addr().String()), quoted(w.APIURL), quoted(w.listeners.Egress.Addr().String()), quoted(w.EgressURL), database, quoted(w.keys()), quoted(w.Key), quoted(w.Secret.Reveal()), quoted(w.previous.Reveal()), w.panels(), w.moves, w.cfg.Tick,
 		quoted(w.Microsoft.LoginURL()), quoted(w.Microsoft.PartnerCenterURL()), quoted(w.Microsoft.GraphURL()), quoted(w.Microsoft.ARMURL()))
 }
 
@@ -344,7 +346,7 @@ func (w *World) Close() error {
 		w.stop()
 		errs = append(errs, w.stopConnector())
 	} else {
-		for _, l := range []net.Listener{w.listeners.Hooks, w.listeners.Onboarding, w.listeners.API, w.listeners.Private, w.panel} {
+		for _, l := range []net.Listener{w.listeners.Hooks, w.listeners.Onboarding, w.listeners.API, w.listeners.Egress, w.listeners.Private, w.panel} {
 			if l != nil {
 				errs = append(errs, l.Close())
 			}

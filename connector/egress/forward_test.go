@@ -1,0 +1,313 @@
+package egress_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/httpclient"
+)
+
+// TestHeaders_OfRequests forwards what the api needs, and nothing that is between the client and us.
+func TestHeaders_OfRequests(t *testing.T) {
+	h := newHarness(t)
+	got := h.rawBody(http.MethodPost, "/graph/"+tenantA+"/v1.0/users", `{"a":1}`, bearer, "Content-Length: 7", "Content-Type: application/json",
+		"If-Match: W/\"7\"", "Prefer: return=minimal", "client-request-id: 17", "Accept: */*", "ConsistencyLevel: eventual", "MS-RequestId: 18",
+		"Cookie: a=b", "X-Connect-Vendor-ID: v", "Connect-Request-ID: r", "X-HTTP-Method: DELETE", "X-HTTP-Method-Override: DELETE", "x-method-override: PUT",
+		"X-Forwarded-For: 192.0.2.1", "X-Forwarded-Host: x", "Forwarded: for=192.0.2.1", "X-Real-IP: 192.0.2.1", "Via: 1.1 x", "Proxy-Authorization: Basic x",
+		"Connection: X-Private", "X-Private: 1", "Keep-Alive: 1", "TE: gzip", "x-ms-authorization-auxiliary: Bearer x", "X-IDENTITY-HEADER: x")
+	sent := h.take()
+	if got.status != http.StatusOK || len(sent) != 1 {
+		t.Fatalf("the call = %d %s, want it forwarded", got.status, got.body)
+	}
+	var names []string
+	for name := range sent[0].header {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	want := []string{"Accept", "Authorization", "Client-Request-Id", "Consistencylevel", "Content-Length", "Content-Type", "If-Match", "Ms-Requestid", "Prefer"}
+	if !slices.Equal(names, want) || sent[0].body != `{"a":1}` {
+		t.Errorf("the upstream got %v and %s, want %v and the body", names, sent[0].body, want)
+	}
+}
+
+// TestHeaders_OfAnswers passes status, headers and body of Microsoft on.
+func TestHeaders_OfAnswers(t *testing.T) {
+	h := newHarness(t)
+	for _, status := range []int{200, 201, 202, 204, 302, 304, 400, 401, 403, 404, 409, 412, 429, 500, 503} {
+		h.answer = func(w http.ResponseWriter, _ *http.Request) {
+			header := w.Header()
+			for name, value := range map[string]string{
+				"Retry-After": "17", "ETag": `W/"7"`, "Location": "https://graph.microsoft.com/v1.0/users/8", "Azure-AsyncOperation": "https://management.azure.com/x",
+				"WWW-Authenticate": `Bearer error="invalid_token"`, "Content-Encoding": "gzip", "request-id": "9",
+				"Set-Cookie": "a=b", "Authorization": "Bearer x", "X-Connector-Failure": "invented", "Alt-Svc": `h3=":443"`, "Strict-Transport-Security": "max-age=1",
+				"Connection": "X-Private", "X-Private": "1",
+			} {
+				header.Set(name, value)
+			}
+			w.WriteHeader(status)
+			if status != 204 && status != 304 {
+				_, _ = io.WriteString(w, "the body")
+			}
+		}
+		got := h.get("/v1.0/users", "Accept-Encoding: gzip")
+		for name, want := range map[string]string{
+			"Retry-After": "17", "ETag": `W/"7"`, "Location": "https://graph.microsoft.com/v1.0/users/8", "Azure-AsyncOperation": "https://management.azure.com/x",
+			"WWW-Authenticate": `Bearer error="invalid_token"`, "Content-Encoding": "gzip", "Request-Id": "9",
+			"Set-Cookie": "", "Authorization": "", "X-Connector-Failure": "", "Alt-Svc": "", "Strict-Transport-Security": "", "X-Private": "",
+		} {
+			if got.header.Get(name) != want {
+				t.Errorf("%d has %s %q, want %q", status, name, got.header.Get(name), want)
+			}
+		}
+		if body := map[bool]string{true: "", false: "the body"}[status == 204 || status == 304]; got.status != status || got.body != body {
+			t.Errorf("%d arrived as %d %q", status, got.status, got.body)
+		}
+		if refs := got.header.Values("X-Reference"); len(refs) != 1 || refs[0] == "" {
+			t.Errorf("%d has the references %q, want one", status, refs)
+		}
+	}
+}
+
+// TestRetry_AfterAChallenge sends a call again, once, with another access token.
+func TestRetry_AfterAChallenge(t *testing.T) {
+	const challenge = `Bearer error="insufficient_claims", claims="eyJ9"`
+	large := strings.Repeat("x", 70_000)
+	for name, tc := range map[string]struct {
+		challenge, refusal string
+		body               string
+		chunked, always    bool
+		calls, replaced    int
+		status             int
+	}{
+		"a challenge":               {challenge: challenge, calls: 2, replaced: 1, status: 200},
+		"Partner Center's code":     {refusal: `{"code":"900421"}`, calls: 2, replaced: 1, status: 200},
+		"a small body":              {challenge: challenge, body: "small", calls: 2, replaced: 1, status: 200},
+		"a large body":              {challenge: challenge, body: large, calls: 1, replaced: 0, status: 401},
+		"a body of unknown length":  {challenge: challenge, body: "small", chunked: true, calls: 1, replaced: 0, status: 401},
+		"another reason":            {challenge: `Bearer error="invalid_token"`, refusal: "no", calls: 1, replaced: 0, status: 401},
+		"a refusal of both tokens":  {challenge: challenge, always: true, calls: 2, replaced: 2, status: 401},
+		"a long refusal, of a list": {challenge: challenge, refusal: strings.Repeat("y", 200_000), always: true, calls: 2, replaced: 2, status: 401},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t)
+			h.answer = func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Authorization") == "Bearer "+firstOne || tc.always {
+					w.Header().Set("WWW-Authenticate", tc.challenge)
+					w.WriteHeader(http.StatusUnauthorized)
+					_, _ = io.WriteString(w, tc.refusal)
+				}
+			}
+			lines := []string{bearer, "Content-Length: " + strconv.Itoa(len(tc.body))}
+			body := tc.body
+			if tc.chunked {
+				lines[1] = "Transfer-Encoding: chunked"
+				body = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(tc.body), tc.body)
+			}
+			got := h.rawBody(http.MethodPost, "/graph/"+tenantA+"/v1.0/users", body, lines...)
+			sent := h.take()
+			if got.status != tc.status || len(sent) != tc.calls || h.tokens.replaced != tc.replaced || got.header.Get("X-Connector-Failure") != "" {
+				t.Errorf("the answer is %d after %d calls with %d replacements, want %d, %d, %d", got.status, len(sent), h.tokens.replaced, tc.status, tc.calls, tc.replaced)
+			}
+			for _, call := range sent {
+				if call.body != tc.body {
+					t.Errorf("a call had %d bytes, want %d", len(call.body), len(tc.body))
+				}
+			}
+			if tc.status == 401 && got.body != tc.refusal {
+				t.Errorf("the answer has %d bytes, want the %d of the upstream", len(got.body), len(tc.refusal))
+			}
+		})
+	}
+}
+
+// TestStreaming_BothWays passes bodies on while they come, and keeps none in memory.
+func TestStreaming_BothWays(t *testing.T) {
+	h := newHarness(t)
+	const size = 100 << 20
+	h.answer = func(w http.ResponseWriter, r *http.Request) { // an echo
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		_, _ = io.Copy(w, r.Body)
+	}
+	var peak atomic.Uint64
+	var before runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	measure := func() {
+		var now runtime.MemStats
+		runtime.ReadMemStats(&now)
+		peak.Store(max(peak.Load(), now.HeapAlloc))
+	}
+	in, out := io.Pipe()
+	go func() {
+		chunk := bytes.Repeat([]byte("0123456789abcdef"), 4096)
+		for sent := 0; sent < size; sent += len(chunk) {
+			if _, err := out.Write(chunk); err != nil {
+				return
+			}
+		}
+		_ = out.Close()
+	}()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.server.URL+"/graph/"+tenantA+"/stream", in)
+	h.must(err)
+	r.Header.Set("Authorization", "Bearer "+key)
+	answer, err := h.server.Client().Do(r)
+	h.must(err)
+	defer answer.Body.Close()
+	got, buffer := 0, make([]byte, 1<<20)
+	for {
+		n, err := io.ReadFull(answer.Body, buffer)
+		if got += n; got%(10<<20) == 0 {
+			measure()
+		}
+		if err != nil {
+			break
+		}
+	}
+	if got != size {
+		t.Fatalf("%d bytes came back, want %d", got, size)
+	}
+	if grown := int64(peak.Load()) - int64(before.HeapAlloc); grown > 16<<20 {
+		t.Errorf("the heap grew by %d MiB, want at most 16", grown>>20)
+	}
+}
+
+// TestBounds_OfBodies ends calls whose bodies are too large or end early.
+func TestBounds_OfBodies(t *testing.T) {
+	h := newHarness(t, func(h *harness) { h.MaxRequest, h.MaxAnswer = 100_000, 1000 })
+	post := func(body string, lines ...string) reply {
+		return h.rawBody(http.MethodPost, "/graph/"+tenantA+"/v1.0/users", body, append(lines, bearer)...)
+	}
+	if got := post("x", "Content-Length: 100001"); !got.ours("body_too_large") || got.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a body that says that it is too large = %d %s", got.status, got.body)
+	}
+	chunk := fmt.Sprintf("%x\r\n%s\r\n", 60_000, strings.Repeat("x", 60_000))
+	if got := post(chunk+chunk+"0\r\n\r\n", "Transfer-Encoding: chunked"); !got.ours("body_too_large") {
+		t.Errorf("a body that becomes too large = %d %s", got.status, got.body)
+	}
+	h.halfClose = true
+	for name, lines := range map[string]string{"small": "Content-Length: 10", "large": "Content-Length: 90000", "chunked": "Transfer-Encoding: chunked"} {
+		if got := post("3\r\nabc", lines); !got.ours("bad_request") || !strings.Contains(got.body, "ended early") {
+			t.Errorf("a %s body that ends early = %d %s, want bad_request", name, got.status, got.body)
+		}
+	}
+	h.halfClose = false
+	if sent := h.take(); slices.ContainsFunc(sent, func(r received) bool { return r.header.Get("Content-Length") == "10" }) {
+		t.Errorf("a call whose small body ended early was sent")
+	}
+	h.answer = func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", 1001)) }
+	if got := h.get("/v1.0/users"); !got.ours("microsoft_answer") {
+		t.Errorf("an answer that says that it is too large = %d %s", got.status, got.body)
+	}
+	h.answer = func(w http.ResponseWriter, _ *http.Request) {
+		for range 20 {
+			_, _ = io.WriteString(w, strings.Repeat("x", 100))
+			_ = http.NewResponseController(w).Flush()
+		}
+	}
+	if got := h.get("/v1.0/users"); got.status != http.StatusOK || len(got.body) > 1000 || !got.cut {
+		t.Errorf("an answer that becomes too large = %d with %d bytes, cut %v, want it cut", got.status, len(got.body), got.cut)
+	}
+}
+
+// TestBounds_OfTime ends calls in which nothing moves.
+func TestBounds_OfTime(t *testing.T) {
+	h := newHarness(t, func(h *harness) { h.Timeout, h.Idle = 300*time.Millisecond, 300*time.Millisecond })
+	released := make(chan struct{})
+	h.answer = func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "half") {
+			_, _ = io.WriteString(w, "half")
+			_ = http.NewResponseController(w).Flush()
+		}
+		<-released
+	}
+	defer close(released)
+	if got := h.get("/v1.0/hangs"); !got.ours("microsoft_unavailable") || got.header.Get("Retry-After") == "" {
+		t.Errorf("an upstream that hangs = %d %s, want microsoft_unavailable", got.status, got.body)
+	}
+	if got := h.get("/v1.0/half"); got.status != http.StatusOK || got.body != "half" || !got.cut {
+		t.Errorf("an answer that stands still = %d %q, want it cut", got.status, got.body)
+	}
+	if got := h.lastCall(2); got != "billing graph 200 aborted" {
+		t.Errorf("the answer that stood still was observed as %q", got)
+	}
+	if got := h.raw(http.MethodPost, "/graph/"+tenantA+"/v1.0/users", bearer, "Content-Length: 10"); !got.ours("bad_request") || !strings.Contains(got.body, "stood still") {
+		t.Errorf("a body that does not come = %d %s, want bad_request", got.status, got.body)
+	}
+}
+
+// TestFailures_OfLending answers in our form what the token service refuses, and records nothing, because it has.
+func TestFailures_OfLending(t *testing.T) {
+	h := newHarness(t)
+	h.tokens.err = failure.New(failure.GrantAbsent)
+	if got := h.get("/v1.0/me"); !got.ours("grant_absent") || got.header.Get("Retry-After") != "" {
+		t.Errorf("a call without a grant = %d %s, want grant_absent", got.status, got.body)
+	}
+	h.tokens.err = failure.New(failure.MicrosoftThrottled)
+	if got := h.get("/v1.0/me"); !got.ours("microsoft_throttled") || got.header.Get("Retry-After") != "30" {
+		t.Errorf("a throttled call = %d %s, Retry-After %q, want microsoft_throttled", got.status, got.body, got.header.Get("Retry-After"))
+	}
+	if got := h.takeRefused(); got != "" {
+		t.Errorf("refusals = %s, want none", got)
+	}
+	if got := h.lastCall(2); got != "billing graph 0 microsoft_throttled" {
+		t.Errorf("the call was observed as %q", got)
+	}
+}
+
+// TestFailures_OfTheUpstream answers in our form when there is no answer.
+func TestFailures_OfTheUpstream(t *testing.T) {
+	h := newHarness(t)
+	h.upstream.Close()
+	if got := h.get("/v1.0/c4n4ry-path?c4n4ry-query"); !got.ours("microsoft_unavailable") || got.status != http.StatusBadGateway {
+		t.Errorf("an upstream that is down = %d %s, want microsoft_unavailable", got.status, got.body)
+	}
+	if got := h.raw(http.MethodHead, "/graph/"+tenantA+"/v1.0/me", bearer); got.header.Get("X-Connector-Failure") != "microsoft_unavailable" || got.body != "" {
+		t.Errorf("HEAD = %d %q, want a refusal without a body", got.status, got.body)
+	}
+}
+
+// TestTransport_Unencrypted refuses a key that others could have read.
+func TestTransport_Unencrypted(t *testing.T) {
+	h := newHarness(t)
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "/graph/"+tenantA+"/v1.0/me", nil)
+	h.must(err)
+	r.Header.Set("Authorization", "Bearer "+key)
+	r.RemoteAddr, r.RequestURI = "198.51.100.9:1234", r.URL.Path
+	w := newRecorder()
+	h.server.Config.Handler.ServeHTTP(w, r)
+	if w.header.Get("X-Connector-Failure") != "transport_insecure" || w.status != http.StatusForbidden {
+		t.Errorf("an unencrypted call = %d, want transport_insecure", w.status)
+	}
+}
+
+// A recorder is a connection that cannot do anything but write.
+type recorder struct {
+	header http.Header
+	status int
+	bytes.Buffer
+}
+
+func newRecorder() *recorder               { return &recorder{header: http.Header{}} }
+func (w *recorder) Header() http.Header    { return w.header }
+func (w *recorder) WriteHeader(status int) { w.status = status }
+
+// TestTransport_LeavesBodiesAlone makes sure that the maker of transports neither compresses nor follows.
+func TestTransport_LeavesBodiesAlone(t *testing.T) {
+	transport, err := httpclient.Transport(httpclient.Config{})
+	if err != nil || !transport.DisableCompression {
+		t.Errorf("Transport() = %+v, %v, want one that does not decompress", transport, err)
+	}
+}

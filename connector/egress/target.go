@@ -1,0 +1,290 @@
+package egress
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// The headers of chaperone's wire (docs/reference/token-api.md §5).
+const (
+	targetHeader  = "X-Connect-Target-Url"
+	contextHeader = "X-Connect-Context-Data"
+	// wirePrefix begins the names of all headers that tell a forwarder something. None is forwarded.
+	wirePrefix = "X-Connect-"
+)
+
+// wirePath is where chaperone's forward targets send calls.
+const wirePath = "/proxy"
+
+// A target is what a call is for. Its path and query are the bytes that were received, and are forwarded as such.
+type target struct {
+	tenant    string    // ID
+	directory string    // as token.LoanRequest has it
+	api       token.API // empty until resolve has found it
+
+	origin   string // scheme://host of an absolute target, in lower case; empty for one that names its api
+	resource string // what the target says about its api; may be empty for an absolute one
+	path     string // below the address of the api
+	query    string // with its question mark
+	segments []string
+}
+
+// targetOf reads the target of a call from its address, or from the headers of chaperone's wire.
+func (h *Handler) targetOf(c *call) (target, error) {
+	address, ok := strings.CutPrefix(c.r.RequestURI, h.path)
+	if !ok {
+		return target{}, failure.New(failure.NotFound)
+	}
+	path, query := cutQuery(address)
+	if path == wirePath {
+		return wireTarget(c, query)
+	}
+	return plainTarget(path, query)
+}
+
+// plainTarget reads /{api}/{tenant}[/{directory}]/… .
+func plainTarget(path, query string) (target, error) {
+	api, rest, ok := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	if !ok || api == "" {
+		return target{}, failure.New(failure.NotFound)
+	}
+	named, rest, ok := strings.Cut(rest, "/")
+	id, isID := random.ParseID(named)
+	if !ok || !isID {
+		return target{}, badRequest("the address is not /{api}/{tenant}/…, with the ID of a tenant")
+	}
+	t := target{tenant: id, resource: api}
+	if first, after, ok := strings.Cut(rest, "/"); ok {
+		if directory, isID := random.ParseID(first); isID {
+			t.directory, rest = directory, after
+		}
+	}
+	t.path, t.query = "/"+rest, query
+	return t.checked()
+}
+
+// wireTarget reads the headers of a call to /proxy. The tenant is the client's only one.
+func wireTarget(c *call, query string) (target, error) {
+	values := c.r.Header.Values(targetHeader)
+	if len(values) != 1 || query != "" {
+		return target{}, badRequest("a call to " + wirePath + " has no query, and one header X-Connect-Target-URL")
+	}
+	t, err := parseAbsolute(values[0])
+	if err != nil {
+		return target{}, err
+	}
+	var data struct{ TenantID, Resource string }
+	if encoded := c.r.Header.Values(contextHeader); len(encoded) > 1 {
+		return target{}, badRequest("the header X-Connect-Context-Data is repeated")
+	} else if len(encoded) == 1 {
+		text, err := base64.StdEncoding.DecodeString(encoded[0])
+		if err != nil || json.Unmarshal(text, &data) != nil || !strings.HasPrefix(strings.TrimSpace(string(text)), "{") {
+			return target{}, badRequest("the header X-Connect-Context-Data is not a JSON object in base64, in which TenantID and Resource are texts")
+		}
+	}
+	t.directory, t.resource = data.TenantID, data.Resource
+	if t.directory == tenant.PartnerDirectory {
+		t.directory = ""
+	}
+	only, ok := c.client.OnlyTenant()
+	if !ok {
+		return target{}, badRequest("a client of " + wirePath + " has exactly one tenant; a client with several names the tenant in the address")
+	}
+	t.tenant = only
+	return t.checked()
+}
+
+// parseAbsolute splits an absolute target without changing any byte of its path and query.
+func parseAbsolute(address string) (target, error) {
+	scheme, rest, ok := strings.Cut(address, "://")
+	if scheme = strings.ToLower(scheme); !ok || scheme != "https" && scheme != "http" {
+		return target{}, badRequest("the target is not an absolute https address")
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	host := strings.ToLower(rest[:end])
+	switch {
+	case strings.Contains(host, "@"):
+		return target{}, badRequest("the target has a user in front of its host")
+	case strings.Contains(rest, "#"):
+		return target{}, badRequest("the target has a fragment")
+	case scheme == "https":
+		host = strings.TrimSuffix(host, ":443")
+	}
+	t := target{origin: scheme + "://" + host}
+	t.path, t.query = cutQuery(rest[end:])
+	return t, nil
+}
+
+// cutQuery splits an address before its question mark.
+func cutQuery(address string) (path, query string) {
+	if i := strings.IndexByte(address, '?'); i >= 0 {
+		return address[:i], address[i:]
+	}
+	return address, ""
+}
+
+// checked returns t with the decoded segments of its path. It refuses every path that another program could read in another way
+// than we do, because what we forward is what we received.
+func (t target) checked() (target, error) {
+	for _, b := range []byte(t.query) {
+		if b <= ' ' || b >= 0x7f || b == '#' {
+			return target{}, badRequest("the query has a character that must be percent-encoded")
+		}
+	}
+	if !strings.HasPrefix(t.path, "/") {
+		return target{}, badRequest("the target has no path")
+	}
+	for raw := range strings.SplitSeq(t.path[1:], "/") {
+		segment, err := decodeSegment(raw)
+		if err != nil {
+			return target{}, err
+		}
+		t.segments = append(t.segments, segment)
+	}
+	return t, nil
+}
+
+// pathCharacters are those besides letters and digits that a segment may have unencoded (RFC 3986 §3.3).
+const pathCharacters = "-._~!$&'()*+,;=:@"
+
+// decodeSegment returns the name that a segment of a path encodes, or why it is refused.
+func decodeSegment(raw string) (string, error) {
+	var decoded strings.Builder
+	for i := 0; i < len(raw); i++ {
+		b := raw[i]
+		switch {
+		case b == '%':
+			if i+2 >= len(raw) || !isHex(raw[i+1]) || !isHex(raw[i+2]) {
+				return "", badRequest("the path has a percent sign that encodes nothing")
+			}
+			b = unhex(raw[i+1])<<4 | unhex(raw[i+2])
+			if b < ' ' || b == 0x7f || strings.IndexByte(`/\.%`, b) >= 0 {
+				return "", badRequest(`the path has a percent-encoded control character, or an encoded /, \, . or %`)
+			}
+			i += 2
+		case b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z', b >= '0' && b <= '9', strings.IndexByte(pathCharacters, b) >= 0:
+		default:
+			return "", badRequest(`the path has a character that must be percent-encoded, or a \`)
+		}
+		decoded.WriteByte(b)
+	}
+	switch name := decoded.String(); name {
+	case "", ".", "..":
+		return "", badRequest("the path has an empty segment, . or ..")
+	default:
+		return name, nil
+	}
+}
+
+func isHex(b byte) bool {
+	return b >= '0' && b <= '9' || b >= 'a' && b <= 'f' || b >= 'A' && b <= 'F'
+}
+
+func unhex(b byte) byte {
+	switch {
+	case b <= '9':
+		return b - '0'
+	case b >= 'a':
+		return b - 'a' + 10
+	}
+	return b - 'A' + 10
+}
+
+// resolve finds the api of an absolute target among those of the client, and the address that the call is sent to. Only hosts of the
+// cloud of the tenant's instance are known.
+func (h *Handler) resolve(c *call) error {
+	t, cloud := &c.target, c.tenant.Instance.Settings.Cloud
+	if t.origin == "" {
+		base, ok := h.cfg.Microsoft.BaseURL(cloud, token.API(t.resource))
+		if !ok {
+			return failure.New(failure.NotFound)
+		}
+		t.api = token.API(t.resource)
+		return c.sendTo(base)
+	}
+	named := token.API("")
+	if t.resource != "" {
+		var ok bool
+		if named, ok = h.apiNamed(c, t.resource); !ok {
+			return badRequest("the Resource of the context is none of the apis")
+		}
+	}
+	for _, api := range c.client.APIs {
+		base, ok := h.cfg.Microsoft.BaseURL(cloud, token.API(api))
+		if !ok || named != "" && named != token.API(api) {
+			continue
+		}
+		if path, ok := below(t, base); ok {
+			t.api, t.path = token.API(api), path
+			if strings.Count(path, "/") != len(t.segments) { // the address of the api has a path
+				t.segments = t.segments[len(t.segments)-strings.Count(path, "/"):]
+			}
+			return c.sendTo(base)
+		}
+	}
+	return failure.New(failure.ClientNotAllowed, "reason", "the host is none of those of the client's apis")
+}
+
+// apiNamed returns the api with a name of ours or with a resource URI of Microsoft's.
+func (h *Handler) apiNamed(c *call, resource string) (token.API, bool) {
+	for _, api := range c.client.APIs {
+		if resource == api {
+			return token.API(api), true
+		}
+	}
+	return h.cfg.Microsoft.APIOf(c.tenant.Instance.Settings.Cloud, resource)
+}
+
+// below returns the path of an absolute target below the address of an api.
+func below(t *target, base string) (path string, ok bool) {
+	scheme, rest, _ := strings.Cut(base, "://")
+	host, prefix, hasPath := strings.Cut(rest, "/")
+	if !strings.EqualFold(t.origin, scheme+"://"+host) {
+		return "", false
+	}
+	if !hasPath {
+		return t.path, true
+	}
+	path, ok = strings.CutPrefix(t.path, "/"+prefix)
+	return path, ok && strings.HasPrefix(path, "/")
+}
+
+// sendTo sets the address that the call is sent to: that of the api, then the bytes that were received.
+func (c *call) sendTo(base string) error {
+	u, err := url.Parse(base + c.target.path)
+	if err != nil || u.EscapedPath() != strings.TrimPrefix(base[strings.Index(base, "://")+3:], u.Host)+c.target.path {
+		return badRequest("the path cannot be forwarded as it is")
+	}
+	if c.target.query != "" {
+		u.RawQuery, u.ForceQuery = c.target.query[1:], len(c.target.query) == 1
+	}
+	c.url = u
+	return nil
+}
+
+// hidden are headers of requests that are not forwarded, besides those of the connection.
+func hidden(header http.Header) {
+	for name := range header {
+		switch {
+		case strings.HasPrefix(name, wirePrefix), strings.HasPrefix(name, "X-Http-Method"), strings.HasPrefix(name, "X-Forwarded"):
+			delete(header, name)
+		}
+	}
+	for _, name := range []string{
+		"Authorization", "Proxy-Authorization", "Cookie", traceHeader, "X-Method-Override", "X-Ms-Authorization-Auxiliary", "X-Identity-Header",
+		"Forwarded", "X-Real-Ip", "Via", "Expect", "Upgrade", "Http2-Settings",
+	} {
+		delete(header, name)
+	}
+}
