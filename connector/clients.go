@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"azure-partner-connector/connector/app"
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/client"
 	"azure-partner-connector/connector/seal"
@@ -203,11 +204,15 @@ func expiry(text string, now time.Time) (time.Time, error) {
 
 // withClients calls use with the clients of the configured database.
 func withClients(c *console, file configFile, use func(*client.Service) error) error {
+	cfg, err := file.load()
+	if err != nil {
+		return err
+	}
 	return withConfiguredStore(c, file, func(keyring *seal.Keyring, s *store.Store) error {
 		if err := errors.Join(s.CheckForm(c.ctx), s.Check(c.ctx)); err != nil {
 			return err
 		}
-		clients, err := client.New(client.Config{Store: s, Hasher: keyring, Refusals: audit.NewTally(s, time.Now)})
+		clients, err := client.New(client.Config{Store: s, Hasher: keyring, APIs: app.APIs(cfg.Instances), Refusals: audit.NewTally(s, time.Now)})
 		if err != nil {
 			return err
 		}

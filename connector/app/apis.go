@@ -22,8 +22,8 @@ func apisOf(instances []config.Instance) func(key string) []string {
 	return func(key string) []string { return of(key).APINames() }
 }
 
-// allAPIs returns the names of the apis of all instances.
-func allAPIs(instances []config.Instance) []string {
+// APIs returns the names of the apis of all instances.
+func APIs(instances []config.Instance) []string {
 	names := tenant.APIs()
 	for _, in := range instances {
 		for _, name := range in.Deployment().APINames() {

@@ -129,7 +129,7 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 	}
 	s.Refusals, s.Uses = audit.NewTally(s.Store, opts.Now), token.NewUses(s.Store, opts.Now)
 	if s.Clients, err = client.New(client.Config{
-		Store: s.Store, Hasher: s.keyring, APIs: allAPIs(cfg.Instances), Refusals: s.Refusals, Now: opts.Now, Log: opts.component("client"),
+		Store: s.Store, Hasher: s.keyring, APIs: APIs(cfg.Instances), Refusals: s.Refusals, Now: opts.Now, Log: opts.component("client"),
 	}); err != nil {
 		return err
 	}

@@ -55,10 +55,10 @@ type Tokens interface {
 
 // Microsoft knows the apis of the clouds; microsoft.Client implements it.
 type Microsoft interface {
-	// BaseURL returns the address of an api in a cloud, without a slash at its end.
-	BaseURL(cloud string, api token.API) (string, bool)
-	// APIOf returns the api of a resource URI in a cloud.
-	APIOf(cloud, resource string) (token.API, bool)
+	// BaseURL returns the address of an api for a tenant, without a slash at its end.
+	BaseURL(client tenant.Client, api token.API) (string, bool)
+	// APIOf returns the api of a resource URI for a tenant.
+	APIOf(client tenant.Client, resource string) (token.API, bool)
 	// WantsToken reports whether an answer with status 401 asks for another access token. The body is its beginning.
 	WantsToken(header http.Header, body []byte) bool
 }

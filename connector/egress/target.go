@@ -202,11 +202,11 @@ func unhex(b byte) byte {
 }
 
 // resolve finds the api of an absolute target among those of the client, and the address that the call is sent to. Only hosts of the
-// cloud of the tenant's instance are known.
+// cloud of the tenant's instance, and of its further apis, are known.
 func (h *Handler) resolve(c *call) error {
-	t, cloud := &c.target, c.tenant.Instance.Settings.Cloud
+	t, microsoft := &c.target, c.tenant.Client()
 	if t.origin == "" {
-		base, ok := h.cfg.Microsoft.BaseURL(cloud, token.API(t.resource))
+		base, ok := h.cfg.Microsoft.BaseURL(microsoft, token.API(t.resource))
 		if !ok {
 			return failure.New(failure.NotFound)
 		}
@@ -216,12 +216,12 @@ func (h *Handler) resolve(c *call) error {
 	named := token.API("")
 	if t.resource != "" {
 		var ok bool
-		if named, ok = h.apiNamed(c, t.resource); !ok {
+		if named, ok = h.apiNamed(c, microsoft, t.resource); !ok {
 			return badRequest("the Resource of the context is none of the apis")
 		}
 	}
 	for _, api := range c.client.APIs {
-		base, ok := h.cfg.Microsoft.BaseURL(cloud, token.API(api))
+		base, ok := h.cfg.Microsoft.BaseURL(microsoft, token.API(api))
 		if !ok || named != "" && named != token.API(api) {
 			continue
 		}
@@ -237,13 +237,13 @@ func (h *Handler) resolve(c *call) error {
 }
 
 // apiNamed returns the api with a name of ours or with a resource URI of Microsoft's.
-func (h *Handler) apiNamed(c *call, resource string) (token.API, bool) {
+func (h *Handler) apiNamed(c *call, microsoft tenant.Client, resource string) (token.API, bool) {
 	for _, api := range c.client.APIs {
 		if resource == api {
 			return token.API(api), true
 		}
 	}
-	return h.cfg.Microsoft.APIOf(c.tenant.Instance.Settings.Cloud, resource)
+	return h.cfg.Microsoft.APIOf(microsoft, resource)
 }
 
 // below returns the path of an absolute target below the address of an api.

@@ -188,14 +188,14 @@ func (c *Client) APIOf(client tenant.Client, resource string) (token.API, bool) 
 	return "", false
 }
 
-// BaseURL returns the address of an api in a cloud, without a slash at its end.
-func (c *Client) BaseURL(cloud string, api token.API) (string, bool) {
-	p, err := c.profile(cloud)
+// BaseURL returns the address of an api for a client, without a slash at its end.
+func (c *Client) BaseURL(client tenant.Client, api token.API) (string, bool) {
+	p, err := c.profile(client.Cloud)
 	if err != nil {
 		return "", false
 	}
-	e, err := p.endpoint(api)
-	return e.BaseURL, err == nil
+	e, err := resolvedClient{client, p}.endpoint(api)
+	return strings.TrimRight(e.BaseURL, "/"), err == nil
 }
 
 // directoryURL returns an address below directory, which is a GUID or a checked domain.
