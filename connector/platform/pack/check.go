@@ -25,10 +25,10 @@ const (
 type Level string
 
 const (
-	// Refused: a platform refuses to import the package, or a call or a screen of it cannot work.
+	// Refused means that a platform refuses to import the package, or that a call or a screen of it cannot work.
 	Refused Level = "refused"
-	// Advice: packages that real platforms run do the same, or no source says that a platform minds. The operator's other tools, or
-	// the people who use the screens, may mind.
+	// Advice means that packages which real platforms run do the same, or that no source says that a platform minds. The operator's
+	// other tools, or the people who use the screens, may mind.
 	Advice Level = "advice"
 )
 
@@ -68,7 +68,7 @@ func Check(r io.ReaderAt, size int64) []Finding {
 		meta := checkMetadata(files, &out)
 		types := checkTypes(meta, files, &out)
 		checkScreens(meta, types, files, &out)
-		texts := checkScripts(files, &out)
+		texts := checkScripts(meta, files, &out)
 		checkCatalogues(meta, types, texts, files, &out)
 	}
 	slices.SortFunc(out.list, func(a, b Finding) int {

@@ -2,6 +2,7 @@ package pack_test
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,7 +23,8 @@ func repositoryFiles(t *testing.T) map[string]string {
 	_, built := build(t, p)
 	files := make(map[string]string)
 	for name, content := range built {
-		if name != "APP-LIST.xml" && (!strings.HasPrefix(name, "i18n/") || strings.Contains("en_US.json de_DE.json nl_NL.json", name[5:])) {
+		locale, isCatalogue := strings.CutPrefix(name, "i18n/")
+		if name != "APP-LIST.xml" && (!isCatalogue || slices.Contains([]string{"en_US.json", "de_DE.json", "nl_NL.json"}, locale)) {
 			files[name] = string(content)
 		}
 	}
@@ -139,6 +141,8 @@ func TestCheck_FindsMutationsOfOurPackage(t *testing.T) {
 		"changelog without this release":    {mutation{meta, `<version version="2" release="1">`, `<version version="2" release="0">`}, advice, "does not have this release"},
 		"flag of a variable":                {mutation{meta, `required="true"`, `required="yes"`}, refused, "true or false"},
 		"extension point":                   {mutation{meta, "http://www.aps-standard.org/ui/rcp/2", "http://www.aps-standard.org/rcp/2"}, refused, "no extension point"},
+		"broken script that is not loaded":  {mutation{"ui/lib/more.js", "", "("}, advice, "no screen loads it"},
+		"script of old browsers":            {mutation{words, "const day", "var eight = 010; const day"}, advice, "legacy octal"},
 		"no source":                         {mutation{meta, `src="ui/ux1/token.js"`, `src="ui/ux1/tokens.js"`}, refused, "not in the archive"},
 		"id of a screen in UX1":             {mutation{meta, `<view id="token"`, `<view id="Token"`}, refused, "as UX1 wants it"},
 	} {
@@ -173,7 +177,8 @@ func TestCheck_AcceptsWhatPlatformsRun(t *testing.T) {
 		"hidden file": {[]mutation{{"scripts/.htaccess", "", "x"}}, "is a hidden file"},
 		"comments in a generated schema": {[]mutation{
 			{"schemas/tenant.schema.gen", "", "// generated\n" + strings.Replace(base[tenant], `"name": "tenant",`, `"name": "tenant", // http://x"`, 1)},
-			{meta, tenant, "schemas/tenant.schema.gen"}, {tenant, "", "\x00"},
+			{meta, tenant, "schemas/tenant.schema.gen"},
+			{tenant, "", "\x00"},
 		}, ""},
 		"code after the schema":           {[]mutation{{meta, `<schema path="schemas/tenant.schema"></schema>`, `<schema path="schemas/tenant.schema"/><code engine="php" path="scripts/tenant.php"/>`}}, ""},
 		"one page for several screens":    {[]mutation{{meta, `src="ui/classic/settings.html"`, `src="ui/classic/token.html"`}}, ""},

@@ -206,13 +206,17 @@ func checkExtensionPoints(e *element, packageID string, limit, level int, out *f
 	}
 }
 
+// sourceOf returns the file of a screen, which for a page need not be named.
+func sourceOf(e *element) string {
+	if source := e.attrs["src"]; source != "" {
+		return source
+	}
+	return "ui/" + e.attrs["id"] + ".html"
+}
+
 // source checks the file of a screen.
 func (c screenChecker) source(e *element) {
-	source := e.attrs["src"]
-	implied := source == ""
-	if implied {
-		source = "ui/" + e.attrs["id"] + ".html"
-	}
+	source, implied := sourceOf(e), e.attrs["src"] == ""
 	if !strings.HasPrefix(source, "ui/") {
 		c.out.refuse(at(e), "the source %s is not below ui/", printable(source))
 	}

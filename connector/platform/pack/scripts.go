@@ -30,25 +30,62 @@ type scriptText struct {
 	wrapped      bool // by the script's own t() instead of the library's _()
 }
 
-// checkScripts checks the scripts and the pages of the screens, and returns the texts that they translate.
-func checkScripts(files map[string][]byte, out *findings) []scriptText {
-	var texts []scriptText
+// A scriptChecker checks the scripts and pages of a package.
+type scriptChecker struct {
+	files  map[string][]byte
+	texts  []scriptText
+	loads  map[string][]string // file → files that its modules are in
+	broken []Finding           // syntax errors
+	out    *findings
+}
+
+// checkScripts checks the scripts and the pages of the screens, and returns the texts that they translate. A script that no
+// screen loads may be as it likes.
+func checkScripts(meta *element, files map[string][]byte, out *findings) []scriptText {
+	c := scriptChecker{files: files, loads: make(map[string][]string), out: out}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if !strings.HasPrefix(name, "ui/") {
 			continue
 		}
-		var scripts [][]byte
 		switch path.Ext(name) {
 		case ".js":
-			scripts = [][]byte{files[name]}
+			c.script(name, files[name])
 		case ".html":
-			scripts = inlineScripts(files[name])
-		}
-		for _, script := range scripts {
-			texts = append(texts, checkScript(name, script, files, out)...)
+			for _, script := range inlineScripts(files[name]) {
+				c.script(name, script)
+			}
 		}
 	}
-	return texts
+	loaded := c.loaded(meta)
+	for _, f := range c.broken {
+		file, _, _ := strings.Cut(f.Where, ":")
+		if loaded[file] {
+			out.list = append(out.list, f)
+		} else {
+			out.advise(f.Where, "%s; no screen loads it", f.What)
+		}
+	}
+	return c.texts
+}
+
+// loaded returns the files that the screens load.
+func (c *scriptChecker) loaded(meta *element) map[string]bool {
+	loaded := make(map[string]bool)
+	var queue []string
+	for _, tree := range meta.child("presentation").all("navigation") {
+		tree.walk(func(e *element) {
+			if slices.Contains([]string{"view", "view-plugin", "popup"}, e.name) {
+				queue = append(queue, sourceOf(e))
+			}
+		})
+	}
+	for queue = append(queue, bootstrapName); len(queue) > 0; queue = queue[1:] {
+		if !loaded[queue[0]] {
+			loaded[queue[0]] = true
+			queue = append(queue, c.loads[queue[0]]...)
+		}
+	}
+	return loaded
 }
 
 // inlineScripts returns the scripts in a page.
@@ -79,23 +116,30 @@ func inlineScripts(page []byte) (scripts [][]byte) {
 	}
 }
 
-// checkScript checks the syntax of a script and the modules that it loads.
-func checkScript(name string, content []byte, files map[string][]byte, out *findings) []scriptText {
+// sloppy are parts of the parser's messages about what browsers accept outside strict mode.
+var sloppy = []string{"legacy octal", "already been declared", "unexpected function in statement"}
+
+// script checks the syntax of a script and the modules that it loads.
+func (c *scriptChecker) script(name string, content []byte) {
 	tree, err := js.Parse(parse.NewInputBytes(bytes.Clone(content)), js.Options{})
 	if err != nil {
 		where, what := name, err.Error()
 		if failed, ok := errors.AsType[*parse.Error](err); ok {
 			where, what = name+":"+strconv.Itoa(failed.Line), failed.Message
 		}
-		out.refuse(where, "the script has a syntax error: %s", printable(what))
-		return nil
+		f := Finding{Where: where, What: "the script has a syntax error: " + printable(what), Level: Refused}
+		if slices.ContainsFunc(sloppy, func(part string) bool { return strings.Contains(what, part) }) {
+			f.Level = Advice
+		}
+		c.broken = append(c.broken, f)
+		return
 	}
 	visitor := &scriptVisitor{name: name}
 	js.Walk(visitor, tree)
+	c.texts = append(c.texts, visitor.texts...)
 	for _, module := range visitor.modules {
-		checkModule(name, module, files, out)
+		c.module(name, module)
 	}
-	return visitor.texts
 }
 
 // A scriptVisitor collects the texts and the modules of a script.
@@ -175,13 +219,13 @@ func unquote(literal []byte) string {
 	return text
 }
 
-// checkModule checks a module that a script loads.
-func checkModule(script, module string, files map[string][]byte, out *findings) {
+// module checks a module that a script loads.
+func (c *scriptChecker) module(script, module string) {
 	module, _, plugin := strings.Cut(module, "!")
 	switch {
 	case strings.HasPrefix(module, "aps/"):
 		if !slices.Contains(modules, module) {
-			out.advise(script, "the module %s is not among those of the platform that published screens load", printable(module))
+			c.out.advise(script, "the module %s is not among those of the platform that published screens load", printable(module))
 		}
 	case plugin || !strings.HasPrefix(module, "app/") && !strings.HasPrefix(module, "."):
 		// of another library
@@ -192,8 +236,10 @@ func checkModule(script, module string, files map[string][]byte, out *findings) 
 		if !strings.HasPrefix(module, "app/") {
 			candidates = append(candidates, path.Join(path.Dir(script), file))
 		}
-		if !slices.ContainsFunc(candidates, func(name string) bool { return files[name] != nil }) {
-			out.advise(script, "the module %s is not in the archive", printable(module))
+		found := slices.DeleteFunc(candidates, func(name string) bool { return c.files[name] == nil })
+		if len(found) == 0 {
+			c.out.advise(script, "the module %s is not in the archive", printable(module))
 		}
+		c.loads[script] = append(c.loads[script], found...)
 	}
 }
