@@ -13,12 +13,19 @@ type DrawerControls interface {
 	Drawer() Drawer
 	// Advance moves the world's clock forward.
 	Advance(d time.Duration)
-	// Set turns a switch on or off; a momentary one acts once. It returns ErrUnknownSwitch for an unknown switch.
+	// Set turns a switch on or off; a momentary one acts once. It returns ErrUnknownSwitch for an unknown switch, and a
+	// *RefusedError when the world refuses; then the switch stays as it was.
 	Set(id string, on bool) error
 }
 
 // ErrUnknownSwitch is returned for a switch that the drawer does not have.
 var ErrUnknownSwitch = errors.New("unknown switch")
+
+// A RefusedError is a refusal with a message for people to read.
+type RefusedError struct{ Message string }
+
+// Error implements error.
+func (e *RefusedError) Error() string { return e.Message }
 
 // A Drawer is the content of the side drawer. Its texts are English; the panel translates those that it knows.
 type Drawer struct {
@@ -27,6 +34,8 @@ type Drawer struct {
 	// Accounts can sign in to the world's services, all with the same password.
 	Accounts []SignIn `json:"accounts"`
 	Password string   `json:"password"`
+	// Refused is why the last request changed nothing; empty when it did.
+	Refused string `json:"refused,omitempty"`
 }
 
 // A Switch makes something in the simulated world fail, or makes something happen once.
@@ -35,6 +44,8 @@ type Switch struct {
 	Label string `json:"label"`
 	About string `json:"about"`
 	On    bool   `json:"on"`
+	// OfPlatform is true for a switch of the simulated platform, and false for one of the simulated Microsoft.
+	OfPlatform bool `json:"ofPlatform"`
 	// Momentary is true for a switch that acts once and is never on.
 	Momentary bool `json:"springs"`
 }
@@ -78,6 +89,11 @@ func (s *server) useDrawer(w http.ResponseWriter, r *http.Request, in session) {
 	if asked.Switch != "" {
 		if err := s.cfg.Drawer.Set(asked.Switch, asked.On); errors.Is(err, ErrUnknownSwitch) {
 			writeError(w, http.StatusNotFound, "APS::Exception", "There is no such switch.")
+			return
+		} else if refused, ok := errors.AsType[*RefusedError](err); ok {
+			world := s.cfg.Drawer.Drawer()
+			world.Refused = refused.Message
+			writeJSON(w, http.StatusOK, world)
 			return
 		} else if err != nil {
 			s.fail(w, r, err)

@@ -30,6 +30,7 @@ func (w *fakeControls) Drawer() panel.Drawer {
 		Now: w.now,
 		Switches: []panel.Switch{
 			{ID: "down", Label: "Microsoft is down", About: "Everything answers 503. Renewals are retried automatically.", On: w.on},
+			{ID: "move", Label: "Move the subscription", About: "Refused here.", OfPlatform: true},
 			{ID: "revoke", Label: "Revoke all sessions", About: "Found out by the next check.", Momentary: true},
 		},
 		Accounts: []panel.SignIn{{Name: "ada@contoso.example", About: "everything works"}},
@@ -49,6 +50,8 @@ func (w *fakeControls) Set(id string, on bool) error {
 	switch id {
 	case "down":
 		w.on = on
+	case "move":
+		return &panel.RefusedError{Message: "It has a refresh token."}
 	case "revoke":
 		w.actions++
 	default:
@@ -105,6 +108,9 @@ func TestDrawer_Keyboard(t *testing.T) {
 	if world.on || world.actions != 1 {
 		t.Errorf("switch = %v, %d actions, want false, 1", world.on, world.actions)
 	}
+	d.Do(chromedp.KeyEvent(kb.Tab + " "))
+	d.WaitPageText("Refused: It has a refresh token.")
+	d.Wait(`!document.getElementById("lever-move").checked`)
 	d.fits()
 
 	d.Do(chromedp.KeyEvent(kb.Escape))

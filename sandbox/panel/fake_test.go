@@ -68,6 +68,7 @@ type answers struct {
 	consent     object            // answer to consents/{id}
 	tenant      object            // the reseller's tenant as the platform stores it
 	saved       object            // the last saved changes of it
+	removed     []string          // credentials
 	procedure   string            // of the next consent; empty for a connector that does not say
 	requests    []object          // what consents was called with
 	tries       int
@@ -328,6 +329,14 @@ func (p *platform) operation(name string, c panel.Call) panel.Answer {
 	case "forget":
 		p.status = absentStatus()
 		return answer(p.status)
+	case "removeCredential":
+		var asked struct{ Credential string }
+		if err := json.Unmarshal(c.Body, &asked); err != nil {
+			return refusal(fail(failure.BadRequest, "reason", "not JSON"))
+		}
+		p.removed = append(p.removed, asked.Credential)
+		delete(p.tenant, asked.Credential+"End")
+		return answer(p.tenant)
 	case "history":
 		return answer(p.events)
 	case "consents":

@@ -130,6 +130,61 @@ func TestSettings_OwnApplication(t *testing.T) {
 	d.Wait(frame + `.querySelector(".aps-message-error").innerText.includes("This account may not do that here.")`)
 }
 
+// TestSettings_RemoveCredential removes each credential after a question, and leaves what is being entered alone.
+func TestSettings_RemoveCredential(t *testing.T) {
+	t.Parallel()
+	for name, location := range map[string]string{"UX1": settings, "classic": settingsClassic} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlatform(t)
+			allowOwn(p)
+			d := open(t, p, location)
+			d.WaitText("Own Application")
+			d.Wait(widget("applicationSecretRemove") + `.disabled`) // nothing is stored
+			p.change(func(p *platform) {
+				p.tenant["applicationId"], p.tenant["applicationSecretEnd"], p.tenant["applicationCertificateEnd"] = ownApplication, "2027-11-23", "2027-10-01"
+			})
+			d.Click(paneltest.Document, "Close")
+			d.State("active")
+			d.Press("Settings")
+			d.Wait(paneltest.Field("applicationSecretEnd") + `.value === "2027-11-23"`)
+			d.Enter("directory", "half.example")
+
+			d.Press("Remove Client Secret")
+			d.WaitText("Nothing changes at Microsoft.")
+			d.Press("Cancel")
+			d.Wait(frame + `.querySelector("dialog") === null`)
+			if got := p.called("removeCredential"); got != 0 {
+				t.Errorf("called(removeCredential) after Cancel = %d, want 0", got)
+			}
+			p.change(func(p *platform) { p.refuse["removeCredential"] = fail(failure.Forbidden) })
+			remove := func(label string) {
+				d.Press(label)
+				d.Wait(frame + `.querySelector("dialog") !== null`)
+				d.Press(label)
+			}
+			remove("Remove Client Secret")
+			d.WaitText("This account may not do that here.")
+			p.change(func(p *platform) { delete(p.refuse, "removeCredential") })
+			remove("Remove Client Secret")
+			d.Wait(paneltest.Field("applicationSecretEnd") + `.value === ""`)
+			d.WaitText("The credential has been removed.")
+			if got := d.Value("directory"); got != "half.example" {
+				t.Errorf("Value(directory) = %q, want what was entered", got)
+			}
+			remove("Remove Certificate")
+			d.WaitText("Certificate ends")
+			d.Until("the second removal", func() bool { return p.called("removeCredential") == 3 })
+			remove("Remove Next Client Secret")
+			d.Until("the third removal", func() bool { return p.called("removeCredential") == 4 })
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if diff := cmp.Diff([]string{"applicationSecret", "applicationCertificate", "nextApplicationSecret"}, p.removed); diff != "" {
+				t.Errorf("what was removed (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestSettings_ForgetUnsavedInput(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)

@@ -386,6 +386,14 @@ func settingsStates() []state {
 			s.waitText("Enter a day as in 2027-11-23.")
 			s.waitText("An application (client) ID has the form 00000000-0000-0000-0000-000000000000. Copy it from the overview page of the app registration.")
 		}},
+		{name: "settings-remove", about: "The question before a credential is removed", set: func(p *platform) {
+			allowOwn(p)
+			p.tenant["applicationId"] = ownApplication
+		}, reach: func(s *tab) {
+			s.Wait(paneltest.Field("applicationId") + `.value === "` + ownApplication + `"`)
+			s.press("Remove Client Secret")
+			s.waitText("The connector deletes this credential and goes on with the others. Without any, the refresh token can't be renewed. Nothing changes at Microsoft.")
+		}},
 		{name: "settings-refused", about: "Settings that the connector refuses", set: refused("save", unknown), reach: func(s *tab) {
 			s.Wait(filled)
 			s.Enter("directory", "contoso.example")

@@ -286,6 +286,13 @@ func TestPanel_EveryState(t *testing.T) {
 	d.consent()
 	d.again("active")
 
+	d.set("suspend", true)
+	d.State("suspended")
+	d.set("suspend", false)
+	d.State("active")
+	d.set("move", true) // of a subscription without a token
+	d.set("move", false)
+
 	d.set("down", true)
 	d.Click(paneltest.Document, "10 days later")
 	d.State("renewal_failing")

@@ -1,6 +1,8 @@
 package world
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -8,6 +10,7 @@ import (
 
 	"azure-partner-connector/sandbox/microsoft"
 	"azure-partner-connector/sandbox/panel"
+	"azure-partner-connector/sandbox/platform"
 )
 
 // switches are the switches in the side drawer of the panel. In the zero value all are off.
@@ -36,6 +39,35 @@ func (s *switches) release() {
 type faultSwitch struct {
 	id, label, about string
 	do               func(w *World) error // nil for a switch that stays on
+	// set turns a switch of the simulated platform on or off; nil for one of the simulated Microsoft.
+	set func(ctx context.Context, w *World, on bool) error
+}
+
+// platformSwitches returns the switches of the simulated platform in display order.
+func platformSwitches() []faultSwitch {
+	return []faultSwitch{
+		{id: "suspend", label: "Suspend the subscription of Alpine Cloud", about: "As during a credit hold: nothing is issued until you turn this off. The token goes on being renewed.", set: func(ctx context.Context, w *World, on bool) error {
+			change := w.Platform.Resume
+			if on {
+				change = w.Platform.Suspend
+			}
+			return change(ctx, w.TenantOf(Rita).ID)
+		}},
+		{id: "move", label: "Move the subscription of Baltic IT to Northwind Cloud", about: "Refused while there is a refresh token, unless the operator allows moves. Log in as Nora Northwind afterwards.", set: func(ctx context.Context, w *World, on bool) error {
+			owner, err := w.NewOwner()
+			if err != nil {
+				return err
+			}
+			to := w.TenantOf(Bjorn).AccountID
+			if on {
+				to = owner.AccountID
+			}
+			return w.Platform.Move(ctx, w.TenantOf(Bjorn).ID, to)
+		}},
+		{id: "allowMoves", label: "The operator allows moves", about: "Restarts the connector with allowMoves. A move then destroys the refresh token.", set: func(ctx context.Context, w *World, on bool) error {
+			return w.AllowMoves(ctx, on)
+		}},
+	}
 }
 
 // hosts returns all hosts of the simulated Microsoft.
@@ -79,8 +111,10 @@ func (w *World) Drawer() panel.Drawer {
 	w.switches.mu.Lock()
 	defer w.switches.mu.Unlock()
 	d := panel.Drawer{Now: w.Clock.Now(), Password: Password}
-	for _, f := range faultSwitches() {
-		d.Switches = append(d.Switches, panel.Switch{ID: f.id, Label: f.label, About: f.about, On: w.switches.on[f.id], Momentary: f.do != nil})
+	for _, f := range append(platformSwitches(), faultSwitches()...) {
+		d.Switches = append(d.Switches, panel.Switch{
+			ID: f.id, Label: f.label, About: f.about, On: w.switches.on[f.id], OfPlatform: f.set != nil, Momentary: f.do != nil,
+		})
 	}
 	for _, a := range MicrosoftAccounts() {
 		d.Accounts = append(d.Accounts, panel.SignIn{Name: a.UPN, About: a.About})
@@ -94,7 +128,7 @@ func (w *World) Advance(d time.Duration) { w.Clock.Advance(d) }
 // Set implements panel.DrawerControls. It replaces all faults, oddities and policies of the simulated Microsoft with those
 // of the switches that are on.
 func (w *World) Set(id string, on bool) error {
-	all := faultSwitches()
+	all := append(platformSwitches(), faultSwitches()...)
 	i := slices.IndexFunc(all, func(f faultSwitch) bool { return f.id == id })
 	if i < 0 {
 		return fmt.Errorf("switch %q: %w", id, panel.ErrUnknownSwitch)
@@ -106,6 +140,17 @@ func (w *World) Set(id string, on bool) error {
 	}
 	if w.switches.on == nil {
 		w.switches.on = make(map[string]bool)
+	}
+	if set := all[i].set; set != nil {
+		// The connector may be restarted, and then runs on after the request.
+		err := set(context.Background(), w, on)
+		if refused, ok := errors.AsType[*platform.Refusal](err); ok {
+			return &panel.RefusedError{Message: refused.Message}
+		}
+		if err == nil {
+			w.switches.on[id] = on
+		}
+		return err
 	}
 	w.switches.on[id] = on
 	return w.apply()

@@ -28,7 +28,7 @@ window.panelDrawer = function (panel) {
         return call("POST", "drawer", request).then((world) => {
             shown = world;
             update();
-            announce(messageFor(world));
+            announce(world.refused ? word("Refused:") + " " + world.refused : messageFor(world));
             changed();
         }).catch(() => announce(word("The sandbox did not answer.")));
     }
@@ -76,8 +76,9 @@ window.panelDrawer = function (panel) {
     }
 
     function draw() {
-        const switches = make("section", "", make("h3", "", word("Simulated Microsoft")), ...shown.levers.map(switchRow));
-        $("drawerBody").replaceChildren(clock(), switches, accounts());
+        const switches = (title, ofPlatform) => make("section", "", make("h3", "", word(title)),
+            ...shown.levers.filter((one) => one.ofPlatform === ofPlatform).map(switchRow));
+        $("drawerBody").replaceChildren(clock(), switches("Simulated Microsoft", false), switches("Simulated platform", true), accounts());
         update();
     }
 

@@ -34,6 +34,7 @@ define(["aps/xhr"], function (xhr) {
             check: function () { return post("/check"); },
             renew: function () { return post("/renew"); },
             forget: function () { return post("/forget"); },
+            removeCredential: function (name) { return post("/removeCredential", { credential: name }); },
 
             /* tenants returns the tenants of an instance. */
             tenants: function () { return get("/tenants"); },

@@ -4,12 +4,13 @@
  * the old values. Secrets are only sent, never read. lib/ux1 describes what a panel is.
  */
 define([
+    "aps/confirm",
     "app/lib/operations",
     "app/lib/failure",
     "app/lib/words",
     "app/lib/settingswidgets",
     "app/lib/dom"
-], function (operationsOf, failures, words, widgets, dom) {
+], function (confirm, operationsOf, failures, words, widgets, dom) {
     "use strict";
 
     const readable = ["applicationId", "applicationSecretEnd", "nextApplicationSecretEnd"];
@@ -92,12 +93,22 @@ define([
             secrets.forEach(function (name) { setText(name, ""); });
         };
 
+        const fillCertificateEnd = function (resource) {
+            setText("applicationCertificateEnd", resource.applicationCertificateEnd ? words.date(resource.applicationCertificateEnd + "T12:00:00Z") : t("None"));
+        };
+
+        /* allowRemoval enables the buttons that remove credentials: which of them the connector has, nobody reads. */
+        const allowRemoval = function (is) {
+            secrets.forEach(function (name) { widget(name + "Remove").set("disabled", !is || !tenant.applicationId); });
+        };
+
         const fill = function (resource) {
             tenant = resource;
             setText("directory", resource.directory);
             readable.forEach(function (name) { setText(name, resource[name]); });
-            setText("applicationCertificateEnd", resource.applicationCertificateEnd ? words.date(resource.applicationCertificateEnd + "T12:00:00Z") : t("None"));
+            fillCertificateEnd(resource);
             clearSecrets();
+            allowRemoval(true);
         };
 
         const showApplication = function (s) {
@@ -141,8 +152,40 @@ define([
             }
         };
 
+        /* removed shows that a credential is gone. What the person is entering elsewhere stays. */
+        const removed = function (name, resource) {
+            tenant = Object.assign({}, tenant, resource);
+            setText(name, "");
+            if (name === "applicationCertificate") {
+                fillCertificateEnd(tenant);
+            } else {
+                setText(name + "End", "");
+            }
+            loadApplication();
+            panel.showMessage("info", t("The credential has been removed."));
+        };
+
+        const remove = function (name, title) {
+            panel.clearMessage();
+            confirm({
+                title: title,
+                description: t("The connector deletes this credential and goes on with the others. Without any, the refresh token can't be renewed. Nothing changes at Microsoft."),
+                submitLabel: title,
+                cancelLabel: t("Cancel")
+            }).then(whileOpen(function (yes) {
+                if (yes !== true) {
+                    return;
+                }
+                allowRemoval(false);
+                operations.removeCredential(name).then(whileOpen(function (resource) { removed(name, resource); }), whileOpen(showError)).always(whileOpen(function () {
+                    allowRemoval(true);
+                    dom.restoreFocus(widget(name + "Remove"));
+                }));
+            }));
+        };
+
         return {
-            tree: function () { return widgets(panel); },
+            tree: function () { return widgets(panel, remove); },
 
             show: function () {
                 const chosen = operationsOf.choose(panel.vars().tenant, panel.subscription()).tenant;

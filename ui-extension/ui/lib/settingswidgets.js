@@ -16,17 +16,23 @@ define([], function () {
         return ["aps/Output", { id: panel.id(name + "Error"), gridSize: whole, value: "" }];
     };
 
-    const secret = function (panel, name, label, endLabel) {
+    /* removal is the button that removes a stored credential. */
+    const removal = function (panel, name, title, remove) {
+        return ["aps/Button", { id: panel.id(name + "Remove"), label: title, autoBusy: false, disabled: true, onClick: function () { remove(name, title); } }];
+    };
+
+    const secret = function (panel, name, label, endLabel, removeLabel, remove) {
         const t = panel.t;
         return ["aps/FieldSet", { gridSize: whole }, [
             field(panel, name, label, half, t("Value of the secret, not its ID. Leave it empty to keep what is stored.")),
             field(panel, name + "End", endLabel, half, t("As in 2027-11-23. Leave it empty if it is not known.")),
             fault(panel, name),
-            fault(panel, name + "End")
+            fault(panel, name + "End"),
+            removal(panel, name, removeLabel, remove)
         ]];
     };
 
-    return function (panel) {
+    return function (panel, remove) {
         const t = panel.t;
         return [
             ["aps/Output", { id: panel.id("note"), value: "" }],
@@ -45,8 +51,8 @@ define([], function () {
                     field(panel, "applicationId", t("Application (client) ID"), whole, t("On the overview page of the app registration.")),
                     fault(panel, "applicationId")
                 ]],
-                secret(panel, "applicationSecret", t("Client secret"), t("Client secret ends")),
-                secret(panel, "nextApplicationSecret", t("Next client secret"), t("Next client secret ends")),
+                secret(panel, "applicationSecret", t("Client secret"), t("Client secret ends"), t("Remove Client Secret"), remove),
+                secret(panel, "nextApplicationSecret", t("Next client secret"), t("Next client secret ends"), t("Remove Next Client Secret"), remove),
                 ["aps/FieldSet", { gridSize: whole }, [
                     ["aps/TextArea", {
                         id: panel.id("applicationCertificate"),
@@ -56,7 +62,8 @@ define([], function () {
                         hint: t("Instead of a secret: the certificate and its unencrypted RSA private key in PEM. Leave it empty to keep what is stored.")
                     }],
                     fault(panel, "applicationCertificate"),
-                    ["aps/Output", { id: panel.id("applicationCertificateEnd"), label: t("Certificate ends"), gridSize: whole, value: "" }]
+                    ["aps/Output", { id: panel.id("applicationCertificateEnd"), label: t("Certificate ends"), gridSize: whole, value: "" }],
+                    removal(panel, "applicationCertificate", t("Remove Certificate"), remove)
                 ]]
             ]],
             ["aps/Panel", { id: panel.id("providerPanel"), title: t("Application"), visible: false }, [
