@@ -106,8 +106,7 @@ func (c core) inherit(implements []string) inherited {
 	return all
 }
 
-// check adds a finding for a reference to a type that platforms don't have. Types of other packages are unknown to this
-// program, and may be there.
+// check adds a finding for a reference to a type that platforms don't have. Types of other packages may be there.
 func (c core) check(where, ref string, out *findings) {
 	if _, ok := c.find(ref); ok {
 		return
@@ -117,6 +116,8 @@ func (c core) check(where, ref string, out *findings) {
 		out.refuse(where, "there is no core type %s", printable(ref))
 	case strings.HasPrefix(ref, platformSpace):
 		out.advise(where, "%s is not among the platform's types that are known here", printable(ref))
+	default:
+		out.advise(where, "%s is a type of another package, which a platform may lack", printable(ref))
 	}
 }
 

@@ -151,6 +151,14 @@ type scriptVisitor struct {
 
 // Enter implements js.IVisitor.
 func (v *scriptVisitor) Enter(n js.INode) js.IVisitor {
+	// A widget in a tree is a list of its module, its properties and its children.
+	if tree, ok := n.(*js.ArrayExpr); ok && len(tree.List) > 0 {
+		for _, module := range literals(tree.List[0].Value) {
+			if strings.HasPrefix(module, "aps/") {
+				v.modules = append(v.modules, module)
+			}
+		}
+	}
 	call, ok := n.(*js.CallExpr)
 	if !ok || len(call.Args.List) == 0 {
 		return v
