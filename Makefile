@@ -24,7 +24,7 @@ GOVULNCHECK      := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-quick test-race test-mysql chaos torture bench lint vuln build notices release package sandbox screens walk clean
+.PHONY: help test test-quick test-race test-mysql chaos torture bench lint vuln build notices release packages test-deploy package sandbox screens walk clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -61,7 +61,7 @@ bench: ## measure speed and size against the least that any program would cost, 
 
 lint: $(GOLANGCI) $(ESLINT) ## check formatting, code, the directions of imports, scripts and the module file
 	@build/prerequisites.sh shellcheck
-	shellcheck build/*.sh .ci/run
+	shellcheck build/*.sh deploy/*.sh deploy/packages/*.sh .ci/run
 	$(ESLINT)/node_modules/.bin/eslint --config $(ESLINT)/eslint.config.js $(SCRIPTS)
 	$(GO) mod verify
 	$(GO) mod tidy -diff
@@ -108,6 +108,14 @@ release: build ## build what a release publishes into dist: program, package, bi
 	$(GO) run ./build/release sbom bin/connector $(VERSION) > dist/release/connector.cdx.json
 	@find dist/release -type f | LC_ALL=C sort | xargs $(GO) run ./build/release sums > dist/SHA256SUMS && mv dist/SHA256SUMS dist/release
 	@cat dist/release/SHA256SUMS
+
+packages: ## build Debian and RPM packages of VERSION into dist/packages
+	@deploy/packages.sh $(patsubst v%,%,$(VERSION))
+
+test-deploy: ## try what deploy/ ships: packages, their installation, the unit of systemd, a rolling restart behind the proxy sample
+	@build/prerequisites.sh mariadbd nginx
+	@deploy/test.sh
+	$(GO) run ./connector/store/storetest/withserver -- $(GO) test -count=1 -tags rolling ./deploy -run Rolling -v
 
 package: ## build dist/*.app.zip, what the platform imports
 	$(GO) run ./connector package

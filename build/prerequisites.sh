@@ -24,6 +24,7 @@ package_of() {
 	oauthlib) echo python3 python3-oauthlib ;;
 	wrk) echo wrk ;;
 	promtool) echo prometheus ;;
+	nginx) echo nginx-light ;;
 	*)
 		echo "prerequisites.sh: no package is known for $1" >&2
 		return 2
@@ -45,6 +46,7 @@ reason_for() {
 	oauthlib) echo "tests check our OAuth 1.0a signatures and our token endpoint against this Python library" ;;
 	wrk) echo "benchmarks generate load with it" ;;
 	promtool) echo "tests try the alert rules with it" ;;
+	nginx) echo "a test restarts replicas behind the proxy sample" ;;
 	esac
 }
 

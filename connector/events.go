@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"time"
 
 	"azure-partner-connector/connector/api"
@@ -81,6 +82,8 @@ func sinceOf(text string, now time.Time) (time.Time, error) {
 
 type eventsExport struct {
 	configFile
+	Since  string        `help:"Leave out events from before a day, or from before the last so many hours, as in events list." placeholder:"WHEN"`
+	JSONL  bool          `name:"jsonl" help:"One JSON document a line, for programs. Otherwise one line of text for each event."`
 	After  string        `help:"Continue after this place, which an earlier export named at its end." placeholder:"PLACE"`
 	Follow bool          `help:"Wait for further events until interrupted."`
 	Every  time.Duration `help:"With --follow: how often to look for further events." default:"10s" placeholder:"DURATION"`
@@ -88,8 +91,7 @@ type eventsExport struct {
 
 // Help implements kong.HelpProvider.
 func (eventsExport) Help() string {
-	return `One event a line, as JSON, in the order in which checkpoints cover them, which is within a minute. At its end, and when it is
-interrupted, it prints on standard error the place to continue --after; no event is then missed and none comes twice.`
+	return `One event a line, in the order in which checkpoints cover them, which is within a minute. At its end, and when it is interrupted, it prints on standard error the place to continue --after; no event is then missed and none comes twice.`
 }
 
 // exportPage is how many events are read at once.
@@ -104,8 +106,11 @@ func (e eventsExport) Run(c *console) error {
 	if e.Every <= 0 {
 		return errors.New("--every must be positive")
 	}
+	since, err := sinceOf(e.Since, time.Now())
+	if err != nil {
+		return err
+	}
 	return withServices(c, e.configFile, func(s *app.Services) error {
-		encoder := json.NewEncoder(c.stdout)
 		defer func() { fmt.Fprintln(c.stderr, "continue with --after", after) }()
 		for {
 			events, next, err := s.Store.CoveredEvents(c.ctx, after, exportPage)
@@ -116,7 +121,10 @@ func (e eventsExport) Run(c *console) error {
 				return err
 			}
 			for _, event := range events {
-				if err := encoder.Encode(api.EventDocument(event)); err != nil {
+				if event.At.Before(since) {
+					continue
+				}
+				if err := e.write(c, event); err != nil {
 					return fmt.Errorf("writing an event: %w", err)
 				}
 			}
@@ -130,6 +138,16 @@ func (e eventsExport) Run(c *console) error {
 			}
 		}
 	})
+}
+
+// write writes one event.
+func (e eventsExport) write(c *console, event audit.Event) error {
+	if e.JSONL {
+		return json.NewEncoder(c.stdout).Encode(api.EventDocument(event))
+	}
+	_, err := fmt.Fprintln(c.stdout, event.At.UTC().Format(time.RFC3339), event.Action, cmp.Or(event.Result, audit.OK), "tenant="+event.TenantID,
+		"by="+strconv.Quote(actorName(event.Actor)), "reference="+event.Reference)
+	return err
 }
 
 type findCommand struct {

@@ -14,7 +14,7 @@ import (
 
 type eventsCommand struct {
 	List   eventsList   `cmd:"" help:"List the latest events of the audit trail."`
-	Export eventsExport `cmd:"" help:"Write events as JSON, one a line, from the beginning or from where an earlier export ended."`
+	Export eventsExport `cmd:"" help:"Write events, one a line, from the beginning or from where an earlier export ended."`
 	Accept eventsAccept `cmd:"" help:"Accept the changes and holes that connector events verify lists. Without --yes it only shows them."`
 	Verify eventsVerify `cmd:"" help:"Compare the audit trail with its checkpoints, and list every change and hole. Changes nothing."`
 }

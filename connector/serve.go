@@ -41,6 +41,7 @@ func (s serveCommand) Run(c *console) error {
 	}
 	log.InfoContext(c.ctx, "connector started", "version", version)
 	go obey(c.ctx, signals, connector, log)
+	defer supervise(c.ctx, log)()
 	err = connector.Run(c.ctx)
 	log.InfoContext(c.ctx, "connector stopped", "err", err)
 	return err

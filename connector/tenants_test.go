@@ -55,6 +55,17 @@ func TestTenants_BesideARunningConnector(t *testing.T) {
 	d.check("events list of none", run("events", "list", "--since", "2999-01-01"), 0, "there are no such events")
 	d.check("find", run("find", reference), 0, reference, shown.Events[0].Action)
 
+	exported := run("events", "export", "--since", "24h", "--jsonl")
+	d.check("events export", exported, 0, "continue with --after ")
+	for _, line := range strings.Split(strings.TrimSpace(exported.stdout), "\n") {
+		var event struct{ ID, Action string }
+		if exported.stdout != "" && (json.Unmarshal([]byte(line), &event) != nil || event.Action == "") {
+			t.Errorf("connector events export --jsonl writes %q, want an event", line)
+		}
+	}
+	_, place, _ := strings.Cut(exported.stderr, "--after ")
+	d.check("events export of the rest", run("events", "export", "--after", strings.TrimSpace(place)), 0, "continue with --after ")
+
 	d.check("forget without --yes", run("tenants", "forget", d.tenant()), 1, "active", "nothing was changed")
 	d.check("forget", run("tenants", "forget", d.tenant(), "--yes"), 0, "deleted the token of Alpine Cloud")
 	d.check("show afterwards", run("tenants", "show", d.tenant()), 0, "absent", "grant.forgotten")

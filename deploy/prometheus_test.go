@@ -62,6 +62,7 @@ func readRules(t *testing.T, name string) (r rules) {
 func TestAlerts_InteropPromtoolSaysThatTheyFireAndKeepQuiet(t *testing.T) {
 	promtool(t, "check", "rules", "rules.yml")
 	promtool(t, "test", "rules", "rules_test.yml")
+	promtool(t, "check", "config", "prometheus.yml")
 }
 
 // TestAlerts_EachIsTestedAndExplained: an alert that never fires is worse than none, and one that nobody can explain wakes people
@@ -172,4 +173,35 @@ func TestDashboard_InteropQueriesAreValidAndAskForMetricsThatExist(t *testing.T)
 		t.Fatal(err)
 	}
 	promtool(t, "check", "rules", file)
+}
+
+func TestCompose_NamesWhatIsShipped(t *testing.T) {
+	var c struct {
+		Services map[string]struct {
+			Image       string
+			Environment map[string]string
+			Volumes     []string
+		}
+		Networks, Volumes map[string]any
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "deploy/compose/compose.yaml")), &c); err != nil {
+		t.Fatal(err)
+	}
+	for name, service := range c.Services {
+		if service.Image == "" {
+			t.Errorf("service %s has no image", name)
+		}
+		for _, volume := range service.Volumes {
+			source, _, _ := strings.Cut(volume, ":")
+			if !strings.HasPrefix(source, "../") {
+				continue // the operator's, or a volume
+			}
+			if _, err := os.Stat(filepath.Join("compose", source)); err != nil {
+				t.Errorf("service %s: %v", name, err)
+			}
+		}
+	}
+	if len(c.Services) < 5 || c.Services["connector-2"].Environment["CONNECTOR_CONFIG"] == "" {
+		t.Errorf("the sample has %d services", len(c.Services))
+	}
 }

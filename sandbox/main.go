@@ -4,12 +4,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"azure-partner-connector/sandbox/walk"
@@ -23,9 +25,11 @@ func main() {
 	walking := flag.Bool("walk", false, "run the whole sandbox without a person, check every step, and exit")
 	listen := flag.String("listen", panelAddress, "address of the panel")
 	verbose := flag.Bool("v", false, "log all components to standard error")
+	only := flag.String("only", "", "microsoft,platform: start the simulators without the connector, to rehearse the deployment of one")
+	onboarding := flag.String("onboarding", "http://localhost:8081", "with -only: the public URL of the rehearsed connector's onboarding pages")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Stdout, *walking, *listen, *verbose)
+	err := run(ctx, os.Stdout, options{*walking, *listen, *verbose, *only, *onboarding})
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sandbox:", err)
@@ -33,13 +37,24 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, out io.Writer, walking bool, listen string, verbose bool) (err error) {
+// options are the flags.
+type options struct {
+	walk             bool
+	listen           string
+	verbose          bool
+	only, onboarding string
+}
+
+func run(ctx context.Context, out io.Writer, o options) (err error) {
 	cfg := world.Config{}
-	if verbose {
+	if o.verbose {
 		cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	if !walking {
-		cfg.PanelListen = listen
+	if !o.walk {
+		cfg.PanelListen = o.listen
+	}
+	if o.only != "" {
+		return rehearse(ctx, out, cfg, o)
 	}
 	w, err := world.Start(ctx, cfg)
 	if err != nil {
@@ -50,7 +65,7 @@ func run(ctx context.Context, out io.Writer, walking bool, listen string, verbos
 			err = closeErr
 		}
 	}()
-	if walking {
+	if o.walk {
 		return walk.Run(ctx, w, out)
 	}
 	if err := w.Install(ctx); err != nil {
@@ -69,4 +84,36 @@ func welcome(out io.Writer, w *world.World) {
 	}
 	fmt.Fprintf(out, "\nThe clock and the faults of Microsoft are at %s/_sim/, metrics at %s/metrics.\nCtrl-C stops the sandbox and deletes its data.\n",
 		w.Microsoft.ControlURL(), w.PrivateURL)
+}
+
+// rehearse runs the simulators until ctx ends.
+func rehearse(ctx context.Context, out io.Writer, cfg world.Config, o options) error {
+	if o.walk || o.only != "microsoft,platform" && o.only != "platform,microsoft" {
+		return errors.New("-only starts microsoft,platform, and does not go with -walk")
+	}
+	w, err := world.Rehearse(ctx, cfg, strings.TrimRight(o.onboarding, "/"))
+	if err != nil {
+		return err
+	}
+	user, password := w.Platform.Admin()
+	application, clientSecret := world.RehearsalApplication()
+	fmt.Fprintf(out, `The simulators are ready, without a connector. Add this to the configuration of yours:
+
+%s
+Register it while it runs; it must be reachable from here under hooks.publicURL:
+
+    export PLATFORM_PASSWORD=%s
+    echo '{"cloud": "global", "applicationId": "%s", "applicationSecret": "%s"}' > settings.json
+    connector register --config FILE --operations %s --controller %s --user %s --settings settings.json
+
+The resellers Alpine Cloud and Baltic IT get their subscriptions then. Open the panel:
+
+    %s
+
+Sign in at the simulated Microsoft with %s and the password %s. Its redirect address is
+%s/callback; -onboarding changes it. The time is the real one. Ctrl-C stops the simulators.
+`, w.RehearsalConfiguration(), password.Reveal(), application, clientSecret, w.Platform.URL(), w.Platform.URL(), user, w.PanelURL,
+		world.AlpineAdmin, world.Password, w.OnboardingURL)
+	<-ctx.Done()
+	return w.Close()
 }

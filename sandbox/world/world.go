@@ -319,7 +319,11 @@ func (w *World) panels() string {
 func quoted(text string) string { return fmt.Sprintf("%q", text) }
 
 func (w *World) startPanel(ctx context.Context) error {
-	handler, err := panel.New(panel.Config{Backend: backend.New(w.Platform), Brand: brand, Drawer: w, Log: w.cfg.Log.With("component", "panel")})
+	cfg := panel.Config{Backend: backend.New(w.Platform), Brand: brand, Log: w.cfg.Log.With("component", "panel")}
+	if w.connector != nil { // a rehearsed connector has its own clock and its own operator
+		cfg.Drawer = w
+	}
+	handler, err := panel.New(cfg)
 	if err != nil {
 		return err
 	}
