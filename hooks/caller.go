@@ -118,12 +118,17 @@ func (h *Handler) accountOf(ctx context.Context, c *call, person string) (tenant
 		asked := tenant.Instance{Key: c.key, RootID: c.resource.id, ControllerURI: c.headers.controller}
 		return h.cfg.Accounts.UserAccount(ctx, asked, person)
 	}
-	if c.op.Service == appService && c.op.collection && !c.repeated {
+	account, err := h.accounts.userAccount(ctx, c.Instance, person)
+	another := c.op.Service == appService && c.op.collection && !c.repeated
+	if another && (failure.Is(err, failure.PlatformRefused) || failure.Is(err, failure.NotFound)) {
+		// The platform may have forgotten the stored root, and then looks up nothing in its context.
 		asked := c.Instance
-		asked.RootID = c.resource.id // the platform may have forgotten the stored one, whose context it would refuse
-		return h.cfg.Accounts.UserAccount(ctx, asked, person)
+		asked.RootID = c.resource.id
+		if found, again := h.cfg.Accounts.UserAccount(ctx, asked, person); again == nil {
+			return found, nil
+		}
 	}
-	return h.accounts.userAccount(ctx, c.Instance, person)
+	return account, err
 }
 
 // ownerByActor returns the owner of the tenant: the platform says that the tenant's account acts, and no look-up is needed

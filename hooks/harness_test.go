@@ -348,7 +348,8 @@ type fakeAccounts struct {
 	err      error             // instead of an answer
 	calls    int               // guarded by mu
 	asked    []string          // the controller of each call; guarded by mu
-	roots    []string          // the root of each call; guarded by mu
+	// forgotten is a root that the platform no longer has, and for which it refuses calls.
+	forgotten string
 }
 
 func newFakeAccounts() *fakeAccounts {
@@ -374,10 +375,13 @@ func (f *fakeAccounts) UserAccount(ctx context.Context, in tenant.Instance, iden
 func (f *fakeAccounts) Account(_ context.Context, in tenant.Instance, id string) (tenant.Account, error) {
 	f.mu.Lock()
 	f.calls++
-	f.asked, f.roots = append(f.asked, in.ControllerURI), append(f.roots, in.RootID)
+	f.asked = append(f.asked, in.ControllerURI)
 	f.mu.Unlock()
 	if f.err != nil {
 		return tenant.Account{}, f.err
+	}
+	if f.forgotten != "" && in.RootID == f.forgotten {
+		return tenant.Account{}, failure.New(failure.PlatformRefused, "reason", "HTTP status 403")
 	}
 	account, ok := f.accounts[id]
 	if !ok {

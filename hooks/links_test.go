@@ -201,16 +201,12 @@ func TestInstall_TakesThePlaceOfAForgottenRoot(t *testing.T) {
 	for _, identity := range []string{"", userP} {
 		h := installed(t)
 		h.tenants.forgotten = true
+		h.accounts.forgotten = rootA
 		before := h.tenants.instances[keyA].Settings
 		h.accepted(request{method: "POST", path: "/app", identity: identity, body: resourceOf(appType, unknownID, `"skipLanding":true`)}, http.StatusCreated)
 		got := h.tenants.instances[keyA]
 		if got.RootID != unknownID || got.Settings.Application.ID != before.Application.ID || !got.Settings.SkipLanding {
 			t.Errorf("instance = %+v, want the new root with the stored settings", got)
-		}
-		for _, root := range h.accounts.roots {
-			if root != unknownID {
-				t.Errorf("the platform was asked as %s, want as the new root", root)
-			}
 		}
 	}
 }

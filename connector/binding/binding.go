@@ -165,13 +165,9 @@ func (s *Service) Sweep(ctx context.Context) error {
 			continue
 		}
 		for _, work := range []struct {
-			key    string // of backoff
-			do     func(context.Context, tenant.Instance) error
-			failed string
-		}{
-			{key, s.bind, "setting up the periodic task or the event subscription failed; retrying later"},
-			{tenantsOf + key, s.bindTenants, "binding tenants failed; retrying later"},
-		} {
+			key string // of backoff
+			do  func(context.Context, tenant.Instance) error
+		}{{key, s.bind}, {tenantsOf + key, s.bindTenants}} {
 			if s.backingOff(work.key) {
 				continue
 			}
@@ -181,7 +177,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 			}
 			s.record(work.key, err)
 			if err != nil {
-				s.cfg.Log.WarnContext(ctx, work.failed, "instance", key, "err", err)
+				s.cfg.Log.WarnContext(ctx, "binding an instance or its tenants failed; retrying later", "instance", key, "err", err)
 			}
 		}
 	}
