@@ -1,8 +1,11 @@
 package main
 
 import (
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -23,8 +26,37 @@ type clientsCommand struct {
 	Remove clientsRemove `cmd:"" help:"Remove a client, or one of its keys. It stops working at once."`
 }
 
+// credentialFlags are the flags of a certificate instead of a key.
+type credentialFlags struct {
+	Certificate string `help:"A PEM file with the certificate of the client, which proves who it is instead of a key. Only listeners with a certificate of their own accept it." type:"existingfile" placeholder:"FILE"`
+	BySubject   bool   `help:"Accept every certificate with the subject of --certificate that an authority of clientCAFile has issued, and not only that one."`
+}
+
+func (f credentialFlags) credential() (client.Credential, error) {
+	if f.Certificate == "" {
+		if f.BySubject {
+			return client.Credential{}, errors.New("--by-subject needs --certificate")
+		}
+		return client.Credential{}, nil
+	}
+	text, err := os.ReadFile(f.Certificate)
+	if err != nil {
+		return client.Credential{}, fmt.Errorf("reading the certificate: %w", err)
+	}
+	block, _ := pem.Decode(text)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return client.Credential{}, fmt.Errorf("%s does not begin with a PEM certificate", f.Certificate)
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return client.Credential{}, fmt.Errorf("reading the certificate: %w", err)
+	}
+	return client.Credential{Certificate: certificate, BySubject: f.BySubject}, nil
+}
+
 type clientsAdd struct {
 	configFile
+	credentialFlags
 	Name        string   `arg:"" help:"Name of the client, which is also its client_id: lower-case letters, digits, dots, hyphens, underscores."`
 	Tenants     []string `help:"IDs of the tenants whose tokens it may use, or any." required:"" aliases:"tenant" placeholder:"ID"`
 	APIs        []string `name:"apis" help:"The apis that it may use. Default: those of its --forward rules, else partnercenter, graph and arm." placeholder:"API"`
@@ -44,8 +76,12 @@ func (a clientsAdd) Run(c *console) error {
 	if err != nil {
 		return err
 	}
+	credential, err := a.credential()
+	if err != nil {
+		return err
+	}
 	return withClients(c, a.configFile, func(s *client.Service) error {
-		key, err := s.Add(c.ctx, client.Client{Name: a.Name, Scopes: scopes, ExpiresAt: expires}, commandLine())
+		key, err := s.AddWith(c.ctx, client.Client{Name: a.Name, Scopes: scopes, ExpiresAt: expires}, credential, commandLine())
 		return printKey(c, key, err)
 	})
 }
@@ -85,6 +121,7 @@ func (a clientsAdd) scopes() (client.Scopes, error) {
 
 type clientsRotate struct {
 	configFile
+	credentialFlags
 	Name    string `arg:"" help:"Name of the client."`
 	Expires string `help:"When the new key stops working, as in clients add. Default: never." placeholder:"WHEN"`
 }
@@ -95,8 +132,12 @@ func (r clientsRotate) Run(c *console) error {
 	if err != nil {
 		return err
 	}
+	credential, err := r.credential()
+	if err != nil {
+		return err
+	}
 	return withClients(c, r.configFile, func(s *client.Service) error {
-		key, err := s.AddKey(c.ctx, r.Name, expires, commandLine())
+		key, err := s.AddCredential(c.ctx, r.Name, credential, expires, commandLine())
 		return printKey(c, key, err)
 	})
 }
@@ -179,6 +220,10 @@ func moment(at time.Time) string {
 // printKey prints a new key alone on standard output, so that scripts can read it, and what to do with it on standard error.
 func printKey(c *console, key secret.Text, err error) error {
 	if err != nil {
+		return err
+	}
+	if key.Empty() {
+		_, err := fmt.Fprintln(c.stdout, "added")
 		return err
 	}
 	fmt.Fprintln(c.stderr, "Keep this key; it cannot be shown again:")

@@ -33,7 +33,9 @@ func TestClients(t *testing.T) {
 			t.Errorf("clients add prints %d bytes on standard output, want the key alone", len(added.stdout))
 		}
 		v.secrets = append(v.secrets, strings.TrimSpace(added.stdout))
-		v.check("clients add again", clients("add", "billing", "--tenants", tenantID), 1, "of this name already")
+		v.check("clients add again", clients("add", "billing", "--tenants", tenantID), 1, "of this name, or")
+		v.check("clients add of a wrong rule", clients("add", "reader", "--tenants", tenantID, "--forward", "GET /v1.0/users"), 1, "is not a rule")
+		v.check("clients add --by-subject alone", clients("add", "reader", "--tenants", tenantID, "--by-subject"), 1, "--certificate")
 		rotated := clients("rotate", "billing", "--expires", "2999-12-31")
 		v.check("clients rotate", rotated, 0)
 		if !keyLine.MatchString(rotated.stdout) || rotated.stdout == added.stdout {
@@ -56,5 +58,13 @@ func TestClients(t *testing.T) {
 		v.check("clients remove", clients("remove", "billing"), 0, "removed client billing")
 		v.check("integrity list", v.run("integrity", "list", "--config", "connector.yaml"), 0, "as the connector stored them")
 		v.check("clients list", clients("list"), 0, "there are no clients")
+		reader := clients("add", "reader", "--tenants", tenantID, "--forward", "GET,HEAD graph /v1.0/users/**", "--forward", "* arm /subscriptions/*")
+		v.check("clients add --forward", reader, 0)
+		v.secrets = append(v.secrets, strings.TrimSpace(reader.stdout))
+		listed = clients("list")
+		v.check("clients list of rules", listed, 0, "GET,HEAD graph /v1.0/users/**", "* arm /subscriptions/*", "arm graph")
+		if strings.Contains(listed.stdout, "lend") || strings.Contains(listed.stdout, "partnercenter") {
+			t.Errorf("a client that only forwards may lend, or use other apis:\n%s", listed.stdout)
+		}
 	})
 }

@@ -92,6 +92,46 @@ func TestServe_ReloadsCertificates(t *testing.T) {
 	}
 }
 
+// TestServe_KnowsClientsByTheirCertificates calls the token API with a pinned certificate, with another one, and without one.
+func TestServe_KnowsClientsByTheirCertificates(t *testing.T) {
+	c := newTerminal(t)
+	c.certify("tokens.example")
+	own, foreign := c.pair("monitor"), c.pair("monitor")
+	c.write("monitor.pem", own.certificate)
+	c.environ = append(c.environ, "CONNECTOR_API__LISTEN=127.0.0.1:0", "CONNECTOR_API__PUBLICURL=https://tokens.example",
+		"CONNECTOR_API__TLS__CERTFILE=tls.pem", "CONNECTOR_API__TLS__KEYFILE=tls.key")
+	s := c.serve("--config", c.configured())
+	for s.listeners["api"] == "" {
+		r := s.await("listening")
+		s.listeners[r.Listener] = r.Address
+	}
+	added := c.run("clients", "add", "monitor", "--tenants", "any", "--operations", "read", "--certificate", "monitor.pem", "--config", "connector.yaml")
+	c.check("clients add --certificate", added, 0, "added")
+	c.check("clients list", c.run("clients", "list", "--config", "connector.yaml"), 0, "key certificate-")
+	for name, tc := range map[string]struct {
+		pair *pair
+		want int
+	}{"its certificate": {&own, http.StatusOK}, "another of the same name": {&foreign, http.StatusUnauthorized}, "none": {nil, http.StatusUnauthorized}} {
+		settings := &tls.Config{InsecureSkipVerify: true}
+		if tc.pair != nil {
+			certificate, err := tls.X509KeyPair([]byte(tc.pair.certificate), []byte(tc.pair.key))
+			c.must(err)
+			settings.Certificates = []tls.Certificate{certificate}
+		}
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: settings}}
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+s.listeners["api"]+"/v1/tenants", nil)
+		c.must(err)
+		answer, err := client.Do(request)
+		c.must(err)
+		c.must(answer.Body.Close())
+		if answer.StatusCode != tc.want {
+			t.Errorf("GET /v1/tenants with %s = %d, want %d", name, answer.StatusCode, tc.want)
+		}
+		client.CloseIdleConnections()
+	}
+	s.end(syscall.SIGTERM)
+}
+
 // TestServe_OutlivesATerminal sends SIGHUP to a connector without a certificate.
 func TestServe_OutlivesATerminal(t *testing.T) {
 	c := newTerminal(t)

@@ -16,6 +16,7 @@ import (
 	"azure-partner-connector/connector/detached"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/length"
+	"azure-partner-connector/connector/peer"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
@@ -135,12 +136,13 @@ func (h *Handler) log(c *call, err error, more slog.Attr) {
 	h.cfg.Log.LogAttrs(c.ctx(), level, "token API answered", attrs...)
 }
 
-// authenticate recognises the client of c by its key.
+// authenticate recognises the client of c by its key, or without one by the certificate of its connection.
 func (h *Handler) authenticate(c *call, key secret.Text) error {
-	if key.Empty() {
-		return failure.New(failure.KeyUnknown)
-	}
 	var err error
+	if key.Empty() {
+		c.client, err = h.cfg.Clients.AuthenticateCertificate(c.ctx(), peer.Certificates(c.Request()), h.cfg.Authorities)
+		return err
+	}
 	c.client, err = h.cfg.Clients.Authenticate(c.ctx(), key)
 	return err
 }

@@ -102,7 +102,8 @@ func (c *call) form() (url.Values, error) {
 	return form, nil
 }
 
-// authenticateOAuth recognises the client by HTTP Basic or by the form (RFC 6749 §2.3.1), by one of them.
+// authenticateOAuth recognises the client by HTTP Basic or by the form (RFC 6749 §2.3.1), by one of them, or by its certificate
+// (RFC 8705 §2), when it sends its name alone.
 func (h *Handler) authenticateOAuth(c *call, form url.Values) error {
 	id, key := form.Get("client_id"), form.Get("client_secret")
 	if header := c.Request().Header.Get(echo.HeaderAuthorization); header != "" {
@@ -203,8 +204,12 @@ func (h *Handler) metadata(c *call) error {
 		}
 		endpoint = issuer + "/token"
 	}
+	methods := []string{"client_secret_basic", "client_secret_post"}
+	if c.Request().TLS != nil {
+		methods = append(methods, "tls_client_auth", "self_signed_tls_client_auth") // RFC 8705 §2
+	}
 	return c.JSON(http.StatusOK, metadataAnswer{
-		Issuer: issuer, TokenEndpoint: endpoint, AuthMethods: []string{"client_secret_basic", "client_secret_post"},
+		Issuer: issuer, TokenEndpoint: endpoint, AuthMethods: methods,
 		GrantTypes: []string{"client_credentials"}, ResponseTypes: []string{}, Scopes: []string{"partnercenter", "graph", "arm"},
 		ServiceDocumentation: h.base + "/openapi.json",
 	})

@@ -32,11 +32,13 @@ const (
 
 // bearer recognises the client by its key in the header Authorization.
 func (h *Handler) bearer(c *call, op client.Operation) error {
-	scheme, key, _ := strings.Cut(c.Request().Header.Get(echo.HeaderAuthorization), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		key = ""
+	header := c.Request().Header.Get(echo.HeaderAuthorization)
+	scheme, key, _ := strings.Cut(header, " ")
+	key = strings.TrimSpace(key)
+	if header != "" && (!strings.EqualFold(scheme, "Bearer") || key == "") {
+		return failure.New(failure.KeyUnknown)
 	}
-	if err := h.authenticate(c, secret.New(strings.TrimSpace(key))); err != nil {
+	if err := h.authenticate(c, secret.New(key)); err != nil {
 		return err
 	}
 	return c.allowed(op)

@@ -150,19 +150,19 @@ func (a *App) build(ctx context.Context, opts Options) error {
 		return err
 	}
 	endpoints := []endpoint{
-		{"hooks", opts.Listeners.Hooks, a.cfg.Hooks.Listen, a.cfg.Hooks.TLS, a.cfg.Hooks.Connections, a.cfg.Hooks.TrustedProxies, a.hooks, false},
+		{"hooks", opts.Listeners.Hooks, a.cfg.Hooks.Listen, a.cfg.Hooks.TLS, a.cfg.Hooks.Connections, a.cfg.Hooks.TrustedProxies, a.hooks, false, false},
 		{
 			"onboarding", opts.Listeners.Onboarding, a.cfg.Onboarding.Listen, a.cfg.Onboarding.TLS, a.cfg.Onboarding.Connections,
-			a.cfg.Onboarding.TrustedProxies, onboarding, false,
+			a.cfg.Onboarding.TrustedProxies, onboarding, false, false,
 		},
-		{"private", opts.Listeners.Private, a.cfg.Private.Listen, config.TLS{}, a.cfg.Private.Connections, nil, a.private(), false},
+		{"private", opts.Listeners.Private, a.cfg.Private.Listen, config.TLS{}, a.cfg.Private.Connections, nil, a.private(), false, false},
 	}
 	if a.cfg.API.Enabled() || opts.Listeners.API != nil {
 		if a.api, err = a.newAPI(); err != nil {
 			return err
 		}
 		endpoints = append(endpoints, endpoint{
-			"api", opts.Listeners.API, a.cfg.API.Listen, a.cfg.API.TLS, a.cfg.API.Connections, a.cfg.API.TrustedProxies, a.api, false,
+			"api", opts.Listeners.API, a.cfg.API.Listen, a.cfg.API.TLS, a.cfg.API.Connections, a.cfg.API.TrustedProxies, a.api, false, true,
 		})
 	}
 	if a.cfg.Egress.Enabled() || opts.Listeners.Egress != nil {
@@ -171,7 +171,7 @@ func (a *App) build(ctx context.Context, opts Options) error {
 			return err
 		}
 		endpoints = append(endpoints, endpoint{
-			"egress", opts.Listeners.Egress, a.cfg.Egress.Listen, a.cfg.Egress.TLS, a.cfg.Egress.Connections, a.cfg.Egress.TrustedProxies, forwarder, true,
+			"egress", opts.Listeners.Egress, a.cfg.Egress.Listen, a.cfg.Egress.TLS, a.cfg.Egress.Connections, a.cfg.Egress.TrustedProxies, forwarder, true, true,
 		})
 	}
 	return a.listen(ctx, endpoints)

@@ -1,9 +1,11 @@
 package app
 
 import (
+	"crypto/x509"
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 
@@ -62,8 +64,13 @@ func (a *App) newAPI() (*api.Handler, error) {
 		Help: "Requests to the token API by protocol (oauth, identity, rest), client (empty for an unknown key), api (of a lending) and result: ok or a failure code.",
 	}, []string{"protocol", "client", "api", "result"})
 	a.registry.MustRegister(requests)
+	authorities, err := authoritiesOf(a.cfg.API.ClientCAFile)
+	if err != nil {
+		return nil, err
+	}
 	return api.New(api.Config{
-		PublicURL: a.cfg.API.PublicURL, TrustedProxies: a.cfg.API.TrustedProxies,
+		Authorities: authorities,
+		PublicURL:   a.cfg.API.PublicURL, TrustedProxies: a.cfg.API.TrustedProxies,
 		Clients: a.services.Clients, Tenants: a.services.Tenants, Tokens: a.services.Tokens, Consents: a.services.Consents,
 		Resources: a.services.Microsoft, Trail: a.services.Store, PerMinute: a.cfg.API.Audit == config.AuditMinute,
 		Observe: func(r api.Request) { requests.WithLabelValues(r.Protocol, r.Client, r.API, r.Result).Inc() },
@@ -88,9 +95,13 @@ func (a *App) newEgress() (*egress.Handler, error) {
 		return nil, err
 	}
 	cfg := a.cfg.Egress
+	authorities, err := authoritiesOf(cfg.ClientCAFile)
+	if err != nil {
+		return nil, err
+	}
 	return egress.New(egress.Config{
 		PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies, Clients: a.services.Clients, Tenants: a.services.Tenants,
-		Tokens: a.services.Tokens, Microsoft: a.services.Microsoft, Transport: transport, Each: cfg.Audit == config.AuditEach,
+		Tokens: a.services.Tokens, Microsoft: a.services.Microsoft, Transport: transport, Authorities: authorities, Each: cfg.Audit == config.AuditEach,
 		Timeout: cfg.Timeout, Idle: cfg.Idle, MaxRequest: int64(cfg.MaxRequest) << 20, MaxAnswer: int64(cfg.MaxAnswer) << 20,
 		Observe: func(c egress.Call) {
 			status := ""
@@ -102,6 +113,22 @@ func (a *App) newEgress() (*egress.Handler, error) {
 		},
 		Now: a.now, Log: a.component("egress"),
 	})
+}
+
+// authoritiesOf returns the certificates in a PEM file; nil without a file.
+func authoritiesOf(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading authorities of clients: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s contains no PEM certificate", file)
+	}
+	return pool, nil
 }
 
 // newOnboarding returns the public handler. Its pages may send a form to the sign-in page of any cloud.

@@ -28,6 +28,7 @@ type endpoint struct {
 	proxies     []netip.Prefix
 	handler     http.Handler
 	streams     bool // bodies may take long; the handler bounds how long they may stand still
+	clients     bool // the handler recognises clients by their certificates
 }
 
 // A server serves one handler on its listener.
@@ -91,6 +92,9 @@ func (a *App) server(ctx context.Context, e endpoint, share int, refused *promet
 			return nil, err
 		}
 		s.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.pair.Get}
+		if e.clients {
+			s.http.TLSConfig.ClientAuth = tls.RequestClientCert // the handler decides which it accepts
+		}
 	}
 	opened := e.opened
 	if opened == nil {

@@ -106,9 +106,9 @@ func New(cfg Config) (*Service, error) {
 	return &Service{cfg}, nil
 }
 
-// Add stores a new client with its first key, and returns the key, which cannot be read again. Of c it takes the name, the scopes
-// and the time when it expires.
-func (s *Service) Add(ctx context.Context, c Client, by audit.Actor) (secret.Text, error) {
+// AddWith stores a new client with its first credential. It returns a random key, which cannot be read again, if that is the
+// credential. Of c it takes the name, the scopes and the time when it expires.
+func (s *Service) AddWith(ctx context.Context, c Client, credential Credential, by audit.Actor) (secret.Text, error) {
 	if !clientName.MatchString(c.Name) {
 		return secret.Text{}, failure.New(failure.BadRequest, "reason", "the name of a client has 1 to 64 lower-case letters, digits, dots, hyphens and underscores, and begins with a letter or digit")
 	}
@@ -123,7 +123,7 @@ func (s *Service) Add(ctx context.Context, c Client, by audit.Actor) (secret.Tex
 		return secret.Text{}, err
 	}
 	c.CreatedAt = s.cfg.Now()
-	key, stored, err := s.newKey(c.Name, time.Time{})
+	key, stored, err := s.newCredential(c.Name, credential, time.Time{})
 	if err != nil {
 		return secret.Text{}, err
 	}
@@ -150,7 +150,7 @@ func (s *Service) Add(ctx context.Context, c Client, by audit.Actor) (secret.Tex
 		return s.append(ctx, audit.ClientAdded, c.Name, details, by)
 	})
 	if errors.Is(err, tenant.ErrChanged) {
-		return secret.Text{}, failure.New(failure.BadRequest, "reason", "there is a client of this name already")
+		return secret.Text{}, failure.New(failure.BadRequest, "reason", "there is a client of this name, or with this certificate, already")
 	}
 	if err != nil {
 		return secret.Text{}, fmt.Errorf("adding client %s: %w", c.Name, err)
@@ -171,9 +171,9 @@ func (s *Service) Remove(ctx context.Context, name string, by audit.Actor) error
 	})
 }
 
-// AddKey stores one more key of a client and returns it. The other keys go on working until RemoveKey, or until the time given
-// for this one if it is not zero.
-func (s *Service) AddKey(ctx context.Context, name string, expires time.Time, by audit.Actor) (secret.Text, error) {
+// AddCredential stores one more key of a client and returns it, if it is a random one. The other keys go on working until
+// RemoveKey; this one until the time given, if it is not zero.
+func (s *Service) AddCredential(ctx context.Context, name string, credential Credential, expires time.Time, by audit.Actor) (secret.Text, error) {
 	if err := s.future(expires); err != nil {
 		return secret.Text{}, err
 	}
@@ -194,7 +194,7 @@ func (s *Service) AddKey(ctx context.Context, name string, expires time.Time, by
 			return failure.New(failure.BadRequest, "reason", fmt.Sprintf("the client has %d keys already; remove one first", maxKeys))
 		}
 		var stored Key
-		if key, stored, err = s.newKey(name, expires); err != nil {
+		if key, stored, err = s.newCredential(name, credential, expires); err != nil {
 			return err
 		}
 		if err := s.cfg.Store.AddKey(ctx, stored); err != nil {
@@ -202,6 +202,9 @@ func (s *Service) AddKey(ctx context.Context, name string, expires time.Time, by
 		}
 		return s.append(ctx, audit.ClientKeyAdded, name, map[string]string{"key": stored.ID}, by)
 	})
+	if errors.Is(err, tenant.ErrChanged) {
+		return secret.Text{}, failure.New(failure.BadRequest, "reason", "a client has this certificate already")
+	}
 	return key, err
 }
 
@@ -259,7 +262,12 @@ func (s *Service) Authenticate(ctx context.Context, key secret.Text) (Client, er
 	if text := key.Reveal(); len(text) != keyLength || !strings.HasPrefix(text, keyPrefix) {
 		return Client{}, failure.New(failure.KeyUnknown)
 	}
-	hash, err := s.cfg.Hasher.Hash(hashKey, key.Reveal())
+	return s.byHash(ctx, hashKey, key.Reveal())
+}
+
+// byHash returns the client of a key whose keyed hash has a purpose and a value.
+func (s *Service) byHash(ctx context.Context, purpose, value string) (Client, error) {
+	hash, err := s.cfg.Hasher.Hash(purpose, value)
 	if err != nil {
 		return Client{}, err
 	}

@@ -94,12 +94,14 @@ func (c *checker) listeners() {
 func (c *checker) api() {
 	a := &c.cfg.API
 	c.borrowing("api", a.Listen, &a.PublicURL, a.TLS, a.TrustedProxies, a.Connections, a.Audit)
+	c.clientCAs("api", a.ClientCAFile, a.TLS)
 }
 
 // egress checks the listener of the egress.
 func (c *checker) egress() {
 	e := &c.cfg.Egress
 	c.borrowing("egress", e.Listen, &e.PublicURL, e.TLS, e.TrustedProxies, e.Connections, e.Audit)
+	c.clientCAs("egress", e.ClientCAFile, e.TLS)
 	c.between("egress.timeout", e.Timeout, time.Second, time.Hour)
 	c.between("egress.idle", e.Idle, time.Second, time.Hour)
 	c.count("egress.maxRequest", e.MaxRequest, 1<<20)
@@ -123,6 +125,14 @@ func (c *checker) borrowing(key, listen string, public *string, t TLS, proxies [
 	host, _, err := net.SplitHostPort(listen)
 	if err == nil && !t.Enabled() && len(proxies) == 0 && !isLoopback(host) && !c.failed(key) {
 		c.problem(key+".listen", "%q can be reached from other machines without encryption: set %[2]s.tls, list the proxy that terminates TLS in %[2]s.trustedProxies, or listen on 127.0.0.1", listen, key)
+	}
+}
+
+// clientCAs checks the authorities of clients. A proxy that terminates TLS leaves us no certificate of a client.
+func (c *checker) clientCAs(key, file string, t TLS) {
+	c.caFile(key+".clientCAFile", file)
+	if file != "" && !t.Enabled() && !c.failed(key) {
+		c.problem(key+".clientCAFile", "has no effect without %s.tls; set that too, or remove this", key)
 	}
 }
 

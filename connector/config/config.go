@@ -133,6 +133,9 @@ type API struct {
 	TrustedProxies []netip.Prefix `yaml:"trustedProxies"`
 	// TLS is for deployments without a proxy that terminates TLS.
 	TLS TLS `yaml:"tls"`
+	// ClientCAFile is a PEM file with the authorities that issue certificates of clients which are known by the subject of their
+	// certificate; certificates that are pinned need none. Only with TLS. Default: none.
+	ClientCAFile string `yaml:"clientCAFile"`
 	// Connections bounds the connections of the listener.
 	Connections Connections `yaml:"connections"`
 	// Audit is how lendings are recorded: "each" stores an event of every one, before the access token leaves; "minute" the first
@@ -162,6 +165,9 @@ type Egress struct {
 	TrustedProxies []netip.Prefix `yaml:"trustedProxies"`
 	// TLS is for deployments without a proxy that terminates TLS.
 	TLS TLS `yaml:"tls"`
+	// ClientCAFile is a PEM file with the authorities that issue certificates of clients which are known by the subject of their
+	// certificate; certificates that are pinned need none. Only with TLS. Default: none.
+	ClientCAFile string `yaml:"clientCAFile"`
 	// Connections bounds the connections of the listener.
 	Connections Connections `yaml:"connections"`
 	// Audit is how calls are recorded, as for the token API. Default: "minute".

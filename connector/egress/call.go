@@ -17,6 +17,7 @@ import (
 	"azure-partner-connector/connector/client"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/length"
+	"azure-partner-connector/connector/peer"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
@@ -113,17 +114,21 @@ func (h *Handler) serve(c *call) error {
 	return h.forward(c)
 }
 
-// authenticate recognises the client by its key, which it sends as a bearer token.
-func (h *Handler) authenticate(c *call) error {
+// authenticate recognises the client by its key, which it sends as a bearer token, or without one by the certificate of its
+// connection.
+func (h *Handler) authenticate(c *call) (err error) {
 	values := c.r.Header.Values("Authorization")
-	if len(values) != 1 {
+	if len(values) == 0 {
+		c.client, err = h.cfg.Clients.AuthenticateCertificate(c.r.Context(), peer.Certificates(c.r), h.cfg.Authorities)
+		return err
+	}
+	if len(values) > 1 {
 		return failure.New(failure.KeyUnknown)
 	}
 	scheme, key, _ := strings.Cut(values[0], " ")
 	if key = strings.TrimSpace(key); !strings.EqualFold(scheme, "Bearer") || key == "" {
 		return failure.New(failure.KeyUnknown)
 	}
-	var err error
 	c.client, err = h.cfg.Clients.Authenticate(c.r.Context(), secret.New(key))
 	return err
 }

@@ -3,6 +3,9 @@ package egress_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
 	"io"
 	"net/http"
@@ -290,6 +293,37 @@ func TestTransport_Unencrypted(t *testing.T) {
 	h.server.Config.Handler.ServeHTTP(w, r)
 	if w.header.Get("X-Connector-Failure") != "transport_insecure" || w.status != http.StatusForbidden {
 		t.Errorf("an unencrypted call = %d, want transport_insecure", w.status)
+	}
+}
+
+// TestTransport_Certificates recognises a client by the certificate of its connection, when it sends no key.
+func TestTransport_Certificates(t *testing.T) {
+	h := newHarness(t)
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "/graph/"+tenantA+"/v1.0/me", nil)
+	h.must(err)
+	r.RemoteAddr, r.RequestURI = "198.51.100.9:1234", r.URL.Path
+	for name, tc := range map[string]struct {
+		certificate, key string
+		want             int
+	}{
+		"its certificate":               {"billing", "", http.StatusOK},
+		"another certificate":           {"attacker", "", http.StatusUnauthorized},
+		"a wrong key and a certificate": {"billing", "Bearer apck_x", http.StatusUnauthorized},
+		"none":                          {"", "", http.StatusUnauthorized},
+	} {
+		r.TLS = &tls.ConnectionState{}
+		if tc.certificate != "" {
+			r.TLS.PeerCertificates = []*x509.Certificate{{Subject: pkix.Name{CommonName: tc.certificate}}}
+		}
+		r.Header = http.Header{}
+		if tc.key != "" {
+			r.Header.Set("Authorization", tc.key)
+		}
+		w := newRecorder()
+		h.server.Config.Handler.ServeHTTP(w, r)
+		if w.status != tc.want {
+			t.Errorf("%s = %d, want %d", name, w.status, tc.want)
+		}
 	}
 }
 

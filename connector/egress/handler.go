@@ -4,6 +4,7 @@ package egress
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,6 +38,8 @@ const (
 type Clients interface {
 	// Authenticate returns the client with a key, or key_unknown. It returns a known client with the failure why it is refused.
 	Authenticate(ctx context.Context, key secret.Text) (client.Client, error)
+	// AuthenticateCertificate returns the client with a certificate, or as Authenticate.
+	AuthenticateCertificate(ctx context.Context, chain []*x509.Certificate, authorities *x509.CertPool) (client.Client, error)
 	// Refused counts what a known client was refused.
 	Refused(ctx context.Context, c client.Client, cause error, details map[string]string) error
 }
@@ -91,6 +94,9 @@ type Config struct {
 	// TrustedProxies are the networks of proxies that terminate TLS: they are believed about their clients, and that a request
 	// came by https. Default: none.
 	TrustedProxies []netip.Prefix
+
+	// Authorities issue certificates of clients that are known by their subject. Default: none; only pinned certificates count.
+	Authorities *x509.CertPool
 
 	// Each stores an event of every call, before it is sent. Default: one event a minute for each client, tenant, api and directory.
 	Each bool

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"log/slog"
@@ -153,6 +154,14 @@ func (h *harness) Authenticate(_ context.Context, key secret.Text) (client.Clien
 		return c, failure.New(failure.KeyExpired)
 	}
 	return c, nil
+}
+
+// AuthenticateCertificate implements egress.Clients: the client that bears the name of the certificate.
+func (h *harness) AuthenticateCertificate(_ context.Context, chain []*x509.Certificate, _ *x509.CertPool) (client.Client, error) {
+	if len(chain) == 0 || chain[0].Subject.CommonName != h.client.Name {
+		return client.Client{}, failure.New(failure.KeyUnknown)
+	}
+	return h.client, nil
 }
 
 // Refused implements egress.Clients.

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -66,6 +67,14 @@ func (reader Reader) Secure(r *http.Request) bool {
 		return strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 	}
 	return address.IsLoopback()
+}
+
+// Certificates returns the certificates that the client has shown, its own first; none without TLS of ours.
+func Certificates(r *http.Request) []*x509.Certificate {
+	if r.TLS == nil {
+		return nil
+	}
+	return r.TLS.PeerCertificates
 }
 
 // hops returns the addresses in the headers, the client's first.
