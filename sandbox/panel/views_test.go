@@ -153,6 +153,12 @@ func TestViews_OfTheReseller(t *testing.T) {
 	d.Enter("note", "Handle with care")
 	d.Wait(paneltest.Widget("echo") + `.innerText.includes("Handle with care")`)
 
+	paneltest.Evaluate[bool](d, paneltest.Stateful+`(`+paneltest.Frame+`.defaultView).then(log => { window.statefulLog = log; }), true`)
+	d.Wait(`window.statefulLog !== undefined`)
+	if got := paneltest.Evaluate[string](d, `window.statefulLog`); got != paneltest.StatefulResult {
+		t.Errorf("Stateful = %s, want %s", got, paneltest.StatefulResult)
+	}
+
 	popup := paneltest.Frame + `.querySelector("dialog.aps-popup[open]")`
 	field := func(name string) string { return popup + `.querySelector('[id$="_p_` + name + `_input"]')` }
 	d.Press("Edit")

@@ -116,8 +116,9 @@ func inlineScripts(page []byte) (scripts [][]byte) {
 	}
 }
 
-// sloppy are parts of the parser's messages about what browsers accept outside strict mode.
-var sloppy = []string{"legacy octal", "already been declared", "unexpected function in statement"}
+// sloppy are parts of the parser's messages about what browsers accept all the same: rules outside strict mode, and long
+// expressions.
+var sloppy = []string{"legacy octal", "already been declared", "unexpected function in statement", "too many nested"}
 
 // script checks the syntax of a script and the modules that it loads.
 func (c *scriptChecker) script(name string, content []byte) {

@@ -119,6 +119,19 @@ func (d session) examine(frame string, ran map[string]bool) {
 	}
 }
 
+// TestModules_StatefulIsLikeThePanels compares objects of real Dojo with what the panel's own part of it is tested against.
+func TestModules_StatefulIsLikeThePanels(t *testing.T) {
+	t.Parallel()
+	p := dojotest.Serve(t, dojotest.Config{Backend: backend.New(nil)})
+	d := paneltest.Open(t, p.URL+"/panel/home.html") // any page with Dojo
+	d.Wait(`window.require !== undefined`)
+	paneltest.Evaluate[bool](d, paneltest.Stateful+`(window).then(log => { window.statefulLog = log; }), true`)
+	d.Wait(`window.statefulLog !== undefined`)
+	if got := paneltest.Evaluate[string](d, `window.statefulLog`); got != paneltest.StatefulResult {
+		t.Errorf("Stateful = %s, want %s", got, paneltest.StatefulResult)
+	}
+}
+
 // TestModules_ReportsMissingOnes requires a module that Dojo does not have.
 func TestModules_ReportsMissingOnes(t *testing.T) {
 	t.Parallel()

@@ -31,7 +31,7 @@ define("dojo/Stateful", [], function () {
 
 define("dojox/mvc/getStateful", ["dojo/Stateful"], function (Stateful) {
     "use strict";
-    const isPlain = (value) => Boolean(value) && Object.getPrototypeOf(value) === Object.prototype;
+    const isPlain = (value) => Object.prototype.toString.call(value) === "[object Object]" && !(value instanceof Stateful);
     return function getStateful(value) {
         if (Array.isArray(value)) {
             return value.map(getStateful);
