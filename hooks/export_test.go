@@ -3,6 +3,7 @@ package hooks
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 
 	"azure-partner-connector/connector/tenant"
 )
@@ -32,6 +33,17 @@ func (h *Handler) Read(r *http.Request) (route string, parameters url.Values, ac
 	_, err = h.verify(r)
 	return r.URL.Path, t.parameters, err == nil
 }
+
+// Routes returns the routes of h, with the names of parameters in braces.
+func Routes(h *Handler) []string {
+	var routes []string
+	for _, r := range h.echo.Routes() {
+		routes = append(routes, r.Method+" "+parameter.ReplaceAllString(r.Path, "{$1}"))
+	}
+	return routes
+}
+
+var parameter = regexp.MustCompile(`:(\w+)`)
 
 // IsPackageVersion reports whether the handler accepts text as the version of an upgrade.
 func IsPackageVersion(text string) bool { return isPackageVersion(text) }
