@@ -48,15 +48,10 @@ func (h *Handler) markRemoved(c *call, a *tenant.Application) error {
 	if err := h.parameters(c, &request); err != nil {
 		return err
 	}
-	switch request.Credential {
-	case "applicationSecret":
-		a.Secret = tenant.Credential{Remove: true}
-	case "nextApplicationSecret":
-		a.NextSecret = tenant.Credential{Remove: true}
-	case "applicationCertificate":
-		a.Certificate = tenant.Credential{Remove: true}
-	default:
-		return badRequest("credential is none of applicationSecret, nextApplicationSecret, applicationCertificate")
+	credential := a.Slot(request.Credential)
+	if credential == nil {
+		return badRequest("credential is none of applicationSecret, nextApplicationSecret, applicationCertificate, nextApplicationCertificate")
 	}
+	*credential = tenant.Credential{Remove: true}
 	return nil
 }

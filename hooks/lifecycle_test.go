@@ -51,7 +51,7 @@ func TestInstall(t *testing.T) {
 	r := request{method: http.MethodPost, path: "/app", body: appResource(settings)}
 	a := h.accepted(r, http.StatusCreated)
 	same(t, a, `{"aps":{"type":"`+appType+`","id":"`+rootA+`"},"cloud":"global","applicationId":"99999999-0000-4000-8000-000000000009","applicationSecret":"",
-		"applicationSecretEnd":"2027-11-23","nextApplicationSecret":"","nextApplicationSecretEnd":"","applicationCertificate":"","applicationCertificateEnd":"","mfaRequest":"off","borrowers":[{"id":"`+borrower+`","apis":["partnercenter","graph","arm"],"directories":["partner"]}],"customerDirectories":"none","skipLanding":true,"directLink":true,"tenantApplication":true,"renewalTask":""}`)
+		"applicationSecretEnd":"2027-11-23","nextApplicationSecret":"","nextApplicationSecretEnd":"","applicationCertificate":"","applicationCertificateEnd":"","nextApplicationCertificate":"","nextApplicationCertificateEnd":"","mfaRequest":"off","borrowers":[{"id":"`+borrower+`","apis":["partnercenter","graph","arm"],"directories":["partner"]}],"customerDirectories":"none","skipLanding":true,"directLink":true,"tenantApplication":true,"renewalTask":""}`)
 	want := tenant.Instance{Key: keyA, ID: instanceA, RootID: rootA, ControllerURI: controllerURI, PackageVersion: "2-1", Settings: wantSettings()}
 	if diff := cmp.Diff(want, h.tenants.instances[keyA], secrets()); diff != "" {
 		t.Errorf("instance (-want +got):\n%s", diff)
@@ -97,20 +97,20 @@ func TestConfigure_SendsKeepsOrRemovesCredentials(t *testing.T) {
 		sent string
 		want tenant.Application
 	}{
-		"nothing":      {"", tenant.Application{Certificate: kept, Secret: kept, NextSecret: kept}},
-		"empty":        {`"applicationSecret":"","nextApplicationSecret":" ","applicationCertificate":""`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: kept}},
-		"another end":  {`"nextApplicationSecretEnd":"2028-01-01"`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: tenant.Credential{Ends: time.Date(2028, 1, 1, 0, 0, 0, 0, time.UTC)}}},
-		"no end":       {`"applicationSecretEnd":""`, tenant.Application{Certificate: kept, NextSecret: kept}},
-		"end is read":  {`"applicationCertificateEnd":"2028-01-01"`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: kept}},
-		"new":          {`"nextApplicationSecret":"c4n4ry-next"`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: tenant.Credential{Value: secret.New("c4n4ry-next")}}},
-		"new with end": {`"applicationSecret":"c4n4ry-new","applicationSecretEnd":"2027-11-23"`, tenant.Application{Certificate: kept, Secret: tenant.Credential{Value: secret.New("c4n4ry-new"), Ends: ends}, NextSecret: kept}},
-		"certificate":  {`"applicationCertificate":"\n-----BEGIN c4n4ry\n"`, tenant.Application{Certificate: tenant.Credential{Value: secret.New("-----BEGIN c4n4ry"), Ends: ends}, Secret: kept, NextSecret: kept}},
-		"null":         {`"applicationSecret":null,"applicationCertificate":null,"nextApplicationSecret":null`, tenant.Application{Certificate: kept, Secret: kept, NextSecret: kept}},
+		"nothing":      {"", tenant.Application{Certificate: kept, NextCertificate: kept, Secret: kept, NextSecret: kept}},
+		"empty":        {`"applicationSecret":"","nextApplicationSecret":" ","applicationCertificate":""`, tenant.Application{Certificate: kept, NextCertificate: kept, Secret: kept, NextSecret: kept}},
+		"another end":  {`"nextApplicationSecretEnd":"2028-01-01"`, tenant.Application{Certificate: kept, NextCertificate: kept, Secret: kept, NextSecret: tenant.Credential{Ends: time.Date(2028, 1, 1, 0, 0, 0, 0, time.UTC)}}},
+		"no end":       {`"applicationSecretEnd":""`, tenant.Application{Certificate: kept, NextCertificate: kept, NextSecret: kept}},
+		"end is read":  {`"applicationCertificateEnd":"2028-01-01"`, tenant.Application{Certificate: kept, NextCertificate: kept, Secret: kept, NextSecret: kept}},
+		"new":          {`"nextApplicationSecret":"c4n4ry-next"`, tenant.Application{Certificate: kept, NextCertificate: kept, Secret: kept, NextSecret: tenant.Credential{Value: secret.New("c4n4ry-next")}}},
+		"new with end": {`"applicationSecret":"c4n4ry-new","applicationSecretEnd":"2027-11-23"`, tenant.Application{Certificate: kept, NextCertificate: kept, Secret: tenant.Credential{Value: secret.New("c4n4ry-new"), Ends: ends}, NextSecret: kept}},
+		"certificate":  {`"applicationCertificate":"\n-----BEGIN c4n4ry\n"`, tenant.Application{Certificate: tenant.Credential{Value: secret.New("-----BEGIN c4n4ry"), Ends: ends}, NextCertificate: kept, Secret: kept, NextSecret: kept}},
+		"null":         {`"applicationSecret":null,"applicationCertificate":null,"nextApplicationSecret":null`, tenant.Application{Certificate: kept, NextCertificate: kept, Secret: kept, NextSecret: kept}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := installed(t)
 			stored := tenant.Credential{Value: secret.New("c4n4ry-stored"), Ends: ends, Since: ends.AddDate(-1, 0, 0)}
-			credentials := tenant.Application{Certificate: stored, Secret: stored, NextSecret: stored}
+			credentials := tenant.Application{Certificate: stored, NextCertificate: stored, Secret: stored, NextSecret: stored}
 			in, owned := h.tenants.instances[keyA], h.tenants.tenants[tenantA]
 			in.Settings.Application, owned.Application = credentials, credentials
 			h.tenants.instances[keyA], h.tenants.tenants[tenantA] = in, owned
@@ -237,7 +237,7 @@ func TestProvision_NamesAreBestEffort(t *testing.T) {
 func TestConfigureTenant_IgnoresOtherProperties(t *testing.T) {
 	h := installed(t)
 	h.tokens.status = token.Status{State: token.StateActionRequired, ExpiresAt: time.Date(2027, 2, 21, 8, 20, 0, 0, time.UTC), Failure: &failure.Record{Code: failure.GrantRevoked}}
-	want := `{"aps":{"type":"` + tenantType + `","id":"` + tenantA + `"},"directory":"new.example.com","applicationId":"","applicationSecret":"","applicationSecretEnd":"","nextApplicationSecret":"","nextApplicationSecretEnd":"","applicationCertificate":"","applicationCertificateEnd":"",
+	want := `{"aps":{"type":"` + tenantType + `","id":"` + tenantA + `"},"directory":"new.example.com","applicationId":"","applicationSecret":"","applicationSecretEnd":"","nextApplicationSecret":"","nextApplicationSecretEnd":"","applicationCertificate":"","applicationCertificateEnd":"","nextApplicationCertificate":"","nextApplicationCertificateEnd":"",
 		"tokenStatus":"action_required","tokenExpiresAt":"2027-02-21T08:20:00Z","tokenReason":"grant_revoked"}`
 	// Read-only properties, and those of other types, are ignored.
 	body := tenantResource(tenantA, `"directory":"new.example.com","tokenStatus":"active","account":{"aps":{"id":"`+accountR2+`"}},"cloud":7`)

@@ -83,9 +83,8 @@ func (h *Handler) viewTenant(c *call, t tenant.Tenant, s token.Status, r role) p
 
 func (v properties) setApplication(a tenant.Application) {
 	v["applicationId"] = a.ID
-	for name, c := range map[string]tenant.Credential{
-		"applicationCertificate": a.Certificate, "applicationSecret": a.Secret, "nextApplicationSecret": a.NextSecret,
-	} {
+	for _, name := range []string{tenant.CertificateName, tenant.NextCertificateName, tenant.SecretName, tenant.NextSecretName} {
+		c := a.Slot(name)
 		v[name], v[name+"End"] = "", ""
 		if !c.Ends.IsZero() {
 			v[name+"End"] = c.Ends.UTC().Format(dateLayout)

@@ -208,9 +208,10 @@ func lowerCase(values []string) []string {
 
 func (p *reader) application(into *tenant.Application) {
 	p.text("applicationId", &into.ID)
-	p.credential("applicationCertificate", &into.Certificate)
-	p.secret("applicationSecret", &into.Secret)
-	p.secret("nextApplicationSecret", &into.NextSecret)
+	p.credential(tenant.CertificateName, &into.Certificate)
+	p.credential(tenant.NextCertificateName, &into.NextCertificate)
+	p.secret(tenant.SecretName, &into.Secret)
+	p.secret(tenant.NextSecretName, &into.NextSecret)
 }
 
 // secret reads a client secret and its expiry date, which is another property. A new secret doesn't inherit the old

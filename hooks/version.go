@@ -12,15 +12,20 @@ import (
 // service.operation.parameter or service.operation.field, with the package version that added it. What an instance's package
 // does not know is neither answered nor served.
 var since = map[string]int{
-	"app.removeCredential":             2,
-	"tenant.removeCredential":          2,
-	"tenant.migrationPreCheck":         2,
-	"tenant.beginConsent.panel":        2,
-	"tenant.tokenStatus.onboardingURL": 2,
-	"app.customerDirectories":          2,
-	"tenant.accessToken.directory":     2,
-	"tenant.findConsent.progress":      2,
-	"app.tenants.unlistedOrigin":       2,
+	"app.removeCredential":                 2,
+	"tenant.removeCredential":              2,
+	"tenant.migrationPreCheck":             2,
+	"tenant.beginConsent.panel":            2,
+	"tenant.tokenStatus.onboardingURL":     2,
+	"app.customerDirectories":              2,
+	"tenant.accessToken.directory":         2,
+	"tenant.findConsent.progress":          2,
+	"app.nextApplicationCertificate":       2,
+	"app.nextApplicationCertificateEnd":    2,
+	"tenant.nextApplicationCertificate":    2,
+	"tenant.nextApplicationCertificateEnd": 2,
+	"tenant.tokenStatus.credentials":       2,
+	"app.tenants.unlistedOrigin":           2,
 }
 
 // borrowerEntriesSince is the package version in which borrowers are entries instead of ids.

@@ -219,9 +219,10 @@ func TestConfigure_NullAtVersion1(t *testing.T) {
 
 func TestRemoveCredential(t *testing.T) {
 	for name, removed := range map[string]func(*tenant.Application) *tenant.Credential{
-		"applicationSecret":      func(a *tenant.Application) *tenant.Credential { return &a.Secret },
-		"nextApplicationSecret":  func(a *tenant.Application) *tenant.Credential { return &a.NextSecret },
-		"applicationCertificate": func(a *tenant.Application) *tenant.Credential { return &a.Certificate },
+		"applicationSecret":          func(a *tenant.Application) *tenant.Credential { return &a.Secret },
+		"nextApplicationSecret":      func(a *tenant.Application) *tenant.Credential { return &a.NextSecret },
+		"applicationCertificate":     func(a *tenant.Application) *tenant.Credential { return &a.Certificate },
+		"nextApplicationCertificate": func(a *tenant.Application) *tenant.Credential { return &a.NextCertificate },
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := installed(t)

@@ -63,24 +63,26 @@ type waitingView struct {
 
 // statusView is the whole status of a tenant's token.
 type statusView struct {
-	State         token.State     `json:"state"`
-	Failure       *failureView    `json:"failure"`
-	IssuedAt      *time.Time      `json:"issuedAt"`
-	ExpiresAt     *time.Time      `json:"expiresAt"`
-	DaysLeft      int             `json:"daysLeft"`
-	LastRenewal   *renewalView    `json:"lastRenewal"`
-	NextRenewalAt *time.Time      `json:"nextRenewalAt"`
-	Directory     directoryView   `json:"directory"`
-	ApplicationID string          `json:"applicationId"`
-	SecretEndsAt  *time.Time      `json:"secretEndsAt"`
-	ConsentedBy   *personView     `json:"consentedBy"`
-	ConsentedAt   *time.Time      `json:"consentedAt"`
-	AskedBy       string          `json:"askedBy"`
-	Procedure     token.Procedure `json:"procedure"`
-	Scopes        []string        `json:"scopes"`
-	MFA           token.Answer    `json:"mfa"`
-	GlobalAdmin   token.Answer    `json:"globalAdmin"`
-	AdminAgent    token.Answer    `json:"adminAgent"`
+	State         token.State   `json:"state"`
+	Failure       *failureView  `json:"failure"`
+	IssuedAt      *time.Time    `json:"issuedAt"`
+	ExpiresAt     *time.Time    `json:"expiresAt"`
+	DaysLeft      int           `json:"daysLeft"`
+	LastRenewal   *renewalView  `json:"lastRenewal"`
+	NextRenewalAt *time.Time    `json:"nextRenewalAt"`
+	Directory     directoryView `json:"directory"`
+	ApplicationID string        `json:"applicationId"`
+	SecretEndsAt  *time.Time    `json:"secretEndsAt"`
+	// Credentials are the credentials of the application, with their ends, in the order of use among equals.
+	Credentials []credentialView `json:"credentials,omitempty"`
+	ConsentedBy *personView      `json:"consentedBy"`
+	ConsentedAt *time.Time       `json:"consentedAt"`
+	AskedBy     string           `json:"askedBy"`
+	Procedure   token.Procedure  `json:"procedure"`
+	Scopes      []string         `json:"scopes"`
+	MFA         token.Answer     `json:"mfa"`
+	GlobalAdmin token.Answer     `json:"globalAdmin"`
+	AdminAgent  token.Answer     `json:"adminAgent"`
 	// Account says whether the last renewal was for the account that consented.
 	Account token.Answer `json:"account"`
 	APIs    []apiView    `json:"apis"`
@@ -94,6 +96,14 @@ type statusView struct {
 	// OnboardingURL is the page that the screen opens in a new window before it begins a consent; empty when it need not.
 	OnboardingURL string    `json:"onboardingURL,omitempty"`
 	Now           time.Time `json:"now"`
+}
+
+// credentialView is a credential of the application, without its value.
+type credentialView struct {
+	Name   string     `json:"name"`
+	EndsAt *time.Time `json:"endsAt"`
+	// Used says that it worked when the token was checked last.
+	Used bool `json:"used"`
 }
 
 // stateView is what a parent reseller may see.
@@ -225,6 +235,11 @@ func (h *Handler) viewStatus(c *call, s token.Status) statusView {
 	}
 	if c.knows("tenant.tokenStatus.onboardingURL") {
 		v.OnboardingURL = h.cfg.Consents.StartURL(in.Key)
+	}
+	if c.knows("tenant.tokenStatus.credentials") {
+		for _, credential := range s.Credentials {
+			v.Credentials = append(v.Credentials, credentialView{credential.Name, jsonTime(credential.Ends), credential.Name == s.Checks.Credential})
+		}
 	}
 	if v.Scopes == nil {
 		v.Scopes = []string{}

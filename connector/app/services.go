@@ -139,7 +139,7 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 		CustomerTokens: cfg.Lending.CustomerTokens,
 		PerCloud:       cfg.Renewal.PerCloud, PerDirectory: cfg.Renewal.PerDirectory, Grace: cfg.Shutdown.Grace / 2,
 		ClaimLife: cfg.Onboarding.ClaimLife, AcceptUnknownMFA: cfg.Onboarding.AcceptUnknownMFA,
-		AcceptAnotherAccount: cfg.Onboarding.AcceptAnotherAccount, RenewSuspended: renewSuspended(cfg.Instances),
+		AcceptAnotherAccount: cfg.Onboarding.AcceptAnotherAccount, RecordEnds: s.Tenants.RecordEnds, RenewSuspended: renewSuspended(cfg.Instances),
 		Now: opts.Now, Skew: s.clock.skew, Observe: observe.action, Limits: limits, Step: opts.Step, Log: opts.component("token"),
 	}); err != nil {
 		return err

@@ -54,6 +54,7 @@ const (
 	GrantForgotten     Action = "grant.forgotten"
 	PermissionsChanged Action = "grant.permissions" // the consent lacks other permissions than at the check before
 	PredecessorUsed    Action = "grant.predecessor_used"
+	CredentialDated    Action = "credential.dated" // Microsoft told when a credential of an application ends
 	TokenLent          Action = "token.lent"
 	LendingRefused     Action = "token.lending_refused"
 	CallForwarded      Action = "call.forwarded" // the egress added an access token to a client's call

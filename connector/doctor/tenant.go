@@ -221,12 +221,13 @@ func (e *examination) credentials(r tenant.Resolved) {
 	if a.Federated {
 		e.ok("credentials", "the federated token of the deployment")
 	}
-	for _, c := range []struct {
-		what string
-		tenant.Credential
-	}{{"certificate", a.Certificate}, {"client secret", a.Secret}, {"next client secret", a.NextSecret}} {
-		if !c.Value.Empty() {
-			e.credential(c.what, c.Ends)
+	names := map[string]string{
+		tenant.CertificateName: "certificate", tenant.NextCertificateName: "next certificate",
+		tenant.SecretName: "client secret", tenant.NextSecretName: "next client secret",
+	}
+	for _, c := range a.CredentialEnds() {
+		if what := names[c.Name]; what != "" {
+			e.credential(what, c.Ends)
 		}
 	}
 }

@@ -41,6 +41,7 @@ type fingerprint [sha256.Size]byte
 // A credential is one credential of an application, ready for use.
 type credential struct {
 	tenant.Credential
+	name        string              // tenant.SecretName and so on
 	certificate *tenant.Certificate // nil: a client secret, or the federated token
 	federated   bool
 	fingerprint fingerprint
@@ -51,16 +52,19 @@ type credential struct {
 // application_missing.
 func (c *Client) credentials(r resolvedClient, grant grantType) ([]credential, error) {
 	var all []credential
-	if certificate, err := tenant.ParseCertificate(r.Application.Certificate.Value); err == nil {
-		all = append(all, r.credential(r.Application.Certificate, &certificate))
+	for _, name := range []string{tenant.CertificateName, tenant.NextCertificateName} {
+		stored := *r.Application.Slot(name)
+		if certificate, err := tenant.ParseCertificate(stored.Value); err == nil {
+			all = append(all, r.credential(name, stored, &certificate))
+		}
 	}
-	for _, stored := range []tenant.Credential{r.Application.Secret, r.Application.NextSecret} {
-		if !stored.Value.Empty() {
-			all = append(all, r.credential(stored, nil))
+	for _, name := range []string{tenant.SecretName, tenant.NextSecretName} {
+		if stored := *r.Application.Slot(name); !stored.Value.Empty() {
+			all = append(all, r.credential(name, stored, nil))
 		}
 	}
 	if r.Application.Federated {
-		all = append(all, credential{Credential: tenant.Credential{Since: c.now()}, federated: true, fingerprint: sha256.Sum256([]byte(r.Cloud + "/" + r.Application.ID + "/federated"))})
+		all = append(all, credential{Credential: tenant.Credential{Since: c.now()}, name: tenant.FederatedName, federated: true, fingerprint: sha256.Sum256([]byte(r.Cloud + "/" + r.Application.ID + "/federated"))})
 	}
 	if len(all) == 0 {
 		return nil, failure.New(failure.ApplicationMissing)
@@ -69,8 +73,8 @@ func (c *Client) credentials(r resolvedClient, grant grantType) ([]credential, e
 	return all, nil
 }
 
-func (r resolvedClient) credential(c tenant.Credential, certificate *tenant.Certificate) credential {
-	return credential{c, certificate, false, sha256.Sum256([]byte(r.Cloud + "/" + r.Application.ID + "/" + c.Value.Reveal()))}
+func (r resolvedClient) credential(name string, c tenant.Credential, certificate *tenant.Certificate) credential {
+	return credential{c, name, certificate, false, sha256.Sum256([]byte(r.Cloud + "/" + r.Application.ID + "/" + c.Value.Reveal()))}
 }
 
 // parameters returns what authenticates r with a credential in one token request. Each request needs new ones: an assertion has an ID

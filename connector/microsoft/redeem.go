@@ -65,7 +65,7 @@ func (c *Client) Redeem(ctx context.Context, client tenant.Client, code token.Au
 	if f != nil {
 		return token.Redemption{}, used.classify(f, c.now())
 	}
-	redemption.Missing = r.missing(token.PartnerCenter, redemption)
+	redemption.Missing, redemption.Credential = r.missing(token.PartnerCenter, redemption), used.name
 	return redemption, nil
 }
 
@@ -113,7 +113,7 @@ func (c *Client) Renew(ctx context.Context, client tenant.Client, refreshToken s
 		}
 		switch {
 		case f == nil:
-			redemption.Missing = r.missing(api, redemption)
+			redemption.Missing, redemption.Credential = r.missing(api, redemption), credential.name
 			return redemption, nil
 		case !credentialRefused(f):
 			return token.Redemption{}, r.named(api, f)

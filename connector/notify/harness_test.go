@@ -206,7 +206,7 @@ func (h *harness) happen(action audit.Action) {
 func (h *harness) granted() {
 	h.Helper()
 	h.become(func(s *token.Status) {
-		*s = token.Status{State: token.StateActive, IssuedAt: h.clock, ExpiresAt: h.clock.Add(token.Life), SecretEnds: s.SecretEnds}
+		*s = token.Status{State: token.StateActive, IssuedAt: h.clock, ExpiresAt: h.clock.Add(token.Life), Credentials: s.Credentials}
 	}, audit.GrantRenewed)
 }
 
@@ -233,6 +233,16 @@ func (h *harness) checkSentBy(c *channel, want ...string) {
 	if got := c.take(); fmt.Sprint(got) != fmt.Sprint(want) {
 		h.Errorf("on %s, %s sent %q, want %q", h.now().Format(time.DateOnly), c.name, got, want)
 	}
+}
+
+// keepState replaces what is known of the notices about the instance.
+func (h *harness) keepState(state notify.State) {
+	h.Helper()
+	a, err := h.store.LeaseAnnouncement(h.Context(), notify.Subject{Kind: notify.OfInstance, ID: instanceKey}, "test", h.now(), h.now().Add(time.Minute))
+	h.must(err)
+	a.State = state
+	h.must(h.store.SaveAnnouncement(h.Context(), a))
+	h.must(h.store.ReleaseAnnouncement(h.Context(), a, h.now()))
 }
 
 func (h *harness) changeTenant(change func(t *tenant.Tenant)) {

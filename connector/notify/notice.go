@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
 
@@ -17,7 +18,7 @@ type Kind string
 const (
 	Alarm             Kind = "alarm"              // renewal fails, or a person must act
 	ExpiryWarning     Kind = "expiry_warning"     // the token expires soon
-	CredentialWarning Kind = "credential_warning" // the application's last credential expires soon
+	CredentialWarning Kind = "credential_warning" // a credential of the application expires soon
 	Recovery          Kind = "recovery"           // a problem that people were notified of has ended
 	ConsentWaiting    Kind = "consent_waiting"    // a consent waits for its confirmation or its claim code
 	Incident          Kind = "incident"           // something happened that the provider has to know
@@ -43,6 +44,8 @@ type Notice struct {
 	Reason *failure.Record `json:"reason,omitempty"` // nil without a problem
 	Ends   time.Time       `json:"ends,omitzero"`    // of the token, of the credential in its warning, or of the wait for a consent
 	Days   int             `json:"days,omitempty"`   // until Ends, rounded up
+	// Credential is the name of the credential in its warning: applicationSecret and so on.
+	Credential string `json:"credential,omitempty"`
 }
 
 // daysUntil returns the days from now to ends, 0 when ends is zero or has passed. It rounds up, so that a warning that is sent
@@ -66,14 +69,14 @@ const (
 	headDisowned       = "A consent for __name__ (account __account__) was taken back right after it was granted."
 	headIncident       = "Something happened at __name__ that needs the provider."
 	headRecovered      = "The refresh token of __name__ is in order again."
-	headCredential     = "The last credential of the Microsoft application of __name__ ends in __days__ days."
-	headCredentialNow  = "The last credential of the Microsoft application of __name__ ends within a day."
+	headCredential     = "The __credential__ of the Microsoft application of __name__ ends in __days__ days."
+	headCredentialNow  = "The __credential__ of the Microsoft application of __name__ ends within a day."
 	headWaiting        = "A consent for the refresh token of __name__ waits for you until __date__."
 
 	lineEnds       = "Without another renewal it ends at __date__."
 	adviceRecovery = "Nothing needs to be done."
 	adviceRenew    = "Use Renew Now; if that fails, use Update Refresh Token."
-	adviceAdd      = "Add a client secret or certificate to the app registration and enter it in the settings. The refresh token stays valid."
+	adviceAdd      = "Unless another credential takes over, add a client secret or certificate to the app registration and enter it in the settings. The refresh token stays valid."
 )
 
 // Headline returns n in one sentence.
@@ -131,7 +134,17 @@ func (n Notice) Lines() []string {
 }
 
 func (n Notice) params() map[string]string {
-	return map[string]string{"name": n.Name, "account": cmp.Or(n.AccountID, "?"), "days": strconv.Itoa(n.Days), "date": n.Ends.UTC().Format("2006-01-02 15:04 UTC")}
+	return map[string]string{
+		"credential": cmp.Or(credentialNames()[n.Credential], "last credential"),
+		"name":       n.Name, "account": cmp.Or(n.AccountID, "?"), "days": strconv.Itoa(n.Days), "date": n.Ends.UTC().Format("2006-01-02 15:04 UTC")}
+}
+
+// credentialNames returns what credentials are called in sentences.
+func credentialNames() map[string]string {
+	return map[string]string{
+		tenant.CertificateName: "certificate", tenant.NextCertificateName: "next certificate",
+		tenant.SecretName: "client secret", tenant.NextSecretName: "next client secret",
+	}
 }
 
 func either(first bool, a, b string) string {

@@ -73,9 +73,9 @@ func TestNotice_Texts(t *testing.T) {
 			"A consent of bob@alpine.example is waiting for its authentication code.",
 			"Enter the code that the administrator sent you.",
 		}},
-		"credential": {notify.Notice{Kind: notify.CredentialWarning, Days: 60, Ends: start}, []string{
-			"The last credential of the Microsoft application of Alpine Cloud ends in 60 days.",
-			"Add a client secret or certificate to the app registration and enter it in the settings. The refresh token stays valid.",
+		"credential": {notify.Notice{Kind: notify.CredentialWarning, Credential: tenant.NextCertificateName, Days: 60, Ends: start}, []string{
+			"The next certificate of the Microsoft application of Alpine Cloud ends in 60 days.",
+			"Unless another credential takes over, add a client secret or certificate to the app registration and enter it in the settings. The refresh token stays valid.",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -135,7 +135,7 @@ func TestPanel_ShowsANoticeToItsAccountOnly(t *testing.T) {
 		{AccountID: "a", Alarm: true, Message: alarm.Headline(), Details: strings.Join(alarm.Lines(), " ")},
 		{
 			AccountID: providerID, Message: "The last credential of the Microsoft application of instance k ends in 7 days.",
-			Details: "Add a client secret or certificate to the app registration and enter it in the settings. The refresh token stays valid.",
+			Details: "Unless another credential takes over, add a client secret or certificate to the app registration and enter it in the settings. The refresh token stays valid.",
 		},
 	}
 	if diff := cmp.Diff(want, p.shown); diff != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/notify"
 	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
@@ -307,7 +309,7 @@ func TestSweep_WarnsOfATenantsCredential(t *testing.T) {
 		ends := start.Add(70 * day)
 		h.changeInstance(func(in *tenant.Instance) { in.Settings.TenantApplication = true })
 		h.changeTenant(func(t *tenant.Tenant) { t.Application = application(ends) })
-		h.become(func(s *token.Status) { s.SecretEnds = ends }, audit.TenantConfigured)
+		h.become(func(s *token.Status) { s.Credentials = application(ends).CredentialEnds() }, audit.TenantConfigured)
 		warnings := map[int]string{10: "credential_warning 60", 40: "credential_warning 30", 56: "credential_warning 14", 63: "credential_warning 7", 69: "credential_warning 1"}
 		for age := range 75 {
 			h.granted()
@@ -325,7 +327,7 @@ func TestSweep_WarnsOfATenantsCredential(t *testing.T) {
 func TestSweep_WarnsTheProviderOfTheInstancesCredential(t *testing.T) {
 	each(t, func(h *harness) {
 		ends := start.Add(60 * day)
-		h.become(func(s *token.Status) { s.SecretEnds = ends }, audit.GrantChecked)
+		h.become(func(s *token.Status) { s.Credentials = application(ends).CredentialEnds() }, audit.GrantChecked)
 		h.changeInstance(func(in *tenant.Instance) { in.Settings.Application = application(ends) })
 		h.sweep()
 		h.panel.mu.Lock()
@@ -485,4 +487,46 @@ func (h *harness) incident(tenantID string) {
 		ID: random.ID(), At: h.now(), InstanceKey: instanceKey, Action: audit.DirectoryDisputed, Result: string(failure.DirectoryDisputed),
 		Details: map[string]string{"directory": "alpine.example", "tenant": tenantID, "owner": "the-owner"},
 	}))
+}
+
+// TestSweep_WarnsOfEachCredential rotates: the old secret ends while the new one, and a certificate, go on.
+func TestSweep_WarnsOfEachCredential(t *testing.T) {
+	each(t, func(h *harness) {
+		old := application(start.Add(10 * day))
+		old.NextSecret = tenant.Credential{Value: secret.New("next"), Ends: start.Add(40 * day)}
+		old.NextCertificate = tenant.Credential{Value: secret.New("certificate"), Ends: start.AddDate(1, 0, 0)}
+		h.changeInstance(func(in *tenant.Instance) { in.Settings.Application = old })
+		h.sweep()
+		h.panel.mu.Lock()
+		var names []string
+		for _, n := range h.panel.sent {
+			names = append(names, n.Credential)
+		}
+		h.panel.mu.Unlock()
+		if slices.Sort(names); !slices.Equal(names, []string{tenant.SecretName, tenant.NextSecretName}) {
+			h.Fatalf("warned of %v, want both secrets", names)
+		}
+		h.checkSent("credential_warning 10", "credential_warning 40")
+		h.advance(4 * day)
+		h.sweep()
+		h.checkSent("credential_warning 6")
+		h.changeInstance(func(in *tenant.Instance) { in.Settings.Application.Secret = tenant.Credential{} })
+		h.advance(6 * day)
+		h.sweep()
+		h.checkSent("credential_warning 30")
+	})
+}
+
+// TestState_TakesOverTheCountdownOfEarlierPrograms does not warn again of what was warned of.
+func TestState_TakesOverTheCountdownOfEarlierPrograms(t *testing.T) {
+	each(t, func(h *harness) {
+		ends := start.Add(20 * day)
+		h.changeInstance(func(in *tenant.Instance) { in.Settings.Application = application(ends) })
+		h.keepState(notify.State{Credential: notify.Countdown{Ends: ends, Notified: 30}})
+		h.sweep()
+		h.checkSent()
+		h.advance(6 * day)
+		h.sweep()
+		h.checkSent("credential_warning 14")
+	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
 
@@ -41,8 +42,11 @@ type State struct {
 	// Disowned is when the consent was taken back of which the provider was last notified.
 	Disowned time.Time `json:"disowned,omitzero"`
 
-	Expiry     Countdown `json:"expiry,omitzero"`     // of the token
-	Credential Countdown `json:"credential,omitzero"` // of the last credential of the application
+	Expiry Countdown `json:"expiry,omitzero"` // of the token
+	// Credentials are those of the credentials of the application, by their names. Credential is what programs before them kept:
+	// that of the last one.
+	Credentials map[string]Countdown `json:"credentials,omitempty"`
+	Credential  Countdown            `json:"credential,omitzero"`
 
 	// Waiting are the consents that wait and that people were notified of.
 	Waiting []string `json:"waiting,omitempty"`
@@ -101,10 +105,12 @@ func (c *Countdown) advance(ends time.Time, warnings []int, now time.Time) bool 
 
 // A change is something that people must be notified of.
 type change struct {
-	kind     Kind
-	reason   *failure.Record
-	ends     time.Time
-	provider bool // for the provider instead of the tenant's account
+	kind   Kind
+	reason *failure.Record
+	ends   time.Time
+	// credential is the name of the credential that ends.
+	credential string
+	provider   bool // for the provider instead of the tenant's account
 }
 
 // update records the status of a tenant and returns what people must be notified of. ownCredential means that the tenant has
@@ -131,12 +137,12 @@ func (s *State) update(status token.Status, ownCredential bool, now time.Time) [
 			s.Trouble = ""
 		}
 	}
-	var credentialEnds time.Time
+	var credentials []tenant.CredentialEnd
 	if ownCredential {
-		credentialEnds = status.SecretEnds
+		credentials = status.Credentials
 	}
 	changes = append(changes, s.waiting(status, now)...)
-	return append(changes, s.credential(credentialEnds, now)...)
+	return append(changes, s.credentials(credentials, now)...)
 }
 
 // disowned returns an alarm for the provider if a consent was taken back since the last one. The tenant's account may be the one
@@ -183,12 +189,33 @@ func (s *State) waiting(status token.Status, now time.Time) []change {
 // shown returns how a person is named in notices.
 func shown(p token.Person) string { return cmp.Or(p.Username, p.Name, p.ObjectID) }
 
-// credential returns a warning if the end of a credential is near.
-func (s *State) credential(ends, now time.Time) []change {
-	if !s.Credential.advance(ends, credentialDays(), now) {
-		return nil
+// credentials returns a warning of each credential whose end is near.
+func (s *State) credentials(all []tenant.CredentialEnd, now time.Time) []change {
+	var changes []change
+	kept := make(map[string]Countdown, len(all))
+	for _, c := range all {
+		countdown, known := s.Credentials[c.Name]
+		if !known && !c.Ends.IsZero() && s.Credential.Ends.Equal(c.Ends) {
+			countdown = s.Credential // warned of by a program before
+		}
+		if countdown.advance(c.Ends, credentialDays(), now) {
+			changes = append(changes, change{kind: CredentialWarning, ends: c.Ends, credential: c.Name})
+		}
+		if !countdown.Ends.IsZero() {
+			kept[c.Name] = countdown
+		}
 	}
-	return []change{{kind: CredentialWarning, ends: ends}}
+	s.Credentials, s.Credential = kept, Countdown{}
+	return changes
+}
+
+// credentialTimes returns when warnings of credentials are due.
+func credentialTimes(all []tenant.CredentialEnd) []time.Time {
+	var moments []time.Time
+	for _, c := range all {
+		moments = append(moments, warningTimes(c.Ends, credentialDays())...)
+	}
+	return moments
 }
 
 // alarm returns the alarm that the status causes, unless people were notified of it already. A tenant without a token
@@ -227,7 +254,7 @@ func (s *State) next(status token.Status, ownCredential bool, now time.Time) tim
 	moments := []time.Time{status.ExpiresAt}
 	moments = append(moments, warningTimes(status.ExpiresAt, expiryDays())...)
 	if ownCredential {
-		moments = append(moments, warningTimes(status.SecretEnds, credentialDays())...)
+		moments = append(moments, credentialTimes(status.Credentials)...)
 	}
 	if !s.FailingSince.IsZero() {
 		moments = append(moments, s.FailingSince.Add(alarmDelay))

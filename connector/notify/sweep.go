@@ -141,8 +141,8 @@ func (s *Service) processInstance(ctx context.Context, a *Announcement) (time.Ti
 		return time.Time{}, err
 	}
 	now := s.cfg.Now()
-	ends := in.Settings.Application.Ends(now)
-	changes := a.State.credential(ends, now)
+	credentials := in.Settings.Application.CredentialEnds()
+	changes := a.State.credentials(credentials, now)
 	happened, err := s.cfg.Store.InstanceEvents(ctx, in.Key, incidents(), now.Add(-incidentAge), maxOutbox)
 	if err != nil {
 		return time.Time{}, err
@@ -155,7 +155,7 @@ func (s *Service) processInstance(ctx context.Context, a *Announcement) (time.Ti
 	if err := s.deliver(ctx, a); err != nil {
 		return time.Time{}, err
 	}
-	return a.State.earliest(warningTimes(ends, credentialDays()), now), nil
+	return a.State.earliest(credentialTimes(credentials), now), nil
 }
 
 // enqueue adds a notice of each change to the outbox, once per channel.
@@ -163,7 +163,7 @@ func (s *Service) enqueue(state *State, about Notice, changes []change, now time
 	for _, c := range changes {
 		n := about
 		n.ID, n.At, n.Kind, n.Reason, n.Ends, n.Days = random.ID(), now, c.kind, c.reason, c.ends, daysUntil(c.ends, now)
-		n.Provider = c.provider
+		n.Provider, n.Credential = c.provider, c.credential
 		for _, channel := range s.cfg.Channels {
 			state.Outbox = append(state.Outbox, Delivery{Channel: channel.Name(), Notice: n})
 		}

@@ -18,6 +18,8 @@ type sealedCredentials struct {
 	Certificate sealedCredential `json:"certificate,omitzero"`
 	Secret      sealedCredential `json:"secret,omitzero"`
 	NextSecret  sealedCredential `json:"nextSecret,omitzero"`
+	// NextCertificate is absent in what programs before it stored.
+	NextCertificate sealedCredential `json:"nextCertificate,omitzero"`
 }
 
 type sealedCredential struct {
@@ -36,7 +38,7 @@ func (c sealedCredential) credential() tenant.Credential {
 
 // storedApplication returns a as the store reads it back.
 func storedApplication(a tenant.Application) tenant.Application {
-	for _, c := range []*tenant.Credential{&a.Certificate, &a.Secret, &a.NextSecret} {
+	for _, c := range []*tenant.Credential{&a.Certificate, &a.NextCertificate, &a.Secret, &a.NextSecret} {
 		if c.Value.Empty() {
 			*c = tenant.Credential{}
 			continue
@@ -59,7 +61,7 @@ func (s *Store) sealCredentials(a tenant.Application, table, row string) ([]byte
 	if len(a.Credentials()) == 0 {
 		return nil, nil
 	}
-	text, err := json.Marshal(sealedCredentials{sealedOf(a.Certificate), sealedOf(a.Secret), sealedOf(a.NextSecret)})
+	text, err := json.Marshal(sealedCredentials{sealedOf(a.Certificate), sealedOf(a.Secret), sealedOf(a.NextSecret), sealedOf(a.NextCertificate)})
 	if err != nil {
 		return nil, fmt.Errorf("encoding credentials: %w", err)
 	}
@@ -78,5 +80,6 @@ func (s *Store) applicationOf(id string, sealed []byte, table, row string) tenan
 	}
 	return tenant.Application{
 		ID: id, Certificate: stored.Certificate.credential(), Secret: stored.Secret.credential(), NextSecret: stored.NextSecret.credential(),
+		NextCertificate: stored.NextCertificate.credential(),
 	}
 }

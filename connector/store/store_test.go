@@ -37,8 +37,9 @@ func newInstance() tenant.Instance {
 			Cloud: "global",
 			Application: tenant.Application{
 				ID: random.ID(), Secret: tenant.Credential{Value: secret.New("canary-instance-secret"), Ends: noon.AddDate(1, 0, 0), Since: noon},
-				NextSecret:  tenant.Credential{Value: secret.New("canary-next-secret")},
-				Certificate: tenant.Credential{Value: secret.New("canary-certificate"), Ends: noon.AddDate(2, 0, 0), Since: noon},
+				NextSecret:      tenant.Credential{Value: secret.New("canary-next-secret")},
+				NextCertificate: tenant.Credential{Value: secret.New("canary-next-certificate"), Ends: noon},
+				Certificate:     tenant.Credential{Value: secret.New("canary-certificate"), Ends: noon.AddDate(2, 0, 0), Since: noon},
 			},
 			MFARequest:        "amr",
 			Borrowers:         []tenant.Borrower{tenant.NewBorrower("one"), {ID: "two", APIs: []string{"graph"}, Directories: []string{tenant.PartnerDirectory, "d1"}}},

@@ -16,7 +16,8 @@ type Application struct {
 	ID          string // application (client) ID, a GUID in lower case
 	Certificate Credential
 	Secret      Credential
-	NextSecret  Credential // may be valid at the same time
+	// NextCertificate and NextSecret may be valid at the same time.
+	NextCertificate, NextSecret Credential
 
 	// Federated lets the deployment's federated token authenticate the application, too. It is set only in the application of a
 	// Client, and only if that is the instance's.
@@ -59,9 +60,61 @@ func (a Application) Usable() error {
 // Credentials returns the credentials that are set.
 func (a Application) Credentials() []Credential {
 	var all []Credential
-	for _, c := range []Credential{a.Certificate, a.Secret, a.NextSecret} {
-		if !c.Value.Empty() {
-			all = append(all, c)
+	for _, slot := range a.slots() {
+		if !slot.Value.Empty() {
+			all = append(all, *slot.Credential)
+		}
+	}
+	return all
+}
+
+// The names of credentials, which are those of the properties in which they are entered.
+const (
+	CertificateName     = "applicationCertificate"
+	NextCertificateName = "nextApplicationCertificate"
+	SecretName          = "applicationSecret"
+	NextSecretName      = "nextApplicationSecret"
+	FederatedName       = "federated"
+)
+
+// A slot is where a credential is entered.
+type slot struct {
+	name string
+	*Credential
+}
+
+// slots returns the slots of a, with or without a credential.
+func (a *Application) slots() []slot {
+	return []slot{
+		{CertificateName, &a.Certificate}, {NextCertificateName, &a.NextCertificate}, {SecretName, &a.Secret}, {NextSecretName, &a.NextSecret},
+	}
+}
+
+// Slot returns the credential with a name, to be read or changed; nil when there is none of that name.
+func (a *Application) Slot(name string) *Credential {
+	for _, s := range a.slots() {
+		if s.name == name {
+			return s.Credential
+		}
+	}
+	return nil
+}
+
+// A CredentialEnd says when a credential stops working, without its value.
+type CredentialEnd struct {
+	Name string
+	Ends time.Time // zero when it is not known
+}
+
+// CredentialEnds returns the ends of the credentials that are set. The federated token has none.
+func (a Application) CredentialEnds() []CredentialEnd {
+	var all []CredentialEnd
+	if a.Federated {
+		all = append(all, CredentialEnd{Name: FederatedName})
+	}
+	for _, s := range a.slots() {
+		if !s.Value.Empty() {
+			all = append(all, CredentialEnd{s.name, s.Ends})
 		}
 	}
 	return all
@@ -69,8 +122,8 @@ func (a Application) Credentials() []Credential {
 
 // WithoutValues returns a as a change of settings that keeps all stored credentials and their ends.
 func (a Application) WithoutValues() Application {
-	for _, c := range []*Credential{&a.Certificate, &a.Secret, &a.NextSecret} {
-		*c = Credential{Ends: c.Ends}
+	for _, s := range a.slots() {
+		*s.Credential = Credential{Ends: s.Ends}
 	}
 	return a
 }
@@ -101,11 +154,8 @@ func (a Application) checked(now time.Time) (Application, error) {
 		}
 		a.ID = id.String()
 	}
-	for _, c := range []struct {
-		name  string
-		value secret.Text
-	}{{"the certificate", a.Certificate.Value}, {"the client secret", a.Secret.Value}, {"the next client secret", a.NextSecret.Value}} {
-		if err := checkSetting(c.name, c.value.Reveal()); err != nil {
+	for _, s := range a.slots() {
+		if err := checkSetting(s.name, s.Value.Reveal()); err != nil {
 			return Application{}, err
 		}
 	}
@@ -117,16 +167,18 @@ func (a Application) checked(now time.Time) (Application, error) {
 		}
 		c.Since = now
 	}
-	if a.Certificate.Value.Empty() {
-		return a, nil
-	}
-	certificate, err := ParseCertificate(a.Certificate.Value)
-	if err != nil {
-		return Application{}, err
-	}
-	a.Certificate.Ends, a.Certificate.Since = certificate.Leaf.NotAfter, now
-	if !now.Before(a.Certificate.Ends) {
-		return Application{}, failure.New(failure.CertificateExpired, "end", a.Certificate.Ends.UTC().Format(time.DateOnly))
+	for _, c := range []*Credential{&a.Certificate, &a.NextCertificate} {
+		if c.Value.Empty() {
+			continue
+		}
+		certificate, err := ParseCertificate(c.Value)
+		if err != nil {
+			return Application{}, err
+		}
+		c.Ends, c.Since = certificate.Leaf.NotAfter, now
+		if !now.Before(c.Ends) {
+			return Application{}, failure.New(failure.CertificateExpired, "end", c.Ends.UTC().Format(time.DateOnly))
+		}
 	}
 	return a, nil
 }
@@ -138,18 +190,20 @@ func (a *Application) keep(stored Application) {
 		stored = Application{}
 	}
 	a.Unreadable = stored.Unreadable
-	for _, c := range []Credential{a.Certificate, a.Secret, a.NextSecret} {
-		if !c.Value.Empty() || c.Remove {
+	for _, s := range a.slots() {
+		if !s.Value.Empty() || s.Remove {
 			a.Unreadable = false
 		}
 	}
 	// The end of a certificate is read from it, not entered.
-	if a.Certificate.Value.Empty() {
-		a.Certificate.Ends = stored.Certificate.Ends
+	for _, name := range []string{CertificateName, NextCertificateName} {
+		if c := a.Slot(name); c.Value.Empty() {
+			c.Ends = stored.Slot(name).Ends
+		}
 	}
-	a.Certificate.keep(stored.Certificate)
-	a.Secret.keep(stored.Secret)
-	a.NextSecret.keep(stored.NextSecret)
+	for _, s := range a.slots() {
+		s.keep(*stored.Slot(s.name))
+	}
 }
 
 func (c *Credential) keep(stored Credential) {
@@ -160,5 +214,12 @@ func (c *Credential) keep(stored Credential) {
 		*c = Credential{}
 	default:
 		c.Value, c.Since = stored.Value, stored.Since
+		if sameDay(c.Ends, stored.Ends) {
+			c.Ends = stored.Ends // as it was read from Microsoft, to the second
+		}
 	}
+}
+
+func sameDay(a, b time.Time) bool {
+	return !a.IsZero() && !b.IsZero() && a.UTC().Format(time.DateOnly) == b.UTC().Format(time.DateOnly)
 }

@@ -132,7 +132,7 @@ func (r *Resolved) Client() Client {
 	settings := &r.Instance.Settings
 	application := settings.Application
 	application.Federated = r.Instance.Deployment.Federated
-	if settings.TenantApplication && r.Tenant.Application.ID != "" {
+	if r.ownApplication() {
 		application = r.Tenant.Application
 	}
 	return Client{Cloud: settings.Cloud, DirectoryID: r.Tenant.DirectoryID, Application: application, MFARequest: settings.MFARequest, Deployment: r.Instance.Deployment}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/secret"
@@ -82,6 +83,7 @@ func (s *Service) Exchange(ctx context.Context, x CodeExchange) (Grant, error) {
 		return Grant{}, err
 	}
 	g.RefreshToken, g.IssuedAt = newest.RefreshToken, newest.IssuedAt
+	s.recordEnds(ctx, r, g.Checks.Ends, audit.Actor{Kind: audit.Visitor, Name: person.Username})
 	switch {
 	case g.Checks.GlobalAdmin == No:
 		return Grant{}, failure.New(failure.RoleMissing, "username", person.Username, "role", "Global admin")
@@ -137,7 +139,7 @@ func (s *Service) checkPartnerCenter(ctx context.Context, c tenant.Client, redee
 	if mfa == Unknown && !s.cfg.AcceptUnknownMFA {
 		return Checks{}, failure.New(failure.MFAUnknown)
 	}
-	return Checks{MFA: mfa, GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: lacking(ctx, probe, redeemed.Missing)}}, nil
+	return Checks{MFA: mfa, GlobalAdmin: Unknown, AdminAgent: Unknown, Credential: redeemed.Credential, APIs: map[API]Probe{PartnerCenter: lacking(ctx, probe, redeemed.Missing)}}, nil
 }
 
 // checkOthers redeems the value of g for every api but Partner Center, which also proves that one refresh token serves all apis, and adds
@@ -165,6 +167,7 @@ func (s *Service) checkOthers(ctx context.Context, c tenant.Client, g *Grant, ch
 		checks.APIs[api] = lacking(ctx, s.cfg.Microsoft.Probe(ctx, c, api, redeemed.AccessToken), redeemed.Missing)
 		if api == Graph {
 			checks.GlobalAdmin, checks.AdminAgent = s.cfg.Microsoft.Roles(ctx, c, redeemed.AccessToken)
+			checks.Ends = s.cfg.Microsoft.CredentialEnds(ctx, c, redeemed.AccessToken)
 		}
 	}
 	return mismatch, nil

@@ -126,6 +126,10 @@ type Checks struct {
 	GlobalAdmin Answer        `json:"globalAdmin"`
 	AdminAgent  Answer        `json:"adminAgent"`
 	APIs        map[API]Probe `json:"apis,omitempty"`
+	// Credential is the name of the application's credential that worked.
+	Credential string `json:"credential,omitempty"`
+	// Ends are when secrets of the application end, as Graph just told. They are stored with the application.
+	Ends map[string]time.Time `json:"-"`
 }
 
 // A Probe is the outcome of one cheap read-only call to an api.

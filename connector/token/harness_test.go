@@ -58,6 +58,7 @@ type fakeMicrosoft struct {
 	answer func(redeemed *token.Redemption) // changes every answer
 
 	mu     sync.Mutex // guards the fields below
+	ends   map[string]time.Time
 	issued int
 	asked  []string // refresh tokens presented, in order
 	calls  []call   // of Renew and Probe, in order
@@ -174,6 +175,10 @@ func (m *fakeMicrosoft) Probe(ctx context.Context, _ tenant.Client, api token.AP
 		return m.probe(api)
 	}
 	return token.Probe{Works: token.Yes, At: m.now(), MFA: token.Yes}
+}
+
+func (m *fakeMicrosoft) CredentialEnds(context.Context, tenant.Client, secret.Text) map[string]time.Time {
+	return m.ends
 }
 
 func (m *fakeMicrosoft) Roles(context.Context, tenant.Client, secret.Text) (globalAdmin, adminAgent token.Answer) {

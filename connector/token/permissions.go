@@ -4,9 +4,11 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
 )
 
 // recordPermissions appends an event if the consent lacks other permissions than at the checks before: because it was given
@@ -22,6 +24,17 @@ func (s *Service) recordPermissions(ctx context.Context, instanceKey, tenantID s
 		e.Details = map[string]string{"permissions": is}
 	}
 	return audit.Append(ctx, s.cfg.Store, s.cfg.Now(), e)
+}
+
+// recordEnds stores when credentials end, as Graph told. That it fails is logged: people can enter the ends, and the next check
+// reads them again.
+func (s *Service) recordEnds(ctx context.Context, r tenant.Resolved, ends map[string]time.Time, by audit.Actor) {
+	if len(ends) == 0 {
+		return
+	}
+	if err := s.cfg.RecordEnds(ctx, r, ends, by); err != nil {
+		s.cfg.Log.WarnContext(ctx, "storing the ends of credentials failed", "tenant", r.Tenant.ID, "reference", failure.Reference(ctx), "err", err)
+	}
 }
 
 // missing returns the permissions that the consent lacks with their apis, for people to read; "" when it lacks none.

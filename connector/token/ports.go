@@ -111,6 +111,9 @@ type Microsoft interface {
 	Customers(ctx context.Context, c tenant.Client, partnerCenterToken secret.Text) ([]Customer, error)
 	// Relationships reads all relationships of a partner with customers from Graph.
 	Relationships(ctx context.Context, c tenant.Client, graphToken secret.Text) ([]Relationship, error)
+	// CredentialEnds reads from Graph when client secrets of c's application end, by the names of the credentials. What Graph
+	// does not tell is left out.
+	CredentialEnds(ctx context.Context, c tenant.Client, graphToken secret.Text) map[string]time.Time
 	// Roles reads from Graph which roles the signed-in account has; unknown when Graph does not say.
 	Roles(ctx context.Context, c tenant.Client, graphToken secret.Text) (globalAdmin, adminAgent Answer)
 }
@@ -136,7 +139,9 @@ type Redemption struct {
 	// Missing are the permissions of API that the consent was asked for and that the tokens lack; nil when the answer does not
 	// tell.
 	Missing []string
-	Subject Subject
+	// Credential is the name of the application's credential that was used.
+	Credential string
+	Subject    Subject
 }
 
 // A Subject is the account and the directory that a redemption was for, as far as Microsoft's answer tells: by its id_token,

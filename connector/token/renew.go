@@ -409,6 +409,8 @@ func (s *Service) checkSuccessor(ctx context.Context, r tenant.Resolved, g Grant
 	}
 	isLost := checks.MFA == No
 	lost := failure.New(failure.MFARequired)
+	checks.Credential = redeemed.Credential
+	s.recordEnds(context.WithoutCancel(ctx), r, checks.Ends, by)
 	before := g.Checks
 	return s.saveChecks(context.WithoutCancel(ctx), r, g, checks, checked, func(ctx context.Context) error {
 		if err := s.recordPermissions(ctx, r.Tenant.InstanceKey, r.Tenant.ID, before, checks, by); err != nil {

@@ -17,6 +17,7 @@ import (
 	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/limit"
 	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/tenant"
 )
 
 // Config is what a Service needs.
@@ -78,6 +79,9 @@ type Config struct {
 
 	// Rand returns numbers in [0, 1) for jitter. Default: math/rand/v2.
 	Rand func() float64
+
+	// RecordEnds stores when credentials of a tenant's application end. Default: it stores nothing.
+	RecordEnds func(ctx context.Context, r tenant.Resolved, ends map[string]time.Time, by audit.Actor) error
 
 	// Limits bounds how often renewals and checks of a tenant may be asked for. Default: no limit.
 	Limits *limit.Limiter
@@ -164,6 +168,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if !length.Fits(cfg.Owner, length.ID) {
 		return nil, errors.New("token: the owner's name is too long")
+	}
+	if cfg.RecordEnds == nil {
+		cfg.RecordEnds = func(context.Context, tenant.Resolved, map[string]time.Time, audit.Actor) error { return nil }
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

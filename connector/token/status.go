@@ -51,7 +51,9 @@ type Status struct {
 	Directory     string // as entered
 	ApplicationID string
 	// SecretEnds is when the last credential of the application stops working (tenant.Application.Ends).
-	SecretEnds  time.Time
+	SecretEnds time.Time
+	// Credentials are the credentials of the application. Checks.Credential names the one that worked last.
+	Credentials []tenant.CredentialEnd
 	ConsentedBy Person
 	AskedBy     string
 	Procedure   Procedure
@@ -137,7 +139,7 @@ func statusOfSettings(r tenant.Resolved, now time.Time) Status {
 	c := r.Client()
 	return Status{
 		DirectoryID: c.DirectoryID, Directory: r.Tenant.Directory,
-		ApplicationID: c.Application.ID, SecretEnds: c.Application.Ends(now),
+		ApplicationID: c.Application.ID, SecretEnds: c.Application.Ends(now), Credentials: c.Application.CredentialEnds(),
 		Checks: Checks{MFA: Unknown, GlobalAdmin: Unknown, AdminAgent: Unknown}, Deployment: c.Deployment,
 	}
 }

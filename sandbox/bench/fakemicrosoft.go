@@ -77,6 +77,11 @@ func (m *fakeMicrosoft) Roles(ctx context.Context, _ tenant.Client, _ secret.Tex
 	return token.Yes, token.Yes
 }
 
+// CredentialEnds implements token.Microsoft.
+func (m *fakeMicrosoft) CredentialEnds(context.Context, tenant.Client, secret.Text) map[string]time.Time {
+	return nil
+}
+
 // ResolveDirectory implements token.Microsoft.
 func (m *fakeMicrosoft) ResolveDirectory(_ context.Context, _, directory string) (string, error) {
 	return directory, nil

@@ -34,16 +34,16 @@ func (s *Simulator) graphApplication(w http.ResponseWriter, r *http.Request, who
 	id := func(name string) string { return uuid.NewSHA1(uuid.MustParse(app.ID), []byte(name)).String() }
 	secrets, certificates := []map[string]any{}, []map[string]any{}
 	for _, secret := range app.Secrets {
-		hint, ends := any(secret.Value[:min(3, len(secret.Value))]), secret.Ends
+		hint, ends := any(secret.Value[:min(3, len(secret.Value))]), any(secret.Ends.UTC().Format(time.RFC3339))
 		if secret.NoHint {
 			hint = nil
 		}
-		if ends.IsZero() {
-			ends = s.now().AddDate(100, 0, 0)
+		if secret.Ends.IsZero() {
+			ends = nil
 		}
 		secrets = append(secrets, map[string]any{
-			"customKeyIdentifier": nil, "displayName": "Secret", "endDateTime": ends.UTC().Format(time.RFC3339), "hint": hint,
-			"keyId": id(secret.Value), "secretText": nil, "startDateTime": ends.AddDate(-1, 0, 0).UTC().Format(time.RFC3339),
+			"customKeyIdentifier": nil, "displayName": "Secret", "endDateTime": ends, "hint": hint,
+			"keyId": id(secret.Value), "secretText": nil,
 		})
 	}
 	for _, certificate := range app.Certificates {

@@ -318,7 +318,7 @@ func (p *platform) operation(name string, c panel.Call) panel.Answer {
 			return refusal(fail(failure.BadRequest, "reason", "not JSON"))
 		}
 		maps.Copy(p.tenant, p.saved)
-		for _, secret := range []string{"applicationSecret", "nextApplicationSecret", "applicationCertificate"} {
+		for _, secret := range []string{"applicationSecret", "nextApplicationSecret", "applicationCertificate", "nextApplicationCertificate"} {
 			delete(p.tenant, secret)
 		}
 		return answer(p.tenant)

@@ -33,7 +33,7 @@ func (s scenario) configure(root string, changed map[string]any) map[string]any 
 		s.Fatalf("Configure() = %v", err)
 	}
 	kept, _ := s.Platform.Resource(root)
-	for _, name := range []string{"applicationSecret", "nextApplicationSecret", "applicationCertificate"} {
+	for _, name := range []string{"applicationSecret", "nextApplicationSecret", "applicationCertificate", "nextApplicationCertificate"} {
 		if kept[name] != "" {
 			s.Errorf("the platform keeps a value of %s, want none", name)
 		}
@@ -86,6 +86,19 @@ func TestCredentials_Rotation(t *testing.T) {
 	s.visit(browser, s.signIn(browser, s.begin(browser), right()))
 	s.checkState("active")
 
+	// Microsoft tells when the secret ends, whatever was entered.
+	ends := time.Date(2029, 5, 6, 7, 8, 9, 0, time.UTC)
+	check(t, s.Microsoft.SetSecrets(world.ApplicationID, microsoft.Secret{Value: "first~secret", Ends: ends}))
+	s.configure(root, map[string]any{"applicationSecret": "first~secret", "applicationSecretEnd": "2028-01-01"})
+	s.renew()
+	if _, got := s.renew(); !got.Equal(ends) {
+		t.Errorf("the secret ends on %s, want %s, as Microsoft tells", got, ends)
+	}
+	check(t, s.Platform.Refresh(t.Context(), root))
+	if kept, _ := s.Platform.Resource(root); kept["applicationSecretEnd"] != ends.Format(time.DateOnly) {
+		t.Errorf("the platform keeps the secret's end %v, want %s", kept["applicationSecretEnd"], ends.Format(time.DateOnly))
+	}
+
 	s.configure(root, map[string]any{"nextApplicationSecret": "next~secret", "nextApplicationSecretEnd": "2030-01-31"})
 	check(t, s.Microsoft.SetSecrets(world.ApplicationID, microsoft.Secret{Value: "next~secret"}))
 	if refused, ends := s.renew(); refused != 0 || ends.Format(time.DateOnly) != "2030-01-31" {
@@ -107,6 +120,18 @@ func TestCredentials_Rotation(t *testing.T) {
 	kept, _ := s.Platform.Resource(root)
 	if got, want := kept["applicationCertificateEnd"], leaf.NotAfter.Format(time.DateOnly); got != want || kept["nextApplicationSecretEnd"] != "" {
 		t.Errorf("the platform keeps the certificate's end %v and the secret's end %v, want %s and none", got, kept["nextApplicationSecretEnd"], want)
+	}
+	next, text := newCertificate(t, s.Clock.Now().AddDate(0, 1, 0))
+	s.configure(root, map[string]any{"nextApplicationCertificate": text})
+	s.Clock.Advance(2 * time.Minute) // so many renewals in a minute are refused
+	s.renew()                        // Microsoft does not know the next one yet
+	check(t, s.Microsoft.SetCertificates(world.ApplicationID, next))
+	if refused, ends := s.renew(); refused != 1 || !ends.Equal(next.NotAfter) {
+		t.Errorf("a renewal with the next certificate alone was refused %d times and reports the expiry %s, want once, for the first one, and %s", refused, ends, next.NotAfter)
+	}
+	check(t, s.Microsoft.SetCertificates(world.ApplicationID, leaf))
+	if answer := s.As(t.Context(), world.Petra, http.MethodPost, root, "removeCredential", []byte(`{"credential":"nextApplicationCertificate"}`)); answer.Status != http.StatusOK {
+		t.Fatalf("removeCredential of the next certificate = %d %s", answer.Status, answer.Body)
 	}
 	if refused, ends := s.renew(); refused != 0 || !ends.Equal(leaf.NotAfter) {
 		t.Errorf("a renewal with the certificate was refused %d times and reports the expiry %s, want 0 and %s", refused, ends, leaf.NotAfter)

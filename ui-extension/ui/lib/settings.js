@@ -14,7 +14,8 @@ define([
     "use strict";
 
     const readable = ["applicationId", "applicationSecretEnd", "nextApplicationSecretEnd"];
-    const secrets = ["applicationSecret", "nextApplicationSecret", "applicationCertificate"];
+    const certificates = ["applicationCertificate", "nextApplicationCertificate"];
+    const secrets = ["applicationSecret", "nextApplicationSecret"].concat(certificates);
     const fields = ["directory"].concat(readable, secrets);
 
     // Failure code of the connector → the field at which it is shown.
@@ -93,8 +94,11 @@ define([
             secrets.forEach(function (name) { setText(name, ""); });
         };
 
-        const fillCertificateEnd = function (resource) {
-            setText("applicationCertificateEnd", resource.applicationCertificateEnd ? words.date(resource.applicationCertificateEnd + "T12:00:00Z") : t("None"));
+        const fillCertificateEnds = function (resource) {
+            certificates.forEach(function (name) {
+                const end = resource[name + "End"];
+                setText(name + "End", end ? words.date(end + "T12:00:00Z") : t("None"));
+            });
         };
 
         /* allowRemoval enables the buttons that remove credentials: which of them the connector has, nobody reads. */
@@ -106,7 +110,7 @@ define([
             tenant = resource;
             setText("directory", resource.directory);
             readable.forEach(function (name) { setText(name, resource[name]); });
-            fillCertificateEnd(resource);
+            fillCertificateEnds(resource);
             clearSecrets();
             allowRemoval(true);
         };
@@ -142,9 +146,15 @@ define([
             return changed;
         };
 
+        /* shownAt returns the field at which a failure is shown: of two of a kind, the one that was entered. */
+        const shownAt = function (name) {
+            const next = "next" + name.charAt(0).toUpperCase() + name.slice(1);
+            return fields.indexOf(next) >= 0 && !text(name) && text(next) ? next : name;
+        };
+
         const refused = function (error) {
             const failure = failures.read(error).failure;
-            const name = failure && fieldOf[failure.code];
+            const name = failure && fieldOf[failure.code] && shownAt(fieldOf[failure.code]);
             if (name && (own || name === "directory")) {
                 showErrors(Object.fromEntries([[name, failures.messageOf(t, failure)]]));
             } else {
@@ -156,8 +166,8 @@ define([
         const removed = function (name, resource) {
             tenant = Object.assign({}, tenant, resource);
             setText(name, "");
-            if (name === "applicationCertificate") {
-                fillCertificateEnd(tenant);
+            if (certificates.indexOf(name) >= 0) {
+                fillCertificateEnds(tenant);
             } else {
                 setText(name + "End", "");
             }
@@ -191,7 +201,7 @@ define([
                 const chosen = operationsOf.choose(panel.vars().tenant, panel.subscription()).tenant;
                 ["applicationSecret", "nextApplicationSecret"].forEach(function (name) { dom.secret(widget(name)); });
                 fields.forEach(function (name) { dom.live(widget(name + "Error"), "assertive"); });
-                dom.oneTime(widget("applicationCertificate"));
+                certificates.forEach(function (name) { dom.oneTime(widget(name)); });
                 widget("directoryPanel").set("visible", Boolean(chosen));
                 setText("note", chosen ? "" : t("This account has no Azure Partner subscription, so there is nothing to set up."));
                 if (!chosen || tenant) {

@@ -32,6 +32,22 @@ define([], function () {
         ]];
     };
 
+    const certificate = function (panel, name, label, endLabel, removeLabel, remove) {
+        const t = panel.t;
+        return [
+            ["aps/TextArea", {
+                id: panel.id(name),
+                label: label,
+                gridSize: whole,
+                value: "",
+                hint: t("Instead of a secret: the certificate and its unencrypted RSA private key in PEM. Leave it empty to keep what is stored.")
+            }],
+            fault(panel, name),
+            ["aps/Output", { id: panel.id(name + "End"), label: endLabel, gridSize: whole, value: "" }],
+            removal(panel, name, removeLabel, remove)
+        ];
+    };
+
     return function (panel, remove) {
         const t = panel.t;
         return [
@@ -53,18 +69,8 @@ define([], function () {
                 ]],
                 secret(panel, "applicationSecret", t("Client secret"), t("Client secret ends"), t("Remove Client Secret"), remove),
                 secret(panel, "nextApplicationSecret", t("Next client secret"), t("Next client secret ends"), t("Remove Next Client Secret"), remove),
-                ["aps/FieldSet", { gridSize: whole }, [
-                    ["aps/TextArea", {
-                        id: panel.id("applicationCertificate"),
-                        label: t("Certificate"),
-                        gridSize: whole,
-                        value: "",
-                        hint: t("Instead of a secret: the certificate and its unencrypted RSA private key in PEM. Leave it empty to keep what is stored.")
-                    }],
-                    fault(panel, "applicationCertificate"),
-                    ["aps/Output", { id: panel.id("applicationCertificateEnd"), label: t("Certificate ends"), gridSize: whole, value: "" }],
-                    removal(panel, "applicationCertificate", t("Remove Certificate"), remove)
-                ]]
+                ["aps/FieldSet", { gridSize: whole }, certificate(panel, "applicationCertificate", t("Certificate"), t("Certificate ends"), t("Remove Certificate"), remove)],
+                ["aps/FieldSet", { gridSize: whole }, certificate(panel, "nextApplicationCertificate", t("Next certificate"), t("Next certificate ends"), t("Remove Next Certificate"), remove)]
             ]],
             ["aps/Panel", { id: panel.id("providerPanel"), title: t("Application"), visible: false }, [
                 ["aps/FieldSet", { gridSize: whole }, [

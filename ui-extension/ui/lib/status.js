@@ -65,12 +65,26 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
         });
     };
 
-    const secretEnd = function (t, s) {
-        if (!s.secretEndsAt) {
+    const end = function (t, at, now) {
+        if (!at) {
             return t("Not known");
         }
-        const date = words.date(s.secretEndsAt);
-        return new Date(s.secretEndsAt) > new Date(s.now) ? date : t("Ended on __date__", { date: date });
+        const date = words.date(at);
+        return new Date(at) > new Date(now) ? date : t("Ended on __date__", { date: date });
+    };
+
+    /* secretEnd tells when each credential ends, and which one is in use; connectors before these told the last end only. */
+    const secretEnd = function (t, s) {
+        if (!s.credentials || !s.credentials.length) {
+            return end(t, s.secretEndsAt, s.now);
+        }
+        return s.credentials.map(function (c) {
+            const name = words.credential(t, c.name);
+            return t("__name__: __state__", {
+                name: c.used ? t("__name__ (in use)", { name: name }) : name,
+                state: c.name === "federated" ? t("No end") : end(t, c.endsAt, s.now)
+            });
+        }).join("; ");
     };
 
     /* waitingValues returns the values of the texts about a consent that waits. */

@@ -50,6 +50,17 @@ define([], function () {
             return api;
         },
 
+        credential: function (t, name) {
+            switch (name) {
+            case "applicationSecret": return t("Client secret");
+            case "nextApplicationSecret": return t("Next client secret");
+            case "applicationCertificate": return t("Certificate");
+            case "nextApplicationCertificate": return t("Next certificate");
+            case "federated": return t("Federated token");
+            }
+            return name;
+        },
+
         action: function (t, action) {
             switch (action) {
             case "tenant.provisioned": return t("Tenant set up");
@@ -80,6 +91,7 @@ define([], function () {
             case "grant.rotated": return t("Token replaced");
             case "grant.checked": return t("Token checked");
             case "grant.permissions": return t("Permissions of the consent changed");
+            case "credential.dated": return t("End of a credential read from Microsoft");
             case "grant.forgotten": return t("Token forgotten");
             case "token.lent": return t("Access token lent");
             case "token.lending_refused": return t("Access token not lent");
