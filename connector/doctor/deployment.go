@@ -287,6 +287,27 @@ func (e *examination) instance(ctx context.Context, services *app.Services, in t
 		return
 	}
 	e.ok(check, "package %s, controller %s (%s) responds", in.PackageVersion, address, why)
+	e.lostTenants(ctx, services, in)
+}
+
+// lostTenants warns of tenants that the platform may not have.
+func (e *examination) lostTenants(ctx context.Context, services *app.Services, in tenant.Instance) {
+	check := "tenants of " + in.Key
+	tenants, err := services.Tenants.Tenants(ctx, in.Key)
+	if err != nil {
+		e.failure(check, Failed, err, map[string]string{"instance": in.Key})
+		return
+	}
+	lost := 0
+	for _, t := range tenants {
+		if !t.UnknownAt.IsZero() {
+			lost++
+		}
+	}
+	if lost > 0 {
+		e.warn(check, fmt.Sprintf("The platform does not show that it has %s. Nothing is issued for such a tenant.", count(lost, "tenant")),
+			"List them with connector instances, and remove those that will not come back with connector instances remove "+in.Key+" --tenant.")
+	}
 }
 
 func sentence(err error) string { return capital(err.Error()) + "." }

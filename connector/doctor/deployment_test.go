@@ -285,6 +285,14 @@ func TestExamine_UnreachableController(t *testing.T) {
 	checkFinding(t, h.examine(""), doctor.Warning, "instance "+h.Key, "not sent the address")
 }
 
+// TestExamine_TenantsThatThePlatformLost has a tenant that the platform does not show.
+func TestExamine_TenantsThatThePlatformLost(t *testing.T) {
+	h := newHarness(t)
+	lost := tenant.Tenant{ID: "lost", InstanceKey: h.Key, AccountID: "account", UnknownAt: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}
+	h.must(h.services.Store.SaveTenant(t.Context(), &lost))
+	checkFinding(t, h.examine(""), doctor.Warning, "tenants of "+h.Key, "does not show that it has 1 tenant.")
+}
+
 // TestExamine_CertificatesOfListeners has a certificate of 60 days, whose last 14 are a warning.
 func TestExamine_CertificatesOfListeners(t *testing.T) {
 	began := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)

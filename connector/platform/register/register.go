@@ -296,6 +296,9 @@ func (c *client) reach(ctx context.Context, root string) error {
 	return nil
 }
 
+// forgotten says what to do when only the connector has an instance.
+const forgotten = " on the platform. If connector instances lists one, registering again takes its place, and connector instances remove deletes it"
+
 // Unregister removes our instance; the package stays imported. A missing instance is not an error. The platform refuses
 // while the instance has tenants.
 func Unregister(ctx context.Context, cfg Config) error {
@@ -311,7 +314,7 @@ func Unregister(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("listing instances: %w", err)
 	}
 	if len(instances) == 0 {
-		cfg.Progress("There is no instance")
+		cfg.Progress("There is no instance" + forgotten)
 		return nil
 	}
 	ours, err := c.choose(instances)
@@ -319,7 +322,7 @@ func Unregister(ctx context.Context, cfg Config) error {
 		return err
 	}
 	if ours == nil {
-		cfg.Progress("There is no instance with this key")
+		cfg.Progress("There is no instance with this key" + forgotten)
 		return nil
 	}
 	if ours.id == "" {
