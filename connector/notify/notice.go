@@ -64,6 +64,7 @@ const (
 	headRenewalFailing = "The refresh token of __name__ could not be renewed for more than a day; it is tried on."
 	headExpired        = "The refresh token of __name__ has expired."
 	headSuspended      = "The subscription of __name__ is suspended: no access token is issued until it is resumed."
+	headUnserved       = "The marketplace lost the subscription of __name__, or its account: no access token is issued."
 	headExpires        = "The refresh token of __name__ expires in __days__ days."
 	headExpiresNow     = "The refresh token of __name__ expires within a day."
 	headDisowned       = "A consent for __name__ (account __account__) was taken back right after it was granted."
@@ -104,6 +105,9 @@ func (n Notice) headline() string {
 	case token.StateMisconfigured:
 		return headMisconfigured
 	case token.StateSuspended:
+		if n.Reason != nil && n.Reason.Code != failure.Suspended {
+			return headUnserved
+		}
 		return headSuspended
 	case token.StateRenewalFailing:
 		return headRenewalFailing

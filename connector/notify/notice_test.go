@@ -54,6 +54,12 @@ func TestNotice_Texts(t *testing.T) {
 			"Without another renewal it ends at 2026-11-23 08:00 UTC.",
 			"Ask the provider of the marketplace to resume the subscription.",
 		}},
+		"unlinked": {notify.Notice{Kind: notify.Alarm, State: token.StateSuspended, Reason: &failure.Record{Code: failure.Unlinked}, Days: 80, Ends: start}, []string{
+			"The marketplace lost the subscription of Alpine Cloud, or its account: no access token is issued.",
+			"The marketplace linked this subscription with no account. The refresh token is kept, but nothing is issued.",
+			"Without another renewal it ends at 2026-11-23 08:00 UTC.",
+			"Ask the provider of the marketplace to link the subscription with its account again.",
+		}},
 		"recovery": {notify.Notice{Kind: notify.Recovery, State: token.StateActive, Days: 90, Ends: start}, []string{
 			"The refresh token of Alpine Cloud is in order again.",
 			"Without another renewal it ends at 2026-11-23 08:00 UTC.",
