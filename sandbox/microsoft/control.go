@@ -17,8 +17,12 @@ import (
 //	POST   /_sim/faults                   a Fault, as in {"host":"login","status":503,"times":2,"delay":"5s"}
 //	DELETE /_sim/faults                   remove all faults
 //	POST   /_sim/users/{upn}/revoke       end all sessions
-//	POST   /_sim/users/{upn}/mfa          {"mfa":"none|registered|required|external"}
+//	POST   /_sim/users/{upn}/mfa          {"mfa":"none|registered|required|external|passkey"}
+//	POST   /_sim/users/{upn}/refuse       {"code":530003}: sign-ins and redemptions fail with it; 0 ends that
+//	POST   /_sim/users/{upn}/roles        {"globalAdmin":false,"adminAgent":true,"roleGroup":true}
 //	POST   /_sim/directories/{id}/policy  {"requireMFA":true,"signInFrequency":"336h","rememberMFA":"336h","block":false}
+//	POST   /_sim/directories/{id}/withdraw {"application":"…","scopes":["https://graph.microsoft.com/Directory.Read.All"]}
+//	POST   /_sim/oddities                 {"byteOrderMarks":["arm"],"graphWantsMFA":true,"graphPage":1,"customersPage":1}; {} ends all
 //	POST   /_sim/relationships            {"partner":"…","customer":"…","roles":["…"],"endsAt":"2027-01-01T00:00:00Z","autoExtend":false}
 //	DELETE /_sim/relationships/{customer} end those with a customer
 //	POST   /_sim/clock                    {"advance":"240h"}, if Config.Advance is set
@@ -45,7 +49,38 @@ func (s *Simulator) controlRoutes() http.Handler {
 		return s.RevokeSessions(r.PathValue("upn"))
 	}))
 	mux.HandleFunc("POST /_sim/users/{upn}/mfa", s.controlMFA)
+	mux.HandleFunc("POST /_sim/users/{upn}/refuse", controlled(func(r *http.Request, in struct {
+		Code int `json:"code"`
+	},
+	) error {
+		return s.RefuseUser(r.PathValue("upn"), in.Code)
+	}))
+	mux.HandleFunc("POST /_sim/users/{upn}/roles", controlled(func(r *http.Request, in struct {
+		GlobalAdmin bool `json:"globalAdmin"`
+		AdminAgent  bool `json:"adminAgent"`
+		RoleGroup   bool `json:"roleGroup"`
+	},
+	) error {
+		return errors.Join(s.SetRoles(r.PathValue("upn"), in.GlobalAdmin, in.AdminAgent), s.SetRoleGroup(r.PathValue("upn"), in.RoleGroup))
+	}))
 	mux.HandleFunc("POST /_sim/directories/{id}/policy", s.controlPolicy)
+	mux.HandleFunc("POST /_sim/directories/{id}/withdraw", controlled(func(r *http.Request, in struct {
+		Application string   `json:"application"`
+		Scopes      []string `json:"scopes"`
+	},
+	) error {
+		return s.RemovePermissions(r.PathValue("id"), in.Application, in.Scopes...)
+	}))
+	mux.HandleFunc("POST /_sim/oddities", controlled(func(_ *http.Request, in struct {
+		ByteOrderMarks []Host `json:"byteOrderMarks"`
+		GraphWantsMFA  bool   `json:"graphWantsMFA"`
+		GraphPage      int    `json:"graphPage"`
+		CustomersPage  int    `json:"customersPage"`
+	},
+	) error {
+		s.SetOddities(Oddities{ByteOrderMarks: in.ByteOrderMarks, GraphWantsMFA: in.GraphWantsMFA, GraphPage: in.GraphPage, CustomersPage: in.CustomersPage})
+		return nil
+	}))
 	mux.HandleFunc("POST /_sim/relationships", controlled(func(_ *http.Request, in Relationship) error { return s.SetRelationship(in) }))
 	mux.HandleFunc("DELETE /_sim/relationships/{customer}", controlled(func(r *http.Request, _ struct{}) error {
 		return s.EndRelationships(r.PathValue("customer"))

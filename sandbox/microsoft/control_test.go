@@ -29,6 +29,9 @@ func TestControl_RefusesInvalidRequests(t *testing.T) {
 		"unknown user":      {http.MethodPost, "/_sim/users/nobody@x.example/revoke", "", 404},
 		"unknown MFA":       {http.MethodPost, "/_sim/users/" + admin + "/mfa", `{"mfa":"maybe"}`, 400},
 		"unknown directory": {http.MethodPost, "/_sim/directories/nowhere/policy", `{}`, 404},
+		"unknown refusal":   {http.MethodPost, "/_sim/users/" + admin + "/refuse", `{"code":1}`, 400},
+		"unknown scope":     {http.MethodPost, "/_sim/directories/" + contoso + "/withdraw", `{"application":"` + appID + `","scopes":["https://graph.microsoft.com/Nothing"]}`, 400},
+		"unknown oddity":    {http.MethodPost, "/_sim/oddities", `{"strange":true}`, 400},
 		"no duration":       {http.MethodPost, "/_sim/clock", `{"advance":"soon"}`, 400},
 		"backwards":         {http.MethodPost, "/_sim/clock", `{"advance":"-1h"}`, 400},
 		"not there":         {http.MethodGet, "/_sim/secrets", "", 404},
@@ -46,6 +49,43 @@ func TestControl_RefusesInvalidRequests(t *testing.T) {
 	if got := still.control(http.MethodPost, "/_sim/clock", `{"advance":"1h"}`); got.status != http.StatusNotFound {
 		t.Errorf("clock without Advance = %d, want 404", got.status)
 	}
+}
+
+func TestControl_ChangesBehaviours(t *testing.T) {
+	w := newWorld(t)
+	refresh := w.grant().text("refresh_token")
+	does := func(path, body string) {
+		t.Helper()
+		if got := w.control(http.MethodPost, path, body); got.status != http.StatusNoContent {
+			t.Errorf("POST %s = %d %s, want 204", path, got.status, got.raw)
+		}
+	}
+	does("/_sim/users/"+admin+"/refuse", `{"code":530003}`)
+	w.checkRefused("renewing on an unmanaged device", w.renew(refresh), 400, "interaction_required", 530003)
+	does("/_sim/users/"+admin+"/refuse", `{"code":0}`)
+	w.checkOK("renewing afterwards", w.renew(refresh))
+	does("/_sim/users/"+admin+"/mfa", `{"mfa":"passkey"}`)
+
+	const directoryScope = "https://graph.microsoft.com/Directory.Read.All"
+	members := func() string {
+		t.Helper()
+		return w.get(w.GraphURL()+"/v1.0/me/transitiveMemberOf", "Authorization", "Bearer "+w.access(refresh, directoryScope)).raw
+	}
+	does("/_sim/users/"+admin+"/roles", `{"adminAgent":true,"roleGroup":true}`)
+	if got := members(); !strings.Contains(got, "isAssignableToRole") || strings.Contains(got, "roleTemplateId") {
+		t.Errorf("memberships = %s, want a group with roles instead of the role", got)
+	}
+	does("/_sim/oddities", `{"byteOrderMarks":["graph"],"graphPage":1}`)
+	if got := members(); !strings.HasPrefix(got, "\ufeff") || !strings.Contains(got, "nextLink") {
+		t.Errorf("memberships = %q, want a byte order mark and another page", got)
+	}
+	does("/_sim/oddities", `{"graphWantsMFA":true}`)
+	if got := members(); !strings.Contains(got, "Unauthorized_MissingMFA") {
+		t.Errorf("memberships = %s, want that MFA is missing", got)
+	}
+	does("/_sim/oddities", `{}`)
+	does("/_sim/directories/"+contoso+"/withdraw", `{"application":"`+appID+`","scopes":["`+directoryScope+`"]}`)
+	w.checkRefused("renewing for what was withdrawn", w.renew(refresh, "scope="+directoryScope), 400, "invalid_grant", 65001)
 }
 
 func TestControl_ChangesSettings(t *testing.T) {

@@ -83,6 +83,11 @@ func (s *Simulator) SetRoles(upn string, globalAdmin, adminAgent bool) error {
 	return s.onUser(upn, func(u *user) { u.GlobalAdmin, u.AdminAgent = globalAdmin, adminAgent })
 }
 
+// SetRoleGroup makes a user a member of a group that carries roles, or ends this.
+func (s *Simulator) SetRoleGroup(upn string, member bool) error {
+	return s.onUser(upn, func(u *user) { u.RoleGroup = member })
+}
+
 // Disable blocks an account (50057) until Enable.
 func (s *Simulator) Disable(upn string) error {
 	return s.onUser(upn, func(u *user) { u.Disabled = true })

@@ -77,6 +77,9 @@ func hosts() []microsoft.Host {
 
 func directories() []string { return []string{AlpineDirectory, BalticDirectory, SouthDirectory} }
 
+// partnerAdmins returns the accounts that consent for the partners.
+func partnerAdmins() []string { return []string{AlpineAdmin, BalticAdmin, SouthAdmin} }
+
 // faultSwitches returns the switches in display order.
 func faultSwitches() []faultSwitch {
 	return []faultSwitch{
@@ -87,8 +90,27 @@ func faultSwitches() []faultSwitch {
 		{id: "silent", label: "Microsoft does not answer", about: "Requests hang until the connector gives up. Move the clock by 30 days twice to see, for a few seconds, a token that expires soon."},
 		{id: "secret", label: "The client secret has expired", about: "Renewals and consents fail until you turn this off."},
 		{id: "frequency", label: "A new sign-in every 7 days", about: "A directory policy that renewals cannot work around: move the clock by 10 days."},
+		{id: "passkey", label: "Sign-ins by passkey", about: "The token does not say that there was a second factor; Partner Center does. The next consent is accepted."},
+		{id: "marks", label: "Answers with a byte order mark", about: "As Partner Center and Azure Resource Manager have sent. Everything goes on working."},
+		{id: "graphmfa", label: "Graph wants multi-factor authentication", about: "Every call to Graph is refused. The next check shows it; Partner Center is not affected."},
+		{id: "rolegroup", label: "Roles by way of a group", about: "Graph lists the group but not its roles, so the check does not know whether the account is a Global admin."},
+		{id: "device", label: "A policy wants managed devices", about: "Renewals and sign-ins are refused until you turn this off. Then Renew Now heals it."},
+		{id: "risk", label: "The accounts are at risk", about: "Renewals and sign-ins are refused until you turn this off. Then Renew Now heals it."},
+		{id: "customerblocks", label: "Fjord Foods blocks the access", about: "A policy of the customer. Access tokens for its directory are refused; those of Alpine Cloud are not."},
+		{id: "pages", label: "Lists in short pages", about: "Partner Center and Graph answer with one entry at a time."},
+		{id: "relationship", label: "End the relationship with Fjord Foods", about: "The customer ends Alpine Cloud's access. Access tokens for its directory are refused.", do: func(w *World) error {
+			return w.Microsoft.EndRelationships(FjordDirectory)
+		}},
+		{id: "permission", label: "Withdraw a permission", about: "Directory.Read.All of Graph, from all consents. The next check names it; the rest goes on working.", do: func(w *World) error {
+			for _, d := range directories() {
+				if err := w.Microsoft.RemovePermissions(d, ApplicationID, w.Microsoft.Cloud().Graph.Audiences[0]+"/Directory.Read.All"); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
 		{id: "revoke", label: "Revoke all sessions", about: "As an administrator does after losing a password. The next check or renewal detects it.", do: func(w *World) error {
-			for _, upn := range []string{AlpineAdmin, BalticAdmin, SouthAdmin} {
+			for _, upn := range partnerAdmins() {
 				if err := w.Microsoft.RevokeSessions(upn); err != nil {
 					return err
 				}
@@ -186,6 +208,12 @@ func (w *World) apply() error {
 			return err
 		}
 	}
+	if err := w.applyAccounts(); err != nil {
+		return err
+	}
+	if err := w.Microsoft.SetPolicy(FjordDirectory, microsoft.Policy{Block: on["customerblocks"]}); err != nil {
+		return err
+	}
 	ends := w.Clock.Now().AddDate(1, 0, 0)
 	if on["secret"] {
 		ends = w.Clock.Now().Add(-time.Hour)
@@ -193,8 +221,37 @@ func (w *World) apply() error {
 	return w.Microsoft.SetSecrets(ApplicationID, microsoft.Secret{Value: applicationSecret, Ends: ends})
 }
 
+// applyAccounts changes the partners' accounts as the switches say. The caller holds switches.mu.
+func (w *World) applyAccounts() error {
+	on, mfa, refused := w.switches.on, microsoft.MFARequired, 0
+	if on["passkey"] {
+		mfa = microsoft.MFAPasskey
+	}
+	switch {
+	case on["device"]:
+		refused = 530003
+	case on["risk"]:
+		refused = 53004
+	}
+	for _, upn := range partnerAdmins() {
+		if err := errors.Join(
+			w.Microsoft.SetMFA(upn, mfa), w.Microsoft.RefuseUser(upn, refused),
+			w.Microsoft.SetRoles(upn, !on["rolegroup"], true), w.Microsoft.SetRoleGroup(upn, on["rolegroup"]),
+		); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (w *World) oddities() microsoft.Oddities {
-	var odd microsoft.Oddities
+	odd := microsoft.Oddities{GraphWantsMFA: w.switches.on["graphmfa"]}
+	if w.switches.on["marks"] {
+		odd.ByteOrderMarks = []microsoft.Host{microsoft.PartnerCenter, microsoft.Graph, microsoft.ARM}
+	}
+	if w.switches.on["pages"] {
+		odd.GraphPage, odd.CustomersPage = 1, 1
+	}
 	if w.switches.on["mfa"] {
 		odd.AccessTokenClaims = map[string]any{"amr": []string{"pwd"}}
 	}
