@@ -57,7 +57,9 @@ const (
 	CredentialDated    Action = "credential.dated" // Microsoft told when a credential of an application ends
 	TokenLent          Action = "token.lent"
 	LendingRefused     Action = "token.lending_refused"
-	CallForwarded      Action = "call.forwarded" // the egress added an access token to a client's call
+	CallForwarded      Action = "call.forwarded"     // the egress added an access token to a client's call
+	CustomerConsented  Action = "customer.consented" // an application consent in a customer directory was made, or refused
+	CustomerWithdrawn  Action = "customer.withdrawn"
 	ClientAdded        Action = "client.added"
 	ClientRemoved      Action = "client.removed"
 	ClientKeyAdded     Action = "client.key_added"

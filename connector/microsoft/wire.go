@@ -105,7 +105,14 @@ func record(client *http.Client) (*http.Client, *recorder) {
 func (c *Client) get(client *http.Client, req *http.Request) (reply, *failure.Error) {
 	var answer reply
 	f := c.retry(req.Context(), func() *failure.Error {
-		resp, err := client.Do(req.Clone(req.Context()))
+		again := req.Clone(req.Context())
+		if req.GetBody != nil {
+			var err error
+			if again.Body, err = req.GetBody(); err != nil {
+				return unreachable(err)
+			}
+		}
+		resp, err := client.Do(again)
 		if err != nil {
 			return unreachable(err)
 		}

@@ -266,7 +266,7 @@ func (s *Store) DeleteTenant(ctx context.Context, id string) error {
 // EmptyTenant implements tenant.Store.
 func (s *Store) EmptyTenant(ctx context.Context, id string) error {
 	err := s.db.Write(ctx, func(db *gorm.DB) error {
-		for _, row := range []any{&grantRow{}, &scheduleRow{}, &stateRow{}, &consentRow{}, &unlistedOriginRow{}} {
+		for _, row := range []any{&grantRow{}, &scheduleRow{}, &stateRow{}, &consentRow{}, &unlistedOriginRow{}, &customerRow{}} {
 			if err := db.Where("tenant_id = ?", id).Delete(row).Error; err != nil {
 				return err
 			}

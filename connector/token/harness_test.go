@@ -57,12 +57,17 @@ type fakeMicrosoft struct {
 
 	answer func(redeemed *token.Redemption) // changes every answer
 
+	scopes       map[token.API][]string // of consents in customer directories
+	consentFails error                  // of such a consent
+
 	mu     sync.Mutex // guards the fields below
 	ends   map[string]time.Time
 	issued int
 	asked  []string // refresh tokens presented, in order
 	calls  []call   // of Renew and Probe, in order
 	in     []string // directory IDs of redemptions in customer directories, in order
+
+	consents []string // calls about consents in customer directories, in order
 }
 
 // A call is one call of Renew or Probe.
@@ -151,6 +156,22 @@ func (m *fakeMicrosoft) Relationships(context.Context, tenant.Client, secret.Tex
 		return m.relationships()
 	}
 	return nil, nil
+}
+
+func (m *fakeMicrosoft) CustomerScopes(tenant.Client) map[token.API][]string { return m.scopes }
+
+func (m *fakeMicrosoft) AddCustomerConsent(_ context.Context, _ tenant.Client, _ string, api token.API, _ secret.Text) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.consents = append(m.consents, "consent "+string(api))
+	return m.consentFails
+}
+
+func (m *fakeMicrosoft) RemoveCustomerConsent(context.Context, tenant.Client, string, secret.Text) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.consents = append(m.consents, "withdraw")
+	return m.consentFails
 }
 
 func (m *fakeMicrosoft) Identity(context.Context, tenant.Client, secret.Text, string) (token.Identity, error) {

@@ -104,7 +104,11 @@ func (s *Service) lend(ctx context.Context, r *tenant.Resolved, snapshot *Snapsh
 	if err != nil {
 		return Loan{}, err
 	}
-	return s.obtain(ctx, r, snapshot, key, by)
+	loan, err := s.obtain(ctx, r, snapshot, key, by)
+	if key.directory != "" {
+		s.noteCustomer(context.WithoutCancel(ctx), r.Tenant.ID, key.directory, err)
+	}
+	return loan, err
 }
 
 // loanKeyOf returns what a borrower gets an access token for, or why it gets none.

@@ -132,6 +132,15 @@ func (c *loanCache) replacedWithin(key loanKey, d time.Duration, now time.Time) 
 	return age >= 0 && age < d
 }
 
+// dropDirectory removes the entries of one customer directory of a tenant.
+func (c *loanCache) dropDirectory(tenantID, directory string) {
+	for _, key := range c.entries.Keys() {
+		if key.tenantID == tenantID && key.directory == directory {
+			c.entries.Remove(key)
+		}
+	}
+}
+
 // drop removes a tenant's entries.
 func (c *loanCache) drop(tenantID string) {
 	for _, key := range c.entries.Keys() {

@@ -69,6 +69,12 @@ type Store interface {
 	Summarize(ctx context.Context, m Moment) (Summary, error)
 	ListTenants(ctx context.Context, q Query, m Moment) (List, error)
 
+	// CustomerRecords returns what is stored of a tenant's customer directories.
+	CustomerRecords(ctx context.Context, tenantID string) ([]CustomerRecord, error)
+	// SaveCustomerConsent stores ConsentedAt and Scopes of a record, SaveCustomerResult its LastResult and LastAt.
+	SaveCustomerConsent(ctx context.Context, r CustomerRecord) error
+	SaveCustomerResult(ctx context.Context, r CustomerRecord) error
+
 	AppendEvent(ctx context.Context, e audit.Event) error
 	// Events returns a tenant's events, newest first, up to limit. When before is not zero, it returns events older than that.
 	Events(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error)
@@ -114,6 +120,12 @@ type Microsoft interface {
 	// CredentialEnds reads from Graph when client secrets of c's application end, by the names of the credentials. What Graph
 	// does not tell is left out.
 	CredentialEnds(ctx context.Context, c tenant.Client, graphToken secret.Text) map[string]time.Time
+	// CustomerScopes returns the permissions by api that the application is to have in customer directories.
+	CustomerScopes(c tenant.Client) map[API][]string
+	// AddCustomerConsent consents in a customer directory for one api, and RemoveCustomerConsent removes the application's consents for all
+	// apis, by Partner Center. A consent that exists is no error; when there is none to remove, the failure is customer_unknown.
+	AddCustomerConsent(ctx context.Context, c tenant.Client, directoryID string, api API, partnerCenterToken secret.Text) error
+	RemoveCustomerConsent(ctx context.Context, c tenant.Client, directoryID string, partnerCenterToken secret.Text) error
 	// Roles reads from Graph which roles the signed-in account has; unknown when Graph does not say.
 	Roles(ctx context.Context, c tenant.Client, graphToken secret.Text) (globalAdmin, adminAgent Answer)
 }

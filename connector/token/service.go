@@ -114,7 +114,9 @@ type Service struct {
 
 	customerLoans *loanCache
 	customers     *lru.Cache[listKey, *customerList]
-	lists         singleflight.Group // joins equal readings of customers
+	// customerResults are those that this process stored last (noteCustomer).
+	customerResults *lru.Cache[loanKey, customerResult]
+	lists           singleflight.Group // joins equal readings of customers
 
 	successors [64]sync.Mutex // each guards the storing of the successors of some tenants; see keepSuccessor
 }
@@ -223,5 +225,9 @@ func newService(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("token: %w", err)
 	}
-	return &Service{cfg: cfg, limiter: limiter, loans: loans, customerLoans: customerLoans, customers: customers}, nil
+	results, err := lru.New[loanKey, customerResult](maxCustomerResults)
+	if err != nil {
+		return nil, fmt.Errorf("token: %w", err)
+	}
+	return &Service{cfg: cfg, limiter: limiter, loans: loans, customerLoans: customerLoans, customers: customers, customerResults: results}, nil
 }

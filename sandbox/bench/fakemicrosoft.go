@@ -96,3 +96,16 @@ func (m *fakeMicrosoft) Customers(context.Context, tenant.Client, secret.Text) (
 func (m *fakeMicrosoft) Relationships(context.Context, tenant.Client, secret.Text) ([]token.Relationship, error) {
 	return nil, nil
 }
+
+// CustomerScopes implements token.Microsoft.
+func (*fakeMicrosoft) CustomerScopes(tenant.Client) map[token.API][]string { return nil }
+
+// AddCustomerConsent implements token.Microsoft.
+func (*fakeMicrosoft) AddCustomerConsent(context.Context, tenant.Client, string, token.API, secret.Text) error {
+	return nil
+}
+
+// RemoveCustomerConsent implements token.Microsoft.
+func (*fakeMicrosoft) RemoveCustomerConsent(context.Context, tenant.Client, string, secret.Text) error {
+	return nil
+}

@@ -93,6 +93,9 @@ func Bounds() map[string]Bound {
 		"unlisted_origins": {
 			"tenant_id": characters(length.ID), "origin": characters(length.Origin),
 		},
+		"customers": {
+			"tenant_id": characters(length.ID), "directory_id": characters(length.ID), "scopes": bytes(length.Scopes), "last_result": characters(length.Code),
+		},
 		"leases": {"name": characters(length.Code), "owner": characters(length.ID)},
 	} {
 		for column, bound := range columns {

@@ -1,0 +1,312 @@
+package token
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
+)
+
+// A CustomerRecord is what we know ourselves of a customer directory of a tenant.
+type CustomerRecord struct {
+	TenantID    string
+	DirectoryID string
+	// ConsentedAt is when our application consent there was made; zero without one of ours.
+	ConsentedAt time.Time
+	// Scopes are the permissions that it has, by api.
+	Scopes map[API][]string
+	// LastResult is how the last request for an access token there ended: "ok" or a failure code; "" before the first.
+	LastResult string
+	LastAt     time.Time
+}
+
+// A CustomerStatus is one customer of a tenant's partner.
+type CustomerStatus struct {
+	Customer
+	// Listed says that Partner Center lists it as a customer.
+	Listed bool
+	// Relationships are those that give the partner rights there (GDAP), active ones first, the one that ends last at the top.
+	Relationships []Relationship
+	// Consent says whether the application has a consent there, as far as our own consent and the last access token tell.
+	Consent Answer
+	CustomerRecord
+}
+
+// Active reports whether a relationship is active.
+func (c CustomerStatus) Active() bool { return len(c.Relationships) > 0 && c.Relationships[0].Active }
+
+// EndsAt returns when the last active relationship ends; zero without an active one.
+func (c CustomerStatus) EndsAt() time.Time {
+	if !c.Active() {
+		return time.Time{}
+	}
+	return c.Relationships[0].EndsAt
+}
+
+// A CustomerList is all customers of a tenant's partner, by name.
+type CustomerList struct {
+	Customers []CustomerStatus
+	// Incomplete is why Partner Center's customers or the relationships could not be read; nil when both were.
+	Incomplete *failure.Record
+}
+
+// ListCustomers reads the customers of a tenant that was just resolved from Partner Center, and the relationships from Graph. It
+// fails only when neither can be read.
+func (s *Service) ListCustomers(ctx context.Context, r tenant.Resolved, by audit.Actor) (CustomerList, error) {
+	snapshot, err := s.usableSnapshot(ctx, &r)
+	if err != nil {
+		return CustomerList{}, err
+	}
+	customers, customersErr := s.partnerCustomers(ctx, &r, &snapshot, by)
+	relationships, relationshipsErr := s.relationships(ctx, &r, &snapshot, by)
+	if customersErr != nil && relationshipsErr != nil {
+		return CustomerList{}, customersErr
+	}
+	records, err := s.cfg.Store.CustomerRecords(ctx, r.Tenant.ID)
+	if err != nil {
+		return CustomerList{}, fmt.Errorf("reading the customers of %s: %w", r.Tenant.ID, err)
+	}
+	list := CustomerList{Customers: joined(customers, relationships, records)}
+	if err := errors.Join(customersErr, relationshipsErr); err != nil {
+		list.Incomplete = failure.NewRecord(ctx, cmp.Or(customersErr, relationshipsErr))
+	}
+	return list, nil
+}
+
+// usableSnapshot returns what is stored of a tenant whose token can be used.
+func (s *Service) usableSnapshot(ctx context.Context, r *tenant.Resolved) (Snapshot, error) {
+	if err := r.Intact(); err != nil {
+		return Snapshot{}, err
+	}
+	if err := r.Tenant.InUse(); err != nil {
+		return Snapshot{}, err
+	}
+	snapshot, err := s.snapshot(ctx, r.Tenant.ID)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	return snapshot, s.lendable(r, &snapshot)
+}
+
+// joined returns the customers of all sources.
+func joined(customers []Customer, relationships []Relationship, records []CustomerRecord) []CustomerStatus {
+	byDirectory := map[string]*CustomerStatus{}
+	of := func(directory string) *CustomerStatus {
+		if byDirectory[directory] == nil {
+			byDirectory[directory] = &CustomerStatus{Customer: Customer{DirectoryID: directory}, Consent: Unknown}
+		}
+		return byDirectory[directory]
+	}
+	for _, c := range customers {
+		status := of(c.DirectoryID)
+		status.Customer, status.Listed = c, true
+	}
+	for _, r := range relationships {
+		status := of(r.DirectoryID)
+		status.Relationships = append(status.Relationships, r)
+		status.Name = cmp.Or(status.Name, r.CustomerName)
+	}
+	for _, r := range records {
+		if status := byDirectory[r.DirectoryID]; status != nil { // others are customers no more
+			status.CustomerRecord = r
+			status.Consent = r.consent()
+		}
+	}
+	all := make([]CustomerStatus, 0, len(byDirectory))
+	for _, status := range byDirectory {
+		slices.SortStableFunc(status.Relationships, func(a, b Relationship) int {
+			if a.Active != b.Active {
+				return cmp.Compare(b2i(b.Active), b2i(a.Active))
+			}
+			return b.EndsAt.Compare(a.EndsAt)
+		})
+		all = append(all, *status)
+	}
+	slices.SortFunc(all, func(a, b CustomerStatus) int {
+		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.Customer.DirectoryID, b.Customer.DirectoryID))
+	})
+	return all
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// consent returns whether the application has a consent in the directory.
+func (r CustomerRecord) consent() Answer {
+	switch later := r.LastAt.After(r.ConsentedAt); {
+	case later && r.LastResult == audit.OK:
+		return Yes
+	case later && r.LastResult == string(failure.CustomerConsentMissing):
+		return No
+	case !r.ConsentedAt.IsZero():
+		return Yes
+	}
+	return Unknown
+}
+
+// customerIn returns the ID of a customer directory that a request names by ID or domain.
+func (s *Service) customerIn(ctx context.Context, r *tenant.Resolved, snapshot *Snapshot, directory string) (string, error) {
+	asked, isID, ok := LoanRequest{Directory: directory}.directory()
+	if !ok || asked == "" {
+		return "", failure.New(failure.BadRequest, "reason", "directory is neither the ID nor a domain of a directory")
+	}
+	if !isID {
+		id, err := s.cfg.Microsoft.ResolveDirectory(ctx, r.Instance.Settings.Cloud, asked)
+		if err != nil {
+			return "", customerFailure(err, asked)
+		}
+		asked = id
+	}
+	if asked == snapshot.directory() {
+		return "", failure.New(failure.BadRequest, "reason", "directory is the partner's own")
+	}
+	return asked, nil
+}
+
+// ConsentCustomer consents for the application in a customer directory, by Partner Center, one resource after the other
+// (docs/reference/microsoft-identity.md §5.3). Repeating it changes nothing. When the permissions that the instance asks for
+// have changed since, the consent is removed first, because Partner Center cannot change one.
+func (s *Service) ConsentCustomer(ctx context.Context, r tenant.Resolved, directory string, by audit.Actor) (CustomerRecord, error) {
+	return s.changeCustomer(ctx, r, directory, audit.CustomerConsented, by, func(ctx context.Context, asked customerCall) (map[API][]string, error) {
+		wanted := s.cfg.Microsoft.CustomerScopes(asked.client)
+		if before := asked.record.Scopes; before != nil && !maps.EqualFunc(before, wanted, slices.Equal) {
+			if err := s.cfg.Microsoft.RemoveCustomerConsent(ctx, asked.client, asked.directory, asked.loan.AccessToken); err != nil && !failure.Is(err, failure.CustomerUnknown) {
+				return nil, err
+			}
+		}
+		for _, api := range slices.Sorted(maps.Keys(wanted)) {
+			if err := s.cfg.Microsoft.AddCustomerConsent(ctx, asked.client, asked.directory, api, asked.loan.AccessToken); err != nil {
+				return nil, err
+			}
+		}
+		return wanted, nil
+	})
+}
+
+// WithdrawCustomer removes the application's consent in a customer directory. Without one it is no error.
+func (s *Service) WithdrawCustomer(ctx context.Context, r tenant.Resolved, directory string, by audit.Actor) (CustomerRecord, error) {
+	return s.changeCustomer(ctx, r, directory, audit.CustomerWithdrawn, by, func(ctx context.Context, asked customerCall) (map[API][]string, error) {
+		err := s.cfg.Microsoft.RemoveCustomerConsent(ctx, asked.client, asked.directory, asked.loan.AccessToken)
+		if failure.Is(err, failure.CustomerUnknown) {
+			err = nil
+		}
+		return nil, err
+	})
+}
+
+// A customerCall is what a call about a customer directory needs.
+type customerCall struct {
+	client    tenant.Client
+	directory string
+	record    CustomerRecord
+	loan      Loan
+}
+
+// changeCustomer makes a call that changes the consent in a customer directory, and stores its outcome with an event. change
+// returns the permissions that the application has then; nil for none.
+func (s *Service) changeCustomer(
+	ctx context.Context, r tenant.Resolved, directory string, action audit.Action, by audit.Actor,
+	change func(context.Context, customerCall) (map[API][]string, error),
+) (CustomerRecord, error) {
+	snapshot, err := s.usableSnapshot(ctx, &r)
+	if err != nil {
+		return CustomerRecord{}, err
+	}
+	id, err := s.customerIn(ctx, &r, &snapshot, directory)
+	if err != nil {
+		return CustomerRecord{}, err
+	}
+	records, err := s.cfg.Store.CustomerRecords(ctx, r.Tenant.ID)
+	if err != nil {
+		return CustomerRecord{}, fmt.Errorf("reading the customers of %s: %w", r.Tenant.ID, err)
+	}
+	record := CustomerRecord{TenantID: r.Tenant.ID, DirectoryID: id}
+	if i := slices.IndexFunc(records, func(c CustomerRecord) bool { return c.DirectoryID == id }); i >= 0 {
+		record = records[i]
+	}
+	loan, err := s.obtain(ctx, &r, &snapshot, loanKey{tenantID: r.Tenant.ID, api: PartnerCenter}, by)
+	if err == nil {
+		record.Scopes, err = change(ctx, customerCall{r.Client(), id, record, loan})
+	}
+	ctx = context.WithoutCancel(ctx)
+	if err != nil {
+		event := refusal(action, by, err)
+		event.Details["directory"] = id
+		return CustomerRecord{}, errors.Join(err, s.append(ctx, &r, event))
+	}
+	record.ConsentedAt = time.Time{}
+	details := map[string]string{"directory": id}
+	if record.Scopes != nil {
+		record.ConsentedAt = s.cfg.Now()
+		details["permissions"] = permissionsText(record.Scopes)
+	}
+	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+		if err := s.cfg.Store.SaveCustomerConsent(ctx, record); err != nil {
+			return err
+		}
+		return s.append(ctx, &r, audit.Event{Action: action, Actor: by, Details: details})
+	})
+	if err != nil {
+		return CustomerRecord{}, fmt.Errorf("storing the consent of customer %s: %w", id, err)
+	}
+	s.customerLoans.dropDirectory(r.Tenant.ID, id) // refusals that no longer hold, and tokens with the permissions of before
+	return record, nil
+}
+
+func permissionsText(scopes map[API][]string) string {
+	var all []string
+	for _, api := range slices.Sorted(maps.Keys(scopes)) {
+		for _, name := range scopes[api] {
+			all = append(all, string(api)+" "+name)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+const (
+	// maxCustomerResults bounds the results that a process remembers, so that it does not store the same again.
+	maxCustomerResults = 20_000
+	// sameResultAgain is how long the same result is not stored again.
+	sameResultAgain = time.Hour
+)
+
+// A customerResult is a result that was stored.
+type customerResult struct {
+	result string
+	at     time.Time
+}
+
+// noteCustomer stores how a request for an access token of a customer directory ended, unless the same was stored a short while
+// ago. It is for people to read: that it cannot be stored is no reason to refuse an access token.
+func (s *Service) noteCustomer(ctx context.Context, tenantID, directory string, err error) {
+	result := audit.OK
+	if err != nil {
+		f := failure.From(err)
+		if f.Kind() == failure.Transient {
+			return
+		}
+		result = string(f.Code)
+	}
+	key, now := loanKey{tenantID: tenantID, directory: directory}, s.cfg.Now()
+	if last, ok := s.customerResults.Get(key); ok && last.result == result && !now.Before(last.at) && now.Before(last.at.Add(sameResultAgain)) {
+		return
+	}
+	err = s.cfg.Store.SaveCustomerResult(ctx, CustomerRecord{TenantID: tenantID, DirectoryID: directory, LastResult: result, LastAt: now})
+	if err != nil {
+		s.cfg.Log.WarnContext(ctx, "the result for a customer could not be stored", "tenant", tenantID, "directory", directory, "err", err)
+		return
+	}
+	s.customerResults.Add(key, customerResult{result, now})
+}

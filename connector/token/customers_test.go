@@ -1,0 +1,182 @@
+package token_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+const secondCustomer = "66666666-ffff-4fff-8fff-666666666666"
+
+// withCustomers gives the partner two customers, of whom one has a relationship.
+func (h *harness) withCustomers() {
+	h.microsoft.customers = func() ([]token.Customer, error) {
+		return []token.Customer{{DirectoryID: otherID, Name: "Zebra"}, {DirectoryID: secondCustomer, Name: "Aardvark"}}, nil
+	}
+	h.microsoft.relationships = func() ([]token.Relationship, error) {
+		return []token.Relationship{
+			{ID: "ended", DirectoryID: otherID, EndsAt: h.now().AddDate(0, 0, -1)},
+			{ID: "shorter", DirectoryID: otherID, Active: true, EndsAt: h.now().AddDate(0, 1, 0)},
+			{ID: "longer", DirectoryID: otherID, Active: true, EndsAt: h.now().AddDate(1, 0, 0), AutoExtends: true},
+		}, nil
+	}
+}
+
+func (h *harness) resolved() tenant.Resolved {
+	h.Helper()
+	r, err := h.store.Resolve(h.Context(), tenantID)
+	h.must(err)
+	return r
+}
+
+func TestCustomers_ListsThoseOfBothSourcesByName(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, openStore(t))
+	h.consent(tenantID)
+	h.withCustomers()
+	list, err := h.tokens.ListCustomers(t.Context(), h.resolved(), owner)
+	h.must(err)
+	if len(list.Customers) != 2 || list.Customers[0].Name != "Aardvark" || list.Customers[1].Name != "Zebra" || list.Incomplete != nil {
+		t.Fatalf("ListCustomers() = %+v", list)
+	}
+	zebra := list.Customers[1]
+	if !zebra.Active() || zebra.Relationships[0].ID != "longer" || !zebra.EndsAt().Equal(h.now().AddDate(1, 0, 0)) || zebra.Consent != token.Unknown {
+		t.Errorf("ListCustomers() of one with relationships = %+v", zebra)
+	}
+	if aardvark := list.Customers[0]; aardvark.Active() || !aardvark.EndsAt().IsZero() || !aardvark.Listed {
+		t.Errorf("ListCustomers() of one without = %+v", aardvark)
+	}
+
+	h.microsoft.relationships = func() ([]token.Relationship, error) { return nil, failure.New(failure.APIRefused, "api", "Graph") }
+	list, err = h.tokens.ListCustomers(t.Context(), h.resolved(), owner)
+	if err != nil || len(list.Customers) != 2 || !list.Incomplete.Is(failure.APIRefused) {
+		t.Errorf("ListCustomers() without relationships = %d, incomplete %v, %v, want both customers and why", len(list.Customers), list.Incomplete, err)
+	}
+	h.microsoft.customers = func() ([]token.Customer, error) { return nil, failure.New(failure.MicrosoftUnavailable) }
+	if _, err := h.tokens.ListCustomers(t.Context(), h.resolved(), owner); !failure.Is(err, failure.MicrosoftUnavailable) {
+		t.Errorf("ListCustomers() without any source = %v, want %s", err, failure.MicrosoftUnavailable)
+	}
+}
+
+func TestCustomers_RefusedWithoutAToken(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, openStore(t))
+	for name, call := range map[string]func() error{
+		"ListCustomers": func() error { _, err := h.tokens.ListCustomers(t.Context(), h.resolved(), owner); return err },
+		"ConsentCustomer": func() error {
+			_, err := h.tokens.ConsentCustomer(t.Context(), h.resolved(), otherID, owner)
+			return err
+		},
+		"WithdrawCustomer": func() error {
+			_, err := h.tokens.WithdrawCustomer(t.Context(), h.resolved(), otherID, owner)
+			return err
+		},
+	} {
+		if err := call(); !failure.Is(err, failure.GrantAbsent) {
+			t.Errorf("%s() = %v, want %s", name, err, failure.GrantAbsent)
+		}
+	}
+}
+
+func TestConsentCustomer(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		h := newHarness(t, db.Open(t))
+		h.consent(tenantID)
+		h.withCustomers()
+		for _, directory := range []string{"", "not a directory", directoryID} {
+			if _, err := h.tokens.ConsentCustomer(t.Context(), h.resolved(), directory, owner); !failure.Is(err, failure.BadRequest) {
+				t.Errorf("ConsentCustomer(%q) = %v, want %s", directory, err, failure.BadRequest)
+			}
+		}
+		h.microsoft.scopes = map[token.API][]string{token.ARM: {"user_impersonation"}, token.Graph: {"User.Read"}}
+		for range 2 { // repeating it changes nothing
+			record, err := h.tokens.ConsentCustomer(t.Context(), h.resolved(), strings.ToUpper(otherID), owner)
+			if err != nil || record.DirectoryID != otherID || record.ConsentedAt.IsZero() {
+				t.Fatalf("ConsentCustomer() = %+v, %v", record, err)
+			}
+		}
+		if want := []string{"consent arm", "consent graph", "consent arm", "consent graph"}; !slices.Equal(h.microsoft.consents, want) {
+			t.Errorf("calls = %v, want %v", h.microsoft.consents, want)
+		}
+		h.checkCustomer(token.Yes, "")
+
+		// Partner Center cannot change a consent.
+		h.microsoft.consents, h.microsoft.scopes = nil, map[token.API][]string{token.ARM: {"user_impersonation"}, token.Graph: {"User.Read", "Directory.Read.All"}}
+		_, err := h.tokens.ConsentCustomer(t.Context(), h.resolved(), otherID, owner)
+		h.must(err)
+		if want := []string{"withdraw", "consent arm", "consent graph"}; !slices.Equal(h.microsoft.consents, want) {
+			t.Errorf("calls for other permissions = %v, want %v", h.microsoft.consents, want)
+		}
+
+		h.microsoft.consentFails = failure.New(failure.CustomerRelationshipEnded, "directory", otherID)
+		if _, err := h.tokens.ConsentCustomer(t.Context(), h.resolved(), secondCustomer, owner); !failure.Is(err, failure.CustomerRelationshipEnded) {
+			t.Errorf("ConsentCustomer() without a relationship = %v", err)
+		}
+		h.microsoft.consentFails = failure.New(failure.CustomerUnknown, "directory", otherID)
+		if _, err := h.tokens.WithdrawCustomer(t.Context(), h.resolved(), otherID, owner); err != nil {
+			t.Errorf("WithdrawCustomer() of a consent that is gone = %v", err)
+		}
+		h.checkCustomer(token.Unknown, "")
+		events, err := h.store.EventsOf(t.Context(), tenantID, []audit.Action{audit.CustomerConsented, audit.CustomerWithdrawn}, 10)
+		h.must(err)
+		if len(events) != 5 || events[0].Action != audit.CustomerWithdrawn || events[1].Result != string(failure.CustomerRelationshipEnded) ||
+			events[2].Details["permissions"] != "arm user_impersonation, graph User.Read, graph Directory.Read.All" {
+			t.Errorf("events = %+v", events)
+		}
+		h.checkState(token.StateActive, "") // trouble with a customer never touches the partner's token
+	})
+}
+
+// checkCustomer checks what is known of the customer with relationships.
+func (h *harness) checkCustomer(consent token.Answer, lastResult string) {
+	h.Helper()
+	list, err := h.tokens.ListCustomers(h.Context(), h.resolved(), owner)
+	h.must(err)
+	i := slices.IndexFunc(list.Customers, func(c token.CustomerStatus) bool { return c.Customer.DirectoryID == otherID })
+	if got := list.Customers[i]; got.Consent != consent || got.LastResult != lastResult {
+		h.Errorf("the consent of the customer is %s, its last result %q, want %s, %q", got.Consent, got.LastResult, consent, lastResult)
+	}
+}
+
+// TestConsentCustomer_EndsCachedRefusals: whoever consents does not wait until a cached refusal ends.
+func TestConsentCustomer_EndsCachedRefusals(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, openStore(t))
+	h.consent(tenantID)
+	h.withCustomers()
+	missing := true
+	h.microsoft.renewFor = func(c tenant.Client, _ token.API) error {
+		if c.Customer && missing {
+			return failure.New(failure.ConsentMissing)
+		}
+		return nil
+	}
+	in, err := h.store.Instance(t.Context(), instanceKey)
+	h.must(err)
+	in.Settings.CustomerDirectories = tenant.AnyCustomers
+	in.Settings.Borrowers[0].Directories = []string{tenant.CustomerDirectories}
+	h.must(h.store.SaveInstance(t.Context(), &in))
+	lend := func() error {
+		_, err := h.tokens.Lend(t.Context(), h.resolved(), token.LoanRequest{API: token.ARM, Directory: otherID}, borrower)
+		return err
+	}
+	if err := lend(); !failure.Is(err, failure.CustomerConsentMissing) {
+		t.Fatalf("Lend() = %v, want %s", err, failure.CustomerConsentMissing)
+	}
+	h.checkCustomer(token.No, string(failure.CustomerConsentMissing))
+	missing = false
+	h.advance(time.Second)
+	_, err = h.tokens.ConsentCustomer(t.Context(), h.resolved(), otherID, owner)
+	h.must(err)
+	h.advance(time.Second)
+	h.must(lend())
+	h.checkCustomer(token.Yes, audit.OK)
+}
