@@ -27,6 +27,7 @@ type commands struct {
 	Instances  instancesCommand  `cmd:"" help:"Maintain what is stored about the instances."`
 	Tenants    tenantsCommand    `cmd:"" help:"List tenants, show, renew and check their tokens, and delete them."`
 	Clients    clientsCommand    `cmd:"" help:"Add, list, rotate and remove clients of the token API."`
+	Import     importCommand     `cmd:"" help:"Make refresh tokens that another program has the grants of tenants, after every check of a consent."`
 	Package    packageCommand    `cmd:"" help:"Build or check the package for the platform."`
 	Doctor     doctorCommand     `cmd:"" help:"Diagnose a deployment, and with --tenant a refresh token, and recommend what to do."`
 	Register   registerCommand   `cmd:"" help:"Import the package into a platform, and create or upgrade the instance. Repeating the call changes nothing."`

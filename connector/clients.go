@@ -61,7 +61,7 @@ type clientsAdd struct {
 	Tenants     []string `help:"IDs of the tenants whose tokens it may use, or any." required:"" aliases:"tenant" placeholder:"ID"`
 	APIs        []string `name:"apis" help:"The apis that it may use. Default: those of its --forward rules, else partnercenter, graph and arm." placeholder:"API"`
 	Directories []string `help:"The directories that it may use them in: partner (the partner's own), IDs of customers' directories, or customers (all that the instance allows)." default:"partner" placeholder:"ID"`
-	Operations  []string `help:"What it may do: lend (borrow access tokens), read (list tenants, read statuses and histories), renew (renew and check tokens), consent (make links), events (read the audit trail), forward (have calls forwarded by the egress). Default: forward with --forward, else lend." placeholder:"OPERATION"`
+	Operations  []string `help:"What it may do: lend (borrow access tokens), read (list tenants, read statuses and histories), renew (renew and check tokens), consent (make links), events (read the audit trail), forward (have calls forwarded by the egress), import (give refresh tokens). Default: forward with --forward, else lend." placeholder:"OPERATION"`
 	Forward     []string `help:"A rule of calls that the egress forwards for it: methods, api and path. In the path, * is one segment and ** any number. Repeat the flag for further rules." sep:"none" placeholder:"'GET,POST graph /v1.0/users/**'"`
 	Expires     string   `help:"When it stops working: a day, for example 2027-06-30, or a duration, for example 2160h. Default: never." placeholder:"WHEN"`
 }

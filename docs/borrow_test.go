@@ -25,8 +25,10 @@ func TestBorrow_CommandsWork(t *testing.T) {
 	programs := 0
 	var script strings.Builder
 	script.WriteString("set -euo pipefail\nset -a\n")
-	for _, m := range shown.FindAllStringSubmatch(read(t, "guides/borrow-a-token.md"), -1) {
-		text := strings.NewReplacer("https://tokens.example.com", w.APIURL, "https://egress.example.com", w.EgressURL).Replace(m[2])
+	prepareImport(ctx, t, w, folder)
+	guides := read(t, "guides/borrow-a-token.md") + read(t, "guides/import-refresh-tokens.md")
+	for _, m := range shown.FindAllStringSubmatch(guides, -1) {
+		text := strings.NewReplacer("tokens.json", filepath.Join(folder, "tokens.json"), "https://tokens.example.com", w.APIURL, "https://egress.example.com", w.EgressURL).Replace(m[2])
 		if m[1] == "sh" {
 			script.WriteString(text + "echo\n")
 			continue
@@ -55,10 +57,24 @@ func TestBorrow_CommandsWork(t *testing.T) {
 	}
 	for _, want := range []string{
 		`"token_type":"Bearer"`, "by OAuth 2.0 until", "as a managed identity until", `"state":"active"`, `"works":"yes"`, `"next":"`, "removed key", world.AlpineDirectory, `"type":"Total"`,
+		"has a refresh token that works", "imported for Alpine Cloud",
 	} {
 		if !strings.Contains(string(output), want) {
 			t.Errorf("the guide's commands do not print %q, but\n%s", want, output)
 		}
+	}
+}
+
+// prepareImport writes the refresh token of Alpine Cloud to tokens.json, as another program would export it.
+func prepareImport(ctx context.Context, t *testing.T, w *world.World, folder string) {
+	t.Helper()
+	g, err := w.Grant(ctx, w.TenantOf(world.Rita).ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := `[{"directory": "` + world.AlpineDirectory + `", "refreshToken": "` + g.RefreshToken.Reveal() + `"}]`
+	if err := os.WriteFile(filepath.Join(folder, "tokens.json"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

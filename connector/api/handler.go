@@ -64,8 +64,9 @@ type Tokens interface {
 	Lend(ctx context.Context, r tenant.Resolved, request token.LoanRequest, by audit.Actor) (token.Loan, error)
 }
 
-// Consents makes links of the manual procedure; consent.Service implements it.
+// Consents makes links of the manual procedure, and imports refresh tokens; consent.Service implements it.
 type Consents interface {
+	Import(ctx context.Context, tenantID string, imported consent.Import, by audit.Actor) (consent.Imported, error)
 	Link(ctx context.Context, tenantID string, by audit.Actor) (consent.Begun, error)
 }
 
@@ -208,6 +209,7 @@ func routes() []route {
 		{post, "/v1/tenants/:tenant/renew", rest, (*Handler).renew},
 		{post, "/v1/tenants/:tenant/check", rest, (*Handler).check},
 		{post, "/v1/tenants/:tenant/consentLink", rest, (*Handler).consentLink},
+		{post, "/v1/tenants/:tenant/grant", rest, (*Handler).importGrant},
 		{post, "/v1/tenants/:tenant/accessToken", rest, (*Handler).accessToken},
 		{get, "/v1/events", rest, (*Handler).readEvents},
 		{get, "/openapi.json", rest, (*Handler).openAPI},

@@ -357,6 +357,7 @@ func TestREST_Operations(t *testing.T) {
 		"GET /v1/tenants": client.Read, "GET /v1/tenants/" + tenantA: client.Read, "GET /v1/tenants/" + tenantA + "/status": client.Read,
 		"GET /v1/tenants/" + tenantA + "/history": client.Read, "POST /v1/tenants/" + tenantA + "/renew": client.Renew,
 		"POST /v1/tenants/" + tenantA + "/check": client.Renew, "POST /v1/tenants/" + tenantA + "/consentLink": client.Consent,
+		"POST /v1/tenants/" + tenantA + "/grant":       client.Import,
 		"POST /v1/tenants/" + tenantA + "/accessToken": client.Lend, "GET /v1/events": client.Events,
 	}
 	for _, op := range client.Operations() {
@@ -370,6 +371,9 @@ func TestREST_Operations(t *testing.T) {
 			body := ""
 			if strings.HasSuffix(address, "accessToken") {
 				body = `{"api":"graph"}`
+			}
+			if strings.HasSuffix(address, "grant") {
+				body = `{"refreshToken":"c4n4ry-refresh-token"}`
 			}
 			if got := h.rest(method, address, key, body); got.status != want {
 				t.Errorf("%s by a client that may %s = %d %s, want %d", path, op, got.status, got.body, want)
@@ -569,5 +573,24 @@ func TestBasic_EscapedCredentials(t *testing.T) {
 	got := h.post("/oauth2/token", url.Values{"grant_type": {"client_credentials"}, "scope": {"arm"}}, func(r *http.Request) { r.Header.Set("Authorization", header) })
 	if got.status != http.StatusOK {
 		t.Errorf("escaped credentials = %d %s, want 200", got.status, got.body)
+	}
+}
+
+// TestREST_ImportsAGrant gives a refresh token, and tells nothing about one that is refused.
+func TestREST_ImportsAGrant(t *testing.T) {
+	h := newHarness(t)
+	key := h.add("importer", operations(client.Import))
+	path := "/v1/tenants/" + tenantA + "/grant"
+	got := h.rest(http.MethodPost, path, key, `{"refreshToken":"c4n4ry-refresh-token"}`)
+	if got.status != http.StatusOK || got.text("consentedBy.username") != "admin@partner.example" || !strings.Contains(string(got.body), `"waiting":true`) {
+		t.Errorf("POST %s = %d %s, want who consented", path, got.status, got.body)
+	}
+	for body, code := range map[string]string{
+		`{"refreshToken":"c4n4ry-another"}`: "import_refused", `{"refreshToken":""}`: "bad_request", `{}`: "bad_request", `{"refreshToken":7}`: "bad_request",
+		`{"refreshToken":"c4n4ry-refresh-token","tenant":"x"}`: "bad_request", `{"refreshToken":"` + strings.Repeat("x", 50_000) + `"}`: "bad_request", `c4n4ry`: "bad_request",
+	} {
+		if got := h.rest(http.MethodPost, path, key, body); got.text("error.code") != code || strings.Contains(string(got.body), "c4n4ry") {
+			t.Errorf("POST %.60s = %d %s, want %s", body, got.status, got.body, code)
+		}
 	}
 }

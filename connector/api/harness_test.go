@@ -112,7 +112,7 @@ func (h *harness) checkSecrets() {
 	text, err := json.Marshal(events)
 	h.must(err)
 	all := h.log.String() + string(text)
-	for _, hidden := range append(h.keys, accessToken) {
+	for _, hidden := range append(h.keys, accessToken, "c4n4ry-refresh-token") {
 		if strings.Contains(all, hidden) {
 			h.Error("the log or the trail contains a key or an access token")
 		}
@@ -316,6 +316,14 @@ type fakeConsents struct{}
 
 func (fakeConsents) Link(_ context.Context, id string, _ audit.Actor) (consent.Begun, error) {
 	return consent.Begun{URL: "https://onboarding.example.com/consent/" + id, ExpiresAt: time.Date(2026, 11, 30, 8, 0, 0, 0, time.UTC)}, nil
+}
+
+// Import implements api.Consents: it accepts one refresh token.
+func (fakeConsents) Import(_ context.Context, id string, imported consent.Import, _ audit.Actor) (consent.Imported, error) {
+	if id != tenantA || imported.RefreshToken.Reveal() != "c4n4ry-refresh-token" {
+		return consent.Imported{}, failure.New(failure.ImportRefused, "application", "app-1")
+	}
+	return consent.Imported{ConsentedBy: token.Person{Username: "admin@partner.example"}, Waiting: true}, nil
 }
 
 type fakeResources struct{}

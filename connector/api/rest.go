@@ -17,6 +17,7 @@ import (
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/detached"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
@@ -229,6 +230,46 @@ func (h *Handler) accessToken(c *call) error {
 		API       string `json:"api"`
 		Directory string `json:"directory"`
 	}
+	if err := c.object(&request); err != nil {
+		return err
+	}
+	if request.API == "" {
+		return badRequest("the body names no api")
+	}
+	loan, err := h.lend(c, request.API, request.Directory)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, loanView{string(loan.API), loan.DirectoryID, loan.AccessToken.Reveal(), "Bearer", jsonTime(loan.ExpiresAt)})
+}
+
+// importGrant makes a refresh token that the client has the grant of a tenant.
+func (h *Handler) importGrant(c *call) error {
+	r, err := h.bearerTenant(c, client.Import)
+	if err != nil {
+		return err
+	}
+	var request struct {
+		RefreshToken string `json:"refreshToken"`
+	}
+	if err := c.object(&request); err != nil {
+		return err
+	}
+	if n := len(request.RefreshToken); n == 0 || n > length.Token {
+		return badRequest("the body has no refreshToken that could be one")
+	}
+	imported := consent.Import{RefreshToken: secret.New(request.RefreshToken), Source: "api"}
+	done, err := detached.Run(c.ctx(), &h.detached, func(ctx context.Context) (consent.Imported, error) {
+		return h.cfg.Consents.Import(ctx, r.Tenant.ID, imported, c.client.Actor())
+	})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, importView{personView{done.ConsentedBy.Username, done.ConsentedBy.Name}, done.Waiting})
+}
+
+// object reads the body, a JSON object with the fields of into.
+func (c *call) object(into any) error {
 	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, bodyLimit))
 	if err != nil {
 		if refusalOf(err).Code == failure.BodyTooLarge {
@@ -238,14 +279,10 @@ func (h *Handler) accessToken(c *call) error {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
-	if decoder.Decode(&request) != nil || decoder.More() || request.API == "" {
-		return badRequest("the body is not a JSON object with api, and possibly directory")
+	if decoder.Decode(into) != nil || decoder.More() {
+		return badRequest("the body is not a JSON object with the fields of this request") // the error may quote a secret
 	}
-	loan, err := h.lend(c, request.API, request.Directory)
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, loanView{string(loan.API), loan.DirectoryID, loan.AccessToken.Reveal(), "Bearer", jsonTime(loan.ExpiresAt)})
+	return nil
 }
 
 func (h *Handler) readEvents(c *call) error {

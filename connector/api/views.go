@@ -115,6 +115,11 @@ type linkView struct {
 	ExpiresAt *time.Time `json:"expiresAt"`
 }
 
+type importView struct {
+	ConsentedBy personView `json:"consentedBy"`
+	Waiting     bool       `json:"waiting"` // for the reseller to confirm it
+}
+
 type loanView struct {
 	API         string     `json:"api"`
 	Directory   string     `json:"directory"`

@@ -29,10 +29,13 @@ const (
 	Consent Operation = "consent" // make links of the manual procedure
 	Events  Operation = "events"  // read the audit trail
 	Forward Operation = "forward" // have calls forwarded by the egress, as its rules say
+	Import  Operation = "import"  // give refresh tokens that it has
 )
 
 // Operations returns all operations.
-func Operations() []Operation { return []Operation{Lend, Read, Renew, Consent, Events, Forward} }
+func Operations() []Operation {
+	return []Operation{Lend, Read, Renew, Consent, Events, Forward, Import}
+}
 
 // Scopes say what a client may do: each of its operations with each of its tenants, and lending and forwarding for each of its
 // apis in each of its directories.
@@ -130,7 +133,7 @@ func (s Scopes) checked(apis []string) (Scopes, error) {
 	}
 	for _, op := range s.Operations {
 		if !slices.Contains(Operations(), op) {
-			return refuse("an operation is none of lend, read, renew, consent, events, forward")
+			return refuse("an operation is none of lend, read, renew, consent, events, forward, import")
 		}
 	}
 	return s.checkedRules()

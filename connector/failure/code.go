@@ -87,6 +87,8 @@ const (
 	ClaimLocked       Code = "claim_locked"
 	NothingToClaim    Code = "nothing_to_claim"
 	ClaimWaiting      Code = "claim_waiting"
+	// A refresh token that another program had.
+	ImportRefused Code = "import_refused"
 	// A consent by another person than before.
 	ConfirmationWaiting Code = "confirmation_waiting"
 	ConfirmationExpired Code = "confirmation_expired"
@@ -277,6 +279,7 @@ var messages = map[Code]message{
 	NothingToClaim:    {"", http.StatusConflict, "No consent is waiting for an authentication code.", "Send the link first; the code is shown to the person who opens it and accepts."},
 	ClaimWaiting:      {"", http.StatusConflict, "A consent of __username__ is waiting for its authentication code.", "Enter the code that the administrator sent you."},
 
+	ImportRefused:       {"", http.StatusConflict, "Microsoft doesn't accept this refresh token for the application __application__: it was issued to another application, or it has expired or was revoked.", "Import a refresh token that was issued to this application. If it comes from another application, enter that application and its secret in the settings first."},
 	ConfirmationWaiting: {"", http.StatusConflict, "__username__ signed in this time, __before__ last time. The consent takes effect once you confirm it.", "Confirm the consent under Manage Refresh Token. If the screen offers no button for it, the package on the platform is older than the connector and has to be upgraded."},
 	ConfirmationExpired: {"", http.StatusGone, "The consent wasn't confirmed in time. Nothing was changed.", "Start again and confirm the consent before the time shown."},
 	ConsentReplaced:     {"", http.StatusConflict, "This consent no longer waits for confirmation: a later one replaced it, or the token was deleted.", "Check under Manage Refresh Token whose consent is in use."},

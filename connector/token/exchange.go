@@ -19,17 +19,23 @@ import (
 // personalDirectory is the directory that all personal Microsoft accounts share (docs/reference/microsoft-identity.md §4.2).
 const personalDirectory = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
-// A CodeExchange is an authorization code that Microsoft returned for a tenant, with the provenance of the consent.
+// WithoutNonce stands for the nonce of an id_token that came for a refresh token, which has none to compare.
+const WithoutNonce = "\x00"
+
+// A CodeExchange is an authorization code that Microsoft returned for a tenant, or a refresh token that another program had, with
+// the provenance of the consent.
 type CodeExchange struct {
-	TenantID  string
-	Code      AuthorizationCode
-	Nonce     secret.Text // of the authorization request; the id_token must contain it
-	ConsentID string
-	Procedure Procedure
-	AskedBy   string // panel user who started the consent
+	TenantID string
+	Code     AuthorizationCode
+	Nonce    secret.Text // of the authorization request; the id_token must contain it
+	// RefreshToken is redeemed instead of Code, if it is set.
+	RefreshToken secret.Text
+	ConsentID    string
+	Procedure    Procedure
+	AskedBy      string // panel user who started the consent
 }
 
-// Exchange redeems a code once, and then verifies who consented, the application and MFA, the roles, and that Graph and ARM
+// Exchange redeems a code once, or a refresh token, and then verifies who consented, the application and MFA, the roles, and that Graph and ARM
 // accept the token, in this order. It stores nothing: the grant that it returns has no slot yet. A refusal is a
 // *failure.Error.
 func (s *Service) Exchange(ctx context.Context, x CodeExchange) (Grant, error) {
@@ -41,7 +47,7 @@ func (s *Service) Exchange(ctx context.Context, x CodeExchange) (Grant, error) {
 		return Grant{}, err
 	}
 	c := r.Client()
-	redeemed, err := s.cfg.Microsoft.Redeem(ctx, c, x.Code)
+	redeemed, err := s.redeemFirst(ctx, c, &x)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -91,6 +97,22 @@ func (s *Service) Exchange(ctx context.Context, x CodeExchange) (Grant, error) {
 		return Grant{}, failure.New(failure.RoleMissing, "username", person.Username, "role", "Admin agent")
 	}
 	return g, nil
+}
+
+// redeemFirst redeems what an exchange begins with.
+func (s *Service) redeemFirst(ctx context.Context, c tenant.Client, x *CodeExchange) (Redemption, error) {
+	if x.RefreshToken.Empty() {
+		return s.cfg.Microsoft.Redeem(ctx, c, x.Code)
+	}
+	x.Nonce = secret.New(WithoutNonce)
+	redeemed, err := s.cfg.Microsoft.Renew(ctx, c, x.RefreshToken, PartnerCenter)
+	// Microsoft does not tell a token of another application from one that was revoked in every case.
+	if f := failure.From(err); f != nil && (f.Code == failure.GrantRevoked || f.Code == failure.GrantExpired || f.Code == failure.SignInRequired) {
+		err = &failure.Error{
+			Code: failure.ImportRefused, Params: map[string]string{"application": c.Application.ID}, Microsoft: f.Microsoft, Cause: f.Cause,
+		}
+	}
+	return redeemed, err
 }
 
 // identify verifies the id_token, and that it is about a member of the tenant's directory.

@@ -196,3 +196,47 @@ func TestExchange_KeepsTheNewestValue(t *testing.T) {
 		t.Errorf("the refresh token of the active grant = %s, want refresh-3", got)
 	}
 }
+
+// TestExchange_OfARefreshToken redeems a refresh token that another program had, and checks everything as for a consent.
+func TestExchange_OfARefreshToken(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	exchange := func() (token.Grant, error) {
+		return h.tokens.Exchange(t.Context(), token.CodeExchange{TenantID: tenantID, RefreshToken: secret.New("imported"), ConsentID: "consent-1", Procedure: token.Imported})
+	}
+	g, err := exchange()
+	if err != nil || g.RefreshToken.Reveal() == "imported" || g.Procedure != token.Imported || g.ConsentedBy.ObjectID != person.ObjectID {
+		t.Errorf("Exchange() = %+v, %v, want a grant with the successor", g, err)
+	}
+	if got := h.microsoft.presented(); got[0] != "imported" {
+		t.Errorf("redeemed were %v, want the imported one first", got)
+	}
+	for name, tc := range map[string]struct {
+		spoil func(*fakeMicrosoft)
+		want  failure.Code
+	}{
+		"of another application": {func(m *fakeMicrosoft) {
+			m.renew = func(string, token.API) error { return failure.New(failure.GrantRevoked) }
+		}, failure.ImportRefused},
+		"a wrong secret": {func(m *fakeMicrosoft) {
+			m.renew = func(string, token.API) error { return failure.New(failure.ClientSecretWrong) }
+		}, failure.ClientSecretWrong},
+		"an outage": {func(m *fakeMicrosoft) {
+			m.renew = func(string, token.API) error { return failure.New(failure.MicrosoftUnavailable) }
+		}, failure.MicrosoftUnavailable},
+		"no id_token that verifies": {func(m *fakeMicrosoft) {
+			m.identity = func() (token.Identity, error) { return token.Identity{}, failure.New(failure.IDTokenInvalid) }
+		}, failure.IDTokenInvalid},
+		"another directory": {func(m *fakeMicrosoft) {
+			m.identity = func() (token.Identity, error) { return token.Identity{DirectoryID: otherID}, nil }
+		}, failure.WrongDirectory},
+		"no MFA": {func(m *fakeMicrosoft) {
+			m.probe = func(token.API) token.Probe { return token.Probe{Works: token.Yes, MFA: token.No} }
+		}, failure.MFAMissing},
+	} {
+		h.microsoft.renew, h.microsoft.identity, h.microsoft.probe = nil, nil, nil
+		tc.spoil(h.microsoft)
+		_, err := exchange()
+		h.checkFailure("Exchange of a refresh token, "+name, err, tc.want)
+		h.checkNothingStored()
+	}
+}

@@ -63,6 +63,7 @@ type Procedure string
 const (
 	Automatic Procedure = "automatic"
 	Manual    Procedure = "manual"
+	Imported  Procedure = "imported" // from another program that had it
 )
 
 // A Person is the Microsoft account that consented.

@@ -20,9 +20,11 @@ import (
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/client"
 	"azure-partner-connector/connector/config"
+	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/token"
 	"azure-partner-connector/sandbox/clock"
 	"azure-partner-connector/sandbox/microsoft"
 	"azure-partner-connector/sandbox/panel"
@@ -252,13 +254,33 @@ func (w *World) RemoveClient(ctx context.Context, name string) error {
 	return w.withClients(ctx, func(clients *client.Service) error { return clients.Remove(ctx, name, operator()) })
 }
 
+// Grant returns the active grant of a tenant, with its refresh token, as somebody with the key file can.
+func (w *World) Grant(ctx context.Context, tenantID string) (g token.Grant, err error) {
+	err = w.withServices(ctx, func(s *app.Services) error {
+		g, err = s.Store.Grant(ctx, tenantID, token.Active)
+		return err
+	})
+	return g, err
+}
+
+// Import imports a refresh token for a tenant, as the command of the connector does.
+func (w *World) Import(ctx context.Context, tenantID string, refreshToken secret.Text) (done consent.Imported, err error) {
+	err = w.withServices(ctx, func(s *app.Services) error {
+		done, err = s.Consents.Import(ctx, tenantID, consent.Import{RefreshToken: refreshToken, Source: "json"}, operator())
+		return err
+	})
+	return done, err
+}
+
+// Folder is where the files of the connector are.
+func (w *World) Folder() string { return w.cfg.Folder }
+
 func operator() audit.Actor { return audit.Actor{Kind: audit.Operator, ID: "sandbox", Name: "sandbox"} }
 
 func (w *World) withClients(ctx context.Context, use func(*client.Service) error) error {
-	return w.withServices(ctx, func(services *app.Services) error { return use(services.Clients) })
+	return w.withServices(ctx, func(s *app.Services) error { return use(s.Clients) })
 }
 
-// withServices calls use with the services of a command of the connector.
 func (w *World) withServices(ctx context.Context, use func(*app.Services) error) error {
 	cfg, err := config.Load(filepath.Join(w.cfg.Folder, "connector.yaml"), nil)
 	if err != nil {

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"azure-partner-connector/connector/app"
+	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/length"
+	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// The formats of import.
+const (
+	fromChaperone = "chaperone-dir"
+	fromCIPP      = "cipp-export"
+	fromJSON      = "json"
+)
+
+// maxImport is the size, in bytes, of the largest file that is read.
+const maxImport = 64 << 20
+
+type importCommand struct {
+	configFile
+	From    string `help:"Format: chaperone-dir (a folder of chaperone's file store), cipp-export (a JSON object of the secrets of CIPP's key vault), json (a JSON array of objects with directory, refreshToken and possibly applicationId)." enum:"chaperone-dir,cipp-export,json" required:""`
+	Path    string `arg:"" help:"Folder or file; - is standard input."`
+	DryRun  bool   `help:"Only show which tenant would get which refresh token."`
+	Replace bool   `help:"Also import for tenants that have a refresh token that works."`
+}
+
+// A found is a refresh token in what is imported.
+type found struct {
+	directory     string // as named there; an ID in lower case, or a domain
+	refreshToken  secret.Text
+	applicationID string // that it was issued to; empty if that is not said
+}
+
+// Run imports refresh tokens, one line each.
+func (i importCommand) Run(c *console) error {
+	all, err := i.read()
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		return errors.New("there is no refresh token in it")
+	}
+	return withServices(c, i.configFile, func(s *app.Services) error {
+		tenants, err := byDirectory(c, s)
+		if err != nil {
+			return err
+		}
+		refused := 0
+		for n, f := range all {
+			line, err := i.one(c, s, tenants[f.directory], f)
+			if err != nil {
+				refused++
+				line = "refused: " + explained(err).Error()
+			}
+			if _, err := fmt.Fprintf(c.stdout, "%d/%d %s %s\n", n+1, len(all), f.directory, line); err != nil {
+				return err
+			}
+		}
+		if refused > 0 {
+			return fmt.Errorf("%d of %d refresh tokens were refused; what was refused has changed nothing", refused, len(all))
+		}
+		return nil
+	})
+}
+
+// one imports a refresh token for the tenants with its directory, which must be one.
+func (i importCommand) one(c *console, s *app.Services, tenants []tenant.Resolved, f found) (line string, err error) {
+	switch {
+	case len(tenants) == 0:
+		return "skipped: no tenant has this directory", nil
+	case len(tenants) > 1:
+		return "", fmt.Errorf("%d tenants have this directory: %s and %s", len(tenants), tenants[0].Tenant.Name, tenants[1].Tenant.Name)
+	}
+	r := tenants[0]
+	if expected := r.Client().Application.ID; f.applicationID != "" && !strings.EqualFold(f.applicationID, expected) {
+		return "", fmt.Errorf("it was issued to the application %s; %s needs one of the application %s", f.applicationID, r.Tenant.Name, expected)
+	}
+	status, err := s.Tokens.Status(c.ctx, r)
+	if err != nil {
+		return "", err
+	}
+	switch works := status.State == token.StateActive || status.State == token.StateExpiring; {
+	case works && !i.Replace:
+		return "skipped: " + r.Tenant.Name + " has a refresh token that works; --replace replaces it", nil
+	case i.DryRun:
+		return "for " + r.Tenant.Name, nil
+	}
+	done, err := s.Consents.Import(c.ctx, r.Tenant.ID, consent.Import{RefreshToken: f.refreshToken, Source: i.From}, commandLine())
+	if err != nil {
+		return "", err
+	}
+	line = "imported for " + r.Tenant.Name + ", consented by " + done.ConsentedBy.Username
+	if done.Waiting {
+		line += "; it waits until the reseller confirms it, because another person consented before"
+	}
+	return line, nil
+}
+
+// byDirectory returns the tenants of all instances by their directory, its ID and as entered.
+func byDirectory(c *console, s *app.Services) (map[string][]tenant.Resolved, error) {
+	all := map[string][]tenant.Resolved{}
+	for after := ""; ; {
+		page, err := s.Tenants.Page(c.ctx, after, 200)
+		if err != nil {
+			return nil, err
+		}
+		if len(page) == 0 {
+			return all, nil
+		}
+		for _, r := range page {
+			after = r.Tenant.ID
+			names := []string{strings.ToLower(r.Tenant.DirectoryID), strings.ToLower(r.Tenant.Directory)}
+			slices.Sort(names)
+			for _, name := range slices.Compact(names) {
+				if name != "" {
+					all[name] = append(all[name], r)
+				}
+			}
+		}
+	}
+}
+
+// read returns the refresh tokens in the order of their directories.
+func (i importCommand) read() ([]found, error) {
+	var all []found
+	var err error
+	if i.From == fromChaperone {
+		all, err = readChaperone(i.Path)
+	} else {
+		var text []byte
+		if text, err = readInput(i.Path); err == nil && i.From == fromCIPP {
+			all, err = readCIPP(text)
+		} else if err == nil {
+			all, err = readJSON(text)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	for n := range all {
+		f := &all[n]
+		f.directory = strings.ToLower(strings.TrimSpace(f.directory))
+		if id, ok := random.ParseID(f.directory); ok {
+			f.directory = id
+		}
+		if f.directory == "" || f.refreshToken.Empty() || len(f.refreshToken.Reveal()) > length.Token {
+			return nil, fmt.Errorf("entry %d has no directory, or no refresh token that could be one", n+1)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b found) int { return strings.Compare(a.directory, b.directory) })
+	for n := 1; n < len(all); n++ {
+		if all[n].directory == all[n-1].directory {
+			return nil, fmt.Errorf("the directory %s has two refresh tokens", all[n].directory)
+		}
+	}
+	return all, nil
+}
+
+func readInput(path string) ([]byte, error) {
+	input := io.Reader(os.Stdin)
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("reading what is imported: %w", err)
+		}
+		defer file.Close()
+		input = file
+	}
+	text, err := io.ReadAll(io.LimitReader(input, maxImport+1))
+	if err == nil && len(text) > maxImport {
+		err = errors.New("it is larger than 64 MiB")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading what is imported: %w", err)
+	}
+	return text, nil
+}
+
+// readChaperone reads chaperone's file store: a file for each directory, named by its ID (docs/reference/token-api.md §6).
+func readChaperone(folder string) ([]found, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, fmt.Errorf("reading what is imported: %w", err)
+	}
+	var all []found
+	for _, entry := range entries {
+		if !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), ".") {
+			continue
+		}
+		text, err := readInput(filepath.Join(folder, entry.Name()))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found{directory: entry.Name(), refreshToken: secret.New(strings.TrimSpace(string(text)))})
+	}
+	return all, nil
+}
+
+// readCIPP reads the secrets of CIPP's key vault: RefreshToken for TenantID, and one for each directly added tenant, named by the ID
+// of its directory.
+func readCIPP(text []byte) ([]found, error) {
+	var secrets map[string]json.RawMessage
+	if json.Unmarshal(text, &secrets) != nil {
+		return nil, errors.New("this is not a JSON object of secrets")
+	}
+	value := func(name string) string {
+		for key, raw := range secrets {
+			var text string
+			if strings.EqualFold(strings.ReplaceAll(key, "-", ""), strings.ReplaceAll(name, "-", "")) && json.Unmarshal(raw, &text) == nil {
+				return strings.TrimSpace(text)
+			}
+		}
+		return ""
+	}
+	application := value("ApplicationID")
+	var all []found
+	if own := value("RefreshToken"); own != "" {
+		all = append(all, found{value("TenantID"), secret.New(own), application})
+	}
+	for name := range secrets {
+		if id, ok := random.ParseID(name); ok {
+			all = append(all, found{id, secret.New(value(name)), application})
+		}
+	}
+	return all, nil
+}
+
+// readJSON reads a list of refresh tokens.
+func readJSON(text []byte) ([]found, error) {
+	var entries []struct {
+		Directory     string `json:"directory"`
+		RefreshToken  string `json:"refreshToken"`
+		ApplicationID string `json:"applicationId"`
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if decoder.Decode(&entries) != nil || decoder.More() {
+		return nil, errors.New("this is not a JSON array of objects with directory, refreshToken and possibly applicationId") // the error may quote a token
+	}
+	all := make([]found, len(entries))
+	for n, e := range entries {
+		all[n] = found{e.Directory, secret.New(strings.TrimSpace(e.RefreshToken)), strings.TrimSpace(e.ApplicationID)}
+	}
+	return all, nil
+}

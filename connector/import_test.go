@@ -1,0 +1,45 @@
+package main_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestImport_ReadsEveryFormat shows what would be imported from each format, for tenants whose directories nobody has.
+func TestImport_ReadsEveryFormat(t *testing.T) {
+	c := newTerminal(t)
+	config := c.configured()
+	c.check("migrate", c.run("migrate", "--config", config), 0)
+	const first, second = "d1000000-0000-4000-8000-00000000000a", "d1000000-0000-4000-8000-00000000000b"
+	one, two := c.hide(), c.hide()
+	c.must(os.Mkdir(filepath.Join(c.folder, "tokens"), 0o700))
+	c.write("tokens/"+strings.ToUpper(first), one+"\n")
+	c.write("tokens/partner.example", two)
+	c.write("tokens/.lock", "x")
+	c.write("cipp.json", `{"RefreshToken": "`+one+`", "ApplicationID": "a1000000-0000-4000-8000-000000000001", "ApplicationSecret": "`+c.hide()+`", "TenantID": "`+first+`", "`+second+`": "`+two+`"}`)
+	c.write("tokens.json", `[{"directory": "`+second+`", "refreshToken": "`+two+`"}, {"directory": "`+first+`", "refreshToken": "`+one+`", "applicationId": "x"}]`)
+	run := func(from, path string) output {
+		return c.run("import", "--from", from, path, "--dry-run", "--config", config)
+	}
+	c.check("import of chaperone's folder", run("chaperone-dir", "tokens"), 0, "1/2 "+first+" skipped: no tenant", "2/2 partner.example skipped")
+	c.check("import of CIPP's secrets", run("cipp-export", "cipp.json"), 0, "1/2 "+first, "2/2 "+second)
+	c.check("import of JSON", run("json", "tokens.json"), 0, "1/2 "+first, "2/2 "+second)
+	for name, content := range map[string]string{
+		"no JSON":             one,
+		"an object":           `{"directory": "` + first + `", "refreshToken": "` + one + `"}`,
+		"an unknown field":    `[{"directory": "` + first + `", "token": "` + one + `"}]`,
+		"no token":            `[{"directory": "` + first + `"}]`,
+		"no directory":        `[{"refreshToken": "` + one + `"}]`,
+		"two for a directory": `[{"directory": "` + first + `", "refreshToken": "` + one + `"}, {"directory": "` + strings.ToUpper(first) + `", "refreshToken": "` + two + `"}]`,
+		"nothing":             `[]`,
+	} {
+		c.write("wrong.json", content)
+		if got := run("json", "wrong.json"); got.code != 1 || got.stderr == "" {
+			t.Errorf("import of %s = %v, want a refusal", name, got)
+		}
+	}
+	c.check("import of CIPP's secrets that are none", run("cipp-export", "tokens.json"), 1, "not a JSON object")
+	c.check("import without a file", run("json", "nothing.json"), 1, "reading what is imported")
+}
