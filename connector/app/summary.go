@@ -88,12 +88,9 @@ func (j *summaryJob) credentialEnds(ctx context.Context) []credentialEnd {
 			continue
 		}
 		application := in.Settings.Application
-		for _, c := range []struct {
-			name string
-			tenant.Credential
-		}{{"certificate", application.Certificate}, {"secret", application.Secret}, {"next_secret", application.NextSecret}} {
-			if !c.Value.Empty() && !c.Ends.IsZero() {
-				ends = append(ends, credentialEnd{configured.Key, c.name, c.Ends})
+		for _, name := range []string{tenant.CertificateName, tenant.NextCertificateName, tenant.SecretName, tenant.NextSecretName} {
+			if c := application.Slot(name); !c.Value.Empty() && !c.Ends.IsZero() {
+				ends = append(ends, credentialEnd{configured.Key, name, c.Ends})
 			}
 		}
 	}

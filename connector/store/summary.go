@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +30,7 @@ const (
 	ownApplication    = "(i.tenant_application AND t.application_id <> '')"
 	applicationID     = "(CASE WHEN " + ownApplication + " THEN t.application_id ELSE i.application_id END)"
 	applicationSealed = "(CASE WHEN " + ownApplication + " THEN t.credentials ELSE i.credentials END)"
-	applicationFails  = "(" + applicationID + " = '' OR " + applicationSealed + " IS NULL)"
+	applicationFails  = "(" + applicationID + " = '' OR " + applicationSealed + " IS NULL AND (" + ownApplication + " OR i.instance_key NOT IN ?))"
 	anotherOwner      = "(g.instance_key <> '' AND g.instance_key <> t.instance_key OR g.account_id <> '' AND g.account_id <> t.account_id)"
 )
 
@@ -40,26 +41,27 @@ const summaryFrom = " FROM tenants t JOIN instances i ON i.instance_key = t.inst
 	" LEFT JOIN schedules s ON s.tenant_id = t.id"
 
 // stateExpression computes the state of a tenant as token.Service.Status does, from columns alone: a property test compares
-// the two.
-func (s *Store) stateExpression(m token.Moment) expression {
+// the two. federated are the instances whose application needs no stored credential; at least one, which need not exist.
+func (s *Store) stateExpression(m token.Moment, federated []string) expression {
 	at := func(ago time.Duration) sqldb.Timestamp { return sqldb.NewTimestamp(m.Now.Add(-ago)) }
 	because := func(code failure.Code) string { return string(token.StateOf(code)) }
 	e := expression{text: "CASE"}
-	e.add(" WHEN t.suspended_at IS NOT NULL THEN CASE WHEN "+s.packageMajor()+" < ? THEN ? ELSE ? END",
+	e.add(" WHEN (t.suspended_at IS NOT NULL OR t.unlinked_at IS NOT NULL OR t.unknown_at IS NOT NULL) THEN CASE WHEN "+s.packageMajor()+" < ? THEN ? ELSE ? END",
 		token.SuspendedSince, string(token.StateMisconfigured), string(token.StateSuspended))
 	e.add(" WHEN g.issued_at <= ? THEN ?", at(token.Life), string(token.StateExpired))
 	for _, reason := range []struct {
-		when string
+		when expression
 		code failure.Code
 	}{
-		{anotherOwner, failure.Integrity},
-		{"t.directory_id IS NULL", failure.DirectoryMissing},
-		{applicationFails, failure.ApplicationMissing},
-		{"t.directory_id <> g.directory_id", failure.DirectoryChanged},
-		{applicationID + " <> g.application_id", failure.ApplicationChanged},
-		{"(t.proven_directory_id IS NULL OR t.proven_directory_id <> t.directory_id)", failure.DirectoryRefused},
+		{expression{text: anotherOwner}, failure.Integrity},
+		{expression{text: "t.directory_id IS NULL"}, failure.DirectoryMissing},
+		{expression{applicationFails, []any{federated}}, failure.ApplicationMissing},
+		{expression{text: "t.directory_id <> g.directory_id"}, failure.DirectoryChanged},
+		{expression{text: applicationID + " <> g.application_id"}, failure.ApplicationChanged},
+		{expression{text: "(t.proven_directory_id IS NULL OR t.proven_directory_id <> t.directory_id)"}, failure.DirectoryRefused},
 	} {
-		e.add(" WHEN g.tenant_id IS NOT NULL AND "+reason.when+" THEN ?", because(reason.code))
+		e.add(" WHEN g.tenant_id IS NOT NULL AND "+reason.when.text, reason.when.args...)
+		e.add(" THEN ?", because(reason.code))
 	}
 	failed := " WHEN g.tenant_id IS NOT NULL AND s.failure IS NOT NULL"
 	for _, kind := range []failure.Kind{failure.SignIn, failure.Configuration} {
@@ -69,9 +71,23 @@ func (s *Store) stateExpression(m token.Moment) expression {
 	e.add(" WHEN g.issued_at <= ? THEN ?", at(token.Life-token.ExpiringBelow), string(token.StateExpiring))
 	e.add(" WHEN g.tenant_id IS NOT NULL THEN ?", string(token.StateActive))
 	e.add(" WHEN p.consented_at > ? AND p.consented_at <= ? THEN ?", at(m.ClaimLife), at(-token.Tolerance), string(token.StatePending))
-	e.add(" WHEN t.directory = '' OR "+applicationFails+" THEN ?", string(token.StateMisconfigured))
+	e.add(" WHEN t.directory = '' OR "+applicationFails+" THEN ?", federated, string(token.StateMisconfigured))
 	e.add(" ELSE ? END", string(token.StateAbsent))
 	return e
+}
+
+// federated returns the keys of the installed instances whose application authenticates with the deployment's token.
+func (s *Store) federated(ctx context.Context) ([]string, error) {
+	var keys []string
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
+		keys = nil
+		return db.Model(&instanceRow{}).Where("removed_at IS NULL").Pluck("instance_key", &keys).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the keys of the instances: %w", err)
+	}
+	keys = slices.DeleteFunc(keys, func(key string) bool { return !s.deployment(key).Federated })
+	return append(keys, ""), nil // an empty list is no SQL
 }
 
 // packageMajor is tenant.PackageMajor of the instance i.
@@ -128,9 +144,13 @@ func (s *Store) Summarize(ctx context.Context, m token.Moment) (token.Summary, e
 	for _, state := range token.States() {
 		summary.Tenants[state] = 0
 	}
+	federated, err := s.federated(ctx)
+	if err != nil {
+		return token.Summary{}, err
+	}
 	now := sqldb.NewTimestamp(m.Now)
 	var e expression
-	state := s.stateExpression(m)
+	state := s.stateExpression(m, federated)
 	e.add("SELECT state, COUNT(*) AS tenants, COUNT(issued_at) AS grants, COALESCE(SUM("+s.secondsUntil("issued_at")+"), 0) AS remaining,"+
 		" MIN(issued_at) AS first_issued, COALESCE(SUM(CASE WHEN due_at <= ? THEN 1 ELSE 0 END), 0) AS due, MIN(due_at) AS first_due,"+
 		" COALESCE(SUM(CASE WHEN lease_until > ? THEN 1 ELSE 0 END), 0) AS leased, MAX(last_success_at) AS last_success", now, now, now)
@@ -138,7 +158,7 @@ func (s *Store) Summarize(ctx context.Context, m token.Moment) (token.Summary, e
 		e.add(fmt.Sprintf(", COALESCE(SUM(CASE WHEN issued_at <= ? THEN 1 ELSE 0 END), 0) AS ending%d", i), sqldb.NewTimestamp(m.Now.Add(bound-token.Life)))
 	}
 	e.add(" FROM (SELECT "+state.text+" AS state, g.issued_at, s.due_at, s.lease_until, s.last_success_at"+summaryFrom+") AS x GROUP BY state", state.args...)
-	err := s.db.Read(ctx, func(db *gorm.DB) error {
+	err = s.db.Read(ctx, func(db *gorm.DB) error {
 		rows, err := db.Raw(e.text, e.args...).Rows()
 		if err != nil {
 			return err
@@ -207,7 +227,11 @@ func (s *Store) summarizeAnnouncements(ctx context.Context, summary *token.Summa
 // ListTenants implements token.Store.
 func (s *Store) ListTenants(ctx context.Context, q token.Query, m token.Moment) (token.List, error) {
 	list := token.List{Tenants: []token.Listed{}, Counts: map[token.State]int{}}
-	matching := s.matching(q, m)
+	federated, err := s.federated(ctx)
+	if err != nil {
+		return token.List{}, err
+	}
+	matching := s.matching(q, s.stateExpression(m, federated))
 	page := expression{text: "SELECT id, state FROM "}
 	page.add(matching.text, matching.args...)
 	if len(q.States) > 0 {
@@ -221,7 +245,7 @@ func (s *Store) ListTenants(ctx context.Context, q token.Query, m token.Moment) 
 	if q.Limit > 0 {
 		page.add(" LIMIT ? OFFSET ?", q.Limit, q.Offset)
 	}
-	err := s.db.Read(ctx, func(db *gorm.DB) error {
+	err = s.db.Read(ctx, func(db *gorm.DB) error {
 		var rows []struct{ ID, State string }
 		if err := db.Raw(page.text, page.args...).Scan(&rows).Error; err != nil {
 			return err
@@ -246,8 +270,7 @@ func (s *Store) ListTenants(ctx context.Context, q token.Query, m token.Moment) 
 }
 
 // matching selects the tenants of a query in any state.
-func (s *Store) matching(q token.Query, m token.Moment) expression {
-	state := s.stateExpression(m)
+func (s *Store) matching(q token.Query, state expression) expression {
 	e := expression{text: "(SELECT t.id, t.name, g.issued_at, "}
 	e.add(state.text, state.args...)
 	e.add(" AS state" + summaryFrom)

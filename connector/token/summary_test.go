@@ -11,6 +11,7 @@ import (
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
@@ -70,8 +71,10 @@ func (p *population) addTenants(n, instances int) {
 		if p.chance(80) {
 			tn.ProvenDirectoryID = directory
 		}
-		if p.chance(8) {
-			tn.SuspendedAt = p.clock
+		for _, at := range []*time.Time{&tn.SuspendedAt, &tn.UnlinkedAt, &tn.UnknownAt} {
+			if p.chance(5) {
+				*at = p.clock
+			}
 		}
 		p.must(p.store.SaveTenant(p.Context(), &tn))
 		p.ids = append(p.ids, tn.ID)
@@ -127,7 +130,10 @@ func TestList_DatabaseComputesTheStatesThatStatusTells(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		seed := uint64(time.Now().UnixNano())
 		t.Logf("seed %d", seed)
-		p := &population{harness: newHarness(t, db.Open(t)), random: rand.New(rand.NewPCG(seed, 0))}
+		federated := db.Open(t, func(cfg *store.Config) {
+			cfg.Deployment = func(key string) tenant.Deployment { return tenant.Deployment{Federated: strings.HasSuffix(key, "1") || strings.HasSuffix(key, "2")} }
+		})
+		p := &population{harness: newHarness(t, federated), random: rand.New(rand.NewPCG(seed, 0))}
 		const instances = 12
 		p.addInstances(instances)
 		p.addTenants(300, instances)
