@@ -151,6 +151,26 @@ func withStatus(changes object) object {
 	return s
 }
 
+// partialStatus returns the status of a token whose consent lacks permissions, of an instance with a further service and several
+// credentials.
+func partialStatus() object {
+	checked := noon.AddDate(0, 0, -1).Format(time.RFC3339)
+	return withStatus(object{
+		"apis": []object{
+			{"api": "partnercenter", "works": "yes", "checkedAt": checked, "failure": nil},
+			{"api": "graph", "works": "yes", "checkedAt": checked, "failure": local(failure.PermissionsMissing, "permissions", "PartnerBilling.Read.All, Directory.Read.All")},
+			{"api": "arm", "works": "yes", "checkedAt": checked, "failure": nil},
+			{"api": "partner", "works": "unknown", "checkedAt": checked, "failure": nil},
+		},
+		"credentials": []object{
+			{"name": "applicationCertificate", "endsAt": noon.AddDate(0, 0, 200).Format(time.RFC3339), "used": true},
+			{"name": "nextApplicationCertificate", "endsAt": noon.AddDate(1, 0, 0).Format(time.RFC3339), "used": false},
+			{"name": "applicationSecret", "endsAt": noon.AddDate(0, 0, -3).Format(time.RFC3339), "used": false},
+			{"name": "nextApplicationSecret", "endsAt": nil, "used": false}, {"name": "federated", "endsAt": nil, "used": false},
+		},
+	})
+}
+
 // absentStatus returns the status of a tenant that never had a token.
 func absentStatus() object {
 	return withStatus(object{

@@ -88,6 +88,10 @@ func statusStates() []state {
 			set: status(trouble("misconfigured", secret, "secretEndsAt", at(-day))),
 		},
 		{
+			name: "permissions", about: "Permissions Missing", phone: true, whole: true, set: status(partialStatus()),
+			reach: shows("active", "Further Services"),
+		},
+		{
 			name: "suspended", about: "Suspended", phone: true, reach: suspendedShown,
 			set: status(trouble("suspended", fail(failure.Suspended))),
 		},

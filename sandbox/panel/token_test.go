@@ -46,6 +46,11 @@ func TestToken_EveryState(t *testing.T) {
 			withStatus(object{"state": "misconfigured", "failure": fail(failure.ClientSecretExpired), "secretEndsAt": at(-day), "apis": []object{{"api": "graph", "works": "no", "checkedAt": at(-day), "failure": fail(failure.APIRefused, "api", "graph")}}}),
 			[]string{"Settings Need Attention", "The client secret has expired.", "Ended on Nov 22, 2026", "The service Microsoft Graph refused the access token."},
 		},
+		"permissions missing": {partialStatus(), []string{
+			"Active", "Works (checked Nov 22, 2026, 12:00 PM). The consent lacks permissions: PartnerBilling.Read.All, Directory.Read.All.",
+			"Further Services", "partner: Not known (checked",
+			"Certificate (in use): Jun 11, 2027; Next certificate: Nov 23, 2027; Client secret: Ended on Nov 20, 2026; Next client secret: Not known; Federated token: No end",
+		}},
 		"suspended":  {withStatus(object{"state": "suspended", "failure": fail(failure.Suspended)}), []string{"Suspended", "The subscription is suspended by the marketplace.", "Ask the provider of the marketplace to resume the subscription."}},
 		"state only": {object{"state": "active", "now": noon.Format(time.RFC3339)}, []string{"Active", "This account is told its state and nothing else."}},
 		"expired":    {withStatus(object{"state": "expired", "expiresAt": at(-day), "daysLeft": 0, "failure": fail(failure.GrantExpired)}), []string{"Expired", "Expired on Nov 22, 2026", "it was not renewed for 90 days"}},
