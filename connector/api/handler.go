@@ -62,6 +62,9 @@ type Tokens interface {
 	Check(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	History(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error)
 	Lend(ctx context.Context, r tenant.Resolved, request token.LoanRequest, by audit.Actor) (token.Loan, error)
+	ListCustomers(ctx context.Context, r tenant.Resolved, by audit.Actor) (token.CustomerList, error)
+	ConsentCustomer(ctx context.Context, r tenant.Resolved, directory string, by audit.Actor) (token.CustomerRecord, error)
+	WithdrawCustomer(ctx context.Context, r tenant.Resolved, directory string, by audit.Actor) (token.CustomerRecord, error)
 }
 
 // Consents makes links of the manual procedure, and imports refresh tokens; consent.Service implements it.
@@ -211,6 +214,9 @@ func routes() []route {
 		{post, "/v1/tenants/:tenant/consentLink", rest, (*Handler).consentLink},
 		{post, "/v1/tenants/:tenant/grant", rest, (*Handler).importGrant},
 		{post, "/v1/tenants/:tenant/accessToken", rest, (*Handler).accessToken},
+		{get, "/v1/tenants/:tenant/customers", rest, (*Handler).listCustomers},
+		{post, "/v1/tenants/:tenant/customers/:directory/consent", rest, (*Handler).consentCustomer},
+		{http.MethodDelete, "/v1/tenants/:tenant/customers/:directory/consent", rest, (*Handler).withdrawCustomer},
 		{get, "/v1/events", rest, (*Handler).readEvents},
 		{get, "/openapi.json", rest, (*Handler).openAPI},
 		{get, failuresPath + ":code", rest, (*Handler).explain},

@@ -21,6 +21,7 @@ import (
 	"azure-partner-connector/connector/client"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/tenant"
 )
 
 // credentials returns the form of a client that asks for Graph.
@@ -357,6 +358,7 @@ func TestREST_Operations(t *testing.T) {
 		"GET /v1/tenants": client.Read, "GET /v1/tenants/" + tenantA: client.Read, "GET /v1/tenants/" + tenantA + "/status": client.Read,
 		"GET /v1/tenants/" + tenantA + "/history": client.Read, "POST /v1/tenants/" + tenantA + "/renew": client.Renew,
 		"POST /v1/tenants/" + tenantA + "/check": client.Renew, "POST /v1/tenants/" + tenantA + "/consentLink": client.Consent,
+		"GET /v1/tenants/" + tenantA + "/customers":    client.Read,
 		"POST /v1/tenants/" + tenantA + "/grant":       client.Import,
 		"POST /v1/tenants/" + tenantA + "/accessToken": client.Lend, "GET /v1/events": client.Events,
 	}
@@ -592,5 +594,59 @@ func TestREST_ImportsAGrant(t *testing.T) {
 		if got := h.rest(http.MethodPost, path, key, body); got.text("error.code") != code || strings.Contains(string(got.body), "c4n4ry") {
 			t.Errorf("POST %.60s = %d %s, want %s", body, got.status, got.body, code)
 		}
+	}
+}
+
+// TestREST_Customers lists the customers of a partner page by page, and changes consents only in directories of the client.
+func TestREST_Customers(t *testing.T) {
+	h := newHarness(t)
+	reader := h.add("reader", operations(client.Read))
+	base := "/v1/tenants/" + tenantA + "/customers"
+	var page struct {
+		Customers []struct{ Directory, Name, Consent string }
+		Next      string
+	}
+	var names []string
+	for after, requests := "", 0; requests == 0 || after != ""; requests++ {
+		got := h.rest(http.MethodGet, base+"?limit=2&after="+after, reader, "")
+		if err := json.Unmarshal(got.body, &page); err != nil || got.status != http.StatusOK || requests > 3 {
+			t.Fatalf("GET customers = %d %s", got.status, got.body)
+		}
+		for _, c := range page.Customers {
+			names = append(names, c.Name)
+		}
+		after = page.Next
+	}
+	if want := []string{"Customer 0", "Customer 1", "Customer 2", "Customer 3", "Customer 4"}; !slices.Equal(names, want) {
+		t.Errorf("the pages list %v, want %v", names, want)
+	}
+	got := h.rest(http.MethodGet, base+"?search=C3.EXAMPLE", reader, "")
+	if err := json.Unmarshal(got.body, &page); err != nil || len(page.Customers) != 1 || page.Customers[0].Name != "Customer 3" {
+		t.Errorf("search = %s", got.body)
+	}
+
+	const directory, another = "cccccccc-0000-4000-8000-000000000001", "cccccccc-0000-4000-8000-000000000002"
+	one := h.add("one", operations(client.Consent), func(c *client.Client) { c.Directories = []string{directory} })
+	all := h.add("all-customers", operations(client.Consent), func(c *client.Client) { c.Directories = []string{tenant.CustomerDirectories} })
+	own := h.add("own", operations(client.Consent))
+	for name, tc := range map[string]struct {
+		key, directory string
+		want           int
+	}{
+		"its directory":                 {one, strings.ToUpper(directory), http.StatusOK},
+		"another directory":             {one, another, http.StatusForbidden},
+		"any customer":                  {all, another, http.StatusOK},
+		"the partner's directory alone": {own, directory, http.StatusForbidden},
+		"a reader":                      {reader, directory, http.StatusForbidden},
+		"nobody":                        {"", directory, http.StatusUnauthorized},
+	} {
+		for _, method := range []string{http.MethodPost, http.MethodDelete} {
+			if got := h.rest(method, base+"/"+tc.directory+"/consent", tc.key, ""); got.status != tc.want {
+				t.Errorf("%s by a client with %s = %d %s, want %d", method, name, got.status, got.body, tc.want)
+			}
+		}
+	}
+	if len(h.tokens.did) != 4 {
+		t.Errorf("done: %v, want four changes", h.tokens.did)
 	}
 }

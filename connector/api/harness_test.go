@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -283,6 +284,28 @@ func (f *fakeTokens) Check(_ context.Context, id string, by audit.Actor) (token.
 func (f *fakeTokens) History(_ context.Context, id string, _ time.Time, limit int) ([]audit.Event, error) {
 	events := []audit.Event{{ID: "e1", At: f.ends, TenantID: id, Action: audit.GrantRenewed, Result: audit.OK}, {ID: "e2", TenantID: id}}
 	return events[:min(limit, len(events))], f.err
+}
+
+func (f *fakeTokens) ListCustomers(_ context.Context, _ tenant.Resolved, _ audit.Actor) (token.CustomerList, error) {
+	var list token.CustomerList
+	for i := range 5 {
+		list.Customers = append(list.Customers, token.CustomerStatus{
+			Customer:      token.Customer{DirectoryID: fmt.Sprintf("cccccccc-0000-4000-8000-%012d", i), Name: fmt.Sprint("Customer ", i), Domain: fmt.Sprintf("c%d.example", i)},
+			Relationships: []token.Relationship{{ID: "r", Active: i > 0, EndsAt: f.ends, Roles: []string{"role"}}}, Consent: token.Yes, Listed: true,
+			CustomerRecord: token.CustomerRecord{ConsentedAt: f.ends, Scopes: map[token.API][]string{token.ARM: {"user_impersonation"}}, LastResult: audit.OK, LastAt: f.ends},
+		})
+	}
+	return list, f.err
+}
+
+func (f *fakeTokens) ConsentCustomer(_ context.Context, _ tenant.Resolved, directory string, by audit.Actor) (token.CustomerRecord, error) {
+	_, err := f.note("consent", directory, by)
+	return token.CustomerRecord{DirectoryID: directory, ConsentedAt: f.ends, Scopes: map[token.API][]string{token.ARM: {"user_impersonation"}}}, err
+}
+
+func (f *fakeTokens) WithdrawCustomer(_ context.Context, _ tenant.Resolved, directory string, by audit.Actor) (token.CustomerRecord, error) {
+	_, err := f.note("withdraw", directory, by)
+	return token.CustomerRecord{DirectoryID: directory}, err
 }
 
 type fakeTenants struct{}

@@ -90,6 +90,11 @@ func (s *Scopes) OnlyTenant() (id string, ok bool) {
 	return s.Tenants[0], true
 }
 
+// HasDirectory reports whether c may use a customer directory, by its ID or as any.
+func (c *Client) HasDirectory(directory string) bool {
+	return slices.ContainsFunc(c.Directories, func(d string) bool { return d == tenant.CustomerDirectories || strings.EqualFold(d, directory) })
+}
+
 // Borrower returns what c may borrow.
 func (c *Client) Borrower() tenant.Borrower {
 	return tenant.Borrower{ID: c.Name, APIs: c.APIs, Directories: c.Directories}

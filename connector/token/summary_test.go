@@ -131,7 +131,9 @@ func TestList_DatabaseComputesTheStatesThatStatusTells(t *testing.T) {
 		seed := uint64(time.Now().UnixNano())
 		t.Logf("seed %d", seed)
 		federated := db.Open(t, func(cfg *store.Config) {
-			cfg.Deployment = func(key string) tenant.Deployment { return tenant.Deployment{Federated: strings.HasSuffix(key, "1") || strings.HasSuffix(key, "2")} }
+			cfg.Deployment = func(key string) tenant.Deployment {
+				return tenant.Deployment{Federated: strings.HasSuffix(key, "1") || strings.HasSuffix(key, "2")}
+			}
 		})
 		p := &population{harness: newHarness(t, federated), random: rand.New(rand.NewPCG(seed, 0))}
 		const instances = 12

@@ -1,0 +1,134 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/client"
+	"azure-partner-connector/connector/detached"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+type relationshipView struct {
+	ID          string     `json:"id"`
+	Name        string     `json:"name"`
+	Status      string     `json:"status"`
+	Active      bool       `json:"active"`
+	Roles       []string   `json:"roles"`
+	EndsAt      *time.Time `json:"endsAt"`
+	AutoExtends bool       `json:"autoExtends"`
+}
+
+type customerView struct {
+	Directory string `json:"directory"`
+	Name      string `json:"name"`
+	Domain    string `json:"domain"`
+	// Listed says that Partner Center lists the customer, Active that a relationship is active.
+	Listed        bool                   `json:"listed"`
+	Active        bool                   `json:"active"`
+	EndsAt        *time.Time             `json:"endsAt"`
+	Relationships []relationshipView     `json:"relationships"`
+	Consent       token.Answer           `json:"consent"`
+	ConsentedAt   *time.Time             `json:"consentedAt"`
+	Permissions   map[token.API][]string `json:"permissions"`
+	LastResult    string                 `json:"lastResult"`
+	LastAt        *time.Time             `json:"lastAt"`
+}
+
+// A CustomersDocument is a page of the customers of a tenant.
+type CustomersDocument struct {
+	Customers []customerView `json:"customers"`
+	// Next continues the list; empty at its end.
+	Next string `json:"next"`
+	// Incomplete is why customers may be missing; null when none is.
+	Incomplete *failureView `json:"incomplete"`
+}
+
+// NewCustomersDocument returns the customers of a list whose name, domain or ID contains search, after a directory, up to limit.
+func NewCustomersDocument(list token.CustomerList, search, after string, limit int) CustomersDocument {
+	d := CustomersDocument{Customers: []customerView{}, Incomplete: viewRecord(list.Incomplete)}
+	search, skipping := strings.ToLower(search), after != ""
+	for _, c := range list.Customers {
+		id := c.Customer.DirectoryID
+		switch {
+		case skipping:
+			skipping = id != after
+			continue
+		case !strings.Contains(strings.ToLower(c.Name+"\n"+c.Domain+"\n"+id), search):
+			continue
+		case len(d.Customers) == limit:
+			d.Next = d.Customers[limit-1].Directory
+			return d
+		}
+		d.Customers = append(d.Customers, viewCustomer(c))
+	}
+	return d
+}
+
+func viewCustomer(c token.CustomerStatus) customerView {
+	v := customerView{
+		Directory: c.Customer.DirectoryID, Name: c.Name, Domain: c.Domain, Listed: c.Listed, Active: c.Active(), EndsAt: jsonTime(c.EndsAt()),
+		Relationships: []relationshipView{}, Consent: orUnknown(c.Consent), ConsentedAt: jsonTime(c.ConsentedAt), Permissions: c.Scopes,
+		LastResult: c.LastResult, LastAt: jsonTime(c.LastAt),
+	}
+	for _, r := range c.Relationships {
+		v.Relationships = append(v.Relationships, relationshipView{r.ID, r.Name, r.Status, r.Active, append([]string{}, r.Roles...), jsonTime(r.EndsAt), r.AutoExtends})
+	}
+	return v
+}
+
+func (h *Handler) listCustomers(c *call) error {
+	r, err := h.bearerTenant(c, client.Read)
+	if err != nil {
+		return err
+	}
+	limit, err := c.limit()
+	if err != nil {
+		return err
+	}
+	list, err := detached.Run(c.ctx(), &h.detached, func(ctx context.Context) (token.CustomerList, error) {
+		return h.cfg.Tokens.ListCustomers(ctx, r, c.client.Actor())
+	})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, NewCustomersDocument(list, c.QueryParam("search"), c.QueryParam("after"), limit))
+}
+
+type customerConsentView struct {
+	Directory   string                 `json:"directory"`
+	ConsentedAt *time.Time             `json:"consentedAt"`
+	Permissions map[token.API][]string `json:"permissions"`
+}
+
+func (h *Handler) consentCustomer(c *call) error {
+	return h.changeCustomer(c, h.cfg.Tokens.ConsentCustomer)
+}
+
+func (h *Handler) withdrawCustomer(c *call) error {
+	return h.changeCustomer(c, h.cfg.Tokens.WithdrawCustomer)
+}
+
+// changeCustomer changes a consent in a customer directory, for a client that may use that directory.
+func (h *Handler) changeCustomer(c *call, do func(context.Context, tenant.Resolved, string, audit.Actor) (token.CustomerRecord, error)) error {
+	r, err := h.bearerTenant(c, client.Consent)
+	if err != nil {
+		return err
+	}
+	directory := c.Param("directory")
+	if !c.client.HasDirectory(directory) {
+		return failure.New(failure.ClientNotAllowed)
+	}
+	record, err := detached.Run(c.ctx(), &h.detached, func(ctx context.Context) (token.CustomerRecord, error) {
+		return do(ctx, r, directory, c.client.Actor())
+	})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, customerConsentView{record.DirectoryID, jsonTime(record.ConsentedAt), record.Scopes})
+}

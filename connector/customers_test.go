@@ -1,0 +1,37 @@
+package main_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"azure-partner-connector/sandbox/world"
+)
+
+// TestCustomers consents for the application in the directory of a customer of the sandbox, beside the running connector.
+func TestCustomers(t *testing.T) {
+	d := newDeployment(t)
+	run := func(args ...string) output { d.Helper(); return d.run(append(args, "--config", d.config)...) }
+	d.check("list without a token", run("customers", "list", d.tenant()), 1, "There is no refresh token")
+	d.consent()
+	d.check("list", run("customers", "list", "Alpine Cloud"), 0, "CONSENT", "unknown", "Fjord Foods", world.FjordDirectory, "1 of 1 customers")
+	d.check("list of none", run("customers", "list", "Alpine Cloud", "--search", "nobody"), 0, "0 of 1 customers")
+	d.check("consent for nobody", run("customers", "consent", "Alpine Cloud"), 1, "name a directory, or use --all instead")
+	d.check("consent for a stranger", run("customers", "consent", "Alpine Cloud", world.CoralDirectory), 1, "(customer_unknown)")
+	d.check("consent", run("customers", "consent", "Alpine Cloud", world.FjordDomain), 0, "consented in "+world.FjordDirectory, "arm user_impersonation")
+	d.check("consent again", run("customers", "consent", "Alpine Cloud", world.FjordDirectory), 0, "consented in ")
+	var listed struct {
+		Customers []struct {
+			Name, Consent string
+			Active        bool
+			Relationships []struct{ Roles []string }
+		}
+	}
+	d.must(json.Unmarshal([]byte(run("customers", "list", d.tenant(), "--json").stdout), &listed))
+	if len(listed.Customers) != 1 || listed.Customers[0].Consent != "yes" {
+		t.Errorf("connector customers list --json = %+v, want one customer with a consent", listed)
+	}
+	d.check("withdraw", run("customers", "withdraw", "Alpine Cloud", world.FjordDomain), 0, "no consent is left in "+world.FjordDirectory)
+	d.check("withdraw again", run("customers", "withdraw", "Alpine Cloud", world.FjordDomain), 0, "no consent is left")
+	d.check("events", run("events", "list", "--tenant", "Alpine Cloud", "--action", "customer.consented"), 0, "customer.consented", "customer_unknown")
+	d.hideStored()
+}
