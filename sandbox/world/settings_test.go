@@ -39,9 +39,11 @@ func TestPanel_Settings(t *testing.T) {
 		save("The settings have been saved.")
 		d.checkKept("directory", "baltic.onmicrosoft.com")
 		d.Click(paneltest.Document, "Close")
-		d.WaitLoaded()
+		d.opened("Manage Refresh Token")
 		d.Press("Settings")
+		d.opened("Settings")
 		d.WaitText("Own Application")
+		d.Wait(paneltest.Field("directory") + `.value === "baltic.onmicrosoft.com"`)
 
 		d.Enter("directory", world.AlpineDirectory)
 		d.Enter("applicationId", ownApplication)
@@ -62,6 +64,13 @@ func TestPanel_Settings(t *testing.T) {
 			t.Errorf("Text() = %q, want the expiry of the secret and nothing of its value", got)
 		}
 	})
+}
+
+// opened waits until a screen is open and has read its data: in UX1, it keeps what it shows while it is hidden.
+func (d ritasPanel) opened(title string) {
+	d.Helper()
+	d.Wait(`document.getElementById("title").textContent === "` + title + `"`)
+	d.WaitLoaded()
 }
 
 // checkKept checks a property of Rita's tenant on the platform.
