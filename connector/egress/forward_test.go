@@ -48,7 +48,7 @@ func TestHeaders_OfRequests(t *testing.T) {
 func TestHeaders_OfAnswers(t *testing.T) {
 	h := newHarness(t)
 	for _, status := range []int{200, 201, 202, 204, 302, 304, 400, 401, 403, 404, 409, 412, 429, 500, 503} {
-		h.answer = func(w http.ResponseWriter, _ *http.Request) {
+		h.setAnswer(func(w http.ResponseWriter, _ *http.Request) {
 			header := w.Header()
 			for name, value := range map[string]string{
 				"Retry-After": "17", "ETag": `W/"7"`, "Location": "https://graph.microsoft.com/v1.0/users/8", "Azure-AsyncOperation": "https://management.azure.com/x",
@@ -62,7 +62,7 @@ func TestHeaders_OfAnswers(t *testing.T) {
 			if status != 204 && status != 304 {
 				_, _ = io.WriteString(w, "the body")
 			}
-		}
+		})
 		got := h.get("/v1.0/users", "Accept-Encoding: gzip")
 		for name, want := range map[string]string{
 			"Retry-After": "17", "ETag": `W/"7"`, "Location": "https://graph.microsoft.com/v1.0/users/8", "Azure-AsyncOperation": "https://management.azure.com/x",
@@ -104,13 +104,13 @@ func TestRetry_AfterAChallenge(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t)
-			h.answer = func(w http.ResponseWriter, r *http.Request) {
+			h.setAnswer(func(w http.ResponseWriter, r *http.Request) {
 				if r.Header.Get("Authorization") == "Bearer "+firstOne || tc.always {
 					w.Header().Set("WWW-Authenticate", tc.challenge)
 					w.WriteHeader(http.StatusUnauthorized)
 					_, _ = io.WriteString(w, tc.refusal)
 				}
-			}
+			})
 			lines := []string{bearer, "Content-Length: " + strconv.Itoa(len(tc.body))}
 			body := tc.body
 			if tc.chunked {
@@ -138,12 +138,12 @@ func TestRetry_AfterAChallenge(t *testing.T) {
 func TestStreaming_BothWays(t *testing.T) {
 	h := newHarness(t)
 	const size = 100 << 20
-	h.answer = func(w http.ResponseWriter, r *http.Request) { // an echo
+	h.setAnswer(func(w http.ResponseWriter, r *http.Request) { // an echo
 		_ = http.NewResponseController(w).EnableFullDuplex()
 		w.WriteHeader(http.StatusOK)
 		_ = http.NewResponseController(w).Flush()
 		_, _ = io.Copy(w, r.Body)
-	}
+	})
 	var peak atomic.Uint64
 	var before runtime.MemStats
 	runtime.GC()
@@ -210,16 +210,16 @@ func TestBounds_OfBodies(t *testing.T) {
 	if sent := h.take(); slices.ContainsFunc(sent, func(r received) bool { return r.header.Get("Content-Length") == "10" }) {
 		t.Errorf("a call whose small body ended early was sent")
 	}
-	h.answer = func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", 1001)) }
+	h.setAnswer(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", 1001)) })
 	if got := h.get("/v1.0/users"); !got.ours("microsoft_answer") {
 		t.Errorf("an answer that says that it is too large = %d %s", got.status, got.body)
 	}
-	h.answer = func(w http.ResponseWriter, _ *http.Request) {
+	h.setAnswer(func(w http.ResponseWriter, _ *http.Request) {
 		for range 20 {
 			_, _ = io.WriteString(w, strings.Repeat("x", 100))
 			_ = http.NewResponseController(w).Flush()
 		}
-	}
+	})
 	if got := h.get("/v1.0/users"); got.status != http.StatusOK || len(got.body) > 1000 || !got.cut {
 		t.Errorf("an answer that becomes too large = %d with %d bytes, cut %v, want it cut", got.status, len(got.body), got.cut)
 	}
@@ -229,13 +229,13 @@ func TestBounds_OfBodies(t *testing.T) {
 func TestBounds_OfTime(t *testing.T) {
 	h := newHarness(t, func(h *harness) { h.Timeout, h.Idle = 300*time.Millisecond, 300*time.Millisecond })
 	released := make(chan struct{})
-	h.answer = func(w http.ResponseWriter, r *http.Request) {
+	h.setAnswer(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "half") {
 			_, _ = io.WriteString(w, "half")
 			_ = http.NewResponseController(w).Flush()
 		}
 		<-released
-	}
+	})
 	defer close(released)
 	if got := h.get("/v1.0/hangs"); !got.ours("microsoft_unavailable") || got.header.Get("Retry-After") == "" {
 		t.Errorf("an upstream that hangs = %d %s, want microsoft_unavailable", got.status, got.body)

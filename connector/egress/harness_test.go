@@ -55,13 +55,13 @@ type harness struct {
 	log      *lockedBuffer
 	server   *httptest.Server
 	upstream *httptest.Server
-	answer   func(w http.ResponseWriter, r *http.Request) // of the upstream
 	// halfClose makes raw calls end after what was sent.
 	halfClose bool
 
 	mu       sync.Mutex // guards the fields below
 	received []received
 	observed []egress.Call
+	answer   func(w http.ResponseWriter, r *http.Request) // of the upstream
 }
 
 // newHarness has a client that may do anything with Graph and Azure Resource Manager of tenant A.
@@ -128,17 +128,27 @@ func (h *harness) must(err error) {
 	}
 }
 
+// setAnswer says how the upstream answers from now on.
+func (h *harness) setAnswer(answer func(w http.ResponseWriter, r *http.Request)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.answer = answer
+}
+
 func (h *harness) serveUpstream(w http.ResponseWriter, r *http.Request) {
-	if h.answer != nil && strings.Contains(r.URL.Path, "stream") {
-		h.answer(w, r)
+	h.mu.Lock()
+	answer := h.answer
+	h.mu.Unlock()
+	if answer != nil && strings.Contains(r.URL.Path, "stream") {
+		answer(w, r)
 		return
 	}
 	body, _ := io.ReadAll(r.Body)
 	h.mu.Lock()
 	h.received = append(h.received, received{r.RequestURI, r.Header, r.Method, string(body)})
 	h.mu.Unlock()
-	if h.answer != nil {
-		h.answer(w, r)
+	if answer != nil {
+		answer(w, r)
 		return
 	}
 	_, _ = io.WriteString(w, "upstream")
