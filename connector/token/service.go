@@ -186,12 +186,6 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Observe == nil {
 		cfg.Observe = func(audit.Action, string) {}
 	}
-	if cfg.Refusals == nil {
-		cfg.Refusals = audit.NewTally(cfg.Store, cfg.Now)
-	}
-	if cfg.Uses == nil {
-		cfg.Uses = NewUses(cfg.Store, cfg.Now)
-	}
 	if cfg.Step == nil {
 		cfg.Step = func(Step) {}
 	}
@@ -207,8 +201,14 @@ func NewUses(trail audit.Trail, now func() time.Time) *audit.Tally {
 	return audit.NewUses(trail, now, "method", "api", "directory")
 }
 
-// newService returns a Service with its caches and limits; cfg is complete.
+// newService returns a Service with its tallies, caches and limits; the rest of cfg is complete.
 func newService(cfg Config) (*Service, error) {
+	if cfg.Refusals == nil {
+		cfg.Refusals = audit.NewTally(cfg.Store, cfg.Now)
+	}
+	if cfg.Uses == nil {
+		cfg.Uses = NewUses(cfg.Store, cfg.Now)
+	}
 	limiter, err := newLimiter(cfg.PerCloud, cfg.PerDirectory, cfg.Workers)
 	if err != nil {
 		return nil, fmt.Errorf("token: %w", err)

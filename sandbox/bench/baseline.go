@@ -2,12 +2,15 @@ package bench
 
 import (
 	"context"
+	"crypto/subtle"
 	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -20,12 +23,14 @@ import (
 // baselineConnections is the size of the baseline's connection pool, the same as the store's.
 const baselineConnections = 16
 
-var errBaseline = errors.New("usage: baseline constant SIZE, or baseline read|append SIZE DRIVER DSN")
+var errBaseline = errors.New("usage: baseline constant SIZE, baseline key SIZE HEADER VALUE, baseline proxy SIZE TARGET TOKEN, or baseline read|append SIZE DRIVER DSN")
 
 // serveBaseline runs the baseline of one row: a bare echo handler with only the statement that the hook needs. Its
 // responses have the size of the connector's.
 //
 //	baseline constant SIZE
+//	baseline key SIZE HEADER VALUE
+//	baseline proxy SIZE TARGET TOKEN
 //	baseline read|append SIZE DRIVER DSN
 func serveBaseline(ctx context.Context, arguments []string, in io.Reader, out io.Writer) error {
 	if len(arguments) < 2 {
@@ -43,6 +48,15 @@ func serveBaseline(ctx context.Context, arguments []string, in io.Reader, out io
 		return serveUntil(ctx, e, in, out)
 	case len(arguments) != 4:
 		return errBaseline
+	case arguments[0] == "key":
+		e.Any("/*", checkingKey(arguments[2], arguments[3], body))
+		return serveUntil(ctx, e, in, out)
+	case arguments[0] == "proxy":
+		proxy, err := fixedProxy(arguments[2], arguments[3])
+		if err != nil {
+			return err
+		}
+		return serveUntil(ctx, proxy, in, out)
 	}
 	pool, err := openBaseline(arguments[2], arguments[3])
 	if err != nil {
@@ -56,6 +70,30 @@ func serveBaseline(ctx context.Context, arguments []string, in io.Reader, out io
 	e.Any("/aps/tenant/:id", handler)
 	e.Any("/aps/tenant/:id/*", handler)
 	return serveUntil(ctx, e, in, out)
+}
+
+// checkingKey returns a handler that compares a header with a key, and responds with body.
+func checkingKey(header, key string, body []byte) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if subtle.ConstantTimeCompare([]byte(c.Request().Header.Get(header)), []byte(key)) != 1 {
+			return c.NoContent(http.StatusUnauthorized)
+		}
+		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, body)
+	}
+}
+
+// fixedProxy returns a reverse proxy that adds a fixed access token.
+func fixedProxy(target, accessToken string) (http.Handler, error) {
+	base, err := url.Parse(target)
+	if err != nil {
+		return nil, err
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 0, connections
+	return &httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(base)
+		r.Out.Header.Set("Authorization", "Bearer "+accessToken)
+	}}, nil
 }
 
 func openBaseline(driver, dsn string) (*sql.DB, error) {

@@ -94,6 +94,7 @@ type Env struct {
 	credentials oauth1.Credentials
 	instance    tenant.Instance
 	databases   int    // numbers them
+	few         int    // connections of the client, if not as many as usual
 	loadBefore  string // the machine's load average at the start
 }
 

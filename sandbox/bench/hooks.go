@@ -29,7 +29,7 @@ func (e *Env) status(ctx context.Context) (rows []Row, err error) {
 	}
 	defer func() { err = stopAfter(err, connector) }()
 	of := func(n int) request {
-		return request{http.MethodGet, "/tenant/" + ids[n%len(ids)] + "/tokenStatus", "", borrowerID}
+		return request{method: http.MethodGet, path: "/tenant/" + ids[n%len(ids)] + "/tokenStatus", application: borrowerID}
 	}
 	body, err := e.send(ctx, connector.address, of(0))
 	if err != nil {

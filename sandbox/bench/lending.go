@@ -35,7 +35,7 @@ const (
 )
 
 func lending(id string) request {
-	return request{http.MethodPost, "/tenant/" + id + "/accessToken", `{"api":"graph"}`, borrowerID}
+	return request{method: http.MethodPost, path: "/tenant/" + id + "/accessToken", body: `{"api":"graph"}`, application: borrowerID}
 }
 
 // lending measures lending of cached tokens, without and with the database.

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -22,6 +23,9 @@ var replay []byte
 // while the database commits.
 const connections = 256
 
+// connections returns how many connections the client uses now.
+func (e *Env) connections() int { return cmp.Or(e.few, connections) }
+
 // maxPerSecond bounds how many requests are signed in advance for each second of a run.
 const maxPerSecond = 40_000
 
@@ -31,6 +35,7 @@ type run struct {
 	Microseconds int64 `json:"microseconds"`
 	Refused      int64 `json:"refused"` // responses with a status other than 2xx and 3xx
 	Broken       int64 `json:"broken"`  // failed connections and missing responses
+	P50          int64 `json:"p50"`     // microseconds
 	P99          int64 `json:"p99"`     // microseconds
 
 	used time.Duration // processor time of the program and the database together
@@ -42,7 +47,7 @@ var errInvalid = errors.New("invalid run")
 
 // load makes the client send the requests in a file to an address for d.
 func (e *Env) load(ctx context.Context, address, requests string, d time.Duration) (run, error) {
-	client := exec.CommandContext(ctx, "wrk", "--threads", "1", "--connections", strconv.Itoa(connections),
+	client := exec.CommandContext(ctx, "wrk", "--threads", "1", "--connections", strconv.Itoa(e.connections()),
 		"--duration", strconv.Itoa(max(1, int(d.Seconds())))+"s", "--timeout", "10s", "--script", e.file("replay.lua"),
 		"http://"+address, "--", requests)
 	before, err := processorTime()

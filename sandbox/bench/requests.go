@@ -16,15 +16,20 @@ import (
 // publicURL is the URL for which requests are signed, whatever address they are sent to.
 const publicURL = "https://connector.example.com/aps"
 
-// A request is an unsigned hook.
+// A request is an unsigned hook, or the bytes of another request.
 type request struct {
 	method, path string // below publicURL
 	body         string
 	application  string // the caller; empty for the platform itself
+
+	plain string // all of a request that is no hook
 }
 
-// raw returns the bytes of r as a signed HTTP request.
+// raw returns the bytes of r, a hook as a signed HTTP request.
 func (e *Env) raw(r request) ([]byte, error) {
+	if r.plain != "" {
+		return []byte(r.plain), nil
+	}
 	call, err := http.NewRequest(r.method, publicURL+r.path, http.NoBody)
 	if err != nil {
 		return nil, err
