@@ -15,7 +15,7 @@ import (
 
 const secondCustomer = "66666666-ffff-4fff-8fff-666666666666"
 
-// withCustomers gives the partner two customers, of whom one has a relationship.
+// withCustomers gives the partner two customers, one of them with a relationship.
 func (h *harness) withCustomers() {
 	h.microsoft.customers = func() ([]token.Customer, error) {
 		return []token.Customer{{DirectoryID: otherID, Name: "Zebra"}, {DirectoryID: secondCustomer, Name: "Aardvark"}}, nil
