@@ -191,7 +191,6 @@ func (h *credentialHistory) order(all []credential, grant grantType, now time.Ti
 		case grant == codeGrant:
 			ranks[c.fingerprint] = 2
 		}
-
 	}
 	expired := func(c credential) int {
 		if c.Ends.IsZero() || now.Before(c.Ends) {

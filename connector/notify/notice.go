@@ -140,7 +140,8 @@ func (n Notice) Lines() []string {
 func (n Notice) params() map[string]string {
 	return map[string]string{
 		"credential": cmp.Or(credentialNames()[n.Credential], "last credential"),
-		"name":       n.Name, "account": cmp.Or(n.AccountID, "?"), "days": strconv.Itoa(n.Days), "date": n.Ends.UTC().Format("2006-01-02 15:04 UTC")}
+		"name":       n.Name, "account": cmp.Or(n.AccountID, "?"), "days": strconv.Itoa(n.Days), "date": n.Ends.UTC().Format("2006-01-02 15:04 UTC"),
+	}
 }
 
 // credentialNames returns what credentials are called in sentences.

@@ -14,7 +14,8 @@ import (
 // credential that was replaced since r was read, nor about rows that were altered.
 func (s *Service) RecordEnds(ctx context.Context, r Resolved, ends map[string]time.Time, by audit.Actor) error {
 	used := r.Client().Application
-	if r.Intact() != nil || len(used.differing(ends)) == 0 {
+	altered := r.Tenant.Altered || r.Instance.Altered
+	if altered || len(used.differing(ends)) == 0 {
 		return nil
 	}
 	err := s.cfg.Store.Transact(ctx, func(ctx context.Context) error {

@@ -29,7 +29,7 @@ func (s *Service) recordPermissions(ctx context.Context, instanceKey, tenantID s
 // recordEnds stores when credentials end, as Graph told. That it fails is logged: people can enter the ends, and the next check
 // reads them again.
 func (s *Service) recordEnds(ctx context.Context, r tenant.Resolved, ends map[string]time.Time, by audit.Actor) {
-	if len(ends) == 0 {
+	if len(ends) == 0 || s.cfg.RecordEnds == nil {
 		return
 	}
 	if err := s.cfg.RecordEnds(ctx, r, ends, by); err != nil {

@@ -171,9 +171,6 @@ func New(cfg Config) (*Service, error) {
 	if !length.Fits(cfg.Owner, length.ID) {
 		return nil, errors.New("token: the owner's name is too long")
 	}
-	if cfg.RecordEnds == nil {
-		cfg.RecordEnds = func(context.Context, tenant.Resolved, map[string]time.Time, audit.Actor) error { return nil }
-	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}

@@ -173,7 +173,7 @@ func StartIssuer() (*Issuer, error) {
 		writeJSON(w, http.StatusOK, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: i.key.Public(), KeyID: i.kid, Algorithm: string(jose.RS256), Use: "sig"}}})
 	})
 	i.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	go i.server.Serve(listener)
+	go func() { _ = i.server.Serve(listener) }() // until Close
 	return i, nil
 }
 

@@ -166,7 +166,8 @@ func partialStatus() object {
 			{"name": "applicationCertificate", "endsAt": noon.AddDate(0, 0, 200).Format(time.RFC3339), "used": true},
 			{"name": "nextApplicationCertificate", "endsAt": noon.AddDate(1, 0, 0).Format(time.RFC3339), "used": false},
 			{"name": "applicationSecret", "endsAt": noon.AddDate(0, 0, -3).Format(time.RFC3339), "used": false},
-			{"name": "nextApplicationSecret", "endsAt": nil, "used": false}, {"name": "federated", "endsAt": nil, "used": false},
+			{"name": "nextApplicationSecret", "endsAt": nil, "used": false},
+			{"name": "federated", "endsAt": nil, "used": false},
 		},
 	})
 }
