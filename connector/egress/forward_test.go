@@ -251,6 +251,34 @@ func TestBounds_OfTime(t *testing.T) {
 	}
 }
 
+// TestBounds_EndWithTheirCall calls again on the connection of an earlier call, later than a body may stand still.
+func TestBounds_EndWithTheirCall(t *testing.T) {
+	h := newHarness(t, func(h *harness) { h.Idle = 50 * time.Millisecond })
+	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
+	defer client.CloseIdleConnections()
+	for _, status := range []int{http.StatusOK, http.StatusNoContent, http.StatusOK} {
+		h.setAnswer(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			if status == http.StatusOK {
+				_, _ = io.WriteString(w, "upstream")
+			}
+		})
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.server.URL+"/graph/"+tenantA+"/v1.0/users", strings.NewReader("body"))
+		h.must(err)
+		r.Header.Set("Authorization", "Bearer "+key)
+		answer, err := client.Do(r)
+		if err != nil {
+			t.Fatalf("a call that is answered with %d = %v", status, err)
+		}
+		_, _ = io.Copy(io.Discard, answer.Body)
+		h.must(answer.Body.Close())
+		if answer.StatusCode != status {
+			t.Errorf("a call that is answered with %d = %d", status, answer.StatusCode)
+		}
+		<-time.After(2 * h.Idle) // deadlines of connections know no other clock
+	}
+}
+
 // TestFailures_OfLending answers in our form what the token service refuses, and records nothing, because it has.
 func TestFailures_OfLending(t *testing.T) {
 	h := newHarness(t)
