@@ -261,6 +261,27 @@ func (f *fakeTokens) History(_ context.Context, _ string, before time.Time, limi
 	return f.events, f.err
 }
 
+func (f *fakeTokens) ListCustomers(_ context.Context, _ tenant.Resolved, _ audit.Actor) (token.CustomerList, error) {
+	ends := time.Date(2027, 11, 23, 9, 20, 0, 0, time.UTC)
+	return token.CustomerList{Customers: []token.CustomerStatus{
+		{Customer: token.Customer{DirectoryID: unknownID, Name: "Aardvark", Domain: "aardvark.example"}, Consent: token.Unknown},
+		{
+			Customer: token.Customer{DirectoryID: tenantA, Name: "Zebra"}, Consent: token.Yes,
+			Relationships: []token.Relationship{{Active: true, EndsAt: ends, AutoExtends: true, Roles: []string{"role"}}},
+		},
+	}}, nil
+}
+
+func (f *fakeTokens) ConsentCustomer(_ context.Context, r tenant.Resolved, directory string, by audit.Actor) (token.CustomerRecord, error) {
+	f.note(by, "consent for %s of %s", directory, r.Tenant.ID)
+	return token.CustomerRecord{DirectoryID: directory, ConsentedAt: time.Date(2026, 11, 23, 9, 20, 0, 0, time.UTC)}, nil
+}
+
+func (f *fakeTokens) WithdrawCustomer(_ context.Context, r tenant.Resolved, directory string, by audit.Actor) (token.CustomerRecord, error) {
+	f.note(by, "withdraw for %s of %s", directory, r.Tenant.ID)
+	return token.CustomerRecord{DirectoryID: directory}, nil
+}
+
 func (f *fakeTokens) Lend(_ context.Context, r tenant.Resolved, request token.LoanRequest, by audit.Actor) (token.Loan, error) {
 	api := request.API
 	if by.Kind != audit.Application || by.ID != borrower {

@@ -189,6 +189,9 @@ func operations() []operation {
 		custom(tenantService, "removeCredential", http.MethodPost, "/removeCredential", (*Handler).removeTenantCredential, owner),
 		custom(tenantService, "forget", http.MethodPost, "/forget", (*Handler).forget, owner),
 		custom(tenantService, "history", http.MethodGet, "/history", (*Handler).history, owner, provider),
+		custom(tenantService, "customers", http.MethodGet, "/customers", (*Handler).listCustomers, owner, provider),
+		custom(tenantService, "consentCustomer", http.MethodPost, "/customers/{directory}/consent", (*Handler).consentCustomer, owner),
+		custom(tenantService, "withdrawCustomer", http.MethodDelete, "/customers/{directory}/consent", (*Handler).withdrawCustomer, owner),
 		borrowed(custom(tenantService, "accessToken", http.MethodPost, "/accessToken", (*Handler).accessToken, application)),
 	}
 }

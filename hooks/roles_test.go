@@ -111,6 +111,9 @@ func verdicts() map[string]map[string]string {
 		"tenant removeCredential":   row("owner", ""),
 		"tenant forget":             row("owner", ""),
 		"tenant history":            row("owner provider", ""),
+		"tenant customers":          row("owner provider", ""),
+		"tenant consentCustomer":    row("owner", ""),
+		"tenant withdrawCustomer":   row("owner", ""),
 		"tenant accessToken":        row("application", ""),
 	}
 }
@@ -154,6 +157,9 @@ func requests() map[string]request {
 		"tenant removeCredential":   {method: "POST", path: tenantPath + "/removeCredential", body: `{"credential":"applicationSecret"}`},
 		"tenant forget":             {method: "POST", path: tenantPath + "/forget"},
 		"tenant history":            {method: "GET", path: tenantPath + "/history"},
+		"tenant customers":          {method: "GET", path: tenantPath + "/customers"},
+		"tenant consentCustomer":    {method: "POST", path: tenantPath + "/customers/" + unknownID + "/consent"},
+		"tenant withdrawCustomer":   {method: "DELETE", path: tenantPath + "/customers/" + unknownID + "/consent"},
 		"tenant accessToken":        {method: "POST", path: tenantPath + "/accessToken", body: `{"api":"graph"}`},
 	}
 }
@@ -262,7 +268,7 @@ func TestAuthorize_NobodyIsNoScreen(t *testing.T) {
 			installed(t).refused(r, failure.Forbidden)
 		}
 	}
-	schemasOperations := []string{"beginConsent", "findConsent", "consentLink", "redeem", "tokenStatus", "renew", "check", "removeCredential", "forget", "history", "accessToken"}
+	schemasOperations := []string{"beginConsent", "findConsent", "consentLink", "redeem", "tokenStatus", "renew", "check", "removeCredential", "forget", "history", "customers", "consentCustomer", "withdrawCustomer", "accessToken"}
 	for _, name := range schemasOperations {
 		if v := verdicts()["tenant "+name]["platform"]; v != "refused" {
 			t.Errorf("%s by nobody is %s, want refused", name, v)

@@ -223,7 +223,7 @@ func TestStore_LogsAndErrorsContainNoSecret(t *testing.T) {
 		})
 		tenantID, _ := fill(t, s)
 		raw := db.Raw(t)
-		for _, table := range []string{"nonces", "states", "consents", "grants", "schedules", "events", "tenants", "instances"} {
+		for _, table := range []string{"nonces", "states", "consents", "grants", "schedules", "events", "customers", "tenants", "instances"} {
 			if _, err := raw.ExecContext(t.Context(), "DROP TABLE "+table); err != nil {
 				t.Fatalf("DROP TABLE = %v", err)
 			}

@@ -95,6 +95,8 @@ define([], function () {
             case "grant.forgotten": return t("Token forgotten");
             case "token.lent": return t("Access token lent");
             case "token.lending_refused": return t("Access token not lent");
+            case "customer.consented": return t("Consent for a customer");
+            case "customer.withdrawn": return t("Consent for a customer removed");
             case "call.forwarded": return t("Call forwarded to Microsoft");
             case "call.refused": return t("Call refused");
             case "limit.reached": return t("Too many requests");
