@@ -115,7 +115,7 @@ func TestNotices_InstanceCredential(t *testing.T) {
 	provider := s.Platform.Provider().ID
 	s.eventually("warning of the credential", func() bool { return len(s.Platform.Notifications(provider)) > 0 })
 	shown := s.Platform.Notifications(provider)
-	if len(shown) != 1 || shown[0].AccountID != provider || !strings.Contains(shown[0].Message.Message, "The last credential of the Microsoft application of instance") {
+	if len(shown) != 1 || shown[0].AccountID != provider || !strings.Contains(shown[0].Message.Message, "The client secret of the Microsoft application of instance") {
 		t.Errorf("the provider's panel shows %+v, want one warning of the credential", shown)
 	}
 	if got := s.shown(); len(got) != 0 {
