@@ -47,7 +47,7 @@ func TestRedeem_Sends(t *testing.T) {
 	start := h.clock()
 	want := token.Redemption{
 		API: token.PartnerCenter, AccessToken: secret.New(canaryAccess), RefreshToken: secret.New("next"), IDToken: secret.New("who"),
-		IssuedAt: start, ExpiresAt: start.Add(4322 * time.Second), Scopes: []string{"a", "b"},
+		IssuedAt: start, ExpiresAt: start.Add(4322 * time.Second), Scopes: []string{"a", "b"}, Credential: tenant.SecretName,
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(secret.Text{})); diff != "" {
 		t.Errorf("Redeem() (-want +got):\n%s", diff)

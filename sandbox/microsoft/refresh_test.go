@@ -24,7 +24,7 @@ func TestS10_RefreshRequiresOneConsentedAPI(t *testing.T) {
 		"two APIs":                  {[]string{"scope=" + partnerCenterScope + " " + armScope}, "invalid_scope", 28000},
 		"default beside single":     {[]string{"scope=https://management.azure.com/.default User.Read"}, "invalid_scope", 70011},
 		"unknown permission":        {[]string{"scope=opened"}, "invalid_scope", 70011},
-		"unknown API":               {[]string{"scope=https://api.partner.microsoft.com/.default"}, "invalid_resource", 500011},
+		"unknown API":               {[]string{"scope=https://api.unknown.microsoft.com/.default"}, "invalid_resource", 500011},
 		"API without consent":       {[]string{"scope=" + graphScope}, "invalid_grant", 65001},
 		"default without consent":   {[]string{"scope=https://graph.microsoft.com/.default"}, "invalid_grant", 65001},
 		"no token":                  {[]string{"refresh_token"}, "invalid_request", 900144},
