@@ -120,6 +120,29 @@ func TestWire_Refusals(t *testing.T) {
 	}
 }
 
+// TestUnknownKeys_LeaveOneRecord calls with keys and apis that nobody knows: they are observed without names that callers choose, and
+// logged once.
+func TestUnknownKeys_LeaveOneRecord(t *testing.T) {
+	h := newHarness(t)
+	for range 3 {
+		h.raw(http.MethodGet, "/invented/"+tenantA+"/x", "Authorization: Bearer apck_unknown")
+	}
+	h.get("/v1.0/me")
+	h.raw(http.MethodGet, "/invented/"+tenantA+"/x", bearer)
+	h.raw(http.MethodGet, "/graph/"+tenantB+"/x", bearer)
+	for n, want := range []string{"  0 key_unknown", "  0 key_unknown", "  0 key_unknown", "billing graph 200 ok", "billing  0 not_found", "billing  0 client_not_allowed"} {
+		if got := h.lastCall(n + 1); got != want {
+			t.Errorf("call %d was observed as %q, want %q", n+1, got, want)
+		}
+	}
+	if n := strings.Count(h.log.String(), `"err":"key_unknown"`); n != 1 {
+		t.Errorf("%d records of unknown keys, want one", n)
+	}
+	if strings.Contains(h.log.String(), "invented") {
+		t.Error("the log contains the name of an api that a caller invented")
+	}
+}
+
 // TestWire_ReachesNoOtherPath sends addresses that are none of ours.
 func TestWire_ReachesNoOtherPath(t *testing.T) {
 	h := newHarness(t)
