@@ -74,7 +74,7 @@ func TestServe_OneListenerDoesNotStarveTheOthers(t *testing.T) {
 				"connector_requests_total{listener=\"hooks\",status=\"401\"} 1\n", "connector_requests_total{listener=\"hooks\",status=\"429\"} 0\n",
 				"connector_requests_total{listener=\"private\",status=\"200\"} 1\n", "connector_limited_total{limit=\"consents\"} 0\n",
 				"connector_claims_refused_total{result=\"claim_wrong\"} 0\n", "connector_connections_refused_total{listener=\"hooks\",reason=\"client\"} 0\n",
-				"connector_actions_total{action=\"grant.renewed\",result=\"ok\"} 0\n",
+				"connector_actions_total{action=\"grant.renewed\",kind=\"\",result=\"ok\"} 0\n",
 			} {
 				if !strings.Contains(metrics, want) {
 					t.Errorf("the metrics lack %s", want)
