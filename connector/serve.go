@@ -41,7 +41,8 @@ func (s serveCommand) Run(c *console) error {
 	}
 	log.InfoContext(c.ctx, "connector started", "version", version)
 	go obey(c.ctx, signals, connector, log)
-	defer supervise(c.ctx, log)()
+	supervised := supervise(c.ctx, log)
+	defer supervised()
 	err = connector.Run(c.ctx)
 	log.InfoContext(c.ctx, "connector stopped", "err", err)
 	return err

@@ -112,7 +112,7 @@ func (t *Tally) Close(ctx context.Context) error { return t.flush(ctx, true) }
 
 func (t *Tally) flush(ctx context.Context, all bool) error {
 	now := t.now()
-	var due []Event
+	due := map[tallied]talliedSpan{}
 	t.mu.Lock()
 	for key, span := range t.byActor {
 		if age := now.Sub(span.began); !all && age >= 0 && age < tallyWindow {
@@ -122,16 +122,37 @@ func (t *Tally) flush(ctx context.Context, all bool) error {
 			delete(t.byActor, key)
 			continue
 		}
-		due = append(due, t.sum(span))
+		due[key] = *span
 		*span = talliedSpan{began: now, byValue: map[string]int{}}
 	}
 	t.mu.Unlock()
-	slices.SortFunc(due, func(a, b Event) int { return a.At.Compare(b.At) })
 	var errs []error
-	for _, e := range due {
-		errs = append(errs, t.trail.AppendEvent(ctx, e))
+	for _, key := range slices.SortedFunc(maps.Keys(due), func(a, b tallied) int { return due[a].last.At.Compare(due[b].last.At) }) {
+		span := due[key]
+		if err := t.trail.AppendEvent(ctx, t.sum(&span)); err != nil {
+			t.restore(key, span)
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// restore counts again what could not be stored.
+func (t *Tally) restore(key tallied, unstored talliedSpan) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	span, ok := t.byActor[key]
+	if !ok {
+		t.byActor[key] = &unstored
+		return
+	}
+	span.began = unstored.began
+	if len(span.byValue) == 0 {
+		span.last = unstored.last
+	}
+	for value, n := range unstored.byValue {
+		span.byValue[value] += n
+	}
 }
 
 // sum returns the event of everything that a span counted. Its details have how often each value occurred, and its result, unless

@@ -134,3 +134,34 @@ func TestUses_CountsWhatIsAlike(t *testing.T) {
 		t.Errorf("events of the minute (-want +got)\n%s", diff)
 	}
 }
+
+// TestTally_KeepsItsCountsWhileTheTrailIsAway: what was counted is stored once the trail takes it, with its first moment.
+func TestTally_KeepsItsCountsWhileTheTrailIsAway(t *testing.T) {
+	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	stored := &trail{}
+	tally := audit.NewTally(stored, func() time.Time { return now })
+	refuse := func(times int) {
+		t.Helper()
+		for range times {
+			if err := tally.Append(t.Context(), audit.Event{Action: audit.ClientRefused, Actor: audit.Actor{Kind: audit.Client, ID: "billing"}, Result: "forbidden"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	refuse(4)
+	stored.err = errors.New("away")
+	now = now.Add(time.Minute)
+	if err := tally.Flush(t.Context()); !errors.Is(err, stored.err) {
+		t.Errorf("Flush() while the trail is away = %v", err)
+	}
+	refuse(2)
+	stored.err = nil
+	now = now.Add(time.Minute)
+	if err := tally.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	since := stored.events[len(stored.events)-1].Details["since"]
+	if diff := cmp.Diff([][2]string{{"forbidden", ""}, {"forbidden", "5"}}, stored.take()); diff != "" || since != "2026-11-23T08:00:00Z" {
+		t.Errorf("events since %s (-want +got)\n%s", since, diff)
+	}
+}

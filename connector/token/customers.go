@@ -93,7 +93,8 @@ func (s *Service) usableSnapshot(ctx context.Context, r *tenant.Resolved) (Snaps
 	if err != nil {
 		return Snapshot{}, err
 	}
-	return snapshot, s.lendable(r, &snapshot)
+	err = s.lendable(r, &snapshot)
+	return snapshot, err
 }
 
 // joined returns the customers of all sources.

@@ -26,12 +26,26 @@ func bytes(n int) Bound { return Bound{Bytes: n} }
 
 // Bounds returns the bound of every column that holds text or bytes, by table and column. Times are no text.
 func Bounds() map[string]Bound {
-	const (
-		hash = 32 // bytes of a SHA-256
-		mac  = 64
-	)
 	bounds := map[string]Bound{}
-	for table, columns := range map[string]map[string]Bound{
+	for _, tables := range []map[string]map[string]Bound{boundsOfDomain(), boundsOfTheRest()} {
+		for table, columns := range tables {
+			for column, bound := range columns {
+				bounds[table+"."+column] = bound
+			}
+		}
+	}
+	return bounds
+}
+
+// Bytes of a SHA-256 and of a MAC.
+const (
+	hash = 32
+	mac  = 64
+)
+
+// boundsOfDomain are those of instances, tenants and what they have.
+func boundsOfDomain() map[string]map[string]Bound {
+	return map[string]map[string]Bound{
 		"instances": {
 			"instance_key": characters(length.Key), "instance_id": characters(length.ForeignID), "root_id": characters(length.ID),
 			"controller_uri": bytes(length.Address), "named_controller": bytes(length.Address), "package_version": characters(length.Code), "cloud": characters(length.Code),
@@ -68,6 +82,12 @@ func Bounds() map[string]Bound {
 			"state_hash": characters(length.ID), "consent_id": characters(length.ID), "tenant_id": characters(length.ID),
 			"browser_hash": characters(length.ID), "nonce": bytes(length.Sealed), "verifier": bytes(length.Sealed),
 		},
+	}
+}
+
+// boundsOfTheRest are those of the trail, of work and of clients.
+func boundsOfTheRest() map[string]map[string]Bound {
+	return map[string]map[string]Bound{
 		"events": {
 			"id": characters(length.ID), "instance_key": characters(length.Key), "tenant_id": characters(length.ID),
 			"action": characters(length.Code), "actor_kind": characters(length.Word), "actor_id": characters(length.ForeignID),
@@ -97,12 +117,7 @@ func Bounds() map[string]Bound {
 			"tenant_id": characters(length.ID), "directory_id": characters(length.ID), "scopes": bytes(length.Scopes), "last_result": characters(length.Code),
 		},
 		"leases": {"name": characters(length.Code), "owner": characters(length.ID)},
-	} {
-		for column, bound := range columns {
-			bounds[table+"."+column] = bound
-		}
 	}
-	return bounds
 }
 
 // A Column is a column that holds text or bytes, with the most that the database stores in it. SQLite has no such limit.
