@@ -138,7 +138,7 @@ func TestList_DatabaseComputesTheStatesThatStatusTells(t *testing.T) {
 		p := &population{harness: newHarness(t, federated), random: rand.New(rand.NewPCG(seed, 0))}
 		const instances = 12
 		p.addInstances(instances)
-		p.addTenants(300, instances)
+		p.addTenants(200, instances)
 		want := p.states()
 		want[tenantID] = token.StateAbsent // of the harness
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"azure-partner-connector/sandbox/platform"
 	"azure-partner-connector/sandbox/world"
@@ -104,6 +105,7 @@ func forgotten(ctx context.Context, w *walker) (string, error) {
 	if _, err := w.borrow(ctx, world.Rita, "graph"); err != nil {
 		return "", fmt.Errorf("borrowing afterwards: %w", err)
 	}
+	w.world.Clock.Advance(5 * time.Minute) // a sweep that failed while the platform had no instance is tried again after a minute
 	var lost []string
 	asked := func() bool {
 		lost, err = w.world.Lost(ctx)
