@@ -10,6 +10,7 @@ import (
 
 	"azure-partner-connector/connector/api"
 	"azure-partner-connector/connector/app"
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
@@ -118,7 +119,7 @@ func (a customersConsent) all(c *console, s *app.Services, r tenant.Resolved) er
 	failed := 0
 	for i, customer := range waiting {
 		if i > 0 {
-			if err := sleep(c.ctx, a.Pause); err != nil {
+			if err := clock.Sleep(c.ctx, a.Pause); err != nil {
 				return fmt.Errorf("interrupted after %d of %d customers: %w", i, len(waiting), err)
 			}
 		}

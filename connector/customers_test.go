@@ -16,7 +16,7 @@ func TestCustomers(t *testing.T) {
 	d.check("list", run("customers", "list", "Alpine Cloud"), 0, "CONSENT", "unknown", "Fjord Foods", world.FjordDirectory, "1 of 1 customers")
 	d.check("list of none", run("customers", "list", "Alpine Cloud", "--search", "nobody"), 0, "0 of 1 customers")
 	d.check("consent for nobody", run("customers", "consent", "Alpine Cloud"), 1, "name a directory, or use --all instead")
-	d.check("consent for a stranger", run("customers", "consent", "Alpine Cloud", world.CoralDirectory), 1, "(customer_unknown)")
+	d.check("consent for another directory", run("customers", "consent", "Alpine Cloud", world.CoralDirectory), 1, "(customer_unknown)")
 	d.check("consent", run("customers", "consent", "Alpine Cloud", world.FjordDomain), 0, "consented in "+world.FjordDirectory, "arm user_impersonation")
 	d.check("consent again", run("customers", "consent", "Alpine Cloud", world.FjordDirectory), 0, "consented in ")
 	var listed struct {

@@ -12,6 +12,7 @@ import (
 	"azure-partner-connector/connector/api"
 	"azure-partner-connector/connector/app"
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/store"
 )
 
@@ -133,7 +134,7 @@ func (e eventsExport) Run(c *console) error {
 			case len(events) == exportPage:
 			case !e.Follow:
 				return nil
-			case sleep(c.ctx, e.Every) != nil:
+			case clock.Sleep(c.ctx, e.Every) != nil:
 				return nil
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"azure-partner-connector/connector/audit"
@@ -85,8 +84,7 @@ func (h *Handler) listCustomers(c *call) error {
 	}
 	view := customersView{Customers: []customerView{}, Incomplete: viewRecord(list.Incomplete)}
 	for _, customer := range list.Customers {
-		text := strings.ToLower(customer.Name + "\n" + customer.Domain + "\n" + customer.Customer.DirectoryID)
-		if !strings.Contains(text, strings.ToLower(search)) {
+		if !customer.Matches(search) {
 			continue
 		}
 		if view.Total++; view.Total > offset && len(view.Customers) < min(limit, customersLimit) {

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"azure-partner-connector/connector/audit"
@@ -52,14 +51,14 @@ type CustomersDocument struct {
 // NewCustomersDocument returns the customers of a list whose name, domain or ID contains search, after a directory, up to limit.
 func NewCustomersDocument(list token.CustomerList, search, after string, limit int) CustomersDocument {
 	d := CustomersDocument{Customers: []customerView{}, Incomplete: viewRecord(list.Incomplete)}
-	search, skipping := strings.ToLower(search), after != ""
+	skipping := after != ""
 	for _, c := range list.Customers {
 		id := c.Customer.DirectoryID
 		switch {
 		case skipping:
 			skipping = id != after
 			continue
-		case !strings.Contains(strings.ToLower(c.Name+"\n"+c.Domain+"\n"+id), search):
+		case !c.Matches(search):
 			continue
 		case len(d.Customers) == limit:
 			d.Next = d.Customers[limit-1].Directory

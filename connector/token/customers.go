@@ -43,6 +43,11 @@ type CustomerStatus struct {
 // Active reports whether a relationship is active.
 func (c CustomerStatus) Active() bool { return len(c.Relationships) > 0 && c.Relationships[0].Active }
 
+// Matches reports whether a text is part of the customer's name, domain or ID, whatever its case.
+func (c CustomerStatus) Matches(text string) bool {
+	return strings.Contains(strings.ToLower(c.Name+"\n"+c.Domain+"\n"+c.Customer.DirectoryID), strings.ToLower(text))
+}
+
 // EndsAt returns when the last active relationship ends; zero without an active one.
 func (c CustomerStatus) EndsAt() time.Time {
 	if !c.Active() {

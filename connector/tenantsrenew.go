@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"azure-partner-connector/connector/app"
+	"azure-partner-connector/connector/clock"
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/token"
+)
+
+type tenantsRenew struct {
+	configFile
+	Tenant  string        `arg:"" optional:"" help:"The tenant, by its ID, name or directory." xor:"which"`
+	All     bool          `help:"Renew the tokens of all tenants that have one." xor:"which"`
+	Failing bool          `help:"Renew the tokens whose last renewal failed, or that end soon." xor:"which"`
+	Pause   time.Duration `help:"Wait so long between two tenants." default:"100ms" placeholder:"DURATION"`
+}
+
+// Run renews tokens.
+func (t tenantsRenew) Run(c *console) error {
+	if t.Tenant == "" && !t.All && !t.Failing {
+		return errors.New("name a tenant, or use --all or --failing")
+	}
+	return withServices(c, t.configFile, func(s *app.Services) error {
+		if t.Tenant != "" {
+			r, err := tenantName{t.Tenant}.find(c.ctx, s)
+			if err != nil {
+				return err
+			}
+			status, err := s.Tokens.Renew(c.ctx, r.Tenant.ID, commandLine())
+			if err != nil {
+				return explained(err)
+			}
+			_, err = fmt.Fprintf(c.stdout, "renewed: the token of %s ends %s\n", r.Tenant.Name, moment(status.ExpiresAt))
+			return err
+		}
+		return t.many(c, s)
+	})
+}
+
+// many renews the tokens of all selected tenants, one after the other.
+func (t tenantsRenew) many(c *console, s *app.Services) error {
+	states := []token.State{token.StateExpiring, token.StateRenewalFailing, token.StateMisconfigured, token.StateActionRequired}
+	if t.All {
+		states = append(states, token.StateActive)
+	}
+	list, err := s.Tokens.List(c.ctx, token.Query{States: states})
+	if err != nil {
+		return err
+	}
+	renewed, failed := 0, 0
+	for i, listed := range list.Tenants {
+		if i > 0 {
+			if err := clock.Sleep(c.ctx, t.Pause); err != nil {
+				return fmt.Errorf("interrupted after %d of %d tenants: %w", i, len(list.Tenants), err)
+			}
+		}
+		_, err := s.Tokens.Renew(c.ctx, listed.TenantID, commandLine())
+		switch {
+		case failure.Is(err, failure.GrantAbsent), failure.Is(err, failure.NotFound):
+			continue // misconfigured without a token, or removed meanwhile
+		case err != nil:
+			failed++
+			fmt.Fprintf(c.stdout, "%d/%d %s failed: %v\n", i+1, len(list.Tenants), listed.TenantID, explained(err))
+		default:
+			renewed++
+			fmt.Fprintf(c.stdout, "%d/%d %s renewed\n", i+1, len(list.Tenants), listed.TenantID)
+		}
+		if c.ctx.Err() != nil {
+			return c.ctx.Err()
+		}
+	}
+	fmt.Fprintf(c.stdout, "%d renewed, %d failed\n", renewed, failed)
+	if failed > 0 {
+		return errors.New("some renewals failed")
+	}
+	return nil
+}
