@@ -52,7 +52,7 @@ func TestMove_EveryFormMovesOrIsRefused(t *testing.T) {
 			h = start(t, name)
 			h.tenants.refuse = failure.New(failure.MoveRefused)
 			h.refused(r, failure.MoveRefused)
-			for _, identity := range []string{userR2, userR3, userC, unknownID} { // neither owner moves it, nor a stranger
+			for _, identity := range []string{userR2, userR3, userC, unknownID} { // neither owner moves it, nor anybody else
 				r := r
 				r.identity = identity
 				h.refused(r, failure.Forbidden)
