@@ -44,7 +44,8 @@ func (c typeChecker) operations(where string, t typeDefinition, from inherited) 
 			c.out.refuse(element, "has the path of the inherited relation %s", first)
 		}
 		c.parameters(element, o, t)
-		c.answer(element+" response", o, t)
+		c.answer(element+" response", o.Response, t)
+		c.answer(element+" errorResponse", o.Errors, t)
 	}
 }
 
@@ -66,11 +67,11 @@ func (c typeChecker) inheritedOperation(where, name string, o operation, from in
 	}
 }
 
-func (c typeChecker) answer(where string, o operation, t typeDefinition) {
-	if o.Response == nil || o.Response.Type == "" {
+func (c typeChecker) answer(where string, declared *property, t typeDefinition) {
+	if declared == nil || declared.Type == "" {
 		return
 	}
-	response := *o.Response
+	response := *declared
 	if response.Type == "array" && response.Items == nil {
 		response.Type = "object" // the items of a list may be undeclared
 	}
@@ -80,6 +81,9 @@ func (c typeChecker) answer(where string, o operation, t typeDefinition) {
 func (c typeChecker) parameters(where string, o operation, t typeDefinition) {
 	var inPath, body []string
 	structured := false
+	isPlain := func(p parameter) bool {
+		return slices.Contains([]string{"string", "number", "integer", "boolean", ""}, p.Type)
+	}
 	for _, match := range parameterPattern.FindAllStringSubmatch(o.Path, -1) {
 		if slices.Contains(inPath, match[1]) {
 			c.out.refuse(where, "the parameter {%s} is repeated in the path", match[1])
@@ -98,10 +102,16 @@ func (c typeChecker) parameters(where string, o operation, t typeDefinition) {
 			}
 		case "body":
 			body = append(body, name)
-			structured = structured || !slices.Contains([]string{"string", "number", "integer", "boolean", ""}, p.Type)
+			structured = structured || !isPlain(p)
 		case "query", "header":
 		default:
 			c.out.refuse(where, "the parameter %s has the unknown kind %q", name, printable(p.Kind))
+		}
+		switch {
+		case p.Type == "":
+			c.out.advise(where, "the parameter %s has no type", name)
+		case p.Kind != "body" && p.Type != "array" && !isPlain(p):
+			c.out.advise(where, "the parameter %s is the structure %s, which a %s cannot hold", name, printable(p.Type), printable(p.Kind))
 		}
 		if p.Type != "" && (p.Type != "array" || p.Items != nil) {
 			c.valueType(where+" parameter "+name, p.property, t)

@@ -160,15 +160,21 @@ func (c screenChecker) variable(e *element) {
 
 // condition checks an attribute with RQL, and returns the names of variables or properties in it.
 func (c screenChecker) condition(e *element, attribute, condition string) []string {
-	terms, err := rql.Parse(condition)
-	if err == nil {
-		err = rql.Check(terms)
-	}
+	terms, err := conditionTerms(condition)
 	if err != nil {
 		c.out.refuse(at(e), "%s is no RQL: %s", attribute, printable(err.Error()))
 		return nil
 	}
 	return rql.Names(terms)
+}
+
+// conditionTerms parses RQL that may only use what is known of it.
+func conditionTerms(condition string) ([]rql.Term, error) {
+	terms, err := rql.Parse(condition)
+	if err == nil {
+		err = rql.Check(terms)
+	}
+	return terms, err
 }
 
 func (c screenChecker) flags(e *element, names ...string) {

@@ -50,6 +50,7 @@ type operation struct {
 	Access     map[string]bool      `json:"access"`
 	Parameters map[string]parameter `json:"parameters"`
 	Response   *property            `json:"response"`
+	Errors     *property            `json:"errorResponse"`
 }
 
 type parameter struct {
@@ -58,8 +59,9 @@ type parameter struct {
 }
 
 type relation struct {
-	Type  string `json:"type"`
-	Title string `json:"title"`
+	Type        string `json:"type"`
+	Title       string `json:"title"`
+	Requirement string `json:"requirement"`
 }
 
 var (
@@ -162,9 +164,7 @@ func (c typeChecker) check(where string, t typeDefinition) {
 		if _, ok := from.relations[name]; ok {
 			c.out.refuse(element, "an inherited relation has the same name")
 		}
-		if name == "aps" {
-			c.out.refuse(element, "aps is the platform's own part of a resource")
-		}
+		c.notReserved(element, name)
 	}
 	for structureName, s := range t.Structures {
 		for name, p := range s.Properties {
@@ -174,7 +174,11 @@ func (c typeChecker) check(where string, t typeDefinition) {
 	for name, r := range t.Relations {
 		element := where + " relation " + name
 		c.name(element, name)
+		c.notReserved(element, name)
 		c.reference(element, r.Type)
+		if _, err := conditionTerms(r.Requirement); err != nil {
+			c.out.advise(element, "requirement is no RQL: %s", printable(err.Error()))
+		}
 		if _, ok := t.Properties[name]; ok {
 			c.out.refuse(element, "a property has the same name")
 		}
@@ -211,6 +215,13 @@ func (c typeChecker) inheritance(t typeDefinition) inherited {
 func (c typeChecker) name(where, name string) {
 	if !identifierPattern.MatchString(name) {
 		c.out.refuse(where, "the name is not an identifier")
+	}
+}
+
+// notReserved refuses the member of a resource that is the platform's.
+func (c typeChecker) notReserved(where, name string) {
+	if name == "aps" {
+		c.out.refuse(where, "aps is the platform's own part of a resource")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // formats are those of properties in the documentation and in published types (docs/reference/aps-protocol.md §4.2).
@@ -74,11 +75,38 @@ func (c typeChecker) values(where string, p property) {
 		c.out.refuse(where, "the default %s is not of type %s", shown(p.Default), p.Type)
 	case slices.Contains([]string{"string", "number", "integer", "boolean"}, p.Type) && len(p.Enum) > 0 && !slices.Contains(p.Enum, p.Default):
 		c.out.refuse(where, "the default %s is not in the enumeration", shown(p.Default))
+	case !hasLength(p.Default, p):
+		c.out.refuse(where, "the default %s is longer or shorter than allowed", shown(p.Default))
 	}
+	c.items(where, p)
 	if p.Format != "" && !slices.Contains(formats, p.Format) {
 		c.out.advise(where, "there is no format %q", printable(p.Format))
 	}
 	if p.MinLength != nil && p.MaxLength != nil && *p.MinLength > *p.MaxLength || p.MinItems != nil && p.MaxItems != nil && *p.MinItems > *p.MaxItems {
 		c.out.refuse(where, "the least length is above the greatest")
 	}
+}
+
+// items checks the values of a list in a default.
+func (c typeChecker) items(where string, p property) {
+	list, _ := p.Default.([]any)
+	for _, v := range list {
+		if p.Items != nil && !fitsType(v, p.Items.Type) {
+			c.out.refuse(where, "the value %s of the default is not of type %s", shown(v), p.Items.Type)
+		}
+	}
+}
+
+// hasLength reports whether v has a length that p allows.
+func hasLength(v any, p property) bool {
+	within := func(n int, least, most *int) bool {
+		return (least == nil || n >= *least) && (most == nil || n <= *most)
+	}
+	switch v := v.(type) {
+	case string:
+		return within(utf8.RuneCountInString(v), p.MinLength, p.MaxLength)
+	case []any:
+		return within(len(v), p.MinItems, p.MaxItems)
+	}
+	return true
 }
