@@ -189,7 +189,7 @@ func someEvents() []object {
 		}
 		return object{"id": id, "at": noon.AddDate(0, 0, days).Format(time.RFC3339), "action": action, "actor": by, "result": result, "failure": f, "reference": "K4T9X2QM", "details": object{}}
 	}
-	scheduler := object{"kind": "scheduler", "name": ""}
+	scheduler := object{"kind": "scheduler", "name": "renewal"}
 	mara := object{"kind": "user", "name": "Mara Lind"}
 	return []object{
 		event("e5", "grant.renewed", -4, scheduler, nil),

@@ -235,6 +235,21 @@ func TestToken_FewRequests(t *testing.T) {
 	t.Logf("%d requests, %d bytes", requests.Load(), size.Load())
 }
 
+func TestToken_HistoryNamesNoPartOfTheProgram(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	by := func(kind, name string) object {
+		e := someEvents()[0]
+		e["actor"] = object{"kind": kind, "name": name}
+		return e
+	}
+	p.events = []object{by("scheduler", "renewal"), by("scheduler", "binding"), by("platform", "platform")}
+	d := open(t, p, ux1)
+	d.WaitText("Automatic renewal")
+	d.WaitText("Connector")
+	d.WaitText("Platform")
+}
+
 // fits checks that neither the panel nor the open screen scrolls sideways at any width.
 func (d *driver) fits() {
 	d.T.Helper()

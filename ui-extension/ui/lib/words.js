@@ -106,15 +106,18 @@ define([], function () {
             return action;
         },
 
+        /* actor returns who did something. The names of the connector's own parts are for its log. */
         actor: function (t, actor) {
+            switch (actor.kind) {
+            case "platform": return t("Platform");
+            case "scheduler": return actor.name === "renewal" ? t("Automatic renewal") : t("Connector");
+            }
             if (actor.name) {
                 return actor.name;
             }
             switch (actor.kind) {
             case "user": return t("Panel user");
-            case "platform": return t("Platform");
             case "application": return t("Application");
-            case "scheduler": return t("Automatic renewal");
             case "visitor": return t("Visitor of the onboarding page");
             case "operator": return t("Operator");
             }
