@@ -121,9 +121,11 @@ type Store interface {
 
 	AppendEvent(ctx context.Context, e audit.Event) error
 
-	// Purge deletes states, consents and counts of limits that ended before the given time. It ends what a clock that was wrong for
-	// a while has stored: nothing may have a time that is later than those of latest.
-	Purge(ctx context.Context, before time.Time, latest Latest) error
+	// Purge deletes states, consents and counts of limits that ended before the given time.
+	Purge(ctx context.Context, before time.Time) error
+	// EndMisdated ends the consents, and deletes the states, that a clock that was wrong for a while has stored: those with a time
+	// that is later than it may be.
+	EndMisdated(ctx context.Context, latest Latest) error
 }
 
 // Latest are the latest times that may be stored now.

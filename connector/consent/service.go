@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/limit"
 	"azure-partner-connector/connector/random"
@@ -204,8 +205,13 @@ func (s *Service) takeClaim(ctx context.Context, r tenant.Resolved, by audit.Act
 // Purge deletes states and consents that ended more than a day ago, and ends those with times that only a wrong clock can have
 // stored.
 func (s *Service) Purge(ctx context.Context) error {
-	now := s.cfg.Now()
-	if err := s.cfg.Store.Purge(ctx, now.Add(-24*time.Hour), s.latest(now)); err != nil {
+	err := clock.InTime(ctx, s.cfg.Now, s.cfg.Store.Transact, func(ctx context.Context, now time.Time) error {
+		return s.cfg.Store.EndMisdated(ctx, s.latest(now))
+	})
+	if err != nil {
+		return fmt.Errorf("ending consents with implausible times: %w", err)
+	}
+	if err := s.cfg.Store.Purge(ctx, s.cfg.Now().Add(-24*time.Hour)); err != nil {
 		return fmt.Errorf("purging consents: %w", err)
 	}
 	return nil

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"azure-partner-connector/connector/audit"
-	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/limit"
 	"azure-partner-connector/connector/store/storetest"
@@ -137,7 +136,7 @@ func TestPurge_DeletesOldCounts(t *testing.T) {
 				t.Fatalf("TakeAllowance() = %s, %v", wait, err)
 			}
 		}
-		if err := s.Purge(t.Context(), noon, consent.Latest{Now: noon, Happened: noon, SignIn: noon, Link: noon, Claim: noon}); err != nil {
+		if err := s.Purge(t.Context(), noon); err != nil {
 			t.Fatalf("Purge() = %v", err)
 		}
 		var left string

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/tenant"
@@ -61,8 +62,11 @@ func (s *Service) Sweep(ctx context.Context) error {
 // processSubject leases one subject, processes it and releases it.
 func (s *Service) processSubject(ctx context.Context, subject Subject) {
 	ctx = failure.WithReference(ctx, random.Reference())
-	now := s.cfg.Now()
-	a, err := s.cfg.Store.LeaseAnnouncement(ctx, subject, s.cfg.Owner+"/"+random.ID(), now, now.Add(s.cfg.Lease))
+	var a Announcement
+	err := clock.InTime(ctx, s.cfg.Now, s.cfg.Store.Transact, func(ctx context.Context, now time.Time) (err error) {
+		a, err = s.cfg.Store.LeaseAnnouncement(ctx, subject, s.cfg.Owner+"/"+random.ID(), now, now.Add(s.cfg.Lease))
+		return err
+	})
 	if errors.Is(err, ErrLeased) {
 		return // another replica was faster
 	}
@@ -70,7 +74,7 @@ func (s *Service) processSubject(ctx context.Context, subject Subject) {
 	if err == nil {
 		next, err = s.process(ctx, &a)
 	}
-	stopping := ctx.Err() != nil
+	stopping, now := ctx.Err() != nil, s.cfg.Now()
 	// The lease must be released even when the program stops.
 	ctx = context.WithoutCancel(ctx)
 	switch {

@@ -211,10 +211,7 @@ func (s *Store) CountClaim(ctx context.Context, consentID string, limit int) err
 }
 
 // Purge implements consent.Store.
-func (s *Store) Purge(ctx context.Context, before time.Time, latest consent.Latest) error {
-	if err := s.endMisdated(ctx, latest); err != nil {
-		return fmt.Errorf("ending consents with implausible times: %w", err)
-	}
+func (s *Store) Purge(ctx context.Context, before time.Time) error {
 	err := s.inBatches(ctx, &stateRow{}, "ended_at", before, func(ended *gorm.DB) error {
 		return ended.Delete(&stateRow{}).Error
 	})
@@ -233,9 +230,9 @@ func (s *Store) Purge(ctx context.Context, before time.Time, latest consent.Late
 	return nil
 }
 
-// endMisdated deletes the states, and ends the consents, with times that are later than they may be. The first condition of each
-// statement is that of an index: only what has not ended has such times.
-func (s *Store) endMisdated(ctx context.Context, latest consent.Latest) error {
+// EndMisdated implements consent.Store. The first condition of each statement is that of an index: only what has not ended has
+// such times.
+func (s *Store) EndMisdated(ctx context.Context, latest consent.Latest) error {
 	now, happened := sqldb.NewTimestamp(latest.Now), sqldb.NewTimestamp(latest.Happened)
 	signIn, link, claim := sqldb.NewTimestamp(latest.SignIn), sqldb.NewTimestamp(latest.Link), sqldb.NewTimestamp(latest.Claim)
 	return s.db.Write(ctx, func(db *gorm.DB) error {

@@ -220,7 +220,7 @@ func TestPurge(t *testing.T) {
 			if err := s.SaveConsent(ctx, &c); err != nil {
 				t.Fatalf("SaveConsent() = %v", err)
 			}
-			if err := s.Purge(ctx, noon, latest(noon)); err != nil {
+			if err := s.Purge(ctx, noon); err != nil {
 				t.Fatalf("Purge() = %v", err)
 			}
 			got, err := s.ConsentByLink(ctx, c.LinkHash)
@@ -252,7 +252,7 @@ func TestPurge(t *testing.T) {
 					t.Fatalf("UseState() = %v", err)
 				}
 			}
-			if err := s.Purge(ctx, noon, latest(noon)); err != nil {
+			if err := s.Purge(ctx, noon); err != nil {
 				t.Fatalf("Purge() = %v", err)
 			}
 			if _, err := s.State(ctx, state.Hash); !errors.Is(err, tc.want) {
@@ -267,8 +267,8 @@ func latest(now time.Time) consent.Latest {
 	return consent.Latest{Now: now, Happened: now.Add(10 * time.Minute), SignIn: now.Add(2 * time.Hour), Link: now.AddDate(0, 0, 7), Claim: now.AddDate(0, 0, 1)}
 }
 
-// TestPurge_EndsWhatAWrongClockStored has rows whose times no clock that is right can have stored, as older programs left them.
-func TestPurge_EndsWhatAWrongClockStored(t *testing.T) {
+// TestEndMisdated has rows whose times no clock that is right can have stored, as older programs left them.
+func TestEndMisdated(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		s := db.Open(t)
@@ -295,15 +295,15 @@ func TestPurge_EndsWhatAWrongClockStored(t *testing.T) {
 			if err := s.SaveConsent(ctx, &c); err != nil {
 				t.Fatalf("SaveConsent() = %v", err)
 			}
-			if err := s.Purge(ctx, noon.AddDate(0, 0, -1), at); err != nil {
-				t.Fatalf("Purge() = %v", err)
+			if err := s.EndMisdated(ctx, at); err != nil {
+				t.Fatalf("EndMisdated() = %v", err)
 			}
 			got, err := s.Consent(ctx, c.ID)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if kept := !got.Link.Empty() && got.ClaimHash != "" && got.Version == c.Version; kept != tc.kept {
-				t.Errorf("Purge() keeps a consent that is %s: %t, want %t", name, kept, tc.kept)
+				t.Errorf("EndMisdated() keeps a consent that is %s: %t, want %t", name, kept, tc.kept)
 			}
 			for what, stored := range map[string]time.Time{"created": got.CreatedAt, "expires": got.ExpiresAt, "ended": got.EndedAt, "claim": got.ClaimExpiresAt} {
 				if !tc.kept && stored.After(noon) {
@@ -336,11 +336,11 @@ func TestPurge_EndsWhatAWrongClockStored(t *testing.T) {
 					t.Fatalf("UseState() = %v", err)
 				}
 			}
-			if err := s.Purge(ctx, noon.AddDate(0, 0, -1), at); err != nil {
-				t.Fatalf("Purge() = %v", err)
+			if err := s.EndMisdated(ctx, at); err != nil {
+				t.Fatalf("EndMisdated() = %v", err)
 			}
 			if _, err := s.State(ctx, state.Hash); !errors.Is(err, tc.want) {
-				t.Errorf("State() after Purge() of one that is %s = _, %v, want %v", name, err, tc.want)
+				t.Errorf("State() after EndMisdated() of one that is %s = _, %v, want %v", name, err, tc.want)
 			}
 		}
 	})

@@ -111,7 +111,8 @@ func TestStore_EveryQueryUsesAnIndex(t *testing.T) {
 				_, err := s.LeaseAnnouncement(ctx, notify.Subject{Kind: notify.OfTenant, ID: "tenant-0005"}, "another replica", noon, noon.Add(time.Minute))
 				return err
 			}},
-			"purging states and consents": {"states_ended consents_purge", func() error { return s.Purge(ctx, noon.AddDate(0, -6, 0), latest(noon)) }},
+			"purging states and consents": {"states_ended consents_purge", func() error { return s.Purge(ctx, noon.AddDate(0, -6, 0)) }},
+			"ending misdated consents":    {"states_ended consents_purge", func() error { return s.EndMisdated(ctx, latest(noon)) }},
 			"purging nonces":              {"nonces_expiry", func() error { return s.PurgeNonces(ctx, noon.AddDate(0, -6, 0)) }},
 			"purging unclaimed grants": {"grants_consented", func() error {
 				_, err := s.Unclaimed(ctx, noon.AddDate(0, -6, 0), noon.Add(time.Hour), 1000)

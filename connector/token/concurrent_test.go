@@ -172,10 +172,10 @@ func TestSweep_MySQLDetectsAnotherRenewalDuringTheCommit(t *testing.T) {
 			other, interruptions := h.service(), 0
 			between.Store = h.store
 			s, err := token.New(token.Config{
-				Store: between, Microsoft: h.microsoft, Now: h.now, Rand: func() float64 { return 0.5 },
+				Store: between, Microsoft: h.microsoft, Now: h.now, Rand: func() float64 { return 0.5 }, Workers: 1,
 				Step: func(step token.Step) {
-					if step != token.AfterAnswer {
-						return
+					if step != token.AfterAnswer || interruptions > 0 {
+						return // the sweep may itself lease the tenant again when its lease has run out
 					}
 					between.interrupt = func() {
 						interruptions++
@@ -187,8 +187,7 @@ func TestSweep_MySQLDetectsAnotherRenewalDuringTheCommit(t *testing.T) {
 			h.must(err)
 			h.must(s.Sweep(t.Context()))
 			if got := h.renewals(); got != 1 || interruptions != 1 {
-				events, err := h.store.Events(t.Context(), tenantID, time.Time{}, 100)
-				t.Errorf("interrupted %s, the tenant was renewed %d times, with %d interruptions, want once with one; events (%v): %+v", name, got, interruptions, err, events)
+				t.Errorf("interrupted %s, the tenant was renewed %d times, with %d interruptions, want once with one", name, got, interruptions)
 			}
 			h.checkState(token.StateActive, "")
 		})

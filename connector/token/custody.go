@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/tenant"
 )
@@ -227,7 +229,11 @@ func (s *Service) Purge(ctx context.Context) error {
 	now := s.cfg.Now()
 	s.loans.purge(now)
 	s.customerLoans.purge(now)
-	unclaimed, err := s.cfg.Store.Unclaimed(ctx, now.Add(-s.cfg.ClaimLife), now.Add(Tolerance), purgeBatch)
+	var unclaimed []Grant
+	err := clock.InTime(ctx, s.cfg.Now, s.cfg.Store.Transact, func(ctx context.Context, now time.Time) (err error) {
+		unclaimed, err = s.cfg.Store.Unclaimed(ctx, now.Add(-s.cfg.ClaimLife), now.Add(Tolerance), purgeBatch)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("reading unclaimed grants: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/limit"
 	"azure-partner-connector/connector/random"
@@ -84,9 +85,12 @@ func (s *Service) renewable(r tenant.Resolved) error {
 // redeemNow leases a tenant for a caller that waits, and redeems its grant.
 func (s *Service) redeemNow(ctx context.Context, r tenant.Resolved, by audit.Actor, why purpose) error {
 	tenantID := r.Tenant.ID
-	now := s.cfg.Now()
 	owner := s.cfg.Owner + "/" + random.ID()
-	schedule, err := s.cfg.Store.Lease(ctx, tenantID, owner, now, now.Add(s.cfg.Lease))
+	var schedule Schedule
+	err := clock.InTime(ctx, s.cfg.Now, s.cfg.Store.Transact, func(ctx context.Context, now time.Time) (err error) {
+		schedule, err = s.cfg.Store.Lease(ctx, tenantID, owner, now, now.Add(s.cfg.Lease))
+		return err
+	})
 	switch {
 	case errors.Is(err, ErrLeased):
 		return failure.New(failure.RenewalRunning)

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/tenant"
@@ -65,15 +66,14 @@ func (s *Service) enqueueDue(ctx context.Context, queue chan<- Job) error {
 		if s.cfg.Skew(ctx).Wrong() {
 			return nil
 		}
-		now := s.cfg.Now()
-		jobs, err := s.leaseDue(ctx, now)
+		jobs, err := s.leaseDue(ctx)
 		if err != nil && ctx.Err() != nil {
 			return ctx.Err() // the cause of err
 		}
 		if err != nil || len(jobs) == 0 {
 			return err
 		}
-		for _, job := range s.admitted(ctx, now, jobs) {
+		for _, job := range s.admitted(ctx, s.cfg.Now(), jobs) {
 			if wait := s.limiter.reserve(job.Cloud, s.cfg.Now()); wait > 0 {
 				_ = s.cfg.Wait(ctx, wait) // when ctx has ended, the worker releases the tenant
 			}
@@ -85,10 +85,13 @@ func (s *Service) enqueueDue(ctx context.Context, queue chan<- Job) error {
 
 // leaseDue leases the next batch. It continues after ctx has ended: if it were interrupted, leases could be stored that it
 // does not know of, and block their tenants until they run out.
-func (s *Service) leaseDue(ctx context.Context, now time.Time) ([]Job, error) {
+func (s *Service) leaseDue(ctx context.Context) (jobs []Job, err error) {
 	ctx, cancel := s.untilStopped(ctx, s.cfg.Lease)
 	defer cancel()
-	jobs, err := s.cfg.Store.LeaseDue(ctx, s.cfg.Owner+"/"+random.ID(), now, now.Add(s.cfg.Lease), s.batchSize())
+	err = clock.InTime(ctx, s.cfg.Now, s.cfg.Store.Transact, func(ctx context.Context, now time.Time) (err error) {
+		jobs, err = s.cfg.Store.LeaseDue(ctx, s.cfg.Owner+"/"+random.ID(), now, now.Add(s.cfg.Lease), s.batchSize())
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("leasing due tenants: %w", err)
 	}
