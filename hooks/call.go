@@ -72,6 +72,9 @@ func (h *Handler) serve(c *call) error {
 	if c.caller.unproven(c) {
 		return c.Intact()
 	}
+	if err := c.checkRoot(); err != nil {
+		return err
+	}
 	if err := h.relink(c); err != nil {
 		return err
 	}
@@ -199,11 +202,7 @@ func (h *Handler) loadSubject(c *call) error {
 
 // loadProvisioned takes the requested tenant of a provisioning, which may be a repeated one.
 func (h *Handler) loadProvisioned(c *call) error {
-	requested, err := c.resource.tenant(tenant.Tenant{ID: c.resource.id, InstanceKey: c.key}, false)
-	if err != nil {
-		return err
-	}
-	stored, err := h.cfg.Tenants.Tenant(c.ctx(), c.key, requested.ID)
+	stored, err := h.cfg.Tenants.Tenant(c.ctx(), c.key, c.resource.id)
 	if err != nil && !failure.Is(err, failure.NotFound) {
 		return err
 	}
@@ -211,6 +210,12 @@ func (h *Handler) loadProvisioned(c *call) error {
 		if stored, err = h.recognized(c, stored); err != nil {
 			return err
 		}
+	}
+	requested, err := c.resource.tenant(tenant.Tenant{
+		ID: c.resource.id, InstanceKey: c.key, Directory: stored.Directory, Application: stored.Application.WithoutValues(), // what is not sent stays
+	}, false)
+	if err != nil {
+		return err
 	}
 	// Until relink, a tenant belongs to its owner, whomever the body names.
 	requested.AccountID, requested.SubscriptionID = stored.AccountID, c.resource.subscription()

@@ -83,10 +83,48 @@ func TestConfigure_KeepsMissingProperties(t *testing.T) {
 	if diff := cmp.Diff(want, h.tenants.instances[keyA].Settings, secrets()); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
 	}
-	h.accepted(request{method: http.MethodPut, path: "/app/" + rootA, body: `{"borrowers":null,"applicationId":null,"skipLanding":null,"applicationSecretEnd":null}`}, http.StatusOK)
+	nulls := `"cloud":null,"applicationId":null,"applicationSecretEnd":null,"mfaRequest":null,"borrowers":null,"customerDirectories":null,"skipLanding":null,"directLink":null,"tenantApplication":null`
+	for _, r := range []request{
+		{method: http.MethodPut, path: "/app/" + rootA, body: appResource(nulls)},
+		{method: http.MethodPut, path: "/app/" + rootA, identity: userP, body: "{" + nulls + "}"},
+		{method: http.MethodPost, path: "/app", body: appResource(nulls)},
+	} {
+		h.send(r)
+		if diff := cmp.Diff(want, h.tenants.instances[keyA].Settings, secrets()); diff != "" {
+			t.Errorf("settings after %s with nulls (-want +got):\n%s", r.method, diff)
+		}
+	}
+	h.accepted(request{method: http.MethodPut, path: "/app/" + rootA, body: `{"borrowers":[],"applicationId":"","skipLanding":false}`}, http.StatusOK)
 	want.Borrowers, want.Application.ID, want.SkipLanding = []tenant.Borrower{}, "", false
 	if diff := cmp.Diff(want, h.tenants.instances[keyA].Settings, secrets()); diff != "" {
-		t.Errorf("settings after nulls (-want +got):\n%s", diff)
+		t.Errorf("settings after empty values (-want +got):\n%s", diff)
+	}
+}
+
+// TestProvision_RepeatKeepsWhatIsNotSent: neither a missing property nor null takes the directory or the application of a tenant.
+func TestProvision_RepeatKeepsWhatIsNotSent(t *testing.T) {
+	for name, tc := range map[string]request{
+		"creation without properties":   {method: http.MethodPost, path: "/tenant", body: tenantResource(tenantA, "")},
+		"creation with nulls":           {method: http.MethodPost, path: "/tenant", body: tenantResource(tenantA, `"directory":null,"applicationId":null,"applicationSecret":null,"applicationSecretEnd":null`)},
+		"creation with an empty secret": {method: http.MethodPost, path: "/tenant", body: tenantResource(tenantA, `"applicationSecret":""`)},
+		"configuration with nulls":      {method: http.MethodPut, path: "/tenant/" + tenantA, body: `{"directory":null,"applicationId":null,"applicationSecret":null,"applicationSecretEnd":null}`},
+		"configuration by the owner":    {method: http.MethodPut, path: "/tenant/" + tenantA, identity: userR2, body: `{"directory":null,"applicationId":null,"applicationSecret":null}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := installed(t)
+			stored := h.tenants.tenants[tenantA]
+			ends := time.Date(2027, 11, 23, 0, 0, 0, 0, time.UTC)
+			stored.Application = tenant.Application{ID: unknownID, Secret: tenant.Credential{Value: secret.New("c4n4ry"), Ends: ends}}
+			h.tenants.tenants[tenantA] = stored
+			if a := h.send(tc); a.status >= 300 {
+				t.Fatalf("answer = %d %s, want success", a.status, a.text)
+			}
+			got := h.tenants.tenants[tenantA]
+			want := tenant.Application{ID: unknownID, Secret: tenant.Credential{Ends: ends}} // empty: the domain keeps the stored one
+			if diff := cmp.Diff(want, got.Application, secrets()); diff != "" || got.Directory != stored.Directory {
+				t.Errorf("directory %q and application (-want +got):\n%s", got.Directory, diff)
+			}
+		})
 	}
 }
 

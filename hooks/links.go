@@ -137,11 +137,24 @@ func (h *Handler) unlinkSubscription(c *call) error {
 	return c.echo.NoContent(http.StatusNoContent)
 }
 
-// linkApp confirms the link with the root. A tenant never gets another instance: its token is sealed for this one.
-func (h *Handler) linkApp(c *call) error {
-	if c.linked != c.Instance.RootID {
+// checkRoot refuses a link with the root of another instance, alone or with the whole tenant: a tenant's token is sealed for
+// this one.
+func (c *call) checkRoot() error {
+	root := ""
+	switch {
+	case c.op.link == appLink:
+		root = c.linked
+	case c.op.Service == tenantService && c.op.resource == requiredResource && c.verdict == Performed:
+		root = c.resource.link(appLink)
+	}
+	if root != "" && root != c.Instance.RootID {
 		return failure.New(failure.Conflict)
 	}
+	return nil
+}
+
+// linkApp confirms the link with the root, which checkRoot has compared.
+func (h *Handler) linkApp(c *call) error {
 	return c.echo.JSON(http.StatusOK, struct{}{})
 }
 

@@ -142,6 +142,9 @@ func TestLinks_NeverSucceedWithoutEffect(t *testing.T) {
 		"no subscription":      {request{method: "POST", path: path + "/subscription", body: "[]"}, failure.BadRequest},
 		"unlink of nothing":    {request{method: "DELETE", path: path + "/account/1"}, failure.BadRequest},
 		"another root":         {request{method: "POST", path: path + "/app", body: linkBody(rootB)}, failure.Conflict},
+		"another root, by PUT": {request{method: "PUT", path: path, body: tenantResource(tenantA, `"app":`+linkBody(rootB))}, failure.Conflict},
+		"another root, again":  {request{method: "POST", path: "/tenant", body: tenantResource(tenantA, `"app":`+linkBody(rootB))}, failure.Conflict},
+		"another root, new":    {request{method: "POST", path: "/tenant", body: tenantResource(unknownID, `"app":`+linkBody(rootB))}, failure.Conflict},
 		"another tenant":       {request{method: "POST", path: "/tenant/" + tenantB + "/account", body: linkBody(accountR2)}, failure.NotFound},
 		"configuring the link": {request{method: "PUT", path: path + "/account", body: linkBody(accountR3)}, failure.NotFound},
 	} {
@@ -164,6 +167,15 @@ func TestLinks_NeverSucceedWithoutEffect(t *testing.T) {
 	h.accepted(request{method: "DELETE", path: path + "/subscription"}, http.StatusNoContent)
 	if got := h.tenants.tenants[tenantA].SubscriptionID; got != "" {
 		t.Errorf("subscription = %q, want none", got)
+	}
+	// The platform may send the links with the whole tenant.
+	whole := tenantResource(tenantA, `"app":`+linkBody(rootA)+`,"subscription":`+linkBody(unknownID))
+	for _, r := range []request{{method: "PUT", path: path, body: whole}, {method: "POST", path: "/tenant", body: whole}} {
+		h := installed(t)
+		h.send(r)
+		if got := h.tenants.tenants[tenantA].SubscriptionID; got != unknownID {
+			t.Errorf("subscription after %s = %q, want the linked one", r.method, got)
+		}
 	}
 }
 

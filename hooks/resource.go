@@ -95,8 +95,9 @@ func (r resource) link(name string) string {
 	return id
 }
 
-// settings returns base changed by the properties of r. A missing property changes nothing; null and "" clear it. A
-// credential stays, because the platform sends "" for every one that isn't new; null removes it if nullRemoves.
+// settings returns base changed by the properties of r. A missing property changes nothing, and neither does null, which the
+// platform sends for what it does not know, unless nullRemoves. "" clears a property, except a credential, because the platform
+// sends "" for every one that isn't new.
 func (r resource) settings(base tenant.Settings, nullRemoves bool) (tenant.Settings, error) {
 	p := reader{properties: r.properties, nullRemoves: nullRemoves}
 	p.text("cloud", &base.Cloud)
@@ -121,7 +122,7 @@ func (r resource) tenant(base tenant.Tenant, nullRemoves bool) (tenant.Tenant, e
 // A reader reads declared properties of a resource. After a property of the wrong type it reads nothing more.
 type reader struct {
 	properties  map[string]json.RawMessage
-	nullRemoves bool // null removes a credential
+	nullRemoves bool // null removes a credential, and clears other properties
 	err         error
 }
 
@@ -142,19 +143,19 @@ func (p *reader) refuse(name, wanted string) {
 }
 
 func (p *reader) text(name string, into *string) {
-	var value *string // null clears
-	if !p.read(name, &value, "a string") {
-		return
-	}
-	*into = ""
-	if value != nil {
+	var value *string
+	switch {
+	case !p.read(name, &value, "a string"), value == nil && !p.nullRemoves:
+	case value == nil:
+		*into = ""
+	default:
 		*into = strings.TrimSpace(*value) // people paste spaces
 	}
 }
 
 func (p *reader) flag(name string, into *bool) {
 	var value *bool
-	if p.read(name, &value, "true or false") {
+	if p.read(name, &value, "true or false") && (value != nil || p.nullRemoves) {
 		*into = value != nil && *value
 	}
 }
@@ -163,7 +164,7 @@ func (p *reader) flag(name string, into *bool) {
 func (p *reader) borrowers(name string, into *[]tenant.Borrower) {
 	const wanted = "a list of applications, each with its APS instance id"
 	var values []json.RawMessage
-	if !p.read(name, &values, wanted) {
+	if !p.read(name, &values, wanted) || values == nil && !p.nullRemoves {
 		return
 	}
 	stored := tenant.Settings{Borrowers: *into}
@@ -238,22 +239,19 @@ func (p *reader) credential(name string, into *tenant.Credential) {
 }
 
 func (p *reader) date(name string, into *time.Time) {
-	if _, sent := p.properties[name]; !sent {
+	var value *string
+	if !p.read(name, &value, "a string") || value == nil && !p.nullRemoves {
 		return
 	}
-	var value string
-	p.text(name, &value)
 	*into = time.Time{}
-	if value == "" {
+	if value == nil || strings.TrimSpace(*value) == "" {
 		return
 	}
 	for _, layout := range []string{dateLayout, time.RFC3339} {
-		if at, err := time.Parse(layout, value); err == nil {
+		if at, err := time.Parse(layout, strings.TrimSpace(*value)); err == nil {
 			*into = at.UTC()
 			return
 		}
 	}
-	if p.err == nil {
-		p.refuse(name, "a date, for example 2027-11-23")
-	}
+	p.refuse(name, "a date, for example 2027-11-23")
 }

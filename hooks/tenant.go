@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
@@ -35,6 +36,7 @@ func (h *Handler) configureTenant(c *call) error {
 	if err != nil {
 		return err
 	}
+	changed.SubscriptionID = cmp.Or(c.resource.subscription(), stored.SubscriptionID)
 	if changed.Name == "" || changed.Marketplace == "" {
 		bestEffort, cancel := context.WithTimeout(c.ctx(), bestEffortTimeout)
 		changed.Name, changed.Marketplace = h.namesOf(bestEffort, c.Instance, stored.AccountID)

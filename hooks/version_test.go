@@ -205,10 +205,13 @@ func TestConfigure_NullAtVersion1(t *testing.T) {
 			in, owned := h.tenants.instances[keyA], h.tenants.tenants[tenantA]
 			in.Settings.Application, owned.Application = credentials, credentials
 			h.tenants.instances[keyA], h.tenants.tenants[tenantA] = in, owned
-			h.accepted(request{method: http.MethodPut, path: "/app/" + rootA, identity: tc.app, body: `{"applicationSecret":null}`}, http.StatusOK)
+			h.accepted(request{method: http.MethodPut, path: "/app/" + rootA, identity: tc.app, body: `{"applicationSecret":null,"borrowers":null,"mfaRequest":null}`}, http.StatusOK)
 			h.accepted(request{method: http.MethodPut, path: "/tenant/" + tenantA, identity: tc.tenant, body: `{"applicationSecret":null}`}, http.StatusOK)
 			if got := h.tenants.instances[keyA].Settings.Application.Secret.Remove; got != tc.remove {
 				t.Errorf("null removes the secret of the instance: %v, want %v", got, tc.remove)
+			}
+			if got := len(h.tenants.instances[keyA].Settings.Borrowers) == 0; got != tc.remove {
+				t.Errorf("null removes the borrowers: %v, want %v", got, tc.remove)
 			}
 			if got := h.tenants.tenants[tenantA].Application.Secret.Remove; got != tc.remove {
 				t.Errorf("null removes the secret of the tenant: %v, want %v", got, tc.remove)
