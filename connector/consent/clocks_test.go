@@ -158,7 +158,7 @@ func TestDirectLink_OfAWrongClock(t *testing.T) {
 		var wrong consent.Begun
 		h.whileAhead(ahead, func() { wrong = h.link() })
 		state := stateOf(t, wrong.URL)
-		err := h.redeem("https://onboarding.example/callback?state=" + state + "&code=code-1")
+		err := h.redeem("https://onboarding.example/callback?state=" + state + "&code=" + pastedCode)
 		h.checkFailure("Redeem() of an address that a wrong clock made", err, failure.StateExpired)
 		h.checkFailure("Redeem() of a bare code", h.redeem(strings.Repeat("c", 200)), failure.NothingToClaim)
 		purge()
@@ -166,8 +166,8 @@ func TestDirectLink_OfAWrongClock(t *testing.T) {
 		if right.ID == wrong.ID {
 			t.Error("Link() = the link of the wrong clock, want a new one")
 		}
-		h.must(h.redeem("https://onboarding.example/callback?state=" + stateOf(t, right.URL) + "&code=code-2"))
-		h.checkGrants("code-2", false)
+		h.must(h.redeem("https://onboarding.example/callback?state=" + stateOf(t, right.URL) + "&code=" + pastedCode))
+		h.checkGrants(pastedCode, false)
 	})
 }
 

@@ -226,7 +226,7 @@ func TestRedeem_PastedAddressOfAnotherPersonWaits(t *testing.T) {
 	h.advance(time.Minute)
 	h.tokens.person = bob
 	begun := h.link()
-	err := h.redeem(publicURL + "/callback?code=0.AXcode-that-is-long-enough&state=" + h.open(begun))
+	err := h.redeem(publicURL + "/callback?code=" + pastedCode + "&state=" + h.open(begun))
 	h.checkFailure("Redeem", err, failure.ConfirmationWaiting)
 	if p := failure.From(err).Params; p["username"] != bob.Username || p["before"] != person.Username {
 		t.Errorf("the failure names %v", p)
@@ -237,7 +237,7 @@ func TestRedeem_PastedAddressOfAnotherPersonWaits(t *testing.T) {
 		t.Error("Link is the one that was used, want a new one")
 	}
 	h.must(h.redeem(begun.ID))
-	h.checkGrants("0.AXcode-that-is-long-enough", false)
+	h.checkGrants(pastedCode, false)
 }
 
 // A consent of each procedure may wait at the same time; neither ends the other.

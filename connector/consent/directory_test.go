@@ -145,7 +145,7 @@ func TestComplete_SecondProofIsRefused(t *testing.T) {
 		h := newHarness(t)
 		h.proven()
 		begun := h.link()
-		h.checkFailure("Redeem()", h.redeem(publicURL+"/callback?code=a-code-that-is-long-enough&state="+h.open(begun)), failure.DirectoryRefused)
+		h.checkFailure("Redeem()", h.redeem(publicURL+"/callback?code="+pastedCode+"&state="+h.open(begun)), failure.DirectoryRefused)
 		h.checkGrants("", false)
 		h.checkDisputes(1)
 	})

@@ -69,7 +69,7 @@ func TestLimits_OfATenant(t *testing.T) {
 	})
 	check("openings", done, limited, failed, 4, 6, 0)
 	done, limited, failed = count(10, func(int) error {
-		return h.redeem(publicURL + "/callback?code=a-code-that-is-long-enough&state=" + random.Token())
+		return h.redeem(publicURL + "/callback?code=" + pastedCode + "&state=" + random.Token())
 	})
 	check("codes", done, limited, failed, 0, 8, 2)
 	if len(h.tokens.exchanges) != 0 {

@@ -230,7 +230,7 @@ func TestRedeem_AcceptsARedirectedAddressOrABareCode(t *testing.T) {
 func TestRedeem_PastedAddressRefusals(t *testing.T) {
 	h := newHarness(t)
 	state := h.open(h.link())
-	address := publicURL + "/callback?code=0.AXcode-that-is-long-enough&state="
+	address := publicURL + "/callback?code=" + pastedCode + "&state="
 	h.checkFailure("Redeem with an unknown state", h.redeem(address+pastedState), failure.StateUnknown)
 	h.checkFailure("Redeem with a cut state", h.redeem(address+state[:42]), failure.AddressIncomplete)
 	_, err := h.consents.Redeem(t.Context(), otherTenantID, address+state, reseller)

@@ -1,12 +1,13 @@
 package consent
 
 import (
-	"maps"
+	"cmp"
+	"iter"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/random"
@@ -51,11 +52,9 @@ func readPasted(text string) (pasted, *failure.Error) {
 	if id, ok := random.ParseID(text); ok {
 		return pasted{consentID: id}, nil
 	}
-	cb, seen := redirected(text, maxWrappers)
+	cb, seen := redirected(text)
 	switch {
-	case cb.State != "":
-		return pasted{callback: cb}, nil
-	case !cb.Code.Empty():
+	case cb.State != "", !cb.Code.Empty():
 		return pasted{callback: cb}, nil
 	case seen:
 		return pasted{}, failure.New(failure.AddressIncomplete)
@@ -80,6 +79,8 @@ func plainText(text string) string {
 			return -1
 		case unicode.Is(unicode.Pd, r) || r == '\u2212':
 			return '-'
+		case '\uff01' <= r && r <= '\uff5e': // full width
+			return r - '\uff01' + '!'
 		case unicode.IsSpace(r):
 			return ' '
 		}
@@ -88,55 +89,98 @@ func plainText(text string) string {
 }
 
 // decoration is what people and programs put around a code or an address.
-const decoration = " \n\"'`´<>()[]{}«»‹›“”„‟‘’‚‛*|,.;:：!?…·•"
+const decoration = " \n\"'`´<>()[]{}«»‹›“”„‟‘’‚‛*|,.;:!?…·•。、「」『』"
 
 func undecorated(text string) string { return strings.Trim(text, decoration) }
 
 // redirected finds the parameters of an address to which Microsoft redirected. seen reports whether text has any of them: then
-// it is no code of another kind.
-func redirected(text string, wrappers int) (cb Callback, seen bool) {
-	for _, form := range mailForms(text) {
-		for word := range strings.FieldsSeq(form) {
-			if parameter.MatchString(word) {
-				seen = true
-				if cb, ok := parameters(undecorated(word)); ok {
-					return cb, true
-				}
-			}
-			if wrappers == 0 {
-				continue
-			}
-			for _, inner := range wrapped(word) {
-				cb, within := redirected(inner, wrappers-1)
-				if cb.State != "" || !cb.Code.Empty() {
-					return cb, true
-				}
-				seen = seen || within
-			}
+// it is no code of another kind. A code counts without a state only where text has none, because a text with a broken state may
+// have a broken code.
+func redirected(text string) (cb Callback, seen bool) {
+	stateless := Callback{}
+	for word := range readings(text) {
+		if !parameter.MatchString(word) {
+			continue
+		}
+		seen = true
+		found := parameters(word)
+		if found.State != "" {
+			return found, true
+		}
+		if stateless.Code.Empty() {
+			stateless = found
 		}
 	}
-	return Callback{}, seen
+	for word := range readings(text) {
+		if stateParameter.MatchString(word) {
+			return Callback{}, seen
+		}
+	}
+	return stateless, seen
+}
+
+// readings returns the words of a text in all its readings, the likeliest first. A link scanner puts itself in front of an
+// address, which it encodes as a parameter of its own.
+func readings(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		forms := mailForms(text)
+		for range maxWrappers + 1 {
+			var decoded []string
+			for _, form := range forms {
+				for word := range strings.FieldsSeq(form) {
+					if !yield(word) {
+						return
+					}
+				}
+				if next := unescaped(plainText(encodedText.ReplaceAllStringFunc(form, percentDecoded))); next != form {
+					decoded = append(decoded, next)
+				}
+			}
+			forms = decoded
+		}
+	}
+}
+
+// encodedText matches encoded bytes.
+var encodedText = regexp.MustCompile(`(?:%[0-9A-Fa-f]{2})+`)
+
+func percentDecoded(text string) string {
+	decoded, err := url.PathUnescape(text)
+	if err != nil {
+		return text
+	}
+	return decoded
 }
 
 // mailForms returns the readings of a text that a mail program may have changed, the likeliest first.
 func mailForms(text string) []string {
-	text = unquoted(text)
+	text = unescaped(unquoted(text))
+	plain := text
 	if quotedPrintable(text) {
-		text = fromQuotedPrintable(text)
+		plain = unescaped(fromQuotedPrintable(text))
 	}
-	text = ampersand.ReplaceAllString(text, "&")
-	return []string{unwrapped(text), text, strings.Join(strings.Fields(text), "")}
+	forms := []string{unwrapped(plain), plain, strings.Join(strings.Fields(plain), "")}
+	if plain == text && strings.Contains(strings.ToUpper(text), "=3D") { // only a part of it is encoded
+		forms = append(forms, unwrapped(unescaped(fromQuotedPrintable(text))))
+	}
+	return forms
 }
 
-// ampersand matches an escaped & of HTML.
-var ampersand = regexp.MustCompile(`&(amp|AMP|#38|#[xX]26);`)
+// unescaped replaces the escapes of HTML, JSON and shells.
+func unescaped(text string) string {
+	text = ampersand.ReplaceAllString(text, "&")
+	return strings.NewReplacer(`\u0026`, "&", `\u003d`, "=", `\u003D`, "=", `\`, "").Replace(text)
+}
+
+// ampersand matches an & of HTML that was escaped any number of times.
+var ampersand = regexp.MustCompile(`&(?:(?:amp|AMP|#38|#[xX]26);)+`)
 
 // unquoted removes the marks at the beginning of lines that an answer quotes.
 func unquoted(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
-		if strings.HasPrefix(strings.TrimLeft(line, " "), ">") {
-			lines[i] = strings.TrimLeft(line, " >")
+		if mark := strings.TrimLeft(line, " "); strings.HasPrefix(mark, ">") || strings.HasPrefix(mark, "|") {
+			lines[i] = strings.TrimLeft(line, " >|")
 		}
 	}
 	return strings.Join(lines, "\n")
@@ -177,72 +221,84 @@ func unwrapped(text string) string {
 			b.WriteByte('\n')
 		}
 		b.WriteString(line)
-		if joined {
-			last += line
-		} else {
-			last = line
-		}
+		last = line
 	}
 	return b.String()
 }
 
 func lastWord(line string) string { return line[strings.LastIndexByte(line, ' ')+1:] }
 
-// parameter matches the beginning of a parameter that Microsoft sends back.
-var parameter = regexp.MustCompile(`(?:^|[?#&"'<(])(code|state|error)=`)
+// parameter matches a parameter that Microsoft sends back, in any case: some keyboards begin a text with a capital.
+var parameter = regexp.MustCompile(`(?i)(?:^|[^a-z0-9_])(code|state|error|error_subcode|error_description)=([^&#]*)`)
 
-// parameters reads the parameters in one word: a whole address, one without its scheme, or the query alone.
-func parameters(word string) (Callback, bool) {
-	for _, start := range []string{"?", "#", ""} {
-		text := word
-		if start != "" {
-			_, after, found := strings.Cut(word, start)
-			if !found {
-				continue
+// stateParameter matches a state, whatever became of it.
+var stateParameter = regexp.MustCompile(`(?i)(?:^|[^a-z0-9_])state=`)
+
+// parameters reads the parameters in one word: a whole address, one without its scheme, or the query alone, with whatever
+// stands around it or is appended to it. What is not whole is not read.
+func parameters(word string) Callback {
+	var cb Callback
+	code, broken := "", false
+	marks := ""
+	if m := underlined.FindStringSubmatch(word); m != nil {
+		marks = m[1]
+	}
+	for _, m := range parameter.FindAllStringSubmatch(undecorated(word), -1) {
+		name, value := strings.ToLower(m[1]), m[2]
+		if decoded, err := url.QueryUnescape(value); err == nil {
+			value = decoded
+		}
+		switch name {
+		case "state":
+			if state := strings.TrimSuffix(whole(value, stateForm), marks); cb.State == "" && len(state) == stateLength {
+				cb.State = state
 			}
-			text = after
-		}
-		text, _, _ = strings.Cut(text, "#")
-		q, err := url.ParseQuery(text)
-		if err != nil {
-			continue
-		}
-		cb := Callback{
-			State: q.Get("state"), Code: secret.New(q.Get("code")),
-			Error: q.Get("error"), SubCode: q.Get("error_subcode"), Description: q.Get("error_description"),
-		}
-		switch {
-		case isState(cb.State) && len(q.Get("code")) <= maxCode && (!cb.Code.Empty() || cb.Error != ""):
-			return cb, true
-		case cb.State == "" && cb.Error == "" && isBareCode(q.Get("code")):
-			return Callback{Code: cb.Code}, true
+		case "code":
+			read := strings.TrimSuffix(whole(value, codeForm), marks)
+			broken = broken || !isBareCode(read)
+			if code == "" && isBareCode(read) {
+				code = read
+			}
+		case "error":
+			cb.Error = cmp.Or(cb.Error, errorForm.FindString(value))
+		case "error_subcode":
+			cb.SubCode = cmp.Or(cb.SubCode, value)
+		default:
+			cb.Description = cmp.Or(cb.Description, value)
 		}
 	}
-	return Callback{}, false
+	if code != "" && cb.Error == "" {
+		return Callback{State: cb.State, Code: secret.New(code)}
+	}
+	if cb.Error == "" || code != "" || broken || cb.State == "" {
+		return Callback{}
+	}
+	return cb
 }
 
-// stateForm is the form of random.Token, which no broken or cut state has.
-var stateForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+// Forms of the beginning of a value. stateForm is that of random.Token.
+var (
+	stateForm = regexp.MustCompile(`^[A-Za-z0-9_-]+`)
+	codeForm  = regexp.MustCompile(`^[A-Za-z0-9._~!*$-]+`)
+	errorForm = regexp.MustCompile(`^[A-Za-z_]+`)
+)
 
-func isState(state string) bool { return stateForm.MatchString(state) }
+// underlined matches the marks of a scanner or of emphasis, which also stand behind the address.
+var underlined = regexp.MustCompile(`(_+)(?i:https?):`)
 
-// wrapped returns the addresses in the parameters of another one: a link scanner puts itself in front of an address.
-func wrapped(word string) []string {
-	_, query, found := strings.Cut(undecorated(word), "?")
-	if !found {
-		return nil
+// stateLength is the length of random.Token.
+const stateLength = 43
+
+// whole returns the beginning of a value that has a form, and "" unless it ends there: by what people and programs put behind an
+// address, not by what a value may have in the middle.
+func whole(value string, form *regexp.Regexp) string {
+	read := form.FindString(value)
+	rest := value[len(read):]
+	next, _ := utf8.DecodeRuneInString(rest)
+	if strings.Trim(rest, decoration) == "" || next >= utf8.RuneSelf || strings.ContainsRune("\"'`()[]{}<>|,;", next) {
+		return read
 	}
-	query, _, _ = strings.Cut(query, "#")
-	q, _ := url.ParseQuery(query) // what could be read counts
-	var inner []string
-	for _, name := range slices.Sorted(maps.Keys(q)) {
-		for _, value := range q[name] {
-			if strings.Contains(value, "://") {
-				inner = append(inner, plainText(value))
-			}
-		}
-	}
-	return inner
+	return ""
 }
 
 // bareCode returns an authorization code without its address. It may be broken into lines, but has no other space.
@@ -261,18 +317,24 @@ func isBareCode(code string) bool {
 // groups matches a claim code in a sentence, in one group or three.
 var groups = regexp.MustCompile(`[0-9A-Za-z]+(?:-[0-9A-Za-z]+)*`)
 
-// codeInSentence returns the only claim code in a text. A word that merely has the length of a code is none: it has neither a
-// digit nor the dashes and capitals of a code.
+// onPage matches a claim code with the dashes of its page.
+var onPage = regexp.MustCompile(`^(?:[0-9A-Za-z]{4}-){2}[0-9A-Za-z]{4}$`)
+
+// isNumber reports whether text is the number of a ticket or of a telephone rather than a claim code.
+func isNumber(text string) bool { return strings.Trim(text, "0123456789- ") == "" }
+
+// codeInSentence returns the only claim code in a text; where some have the dashes of a page, the only one of those. A word that
+// merely has the length of a code is none: it has neither a digit nor the dashes and capitals of a code. Nor is a number.
 func codeInSentence(text string) (string, bool) {
-	if strings.ContainsAny(text, "=/@") || strings.Contains(text, "://") {
+	if strings.ContainsAny(text, "=/@%\\") {
 		return "", false
 	}
-	if colon := strings.LastIndexAny(text, ":："); colon >= 0 { // behind a label
-		if code, ok := random.ParseClaimCode(undecorated(text[colon:])); ok {
+	if colon := strings.LastIndexByte(text, ':'); colon >= 0 { // behind a label
+		if code, ok := random.ParseClaimCode(undecorated(text[colon:])); ok && !isNumber(code) {
 			return code, true
 		}
 	}
-	codes := map[string]bool{}
+	codes, dashed := map[string]bool{}, map[string]bool{}
 	words := groups.FindAllString(text, -1)
 	for i, word := range words {
 		candidates := []string{word}
@@ -280,12 +342,19 @@ func codeInSentence(text string) (string, bool) {
 			candidates = append(candidates, word+" "+words[i+1]+" "+words[i+2])
 		}
 		for _, candidate := range candidates {
-			looks := strings.ContainsAny(candidate, "0123456789") ||
-				strings.Contains(candidate, "-") && candidate == strings.ToUpper(candidate)
-			if code, ok := random.ParseClaimCode(candidate); ok && looks {
+			digit := strings.ContainsAny(candidate, "0123456789")
+			code, ok := random.ParseClaimCode(candidate)
+			switch {
+			case !ok, isNumber(candidate):
+			case onPage.MatchString(candidate) && (digit || candidate == strings.ToUpper(candidate)):
+				dashed[code] = true
+			case digit, strings.Contains(candidate, "-") && candidate == strings.ToUpper(candidate):
 				codes[code] = true
 			}
 		}
+	}
+	if len(dashed) > 0 {
+		codes = dashed
 	}
 	for code := range codes {
 		return code, len(codes) == 1

@@ -1,6 +1,8 @@
 package consent_test
 
 import (
+	"encoding/json"
+	"html"
 	"net/url"
 	"strings"
 	"testing"
@@ -121,6 +123,63 @@ func TestReadPasted_FindsTheAddress(t *testing.T) {
 	}
 }
 
+// Whatever stands around an address, and wherever its parameters are: a code that is not exactly Microsoft's uses up the state.
+func TestReadPasted_FindsTheParametersInAnyOrder(t *testing.T) {
+	const session = "session_state=1b2c3d4e-0000-4000-8000-000000000001"
+	for order, query := range map[string]string{
+		"state last": "code=" + pastedCode + "&" + session + "&state=" + pastedState,
+		"code last":  session + "&state=" + pastedState + "&code=" + pastedCode,
+		"only two":   "code=" + pastedCode + "&state=" + pastedState,
+	} {
+		address := pastedURI + query
+		asHTML, double := html.EscapeString(address), html.EscapeString(html.EscapeString(address))
+		inJSON, err := json.Marshal(map[string]string{"url": address})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range map[string]string{
+			"Markdown":                    "[" + address + "](" + address + ")",
+			"Outlook's plain text":        "here<" + address + ">",
+			"Outlook's plain text, twice": address + "<" + address + ">",
+			"HTML":                        `<a href="` + asHTML + `">` + asHTML + `</a>`,
+			"HTML, other quotes":          `<a href='` + asHTML + `'>here</a>`,
+			"HTML without quotes":         `<a target=_blank href=` + asHTML + `>here</a>`,
+			"entities of entities":        double,
+			"a chat's link":               "<" + address + "|" + address + ">",
+			"JSON":                        string(inJSON),
+			"JSON, slashes":               strings.ReplaceAll(string(inJSON), "/", `\/`),
+			"a shell's escapes":           strings.NewReplacer("&", `\&`, "?", `\?`, "=", `\=`).Replace(address),
+			"a line of a log":             "GET /onboarding/callback?" + query + " HTTP/1.1",
+			"twice":                       address + "\n" + address,
+			"twice in a row":              address + address,
+			"a name on the next line":     broken(address, 72, "\n") + "\nThanks\nAda",
+			"quoted with bars":            "| " + broken(address, 76, "\n| "),
+			"broken at an ampersand":      strings.ReplaceAll(address, "&", "\n&"),
+			"blank lines":                 broken(address, 76, "\n\n"),
+			"partly quoted-printable":     "a = b\r\n" + quotedPrintable(address),
+			"ideographic full stop":       address + "。",
+			"corner brackets":             "「" + address + "」",
+			"full width":                  strings.NewReplacer("=", "＝", "&", "＆", "?", "？").Replace(address),
+			"encoded":                     url.QueryEscape(address),
+			"encoded twice":               "https://scan.example/?domain=connector.example&u=" + url.QueryEscape(url.QueryEscape(address)),
+			"a path in a parameter":       "https://connector.example/login?next=" + url.QueryEscape("/callback?"+query),
+			"wrapped, not encoded":        "https://scan.example/url?q=" + address,
+			"wrapped by underscores":      "https://scan.example/v3/__" + address + "__;!!Abc123!xyz$",
+			"emphasis":                    "_" + address + "_",
+			"Safe Links, full stop":       safeLink(address) + ".",
+			"capital":                     strings.Replace(address, "code=", "Code=", 1),
+		} {
+			t.Run(order+", "+name, func(t *testing.T) {
+				_, _, cb, f := consent.ReadPasted(text)
+				if f != nil || cb.Code.Reveal() != pastedCode || cb.State != pastedState {
+					t.Errorf("ReadPasted() = code of %d bytes, state %q, %v; want the code of %d bytes and the state",
+						len(cb.Code.Reveal()), cb.State, f, len(pastedCode))
+				}
+			})
+		}
+	}
+}
+
 func TestReadPasted_FindsTheError(t *testing.T) {
 	query := "error=access_denied&error_subcode=cancel&error_description=AADSTS65004%3a+User+declined.%0d%0aTrace&state=" + pastedState
 	for name, text := range map[string]string{
@@ -171,6 +230,11 @@ func TestReadPasted_FindsTheClaimCode(t *testing.T) {
 		"on lines":              "7K3M\nQ2ZD\n9XAB",
 		"bold":                  "**7K3M-Q2ZD-9XAB**",
 		"signature":             "7K3M-Q2ZD-9XAB\n\nKind regards\nAda Admin",
+		"beside a telephone":    "7K3M-Q2ZD-9XAB\n\nAda Admin\nTel. 030-123456789, 0123-4567-8901",
+		"beside a ticket":       "Ticket 202611300001: the code is 7K3M-Q2ZD-9XAB",
+		"beside another word":   "Re: INC012345678\n7K3M-Q2ZD-9XAB",
+		"full width":            "７Ｋ３Ｍ－Ｑ２ＺＤ－９ＸＡＢ",
+		"ideographic full stop": "コードは「7K3M-Q2ZD-9XAB」です。",
 	} {
 		t.Run(name, func(t *testing.T) {
 			claim, _, cb, f := consent.ReadPasted(text)
@@ -231,6 +295,14 @@ func TestReadPasted_Refuses(t *testing.T) {
 		"an address with a cut state":  {pastedURI + "code=" + pastedCode + "&state=" + pastedState[:20], failure.AddressIncomplete},
 		"an error without state":       {pastedURI + "error=access_denied", failure.AddressIncomplete},
 		"a wrapped one without code":   {safeLink(pastedURI + "state=" + pastedState), failure.AddressIncomplete},
+		"a code that a program broke":  {pastedURI + "code=" + pastedCode[:80] + "=" + pastedCode[80:] + "&state=" + pastedState, failure.AddressIncomplete},
+		"a code with a space":          {pastedURI + "code=" + pastedCode[:80] + "+" + pastedCode[80:] + "&state=" + pastedState, failure.AddressIncomplete},
+		"a short code with a state":    {pastedURI + "code=0.AXshort&state=" + pastedState, failure.AddressIncomplete},
+		"a whole code, a cut state":    {"code=" + pastedCode + "\n&state=" + pastedState[:40], failure.AddressIncomplete},
+		"an encoded address":           {url.QueryEscape("https://connector.example/onboarding/callback"), failure.ClaimMalformed},
+		"the number of a ticket":       {"Ticket 202611300001", failure.ClaimMalformed},
+		"the number behind a label":    {"Ticket: 202611300001", failure.ClaimMalformed},
+		"the number of a telephone":    {"Tel. 0123 4567 8901", failure.ClaimMalformed},
 		"a mail address":               {"ada@contoso.example", failure.ClaimMalformed},
 		"control characters":           {strings.Repeat("x", 64) + "\x00", failure.ClaimMalformed},
 	} {

@@ -70,7 +70,7 @@ func TestDirectLink_UnreadableState(t *testing.T) {
 	if second.ID != first.ID || second.URL == first.URL {
 		t.Errorf("Link() = %s of %s, want another address of the consent %s", second.URL, second.ID, first.ID)
 	}
-	redirected := publicURL + "/callback?code=" + strings.Repeat("c", 30) + "&state=" + stateOf(t, second.URL)
+	redirected := publicURL + "/callback?code=" + strings.Repeat("c", 80) + "&state=" + stateOf(t, second.URL)
 	if err := h.redeem(redirected); err != nil {
 		t.Errorf("Redeem() = %v", err)
 	}
