@@ -164,7 +164,7 @@ func (f *fakeTenants) change(by audit.Actor, id, what string, edit func(*tenant.
 	return t, nil
 }
 
-func (f *fakeTenants) Link(_ context.Context, _, id, account string, by audit.Actor) (tenant.Tenant, error) {
+func (f *fakeTenants) Link(_ context.Context, _, id, _, account string, by audit.Actor) (tenant.Tenant, error) {
 	owner := f.tenants[id].AccountID
 	if f.refuse != nil && owner != "" && owner != account {
 		return tenant.Tenant{}, f.refuse

@@ -70,7 +70,7 @@ func (h *Handler) relink(c *call) error {
 	if account == "" || !exists || stored.AccountID != "" && !moves && !again {
 		return nil
 	}
-	t, err := h.cfg.Tenants.Link(c.ctx(), c.key, stored.ID, account, c.caller.actor)
+	t, err := h.cfg.Tenants.Link(c.ctx(), c.key, stored.ID, stored.AccountID, account, c.caller.actor)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ type Tenants interface {
 	Rename(ctx context.Context, instanceKey, id, name, marketplace string, by audit.Actor) error
 
 	// Link makes an account the owner of a tenant. Another account than the owner is a move, which may be refused.
-	Link(ctx context.Context, instanceKey, id, accountID string, by audit.Actor) (tenant.Tenant, error)
+	Link(ctx context.Context, instanceKey, id, before, accountID string, by audit.Actor) (tenant.Tenant, error)
 	Unlink(ctx context.Context, instanceKey, id, accountID string, by audit.Actor) (tenant.Tenant, error)
 	// MayMove returns the failure with which Link would refuse a move.
 	MayMove(ctx context.Context, t tenant.Tenant) error

@@ -51,7 +51,7 @@ type Store interface {
 
 // Tenants changes what is stored about tenants; tenant.Service implements it.
 type Tenants interface {
-	Link(ctx context.Context, instanceKey, id, accountID string, by audit.Actor) (tenant.Tenant, error)
+	Link(ctx context.Context, instanceKey, id, before, accountID string, by audit.Actor) (tenant.Tenant, error)
 	Recognize(ctx context.Context, instanceKey, id string, by audit.Actor) (tenant.Tenant, error)
 	Watched(ctx context.Context, instanceKey, id, accountID string, by audit.Actor) error
 }
@@ -128,7 +128,7 @@ type Service struct {
 	cfg Config
 
 	mu      sync.Mutex         // guards backoff
-	backoff map[string]backoff // instance key, for tenants with tenantsOf → when to try again; bounded by cfg.Keys
+	backoff map[string]backoff // instance key, with tenantsOf or tenantOf for tenants → when to try again; bounded by unbound tenants
 }
 
 type backoff struct {

@@ -4,16 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/tenant"
 )
 
-// tenantsOf begins the keys of backoff for the tenants of an instance.
-const tenantsOf = "tenants of "
+// The beginnings of the keys of backoff for all tenants of an instance, and for one.
+const (
+	tenantsOf = "tenants of "
+	tenantOf  = "tenant of "
+)
 
-// maxFailed is how many tenants an error names at most.
+// maxFailed is how many tenants a record names at most.
 const maxFailed = 5
 
 // errUnknown makes a later Sweep ask again for tenants that the platform does not have now.
@@ -22,24 +28,48 @@ var errUnknown = errors.New("the platform doesn't have every tenant; connector i
 func scheduler() audit.Actor { return audit.Actor{Kind: audit.Scheduler, Name: "binding"} }
 
 // bindTenants repairs what a hook could not do: it finds the account of tenants that have none, recognizes tenants that the
-// platform has after all, and makes the platform report the changes of their accounts.
+// platform has after all, and makes the platform report the changes of their accounts. A tenant that fails is tried again after a
+// delay of its own: one that is lost for good must not delay the others.
 func (s *Service) bindTenants(ctx context.Context, in tenant.Instance) error {
 	ids, err := s.cfg.Store.UnboundTenants(ctx, in.Key, s.cfg.AccountEvents)
 	if err != nil {
 		return err
 	}
+	keyOf := func(id string) string { return tenantOf + in.Key + " " + id }
+	s.keepBackoff(keyOf(""), ids)
 	var failed []error
 	for _, id := range ids {
+		if s.backingOff(keyOf(id)) {
+			continue
+		}
 		err := s.bindTenant(ctx, in, id)
 		switch {
-		case err == nil, failure.Is(err, failure.Integrity): // an altered one stays as it is
+		case ctx.Err() != nil:
+			return ctx.Err()
 		case failure.Is(err, failure.PlatformUnavailable):
 			return err // all others would fail, too
-		case len(failed) < maxFailed:
+		case failure.Is(err, failure.Integrity):
+			err = nil // an altered one stays as it is
+		case err != nil:
 			failed = append(failed, fmt.Errorf("tenant %s: %w", id, err))
 		}
+		s.record(keyOf(id), err)
 	}
-	return errors.Join(failed...)
+	if len(failed) > 0 {
+		s.cfg.Log.WarnContext(ctx, "binding tenants failed; retrying later", "instance", in.Key, "tenants", len(failed),
+			"err", errors.Join(failed[:min(len(failed), maxFailed)]...))
+	}
+	return nil
+}
+
+// keepBackoff forgets the failures of tenants that are not among ids.
+func (s *Service) keepBackoff(prefix string, ids []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.backoff, func(key string, _ backoff) bool {
+		id, of := strings.CutPrefix(key, prefix)
+		return of && !slices.Contains(ids, id)
+	})
 }
 
 func (s *Service) bindTenant(ctx context.Context, in tenant.Instance, id string) error {
@@ -74,7 +104,7 @@ func (s *Service) recognize(ctx context.Context, in tenant.Instance, t tenant.Te
 		return t, fmt.Errorf("reading it at the platform: %w", err)
 	}
 	if t.AccountID == "" && account != "" {
-		if t, err = s.cfg.Tenants.Link(ctx, in.Key, t.ID, account, scheduler()); err != nil {
+		if t, err = s.cfg.Tenants.Link(ctx, in.Key, t.ID, t.AccountID, account, scheduler()); err != nil {
 			return t, err
 		}
 	}

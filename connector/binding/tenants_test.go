@@ -86,4 +86,11 @@ func TestSweep_BindsTenants(t *testing.T) {
 	if asked := s.calls.Load() - before; asked != 0 {
 		t.Errorf("the platform was called %d times at once after that, want not", asked)
 	}
+
+	// The one that is lost for good, and asked for ever more rarely, delays no other.
+	account, late := s.reseller(func(*tenant.Tenant) {})
+	s.sweep()
+	if got := s.tenant(late); got.AccountID != account || got.WatchedAccountID != account {
+		t.Errorf("tenant beside one that is lost = %+v, want it bound to %s", got, account)
+	}
 }

@@ -48,10 +48,13 @@ func (s *Service) doubtTenants(ctx context.Context, key string, by audit.Actor) 
 		return fmt.Errorf("listing tenants of %s: %w", key, err)
 	}
 	for _, t := range tenants {
-		if t.Altered || !t.UnknownAt.IsZero() { // nothing is issued for an altered one either
+		if t.Altered || !t.UnknownAt.IsZero() && t.WatchedAccountID == "" { // nothing is issued for an altered one either
 			continue
 		}
-		t.UnknownAt = s.cfg.Now()
+		if t.UnknownAt.IsZero() {
+			t.UnknownAt = s.cfg.Now()
+		}
+		t.WatchedAccountID = "" // its account was linked with the root that is gone
 		if err := s.saveTenant(ctx, &t, audit.TenantDoubted, by, nil); err != nil {
 			return err
 		}

@@ -11,8 +11,9 @@ import (
 // Link records that the platform linked a tenant with an account. The first account becomes the owner, and the owner again ends
 // what Unlink began. Another account is a move: it is refused with move_refused while the tenant has a grant, unless the
 // operator allows moves. Then everything that the old owner gave is destroyed, and the account owns the tenant. It writes
-// nothing, and no event, when the link is stored already.
-func (s *Service) Link(ctx context.Context, instanceKey, id, accountID string, by audit.Actor) (Tenant, error) {
+// nothing, and no event, when the link is stored already. before is the owner that the caller has seen, and by which it decided
+// that the link is allowed; when the tenant got another one since, Link returns the failure conflict.
+func (s *Service) Link(ctx context.Context, instanceKey, id, before, accountID string, by audit.Actor) (Tenant, error) {
 	if err := (Tenant{AccountID: accountID}).checkLengths(); err != nil {
 		return Tenant{}, err
 	}
@@ -21,8 +22,10 @@ func (s *Service) Link(ctx context.Context, instanceKey, id, accountID string, b
 		if t, err = s.Tenant(ctx, instanceKey, id); err != nil {
 			return err
 		}
-		switch t.AccountID {
-		case accountID, "":
+		switch {
+		case t.AccountID != accountID && t.AccountID != before:
+			return failure.New(failure.Conflict)
+		case t.AccountID == accountID, t.AccountID == "":
 			if t.AccountID != "" && t.UnlinkedAt.IsZero() {
 				return nil
 			}

@@ -45,7 +45,7 @@ func TestLink_MoveWithGrant(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
 		h := withGrant(t, db, token.Active)
 		before := h.storedTenant(tenantID)
-		_, err := h.Link(t.Context(), key, tenantID, newOwner, platform())
+		_, err := h.Link(t.Context(), key, tenantID, before.AccountID, newOwner, platform())
 		h.checkFailure("Link()", err, failure.MoveRefused)
 		h.checkFailure("MayMove()", h.MayMove(t.Context(), before), failure.MoveRefused)
 		h.checkSame("the tenant after a refused move", h.storedTenant(tenantID), before)
@@ -54,7 +54,7 @@ func TestLink_MoveWithGrant(t *testing.T) {
 		h.allowMoves()
 		h.clock = h.clock.Add(time.Hour)
 		h.must(h.MayMove(t.Context(), before))
-		got, err := h.Link(t.Context(), key, tenantID, newOwner, platform())
+		got, err := h.Link(t.Context(), key, tenantID, before.AccountID, newOwner, platform())
 		h.must(err)
 		h.checkSame("the result of Link()", got, h.storedTenant(tenantID))
 		want := before
@@ -77,8 +77,9 @@ func TestLink_MoveWithGrant(t *testing.T) {
 }
 
 func (h *harness) linkTwice(accountID string) error {
-	_, first := h.Link(h.Context(), key, tenantID, accountID, platform())
-	_, second := h.Link(h.Context(), key, tenantID, accountID, platform())
+	before := h.storedTenant(tenantID).AccountID
+	_, first := h.Link(h.Context(), key, tenantID, before, accountID, platform())
+	_, second := h.Link(h.Context(), key, tenantID, before, accountID, platform())
 	return errors.Join(first, second)
 }
 
@@ -86,9 +87,47 @@ func (h *harness) linkTwice(accountID string) error {
 func TestLink_MoveWithWaitingGrant(t *testing.T) {
 	for _, slot := range []token.Slot{token.Pending, token.Unconfirmed, token.Predecessor} {
 		h := withGrant(t, storetest.SQLite(t), slot)
-		_, err := h.Link(t.Context(), key, tenantID, newOwner, platform())
+		_, err := h.Link(t.Context(), key, tenantID, h.storedTenant(tenantID).AccountID, newOwner, platform())
 		h.checkFailure("Link() with a grant in "+string(slot), err, failure.MoveRefused)
 	}
+}
+
+// TestLink_OfAnOwnerThatChangedSince: what was allowed for one owner is not done to another.
+func TestLink_OfAnOwnerThatChangedSince(t *testing.T) {
+	h := newHarness(t)
+	h.allowMoves()
+	h.install(instance(key, rootID))
+	stored := h.provision(reseller(tenantID, alpine))
+	for _, seen := range []string{"", newOwner} {
+		_, err := h.Link(t.Context(), key, tenantID, seen, "a-third-account", platform())
+		h.checkFailure("Link() after "+seen, err, failure.Conflict)
+	}
+	_, err := h.Link(t.Context(), key, tenantID, newOwner, stored.AccountID, platform()) // a simultaneous hook has done it
+	h.must(err)
+	h.checkActions(tenantID, audit.TenantProvisioned)
+}
+
+// TestConfigureTenant_AfterAMove: what the old owner configured meanwhile does not become the new owner's.
+func TestConfigureTenant_AfterAMove(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		h := newHarnessOn(t, db)
+		h.install(instance(key, rootID))
+		stored := h.provision(reseller(tenantID, alpine))
+		seen, err := h.Resolve(t.Context(), key, tenantID)
+		h.must(err)
+		_, err = h.Link(t.Context(), key, tenantID, stored.AccountID, newOwner, platform())
+		h.must(err)
+		moved := h.storedTenant(tenantID)
+		changed := seen.Tenant
+		changed.Application = application(appID, "the-old-owner's-secret")
+		_, err = h.Service.ConfigureTenant(t.Context(), seen, changed, platform())
+		h.checkFailure("ConfigureTenant()", err, failure.Conflict)
+		repeated := reseller(tenantID, alpine)
+		repeated.Application = changed.Application
+		_, err = h.Provision(t.Context(), repeated, platform())
+		h.checkFailure("Provision()", err, failure.Conflict)
+		h.checkSame("the tenant", h.storedTenant(tenantID), moved)
+	})
 }
 
 func TestLink_FirstAndAgain(t *testing.T) {
@@ -119,12 +158,11 @@ func TestLink_FirstAndAgain(t *testing.T) {
 	// A creation that names another owner moves nothing.
 	other := reseller(tenantID, alpine)
 	other.AccountID = newOwner
-	if got := h.provision(other); got.AccountID != "account-1" {
-		t.Errorf("Provision() for another owner = %q, want the owner kept", got.AccountID)
-	}
-	_, err = h.Link(t.Context(), key, otherID, newOwner, platform())
+	_, err = h.Provision(t.Context(), other, platform())
+	h.checkFailure("Provision() for another owner", err, failure.Conflict)
+	_, err = h.Link(t.Context(), key, otherID, "", newOwner, platform())
 	h.checkFailure("Link() of an unknown tenant", err, failure.NotFound)
-	_, err = h.Link(t.Context(), otherKey, tenantID, newOwner, platform())
+	_, err = h.Link(t.Context(), otherKey, tenantID, "account-1", newOwner, platform())
 	h.checkFailure("Link() by another instance", err, failure.NotFound)
 	_, err = h.Unlink(t.Context(), otherKey, tenantID, "", platform())
 	h.checkFailure("Unlink() by another instance", err, failure.NotFound)
@@ -157,7 +195,9 @@ func TestInstall_InPlaceOfAForgottenRoot(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t)
 			h.install(instance(key, rootID))
-			h.provision(reseller(tenantID, alpine))
+			watched := reseller(tenantID, alpine)
+			watched.WatchedAccountID = watched.AccountID
+			h.provision(watched)
 			cfg := tenant.Config{Store: h.store, Directories: h.directories, Clouds: []string{"global"}, Now: func() time.Time { return h.clock }}
 			if tc.platform != nil {
 				cfg.Resources = tc.platform
@@ -187,6 +227,9 @@ func TestInstall_InPlaceOfAForgottenRoot(t *testing.T) {
 				}
 			}
 			doubted := h.storedTenant(tenantID)
+			if doubted.WatchedAccountID != "" {
+				t.Error("the tenant's account counts as linked with the root that is gone, want it linked with the new one")
+			}
 			h.checkFailure("InUse()", doubted.InUse(), failure.TenantUnknown)
 			for range 2 {
 				_, err := h.Recognize(t.Context(), key, tenantID, platform())

@@ -48,6 +48,9 @@ func (s *Service) put(ctx context.Context, r Resolved, t Tenant, action audit.Ac
 		})
 	}
 	known := stored.Version > 0
+	if stored.belongsToAnother(t) {
+		return Tenant{}, failure.New(failure.Conflict)
+	}
 	if known && directoryID == stored.DirectoryID {
 		e := change(&stored)
 		if err := s.cfg.Store.ChangeTenant(ctx, &stored, e); !errors.Is(err, ErrChanged) {
@@ -64,7 +67,7 @@ func (s *Service) put(ctx context.Context, r Resolved, t Tenant, action audit.Ac
 			stored = Tenant{ID: t.ID, InstanceKey: t.InstanceKey, CreatedAt: s.cfg.Now()}
 		case err != nil:
 			return fmt.Errorf("reading tenant %s: %w", t.ID, err)
-		case stored.InstanceKey != t.InstanceKey:
+		case stored.InstanceKey != t.InstanceKey, stored.belongsToAnother(t):
 			return failure.New(failure.Conflict)
 		}
 		e := change(&stored)
@@ -77,6 +80,12 @@ func (s *Service) put(ctx context.Context, r Resolved, t Tenant, action audit.Ac
 		return s.regain(ctx, &stored)
 	})
 	return stored, refused(err, t)
+}
+
+// belongsToAnother reports whether t has another owner than sent says: it moved since the caller read it. What was meant for
+// one owner must not become the other's.
+func (t *Tenant) belongsToAnother(sent Tenant) bool {
+	return t.AccountID != "" && sent.AccountID != "" && t.AccountID != sent.AccountID
 }
 
 // refused translates the error of saving t.
