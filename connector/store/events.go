@@ -117,12 +117,47 @@ func (s *Store) insertEvents(ctx context.Context, events []audit.Event) error {
 // Events implements token.Store. A page ends before a group of events with the same time that does not fit completely,
 // unless the group is longer than a whole page. So a request for events before the time of the last one misses none.
 func (s *Store) Events(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error) {
+	return s.eventsAfter(ctx, tenantID, before, 0, limit)
+}
+
+// OwnEvents implements token.Store.
+func (s *Store) OwnEvents(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error) {
+	move, err := s.lastMove(ctx, tenantID)
+	if err != nil {
+		return nil, err
+	}
+	return s.eventsAfter(ctx, tenantID, before, move-1, limit)
+}
+
+// lastMove returns the number of the event of a tenant's last move; 0 for none. The order in which events were stored does not
+// depend on clocks, which differ and may be wrong.
+func (s *Store) lastMove(ctx context.Context, tenantID string) (int64, error) {
+	var moves []int64
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
+		moves = nil
+		return db.Model(&eventRow{}).Where("tenant_id = ? AND action = ?", tenantID, string(audit.TenantMoved)).
+			Order("seq DESC").Limit(1).Pluck("seq", &moves).Error
+	})
+	if err != nil {
+		return 0, fmt.Errorf("reading when tenant %q moved: %w", tenantID, err)
+	}
+	if len(moves) == 0 {
+		return 0, nil
+	}
+	return moves[0], nil
+}
+
+// eventsAfter is Events for those that were stored after another one.
+func (s *Store) eventsAfter(ctx context.Context, tenantID string, before time.Time, after int64, limit int) ([]audit.Event, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
 	var rows []eventRow
 	err := s.db.Read(ctx, func(db *gorm.DB) error {
 		query := db.Where("tenant_id = ?", tenantID)
+		if after > 0 {
+			query = query.Where("seq > ?", after)
+		}
 		if !before.IsZero() {
 			query = query.Where("happened_at < ?", sqldb.NewTimestamp(before))
 		}
@@ -143,9 +178,13 @@ func (s *Store) Events(ctx context.Context, tenantID string, before time.Time, l
 
 // EventsOf implements token.Store.
 func (s *Store) EventsOf(ctx context.Context, tenantID string, actions []audit.Action, limit int) ([]audit.Event, error) {
+	move, err := s.lastMove(ctx, tenantID)
+	if err != nil {
+		return nil, err
+	}
 	var rows []eventRow
-	err := s.db.Read(ctx, func(db *gorm.DB) error {
-		return db.Where("tenant_id = ? AND action IN ?", tenantID, actions).
+	err = s.db.Read(ctx, func(db *gorm.DB) error {
+		return db.Where("tenant_id = ? AND seq >= ? AND action IN ?", tenantID, move, actions).
 			Order("happened_at DESC, seq DESC").Limit(limit).Find(&rows).Error
 	})
 	if err != nil {

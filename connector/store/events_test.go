@@ -40,6 +40,54 @@ func TestEvents(t *testing.T) {
 	})
 }
 
+// TestOwnEvents_AreInTheOrderOfTheTrail: a clock that is ahead or behind shows nobody what was before a move.
+func TestOwnEvents_AreInTheOrderOfTheTrail(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		ctx := t.Context()
+		for i, e := range []audit.Event{
+			{Action: audit.ConsentGranted, At: noon},
+			{Action: audit.RenewalFailed, At: noon.AddDate(1, 0, 0)},
+			{Action: audit.TenantMoved, At: noon.Add(time.Minute)},
+			{Action: audit.ConsentGranted, At: noon.Add(-time.Hour)},
+			{Action: audit.RenewalFailed, At: noon.Add(time.Hour)},
+		} {
+			e.ID, e.TenantID = strconv.Itoa(i), "tenant"
+			if err := s.AppendEvent(ctx, e); err != nil {
+				t.Fatalf("AppendEvent() = %v", err)
+			}
+		}
+		ids := func(events []audit.Event, err error) []string {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, e := range events {
+				got = append(got, e.ID)
+			}
+			return got
+		}
+		if got := ids(s.OwnEvents(ctx, "tenant", time.Time{}, 10)); !slices.Equal(got, []string{"4", "2", "3"}) {
+			t.Errorf("OwnEvents() = %v, want those since the move", got)
+		}
+		if got := ids(s.OwnEvents(ctx, "tenant", noon.Add(time.Minute), 10)); !slices.Equal(got, []string{"3"}) {
+			t.Errorf("OwnEvents() before the move's time = %v, want the last one", got)
+		}
+		if got := ids(s.Events(ctx, "tenant", time.Time{}, 10)); len(got) != 5 {
+			t.Errorf("Events() = %v, want all", got)
+		}
+		actions := []audit.Action{audit.ConsentGranted, audit.RenewalFailed}
+		if got := ids(s.EventsOf(ctx, "tenant", actions, 10)); !slices.Equal(got, []string{"4", "3"}) {
+			t.Errorf("EventsOf() = %v, want those since the move", got)
+		}
+		if got := ids(s.OwnEvents(ctx, "another", time.Time{}, 10)); len(got) != 0 {
+			t.Errorf("OwnEvents() of another tenant = %v, want none", got)
+		}
+	})
+}
+
 func TestEvents_Pages(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {

@@ -67,6 +67,11 @@ func TestLink_MoveWithGrant(t *testing.T) {
 		h.checkActions(tenantID, audit.TenantProvisioned, audit.GrantForgotten, audit.TenantMoved)
 		events, err := h.store.Events(t.Context(), tenantID, time.Time{}, 1)
 		h.must(err)
+		own, err := h.store.OwnEvents(t.Context(), tenantID, time.Time{}, 10)
+		h.must(err)
+		if len(own) != 1 || own[0].Action != audit.TenantMoved {
+			t.Errorf("OwnEvents() = %+v, want the move alone", own)
+		}
 		if d := events[0].Details; d["before"] != before.AccountID || d["account"] != newOwner {
 			t.Errorf("details of the move = %v, want both accounts", d)
 		}

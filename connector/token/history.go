@@ -3,7 +3,6 @@ package token
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"azure-partner-connector/connector/audit"
@@ -12,17 +11,22 @@ import (
 )
 
 // History returns a tenant's events, newest first, up to limit. When before is not zero, it returns events older than that. It
-// returns nothing from before the tenant moved to its present owner: that concerns others.
+// returns nothing from before the tenant moved to its present owner: that concerns others. What was before is what was stored
+// before, whatever the clocks said.
 func (s *Service) History(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error) {
 	r, err := tenant.Resolve(ctx, s.cfg.Store, tenantID)
 	if err != nil {
 		return nil, err
 	}
-	events, err := s.cfg.Store.Events(ctx, tenantID, before, limit)
+	read := s.cfg.Store.Events
+	if !r.Tenant.MovedAt.IsZero() {
+		read = s.cfg.Store.OwnEvents
+	}
+	events, err := read(ctx, tenantID, before, limit)
 	if err != nil {
 		return nil, fmt.Errorf("reading events of %s: %w", tenantID, err)
 	}
-	return slices.DeleteFunc(events, func(e audit.Event) bool { return e.At.Before(r.Tenant.MovedAt) }), nil
+	return events, nil
 }
 
 func (s *Service) append(ctx context.Context, r *tenant.Resolved, e audit.Event) error {

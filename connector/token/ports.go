@@ -78,7 +78,9 @@ type Store interface {
 	AppendEvent(ctx context.Context, e audit.Event) error
 	// Events returns a tenant's events, newest first, up to limit. When before is not zero, it returns events older than that.
 	Events(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error)
-	// EventsOf returns a tenant's events with one of the actions, newest first, up to limit.
+	// OwnEvents is Events since the tenant moved to its present owner.
+	OwnEvents(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error)
+	// EventsOf returns the OwnEvents of a tenant with one of the actions, newest first, up to limit.
 	EventsOf(ctx context.Context, tenantID string, actions []audit.Action, limit int) ([]audit.Event, error)
 }
 
