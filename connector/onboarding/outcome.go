@@ -53,7 +53,9 @@ func newOutcome(ctx context.Context, out consent.Outcome, err error, now time.Ti
 	o := outcome{Ends: now.Add(outcomeTTL)}
 	if err != nil {
 		o.Failure = failure.NewRecord(ctx, err)
-		o.Failure.Microsoft = nil // it is in the log and in the history
+		if m := o.Failure.Microsoft; m != nil {
+			o.Failure.Microsoft = &failure.Evidence{Code: m.Code} // the rest is in the log
+		}
 		o.Failure.Params = shortened(o.Failure.Params)
 		return o
 	}

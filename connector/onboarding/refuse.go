@@ -14,6 +14,7 @@ import (
 type failureView struct {
 	Sentence  string
 	Advice    string
+	Microsoft string // its code
 	Reference string
 }
 
@@ -76,9 +77,13 @@ func (h *Handler) renderFailure(c echo.Context, r *failure.Record, title string)
 	for name, value := range r.Params {
 		params[name] = h.languages.text(lang, value) // reasons and roles have translations too
 	}
-	return h.render(c, r.Error().Status(), "failure", title, failureView{
+	view := failureView{
 		Sentence:  failure.Fill(h.languages.text(lang, sentence), params),
 		Advice:    failure.Fill(advice, params),
 		Reference: r.Reference,
-	})
+	}
+	if r.Microsoft != nil {
+		view.Microsoft = r.Microsoft.Code
+	}
+	return h.render(c, r.Error().Status(), "failure", title, view)
 }

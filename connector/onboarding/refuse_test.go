@@ -28,6 +28,14 @@ func checkRefusal(t *testing.T, h *harness, p page, want *failure.Error) {
 	if got := p.text("advice"); got != advice {
 		t.Errorf("advice = %q, want %q", got, advice)
 	}
+	if m := want.Microsoft; m != nil {
+		if got := p.text("microsoft"); got != m.Code {
+			t.Errorf("Microsoft's code = %q, want %q", got, m.Code)
+		}
+		if m.CorrelationID == "" || strings.Contains(p.body, m.CorrelationID) {
+			t.Errorf("page = %s, want nothing else of Microsoft's answer", p.body)
+		}
+	}
 	reference := p.text("reference")
 	if !referenceForm.MatchString(reference) {
 		t.Errorf("reference = %q, want eight letters and digits", reference)
@@ -108,6 +116,7 @@ func TestCallback_Refuses(t *testing.T) {
 		"without role":      failure.New(failure.RoleMissing, "username", "ada@fabrikam.com", "role", "Admin agent"),
 		"no partner":        failure.New(failure.NotAPartner, "username", "ada@fabrikam.com"),
 		"Microsoft is down": failure.Wrap(errors.New("dial tcp: refused"), failure.MicrosoftUnavailable),
+		"by Microsoft":      &failure.Error{Code: failure.ConsentRefused, Microsoft: &failure.Evidence{Code: "530031", CorrelationID: "56878900-9077-443a-af4d-de590f3f0e6e"}},
 		"unknown error":     errors.New("database is down"),
 		"joined errors":     errors.Join(errors.New("saving"), failure.New(failure.Conflict)),
 		"long parameter":    failure.New(failure.GuestAccount, "username", "ü"+strings.Repeat("x", 199)),

@@ -214,9 +214,13 @@ func someTenants() []object {
 func fail(code failure.Code, pairs ...string) object {
 	f := failure.New(code, pairs...)
 	text, advice := code.Template()
+	var seen any
+	if microsoftCode := map[failure.Code]string{failure.SignInFrequency: "70043", failure.GrantRevoked: "50173", failure.ClientSecretExpired: "7000222"}[code]; microsoftCode != "" {
+		seen = object{"code": microsoftCode}
+	}
 	return object{
 		"code": string(code), "kind": string(f.Kind()), "text": text, "params": f.Params, "message": f.Sentence(), "advice": f.Advice(),
-		"adviceText": advice, "reference": "R7W2-KD5M", "microsoft": nil,
+		"adviceText": advice, "reference": "R7W2-KD5M", "microsoft": seen,
 	}
 }
 

@@ -291,6 +291,7 @@ func redeems(name, about string, code failure.Code) state {
 		s.Enter("code", "3N8B-77TK-W4QD")
 		s.press("Update")
 		s.waitFailure(f)
+		s.Wait(paneltest.Field("code") + `.getAttribute("aria-invalid") === "true"`)
 	}}
 }
 
@@ -318,6 +319,8 @@ func manualStates() []state {
 		redeems("claim-expired", "The code has expired", failure.ClaimExpired),
 		redeems("claim-locked", "Too many wrong codes", failure.ClaimLocked),
 		redeems("claim-malformed", "Not a code at all", failure.ClaimMalformed),
+		redeems("claim-replaced", "A later sign-in replaced the code", failure.ClaimReplaced),
+		redeems("address-cut-off", "Only a part of the address was entered", failure.AddressIncomplete),
 		redeems("nothing-waits", "No consent waits for a code", failure.NothingToClaim),
 		redeems("sign-in-over", "The sign-in of a pasted address took too long", failure.StateExpired),
 		{name: "no-link", about: "There is no URL, because a setting is missing", from: "Manual Update", set: func(p *platform) {

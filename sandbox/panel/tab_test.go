@@ -123,6 +123,9 @@ func (s *tab) waitFailure(f object) {
 	}
 	s.waitText(f["text"].(string), pairs...)
 	s.waitText(f["adviceText"].(string), pairs...)
+	if seen, ok := f["microsoft"].(object); ok {
+		s.waitText("Microsoft's code: __code__.", "code", seen["code"].(string))
+	}
 	s.waitText("Reference: __reference__.", "reference", f["reference"].(string))
 }
 

@@ -57,12 +57,19 @@ define(["app/lib/words"], function (words) {
             return reference ? [text, t("Reference: __reference__.", { reference: reference })].filter(Boolean).join(" ") : text;
         },
 
-        /* whatToDo returns the advice with the reference. */
-        whatToDo: function (t, failure) {
-            return this.withReference(t, this.advice(t, failure), failure.reference);
+        /* withEvidence appends what others need to look a failure up: Microsoft's code, and the reference. */
+        withEvidence: function (t, text, failure) {
+            const code = failure.microsoft && failure.microsoft.code;
+            const shown = code ? [text, t("Microsoft's code: __code__.", { code: code })].filter(Boolean).join(" ") : text;
+            return this.withReference(t, shown, failure.reference);
         },
 
-        /* messageOf returns what happened, what to do, and the reference in the log, in whole sentences. */
+        /* whatToDo returns the advice with Microsoft's code and the reference. */
+        whatToDo: function (t, failure) {
+            return this.withEvidence(t, this.advice(t, failure), failure);
+        },
+
+        /* messageOf returns what happened, what to do, Microsoft's code, and the reference in the log, in whole sentences. */
         messageOf: function (t, failure) {
             return [this.sentence(t, failure), this.whatToDo(t, failure)].filter(Boolean).join(" ");
         },
@@ -73,7 +80,7 @@ define(["app/lib/words"], function (words) {
                 return this.messageOf(t, failure);
             }
             const message = [this.sentence(t, failure), t("Nothing was changed. Start again in some minutes.")].join(" ");
-            return this.withReference(t, message, failure.reference);
+            return this.withEvidence(t, message, failure);
         },
 
         /* errorMessage is messageOf for the error of a call, and consentErrorMessage is consentMessage for it. */

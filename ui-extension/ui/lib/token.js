@@ -15,7 +15,10 @@ define([
     const refreshEvery = 60000;
     const historyLength = 50;
     // Failures that concern the entered code; they are shown at its field.
-    const codeFailures = ["bad_request", "claim_malformed", "claim_wrong", "claim_expired", "claim_locked", "nothing_to_claim", "code_used", "code_invalid", "state_used", "state_expired", "state_unknown"];
+    const codeFailures = [
+        "bad_request", "address_incomplete", "claim_malformed", "claim_replaced", "claim_wrong", "claim_expired", "claim_locked", "nothing_to_claim",
+        "code_used", "code_invalid", "state_used", "state_expired", "state_unknown"
+    ];
 
     return function (panel) {
         const t = panel.t;
