@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -105,17 +106,74 @@ func list(header http.Header, name string) []string {
 	return strings.Split(strings.Join(values, ","), ",")
 }
 
-// forwardedHops returns the parameter "for" of each element of Forwarded. An element without one hides the client before it.
+// forwardedHops returns the parameter "for" of each element of Forwarded. An element without one hides the client before it, and
+// so does a header that cannot be read: a client may have begun a quoted string that the proxies behind it continue.
 func forwardedHops(header http.Header) []string {
 	var hops []string
-	for _, element := range list(header, "Forwarded") {
-		hop := ""
-		for pair := range strings.SplitSeq(element, ";") {
-			if name, value, ok := strings.Cut(pair, "="); ok && strings.EqualFold(strings.TrimSpace(name), "for") {
-				hop = value
-			}
+	for _, value := range header.Values("Forwarded") {
+		elements, ok := unquotedParts(value, ',')
+		if !ok {
+			hops = append(hops, "")
+			continue
 		}
-		hops = append(hops, hop)
+		for _, element := range elements {
+			hops = append(hops, forwardedFor(element))
+		}
 	}
 	return hops
+}
+
+// forwardedFor returns the node in the only parameter "for" of an element, and "" when there is none.
+func forwardedFor(element string) string {
+	pairs, _ := unquotedParts(element, ';')
+	node, found := "", false
+	for _, pair := range pairs {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok || !strings.EqualFold(strings.TrimSpace(name), "for") {
+			continue
+		}
+		if found {
+			return ""
+		}
+		node, found = strings.TrimSpace(value), true
+	}
+	if inner, ok := strings.CutPrefix(node, `"`); ok && strings.HasSuffix(inner, `"`) {
+		node = escapedPair.ReplaceAllString(strings.TrimSuffix(inner, `"`), "$1")
+	}
+	return obfuscatedPort.ReplaceAllString(node, "")
+}
+
+var (
+	// escapedPair matches a character that a quoted string escapes.
+	escapedPair = regexp.MustCompile(`\\(.)`)
+	// obfuscatedPort matches a port that a proxy does not tell (RFC 7239 §6).
+	obfuscatedPort = regexp.MustCompile(`:_[A-Za-z0-9._-]+$`)
+)
+
+// unquotedParts splits text at a separator outside of quoted strings, which clients can fill: a proxy also forwards the host that
+// a client names. ok is false unless each quoted string is a whole value.
+func unquotedParts(text string, separator byte) (parts []string, ok bool) {
+	start, quoted, closed := 0, false, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case quoted:
+			if c == '"' {
+				quoted, closed = false, true
+			}
+		case c == separator:
+			parts, start, closed = append(parts, text[start:i]), i+1, false
+		case c == ',', c == ';':
+			closed = false
+		case c == '"':
+			if i == 0 || text[i-1] != '=' {
+				return nil, false
+			}
+			quoted = true
+		case closed && c != ' ' && c != '\t':
+			return nil, false
+		}
+	}
+	return append(parts, text[start:]), !quoted
 }
