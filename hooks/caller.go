@@ -136,8 +136,8 @@ func (h *Handler) accountOf(ctx context.Context, c *call, person string) (tenant
 func (h *Handler) ownerByActor(ctx context.Context, c *call, actor audit.Actor) caller {
 	actor, account := h.named(ctx, c, actor)
 	actor.Name, actor.AccountID = cmp.Or(actor.Name, c.Tenant.Name), c.Tenant.AccountID
-	// An end customer owns no tenant, whatever it has bought (docs/reference/aps-protocol.md §8).
-	if account.ID == c.Tenant.AccountID && account.Type == tenant.CustomerAccount {
+	// An end customer owns no tenant, whatever it has bought, and whoever is named beside it (docs/reference/aps-protocol.md §8).
+	if account.Type == tenant.CustomerAccount {
 		return caller{other, actor}
 	}
 	return caller{owner, actor}

@@ -47,6 +47,7 @@ func callers() []caller {
 		{"unknown user", unknownID, "", "", "other"},
 		{"unknown actor", "", "", unknownID, "other"},
 		{"customer for another account", userC, "", accountR3, "other"},
+		{"customer for the owner's account", userC, "", accountR2, "other"},
 	}
 }
 
