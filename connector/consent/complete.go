@@ -1,7 +1,6 @@
 package consent
 
 import (
-	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -291,7 +290,7 @@ func (s *Service) await(ctx context.Context, r tenant.Resolved, consentID string
 		}
 		err := s.change(ctx, consentID, func(c *Consent) {
 			c.Status, c.ConsentedBy, c.Failure = Claimable, g.ConsentedBy, nil
-			c.ReplacedHash = cmp.Or(c.ClaimHash, c.ReplacedHash)
+			c.replaceClaim()
 			c.ClaimHash, c.ClaimExpiresAt, c.ClaimAttempts = claimHash, out.ClaimExpiresAt, 0
 		})
 		if err != nil {

@@ -51,7 +51,7 @@ type Consent struct {
 
 	// The claim code, as a keyed hash; empty when there is none. ClaimExpiresAt is also the end of the time to confirm.
 	ClaimHash      string
-	ReplacedHash   string // of the claim code before, which a later sign-in replaced
+	ReplacedHashes string // beginnings, newest first, of those of codes that later sign-ins replaced
 	ClaimExpiresAt time.Time
 	ClaimAttempts  int // codes that were tried
 

@@ -1,6 +1,7 @@
 package consent_test
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"sync"
@@ -143,6 +144,24 @@ func TestRedeem_SecondConsentReplacesTheFirstClaimCode(t *testing.T) {
 	h.checkFailure("Redeem of a code that never was", h.redeem(wrongClaimCode), failure.ClaimWrong)
 	h.must(h.redeem(second.ClaimCode))
 	h.checkGrants("code-2", false)
+}
+
+// TestRedeem_EachReplacedClaimCodeIsTold signs in many times: the codes of the last five sign-ins before are known.
+func TestRedeem_EachReplacedClaimCodeIsTold(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		h := newHarnessOn(t, db)
+		var codes []string
+		for i := range 7 {
+			codes = append(codes, h.granted(fmt.Sprintf("code-%d", i)).ClaimCode)
+			h.advance(time.Minute)
+		}
+		for _, code := range codes[1:6] {
+			h.checkFailure("Redeem of a replaced code", h.redeem(code), failure.ClaimReplaced)
+		}
+		h.checkFailure("Redeem of an older one", h.redeem(codes[0]), failure.ClaimWrong)
+		h.must(h.redeem(codes[6]))
+		db.CheckBounds(t)
+	})
 }
 
 // TestRedeem_MySQLComparesFiveOfManyWrongClaimCodes sends many wrong codes at once, on SQLite and on a server that serves many

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"azure-partner-connector/connector/audit"
@@ -181,17 +182,40 @@ func (s *Service) claimable(ctx context.Context, tenantID string) (Consent, erro
 // replacedClaim refuses a claim code that a later sign-in replaced. It is not counted: it is of no use to anybody.
 func (s *Service) replacedClaim(ctx context.Context, tenantID, code string) error {
 	c, err := s.claimable(ctx, tenantID)
-	if err != nil || c.ReplacedHash == "" {
+	if err != nil || c.ReplacedHashes == "" {
 		return err
 	}
 	hash, err := s.claimHash(c.ID, code)
 	if err != nil {
 		return err
 	}
-	if subtle.ConstantTimeCompare([]byte(hash), []byte(c.ReplacedHash)) == 1 {
-		return failure.New(failure.ClaimReplaced)
+	for replaced := range strings.SplitSeq(c.ReplacedHashes, ",") {
+		if len(replaced) >= replacedLength && subtle.ConstantTimeCompare([]byte(hash[:min(len(replaced), len(hash))]), []byte(replaced)) == 1 {
+			return failure.New(failure.ClaimReplaced)
+		}
 	}
 	return nil
+}
+
+const (
+	// replacedLength is how much is kept of the hash of a claim code that was replaced: 72 bits. It admits nobody.
+	replacedLength = 12
+	// maxReplaced is how many replaced codes are told; their column has no room for more.
+	maxReplaced = 5
+)
+
+// replaceClaim puts the hash of the claim code that is being replaced, if there is one, before those of earlier ones.
+func (c *Consent) replaceClaim() {
+	if len(c.ClaimHash) < replacedLength {
+		return
+	}
+	all := []string{c.ClaimHash[:replacedLength]}
+	for replaced := range strings.SplitSeq(c.ReplacedHashes, ",") {
+		if len(replaced) >= replacedLength && len(all) < maxReplaced { // a release before kept one whole hash
+			all = append(all, replaced[:replacedLength])
+		}
+	}
+	c.ReplacedHashes = strings.Join(all, ",")
 }
 
 // countedClaim returns the claimable consent of a tenant after counting one more code. Whoever has not counted must not compare:

@@ -115,7 +115,7 @@ func newConsent(tenantID string) consent.Consent {
 		ExpiresAt:      noon.AddDate(0, 0, 7),
 		ClaimExpiresAt: noon.AddDate(0, 0, 1),
 		ClaimHash:      random.Token(),
-		ReplacedHash:   random.Token(),
+		ReplacedHashes: random.Token(),
 		ClaimAttempts:  2,
 	}
 }

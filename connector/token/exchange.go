@@ -58,11 +58,10 @@ func (s *Service) Exchange(ctx context.Context, x CodeExchange) (Grant, error) {
 		return Grant{}, err
 	}
 	claims := s.cfg.Microsoft.Claims(redeemed.AccessToken)
-	person, err := s.identify(ctx, c, redeemed.IDToken, x.Nonce.Reveal())
+	person, err := s.identify(ctx, c, redeemed.IDToken, x.Nonce.Reveal(), claims.Username)
 	if err != nil {
 		return Grant{}, err
 	}
-	person.Username = cmp.Or(person.Username, claims.Username, person.Name, person.ObjectID)
 	g := Grant{
 		TenantID: x.TenantID, RefreshToken: redeemed.RefreshToken, IssuedAt: redeemed.IssuedAt,
 		InstanceKey: r.Tenant.InstanceKey, AccountID: r.Tenant.AccountID, DirectoryID: c.DirectoryID, ApplicationID: c.Application.ID,
@@ -115,24 +114,28 @@ func (s *Service) redeemFirst(ctx context.Context, c tenant.Client, x *CodeExcha
 	return redeemed, err
 }
 
-// identify verifies the id_token, and that it is about a member of the tenant's directory.
-func (s *Service) identify(ctx context.Context, c tenant.Client, idToken secret.Text, nonce string) (Person, error) {
+// identify verifies the id_token, and that it is about a member of the tenant's directory. The person always has a username:
+// other is that of the access token, for id_tokens without one.
+func (s *Service) identify(ctx context.Context, c tenant.Client, idToken secret.Text, nonce, other string) (Person, error) {
 	identity, err := s.cfg.Microsoft.Identity(ctx, c, idToken, nonce)
 	if err != nil {
 		return Person{}, err
 	}
-	switch {
-	case identity.DirectoryID == personalDirectory:
-		return Person{}, failure.New(failure.PersonalAccount, "username", identity.Person.Username)
-	case identity.DirectoryID != c.DirectoryID:
-		return Person{}, failure.New(failure.WrongDirectory, "seen", identity.DirectoryID, "expected", c.DirectoryID)
-	case identity.Guest:
-		return Person{}, failure.New(failure.GuestAccount, "username", identity.Person.Username)
-	}
 	if !length.Fits(identity.Person.ObjectID, length.ForeignID) {
 		return Person{}, failure.Wrap(errors.New("its object ID is too long to be stored"), failure.IDTokenInvalid)
 	}
-	return identity.Person.bounded(), nil
+	person := identity.Person
+	person.Username = cmp.Or(person.Username, other, person.Name, person.ObjectID)
+	person = person.bounded()
+	switch {
+	case identity.DirectoryID == personalDirectory:
+		return Person{}, failure.New(failure.PersonalAccount, "username", person.Username)
+	case identity.DirectoryID != c.DirectoryID:
+		return Person{}, failure.New(failure.WrongDirectory, "seen", identity.DirectoryID, "expected", c.DirectoryID)
+	case identity.Guest:
+		return Person{}, failure.New(failure.GuestAccount, "username", person.Username)
+	}
+	return person, nil
 }
 
 // checkPartnerCenter checks the claims of the access token and Partner Center's own answer. An answer that cannot be read
@@ -261,7 +264,7 @@ func storable(redeemed Redemption) error {
 func withUsername(params map[string]string, username string) map[string]string {
 	named := map[string]string{"username": username}
 	for name, value := range params {
-		named[name] = value
+		named[name] = cmp.Or(value, named[name])
 	}
 	return named
 }

@@ -1,9 +1,11 @@
 package token_test
 
 import (
+	"strings"
 	"testing"
 
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/token"
 )
@@ -152,6 +154,46 @@ func TestExchange_AlwaysNamesWhoConsented(t *testing.T) {
 				t.Errorf("Exchange was consented by %q, want %q", g.ConsentedBy.Username, tc.want)
 			}
 		})
+	}
+}
+
+// TestExchange_RefusalsNameWhoSignedIn: the id_tokens of guests and of personal accounts may lack a username.
+func TestExchange_RefusalsNameWhoSignedIn(t *testing.T) {
+	for code, identity := range map[failure.Code]token.Identity{
+		failure.GuestAccount:    {DirectoryID: directoryID, Guest: true},
+		failure.PersonalAccount: {DirectoryID: "9188040d-6c67-4c5b-b112-36a304b66dad"},
+	} {
+		for inAccessToken, want := range map[string]string{"": "oid-1", "ada@contoso.example": "ada@contoso.example", strings.Repeat("a", 10_000): strings.Repeat("a", length.Name-1) + "…"} {
+			h := newHarness(t, openStore(t))
+			identity.Person = token.Person{ObjectID: "oid-1"}
+			h.microsoft.identity = func() (token.Identity, error) { return identity, nil }
+			h.microsoft.claims = func() token.AccessTokenClaims {
+				c := claimsWithMFA(token.Yes)()
+				c.Username = inAccessToken
+				return c
+			}
+			_, err := h.exchange()
+			h.checkFailure("Exchange", err, code)
+			if got := failure.From(err).Params["username"]; got != want {
+				t.Errorf("the refusal names %.80q, want %.80q", got, want)
+			}
+		}
+	}
+}
+
+// TestExchange_RefusalOfPartnerCenterNamesWhoSignedIn: the access token that it refused may tell no name.
+func TestExchange_RefusalOfPartnerCenterNamesWhoSignedIn(t *testing.T) {
+	for inToken, want := range map[string]string{"": person.Username, "ada@contoso.example": "ada@contoso.example"} {
+		h := newHarness(t, openStore(t))
+		h.microsoft.probe = func(token.API) token.Probe {
+			f := failure.New(failure.NotAPartner, "username", inToken)
+			return token.Probe{Works: token.No, At: h.now(), MFA: token.Yes, Failure: failure.NewRecord(t.Context(), f)}
+		}
+		_, err := h.exchange()
+		h.checkFailure("Exchange", err, failure.NotAPartner)
+		if got := failure.From(err).Params["username"]; got != want {
+			t.Errorf("the refusal names %q, want %q", got, want)
+		}
 	}
 }
 
