@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"azure-partner-connector/connector/app"
+	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/random"
@@ -187,7 +188,7 @@ func readInput(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading what is imported: %w", err)
 	}
-	return text, nil
+	return config.WithoutMark(text), nil
 }
 
 // readChaperone reads chaperone's file store: a file for each directory, named by its ID (docs/reference/token-api.md §6).

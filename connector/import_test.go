@@ -16,9 +16,9 @@ func TestImport_ReadsEveryFormat(t *testing.T) {
 	one, two := c.hide(), c.hide()
 	c.must(os.Mkdir(filepath.Join(c.folder, "tokens"), 0o700))
 	c.write("tokens/"+strings.ToUpper(first), one+"\n")
-	c.write("tokens/partner.example", two)
+	c.write("tokens/partner.example", "\ufeff"+two)
 	c.write("tokens/.lock", "x")
-	c.write("cipp.json", `{"RefreshToken": "`+one+`", "ApplicationID": "a1000000-0000-4000-8000-000000000001", "ApplicationSecret": "`+c.hide()+`", "TenantID": "`+first+`", "`+second+`": "`+two+`"}`)
+	c.write("cipp.json", "\ufeff"+`{"RefreshToken": "`+one+`", "ApplicationID": "a1000000-0000-4000-8000-000000000001", "ApplicationSecret": "`+c.hide()+`", "TenantID": "`+first+`", "`+second+`": "`+two+`"}`)
 	c.write("tokens.json", `[{"directory": "`+second+`", "refreshToken": "`+two+`"}, {"directory": "`+first+`", "refreshToken": "`+one+`", "applicationId": "x"}]`)
 	run := func(from, path string) output {
 		return c.run("import", "--from", from, path, "--dry-run", "--config", config)

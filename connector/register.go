@@ -86,7 +86,7 @@ func (o operator) password() (secret.Text, error) {
 		if err != nil {
 			return secret.Text{}, fmt.Errorf("reading the password: %w", err)
 		}
-		text = strings.TrimRight(string(content), "\r\n")
+		text = strings.TrimRight(string(config.WithoutMark(content)), "\r\n")
 	}
 	if text == "" {
 		return secret.Text{}, errors.New("the password of the operations API is missing: set PLATFORM_PASSWORD or use --password-file")
@@ -115,7 +115,7 @@ func (r registerCommand) Run(c *console) error {
 		if err != nil {
 			return fmt.Errorf("reading the settings: %w", err)
 		}
-		if err := json.Unmarshal(content, &cfg.Settings); err != nil {
+		if err := json.Unmarshal(config.WithoutMark(content), &cfg.Settings); err != nil {
 			return fmt.Errorf("%s does not contain a JSON object", r.Settings) // the parser's error may quote a secret
 		}
 	}

@@ -384,7 +384,7 @@ func TestLoad_EnvironmentOverridesFile(t *testing.T) {
 }
 
 func TestLoad_ReadsSecretFiles(t *testing.T) {
-	secretFile := write(t, "secret", canary+"-0123456789\n", 0o600)
+	secretFile := write(t, "secret", "\ufeff"+canary+"-0123456789\n", 0o600) // as some editors begin a file
 	dsnFile := write(t, "dsn", "u:"+canary+"@tcp(db:3306)/connector?tls=true\r\n", 0o644)
 	text := strings.Replace(valid, `secret: "`+canary+`-0123456789"`, "secretFile: "+secretFile, 1) +
 		"database: {driver: mysql, dsnFile: " + dsnFile + "}\n"

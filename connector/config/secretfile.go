@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strings"
@@ -53,12 +54,16 @@ func (c *checker) secretFile(key, path string, into *secret.Text) {
 		c.problem(key+"File", "cannot be read: %v", err)
 		return
 	}
-	*into = secret.New(strings.TrimRight(string(text), "\r\n"))
+	*into = secret.New(strings.TrimRight(string(WithoutMark(text)), "\r\n"))
 	if into.Empty() {
 		c.problem(key+"File", "%q is empty", path)
 	}
 	c.checkMode(key+"File", path)
 }
+
+// WithoutMark removes the byte order mark that some editors and shells write before a text. It would be a part of a secret that
+// nobody sees, and no decoder of JSON accepts it.
+func WithoutMark(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) }
 
 // checkMode warns of a file with secrets that users other than its owner can read.
 func (c *checker) checkMode(what, path string) {

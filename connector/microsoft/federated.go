@@ -1,6 +1,7 @@
 package microsoft
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,5 +99,5 @@ func readSmallFile(path string) (string, error) {
 	if err == nil && len(text) > maxAssertion {
 		err = errors.New("the file is too long")
 	}
-	return string(text), err
+	return string(bytes.TrimPrefix(text, byteOrderMark)), err
 }

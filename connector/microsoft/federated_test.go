@@ -66,7 +66,13 @@ func TestRenew_WithTheFederatedToken(t *testing.T) {
 		want        failure.Code
 		posts       int
 	}{
-		"accepted":                       {federated, good, "", 1},
+		"accepted": {federated, good, "", 1},
+		"behind a byte order mark": {federated, func(f *federation) {
+			good(f)
+			text, err := os.ReadFile(f.file)
+			f.must(err)
+			f.must(os.WriteFile(f.file, append([]byte("\ufeff"), text...), 0o600))
+		}, "", 1},
 		"before a secret":                {tenant.Application{Federated: true, Secret: wrong}, good, "", 1},
 		"refused, then the secret":       {tenant.Application{Federated: true, Secret: correct}, func(f *federation) { f.place("another", simulated.FederatedAudience, noon) }, "", 2},
 		"unusable, then the secret":      {tenant.Application{Federated: true, Secret: correct}, func(*federation) {}, "", 1},
