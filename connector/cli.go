@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 
 	"github.com/alecthomas/kong"
@@ -62,24 +61,17 @@ type configFile struct {
 	Config string `help:"Configuration file. The environment (CONNECTOR_…) overrides it." type:"path" env:"CONNECTOR_CONFIG" placeholder:"FILE"`
 }
 
+// load returns the configuration. With an error, it has nothing but its Log, and not even that if the file cannot be read.
 func (f configFile) load() (config.Config, error) {
 	cfg, err := f.parse()
 	if err != nil {
-		return config.Config{}, fmt.Errorf("the configuration is invalid:\n%w", err)
+		return cfg, fmt.Errorf("the configuration is invalid:\n%w", err)
 	}
 	return cfg, nil
 }
 
 // parse is load for callers that report each problem themselves.
 func (f configFile) parse() (config.Config, error) { return config.Load(f.Config, os.Environ()) }
-
-func newLog(w io.Writer, cfg config.Log) *slog.Logger {
-	options := &slog.HandlerOptions{Level: cfg.Level}
-	if cfg.Format == config.Text {
-		return slog.New(slog.NewTextHandler(w, options))
-	}
-	return slog.New(slog.NewJSONHandler(w, options))
-}
 
 type versionCommand struct{}
 

@@ -17,7 +17,9 @@ func main() {
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "connector:", err)
+		if !logged(err) {
+			fmt.Fprintln(os.Stderr, "connector:", err)
+		}
 		os.Exit(1)
 	}
 }

@@ -24,10 +24,13 @@ func (s serveCommand) Run(c *console) error {
 		close(signals)
 	}()
 	cfg, err := s.load()
-	if err != nil {
-		return err
+	if err != nil && cfg.Log.Format == "" {
+		return err // the file cannot be read, so nothing is known of its log
 	}
 	log := newLog(c.stderr, cfg.Log)
+	if err != nil {
+		return cannotStart(log, err)
+	}
 	for _, warning := range cfg.Warnings {
 		log.WarnContext(c.ctx, "configuration warning", "warning", warning)
 	}
@@ -37,7 +40,7 @@ func (s serveCommand) Run(c *console) error {
 	}
 	connector, err := app.New(c.ctx, cfg, options)
 	if err != nil {
-		return err
+		return cannotStart(log, err)
 	}
 	log.InfoContext(c.ctx, "connector started", "version", version)
 	go obey(c.ctx, signals, connector, log)

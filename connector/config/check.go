@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -57,8 +58,8 @@ func (c *checker) check() {
 	c.limits()
 	c.retention()
 	c.notify()
-	if format := c.cfg.Log.Format; format != JSON && format != Text && !c.failed("log.format") {
-		c.problem("log.format", "%q is invalid: must be %s or %s", format, JSON, Text)
+	if format := c.cfg.Log.Format; !slices.Contains(logFormats(), format) && !c.failed("log.format") {
+		c.problem("log.format", "%q is invalid: must be %s, %s or %s", format, JSON, Text, ECS)
 	}
 	c.between("shutdown.drain", c.cfg.Shutdown.Drain, 0, 10*time.Minute)
 	c.between("shutdown.grace", c.cfg.Shutdown.Grace, 0, 10*time.Minute)

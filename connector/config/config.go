@@ -477,13 +477,16 @@ type Mail struct {
 const (
 	JSON = "json"
 	Text = "text"
+	ECS  = "ecs"
 )
+
+func logFormats() []string { return []string{JSON, Text, ECS} }
 
 // Log configures the log, which goes to standard error.
 type Log struct {
 	// Level is the lowest level that is logged: "debug", "info", "warn" or "error". Default: "info".
 	Level slog.Level `yaml:"level"`
-	// Format is "json" or "text". Default: "json".
+	// Format is "json", "text", or "ecs": JSON with the names of the Elastic Common Schema. Default: "json".
 	Format string `yaml:"format"`
 }
 

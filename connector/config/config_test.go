@@ -89,7 +89,7 @@ func TestLoad_Refuses(t *testing.T) {
 		"no number":                          {file: valid + "renewal: {workers: many}", key: "renewal.workers", problem: `"many" is invalid: must be a whole number`},
 		"no boolean":                         {file: valid + "platform: {insecure: perhaps}", key: "platform.insecure", problem: "true or false"},
 		"no level":                           {file: valid + "log: {level: loud}", key: "log.level", problem: `"loud" is invalid: must be debug, info`},
-		"no format":                          {file: valid + "log: {format: xml}", key: "log.format", problem: "must be json or text"},
+		"no format":                          {file: valid + "log: {format: xml}", key: "log.format", problem: "must be json, text or ecs"},
 		"no network":                         {file: valid, environ: []string{"CONNECTOR_HOOKS__TRUSTEDPROXIES=10.0.0.0/8,near"}, key: "hooks.trustedProxies[1]", problem: `"near" is invalid`},
 		"no public address":                  {file: strings.Replace(valid, "https://hooks.example.com/aps", "", 1), key: "hooks.publicURL", problem: "missing"},
 		"no address":                         {file: strings.Replace(valid, "https://hooks.example.com/aps", "hooks", 1), key: "hooks.publicURL", problem: "scheme, host and path"},

@@ -59,7 +59,8 @@ func (r *report) failed(key string) bool {
 
 // Load reads the file at path, overrides it by the environment (in the form of os.Environ), fills in defaults, reads
 // the files that contain secrets, and checks everything. An empty path is read as an empty file. The error joins one
-// *Problem for everything that is wrong, so that one start reports them all.
+// *Problem for everything that is wrong, so that one start reports them all. With such an error, the configuration has
+// nothing but its Log, so that the problems can be logged as configured.
 func Load(path string, environ []string) (Config, error) {
 	file, err := read(path)
 	if err != nil {
@@ -73,9 +74,21 @@ func Load(path string, environ []string) (Config, error) {
 	c.secretFiles(path)
 	c.check()
 	if len(c.problems) > 0 {
-		return Config{}, errors.Join(c.problems...)
+		return Config{Log: c.log()}, errors.Join(c.problems...)
 	}
 	return cfg, nil
+}
+
+// log returns how to log, with the default for what is wrong.
+func (c *checker) log() Log {
+	usable := defaults().Log
+	if !c.failed("log.level") {
+		usable.Level = c.cfg.Log.Level
+	}
+	if !c.failed("log.format") {
+		usable.Format = c.cfg.Log.Format
+	}
+	return usable
 }
 
 // read returns the mapping in a file, or nil where it is empty.
