@@ -5,6 +5,7 @@ import (
 	"iter"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -43,7 +44,7 @@ type pasted struct {
 // repeats nothing of text, because it may hold a code.
 func readPasted(text string) (pasted, *failure.Error) {
 	if len(text) > maxPasted {
-		return pasted{}, failure.New(failure.ClaimMalformed)
+		return pasted{}, malformed(text)
 	}
 	text = strings.TrimSpace(plainText(text))
 	if code, ok := random.ParseClaimCode(undecorated(text)); ok {
@@ -65,7 +66,13 @@ func readPasted(text string) (pasted, *failure.Error) {
 	if code, ok := codeInSentence(text); ok {
 		return pasted{claimCode: secret.New(code)}, nil
 	}
-	return pasted{}, failure.New(failure.ClaimMalformed)
+	return pasted{}, malformed(text)
+}
+
+// malformed returns the refusal of a text that is nothing that people forward. It tells how much that was.
+func malformed(text string) *failure.Error {
+	return failure.New(failure.ClaimMalformed, "characters", strconv.Itoa(utf8.RuneCountInString(strings.TrimSpace(text))),
+		"words", strconv.Itoa(len(strings.Fields(text))))
 }
 
 // plainText replaces what programs put in place of plain characters: dashes and spaces of other kinds, and removes characters

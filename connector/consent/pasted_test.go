@@ -268,6 +268,21 @@ func TestReadPasted_FindsABareCode(t *testing.T) {
 	}
 }
 
+// A refusal says how much was entered, and nothing of it.
+func TestReadPasted_SaysWhatWasSeen(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                            "characters: 0, words: 0",
+		" confirmed ":                 "characters: 9, words: 1",
+		"Hier ist er, schöne Grüße":   "characters: 25, words: 5",
+		strings.Repeat("xä ", 30_000): "characters: 89999, words: 30000",
+	} {
+		_, _, _, f := consent.ReadPasted(text)
+		if f == nil || f.Code != failure.ClaimMalformed || !strings.Contains(f.Sentence(), want) {
+			t.Errorf("ReadPasted() of %d bytes = %v, want %q", len(text), f, want)
+		}
+	}
+}
+
 // Nothing of this may be sent to Microsoft, or count as a wrong claim code.
 func TestReadPasted_Refuses(t *testing.T) {
 	for name, tc := range map[string]struct {

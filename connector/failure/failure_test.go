@@ -30,6 +30,15 @@ func TestCode_HasSentenceAdviceAndStatus(t *testing.T) {
 	}
 }
 
+// TestLiftable_AdviceNamesTheButton: what an administrator can lift needs no new sign-in afterwards.
+func TestLiftable_AdviceNamesTheButton(t *testing.T) {
+	for _, code := range failure.Codes() {
+		if _, advice := code.Template(); code.Liftable() && !strings.Contains(advice, "Renew Now") {
+			t.Errorf("the advice of %s is %q, want Renew Now in it", code, advice)
+		}
+	}
+}
+
 func TestFrom_UnknownErrorIsInternalAndHidesItsText(t *testing.T) {
 	cause := errors.New("table grants is corrupt")
 	f := failure.From(fmt.Errorf("reading: %w", cause))

@@ -282,8 +282,8 @@ func reachBlocked(s *tab) {
 }
 
 // redeems returns the state of a code that is refused at its field.
-func redeems(name, about string, code failure.Code) state {
-	f := fail(code)
+func redeems(name, about string, code failure.Code, params ...string) state {
+	f := fail(code, params...)
 	return state{name: name, about: about, from: "Manual Update", set: func(p *platform) {
 		p.status = pendingStatus()
 		p.refuse["redeem"] = f
@@ -318,7 +318,7 @@ func manualStates() []state {
 		}},
 		redeems("claim-expired", "The code has expired", failure.ClaimExpired),
 		redeems("claim-locked", "Too many wrong codes", failure.ClaimLocked),
-		redeems("claim-malformed", "Not a code at all", failure.ClaimMalformed),
+		redeems("claim-malformed", "Not a code at all", failure.ClaimMalformed, "characters", "31", "words", "5"),
 		redeems("claim-replaced", "A later sign-in replaced the code", failure.ClaimReplaced),
 		redeems("address-cut-off", "Only a part of the address was entered", failure.AddressIncomplete),
 		redeems("nothing-waits", "No consent waits for a code", failure.NothingToClaim),

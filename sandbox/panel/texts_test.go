@@ -169,6 +169,19 @@ func TestCatalogues_HaveEveryText(t *testing.T) {
 // placeholder matches the placeholders of a text.
 var placeholder = regexp.MustCompile(`__[a-z]+__`)
 
+// TestCatalogues_NameButtonsAsTheyAre: an advice that names a button names it as the screen does, in every language.
+func TestCatalogues_NameButtonsAsTheyAre(t *testing.T) {
+	for locale, catalogue := range catalogues(t) {
+		for text, translation := range catalogue {
+			for _, button := range []string{"Renew Now", "Update Refresh Token", "Manual Update"} {
+				if strings.Contains(text, button) && !strings.Contains(translation, catalogue[button]) {
+					t.Errorf("%s: %q does not name %q as %q: %q", locale, text, button, catalogue[button], translation)
+				}
+			}
+		}
+	}
+}
+
 func TestCatalogues_KeepPlaceholders(t *testing.T) {
 	for locale, catalogue := range catalogues(t) {
 		for text, translation := range catalogue {
