@@ -1,12 +1,14 @@
 package hooks
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strconv"
 	"time"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
@@ -28,8 +30,12 @@ type customerView struct {
 	AutoExtends bool         `json:"autoExtends"`
 	Consent     token.Answer `json:"consent"`
 	ConsentedAt *time.Time   `json:"consentedAt"`
-	LastResult  string       `json:"lastResult"`
-	LastAt      *time.Time   `json:"lastAt"`
+	// Outdated says that the consent has other permissions than the instance asks for now.
+	Outdated   bool       `json:"outdated"`
+	LastResult string     `json:"lastResult"`
+	LastAt     *time.Time `json:"lastAt"`
+	// LastFailure explains the last result; null unless it is a failure.
+	LastFailure *failureView `json:"lastFailure"`
 }
 
 type customersView struct {
@@ -37,12 +43,18 @@ type customersView struct {
 	// Total counts the customers that match, on all pages.
 	Total      int          `json:"total"`
 	Incomplete *failureView `json:"incomplete"`
+	// CustomerDirectories is the setting of the instance: none, listed or any.
+	CustomerDirectories string    `json:"customerDirectories"`
+	Now                 time.Time `json:"now"`
 }
 
 func viewCustomer(c token.CustomerStatus) customerView {
 	v := customerView{
 		Directory: c.Customer.DirectoryID, Name: c.Name, Domain: c.Domain, Active: c.Active(), Roles: []string{}, EndsAt: jsonTime(c.EndsAt()),
-		Consent: c.Consent, ConsentedAt: jsonTime(c.ConsentedAt), LastResult: c.LastResult, LastAt: jsonTime(c.LastAt),
+		Consent: c.Consent, ConsentedAt: jsonTime(c.ConsentedAt), Outdated: c.Outdated, LastResult: c.LastResult, LastAt: jsonTime(c.LastAt),
+	}
+	if c.LastResult != "" && c.LastResult != audit.OK {
+		v.LastFailure = viewRecord(&failure.Record{Code: failure.Code(c.LastResult), Params: map[string]string{"directory": v.Directory}})
 	}
 	if c.Active() {
 		v.Roles, v.AutoExtends = append(v.Roles, c.Relationships[0].Roles...), c.Relationships[0].AutoExtends
@@ -82,7 +94,10 @@ func (h *Handler) listCustomers(c *call) error {
 	if err != nil {
 		return err
 	}
-	view := customersView{Customers: []customerView{}, Incomplete: viewRecord(list.Incomplete)}
+	view := customersView{
+		Customers: []customerView{}, Incomplete: viewRecord(list.Incomplete), Now: h.cfg.Now().UTC(),
+		CustomerDirectories: cmp.Or(c.Instance.Settings.CustomerDirectories, tenant.NoCustomers),
+	}
 	for _, customer := range list.Customers {
 		if !customer.Matches(search) {
 			continue

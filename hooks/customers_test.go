@@ -3,7 +3,9 @@ package hooks_test
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
+	"time"
 
 	"azure-partner-connector/connector/failure"
 )
@@ -19,8 +21,12 @@ func TestCustomers_Pages(t *testing.T) {
 				Name, Consent string
 				Active        bool
 				EndsAt        *string
+				Outdated      bool
+				LastFailure   *struct{ Code, Message string }
 			}
-			Total int
+			Total               int
+			CustomerDirectories string
+			Now                 time.Time
 		}
 		if err := json.Unmarshal([]byte(got.text), &page); err != nil {
 			t.Fatal(err)
@@ -31,6 +37,15 @@ func TestCustomers_Pages(t *testing.T) {
 			if c.Name == "Zebra" && (!c.Active || c.Consent != "yes" || c.EndsAt == nil) {
 				t.Errorf("Zebra = %+v, want an active relationship and a consent", c)
 			}
+			if c.Name == "Aardvark" && (c.LastFailure == nil || c.LastFailure.Code != "customer_access_blocked" || !strings.Contains(c.LastFailure.Message, unknownID)) {
+				t.Errorf("the last failure of Aardvark = %+v, want that its directory blocks the access", c.LastFailure)
+			}
+			if c.Name == "Zebra" && (!c.Outdated || c.LastFailure != nil) {
+				t.Errorf("Zebra = %+v, want an outdated consent and no failure", c)
+			}
+		}
+		if page.CustomerDirectories != "none" || page.Now.IsZero() {
+			t.Errorf("customers%s says %q at %s, want the instance's setting and the time", query, page.CustomerDirectories, page.Now)
 		}
 		if names != want {
 			t.Errorf("customers%s = %s, want %s", query, names, want)

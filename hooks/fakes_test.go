@@ -264,9 +264,9 @@ func (f *fakeTokens) History(_ context.Context, _ string, before time.Time, limi
 func (f *fakeTokens) ListCustomers(_ context.Context, _ tenant.Resolved, _ audit.Actor) (token.CustomerList, error) {
 	ends := time.Date(2027, 11, 23, 9, 20, 0, 0, time.UTC)
 	return token.CustomerList{Customers: []token.CustomerStatus{
-		{Customer: token.Customer{DirectoryID: unknownID, Name: "Aardvark", Domain: "aardvark.example"}, Consent: token.Unknown},
+		{Customer: token.Customer{DirectoryID: unknownID, Name: "Aardvark", Domain: "aardvark.example"}, Consent: token.Unknown, CustomerRecord: token.CustomerRecord{LastResult: "customer_access_blocked", LastAt: ends}},
 		{
-			Customer: token.Customer{DirectoryID: tenantA, Name: "Zebra"}, Consent: token.Yes,
+			Customer: token.Customer{DirectoryID: tenantA, Name: "Zebra"}, Consent: token.Yes, Outdated: true,
 			Relationships: []token.Relationship{{Active: true, EndsAt: ends, AutoExtends: true, Roles: []string{"role"}}},
 		},
 	}}, nil

@@ -37,6 +37,8 @@ type CustomerStatus struct {
 	Relationships []Relationship
 	// Consent says whether the application has a consent there, as far as our own consent and the last access token tell.
 	Consent Answer
+	// Outdated says that our consent there has other permissions than the instance asks for now.
+	Outdated bool
 	CustomerRecord
 }
 
@@ -63,25 +65,26 @@ type CustomerList struct {
 	Incomplete *failure.Record
 }
 
-// ListCustomers reads the customers of a tenant that was just resolved from Partner Center, and the relationships from Graph. It
-// fails only when neither can be read.
+// ListCustomers reads the customers of a tenant that was just resolved from Partner Center, and the relationships from Graph, at
+// most once a minute. It fails only when neither can be read.
 func (s *Service) ListCustomers(ctx context.Context, r tenant.Resolved, by audit.Actor) (CustomerList, error) {
 	snapshot, err := s.usableSnapshot(ctx, &r)
 	if err != nil {
 		return CustomerList{}, err
 	}
-	customers, customersErr := s.partnerCustomers(ctx, &r, &snapshot, by)
-	relationships, relationshipsErr := s.relationships(ctx, &r, &snapshot, by)
-	if customersErr != nil && relationshipsErr != nil {
-		return CustomerList{}, customersErr
+	sources, err := s.sourcesOf(ctx, &r, &snapshot, by)
+	if err != nil {
+		return CustomerList{}, err
 	}
 	records, err := s.cfg.Store.CustomerRecords(ctx, r.Tenant.ID)
 	if err != nil {
 		return CustomerList{}, fmt.Errorf("reading the customers of %s: %w", r.Tenant.ID, err)
 	}
-	list := CustomerList{Customers: joined(customers, relationships, records)}
-	if err := errors.Join(customersErr, relationshipsErr); err != nil {
-		list.Incomplete = failure.NewRecord(ctx, cmp.Or(customersErr, relationshipsErr))
+	list := CustomerList{Customers: joined(sources.customers, sources.relationships, records), Incomplete: sources.incomplete}
+	wanted := s.cfg.Microsoft.CustomerScopes(r.Client())
+	for i := range list.Customers {
+		c := &list.Customers[i]
+		c.Outdated = c.Consent == Yes && c.Scopes != nil && !maps.EqualFunc(c.Scopes, wanted, slices.Equal)
 	}
 	return list, nil
 }
@@ -262,12 +265,19 @@ func (s *Service) changeCustomer(
 		if err := s.cfg.Store.SaveCustomerConsent(ctx, record); err != nil {
 			return err
 		}
+		if record.Scopes == nil { // what the last access token showed no longer holds
+			record.LastResult, record.LastAt = "", time.Time{}
+			if err := s.cfg.Store.SaveCustomerResult(ctx, record); err != nil {
+				return err
+			}
+		}
 		return s.append(ctx, &r, audit.Event{Action: action, Actor: by, Details: details})
 	})
 	if err != nil {
 		return CustomerRecord{}, fmt.Errorf("storing the consent of customer %s: %w", id, err)
 	}
-	s.customerLoans.dropDirectory(r.Tenant.ID, id) // refusals that no longer hold, and tokens with the permissions of before
+	s.customerResults.Remove(loanKey{tenantID: r.Tenant.ID, directory: id}) // the next one is news
+	s.customerLoans.dropDirectory(r.Tenant.ID, id)                          // refusals that no longer hold, and tokens with the permissions of before
 	return record, nil
 }
 

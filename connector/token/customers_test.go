@@ -55,13 +55,46 @@ func TestCustomers_ListsThoseOfBothSourcesByName(t *testing.T) {
 	}
 
 	h.microsoft.relationships = func() ([]token.Relationship, error) { return nil, failure.New(failure.APIRefused, "api", "Graph") }
+	h.advance(time.Minute)
 	list, err = h.tokens.ListCustomers(t.Context(), h.resolved(), owner)
 	if err != nil || len(list.Customers) != 2 || !list.Incomplete.Is(failure.APIRefused) {
 		t.Errorf("ListCustomers() without relationships = %d, incomplete %v, %v, want both customers and why", len(list.Customers), list.Incomplete, err)
 	}
 	h.microsoft.customers = func() ([]token.Customer, error) { return nil, failure.New(failure.MicrosoftUnavailable) }
+	h.advance(time.Minute)
 	if _, err := h.tokens.ListCustomers(t.Context(), h.resolved(), owner); !failure.Is(err, failure.MicrosoftUnavailable) {
 		t.Errorf("ListCustomers() without any source = %v, want %s", err, failure.MicrosoftUnavailable)
+	}
+}
+
+// TestCustomers_ReadOnceAMinute checks that a list that is shown page by page is read from Microsoft once, also after the clock
+// was set back, and that a reading that failed is not kept.
+func TestCustomers_ReadOnceAMinute(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, openStore(t))
+	h.consent(tenantID)
+	h.withCustomers()
+	read, customers := 0, h.microsoft.customers
+	h.microsoft.customers = func() ([]token.Customer, error) { read++; return customers() }
+	for _, step := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 1}, {59 * time.Second, 1}, {time.Second, 2}, {-time.Hour, 3}, {0, 3}} {
+		h.advance(step.after)
+		if _, err := h.tokens.ListCustomers(t.Context(), h.resolved(), owner); err != nil || read != step.want {
+			t.Errorf("%s later, customers were read %d times (%v), want %d", step.after, read, err, step.want)
+		}
+	}
+	h.advance(time.Minute)
+	relationships := h.microsoft.relationships
+	h.microsoft.customers = func() ([]token.Customer, error) { return nil, failure.New(failure.MicrosoftUnavailable) }
+	h.microsoft.relationships = func() ([]token.Relationship, error) { return nil, failure.New(failure.MicrosoftUnavailable) }
+	if _, err := h.tokens.ListCustomers(t.Context(), h.resolved(), owner); !failure.Is(err, failure.MicrosoftUnavailable) {
+		t.Errorf("ListCustomers() without any source = %v, want %s", err, failure.MicrosoftUnavailable)
+	}
+	h.microsoft.customers, h.microsoft.relationships = customers, relationships
+	if _, err := h.tokens.ListCustomers(t.Context(), h.resolved(), owner); err != nil {
+		t.Errorf("ListCustomers() once Microsoft answers again = %v", err)
 	}
 }
 
@@ -110,11 +143,13 @@ func TestConsentCustomer(t *testing.T) {
 
 		// Partner Center cannot change a consent.
 		h.microsoft.consents, h.microsoft.scopes = nil, map[token.API][]string{token.ARM: {"user_impersonation"}, token.Graph: {"User.Read", "Directory.Read.All"}}
+		h.checkOutdated(true)
 		_, err := h.tokens.ConsentCustomer(t.Context(), h.resolved(), otherID, owner)
 		h.must(err)
 		if want := []string{"withdraw", "consent arm", "consent graph"}; !slices.Equal(h.microsoft.consents, want) {
 			t.Errorf("calls for other permissions = %v, want %v", h.microsoft.consents, want)
 		}
+		h.checkOutdated(false)
 
 		h.microsoft.consentFails = failure.New(failure.CustomerRelationshipEnded, "directory", otherID)
 		if _, err := h.tokens.ConsentCustomer(t.Context(), h.resolved(), secondCustomer, owner); !failure.Is(err, failure.CustomerRelationshipEnded) {
@@ -143,6 +178,18 @@ func (h *harness) checkCustomer(consent token.Answer, lastResult string) {
 	i := slices.IndexFunc(list.Customers, func(c token.CustomerStatus) bool { return c.Customer.DirectoryID == otherID })
 	if got := list.Customers[i]; got.Consent != consent || got.LastResult != lastResult {
 		h.Errorf("the consent of the customer is %s, its last result %q, want %s, %q", got.Consent, got.LastResult, consent, lastResult)
+	}
+}
+
+// checkOutdated checks whether the consent of the customer with relationships has other permissions than are asked for now.
+func (h *harness) checkOutdated(want bool) {
+	h.Helper()
+	list, err := h.tokens.ListCustomers(h.Context(), h.resolved(), owner)
+	h.must(err)
+	for _, c := range list.Customers {
+		if got := c.Customer.DirectoryID == otherID && want; c.Outdated != got {
+			h.Errorf("the consent of %s is outdated: %t, want %t", c.Name, c.Outdated, got)
+		}
 	}
 }
 
@@ -179,4 +226,25 @@ func TestConsentCustomer_EndsCachedRefusals(t *testing.T) {
 	h.advance(time.Second)
 	h.must(lend())
 	h.checkCustomer(token.Yes, audit.OK)
+
+	// After a withdrawal, what the last access token showed no longer holds, and the next refusal is news.
+	_, err = h.tokens.WithdrawCustomer(t.Context(), h.resolved(), otherID, owner)
+	h.must(err)
+	h.checkCustomer(token.Unknown, "")
+	missing = true
+	h.advance(time.Second)
+	if err := lend(); !failure.Is(err, failure.CustomerConsentMissing) {
+		t.Fatalf("Lend() after a withdrawal = %v, want %s", err, failure.CustomerConsentMissing)
+	}
+	h.checkCustomer(token.No, string(failure.CustomerConsentMissing))
+	missing = false
+	h.advance(time.Second)
+	_, err = h.tokens.ConsentCustomer(t.Context(), h.resolved(), otherID, owner)
+	h.must(err)
+	missing = true
+	h.advance(time.Second)
+	if err := lend(); !failure.Is(err, failure.CustomerConsentMissing) {
+		t.Fatalf("Lend() after a consent that doesn't help = %v, want %s", err, failure.CustomerConsentMissing)
+	}
+	h.checkCustomer(token.No, string(failure.CustomerConsentMissing))
 }

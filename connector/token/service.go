@@ -117,6 +117,7 @@ type Service struct {
 	// customerResults are those that this process stored last (noteCustomer).
 	customerResults *lru.Cache[loanKey, customerResult]
 	lists           singleflight.Group // joins equal readings of customers
+	sources         *lru.Cache[listKey, *customerSources]
 
 	successors [64]sync.Mutex // each guards the storing of the successors of some tenants; see keepSuccessor
 }
@@ -226,5 +227,9 @@ func newService(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("token: %w", err)
 	}
-	return &Service{cfg: cfg, limiter: limiter, loans: loans, customerLoans: customerLoans, customers: customers, customerResults: results}, nil
+	sources, err := lru.New[listKey, *customerSources](maxCustomerSources)
+	if err != nil {
+		return nil, fmt.Errorf("token: %w", err)
+	}
+	return &Service{cfg: cfg, limiter: limiter, loans: loans, customerLoans: customerLoans, customers: customers, customerResults: results, sources: sources}, nil
 }

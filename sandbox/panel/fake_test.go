@@ -61,6 +61,10 @@ type answers struct {
 	parents     []json.RawMessage // of the parent reseller, as resources: its own and the one below
 	apps        []json.RawMessage // of the provider, as resources
 	list        []object          // answer to tenants
+	customers   object            // answer to customers, with all of them
+	consented   []string          // what was asked of consents in customer directories
+	held        chan struct{}     // consents in customer directories wait until it is closed; nil: they don't
+	noConsents  map[string]object // directory → why a consent there is refused
 	required    bool
 	gone        bool              // the platform itself fails
 	unreachable bool              // the platform does not reach the connector
@@ -100,14 +104,16 @@ func (p *platform) restart() {
 				json.RawMessage(`{"aps":{"id":"` + tenantID + `","type":"` + tenantType + `","subscription":"s-1"}}`),
 				json.RawMessage(`{"aps":{"id":"` + parentTenantID + `","type":"` + tenantType + `","subscription":"s-2"}}`),
 			},
-			apps:     []json.RawMessage{json.RawMessage(`{"aps":{"id":"` + appID + `","type":"` + appType + `"}}`)},
-			list:     someTenants(),
-			required: true,
-			refuse:   map[string]object{},
-			consent:  object{"id": "c-1", "procedure": "automatic", "status": "waiting", "consentedBy": nil, "failure": nil},
-			tenant:   object{"aps": object{"id": tenantID, "type": tenantType}, "directory": "contoso-partner.onmicrosoft.com", "applicationId": "", "applicationSecretEnd": ""},
-			tries:    5,
-			calls:    map[string]int{},
+			apps:       []json.RawMessage{json.RawMessage(`{"aps":{"id":"` + appID + `","type":"` + appType + `"}}`)},
+			list:       someTenants(),
+			customers:  someCustomers(),
+			noConsents: map[string]object{},
+			required:   true,
+			refuse:     map[string]object{},
+			consent:    object{"id": "c-1", "procedure": "automatic", "status": "waiting", "consentedBy": nil, "failure": nil},
+			tenant:     object{"aps": object{"id": tenantID, "type": tenantType}, "directory": "contoso-partner.onmicrosoft.com", "applicationId": "", "applicationSecretEnd": ""},
+			tries:      5,
+			calls:      map[string]int{},
 		}
 	})
 }
@@ -255,12 +261,14 @@ func (p *platform) Navigation(_ context.Context, _, plug string) ([]panel.Node, 
 	folder := func(id, label string, of panel.Var, nodes ...panel.Node) []panel.Node {
 		return []panel.Node{{Package: packageID, ID: id, Label: label, Icon: "fa-key", Vars: []panel.Var{of}, Nodes: nodes}}
 	}
-	const top, token, tenants = "Azure Partner (NCE)", "Manage Refresh Token", "Refresh Tokens"
+	const top, token, tenants, customers = "Azure Partner (NCE)", "Manage Refresh Token", "Refresh Tokens", "Customers"
 	switch plug {
 	case panel.PlugUX1Reseller:
-		return folder("azure-partner", top, tenant, screen("token", token, "ui/ux1/token.js", tenant, settings("settings", "ui/ux1/settings.js"))), nil
+		return folder("azure-partner", top, tenant, screen("token", token, "ui/ux1/token.js", tenant, settings("settings", "ui/ux1/settings.js")),
+			screen("customers", customers, "ui/ux1/customers.js", tenant)), nil
 	case panel.PlugClassicServices:
 		own := folder("token-folder", token, tenant, screen("token-classic", token, "ui/classic/token.html", tenant, settings("settings-classic", "ui/classic/settings.html")))
+		own = append(own, folder("customers-folder", customers, tenant, screen("customers-classic", customers, "ui/classic/customers.html", tenant))...)
 		return folder("azure-partner-classic", top, tenant, own...), nil
 	case panel.PlugUX1Provider:
 		return folder("azure-partner-provider", top, app, screen("tenants", tenants, "ui/ux1/tenants.js", app)), nil
@@ -294,18 +302,28 @@ func (p *platform) Resources(_ context.Context, userID, typeID string) ([]json.R
 	return nil, nil
 }
 
-func (p *platform) Call(_ context.Context, userID string, c panel.Call) (panel.Answer, error) {
+func (p *platform) Call(ctx context.Context, userID string, c panel.Call) (panel.Answer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	name, _, _ := strings.Cut(c.Path, "/")
 	switch {
 	case c.Method == http.MethodGet && name == "consents":
 		name = "findConsent"
+	case name == "customers" && c.Path != name:
+		name = map[string]string{http.MethodPost: "consentCustomer", http.MethodDelete: "withdrawCustomer"}[c.Method]
 	case c.Path == "":
 		name = map[string]string{http.MethodGet: "read", http.MethodPut: "save"}[c.Method]
 	}
 	p.calls[name]++
 	p.panelLocale = c.Locale
+	if held := p.held; held != nil && name == "consentCustomer" {
+		p.mu.Unlock()
+		select {
+		case <-held:
+		case <-ctx.Done():
+		}
+		p.mu.Lock()
+	}
 	if p.gone {
 		return panel.Answer{}, errors.New("connection refused")
 	}
@@ -364,6 +382,10 @@ func (p *platform) operation(name string, c panel.Call) panel.Answer {
 		return answer(p.tenant)
 	case "history":
 		return answer(p.events)
+	case "customers":
+		return p.customersPage(c.Query)
+	case "consentCustomer", "withdrawCustomer":
+		return p.changeConsent(name, strings.Split(c.Path, "/")[1])
 	case "consents":
 		var request object
 		if err := json.Unmarshal(c.Body, &request); err != nil {

@@ -37,6 +37,7 @@ func chapters() []chapter {
 		{"Manual update", manualStates()},
 		{"Buttons and history", buttonStates()},
 		{"Settings", settingsStates()},
+		{"Customers", customerStates()},
 		{"Home tile", tileStates()},
 		{"Provider", providerStates()},
 	}

@@ -19,16 +19,16 @@ import (
 func TestNavigation(t *testing.T) {
 	p, _, _ := installed(t)
 	trees := p.Navigation(platform.UX1Reseller)
-	if len(trees) != 1 || trees[0].Label != "Azure Partner (NCE)" || len(trees[0].Children) != 1 {
-		t.Fatalf("Navigation(UX1) = %+v, want one tree with one view", trees)
+	if len(trees) != 1 || trees[0].Label != "Azure Partner (NCE)" || len(trees[0].Children) != 2 || trees[0].Children[1].Src != "ui/ux1/customers.js" {
+		t.Fatalf("Navigation(UX1) = %+v, want one tree with two views", trees)
 	}
 	view := trees[0].Children[0]
 	if view.Src != "ui/ux1/token.js" || view.Label != "Manage Refresh Token" || view.Privilege != "manage-refresh-token" || len(view.Vars) != 1 || !view.Vars[0].Required {
 		t.Errorf("view = %+v, want that of the manifest with its variable", view)
 	}
 	items := p.Navigation(platform.ClassicServices)
-	if len(items) != 1 || items[0].Kind != "item" || len(items[0].Children) != 1 || items[0].Children[0].Children[0].Src != "ui/classic/token.html" {
-		t.Errorf("Navigation(classic) = %+v, want item › item › view", items)
+	if len(items) != 1 || items[0].Kind != "item" || len(items[0].Children) != 2 || items[0].Children[0].Children[0].Src != "ui/classic/token.html" || items[0].Children[1].Children[0].Src != "ui/classic/customers.html" {
+		t.Errorf("Navigation(classic) = %+v, want item › item › view, twice", items)
 	}
 	provider := p.Navigation(platform.UX1Provider)
 	if len(provider) != 1 || len(provider[0].Children) != 1 || provider[0].Children[0].Src != "ui/ux1/tenants.js" {
@@ -122,7 +122,7 @@ func TestBackend_OfPanel(t *testing.T) {
 		t.Errorf("Users() = %+v, %v, want the reseller's user", users, err)
 	}
 	nodes, err := b.Navigation(t.Context(), user.ID, panel.PlugUX1Reseller)
-	if err != nil || len(nodes) != 1 || len(nodes[0].Nodes) != 1 || nodes[0].Nodes[0].View == nil || nodes[0].Nodes[0].View.Src != "ui/ux1/token.js" {
+	if err != nil || len(nodes) != 1 || len(nodes[0].Nodes) != 2 || nodes[0].Nodes[0].View == nil || nodes[0].Nodes[0].View.Src != "ui/ux1/token.js" {
 		t.Errorf("Navigation() = %+v, %v, want the token's screen", nodes, err)
 	}
 	files, err := b.Files(t.Context(), nodes[0].Package)

@@ -37,7 +37,7 @@ func lendForCustomer(ctx context.Context, w *walker) (string, error) {
 	}
 	for _, refused := range []struct{ api, directory, code string }{
 		{"graph", world.FjordDirectory, "customer_consent_missing"},
-		{"arm", world.CoralDirectory, "customers_unknown"}, // the application may not read relationships, so nobody knows
+		{"arm", world.CoralDirectory, "customer_not_listed"},
 		{"arm", "nowhere.example", "customer_unknown"},
 	} {
 		if err := w.refusedFor(ctx, refused.api, refused.directory, refused.code); err != nil {

@@ -5,6 +5,9 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
 	"azure-partner-connector/sandbox/microsoft"
 	"azure-partner-connector/sandbox/panel/dojotest"
 	"azure-partner-connector/sandbox/panel/paneltest"
@@ -112,6 +115,44 @@ func TestTenants_ListAndDetails(t *testing.T) {
 		if got := paneltest.Evaluate[int](d.Driver, paneltest.Frame+`.querySelectorAll("img").length`); got != 0 {
 			d.T.Errorf("%d pictures, want none: names are no markup", got)
 		}
+	})
+}
+
+// TestCustomers_ConsentAndRemove lists the customers that the simulated Microsoft has, searches among them, consents for all, and
+// removes a consent.
+func TestCustomers_ConsentAndRemove(t *testing.T) {
+	t.Parallel()
+	inBothPanels(t, rita, func(d session) {
+		d.open("Customers")
+		d.WaitText("The list cannot be read at the moment.") // there is no token yet
+		d.granted()
+		d.Press("Reload")
+		row := `Array.from(` + widget("list") + `.domNode.querySelectorAll("tbody tr")).find(r => r.innerText.includes("Fjord Foods"))`
+		shows := func(text string) {
+			d.Helper()
+			d.Wait(`(r => Boolean(r) && r.innerText.includes(` + strconv.Quote(text) + `))(` + row + `)`)
+		}
+		shows("Consent Not Known")
+		d.WaitText("The provider does not allow access tokens for customers (customerDirectories).")
+		d.enter("search", "nobody")
+		d.WaitText("Shown: 0 of 1")
+		d.enter("search", "fjord")
+		shows(world.FjordDomain)
+
+		d.Press("Consent for All")
+		d.waitDialog("one after the other: 1.")
+		d.Do(chromedp.KeyEvent(kb.Enter))
+		d.WaitText("Consents granted: 1 of 1. Failed: 0.")
+		shows("Ready")
+		d.Click(row, "Remove")
+		d.waitDialog("The application loses its consent in the directory of Fjord Foods.")
+		d.Do(chromedp.KeyEvent(kb.Enter))
+		d.WaitText("The consent for Fjord Foods has been removed.")
+		shows("Consent Not Known")
+		check(d.T, d.World.Set("relationship", true))
+		d.Click(row, "Consent")
+		d.Wait(paneltest.Frame + `.querySelector(".aps-message-error").innerText.includes("the relationship (GDAP) ended")`)
+		shows("the relationship (GDAP) ended")
 	})
 }
 

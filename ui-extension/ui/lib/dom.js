@@ -50,6 +50,14 @@ define([], function () {
             }
         },
 
+        /* onInput calls act with the text of a field whenever a person changes it. */
+        onInput: function (widget, act) {
+            const field = input(widget);
+            if (field) {
+                field.addEventListener("input", function () { act(field.value); });
+            }
+        },
+
         /* live makes screen readers announce changes of a text: "polite" waits for a pause, "assertive" interrupts. */
         live: function (widget, politeness) {
             widget.domNode.setAttribute("aria-live", politeness);

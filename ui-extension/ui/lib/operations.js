@@ -36,6 +36,11 @@ define(["aps/xhr"], function (xhr) {
             forget: function () { return post("/forget"); },
             removeCredential: function (name) { return post("/removeCredential", { credential: name }); },
 
+            /* customers returns a page of the partner's customers, from offset on. */
+            customers: function (offset, limit) { return get("/customers?offset=" + offset + "&limit=" + limit); },
+            consentCustomer: function (directory) { return post("/customers/" + encodeURIComponent(directory) + "/consent"); },
+            withdrawCustomer: function (directory) { return send("DELETE", "/customers/" + encodeURIComponent(directory) + "/consent"); },
+
             /* tenants returns the tenants of an instance. */
             tenants: function () { return get("/tenants"); },
 

@@ -41,6 +41,42 @@ define([], function () {
             };
         },
 
+        /* customerStates returns the statusInfo of aps/Status for customers. */
+        customerStates: function (t) {
+            return {
+                ready: { label: t("Ready"), type: "success", icon: "fa-check" },
+                ending: { label: t("Relationship Ends Soon"), type: "warning", icon: "fa-clock-o" },
+                outdated: { label: t("Consent Outdated"), type: "warning", icon: "fa-exclamation" },
+                missing: { label: t("Consent Missing"), type: "warning", icon: "fa-exclamation" },
+                unknown: { label: t("Consent Not Known"), type: "muted", icon: "fa-question" },
+                refused: { label: t("Access Refused"), type: "danger", icon: "fa-bolt" },
+                none: { label: t("No Relationship"), type: "muted", icon: "fa-minus" }
+            };
+        },
+
+        /* relationship returns the text for a customer's active relationship. */
+        relationship: function (t, customer) {
+            if (!customer.active) {
+                return t("None is active");
+            }
+            if (!customer.endsAt) {
+                return t("Active");
+            }
+            const values = { date: words.date(customer.endsAt) };
+            return customer.autoExtends ? t("Until __date__, then extended automatically", values) : t("Until __date__", values);
+        },
+
+        /* customerConsent returns the text for the application's consent in a customer's directory. */
+        customerConsent: function (t, customer) {
+            if (customer.outdated) {
+                return t("Granted on __date__, with other permissions than now", { date: words.date(customer.consentedAt) });
+            }
+            if (customer.consent === "yes") {
+                return customer.consentedAt ? t("Granted on __date__", { date: words.date(customer.consentedAt) }) : t("Granted");
+            }
+            return customer.consent === "no" ? t("Missing") : t("Not known");
+        },
+
         api: function (t, api) {
             switch (api) {
             case "partnercenter": return t("Partner Center");

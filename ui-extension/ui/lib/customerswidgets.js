@@ -1,0 +1,95 @@
+/*
+ * The widgets of the screen "Customers". It uses only widgets and properties that real packages use, too
+ * (docs/reference/aps-ui.md §2.3). lib/ux1 describes panel.
+ */
+define(["aps/Button", "aps/Output", "aps/Status", "app/lib/failure", "app/lib/words"], function (Button, Output, Status, failures, words) {
+    "use strict";
+
+    const whole = "md-12 xs-12";
+
+    /* lastText returns how the last request for an access token of a customer ended. What a lacking consent means is on the button. */
+    const lastText = function (t, customer) {
+        if (!customer.lastResult) {
+            return t("None yet");
+        }
+        const time = { time: words.time(customer.lastAt) };
+        if (!customer.lastFailure) {
+            return t("Issued on __time__", time);
+        }
+        const params = Object.assign({}, customer.lastFailure.params, { directory: customer.name || customer.directory });
+        const failure = Object.assign({}, customer.lastFailure, { params: params });
+        const explained = customer.lastResult === "customer_consent_missing" ? failures.sentence(t, failure) : failures.messageOf(t, failure);
+        return [t("Refused on __time__.", time), explained].join(" ");
+    };
+
+    /* Columns are sorted by the raw value of their field, whatever the cell shows. */
+    const columns = function (panel, handlers) {
+        const t = panel.t;
+        const column = function (name, field, text) {
+            return { name: name, field: field, sortable: true, renderCell: function (row) { return new Output({ value: text(row) }); } };
+        };
+        return [
+            column(t("Customer"), "name", function (row) { return row.customer.domain ? t("__name__ (__domain__)", { name: row.name, domain: row.customer.domain }) : row.name; }),
+            {
+                name: t("State"),
+                field: "stateText",
+                sortable: true,
+                renderCell: function (row) { return new Status({ statusInfo: words.customerStates(t), status: row.state }); }
+            },
+            column(t("Relationship"), "endsAt", function (row) { return words.relationship(t, row.customer); }),
+            column(t("Consent"), "consent", function (row) { return row.refusal || row.consent; }),
+            column(t("Last Access Token"), "lastAt", function (row) { return lastText(t, row.customer); }),
+            {
+                name: t("Actions"),
+                field: "id",
+                sortable: false,
+                renderCell: function (row) {
+                    const button = new Button({
+                        label: row.removable ? t("Remove") : t("Consent"),
+                        autoBusy: false,
+                        disabled: row.disabled,
+                        onClick: function () { (row.removable ? handlers.remove : handlers.consent)(row); }
+                    });
+                    handlers.drawn(row, button);
+                    return button;
+                }
+            }
+        ];
+    };
+
+    return function (panel, handlers) {
+        const t = panel.t;
+        const output = function (name) { return ["aps/Output", { id: panel.id(name), gridSize: whole, value: "" }]; };
+        const button = function (name, label, properties) {
+            return ["aps/Button", Object.assign({ id: panel.id(name), label: label, autoBusy: false, onClick: handlers[name] }, properties)];
+        };
+        return [
+            ["aps/Output", { id: panel.id("note"), value: "" }],
+            ["aps/Panel", { id: panel.id("listPanel"), title: t("Customers") }, [
+                ["aps/FieldSet", { gridSize: whole }, [
+                    ["aps/Output", {
+                        gridSize: whole,
+                        value: t("These are the customers of the partner account at Microsoft. An access token is issued for a customer once the application has a consent in the customer's directory.")
+                    }],
+                    output("setting"),
+                    output("incomplete")
+                ]],
+                ["aps/FieldSet", { gridSize: whole }, [
+                    button("all", t("Consent for All"), { disabled: true }),
+                    button("stop", t("Stop"), { visible: false }),
+                    button("reload", t("Reload"), { disabled: true }),
+                    output("progress"),
+                    ["aps/TextBox", { id: panel.id("search"), label: t("Search"), gridSize: "md-6 xs-12", value: "", hint: t("Name, domain or ID of the directory") }],
+                    output("count")
+                ]],
+                ["aps/Grid", {
+                    id: panel.id("list"),
+                    noDataText: t("Loading"),
+                    columns: columns(panel, handlers),
+                    rowsPerPage: 25,
+                    pageSizeOptions: [25, 50, 100]
+                }]
+            ]]
+        ];
+    };
+});
