@@ -159,6 +159,24 @@ func TestClassification_ByStatus(t *testing.T) {
 	}
 }
 
+// Microsoft refuses an assertion outside its time (700024): the failure tells by how much our clock differs, in either direction.
+func TestClassification_ClockDifference(t *testing.T) {
+	for date, want := range map[string]string{
+		"Mon, 23 Nov 2026 10:07:00 GMT": "7m",
+		"Mon, 23 Nov 2026 09:20:00 GMT": "40m",
+		"":                              "?",
+		"tomorrow":                      "?",
+	} {
+		h := newHarness(t, func(c *microsoft.Config) { c.Wait = nil })
+		h.route(tokenPath, respond(401, `{"error":"invalid_client","error_codes":[700024]}`, "Date", date))
+		_, err := renew(h, token.Graph)
+		f := failure.From(err)
+		if got := f.Params["skew"]; f.Code != failure.ClockWrong || !strings.HasPrefix(got, want) {
+			t.Errorf("Renew() with the date %q = %s, %q, want %s with %q", date, f.Code, got, failure.ClockWrong, want)
+		}
+	}
+}
+
 func TestEvidence(t *testing.T) {
 	h := newHarness(t)
 	h.route(tokenPath, respond(400, `{"error":"invalid_grant","suberror":"bad_token","error_codes":[700082],"trace_id":"`+traceID+`","correlation_id":"`+correlation+`"}`))

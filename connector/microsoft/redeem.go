@@ -210,7 +210,10 @@ func (c *Client) refused(err error, answer reply, grant grantType) *failure.Erro
 	if _, ok := errors.AsType[*oauth2.RetrieveError](err); ok && !answer.tooLong {
 		f := c.refusalOf(answer).failure(grant)
 		if f.Code == failure.ClockWrong {
-			f.Params = map[string]string{"skew": c.comparison.reference.Last().By.Abs().Round(time.Second).String()}
+			f.Params = map[string]string{"skew": "?"}
+			if skew := c.comparison.reference.Last(); skew.Known {
+				f.Params["skew"] = skew.By.Abs().Round(time.Second).String()
+			}
 		}
 		return f
 	}
