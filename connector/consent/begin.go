@@ -161,10 +161,18 @@ func (s *Service) newConsent(r tenant.Resolved, procedure token.Procedure, life 
 	return c, err
 }
 
-// add stores a new consent with its event and whatever also stores.
+// add stores a new consent with its event and whatever also stores. It returns the failure conflict when the tenant got another
+// owner since r was read.
 func (s *Service) add(ctx context.Context, r tenant.Resolved, c Consent, e audit.Event, also func(context.Context) error) error {
 	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
-		if err := s.closeMisdated(ctx, c); err != nil {
+		now, err := tenant.Resolve(ctx, s.cfg.Store, r.Tenant.ID)
+		if err == nil && now.Tenant.AccountID != r.Tenant.AccountID {
+			err = failure.New(failure.Conflict)
+		}
+		if err == nil {
+			err = s.closeMisdated(ctx, c)
+		}
+		if err != nil {
 			return err
 		}
 		fresh := c

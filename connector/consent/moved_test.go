@@ -30,6 +30,18 @@ func TestMoved_NoConsentOfTheOldOwnerTakesEffect(t *testing.T) {
 	h.checkGrants("", false)
 }
 
+// TestMoved_DuringAnImport moves it while the old owner's token is redeemed: it does not become the new owner's.
+func TestMoved_DuringAnImport(t *testing.T) {
+	h := newHarness(t)
+	h.tokens.exchange = func(token.CodeExchange) error {
+		h.moved()
+		return nil
+	}
+	_, err := h.imports("c4n4ry-refresh")
+	h.checkFailure("Import", err, failure.Conflict)
+	h.checkGrants("", false)
+}
+
 // TestMoved_DuringTheSignIn moves it between Microsoft's answer and the storing of the grant.
 func TestMoved_DuringTheSignIn(t *testing.T) {
 	h := newHarness(t)
