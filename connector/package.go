@@ -13,7 +13,7 @@ import (
 
 type packageCommand struct {
 	Build packageBuild `cmd:"" default:"withargs" help:"Build the package."`
-	Check packageCheck `cmd:"" help:"List what a platform would reject in a package, and advice."`
+	Check packageCheck `cmd:"" help:"List what a platform would refuse in a package, and advice."`
 }
 
 type packageBuild struct {
@@ -55,7 +55,7 @@ type packageCheck struct {
 	File string `arg:"" help:"Package file." type:"existingfile"`
 }
 
-// Run checks a package and fails when a platform would reject it.
+// Run checks a package and fails when a platform would refuse it.
 func (k packageCheck) Run(c *console) error {
 	content, err := os.ReadFile(k.File)
 	if err != nil {
@@ -67,7 +67,7 @@ func (k packageCheck) Run(c *console) error {
 	}
 	switch {
 	case len(pack.Refusals(findings)) > 0:
-		return errors.New("a platform would reject this package")
+		return errors.New("a platform would refuse this package")
 	case len(findings) > 0:
 		_, err = fmt.Fprintln(c.stdout, "a platform accepts", k.File)
 	default:

@@ -81,7 +81,7 @@ func TestPackageCheck_RejectsInvalidPackages(t *testing.T) {
 				t.Fatalf("%s contains no %q to replace", tc.file, tc.old)
 			}
 			files[tc.file] = strings.Replace(files[tc.file], tc.old, tc.new, 1)
-			c.check("package check", c.run("package", "check", c.write("spoiled.zip", packed(t, files))), 1, tc.want, "a platform would reject this package")
+			c.check("package check", c.run("package", "check", c.write("spoiled.zip", packed(t, files))), 1, tc.want, "a platform would refuse this package")
 		})
 	}
 }

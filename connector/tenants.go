@@ -243,6 +243,9 @@ func printStatus(c *console, r tenant.Resolved, st token.Status) error {
 		f := st.Failure.Error()
 		row("reason", fmt.Sprintf("%s (%s)", f.Sentence(), f.Code))
 		row("advice", f.Advice())
+		if m := st.Failure.Microsoft; m != nil && m.Code != "" {
+			row("microsoft", strings.TrimSuffix("code "+m.Code+", correlation ID "+m.CorrelationID, ", correlation ID "))
+		}
 		row("reference", st.Failure.Reference)
 	}
 	row("directory", strings.TrimSpace(st.Directory+" "+bracketed(st.DirectoryID)))

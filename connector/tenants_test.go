@@ -5,6 +5,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"azure-partner-connector/sandbox/world"
 )
 
 // TestTenants_BesideARunningConnector uses the commands for tenants while the connector runs on the same database.
@@ -28,6 +30,12 @@ func TestTenants_BesideARunningConnector(t *testing.T) {
 	d.check("check", run("tenants", "check", d.tenant()), 0, "partnercenter works: yes", "graph works: yes", "arm works: yes")
 	d.hideStored()
 	d.check("renew --all", run("tenants", "renew", "--all", "--pause", "1ms"), 0, "1/1 "+d.tenant()+" renewed", "1 renewed, 0 failed")
+	d.hideStored()
+	d.must(d.world.Microsoft.RefuseUser(world.AlpineAdmin, 53003))
+	d.check("renew, refused by a policy", run("tenants", "renew", d.tenant()), 1, "Conditional Access")
+	d.check("show what Microsoft said", run("tenants", "show", d.tenant()), 0, "(access_blocked)", "code 53003, correlation ID ")
+	d.must(d.world.Microsoft.RefuseUser(world.AlpineAdmin, 0))
+	d.check("renew after the policy", run("tenants", "renew", "--failing", "--pause", "1ms"), 0, "1 renewed, 0 failed")
 	d.hideStored()
 	d.check("renew --failing of none", run("tenants", "renew", "--failing"), 0, "0 renewed, 0 failed")
 

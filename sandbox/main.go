@@ -82,7 +82,7 @@ func welcome(out io.Writer, w *world.World) {
 	for _, a := range world.MicrosoftAccounts() {
 		fmt.Fprintf(out, "    %-32s %s\n", a.UPN, a.About)
 	}
-	fmt.Fprintf(out, "\nThe clock and the faults of Microsoft are at %s/_sim/, metrics at %s/metrics.\nCtrl-C stops the sandbox and deletes its data.\n",
+	fmt.Fprintf(out, "\nThe control API of the simulated Microsoft is described at %s/_sim/, metrics are at %s/metrics.\nCtrl-C stops the sandbox and deletes its data.\n",
 		w.Microsoft.ControlURL(), w.PrivateURL)
 }
 
@@ -111,9 +111,10 @@ The resellers Alpine Cloud and Baltic IT get their subscriptions then. Open the 
     %s
 
 Sign in at the simulated Microsoft with %s and the password %s. Its redirect address is
-%s/callback; -onboarding changes it. The time is the real one. Ctrl-C stops the simulators.
+%s/callback; -onboarding changes it. Its control API is described at %s/_sim/. The time is the real
+one. Ctrl-C stops the simulators.
 `, w.RehearsalConfiguration(), password.Reveal(), application, clientSecret, w.Platform.URL(), w.Platform.URL(), user, w.PanelURL,
-		world.AlpineAdmin, world.Password, w.OnboardingURL)
+		world.AlpineAdmin, world.Password, w.OnboardingURL, w.Microsoft.ControlURL())
 	<-ctx.Done()
 	return w.Close()
 }

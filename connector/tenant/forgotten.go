@@ -30,7 +30,7 @@ func (s *Service) forgotten(ctx context.Context, in Instance) (string, error) {
 	}{{stored.RootID, false}, {in.RootID, true}} {
 		exists, err := s.cfg.Resources.Exists(ctx, stored, root.id)
 		if err != nil {
-			return "", err
+			return "", fmt.Errorf("asking the controller in use about root resource %s (if the platform moved: connector instances accept-controller): %w", root.id, err)
 		}
 		if exists != root.wanted {
 			return "", failure.New(failure.RootExists)

@@ -34,6 +34,7 @@ func TestControl_RefusesInvalidRequests(t *testing.T) {
 		"unknown oddity":    {http.MethodPost, "/_sim/oddities", `{"strange":true}`, 400},
 		"no duration":       {http.MethodPost, "/_sim/clock", `{"advance":"soon"}`, 400},
 		"backwards":         {http.MethodPost, "/_sim/clock", `{"advance":"-1h"}`, 400},
+		"unknown host":      {http.MethodPost, "/_sim/faults", `{"host":"nowhere","status":503}`, 400},
 		"not there":         {http.MethodGet, "/_sim/secrets", "", 404},
 	} {
 		if got := w.control(tc.method, tc.path, tc.body); got.status != tc.want {
@@ -112,6 +113,34 @@ func TestControl_ChangesSettings(t *testing.T) {
 	does(http.MethodPost, "/_sim/users/"+admin+"/mfa", `{"mfa":"none"}`)
 	does(http.MethodPost, "/_sim/users/"+admin+"/revoke", "")
 	w.checkRefused("renewing after the revocation", w.renew(token), 400, "invalid_grant", 50173)
+}
+
+// TestControl_IsDescribed sends every request of the list, with its example, to the control API.
+func TestControl_IsDescribed(t *testing.T) {
+	w := newWorld(t)
+	index := w.control(http.MethodGet, "/_sim/", "")
+	filled := strings.NewReplacer("{$}", "", "{upn}", admin, "{id}", contoso, "{customer}", fabrikam)
+	examples := strings.NewReplacer("5a9d0b0c-0000-4000-8000-000000005a9d", appID,
+		"a1b1e000-0000-4000-8000-00000000a1b1", contoso, "f10bd000-0000-4000-8000-0000000f10bd", fabrikam)
+	for _, c := range microsoft.ControlRequests() {
+		if !strings.Contains(index.raw, c.About) || !strings.Contains(index.raw, c.Body) {
+			t.Errorf("GET /_sim/ = %s, want %s in it", index.raw, c.Request)
+		}
+		method, path, _ := strings.Cut(c.Request, " ")
+		want := http.StatusNoContent
+		if method == http.MethodGet {
+			want = http.StatusOK
+		}
+		if got := w.control(method, filled.Replace(path), examples.Replace(c.Body)); got.status != want {
+			t.Errorf("%s with its example = %d %s, want %d", c.Request, got.status, got.raw, want)
+		}
+	}
+	state := w.control(http.MethodGet, "/_sim/state", "").raw
+	for _, want := range []string{`"requireMFA":true`, `"signInFrequency":"336h0m0s"`} {
+		if !strings.Contains(state, want) {
+			t.Errorf("state = %s, want %s as it was set", state, want)
+		}
+	}
 }
 
 func TestControl_StateHasNoSecrets(t *testing.T) {

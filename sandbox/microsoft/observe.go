@@ -20,27 +20,31 @@ const maxRequests = 10000
 
 // A Request is one entry of the request log. It contains no secrets.
 type Request struct {
-	At        time.Time
-	Host      Host
-	Method    string
-	Path      string
-	Directory string // in the path of the identity platform
+	At        time.Time `json:"at"`
+	Host      Host      `json:"host"`
+	Method    string    `json:"method"`
+	Path      string    `json:"path"`
+	Directory string    `json:"directory,omitempty"` // in the path of the identity platform
 
 	// GrantType, Scope and ClientID are those of a request to the identity platform. In version 1, Scope is the resource.
-	GrantType, Scope, ClientID string
+	GrantType string `json:"grantType,omitempty"`
+	Scope     string `json:"scope,omitempty"`
+	ClientID  string `json:"clientId,omitempty"`
 	// ClientRequestID is the header client-request-id; RequestID and CorrelationID are MS-RequestId and
 	// MS-CorrelationId of Partner Center.
-	ClientRequestID, RequestID, CorrelationID string
-	ValidateMFA                               bool
-	UserAgent                                 string
+	ClientRequestID string `json:"clientRequestId,omitempty"`
+	RequestID       string `json:"requestId,omitempty"`
+	CorrelationID   string `json:"correlationId,omitempty"`
+	ValidateMFA     bool   `json:"validateMFA,omitempty"`
+	UserAgent       string `json:"userAgent,omitempty"`
 
 	// Status is 0 if the connection was closed without an answer.
-	Status    int
-	ErrorCode int // AADSTS code; 0: none
+	Status    int `json:"status"`
+	ErrorCode int `json:"errorCode,omitempty"` // AADSTS code; 0: none
 	// Faulty says that a Fault applied.
-	Faulty bool
+	Faulty bool `json:"faulty,omitempty"`
 	// SecretInURL says that the query contained a secret, which belongs in the body.
-	SecretInURL bool
+	SecretInURL bool `json:"secretInURL,omitempty"`
 }
 
 // A requestLog keeps the latest requests. It is safe for concurrent use.

@@ -127,10 +127,15 @@ func TestDrawer_GermanInTheClassicPanel(t *testing.T) {
 	d.Click(paneltest.Document, "Sandbox")
 	d.WaitPageText("Montag, 23. November 2026")
 	d.WaitPageText("Microsoft ist ausgefallen")
-	p.change(func(p *platform) { p.status = absentStatus() })
+	p.change(func(p *platform) {
+		p.status = absentStatus()
+		p.newcomers = []panel.User{{ID: "u-9", Name: "Nia Neu", Account: "Northwind", AccountID: "a-9", Role: panel.Reseller}}
+	})
 	d.Click(paneltest.Document, "1 Tag später")
 	d.WaitPageText("Die Uhr zeigt jetzt: Dienstag, 24. November 2026")
 	d.State("absent")
+	d.Wait(`Array.from(document.getElementById("user").options).some(one => one.text.includes("Nia Neu"))`)
+	d.Wait(`document.getElementById("user").selectedOptions[0].text.includes("Mara Lind")`)
 }
 
 func TestDrawer_AbsentWithoutControls(t *testing.T) {

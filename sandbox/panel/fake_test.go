@@ -57,6 +57,7 @@ type platform struct {
 type answers struct {
 	status      object
 	events      []object
+	newcomers   []panel.User
 	tenants     []json.RawMessage // of the reseller, as resources
 	parents     []json.RawMessage // of the parent reseller, as resources: its own and the one below
 	apps        []json.RawMessage // of the provider, as resources
@@ -238,11 +239,13 @@ func local(code failure.Code, pairs ...string) object {
 }
 
 func (p *platform) Users(context.Context) ([]panel.User, error) {
-	return []panel.User{
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]panel.User{
 		{ID: resellerID, Name: "Mara Lind", Login: "mara", Account: "Harbour Cloud Resale", AccountID: "a-1", SubscriptionID: "s-1", Role: panel.Reseller},
 		{ID: parentID, Name: "Piet Vos", Login: "piet", Account: "Northern Cloud Group", AccountID: "a-2", SubscriptionID: "s-2", Role: panel.Parent},
 		{ID: providerID, Name: "Olu Adeyemi", Login: "olu", Account: "Larkfield", AccountID: "a-0", Role: panel.Provider},
-	}, nil
+	}, p.newcomers...), nil
 }
 
 func (p *platform) Navigation(_ context.Context, _, plug string) ([]panel.Node, error) {

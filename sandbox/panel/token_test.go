@@ -283,7 +283,7 @@ func TestToken_StatusButtons(t *testing.T) {
 
 	p.change(func(p *platform) { p.refuse["renew"] = fail(failure.GrantRevoked) })
 	d.Press("Renew Now")
-	d.WaitText("Microsoft no longer accepts the refresh token: it was revoked, or the password was changed. Use Update Refresh Token, or send the link of Manual Update. Reference: R7W2-KD5M.")
+	d.WaitText("Microsoft no longer accepts the refresh token: it was revoked, or the password was changed. Use Update Refresh Token, or send the link of Manual Update. Microsoft's code: 50173. Reference: R7W2-KD5M.")
 
 	d.Press("Forget Token")
 	d.WaitText("Nothing is revoked at Microsoft")

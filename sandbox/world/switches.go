@@ -128,15 +128,23 @@ func faultSwitches() []faultSwitch {
 	}
 }
 
+// Switches returns the switches of the drawer, all off.
+func Switches() []panel.Switch {
+	var all []panel.Switch
+	for _, f := range append(platformSwitches(), faultSwitches()...) {
+		all = append(all, panel.Switch{ID: f.id, Label: f.label, About: f.about, OfPlatform: f.set != nil, Momentary: f.do != nil})
+	}
+	return all
+}
+
 // Drawer implements panel.DrawerControls.
 func (w *World) Drawer() panel.Drawer {
 	w.switches.mu.Lock()
 	defer w.switches.mu.Unlock()
 	d := panel.Drawer{Now: w.Clock.Now(), Password: Password}
-	for _, f := range append(platformSwitches(), faultSwitches()...) {
-		d.Switches = append(d.Switches, panel.Switch{
-			ID: f.id, Label: f.label, About: f.about, On: w.switches.on[f.id], OfPlatform: f.set != nil, Momentary: f.do != nil,
-		})
+	for _, one := range Switches() {
+		one.On = w.switches.on[one.ID]
+		d.Switches = append(d.Switches, one)
 	}
 	for _, a := range MicrosoftAccounts() {
 		d.Accounts = append(d.Accounts, panel.SignIn{Name: a.UPN, About: a.About})

@@ -218,7 +218,7 @@ func (c *client) install(ctx context.Context, want version, result *Result) erro
 	if err := c.ensureImported(ctx, want, result); err != nil {
 		return err
 	}
-	c.cfg.Progress("Creating an instance at " + c.cfg.Endpoint)
+	c.cfg.Progress("Creating an instance at " + c.cfg.Endpoint + "; if this takes longer than a minute, the log of the connector says why")
 	root, err := c.create(ctx)
 	if err != nil {
 		return fmt.Errorf("creating the instance: %w", err)

@@ -135,6 +135,10 @@
         drawer.setAvailable(Boolean(session.drawer && session.user));
         options($("panel"), Object.entries(panels), route.panel);
         options($("locale"), Object.entries(locales), route.locale);
+        drawUsers();
+    }
+
+    function drawUsers() {
         options($("user"), session.users.map((u) => [u.id, [u.name, u.account, roleOf(u)].join(" · ")]), session.user && session.user.id);
     }
 
@@ -268,6 +272,10 @@
             }
         };
         [200, 1500, 4000, 8000, 13000].forEach((delay) => setTimeout(reload, delay));
+        call("GET", "session").then((given) => { // a switch may bring a user
+            session.users = given.users;
+            drawUsers();
+        }).catch(showError);
     }
 
     const drawer = window.panelDrawer({ word, call, locale: () => route.locale, changed: worldChanged });
