@@ -26,6 +26,7 @@ type commands struct {
 	Instances  instancesCommand  `cmd:"" help:"Maintain what is stored about the instances."`
 	Tenants    tenantsCommand    `cmd:"" help:"List tenants, show, renew and check their tokens, and delete them."`
 	Customers  customersCommand  `cmd:"" help:"List a partner's customers, and consent for the application in their directories."`
+	Notify     notifyCommand     `cmd:"" help:"Try the channels of notices."`
 	Clients    clientsCommand    `cmd:"" help:"Add, list, rotate and remove clients of the token API."`
 	Import     importCommand     `cmd:"" help:"Make refresh tokens that another program has the grants of tenants, after every check of a consent."`
 	Package    packageCommand    `cmd:"" help:"Build or check the package for the platform."`

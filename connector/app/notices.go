@@ -18,7 +18,7 @@ const noticeTimeout = 30 * time.Second
 
 // newNotices returns the service that pushes changed states to platforms and notifies people.
 func (a *App) newNotices() (*notify.Service, error) {
-	channels, err := a.channels()
+	channels, err := a.services.Channels(a.cfg.Notify, a.now)
 	if err != nil {
 		return nil, err
 	}
@@ -28,12 +28,11 @@ func (a *App) newNotices() (*notify.Service, error) {
 	})
 }
 
-// channels returns the configured notification channels.
-func (a *App) channels() ([]notify.Channel, error) {
+// Channels returns the configured notification channels. now is the clock of their signatures.
+func (s *Services) Channels(cfg config.Notify, now func() time.Time) ([]notify.Channel, error) {
 	var channels []notify.Channel
-	cfg := a.cfg.Notify
 	if cfg.Panel {
-		channels = append(channels, notify.NewPanel(a.services.Store, a.services.platform))
+		channels = append(channels, notify.NewPanel(s.Store, s.platform))
 	}
 	roots, err := httpclient.Roots(cfg.CAFile)
 	if err != nil {
@@ -44,7 +43,7 @@ func (a *App) channels() ([]notify.Channel, error) {
 		if err != nil {
 			return nil, err
 		}
-		hook, err := webhook.New(webhook.Config{URL: cfg.Webhook.URL, Secret: cfg.Webhook.Secret, HTTP: connections, Now: a.now})
+		hook, err := webhook.New(webhook.Config{URL: cfg.Webhook.URL, Secret: cfg.Webhook.Secret, HTTP: connections, Now: now})
 		if err != nil {
 			return nil, err
 		}

@@ -22,6 +22,7 @@ const (
 	Recovery          Kind = "recovery"           // a problem that people were notified of has ended
 	ConsentWaiting    Kind = "consent_waiting"    // a consent waits for its confirmation or its claim code
 	Incident          Kind = "incident"           // something happened that the provider has to know
+	Test              Kind = "test"               // an operator tries the channels
 )
 
 // A Notice is one message to people. It contains no secret.
@@ -72,9 +73,11 @@ const (
 	headRecovered      = "The refresh token of __name__ is in order again."
 	headCredential     = "The __credential__ of the Microsoft application of __name__ ends in __days__ days."
 	headCredentialNow  = "The __credential__ of the Microsoft application of __name__ ends within a day."
+	headTest           = "This is a test of the notices of the Azure Partner connector."
 	headWaiting        = "A consent for the refresh token of __name__ waits for you until __date__."
 
 	lineEnds       = "Without another renewal it ends at __date__."
+	lineTest       = "Somebody asked for it with connector notify test. Notices about refresh tokens arrive in the same way."
 	adviceRecovery = "Nothing needs to be done."
 	adviceRenew    = "Use Renew Now; if that fails, use Update Refresh Token."
 	adviceAdd      = "Unless another credential takes over, add a client secret or certificate to the app registration and enter it in the settings. The refresh token stays valid."
@@ -95,6 +98,8 @@ func (n Notice) headline() string {
 		return headWaiting
 	case Incident:
 		return headIncident
+	case Test:
+		return headTest
 	}
 	if n.Reason != nil && n.Reason.Code == failure.ConsentDisowned {
 		return headDisowned
@@ -120,6 +125,8 @@ func (n Notice) Lines() []string {
 	var lines []string
 	advice := adviceRenew
 	switch n.Kind {
+	case Test:
+		return []string{lineTest, adviceRecovery}
 	case Recovery:
 		advice = adviceRecovery
 	case CredentialWarning:

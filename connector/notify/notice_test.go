@@ -79,6 +79,11 @@ func TestNotice_Texts(t *testing.T) {
 			"A consent of bob@alpine.example is waiting for its authentication code.",
 			"Enter the code that the administrator sent you.",
 		}},
+		"test": {notify.Notice{Kind: notify.Test}, []string{
+			"This is a test of the notices of the Azure Partner connector.",
+			"Somebody asked for it with connector notify test. Notices about refresh tokens arrive in the same way.",
+			"Nothing needs to be done.",
+		}},
 		"credential": {notify.Notice{Kind: notify.CredentialWarning, Credential: tenant.NextCertificateName, Days: 60, Ends: start}, []string{
 			"The next certificate of the Microsoft application of Alpine Cloud ends in 60 days.",
 			"Unless another credential takes over, add a client secret or certificate to the app registration and enter it in the settings. The refresh token stays valid.",

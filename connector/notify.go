@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"azure-partner-connector/connector/app"
+	"azure-partner-connector/connector/config"
+	"azure-partner-connector/connector/notify"
+	"azure-partner-connector/connector/random"
+)
+
+type notifyCommand struct {
+	Test notifyTest `cmd:"" help:"Send a test notice through every configured channel, and say which arrived. The panel shows it to the provider."`
+}
+
+type notifyTest struct {
+	configFile
+	Instance string `help:"The instance whose platform shows it, by its consumer key. Default: the first one of the configuration." placeholder:"KEY"`
+}
+
+// Run sends a test notice.
+func (n notifyTest) Run(c *console) error {
+	services, cfg, err := openServices(c, n.configFile)
+	if err != nil {
+		return err
+	}
+	return errors.Join(n.send(c, services, cfg), services.Close())
+}
+
+func (n notifyTest) send(c *console, services *app.Services, cfg config.Config) error {
+	key := n.Instance
+	if key == "" && len(cfg.Instances) > 0 {
+		key = cfg.Instances[0].Key
+	}
+	if !slices.ContainsFunc(cfg.Instances, func(in config.Instance) bool { return in.Key == key }) {
+		return fmt.Errorf("the configuration has no instance %q", key)
+	}
+	channels, err := services.Channels(cfg.Notify, time.Now)
+	if err != nil {
+		return err
+	}
+	if len(channels) == 0 {
+		return errors.New("notify: no channel is configured, so nobody is notified of anything")
+	}
+	notice := notify.Notice{ID: random.ID(), At: time.Now().UTC(), Kind: notify.Test, InstanceKey: key, Provider: true}
+	failed := 0
+	for _, channel := range channels {
+		if err := channel.Send(c.ctx, notice); err != nil {
+			failed++
+			fmt.Fprintf(c.stdout, "%s: failed: %v\n", channel.Name(), err)
+			continue
+		}
+		fmt.Fprintf(c.stdout, "%s: sent\n", channel.Name())
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d channels failed", failed, len(channels))
+	}
+	return nil
+}
