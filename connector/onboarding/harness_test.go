@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/onboarding"
@@ -46,6 +47,7 @@ type fake struct {
 	browsers  []string
 	locales   []string
 	callbacks []consent.Callback
+	clients   []string // addresses that events of the callbacks name
 	disowned  []string // consents
 }
 
@@ -71,9 +73,10 @@ func (f *fake) Authorize(_ context.Context, link, browser, locale string) (strin
 	return f.authorize(link, browser, locale)
 }
 
-func (f *fake) Complete(_ context.Context, cb consent.Callback) (consent.Outcome, error) {
+func (f *fake) Complete(ctx context.Context, cb consent.Callback) (consent.Outcome, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.clients = append(f.clients, audit.Completed(ctx, start, audit.Event{}).Details["client"])
 	f.callbacks = append(f.callbacks, cb)
 	return f.complete(cb)
 }

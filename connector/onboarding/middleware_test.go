@@ -1,8 +1,10 @@
 package onboarding_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -14,6 +16,7 @@ import (
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/onboarding"
+	"azure-partner-connector/connector/peer"
 )
 
 func TestSecurityHeaders_OfEveryAnswer(t *testing.T) {
@@ -188,6 +191,8 @@ func TestLimit_IdentifiesClients(t *testing.T) {
 		"forged entry in front":      {client{proxy, []string{"1.1.1.1, 198.51.100.1"}}, client{proxy, []string{"2.2.2.2, 198.51.100.1"}}, true},
 		"header in two lines":        {client{proxy, []string{"1.1.1.1", "198.51.100.1"}}, client{proxy, []string{"198.51.100.1"}}, true},
 		"two proxies":                {client{proxy, []string{"198.51.100.1, 10.4.4.4"}}, client{proxy, []string{"198.51.100.1"}}, true},
+		"with ports":                 {client{proxy, []string{"198.51.100.1:17085"}}, client{proxy, []string{"198.51.100.1:17086"}}, true},
+		"two, with ports":            {client{proxy, []string{"198.51.100.1:17085"}}, client{proxy, []string{"198.51.100.2:17085"}}, false},
 		"nonsense behind the proxy":  {client{proxy, []string{"nonsense"}}, client{proxy, nil}, true},
 		"loopback is no proxy":       {client{"127.0.0.1:1", []string{"198.51.100.1"}}, client{"127.0.0.1:1", []string{"198.51.100.2"}}, true},
 		"two unreadable":             {client{"@", nil}, client{"", nil}, true},
@@ -209,6 +214,42 @@ func TestLimit_IdentifiesClients(t *testing.T) {
 			}
 			if got := tc.second.get(handler) == http.StatusTooManyRequests; got != tc.same {
 				t.Errorf("second GET / was refused: %v, want %v", got, tc.same)
+			}
+		})
+	}
+}
+
+// TestRecorded_ClientBehindAProxy: log and audit trail name the same client.
+func TestRecorded_ClientBehindAProxy(t *testing.T) {
+	for name, tc := range map[string]struct {
+		source peer.Source
+		header http.Header
+		want   string
+	}{
+		"with a port":   {"", http.Header{"X-Forwarded-For": {"198.51.100.1:17085"}}, "198.51.100.1"},
+		"IPv6":          {"", http.Header{"X-Forwarded-For": {"[2001:db8::1]:443"}}, "2001:db8::1"},
+		"several lines": {"", http.Header{"X-Forwarded-For": {"1.1.1.1", "198.51.100.1, 10.9.9.9"}}, "198.51.100.1"},
+		"RFC 7239":      {"", http.Header{"Forwarded": {`for="[2001:db8::1]:4711";proto=https`}}, "2001:db8::1"},
+		"X-Real-IP":     {peer.RealIP, http.Header{"X-Real-Ip": {"198.51.100.1"}, "X-Forwarded-For": {"1.1.1.1"}}, "198.51.100.1"},
+		"none of them":  {"", http.Header{"X-Real-Ip": {"198.51.100.1"}}, "10.1.2.3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &fake{complete: func(consent.Callback) (consent.Outcome, error) {
+				return consent.Outcome{}, failure.New(failure.MFAMissing)
+			}}
+			var log bytes.Buffer
+			handler, err := onboarding.New(onboarding.Config{
+				PublicURL: "https://onboarding.example.com", Consents: f, Seal: brokenSeal{}, ClientAddress: tc.source,
+				TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Log: slog.New(slog.NewJSONHandler(&log, nil)),
+			})
+			if err != nil {
+				t.Fatalf("New = %v", err)
+			}
+			r := httptest.NewRequest(http.MethodGet, "/callback?"+granted().Encode(), nil)
+			r.RemoteAddr, r.Header = "10.1.2.3:9", tc.header
+			handler.ServeHTTP(httptest.NewRecorder(), r)
+			if len(f.clients) != 1 || f.clients[0] != tc.want || !strings.Contains(log.String(), `"client":"`+tc.want+`"`) {
+				t.Errorf("events name %q and the log says %s, want %s in both", f.clients, log.String(), tc.want)
 			}
 		})
 	}
