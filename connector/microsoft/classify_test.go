@@ -2,6 +2,8 @@ package microsoft_test
 
 import (
 	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -60,6 +62,8 @@ func table() []struct {
 		{"650056 650057 70011 28000", "invalid_resource", "C", codes{"": failure.PermissionMissing}},
 		{"500011 500014 650052", "invalid_resource", "C", codes{"": failure.ServiceMissing}},
 		{"90002 900021 50194 90038 900382 900432 900439", "invalid_request", "C", codes{"": failure.WrongCloud}},
+		{"50058", "interaction_required", "U", codes{"": failure.SignInRequired}},
+		{"50011 700054", "invalid_request", "X", codes{"": failure.MicrosoftRequest}},
 		{"90009", "invalid_grant", "X", codes{"": failure.MicrosoftRequest}},
 		{"900144 9002313 90014", "invalid_request", "X", codes{"": failure.MicrosoftRequest}},
 		{"90099", "interaction_required", "C", codes{"": failure.PartnerNotAuthorized}},
@@ -86,6 +90,37 @@ func TestClassification_Table(t *testing.T) {
 					t.Errorf("evidence = %+v, want number %s of %s", f.Microsoft, number, row.name)
 				}
 			})
+		}
+	}
+}
+
+// TestClassification_TableIsComplete: the tables of the reference and of the client have no number that the test lacks.
+func TestClassification_TableIsComplete(t *testing.T) {
+	tested := map[string]bool{}
+	for _, row := range table() {
+		for number := range strings.FieldsSeq(row.numbers) {
+			tested[number] = true
+		}
+	}
+	text, err := os.ReadFile("../../docs/reference/microsoft-identity.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n### 3.6 ")
+	section, _, _ = strings.Cut(section, "\n### ")
+	known := microsoft.Numbers()
+	documented := len(known)
+	for line := range strings.Lines(section) {
+		if cells := strings.Split(line, "|"); len(cells) == 6 {
+			known = append(known, regexp.MustCompile(`\b[0-9]{5,7}\b`).FindAllString(cells[1], -1)...)
+		}
+	}
+	if documented = len(known) - documented; documented < 100 {
+		t.Errorf("the reference has %d numbers, want its table read", documented)
+	}
+	for _, number := range known {
+		if !tested[number] {
+			t.Errorf("the number %s is not tested", number)
 		}
 	}
 }

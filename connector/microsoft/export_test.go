@@ -1,6 +1,9 @@
 package microsoft
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // MaxRequestsCounted is how many requests a loop guard counts at once.
 const MaxRequestsCounted = maxRequestsCounted
@@ -18,3 +21,14 @@ func (g LoopGuard) Admit(now time.Time, parts ...string) time.Duration {
 
 // Counted returns how many distinct requests the guard counts.
 func (g LoopGuard) Counted() int { return g.guard.sent.Len() }
+
+// Numbers returns the AADSTS numbers that have a meaning of their own, and the ends of families.
+func Numbers() (all []string) {
+	for number := range numbers {
+		all = append(all, strconv.Itoa(number))
+	}
+	for _, family := range families {
+		all = append(all, strconv.Itoa(family.first), strconv.Itoa(family.last))
+	}
+	return all
+}
