@@ -228,6 +228,29 @@ func TestController_FiltersTypes(t *testing.T) {
 	}
 }
 
+// Production clients list resources by these functions, also without the version of a type.
+func TestController_FiltersResources(t *testing.T) {
+	p, _, made := installed(t)
+	north, _ := reseller(t, p, "North", "")
+	id := newTenant(t, p, north)
+	asRoot := map[string]string{"APS-Resource-ID": made.RootID}
+	for query, want := range map[string]int{
+		"implementing(http://parallels.com/aps/types/pa/account),in(type,(RESELLER,CLIENT))": 1,
+		"implementing(http://parallels.com/aps/types/pa/account),in(type,(RESELLER,ADMIN))":  2,
+		"implementing(http://parallels.com/aps/types/pa/account),out(type,(RESELLER,ADMIN))": 0,
+		"implementing(http://parallels.com/aps/types/pa/account/2)":                          0,
+		"implementing(http://aps-standard.org/types/core/suspendable),eq(aps.id," + id + ")": 1,
+		"composing(" + tenantType + "),eq(aps.id," + id + ")":                                1,
+		"composing(http://aps-standard.org/types/core/resource/1.0),eq(aps.id," + id + ")":   0,
+	} {
+		status, _, body := request(t, p, "GET", "/aps/2/resources?"+query, "", asRoot, key, sharedSecret)
+		var list []apsResource
+		if err := json.Unmarshal([]byte(body), &list); status != 200 || err != nil || len(list) != want {
+			t.Errorf("GET /aps/2/resources?%s = %d %s, want %d resources", query, status, body, want)
+		}
+	}
+}
+
 // CloudBlue's own client sends the same signed bytes again after a 400.
 func TestController_AcceptsNonceAgainAfter400(t *testing.T) {
 	p, _, _ := installed(t)
