@@ -3,7 +3,7 @@
 // tests run against it; nothing in production imports it.
 //
 // It is strict: it refuses what Microsoft refuses, with Microsoft's error codes and formats. The facts and the numbers
-// S1 to S36 in comments and tests come from docs/reference/microsoft-identity.md §8.2. Time comes only from Config.Now,
+// S1 to S37 in comments and tests come from docs/reference/microsoft-identity.md §8.2. Time comes only from Config.Now,
 // so that a test can let ninety days pass. The texts are not Microsoft's.
 //
 // A test seeds directories, users and applications, goes through the pages with SignIn (without a browser), and changes

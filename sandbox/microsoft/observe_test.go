@@ -54,9 +54,9 @@ func TestS24_RequestLogHasNoSecrets(t *testing.T) {
 	}
 }
 
-// TestPages_CutTheOpenerOff checks that the pages send what Microsoft's send: a window that opened them cannot look at it any
+// TestS37_PagesCutTheOpenerOff checks that the pages send what Microsoft's send: a window that opened them cannot look at it any
 // more (docs/reference/microsoft-identity.md §9).
-func TestPages_CutTheOpenerOff(t *testing.T) {
+func TestS37_PagesCutTheOpenerOff(t *testing.T) {
 	w := newWorld(t)
 	if status, header, _ := w.openPage(w.browser(), w.authorizeURL()); status != http.StatusOK || header.Get("Cross-Origin-Opener-Policy") != "same-origin" {
 		t.Errorf("the sign-in page = %d with the policy %q, want 200 with same-origin", status, header.Get("Cross-Origin-Opener-Policy"))
