@@ -65,7 +65,7 @@ func (s *Service) doubtTenants(ctx context.Context, key string, by audit.Actor) 
 // Recognize records that the platform has a tenant. It writes nothing, and no event, when nobody doubted that.
 func (s *Service) Recognize(ctx context.Context, instanceKey, id string, by audit.Actor) (Tenant, error) {
 	var t Tenant
-	err := s.cfg.Store.Transact(ctx, func(ctx context.Context) (err error) {
+	err := transact(ctx, s.cfg.Store, func(ctx context.Context) (err error) {
 		if t, err = s.Tenant(ctx, instanceKey, id); err != nil || t.UnknownAt.IsZero() {
 			return err
 		}

@@ -18,7 +18,7 @@ func (s *Service) Link(ctx context.Context, instanceKey, id, before, accountID s
 		return Tenant{}, err
 	}
 	var t Tenant
-	err := s.cfg.Store.Transact(ctx, func(ctx context.Context) (err error) {
+	err := transact(ctx, s.cfg.Store, func(ctx context.Context) (err error) {
 		if t, err = s.Tenant(ctx, instanceKey, id); err != nil {
 			return err
 		}
@@ -82,7 +82,7 @@ func (s *Service) MayMove(ctx context.Context, t Tenant) error {
 // nothing.
 func (s *Service) Unlink(ctx context.Context, instanceKey, id, accountID string, by audit.Actor) (Tenant, error) {
 	var t Tenant
-	err := s.cfg.Store.Transact(ctx, func(ctx context.Context) (err error) {
+	err := transact(ctx, s.cfg.Store, func(ctx context.Context) (err error) {
 		if t, err = s.Tenant(ctx, instanceKey, id); err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func (s *Service) LinkSubscription(ctx context.Context, instanceKey, id, subscri
 		return Tenant{}, err
 	}
 	var t Tenant
-	err := s.cfg.Store.Transact(ctx, func(ctx context.Context) (err error) {
+	err := transact(ctx, s.cfg.Store, func(ctx context.Context) (err error) {
 		if t, err = s.Tenant(ctx, instanceKey, id); err != nil || t.SubscriptionID == subscriptionID {
 			return err
 		}
@@ -113,7 +113,7 @@ func (s *Service) LinkSubscription(ctx context.Context, instanceKey, id, subscri
 
 // Watched records that the platform reports the changes of the tenant's account.
 func (s *Service) Watched(ctx context.Context, instanceKey, id, accountID string, by audit.Actor) error {
-	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+	return transact(ctx, s.cfg.Store, func(ctx context.Context) error {
 		t, err := s.Tenant(ctx, instanceKey, id)
 		if err != nil || t.AccountID != accountID || t.WatchedAccountID == accountID {
 			return err

@@ -12,7 +12,7 @@ import (
 // Remove deletes an instance's tenants and secrets, and marks the instance as removed. Removing an instance that does not
 // exist is no error (docs/reference/aps-protocol.md §1.7).
 func Remove(ctx context.Context, st Store, now time.Time, key string, by audit.Actor) error {
-	return st.Transact(ctx, func(ctx context.Context) error {
+	return transact(ctx, st, func(ctx context.Context) error {
 		in, err := st.Instance(ctx, key)
 		if errors.Is(err, ErrNotFound) || err == nil && !in.RemovedAt.IsZero() {
 			return nil
@@ -41,7 +41,7 @@ func Remove(ctx context.Context, st Store, now time.Time, key string, by audit.A
 
 // RemoveTenant deletes a tenant of an instance and its secrets. Deleting a tenant that does not exist is no error.
 func RemoveTenant(ctx context.Context, st Store, now time.Time, instanceKey, id string, by audit.Actor) error {
-	return st.Transact(ctx, func(ctx context.Context) error {
+	return transact(ctx, st, func(ctx context.Context) error {
 		t, err := st.Tenant(ctx, id)
 		if errors.Is(err, ErrNotFound) || err == nil && t.InstanceKey != instanceKey {
 			return nil

@@ -13,7 +13,7 @@ import (
 // Rename stores the current names of a tenant's company and marketplace. An empty name is not known and changes nothing. It
 // writes nothing, and no event, when both names are stored already.
 func (s *Service) Rename(ctx context.Context, instanceKey, id, name, marketplace string, by audit.Actor) error {
-	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+	return transact(ctx, s.cfg.Store, func(ctx context.Context) error {
 		t, err := s.cfg.Store.Tenant(ctx, id)
 		if errors.Is(err, ErrNotFound) || err == nil && t.InstanceKey != instanceKey {
 			return failure.New(failure.NotFound)

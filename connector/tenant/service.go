@@ -99,7 +99,7 @@ func (s *Service) Install(ctx context.Context, in Instance, by audit.Actor) (Ins
 		return Instance{}, err
 	}
 	var stored Instance
-	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+	err = transact(ctx, s.cfg.Store, func(ctx context.Context) error {
 		var replaced map[string]string // details of the event, when another root takes the place of the stored one
 		stored, err = s.cfg.Store.Instance(ctx, in.Key)
 		switch {
@@ -118,11 +118,12 @@ func (s *Service) Install(ctx context.Context, in Instance, by audit.Actor) (Ins
 		case !stored.RemovedAt.IsZero():
 			stored.CreatedAt, stored.Altered = s.cfg.Now(), false // nothing of the removed instance remains
 		}
-		settings.Application.keep(stored.Settings.Application)
+		kept := settings
+		kept.Application.keep(stored.Settings.Application)
 		if stored.RootID == "" || !stored.RemovedAt.IsZero() { // a repeated call must not move the instance: nothing signs its headers
 			stored.ID, stored.RootID, stored.ControllerURI, stored.NamedController = in.ID, in.RootID, in.ControllerURI, ""
 		}
-		stored.PackageVersion, stored.Settings, stored.RemovedAt = in.PackageVersion, settings, time.Time{}
+		stored.PackageVersion, stored.Settings, stored.RemovedAt = in.PackageVersion, kept, time.Time{}
 		return s.saveInstance(ctx, &stored, audit.InstanceInstalled, by, replaced)
 	})
 	return stored, err
@@ -145,7 +146,7 @@ func (s *Service) change(ctx context.Context, key string, action audit.Action, b
 		return Instance{}, err
 	}
 	var in Instance
-	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+	err = transact(ctx, s.cfg.Store, func(ctx context.Context) error {
 		if in, err = s.Instance(ctx, key); err != nil {
 			return err
 		}
@@ -201,6 +202,21 @@ func (s *Service) saveInstance(ctx context.Context, in *Instance, action audit.A
 
 func (s *Service) append(ctx context.Context, e audit.Event) error {
 	return audit.Append(ctx, s.cfg.Store, s.cfg.Now(), e)
+}
+
+// maxAttempts is how often a change is attempted while others change the same row.
+const maxAttempts = 20
+
+// transact runs fn, which reads what it changes, in a transaction, and again when somebody else changed the same row meanwhile. The
+// platform sends hooks about one tenant at the same moment, and takes the failure conflict for final.
+func transact(ctx context.Context, st Store, fn func(ctx context.Context) error) error {
+	var err error
+	for range maxAttempts {
+		if err = st.Transact(ctx, fn); !errors.Is(err, ErrChanged) || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
 }
 
 func translated(err error, doing string) error {

@@ -58,7 +58,7 @@ func (s *Service) put(ctx context.Context, r Resolved, t Tenant, action audit.Ac
 		}
 	}
 	// The tenant is new, or it was changed or removed since it was read.
-	err = s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
+	err = transact(ctx, s.cfg.Store, func(ctx context.Context) error {
 		stored, err = s.cfg.Store.Tenant(ctx, t.ID)
 		switch {
 		case errors.Is(err, ErrNotFound) && known:
@@ -149,7 +149,7 @@ func (s *Service) directoryID(ctx context.Context, cloud, directory string) (str
 // is stored already.
 func (s *Service) Suspend(ctx context.Context, instanceKey, id string, suspended bool, by audit.Actor) (Tenant, error) {
 	var t Tenant
-	err := s.cfg.Store.Transact(ctx, func(ctx context.Context) (err error) {
+	err := transact(ctx, s.cfg.Store, func(ctx context.Context) (err error) {
 		if t, err = s.Tenant(ctx, instanceKey, id); err != nil {
 			return err
 		}
