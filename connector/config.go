@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"go.yaml.in/yaml/v3"
 
@@ -81,6 +82,9 @@ func checkDatabase(c *console, cfg config.Config, keyring *seal.Keyring) error {
 		return err
 	case errors.Is(err, sqldb.ErrNoSchema):
 		_, err = fmt.Fprintln(c.stdout, "the database is empty; it will belong to these keys")
+		return errors.Join(err, strongSecrets(cfg))
+	case cfg.Database.Driver == config.SQLite && errors.Is(unreachable, fs.ErrNotExist):
+		_, err = fmt.Fprintln(c.stdout, "there is no database yet; the first start creates it, and it will belong to these keys")
 		return errors.Join(err, strongSecrets(cfg))
 	case unreachable != nil || err != nil:
 		_, err = fmt.Fprintln(c.stdout, "whether the keys belong to the database was not checked:", errors.Join(unreachable, err))
