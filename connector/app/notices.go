@@ -23,7 +23,7 @@ func (a *App) newNotices() (*notify.Service, error) {
 		return nil, err
 	}
 	return notify.New(notify.Config{
-		Store: a.services.Store, Statuses: a.services.Tokens, Platform: a.services.platform, Properties: token.Status.Properties, Channels: channels,
+		Store: a.services.Store, Statuses: a.services.Tokens, Relationships: a.services.Tokens, Platform: a.services.platform, Properties: token.Status.Properties, Channels: channels,
 		Now: a.now, Skew: a.clock.skew, Observe: a.noticeObserver(), Log: a.component("notify"),
 	})
 }

@@ -60,14 +60,16 @@ const (
 	CallForwarded      Action = "call.forwarded"     // the egress added an access token to a client's call
 	CustomerConsented  Action = "customer.consented" // an application consent in a customer directory was made, or refused
 	CustomerWithdrawn  Action = "customer.withdrawn"
-	ClientAdded        Action = "client.added"
-	ClientRemoved      Action = "client.removed"
-	ClientKeyAdded     Action = "client.key_added"
-	ClientKeyRemoved   Action = "client.key_removed"
-	ClientRefused      Action = "client.refused"     // a client of the token API asked for what it may not have, or sent nonsense
-	LimitReached       Action = "limit.reached"      // too many requests within a minute; only the first refusal
-	IntegrityViolated  Action = "integrity.violated" // a row was changed by somebody without our keys
-	IntegrityAccepted  Action = "integrity.accepted"
+	// RelationshipsEnding is for relationships with customers that end soon, of which people were warned.
+	RelationshipsEnding Action = "customer.relationships_ending"
+	ClientAdded         Action = "client.added"
+	ClientRemoved       Action = "client.removed"
+	ClientKeyAdded      Action = "client.key_added"
+	ClientKeyRemoved    Action = "client.key_removed"
+	ClientRefused       Action = "client.refused"     // a client of the token API asked for what it may not have, or sent nonsense
+	LimitReached        Action = "limit.reached"      // too many requests within a minute; only the first refusal
+	IntegrityViolated   Action = "integrity.violated" // a row was changed by somebody without our keys
+	IntegrityAccepted   Action = "integrity.accepted"
 )
 
 // An ActorKind is the kind of an actor.

@@ -26,6 +26,14 @@ func TestState_Fits(t *testing.T) {
 		Pushed: text(1000), Push: notify.Retry{Attempts: 1, NotBefore: now}, Trouble: text(length.Code), FailingSince: now,
 		Expiry: notify.Countdown{Ends: now, Notified: 30}, Credential: notify.Countdown{Ends: now, Notified: 30},
 	}
+	state.Relationships = map[string]notify.WarnedRelationship{}
+	for range notify.MaxRelationships {
+		state.Relationships[random.ID()] = notify.WarnedRelationship{Ends: now, Notified: 30}
+	}
+	var customers []notify.CustomerEnd
+	for range notify.MaxNamed {
+		customers = append(customers, notify.CustomerEnd{Directory: random.ID(), Name: text(notify.MaxName), Ends: now})
+	}
 	for range notify.MaxOutbox {
 		state.Outbox = append(state.Outbox, notify.Delivery{
 			Channel: text(length.ID), Retry: notify.Retry{Attempts: 9, NotBefore: now},
@@ -33,6 +41,7 @@ func TestState_Fits(t *testing.T) {
 				ID: random.ID(), At: now, Kind: notify.CredentialWarning, InstanceKey: text(length.Key), TenantID: text(length.ID),
 				Name: text(length.Name), Marketplace: text(length.Name), AccountID: text(length.ForeignID), State: token.StateRenewalFailing,
 				Reason: failure.NewRecord(failure.WithReference(t.Context(), text(length.ID)), reason), Ends: now, Days: 90,
+				Customers: customers, Count: 5000,
 			},
 		})
 	}

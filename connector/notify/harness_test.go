@@ -44,6 +44,9 @@ type harness struct {
 	status  token.Status
 	pushed  []map[string]any
 	refused error // the error of PushTenant
+	ends    []token.RelationshipEnd
+	unread  error // the error of RelationshipEnds
+	reads   int   // of RelationshipEnds
 }
 
 // A channel records what it sends.
@@ -111,7 +114,7 @@ func newHarness(t *testing.T, st *store.Store) *harness {
 func (h *harness) replica(channels ...notify.Channel) *notify.Service {
 	h.Helper()
 	s, err := notify.New(notify.Config{
-		Store: h.store, Statuses: h, Platform: h, Channels: channels, Now: h.now,
+		Store: h.store, Statuses: h, Relationships: h, Platform: h, Channels: channels, Now: h.now,
 		Properties: func(s token.Status) map[string]any { return map[string]any{"tokenStatus": string(s.State)} },
 	})
 	h.must(err)
@@ -158,6 +161,14 @@ func (h *harness) Status(context.Context, tenant.Resolved) (token.Status, error)
 		s.State, s.Failure = token.StateExpiring, &failure.Record{Code: failure.GrantExpiring}
 	}
 	return s, nil
+}
+
+// RelationshipEnds implements notify.Relationships.
+func (h *harness) RelationshipEnds(context.Context, tenant.Resolved) ([]token.RelationshipEnd, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reads++
+	return h.ends, h.unread
 }
 
 // PushTenant implements notify.Platform.

@@ -23,6 +23,8 @@ const (
 	ConsentWaiting    Kind = "consent_waiting"    // a consent waits for its confirmation or its claim code
 	Incident          Kind = "incident"           // something happened that the provider has to know
 	Test              Kind = "test"               // an operator tries the channels
+	// RelationshipWarning is for relationships with customers that end soon.
+	RelationshipWarning Kind = "relationship_warning"
 )
 
 // A Notice is one message to people. It contains no secret.
@@ -47,6 +49,9 @@ type Notice struct {
 	Days   int             `json:"days,omitempty"`   // until Ends, rounded up
 	// Credential is the name of the credential in its warning: applicationSecret and so on.
 	Credential string `json:"credential,omitempty"`
+	// Customers are those whose relationships end soon, the first to end first, in a RelationshipWarning; Count counts them all.
+	Customers []CustomerEnd `json:"customers,omitempty"`
+	Count     int           `json:"count,omitempty"`
 }
 
 // daysUntil returns the days from now to ends, 0 when ends is zero or has passed. It rounds up, so that a warning that is sent
@@ -76,6 +81,12 @@ const (
 	headTest           = "This is a test of the notices of the Azure Partner connector."
 	headWaiting        = "A consent for the refresh token of __name__ waits for you until __date__."
 
+	headRelationships = "Relationships (GDAP) of __name__ with customers end soon: __count__."
+
+	lineCustomer = "__customer__: until __date__."
+	lineMore     = "Further customers: __more__."
+	adviceExtend = "Renew these relationships in Partner Center, or let them extend themselves. When one has ended, access tokens for its customer are refused."
+
 	lineEnds       = "Without another renewal it ends at __date__."
 	lineTest       = "Somebody asked for it with connector notify test. Notices about refresh tokens arrive in the same way."
 	adviceRecovery = "Nothing needs to be done."
@@ -100,6 +111,8 @@ func (n Notice) headline() string {
 		return headIncident
 	case Test:
 		return headTest
+	case RelationshipWarning:
+		return headRelationships
 	}
 	if n.Reason != nil && n.Reason.Code == failure.ConsentDisowned {
 		return headDisowned
@@ -127,6 +140,8 @@ func (n Notice) Lines() []string {
 	switch n.Kind {
 	case Test:
 		return []string{lineTest, adviceRecovery}
+	case RelationshipWarning:
+		return n.relationshipLines()
 	case Recovery:
 		advice = adviceRecovery
 	case CredentialWarning:
@@ -144,10 +159,24 @@ func (n Notice) Lines() []string {
 	return append(lines, advice)
 }
 
+// relationshipLines returns a line for each named customer, how many others there are, and the advice.
+func (n Notice) relationshipLines() []string {
+	var lines []string
+	for _, c := range n.Customers {
+		lines = append(lines, failure.Fill(lineCustomer, map[string]string{"customer": c.Name, "date": shownTime(c.Ends)}))
+	}
+	if more := n.Count - len(n.Customers); more > 0 {
+		lines = append(lines, failure.Fill(lineMore, map[string]string{"more": strconv.Itoa(more)}))
+	}
+	return append(lines, adviceExtend)
+}
+
+func shownTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
 func (n Notice) params() map[string]string {
 	return map[string]string{
 		"credential": cmp.Or(credentialNames()[n.Credential], "last credential"),
-		"name":       n.Name, "account": cmp.Or(n.AccountID, "?"), "days": strconv.Itoa(n.Days), "date": n.Ends.UTC().Format("2006-01-02 15:04 UTC"),
+		"name":       n.Name, "account": cmp.Or(n.AccountID, "?"), "days": strconv.Itoa(n.Days), "date": shownTime(n.Ends), "count": strconv.Itoa(n.Count),
 	}
 }
 

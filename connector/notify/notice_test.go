@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -88,6 +89,15 @@ func TestNotice_Texts(t *testing.T) {
 			"The next certificate of the Microsoft application of Alpine Cloud ends in 60 days.",
 			"Unless another credential takes over, add a client secret or certificate to the app registration and enter it in the settings. The refresh token stays valid.",
 		}},
+		"relationships": {notify.Notice{Kind: notify.RelationshipWarning, State: token.StateActive, Days: 31, Ends: start, Count: 3, Customers: []notify.CustomerEnd{
+			{Name: "Fjord Foods", Ends: start}, {Name: "Birch Timber", Ends: start.Add(time.Hour)},
+		}}, []string{
+			"Relationships (GDAP) of Alpine Cloud with customers end soon: 3.",
+			"Fjord Foods: until 2026-11-23 08:00 UTC.",
+			"Birch Timber: until 2026-11-23 09:00 UTC.",
+			"Further customers: 1.",
+			"Renew these relationships in Partner Center, or let them extend themselves. When one has ended, access tokens for its customer are refused.",
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.notice.Name = "Alpine Cloud"
@@ -100,7 +110,7 @@ func TestNotice_Texts(t *testing.T) {
 }
 
 func TestNotice_FillsAllPlaceholders(t *testing.T) {
-	for _, kind := range []notify.Kind{notify.Alarm, notify.ExpiryWarning, notify.CredentialWarning, notify.Recovery, notify.ConsentWaiting} {
+	for _, kind := range []notify.Kind{notify.Alarm, notify.ExpiryWarning, notify.CredentialWarning, notify.Recovery, notify.ConsentWaiting, notify.RelationshipWarning} {
 		for _, state := range token.States() {
 			for _, days := range []int{0, 1, 30} {
 				n := notify.Notice{Kind: kind, State: state, Days: days, Ends: start, Name: "Alpine Cloud"}

@@ -42,7 +42,10 @@ type Announcement struct {
 // Store keeps announcements. Every event of a tenant or instance makes its subject due, in the transaction of the event.
 // Methods are safe for concurrent use, in one process and across replicas.
 type Store interface {
+	// Transact runs fn in one transaction, which the methods join that get its context.
 	Transact(ctx context.Context, fn func(ctx context.Context) error) error
+	AppendEvent(ctx context.Context, e audit.Event) error
+
 	Instance(ctx context.Context, key string) (tenant.Instance, error)
 	Tenant(ctx context.Context, id string) (tenant.Tenant, error)
 	// InstanceEvents returns the events of an instance itself, not of its tenants, with one of the actions that happened after

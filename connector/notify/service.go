@@ -23,6 +23,9 @@ type Config struct {
 	Statuses Statuses // required
 	Platform Platform // required
 
+	// Relationships tells when relationships with customers end. Default: nobody is warned of that.
+	Relationships Relationships
+
 	// Properties returns the properties that show a status on the platform. Required.
 	Properties func(token.Status) map[string]any
 

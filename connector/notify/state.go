@@ -48,6 +48,11 @@ type State struct {
 	Credentials map[string]Countdown `json:"credentials,omitempty"`
 	Credential  Countdown            `json:"credential,omitzero"`
 
+	// Relationships are the last warnings before relationships with customers end, by the customer's directory. RelationshipsAt is
+	// when the relationships are read next; zero: at once.
+	Relationships   map[string]relationshipWarning `json:"relationships,omitempty"`
+	RelationshipsAt time.Time                      `json:"relationshipsAt,omitzero"`
+
 	// Waiting are the consents that wait and that people were notified of.
 	Waiting []string `json:"waiting,omitempty"`
 	// Incidents are the IDs of the events among the last ones that people were notified of.
@@ -251,7 +256,7 @@ func (s *State) alarm(status token.Status, now time.Time) (change, bool) {
 
 // next returns when the subject must be processed again even without an event; zero when that is not necessary.
 func (s *State) next(status token.Status, ownCredential bool, now time.Time) time.Time {
-	moments := []time.Time{status.ExpiresAt}
+	moments := []time.Time{status.ExpiresAt, s.RelationshipsAt}
 	moments = append(moments, warningTimes(status.ExpiresAt, expiryDays())...)
 	if ownCredential {
 		moments = append(moments, credentialTimes(status.Credentials)...)

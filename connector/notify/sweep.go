@@ -113,7 +113,8 @@ func (s *Service) processTenant(ctx context.Context, a *Announcement) (time.Time
 	if err != nil {
 		return time.Time{}, err
 	}
-	status, err := s.cfg.Statuses.Status(ctx, tenant.Resolved{Tenant: t, Instance: in})
+	resolved := tenant.Resolved{Tenant: t, Instance: in}
+	status, err := s.cfg.Statuses.Status(ctx, resolved)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -129,6 +130,9 @@ func (s *Service) processTenant(ctx context.Context, a *Announcement) (time.Time
 		return time.Time{}, err
 	}
 	if err := s.deliver(ctx, a); err != nil {
+		return time.Time{}, err
+	}
+	if err := s.warnOfRelationships(ctx, a, resolved, status, about); err != nil {
 		return time.Time{}, err
 	}
 	return a.State.next(status, ownCredential, now), nil

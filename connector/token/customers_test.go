@@ -248,3 +248,36 @@ func TestConsentCustomer_EndsCachedRefusals(t *testing.T) {
 	}
 	h.checkCustomer(token.No, string(failure.CustomerConsentMissing))
 }
+
+// TestRelationshipEnds leaves out customers with a relationship that extends itself, and those without an active one.
+func TestRelationshipEnds(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, openStore(t))
+	if _, err := h.tokens.RelationshipEnds(t.Context(), h.resolved()); !failure.Is(err, failure.GrantAbsent) {
+		t.Errorf("RelationshipEnds() without a token = %v, want %s", err, failure.GrantAbsent)
+	}
+	h.consent(tenantID)
+	at := func(days int) time.Time { return h.now().AddDate(0, 0, days) }
+	h.microsoft.relationships = func() ([]token.Relationship, error) {
+		return []token.Relationship{
+			{ID: "1", DirectoryID: "d-later", CustomerName: "Later", Active: true, EndsAt: at(5)},
+			{ID: "2", DirectoryID: "d-later", CustomerName: "Later", Active: true, EndsAt: at(9)},
+			{ID: "3", DirectoryID: "d-later", CustomerName: "Later", EndsAt: at(90)}, // ended by the customer
+			{ID: "4", DirectoryID: "d-extended", Active: true, EndsAt: at(2)},
+			{ID: "5", DirectoryID: "d-extended", Active: true, EndsAt: at(1), AutoExtends: true},
+			{ID: "6", DirectoryID: "d-ended", EndsAt: at(3)},
+			{ID: "7", DirectoryID: "d-untold", Active: true},
+			{ID: "8", DirectoryID: "d-first", Name: "Azure", Active: true, EndsAt: at(1)},
+		}, nil
+	}
+	got, err := h.tokens.RelationshipEnds(t.Context(), h.resolved())
+	h.must(err)
+	want := []token.RelationshipEnd{{DirectoryID: "d-first", Name: "Azure", EndsAt: at(1)}, {DirectoryID: "d-later", Name: "Later", EndsAt: at(9)}}
+	if !slices.Equal(got, want) {
+		t.Errorf("RelationshipEnds() = %+v, want %+v", got, want)
+	}
+	h.microsoft.relationships = func() ([]token.Relationship, error) { return nil, failure.New(failure.MicrosoftUnavailable) }
+	if _, err := h.tokens.RelationshipEnds(t.Context(), h.resolved()); !failure.Is(err, failure.MicrosoftUnavailable) {
+		t.Errorf("RelationshipEnds() while Microsoft is down = %v, want %s", err, failure.MicrosoftUnavailable)
+	}
+}

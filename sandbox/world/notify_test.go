@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"azure-partner-connector/sandbox/browser"
+	"azure-partner-connector/sandbox/microsoft"
 	"azure-partner-connector/sandbox/platform"
 	"azure-partner-connector/sandbox/world"
 )
@@ -105,6 +106,31 @@ func TestNotices_SurviveARestart(t *testing.T) {
 	check(t, s.Restart(t.Context()))
 	s.Clock.Advance(60 * 24 * time.Hour)
 	s.checkShown(2, "ready", "The refresh token of Alpine Cloud expires in 30 days.")
+}
+
+// TestNotices_RelationshipsEnd warns the reseller of a relationship that ends, which the connector reads from the simulated Graph, once.
+func TestNotices_RelationshipsEnd(t *testing.T) {
+	s := newScenario(t)
+	installed, err := s.Register(t.Context(), nil)
+	check(t, err)
+	check(t, s.Platform.Configure(t.Context(), "", installed.RootID, map[string]any{"customerDirectories": "listed"}))
+	check(t, s.Microsoft.SetRelationship(microsoft.Relationship{Partner: world.AlpineDirectory, Customer: world.FjordDirectory, EndsAt: s.Clock.Now().Add(33 * 24 * time.Hour)}))
+	s.consent()
+	s.pushed("active")
+	if got := s.shown(); len(got) != 0 {
+		t.Fatalf("the panel shows %+v, want nothing 33 days before", got)
+	}
+	s.Clock.Advance(3 * 24 * time.Hour)
+	s.checkShown(1, "ready", "Relationships (GDAP) of Alpine Cloud with customers end soon: 1.")
+	if details := s.shown()[0].Details; !strings.Contains(details.Message, "Fjord Foods: until ") {
+		t.Errorf("the details are %q, want the customer and the end", details.Message)
+	}
+	check(t, s.Restart(t.Context()))
+	s.Clock.Advance(24 * 24 * time.Hour)
+	s.checkShown(2, "ready", "Relationships (GDAP) of Alpine Cloud with customers end soon: 1.")
+	if history := s.As(t.Context(), world.Rita, http.MethodGet, s.tenant(), "history", nil); strings.Count(string(history.Body), "customer.relationships_ending") != 2 {
+		t.Errorf("the history is %s, want both warnings", history.Body)
+	}
 }
 
 // TestNotices_InstanceCredential: in a new sandbox the credential expires after a year.

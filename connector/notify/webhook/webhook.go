@@ -100,6 +100,10 @@ type data struct {
 	Ends      *time.Time        `json:"ends,omitempty"`
 	Days      int               `json:"days"` // until ends
 
+	// Customers are the first of those whose relationships end, Count is the number of all of them.
+	Customers []notify.CustomerEnd `json:"customers,omitempty"`
+	Count     int                  `json:"count,omitempty"`
+
 	Headline string   `json:"headline"`
 	Lines    []string `json:"lines"`
 }
@@ -107,7 +111,7 @@ type data struct {
 func payloadOf(n notify.Notice) payload {
 	d := data{
 		Instance: n.InstanceKey, Tenant: n.TenantID, Name: n.Name, Marketplace: n.Marketplace, Account: n.AccountID,
-		State: string(n.State), Days: n.Days, Headline: n.Headline(), Lines: n.Lines(),
+		State: string(n.State), Days: n.Days, Customers: n.Customers, Count: n.Count, Headline: n.Headline(), Lines: n.Lines(),
 	}
 	if n.Reason != nil {
 		d.Code, d.Params, d.Reference = string(n.Reason.Code), n.Reason.Params, n.Reason.Reference

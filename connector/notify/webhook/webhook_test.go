@@ -159,3 +159,24 @@ func checkBody(t *testing.T, body []byte) {
 		t.Errorf("Send() sent (-want +got):\n%s", diff)
 	}
 }
+
+// TestSend_NamesCustomers sends the customers whose relationships end.
+func TestSend_NamesCustomers(t *testing.T) {
+	var body []byte
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ = io.ReadAll(r.Body)
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer server.Close()
+	n := alarm
+	n.Kind, n.Count = notify.RelationshipWarning, 3
+	n.Customers = []notify.CustomerEnd{{Directory: "d-1", Name: "Fjord Foods", Ends: time.Date(2026, 12, 23, 8, 0, 0, 0, time.UTC)}}
+	if err := newChannel(t, server.URL, canary).Send(t.Context(), n); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"type":"token.relationship_warning"`, `"customers":[{"directory":"d-1","name":"Fjord Foods","ends":"2026-12-23T08:00:00Z"}],"count":3`} {
+		if !strings.Contains(string(body), want) {
+			t.Errorf("Send() sent %s, want %s in it", body, want)
+		}
+	}
+}

@@ -133,6 +133,7 @@ define([], function () {
             case "token.lending_refused": return t("Access token not lent");
             case "customer.consented": return t("Consent for a customer");
             case "customer.withdrawn": return t("Consent for a customer removed");
+            case "customer.relationships_ending": return t("Relationships with customers end soon");
             case "call.forwarded": return t("Call forwarded to Microsoft");
             case "call.refused": return t("Call refused");
             case "limit.reached": return t("Too many requests");
