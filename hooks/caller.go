@@ -82,7 +82,7 @@ func (h *Handler) recordRefusal(ctx context.Context, c *call) {
 // names nobody comes from the platform itself.
 func (h *Handler) identify(ctx context.Context, c *call) (caller, error) {
 	headers := c.headers
-	if headers.application != "" && headers.application != cmp.Or(c.Instance.ID, headers.instance) {
+	if headers.application != "" && headers.application != c.ourselves() {
 		return caller{application, audit.Actor{Kind: audit.Application, ID: headers.application, OriginalID: headers.original}}, nil
 	}
 	person := cmp.Or(headers.identity, headers.actor)
@@ -111,6 +111,19 @@ func (h *Handler) identify(ctx context.Context, c *call) (caller, error) {
 	return caller{r, actor}, err
 }
 
+// ourselves returns the ID of the instance that c is about. One that takes the place of a forgotten one has another ID.
+func (c *call) ourselves() string {
+	if c.another() {
+		return c.headers.instance
+	}
+	return cmp.Or(c.Instance.ID, c.headers.instance)
+}
+
+// another reports whether c creates another root than the stored one.
+func (c *call) another() bool {
+	return c.op.Service == appService && c.op.collection && !c.repeated
+}
+
 // accountOf returns the account of a person. Before the installation there is no address to ask but the one that this call
 // would pin, and nothing that it answers is kept.
 func (h *Handler) accountOf(ctx context.Context, c *call, person string) (tenant.Account, error) {
@@ -119,8 +132,7 @@ func (h *Handler) accountOf(ctx context.Context, c *call, person string) (tenant
 		return h.cfg.Accounts.UserAccount(ctx, asked, person)
 	}
 	account, err := h.accounts.userAccount(ctx, c.Instance, person)
-	another := c.op.Service == appService && c.op.collection && !c.repeated
-	if another && (failure.Is(err, failure.PlatformRefused) || failure.Is(err, failure.NotFound)) {
+	if c.another() && (failure.Is(err, failure.PlatformRefused) || failure.Is(err, failure.NotFound)) {
 		// The platform may have forgotten the stored root, and then looks up nothing in its context.
 		asked := c.Instance
 		asked.RootID = c.resource.id

@@ -210,12 +210,16 @@ func TestRecognize_ByAnyHookOfTheTenant(t *testing.T) {
 
 // TestInstall_TakesThePlaceOfAForgottenRoot: the settings stay, also when only the new root can look up who calls.
 func TestInstall_TakesThePlaceOfAForgottenRoot(t *testing.T) {
-	for _, identity := range []string{"", userP} {
+	for i, identity := range []string{"", userP, "", userP} {
 		h := installed(t)
 		h.tenants.forgotten = true
 		h.accounts.forgotten = rootA
 		before := h.tenants.instances[keyA].Settings
-		h.accepted(request{method: "POST", path: "/app", identity: identity, body: resourceOf(appType, unknownID, `"skipLanding":true`)}, http.StatusCreated)
+		r := request{method: "POST", path: "/app", identity: identity, body: resourceOf(appType, unknownID, `"skipLanding":true`)}
+		if i > 1 { // the new instance has an ID of its own, and names itself
+			r.application, r.header = rootB, map[string]string{"APS-Instance-ID": rootB}
+		}
+		h.accepted(r, http.StatusCreated)
 		got := h.tenants.instances[keyA]
 		if got.RootID != unknownID || got.Settings.Application.ID != before.Application.ID || !got.Settings.SkipLanding {
 			t.Errorf("instance = %+v, want the new root with the stored settings", got)
