@@ -77,11 +77,11 @@ func (d *depot) Resources(_ context.Context, _, typeID string) ([]json.RawMessag
 }
 
 func (d *depot) Call(_ context.Context, _ string, c panel.Call) (panel.Answer, error) {
-	const one = `{"id":"P-1","name":"Books","state":"open","note":"fragile","story":"From far <b>away</b>","route":{"to":"Oslo"},"load":{"weight":750},` +
+	const one = `{"id":"P-1","name":"Books","state":"open","note":"fragile","story":"From far <b>away</b>","route":{"to":"Oslo"},"load":{"weight":750},"sent":{"at":"2026-11-23"},` +
 		`"params":[{"id":"lane","title":"Lane","value":"7"},{"id":"speed","title":"Speed","value":"slow","options":[{"label":"Slow","value":"slow"},{"label":"Fast","value":"fast"}]}]}`
 	answers := map[string]string{
 		"GET ":            `{"aps":{"id":"` + depotID + `","package":{"href":"/aps/2/packages/` + packageID + `"}}}`,
-		"GET parcels":     `[` + one + `,{"id":"P-2","state":"sealed","route":{"to":"Turku"}}]`,
+		"GET parcels":     `[` + one + `,{"id":"P-2","state":"sealed","route":{"to":"Turku"}},{"id":"X-9","state":"lost","route":{"to":"nowhere"}}]`,
 		"GET parcels/P-1": one,
 		"GET healthCheck": `{"status":"upgrade"}`,
 		"POST upgrade":    `{}`,
@@ -135,9 +135,9 @@ func TestViews_OfTheReseller(t *testing.T) {
 	d, backend := openDepot(t, "Rosa Reseller", "#/ux1/de_DE/"+packageID+"/parcels")
 	d.WaitText("Verwalten Sie hier die Pakete Ihres Kontos.")
 	d.WaitText("Turku")
-	cells := paneltest.Evaluate[[]string](d, `Array.from(`+paneltest.Frame+`.querySelectorAll("tbody tr")).map(row => Array.from(row.cells).slice(0, 4).map(cell => cell.innerText.trim()).join("|"))`)
-	if got := strings.Join(cells, "; "); got != "P-2|Turku||sealed; P-1|Oslo|750|open" {
-		t.Errorf("rows = %s, want both parcels, sorted by their destination downwards, without undefined", got)
+	cells := paneltest.Evaluate[[]string](d, `Array.from(`+paneltest.Frame+`.querySelectorAll("tbody tr")).map(row => Array.from(row.cells).slice(0, 5).map(cell => cell.innerText.trim()).join("|"))`)
+	if got := strings.Join(cells, "; "); got != "P-2|Turku|||sealed; P-1|Oslo|750|2026-11-23|open" {
+		t.Errorf("rows = %s, want the parcels that the filter lets pass, sorted by their destination downwards, and nothing for what is missing", got)
 	}
 	d.Wait(paneltest.Frame + `.querySelector("td .aps-output b").innerText === "sealed"`)
 	d.Wait(paneltest.Frame + `.querySelector("hr.aps-hr") !== null`)

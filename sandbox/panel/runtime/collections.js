@@ -62,7 +62,8 @@ define("aps/Grid", ["aps/_Widget", "aps/Button"], function (Widget, Button) {
     "use strict";
     const { element } = Widget;
     const filled = (value) => (value === undefined || value === null ? "" : value);
-    const cellOf = (row, field) => filled(field.split(".").reduce((value, name) => filled(value)[name], row));
+    const memberOf = (value, name) => (value !== null && typeof value === "object" && Object.hasOwn(value, name) ? value[name] : undefined);
+    const cellOf = (row, field) => filled(field.split(".").reduce(memberOf, row));
 
     return class Grid extends Widget {
         build() {
@@ -109,14 +110,20 @@ define("aps/Grid", ["aps/_Widget", "aps/Button"], function (Widget, Button) {
             });
             return button;
         }
-        /* inOrder returns the rows in the order of the store, or sorted by the raw values of a column. */
+        /* filtered returns the rows whose values contain what the filters say. */
+        filtered() {
+            const filters = Object.entries(this.get("filters") || {});
+            return this.rows.filter((row) => filters.every(([field, text]) => String(cellOf(row, field)).includes(filled(text))));
+        }
+        /* inOrder returns the rows that are not filtered out in the order of the store, or sorted by the raw values of a column. */
         inOrder() {
+            const rows = this.filtered();
             if (!this.sorted) {
-                return this.rows;
+                return rows;
             }
             const { field, down } = this.sorted;
             const compare = (a, b) => (typeof a === "number" ? a - b : String(a).localeCompare(String(b)));
-            return this.rows.slice().sort((a, b) => compare(cellOf(a, field), cellOf(b, field)) * (down ? -1 : 1));
+            return rows.sort((a, b) => compare(cellOf(a, field), cellOf(b, field)) * (down ? -1 : 1));
         }
         set_sort(order) {
             this.sorted = { field: order.attribute, down: Boolean(order.descending) };
@@ -131,7 +138,11 @@ define("aps/Grid", ["aps/_Widget", "aps/Button"], function (Widget, Button) {
                 }
             });
         }
-        set_noDataText(text) { this.emptyNode.textContent = text; }
+        set_noDataText() { this.nameEmpty(); }
+        set_noEntriesFoundText() { this.nameEmpty(); }
+        nameEmpty() {
+            this.emptyNode.textContent = filled(this.get(this.rows.length > 0 ? "noEntriesFoundText" : "noDataText"));
+        }
         set_store(store) {
             store.query().then((rows) => {
                 this.rows = rows;
@@ -141,18 +152,20 @@ define("aps/Grid", ["aps/_Widget", "aps/Button"], function (Widget, Button) {
         }
         draw() {
             const size = this.get("rowsPerPage") || 10;
+            const rows = this.inOrder();
             const first = this.page * size;
-            const shown = this.inOrder().slice(first, first + size);
+            const shown = rows.slice(first, first + size);
             const focused = this.bodyNode.contains(document.activeElement) ? document.activeElement.id : "";
             this.drawn.forEach((widget) => widget.destroyRecursive());
             this.drawn = [];
             this.bodyNode.replaceChildren(...shown.map((row) => this.line(row)));
-            this.emptyNode.hidden = this.rows.length > 0;
-            this.domNode.querySelector("table").hidden = this.rows.length === 0;
-            this.pagerNode.hidden = this.rows.length <= size;
-            this.rangeNode.textContent = first + 1 + "–" + (first + shown.length) + " / " + this.rows.length;
+            this.nameEmpty();
+            this.emptyNode.hidden = rows.length > 0;
+            this.domNode.querySelector("table").hidden = rows.length === 0;
+            this.pagerNode.hidden = rows.length <= size;
+            this.rangeNode.textContent = first + 1 + "–" + (first + shown.length) + " / " + rows.length;
             this.previous.disabled = first === 0;
-            this.next.disabled = first + size >= this.rows.length;
+            this.next.disabled = first + size >= rows.length;
             if (focused && document.getElementById(focused)) {
                 document.getElementById(focused).focus();
             }
@@ -163,7 +176,7 @@ define("aps/Grid", ["aps/_Widget", "aps/Button"], function (Widget, Button) {
                 if (drawn && drawn.domNode) {
                     this.drawn.push(drawn);
                 }
-                const cell = element("td", "", drawn && drawn.domNode ? drawn.domNode : String(drawn));
+                const cell = element("td", "", drawn && drawn.domNode ? drawn.domNode : String(filled(drawn)));
                 cell.dataset.label = column.name;
                 return cell;
             }));

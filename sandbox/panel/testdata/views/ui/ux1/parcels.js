@@ -24,11 +24,21 @@ define([
             registry.byId("parcels").set({
                 store: new Store({ target: depot + "/parcels", baseQuery: "sort(+id)", idProperty: "id" }),
                 sort: { attribute: "route.to", descending: true },
-                filters: { "route.to": "" },
+                filters: { "id": "P-", "route.to": "" },
                 columns: [
                     { name: _("Parcel"), field: "id", filter: true, sortable: true },
                     { name: _("To"), field: "route.to", filter: true, sortable: true },
-                    { name: _("Weight"), field: "load.weight", type: "integer" },
+                    {
+                        name: _("Weight"),
+                        field: "load.weight",
+                        type: "integer",
+                        renderCell: function (row) {
+                            if (row.load) {
+                                return row.load.weight;
+                            }
+                        }
+                    },
+                    { name: _("Sent"), field: "sent.at", type: "datetime" },
                     {
                         name: _("State"),
                         field: "state",
