@@ -13,6 +13,7 @@ import (
 	"azure-partner-connector/connector/app"
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/doctor"
+	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 	"azure-partner-connector/sandbox/microsoft"
 	"azure-partner-connector/sandbox/world"
@@ -62,13 +63,31 @@ func (d *deployment) consent() {
 	d.hideStored()
 }
 
-// hideStored records the stored secrets as ones that no output may show.
-func (d *deployment) hideStored() {
+// services opens the services beside the running connector. The caller closes them.
+func (d *deployment) services() *app.Services {
 	d.Helper()
 	cfg, err := config.Load(d.config, nil)
 	d.must(err)
 	services, err := app.Open(d.Context(), cfg, app.Options{})
 	d.must(err)
+	return services
+}
+
+// changeSettings changes the settings of the instance.
+func (d *deployment) changeSettings(change func(*tenant.Settings)) {
+	d.Helper()
+	services := d.services()
+	defer services.Close()
+	in, err := services.Store.Instance(d.Context(), d.world.Key)
+	d.must(err)
+	change(&in.Settings)
+	d.must(services.Store.SaveInstance(d.Context(), &in))
+}
+
+// hideStored records the stored secrets as ones that no output may show.
+func (d *deployment) hideStored() {
+	d.Helper()
+	services := d.services()
 	defer services.Close()
 	for _, slot := range []token.Slot{token.Active, token.Predecessor} {
 		if g, err := services.Store.Grant(d.Context(), d.tenant(), slot); err == nil {

@@ -12,9 +12,11 @@ import (
 )
 
 type instancesCommand struct {
-	List             listInstances    `cmd:"" default:"withargs" help:"List the instances of the configuration, as they are stored, with the tenants that their platform may not have."`
-	Remove           removeInstance   `cmd:"" help:"Remove an instance that its platform forgot, with all its tenants and their refresh tokens, or only tenants that the platform forgot. Without --force it only shows what would be removed."`
-	AcceptController acceptController `cmd:"" help:"Make another address the controller of an instance: the one that a call of the platform named last. Without --address it only shows both."`
+	List             listInstances     `cmd:"" default:"withargs" help:"List the instances of the configuration, as they are stored, with the tenants that their platform may not have."`
+	Show             showInstance      `cmd:"" help:"Show what is stored about an instance: its platform, its settings and the ends of its credentials."`
+	Settings         instancesSettings `cmd:"" help:"Change the credentials of instances by a file, for their rotation by a program."`
+	Remove           removeInstance    `cmd:"" help:"Remove an instance that its platform forgot, with all its tenants and their refresh tokens, or only tenants that the platform forgot. Without --force it only shows what would be removed."`
+	AcceptController acceptController  `cmd:"" help:"Make another address the controller of an instance: the one that a call of the platform named last. Without --address it only shows both."`
 }
 
 type acceptController struct {
@@ -154,16 +156,8 @@ func (r removeInstance) Run(c *console) error {
 
 func (r removeInstance) removeTenants(c *console, s *store.Store) error {
 	for _, id := range r.Tenant {
-		t, err := s.Tenant(c.ctx, id)
-		switch {
-		case errors.Is(err, tenant.ErrNotFound) || err == nil && t.InstanceKey != r.Key:
-			return fmt.Errorf("instance %q has no tenant %s", r.Key, id)
-		case err != nil:
+		if err := removable(c, s, r.Key, id, r.Force); err != nil {
 			return err
-		case t.UnknownAt.IsZero():
-			return fmt.Errorf("the platform knows the tenant %s: end its subscription there", id)
-		case !r.Force:
-			return fmt.Errorf("nothing was removed; repeat the command with --force to remove the tenant %s %q and its refresh token", id, t.Name)
 		}
 	}
 	for _, id := range r.Tenant {
@@ -171,6 +165,22 @@ func (r removeInstance) removeTenants(c *console, s *store.Store) error {
 			return err
 		}
 		fmt.Fprintln(c.stdout, "removed", id)
+	}
+	return nil
+}
+
+// removable returns why a tenant cannot be removed, or is not without force.
+func removable(c *console, s *store.Store, key, id string, force bool) error {
+	t, err := s.Tenant(c.ctx, id)
+	switch {
+	case errors.Is(err, tenant.ErrNotFound) || err == nil && t.InstanceKey != key:
+		return fmt.Errorf("instance %q has no tenant %s", key, id)
+	case err != nil:
+		return err
+	case t.UnknownAt.IsZero():
+		return fmt.Errorf("the platform knows the tenant %s: end its subscription there", id)
+	case !force:
+		return fmt.Errorf("nothing was removed; repeat the command with --force to remove the tenant %s %q and its refresh token", id, t.Name)
 	}
 	return nil
 }

@@ -24,12 +24,14 @@ import (
 )
 
 type tenantsCommand struct {
-	List   tenantsList   `cmd:"" help:"List tenants with the state of their token, most urgent first."`
-	Show   tenantsShow   `cmd:"" help:"Show the status of a tenant's token and its latest events."`
-	Renew  tenantsRenew  `cmd:"" help:"Renew the token of a tenant, of all tenants, or of those whose token is failing."`
-	Check  tenantsCheck  `cmd:"" help:"Renew the token of a tenant and try Partner Center, Graph and ARM with it, as Check Now does."`
-	Link   tenantsLink   `cmd:"" help:"Print the link of the manual procedure of a tenant; make one where none is open."`
-	Forget tenantsForget `cmd:"" help:"Delete the refresh token of a tenant. Without --yes it only shows it."`
+	List     tenantsList     `cmd:"" help:"List tenants with the state of their token, most urgent first."`
+	Show     tenantsShow     `cmd:"" help:"Show the status of a tenant's token and its latest events."`
+	Renew    tenantsRenew    `cmd:"" help:"Renew the token of a tenant, of all tenants, or of those whose token is failing."`
+	Check    tenantsCheck    `cmd:"" help:"Renew the token of a tenant and try Partner Center, Graph and ARM with it, as Check Now does."`
+	Link     tenantsLink     `cmd:"" help:"Print the link of the manual procedure of a tenant; make one where none is open."`
+	Settings tenantsSettings `cmd:"" help:"Change the credentials of tenants that have an application of their own, by a file."`
+	Remove   tenantsRemove   `cmd:"" help:"Remove a tenant that its platform forgot, with its refresh token. Without --force it only shows it."`
+	Forget   tenantsForget   `cmd:"" help:"Delete the refresh token of a tenant. Without --yes it only shows it."`
 }
 
 // openServices opens the services on a database that is up to date, beside a running connector. It changes no schema.
@@ -323,37 +325,6 @@ func (t tenantsLink) Run(c *console) error {
 		fmt.Fprintf(c.stderr, "The link of %s works until %s. Whoever opens it and signs in gets an authentication code, which the reseller enters.\n",
 			r.Tenant.Name, moment(begun.ExpiresAt))
 		_, err = fmt.Fprintln(c.stdout, begun.URL)
-		return err
-	})
-}
-
-type tenantsForget struct {
-	configFile
-	tenantName
-	Yes bool `help:"Delete the token. Only a new consent brings another one."`
-}
-
-// Run deletes the token of a tenant.
-func (t tenantsForget) Run(c *console) error {
-	return withServices(c, t.configFile, func(s *app.Services) error {
-		r, err := t.find(c.ctx, s)
-		if err != nil {
-			return err
-		}
-		if !t.Yes {
-			status, err := s.Tokens.Status(c.ctx, r)
-			if err != nil {
-				return explained(err)
-			}
-			if err := printStatus(c, r, status); err != nil {
-				return err
-			}
-			return errors.New("nothing was changed; repeat the command with --yes to delete this token")
-		}
-		if _, err := s.Tokens.Forget(c.ctx, r.Tenant.ID, commandLine()); err != nil {
-			return explained(err)
-		}
-		_, err = fmt.Fprintln(c.stdout, "deleted the token of", r.Tenant.Name)
 		return err
 	})
 }
