@@ -82,8 +82,9 @@ func welcome(out io.Writer, w *world.World) {
 	for _, a := range world.MicrosoftAccounts() {
 		fmt.Fprintf(out, "    %-32s %s\n", a.UPN, a.About)
 	}
-	fmt.Fprintf(out, "\nThe control API of the simulated Microsoft is described at %s/_sim/, metrics are at %s/metrics.\nCtrl-C stops the sandbox and deletes its data.\n",
-		w.Microsoft.ControlURL(), w.PrivateURL)
+	fmt.Fprintf(out, "\nThe control API of the simulated Microsoft is described at %s/_sim/, metrics are at %s/metrics.\n"+
+		"Commands such as connector tenants list work with --config %s/connector.yaml.\nCtrl-C stops the sandbox and deletes its data.\n",
+		w.Microsoft.ControlURL(), w.PrivateURL, w.Folder())
 }
 
 // rehearse runs the simulators until ctx ends.
