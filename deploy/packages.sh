@@ -16,6 +16,7 @@ mkdir -p "$out"
 # Equal sources give equal packages: their times are those of the last commit.
 SOURCE_DATE_EPOCH="$(git log -1 --format=%ct)"
 export SOURCE_DATE_EPOCH
+"$GO" run ./connector completion bash >"$out/connector.bash"
 for ARCH in amd64 arm64; do
 	BINARY="$out/connector-$ARCH"
 	CGO_ENABLED=0 GOOS=linux GOARCH="$ARCH" "$GO" build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$version" -o "$BINARY" ./connector

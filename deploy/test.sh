@@ -26,6 +26,8 @@ touch "$root/var/lib/dpkg/status" "$root/etc/passwd" "$root/etc/group" "$root/et
 in_root() { dpkg --root="$root" --force-script-chrootless --force-depends --log="$scratch/log" "$@" >"$scratch/out" 2>&1 || { cat "$scratch/out" >&2; fail "dpkg $*"; }; }
 in_root --install "${package[0]}"
 "$root/usr/bin/connector" version | grep -q '^0.0.0-test$' || fail "the installed program does not say its version"
+bash -c 'source "$1"; COMP_WORDS=(connector ten); COMP_CWORD=1; _connector; [ "${COMPREPLY[*]}" = tenants ]' bash \
+	"$root/usr/share/bash-completion/completions/connector" || fail "bash does not complete the commands"
 grep -q '^connector:' "$root/etc/passwd" || fail "the user of the service is missing"
 [ "$(stat -c '%a %g' "$root/etc/azure-partner-connector")" = "750 $(grep '^connector:' "$root/etc/group" | cut -d: -f3)" ] ||
 	fail "the folder of the configuration can be read by others than the service"
