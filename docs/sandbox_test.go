@@ -26,7 +26,7 @@ func TestReference_ListsWhatTheSandboxCan(t *testing.T) {
 		if c.Body != "" {
 			body = "`" + c.Body + "`"
 		}
-		if row := strings.TrimSpace(fmt.Sprintf("| `%s` | %s | %s", strings.TrimSuffix(c.Request, "{$}"), c.About, body)); !strings.Contains(listed, row+" |") {
+		if row := strings.TrimSpace("| `" + strings.TrimSuffix(c.Request, "{$}") + "` | " + c.About + " | " + body); !strings.Contains(listed, row+" |") {
 			t.Errorf("reference/sandbox.md does not list\n%s |", row)
 		}
 	}
