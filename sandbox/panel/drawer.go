@@ -34,6 +34,8 @@ type Drawer struct {
 	// Accounts can sign in to the world's services, all with the same password.
 	Accounts []SignIn `json:"accounts"`
 	Password string   `json:"password"`
+	// Borrowed is what the last switch of a borrower showed; nil before.
+	Borrowed *Borrowed `json:"borrowed,omitempty"`
 	// Refused is why the last request changed nothing; empty when it did.
 	Refused string `json:"refused,omitempty"`
 }
@@ -48,6 +50,19 @@ type Switch struct {
 	OfPlatform bool `json:"ofPlatform"`
 	// Momentary is true for a switch that acts once and is never on.
 	Momentary bool `json:"springs"`
+	// OfBorrower is true for a momentary switch that makes an application borrow an access token and use it.
+	OfBorrower bool `json:"ofBorrower"`
+}
+
+// Borrowed is what an application that borrowed an access token was answered. It has no token.
+type Borrowed struct {
+	Label string `json:"label"` // of the switch
+	// ExpiresAt is the end of the access token; nil when it was refused.
+	ExpiresAt *time.Time `json:"expiresAt"`
+	// Request is the call that Status and Body answer: the one with the access token, or, when that was refused, the one for it.
+	Request string `json:"request"`
+	Status  string `json:"status"`
+	Body    string `json:"body"`
 }
 
 // A SignIn is an account of the world's services.

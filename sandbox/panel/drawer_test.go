@@ -21,6 +21,7 @@ type fakeControls struct {
 	now     time.Time
 	on      bool
 	actions int
+	answer  *panel.Borrowed
 }
 
 func (w *fakeControls) Drawer() panel.Drawer {
@@ -32,7 +33,9 @@ func (w *fakeControls) Drawer() panel.Drawer {
 			{ID: "down", Label: "Microsoft is down", About: "Everything answers 503. Renewals are retried automatically.", On: w.on},
 			{ID: "move", Label: "Move the subscription", About: "Refused here.", OfPlatform: true},
 			{ID: "revoke", Label: "Revoke all sessions", About: "Found out by the next check.", Momentary: true},
+			{ID: "borrow", Label: "Azure CSP (NCE) borrows a token", About: "And calls Azure.", Momentary: true, OfBorrower: true},
 		},
+		Borrowed: w.answer,
 		Accounts: []panel.SignIn{{Name: "ada@contoso.example", About: "everything works"}},
 		Password: "Toy-1",
 	}
@@ -54,6 +57,9 @@ func (w *fakeControls) Set(id string, on bool) error {
 		return &panel.RefusedError{Message: "It has a refresh token."}
 	case "revoke":
 		w.actions++
+	case "borrow":
+		expires := w.now.Add(time.Hour)
+		w.answer = &panel.Borrowed{Label: "Azure CSP (NCE) borrows a token", ExpiresAt: &expires, Request: "GET https://management.example/subscriptions", Status: "200 OK", Body: `{"value": "<b>one</b>"}`}
 	default:
 		return panel.ErrUnknownSwitch
 	}
@@ -111,6 +117,12 @@ func TestDrawer_Keyboard(t *testing.T) {
 	d.Do(chromedp.KeyEvent(kb.Tab + " "))
 	d.WaitPageText("Refused: It has a refresh token.")
 	d.Wait(`!document.getElementById("lever-move").checked`)
+	d.Do(chromedp.KeyEvent(kb.Tab + kb.Enter))
+	d.WaitPageText("The answer: 200 OK")
+	d.WaitPageText(`{"value": "<b>one</b>"}`)
+	d.WaitPageText("GET https://management.example/subscriptions")
+	focused("lever-borrow")
+	d.Accessible("the drawer with an answer")
 	d.fits()
 
 	d.Do(chromedp.KeyEvent(kb.Escape))

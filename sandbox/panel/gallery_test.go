@@ -11,7 +11,9 @@ import (
 )
 
 // elsewhere returns the pictures that the tests of sandbox/world take.
-func elsewhere() []string { return []string{"sandbox/sign-in", "sandbox/accept", "sandbox/drawer"} }
+func elsewhere() []string {
+	return []string{"sandbox/sign-in", "sandbox/accept", "sandbox/drawer", "sandbox/borrowed"}
+}
 
 // A row is one row of the table of pictures: what they show, and the pictures in the order of the columns.
 type row struct {
@@ -90,6 +92,7 @@ func table() string {
 		{"The simulated Microsoft: sign-in", []string{"sandbox/sign-in"}},
 		{"The simulated Microsoft: the consent", []string{"sandbox/accept"}},
 		{"The drawer that moves the clock and makes Microsoft fail", []string{"sandbox/drawer"}},
+		{"An application borrows an access token, and calls Azure with it", []string{"sandbox/borrowed"}},
 	})
 	return b.String()
 }

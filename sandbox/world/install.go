@@ -29,6 +29,7 @@ type Tenant struct {
 // installation is what Install created.
 type installation struct {
 	borrower platform.CreatedInstance
+	rootID   string            // of the connector's instance
 	tenants  map[string]Tenant // user name → tenant of the account
 	users    []platform.User   // in display order
 }
@@ -89,7 +90,11 @@ func (w *World) register(ctx context.Context, progress func(line string), byAddr
 		cfg.PackageURL = w.HooksURL + hooks.PackagePath + cfg.Package.FileName()
 	}
 	cfg.Settings = w.settings()
-	return register.Register(ctx, cfg)
+	result, err := register.Register(ctx, cfg)
+	if err == nil {
+		w.installed.rootID = result.RootID
+	}
+	return result, err
 }
 
 // Upgrade registers the package of the connector, which the platform downloads from the connector, as an operator does for a

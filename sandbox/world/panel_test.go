@@ -293,6 +293,16 @@ func TestPanel_EveryState(t *testing.T) {
 	d.set("move", true) // of a subscription without a token
 	d.set("move", false)
 
+	d.ClickOn("#lever-borrow")
+	d.WaitPageText("The answer: 200 OK")
+	d.Wait(`document.querySelector("#drawerAnswer pre").innerText.includes("` + world.AlpineDirectory + `")`)
+	d.ClickOn("#lever-borrowcustomer")
+	d.WaitPageText("The answer: 403 Forbidden")
+	d.Wait(`document.querySelector("#drawerAnswer pre").innerText.includes("customers_not_allowed")`)
+	d.ClickOn("#lever-borrow")
+	d.WaitPageText("The answer: 200 OK")
+	d.picture(d.Driver, "borrowed", paneltest.Picture{})
+
 	d.set("down", true)
 	d.Click(paneltest.Document, "10 days later")
 	d.State("renewal_failing")

@@ -15,9 +15,10 @@ import (
 
 // switches are the switches in the side drawer of the panel. In the zero value all are off.
 type switches struct {
-	mu     sync.Mutex // guards the rest, and serializes changes
-	on     map[string]bool
-	silent chan struct{} // nil while Microsoft answers; closed when it answers again
+	mu       sync.Mutex // guards the rest, and serializes changes
+	on       map[string]bool
+	borrowed *panel.Borrowed
+	silent   chan struct{} // nil while Microsoft answers; closed when it answers again
 }
 
 // answer unblocks the requests that wait while Microsoft does not answer. The caller holds mu.
@@ -41,11 +42,21 @@ type faultSwitch struct {
 	do               func(w *World) error // nil for a switch that stays on
 	// set turns a switch of the simulated platform on or off; nil for one of the simulated Microsoft.
 	set func(ctx context.Context, w *World, on bool) error
+	// borrow makes an application borrow an access token and use it; nil for all others.
+	borrow func(ctx context.Context, w *World) panel.Borrowed
+}
+
+// allSwitches returns all switches in display order.
+func allSwitches() []faultSwitch {
+	return slices.Concat(platformSwitches(), borrowSwitches(), faultSwitches())
 }
 
 // platformSwitches returns the switches of the simulated platform in display order.
 func platformSwitches() []faultSwitch {
 	return []faultSwitch{
+		{id: "customers", label: "Issue access tokens for customers", about: "Sets customerDirectories to listed, and lets Azure CSP (NCE) borrow for customers.", set: func(ctx context.Context, w *World, on bool) error {
+			return w.LendForCustomers(ctx, on)
+		}},
 		{id: "suspend", label: "Suspend the subscription of Alpine Cloud", about: "As during a credit hold: nothing is issued until you turn this off. The token goes on being renewed.", set: func(ctx context.Context, w *World, on bool) error {
 			change := w.Platform.Resume
 			if on {
@@ -98,6 +109,12 @@ func faultSwitches() []faultSwitch {
 		{id: "risk", label: "The accounts are at risk", about: "Renewals and sign-ins are refused until you turn this off. Then Renew Now heals it."},
 		{id: "customerblocks", label: "Fjord Foods blocks the access", about: "A policy of the customer. Access tokens for its directory are refused; those of Alpine Cloud are not."},
 		{id: "pages", label: "Lists in short pages", about: "Partner Center and Graph answer with one entry at a time."},
+		{id: "relationshipends", label: "Let the relationship with Fjord Foods end in 20 days", about: "It does not extend itself. People are warned, if access tokens are issued for customers.", do: func(w *World) error {
+			return w.Microsoft.SetRelationship(microsoft.Relationship{Partner: AlpineDirectory, Customer: FjordDirectory, EndsAt: w.Clock.Now().AddDate(0, 0, 20)})
+		}},
+		{id: "relationshiprenewed", label: "Renew the relationship with Fjord Foods", about: "For two years, and it extends itself.", do: func(w *World) error {
+			return w.Microsoft.SetRelationship(microsoft.Relationship{Partner: AlpineDirectory, Customer: FjordDirectory, AutoExtend: true})
+		}},
 		{id: "relationship", label: "End the relationship with Fjord Foods", about: "The customer ends Alpine Cloud's access. Access tokens for its directory are refused.", do: func(w *World) error {
 			return w.Microsoft.EndRelationships(FjordDirectory)
 		}},
@@ -131,8 +148,10 @@ func faultSwitches() []faultSwitch {
 // Switches returns the switches of the drawer, all off.
 func Switches() []panel.Switch {
 	var all []panel.Switch
-	for _, f := range append(platformSwitches(), faultSwitches()...) {
-		all = append(all, panel.Switch{ID: f.id, Label: f.label, About: f.about, OfPlatform: f.set != nil, Momentary: f.do != nil})
+	for _, f := range allSwitches() {
+		all = append(all, panel.Switch{
+			ID: f.id, Label: f.label, About: f.about, OfPlatform: f.set != nil, Momentary: f.do != nil || f.borrow != nil, OfBorrower: f.borrow != nil,
+		})
 	}
 	return all
 }
@@ -141,7 +160,7 @@ func Switches() []panel.Switch {
 func (w *World) Drawer() panel.Drawer {
 	w.switches.mu.Lock()
 	defer w.switches.mu.Unlock()
-	d := panel.Drawer{Now: w.Clock.Now(), Password: Password}
+	d := panel.Drawer{Now: w.Clock.Now(), Password: Password, Borrowed: w.switches.borrowed}
 	for _, one := range Switches() {
 		one.On = w.switches.on[one.ID]
 		d.Switches = append(d.Switches, one)
@@ -158,10 +177,14 @@ func (w *World) Advance(d time.Duration) { w.Clock.Advance(d) }
 // Set implements panel.DrawerControls. It replaces all faults, oddities and policies of the simulated Microsoft with those
 // of the switches that are on.
 func (w *World) Set(id string, on bool) error {
-	all := append(platformSwitches(), faultSwitches()...)
+	all := allSwitches()
 	i := slices.IndexFunc(all, func(f faultSwitch) bool { return f.id == id })
 	if i < 0 {
 		return fmt.Errorf("switch %q: %w", id, panel.ErrUnknownSwitch)
+	}
+	if borrow := all[i].borrow; borrow != nil {
+		w.borrow(all[i].label, borrow)
+		return nil
 	}
 	w.switches.mu.Lock()
 	defer w.switches.mu.Unlock()

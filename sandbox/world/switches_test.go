@@ -1,6 +1,7 @@
 package world_test
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
@@ -96,4 +97,72 @@ func TestSwitches_OfCustomers(t *testing.T) {
 			check(t, s.Set(tc.id, false))
 		}
 	}
+}
+
+// TestSwitches_Borrow lets the Azure CSP application borrow and call Azure, for the partner and for a customer, with all that has to be
+// true before. What the drawer shows never has the access token.
+func TestSwitches_Borrow(t *testing.T) {
+	s := newScenario(t)
+	shows := func(id, status string, texts ...string) {
+		t.Helper()
+		check(t, s.Set(id, true))
+		shown := s.Drawer().Borrowed
+		if shown == nil || !strings.HasPrefix(shown.Status, status) || (shown.ExpiresAt != nil) != (status == "200") {
+			t.Fatalf("%s shows %+v, want %s", id, shown, status)
+		}
+		for _, text := range texts {
+			if !strings.Contains(shown.Body, text) {
+				t.Errorf("%s shows %s, want %s in it", id, shown.Body, text)
+			}
+		}
+		if strings.Contains(shown.Body, "eyJ") || strings.Contains(shown.Body, "accessToken") {
+			t.Errorf("%s shows an access token: %s", id, shown.Body)
+		}
+	}
+	if s.Drawer().Borrowed != nil {
+		t.Error("the drawer shows an answer before anything was asked")
+	}
+	shows("borrow", "409", "grant_absent")
+	s.visit(s.freshSignIn())
+	s.checkState("active")
+	shows("borrow", "200", world.AlpineDirectory)
+	shows("borrowcustomer", "403", "customers_not_allowed")
+	check(t, s.Set("customers", true))
+	shows("borrowcustomer", "409", "customer_consent_missing")
+	answer := s.As(t.Context(), world.Rita, http.MethodPost, s.tenant(), "customers/"+world.FjordDirectory+"/consent", []byte("{}"))
+	if answer.Status != http.StatusOK {
+		t.Fatalf("consenting for the customer = %d %s", answer.Status, answer.Body)
+	}
+	shows("borrowcustomer", "200", world.FjordSubscription)
+	check(t, s.Set("customerblocks", true))
+	s.Clock.Advance(2 * time.Hour) // until the access token has ended
+	shows("borrowcustomer", "409", "customer_access_blocked")
+	check(t, s.Set("customerblocks", false))
+
+	ends := func() (autoExtends bool, after time.Duration) {
+		t.Helper()
+		s.Clock.Advance(time.Minute)
+		var page struct {
+			Customers []struct {
+				EndsAt      time.Time
+				AutoExtends bool
+			}
+		}
+		answer := s.As(t.Context(), world.Rita, http.MethodGet, s.tenant(), "customers", nil)
+		if err := json.Unmarshal(answer.Body, &page); err != nil || len(page.Customers) != 1 {
+			t.Fatalf("customers = %d %s, %v, want one", answer.Status, answer.Body, err)
+		}
+		return page.Customers[0].AutoExtends, page.Customers[0].EndsAt.Sub(s.Clock.Now()).Round(24 * time.Hour)
+	}
+	check(t, s.Set("relationshipends", true))
+	if extends, after := ends(); extends || after != 20*24*time.Hour {
+		t.Errorf("the relationship ends after %s, extends itself: %t, want 20 days and not", after, extends)
+	}
+	check(t, s.Set("relationshiprenewed", true))
+	if extends, after := ends(); !extends || after < 700*24*time.Hour {
+		t.Errorf("the relationship ends after %s, extends itself: %t, want two years and that it does", after, extends)
+	}
+	check(t, s.Set("customers", false))
+	s.Clock.Advance(2 * time.Hour)
+	shows("borrowcustomer", "403", "customers_not_allowed")
 }

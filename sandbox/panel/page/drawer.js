@@ -63,6 +63,39 @@ window.panelDrawer = function (panel) {
         return make("div", "drawer-lever", label, about);
     }
 
+    /* borrowers are the switches that make an application borrow an access token, and what the last one showed. */
+    function borrowers() {
+        const switches = shown.levers.filter((one) => one.ofBorrower);
+        if (!switches.length) {
+            return [];
+        }
+        const rows = switches.map((one) => {
+            const about = make("span", "drawer-about", word(one.about));
+            about.id = "about-" + one.id;
+            const action = button("lever-" + one.id, word(one.label), () => send({ lever: one.id, on: true }, (world) => word("The answer:") + " " + world.borrowed.status));
+            action.setAttribute("aria-describedby", about.id);
+            return make("div", "drawer-lever", action, about);
+        });
+        const answer = make("div", "drawer-answer");
+        answer.id = "drawerAnswer";
+        return [make("section", "", make("h3", "", word("An application borrows")), ...rows, answer)];
+    }
+
+    function showBorrowed() {
+        const answer = $("drawerAnswer");
+        const borrowed = shown.borrowed;
+        if (!answer || !borrowed) {
+            return;
+        }
+        const token = borrowed.expiresAt ? word("It got an access token until:") + " " + time(borrowed.expiresAt) : word("It got no access token.");
+        const body = make("pre", "", borrowed.body);
+        body.tabIndex = 0;
+        body.setAttribute("role", "region");
+        body.setAttribute("aria-label", word("The answer:") + " " + borrowed.status);
+        const line = (part) => make("p", "", part);
+        answer.replaceChildren(line(make("strong", "", word(borrowed.label))), line(token), line(make("code", "", borrowed.request)), line(make("strong", "", borrowed.status)), body);
+    }
+
     function accounts() {
         const rows = shown.accounts.map((one) => make("li", "", make("code", "", one.name), make("span", "drawer-about", word(one.about))));
         const password = make("p", "", word("The password of all of them:") + " ", make("code", "", shown.password));
@@ -73,12 +106,13 @@ window.panelDrawer = function (panel) {
     function update() {
         $("drawerBody").querySelector(".drawer-time").textContent = time(shown.now);
         shown.levers.filter((one) => !one.springs).forEach((one) => { $("lever-" + one.id).checked = one.on; });
+        showBorrowed();
     }
 
     function draw() {
         const switches = (title, ofPlatform) => make("section", "", make("h3", "", word(title)),
-            ...shown.levers.filter((one) => one.ofPlatform === ofPlatform).map(switchRow));
-        $("drawerBody").replaceChildren(clock(), switches("Simulated Microsoft", false), switches("Simulated platform", true), accounts());
+            ...shown.levers.filter((one) => one.ofPlatform === ofPlatform && !one.ofBorrower).map(switchRow));
+        $("drawerBody").replaceChildren(clock(), switches("Simulated Microsoft", false), switches("Simulated platform", true), ...borrowers(), accounts());
         update();
     }
 
