@@ -1,0 +1,35 @@
+package docs_test
+
+import (
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestProxy_WaitsForTheChecksOfAConsent compares how long the sample and the guide let a proxy wait with what the checks of a
+// consent may take.
+func TestProxy_WaitsForTheChecksOfAConsent(t *testing.T) {
+	seconds := func(pattern string, path ...string) int {
+		t.Helper()
+		name := filepath.Join(append([]string{root}, path...)...)
+		found := regexp.MustCompile(pattern).FindStringSubmatch(read(t, name))
+		if found == nil {
+			t.Fatalf("%s has no %s", name, pattern)
+		}
+		n, err := strconv.Atoi(found[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	takes := seconds(`acceptTimeout = (\d+) \* time\.Second`, "connector", "consent", "complete.go")
+	waits := seconds(`proxy_read_timeout (\d+)s;`, "deploy", "proxy", "nginx.conf")
+	if waits <= takes {
+		t.Errorf("the sample waits for %d seconds, want more than the %d that a consent may take", waits, takes)
+	}
+	if guide := read(t, "guides/proxy.md"); !strings.Contains(guide, "at least "+strconv.Itoa(waits)+" seconds") {
+		t.Errorf("guides/proxy.md does not say that a proxy waits for at least %d seconds", waits)
+	}
+}
