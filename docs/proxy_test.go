@@ -33,3 +33,20 @@ func TestProxy_WaitsForTheChecksOfAConsent(t *testing.T) {
 		t.Errorf("guides/proxy.md does not say that a proxy waits for at least %d seconds", waits)
 	}
 }
+
+// TestProxy_LogsNoLink looks into the sample's format of the access log.
+func TestProxy_LogsNoLink(t *testing.T) {
+	sample := read(t, filepath.Join(root, "deploy", "proxy", "nginx.conf"))
+	format := regexp.MustCompile(`log_format \w+ '(.*)';`).FindStringSubmatch(sample)
+	if format == nil {
+		t.Fatal("the sample has no log_format, so it logs whole addresses")
+	}
+	for _, variable := range []string{"$uri", "$request_uri", "$request ", "$request\"", "$args", "$query_string", "$http_referer"} {
+		if strings.Contains(format[1], variable) {
+			t.Errorf("the sample logs %s, which may hold a link or a code", variable)
+		}
+	}
+	if !strings.Contains(sample, `"~/consent/" /consent/-;`) || strings.Count(sample, "access_log") != 1 {
+		t.Error("the sample does not hide the links in the path")
+	}
+}
