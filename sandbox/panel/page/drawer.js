@@ -72,7 +72,7 @@ window.panelDrawer = function (panel) {
         const rows = switches.map((one) => {
             const about = make("span", "drawer-about", word(one.about));
             about.id = "about-" + one.id;
-            const action = button("lever-" + one.id, word(one.label), () => send({ lever: one.id, on: true }, (world) => word("The answer:") + " " + world.borrowed.status));
+            const action = button("lever-" + one.id, word(one.label), () => send({ lever: one.id, on: true }, (world) => word("The answer:") + " " + world.borrowed.status).then(() => $("drawerAnswer").scrollIntoView({ block: "nearest" })));
             action.setAttribute("aria-describedby", about.id);
             return make("div", "drawer-lever", action, about);
         });
@@ -112,7 +112,7 @@ window.panelDrawer = function (panel) {
     function draw() {
         const switches = (title, ofPlatform) => make("section", "", make("h3", "", word(title)),
             ...shown.levers.filter((one) => one.ofPlatform === ofPlatform && !one.ofBorrower).map(switchRow));
-        $("drawerBody").replaceChildren(clock(), switches("Simulated Microsoft", false), switches("Simulated platform", true), ...borrowers(), accounts());
+        $("drawerBody").replaceChildren(clock(), ...borrowers(), switches("Simulated Microsoft", false), switches("Simulated platform", true), accounts());
         update();
     }
 
