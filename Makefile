@@ -112,8 +112,9 @@ release: build ## build what a release publishes into dist: program, package, bi
 packages: ## build Debian and RPM packages of VERSION into dist/packages
 	@deploy/packages.sh $(patsubst v%,%,$(VERSION))
 
-test-deploy: ## try what deploy/ ships: packages, their installation, the unit of systemd, a rolling restart behind the proxy sample
+test-deploy: ## try what deploy/ ships: the Helm chart, packages, their installation, the unit of systemd, a rolling restart behind the proxy sample
 	@build/prerequisites.sh mariadbd nginx
+	cd deploy/helm/test && $(GO) test -count=1 ./...
 	@deploy/test.sh
 	$(GO) run ./connector/store/storetest/withserver -- $(GO) test -count=1 -tags rolling ./deploy -run Rolling -v
 

@@ -553,3 +553,43 @@ func withoutInstances() string {
 	before, _, _ := strings.Cut(valid, "instances:")
 	return before
 }
+
+// TestLoad_TheEnvironmentWinsOverTheOtherKeyOfAPair sets a secret by the environment and its file in the configuration, and the
+// other way round.
+func TestLoad_TheEnvironmentWinsOverTheOtherKeyOfAPair(t *testing.T) {
+	folder := t.TempDir()
+	inFile := filepath.Join(folder, "dsn")
+	if err := os.WriteFile(inFile, []byte("u:file@tcp(db:3306)/connector?tls=true"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const inline = "u:inline@tcp(db:3306)/connector?tls=true"
+	for name, tc := range map[string]struct{ file, environment, want, warning string }{
+		"inline over file":        {"dsnFile: " + inFile, "CONNECTOR_DATABASE__DSN=" + inline, "inline", "database.dsn is set by the environment, so database.dsnFile"},
+		"file over inline":        {"dsn: '" + inline + "'", "CONNECTOR_DATABASE__DSNFILE=" + inFile, "file", "database.dsnFile is set by the environment, so database.dsn "},
+		"both by the environment": {"maxConnections: 4", "CONNECTOR_DATABASE__DSN=" + inline, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "connector.yaml")
+			if err := os.WriteFile(path, []byte(valid+"database: {driver: mysql, "+tc.file+"}"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			environ := []string{tc.environment}
+			if tc.want == "" {
+				environ = append(environ, "CONNECTOR_DATABASE__DSNFILE="+inFile)
+			}
+			got, err := config.Load(path, environ)
+			if tc.want == "" {
+				if err == nil || !strings.Contains(err.Error(), "set only one of them") {
+					t.Errorf("Load() with both in one place = %v, want a refusal", err)
+				}
+				return
+			}
+			if err != nil || !strings.Contains(got.Database.DSN.Reveal(), ":"+tc.want+"@") {
+				t.Errorf("Load() = %v, want the %s value", err, tc.want)
+			}
+			if n := strings.Count(strings.Join(got.Warnings, "\n"), tc.warning); n != 1 {
+				t.Errorf("the warnings %q say %d times that %q, want once", got.Warnings, n, tc.warning)
+			}
+		})
+	}
+}

@@ -36,8 +36,10 @@ func (c *checker) secretFile(key, path string, into *secret.Text) {
 	if path == "" {
 		return
 	}
-	if !into.Empty() {
-		c.problem(key+"File", "%s is set too; set only one of them", key)
+	if !into.Empty() && !c.environmentWins(key+"File", key) {
+		if !c.environmentWins(key, key+"File") {
+			c.problem(key+"File", "%s is set too; set only one of them", key)
+		}
 		return
 	}
 	info, err := os.Stat(path)
@@ -59,6 +61,16 @@ func (c *checker) secretFile(key, path string, into *secret.Text) {
 		c.problem(key+"File", "%q is empty", path)
 	}
 	c.checkMode(key+"File", path)
+}
+
+// environmentWins reports, and warns, that a variable sets one of two keys that exclude each other, and the configuration file the
+// other one. The environment overrides the file.
+func (c *checker) environmentWins(key, over string) bool {
+	if c.lines[key] != fromEnvironment || c.lines[over] <= 0 {
+		return false
+	}
+	c.warn("%s is set by the environment, so %s in the configuration file is not used.", key, over)
+	return true
 }
 
 // WithoutMark removes the byte order mark that some editors and shells write before a text. It would be a part of a secret that
