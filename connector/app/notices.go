@@ -61,7 +61,7 @@ func (s *Services) Channels(cfg config.Notify, now func() time.Time) ([]notify.C
 
 func mailConfig(from config.Mail, into mail.Config) mail.Config {
 	into.Server, into.Encryption, into.Username, into.Password = from.Server, from.Encryption, from.Username, from.Password
-	into.From, into.To = from.From, from.To
+	into.From, into.To, into.Language = from.From, from.To, from.Language
 	return into
 }
 

@@ -471,6 +471,8 @@ type Mail struct {
 	From string `yaml:"from"`
 	// To are the mailboxes that receive every notice. Required with Server.
 	To []string `yaml:"to"`
+	// Language is the language of the mails: de, en, es, fr, it, ja, nl, pt or ru. Default: "en".
+	Language string `yaml:"language"`
 }
 
 // Log formats.

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	netmail "net/mail"
+	"slices"
 	"strings"
 
 	"azure-partner-connector/connector/notify/mail"
@@ -67,6 +68,9 @@ func (c *checker) mail() {
 	}
 	if m.From != "" {
 		c.mailAddress(key+".from", m.From)
+	}
+	if m.Language != "" && !slices.Contains(mail.Languages(), m.Language) {
+		c.problem(key+".language", "%q is invalid: must be one of %s", m.Language, strings.Join(mail.Languages(), ", "))
 	}
 	for i, to := range m.To {
 		c.mailAddress(fmt.Sprintf("%s.to[%d]", key, i), to)

@@ -25,6 +25,7 @@ func TestLoad_RefusesUnusableChannels(t *testing.T) {
 		"webhook's file missing":      {"webhook: {" + hook + ", secretFile: /none}", "notify.webhook.secretFile", "cannot be read"},
 		"no authority file":           {"caFile: /none/ca.pem", "notify.caFile", "cannot be read"},
 		"mail without server":         {"mail: {to: [b@example.com]}", "notify.mail.server", "missing"},
+		"language without texts":      {"mail: {" + server + ", language: eo}", "notify.mail.language", `"eo" is invalid: must be one of de, en,`},
 		"mail without port":           {"mail: {" + strings.Replace(server, ":587", "", 1) + "}", "notify.mail.server", "host:port"},
 		"mail without sender":         {"mail: {server: 'mail.example.com:587', to: [b@example.com]}", "notify.mail.from", "missing"},
 		"mail without receiver":       {"mail: {server: 'mail.example.com:587', from: a@example.com}", "notify.mail.to", "missing"},

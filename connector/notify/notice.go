@@ -2,7 +2,9 @@ package notify
 
 import (
 	"cmp"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -94,8 +96,25 @@ const (
 	adviceAdd      = "Unless another credential takes over, add a client secret or certificate to the app registration and enter it in the settings. The refresh token stays valid."
 )
 
+// Texts returns the English texts of notices, which translations have as keys.
+func Texts() []string {
+	texts := []string{
+		headActionRequired, headMisconfigured, headRenewalFailing, headExpired, headSuspended, headUnserved, headExpires, headExpiresNow, headDisowned, headIncident,
+		headRecovered, headCredential, headCredentialNow, headTest, headWaiting, headRelationships,
+		lineCustomer, lineMore, lineEnds, lineTest, adviceExtend, adviceRecovery, adviceRenew, adviceAdd, lastCredential,
+	}
+	return append(texts, slices.Sorted(maps.Values(credentialNames()))...)
+}
+
 // Headline returns n in one sentence.
-func (n Notice) Headline() string { return failure.Fill(n.headline(), n.params()) }
+func (n Notice) Headline() string { return n.HeadlineIn(english) }
+
+// HeadlineIn is Headline in the language of translate, which translates texts with __name__ placeholders.
+func (n Notice) HeadlineIn(translate func(text string) string) string {
+	return failure.Fill(translate(n.headline()), n.params(translate))
+}
+
+func english(text string) string { return text }
 
 func (n Notice) headline() string {
 	switch n.Kind {
@@ -134,51 +153,58 @@ func (n Notice) headline() string {
 }
 
 // Lines returns one sentence or more each for the reason, the deadline and the advice.
-func (n Notice) Lines() []string {
+func (n Notice) Lines() []string { return n.LinesIn(english) }
+
+// LinesIn is Lines in the language of translate.
+func (n Notice) LinesIn(translate func(text string) string) []string {
 	var lines []string
 	advice := adviceRenew
 	switch n.Kind {
 	case Test:
-		return []string{lineTest, adviceRecovery}
+		return []string{translate(lineTest), translate(adviceRecovery)}
 	case RelationshipWarning:
-		return n.relationshipLines()
+		return n.relationshipLines(translate)
 	case Recovery:
 		advice = adviceRecovery
 	case CredentialWarning:
 		advice = adviceAdd
 	}
+	advice = translate(advice)
 	// The headline already says that a token is about to expire.
 	if n.Reason != nil && n.Reason.Code != failure.GrantExpiring {
-		reason := n.Reason.Error()
-		lines, advice = append(lines, reason.Sentence()), reason.Advice()
+		sentence, whatToDo := n.Reason.Code.Template()
+		lines, advice = append(lines, failure.Fill(translate(sentence), n.Reason.Params)), failure.Fill(translate(whatToDo), n.Reason.Params)
 	}
 	// A token that Microsoft does not accept any more has no deadline.
 	if n.Days > 0 && n.Kind != CredentialWarning && n.Kind != ConsentWaiting && n.State != token.StateActionRequired {
-		lines = append(lines, failure.Fill(lineEnds, n.params()))
+		lines = append(lines, failure.Fill(translate(lineEnds), n.params(translate)))
 	}
 	return append(lines, advice)
 }
 
 // relationshipLines returns a line for each named customer, how many others there are, and the advice.
-func (n Notice) relationshipLines() []string {
+func (n Notice) relationshipLines(translate func(text string) string) []string {
 	var lines []string
 	for _, c := range n.Customers {
-		lines = append(lines, failure.Fill(lineCustomer, map[string]string{"customer": c.Name, "date": shownTime(c.Ends)}))
+		lines = append(lines, failure.Fill(translate(lineCustomer), map[string]string{"customer": c.Name, "date": shownTime(c.Ends)}))
 	}
 	if more := n.Count - len(n.Customers); more > 0 {
-		lines = append(lines, failure.Fill(lineMore, map[string]string{"more": strconv.Itoa(more)}))
+		lines = append(lines, failure.Fill(translate(lineMore), map[string]string{"more": strconv.Itoa(more)}))
 	}
-	return append(lines, adviceExtend)
+	return append(lines, translate(adviceExtend))
 }
 
 func shownTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-func (n Notice) params() map[string]string {
+func (n Notice) params(translate func(text string) string) map[string]string {
 	return map[string]string{
-		"credential": cmp.Or(credentialNames()[n.Credential], "last credential"),
+		"credential": translate(cmp.Or(credentialNames()[n.Credential], lastCredential)),
 		"name":       n.Name, "account": cmp.Or(n.AccountID, "?"), "days": strconv.Itoa(n.Days), "date": shownTime(n.Ends), "count": strconv.Itoa(n.Count),
 	}
 }
+
+// lastCredential is a credential in sentences of programs that did not name it.
+const lastCredential = "last credential"
 
 // credentialNames returns what credentials are called in sentences.
 func credentialNames() map[string]string {

@@ -2,6 +2,7 @@
 package mail
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -47,6 +48,9 @@ type Config struct {
 	// To are the mailboxes that receive every notice. Required.
 	To []string
 
+	// Language is the language of the mails, one of Languages. Default: English.
+	Language string
+
 	// Timeout limits every step of sending. Default: 30 seconds.
 	Timeout time.Duration
 }
@@ -58,6 +62,7 @@ type Channel struct {
 	host   string
 	port   int
 	domain string // of the sender, for message IDs
+	words  func(text string) string
 }
 
 // New checks cfg and fills in its defaults. It opens no connection.
@@ -84,8 +89,12 @@ func New(cfg Config) (*Channel, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 30 * time.Second
 	}
+	translate, err := words(cmp.Or(cfg.Language, English))
+	if err != nil {
+		return nil, err
+	}
 	_, domain, _ := strings.Cut(from.Address, "@")
-	return &Channel{cfg, host, int(number), domain}, nil
+	return &Channel{cfg, host, int(number), domain, translate}, nil
 }
 
 // Name implements notify.Channel.
@@ -170,19 +179,19 @@ func (c *Channel) message(n notify.Notice) (*gomail.Msg, error) {
 	if err := m.To(c.cfg.To...); err != nil {
 		return nil, fmt.Errorf("addressing the mail: %w", err)
 	}
-	m.Subject(oneLine(n.Headline()))
+	m.Subject(oneLine(n.HeadlineIn(c.words)))
 	// A mail that is sent twice has the same ID, so that mailboxes can recognise it.
 	m.SetMessageIDWithValue(n.ID + "@" + c.domain)
 	m.SetDateWithValue(n.At)
 	m.SetGenHeader("Auto-Submitted", "auto-generated") // suppresses automatic replies (RFC 3834)
-	m.SetBodyString(gomail.TypeTextPlain, body(n))
+	m.SetBodyString(gomail.TypeTextPlain, body(n, c.words))
 	return m, nil
 }
 
-func body(n notify.Notice) string {
+func body(n notify.Notice, translate func(text string) string) string {
 	var text strings.Builder
-	text.WriteString(n.Headline() + "\n\n")
-	for _, line := range n.Lines() {
+	text.WriteString(n.HeadlineIn(translate) + "\n\n")
+	for _, line := range n.LinesIn(translate) {
 		text.WriteString(line + "\n")
 	}
 	text.WriteString("\n")
@@ -194,7 +203,7 @@ func body(n notify.Notice) string {
 	}
 	for _, f := range facts {
 		if f.value != "" {
-			text.WriteString(f.name + ": " + oneLine(f.value) + "\n")
+			text.WriteString(translate(f.name) + ": " + oneLine(f.value) + "\n")
 		}
 	}
 	return text.String()
