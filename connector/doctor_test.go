@@ -107,7 +107,7 @@ func TestDoctor_HealthyDeployment(t *testing.T) {
 	got := d.run("doctor", "--config", d.config, "--tenant", d.tenant(), "--log")
 	d.hideStored()
 	d.checkSecrets(got.stdout + got.stderr)
-	d.check("doctor", got, 0, "23 ok, 0 with a warning, 0 failed; reference ")
+	d.check("doctor", got, 0, "25 ok, 0 with a warning, 0 failed; reference ")
 	for _, check := range []string{
 		"configuration", "keys", "database", "seals", "clock", "cloud global", "instance " + d.world.Key, "tenant", "settings",
 		"directory", "grant", "renewal", "mfa", "api partnercenter", "api graph", "api arm", "roles", "credentials",
@@ -158,6 +158,7 @@ func TestDoctor_ReadsTheStateThatServeStored(t *testing.T) {
 	c.must(err)
 	t.Cleanup(func() { c.must(sim.Close()) })
 	file := c.configured()
+	c.environ = append(c.environ, "CONNECTOR_HOOKS__PUBLICURL=http://127.0.0.1:1/aps", "CONNECTOR_ONBOARDING__PUBLICURL=http://127.0.0.1:1") // nobody
 	c.write(file, c.read(file)+"clouds: [{name: global, authority: \""+sim.LoginURL()+"\"}]\n")
 	before := c.run("doctor", "--config", file)
 	c.check("doctor before serve", before, 1, "failed   database: ")

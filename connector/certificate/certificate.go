@@ -76,15 +76,16 @@ func (p *Pair) Ends() time.Time {
 	return p.current.Leaf.NotAfter
 }
 
-// EndsSoon reports whether the certificate ends within two weeks of now, or within a quarter of its life if that is shorter, or
-// has ended.
+// EndsSoon is EndsSoon of the certificate that is served.
 func (p *Pair) EndsSoon(now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return endsSoon(p.current.Leaf, now)
+	return EndsSoon(p.current.Leaf, now)
 }
 
-func endsSoon(leaf *x509.Certificate, now time.Time) bool {
+// EndsSoon reports whether a certificate ends within two weeks of now, or within a quarter of its life if that is shorter, or
+// has ended.
+func EndsSoon(leaf *x509.Certificate, now time.Time) bool {
 	ahead := min(noticeBefore, leaf.NotAfter.Sub(leaf.NotBefore)/4)
 	return !now.Add(ahead).Before(leaf.NotAfter)
 }
@@ -127,7 +128,7 @@ func (p *Pair) warn(ctx context.Context, log *slog.Logger) {
 		if p.end.raise("ended", now) {
 			log.ErrorContext(ctx, "the certificate has ended: replace it", "until", leaf.NotAfter)
 		}
-	case endsSoon(leaf, now):
+	case EndsSoon(leaf, now):
 		if p.end.raise("ends", now) {
 			log.WarnContext(ctx, "the certificate ends soon: replace it", "until", leaf.NotAfter, "days", int(leaf.NotAfter.Sub(now).Hours()/24))
 		}

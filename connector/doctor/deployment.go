@@ -49,6 +49,7 @@ func (e *examination) deployment(ctx context.Context) {
 		return
 	}
 	e.clouds(ctx, services, instances)
+	e.outside(ctx, cfg)
 	e.federated(cfg, services)
 	for _, in := range instances {
 		e.instance(ctx, services, in)
@@ -241,6 +242,11 @@ func (e *examination) clouds(ctx context.Context, services *app.Services, instan
 	for _, cloud := range slices.Sorted(maps.Keys(answers)) {
 		if err := answers[cloud].err; err != nil {
 			e.unreachable[cloud] = true
+			if signer, untrusted := untrusted(err); untrusted {
+				e.fail("cloud "+cloud, fmt.Sprintf("The certificate of %s is %s, whom this machine does not trust: a proxy on the way inspects TLS.", services.Authorities[cloud], signer),
+					"Add its certificate authority to those of the system, or name its file in SSL_CERT_FILE.")
+				continue
+			}
 			e.failure("cloud "+cloud, Failed, err, map[string]string{"cloud": cloud})
 			continue
 		}

@@ -49,8 +49,8 @@ func deployment(t *testing.T, db *storetest.Database) config.Config {
 		Database:   config.Database{Driver: db.Driver, Path: db.DSN},
 		Instances:  []config.Instance{{Key: "key-1", Secret: secret.New("0123456789abcdef")}},
 		Platform:   config.Platform{Timeout: time.Second},
-		Hooks:      config.Hooks{PublicURL: "https://connector.example.com/aps"},
-		Onboarding: config.Onboarding{PublicURL: "https://onboarding.example.com"},
+		Hooks:      config.Hooks{PublicURL: "http://127.0.0.1:1/aps"},
+		Onboarding: config.Onboarding{PublicURL: "http://127.0.0.1:1"},
 	}
 	if db.Driver == config.MySQL {
 		cfg.Database = config.Database{Driver: db.Driver, DSN: secret.New(db.DSN)}

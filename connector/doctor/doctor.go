@@ -136,6 +136,7 @@ func New(cfg Config) (*Doctor, error) {
 
 // Examine runs all checks in their order, except those that depend on a failed one. Failures are findings of the report.
 func (d *Doctor) Examine(ctx context.Context) Report {
+	defer d.cfg.HTTP.CloseIdleConnections() // a listener serves few connections of one client
 	e := &examination{Config: d.cfg, report: Report{Reference: random.Reference()}, unreachable: map[string]bool{}}
 	e.deployment(failure.WithReference(ctx, e.report.Reference))
 	return e.report

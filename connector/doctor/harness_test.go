@@ -269,7 +269,9 @@ func checkFindings(t *testing.T, report doctor.Report, want ...string) {
 	t.Helper()
 	var got []string
 	for _, f := range report.Findings {
-		if strings.HasPrefix(f.Check, "database ") && f.Result != doctor.Failed {
+		// TestExamine_PublicAddresses looks at these: the other tests' connectors mostly do not run.
+		public := strings.HasPrefix(f.Check, "hooks of ") || f.Check == "onboarding pages"
+		if public || strings.HasPrefix(f.Check, "database ") && f.Result != doctor.Failed {
 			continue
 		}
 		got = append(got, string(f.Result)+" "+f.Check)

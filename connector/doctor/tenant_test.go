@@ -181,7 +181,8 @@ func TestExamine_TenantWithOneProblem(t *testing.T) {
 			checkFinding(t, report, tc.result, tc.check, tc.says...)
 			checkOrder(t, report, tc.checks)
 			for _, f := range report.Findings {
-				if f.Result != doctor.OK && f.Check != tc.check && f.Check != "clock" {
+				clocks := f.Check == "clock" || f.Check == "hooks of "+h.Key // compared with the doctor's, which some cases move
+				if f.Result != doctor.OK && f.Check != tc.check && !clocks {
 					t.Errorf("Examine() also reports:\n%s", f)
 				}
 			}
