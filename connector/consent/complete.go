@@ -46,8 +46,9 @@ type Outcome struct {
 	AccountID  string
 }
 
-// maxStoreAttempts is how often an accepted consent is stored while a renewal changes the same rows.
-const maxStoreAttempts = 3
+// maxStoreAttempts is how often an accepted consent is stored while renewals and lendings change the same rows. A person waits for
+// it, and would have to consent again.
+const maxStoreAttempts = 10
 
 // acceptTimeout limits the checks of a consent; a first call to Partner Center can take many seconds
 // (docs/reference/microsoft-identity.md §5.5).

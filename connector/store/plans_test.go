@@ -49,7 +49,12 @@ func populate(t *testing.T, raw *sql.DB, driver string) {
 			number + "'key', " + map[string]string{sqldb.SQLite: "CAST(printf('%032d', n) AS BLOB)", sqldb.MySQL: "LPAD(n, 32, '0')"}[driver] + ", " + at("2026-01-01", "2026-12-01") + " FROM numbers",
 		"INSERT INTO announcements (subject_kind, subject_id, look_at, version) " +
 			number + "'tenant', " + id + ", " + at("2026-01-01", "2026-12-01") + ", 1 FROM numbers",
-		map[string]string{sqldb.SQLite: "ANALYZE", sqldb.MySQL: "ANALYZE TABLE tenants, grants, schedules, consents, states, events, checkpoints, nonces, announcements"}[driver],
+		"INSERT INTO allowances (name, subject, began_at, used, refused) " +
+			number + "'consents', " + id + ", " + at("2026-01-01", "2026-12-01") + ", 1, 0 FROM numbers",
+		map[string]string{
+			sqldb.SQLite: "ANALYZE",
+			sqldb.MySQL:  "ANALYZE TABLE tenants, grants, schedules, consents, states, events, checkpoints, nonces, announcements, allowances",
+		}[driver],
 	} {
 		if _, err := raw.ExecContext(t.Context(), statement); err != nil {
 			t.Fatalf("%.60s… = %v", statement, err)
