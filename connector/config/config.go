@@ -524,7 +524,7 @@ func defaults() Config {
 		},
 		Lending:  Lending{CustomerTokens: 10_000},
 		Limits:   Limits{Consents: 10, Openings: 30, Codes: 10, Claims: 10, Renewals: 6},
-		Notify:   Notify{Panel: true, Mail: Mail{Encryption: MailStartTLS}},
+		Notify:   Notify{Panel: true, Mail: Mail{Encryption: MailStartTLS, Language: mail.English}},
 		Log:      Log{Level: slog.LevelInfo, Format: JSON},
 		Shutdown: Shutdown{Grace: 20 * time.Second},
 	}
