@@ -19,8 +19,8 @@ func TestPanel_LogsInAndSwitches(t *testing.T) {
 	d.WaitText("Token-Status")
 	d.choose("panel", "classic")
 	d.Wait(`document.getElementById("home").innerText.includes("Dienste › Azure Partner (NCE)")`)
-	if got := evaluate[int](d, `document.querySelectorAll("#menu ul ul > li").length`); got != 1 {
-		t.Errorf("entries below the folder of the application = %d, want 1", got)
+	if got := evaluate[int](d, `document.querySelectorAll("#menu ul ul > li").length`); got != 2 {
+		t.Errorf("entries below the folder of the application = %d, want 2", got)
 	}
 	d.Click(paneltest.Document, "Refresh-Token verwalten")
 	d.WaitText("Token-Status")

@@ -51,7 +51,7 @@ func (d session) updateAutomatically() {
 	signIn(microsoft)
 	microsoft.ClickOn("#consent-cancel")
 	microsoft.WaitPageText("The consent was declined")
-	d.WaitText("The consent was declined in the Microsoft window. Nothing was changed. Start again and press Accept. Reference: ")
+	d.WaitText("The consent was declined in the Microsoft window. Nothing was changed. Start again and press Accept. Microsoft's code: 65004. Reference: ")
 	d.state("absent")
 	d.focused("update")
 	microsoft.Do(chromedp.Navigate("about:blank"))
