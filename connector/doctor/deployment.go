@@ -243,7 +243,7 @@ func (e *examination) clouds(ctx context.Context, services *app.Services, instan
 		if err := answers[cloud].err; err != nil {
 			e.unreachable[cloud] = true
 			if signer, untrusted := untrusted(err); untrusted {
-				e.fail("cloud "+cloud, fmt.Sprintf("The certificate of %s is %s, whom this machine does not trust: a proxy on the way inspects TLS.", services.Authorities[cloud], signer),
+				e.fail("cloud "+cloud, fmt.Sprintf("The certificate of %s is %s, and this machine does not trust it: a proxy on the way inspects TLS.", services.Authorities[cloud], signer),
 					"Add its certificate authority to those of the system, or name its file in SSL_CERT_FILE.")
 				continue
 			}
