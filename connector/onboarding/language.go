@@ -2,9 +2,7 @@ package onboarding
 
 import (
 	"embed"
-	"encoding/json"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -12,8 +10,8 @@ import (
 	"github.com/labstack/echo/v4"
 	"golang.org/x/text/language"
 
+	"azure-partner-connector/connector/catalogue"
 	"azure-partner-connector/connector/failure"
-	uiextension "azure-partner-connector/ui-extension"
 )
 
 // catalogueFiles are the catalogues of our pages: one file per language, with the English text as the key. A further
@@ -43,7 +41,7 @@ func loadLanguages() (*languages, error) {
 	l := &languages{names: []string{defaultLanguage}, texts: map[string]map[string]string{}}
 	for _, file := range files {
 		name := strings.TrimSuffix(file.Name(), ".json")
-		if l.texts[name], err = loadTexts(name); err != nil {
+		if l.texts[name], err = catalogue.Load(catalogueFiles, name); err != nil {
 			return nil, fmt.Errorf("reading catalogue %s: %w", name, err)
 		}
 		if name != defaultLanguage {
@@ -58,41 +56,6 @@ func loadLanguages() (*languages, error) {
 	}
 	l.matcher = language.NewMatcher(tags)
 	return l, nil
-}
-
-// loadTexts returns the texts of our pages in a language, and the texts of failures from the screens' catalogue.
-func loadTexts(name string) (map[string]string, error) {
-	texts, err := readTexts(catalogueFiles, "catalogue/"+name+".json")
-	if err != nil {
-		return nil, err
-	}
-	files, err := fs.Glob(uiextension.Files(), "i18n/"+name+"_*.json")
-	if err != nil || len(files) != 1 {
-		return nil, fmt.Errorf("the screens have %d catalogues of this language, want one", len(files))
-	}
-	screens, err := readTexts(uiextension.Files(), files[0])
-	if err != nil {
-		return nil, err
-	}
-	for _, code := range failure.Codes() {
-		sentence, advice := code.Template()
-		for _, text := range []string{sentence, advice} {
-			if translated, ok := screens[text]; ok {
-				texts[text] = translated
-			}
-		}
-	}
-	return texts, nil
-}
-
-func readTexts(files fs.FS, path string) (map[string]string, error) {
-	raw, err := fs.ReadFile(files, path)
-	if err != nil {
-		return nil, err
-	}
-	texts := map[string]string{}
-	err = json.Unmarshal(raw, &texts)
-	return texts, err
 }
 
 // match returns the best language for preferences in the form of Accept-Language, the most important one first.

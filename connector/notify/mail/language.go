@@ -2,14 +2,11 @@ package mail
 
 import (
 	"embed"
-	"encoding/json"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
-	"azure-partner-connector/connector/failure"
-	uiextension "azure-partner-connector/ui-extension"
+	"azure-partner-connector/connector/catalogue"
 )
 
 // catalogueFiles are the texts of mails: one file per language other than English, with the English text as the key. A further
@@ -43,25 +40,9 @@ func words(language string) (func(text string) string, error) {
 	if !slices.Contains(Languages(), language) {
 		return nil, fmt.Errorf("mail: there is no language %q, only %s", language, strings.Join(Languages(), ", "))
 	}
-	texts, err := readTexts(catalogueFiles, "catalogue/"+language+".json")
+	texts, err := catalogue.Load(catalogueFiles, language)
 	if err != nil {
-		return nil, err
-	}
-	files, err := fs.Glob(uiextension.Files(), "i18n/"+language+"_*.json")
-	if err != nil || len(files) != 1 {
-		return nil, fmt.Errorf("mail: the screens have %d catalogues of the language %s, want one", len(files), language)
-	}
-	screens, err := readTexts(uiextension.Files(), files[0])
-	if err != nil {
-		return nil, err
-	}
-	for _, code := range failure.Codes() {
-		sentence, advice := code.Template()
-		for _, text := range []string{sentence, advice} {
-			if translated, ok := screens[text]; ok {
-				texts[text] = translated
-			}
-		}
+		return nil, fmt.Errorf("mail: %w", err)
 	}
 	return func(text string) string {
 		if translated, ok := texts[text]; ok {
@@ -69,16 +50,4 @@ func words(language string) (func(text string) string, error) {
 		}
 		return text
 	}, nil
-}
-
-func readTexts(files fs.FS, path string) (map[string]string, error) {
-	raw, err := fs.ReadFile(files, path)
-	if err != nil {
-		return nil, fmt.Errorf("mail: reading texts: %w", err)
-	}
-	var texts map[string]string
-	if err := json.Unmarshal(raw, &texts); err != nil {
-		return nil, fmt.Errorf("mail: reading %s: %w", path, err)
-	}
-	return texts, nil
 }
