@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -65,25 +64,15 @@ func (row eventRow) event() audit.Event {
 // AppendEvent implements tenant.Store, token.Store and consent.Store. It also makes due the announcements
 // that the event triggers. Concurrent calls share a transaction.
 func (s *Store) AppendEvent(ctx context.Context, e audit.Event) error {
-	refused, err := s.events.Do(ctx, e)
-	if err = errors.Join(err, refused); err != nil {
+	if _, err := s.events.Do(ctx, e); err != nil {
 		return fmt.Errorf("writing the event %s of tenant %q: %w", e.Action, e.TenantID, err)
 	}
 	return nil
 }
 
-// appendEvents writes events in one transaction and returns an error for each that was refused.
-func (s *Store) appendEvents(ctx context.Context, events []audit.Event) ([]error, error) {
-	errs := make([]error, len(events))
-	err := s.writeEvents(ctx, events)
-	if err == nil || len(events) == 1 || !sqldb.IsPermanent(err) {
-		return errs, err
-	}
-	// The database refused one of them. Write each one in its own transaction, so that the others are stored.
-	for i, e := range events {
-		errs[i] = s.writeEvents(ctx, []audit.Event{e})
-	}
-	return errs, nil
+// appendEvents writes events in one transaction.
+func (s *Store) appendEvents(ctx context.Context, events []audit.Event) ([]struct{}, error) {
+	return make([]struct{}, len(events)), s.writeEvents(ctx, events)
 }
 
 func (s *Store) writeEvents(ctx context.Context, events []audit.Event) error {

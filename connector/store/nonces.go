@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -51,31 +52,24 @@ func (s *Store) ForgetNonce(ctx context.Context, consumerKey, nonce string) erro
 	return nil
 }
 
-// rememberNonces stores uses and reports for each whether it was the first.
+// rememberNonces stores uses and reports for each whether it was the first. When one of several was used before, it stores none
+// and returns gorm.ErrDuplicatedKey. It avoids gorm's reflection, because every hook stores one.
 func (s *Store) rememberNonces(ctx context.Context, used []usedNonce) ([]bool, error) {
-	fresh := make([]bool, len(used))
-	rows := make([]nonceRow, len(used))
+	fresh, values := make([]bool, len(used)), make([]any, 0, 3*len(used))
 	for i, u := range used {
-		rows[i], fresh[i] = u.row, true
+		fresh[i] = true
+		values = append(values, u.row.ConsumerKey, u.row.NonceHash, u.row.ExpiresAt)
 	}
-	err := s.db.Write(ctx, func(db *gorm.DB) error { return db.Create(&rows).Error })
-	if !errors.Is(err, gorm.ErrDuplicatedKey) {
-		return fresh, err
+	query := "INSERT INTO nonces (consumer_key, nonce_hash, expires_at) VALUES (?, ?, ?)" + strings.Repeat(", (?, ?, ?)", len(used)-1)
+	err := s.db.Write(ctx, func(db *gorm.DB) error { return db.Exec(query, values...).Error })
+	if len(used) == 1 && errors.Is(err, gorm.ErrDuplicatedKey) {
+		fresh[0], err = s.renewNonce(ctx, used[0])
 	}
-	// At least one was used before, and the statement stored none.
-	for i, u := range used {
-		if fresh[i], err = s.rememberNonce(ctx, u); err != nil {
-			return nil, err
-		}
-	}
-	return fresh, nil
+	return fresh, err
 }
 
-func (s *Store) rememberNonce(ctx context.Context, used usedNonce) (fresh bool, err error) {
-	err = s.db.Write(ctx, func(db *gorm.DB) error { return db.Create(&used.row).Error })
-	if !errors.Is(err, gorm.ErrDuplicatedKey) {
-		return err == nil, err
-	}
+// renewNonce stores the use of a nonce that was used before, and reports whether that was so long ago that this is a first use.
+func (s *Store) renewNonce(ctx context.Context, used usedNonce) (fresh bool, err error) {
 	err = s.db.Write(ctx, func(db *gorm.DB) error {
 		renewed := db.Model(&nonceRow{}).
 			Where("consumer_key = ? AND nonce_hash = ? AND expires_at < ?", used.row.ConsumerKey, used.row.NonceHash, sqldb.NewTimestamp(used.at)).

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -14,10 +13,10 @@ import (
 
 // The columns of queries for many tenants. When a tenant has no grant or schedule, its columns are NULL.
 const (
-	tenantColumns = "id, instance_key, account_id, subscription_id, name, marketplace, directory_id, directory, application_id, credentials, " +
-		"suspended_at, created_at, updated_at, version, mac, proven_directory_id, unlinked_at, unknown_at, moved_at, watched_account_id"
-	instanceColumns = "instance_key, instance_id, root_id, controller_uri, named_controller, package_version, cloud, application_id, credentials, mfa_request, " +
-		"borrowers, customer_directories, skip_landing, direct_link, tenant_application, created_at, updated_at, removed_at, version, mac"
+	tenantColumns = "t.id, t.instance_key, t.account_id, t.subscription_id, t.name, t.marketplace, t.directory_id, t.directory, t.application_id, t.credentials, " +
+		"t.suspended_at, t.created_at, t.updated_at, t.version, t.mac, t.proven_directory_id, t.unlinked_at, t.unknown_at, t.moved_at, t.watched_account_id"
+	instanceColumns = "i.instance_key, i.instance_id, i.root_id, i.controller_uri, i.named_controller, i.package_version, i.cloud, i.application_id, i.credentials, i.mfa_request, " +
+		"i.borrowers, i.customer_directories, i.skip_landing, i.direct_link, i.tenant_application, i.created_at, i.updated_at, i.removed_at, i.version, i.mac"
 	activeColumns = "COALESCE(a.tenant_id, ''), a.issued_at, COALESCE(a.instance_key, ''), COALESCE(a.account_id, ''), COALESCE(a.directory_id, ''), COALESCE(a.application_id, ''), " +
 		"COALESCE(a.procedure_name, ''), COALESCE(a.consent_id, ''), a.consented_at, a.consented_by, COALESCE(a.asked_by, ''), a.scopes, a.checks, COALESCE(a.version, 0), a.refresh_token"
 	pendingColumns = "COALESCE(p.tenant_id, ''), COALESCE(p.instance_key, ''), COALESCE(p.account_id, ''), COALESCE(p.directory_id, ''), " +
@@ -29,8 +28,7 @@ const (
 )
 
 const (
-	tenantsQuery   = "SELECT " + tenantColumns + " FROM tenants WHERE id IN"
-	instancesQuery = "SELECT " + instanceColumns + " FROM instances WHERE instance_key IN"
+	resolvedQuery  = "SELECT " + tenantColumns + ", " + instanceColumns + " FROM tenants t JOIN instances i ON i.instance_key = t.instance_key WHERE t.id IN"
 	grantsQuery    = "SELECT " + activeColumns + " FROM grants a WHERE a.slot = 'active' AND a.tenant_id IN"
 	snapshotsQuery = "SELECT t.id, " + activeColumns + ", " + pendingColumns + ", " + unconfirmedColumns + ", " + scheduleColumns + snapshotsFrom
 	snapshotsFrom  = " FROM tenants t" +
@@ -93,50 +91,18 @@ func (s *Store) Snapshot(ctx context.Context, tenantID string) (token.Snapshot, 
 	return snapshot, nil
 }
 
-// readResolved reads tenants and their instances, which are few and shared by many tenants.
+// readResolved reads tenants, each with its instance.
 func (s *Store) readResolved(ctx context.Context, ids []string) ([]result[tenant.Resolved], error) {
-	tenants, err := readByKey(ctx, s, tenantsQuery, ids, s.scanTenant)
-	if err != nil {
-		return nil, err
-	}
-	var keys []string
-	for _, t := range tenants {
-		if t.err == nil && !slices.Contains(keys, t.value.InstanceKey) {
-			keys = append(keys, t.value.InstanceKey)
-		}
-	}
-	instances := map[string]result[tenant.Instance]{}
-	if len(keys) > 0 {
-		read, err := readByKey(ctx, s, instancesQuery, keys, s.scanInstance)
-		if err != nil {
-			return nil, err
-		}
-		for i, key := range keys {
-			instances[key] = read[i]
-		}
-	}
-	resolved := make([]result[tenant.Resolved], len(ids))
-	for i, t := range tenants {
-		in := instances[t.value.InstanceKey]
-		resolved[i] = result[tenant.Resolved]{tenant.Resolved{Tenant: t.value, Instance: in.value}, errors.Join(t.err, in.err)}
-	}
-	return resolved, nil
+	return readByKey(ctx, s, resolvedQuery, ids, s.scanResolved)
 }
 
-func (s *Store) scanTenant(rows *sql.Rows) (id string, t tenant.Tenant, err error) {
-	var row tenantRow
-	if err := rows.Scan(row.scanDest()...); err != nil {
-		return row.ID, tenant.Tenant{}, err
+func (s *Store) scanResolved(rows *sql.Rows) (id string, r tenant.Resolved, err error) {
+	var t tenantRow
+	var in instanceRow
+	if err := rows.Scan(slices.Concat(t.scanDest(), in.scanDest())...); err != nil {
+		return t.ID, tenant.Resolved{}, err
 	}
-	return row.ID, s.tenantOf(row), nil
-}
-
-func (s *Store) scanInstance(rows *sql.Rows) (key string, in tenant.Instance, err error) {
-	var row instanceRow
-	if err := rows.Scan(row.scanDest()...); err != nil {
-		return row.InstanceKey, tenant.Instance{}, err
-	}
-	return row.InstanceKey, s.instanceOf(row), nil
+	return t.ID, tenant.Resolved{Tenant: s.tenantOf(t), Instance: s.instanceOf(in)}, nil
 }
 
 // readSnapshots reads the stored state of the tokens of some tenants.

@@ -60,7 +60,7 @@ type Store struct {
 
 	// Batchers of what many callers request at the same time.
 	nonces    *sqldb.Batcher[usedNonce, bool]
-	events    *sqldb.Batcher[audit.Event, error]
+	events    *sqldb.Batcher[audit.Event, struct{}]
 	resolved  *sqldb.Batcher[string, result[tenant.Resolved]]
 	snapshots *sqldb.Batcher[string, result[token.Snapshot]]
 	grants    *sqldb.Batcher[string, result[token.Grant]]
@@ -93,12 +93,12 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.nonces = sqldb.NewBatcher(db, s.rememberNonces)
-	s.events = sqldb.NewBatcher(db, s.appendEvents)
-	s.resolved = sqldb.NewBatcher(db, s.readResolved)
-	s.snapshots = sqldb.NewBatcher(db, s.readSnapshots)
-	s.grants = sqldb.NewBatcher(db, s.readGrants)
-	s.releases = sqldb.NewBatcher(db, s.releaseAll)
+	s.nonces = sqldb.NewBatcher(db, sqldb.Writes, s.rememberNonces)
+	s.events = sqldb.NewBatcher(db, sqldb.Writes, s.appendEvents)
+	s.resolved = sqldb.NewBatcher(db, sqldb.Reads, s.readResolved)
+	s.snapshots = sqldb.NewBatcher(db, sqldb.Reads, s.readSnapshots)
+	s.grants = sqldb.NewBatcher(db, sqldb.Reads, s.readGrants)
+	s.releases = sqldb.NewBatcher(db, sqldb.Writes, s.releaseAll)
 	return s, nil
 }
 

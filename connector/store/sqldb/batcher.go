@@ -2,27 +2,28 @@ package sqldb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
+
+	"gorm.io/gorm"
 )
 
 const (
 	// maxBatch limits the requests in one batch.
 	maxBatch = 128
-	// minConcurrentBatch is how many requests must wait for another batch to start while one runs, and maxConcurrentBatches
-	// limits the batches that run: a database that waits for its disk can serve others meanwhile.
-	minConcurrentBatch   = 32
-	maxConcurrentBatches = 4
 	// batchTimeout limits a batch with all its retries.
 	batchTimeout = time.Minute
 )
 
-// A Batcher combines the requests that several goroutines make at about the same time into one call. A request that comes
-// while no batch runs starts at once; requests that come meanwhile form the next batch. It is safe for concurrent use.
+// A Batcher carries out the requests that several goroutines make at about the same time. Each is a batch of its own as long
+// as few are carried out at once; others wait meanwhile and form the next batch. A request never waits while a connection is
+// unused, and one that the database refuses does not affect the others. It is safe for concurrent use.
 type Batcher[A, R any] struct {
-	db  *DB
-	run func(ctx context.Context, requests []A) ([]R, error)
+	db         *DB
+	run        func(ctx context.Context, requests []A) ([]R, error)
+	maxWorkers int
 
 	mu      sync.Mutex // guards the fields below
 	workers int
@@ -31,33 +32,48 @@ type Batcher[A, R any] struct {
 
 // A request is the argument of one caller and its outcome.
 type request[A, R any] struct {
+	ctx      context.Context
 	argument A
 	result   R
 	err      error
 	done     chan struct{} // closed when result or err is set
 }
 
-// NewBatcher returns a Batcher for db. run returns one result for each request, in their order, or fails for all of them.
-// Outside a transaction, its context does not depend on the callers' and ends after batchTimeout.
-func NewBatcher[A, R any](db *DB, run func(ctx context.Context, requests []A) ([]R, error)) *Batcher[A, R] {
-	return &Batcher[A, R]{db: db, run: run}
+// Access says what the requests of a Batcher do.
+type Access bool
+
+// The kinds of access. SQLite has one writer at a time, so that requests to write wait for each other and share its commit.
+const (
+	Reads  Access = false
+	Writes Access = true
+)
+
+// NewBatcher returns a Batcher for db. run returns one result for each request, in their order, or fails for all of them,
+// having stored nothing: when the database refused one of several, run is called again for each alone. Outside a transaction,
+// its context does not depend on the callers' and ends after batchTimeout.
+func NewBatcher[A, R any](db *DB, access Access, run func(ctx context.Context, requests []A) ([]R, error)) *Batcher[A, R] {
+	b := &Batcher[A, R]{db: db, run: run, maxWorkers: max(1, db.cfg.MaxConnections/2)} // the others are for transactions
+	if access == Writes && db.driver == SQLite {
+		b.maxWorkers = 1
+	}
+	return b
 }
 
-// Do returns the result for one request. When ctx ends, Do returns its error, but the request is still carried out. In a
-// transaction, the request is a batch of its own and part of the transaction.
+// Do returns the result for one request. When ctx ends, Do returns its error; the request is still carried out if that has
+// begun, and dropped if not. In a transaction, the request is a batch of its own and part of the transaction.
 func (b *Batcher[A, R]) Do(ctx context.Context, argument A) (R, error) {
 	var none R
 	if err := ctx.Err(); err != nil {
 		return none, err
 	}
-	r := &request[A, R]{argument: argument, done: make(chan struct{})}
+	r := &request[A, R]{ctx: ctx, argument: argument, done: make(chan struct{})}
 	if b.db.InTransaction(ctx) {
 		b.runBatch(ctx, []*request[A, R]{r})
 		return r.result, r.err
 	}
 	b.mu.Lock()
 	b.waiting = append(b.waiting, r)
-	if b.workers == 0 || b.workers < maxConcurrentBatches && len(b.waiting) >= minConcurrentBatch {
+	if b.workers < b.maxWorkers {
 		b.workers++
 		go b.work()
 	}
@@ -73,21 +89,35 @@ func (b *Batcher[A, R]) Do(ctx context.Context, argument A) (R, error) {
 // work runs batches until no request waits.
 func (b *Batcher[A, R]) work() {
 	for {
-		b.mu.Lock()
-		batchSize := min(len(b.waiting), maxBatch)
-		if batchSize == 0 {
-			b.workers--
-			b.waiting = nil
-			b.mu.Unlock()
+		batch := b.next()
+		if len(batch) == 0 {
 			return
 		}
-		batch := b.waiting[:batchSize:batchSize]
-		b.waiting = b.waiting[batchSize:]
-		b.mu.Unlock()
 		ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 		b.runBatch(ctx, batch)
 		cancel()
 	}
+}
+
+// next returns the requests that wait, except those whose callers have left. Without any, the worker ends.
+func (b *Batcher[A, R]) next() []*request[A, R] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var batch []*request[A, R]
+	for i, r := range b.waiting {
+		if len(batch) == maxBatch {
+			b.waiting = b.waiting[i:]
+			return batch
+		}
+		if r.ctx.Err() == nil {
+			batch = append(batch, r)
+		}
+	}
+	b.waiting = nil
+	if len(batch) == 0 {
+		b.workers--
+	}
+	return batch
 }
 
 func (b *Batcher[A, R]) runBatch(ctx context.Context, batch []*request[A, R]) {
@@ -99,10 +129,21 @@ func (b *Batcher[A, R]) runBatch(ctx context.Context, batch []*request[A, R]) {
 	if err == nil && len(results) != len(batch) {
 		err = fmt.Errorf("a batch of %d requests has %d results", len(batch), len(results))
 	}
+	if len(batch) > 1 && isRefusal(err) {
+		for i := range batch {
+			b.runBatch(ctx, batch[i:i+1])
+		}
+		return
+	}
 	for i, r := range batch {
 		if r.err = err; err == nil {
 			r.result = results[i]
 		}
 		close(r.done)
 	}
+}
+
+// isRefusal reports whether the database refused what was to be stored, which may be the fault of one request.
+func isRefusal(err error) bool {
+	return errors.Is(err, gorm.ErrDuplicatedKey) || errors.Is(err, gorm.ErrForeignKeyViolated) || IsPermanent(err)
 }

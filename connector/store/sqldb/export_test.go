@@ -38,3 +38,8 @@ func Judge(variable, value string) Setting {
 	}
 	return Setting{}
 }
+
+// Unopened returns a DB without a database, for a Batcher.
+func Unopened(driver string, connections int) *DB {
+	return &DB{driver: driver, cfg: Config{Driver: driver, MaxConnections: connections}}
+}
