@@ -23,7 +23,7 @@ type clientsCommand struct {
 	Add    clientsAdd    `cmd:"" help:"Add a client of the token API, and print its key, once."`
 	List   clientsList   `cmd:"" help:"List the clients of the token API, what they may do, and their keys."`
 	Rotate clientsRotate `cmd:"" help:"Add a key to a client and print it, once. The other keys go on working until clients remove --key."`
-	Remove clientsRemove `cmd:"" help:"Remove a client, or one of its keys. It stops working at once."`
+	Remove clientsRemove `cmd:"" help:"Remove a client, or one of its keys. It stops working within a second."`
 }
 
 // credentialFlags are the flags of a certificate instead of a key.

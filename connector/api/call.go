@@ -157,7 +157,10 @@ func (c *call) allowed(op client.Operation) error {
 
 // tenant returns the tenant of the path, or without one the only tenant of the client. A client that is limited to some tenants
 // does not learn which others exist.
-func (h *Handler) tenant(c *call) (tenant.Resolved, error) {
+func (h *Handler) tenant(c *call) (tenant.Resolved, error) { return h.tenantBy(c, h.cfg.Tenants.Find) }
+
+// tenantBy is tenant as find reads it.
+func (h *Handler) tenantBy(c *call, find func(context.Context, string) (tenant.Resolved, error)) (tenant.Resolved, error) {
 	c.tenantID = c.Param("tenant")
 	if c.tenantID == "" {
 		only, ok := c.client.OnlyTenant()
@@ -176,7 +179,7 @@ func (h *Handler) tenant(c *call) (tenant.Resolved, error) {
 	if id == "" {
 		return tenant.Resolved{}, failure.New(failure.NotFound)
 	}
-	return h.cfg.Tenants.Find(c.ctx(), id)
+	return find(c.ctx(), id)
 }
 
 // lend returns an access token for what names an api, in a directory of the tenant of c. It is the one way by which all protocols
@@ -185,7 +188,7 @@ func (h *Handler) lend(c *call, resource, directory string) (token.Loan, error) 
 	if err := c.allowed(client.Lend); err != nil {
 		return token.Loan{}, err
 	}
-	r, err := h.tenant(c)
+	r, err := h.tenantBy(c, h.cfg.Tenants.FindRecent)
 	if err != nil {
 		return token.Loan{}, err
 	}

@@ -51,6 +51,8 @@ type Clients interface {
 type Tenants interface {
 	// Find returns a tenant by ID, or the failure not_found.
 	Find(ctx context.Context, id string) (tenant.Resolved, error)
+	// FindRecent is Find of a tenant that was read up to a second ago, for what is asked for many times a second.
+	FindRecent(ctx context.Context, id string) (tenant.Resolved, error)
 	// Page returns up to limit tenants ordered by ID, after an ID.
 	Page(ctx context.Context, after string, limit int) ([]tenant.Resolved, error)
 }

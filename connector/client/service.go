@@ -12,6 +12,7 @@ import (
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/recent"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 )
@@ -34,6 +35,8 @@ const (
 	shownRules = 8
 	// maxScopes bounds the members of a scope, so that every scope can be stored.
 	maxScopes = 200
+	// maxRecent bounds the keys that are kept for the next requests.
+	maxRecent = 1000
 )
 
 // Store keeps clients. It returns tenant.ErrNotFound when there is no row, and tenant.ErrChanged for a new one that exists
@@ -84,9 +87,16 @@ type Config struct {
 }
 
 // A Service keeps clients and recognises them. Its methods return a *failure.Error for every failure that the caller can
-// correct, and are safe for concurrent use.
+// correct, and are safe for concurrent use. What ends here ends at once; what another process ends, ends here within recent.Life.
 type Service struct {
-	cfg Config
+	cfg    Config
+	recent *recent.Cache[string, known] // by hash
+}
+
+// A known is a key with its client.
+type known struct {
+	client Client
+	key    Key
 }
 
 // New checks cfg and fills in its defaults. It starts nothing.
@@ -103,7 +113,11 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{cfg}, nil
+	kept, err := recent.New[string, known](maxRecent)
+	if err != nil {
+		return nil, err
+	}
+	return &Service{cfg, kept}, nil
 }
 
 // AddWith stores a new client with its first credential. It returns a random key, which cannot be read again, if that is the
@@ -158,8 +172,9 @@ func (s *Service) AddWith(ctx context.Context, c Client, credential Credential, 
 	return key, nil
 }
 
-// Remove deletes a client and its keys, which stop working at once.
+// Remove deletes a client and its keys, which stop working at once here, and elsewhere within recent.Life.
 func (s *Service) Remove(ctx context.Context, name string, by audit.Actor) error {
+	defer s.recent.Forget()
 	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 		if _, err := s.Client(ctx, name); err != nil {
 			return err
@@ -208,8 +223,9 @@ func (s *Service) AddCredential(ctx context.Context, name string, credential Cre
 	return key, err
 }
 
-// RemoveKey deletes a key of a client, which stops working at once.
+// RemoveKey deletes a key of a client, which stops working at once here, and elsewhere within recent.Life.
 func (s *Service) RemoveKey(ctx context.Context, name, id string, by audit.Actor) error {
+	defer s.recent.Forget()
 	return s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
 		if _, err := s.Client(ctx, name); err != nil {
 			return err
@@ -271,26 +287,41 @@ func (s *Service) byHash(ctx context.Context, purpose, value string) (Client, er
 	if err != nil {
 		return Client{}, err
 	}
-	c, stored, err := s.cfg.Store.ClientByKey(ctx, hash)
+	now := s.cfg.Now()
+	found, err := s.recent.Get(hash, now, func() (k known, err error) {
+		if k.client, k.key, err = s.cfg.Store.ClientByKey(ctx, hash); err == nil {
+			s.touch(ctx, &k, now)
+		}
+		return k, err
+	})
 	if errors.Is(err, tenant.ErrNotFound) {
 		return Client{}, failure.New(failure.KeyUnknown)
 	}
 	if err != nil {
 		return Client{}, fmt.Errorf("looking for a client: %w", err)
 	}
-	now := s.cfg.Now()
+	return found.client, found.refusal(now)
+}
+
+// refusal returns why a key is not accepted; nil when it is.
+func (k *known) refusal(now time.Time) error {
 	switch {
-	case c.Altered || stored.Altered:
-		return c, failure.New(failure.Integrity)
-	case ended(c.ExpiresAt, now) || ended(stored.ExpiresAt, now):
-		return c, failure.New(failure.KeyExpired)
+	case k.client.Altered || k.key.Altered:
+		return failure.New(failure.Integrity)
+	case ended(k.client.ExpiresAt, now) || ended(k.key.ExpiresAt, now):
+		return failure.New(failure.KeyExpired)
 	}
-	if since := now.Sub(stored.LastUsedAt); since >= usedAgain || since < 0 {
-		if err := s.cfg.Store.TouchKeyOf(ctx, stored.ID, now); err != nil {
-			s.cfg.Log.WarnContext(ctx, "storing when a key was used failed", "client", c.Name, "err", err)
-		}
+	return nil
+}
+
+// touch stores when a key that is accepted was used.
+func (s *Service) touch(ctx context.Context, k *known, now time.Time) {
+	if since := now.Sub(k.key.LastUsedAt); since >= 0 && since < usedAgain || k.refusal(now) != nil {
+		return
 	}
-	return c, nil
+	if err := s.cfg.Store.TouchKeyOf(ctx, k.key.ID, now); err != nil {
+		s.cfg.Log.WarnContext(ctx, "storing when a key was used failed", "client", k.client.Name, "err", err)
+	}
 }
 
 // Refused counts a request of a known client that was refused, unless Lend of the token service has recorded it.

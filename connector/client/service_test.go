@@ -30,6 +30,7 @@ var operator = audit.Actor{Kind: audit.Operator, ID: "op", Name: "op"}
 type harness struct {
 	*testing.T
 	store *store.Store
+	keys  *seal.Keyring
 	clock time.Time
 	tally *audit.Tally
 	*client.Service
@@ -42,11 +43,19 @@ func newHarness(t *testing.T) *harness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.tally = audit.NewTally(h.store, h.now)
-	if h.Service, err = client.New(client.Config{Store: h.store, Hasher: keys, Refusals: h.tally, Now: h.now}); err != nil {
-		t.Fatal(err)
-	}
+	h.keys, h.tally = keys, audit.NewTally(h.store, h.now)
+	h.Service = h.service(h.store)
 	return h
+}
+
+// service returns another service, as another process has it.
+func (h *harness) service(st client.Store) *client.Service {
+	h.Helper()
+	s, err := client.New(client.Config{Store: st, Hasher: h.keys, Refusals: h.tally, Now: h.now})
+	if err != nil {
+		h.Fatal(err)
+	}
+	return s
 }
 
 func (h *harness) now() time.Time { return h.clock }

@@ -99,7 +99,7 @@ func (h *Handler) serve(c *call) error {
 	if !c.client.May(client.Forward) || !c.client.HasTenant(c.target.tenant) {
 		return failure.New(failure.ClientNotAllowed)
 	}
-	if c.tenant, err = h.cfg.Tenants.Find(c.r.Context(), c.target.tenant); err != nil {
+	if c.tenant, err = h.cfg.Tenants.FindRecent(c.r.Context(), c.target.tenant); err != nil {
 		return err
 	}
 	if err := h.resolve(c); err != nil {

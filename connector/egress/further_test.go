@@ -17,8 +17,8 @@ type extendedTenants struct {
 	api tenant.API
 }
 
-func (e extendedTenants) Find(ctx context.Context, id string) (tenant.Resolved, error) {
-	r, err := e.fakeTenants.Find(ctx, id)
+func (e extendedTenants) FindRecent(ctx context.Context, id string) (tenant.Resolved, error) {
+	r, err := e.fakeTenants.FindRecent(ctx, id)
 	r.Instance.Deployment.APIs = []tenant.API{e.api}
 	return r, err
 }

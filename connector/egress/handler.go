@@ -46,8 +46,8 @@ type Clients interface {
 
 // Tenants reads tenants of all instances; tenant.Service implements it.
 type Tenants interface {
-	// Find returns a tenant by ID, or the failure not_found.
-	Find(ctx context.Context, id string) (tenant.Resolved, error)
+	// FindRecent returns a tenant by ID, as it was up to a second ago, or the failure not_found.
+	FindRecent(ctx context.Context, id string) (tenant.Resolved, error)
 }
 
 // Tokens lends access tokens; token.Service implements it.

@@ -184,7 +184,7 @@ func (h *harness) Refused(_ context.Context, c client.Client, cause error, detai
 
 type fakeTenants struct{}
 
-func (fakeTenants) Find(_ context.Context, id string) (tenant.Resolved, error) {
+func (fakeTenants) FindRecent(_ context.Context, id string) (tenant.Resolved, error) {
 	if id != tenantA && id != tenantB {
 		return tenant.Resolved{}, failure.New(failure.NotFound)
 	}

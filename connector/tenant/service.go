@@ -10,6 +10,7 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/recent"
 )
 
 // Directories resolves Microsoft directories.
@@ -55,9 +56,10 @@ type Config struct {
 // A Service keeps instances and tenants as the platform manages them. Its methods are idempotent, return a *failure.Error for
 // every failure that the caller can correct, and are safe for concurrent use.
 type Service struct {
-	cfg   Config
-	mu    sync.Mutex           // guards noted
-	noted map[string]time.Time // instance → when NoteController last recorded something
+	cfg    Config
+	recent *recent.Cache[string, Resolved] // by ID of the tenant
+	mu     sync.Mutex                      // guards noted
+	noted  map[string]time.Time            // instance → when NoteController last recorded something
 }
 
 // New checks cfg and fills in its defaults. It starts nothing.
@@ -80,7 +82,12 @@ func New(cfg Config) (*Service, error) {
 	if cfg.APIs == nil {
 		cfg.APIs = func(string) []string { return APIs() }
 	}
-	return &Service{cfg: cfg, noted: map[string]time.Time{}}, nil
+	kept, err := recent.New[string, Resolved](maxRecent)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Store = forgetting{cfg.Store, kept}
+	return &Service{cfg: cfg, recent: kept, noted: map[string]time.Time{}}, nil
 }
 
 // Install stores the instance that the platform provisioned. Repeating it with the same key and root leads to the same state.

@@ -166,7 +166,7 @@ func (s *Service) obtain(ctx context.Context, r *tenant.Resolved, snapshot *Snap
 		if loan, ok, err := loans.get(snapshot.Active, key, s.cfg.Now()); ok {
 			return loan, err
 		}
-		return s.redeemToLend(shared, *r, key, by)
+		return s.redeemToLend(shared, key, by)
 	})
 	select {
 	case <-ctx.Done():
@@ -207,7 +207,16 @@ func (s *Service) lendable(r *tenant.Resolved, snapshot *Snapshot) error {
 	return err
 }
 
-func (s *Service) redeemToLend(ctx context.Context, r tenant.Resolved, key loanKey, by audit.Actor) (Loan, error) {
+// redeemToLend redeems for what is stored now. The caller may have read the tenant a while ago, and what Microsoft refuses for a
+// credential that was replaced since would be kept.
+func (s *Service) redeemToLend(ctx context.Context, key loanKey, by audit.Actor) (Loan, error) {
+	r, err := tenant.Resolve(ctx, s.cfg.Store, key.tenantID)
+	if err == nil {
+		err = errors.Join(r.Intact(), r.Tenant.InUse())
+	}
+	if err != nil {
+		return Loan{}, err
+	}
 	g, ok, err := s.grant(ctx, r.Tenant.ID, Active)
 	if err != nil {
 		return Loan{}, err

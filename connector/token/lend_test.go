@@ -98,6 +98,23 @@ func TestLend_ConcurrentCallersShareOneRedemption(t *testing.T) {
 	}
 }
 
+// TestLend_RedeemsForWhatIsStoredNow lends to a caller that read the tenant before it was suspended.
+func TestLend_RedeemsForWhatIsStoredNow(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	h.consent(tenantID)
+	read, err := tenant.Resolve(t.Context(), h.store, tenantID)
+	h.must(err)
+	suspended := read.Tenant
+	suspended.SuspendedAt = h.now()
+	h.must(h.store.SaveTenant(t.Context(), &suspended))
+	before := len(h.microsoft.presented())
+	_, err = h.tokens.Lend(t.Context(), read, token.LoanRequest{API: token.Graph}, borrower)
+	h.checkFailure("Lend", err, failure.Suspended)
+	if asked := len(h.microsoft.presented()) - before; asked != 0 {
+		t.Errorf("Microsoft was asked %d times, want never", asked)
+	}
+}
+
 func TestLend_CachesUntilShortlyBeforeExpiry(t *testing.T) {
 	h := newHarness(t, openStore(t))
 	h.consent(tenantID)

@@ -38,7 +38,7 @@ func (s *Service) Replace(ctx context.Context, r tenant.Resolved, request LoanRe
 	result, err, _ := s.lends.Do(key.String()+"/replace", func() (any, error) {
 		shared, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
 		defer cancel()
-		loan, err := s.redeemToLend(shared, r, key, by)
+		loan, err := s.redeemToLend(shared, key, by)
 		if err == nil {
 			loans.replaced(key, s.cfg.Now())
 		}

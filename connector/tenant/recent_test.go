@@ -1,0 +1,53 @@
+package tenant_test
+
+import (
+	"context"
+	"testing"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/recent"
+	"azure-partner-connector/connector/tenant"
+)
+
+// TestFindRecent changes a tenant and its instance, which two processes have just read.
+func TestFindRecent(t *testing.T) {
+	h := newHarness(t)
+	h.install(instance(key, rootID))
+	h.provision(reseller(tenantID, ""))
+	other := h.replica()
+	suspendedAt := func(s interface {
+		FindRecent(ctx context.Context, id string) (tenant.Resolved, error)
+	}) bool {
+		t.Helper()
+		r, err := s.FindRecent(t.Context(), tenantID)
+		h.must(err)
+		return !r.Tenant.SuspendedAt.IsZero()
+	}
+	for _, suspended := range []bool{true, false} {
+		suspendedAt(h)
+		suspendedAt(other)
+		_, err := h.Suspend(t.Context(), key, tenantID, suspended, platform())
+		h.must(err)
+		if suspendedAt(h) != suspended {
+			t.Errorf("FindRecent() where it was changed does not show suspended = %t", suspended)
+		}
+		if suspendedAt(other) == suspended {
+			t.Error("FindRecent() elsewhere reads every time")
+		}
+		h.clock = h.clock.Add(recent.Life)
+		if suspendedAt(other) != suspended {
+			t.Errorf("FindRecent() elsewhere does not show suspended = %t a second later", suspended)
+		}
+	}
+	suspendedAt(h)
+	settings := h.stored(key).Settings
+	settings.MFARequest = "off"
+	_, err := h.Configure(t.Context(), key, settings, platform())
+	h.must(err)
+	if r, err := h.FindRecent(t.Context(), tenantID); err != nil || r.Instance.Settings.MFARequest != "off" {
+		t.Errorf("FindRecent() after Configure() = %q, %v, want the new settings", r.Instance.Settings.MFARequest, err)
+	}
+	h.must(h.Unprovision(t.Context(), key, tenantID, platform()))
+	_, err = h.FindRecent(t.Context(), tenantID)
+	h.checkFailure("FindRecent() of a removed tenant", err, failure.NotFound)
+}
