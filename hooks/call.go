@@ -188,6 +188,10 @@ func (h *Handler) load(c *call) error {
 func (h *Handler) loadSubject(c *call) error {
 	var err error
 	if c.op.Service == tenantService && c.id != "" {
+		if ahead := c.readAhead(); ahead.known {
+			c.Resolved = ahead.resolved
+			return nil
+		}
 		c.Resolved, err = h.cfg.Tenants.Resolve(c.ctx(), c.key, c.id)
 		return err
 	}

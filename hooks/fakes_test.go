@@ -236,6 +236,12 @@ func (f *fakeTokens) Status(context.Context, tenant.Resolved) (token.Status, err
 	return f.status, f.err
 }
 
+func (f *fakeTokens) Snapshot(context.Context, string) (token.Snapshot, error) {
+	return token.Snapshot{}, f.err
+}
+
+func (f *fakeTokens) StatusOf(tenant.Resolved, token.Snapshot) token.Status { return f.status }
+
 func (f *fakeTokens) do(what, id string, by audit.Actor) (token.Status, error) {
 	if f.err != nil {
 		return token.Status{}, f.err

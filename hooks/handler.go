@@ -161,6 +161,7 @@ func (cfg *Config) fillIn() {
 func (h *Handler) routes() *echo.Echo {
 	e := echo.New()
 	e.HTTPErrorHandler = h.answer
+	e.JSONSerializer = sized{}
 	e.Use(h.observe, h.legible, h.signed)
 	e.GET("/", h.health)
 	e.HEAD("/", h.health)

@@ -46,6 +46,9 @@ type Tenants interface {
 // Tokens reads, renews, checks, deletes and lends tokens; token.Service implements it.
 type Tokens interface {
 	Status(ctx context.Context, r tenant.Resolved) (token.Status, error)
+	// Snapshot and StatusOf are the two steps of Status: reading, which changes nothing, and judging what was read.
+	Snapshot(ctx context.Context, tenantID string) (token.Snapshot, error)
+	StatusOf(r tenant.Resolved, snapshot token.Snapshot) token.Status
 	Renew(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	Check(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	Forget(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)

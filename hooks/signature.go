@@ -41,7 +41,16 @@ func (h *Handler) signed(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
+		ahead, wait := h.begin(ctx, c, params.Key())
+		if err = h.remember(ctx, params); err != nil {
+			cancel() // what is read ahead has no use any more
+		}
+		wait()
+		if err != nil {
+			return err
+		}
 		c.Set(keyName, params.Key())
+		c.Set(aheadName, ahead)
 		if err = next(c); err != nil && refusalOf(err).Status() == http.StatusBadRequest {
 			h.releaseNonce(ctx, params)
 		}
@@ -49,7 +58,7 @@ func (h *Handler) signed(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// verify returns the parameters of the signature of r.
+// verify returns the parameters of the signature of r, whose nonce may have been used.
 func (h *Handler) verify(r *http.Request) (oauth1.Params, error) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) != 1 {
@@ -59,22 +68,25 @@ func (h *Handler) verify(r *http.Request) (oauth1.Params, error) {
 	if err != nil {
 		return oauth1.Params{}, failure.Wrap(err, failure.Unauthorized)
 	}
-	now := h.cfg.Now()
-	if err := h.verifySignature(r, &params, now); err != nil {
+	if err := h.verifySignature(r, &params, h.cfg.Now()); err != nil {
 		return oauth1.Params{}, failure.Wrap(err, failure.Unauthorized)
 	}
-	// Only after verification: nonces of unsigned requests must not fill the database.
-	fresh, err := h.cfg.Nonces.RememberNonce(r.Context(), params.Key(), params.Nonce(), now, params.Timestamp().Add(nonceWindows*h.cfg.Window))
-	if errors.Is(err, context.DeadlineExceeded) { // nothing goes on, other than in an operation that takes long
-		return oauth1.Params{}, failure.Wrap(err, failure.DatabaseUnavailable)
-	}
-	if err != nil {
-		return oauth1.Params{}, fmt.Errorf("remembering nonce: %w", err)
-	}
-	if !fresh {
-		return oauth1.Params{}, failure.Wrap(errReplayed, failure.Unauthorized)
-	}
 	return params, nil
+}
+
+// remember stores the nonce of a verified request: nonces of others must not fill the database. It refuses one that was used
+// before.
+func (h *Handler) remember(ctx context.Context, p oauth1.Params) error {
+	fresh, err := h.cfg.Nonces.RememberNonce(ctx, p.Key(), p.Nonce(), h.cfg.Now(), p.Timestamp().Add(nonceWindows*h.cfg.Window))
+	switch {
+	case errors.Is(err, context.DeadlineExceeded): // nothing goes on, other than in an operation that takes long
+		return failure.Wrap(err, failure.DatabaseUnavailable)
+	case err != nil:
+		return fmt.Errorf("remembering nonce: %w", err)
+	case !fresh:
+		return failure.Wrap(errReplayed, failure.Unauthorized)
+	}
+	return nil
 }
 
 // verifySignature returns nil if p signs r at one of our addresses. Its error names the addresses that were tried, for the

@@ -76,7 +76,7 @@ func (h *Handler) answerTenant(c *call, code int, t tenant.Tenant, r role) error
 	if r == application || r == other {
 		return c.echo.JSON(code, h.viewTenantAPS(c, t))
 	}
-	status, err := h.cfg.Tokens.Status(c.ctx(), tenant.Resolved{Tenant: t, Instance: c.Instance})
+	status, err := h.statusOf(c, tenant.Resolved{Tenant: t, Instance: c.Instance})
 	if err != nil {
 		return err
 	}

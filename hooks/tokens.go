@@ -24,7 +24,7 @@ func (h *Handler) tokenStatus(c *call) error {
 			return failure.New(failure.BorrowerNotAllowed)
 		}
 	}
-	status, err := h.cfg.Tokens.Status(c.ctx(), c.Resolved)
+	status, err := h.statusOf(c, c.Resolved)
 	if err != nil {
 		return err
 	}

@@ -24,8 +24,8 @@ func (s *Service) grant(ctx context.Context, tenantID string, slot Slot) (Grant,
 	return g, true, nil
 }
 
-// snapshot returns what is stored about a tenant's token, or the failure not_found when the tenant was removed meanwhile.
-func (s *Service) snapshot(ctx context.Context, tenantID string) (Snapshot, error) {
+// Snapshot returns what is stored about a tenant's token, or the failure not_found when the tenant was removed meanwhile.
+func (s *Service) Snapshot(ctx context.Context, tenantID string) (Snapshot, error) {
 	snapshot, err := s.cfg.Store.Snapshot(ctx, tenantID)
 	if errors.Is(err, tenant.ErrNotFound) {
 		return Snapshot{}, failure.New(failure.NotFound)

@@ -97,7 +97,7 @@ func (s *Service) usableSnapshot(ctx context.Context, r *tenant.Resolved) (Snaps
 	if err := r.Tenant.InUse(); err != nil {
 		return Snapshot{}, err
 	}
-	snapshot, err := s.snapshot(ctx, r.Tenant.ID)
+	snapshot, err := s.Snapshot(ctx, r.Tenant.ID)
 	if err != nil {
 		return Snapshot{}, err
 	}

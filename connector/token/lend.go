@@ -58,7 +58,7 @@ func (request LoanRequest) event(by audit.Actor) audit.Event {
 // api. What fails for a customer directory has a code of its own and changes nothing about the tenant. The audit event is
 // stored, or counted if the request says so, before the token is returned. Refusals that a borrower repeats are counted.
 func (s *Service) Lend(ctx context.Context, r tenant.Resolved, request LoanRequest, by audit.Actor) (Loan, error) {
-	snapshot, err := s.snapshot(ctx, r.Tenant.ID)
+	snapshot, err := s.Snapshot(ctx, r.Tenant.ID)
 	if err != nil {
 		return Loan{}, err
 	}

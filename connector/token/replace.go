@@ -17,7 +17,7 @@ const replaceAgain = 5 * time.Minute
 // Lend. When the refused one replaced another one within five minutes, ok is false, and if it is for the partner's own directory,
 // the renewal of the grant is due, whose probes show in the status what the api wants.
 func (s *Service) Replace(ctx context.Context, r tenant.Resolved, request LoanRequest, refused secret.Text, by audit.Actor) (loan Loan, ok bool, err error) {
-	snapshot, err := s.snapshot(ctx, r.Tenant.ID)
+	snapshot, err := s.Snapshot(ctx, r.Tenant.ID)
 	if err != nil {
 		return Loan{}, false, err
 	}

@@ -84,21 +84,26 @@ type WaitingGrant struct {
 
 // Status returns the current status of the token of a tenant that was just resolved. It sends no request to Microsoft.
 func (s *Service) Status(ctx context.Context, r tenant.Resolved) (Status, error) {
-	snapshot, err := s.snapshot(ctx, r.Tenant.ID)
+	snapshot, err := s.Snapshot(ctx, r.Tenant.ID)
 	if err != nil {
 		return Status{}, err
 	}
+	return s.StatusOf(r, snapshot), nil
+}
+
+// StatusOf returns the current status of the token of a tenant of which snapshot was just read.
+func (s *Service) StatusOf(r tenant.Resolved, snapshot Snapshot) Status {
 	now := s.cfg.Now()
 	st := statusOfSettings(r, now)
 	st.Pending = s.waiting(snapshot.Pending, snapshot.Active, now)
 	st.Unconfirmed = s.waiting(snapshot.Unconfirmed, snapshot.Active, now)
 	if snapshot.Active == nil {
 		st.State, st.Failure = stateWithoutGrant(r, st, snapshot)
-		return st.unlessHeld(r), nil
+		return st.unlessHeld(r)
 	}
 	st.describe(*snapshot.Active, snapshot.Schedule, now)
 	st.State, st.Failure = stateOfGrant(r, st, *snapshot.Active, snapshot.Schedule, now)
-	return st.unlessHeld(r), nil
+	return st.unlessHeld(r)
 }
 
 // SuspendedSince is the package version whose types know the state suspended.

@@ -1,0 +1,83 @@
+package hooks
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
+)
+
+// aheadName is the name of the readAhead in the echo context of a verified request.
+const aheadName = "read ahead"
+
+// A readAhead is what a request that only reads about a tenant has read while its nonce was stored: the two wait for the database
+// at the same time. It holds no failure. Whatever could not be read ahead is read again in the ordinary way, which refuses
+// what has to be refused.
+type readAhead struct {
+	resolved tenant.Resolved
+	known    bool            // resolved was read
+	snapshot *token.Snapshot // nil when it was not read
+}
+
+// begin starts to read what the operation of c will need. wait returns when that has been read; call it in every case. Nothing
+// is read ahead for an operation that changes something.
+func (h *Handler) begin(ctx context.Context, c echo.Context, key string) (ahead *readAhead, wait func()) {
+	id, ok := canonical(c.Param("id"))
+	status := tenantRoute + "/tokenStatus"
+	if !ok || c.Request().Method != http.MethodGet || c.Path() != tenantRoute && c.Path() != status {
+		return nil, func() {}
+	}
+	ahead, done := &readAhead{}, make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() { _ = recover() }() //nolint:errcheck // it panics again when it is read in the ordinary way
+		r, err := h.cfg.Tenants.Resolve(ctx, key, id)
+		if err != nil {
+			return
+		}
+		ahead.resolved, ahead.known = r, true
+		if snapshot, err := h.cfg.Tokens.Snapshot(ctx, id); err == nil {
+			ahead.snapshot = &snapshot
+		}
+	}()
+	return ahead, func() { <-done }
+}
+
+// tenantRoute is the route of one tenant.
+const tenantRoute = "/" + tenantService + "/:id"
+
+// readAhead returns what was read ahead for c; an empty one without.
+func (c *call) readAhead() readAhead {
+	if ahead, ok := c.echo.Get(aheadName).(*readAhead); ok && ahead != nil {
+		return *ahead
+	}
+	return readAhead{}
+}
+
+// statusOf returns the token status of the tenant of c.
+func (h *Handler) statusOf(c *call, r tenant.Resolved) (token.Status, error) {
+	if snapshot := c.readAhead().snapshot; snapshot != nil {
+		return h.cfg.Tokens.StatusOf(r, *snapshot), nil
+	}
+	return h.cfg.Tokens.Status(c.ctx(), r)
+}
+
+// sized writes JSON with its length: without, an answer of more than two kilobytes is sent in chunks.
+type sized struct{ echo.DefaultJSONSerializer }
+
+// Serialize implements echo.JSONSerializer.
+func (sized) Serialize(c echo.Context, value any, _ string) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	text = append(text, '\n')
+	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(text)))
+	_, err = c.Response().Write(text)
+	return err
+}
