@@ -373,7 +373,7 @@ type Renewal struct {
 	// Lease is how long one replica may hold a renewal. It must be longer than a renewal takes. After a
 	// replica was killed, its renewals wait that long. Default: 2m.
 	Lease time.Duration `yaml:"lease"`
-	// Workers is how many renewals one replica runs at once. Default: 8.
+	// Workers is how many renewals one replica runs at once. Default: 32.
 	Workers int `yaml:"workers"`
 	// PerCloud is how many renewals per minute one replica starts in one cloud. Renewals that a person requests, and
 	// lendings, do not count. Default: 1200.
@@ -519,7 +519,7 @@ func defaults() Config {
 		Database: Database{Driver: SQLite},
 		Platform: Platform{Timeout: 30 * time.Second, PeriodicTask: true, AccountEvents: true},
 		Renewal: Renewal{
-			Every: 10 * 24 * time.Hour, Jitter: 24 * time.Hour, Tick: time.Minute, Lease: 2 * time.Minute, Workers: 8,
+			Every: 10 * 24 * time.Hour, Jitter: 24 * time.Hour, Tick: time.Minute, Lease: 2 * time.Minute, Workers: 32,
 			PerCloud: 1200, PerDirectory: 12,
 		},
 		Lending:  Lending{CustomerTokens: 10_000},

@@ -322,7 +322,7 @@ func TestLoad_FillsDefaults(t *testing.T) {
 		Instances: []config.Instance{{Key: "first", Secret: secret.New(canary + "-0123456789")}},
 		Platform:  config.Platform{Timeout: 30 * time.Second, PeriodicTask: true, AccountEvents: true},
 		Renewal: config.Renewal{
-			Every: 240 * time.Hour, Jitter: 24 * time.Hour, Tick: time.Minute, Lease: 2 * time.Minute, Workers: 8,
+			Every: 240 * time.Hour, Jitter: 24 * time.Hour, Tick: time.Minute, Lease: 2 * time.Minute, Workers: 32,
 			PerCloud: 1200, PerDirectory: 12,
 		},
 		Lending:  config.Lending{CustomerTokens: 10_000},

@@ -11,15 +11,16 @@ import (
 )
 
 // checkSuccessor uses the stored successor with every api and records the results. When the sign-in has lost its MFA, the
-// status says so until a later check sees MFA again.
-func (s *Service) checkSuccessor(ctx context.Context, r tenant.Resolved, g Grant, redeemed Redemption, by audit.Actor) error {
+// status says so until a later check sees MFA again. The transaction that records the results also releases the lease of owner;
+// released is false when that did not happen.
+func (s *Service) checkSuccessor(ctx context.Context, r tenant.Resolved, g Grant, redeemed Redemption, by audit.Actor, owner string) (released bool, err error) {
 	c := r.Client()
 	wasLost := g.Checks.MFA == No
 	claims := s.cfg.Microsoft.Claims(redeemed.AccessToken)
 	probe := s.cfg.Microsoft.Probe(ctx, c, PartnerCenter, redeemed.AccessToken)
 	account, err := compareSubject(c, &g, redeemed.Subject)
 	if err != nil {
-		return err // redeemFor has refused it already
+		return false, err // redeemFor has refused it already
 	}
 	checks := Checks{Account: account, MFA: provenMFA(claims.MFA, probe.MFA), GlobalAdmin: Unknown, AdminAgent: Unknown, APIs: map[API]Probe{PartnerCenter: lacking(ctx, probe, redeemed.Missing)}}
 	mismatch, err := s.checkOthers(ctx, c, &g, &checks, func(redeemed Redemption) error {
@@ -28,10 +29,10 @@ func (s *Service) checkSuccessor(ctx context.Context, r tenant.Resolved, g Grant
 		return err
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	if errors.Is(context.Cause(ctx), errStopped) {
-		return nil // interrupted checks must not be recorded as failed
+		return false, nil // interrupted checks must not be recorded as failed
 	}
 	checked := audit.Event{Action: audit.GrantChecked, Actor: by}
 	if mismatch != nil {
@@ -42,7 +43,7 @@ func (s *Service) checkSuccessor(ctx context.Context, r tenant.Resolved, g Grant
 	checks.Credential = redeemed.Credential
 	s.recordEnds(context.WithoutCancel(ctx), r, checks.Ends, by)
 	before := g.Checks
-	return s.saveChecks(context.WithoutCancel(ctx), r, g, checks, checked, func(ctx context.Context) error {
+	return s.saveChecks(context.WithoutCancel(ctx), r, g, checks, checked, owner, func(ctx context.Context) error {
 		if err := s.recordPermissions(ctx, r.Tenant.InstanceKey, r.Tenant.ID, before, checks, by); err != nil {
 			return err
 		}
@@ -64,10 +65,11 @@ func (s *Service) checkSuccessor(ctx context.Context, r tenant.Resolved, g Grant
 	})
 }
 
-// saveChecks stores the results of the checks of g with an event, and calls also in the same transaction. When the row
+// saveChecks stores the results of the checks of g with an event, calls also, and releases the lease of owner, all in one
+// transaction. When the row
 // changed meanwhile, it stores them with the value that is stored then, unless that is of another consent, which has results
 // of its own.
-func (s *Service) saveChecks(ctx context.Context, r tenant.Resolved, g Grant, checks Checks, checked audit.Event, also func(ctx context.Context) error) error {
+func (s *Service) saveChecks(ctx context.Context, r tenant.Resolved, g Grant, checks Checks, checked audit.Event, owner string, also func(ctx context.Context) error) (released bool, err error) {
 	current := g
 	for attempt := 1; ; attempt++ {
 		err := s.cfg.Store.Transact(ctx, func(ctx context.Context) error {
@@ -79,14 +81,18 @@ func (s *Service) saveChecks(ctx context.Context, r tenant.Resolved, g Grant, ch
 			if err := s.append(ctx, &r, checked); err != nil {
 				return err
 			}
-			return also(ctx)
+			if err := also(ctx); err != nil {
+				return err
+			}
+			s.cfg.Step(BeforeRelease)
+			return s.cfg.Store.Release(ctx, g.TenantID, owner)
 		})
 		if !errors.Is(err, ErrStale) || attempt == maxCommitAttempts {
-			return err
+			return err == nil, err
 		}
 		var ok bool
 		if current, ok, err = s.grant(ctx, g.TenantID, Active); err != nil || !ok || current.ConsentID != g.ConsentID {
-			return err
+			return false, err
 		}
 	}
 }

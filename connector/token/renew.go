@@ -99,29 +99,33 @@ func (s *Service) redeemNow(ctx context.Context, r tenant.Resolved, by audit.Act
 	case err != nil:
 		return fmt.Errorf("leasing renewal of %s: %w", tenantID, err)
 	}
+	released := false
 	defer func() {
-		s.cfg.Step(BeforeRelease)
-		s.release(ctx, tenantID, owner)
+		if !released {
+			s.cfg.Step(BeforeRelease)
+			s.release(ctx, tenantID, owner)
+		}
 	}()
 	// A caller that stops waiting does not end the redemption: Microsoft's answer must be stored.
 	calls, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(s.cfg.Lease*4/5, answerWithin))
 	defer cancel()
-	err = s.redeemLeased(calls, r, schedule, by, why)
+	released, err = s.redeemLeased(calls, r, schedule, by, why)
 	s.observe(actionOf(why), err)
 	return err
 }
 
 // redeemLeased redeems a tenant's active grant under the tenant's lease, stores its successor before anything else, and then
 // checks the successor. leased is the schedule as it was when the lease began. When ctx ended with the cause errStopped before
-// Microsoft answered, it returns errStopped and has stored nothing.
-func (s *Service) redeemLeased(ctx context.Context, r tenant.Resolved, leased Schedule, by audit.Actor, why purpose) error {
+// Microsoft answered, it returns errStopped and has stored nothing. released says that the lease was released with what was
+// stored last; else the caller releases it.
+func (s *Service) redeemLeased(ctx context.Context, r tenant.Resolved, leased Schedule, by audit.Actor, why purpose) (released bool, err error) {
 	started := s.cfg.Now()
 	g, ok, err := s.grant(ctx, r.Tenant.ID, Active)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !ok {
-		return failure.New(failure.GrantAbsent)
+		return false, failure.New(failure.GrantAbsent)
 	}
 	s.cfg.Step(BeforeRedeem)
 	redeemed, err := s.redeemGrant(ctx, r, g)
@@ -129,35 +133,36 @@ func (s *Service) redeemLeased(ctx context.Context, r tenant.Resolved, leased Sc
 	// Microsoft's answer is stored even after the caller's context has ended: no other value may work any more.
 	durable := context.WithoutCancel(ctx)
 	if err != nil && errors.Is(context.Cause(ctx), errStopped) {
-		return errStopped
+		return false, errStopped
 	}
 	if err == nil && redeemed.RefreshToken.Empty() {
 		if err := s.notePredecessor(durable, r, by, redeemed); err != nil {
-			return err
+			return false, err
 		}
 		err = failure.New(failure.NoSuccessor, "end", g.lifeEnds(s.cfg.Now()).UTC().Format(time.DateOnly))
 		if why == check {
-			return errors.Join(err, s.checkSuccessor(ctx, r, g, redeemed.Redemption, by))
+			released, checkErr := s.checkSuccessor(ctx, r, g, redeemed.Redemption, by, leased.LeaseOwner)
+			return released, errors.Join(err, checkErr)
 		}
 	}
 	if err != nil {
-		return errors.Join(err, s.fail(durable, r, leased, g, by, err))
+		return false, errors.Join(err, s.fail(durable, r, leased, g, by, err))
 	}
 	stored, err := s.storeSuccessor(durable, r, leased, g, redeemed, by, why)
 	if errors.Is(err, errOvertaken) {
 		s.cfg.Log.WarnContext(ctx, "another replica renewed this tenant meanwhile, or somebody consented; this renewal does not count", "tenant", r.Tenant.ID)
 		_, keepErr := s.keepSuccessor(durable, &r, g, redeemed.Redemption, "", by)
-		return errors.Join(failure.Wrap(err, failure.GrantStale), keepErr)
+		return false, errors.Join(failure.Wrap(err, failure.GrantStale), keepErr)
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	if err := s.checkSuccessor(ctx, r, stored, redeemed.Redemption, by); err != nil {
-		return err
+	if released, err = s.checkSuccessor(ctx, r, stored, redeemed.Redemption, by, leased.LeaseOwner); err != nil {
+		return false, err
 	}
 	s.cfg.Log.InfoContext(ctx, "renewal succeeded", "tenant", r.Tenant.ID, "action", actionOf(why),
 		"dur", s.cfg.Now().Sub(started), "reference", failure.Reference(ctx))
-	return nil
+	return released, nil
 }
 
 // A redeemedGrant is the answer to a redemption of a grant.

@@ -35,7 +35,7 @@ type Config struct {
 	// time. At most LongestLease. Default: 5 minutes.
 	Lease time.Duration
 
-	// Workers bounds the renewals that one sweep runs at once. Default: 8.
+	// Workers bounds the renewals that one sweep runs at once. Default: 32.
 	Workers int
 
 	// PerCloud limits the renewals a minute that sweeps begin in one cloud, and PerDirectory those for one directory.
@@ -143,7 +143,7 @@ func New(cfg Config) (*Service, error) {
 		return nil, fmt.Errorf("token: a lease of %s is longer than %s", cfg.Lease, LongestLease)
 	}
 	if cfg.Workers == 0 {
-		cfg.Workers = 8
+		cfg.Workers = 32
 	}
 	if cfg.Workers < 0 || cfg.PerCloud < 0 || cfg.PerDirectory < 0 {
 		return nil, fmt.Errorf("token: %d workers, %d renewals a minute in a cloud, %d for a directory: none may be negative", cfg.Workers, cfg.PerCloud, cfg.PerDirectory)

@@ -177,8 +177,10 @@ func (s *Service) renewLeased(ctx context.Context, job Job) {
 	ctx = failure.WithReference(ctx, random.Reference())
 	calls, cancel := s.untilStopped(ctx, left-s.cfg.Lease/5)
 	defer cancel()
-	err := s.renewDue(calls, job)
+	released, err := s.renewDue(calls, job)
 	switch {
+	case released:
+		return // with the results of the checks
 	case err == nil:
 	case errors.Is(err, errSuspended):
 		s.cfg.Log.DebugContext(ctx, "the subscription is suspended; not renewing", "tenant", job.TenantID)
@@ -201,19 +203,20 @@ func (s *Service) renewLeased(ctx context.Context, job Job) {
 	s.release(ctx, job.TenantID, job.LeaseOwner)
 }
 
-func (s *Service) renewDue(ctx context.Context, job Job) error {
+// renewDue renews a leased tenant. released says that its lease was released, too.
+func (s *Service) renewDue(ctx context.Context, job Job) (released bool, err error) {
 	r, err := tenant.Resolve(ctx, s.cfg.Store, job.TenantID)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if s.renewable(r) != nil {
-		return errSuspended
+		return false, errSuspended
 	}
-	err = s.redeemLeased(ctx, r, job.Schedule, audit.Actor{Kind: audit.Scheduler, Name: "renewal"}, scheduled)
+	released, err = s.redeemLeased(ctx, r, job.Schedule, audit.Actor{Kind: audit.Scheduler, Name: "renewal"}, scheduled)
 	if !errors.Is(err, errStopped) {
 		s.observe(audit.GrantRenewed, err)
 	}
-	return err
+	return released, err
 }
 
 // untilStopped returns a context for the calls of a renewal, which ends after limit. It outlives ctx by up to Grace, because
