@@ -23,8 +23,8 @@ func firstExample(t *testing.T) []byte {
 	return text
 }
 
-// TestLoad_AcceptsFilesOfTheFirstRelease loads the example of release 1-1, as it is and with every key in it. The
-// defaults have not changed since.
+// TestLoad_AcceptsFilesOfTheFirstRelease loads the example of release 1-1, as it is and with every key in it. One
+// default has changed since; a file that sets it keeps its value.
 func TestLoad_AcceptsFilesOfTheFirstRelease(t *testing.T) {
 	load := func(text []byte) config.Config {
 		cfg, err := config.Load(write(t, "config.yaml", string(text), 0o600), []string{secretOfExample})
@@ -55,7 +55,10 @@ func TestLoad_AcceptsFilesOfTheFirstRelease(t *testing.T) {
 	if len(with.Clouds) != 1 || with.Clouds[0].Graph.BaseURL != "https://graph.microsoft.com" {
 		t.Errorf("Load(example of 1-1 in full): clouds = %+v, want the one in it", with.Clouds)
 	}
-	with.Clouds = nil
+	if with.Renewal.Workers != 8 {
+		t.Errorf("Load(example of 1-1 in full): %d workers, want the 8 in it", with.Renewal.Workers)
+	}
+	with.Clouds, with.Renewal.Workers = nil, without.Renewal.Workers
 	without.Notify.Mail.To = []string{}
 	without.Hooks.TrustedProxies, without.Onboarding.TrustedProxies = []netip.Prefix{}, []netip.Prefix{}
 	if diff := cmp.Diff(without, with, compare); diff != "" {
