@@ -24,9 +24,10 @@ type readAhead struct {
 	snapshot *token.Snapshot // nil when it was not read
 }
 
-// begin starts to read what the operation of c will need. wait returns when that has been read; call it in every case. Nothing
+// begin starts to read what the operation of c will need. The function that it returns waits for that; call
+// it in every case. Nothing
 // is read ahead for an operation that changes something.
-func (h *Handler) begin(ctx context.Context, c echo.Context, key string) (ahead *readAhead, wait func()) {
+func (h *Handler) begin(ctx context.Context, c echo.Context, key string) (*readAhead, func()) {
 	id, ok := canonical(c.Param("id"))
 	status := tenantRoute + "/tokenStatus"
 	if !ok || c.Request().Method != http.MethodGet || c.Path() != tenantRoute && c.Path() != status {
@@ -35,7 +36,7 @@ func (h *Handler) begin(ctx context.Context, c echo.Context, key string) (ahead 
 	ahead, done := &readAhead{}, make(chan struct{})
 	go func() {
 		defer close(done)
-		defer func() { _ = recover() }() //nolint:errcheck // it panics again when it is read in the ordinary way
+		defer func() { _ = recover() }() // it panics again when it is read in the ordinary way
 		r, err := h.cfg.Tenants.Resolve(ctx, key, id)
 		if err != nil {
 			return
