@@ -276,7 +276,7 @@ func TestConfigureTenant_IgnoresOtherProperties(t *testing.T) {
 	h := installed(t)
 	h.tokens.status = token.Status{State: token.StateActionRequired, ExpiresAt: time.Date(2027, 2, 21, 8, 20, 0, 0, time.UTC), Failure: &failure.Record{Code: failure.GrantRevoked}}
 	want := `{"aps":{"type":"` + tenantType + `","id":"` + tenantA + `"},"directory":"new.example.com","applicationId":"","applicationSecret":"","applicationSecretEnd":"","nextApplicationSecret":"","nextApplicationSecretEnd":"","applicationCertificate":"","applicationCertificateEnd":"","nextApplicationCertificate":"","nextApplicationCertificateEnd":"",
-		"tokenStatus":"action_required","tokenExpiresAt":"2027-02-21T08:20:00Z","tokenReason":"grant_revoked"}`
+		"noticeRecipients":[],"noticeLanguage":"","tokenStatus":"action_required","tokenExpiresAt":"2027-02-21T08:20:00Z","tokenReason":"grant_revoked"}`
 	// Read-only properties, and those of other types, are ignored.
 	body := tenantResource(tenantA, `"directory":"new.example.com","tokenStatus":"active","account":{"aps":{"id":"`+accountR2+`"}},"cloud":7`)
 	same(t, h.accepted(request{method: http.MethodPut, path: "/tenant/" + tenantA, identity: userR2, body: body}, http.StatusOK), want)
@@ -284,6 +284,26 @@ func TestConfigureTenant_IgnoresOtherProperties(t *testing.T) {
 	if got := h.tenants.tenants[tenantA]; got.AccountID != accountR2 || got.Name != "Fabrikam" {
 		t.Errorf("tenant = %+v, want the same owner", got)
 	}
+}
+
+// TestConfigureTenant_Notices changes who of the reseller is notified. What is not sent stays, and so does null.
+func TestConfigureTenant_Notices(t *testing.T) {
+	h := installed(t)
+	put := func(body string) tenant.Notices {
+		t.Helper()
+		h.accepted(request{method: http.MethodPut, path: "/tenant/" + tenantA, identity: userR2, body: tenantResource(tenantA, body)}, http.StatusOK)
+		return h.tenants.tenants[tenantA].Notices
+	}
+	want := tenant.Notices{Recipients: []string{"admin@alpine.example"}, Language: "de"}
+	for _, body := range []string{`"noticeRecipients":["admin@alpine.example"],"noticeLanguage":"de"`, `"directory":"new.example.com"`} {
+		if got := put(body); !cmp.Equal(got, want) {
+			t.Errorf("notices after %s = %+v, want %+v", body, got, want)
+		}
+	}
+	if got := put(`"noticeRecipients":[],"noticeLanguage":""`); len(got.Recipients) > 0 || got.Language != "" {
+		t.Errorf("notices = %+v, want none", got)
+	}
+	h.refused(request{method: http.MethodPut, path: "/tenant/" + tenantA, identity: userR2, body: tenantResource(tenantA, `"noticeRecipients":"admin@alpine.example"`)}, failure.BadRequest)
 }
 
 func TestRetrieveApp_SettingsForPlatformOnly(t *testing.T) {

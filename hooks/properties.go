@@ -75,6 +75,7 @@ func (h *Handler) viewTenant(c *call, t tenant.Tenant, s token.Status, r role) p
 	}
 	v["directory"] = t.Directory
 	v.setApplication(t.Application)
+	v["noticeRecipients"], v["noticeLanguage"] = append([]string{}, t.Notices.Recipients...), t.Notices.Language
 	for name, value := range s.Properties() {
 		v[name] = value
 	}

@@ -116,6 +116,8 @@ func (r resource) tenant(base tenant.Tenant, nullRemoves bool) (tenant.Tenant, e
 	p := reader{properties: r.properties, nullRemoves: nullRemoves}
 	p.text("directory", &base.Directory)
 	p.application(&base.Application)
+	p.texts("noticeRecipients", &base.Notices.Recipients)
+	p.text("noticeLanguage", &base.Notices.Language)
 	return base, p.err
 }
 
@@ -150,6 +152,13 @@ func (p *reader) text(name string, into *string) {
 		*into = ""
 	default:
 		*into = strings.TrimSpace(*value) // people paste spaces
+	}
+}
+
+func (p *reader) texts(name string, into *[]string) {
+	var values []string
+	if p.read(name, &values, "a list of strings") && (values != nil || p.nullRemoves) {
+		*into = values
 	}
 }
 

@@ -29,6 +29,8 @@ var since = map[string]int{
 	"tenant.nextApplicationCertificateEnd": 2,
 	"tenant.tokenStatus.credentials":       2,
 	"app.tenants.unlistedOrigin":           2,
+	"tenant.noticeRecipients":              2,
+	"tenant.noticeLanguage":                2,
 }
 
 // borrowerEntriesSince is the package version in which borrowers are entries instead of ids.

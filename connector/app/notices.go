@@ -1,6 +1,7 @@
 package app
 
 import (
+	"crypto/x509"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -8,6 +9,7 @@ import (
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/httpclient"
 	"azure-partner-connector/connector/notify"
+	"azure-partner-connector/connector/notify/chat"
 	"azure-partner-connector/connector/notify/mail"
 	"azure-partner-connector/connector/notify/webhook"
 	"azure-partner-connector/connector/token"
@@ -24,7 +26,7 @@ func (a *App) newNotices() (*notify.Service, error) {
 	}
 	return notify.New(notify.Config{
 		Store: a.services.Store, Statuses: a.services.Tokens, Relationships: a.services.Tokens, Platform: a.services.platform, Properties: token.Status.Properties, Channels: channels,
-		Now: a.now, Skew: a.clock.skew, Observe: a.noticeObserver(), Log: a.component("notify"),
+		EscalateAfter: a.cfg.Notify.EscalateAfter, Now: a.now, Skew: a.clock.skew, Observe: a.noticeObserver(), Log: a.component("notify"),
 	})
 }
 
@@ -49,14 +51,37 @@ func (s *Services) Channels(cfg config.Notify, now func() time.Time) ([]notify.C
 		}
 		channels = append(channels, hook)
 	}
-	if cfg.Mail.Server != "" {
-		mails, err := mail.New(mailConfig(cfg.Mail, mail.Config{RootCAs: roots, Timeout: noticeTimeout}))
+	if !cfg.Chat.URL.Empty() {
+		posts, err := newChat(cfg.Chat, roots)
 		if err != nil {
 			return nil, err
 		}
-		channels = append(channels, mails)
+		channels = append(channels, posts)
+	}
+	if cfg.Mail.Server != "" {
+		templates, err := cfg.Mail.LoadTemplates()
+		if err != nil {
+			return nil, err
+		}
+		mails, err := mail.New(mailConfig(cfg.Mail, mail.Config{RootCAs: roots, Timeout: noticeTimeout, Templates: templates}))
+		if err != nil {
+			return nil, err
+		}
+		channels = append(channels, mails, mail.NewResellers(mails, s.Store))
 	}
 	return channels, nil
+}
+
+func newChat(cfg config.Chat, roots *x509.CertPool) (*chat.Channel, error) {
+	connections, err := httpclient.New(httpclient.Config{Timeout: noticeTimeout, RootCAs: roots})
+	if err != nil {
+		return nil, err
+	}
+	template, err := cfg.ReadTemplate()
+	if err != nil {
+		return nil, err
+	}
+	return chat.New(chat.Config{URL: cfg.URL, Format: cfg.Format, Template: template, Language: cfg.Language, HTTP: connections})
 }
 
 func mailConfig(from config.Mail, into mail.Config) mail.Config {
@@ -69,7 +94,7 @@ func mailConfig(from config.Mail, into mail.Config) mail.Config {
 func (a *App) noticeObserver() func(channel, result string) {
 	attempts := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "connector_notices_total",
-		Help: "Attempts to push a status to a platform (push) and to send a notice (panel, webhook, mail) by their result: ok, failed or given_up.",
+		Help: "Attempts to push a status to a platform (push) and to send a notice (panel, webhook, chat, mail, mail_reseller) by their result: ok, failed or given_up.",
 	}, []string{"channel", "result"})
 	a.registry.MustRegister(attempts)
 	return func(channel, result string) { attempts.WithLabelValues(channel, result).Inc() }

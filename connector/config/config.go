@@ -10,7 +10,7 @@ import (
 
 	"azure-partner-connector/connector/limit"
 	"azure-partner-connector/connector/microsoft"
-	"azure-partner-connector/connector/notify/mail"
+	"azure-partner-connector/connector/notify/message"
 	"azure-partner-connector/connector/peer"
 	"azure-partner-connector/connector/platform/oauth1"
 	"azure-partner-connector/connector/secret"
@@ -420,61 +420,6 @@ type Retention struct {
 	Events time.Duration `yaml:"events"`
 }
 
-// Notify configures the channels for warnings, alarms and recoveries.
-type Notify struct {
-	// Panel shows notices in the panel: those about a tenant to its account, those about the instance to the provider.
-	// Default: true.
-	Panel bool `yaml:"panel"`
-	// CAFile is a PEM file with certificate authorities to trust for the webhook and the mail server besides the system's.
-	// Default: none.
-	CAFile string `yaml:"caFile"`
-	// Webhook posts every notice to a URL.
-	Webhook Webhook `yaml:"webhook"`
-	// Mail sends every notice to mailboxes.
-	Mail Mail `yaml:"mail"`
-}
-
-// Webhook configures a URL that receives notices as JSON, signed according to Standard Webhooks.
-type Webhook struct {
-	// URL is where notices are posted, for example https://alerts.example.com/connector. Plain http only on this machine.
-	// Default: none, no webhook.
-	URL string `yaml:"url"`
-	// Secret signs the notices; at least 16 characters. After the prefix whsec_ it is in base64. A URL requires either
-	// Secret or SecretFile; Load reads SecretFile into this field.
-	Secret secret.Text `yaml:"secret"`
-	// SecretFile is a file that contains the secret. Default: none.
-	SecretFile string `yaml:"secretFile"`
-}
-
-// Kinds of encryption of the connection to a mail server.
-const (
-	MailStartTLS = mail.StartTLS
-	MailTLS      = mail.TLS
-	MailOff      = mail.Off
-)
-
-// Mail configures a mail server and the receivers.
-type Mail struct {
-	// Server is the mail server, host:port. Default: none, no mails.
-	Server string `yaml:"server"`
-	// Encryption is "starttls", which sends nothing if the server does not offer it, "tls", which encrypts from the start,
-	// or "off". Default: "starttls".
-	Encryption string `yaml:"encryption"`
-	// Username is the account at the server. Default: none, for servers that require none.
-	Username string `yaml:"username"`
-	// Password is the password of Username, which requires either Password or PasswordFile; Load reads PasswordFile into
-	// this field.
-	Password secret.Text `yaml:"password"`
-	// PasswordFile is a file that contains the password. Default: none.
-	PasswordFile string `yaml:"passwordFile"`
-	// From is the sender of the mails, for example connector@example.com. Required with Server.
-	From string `yaml:"from"`
-	// To are the mailboxes that receive every notice. Required with Server.
-	To []string `yaml:"to"`
-	// Language is the language of the mails: de, en, es, fr, it, ja, nl, pt or ru. Default: "en".
-	Language string `yaml:"language"`
-}
-
 // Log formats.
 const (
 	JSON = "json"
@@ -524,7 +469,7 @@ func defaults() Config {
 		},
 		Lending:  Lending{CustomerTokens: 10_000},
 		Limits:   Limits{Consents: 10, Openings: 30, Codes: 10, Claims: 10, Renewals: 6},
-		Notify:   Notify{Panel: true, Mail: Mail{Encryption: MailStartTLS, Language: mail.English}},
+		Notify:   Notify{Panel: true, Chat: Chat{Language: message.English}, Mail: Mail{Encryption: MailStartTLS, Language: message.English}},
 		Log:      Log{Level: slog.LevelInfo, Format: JSON},
 		Shutdown: Shutdown{Grace: 20 * time.Second},
 	}

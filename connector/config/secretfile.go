@@ -24,8 +24,9 @@ func (c *checker) secretFiles(path string) {
 		c.secretFile(fmt.Sprintf("instances[%d].previousSecret", i), in.PreviousSecretFile, &in.PreviousSecret)
 	}
 	n := &c.cfg.Notify
-	inline = inline || !n.Webhook.Secret.Empty() || !n.Mail.Password.Empty()
+	inline = inline || !n.Webhook.Secret.Empty() || !n.Chat.URL.Empty() || !n.Mail.Password.Empty()
 	c.secretFile("notify.webhook.secret", n.Webhook.SecretFile, &n.Webhook.Secret)
+	c.secretFile("notify.chat.url", n.Chat.URLFile, &n.Chat.URL)
 	c.secretFile("notify.mail.password", n.Mail.PasswordFile, &n.Mail.Password)
 	if path != "" && inline {
 		c.checkMode("the configuration", path)

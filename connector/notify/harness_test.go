@@ -39,6 +39,10 @@ type harness struct {
 	panel    *channel
 	mail     *channel
 
+	// Set by escalating.
+	reseller      *channel // nil: resellers get no mails
+	escalateAfter time.Duration
+
 	mu      sync.Mutex // guards the fields below
 	clock   time.Time
 	status  token.Status
@@ -51,7 +55,8 @@ type harness struct {
 
 // A channel records what it sends.
 type channel struct {
-	name string
+	name     string
+	audience notify.Audience
 
 	mu    sync.Mutex // guards the fields below
 	sent  []notify.Notice
@@ -60,6 +65,8 @@ type channel struct {
 }
 
 func (c *channel) Name() string { return c.name }
+
+func (c *channel) Audience() notify.Audience { return c.audience }
 
 func (c *channel) Send(_ context.Context, n notify.Notice) error {
 	c.mu.Lock()
@@ -99,7 +106,7 @@ func summary(n notify.Notice) string {
 
 func newHarness(t *testing.T, st *store.Store) *harness {
 	t.Helper()
-	h := &harness{T: t, store: st, tenantID: random.ID(), panel: &channel{name: "panel"}, mail: &channel{name: "mail"}, clock: start}
+	h := &harness{T: t, store: st, tenantID: random.ID(), panel: &channel{name: "panel"}, mail: &channel{name: "mail", audience: notify.Provider}, clock: start}
 	in := tenant.Instance{Key: instanceKey, ID: "aps-1", RootID: "root-1", CreatedAt: start, UpdatedAt: start}
 	h.must(st.SaveInstance(t.Context(), &in))
 	h.must(st.SaveTenant(t.Context(), &tenant.Tenant{
@@ -114,7 +121,8 @@ func newHarness(t *testing.T, st *store.Store) *harness {
 func (h *harness) replica(channels ...notify.Channel) *notify.Service {
 	h.Helper()
 	s, err := notify.New(notify.Config{
-		Store: h.store, Statuses: h, Relationships: h, Platform: h, Channels: channels, Now: h.now,
+		EscalateAfter: h.escalateAfter,
+		Store:         h.store, Statuses: h, Relationships: h, Platform: h, Channels: channels, Now: h.now,
 		Properties: func(s token.Status) map[string]any { return map[string]any{"tokenStatus": string(s.State)} },
 	})
 	h.must(err)
@@ -124,7 +132,11 @@ func (h *harness) replica(channels ...notify.Channel) *notify.Service {
 // restart replaces the service of the harness, as a restart of the process does.
 func (h *harness) restart() {
 	h.Helper()
-	h.service = h.replica(h.panel, h.mail)
+	channels := []notify.Channel{h.panel, h.mail}
+	if h.reseller != nil {
+		channels = append(channels, h.reseller)
+	}
+	h.service = h.replica(channels...)
 }
 
 func (h *harness) must(err error) {

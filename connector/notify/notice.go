@@ -29,6 +29,11 @@ const (
 	RelationshipWarning Kind = "relationship_warning"
 )
 
+// Kinds returns all kinds.
+func Kinds() []Kind {
+	return []Kind{Alarm, ExpiryWarning, CredentialWarning, Recovery, ConsentWaiting, Incident, Test, RelationshipWarning}
+}
+
 // A Notice is one message to people. It contains no secret.
 type Notice struct {
 	ID   string    `json:"id"` // unique; the same if the notice is sent again
@@ -54,7 +59,14 @@ type Notice struct {
 	// Customers are those whose relationships end soon, the first to end first, in a RelationshipWarning; Count counts them all.
 	Customers []CustomerEnd `json:"customers,omitempty"`
 	Count     int           `json:"count,omitempty"`
+
+	// Since is when the reseller alone was notified of the problem, in the alarm that tells the provider that it continues; zero in
+	// any other notice.
+	Since time.Time `json:"since,omitzero"`
 }
+
+// Escalated reports whether n tells the provider of a problem that the reseller has known for a while.
+func (n Notice) Escalated() bool { return !n.Since.IsZero() }
 
 // daysUntil returns the days from now to ends, 0 when ends is zero or has passed. It rounds up, so that a warning that is sent
 // a minute late still has its number of days.
@@ -89,6 +101,7 @@ const (
 	lineMore     = "Further customers: __more__."
 	adviceExtend = "Renew these relationships in Partner Center, or let them extend themselves. When one has ended, access tokens for its customer are refused."
 
+	lineEscalated  = "The reseller was notified at __since__, and the problem continues."
 	lineEnds       = "Without another renewal it ends at __date__."
 	lineTest       = "Somebody asked for it with connector notify test. Notices about refresh tokens arrive in the same way."
 	adviceRecovery = "Nothing needs to be done."
@@ -101,7 +114,7 @@ func Texts() []string {
 	texts := []string{
 		headActionRequired, headMisconfigured, headRenewalFailing, headExpired, headSuspended, headUnserved, headExpires, headExpiresNow, headDisowned, headIncident,
 		headRecovered, headCredential, headCredentialNow, headTest, headWaiting, headRelationships,
-		lineCustomer, lineMore, lineEnds, lineTest, adviceExtend, adviceRecovery, adviceRenew, adviceAdd, lastCredential,
+		lineCustomer, lineMore, lineEscalated, lineEnds, lineTest, adviceExtend, adviceRecovery, adviceRenew, adviceAdd, lastCredential,
 	}
 	return append(texts, slices.Sorted(maps.Values(credentialNames()))...)
 }
@@ -175,6 +188,9 @@ func (n Notice) LinesIn(translate func(text string) string) []string {
 		sentence, whatToDo := n.Reason.Code.Template()
 		lines, advice = append(lines, failure.Fill(translate(sentence), n.Reason.Params)), failure.Fill(translate(whatToDo), n.Reason.Params)
 	}
+	if n.Escalated() {
+		lines = append(lines, failure.Fill(translate(lineEscalated), n.params(translate)))
+	}
 	// A token that Microsoft does not accept any more has no deadline.
 	if n.Days > 0 && n.Kind != CredentialWarning && n.Kind != ConsentWaiting && n.State != token.StateActionRequired {
 		lines = append(lines, failure.Fill(translate(lineEnds), n.params(translate)))
@@ -200,6 +216,7 @@ func (n Notice) params(translate func(text string) string) map[string]string {
 	return map[string]string{
 		"credential": translate(cmp.Or(credentialNames()[n.Credential], lastCredential)),
 		"name":       n.Name, "account": cmp.Or(n.AccountID, "?"), "days": strconv.Itoa(n.Days), "date": shownTime(n.Ends), "count": strconv.Itoa(n.Count),
+		"since": shownTime(n.Since),
 	}
 }
 

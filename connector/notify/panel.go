@@ -42,6 +42,9 @@ func NewPanel(instances Instances, panels Panels) *Panel { return &Panel{instanc
 // Name implements Channel.
 func (p *Panel) Name() string { return "panel" }
 
+// Audience implements Channel.
+func (p *Panel) Audience() Audience { return Everyone }
+
 // Send implements Channel. A notice about a tenant without a known account is undeliverable: without an account the panel
 // would show it to everyone.
 func (p *Panel) Send(ctx context.Context, n Notice) error {

@@ -84,5 +84,21 @@ type Platform interface {
 type Channel interface {
 	// Name is stored with unsent notices, so it must never change.
 	Name() string
+	// Audience says which notices the channel gets.
+	Audience() Audience
 	Send(ctx context.Context, n Notice) error
 }
+
+// An Audience is the people that a channel reaches.
+type Audience int
+
+// The audiences.
+const (
+	// Everyone gets every notice. The channel sends those about a tenant to its reseller, and the others to the provider.
+	Everyone Audience = iota
+	// Provider gets every notice too, but that of a reseller with recipients of its own only when time runs out
+	// (Config.EscalateAfter).
+	Provider
+	// Reseller gets the notices about tenants that have recipients of their own (tenant.Notices).
+	Reseller
+)

@@ -123,7 +123,9 @@ func (s *Service) warnOfRelationships(ctx context.Context, a *Announcement, r te
 		return s.save(ctx, *a)
 	}
 	about.Customers, about.Count = named(due), len(due)
-	s.enqueue(state, about, []change{{kind: RelationshipWarning, ends: due[0].EndsAt}}, now)
+	warning, to := change{kind: RelationshipWarning, ends: due[0].EndsAt}, s.reach(r.Tenant)
+	warning.held = to.early(warning, now)
+	s.enqueue(state, about, to, []change{warning}, now)
 	err = s.cfg.Store.Transact(context.WithoutCancel(ctx), func(ctx context.Context) error {
 		if err := s.save(ctx, *a); err != nil {
 			return err

@@ -29,6 +29,10 @@ type Config struct {
 	// Properties returns the properties that show a status on the platform. Required.
 	Properties func(token.Status) map[string]any
 
+	// EscalateAfter is how long a problem may continue until the provider is notified of a tenant whose reseller has recipients of
+	// its own. Warnings reach the provider when less than that is left. Default: the provider is notified at once.
+	EscalateAfter time.Duration
+
 	// Channels send notices to people. Default: none, only the status on the platform is kept up to date.
 	Channels []Channel
 

@@ -39,6 +39,9 @@ type State struct {
 	// FailingSince is when renewals were first seen to fail for transient reasons; zero while they do not.
 	FailingSince time.Time `json:"failingSince,omitzero"`
 
+	// HeldSince is since when the reseller alone knows of Trouble; zero once the provider was notified.
+	HeldSince time.Time `json:"heldSince,omitzero"`
+
 	// Disowned is when the consent was taken back of which the provider was last notified.
 	Disowned time.Time `json:"disowned,omitzero"`
 
@@ -116,6 +119,10 @@ type change struct {
 	// credential is the name of the credential that ends.
 	credential string
 	provider   bool // for the provider instead of the tenant's account
+	// held keeps the change from the provider, because the reseller is notified first.
+	held bool
+	// since is when the reseller was notified, if the provider is notified of the same problem now.
+	since time.Time
 }
 
 // update records the status of a tenant and returns what people must be notified of. ownCredential means that the tenant has
@@ -255,7 +262,7 @@ func (s *State) alarm(status token.Status, now time.Time) (change, bool) {
 }
 
 // next returns when the subject must be processed again even without an event; zero when that is not necessary.
-func (s *State) next(status token.Status, ownCredential bool, now time.Time) time.Time {
+func (s *State) next(status token.Status, ownCredential bool, hold time.Duration, now time.Time) time.Time {
 	moments := []time.Time{status.ExpiresAt, s.RelationshipsAt}
 	moments = append(moments, warningTimes(status.ExpiresAt, expiryDays())...)
 	if ownCredential {
@@ -263,6 +270,9 @@ func (s *State) next(status token.Status, ownCredential bool, now time.Time) tim
 	}
 	if !s.FailingSince.IsZero() {
 		moments = append(moments, s.FailingSince.Add(alarmDelay))
+	}
+	if !s.HeldSince.IsZero() && s.Trouble != string(failure.GrantExpiring) {
+		moments = append(moments, s.HeldSince.Add(hold))
 	}
 	if status.Pending != nil {
 		moments = append(moments, status.Pending.ExpiresAt, status.Pending.ConsentedAt.Add(claimDelay))

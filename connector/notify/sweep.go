@@ -121,8 +121,11 @@ func (s *Service) processTenant(ctx context.Context, a *Announcement) (time.Time
 	now := s.cfg.Now()
 	ownCredential := in.Settings.TenantApplication && t.Application.ID != ""
 	about := Notice{InstanceKey: in.Key, TenantID: t.ID, Name: cmp.Or(t.Name, t.ID), Marketplace: t.Marketplace, AccountID: t.AccountID, State: status.State}
+	r := s.reach(t)
+	known := a.State.Trouble != "" && a.State.HeldSince.IsZero()
 	changes := append(a.State.disowned(a.DisownedAt), a.State.update(status, ownCredential, now)...)
-	s.enqueue(&a.State, about, changes, now)
+	changes = a.State.escalate(changes, known, status, r, now)
+	s.enqueue(&a.State, about, r, changes, now)
 	if err := s.save(ctx, *a); err != nil {
 		return time.Time{}, err
 	}
@@ -135,7 +138,7 @@ func (s *Service) processTenant(ctx context.Context, a *Announcement) (time.Time
 	if err := s.warnOfRelationships(ctx, a, resolved, status, about); err != nil {
 		return time.Time{}, err
 	}
-	return a.State.next(status, ownCredential, now), nil
+	return a.State.next(status, ownCredential, r.hold, now), nil
 }
 
 // processInstance checks the credentials that all tenants without their own application share, and what happened that the
@@ -156,7 +159,7 @@ func (s *Service) processInstance(ctx context.Context, a *Announcement) (time.Ti
 		return time.Time{}, err
 	}
 	changes = append(changes, a.State.incidents(happened)...)
-	s.enqueue(&a.State, Notice{InstanceKey: in.Key, Name: "instance " + in.Key}, changes, now)
+	s.enqueue(&a.State, Notice{InstanceKey: in.Key, Name: "instance " + in.Key}, reach{}, changes, now)
 	if err := s.save(ctx, *a); err != nil {
 		return time.Time{}, err
 	}
@@ -166,14 +169,16 @@ func (s *Service) processInstance(ctx context.Context, a *Announcement) (time.Ti
 	return a.State.earliest(credentialTimes(credentials), now), nil
 }
 
-// enqueue adds a notice of each change to the outbox, once per channel.
-func (s *Service) enqueue(state *State, about Notice, changes []change, now time.Time) {
+// enqueue adds a notice of each change to the outbox, once for each channel whose audience gets it.
+func (s *Service) enqueue(state *State, about Notice, r reach, changes []change, now time.Time) {
 	for _, c := range changes {
 		n := about
 		n.ID, n.At, n.Kind, n.Reason, n.Ends, n.Days = random.ID(), now, c.kind, c.reason, c.ends, daysUntil(c.ends, now)
-		n.Provider, n.Credential = c.provider, c.credential
+		n.Provider, n.Credential, n.Since = c.provider, c.credential, c.since
 		for _, channel := range s.cfg.Channels {
-			state.Outbox = append(state.Outbox, Delivery{Channel: channel.Name(), Notice: n})
+			if r.gets(channel.Audience(), c) {
+				state.Outbox = append(state.Outbox, Delivery{Channel: channel.Name(), Notice: n})
+			}
 		}
 		s.cfg.Log.Info("notice", "tenant", n.TenantID, "instance", n.InstanceKey, "notice", n.ID, "kind", n.Kind, "state", n.State)
 	}

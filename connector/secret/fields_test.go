@@ -47,6 +47,7 @@ var notSecret = map[string]string{
 	"store.stateRow.Nonce":               "sealed",
 	"store.stateRow.Verifier":            "sealed",
 	"store.tenantRow.Credentials":        "sealed",
+	"message.View.Code":                  "a failure code",
 	"webhook.data.Code":                  "a failure code",
 }
 

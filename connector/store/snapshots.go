@@ -14,7 +14,7 @@ import (
 // The columns of queries for many tenants. When a tenant has no grant or schedule, its columns are NULL.
 const (
 	tenantColumns = "t.id, t.instance_key, t.account_id, t.subscription_id, t.name, t.marketplace, t.directory_id, t.directory, t.application_id, t.credentials, " +
-		"t.suspended_at, t.created_at, t.updated_at, t.version, t.mac, t.proven_directory_id, t.unlinked_at, t.unknown_at, t.moved_at, t.watched_account_id"
+		"t.suspended_at, t.created_at, t.updated_at, t.version, t.mac, t.proven_directory_id, t.unlinked_at, t.unknown_at, t.moved_at, t.watched_account_id, t.notices"
 	instanceColumns = "i.instance_key, i.instance_id, i.root_id, i.controller_uri, i.named_controller, i.package_version, i.cloud, i.application_id, i.credentials, i.mfa_request, " +
 		"i.borrowers, i.customer_directories, i.skip_landing, i.direct_link, i.tenant_application, i.created_at, i.updated_at, i.removed_at, i.version, i.mac"
 	activeColumns = "COALESCE(a.tenant_id, ''), a.issued_at, COALESCE(a.instance_key, ''), COALESCE(a.account_id, ''), COALESCE(a.directory_id, ''), COALESCE(a.application_id, ''), " +
@@ -41,7 +41,7 @@ func (row *tenantRow) scanDest() []any {
 	return []any{
 		&row.ID, &row.InstanceKey, &row.AccountID, &row.SubscriptionID, &row.Name, &row.Marketplace, &row.DirectoryID, &row.Directory,
 		&row.ApplicationID, &row.Credentials, &row.Suspended, &row.Created, &row.Updated, &row.Version, &row.MAC, &row.Proven,
-		&row.Unlinked, &row.Unknown, &row.Moved, &row.Watched,
+		&row.Unlinked, &row.Unknown, &row.Moved, &row.Watched, &row.Notices,
 	}
 }
 

@@ -33,6 +33,7 @@ type tenantRow struct {
 	Unknown        sqldb.Timestamp `gorm:"column:unknown_at"`
 	Moved          sqldb.Timestamp `gorm:"column:moved_at"`
 	Watched        string          `gorm:"column:watched_account_id"`
+	Notices        sqldb.JSONColumn[tenant.Notices]
 	Created        sqldb.Timestamp `gorm:"column:created_at"`
 	Updated        sqldb.Timestamp `gorm:"column:updated_at"`
 	Version        int64
@@ -64,6 +65,7 @@ func (s *Store) tenantRow(t tenant.Tenant) (tenantRow, error) {
 		Unknown:        sqldb.NewTimestamp(t.UnknownAt),
 		Moved:          sqldb.NewTimestamp(t.MovedAt),
 		Watched:        t.WatchedAccountID,
+		Notices:        sqldb.NewJSONColumn(t.Notices),
 		Created:        sqldb.NewTimestamp(t.CreatedAt),
 		Updated:        sqldb.NewTimestamp(t.UpdatedAt),
 		Version:        t.Version,
@@ -117,6 +119,7 @@ func (s *Store) tenantOf(row tenantRow) tenant.Tenant {
 		UnknownAt:         row.Unknown.Time,
 		MovedAt:           row.Moved.Time,
 		WatchedAccountID:  row.Watched,
+		Notices:           row.Notices.V,
 		CreatedAt:         row.Created.Time,
 		UpdatedAt:         row.Updated.Time,
 		Altered:           !s.proven(row.guarded(), row.MAC),

@@ -21,7 +21,7 @@ func withGrant(t *testing.T, db *storetest.Database, slot token.Slot) *harness {
 	h := newHarnessOn(t, db)
 	h.install(instance(key, rootID))
 	stored := h.provision(reseller(tenantID, alpine))
-	stored.ProvenDirectoryID = alpineID
+	stored.ProvenDirectoryID, stored.Notices = alpineID, tenant.Notices{Recipients: []string{"admin@alpine.example"}, Language: "de"}
 	h.must(h.store.SaveTenant(t.Context(), &stored))
 	h.must(h.store.SaveGrant(t.Context(), &token.Grant{
 		TenantID: tenantID, Slot: slot, RefreshToken: secret.New("a-refresh-token"), IssuedAt: h.clock, DirectoryID: alpineID,
@@ -59,7 +59,7 @@ func TestLink_MoveWithGrant(t *testing.T) {
 		h.checkSame("the result of Link()", got, h.storedTenant(tenantID))
 		want := before
 		want.AccountID, want.MovedAt, want.UpdatedAt = newOwner, h.clock, h.clock
-		want.ProvenDirectoryID, want.Application, want.Name = "", tenant.Application{}, ""
+		want.ProvenDirectoryID, want.Application, want.Name, want.Notices = "", tenant.Application{}, "", tenant.Notices{}
 		h.checkSame("the tenant after its move", got, want)
 		if holds, err := h.store.HoldsGrant(t.Context(), tenantID); err != nil || holds {
 			t.Errorf("HoldsGrant() = %t, %v, want the grant destroyed", holds, err)

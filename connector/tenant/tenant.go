@@ -87,8 +87,10 @@ type Tenant struct {
 	ProvenDirectoryID string
 	// Application overrides that of the instance when its ID is set and Settings.TenantApplication allows it.
 	Application Application
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
+	// Notices says who of the reseller is notified by mail.
+	Notices   Notices
+	CreatedAt time.Time
+	UpdatedAt time.Time
 	// SuspendedAt is when the platform suspended the subscription; zero while it is not suspended.
 	SuspendedAt time.Time
 	// UnlinkedAt is when the platform removed the link to the account; zero while the tenant is linked. AccountID stays.

@@ -32,6 +32,9 @@ func (s *Service) put(ctx context.Context, r Resolved, t Tenant, action audit.Ac
 	if t.Application, err = t.Application.checked(s.cfg.Now()); err != nil {
 		return Tenant{}, err
 	}
+	if t.Notices, err = t.Notices.checked(); err != nil {
+		return Tenant{}, err
+	}
 	if err := t.checkLengths(); err != nil {
 		return Tenant{}, err
 	}
@@ -122,7 +125,7 @@ func (t *Tenant) merge(sent Tenant, directoryID string) {
 	}
 	t.SetDirectory(sent.Directory, directoryID)
 	sent.Application.keep(t.Application)
-	t.Application = sent.Application
+	t.Application, t.Notices = sent.Application, sent.Notices
 }
 
 // resolveTimeout limits the resolving of a directory, because the platform waits for it, for 25 seconds

@@ -2,7 +2,6 @@
 package mail
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -17,6 +16,7 @@ import (
 	gomail "github.com/wneessen/go-mail"
 
 	"azure-partner-connector/connector/notify"
+	"azure-partner-connector/connector/notify/message"
 	"azure-partner-connector/connector/secret"
 )
 
@@ -48,21 +48,23 @@ type Config struct {
 	// To are the mailboxes that receive every notice. Required.
 	To []string
 
-	// Language is the language of the mails, one of Languages. Default: English.
+	// Language is the language of the mails, one of message.Languages. Default: English.
 	Language string
+
+	// Templates write the mails. Default: the built-in ones.
+	Templates *message.Templates
 
 	// Timeout limits every step of sending. Default: 30 seconds.
 	Timeout time.Duration
 }
 
-// A Channel sends each notice as one plain text mail over its own connection: notices are rare, and servers close idle
-// connections. It is safe for concurrent use.
+// A Channel sends each notice to the operator's mailboxes as one mail over its own connection: notices are rare, and servers
+// close idle connections. It is safe for concurrent use.
 type Channel struct {
 	cfg    Config
 	host   string
 	port   int
 	domain string // of the sender, for message IDs
-	words  func(text string) string
 }
 
 // New checks cfg and fills in its defaults. It opens no connection.
@@ -89,20 +91,32 @@ func New(cfg Config) (*Channel, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 30 * time.Second
 	}
-	translate, err := words(cmp.Or(cfg.Language, English))
-	if err != nil {
+	if _, err := message.ViewOf(notify.Notice{}, cfg.Language); err != nil {
 		return nil, err
 	}
+	if cfg.Templates == nil {
+		if cfg.Templates, err = message.LoadTemplates(nil); err != nil {
+			return nil, err
+		}
+	}
 	_, domain, _ := strings.Cut(from.Address, "@")
-	return &Channel{cfg, host, int(number), domain, translate}, nil
+	return &Channel{cfg, host, int(number), domain}, nil
 }
 
 // Name implements notify.Channel.
 func (c *Channel) Name() string { return "mail" }
 
+// Audience implements notify.Channel.
+func (c *Channel) Audience() notify.Audience { return notify.Provider }
+
 // Send implements notify.Channel.
 func (c *Channel) Send(ctx context.Context, n notify.Notice) error {
-	message, err := c.message(n)
+	return c.send(ctx, n, c.cfg.To, c.cfg.Language)
+}
+
+// send sends n to some mailboxes in a language.
+func (c *Channel) send(ctx context.Context, n notify.Notice, to []string, language string) error {
+	message, err := c.message(n, to, language)
 	if err != nil {
 		return fmt.Errorf("%w: %w", notify.ErrUndeliverable, err)
 	}
@@ -171,43 +185,26 @@ func (conn *connection) close() {
 	}
 }
 
-func (c *Channel) message(n notify.Notice) (*gomail.Msg, error) {
+func (c *Channel) message(n notify.Notice, to []string, language string) (*gomail.Msg, error) {
+	text, err := c.cfg.Templates.Write(n, language)
+	if err != nil {
+		return nil, err
+	}
 	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	if err := m.From(c.cfg.From); err != nil {
 		return nil, fmt.Errorf("addressing the mail: %w", err)
 	}
-	if err := m.To(c.cfg.To...); err != nil {
+	if err := m.To(to...); err != nil {
 		return nil, fmt.Errorf("addressing the mail: %w", err)
 	}
-	m.Subject(oneLine(n.HeadlineIn(c.words)))
+	m.Subject(text.Subject)
 	// A mail that is sent twice has the same ID, so that mailboxes can recognise it.
 	m.SetMessageIDWithValue(n.ID + "@" + c.domain)
 	m.SetDateWithValue(n.At)
 	m.SetGenHeader("Auto-Submitted", "auto-generated") // suppresses automatic replies (RFC 3834)
-	m.SetBodyString(gomail.TypeTextPlain, body(n, c.words))
+	m.SetBodyString(gomail.TypeTextPlain, text.Plain)
+	if text.HTML != "" {
+		m.AddAlternativeString(gomail.TypeTextHTML, text.HTML)
+	}
 	return m, nil
 }
-
-func body(n notify.Notice, translate func(text string) string) string {
-	var text strings.Builder
-	text.WriteString(n.HeadlineIn(translate) + "\n\n")
-	for _, line := range n.LinesIn(translate) {
-		text.WriteString(line + "\n")
-	}
-	text.WriteString("\n")
-	facts := []struct{ name, value string }{
-		{"Marketplace", n.Marketplace}, {"Instance", n.InstanceKey}, {"Tenant", n.TenantID}, {"State", string(n.State)},
-	}
-	if n.Reason != nil {
-		facts = append(facts, []struct{ name, value string }{{"Reason", string(n.Reason.Code)}, {"Reference", n.Reason.Reference}}...)
-	}
-	for _, f := range facts {
-		if f.value != "" {
-			text.WriteString(translate(f.name) + ": " + oneLine(f.value) + "\n")
-		}
-	}
-	return text.String()
-}
-
-// oneLine returns text without line breaks: in a header, they would let a name add other headers.
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -1,9 +1,10 @@
 package mail_test
 
 import (
+	"errors"
 	"io"
 	"mime"
-	"mime/quotedprintable"
+	"mime/multipart"
 	netmail "net/mail"
 	"strings"
 	"testing"
@@ -133,35 +134,69 @@ func checkMail(t *testing.T, mails []string) {
 	if len(mails) != 1 {
 		t.Fatalf("Send() sent %d mails, want one", len(mails))
 	}
-	m, err := netmail.ReadMessage(strings.NewReader(mails[0]))
-	if err != nil {
-		t.Fatalf("Send() sent %q: %v", mails[0], err)
-	}
-	subject, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
-	if want := "The refresh token of Größe & Söhne Bcc: everybody@example.com needs a person: somebody must sign in again."; err != nil || subject != want {
-		t.Errorf("Subject = %q, %v, want %q", subject, err, want)
+	m := parse(t, mails[0])
+	if want := "The refresh token of Größe & Söhne Bcc: everybody@example.com needs a person: somebody must sign in again."; m.subject != want {
+		t.Errorf("Subject = %q, want %q", m.subject, want)
 	}
 	for name, want := range map[string]string{
 		"From": `"Connector" <connector@larkfield.example>`, "Bcc": "", "Message-Id": "<n-1@larkfield.example>",
 		"Auto-Submitted": "auto-generated", "Date": "Mon, 23 Nov 2026 08:00:00 +0000",
 	} {
-		if got := m.Header.Get(name); got != want {
+		if got := m.header.Get(name); got != want {
 			t.Errorf("%s = %q, want %q", name, got, want)
 		}
 	}
-	if to, err := m.Header.AddressList("To"); err != nil || len(to) != 2 {
+	if to, err := m.header.AddressList("To"); err != nil || len(to) != 2 {
 		t.Errorf("To = %v, %v, want both", to, err)
-	}
-	body, err := io.ReadAll(quotedprintable.NewReader(m.Body))
-	if err != nil {
-		t.Fatal(err)
 	}
 	for _, want := range []string{
 		"it was revoked, or the password was changed.", "Use Update Refresh Token, or send the link of Manual Update.",
 		"Marketplace: Larkfield", "Tenant: t-1", "Reason: grant_revoked", "Reference: ABCD",
 	} {
-		if !strings.Contains(string(body), want) {
-			t.Errorf("the mail does not contain %q:\n%s", want, body)
+		if !strings.Contains(m.plain, want) {
+			t.Errorf("the mail does not contain %q:\n%s", want, m.plain)
 		}
+	}
+	if !strings.Contains(m.html, "Größe &amp; Söhne") {
+		t.Errorf("the mail in HTML is %q, want the name in it, escaped", m.html)
+	}
+}
+
+// A received is a mail as a mail program shows it.
+type received struct {
+	header               netmail.Header
+	subject, plain, html string
+}
+
+func parse(t *testing.T, raw string) received {
+	t.Helper()
+	m, err := netmail.ReadMessage(strings.NewReader(raw))
+	check(t, err)
+	r := received{header: m.Header}
+	r.subject, err = new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
+	check(t, err)
+	_, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	check(t, err)
+	parts := multipart.NewReader(m.Body, params["boundary"])
+	for {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			return r
+		}
+		check(t, err)
+		text, err := io.ReadAll(part) // NextPart decodes quoted-printable
+		check(t, err)
+		if strings.HasPrefix(part.Header.Get("Content-Type"), "text/html") {
+			r.html = string(text)
+		} else {
+			r.plain = string(text)
+		}
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }

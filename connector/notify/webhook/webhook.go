@@ -99,6 +99,8 @@ type data struct {
 	Reference string            `json:"reference,omitempty"` // to find the failure in the log
 	Ends      *time.Time        `json:"ends,omitempty"`
 	Days      int               `json:"days"` // until ends
+	// Since is when the reseller was notified, in the alarm that the problem continues.
+	Since *time.Time `json:"since,omitempty"`
 
 	// Customers are the first of those whose relationships end, Count is the number of all of them.
 	Customers []notify.CustomerEnd `json:"customers,omitempty"`
@@ -116,15 +118,23 @@ func payloadOf(n notify.Notice) payload {
 	if n.Reason != nil {
 		d.Code, d.Params, d.Reference = string(n.Reason.Code), n.Reason.Params, n.Reason.Reference
 	}
-	if !n.Ends.IsZero() {
-		ends := n.Ends.UTC()
-		d.Ends = &ends
-	}
+	d.Ends, d.Since = optional(n.Ends), optional(n.Since)
 	return payload{Type: "token." + string(n.Kind), Timestamp: n.At.UTC(), Data: d}
+}
+
+func optional(at time.Time) *time.Time {
+	if at.IsZero() {
+		return nil
+	}
+	at = at.UTC()
+	return &at
 }
 
 // Name implements notify.Channel.
 func (c *Channel) Name() string { return "webhook" }
+
+// Audience implements notify.Channel.
+func (c *Channel) Audience() notify.Audience { return notify.Provider }
 
 // Send implements notify.Channel. Its errors do not contain the URL, which may contain a token.
 func (c *Channel) Send(ctx context.Context, n notify.Notice) error {
@@ -141,18 +151,26 @@ func (c *Channel) Send(ctx context.Context, n notify.Notice) error {
 	req.Header.Set("webhook-id", n.ID)
 	req.Header.Set("webhook-timestamp", at)
 	req.Header.Set("webhook-signature", "v1,"+sign(c.key, n.ID, at, body))
-	resp, err := c.cfg.HTTP.Do(req)
+	if err := Post(c.cfg.HTTP, req); err != nil {
+		return fmt.Errorf("posting to the webhook: %w", err)
+	}
+	return nil
+}
+
+// Post sends req and expects a status 2xx. Its errors do not contain the URL.
+func Post(client *http.Client, req *http.Request) error {
+	resp, err := client.Do(req) //nolint:gosec // the operator configured the address
 	if err != nil {
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err
 		}
-		return fmt.Errorf("posting to the webhook: %w", err)
+		return err
 	}
 	defer resp.Body.Close()
 	// A connection is reused only after its response has been read.
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return fmt.Errorf("posting to the webhook: HTTP status %d", resp.StatusCode)
+		return fmt.Errorf("HTTP status %d", resp.StatusCode)
 	}
 	return nil
 }

@@ -57,6 +57,7 @@ func boundsOfDomain() map[string]map[string]Bound {
 			"subscription_id": characters(length.ForeignID), "name": characters(length.Name), "marketplace": characters(length.Name),
 			"directory_id": characters(length.ID), "directory": characters(length.Directory), "application_id": characters(length.ID),
 			"proven_directory_id": characters(length.ID), "watched_account_id": characters(length.ForeignID),
+			"notices":     bytes(length.Setting),
 			"credentials": bytes(length.Credentials), "mac": bytes(mac),
 		},
 		"grants": {

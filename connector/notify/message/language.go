@@ -1,4 +1,4 @@
-package mail
+package message
 
 import (
 	"embed"
@@ -9,16 +9,16 @@ import (
 	"azure-partner-connector/connector/catalogue"
 )
 
-// catalogueFiles are the texts of mails: one file per language other than English, with the English text as the key. A further
+// catalogueFiles are the texts of notices: one file per language other than English, with the English text as the key. A further
 // language is a further file; it must be one of the screens' languages, whose catalogues have the texts of failures.
 //
 //go:embed catalogue/*.json
 var catalogueFiles embed.FS
 
-// English is the language of mails when none is configured.
+// English is the language of notices when none is configured.
 const English = "en"
 
-// Languages returns the languages that mails may have, sorted.
+// Languages returns the languages that notices may have, sorted.
 func Languages() []string {
 	names := []string{English}
 	files, err := catalogueFiles.ReadDir("catalogue")
@@ -38,11 +38,11 @@ func words(language string) (func(text string) string, error) {
 		return func(text string) string { return text }, nil
 	}
 	if !slices.Contains(Languages(), language) {
-		return nil, fmt.Errorf("mail: there is no language %q, only %s", language, strings.Join(Languages(), ", "))
+		return nil, fmt.Errorf("notify: there is no language %q, only %s", language, strings.Join(Languages(), ", "))
 	}
 	texts, err := catalogue.Load(catalogueFiles, language)
 	if err != nil {
-		return nil, fmt.Errorf("mail: %w", err)
+		return nil, fmt.Errorf("notify: %w", err)
 	}
 	return func(text string) string {
 		if translated, ok := texts[text]; ok {
