@@ -13,24 +13,31 @@ import (
 	"azure-partner-connector/sandbox/world"
 )
 
-var shown = regexp.MustCompile("(?s)\n```(sh|go)\n(.*?)```")
+var shown = regexp.MustCompile("(?s)\n```(sh|go|python)\n(.*?)```")
 
-// TestBorrow_CommandsWork runs what the guide to borrowing shows, commands and programs, in their order in one shell, in a sandbox
-// where Alpine Cloud has consented. Only the address differs.
+// TestBorrow_CommandsWork runs what the tutorial of Python and the guides to borrowing and importing show, commands
+// and programs, in their order in one shell, in a sandbox where Alpine Cloud has consented. Only the address differs.
 func TestBorrow_CommandsWork(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), tutorialBudget)
 	defer cancel()
 	folder := t.TempDir()
 	w := consentedWorld(ctx, t, folder)
-	programs := 0
+	programs, reports := 0, filepath.Join(folder, "reports.py")
 	var script strings.Builder
 	script.WriteString("set -euo pipefail\nset -a\n")
 	prepareImport(ctx, t, w, folder)
-	guides := read(t, "guides/borrow-a-token.md") + read(t, "guides/import-refresh-tokens.md")
+	guides := read(t, "tutorial/borrow-from-python.md") + read(t, "guides/borrow-a-token.md") + read(t, "guides/import-refresh-tokens.md")
 	for _, m := range shown.FindAllStringSubmatch(guides, -1) {
-		text := strings.NewReplacer("tokens.json", filepath.Join(folder, "tokens.json"), "https://tokens.example.com", w.APIURL, "https://egress.example.com", w.EgressURL).Replace(m[2])
+		text := strings.NewReplacer("tokens.json", filepath.Join(folder, "tokens.json"), "https://tokens.example.com", w.APIURL, "https://egress.example.com", w.EgressURL,
+			`AZURE = "https://management.azure.com"`, `AZURE = "`+w.Microsoft.ARMURL()+`"`, "python3 reports.py", "/usr/bin/python3 "+reports).Replace(m[2])
 		if m[1] == "sh" {
 			script.WriteString(text + "echo\n")
+			continue
+		}
+		if m[1] == "python" {
+			if err := os.WriteFile(reports, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
 			continue
 		}
 		programs++
@@ -56,6 +63,7 @@ func TestBorrow_CommandsWork(t *testing.T) {
 		t.Fatalf("the guide's commands: %v\n%s", err, output)
 	}
 	for _, want := range []string{
+		"borrowed for ", "subscriptions: 0", "removed client reports",
 		`"token_type":"Bearer"`, "by OAuth 2.0 until", "as a managed identity until", `"state":"active"`, `"works":"yes"`, `"next":"`, "removed key", world.AlpineDirectory, `"type":"Total"`,
 		"has a refresh token that works", "imported for Alpine Cloud",
 	} {

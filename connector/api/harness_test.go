@@ -310,7 +310,9 @@ func (f *fakeTokens) WithdrawCustomer(_ context.Context, _ tenant.Resolved, dire
 
 type fakeTenants struct{}
 
-func (f fakeTenants) FindRecent(ctx context.Context, id string) (tenant.Resolved, error) { return f.Find(ctx, id) }
+func (f fakeTenants) FindRecent(ctx context.Context, id string) (tenant.Resolved, error) {
+	return f.Find(ctx, id)
+}
 
 func (fakeTenants) Find(_ context.Context, id string) (tenant.Resolved, error) {
 	names := map[string]string{tenantA: "Alpine Cloud", tenantB: "Baltic IT"}

@@ -1,7 +1,6 @@
 package tenant_test
 
 import (
-	"context"
 	"testing"
 
 	"azure-partner-connector/connector/failure"
@@ -15,20 +14,18 @@ func TestFindRecent(t *testing.T) {
 	h.install(instance(key, rootID))
 	h.provision(reseller(tenantID, ""))
 	other := h.replica()
-	suspendedAt := func(s interface {
-		FindRecent(ctx context.Context, id string) (tenant.Resolved, error)
-	}) bool {
+	suspendedAt := func(s *tenant.Service) bool {
 		t.Helper()
 		r, err := s.FindRecent(t.Context(), tenantID)
 		h.must(err)
 		return !r.Tenant.SuspendedAt.IsZero()
 	}
 	for _, suspended := range []bool{true, false} {
-		suspendedAt(h)
+		suspendedAt(h.Service)
 		suspendedAt(other)
 		_, err := h.Suspend(t.Context(), key, tenantID, suspended, platform())
 		h.must(err)
-		if suspendedAt(h) != suspended {
+		if suspendedAt(h.Service) != suspended {
 			t.Errorf("FindRecent() where it was changed does not show suspended = %t", suspended)
 		}
 		if suspendedAt(other) == suspended {
@@ -39,7 +36,7 @@ func TestFindRecent(t *testing.T) {
 			t.Errorf("FindRecent() elsewhere does not show suspended = %t a second later", suspended)
 		}
 	}
-	suspendedAt(h)
+	suspendedAt(h.Service)
 	settings := h.stored(key).Settings
 	settings.MFARequest = "off"
 	_, err := h.Configure(t.Context(), key, settings, platform())
