@@ -4,11 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/tenant"
@@ -147,45 +144,6 @@ func isPackageVersion(text string) bool {
 func withoutCredentials(s tenant.Settings) tenant.Settings {
 	s.Application = s.Application.WithoutValues()
 	return s
-}
-
-// statusReaders is how many statuses are read at the same time. The store batches these reads, so thousands of tenants
-// cost a few queries.
-const statusReaders = 128
-
-func (h *Handler) listTenants(c *call) error {
-	tenants, err := h.cfg.Tenants.Tenants(c.ctx(), c.key)
-	if err != nil {
-		return err
-	}
-	var unlisted map[string]string
-	if c.knows("app.tenants.unlistedOrigin") {
-		if unlisted, err = h.cfg.Consents.UnlistedOrigins(c.ctx(), c.key); err != nil {
-			return err
-		}
-	}
-	rows := make([]*tenantRow, len(tenants))
-	readers, ctx := errgroup.WithContext(c.ctx())
-	readers.SetLimit(statusReaders)
-	for i, t := range tenants {
-		readers.Go(func() error {
-			status, err := h.cfg.Tokens.Status(ctx, tenant.Resolved{Tenant: t, Instance: c.Instance})
-			if failure.Is(err, failure.NotFound) {
-				return nil // removed since it was listed
-			}
-			if err != nil {
-				return err
-			}
-			row := viewRow(t, status, unlisted[t.ID])
-			rows[i] = &row
-			return nil
-		})
-	}
-	if err := readers.Wait(); err != nil {
-		return err
-	}
-	views := slices.DeleteFunc(rows, func(row *tenantRow) bool { return row == nil })
-	return c.echo.JSON(http.StatusOK, views)
 }
 
 // checkHealth shows the platform that it can reach us and that we know the instance: load refuses unknown ones.

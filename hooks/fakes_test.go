@@ -226,6 +226,8 @@ type fakeTokens struct {
 	before time.Time
 	limit  int
 	err    error
+	list   token.List
+	query  token.Query // of the last List
 }
 
 func newFakeTokens() *fakeTokens {
@@ -241,6 +243,11 @@ func (f *fakeTokens) Snapshot(context.Context, string) (token.Snapshot, error) {
 }
 
 func (f *fakeTokens) StatusOf(tenant.Resolved, token.Snapshot) token.Status { return f.status }
+
+func (f *fakeTokens) List(_ context.Context, q token.Query) (token.List, error) {
+	f.query = q
+	return f.list, f.err
+}
 
 func (f *fakeTokens) do(what, id string, by audit.Actor) (token.Status, error) {
 	if f.err != nil {

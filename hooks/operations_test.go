@@ -11,7 +11,6 @@ import (
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
-	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
 
@@ -216,18 +215,6 @@ func TestAccessToken_ForACustomer(t *testing.T) {
 	h.refused(lend, failure.BadRequest)
 	lend.body = `{"api":"arm"}`
 	h.accepted(lend, http.StatusOK)
-}
-
-func TestListTenants(t *testing.T) {
-	h := installed(t)
-	h.tokens.status = token.Status{State: token.StateExpiring, ExpiresAt: at(30, 8), DaysLeft: 6, NextRenewalAt: at(24, 8)}
-	list := request{method: http.MethodGet, path: "/app/" + rootA + "/tenants", identity: userP}
-	same(t, h.accepted(list, http.StatusOK), `[{"id":"`+tenantA+`","name":"Fabrikam","state":"expiring","expiresAt":"2026-11-30T08:00:00.123Z","daysLeft":6,
-		"directory":"fabrikam.onmicrosoft.com","nextRenewalAt":"2026-11-24T08:00:00.123Z"}]`)
-	h.tokens.err = failure.New(failure.NotFound) // removed since it was listed
-	same(t, h.accepted(list, http.StatusOK), `[]`)
-	h.tenants.tenants = map[string]tenant.Tenant{}
-	same(t, h.accepted(list, http.StatusOK), `[]`)
 }
 
 func TestCheckHealth(t *testing.T) {

@@ -49,6 +49,7 @@ type Tokens interface {
 	// Snapshot and StatusOf are the two steps of Status: reading, which changes nothing, and judging what was read.
 	Snapshot(ctx context.Context, tenantID string) (token.Snapshot, error)
 	StatusOf(r tenant.Resolved, snapshot token.Snapshot) token.Status
+	List(ctx context.Context, q token.Query) (token.List, error)
 	Renew(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	Check(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	Forget(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)

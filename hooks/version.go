@@ -31,6 +31,10 @@ var since = map[string]int{
 	"app.tenants.unlistedOrigin":           2,
 	"tenant.noticeRecipients":              2,
 	"tenant.noticeLanguage":                2,
+	"app.tenants.limit":                    2,
+	"app.tenants.offset":                   2,
+	"app.tenants.state":                    2,
+	"app.tenants.search":                   2,
 }
 
 // borrowerEntriesSince is the package version in which borrowers are entries instead of ids.

@@ -7,7 +7,6 @@ import (
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
-	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
 
@@ -163,19 +162,6 @@ type loanView struct {
 	Directory   string     `json:"directory"`
 }
 
-// tenantRow is one row of the provider's list of tenants.
-type tenantRow struct {
-	ID            string      `json:"id"`
-	Name          string      `json:"name"`
-	State         token.State `json:"state"`
-	ExpiresAt     *time.Time  `json:"expiresAt"`
-	DaysLeft      int         `json:"daysLeft"`
-	Directory     string      `json:"directory"`
-	NextRenewalAt *time.Time  `json:"nextRenewalAt"`
-	// UnlistedOrigin is the origin of a panel that has to be added to panelOrigins for the automatic procedure.
-	UnlistedOrigin string `json:"unlistedOrigin,omitempty"`
-}
-
 // jsonTime returns t for JSON with the precision of the store, which is a millisecond; nil for the zero time.
 func jsonTime(t time.Time) *time.Time {
 	if t.IsZero() {
@@ -312,8 +298,4 @@ func viewEvent(e audit.Event) eventView {
 		v.Details = map[string]string{}
 	}
 	return v
-}
-
-func viewRow(t tenant.Tenant, s token.Status, unlistedOrigin string) tenantRow {
-	return tenantRow{t.ID, t.Name, s.State, jsonTime(s.ExpiresAt), s.DaysLeft, t.Directory, jsonTime(s.NextRenewalAt), unlistedOrigin}
 }
