@@ -80,12 +80,13 @@ func (a *App) job(name string, run func(context.Context) error) func(context.Con
 // purge deletes the data of consents, grants and nonces that is no longer needed, and events whose retention has ended. It
 // deletes nothing while our clock is known to differ from Microsoft's: what looks old may not be.
 func (a *App) purge(ctx context.Context) error {
+	now := a.now() // before the comparison: our clock may be set after it
 	if a.clock.skew(ctx).Doubtful() {
 		return nil
 	}
-	err := errors.Join(a.services.Consents.Purge(ctx), a.services.Tokens.Purge(ctx), a.services.Store.PurgeNonces(ctx, a.now()))
+	err := errors.Join(a.services.Consents.Purge(ctx), a.services.Tokens.Purge(ctx), a.services.Store.PurgeNonces(ctx, now))
 	if keep := a.cfg.Retention.Events; keep > 0 {
-		err = errors.Join(err, a.services.Store.PurgeEvents(ctx, a.now().Add(-keep)))
+		err = errors.Join(err, a.services.Store.PurgeEvents(ctx, now.Add(-keep)))
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/notify"
@@ -46,4 +47,35 @@ func TestSweep_NotifiesNobodyWhileTheClockIsWrong(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestSweep_ClockThatChangesDuringASweep sets the clock ahead after a sweep has compared it: nobody is warned by it.
+func TestSweep_ClockThatChangesDuringASweep(t *testing.T) {
+	each(t, func(h *harness) {
+		h.sweep()
+		h.takePushed()
+		var ahead time.Duration
+		compared := false
+		service, err := notify.New(notify.Config{
+			Store: h.store, Statuses: h, Platform: h, Channels: []notify.Channel{h.panel, h.mail}, Now: h.now,
+			Skew: func(context.Context) clock.Skew {
+				skew := clock.Skew{By: -ahead, Known: true}
+				if !compared {
+					compared, ahead = true, 85*day
+					h.advance(ahead)
+				}
+				return skew
+			},
+			Properties: func(s token.Status) map[string]any { return map[string]any{"tokenStatus": string(s.State)} },
+		})
+		h.must(err)
+		h.happen(audit.GrantChecked)
+		h.must(service.Sweep(t.Context()))
+		h.checkSent()
+		h.advance(-ahead)
+		ahead = 0
+		h.fails(token.StateActionRequired, failure.GrantRevoked)
+		h.must(service.Sweep(t.Context()))
+		h.checkSent("alarm 90 grant_revoked")
+	})
 }

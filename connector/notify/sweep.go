@@ -74,6 +74,9 @@ func (s *Service) processSubject(ctx context.Context, subject Subject) {
 	if err == nil {
 		next, err = s.process(ctx, &a)
 	}
+	if wrong, ok := errors.AsType[*wrongClockError](err); ok {
+		next, err = wrong.reference, nil // it stays due
+	}
 	stopping, now := ctx.Err() != nil, s.cfg.Now()
 	// The lease must be released even when the program stops.
 	ctx = context.WithoutCancel(ctx)
@@ -118,7 +121,10 @@ func (s *Service) processTenant(ctx context.Context, a *Announcement) (time.Time
 	if err != nil {
 		return time.Time{}, err
 	}
-	now := s.cfg.Now()
+	now, err := s.rightTime(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
 	ownCredential := in.Settings.TenantApplication && t.Application.ID != ""
 	about := Notice{InstanceKey: in.Key, TenantID: t.ID, Name: cmp.Or(t.Name, t.ID), Marketplace: t.Marketplace, AccountID: t.AccountID, State: status.State}
 	r := s.reach(t)
@@ -141,6 +147,20 @@ func (s *Service) processTenant(ctx context.Context, a *Announcement) (time.Time
 	return a.State.next(status, ownCredential, r.hold, now), nil
 }
 
+// A wrongClockError says that our clock was set since the sweep compared it. It has the time of the reference.
+type wrongClockError struct{ reference time.Time }
+
+func (*wrongClockError) Error() string { return "our clock is wrong" }
+
+// rightTime returns the current time, or an error while our clock is known to be wrong.
+func (s *Service) rightTime(ctx context.Context) (time.Time, error) {
+	now := s.cfg.Now()
+	if skew := s.cfg.Skew(ctx); skew.Wrong() {
+		return time.Time{}, &wrongClockError{now.Add(skew.By)}
+	}
+	return now, nil
+}
+
 // processInstance checks the credentials that all tenants without their own application share, and what happened that the
 // provider has to know.
 func (s *Service) processInstance(ctx context.Context, a *Announcement) (time.Time, error) {
@@ -151,7 +171,10 @@ func (s *Service) processInstance(ctx context.Context, a *Announcement) (time.Ti
 	if err != nil {
 		return time.Time{}, err
 	}
-	now := s.cfg.Now()
+	now, err := s.rightTime(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
 	credentials := in.Settings.Application.CredentialEnds()
 	changes := a.State.credentials(credentials, now)
 	happened, err := s.cfg.Store.InstanceEvents(ctx, in.Key, incidents(), now.Add(-incidentAge), maxOutbox)

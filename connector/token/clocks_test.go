@@ -418,3 +418,37 @@ func (m *withoutSuccessor) Renew(ctx context.Context, c tenant.Client, refreshTo
 	}
 	return redeemed, err
 }
+
+// TestSweep_ClockThatChangesDuringASweep sets the clock ahead after a sweep has compared it, before it leases: what is due by
+// such a clock is not.
+func TestSweep_ClockThatChangesDuringASweep(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		w := newClockWorld(t, db, false)
+		r := w.replicas[0]
+		compared := false
+		var err error
+		r.Service, err = token.New(token.Config{
+			Store: w.store, Microsoft: r, Now: r.now, Rand: func() float64 { return 0.5 },
+			Skew: func(ctx context.Context) clock.Skew {
+				skew := r.skew(ctx)
+				if !compared {
+					compared = true
+					r.set(12 * day)
+				}
+				return skew
+			},
+		})
+		w.must(err)
+		w.harness.advance(5 * day)
+		w.must(r.Sweep(t.Context()))
+		if len(w.renewed) > 0 {
+			t.Errorf("the tenant was renewed at %s by a wrong clock, want not before it is due", w.renewed)
+		}
+		if owner := w.schedule(tenantID).LeaseOwner; owner != "" {
+			t.Errorf("the tenant is still leased by %q", owner)
+		}
+		r.set(0)
+		w.sweep()
+		w.checkHundredDays()
+	})
+}

@@ -73,6 +73,12 @@ func (s *Service) enqueueDue(ctx context.Context, queue chan<- Job) error {
 		if err != nil || len(jobs) == 0 {
 			return err
 		}
+		if s.cfg.Skew(ctx).Wrong() { // our clock was set since, and the tenants may be due by that alone
+			for _, job := range jobs {
+				s.release(ctx, job.TenantID, job.LeaseOwner)
+			}
+			return nil
+		}
 		for _, job := range s.admitted(ctx, s.cfg.Now(), jobs) {
 			if wait := s.limiter.reserve(job.Cloud, s.cfg.Now()); wait > 0 {
 				_ = s.cfg.Wait(ctx, wait) // when ctx has ended, the worker releases the tenant
