@@ -117,7 +117,7 @@ func TestAutomaticUpdate_BlockedWindow(t *testing.T) {
 	// has expired.
 	d.Wait(`!navigator.userActivation.isActive && !` + frame + `.defaultView.navigator.userActivation.isActive`)
 	evaluate[bool](d, widget("update")+`.click(), true`)
-	d.WaitText("The browser blocked the new window.")
+	d.Wait(widget("progress") + `.innerText.includes("The browser blocked the new window.")`)
 	d.Press("Open the Microsoft sign-in page")
 	d.Popup(p.microsoft).Wait(`document.body.dataset.opener === "null"`)
 	p.change(outcome("succeeded", nil))
@@ -216,7 +216,10 @@ func TestManualUpdate_Succeeds(t *testing.T) {
 			d.State("pending")
 
 			d.Press("Copy")
-			d.WaitText("The URL has been copied.")
+			d.Wait(widget("copyResult") + `.innerText === "The URL has been copied."`)
+			if got := evaluate[int](d, frame+`.querySelectorAll(".aps-message").length`); got != 0 {
+				t.Errorf("Copy shows %d messages above the page, want its result beside the button only", got)
+			}
 			read := chromedp.Evaluate[string](`navigator.clipboard.readText()`, chromedp.EvalAwaitPromise)
 			copied, err := chromedp.Run(d.Ctx, read)
 			if err != nil {

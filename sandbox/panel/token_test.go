@@ -284,6 +284,10 @@ func TestToken_StatusButtons(t *testing.T) {
 	p.change(func(p *platform) { p.refuse["renew"] = fail(failure.GrantRevoked) })
 	d.Press("Renew Now")
 	d.WaitText("Microsoft no longer accepts the refresh token: it was revoked, or the password was changed. Use Update Refresh Token, or send the link of Manual Update. Microsoft's code: 50173. Reference: R7W2-KD5M.")
+	d.Wait(widget("result") + `.innerText.includes("50173")`)
+	if got := evaluate[float64](d, widget("renew")+`.getBoundingClientRect().top - `+widget("result")+`.getBoundingClientRect().bottom`); got < 0 || got > 100 {
+		t.Errorf("the refusal stands %v px above its button, want it directly above", got)
+	}
 
 	d.Press("Forget Token")
 	d.WaitText("Nothing is revoked at Microsoft")

@@ -80,7 +80,7 @@ func (d session) useButtons() {
 
 	check(d.T, d.World.Set("secret", true))
 	d.Press("Renew Now")
-	d.Wait(paneltest.Frame + `.querySelector(".aps-message-error").innerText.includes("The client secret has expired.")`)
+	d.Wait(widget("result") + `.domNode.innerText.includes("The client secret has expired.")`)
 	d.state("misconfigured")
 	check(d.T, d.World.Set("secret", false))
 	d.Press("Renew Now")

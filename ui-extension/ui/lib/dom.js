@@ -79,7 +79,12 @@ define([], function () {
             field.setAttribute("aria-describedby", text.domNode.id);
         },
 
-        focus: function (widget) {
+        /* focus focuses a widget, and scrolls to it unless stay is true. */
+        focus: function (widget, stay) {
+            if (stay && widget.focusNode) {
+                widget.focusNode.focus({ preventScroll: true });
+                return;
+            }
             if (widget.focus) {
                 widget.focus(); // focusable does not match Dijit's buttons
                 return;
@@ -87,14 +92,14 @@ define([], function () {
             const target = widget.domNode.matches(focusable) ? widget.domNode : widget.domNode.querySelector(focusable);
             if (target) {
                 window.focus(); // the surrounding page of the panel may have the focus
-                target.focus();
+                target.focus({ preventScroll: Boolean(stay) });
             }
         },
 
-        /* restoreFocus focuses a widget if nothing has the focus. */
+        /* restoreFocus focuses a widget if nothing has the focus. The page stays where it is: the person looks at the result. */
         restoreFocus: function (widget) {
             if (nothingHasFocus()) {
-                this.focus(widget);
+                this.focus(widget, true);
             }
         },
 
@@ -138,11 +143,11 @@ define([], function () {
             const copyBySelection = function () {
                 const field = input(widget);
                 const before = document.activeElement;
-                field.focus();
+                field.focus({ preventScroll: true });
                 field.select();
                 const copied = document.execCommand("copy");
                 if (copied && before) {
-                    before.focus(); // if nothing was copied, the text stays selected so that the person can copy it
+                    before.focus({ preventScroll: true }); // if nothing was copied, the text stays selected so that the person can copy it
                 }
                 done(copied);
             };

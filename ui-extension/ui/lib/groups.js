@@ -39,8 +39,8 @@ define([
     };
 
     return {
-        /* statusTile returns the tile of the status with the given buttons. */
-        statusTile: function (panel, buttons) {
+        /* statusTile returns the tile of the status with the given buttons, and the given widgets directly before them. */
+        statusTile: function (panel, buttons, before) {
             const t = panel.t;
             return ["aps/Tile", {
                 id: panel.id("status"),
@@ -54,7 +54,7 @@ define([
                         ["aps/Output", { id: panel.id("reason"), gridSize: whole, value: "" }],
                         ["aps/Output", { id: panel.id("advice"), gridSize: whole, value: "" }]
                     ]],
-                    ["aps/FieldSet", { gridSize: whole }, fields(panel)]
+                    ["aps/FieldSet", { gridSize: whole }, fields(panel).concat(before || [])]
                 ]]
             ]];
         },

@@ -36,9 +36,7 @@ define([
         let suspended = false; // whether the platform suspended the subscription, so that the connector refuses most actions
         let stateOnly = false; // whether the account may see only the state, because it is above the reseller's
         let opened = false;
-
         const now = function () { return Date.now() + offset; };
-
         const disable = dom.disabler();
         const busy = function (names, is) { disable(names.map(widget), is); };
 
@@ -53,7 +51,6 @@ define([
         };
 
         const setText = function (name, text) { widget(name).set("value", text); };
-
         const showProgress = function (text, linkText, url) {
             setText("progress", text);
             dom.link(widget("progress"), linkText || "", url || "");
@@ -147,28 +144,36 @@ define([
             loadHistory();
         };
 
-        const showError = function (error) { panel.showMessage("error", failures.errorMessage(t, error)); };
         const showConsentError = function (error) { panel.showMessage("error", failures.consentErrorMessage(t, error)); };
 
-        /* act runs an operation of the status group that answers with the new status. */
-        const act = function (call, done) {
+        /* clear removes what earlier presses have said. */
+        const clear = function () {
             panel.clearMessage();
+            setText("result", "");
+            setText("copyResult", "");
+        };
+
+        /* act runs an operation of the status group that answers with the new status. done returns the text that appears
+           beside the buttons. */
+        const act = function (call, done) {
+            clear();
             busy(["check", "renew", "forget"], true);
             call().then(whileOpen(function (s) {
                 showStatus(s);
-                done(s);
+                setText("result", done(s));
                 loadHistory();
             }), whileOpen(function (error) {
-                showError(error);
+                setText("result", failures.errorMessage(t, error));
                 reload();
             }));
         };
 
+        const blockedText = function (reference) {
+            return failures.withReference(t, t("The browser blocked the new window. Open the Microsoft sign-in page with the link below the button."), reference);
+        };
+
         const consentEvents = {
             waiting: function (s) {
-                if (s.blocked) {
-                    panel.showMessage("warning", failures.withReference(t, t("The browser blocked the new window. Open the Microsoft sign-in page with the link below the button."), s.reference));
-                }
                 const text = function () {
                     if (s.progress === "answered") {
                         return t("Microsoft has answered. The consent is being checked.");
@@ -184,10 +189,11 @@ define([
                     }
                     return t("Waiting for the consent. Finish the sign-in in the new window; the result appears here by itself.");
                 };
+                const said = (s.blocked ? blockedText(s.reference) + " " : "") + text();
                 if (s.link) {
-                    showProgress(text(), t("Open the Microsoft sign-in page"), s.url);
+                    showProgress(said, t("Open the Microsoft sign-in page"), s.url);
                 } else {
-                    showProgress(text());
+                    showProgress(said);
                 }
             },
             interrupted: function (reference) {
@@ -218,7 +224,7 @@ define([
 
         /* beginConsent must be called within a click event. */
         const beginConsent = function () {
-            panel.clearMessage();
+            clear();
             showProgress("");
             busy(["update"], true);
             const settings = {
@@ -252,17 +258,14 @@ define([
                 }));
             },
             copy: function () {
+                clear();
                 dom.copy(link, widget("link"), function (copied) {
-                    if (copied) {
-                        panel.showMessage("info", t("The URL has been copied."));
-                    } else {
-                        panel.showMessage("warning", t("The browser did not allow copying. Select the URL and copy it by hand."));
-                    }
+                    setText("copyResult", copied ? t("The URL has been copied.") : t("The browser did not allow copying. Select the URL and copy it by hand."));
                 });
             },
             redeem: function () {
                 const code = String(widget("code").get("value") || "").trim();
-                panel.clearMessage();
+                clear();
                 if (!code) {
                     showCodeError(t("Enter the authentication code."));
                     return;
@@ -288,7 +291,7 @@ define([
                 })).always(function () { busy(["redeem"], false); });
             },
             confirm: function () {
-                panel.clearMessage();
+                clear();
                 busy(["confirm"], true);
                 operations.redeem(unconfirmed).then(whileOpen(function (answer) {
                     showUpdated(answer);
@@ -299,15 +302,14 @@ define([
                 })).always(function () { busy(["confirm"], false); });
             },
             check: function () {
-                act(operations.check, function () { panel.showMessage("info", t("The token has been checked.")); });
+                act(operations.check, function () { return t("The token has been checked."); });
             },
             renew: function () {
                 act(operations.renew, function (s) {
                     if (s.lastRenewal && s.lastRenewal.ok) {
-                        panel.showMessage("info", t("The refresh token has been renewed."));
-                    } else if (s.failure) {
-                        panel.showMessage("error", failures.messageOf(t, s.failure));
+                        return t("The refresh token has been renewed.");
                     }
+                    return s.failure ? failures.messageOf(t, s.failure) : "";
                 });
             },
             settings: function () { panel.open("settings", "token"); },
@@ -320,8 +322,8 @@ define([
                 }).then(whileOpen(function (yes) {
                     if (yes === true) {
                         act(operations.forget, function () {
-                            panel.showMessage("info", t("The token has been forgotten."));
                             dom.restoreFocus(widget("update")); // the button that had the focus is now disabled
+                            return t("The token has been forgotten.");
                         });
                     }
                 }));
@@ -341,7 +343,7 @@ define([
         const prepareWidgets = function () {
             dom.readOnly(widget("link"));
             dom.oneTime(widget("code"));
-            dom.live(widget("progress"), "polite");
+            ["progress", "result", "copyResult"].forEach(function (name) { dom.live(widget(name), "polite"); });
             groups.announceReason(panel);
             dom.live(widget("codeError"), "assertive");
         };
@@ -390,7 +392,7 @@ define([
                 }
                 setText("code", "");
                 showCodeError("");
-                panel.clearMessage();
+                clear();
             }
         };
     };

@@ -29,6 +29,8 @@ define(["app/lib/groups"], function (groups) {
                 button("renew", t("Renew Now"), handlers.renew),
                 button("forget", t("Forget Token"), handlers.forget),
                 { id: panel.id("settings"), title: t("Settings"), autoBusy: false, onClick: handlers.settings }
+            ], [
+                ["aps/Output", { id: panel.id("result"), gridSize: whole, value: "" }]
             ]),
             ["aps/Tile", { id: panel.id("pending"), title: t("Consent Waiting"), gridSize: whole, visible: false }, [
                 ["aps/FieldSet", { gridSize: whole }, [
@@ -64,6 +66,7 @@ define(["app/lib/groups"], function (groups) {
                 }],
                 ["aps/TextBox", { id: id("link"), label: t("URL"), gridSize: "md-10 xs-12", value: "" }],
                 ["aps/Button", { id: id("copy"), label: t("Copy"), autoBusy: false, disabled: true, onClick: handlers.copy }],
+                ["aps/Output", { id: id("copyResult"), gridSize: whole, value: "" }],
                 ["aps/Output", { id: id("linkState"), gridSize: whole, value: "" }]
             ]],
             ["aps/FieldSet", { gridSize: whole }, [
