@@ -233,6 +233,7 @@ func (s *Service) redeemToLend(ctx context.Context, key loanKey, by audit.Actor)
 		c = c.In(key.directory)
 	}
 	var redeemed Redemption
+	asked := s.cfg.Now() // the token's life began no earlier, and may have ended when a suspended process resumes with the answer
 	if err == nil {
 		if redeemed, err = s.redeemFor(ctx, c, &g, g.RefreshToken, key.api); err != nil && c.Customer {
 			err, ours = customerFailure(err, key.directory), false
@@ -253,7 +254,7 @@ func (s *Service) redeemToLend(ctx context.Context, key loanKey, by audit.Actor)
 		return Loan{}, err // redeemFor has refused it already
 	}
 	loan := Loan{API: key.api, AccessToken: redeemed.AccessToken, ExpiresAt: redeemed.ExpiresAt, DirectoryID: c.DirectoryID, Account: account}
-	return loan, loans.put(g, key, loan, redeemed.ExpiresAt.Sub(redeemed.IssuedAt), s.cfg.Now())
+	return loan, loans.put(g, key, loan, redeemed.ExpiresAt.Sub(redeemed.IssuedAt), asked)
 }
 
 // scheduleNow makes the renewal due at once when Microsoft refused the grant permanently, so that the status soon shows it.

@@ -136,6 +136,21 @@ func TestLend_CachesUntilShortlyBeforeExpiry(t *testing.T) {
 	}
 }
 
+// TestLend_CachesForTheLifeThatIsLeft: the process, or the whole machine, was suspended after Microsoft had answered.
+func TestLend_CachesForTheLifeThatIsLeft(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	h.consent(tenantID)
+	h.microsoft.answer = func(*token.Redemption) { h.advance(day) }
+	late, err := h.lend(t.Context(), tenantID, token.Graph, borrower)
+	h.must(err)
+	h.microsoft.answer = nil
+	fresh, err := h.lend(t.Context(), tenantID, token.Graph, borrower)
+	h.must(err)
+	if fresh.AccessToken == late.AccessToken {
+		t.Error("Lend after the end of an access token returned it again, want a new one")
+	}
+}
+
 func TestLend_StoresTheRotatedValue(t *testing.T) {
 	h := newHarness(t, openStore(t))
 	h.consent(tenantID)

@@ -92,13 +92,13 @@ func (c *loanCache) get(g *Grant, key loanKey, now time.Time) (loan Loan, ok boo
 	return Loan{API: key.api, AccessToken: secret.New(string(opened)), ExpiresAt: cached.expiresAt, DirectoryID: directory}, true, nil
 }
 
-// put caches a loan that was issued from g just now and works for life.
-func (c *loanCache) put(g Grant, key loanKey, loan Loan, life time.Duration, now time.Time) error {
+// put caches a loan that was issued from g, not before it was asked for, and works for life.
+func (c *loanCache) put(g Grant, key loanKey, loan Loan, life time.Duration, asked time.Time) error {
 	sealed, err := c.keys.Seal([]byte(loan.AccessToken.Reveal()), "loans", g.TenantID, key.sealedFor(g.ConsentID))
 	if err != nil {
 		return err
 	}
-	c.entries.Add(key, cachedLoan{sealed: sealed, expiresAt: loan.ExpiresAt, cachedAt: now, usedUntil: now.Add(life - loanMargin)})
+	c.entries.Add(key, cachedLoan{sealed: sealed, expiresAt: loan.ExpiresAt, cachedAt: asked, usedUntil: asked.Add(life - loanMargin)})
 	return nil
 }
 
