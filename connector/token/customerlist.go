@@ -148,7 +148,7 @@ func (s *Service) readCustomers(ctx context.Context, r *tenant.Resolved, snapsho
 
 // partnerCustomers reads the customers of the tenant's partner from Partner Center.
 func (s *Service) partnerCustomers(ctx context.Context, r *tenant.Resolved, snapshot *Snapshot, by audit.Actor) ([]Customer, error) {
-	loan, err := s.obtain(ctx, r, snapshot, loanKey{tenantID: r.Tenant.ID, api: PartnerCenter}, by)
+	loan, err := s.obtain(ctx, snapshot, loanKey{tenantID: r.Tenant.ID, api: PartnerCenter}, by)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +157,7 @@ func (s *Service) partnerCustomers(ctx context.Context, r *tenant.Resolved, snap
 
 // relationships reads the relationships of the tenant's partner from Graph.
 func (s *Service) relationships(ctx context.Context, r *tenant.Resolved, snapshot *Snapshot, by audit.Actor) ([]Relationship, error) {
-	loan, err := s.obtain(ctx, r, snapshot, loanKey{tenantID: r.Tenant.ID, api: Graph}, by)
+	loan, err := s.obtain(ctx, snapshot, loanKey{tenantID: r.Tenant.ID, api: Graph}, by)
 	if err != nil {
 		return nil, err
 	}

@@ -245,7 +245,7 @@ func (s *Service) changeCustomer(
 	if i := slices.IndexFunc(records, func(c CustomerRecord) bool { return c.DirectoryID == id }); i >= 0 {
 		record = records[i]
 	}
-	loan, err := s.obtain(ctx, &r, &snapshot, loanKey{tenantID: r.Tenant.ID, api: PartnerCenter}, by)
+	loan, err := s.obtain(ctx, &snapshot, loanKey{tenantID: r.Tenant.ID, api: PartnerCenter}, by)
 	if err == nil {
 		record.Scopes, err = change(ctx, customerCall{r.Client(), id, record, loan})
 	}

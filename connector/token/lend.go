@@ -104,7 +104,7 @@ func (s *Service) lend(ctx context.Context, r *tenant.Resolved, snapshot *Snapsh
 	if err != nil {
 		return Loan{}, err
 	}
-	loan, err := s.obtain(ctx, r, snapshot, key, by)
+	loan, err := s.obtain(ctx, snapshot, key, by)
 	if key.directory != "" {
 		s.noteCustomer(context.WithoutCancel(ctx), r.Tenant.ID, key.directory, err)
 	}
@@ -154,7 +154,7 @@ func borrowerOf(r *tenant.Resolved, request LoanRequest, by audit.Actor) (tenant
 }
 
 // obtain returns an access token from the cache, or redeems the active grant of a tenant that is lendable for one.
-func (s *Service) obtain(ctx context.Context, r *tenant.Resolved, snapshot *Snapshot, key loanKey, by audit.Actor) (Loan, error) {
+func (s *Service) obtain(ctx context.Context, snapshot *Snapshot, key loanKey, by audit.Actor) (Loan, error) {
 	loans := s.cacheOf(key)
 	if loan, ok, err := loans.get(snapshot.Active, key, s.cfg.Now()); ok {
 		return loan, err

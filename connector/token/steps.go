@@ -9,7 +9,7 @@ const (
 	AfterAnswer   Step = "after-answer"   // Microsoft answered, nothing is stored
 	BeforeCommit  Step = "before-commit"  // the outcome is written, its transaction is open
 	AfterCommit   Step = "after-commit"   // a successor is stored, its checks are not
-	BeforeRelease Step = "before-release" // all is stored, the tenant is still leased
+	BeforeRelease Step = "before-release" // the tenant is still leased; the results of the checks are in the open transaction that releases it
 )
 
 // SweepEnded is reported when a Sweep returns. It belongs to no renewal and is not among Steps.
