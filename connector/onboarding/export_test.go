@@ -6,7 +6,13 @@ func Catalogues() (map[string]map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.texts, nil
+	all := map[string]map[string]string{}
+	for name, load := range l.texts {
+		if all[name], err = load(); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // Sizes returns how many bytes each file that browsers load has.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -26,24 +27,25 @@ const (
 	maxLocales      = 100 // bytes of a ui_locales parameter; a longer one is ignored
 )
 
-// languages translates texts. It is immutable once loaded.
+// languages translates texts. A catalogue is read when its language is first asked for.
 type languages struct {
-	names   []string                     // the default first
-	texts   map[string]map[string]string // language → English text → text
+	names   []string              // the default first
+	texts   map[string]catalogued // by language
 	matcher language.Matcher
 }
+
+// catalogued returns the texts of one language by the English texts.
+type catalogued func() (map[string]string, error)
 
 func loadLanguages() (*languages, error) {
 	files, err := catalogueFiles.ReadDir("catalogue")
 	if err != nil {
 		return nil, fmt.Errorf("reading catalogues: %w", err)
 	}
-	l := &languages{names: []string{defaultLanguage}, texts: map[string]map[string]string{}}
+	l := &languages{names: []string{defaultLanguage}, texts: map[string]catalogued{}}
 	for _, file := range files {
 		name := strings.TrimSuffix(file.Name(), ".json")
-		if l.texts[name], err = catalogue.Load(catalogueFiles, name); err != nil {
-			return nil, fmt.Errorf("reading catalogue %s: %w", name, err)
-		}
+		l.texts[name] = sync.OnceValues(func() (map[string]string, error) { return catalogue.Load(catalogueFiles, name) })
 		if name != defaultLanguage {
 			l.names = append(l.names, name)
 		}
@@ -66,13 +68,26 @@ func (l *languages) match(preferences ...string) string {
 
 // text returns text in lang, or in English if it has no translation, with its __named__ placeholders filled from pairs.
 func (l *languages) text(lang, text string, pairs ...string) string {
-	if translated, ok := l.texts[lang][text]; ok {
+	if translated, ok := l.catalogue(lang)[text]; ok {
 		text = translated
 	}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		text = failure.Fill(text, map[string]string{pairs[i]: pairs[i+1]})
 	}
 	return text
+}
+
+// catalogue returns the texts of lang; none when it has no catalogue. The catalogues are part of the program, and a test reads all.
+func (l *languages) catalogue(lang string) map[string]string {
+	load, ok := l.texts[lang]
+	if !ok {
+		return nil
+	}
+	texts, err := load()
+	if err != nil {
+		return nil
+	}
+	return texts
 }
 
 // uiLocales returns the languages in the ui_locales parameter of OpenID Connect, in the form of Accept-Language.

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"io/fs"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -155,4 +156,53 @@ func TestMigrate_DeletesPredecessorsOfOtherConsents(t *testing.T) {
 			t.Errorf("the migration leaves %s", got)
 		}
 	})
+}
+
+// An empty SQLite file gets its tables in one transaction; that must be the same as one migration after the other.
+func TestMigrate_AtOnceAsOneByOne(t *testing.T) {
+	t.Parallel()
+	atOnce, oneByOne := storetest.EmptySQLite(t), storetest.EmptySQLite(t)
+	if err := atOnce.Unmigrated(t).Migrate(t.Context()); err != nil {
+		t.Fatalf("Migrate() = %v", err)
+	}
+	version, err := strconv.ParseInt(scalar(t, atOnce, "SELECT MAX(version_id) FROM schema_versions"), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	oneByOne.MigrateTo(t, version)
+	for _, query := range []string{
+		"SELECT group_concat(type || ' ' || name || ' ' || tbl_name || ' ' || COALESCE(sql, ''), ';' ORDER BY type, name) FROM sqlite_master",
+		"SELECT group_concat(version_id || ' ' || is_applied, ', ' ORDER BY id) FROM schema_versions",
+	} {
+		if got, want := scalar(t, atOnce, query), scalar(t, oneByOne, query); got != want {
+			t.Errorf("%s:\nat once    %s\none by one %s", query, got, want)
+		}
+	}
+}
+
+func TestMigrate_AtOnceLeavesNothingWhenItFails(t *testing.T) {
+	t.Parallel()
+	db := storetest.EmptySQLite(t)
+	s := db.Unmigrated(t)
+	execute(t, db, "CREATE TABLE clients (id TEXT)") // another program's, in the way of a later migration
+	if err := s.Migrate(t.Context()); err == nil {
+		t.Fatal("Migrate() of a file with another table of the same name = nil")
+	}
+	if names := scalar(t, db, "SELECT group_concat(name) FROM sqlite_master"); names != "clients" {
+		t.Errorf("after a failed migration the file has %s, want only what it had", names)
+	}
+	execute(t, db, "DROP TABLE clients")
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Errorf("Migrate() afterwards = %v", err)
+	}
+}
+
+// scalar returns the one value that a query returns, as text.
+func scalar(t *testing.T, db *storetest.Database, query string) string {
+	t.Helper()
+	var value string
+	if err := db.Raw(t).QueryRowContext(t.Context(), query).Scan(&value); err != nil {
+		t.Fatalf("%s = %v", query, err)
+	}
+	return value
 }

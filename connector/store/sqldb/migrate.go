@@ -88,6 +88,9 @@ func (db *DB) migrate(ctx context.Context, pool *sql.DB, around Around) error {
 		}
 	}
 	if !around.NoMigrate {
+		if err := db.createTables(ctx, pool, provider.ListSources()); err != nil {
+			return fmt.Errorf(doing, err)
+		}
 		results, err := provider.Up(ctx)
 		if err != nil {
 			return fmt.Errorf(doing, err)
@@ -100,6 +103,55 @@ func (db *DB) migrate(ctx context.Context, pool *sql.DB, around Around) error {
 		return nil
 	}
 	return around.After(ctx)
+}
+
+// createTables runs all migrations of an empty SQLite file in one transaction, which waits for the disk once, and does nothing to
+// another database. MySQL commits after each statement that changes a table, so there is nothing to gain there.
+func (db *DB) createTables(ctx context.Context, pool *sql.DB, sources []*goose.Source) error {
+	began := time.Now()
+	if db.driver != SQLite {
+		return nil
+	}
+	dialect, scripts, countTables, err := dialectOf(db.driver)
+	if err != nil {
+		return err
+	}
+	var tables int
+	if err := pool.QueryRowContext(ctx, countTables, versionTable).Scan(&tables); err != nil || tables > 0 {
+		return err
+	}
+	versions, err := database.NewStore(dialect, versionTable)
+	if err != nil {
+		return err
+	}
+	tx, err := pool.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // does nothing after a commit
+	if err := versions.CreateVersionTable(ctx, tx); err != nil {
+		return err
+	}
+	if err := versions.Insert(ctx, tx, database.InsertRequest{Version: 0}); err != nil {
+		return err
+	}
+	for _, source := range sources {
+		script, err := fs.ReadFile(scripts, source.Path)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, string(script)); err != nil {
+			return fmt.Errorf("running %s: %w", source.Path, err)
+		}
+		if err := versions.Insert(ctx, tx, database.InsertRequest{Version: source.Version}); err != nil {
+			return err
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	db.log.InfoContext(ctx, "schema migrated", "version", sources[len(sources)-1].Version, "dur", time.Since(began))
+	return nil
 }
 
 // ErrOlderSchema is returned by CheckSchema for a database that must be migrated first.
