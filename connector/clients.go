@@ -26,13 +26,20 @@ type clientsCommand struct {
 	Remove clientsRemove `cmd:"" help:"Remove a client, or one of its keys. It stops working within a second."`
 }
 
-// credentialFlags are the flags of a certificate instead of a key.
+// credentialFlags are the flags of a certificate or a public key instead of a key.
 type credentialFlags struct {
 	Certificate string `help:"A PEM file with the certificate of the client, which proves who it is instead of a key. Only listeners with a certificate of their own accept it." type:"existingfile" placeholder:"FILE"`
 	BySubject   bool   `help:"Accept every certificate with the subject of --certificate that an authority of clientCAFile has issued, and not only that one."`
+	PublicKey   string `help:"A file with the public key of the client, a JSON Web Key or PEM. The client signs assertions with the private key (private_key_jwt) instead of sending a key; only the OAuth token endpoint accepts them." type:"existingfile" placeholder:"FILE"`
 }
 
 func (f credentialFlags) credential() (client.Credential, error) {
+	if f.PublicKey != "" {
+		if f.Certificate != "" || f.BySubject {
+			return client.Credential{}, errors.New("--public-key and --certificate are two credentials: add one, and the other with clients rotate")
+		}
+		return publicKey(f.PublicKey)
+	}
 	if f.Certificate == "" {
 		if f.BySubject {
 			return client.Credential{}, errors.New("--by-subject needs --certificate")
@@ -52,6 +59,18 @@ func (f credentialFlags) credential() (client.Credential, error) {
 		return client.Credential{}, fmt.Errorf("reading the certificate: %w", err)
 	}
 	return client.Credential{Certificate: certificate, BySubject: f.BySubject}, nil
+}
+
+func publicKey(file string) (client.Credential, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return client.Credential{}, fmt.Errorf("reading the public key: %w", err)
+	}
+	key, err := client.ParsePublicKey(text)
+	if err != nil {
+		return client.Credential{}, fmt.Errorf("reading the public key in %s: %w", file, err)
+	}
+	return client.Credential{PublicKey: &key}, nil
 }
 
 type clientsAdd struct {

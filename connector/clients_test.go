@@ -1,6 +1,11 @@
 package main_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,6 +18,20 @@ var (
 	keyLine = regexp.MustCompile(`^apck_[A-Za-z0-9_-]{43}\n$`)
 	keyID   = regexp.MustCompile(`(?m)^  key (\w+)`)
 )
+
+// publicPEM returns a public key of nobody as PEM.
+func publicPEM(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+}
 
 func TestClients(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
@@ -35,6 +54,12 @@ func TestClients(t *testing.T) {
 		v.secrets = append(v.secrets, strings.TrimSpace(added.stdout))
 		v.check("clients add again", clients("add", "billing", "--tenants", tenantID), 1, "of this name, or")
 		v.check("clients add of a wrong rule", clients("add", "reader", "--tenants", tenantID, "--forward", "GET /v1.0/users"), 1, "is not a rule")
+		public := v.write("public.pem", publicPEM(t))
+		v.check("clients add of two credentials", clients("add", "signer", "--tenants", tenantID, "--public-key", public, "--certificate", public), 1, "two credentials")
+		v.check("clients add of no public key", clients("add", "signer", "--tenants", tenantID, "--public-key", "connector.yaml"), 1, "neither a JSON Web Key nor PEM")
+		v.check("clients add --public-key", clients("add", "signer", "--tenants", tenantID, "--public-key", public), 0, "added")
+		v.check("clients list of a public key", clients("list"), 0, "signer", "key public-")
+		v.check("clients remove of a public key", clients("remove", "signer"), 0)
 		v.check("clients add --by-subject alone", clients("add", "reader", "--tenants", tenantID, "--by-subject"), 1, "--certificate")
 		rotated := clients("rotate", "billing", "--expires", "2999-12-31")
 		v.check("clients rotate", rotated, 0)

@@ -43,6 +43,9 @@ type Clients interface {
 	Authenticate(ctx context.Context, key secret.Text) (client.Client, error)
 	// AuthenticateCertificate returns the client with a certificate, or as Authenticate.
 	AuthenticateCertificate(ctx context.Context, chain []*x509.Certificate, authorities *x509.CertPool) (client.Client, error)
+	// AuthenticateAssertion returns the client that has signed an assertion for one of the audiences, or as Authenticate. It accepts
+	// an assertion once.
+	AuthenticateAssertion(ctx context.Context, assertion secret.Text, audiences []string) (client.Client, error)
 	// Refused counts what a known client was refused.
 	Refused(ctx context.Context, c client.Client, cause error, details map[string]string) error
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"azure-partner-connector/connector/client"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/secret"
@@ -102,9 +103,12 @@ func (c *call) form() (url.Values, error) {
 	return form, nil
 }
 
-// authenticateOAuth recognises the client by HTTP Basic or by the form (RFC 6749 §2.3.1), by one of them, or by its certificate
-// (RFC 8705 §2), when it sends its name alone.
+// authenticateOAuth recognises the client by HTTP Basic or by the form (RFC 6749 §2.3.1), by one of them, by an assertion that it
+// has signed (RFC 7523 §2.2), or by its certificate (RFC 8705 §2), when it sends its name alone.
 func (h *Handler) authenticateOAuth(c *call, form url.Values) error {
+	if form.Has("client_assertion") || form.Has("client_assertion_type") {
+		return h.authenticateAssertion(c, form)
+	}
 	id, key := form.Get("client_id"), form.Get("client_secret")
 	if header := c.Request().Header.Get(echo.HeaderAuthorization); header != "" {
 		user, password, ok := c.Request().BasicAuth()
@@ -128,6 +132,42 @@ func (h *Handler) authenticateOAuth(c *call, form url.Values) error {
 		return failure.New(failure.KeyUnknown) // recorded, because the key is one of ours
 	}
 	return nil
+}
+
+// assertionType is the one type of assertions that there is (RFC 7523 §2.2).
+const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+// authenticateAssertion recognises the client by an assertion.
+func (h *Handler) authenticateAssertion(c *call, form url.Values) error {
+	if form.Has("client_secret") || c.Request().Header.Get(echo.HeaderAuthorization) != "" {
+		return badRequest("the request has an assertion and a key: send one of them")
+	}
+	if form.Get("client_assertion_type") != assertionType {
+		return &oauthError{"invalid_client", badRequest("client_assertion_type is not " + assertionType)}
+	}
+	var err error
+	c.client, err = h.cfg.Clients.AuthenticateAssertion(c.ctx(), secret.New(form.Get("client_assertion")), h.audiences(c))
+	switch id := form.Get("client_id"); {
+	case failure.Is(err, failure.BadRequest):
+		return &oauthError{"invalid_client", err}
+	case err == nil && id != "" && id != c.client.Name:
+		return failure.New(failure.KeyUnknown) // recorded, because the assertion is one of ours
+	}
+	return err
+}
+
+// audiences returns whom an assertion may be for: the issuer or its token endpoint, of everyone or of the address of c, as the
+// metadata and as the request write it.
+func (h *Handler) audiences(c *call) []string {
+	all := []string{h.base, h.base + "/oauth2/token"}
+	if c.Param("tenant") == "" {
+		return all
+	}
+	below := strings.TrimPrefix(c.Request().URL.Path, h.path)
+	for _, endpoint := range []string{h.base + below, h.base + strings.ToLower(below)} {
+		all = append(all, endpoint, strings.TrimSuffix(endpoint, "/token"))
+	}
+	return all
 }
 
 // A oauthRefusal is the body of a refusal (RFC 6749 §5.2).
@@ -181,6 +221,7 @@ type metadataAnswer struct {
 	Issuer               string   `json:"issuer"`
 	TokenEndpoint        string   `json:"token_endpoint"`
 	AuthMethods          []string `json:"token_endpoint_auth_methods_supported"`
+	AuthAlgorithms       []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 	GrantTypes           []string `json:"grant_types_supported"`
 	ResponseTypes        []string `json:"response_types_supported"`
 	Scopes               []string `json:"scopes_supported"`
@@ -204,12 +245,12 @@ func (h *Handler) metadata(c *call) error {
 		}
 		endpoint = issuer + "/token"
 	}
-	methods := []string{"client_secret_basic", "client_secret_post"}
+	methods := []string{"client_secret_basic", "client_secret_post", "private_key_jwt"}
 	if c.Request().TLS != nil {
 		methods = append(methods, "tls_client_auth", "self_signed_tls_client_auth") // RFC 8705 §2
 	}
 	return c.JSON(http.StatusOK, metadataAnswer{
-		Issuer: issuer, TokenEndpoint: endpoint, AuthMethods: methods,
+		Issuer: issuer, TokenEndpoint: endpoint, AuthMethods: methods, AuthAlgorithms: client.AssertionAlgorithms(),
 		GrantTypes: []string{"client_credentials"}, ResponseTypes: []string{}, Scopes: []string{"partnercenter", "graph", "arm"},
 		ServiceDocumentation: h.base + "/openapi.json",
 	})

@@ -20,6 +20,7 @@ const (
 
 	certificateID = "certificate-"
 	subjectID     = "subject-"
+	publicID      = "public-"
 )
 
 // A Credential is what a client shows instead of a random key. The zero Credential is a random key.
@@ -28,10 +29,16 @@ type Credential struct {
 	Certificate *x509.Certificate
 	// BySubject accepts every certificate with the subject of Certificate that an authority of the listener has issued.
 	BySubject bool
+
+	// PublicKey verifies the assertions that the client signs with the private key to it.
+	PublicKey *PublicKey
 }
 
 // newCredential returns what is stored about a credential, and its key if it is a random one.
 func (s *Service) newCredential(name string, credential Credential, expires time.Time) (secret.Text, Key, error) {
+	if credential.PublicKey != nil {
+		return s.newPublicKey(name, *credential.PublicKey, expires)
+	}
 	certificate := credential.Certificate
 	if certificate == nil {
 		return s.newKey(name, expires)

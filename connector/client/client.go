@@ -63,6 +63,7 @@ type Key struct {
 	ID         string // for people, to tell keys apart
 	Client     string
 	Hash       string // keyed
+	PublicKey  string // a JSON Web Key, of a client that signs assertions; else empty
 	CreatedAt  time.Time
 	ExpiresAt  time.Time // zero: never
 	LastUsedAt time.Time // to the minute; zero: never

@@ -60,6 +60,10 @@ type Store interface {
 	// TouchKeyOf stores when a key was used last.
 	TouchKeyOf(ctx context.Context, id string, at time.Time) error
 
+	// RememberNonce records that name used nonce at a time, until another time. It reports whether this was the first use, on any
+	// replica.
+	RememberNonce(ctx context.Context, name, nonce string, at, until time.Time) (bool, error)
+
 	AppendEvent(ctx context.Context, e audit.Event) error
 }
 
@@ -164,7 +168,7 @@ func (s *Service) AddWith(ctx context.Context, c Client, credential Credential, 
 		return s.append(ctx, audit.ClientAdded, c.Name, details, by)
 	})
 	if errors.Is(err, tenant.ErrChanged) {
-		return secret.Text{}, failure.New(failure.BadRequest, "reason", "there is a client of this name, or with this certificate, already")
+		return secret.Text{}, failure.New(failure.BadRequest, "reason", "there is a client of this name, or with this certificate or public key, already")
 	}
 	if err != nil {
 		return secret.Text{}, fmt.Errorf("adding client %s: %w", c.Name, err)
@@ -218,7 +222,7 @@ func (s *Service) AddCredential(ctx context.Context, name string, credential Cre
 		return s.append(ctx, audit.ClientKeyAdded, name, map[string]string{"key": stored.ID}, by)
 	})
 	if errors.Is(err, tenant.ErrChanged) {
-		return secret.Text{}, failure.New(failure.BadRequest, "reason", "a client has this certificate already")
+		return secret.Text{}, failure.New(failure.BadRequest, "reason", "a client has this certificate or public key already")
 	}
 	return key, err
 }

@@ -63,6 +63,7 @@ type clientKeyRow struct {
 	ID         string `gorm:"primaryKey"`
 	Client     string
 	KeyHash    string
+	PublicKey  sqldb.NullString
 	Created    sqldb.Timestamp `gorm:"column:created_at"`
 	ExpiresAt  sqldb.Timestamp
 	LastUsedAt sqldb.Timestamp
@@ -74,16 +75,21 @@ func (clientKeyRow) TableName() string { return "client_keys" }
 
 // guarded returns the columns of the row that decide whose key it is, and until when.
 func (row *clientKeyRow) guarded() guardedRow {
-	return guardedRow{row.TableName(), row.ID, []guardedColumn{
+	columns := []guardedColumn{
 		{"client", row.Client, formBound},
 		{"key_hash", row.KeyHash, formBound},
 		{"expires_at", timePart(row.ExpiresAt.Time), formBound},
-	}}
+	}
+	// A key without a public one has the MAC that it had before there were any. Adding or removing one makes it wrong.
+	if row.PublicKey != "" {
+		columns = append(columns, guardedColumn{"public_key", string(row.PublicKey), formBound})
+	}
+	return guardedRow{row.TableName(), row.ID, columns}
 }
 
 func (s *Store) keyOf(row clientKeyRow) client.Key {
 	return client.Key{
-		ID: row.ID, Client: row.Client, Hash: row.KeyHash, CreatedAt: row.Created.Time, ExpiresAt: row.ExpiresAt.Time, LastUsedAt: row.LastUsedAt.Time,
+		ID: row.ID, Client: row.Client, Hash: row.KeyHash, PublicKey: string(row.PublicKey), CreatedAt: row.Created.Time, ExpiresAt: row.ExpiresAt.Time, LastUsedAt: row.LastUsedAt.Time,
 		Altered: !s.proven(row.guarded(), row.MAC),
 	}
 }
@@ -134,7 +140,7 @@ func (s *Store) AddClient(ctx context.Context, c client.Client) error {
 // AddKey implements client.Store.
 func (s *Store) AddKey(ctx context.Context, k client.Key) error {
 	row := clientKeyRow{
-		ID: k.ID, Client: k.Client, KeyHash: k.Hash,
+		ID: k.ID, Client: k.Client, KeyHash: k.Hash, PublicKey: sqldb.NullString(k.PublicKey),
 		Created: sqldb.NewTimestamp(k.CreatedAt), ExpiresAt: sqldb.NewTimestamp(k.ExpiresAt), LastUsedAt: sqldb.NewTimestamp(k.LastUsedAt),
 	}
 	row.MAC = s.rowMAC(row.guarded())
@@ -198,7 +204,7 @@ func (s *Store) ClientByKey(ctx context.Context, hash string) (client.Client, cl
 		Key    clientKeyRow `gorm:"embedded;embeddedPrefix:k_"`
 		Client clientRow    `gorm:"embedded;embeddedPrefix:c_"`
 	}
-	const query = "SELECT k.id AS k_id, k.client AS k_client, k.key_hash AS k_key_hash, k.created_at AS k_created_at, k.expires_at AS k_expires_at, " +
+	const query = "SELECT k.id AS k_id, k.client AS k_client, k.key_hash AS k_key_hash, k.public_key AS k_public_key, k.created_at AS k_created_at, k.expires_at AS k_expires_at, " +
 		"k.last_used_at AS k_last_used_at, k.mac AS k_mac, c.name AS c_name, c.scopes AS c_scopes, c.created_at AS c_created_at, " +
 		"c.expires_at AS c_expires_at, c.mac AS c_mac FROM client_keys k JOIN clients c ON c.name = k.client WHERE k.key_hash = ?"
 	err := s.db.Read(ctx, func(db *gorm.DB) error {
@@ -250,7 +256,7 @@ func (s *Store) describeClient(ctx context.Context, table, id string) (AlteredRo
 		err = fmt.Errorf("reading key %q: %w", id, err)
 	}
 	return AlteredRow{Table: table, Client: row.Client, Key: id, Columns: []ColumnOfRow{
-		{"client", row.Client}, {"expires_at", timePart(row.ExpiresAt.Time)},
+		{"client", row.Client}, {"public_key", string(row.PublicKey)}, {"expires_at", timePart(row.ExpiresAt.Time)},
 	}}, err
 }
 

@@ -40,6 +40,39 @@ func withClients(t *testing.T, s *store.Store) {
 	}
 }
 
+// TestClients_PublicKey stores a public key, and changes it by SQL.
+func TestClients_PublicKey(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s, ctx := db.Open(t), t.Context()
+		withClients(t, s)
+		want := newKey("k4", "one", "h4")
+		want.PublicKey = `{"kty":"EC"}`
+		if err := s.AddKey(ctx, want); err != nil {
+			t.Fatal(err)
+		}
+		if _, k, err := s.ClientByKey(ctx, "h4"); err != nil || cmp.Diff(want, k) != "" {
+			t.Errorf("ClientByKey() = %+v, %v, want %+v", k, err, want)
+		}
+		for _, statement := range []string{
+			"UPDATE client_keys SET public_key = '{}' WHERE id = 'k4'",
+			"UPDATE client_keys SET public_key = NULL WHERE id = 'k4'",
+			"UPDATE client_keys SET public_key = '{}' WHERE id = 'k1'",
+		} {
+			execute(t, db, statement)
+		}
+		keys, err := s.Keys(ctx, "one")
+		for _, k := range keys {
+			if k.Altered != (k.ID != "k2") {
+				t.Errorf("Keys() = %s altered %t", k.ID, k.Altered)
+			}
+		}
+		if err != nil || len(keys) != 3 {
+			t.Errorf("Keys() = %+v, %v, want 3", keys, err)
+		}
+	})
+}
+
 func TestClients_AddFindDelete(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
@@ -108,6 +141,7 @@ func TestClients_AlteredBySQL(t *testing.T) {
 		"another's mac": "UPDATE clients SET mac = (SELECT mac FROM (SELECT mac FROM clients WHERE name = 'two') c) WHERE name = 'one'",
 		"stolen key":    "UPDATE client_keys SET client = 'one' WHERE id = 'k3'",
 		"longer key":    "UPDATE client_keys SET expires_at = NULL WHERE id = 'k1'",
+		"a public key":  "UPDATE client_keys SET public_key = '{}' WHERE id = 'k1'",
 		"another's key": "UPDATE client_keys SET key_hash = 'h9' WHERE id = 'k1'",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -107,7 +107,8 @@ func boundsOfTheRest() map[string]map[string]Bound {
 		},
 		"clients": {"name": characters(length.ID), "scopes": bytes(length.Scopes), "mac": bytes(mac)},
 		"client_keys": {
-			"id": characters(length.ID), "client": characters(length.ID), "key_hash": characters(length.ID), "mac": bytes(mac),
+			"id": characters(length.ID), "client": characters(length.ID), "key_hash": characters(length.ID),
+			"public_key": bytes(length.Setting), "mac": bytes(mac),
 		},
 		"key_checks":  {"sealed": bytes(length.Sealed)},
 		"checkpoints": {"hash": bytes(hash), "previous": bytes(hash), "removed_hash": bytes(hash), "mac": bytes(mac)},
