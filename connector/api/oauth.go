@@ -156,7 +156,7 @@ func (h *Handler) authenticateAssertion(c *call, form url.Values) error {
 	return err
 }
 
-// audiences returns whom an assertion may be for: the issuer or its token endpoint, of everyone or of the address of c, as the
+// audiences returns the audiences that an assertion may have: the issuer or its token endpoint, of everyone or of the address of c, as the
 // metadata and as the request write it.
 func (h *Handler) audiences(c *call) []string {
 	all := []string{h.base, h.base + "/oauth2/token"}
