@@ -156,8 +156,8 @@ func (h *Handler) authenticateAssertion(c *call, form url.Values) error {
 	return err
 }
 
-// audiences returns the audiences that an assertion may have: the issuer or its token endpoint, of everyone or of the address of c, as the
-// metadata and as the request write it.
+// audiences returns the audiences that an assertion may have: the issuer or its token endpoint, of everyone or of the address of
+// c, as the metadata and as the request write it.
 func (h *Handler) audiences(c *call) []string {
 	all := []string{h.base, h.base + "/oauth2/token"}
 	if c.Param("tenant") == "" {
