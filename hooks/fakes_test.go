@@ -315,6 +315,7 @@ func (f *fakeTokens) Lend(_ context.Context, r tenant.Resolved, request token.Lo
 type fakeConsents struct {
 	journal
 	stored   consent.Found
+	current  consent.Current
 	err      error
 	input    string
 	request  consent.Request   // of the last Begin
@@ -355,6 +356,10 @@ func (f *fakeConsents) Find(_ context.Context, tenantID, consentID string) (cons
 		return consent.Found{}, failure.New(failure.NotFound)
 	}
 	return f.stored, nil
+}
+
+func (f *fakeConsents) Current(context.Context, tenant.Resolved) (consent.Current, error) {
+	return f.current, f.err
 }
 
 func (f *fakeConsents) Redeem(_ context.Context, id, input string, by audit.Actor) (token.Person, error) {

@@ -32,7 +32,7 @@ const emptyStatus = `{"state":"absent","failure":null,"issuedAt":null,"expiresAt
 
 func TestTokenStatus(t *testing.T) {
 	h := installed(t)
-	read := request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userR2}
+	read := request{method: http.MethodGet, path: "/tenant/" + tenantA + "/tokenStatus", identity: userP}
 	h.tokens.status = token.Status{State: token.StateAbsent}
 	same(t, h.accepted(read, http.StatusOK), emptyStatus)
 

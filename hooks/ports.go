@@ -65,6 +65,8 @@ type Consents interface {
 	Begin(ctx context.Context, tenantID string, request consent.Request, by audit.Actor) (consent.Begun, error)
 	Link(ctx context.Context, tenantID string, by audit.Actor) (consent.Begun, error)
 	Find(ctx context.Context, tenantID, consentID string) (consent.Found, error)
+	// Current returns the link that works and the automatic consent that is running or has just ended. It changes nothing.
+	Current(ctx context.Context, r tenant.Resolved) (consent.Current, error)
 	Redeem(ctx context.Context, tenantID, input string, by audit.Actor) (token.Person, error)
 	// StartURL returns the page that a panel opens before Begin; "" when no panel may know its browser.
 	StartURL(instanceKey string) string

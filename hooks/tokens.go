@@ -31,7 +31,15 @@ func (h *Handler) tokenStatus(c *call) error {
 	if c.caller.role == parent {
 		return c.echo.JSON(http.StatusOK, stateView{string(status.State), h.now()})
 	}
-	return c.echo.JSON(http.StatusOK, h.viewStatus(c, status))
+	v := h.viewStatus(c, status)
+	if c.caller.role == owner && c.knows("tenant.tokenStatus.consents") {
+		current, err := h.cfg.Consents.Current(c.ctx(), c.Resolved)
+		if err != nil {
+			return err
+		}
+		v.Consents = viewCurrent(current)
+	}
+	return c.echo.JSON(http.StatusOK, v)
 }
 
 func (h *Handler) renew(c *call) error  { return h.change(c, h.cfg.Tokens.Renew) }

@@ -28,6 +28,7 @@ var since = map[string]int{
 	"tenant.nextApplicationCertificate":    2,
 	"tenant.nextApplicationCertificateEnd": 2,
 	"tenant.tokenStatus.credentials":       2,
+	"tenant.tokenStatus.consents":          2,
 	"app.tenants.unlistedOrigin":           2,
 	"tenant.noticeRecipients":              2,
 	"tenant.noticeLanguage":                2,

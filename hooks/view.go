@@ -93,8 +93,35 @@ type statusView struct {
 	// TenantApplication says that the tenant may use its own application.
 	TenantApplication bool `json:"tenantApplication"`
 	// OnboardingURL is the page that the screen opens in a new window before it begins a consent; empty when it need not.
-	OnboardingURL string    `json:"onboardingURL,omitempty"`
-	Now           time.Time `json:"now"`
+	OnboardingURL string `json:"onboardingURL,omitempty"`
+	// Consents is what goes on, for the owner alone and in tokenStatus only: it holds the address of the link.
+	Consents *currentView `json:"consents,omitempty"`
+	Now      time.Time    `json:"now"`
+}
+
+// currentView is what a screen shows of the consents when it opens, so that looking makes no link and a reload loses nothing.
+type currentView struct {
+	Link      *linkView    `json:"link"`
+	Automatic *attemptView `json:"automatic"`
+}
+
+// linkView is the link of the manual procedure that works now.
+type linkView struct {
+	URL         string      `json:"url"`
+	ExpiresAt   *time.Time  `json:"expiresAt"`
+	OpenedAt    *time.Time  `json:"openedAt"`
+	ConsentedBy *personView `json:"consentedBy"`
+	ConsentedAt *time.Time  `json:"consentedAt"`
+}
+
+// attemptView is an automatic consent that is running or has just ended.
+type attemptView struct {
+	consentView
+
+	BegunAt   *time.Time `json:"begunAt"`
+	ExpiresAt *time.Time `json:"expiresAt"`
+	// Ends is how it ends: automatic, or manual with an authentication code.
+	Ends token.Procedure `json:"ends"`
 }
 
 // credentialView is a credential of the application, without its value.
@@ -284,6 +311,20 @@ func (h *Handler) now() time.Time { return h.cfg.Now().UTC().Truncate(time.Milli
 
 func viewConsent(c consent.Found) consentView {
 	return consentView{c.ID, c.Procedure, c.Status, viewPerson(c.ConsentedBy), viewRecord(c.Failure), c.Progress}
+}
+
+func viewCurrent(current consent.Current) *currentView {
+	v := &currentView{}
+	if l := current.Link; l != nil {
+		v.Link = &linkView{URL: l.URL, ExpiresAt: jsonTime(l.ExpiresAt), OpenedAt: jsonTime(l.OpenedAt), ConsentedAt: jsonTime(l.ConsentedAt)}
+		if !l.ConsentedAt.IsZero() {
+			v.Link.ConsentedBy = viewAccount(l.ConsentedBy)
+		}
+	}
+	if a := current.Automatic; a != nil {
+		v.Automatic = &attemptView{viewConsent(a.Found), jsonTime(a.CreatedAt), jsonTime(a.ExpiresAt), a.Ends}
+	}
+	return v
 }
 
 func viewEvent(e audit.Event) eventView {

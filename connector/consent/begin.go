@@ -207,21 +207,30 @@ func (s *Service) closeMisdated(ctx context.Context, c Consent) error {
 // same link always has the same address. The state is not bound to a browser, so only the panel can redeem it. directLink
 // returns tenant.ErrNotFound when there is a state whose secrets do not open.
 func (s *Service) directLink(ctx context.Context, r tenant.Resolved, c Consent) (Begun, error) {
+	begun, err := s.storedDirectLink(ctx, r, c)
+	if !errors.Is(err, tenant.ErrNotFound) {
+		return begun, err
+	}
+	state := newState(c.ID, r.Tenant.ID, "", s.cfg.Now(), c.ExpiresAt)
+	if state.Hash, err = s.hash(hashState, c.Link.Reveal()); err != nil {
+		return Begun{}, err
+	}
+	// It exists when another call added it meanwhile, or when its secrets do not open.
+	if err := s.cfg.Store.AddState(ctx, state); err != nil && !errors.Is(err, tenant.ErrChanged) {
+		return Begun{}, fmt.Errorf("preparing state of consent %s: %w", c.ID, err)
+	}
+	return s.storedDirectLink(ctx, r, c)
+}
+
+// storedDirectLink returns the direct address of a link that was prepared before; else tenant.ErrNotFound.
+func (s *Service) storedDirectLink(ctx context.Context, r tenant.Resolved, c Consent) (Begun, error) {
 	hash, err := s.hash(hashState, c.Link.Reveal())
 	if err != nil {
 		return Begun{}, err
 	}
 	state, err := s.cfg.Store.State(ctx, hash)
-	if errors.Is(err, tenant.ErrNotFound) {
-		state = newState(c.ID, r.Tenant.ID, "", s.cfg.Now(), c.ExpiresAt)
-		state.Hash = hash
-		err = s.cfg.Store.AddState(ctx, state)
-		if errors.Is(err, tenant.ErrChanged) { // another call added it meanwhile, or its secrets do not open
-			state, err = s.cfg.Store.State(ctx, hash)
-		}
-	}
 	if err != nil {
-		return Begun{}, fmt.Errorf("preparing state of consent %s: %w", c.ID, err)
+		return Begun{}, fmt.Errorf("reading state of consent %s: %w", c.ID, err)
 	}
 	url, err := s.authorizeURL(ctx, r, state, c.Link.Reveal(), "")
 	return Begun{c.ID, url, c.ExpiresAt, token.Manual}, err

@@ -43,6 +43,7 @@ type Consent struct {
 	AskedBy     audit.Actor
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
+	OpenedAt    time.Time // when Microsoft's page was last opened in a browser; AddState stores it
 	EndedAt     time.Time // zero while it is open
 	// Failure is why the consent failed; for a manual consent, why its last opening failed.
 	Failure *failure.Record
@@ -93,6 +94,8 @@ type Store interface {
 	ConsentByLink(ctx context.Context, linkHash string) (Consent, error)
 	// OpenConsent returns the newest consent of a tenant and procedure that is waiting or claimable.
 	OpenConsent(ctx context.Context, tenantID string, p token.Procedure) (Consent, error)
+	// NewestConsent returns the newest consent of a tenant and procedure, whatever has become of it.
+	NewestConsent(ctx context.Context, tenantID string, p token.Procedure) (Consent, error)
 	// CloseOthers closes the automatic consents of a tenant that wait for a person, except one, and returns their IDs.
 	CloseOthers(ctx context.Context, tenantID, consentID string, now time.Time) ([]string, error)
 	// SaveConsent inserts (Version 0) or updates c with a check of its Version (else tenant.ErrChanged).
@@ -102,6 +105,7 @@ type Store interface {
 	// consent is neither claimable nor confirmable any more (tenant.ErrChanged). In a transaction, other callers wait until it ends.
 	CountClaim(ctx context.Context, consentID string, limit int) error
 
+	// AddState adds a state. One of a browser opens Microsoft's page, which its consent keeps as OpenedAt.
 	AddState(ctx context.Context, s State) error
 	State(ctx context.Context, hash string) (State, error)
 	// OpenStates returns the unused, unexpired states of a consent, newest first.

@@ -30,3 +30,9 @@ func (Begun) Format(f fmt.State, _ rune) { secret.Redact(f) }
 
 // LogValue implements slog.LogValuer.
 func (Begun) LogValue() slog.Value { return secret.Redacted() }
+
+// Format implements fmt.Formatter: the address with the link is printed by no verb.
+func (Current) Format(f fmt.State, _ rune) { secret.Redact(f) }
+
+// LogValue implements slog.LogValuer.
+func (Current) LogValue() slog.Value { return secret.Redacted() }

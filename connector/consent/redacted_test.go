@@ -17,6 +17,8 @@ func TestPrinting_ShowsNoSecret(t *testing.T) {
 		consent.Outcome{ClaimCode: canary, SignInAgain: canary},
 		consent.AuthorizeRequest{State: canary, Nonce: canary},
 		consent.Begun{URL: canary},
+		consent.OpenLink{Begun: consent.Begun{URL: canary}},
+		consent.Current{Link: &consent.OpenLink{Begun: consent.Begun{URL: canary}}},
 	} {
 		var log bytes.Buffer
 		slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "value", value)

@@ -25,6 +25,7 @@ type consentRow struct {
 	AskedBy        actorColumns    `gorm:"embedded;embeddedPrefix:asked_by_"`
 	Created        sqldb.Timestamp `gorm:"column:created_at"`
 	ExpiresAt      sqldb.Timestamp
+	OpenedAt       sqldb.Timestamp
 	EndedAt        sqldb.Timestamp
 	Failure        sqldb.JSONColumn[*failure.Record]
 	ConsentedBy    sqldb.JSONColumn[token.Person]
@@ -55,6 +56,7 @@ func (s *Store) consentRow(c consent.Consent) (consentRow, error) {
 		AskedBy:        actorOf(c.AskedBy),
 		Created:        sqldb.NewTimestamp(c.CreatedAt),
 		ExpiresAt:      sqldb.NewTimestamp(c.ExpiresAt),
+		OpenedAt:       sqldb.NewTimestamp(c.OpenedAt),
 		EndedAt:        sqldb.NewTimestamp(c.EndedAt),
 		Failure:        sqldb.NewJSONColumn(c.Failure),
 		ConsentedBy:    sqldb.NewJSONColumn(c.ConsentedBy),
@@ -91,6 +93,7 @@ func (s *Store) consentOf(row consentRow) consent.Consent {
 		AskedBy:        row.AskedBy.actor(),
 		CreatedAt:      row.Created.Time,
 		ExpiresAt:      row.ExpiresAt.Time,
+		OpenedAt:       row.OpenedAt.Time,
 		EndedAt:        row.EndedAt.Time,
 		Failure:        row.Failure.V,
 		ConsentedBy:    row.ConsentedBy.V,
@@ -138,6 +141,17 @@ func (s *Store) OpenConsent(ctx context.Context, tenantID string, p token.Proced
 	return c, nil
 }
 
+// NewestConsent implements consent.Store.
+func (s *Store) NewestConsent(ctx context.Context, tenantID string, p token.Procedure) (consent.Consent, error) {
+	c, err := s.findConsent(ctx, func(db *gorm.DB) *gorm.DB {
+		return db.Where("tenant_id = ? AND procedure_name = ?", tenantID, string(p)).Order("created_at DESC, id DESC")
+	})
+	if err != nil {
+		return consent.Consent{}, fmt.Errorf("reading the newest %s consent of tenant %q: %w", p, tenantID, err)
+	}
+	return c, nil
+}
+
 func (s *Store) findConsent(ctx context.Context, which func(db *gorm.DB) *gorm.DB) (consent.Consent, error) {
 	var row consentRow
 	if err := s.db.Read(ctx, func(db *gorm.DB) error { return takeOne(which(db), &row) }); err != nil {
@@ -146,7 +160,8 @@ func (s *Store) findConsent(ctx context.Context, which func(db *gorm.DB) *gorm.D
 	return s.consentOf(row), nil
 }
 
-// SaveConsent implements consent.Store. It returns tenant.ErrNotFound when the tenant does not exist.
+// SaveConsent implements consent.Store. It returns tenant.ErrNotFound when the tenant does not exist. AddState alone changes
+// OpenedAt, so that opening Microsoft's page never collides with another change.
 func (s *Store) SaveConsent(ctx context.Context, c *consent.Consent) error {
 	saved := *c
 	saved.Version++
@@ -162,7 +177,7 @@ func (s *Store) SaveConsent(ctx context.Context, c *consent.Consent) error {
 		}
 		return mustAffect(db.Model(&consentRow{}).
 			Where("id = ? AND version = ?", c.ID, c.Version).
-			Select("*").Omit("id").Updates(&row), tenant.ErrChanged)
+			Select("*").Omit("id", "opened_at").Updates(&row), tenant.ErrChanged)
 	})
 	if err = insertError(err); err != nil {
 		return fmt.Errorf("saving consent %q: %w", c.ID, err)
@@ -246,11 +261,12 @@ func (s *Store) EndMisdated(ctx context.Context, latest consent.Latest) error {
 			return gorm.Expr("CASE WHEN "+column+" > ? THEN ? ELSE "+column+" END", now, now)
 		}
 		return db.Model(&consentRow{}).Where("purge_at > ?", now).
-			Where("(created_at > ? OR ended_at > ? OR expires_at > ? OR (procedure_name = ? AND expires_at > ?) OR claim_expires_at > ?)",
-				happened, happened, link, string(token.Automatic), signIn, claim).
+			Where("(created_at > ? OR opened_at > ? OR ended_at > ? OR expires_at > ? OR (procedure_name = ? AND expires_at > ?) OR claim_expires_at > ?)",
+				happened, happened, happened, link, string(token.Automatic), signIn, claim).
 			Updates(map[string]any{
 				"created_at":          earliest("created_at"),
 				"expires_at":          earliest("expires_at"),
+				"opened_at":           earliest("opened_at"),
 				"ended_at":            earliest("ended_at"),
 				"claim_expires_at":    earliest("claim_expires_at"),
 				"link":                nil,

@@ -123,6 +123,14 @@ func TestOpenConsent(t *testing.T) {
 		add("automatic", owner.ID, token.Automatic, consent.Waiting, noon.Add(time.Minute))
 		check(token.Manual, "newer", nil)
 		check(token.Automatic, "automatic", nil)
+		add("ended", owner.ID, token.Automatic, consent.Succeeded, noon.Add(time.Hour))
+		check(token.Automatic, "automatic", nil)
+		if got, err := s.NewestConsent(ctx, owner.ID, token.Automatic); err != nil || names[got.ID] != "ended" {
+			t.Errorf("NewestConsent() = %q, %v, want the one that ended", names[got.ID], err)
+		}
+		if _, err := s.NewestConsent(ctx, "nobody", token.Automatic); !errors.Is(err, tenant.ErrNotFound) {
+			t.Errorf("NewestConsent() without one = _, %v, want %v", err, tenant.ErrNotFound)
+		}
 	})
 }
 
@@ -134,6 +142,17 @@ func TestAddState(t *testing.T) {
 		c := newConsent(addTenant(t, s).ID)
 		if err := s.SaveConsent(ctx, &c); err != nil {
 			t.Fatalf("SaveConsent() = %v", err)
+		}
+		direct := newState(c)
+		direct.BrowserHash = ""
+		if err := s.AddState(ctx, direct); err != nil {
+			t.Fatalf("AddState() = %v", err)
+		}
+		if got, err := s.Consent(ctx, c.ID); err != nil || !got.OpenedAt.IsZero() {
+			t.Errorf("Consent() of a link that nobody opened = opened at %s, %v, want never", got.OpenedAt, err)
+		}
+		if err := s.UseState(ctx, direct.Hash, noon); err != nil {
+			t.Fatalf("UseState() = %v", err)
 		}
 		if _, err := s.State(ctx, "unknown"); !errors.Is(err, tenant.ErrNotFound) {
 			t.Errorf("State() of an unknown one = _, %v, want %v", err, tenant.ErrNotFound)
@@ -152,6 +171,13 @@ func TestAddState(t *testing.T) {
 		}
 		if err := s.AddState(ctx, older); !errors.Is(err, tenant.ErrChanged) {
 			t.Errorf("second AddState() = %v, want %v", err, tenant.ErrChanged)
+		}
+		// Opening collides with no other change of the consent, which does not undo it either.
+		if err := s.SaveConsent(ctx, &c); err != nil {
+			t.Errorf("SaveConsent() after the openings = %v", err)
+		}
+		if got, err := s.Consent(ctx, c.ID); err != nil || !got.OpenedAt.Equal(noonStored) {
+			t.Errorf("Consent() after the openings = opened at %s, %v, want %s", got.OpenedAt, err, noonStored)
 		}
 		if err := s.UseState(ctx, used.Hash, noon); err != nil {
 			t.Errorf("UseState() = %v", err)

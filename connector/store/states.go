@@ -76,7 +76,18 @@ func (s *Store) AddState(ctx context.Context, state consent.State) error {
 	if !state.UsedAt.IsZero() {
 		row.EndedAt = row.UsedAt
 	}
-	err = s.db.Write(ctx, func(db *gorm.DB) error { return db.Create(&row).Error })
+	err = s.Transact(ctx, func(ctx context.Context) error {
+		return s.db.Write(ctx, func(db *gorm.DB) error {
+			if state.BrowserHash != "" {
+				// Before the state, whose foreign key locks the consent.
+				err := db.Model(&consentRow{}).Where("id = ?", state.ConsentID).Update("opened_at", row.Created).Error
+				if err != nil {
+					return err
+				}
+			}
+			return db.Create(&row).Error
+		})
+	})
 	if err = insertError(err); err != nil {
 		return fmt.Errorf("adding a state to consent %q: %w", state.ConsentID, err)
 	}
