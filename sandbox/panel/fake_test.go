@@ -207,13 +207,13 @@ func someEvents() []object {
 	}
 }
 
-// someTenants returns the provider's list, sorted by name.
+// someTenants returns the provider's list, sorted by urgency.
 func someTenants() []object {
 	at := func(days int) string { return noon.AddDate(0, 0, days).Format(time.RFC3339) }
 	return []object{
-		{"id": tenantID, "name": "Harbour Cloud Resale", "state": "active", "expiresAt": at(86), "daysLeft": 86, "directory": "contoso-partner.onmicrosoft.com", "nextRenewalAt": at(6)},
-		{"id": "0b9a7a52-6a0e-4bb0-9d5e-0a6f1e6c2d02", "name": "Quay Hosting", "state": "absent", "expiresAt": nil, "daysLeft": 0, "directory": "quay.example", "nextRenewalAt": nil},
 		{"id": "0b9a7a52-6a0e-4bb0-9d5e-0a6f1e6c2d03", "name": "Tidewater IT", "state": "expiring", "expiresAt": at(9), "daysLeft": 9, "directory": "", "nextRenewalAt": at(1)},
+		{"id": "0b9a7a52-6a0e-4bb0-9d5e-0a6f1e6c2d02", "name": "Quay Hosting", "state": "absent", "expiresAt": nil, "daysLeft": 0, "directory": "quay.example", "nextRenewalAt": nil},
+		{"id": tenantID, "name": "Harbour Cloud Resale", "state": "active", "expiresAt": at(86), "daysLeft": 86, "directory": "contoso-partner.onmicrosoft.com", "nextRenewalAt": at(6)},
 	}
 }
 
@@ -338,12 +338,12 @@ func (p *platform) Call(ctx context.Context, userID string, c panel.Call) (panel
 	if f, ok := p.refuse[name]; ok {
 		return refusal(f), nil
 	}
-	watching := slices.Contains([]string{"tokenStatus", "history", "check", "renew"}, name)
+	watching := slices.Contains([]string{"tokenStatus", "history", "check", "renew", "customers"}, name)
 	switch {
 	case userID == providerID && name == "tenants" && c.ResourceID == appID:
-		return answer(p.list), nil
+		return tenantsPage(appID, p.list, c.Query), nil
 	case userID == providerID && name == "tenants" && c.ResourceID == otherAppID:
-		return answer([]object{{"id": "0b9a7a52-6a0e-4bb0-9d5e-0a6f1e6c2d04", "name": "Lagoon Systems", "state": "expired", "expiresAt": noon.AddDate(0, 0, -1), "daysLeft": 0}}), nil
+		return tenantsPage(otherAppID, []object{{"id": "0b9a7a52-6a0e-4bb0-9d5e-0a6f1e6c2d04", "name": "Lagoon Systems", "state": "expired", "expiresAt": noon.AddDate(0, 0, -1), "daysLeft": 0}}, c.Query), nil
 	case userID == parentID && c.ResourceID == tenantID && name == "tokenStatus":
 		return answer(object{"state": p.status["state"], "now": p.status["now"]}), nil
 	case userID == parentID && c.ResourceID == parentTenantID:

@@ -436,14 +436,25 @@ func providerStates() []state {
 	const harbour = "Harbour Cloud Resale"
 	states := inView("tenants", []state{
 		{name: "tenants", classic: true, about: "All resellers, the most urgent first", reach: func(s *tab) { s.names(3) }},
-		{name: "tenants-sorted", about: "Sorted by days left, downwards", reach: func(s *tab) {
+		{name: "tenants-many", classic: true, phone: true, about: "1,203 resellers", set: func(p *platform) { p.list = manyTenants(1203) }, reach: func(s *tab) {
+			s.waitText("Shown: __shown__ of __total__", "shown", "1–50", "total", "1203")
+		}},
+		{name: "tenants-search", about: "A search without a result", reach: func(s *tab) {
 			s.names(3)
-			s.press("Days Left")
-			s.Wait(frame + `.querySelector('[aria-sort="ascending"]') !== null`)
-			s.press("Days Left")
-			s.Wait(frame + `.querySelector('[aria-sort="descending"]') !== null`)
+			s.Enter("search", "nobody")
+			s.waitText("No reseller matches.")
 		}},
 		{name: "tenants-detail", classic: true, about: "A reseller in detail", whole: true, reach: func(s *tab) { s.openDetails(harbour) }},
+		{name: "tenants-summary", about: "The summary for the support", whole: true, reach: func(s *tab) {
+			s.openDetails(harbour)
+			s.press("Copy Support Summary")
+			s.waitText("The summary has been copied.")
+		}},
+		{name: "tenants-customers", classic: true, about: "The customers of a reseller", whole: true, reach: func(s *tab) {
+			s.openDetails(harbour)
+			s.press("Customers")
+			s.waitText("Ready")
+		}},
 		{name: "tenants-renewed", about: "A renewal, started by the provider", reach: func(s *tab) {
 			s.openDetails(harbour)
 			s.press("Renew Now")

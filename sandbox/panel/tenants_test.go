@@ -30,30 +30,44 @@ func (d *driver) names(n int) string {
 	return evaluate[string](d, `Array.from(`+widget("list")+first+`).map(c => c.innerText.trim()).join(", ")`)
 }
 
-func TestTenants_SortByUrgencyAndByColumn(t *testing.T) {
+func TestTenants_FiltersSearchesAndPages(t *testing.T) {
 	t.Parallel()
 	for name, location := range map[string]string{"UX1": provider, "classic": providerClassic} {
 		t.Run(name, func(t *testing.T) {
-			d := openAsProvider(t, newPlatform(t), location)
-			if got, want := d.names(3), "Quay Hosting, Tidewater IT, Harbour Cloud Resale"; got != want {
+			p := newPlatform(t)
+			d := openAsProvider(t, p, location)
+			if got, want := d.names(3), "Tidewater IT, Quay Hosting, Harbour Cloud Resale"; got != want {
 				t.Errorf("names() = %q, want the most urgent first: %q", got, want)
 			}
-			for _, want := range []string{"No Token", "Expiring Soon", "Active", "No token is stored", "Feb 17, 2027", "contoso-partner.onmicrosoft.com"} {
+			for _, want := range []string{
+				"No Token", "Expiring Soon", "Active", "No token is stored", "Feb 17, 2027", "contoso-partner.onmicrosoft.com", "Shown: 1–3 of 3",
+				"3f0c8d52-9b7a-4f0e-a1c2-7d6e5f4a3b21", "Certificate: Until Jun 11, 2027; Federated token: No end",
+			} {
 				d.WaitText(want)
 			}
+			d.Press("Expiring Soon: 1")
+			d.names(1)
+			d.Wait(widget("count-expiring") + `.getAttribute("aria-pressed") === "true"`)
+			d.Press("Expiring Soon: 1")
+			d.names(3)
+			d.Enter("search", "tide")
+			d.names(1)
+			d.WaitText("All: 1")
+			d.Enter("search", "nobody")
+			d.WaitText("No reseller matches.")
 
-			d.Press("Days Left")
-			d.Wait(frame + `.querySelector('[aria-sort="ascending"]').innerText === "Days Left"`)
-			d.Press("Days Left")
-			d.Wait(frame + `.querySelector('[aria-sort="descending"]') !== null`)
-			if got, want := d.names(3), "Harbour Cloud Resale, Tidewater IT, Quay Hosting"; got != want {
-				t.Errorf("names() sorted by days left, downwards = %q, want %q", got, want)
-			}
-			d.Press("Reseller")
-			d.Wait(frame + `.querySelectorAll("[aria-sort]").length === 1`)
-			if got, want := d.names(3), "Harbour Cloud Resale, Quay Hosting, Tidewater IT"; got != want {
-				t.Errorf("names() sorted by name = %q, want %q", got, want)
-			}
+			p.change(func(p *platform) { p.list = manyTenants(1203) })
+			d.Enter("search", "")
+			d.WaitText("Shown: 1–50 of 1203")
+			d.WaitText("Sign-In Needed: 100")
+			d.Wait(widget("previous") + `.disabled`)
+			d.Press("Next Page")
+			d.WaitText("Shown: 51–100 of 1203")
+			d.Press("Active: 1103")
+			d.WaitText("Shown: 1–50 of 1103")
+			d.Enter("search", "Reseller 12")
+			d.WaitText("Shown: 1–3 of 3")
+			d.Wait(widget("next") + `.offsetParent === null`)
 		})
 	}
 }
@@ -89,7 +103,17 @@ func TestTenants_DetailsAndRenewal(t *testing.T) {
 			d.Press("Renew Now")
 			d.WaitText("Microsoft no longer accepts the refresh token")
 
-			d.Press("Close")
+			d.WaitText("There's nothing to do.")
+			d.Press("Copy Support Summary")
+			d.Wait(`(text => text.includes("Reseller: Harbour Cloud Resale\\n") && text.includes("Resource ID: ` + tenantID + `\\n") && text.includes("Date: 2026-11-23T"))(` + widget("summary") + `.querySelector("textarea").value)`)
+			d.Press("Customers")
+			d.WaitText("Birch Timber")
+			for _, other := range []string{"Consent for All", "You can grant consents already"} {
+				if got := d.Text(); strings.Contains(got, other) {
+					t.Errorf("Text() has %q, which only the reseller may do", other)
+				}
+			}
+			d.Press("Back to the List")
 			d.Wait(widget("detail") + `.hidden`)
 			d.Wait(frame + `.activeElement.innerText === "Details" && ` + frame + `.activeElement.closest("tr").innerText.includes("Harbour Cloud Resale")`)
 		})
@@ -123,14 +147,29 @@ func TestTenants_EmptyList(t *testing.T) {
 	d.WaitText("No reseller has an Azure Partner subscription yet.")
 }
 
+func TestTenants_UnreadableListIsReadAgain(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.refuse["tenants"] = fail(failure.InternalError)
+	d := openAsProvider(t, p, provider)
+	d.WaitText("The list cannot be read at the moment.")
+	p.change(func(p *platform) { delete(p.refuse, "tenants") })
+	d.Press("Reload")
+	d.names(3)
+	d.Wait(widget("failure") + `.innerText === ""`)
+}
+
 func TestTenants_OfAllInstances(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	p.apps = append(p.apps, json.RawMessage(`{"aps":{"id":"`+otherAppID+`","type":"`+appType+`"}}`))
 	d := openAsProvider(t, p, provider)
-	if got, want := d.names(4), "Quay Hosting, Lagoon Systems, Tidewater IT, Harbour Cloud Resale"; got != want {
-		t.Errorf("names() = %q, want %q", got, want)
-	}
+	d.Wait(widget("list") + `.querySelectorAll("tbody tr").length > 0`)
+	d.WaitText("All: 3")
+	d.Press("Show Resellers")
+	d.WaitText("All: 1")
+	d.Press("Show Resellers")
+	d.WaitText("All: 3")
 }
 
 func TestTenants_German(t *testing.T) {

@@ -46,7 +46,9 @@ define([
 
     const lacksConsent = function (customer) { return customer.consent !== "yes" || customer.outdated; };
 
-    return function (panel) {
+    /* With readOnly, the screen shows the customers only, as the provider may see them. */
+    return function (panel, options) {
+        const readOnly = Boolean(options && options.readOnly);
         const t = panel.t;
         const widget = panel.byId;
         const lifetime = operationsOf.lifetime();
@@ -101,7 +103,7 @@ define([
         };
 
         const showNotes = function (page) {
-            widget("setting").set("value", page.customerDirectories === "none" ? t("The provider does not allow access tokens for customers (customerDirectories). You can grant consents already; they are of use once it is allowed.") : "");
+            widget("setting").set("value", page.customerDirectories === "none" && !readOnly ? t("The provider does not allow access tokens for customers (customerDirectories). You can grant consents already; they are of use once it is allowed.") : "");
             const notes = [];
             if (page.incomplete) {
                 notes.push(t("Customers may be missing from this list."), failures.messageOf(t, page.incomplete));
@@ -307,7 +309,7 @@ define([
         };
 
         return {
-            tree: function () { return widgets(panel, handlers); },
+            tree: function () { return widgets(panel, handlers, readOnly); },
 
             show: function () {
                 const chosen = operationsOf.choose(panel.vars().tenant, panel.subscription()).tenant;

@@ -23,7 +23,7 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/failure", "app/lib/wo
     };
 
     /* Columns are sorted by the raw value of their field, whatever the cell shows. */
-    const columns = function (panel, handlers) {
+    const columns = function (panel, handlers, readOnly) {
         const t = panel.t;
         const column = function (name, field, text) {
             return { name: name, field: field, sortable: true, renderCell: function (row) { return new Output({ value: text(row) }); } };
@@ -38,7 +38,8 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/failure", "app/lib/wo
             },
             column(t("Relationship"), "endsAt", function (row) { return words.relationship(t, row.customer); }),
             column(t("Consent"), "consent", function (row) { return row.refusal || row.consent; }),
-            column(t("Last Access Token"), "lastAt", function (row) { return lastText(t, row.customer); }),
+            column(t("Last Access Token"), "lastAt", function (row) { return lastText(t, row.customer); })
+        ].concat(readOnly ? [] : [
             {
                 name: t("Actions"),
                 field: "id",
@@ -54,10 +55,10 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/failure", "app/lib/wo
                     return button;
                 }
             }
-        ];
+        ]);
     };
 
-    return function (panel, handlers) {
+    return function (panel, handlers, readOnly) {
         const t = panel.t;
         const output = function (name) { return ["aps/Output", { id: panel.id(name), gridSize: whole, value: "" }]; };
         const button = function (name, label, properties) {
@@ -75,7 +76,7 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/failure", "app/lib/wo
                     output("incomplete")
                 ]],
                 ["aps/FieldSet", { gridSize: whole }, [
-                    button("all", t("Consent for All"), { disabled: true }),
+                    button("all", t("Consent for All"), { disabled: true, visible: !readOnly }),
                     button("stop", t("Stop"), { visible: false }),
                     button("reload", t("Reload"), { disabled: true }),
                     output("progress"),
@@ -85,7 +86,7 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/failure", "app/lib/wo
                 ["aps/Grid", {
                     id: panel.id("list"),
                     noDataText: t("Loading"),
-                    columns: columns(panel, handlers),
+                    columns: columns(panel, handlers, readOnly),
                     rowsPerPage: 25,
                     pageSizeOptions: [25, 50, 100]
                 }]

@@ -63,6 +63,12 @@ define([], function () {
             widget.domNode.setAttribute("aria-live", politeness);
         },
 
+        /* pressed says whether what a button switches is on. */
+        pressed: function (widget, is) {
+            const target = widget.domNode.matches("button") ? widget.domNode : widget.focusNode || widget.domNode.querySelector("button") || widget.domNode;
+            target.setAttribute("aria-pressed", String(is));
+        },
+
         /* invalid marks a field as invalid, with the text of another widget as its description; null removes the mark.
            Focus the field before: Dijit's fields validate themselves on focus. */
         invalid: function (widget, text) {

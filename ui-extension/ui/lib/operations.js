@@ -41,8 +41,11 @@ define(["aps/xhr"], function (xhr) {
             consentCustomer: function (directory) { return post("/customers/" + encodeURIComponent(directory) + "/consent"); },
             withdrawCustomer: function (directory) { return send("DELETE", "/customers/" + encodeURIComponent(directory) + "/consent"); },
 
-            /* tenants returns the tenants of an instance. */
-            tenants: function () { return get("/tenants"); },
+            /* tenants returns a page of an instance's tenants, the most urgent first. query has limit, offset, state and search. */
+            tenants: function (query) {
+                const given = Object.keys(query).filter(function (name) { return query[name] !== ""; });
+                return get("/tenants?" + given.map(function (name) { return name + "=" + encodeURIComponent(query[name]); }).join("&"));
+            },
 
             /* read returns the resource itself, and save changes its properties. */
             read: function () { return get(""); },

@@ -1,37 +1,26 @@
 /*
- * The screen "Refresh Tokens" of the provider: all resellers with the states of their tokens, and one of them in detail.
- * The provider may only check and renew. lib/ux1 describes what a panel is.
+ * The screen "Refresh Tokens" of the provider: the instances, the resellers with the states of their tokens, and one of them in
+ * detail. The connector filters, searches, sorts and pages. The provider may only check and renew. lib/ux1 describes what a
+ * panel is.
  */
 define([
     "aps/Memory",
     "app/lib/operations",
     "app/lib/failure",
     "app/lib/words",
-    "app/lib/groups",
+    "app/lib/tenantdetail",
     "app/lib/tenantswidgets",
+    "app/lib/groups",
     "app/lib/dom"
-], function (Memory, operationsOf, failures, words, groups, widgets, dom) {
+], function (Memory, operationsOf, failures, words, detailOf, widgets, groups, dom) {
     "use strict";
 
     const refreshEvery = 60000;
-    const historyLength = 50;
+    const pageLength = 50;
+    const searchDelay = 300; // after the last key
 
-    /* rowsOf returns the rows of the list, the most urgent first. Tenants without a token come before all others. */
-    const rowsOf = function (t, tenants) {
-        const states = words.states(t);
-        const rows = tenants.map(function (tenant) {
-            return {
-                id: tenant.id,
-                name: tenant.name || tenant.id,
-                state: tenant.state,
-                stateText: (states[tenant.state] || { label: tenant.state }).label,
-                daysLeft: tenant.expiresAt ? tenant.daysLeft : -1,
-                expiresAt: tenant.expiresAt || "",
-                nextRenewalAt: tenant.nextRenewalAt || "",
-                directory: tenant.directory || ""
-            };
-        });
-        return rows.sort(function (a, b) { return a.daysLeft - b.daysLeft || a.name.localeCompare(b.name); });
+    const rowsOf = function (tenants) {
+        return tenants.map(function (tenant) { return Object.assign({}, tenant, { name: tenant.name || tenant.id }); });
     };
 
     return function (panel) {
@@ -39,147 +28,176 @@ define([
         const widget = panel.byId;
         const lifetime = operationsOf.lifetime();
         const whileOpen = lifetime.whileOpen;
-        let instances = [];
-        let chosen = null; // {row, operations} of the tenant whose details are shown
+        let instances = []; // ids
+        let applications = {}; // instance → what its last page told of it
+        let chosen = ""; // the instance whose resellers are listed
+        let state = ""; // the state that is listed; empty: all
+        let search = "";
+        let offset = 0;
+        let asked = 0; // counts questions, so that only the answer to the last one is shown
         let timer = 0;
+        let typing = 0;
+        let prepared = false;
         // Tenant → its button in the list. The buttons have no ids, because a grid may draw new ones before it destroys
         // the old ones.
         const detailButtons = {};
-
         let focusedTenant = ""; // the tenant whose button had the focus before the list was redrawn
 
-        /* showUnlisted names the panels that the operator has to list, so that automatic updates take effect in them at once. */
-        const showUnlisted = function (tenants) {
-            const origins = tenants.map(function (tenant) { return tenant.unlistedOrigin; }).filter(Boolean);
-            const named = origins.filter(function (origin, i) { return origins.indexOf(origin) === i; });
-            widget("note").set("value", named.length ? t("Automatic updates end with an authentication code in these panels: __origins__. If they are yours, the operator of the connector has to add them to panelOrigins in its configuration.", { origins: named.join(", ") }) : "");
+        const query = function () {
+            return { limit: pageLength, offset: offset, state: state, search: search };
         };
 
-        const showRows = function (tenants) {
-            showUnlisted(tenants);
+        const filtered = function () { return Boolean(state || search); };
+
+        /* showUnlisted names the panels that the operator has to list, so that automatic updates take effect in them at once. */
+        const showUnlisted = function (origins) {
+            widget("note").set("value", origins.length ? t("Automatic updates end with an authentication code in these panels: __origins__. If they are yours, the operator of the connector has to add them to panelOrigins in its configuration.", { origins: origins.join(", ") }) : "");
+        };
+
+        const showInstances = function () {
+            const data = instances.map(function (id) {
+                return { id: id, application: applications[id] || null, shown: id === chosen, several: instances.length > 1 };
+            });
+            widget("instances").set("store", new Memory({ data: data, idProperty: "id" }));
+        };
+
+        const showCounts = function (page) {
+            const all = words.states(t);
+            let total = 0;
+            Object.keys(page.counts).forEach(function (name) {
+                const button = widget("count-" + name);
+                const count = page.counts[name];
+                total += count;
+                if (button) {
+                    button.set("label", t("__name__: __state__", { name: all[name].label, state: count }));
+                    button.set("visible", count > 0 || state === name);
+                    dom.pressed(button, state === name);
+                }
+            });
+            widget("count-all").set("label", t("__name__: __state__", { name: t("All"), state: total }));
+            dom.pressed(widget("count-all"), !state);
+        };
+
+        const showRows = function (page) {
             focusedTenant = Object.keys(detailButtons).find(function (id) {
                 return detailButtons[id].domNode && detailButtons[id].domNode.contains(document.activeElement);
             }) || "";
-            widget("list").set("noDataText", t("No reseller has an Azure Partner subscription yet."));
-            widget("list").set("store", new Memory({ data: rowsOf(t, tenants), idProperty: "id" }));
+            widget("list").set("noDataText", filtered() ? t("No reseller matches.") : t("No reseller has an Azure Partner subscription yet."));
+            widget("list").set("store", new Memory({ data: rowsOf(page.tenants), idProperty: "id" }));
+            const last = offset + page.tenants.length;
+            widget("range").set("value", page.tenants.length ? t("Shown: __shown__ of __total__", { shown: [offset + 1, last].join("–"), total: page.total }) : "");
+            widget("previous").set("disabled", offset === 0);
+            widget("next").set("disabled", last >= page.total);
+            ["previous", "next"].forEach(function (name) { widget(name).set("visible", page.total > pageLength); });
         };
 
         const showNoRows = function (error) {
             widget("list").set("noDataText", t("The list cannot be read at the moment."));
             widget("list").set("store", new Memory({ data: [], idProperty: "id" }));
-            panel.showMessage("error", failures.errorMessage(t, error));
+            widget("range").set("value", "");
+            widget("failure").set("value", failures.errorMessage(t, error));
+            widget("reload").set("visible", true);
         };
 
-        /* readInstances reads the tenants of the instances one after the other, and adds them to tenants. */
-        const readInstances = function (ids, tenants) {
-            return operationsOf(ids[0]).tenants().then(function (more) {
-                const all = tenants.concat(more || []);
-                return ids.length > 1 ? readInstances(ids.slice(1), all) : all;
-            });
-        };
-
+        /* loadList reads the page of the chosen instance. */
         const loadList = function () {
-            return readInstances(instances, []).then(whileOpen(showRows), whileOpen(showNoRows));
+            const mine = asked += 1;
+            const current = function (show) {
+                return whileOpen(function (value) {
+                    if (mine === asked) {
+                        show(value);
+                    }
+                });
+            };
+            return operationsOf(chosen).tenants(query()).then(current(function (page) {
+                if (!page.tenants.length && offset > 0 && page.total > 0) { // the last page is gone
+                    offset = Math.floor((page.total - 1) / pageLength) * pageLength;
+                    loadList();
+                    return;
+                }
+                widget("failure").set("value", "");
+                widget("reload").set("visible", false);
+                applications[chosen] = page.instance;
+                showUnlisted(page.unlistedOrigins);
+                showInstances();
+                showCounts(page);
+                showRows(page);
+            }), current(showNoRows));
         };
 
-        /* whileChosen ignores an answer if the details of another tenant are shown by then. */
-        const whileChosen = function (tenant, show) {
-            return whileOpen(function (value) {
-                if (chosen === tenant) {
-                    show(value);
+        /* loadInstances reads what the other instances tell of themselves. One that cannot be read stays empty. */
+        const loadInstances = function () {
+            instances.forEach(function (id) {
+                if (id !== chosen) {
+                    operationsOf(id).tenants({ limit: 1, offset: 0, state: "", search: "" }).then(whileOpen(function (page) {
+                        applications[id] = page.instance;
+                        showInstances();
+                    }), whileOpen(showInstances));
                 }
             });
         };
 
-        const disable = dom.disabler();
-        const busy = function (is) { disable(["check", "renew"].map(widget), is); };
-
-        const showStatus = function (s) {
-            groups.showStatus(panel, s);
-            busy(!s.expiresAt || s.state === "suspended");
-        };
-
-        const loadDetail = function () {
-            const tenant = chosen;
-            tenant.operations.history(historyLength).then(whileChosen(tenant, function (events) {
-                groups.showHistory(panel, events || []);
-            }), whileChosen(tenant, function () { groups.showHistory(panel, null); }));
-            return tenant.operations.tokenStatus().then(whileChosen(tenant, showStatus), whileChosen(tenant, function (error) {
-                groups.showUnknown(panel, error);
-                busy(true);
-            }));
-        };
-
-        const reload = function () {
-            if (chosen) {
-                loadDetail();
-            }
+        /* turn lists from another offset on. */
+        const turn = function (to) {
+            offset = Math.max(0, to);
             return loadList();
         };
 
-        const showDetail = function (is) {
-            ["detail", "historyPanel"].forEach(function (name) { widget(name).set("visible", is); });
+        const showOverview = function (is) {
+            ["instancesPanel", "listPanel"].forEach(function (name) { widget(name).set("visible", is); });
         };
 
-        const open = function (row) {
-            chosen = { row: row, operations: operationsOf(row.id) };
-            panel.clearMessage();
-            widget("status").set("title", t("Token Status of __name__", { name: row.name }));
-            groups.showLoading(panel);
-            groups.showHistory(panel, []);
-            busy(true);
-            showDetail(true);
-            dom.focus(widget("close"));
-            loadDetail();
-        };
-
-        /* act runs an operation that answers with the new status. */
-        const act = function (call, done) {
-            const tenant = chosen;
-            panel.clearMessage();
-            busy(true);
-            call(tenant.operations).then(whileChosen(tenant, function (s) {
-                showStatus(s);
-                done(s);
-                reload();
-            }), whileChosen(tenant, function (error) {
-                panel.showMessage("error", failures.errorMessage(t, error));
-                reload();
-            }));
-        };
+        const detail = detailOf(panel, {
+            changed: function () { loadList(); },
+            closed: function (id) {
+                showOverview(true);
+                const button = detailButtons[id];
+                if (button && button.domNode) {
+                    dom.focus(button);
+                }
+            }
+        });
 
         const handlers = {
-            details: open,
+            count: function (name) {
+                state = state === name ? "" : name;
+                turn(0);
+            },
+            instance: function (id) {
+                chosen = id;
+                turn(0);
+            },
+            previous: function () { turn(offset - pageLength); },
+            next: function () { turn(offset + pageLength); },
+            reload: function () { loadList(); },
+            details: function (row) {
+                showOverview(false);
+                detail.open(row, applications[chosen]);
+            },
             drawn: function (row, button) {
                 detailButtons[row.id] = button;
                 if (row.id === focusedTenant) {
                     focusedTenant = "";
                     setTimeout(function () { dom.restoreFocus(button); }); // after the grid has inserted it
                 }
-            },
-            close: function () {
-                const button = chosen && detailButtons[chosen.row.id];
-                chosen = null;
-                showDetail(false);
-                panel.clearMessage();
-                if (button && button.domNode) {
-                    dom.focus(button);
-                }
-            },
-            check: function () {
-                act(function (operations) { return operations.check(); }, function () {
-                    panel.showMessage("info", t("The token has been checked."));
-                });
-            },
-            renew: function () {
-                act(function (operations) { return operations.renew(); }, function (s) {
-                    if (s.lastRenewal && s.lastRenewal.ok) {
-                        panel.showMessage("info", t("The refresh token has been renewed."));
-                    } else if (s.failure) {
-                        panel.showMessage("error", failures.messageOf(t, s.failure));
-                    }
-                });
             }
+        };
+
+        const prepareWidgets = function () {
+            if (prepared) {
+                return;
+            }
+            prepared = true;
+            dom.live(widget("range"), "polite");
+            dom.live(widget("failure"), "polite");
+            dom.onInput(widget("search"), function (text) {
+                clearTimeout(typing);
+                typing = setTimeout(whileOpen(function () {
+                    search = text.trim();
+                    turn(0);
+                }), searchDelay);
+            });
+            detail.prepare();
         };
 
         const refresh = function () {
@@ -191,6 +209,13 @@ define([
             }), refreshEvery);
         };
 
+        /* reload reads everything again. */
+        const reload = function () {
+            detail.load();
+            loadInstances();
+            return loadList();
+        };
+
         /* reloadIfVisible reads everything again after a person has returned to the screen from another window. */
         const reloadIfVisible = function () {
             if (!document.hidden) {
@@ -199,14 +224,16 @@ define([
         };
 
         return {
-            tree: function () { return widgets(panel, handlers); },
+            tree: function () { return widgets(panel, handlers).concat(detail.tree()); },
 
             show: function () {
                 const apps = [].concat(panel.vars().app || []).filter(function (app) { return app && app.aps; });
-                instances = apps.map(function (app) { return app.aps.id; });
+                instances = apps.map(function (app) { return app.aps.id; }).sort();
+                chosen = instances.indexOf(chosen) >= 0 ? chosen : instances[0];
                 clearTimeout(timer);
+                prepareWidgets();
                 groups.announceReason(panel);
-                widget("listPanel").set("visible", instances.length > 0);
+                showOverview(instances.length > 0 && !detail.isOpen());
                 widget("note").set("value", instances.length ? "" : t("This account has no instance of the Azure Partner connector."));
                 if (!instances.length) {
                     return null;
@@ -219,8 +246,9 @@ define([
             hide: function () {
                 lifetime.end();
                 clearTimeout(timer);
+                clearTimeout(typing);
                 document.removeEventListener("visibilitychange", reloadIfVisible);
-                handlers.close();
+                detail.close();
             }
         };
     };
