@@ -57,7 +57,7 @@ func TestTenants_FiltersSearchesAndPages(t *testing.T) {
 			d.WaitText("No reseller matches.")
 
 			p.change(func(p *platform) { p.list = manyTenants(1203) })
-			d.Enter("search", "")
+			d.Enter("search", "reseller")
 			d.WaitText("Shown: 1–50 of 1203")
 			d.WaitText("Sign-In Needed: 100")
 			d.Wait(widget("previous") + `.disabled`)
