@@ -3,6 +3,7 @@ package panel_test
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,11 +24,14 @@ func tenantsPage(instance string, list []object, query string) panel.Answer {
 		return refusal(fail(failure.BadRequest, "reason", "limit"))
 	}
 	offset, _ := strconv.Atoi(asked.Get("offset"))
-	counts, found := map[string]int{}, []object{}
+	counts, found, unlisted := map[string]int{}, []object{}, []string{}
 	for _, state := range token.States() {
 		counts[string(state)] = 0
 	}
 	for _, row := range list {
+		if origin, ok := row["unlistedOrigin"].(string); ok && !slices.Contains(unlisted, origin) {
+			unlisted = append(unlisted, origin)
+		}
 		name, state := row["name"].(string), row["state"].(string)
 		if !strings.Contains(strings.ToLower(name), strings.ToLower(asked.Get("search"))) {
 			continue
@@ -38,7 +42,7 @@ func tenantsPage(instance string, list []object, query string) panel.Answer {
 		}
 	}
 	return answer(object{
-		"tenants": found[min(offset, len(found)):min(offset+limit, len(found))], "total": len(found), "counts": counts, "unlistedOrigins": []string{},
+		"tenants": found[min(offset, len(found)):min(offset+limit, len(found))], "total": len(found), "counts": counts, "unlistedOrigins": unlisted,
 		"instance": object{"id": instance, "applicationId": "3f0c8d52-9b7a-4f0e-a1c2-7d6e5f4a3b21", "credentials": []object{
 			{"name": "applicationCertificate", "endsAt": noon.AddDate(0, 0, 200).Format(time.RFC3339)}, {"name": "federated", "endsAt": nil},
 		}},

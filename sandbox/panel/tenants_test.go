@@ -105,7 +105,7 @@ func TestTenants_DetailsAndRenewal(t *testing.T) {
 
 			d.WaitText("There's nothing to do.")
 			d.Press("Copy Support Summary")
-			d.Wait(`(text => text.includes("Reseller: Harbour Cloud Resale\\n") && text.includes("Resource ID: ` + tenantID + `\\n") && text.includes("Date: 2026-11-23T"))(` + widget("summary") + `.querySelector("textarea").value)`)
+			d.Wait(`(text => text.includes("Reseller: Harbour Cloud Resale\n") && text.includes("Resource ID: ` + tenantID + `\n") && text.includes("Date: 2026-11-23T"))(` + widget("summary") + `.querySelector("textarea").value)`)
 			d.Press("Customers")
 			d.WaitText("Birch Timber")
 			for _, other := range []string{"Consent for All", "You can grant consents already"} {

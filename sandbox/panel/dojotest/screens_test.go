@@ -94,7 +94,7 @@ func TestTenants_ListAndDetails(t *testing.T) {
 		names(markup, "Baltic IT", "Alpine Cloud") // the most urgent first
 		d.Wait(row("Baltic IT") + `.innerText.includes("No Token")`)
 		d.Wait(row("Alpine Cloud") + `.innerText.includes("Active")`)
-		d.enter("search", "alpine")
+		d.enter("search", "alpine cl")
 		d.WaitText("Shown: 1–1 of 1")
 		d.Press("Active: 1")
 		d.Wait(widget("count-active") + `.focusNode.getAttribute("aria-pressed") === "true" || ` + widget("count-active") + `.domNode.getAttribute("aria-pressed") === "true"`)

@@ -172,6 +172,9 @@ func (d session) state(want string) {
 func (d session) enter(name, text string) {
 	d.Helper()
 	d.Wait(`(w => { w.set("value", ""); w.focus(); return w.focusNode.ownerDocument.activeElement === w.focusNode; })(` + widget(name) + `)`)
+	if text == "" { // no key is pressed that would tell the screen
+		d.Wait(widget(name) + `.focusNode.dispatchEvent(new Event("input", { bubbles: true }))`)
+	}
 	d.Do(chromedp.KeyEvent(text))
 	d.Wait(widget(name) + `.get("value") === ` + strconv.Quote(text))
 }

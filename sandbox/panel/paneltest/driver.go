@@ -184,6 +184,9 @@ func (d *Driver) Enter(name, text string) {
 	d.T.Helper()
 	input := Field(name)
 	Evaluate[bool](d, `(i => { i.value = ""; i.ownerDocument.defaultView.focus(); i.focus(); return true; })(`+input+`)`)
+	if text == "" { // no key is pressed that would tell the screen
+		Evaluate[bool](d, input+`.dispatchEvent(new Event("input", { bubbles: true }))`)
+	}
 	d.Do(chromedp.KeyEvent(text))
 	d.Wait(input + `.value === ` + strconv.Quote(text))
 }
