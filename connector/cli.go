@@ -25,6 +25,7 @@ type commands struct {
 	Integrity  integrityCommand  `cmd:"" help:"Find and accept changes of the database that were made outside the connector."`
 	Instances  instancesCommand  `cmd:"" help:"Maintain what is stored about the instances."`
 	Tenants    tenantsCommand    `cmd:"" help:"List tenants, show, renew and check their tokens, and delete them."`
+	Renewals   renewalsCommand   `cmd:"" help:"Pause the scheduled renewals of all replicas, and resume them."`
 	Customers  customersCommand  `cmd:"" help:"List a partner's customers, and consent for the application in their directories."`
 	Notify     notifyCommand     `cmd:"" help:"Try the channels of notices."`
 	Clients    clientsCommand    `cmd:"" help:"Add, list, rotate and remove clients of the token API."`

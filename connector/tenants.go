@@ -152,7 +152,10 @@ func (l tenantsList) Run(c *console) error {
 		if l.JSON {
 			return printJSON(c, document)
 		}
-		return l.print(c, document, list, states)
+		if err := l.print(c, document, list, states); err != nil {
+			return err
+		}
+		return warnOfPauses(c.ctx, c.stdout, s)
 	})
 }
 

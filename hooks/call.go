@@ -124,6 +124,9 @@ func (h *Handler) unpack(ec echo.Context, op operation) (*call, error) {
 	if op.collection && c.resource.id == "" {
 		return nil, badRequest("aps.id is missing")
 	}
+	if op.collection {
+		noteTenant(ec, c.resource.id) // the requested one
+	}
 	if op.collection && c.resource.typeID == "" {
 		return nil, badRequest("aps.type is missing")
 	}

@@ -49,7 +49,7 @@ func (h *Handler) answer(err error, c echo.Context) {
 		})
 	}
 	if err != nil {
-		h.cfg.Log.WarnContext(c.Request().Context(), "sending an answer failed", "reference", failure.Reference(c.Request().Context()), "err", err)
+		h.warn(c.Request().Context(), "sending an answer failed", "err", err)
 	}
 }
 

@@ -98,7 +98,7 @@ func (h *Handler) name(c *call, t *tenant.Tenant) {
 		*t, err = h.cfg.Tenants.Tenant(c.ctx(), c.key, t.ID)
 	}
 	if err != nil {
-		h.cfg.Log.WarnContext(c.ctx(), "storing the names of the tenant's owner failed", "reference", failure.Reference(c.ctx()), "err", err)
+		h.warn(c.ctx(), "storing the names of the tenant's owner failed", "err", err)
 	}
 }
 

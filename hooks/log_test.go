@@ -17,7 +17,7 @@ func TestObserve_OneRecordPerRequest(t *testing.T) {
 	}
 	record := lastRecord(t, h)
 	for key, want := range map[string]any{
-		"level": "INFO", "method": "GET", "route": "/tenant/:id/tokenStatus", "status": 200.0, "instance": instanceA,
+		"level": "INFO", "tenant": tenantA, "method": "GET", "route": "/tenant/:id/tokenStatus", "status": 200.0, "instance": instanceA,
 		"transaction": "41873-2207", "reference": a.header.Get("X-Reference"),
 	} {
 		if record[key] != want {
@@ -26,6 +26,27 @@ func TestObserve_OneRecordPerRequest(t *testing.T) {
 	}
 	if _, ok := record["dur"]; !ok {
 		t.Errorf("record = %v, want the duration", record)
+	}
+}
+
+// TestObserve_EveryRecordNamesTheTenant provisions one while the platform does not answer, which logs more than the request.
+func TestObserve_EveryRecordNamesTheTenant(t *testing.T) {
+	h := installed(t)
+	h.accounts.err = failure.New(failure.PlatformUnavailable)
+	before := len(h.log.String())
+	h.send(request{method: http.MethodPost, path: "/tenant", body: tenantResource(unknownID, `"account":{"aps":{"id":"`+accountR2+`"}}`)})
+	records := strings.Split(strings.TrimSpace(h.log.String()[before:]), "\n")
+	if len(records) < 2 {
+		t.Fatalf("log = %q, want a warning besides the record of the request", records)
+	}
+	for _, record := range records {
+		if !strings.Contains(record, `"tenant":"`+unknownID+`"`) || !strings.Contains(record, `"reference":"`) {
+			t.Errorf("record %s names no tenant or no reference", record)
+		}
+	}
+	h.send(request{method: http.MethodGet, path: "/app/" + rootA})
+	if record := lastRecord(t, h); record["tenant"] != nil {
+		t.Errorf("the record of a request about the instance = %v, want no tenant", record)
 	}
 }
 

@@ -1,11 +1,13 @@
 package hooks
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -27,6 +29,7 @@ func (h *Handler) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		began := h.cfg.Now()
 		reference := random.Reference()
 		c.SetRequest(c.Request().WithContext(failure.WithReference(c.Request().Context(), reference)))
+		noteTenant(c, c.Param("id"))
 		header := c.Response().Header()
 		header.Set(referenceHeader, reference)
 		header.Set(echo.HeaderCacheControl, "no-store")
@@ -40,6 +43,9 @@ func (h *Handler) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		attrs := []slog.Attr{
 			slog.String("method", r.Method), slog.String("route", routeOf(c)), slog.Int("status", c.Response().Status),
 			slog.Duration("dur", h.cfg.Now().Sub(began)), slog.String("reference", reference),
+		}
+		if id := tenantOf(r.Context()); id != "" {
+			attrs = append(attrs, slog.String("tenant", id))
 		}
 		if id, ok := canonical(r.Header.Get("APS-Instance-ID")); ok {
 			attrs = append(attrs, slog.String("instance", id))
@@ -63,6 +69,33 @@ func (h *Handler) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		h.cfg.Log.LogAttrs(r.Context(), level, "hook answered", attrs...)
 		return nil
 	}
+}
+
+// tenantKey is the key of noteTenant.
+type tenantKey struct{}
+
+// noteTenant keeps the tenant that a request is about, for the log, if its path is one of tenants.
+func noteTenant(c echo.Context, id string) {
+	if !strings.HasPrefix(c.Path(), "/"+tenantService+"/") && c.Path() != "/"+tenantService {
+		return
+	}
+	if id, ok := canonical(id); ok {
+		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), tenantKey{}, id)))
+	}
+}
+
+// tenantOf returns the tenant that the request of ctx is about; empty when it is about none.
+func tenantOf(ctx context.Context) string {
+	id, _ := ctx.Value(tenantKey{}).(string)
+	return id
+}
+
+// warn logs what went wrong besides the answer of a request, with its tenant and its reference.
+func (h *Handler) warn(ctx context.Context, message string, attrs ...any) {
+	if id := tenantOf(ctx); id != "" {
+		attrs = append(attrs, "tenant", id)
+	}
+	h.cfg.Log.WarnContext(ctx, message, append(attrs, "reference", failure.Reference(ctx))...)
 }
 
 // recovered calls next and turns a panic into an error, so that it is answered and logged.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/http"
 
-	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/tenant"
 )
 
@@ -88,7 +87,7 @@ func (h *Handler) answerTenant(c *call, code int, t tenant.Tenant, r role) error
 func (h *Handler) namesOf(ctx context.Context, in tenant.Instance, accountID string) (company, marketplace string) {
 	chain, err := h.ancestors(ctx, in, accountID)
 	if err != nil {
-		h.cfg.Log.WarnContext(ctx, "reading the tenant's account failed; its names stay empty", "reference", failure.Reference(ctx), "err", err)
+		h.warn(ctx, "reading the tenant's account failed; its names stay empty", "err", err)
 		return "", ""
 	}
 	return names(chain)
@@ -113,7 +112,7 @@ func (h *Handler) subscribe(ctx context.Context, in tenant.Instance, accountID s
 	}
 	watched, err := h.cfg.Bindings.SubscribeAccount(ctx, in, accountID)
 	if err != nil {
-		h.cfg.Log.WarnContext(ctx, "subscribing to changes of the tenant's account failed; retrying later", "reference", failure.Reference(ctx), "err", err)
+		h.warn(ctx, "subscribing to changes of the tenant's account failed; retrying later", "err", err)
 	}
 	if !watched {
 		return ""

@@ -42,7 +42,7 @@ func (a *App) private() http.Handler {
 			return
 		}
 		w.WriteHeader(http.StatusOK)
-		_, _ = io.WriteString(w, a.clock.report()) // a wrong clock is no reason to send nobody here
+		_, _ = io.WriteString(w, a.clock.report()+a.summary.paused()) // no reason to send nobody here
 	})
 	return mux
 }

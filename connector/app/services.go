@@ -74,7 +74,7 @@ type observers struct {
 
 // open is Open with observers.
 func open(ctx context.Context, cfg config.Config, opts Options, observe observers) (*Services, error) {
-	s := &Services{Authorities: authorities(cfg.Clouds)}
+	s := &Services{Authorities: Authorities(cfg.Clouds)}
 	if err := s.build(ctx, cfg, opts, observe); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -269,8 +269,8 @@ func openMicrosoft(cfg config.Config, opts Options, throttled func(cloud string,
 	})
 }
 
-// authorities returns the clouds that instances may choose: the built-in ones, and what profiles change and add.
-func authorities(profiles []microsoft.Profile) map[string]string {
+// Authorities returns the clouds that instances may choose: the built-in ones, and what profiles change and add.
+func Authorities(profiles []microsoft.Profile) map[string]string {
 	byCloud := map[string]string{}
 	for _, p := range append(microsoft.Profiles(), profiles...) {
 		if _, known := byCloud[p.Name]; known && p.Authority == "" {

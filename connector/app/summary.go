@@ -1,9 +1,13 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"runtime/debug"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -37,6 +41,7 @@ type summaryJob struct {
 	up        bool
 	last      *token.Summary
 	ends      []credentialEnd
+	pauses    []token.Pause
 }
 
 // A credentialEnd is when a credential of an instance's application stops working.
@@ -66,6 +71,10 @@ func (j *summaryJob) run(ctx context.Context) error {
 	began := time.Now()
 	summary, err := j.tokens.Summary(ctx)
 	var ends []credentialEnd
+	var pauses []token.Pause
+	if err == nil {
+		pauses, err = j.tokens.Pauses(ctx)
+	}
 	if err == nil {
 		ends = j.credentialEnds(ctx)
 		err = j.ready(ctx)
@@ -74,9 +83,26 @@ func (j *summaryJob) run(ctx context.Context) error {
 	defer j.mu.Unlock()
 	j.notBefore = time.Now().Add(summaryShare * time.Since(began))
 	if j.up = err == nil; j.up {
-		j.last, j.ends = &summary, ends
+		j.last, j.ends, j.pauses = &summary, ends, pauses
 	}
 	return err
+}
+
+// inEffect returns the pauses that were read last and have not ended.
+func (j *summaryJob) inEffect() []token.Pause {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	now := j.now()
+	return slices.DeleteFunc(slices.Clone(j.pauses), func(p token.Pause) bool { return !now.Before(p.Until) })
+}
+
+// paused says which renewals are paused, one line for each pause.
+func (j *summaryJob) paused() string {
+	var text strings.Builder
+	for _, p := range j.inEffect() {
+		fmt.Fprintf(&text, "renewals in %s are paused until %s\n", p.Scope(), p.Until.Format(time.RFC3339))
+	}
+	return text.String()
 }
 
 // credentialEnds returns the ends of the credentials of the installed instances, as far as they are known.
@@ -112,6 +138,7 @@ var (
 	dueDesc           = describe("connector_renewals_due", "Renewals that are due now.")
 	overdueDesc       = describe("connector_renewal_overdue_seconds", "For how long the first of the due renewals has been due.")
 	leasedDesc        = describe("connector_renewals_leased", "Renewals that a replica works at.")
+	pausedDesc        = describe("connector_renewals_paused_until_timestamp_seconds", "When a pause of renewals by an operator ends; missing without a pause.", "cloud")
 	lastSuccessDesc   = describe("connector_last_renewal_timestamp_seconds", "When a refresh token was last renewed, or obtained by a consent, in any replica.")
 	announcementsDesc = describe("connector_announcements_due", "Tenants and instances whose state waits to be announced to people and to the platform.")
 	announceDesc      = describe("connector_announcement_overdue_seconds", "For how long the first of them has waited.")
@@ -121,7 +148,7 @@ var (
 // Describe implements prometheus.Collector.
 func (j *summaryJob) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		upDesc, summaryAtDesc, tenantsDesc, remainingDesc, endingDesc, firstEndDesc, dueDesc, overdueDesc, leasedDesc, lastSuccessDesc, announcementsDesc, announceDesc, credentialDesc,
+		upDesc, summaryAtDesc, tenantsDesc, remainingDesc, endingDesc, firstEndDesc, dueDesc, overdueDesc, leasedDesc, pausedDesc, lastSuccessDesc, announcementsDesc, announceDesc, credentialDesc,
 	} {
 		descs <- d
 	}
@@ -157,6 +184,9 @@ func (j *summaryJob) Collect(metrics chan<- prometheus.Metric) {
 	gauge(dueDesc, float64(summary.Due))
 	gauge(overdueDesc, summary.Overdue.Seconds())
 	gauge(leasedDesc, float64(summary.Leased))
+	for _, p := range j.inEffect() {
+		gauge(pausedDesc, unix(p.Until), cmp.Or(p.Cloud, "all"))
+	}
 	if !summary.LastSuccess.IsZero() {
 		gauge(lastSuccessDesc, unix(summary.LastSuccess))
 	}

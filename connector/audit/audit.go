@@ -70,6 +70,8 @@ const (
 	LimitReached        Action = "limit.reached"      // too many requests within a minute; only the first refusal
 	IntegrityViolated   Action = "integrity.violated" // a row was changed by somebody without our keys
 	IntegrityAccepted   Action = "integrity.accepted"
+	RenewalsPaused      Action = "renewals.paused" // in one cloud or in all, by an operator, until a time
+	RenewalsResumed     Action = "renewals.resumed"
 )
 
 // An ActorKind is the kind of an actor.

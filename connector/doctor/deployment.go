@@ -51,12 +51,27 @@ func (e *examination) deployment(ctx context.Context) {
 	e.clouds(ctx, services, instances)
 	e.outside(ctx, cfg)
 	e.federated(cfg, services)
+	e.pauses(ctx, services)
 	for _, in := range instances {
 		e.instance(ctx, services, in)
 		e.panels(ctx, services, in)
 	}
 	if e.Tenant != "" {
 		e.tenant(ctx, services, recorder, instances)
+	}
+}
+
+// pauses names the pauses of renewals by operators.
+func (e *examination) pauses(ctx context.Context, services *app.Services) {
+	const check = "renewals"
+	pauses, err := services.Tokens.Pauses(ctx)
+	if err != nil {
+		e.fail(check, err.Error()+".", "")
+		return
+	}
+	for _, p := range pauses {
+		e.warn(check, fmt.Sprintf("Paused in %s until %s, by %s: %s", p.Scope(), stamp(p.Until), p.By, cmp.Or(p.Reason, "no reason given")),
+			"When the reason is gone, end the pause with connector renewals resume.")
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store/storetest"
 	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
 	"azure-partner-connector/sandbox/microsoft"
 )
 
@@ -173,6 +174,19 @@ func TestExamine_HealthyDeployment(t *testing.T) {
 	checkFindings(t, report, "ok configuration", "ok keys", "ok database", "ok seals", "ok clock", "ok cloud global", "ok instance "+h.Key)
 	checkFinding(t, report, doctor.OK, "seals", "1 instance and 3 tenants")
 	checkFinding(t, report, doctor.OK, "instance "+h.Key, "package 2-1", h.Platform.URL())
+}
+
+func TestExamine_NamesPauses(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Database) {
+		s := db.Open(t)
+		if err := s.SavePause(t.Context(), token.Pause{Until: time.Now().Add(time.Hour), By: "olga", Reason: "maintenance"}); err != nil {
+			t.Fatal(err)
+		}
+		sim := startMicrosoft(t)
+		cfg := deployment(t, db)
+		cfg.Clouds = append(cfg.Clouds, profile(sim))
+		checkFinding(t, examine(t, doctor.Config{Load: loaded(cfg)}), doctor.Warning, "renewals", "all clouds", "olga", "maintenance", "connector renewals resume")
+	})
 }
 
 func TestExamine_ReportsConfigurationWarnings(t *testing.T) {

@@ -65,6 +65,11 @@ type Store interface {
 	// Release ends the lease if owner still has it.
 	Release(ctx context.Context, tenantID, owner string) error
 
+	// Pauses returns the stored pauses of renewals by cloud, also those that have ended. SavePause replaces that of the same cloud.
+	Pauses(ctx context.Context) ([]Pause, error)
+	SavePause(ctx context.Context, p Pause) error
+	DeletePause(ctx context.Context, cloud string) error
+
 	// Summarize and ListTenants compute the states of many tenants at once (Summary).
 	Summarize(ctx context.Context, m Moment) (Summary, error)
 	ListTenants(ctx context.Context, q Query, m Moment) (List, error)

@@ -331,6 +331,7 @@ func (s *Service) reschedule(ctx context.Context, tenantID string, change func(*
 // fail records a failed redemption and when to retry it. A failure that comes after another
 // replica's success is out of date and is not recorded.
 func (s *Service) fail(ctx context.Context, r tenant.Resolved, leased Schedule, g Grant, by audit.Actor, cause error) error {
+	var recorded *failure.Error
 	err := s.commitOutcome(ctx, r, leased, g, func(ctx context.Context, schedule *Schedule, _ Grant) error {
 		f, err := s.detectPolicy(ctx, r.Tenant.ID, failure.From(cause))
 		if err != nil {
@@ -342,14 +343,26 @@ func (s *Service) fail(ctx context.Context, r tenant.Resolved, leased Schedule, 
 		if schedule.FailingSince.IsZero() {
 			schedule.FailingSince = now
 		}
-		schedule.Failure = failure.NewRecord(ctx, f)
+		recorded, schedule.Failure = f, failure.NewRecord(ctx, f)
 		schedule.DueAt = s.nextAttempt(now, f, schedule.Attempt, g)
 		return s.append(ctx, &r, refusal(audit.RenewalFailed, by, cause))
 	})
 	if errors.Is(err, errOvertaken) {
 		return nil
 	}
+	if err == nil {
+		s.logPermanent(ctx, r, leased.Failure, recorded)
+	}
 	return err
+}
+
+// logPermanent logs a failure that no retry ends, unless the renewal before failed for the same reason.
+func (s *Service) logPermanent(ctx context.Context, r tenant.Resolved, before *failure.Record, now *failure.Error) {
+	if kind := now.Kind(); kind != failure.SignIn && kind != failure.Configuration || before.Is(now.Code) {
+		return
+	}
+	s.cfg.Log.ErrorContext(ctx, "the refresh token is not renewed any more until somebody acts", "tenant", r.Tenant.ID, "name", r.Tenant.Name,
+		"code", now.Code, "kind", now.Kind(), "reference", failure.Reference(ctx))
 }
 
 // nextAttempt returns when a failed renewal is retried. No wait is longer than half of the grant's remaining life, so that a

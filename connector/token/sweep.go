@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -66,7 +67,11 @@ func (s *Service) enqueueDue(ctx context.Context, queue chan<- Job) error {
 		if s.cfg.Skew(ctx).Wrong() {
 			return nil
 		}
-		jobs, err := s.leaseDue(ctx)
+		pauses, err := s.Pauses(ctx)
+		var jobs []Job
+		if err == nil {
+			jobs, err = s.leaseDue(ctx)
+		}
 		if err != nil && ctx.Err() != nil {
 			return ctx.Err() // the cause of err
 		}
@@ -79,7 +84,7 @@ func (s *Service) enqueueDue(ctx context.Context, queue chan<- Job) error {
 			}
 			return nil
 		}
-		for _, job := range s.admitted(ctx, s.cfg.Now(), jobs) {
+		for _, job := range s.admitted(ctx, s.cfg.Now(), jobs, pauses) {
 			if wait := s.limiter.reserve(job.Cloud, s.cfg.Now()); wait > 0 {
 				_ = s.cfg.Wait(ctx, wait) // when ctx has ended, the worker releases the tenant
 			}
@@ -113,12 +118,16 @@ func (s *Service) batchSize() int {
 	return max(1, min(s.cfg.Workers, int(within)))
 }
 
-// admitted returns the jobs that the limits of their cloud and directory allow now, and postpones the others.
-func (s *Service) admitted(ctx context.Context, now time.Time, jobs []Job) []Job {
+// admitted returns the jobs that pauses and the limits of their cloud and directory allow now, and postpones the others.
+func (s *Service) admitted(ctx context.Context, now time.Time, jobs []Job, pauses []Pause) []Job {
 	admitted := make([]Job, 0, len(jobs))
 	postponed := map[time.Time][]Job{} // due time → jobs
 	for _, job := range jobs {
-		if due := s.notBefore(job, now); due.IsZero() {
+		due := s.heldUntil(ctx, job, now, pauses)
+		if due.IsZero() {
+			due = s.notBefore(job, now)
+		}
+		if due.IsZero() {
 			admitted = append(admitted, job)
 		} else {
 			postponed[due] = append(postponed[due], job)
@@ -197,8 +206,12 @@ func (s *Service) renewLeased(ctx context.Context, job Job) {
 		s.cfg.Log.InfoContext(ctx, "renewal interrupted because the process is stopping; releasing its lease", "tenant", job.TenantID)
 	default:
 		if !errors.Is(err, errOvertaken) { // else redeemLeased has logged it
-			s.cfg.Log.ErrorContext(ctx, "renewal failed", "tenant", job.TenantID, "kind", failure.From(err).Kind(),
-				"reference", failure.Reference(ctx), "err", err)
+			f := failure.From(err)
+			level := slog.LevelWarn // a first permanent failure has a record of its own
+			if f.Kind() == failure.Internal {
+				level = slog.LevelError
+			}
+			s.cfg.Log.Log(ctx, level, "renewal failed", "tenant", job.TenantID, "code", f.Code, "kind", f.Kind(), "reference", failure.Reference(ctx), "err", err)
 		}
 		// A stored outcome has moved the due time already, and then this does nothing.
 		if now := s.cfg.Now(); !s.postpone(ctx, now, now.Add(unrecordedAfter), job) {

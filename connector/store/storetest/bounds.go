@@ -119,6 +119,7 @@ func boundsOfTheRest() map[string]map[string]Bound {
 			"tenant_id": characters(length.ID), "directory_id": characters(length.ID), "scopes": bytes(length.Scopes), "last_result": characters(length.Code),
 		},
 		"leases": {"name": characters(length.Code), "owner": characters(length.ID)},
+		"pauses": {"cloud": characters(length.Code), "by_whom": characters(length.Name), "reason": characters(length.Detail)},
 	}
 }
 
