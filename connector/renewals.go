@@ -17,7 +17,7 @@ import (
 )
 
 type renewalsCommand struct {
-	Status renewalsStatus `cmd:"" help:"Show whether renewals are paused, until when, by whom and why."`
+	Status renewalsStatus `cmd:"" help:"Show whether renewals are paused, until when, who ordered it and why."`
 	Pause  renewalsPause  `cmd:"" help:"Let no replica begin scheduled renewals until a time. Tokens that would end meanwhile are still renewed."`
 	Resume renewalsResume `cmd:"" help:"End a pause now."`
 }
