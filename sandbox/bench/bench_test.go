@@ -108,7 +108,7 @@ func TestDocument_ListsRowsAndConditions(t *testing.T) {
 		"| reading \\| fast | ≥ 70 % | 90 % | met |",
 		"| memory | < 40 MiB | 41 MiB | **not met** |",
 		"**Reading | fast: 90 %, bar ≥ 70 %.** Baseline and connector read. 900/s of 1,000/s.",
-		"- **Memory** (41 MiB, bar < 40 MiB). Another program started.",
+		"- **Memory** (41 MiB, bar < 40 MiB). Another program started.\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("Document() lacks %q:\n%s", want, text)
@@ -118,6 +118,25 @@ func TestDocument_ListsRowsAndConditions(t *testing.T) {
 		if strings.Contains(text, unwanted) {
 			t.Errorf("Document() has %q:\n%s", unwanted, text)
 		}
+	}
+}
+
+// Rows that are missed for the same reason do not each repeat it.
+func TestDocument_TellsASharedReasonOnce(t *testing.T) {
+	first := bench.Percent("reading", 0.5, 0.7).WithTexts("", "", "It reads twice. "+bench.SharedProcessors)
+	second := bench.Percent("writing", 0.5, 0.7).WithTexts("", "", bench.SharedProcessors)
+	text := string(bench.Document(bench.Conditions{}, []bench.Row{first, second}))
+	if n := strings.Count(text, bench.SharedProcessors); n != 1 {
+		t.Errorf("Document() tells the shared reason %d times, want once:\n%s", n, text)
+	}
+	for _, want := range []string{"bar ≥ 70 %). It reads twice.\n", "bar ≥ 70 %). Only what is said above.\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("Document() lacks %q:\n%s", want, text)
+		}
+	}
+	met := bench.Percent("reading", 0.9, 0.7).WithTexts("", "", bench.SharedProcessors)
+	if text := string(bench.Document(bench.Conditions{}, []bench.Row{met})); strings.Contains(text, bench.SharedProcessors) {
+		t.Errorf("Document() explains a bar that is met:\n%s", text)
 	}
 }
 
@@ -147,8 +166,8 @@ func TestMeasure_WritesDocument(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Measure() = %v, having printed %s", err, printed.String())
 	}
-	if len(rows) != 7 {
-		t.Fatalf("Measure() = %d rows, want seven: %v", len(rows), rows)
+	if len(rows) != 8 {
+		t.Fatalf("Measure() = %d rows, want eight: %v", len(rows), rows)
 	}
 	document := filepath.Join(t.TempDir(), "benchmarks.md")
 	if err := e.Write(t.Context(), document, rows); err != nil {

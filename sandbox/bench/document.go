@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,13 +69,21 @@ func Document(s Conditions, rows []Row) []byte {
 	if met == len(rows) {
 		b.WriteString("Every bar is met.\n")
 	}
+	if slices.ContainsFunc(rows, func(row Row) bool { return !row.Met && strings.HasSuffix(row.Unmet, sharedProcessors) }) {
+		b.WriteString(sharedProcessors + "\n\n")
+	}
 	for _, row := range rows {
 		if row.Met {
 			continue
 		}
 		reason := row.Unmet
-		if reason == "" {
+		switch reason {
+		case "":
 			reason = "No reason is known: earlier measurements met this bar."
+		case sharedProcessors:
+			reason = "Only what is said above."
+		default:
+			reason = strings.TrimSpace(strings.TrimSuffix(reason, sharedProcessors))
 		}
 		fmt.Fprintf(&b, "- **%s** (%s, bar %s). %s\n", capital(row.Name), row.Measured, row.Bar, reason)
 	}

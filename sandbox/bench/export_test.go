@@ -30,3 +30,6 @@ func (r Row) WithTexts(does, details, unmet string) Row {
 	r.Does, r.Details, r.Unmet = does, details, unmet
 	return r
 }
+
+// SharedProcessors is sharedProcessors.
+const SharedProcessors = sharedProcessors

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -15,10 +16,11 @@ import (
 // and the query of roles.
 const callsPerRenewal = 7
 
-// A fakeMicrosoft accepts everything after a constant delay, and counts its redemptions. It uses no network, keys or
+// A fakeMicrosoft accepts everything after a delay, and counts its redemptions. It uses no network, keys or
 // database, so that the time of Microsoft itself is not measured.
 type fakeMicrosoft struct {
 	redemption time.Duration // how long a redemption takes
+	spread     bool          // a redemption takes between half and three halves of that, evenly
 	otherCall  time.Duration // how long every other call takes
 	only       token.API     // the api whose redemption takes that long; empty: all
 	keepsToken bool          // no new refresh tokens are returned
@@ -42,7 +44,7 @@ func (m *fakeMicrosoft) Redeem(ctx context.Context, c tenant.Client, code token.
 func (m *fakeMicrosoft) Renew(ctx context.Context, _ tenant.Client, _ secret.Text, api token.API) (token.Redemption, error) {
 	issued := time.Now().UTC()
 	if m.only == "" || m.only == api {
-		_ = clock.Sleep(ctx, m.redemption)
+		_ = clock.Sleep(ctx, m.takes())
 	}
 	m.redeemed.Add(1)
 	r := token.Redemption{
@@ -53,6 +55,14 @@ func (m *fakeMicrosoft) Renew(ctx context.Context, _ tenant.Client, _ secret.Tex
 		r.RefreshToken = m.refresh
 	}
 	return r, ctx.Err()
+}
+
+// takes returns how long a redemption takes.
+func (m *fakeMicrosoft) takes() time.Duration {
+	if !m.spread || m.redemption == 0 {
+		return m.redemption
+	}
+	return m.redemption/2 + rand.N(m.redemption) //nolint:gosec // a delay is no secret
 }
 
 // Identity implements token.Microsoft.

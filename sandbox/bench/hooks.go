@@ -46,5 +46,5 @@ func (e *Env) status(ctx context.Context) (rows []Row, err error) {
 			"replica accepts it again, reads the tenant with its instance, opens the credentials, decides whether the borrower may ask, reads grant and "+
 			"schedule, determines the token's status, and writes its log line.").with(
 		"MariaDB, %s tenants, responses of %d bytes. Connector %s.", grouped(len(ids)), len(body), c).because(
-		"A hook commits its nonce before it does anything else, and then queries the database twice more, one after the other; the baseline queries it once. " + sharedProcessors)}, err
+		"A hook commits its nonce, queries the database twice meanwhile, and answers after both; the baseline queries it once. " + sharedProcessors)}, err
 }

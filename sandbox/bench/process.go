@@ -32,6 +32,7 @@ type process struct {
 	in      io.WriteCloser // a subprocess exits when this is closed
 	address string         // where it accepts requests
 	ready   time.Duration  // from start until it serves
+	used    time.Duration  // processor time until then, with that of an idle database server
 	log     *os.File
 	ended   chan struct{}
 }
@@ -152,6 +153,10 @@ func (e *Env) serve(ctx context.Context, db database) (*process, error) {
 		return nil, err
 	}
 	p.address = hooks
+	before, err := processorTime()
+	if err != nil {
+		return nil, err
+	}
 	began := time.Now()
 	if err := p.start(); err != nil {
 		return nil, err
@@ -160,6 +165,11 @@ func (e *Env) serve(ctx context.Context, db database) (*process, error) {
 		return nil, stopAfter(fmt.Errorf("%w: %s", err, p.lastLog()), p)
 	}
 	p.ready = time.Since(began)
+	after, err := processorTime()
+	if err != nil {
+		return nil, stopAfter(err, p)
+	}
+	p.used = after - before
 	return p, nil
 }
 

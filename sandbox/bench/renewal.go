@@ -36,19 +36,24 @@ func (e *Env) renewal(ctx context.Context) (rows []Row, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, baseline.close()) }()
-	once, each := newFakeMicrosoft(), newFakeMicrosoft()
+	once, spread, each := newFakeMicrosoft(), newFakeMicrosoft(), newFakeMicrosoft()
 	once.redemption, once.only = latency, token.PartnerCenter
+	spread.redemption, spread.only, spread.spread = latency, token.PartnerCenter, true
 	each.redemption, each.otherCall = latency, latency
-	first, err := slowRenewals(ctx, connector, once, "a renewal takes 100 ms at Microsoft", latency, e.cfg.Tenants)
+	first, err := slowRenewals(ctx, connector, once, "a renewal takes exactly 100 ms at Microsoft", latency, e.cfg.Tenants)
 	if err != nil {
 		return nil, err
 	}
-	second, err := slowRenewals(ctx, connector, each, "each of its 7 calls takes 100 ms", callsPerRenewal*latency, min(e.cfg.Tenants, 10*workers))
+	between, err := slowRenewals(ctx, connector, spread, "a renewal takes 50 to 150 ms at Microsoft", latency, e.cfg.Tenants)
 	if err != nil {
 		return []Row{first}, err
 	}
+	second, err := slowRenewals(ctx, connector, each, "each of its 7 calls takes 100 ms", callsPerRenewal*latency, min(e.cfg.Tenants, 10*workers))
+	if err != nil {
+		return []Row{first, between}, err
+	}
 	instant, err := e.instantRenewals(ctx, baseline.pool, connector)
-	return []Row{first, second, instant}, err
+	return []Row{first, between, second, instant}, err
 }
 
 // slowRenewals compares the sweep with workers that do nothing but wait for Microsoft.
@@ -64,7 +69,7 @@ func slowRenewals(ctx context.Context, c *population, ms *fakeMicrosoft, when st
 	return percent("renewal sweep where "+when+", against workers ÷ latency", reached/best, slowRenewalBar).doing(
 		"The baseline is arithmetic: as many workers that do nothing but wait for Microsoft. The token service's sweep waits the same, on MariaDB.").with(
 		"%s tenants due, %d workers: %.1f renewals/s of %.1f.", grouped(count), workers, reached, best).because(
-		"Besides Microsoft a worker waits for the database: it reads, commits the successor, commits the checks, and releases the lease. " + sharedProcessors), nil
+		"Besides Microsoft a worker waits for the database: it reads, commits the successor, and commits the checks with the release of its lease. " + sharedProcessors), nil
 }
 
 // instantRenewals compares the sweep with the baseline's, in turn, with a Microsoft that responds at once.

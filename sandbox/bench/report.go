@@ -50,7 +50,7 @@ func (r Row) with(format string, values ...any) Row {
 
 // sharedProcessors explains why a bar may be missed on a machine that also does other work.
 const sharedProcessors = "A program that takes more steps per response waits more often for a processor where other work shares them. The load at the start is " +
-	"given above; the processor time of both, in the row above, is the cost without the waiting."
+	"given above; the processor time of both, in the row of the bar, is the cost without the waiting."
 
 // because sets the reason that is shown if the bar is missed.
 func (r Row) because(reason string) Row {
