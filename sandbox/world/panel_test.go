@@ -237,7 +237,7 @@ func TestPanel_Provider(t *testing.T) {
 			d.Wait(row("Alpine Cloud") + `.innerText.includes("Active")`)
 			d.Click(row("Baltic IT"), "Details")
 			d.State("absent")
-			d.Press("Close")
+			d.Press("Back to the List")
 			d.Click(row("Alpine Cloud"), "Details")
 			d.State("active")
 			d.WaitText("Token Status of Alpine Cloud")
