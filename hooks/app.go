@@ -71,7 +71,7 @@ func (h *Handler) removeApp(c *call) error {
 	defer cancel()
 	if err := h.cfg.Bindings.Unsubscribe(bestEffort, c.Instance); err != nil {
 		// A task that is left behind calls a resource that no longer exists, which does no harm.
-		h.warn(c.ctx(), "cancelling the periodic task failed; removing the instance anyway", "err", err)
+		h.log(c.ctx()).WarnContext(c.ctx(), "cancelling the periodic task failed; removing the instance anyway", "err", err)
 	}
 	if err := h.cfg.Tenants.Remove(c.ctx(), c.key, c.caller.actor); err != nil {
 		return err

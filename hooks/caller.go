@@ -73,7 +73,7 @@ func (h *Handler) recordRefusal(ctx context.Context, c *call) {
 	}
 	h.refusals.Add(refused, h.cfg.Now())
 	if err := h.cfg.Tenants.RecordRefusal(ctx, refused.instance, refused.tenant, refused.operation, c.caller.actor); err != nil {
-		h.warn(ctx, "recording a refusal failed", "err", err)
+		h.log(ctx).WarnContext(ctx, "recording a refusal failed", "err", err)
 	}
 }
 

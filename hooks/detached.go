@@ -55,7 +55,7 @@ func (h *Handler) retryLater(c *call, err error) (ok bool) {
 	if sendErr := c.echo.JSON(http.StatusAccepted, struct{}{}); sendErr != nil {
 		err = errors.Join(err, sendErr)
 	}
-	h.warn(c.ctx(), "hook failed; the platform will retry it", "code", f.Code, "err", err)
+	h.log(c.ctx()).WarnContext(c.ctx(), "hook failed; the platform will retry it", "code", f.Code, "err", err)
 	return true
 }
 

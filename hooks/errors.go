@@ -49,7 +49,7 @@ func (h *Handler) answer(err error, c echo.Context) {
 		})
 	}
 	if err != nil {
-		h.warn(c.Request().Context(), "sending an answer failed", "err", err)
+		h.log(c.Request().Context()).WarnContext(c.Request().Context(), "sending an answer failed", "err", err)
 	}
 }
 

@@ -98,7 +98,7 @@ func (h *Handler) name(c *call, t *tenant.Tenant) {
 		*t, err = h.cfg.Tenants.Tenant(c.ctx(), c.key, t.ID)
 	}
 	if err != nil {
-		h.warn(c.ctx(), "storing the names of the tenant's owner failed", "err", err)
+		h.log(c.ctx()).WarnContext(c.ctx(), "storing the names of the tenant's owner failed", "err", err)
 	}
 }
 

@@ -90,12 +90,13 @@ func tenantOf(ctx context.Context) string {
 	return id
 }
 
-// warn logs what went wrong besides the answer of a request, with its tenant and its reference.
-func (h *Handler) warn(ctx context.Context, message string, attrs ...any) {
+// log returns the log of a request, whose records have its tenant and its reference.
+func (h *Handler) log(ctx context.Context) *slog.Logger {
+	log := h.cfg.Log.With("reference", failure.Reference(ctx))
 	if id := tenantOf(ctx); id != "" {
-		attrs = append(attrs, "tenant", id)
+		log = log.With("tenant", id)
 	}
-	h.cfg.Log.WarnContext(ctx, message, append(attrs, "reference", failure.Reference(ctx))...)
+	return log
 }
 
 // recovered calls next and turns a panic into an error, so that it is answered and logged.

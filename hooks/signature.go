@@ -127,6 +127,6 @@ func (h *Handler) releaseNonce(ctx context.Context, p oauth1.Params) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bestEffortTimeout)
 	defer cancel()
 	if err := h.cfg.Nonces.ForgetNonce(ctx, p.Key(), p.Nonce()); err != nil {
-		h.warn(ctx, "releasing a nonce failed; a repetition of the request is refused", "err", err)
+		h.log(ctx).WarnContext(ctx, "releasing a nonce failed; a repetition of the request is refused", "err", err)
 	}
 }

@@ -87,7 +87,7 @@ func (h *Handler) answerTenant(c *call, code int, t tenant.Tenant, r role) error
 func (h *Handler) namesOf(ctx context.Context, in tenant.Instance, accountID string) (company, marketplace string) {
 	chain, err := h.ancestors(ctx, in, accountID)
 	if err != nil {
-		h.warn(ctx, "reading the tenant's account failed; its names stay empty", "err", err)
+		h.log(ctx).WarnContext(ctx, "reading the tenant's account failed; its names stay empty", "err", err)
 		return "", ""
 	}
 	return names(chain)
@@ -112,7 +112,7 @@ func (h *Handler) subscribe(ctx context.Context, in tenant.Instance, accountID s
 	}
 	watched, err := h.cfg.Bindings.SubscribeAccount(ctx, in, accountID)
 	if err != nil {
-		h.warn(ctx, "subscribing to changes of the tenant's account failed; retrying later", "err", err)
+		h.log(ctx).WarnContext(ctx, "subscribing to changes of the tenant's account failed; retrying later", "err", err)
 	}
 	if !watched {
 		return ""
