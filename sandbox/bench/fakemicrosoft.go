@@ -62,7 +62,7 @@ func (m *fakeMicrosoft) takes() time.Duration {
 	if !m.spread || m.redemption == 0 {
 		return m.redemption
 	}
-	return m.redemption/2 + rand.N(m.redemption) //nolint:gosec // a delay is no secret
+	return m.redemption/2 + rand.N(m.redemption)
 }
 
 // Identity implements token.Microsoft.
