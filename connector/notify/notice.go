@@ -202,7 +202,7 @@ func (n Notice) LinesIn(translate func(text string) string) []string {
 func (n Notice) relationshipLines(translate func(text string) string) []string {
 	var lines []string
 	for _, c := range n.Customers {
-		lines = append(lines, failure.Fill(translate(lineCustomer), map[string]string{"customer": c.Name, "date": shownTime(c.Ends)}))
+		lines = append(lines, failure.Fill(translate(lineCustomer), map[string]string{"customer": c.Name, "date": ShownTime(c.Ends)}))
 	}
 	if more := n.Count - len(n.Customers); more > 0 {
 		lines = append(lines, failure.Fill(translate(lineMore), map[string]string{"more": strconv.Itoa(more)}))
@@ -210,13 +210,14 @@ func (n Notice) relationshipLines(translate func(text string) string) []string {
 	return append(lines, translate(adviceExtend))
 }
 
-func shownTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+// ShownTime returns a time as notices write it.
+func ShownTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 func (n Notice) params(translate func(text string) string) map[string]string {
 	return map[string]string{
 		"credential": translate(cmp.Or(credentialNames()[n.Credential], lastCredential)),
-		"name":       n.Name, "account": cmp.Or(n.AccountID, "?"), "days": strconv.Itoa(n.Days), "date": shownTime(n.Ends), "count": strconv.Itoa(n.Count),
-		"since": shownTime(n.Since),
+		"name":       n.Name, "account": cmp.Or(n.AccountID, "?"), "days": strconv.Itoa(n.Days), "date": ShownTime(n.Ends), "count": strconv.Itoa(n.Count),
+		"since": ShownTime(n.Since),
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// maxRecipients is how many mailboxes of a reseller receive notices: enough for a team, too few to send mail to strangers.
+	// maxRecipients is how many mailboxes of a reseller receive notices: enough for a team, too few to send mail to many others.
 	maxRecipients = 5
 	// maxAddress is the length, in bytes, of the longest address that a mail server takes (RFC 5321 §4.5.3.1.3).
 	maxAddress = 254

@@ -24,9 +24,6 @@ const (
 	Template = "template" // what Config.Template writes
 )
 
-// maxBody bounds what a template writes.
-const maxBody = 256 << 10
-
 // Config is what a Channel needs.
 type Config struct {
 	// URL is the address of the incoming webhook. It is a secret: whoever has it can write into the chat. Required.
@@ -80,7 +77,7 @@ func Check(cfg Config) (Body, error) {
 	case Teams:
 		body = teams
 	case Template:
-		own, err := template.New("chat").Option("missingkey=error").Funcs(template.FuncMap{"json": quote, "join": join}).Parse(cfg.Template)
+		own, err := template.New("chat").Option("missingkey=error").Funcs(message.Functions()).Funcs(template.FuncMap{"json": quote}).Parse(cfg.Template)
 		if err != nil {
 			return nil, fmt.Errorf("chat: %w", err)
 		}
@@ -95,8 +92,6 @@ func Check(cfg Config) (Body, error) {
 	}
 	return body, nil
 }
-
-func join(separator string, lines []string) string { return strings.Join(lines, separator) }
 
 func quote(value any) (string, error) {
 	text, err := json.Marshal(value)
@@ -113,17 +108,14 @@ func (b Body) of(n notify.Notice, language string) ([]byte, error) {
 
 // written writes v by a template of the operator.
 func written(t *template.Template, v message.View) ([]byte, error) {
-	var body bytes.Buffer
-	if err := t.Execute(&body, v); err != nil {
+	body, err := message.Execute(t, v)
+	if err != nil {
 		return nil, fmt.Errorf("chat: %w", err)
 	}
-	if body.Len() > maxBody {
-		return nil, fmt.Errorf("chat: the template writes more than %d KiB", maxBody>>10)
-	}
-	if !json.Valid(body.Bytes()) {
+	if !json.Valid([]byte(body)) {
 		return nil, fmt.Errorf("chat: the template writes no JSON for the kind %s: quote texts with the function json", v.Kind)
 	}
-	return body.Bytes(), nil
+	return []byte(body), nil
 }
 
 // slack returns the body for an incoming webhook of Slack, which reads & < and > as markup

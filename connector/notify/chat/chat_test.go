@@ -41,6 +41,7 @@ func TestNew_Refuses(t *testing.T) {
 		"a template with a fault":     {URL: url, Format: chat.Template, Template: "{{.Headline"},
 		"an unknown field":            {URL: url, Format: chat.Template, Template: `{"text": {{json .Title}}}`},
 		"no JSON":                     {URL: url, Format: chat.Template, Template: `{"text": {{.Headline}}}`},
+		"more than a message":         {URL: url, Format: chat.Template, Template: `{"text": {{json (printf "%2000000s" .Name)}}}`},
 		"no JSON for one of the kind": {URL: url, Format: chat.Template, Template: `{"text": {{if eq .Kind "recovery"}}x{{else}}1{{end}}}`},
 	} {
 		cfg.HTTP = connections(t)

@@ -115,15 +115,15 @@ func (t *Templates) read(files fs.FS) error {
 
 func parse(file, part, source string) (executor, error) {
 	if part == partHTML {
-		return htmltemplate.New(file).Funcs(functions()).Option("missingkey=error").Parse(source)
+		return htmltemplate.New(file).Funcs(Functions()).Option("missingkey=error").Parse(source)
 	}
-	return texttemplate.New(file).Funcs(functions()).Option("missingkey=error").Parse(source)
+	return texttemplate.New(file).Funcs(Functions()).Option("missingkey=error").Parse(source)
 }
 
-// functions are what templates can call besides those of text/template.
-func functions() map[string]any {
+// Functions returns what templates can call besides the functions of text/template.
+func Functions() map[string]any {
 	return map[string]any{
-		"date": func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 UTC") },
+		"date": notify.ShownTime,
 		"join": func(separator string, lines []string) string { return strings.Join(lines, separator) },
 	}
 }
@@ -171,13 +171,14 @@ func (t *Templates) Write(n notify.Notice, language string) (Text, error) {
 func (t *Templates) part(part string, v View) (string, error) {
 	for _, name := range []string{v.Kind + "." + v.Language + "." + part, v.Kind + "." + part, v.Language + "." + part, part} {
 		if own, ok := t.byName[name]; ok {
-			return execute(own, v)
+			return Execute(own, v)
 		}
 	}
 	return "", fmt.Errorf("notify: there is no template of the %s", part)
 }
 
-func execute(t executor, v View) (string, error) {
+// Execute returns what a template writes of v, up to 1 MiB.
+func Execute(t executor, v View) (string, error) {
 	var text bytes.Buffer
 	if err := t.Execute(&bounded{&text}, v); err != nil {
 		return "", fmt.Errorf("notify: %w", err)
