@@ -54,7 +54,7 @@ func (e *examination) deployment(ctx context.Context) {
 	e.pauses(ctx, services)
 	for _, in := range instances {
 		e.instance(ctx, services, in)
-		e.panels(ctx, services, in)
+		e.panels(ctx, services, in, cfg.Instances)
 	}
 	if e.Tenant != "" {
 		e.tenant(ctx, services, recorder, instances)
@@ -75,9 +75,14 @@ func (e *examination) pauses(ctx context.Context, services *app.Services) {
 	}
 }
 
-// panels names the panels of an instance that are not listed, as users of them reported.
-func (e *examination) panels(ctx context.Context, services *app.Services, in tenant.Instance) {
+// panels says when no panel of an instance is listed, and names those that are not, as users of them reported.
+func (e *examination) panels(ctx context.Context, services *app.Services, in tenant.Instance, configured []config.Instance) {
 	const check = "panels"
+	lists := func(c config.Instance) bool { return c.Key == in.Key && len(c.PanelOrigins) > 0 }
+	if !slices.ContainsFunc(configured, lists) {
+		e.warn(check, fmt.Sprintf("Every automatic update of instance %q ends with an authentication code that the person has to enter in the panel, because its panelOrigins is empty.", in.Key),
+			"Add the addresses of its panels to panelOrigins, each as the browser shows it up to the first slash after the host, and restart the connector.")
+	}
 	unlisted, err := services.Consents.UnlistedOrigins(ctx, in.Key)
 	if err != nil {
 		e.fail(check, err.Error()+".", "")

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/doctor"
 	"azure-partner-connector/sandbox/world"
 )
@@ -33,4 +34,18 @@ func TestExamine_NamesThePanelThatIsNotListed(t *testing.T) {
 			t.Errorf("Examine() warns %q, want it to name %s", got, origin)
 		}
 	}
+}
+
+func TestExamine_WithoutAnyPanelListed(t *testing.T) {
+	h := newHarness(t)
+	report := h.examine("", func(c *doctor.Config) {
+		c.Load = func() (config.Config, error) {
+			cfg, err := h.load()
+			for i := range cfg.Instances {
+				cfg.Instances[i].PanelOrigins = nil
+			}
+			return cfg, err
+		}
+	})
+	checkFinding(t, report, doctor.Warning, "panels", "its panelOrigins is empty")
 }
