@@ -89,7 +89,7 @@ func fixedProxy(target, accessToken string) (http.Handler, error) {
 		return nil, err
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 0, connections
+	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 0, maxConnections
 	return &httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(base)
 		r.Out.Header.Set("Authorization", "Bearer "+accessToken)

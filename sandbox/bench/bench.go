@@ -42,6 +42,7 @@ func measurements() []measurement {
 		{"status", (*Env).status, false},
 		{"lending", (*Env).lending, false},
 		{"cold", (*Env).cold, false},
+		{"batching", (*Env).batching, false},
 		{"clients", (*Env).clients, false},
 		{"renewal", (*Env).renewal, false},
 		{"many", (*Env).many, true},

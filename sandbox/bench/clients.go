@@ -17,13 +17,10 @@ import (
 // The bars of what clients do, against the baselines.
 const (
 	clientLendingBar = 0.60 // of the rate
-	clientTailBar    = 3.0  // times the baseline's p99, at few connections
+	clientTailBar    = 3.0  // times the baseline's p99, with fewConnections
 	egressBar        = 0.65 // of the rate
 	egressLatencyBar = 500  // microseconds more than the baseline's p50
 )
-
-// fewConnections is how many connections the client uses where the time of one answer is measured.
-const fewConnections = 32
 
 // forwarded is the size of the answers that are forwarded.
 const forwarded = 1024
@@ -77,18 +74,15 @@ func (e *Env) lendingTo(ctx context.Context, s served, name, header, key string,
 		return nil, err
 	}
 	defer func() { err = stopAfter(err, baseline) }()
-	all, fewer, err := e.compareBoth(ctx, baseline.address, s.api, r)
+	all, err := e.compare(ctx, baseline.target(), target{s.process, s.api}, func(int) request { return r })
 	if err != nil {
 		return nil, err
 	}
-	does := "The baseline is an echo handler that compares the key with one in memory and responds with a constant of the same size. The connector looks the key up by its " +
+	const does = "The baseline is an echo handler that compares the key with one in memory and responds with a constant of the same size. The connector looks the key up by its " +
 		"keyed hash, proves the client's and the key's row by their MACs, reads tenant, instance and grant, unseals the access token, and counts the lending."
-	return []Row{
-		percent("lending by "+name+", counted by the minute", all.ratio(), clientLendingBar).doing("%s", does).with(
-			"MariaDB, responses of %d bytes. Connector %s.", len(body), all).because(sharedProcessors),
-		atMost("p99 of lending by "+name+" at 32 connections, against the baseline's", "×", p99Of(fewer.connector)/p99Of(fewer.baseline), clientTailBar).doing(
-			"The same with fewer connections.").with("Connector %s.", fewer).because(sharedProcessors),
-	}, nil
+	name = "lending by " + name + ", counted by the minute"
+	return all.rows(name, does, fmt.Sprintf("MariaDB, responses of %d bytes.", len(body)), sharedProcessors,
+		bar{maxConnections, rate, clientLendingBar}, bar{fewConnections, p99, clientTailBar}), nil
 }
 
 // forwarding compares the egress with a reverse proxy that adds a fixed header.
@@ -103,47 +97,14 @@ func (e *Env) forwarding(ctx context.Context, s served) (rows []Row, err error) 
 	if _, err := e.send(ctx, s.egress, call); err != nil {
 		return nil, err
 	}
-	all, fewer, err := e.compareBoth(ctx, baseline.address, s.egress, call)
+	all, err := e.compare(ctx, baseline.target(), target{s.process, s.egress}, func(int) request { return call })
 	if err != nil {
 		return nil, err
 	}
-	added := p50Of(fewer.connector) - p50Of(fewer.baseline)
-	return []Row{
-		percent("forwarding a GET of 1 KiB, counted by the minute", all.ratio(), egressBar).doing(
-			"The baseline is httputil.ReverseProxy with a fixed access token, before the same local target. The connector looks the key up by its keyed hash, proves the rows, "+
-				"compares the call with the client's rules, reads tenant, instance and grant, unseals the access token, and counts the call.").with(
-			"MariaDB. Connector %s.", all).because(sharedProcessors),
-		atMost("time that forwarding adds at 32 connections, p50", "µs", added, egressLatencyBar).doing("The same with fewer connections.").with(
-			"Connector %s.", fewer).because(sharedProcessors),
-	}, nil
-}
-
-// compareBoth compares with all connections, and with few.
-func (e *Env) compareBoth(ctx context.Context, baseline, connector string, r request) (all, fewer comparison, err error) {
-	next := func(int) request { return r }
-	if all, err = e.compare(ctx, baseline, connector, next); err != nil {
-		return all, fewer, err
-	}
-	e.few = fewConnections
-	defer func() { e.few = 0 }()
-	fewer, err = e.compare(ctx, baseline, connector, next)
-	return all, fewer, err
-}
-
-func p50Of(runs []run) float64 {
-	values := make([]float64, len(runs))
-	for i, r := range runs {
-		values[i] = float64(r.P50)
-	}
-	return median(values)
-}
-
-func p99Of(runs []run) float64 {
-	values := make([]float64, len(runs))
-	for i, r := range runs {
-		values[i] = float64(r.P99)
-	}
-	return median(values)
+	const does = "The baseline is httputil.ReverseProxy with a fixed access token, before the same local target. The connector looks the key up by its keyed hash, " +
+		"proves the rows, compares the call with the client's rules, reads tenant, instance and grant, unseals the access token, and counts the call."
+	return all.rows("forwarding a GET of 1 KiB, counted by the minute", does, "MariaDB.", sharedProcessors,
+		bar{maxConnections, rate, egressBar}, bar{fewConnections, p50Added, egressLatencyBar}), nil
 }
 
 // serveClients starts the connector on a database with one tenant and two clients. Its Graph is the upstream.
@@ -178,7 +139,7 @@ func (e *Env) serveClients(ctx context.Context, target string) (s served, err er
 egress: {listen: %q, publicURL: "http://localhost", connections: {perClient: %d}}
 clouds: [{name: global, graph: {baseURL: "http://%s"}}]
 log: {level: warn}
-`, s.api, connections, s.egress, connections, target)
+`, s.api, maxConnections, s.egress, maxConnections, target)
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return served{}, err
 	}

@@ -17,17 +17,19 @@ import (
 
 // Conditions are the conditions of a measurement. They do not identify the machine.
 type Conditions struct {
-	Day                   time.Time
-	Processor             string // model
-	Cores                 int
-	Memory                string
-	System                string
-	Load                  string // average of the machine at the start
-	Go, MariaDB, Wrk      string
-	Commit                string
-	Duration              time.Duration // of one run of a load
-	Turns                 int
-	Connections, Poolsize int
+	Day              time.Time
+	Processor        string // model
+	Cores            int
+	Memory           string
+	System           string
+	Load             string // average of the machine at the start
+	Noise            string // what else the machine did during the runs
+	Go, MariaDB, Wrk string
+	Commit           string
+	Duration         time.Duration // of one run of a load
+	Turns            int
+	Connections      []int // of the client, in turn
+	Poolsize         int
 }
 
 // Write writes the document for rows to a file.
@@ -51,8 +53,8 @@ func Document(s Conditions, rows []Row) []byte {
 			met++
 		}
 	}
-	fmt.Fprintf(&b, documentHead, s.Day.Format(time.DateOnly), met, len(rows), s.Processor, s.Cores, s.Memory, s.Load, s.System,
-		s.Go, s.MariaDB, s.Wrk, s.Commit, s.Connections, s.Turns, s.Duration, s.Poolsize)
+	fmt.Fprintf(&b, documentHead, s.Day.Format(time.DateOnly), met, len(rows), s.Processor, s.Cores, s.Memory, s.Load, s.Noise, s.System,
+		s.Go, s.MariaDB, s.Wrk, s.Commit, numbers(s.Connections), s.Turns, s.Duration, s.Poolsize)
 	b.WriteString("\n## The bars\n\n| | bar | measured | |\n| --- | --- | --- | --- |\n")
 	for _, row := range rows {
 		verdict := row.Verdict()
@@ -61,8 +63,17 @@ func Document(s Conditions, rows []Row) []byte {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", cell(row.Name), cell(row.Bar), cell(row.Measured), verdict)
 	}
+	if slices.ContainsFunc(rows, func(row Row) bool { return len(row.loads) > 0 }) {
+		b.WriteString("\n## Under load\n\n" + tableHead)
+	}
+	for _, row := range rows {
+		b.WriteString(row.loads.table(row.work))
+	}
 	b.WriteString("\n## Row by row\n")
 	for _, row := range rows {
+		if row.Does == "" && row.Details == "" {
+			continue // the figures are in the table
+		}
 		fmt.Fprintf(&b, "\n**%s: %s, bar %s.** %s\n", capital(row.Name), row.Measured, row.Bar, strings.TrimSpace(row.Does+" "+row.Details))
 	}
 	b.WriteString("\n## What is not met, and why\n\n")
@@ -100,6 +111,7 @@ What the connector costs compared with the least that any program would have to 
 | processor | %s, %d cores |
 | memory | %s |
 | load average at the start | %s |
+| other work of the machine | %s |
 | system | %s |
 | Go | %s |
 | MariaDB | %s, ` + "`innodb_flush_log_at_trx_commit=1`" + `, on the disk of the temporary folder |
@@ -110,8 +122,8 @@ Everything runs on this one machine: the client, the baseline or the connector, 
 work of the machine.
 
 The *baseline* of a row is a minimal program of the benchmark: a bare echo handler with the one SQL statement that cannot be left out,
-prepared, through database/sql. Baseline and connector are loaded in turn, A B A B, by the same client (wrk, one thread, %d
-connections) with the same requests, byte for byte; each request is signed with its own nonce and sent once. One turn warms both up, %d
+prepared, through database/sql. Baseline and connector are loaded in turn, A B A B, by the same client (wrk, one thread,
+with %s connections) with the same requests, byte for byte; each hook is signed with its own nonce and sent once. One turn warms both up, %d
 turns of %s each count, and the figure is the ratio of their medians. Both use the same MariaDB and a pool of %d connections. A run with
 a response other than success does not count. The connector is the program as it is shipped (` + "`make build`" + `); where a row needs
 Microsoft, a fake in the connector's own process accepts everything after a fixed delay.
@@ -124,6 +136,22 @@ Microsoft, a fake in the connector's own process accepts everything after a fixe
 | ` + "`make bench BENCHFLAGS='-duration 1s -turns 2'`" + ` | the same with short runs | about 5 minutes |
 | ` + "`go run ./sandbox/bench/command -only status,lending`" + ` | some rows, on the terminal only | |
 `
+
+// numbers lists numbers as a sentence does.
+func numbers(all []int) string {
+	var b strings.Builder
+	for i, n := range all {
+		switch {
+		case i == 0:
+		case i == len(all)-1:
+			b.WriteString(" and ")
+		default:
+			b.WriteString(", ")
+		}
+		b.WriteString(strconv.Itoa(n))
+	}
+	return b.String()
+}
 
 // cell escapes text for a cell of a Markdown table.
 func cell(text string) string { return strings.ReplaceAll(text, "|", "\\|") }
@@ -140,7 +168,7 @@ func (e *Env) conditions(ctx context.Context) (Conditions, error) {
 	s := Conditions{
 		Day: time.Now().UTC(), Processor: "unknown", Cores: runtime.NumCPU(), Memory: "unknown", System: runtime.GOOS + "/" + runtime.GOARCH,
 		Go: strings.TrimPrefix(runtime.Version(), "go"), Duration: e.cfg.Duration, Turns: e.cfg.Turns,
-		Connections: connections, Poolsize: baselineConnections, Load: e.loadBefore,
+		Connections: e.cfg.Connections, Poolsize: baselineConnections, Load: e.loadBefore, Noise: noise(e.others),
 	}
 	if model := field("/proc/cpuinfo", "model name"); model != "" {
 		s.Processor = model

@@ -28,8 +28,12 @@ import (
 
 // Config says how much is measured. The zero Config measures everything in full.
 type Config struct {
-	// Duration is how long each run of a load lasts, in whole seconds. Default: 5 seconds.
+	// Duration is how long each run of a load lasts, in whole seconds. Default: 2 seconds.
 	Duration time.Duration
+
+	// Connections are the numbers of connections that a load has in turn. Default: 1, for one caller who waits for each answer, 32
+	// and 256. A bar whose number is missing is not measured.
+	Connections []int
 
 	// Turns is how often baseline and connector are loaded in turn. Default: 5.
 	Turns int
@@ -58,7 +62,10 @@ type Config struct {
 
 func (c Config) withDefaults() (Config, error) {
 	if c.Duration == 0 {
-		c.Duration = 5 * time.Second
+		c.Duration = 2 * time.Second
+	}
+	if len(c.Connections) == 0 {
+		c.Connections = []int{1, fewConnections, maxConnections}
 	}
 	if c.Rest == 0 {
 		c.Rest = 15 * time.Second
@@ -93,9 +100,9 @@ type Env struct {
 	keyring     *seal.Keyring
 	credentials oauth1.Credentials
 	instance    tenant.Instance
-	databases   int    // numbers them
-	few         int    // connections of the client, if not as many as usual
-	loadBefore  string // the machine's load average at the start
+	databases   int       // numbers them
+	others      []float64 // what other work used of the processors in each run, in percent
+	loadBefore  string    // the machine's load average at the start
 }
 
 // serverArguments returns the server's arguments, which give it memory for the large database as an operator would.

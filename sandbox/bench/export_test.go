@@ -1,5 +1,7 @@
 package bench
 
+import "time"
+
 // Exported for tests.
 
 // Median is median.
@@ -7,14 +9,21 @@ func Median(values []float64) float64 { return median(values) }
 
 // Ratio returns the ratio of a comparison of two programs with these requests per second in their runs.
 func Ratio(baseline, connector []int64) float64 {
-	runs := func(rates []int64) []run {
-		all := make([]run, len(rates))
-		for i, n := range rates {
-			all[i] = run{Requests: n, Microseconds: 1_000_000}
-		}
-		return all
+	return comparison{baseline: runs(baseline), connector: runs(connector)}.times(run.perSecond)
+}
+
+// runs returns runs with these requests per second.
+func runs(rates []int64) []run {
+	all := make([]run, len(rates))
+	for i, n := range rates {
+		all[i] = run{Requests: n, Microseconds: 1_000_000, P50: 2000, P99: 9500, used: 20 * time.Millisecond, resident: 30}
 	}
-	return comparison{baseline: runs(baseline), connector: runs(connector)}.ratio()
+	return all
+}
+
+// WithRuns adds a load to a row.
+func (r Row) WithRuns(work string, connections int, baseline int64, connector ...int64) Row {
+	return r.under(work, loads{{connections: connections, baseline: runs([]int64{baseline}), connector: runs(connector)}})
 }
 
 // Percent, AtMost and Below return rows.

@@ -18,10 +18,11 @@ import (
 	"azure-partner-connector/connector/token"
 )
 
-// The least rates of lending, as shares of the baseline's.
+// The bars of lending, against the baselines.
 const (
-	memoryLendingBar  = 0.50
-	auditedLendingBar = 0.60
+	memoryLendingBar  = 0.65 // of the rate
+	memoryTailBar     = 2.0  // times the p99
+	auditedLendingBar = 0.90 // of the rate
 )
 
 // cached is how many tenants have a cached access token while lending is measured.
@@ -45,72 +46,81 @@ func (e *Env) lending(ctx context.Context) ([]Row, error) {
 		return nil, err
 	}
 	audited, err := e.lendingAudited(ctx)
-	return []Row{unaudited, audited}, err
+	return append(unaudited, audited...), err
 }
 
 // lendingWithoutDatabase compares the handler and the token service, with no database behind them, with a constant response.
-func (e *Env) lendingWithoutDatabase(ctx context.Context) (row Row, err error) {
+func (e *Env) lendingWithoutDatabase(ctx context.Context) (rows []Row, err error) {
 	connector, err := e.startSubprocess(ctx, "connector", "in-memory", e.credentials.Secret.Reveal())
 	if err != nil {
-		return Row{}, err
+		return nil, err
 	}
 	defer func() { err = stopAfter(err, connector) }()
 	body, err := e.send(ctx, connector.address, lending(storedTenant))
 	if err != nil {
-		return Row{}, err
+		return nil, err
 	}
 	baseline, err := e.startSubprocess(ctx, "baseline", "constant", strconv.Itoa(len(body)))
 	if err != nil {
-		return Row{}, err
+		return nil, err
 	}
 	defer func() { err = stopAfter(err, baseline) }()
-	c, err := e.compare(ctx, baseline.address, connector.address, func(int) request { return lending(storedTenant) })
+	c, err := e.compare(ctx, baseline.target(), connector.target(), func(int) request { return lending(storedTenant) })
+	if err != nil {
+		return nil, err
+	}
 	const name = "lending from memory, where the token is sealed, against an answer that is always the same"
-	return percent(name, c.ratio(), memoryLendingBar).doing(
-		"The baseline is an echo handler that responds with a constant of the same size, %d bytes. The connector serves the whole hook: signature, headers, the "+
-			"borrower's right, the token's status, unsealing, JSON; only its database is a map in memory, since the next row covers that.", len(body)).with(
-		"Connector %s.", c).because(sharedProcessors), err
+	does := fmt.Sprintf("The baseline is an echo handler that responds with a constant of the same size, %d bytes. The connector serves the whole hook: signature, headers, the "+
+		"borrower's right, the token's status, unsealing, JSON; only its database is a map in memory, since other rows cover that.", len(body))
+	return c.rows(name, does, "", sharedProcessors,
+		bar{fewConnections, rate, memoryLendingBar}, bar{maxConnections, rate, memoryLendingBar},
+		bar{fewConnections, p99, memoryTailBar}, bar{maxConnections, p99, memoryTailBar}), nil
 }
 
 // lendingAudited compares lending, which commits an event before it returns the token, with a handler that commits a
 // similar row.
-func (e *Env) lendingAudited(ctx context.Context) (row Row, err error) {
+func (e *Env) lendingAudited(ctx context.Context) (rows []Row, err error) {
 	db, err := e.mysql(ctx)
 	if err != nil {
-		return Row{}, err
+		return nil, err
 	}
 	ids, err := e.fill(ctx, db, e.cfg.Tenants, time.Now().Add(later))
 	if err != nil {
-		return Row{}, err
+		return nil, err
 	}
 	if err := createBaselineEvents(ctx, db); err != nil {
-		return Row{}, err
+		return nil, err
 	}
 	connector, err := e.startConnector(ctx, db)
 	if err != nil {
-		return Row{}, err
+		return nil, err
 	}
 	defer func() { err = stopAfter(err, connector) }()
 	ids = ids[:min(cached, len(ids))]
 	if err := e.borrowAll(ctx, connector, ids); err != nil {
-		return Row{}, err
+		return nil, err
 	}
 	body, err := e.send(ctx, connector.address, lending(ids[0]))
 	if err != nil {
-		return Row{}, err
+		return nil, err
 	}
 	baseline, err := e.startSubprocess(ctx, "baseline", "append", strconv.Itoa(len(body)), db.driver, db.dsn)
 	if err != nil {
-		return Row{}, err
+		return nil, err
 	}
 	defer func() { err = stopAfter(err, baseline) }()
-	c, err := e.compare(ctx, baseline.address, connector.address, func(n int) request { return lending(ids[n%len(ids)]) })
-	return percent("lending from memory with one durable event for each, against committed rows", c.ratio(), auditedLendingBar).doing(
-		"The baseline is an echo handler with one prepared INSERT of a row like an audit event, in a transaction of its own. The connector serves the whole hook "+
-			"on its database: nonce, tenant, instance, grant and schedule are read or written for every lending, and the token leaves after its event is "+
-			"committed; events of about the same time are committed in one transaction.").with(
-		"MariaDB, %s tenants, of which %s have a cached token; responses of %d bytes. Connector %s.", grouped(e.cfg.Tenants), grouped(len(ids)), len(body), c).because(
-		"A lending commits its nonce, then reads, then commits its event, one after the other; the baseline commits once. " + sharedProcessors), err
+	c, err := e.compare(ctx, baseline.target(), connector.target(), func(n int) request { return lending(ids[n%len(ids)]) })
+	if err != nil {
+		return nil, err
+	}
+	const name = "lending from memory with one durable event for each, against committed rows"
+	const why = "A lending commits its nonce, then reads, then commits its event, one after the other; the baseline commits once. " + sharedProcessors
+	does := "The baseline is an echo handler with one prepared INSERT of a row like an audit event, in a transaction of its own. The connector serves the whole hook " +
+		"on its database: nonce, tenant, instance, grant and schedule are read or written for every lending, and the token leaves after its event is " +
+		"committed; events of about the same time are committed in one transaction."
+	details := fmt.Sprintf("MariaDB, %s tenants, of which %s have a cached token; responses of %d bytes.", grouped(e.cfg.Tenants), grouped(len(ids)), len(body))
+	return c.rows(name, does, details, why,
+		bar{1, rate, auditedLendingBar}, bar{fewConnections, rate, auditedLendingBar}, bar{maxConnections, rate, auditedLendingBar}), nil
 }
 
 // borrowAll borrows one token of every tenant through the hook.

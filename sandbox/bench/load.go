@@ -2,7 +2,6 @@ package bench
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -19,15 +18,18 @@ import (
 //go:embed replay.lua
 var replay []byte
 
-// connections is how many connections the client uses: enough that neither baseline nor connector waits for requests
-// while the database commits.
-const connections = 256
+// maxConnections is how many connections the client uses at most: enough that neither baseline nor connector waits for
+// requests while the database commits.
+const maxConnections = 256
 
-// connections returns how many connections the client uses now.
-func (e *Env) connections() int { return cmp.Or(e.few, connections) }
+// fewConnections is how many connections a busy platform uses.
+const fewConnections = 32
 
 // maxPerSecond bounds how many requests are signed in advance for each second of a run.
-const maxPerSecond = 40_000
+func maxPerSecond(connections int) int { return min(40_000, 15_000*connections) }
+
+// warmUp is how long the first run of each load takes, which does not count.
+const warmUp = time.Second
 
 // A run is the client's result of one run.
 type run struct {
@@ -38,19 +40,27 @@ type run struct {
 	P50          int64 `json:"p50"`     // microseconds
 	P99          int64 `json:"p99"`     // microseconds
 
-	used time.Duration // processor time of the program and the database together
+	used     time.Duration // processor time of the program and the database together
+	resident float64       // memory of the program at the end, MiB
 }
-
-func (r run) perSecond() float64 { return float64(r.Requests) / (float64(r.Microseconds) / 1e6) }
 
 var errInvalid = errors.New("invalid run")
 
-// load makes the client send the requests in a file to an address for d.
-func (e *Env) load(ctx context.Context, address, requests string, d time.Duration) (run, error) {
-	client := exec.CommandContext(ctx, "wrk", "--threads", "1", "--connections", strconv.Itoa(e.connections()),
+// A target is a process and the address at which it is loaded.
+type target struct {
+	process *process
+	address string
+}
+
+// target returns p at its only address.
+func (p *process) target() target { return target{p, p.address} }
+
+// load makes the client send the requests in a file to a target for d.
+func (e *Env) load(ctx context.Context, t target, connections int, requests string, d time.Duration) (run, error) {
+	client := exec.CommandContext(ctx, "wrk", "--threads", "1", "--connections", strconv.Itoa(connections),
 		"--duration", strconv.Itoa(max(1, int(d.Seconds())))+"s", "--timeout", "10s", "--script", e.file("replay.lua"),
-		"http://"+address, "--", requests)
-	before, err := processorTime()
+		"http://"+t.address, "--", requests)
+	before, err := readMachine()
 	if err != nil {
 		return run{}, err
 	}
@@ -58,12 +68,17 @@ func (e *Env) load(ctx context.Context, address, requests string, d time.Duratio
 	if err != nil {
 		return run{}, fmt.Errorf("running wrk: %w: %s", err, bytes.TrimSpace(output))
 	}
-	after, err := processorTime() // the client has exited, so this does not include its time
+	after, err := readMachine() // the client has exited, so children does not include its time
 	if err != nil {
 		return run{}, err
 	}
 	r, err := readResult(output)
-	r.used = after - before
+	if err != nil {
+		return run{}, err
+	}
+	r.used = after.children - before.children
+	e.others = append(e.others, after.others(before, client.ProcessState.UserTime()+client.ProcessState.SystemTime()))
+	r.resident, err = t.process.resident()
 	return r, err
 }
 
@@ -80,44 +95,6 @@ func readResult(output []byte) (run, error) {
 	return r, nil
 }
 
-// A comparison is two programs loaded in turn.
-type comparison struct{ baseline, connector []run }
-
-// ratio returns the median rate of the connector divided by that of the baseline.
-func (c comparison) ratio() float64 { return rate(c.connector) / rate(c.baseline) }
-
-// String describes the medians and every run behind them.
-func (c comparison) String() string {
-	return fmt.Sprintf("%s; baseline %s", describe(c.connector), describe(c.baseline))
-}
-
-func describe(runs []run) string {
-	rates, costs, p99 := make([]float64, len(runs)), make([]float64, len(runs)), make([]float64, len(runs))
-	for i, r := range runs {
-		rates[i] = r.perSecond()
-		costs[i], p99[i] = float64(r.used.Microseconds())/float64(r.Requests), float64(r.P99)/1000
-	}
-	return fmt.Sprintf("%.0f/s (%s), %.0f µs of processor time each including the database's, 99 %% within %.1f ms",
-		median(rates), joined(rates), median(costs), median(p99))
-}
-
-func rate(runs []run) float64 {
-	all := make([]float64, len(runs))
-	for i, r := range runs {
-		all[i] = r.perSecond()
-	}
-	return median(all)
-}
-
-// joined lists values as whole numbers.
-func joined(values []float64) string {
-	each := make([]string, len(values))
-	for i, v := range values {
-		each[i] = strconv.Itoa(int(v))
-	}
-	return strings.Join(each, ", ")
-}
-
 // median returns the median of values; 0 if there are none.
 func median(values []float64) float64 {
 	if len(values) == 0 {
@@ -131,31 +108,35 @@ func median(values []float64) float64 {
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
-// compare loads baseline and connector in turn with the same requests, signed again for each turn, because a nonce is
-// valid once. The first turn warms both up and does not count.
-func (e *Env) compare(ctx context.Context, baseline, connector string, next func(n int) request) (comparison, error) {
-	var c comparison
+// compare loads baseline and connector in turn with the same requests, at each number of connections. Hooks are signed again for
+// each turn, because a nonce is valid once. The first turn warms both up and does not count.
+func (e *Env) compare(ctx context.Context, baseline, connector target, next func(n int) request) (loads, error) {
+	var all loads
 	file := e.tmpfsFile("requests")
 	defer os.Remove(file)
-	for turn := range e.cfg.Turns + 1 {
-		d := e.cfg.Duration
-		if turn == 0 {
-			d = min(d, 2*time.Second)
+	for _, connections := range e.cfg.Connections {
+		c := comparison{connections: connections}
+		for turn := range e.cfg.Turns + 1 {
+			d := e.cfg.Duration
+			if turn == 0 {
+				d = min(d, warmUp)
+			}
+			if err := e.sign(file, int(d.Seconds()*float64(maxPerSecond(connections))), next); err != nil {
+				return nil, err
+			}
+			a, err := e.load(ctx, baseline, connections, file, d)
+			if err != nil {
+				return nil, fmt.Errorf("loading the baseline: %w", err)
+			}
+			b, err := e.load(ctx, connector, connections, file, d)
+			if err != nil {
+				return nil, fmt.Errorf("loading the connector: %w", err)
+			}
+			if turn > 0 {
+				c.baseline, c.connector = append(c.baseline, a), append(c.connector, b)
+			}
 		}
-		if err := e.sign(file, int(max(time.Second, d).Seconds()*maxPerSecond), next); err != nil {
-			return comparison{}, err
-		}
-		a, err := e.load(ctx, baseline, file, d)
-		if err != nil {
-			return comparison{}, fmt.Errorf("loading the baseline: %w", err)
-		}
-		b, err := e.load(ctx, connector, file, d)
-		if err != nil {
-			return comparison{}, fmt.Errorf("loading the connector: %w", err)
-		}
-		if turn > 0 {
-			c.baseline, c.connector = append(c.baseline, a), append(c.connector, b)
-		}
+		all = append(all, c)
 	}
-	return c, nil
+	return all, nil
 }

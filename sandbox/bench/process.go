@@ -186,7 +186,7 @@ database: %s
 keys: {file: %q}
 instances: [{key: %q, secret: %q}]
 renewal: {tick: 24h}
-`, hooks, publicURL, connections, private, source, e.file("keys"), e.credentials.Key, e.credentials.Secret.Reveal())
+`, hooks, publicURL, maxConnections, private, source, e.file("keys"), e.credentials.Key, e.credentials.Secret.Reveal())
 	file, err := os.CreateTemp(e.folder, "connector-*.yaml")
 	if err != nil {
 		return "", fmt.Errorf("writing the configuration: %w", err)

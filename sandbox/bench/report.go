@@ -19,6 +19,10 @@ type Row struct {
 	Details string
 	// Unmet explains why a bar is not met.
 	Unmet string
+
+	// work is what was loaded, and loads everything that was measured about it; the first of several rows about it has them.
+	work  string
+	loads loads
 }
 
 // percent returns a row for a ratio that must be at least bar, both in percent.
@@ -55,6 +59,12 @@ const sharedProcessors = "A program that takes more steps per response waits mor
 // because sets the reason that is shown if the bar is missed.
 func (r Row) because(reason string) Row {
 	r.Unmet = reason
+	return r
+}
+
+// under sets the loads from which this row and the next ones were computed.
+func (r Row) under(work string, all loads) Row {
+	r.work, r.loads = work, all
 	return r
 }
 
@@ -95,5 +105,11 @@ func (r Row) Verdict() string {
 
 // Print writes the row in the form for a terminal.
 func (r Row) Print(w io.Writer) {
-	fmt.Fprintf(w, "%-8s %s: %s (bar %s)\n         %s\n", r.Verdict(), r.Name, r.Measured, r.Bar, r.Details)
+	fmt.Fprintf(w, "%-8s %s: %s (bar %s)\n", r.Verdict(), r.Name, r.Measured, r.Bar)
+	if r.Details != "" {
+		fmt.Fprintf(w, "         %s\n", r.Details)
+	}
+	for line := range strings.Lines(r.loads.table("")) {
+		fmt.Fprintf(w, "         %s", line)
+	}
 }

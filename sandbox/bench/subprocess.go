@@ -7,12 +7,15 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
+	"strconv"
 	"time"
 
 	"azure-partner-connector/connector/app"
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
@@ -23,14 +26,17 @@ import (
 //
 //	connector CONFIGURATION      all of it
 //	connector in-memory SECRET   the hooks' handler and the token service, with a map in place of the database
+//	connector cached COUNT       the token service with so many access tokens in memory
 func serveConnector(ctx context.Context, arguments []string, in io.Reader, out io.Writer) error {
 	switch {
 	case len(arguments) == 1:
 		return runApp(ctx, arguments[0], in, out)
 	case len(arguments) == 2 && arguments[0] == "in-memory":
 		return runLending(ctx, secret.New(arguments[1]), in, out)
+	case len(arguments) == 2 && arguments[0] == "cached":
+		return runCached(ctx, arguments[1], in, out)
 	}
-	return errors.New("usage: connector CONFIGURATION, or connector in-memory SECRET")
+	return errors.New("usage: connector CONFIGURATION, connector in-memory SECRET, or connector cached COUNT")
 }
 
 // runApp does the same as `connector serve`, but with the fake Microsoft.
@@ -75,6 +81,33 @@ func runLending(ctx context.Context, shared secret.Text, in io.Reader, out io.Wr
 	return serveUntil(ctx, handler, in, out)
 }
 
+// runCached fills the memory of a token service, prints a line, and does nothing more until its input ends.
+func runCached(ctx context.Context, number string, in io.Reader, out io.Writer) error {
+	count, err := strconv.Atoi(number)
+	if err != nil {
+		return err
+	}
+	m, ms := newMemoryStore(), newFakeMicrosoft()
+	ms.keepsToken = true
+	m.instance.Settings.CustomerDirectories = tenant.AnyCustomers
+	tokens, err := token.New(token.Config{Store: m, Microsoft: ms, CustomerTokens: count})
+	if err != nil {
+		return err
+	}
+	r := tenant.Resolved{Tenant: m.tenant, Instance: m.instance}
+	borrower := tenant.Borrower{ID: borrowerID, APIs: tenant.APIs(), Directories: []string{tenant.CustomerDirectories}}
+	by := audit.Actor{Kind: audit.Application, ID: borrowerID}
+	for range count {
+		if _, err := tokens.Lend(ctx, r, token.LoanRequest{API: token.Graph, Directory: random.ID(), Borrower: &borrower}, by); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(out, "ready")
+	_, err = io.Copy(io.Discard, in)
+	runtime.KeepAlive(tokens)
+	return err
+}
+
 // storedTenant is the ID of the one tenant in a memoryStore.
 const storedTenant = "be7c0000-0000-4000-8000-000000000003"
 
@@ -103,6 +136,14 @@ func (m *memoryStore) Transact(ctx context.Context, fn func(ctx context.Context)
 func (m *memoryStore) Snapshot(context.Context, string) (token.Snapshot, error) {
 	return token.Snapshot{Active: &m.grant}, nil
 }
+
+// Resolve implements tenant.Resolver.
+func (m *memoryStore) Resolve(context.Context, string) (tenant.Resolved, error) {
+	return tenant.Resolved{Tenant: m.tenant, Instance: m.instance}, nil
+}
+
+// SaveCustomerResult implements token.Store.
+func (m *memoryStore) SaveCustomerResult(context.Context, token.CustomerRecord) error { return nil }
 
 // Grant implements token.Store.
 func (m *memoryStore) Grant(context.Context, string, token.Slot) (token.Grant, error) {
