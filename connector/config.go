@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"go.yaml.in/yaml/v3"
 
@@ -12,6 +13,7 @@ import (
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/store/sqldb"
+	"azure-partner-connector/connector/trace/otlp"
 )
 
 type configCommand struct {
@@ -58,6 +60,9 @@ func (f configCheck) Run(c *console) error {
 	keyring, err := cfg.Keys.Open()
 	if err != nil {
 		return fmt.Errorf("the configuration is invalid:\nkeys.file: %w", err)
+	}
+	if _, _, err := otlp.FromEnvironment(os.Getenv); err != nil {
+		return fmt.Errorf("the environment is invalid:\n%w", err)
 	}
 	fmt.Fprintln(c.stdout, "the configuration is valid")
 	return checkDatabase(c, cfg, keyring)

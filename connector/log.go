@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"azure-partner-connector/connector/config"
+	"azure-partner-connector/connector/trace"
 )
 
 // ecsVersion is the version of the Elastic Common Schema whose names the format "ecs" uses.
@@ -16,12 +17,12 @@ func newLog(w io.Writer, cfg config.Log) *slog.Logger {
 	options := &slog.HandlerOptions{Level: cfg.Level}
 	switch cfg.Format {
 	case config.Text:
-		return slog.New(slog.NewTextHandler(w, options))
+		return slog.New(trace.Logged(slog.NewTextHandler(w, options)))
 	case config.ECS:
 		options.ReplaceAttr = ecsAttribute
-		return slog.New(slog.NewJSONHandler(w, options).WithAttrs(ecsConstants()))
+		return slog.New(trace.Logged(slog.NewJSONHandler(w, options).WithAttrs(ecsConstants())))
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return slog.New(trace.Logged(slog.NewJSONHandler(w, options)))
 }
 
 // ecsConstants returns what every record of the format "ecs" has.

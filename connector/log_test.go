@@ -17,6 +17,7 @@ func TestServe_LogsWhyItDoesNotStart(t *testing.T) {
 		for name, spoiled := range map[string]struct{ setting, want string }{
 			"the configuration": {"CONNECTOR_RENEWAL__EVERY=2400h", "renewal.every"},
 			"the keys":          {"CONNECTOR_KEYS__FILE=nowhere.keys", "nowhere.keys"},
+			"the traces":        {"OTEL_EXPORTER_OTLP_ENDPOINT=collector", "OTEL_EXPORTER_OTLP_ENDPOINT"},
 			"the database":      {"CONNECTOR_DATABASE__PATH=.", "is a directory"},
 		} {
 			t.Run(format+" of "+name, func(t *testing.T) {

@@ -38,8 +38,14 @@ func (s serveCommand) Run(c *console) error {
 	if s.NoMigrate {
 		options.Migration = app.RequireSchema
 	}
+	traces, err := startTraces(log)
+	if err != nil {
+		return cannotStart(log, err)
+	}
+	options.Traces = traces.provider()
 	connector, err := app.New(c.ctx, cfg, options)
 	if err != nil {
+		traces.end()
 		return cannotStart(log, err)
 	}
 	log.InfoContext(c.ctx, "connector started", "version", version)
@@ -47,6 +53,7 @@ func (s serveCommand) Run(c *console) error {
 	supervised := supervise(c.ctx, log)
 	defer supervised()
 	err = connector.Run(c.ctx)
+	traces.end()
 	log.InfoContext(c.ctx, "connector stopped", "err", err)
 	return err
 }

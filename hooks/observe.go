@@ -13,6 +13,7 @@ import (
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/trace"
 )
 
 // referenceHeader carries the reference under which the log records the request.
@@ -56,6 +57,8 @@ func (h *Handler) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			attrs = append(attrs, slog.String("err", err.Error()))
 		}
+		trace.Describe(r.Context(), r.Method+" "+routeOf(c), slog.String("http.request.method", r.Method), slog.String("http.route", routeOf(c)),
+			slog.String("connector.reference", reference), slog.String("connector.tenant", tenantOf(r.Context())))
 		level := levelOf(r, c.Response().Status)
 		if c.Get(keyName) == nil && level < slog.LevelError { // anybody can send any number of them
 			ok, skipped := h.unsigned.Allow()

@@ -21,6 +21,7 @@ import (
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
+	"azure-partner-connector/connector/trace"
 )
 
 // referenceHeader carries the reference under which the log records the request.
@@ -116,6 +117,10 @@ func (h *Handler) log(c *call, err error, more slog.Attr) {
 		slog.String("method", c.route.method), slog.String("route", c.route.path), slog.Int("status", c.Response().Status),
 		more, slog.String("reference", failure.Reference(c.ctx())),
 	}
+	tenantID, _ := random.ParseID(c.tenantID)
+	trace.Describe(c.ctx(), c.route.method+" "+c.route.path, slog.String("http.request.method", c.route.method), slog.String("http.route", c.route.path),
+		slog.String("connector.api", string(c.api)), slog.String("connector.tenant", tenantID), slog.String("connector.client", c.client.Name),
+		slog.String("connector.reference", failure.Reference(c.ctx())))
 	level := slog.LevelInfo
 	if err != nil {
 		level = slog.LevelWarn

@@ -20,6 +20,7 @@ import (
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/notify"
 	"azure-partner-connector/connector/token"
+	"azure-partner-connector/connector/trace"
 	"azure-partner-connector/hooks"
 )
 
@@ -40,6 +41,9 @@ type Options struct {
 	// Watch returns what renewals and verifications call instead of the client of Microsoft, so that the doctor can
 	// observe the calls. Default: the client itself.
 	Watch func(token.Microsoft) token.Microsoft
+
+	// Traces makes the spans of requests and renewals. The caller shuts it down after Run. Default: there are none.
+	Traces trace.Provider
 
 	// Step is called at every step of every renewal; the chaos harness stops the process there. Default: none.
 	Step func(token.Step)
@@ -90,6 +94,7 @@ type App struct {
 	cfg      config.Config
 	now      func() time.Time
 	log      *slog.Logger
+	traces   trace.Provider // nil: none
 	registry *prometheus.Registry
 	services *Services // nil until they are open
 	clock    *clockGuard
@@ -113,7 +118,7 @@ type App struct {
 // nothing open.
 func New(ctx context.Context, cfg config.Config, opts Options) (*App, error) {
 	opts = opts.withDefaults()
-	a := &App{cfg: cfg, now: opts.Now, log: opts.Log, registry: prometheus.NewRegistry(), renewal: newTrigger(), fatal: make(chan error, 1), hurry: make(chan struct{})}
+	a := &App{cfg: cfg, now: opts.Now, log: opts.Log, traces: opts.Traces, registry: prometheus.NewRegistry(), renewal: newTrigger(), fatal: make(chan error, 1), hurry: make(chan struct{})}
 	if err := a.build(ctx, opts); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
@@ -182,7 +187,7 @@ func (a *App) build(ctx context.Context, opts Options) error {
 // returns after all of its goroutines have, and leaves nothing open.
 func (a *App) Run(ctx context.Context) error {
 	serving, working := errgroup.WithContext(ctx)
-	scheduler, err := a.startScheduler(working)
+	scheduler, err := a.startScheduler(trace.With(working, a.traces))
 	if err != nil {
 		return errors.Join(err, a.close())
 	}

@@ -101,7 +101,7 @@ func (a *App) newEgress() (*egress.Handler, error) {
 	}
 	return egress.New(egress.Config{
 		PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies, Clients: a.services.Clients, Tenants: a.services.Tenants,
-		Tokens: a.services.Tokens, Microsoft: a.services.Microsoft, Transport: transport, Authorities: authorities, Each: cfg.Audit == config.AuditEach,
+		Tokens: a.services.Tokens, Microsoft: a.services.Microsoft, Transport: httpclient.Traced(transport), Authorities: authorities, Each: cfg.Audit == config.AuditEach,
 		Timeout: cfg.Timeout, Idle: cfg.Idle, MaxRequest: int64(cfg.MaxRequest) << 20, MaxAnswer: int64(cfg.MaxAnswer) << 20,
 		Observe: func(c egress.Call) {
 			status := ""

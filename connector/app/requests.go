@@ -1,6 +1,8 @@
 package app
 
 import (
+	"cmp"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -9,6 +11,7 @@ import (
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/limit"
+	"azure-partner-connector/connector/trace"
 )
 
 // refusals counts refusals of what was done too often, and of claim codes.
@@ -57,6 +60,20 @@ func measured(requests *prometheus.CounterVec, durations prometheus.ObserverVec,
 			duration.Observe(time.Since(began).Seconds())
 		}()
 		next.ServeHTTP(recorder, r)
+	})
+}
+
+// traced makes a span of each request. It continues the trace of the caller, except on the public pages: what a browser sends there
+// is anybody's.
+func traced(traces trace.Provider, listener string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, span := trace.Serve(r.Context(), traces, listener, listener != "onboarding", r.Header.Get, slog.String("connector.listener", listener))
+		recorder := &statusRecorder{ResponseWriter: w}
+		defer func() {
+			span.Add(slog.Int("http.response.status_code", cmp.Or(recorder.status, http.StatusOK)))
+			span.End(nil)
+		}()
+		next.ServeHTTP(recorder, r.WithContext(ctx))
 	})
 }
 

@@ -59,6 +59,9 @@ func (a *App) listen(ctx context.Context, endpoints []endpoint) error {
 			refused.WithLabelValues(e.name, reason)
 		}
 		e.handler = measured(requests, durations, e.name, e.handler)
+		if a.traces != nil && e.name != "private" {
+			e.handler = traced(a.traces, e.name, e.handler)
+		}
 		s, err := a.server(ctx, e, share, refused)
 		if err != nil {
 			return fmt.Errorf("listening for %s: %w", e.name, err)

@@ -22,6 +22,7 @@ import (
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
+	"azure-partner-connector/connector/trace"
 )
 
 const (
@@ -236,9 +237,11 @@ func (h *Handler) log(c *call, err error, took time.Duration) {
 		slog.String("method", length.Shorten(c.r.Method, length.Code)), slog.String("api", string(c.target.api)), slog.Int("status", c.status),
 		slog.Duration("dur", took), slog.String("reference", failure.Reference(ctx)),
 	}
-	if trace := c.r.Header.Get(traceHeader); trace != "" {
-		attrs = append(attrs, slog.String("trace", length.Shorten(trace, length.ID)))
+	if name := c.r.Header.Get(traceHeader); name != "" {
+		attrs = append(attrs, slog.String("trace", length.Shorten(name, length.ID)))
 	}
+	trace.Describe(ctx, "egress", slog.String("connector.api", string(c.target.api)), slog.String("connector.tenant", c.tenant.Tenant.ID),
+		slog.String("connector.client", c.client.Name), slog.String("connector.reference", failure.Reference(ctx)))
 	if err != nil {
 		level = slog.LevelWarn
 		if failure.From(err).Kind() == failure.Internal && !errors.Is(err, http.ErrAbortHandler) {

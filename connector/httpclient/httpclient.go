@@ -59,6 +59,7 @@ func New(cfg Config) (*http.Client, error) {
 	if cfg.Observe != nil {
 		transport = observed{transport, cfg.Observe}
 	}
+	transport = Traced(transport)
 	return &http.Client{
 		Timeout:   cfg.Timeout,
 		Transport: transport,

@@ -124,7 +124,7 @@ func newService(t *testing.T, cfg httpclient.Config) *service {
 		t.Fatalf("New() = %v", err)
 	}
 	n := newNetwork()
-	client.Transport.(*http.Transport).DialContext = n.dial
+	httpclient.Network(client).DialContext = n.dial
 
 	server := &http.Server{
 		Handler:   http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }),

@@ -12,6 +12,7 @@ import (
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
+	"azure-partner-connector/connector/trace"
 )
 
 // applicationName identifies this product to Partner Center.
@@ -40,6 +41,8 @@ func failed(f *failure.Error) verdict {
 // configured for further apis; without one, nothing is sent. Only Partner Center's
 // answer can say whether the sign-in used MFA.
 func (c *Client) Probe(ctx context.Context, client tenant.Client, api token.API, accessToken secret.Text) token.Probe {
+	ctx, span := trace.Start(ctx, "probe", slog.String("connector.cloud", client.Cloud), slog.String("connector.directory", client.DirectoryID),
+		slog.String("connector.api", string(api)))
 	start := c.now()
 	v := c.probe(ctx, client, api, accessToken)
 	probe := token.Probe{Works: v.works, At: c.now(), MFA: v.mfa}
@@ -59,6 +62,8 @@ func (c *Client) Probe(ctx context.Context, client tenant.Client, api token.API,
 		slog.String("code", code),
 		slog.String("reference", failure.Reference(ctx)),
 	)
+	span.Add(slog.String("connector.works", string(v.works)))
+	span.End(asError(v.failure))
 	return probe
 }
 

@@ -18,6 +18,7 @@ import (
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
+	"azure-partner-connector/connector/trace"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
@@ -173,6 +174,8 @@ func (r resolvedClient) refresh(ctx context.Context, refreshToken secret.Text, s
 
 // request sends r once and logs its outcome.
 func (c *Client) request(ctx context.Context, r tokenRequest) (token.Redemption, *failure.Error) {
+	ctx, span := trace.Start(ctx, "redemption", slog.String("connector.cloud", r.Cloud), slog.String("connector.directory", r.DirectoryID),
+		slog.String("connector.api", string(r.api)), slog.String("connector.grant", string(r.grant)))
 	client, recorder := record(c.http)
 	start := c.now()
 	t, err := r.send(context.WithValue(ctx, oauth2.HTTPClient, client))
@@ -188,10 +191,20 @@ func (c *Client) request(ctx context.Context, r tokenRequest) (token.Redemption,
 		redemption, f = redeemed(t, r.api, issuedAt(recorder.answer, start))
 	}
 	c.logRequest(ctx, r, recorder, c.now().Sub(start), f)
+	span.Add(slog.String("connector.microsoft.client_request_id", recorder.requestID))
+	span.End(asError(f))
 	if !r.Customer {
 		c.reportThrottling(r.Cloud, f) // what a customer's directory does never stops the partners' renewals
 	}
 	return redemption, f
+}
+
+// asError returns f as an error, which is nil when f is.
+func asError(f *failure.Error) error {
+	if f == nil {
+		return nil
+	}
+	return f
 }
 
 // reportThrottling calls Config.Throttled if f says that Microsoft limits our requests: by its status, or by a time to

@@ -14,6 +14,7 @@ import (
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/random"
+	"azure-partner-connector/connector/trace"
 )
 
 // policy is the Content-Security-Policy of every answer without the value of form-action: nothing inline, nothing from
@@ -83,9 +84,12 @@ func (h *Handler) recorded(next echo.HandlerFunc) echo.HandlerFunc {
 		if err := recovered(next, c); err != nil {
 			c.Error(err)
 		}
+		method, route := knownMethod(c.Request().Method), h.route(c)
+		trace.Describe(ctx, method+" "+route, slog.String("http.request.method", method), slog.String("http.route", route),
+			slog.String("connector.reference", failure.Reference(ctx)))
 		attrs := []slog.Attr{
-			slog.String("method", knownMethod(c.Request().Method)),
-			slog.String("route", h.route(c)),
+			slog.String("method", method),
+			slog.String("route", route),
 			slog.Int("status", c.Response().Status),
 			slog.Duration("dur", h.cfg.Now().Sub(began)),
 			slog.String("client", c.RealIP()),

@@ -14,6 +14,7 @@ import (
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/trace"
 )
 
 const (
@@ -190,9 +191,11 @@ func (s *Service) renewLeased(ctx context.Context, job Job) {
 		return
 	}
 	ctx = failure.WithReference(ctx, random.Reference())
+	ctx, span := trace.Root(ctx, "renewal", slog.String("connector.tenant", job.TenantID), slog.String("connector.reference", failure.Reference(ctx)))
 	calls, cancel := s.untilStopped(ctx, left-s.cfg.Lease/5)
 	defer cancel()
 	released, err := s.renewDue(calls, job)
+	span.End(err)
 	switch {
 	case released:
 		return // with the results of the checks

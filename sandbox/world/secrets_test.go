@@ -17,18 +17,20 @@ import (
 
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/store/storetest"
+	"azure-partner-connector/connector/trace"
 	"azure-partner-connector/sandbox/platform"
 	"azure-partner-connector/sandbox/world"
 )
 
-// TestSecrets_AppearNowhere runs both procedures, a renewal and a lending with full logging, and then searches the log, the
-// database, the metrics, every page, every refusal and the platform for every secret.
+// TestSecrets_AppearNowhere runs both procedures, a renewal and a lending with full logging and traces, and then searches the log,
+// the traces, the database, the metrics, every page, every refusal and the platform for every secret.
 func TestSecrets_AppearNowhere(t *testing.T) {
 	var log safeBuffer
 	folder := t.TempDir()
 	db := storetest.Any(t)
+	traces := newTraces(t)
 	w, err := world.Start(t.Context(), on(db, world.Config{
-		Folder: folder, Log: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Folder: folder, Log: slog.New(trace.Logged(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))), Traces: traces.provider,
 	}))
 	if err != nil {
 		t.Fatalf("Start() = %v", err)
@@ -86,6 +88,7 @@ func TestSecrets_AppearNowhere(t *testing.T) {
 		t.Fatalf("Close() = %v", err)
 	}
 	texts["the log"] = log.String()
+	texts["the traces"] = traces.end(t)
 	maps.Copy(texts, stored(t, db, folder))
 	for name, value := range secrets {
 		if value == "" {
@@ -103,6 +106,7 @@ func TestSecrets_AppearNowhere(t *testing.T) {
 	if !strings.Contains(texts["the log"], "renewal succeeded") {
 		t.Error("the log has no renewal, want the whole log")
 	}
+	traces.check(t, texts["the log"])
 }
 
 // stored returns what the database has stored: the files of SQLite in a folder, or the rows of a server.

@@ -25,6 +25,7 @@ import (
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/token"
+	"azure-partner-connector/connector/trace"
 	"azure-partner-connector/sandbox/clock"
 	"azure-partner-connector/sandbox/microsoft"
 	"azure-partner-connector/sandbox/panel"
@@ -58,6 +59,9 @@ type Config struct {
 
 	// Log receives the records of all components. Default: discard.
 	Log *slog.Logger
+
+	// Traces makes spans of what the connector does. Default: none.
+	Traces trace.Provider
 }
 
 // A World is a running sandbox. Its methods are safe for concurrent use.
@@ -216,7 +220,7 @@ func (w *World) startConnector(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	connector, err := app.New(ctx, cfg, app.Options{Now: w.Clock.Now, Log: w.cfg.Log.With("component", "connector"), Listeners: w.listeners})
+	connector, err := app.New(ctx, cfg, app.Options{Now: w.Clock.Now, Log: w.cfg.Log.With("component", "connector"), Listeners: w.listeners, Traces: w.cfg.Traces})
 	if err != nil {
 		return err
 	}

@@ -3,9 +3,13 @@ package sqldb
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"gorm.io/gorm"
+
+	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/trace"
 )
 
 // A transaction is attempted up to maxAttempts times. The pauses double from firstPause to longestPause, about three
@@ -91,8 +95,15 @@ func (db *DB) attempt(ctx context.Context, fn func(ctx context.Context) error) (
 // when the database cannot be used now.
 func (db *DB) retry(ctx context.Context, operation string, try func() error) (err error) {
 	began := time.Now()
-	defer func() { db.cfg.Observe(operation, err, time.Since(began)) }()
+	_, span := trace.Call(ctx, "database "+operation, slog.String("db.system.name", db.driver), slog.String("db.operation.name", operation))
+	attempts := 1
+	defer func() {
+		db.cfg.Observe(operation, err, time.Since(began))
+		span.Add(slog.Int("connector.attempts", attempts))
+		span.EndCall(failure.Is(err, failure.DatabaseUnavailable)) // others are refusals
+	}()
 	for n := 1; ; n++ {
+		attempts = n
 		err := try()
 		if err == nil || n == maxAttempts || ctx.Err() != nil || !isRetryable(err) {
 			return away(ctx, err)
