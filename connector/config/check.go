@@ -226,6 +226,10 @@ func (c *checker) redirectURI() {
 	if c.failed(key) {
 		return
 	}
+	if strings.HasSuffix(c.cfg.Onboarding.PublicURL, "/callback") {
+		c.problem(key, "%q ends in /callback, which the connector adds itself: the redirect URI would end in /callback/callback. Remove it", c.cfg.Onboarding.PublicURL)
+		return
+	}
 	redirect := c.cfg.Onboarding.PublicURL + "/callback"
 	if len(redirect) > 256 {
 		c.problem(key, "too long: with /callback it has %d characters; Microsoft allows 256", len(redirect))
@@ -364,6 +368,9 @@ func (c *checker) limits() {
 }
 
 func (c *checker) retention() {
+	if c.lines["retention.events"] == 0 && !c.failed("retention") {
+		c.warn("retention.events is not set: audit events are kept forever, and the database grows. Set it, for example to 9600h (400 days), or to 0s to keep them on purpose.")
+	}
 	if events := c.cfg.Retention.Events; events != 0 && events < 2*token.Life && !c.failed("retention") {
 		c.problem("retention.events", "%s is invalid: must be 0, which keeps events forever, or at least %s", events, 2*token.Life)
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
@@ -36,9 +37,9 @@ func TestLoad_AcceptsFilesOfTheFirstRelease(t *testing.T) {
 	first := firstExample(t)
 	without, with := load(first), load(uncomment(first))
 	// What that example leaves open keeps its meaning in this release, and is warned of.
-	if w := without.Warnings; len(w) != 3 || !strings.Contains(w[0], "hooks.listen is not set") || !strings.Contains(w[1], "onboarding.listen is not set") ||
-		!strings.Contains(w[2], "keys.file is in the folder of the database") {
-		t.Errorf("Load(example of 1-1) warns %q, want warnings of both listeners and of the key file", w)
+	if w := without.Warnings; len(w) != 4 || !strings.Contains(w[0], "hooks.listen is not set") || !strings.Contains(w[1], "onboarding.listen is not set") ||
+		!strings.Contains(w[2], "keys.file is in the folder of the database") || !strings.Contains(w[3], "retention.events is not set") {
+		t.Errorf("Load(example of 1-1) warns %q, want warnings of both listeners, of the key file and of the retention", w)
 	}
 	if without.Hooks.Listen != ":8080" || without.Onboarding.Listen != ":8081" {
 		t.Errorf("Load(example of 1-1) listens on %s and %s, want :8080 and :8081", without.Hooks.Listen, without.Onboarding.Listen)
@@ -47,7 +48,11 @@ func TestLoad_AcceptsFilesOfTheFirstRelease(t *testing.T) {
 	if len(today.Warnings) > 0 {
 		t.Errorf("Load(example of today) warns %q, want no warning", today.Warnings)
 	}
+	if without.Retention.Events != 0 || today.Retention.Events != 400*24*time.Hour {
+		t.Errorf("Load: events are kept for %s by the example of 1-1 and %s by that of today, want forever and 400 days", without.Retention.Events, today.Retention.Events)
+	}
 	today.Hooks.Listen, today.Onboarding.Listen, today.Keys, today.Warnings = without.Hooks.Listen, without.Onboarding.Listen, without.Keys, without.Warnings
+	today.Retention = without.Retention
 	with.Warnings = without.Warnings
 	if diff := cmp.Diff(today, without, compare); diff != "" {
 		t.Errorf("Load: the example of today and that of 1-1 (-today +1-1)\n%s", diff)

@@ -33,6 +33,7 @@ const valid = `
 hooks: {publicURL: "https://hooks.example.com/aps", listen: "127.0.0.1:8080"}
 onboarding: {publicURL: "https://onboarding.example.com/", listen: "127.0.0.1:8081"}
 keys: {file: keys/keys.json}
+retention: {events: 9600h}
 instances:
   - {key: first, secret: "` + canary + `-0123456789"}
 `
@@ -98,6 +99,7 @@ func TestLoad_Refuses(t *testing.T) {
 		"public with a password":             {file: strings.Replace(valid, "https://hooks.", "https://u:"+canary+"@hooks.", 1), key: "hooks.publicURL", problem: "no user, query or fragment"},
 		"password, no scheme":                {file: strings.Replace(valid, "https://hooks.", "u:"+canary+"@hooks.", 1), key: "hooks.publicURL", problem: "scheme, host and path"},
 		"webhook with a token":               {file: valid + "notify: {webhook: {url: 'https://ops.example.com/?token=" + canary + "', secret: " + canary + "-other-one}}", key: "notify.webhook.url", problem: "no user, query or fragment"},
+		"redirect named already":             {file: strings.Replace(valid, "onboarding.example.com/", "onboarding.example.com/callback/", 1), key: "onboarding.publicURL", problem: "ends in /callback"},
 		"redirect too long":                  {file: strings.Replace(valid, "onboarding.example.com/", "onboarding.example.com/"+strings.Repeat("x", 230), 1), key: "onboarding.publicURL", problem: "Microsoft allows 256"},
 		"redirect with sign":                 {file: strings.Replace(valid, "onboarding.example.com/", "onboarding.example.com/a;b", 1), key: "onboarding.publicURL", problem: `contains ";"`},
 		"no port":                            {file: valid + `private: {listen: localhost}`, key: "private.listen", problem: "host:port or :port"},
@@ -146,8 +148,8 @@ func TestLoad_Refuses(t *testing.T) {
 		"no authority file":                  {file: valid + "platform: {caFile: /none/ca.pem}", key: "platform.caFile", problem: "cannot be read"},
 		"renewal too rare":                   {file: valid + "renewal: {every: 1200h}", key: "renewal.every", problem: "must be"},
 		"jitter over all":                    {file: valid + "renewal: {every: 10h, jitter: 10h}", key: "renewal.jitter", problem: "less than every"},
-		"short retention":                    {file: valid + "retention: {events: 720h}", key: "retention.events", problem: "must be 0, which keeps events forever, or at least 4320h0m0s"},
-		"negative retention":                 {file: valid + "retention: {events: -1h}", key: "retention.events", problem: "or at least 4320h0m0s"},
+		"short retention":                    {file: strings.Replace(valid, "9600h", "720h", 1), key: "retention.events", problem: "must be 0, which keeps events forever, or at least 4320h0m0s"},
+		"negative retention":                 {file: strings.Replace(valid, "9600h", "-1h", 1), key: "retention.events", problem: "or at least 4320h0m0s"},
 		"no rate of a cloud":                 {file: valid + "renewal: {perCloud: 0}", key: "renewal.perCloud", problem: "must be 1 to 1000000"},
 		"no rate of a directory":             {file: valid + "renewal: {perDirectory: -1}", key: "renewal.perDirectory", problem: "must be 1 to 1000000"},
 		"no connection":                      {file: valid + "private: {connections: {max: 0}}", key: "private.connections.max", problem: "must be 1 to 65536"},
@@ -325,11 +327,12 @@ func TestLoad_FillsDefaults(t *testing.T) {
 			Every: 240 * time.Hour, Jitter: 24 * time.Hour, Tick: time.Minute, Lease: 2 * time.Minute, Workers: 32,
 			PerCloud: 1200, PerDirectory: 12,
 		},
-		Lending:  config.Lending{CustomerTokens: 10_000},
-		Limits:   config.Limits{Consents: 10, Openings: 30, Codes: 10, Claims: 10, Renewals: 6},
-		Notify:   config.Notify{Panel: true, Chat: config.Chat{Language: "en"}, Mail: config.Mail{Encryption: config.MailStartTLS, Language: "en"}},
-		Log:      config.Log{Level: slog.LevelInfo, Format: config.JSON},
-		Shutdown: config.Shutdown{Grace: 20 * time.Second},
+		Lending:   config.Lending{CustomerTokens: 10_000},
+		Limits:    config.Limits{Consents: 10, Openings: 30, Codes: 10, Claims: 10, Renewals: 6},
+		Retention: config.Retention{Events: 9600 * time.Hour}, // which the file sets
+		Notify:    config.Notify{Panel: true, Chat: config.Chat{Language: "en"}, Mail: config.Mail{Encryption: config.MailStartTLS, Language: "en"}},
+		Log:       config.Log{Level: slog.LevelInfo, Format: config.JSON},
+		Shutdown:  config.Shutdown{Grace: 20 * time.Second},
 	}
 	if diff := cmp.Diff(want, got, compare); diff != "" {
 		t.Errorf("Load (-want +got)\n%s", diff)

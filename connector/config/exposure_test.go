@@ -74,6 +74,28 @@ func TestLoad_WarnsOfListenersThatAreNotSet(t *testing.T) {
 	}
 }
 
+// TestLoad_WarnsOfHistoryThatIsKeptForever loads what does not say for how long: it keeps what it has.
+func TestLoad_WarnsOfHistoryThatIsKeptForever(t *testing.T) {
+	text := strings.Replace(valid, "retention: {events: 9600h}\n", "", 1)
+	for name, tc := range map[string]struct {
+		text, variable string
+		warns          bool
+	}{
+		"nothing":        {text, "", true},
+		"only the group": {text + "retention: {}\n", "", true},
+		"forever":        {text + "retention: {events: 0s}\n", "", false},
+		"a variable":     {text, "CONNECTOR_RETENTION__EVENTS=0s", false},
+	} {
+		got, err := config.Load(write(t, "config.yaml", tc.text, 0o600), []string{tc.variable})
+		if err != nil || got.Retention.Events != 0 {
+			t.Fatalf("Load() with %s = %s, %v, want that events are kept", name, got.Retention.Events, err)
+		}
+		if warns := len(got.Warnings) == 1 && strings.Contains(got.Warnings[0], "retention.events is not set"); warns != tc.warns || !warns && len(got.Warnings) > 0 {
+			t.Errorf("Load() with %s warns %q, want a warning: %t", name, got.Warnings, tc.warns)
+		}
+	}
+}
+
 func TestLoad_RefusesASecretOfTwoInstances(t *testing.T) {
 	second := "  - {key: second, secret: " + canary + "-of-the-second}\n"
 	for name, text := range map[string]string{

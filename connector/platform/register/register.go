@@ -115,8 +115,8 @@ func (cfg *Config) check() error {
 }
 
 // Register imports this version of the package and creates or upgrades the instance at our endpoint. It is idempotent:
-// a second call changes nothing, and an interrupted call can be repeated. It succeeds only if a call of the platform then
-// reaches the connector. Errors of the platform are *failure.Error
+// a second call changes nothing, and an interrupted call can be repeated. It refuses, before it changes anything, while a connector
+// of another version runs at the endpoint, and succeeds only if a call of the platform then reaches the connector. Errors of the platform are *failure.Error
 // (platform_refused with the platform's message, platform_unavailable).
 func Register(ctx context.Context, cfg Config) (Result, error) {
 	if err := cfg.check(); err != nil {
@@ -125,6 +125,9 @@ func Register(ctx context.Context, cfg Config) (Result, error) {
 	c := &client{cfg: cfg}
 	v, release := cfg.Package.Version()
 	want := version{v, release}
+	if err := c.checkOrder(ctx, want); err != nil {
+		return Result{}, err
+	}
 	cfg.Progress("Signing in at " + cfg.Operations)
 	if err := c.login(ctx); err != nil {
 		return Result{}, fmt.Errorf("signing in at the operations API: %w", err)

@@ -46,6 +46,7 @@ type harness struct {
 	p      *platform.Platform
 	refuse atomic.Bool
 	health atomic.Value // answer to health checks, a string; a number is a status instead
+	asked  atomic.Value // answer to whoever asks the connector for its version; empty for a page that is not the connector's
 	checks atomic.Int64 // health checks
 	others atomic.Int64 // other hooks, except reads
 	lines  []string
@@ -73,6 +74,11 @@ func newHarness(t *testing.T) *harness {
 				w.WriteHeader(status)
 				answer = `{"message":"No."}`
 			}
+			_, _ = io.WriteString(w, answer)
+			return
+		}
+		if r.Method == http.MethodGet && r.URL.Path == "/aps/" {
+			answer, _ := s.asked.Load().(string)
 			_, _ = io.WriteString(w, answer)
 			return
 		}
@@ -417,4 +423,33 @@ func (n neverReady) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp.ContentLength = -1
 	}
 	return resp, err
+}
+
+// TestRegister_RefusesTheWrongOrder has connectors of other versions running: nothing is imported, created or upgraded.
+func TestRegister_RefusesTheWrongOrder(t *testing.T) {
+	s := newHarness(t)
+	for _, tc := range []struct{ running, want string }{
+		{"1-1", "start this version of the connector first"},
+		{"2-0", "start this version of the connector first"},
+		{"2-2", "register with the program that runs there"},
+		{"3-1", "register with the program that runs there"},
+	} {
+		s.asked.Store(`{"status":"ok","version":"` + tc.running + `"}`)
+		_, err := register.Register(t.Context(), s.cfg)
+		if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), tc.running) || !strings.Contains(err.Error(), "2-1") {
+			t.Errorf("Register() while %s runs = %v, want an error with both versions that says %q", tc.running, err, tc.want)
+		}
+	}
+	if len(s.lines) > 0 {
+		t.Errorf("progress = %q, want nothing begun", s.lines)
+	}
+	s.asked.Store(`{"status":"ok","version":"2-1"}`)
+	if got := s.register(t); !got.Created || !strings.Contains(s.lines[0], "serves version 2-1") {
+		t.Errorf("Register() while 2-1 runs = %+v, %q, want a new instance and the version", got, s.lines)
+	}
+	s.lines = nil
+	s.asked.Store("")
+	if s.register(t); !strings.Contains(s.lines[0], "could not be asked") {
+		t.Errorf("progress = %q, want that the version is unknown", s.lines)
+	}
 }
