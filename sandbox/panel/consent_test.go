@@ -214,9 +214,13 @@ func TestManualUpdate_Succeeds(t *testing.T) {
 			d := open(t, p, location)
 			browser.AllowClipboard(t, d.Ctx, d.URL)
 			d.State("pending")
+			if got := p.called("consentLink") + len(d.Value("link")); got != 0 {
+				t.Errorf("opening the screen made a link, want none by looking")
+			}
 
 			d.Press("Copy")
-			d.Wait(widget("copyResult") + `.innerText === "The URL has been copied."`)
+			d.Wait(widget("copyResult") + `.innerText === "Copied"`)
+			d.Wait(`document.activeElement.contentDocument.activeElement === ` + widget("copy"))
 			if got := evaluate[int](d, frame+`.querySelectorAll(".aps-message").length`); got != 0 {
 				t.Errorf("Copy shows %d messages above the page, want its result beside the button only", got)
 			}
@@ -227,6 +231,14 @@ func TestManualUpdate_Succeeds(t *testing.T) {
 			}
 			if want := d.Value("link"); copied != want || !strings.HasPrefix(want, "https://onboarding.example.com/consent/") {
 				t.Errorf("clipboard = %q, want the URL %q", copied, want)
+			}
+			d.Do(chromedp.Reload())
+			d.WaitLoaded()
+			d.Wait(paneltest.Field("link") + `.value === "` + copied + `"`)
+			d.Press("Copy")
+			d.Wait(widget("copyResult") + `.innerText === "Copied"`)
+			if got := p.called("consentLink"); got != 1 {
+				t.Errorf("called(consentLink) = %d, want 1: the link works", got)
 			}
 
 			d.Press("Update")
@@ -249,6 +261,7 @@ func TestManualUpdate_Succeeds(t *testing.T) {
 			if got := d.Value("code"); got != "" {
 				t.Errorf("value(code) after success = %q, want it cleared", got)
 			}
+			d.Wait(widget("linkState") + `.innerText.includes("The link has been used.") && ` + paneltest.Field("link") + `.value === ""`)
 			if got := evaluate[bool](d, field+`.hasAttribute("aria-invalid")`); got {
 				t.Error("the field is still marked as wrong")
 			}
@@ -282,7 +295,7 @@ func TestManualUpdate_CopiesWithoutTheClipboardInterface(t *testing.T) {
 	// Panels on plain http do not have it (docs/reference/aps-ui.md §2.5).
 	evaluate[bool](d, `Object.defineProperty(`+frame+`.defaultView.navigator, "clipboard", { value: undefined }), true`)
 	d.Press("Copy")
-	d.WaitText("The URL has been copied.")
+	d.WaitText("Copied")
 	copied, err := chromedp.Run(d.Ctx, chromedp.Evaluate[string](`navigator.clipboard.readText()`, chromedp.EvalAwaitPromise))
 	if err != nil {
 		t.Fatal(err)
@@ -298,8 +311,31 @@ func TestManualUpdate_WithoutLink(t *testing.T) {
 	p.status = withStatus(object{"state": "misconfigured", "failure": fail(failure.ApplicationMissing), "expiresAt": nil, "daysLeft": 0})
 	p.refuse["consentLink"] = fail(failure.ApplicationMissing)
 	d := open(t, p, ux1)
-	d.Wait(widget("linkState") + `.innerText.includes("No Microsoft application is set up for this tenant.")`)
-	if got := evaluate[bool](d, widget("copy")+`.disabled`); !got {
-		t.Error("Copy is enabled without a URL, want disabled")
-	}
+	d.Press("Copy")
+	d.Wait(widget("copyResult") + `.innerText.includes("No Microsoft application is set up for this tenant.")`)
+	d.Wait(`document.activeElement.contentDocument.activeElement === ` + widget("copy"))
+}
+
+// The link that the screen shows is the one that works, whatever has become of it elsewhere.
+func TestManualUpdate_LinkThatNoLongerWorks(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.link = openLink()
+	d := open(t, p, ux1)
+	d.Wait(paneltest.Field("link") + `.value !== ""`)
+	back := func() { evaluate[bool](d, frame+`.dispatchEvent(new Event("visibilitychange"))`) }
+
+	p.change(func(p *platform) { p.link = nil })
+	back()
+	d.Wait(widget("linkState") + `.innerText.includes("The link no longer works.") && ` + paneltest.Field("link") + `.value === ""`)
+
+	p.change(func(p *platform) { p.link = openLink() })
+	back()
+	d.Wait(paneltest.Field("link") + `.value !== ""`)
+	p.change(func(p *platform) {
+		p.link = nil
+		p.status["now"] = noon.AddDate(0, 0, 8)
+	})
+	back()
+	d.Wait(widget("linkState") + `.innerText.includes("The link has expired.")`)
 }

@@ -1,6 +1,7 @@
 package panel_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -71,6 +72,8 @@ type answers struct {
 	unreachable bool              // the platform does not reach the connector
 	refuse      map[string]object // operation → FAIL
 	consent     object            // answer to consents/{id}
+	begun       bool              // consent began, so that the status tells of it
+	link        object            // that works
 	tenant      object            // the reseller's tenant as the platform stores it
 	saved       object            // the last saved changes of it
 	removed     []string          // credentials
@@ -369,7 +372,7 @@ func (p *platform) operation(name string, c panel.Call) panel.Answer {
 		}
 		return answer(p.tenant)
 	case "tokenStatus":
-		return answer(p.status)
+		return answer(p.withConsents())
 	case "check", "renew":
 		return answer(p.status)
 	case "forget":
@@ -395,6 +398,7 @@ func (p *platform) operation(name string, c panel.Call) panel.Answer {
 			return refusal(fail(failure.BadRequest, "reason", "not JSON"))
 		}
 		p.requests = append(p.requests, request)
+		p.begun = true
 		begun := object{"id": "c-1", "url": p.microsoft + "/consent/x", "expiresAt": noon.Add(15 * time.Minute), "reference": begunReference, "now": noon}
 		if p.procedure != "" {
 			begun["procedure"] = p.procedure
@@ -403,11 +407,34 @@ func (p *platform) operation(name string, c panel.Call) panel.Answer {
 	case "findConsent":
 		return answer(p.consent)
 	case "consentLink":
-		return answer(object{"url": "https://onboarding.example.com/consent/nZ4kq0Wm3rTt8yPj5sVb2xUd7cGh1fAe", "expiresAt": noon.AddDate(0, 0, 7), "now": noon})
+		p.link = openLink()
+		made := maps.Clone(p.link)
+		made["now"] = noon
+		return answer(made)
 	case "redeem":
 		return p.redeem(c.Body)
 	}
 	return refusal(fail(failure.NotFound))
+}
+
+// withConsents returns the status as the owner gets it: with what goes on.
+func (p *platform) withConsents() object {
+	var automatic object
+	if p.begun {
+		automatic = maps.Clone(p.consent)
+		maps.Copy(automatic, object{"begunAt": noon, "expiresAt": noon.Add(15 * time.Minute), "ends": cmp.Or(p.procedure, "automatic")})
+	}
+	s := maps.Clone(p.status)
+	s["consents"] = object{"link": p.link, "automatic": automatic}
+	return s
+}
+
+// openLink returns the link that Copy makes.
+func openLink() object {
+	return object{
+		"url": "https://onboarding.example.com/consent/nZ4kq0Wm3rTt8yPj5sVb2xUd7cGh1fAe", "expiresAt": noon.AddDate(0, 0, 7),
+		"openedAt": nil, "consentedBy": nil, "consentedAt": nil,
+	}
 }
 
 func (p *platform) redeem(body []byte) panel.Answer {
@@ -424,7 +451,7 @@ func (p *platform) redeem(body []byte) panel.Answer {
 		p.tries--
 		return refusal(fail(failure.ClaimWrong, "left", strconv.Itoa(p.tries)))
 	}
-	p.status = wellStatus()
+	p.status, p.link = wellStatus(), nil
 	return answer(object{"consentedBy": p.status["consentedBy"], "status": p.status})
 }
 

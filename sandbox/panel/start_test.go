@@ -159,6 +159,8 @@ func TestAutomaticUpdate_SecondPress(t *testing.T) {
 	}
 }
 
+// What goes on is in the status, so that a reload, another tab and leaving the classic panel lose nothing. Success is told once
+// in a browser, or, without its storage, again.
 func TestAutomaticUpdate_GoesOnAfterAReload(t *testing.T) {
 	t.Parallel()
 	for name, location := range map[string]string{"UX1": ux1, "classic": classic} {
@@ -168,20 +170,28 @@ func TestAutomaticUpdate_GoesOnAfterAReload(t *testing.T) {
 			d.Press("Update Refresh Token")
 			d.Popup(p.microsoft)
 			d.waitCalls("consents", 1)
-			d.Do(chromedp.Reload())
-			d.WaitLoaded()
-			d.WaitText("Waiting for the consent.")
-			stored := evaluate[string](d, `JSON.stringify(`+frame+`.defaultView.sessionStorage)`)
-			if strings.Contains(stored, "/consent/") {
-				t.Errorf("sessionStorage = %s, want no address of a consent in it", stored)
+			reload := func() {
+				d.Do(chromedp.Reload())
+				d.WaitLoaded()
+				d.State("active")
 			}
+			reload()
+			d.WaitText("Waiting for the consent.")
 			p.change(outcome("succeeded", nil))
 			d.WaitText(updated)
-			d.Do(chromedp.Reload())
-			d.WaitLoaded()
-			if got := d.Text(); strings.Contains(got, "Waiting for the consent") {
-				t.Errorf("text() after the end = %q, want nothing about waiting", got)
+
+			reload()
+			d.WaitText("Consent granted")
+			if got := d.Text(); strings.Contains(got, "Waiting for the consent") || strings.Contains(got, updated) {
+				t.Errorf("text() after the end = %q, want nothing about waiting and success", got)
 			}
+			stored := evaluate[string](d, `JSON.stringify([localStorage, sessionStorage])`)
+			if !strings.Contains(stored, `"c-1"`) || strings.Contains(stored, "/consent/") {
+				t.Errorf("the browser stores %s, want the ID of the consent and no address", stored)
+			}
+			evaluate[bool](d, `localStorage.clear(), true`)
+			reload()
+			d.WaitText(updated)
 		})
 	}
 }

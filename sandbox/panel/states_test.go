@@ -298,10 +298,11 @@ func redeems(name, about string, code failure.Code, params ...string) state {
 
 func manualStates() []state {
 	return inView("token", []state{
-		{name: "copied", about: "The URL has been copied", set: status(absentStatus()), from: "Manual Update", reach: func(s *tab) {
-			s.Wait(paneltest.Field("link") + `.value !== ""`)
+		{name: "copied", about: "A link is made and copied", set: status(absentStatus()), from: "Manual Update", reach: func(s *tab) {
+			s.waitText("There's no link yet. Copy creates one and copies it.")
 			s.press("Copy")
-			s.waitText("The URL has been copied.")
+			s.waitText("Copied")
+			s.Wait(paneltest.Field("link") + `.value !== ""`)
 		}},
 		{name: "code-empty", about: "No code was entered", set: status(pendingStatus()), from: "Manual Update", reach: func(s *tab) {
 			s.press("Update")
@@ -327,7 +328,11 @@ func manualStates() []state {
 		{name: "no-link", about: "There is no URL, because a setting is missing", from: "Manual Update", set: func(p *platform) {
 			p.status = trouble("misconfigured", fail(failure.DirectoryMissing), "expiresAt", nil, "daysLeft", 0)
 			p.refuse["consentLink"] = fail(failure.DirectoryMissing)
-		}, reach: func(s *tab) { s.waitFailure(fail(failure.DirectoryMissing)) }},
+		}, reach: func(s *tab) {
+			s.press("Copy")
+			s.waitFailure(fail(failure.DirectoryMissing))
+			s.Wait(widget("copyResult") + `.innerText !== ""`)
+		}},
 		{name: "claimed", about: "Success", set: status(pendingStatus()), reach: func(s *tab) {
 			s.Enter("code", claimCode)
 			s.press("Update")

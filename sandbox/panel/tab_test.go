@@ -68,8 +68,8 @@ func (s *tab) open(view string) {
 func (s *tab) load(location string) {
 	s.T.Helper()
 	s.loads++
-	// A consent that is under way would go on after the reload.
-	evaluate[bool](s.driver, `(() => { try { sessionStorage.clear(); } catch (none) { return false; } return true; })()`)
+	// All states have the same consent, whose end would be told once.
+	evaluate[bool](s.driver, `(() => { try { localStorage.clear(); } catch (none) { return false; } return true; })()`)
 	s.Do(chromedp.Navigate(fmt.Sprintf("%s/?n=%d%s", s.URL, s.loads, strings.TrimPrefix(location, "/"))))
 }
 

@@ -302,17 +302,31 @@ func TestSources_TilesUseRelativeModules(t *testing.T) {
 
 // forbidden are constructs that break a rule of the platform or of this repository, with the reason.
 var forbidden = map[string]string{
-	`\bfetch\s*\(`:              "calls go through aps/xhr, which adds the token of the session",
-	`XMLHttpRequest`:            "calls go through aps/xhr, which adds the token of the session",
-	`\b(inner|outer)HTML\b`:     "data from a server must not become markup",
-	`insertAdjacentHTML`:        "data from a server must not become markup",
-	`document\.write`:           "data from a server must not become markup",
-	`escapeHTML`:                "data from a server must not become markup",
-	`\beval\s*\(`:               "data from a server must not become code",
-	`localStorage|sessionStore`: "screens store nothing in the browser",
-	`console\.`:                 "codes and addresses must not appear in a console",
-	`\bt\([^)"]*"[^"]*" \+`:     "sentences are not built from parts",
-	`\bdojox/`:                  "dojox is not needed",
+	`\bfetch\s*\(`:          "calls go through aps/xhr, which adds the token of the session",
+	`XMLHttpRequest`:        "calls go through aps/xhr, which adds the token of the session",
+	`\b(inner|outer)HTML\b`: "data from a server must not become markup",
+	`insertAdjacentHTML`:    "data from a server must not become markup",
+	`document\.write`:       "data from a server must not become markup",
+	`escapeHTML`:            "data from a server must not become markup",
+	`\beval\s*\(`:           "data from a server must not become code",
+	`console\.`:             "codes and addresses must not appear in a console",
+	`\bt\([^)"]*"[^"]*" \+`: "sentences are not built from parts",
+	`\bdojox/`:              "dojox is not needed",
+}
+
+// TestSources_StoreOnlyTheIDOfAConsent: a browser may be shared, so it keeps nothing but which consent was told of.
+func TestSources_StoreOnlyTheIDOfAConsent(t *testing.T) {
+	for name, source := range sources(t) {
+		used := regexp.MustCompile(`(localStorage|sessionStorage|indexedDB|document\.cookie)[^;)]*`).FindAllString(source, -1)
+		if name == "ui/lib/consent.js" {
+			used = slices.DeleteFunc(used, func(use string) bool {
+				return use == "localStorage.getItem(key" || use == "localStorage.setItem(key, id"
+			})
+		}
+		if len(used) > 0 {
+			t.Errorf("%s stores in the browser: %q", name, used)
+		}
+	}
 }
 
 func TestSources_AvoidForbiddenConstructs(t *testing.T) {

@@ -106,7 +106,11 @@ func (d session) forget() {
 
 func (d session) updateManually() {
 	d.Helper()
-	d.Wait(widget("link") + `.get("value") !== ""`)
+	if got := d.Called(http.MethodPost, "consentLink"); got != 0 {
+		d.T.Errorf("Called(consentLink) before Copy = %d, want 0", got)
+	}
+	d.Press("Copy")
+	d.Wait(widget("link") + `.get("value") !== "" && ` + widget("copyResult") + `.get("value") === "Copied"`)
 	link := widget("link") + `.focusNode`
 	if !paneltest.Evaluate[bool](d.Driver, link+`.readOnly && `+link+`.spellcheck === false`) {
 		d.T.Error("the URL can be changed, want it read-only")

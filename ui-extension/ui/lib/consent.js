@@ -7,7 +7,9 @@
  *                                        answered). manual says that it ends with an authentication code, blocked that the
  *                                        window could not be led to url, link that the person may have lost the window
  *   interrupted(reference)               the connector did not answer; polling continues
- *   ended({status, failure, reference})  the outcome, or status "failed" without failure after the timeout
+ *   ended({status, failure, reference, late})
+ *                                        the outcome, or status "failed" without failure after the timeout. late says that
+ *                                        it ended before the screen opened
  *   lost(error)                          the state of the consent can no longer be read
  *
  * reference is the reference of the call that began the consent, under which the connector's log and the history have
@@ -16,7 +18,8 @@
  * The window first opens the connector's start page, whose script tells us which browser we are open in. Only in that browser
  * does the consent take effect at once; whoever else gets the address needs the authentication code. What has become of the
  * window is asked of the connector, not of the window: while it shows Microsoft's pages, it counts as closed
- * (docs/reference/microsoft-identity.md §9).
+ * (docs/reference/microsoft-identity.md §9). Which consent is under way is in the connector's status, so that a reload or
+ * another tab goes on with it.
  */
 define(["app/lib/failure"], function (failures) {
     "use strict";
@@ -93,41 +96,36 @@ define(["app/lib/failure"], function (failures) {
         limit = setTimeout(function () { finish(""); }, startWithin);
     };
 
-    /* storage keeps the consent that is under way over a reload of the page, without its address, which is a secret. */
-    const storage = function (key) {
-        const attempt = function (use) {
-            try {
-                return use(window.sessionStorage);
-            } catch (unavailable) {
-                return null;
-            }
-        };
+    /* tellings remembers in this browser of which consent the person was told last: its id is no secret. Without storage, a
+       reload tells it again. */
+    const tellings = function (key) {
+        let last = "";
         return {
-            save: function (consent) {
-                attempt(function (s) {
-                    s.setItem(key, JSON.stringify({
-                        id: consent.id, until: consent.until, began: consent.began, manual: consent.manual, reference: consent.reference
-                    }));
-                });
+            has: function (id) {
+                try {
+                    return last === id || window.localStorage.getItem(key) === id;
+                } catch (unavailable) {
+                    return false;
+                }
             },
-            load: function () {
-                return attempt(function (s) {
-                    const consent = JSON.parse(s.getItem(key));
-                    return consent && Date.now() < consent.until ? Object.assign({ url: "", progress: "not_opened" }, consent) : null;
-                });
-            },
-            clear: function () {
-                attempt(function (s) { s.removeItem(key); });
+            add: function (id) {
+                last = id;
+                try {
+                    window.localStorage.setItem(key, id);
+                } catch (unavailable) {
+                    // it is told again after a reload
+                }
             }
         };
     };
 
     return function (operations, events, tenantId) {
-        const stored = storage("azure-partner-consent-" + tenantId);
-        let current = stored.load(); // {id, url, until, began, manual, blocked, reference}, and what was seen of it: progress,
-                                     // polls, interrupted
+        const told = tellings("azure-partner-consent-" + tenantId);
+        let current = null; // {id, url, until, began, manual, blocked, reference}, and what was seen of it: progress, polls,
+                            // interrupted
         let timer = 0;
         let generation = 0; // answers to requests of an earlier generation are ignored
+        let beginning = false;
         let paused = false;
 
         const stop = function () {
@@ -135,15 +133,11 @@ define(["app/lib/failure"], function (failures) {
             clearTimeout(timer);
         };
 
-        const forget = function () {
-            current = null;
-            stored.clear();
-        };
-
         const end = function (outcome) {
             // The window stays open: its onboarding page shows the outcome to the person who signed in.
             const reference = current.reference;
-            forget();
+            told.add(current.id);
+            current = null;
             stop();
             events.ended(Object.assign({}, outcome, { reference: reference }));
         };
@@ -195,7 +189,8 @@ define(["app/lib/failure"], function (failures) {
                     return;
                 }
                 if (!failures.read(error).temporary) {
-                    forget();
+                    told.add(current.id); // a status that still has it is no news
+                    current = null;
                     events.lost(error);
                     return;
                 }
@@ -205,20 +200,32 @@ define(["app/lib/failure"], function (failures) {
             });
         };
 
+        /* follow polls another consent than before. */
+        const follow = function (consent, expiresAt, now) {
+            stop();
+            current = Object.assign({ until: Date.now() + Math.max(new Date(expiresAt) - new Date(now), 0) + grace }, consent);
+            if (!paused) {
+                reportWaiting(false);
+                timer = setTimeout(poll, pollEvery);
+            }
+        };
+
         const begin = function (w, now, begun) {
             if (!isWebAddress(begun.url)) {
                 throw new Error("the address of the consent is not a web address");
             }
             const blocked = !lead(w, begun.url);
-            const life = Math.max(new Date(begun.expiresAt) - new Date(begun.now || now), 0);
-            current = {
-                id: begun.id, url: begun.url, until: Date.now() + life + grace, began: begun.now || now,
-                manual: begun.procedure === "manual", blocked: blocked, reference: begun.reference || "", progress: "not_opened"
-            };
-            stored.save(current);
-            if (!paused) {
-                reportWaiting(false);
-                timer = setTimeout(poll, pollEvery);
+            follow({
+                id: begun.id, url: begun.url, began: begun.now || now, manual: begun.procedure === "manual", blocked: blocked,
+                reference: begun.reference || "", progress: "not_opened"
+            }, begun.expiresAt, begun.now || now);
+        };
+
+        /* tellLate tells of a consent that ended before the screen opened. One that waits for a person is in the status. */
+        const tellLate = function (attempt) {
+            if (attempt.status === "succeeded" || attempt.status === "failed") {
+                told.add(attempt.id);
+                events.ended(Object.assign({}, attempt, { late: true }));
             }
         };
 
@@ -229,20 +236,45 @@ define(["app/lib/failure"], function (failures) {
                with null once the consent has begun. */
             begin: function (settings, done) {
                 const w = open(settings.title, settings.text, settings.startURL);
+                const finish = function (error) {
+                    beginning = false;
+                    done(error);
+                };
                 stop();
-                forget();
+                current = null;
+                beginning = true;
                 learn(w, settings.startURL, function (browser) {
                     operations.beginConsent(browser ? { browser: browser } : { origin: window.location.origin }).then(function (begun) {
                         begin(w, settings.now, begun);
                     }).then(function () {
-                        done(null);
+                        finish(null);
                     }, function (error) {
                         if (w) {
                             w.close();
                         }
-                        done(error);
+                        finish(error);
                     });
                 });
+            },
+
+            /* adopt goes on with the newest consent that the status tells, wherever it began, or tells once in this browser
+               how it ended. attempt is null without one. */
+            adopt: function (attempt, now) {
+                const other = current && attempt && current.id !== attempt.id;
+                if (!attempt || paused || beginning || told.has(attempt.id) || other && new Date(attempt.begunAt) <= new Date(current.began)) {
+                    return;
+                }
+                if (attempt.status === "waiting") {
+                    if (!current || other) {
+                        follow({
+                            id: attempt.id, url: "", began: attempt.begunAt, manual: attempt.ends === "manual", reference: "", progress: attempt.progress
+                        }, attempt.expiresAt, now);
+                    }
+                } else if (current && !other) {
+                    end(attempt);
+                } else {
+                    tellLate(attempt);
+                }
             },
 
             /* began returns when the consent that is under way began; null if none is. */

@@ -144,8 +144,11 @@ define([], function () {
             widget.domNode.appendChild(a);
         },
 
-        /* copy puts text into the clipboard and calls done(true), or done(false) when the browser does not allow it. */
+        /* copy puts a text into the clipboard, and calls done(true), or done(false) when the browser does not allow it. A text
+           that is still to come is a promise, and widget has to show it once it is there; without it, nothing is called. The
+           clipboard gets the promise itself, because browsers let a page write only right after a press. */
         copy: function (text, widget, done) {
+            const coming = text && text.then ? new Promise(function (resolve, reject) { text.then(resolve, reject); }) : null;
             const copyBySelection = function () {
                 const field = input(widget);
                 const before = document.activeElement;
@@ -157,11 +160,25 @@ define([], function () {
                 }
                 done(copied);
             };
-            if (!navigator.clipboard || !navigator.clipboard.writeText) {
-                copyBySelection();
+            const fallBack = function () {
+                if (coming) {
+                    coming.then(copyBySelection, function () { /* the caller reports why there is no text */ });
+                } else {
+                    copyBySelection();
+                }
+            };
+            const clipboard = navigator.clipboard;
+            if (!clipboard || !(coming ? clipboard.write && window.ClipboardItem : clipboard.writeText)) {
+                fallBack();
                 return;
             }
-            navigator.clipboard.writeText(text).then(function () { done(true); }, copyBySelection);
+            if (!coming) {
+                clipboard.writeText(text).then(function () { done(true); }, fallBack);
+                return;
+            }
+            const blob = coming.then(function (come) { return new Blob([come], { type: "text/plain" }); });
+            blob.catch(function () { /* a browser that refuses at once doesn't look at it */ });
+            clipboard.write([new window.ClipboardItem({ "text/plain": blob })]).then(function () { done(true); }, fallBack);
         }
     };
 });

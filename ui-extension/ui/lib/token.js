@@ -1,24 +1,34 @@
-/* The screen "Manage Refresh Token", in any panel (lib/ux1 describes what a panel is). */
+/*
+ * The screen "Manage Refresh Token", in any panel (lib/ux1 describes what a panel is). lib/automatic and lib/manual are its
+ * two procedures. They share this object, screen:
+ *
+ *   operations()             the operations of the tenant
+ *   now()                    the connector's time
+ *   whileOpen(show)          show, unless the screen was left in the meantime (lib/operations)
+ *   busy(names, is)          disables widgets during an operation
+ *   setText(name, text)      the value of a widget
+ *   clear()                  removes what earlier presses have said
+ *   reload()                 reads status and history again
+ *   showUpdated(answer)      a consent has taken effect, with the answer of redeem
+ *   showUnconfirmed()        a consent waits for confirmation
+ *   showConsentError(error)  a call of a procedure has failed
+ */
 define([
     "aps/confirm",
     "app/lib/operations",
     "app/lib/failure",
-    "app/lib/words",
     "app/lib/status",
     "app/lib/groups",
-    "app/lib/tokenwidgets",
-    "app/lib/consent",
+    "app/lib/automatic",
+    "app/lib/manual",
     "app/lib/dom"
-], function (confirm, operationsOf, failures, words, status, groups, widgets, consentOf, dom) {
+], function (confirm, operationsOf, failures, status, groups, automaticOf, manualOf, dom) {
     "use strict";
+
+    const whole = "md-12 xs-12";
 
     const refreshEvery = 60000;
     const historyLength = 50;
-    // Failures that concern the entered code; they are shown at its field.
-    const codeFailures = [
-        "bad_request", "address_incomplete", "claim_malformed", "claim_replaced", "claim_wrong", "claim_expired", "claim_locked", "nothing_to_claim",
-        "code_used", "code_invalid", "state_used", "state_expired", "state_unknown"
-    ];
 
     return function (panel) {
         const t = panel.t;
@@ -26,17 +36,13 @@ define([
         const lifetime = operationsOf.lifetime();
         const whileOpen = lifetime.whileOpen;
         let operations = null;
-        let consent = null;
         let tenantId = "";
         let offset = 0; // how far the connector's clock is ahead of this browser's, in milliseconds
         let timer = 0;
-        let link = "";
-        let startURL = ""; // the page that tells which browser we are open in; empty if there is none
         let unconfirmed = ""; // id of the consent that waits for confirmation
         let suspended = false; // whether the platform suspended the subscription, so that the connector refuses most actions
         let stateOnly = false; // whether the account may see only the state, because it is above the reseller's
         let opened = false;
-        const now = function () { return Date.now() + offset; };
         const disable = dom.disabler();
         const busy = function (names, is) { disable(names.map(widget), is); };
 
@@ -51,51 +57,15 @@ define([
         };
 
         const setText = function (name, text) { widget(name).set("value", text); };
-        const showProgress = function (text, linkText, url) {
-            setText("progress", text);
-            dom.link(widget("progress"), linkText || "", url || "");
-        };
-
-        const showCodeError = function (text) {
-            setText("codeError", text);
-            if (text) {
-                dom.focus(widget("code"));
-            }
-            dom.invalid(widget("code"), text ? widget("codeError") : null);
-        };
-
-        const showLink = function (created) {
-            link = created.url;
-            setText("link", created.url);
-            setText("linkState", t("The URL works until __time__ (__left__). It may be opened more than once.", {
-                time: words.time(created.expiresAt),
-                left: words.remaining(t, created.expiresAt, created.now || now())
-            }));
-            busy(["copy"], false);
-        };
-
-        const showNoLink = function (error) {
-            link = "";
-            setText("link", "");
-            setText("linkState", failures.errorMessage(t, error));
-            busy(["copy"], true);
-        };
-
-        const loadLink = function () {
-            return operations.consentLink().then(whileOpen(showLink), whileOpen(showNoLink));
-        };
 
         const showStatus = function (s) {
             offset = new Date(s.now || Date.now()) - Date.now();
-            startURL = s.onboardingURL || "";
             groups.showStatus(panel, s);
             stateOnly = status.stateOnly(s);
-            const resumed = suspended && s.state !== "suspended";
             suspended = s.state === "suspended";
             showGroups(true);
-            if (resumed) {
-                loadLink();
-            }
+            automatic.show(s);
+            manual.show(s);
             setText("pendingText", status.pending(t, s));
             widget("pending").set("visible", Boolean(status.pending(t, s)) && !suspended);
             unconfirmed = s.waiting && s.waiting.id || "";
@@ -131,27 +101,38 @@ define([
             }), refreshEvery);
         };
 
-        const showUnconfirmed = function () {
-            panel.showMessage("warning", t("Another account than before granted the consent. It takes effect once you confirm it."));
-        };
-
-        /* showUpdated shows that a consent has taken effect, with the answer of redeem. */
         const showUpdated = function (answer) {
             panel.showMessage("info", t("Your refresh token has been successfully updated"));
             if (answer.status) {
                 showStatus(answer.status);
             }
-            loadHistory();
+            reload(); // the answer's status does not tell of the link
         };
 
         const showConsentError = function (error) { panel.showMessage("error", failures.consentErrorMessage(t, error)); };
 
-        /* clear removes what earlier presses have said. */
         const clear = function () {
             panel.clearMessage();
             setText("result", "");
             setText("copyResult", "");
         };
+
+        const screen = {
+            operations: function () { return operations; },
+            now: function () { return Date.now() + offset; },
+            whileOpen: whileOpen,
+            busy: busy,
+            setText: setText,
+            clear: clear,
+            reload: reload,
+            showUpdated: showUpdated,
+            showUnconfirmed: function () {
+                panel.showMessage("warning", t("Another account than before granted the consent. It takes effect once you confirm it."));
+            },
+            showConsentError: showConsentError
+        };
+        const automatic = automaticOf(panel, screen);
+        const manual = manualOf(panel, screen);
 
         /* act runs an operation of the status group that answers with the new status. done returns the text that appears
            beside the buttons. */
@@ -168,128 +149,7 @@ define([
             }));
         };
 
-        const blockedText = function (reference) {
-            return failures.withReference(t, t("The browser blocked the new window. Open the Microsoft sign-in page with the link below the button."), reference);
-        };
-
-        const consentEvents = {
-            waiting: function (s) {
-                const text = function () {
-                    if (s.progress === "answered") {
-                        return t("Microsoft has answered. The consent is being checked.");
-                    }
-                    if (s.manual) {
-                        return t("Waiting for the consent. The window couldn't be linked to this panel, so it shows an authentication code after the sign-in. Enter the code under Manual Update.");
-                    }
-                    if (s.blocked) {
-                        return t("Waiting for the consent.");
-                    }
-                    if (s.link) {
-                        return t("Waiting for the consent. If the window was closed, open the sign-in page again.");
-                    }
-                    return t("Waiting for the consent. Finish the sign-in in the new window; the result appears here by itself.");
-                };
-                const said = (s.blocked ? blockedText(s.reference) + " " : "") + text();
-                if (s.link) {
-                    showProgress(said, t("Open the Microsoft sign-in page"), s.url);
-                } else {
-                    showProgress(said);
-                }
-            },
-            interrupted: function (reference) {
-                showProgress(failures.withReference(t, t("Waiting for the consent. The connector cannot be reached at the moment; it is asked again by itself."), reference));
-            },
-            ended: function (outcome) {
-                showProgress("");
-                if (outcome.status === "succeeded") {
-                    panel.showMessage("info", t("Your refresh token has been successfully updated"));
-                } else if (outcome.status === "confirmable") {
-                    showUnconfirmed();
-                } else if (outcome.status === "claimable") {
-                    panel.showMessage("warning", t("The consent was granted. It takes effect once you enter the authentication code, which the window shows, under Manual Update."));
-                } else if (outcome.failure) {
-                    panel.showMessage("error", failures.consentMessage(t, outcome.failure));
-                } else {
-                    panel.showMessage("error", failures.withReference(t, t("The sign-in was not completed in time. Start again."), outcome.reference));
-                }
-                dom.restoreFocus(widget(outcome.status === "claimable" ? "code" : "update"));
-                reload();
-            },
-            lost: function (error) {
-                showProgress("");
-                showConsentError(error);
-                reload();
-            }
-        };
-
-        /* beginConsent must be called within a click event. */
-        const beginConsent = function () {
-            clear();
-            showProgress("");
-            busy(["update"], true);
-            const settings = {
-                title: t("Please wait"), text: t("Please wait, the Microsoft sign-in page is being opened."), startURL: startURL, now: now()
-            };
-            consent.begin(settings, function (error) {
-                busy(["update"], false);
-                if (error) {
-                    whileOpen(showConsentError)(error);
-                }
-            });
-        };
-
         const handlers = {
-            update: function () {
-                if (!consent.began()) {
-                    beginConsent();
-                    return;
-                }
-                confirm({
-                    title: t("Update Refresh Token"),
-                    description: t("A sign-in that was started on __time__ is still open. Go on with it, or start another one? The first one that succeeds counts.", { time: words.time(consent.began()) }),
-                    submitLabel: t("Start Again"),
-                    cancelLabel: t("Go On")
-                }).then(whileOpen(function (again) {
-                    if (again === true) {
-                        beginConsent();
-                    } else {
-                        consent.goOn();
-                    }
-                }));
-            },
-            copy: function () {
-                clear();
-                dom.copy(link, widget("link"), function (copied) {
-                    setText("copyResult", copied ? t("The URL has been copied.") : t("The browser did not allow copying. Select the URL and copy it by hand."));
-                });
-            },
-            redeem: function () {
-                const code = String(widget("code").get("value") || "").trim();
-                clear();
-                if (!code) {
-                    showCodeError(t("Enter the authentication code."));
-                    return;
-                }
-                showCodeError("");
-                busy(["redeem"], true);
-                operations.redeem(code).then(whileOpen(function (answer) {
-                    setText("code", "");
-                    showUpdated(answer);
-                    loadLink();
-                }), whileOpen(function (error) {
-                    const failure = failures.read(error).failure;
-                    if (failure && failure.code === "confirmation_waiting") {
-                        setText("code", ""); // it is used up
-                        showUnconfirmed();
-                        loadLink();
-                    } else if (failure && codeFailures.indexOf(failure.code) >= 0) {
-                        showCodeError(failures.messageOf(t, failure));
-                    } else {
-                        showConsentError(error);
-                    }
-                    reload();
-                })).always(function () { busy(["redeem"], false); });
-            },
             confirm: function () {
                 clear();
                 busy(["confirm"], true);
@@ -330,6 +190,38 @@ define([
             }
         };
 
+        const statusGroup = function () {
+            const button = function (name, title, onClick) {
+                return { id: panel.id(name), title: title, autoBusy: false, disabled: true, onClick: onClick };
+            };
+            return ["aps/Tiles", { id: panel.id("tiles") }, [
+                ["aps/Tile", {
+                    id: panel.id("unconfirmed"),
+                    title: t("Consent to Confirm"),
+                    gridSize: whole,
+                    visible: false,
+                    buttons: [{ id: panel.id("confirm"), title: t("Confirm Consent"), autoBusy: false, onClick: handlers.confirm }]
+                }, [
+                    ["aps/FieldSet", { gridSize: whole }, [
+                        ["aps/Output", { id: panel.id("unconfirmedText"), gridSize: whole, value: "" }]
+                    ]]
+                ]],
+                groups.statusTile(panel, [
+                    button("check", t("Check Now"), handlers.check),
+                    button("renew", t("Renew Now"), handlers.renew),
+                    button("forget", t("Forget Token"), handlers.forget),
+                    { id: panel.id("settings"), title: t("Settings"), autoBusy: false, onClick: handlers.settings }
+                ], [
+                    ["aps/Output", { id: panel.id("result"), gridSize: whole, value: "" }]
+                ]),
+                ["aps/Tile", { id: panel.id("pending"), title: t("Consent Waiting"), gridSize: whole, visible: false }, [
+                    ["aps/FieldSet", { gridSize: whole }, [
+                        ["aps/Output", { id: panel.id("pendingText"), gridSize: whole, value: "" }]
+                    ]]
+                ]]
+            ]];
+        };
+
         const setTenant = function (tenant) {
             if (tenant.aps.id === tenantId) {
                 return;
@@ -337,15 +229,13 @@ define([
             tenantId = tenant.aps.id;
             groups.showLoading(panel);
             operations = operationsOf(tenantId);
-            consent = consentOf(operations, consentEvents, tenantId);
+            automatic.setTenant(operations, tenantId);
         };
 
         const prepareWidgets = function () {
-            dom.readOnly(widget("link"));
-            dom.oneTime(widget("code"));
-            ["progress", "result", "copyResult"].forEach(function (name) { dom.live(widget(name), "polite"); });
+            ["progress", "result"].forEach(function (name) { dom.live(widget(name), "polite"); });
             groups.announceReason(panel);
-            dom.live(widget("codeError"), "assertive");
+            manual.prepare();
         };
 
         /* reloadIfVisible reads everything again after a person has returned to the screen from another window. */
@@ -356,7 +246,15 @@ define([
         };
 
         return {
-            tree: function () { return widgets(panel, handlers); },
+            tree: function () {
+                return [
+                    ["aps/Output", { id: panel.id("note"), value: "" }],
+                    statusGroup(),
+                    automatic.tree(),
+                    manual.tree(),
+                    ["aps/Panel", { id: panel.id("historyPanel"), title: t("History") }, [groups.history(panel)]]
+                ];
+            },
 
             show: function () {
                 const chosen = operationsOf.choose(panel.vars().tenant, panel.subscription());
@@ -373,9 +271,8 @@ define([
                     dom.focus(widget("settings"));
                 }
                 opened = true;
-                consent.resume();
+                automatic.resume();
                 loadHistory();
-                loadLink();
                 refresh();
                 document.addEventListener("visibilitychange", reloadIfVisible);
                 return loadStatus();
@@ -387,11 +284,8 @@ define([
                 lifetime.end();
                 clearTimeout(timer);
                 document.removeEventListener("visibilitychange", reloadIfVisible);
-                if (consent) {
-                    consent.pause();
-                }
-                setText("code", "");
-                showCodeError("");
+                automatic.pause();
+                manual.hide();
                 clear();
             }
         };

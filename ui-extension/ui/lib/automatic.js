@@ -1,0 +1,152 @@
+/*
+ * The group "Automatic Update" of the screen "Manage Refresh Token", and the consent that waits for confirmation. lib/token
+ * describes screen.
+ */
+define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "app/lib/dom"], function (confirm, failures, words, consentOf, dom) {
+    "use strict";
+
+    const whole = "md-12 xs-12";
+
+    return function (panel, screen) {
+        const t = panel.t;
+        const widget = panel.byId;
+        const whileOpen = screen.whileOpen;
+        let consent = null;
+        let startURL = ""; // the page that tells which browser we are open in; empty if there is none
+
+        const showProgress = function (text, linkText, url) {
+            screen.setText("progress", text);
+            dom.link(widget("progress"), linkText || "", url || "");
+        };
+
+        const waitingText = function (s) {
+            if (s.progress === "answered") {
+                return t("Microsoft has answered. The consent is being checked.");
+            }
+            if (s.manual) {
+                return t("Waiting for the consent. The window couldn't be linked to this panel, so it shows an authentication code after the sign-in. Enter the code under Manual Update.");
+            }
+            if (s.blocked) {
+                return t("Waiting for the consent.");
+            }
+            if (s.link) {
+                return t("Waiting for the consent. If the window was closed, open the sign-in page again.");
+            }
+            return t("Waiting for the consent. Finish the sign-in in the new window; the result appears here by itself.");
+        };
+
+        const blockedText = function (reference) {
+            return failures.withReference(t, t("The browser blocked the new window. Open the Microsoft sign-in page with the link below the button."), reference);
+        };
+
+        const showOutcome = function (outcome) {
+            if (outcome.status === "succeeded") {
+                panel.showMessage("info", t("Your refresh token has been successfully updated"));
+            } else if (outcome.status === "confirmable") {
+                screen.showUnconfirmed();
+            } else if (outcome.status === "claimable") {
+                panel.showMessage("warning", t("The consent was granted. It takes effect once you enter the authentication code, which the window shows, under Manual Update."));
+            } else if (outcome.failure) {
+                panel.showMessage("error", failures.consentMessage(t, outcome.failure));
+            } else {
+                panel.showMessage("error", failures.withReference(t, t("The sign-in was not completed in time. Start again."), outcome.reference));
+            }
+        };
+
+        const events = {
+            waiting: function (s) {
+                const said = (s.blocked ? blockedText(s.reference) + " " : "") + waitingText(s);
+                if (s.link) {
+                    showProgress(said, t("Open the Microsoft sign-in page"), s.url);
+                } else {
+                    showProgress(said);
+                }
+            },
+            interrupted: function (reference) {
+                showProgress(failures.withReference(t, t("Waiting for the consent. The connector cannot be reached at the moment; it is asked again by itself."), reference));
+            },
+            ended: function (outcome) {
+                showProgress("");
+                showOutcome(outcome);
+                if (!outcome.late) {
+                    dom.restoreFocus(widget(outcome.status === "claimable" ? "code" : "update"));
+                    screen.reload();
+                }
+            },
+            lost: function (error) {
+                showProgress("");
+                screen.showConsentError(error);
+                screen.reload();
+            }
+        };
+
+        /* begin must be called within a click event. */
+        const begin = function () {
+            screen.clear();
+            showProgress("");
+            screen.busy(["update"], true);
+            const settings = {
+                title: t("Please wait"), text: t("Please wait, the Microsoft sign-in page is being opened."), startURL: startURL, now: screen.now()
+            };
+            const explain = whileOpen(screen.showConsentError);
+            consent.begin(settings, function (error) {
+                screen.busy(["update"], false);
+                if (error) {
+                    explain(error);
+                }
+            });
+        };
+
+        const update = function () {
+            if (!consent.began()) {
+                begin();
+                return;
+            }
+            confirm({
+                title: t("Update Refresh Token"),
+                description: t("A sign-in that was started on __time__ is still open. Go on with it, or start another one? The first one that succeeds counts.", { time: words.time(consent.began()) }),
+                submitLabel: t("Start Again"),
+                cancelLabel: t("Go On")
+            }).then(whileOpen(function (again) {
+                if (again === true) {
+                    begin();
+                } else {
+                    consent.goOn();
+                }
+            }));
+        };
+
+        return {
+            tree: function () {
+                return ["aps/Panel", { id: panel.id("automatic"), title: t("Automatic Update") }, [
+                    ["aps/FieldSet", { gridSize: whole }, [
+                        ["aps/Output", {
+                            gridSize: whole,
+                            value: t("Use this if you administer the partner account at Microsoft. The Microsoft sign-in page opens in a new window: sign in as a user with the roles Global admin and Admin agent and with multi-factor authentication, then press Accept.")
+                        }],
+                        ["aps/Button", { id: panel.id("update"), label: t("Update Refresh Token"), type: "primary", autoBusy: false, onClick: update }],
+                        ["aps/Output", { id: panel.id("progress"), gridSize: whole, value: "" }]
+                    ]]
+                ]];
+            },
+
+            /* show takes from the status what begins a consent, and which one is under way. */
+            show: function (s) {
+                startURL = s.onboardingURL || "";
+                if (s.consents) {
+                    consent.adopt(s.consents.automatic, s.now);
+                }
+            },
+
+            setTenant: function (operations, tenantId) { consent = consentOf(operations, events, tenantId); },
+
+            /* pause stops polling while the screen is not open, and resume goes on. */
+            pause: function () {
+                if (consent) {
+                    consent.pause();
+                }
+            },
+            resume: function () { consent.resume(); }
+        };
+    };
+});

@@ -1,0 +1,170 @@
+/*
+ * The group "Manual Update" of the screen "Manage Refresh Token": the link for the administrator, and the authentication code
+ * that comes back. Looking makes no link; Copy does. lib/token describes screen.
+ */
+define(["app/lib/failure", "app/lib/words", "app/lib/dom"], function (failures, words, dom) {
+    "use strict";
+
+    const whole = "md-12 xs-12";
+
+    // Failures that concern the entered code; they are shown at its field.
+    const codeFailures = [
+        "bad_request", "address_incomplete", "claim_malformed", "claim_replaced", "claim_wrong", "claim_expired", "claim_locked", "nothing_to_claim",
+        "code_used", "code_invalid", "state_used", "state_expired", "state_unknown"
+    ];
+
+    return function (panel, screen) {
+        const t = panel.t;
+        const widget = panel.byId;
+        const whileOpen = screen.whileOpen;
+        let link = null; // {url, expiresAt} of the link that works
+        let making = false;
+
+        const showLink = function (found) {
+            link = found;
+            screen.setText("link", found.url);
+            screen.setText("linkState", t("The URL works until __time__ (__left__). It may be opened more than once.", {
+                time: words.time(found.expiresAt),
+                left: words.remaining(t, found.expiresAt, found.now || screen.now())
+            }));
+        };
+
+        const showNoLink = function (why) {
+            link = null;
+            screen.setText("link", "");
+            screen.setText("linkState", why);
+        };
+
+        const isOver = function () { return new Date(link.expiresAt) <= screen.now(); };
+
+        /* showNone shows that no link works, and what has become of the one that was shown. */
+        const showNone = function () {
+            if (link) {
+                showNoLink(isOver() ? t("The link has expired. Copy creates a new one.") : t("The link no longer works. Copy creates a new one."));
+            } else if (!widget("linkState").get("value")) {
+                showNoLink(t("There's no link yet. Copy creates one and copies it."));
+            }
+        };
+
+        const showUsed = function () { showNoLink(t("The link has been used. Copy creates a new one.")); };
+
+        const showCodeError = function (text) {
+            screen.setText("codeError", text);
+            if (text) {
+                dom.focus(widget("code"));
+            }
+            dom.invalid(widget("code"), text ? widget("codeError") : null);
+        };
+
+        const showCopied = function (copied) {
+            screen.setText("copyResult", copied ? t("Copied") : t("The browser did not allow copying. Select the URL and copy it by hand."));
+        };
+
+        /* make returns the promise of the address of a link, and shows the link once it is there. */
+        const make = function () {
+            const show = whileOpen(showLink);
+            const explain = whileOpen(function (error) { screen.setText("copyResult", failures.errorMessage(t, error)); });
+            making = true;
+            return screen.operations().consentLink().then(function (made) {
+                making = false;
+                show(made);
+                return made.url;
+            }, function (error) {
+                making = false;
+                explain(error);
+                throw error;
+            });
+        };
+
+        const copy = function () {
+            if (!making) {
+                screen.clear();
+                dom.copy(link && !isOver() ? link.url : make(), widget("link"), whileOpen(showCopied));
+            }
+        };
+
+        const refuse = function (error) {
+            const failure = failures.read(error).failure;
+            if (failure && failure.code === "confirmation_waiting") {
+                screen.setText("code", ""); // it is used up
+                screen.showUnconfirmed();
+            } else if (failure && codeFailures.indexOf(failure.code) >= 0) {
+                showCodeError(failures.messageOf(t, failure));
+            } else {
+                screen.showConsentError(error);
+            }
+            screen.reload();
+        };
+
+        const redeem = function () {
+            const code = String(widget("code").get("value") || "").trim();
+            screen.clear();
+            if (!code) {
+                showCodeError(t("Enter the authentication code."));
+                return;
+            }
+            showCodeError("");
+            screen.busy(["redeem"], true);
+            screen.operations().redeem(code).then(whileOpen(function (answer) {
+                screen.setText("code", "");
+                showUsed();
+                screen.showUpdated(answer);
+            }), whileOpen(refuse)).always(function () { screen.busy(["redeem"], false); });
+        };
+
+        return {
+            tree: function () {
+                return ["aps/Panel", { id: panel.id("manual"), title: t("Manual Update") }, [
+                    ["aps/FieldSet", { gridSize: whole }, [
+                        ["aps/Output", {
+                            gridSize: whole,
+                            value: t("Use this if somebody else administers the partner account at Microsoft. Copy the URL and send it to that person, who signs in and presses Accept. Then enter the authentication code that you get back.")
+                        }],
+                        ["aps/TextBox", { id: panel.id("link"), label: t("URL"), gridSize: "md-10 xs-12", value: "" }],
+                        ["aps/Button", { id: panel.id("copy"), label: t("Copy"), autoBusy: false, onClick: copy }],
+                        ["aps/Output", { id: panel.id("copyResult"), gridSize: whole, value: "" }],
+                        ["aps/Output", { id: panel.id("linkState"), gridSize: whole, value: "" }]
+                    ]],
+                    ["aps/FieldSet", { gridSize: whole }, [
+                        ["aps/Output", { id: panel.id("replaces"), gridSize: whole, value: "" }],
+                        ["aps/TextBox", {
+                            id: panel.id("code"),
+                            label: t("Authentication Code"),
+                            gridSize: "md-6 xs-12",
+                            value: "",
+                            hint: t("The whole address of the page that Microsoft opened is accepted as well.")
+                        }],
+                        ["aps/Button", { id: panel.id("redeem"), label: t("Update"), autoBusy: false, onClick: redeem }],
+                        ["aps/Output", { id: panel.id("codeError"), gridSize: whole, value: "" }]
+                    ]]
+                ]];
+            },
+
+            /* show takes the link from the status; an answer of another operation does not have it. */
+            show: function (s) {
+                if (!s.consents) {
+                    return;
+                }
+                if (s.consents.link) {
+                    showLink(s.consents.link);
+                } else if (!making) {
+                    showNone();
+                }
+            },
+
+            /* prepare completes the widgets when they are on the page. */
+            prepare: function () {
+                dom.readOnly(widget("link"));
+                dom.oneTime(widget("code"));
+                dom.live(widget("copyResult"), "polite");
+                dom.live(widget("codeError"), "assertive");
+            },
+
+            /* hide clears what nobody should find on return. */
+            hide: function () {
+                screen.setText("code", "");
+                showCodeError("");
+            }
+        };
+    };
+});
