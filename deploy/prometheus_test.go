@@ -61,7 +61,7 @@ func readRules(t *testing.T, name string) (r rules) {
 
 func TestAlerts_InteropPromtoolSaysThatTheyFireAndKeepQuiet(t *testing.T) {
 	promtool(t, "check", "rules", "rules.yml")
-	promtool(t, "test", "rules", "rules_test.yml")
+	promtool(t, "test", "rules", "rules_test.yml", "rules_days_test.yml")
 	promtool(t, "check", "config", "prometheus.yml")
 }
 
@@ -69,7 +69,8 @@ func TestAlerts_InteropPromtoolSaysThatTheyFireAndKeepQuiet(t *testing.T) {
 // for nothing.
 func TestAlerts_EachIsTestedAndExplained(t *testing.T) {
 	fires, quiet := map[string]bool{}, map[string]bool{}
-	for _, test := range readRules(t, "deploy/prometheus/rules_test.yml").Tests {
+	tests := append(readRules(t, "deploy/prometheus/rules_test.yml").Tests, readRules(t, "deploy/prometheus/rules_days_test.yml").Tests...)
+	for _, test := range tests {
 		for _, alert := range test.AlertRuleTest {
 			if len(alert.ExpAlerts) > 0 {
 				fires[alert.Alertname] = true

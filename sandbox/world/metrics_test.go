@@ -1,11 +1,17 @@
 package world_test
 
 import (
+	"context"
+	"net/http"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"azure-partner-connector/connector/app"
+	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/token"
 	"azure-partner-connector/sandbox/world"
 )
@@ -54,6 +60,8 @@ func TestMetrics_TellTheStateOfAllTenants(t *testing.T) {
 		t.Errorf("promtool check metrics = %v\n%s", err, out)
 	}
 
+	s.pauses(shows)
+
 	// A time of issue that lies back shows what waits for a renewal.
 	old := w.Clock.Now().Add(-token.Life + 2*24*time.Hour).UTC().Format("2006-01-02 15:04:05.000")
 	_, err := database.ExecContext(t.Context(), "UPDATE grants SET issued_at = ? WHERE slot = 'active'", old)
@@ -66,4 +74,41 @@ func TestMetrics_TellTheStateOfAllTenants(t *testing.T) {
 		t.Fatal(err)
 	}
 	shows(`connector_tenants{state="expired"} 1`, `connector_tokens_ending{days="90"} 0`, `connector_token_remaining_seconds_bucket{le="0"} 1`)
+}
+
+// pauses has an operator pause and resume renewals: the metric and the answer to probes tell of it, and the connector stays ready.
+func (s scenario) pauses(shows func(lines ...string)) {
+	s.Helper()
+	by := audit.Actor{Kind: audit.Operator, ID: "paula", Name: "paula"}
+	order := func(give func(context.Context, *token.Service) error) {
+		s.Helper()
+		cfg, err := config.Load(filepath.Join(s.Folder(), "connector.yaml"), nil)
+		check(s.T, err)
+		services, err := app.Open(s.Context(), cfg, app.Options{Now: s.Clock.Now, Migration: app.ExamineSchema})
+		check(s.T, err)
+		check(s.T, give(s.Context(), services.Tokens))
+		check(s.T, services.Close())
+	}
+	probed := func(want string) {
+		s.Helper()
+		if status, text := s.fetch(s.PrivateURL + "/readyz"); status != http.StatusOK || !strings.HasPrefix(text, want) || want == "" && text != "" {
+			s.Errorf("GET /readyz = %d %q, want 200 with %q", status, text, want)
+		}
+	}
+	probed("")
+	order(func(ctx context.Context, tokens *token.Service) error {
+		_, err := tokens.PauseRenewals(ctx, token.Pause{Reason: "maintenance"}, by)
+		return err
+	})
+	shows(`connector_renewals_paused_until_timestamp_seconds{cloud="all"} `)
+	probed("renewals in all clouds are paused until ")
+	order(func(ctx context.Context, tokens *token.Service) error {
+		_, err := tokens.ResumeRenewals(ctx, "", by)
+		return err
+	})
+	s.eventually("the end of the pause", func() bool {
+		_, text := s.fetch(s.PrivateURL + "/metrics")
+		return !strings.Contains(text, "connector_renewals_paused_until_timestamp_seconds{")
+	})
+	probed("")
 }
