@@ -137,7 +137,12 @@ func (a *App) newOnboarding() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	logo, logoType, err := a.cfg.Onboarding.Logo()
+	if err != nil {
+		return nil, fmt.Errorf("onboarding.logoFile: %w", err)
+	}
 	return onboarding.New(onboarding.Config{
+		Brand:     onboarding.Brand{Name: a.cfg.Onboarding.Name, Logo: logo, LogoType: logoType, HelpURL: a.cfg.Onboarding.HelpURL},
 		PublicURL: a.cfg.Onboarding.PublicURL, Consents: a.services.Consents, Seal: browserSeal,
 		Authorities:    slices.Sorted(maps.Values(a.services.Authorities)),
 		TrustedProxies: a.cfg.Onboarding.TrustedProxies, ClientAddress: a.cfg.Onboarding.ClientAddress,

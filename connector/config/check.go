@@ -265,6 +265,15 @@ func (c *checker) onboarding() {
 	c.between("onboarding.linkLife", o.LinkLife, time.Minute, 90*24*time.Hour)
 	c.between("onboarding.consentLife", o.ConsentLife, time.Minute, 24*time.Hour)
 	c.between("onboarding.claimLife", o.ClaimLife, time.Minute, 30*24*time.Hour)
+	if !length.Fits(o.Name, length.Name) {
+		c.problem("onboarding.name", "longer than %d characters", length.Name)
+	}
+	if _, _, err := o.Logo(); err != nil {
+		c.problem("onboarding.logoFile", "%v", err)
+	}
+	if u, err := url.Parse(o.HelpURL); o.HelpURL != "" && (err != nil || u.Scheme != "mailto" && (u.Scheme != "https" || u.Host == "")) {
+		c.problem("onboarding.helpURL", "%q is neither an https nor a mailto address", o.HelpURL)
+	}
 	c.count("onboarding.requestsPerMinute", o.RequestsPerMinute, 1_000_000)
 	c.count("onboarding.requestBurst", o.RequestBurst, 1_000_000)
 }

@@ -113,6 +113,13 @@ type Onboarding struct {
 	// AcceptAnotherAccount lets the consent of another Microsoft account than before replace the refresh token at once.
 	// Otherwise the reseller confirms it first, within claimLife. Default: false.
 	AcceptAnotherAccount bool `yaml:"acceptAnotherAccount"`
+	// Name is that of the marketplace, for the head of the pages. Default: Azure Partner connector.
+	Name string `yaml:"name"`
+	// LogoFile is a file with the marketplace's logo: SVG, PNG, JPEG or WebP, at most 100 KiB. It is shown 32 pixels high.
+	// Default: ours.
+	LogoFile string `yaml:"logoFile"`
+	// HelpURL is where visitors get help, an https or mailto address. Default: none.
+	HelpURL string `yaml:"helpURL"`
 	// RequestsPerMinute is how many requests per minute one client address may make on average. Default: 60.
 	RequestsPerMinute int `yaml:"requestsPerMinute"`
 	// RequestBurst is how many requests one client address may make at once. Default: 30.

@@ -143,7 +143,7 @@ func TestComplete_StateAndConsentWorkOnce(t *testing.T) {
 	h.checkFailure("Complete of a used state", err, failure.StateUsed)
 	_, err = h.complete(second, "code-3")
 	h.checkFailure("Complete of another opening", err, failure.StateUsed)
-	_, err = h.consents.Authorize(t.Context(), linkOf(begun), browser, "")
+	_, err = h.consents.Authorize(t.Context(), linkOf(begun), consent.Visit{Browser: browser})
 	h.checkFailure("Authorize after success", err, failure.LinkExpired)
 	h.checkGrants("code-1", false)
 }
@@ -168,7 +168,7 @@ func TestAuthorize_PromptsForConsentFirstAndForASignInLater(t *testing.T) {
 	h := newHarness(t)
 	for _, want := range []string{"consent", "login"} {
 		begun := h.begin()
-		address, err := h.consents.Authorize(t.Context(), linkOf(begun), browser, "")
+		address, err := h.consents.Authorize(t.Context(), linkOf(begun), consent.Visit{Browser: browser})
 		h.must(err)
 		if got := promptOf(t, address); got != want {
 			t.Errorf("prompt = %q, want %q", got, want)

@@ -232,7 +232,7 @@ func (s *Service) storedDirectLink(ctx context.Context, r tenant.Resolved, c Con
 	if err != nil {
 		return Begun{}, fmt.Errorf("reading state of consent %s: %w", c.ID, err)
 	}
-	url, err := s.authorizeURL(ctx, r, state, c.Link.Reveal(), "")
+	url, err := s.authorizeURL(ctx, r, state, c.Link.Reveal(), Visit{})
 	return Begun{c.ID, url, c.ExpiresAt, token.Manual}, err
 }
 
@@ -249,7 +249,10 @@ type Landing struct {
 
 	Directory     string
 	ApplicationID string
+	Permissions   []Permission
 	ExpiresAt     time.Time
+	// CodeWaits means that somebody has signed in with the link already, whose claim code another sign-in would replace.
+	CodeWaits bool
 	// StraightOn means that the visitor is redirected to Microsoft without seeing the page.
 	StraightOn bool
 }
@@ -266,8 +269,12 @@ func (s *Service) Landing(ctx context.Context, link, browser string) (Landing, e
 	if err != nil {
 		return Landing{}, err
 	}
+	permissions, err := s.cfg.Microsoft.Permissions(r.Client())
+	if err != nil {
+		return Landing{}, err
+	}
 	l := Landing{
-		Procedure:  token.Manual,
+		Procedure: token.Manual, Permissions: permissions, CodeWaits: c.Status == Claimable,
 		TenantName: tenant.ShownName(r.Tenant.Name), AccountID: r.Tenant.AccountID,
 		AskedBy: tenant.ShownName(c.AskedBy.Name), Marketplace: tenant.ShownName(r.Tenant.Marketplace),
 		Directory: tenant.ShownName(r.Tenant.Directory), ApplicationID: r.Client().Application.ID, ExpiresAt: c.ExpiresAt,
@@ -279,10 +286,17 @@ func (s *Service) Landing(ctx context.Context, link, browser string) (Landing, e
 	return l, nil
 }
 
-// Authorize returns the address of Microsoft's sign-in page with a new state that only one browser can complete; browser is
-// the value of its cookie, locale the language of the page, "" for Microsoft's choice. A link may be opened any number of
-// times until one opening succeeds.
-func (s *Service) Authorize(ctx context.Context, link, browser, locale string) (string, error) {
+// A Visit is one opening of Microsoft's sign-in page from a page of ours.
+type Visit struct {
+	Browser string // value of the browser's cookie
+	Locale  string // language of Microsoft's page; "" for Microsoft's choice
+	// AnotherAccount lets the visitor choose the account, though the browser is signed in at Microsoft.
+	AnotherAccount bool
+}
+
+// Authorize returns the address of Microsoft's sign-in page with a new state that only one browser can complete. A link may be
+// opened any number of times until one opening succeeds.
+func (s *Service) Authorize(ctx context.Context, link string, visit Visit) (string, error) {
 	c, r, err := s.byLink(ctx, link)
 	if err != nil {
 		return "", err
@@ -290,16 +304,16 @@ func (s *Service) Authorize(ctx context.Context, link, browser, locale string) (
 	if err := s.take(ctx, r, limit.Openings, audit.Actor{Kind: audit.Visitor}); err != nil {
 		return "", err
 	}
-	browserHash, err := s.hash(hashBrowser, browser)
+	browserHash, err := s.hash(hashBrowser, visit.Browser)
 	if err != nil {
 		return "", err
 	}
 	now := s.cfg.Now()
-	return s.openPage(ctx, r, newState(c.ID, r.Tenant.ID, browserHash, now, now.Add(s.cfg.ConsentLife)), locale)
+	return s.openPage(ctx, r, newState(c.ID, r.Tenant.ID, browserHash, now, now.Add(s.cfg.ConsentLife)), visit)
 }
 
 // openPage stores a state under a new random value and returns the address of Microsoft's sign-in page with it.
-func (s *Service) openPage(ctx context.Context, r tenant.Resolved, state State, locale string) (string, error) {
+func (s *Service) openPage(ctx context.Context, r tenant.Resolved, state State, visit Visit) (string, error) {
 	value := random.Token()
 	var err error
 	if state.Hash, err = s.hash(hashState, value); err != nil {
@@ -308,7 +322,7 @@ func (s *Service) openPage(ctx context.Context, r tenant.Resolved, state State, 
 	if err := s.cfg.Store.AddState(ctx, state); err != nil {
 		return "", fmt.Errorf("saving state of consent %s: %w", state.ConsentID, err)
 	}
-	return s.authorizeURL(ctx, r, state, value, locale)
+	return s.authorizeURL(ctx, r, state, value, visit)
 }
 
 // byLink returns the open consent of a link.
@@ -331,7 +345,7 @@ func (s *Service) byLink(ctx context.Context, link string) (Consent, tenant.Reso
 	return c, r, err
 }
 
-func (s *Service) authorizeURL(ctx context.Context, r tenant.Resolved, state State, value, locale string) (string, error) {
+func (s *Service) authorizeURL(ctx context.Context, r tenant.Resolved, state State, value string, visit Visit) (string, error) {
 	c := r.Client()
 	// Microsoft needs to show its consent page only to the first consent of an application; later, a sign-in suffices
 	// (docs/reference/microsoft-identity.md §2.1).
@@ -343,11 +357,14 @@ func (s *Service) authorizeURL(ctx context.Context, r tenant.Resolved, state Sta
 	case err != nil && !errors.Is(err, tenant.ErrNotFound):
 		return "", fmt.Errorf("reading grant of %s: %w", r.Tenant.ID, err)
 	}
+	if visit.AnotherAccount {
+		prompt = "select_account"
+	}
 	if state.WithoutClaims {
 		c.MFARequest = tenant.MFARequestOff
 	}
 	return s.cfg.Microsoft.AuthorizeURL(c, AuthorizeRequest{
 		State: value, Nonce: state.Nonce.Reveal(), Verifier: state.Verifier,
-		RedirectURI: s.RedirectURI(), Prompt: prompt, Locale: locale,
+		RedirectURI: s.RedirectURI(), Prompt: prompt, Locale: visit.Locale,
 	})
 }

@@ -53,7 +53,7 @@ func TestBegin_UnderAWrongClock(t *testing.T) {
 		var state string
 		h.whileAhead(ahead, func() { begun = h.begin(); state = h.open(begun) })
 		h.checkConsent(begun.ID, consent.Failed, failure.ConsentTimedOut)
-		_, err := h.consents.Authorize(t.Context(), linkOf(begun), browser, "")
+		_, err := h.consents.Authorize(t.Context(), linkOf(begun), consent.Visit{Browser: browser})
 		h.checkFailure("Authorize() of a consent that a wrong clock began", err, failure.LinkExpired)
 		_, err = h.complete(state, "code-1")
 		h.checkFailure("Complete() of a sign-in that a wrong clock began", err, failure.StateExpired)
@@ -76,7 +76,7 @@ func TestLink_UnderAWrongClock(t *testing.T) {
 		h.whileAhead(ahead, func() { wrong = h.link() })
 		h.whileAhead(ahead+30*day, func() { wrong = h.link() }) // the wrong clock ended its own link
 		purge()
-		_, err := h.consents.Authorize(t.Context(), linkOf(wrong), browser, "")
+		_, err := h.consents.Authorize(t.Context(), linkOf(wrong), consent.Visit{Browser: browser})
 		h.checkFailure("Authorize() with a link of a wrong clock", err, failure.LinkExpired)
 		right := h.link()
 		if right.ID == wrong.ID || !right.ExpiresAt.Equal(h.now().Add(7*day)) || h.link() != right {
@@ -88,7 +88,7 @@ func TestLink_UnderAWrongClock(t *testing.T) {
 		h.checkGrants("code-1", false)
 
 		h.advance(ahead) // the times of the wrong clock have come
-		_, err = h.consents.Authorize(t.Context(), linkOf(wrong), browser, "")
+		_, err = h.consents.Authorize(t.Context(), linkOf(wrong), consent.Visit{Browser: browser})
 		h.checkFailure("Authorize() with a link whose time has come", err, failure.LinkExpired)
 	})
 }

@@ -41,9 +41,14 @@ type Outcome struct {
 	ClaimCode      string // manual only; shown once and stored as a hash
 	ClaimExpiresAt time.Time
 	ConsentedBy    token.Person
+	// Replaced says that ClaimCode replaces that of an earlier sign-in with the same link.
+	Replaced bool
 	// Who received the consent, as in Landing.
 	TenantName string
 	AccountID  string
+
+	// Link comes with an error, alone: the visitor can sign in once more with it. It is empty when the consent is over.
+	Link secret.Text
 }
 
 // maxStoreAttempts is how often an accepted consent is stored while renewals and lendings change the same rows. A person waits for
@@ -56,20 +61,47 @@ const acceptTimeout = 90 * time.Second
 
 // Complete checks what Microsoft sent to the redirect URI, exchanges the code, and stores the grant: active for the automatic
 // procedure in the browser in whose panel it began, unless another person consented than before; pending in all other cases. A
-// refusal stores no grant.
+// refusal stores no grant. It returns the link for another attempt with the error.
 func (s *Service) Complete(ctx context.Context, cb Callback) (Outcome, error) {
 	state, c, r, err := s.byState(ctx, cb.State)
+	own, hashErr := s.ownState(state, cb.Browser)
+	if hashErr != nil {
+		return Outcome{}, hashErr
+	}
+	if err == nil && !own { // before the state is used up, so that another browser cannot break the sign-in
+		err = failure.New(failure.StateBrowser)
+	}
+	var out Outcome
+	if err == nil {
+		out, err = s.complete(ctx, state, c, r, cb)
+	}
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{Link: s.linkAgain(ctx, state, own)}, err
 	}
-	browserHash, err := s.hash(hashBrowser, cb.Browser)
-	if err != nil {
-		return Outcome{}, err
+	return out, nil
+}
+
+// ownState reports whether a state belongs to the browser with a cookie.
+func (s *Service) ownState(state State, browser string) (bool, error) {
+	hash, err := s.hash(hashBrowser, browser)
+	return err == nil && state.BrowserHash != "" && subtle.ConstantTimeCompare([]byte(hash), []byte(state.BrowserHash)) == 1, err
+}
+
+// linkAgain returns the link with which the visitor can sign in once more; empty when the consent of the state is over, or when
+// another browser opened Microsoft's page.
+func (s *Service) linkAgain(ctx context.Context, state State, own bool) secret.Text {
+	if !own {
+		return secret.Text{}
 	}
-	// Check this before using up the state, so that another browser cannot break the sign-in.
-	if state.BrowserHash == "" || subtle.ConstantTimeCompare([]byte(browserHash), []byte(state.BrowserHash)) != 1 {
-		return Outcome{}, failure.New(failure.StateBrowser)
+	c, err := s.cfg.Store.Consent(ctx, state.ConsentID)
+	if err != nil || !c.open() || s.timedOut(c) {
+		return secret.Text{}
 	}
+	return c.Link
+}
+
+// complete is Complete for the browser that opened Microsoft's page.
+func (s *Service) complete(ctx context.Context, state State, c Consent, r tenant.Resolved, cb Callback) (Outcome, error) {
 	if s.claimsRefused(r, state, cb) {
 		return s.openWithoutClaims(ctx, r, state, cb.Locale)
 	}
@@ -92,19 +124,22 @@ func (s *Service) Complete(ctx context.Context, cb Callback) (Outcome, error) {
 		return out, err
 	}
 	out.ClaimCode = random.ClaimCode()
-	return out, s.await(ctx, r, c.ID, g, out)
+	out.Replaced, err = s.await(ctx, r, c.ID, g, out)
+	return out, err
 }
 
-// byState returns the state with a value, and its consent and tenant. It refuses a value that is unknown, used or expired.
+// byState returns the state with a value, and its consent and tenant. It refuses a value that is unknown, used or expired, and
+// returns the state that it refuses, for a known one.
 func (s *Service) byState(ctx context.Context, value string) (State, Consent, tenant.Resolved, error) {
+	var state State
 	fail := func(err error) (State, Consent, tenant.Resolved, error) {
-		return State{}, Consent{}, tenant.Resolved{}, err
+		return state, Consent{}, tenant.Resolved{}, err
 	}
 	hash, err := s.hash(hashState, value)
 	if err != nil {
 		return fail(err)
 	}
-	state, err := s.cfg.Store.State(ctx, hash)
+	state, err = s.cfg.Store.State(ctx, hash)
 	if errors.Is(err, tenant.ErrNotFound) {
 		return fail(failure.New(failure.StateUnknown))
 	}
@@ -151,7 +186,7 @@ func (s *Service) openWithoutClaims(ctx context.Context, r tenant.Resolved, refu
 	now := s.cfg.Now()
 	state := newState(refused.ConsentID, refused.TenantID, refused.BrowserHash, now, now.Add(s.cfg.ConsentLife))
 	state.WithoutClaims = true
-	address, err := s.openPage(ctx, r, state, locale)
+	address, err := s.openPage(ctx, r, state, Visit{Locale: locale})
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -279,17 +314,18 @@ func (s *Service) closeOthers(ctx context.Context, r tenant.Resolved, consentID 
 	return nil
 }
 
-// await stores an exchanged grant as pending, to wait for its claim code.
-func (s *Service) await(ctx context.Context, r tenant.Resolved, consentID string, g token.Grant, out Outcome) error {
+// await stores an exchanged grant as pending, to wait for its claim code, and reports whether that code replaces another one.
+func (s *Service) await(ctx context.Context, r tenant.Resolved, consentID string, g token.Grant, out Outcome) (replaced bool, err error) {
 	claimHash, err := s.claimHash(consentID, out.ClaimCode)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return s.store(ctx, func(ctx context.Context) error {
+	return replaced, s.store(ctx, func(ctx context.Context) error {
 		if err := s.cfg.Tokens.StorePending(ctx, g); err != nil {
 			return err
 		}
 		err := s.change(ctx, consentID, func(c *Consent) {
+			replaced = c.Status == Claimable && c.ClaimHash != ""
 			c.Status, c.ConsentedBy, c.Failure = Claimable, g.ConsentedBy, nil
 			c.replaceClaim()
 			c.ClaimHash, c.ClaimExpiresAt, c.ClaimAttempts = claimHash, out.ClaimExpiresAt, 0

@@ -71,7 +71,7 @@ func TestComplete_AnotherPersonWaitsForConfirmation(t *testing.T) {
 	if _, e := h.eventsOf(audit.ConsentGranted); e.Details["waits_for"] != "confirmation" || e.Details["before"] != person.Username {
 		t.Errorf("the event is %+v, want one that says what the consent waits for", e)
 	}
-	_, err := h.consents.Authorize(t.Context(), linkOf(begun), browser, "")
+	_, err := h.consents.Authorize(t.Context(), linkOf(begun), consent.Visit{Browser: browser})
 	h.checkFailure("Authorize of a consent that waits for confirmation", err, failure.LinkExpired)
 
 	got, err := h.consents.Redeem(t.Context(), tenantID, " "+begun.ID+"\n", reseller)

@@ -151,6 +151,8 @@ type Hasher interface {
 type Microsoft interface {
 	// AuthorizeURL returns the address of Microsoft's sign-in page.
 	AuthorizeURL(c tenant.Client, request AuthorizeRequest) (string, error)
+	// Permissions returns the permissions that AuthorizeURL requests, in their order.
+	Permissions(c tenant.Client) ([]Permission, error)
 	// ResolveDirectory returns the GUID, in lower case, of a directory given by GUID or domain.
 	ResolveDirectory(ctx context.Context, cloud, directory string) (string, error)
 	// CallbackError translates an error that Microsoft sent to the redirect URI (docs/reference/microsoft-identity.md §2.4).
@@ -163,10 +165,21 @@ type AuthorizeRequest struct {
 	Nonce       string
 	Verifier    secret.Text // for the PKCE challenge
 	RedirectURI string
-	// Prompt is "consent" for a first consent and "login" later (docs/reference/microsoft-identity.md §2.1).
+	// Prompt is "consent" for a first consent, "login" later, and "select_account" for another account than the one that was
+	// refused (docs/reference/microsoft-identity.md §2.1).
 	Prompt string
 	// Locale is sent to Microsoft as ui_locales, unless it is empty.
 	Locale string
+}
+
+// A Permission is one permission that a consent covers.
+type Permission struct {
+	// API is whose permission it is; empty for those of the sign-in itself.
+	API token.API
+	// Scope is what is requested, for example https://graph.microsoft.com/User.Read.
+	Scope string
+	// Added says that the operator added it to those that the connector itself needs.
+	Added bool
 }
 
 // A CallbackError is what Microsoft sends instead of a code.

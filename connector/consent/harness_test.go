@@ -45,6 +45,10 @@ func (fakeMicrosoft) AuthorizeURL(c tenant.Client, r consent.AuthorizeRequest) (
 	return "https://login.example/authorize?" + q.Encode(), nil
 }
 
+func (fakeMicrosoft) Permissions(tenant.Client) ([]consent.Permission, error) {
+	return []consent.Permission{{Scope: "openid"}, {API: token.Graph, Scope: "https://graph.microsoft.com/User.Read"}}, nil
+}
+
 func (fakeMicrosoft) ResolveDirectory(_ context.Context, _, directory string) (string, error) {
 	if directory == "partner.example" {
 		return directoryID, nil
@@ -219,7 +223,7 @@ func linkOf(b consent.Begun) string { return strings.TrimPrefix(b.URL, publicURL
 // open opens a link in this browser and returns the state that Microsoft would send back.
 func (h *harness) open(b consent.Begun) string {
 	h.Helper()
-	address, err := h.consents.Authorize(h.Context(), linkOf(b), browser, "")
+	address, err := h.consents.Authorize(h.Context(), linkOf(b), consent.Visit{Browser: browser})
 	h.must(err)
 	return stateOf(h.T, address)
 }

@@ -64,7 +64,7 @@ func TestLimits_OfATenant(t *testing.T) {
 	})
 	check("links shown", done, limited, failed, 10, 0, 0)
 	done, limited, failed = count(10, func(int) error {
-		_, err := h.consents.Authorize(t.Context(), linkOf(begun), browser, "")
+		_, err := h.consents.Authorize(t.Context(), linkOf(begun), consent.Visit{Browser: browser})
 		return err
 	})
 	check("openings", done, limited, failed, 4, 6, 0)

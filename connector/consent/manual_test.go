@@ -47,7 +47,7 @@ func TestLanding_Refusals(t *testing.T) {
 	h.advance(7 * 24 * time.Hour)
 	_, err = h.consents.Landing(t.Context(), linkOf(begun), "")
 	h.checkFailure("Landing of an old link", err, failure.LinkExpired)
-	_, err = h.consents.Authorize(t.Context(), linkOf(begun), browser, "")
+	_, err = h.consents.Authorize(t.Context(), linkOf(begun), consent.Visit{Browser: browser})
 	h.checkFailure("Authorize of an old link", err, failure.LinkExpired)
 }
 

@@ -13,6 +13,12 @@ func (Callback) Format(f fmt.State, _ rune) { secret.Redact(f) }
 // LogValue implements slog.LogValuer.
 func (Callback) LogValue() slog.Value { return secret.Redacted() }
 
+// Format implements fmt.Formatter: the browser's cookie is printed by no verb.
+func (Visit) Format(f fmt.State, _ rune) { secret.Redact(f) }
+
+// LogValue implements slog.LogValuer.
+func (Visit) LogValue() slog.Value { return secret.Redacted() }
+
 // Format implements fmt.Formatter: the claim code and the address with a state are printed by no verb.
 func (Outcome) Format(f fmt.State, _ rune) { secret.Redact(f) }
 

@@ -16,6 +16,7 @@ func TestPrinting_ShowsNoSecret(t *testing.T) {
 		consent.Callback{State: canary, Browser: canary},
 		consent.Outcome{ClaimCode: canary, SignInAgain: canary},
 		consent.AuthorizeRequest{State: canary, Nonce: canary},
+		consent.Visit{Browser: canary},
 		consent.Begun{URL: canary},
 		consent.OpenLink{Begun: consent.Begun{URL: canary}},
 		consent.Current{Link: &consent.OpenLink{Begun: consent.Begun{URL: canary}}},

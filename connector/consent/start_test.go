@@ -21,7 +21,7 @@ const otherBrowser = "cookie-of-another-browser"
 // signIn opens a link in the browser with a cookie and completes it with a code.
 func (h *harness) signIn(b consent.Begun, cookie, code string) (consent.Outcome, error) {
 	h.Helper()
-	address, err := h.consents.Authorize(h.Context(), linkOf(b), cookie, "")
+	address, err := h.consents.Authorize(h.Context(), linkOf(b), consent.Visit{Browser: cookie})
 	h.must(err)
 	return h.consents.Complete(h.Context(), consent.Callback{State: stateOf(h.T, address), Browser: cookie, Code: secret.New(code)})
 }
@@ -202,7 +202,7 @@ func TestComplete_200EqualCallbacksCountOnce(t *testing.T) {
 				Store: second, Tokens: otherTokens, Microsoft: fakeMicrosoft{}, Hasher: h.hasher, PublicURL: publicURL, Now: h.now,
 			})
 			h.must(err)
-			address, err := h.consents.Authorize(t.Context(), linkOf(h.begin()), cookie, "")
+			address, err := h.consents.Authorize(t.Context(), linkOf(h.begin()), consent.Visit{Browser: cookie})
 			h.must(err)
 			callback := consent.Callback{State: stateOf(t, address), Browser: cookie, Code: secret.New("code-1")}
 			var wait sync.WaitGroup

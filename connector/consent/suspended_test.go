@@ -35,7 +35,7 @@ func TestSuspended_NoConsentBeginsOrTakesEffect(t *testing.T) {
 	h.checkFailure("Link", err, failure.Suspended)
 	_, err = h.consents.Landing(t.Context(), linkOf(begun), browser)
 	h.checkFailure("Landing", err, failure.Suspended)
-	_, err = h.consents.Authorize(t.Context(), linkOf(begun), browser, "")
+	_, err = h.consents.Authorize(t.Context(), linkOf(begun), consent.Visit{Browser: browser})
 	h.checkFailure("Authorize", err, failure.Suspended)
 	_, err = h.complete(state, "code-2")
 	h.checkFailure("Complete", err, failure.Suspended)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
@@ -22,25 +23,51 @@ func (r resolvedClient) endpoint(api token.API) (Endpoint, error) {
 	return r.profile.endpoint(api)
 }
 
+// Permissions implements consent.Microsoft.
+func (c *Client) Permissions(client tenant.Client) ([]consent.Permission, error) {
+	r, err := c.resolve(client)
+	if err != nil {
+		return nil, err
+	}
+	return r.requested(), nil
+}
+
 // authorizeScopes returns the scopes of all apis of r, which a consent covers.
 func (r resolvedClient) authorizeScopes() []string {
-	scopes := identityScopes()
+	var scopes []string
+	for _, p := range r.requested() {
+		scopes = append(scopes, p.Scope)
+	}
+	return scopes
+}
+
+// requested returns the permissions of all apis of r that a consent is asked for, each once.
+func (r resolvedClient) requested() []consent.Permission {
+	var all []consent.Permission
+	add := func(api token.API, added bool, scopes ...string) {
+		for _, scope := range scopes {
+			if !slices.ContainsFunc(all, func(p consent.Permission) bool { return p.Scope == scope }) {
+				all = append(all, consent.Permission{API: api, Scope: scope, Added: added})
+			}
+		}
+	}
+	add("", false, identityScopes()...)
 	for _, api := range token.APIs() {
 		e, err := r.profile.endpoint(api)
 		if err != nil {
 			continue
 		}
-		scopes = append(scopes, strings.Fields(e.Scope)...)
+		add(api, false, strings.Fields(e.Scope)...)
 		for _, name := range r.Deployment.Scopes[string(api)] {
-			scopes = append(scopes, tenant.Scope(e.Audience, name))
+			add(api, true, tenant.Scope(e.Audience, name))
 		}
 	}
 	for _, a := range r.Deployment.APIs {
 		for _, name := range a.Scopes {
-			scopes = append(scopes, tenant.Scope(a.Resource, name))
+			add(token.API(a.Name), true, tenant.Scope(a.Resource, name))
 		}
 	}
-	return unique(scopes)
+	return all
 }
 
 // permissions returns the names of the permissions of api that a consent is asked for.

@@ -48,6 +48,24 @@ func TestAuthorizeURL_RequestsEveryPermission(t *testing.T) {
 	if diff := cmp.Diff(want, strings.Fields(at.Query().Get("scope"))); diff != "" {
 		t.Errorf("scope (-want +got):\n%s", diff)
 	}
+	// The onboarding page shows exactly these.
+	permissions, err := c.client.Permissions(c.extended(""))
+	c.must(err)
+	var shown, added []string
+	for _, p := range permissions {
+		shown = append(shown, p.Scope)
+		if p.Added {
+			added = append(added, string(p.API)+" "+p.Scope)
+		}
+	}
+	if diff := cmp.Diff(want, shown); diff != "" {
+		t.Errorf("Permissions (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{
+		"graph https://graph.microsoft.com/PartnerBilling.Read.All", "partner https://api.partner.microsoft.com/user_impersonation", "partner https://api.partner.microsoft.com/Insights.Read.All",
+	}, added); diff != "" {
+		t.Errorf("Permissions that were added (-want +got):\n%s", diff)
+	}
 }
 
 // TestRenew_TellsWhichPermissionsAreMissing grants permissions step by step, and withdraws them singly.

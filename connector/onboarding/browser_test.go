@@ -120,7 +120,7 @@ func (m *signInPage) authority() string { return at(m.first, "login.localhost") 
 
 // redirectTo makes the harness redirect visitors to m, and accept only the browser that was redirected.
 func (h *harness) redirectTo(m *signInPage) {
-	h.authorize = func(string, string, string) (string, error) { return m.authority() + "/authorize?state=" + state, nil }
+	h.authorize = func(string, consent.Visit) (string, error) { return m.authority() + "/authorize?state=" + state, nil }
 	h.complete = func(cb consent.Callback) (consent.Outcome, error) {
 		if len(h.browsers) == 0 || cb.Browser != h.browsers[len(h.browsers)-1] {
 			return consent.Outcome{}, failure.New(failure.StateBrowser)

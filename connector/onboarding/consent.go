@@ -17,8 +17,47 @@ import (
 var linkForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,200}$`)
 
 type landingView struct {
-	Landing consent.Landing
-	Manual  bool
+	Landing     consent.Landing
+	Manual      bool
+	Permissions []permissionView
+	Usual       bool // these are the permissions that the connector itself needs
+}
+
+// A permissionView is a permission with its scope in two parts, between which lines may break.
+type permissionView struct{ Purpose, Resource, Name string }
+
+func newLandingView(l consent.Landing) landingView {
+	v := landingView{Landing: l, Manual: l.Procedure == token.Manual, Usual: true}
+	for _, p := range l.Permissions {
+		why := purpose(p)
+		v.Usual = v.Usual && why != purpose(consent.Permission{Added: true})
+		name := strings.LastIndex(p.Scope, "/") + 1
+		v.Permissions = append(v.Permissions, permissionView{why, p.Scope[:name], p.Scope[name:]})
+	}
+	return v
+}
+
+// purpose returns for what a permission is requested.
+func purpose(p consent.Permission) string {
+	name := p.Scope[strings.LastIndex(p.Scope, "/")+1:]
+	switch {
+	case p.Added:
+	case p.Scope == "openid":
+		return "Recognize the account that signs in"
+	case p.Scope == "profile":
+		return "Read the name of this account"
+	case p.Scope == "offline_access":
+		return "Stay connected: renew the token without asking you again"
+	case p.API == token.PartnerCenter && name == "user_impersonation":
+		return "Work in Partner Center as this account: customers, orders, and subscriptions"
+	case p.API == token.ARM && name == "user_impersonation":
+		return "Manage Azure subscriptions as this account"
+	case p.API == token.Graph && name == "User.Read":
+		return "Read the profile of this account"
+	case p.API == token.Graph && name == "Directory.Read.All":
+		return "Read the directory, to check the roles of this account"
+	}
+	return "Used by applications of the marketplace"
 }
 
 // startType is the type of the message of the start page to the panel that has opened it; ui-extension/ui/lib/consent.js
@@ -56,16 +95,21 @@ func (h *Handler) landing(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	h.storeLanguage(c)
 	if l.StraightOn && !isPreview(c.Request()) {
 		return h.redirectToMicrosoft(c, link)
 	}
 	h.browser(c)
 	allowForms(c, h.continueTo)
-	return h.render(c, http.StatusOK, "landing", "Consent requested", landingView{l, l.Procedure == token.Manual})
+	return h.render(c, http.StatusOK, "landing", "Consent requested", newLandingView(l))
 }
 
-// authorize is the Continue button of the landing page.
+// The parameter with which another sign-in lets the visitor choose the account.
+const (
+	accountParameter = "account"
+	anotherAccount   = "another"
+)
+
+// authorize is the Continue button of the landing page, and the buttons for another attempt.
 func (h *Handler) authorize(c echo.Context) error {
 	link, err := linkOf(c)
 	if err != nil {
@@ -86,7 +130,9 @@ func (h *Handler) ownForm(c echo.Context) error {
 }
 
 func (h *Handler) redirectToMicrosoft(c echo.Context, link string) error {
-	address, err := h.cfg.Consents.Authorize(c.Request().Context(), link, h.browser(c), h.locale(c))
+	address, err := h.cfg.Consents.Authorize(c.Request().Context(), link, consent.Visit{
+		Browser: h.browser(c), Locale: h.locale(c), AnotherAccount: c.QueryParam(accountParameter) == anotherAccount,
+	})
 	if err != nil {
 		return err
 	}
@@ -116,7 +162,7 @@ func isPreview(r *http.Request) bool {
 }
 
 func (h *Handler) home(c echo.Context) error {
-	return h.render(c, http.StatusOK, "home", "Partner Onboarding", nil)
+	return h.render(c, http.StatusOK, "home", "Partner Onboarding Web Application", nil)
 }
 
 func (h *Handler) robots(c echo.Context) error {

@@ -27,3 +27,6 @@ func Sizes() (map[string]int, error) {
 	}
 	return sizes, nil
 }
+
+// NameOf is nameOf, for its test.
+func NameOf(code string) string { return nameOf(code) }

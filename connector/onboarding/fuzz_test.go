@@ -82,7 +82,7 @@ func FuzzRequest(f *testing.F) {
 			return consent.Start{Browser: "hash", Origins: []string{"https://panel.example"}}, nil
 		},
 		landing:   func(string, string) (consent.Landing, error) { return manualLanding(), nil },
-		authorize: func(string, string, string) (string, error) { return "https://login.example.com/authorize", nil },
+		authorize: func(string, consent.Visit) (string, error) { return "https://login.example.com/authorize", nil },
 		complete:  func(consent.Callback) (consent.Outcome, error) { return manualOutcome(), nil },
 		disown:    func(string) error { return nil },
 	}

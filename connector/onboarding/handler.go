@@ -2,6 +2,7 @@
 package onboarding
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,8 +28,9 @@ type Consents interface {
 	// previews and scanners don't use up the link.
 	Landing(ctx context.Context, link, browser string) (consent.Landing, error)
 	// Authorize returns Microsoft's address with a fresh state, which is only accepted from the given browser.
-	Authorize(ctx context.Context, link, browser, locale string) (string, error)
-	// Complete accepts or refuses Microsoft's answer, or requests another sign-in (Outcome.SignInAgain).
+	Authorize(ctx context.Context, link string, visit consent.Visit) (string, error)
+	// Complete accepts or refuses Microsoft's answer, or requests another sign-in (Outcome.SignInAgain). With a refusal it returns
+	// the link for another attempt (Outcome.Link).
 	Complete(ctx context.Context, cb consent.Callback) (consent.Outcome, error)
 	// Disown destroys the grant of a consent that was completed in the browser that asks.
 	Disown(ctx context.Context, consentID string) error
@@ -50,6 +52,17 @@ type Limit struct {
 	Clients int
 }
 
+// A Brand is whose pages these are.
+type Brand struct {
+	// Name is that of the marketplace. Default: Azure Partner connector.
+	Name string
+	// Logo is an image and LogoType its media type. Default: ours.
+	Logo     []byte
+	LogoType string
+	// HelpURL is where visitors get help, https or mailto. Default: none.
+	HelpURL string
+}
+
 // Config is what a Handler needs.
 type Config struct {
 	// PublicURL is the URL at which browsers reach the handler, without a trailing slash. Its path is part of every
@@ -58,6 +71,9 @@ type Config struct {
 
 	Consents Consents // required
 	Seal     Seal     // required
+
+	// Brand is shown on every page.
+	Brand Brand
 
 	// Authorities are the base addresses of the sign-in pages in use. The landing page's form may lead to any https
 	// address anyway; of this list it adds the plain http addresses, for example a simulator's. Default: none.
@@ -104,6 +120,7 @@ func New(cfg Config) (*Handler, error) {
 	if err != nil || public.Host == "" || public.Scheme != "https" && public.Scheme != "http" || public.RawQuery != "" || public.Fragment != "" {
 		return nil, fmt.Errorf("onboarding: the public address %q is not scheme, host and path", cfg.PublicURL)
 	}
+	cfg.Brand.Name = cmp.Or(cfg.Brand.Name, "Azure Partner connector")
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -149,7 +166,7 @@ func (h *Handler) router() *echo.Echo {
 	clients := peer.Reader{Trusted: h.cfg.TrustedProxies, Source: h.cfg.ClientAddress}
 	e.IPExtractor = func(r *http.Request) string { return clients.Of(r).String() }
 	e.HTTPErrorHandler = h.refuse
-	e.Use(h.recorded, h.securityHeaders, h.limited())
+	e.Use(h.recorded, h.securityHeaders, h.limited(), h.keepsLanguage)
 
 	read := []string{http.MethodGet, http.MethodHead}
 	g := e.Group(h.base)
@@ -166,5 +183,6 @@ func (h *Handler) router() *echo.Echo {
 	}
 	g.Match(read, "/robots.txt", h.robots)
 	g.Match(read, assetPath+":name", h.asset)
+	g.Match(read, logoPath, h.logo)
 	return e
 }

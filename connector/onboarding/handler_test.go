@@ -45,7 +45,7 @@ func TestHandler_ManualProcedure(t *testing.T) {
 	if p.status != http.StatusOK || p.text("claim-code") != claimCode {
 		t.Errorf("GET /done = %d with code %q, want 200 with %q", p.status, p.text("claim-code"), claimCode)
 	}
-	for _, want := range []string{"The consent has been granted successfully.", "2026-11-24 09:00 UTC", "admin@fabrikam.example", "Fabrikam Cloud GmbH", `id="copy" hidden`} {
+	for _, want := range []string{"The consent has been granted successfully.", "2026-11-24 09:00 UTC", "admin@fabrikam.example", "Fabrikam Cloud GmbH", `<button type="button" id="copy"`, "Copy the code, then you can close this window."} {
 		if !strings.Contains(p.body, want) {
 			t.Errorf("GET /done = %s, want %q in it", p.body, want)
 		}
@@ -201,7 +201,7 @@ func TestDone_WithoutOutcome(t *testing.T) {
 	h := newHarness(t, nil)
 	check := func(what string, p page) {
 		t.Helper()
-		if p.status != http.StatusOK || !strings.Contains(p.body, "Nothing to show") || strings.Contains(p.body, claimCode) {
+		if p.status != http.StatusOK || !strings.Contains(p.body, "No recent sign-in in this browser") || strings.Contains(p.body, claimCode) {
 			t.Errorf("GET /done (%s) = %d %s, want 200 with nothing", what, p.status, p.body)
 		}
 	}
@@ -387,7 +387,7 @@ func TestHandler_PathOfPublicURLIsPartOfEveryRoute(t *testing.T) {
 func TestHandler_HomeAndRobots(t *testing.T) {
 	h := newHarness(t, nil)
 	v := h.visitor()
-	if p := v.get("/"); p.status != http.StatusOK || !strings.Contains(p.body, "Partner Onboarding") {
+	if p := v.get("/"); p.status != http.StatusOK || !strings.Contains(p.body, "<h1>Partner Onboarding Web Application</h1>") {
 		t.Errorf("GET / = %d %s, want 200 with the name of the application", p.status, p.body)
 	}
 	if p := v.get("/robots.txt"); p.status != http.StatusOK || p.body != "User-agent: *\nDisallow: /\n" {

@@ -40,12 +40,13 @@ type fake struct {
 	started   func(name, browser string) (consent.Start, error)
 	landing   func(link, browser string) (consent.Landing, error)
 	disown    func(consentID string) error
-	authorize func(link, browser, locale string) (string, error)
+	authorize func(link string, visit consent.Visit) (string, error)
 	complete  func(cb consent.Callback) (consent.Outcome, error)
 
 	mu        sync.Mutex // guards what follows
 	browsers  []string
 	locales   []string
+	visits    []consent.Visit
 	callbacks []consent.Callback
 	clients   []string // addresses that events of the callbacks name
 	disowned  []string // consents
@@ -66,11 +67,11 @@ func (f *fake) Disown(_ context.Context, consentID string) error {
 	return f.disown(consentID)
 }
 
-func (f *fake) Authorize(_ context.Context, link, browser, locale string) (string, error) {
+func (f *fake) Authorize(_ context.Context, link string, visit consent.Visit) (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.browsers, f.locales = append(f.browsers, browser), append(f.locales, locale)
-	return f.authorize(link, browser, locale)
+	f.browsers, f.locales, f.visits = append(f.browsers, visit.Browser), append(f.locales, visit.Locale), append(f.visits, visit)
+	return f.authorize(link, visit)
 }
 
 func (f *fake) Complete(ctx context.Context, cb consent.Callback) (consent.Outcome, error) {
@@ -131,6 +132,13 @@ func manualLanding() consent.Landing {
 		Procedure: token.Manual, TenantName: "Fabrikam Cloud GmbH", AccountID: "1000042", AskedBy: "Rita Reseller", Marketplace: "Example Marketplace",
 		Directory: "fabrikam.onmicrosoft.com", ApplicationID: "6f1c1a52-6d6f-4f0e-9f5e-2c7b3f6f0a11",
 		ExpiresAt: start.Add(7 * 24 * time.Hour),
+		Permissions: []consent.Permission{
+			{Scope: "openid"}, {Scope: "profile"}, {Scope: "offline_access"},
+			{API: token.PartnerCenter, Scope: "https://api.partnercenter.microsoft.com/user_impersonation"},
+			{API: token.Graph, Scope: "https://graph.microsoft.com/User.Read"},
+			{API: token.Graph, Scope: "https://graph.microsoft.com/Directory.Read.All"},
+			{API: token.ARM, Scope: "https://management.azure.com/user_impersonation"},
+		},
 	}
 }
 
@@ -167,7 +175,7 @@ func startHarness(t *testing.T, serve func(http.Handler) *httptest.Server, chang
 		started: func(string, string) (consent.Start, error) { return consent.Start{}, failure.New(failure.NotFound) },
 		landing: func(string, string) (consent.Landing, error) { return manualLanding(), nil },
 		disown:  func(string) error { return nil },
-		authorize: func(string, string, string) (string, error) {
+		authorize: func(string, consent.Visit) (string, error) {
 			return "https://login.example.com/authorize?state=" + state, nil
 		},
 		complete: func(consent.Callback) (consent.Outcome, error) { return manualOutcome(), nil },

@@ -105,11 +105,52 @@ func (h *Handler) language(c echo.Context) string {
 	return h.languages.match(uiLocales(c), h.cookie(c, languageCookie), c.Request().Header.Get("Accept-Language"))
 }
 
-// storeLanguage stores the language of ui_locales in the browser, because Microsoft's answer doesn't contain it.
-func (h *Handler) storeLanguage(c echo.Context) {
-	if uiLocales(c) != "" {
-		h.setCookie(c, languageCookie, h.language(c), languageTTL)
+// keepsLanguage stores the language of ui_locales in the browser, because Microsoft's answer doesn't contain it.
+func (h *Handler) keepsLanguage(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if uiLocales(c) != "" {
+			h.setCookie(c, languageCookie, h.language(c), languageTTL)
+		}
+		return next(c)
 	}
+}
+
+// A choice is a language that visitors can choose.
+type choice struct{ Tag, Name string }
+
+// choices returns all languages, by their names.
+func (l *languages) choices() []choice {
+	all := make([]choice, len(l.names))
+	for i, code := range l.names {
+		all[i] = choice{code, nameOf(code)}
+	}
+	slices.SortFunc(all, func(a, b choice) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+// nameOf returns the name of a language in that language.
+func nameOf(code string) string {
+	switch code {
+	case "de":
+		return "Deutsch"
+	case "en":
+		return "English"
+	case "es":
+		return "Español"
+	case "fr":
+		return "Français"
+	case "it":
+		return "Italiano"
+	case "ja":
+		return "日本語"
+	case "nl":
+		return "Nederlands"
+	case "pt":
+		return "Português (Brasil)"
+	case "ru":
+		return "Русский"
+	}
+	return code
 }
 
 // locale returns the language for Microsoft's pages, which have more languages than ours; "" leaves the choice to

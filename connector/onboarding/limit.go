@@ -67,7 +67,9 @@ func (l *limiter) Allow(client string) (bool, error) {
 func (h *Handler) limited() echo.MiddlewareFunc {
 	return middleware.RateLimiterWithConfig(middleware.RateLimiterConfig{
 		Store:               h.limiter,
-		Skipper:             func(c echo.Context) bool { return strings.HasPrefix(c.Path(), h.base+assetPath) },
+		Skipper: func(c echo.Context) bool {
+			return strings.HasPrefix(c.Path(), h.base+assetPath) || c.Path() == h.base+logoPath
+		},
 		IdentifierExtractor: func(c echo.Context) (string, error) { return peer.Client(peer.Parse(c.RealIP())).String(), nil },
 		DenyHandler: func(c echo.Context, _ string, err error) error {
 			refused := failure.New(failure.TooManyRequests)

@@ -33,6 +33,7 @@ type outcome struct {
 	Procedure      token.Procedure `json:"procedure,omitempty"`
 	Waiting        bool            `json:"waiting,omitempty"` // for confirmation
 	ClaimCode      string          `json:"claimCode,omitempty"`
+	Replaced       bool            `json:"replaced,omitempty"` // the claim code replaces another one
 	ClaimExpiresAt time.Time       `json:"claimExpiresAt,omitzero"`
 	Username       string          `json:"username,omitempty"`
 	Tenant         string          `json:"tenant,omitempty"`
@@ -40,6 +41,7 @@ type outcome struct {
 	DisownEnds     time.Time       `json:"disownEnds,omitzero"` // until when the visitor can take the consent back
 	Disowned       bool            `json:"disowned,omitempty"`
 	Failure        *failure.Record `json:"failure,omitempty"`
+	Link           string          `json:"link,omitempty"` // for another attempt after a failure
 	Ends           time.Time       `json:"ends"`
 }
 
@@ -57,8 +59,10 @@ func newOutcome(ctx context.Context, out consent.Outcome, err error, now time.Ti
 			o.Failure.Microsoft = &failure.Evidence{Code: m.Code} // the rest is in the log
 		}
 		o.Failure.Params = shortened(o.Failure.Params)
+		o.Link = out.Link.Reveal()
 		return o
 	}
+	o.Replaced = out.Replaced
 	o.Procedure, o.Waiting, o.ClaimCode, o.ClaimExpiresAt = out.Procedure, out.Waiting, out.ClaimCode, out.ClaimExpiresAt
 	o.Username, o.Tenant, o.Account = short(out.ConsentedBy.Username), short(out.TenantName), short(out.AccountID)
 	o.ConsentID, o.DisownEnds = out.ConsentID, now.Add(consent.DisownWithin)
@@ -127,11 +131,11 @@ func (h *Handler) done(c echo.Context) error {
 	}
 	switch {
 	case !ok:
-		return h.render(c, http.StatusOK, "nothing", "Nothing to show", nil)
+		return h.render(c, http.StatusOK, "nothing", "No recent sign-in in this browser", nil)
 	case o.Disowned:
 		return h.render(c, http.StatusOK, "disowned", "Consent taken back", o)
 	case o.Failure != nil:
-		return h.renderFailure(c, o.Failure, "The consent was not completed")
+		return h.renderSignInFailure(c, o)
 	case o.Waiting:
 		return h.render(c, http.StatusOK, "waiting", "Waiting for confirmation", o)
 	case o.Procedure == token.Manual:

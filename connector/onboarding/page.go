@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -26,6 +27,9 @@ var assetFiles embed.FS
 const (
 	layoutPage = "layout"
 	assetPath  = "/assets/"
+	logoPath   = "/logo"
+	// product is the name of these pages, the same in all languages.
+	product = "Partner Onboarding Web Application"
 )
 
 // pages holds the templates, each combined with the layout.
@@ -37,11 +41,29 @@ type pages struct {
 type view struct {
 	Lang  string
 	Title string // in Lang
+	Page  string // its template
 	Base  string // path prefix of all our addresses
+	Here  string // address of the page in another language, without its query
+	Logo  string // path of the logo below Base
+	Brand Brand
 	Data  any
 
 	languages *languages
 }
+
+// Product returns the name of these pages.
+func (view) Product() string { return product }
+
+// Languages returns the languages that the visitor can choose; none on pages that lead on by themselves.
+func (v view) Languages() []choice {
+	if v.Page == "start" || v.Page == "handover" {
+		return nil
+	}
+	return v.languages.choices()
+}
+
+// LanguageName returns the name of the page's language in that language.
+func (v view) LanguageName() string { return nameOf(v.Lang) }
 
 // T translates an English text into the language of the page and fills its __named__ placeholders from pairs.
 func (v view) T(text string, pairs ...string) string { return v.languages.text(v.Lang, text, pairs...) }
@@ -81,7 +103,13 @@ func loadPages() (*pages, error) {
 // render answers with a page. It sends nothing before the page is complete, so that an error still gets an error page.
 func (h *Handler) render(c echo.Context, status int, name, title string, data any) error {
 	lang := h.language(c)
-	v := view{Lang: lang, Title: h.languages.text(lang, title), Base: h.base, Data: data, languages: h.languages}
+	v := view{
+		Lang: lang, Title: h.languages.text(lang, title), Page: name, Base: h.base, Here: h.here(c), Logo: strings.TrimPrefix(assetPath, "/") + "icon.svg",
+		Brand: h.cfg.Brand, Data: data, languages: h.languages,
+	}
+	if len(h.cfg.Brand.Logo) > 0 {
+		v.Logo = strings.TrimPrefix(logoPath, "/")
+	}
 	var page bytes.Buffer
 	if err := h.pages.byName[name].ExecuteTemplate(&page, layoutPage+".html", v); err != nil {
 		return fmt.Errorf("rendering page %s: %w", name, err)
@@ -90,6 +118,29 @@ func (h *Handler) render(c echo.Context, status int, name, title string, data an
 	header.Set("Content-Language", lang)
 	header.Set("Vary", "Accept-Language, Cookie")
 	return c.HTMLBlob(status, page.Bytes())
+}
+
+// here returns the address of the page that answers c, for its languages; "" for the requested one. What followed a form or
+// Microsoft's answer can't be opened again.
+func (h *Handler) here(c echo.Context) string {
+	switch strings.TrimPrefix(c.Path(), h.base) {
+	case "/consent/:link":
+		return h.consentPath(c.Param("link"))
+	case "/callback", "/disown":
+		return h.base + "/done"
+	}
+	return ""
+}
+
+// consentPath returns the address of the landing page of a link.
+func (h *Handler) consentPath(link string) string { return h.base + "/consent/" + url.PathEscape(link) }
+
+// logo serves the marketplace's logo.
+func (h *Handler) logo(c echo.Context) error {
+	if len(h.cfg.Brand.Logo) == 0 {
+		return failure.New(failure.NotFound)
+	}
+	return serve(c, newAsset(h.cfg.Brand.Logo, h.cfg.Brand.LogoType))
 }
 
 // An asset is a file that pages load.
@@ -110,10 +161,14 @@ func loadAssets() (map[string]asset, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading asset %s: %w", file.Name(), err)
 		}
-		sum := sha256.Sum256(content)
-		assets[file.Name()] = asset{content, contentType(path.Ext(file.Name())), `"` + hex.EncodeToString(sum[:8]) + `"`}
+		assets[file.Name()] = newAsset(content, contentType(path.Ext(file.Name())))
 	}
 	return assets, nil
+}
+
+func newAsset(content []byte, contentType string) asset {
+	sum := sha256.Sum256(content)
+	return asset{content, contentType, `"` + hex.EncodeToString(sum[:8]) + `"`}
 }
 
 // contentType returns the type of a file. The operating system's table differs between machines.
@@ -129,13 +184,18 @@ func contentType(extension string) string {
 	return "application/octet-stream"
 }
 
-// asset serves a style sheet, script or image. Browsers revalidate it each time, because during a rolling update a page
-// of one replica may load the assets of another.
+// asset serves a style sheet, script or image.
 func (h *Handler) asset(c echo.Context) error {
 	a, ok := h.assets[c.Param("name")]
 	if !ok {
 		return failure.New(failure.NotFound)
 	}
+	return serve(c, a)
+}
+
+// serve answers with a file. Browsers revalidate it each time, because during a rolling update a page of one replica may load the
+// files of another.
+func serve(c echo.Context, a asset) error {
 	header := c.Response().Header()
 	header.Set("Cache-Control", "public, no-cache")
 	header.Set("Content-Type", a.contentType)

@@ -12,10 +12,17 @@ import (
 )
 
 type failureView struct {
+	Code      failure.Code
 	Sentence  string
 	Advice    string
+	Account   string // that was used
 	Microsoft string // its code
 	Reference string
+
+	// What the visitor can do: addresses to post to for a sign-in, with the same or with another account, or to open again.
+	SignIn, Another, Reload string
+	AnotherFirst            bool
+	Over                    bool // only the panel can start another attempt
 }
 
 // refuse is the only place that turns an error into a page. An unknown error shows only its reference.
@@ -30,7 +37,11 @@ func (h *Handler) refuse(err error, c echo.Context) {
 		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 	}
 	r := failure.NewRecord(c.Request().Context(), err)
-	if err := h.renderFailure(c, r, heading(r.Code)); err != nil {
+	v := h.failureView(c, r)
+	if link := c.Param("link"); linkForm.MatchString(link) && mayPass(r) {
+		v.Reload = h.consentPath(link)
+	}
+	if err := h.renderFailure(c, r, heading(r.Code), v); err != nil {
 		noteFailure(c, err)
 	}
 }
@@ -64,26 +75,65 @@ func heading(code failure.Code) string {
 	return "This did not work"
 }
 
-func (h *Handler) renderFailure(c echo.Context, r *failure.Record, title string) error {
+// mayPass reports whether the same request may succeed a little later.
+func mayPass(r *failure.Record) bool {
+	kind := r.Error().Kind()
+	return kind == failure.Transient || kind == failure.Internal || r.Code == failure.TooManyRequests || r.Code == failure.Conflict
+}
+
+// renderSignInFailure shows why a sign-in failed, with the buttons for another attempt where the consent is not over.
+func (h *Handler) renderSignInFailure(c echo.Context, o outcome) error {
+	v := h.failureView(c, o.Failure)
+	v.Over = !linkForm.MatchString(o.Link)
+	if !v.Over {
+		allowForms(c, h.continueTo)
+		v.SignIn = h.consentPath(o.Link)
+		switch o.Failure.Error().Kind() {
+		case failure.Configuration, failure.Internal: // no account changes that
+		default:
+			v.Another = v.SignIn + "?" + accountParameter + "=" + anotherAccount
+			v.AnotherFirst = needsAnotherAccount(o.Failure.Code)
+		}
+	}
+	return h.renderFailure(c, o.Failure, "The consent was not completed", v)
+}
+
+// needsAnotherAccount reports whether a sign-in with the same account fails again.
+func needsAnotherAccount(code failure.Code) bool {
+	switch code {
+	case failure.WrongDirectory, failure.GuestAccount, failure.PersonalAccount, failure.RoleMissing, failure.NotAPartner, failure.ApprovalNeeded,
+		failure.ApprovalRequested, failure.AccountDisabled, failure.AccountOutside, failure.AccountAtRisk, failure.AccessBlocked, failure.AccountMismatch:
+		return true
+	}
+	return false
+}
+
+func (h *Handler) renderFailure(c echo.Context, r *failure.Record, title string, v failureView) error {
+	return h.render(c, r.Error().Status(), "failure", title, v)
+}
+
+// failureView returns a failure in the language of the page.
+func (h *Handler) failureView(c echo.Context, r *failure.Record) failureView {
 	sentence, advice := r.Code.Template()
 	lang := h.language(c)
 	advice = h.languages.text(lang, advice)
 	switch r.Code {
 	case failure.MicrosoftUnavailable, failure.MicrosoftThrottled, failure.MicrosoftAnswer:
 		// Renewals are retried automatically, sign-ins are not.
-		advice = h.languages.text(lang, "Nothing was changed. Start again in some minutes.")
+		advice = h.languages.text(lang, "Nothing was changed. Start again in a few minutes.")
 	}
 	params := make(map[string]string, len(r.Params))
 	for name, value := range r.Params {
 		params[name] = h.languages.text(lang, value) // reasons and roles have translations too
 	}
-	view := failureView{
+	v := failureView{
+		Code: r.Code, Account: r.Params["username"],
 		Sentence:  failure.Fill(h.languages.text(lang, sentence), params),
 		Advice:    failure.Fill(advice, params),
 		Reference: r.Reference,
 	}
 	if r.Microsoft != nil {
-		view.Microsoft = r.Microsoft.Code
+		v.Microsoft = r.Microsoft.Code
 	}
-	return h.render(c, r.Error().Status(), "failure", title, view)
+	return v
 }

@@ -23,7 +23,7 @@ func checkRefusal(t *testing.T, h *harness, p page, want *failure.Error) {
 	}
 	advice := want.Advice()
 	if want.Code == failure.MicrosoftUnavailable {
-		advice = "Nothing was changed. Start again in some minutes." // nothing retries a sign-in automatically
+		advice = "Nothing was changed. Start again in a few minutes." // nothing retries a sign-in automatically
 	}
 	if got := p.text("advice"); got != advice {
 		t.Errorf("advice = %q, want %q", got, advice)
@@ -62,7 +62,7 @@ func TestLanding_Refuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t, nil)
 			h.landing = func(string, string) (consent.Landing, error) { return consent.Landing{}, err }
-			h.authorize = func(string, string, string) (string, error) { return "", err }
+			h.authorize = func(string, consent.Visit) (string, error) { return "", err }
 			p := h.visitor().get("/consent/" + link)
 			checkRefusal(t, h, p, failure.From(err))
 			if strings.Contains(p.body, "<script>alert") {
@@ -95,7 +95,7 @@ func TestAuthorize_RefusesOtherSites(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t, nil)
-			h.authorize = func(string, string, string) (string, error) { t.Error("Authorize was called"); return "", nil }
+			h.authorize = func(string, consent.Visit) (string, error) { t.Error("Authorize was called"); return "", nil }
 			p := h.visitor().send(http.MethodPost, "/consent/"+link, url.Values{}, header...)
 			checkRefusal(t, h, p, failure.New(failure.StateUnknown))
 		})

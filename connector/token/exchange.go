@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -60,7 +61,7 @@ func (s *Service) Exchange(ctx context.Context, x CodeExchange) (Grant, error) {
 	claims := s.cfg.Microsoft.Claims(redeemed.AccessToken)
 	person, err := s.identify(ctx, c, redeemed.IDToken, x.Nonce.Reveal(), claims.Username)
 	if err != nil {
-		return Grant{}, err
+		return Grant{}, refusedFor(err, "", r.Tenant.Directory)
 	}
 	g := Grant{
 		TenantID: x.TenantID, RefreshToken: redeemed.RefreshToken, IssuedAt: redeemed.IssuedAt,
@@ -73,7 +74,7 @@ func (s *Service) Exchange(ctx context.Context, x CodeExchange) (Grant, error) {
 	}
 	g.Checks, err = s.checkPartnerCenter(ctx, c, redeemed, claims, person)
 	if err != nil {
-		return Grant{}, err
+		return Grant{}, refusedFor(err, person.Username, r.Tenant.Directory)
 	}
 	g.Checks.Account = Yes // the id_token was verified
 	// A person is waiting, and Graph and ARM only cause warnings: the result of a slow one stays unknown.
@@ -131,11 +132,39 @@ func (s *Service) identify(ctx context.Context, c tenant.Client, idToken secret.
 	case identity.DirectoryID == personalDirectory:
 		return Person{}, failure.New(failure.PersonalAccount, "username", person.Username)
 	case identity.DirectoryID != c.DirectoryID:
-		return Person{}, failure.New(failure.WrongDirectory, "seen", identity.DirectoryID, "expected", c.DirectoryID)
+		return Person{}, failure.New(failure.WrongDirectory, "seen", directoryOf(identity, person.Username), "expected", c.DirectoryID, "username", person.Username)
 	case identity.Guest:
 		return Person{}, failure.New(failure.GuestAccount, "username", person.Username)
 	}
 	return person, nil
+}
+
+// directoryOf returns how people read the directory of an identity: the domain of the username before its ID. A guest's username
+// names the directory that the guest came from.
+func directoryOf(identity Identity, username string) string {
+	_, domain, ok := strings.Cut(username, "@")
+	if !ok || domain == "" || identity.Guest || strings.Contains(username, "#EXT#") {
+		return identity.DirectoryID
+	}
+	return domain + " (" + identity.DirectoryID + ")"
+}
+
+// refusedFor completes the refusal of a consent for the person who reads it: with the account that was used, and with the domain that
+// the reseller entered before the ID of the directory that was expected.
+func refusedFor(err error, username, directory string) error {
+	f, ok := errors.AsType[*failure.Error](err)
+	if !ok {
+		return err
+	}
+	complete := *f
+	complete.Params = maps.Clone(f.Params)
+	if complete.Params["username"] == "" && username != "" {
+		complete.Params = withUsername(f.Params, username)
+	}
+	if expected := complete.Params["expected"]; f.Code == failure.WrongDirectory && directory != "" && !strings.EqualFold(directory, expected) {
+		complete.Params["expected"] = directory + " (" + expected + ")"
+	}
+	return &complete
 }
 
 // checkPartnerCenter checks the claims of the access token and Partner Center's own answer. An answer that cannot be read

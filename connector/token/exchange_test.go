@@ -127,6 +127,41 @@ func TestExchange_OutageOfPartnerCenterIsNoRefusal(t *testing.T) {
 	}
 }
 
+// A refusal names both directories as people know them, where that is certain.
+func TestExchange_NamesBothDirectories(t *testing.T) {
+	for name, tc := range map[string]struct {
+		entered        string
+		identity       token.Identity
+		seen, expected string
+	}{
+		"by domain":          {"partner.example", token.Identity{Person: token.Person{ObjectID: "1", Username: "ada@other.example"}}, "other.example (" + otherID + ")", "partner.example (" + directoryID + ")"},
+		"entered as an ID":   {directoryID, token.Identity{Person: token.Person{ObjectID: "1", Username: "ada@other.example"}}, "other.example (" + otherID + ")", directoryID},
+		"a guest there":      {directoryID, token.Identity{Person: token.Person{ObjectID: "1", Username: "ada@home.example"}, Guest: true}, otherID, directoryID},
+		"an external user":   {directoryID, token.Identity{Person: token.Person{ObjectID: "1", Username: "ada_home.example#EXT#@other.example"}}, otherID, directoryID},
+		"without a name":     {directoryID, token.Identity{Person: token.Person{ObjectID: "1", Name: "Ada"}}, otherID, directoryID},
+		"an empty domain":    {directoryID, token.Identity{Person: token.Person{ObjectID: "1", Username: "ada@"}}, otherID, directoryID},
+		"nothing is entered": {"", token.Identity{Person: token.Person{ObjectID: "1", Username: "ada@other.example"}}, "other.example (" + otherID + ")", directoryID},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, openStore(t))
+			stored, err := h.store.Tenant(t.Context(), tenantID)
+			h.must(err)
+			stored.Directory = tc.entered
+			h.must(h.store.SaveTenant(t.Context(), &stored))
+			h.microsoft.identity = func() (token.Identity, error) {
+				identity := tc.identity
+				identity.DirectoryID = otherID
+				return identity, nil
+			}
+			_, err = h.exchange()
+			h.checkFailure("Exchange", err, failure.WrongDirectory)
+			if p := failure.From(err).Params; p["seen"] != tc.seen || p["expected"] != tc.expected {
+				t.Errorf("Exchange saw %q and expected %q, want %q and %q", p["seen"], p["expected"], tc.seen, tc.expected)
+			}
+		})
+	}
+}
+
 func TestExchange_AlwaysNamesWhoConsented(t *testing.T) {
 	for name, tc := range map[string]struct {
 		inIDToken     token.Person

@@ -22,6 +22,7 @@ import (
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/onboarding"
 	"azure-partner-connector/connector/seal"
+	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/token"
 	"azure-partner-connector/sandbox/browser"
 	"azure-partner-connector/sandbox/panel/paneltest"
@@ -43,23 +44,41 @@ func pages() []page {
 	landing := consent.Landing{
 		Procedure: token.Manual, TenantName: "Harbour Cloud Resale", AccountID: "1000042", AskedBy: "Mara Lind", Marketplace: "Larkfield Cloud Marketplace",
 		Directory: "contoso-partner.onmicrosoft.com", ApplicationID: ownApplication, ExpiresAt: noon.AddDate(0, 0, 7),
+		Permissions: []consent.Permission{
+			{Scope: "openid"}, {Scope: "profile"}, {Scope: "offline_access"},
+			{API: token.PartnerCenter, Scope: "https://api.partnercenter.microsoft.com/user_impersonation"},
+			{API: token.Graph, Scope: "https://graph.microsoft.com/User.Read"},
+			{API: token.Graph, Scope: "https://graph.microsoft.com/Directory.Read.All"},
+			{API: token.ARM, Scope: "https://management.azure.com/user_impersonation"},
+		},
 	}
+	again := landing
+	again.CodeWaits = true
 	done := consent.Outcome{
 		ConsentID: "c-1", Procedure: token.Automatic, TenantName: "Harbour Cloud Resale", AccountID: "1000042",
 		ConsentedBy: token.Person{Username: "ada@contoso-partner.onmicrosoft.com", Name: "Ada Novak"},
 	}
 	claim := done
 	claim.Procedure, claim.ClaimCode, claim.ClaimExpiresAt = token.Manual, claimCode, noon.AddDate(0, 0, 1)
+	replaced := claim
+	replaced.Replaced = true
 	waiting := done
 	waiting.Waiting, waiting.ClaimExpiresAt = true, claim.ClaimExpiresAt
 	return []page{
-		{name: "page-nothing", about: "Nothing to show", path: "/done", texts: []string{"The result of a sign-in is shown here for an hour, in the browser in which it was made."}},
+		{name: "page-nothing", about: "No recent sign-in", path: "/done", texts: []string{"The result of a sign-in is shown here for an hour, in the browser in which it was made."}},
 		{name: "page-landing", about: "The link of the manual procedure", path: "/consent/x", landing: landing, texts: []string{"Continue to Microsoft", "Who has to sign in", "These names are what the reseller and its users call themselves. Nobody has verified them."}},
+		{name: "page-landing-again", about: "The link, after somebody has signed in", path: "/consent/x", landing: again, texts: []string{
+			"Somebody has already signed in with this link. If you sign in too, a new authentication code replaces theirs.",
+		}},
 		{name: "page-granted", about: "Success, automatic", out: done, texts: []string{
 			"The consent has been granted successfully. The authorization code has been sent to Azure Partner connector. You can close this window.",
 		}},
 		{name: "page-claim", about: "Success, manual", out: claim, texts: []string{
 			"The consent has been granted successfully. One step is left: send this authentication code to the person who asked you.", "Copy",
+			"Copy the code, then you can close this window.",
+		}},
+		{name: "page-claim-replaced", about: "Success, manual, for the second time", out: replaced, texts: []string{
+			"This code replaces the one of an earlier sign-in with the same link. Only this code works now.",
 		}},
 		{name: "page-waiting", about: "Automatic, by another account than before", out: waiting, texts: []string{
 			"Waiting for confirmation",
@@ -70,7 +89,7 @@ func pages() []page {
 			"Access tokens that were issued from your consent before work for up to 90 minutes. Only Microsoft can end your consent itself:",
 		}},
 		{name: "page-start", about: "Before the panel knows the browser", path: "/start/x", texts: []string{"The sign-in page of Microsoft is being opened."}},
-		{name: "page-home", about: "The address without a path", path: "/", texts: []string{"To begin, open the link that was sent to you, or use Manage Refresh Token in the panel of your marketplace."}},
+		{name: "page-home", about: "The address without a path", path: "/", texts: []string{"Partner Onboarding Web Application", "To begin, open the link that was sent to you, or use Manage Refresh Token in the panel of your marketplace."}},
 		{name: "page-not-found", about: "No such page", path: "/none", texts: []string{"Page not found", "Check the address; the resource may have been removed."}},
 	}
 }
@@ -82,8 +101,17 @@ func refusals() []page {
 	link := func(code failure.Code, about string) {
 		all = append(all, page{name: pageOf(code), about: about, path: "/consent/x", fails: failure.New(code)})
 	}
+	// After a manual link, the visitor can sign in once more.
 	signIn := func(code failure.Code, about string, pairs ...string) {
-		all = append(all, page{name: pageOf(code), about: about, fails: failure.New(code, pairs...)})
+		p := page{name: pageOf(code), about: about, fails: failure.New(code, pairs...), out: consent.Outcome{Link: secret.New("x")}}
+		switch code {
+		case failure.StateUnknown, failure.StateBrowser:
+			p.out = consent.Outcome{}
+			p.texts = []string{"Close this window. Start again in the panel of your marketplace, or open the link again that was sent to you."}
+		default:
+			p.texts = []string{"Try again"}
+		}
+		all = append(all, p)
 	}
 	link(failure.LinkUnknown, "Unknown link")
 	link(failure.LinkExpired, "The link has expired")
@@ -96,7 +124,8 @@ func refusals() []page {
 	signIn(failure.CodeUsed, "The authorization code was used before")
 	signIn(failure.CodeInvalid, "The authorization code has expired")
 	signIn(failure.IDTokenInvalid, "An answer that cannot be verified")
-	signIn(failure.WrongDirectory, "Wrong directory", "seen", "fabrikam.onmicrosoft.com", "expected", "contoso-partner.onmicrosoft.com")
+	signIn(failure.WrongDirectory, "Wrong directory", "username", "sam@fabrikam.onmicrosoft.com",
+		"seen", "fabrikam.onmicrosoft.com (5c1f1a7e-0b55-4d4e-8f0c-1f1b6f2a9c11)", "expected", "contoso-partner.onmicrosoft.com (3d3c9a52-6d6f-4f0e-9f5e-2c7b3f6f0a11)")
 	signIn(failure.WrongApplication, "Wrong application", "seen", appID, "expected", ownApplication)
 	signIn(failure.GuestAccount, "A guest", "username", ada)
 	signIn(failure.PersonalAccount, "A personal account", "username", "ada@outlook.example")
@@ -157,7 +186,7 @@ func (c *fakeConsents) Landing(context.Context, string, string) (consent.Landing
 	return v.landing, v.err()
 }
 
-func (c *fakeConsents) Authorize(context.Context, string, string, string) (string, error) {
+func (c *fakeConsents) Authorize(context.Context, string, consent.Visit) (string, error) {
 	return "", errors.New("these tests do not call Microsoft")
 }
 
@@ -309,7 +338,7 @@ func (s *tab) waitRefusal(f *failure.Error) {
 	s.T.Helper()
 	sentence, advice := f.Code.Template()
 	if f.Kind() == failure.Transient {
-		advice = "Nothing was changed. Start again in some minutes."
+		advice = "Nothing was changed. Start again in a few minutes."
 	}
 	var pairs []string
 	for name, value := range f.Params {

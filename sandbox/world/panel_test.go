@@ -98,7 +98,7 @@ func examine(window *paneltest.Driver, what string) {
 func TestOnboarding_IsAccessible(t *testing.T) {
 	s := newScenario(t)
 	window := paneltest.Open(t, s.OnboardingURL+"/")
-	for path, title := range map[string]string{"/": "Partner Onboarding", "/done": "Nothing to show", "/consent/unknown": "This link cannot be used", "/nowhere": "Page not found"} {
+	for path, title := range map[string]string{"/": "Partner Onboarding Web Application", "/done": "No recent sign-in in this browser", "/consent/unknown": "This link cannot be used", "/nowhere": "Page not found"} {
 		window.Do(chromedp.Navigate(s.OnboardingURL + path))
 		heading(window, title)
 		examine(window, path)

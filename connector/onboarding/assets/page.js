@@ -1,4 +1,4 @@
-// Every page but the start page works without this script. It shows times in the visitor's time zone, copies the code, posts
+// Every page but the start page works without this script. It shows times in the visitor's time zone, copies codes, posts
 // Microsoft's answer again without a click, and tells the panel that opened the start page which browser it is open in.
 (function () {
   'use strict';
@@ -15,22 +15,20 @@
     time.textContent = new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeStyle: 'short' }).format(at);
   });
 
-  var copy = byId('copy');
-  if (copy) {
-    var code = byId('claim-code');
-    var select = function () { getSelection().selectAllChildren(code); };
-    var say = function (text) { byId('copy-status').textContent = text; };
+  document.querySelectorAll('button[data-copies]').forEach(function (copy) {
+    var source = byId(copy.dataset.copies);
+    var say = function (text) { byId(copy.id + '-status').textContent = text; };
     copy.hidden = false;
     copy.addEventListener('click', function () {
       var copied = navigator.clipboard
-        ? navigator.clipboard.writeText(code.textContent)
+        ? navigator.clipboard.writeText(source.textContent)
         : Promise.reject(new Error('no clipboard'));
       copied.then(function () { say(copy.dataset.copied); }, function () {
-        select();
+        getSelection().selectAllChildren(source);
         say(document.execCommand('copy') ? copy.dataset.copied : copy.dataset.failed);
       });
     });
-  }
+  });
 
   // Only a panel whose origin the operator has listed receives the message.
   var start = byId('start');
