@@ -66,7 +66,7 @@ func (l *limiter) Allow(client string) (bool, error) {
 // limited refuses requests beyond the limit. Assets don't count, because every page loads several.
 func (h *Handler) limited() echo.MiddlewareFunc {
 	return middleware.RateLimiterWithConfig(middleware.RateLimiterConfig{
-		Store:               h.limiter,
+		Store: h.limiter,
 		Skipper: func(c echo.Context) bool {
 			return strings.HasPrefix(c.Path(), h.base+assetPath) || c.Path() == h.base+logoPath
 		},
