@@ -191,7 +191,7 @@ func (h *Handler) load(c *call) error {
 func (h *Handler) loadSubject(c *call) error {
 	var err error
 	if c.op.Service == tenantService && c.id != "" {
-		if ahead := c.readAhead(); ahead.known {
+		if ahead := c.readAhead(); ahead.snapshot != nil {
 			c.Resolved = ahead.resolved
 			return nil
 		}

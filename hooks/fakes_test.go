@@ -2,6 +2,7 @@ package hooks_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -228,6 +229,9 @@ type fakeTokens struct {
 	err    error
 	list   token.List
 	query  token.Query // of the last List
+
+	tenants  *fakeTenants    // for ReadTenant; nil when there are none
+	snapshot *token.Snapshot // that the last Lend was given
 }
 
 func newFakeTokens() *fakeTokens {
@@ -238,8 +242,12 @@ func (f *fakeTokens) Status(context.Context, tenant.Resolved) (token.Status, err
 	return f.status, f.err
 }
 
-func (f *fakeTokens) Snapshot(context.Context, string) (token.Snapshot, error) {
-	return token.Snapshot{}, f.err
+func (f *fakeTokens) ReadTenant(ctx context.Context, instanceKey, id string) (tenant.Resolved, token.Snapshot, error) {
+	if f.tenants == nil {
+		return tenant.Resolved{}, token.Snapshot{}, failure.New(failure.NotFound)
+	}
+	r, err := f.tenants.Resolve(ctx, instanceKey, id)
+	return r, token.Snapshot{}, errors.Join(err, f.err)
 }
 
 func (f *fakeTokens) StatusOf(tenant.Resolved, token.Snapshot) token.Status { return f.status }
@@ -297,6 +305,7 @@ func (f *fakeTokens) WithdrawCustomer(_ context.Context, r tenant.Resolved, dire
 
 func (f *fakeTokens) Lend(_ context.Context, r tenant.Resolved, request token.LoanRequest, by audit.Actor) (token.Loan, error) {
 	api := request.API
+	f.snapshot = request.Snapshot
 	if by.Kind != audit.Application || by.ID != borrower {
 		return token.Loan{}, failure.New(failure.BorrowerNotAllowed)
 	}

@@ -81,6 +81,7 @@ func newHarness(t *testing.T, edit ...func(*hooks.Config)) *harness {
 	t.Cleanup(server.Close)
 	h.url = server.URL + "/aps"
 	h.tenants, h.tokens, h.consents = newFakeTenants(), newFakeTokens(), &fakeConsents{}
+	h.tokens.tenants = h.tenants
 	h.accounts, h.nonces = newFakeAccounts(), &fakeNonces{seen: map[string]bool{}}
 	cfg := hooks.Config{
 		PublicURL: h.url,

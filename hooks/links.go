@@ -74,6 +74,7 @@ func (h *Handler) relink(c *call) error {
 	if err != nil {
 		return err
 	}
+	c.forgetAhead()
 	if t.Name == "" {
 		h.name(c, &t)
 	}

@@ -46,8 +46,9 @@ type Tenants interface {
 // Tokens reads, renews, checks, deletes and lends tokens; token.Service implements it.
 type Tokens interface {
 	Status(ctx context.Context, r tenant.Resolved) (token.Status, error)
-	// Snapshot and StatusOf are the two steps of Status: reading, which changes nothing, and judging what was read.
-	Snapshot(ctx context.Context, tenantID string) (token.Snapshot, error)
+	// ReadTenant and StatusOf are the two steps of Status: reading, which changes nothing, and judging what was read. A tenant of
+	// another instance is not found.
+	ReadTenant(ctx context.Context, instanceKey, tenantID string) (tenant.Resolved, token.Snapshot, error)
 	StatusOf(r tenant.Resolved, snapshot token.Snapshot) token.Status
 	List(ctx context.Context, q token.Query) (token.List, error)
 	Renew(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)

@@ -36,10 +36,10 @@ type readingTokens struct {
 	reads atomic.Int32
 }
 
-func (r *readingTokens) Snapshot(ctx context.Context, id string) (token.Snapshot, error) {
+func (r *readingTokens) ReadTenant(ctx context.Context, key, id string) (tenant.Resolved, token.Snapshot, error) {
 	r.reads.Add(1)
 	r.read <- struct{}{}
-	return r.fakeTokens.Snapshot(ctx, id)
+	return r.fakeTokens.ReadTenant(ctx, key, id)
 }
 
 // Status reads in the ordinary way, which no test here wants.
@@ -54,6 +54,7 @@ func TestReadAhead_ReadsWhileNonceIsStored(t *testing.T) {
 		cfg.Tokens = tokens
 		cfg.Nonces = meetingNonces{&fakeNonces{seen: map[string]bool{}}, read}
 	})
+	tokens.tenants = h.tenants
 	for n, path := range []string{"/tenant/" + tenantA + "/tokenStatus", "/tenant/" + tenantA} {
 		r := request{method: http.MethodGet, path: path, identity: userR2, nonce: "0123456789abcdef0123456789abcde" + string(rune('0'+n)), at: h.clock()}
 		h.accepted(r, http.StatusOK)
@@ -70,18 +71,50 @@ func TestReadAhead_ReadsWhileNonceIsStored(t *testing.T) {
 	}
 }
 
-// TestReadAhead_OnlyWhatReads: an operation that changes something begins when its nonce is stored.
+// TestReadAhead_Lends: a borrower that has a nonce gets what was read ahead, and a replay gets nothing.
+func TestReadAhead_Lends(t *testing.T) {
+	read := make(chan struct{}, 1)
+	tokens := &readingTokens{fakeTokens: newFakeTokens(), read: read}
+	h := installed(t, func(cfg *hooks.Config) {
+		cfg.Tokens = tokens
+		cfg.Nonces = meetingNonces{&fakeNonces{seen: map[string]bool{}}, read}
+	})
+	tokens.tenants = h.tenants
+	lending := request{
+		method: http.MethodPost, path: "/tenant/" + tenantA + "/accessToken", application: borrower, body: `{"api":"graph"}`,
+		nonce: "0123456789abcdef0123456789abcdef", at: h.clock(),
+	}
+	h.accepted(lending, http.StatusOK)
+	if tokens.snapshot == nil {
+		t.Error("Lend() got no snapshot, want the one that was read ahead")
+	}
+	h.refused(lending, failure.Unauthorized)
+	if got := len(tokens.changes()); got != 1 {
+		t.Errorf("%d access tokens were lent, want one", got)
+	}
+	lending.nonce, lending.application, lending.identity = "", "", userR2
+	h.refused(lending, failure.Forbidden)
+	lending.path = "/tenant/" + tenantB + "/accessToken" // of another instance
+	h.refused(lending, failure.NotFound)
+	if got := len(tokens.changes()); got != 1 {
+		t.Errorf("%d access tokens were lent, want one", got)
+	}
+}
+
+// TestReadAhead_OnlyWhatReads: an operation that changes something begins when its nonce is stored, and lending lends nothing
+// before.
 func TestReadAhead_OnlyWhatReads(t *testing.T) {
 	resolving := &resolvingTenants{fakeTenants: newFakeTenants()}
 	h := installed(t, func(cfg *hooks.Config) { cfg.Tenants = resolving })
 	resolving.fakeTenants = h.tenants
+	h.tokens.tenants = nil
 	h.nonces.err = failure.New(failure.DatabaseUnavailable)
 	for _, path := range []string{"/renew", "/forget", "/accessToken", "/consents"} {
 		h.refused(request{method: http.MethodPost, path: "/tenant/" + tenantA + path, identity: userR2, body: `{}`}, failure.DatabaseUnavailable)
 	}
 	h.refused(request{method: http.MethodGet, path: "/tenant/" + tenantA + "/history", identity: userR2}, failure.DatabaseUnavailable)
-	if got := resolving.calls.Load(); got != 0 {
-		t.Errorf("tenants were read %d times although no nonce was stored", got)
+	if got := resolving.calls.Load(); got != 0 || h.changes() != "" {
+		t.Errorf("tenants were read %d times, and changed by %q, although no nonce was stored", got, h.changes())
 	}
 }
 
@@ -97,7 +130,9 @@ func (r *resolvingTenants) Resolve(ctx context.Context, key, id string) (tenant.
 
 type panickingTokens struct{ *fakeTokens }
 
-func (panickingTokens) Snapshot(context.Context, string) (token.Snapshot, error) { panic("c4n4ry") }
+func (panickingTokens) ReadTenant(context.Context, string, string) (tenant.Resolved, token.Snapshot, error) {
+	panic("c4n4ry")
+}
 
 func (panickingTokens) Status(context.Context, tenant.Resolved) (token.Status, error) {
 	panic("c4n4ry")

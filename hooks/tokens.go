@@ -103,7 +103,9 @@ func (h *Handler) accessToken(c *call) error {
 		return badRequest("directory needs version 2 of the package")
 	}
 	loan, err := runDetached(h, c, func(ctx context.Context) (token.Loan, error) {
-		return h.cfg.Tokens.Lend(ctx, c.Resolved, token.LoanRequest{API: token.API(*request.API), Directory: request.Directory}, c.caller.actor)
+		return h.cfg.Tokens.Lend(ctx, c.Resolved, token.LoanRequest{
+			API: token.API(*request.API), Directory: request.Directory, Snapshot: c.readAhead().snapshot,
+		}, c.caller.actor)
 	})
 	if err != nil {
 		return err

@@ -123,6 +123,10 @@ func TestSnapshot(t *testing.T) {
 		check := func(ctx context.Context, id string) {
 			got, err := s.Snapshot(ctx, id)
 			resolved, resolveErr := s.Resolve(ctx, id)
+			whole, snapshot, wholeErr := s.ResolveWithSnapshot(ctx, id)
+			if diff := cmp.Diff(resolved, whole, cmp.Comparer(revealed)) + cmp.Diff(got, snapshot, cmp.Comparer(revealed)); diff != "" || (wholeErr == nil) != (err == nil) {
+				t.Errorf("ResolveWithSnapshot() = _, _, %v, differs from Resolve() and Snapshot() (-want +got):\n%s", wholeErr, diff)
+			}
 			expected, exists := want[id]
 			switch {
 			case exists:
@@ -136,7 +140,7 @@ func TestSnapshot(t *testing.T) {
 					t.Errorf("Resolve() = instance, differs (-want +got):\n%s", diff)
 				}
 			default:
-				if !errors.Is(err, tenant.ErrNotFound) || !errors.Is(resolveErr, tenant.ErrNotFound) {
+				if !errors.Is(err, tenant.ErrNotFound) || !errors.Is(resolveErr, tenant.ErrNotFound) || !errors.Is(wholeErr, tenant.ErrNotFound) {
 					t.Errorf("Snapshot() and Resolve() of an unknown tenant = _, %v and %v, want %v", err, resolveErr, tenant.ErrNotFound)
 				}
 			}

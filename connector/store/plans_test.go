@@ -84,10 +84,11 @@ func TestStore_EveryQueryUsesAnIndex(t *testing.T) {
 				_, err := s.Lease(ctx, one, "another replica", noon, noon.Add(time.Minute))
 				return err
 			}},
-			"a tenant's schedule":                      {"", func() error { _, err := s.Schedule(ctx, one); return err }},
-			"a tenant's snapshot":                      {"", func() error { _, err := s.Snapshot(ctx, one); return err }},
-			"a tenant":                                 {"", func() error { _, err := s.Tenant(ctx, one); return err }},
-			"an instance's tenants":                    {"tenants_of_instance", func() error { _, err := s.Tenants(ctx, "another"); return err }},
+			"a tenant's schedule":                     {"", func() error { _, err := s.Schedule(ctx, one); return err }},
+			"a tenant's snapshot":                     {"", func() error { _, err := s.Snapshot(ctx, one); return err }},
+			"a tenant, its instance and its snapshot": {"", func() error { _, _, err := s.ResolveWithSnapshot(ctx, one); return err }},
+			"a tenant":              {"", func() error { _, err := s.Tenant(ctx, one); return err }},
+			"an instance's tenants": {"tenants_of_instance", func() error { _, err := s.Tenants(ctx, "another"); return err }},
 			"an instance's tenants that are not bound": {"", func() error { _, err := s.UnboundTenants(ctx, "another", true); return err }},
 			"a tenant's grants":                        {"", func() error { _, err := s.HoldsGrant(ctx, one); return err }},
 			"a tenant's events": {"events_of_tenant", func() error {

@@ -30,9 +30,11 @@ const (
 const (
 	resolvedQuery  = "SELECT " + tenantColumns + ", " + instanceColumns + " FROM tenants t JOIN instances i ON i.instance_key = t.instance_key WHERE t.id IN"
 	grantsQuery    = "SELECT " + activeColumns + " FROM grants a WHERE a.slot = 'active' AND a.tenant_id IN"
-	snapshotsQuery = "SELECT t.id, " + activeColumns + ", " + pendingColumns + ", " + unconfirmedColumns + ", " + scheduleColumns + snapshotsFrom
-	snapshotsFrom  = " FROM tenants t" +
-		" LEFT JOIN grants a ON a.tenant_id = t.id AND a.slot = 'active' LEFT JOIN grants p ON p.tenant_id = t.id AND p.slot = 'pending'" +
+	snapshotsQuery = "SELECT t.id, " + snapshotColumns + " FROM tenants t" + snapshotsFrom
+	wholesQuery    = "SELECT " + tenantColumns + ", " + instanceColumns + ", " + snapshotColumns +
+		" FROM tenants t JOIN instances i ON i.instance_key = t.instance_key" + snapshotsFrom
+	snapshotColumns = activeColumns + ", " + pendingColumns + ", " + unconfirmedColumns + ", " + scheduleColumns
+	snapshotsFrom   = " LEFT JOIN grants a ON a.tenant_id = t.id AND a.slot = 'active' LEFT JOIN grants p ON p.tenant_id = t.id AND p.slot = 'pending'" +
 		" LEFT JOIN grants u ON u.tenant_id = t.id AND u.slot = 'unconfirmed'" +
 		" LEFT JOIN schedules s ON s.tenant_id = t.id WHERE t.id IN"
 )
@@ -91,6 +93,21 @@ func (s *Store) Snapshot(ctx context.Context, tenantID string) (token.Snapshot, 
 	return snapshot, nil
 }
 
+// A whole is a tenant with its instance and what is stored about its token.
+type whole struct {
+	resolved tenant.Resolved
+	snapshot token.Snapshot
+}
+
+// ResolveWithSnapshot implements token.Store.
+func (s *Store) ResolveWithSnapshot(ctx context.Context, tenantID string) (tenant.Resolved, token.Snapshot, error) {
+	w, err := do(ctx, s.wholes, tenantID)
+	if err != nil {
+		return tenant.Resolved{}, token.Snapshot{}, fmt.Errorf("reading tenant %q, its instance and its token: %w", tenantID, err)
+	}
+	return w.resolved, w.snapshot, nil
+}
+
 // readResolved reads tenants, each with its instance.
 func (s *Store) readResolved(ctx context.Context, ids []string) ([]result[tenant.Resolved], error) {
 	return readByKey(ctx, s, resolvedQuery, ids, s.scanResolved)
@@ -111,16 +128,49 @@ func (s *Store) readSnapshots(ctx context.Context, ids []string) ([]result[token
 }
 
 func (s *Store) scanSnapshot(rows *sql.Rows) (id string, snapshot token.Snapshot, err error) {
-	active, pending, unconfirmed := grantRow{Slot: string(token.Active)}, grantRow{Slot: string(token.Pending)}, grantRow{Slot: string(token.Unconfirmed)}
-	var schedule scheduleRow
-	dest := slices.Concat([]any{&id}, active.activeDest(), pending.waitingDest(), unconfirmed.waitingDest(), schedule.scanDest())
-	if err := rows.Scan(dest...); err != nil {
+	row := newSnapshotRow()
+	if err := rows.Scan(append([]any{&id}, row.scanDest()...)...); err != nil {
 		return id, token.Snapshot{}, err
 	}
-	schedule.TenantID = id
-	snapshot.Schedule = schedule.schedule()
-	snapshot.Active, snapshot.Pending, snapshot.Unconfirmed = s.grantIn(active), s.grantIn(pending), s.grantIn(unconfirmed)
-	return id, snapshot, nil
+	return id, s.snapshotOf(id, row), nil
+}
+
+// readWholes reads tenants, each with its instance and what is stored about its token.
+func (s *Store) readWholes(ctx context.Context, ids []string) ([]result[whole], error) {
+	return readByKey(ctx, s, wholesQuery, ids, s.scanWhole)
+}
+
+func (s *Store) scanWhole(rows *sql.Rows) (id string, w whole, err error) {
+	var t tenantRow
+	var in instanceRow
+	row := newSnapshotRow()
+	if err := rows.Scan(slices.Concat(t.scanDest(), in.scanDest(), row.scanDest())...); err != nil {
+		return t.ID, whole{}, err
+	}
+	return t.ID, whole{tenant.Resolved{Tenant: s.tenantOf(t), Instance: s.instanceOf(in)}, s.snapshotOf(t.ID, row)}, nil
+}
+
+// A snapshotRow is the part of a row that snapshotColumns names.
+type snapshotRow struct {
+	active, pending, unconfirmed grantRow
+	schedule                     scheduleRow
+}
+
+func newSnapshotRow() *snapshotRow {
+	return &snapshotRow{
+		active: grantRow{Slot: string(token.Active)}, pending: grantRow{Slot: string(token.Pending)}, unconfirmed: grantRow{Slot: string(token.Unconfirmed)},
+	}
+}
+
+func (row *snapshotRow) scanDest() []any {
+	return slices.Concat(row.active.activeDest(), row.pending.waitingDest(), row.unconfirmed.waitingDest(), row.schedule.scanDest())
+}
+
+func (s *Store) snapshotOf(tenantID string, row *snapshotRow) token.Snapshot {
+	row.schedule.TenantID = tenantID
+	return token.Snapshot{
+		Active: s.grantIn(row.active), Pending: s.grantIn(row.pending), Unconfirmed: s.grantIn(row.unconfirmed), Schedule: row.schedule.schedule(),
+	}
 }
 
 // grantIn returns the grant in a row of a join without its refresh token; nil when the tenant has none.

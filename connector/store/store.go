@@ -63,6 +63,7 @@ type Store struct {
 	events    *sqldb.Batcher[audit.Event, struct{}]
 	resolved  *sqldb.Batcher[string, result[tenant.Resolved]]
 	snapshots *sqldb.Batcher[string, result[token.Snapshot]]
+	wholes    *sqldb.Batcher[string, result[whole]]
 	grants    *sqldb.Batcher[string, result[token.Grant]]
 	releases  *sqldb.Batcher[leaseKey, error]
 }
@@ -97,6 +98,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.events = sqldb.NewBatcher(db, sqldb.Writes, s.appendEvents)
 	s.resolved = sqldb.NewBatcher(db, sqldb.Reads, s.readResolved)
 	s.snapshots = sqldb.NewBatcher(db, sqldb.Reads, s.readSnapshots)
+	s.wholes = sqldb.NewBatcher(db, sqldb.Reads, s.readWholes)
 	s.grants = sqldb.NewBatcher(db, sqldb.Reads, s.readGrants)
 	s.releases = sqldb.NewBatcher(db, sqldb.Writes, s.releaseAll)
 	return s, nil

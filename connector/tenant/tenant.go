@@ -169,6 +169,11 @@ type Resolver interface {
 	Resolve(ctx context.Context, tenantID string) (Resolved, error)
 }
 
+// Of reports whether r belongs to an instance that was not removed.
+func (r *Resolved) Of(instanceKey string) bool {
+	return r.Instance.Key == instanceKey && r.Instance.RemovedAt.IsZero()
+}
+
 // Resolve returns a tenant with its instance, or the failure not_found when there is no such tenant.
 func Resolve(ctx context.Context, store Resolver, tenantID string) (Resolved, error) {
 	r, err := store.Resolve(ctx, tenantID)

@@ -190,7 +190,7 @@ func (s *Service) Tenant(ctx context.Context, instanceKey, id string) (Tenant, e
 // with a Resolved that has only the instance; when there is no such instance, not_found with the zero Resolved.
 func (s *Service) Resolve(ctx context.Context, instanceKey, id string) (Resolved, error) {
 	r, err := s.cfg.Store.Resolve(ctx, id)
-	if err == nil && r.Instance.Key == instanceKey && r.Instance.RemovedAt.IsZero() {
+	if err == nil && r.Of(instanceKey) {
 		return r, nil
 	}
 	if err != nil && !errors.Is(err, ErrNotFound) {

@@ -36,6 +36,18 @@ func (s *Service) Snapshot(ctx context.Context, tenantID string) (Snapshot, erro
 	return snapshot, nil
 }
 
+// ReadTenant returns a tenant of an instance and what is stored about its token, or the failure not_found.
+func (s *Service) ReadTenant(ctx context.Context, instanceKey, tenantID string) (tenant.Resolved, Snapshot, error) {
+	r, snapshot, err := s.cfg.Store.ResolveWithSnapshot(ctx, tenantID)
+	if errors.Is(err, tenant.ErrNotFound) || err == nil && !r.Of(instanceKey) {
+		return tenant.Resolved{}, Snapshot{}, failure.New(failure.NotFound)
+	}
+	if err != nil {
+		return tenant.Resolved{}, Snapshot{}, fmt.Errorf("reading tenant %s and its token: %w", tenantID, err)
+	}
+	return r, snapshot, nil
+}
+
 // usable returns the client for g, or why g cannot be used any more: a refresh token is bound to the user of its directory
 // and to the application that it was issued to (docs/reference/microsoft-identity.md §3.4).
 func usable(r *tenant.Resolved, g *Grant) (tenant.Client, error) {

@@ -39,6 +39,8 @@ type LoanRequest struct {
 	// Call describes the call of the borrower that the access token is added to, for the event. Default: none, the borrower gets the
 	// access token.
 	Call map[string]string
+	// Snapshot is what was read with the tenant just now. Default: it is read.
+	Snapshot *Snapshot
 	// PerMinute counts what is lent within a minute into one event. Default: an event each.
 	PerMinute bool
 }
@@ -58,11 +60,15 @@ func (request LoanRequest) event(by audit.Actor) audit.Event {
 // api. What fails for a customer directory has a code of its own and changes nothing about the tenant. The audit event is
 // stored, or counted if the request says so, before the token is returned. Refusals that a borrower repeats are counted.
 func (s *Service) Lend(ctx context.Context, r tenant.Resolved, request LoanRequest, by audit.Actor) (Loan, error) {
-	snapshot, err := s.Snapshot(ctx, r.Tenant.ID)
-	if err != nil {
-		return Loan{}, err
+	snapshot := request.Snapshot
+	if snapshot == nil {
+		read, err := s.Snapshot(ctx, r.Tenant.ID)
+		if err != nil {
+			return Loan{}, err
+		}
+		snapshot = &read
 	}
-	loan, err := s.lend(ctx, &r, &snapshot, request, by)
+	loan, err := s.lend(ctx, &r, snapshot, request, by)
 	s.observe(audit.TokenLent, err)
 	event := request.event(by)
 	if loan.Account == Unknown {

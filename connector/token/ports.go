@@ -27,6 +27,8 @@ type Store interface {
 
 	// Snapshot returns what is stored about a tenant's token at one moment.
 	Snapshot(ctx context.Context, tenantID string) (Snapshot, error)
+	// ResolveWithSnapshot returns what Resolve and Snapshot do, by one query.
+	ResolveWithSnapshot(ctx context.Context, tenantID string) (tenant.Resolved, Snapshot, error)
 
 	Grant(ctx context.Context, tenantID string, slot Slot) (Grant, error)
 	// SaveGrant inserts (Version 0) or updates g with a check of its Version, which it then advances. It returns ErrStale

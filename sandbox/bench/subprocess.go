@@ -145,6 +145,11 @@ func (m *memoryStore) Resolve(context.Context, string) (tenant.Resolved, error) 
 // SaveCustomerResult implements token.Store.
 func (m *memoryStore) SaveCustomerResult(context.Context, token.CustomerRecord) error { return nil }
 
+// ResolveWithSnapshot implements token.Store.
+func (m *memoryStore) ResolveWithSnapshot(context.Context, string) (tenant.Resolved, token.Snapshot, error) {
+	return tenant.Resolved{Tenant: m.tenant, Instance: m.instance}, token.Snapshot{Active: &m.grant}, nil
+}
+
 // Grant implements token.Store.
 func (m *memoryStore) Grant(context.Context, string, token.Slot) (token.Grant, error) {
 	return m.grant, nil
