@@ -30,6 +30,7 @@ type commands struct {
 	Notify     notifyCommand     `cmd:"" help:"Try the channels of notices."`
 	Clients    clientsCommand    `cmd:"" help:"Add, list, rotate and remove clients of the token API."`
 	Import     importCommand     `cmd:"" help:"Make refresh tokens that another program has the grants of tenants, after every check of a consent."`
+	Export     exportCommand     `cmd:"" help:"Give copies of refresh tokens to another program, sealed to the recipients in the configuration (export.recipients)."`
 	Package    packageCommand    `cmd:"" help:"Build or check the package for the platform."`
 	Doctor     doctorCommand     `cmd:"" help:"Diagnose a deployment, and with --tenant a refresh token, and recommend what to do."`
 	Register   registerCommand   `cmd:"" help:"Import the package into a platform, and create or upgrade the instance. Repeating the call changes nothing."`

@@ -114,23 +114,28 @@ func (i importCommand) one(c *console, s *app.Services, tenants []tenant.Resolve
 // byDirectory returns the tenants of all instances by their directory, its ID and as entered.
 func byDirectory(c *console, s *app.Services) (map[string][]tenant.Resolved, error) {
 	all := map[string][]tenant.Resolved{}
+	err := eachTenant(c, s, func(r tenant.Resolved) {
+		names := []string{strings.ToLower(r.Tenant.DirectoryID), strings.ToLower(r.Tenant.Directory)}
+		slices.Sort(names)
+		for _, name := range slices.Compact(names) {
+			if name != "" {
+				all[name] = append(all[name], r)
+			}
+		}
+	})
+	return all, err
+}
+
+// eachTenant calls fn with every tenant of all instances, by ID.
+func eachTenant(c *console, s *app.Services, fn func(tenant.Resolved)) error {
 	for after := ""; ; {
 		page, err := s.Tenants.Page(c.ctx, after, 200)
-		if err != nil {
-			return nil, err
-		}
-		if len(page) == 0 {
-			return all, nil
+		if err != nil || len(page) == 0 {
+			return err
 		}
 		for _, r := range page {
 			after = r.Tenant.ID
-			names := []string{strings.ToLower(r.Tenant.DirectoryID), strings.ToLower(r.Tenant.Directory)}
-			slices.Sort(names)
-			for _, name := range slices.Compact(names) {
-				if name != "" {
-					all[name] = append(all[name], r)
-				}
-			}
+			fn(r)
 		}
 	}
 }

@@ -58,12 +58,17 @@ type colours bool
 
 // coloured reports whether w is a terminal whose user wants colours (https://no-color.org).
 func coloured(w io.Writer) colours {
+	return colours(os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(w))
+}
+
+// isTerminal reports whether w is a terminal, or another device.
+func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+	if !ok {
 		return false
 	}
 	info, err := f.Stat()
-	return colours(err == nil && info.Mode()&os.ModeCharDevice != 0)
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 func (c colours) state(s token.State) string {

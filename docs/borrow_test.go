@@ -28,7 +28,8 @@ func TestBorrow_CommandsWork(t *testing.T) {
 	prepareImport(ctx, t, w, folder)
 	guides := read(t, "tutorial/borrow-from-python.md") + read(t, "guides/borrow-a-token.md") + read(t, "guides/import-refresh-tokens.md")
 	for _, m := range shown.FindAllStringSubmatch(guides, -1) {
-		text := strings.NewReplacer("tokens.json", filepath.Join(folder, "tokens.json"), "https://tokens.example.com", w.APIURL, "https://egress.example.com", w.EgressURL,
+		text := strings.NewReplacer("tokens.json", filepath.Join(folder, "tokens.json"), "tokens.age", filepath.Join(folder, "tokens.age"), "key.txt", filepath.Join(folder, "key.txt"),
+			"https://tokens.example.com", w.APIURL, "https://egress.example.com", w.EgressURL,
 			`AZURE = "https://management.azure.com"`, `AZURE = "`+w.Microsoft.ARMURL()+`"`, "python3 reports.py", "/usr/bin/python3 "+reports).Replace(m[2])
 		if m[1] == "sh" {
 			script.WriteString(text + "echo\n")
@@ -50,14 +51,15 @@ func TestBorrow_CommandsWork(t *testing.T) {
 	if programs != 2 {
 		t.Fatalf("the guide shows %d programs, want two", programs)
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(folder, "connector"), "./connector")
+	build := exec.CommandContext(ctx, "go", "build", "-o", folder+"/", "./connector", "filippo.io/age/cmd/age", "filippo.io/age/cmd/age-keygen")
 	build.Dir = root
 	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the connector: %v\n%s", err, output)
+		t.Fatalf("building the connector and age: %v\n%s", err, output)
 	}
 	command := exec.CommandContext(ctx, "bash", "-c", script.String())
 	command.Dir = root
-	command.Env = append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"), "CONNECTOR_CONFIG="+filepath.Join(folder, "connector.yaml"), "TENANT="+w.TenantOf(world.Rita).ID)
+	command.Env = append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"), "CONNECTOR_CONFIG="+filepath.Join(folder, "connector.yaml"), "TENANT="+w.TenantOf(world.Rita).ID,
+		"CONNECTOR_EXPORT__RECIPIENTS="+recipient(ctx, t, folder))
 	output, err := command.CombinedOutput()
 	if err != nil {
 		t.Fatalf("the guide's commands: %v\n%s", err, output)
@@ -66,6 +68,7 @@ func TestBorrow_CommandsWork(t *testing.T) {
 		"borrowed for ", "subscriptions: 0", "removed client reports",
 		`"token_type":"Bearer"`, "by OAuth 2.0 until", "as a managed identity until", `"state":"active"`, `"works":"yes"`, `"next":"`, "removed key", world.AlpineDirectory, `"type":"Total"`,
 		"has a refresh token that works", "imported for Alpine Cloud",
+		"would be exported", ") exported", "refresh tokens are sealed to age1",
 	} {
 		if !strings.Contains(string(output), want) {
 			t.Errorf("the guide's commands do not print %q, but\n%s", want, output)
@@ -84,6 +87,20 @@ func prepareImport(ctx context.Context, t *testing.T, w *world.World, folder str
 	if err := os.WriteFile(filepath.Join(folder, "tokens.json"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// recipient makes an identity in key.txt and returns its recipient.
+func recipient(ctx context.Context, t *testing.T, folder string) string {
+	t.Helper()
+	file := filepath.Join(folder, "key.txt")
+	if output, err := exec.CommandContext(ctx, filepath.Join(folder, "age-keygen"), "-o", file).CombinedOutput(); err != nil {
+		t.Fatalf("age-keygen: %v\n%s", err, output)
+	}
+	output, err := exec.CommandContext(ctx, filepath.Join(folder, "age-keygen"), "-y", file).Output()
+	if err != nil {
+		t.Fatalf("age-keygen -y: %v", err)
+	}
+	return strings.TrimSpace(string(output))
 }
 
 // consentedWorld starts a sandbox in which the administrator of Alpine Cloud has consented.

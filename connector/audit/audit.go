@@ -36,6 +36,7 @@ const (
 	TenantDoubted      Action = "tenant.doubted"              // the platform may no longer have it
 	TenantRecognized   Action = "tenant.recognized"           // the platform has it after all
 	DirectoryDisputed  Action = "instance.directory_disputed" // a second tenant proved a directory; for the provider
+	TokensExported     Action = "instance.tokens_exported"    // refresh tokens of its tenants left, sealed; for the provider
 	TenantRemoved      Action = "tenant.removed"
 	ConsentBegun       Action = "consent.begun"
 	ConsentLinked      Action = "consent.linked"
@@ -52,6 +53,7 @@ const (
 	GrantRotated       Action = "grant.rotated" // a successor was stored that came with an access token
 	GrantChecked       Action = "grant.checked"
 	GrantForgotten     Action = "grant.forgotten"
+	GrantExported      Action = "grant.exported"    // a copy left for another program, sealed
 	PermissionsChanged Action = "grant.permissions" // the consent lacks other permissions than at the check before
 	PredecessorUsed    Action = "grant.predecessor_used"
 	CredentialDated    Action = "credential.dated" // Microsoft told when a credential of an application ends

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/certificate"
+	"azure-partner-connector/connector/export"
 	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/microsoft"
 	"azure-partner-connector/connector/platform/pack"
@@ -55,6 +56,7 @@ func (c *checker) check() {
 	c.platform()
 	c.renewal()
 	c.lending()
+	c.export()
 	c.limits()
 	c.retention()
 	c.notify()
@@ -365,6 +367,12 @@ func (c *checker) renewal() {
 
 func (c *checker) lending() {
 	c.count("lending.customerTokens", c.cfg.Lending.CustomerTokens, 1_000_000)
+}
+
+func (c *checker) export() {
+	if _, err := export.ParseRecipients(c.cfg.Export.Recipients); err != nil {
+		c.problem("export.recipients", "%v", err)
+	}
 }
 
 func (c *checker) limits() {

@@ -41,6 +41,7 @@ type Config struct {
 	Platform   Platform            `yaml:"platform"`
 	Renewal    Renewal             `yaml:"renewal"`
 	Lending    Lending             `yaml:"lending"`
+	Export     Export              `yaml:"export"`
 	Limits     Limits              `yaml:"limits"`
 	Retention  Retention           `yaml:"retention"`
 	Notify     Notify              `yaml:"notify"`
@@ -394,6 +395,13 @@ type Lending struct {
 	// CustomerTokens is how many access tokens for customers' directories one process keeps in memory. One takes 2 to 4 kB.
 	// Those that were not used for longest are dropped, and redeemed again when they are needed. Default: 10000.
 	CustomerTokens int `yaml:"customerTokens"`
+}
+
+// Export configures connector export, which gives copies of refresh tokens to other programs.
+type Export struct {
+	// Recipients are the age recipients (age1…) who can open exports: everything that leaves is sealed to all of them. Whoever has
+	// the identity of one of them and the credential of the application acts as the partner. Default: none, nothing is exported.
+	Recipients []string `yaml:"recipients"`
 }
 
 // Limits bound how often something may be done within a minute; what is more is refused with 429. They hold across all

@@ -504,7 +504,7 @@ func TestExample_ShowsDefaults(t *testing.T) {
 	without.Notify.Mail.To, without.Instances[0].PanelOrigins = []string{}, []string{}
 	without.Hooks.TrustedProxies, without.Onboarding.TrustedProxies = []netip.Prefix{}, []netip.Prefix{}
 	without.API.TrustedProxies, without.Egress.TrustedProxies = []netip.Prefix{}, []netip.Prefix{}
-	without.Instances[0].Controllers = []string{}
+	without.Instances[0].Controllers, without.Export.Recipients = []string{}, []string{}
 	without.Instances[0].Scopes = config.Scopes{PartnerCenter: []string{}, Graph: []string{}, ARM: []string{}}
 	if !*with.Instances[0].RenewSuspended || !without.Instances[0].RenewsSuspended() {
 		t.Error("Load(example): renewSuspended is not true, which is the default")

@@ -89,6 +89,8 @@ const (
 	ClaimWaiting      Code = "claim_waiting"
 	// A refresh token that another program had.
 	ImportRefused Code = "import_refused"
+	// For the provider only: refresh tokens left for another program.
+	TokensExported Code = "tokens_exported"
 	// A consent by another person than before.
 	ConfirmationWaiting Code = "confirmation_waiting"
 	ConfirmationExpired Code = "confirmation_expired"
@@ -280,6 +282,7 @@ var messages = map[Code]message{
 	ClaimWaiting:      {"", http.StatusConflict, "A consent of __username__ is waiting for its authentication code.", "Enter the code that the administrator sent you."},
 
 	ImportRefused:       {"", http.StatusConflict, "Microsoft doesn't accept this refresh token for the application __application__: it was issued to another application, or it has expired or was revoked.", "Import a refresh token that was issued to this application. If it comes from another application, enter that application and its secret in the settings first."},
+	TokensExported:      {"", http.StatusConflict, "Refresh tokens were exported: __count__, by __operator__ at the command line, sealed to __recipients__.", "Whoever has the identity of that recipient can use them with the credential of the application. If nobody was meant to export them, remove the recipient from the configuration, replace the credential, and have the resellers revoke their sign-in sessions and consent again."},
 	ConfirmationWaiting: {"", http.StatusConflict, "__username__ signed in this time, __before__ last time. The consent takes effect once you confirm it.", "Confirm the consent under Manage Refresh Token. If the screen offers no button for it, the package on the platform is older than the connector and has to be upgraded."},
 	ConfirmationExpired: {"", http.StatusGone, "The consent wasn't confirmed in time. Nothing was changed.", "Start again and confirm the consent before the time shown."},
 	ConsentReplaced:     {"", http.StatusConflict, "This consent no longer waits for confirmation: a later one replaced it, or the token was deleted.", "Check under Manage Refresh Token whose consent is in use."},

@@ -12,7 +12,7 @@ const incidentAge = 7 * day
 
 // incidents returns the actions of an instance's events that the provider is notified of. The result of such an event is a
 // failure code, and its details are the parameters of that.
-func incidents() []audit.Action { return []audit.Action{audit.DirectoryDisputed} }
+func incidents() []audit.Action { return []audit.Action{audit.DirectoryDisputed, audit.TokensExported} }
 
 // incidents returns a notice for each of the last events, newest first, that people were not notified of, oldest first.
 func (s *State) incidents(last []audit.Event) []change {

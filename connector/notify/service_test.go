@@ -478,6 +478,18 @@ func TestSweep_TellsTheProviderOfIncidents(t *testing.T) {
 			t.Errorf("the last notice is about %q: %s, want one of the instance about tenant-4", last.TenantID, text)
 		}
 		h.checkSent("incident 0", "incident 0")
+		h.must(h.store.AppendEvent(h.Context(), audit.Event{
+			ID: random.ID(), At: h.now(), InstanceKey: instanceKey, Action: audit.TokensExported, Result: string(failure.TokensExported),
+			Details: map[string]string{"count": "7", "operator": "olga", "recipients": "age1somebody"},
+		}))
+		h.sweep()
+		h.panel.mu.Lock()
+		last = h.panel.sent[len(h.panel.sent)-1]
+		h.panel.mu.Unlock()
+		if text := fmt.Sprint(last.Headline(), last.Lines()); !strings.Contains(text, "7, by olga at the command line, sealed to age1somebody") {
+			t.Errorf("the notice of an export is %s, want how many, by whom and to whom", text)
+		}
+		h.checkSent("incident 0")
 	})
 }
 

@@ -231,7 +231,7 @@ func TestWords_CoverEveryStateAndAction(t *testing.T) {
 		audit.TenantProvisioned, audit.TenantConfigured, audit.DirectoryResolved, audit.TenantRemoved, audit.ConsentBegun, audit.ConsentLinked, audit.ConsentGranted,
 		audit.ConsentRefused, audit.ConsentConfirmed, audit.ConsentExpired, audit.ConsentClosed, audit.ConsentDisowned, audit.ClaimAccepted, audit.ClaimRefused, audit.GrantRenewed, audit.GrantRotated,
 		audit.RenewalFailed, audit.PredecessorUsed, audit.GrantChecked,
-		audit.GrantForgotten, audit.TokenLent, audit.LendingRefused, audit.CallRefused, audit.LimitReached,
+		audit.GrantForgotten, audit.GrantExported, audit.TokenLent, audit.LendingRefused, audit.CallRefused, audit.LimitReached,
 	} {
 		if !strings.Contains(words, strconv.Quote(string(action))) {
 			t.Errorf("words.js has no word for the action %s", action)

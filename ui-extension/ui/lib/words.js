@@ -129,6 +129,7 @@ define([], function () {
             case "grant.permissions": return t("Permissions of the consent changed");
             case "credential.dated": return t("End of a credential read from Microsoft");
             case "grant.forgotten": return t("Token forgotten");
+            case "grant.exported": return t("Token exported");
             case "token.lent": return t("Access token lent");
             case "token.lending_refused": return t("Access token not lent");
             case "customer.consented": return t("Consent for a customer");

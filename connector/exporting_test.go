@@ -1,0 +1,102 @@
+package main_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+
+	"azure-partner-connector/sandbox/world"
+)
+
+// TestExport_IsReadByImport exports the refresh token of a tenant in both layouts and imports it again.
+func TestExport_IsReadByImport(t *testing.T) {
+	d := newDeployment(t)
+	run := func(args ...string) output { d.Helper(); return d.run(append(args, "--config", d.config)...) }
+	identity, err := age.GenerateX25519Identity()
+	d.must(err)
+	d.check("export that nobody allowed", run("export", "--to", "json", "--out", "a.age", "--all"), 1, "the configuration allows no export", "export.recipients")
+	d.environ = append(d.environ, "CONNECTOR_EXPORT__RECIPIENTS="+identity.Recipient().String())
+	d.check("export of no token", run("export", "--to", "json", "--out", "a.age", d.tenant()), 1, "refused: There is no refresh token")
+	d.check("export of all of none", run("export", "--to", "json", "--out", "a.age", "--all"), 1, "skipped: it has no refresh token", "nothing was written")
+	d.consent()
+
+	d.check("export of nobody", run("export", "--to", "json", "--out", "a.age"), 1, "name tenants, or use --all")
+	d.check("export of two things", run("export", "--to", "json", "--out", "a.age", "--all", d.tenant()), 1, "name tenants, or use --all")
+	d.check("export in another layout", run("export", "--to", "cipp-export", "--out", "a.age", "--all"), 1, "--to must be one of")
+	d.check("export of an unknown tenant", run("export", "--to", "json", "--out", "a.age", "Nobody"), 1, "no tenant")
+	d.check("export over a file", run("export", "--to", "json", "--out", d.write("kept", "kept"), "--all"), 1, "creating the export: open kept: file exists")
+	d.check("export into a folder that is missing", run("export", "--to", "json", "--out", "missing/a.age", "--all"), 1, "creating the export")
+	d.check("dry run", run("export", "--to", "json", "--out", "a.age", "--all", "--dry-run"), 0, "Alpine Cloud ("+d.tenant()+") would be exported", "skipped: it has no refresh token")
+	d.checkTerminal("export", "--to", "json", "--out", "-", "--all", "--config", d.config)
+	if _, err := os.Stat(filepath.Join(d.folder, "a.age")); !errors.Is(err, os.ErrNotExist) || d.read("kept") != "kept" {
+		t.Errorf("a command that exports nothing wrote something: %v", err)
+	}
+	if listed := run("events", "list", "--action", "grant.exported"); listed.code != 0 || !strings.Contains(listed.stdout, "there are no such events") {
+		t.Errorf("the events are %v, want none: nothing could be exported", listed)
+	}
+
+	d.check("export", run("export", "--to", "json", "--out", "tokens.age", "Alpine Cloud", d.tenant()), 0, "1/1 Alpine Cloud ("+d.tenant()+") exported", "1 refresh tokens are sealed to "+identity.Recipient().String())
+	if info, err := os.Stat(filepath.Join(d.folder, "tokens.age")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the export has the mode %v, %v, want 600", info.Mode(), err)
+	}
+	streamed := run("export", "--to", "chaperone-dir", "--out", "-", "--all")
+	if streamed.code != 0 || !strings.Contains(streamed.stderr, "exported") || !strings.HasPrefix(streamed.stdout, "age-encryption.org/v1\n") {
+		t.Fatalf("connector export --out - = %d, %s, want it on standard output alone", streamed.code, streamed.stderr)
+	}
+	d.check("events of the instance", run("events", "list", "--action", "instance.tokens_exported"), 0, "tokens_exported")
+	d.check("history", run("tenants", "show", d.tenant()), 0, "grant.exported")
+
+	d.write("tokens.json", d.opened(identity, d.read("tokens.age")))
+	d.untar(d.opened(identity, streamed.stdout), "store")
+	for from, path := range map[string]string{"json": "tokens.json", "chaperone-dir": "store"} {
+		d.check("forget", run("tenants", "forget", d.tenant(), "--yes"), 0, "deleted")
+		d.check("import from "+from, run("import", "--from", from, path), 0, "imported for Alpine Cloud, consented by "+world.AlpineAdmin)
+		d.check("show after the import", run("tenants", "show", d.tenant()), 0, "active")
+	}
+}
+
+// checkTerminal checks that a command refuses to write to a terminal.
+func (d *deployment) checkTerminal(args ...string) {
+	d.Helper()
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	d.must(err)
+	defer terminal.Close()
+	command := d.command(args...)
+	var stderr bytes.Buffer
+	command.Stdout, command.Stderr = terminal, &stderr
+	if err := command.Run(); !errors.As(err, new(*exec.ExitError)) || !strings.Contains(stderr.String(), "standard output is a terminal") {
+		d.Errorf("connector %v to a terminal = %v: %s, want a refusal", args, err, stderr.String())
+	}
+}
+
+func (d *deployment) opened(identity age.Identity, sealed string) string {
+	d.Helper()
+	plain, err := age.Decrypt(strings.NewReader(sealed), identity)
+	d.must(err)
+	text, err := io.ReadAll(plain)
+	d.must(err)
+	return string(text)
+}
+
+func (d *deployment) untar(archive, folder string) {
+	d.Helper()
+	d.must(os.Mkdir(filepath.Join(d.folder, folder), 0o700))
+	for files := tar.NewReader(strings.NewReader(archive)); ; {
+		header, err := files.Next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		d.must(err)
+		content, err := io.ReadAll(files)
+		d.must(err)
+		d.write(filepath.Join(folder, header.Name), string(content))
+	}
+}
