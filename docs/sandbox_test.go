@@ -21,6 +21,11 @@ func TestReference_ListsWhatTheSandboxCan(t *testing.T) {
 			t.Errorf("reference/sandbox.md does not list\n%s", row)
 		}
 	}
+	for _, step := range world.Tour() {
+		if row := fmt.Sprintf("| %s | %s |", step.Title, step.Text); !strings.Contains(listed, row) {
+			t.Errorf("reference/sandbox.md does not list\n%s", row)
+		}
+	}
 	for _, c := range microsoft.ControlRequests() {
 		body := ""
 		if c.Body != "" {

@@ -34,6 +34,8 @@ type Drawer struct {
 	// Accounts can sign in to the world's services, all with the same password.
 	Accounts []SignIn `json:"accounts"`
 	Password string   `json:"password"`
+	// Tour is what a newcomer can do, in order; empty for none.
+	Tour []TourStep `json:"tour,omitempty"`
 	// Borrowed is what the last switch of a borrower showed; nil before.
 	Borrowed *Borrowed `json:"borrowed,omitempty"`
 	// Refused is why the last request changed nothing; empty when it did.
@@ -63,6 +65,17 @@ type Borrowed struct {
 	Request string `json:"request"`
 	Status  string `json:"status"`
 	Body    string `json:"body"`
+}
+
+// A TourStep is one step of the tour. Some have a button that does it: it moves the clock, or turns a switch on.
+type TourStep struct {
+	ID      string `json:"id"`
+	Title   string `json:"title"`
+	Text    string `json:"text"`
+	Done    bool   `json:"done"`
+	Label   string `json:"label,omitempty"`   // of the button
+	Advance string `json:"advance,omitempty"` // for example 240h
+	Switch  string `json:"lever,omitempty"`
 }
 
 // A SignIn is an account of the world's services.

@@ -1,8 +1,10 @@
 package panel_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +23,7 @@ type fakeControls struct {
 	now     time.Time
 	on      bool
 	actions int
+	tour    []panel.TourStep
 	answer  *panel.Borrowed
 }
 
@@ -28,7 +31,7 @@ func (w *fakeControls) Drawer() panel.Drawer {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return panel.Drawer{
-		Now: w.now,
+		Now: w.now, Tour: slices.Clone(w.tour),
 		Switches: []panel.Switch{
 			{ID: "down", Label: "Microsoft is down", About: "Everything answers 503. Renewals are retried automatically.", On: w.on},
 			{ID: "move", Label: "Move the subscription", About: "Refused here.", OfPlatform: true},
@@ -45,6 +48,42 @@ func (w *fakeControls) Advance(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.now = w.now.Add(d)
+	if len(w.tour) > 0 {
+		w.tour[0].Done = true
+	}
+}
+
+// TestTour_FromTheFirstPage starts the tour before anybody is logged in. A step counts by its button, and one that a person does
+// elsewhere counts without a press in the drawer.
+func TestTour_FromTheFirstPage(t *testing.T) {
+	t.Parallel()
+	world := &fakeControls{now: noon, tour: []panel.TourStep{
+		{ID: "renewal", Title: "Let ten days pass", Text: "The connector renews the token when it is due.", Label: "10 days later", Advance: "240h"},
+		{ID: "provider", Title: "Look as the provider", Text: "Log in as Petra Provider and open Refresh Tokens."},
+	}}
+	p := newPlatform(t)
+	d := &driver{paneltest.Open(t, serve(t, p, world)+"/"), p}
+	d.WaitPageText("The connector is the real one.")
+	d.WaitPageText("Every ten days, the connector renews the refresh token.")
+	for _, width := range []int64{390, 1280} {
+		d.Do(chromedp.EmulateViewport(width, 844))
+		d.Wait(`document.documentElement.scrollWidth <= innerWidth`)
+		d.Accessible("the first page")
+		d.Capture(fmt.Sprintf("tour/first-%d", width), paneltest.Picture{Phone: width == 390})
+	}
+	d.ClickOn("#startTour")
+	d.WaitPageText("The connector renews the token when it is due.")
+	d.Wait(`document.activeElement.id === "drawerTitle"`)
+	d.Accessible("the tour")
+	d.Capture("tour/drawer", paneltest.Picture{})
+	d.ClickOn("#tour-renewal")
+	d.WaitPageText("Log in as Petra Provider and open Refresh Tokens.")
+	d.Wait(`document.querySelectorAll("#tour .tour-done").length === 1 && document.getElementById("tour-renewal") === null`)
+	world.mu.Lock()
+	world.tour[1].Done = true
+	world.mu.Unlock()
+	d.WaitPageText("You have seen it all.")
+	d.Wait(`document.querySelectorAll("#tour .tour-done").length === 2`)
 }
 
 func (w *fakeControls) Set(id string, on bool) error {
@@ -102,7 +141,7 @@ func TestDrawer_Keyboard(t *testing.T) {
 	focused("advance240h")
 	d.waitCalls("tokenStatus", before+1)
 
-	d.Do(chromedp.KeyEvent(kb.Tab + kb.Tab))
+	d.Do(chromedp.KeyEvent(kb.Tab + kb.Tab + kb.Tab))
 	focused("lever-borrow")
 	d.Do(chromedp.KeyEvent(kb.Enter))
 	d.WaitPageText("The answer: 200 OK")

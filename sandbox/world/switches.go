@@ -158,9 +158,10 @@ func Switches() []panel.Switch {
 
 // Drawer implements panel.DrawerControls.
 func (w *World) Drawer() panel.Drawer {
+	steps := w.tourNow()
 	w.switches.mu.Lock()
 	defer w.switches.mu.Unlock()
-	d := panel.Drawer{Now: w.Clock.Now(), Password: Password, Borrowed: w.switches.borrowed}
+	d := panel.Drawer{Tour: steps, Now: w.Clock.Now(), Password: Password, Borrowed: w.switches.borrowed}
 	for _, one := range Switches() {
 		one.On = w.switches.on[one.ID]
 		d.Switches = append(d.Switches, one)
@@ -177,6 +178,16 @@ func (w *World) Advance(d time.Duration) { w.Clock.Advance(d) }
 // Set implements panel.DrawerControls. It replaces all faults, oddities and policies of the simulated Microsoft with those
 // of the switches that are on.
 func (w *World) Set(id string, on bool) error {
+	now := w.Clock.Now()
+	err := w.set(id, on)
+	if err == nil && on {
+		w.tourNow() // what was done before
+		w.tour.note(id, now)
+	}
+	return err
+}
+
+func (w *World) set(id string, on bool) error {
 	all := allSwitches()
 	i := slices.IndexFunc(all, func(f faultSwitch) bool { return f.id == id })
 	if i < 0 {

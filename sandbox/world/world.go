@@ -86,6 +86,7 @@ type World struct {
 	panel     net.Listener
 	installed installation
 	switches  switches
+	tour      tour
 	previous  secret.Text // while Secret is being replaced
 	moves     bool        // the operator allows moves
 
@@ -345,7 +346,7 @@ func (w *World) panels() string {
 func quoted(text string) string { return fmt.Sprintf("%q", text) }
 
 func (w *World) startPanel(ctx context.Context) error {
-	cfg := panel.Config{Backend: backend.New(w.Platform), Brand: brand, Log: w.cfg.Log.With("component", "panel")}
+	cfg := panel.Config{Backend: touredBackend{backend.New(w.Platform), w}, Brand: brand, Log: w.cfg.Log.With("component", "panel")}
 	if w.connector != nil { // a rehearsed connector has its own clock and its own operator
 		cfg.Drawer = w
 	}

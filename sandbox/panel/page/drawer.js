@@ -8,8 +8,10 @@ window.panelDrawer = function (panel) {
 
     const { word, call, locale, changed } = panel;
     const $ = (id) => document.getElementById(id);
-    const steps = [["24h", "1 day later"], ["240h", "10 days later"], ["720h", "30 days later"]];
+    const steps = [["24h", "1 day later"], ["240h", "10 days later"], ["720h", "30 days later"], ["1920h", "80 days later"]];
+    const readEvery = 2500; // while the tour waits for a person
     let shown = null; // the drawer's content as last received
+    let timer = 0;
 
     function make(name, cssClass, ...content) {
         const node = document.createElement(name);
@@ -39,6 +41,75 @@ window.panelDrawer = function (panel) {
         node.id = id;
         node.addEventListener("click", act);
         return node;
+    }
+
+    /* perform does what a step of the tour has a button for. */
+    function perform(step) {
+        const request = step.advance ? { advance: step.advance } : { lever: step.lever, on: true };
+        return send(request, (world) => (step.advance ? word("The clock now shows:") + " " + time(world.now) : word("Done:") + " " + word(step.label)));
+    }
+
+    /* tour are the steps of the tour: the next one with what to do. */
+    function tour() {
+        const steps = shown.tour || [];
+        const next = steps.findIndex((one) => !one.done);
+        return steps.map((one, i) => {
+            const item = make("li", one.done ? "tour-done" : "", make("strong", "", word(one.title)));
+            if (one.done) {
+                item.append(make("span", "unseen", " – " + word("done")));
+            }
+            if (i === next) {
+                item.setAttribute("aria-current", "step");
+                item.append(make("span", "drawer-about", word(one.text)));
+                if (one.label) {
+                    item.append(button("tour-" + one.id, word(one.label), () => perform(one)));
+                }
+            }
+            return item;
+        });
+    }
+
+    /* showTour draws the steps anew when one was done, so that a button keeps the focus until then. */
+    function showTour() {
+        const list = $("tour");
+        const steps = shown.tour || [];
+        const key = document.documentElement.lang + steps.filter((one) => one.done).length;
+        if (!list || list.dataset.key === key) {
+            return;
+        }
+        const focused = list.contains(document.activeElement);
+        const before = list.dataset.key;
+        list.dataset.key = key;
+        list.replaceChildren(...tour());
+        if (before && steps.length && steps.every((one) => one.done)) {
+            announce(word("You have seen it all."));
+        }
+        if (focused) {
+            $("drawerTitle").focus();
+        }
+    }
+
+    function tourSection() {
+        if (!(shown.tour || []).length) {
+            return [];
+        }
+        const list = make("ol", "tour");
+        list.id = "tour";
+        return [make("section", "", make("h3", "", word("Tour")), list)];
+    }
+
+    /* watch reads the world while the drawer is open and the tour has steps left. */
+    function watch() {
+        clearTimeout(timer);
+        timer = setTimeout(() => {
+            if ($("drawer").hidden || !(shown.tour || []).some((one) => !one.done)) {
+                return;
+            }
+            call("GET", "drawer").then((world) => {
+                shown = world;
+                update();
+            }).catch(() => announce(word("The sandbox did not answer."))).then(watch);
+        }, readEvery);
     }
 
     function clock() {
@@ -107,12 +178,13 @@ window.panelDrawer = function (panel) {
         $("drawerBody").querySelector(".drawer-time").textContent = time(shown.now);
         shown.levers.filter((one) => !one.springs).forEach((one) => { $("lever-" + one.id).checked = one.on; });
         showBorrowed();
+        showTour();
     }
 
     function draw() {
         const switches = (title, ofPlatform) => make("section", "", make("h3", "", word(title)),
             ...shown.levers.filter((one) => one.ofPlatform === ofPlatform && !one.ofBorrower).map(switchRow));
-        $("drawerBody").replaceChildren(clock(), ...borrowers(), switches("Simulated Microsoft", false), switches("Simulated platform", true), accounts());
+        $("drawerBody").replaceChildren(...tourSection(), clock(), ...borrowers(), switches("Simulated Microsoft", false), switches("Simulated platform", true), accounts());
         update();
     }
 
@@ -127,6 +199,7 @@ window.panelDrawer = function (panel) {
         $("drawer").hidden = !is;
         $("drawerToggle").setAttribute("aria-expanded", String(is));
         if (!is) {
+            clearTimeout(timer);
             $("drawerToggle").focus();
             return;
         }
@@ -135,6 +208,7 @@ window.panelDrawer = function (panel) {
             shown = world;
             draw();
             $("drawerTitle").focus();
+            watch();
         }).catch(() => announce(word("The sandbox did not answer.")));
     }
 
@@ -147,6 +221,8 @@ window.panelDrawer = function (panel) {
     });
 
     return {
+        open: () => open(true),
+
         /* setAvailable shows or hides the drawer's button, and translates its label. */
         setAvailable: function (is) {
             $("drawerToggle").hidden = !is;

@@ -150,7 +150,31 @@
             card.addEventListener("click", () => logIn(user.id));
             return card;
         });
-        $("login").replaceChildren(make("h1", "", word("Log In")), make("p", "", word("Choose whom to log in as. This platform is simulated, so no password is asked for.")), make("div", "cards", ...cards));
+        $("login").replaceChildren(...intro(), make(session.drawer ? "h2" : "h1", "", word("Log In")), make("p", "", word("Choose whom to log in as. This platform is simulated, so no password is asked for.")), make("div", "cards", ...cards));
+    }
+
+    /* intro says on the first page what this is. */
+    function intro() {
+        if (!session.drawer) {
+            return [];
+        }
+        const loop = ["An administrator consents at Microsoft.", "The connector stores the refresh token, encrypted.", "Applications get access tokens for Partner Center, Graph, and Azure.", "Every ten days, the connector renews the refresh token."];
+        const text = [word("Try the Azure Partner connector without Microsoft and without a marketplace: both are simulated here, and you can move the clock."), word("The connector is the real one.")];
+        const steps = make("ol", "loop", ...loop.map((one) => make("li", "", word(one))));
+        steps.id = "loop";
+        return [make("h1", "", "Azure Partner connector"), make("p", "", text.join(" ")), steps, tourButton()];
+    }
+
+    function tourButton() {
+        const start = make("button", "start-tour", word("Start the Tour"));
+        start.type = "button";
+        start.id = "startTour";
+        start.addEventListener("click", () => {
+            const reseller = session.users.find((user) => user.role !== "provider");
+            const ready = session.user || !reseller ? Promise.resolve() : logIn(reseller.id);
+            ready.then(() => drawer.open());
+        });
+        return start;
     }
 
     function drawHome() {
@@ -162,6 +186,9 @@
         });
         const text = screens.length ? "These screens are available:" : "No application has a screen for this account in this panel.";
         const parts = [make("h1", "", word("Welcome")), make("p", "", session.user.account)];
+        if (session.drawer) {
+            parts.push(tourButton());
+        }
         if (route.panel === "ux1" && session.user.role !== "provider") {
             parts.push(dashboard());
         }
@@ -356,7 +383,7 @@
 
     function logIn(user) {
         removeFrames();
-        call("POST", "session", { user }).then((given) => {
+        return call("POST", "session", { user }).then((given) => {
             session = given;
             return readMenu().then(render).then(focusContent);
         }).catch(showError);
