@@ -226,6 +226,7 @@ func TestMetadata(t *testing.T) {
 		"/.well-known/oauth-authorization-server/tokens":                                    {base, base + "/oauth2/token"},
 		"/.well-known/oauth-authorization-server/tokens/oauth2/" + tenantA:                  {base + "/oauth2/" + tenantA, base + "/oauth2/" + tenantA + "/token"},
 		"/tokens/.well-known/oauth-authorization-server/oauth2/" + unknownID:                {base + "/oauth2/" + unknownID, base + "/oauth2/" + unknownID + "/token"},
+		"/.well-known/oauth-authorization-server/tokens/oauth2/" + tenantA + "/partner":     {base + "/oauth2/" + tenantA + "/partner", base + "/oauth2/" + tenantA + "/partner/token"},
 		"/.well-known/oauth-authorization-server/tokens/oauth2/" + tenantA + "/" + customer: {base + "/oauth2/" + tenantA + "/" + customer, base + "/oauth2/" + tenantA + "/" + customer + "/token"},
 	} {
 		got := h.send(h.request(http.MethodGet, address, nil))

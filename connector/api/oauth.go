@@ -14,6 +14,7 @@ import (
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
 )
 
 // metadataPath is where clients find the metadata of the authorization server (RFC 8414 §3).
@@ -238,7 +239,7 @@ func (h *Handler) metadata(c *call) error {
 		}
 		issuer += "/oauth2/" + id
 		if directory := c.Param("directory"); directory != "" {
-			if _, ok := random.ParseID(directory); !ok {
+			if _, ok := random.ParseID(directory); !ok && directory != tenant.PartnerDirectory {
 				return failure.New(failure.NotFound)
 			}
 			issuer += "/" + strings.ToLower(directory)

@@ -18,8 +18,8 @@ import (
 const limit = 10 * time.Minute
 
 // without says what works if nothing can be installed.
-const without = "Without it, every test works except those that run axe-core, Dojo or oidc-provider: " +
-	"sandbox/panel, sandbox/world, and connector/microsoft's interoperability tests"
+const without = "Without it, every test works except those that run programs from it: " +
+	"sandbox/panel, sandbox/world, and the interoperability tests of connector/microsoft and connector/api"
 
 // Install installs exactly what files, a package.json and its package-lock.json, name, and returns the folder that holds
 // node_modules. It runs no scripts of packages. Installed packages stay in the user's cache folder, by the content of the
