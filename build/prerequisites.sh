@@ -16,7 +16,7 @@ package_of() {
 	gcc) echo gcc libc6-dev ;;
 	mariadbd) echo mariadb-server ;;
 	rsync) echo rsync ;;
-	chromium) echo chromium chromium-sandbox fonts-liberation ;;
+	chromium) echo chromium-headless-shell fonts-liberation ;;
 	shellcheck) echo shellcheck ;;
 	make) echo make ;;
 	node) echo nodejs ca-certificates ;;
@@ -53,7 +53,7 @@ reason_for() {
 # present reports whether a command exists, perhaps under another name, or a library of Debian's Python.
 present() {
 	case "$1" in
-	chromium) command -v chromium || command -v chromium-browser || command -v google-chrome ;;
+	chromium) command -v chromium-headless-shell || command -v chromium || command -v chromium-browser || command -v google-chrome ;;
 	oauthlib) /usr/bin/python3 -c 'import oauthlib' 2>/dev/null ;;
 	*) command -v "$1" ;;
 	esac >/dev/null

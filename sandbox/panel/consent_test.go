@@ -113,10 +113,8 @@ func TestAutomaticUpdate_BlockedWindow(t *testing.T) {
 	p := newPlatform(t)
 	d := open(t, p, ux1)
 	d.shortenTimers()
-	// A click by script is no user activation, so the browser blocks the window once the activation by the log-in's click
-	// has expired.
-	d.Wait(`!navigator.userActivation.isActive && !` + frame + `.defaultView.navigator.userActivation.isActive`)
-	evaluate[bool](d, widget("update")+`.click(), true`)
+	d.blockWindows()
+	d.Press("Update Refresh Token")
 	d.Wait(widget("progress") + `.innerText.includes("The browser blocked the new window.")`)
 	d.Press("Open the Microsoft sign-in page")
 	d.Popup(p.microsoft).Wait(`document.body.dataset.opener === "null"`)

@@ -274,9 +274,8 @@ func microsoftDown() state {
 }
 
 func reachBlocked(s *tab) {
-	// A click by a script is no user activation, so the browser blocks the window.
-	s.Wait(`!navigator.userActivation.isActive && !` + frame + `.defaultView.navigator.userActivation.isActive`)
-	evaluate[bool](s.driver, widget("update")+`.click(), true`)
+	s.blockWindows()
+	s.press("Update Refresh Token")
 	s.waitText("The browser blocked the new window. Open the Microsoft sign-in page with the link below the button.")
 	s.waitText("Open the Microsoft sign-in page")
 	s.waitText("Reference: __reference__.", "reference", begunReference)

@@ -135,6 +135,12 @@ func (d *driver) shortenTimers() {
 	evaluate[bool](d, `(w => { const later = w.setTimeout; w.setTimeout = (f, delay) => later(f, delay > 10000 || delay === 5000 ? delay : 20); return true; })(`+frame+`.defaultView)`)
 }
 
+// blockWindows blocks new windows as extensions and settings of browsers do. The headless shell itself blocks none.
+func (d *driver) blockWindows() {
+	d.T.Helper()
+	evaluate[bool](d, `(w => { w.open = () => null; return true; })(`+frame+`.defaultView)`)
+}
+
 // openSignIn presses Update Refresh Token and waits for the window that opens.
 func (s *tab) openSignIn() (window *paneltest.Driver) {
 	s.T.Helper()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -16,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 	"testing/fstest"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"azure-partner-connector/connector/platform/pack"
 	"azure-partner-connector/connector/platform/rql"
@@ -72,7 +75,7 @@ type Imported struct {
 // Import imports a package as a platform does: it checks the archive, reads the types, refuses types that are based on
 // unknown types, and stores everything. It changes no instance.
 func (p *Platform) Import(ctx context.Context, archive []byte) (Imported, error) {
-	if refused := pack.Refusals(pack.Check(bytes.NewReader(archive), int64(len(archive)))); len(refused) > 0 {
+	if refused := refusals(archive); len(refused) > 0 {
 		return Imported{}, badRequest("the package is not sound: %s", refused[0])
 	}
 	files, err := pack.Files(bytes.NewReader(archive), int64(len(archive)))
@@ -104,6 +107,20 @@ func (p *Platform) Import(ctx context.Context, archive []byte) (Imported, error)
 	i.navigation = nodes("navigation", meta.Navigation, i) // now that the package's address is known
 	p.cfg.Log.InfoContext(ctx, "package imported", "package", i.packageID, "version", i.label())
 	return Imported{PackageID: i.packageID, Application: i.application, Version: i.version, Release: i.release}, nil
+}
+
+// checked holds the refusals of the latest packages by the hash of their content: many platforms of one process import the same
+// package, and a check takes longer than all else that an import does.
+var checked, _ = lru.New[[sha256.Size]byte, []pack.Finding](16) // fails only without a positive size
+
+func refusals(archive []byte) []pack.Finding {
+	hash := sha256.Sum256(archive)
+	refused, ok := checked.Get(hash)
+	if !ok {
+		refused = pack.Refusals(pack.Check(bytes.NewReader(archive), int64(len(archive))))
+		checked.Add(hash, refused)
+	}
+	return refused
 }
 
 // keep stores a package and its types.
