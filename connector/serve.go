@@ -34,7 +34,7 @@ func (s serveCommand) Run(c *console) error {
 	for _, warning := range cfg.Warnings {
 		log.WarnContext(c.ctx, "configuration warning", "warning", warning)
 	}
-	options := app.Options{Log: log}
+	options := app.Options{Log: log, Version: version}
 	if s.NoMigrate {
 		options.Migration = app.RequireSchema
 	}

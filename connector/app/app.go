@@ -19,6 +19,7 @@ import (
 	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/notify"
+	"azure-partner-connector/connector/store"
 	"azure-partner-connector/connector/token"
 	"azure-partner-connector/connector/trace"
 	"azure-partner-connector/hooks"
@@ -41,6 +42,9 @@ type Options struct {
 	// Watch returns what renewals and verifications call instead of the client of Microsoft, so that the doctor can
 	// observe the calls. Default: the client itself.
 	Watch func(token.Microsoft) token.Microsoft
+
+	// Version is that of the program, for people who compare replicas. Default: none.
+	Version string
 
 	// Traces makes the spans of requests and renewals. The caller shuts it down after Run. Default: there are none.
 	Traces trace.Provider
@@ -107,6 +111,7 @@ type App struct {
 
 	unreadable *prometheus.GaugeVec // see checkSecrets
 
+	replica   store.Replica // this process
 	integrity *integrityJob
 	summary   *summaryJob
 	draining  atomic.Bool   // stopping, but still serving
@@ -143,6 +148,9 @@ func (a *App) build(ctx context.Context, opts Options) error {
 	a.clock.register(a.registry)
 	a.unreadable = a.newUnreadable()
 	if a.notices, err = a.newNotices(); err != nil {
+		return err
+	}
+	if a.replica, err = a.newReplica(opts.Version); err != nil {
 		return err
 	}
 	a.integrity = a.newIntegrityJob()
@@ -216,7 +224,9 @@ func (a *App) Run(ctx context.Context) error {
 		}
 		return stopping.Wait()
 	})
-	return errors.Join(serving.Wait(), a.services.Close())
+	err = serving.Wait()
+	a.endReplica()
+	return errors.Join(err, a.services.Close())
 }
 
 // Hurry ends draining, now or when it begins.

@@ -55,6 +55,7 @@ func (a *App) schedule(ctx context.Context, s gocron.Scheduler) error {
 		{"uses", min(refusalsEvery, a.cfg.Renewal.Tick), a.services.Uses.Flush},
 		{"purge", purgeEvery, a.purge},
 		{"keys", keysEvery, a.touchKey},
+		{"replica", replicaEvery, a.touchReplica},
 		{"secrets", secretsEvery, a.checkSecrets},
 		{"certificates", certificatesEvery, func(ctx context.Context) error { a.Reload(ctx); return nil }},
 		{"binding", min(bindingEvery, a.cfg.Renewal.Tick), a.services.Bindings.Sweep},
@@ -84,7 +85,7 @@ func (a *App) purge(ctx context.Context) error {
 	if a.clock.skew(ctx).Doubtful() {
 		return nil
 	}
-	err := errors.Join(a.services.Consents.Purge(ctx), a.services.Tokens.Purge(ctx), a.services.Store.PurgeNonces(ctx, now))
+	err := errors.Join(a.services.Consents.Purge(ctx), a.services.Tokens.Purge(ctx), a.services.Store.PurgeNonces(ctx, now), a.services.Store.PurgeReplicas(ctx))
 	if keep := a.cfg.Retention.Events; keep > 0 {
 		err = errors.Join(err, a.services.Store.PurgeEvents(ctx, now.Add(-keep)))
 	}

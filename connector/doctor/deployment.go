@@ -52,6 +52,8 @@ func (e *examination) deployment(ctx context.Context) {
 	e.outside(ctx, cfg)
 	e.federated(cfg, services)
 	e.pauses(ctx, services)
+	e.replicas(ctx, services, cfg)
+	e.channels(ctx, services, cfg)
 	for _, in := range instances {
 		e.instance(ctx, services, in)
 		e.panels(ctx, services, in, cfg.Instances)

@@ -89,6 +89,11 @@ type Channel interface {
 	Send(ctx context.Context, n Notice) error
 }
 
+// A Reacher is a channel that can tell whether its server answers, without sending a notice. The error has no secret.
+type Reacher interface {
+	Reach(ctx context.Context) error
+}
+
 // An Audience is the people that a channel reaches.
 type Audience int
 

@@ -321,6 +321,7 @@ api: {listen: %s, publicURL: %s}
 egress: {listen: %s, publicURL: %s}
 database: %s
 keys: {file: %s}
+retention: {events: 9600h}
 instances: [{key: %s, secret: %s, previousSecret: %s, panelOrigins: [%s], allowMoves: %t, scopes: {graph: [DelegatedAdminRelationship.Read.All]}}]
 renewal: {tick: %s, jitter: 1s, lease: 24s}
 clouds:

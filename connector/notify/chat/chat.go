@@ -178,6 +178,11 @@ func (c *Channel) Name() string { return "chat" }
 // Audience implements notify.Channel.
 func (c *Channel) Audience() notify.Audience { return notify.Provider }
 
+// Reach implements notify.Reacher.
+func (c *Channel) Reach(ctx context.Context) error {
+	return webhook.Reach(ctx, c.cfg.HTTP, c.cfg.URL.Reveal())
+}
+
 // Send implements notify.Channel. Its errors do not contain the URL.
 func (c *Channel) Send(ctx context.Context, n notify.Notice) error {
 	body, err := c.body.of(n, c.cfg.Language)

@@ -114,6 +114,23 @@ func (c *Channel) Send(ctx context.Context, n notify.Notice) error {
 	return c.send(ctx, n, c.cfg.To, c.cfg.Language)
 }
 
+// Reach implements notify.Reacher: it connects and signs in as for a mail, and sends none.
+func (c *Channel) Reach(ctx context.Context) error {
+	conn := &connection{c: c}
+	defer conn.close()
+	client, err := gomail.NewClient(c.host, c.options(conn)...)
+	if err != nil {
+		return fmt.Errorf("preparing to connect: %w", err)
+	}
+	if err := client.DialWithContext(ctx); err != nil {
+		return fmt.Errorf("connecting to the mail server: %w", err)
+	}
+	if err := client.Close(); err != nil {
+		return fmt.Errorf("leaving the mail server: %w", err)
+	}
+	return nil
+}
+
 // send sends n to some mailboxes in a language.
 func (c *Channel) send(ctx context.Context, n notify.Notice, to []string, language string) error {
 	message, err := c.message(n, to, language)

@@ -200,3 +200,31 @@ func check(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// TestReach_SignsInAndSendsNothing asks a server that works, one that does not encrypt, and one that has gone.
+func TestReach_SignsInAndSendsNothing(t *testing.T) {
+	reach := func(cfg mail.Config) error {
+		cfg.Username, cfg.Password = "connector", secret.New(canary)
+		c, err := mail.New(cfg)
+		if err != nil {
+			t.Fatalf("New() = %v", err)
+		}
+		return c.Reach(t.Context())
+	}
+	s := startServer(t, func(s *server) { s.startTLS = true })
+	if err := reach(config(s)); err != nil {
+		t.Errorf("Reach() = %v", err)
+	}
+	s.mu.Lock()
+	if len(s.mails) > 0 || len(s.logins) != 1 {
+		t.Errorf("the server got %d mails and %d logins, want only a login", len(s.mails), len(s.logins))
+	}
+	s.mu.Unlock()
+	gone := config(s)
+	gone.Server = "127.0.0.1:1"
+	for name, cfg := range map[string]mail.Config{"a server without encryption": config(startServer(t, func(*server) {})), "nobody": gone} {
+		if err := reach(cfg); err == nil || strings.Contains(err.Error(), canary) {
+			t.Errorf("Reach() of %s = %v, want an error without the password", name, err)
+		}
+	}
+}

@@ -175,6 +175,25 @@ func Post(client *http.Client, req *http.Request) error {
 	return nil
 }
 
+// Reach implements notify.Reacher: the server of the webhook answers, with whatever status, because most refuse what is no notice.
+func (c *Channel) Reach(ctx context.Context) error { return Reach(ctx, c.cfg.HTTP, c.cfg.URL) }
+
+// Reach returns an error when the server of an address does not answer. The error does not contain the address.
+func Reach(ctx context.Context, client *http.Client, address string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, address, nil)
+	if err != nil {
+		return errors.New("the URL is invalid")
+	}
+	resp, err := client.Do(req) //nolint:gosec // the operator configured the address
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		return wrapped.Err
+	}
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
 func sign(key secret.Text, id, at string, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(key.Reveal()))
 	mac.Write([]byte(id + "." + at + "."))

@@ -120,6 +120,9 @@ func boundsOfTheRest() map[string]map[string]Bound {
 		},
 		"leases": {"name": characters(length.Code), "owner": characters(length.ID)},
 		"pauses": {"cloud": characters(length.Code), "by_whom": characters(length.Name), "reason": characters(length.Detail)},
+		"replicas": {
+			"id": characters(length.ID), "host": characters(length.Name), "version": characters(length.Name), "settings": bytes(length.Notices),
+		},
 	}
 }
 
