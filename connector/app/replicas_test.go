@@ -19,7 +19,7 @@ func TestFingerprints_TellNothingWithoutTheKeys(t *testing.T) {
 	cfg := config.Config{
 		Database:  config.Database{Driver: config.SQLite, Path: filepath.Join(t.TempDir(), "connector.db")},
 		Instances: []config.Instance{{Key: "b", Secret: secret.New("the secret of b")}, {Key: "a", Secret: secret.New("the secret of a"), PanelOrigins: []string{"https://y", "https://x"}}},
-		Platform:  config.Platform{Timeout: 1},
+		Platform:  config.Platform{Timeout: 1}, Onboarding: config.Onboarding{PublicURL: "https://onboarding.example.com"},
 	}
 	fingerprints := func(keys string, change func(*config.Config)) map[string]string {
 		t.Helper()
