@@ -10,6 +10,7 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 	"azure-partner-connector/hooks"
@@ -118,6 +119,31 @@ func (s slowTokens) Renew(ctx context.Context, id string, by audit.Actor) (token
 
 func (s slowTokens) Check(context.Context, string, audit.Actor) (token.Status, error) {
 	panic("c4n4ry of a panic")
+}
+
+// hangingTokens has an access token in memory, and a database that does not store its event.
+type hangingTokens struct{ *fakeTokens }
+
+func (hangingTokens) LendCached(ctx context.Context, _ tenant.Resolved, _ token.LoanRequest, _ audit.Actor) (token.Loan, bool, error) {
+	<-ctx.Done()
+	return token.Loan{}, true, ctx.Err()
+}
+
+// TestAccessToken_FromMemory lends without work that outlives the request, and answers in time when the database hangs.
+func TestAccessToken_FromMemory(t *testing.T) {
+	r := request{method: http.MethodPost, path: "/tenant/" + tenantA + "/accessToken", application: borrower, body: `{"api":"graph"}`}
+	h := installed(t)
+	h.tokens.cached = token.Loan{API: token.Graph, AccessToken: secret.New("from memory"), DirectoryID: "dir"}
+	if a := h.accepted(r, http.StatusOK); !strings.Contains(a.text, "from memory") || h.changes() != "" {
+		t.Errorf("answer = %s after the changes %q, want the token in memory, and none", a.text, h.changes())
+	}
+	h.tokens.cached, h.tokens.cachedErr = token.Loan{}, failure.New(failure.DatabaseUnavailable)
+	h.refused(r, failure.DatabaseUnavailable)
+	hanging := installed(t, func(cfg *hooks.Config) { cfg.Tokens, cfg.Timeout = hangingTokens{newFakeTokens()}, 10*time.Millisecond })
+	hanging.refused(r, failure.StillRunning)
+	if err := hanging.handler.Wait(t.Context()); err != nil {
+		t.Errorf("Wait() = %v, want nothing that goes on", err)
+	}
 }
 
 func TestRunDetached_OutlivesRequest(t *testing.T) {

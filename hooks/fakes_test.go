@@ -232,6 +232,9 @@ type fakeTokens struct {
 
 	tenants  *fakeTenants    // for ReadTenant; nil when there are none
 	snapshot *token.Snapshot // that the last Lend was given
+
+	cached    token.Loan // what LendCached has
+	cachedErr error
 }
 
 func newFakeTokens() *fakeTokens {
@@ -301,6 +304,10 @@ func (f *fakeTokens) ConsentCustomer(_ context.Context, r tenant.Resolved, direc
 func (f *fakeTokens) WithdrawCustomer(_ context.Context, r tenant.Resolved, directory string, by audit.Actor) (token.CustomerRecord, error) {
 	f.note(by, "withdraw for %s of %s", directory, r.Tenant.ID)
 	return token.CustomerRecord{DirectoryID: directory}, nil
+}
+
+func (f *fakeTokens) LendCached(context.Context, tenant.Resolved, token.LoanRequest, audit.Actor) (token.Loan, bool, error) {
+	return f.cached, !f.cached.AccessToken.Empty(), f.cachedErr
 }
 
 func (f *fakeTokens) Lend(_ context.Context, r tenant.Resolved, request token.LoanRequest, by audit.Actor) (token.Loan, error) {

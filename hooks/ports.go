@@ -56,6 +56,8 @@ type Tokens interface {
 	Forget(ctx context.Context, tenantID string, by audit.Actor) (token.Status, error)
 	History(ctx context.Context, tenantID string, before time.Time, limit int) ([]audit.Event, error)
 	Lend(ctx context.Context, r tenant.Resolved, request token.LoanRequest, by audit.Actor) (token.Loan, error)
+	// LendCached is Lend of what is in memory, and calls nobody. ok is false if Lend has to decide.
+	LendCached(ctx context.Context, r tenant.Resolved, request token.LoanRequest, by audit.Actor) (loan token.Loan, ok bool, err error)
 	ListCustomers(ctx context.Context, r tenant.Resolved, by audit.Actor) (token.CustomerList, error)
 	ConsentCustomer(ctx context.Context, r tenant.Resolved, directory string, by audit.Actor) (token.CustomerRecord, error)
 	WithdrawCustomer(ctx context.Context, r tenant.Resolved, directory string, by audit.Actor) (token.CustomerRecord, error)

@@ -102,16 +102,23 @@ func (h *Handler) accessToken(c *call) error {
 		// Without it, the borrower would get an access token for another directory.
 		return badRequest("directory needs version 2 of the package")
 	}
-	loan, err := runDetached(h, c, func(ctx context.Context) (token.Loan, error) {
-		return h.cfg.Tokens.Lend(ctx, c.Resolved, token.LoanRequest{
-			API: token.API(*request.API), Directory: request.Directory, Snapshot: c.readAhead().snapshot,
-		}, c.caller.actor)
-	})
+	loan, err := h.lend(c, token.LoanRequest{API: token.API(*request.API), Directory: request.Directory, Snapshot: c.readAhead().snapshot})
 	if err != nil {
 		return err
 	}
 	return c.echo.JSON(http.StatusOK, loanView{
 		API: string(loan.API), AccessToken: loan.AccessToken.Reveal(), TokenType: "Bearer",
 		ExpiresAt: jsonTime(loan.ExpiresAt), Directory: loan.DirectoryID,
+	})
+}
+
+// lend lends from memory, or else detached: what Microsoft returns must be stored even if nobody waits any more.
+func (h *Handler) lend(c *call, request token.LoanRequest) (token.Loan, error) {
+	loan, ok, err := h.cfg.Tokens.LendCached(c.ctx(), c.Resolved, request, c.caller.actor)
+	if ok || err != nil {
+		return loan, err
+	}
+	return runDetached(h, c, func(ctx context.Context) (token.Loan, error) {
+		return h.cfg.Tokens.Lend(ctx, c.Resolved, request, c.caller.actor)
 	})
 }

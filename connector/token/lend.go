@@ -69,34 +69,63 @@ func (s *Service) Lend(ctx context.Context, r tenant.Resolved, request LoanReque
 		snapshot = &read
 	}
 	loan, err := s.lend(ctx, &r, snapshot, request, by)
+	ctx = context.WithoutCancel(ctx)
+	if err == nil {
+		if err := s.recordLoan(ctx, &r, request, loan, by); err != nil {
+			return Loan{}, err
+		}
+		return loan, nil
+	}
 	s.observe(audit.TokenLent, err)
+	event := refusal(audit.LendingRefused, by, err)
+	request.describe(&event, loan)
+	event.InstanceKey, event.TenantID = r.Tenant.InstanceKey, r.Tenant.ID
+	if auditErr := s.cfg.Refusals.Append(ctx, event); auditErr != nil {
+		return Loan{}, auditErr
+	}
+	return loan, err
+}
+
+// LendCached is Lend of an access token for the partner's own directory that is in memory, with the Snapshot of the request. It
+// calls nobody, so that nothing has to go on when ctx ends: the event is then stored or not, and the borrower gets no access token.
+// ok is false if Lend has to decide, which has not begun anything then.
+func (s *Service) LendCached(ctx context.Context, r tenant.Resolved, request LoanRequest, by audit.Actor) (loan Loan, ok bool, err error) {
+	if request.Snapshot == nil || request.Directory != "" {
+		return Loan{}, false, nil
+	}
+	key, err := s.loanKeyOf(ctx, &r, request.Snapshot, request, by)
+	if err != nil {
+		return Loan{}, false, nil //nolint:nilerr // Lend refuses it again, and records that
+	}
+	if loan, ok, err = s.loans.get(request.Snapshot.Active, key, s.cfg.Now()); !ok || err != nil {
+		return Loan{}, false, nil //nolint:nilerr // likewise
+	}
+	if err := s.recordLoan(ctx, &r, request, loan, by); err != nil {
+		return Loan{}, true, err
+	}
+	return loan, true, nil
+}
+
+// recordLoan stores the event of a loan, or counts it.
+func (s *Service) recordLoan(ctx context.Context, r *tenant.Resolved, request LoanRequest, loan Loan, by audit.Actor) error {
+	s.observe(audit.TokenLent, nil)
 	event := request.event(by)
 	if loan.Account == Unknown {
 		event.Details["account"] = string(Unknown)
 	}
-	if err != nil {
-		event = refusal(audit.LendingRefused, by, err)
-	}
-	event.Details["api"] = string(request.API)
-	if asked, _, ok := request.directory(); ok && asked != "" {
-		event.Details["directory"] = cmp.Or(loan.DirectoryID, event.Details["directory"], asked)
-	}
-	ctx = context.WithoutCancel(ctx)
-	if err != nil {
-		event.InstanceKey, event.TenantID = r.Tenant.InstanceKey, r.Tenant.ID
-		if auditErr := s.cfg.Refusals.Append(ctx, event); auditErr != nil {
-			return Loan{}, auditErr
-		}
-		return loan, err
-	}
-	appendEvent := s.append
+	request.describe(&event, loan)
 	if request.PerMinute {
-		appendEvent = s.count
+		return s.count(ctx, r, event)
 	}
-	if auditErr := appendEvent(ctx, &r, event); auditErr != nil {
-		return Loan{}, auditErr
+	return s.append(ctx, r, event)
+}
+
+// describe adds what was asked for to an event.
+func (request LoanRequest) describe(e *audit.Event, loan Loan) {
+	e.Details["api"] = string(request.API)
+	if asked, _, ok := request.directory(); ok && asked != "" {
+		e.Details["directory"] = cmp.Or(loan.DirectoryID, e.Details["directory"], asked)
 	}
-	return loan, nil
 }
 
 // count stores the event of a success, or counts it when the borrower has had one within the minute.

@@ -211,6 +211,54 @@ func TestLend_StoresAnEventWithoutTheToken(t *testing.T) {
 	}
 }
 
+// TestLendCached lends what Lend has put into memory, with an event each, and nothing else.
+func TestLendCached(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	h.consent(tenantID)
+	graph := token.LoanRequest{API: token.Graph}
+	if _, ok, err := h.lendCached(t.Context(), tenantID, graph, borrower); ok || err != nil {
+		t.Errorf("LendCached of what was never lent = _, %t, %v, want nothing", ok, err)
+	}
+	want, err := h.lend(t.Context(), tenantID, token.Graph, borrower)
+	h.must(err)
+	got, ok, err := h.lendCached(t.Context(), tenantID, graph, borrower)
+	if !ok || err != nil || got.AccessToken != want.AccessToken || !got.ExpiresAt.Equal(want.ExpiresAt) || got.DirectoryID != want.DirectoryID {
+		t.Errorf("LendCached = another token, %t, %v, want the one that Lend returned", ok, err)
+	}
+	lent := func() (n int) {
+		t.Helper()
+		events, err := h.tokens.History(t.Context(), tenantID, time.Time{}, 10)
+		h.must(err)
+		for _, e := range events {
+			if e.Action == audit.TokenLent && e.Details["api"] == "graph" && e.Actor.ID == borrowerID {
+				n++
+			}
+		}
+		return n
+	}
+	if n := lent(); n != 2 {
+		t.Errorf("%d lendings are recorded, want 2", n)
+	}
+	if _, ok, err := h.tokens.LendCached(t.Context(), tenant.Resolved{}, graph, borrower); ok || err != nil {
+		t.Errorf("LendCached without a snapshot = _, %t, %v, want nothing", ok, err)
+	}
+	if _, ok, err := h.lendCached(t.Context(), tenantID, token.LoanRequest{API: token.Graph, Directory: directoryID}, borrower); ok || err != nil {
+		t.Errorf("LendCached of a directory that is named = _, %t, %v, want nothing", ok, err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if loan, _, err := h.lendCached(ended, tenantID, graph, borrower); err == nil || !loan.AccessToken.Empty() {
+		t.Errorf("LendCached for a caller that has left = %v, want an error and no token: its event may not be stored", err)
+	}
+	h.advance(time.Hour)
+	if _, ok, err := h.lendCached(t.Context(), tenantID, graph, borrower); ok || err != nil {
+		t.Errorf("LendCached of a token that expires soon = _, %t, %v, want nothing", ok, err)
+	}
+	if n := lent(); n != 2 {
+		t.Errorf("%d lendings are recorded, want 2", n)
+	}
+}
+
 func TestLoanCache_IsBounded(t *testing.T) {
 	for n, want := range map[int]int{2: 2, 3: 3, 10: 3} {
 		if got, err := token.CacheLoans(3, n, time.Now()); err != nil || got != want {
