@@ -44,6 +44,8 @@ func measurements() []measurement {
 		{"cold", (*Env).cold, false},
 		{"batching", (*Env).batching, false},
 		{"clients", (*Env).clients, false},
+		{"bodies", (*Env).bodies, false},
+		{"directories", (*Env).directories, false},
 		{"renewal", (*Env).renewal, false},
 		{"many", (*Env).many, true},
 		{"footprint", (*Env).footprint, false},

@@ -31,6 +31,7 @@ type served struct {
 	api, egress    string // addresses
 	lender, reader string // keys
 	tenant, target string // its ID, and the address of the upstream
+	db             database
 }
 
 // clients measures lending to clients by both protocols, and forwarding.
@@ -117,7 +118,7 @@ func (e *Env) serveClients(ctx context.Context, target string) (s served, err er
 	if err != nil {
 		return served{}, err
 	}
-	s.tenant, s.target = ids[0], target
+	s.tenant, s.target, s.db = ids[0], target, db
 	if err := e.addClients(ctx, db, &s); err != nil {
 		return served{}, err
 	}
