@@ -33,6 +33,7 @@ func TestAutomaticUpdate_Succeeds(t *testing.T) {
 			d := open(t, p, location)
 			d.shortenTimers()
 			d.State("absent")
+			d.aboveTheFold("update")
 
 			d.Press("Update Refresh Token")
 			microsoft := d.Popup(p.microsoft)
@@ -48,6 +49,18 @@ func TestAutomaticUpdate_Succeeds(t *testing.T) {
 			}
 			d.Wait(`document.activeElement.contentDocument.activeElement === ` + widget("update"))
 		})
+	}
+}
+
+// aboveTheFold checks that a person sees a widget without scrolling, on a desktop and on a phone.
+func (d *driver) aboveTheFold(name string) {
+	d.T.Helper()
+	for _, size := range [][2]int64{{paneltest.Phone, 844}, {paneltest.Desktop, 720}} {
+		browser.Resize(d.T, d.Ctx, size[0], size[1])
+		const below = `.getBoundingClientRect().bottom - `
+		if got := evaluate[float64](d, widget(name)+below+frame+`.documentElement.clientHeight`); got > 0 {
+			d.T.Errorf("%s is %v px below what a display of %v shows, want it above the fold", name, got, size)
+		}
 	}
 }
 
@@ -72,7 +85,7 @@ func TestAutomaticUpdate_Refused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t)
-			d := open(t, p, ux1)
+			d := openUnfolded(t, p, ux1)
 			d.shortenTimers()
 			d.Press("Update Refresh Token")
 			d.Popup(p.microsoft)
@@ -87,7 +100,7 @@ func TestAutomaticUpdate_CannotBegin(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	p.refuse["consents"] = fail(failure.DirectoryMissing)
-	d := open(t, p, ux1)
+	d := openUnfolded(t, p, ux1)
 	d.Press("Update Refresh Token")
 	d.WaitText("No Microsoft directory is set for this tenant. Enter the directory (tenant) id")
 	d.Wait(`!` + widget("update") + `.disabled`)
@@ -100,7 +113,7 @@ func TestAutomaticUpdate_RefusesAScriptAddress(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	p.microsoft = "javascript:document.title='taken'//"
-	d := open(t, p, ux1)
+	d := openUnfolded(t, p, ux1)
 	d.Press("Update Refresh Token")
 	d.WaitText("The request could not be completed.")
 	if got := evaluate[string](d, frame+`.title`); got == "taken" {
@@ -111,7 +124,7 @@ func TestAutomaticUpdate_RefusesAScriptAddress(t *testing.T) {
 func TestAutomaticUpdate_BlockedWindow(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	d := open(t, p, ux1)
+	d := openUnfolded(t, p, ux1)
 	d.shortenTimers()
 	d.blockWindows()
 	d.Press("Update Refresh Token")
@@ -130,7 +143,7 @@ func TestAutomaticUpdate_ClosedWindow(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	p.consent["progress"] = "not_opened"
-	d := open(t, p, ux1)
+	d := openUnfolded(t, p, ux1)
 	d.shortenTimers()
 	d.Press("Update Refresh Token")
 	microsoft := d.Popup(p.microsoft)
@@ -151,7 +164,7 @@ func TestAutomaticUpdate_ClosedWindow(t *testing.T) {
 func TestAutomaticUpdate_OutlastsAnUnreachableConnector(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	d := open(t, p, ux1)
+	d := openUnfolded(t, p, ux1)
 	d.shortenTimers()
 	d.Press("Update Refresh Token")
 	d.Popup(p.microsoft)
@@ -167,7 +180,7 @@ func TestAutomaticUpdate_OutlastsAnUnreachableConnector(t *testing.T) {
 func TestAutomaticUpdate_StopsOnLeavingAndResumesOnReturn(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	d := open(t, p, ux1)
+	d := openUnfolded(t, p, ux1)
 	d.shortenTimers()
 	d.Enter("code", "half a code")
 	d.Press("Update Refresh Token")
@@ -194,7 +207,7 @@ func TestAutomaticUpdate_StopsOnLeavingAndResumesOnReturn(t *testing.T) {
 func TestAutomaticUpdate_SurvivesNotifications(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	d := open(t, p, ux1)
+	d := openUnfolded(t, p, ux1)
 	d.shortenTimers()
 	d.Press("Update Refresh Token")
 	d.Popup(p.microsoft)
@@ -270,7 +283,7 @@ func TestManualUpdate_Succeeds(t *testing.T) {
 func TestManualUpdate_TakesTheWholeAddress(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	d := open(t, p, ux1)
+	d := openUnfolded(t, p, ux1)
 	d.Enter("code", "https://localhost/callback?code=0.ABCD&state=xyz")
 	d.Press("Update")
 	d.WaitText(updated)
@@ -280,7 +293,7 @@ func TestManualUpdate_ShowsOtherRefusalsAbove(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	p.refuse["redeem"] = fail(failure.RoleMissing, "username", "ada@contoso.example", "role", "Admin agent")
-	d := open(t, p, ux1)
+	d := openUnfolded(t, p, ux1)
 	d.Enter("code", claimCode)
 	d.Press("Update")
 	d.Wait(frame + `.querySelector(".aps-message-error").innerText.includes("does not have the role Admin agent")`)
@@ -288,7 +301,7 @@ func TestManualUpdate_ShowsOtherRefusalsAbove(t *testing.T) {
 
 func TestManualUpdate_CopiesWithoutTheClipboardInterface(t *testing.T) {
 	p := newPlatform(t)
-	d := open(t, p, ux1)
+	d := openUnfolded(t, p, ux1)
 	browser.AllowClipboard(t, d.Ctx, d.URL)
 	// Panels on plain http do not have it (docs/reference/aps-ui.md §2.5).
 	evaluate[bool](d, `Object.defineProperty(`+frame+`.defaultView.navigator, "clipboard", { value: undefined }), true`)
@@ -308,7 +321,7 @@ func TestManualUpdate_WithoutLink(t *testing.T) {
 	p := newPlatform(t)
 	p.status = withStatus(object{"state": "misconfigured", "failure": fail(failure.ApplicationMissing), "expiresAt": nil, "daysLeft": 0})
 	p.refuse["consentLink"] = fail(failure.ApplicationMissing)
-	d := open(t, p, ux1)
+	d := openUnfolded(t, p, ux1)
 	d.Press("Copy")
 	d.Wait(widget("copyResult") + `.innerText.includes("No Microsoft application is set up for this tenant.")`)
 	d.Wait(`document.activeElement.contentDocument.activeElement === ` + widget("copy"))
@@ -319,7 +332,7 @@ func TestManualUpdate_LinkThatNoLongerWorks(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	p.link = openLink()
-	d := open(t, p, ux1)
+	d := openUnfolded(t, p, ux1)
 	d.Wait(paneltest.Field("link") + `.value !== ""`)
 	back := func() { evaluate[bool](d, frame+`.dispatchEvent(new Event("visibilitychange"))`) }
 

@@ -47,6 +47,25 @@ func evaluate[V any](d *driver, expression string) V {
 
 func widget(name string) string { return paneltest.Widget(name) }
 
+// unfold shows the two procedures, which are folded while the token works, by the button with a label.
+func (d *driver) unfold(label string) {
+	d.T.Helper()
+	const shown = `.offsetParent !== null`
+	d.Wait(widget("automaticBody") + shown + ` || ` + widget("again") + shown)
+	if !evaluate[bool](d, widget("automaticBody")+shown) {
+		d.Press(label)
+		d.Wait(widget("automaticBody") + shown)
+	}
+}
+
+// openUnfolded opens Manage Refresh Token with both procedures shown.
+func openUnfolded(t *testing.T, p *platform, location string) *driver {
+	t.Helper()
+	d := open(t, p, location)
+	d.unfold("Grant Consent Again")
+	return d
+}
+
 // choose selects a value in one of the lists in the panel's header.
 func (d *driver) choose(list, value string) {
 	d.T.Helper()

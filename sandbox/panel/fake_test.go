@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -387,7 +388,7 @@ func (p *platform) operation(name string, c panel.Call) panel.Answer {
 		delete(p.tenant, asked.Credential+"End")
 		return answer(p.tenant)
 	case "history":
-		return answer(p.events)
+		return answer(p.eventsPage(c.Query))
 	case "customers":
 		return p.customersPage(c.Query)
 	case "consentCustomer", "withdrawCustomer":
@@ -427,6 +428,25 @@ func (p *platform) withConsents() object {
 	s := maps.Clone(p.status)
 	s["consents"] = object{"link": p.link, "automatic": automatic}
 	return s
+}
+
+// eventsPage returns a page of the history, as the connector does.
+func (p *platform) eventsPage(query string) []object {
+	asked, err := url.ParseQuery(query)
+	if err != nil {
+		return nil
+	}
+	limit, err := strconv.Atoi(asked.Get("limit"))
+	if err != nil {
+		return nil
+	}
+	page := []object{}
+	for _, e := range p.events {
+		if before := asked.Get("before"); len(page) < limit && (before == "" || e["at"].(string) < before) {
+			page = append(page, e)
+		}
+	}
+	return page
 }
 
 // openLink returns the link that Copy makes.

@@ -123,12 +123,18 @@ func TestKeyboard_StatusGroup(t *testing.T) {
 		p := newPlatform(t)
 		d := open(t, p, location)
 		d.State("active")
-		for _, name := range []string{"check", "renew"} {
-			d.tabTo(widget(name))
-			d.keys(kb.Enter)
-			d.announces(map[string]string{"check": "The token has been checked.", "renew": "The refresh token has been renewed."}[name])
-			d.focused(widget(name))
-		}
+		d.tabTo(widget("main"))
+		d.keys(kb.Enter)
+		d.announces("All services accepted the token.")
+		d.focused(widget("main"))
+		more := widget("more")
+		d.tabTo(more)
+		d.keys(kb.Enter)
+		d.Wait(more + `.getAttribute("aria-expanded") === "true"`)
+		d.tabTo(widget("renew"))
+		d.keys(kb.Enter)
+		d.announces("The refresh token has been renewed.")
+		d.focused(widget("renew"))
 		forget := widget("forget")
 		d.tabTo(forget)
 		d.keys(kb.Enter)
@@ -145,11 +151,11 @@ func TestKeyboard_StatusGroup(t *testing.T) {
 			t.Errorf("called(forget) after Cancel = %d, want 0", got)
 		}
 		d.keys(kb.Enter)
-		d.tabTo(buttonOf("Forget Token"))
+		d.tabTo(buttonOf("Delete Token"))
 		d.keys(kb.Enter)
-		d.announces("The token has been forgotten.")
+		d.announces("The token has been deleted.")
 		d.State("absent")
-		d.focused(widget("update")) // Forget Token is disabled now
+		d.focused(widget("update")) // Delete Token is disabled now
 	})
 }
 
@@ -159,6 +165,8 @@ func TestKeyboard_Settings(t *testing.T) {
 		p := newPlatform(t)
 		d := open(t, p, location)
 		d.State("active")
+		d.tabTo(widget("more"))
+		d.keys(kb.Enter)
 		d.tabTo(widget("settings"))
 		d.keys(kb.Enter)
 		directory := widget("directory") + `.querySelector("input")`
@@ -180,7 +188,7 @@ func TestKeyboard_Settings(t *testing.T) {
 		d.tabTo(`document.querySelector("#foot button:last-child")`)
 		d.keys(kb.Enter)
 		d.State("active")
-		d.focused(widget("settings"))
+		d.focused(widget("more"))
 	})
 }
 
@@ -225,5 +233,5 @@ func TestKeyboard_Panel(t *testing.T) {
 	d.tabTo(`document.querySelector("#menu ul ul a")`)
 	d.keys(kb.Enter)
 	d.State("active")
-	d.tabTo(widget("check"))
+	d.tabTo(widget("main"))
 }

@@ -145,7 +145,7 @@ func TestLaidOut_FindsALongTranslation(t *testing.T) {
 	found := &recorder{TB: t}
 	page := *d.Driver
 	page.T = found
-	page.LaidOut("a long label", map[string]paneltest.Catalogue{"de_DE": {"Renew Now": strings.Repeat("Erneuerung", 20)}})
+	page.LaidOut("a long label", map[string]paneltest.Catalogue{"de_DE": {"Check Now": strings.Repeat("Erneuerung", 20)}})
 	if !strings.Contains(found.errors, "de_DE: it scrolls sideways") || strings.Contains(found.errors, "ltr") {
 		t.Errorf("LaidOut() with a translation of 200 letters = %q, want that it scrolls sideways in de_DE only", found.errors)
 	}

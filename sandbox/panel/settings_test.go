@@ -39,6 +39,7 @@ func TestSettings_Directory(t *testing.T) {
 			p := newPlatform(t)
 			d := open(t, p, location)
 			d.State("active")
+			d.Press("More")
 			d.Press("Settings")
 			d.Wait(paneltest.Field("directory") + `.value === "contoso-partner.onmicrosoft.com"`)
 			d.Wait(`document.getElementById("loading").hidden`)
@@ -145,6 +146,7 @@ func TestSettings_RemoveCredential(t *testing.T) {
 			})
 			d.Click(paneltest.Document, "Close")
 			d.State("active")
+			d.Press("More")
 			d.Press("Settings")
 			d.Wait(paneltest.Field("applicationSecretEnd") + `.value === "2027-11-23"`)
 			d.Enter("directory", "half.example")
@@ -198,7 +200,16 @@ func TestSettings_ForgetUnsavedInput(t *testing.T) {
 		t.Errorf("Value(directory) after a notification = %q, want what was entered", got)
 	}
 	d.Click(paneltest.Document, "Close")
+	d.WaitText("What you entered has not been saved.")
+	d.Press("Keep Editing")
+	d.Wait(`document.getElementById("loading").hidden && ` + frame + `.querySelector("dialog") === null`)
+	if got := d.Value("applicationSecret"); got != "half a secret" {
+		t.Error("what was entered is gone, want it kept")
+	}
+	d.Click(paneltest.Document, "Close")
+	d.Press("Discard Changes")
 	d.State("active")
+	d.Press("More")
 	d.Press("Settings")
 	d.Wait(paneltest.Field("directory") + `.value === "contoso-partner.onmicrosoft.com"`)
 	if got := d.Value("applicationSecret"); got != "" {

@@ -133,7 +133,7 @@ func TestAutomaticUpdate_SecondPress(t *testing.T) {
 	for name, location := range map[string]string{"UX1": ux1, "classic": classic} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t)
-			d := open(t, p, location)
+			d := openUnfolded(t, p, location)
 			d.shortenTimers()
 			d.Press("Update Refresh Token")
 			d.Popup(p.microsoft)
@@ -166,7 +166,7 @@ func TestAutomaticUpdate_GoesOnAfterAReload(t *testing.T) {
 	for name, location := range map[string]string{"UX1": ux1, "classic": classic} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(t)
-			d := open(t, p, location)
+			d := openUnfolded(t, p, location)
 			d.Press("Update Refresh Token")
 			d.Popup(p.microsoft)
 			d.waitCalls("consents", 1)

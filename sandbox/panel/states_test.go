@@ -70,8 +70,8 @@ func statusStates() []state {
 	secret, expired, expiring := fail(failure.ClientSecretExpired), local(failure.GrantExpired), local(failure.GrantExpiring, "days", "9")
 	states := []state{
 		{name: "absent", about: "No Token", set: status(absentStatus()), reach: shows("absent", "There is no refresh token for this tenant yet.")},
-		{name: "pending", about: "Waiting for the Authentication Code", whole: true, set: status(pendingStatus()), reach: shows("pending", "Consent Waiting")},
-		{name: "active", classic: true, about: "Active", whole: true, reach: shows("active", "Proven")},
+		{name: "pending", about: "Waiting for the Authentication Code", whole: true, set: status(pendingStatus()), reach: shows("pending", "Enter Code")},
+		{name: "active", classic: true, about: "Active", whole: true, reach: shows("active", "Details")},
 		{
 			name: "expiring", about: "Expiring Soon", reach: shows("expiring", "Use Renew Now; if that fails, use Update Refresh Token."),
 			set: status(trouble("expiring", expiring, "expiresAt", at(9*day+time.Hour), "daysLeft", 9)),
@@ -90,7 +90,11 @@ func statusStates() []state {
 		},
 		{
 			name: "permissions", about: "Permissions Missing", phone: true, whole: true, set: status(partialStatus()),
-			reach: shows("active", "Further Services"),
+			reach: func(s *tab) {
+				s.State("active")
+				s.press("Details")
+				s.waitText("Further Services")
+			},
 		},
 		{
 			name: "suspended", about: "Suspended", phone: true, reach: suspendedShown,
@@ -127,7 +131,8 @@ func statusStates() []state {
 func suspendedShown(s *tab) {
 	s.State("suspended")
 	s.waitFailure(fail(failure.Suspended))
-	for _, name := range []string{"automatic", "manual", "check", "renew", "unconfirmed", "pending"} {
+	s.press("More")
+	for _, name := range []string{"procedures", "main", "check", "renew", "unconfirmed"} {
 		s.Wait(widget(name) + `.offsetParent === null`)
 	}
 	for _, name := range []string{"forget", "settings"} {
@@ -314,7 +319,7 @@ func manualStates() []state {
 		}},
 		{name: "code-replaces", classic: true, phone: true, about: "The code is of another account's consent than before", set: status(replacingStatus()), from: "Manual Update", reach: func(s *tab) {
 			s.State("active")
-			s.waitText("Consent Waiting")
+			s.waitText("Step 3: Enter the Authentication Code")
 			s.waitShown("Ada Novak (ada@contoso-partner.onmicrosoft.com)")
 		}},
 		redeems("claim-expired", "The code has expired", failure.ClaimExpired),
@@ -328,6 +333,7 @@ func manualStates() []state {
 			p.status = trouble("misconfigured", fail(failure.DirectoryMissing), "expiresAt", nil, "daysLeft", 0)
 			p.refuse["consentLink"] = fail(failure.DirectoryMissing)
 		}, reach: func(s *tab) {
+			s.unfold()
 			s.press("Copy")
 			s.waitFailure(fail(failure.DirectoryMissing))
 			s.Wait(widget("copyResult") + `.innerText !== ""`)
@@ -345,25 +351,29 @@ func buttonStates() []state {
 	return inView("token", []state{
 		{name: "checked", about: "Check Now", reach: func(s *tab) {
 			s.press("Check Now")
-			s.waitText("The token has been checked.")
+			s.waitText("All services accepted the token.")
 		}},
 		{name: "renewed", about: "Renew Now", reach: func(s *tab) {
+			s.press("More")
 			s.press("Renew Now")
 			s.waitText("The refresh token has been renewed.")
 		}},
 		{name: "renewal-refused", about: "Renew Now, refused by Microsoft", set: refused("renew", fail(failure.GrantRevoked)), reach: func(s *tab) {
+			s.press("More")
 			s.press("Renew Now")
 			s.waitFailure(fail(failure.GrantRevoked))
 		}},
-		{name: "forget", classic: true, phone: true, about: "Forget Token asks first", reach: func(s *tab) {
-			s.press("Forget Token")
+		{name: "forget", classic: true, phone: true, about: "Delete Token asks first", reach: func(s *tab) {
+			s.press("More")
+			s.press("Delete Token")
 			s.Wait(frame + `.querySelector("dialog[open]") !== null`)
 		}},
 		{name: "forgotten", about: "The token is forgotten", reach: func(s *tab) {
-			s.press("Forget Token")
+			s.press("More")
+			s.press("Delete Token")
 			s.Wait(frame + `.querySelector("dialog[open]") !== null`)
-			s.press("Forget Token")
-			s.waitText("The token has been forgotten.")
+			s.press("Delete Token")
+			s.waitText("The token has been deleted.")
 			s.State("absent")
 		}},
 		{name: "history-empty", about: "History, empty", from: "History", set: func(p *platform) { p.events = []object{} }, reach: shows("active", "Nothing has happened yet.")},

@@ -145,10 +145,17 @@ func (d *driver) blockWindows() {
 func (s *tab) openSignIn() (window *paneltest.Driver) {
 	s.T.Helper()
 	s.shortenTimers()
+	s.unfold()
 	s.press("Update Refresh Token")
 	window = s.Popup(s.p.microsoft)
 	s.waitText("Waiting for the consent. Finish the sign-in in the new window; the result appears here by itself.")
 	return window
+}
+
+// unfold shows the two procedures, which are folded while the token works.
+func (s *tab) unfold() {
+	s.T.Helper()
+	s.driver.unfold(s.text("Grant Consent Again"))
 }
 
 // closeWindows closes all windows that the screen opened.

@@ -86,17 +86,17 @@ func TestTenants_DetailsAndRenewal(t *testing.T) {
 			d := openAsProvider(t, p, location)
 			d.details("Harbour Cloud Resale")
 			d.State("active")
-			for _, want := range []string{"Token Status of Harbour Cloud Resale", "(86 days left)", "Ada Novak", "Automatic renewal"} {
+			for _, want := range []string{"Token Status of Harbour Cloud Resale", "(86 days left)", "Partner Center: Reachable", "Automatic renewal"} {
 				d.WaitText(want)
 			}
-			for _, other := range []string{"Forget Token", "Update Refresh Token", "Authentication Code"} {
+			for _, other := range []string{"Delete Token", "Update Refresh Token", "Authentication Code"} {
 				if got := d.Text(); strings.Contains(got, other) {
 					t.Errorf("Text() = %q, want nothing of %q", got, other)
 				}
 			}
 
 			d.Press("Check Now")
-			d.WaitText("The token has been checked.")
+			d.WaitText("All services accepted the token.")
 			d.Press("Renew Now")
 			d.WaitText("The refresh token has been renewed.")
 			p.change(func(p *platform) { p.refuse["renew"] = fail(failure.GrantRevoked) })

@@ -26,9 +26,9 @@ func TestToken_EveryState(t *testing.T) {
 		status object
 		shown  []string
 	}{
-		"absent":  {absentStatus(), []string{"No Token", "There is no refresh token for this tenant yet.", "Use Update Refresh Token, or send the link", "No token is stored", "Nobody yet", "Not checked yet"}},
-		"active":  {wellStatus(), []string{"Active", "(86 days left)", ": successful", "contoso-partner.onmicrosoft.com (6c9a2a4b", "Ada Novak (ada@contoso-partner.onmicrosoft.com)", "Mara Lind", "Proven", "Works (checked"}},
-		"pending": {pendingStatus(), []string{"Waiting for the Authentication Code", "Consent Waiting", "Ada Novak (ada@contoso-partner.onmicrosoft.com) granted the consent on"}},
+		"absent":  {absentStatus(), []string{"No Token", "There is no refresh token for this tenant yet.", "Use Update Refresh Token, or send the link", "No token is stored", "Nobody yet", "Not checked yet", "Step 1: Send the Link"}},
+		"active":  {wellStatus(), []string{"Active", "(86 days left)", ": successful", "contoso-partner.onmicrosoft.com (6c9a2a4b", "Ada Novak (ada@contoso-partner.onmicrosoft.com)", "Mara Lind", "Verified", "Reachable (checked", "Valid until Feb 17, 2027; renews automatically on Nov 29, 2026.", "Today: Nov 23, 2026", "Next renewal: Nov 29, 2026"}},
+		"pending": {pendingStatus(), []string{"Waiting for the Authentication Code", "Enter Code", "Ada Novak (ada@contoso-partner.onmicrosoft.com) granted the consent on"}},
 		"expiring": {
 			withStatus(object{"state": "expiring", "expiresAt": at(9*day + time.Hour), "daysLeft": 9, "failure": fail(failure.GrantExpiring, "days", "9")}),
 			[]string{"Expiring Soon", "expires in 9 days", "(9 days left)"},
@@ -40,14 +40,14 @@ func TestToken_EveryState(t *testing.T) {
 		},
 		"action_required": {
 			withStatus(object{"state": "action_required", "failure": fail(failure.SignInFrequency), "nextRenewalAt": nil, "mfa": "no"}),
-			[]string{"Sign-In Needed", "A sign-in frequency policy of the directory ended the session", "None planned", "Not used"},
+			[]string{"Sign-In Needed", "A sign-in frequency policy of the directory ended the session", "None planned", "Not used", "Partner Center: Not known", "Roles: Not known"},
 		},
 		"misconfigured": {
 			withStatus(object{"state": "misconfigured", "failure": fail(failure.ClientSecretExpired), "secretEndsAt": at(-day), "apis": []object{{"api": "graph", "works": "no", "checkedAt": at(-day), "failure": fail(failure.APIRefused, "api", "graph")}}}),
-			[]string{"Settings Need Attention", "The client secret has expired.", "Ended on Nov 22, 2026", "The service Microsoft Graph refused the access token."},
+			[]string{"Settings Need Attention", "The client secret has expired.", "Ended on Nov 22, 2026", "The service Microsoft Graph refused the access token.", "Microsoft Graph: Rejected", "The refresh token itself is valid until Feb 17, 2027."},
 		},
 		"permissions missing": {partialStatus(), []string{
-			"Active", "Works (checked Nov 22, 2026, 12:00 PM). The consent lacks permissions: PartnerBilling.Read.All, Directory.Read.All.",
+			"Active", "Microsoft Graph: Permissions missing", "Reachable (checked Nov 22, 2026, 12:00 PM). The consent lacks permissions: PartnerBilling.Read.All, Directory.Read.All.",
 			"Further Services", "partner: Not known (checked",
 			"Certificate (in use): Jun 11, 2027; Next certificate: Nov 23, 2027; Client secret: Ended on Nov 20, 2026; Next client secret: Not known; Federated token: No end",
 		}},
@@ -57,8 +57,17 @@ func TestToken_EveryState(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			on := s.showState(t, state{view: "token", set: status(tc.status), reach: func(s *tab) { s.State(tc.status["state"].(string)) }})
+			if tc.status["expiresAt"] != nil || tc.status["apis"] != nil {
+				on.Press("Details")
+			}
 			for _, want := range tc.shown {
 				on.WaitText(want)
+			}
+			if calm := strings.Contains(on.Text(), "Reachable"); calm && strings.Contains("absent action_required misconfigured suspended expired", tc.status["state"].(string)) {
+				// Details say what was true, with its time; nothing else does.
+				if got := evaluate[int](on.driver, `Array.from(`+frame+`.querySelectorAll(".aps-status-success")).length`); got > 0 {
+					t.Errorf("%d chips say what was true before the failure, want none", got)
+				}
 			}
 		})
 	}
@@ -113,7 +122,7 @@ func TestToken_German(t *testing.T) {
 	d.State("action_required")
 	for _, want := range []string{
 		"Token-Status", "Anmeldung nötig", "Die Zustimmung kam aus dem Verzeichnis fabrikam.example, dieser Mandant gehört aber zu contoso.example.",
-		"noch 86 Tage", "Refresh-Token aktualisieren", "Manuelle Aktualisierung", "Verlauf", "17.02.2027",
+		"Refresh-Token aktualisieren", "Manuelle Aktualisierung", "Verlauf", "19.11.2026",
 	} {
 		d.WaitText(want)
 	}
@@ -251,6 +260,47 @@ func TestToken_HistoryNamesNoPartOfTheProgram(t *testing.T) {
 	d.WaitText("Platform")
 }
 
+// TestToken_History has so many access tokens that the consents are far behind them, and a history of several pages.
+func TestToken_History(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.events = nil
+	at := func(minutes int) string { return noon.Add(-time.Duration(minutes) * time.Minute).Format(time.RFC3339) }
+	for i := range 320 {
+		p.events = append(p.events, object{
+			"id": fmt.Sprintf("l%d", i), "at": at(i), "action": "token.lent", "actor": object{"kind": "application", "name": "=Azure CSP"}, "result": "ok",
+			"failure": nil, "reference": "", "details": object{"api": "graph"},
+		})
+	}
+	for i := range 300 {
+		e := someEvents()[0]
+		e["id"], e["at"] = fmt.Sprintf("r%d", i), at(1000+i)
+		p.events = append(p.events, e)
+	}
+	d := open(t, p, ux1)
+	d.Wait(widget("history") + `.innerText.includes("1–10 / ") && ` + widget("lendings") + `.hidden`)
+	if got := p.called("history"); got != 3 {
+		t.Errorf("called(history) = %d, want 3: until the first list has a page", got)
+	}
+	d.Press("Show Earlier")
+	d.Wait(widget("history") + `.innerText.includes("1–10 / 300")`)
+	d.Wait(widget("earlier") + `.hidden`)
+
+	d.Press("Access Tokens Issued")
+	d.Wait(widget("history") + `.hidden && ` + widget("issued") + `.getAttribute("aria-pressed") === "true"`)
+	cells := evaluate[string](d, `Array.from(`+widget("lendings")+`.querySelectorAll("tbody tr")).map(row => Array.from(row.cells).slice(1).map(cell => cell.innerText.trim()).join("|")).join("; ")`)
+	if want := "Microsoft Graph|Partner's own|=Azure CSP|OK|320"; cells != want {
+		t.Errorf("access tokens = %q, want %q", cells, want)
+	}
+	evaluate[bool](d, `(w => { w.URL.createObjectURL = (blob) => { blob.text().then((text) => { window.saved = text; }); return "#"; }; return true; })(`+frame+`.defaultView)`)
+	d.Press("Download CSV")
+	d.Wait(`window.saved !== undefined`)
+	lines := strings.Split(evaluate[string](d, `window.saved`), "\r\n")
+	if want := `"2026-11-23T12:00:00.000Z","Access token lent","'=Azure CSP","OK","graph","",""`; len(lines) != 322 || lines[1] != want {
+		t.Errorf("the file has %d lines, the second is %s, want 322 and %s", len(lines), lines[1], want)
+	}
+}
+
 // fits checks that neither the panel nor the open screen scrolls sideways at any width.
 func (d *driver) fits() {
 	d.T.Helper()
@@ -277,7 +327,14 @@ func TestToken_StatusButtons(t *testing.T) {
 	d.State("active")
 
 	d.Press("Check Now")
-	d.WaitText("The token has been checked.")
+	d.WaitText("All services accepted the token.")
+	p.change(func(p *platform) {
+		p.status = withStatus(object{"apis": []object{{"api": "graph", "works": "no", "checkedAt": noon}, {"api": "arm", "works": "unknown", "checkedAt": noon}}})
+	})
+	d.Press("Check Now")
+	d.WaitText("Microsoft Graph rejected the token. Azure Resource Manager did not answer the check.")
+	p.change(func(p *platform) { p.status = wellStatus() })
+	d.Press("More")
 	d.Press("Renew Now")
 	d.WaitText("The refresh token has been renewed.")
 
@@ -285,23 +342,23 @@ func TestToken_StatusButtons(t *testing.T) {
 	d.Press("Renew Now")
 	d.WaitText("Microsoft no longer accepts the refresh token: it was revoked, or the password was changed. Use Update Refresh Token, or send the link of Manual Update. Microsoft's code: 50173. Reference: R7W2-KD5M.")
 	d.Wait(widget("result") + `.innerText.includes("50173")`)
-	if got := evaluate[float64](d, widget("renew")+`.getBoundingClientRect().top - `+widget("result")+`.getBoundingClientRect().bottom`); got < 0 || got > 100 {
+	if got := evaluate[float64](d, widget("renew")+`.getBoundingClientRect().top - `+widget("result")+`.getBoundingClientRect().bottom`); got < 0 || got > 150 {
 		t.Errorf("the refusal stands %v px above its button, want it directly above", got)
 	}
 
-	d.Press("Forget Token")
+	d.Press("Delete Token")
 	d.WaitText("Nothing is revoked at Microsoft")
 	d.Press("Cancel")
 	d.Wait(frame + `.querySelector("dialog") === null`)
 	if got := p.called("forget"); got != 0 {
 		t.Errorf("called(forget) after Cancel = %d, want 0", got)
 	}
-	d.Press("Forget Token")
+	d.Press("Delete Token")
 	d.Wait(frame + `.querySelector("dialog") !== null`)
-	d.Press("Forget Token")
+	d.Press("Delete Token")
 	d.State("absent")
-	d.WaitText("The token has been forgotten.")
+	d.WaitText("The token has been deleted.")
 	if got := evaluate[bool](d, widget("forget")+`.disabled`); !got {
-		t.Error("Forget Token is enabled without a token, want disabled")
+		t.Error("Delete Token is enabled without a token, want disabled")
 	}
 }

@@ -84,6 +84,7 @@ func TestModules_EveryScreenRunsOnDojo(t *testing.T) {
 		d.open(tokenScreen)
 		d.state("absent")
 		d.examine(window, ran)
+		d.Press("More")
 		d.Press("Settings")
 		d.Wait(widget("directory") + `.get("value") === "alpine.onmicrosoft.com"`)
 		d.examine(window, ran)

@@ -29,6 +29,7 @@ func TestSettings_OwnApplication(t *testing.T) {
 		}))
 		d.open(tokenScreen)
 		d.state("absent")
+		d.Press("More")
 		d.Press("Settings")
 		d.WaitText("Own Application")
 		d.Wait(widget("directory") + `.get("value") === "alpine.onmicrosoft.com"`)
@@ -64,6 +65,7 @@ func TestSettings_OwnApplication(t *testing.T) {
 		}
 		d.Click(paneltest.Document, "Close")
 		d.WaitLoaded()
+		d.Press("Details")
 		d.WaitText(ownApplication)
 	})
 }
@@ -191,6 +193,7 @@ func TestLoader_Synchronous(t *testing.T) {
 		if paneltest.Evaluate[bool](d.Driver, `Boolean(`+window+`.require.async)`) {
 			t.Error("require.async = true, want modules loaded one after the other")
 		}
+		d.Press("More")
 		d.Press("Renew Now")
 		d.WaitText("The refresh token has been renewed.")
 	}

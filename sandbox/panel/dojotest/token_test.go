@@ -61,7 +61,7 @@ func (d session) updateAutomatically() {
 	d.WaitText(updated)
 	d.state("active")
 	d.focused("update")
-	for _, want := range []string{"(89 days left)", "Ada Alpine (" + world.AlpineAdmin + ")", rita, "Proven", "Works (checked", "Consent granted"} {
+	for _, want := range []string{"(89 days left)", "MFA: Verified", "Graph: Reachable", "Consent granted"} {
 		d.WaitText(want)
 	}
 	if got := d.Text(); strings.Contains(got, "__") || strings.Contains(got, "Waiting for the consent") {
@@ -73,7 +73,12 @@ func (d session) updateAutomatically() {
 func (d session) useButtons() {
 	d.Helper()
 	d.Press("Check Now")
-	d.WaitText("The token has been checked.")
+	d.WaitText("All services accepted the token.")
+	d.Press("Details")
+	for _, want := range []string{"Ada Alpine (" + world.AlpineAdmin + ")", rita, "Reachable (checked"} {
+		d.WaitText(want)
+	}
+	d.Press("More")
 	d.Press("Renew Now")
 	d.WaitText("The refresh token has been renewed.")
 	d.WaitText("Refresh token renewed")
@@ -89,18 +94,18 @@ func (d session) useButtons() {
 
 func (d session) forget() {
 	d.Helper()
-	d.Press("Forget Token")
+	d.Press("Delete Token")
 	d.waitDialog("Nothing is revoked at Microsoft")
 	d.Do(chromedp.KeyEvent(kb.Escape))
 	d.Wait(paneltest.Frame + `.querySelector(".dijitDialog") === null`)
 	if got := d.Called(http.MethodPost, "forget"); got != 0 {
 		d.T.Errorf("Called(forget) after Escape = %d, want 0", got)
 	}
-	d.Press("Forget Token")
+	d.Press("Delete Token")
 	d.waitDialog("Nothing is revoked at Microsoft")
 	d.Do(chromedp.KeyEvent(kb.Enter))
 	d.state("absent")
-	d.WaitText("The token has been forgotten.")
+	d.WaitText("The token has been deleted.")
 	d.Wait(widget("forget") + `.get("disabled") && ` + widget("renew") + `.get("disabled")`)
 }
 

@@ -118,7 +118,7 @@ func (d *Driver) Text() string {
 // windows only for those. Dijit's buttons are other elements with the role button.
 func (d *Driver) Click(document, label string) {
 	d.T.Helper()
-	d.clickOn(fmt.Sprintf(`Array.from(%s.querySelectorAll("button:not(:disabled), a, [role=button]:not([aria-disabled=true])")).filter(b => b.innerText.trim().split("\n")[0] === %s && b.offsetParent !== null || b.closest("dialog") && b.innerText === %[2]s).pop()`, document, strconv.Quote(label)))
+	d.clickOn(fmt.Sprintf(`Array.from(%s.querySelectorAll("button:not(:disabled), a, summary, [role=button]:not([aria-disabled=true])")).filter(b => b.innerText.trim().split("\n")[0] === %s && b.offsetParent !== null || b.closest("dialog") && b.innerText === %[2]s).pop()`, document, strconv.Quote(label)))
 }
 
 // ClickOn presses the first visible element of the page that a CSS selector finds.

@@ -55,6 +55,7 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
 
         const events = {
             waiting: function (s) {
+                screen.unfold();
                 const said = (s.blocked ? blockedText(s.reference) + " " : "") + waitingText(s);
                 if (s.link) {
                     showProgress(said, t("Open the Microsoft sign-in page"), s.url);
@@ -118,14 +119,15 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
 
         return {
             tree: function () {
-                return ["aps/Panel", { id: panel.id("automatic"), title: t("Automatic Update") }, [
-                    ["aps/FieldSet", { gridSize: whole }, [
+                return ["aps/Tile", { id: panel.id("automatic"), title: t("Automatic Update"), gridSize: "md-6 xs-12" }, [
+                    ["aps/Output", { gridSize: whole, value: t("Use this if you administer the partner account at Microsoft.") }],
+                    ["aps/FieldSet", { id: panel.id("automaticBody"), gridSize: whole, visible: false }, [
+                        ["aps/Button", { id: panel.id("update"), label: t("Update Refresh Token"), type: "primary", autoBusy: false, onClick: update }],
+                        ["aps/Output", { id: panel.id("progress"), gridSize: whole, value: "" }],
                         ["aps/Output", {
                             gridSize: whole,
-                            value: t("Use this if you administer the partner account at Microsoft. The Microsoft sign-in page opens in a new window: sign in as a user with the roles Global admin and Admin agent and with multi-factor authentication, then press Accept.")
-                        }],
-                        ["aps/Button", { id: panel.id("update"), label: t("Update Refresh Token"), type: "primary", autoBusy: false, onClick: update }],
-                        ["aps/Output", { id: panel.id("progress"), gridSize: whole, value: "" }]
+                            value: t("The Microsoft sign-in page opens in a new window: sign in as a user with the roles Global admin and Admin agent and with multi-factor authentication, then press Accept.")
+                        }]
                     ]]
                 ]];
             },

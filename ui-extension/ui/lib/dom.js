@@ -17,7 +17,27 @@ define([], function () {
 
     const nothingHasFocus = function () {
         const active = document.activeElement;
-        return !active || active === document.body || active.disabled === true;
+        return !active || active === document.body || active.disabled === true || !active.getClientRects().length;
+    };
+
+    const make = function (name, style, text) {
+        const node = document.createElement(name);
+        node.style.cssText = style;
+        node.textContent = text || "";
+        return node;
+    };
+
+    /* drawn returns the element with which something is drawn in a widget, and makes it the first time, so that what is open or
+       has the focus stays so. */
+    const drawn = function (widget, name, style) {
+        const own = widget.domNode.querySelector("[data-azp-drawn]");
+        if (own) {
+            return own;
+        }
+        const made = make(name, style);
+        made.setAttribute("data-azp-drawn", "");
+        widget.domNode.appendChild(made);
+        return made;
     };
 
     return {
@@ -58,6 +78,14 @@ define([], function () {
             }
         },
 
+        /* onLeave calls act whenever a person has changed a field and leaves it. */
+        onLeave: function (widget, act) {
+            const field = input(widget);
+            if (field) {
+                field.addEventListener("change", act);
+            }
+        },
+
         /* live makes screen readers announce changes of a text: "polite" waits for a pause, "assertive" interrupts. */
         live: function (widget, politeness) {
             widget.domNode.setAttribute("aria-live", politeness);
@@ -67,6 +95,8 @@ define([], function () {
         pressed: function (widget, is) {
             const target = widget.domNode.matches("button") ? widget.domNode : widget.focusNode || widget.domNode.querySelector("button") || widget.domNode;
             target.setAttribute("aria-pressed", String(is));
+            target.style.textDecoration = is ? "underline 2px" : "";
+            target.style.textUnderlineOffset = "5px";
         },
 
         /* invalid marks a field as invalid, with the text of another widget as its description; null removes the mark.
@@ -138,10 +168,66 @@ define([], function () {
             const a = document.createElement("a");
             a.setAttribute("data-azp-link", "");
             a.href = url;
-            a.target = "_blank";
-            a.rel = "noopener noreferrer";
+            if (/^http/i.test(url)) { // a mail program needs no page
+                a.target = "_blank";
+                a.rel = "noopener noreferrer";
+            }
             a.textContent = text;
             widget.domNode.appendChild(a);
+        },
+
+        /* row arranges the children of a container in a line. */
+        row: function (widget) {
+            Object.assign(widget.domNode.style, { display: "flex", flexWrap: "wrap", gap: "8px", alignItems: "center" });
+        },
+
+        /* apart keeps a distance between a widget and its neighbours. */
+        apart: function (widget) { widget.domNode.style.margin = "18px 0"; },
+
+        /* strong draws a text with weight, or not. */
+        strong: function (widget, is) { widget.domNode.style.fontWeight = is ? "600" : ""; },
+
+        /* expanded says whether what a button shows and hides is shown. */
+        expanded: function (widget, is) {
+            const target = widget.domNode.matches("button") ? widget.domNode : widget.focusNode || widget.domNode;
+            target.setAttribute("aria-expanded", String(is));
+        },
+
+        /* bar draws a line with marks, each {share, text}, of which the first is filled up to. Without marks it draws nothing. */
+        bar: function (widget, marks) {
+            const place = drawn(widget, "div", "");
+            if (!marks) {
+                place.replaceChildren();
+                return;
+            }
+            const line = make("div", "position: relative; height: 10px; margin: 4px 0 8px; border: 1px solid; border-radius: 5px; color: #52606d");
+            line.setAttribute("aria-hidden", "true");
+            const filled = make("div", "position: absolute; inset-block: 0; inset-inline-start: 0; border-radius: 4px; background: #0b5cad");
+            filled.style.width = [marks[0].share * 100, "%"].join("");
+            line.appendChild(filled);
+            marks.slice(0, -1).forEach(function (mark) {
+                const tick = make("div", "position: absolute; inset-block: -5px; border-inline-start: 3px solid #1d2733");
+                tick.style.insetInlineStart = [Math.min(mark.share * 100, 99), "%"].join("");
+                line.appendChild(tick);
+            });
+            const legend = make("div", "display: flex; flex-wrap: wrap; justify-content: space-between; gap: 2px 18px; font-size: .9em");
+            marks.forEach(function (mark) { legend.appendChild(make("span", "", mark.text)); });
+            place.replaceChildren(line, legend);
+        },
+
+        /* details draws a list of [label, text] that a person can unfold. */
+        details: function (widget, title, rows) {
+            const place = drawn(widget, "details", "");
+            let list = place.querySelector("dl");
+            if (!list) {
+                list = make("dl", "display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 260px), 1fr)); gap: 12px 24px; margin: 12px 0 0");
+                place.append(make("summary", "cursor: pointer; font-weight: 600; padding: 6px 0", title), list);
+            }
+            list.replaceChildren.apply(list, rows.map(function (row) {
+                const pair = make("div", "min-width: 0; overflow-wrap: anywhere");
+                pair.append(make("dt", "font-size: .86em; font-weight: 600; color: #52606d", row[0]), make("dd", "margin: 0", row[1]));
+                return pair;
+            }));
         },
 
         /* copy puts a text into the clipboard, and calls done(true), or done(false) when the browser does not allow it. A text

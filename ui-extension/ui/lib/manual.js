@@ -2,7 +2,7 @@
  * The group "Manual Update" of the screen "Manage Refresh Token": the link for the administrator, and the authentication code
  * that comes back. Looking makes no link; Copy does. lib/token describes screen.
  */
-define(["app/lib/failure", "app/lib/words", "app/lib/dom"], function (failures, words, dom) {
+define(["app/lib/failure", "app/lib/words", "app/lib/status", "app/lib/dom"], function (failures, words, status, dom) {
     "use strict";
 
     const whole = "md-12 xs-12";
@@ -20,9 +20,23 @@ define(["app/lib/failure", "app/lib/words", "app/lib/dom"], function (failures, 
         let link = null; // {url, expiresAt} of the link that works
         let making = false;
 
+        /* mailOf returns the address that makes a mail program write to the administrator. */
+        const mailOf = function (found) {
+            const body = [
+                t("Please open this link and sign in with an account of the partner directory that has the roles Global admin and Admin agent, with multi-factor authentication. Then press Accept."),
+                found.url,
+                t("The page then shows an authentication code. Please send it to me."),
+                t("The link works until __time__.", { time: words.time(found.expiresAt) })
+            ].join("\r\n\r\n");
+            return ["mailto:?subject=", encodeURIComponent(t("Consent for Azure Partner (NCE)")), "&body=", encodeURIComponent(body)].join("");
+        };
+
+        const showProgress = function (pending) { screen.setText("linkProgress", status.linkProgress(t, link, pending)); };
+
         const showLink = function (found) {
             link = found;
             screen.setText("link", found.url);
+            dom.link(widget("mail"), t("Compose E-mail"), mailOf(found));
             screen.setText("linkState", t("The URL works until __time__ (__left__). It may be opened more than once.", {
                 time: words.time(found.expiresAt),
                 left: words.remaining(t, found.expiresAt, found.now || screen.now())
@@ -33,6 +47,7 @@ define(["app/lib/failure", "app/lib/words", "app/lib/dom"], function (failures, 
             link = null;
             screen.setText("link", "");
             screen.setText("linkState", why);
+            dom.link(widget("mail"), "", "");
         };
 
         const isOver = function () { return new Date(link.expiresAt) <= screen.now(); };
@@ -46,7 +61,10 @@ define(["app/lib/failure", "app/lib/words", "app/lib/dom"], function (failures, 
             }
         };
 
-        const showUsed = function () { showNoLink(t("The link has been used. Copy creates a new one.")); };
+        const showUsed = function () {
+            showNoLink(t("The link has been used. Copy creates a new one."));
+            showProgress(null);
+        };
 
         const showCodeError = function (text) {
             screen.setText("codeError", text);
@@ -62,7 +80,10 @@ define(["app/lib/failure", "app/lib/words", "app/lib/dom"], function (failures, 
 
         /* make returns the promise of the address of a link, and shows the link once it is there. */
         const make = function () {
-            const show = whileOpen(showLink);
+            const show = whileOpen(function (made) {
+                showLink(made);
+                showProgress(null);
+            });
             const explain = whileOpen(function (error) { screen.setText("copyResult", failures.errorMessage(t, error)); });
             making = true;
             return screen.operations().consentLink().then(function (made) {
@@ -112,49 +133,69 @@ define(["app/lib/failure", "app/lib/words", "app/lib/dom"], function (failures, 
             }), whileOpen(refuse)).always(function () { screen.busy(["redeem"], false); });
         };
 
+        const sendStep = function () {
+            return ["aps/FieldSet", { title: t("Step 1: Send the Link"), gridSize: whole }, [
+                ["aps/Output", {
+                    gridSize: whole,
+                    value: t("Copy the URL and send it to that person, who signs in and presses Accept. Then enter the authentication code that you get back.")
+                }],
+                ["aps/TextBox", { id: panel.id("link"), label: t("URL"), gridSize: whole, value: "" }],
+                ["aps/Container", { id: panel.id("copyRow") }, [
+                    ["aps/Button", { id: panel.id("copy"), label: t("Copy"), autoBusy: false, onClick: copy }],
+                    ["aps/Output", { id: panel.id("copyResult"), value: "" }],
+                    ["aps/Output", { id: panel.id("mail"), value: "" }]
+                ]],
+                ["aps/Output", { id: panel.id("linkState"), gridSize: whole, value: "" }]
+            ]];
+        };
+
+        const waitStep = function () {
+            return ["aps/FieldSet", { title: t("Step 2: Wait for the Consent"), gridSize: whole }, [
+                ["aps/Output", { id: panel.id("linkProgress"), gridSize: whole, value: "" }]
+            ]];
+        };
+
+        const codeStep = function () {
+            return ["aps/FieldSet", { title: t("Step 3: Enter the Authentication Code"), gridSize: whole }, [
+                ["aps/Output", { id: panel.id("pendingText"), gridSize: whole, value: "" }],
+                ["aps/Output", { id: panel.id("replaces"), gridSize: whole, value: "" }],
+                ["aps/TextBox", {
+                    id: panel.id("code"),
+                    label: t("Authentication Code"),
+                    gridSize: whole,
+                    value: "",
+                    placeHolder: "XXXX-XXXX-XXXX",
+                    hint: t("The whole address of the page that Microsoft opened is accepted as well.")
+                }],
+                ["aps/Button", { id: panel.id("redeem"), label: t("Update"), autoBusy: false, onClick: redeem }],
+                ["aps/Output", { id: panel.id("codeError"), gridSize: whole, value: "" }]
+            ]];
+        };
+
         return {
             tree: function () {
-                return ["aps/Panel", { id: panel.id("manual"), title: t("Manual Update") }, [
-                    ["aps/FieldSet", { gridSize: whole }, [
-                        ["aps/Output", {
-                            gridSize: whole,
-                            value: t("Use this if somebody else administers the partner account at Microsoft. Copy the URL and send it to that person, who signs in and presses Accept. Then enter the authentication code that you get back.")
-                        }],
-                        ["aps/TextBox", { id: panel.id("link"), label: t("URL"), gridSize: "md-10 xs-12", value: "" }],
-                        ["aps/Button", { id: panel.id("copy"), label: t("Copy"), autoBusy: false, onClick: copy }],
-                        ["aps/Output", { id: panel.id("copyResult"), gridSize: whole, value: "" }],
-                        ["aps/Output", { id: panel.id("linkState"), gridSize: whole, value: "" }]
-                    ]],
-                    ["aps/FieldSet", { gridSize: whole }, [
-                        ["aps/Output", { id: panel.id("replaces"), gridSize: whole, value: "" }],
-                        ["aps/TextBox", {
-                            id: panel.id("code"),
-                            label: t("Authentication Code"),
-                            gridSize: "md-6 xs-12",
-                            value: "",
-                            hint: t("The whole address of the page that Microsoft opened is accepted as well.")
-                        }],
-                        ["aps/Button", { id: panel.id("redeem"), label: t("Update"), autoBusy: false, onClick: redeem }],
-                        ["aps/Output", { id: panel.id("codeError"), gridSize: whole, value: "" }]
-                    ]]
+                return ["aps/Tile", { id: panel.id("manual"), title: t("Manual Update"), gridSize: "md-6 xs-12" }, [
+                    ["aps/Output", { gridSize: whole, value: t("Use this if somebody else administers the partner account at Microsoft.") }],
+                    ["aps/Container", { id: panel.id("manualBody"), visible: false }, [sendStep(), waitStep(), codeStep()]]
                 ]];
             },
 
             /* show takes the link from the status; an answer of another operation does not have it. */
             show: function (s) {
-                if (!s.consents) {
-                    return;
-                }
-                if (s.consents.link) {
+                screen.setText("pendingText", status.pending(t, s));
+                screen.setText("replaces", status.replaces(t, s));
+                if (s.consents && s.consents.link) {
                     showLink(s.consents.link);
-                } else if (!making) {
+                } else if (s.consents && !making) {
                     showNone();
                 }
+                showProgress(s.pending);
             },
 
             /* prepare completes the widgets when they are on the page. */
             prepare: function () {
                 dom.readOnly(widget("link"));
+                dom.row(widget("copyRow"));
                 dom.oneTime(widget("code"));
                 dom.live(widget("copyResult"), "polite");
                 dom.live(widget("codeError"), "assertive");

@@ -26,7 +26,7 @@ define(["aps/xhr"], function (xhr) {
         const post = function (path, body) { return send("POST", path, body); };
         return {
             tokenStatus: function () { return get("/tokenStatus"); },
-            history: function (limit) { return get("/history?limit=" + limit); },
+            history: function (limit, before) { return get("/history?limit=" + limit + (before ? "&before=" + encodeURIComponent(before) : "")); },
             beginConsent: function (request) { return post("/consents", request); },
             findConsent: function (id) { return get("/consents/" + encodeURIComponent(id)); },
             consentLink: function () { return post("/consentLink"); },

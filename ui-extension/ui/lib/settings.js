@@ -90,6 +90,28 @@ define([
             });
         };
 
+        const entries = function () {
+            return Object.fromEntries(fields.map(function (name) { return [name, text(name)]; }));
+        };
+
+        /* checkField shows the error of one field, when a person leaves it, without taking the focus back. */
+        const checkField = function (name) {
+            if (!tenant) {
+                return;
+            }
+            const error = check(t, entries(), tenant, own)[name];
+            setText(name + "Error", error);
+            dom.invalid(widget(name), error ? widget(name + "Error") : null);
+        };
+
+        /* changed reports whether something was entered that is not stored. */
+        const changed = function () {
+            const visible = own ? fields : ["directory"];
+            return Boolean(tenant) && visible.some(function (name) {
+                return text(name) !== (secrets.indexOf(name) < 0 && tenant[name] || "");
+            });
+        };
+
         const clearSecrets = function () {
             secrets.forEach(function (name) { setText(name, ""); });
         };
@@ -194,6 +216,14 @@ define([
             }));
         };
 
+        let watched = false;
+        const watch = function () {
+            if (!watched) {
+                fields.forEach(function (name) { dom.onLeave(widget(name), function () { checkField(name); }); });
+            }
+            watched = true;
+        };
+
         return {
             tree: function () { return widgets(panel, remove); },
 
@@ -202,6 +232,7 @@ define([
                 ["applicationSecret", "nextApplicationSecret"].forEach(function (name) { dom.secret(widget(name)); });
                 fields.forEach(function (name) { dom.live(widget(name + "Error"), "assertive"); });
                 certificates.forEach(function (name) { dom.oneTime(widget(name)); });
+                watch();
                 widget("directoryPanel").set("visible", Boolean(chosen));
                 setText("note", chosen ? "" : t("This account has no Azure Partner subscription, so there is nothing to set up."));
                 if (!chosen || tenant) {
@@ -218,7 +249,7 @@ define([
                     panel.done();
                     return;
                 }
-                const entered = Object.fromEntries(fields.map(function (name) { return [name, text(name)]; }));
+                const entered = entries();
                 const errors = check(t, entered, tenant, own);
                 showErrors(errors);
                 if (Object.keys(errors).length) {
@@ -233,7 +264,24 @@ define([
                 }), whileOpen(refused)).always(panel.done);
             },
 
-            cancel: function () { panel.open("token", "settings"); },
+            /* cancel asks before it leaves what was not saved. */
+            cancel: function () {
+                if (!changed()) {
+                    panel.open("token", "settings");
+                    return;
+                }
+                panel.done(); // the panel covers the screen as long as it waits
+                confirm({
+                    title: t("Discard Changes"),
+                    description: t("What you entered has not been saved."),
+                    submitLabel: t("Discard Changes"),
+                    cancelLabel: t("Keep Editing")
+                }).then(whileOpen(function (yes) {
+                    if (yes === true) {
+                        panel.open("token", "settings");
+                    }
+                }));
+            },
 
             /* hide discards input that was not saved. */
             hide: function () {

@@ -13,8 +13,6 @@ define([
 ], function (operationsOf, failures, words, groups, status, customersOf, dom) {
     "use strict";
 
-    const historyLength = 50;
-
     /* advice returns what the provider can do about a token. */
     const advice = function (t, state) {
         switch (state) {
@@ -46,7 +44,7 @@ define([
             [t("Next Renewal"), texts.nextRenewal],
             [t("Directory"), texts.directory],
             [t("Application (Client) ID"), texts.application],
-            [t("End of the Credentials"), texts.secretEnd],
+            [t("Credentials Expire"), texts.secretEnd],
             [t("Date"), new Date(s.now).toISOString()]
         ].filter(function (line) { return line[1]; }).map(function (line) {
             return [line[0], line[1]].join(": ");
@@ -57,6 +55,7 @@ define([
         const t = panel.t;
         const widget = panel.byId;
         const whole = "md-12 xs-12";
+        const history = groups.history(panel);
         let chosen = null; // {row, operations, instance, status} of the tenant whose details are shown
 
         /* whileChosen ignores an answer if the details of another tenant are shown by then. */
@@ -93,9 +92,7 @@ define([
             if (!tenant) {
                 return null;
             }
-            tenant.operations.history(historyLength).then(whileChosen(tenant, function (all) {
-                groups.showHistory(panel, all || []);
-            }), whileChosen(tenant, function () { groups.showHistory(panel, null); }));
+            history.load(tenant.operations.history, function (show) { return whileChosen(tenant, show); });
             return tenant.operations.tokenStatus().then(whileChosen(tenant, showStatus), whileChosen(tenant, function (error) {
                 groups.showUnknown(panel, error);
                 widget("todo").set("value", "");
@@ -148,8 +145,8 @@ define([
         const handlers = {
             close: close,
             check: function () {
-                act(function (operations) { return operations.check(); }, function () {
-                    panel.showMessage("info", t("The token has been checked."));
+                act(function (operations) { return operations.check(); }, function (s) {
+                    panel.showMessage(status.allWell(s) ? "info" : "warning", status.verdict(t, s));
                 });
             },
             renew: function () {
@@ -199,12 +196,16 @@ define([
                         ]]
                     ]],
                     ["aps/Container", { id: panel.id("customersArea"), visible: false }, customers.tree()],
-                    ["aps/Panel", { id: panel.id("historyPanel"), title: t("History"), visible: false }, [groups.history(panel)]]
+                    ["aps/Panel", { id: panel.id("historyPanel"), title: t("History"), visible: false }, history.tree()]
                 ];
             },
 
             /* prepare completes the widgets when they are on the page. */
-            prepare: function () { dom.live(widget("copied"), "polite"); },
+            prepare: function () {
+                groups.prepare(panel);
+                history.prepare();
+                dom.live(widget("copied"), "polite");
+            },
 
             isOpen: function () { return Boolean(chosen); },
 
@@ -213,7 +214,7 @@ define([
                 panel.clearMessage();
                 widget("status").set("title", t("Token Status of __name__", { name: row.name }));
                 groups.showLoading(panel);
-                groups.showHistory(panel, []);
+                history.clear();
                 widget("todo").set("value", "");
                 widget("copySummary").set("disabled", true);
                 busy(true);

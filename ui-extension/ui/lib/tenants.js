@@ -232,7 +232,6 @@ define([
                 chosen = instances.indexOf(chosen) >= 0 ? chosen : instances[0];
                 clearTimeout(timer);
                 prepareWidgets();
-                groups.announceReason(panel);
                 showOverview(instances.length > 0 && !detail.isOpen());
                 widget("note").set("value", instances.length ? "" : t("This account has no instance of the Azure Partner connector."));
                 if (!instances.length) {

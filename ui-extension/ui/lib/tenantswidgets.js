@@ -35,7 +35,7 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/words"], function (Bu
     const instanceColumns = function (t, handlers) {
         return [
             column(t("Application (Client) ID"), "id", function (row) { return (row.application && row.application.applicationId) || t("Not set"); }),
-            column(t("End of the Credentials"), "application", function (row) { return credentials(t, row.application); }),
+            column(t("Credentials Expire"), "application", function (row) { return credentials(t, row.application); }),
             {
                 name: t("Actions"),
                 field: "shown",

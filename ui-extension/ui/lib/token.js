@@ -9,6 +9,7 @@
  *   setText(name, text)      the value of a widget
  *   clear()                  removes what earlier presses have said
  *   reload()                 reads status and history again
+ *   unfold()                 shows the procedures
  *   showUpdated(answer)      a consent has taken effect, with the answer of redeem
  *   showUnconfirmed()        a consent waits for confirmation
  *   showConsentError(error)  a call of a procedure has failed
@@ -28,7 +29,10 @@ define([
     const whole = "md-12 xs-12";
 
     const refreshEvery = 60000;
-    const historyLength = 50;
+    // State → what its one button does. The others have it in a procedure, or none.
+    const mainActions = { active: "check", expiring: "renew", renewal_failing: "renew", misconfigured: "settings", pending: "code" };
+    // States in which a new consent is not needed at once.
+    const foldableStates = ["active", "expiring", "renewal_failing", "misconfigured", "suspended"];
 
     return function (panel) {
         const t = panel.t;
@@ -43,20 +47,58 @@ define([
         let suspended = false; // whether the platform suspended the subscription, so that the connector refuses most actions
         let stateOnly = false; // whether the account may see only the state, because it is above the reseller's
         let opened = false;
+        let main = ""; // what the button that the state asks for does
+        let menuOpen = false;
+        let foldable = false;
+        let unfolded = false;
         const disable = dom.disabler();
         const busy = function (names, is) { disable(names.map(widget), is); };
 
         const showGroups = function (are) {
             widget("tiles").set("visible", are);
-            ["historyPanel", "forget", "settings"].forEach(function (name) {
+            ["historyPanel", "actions"].forEach(function (name) {
                 widget(name).set("visible", are && !stateOnly);
             });
-            ["automatic", "manual", "check", "renew"].forEach(function (name) {
-                widget(name).set("visible", are && !stateOnly && !suspended);
-            });
+            widget("menu").set("visible", are && !stateOnly && menuOpen);
+            widget("procedures").set("visible", are && !stateOnly && !suspended);
+        };
+
+        /* showActions shows the one button that the state asks for; the menu has the others. */
+        const showActions = function (s) {
+            const needed = s.state in mainActions ? mainActions[s.state] : "";
+            const possible = s.expiresAt || ["check", "renew"].indexOf(needed) < 0;
+            main = possible && !unconfirmed ? needed : "";
+            widget("main").set("visible", Boolean(main));
+            if (main) {
+                widget("main").set("label", mainLabels()[main]);
+            }
+            ["check", "renew"].forEach(function (name) { widget(name).set("visible", main !== name && !suspended); });
+            widget("settings").set("visible", main !== "settings");
+        };
+
+        const showMenu = function (is) {
+            menuOpen = is;
+            widget("menu").set("visible", is);
+            dom.expanded(widget("more"), is);
+        };
+
+        /* showFold folds both procedures while the token works, and never again under the hands of a person. */
+        const showFold = function () {
+            ["automaticBody", "manualBody"].forEach(function (name) { widget(name).set("visible", unfolded); });
+            widget("again").set("visible", foldable && !stateOnly && !suspended);
+            dom.expanded(widget("again"), unfolded);
+        };
+
+        const unfold = function (is) {
+            unfolded = is !== false;
+            showFold();
         };
 
         const setText = function (name, text) { widget(name).set("value", text); };
+
+        const mainLabels = function () {
+            return { check: t("Check Now"), renew: t("Renew Now"), settings: t("Settings"), code: t("Enter Code") };
+        };
 
         const showStatus = function (s) {
             offset = new Date(s.now || Date.now()) - Date.now();
@@ -66,25 +108,28 @@ define([
             showGroups(true);
             automatic.show(s);
             manual.show(s);
-            setText("pendingText", status.pending(t, s));
-            widget("pending").set("visible", Boolean(status.pending(t, s)) && !suspended);
             unconfirmed = s.waiting && s.waiting.id || "";
             setText("unconfirmedText", status.unconfirmed(t, s));
             widget("unconfirmed").set("visible", Boolean(unconfirmed) && !suspended);
-            setText("replaces", status.replaces(t, s));
-            widget("replaces").set("visible", Boolean(status.replaces(t, s)));
+            showActions(s);
+            foldable = foldableStates.indexOf(s.state) >= 0 && !status.pending(t, s);
+            unfold(unfolded || !foldable);
             busy(["check", "renew"], !s.expiresAt);
+            busy(["main"], false);
             busy(["forget"], !s.expiresAt && !s.pending);
         };
 
+        const showUnknown = function (error) {
+            groups.showUnknown(panel, error);
+            unfold();
+        };
+
         const loadStatus = function () {
-            return operations.tokenStatus().then(whileOpen(showStatus), whileOpen(function (error) { groups.showUnknown(panel, error); }));
+            return operations.tokenStatus().then(whileOpen(showStatus), whileOpen(showUnknown));
         };
 
         const loadHistory = function () {
-            return operations.history(historyLength).then(whileOpen(function (events) {
-                groups.showHistory(panel, events || []);
-            }), whileOpen(function () { groups.showHistory(panel, null); }));
+            return history.load(operations.history, whileOpen);
         };
 
         const reload = function () {
@@ -125,6 +170,7 @@ define([
             setText: setText,
             clear: clear,
             reload: reload,
+            unfold: unfold,
             showUpdated: showUpdated,
             showUnconfirmed: function () {
                 panel.showMessage("warning", t("Another account than before granted the consent. It takes effect once you confirm it."));
@@ -133,15 +179,17 @@ define([
         };
         const automatic = automaticOf(panel, screen);
         const manual = manualOf(panel, screen);
+        const history = groups.history(panel);
 
         /* act runs an operation of the status group that answers with the new status. done returns the text that appears
            beside the buttons. */
         const act = function (call, done) {
             clear();
-            busy(["check", "renew", "forget"], true);
+            busy(["main", "check", "renew", "forget"], true);
             call().then(whileOpen(function (s) {
                 showStatus(s);
                 setText("result", done(s));
+                dom.restoreFocus(widget(main ? "main" : "more")); // the state may have hidden the pressed button
                 loadHistory();
             }), whileOpen(function (error) {
                 setText("result", failures.errorMessage(t, error));
@@ -155,14 +203,14 @@ define([
                 busy(["confirm"], true);
                 operations.redeem(unconfirmed).then(whileOpen(function (answer) {
                     showUpdated(answer);
-                    dom.restoreFocus(widget("update")); // the button that had the focus is now hidden
+                    dom.restoreFocus(widget("more")); // the button that had the focus is now hidden
                 }), whileOpen(function (error) {
                     showConsentError(error);
                     reload();
                 })).always(function () { busy(["confirm"], false); });
             },
             check: function () {
-                act(operations.check, function () { return t("The token has been checked."); });
+                act(operations.check, function (s) { return status.verdict(t, s); });
             },
             renew: function () {
                 act(operations.renew, function (s) {
@@ -173,17 +221,21 @@ define([
                 });
             },
             settings: function () { panel.open("settings", "token"); },
+            code: function () { dom.focus(widget("code")); },
+            main: function () { handlers[main](); },
+            more: function () { showMenu(!menuOpen); },
+            again: function () { unfold(!unfolded); },
             forget: function () {
                 confirm({
-                    title: t("Forget Token"),
+                    title: t("Delete Token"),
                     description: t("The connector destroys its copies of the refresh token, and Azure subscriptions can no longer be managed until a new consent is granted. Nothing is revoked at Microsoft: to do that, remove the consent of the application in the directory or revoke the sessions of the account."),
-                    submitLabel: t("Forget Token"),
+                    submitLabel: t("Delete Token"),
                     cancelLabel: t("Cancel")
                 }).then(whileOpen(function (yes) {
                     if (yes === true) {
                         act(operations.forget, function () {
                             dom.restoreFocus(widget("update")); // the button that had the focus is now disabled
-                            return t("The token has been forgotten.");
+                            return t("The token has been deleted.");
                         });
                     }
                 }));
@@ -191,8 +243,9 @@ define([
         };
 
         const statusGroup = function () {
-            const button = function (name, title, onClick) {
-                return { id: panel.id(name), title: title, autoBusy: false, disabled: true, onClick: onClick };
+            const button = function (name, title, properties) {
+                const given = { id: panel.id(name), label: title, autoBusy: false, onClick: handlers[name] };
+                return ["aps/Button", Object.assign(given, properties)];
             };
             return ["aps/Tiles", { id: panel.id("tiles") }, [
                 ["aps/Tile", {
@@ -200,25 +253,34 @@ define([
                     title: t("Consent to Confirm"),
                     gridSize: whole,
                     visible: false,
-                    buttons: [{ id: panel.id("confirm"), title: t("Confirm Consent"), autoBusy: false, onClick: handlers.confirm }]
+                    buttons: [{ id: panel.id("confirm"), title: t("Confirm Consent"), type: "primary", autoBusy: false, onClick: handlers.confirm }]
                 }, [
                     ["aps/FieldSet", { gridSize: whole }, [
                         ["aps/Output", { id: panel.id("unconfirmedText"), gridSize: whole, value: "" }]
                     ]]
                 ]],
-                groups.statusTile(panel, [
-                    button("check", t("Check Now"), handlers.check),
-                    button("renew", t("Renew Now"), handlers.renew),
-                    button("forget", t("Forget Token"), handlers.forget),
-                    { id: panel.id("settings"), title: t("Settings"), autoBusy: false, onClick: handlers.settings }
-                ], [
-                    ["aps/Output", { id: panel.id("result"), gridSize: whole, value: "" }]
-                ]),
-                ["aps/Tile", { id: panel.id("pending"), title: t("Consent Waiting"), gridSize: whole, visible: false }, [
+                groups.statusTile(panel, [], [
                     ["aps/FieldSet", { gridSize: whole }, [
-                        ["aps/Output", { id: panel.id("pendingText"), gridSize: whole, value: "" }]
+                        ["aps/Output", { id: panel.id("result"), gridSize: whole, value: "" }]
+                    ]],
+                    ["aps/Container", { id: panel.id("actions"), visible: false }, [
+                        button("main", mainLabels().check, { type: "primary", visible: false }),
+                        button("more", t("More"))
+                    ]],
+                    ["aps/Container", { id: panel.id("menu"), visible: false }, [
+                        button("check", mainLabels().check, { disabled: true }),
+                        button("renew", mainLabels().renew, { disabled: true }),
+                        button("settings", mainLabels().settings),
+                        button("forget", t("Delete Token"), { disabled: true })
                     ]]
-                ]]
+                ])
+            ]];
+        };
+
+        const procedures = function () {
+            return ["aps/Container", { id: panel.id("procedures"), visible: false }, [
+                ["aps/Button", { id: panel.id("again"), label: t("Grant Consent Again"), autoBusy: false, visible: false, onClick: handlers.again }],
+                ["aps/Tiles", { id: panel.id("pair") }, [automatic.tree(), manual.tree()]]
             ]];
         };
 
@@ -234,7 +296,10 @@ define([
 
         const prepareWidgets = function () {
             ["progress", "result"].forEach(function (name) { dom.live(widget(name), "polite"); });
-            groups.announceReason(panel);
+            groups.prepare(panel);
+            history.prepare();
+            ["actions", "menu"].forEach(function (name) { dom.row(widget(name)); });
+            ["procedures", "pair"].forEach(function (name) { dom.apart(widget(name)); });
             manual.prepare();
         };
 
@@ -250,9 +315,8 @@ define([
                 return [
                     ["aps/Output", { id: panel.id("note"), value: "" }],
                     statusGroup(),
-                    automatic.tree(),
-                    manual.tree(),
-                    ["aps/Panel", { id: panel.id("historyPanel"), title: t("History") }, [groups.history(panel)]]
+                    procedures(),
+                    ["aps/Panel", { id: panel.id("historyPanel"), title: t("History") }, history.tree()]
                 ];
             },
 
@@ -268,7 +332,7 @@ define([
                 setText("note", chosen.several ? t("This account has more than one Azure Partner subscription; this screen shows the one of the current subscription, or else the first one.") : "");
                 setTenant(chosen.tenant);
                 if (!opened && panel.from() === "settings") {
-                    dom.focus(widget("settings"));
+                    dom.focus(widget("more"));
                 }
                 opened = true;
                 automatic.resume();
@@ -286,6 +350,8 @@ define([
                 document.removeEventListener("visibilitychange", reloadIfVisible);
                 automatic.pause();
                 manual.hide();
+                unfolded = false;
+                showMenu(false);
                 clear();
             }
         };

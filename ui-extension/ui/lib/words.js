@@ -186,6 +186,9 @@ define([], function () {
             }));
         },
 
+        /* zone is the time zone of all times. */
+        zone: function () { return Intl.DateTimeFormat().resolvedOptions().timeZone; },
+
         time: function (time) {
             return format(time, { dateStyle: "medium", timeStyle: "short" });
         },
