@@ -4,6 +4,10 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
+	"io"
+	"log"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"azure-partner-connector/connector/api"
 	"azure-partner-connector/connector/client"
 	"azure-partner-connector/sandbox/npm"
 )
@@ -112,6 +117,32 @@ func TestInterop_OpenIDClient(t *testing.T) {
 		}[i]
 		if got != want {
 			t.Errorf("openid-client's answer %d = %+v, want %+v", i, got, want)
+		}
+	}
+}
+
+// TestInterop_PrivateAuthority borrows from a server with a certificate that only the variables of the guide make trusted.
+func TestInterop_PrivateAuthority(t *testing.T) {
+	server := httptest.NewUnstartedServer(nil)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are meant to fail
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	h := newHarness(t, func(cfg *api.Config) { cfg.PublicURL = server.URL })
+	server.Config.Handler = h.handler
+	key := h.add("billing")
+	authority := filepath.Join(t.TempDir(), "authority.pem")
+	h.must(os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
+	f := newNPMFolder(t)
+	for name, tc := range map[string]struct {
+		environ []string
+		trusted bool
+	}{
+		"the variable": {[]string{"NODE_EXTRA_CA_CERTS=" + authority}, true},
+		"nothing":      {[]string{"NODE_EXTRA_CA_CERTS="}, false},
+	} {
+		got := judge[map[string]any](f, "openid.mjs", tc.environ, map[string]string{"issuer": server.URL, "client": "billing", "key": key, "scope": "graph"})
+		if lent := got[0]["access_token"] == accessToken; lent != tc.trusted {
+			t.Errorf("openid-client with %s = %v, want the access token: %t", name, got[0], tc.trusted)
 		}
 	}
 }

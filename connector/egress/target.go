@@ -81,16 +81,13 @@ func wireTarget(c *call, query string) (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	var data struct{ TenantID, Resource string }
 	if encoded := c.r.Header.Values(contextHeader); len(encoded) > 1 {
 		return target{}, badRequest("the header X-Connect-Context-Data is repeated")
 	} else if len(encoded) == 1 {
-		text, err := base64.StdEncoding.DecodeString(encoded[0])
-		if err != nil || json.Unmarshal(text, &data) != nil || !strings.HasPrefix(strings.TrimSpace(string(text)), "{") {
-			return target{}, badRequest("the header X-Connect-Context-Data is not a JSON object in base64, in which TenantID and Resource are texts")
+		if t.directory, t.resource, err = parseContext(encoded[0]); err != nil {
+			return target{}, err
 		}
 	}
-	t.directory, t.resource = data.TenantID, data.Resource
 	if t.directory == tenant.PartnerDirectory {
 		t.directory = ""
 	}
@@ -100,6 +97,28 @@ func wireTarget(c *call, query string) (target, error) {
 	}
 	t.tenant = only
 	return t.checked()
+}
+
+// parseContext reads the directory and the resource of chaperone's context. chaperone knows each name in one spelling only, while Go
+// takes any: another one, which chaperone ignores, is refused, so that nobody means one directory and calls another.
+func parseContext(encoded string) (directory, resource string, err error) {
+	var data map[string]json.RawMessage
+	text, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil || json.Unmarshal(text, &data) != nil || data == nil {
+		return "", "", errContext()
+	}
+	for member, value := range data {
+		for name, into := range map[string]*string{"TenantID": &directory, "Resource": &resource} {
+			if strings.EqualFold(member, name) && (member != name || json.Unmarshal(value, into) != nil) {
+				return "", "", errContext()
+			}
+		}
+	}
+	return directory, resource, nil
+}
+
+func errContext() error {
+	return badRequest("the header X-Connect-Context-Data is not a JSON object in base64, in which TenantID and Resource, spelled like this, are texts")
 }
 
 // parseAbsolute splits an absolute target without changing any byte of its path and query.

@@ -93,6 +93,8 @@ func TestWire_Refusals(t *testing.T) {
 		"no JSON":            {[]string{bearer, upstream + "/v1.0/me", encoded("x")}, "bad_request"},
 		"no object":          {[]string{bearer, upstream + "/v1.0/me", encoded("null")}, "bad_request"},
 		"no text":            {[]string{bearer, upstream + "/v1.0/me", encoded(`{"TenantID":7}`)}, "bad_request"},
+		"another spelling":   {[]string{bearer, upstream + "/v1.0/me", encoded(`{"tenantId":"` + customer + `"}`)}, "bad_request"},
+		"two spellings":      {[]string{bearer, upstream + "/v1.0/me", encoded(`{"TenantID":"` + customer + `","TENANTID":"` + customer + `"}`)}, "bad_request"},
 		"two contexts":       {[]string{bearer, upstream + "/v1.0/me", encoded(`{}`), encoded(`{}`)}, "bad_request"},
 		"an unknown api":     {[]string{bearer, upstream + "/v1.0/me", encoded(`{"Resource":"https://vault.azure.net"}`)}, "bad_request"},
 		"the api of another": {[]string{bearer, upstream + "/v1.0/me", encoded(`{"Resource":"https://pc.invalid"}`)}, "client_not_allowed"},
