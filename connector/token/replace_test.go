@@ -86,6 +86,35 @@ func TestReplace_Refusals(t *testing.T) {
 	}
 }
 
+// TestLend_CountsRepeatedRefusals lends from a refresh token that was revoked: the first refusal of each borrower is an event at once,
+// the others within a minute are one.
+func TestLend_CountsRepeatedRefusals(t *testing.T) {
+	h := newHarness(t, openStore(t))
+	refusals := audit.NewTally(h.store, h.now)
+	service, err := token.New(token.Config{Store: h.store, Microsoft: h.microsoft, Now: h.now, Refusals: refusals})
+	h.must(err)
+	h.tokens = service
+	h.consent(tenantID)
+	h.microsoft.renew = func(string, token.API) error { return revoked() }
+	for range 673 {
+		if loan, err := h.lend(t.Context(), tenantID, token.ARM, borrower); err == nil || !loan.AccessToken.Empty() {
+			t.Fatalf("Lend() from a revoked refresh token = %v, want a refusal", err)
+		}
+	}
+	another := audit.Actor{Kind: audit.Application, ID: otherID}
+	_, err = h.lend(t.Context(), tenantID, token.ARM, another)
+	h.checkFailure("Lend() to another application", err, failure.BorrowerNotAllowed)
+	if n, _ := h.newest(audit.LendingRefused); n != 2 {
+		t.Errorf("%d refusals are recorded at once, want the first one of each borrower", n)
+	}
+	h.advance(time.Minute)
+	h.must(refusals.Flush(t.Context()))
+	n, last := h.newest(audit.LendingRefused)
+	if n != 3 || last.Details["count"] != "672" || last.Actor.ID != borrowerID {
+		t.Errorf("%d refusals are recorded after a minute, the last one of %s for %s, want one more for 672", n, last.Actor.ID, last.Details["count"])
+	}
+}
+
 // TestLend_PerMinute counts what is lent within a minute, and says what it was for.
 func TestLend_PerMinute(t *testing.T) {
 	h := newHarness(t, openStore(t))
