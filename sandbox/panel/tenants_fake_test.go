@@ -33,7 +33,8 @@ func tenantsPage(instance string, list []object, query string) panel.Answer {
 			unlisted = append(unlisted, origin)
 		}
 		name, state := row["name"].(string), row["state"].(string)
-		if !strings.Contains(strings.ToLower(name), strings.ToLower(asked.Get("search"))) {
+		search := strings.ToLower(asked.Get("search"))
+		if id, _ := row["id"].(string); !strings.Contains(strings.ToLower(name), search) && !strings.Contains(strings.ToLower(id), search) {
 			continue
 		}
 		counts[state]++

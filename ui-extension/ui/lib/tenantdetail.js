@@ -189,10 +189,14 @@ define([
                             button("copySummary", t("Copy Support Summary")),
                             button("customers", t("Customers"))
                         ]),
-                        ["aps/FieldSet", { gridSize: whole }, [
-                            ["aps/Output", { id: panel.id("todo"), label: t("What You Can Do"), gridSize: whole, value: "" }],
-                            ["aps/Output", { id: panel.id("copied"), gridSize: whole, value: "" }],
-                            ["aps/TextArea", { id: panel.id("summary"), label: t("Support Summary"), gridSize: whole, value: "", visible: false }]
+                        ["aps/Tile", { id: panel.id("todoTile"), title: t("What You Can Do"), gridSize: whole }, [
+                            ["aps/Container", { class: "row" }, [
+                                ["aps/FieldSet", { gridSize: whole }, [
+                                    ["aps/Output", { id: panel.id("todo"), gridSize: whole, value: "" }],
+                                    ["aps/Output", { id: panel.id("copied"), gridSize: whole, value: "" }],
+                                    ["aps/TextArea", { id: panel.id("summary"), label: t("Support Summary"), gridSize: whole, value: "", visible: false }]
+                                ]]
+                            ]]
                         ]]
                     ]],
                     ["aps/Container", { id: panel.id("customersArea"), visible: false }, customers.tree()],

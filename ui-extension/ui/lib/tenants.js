@@ -47,6 +47,12 @@ define([
             return { limit: pageLength, offset: offset, state: state, search: search };
         };
 
+        /* countLabel is the label of a filter. The chosen one has a mark, because a panel need not show what is pressed. */
+        const countLabel = function (name, count, is) {
+            const label = t("__name__: __state__", { name: name, state: words.number(count) });
+            return is ? ["✓ ", label].join("") : label;
+        };
+
         const filtered = function () { return Boolean(state || search); };
 
         /* showUnlisted names the panels that the operator has to list, so that automatic updates take effect in them at once. */
@@ -69,12 +75,12 @@ define([
                 const count = page.counts[name];
                 total += count;
                 if (button) {
-                    button.set("label", t("__name__: __state__", { name: all[name].label, state: count }));
+                    button.set("label", countLabel(all[name].label, count, state === name));
                     button.set("visible", count > 0 || state === name);
                     dom.pressed(button, state === name);
                 }
             });
-            widget("count-all").set("label", t("__name__: __state__", { name: t("All"), state: total }));
+            widget("count-all").set("label", countLabel(t("All"), total, !state));
             dom.pressed(widget("count-all"), !state);
         };
 
@@ -85,7 +91,7 @@ define([
             widget("list").set("noDataText", filtered() ? t("No reseller matches.") : t("No reseller has an Azure Partner subscription yet."));
             widget("list").set("store", new Memory({ data: rowsOf(page.tenants), idProperty: "id" }));
             const last = offset + page.tenants.length;
-            widget("range").set("value", page.tenants.length ? t("Shown: __shown__ of __total__", { shown: [offset + 1, last].join("–"), total: page.total }) : "");
+            widget("range").set("value", page.tenants.length ? t("Shown: __shown__ of __total__", { shown: [words.number(offset + 1), words.number(last)].join("–"), total: words.number(page.total) }) : "");
             widget("previous").set("disabled", offset === 0);
             widget("next").set("disabled", last >= page.total);
             ["previous", "next"].forEach(function (name) { widget(name).set("visible", page.total > pageLength); });

@@ -24,6 +24,15 @@ define([], function () {
     };
 
     const words = {
+        /* number returns a count as people write it in the language of the screen. */
+        number: function (n) {
+            try {
+                return n.toLocaleString(locale());
+            } catch (unknownLocale) {
+                return n.toLocaleString();
+            }
+        },
+
         /* states returns the statusInfo of aps/Status. loading and unknown are no states of the connector. */
         states: function (t) {
             return {
