@@ -132,9 +132,10 @@ Microsoft, a fake in the connector's own process accepts everything after a fixe
 
 | command | what | how long |
 | --- | --- | --- |
-| ` + "`make bench`" + ` | everything; writes this page | about 10 minutes on two cores |
-| ` + "`make bench BENCHFLAGS='-duration 1s -turns 2'`" + ` | the same with short runs | about 5 minutes |
+| ` + "`make bench`" + ` | everything; writes this page | about a quarter of an hour on two cores |
+| ` + "`make bench BENCHFLAGS='-duration 1s -turns 2'`" + ` | the same with short runs | about half of that |
 | ` + "`go run ./sandbox/bench/command -only status,lending`" + ` | some rows, on the terminal only | |
+| ` + "`bin/bench -connections 1,32`" + ` | only with these numbers of connections | |
 `
 
 // numbers lists numbers as a sentence does.

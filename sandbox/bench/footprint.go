@@ -57,13 +57,13 @@ func (e *Env) starting(ctx context.Context) ([]Row, error) {
 			return nil, err
 		}
 	}
-	return []Row{atMost("start to ready on SQLite, with all migrations", "ms", median(all), startBar).doing(
+	ready := atMost("start to ready on SQLite, with all migrations", "ms", median(all), startBar).doing(
 		"The shipped program is started without a database file: it creates the file, runs all migrations and opens its three listeners. The time is taken from "+
 			"before the process is created until /readyz reports success, which is polled every %s.", pollInterval).with(
 		"The median of %d starts: %s ms.", len(all), joined(all)).because(
-		"What a start takes besides its processor time is waiting for processors and disk. " + sharedProcessors),
-		atMost("processor time of such a start", "ms", median(used), startProcessorBar).with("The same starts: %s ms.", joined(used)),
-	}, nil
+		"What a start takes besides its processor time is waiting for processors and disk. " + sharedProcessors)
+	processor := atMost("processor time of such a start", "ms", median(used), startProcessorBar).with("The same starts: %s ms.", joined(used))
+	return []Row{ready, processor}, nil
 }
 
 // idling measures the memory of the idle program.

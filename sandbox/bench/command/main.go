@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -35,8 +36,19 @@ func run(ctx context.Context, arguments []string, in io.Reader, out io.Writer) e
 	only := flags.String("only", "", "what to measure, separated by commas: "+strings.Join(bench.Names(), ", "))
 	flags.DurationVar(&cfg.Duration, "duration", 0, "how long each run of a load lasts")
 	flags.IntVar(&cfg.Turns, "turns", 0, "how often baseline and connector are loaded in turn")
+	connections := flags.String("connections", "", "with how many connections each load runs, in turn, separated by commas")
 	if err := flags.Parse(arguments); err != nil {
 		return err
+	}
+	for text := range strings.SplitSeq(*connections, ",") {
+		if text == "" {
+			continue
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return fmt.Errorf("-connections: %q is no number of connections", text)
+		}
+		cfg.Connections = append(cfg.Connections, n)
 	}
 	if *only != "" {
 		cfg.Only = strings.Split(*only, ",")
