@@ -95,17 +95,25 @@ $(ESLINT):
 vuln: ## look for known vulnerabilities in the dependencies; needs the Go vulnerability database
 	$(GO) run $(GOVULNCHECK) ./...
 
+# Equal sources and an equal compiler give an equal program.
+BUILDFLAGS = -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(VERSION)"
+
 build: ## build bin/connector, static and stripped
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(VERSION)" -o bin/connector ./connector
+	CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -o bin/connector ./connector
 
 notices: ## write THIRD-PARTY-NOTICES.txt again, after a dependency changed
 	$(GO) run ./build/release notices
 
-release: build ## build what a release publishes into dist: program, package, bill of materials and checksums
+release: ## build what a release publishes into dist/release: programs, package, bills of materials, notes and checksums
 	@rm -rf dist/release && mkdir -p dist/release
-	cp bin/connector LICENSE THIRD-PARTY-NOTICES.txt dist/release
+	@$(GO) run ./build/release changes $(VERSION) > dist/release/NOTES.md
+	cp LICENSE THIRD-PARTY-NOTICES.txt dist/release
+	for arch in amd64 arm64; do \
+	  program=dist/release/connector-linux-$$arch; \
+	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build $(BUILDFLAGS) -o $$program ./connector && \
+	  $(GO) run ./build/release sbom $$program $(VERSION) > $$program.cdx.json || exit 1; \
+	done
 	$(GO) run ./connector package build --out dist/release
-	$(GO) run ./build/release sbom bin/connector $(VERSION) > dist/release/connector.cdx.json
 	@find dist/release -type f | LC_ALL=C sort | xargs $(GO) run ./build/release sums > dist/SHA256SUMS && mv dist/SHA256SUMS dist/release
 	@cat dist/release/SHA256SUMS
 

@@ -172,14 +172,14 @@ func TestServe_RefusesToStart(t *testing.T) {
 		"no keys": {func(c *terminal, file string) []string {
 			c.environ = append(c.environ, "CONNECTOR_KEYS__FILE=nowhere.keys")
 			return []string{"--config", file}
-		}, "nowhere.keys"},
+		}, "nowhere.keys: no such file or directory; restore it from a copy"},
 		"address is taken": {func(c *terminal, file string) []string {
 			other := newTerminal(c.T)
 			s := other.serve("--config", other.configured())
 			c.Cleanup(func() { s.end(syscall.SIGTERM) })
 			c.environ = append(c.environ, "CONNECTOR_HOOKS__LISTEN="+s.listeners["hooks"])
 			return []string{"--config", file}
-		}, "listening for hooks"},
+		}, "address already in use; set hooks.listen"},
 		"database is a folder": {func(c *terminal, file string) []string {
 			c.environ = append(c.environ, "CONNECTOR_DATABASE__PATH=.")
 			return []string{"--config", file}

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Tries what deploy/ ships: the packages are built twice, installed into and removed from a folder, and systemd examines the unit.
+# Tries what is shipped: the packages and the release are built twice, the package is installed into and removed from a folder, and
+# systemd examines the unit.
 #
 #   deploy/test.sh
 set -euo pipefail
@@ -17,6 +18,17 @@ deploy/packages.sh 0.0.0-test >/dev/null
 cp dist/packages/SHA256SUMS "$scratch/first"
 deploy/packages.sh 0.0.0-test >/dev/null
 diff "$scratch/first" dist/packages/SHA256SUMS || fail "a second build of the packages differs"
+
+echo "== a release is reproducible"
+make release VERSION=v0.1.0 >/dev/null
+cp dist/release/SHA256SUMS "$scratch/release"
+make release VERSION=v0.1.0 >/dev/null
+diff "$scratch/release" dist/release/SHA256SUMS || fail "a second build of the release differs"
+(cd dist/release && sha256sum --check --quiet --strict SHA256SUMS) || fail "the checksums of the release are wrong"
+for arch in amd64 arm64; do
+	grep -q " connector-linux-$arch\$" "$scratch/release" || fail "the release has no program for $arch"
+done
+head -3 dist/release/NOTES.md | grep -q '^### Upgrade notes' || fail "the notes do not begin with how to upgrade"
 
 echo "== the Debian package installs and removes"
 package=(dist/packages/azure-partner-connector_*_"$(dpkg --print-architecture)".deb)

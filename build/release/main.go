@@ -4,6 +4,7 @@
 //	release notices            writes THIRD-PARTY-NOTICES.txt
 //	release sbom PROGRAM VERSION
 //	                           prints the bill of materials of a built program, as CycloneDX 1.6 in JSON
+//	release changes VERSION    prints what CHANGELOG.md says of a version
 //	release sums FILE...       prints the SHA-256 of files, as sha256sum does
 package main
 
@@ -23,7 +24,7 @@ func main() {
 
 func run(args []string, out io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("one of notices, sbom and sums is required")
+		return errors.New("one of notices, sbom, changes and sums is required")
 	}
 	switch args[0] {
 	case "notices":
@@ -41,6 +42,20 @@ func run(args []string, out io.Writer) error {
 			return err
 		}
 		_, err = out.Write(text)
+		return err
+	case "changes":
+		if len(args) != 2 {
+			return errors.New("changes needs a version")
+		}
+		changelog, err := os.ReadFile(changelogFile)
+		if err != nil {
+			return err
+		}
+		text, err := changes(string(changelog), args[1])
+		if err != nil {
+			return err
+		}
+		_, err = io.WriteString(out, text)
 		return err
 	case "sums":
 		return sums(out, args[1:])

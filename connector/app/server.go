@@ -102,7 +102,7 @@ func (a *App) server(ctx context.Context, e endpoint, share int, refused *promet
 	opened := e.opened
 	if opened == nil {
 		if opened, err = new(net.ListenConfig).Listen(ctx, "tcp", e.listen); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w; set %s.listen to an address of this machine that no other program uses", err, e.name)
 		}
 	}
 	s.listener, err = listener.New(opened, listener.Config{

@@ -43,3 +43,6 @@ func Judge(variable, value string) Setting {
 func Unopened(driver string, connections int) *DB {
 	return &DB{driver: driver, cfg: Config{Driver: driver, MaxConnections: connections}}
 }
+
+// Advice returns what to do about an error that a database gives when it is opened.
+func Advice(err error) string { return advice(err) }

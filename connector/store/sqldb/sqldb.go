@@ -100,7 +100,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	}
 	db := &DB{driver: cfg.Driver, cfg: cfg, wait: cfg.Wait, jitter: cfg.Jitter, log: cfg.Log}
 	if err := db.connect(ctx, cfg); err != nil {
-		return nil, err
+		return nil, advised(err)
 	}
 	if err := db.checkSettings(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
