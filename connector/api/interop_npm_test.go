@@ -111,9 +111,16 @@ func TestInterop_OpenIDClient(t *testing.T) {
 	const challenge = "OAUTH_WWW_AUTHENTICATE_CHALLENGE" // how it reports a 401 with a challenge
 	for i, got := range judge[answer](newNPMFolder(t), "openid.mjs", nil, tasks...) {
 		want := []answer{
-			{accessToken, 3600, graph + "/.default", "", 0}, {accessToken, 3600, "arm", "", 0}, {accessToken, 3600, "graph", "", 0}, {accessToken, 3600, "graph", "", 0},
-			{accessToken, 3600, "graph", "", 0}, {accessToken, 3600, "graph", "", 0},
-			{"", 0, "", challenge, 401}, {"", 0, "", "invalid_scope", 400}, {"", 0, "", "unauthorized_client", 400}, {"", 0, "", challenge, 401},
+			{accessToken, 3600, graph + "/.default", "", 0},
+			{accessToken, 3600, "arm", "", 0},
+			{accessToken, 3600, "graph", "", 0},
+			{accessToken, 3600, "graph", "", 0},
+			{accessToken, 3600, "graph", "", 0},
+			{accessToken, 3600, "graph", "", 0},
+			{"", 0, "", challenge, 401},
+			{"", 0, "", "invalid_scope", 400},
+			{"", 0, "", "unauthorized_client", 400},
+			{"", 0, "", challenge, 401},
 		}[i]
 		if got != want {
 			t.Errorf("openid-client's answer %d = %+v, want %+v", i, got, want)
