@@ -57,8 +57,8 @@ func (h *Handler) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			attrs = append(attrs, slog.String("err", err.Error()))
 		}
-		trace.Describe(r.Context(), r.Method+" "+routeOf(c), slog.String("http.request.method", r.Method), slog.String("http.route", routeOf(c)),
-			slog.String("connector.reference", reference), slog.String("connector.tenant", tenantOf(r.Context())))
+		trace.Describe(r.Context(), r.Method+" "+routeOf(c), trace.String("http.request.method", r.Method), trace.String("http.route", routeOf(c)),
+			trace.String("connector.reference", reference), trace.String("connector.tenant", tenantOf(r.Context())))
 		level := levelOf(r, c.Response().Status)
 		if c.Get(keyName) == nil && level < slog.LevelError { // anybody can send any number of them
 			ok, skipped := h.unsigned.Allow()

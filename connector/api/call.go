@@ -118,9 +118,9 @@ func (h *Handler) log(c *call, err error, more slog.Attr) {
 		more, slog.String("reference", failure.Reference(c.ctx())),
 	}
 	tenantID, _ := random.ParseID(c.tenantID)
-	trace.Describe(c.ctx(), c.route.method+" "+c.route.path, slog.String("http.request.method", c.route.method), slog.String("http.route", c.route.path),
-		slog.String("connector.api", string(c.api)), slog.String("connector.tenant", tenantID), slog.String("connector.client", c.client.Name),
-		slog.String("connector.reference", failure.Reference(c.ctx())))
+	trace.Describe(c.ctx(), c.route.method+" "+c.route.path, trace.String("http.request.method", c.route.method), trace.String("http.route", c.route.path),
+		trace.String("connector.api", string(c.api)), trace.String("connector.tenant", tenantID), trace.String("connector.client", c.client.Name),
+		trace.String("connector.reference", failure.Reference(c.ctx())))
 	level := slog.LevelInfo
 	if err != nil {
 		level = slog.LevelWarn

@@ -2,7 +2,6 @@ package app
 
 import (
 	"cmp"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -67,10 +66,10 @@ func measured(requests *prometheus.CounterVec, durations prometheus.ObserverVec,
 // is anybody's.
 func traced(traces trace.Provider, listener string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, span := trace.Serve(r.Context(), traces, listener, listener != "onboarding", r.Header.Get, slog.String("connector.listener", listener))
+		ctx, span := trace.Serve(r.Context(), traces, listener, listener != "onboarding", r.Header.Get, trace.String("connector.listener", listener))
 		recorder := &statusRecorder{ResponseWriter: w}
 		defer func() {
-			span.Add(slog.Int("http.response.status_code", cmp.Or(recorder.status, http.StatusOK)))
+			span.Add(trace.Int("http.response.status_code", cmp.Or(recorder.status, http.StatusOK)))
 			span.End(nil)
 		}()
 		next.ServeHTTP(recorder, r.WithContext(ctx))

@@ -240,8 +240,8 @@ func (h *Handler) log(c *call, err error, took time.Duration) {
 	if name := c.r.Header.Get(traceHeader); name != "" {
 		attrs = append(attrs, slog.String("trace", length.Shorten(name, length.ID)))
 	}
-	trace.Describe(ctx, "egress", slog.String("connector.api", string(c.target.api)), slog.String("connector.tenant", c.tenant.Tenant.ID),
-		slog.String("connector.client", c.client.Name), slog.String("connector.reference", failure.Reference(ctx)))
+	trace.Describe(ctx, "egress", trace.String("connector.api", string(c.target.api)), trace.String("connector.tenant", c.tenant.Tenant.ID),
+		trace.String("connector.client", c.client.Name), trace.String("connector.reference", failure.Reference(ctx)))
 	if err != nil {
 		level = slog.LevelWarn
 		if failure.From(err).Kind() == failure.Internal && !errors.Is(err, http.ErrAbortHandler) {

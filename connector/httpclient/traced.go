@@ -1,7 +1,6 @@
 package httpclient
 
 import (
-	"log/slog"
 	"net/http"
 
 	"azure-partner-connector/connector/trace"
@@ -18,12 +17,12 @@ func (t traced) RoundTrip(r *http.Request) (*http.Response, error) {
 		return t.RoundTripper.RoundTrip(r)
 	}
 	// Of the address, only the host is recorded: paths and queries hold links and codes.
-	ctx, span := trace.Call(r.Context(), r.Method, slog.String("http.request.method", r.Method), slog.String("server.address", r.URL.Host))
+	ctx, span := trace.Call(r.Context(), r.Method, trace.String("http.request.method", r.Method), trace.String("server.address", r.URL.Host))
 	r = r.Clone(ctx)
 	trace.Propagate(ctx, r.Header.Set)
 	answer, err := t.RoundTripper.RoundTrip(r)
 	if err == nil {
-		span.Add(slog.Int("http.response.status_code", answer.StatusCode))
+		span.Add(trace.Int("http.response.status_code", answer.StatusCode))
 	}
 	span.EndCall(err != nil || answer.StatusCode >= http.StatusBadRequest)
 	return answer, err

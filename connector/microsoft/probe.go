@@ -41,8 +41,8 @@ func failed(f *failure.Error) verdict {
 // configured for further apis; without one, nothing is sent. Only Partner Center's
 // answer can say whether the sign-in used MFA.
 func (c *Client) Probe(ctx context.Context, client tenant.Client, api token.API, accessToken secret.Text) token.Probe {
-	ctx, span := trace.Start(ctx, "probe", slog.String("connector.cloud", client.Cloud), slog.String("connector.directory", client.DirectoryID),
-		slog.String("connector.api", string(api)))
+	ctx, span := trace.Start(ctx, "probe", trace.String("connector.cloud", client.Cloud), trace.String("connector.directory", client.DirectoryID),
+		trace.String("connector.api", string(api)))
 	start := c.now()
 	v := c.probe(ctx, client, api, accessToken)
 	probe := token.Probe{Works: v.works, At: c.now(), MFA: v.mfa}
@@ -62,7 +62,7 @@ func (c *Client) Probe(ctx context.Context, client tenant.Client, api token.API,
 		slog.String("code", code),
 		slog.String("reference", failure.Reference(ctx)),
 	)
-	span.Add(slog.String("connector.works", string(v.works)))
+	span.Add(trace.String("connector.works", string(v.works)))
 	span.End(asError(v.failure))
 	return probe
 }

@@ -174,8 +174,8 @@ func (r resolvedClient) refresh(ctx context.Context, refreshToken secret.Text, s
 
 // request sends r once and logs its outcome.
 func (c *Client) request(ctx context.Context, r tokenRequest) (token.Redemption, *failure.Error) {
-	ctx, span := trace.Start(ctx, "redemption", slog.String("connector.cloud", r.Cloud), slog.String("connector.directory", r.DirectoryID),
-		slog.String("connector.api", string(r.api)), slog.String("connector.grant", string(r.grant)))
+	ctx, span := trace.Start(ctx, "redemption", trace.String("connector.cloud", r.Cloud), trace.String("connector.directory", r.DirectoryID),
+		trace.String("connector.api", string(r.api)), trace.String("connector.grant", string(r.grant)))
 	client, recorder := record(c.http)
 	start := c.now()
 	t, err := r.send(context.WithValue(ctx, oauth2.HTTPClient, client))
@@ -191,7 +191,7 @@ func (c *Client) request(ctx context.Context, r tokenRequest) (token.Redemption,
 		redemption, f = redeemed(t, r.api, issuedAt(recorder.answer, start))
 	}
 	c.logRequest(ctx, r, recorder, c.now().Sub(start), f)
-	span.Add(slog.String("connector.microsoft.client_request_id", recorder.requestID))
+	span.Add(trace.String("connector.microsoft.client_request_id", recorder.requestID))
 	span.End(asError(f))
 	if !r.Customer {
 		c.reportThrottling(r.Cloud, f) // what a customer's directory does never stops the partners' renewals

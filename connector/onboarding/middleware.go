@@ -85,8 +85,8 @@ func (h *Handler) recorded(next echo.HandlerFunc) echo.HandlerFunc {
 			c.Error(err)
 		}
 		method, route := knownMethod(c.Request().Method), h.route(c)
-		trace.Describe(ctx, method+" "+route, slog.String("http.request.method", method), slog.String("http.route", route),
-			slog.String("connector.reference", failure.Reference(ctx)))
+		trace.Describe(ctx, method+" "+route, trace.String("http.request.method", method), trace.String("http.route", route),
+			trace.String("connector.reference", failure.Reference(ctx)))
 		attrs := []slog.Attr{
 			slog.String("method", method),
 			slog.String("route", route),

@@ -191,7 +191,7 @@ func (s *Service) renewLeased(ctx context.Context, job Job) {
 		return
 	}
 	ctx = failure.WithReference(ctx, random.Reference())
-	ctx, span := trace.Root(ctx, "renewal", slog.String("connector.tenant", job.TenantID), slog.String("connector.reference", failure.Reference(ctx)))
+	ctx, span := trace.Root(ctx, "renewal", trace.String("connector.tenant", job.TenantID), trace.String("connector.reference", failure.Reference(ctx)))
 	calls, cancel := s.untilStopped(ctx, left-s.cfg.Lease/5)
 	defer cancel()
 	released, err := s.renewDue(calls, job)

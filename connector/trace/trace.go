@@ -7,7 +7,7 @@ package trace
 
 import (
 	"context"
-	"log/slog"
+	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -23,6 +23,15 @@ type Provider = trace.TracerProvider
 // scope names this program among those whose spans are collected.
 const scope = "azure-partner-connector"
 
+// An Attribute says something about a span.
+type Attribute = attribute.KeyValue
+
+// String returns an attribute that is a text. An empty one is left out.
+func String(key, value string) Attribute { return attribute.String(key, value) }
+
+// Int returns an attribute that is a number.
+func Int(key string, value int) Attribute { return attribute.Int(key, value) }
+
 type providerKey struct{}
 
 // With returns a context whose background work, such as a renewal, begins a trace with Root. p may be nil: then it does not.
@@ -37,49 +46,49 @@ func With(ctx context.Context, p Provider) context.Context {
 type Span struct{ span trace.Span }
 
 // Root begins a trace of background work, if the context has a provider.
-func Root(ctx context.Context, name string, attributes ...slog.Attr) (context.Context, Span) {
+func Root(ctx context.Context, name string, attributes ...Attribute) (context.Context, Span) {
 	p, _ := ctx.Value(providerKey{}).(Provider)
 	if p == nil {
 		return ctx, Span{}
 	}
-	ctx, span := p.Tracer(scope).Start(ctx, name, trace.WithNewRoot(), trace.WithAttributes(converted(attributes)...))
+	ctx, span := p.Tracer(scope).Start(ctx, name, trace.WithNewRoot(), trace.WithAttributes(given(attributes)...))
 	return ctx, Span{span}
 }
 
 // Serve begins the span of a request from outside, with a header of which get returns the fields. It continues the trace of the
 // caller if the caller is one that may have one.
-func Serve(ctx context.Context, p Provider, name string, continues bool, get func(field string) string, attributes ...slog.Attr) (context.Context, Span) {
+func Serve(ctx context.Context, p Provider, name string, continues bool, get func(field string) string, attributes ...Attribute) (context.Context, Span) {
 	if continues {
 		ctx = propagation.TraceContext{}.Extract(ctx, fields{get: get})
 	}
-	ctx, span := p.Tracer(scope).Start(With(ctx, p), name, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(converted(attributes)...))
+	ctx, span := p.Tracer(scope).Start(With(ctx, p), name, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(given(attributes)...))
 	return ctx, Span{span}
 }
 
 // Start begins a span inside that of ctx, if there is one that is recorded.
-func Start(ctx context.Context, name string, attributes ...slog.Attr) (context.Context, Span) {
+func Start(ctx context.Context, name string, attributes ...Attribute) (context.Context, Span) {
 	return start(ctx, name, trace.SpanKindInternal, attributes)
 }
 
 // Call begins the span of a call to another program, as Start does.
-func Call(ctx context.Context, name string, attributes ...slog.Attr) (context.Context, Span) {
+func Call(ctx context.Context, name string, attributes ...Attribute) (context.Context, Span) {
 	return start(ctx, name, trace.SpanKindClient, attributes)
 }
 
-func start(ctx context.Context, name string, kind trace.SpanKind, attributes []slog.Attr) (context.Context, Span) {
+func start(ctx context.Context, name string, kind trace.SpanKind, attributes []Attribute) (context.Context, Span) {
 	parent := trace.SpanFromContext(ctx)
 	if !parent.IsRecording() {
 		return ctx, Span{}
 	}
-	ctx, span := parent.TracerProvider().Tracer(scope).Start(ctx, name, trace.WithSpanKind(kind), trace.WithAttributes(converted(attributes)...))
+	ctx, span := parent.TracerProvider().Tracer(scope).Start(ctx, name, trace.WithSpanKind(kind), trace.WithAttributes(given(attributes)...))
 	return ctx, Span{span}
 }
 
 // Describe names the span of ctx and adds attributes to it, once a handler knows what the request is.
-func Describe(ctx context.Context, name string, attributes ...slog.Attr) {
+func Describe(ctx context.Context, name string, attributes ...Attribute) {
 	if span := trace.SpanFromContext(ctx); span.IsRecording() {
 		span.SetName(name)
-		span.SetAttributes(converted(attributes)...)
+		span.SetAttributes(given(attributes)...)
 	}
 }
 
@@ -92,9 +101,9 @@ func Propagate(ctx context.Context, set func(field, value string)) {
 func Traced(ctx context.Context) bool { return trace.SpanContextFromContext(ctx).IsValid() }
 
 // Add adds attributes.
-func (s Span) Add(attributes ...slog.Attr) {
+func (s Span) Add(attributes ...Attribute) {
 	if s.span != nil {
-		s.span.SetAttributes(converted(attributes)...)
+		s.span.SetAttributes(given(attributes)...)
 	}
 }
 
@@ -139,20 +148,7 @@ func (f fields) Set(field, value string) { f.set(field, value) }
 // Keys implements propagation.TextMapCarrier; the form of the header that we use does not need it.
 func (f fields) Keys() []string { return nil }
 
-// converted returns attributes of a record as those of a span. Empty texts are left out.
-func converted(attributes []slog.Attr) []attribute.KeyValue {
-	kept := make([]attribute.KeyValue, 0, len(attributes))
-	for _, a := range attributes {
-		switch v := a.Value.Resolve(); v.Kind() {
-		case slog.KindInt64:
-			kept = append(kept, attribute.Int64(a.Key, v.Int64()))
-		case slog.KindBool:
-			kept = append(kept, attribute.Bool(a.Key, v.Bool()))
-		default:
-			if text := v.String(); text != "" {
-				kept = append(kept, attribute.String(a.Key, text))
-			}
-		}
-	}
-	return kept
+// given leaves out empty texts.
+func given(attributes []Attribute) []Attribute {
+	return slices.DeleteFunc(attributes, func(a Attribute) bool { return a.Value.Type() == attribute.STRING && a.Value.AsString() == "" })
 }

@@ -3,7 +3,6 @@ package sqldb
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"gorm.io/gorm"
@@ -95,11 +94,11 @@ func (db *DB) attempt(ctx context.Context, fn func(ctx context.Context) error) (
 // when the database cannot be used now.
 func (db *DB) retry(ctx context.Context, operation string, try func() error) (err error) {
 	began := time.Now()
-	_, span := trace.Call(ctx, "database "+operation, slog.String("db.system.name", db.driver), slog.String("db.operation.name", operation))
+	_, span := trace.Call(ctx, "database "+operation, trace.String("db.system.name", db.driver), trace.String("db.operation.name", operation))
 	attempts := 1
 	defer func() {
 		db.cfg.Observe(operation, err, time.Since(began))
-		span.Add(slog.Int("connector.attempts", attempts))
+		span.Add(trace.Int("connector.attempts", attempts))
 		span.EndCall(failure.Is(err, failure.DatabaseUnavailable)) // others are refusals
 	}()
 	for n := 1; ; n++ {

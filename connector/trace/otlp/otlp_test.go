@@ -150,7 +150,7 @@ func TestNew_SendsSpans(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(trace.Logged(slog.NewTextHandler(&log, nil))).With("component", "test")
 
-	ctx, root := trace.Root(trace.With(t.Context(), provider), "renewal", slog.Any("connector.secret", secret.New("canary-of-a-secret")))
+	ctx, root := trace.Root(trace.With(t.Context(), provider), "renewal", trace.String("connector.secret", secret.New("canary-of-a-secret").String()))
 	logger.InfoContext(ctx, "renewing")
 	inner, redemption := trace.Start(ctx, "redemption")
 	calls, err := httpclient.New(httpclient.Config{Timeout: time.Minute})
@@ -258,7 +258,7 @@ func TestStart_WithoutAProviderDoesNothing(t *testing.T) {
 	ctx := trace.With(t.Context(), nil)
 	got, span := trace.Root(ctx, "renewal")
 	inner, call := trace.Call(got, "GET")
-	span.Add(slog.Int("n", 1))
+	span.Add(trace.Int("n", 1))
 	call.End(io.EOF)
 	call.EndCall(true)
 	span.End(nil)
