@@ -75,10 +75,8 @@ func newHarness(t *testing.T, change ...func(*api.Config)) *harness {
 	h.must(err)
 	h.tokens = &fakeTokens{ends: h.clock.Add(time.Hour)}
 	h.server = httptest.NewUnstartedServer(nil)
-	h.server.Start()
-	t.Cleanup(h.server.Close)
 	h.Config = api.Config{
-		PublicURL: h.server.URL, Clients: h.clients, Tenants: fakeTenants{}, Tokens: h.tokens, Consents: fakeConsents{},
+		PublicURL: "http://" + h.server.Listener.Addr().String(), Clients: h.clients, Tenants: fakeTenants{}, Tokens: h.tokens, Consents: fakeConsents{},
 		Resources: fakeResources{}, Trail: h.store, Now: h.now, Log: slog.New(slog.NewJSONHandler(h.log, nil)),
 		Observe: func(r api.Request) {
 			h.mu.Lock()
@@ -92,6 +90,8 @@ func newHarness(t *testing.T, change ...func(*api.Config)) *harness {
 	h.handler, err = api.New(h.Config)
 	h.must(err)
 	h.server.Config.Handler = h.handler
+	h.server.Start()
+	t.Cleanup(h.server.Close)
 	h.document = readDocument(t)
 	t.Cleanup(h.checkSecrets)
 	return h
