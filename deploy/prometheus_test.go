@@ -69,7 +69,7 @@ func TestAlerts_InteropPromtoolSaysThatTheyFireAndKeepQuiet(t *testing.T) {
 // for nothing.
 func TestAlerts_EachIsTestedAndExplained(t *testing.T) {
 	fires, quiet := map[string]bool{}, map[string]bool{}
-	tests := append(readRules(t, "deploy/prometheus/rules_test.yml").Tests, readRules(t, "deploy/prometheus/rules_days_test.yml").Tests...)
+	tests := slices.Concat(readRules(t, "deploy/prometheus/rules_test.yml").Tests, readRules(t, "deploy/prometheus/rules_days_test.yml").Tests)
 	for _, test := range tests {
 		for _, alert := range test.AlertRuleTest {
 			if len(alert.ExpAlerts) > 0 {

@@ -133,7 +133,9 @@ func manualLanding() consent.Landing {
 		Directory: "fabrikam.onmicrosoft.com", ApplicationID: "6f1c1a52-6d6f-4f0e-9f5e-2c7b3f6f0a11",
 		ExpiresAt: start.Add(7 * 24 * time.Hour),
 		Permissions: []consent.Permission{
-			{Scope: "openid"}, {Scope: "profile"}, {Scope: "offline_access"},
+			{Scope: "openid"},
+			{Scope: "profile"},
+			{Scope: "offline_access"},
 			{API: token.PartnerCenter, Scope: "https://api.partnercenter.microsoft.com/user_impersonation"},
 			{API: token.Graph, Scope: "https://graph.microsoft.com/User.Read"},
 			{API: token.Graph, Scope: "https://graph.microsoft.com/Directory.Read.All"},

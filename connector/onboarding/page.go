@@ -120,12 +120,10 @@ func (h *Handler) render(c echo.Context, status int, name, title string, data an
 	return c.HTMLBlob(status, page.Bytes())
 }
 
-// here returns the address of the page that answers c, for its languages; "" for the requested one. What followed a form or
-// Microsoft's answer can't be opened again.
+// here returns the address of the page that answers c, for its languages; "" for the requested one, so that no page repeats a link
+// or what somebody takes for one. What followed a form or Microsoft's answer can't be opened again.
 func (h *Handler) here(c echo.Context) string {
 	switch strings.TrimPrefix(c.Path(), h.base) {
-	case "/consent/:link":
-		return h.consentPath(c.Param("link"))
 	case "/callback", "/disown":
 		return h.base + "/done"
 	}

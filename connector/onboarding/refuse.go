@@ -39,7 +39,7 @@ func (h *Handler) refuse(err error, c echo.Context) {
 	r := failure.NewRecord(c.Request().Context(), err)
 	v := h.failureView(c, r)
 	if link := c.Param("link"); linkForm.MatchString(link) && mayPass(r) {
-		v.Reload = h.consentPath(link)
+		v.Reload = "?" // the same address, which the page does not repeat
 	}
 	if err := h.renderFailure(c, r, heading(r.Code), v); err != nil {
 		noteFailure(c, err)

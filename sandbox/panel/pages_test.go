@@ -45,7 +45,9 @@ func pages() []page {
 		Procedure: token.Manual, TenantName: "Harbour Cloud Resale", AccountID: "1000042", AskedBy: "Mara Lind", Marketplace: "Larkfield Cloud Marketplace",
 		Directory: "contoso-partner.onmicrosoft.com", ApplicationID: ownApplication, ExpiresAt: noon.AddDate(0, 0, 7),
 		Permissions: []consent.Permission{
-			{Scope: "openid"}, {Scope: "profile"}, {Scope: "offline_access"},
+			{Scope: "openid"},
+			{Scope: "profile"},
+			{Scope: "offline_access"},
 			{API: token.PartnerCenter, Scope: "https://api.partnercenter.microsoft.com/user_impersonation"},
 			{API: token.Graph, Scope: "https://graph.microsoft.com/User.Read"},
 			{API: token.Graph, Scope: "https://graph.microsoft.com/Directory.Read.All"},

@@ -451,7 +451,7 @@ func providerStates() []state {
 	states := inView("tenants", []state{
 		{name: "tenants", classic: true, about: "All resellers, the most urgent first", reach: func(s *tab) { s.names(3) }},
 		{name: "tenants-many", classic: true, phone: true, about: "1,203 resellers", set: func(p *platform) { p.list = manyTenants(1203) }, reach: func(s *tab) {
-			s.waitText("Shown: __shown__ of __total__", "shown", "1–50", "total", "1203")
+			s.waitText("Shown: __shown__ of __total__", "shown", "1–50", "total", s.number(1203))
 		}},
 		{name: "tenants-search", about: "A search without a result", reach: func(s *tab) {
 			s.names(3)

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"golang.org/x/text/language"
+	numbers "golang.org/x/text/message"
 
 	"azure-partner-connector/sandbox/browser"
 	"azure-partner-connector/sandbox/panel/paneltest"
@@ -102,6 +104,11 @@ func (s *tab) pressBelow(label string) {
 func (s *tab) waitText(text string, pairs ...string) {
 	s.T.Helper()
 	s.waitShown(s.text(text, pairs...))
+}
+
+// number returns n as people of the locale write it.
+func (s *tab) number(n int) string {
+	return numbers.NewPrinter(language.Make(s.locale)).Sprint(n)
 }
 
 // waitShown waits until the page or one of its frames shows a text as it is.
