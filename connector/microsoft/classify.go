@@ -26,6 +26,9 @@ func (r refusal) code(grant grantType) failure.Code {
 		return failure.MicrosoftUnavailable
 	}
 	for _, number := range r.codes {
+		if number == malformed && r.name == "invalid_grant" {
+			continue // what is malformed is the code or the refresh token, not our request
+		}
 		if code, ok := codeOfNumber(number); ok {
 			return forGrant(code, grant)
 		}
@@ -41,6 +44,9 @@ func (r refusal) code(grant grantType) failure.Code {
 	}
 	return failure.MicrosoftAnswer
 }
+
+// malformed is the AADSTS number of a request, or of the grant in it, that Microsoft cannot read.
+const malformed = 9002313
 
 // forGrant replaces codes that are true only of a refresh token if grant is an authorization code.
 func forGrant(code failure.Code, grant grantType) failure.Code {
@@ -65,6 +71,7 @@ var numbers = map[int]failure.Code{
 	700005: failure.CodeInvalid,
 	50089:  failure.SignInRequired,
 	50058:  failure.SignInRequired,
+	700007: failure.SignInRequired, // issued to another application
 
 	// The account.
 	50057: failure.AccountDisabled,

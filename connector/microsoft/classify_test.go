@@ -63,6 +63,7 @@ func table() []struct {
 		{"500011 500014 650052", "invalid_resource", "C", codes{"": failure.ServiceMissing}},
 		{"90002 900021 50194 90038 900382 900432 900439", "invalid_request", "C", codes{"": failure.WrongCloud}},
 		{"50058", "interaction_required", "U", codes{"": failure.SignInRequired}},
+		{"700007", "invalid_grant", "U", codes{"": failure.SignInRequired}},
 		{"50011 700054", "invalid_request", "X", codes{"": failure.MicrosoftRequest}},
 		{"90009", "invalid_grant", "X", codes{"": failure.MicrosoftRequest}},
 		{"900144 9002313 90014", "invalid_request", "X", codes{"": failure.MicrosoftRequest}},
@@ -131,6 +132,7 @@ func TestClassification_Fallback(t *testing.T) {
 	for body, want := range map[string]failure.Code{
 		`{"error":"invalid_grant"}`:                               failure.SignInRequired,
 		`{"error":"invalid_grant","error_codes":[1]}`:             failure.SignInRequired,
+		`{"error":"invalid_grant","error_codes":[9002313]}`:       failure.SignInRequired,
 		`{"error":"interaction_required"}`:                        failure.SignInRequired,
 		`{"error":"login_required"}`:                              failure.SignInRequired,
 		`{"error":"consent_required"}`:                            failure.ConsentMissing,

@@ -8,6 +8,7 @@ import (
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/token"
+	"azure-partner-connector/sandbox/microsoft"
 	"azure-partner-connector/sandbox/world"
 )
 
@@ -26,6 +27,15 @@ func TestImport_FromAnotherProgram(t *testing.T) {
 
 	if _, err := s.Import(t.Context(), tenantID, secret.New("invented")); !failure.Is(err, failure.ImportRefused) {
 		t.Errorf("Import() of an invented token = %v, want %s", err, failure.ImportRefused)
+	}
+	s.checkState("absent")
+	const another = "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
+	check(t, s.Microsoft.AddApplication(microsoft.Application{ID: another, Name: "Another", DirectoryID: world.AlpineDirectory}))
+	foreign, err := s.Microsoft.IssueRefreshToken(microsoft.RefreshToken{UPN: world.AlpineAdmin, ApplicationID: another})
+	check(t, err)
+	_, err = s.Import(t.Context(), tenantID, secret.New(foreign))
+	if f := failure.From(err); !failure.Is(err, failure.ImportRefused) || f.Params["application"] != world.ApplicationID || f.Microsoft.Code != "700007" {
+		t.Errorf("Import() of another application's token = %v, want %s with the application that it must come from", err, failure.ImportRefused)
 	}
 	s.checkState("absent")
 	done, err := s.Import(t.Context(), tenantID, g.RefreshToken)
