@@ -109,9 +109,10 @@ func (d *download) Write(p []byte) (int, error) {
 // Unwrap lets http.ResponseController find what the connection can do.
 func (d *download) Unwrap() http.ResponseWriter { return d.ResponseWriter }
 
-// A bounded is the body of an answer. It bounds its size and how long it may stand still.
+// A bounded is the body of an answer. It bounds its size and how long it may stand still, and withholds trailers.
 type bounded struct {
 	io.ReadCloser
+	answer *http.Response
 	stall  *stall
 	within time.Duration
 	left   int64
@@ -126,6 +127,9 @@ func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= int64(n); b.left < 0 {
 		return 0, errAnswerTooLarge
+	}
+	if errors.Is(err, io.EOF) {
+		withhold(b.answer.Trailer) // which have arrived now
 	}
 	return n, err
 }

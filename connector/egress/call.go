@@ -78,6 +78,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.finish(c, c.err, began)
 	}()
 	if err := h.serve(c); err != nil {
+		if errors.Is(err, context.Canceled) && ctx.Err() != nil { // the client is gone
+			c.err = err
+			panic(http.ErrAbortHandler)
+		}
 		h.refuse(c, err)
 	}
 }
@@ -183,6 +187,10 @@ func (h *Handler) refuse(c *call, err error) {
 	}
 	if f.Status() == http.StatusUnauthorized {
 		header.Set("WWW-Authenticate", `Bearer realm="egress"`)
+	}
+	if c.r.ContentLength != 0 {
+		// The server reads what is left of the body, also of a caller that sends none.
+		_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(h.cfg.Idle))
 	}
 	c.w.WriteHeader(f.Status())
 	if c.r.Method == http.MethodHead {

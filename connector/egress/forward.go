@@ -130,13 +130,19 @@ func (h *Handler) answer(answer *http.Response) error {
 	if answer.ContentLength > h.cfg.MaxAnswer && answer.Request.Method != http.MethodHead {
 		return failure.New(failure.MicrosoftAnswer)
 	}
-	for _, name := range []string{"Authorization", "Set-Cookie", "Set-Cookie2", "Alt-Svc", "Strict-Transport-Security", failureHeader, referenceHeader} {
-		answer.Header.Del(name)
-	}
+	withhold(answer.Header)
+	withhold(answer.Trailer) // as far as it was announced
 	c.w.Header().Set(referenceHeader, failure.Reference(c.r.Context())) // informational answers have removed it
 	c.status = answer.StatusCode
-	answer.Body = &bounded{ReadCloser: answer.Body, stall: c.stall, within: h.cfg.Idle, left: h.cfg.MaxAnswer}
+	answer.Body = &bounded{ReadCloser: answer.Body, answer: answer, stall: c.stall, within: h.cfg.Idle, left: h.cfg.MaxAnswer}
 	return nil
+}
+
+// withhold removes what is not for the client from the headers or trailers of an answer.
+func withhold(header http.Header) {
+	for _, name := range []string{"Authorization", "Set-Cookie", "Set-Cookie2", "Alt-Svc", "Strict-Transport-Security", failureHeader, referenceHeader} {
+		header.Del(name)
+	}
 }
 
 // failed answers a call that could not be sent, or whose answer could not be read.

@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"runtime"
 	"slices"
@@ -79,6 +80,49 @@ func TestHeaders_OfAnswers(t *testing.T) {
 		if refs := got.header.Values("X-Reference"); len(refs) != 1 || refs[0] == "" {
 			t.Errorf("%d has the references %q, want one", status, refs)
 		}
+	}
+}
+
+// TestHeaders_OfTrailers passes trailers of Microsoft on, but not those that would be removed from its headers.
+func TestHeaders_OfTrailers(t *testing.T) {
+	h := newHarness(t)
+	h.setAnswer(func(w http.ResponseWriter, _ *http.Request) {
+		header := w.Header()
+		header.Set("Trailer", "Set-Cookie, X-Checksum")
+		_, _ = io.WriteString(w, "the body")
+		_ = http.NewResponseController(w).Flush()
+		header.Set("Set-Cookie", "a=b")
+		header.Set("X-Checksum", "7")
+		for _, name := range []string{"X-Connector-Failure", "X-Reference", "Set-Cookie2", "Alt-Svc"} { // not announced
+			header.Set(http.TrailerPrefix+name, "invented")
+		}
+	})
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, h.server.URL+"/graph/"+tenantA+"/v1.0/users", nil)
+	h.must(err)
+	r.Header.Set("Authorization", "Bearer "+key)
+	got, err := h.server.Client().Do(r)
+	h.must(err)
+	defer got.Body.Close()
+	body, err := io.ReadAll(got.Body)
+	h.must(err)
+	if string(body) != "the body" || got.Trailer.Get("X-Checksum") != "7" || len(got.Trailer) != 1 {
+		t.Errorf("the answer %q has the trailers %v, want only X-Checksum", body, got.Trailer)
+	}
+}
+
+// TestFailures_OfACallerThatHangsUp tells nobody of a failure: there is none of ours.
+func TestFailures_OfACallerThatHangsUp(t *testing.T) {
+	h := newHarness(t)
+	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", h.server.Listener.Addr().String())
+	h.must(err)
+	h.tokens.hangUp = func() { _ = connection.Close() }
+	_, err = io.WriteString(connection, "GET /graph/"+tenantA+"/v1.0/users HTTP/1.1\r\nHost: egress.example\r\n"+bearer+"\r\n\r\n")
+	h.must(err)
+	if got := h.lastCall(1); got != "billing graph 0 aborted" {
+		t.Errorf("the call was observed as %q, want aborted", got)
+	}
+	if refused := h.takeRefused(); refused != "" {
+		t.Errorf("the refusal %q was recorded, want none", refused)
 	}
 }
 
@@ -248,6 +292,23 @@ func TestBounds_OfTime(t *testing.T) {
 	}
 	if got := h.raw(http.MethodPost, "/graph/"+tenantA+"/v1.0/users", bearer, "Content-Length: 10"); !got.ours("bad_request") || !strings.Contains(got.body, "stood still") {
 		t.Errorf("a body that does not come = %d %s, want bad_request", got.status, got.body)
+	}
+}
+
+// TestBounds_OfRefusedBodies ends the connection of a call that was refused and whose body does not come. Anybody can make one.
+func TestBounds_OfRefusedBodies(t *testing.T) {
+	h := newHarness(t, func(h *harness) { h.Idle = 50 * time.Millisecond })
+	for _, length := range []string{"Content-Length: 10", "Transfer-Encoding: chunked"} {
+		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", h.server.Listener.Addr().String())
+		h.must(err)
+		defer connection.Close()
+		_, err = io.WriteString(connection, "POST /graph/"+tenantA+"/v1.0/users HTTP/1.1\r\nHost: egress.example\r\n"+length+"\r\n\r\n")
+		h.must(err)
+		all, err := io.ReadAll(connection) // to the end of the connection
+		h.must(err)
+		if !strings.HasPrefix(string(all), "HTTP/1.1 401 ") || !strings.Contains(string(all), "key_unknown") {
+			t.Errorf("a call with %s and without body was answered %q, want key_unknown", length, all)
+		}
 	}
 }
 

@@ -198,9 +198,16 @@ type fakeTokens struct {
 	err      error
 	requests []token.LoanRequest
 	replaced int // how often another token was asked for
+
+	hangUp func() // called by Lend, which then waits until its caller is gone
 }
 
-func (f *fakeTokens) Lend(_ context.Context, _ tenant.Resolved, request token.LoanRequest, _ audit.Actor) (token.Loan, error) {
+func (f *fakeTokens) Lend(ctx context.Context, _ tenant.Resolved, request token.LoanRequest, _ audit.Actor) (token.Loan, error) {
+	if f.hangUp != nil {
+		f.hangUp()
+		<-ctx.Done()
+		return token.Loan{}, ctx.Err()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.requests = append(f.requests, request)
