@@ -2,6 +2,7 @@ package token_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"sync"
@@ -126,6 +127,38 @@ func TestLend_CustomersRefused(t *testing.T) {
 				t.Error("Microsoft was asked, want a refusal before")
 			}
 		})
+	}
+}
+
+// TestLend_CallerThatHangsUp records no failure: nothing was refused, and nothing is wrong with the customer.
+func TestLend_CallerThatHangsUp(t *testing.T) {
+	h := readyForCustomers(t)
+	ctx, hangUp := context.WithCancel(t.Context())
+	answer := make(chan struct{})
+	h.microsoft.renewFor = func(tenant.Client, token.API) error {
+		hangUp()
+		<-answer
+		return nil
+	}
+	_, err := h.lendFor(ctx, tenantID, token.LoanRequest{API: token.ARM, Directory: customerID}, borrower)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("Lend for a caller that hangs up = %v, want %v", err, context.Canceled)
+	}
+	records, err := h.store.CustomerRecords(t.Context(), tenantID)
+	h.must(err)
+	if len(records) > 0 {
+		t.Errorf("the customer has the last result %q, want none yet", records[0].LastResult)
+	}
+	events, err := h.tokens.History(t.Context(), tenantID, time.Time{}, 10)
+	h.must(err)
+	for _, e := range events {
+		if e.Action == audit.LendingRefused {
+			t.Errorf("there is an event %s with the result %s, want none", e.Action, e.Result)
+		}
+	}
+	close(answer)
+	if _, err := h.lendARM(customerID); err != nil {
+		t.Errorf("the next Lend = %v, want the access token", err)
 	}
 }
 

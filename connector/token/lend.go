@@ -58,7 +58,8 @@ func (request LoanRequest) event(by audit.Actor) audit.Event {
 // Lend returns an access token for a tenant that was just resolved, to a borrower that may have it. Tokens are cached until
 // shortly before they expire; however many callers ask at the same time, one process redeems once per tenant, directory and
 // api. What fails for a customer directory has a code of its own and changes nothing about the tenant. The audit event is
-// stored, or counted if the request says so, before the token is returned. Refusals that a borrower repeats are counted.
+// stored, or counted if the request says so, before the token is returned. Refusals that a borrower repeats are counted. A caller
+// that is gone before the answer leaves no record.
 func (s *Service) Lend(ctx context.Context, r tenant.Resolved, request LoanRequest, by audit.Actor) (Loan, error) {
 	snapshot := request.Snapshot
 	if snapshot == nil {
@@ -69,6 +70,9 @@ func (s *Service) Lend(ctx context.Context, r tenant.Resolved, request LoanReque
 		snapshot = &read
 	}
 	loan, err := s.lend(ctx, &r, snapshot, request, by)
+	if hungUp(ctx, err) {
+		return Loan{}, err
+	}
 	ctx = context.WithoutCancel(ctx)
 	if err == nil {
 		if err := s.recordLoan(ctx, &r, request, loan, by); err != nil {
@@ -134,13 +138,18 @@ func (s *Service) count(ctx context.Context, r *tenant.Resolved, e audit.Event) 
 	return s.cfg.Uses.Append(ctx, e)
 }
 
+// hungUp reports whether err only says that the caller is gone: nothing was refused then, and nothing failed.
+func hungUp(ctx context.Context, err error) bool {
+	return errors.Is(err, context.Canceled) && ctx.Err() != nil
+}
+
 func (s *Service) lend(ctx context.Context, r *tenant.Resolved, snapshot *Snapshot, request LoanRequest, by audit.Actor) (Loan, error) {
 	key, err := s.loanKeyOf(ctx, r, snapshot, request, by)
 	if err != nil {
 		return Loan{}, err
 	}
 	loan, err := s.obtain(ctx, snapshot, key, by)
-	if key.directory != "" {
+	if key.directory != "" && !hungUp(ctx, err) {
 		s.noteCustomer(context.WithoutCancel(ctx), r.Tenant.ID, key.directory, err)
 	}
 	return loan, err
