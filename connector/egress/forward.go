@@ -131,7 +131,7 @@ func (h *Handler) answer(answer *http.Response) error {
 		return failure.New(failure.MicrosoftAnswer)
 	}
 	withhold(answer.Header)
-	withhold(answer.Trailer) // as far as it was announced
+	withhold(answer.Trailer)                                            // as far as it was announced
 	c.w.Header().Set(referenceHeader, failure.Reference(c.r.Context())) // informational answers have removed it
 	c.status = answer.StatusCode
 	answer.Body = &bounded{ReadCloser: answer.Body, answer: answer, stall: c.stall, within: h.cfg.Idle, left: h.cfg.MaxAnswer}
