@@ -35,7 +35,7 @@ func (l customersList) Run(c *console) error {
 		if err != nil {
 			return explained(err)
 		}
-		document := api.NewCustomersDocument(list, l.Search, "", len(list.Customers)+1)
+		document := api.NewCustomersDocument(list, l.Search, token.CustomerPlace{}, len(list.Customers)+1)
 		if l.JSON {
 			return printJSON(c, document)
 		}

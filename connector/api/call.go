@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"slices"
 
@@ -150,6 +151,21 @@ func (h *Handler) authenticate(c *call, key secret.Text) error {
 	}
 	c.client, err = h.cfg.Clients.Authenticate(c.ctx(), key)
 	return err
+}
+
+// readQuery returns the parameters of the address. It refuses those that cannot be read, which the standard library leaves out: without
+// the parameter that is lost, the request would mean something else.
+func (c *call) readQuery() (url.Values, error) {
+	query, err := url.ParseQuery(c.Request().URL.RawQuery)
+	if err != nil {
+		return nil, badRequest("the query of the address is not well encoded") // the error quotes it
+	}
+	for _, values := range query {
+		if len(values) > 1 {
+			return nil, badRequest("a parameter is repeated")
+		}
+	}
+	return query, nil
 }
 
 // allowed refuses what is not among the operations of the client.

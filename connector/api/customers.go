@@ -2,13 +2,17 @@ package api
 
 import (
 	"context"
+	"encoding/base64"
 	"net/http"
 	"time"
+
+	"github.com/google/uuid"
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/client"
 	"azure-partner-connector/connector/detached"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
@@ -48,25 +52,39 @@ type CustomersDocument struct {
 	Incomplete *failureView `json:"incomplete"`
 }
 
-// NewCustomersDocument returns the customers of a list whose name, domain or ID contains search, after a directory, up to limit.
-func NewCustomersDocument(list token.CustomerList, search, after string, limit int) CustomersDocument {
+// NewCustomersDocument returns the customers of a list whose name, domain or ID contains search, after a place in the list, up to
+// limit.
+func NewCustomersDocument(list token.CustomerList, search string, after token.CustomerPlace, limit int) CustomersDocument {
 	d := CustomersDocument{Customers: []customerView{}, Incomplete: viewRecord(list.Incomplete)}
-	skipping := after != ""
+	last := token.CustomerPlace{}
 	for _, c := range list.Customers {
-		id := c.Customer.DirectoryID
 		switch {
-		case skipping:
-			skipping = id != after
-			continue
-		case !c.Matches(search):
+		case c.Place().Compare(after) <= 0, !c.Matches(search):
 			continue
 		case len(d.Customers) == limit:
-			d.Next = d.Customers[limit-1].Directory
+			d.Next = encodePlace(last)
 			return d
 		}
-		d.Customers = append(d.Customers, viewCustomer(c))
+		d.Customers, last = append(d.Customers, viewCustomer(c)), c.Place()
 	}
 	return d
+}
+
+// encodePlace returns the text of a place for the address of the next request.
+func encodePlace(p token.CustomerPlace) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(p.DirectoryID + p.Name))
+}
+
+// parsePlace reads what encodePlace returns; empty text is the beginning.
+func parsePlace(text string) (p token.CustomerPlace, ok bool) {
+	decoded, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || text == "" {
+		return p, text == ""
+	}
+	length := min(len(decoded), len(uuid.Nil.String()))
+	p.DirectoryID, p.Name = string(decoded[:length]), string(decoded[length:])
+	_, ok = random.ParseID(p.DirectoryID)
+	return p, ok
 }
 
 func viewCustomer(c token.CustomerStatus) customerView {
@@ -90,13 +108,17 @@ func (h *Handler) listCustomers(c *call) error {
 	if err != nil {
 		return err
 	}
+	after, ok := parsePlace(c.QueryParam("after"))
+	if !ok {
+		return badRequest("after is not the next of an earlier answer")
+	}
 	list, err := detached.Run(c.ctx(), &h.detached, func(ctx context.Context) (token.CustomerList, error) {
 		return h.cfg.Tokens.ListCustomers(ctx, r, c.client.Actor())
 	})
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, NewCustomersDocument(list, c.QueryParam("search"), c.QueryParam("after"), limit))
+	return c.JSON(http.StatusOK, NewCustomersDocument(list, c.QueryParam("search"), after, limit))
 }
 
 type customerConsentView struct {

@@ -272,11 +272,20 @@ func TestIdentity_Refusals(t *testing.T) {
 	key := h.add("billing")
 	metadata := h.request(http.MethodGet, "/msi/token?api-version=2018-02-01&resource="+url.QueryEscape(graph), nil)
 	metadata.Header.Set("Metadata", "true")
+	query := func(more string) answer {
+		r := h.request(http.MethodGet, "/msi/token?api-version=2019-08-01&resource=arm&"+more, nil)
+		r.Header.Set("X-IDENTITY-HEADER", key)
+		return h.send(r)
+	}
 	for name, tc := range map[string]struct {
 		got    answer
 		status int
 		says   string
 	}{
+		"an unreadable directory": {query("client_id=%zz"), 400, "bad_request"},
+		"two in one parameter":    {query("client_id=" + directoryA + ";" + customer), 400, "bad_request"},
+		"two directories":         {query("client_id=" + directoryA + "&client_id=" + customer), 400, "bad_request"},
+
 		"no key":              {h.identity("/msi/token", "", "resource", graph), 401, "key_unknown"},
 		"an invented key":     {h.identity("/msi/token", "apck_"+strings.Repeat("A", 43), "resource", graph), 401, "key_unknown"},
 		"IMDS":                {h.send(metadata), 400, "bad_request"},
@@ -594,6 +603,38 @@ func TestREST_ImportsAGrant(t *testing.T) {
 	} {
 		if got := h.rest(http.MethodPost, path, key, body); got.text("error.code") != code || strings.Contains(string(got.body), "c4n4ry") {
 			t.Errorf("POST %.60s = %d %s, want %s", body, got.status, got.body, code)
+		}
+	}
+}
+
+// TestREST_QueriesThatCannotBeRead refuses them: without the parameter that is lost, the answer would be that to another question.
+func TestREST_QueriesThatCannotBeRead(t *testing.T) {
+	h := newHarness(t)
+	key := h.add("reader", operations(client.Read, client.Events), anyTenant)
+	for _, query := range []string{"state=%zz", "state=active;name=x", "state=active&state=absent", "after=%", "limit=%zz"} {
+		for _, path := range []string{"/v1/tenants", "/v1/tenants/" + tenantA + "/history", "/v1/tenants/" + tenantA + "/customers", "/v1/events"} {
+			if got := h.rest(http.MethodGet, path+"?"+query, key, ""); got.status != http.StatusBadRequest || got.text("error.code") != "bad_request" {
+				t.Errorf("GET %s?%s = %d %s, want a refusal", path, query, got.status, got.body)
+			}
+		}
+	}
+}
+
+// TestREST_CustomersThatChangeBetweenPages goes on where the page before ended, although the customer there is one no more.
+func TestREST_CustomersThatChangeBetweenPages(t *testing.T) {
+	h := newHarness(t)
+	reader := h.add("reader", operations(client.Read))
+	base := "/v1/tenants/" + tenantA + "/customers"
+	next := h.rest(http.MethodGet, base+"?limit=2", reader, "").text("next")
+	h.tokens.without = "Customer 1"
+	var page struct{ Customers []struct{ Name string } }
+	got := h.rest(http.MethodGet, base+"?limit=2&after="+url.QueryEscape(next), reader, "")
+	if err := json.Unmarshal(got.body, &page); err != nil || len(page.Customers) != 2 || page.Customers[0].Name != "Customer 2" {
+		t.Errorf("the page after a customer that has gone = %d %s, want customers 2 and 3", got.status, got.body)
+	}
+	for _, after := range []string{"nonsense", "cccccccc-0000-4000-8000-000000000001", "eA"} {
+		if got := h.rest(http.MethodGet, base+"?after="+after, reader, ""); got.status != http.StatusBadRequest {
+			t.Errorf("after %s = %d %s, want a refusal: an empty page would be the end of the list", after, got.status, got.body)
 		}
 	}
 }

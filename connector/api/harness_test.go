@@ -238,6 +238,8 @@ type fakeTokens struct {
 	err  error
 	lent int
 	did  []string
+
+	without string // the name of a customer that is one no more
 }
 
 func (f *fakeTokens) Lend(_ context.Context, r tenant.Resolved, request token.LoanRequest, by audit.Actor) (token.Loan, error) {
@@ -295,6 +297,7 @@ func (f *fakeTokens) ListCustomers(_ context.Context, _ tenant.Resolved, _ audit
 			CustomerRecord: token.CustomerRecord{ConsentedAt: f.ends, Scopes: map[token.API][]string{token.ARM: {"user_impersonation"}}, LastResult: audit.OK, LastAt: f.ends},
 		})
 	}
+	list.Customers = slices.DeleteFunc(list.Customers, func(c token.CustomerStatus) bool { return c.Name == f.without })
 	return list, f.err
 }
 

@@ -22,17 +22,16 @@ type identityAnswer struct {
 
 // identityToken is the endpoint of a managed identity. The query's client_id names a directory.
 func (h *Handler) identityToken(c *call) error {
-	header, query := c.Request().Header, c.QueryParams()
+	header := c.Request().Header
 	if err := h.authenticate(c, secret.New(header.Get("X-IDENTITY-HEADER"))); err != nil {
 		if header.Get("Metadata") != "" && header.Get("X-IDENTITY-HEADER") == "" {
 			return badRequest("the header Metadata is that of virtual machines; set IDENTITY_ENDPOINT and IDENTITY_HEADER, as in App Service")
 		}
 		return err
 	}
-	for _, values := range query {
-		if len(values) > 1 {
-			return badRequest("a parameter is repeated")
-		}
+	query, err := c.readQuery()
+	if err != nil {
+		return err
 	}
 	switch {
 	case query.Get("api-version") != identityVersion:

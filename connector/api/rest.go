@@ -31,7 +31,7 @@ const (
 	scanLimit = 1000
 )
 
-// bearer recognises the client by its key in the header Authorization.
+// bearer recognises the client by its key in the header Authorization. It refuses a query that c.QueryParam would read in part.
 func (h *Handler) bearer(c *call, op client.Operation) error {
 	header := c.Request().Header.Get(echo.HeaderAuthorization)
 	scheme, key, _ := strings.Cut(header, " ")
@@ -42,7 +42,11 @@ func (h *Handler) bearer(c *call, op client.Operation) error {
 	if err := h.authenticate(c, secret.New(key)); err != nil {
 		return err
 	}
-	return c.allowed(op)
+	if err := c.allowed(op); err != nil {
+		return err
+	}
+	_, err := c.readQuery()
+	return err
 }
 
 // bearerTenant recognises the client and returns the tenant of the path.

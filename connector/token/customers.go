@@ -50,6 +50,19 @@ func (c CustomerStatus) Matches(text string) bool {
 	return strings.Contains(strings.ToLower(c.Name+"\n"+c.Domain+"\n"+c.Customer.DirectoryID), strings.ToLower(text))
 }
 
+// A CustomerPlace is the place of a customer in a CustomerList. The zero one is before all.
+type CustomerPlace struct{ Name, DirectoryID string }
+
+// Place returns the place of c.
+func (c CustomerStatus) Place() CustomerPlace {
+	return CustomerPlace{strings.ToLower(c.Name), c.Customer.DirectoryID}
+}
+
+// Compare returns -1, 0 or +1 when p is before, at or after another place.
+func (p CustomerPlace) Compare(other CustomerPlace) int {
+	return cmp.Or(strings.Compare(p.Name, other.Name), strings.Compare(p.DirectoryID, other.DirectoryID))
+}
+
 // EndsAt returns when the last active relationship ends; zero without an active one.
 func (c CustomerStatus) EndsAt() time.Time {
 	if !c.Active() {
@@ -139,9 +152,7 @@ func joined(customers []Customer, relationships []Relationship, records []Custom
 		})
 		all = append(all, *status)
 	}
-	slices.SortFunc(all, func(a, b CustomerStatus) int {
-		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.Customer.DirectoryID, b.Customer.DirectoryID))
-	})
+	slices.SortFunc(all, func(a, b CustomerStatus) int { return a.Place().Compare(b.Place()) })
 	return all
 }
 
