@@ -196,6 +196,46 @@ func readInput(path string) ([]byte, error) {
 	return config.WithoutMark(text), nil
 }
 
+// namesOnce refuses JSON with an object that has a name twice, in whatever spelling: nobody could say which of two refresh tokens is
+// meant.
+func namesOnce(text []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	type level struct {
+		names map[string]bool // nil in an array
+		value bool            // the next token is the value of a name
+	}
+	levels := []level{{}}
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return errors.New("this is not JSON") // the error may quote a token
+		}
+		in := &levels[len(levels)-1]
+		if name, ok := token.(string); ok && in.names != nil && !in.value {
+			if name = spelled(name); in.names[name] {
+				return errors.New("an object in it has a name twice")
+			}
+			in.names[name], in.value = true, true
+			continue
+		}
+		in.value = false
+		switch token {
+		case json.Delim('{'):
+			levels = append(levels, level{names: map[string]bool{}})
+		case json.Delim('['):
+			levels = append(levels, level{})
+		case json.Delim('}'), json.Delim(']'):
+			levels = levels[:len(levels)-1]
+		}
+	}
+}
+
+// spelled returns a name without what key vaults and people write differently.
+func spelled(name string) string { return strings.ToLower(strings.ReplaceAll(name, "-", "")) }
+
 // readChaperone reads chaperone's file store: a file for each directory, named by its ID (docs/reference/token-api.md §6).
 func readChaperone(folder string) ([]found, error) {
 	entries, err := os.ReadDir(folder)
@@ -219,27 +259,29 @@ func readChaperone(folder string) ([]found, error) {
 // readCIPP reads the secrets of CIPP's key vault: RefreshToken for TenantID, and one for each directly added tenant, named by the ID
 // of its directory.
 func readCIPP(text []byte) ([]found, error) {
-	var secrets map[string]json.RawMessage
+	var secrets map[string]any
 	if json.Unmarshal(text, &secrets) != nil {
 		return nil, errors.New("this is not a JSON object of secrets")
 	}
-	value := func(name string) string {
-		for key, raw := range secrets {
-			var text string
-			if strings.EqualFold(strings.ReplaceAll(key, "-", ""), strings.ReplaceAll(name, "-", "")) && json.Unmarshal(raw, &text) == nil {
-				return strings.TrimSpace(text)
-			}
-		}
-		return ""
+	if err := namesOnce(text); err != nil {
+		return nil, err
 	}
-	application := value("ApplicationID")
+	byName := map[string]string{}
+	for name, value := range secrets {
+		text, ok := value.(string)
+		if !ok && value != nil {
+			return nil, errors.New("a secret in it is not a text")
+		}
+		byName[spelled(name)] = strings.TrimSpace(text)
+	}
+	application := byName["applicationid"]
 	var all []found
-	if own := value("RefreshToken"); own != "" {
-		all = append(all, found{value("TenantID"), secret.New(own), application})
+	if own := byName["refreshtoken"]; own != "" {
+		all = append(all, found{byName["tenantid"], secret.New(own), application})
 	}
 	for name := range secrets {
 		if id, ok := random.ParseID(name); ok {
-			all = append(all, found{id, secret.New(value(name)), application})
+			all = append(all, found{id, secret.New(byName[spelled(name)]), application})
 		}
 	}
 	return all, nil
@@ -256,6 +298,9 @@ func readJSON(text []byte) ([]found, error) {
 	decoder.DisallowUnknownFields()
 	if decoder.Decode(&entries) != nil || decoder.More() {
 		return nil, errors.New("this is not a JSON array of objects with directory, refreshToken and possibly applicationId") // the error may quote a token
+	}
+	if err := namesOnce(text); err != nil {
+		return nil, err
 	}
 	all := make([]found, len(entries))
 	for n, e := range entries {

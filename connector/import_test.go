@@ -33,11 +33,25 @@ func TestImport_ReadsEveryFormat(t *testing.T) {
 		"no token":            `[{"directory": "` + first + `"}]`,
 		"no directory":        `[{"refreshToken": "` + one + `"}]`,
 		"two for a directory": `[{"directory": "` + first + `", "refreshToken": "` + one + `"}, {"directory": "` + strings.ToUpper(first) + `", "refreshToken": "` + two + `"}]`,
+		"a name twice":        `[{"directory": "` + first + `", "directory": "` + second + `", "refreshToken": "` + one + `"}]`,
+		"a trailing bracket":  `[{"directory": "` + first + `", "refreshToken": "` + one + `"}]]`,
 		"nothing":             `[]`,
 	} {
 		c.write("wrong.json", content)
 		if got := run("json", "wrong.json"); got.code != 1 || got.stderr == "" {
 			t.Errorf("import of %s = %v, want a refusal", name, got)
+		}
+	}
+	for name, content := range map[string]string{
+		"two spellings of a name":     `{"RefreshToken": "` + one + `", "refresh-token": "` + two + `", "TenantID": "` + first + `"}`,
+		"a name twice":                `{"RefreshToken": "` + one + `", "RefreshToken": "` + two + `", "TenantID": "` + first + `"}`,
+		"a value that is no text":     `{"RefreshToken": {"value": "` + one + `"}, "TenantID": "` + first + `", "` + second + `": "` + two + `"}`,
+		"a token without a directory": `{"RefreshToken": "` + one + `"}`,
+		"more than an object":         `{"RefreshToken": "` + one + `", "TenantID": "` + first + `"}]`,
+	} {
+		c.write("wrong.json", content)
+		if got := run("cipp-export", "wrong.json"); got.code != 1 || strings.Contains(got.stdout, "skipped") {
+			t.Errorf("import of CIPP's secrets with %s = %v, want a refusal", name, got)
 		}
 	}
 	c.check("import of CIPP's secrets that are none", run("cipp-export", "tokens.json"), 1, "not a JSON object")
