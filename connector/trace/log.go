@@ -22,7 +22,7 @@ type logged struct{ slog.Handler }
 func (l logged) Handle(ctx context.Context, r slog.Record) error {
 	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
 		r = r.Clone()
-		r.AddAttrs(slog.String(traceKey, span.TraceID().String()), slog.String(spanKey, span.SpanID().String()))
+		r.AddAttrs(slog.String(traceKey, span.TraceID().String()), slog.String(spanKey, span.SpanID().String())) //nolint:sloglint // names of the schema
 	}
 	return l.Handler.Handle(ctx, r)
 }
