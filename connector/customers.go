@@ -48,7 +48,11 @@ func (l customersList) Run(c *console) error {
 					ends += ", extends itself"
 				}
 			}
-			table.add(string(customer.Consent), ends, customer.LastResult, customer.Name, customer.Domain, customer.Directory)
+			consent := string(customer.Consent)
+			if customer.Outdated {
+				consent = "outdated"
+			}
+			table.add(consent, ends, customer.LastResult, customer.Name, customer.Domain, customer.Directory)
 		}
 		if len(document.Customers) > 0 {
 			if err := table.print(c.stdout); err != nil {
@@ -78,7 +82,7 @@ type customersConsent struct {
 	configFile
 	tenantName
 	Directory string        `arg:"" optional:"" help:"ID or verified domain of the customer's directory."`
-	All       bool          `help:"All customers with an active relationship that have no consent of ours yet."`
+	All       bool          `help:"All customers with an active relationship that lack a consent, or whose consent has other permissions than are asked for now."`
 	Pause     time.Duration `help:"With --all: wait so long between two customers." default:"100ms" placeholder:"DURATION"`
 }
 
@@ -115,7 +119,7 @@ func (a customersConsent) all(c *console, s *app.Services, r tenant.Resolved) er
 	if err != nil {
 		return explained(err)
 	}
-	waiting := slices.DeleteFunc(list.Customers, func(customer token.CustomerStatus) bool { return !customer.Active() || customer.Consent == token.Yes })
+	waiting := slices.DeleteFunc(list.Customers, func(customer token.CustomerStatus) bool { return !customer.LacksConsent() })
 	failed := 0
 	for i, customer := range waiting {
 		if i > 0 {

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"azure-partner-connector/sandbox/world"
@@ -30,6 +31,12 @@ func TestCustomers(t *testing.T) {
 	if len(listed.Customers) != 1 || listed.Customers[0].Consent != "yes" {
 		t.Errorf("connector customers list --json = %+v, want one customer with a consent", listed)
 	}
+	d.check("consent for all, of whom none lacks one", run("customers", "consent", "Alpine Cloud", "--all"), 0, "0 consented, 0 failed")
+	d.write("more.yaml", strings.Replace(d.read("connector.yaml"), "[DelegatedAdminRelationship.Read.All]", "[DelegatedAdminRelationship.Read.All, GroupMember.Read.All]", 1))
+	more := func(args ...string) output { d.Helper(); return d.run(append(args, "--config", "more.yaml")...) }
+	d.check("list after the permissions have changed", more("customers", "list", "Alpine Cloud"), 0, "outdated")
+	d.check("consent for all after that", more("customers", "consent", "Alpine Cloud", "--all"), 0, "1/1 Fjord Foods consented", "1 consented, 0 failed")
+	d.check("consent for all again", more("customers", "consent", "Alpine Cloud", "--all"), 0, "0 consented, 0 failed")
 	d.check("withdraw", run("customers", "withdraw", "Alpine Cloud", world.FjordDomain), 0, "no consent is left in "+world.FjordDirectory)
 	d.check("withdraw again", run("customers", "withdraw", "Alpine Cloud", world.FjordDomain), 0, "no consent is left")
 	d.check("events", run("events", "list", "--tenant", "Alpine Cloud", "--action", "customer.consented"), 0, "customer.consented", "customer_unknown")

@@ -39,8 +39,10 @@ type customerView struct {
 	Consent       token.Answer           `json:"consent"`
 	ConsentedAt   *time.Time             `json:"consentedAt"`
 	Permissions   map[token.API][]string `json:"permissions"`
-	LastResult    string                 `json:"lastResult"`
-	LastAt        *time.Time             `json:"lastAt"`
+	// Outdated says that the consent has other permissions than the instance asks for now.
+	Outdated   bool       `json:"outdated"`
+	LastResult string     `json:"lastResult"`
+	LastAt     *time.Time `json:"lastAt"`
 }
 
 // A CustomersDocument is a page of the customers of a tenant.
@@ -91,7 +93,7 @@ func viewCustomer(c token.CustomerStatus) customerView {
 	v := customerView{
 		Directory: c.Customer.DirectoryID, Name: c.Name, Domain: c.Domain, Listed: c.Listed, Active: c.Active(), EndsAt: jsonTime(c.EndsAt()),
 		Relationships: []relationshipView{}, Consent: orUnknown(c.Consent), ConsentedAt: jsonTime(c.ConsentedAt), Permissions: c.Scopes,
-		LastResult: c.LastResult, LastAt: jsonTime(c.LastAt),
+		Outdated: c.Outdated, LastResult: c.LastResult, LastAt: jsonTime(c.LastAt),
 	}
 	for _, r := range c.Relationships {
 		v.Relationships = append(v.Relationships, relationshipView{r.ID, r.Name, r.Status, r.Active, append([]string{}, r.Roles...), jsonTime(r.EndsAt), r.AutoExtends})

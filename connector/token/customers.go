@@ -45,6 +45,10 @@ type CustomerStatus struct {
 // Active reports whether a relationship is active.
 func (c CustomerStatus) Active() bool { return len(c.Relationships) > 0 && c.Relationships[0].Active }
 
+// LacksConsent reports whether a consent is worth making: a relationship is active, and the application has no consent there, or
+// one with other permissions than the instance asks for now.
+func (c CustomerStatus) LacksConsent() bool { return c.Active() && (c.Consent != Yes || c.Outdated) }
+
 // Matches reports whether a text is part of the customer's name, domain or ID, whatever its case.
 func (c CustomerStatus) Matches(text string) bool {
 	return strings.Contains(strings.ToLower(c.Name+"\n"+c.Domain+"\n"+c.Customer.DirectoryID), strings.ToLower(text))

@@ -190,6 +190,9 @@ func (h *harness) checkOutdated(want bool) {
 		if got := c.Customer.DirectoryID == otherID && want; c.Outdated != got {
 			h.Errorf("the consent of %s is outdated: %t, want %t", c.Name, c.Outdated, got)
 		}
+		if c.LacksConsent() != c.Outdated { // the other one has no relationship
+			h.Errorf("%s lacks a consent: %t, want %t", c.Name, c.LacksConsent(), c.Outdated)
+		}
 	}
 }
 
