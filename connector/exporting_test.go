@@ -56,6 +56,8 @@ func TestExport_IsReadByImport(t *testing.T) {
 
 	d.write("tokens.json", d.opened(identity, d.read("tokens.age")))
 	d.untar(d.opened(identity, streamed.stdout), "store")
+	d.write("twice.json", `[{"directory": "`+world.AlpineDirectory+`", "refreshToken": "a"}, {"directory": "alpine.onmicrosoft.com", "refreshToken": "b"}]`)
+	d.check("import of two for one tenant", run("import", "--from", "json", "twice.json", "--replace", "--dry-run"), 1, "Alpine Cloud has two refresh tokens", "nothing was imported")
 	for from, path := range map[string]string{"json": "tokens.json", "chaperone-dir": "store"} {
 		d.check("forget", run("tenants", "forget", d.tenant(), "--yes"), 0, "deleted")
 		d.check("import from "+from, run("import", "--from", from, path), 0, "imported for Alpine Cloud, consented by "+world.AlpineAdmin)

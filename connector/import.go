@@ -60,6 +60,9 @@ func (i importCommand) Run(c *console) error {
 		if err != nil {
 			return err
 		}
+		if err := oneEach(all, tenants); err != nil {
+			return err
+		}
 		refused := 0
 		for n, f := range all {
 			line, err := i.one(c, s, tenants[f.directory], f)
@@ -76,6 +79,20 @@ func (i importCommand) Run(c *console) error {
 		}
 		return nil
 	})
+}
+
+// oneEach refuses two refresh tokens for one tenant, whose directory they name by its ID and by its domain.
+func oneEach(all []found, tenants map[string][]tenant.Resolved) error {
+	known := map[string]string{}
+	for _, f := range all {
+		for _, r := range tenants[f.directory] {
+			if other, ok := known[r.Tenant.ID]; ok {
+				return fmt.Errorf("the tenant %s has two refresh tokens in it, for %s and %s; nothing was imported", r.Tenant.Name, other, f.directory)
+			}
+			known[r.Tenant.ID] = f.directory
+		}
+	}
+	return nil
 }
 
 // one imports a refresh token for the tenants with its directory, which must be one.
