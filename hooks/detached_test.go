@@ -3,6 +3,7 @@ package hooks_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -139,6 +140,8 @@ func TestAccessToken_FromMemory(t *testing.T) {
 	}
 	h.tokens.cached, h.tokens.cachedErr = token.Loan{}, failure.New(failure.DatabaseUnavailable)
 	h.refused(r, failure.DatabaseUnavailable)
+	h.tokens.cachedErr = fmt.Errorf("storing an event: %w", context.Canceled) // the caller is gone
+	h.refused(r, failure.StillRunning)
 	hanging := installed(t, func(cfg *hooks.Config) { cfg.Tokens, cfg.Timeout = hangingTokens{newFakeTokens()}, 10*time.Millisecond })
 	hanging.refused(r, failure.StillRunning)
 	if err := hanging.handler.Wait(t.Context()); err != nil {

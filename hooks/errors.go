@@ -61,8 +61,8 @@ func refusalOf(err error) *failure.Error {
 	routed, ok := errors.AsType[*echo.HTTPError](err)
 	if !ok {
 		f := failure.From(err)
-		if f.Code == failure.InternalError && errors.Is(err, context.DeadlineExceeded) {
-			return failure.Wrap(err, failure.StillRunning) // a slow database: retrying helps
+		if f.Code == failure.InternalError && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
+			return failure.Wrap(err, failure.StillRunning) // a slow database, or a caller that is gone: retrying helps
 		}
 		return f
 	}

@@ -248,7 +248,7 @@ func refusalOf(err error) *failure.Error {
 		return failure.Wrap(err, failure.BodyTooLarge)
 	}
 	f := failure.From(err)
-	if f.Code == failure.InternalError && errors.Is(err, context.DeadlineExceeded) {
+	if f.Code == failure.InternalError && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
 		return failure.Wrap(err, failure.StillRunning)
 	}
 	return f

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -512,6 +513,22 @@ func TestRecord_RefusalsOfKnownClients(t *testing.T) {
 }
 
 // TestSecure refuses keys that crossed a network unencrypted.
+// TestRecord_CallersThatHangUp does not take a caller that is gone for a failure of ours.
+func TestRecord_CallersThatHangUp(t *testing.T) {
+	h := newHarness(t)
+	key := h.add("billing")
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	r := h.request(http.MethodGet, "/msi/token?api-version=2019-08-01&resource=arm", nil).WithContext(gone)
+	r.Header.Set("X-IDENTITY-HEADER", key)
+	r.RemoteAddr = "127.0.0.1:1234"
+	got := httptest.NewRecorder()
+	h.handler.ServeHTTP(got, r)
+	if got.Code != http.StatusServiceUnavailable || strings.Contains(h.log.String(), `"ERROR"`) {
+		t.Errorf("a call whose caller is gone = %d %s, with the log %s, want still_running", got.Code, got.Body, h.log.String())
+	}
+}
+
 func TestSecure(t *testing.T) {
 	h := newHarness(t, proxied("192.0.2.0/24"))
 	key := h.add("billing")
