@@ -26,6 +26,9 @@ func TestBorrow_CommandsWork(t *testing.T) {
 	var script strings.Builder
 	script.WriteString("set -euo pipefail\nset -a\n")
 	prepareImport(ctx, t, w, folder)
+	if err := w.LendForCustomers(ctx, true); err != nil {
+		t.Fatal(err)
+	}
 	guides := read(t, "tutorial/borrow-from-python.md") + read(t, "guides/borrow-a-token.md") + read(t, "guides/import-refresh-tokens.md")
 	for _, m := range shown.FindAllStringSubmatch(guides, -1) {
 		text := strings.NewReplacer("tokens.json", filepath.Join(folder, "tokens.json"), "tokens.age", filepath.Join(folder, "tokens.age"), "key.txt", filepath.Join(folder, "key.txt"),
@@ -58,7 +61,7 @@ func TestBorrow_CommandsWork(t *testing.T) {
 	}
 	command := exec.CommandContext(ctx, "bash", "-c", script.String())
 	command.Dir = root
-	command.Env = append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"), "CONNECTOR_CONFIG="+filepath.Join(folder, "connector.yaml"), "TENANT="+w.TenantOf(world.Rita).ID,
+	command.Env = append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"), "CONNECTOR_CONFIG="+filepath.Join(folder, "connector.yaml"), "TENANT="+w.TenantOf(world.Rita).ID, "CUSTOMER="+world.FjordDirectory,
 		"CONNECTOR_EXPORT__RECIPIENTS="+recipient(ctx, t, folder))
 	output, err := command.CombinedOutput()
 	if err != nil {
@@ -68,7 +71,7 @@ func TestBorrow_CommandsWork(t *testing.T) {
 		"borrowed for ", "subscriptions: 0", "removed client reports",
 		`"token_type":"Bearer"`, "by OAuth 2.0 until", "as a managed identity until", `"state":"active"`, `"works":"yes"`, `"next":"`, "removed key", world.AlpineDirectory, `"type":"Total"`,
 		"has a refresh token that works", "imported for Alpine Cloud",
-		"would be exported", ") exported", "refresh tokens are sealed to age1",
+		"consented in " + world.FjordDirectory, "would be exported", ") exported", "refresh tokens are sealed to age1",
 	} {
 		if !strings.Contains(string(output), want) {
 			t.Errorf("the guide's commands do not print %q, but\n%s", want, output)

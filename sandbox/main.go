@@ -82,7 +82,9 @@ func welcome(out io.Writer, w *world.World) {
 	for _, a := range world.MicrosoftAccounts() {
 		fmt.Fprintf(out, "    %-32s %s\n", a.UPN, a.About)
 	}
-	fmt.Fprintf(out, "\nThe control API of the simulated Microsoft is described at %s/_sim/, metrics are at %s/metrics.\n"+
+	fmt.Fprintf(out, "\nThe token API is at %s, the egress at %s. Access tokens work at the simulated Azure Resource Manager at %s.\n",
+		w.APIURL, w.EgressURL, w.Microsoft.ARMURL())
+	fmt.Fprintf(out, "The control API of the simulated Microsoft is described at %s/_sim/, metrics are at %s/metrics.\n"+
 		"Commands such as connector tenants list work with --config %s/connector.yaml.\nCtrl-C stops the sandbox and deletes its data.\n",
 		w.Microsoft.ControlURL(), w.PrivateURL, w.Folder())
 }
