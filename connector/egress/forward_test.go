@@ -301,7 +301,7 @@ func TestBounds_OfRefusedBodies(t *testing.T) {
 	for _, length := range []string{"Content-Length: 10", "Transfer-Encoding: chunked"} {
 		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", h.server.Listener.Addr().String())
 		h.must(err)
-		defer connection.Close()
+		t.Cleanup(func() { _ = connection.Close() })
 		_, err = io.WriteString(connection, "POST /graph/"+tenantA+"/v1.0/users HTTP/1.1\r\nHost: egress.example\r\n"+length+"\r\n\r\n")
 		h.must(err)
 		all, err := io.ReadAll(connection) // to the end of the connection
