@@ -201,12 +201,12 @@ func (s *Service) customerIn(ctx context.Context, r *tenant.Resolved, snapshot *
 
 // ConsentCustomer consents for the application in a customer directory, by Partner Center, one resource after the other
 // (docs/reference/microsoft-identity.md §5.3). Repeating it changes nothing. When the permissions that the instance asks for
-// have changed since, the consent is removed first, because Partner Center cannot change one.
+// have changed since, the consent is withdrawn first, because Partner Center cannot change one.
 func (s *Service) ConsentCustomer(ctx context.Context, r tenant.Resolved, directory string, by audit.Actor) (CustomerRecord, error) {
 	return s.changeCustomer(ctx, r, directory, audit.CustomerConsented, by, func(ctx context.Context, asked customerCall) (map[API][]string, error) {
 		wanted := s.cfg.Microsoft.CustomerScopes(asked.client)
 		if before := asked.record.Scopes; before != nil && !maps.EqualFunc(before, wanted, slices.Equal) {
-			if err := s.cfg.Microsoft.RemoveCustomerConsent(ctx, asked.client, asked.directory, asked.loan.AccessToken); err != nil && !failure.Is(err, failure.CustomerUnknown) {
+			if _, err := s.WithdrawCustomer(ctx, r, asked.directory, by); err != nil {
 				return nil, err
 			}
 		}

@@ -144,9 +144,15 @@ func TestConsentCustomer(t *testing.T) {
 		// Partner Center cannot change a consent.
 		h.microsoft.consents, h.microsoft.scopes = nil, map[token.API][]string{token.ARM: {"user_impersonation"}, token.Graph: {"User.Read", "Directory.Read.All"}}
 		h.checkOutdated(true)
+		h.microsoft.addFails = failure.New(failure.MicrosoftAnswer)
+		if _, err := h.tokens.ConsentCustomer(t.Context(), h.resolved(), otherID, owner); !failure.Is(err, failure.MicrosoftAnswer) {
+			t.Errorf("ConsentCustomer() that removes but does not make one = %v", err)
+		}
+		h.checkCustomer(token.Unknown, "") // the one of before is gone
+		h.microsoft.addFails = nil
 		_, err := h.tokens.ConsentCustomer(t.Context(), h.resolved(), otherID, owner)
 		h.must(err)
-		if want := []string{"withdraw", "consent arm", "consent graph"}; !slices.Equal(h.microsoft.consents, want) {
+		if want := []string{"withdraw", "consent arm", "consent arm", "consent graph"}; !slices.Equal(h.microsoft.consents, want) {
 			t.Errorf("calls for other permissions = %v, want %v", h.microsoft.consents, want)
 		}
 		h.checkOutdated(false)
@@ -162,7 +168,7 @@ func TestConsentCustomer(t *testing.T) {
 		h.checkCustomer(token.Unknown, "")
 		events, err := h.store.EventsOf(t.Context(), tenantID, []audit.Action{audit.CustomerConsented, audit.CustomerWithdrawn}, 10)
 		h.must(err)
-		if len(events) != 5 || events[0].Action != audit.CustomerWithdrawn || events[1].Result != string(failure.CustomerRelationshipEnded) ||
+		if len(events) != 7 || events[0].Action != audit.CustomerWithdrawn || events[1].Result != string(failure.CustomerRelationshipEnded) ||
 			events[2].Details["permissions"] != "arm user_impersonation, graph User.Read, graph Directory.Read.All" {
 			t.Errorf("events = %+v", events)
 		}

@@ -1,6 +1,7 @@
 package token_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -58,6 +59,7 @@ type fakeMicrosoft struct {
 	answer func(redeemed *token.Redemption) // changes every answer
 
 	scopes       map[token.API][]string // of consents in customer directories
+	addFails     error                  // of making such a consent
 	consentFails error                  // of such a consent
 
 	mu     sync.Mutex // guards the fields below
@@ -164,7 +166,7 @@ func (m *fakeMicrosoft) AddCustomerConsent(_ context.Context, _ tenant.Client, _
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.consents = append(m.consents, "consent "+string(api))
-	return m.consentFails
+	return cmp.Or(m.addFails, m.consentFails)
 }
 
 func (m *fakeMicrosoft) RemoveCustomerConsent(context.Context, tenant.Client, string, secret.Text) error {
