@@ -47,7 +47,7 @@ func TestAutomaticUpdate_Succeeds(t *testing.T) {
 			if got := d.Text(); strings.Contains(got, "Waiting for the consent") {
 				t.Errorf("text() = %q, want nothing about waiting", got)
 			}
-			d.Wait(`document.activeElement.contentDocument.activeElement === ` + widget("update"))
+			d.Wait(`document.activeElement.contentDocument.activeElement === ` + widget("updateAgain"))
 		})
 	}
 }
@@ -91,7 +91,7 @@ func TestAutomaticUpdate_Refused(t *testing.T) {
 			d.Popup(p.microsoft)
 			p.change(tc.outcome)
 			d.WaitText(tc.want)
-			d.Wait(`!` + widget("update") + `.disabled`)
+			d.Wait(`!` + widget("updateAgain") + `.disabled`)
 		})
 	}
 }
@@ -103,7 +103,7 @@ func TestAutomaticUpdate_CannotBegin(t *testing.T) {
 	d := openUnfolded(t, p, ux1)
 	d.Press("Update Refresh Token")
 	d.WaitText("No Microsoft directory is set for this tenant. Enter the directory (tenant) id")
-	d.Wait(`!` + widget("update") + `.disabled`)
+	d.Wait(`!` + widget("updateAgain") + `.disabled`)
 	if got := p.called("findConsent"); got != 0 {
 		t.Errorf("called(findConsent) = %d, want 0", got)
 	}

@@ -85,7 +85,7 @@ func TestKeyboard_AutomaticUpdate(t *testing.T) {
 		p.change(outcome("succeeded", nil))
 		d.announces(updated)
 		d.State("active")
-		d.focused(update)
+		d.focused(widget("updateAgain"))
 	})
 }
 

@@ -52,6 +52,9 @@ func statesIn(panel string, c chapter) []state {
 func (s *tab) check(t *testing.T, st state) {
 	t.Helper()
 	on := s.showState(t, st)
+	if st.view == "token" {
+		on.onePrimaryButton(st.name)
+	}
 	if s.locale == "en_US" {
 		on.LaidOut(st.name, on.translations)
 		on.Accessible(st.name)
@@ -61,6 +64,15 @@ func (s *tab) check(t *testing.T, st state) {
 	}
 	on.pictures(st)
 	on.closeWindows()
+}
+
+// onePrimaryButton checks that a screen emphasizes at most one button, besides those of a question.
+func (s *tab) onePrimaryButton(state string) {
+	s.T.Helper()
+	const primary = `Array.from(` + frame + `.querySelectorAll(".aps-button-primary")).filter(b => b.offsetParent !== null && !b.closest("dialog")).map(b => b.innerText).join(", ")`
+	if got := evaluate[string](s.driver, primary); strings.Contains(got, ",") {
+		s.T.Errorf("%s has the primary buttons %s, want one", state, got)
+	}
 }
 
 // showState resets the platform, brings the tab into a state, and returns the tab with t as its test.

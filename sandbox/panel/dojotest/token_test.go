@@ -60,7 +60,7 @@ func (d session) updateAutomatically() {
 	microsoft.ClickOn("#consent-accept")
 	d.WaitText(updated)
 	d.state("active")
-	d.focused("update")
+	d.focused("updateAgain")
 	for _, want := range []string{"(89 days left)", "MFA: Verified", "Graph: Reachable", "Consent granted"} {
 		d.WaitText(want)
 	}

@@ -6,6 +6,7 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
     "use strict";
 
     const whole = "md-12 xs-12";
+    const buttons = ["update", "updateAgain"]; // the second one is for states in which another button is the primary one
 
     return function (panel, screen) {
         const t = panel.t;
@@ -13,6 +14,7 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
         const whileOpen = screen.whileOpen;
         let consent = null;
         let startURL = ""; // the page that tells which browser we are open in; empty if there is none
+        let button = "update"; // the one of the two buttons that is shown: the type of a button is fixed
 
         const showProgress = function (text, linkText, url) {
             screen.setText("progress", text);
@@ -70,7 +72,7 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
                 showProgress("");
                 showOutcome(outcome);
                 if (!outcome.late) {
-                    dom.restoreFocus(widget(outcome.status === "claimable" ? "code" : "update"));
+                    dom.restoreFocus(widget(outcome.status === "claimable" ? "code" : button));
                     screen.reload();
                 }
             },
@@ -85,13 +87,13 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
         const begin = function () {
             screen.clear();
             showProgress("");
-            screen.busy(["update"], true);
+            screen.busy(buttons, true);
             const settings = {
                 title: t("Please wait"), text: t("Please wait, the Microsoft sign-in page is being opened."), startURL: startURL, now: screen.now()
             };
             const explain = whileOpen(screen.showConsentError);
             consent.begin(settings, function (error) {
-                screen.busy(["update"], false);
+                screen.busy(buttons, false);
                 if (error) {
                     explain(error);
                 }
@@ -117,12 +119,17 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
             }));
         };
 
+        const updateButton = function (name, properties) {
+            return ["aps/Button", Object.assign({ id: panel.id(name), label: t("Update Refresh Token"), autoBusy: false, onClick: update }, properties)];
+        };
+
         return {
             tree: function () {
                 return ["aps/Tile", { id: panel.id("automatic"), title: t("Automatic Update"), gridSize: "md-6 xs-12" }, [
                     ["aps/Output", { gridSize: whole, value: t("Use this if you administer the partner account at Microsoft.") }],
                     ["aps/FieldSet", { id: panel.id("automaticBody"), gridSize: whole, visible: false }, [
-                        ["aps/Button", { id: panel.id("update"), label: t("Update Refresh Token"), type: "primary", autoBusy: false, onClick: update }],
+                        updateButton("update", { type: "primary" }),
+                        updateButton("updateAgain", { visible: false }),
                         ["aps/Output", { id: panel.id("progress"), gridSize: whole, value: "" }],
                         ["aps/Output", {
                             gridSize: whole,
@@ -139,6 +146,19 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
                     consent.adopt(s.consents.automatic, s.now);
                 }
             },
+
+            /* setPrimary says whether the button is the primary one of the screen. The focus goes along. */
+            setPrimary: function (is) {
+                const before = widget(button).domNode;
+                const focused = before.contains(before.ownerDocument.activeElement);
+                button = buttons[is ? 0 : 1];
+                buttons.forEach(function (name) { widget(name).set("visible", name === button); });
+                if (focused) {
+                    dom.restoreFocus(widget(button));
+                }
+            },
+
+            focus: function () { dom.restoreFocus(widget(button)); },
 
             setTenant: function (operations, tenantId) { consent = consentOf(operations, events, tenantId); },
 

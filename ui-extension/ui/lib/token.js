@@ -68,6 +68,7 @@ define([
             const needed = s.state in mainActions ? mainActions[s.state] : "";
             const possible = s.expiresAt || ["check", "renew"].indexOf(needed) < 0;
             main = possible && !unconfirmed ? needed : "";
+            automatic.setPrimary(!main && !unconfirmed);
             widget("main").set("visible", Boolean(main));
             if (main) {
                 widget("main").set("label", mainLabels()[main]);
@@ -234,7 +235,7 @@ define([
                 }).then(whileOpen(function (yes) {
                     if (yes === true) {
                         act(operations.forget, function () {
-                            dom.restoreFocus(widget("update")); // the button that had the focus is now disabled
+                            automatic.focus(); // the button that had the focus is now disabled
                             return t("The token has been deleted.");
                         });
                     }
