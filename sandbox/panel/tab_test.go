@@ -123,7 +123,10 @@ func (s *tab) waitFailure(f object) {
 	params, _ := f["params"].(map[string]string)
 	var pairs []string
 	for name, value := range params {
-		if name == "api" {
+		switch name {
+		case "role":
+			value = s.text(value)
+		case "api":
 			value = s.text(map[string]string{"partnercenter": "Partner Center", "graph": "Microsoft Graph", "arm": "Azure Resource Manager"}[value])
 		}
 		pairs = append(pairs, name, value)

@@ -53,17 +53,22 @@ func catalogues(t *testing.T) map[string]map[string]string {
 	}
 	found := map[string]map[string]string{}
 	for _, name := range files {
-		content, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var texts map[string]string
-		if err := json.Unmarshal(content, &texts); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		found[strings.TrimSuffix(filepath.Base(name), ".json")] = texts
+		found[strings.TrimSuffix(filepath.Base(name), ".json")] = readCatalogue(t, name)
 	}
 	return found
+}
+
+func readCatalogue(t *testing.T, name string) map[string]string {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts map[string]string
+	if err := json.Unmarshal(content, &texts); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return texts
 }
 
 // translated matches the texts that screens pass to t or _.
@@ -176,6 +181,30 @@ func TestCatalogues_NameButtonsAsTheyAre(t *testing.T) {
 			for _, button := range []string{"Renew Now", "Update Refresh Token", "Manual Update"} {
 				if strings.Contains(text, button) && !strings.Contains(translation, catalogue[button]) {
 					t.Errorf("%s: %q does not name %q as %q: %q", locale, text, button, catalogue[button], translation)
+				}
+			}
+		}
+	}
+}
+
+// TestCatalogues_NameRolesAsMicrosoft: screens and onboarding pages name a role the same way, in no other language as in
+// English, so that a person finds it on Microsoft's pages.
+func TestCatalogues_NameRolesAsMicrosoft(t *testing.T) {
+	for locale, catalogue := range catalogues(t) {
+		all := []map[string]string{catalogue}
+		if locale != "en_US" {
+			all = append(all, readCatalogue(t, "../../connector/onboarding/catalogue/"+locale[:2]+".json"))
+		}
+		for _, role := range []string{"Global admin", "Admin agent"} {
+			name := catalogue[role]
+			if (name == role) != (locale == "en_US") {
+				t.Errorf("%s names the role %q as %q", locale, role, name)
+			}
+			for _, one := range all {
+				for text, translation := range one {
+					if strings.Contains(text, role) && !strings.Contains(strings.ToLower(translation), strings.ToLower(name)) {
+						t.Errorf("%s: %q does not name the role %q as %q: %q", locale, text, role, name, translation)
+					}
 				}
 			}
 		}

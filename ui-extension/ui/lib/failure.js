@@ -21,6 +21,9 @@ define(["app/lib/words"], function (words) {
         if (filled.api) {
             filled.api = words.api(t, filled.api);
         }
+        if (filled.role) {
+            filled.role = words.role(t, filled.role);
+        }
         return filled;
     };
 

@@ -95,6 +95,15 @@ define([], function () {
             return api;
         },
 
+        /* role returns Microsoft's own name of a role in the language of the screen. */
+        role: function (t, role) {
+            switch (role) {
+            case "Global admin": return t("Global admin");
+            case "Admin agent": return t("Admin agent");
+            }
+            return role;
+        },
+
         credential: function (t, name) {
             switch (name) {
             case "applicationSecret": return t("Client secret");
