@@ -25,7 +25,7 @@ import (
 
 const (
 	packageID  = "5d1f0d6c-2f4e-4c55-9c0b-0f6f6a2f8a11"
-	tenantType = "http://aps.example.com/azure-partner-connector/tenant/1.0"
+	tenantType = "http://aps.example.com/azure-partner-connector/tenant/2.0"
 	appType    = "http://aps.example.com/azure-partner-connector/app/1.0"
 	appID      = "3c5d7e9f-1a2b-4c3d-8e4f-5a6b7c8d9e0f"
 	otherAppID = "4d6e8fa0-2b3c-4d4e-9f50-6b7c8d9eaf10"

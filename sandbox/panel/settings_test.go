@@ -50,8 +50,17 @@ func TestSettings_Directory(t *testing.T) {
 			}
 
 			d.Enter("directory", " ")
+			d.Enter("noticeRecipients", "ada@contoso.example, it")
+			d.Enter("noticeLanguage", "sv")
 			d.save()
 			d.wrong("directory", "Enter the directory (tenant) ID or its onmicrosoft.com domain.")
+			d.wrong("noticeRecipients", "This is not a mail address: it")
+			d.wrong("noticeLanguage", "Enter de, en, es, fr, it, ja, nl, pt or ru, or leave the field empty.")
+			d.Enter("noticeLanguage", "DE")
+			d.Enter("noticeRecipients", "a@c.example b@c.example c@c.example d@c.example e@c.example f@c.example")
+			d.save()
+			d.wrong("noticeRecipients", "Enter no more than five mail addresses.")
+			d.Enter("noticeRecipients", "ada@contoso.example, it@contoso.example")
 			p.change(func(p *platform) {
 				p.refuse["save"] = fail(failure.DirectoryUnknown, "directory", "contoso.example")
 			})
@@ -61,12 +70,18 @@ func TestSettings_Directory(t *testing.T) {
 			p.change(func(p *platform) { delete(p.refuse, "save") })
 			d.save()
 			d.WaitText("The settings have been saved.")
-			want := object{"aps": map[string]any{"id": tenantID, "type": tenantType}, "directory": "contoso.example"}
+			want := object{
+				"aps": map[string]any{"id": tenantID, "type": tenantType}, "directory": "contoso.example",
+				"noticeRecipients": []any{"ada@contoso.example", "it@contoso.example"}, "noticeLanguage": "de",
+			}
 			if diff := cmp.Diff(want, p.saved); diff != "" {
 				t.Errorf("what was saved (-want +got):\n%s", diff)
 			}
 			if got := evaluate[bool](d, paneltest.Field("directory")+`.hasAttribute("aria-invalid")`); got {
 				t.Error("the field is still marked as wrong")
+			}
+			if got := d.Value("noticeRecipients"); got != "ada@contoso.example\nit@contoso.example" {
+				t.Errorf("Value(noticeRecipients) = %q, want an address a line", got)
 			}
 			d.Click(paneltest.Document, "Close")
 			d.State("active")
@@ -74,16 +89,23 @@ func TestSettings_Directory(t *testing.T) {
 	}
 }
 
+// TestSettings_OwnApplication has a tenant of version 1 of the package, which knows no notices.
 func TestSettings_OwnApplication(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	allowOwn(p)
+	earlierType := strings.Replace(tenantType, "2.0", "1.0", 1)
+	p.tenant["aps"] = object{"id": tenantID, "type": earlierType}
 	d := open(t, p, settings)
 	d.WaitText("Own Application")
 	for _, name := range []string{"applicationSecret", "nextApplicationSecret"} {
 		if got := evaluate[string](d, paneltest.Field(name)+`.type + " " + `+paneltest.Field(name)+`.autocomplete`); got != "password new-password" {
 			t.Errorf("field %s is %q, want a password that is not remembered", name, got)
 		}
+	}
+
+	if got := d.Text(); strings.Contains(got, "Recipients of notices") {
+		t.Errorf("Text() = %q, want no notices", got)
 	}
 
 	d.Enter("applicationSecret", ownApplication)
@@ -108,7 +130,7 @@ func TestSettings_OwnApplication(t *testing.T) {
 	d.save()
 	d.WaitText("The settings have been saved.")
 	want := object{
-		"aps": map[string]any{"id": tenantID, "type": tenantType}, "directory": "contoso-partner.onmicrosoft.com", "applicationId": ownApplication,
+		"aps": map[string]any{"id": tenantID, "type": earlierType}, "directory": "contoso-partner.onmicrosoft.com", "applicationId": ownApplication,
 		"applicationSecret": "a~secret.value", "applicationSecretEnd": "2027-11-23", "nextApplicationSecretEnd": "",
 	}
 	if diff := cmp.Diff(want, p.saved); diff != "" {

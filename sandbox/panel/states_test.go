@@ -402,10 +402,14 @@ func settingsStates() []state {
 		{name: "settings-wrong", classic: true, about: "Settings that are not sent", whole: true, set: allowOwn, reach: func(s *tab) {
 			s.Wait(filled)
 			s.waitText("Own Application")
+			s.Enter("noticeRecipients", "office")
+			s.Enter("noticeLanguage", "sv")
 			s.Enter("applicationId", "my application")
 			s.Enter("applicationSecretEnd", "next year")
 			s.pressBelow("Save")
 			s.waitText("Enter a day as in 2027-11-23.")
+			s.waitText("This is not a mail address: __address__", "address", "office")
+			s.waitText("Enter de, en, es, fr, it, ja, nl, pt or ru, or leave the field empty.")
 			s.waitText("An application (client) ID has the form 00000000-0000-0000-0000-000000000000. Copy it from the overview page of the app registration.")
 		}},
 		{name: "settings-remove", about: "The question before a credential is removed", set: func(p *platform) {

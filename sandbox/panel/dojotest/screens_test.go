@@ -2,6 +2,7 @@ package dojotest_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"testing"
 
@@ -50,6 +51,8 @@ func TestSettings_OwnApplication(t *testing.T) {
 		d.Click(paneltest.Document, "Save")
 		d.wrong("directory", "Microsoft knows no directory named nowhere.onmicrosoft.com.")
 		d.enter("directory", world.AlpineDirectory)
+		d.enter("noticeRecipients", "office@alpine.example it@alpine.example")
+		d.enter("noticeLanguage", "de")
 		d.enter("applicationId", ownApplication)
 		d.enter("applicationSecret", "alpine~secret")
 		d.enter("applicationSecretEnd", "2027-11-23")
@@ -62,6 +65,9 @@ func TestSettings_OwnApplication(t *testing.T) {
 		kept, _ := d.World.Platform.Resource(d.World.TenantOf(world.Rita).ID)
 		if kept["applicationId"] != ownApplication || kept["applicationSecretEnd"] != "2027-11-23" {
 			d.T.Errorf("the platform has %v, want the new application", kept)
+		}
+		if got := fmt.Sprint(kept["noticeRecipients"], kept["noticeLanguage"]); got != "[office@alpine.example it@alpine.example] de" {
+			d.T.Errorf("the platform has the notices %s, want what was entered", got)
 		}
 		d.Click(paneltest.Document, "Close")
 		d.WaitLoaded()

@@ -1,7 +1,8 @@
 /*
- * The screen "Settings": the directory of the reseller and, where the provider allows it, the reseller's own application.
- * The platform passes saved values to the connector, which refuses what Microsoft would refuse; then the platform keeps
- * the old values. Secrets are only sent, never read. lib/ux1 describes what a panel is.
+ * The screen "Settings": the directory of the reseller, who receives notices (since version 2 of the package) and, where the
+ * provider allows it, the reseller's own application. The platform passes saved values to the connector, which refuses what
+ * Microsoft would refuse; then the platform keeps the old values. Secrets are only sent, never read. lib/ux1 describes what a
+ * panel is.
  */
 define([
     "aps/confirm",
@@ -16,7 +17,11 @@ define([
     const readable = ["applicationId", "applicationSecretEnd", "nextApplicationSecretEnd"];
     const certificates = ["applicationCertificate", "nextApplicationCertificate"];
     const secrets = ["applicationSecret", "nextApplicationSecret"].concat(certificates);
-    const fields = ["directory"].concat(readable, secrets);
+    const notices = ["noticeRecipients", "noticeLanguage"];
+    const fields = ["directory"].concat(notices, readable, secrets); // in the order of the screen
+
+    const languages = ["de", "en", "es", "fr", "it", "ja", "nl", "pt", "ru"];
+    const maxRecipients = 5;
 
     // Failure code of the connector → the field at which it is shown.
     const fieldOf = {
@@ -35,11 +40,36 @@ define([
 
     const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
     const day = /^\d{4}-\d{2}-\d{2}$/;
+    const address = /^[^\s@,;:<>()[\]"\\]+@[^\s@,;:<>()[\]"\\]+$/;
+
+    /* hasNotices reports whether the package of a resource has recipients of notices: its version is that of the type. */
+    const hasNotices = function (resource) {
+        const version = /\/(\d+)\.\d+$/.exec(resource.aps.type);
+        return Boolean(version) && Number(version[1]) >= 2;
+    };
+
+    /* addresses returns what a person separates by lines, spaces, commas or semicolons. */
+    const addresses = function (text) { return text.split(/[\s,;]+/).filter(Boolean); };
+
+    const checkNotices = function (t, entered) {
+        const errors = {};
+        const recipients = addresses(entered.noticeRecipients);
+        const wrong = recipients.find(function (one) { return !address.test(one); });
+        if (wrong) {
+            errors.noticeRecipients = t("This is not a mail address: __address__", { address: wrong });
+        } else if (recipients.length > maxRecipients) {
+            errors.noticeRecipients = t("Enter no more than five mail addresses.");
+        }
+        if (entered.noticeLanguage && languages.indexOf(entered.noticeLanguage.toLowerCase()) < 0) {
+            errors.noticeLanguage = t("Enter de, en, es, fr, it, ja, nl, pt or ru, or leave the field empty.");
+        }
+        return errors;
+    };
 
     /* check validates the input and returns the errors, field → text; the connector checks the rest. stored is the tenant
        as the platform stores it. */
     const check = function (t, entered, stored, own) {
-        const errors = {};
+        const errors = hasNotices(stored) ? checkNotices(t, entered) : {};
         if (!entered.directory) {
             errors.directory = t("Enter the directory (tenant) ID or its onmicrosoft.com domain.");
         }
@@ -79,6 +109,11 @@ define([
         const text = function (name) { return String(widget(name).get("value") || "").trim(); };
         const setText = function (name, value) { widget(name).set("value", value || ""); };
 
+        /* stored returns a property as its field shows it; secrets are never shown. */
+        const stored = function (name) {
+            return secrets.indexOf(name) < 0 && [].concat(tenant[name] || []).join("\n") || "";
+        };
+
         const showErrors = function (errors) {
             const first = fields.find(function (name) { return errors[name]; });
             if (first) {
@@ -106,10 +141,13 @@ define([
 
         /* changed reports whether something was entered that is not stored. */
         const changed = function () {
-            const visible = own ? fields : ["directory"];
-            return Boolean(tenant) && visible.some(function (name) {
-                return text(name) !== (secrets.indexOf(name) < 0 && tenant[name] || "");
-            });
+            const visible = function (name) {
+                if (notices.indexOf(name) >= 0) {
+                    return hasNotices(tenant);
+                }
+                return own || name === "directory";
+            };
+            return Boolean(tenant) && fields.filter(visible).some(function (name) { return text(name) !== stored(name); });
         };
 
         const clearSecrets = function () {
@@ -130,8 +168,8 @@ define([
 
         const fill = function (resource) {
             tenant = resource;
-            setText("directory", resource.directory);
-            readable.forEach(function (name) { setText(name, resource[name]); });
+            ["directory"].concat(readable, notices).forEach(function (name) { setText(name, stored(name)); });
+            widget("noticesPanel").set("visible", hasNotices(tenant));
             fillCertificateEnds(resource);
             clearSecrets();
             allowRemoval(true);
@@ -157,6 +195,10 @@ define([
 
         const changes = function (entered) {
             const changed = { aps: { id: tenant.aps.id, type: tenant.aps.type }, directory: entered.directory };
+            if (hasNotices(tenant)) {
+                changed.noticeRecipients = addresses(entered.noticeRecipients);
+                changed.noticeLanguage = entered.noticeLanguage.toLowerCase();
+            }
             if (own) {
                 readable.forEach(function (name) { changed[name] = entered[name]; });
                 secrets.forEach(function (name) {
@@ -231,7 +273,7 @@ define([
                 const chosen = operationsOf.choose(panel.vars().tenant, panel.subscription()).tenant;
                 ["applicationSecret", "nextApplicationSecret"].forEach(function (name) { dom.secret(widget(name)); });
                 fields.forEach(function (name) { dom.live(widget(name + "Error"), "assertive"); });
-                certificates.forEach(function (name) { dom.oneTime(widget(name)); });
+                certificates.concat(notices).forEach(function (name) { dom.oneTime(widget(name)); });
                 watch();
                 widget("directoryPanel").set("visible", Boolean(chosen));
                 setText("note", chosen ? "" : t("This account has no Azure Partner subscription, so there is nothing to set up."));

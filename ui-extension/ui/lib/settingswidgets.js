@@ -58,6 +58,20 @@ define([], function () {
                     fault(panel, "directory")
                 ]]
             ]],
+            ["aps/Panel", { id: panel.id("noticesPanel"), title: t("Notices"), visible: false }, [
+                ["aps/FieldSet", { gridSize: whole }, [
+                    ["aps/TextArea", {
+                        id: panel.id("noticeRecipients"),
+                        label: t("Recipients of notices"),
+                        gridSize: whole,
+                        value: "",
+                        hint: t("Up to five mail addresses that receive warnings and alarms about the refresh token.")
+                    }],
+                    fault(panel, "noticeRecipients"),
+                    field(panel, "noticeLanguage", t("Language of notices"), whole, t("de, en, es, fr, it, ja, nl, pt or ru. Empty means the provider's choice.")),
+                    fault(panel, "noticeLanguage")
+                ]]
+            ]],
             ["aps/Panel", { id: panel.id("applicationPanel"), title: t("Own Application"), visible: false }, [
                 ["aps/FieldSet", { gridSize: whole }, [
                     ["aps/Output", {
