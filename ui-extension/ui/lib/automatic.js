@@ -154,10 +154,11 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
                 button = buttons[is ? 0 : 1];
                 buttons.forEach(function (name) { widget(name).set("visible", name === button); });
                 if (focused) {
-                    dom.restoreFocus(widget(button));
+                    dom.focus(widget(button), true);
                 }
             },
 
+            /* focus focuses the button if nothing has the focus. */
             focus: function () { dom.restoreFocus(widget(button)); },
 
             setTenant: function (operations, tenantId) { consent = consentOf(operations, events, tenantId); },
