@@ -66,7 +66,7 @@ func TestSettings_OwnApplication(t *testing.T) {
 		if kept["applicationId"] != ownApplication || kept["applicationSecretEnd"] != "2027-11-23" {
 			d.T.Errorf("the platform has %v, want the new application", kept)
 		}
-		if got := fmt.Sprint(kept["noticeRecipients"], kept["noticeLanguage"]); got != "[office@alpine.example it@alpine.example] de" {
+		if got := fmt.Sprintf("%v %v", kept["noticeRecipients"], kept["noticeLanguage"]); got != "[office@alpine.example it@alpine.example] de" {
 			d.T.Errorf("the platform has the notices %s, want what was entered", got)
 		}
 		d.Click(paneltest.Document, "Close")
