@@ -121,13 +121,14 @@ type bounded struct {
 // errAnswerTooLarge ends an answer that is larger than it may be.
 var errAnswerTooLarge = errors.New("the answer is larger than what is forwarded")
 
-// Read implements io.Reader.
+// Read implements io.Reader. Of an answer that is too large, it returns what may be forwarded, so that the client gets the status.
 func (b *bounded) Read(p []byte) (int, error) {
 	b.stall.moved(b.within)
 	n, err := b.ReadCloser.Read(p)
-	if b.left -= int64(n); b.left < 0 {
-		return 0, errAnswerTooLarge
+	if int64(n) > b.left {
+		n, err = int(b.left), errAnswerTooLarge
 	}
+	b.left -= int64(n)
 	if errors.Is(err, io.EOF) {
 		withhold(b.answer.Trailer) // which have arrived now
 	}
