@@ -31,7 +31,7 @@ func TestCustomers(t *testing.T) {
 	if len(listed.Customers) != 1 || listed.Customers[0].Consent != "yes" {
 		t.Errorf("connector customers list --json = %+v, want one customer with a consent", listed)
 	}
-	d.check("consent for all, of whom none lacks one", run("customers", "consent", "Alpine Cloud", "--all"), 0, "0 consented, 0 failed")
+	d.check("consent for all, where none is missing", run("customers", "consent", "Alpine Cloud", "--all"), 0, "0 consented, 0 failed")
 	d.write("more.yaml", strings.Replace(d.read("connector.yaml"), "[DelegatedAdminRelationship.Read.All]", "[DelegatedAdminRelationship.Read.All, GroupMember.Read.All]", 1))
 	more := func(args ...string) output { d.Helper(); return d.run(append(args, "--config", "more.yaml")...) }
 	d.check("list after the permissions have changed", more("customers", "list", "Alpine Cloud"), 0, "outdated")

@@ -487,7 +487,7 @@ func TestSweep_TellsTheProviderOfIncidents(t *testing.T) {
 		last = h.panel.sent[len(h.panel.sent)-1]
 		h.panel.mu.Unlock()
 		if text := fmt.Sprint(last.Headline(), last.Lines()); !strings.Contains(text, "7, by olga at the command line, sealed to age1somebody") {
-			t.Errorf("the notice of an export is %s, want how many, by whom and to whom", text)
+			t.Errorf("the notice of an export is %s, want how many, who did it and for which recipients", text)
 		}
 		h.checkSent("incident 0")
 	})

@@ -150,7 +150,7 @@
             card.addEventListener("click", () => logIn(user.id));
             return card;
         });
-        $("login").replaceChildren(...intro(), make(session.drawer ? "h2" : "h1", "", word("Log In")), make("p", "", word("Choose whom to log in as. This platform is simulated, so no password is asked for.")), make("div", "cards", ...cards));
+        $("login").replaceChildren(...intro(), make(session.drawer ? "h2" : "h1", "", word("Log In")), make("p", "", word("Choose a user to log in as. This platform is simulated, so no password is asked for.")), make("div", "cards", ...cards));
     }
 
     /* intro says on the first page what this is. */
