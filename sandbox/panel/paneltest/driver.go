@@ -183,7 +183,9 @@ func Widget(name string) string {
 func (d *Driver) Enter(name, text string) {
 	d.T.Helper()
 	input := Field(name)
-	Evaluate[bool](d, `(i => { i.value = ""; i.ownerDocument.defaultView.focus(); i.focus(); return true; })(`+input+`)`)
+	// A field that is not shown yet takes no focus.
+	d.Wait(`(i => { i.ownerDocument.defaultView.focus(); i.focus(); return i.ownerDocument.activeElement === i; })(` + input + `)`)
+	Evaluate[bool](d, input+`.value = "", true`)
 	if text == "" { // no key is pressed that would tell the screen
 		Evaluate[bool](d, input+`.dispatchEvent(new Event("input", { bubbles: true }))`)
 	}
