@@ -42,7 +42,7 @@ func (r renewalsStatus) Run(c *console) error {
 type renewalsPause struct {
 	configFile
 	Cloud  string    `help:"Only renewals in this cloud. Default: in all clouds." placeholder:"CLOUD"`
-	Until  time.Time `help:"When the pause ends by itself, for example 2026-12-01T06:00:00Z; at most 7 days from now. Default: in 24 hours." placeholder:"TIME"`
+	Until  time.Time `help:"When the pause ends automatically, for example 2026-12-01T06:00:00Z; at most 7 days from now. Default: in 24 hours." placeholder:"TIME"`
 	Reason string    `help:"Why, for those who wonder." placeholder:"TEXT"`
 }
 

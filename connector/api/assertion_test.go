@@ -101,11 +101,7 @@ func TestOAuth_Assertion(t *testing.T) {
 		if tc.path == "" {
 			tc.path = "/tokens/oauth2/token"
 		}
-		change := func(*http.Request) {}
-		if tc.change != nil {
-			change = tc.change
-		}
-		got := h.post(tc.path, tc.form, change)
+		got := h.post(tc.path, tc.form, tc.change)
 		if got.status != tc.status || got.text("error") != tc.code || !strings.HasPrefix(got.text("error_description"), tc.says+": ") {
 			t.Errorf("an assertion %s = %d %s, want %d %s, %s", name, got.status, got.body, tc.status, tc.code, tc.says)
 		}

@@ -114,11 +114,7 @@ func TestOAuth_Refusals(t *testing.T) {
 		if tc.path == "" {
 			tc.path = "/oauth2/token"
 		}
-		change := func(*http.Request) {}
-		if tc.change != nil {
-			change = tc.change
-		}
-		got := h.post(tc.path, tc.form, change)
+		got := h.post(tc.path, tc.form, tc.change)
 		description := got.text("error_description")
 		if got.status != tc.status || got.text("error") != tc.code || !strings.HasPrefix(description, tc.says+": ") {
 			t.Errorf("%s = %d %s, want %d %s, %s", name, got.status, got.body, tc.status, tc.code, tc.says)

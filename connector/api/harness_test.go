@@ -196,7 +196,9 @@ func (h *harness) post(path string, form url.Values, change ...func(*http.Reques
 	r := h.request(http.MethodPost, path, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	for _, change := range change {
-		change(r)
+		if change != nil {
+			change(r)
+		}
 	}
 	return h.send(r)
 }

@@ -9,7 +9,82 @@ import (
 
 	"azure-partner-connector/connector/length"
 	"azure-partner-connector/connector/secret"
+	"azure-partner-connector/connector/tenant"
+	"azure-partner-connector/connector/token"
 )
+
+// An Instance is one registration of the package on a platform. At least one is required.
+type Instance struct {
+	// Key is the OAuth key with which the platform and the connector sign their calls. Unique. Required.
+	Key string `yaml:"key"`
+	// Secret is the secret of the key. A new instance needs a random one of at least 32 bytes; one that the database knows may have
+	// 16 characters, and is warned of. Two instances never share one. Either Secret or SecretFile is required; Load reads
+	// SecretFile into this field.
+	Secret secret.Text `yaml:"secret"`
+	// SecretFile is a file that contains the secret. Default: none.
+	SecretFile string `yaml:"secretFile"`
+	// PreviousSecret is the secret that Secret replaces, while the platform may still have it. Calls signed with either
+	// are accepted; the connector signs with Secret first. Remove it when the platform has the new one. Load reads
+	// PreviousSecretFile into this field. Default: none.
+	PreviousSecret secret.Text `yaml:"previousSecret"`
+	// PreviousSecretFile is a file that contains the previous secret. Default: none.
+	PreviousSecretFile string `yaml:"previousSecretFile"`
+	// Controllers are the origins of the platform's controller, for example https://apsc.example.net:6308: the connector
+	// calls no other one, whatever the headers of a call name. Plain http only on this machine. Default: none, the address
+	// that the platform named when the instance was installed.
+	Controllers []string `yaml:"controllers"`
+	// PanelOrigins are the origins of the panels of this platform, for example https://panel.example.com: scheme, host and
+	// port as browsers write them. Only in them does the automatic procedure take effect at once; in any other panel it ends
+	// with an authentication code, as the manual one. List every brand of the platform, and nothing else: a page of these
+	// origins can take part in a consent. Default: none.
+	PanelOrigins []string `yaml:"panelOrigins"`
+	// RenewSuspended keeps the tokens of suspended subscriptions renewed, so that they work when the subscription is resumed.
+	// Without it, they expire after 90 days. Default: true.
+	RenewSuspended *bool `yaml:"renewSuspended"`
+	// AllowMoves lets the platform move a subscription to another account while it has a refresh token. The token of the old
+	// account is destroyed then, and the new account has to consent. Without it, such a move is refused. Default: false.
+	AllowMoves bool `yaml:"allowMoves"`
+	// Federated lets the application of the instance authenticate with the token in federated.tokenFile, besides the secrets and
+	// certificates in its settings. Applications of resellers never use it. Default: false.
+	Federated bool `yaml:"federated"`
+	// Scopes are permissions of the built-in apis that are requested besides the usual ones. Each must be listed in the app
+	// registration; resellers consent again to new ones. Default: none.
+	Scopes Scopes `yaml:"scopes"`
+	// APIs are further services of Microsoft for which access tokens are issued. Default: none.
+	APIs []tenant.API `yaml:"apis"`
+}
+
+// Scopes are the names of permissions of the built-in apis, for example PartnerBilling.Read.All of Graph.
+type Scopes struct {
+	// PartnerCenter are permissions of Partner Center. Default: none.
+	PartnerCenter []string `yaml:"partnercenter"`
+	// Graph are permissions of Microsoft Graph. Default: none.
+	Graph []string `yaml:"graph"`
+	// ARM are permissions of Azure Resource Manager. Default: none.
+	ARM []string `yaml:"arm"`
+}
+
+// Deployment returns what in says of the instance beyond its settings.
+func (in Instance) Deployment() tenant.Deployment {
+	d := tenant.Deployment{Federated: in.Federated, Scopes: map[string][]string{}, APIs: in.APIs}
+	for api, names := range map[token.API][]string{token.PartnerCenter: in.Scopes.PartnerCenter, token.Graph: in.Scopes.Graph, token.ARM: in.Scopes.ARM} {
+		if len(names) > 0 {
+			d.Scopes[string(api)] = names
+		}
+	}
+	return d
+}
+
+// RenewsSuspended returns RenewSuspended or its default.
+func (in Instance) RenewsSuspended() bool { return in.RenewSuspended == nil || *in.RenewSuspended }
+
+// Secrets returns the secrets with which calls may be signed: the current and, if set, the previous one.
+func (in Instance) Secrets() []secret.Text {
+	if in.PreviousSecret.Empty() {
+		return []secret.Text{in.Secret}
+	}
+	return []secret.Text{in.Secret, in.PreviousSecret}
+}
 
 // placeholder matches what example files contain instead of a value.
 var placeholder = regexp.MustCompile(`(?i)put[-_ ]?here|change[-_ ]?me|replace[-_ ]?me|your[-_ ]?secret|^<.*>$`)

@@ -22,7 +22,7 @@ const (
 	pausedAgainAfter = 5 * time.Minute
 )
 
-// A Pause is an operator's order not to begin scheduled renewals. It ends by itself.
+// A Pause is an operator's order not to begin scheduled renewals. It ends automatically.
 type Pause struct {
 	Cloud  string // empty: all clouds
 	Until  time.Time

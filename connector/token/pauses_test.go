@@ -15,7 +15,7 @@ import (
 
 var olga = audit.Actor{Kind: audit.Operator, ID: "olga", Name: "Olga"}
 
-// TestPauseRenewals_HoldsEverySweep pauses at one replica; another one sweeps. The pause ends by itself.
+// TestPauseRenewals_HoldsEverySweep pauses at one replica; another one sweeps. The pause ends automatically.
 func TestPauseRenewals_HoldsEverySweep(t *testing.T) {
 	h := newHarness(t, openStore(t))
 	ids := h.addDueTenants(3)
