@@ -35,6 +35,7 @@ type flow struct {
 	method      string
 	prompt      string
 	hint        string
+	filled      bool // the account was chosen from the list, and its password is filled in
 	claimsMFA   bool // the claims parameter requires MFA
 	clientInfo  bool
 	adminOnly   bool // the admin consent endpoint: consent for the organization, and no code
@@ -59,7 +60,11 @@ func (s *Simulator) authorize(version int) http.HandlerFunc {
 func (s *Simulator) locked(fn func() reply) reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return fn()
+	answer := fn()
+	if s.cfg.ListAccounts && answer.page == string(stepAccount) {
+		s.list(&answer.view)
+	}
+	return answer
 }
 
 // begin reads an authorize request and returns its first page or the final answer.

@@ -132,6 +132,10 @@ func (s *Simulator) pick(f *flow, r *http.Request, form url.Values) reply {
 func (s *Simulator) account(f *flow, form url.Values) reply {
 	f.step, f.user, f.auth = stepAccount, nil, authentication{}
 	upn := strings.TrimSpace(form.Get("username"))
+	f.filled = s.cfg.ListAccounts && form.Get("fill") != ""
+	if f.filled {
+		upn = form.Get("fill")
+	}
 	f.hint = upn
 	u := s.state.user(upn)
 	switch {
@@ -148,6 +152,7 @@ func (s *Simulator) account(f *flow, form url.Values) reply {
 
 func (s *Simulator) password(f *flow, r *http.Request, form url.Values) reply {
 	f.step = stepPassword
+	f.filled = false
 	if form.Get("password") != f.user.Password {
 		return f.page(refuse(50126).Error())
 	}

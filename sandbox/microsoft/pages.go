@@ -33,6 +33,9 @@ type view struct {
 
 	Account   string
 	Accounts  []string
+	Listed    []listing // accounts of the directory to fill in
+	Elsewhere []listing // accounts of other directories
+	Password  string    // filled in
 	Directory string
 	External  bool // the second factor belongs to another organization
 	Federated bool
@@ -71,6 +74,9 @@ func (f *flow) page(alert string, accounts ...string) reply {
 	}
 	if f.user != nil {
 		v.Account, v.External, v.Federated = f.user.UPN, f.user.MFA == MFAExternal, f.user.Federated
+		if f.filled && f.step == stepPassword {
+			v.Password = f.user.Password
+		}
 		v.Whole = f.prompt == "admin_consent" || f.adminOnly
 		v.Organization = f.user.GlobalAdmin && !v.Whole
 	}

@@ -49,6 +49,10 @@ type Config struct {
 	// Addresses are the addresses to listen on, by host. Default: a free port of 127.0.0.1.
 	Addresses map[Host]string
 
+	// ListAccounts shows all accounts on the sign-in page with their roles and their second factor. A click on one fills in its
+	// address and its password. Default: false, as Microsoft does.
+	ListAccounts bool
+
 	// Hostname is the name in the URLs. For browsers, 127.0.0.1 and localhost are different sites, so that tests can show
 	// the effect of SameSite cookies. Default: 127.0.0.1.
 	Hostname string

@@ -59,13 +59,19 @@ func (d ritasPanel) group(title string) string {
 	return group
 }
 
-// signIn completes Microsoft's pages up to the consent page.
+// signIn completes Microsoft's pages up to the consent page: in UX1 with an account of the list, in the classic panel by typing.
 func (d ritasPanel) signIn(window *paneltest.Driver, account string) {
 	d.Helper()
-	window.Fill("#username", account)
-	d.picture(window, "sign-in", paneltest.Picture{Small: true})
-	window.ClickOn("#account-next")
-	window.Fill("#password", world.Password)
+	window.Wait(`document.getElementById("username") !== null`)
+	if d.pictures {
+		d.picture(window, "sign-in", paneltest.Picture{Small: true, Whole: true})
+		window.ClickOn("button[value='" + account + "']")
+		window.Wait(`(document.getElementById("password") || {}).value === ` + strconv.Quote(world.Password))
+	} else {
+		window.Fill("#username", account)
+		window.ClickOn("#account-next")
+		window.Fill("#password", world.Password)
+	}
 	window.ClickOn("#password-next")
 	window.ClickOn("#mfa-approve")
 	window.Wait(`document.getElementById("consent-accept") !== null`)

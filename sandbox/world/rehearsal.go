@@ -43,7 +43,7 @@ func (w *World) rehearse(ctx context.Context) error {
 	}
 	w.PanelURL = fmt.Sprintf("http://localhost:%d", w.panel.Addr().(*net.TCPAddr).Port)
 	w.Microsoft, err = microsoft.Start(microsoft.Config{
-		Now: w.Clock.Now, Log: w.cfg.Log.With("component", "microsoft"), Hostname: "localhost",
+		Now: w.Clock.Now, Log: w.cfg.Log.With("component", "microsoft"), Hostname: "localhost", ListAccounts: true,
 	})
 	if err != nil {
 		return fmt.Errorf("starting the simulated Microsoft: %w", err)

@@ -134,7 +134,7 @@ func (w *World) start(ctx context.Context) error {
 	}
 	var err error
 	w.Microsoft, err = microsoft.Start(microsoft.Config{
-		Now: w.Clock.Now, Advance: w.Clock.Advance, Log: w.cfg.Log.With("component", "microsoft"), Hostname: "localhost",
+		Now: w.Clock.Now, Advance: w.Clock.Advance, Log: w.cfg.Log.With("component", "microsoft"), Hostname: "localhost", ListAccounts: true,
 	})
 	if err != nil {
 		return fmt.Errorf("starting the simulated Microsoft: %w", err)
