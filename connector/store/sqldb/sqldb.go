@@ -140,6 +140,9 @@ func (db *DB) connect(ctx context.Context, cfg Config) error {
 	}
 	db.pool.SetMaxOpenConns(cfg.MaxConnections)
 	db.pool.SetMaxIdleConns(cfg.MaxConnections)
+	if db.driver == SQLite {
+		db.pool.SetConnMaxIdleTime(sqliteMaxIdle)
+	}
 	if err := db.pool.PingContext(ctx); err != nil {
 		return errors.Join(err, db.pool.Close())
 	}
