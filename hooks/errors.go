@@ -28,7 +28,7 @@ func (h *Handler) answer(err error, c echo.Context) {
 		return
 	}
 	f := refusalOf(err)
-	if f.Kind() != failure.Transient && f.Kind() != failure.Internal && f.Code != failure.TooManyRequests {
+	if !f.Retryable() && f.Kind() != failure.Internal {
 		// The same request would be refused again (docs/reference/aps-protocol.md §1.2).
 		c.Response().Header().Set("APS-Transient-Error", "False")
 	}

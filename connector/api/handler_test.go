@@ -158,6 +158,8 @@ func TestOAuth_FailuresOfTheGrant(t *testing.T) {
 	key := h.add("billing")
 	throttled := failure.New(failure.MicrosoftThrottled)
 	throttled.Microsoft = &failure.Evidence{RetryAfterSeconds: 7}
+	tooMany := failure.New(failure.TooManyRequests)
+	tooMany.RetryAfter = 4500 * time.Millisecond
 	for name, tc := range map[string]struct {
 		err    error
 		status int
@@ -168,6 +170,7 @@ func TestOAuth_FailuresOfTheGrant(t *testing.T) {
 		"a wrong secret":      {failure.New(failure.ClientSecretWrong), 400, "invalid_grant", ""},
 		"Microsoft is down":   {failure.New(failure.MicrosoftUnavailable), 503, "temporarily_unavailable", "30"},
 		"Microsoft throttles": {throttled, 503, "temporarily_unavailable", "7"},
+		"too many requests":   {tooMany, 429, "temporarily_unavailable", "5"},
 		"a defect":            {errors.New("c4n4ry"), 500, "server_error", ""},
 	} {
 		h.tokens.err = tc.err
@@ -178,6 +181,10 @@ func TestOAuth_FailuresOfTheGrant(t *testing.T) {
 		identity := h.identity("/msi/token", key, "resource", graph)
 		if want := tc.status; identity.status != want || identity.header.Get("Retry-After") != tc.retry || identity.text("message") == "" {
 			t.Errorf("%s by managed identity = %d %s, want %d", name, identity.status, identity.body, want)
+		}
+		rest := h.rest(http.MethodPost, "/v1/tenants/"+tenantA+"/accessToken", key, `{"api":"graph"}`)
+		if want := failure.From(tc.err); rest.status != want.Status() || rest.text("error.code") != string(want.Code) || rest.header.Get("Retry-After") != tc.retry {
+			t.Errorf("%s by REST = %d %s, Retry-After %q, want %d %s, %q", name, rest.status, rest.body, rest.header.Get("Retry-After"), want.Status(), want.Code, tc.retry)
 		}
 	}
 	if got := h.events(); len(got) > 0 {

@@ -65,9 +65,10 @@ type identityRefusal struct {
 
 func refuseIdentity(_ *Handler, c *call, f *failure.Error, _ error) error {
 	status := f.Status()
+	later, mayPass := retryable(c, f)
 	switch {
-	case transient(c, f):
-		status = http.StatusServiceUnavailable
+	case mayPass:
+		status = later
 	case f.Kind() == failure.Internal:
 		status = http.StatusInternalServerError
 	case f.Kind() != "", f.Code == failure.NotFound && c.client.Name != "":

@@ -180,6 +180,7 @@ type oauthRefusal struct {
 
 func refuseOAuth(h *Handler, c *call, f *failure.Error, err error) error {
 	status, code := http.StatusBadRequest, "invalid_request"
+	later, mayPass := retryable(c, f)
 	if named, ok := errors.AsType[*oauthError](err); ok {
 		code = named.code
 	} else {
@@ -189,8 +190,8 @@ func refuseOAuth(h *Handler, c *call, f *failure.Error, err error) error {
 			c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Basic realm="token API", charset="UTF-8"`)
 		case f.Code == failure.ClientNotAllowed, f.Code == failure.BorrowerNotAllowed, f.Code == failure.CustomersNotAllowed:
 			code = "unauthorized_client"
-		case transient(c, f):
-			status, code = http.StatusServiceUnavailable, "temporarily_unavailable"
+		case mayPass:
+			status, code = later, "temporarily_unavailable"
 		case f.Kind() == failure.Internal:
 			status, code = http.StatusInternalServerError, "server_error"
 		case f.Kind() != "":

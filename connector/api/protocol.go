@@ -34,13 +34,17 @@ func protocolOf(base, path string) protocol {
 	return rest
 }
 
-// transient sets Retry-After, and reports true, when a later retry may succeed.
-func transient(c *call, f *failure.Error) bool {
-	if f.Kind() != failure.Transient {
-		return false
+// retryable sets Retry-After, and reports true, when a later retry may succeed. The status is that of protocols which tell people
+// only that.
+func retryable(c *call, f *failure.Error) (status int, ok bool) {
+	if !f.Retryable() {
+		return 0, false
 	}
 	c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(f.RetrySeconds()))
-	return true
+	if f.Status() == http.StatusTooManyRequests {
+		return http.StatusTooManyRequests, true
+	}
+	return http.StatusServiceUnavailable, true
 }
 
 // keyRefused reports whether f is about the key of the client.

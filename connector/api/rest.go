@@ -327,7 +327,7 @@ type restRefusal struct {
 }
 
 func refuseREST(_ *Handler, c *call, f *failure.Error, _ error) error {
-	transient(c, f)
+	retryable(c, f)
 	if keyRefused(f) {
 		c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="token API"`)
 	}

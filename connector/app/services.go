@@ -140,8 +140,8 @@ func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, o
 	if s.Tokens, err = token.New(token.Config{
 		Store: s.Store, Microsoft: opts.Watch(s.Microsoft), Refusals: s.Refusals, Uses: s.Uses,
 		Every: cfg.Renewal.Every, Jitter: cfg.Renewal.Jitter, Lease: cfg.Renewal.Lease, Workers: cfg.Renewal.Workers,
-		CustomerTokens: cfg.Lending.CustomerTokens,
-		PerCloud:       cfg.Renewal.PerCloud, PerDirectory: cfg.Renewal.PerDirectory, Grace: cfg.Shutdown.Grace / 2,
+		CustomerTokens: cfg.Lending.CustomerTokens, Redemptions: cfg.Lending.Redemptions,
+		PerCloud: cfg.Renewal.PerCloud, PerDirectory: cfg.Renewal.PerDirectory, Grace: cfg.Shutdown.Grace / 2,
 		ClaimLife: cfg.Onboarding.ClaimLife, AcceptUnknownMFA: cfg.Onboarding.AcceptUnknownMFA,
 		AcceptAnotherAccount: cfg.Onboarding.AcceptAnotherAccount, RecordEnds: s.Tenants.RecordEnds, RenewSuspended: renewSuspended(cfg.Instances),
 		Now: opts.Now, Skew: s.clock.skew, Observe: observe.action, Limits: limits, Step: opts.Step, Log: opts.component("token"),

@@ -367,6 +367,7 @@ func (c *checker) renewal() {
 
 func (c *checker) lending() {
 	c.count("lending.customerTokens", c.cfg.Lending.CustomerTokens, 1_000_000)
+	c.count("lending.redemptions", c.cfg.Lending.Redemptions, 1_000_000)
 }
 
 func (c *checker) export() {

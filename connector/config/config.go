@@ -320,6 +320,9 @@ type Lending struct {
 	// CustomerTokens is how many access tokens for customers' directories one process keeps in memory. One takes 2 to 4 kB.
 	// Those that were not used for longest are dropped, and redeemed again when they are needed. Default: 10000.
 	CustomerTokens int `yaml:"customerTokens"`
+	// Redemptions is how many access tokens one process requests from Microsoft within a minute for one tenant, directory and api,
+	// because borrowers ask for them; more is refused with 429. Those in memory do not count. Default: 12.
+	Redemptions int `yaml:"redemptions"`
 }
 
 // Export configures connector export, which gives copies of refresh tokens to other programs.
@@ -407,7 +410,7 @@ func defaults() Config {
 			Every: 10 * 24 * time.Hour, Jitter: 24 * time.Hour, Tick: time.Minute, Lease: 2 * time.Minute, Workers: 32,
 			PerCloud: 1200, PerDirectory: 12,
 		},
-		Lending:  Lending{CustomerTokens: 10_000},
+		Lending:  Lending{CustomerTokens: 10_000, Redemptions: 12},
 		Limits:   Limits{Consents: 10, Openings: 30, Codes: 10, Claims: 10, Renewals: 6},
 		Notify:   Notify{Panel: true, Chat: Chat{Language: message.English}, Mail: Mail{Encryption: MailStartTLS, Language: message.English}},
 		Log:      Log{Level: slog.LevelInfo, Format: JSON},

@@ -332,7 +332,7 @@ func TestLoad_FillsDefaults(t *testing.T) {
 			Every: 240 * time.Hour, Jitter: 24 * time.Hour, Tick: time.Minute, Lease: 2 * time.Minute, Workers: 32,
 			PerCloud: 1200, PerDirectory: 12,
 		},
-		Lending:   config.Lending{CustomerTokens: 10_000},
+		Lending:   config.Lending{CustomerTokens: 10_000, Redemptions: 12},
 		Limits:    config.Limits{Consents: 10, Openings: 30, Codes: 10, Claims: 10, Renewals: 6},
 		Retention: config.Retention{Events: 9600 * time.Hour}, // which the file sets
 		Notify:    config.Notify{Panel: true, Chat: config.Chat{Language: "en"}, Mail: config.Mail{Encryption: config.MailStartTLS, Language: "en"}},

@@ -182,7 +182,7 @@ func (h *Handler) refuse(c *call, err error) {
 	header.Set("Cache-Control", "no-store")
 	header.Set("Content-Type", "application/json")
 	header.Set("X-Content-Type-Options", "nosniff")
-	if f.Kind() == failure.Transient {
+	if f.Retryable() {
 		header.Set("Retry-After", strconv.Itoa(f.RetrySeconds()))
 	}
 	if f.Status() == http.StatusUnauthorized {

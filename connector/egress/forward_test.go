@@ -353,6 +353,12 @@ func TestFailures_OfLending(t *testing.T) {
 	if got := h.get("/v1.0/me"); !got.ours("microsoft_throttled") || got.header.Get("Retry-After") != "30" {
 		t.Errorf("a throttled call = %d %s, Retry-After %q, want microsoft_throttled", got.status, got.body, got.header.Get("Retry-After"))
 	}
+	tooMany := failure.New(failure.TooManyRequests)
+	tooMany.RetryAfter = 8 * time.Second
+	h.tokens.err = tooMany
+	if got := h.get("/v1.0/me"); !got.ours("too_many_requests") || got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") != "8" {
+		t.Errorf("one call too many = %d %s, Retry-After %q, want 429 in our form", got.status, got.body, got.header.Get("Retry-After"))
+	}
 	if got := h.takeRefused(); got != "" {
 		t.Errorf("refusals = %s, want none", got)
 	}

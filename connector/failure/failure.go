@@ -122,6 +122,9 @@ func (e *Error) Sentence() string { return Fill(e.Code.message().sentence, e.Par
 // Advice returns what to do, in English.
 func (e *Error) Advice() string { return Fill(e.Code.message().advice, e.Params) }
 
+// Retryable reports whether the same request may succeed a little later, although nothing changes meanwhile.
+func (e *Error) Retryable() bool { return e.Kind() == Transient || e.Code == TooManyRequests }
+
 // Fill replaces every __name__ in text by params[name] and leaves names without a param as they are. The platform's own
 // translations use the same form (docs/reference/aps-ui.md §2.7).
 func Fill(text string, params map[string]string) string {

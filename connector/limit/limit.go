@@ -27,10 +27,14 @@ const (
 	Claims         Name = "claims"           // claim codes that were entered, of a tenant
 	ClaimsOfPerson Name = "claims_of_person" // claim codes that one person entered, for all tenants
 	Renewals       Name = "renewals"         // renewals and checks that somebody asked for, of a tenant
+	// Access tokens that a process requests for borrowers, of a tenant, directory and api. token.Service counts them, in memory.
+	Redemptions Name = "redemptions"
 )
 
 // Names returns all limits.
-func Names() []Name { return []Name{Consents, Openings, Codes, Claims, ClaimsOfPerson, Renewals} }
+func Names() []Name {
+	return []Name{Consents, Openings, Codes, Claims, ClaimsOfPerson, Renewals, Redemptions}
+}
 
 // Store counts uses. Methods join the transaction of their context and are safe for concurrent use.
 type Store interface {
@@ -78,6 +82,14 @@ func New(cfg Config) (*Limiter, error) {
 	return &Limiter{cfg}, nil
 }
 
+// Refuse counts a refusal of name and returns its failure, with the time to wait.
+func (l *Limiter) Refuse(name Name, wait time.Duration) error {
+	if l != nil {
+		l.cfg.Refused(name)
+	}
+	return &failure.Error{Code: failure.TooManyRequests, RetryAfter: wait}
+}
+
 // Take counts a use of name by subject, or fails with too_many_requests and the time to wait. Of the refusals of a subject, only
 // the first is logged and appended to the trail, as a copy of e: the trail must not grow with them.
 func (l *Limiter) Take(ctx context.Context, name Name, subject string, e audit.Event) error {
@@ -92,9 +104,7 @@ func (l *Limiter) Take(ctx context.Context, name Name, subject string, e audit.E
 	if wait <= 0 {
 		return nil
 	}
-	l.cfg.Refused(name)
-	refused := failure.New(failure.TooManyRequests)
-	refused.RetryAfter = wait
+	refused := l.Refuse(name, wait)
 	if first {
 		l.cfg.Log.WarnContext(ctx, "too many requests within a minute; further refusals are only counted", "limit", name, "tenant", e.TenantID,
 			"instance", e.InstanceKey, "reference", failure.Reference(ctx))

@@ -77,8 +77,8 @@ func heading(code failure.Code) string {
 
 // mayPass reports whether the same request may succeed a little later.
 func mayPass(r *failure.Record) bool {
-	kind := r.Error().Kind()
-	return kind == failure.Transient || kind == failure.Internal || r.Code == failure.TooManyRequests || r.Code == failure.Conflict
+	f := r.Error()
+	return f.Retryable() || f.Kind() == failure.Internal || f.Code == failure.Conflict
 }
 
 // renderSignInFailure shows why a sign-in failed, with the buttons for another attempt where the consent is not over.

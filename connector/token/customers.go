@@ -325,7 +325,7 @@ func (s *Service) noteCustomer(ctx context.Context, tenantID, directory string, 
 	result := audit.OK
 	if err != nil {
 		f := failure.From(err)
-		if f.Kind() == failure.Transient {
+		if f.Retryable() {
 			return
 		}
 		result = string(f.Code)

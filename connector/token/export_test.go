@@ -27,5 +27,11 @@ func CacheLoans(size, n int, now time.Time) (int, error) {
 	return left, nil
 }
 
+// NewBudgets is newBudgets of texts, and TakeBudget their take.
+var (
+	NewBudgets = newBudgets[string]
+	TakeBudget = (*budgets[string]).take
+)
+
 // CompareSubject is compareSubject.
 var CompareSubject = compareSubject

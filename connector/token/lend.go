@@ -11,6 +11,7 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/limit"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 )
@@ -254,6 +255,9 @@ func (s *Service) lendable(r *tenant.Resolved, snapshot *Snapshot) error {
 // redeemToLend redeems for what is stored now. The caller may have read the tenant a while ago, and what Microsoft refuses for a
 // credential that was replaced since would be kept.
 func (s *Service) redeemToLend(ctx context.Context, key loanKey, by audit.Actor) (Loan, error) {
+	if wait := s.redemptions.take(key, s.cfg.Now()); wait > 0 {
+		return Loan{}, s.cfg.Limits.Refuse(limit.Redemptions, wait)
+	}
 	r, err := tenant.Resolve(ctx, s.cfg.Store, key.tenantID)
 	if err == nil {
 		err = errors.Join(r.Intact(), r.Tenant.InUse())

@@ -18,31 +18,33 @@ const (
 	longestPause = 25 * time.Hour
 	// maxLimitedDirectories bounds the directories that have a rate limiter. One that was evicted may begin a new burst.
 	maxLimitedDirectories = 10_000
+	// maxLimitedLoans bounds the tenants' directories and apis whose redemptions for borrowers are limited, likewise. It is more than
+	// the access tokens in memory are by default, because one that is evicted there is redeemed for again. One takes about 300 bytes.
+	maxLimitedLoans = 50_000
 )
 
 // A limiter bounds how fast sweeps begin renewals, and knows which clouds are paused. It limits this process only: every
 // replica has its own limits and learns of pauses from its own requests. It is safe for concurrent use.
 type limiter struct {
-	perCloud     int // renewals a minute; 0 is no limit
-	perDirectory int
-	burst        int // of a cloud
+	perCloud    int // renewals a minute; 0 is no limit
+	burst       int // of a cloud
+	directories *budgets[directoryKey]
 
-	mu          sync.Mutex // guards the fields below
-	clouds      map[string]*rate.Limiter
-	directories *lru.Cache[directoryKey, *rate.Limiter]
-	paused      map[string]time.Time // cloud → end of its pause
+	mu     sync.Mutex // guards the fields below
+	clouds map[string]*rate.Limiter
+	paused map[string]time.Time // cloud → end of its pause
 }
 
 type directoryKey struct{ cloud, directory string }
 
 func newLimiter(perCloud, perDirectory, burst int) (*limiter, error) {
-	directories, err := lru.New[directoryKey, *rate.Limiter](maxLimitedDirectories)
+	directories, err := newBudgets[directoryKey](perDirectory, directoryBurst, maxLimitedDirectories)
 	if err != nil {
 		return nil, err
 	}
 	return &limiter{
-		perCloud: perCloud, perDirectory: perDirectory, burst: burst,
-		clouds: map[string]*rate.Limiter{}, directories: directories, paused: map[string]time.Time{},
+		perCloud: perCloud, burst: burst, directories: directories,
+		clouds: map[string]*rate.Limiter{}, paused: map[string]time.Time{},
 	}, nil
 }
 
@@ -93,23 +95,10 @@ func (l *limiter) reserve(cloud string, now time.Time) time.Duration {
 // reserveDirectory reserves a renewal of a directory if one may begin now; otherwise it returns how long to wait until one
 // may, and reserves nothing.
 func (l *limiter) reserveDirectory(cloud, directory string, now time.Time) time.Duration {
-	if l.perDirectory == 0 || directory == "" {
+	if directory == "" {
 		return 0
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	key := directoryKey{cloud, directory}
-	limit, ok := l.directories.Get(key)
-	if !ok {
-		limit = rate.NewLimiter(perMinute(l.perDirectory), directoryBurst)
-		l.directories.Add(key, limit)
-	}
-	reservation := limit.ReserveN(now, 1)
-	wait := reservation.DelayFrom(now)
-	if wait > 0 {
-		reservation.CancelAt(now)
-	}
-	return wait
+	return l.directories.take(directoryKey{cloud, directory}, now)
 }
 
 // PauseCloud stops this replica's sweeps from renewing in a cloud for wait, or for some seconds when wait is 0 or less. It is
@@ -124,4 +113,41 @@ func (s *Service) PauseCloud(cloud string, wait time.Duration) {
 	if s.limiter.pause(cloud, until) {
 		s.cfg.Log.Warn("Microsoft is limiting our requests; renewals in this cloud are paused", "cloud", cloud, "until", until)
 	}
+}
+
+// Budgets bound how often something may begin within a minute, for each of the keys that were used last. They are safe for
+// concurrent use.
+type budgets[K comparable] struct {
+	perMinute int // 0 is no limit
+	burst     int // how many may begin together
+
+	mu       sync.Mutex // guards limiters: two callers must not make two for one key
+	limiters *lru.Cache[K, *rate.Limiter]
+}
+
+func newBudgets[K comparable](perMinute, burst, most int) (*budgets[K], error) {
+	limiters, err := lru.New[K, *rate.Limiter](most)
+	if err != nil {
+		return nil, err
+	}
+	return &budgets[K]{perMinute: perMinute, burst: burst, limiters: limiters}, nil
+}
+
+// take counts one for a key if one may begin now; otherwise it returns how long to wait until one may, and counts nothing.
+func (b *budgets[K]) take(key K, now time.Time) (wait time.Duration) {
+	if b.perMinute == 0 {
+		return 0
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	limit, ok := b.limiters.Get(key)
+	if !ok {
+		limit = rate.NewLimiter(perMinute(b.perMinute), b.burst)
+		b.limiters.Add(key, limit)
+	}
+	reservation := limit.ReserveN(now, 1)
+	if wait = reservation.DelayFrom(now); wait > 0 {
+		reservation.CancelAt(now)
+	}
+	return wait
 }

@@ -68,6 +68,10 @@ type Config struct {
 	// least recently used ones are dropped. Default: 10,000.
 	CustomerTokens int
 
+	// Redemptions limits the redemptions a minute for borrowers, for each tenant, directory and api. What is in memory does not
+	// count. Default: no limit.
+	Redemptions int
+
 	// Owner names this process in leases. Default: a random ID.
 	Owner string
 
@@ -83,7 +87,8 @@ type Config struct {
 	// RecordEnds stores when credentials of a tenant's application end. Default: it stores nothing.
 	RecordEnds func(ctx context.Context, r tenant.Resolved, ends map[string]time.Time, by audit.Actor) error
 
-	// Limits bounds how often renewals and checks of a tenant may be asked for. Default: no limit.
+	// Limits bounds how often renewals and checks of a tenant may be asked for, and counts the refusals of all limits. Default: no
+	// limit.
 	Limits *limit.Limiter
 
 	// Observe is called after every renewal, check and lending, with "ok" or a failure code. Default: nothing happens.
@@ -111,6 +116,8 @@ type Service struct {
 	limiter *limiter
 	loans   *loanCache
 	lends   singleflight.Group // joins equal redemptions; the key is that of the loan
+	// redemptions are those that lending may begin. They are of this process, as what they are limited for.
+	redemptions *budgets[loanKey]
 
 	customerLoans *loanCache
 	customers     *lru.Cache[listKey, *customerList]
@@ -151,8 +158,8 @@ func New(cfg Config) (*Service, error) {
 	if cfg.CustomerTokens == 0 {
 		cfg.CustomerTokens = 10_000
 	}
-	if cfg.CustomerTokens < 0 {
-		return nil, errors.New("token: the number of access tokens for customer directories is negative")
+	if cfg.CustomerTokens < 0 || cfg.Redemptions < 0 {
+		return nil, fmt.Errorf("token: %d access tokens for customer directories, %d redemptions a minute for each: none may be negative", cfg.CustomerTokens, cfg.Redemptions)
 	}
 	if cfg.Grace == 0 {
 		cfg.Grace = 15 * time.Second
@@ -211,6 +218,10 @@ func newService(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("token: %w", err)
 	}
+	redemptions, err := newBudgets[loanKey](cfg.Redemptions, cfg.Redemptions, maxLimitedLoans)
+	if err != nil {
+		return nil, fmt.Errorf("token: %w", err)
+	}
 	loans, err := newLoanCache(maxCachedLoans)
 	if err != nil {
 		return nil, fmt.Errorf("token: %w", err)
@@ -231,5 +242,8 @@ func newService(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("token: %w", err)
 	}
-	return &Service{cfg: cfg, limiter: limiter, loans: loans, customerLoans: customerLoans, customers: customers, customerResults: results, sources: sources}, nil
+	return &Service{
+		cfg: cfg, limiter: limiter, loans: loans, redemptions: redemptions,
+		customerLoans: customerLoans, customers: customers, customerResults: results, sources: sources,
+	}, nil
 }

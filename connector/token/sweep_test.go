@@ -71,6 +71,7 @@ func TestNew_RefusesNegativeLimits(t *testing.T) {
 	st := openStore(t)
 	for name, cfg := range map[string]token.Config{
 		"workers": {Workers: -1}, "renewals in a cloud": {PerCloud: -1}, "renewals for a directory": {PerDirectory: -1},
+		"redemptions for borrowers": {Redemptions: -1},
 	} {
 		cfg.Store, cfg.Microsoft = st, &fakeMicrosoft{}
 		if s, err := token.New(cfg); err == nil {

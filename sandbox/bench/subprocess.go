@@ -90,7 +90,7 @@ func runCached(ctx context.Context, number string, in io.Reader, out io.Writer) 
 	m, ms := newMemoryStore(), newFakeMicrosoft()
 	ms.keepsToken = true
 	m.instance.Settings.CustomerDirectories = tenant.AnyCustomers
-	tokens, err := token.New(token.Config{Store: m, Microsoft: ms, CustomerTokens: count})
+	tokens, err := token.New(token.Config{Store: m, Microsoft: ms, CustomerTokens: count, Redemptions: 12})
 	if err != nil {
 		return err
 	}
