@@ -182,6 +182,11 @@ func (f *fakeTenants) Unlink(_ context.Context, _, id, account string, by audit.
 	return f.change(by, id, "unlink "+id+" from "+account, func(t *tenant.Tenant) { t.UnlinkedAt = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC) })
 }
 
+func (f *fakeTenants) Remind(_ context.Context, r tenant.Resolved, by audit.Actor) (time.Time, error) {
+	f.note(by, "remind %s", r.Tenant.ID)
+	return time.Date(2026, 11, 23, 8, 20, 0, 0, time.UTC), nil
+}
+
 func (f *fakeTenants) MayMove(context.Context, tenant.Tenant) error { return f.refuse }
 
 func (f *fakeTenants) LinkSubscription(_ context.Context, _, id, subscription string, by audit.Actor) (tenant.Tenant, error) {

@@ -48,6 +48,9 @@ type Config struct {
 	// Bindings manages the periodic task and the event subscriptions at the platform. Default: there are none.
 	Bindings Bindings
 
+	// Reminders reminds resellers. Default: none is reachable.
+	Reminders Reminders
+
 	// RenewDue is called by the platform's periodic task to trigger the renewal of what is due. It must not block.
 	// Default: nothing happens.
 	RenewDue func()
@@ -141,6 +144,9 @@ func (cfg *Config) fillIn() {
 	}
 	if cfg.Bindings == nil {
 		cfg.Bindings = noBindings{}
+	}
+	if cfg.Reminders == nil {
+		cfg.Reminders = noReminders{}
 	}
 	if cfg.RenewDue == nil {
 		cfg.RenewDue = func() {}

@@ -192,6 +192,7 @@ func operations() []operation {
 		custom(tenantService, "customers", http.MethodGet, "/customers", (*Handler).listCustomers, owner, provider),
 		custom(tenantService, "consentCustomer", http.MethodPost, "/customers/{directory}/consent", (*Handler).consentCustomer, owner),
 		custom(tenantService, "withdrawCustomer", http.MethodDelete, "/customers/{directory}/consent", (*Handler).withdrawCustomer, owner),
+		custom(tenantService, "remind", http.MethodPost, "/remind", (*Handler).remind, provider),
 		borrowed(custom(tenantService, "accessToken", http.MethodPost, "/accessToken", (*Handler).accessToken, application)),
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/consent"
+	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
 )
@@ -75,6 +76,19 @@ type Consents interface {
 	StartURL(instanceKey string) string
 	// UnlistedOrigins returns the panels of an instance that could not learn their browser: tenant ID → origin.
 	UnlistedOrigins(ctx context.Context, instanceKey string) (map[string]string, error)
+}
+
+// Reminders reminds resellers that their tokens need a person; notify.Service implements it.
+type Reminders interface {
+	// Remind returns when the reseller was reminded. It refuses when that makes no sense, or was done recently.
+	Remind(ctx context.Context, r tenant.Resolved, by audit.Actor) (time.Time, error)
+}
+
+// noReminders is the default of Config.Reminders.
+type noReminders struct{}
+
+func (noReminders) Remind(context.Context, tenant.Resolved, audit.Actor) (time.Time, error) {
+	return time.Time{}, failure.New(failure.ResellerUnreachable)
 }
 
 // Accounts resolves accounts at the platform of an instance; controller.Client implements it. Its errors are

@@ -115,6 +115,7 @@ func verdicts() map[string]map[string]string {
 		"tenant customers":          row("owner provider", ""),
 		"tenant consentCustomer":    row("owner", ""),
 		"tenant withdrawCustomer":   row("owner", ""),
+		"tenant remind":             row("provider", ""),
 		"tenant accessToken":        row("application", ""),
 	}
 }
@@ -161,6 +162,7 @@ func requests() map[string]request {
 		"tenant customers":          {method: "GET", path: tenantPath + "/customers"},
 		"tenant consentCustomer":    {method: "POST", path: tenantPath + "/customers/" + unknownID + "/consent"},
 		"tenant withdrawCustomer":   {method: "DELETE", path: tenantPath + "/customers/" + unknownID + "/consent"},
+		"tenant remind":             {method: "POST", path: tenantPath + "/remind"},
 		"tenant accessToken":        {method: "POST", path: tenantPath + "/accessToken", body: `{"api":"graph"}`},
 	}
 }
@@ -269,7 +271,7 @@ func TestAuthorize_NobodyIsNoScreen(t *testing.T) {
 			installed(t).refused(r, failure.Forbidden)
 		}
 	}
-	schemasOperations := []string{"beginConsent", "findConsent", "consentLink", "redeem", "tokenStatus", "renew", "check", "removeCredential", "forget", "history", "customers", "consentCustomer", "withdrawCustomer", "accessToken"}
+	schemasOperations := []string{"beginConsent", "findConsent", "consentLink", "redeem", "tokenStatus", "renew", "check", "removeCredential", "forget", "history", "customers", "consentCustomer", "withdrawCustomer", "remind", "accessToken"}
 	for _, name := range schemasOperations {
 		if v := verdicts()["tenant "+name]["platform"]; v != "refused" {
 			t.Errorf("%s by nobody is %s, want refused", name, v)

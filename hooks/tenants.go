@@ -155,6 +155,19 @@ func (c *call) tenantsQuery() (token.Query, error) {
 	return query, nil
 }
 
+type remindedView struct {
+	At time.Time `json:"at"`
+}
+
+// remind reminds the reseller of a tenant that its token needs a person.
+func (h *Handler) remind(c *call) error {
+	at, err := h.cfg.Reminders.Remind(c.ctx(), c.Resolved, c.caller.actor)
+	if err != nil {
+		return err
+	}
+	return c.echo.JSON(http.StatusOK, remindedView{at})
+}
+
 // origins returns the different values of unlisted.
 func origins(unlisted map[string]string) []string {
 	return slices.Compact(append([]string{}, slices.Sorted(maps.Values(unlisted))...))

@@ -18,6 +18,7 @@ var since = map[string]int{
 	"tenant.customers":                     2,
 	"tenant.consentCustomer":               2,
 	"tenant.withdrawCustomer":              2,
+	"tenant.remind":                        2,
 	"tenant.beginConsent.panel":            2,
 	"tenant.tokenStatus.onboardingURL":     2,
 	"app.customerDirectories":              2,

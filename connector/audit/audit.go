@@ -35,6 +35,7 @@ const (
 	TenantMoved        Action = "tenant.moved"                // to another account
 	TenantDoubted      Action = "tenant.doubted"              // the platform may no longer have it
 	TenantRecognized   Action = "tenant.recognized"           // the platform has it after all
+	TenantReminded     Action = "tenant.reminded"             // the provider reminded the reseller that the token needs a person
 	DirectoryDisputed  Action = "instance.directory_disputed" // a second tenant proved a directory; for the provider
 	TokensExported     Action = "instance.tokens_exported"    // refresh tokens of its tenants left, sealed; for the provider
 	TenantRemoved      Action = "tenant.removed"

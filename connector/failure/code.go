@@ -47,6 +47,11 @@ const (
 	SecretIsID         Code = "secret_is_id"
 	CloudUnknown       Code = "cloud_unknown"
 
+	// A reminder by the provider.
+	NothingToRemind     Code = "nothing_to_remind"
+	RemindedRecently    Code = "reminded_recently"
+	ResellerUnreachable Code = "reseller_unreachable"
+
 	// A certificate in the settings.
 	CertificateUnreadable Code = "certificate_unreadable"
 	CertificateKey        Code = "certificate_key"
@@ -243,6 +248,10 @@ var messages = map[Code]message{
 	ApplicationInvalid: {Configuration, http.StatusUnprocessableEntity, "The application (client) id __application__ is not a GUID.", "Copy the application (client) id from the overview page of the app registration."},
 	SecretIsID:         {Configuration, http.StatusUnprocessableEntity, "What was entered is the secret's id, not its value.", "Copy the column Value of the client secret; it is shown only once, right after it is made."},
 	CloudUnknown:       {Configuration, http.StatusUnprocessableEntity, "There is no cloud named __cloud__.", "Use one of the clouds that this service is configured for."},
+
+	NothingToRemind:     {"", http.StatusConflict, "There is nothing to remind this reseller of.", "Nothing needs to be done."},
+	RemindedRecently:    {"", http.StatusTooManyRequests, "This reseller was already reminded on __time__.", "Wait a day, or contact the reseller yourself."},
+	ResellerUnreachable: {"", http.StatusConflict, "No notice reaches this reseller: it has entered no recipients, and notices in the panel are off or its account isn't known.", "Contact the reseller yourself."},
 
 	CertificateUnreadable: {Configuration, http.StatusUnprocessableEntity, "What was entered is not a certificate with its private key in PEM.", "Paste both blocks, certificate and private key, each from BEGIN to END."},
 	CertificateKey:        {Configuration, http.StatusUnprocessableEntity, "The private key of the certificate is missing, protected by a password, or not an RSA key of at least 2048 bits.", "Paste the certificate together with its unencrypted RSA private key."},

@@ -27,11 +27,12 @@ const (
 	Test              Kind = "test"               // an operator tries the channels
 	// RelationshipWarning is for relationships with customers that end soon.
 	RelationshipWarning Kind = "relationship_warning"
+	Reminder            Kind = "reminder" // the provider reminds the reseller that somebody has to act
 )
 
 // Kinds returns all kinds.
 func Kinds() []Kind {
-	return []Kind{Alarm, ExpiryWarning, CredentialWarning, Recovery, ConsentWaiting, Incident, Test, RelationshipWarning}
+	return []Kind{Alarm, ExpiryWarning, CredentialWarning, Recovery, ConsentWaiting, Incident, Test, RelationshipWarning, Reminder}
 }
 
 // A Notice is one message to people. It contains no secret.
@@ -63,6 +64,9 @@ type Notice struct {
 	// Since is when the reseller alone was notified of the problem, in the alarm that tells the provider that it continues; zero in
 	// any other notice.
 	Since time.Time `json:"since,omitzero"`
+
+	// By is who asked for a Reminder.
+	By string `json:"by,omitempty"`
 }
 
 // Escalated reports whether n tells the provider of a problem that the reseller has known for a while.
@@ -95,12 +99,15 @@ const (
 	headTest           = "This is a test of the notices of the Azure Partner connector."
 	headWaiting        = "A consent for the refresh token of __name__ waits for you until __date__."
 
+	headReminder       = "Your provider reminds you: the refresh token of __name__ needs your attention."
+
 	headRelationships = "Relationships (GDAP) of __name__ with customers end soon: __count__."
 
 	lineCustomer = "__customer__: until __date__."
 	lineMore     = "Further customers: __more__."
 	adviceExtend = "Renew these relationships in Partner Center, or let them extend themselves. When one has ended, access tokens for its customer are refused."
 
+	lineReminder   = "__by__ asked for this reminder."
 	lineEscalated  = "The reseller was notified at __since__, and the problem continues."
 	lineEnds       = "Without another renewal it ends at __date__."
 	lineTest       = "Somebody asked for it with connector notify test. Notices about refresh tokens arrive in the same way."
@@ -113,8 +120,8 @@ const (
 func Texts() []string {
 	texts := []string{
 		headActionRequired, headMisconfigured, headRenewalFailing, headExpired, headSuspended, headUnserved, headExpires, headExpiresNow, headDisowned, headIncident,
-		headRecovered, headCredential, headCredentialNow, headTest, headWaiting, headRelationships,
-		lineCustomer, lineMore, lineEscalated, lineEnds, lineTest, adviceExtend, adviceRecovery, adviceRenew, adviceAdd, lastCredential,
+		headRecovered, headCredential, headCredentialNow, headTest, headWaiting, headRelationships, headReminder,
+		lineCustomer, lineMore, lineReminder, lineEscalated, lineEnds, lineTest, adviceExtend, adviceRecovery, adviceRenew, adviceAdd, lastCredential,
 	}
 	return append(texts, slices.Sorted(maps.Values(credentialNames()))...)
 }
@@ -145,6 +152,8 @@ func (n Notice) headline() string {
 		return headTest
 	case RelationshipWarning:
 		return headRelationships
+	case Reminder:
+		return headReminder
 	}
 	if n.Reason != nil && n.Reason.Code == failure.ConsentDisowned {
 		return headDisowned
@@ -183,7 +192,10 @@ func (n Notice) LinesIn(translate func(text string) string) []string {
 		advice = adviceAdd
 	}
 	advice = translate(advice)
-	// The headline already says that a token is about to expire.
+	if n.Kind == Reminder {
+		lines = append(lines, failure.Fill(translate(lineReminder), n.params(translate)))
+	}
+	// The headline or the deadline already says that a token is about to expire.
 	if n.Reason != nil && n.Reason.Code != failure.GrantExpiring {
 		sentence, whatToDo := n.Reason.Code.Template()
 		lines, advice = append(lines, failure.Fill(translate(sentence), n.Reason.Params)), failure.Fill(translate(whatToDo), n.Reason.Params)
@@ -217,7 +229,7 @@ func (n Notice) params(translate func(text string) string) map[string]string {
 	return map[string]string{
 		"credential": translate(cmp.Or(credentialNames()[n.Credential], lastCredential)),
 		"name":       n.Name, "account": cmp.Or(n.AccountID, "?"), "days": strconv.Itoa(n.Days), "date": ShownTime(n.Ends), "count": strconv.Itoa(n.Count),
-		"since": ShownTime(n.Since),
+		"since": ShownTime(n.Since), "by": n.By,
 	}
 }
 

@@ -110,7 +110,7 @@ func TestNotice_Texts(t *testing.T) {
 }
 
 func TestNotice_FillsAllPlaceholders(t *testing.T) {
-	for _, kind := range []notify.Kind{notify.Alarm, notify.ExpiryWarning, notify.CredentialWarning, notify.Recovery, notify.ConsentWaiting, notify.RelationshipWarning} {
+	for _, kind := range []notify.Kind{notify.Alarm, notify.ExpiryWarning, notify.CredentialWarning, notify.Recovery, notify.ConsentWaiting, notify.RelationshipWarning, notify.Reminder} {
 		for _, state := range token.States() {
 			for _, days := range []int{0, 1, 30} {
 				n := notify.Notice{Kind: kind, State: state, Days: days, Ends: start, Name: "Alpine Cloud"}

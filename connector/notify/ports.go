@@ -52,6 +52,9 @@ type Store interface {
 	// the given time, newest first, up to limit.
 	InstanceEvents(ctx context.Context, key string, actions []audit.Action, after time.Time, limit int) ([]audit.Event, error)
 
+	// RecentEvents is InstanceEvents for the events of a tenant.
+	RecentEvents(ctx context.Context, tenantID string, actions []audit.Action, after time.Time, limit int) ([]audit.Event, error)
+
 	// DueAnnouncements returns up to limit subjects that are due and not leased, the longest due first. Those follow that only
 	// count as due or not leased, because a wrong clock stored their times: they are farther ahead than LongestWait or the
 	// longest lease (token.LongestLease), and token.Tolerance.

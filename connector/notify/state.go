@@ -60,6 +60,8 @@ type State struct {
 	Waiting []string `json:"waiting,omitempty"`
 	// Incidents are the IDs of the events among the last ones that people were notified of.
 	Incidents []string `json:"incidents,omitempty"`
+	// Reminders are the IDs of the last events of the provider's reminders that the reseller was notified of.
+	Reminders []string `json:"reminders,omitempty"`
 
 	Outbox []Delivery `json:"outbox,omitempty"` // oldest first
 }
@@ -123,6 +125,8 @@ type change struct {
 	held bool
 	// since is when the reseller was notified, if the provider is notified of the same problem now.
 	since time.Time
+	// by is who asked for a reminder.
+	by string
 }
 
 // update records the status of a tenant and returns what people must be notified of. ownCredential means that the tenant has

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/random"
@@ -131,6 +132,11 @@ func (s *Service) processTenant(ctx context.Context, a *Announcement) (time.Time
 	known := a.State.Trouble != "" && a.State.HeldSince.IsZero()
 	changes := append(a.State.disowned(a.DisownedAt), a.State.update(status, ownCredential, now)...)
 	changes = a.State.escalate(changes, known, status, r, now)
+	reminded, err := s.cfg.Store.RecentEvents(ctx, t.ID, []audit.Action{audit.TenantReminded}, now.Add(-reminderAge), maxOutbox)
+	if err != nil {
+		return time.Time{}, err
+	}
+	changes = append(changes, a.State.reminders(reminded, status)...)
 	s.enqueue(&a.State, about, r, changes, now)
 	if err := s.save(ctx, *a); err != nil {
 		return time.Time{}, err
@@ -197,7 +203,7 @@ func (s *Service) enqueue(state *State, about Notice, r reach, changes []change,
 	for _, c := range changes {
 		n := about
 		n.ID, n.At, n.Kind, n.Reason, n.Ends, n.Days = random.ID(), now, c.kind, c.reason, c.ends, daysUntil(c.ends, now)
-		n.Provider, n.Credential, n.Since = c.provider, c.credential, c.since
+		n.Provider, n.Credential, n.Since, n.By = c.provider, c.credential, c.since, c.by
 		for _, channel := range s.cfg.Channels {
 			if r.gets(channel.Audience(), c) {
 				state.Outbox = append(state.Outbox, Delivery{Channel: channel.Name(), Notice: n})

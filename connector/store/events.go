@@ -191,13 +191,33 @@ func (s *Store) EventsOf(ctx context.Context, tenantID string, actions []audit.A
 
 // InstanceEvents implements notify.Store.
 func (s *Store) InstanceEvents(ctx context.Context, key string, actions []audit.Action, after time.Time, limit int) ([]audit.Event, error) {
+	events, err := s.recentEvents(ctx, "", actions, after, limit, func(db *gorm.DB) *gorm.DB { return db.Where("instance_key = ?", key) })
+	if err != nil {
+		return nil, fmt.Errorf("reading some events of instance %q: %w", key, err)
+	}
+	return events, nil
+}
+
+// RecentEvents implements notify.Store.
+func (s *Store) RecentEvents(ctx context.Context, tenantID string, actions []audit.Action, after time.Time, limit int) ([]audit.Event, error) {
+	events, err := s.recentEvents(ctx, tenantID, actions, after, limit, func(db *gorm.DB) *gorm.DB { return db })
+	if err != nil {
+		return nil, fmt.Errorf("reading the last events of tenant %q: %w", tenantID, err)
+	}
+	return events, nil
+}
+
+func (s *Store) recentEvents(
+	ctx context.Context, tenantID string, actions []audit.Action, after time.Time, limit int, narrow func(*gorm.DB) *gorm.DB,
+) ([]audit.Event, error) {
 	var rows []eventRow
 	err := s.db.Read(ctx, func(db *gorm.DB) error {
-		return db.Where("tenant_id = '' AND happened_at > ? AND instance_key = ? AND action IN ?", sqldb.NewTimestamp(after), key, actions).
+		rows = nil
+		return narrow(db.Where("tenant_id = ? AND happened_at > ? AND action IN ?", tenantID, sqldb.NewTimestamp(after), actions)).
 			Order("happened_at DESC, seq DESC").Limit(limit).Find(&rows).Error
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading some events of instance %q: %w", key, err)
+		return nil, err
 	}
 	events := make([]audit.Event, len(rows))
 	for i, row := range rows {

@@ -104,6 +104,10 @@ func TestStore_EveryQueryUsesAnIndex(t *testing.T) {
 				_, err := s.EventsOf(ctx, one, []audit.Action{audit.GrantRenewed}, 20)
 				return err
 			}},
+			"a tenant's last events of a kind": {"events_of_tenant", func() error {
+				_, err := s.RecentEvents(ctx, one, []audit.Action{audit.TenantReminded}, noon, 20)
+				return err
+			}},
 			"a tenant's open consent": {"consents_of_tenant", func() error { _, err := s.OpenConsent(ctx, one, token.Manual); return err }},
 			"a consent's open states": {"states_of_consent", func() error { _, err := s.OpenStates(ctx, "consent-0500", noon); return err }},
 			"who has proven a directory": {"", func() error {

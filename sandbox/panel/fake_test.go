@@ -342,7 +342,7 @@ func (p *platform) Call(ctx context.Context, userID string, c panel.Call) (panel
 	if f, ok := p.refuse[name]; ok {
 		return refusal(f), nil
 	}
-	watching := slices.Contains([]string{"tokenStatus", "history", "check", "renew", "customers"}, name)
+	watching := slices.Contains([]string{"tokenStatus", "history", "check", "renew", "customers", "remind"}, name)
 	switch {
 	case userID == providerID && name == "tenants" && c.ResourceID == appID:
 		return tenantsPage(appID, p.list, c.Query), nil
@@ -376,6 +376,8 @@ func (p *platform) operation(name string, c panel.Call) panel.Answer {
 		return answer(p.withConsents())
 	case "check", "renew":
 		return answer(p.status)
+	case "remind":
+		return answer(object{"at": noon})
 	case "forget":
 		p.status = absentStatus()
 		return answer(p.status)

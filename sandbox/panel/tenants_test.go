@@ -105,6 +105,7 @@ func TestTenants_DetailsAndRenewal(t *testing.T) {
 			d.WaitText("Microsoft no longer accepts the refresh token")
 
 			d.WaitText("There's nothing to do.")
+			d.Wait(widget("remind") + `.offsetParent === null`)
 			d.Press("Copy Support Summary")
 			d.Wait(`(text => text.includes("Reseller: Harbour Cloud Resale\n") && text.includes("Resource ID: ` + tenantID + `\n") && text.includes("Date: 2026-11-23T"))(` + widget("summary") + `.querySelector("textarea").value)`)
 			d.Press("Customers")
@@ -129,6 +130,16 @@ func TestTenants_CannotRenewAnAbsentToken(t *testing.T) {
 	d.details("Harbour Cloud Resale")
 	d.State("absent")
 	d.Wait(widget("renew") + `.disabled && ` + widget("check") + `.disabled`)
+
+	d.Press("Remind Reseller")
+	d.WaitText("The reseller has been reminded.")
+	if got := p.called("remind"); got != 1 {
+		t.Errorf("called(remind) = %d, want 1", got)
+	}
+	d.Wait(frame + `.activeElement.innerText === "Remind Reseller"`)
+	p.change(func(p *platform) { p.refuse["remind"] = fail(failure.RemindedRecently, "time", "2026-11-23 12:00 UTC") })
+	d.Press("Remind Reseller")
+	d.WaitText("This reseller was already reminded on 2026-11-23 12:00 UTC. Wait a day")
 }
 
 func TestTenants_UnreadableList(t *testing.T) {

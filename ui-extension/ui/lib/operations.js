@@ -33,6 +33,7 @@ define(["aps/xhr"], function (xhr) {
             redeem: function (code) { return post("/redeem", { code: code }); },
             check: function () { return post("/check"); },
             renew: function () { return post("/renew"); },
+            remind: function () { return post("/remind"); },
             forget: function () { return post("/forget"); },
             removeCredential: function (name) { return post("/removeCredential", { credential: name }); },
 

@@ -77,7 +77,10 @@ define([
         let customersShown = false;
 
         const disable = dom.disabler();
-        const busy = function (is) { disable(["check", "renew"].map(widget), is); };
+        const busy = function (is) { disable(["check", "renew", "remind"].map(widget), is); };
+
+        /* say shows the result of what was pressed. */
+        const say = function (text) { widget("said").set("value", text); };
 
         const showStatus = function (s) {
             chosen.status = s;
@@ -85,6 +88,8 @@ define([
             widget("todo").set("value", advice(t, s.state));
             widget("copySummary").set("disabled", false);
             busy(!s.expiresAt || s.state === "suspended");
+            widget("remind").set("visible", ["active", "suspended"].indexOf(s.state) < 0);
+            disable([widget("remind")], false);
         };
 
         const load = function () {
@@ -111,7 +116,7 @@ define([
         const show = function (is) {
             ["detail", "historyPanel"].forEach(function (name) { widget(name).set("visible", is); });
             widget("summary").set("visible", false);
-            widget("copied").set("value", "");
+            say("");
             showCustomers(false);
         };
 
@@ -158,12 +163,23 @@ define([
                     }
                 });
             },
+            remind: function () {
+                const tenant = chosen;
+                panel.clearMessage();
+                say("");
+                busy(true);
+                tenant.operations.remind().then(whileChosen(tenant, function () {
+                    say(t("The reseller has been reminded. The notice says who asked for it."));
+                }), whileChosen(tenant, function (error) {
+                    say(failures.errorMessage(t, error));
+                })).always(load);
+            },
             copySummary: function () {
                 widget("summary").set("visible", true);
                 widget("summary").set("value", summary(t, chosen.row, chosen.instance, chosen.status));
                 dom.readOnly(widget("summary"));
                 dom.copy(widget("summary").get("value"), widget("summary"), whileChosen(chosen, function (copied) {
-                    widget("copied").set("value", copied ? t("The summary has been copied.") : t("The browser doesn't allow copying. Copy the text yourself."));
+                    say(copied ? t("The summary has been copied.") : t("The browser doesn't allow copying. Copy the text yourself."));
                 }));
             },
             customers: function () {
@@ -186,6 +202,7 @@ define([
                             button("close", t("Back to the List")),
                             button("check", t("Check Now")),
                             button("renew", t("Renew Now")),
+                            button("remind", t("Remind Reseller")),
                             button("copySummary", t("Copy Support Summary")),
                             button("customers", t("Customers"))
                         ]),
@@ -193,7 +210,7 @@ define([
                             ["aps/Container", { class: "row" }, [
                                 ["aps/FieldSet", { gridSize: whole }, [
                                     ["aps/Output", { id: panel.id("todo"), gridSize: whole, value: "" }],
-                                    ["aps/Output", { id: panel.id("copied"), gridSize: whole, value: "" }],
+                                    ["aps/Output", { id: panel.id("said"), gridSize: whole, value: "" }],
                                     ["aps/TextArea", { id: panel.id("summary"), label: t("Support Summary"), gridSize: whole, value: "", visible: false }]
                                 ]]
                             ]]
@@ -208,7 +225,7 @@ define([
             prepare: function () {
                 groups.prepare(panel);
                 history.prepare();
-                dom.live(widget("copied"), "polite");
+                dom.live(widget("said"), "polite");
             },
 
             isOpen: function () { return Boolean(chosen); },

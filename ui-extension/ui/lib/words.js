@@ -126,6 +126,7 @@ define([], function () {
             case "tenant.unlinked": return t("Subscription unlinked from its account");
             case "tenant.moved": return t("Subscription moved to another account");
             case "tenant.doubted": return t("Subscription doubted: the marketplace may not have it");
+            case "tenant.reminded": return t("Reseller reminded");
             case "tenant.recognized": return t("Subscription confirmed by the marketplace");
             case "instance.bound": return t("Subscribed to changes of the account");
             case "tenant.removed": return t("Tenant removed");
