@@ -27,13 +27,17 @@ const (
 // browser's address bar or history.
 func (h *Handler) callback(c echo.Context) error {
 	values, err := answer(c)
-	if err != nil {
-		return h.conclude(c, "", consent.Outcome{}, err)
-	}
 	if c.Request().Method == http.MethodPost {
-		if sealed := values.Get("sealed"); sealed != "" {
+		// Any site can post a form here, and browsers send no cookie with that. They must not be given other cookies then.
+		switch sealed := values.Get("sealed"); {
+		case err != nil && !h.knowsBrowser(c):
+			return err
+		case sealed != "":
+			if err := h.ownForm(c); err != nil {
+				return err
+			}
 			values, err = h.openHandover(sealed)
-		} else if !h.knowsBrowser(c) {
+		case !h.knowsBrowser(c):
 			return h.renderHandover(c, values)
 		}
 	}
@@ -53,16 +57,18 @@ func (h *Handler) callback(c echo.Context) error {
 }
 
 // conclude stores the outcome in the browser for the page that shows it. A repeated answer, as after the browser's Back
-// button, doesn't replace the outcome of the first one.
+// button, shows the outcome of the first one again.
 func (h *Handler) conclude(c echo.Context, state string, out consent.Outcome, err error) error {
 	noteFailure(c, err)
-	first, known := h.outcome(c)
-	if !failure.Is(err, failure.StateUsed) || !known || first.State != fingerprint(state) {
-		o := newOutcome(c.Request().Context(), out, err, h.cfg.Now())
-		o.State = fingerprint(state)
-		if storeErr := h.storeOutcome(c, o); storeErr != nil {
-			return errors.Join(err, storeErr)
+	o := newOutcome(c.Request().Context(), out, err, h.cfg.Now())
+	o.State = fingerprint(state)
+	if failure.Is(err, failure.StateUsed) {
+		if first, known := h.outcomeOf(c, o.State); known {
+			o = first
 		}
+	}
+	if storeErr := h.storeOutcome(c, o); storeErr != nil {
+		return errors.Join(err, storeErr)
 	}
 	return c.Redirect(http.StatusSeeOther, h.base+"/done")
 }

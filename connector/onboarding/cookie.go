@@ -16,6 +16,7 @@ import (
 const (
 	browserCookie  = "onboarding-browser"
 	outcomeCookie  = "onboarding-outcome"
+	consentCookie  = "onboarding-consent"
 	languageCookie = "onboarding-language"
 	hostPrefix     = "__Host-"
 )
@@ -40,6 +41,13 @@ func (h *Handler) setCookie(c echo.Context, name, value string, ttl time.Duratio
 		Name: h.cookieName(name), Value: value, Path: "/", MaxAge: int(ttl / time.Second),
 		HttpOnly: true, Secure: h.secure, SameSite: http.SameSiteLaxMode,
 	})
+}
+
+// removeCookie removes one of our cookies, if the browser has it.
+func (h *Handler) removeCookie(c echo.Context, name string) {
+	if h.cookie(c, name) != "" {
+		h.setCookie(c, name, "", -time.Second)
+	}
 }
 
 // cookie returns the value of one of our cookies, or "".

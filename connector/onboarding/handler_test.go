@@ -159,6 +159,7 @@ func TestCookies_Attributes(t *testing.T) {
 	var cookies []string
 	cookies = append(cookies, v.get("/consent/" + link + "?ui_locales=de").header["Set-Cookie"]...)
 	cookies = append(cookies, v.get("/callback?" + granted().Encode()).header["Set-Cookie"]...)
+	cookies = append(cookies, v.get("/callback?state=" + state).header["Set-Cookie"]...)
 	seen := map[string]bool{}
 	for _, text := range cookies {
 		c, err := http.ParseSetCookie(text)
@@ -179,7 +180,7 @@ func TestCookies_Attributes(t *testing.T) {
 			t.Errorf("cookie %s has %d bytes, want at most 4096", c.Name, len(text))
 		}
 	}
-	for _, name := range []string{"__Host-onboarding-browser", "__Host-onboarding-outcome", "__Host-onboarding-language"} {
+	for _, name := range []string{"__Host-onboarding-browser", "__Host-onboarding-consent", "__Host-onboarding-outcome", "__Host-onboarding-language"} {
 		if !seen[name] {
 			t.Errorf("cookies = %q, want %s", cookies, name)
 		}
@@ -214,7 +215,7 @@ func TestDone_WithoutOutcome(t *testing.T) {
 	}
 	var stolen string
 	for _, c := range v.client.Jar.Cookies(server) {
-		if strings.HasSuffix(c.Name, "outcome") {
+		if strings.HasSuffix(c.Name, "consent") {
 			stolen = c.Name + "=" + c.Value
 		}
 	}

@@ -87,7 +87,8 @@ func short(text string) string {
 	return text
 }
 
-// storeOutcome stores o in the browser, sealed for this browser.
+// storeOutcome stores o in the browser, sealed for this browser. A failure leaves the accepted consent before it in place: any site
+// can lead a browser to an answer that is refused, and must not take the claim code, or the button "This wasn't me", with that.
 func (h *Handler) storeOutcome(c echo.Context, o outcome) error {
 	plain, err := json.Marshal(o)
 	if err != nil {
@@ -97,13 +98,44 @@ func (h *Handler) storeOutcome(c echo.Context, o outcome) error {
 	if err != nil {
 		return fmt.Errorf("sealing an outcome: %w", err)
 	}
-	h.setCookie(c, outcomeCookie, base64.RawURLEncoding.EncodeToString(sealed), outcomeTTL)
+	name := outcomeCookie
+	if o.ConsentID != "" {
+		name = consentCookie
+		h.removeCookie(c, outcomeCookie)
+	}
+	h.setCookie(c, name, base64.RawURLEncoding.EncodeToString(sealed), outcomeTTL)
 	return nil
 }
 
-// outcome returns what storeOutcome stored; ok is false when there is nothing valid.
+// outcome returns what storeOutcome stored last; ok is false when there is nothing valid.
 func (h *Handler) outcome(c echo.Context) (o outcome, ok bool) {
-	value := h.cookie(c, outcomeCookie)
+	if o, ok = h.stored(c, outcomeCookie); ok {
+		return o, true
+	}
+	return h.stored(c, consentCookie)
+}
+
+// accepted returns the last accepted consent that storeOutcome stored, whatever was refused since.
+func (h *Handler) accepted(c echo.Context) (o outcome, ok bool) {
+	if o, ok = h.stored(c, consentCookie); ok {
+		return o, true
+	}
+	o, ok = h.stored(c, outcomeCookie)
+	return o, ok && o.ConsentID != "" // an earlier program stored all outcomes there
+}
+
+// outcomeOf returns the outcome of the state with a fingerprint.
+func (h *Handler) outcomeOf(c echo.Context, state string) (o outcome, ok bool) {
+	for _, name := range []string{consentCookie, outcomeCookie} {
+		if o, ok = h.stored(c, name); ok && o.State == state {
+			return o, true
+		}
+	}
+	return outcome{}, false
+}
+
+func (h *Handler) stored(c echo.Context, cookie string) (o outcome, ok bool) {
+	value := h.cookie(c, cookie)
 	if value == "" || !h.knowsBrowser(c) {
 		return outcome{}, false
 	}
@@ -121,9 +153,15 @@ func (h *Handler) outcome(c echo.Context) (o outcome, ok bool) {
 	return o, h.cfg.Now().Before(o.Ends)
 }
 
+// consentParameter is the parameter with which the page shows the accepted consent before a failure.
+const consentParameter = "consent"
+
 // done shows the outcome of the browser's last consent. The page can be reloaded.
 func (h *Handler) done(c echo.Context) error {
 	o, ok := h.outcome(c)
+	if c.QueryParams().Has(consentParameter) {
+		o, ok = h.accepted(c)
+	}
 	if ok && o.disownable(h.cfg.Now()) {
 		allowForms(c, "'self'")
 	} else {
@@ -155,9 +193,9 @@ func (h *Handler) disown(c echo.Context) error {
 	if err := h.ownForm(c); err != nil {
 		return err
 	}
-	o, ok := h.outcome(c)
+	o, ok := h.accepted(c)
 	switch {
-	case !ok || o.ConsentID == "":
+	case !ok:
 		return failure.New(failure.StateUnknown)
 	case o.Disowned:
 		return c.Redirect(http.StatusSeeOther, h.base+"/done")

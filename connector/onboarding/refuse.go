@@ -22,7 +22,8 @@ type failureView struct {
 	// What the visitor can do: addresses to post to for a sign-in, with the same or with another account, or to open again.
 	SignIn, Another, Reload string
 	AnotherFirst            bool
-	Over                    bool // only the panel can start another attempt
+	Over                    bool   // only the panel can start another attempt
+	Earlier                 string // address of the page of the accepted consent before
 }
 
 // refuse is the only place that turns an error into a page. An unknown error shows only its reference.
@@ -94,6 +95,9 @@ func (h *Handler) renderSignInFailure(c echo.Context, o outcome) error {
 			v.Another = v.SignIn + "?" + accountParameter + "=" + anotherAccount
 			v.AnotherFirst = needsAnotherAccount(o.Failure.Code)
 		}
+	}
+	if _, ok := h.accepted(c); ok {
+		v.Earlier = "?" + consentParameter
 	}
 	return h.renderFailure(c, o.Failure, "The consent was not completed", v)
 }

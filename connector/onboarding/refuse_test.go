@@ -193,8 +193,10 @@ func TestCallback_RefusesUnreadableAnswers(t *testing.T) {
 func TestCallback_RefusesLargeBodies(t *testing.T) {
 	h := newHarness(t, nil)
 	v := h.visitor()
-	p := v.send(http.MethodPost, "/callback", url.Values{"state": {state}, "code": {strings.Repeat("x", 70_000)}})
-	if p.status != http.StatusSeeOther {
+	tooMuch := url.Values{"state": {state}, "code": {strings.Repeat("x", 70_000)}}
+	checkRefusal(t, h, v.send(http.MethodPost, "/callback", tooMuch), failure.New(failure.BodyTooLarge))
+	v.get("/consent/" + link)
+	if p := v.send(http.MethodPost, "/callback", tooMuch); p.status != http.StatusSeeOther {
 		t.Fatalf("POST /callback = %d, want 303", p.status)
 	}
 	checkRefusal(t, h, v.get("/done"), failure.New(failure.BodyTooLarge))
