@@ -341,6 +341,9 @@ func (s *Service) byLink(ctx context.Context, link string) (Consent, tenant.Reso
 	if !c.open() || s.timedOut(c) {
 		return Consent{}, tenant.Resolved{}, failure.New(failure.LinkExpired)
 	}
+	if c.Link != secret.New(link) { // it is sealed for the consent and its tenant, which somebody else has changed
+		return Consent{}, tenant.Resolved{}, failure.New(failure.LinkUnknown)
+	}
 	r, err := s.ready(ctx, c.TenantID)
 	return c, r, err
 }

@@ -154,6 +154,8 @@ func (s *Service) byState(ctx context.Context, value string) (State, Consent, te
 		return fail(fmt.Errorf("reading consent %s: %w", state.ConsentID, err))
 	}
 	switch {
+	case c.TenantID != state.TenantID: // somebody else changed the consent: the state is sealed for its tenant
+		return fail(failure.New(failure.StateUnknown))
 	case !state.UsedAt.IsZero(), !c.open():
 		return fail(failure.New(failure.StateUsed))
 	case s.expired(state):
@@ -316,7 +318,7 @@ func (s *Service) closeOthers(ctx context.Context, r tenant.Resolved, consentID 
 
 // await stores an exchanged grant as pending, to wait for its claim code, and reports whether that code replaces another one.
 func (s *Service) await(ctx context.Context, r tenant.Resolved, consentID string, g token.Grant, out Outcome) (replaced bool, err error) {
-	claimHash, err := s.claimHash(consentID, out.ClaimCode)
+	proof, err := s.claimProof(g, out.ClaimCode)
 	if err != nil {
 		return false, err
 	}
@@ -328,7 +330,7 @@ func (s *Service) await(ctx context.Context, r tenant.Resolved, consentID string
 			replaced = c.Status == Claimable && c.ClaimHash != ""
 			c.Status, c.ConsentedBy, c.Failure = Claimable, g.ConsentedBy, nil
 			c.replaceClaim()
-			c.ClaimHash, c.ClaimExpiresAt, c.ClaimAttempts = claimHash, out.ClaimExpiresAt, 0
+			c.ClaimHash, c.ClaimExpiresAt, c.ClaimAttempts = proof, out.ClaimExpiresAt, 0
 		})
 		if err != nil {
 			return err

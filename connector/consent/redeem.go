@@ -82,7 +82,8 @@ func (s *Service) byPasted(ctx context.Context, tenantID string, cb Callback, by
 	if err != nil {
 		return fail(fmt.Errorf("reading states of consent %s: %w", c.ID, err))
 	}
-	if states = slices.DeleteFunc(states, s.expired); len(states) == 0 {
+	states = slices.DeleteFunc(states, func(state State) bool { return s.expired(state) || state.TenantID != tenantID })
+	if len(states) == 0 {
 		return fail(failure.New(failure.NothingToClaim))
 	}
 	return states[0], c, r, nil
@@ -99,11 +100,15 @@ func (s *Service) claim(ctx context.Context, tenantID, code string, by audit.Act
 			return token.Person{}, nil, err
 		}
 		*about = c.ID
-		hash, err := s.claimHash(c.ID, code)
+		g, err := s.pending(ctx, tenantID)
 		if err != nil {
 			return token.Person{}, nil, err
 		}
-		if subtle.ConstantTimeCompare([]byte(hash), []byte(c.ClaimHash)) != 1 {
+		proof, err := s.claimProof(g, code)
+		if err != nil {
+			return token.Person{}, nil, err
+		}
+		if subtle.ConstantTimeCompare([]byte(proof), []byte(c.ClaimHash)) != 1 {
 			refused, err := s.refuseClaim(ctx, r, c, by)
 			return token.Person{}, refused, err
 		}
@@ -167,16 +172,31 @@ func (s *Service) claimable(ctx context.Context, tenantID string) (Consent, erro
 	case errors.Is(err, tenant.ErrNotFound):
 		c, err = s.cfg.Store.OpenConsent(ctx, tenantID, token.Manual)
 	}
-	if errors.Is(err, tenant.ErrNotFound) || err == nil && c.Status != Claimable {
+	if errors.Is(err, tenant.ErrNotFound) || err == nil && (c.Status != Claimable || c.TenantID != tenantID) {
 		return Consent{}, failure.New(failure.NothingToClaim)
 	}
 	if err != nil {
 		return Consent{}, fmt.Errorf("reading open link of %s: %w", tenantID, err)
 	}
-	if s.unclaimed(c) {
+	// A code that an earlier program has shown proves nothing about the grant.
+	if s.unclaimed(c) || len(c.ClaimHash) != proofLength {
 		return Consent{}, failure.New(failure.ClaimExpired)
 	}
 	return c, nil
+}
+
+// pending returns the grant that waits for a claim code.
+func (s *Service) pending(ctx context.Context, tenantID string) (token.Grant, error) {
+	g, err := s.cfg.Store.Grant(ctx, tenantID, token.Pending)
+	switch {
+	case errors.Is(err, tenant.ErrNotFound):
+		return token.Grant{}, failure.New(failure.NothingToClaim)
+	case err != nil:
+		return token.Grant{}, fmt.Errorf("reading pending grant of %s: %w", tenantID, err)
+	case g.Unreadable:
+		return token.Grant{}, failure.New(failure.GrantUnreadable)
+	}
+	return g, nil
 }
 
 // replacedClaim refuses a claim code that a later sign-in replaced. It is not counted: it is of no use to anybody.
@@ -200,16 +220,20 @@ func (s *Service) replacedClaim(ctx context.Context, tenantID, code string) erro
 const (
 	// replacedLength is how much is kept of the hash of a claim code that was replaced: 72 bits. It admits nobody.
 	replacedLength = 12
+	// proofLength is the length of what claimProof returns.
+	proofLength = hashLength + replacedLength
+	// hashLength is the length of a keyed hash.
+	hashLength = 43
 	// maxReplaced is how many replaced codes are told; their column has no room for more.
 	maxReplaced = 5
 )
 
 // replaceClaim puts the hash of the claim code that is being replaced, if there is one, before those of earlier ones.
 func (c *Consent) replaceClaim() {
-	if len(c.ClaimHash) < replacedLength {
+	if len(c.ClaimHash) != proofLength {
 		return
 	}
-	all := []string{c.ClaimHash[:replacedLength]}
+	all := []string{c.ClaimHash[hashLength:]}
 	for replaced := range strings.SplitSeq(c.ReplacedHashes, ",") {
 		if len(replaced) >= replacedLength && len(all) < maxReplaced { // a release before kept one whole hash
 			all = append(all, replaced[:replacedLength])
@@ -259,6 +283,24 @@ func (s *Service) refuseClaim(ctx context.Context, r tenant.Resolved, c Consent,
 		return nil, changed(err, "saving consent "+c.ID)
 	}
 	return refused, s.append(ctx, r, audit.Event{Action: audit.ClaimRefused, Actor: by, Result: string(refused.Code), Details: refused.Params})
+}
+
+// claimProof returns what is kept of the claim code of a waiting grant: its hash with the consent and with the refresh token, and the
+// beginning of its hash without that, which tells it once the grant is replaced. So whoever knows the claim code of one sign-in, and
+// can write to the database, cannot use it for the grant of another one.
+func (s *Service) claimProof(g token.Grant, code string) (string, error) {
+	plain, err := s.claimHash(g.ConsentID, code)
+	if err != nil {
+		return "", err
+	}
+	proof, err := s.hash(hashProof, plain+"/"+g.RefreshToken.Reveal())
+	if err == nil && (len(proof) != hashLength || len(plain) < replacedLength) {
+		err = errors.New("hashing claim code: a keyed hash has another length")
+	}
+	if err != nil {
+		return "", err
+	}
+	return proof + plain[:replacedLength], nil
 }
 
 // claimHash returns the hash of a claim code and its consent: equal codes of two consents have different hashes.

@@ -30,6 +30,7 @@ const (
 	hashPanel   = "panel" // what a panel learns about its browser
 	hashBegun   = "begun" // what a consent keeps of that
 	hashClaim   = "claim"
+	hashProof   = "claimed grant" // what a consent keeps of a claim code
 )
 
 // Tokens is the part of token.Service that the procedures need.
