@@ -38,7 +38,7 @@ func TestRetryLater_LifecycleOperations(t *testing.T) {
 			for _, phase := range []string{"sync", "async", ""} {
 				tc.request.header = map[string]string{"APS-Request-Phase": phase, "APS-Transaction-ID": "41873-" + phase}
 				a := h.accepted(tc.request, http.StatusAccepted)
-				if a.header.Get("APS-Retry-Timeout") != "60" || a.header.Get("APS-Info") != "The platform could not be reached." {
+				if a.header.Get("APS-Retry-Timeout") != "60" || a.header.Get("APS-Info") != "The platform couldn't be reached." {
 					t.Errorf("answer has the headers %v, want when to retry and why", a.header)
 				}
 				same(t, a, `{}`)

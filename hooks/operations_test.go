@@ -17,8 +17,8 @@ import (
 func at(day, hour int) time.Time { return time.Date(2026, 11, day, hour, 0, 0, 123456789, time.UTC) }
 
 const revoked = `{"code":"grant_revoked","kind":"signin","text":"Microsoft no longer accepts the refresh token: it was revoked, or the password was changed.","params":{},
-	"message":"Microsoft no longer accepts the refresh token: it was revoked, or the password was changed.","advice":"Use Update Refresh Token, or send the link of Manual Update.",
-	"adviceText":"Use Update Refresh Token, or send the link of Manual Update.","reference":"REF","microsoft":{"error":"invalid_grant","code":"50173"}}`
+	"message":"Microsoft no longer accepts the refresh token: it was revoked, or the password was changed.","advice":"Use Update Refresh Token, or send the link from Manual Update.",
+	"adviceText":"Use Update Refresh Token, or send the link from Manual Update.","reference":"REF","microsoft":{"error":"invalid_grant","code":"50173"}}`
 
 func revocation() *failure.Record {
 	return &failure.Record{Code: failure.GrantRevoked, Reference: "REF", Microsoft: &failure.Evidence{Error: "invalid_grant", Code: "50173"}}
@@ -170,9 +170,9 @@ func TestHistory(t *testing.T) {
 	}
 	a := h.accepted(request{method: http.MethodGet, path: path + "?limit=7&before=2026-11-23T09:00:00.5%2B01:00", identity: userP}, http.StatusOK)
 	same(t, a, `[{"id":"2","at":"2026-11-23T08:00:00.123Z","action":"grant.renewal_failed","actor":{"kind":"scheduler","name":""},"result":"wrong_directory",
-		"failure":{"code":"wrong_directory","kind":"signin","text":"The consent came from the directory __seen__, but this tenant belongs to __expected__. Nothing was changed.",
+		"failure":{"code":"wrong_directory","kind":"signin","text":"The consent came from the directory __seen__, but this reseller is set up for __expected__. Nothing was changed.",
 			"params":{"seen":"aaa","expected":"bbb"},"message":"The consent came from the directory aaa, but this tenant belongs to bbb. Nothing was changed.",
-			"advice":"Sign in with an account of the partner's own directory.","adviceText":"Sign in with an account of the partner's own directory.","reference":"REF","microsoft":null},
+			"advice":"Sign in with an account of the partner directory.","adviceText":"Sign in with an account of the partner directory.","reference":"REF","microsoft":null},
 		"reference":"REF","details":{"seen":"aaa","expected":"bbb"}},
 		{"id":"1","at":"2026-11-01T08:00:00.123Z","action":"consent.granted","actor":{"kind":"user","name":"Fabrikam"},"result":"ok","failure":null,"reference":"","details":{}}]`)
 	if want := time.Date(2026, 11, 23, 8, 0, 0, 500e6, time.UTC); h.tokens.limit != 7 || !h.tokens.before.Equal(want) {

@@ -168,7 +168,7 @@ func (e *examination) mfa(claims token.AccessTokenClaims, checks token.Checks) {
 	}
 	switch {
 	case checks.MFA == token.No:
-		f.downgrade(Failed, "Turn on multi-factor authentication for the account and consent again.")
+		f.downgrade(Failed, "Turn on multifactor authentication for the account and grant consent again.")
 	case answer != token.Yes:
 		f.downgrade(Warning, "Partner Center did not say; see docs/guides/go-live.md.")
 	}

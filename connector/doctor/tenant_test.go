@@ -68,7 +68,7 @@ func TestExamine_TenantWithOneProblem(t *testing.T) {
 			func(h *harness) error {
 				h.Microsoft.AddFault(simulated.Fault{Host: simulated.Login, Directory: world.AlpineDirectory, Path: "openid-configuration", Status: http.StatusBadRequest})
 				return nil
-			}, nil, directory, doctor.Failed, "directory", []string{"Microsoft knows no directory", "code=directory_unknown"},
+			}, nil, directory, doctor.Failed, "directory", []string{"Microsoft doesn't know a directory", "code=directory_unknown"},
 		},
 		"sessions revoked": {
 			func(h *harness) error { return h.Microsoft.RevokeSessions(world.AlpineAdmin) },

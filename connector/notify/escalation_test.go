@@ -69,7 +69,7 @@ func TestEscalation_TellsTheProviderWhenTheResellerDidNothing(t *testing.T) {
 		if len(h.mail.sent) != 1 || !h.mail.sent[0].Since.Equal(noticed) || !h.mail.sent[0].Provider {
 			h.Fatalf("the provider was sent %+v, want an alarm that names when the reseller was notified", h.mail.sent)
 		}
-		if text := strings.Join(h.mail.sent[0].Lines(), " "); !strings.Contains(text, "The reseller was notified at "+noticed.UTC().Format("2006-01-02 15:04 UTC")) {
+		if text := strings.Join(h.mail.sent[0].Lines(), " "); !strings.Contains(text, "The reseller was notified on "+noticed.UTC().Format("2006-01-02 15:04 UTC")) {
 			h.Errorf("Lines() = %q, want when the reseller was notified", text)
 		}
 		h.mail.take()

@@ -83,21 +83,21 @@ func daysUntil(ends, now time.Time) int {
 
 // Texts of notices, with __NAME__ placeholders. The sentences of failure codes say what happened to a token and what to do.
 const (
-	headActionRequired = "The refresh token of __name__ needs a person: somebody must sign in again."
-	headMisconfigured  = "The refresh token of __name__ cannot be renewed until a setting is changed."
-	headRenewalFailing = "The refresh token of __name__ could not be renewed for more than a day; it is tried on."
+	headActionRequired = "The refresh token of __name__ needs a new sign-in."
+	headMisconfigured  = "The refresh token of __name__ can't be renewed until a setting is changed."
+	headRenewalFailing = "The refresh token of __name__ couldn't be renewed for more than a day. We'll keep trying."
 	headExpired        = "The refresh token of __name__ has expired."
 	headSuspended      = "The subscription of __name__ is suspended: no access token is issued until it is resumed."
 	headUnserved       = "The marketplace lost the subscription of __name__, or its account: no access token is issued."
 	headExpires        = "The refresh token of __name__ expires in __days__ days."
 	headExpiresNow     = "The refresh token of __name__ expires within a day."
 	headDisowned       = "A consent for __name__ (account __account__) was taken back right after it was granted."
-	headIncident       = "Something happened at __name__ that needs the provider."
-	headRecovered      = "The refresh token of __name__ is in order again."
-	headCredential     = "The __credential__ of the Microsoft application of __name__ ends in __days__ days."
-	headCredentialNow  = "The __credential__ of the Microsoft application of __name__ ends within a day."
+	headIncident       = "Something happened at __name__ that needs the provider's attention."
+	headRecovered      = "The refresh token of __name__ works again."
+	headCredential     = "The __credential__ of the Microsoft application of __name__ expires in __days__ days."
+	headCredentialNow  = "The __credential__ of the Microsoft application of __name__ expires within a day."
 	headTest           = "This is a test of the notices of the Azure Partner connector."
-	headWaiting        = "A consent for the refresh token of __name__ waits for you until __date__."
+	headWaiting        = "A consent for the refresh token of __name__ is waiting for you until __date__."
 
 	headReminder       = "Your provider reminds you: the refresh token of __name__ needs your attention."
 
@@ -105,14 +105,14 @@ const (
 
 	lineCustomer = "__customer__: until __date__."
 	lineMore     = "Further customers: __more__."
-	adviceExtend = "Renew these relationships in Partner Center, or let them extend themselves. When one has ended, access tokens for its customer are refused."
+	adviceExtend = "Renew these relationships in Partner Center, or turn on automatic extension. Once one has ended, access tokens for its customer are refused."
 
 	lineReminder   = "__by__ asked for this reminder."
-	lineEscalated  = "The reseller was notified at __since__, and the problem continues."
-	lineEnds       = "Without another renewal it ends at __date__."
-	lineTest       = "Somebody asked for it with connector notify test. Notices about refresh tokens arrive in the same way."
-	adviceRecovery = "Nothing needs to be done."
-	adviceRenew    = "Use Renew Now; if that fails, use Update Refresh Token."
+	lineEscalated  = "The reseller was notified on __since__, and the problem continues."
+	lineEnds       = "Without another renewal, it expires on __date__."
+	lineTest       = "Someone requested it with connector notify test. Notices about refresh tokens arrive the same way."
+	adviceRecovery = "There's nothing to do."
+	adviceRenew    = "Use Renew Now. If that fails, use Update Refresh Token."
 	adviceAdd      = "Unless another credential takes over, add a client secret or certificate to the app registration and enter it in the settings. The refresh token stays valid."
 )
 

@@ -22,71 +22,71 @@ func TestNotice_Texts(t *testing.T) {
 		want   []string
 	}{
 		"alarm for a person": {notify.Notice{Kind: notify.Alarm, State: token.StateActionRequired, Reason: revoked, Days: 80, Ends: start}, []string{
-			"The refresh token of Alpine Cloud needs a person: somebody must sign in again.",
+			"The refresh token of Alpine Cloud needs a new sign-in.",
 			"Microsoft no longer accepts the refresh token: it was revoked, or the password was changed.",
-			"Use Update Refresh Token, or send the link of Manual Update.",
+			"Use Update Refresh Token, or send the link from Manual Update.",
 		}},
 		"alarm with parameters": {notify.Notice{Kind: notify.Alarm, State: token.StateMisconfigured, Days: 80, Ends: start, Reason: &failure.Record{
 			Code: failure.DirectoryUnknown, Params: map[string]string{"directory": "alpine.example"},
 		}}, []string{
-			"The refresh token of Alpine Cloud cannot be renewed until a setting is changed.",
-			"Microsoft knows no directory named alpine.example.",
-			"Without another renewal it ends at 2026-11-23 08:00 UTC.",
-			"Check the directory (tenant) id or domain, and the cloud, in the settings.",
+			"The refresh token of Alpine Cloud can't be renewed until a setting is changed.",
+			"Microsoft doesn't know a directory named alpine.example.",
+			"Without another renewal, it expires on 2026-11-23 08:00 UTC.",
+			"Check the directory (tenant) ID or domain, and the cloud, in the settings.",
 		}},
 		"warning": {notify.Notice{Kind: notify.ExpiryWarning, State: token.StateExpiring, Reason: &failure.Record{Code: failure.GrantExpiring}, Days: 14, Ends: start}, []string{
 			"The refresh token of Alpine Cloud expires in 14 days.",
-			"Without another renewal it ends at 2026-11-23 08:00 UTC.",
-			"Use Renew Now; if that fails, use Update Refresh Token.",
+			"Without another renewal, it expires on 2026-11-23 08:00 UTC.",
+			"Use Renew Now. If that fails, use Update Refresh Token.",
 		}},
 		"last warning": {notify.Notice{Kind: notify.ExpiryWarning, State: token.StateActionRequired, Reason: revoked, Days: 1, Ends: start}, []string{
 			"The refresh token of Alpine Cloud expires within a day.",
 			"Microsoft no longer accepts the refresh token: it was revoked, or the password was changed.",
-			"Use Update Refresh Token, or send the link of Manual Update.",
+			"Use Update Refresh Token, or send the link from Manual Update.",
 		}},
 		"expired": {notify.Notice{Kind: notify.Alarm, State: token.StateExpired, Reason: &failure.Record{Code: failure.GrantExpired}, Ends: start}, []string{
 			"The refresh token of Alpine Cloud has expired.",
-			"The refresh token has expired: it was not renewed for 90 days.",
-			"Use Update Refresh Token, or send the link of Manual Update.",
+			"The refresh token has expired because it wasn't renewed for 90 days.",
+			"Use Update Refresh Token, or send the link from Manual Update.",
 		}},
 		"suspended": {notify.Notice{Kind: notify.Alarm, State: token.StateSuspended, Reason: &failure.Record{Code: failure.Suspended}, Days: 80, Ends: start}, []string{
 			"The subscription of Alpine Cloud is suspended: no access token is issued until it is resumed.",
-			"The subscription is suspended by the marketplace. The refresh token is kept, but nothing is issued.",
-			"Without another renewal it ends at 2026-11-23 08:00 UTC.",
+			"The marketplace has suspended the subscription. The refresh token is kept, but nothing is issued.",
+			"Without another renewal, it expires on 2026-11-23 08:00 UTC.",
 			"Ask the provider of the marketplace to resume the subscription.",
 		}},
 		"unlinked": {notify.Notice{Kind: notify.Alarm, State: token.StateSuspended, Reason: &failure.Record{Code: failure.Unlinked}, Days: 80, Ends: start}, []string{
 			"The marketplace lost the subscription of Alpine Cloud, or its account: no access token is issued.",
-			"The marketplace linked this subscription with no account. The refresh token is kept, but nothing is issued.",
-			"Without another renewal it ends at 2026-11-23 08:00 UTC.",
-			"Ask the provider of the marketplace to link the subscription with its account again.",
+			"The marketplace has no account for this subscription. The refresh token is kept, but nothing is issued.",
+			"Without another renewal, it expires on 2026-11-23 08:00 UTC.",
+			"Ask the provider of the marketplace to link the subscription to its account again.",
 		}},
 		"recovery": {notify.Notice{Kind: notify.Recovery, State: token.StateActive, Days: 90, Ends: start}, []string{
-			"The refresh token of Alpine Cloud is in order again.",
-			"Without another renewal it ends at 2026-11-23 08:00 UTC.",
-			"Nothing needs to be done.",
+			"The refresh token of Alpine Cloud works again.",
+			"Without another renewal, it expires on 2026-11-23 08:00 UTC.",
+			"There's nothing to do.",
 		}},
 		"consent to confirm": {notify.Notice{Kind: notify.ConsentWaiting, State: token.StateActive, Days: 1, Ends: start, Reason: &failure.Record{
 			Code: failure.ConfirmationWaiting, Params: map[string]string{"username": "bob@alpine.example", "before": "ada@alpine.example"},
 		}}, []string{
-			"A consent for the refresh token of Alpine Cloud waits for you until 2026-11-23 08:00 UTC.",
+			"A consent for the refresh token of Alpine Cloud is waiting for you until 2026-11-23 08:00 UTC.",
 			"bob@alpine.example signed in this time, ada@alpine.example last time. The consent takes effect once you confirm it.",
-			"Confirm the consent under Manage Refresh Token. If the screen offers no button for it, the package on the platform is older than the connector and has to be upgraded.",
+			"Confirm the consent under Manage Refresh Token. If the screen has no button for this, upgrade the package on the platform: it's older than the connector.",
 		}},
 		"consent without its claim code": {notify.Notice{Kind: notify.ConsentWaiting, State: token.StatePending, Days: 1, Ends: start, Reason: &failure.Record{
 			Code: failure.ClaimWaiting, Params: map[string]string{"username": "bob@alpine.example"},
 		}}, []string{
-			"A consent for the refresh token of Alpine Cloud waits for you until 2026-11-23 08:00 UTC.",
-			"A consent of bob@alpine.example is waiting for its authentication code.",
+			"A consent for the refresh token of Alpine Cloud is waiting for you until 2026-11-23 08:00 UTC.",
+			"The consent of bob@alpine.example is waiting for the authentication code.",
 			"Enter the code that the administrator sent you.",
 		}},
 		"test": {notify.Notice{Kind: notify.Test}, []string{
 			"This is a test of the notices of the Azure Partner connector.",
-			"Somebody asked for it with connector notify test. Notices about refresh tokens arrive in the same way.",
-			"Nothing needs to be done.",
+			"Someone requested it with connector notify test. Notices about refresh tokens arrive the same way.",
+			"There's nothing to do.",
 		}},
 		"credential": {notify.Notice{Kind: notify.CredentialWarning, Credential: tenant.NextCertificateName, Days: 60, Ends: start}, []string{
-			"The next certificate of the Microsoft application of Alpine Cloud ends in 60 days.",
+			"The next certificate of the Microsoft application of Alpine Cloud expires in 60 days.",
 			"Unless another credential takes over, add a client secret or certificate to the app registration and enter it in the settings. The refresh token stays valid.",
 		}},
 		"relationships": {notify.Notice{Kind: notify.RelationshipWarning, State: token.StateActive, Days: 31, Ends: start, Count: 3, Customers: []notify.CustomerEnd{
@@ -96,7 +96,7 @@ func TestNotice_Texts(t *testing.T) {
 			"Fjord Foods: until 2026-11-23 08:00 UTC.",
 			"Birch Timber: until 2026-11-23 09:00 UTC.",
 			"Further customers: 1.",
-			"Renew these relationships in Partner Center, or let them extend themselves. When one has ended, access tokens for its customer are refused.",
+			"Renew these relationships in Partner Center, or turn on automatic extension. Once one has ended, access tokens for its customer are refused.",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -155,7 +155,7 @@ func TestPanel_ShowsANoticeToItsAccountOnly(t *testing.T) {
 	want := []notify.PanelNotice{
 		{AccountID: "a", Alarm: true, Message: alarm.Headline(), Details: strings.Join(alarm.Lines(), " ")},
 		{
-			AccountID: providerID, Message: "The last credential of the Microsoft application of instance k ends in 7 days.",
+			AccountID: providerID, Message: "The last credential of the Microsoft application of instance k expires in 7 days.",
 			Details: "Unless another credential takes over, add a client secret or certificate to the app registration and enter it in the settings. The refresh token stays valid.",
 		},
 	}

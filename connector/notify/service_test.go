@@ -486,7 +486,7 @@ func TestSweep_TellsTheProviderOfIncidents(t *testing.T) {
 		h.panel.mu.Lock()
 		last = h.panel.sent[len(h.panel.sent)-1]
 		h.panel.mu.Unlock()
-		if text := fmt.Sprint(last.Headline(), last.Lines()); !strings.Contains(text, "7, by olga at the command line, sealed to age1somebody") {
+		if text := fmt.Sprint(last.Headline(), last.Lines()); !strings.Contains(text, "7, by olga on the command line, encrypted for age1somebody") {
 			t.Errorf("the notice of an export is %s, want how many, who did it and for which recipients", text)
 		}
 		h.checkSent("incident 0")

@@ -142,7 +142,7 @@ func TestClaim_SaysThatItReplacesACode(t *testing.T) {
 }
 
 func TestLanding_NamesEveryPermission(t *testing.T) {
-	const usual = "access to e-mail, files, or calendars"
+	const usual = "access to email, files, or calendars"
 	h := newHarness(t, nil)
 	p := h.visitor().get("/consent/" + link)
 	p.body = strings.ReplaceAll(p.body, "<wbr>", "")

@@ -78,7 +78,7 @@ func answer(c echo.Context) (url.Values, error) {
 	if r.Method != http.MethodPost {
 		values, err := url.ParseQuery(r.URL.RawQuery)
 		if err != nil {
-			return nil, unreadable("it is not encoded as a form")
+			return nil, unreadable("it isn't encoded as a form")
 		}
 		return values, nil
 	}
@@ -87,7 +87,7 @@ func answer(c echo.Context) (url.Values, error) {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, failure.New(failure.BodyTooLarge)
 		}
-		return nil, unreadable("it is not encoded as a form")
+		return nil, unreadable("it isn't encoded as a form")
 	}
 	return r.PostForm, nil
 }
@@ -112,9 +112,9 @@ func parseCallback(values url.Values) (consent.Callback, error) {
 	case state == "":
 		return consent.Callback{}, unreadable("the parameter state is missing")
 	case code != "" && problem != "":
-		return consent.Callback{}, unreadable("it holds both a code and an error")
+		return consent.Callback{}, unreadable("it contains both a code and an error")
 	case code == "" && problem == "":
-		return consent.Callback{}, unreadable("it holds neither a code nor an error")
+		return consent.Callback{}, unreadable("it contains neither a code nor an error")
 	}
 	return consent.Callback{State: state, Code: secret.New(code), Error: problem, SubCode: subCode, Description: description}, nil
 }
@@ -142,7 +142,7 @@ func (h *Handler) renderHandover(c echo.Context, values url.Values) error {
 func (h *Handler) openHandover(sealed string) (url.Values, error) {
 	ciphertext, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil {
-		return nil, unreadable("it is not encoded as a form")
+		return nil, unreadable("it isn't encoded as a form")
 	}
 	plain, err := h.cfg.Seal.Open(ciphertext, sealTable, "callback", "answer")
 	if err != nil {

@@ -118,7 +118,7 @@ func TestCatalogues_AreComplete(t *testing.T) {
 		t.Fatalf("Catalogues = %v", err)
 	}
 	used := usedTexts(t)
-	if len(used) < 150 || !used["Consent requested"] || !used["This link cannot be used"] || !used["a parameter is too long"] || !used["Continue to Microsoft"] {
+	if len(used) < 150 || !used["Consent requested"] || !used["This link can't be used"] || !used["a parameter is too long"] || !used["Continue to Microsoft"] {
 		t.Fatalf("usedTexts() = %d texts, want those of all pages, failures and code", len(used))
 	}
 	for _, name := range []string{"en", "de"} {

@@ -65,7 +65,7 @@ func routingFailure(err error) error {
 func heading(code failure.Code) string {
 	switch code {
 	case failure.LinkUnknown, failure.LinkExpired:
-		return "This link cannot be used"
+		return "This link can't be used"
 	case failure.NotFound:
 		return "Page not found"
 	case failure.TooManyRequests:
@@ -73,7 +73,7 @@ func heading(code failure.Code) string {
 	case failure.InternalError:
 		return "Something went wrong"
 	}
-	return "This did not work"
+	return "That didn't work"
 }
 
 // mayPass reports whether the same request may succeed a little later.

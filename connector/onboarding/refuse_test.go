@@ -154,16 +154,16 @@ func TestCallback_RefusesUnreadableAnswers(t *testing.T) {
 	}{
 		"nothing":               {"", "the parameter state is missing"},
 		"no state":              {"code=" + code, "the parameter state is missing"},
-		"neither":               {"state=" + state, "it holds neither a code nor an error"},
-		"both":                  {"state=" + state + "&code=" + code + "&error=access_denied", "it holds both a code and an error"},
+		"neither":               {"state=" + state, "it contains neither a code nor an error"},
+		"both":                  {"state=" + state + "&code=" + code + "&error=access_denied", "it contains both a code and an error"},
 		"state twice":           {"state=" + state + "&state=x&code=" + code, "a parameter is repeated"},
 		"code twice":            {"state=" + state + "&code=x&code=" + code, "a parameter is repeated"},
 		"long code":             {"state=" + state + "&code=" + strings.Repeat("x", 16<<10+1), "a parameter is too long"},
 		"long state":            {"state=" + long + "&code=" + code, "a parameter is too long"},
 		"long error":            {"state=" + state + "&error=" + long, "a parameter is too long"},
 		"long error_subcode":    {"state=" + state + "&error=x&error_subcode=" + long, "a parameter is too long"},
-		"broken escape":         {"state=%zz", "it is not encoded as a form"},
-		"semicolon":             {"state=a;code=b", "it is not encoded as a form"},
+		"broken escape":         {"state=%zz", "it isn't encoded as a form"},
+		"semicolon":             {"state=a;code=b", "it isn't encoded as a form"},
 		"error without a state": {"error=access_denied", "the parameter state is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -80,7 +80,7 @@ func TestAutomaticUpdate_Refused(t *testing.T) {
 		},
 		"no longer known": {
 			func(p *platform) { p.refuse["findConsent"] = fail(failure.NotFound) },
-			"There is no such resource here.",
+			"There's no such resource here.",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestAutomaticUpdate_RefusesAScriptAddress(t *testing.T) {
 	p.microsoft = "javascript:document.title='taken'//"
 	d := openUnfolded(t, p, ux1)
 	d.Press("Update Refresh Token")
-	d.WaitText("The request could not be completed.")
+	d.WaitText("The request couldn't be completed.")
 	if got := evaluate[string](d, frame+`.title`); got == "taken" {
 		t.Error("an address of the connector ran as a script, want it refused")
 	}
@@ -170,7 +170,7 @@ func TestAutomaticUpdate_OutlastsAnUnreachableConnector(t *testing.T) {
 	d.Popup(p.microsoft)
 	d.waitCalls("findConsent", 1)
 	p.change(func(p *platform) { p.unreachable = true })
-	d.WaitText("The connector cannot be reached at the moment; it is asked again by itself.")
+	d.WaitText("The connector can't be reached at the moment; we'll keep trying.")
 	p.change(func(p *platform) { p.unreachable = false })
 	d.WaitText("Finish the sign-in in the new window")
 	p.change(outcome("succeeded", nil))
@@ -260,7 +260,7 @@ func TestManualUpdate_Succeeds(t *testing.T) {
 
 			d.Enter("code", "0000-0000-0000")
 			d.Press("Update")
-			d.WaitText("This authentication code is not right. Tries left: 4.")
+			d.WaitText("That code isn't correct. You have 4 attempts left.")
 			field := widget("code") + `.querySelector("input")`
 			d.Wait(field + `.getAttribute("aria-invalid") === "true" && ` + frame + `.getElementById(` + field + `.getAttribute("aria-describedby")).innerText.includes("Tries left: 4")`)
 			d.Wait(`!` + widget("redeem") + `.disabled`)

@@ -33,17 +33,17 @@ func customerStates() []state {
 	incomplete := func(p *platform) { p.customers["incomplete"] = fail(failure.APIRefused, "api", "graph") }
 	return inView("customers", []state{
 		{name: "customers", classic: true, about: "Customers in every state", whole: true, reach: func(s *tab) {
-			for _, label := range []string{"Ready", "Consent Missing", "Relationship Ends Soon", "No Relationship", "Access Refused", "Consent Outdated", "Consent Not Known"} {
+			for _, label := range []string{"Ready", "Consent Missing", "Relationship Ends Soon", "No Relationship", "Access Refused", "Consent Outdated", "Consent Unknown"} {
 				s.waitText(label)
 			}
 			s.waitText("Shown: __shown__ of __total__", "shown", "7", "total", "7")
 		}},
 		{name: "customers-none-allowed", about: "The provider allows no access tokens for customers", phone: true, set: func(p *platform) { p.customers["customerDirectories"] = "none" }, reach: func(s *tab) {
-			s.waitText("The provider does not allow access tokens for customers (customerDirectories). You can grant consents already; they are of use once it is allowed.")
+			s.waitText("The provider doesn't allow access tokens for customers (customerDirectories). You can already grant consents; they become useful once it's allowed.")
 		}},
 		{name: "customers-incomplete", about: "Relationships cannot be read", set: incomplete, reach: func(s *tab) {
-			s.waitText("Customers may be missing from this list.")
-			s.waitText("Until it can be read as a whole, no access tokens are issued for customers that it lacks.")
+			s.waitText("Some customers may be missing from this list.")
+			s.waitText("Until the whole list can be read, no access tokens are issued for customers that are missing from it.")
 			s.waitFailure(fail(failure.APIRefused, "api", "graph"))
 		}},
 		{name: "customers-search", about: "A search without a result", reach: func(s *tab) {
@@ -56,16 +56,16 @@ func customerStates() []state {
 			s.Wait(widget("all") + `.disabled`)
 		}},
 		{name: "customers-unknown", about: "Microsoft tells neither customers nor relationships", set: refused("customers", unknown), reach: func(s *tab) {
-			s.waitText("The list cannot be read at the moment.")
+			s.waitText("The list can't be read at the moment.")
 			s.waitFailure(unknown)
 		}},
 		{name: "customers-no-token", about: "There is no refresh token", set: refused("customers", fail(failure.GrantAbsent)), reach: func(s *tab) {
-			s.waitText("The list cannot be read at the moment.")
+			s.waitText("The list can't be read at the moment.")
 			s.waitFailure(fail(failure.GrantAbsent))
 		}},
 		{name: "customers-unreachable", about: "The connector cannot be reached", set: func(p *platform) { p.unreachable = true }, reach: func(s *tab) {
-			s.waitText("The list cannot be read at the moment.")
-			s.waitText("The connector cannot be reached at the moment. Try again in some minutes.")
+			s.waitText("The list can't be read at the moment.")
+			s.waitText("The connector can't be reached at the moment. Try again in a few minutes.")
 			s.waitText("Reference: __reference__.", "reference", transaction)
 		}},
 		{name: "customers-refused", about: "A consent that Microsoft refuses", set: func(p *platform) {
@@ -97,7 +97,7 @@ func customerStates() []state {
 			s.Wait(frame + `.querySelector("dialog[open]") !== null`)
 			s.press("Consent for All")
 			s.waitText("Consents granted: __granted__ of __all__. Failed: __failed__.", "granted", "2", "all", "3", "failed", "1")
-			s.waitText("The list says why.")
+			s.waitText("See the list for the reasons.")
 		}},
 	})
 }
@@ -111,7 +111,7 @@ func TestCustomers_ConsentAndRemove(t *testing.T) {
 		d.waitRow("Birch Timber", "Consent Missing")
 		d.waitRow("Birch Timber", "The application has no consent for this service")
 		d.waitRow("Aurora Bakery", "then extended automatically")
-		d.waitRow("Dune Travel", "None is active")
+		d.waitRow("Dune Travel", "None active")
 
 		d.Click(rowOfCustomer("Birch Timber"), "Consent")
 		d.announces("The consent for Birch Timber has been granted.")
@@ -126,7 +126,7 @@ func TestCustomers_ConsentAndRemove(t *testing.T) {
 		d.Wait(frame + `.querySelector("dialog") !== null`)
 		d.Click(frame+`.querySelector("dialog")`, "Remove Consent")
 		d.announces("The consent for Aurora Bakery has been removed.")
-		d.waitRow("Aurora Bakery", "Consent Not Known")
+		d.waitRow("Aurora Bakery", "Consent Unknown")
 		d.waitRow("Aurora Bakery", "None yet")
 
 		want := []string{"consentCustomer " + customerDirectory(2), "withdrawCustomer " + customerDirectory(1)}
@@ -145,7 +145,7 @@ func TestCustomers_ConsentForAll(t *testing.T) {
 	p := newPlatform(t)
 	p.noConsents[customerDirectory(2)] = fail(failure.CustomerRelationshipEnded, "directory", customerDirectory(2))
 	d := open(t, p, customers)
-	d.waitRow("Grove Media", "Consent Not Known")
+	d.waitRow("Grove Media", "Consent Unknown")
 	all := func() {
 		d.Press("Consent for All")
 		d.Wait(frame + `.querySelector("dialog") !== null`)
@@ -166,7 +166,7 @@ func TestCustomers_ConsentForAll(t *testing.T) {
 	}
 	all()
 	d.announces("Consents granted: 2 of 3. Failed: 1. The list says why.")
-	d.waitRow("Birch Timber", "the relationship (GDAP) ended")
+	d.waitRow("Birch Timber", "the relationship (GDAP) has ended")
 	d.waitRow("Birch Timber", "Reference: R7W2-KD5M.")
 	d.waitRow("Fjord Foods", "Ready")
 	asked(2, 6, 7)
@@ -214,7 +214,7 @@ func TestCustomers_LeavingEndsConsents(t *testing.T) {
 	held := make(chan struct{})
 	p.held = held
 	d := open(t, p, customers)
-	d.waitRow("Grove Media", "Consent Not Known")
+	d.waitRow("Grove Media", "Consent Unknown")
 	d.Press("Consent for All")
 	d.Wait(frame + `.querySelector("dialog") !== null`)
 	d.Click(frame+`.querySelector("dialog")`, "Consent for All")
@@ -223,7 +223,7 @@ func TestCustomers_LeavingEndsConsents(t *testing.T) {
 	d.State("active")
 	close(held)
 	d.Click(paneltest.Document, "Customers")
-	d.waitRow("Grove Media", "Consent Not Known")
+	d.waitRow("Grove Media", "Consent Unknown")
 	d.Wait(widget("stop") + `.hidden && !` + widget("all") + `.disabled`)
 	d.waitCalls("customers", 2)
 	if got := p.called("consentCustomer"); got != 1 {
@@ -254,7 +254,7 @@ func TestCustomers_ManyPages(t *testing.T) {
 	// What was read of a list stays when the rest cannot be read.
 	p.change(func(p *platform) { p.refuse["customers"] = fail(failure.MicrosoftUnavailable) })
 	d.Press("Reload")
-	d.WaitText("Microsoft could not be reached")
+	d.WaitText("Microsoft couldn't be reached")
 	d.WaitText("Shown: 1 of 1203")
 	d.Wait(widget("all") + `.disabled`)
 }
@@ -280,7 +280,7 @@ func TestKeyboard_Customers(t *testing.T) {
 	inPanels(t, customers, customersClassic, func(t *testing.T, location string) {
 		p := newPlatform(t)
 		d := open(t, p, location)
-		d.waitRow("Grove Media", "Consent Not Known")
+		d.waitRow("Grove Media", "Consent Unknown")
 		search := widget("search") + `.querySelector("input")`
 		d.tabTo(search)
 		d.keys("birch")
@@ -306,7 +306,7 @@ func TestKeyboard_Customers(t *testing.T) {
 		d.announces("Consents granted: 2 of 2. Failed: 0.")
 		d.focused(widget("reload")) // there is none left to consent for
 		d.keys(kb.Enter)
-		d.waitRow("Grove Media", "Consent Not Known") // the fake does not remember
+		d.waitRow("Grove Media", "Consent Unknown") // the fake does not remember
 		d.focused(widget("reload"))
 	})
 }

@@ -67,10 +67,10 @@ func pages() []page {
 	waiting := done
 	waiting.Waiting, waiting.ClaimExpiresAt = true, claim.ClaimExpiresAt
 	return []page{
-		{name: "page-nothing", about: "No recent sign-in", path: "/done", texts: []string{"The result of a sign-in is shown here for an hour, in the browser in which it was made."}},
-		{name: "page-landing", about: "The link of the manual procedure", path: "/consent/x", landing: landing, texts: []string{"Continue to Microsoft", "Who has to sign in", "These names are what the reseller and its users call themselves. Nobody has verified them."}},
+		{name: "page-nothing", about: "No recent sign-in", path: "/done", texts: []string{"This page shows the result of a sign-in for an hour, in the browser that was used for it."}},
+		{name: "page-landing", about: "The link of the manual procedure", path: "/consent/x", landing: landing, texts: []string{"Continue to Microsoft", "Who must sign in", "The reseller and its users chose these names. Nobody has verified them."}},
 		{name: "page-landing-again", about: "The link, after somebody has signed in", path: "/consent/x", landing: again, texts: []string{
-			"Somebody has already signed in with this link. If you sign in too, a new authentication code replaces theirs.",
+			"Someone has already signed in with this link. If you sign in too, a new authentication code replaces theirs.",
 		}},
 		{name: "page-granted", about: "Success, automatic", out: done, texts: []string{
 			"The consent has been granted successfully. The authorization code has been sent to Azure Partner connector. You can close this window.",
@@ -84,15 +84,15 @@ func pages() []page {
 		}},
 		{name: "page-waiting", about: "Automatic, by another account than before", out: waiting, texts: []string{
 			"Waiting for confirmation",
-			"Your consent has been recorded. Another account gave the last one, so it takes effect once it is confirmed under Manage Refresh Token. You can close this window.",
+			"Your consent has been recorded. A different account gave the last one, so yours takes effect once it's confirmed under Manage Refresh Token. You can close this window.",
 		}},
 		{name: "page-disowned", about: "A consent that was taken back", out: done, disown: true, texts: []string{
 			"The refresh token has been destroyed, and the provider of the marketplace has been alerted.",
-			"Access tokens that were issued from your consent before work for up to 90 minutes. Only Microsoft can end your consent itself:",
+			"Access tokens that were already issued keep working for up to 90 minutes. You can end the consent itself only at Microsoft:",
 		}},
-		{name: "page-start", about: "Before the panel knows the browser", path: "/start/x", texts: []string{"The sign-in page of Microsoft is being opened."}},
-		{name: "page-home", about: "The address without a path", path: "/", texts: []string{"Partner Onboarding Web Application", "To begin, open the link that was sent to you, or use Manage Refresh Token in the panel of your marketplace."}},
-		{name: "page-not-found", about: "No such page", path: "/none", texts: []string{"Page not found", "Check the address; the resource may have been removed."}},
+		{name: "page-start", about: "Before the panel knows the browser", path: "/start/x", texts: []string{"Opening Microsoft's sign-in page."}},
+		{name: "page-home", about: "The address without a path", path: "/", texts: []string{"Partner Onboarding Web Application", "To begin, open the link that you received, or use Manage Refresh Token in the panel of your marketplace."}},
+		{name: "page-not-found", about: "No such page", path: "/none", texts: []string{"Page not found", "Check the address. The resource may have been removed."}},
 	}
 }
 
@@ -109,7 +109,7 @@ func refusals() []page {
 		switch code {
 		case failure.StateUnknown, failure.StateBrowser:
 			p.out = consent.Outcome{}
-			p.texts = []string{"Close this window. Start again in the panel of your marketplace, or open the link again that was sent to you."}
+			p.texts = []string{"Close this window. Start again in the panel of your marketplace, or open the link that you received again."}
 		default:
 			p.texts = []string{"Try again"}
 		}
@@ -132,7 +132,7 @@ func refusals() []page {
 	signIn(failure.GuestAccount, "A guest", "username", ada)
 	signIn(failure.PersonalAccount, "A personal account", "username", "ada@outlook.example")
 	signIn(failure.MFAMissing, "No multi-factor authentication")
-	signIn(failure.MFAUnknown, "Multi-factor authentication not known")
+	signIn(failure.MFAUnknown, "Multifactor authentication unknown")
 	signIn(failure.RoleMissing, "A role is missing", "username", ada, "role", "Admin agent")
 	signIn(failure.NotAPartner, "No partner", "username", ada)
 	signIn(failure.NoRefreshToken, "No refresh token came")

@@ -34,7 +34,7 @@ func TestParent_SeesOnlyTheStateOfATenantBelow(t *testing.T) {
 		p.parents = p.parents[:1]
 		d := openAsParent(t, p, location)
 		d.State("active")
-		d.WaitText("This account is told its state and nothing else.")
+		d.WaitText("You can see its status only.")
 		for _, other := range []string{"Valid Until", "Update Refresh Token", "Manual Update", "History", "Check Now", "More", "Details", "Reachable"} {
 			if got := d.Text(); strings.Contains(got, other) {
 				t.Errorf("Text() = %q, want nothing of %q", got, other)

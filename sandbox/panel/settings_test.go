@@ -43,9 +43,9 @@ func TestSettings_Directory(t *testing.T) {
 			d.Press("Settings")
 			d.Wait(paneltest.Field("directory") + `.value === "contoso-partner.onmicrosoft.com"`)
 			d.Wait(`document.getElementById("loading").hidden`)
-			d.WaitText("The application of your provider is used.")
+			d.WaitText("Your provider's application is used.")
 			d.WaitText(ownApplication)
-			if got := d.Text(); strings.Contains(got, "Own Application") {
+			if got := d.Text(); strings.Contains(got, "Your Own Application") {
 				t.Errorf("Text() = %q, want no own application", got)
 			}
 
@@ -54,19 +54,19 @@ func TestSettings_Directory(t *testing.T) {
 			d.Enter("noticeLanguage", "sv")
 			d.save()
 			d.wrong("directory", "Enter the directory (tenant) ID or its onmicrosoft.com domain.")
-			d.wrong("noticeRecipients", "This is not a mail address: it")
+			d.wrong("noticeRecipients", "This isn't an email address: it")
 			d.wrong("noticeLanguage", "Enter de, en, es, fr, it, ja, nl, pt or ru, or leave the field empty.")
 			d.Enter("noticeLanguage", "DE")
 			d.Enter("noticeRecipients", "a@c.example b@c.example c@c.example d@c.example e@c.example f@c.example")
 			d.save()
-			d.wrong("noticeRecipients", "Enter no more than five mail addresses.")
+			d.wrong("noticeRecipients", "Enter no more than five email addresses.")
 			d.Enter("noticeRecipients", "ada@contoso.example, it@contoso.example")
 			p.change(func(p *platform) {
 				p.refuse["save"] = fail(failure.DirectoryUnknown, "directory", "contoso.example")
 			})
 			d.Enter("directory", "contoso.example")
 			d.save()
-			d.wrong("directory", "Microsoft knows no directory named contoso.example. Check the directory (tenant) id or domain")
+			d.wrong("directory", "Microsoft doesn't know a directory named contoso.example. Check the directory (tenant) ID or domain")
 			p.change(func(p *platform) { delete(p.refuse, "save") })
 			d.save()
 			d.WaitText("The settings have been saved.")
@@ -97,7 +97,7 @@ func TestSettings_OwnApplication(t *testing.T) {
 	earlierType := strings.Replace(tenantType, "2.0", "1.0", 1)
 	p.tenant["aps"] = object{"id": tenantID, "type": earlierType}
 	d := open(t, p, settings)
-	d.WaitText("Own Application")
+	d.WaitText("Your Own Application")
 	for _, name := range []string{"applicationSecret", "nextApplicationSecret"} {
 		if got := evaluate[string](d, paneltest.Field(name)+`.type + " " + `+paneltest.Field(name)+`.autocomplete`); got != "password new-password" {
 			t.Errorf("field %s is %q, want a password that is not remembered", name, got)
@@ -115,8 +115,8 @@ func TestSettings_OwnApplication(t *testing.T) {
 	d.Enter("applicationId", "my application")
 	d.Enter("applicationSecretEnd", "next year")
 	d.save()
-	d.wrong("applicationId", "has the form 00000000-0000-0000-0000-000000000000")
-	d.wrong("applicationSecretEnd", "Enter a day as in 2027-11-23.")
+	d.wrong("applicationId", "looks like 00000000-0000-0000-0000-000000000000")
+	d.wrong("applicationSecretEnd", "Enter a date such as 2027-11-23.")
 	d.Enter("applicationId", ownApplication)
 	d.Enter("applicationSecret", " ")
 	d.Enter("applicationSecretEnd", "2027-11-23")
@@ -147,10 +147,10 @@ func TestSettings_OwnApplication(t *testing.T) {
 	p.change(func(p *platform) { p.refuse["save"] = fail(failure.CertificateMismatch) })
 	d.Enter("applicationCertificate", "-----BEGIN CERTIFICATE-----")
 	d.save()
-	d.wrong("applicationCertificate", "The private key does not belong to the certificate.")
+	d.wrong("applicationCertificate", "The private key doesn't belong to the certificate.")
 	p.change(func(p *platform) { p.refuse["save"] = fail(failure.Forbidden) })
 	d.save()
-	d.Wait(frame + `.querySelector(".aps-message-error").innerText.includes("This account may not do that here.")`)
+	d.Wait(frame + `.querySelector(".aps-message-error").innerText.includes("This account isn't allowed to do that here.")`)
 }
 
 // TestSettings_RemoveCredential removes each credential after a question, and leaves what is being entered alone.
@@ -161,7 +161,7 @@ func TestSettings_RemoveCredential(t *testing.T) {
 			p := newPlatform(t)
 			allowOwn(p)
 			d := open(t, p, location)
-			d.WaitText("Own Application")
+			d.WaitText("Your Own Application")
 			d.Wait(widget("applicationSecretRemove") + `.disabled`) // nothing is stored
 			p.change(func(p *platform) {
 				p.tenant["applicationId"], p.tenant["applicationSecretEnd"], p.tenant["applicationCertificateEnd"] = ownApplication, "2027-11-23", "2027-10-01"
@@ -187,7 +187,7 @@ func TestSettings_RemoveCredential(t *testing.T) {
 				d.Press(label)
 			}
 			remove("Remove Client Secret")
-			d.WaitText("This account may not do that here.")
+			d.WaitText("This account isn't allowed to do that here.")
 			p.change(func(p *platform) { delete(p.refuse, "removeCredential") })
 			remove("Remove Client Secret")
 			d.Wait(paneltest.Field("applicationSecretEnd") + `.value === ""`)
@@ -196,7 +196,7 @@ func TestSettings_RemoveCredential(t *testing.T) {
 				t.Errorf("Value(directory) = %q, want what was entered", got)
 			}
 			remove("Remove Certificate")
-			d.WaitText("Certificate ends")
+			d.WaitText("Certificate expires")
 			d.Until("the second removal", func() bool { return p.called("removeCredential") == 3 })
 			remove("Remove Next Client Secret")
 			d.Until("the third removal", func() bool { return p.called("removeCredential") == 4 })
@@ -214,7 +214,7 @@ func TestSettings_ForgetUnsavedInput(t *testing.T) {
 	p := newPlatform(t)
 	allowOwn(p)
 	d := open(t, p, settings)
-	d.WaitText("Own Application")
+	d.WaitText("Your Own Application")
 	d.Enter("directory", "typo.example")
 	d.Enter("applicationSecret", "half a secret")
 	evaluate[bool](d, `panelHost.notify(), true`)

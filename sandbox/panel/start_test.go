@@ -140,8 +140,8 @@ func TestAutomaticUpdate_SecondPress(t *testing.T) {
 			d.waitCalls("findConsent", 1)
 
 			d.Press("Update Refresh Token")
-			d.WaitText("is still open. Go on with it, or start another one?")
-			d.Press("Go On")
+			d.WaitText("is still open. Continue with it, or start another one?")
+			d.Press("Continue")
 			d.WaitText("If the window was closed, open the sign-in page again.")
 			if got := p.called("consents"); got != 1 {
 				t.Errorf("called(consents) = %d, want the first consent to go on", got)
@@ -203,7 +203,7 @@ func TestTenants_NameThePanelsThatAreNotListed(t *testing.T) {
 			p := newPlatform(t)
 			p.list[0]["unlistedOrigin"], p.list[2]["unlistedOrigin"] = "https://panel.brand.example", "https://panel.brand.example"
 			d := openAsProvider(t, p, location)
-			d.WaitText("Automatic updates end with an authentication code in these panels: https://panel.brand.example. If they are yours,")
+			d.WaitText("In these panels, automatic updates end with an authentication code: https://panel.brand.example. If these panels are yours,")
 		})
 	}
 }

@@ -73,7 +73,7 @@ func statusStates() []state {
 		{name: "pending", about: "Waiting for the Authentication Code", whole: true, set: status(pendingStatus()), reach: shows("pending", "Enter Code")},
 		{name: "active", classic: true, about: "Active", whole: true, reach: shows("active", "Details")},
 		{
-			name: "expiring", about: "Expiring Soon", reach: shows("expiring", "Use Renew Now; if that fails, use Update Refresh Token."),
+			name: "expiring", about: "Expiring Soon", reach: shows("expiring", "Use Renew Now. If that fails, use Update Refresh Token."),
 			set: status(trouble("expiring", expiring, "expiresAt", at(9*day+time.Hour), "daysLeft", 9)),
 		},
 		{
@@ -85,7 +85,7 @@ func statusStates() []state {
 			set: status(trouble("action_required", frequency, "nextRenewalAt", nil)),
 		},
 		{
-			name: "misconfigured", about: "Settings Need Attention", reach: explains("misconfigured", secret),
+			name: "misconfigured", about: "Configuration Error", reach: explains("misconfigured", secret),
 			set: status(trouble("misconfigured", secret, "secretEndsAt", at(-day))),
 		},
 		{
@@ -93,7 +93,7 @@ func statusStates() []state {
 			reach: func(s *tab) {
 				s.State("active")
 				s.press("Details")
-				s.waitText("Further Services")
+				s.waitText("Additional Services")
 			},
 		},
 		{
@@ -101,20 +101,20 @@ func statusStates() []state {
 			set: status(trouble("suspended", fail(failure.Suspended))),
 		},
 		{
-			name: "expired", about: "Expired", reach: shows("expired", "The refresh token has expired: it was not renewed for 90 days."),
+			name: "expired", about: "Expired", reach: shows("expired", "The refresh token has expired because it wasn't renewed for 90 days."),
 			set: status(trouble("expired", expired, "expiresAt", at(-day), "daysLeft", 0, "nextRenewalAt", nil)),
 		},
 		{
 			name: "unreachable", about: "The connector cannot be reached", set: func(p *platform) { p.unreachable = true },
 			reach: func(s *tab) {
 				s.State("unknown")
-				s.waitText("The connector cannot be reached at the moment. Try again in some minutes.")
+				s.waitText("The connector can't be reached at the moment. Try again in a few minutes.")
 				s.waitText("Reference: __reference__.", "reference", transaction)
 			},
 		},
 		{
 			name: "state-only", about: "A tenant of a reseller below this account", user: parentID, set: func(p *platform) { p.parents = p.parents[:1] },
-			reach: shows("active", "This tenant belongs to a reseller below this account. This account is told its state and nothing else."),
+			reach: shows("active", "This tenant belongs to a reseller below this account. You can see its status only."),
 		},
 		{
 			name: "no-tenant", about: "An account without a subscription",
@@ -204,7 +204,7 @@ func automaticStates() []state {
 			s.openSignIn()
 			s.press("Update Refresh Token")
 			s.waitText("Start Again")
-			s.waitText("Go On")
+			s.waitText("Continue")
 		}},
 		{name: "disowned", about: "A consent was taken back", set: status(withStatus(object{
 			"state": "absent", "failure": local(failure.ConsentDisowned), "issuedAt": nil, "expiresAt": nil, "daysLeft": 0, "lastRenewal": nil,
@@ -217,7 +217,7 @@ func automaticStates() []state {
 		{name: "interrupted", about: "The connector cannot be reached while it goes on", set: status(absentStatus()), from: "Automatic Update", reach: func(s *tab) {
 			s.openSignIn()
 			s.p.change(func(p *platform) { p.unreachable = true })
-			s.waitText("Waiting for the consent. The connector cannot be reached at the moment; it is asked again by itself.")
+			s.waitText("Waiting for the consent. The connector can't be reached at the moment; we'll keep trying.")
 			s.waitText("Reference: __reference__.", "reference", begunReference)
 		}},
 		{name: "updated", about: "Success", set: status(absentStatus()), reach: func(s *tab) {
@@ -237,7 +237,7 @@ func automaticStates() []state {
 				outcome("confirmable", fail(failure.ConfirmationWaiting, "username", "bob", "before", "ada"))(p)
 				p.status = unconfirmedStatus()
 			})
-			s.waitText("Another account than before granted the consent. It takes effect once you confirm it.")
+			s.waitText("A different account granted the consent this time. It takes effect once you confirm it.")
 			s.waitText("Consent to Confirm")
 		}},
 		{name: "confirmed", about: "The consent is confirmed", set: status(unconfirmedStatus()), reach: func(s *tab) {
@@ -273,7 +273,7 @@ func microsoftDown() state {
 		s.openSignIn()
 		s.p.change(outcome("failed", f))
 		s.waitText(f["text"].(string))
-		s.waitText("Nothing was changed. Start again in some minutes.")
+		s.waitText("Nothing was changed. Start again in a few minutes.")
 		s.waitText("Reference: __reference__.", "reference", "R7W2-KD5M")
 	}}
 }
@@ -382,7 +382,7 @@ func buttonStates() []state {
 			s.Press("›")
 			s.waitShown("11–20 / 23")
 		}},
-		{name: "history-unreadable", about: "History that cannot be read", from: "History", set: refused("history", fail(failure.InternalError)), reach: shows("active", "The history cannot be read at the moment.")},
+		{name: "history-unreadable", about: "History that cannot be read", from: "History", set: refused("history", fail(failure.InternalError)), reach: shows("active", "The history can't be read at the moment.")},
 	})
 }
 
@@ -393,24 +393,24 @@ func settingsStates() []state {
 	return inView("settings", []state{
 		{name: "settings", about: "Settings, with the provider's application", reach: func(s *tab) {
 			s.Wait(filled)
-			s.waitText("The application of your provider is used.")
+			s.waitText("Your provider's application is used.")
 		}},
 		{name: "settings-own", classic: true, about: "Settings, with an application of their own", whole: true, set: allowOwn, reach: func(s *tab) {
 			s.Wait(filled)
-			s.waitText("Own Application")
+			s.waitText("Your Own Application")
 		}},
 		{name: "settings-wrong", classic: true, about: "Settings that are not sent", whole: true, set: allowOwn, reach: func(s *tab) {
 			s.Wait(filled)
-			s.waitText("Own Application")
+			s.waitText("Your Own Application")
 			s.Enter("noticeRecipients", "office")
 			s.Enter("noticeLanguage", "sv")
 			s.Enter("applicationId", "my application")
 			s.Enter("applicationSecretEnd", "next year")
 			s.pressBelow("Save")
-			s.waitText("Enter a day as in 2027-11-23.")
-			s.waitText("This is not a mail address: __address__", "address", "office")
+			s.waitText("Enter a date such as 2027-11-23.")
+			s.waitText("This isn't an email address: __address__", "address", "office")
 			s.waitText("Enter de, en, es, fr, it, ja, nl, pt or ru, or leave the field empty.")
-			s.waitText("An application (client) ID has the form 00000000-0000-0000-0000-000000000000. Copy it from the overview page of the app registration.")
+			s.waitText("An application (client) ID looks like 00000000-0000-0000-0000-000000000000. Copy it from the overview page of the app registration.")
 		}},
 		{name: "settings-remove", about: "The question before a credential is removed", set: func(p *platform) {
 			allowOwn(p)
@@ -418,7 +418,7 @@ func settingsStates() []state {
 		}, reach: func(s *tab) {
 			s.Wait(paneltest.Field("applicationId") + `.value === "` + ownApplication + `"`)
 			s.press("Remove Client Secret")
-			s.waitText("The connector deletes this credential and goes on with the others. Without any, the refresh token can't be renewed. Nothing changes at Microsoft.")
+			s.waitText("The connector deletes this credential and continues with the others. Without any, it can't renew the refresh token. Nothing changes at Microsoft.")
 		}},
 		{name: "settings-refused", about: "Settings that the connector refuses", set: refused("save", unknown), reach: func(s *tab) {
 			s.Wait(filled)
@@ -446,7 +446,7 @@ func tileStates() []state {
 		tile("expiring", "A warning", status(trouble("expiring", local(failure.GrantExpiring, "days", "9"), "expiresAt", at(9*day+time.Hour), "daysLeft", 9)), "Expiring Soon"),
 		tile("expired", "An alarm", status(trouble("expired", local(failure.GrantExpired), "expiresAt", at(-day), "daysLeft", 0)), "Expired"),
 		tile("absent", "No token yet", status(absentStatus()), "No Token"),
-		tile("unreachable", "The connector cannot be reached", func(p *platform) { p.unreachable = true }, "Not Known"),
+		tile("unreachable", "The connector cannot be reached", func(p *platform) { p.unreachable = true }, "Unknown"),
 	}
 }
 
@@ -487,7 +487,7 @@ func providerStates() []state {
 			s.waitText("No reseller has an Azure Partner subscription yet.")
 		}},
 		{name: "tenants-unreachable", about: "The connector cannot be reached", set: func(p *platform) { p.unreachable = true }, reach: func(s *tab) {
-			s.waitText("The connector cannot be reached at the moment. Try again in some minutes.")
+			s.waitText("The connector can't be reached at the moment. Try again in a few minutes.")
 			s.waitText("Reference: __reference__.", "reference", transaction)
 		}},
 	})

@@ -158,7 +158,7 @@ func (s *tab) openSignIn() (window *paneltest.Driver) {
 	s.unfold()
 	s.press("Update Refresh Token")
 	window = s.Popup(s.p.microsoft)
-	s.waitText("Waiting for the consent. Finish the sign-in in the new window; the result appears here by itself.")
+	s.waitText("Waiting for the consent. Finish the sign-in in the new window. The result appears here automatically.")
 	return window
 }
 

@@ -110,7 +110,7 @@ func TestTenants_DetailsAndRenewal(t *testing.T) {
 			d.Wait(`(text => text.includes("Reseller: Harbour Cloud Resale\n") && text.includes("Resource ID: ` + tenantID + `\n") && text.includes("Date: 2026-11-23T"))(` + widget("summary") + `.querySelector("textarea").value)`)
 			d.Press("Customers")
 			d.WaitText("Birch Timber")
-			for _, other := range []string{"Consent for All", "You can grant consents already"} {
+			for _, other := range []string{"Consent for All", "You can already grant consents"} {
 				if got := d.Text(); strings.Contains(got, other) {
 					t.Errorf("Text() has %q, which only the reseller may do", other)
 				}
@@ -147,8 +147,8 @@ func TestTenants_UnreadableList(t *testing.T) {
 	p := newPlatform(t)
 	p.unreachable = true
 	d := openAsProvider(t, p, provider)
-	d.WaitText("The list cannot be read at the moment.")
-	d.WaitText("The connector cannot be reached at the moment.")
+	d.WaitText("The list can't be read at the moment.")
+	d.WaitText("The connector can't be reached at the moment.")
 }
 
 func TestTenants_EmptyList(t *testing.T) {
@@ -164,7 +164,7 @@ func TestTenants_UnreadableListIsReadAgain(t *testing.T) {
 	p := newPlatform(t)
 	p.refuse["tenants"] = fail(failure.InternalError)
 	d := openAsProvider(t, p, provider)
-	d.WaitText("The list cannot be read at the moment.")
+	d.WaitText("The list can't be read at the moment.")
 	p.change(func(p *platform) { delete(p.refuse, "tenants") })
 	d.Press("Reload")
 	d.names(3)

@@ -27,7 +27,7 @@ func TestToken_EveryState(t *testing.T) {
 		status object
 		shown  []string
 	}{
-		"absent":  {absentStatus(), []string{"No Token", "There is no refresh token for this tenant yet.", "Use Update Refresh Token, or send the link", "No token is stored", "Nobody yet", "Not checked yet", "Step 1: Send the Link"}},
+		"absent":  {absentStatus(), []string{"No Token", "There is no refresh token for this tenant yet.", "Use Update Refresh Token, or send the link", "No token is stored", "No one yet", "Not checked yet", "Step 1: Send the Link"}},
 		"active":  {wellStatus(), []string{"Active", "(86 days left)", ": successful", "contoso-partner.onmicrosoft.com (6c9a2a4b", "Ada Novak (ada@contoso-partner.onmicrosoft.com)", "Mara Lind", "Verified", "Reachable (checked", "Valid until Feb 17, 2027; renews automatically on Nov 29, 2026.", "Today: Nov 23, 2026", "Next renewal: Nov 29, 2026"}},
 		"pending": {pendingStatus(), []string{"Waiting for the Authentication Code", "Enter Code", "Ada Novak (ada@contoso-partner.onmicrosoft.com) granted the consent on"}},
 		"expiring": {
@@ -37,24 +37,24 @@ func TestToken_EveryState(t *testing.T) {
 		"last day": {withStatus(object{"state": "expiring", "expiresAt": at(day + time.Hour), "daysLeft": 1}), []string{"(one day left)"}},
 		"renewal_failing": {
 			withStatus(object{"state": "renewal_failing", "failure": fail(failure.MicrosoftUnavailable), "lastRenewal": object{"at": at(-time.Hour), "ok": false, "failure": fail(failure.MicrosoftUnavailable)}}),
-			[]string{"Renewal Failing", "Nothing needs to be done; it is tried again by itself.", "failed. Microsoft could not be reached"},
+			[]string{"Renewal Failing", "There's nothing to do. We'll retry automatically.", "failed. Microsoft couldn't be reached"},
 		},
 		"action_required": {
 			withStatus(object{"state": "action_required", "failure": fail(failure.SignInFrequency), "nextRenewalAt": nil, "mfa": "no"}),
-			[]string{"Sign-In Needed", "A sign-in frequency policy of the directory ended the session", "None planned", "Not used", "Partner Center: Not known", "Roles: Not known"},
+			[]string{"Sign-In Needed", "A sign-in frequency policy in the directory ended the session", "None planned", "Not used", "Partner Center: Unknown", "Roles: Unknown"},
 		},
 		"misconfigured": {
 			withStatus(object{"state": "misconfigured", "failure": fail(failure.ClientSecretExpired), "secretEndsAt": at(-day), "apis": []object{{"api": "graph", "works": "no", "checkedAt": at(-day), "failure": fail(failure.APIRefused, "api", "graph")}}}),
-			[]string{"Settings Need Attention", "The client secret has expired.", "Ended on Nov 22, 2026", "The service Microsoft Graph refused the access token.", "Microsoft Graph: Rejected", "The refresh token itself is valid until Feb 17, 2027."},
+			[]string{"Configuration Error", "The client secret has expired.", "Ended on Nov 22, 2026", "The service Microsoft Graph refused the access token.", "Microsoft Graph: Rejected", "The refresh token itself is valid until Feb 17, 2027."},
 		},
 		"permissions missing": {partialStatus(), []string{
 			"Active", "Microsoft Graph: Permissions missing", "Reachable (checked Nov 22, 2026, 12:00 PM). The consent lacks permissions: PartnerBilling.Read.All, Directory.Read.All.",
-			"Further Services", "partner: Not known (checked",
-			"Certificate (in use): Jun 11, 2027; Next certificate: Nov 23, 2027; Client secret: Ended on Nov 20, 2026; Next client secret: Not known; Federated token: No end",
+			"Additional Services", "partner: Unknown (checked",
+			"Certificate (in use): Jun 11, 2027; Next certificate: Nov 23, 2027; Client secret: Ended on Nov 20, 2026; Next client secret: Unknown; Federated token: No end date",
 		}},
-		"suspended":  {withStatus(object{"state": "suspended", "failure": fail(failure.Suspended)}), []string{"Suspended", "The subscription is suspended by the marketplace.", "Ask the provider of the marketplace to resume the subscription."}},
-		"state only": {object{"state": "active", "now": noon.Format(time.RFC3339)}, []string{"Active", "This account is told its state and nothing else."}},
-		"expired":    {withStatus(object{"state": "expired", "expiresAt": at(-day), "daysLeft": 0, "failure": fail(failure.GrantExpired)}), []string{"Expired", "Expired on Nov 22, 2026", "it was not renewed for 90 days"}},
+		"suspended":  {withStatus(object{"state": "suspended", "failure": fail(failure.Suspended)}), []string{"Suspended", "The marketplace has suspended the subscription.", "Ask the provider of the marketplace to resume the subscription."}},
+		"state only": {object{"state": "active", "now": noon.Format(time.RFC3339)}, []string{"Active", "You can see its status only."}},
+		"expired":    {withStatus(object{"state": "expired", "expiresAt": at(-day), "daysLeft": 0, "failure": fail(failure.GrantExpired)}), []string{"Expired", "Expired on Nov 22, 2026", "because it wasn't renewed for 90 days"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			on := s.showState(t, state{view: "token", set: status(tc.status), reach: func(s *tab) { s.State(tc.status["state"].(string)) }})
@@ -183,8 +183,8 @@ func TestToken_UnreachableConnector(t *testing.T) {
 	p.unreachable = true
 	d := open(t, p, ux1)
 	d.State("unknown")
-	d.WaitText("The connector cannot be reached at the moment.")
-	d.WaitText("The history cannot be read at the moment.")
+	d.WaitText("The connector can't be reached at the moment.")
+	d.WaitText("The history can't be read at the moment.")
 	d.Press("Update Refresh Token")
 	d.Wait(frame + `.querySelector(".aps-message-error").innerText.includes("The connector cannot be reached")`)
 	if got := d.Text(); strings.Contains(got, "refused") {
@@ -297,7 +297,7 @@ func TestToken_History(t *testing.T) {
 	d.Press("Download CSV")
 	d.Wait(`window.saved !== undefined`)
 	lines := strings.Split(evaluate[string](d, `window.saved`), "\r\n")
-	if want := `"2026-11-23T12:00:00.000Z","Access token lent","'=Azure CSP","OK","graph","",""`; len(lines) != 322 || lines[1] != want {
+	if want := `"2026-11-23T12:00:00.000Z","Access token issued","'=Azure CSP","OK","graph","",""`; len(lines) != 322 || lines[1] != want {
 		t.Errorf("the file has %d lines, the second is %s, want 322 and %s", len(lines), lines[1], want)
 	}
 }
@@ -341,7 +341,7 @@ func TestToken_StatusButtons(t *testing.T) {
 
 	p.change(func(p *platform) { p.refuse["renew"] = fail(failure.GrantRevoked) })
 	d.Press("Renew Now")
-	d.WaitText("Microsoft no longer accepts the refresh token: it was revoked, or the password was changed. Use Update Refresh Token, or send the link of Manual Update. Microsoft's code: 50173. Reference: R7W2-KD5M.")
+	d.WaitText("Microsoft no longer accepts the refresh token: it was revoked, or the password was changed. Use Update Refresh Token, or send the link from Manual Update. Microsoft's code: 50173. Reference: R7W2-KD5M.")
 	d.Wait(widget("result") + `.innerText.includes("50173")`)
 	if got := evaluate[float64](d, widget("renew")+`.getBoundingClientRect().top - `+widget("result")+`.getBoundingClientRect().bottom`); got < 0 || got > 150 {
 		t.Errorf("the refusal stands %v px above its button, want it directly above", got)

@@ -132,7 +132,7 @@ func refuseDirectory(ctx context.Context, w *walker) (string, error) {
 }
 
 func refuseNoMFA(ctx context.Context, w *walker) (string, error) {
-	return w.refuse(ctx, world.AlpineNoMFA, "mfa_missing", "without multi-factor authentication")
+	return w.refuse(ctx, world.AlpineNoMFA, "mfa_missing", "use multifactor authentication")
 }
 
 func automatic(ctx context.Context, w *walker) (string, error) {

@@ -84,11 +84,11 @@ func TestNotices_PlatformAndPeople(t *testing.T) {
 	if got := s.pushed("action_required"); got["tokenReason"] != "grant_revoked" {
 		t.Errorf("the platform's copy says reason %v, want grant_revoked", got["tokenReason"])
 	}
-	s.checkShown(1, "error", "The refresh token of Alpine Cloud needs a person: somebody must sign in again.")
+	s.checkShown(1, "error", "The refresh token of Alpine Cloud needs a new sign-in.")
 
 	s.consent()
 	s.pushed("active")
-	s.checkShown(2, "ready", "The refresh token of Alpine Cloud is in order again.")
+	s.checkShown(2, "ready", "The refresh token of Alpine Cloud works again.")
 
 	// The other reseller is not notified.
 	if got := s.Platform.Notifications(s.TenantOf(world.Bjorn).AccountID); len(got) != 0 {
@@ -102,7 +102,7 @@ func TestNotices_SurviveARestart(t *testing.T) {
 	s.consent()
 	check(t, s.Microsoft.RevokeSessions(world.AlpineAdmin))
 	s.As(t.Context(), world.Rita, http.MethodPost, s.tenant(), "renew", nil)
-	s.checkShown(1, "error", "The refresh token of Alpine Cloud needs a person: somebody must sign in again.")
+	s.checkShown(1, "error", "The refresh token of Alpine Cloud needs a new sign-in.")
 	check(t, s.Restart(t.Context()))
 	s.Clock.Advance(60 * 24 * time.Hour)
 	s.checkShown(2, "ready", "The refresh token of Alpine Cloud expires in 30 days.")

@@ -104,7 +104,7 @@ func examine(window *paneltest.Driver, what string) {
 func TestOnboarding_IsAccessible(t *testing.T) {
 	s := newScenario(t)
 	window := paneltest.Open(t, s.OnboardingURL+"/")
-	for path, title := range map[string]string{"/": "Partner Onboarding Web Application", "/done": "No recent sign-in in this browser", "/consent/unknown": "This link cannot be used", "/nowhere": "Page not found"} {
+	for path, title := range map[string]string{"/": "Partner Onboarding Web Application", "/done": "No recent sign-in in this browser", "/consent/unknown": "This link can't be used", "/nowhere": "Page not found"} {
 		window.Do(chromedp.Navigate(s.OnboardingURL + path))
 		heading(window, title)
 		examine(window, path)
@@ -214,7 +214,7 @@ func TestPanel_ManualUpdate(t *testing.T) {
 		d.WaitText("Ada Alpine (" + world.AlpineAdmin + ") granted the consent on")
 		d.Enter("code", otherThan(code))
 		d.Click(manual, "Update")
-		d.WaitText("This authentication code is not right. Tries left: 4.")
+		d.WaitText("That code isn't correct. You have 4 attempts left.")
 		d.State("pending")
 
 		d.Enter("code", strings.ToLower(code))
@@ -356,7 +356,7 @@ func TestPanel_EveryState(t *testing.T) {
 	d.set("frequency", true)
 	d.Click(paneltest.Document, "10 days later")
 	d.State("action_required")
-	d.WaitText("A sign-in frequency policy of the directory ended the session")
+	d.WaitText("A sign-in frequency policy in the directory ended the session")
 	d.set("frequency", false)
 	d.consent()
 	d.again("active")

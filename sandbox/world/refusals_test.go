@@ -137,22 +137,22 @@ func TestConsent_EveryCheckRefuses(t *testing.T) {
 		}, right(), "microsoft_unavailable", "Microsoft"},
 		"3: unsigned id_token": {func(_ *testing.T, ms *microsoft.Simulator) {
 			ms.SetOddities(microsoft.Oddities{IDTokenSignature: microsoft.Unsigned})
-		}, right(), "id_token_invalid", "could not be verified"},
+		}, right(), "id_token_invalid", "couldn't verify"},
 		"3: id_token of another signer": {func(_ *testing.T, ms *microsoft.Simulator) {
 			ms.SetOddities(microsoft.Oddities{IDTokenSignature: microsoft.SignedWithForeignKey})
-		}, right(), "id_token_invalid", "could not be verified"},
+		}, right(), "id_token_invalid", "couldn't verify"},
 		"3: id_token with an unpublished key": {func(_ *testing.T, ms *microsoft.Simulator) {
 			ms.SetOddities(microsoft.Oddities{IDTokenSignature: microsoft.UnknownKey})
-		}, right(), "id_token_invalid", "could not be verified"},
+		}, right(), "id_token_invalid", "couldn't verify"},
 		"3: nonce of another sign-in": {func(_ *testing.T, ms *microsoft.Simulator) {
 			ms.SetOddities(microsoft.Oddities{IDTokenClaims: map[string]any{"nonce": "another"}})
-		}, right(), "id_token_invalid", "could not be verified"},
+		}, right(), "id_token_invalid", "couldn't verify"},
 		"3: id_token for another application": {func(_ *testing.T, ms *microsoft.Simulator) {
 			ms.SetOddities(microsoft.Oddities{IDTokenClaims: map[string]any{"aud": world.CoralDirectory}})
-		}, right(), "id_token_invalid", "could not be verified"},
+		}, right(), "id_token_invalid", "couldn't verify"},
 		"3: expired id_token": {func(_ *testing.T, ms *microsoft.Simulator) {
 			ms.SetOddities(microsoft.Oddities{IDTokenClaims: map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}})
-		}, right(), "id_token_invalid", "could not be verified"},
+		}, right(), "id_token_invalid", "couldn't verify"},
 		"3: id_token of a foreign directory": {func(_ *testing.T, ms *microsoft.Simulator) { // Microsoft's own page would refuse it
 			ms.SetOddities(microsoft.Oddities{IDTokenClaims: map[string]any{"tid": world.CoralDirectory, "iss": ms.LoginURL() + "/" + world.CoralDirectory + "/v2.0"}})
 		}, right(), "wrong_directory", world.CoralDirectory},
@@ -165,10 +165,10 @@ func TestConsent_EveryCheckRefuses(t *testing.T) {
 		"4: token of another directory": {func(_ *testing.T, ms *microsoft.Simulator) {
 			ms.SetOddities(microsoft.Oddities{AccessTokenClaims: map[string]any{"tid": world.CoralDirectory}})
 		}, right(), "wrong_directory", world.CoralDirectory},
-		"4: no MFA in the token": {nil, signsInAs(world.AlpineNoMFA), "mfa_missing", "without multi-factor authentication"},
+		"4: no MFA in the token": {nil, signsInAs(world.AlpineNoMFA), "mfa_missing", "use multifactor authentication"},
 		"4: no MFA for Partner Center": {func(t *testing.T, ms *microsoft.Simulator) {
 			check(t, ms.SetPartnerCenter(world.AlpineDirectory, microsoft.PartnerCenterMode{MFAHeader: "False"}))
-		}, right(), "mfa_missing", "without multi-factor authentication"},
+		}, right(), "mfa_missing", "use multifactor authentication"},
 		"4: Partner Center of another directory": {func(t *testing.T, ms *microsoft.Simulator) {
 			check(t, ms.SetPartnerCenter(world.AlpineDirectory, microsoft.PartnerCenterMode{ReportedDirectory: world.CoralDirectory}))
 		}, right(), "wrong_directory", world.CoralDirectory},
@@ -248,7 +248,7 @@ func TestCallback_Refusals(t *testing.T) {
 	}{
 		"with an unknown state": {func(s scenario, browser *http.Client, _ string) world.Page {
 			return s.visit(browser, s.OnboardingURL+"/callback?code=invented-code&state=invented-state")
-		}, http.StatusBadRequest, "was not started here"},
+		}, http.StatusBadRequest, "wasn't started here"},
 		"from another browser": {func(s scenario, _ *http.Client, callback string) world.Page {
 			return s.visit(world.NewBrowser(), callback)
 		}, http.StatusForbidden, "in another browser"},
@@ -261,7 +261,7 @@ func TestCallback_Refusals(t *testing.T) {
 		}, http.StatusConflict, "has already been completed"},
 		"without code and error": {func(s scenario, browser *http.Client, callback string) world.Page {
 			return s.visit(browser, s.OnboardingURL+"/callback?state=x")
-		}, http.StatusBadRequest, "could not be read"},
+		}, http.StatusBadRequest, "couldn't be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := scenario{t, shared.World}

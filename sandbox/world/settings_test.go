@@ -24,7 +24,7 @@ func TestPanel_Settings(t *testing.T) {
 		}))
 		d.Press("More")
 		d.Press("Settings")
-		d.WaitText("Own Application")
+		d.WaitText("Your Own Application")
 		d.Wait(paneltest.Field("directory") + `.value === "alpine.onmicrosoft.com"`)
 
 		save := func(text string) {
@@ -34,7 +34,7 @@ func TestPanel_Settings(t *testing.T) {
 			d.Wait(`document.getElementById("loading").hidden`)
 		}
 		d.Enter("directory", "nowhere.onmicrosoft.com")
-		save("Microsoft knows no directory named nowhere.onmicrosoft.com.")
+		save("Microsoft doesn't know a directory named nowhere.onmicrosoft.com.")
 		d.checkKept("directory", "alpine.onmicrosoft.com")
 		d.Enter("directory", "baltic.onmicrosoft.com") // another reseller's, which nobody learns by naming it
 		save("The settings have been saved.")
@@ -44,7 +44,7 @@ func TestPanel_Settings(t *testing.T) {
 		d.Press("More")
 		d.Press("Settings")
 		d.opened("Settings")
-		d.WaitText("Own Application")
+		d.WaitText("Your Own Application")
 		d.Wait(paneltest.Field("directory") + `.value === "baltic.onmicrosoft.com"`)
 
 		d.Enter("directory", world.AlpineDirectory)

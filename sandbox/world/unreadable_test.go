@@ -26,12 +26,12 @@ func TestUnreadable_AlarmAndRepair(t *testing.T) {
 		_, metrics := s.fetch(s.PrivateURL + "/metrics")
 		return strings.Contains(metrics, `connector_unreadable_secrets{column="refresh_token",table="grants"} 1`)
 	})
-	s.checkShown(1, "error", "The refresh token of Alpine Cloud cannot be renewed until a setting is changed.")
+	s.checkShown(1, "error", "The refresh token of Alpine Cloud can't be renewed until a setting is changed.")
 	if got := s.pushed("misconfigured"); got["tokenReason"] != "grant_unreadable" {
 		t.Errorf("the platform's copy says reason %v, want grant_unreadable", got["tokenReason"])
 	}
 	s.consent()
-	s.checkShown(2, "ready", "The refresh token of Alpine Cloud is in order again.")
+	s.checkShown(2, "ready", "The refresh token of Alpine Cloud works again.")
 
 	// The credentials of the application, which all resellers share.
 	spoil("UPDATE instances SET credentials = ?")

@@ -113,7 +113,7 @@ func TestSend_Teams(t *testing.T) {
 		t.Fatalf("Send() sent %+v, want a message with a card", got)
 	}
 	body := got.Attachments[0].Content.Body
-	if want := `The refresh token of \[free\](https://evil.example) needs a person`; !strings.HasPrefix(body[0].Text, want) {
+	if want := `The refresh token of \[free\](https://evil.example) needs a new sign-in`; !strings.HasPrefix(body[0].Text, want) {
 		t.Errorf("the card begins with %q, want %q: a name must not be a link", body[0].Text, want)
 	}
 	if last := body[len(body)-1]; last.Type != "FactSet" || len(last.Facts) != 6 || last.Facts[0].Value != "Larkfield" {

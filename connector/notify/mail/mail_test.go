@@ -135,7 +135,7 @@ func checkMail(t *testing.T, mails []string) {
 		t.Fatalf("Send() sent %d mails, want one", len(mails))
 	}
 	m := parse(t, mails[0])
-	if want := "The refresh token of Größe & Söhne Bcc: everybody@example.com needs a person: somebody must sign in again."; m.subject != want {
+	if want := "The refresh token of Größe & Söhne Bcc: everybody@example.com needs a new sign-in."; m.subject != want {
 		t.Errorf("Subject = %q, want %q", m.subject, want)
 	}
 	for name, want := range map[string]string{
@@ -150,7 +150,7 @@ func checkMail(t *testing.T, mails []string) {
 		t.Errorf("To = %v, %v, want both", to, err)
 	}
 	for _, want := range []string{
-		"it was revoked, or the password was changed.", "Use Update Refresh Token, or send the link of Manual Update.",
+		"it was revoked, or the password was changed.", "Use Update Refresh Token, or send the link from Manual Update.",
 		"Marketplace: Larkfield", "Tenant: t-1", "Reason: grant_revoked", "Reference: ABCD",
 	} {
 		if !strings.Contains(m.plain, want) {

@@ -60,7 +60,7 @@ func TestTemplates_TheMostSpecificWins(t *testing.T) {
 		{alarm, "de", "Alarm auf Deutsch"},
 		{alarm, "en", "Alarm: Alpine Cloud Bcc: x@example.com"}, // in one line
 		{recovery, "de", "Achtung"},
-		{recovery, "", "[Larkfield] The refresh token of Alpine Cloud is in order again."},
+		{recovery, "", "[Larkfield] The refresh token of Alpine Cloud works again."},
 	} {
 		text, err := own.Write(tc.notice, tc.language)
 		if err != nil || text.Subject != tc.want {

@@ -89,7 +89,7 @@ func TestModules_EveryScreenRunsOnDojo(t *testing.T) {
 		d.Wait(widget("directory") + `.get("value") === "alpine.onmicrosoft.com"`)
 		d.examine(window, ran)
 		d.open("Customers")
-		d.WaitText("The list cannot be read at the moment.") // there is no token
+		d.WaitText("The list can't be read at the moment.") // there is no token
 		d.examine(window, ran)
 		d.loadedFromDojo()
 	}

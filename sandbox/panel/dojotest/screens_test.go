@@ -32,7 +32,7 @@ func TestSettings_OwnApplication(t *testing.T) {
 		d.state("absent")
 		d.Press("More")
 		d.Press("Settings")
-		d.WaitText("Own Application")
+		d.WaitText("Your Own Application")
 		d.Wait(widget("directory") + `.get("value") === "alpine.onmicrosoft.com"`)
 		for _, name := range []string{"applicationSecret", "nextApplicationSecret"} {
 			if got := paneltest.Evaluate[string](d.Driver, widget(name)+`.focusNode.type`); got != "password" {
@@ -49,7 +49,7 @@ func TestSettings_OwnApplication(t *testing.T) {
 		d.focused("directory")
 		d.enter("directory", "nowhere.onmicrosoft.com")
 		d.Click(paneltest.Document, "Save")
-		d.wrong("directory", "Microsoft knows no directory named nowhere.onmicrosoft.com.")
+		d.wrong("directory", "Microsoft doesn't know a directory named nowhere.onmicrosoft.com.")
 		d.enter("directory", world.AlpineDirectory)
 		d.enter("noticeRecipients", "office@alpine.example it@alpine.example")
 		d.enter("noticeLanguage", "de")
@@ -139,7 +139,7 @@ func TestCustomers_ConsentAndRemove(t *testing.T) {
 	t.Parallel()
 	inBothPanels(t, rita, func(d session) {
 		d.open("Customers")
-		d.WaitText("The list cannot be read at the moment.") // there is no token yet
+		d.WaitText("The list can't be read at the moment.") // there is no token yet
 		d.granted()
 		d.Press("Reload")
 		row := `Array.from(` + widget("list") + `.domNode.querySelectorAll("tbody tr")).find(r => r.innerText.includes("Fjord Foods"))`
@@ -147,8 +147,8 @@ func TestCustomers_ConsentAndRemove(t *testing.T) {
 			d.Helper()
 			d.Wait(`(r => Boolean(r) && r.innerText.includes(` + strconv.Quote(text) + `))(` + row + `)`)
 		}
-		shows("Consent Not Known")
-		d.WaitText("The provider does not allow access tokens for customers (customerDirectories).")
+		shows("Consent Unknown")
+		d.WaitText("The provider doesn't allow access tokens for customers (customerDirectories).")
 		d.enter("search", "nobody")
 		d.WaitText("Shown: 0 of 1")
 		d.enter("search", "fjord")
@@ -163,11 +163,11 @@ func TestCustomers_ConsentAndRemove(t *testing.T) {
 		d.waitDialog("The application loses its consent in the directory of Fjord Foods.")
 		d.Do(chromedp.KeyEvent(kb.Enter))
 		d.WaitText("The consent for Fjord Foods has been removed.")
-		shows("Consent Not Known")
+		shows("Consent Unknown")
 		check(d.T, d.World.Set("relationship", true))
 		d.Click(row, "Consent")
-		d.Wait(paneltest.Frame + `.querySelector(".aps-message-error").innerText.includes("the relationship (GDAP) ended")`)
-		shows("the relationship (GDAP) ended")
+		d.Wait(paneltest.Frame + `.querySelector(".aps-message-error").innerText.includes("the relationship (GDAP) has ended")`)
+		shows("the relationship (GDAP) has ended")
 	})
 }
 

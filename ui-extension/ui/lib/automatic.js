@@ -34,7 +34,7 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
             if (s.link) {
                 return t("Waiting for the consent. If the window was closed, open the sign-in page again.");
             }
-            return t("Waiting for the consent. Finish the sign-in in the new window; the result appears here by itself.");
+            return t("Waiting for the consent. Finish the sign-in in the new window. The result appears here automatically.");
         };
 
         const blockedText = function (reference) {
@@ -51,7 +51,7 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
             } else if (outcome.failure) {
                 panel.showMessage("error", failures.consentMessage(t, outcome.failure));
             } else {
-                panel.showMessage("error", failures.withReference(t, t("The sign-in was not completed in time. Start again."), outcome.reference));
+                panel.showMessage("error", failures.withReference(t, t("The sign-in wasn't completed in time. Start again."), outcome.reference));
             }
         };
 
@@ -66,7 +66,7 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
                 }
             },
             interrupted: function (reference) {
-                showProgress(failures.withReference(t, t("Waiting for the consent. The connector cannot be reached at the moment; it is asked again by itself."), reference));
+                showProgress(failures.withReference(t, t("Waiting for the consent. The connector can't be reached at the moment; we'll keep trying."), reference));
             },
             ended: function (outcome) {
                 showProgress("");
@@ -107,9 +107,9 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
             }
             confirm({
                 title: t("Update Refresh Token"),
-                description: t("A sign-in that was started on __time__ is still open. Go on with it, or start another one? The first one that succeeds counts.", { time: words.time(consent.began()) }),
+                description: t("A sign-in that was started on __time__ is still open. Continue with it, or start another one? The first one that succeeds counts.", { time: words.time(consent.began()) }),
                 submitLabel: t("Start Again"),
-                cancelLabel: t("Go On")
+                cancelLabel: t("Continue")
             }).then(whileOpen(function (again) {
                 if (again === true) {
                     begin();
@@ -133,7 +133,7 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
                         ["aps/Output", { id: panel.id("progress"), gridSize: whole, value: "" }],
                         ["aps/Output", {
                             gridSize: whole,
-                            value: t("The Microsoft sign-in page opens in a new window: sign in as a user with the roles Global admin and Admin agent and with multi-factor authentication, then press Accept.")
+                            value: t("The Microsoft sign-in page opens in a new window: sign in, with multifactor authentication, as a user with the roles Global admin and Admin agent, then press Accept.")
                         }]
                     ]]
                 ]];

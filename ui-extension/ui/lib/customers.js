@@ -103,12 +103,12 @@ define([
         };
 
         const showNotes = function (page) {
-            widget("setting").set("value", page.customerDirectories === "none" && !readOnly ? t("The provider does not allow access tokens for customers (customerDirectories). You can grant consents already; they are of use once it is allowed.") : "");
+            widget("setting").set("value", page.customerDirectories === "none" && !readOnly ? t("The provider doesn't allow access tokens for customers (customerDirectories). You can already grant consents; they become useful once it's allowed.") : "");
             const notes = [];
             if (page.incomplete) {
-                notes.push(t("Customers may be missing from this list."), failures.messageOf(t, page.incomplete));
+                notes.push(t("Some customers may be missing from this list."), failures.messageOf(t, page.incomplete));
                 if (page.customerDirectories === "listed") {
-                    notes.push(t("Until it can be read as a whole, no access tokens are issued for customers that it lacks."));
+                    notes.push(t("Until the whole list can be read, no access tokens are issued for customers that are missing from it."));
                 }
             }
             widget("incomplete").set("value", notes.join(" "));
@@ -154,7 +154,7 @@ define([
                 reading = false;
                 draw();
                 if (!customers.length) {
-                    widget("list").set("noDataText", t("The list cannot be read at the moment."));
+                    widget("list").set("noDataText", t("The list can't be read at the moment."));
                 }
                 panel.showMessage("error", failures.consentErrorMessage(t, error));
             }));
@@ -216,7 +216,7 @@ define([
                 if (stopped && inARow >= patience) {
                     panel.showMessage("error", [text, lastRefusal].join(" "));
                 } else if (failed) {
-                    panel.showMessage("warning", [text, t("The list says why.")].join(" "));
+                    panel.showMessage("warning", [text, t("See the list for the reasons.")].join(" "));
                 } else {
                     panel.showMessage("info", text);
                 }
@@ -255,7 +255,7 @@ define([
                 const list = waiting();
                 confirm({
                     title: t("Consent for All"),
-                    description: t("The application gets a consent in the directory of every customer that has an active relationship and lacks one, one after the other: __count__. Keep this screen open until it is done.", { count: list.length }),
+                    description: t("The application gets a consent in the directory of each customer that has an active relationship but no consent yet, one after the other: __count__. Keep this screen open until it's done.", { count: list.length }),
                     submitLabel: t("Consent for All"),
                     cancelLabel: t("Cancel")
                 }).then(whileOpen(function (yes) {
@@ -279,7 +279,7 @@ define([
             remove: function (row) {
                 confirm({
                     title: t("Remove Consent"),
-                    description: t("The application loses its consent in the directory of __name__. Until there is a new one, access tokens for this customer are refused.", { name: nameOf(row.customer) }),
+                    description: t("The application loses its consent in the directory of __name__. Until it gets a new one, access tokens for this customer are refused.", { name: nameOf(row.customer) }),
                     submitLabel: t("Remove Consent"),
                     cancelLabel: t("Cancel")
                 }).then(whileOpen(function (yes) {

@@ -82,7 +82,7 @@ define(["app/lib/words"], function (words) {
             if (retried.indexOf(failure.code) < 0) {
                 return this.messageOf(t, failure);
             }
-            const message = [this.sentence(t, failure), t("Nothing was changed. Start again in some minutes.")].join(" ");
+            const message = [this.sentence(t, failure), t("Nothing was changed. Start again in a few minutes.")].join(" ");
             return this.withEvidence(t, message, failure);
         },
 
@@ -99,12 +99,12 @@ define(["app/lib/words"], function (words) {
         /* unexplainedMessage describes an error that the connector did not explain. */
         unexplainedMessage: function (t, read) {
             if (read.unreachable) {
-                return this.withReference(t, t("The connector cannot be reached at the moment. Try again in some minutes."), read.reference);
+                return this.withReference(t, t("The connector can't be reached at the moment. Try again in a few minutes."), read.reference);
             }
             if (read.message) {
                 return this.withReference(t, t("The platform refused the request: __message__", { message: read.message }), read.reference);
             }
-            return this.withReference(t, t("The request could not be completed. Reload the page and try again."), read.reference);
+            return this.withReference(t, t("The request couldn't be completed. Reload the page and try again."), read.reference);
         }
     };
 });

@@ -27,10 +27,10 @@ define([
             secretEnd: t("Credentials Expire"),
             consentedBy: t("Consented By"),
             askedBy: t("Requested By"),
-            mfa: t("Multi-Factor Authentication")
+            mfa: t("Multifactor Authentication")
         };
         status.apis.forEach(function (api) { all[api] = words.api(t, api); });
-        return Object.assign(all, { further: t("Further Services"), roles: t("Roles of the Account") });
+        return Object.assign(all, { further: t("Additional Services"), roles: t("Roles of the Account") });
     };
 
     const chip = function (panel, name) {
@@ -45,7 +45,7 @@ define([
                 yes: says(isApi ? t("Reachable") : t("Verified"), "success", "fa-check"),
                 partly: says(t("Permissions missing"), "warning", "fa-exclamation"),
                 no: says(isApi ? t("Rejected") : t("Missing"), "danger", "fa-times"),
-                unknown: says(t("Not known"), "muted", "fa-question")
+                unknown: says(t("Unknown"), "muted", "fa-question")
             }
         }];
     };
@@ -145,7 +145,7 @@ define([
                 take(page || [], furtherPage);
                 draw();
                 fill(left - 1);
-            }), guard(function () { draw(t("The history cannot be read at the moment.")); }));
+            }), guard(function () { draw(t("The history can't be read at the moment.")); }));
         };
 
         /* fill reads on until the first list has a page, however many access tokens were issued. */
@@ -223,7 +223,7 @@ define([
                 }), guard(function () {
                     events = [];
                     more = false;
-                    draw(t("The history cannot be read at the moment."));
+                    draw(t("The history can't be read at the moment."));
                 }));
             }
         };

@@ -23,7 +23,7 @@ define(["app/lib/failure", "app/lib/words", "app/lib/status", "app/lib/dom"], fu
         /* mailOf returns the address that makes a mail program write to the administrator. */
         const mailOf = function (found) {
             const body = [
-                t("Please open this link and sign in with an account of the partner directory that has the roles Global admin and Admin agent, with multi-factor authentication. Then press Accept."),
+                t("Please open this link and sign in, with multifactor authentication, with an account of the partner directory that has the roles Global admin and Admin agent. Then press Accept."),
                 found.url,
                 t("The page then shows an authentication code. Please send it to me."),
                 t("The link works until __time__.", { time: words.time(found.expiresAt) })
@@ -36,7 +36,7 @@ define(["app/lib/failure", "app/lib/words", "app/lib/status", "app/lib/dom"], fu
         const showLink = function (found) {
             link = found;
             screen.setText("link", found.url);
-            dom.link(widget("mail"), t("Compose E-mail"), mailOf(found));
+            dom.link(widget("mail"), t("Compose Email"), mailOf(found));
             screen.setText("linkState", t("The URL works until __time__ (__left__). It may be opened more than once.", {
                 time: words.time(found.expiresAt),
                 left: words.remaining(t, found.expiresAt, found.now || screen.now())
@@ -75,7 +75,7 @@ define(["app/lib/failure", "app/lib/words", "app/lib/status", "app/lib/dom"], fu
         };
 
         const showCopied = function (copied) {
-            screen.setText("copyResult", copied ? t("Copied") : t("The browser did not allow copying. Select the URL and copy it by hand."));
+            screen.setText("copyResult", copied ? t("Copied") : t("The browser didn't allow copying. Select the URL and copy it manually."));
         };
 
         /* make returns the promise of the address of a link, and shows the link once it is there. */
@@ -165,7 +165,7 @@ define(["app/lib/failure", "app/lib/words", "app/lib/status", "app/lib/dom"], fu
                     gridSize: whole,
                     value: "",
                     placeHolder: "XXXX-XXXX-XXXX",
-                    hint: t("The whole address of the page that Microsoft opened is accepted as well.")
+                    hint: t("You can also enter the whole address of the page that Microsoft opened.")
                 }],
                 ["aps/Button", { id: panel.id("redeem"), label: t("Update"), autoBusy: false, onClick: redeem }],
                 ["aps/Output", { id: panel.id("codeError"), gridSize: whole, value: "" }]
@@ -175,7 +175,7 @@ define(["app/lib/failure", "app/lib/words", "app/lib/status", "app/lib/dom"], fu
         return {
             tree: function () {
                 return ["aps/Tile", { id: panel.id("manual"), title: t("Manual Update"), gridSize: "md-6 xs-12" }, [
-                    ["aps/Output", { gridSize: whole, value: t("Use this if somebody else administers the partner account at Microsoft.") }],
+                    ["aps/Output", { gridSize: whole, value: t("Use this if someone else administers the partner account at Microsoft.") }],
                     ["aps/Container", { id: panel.id("manualBody"), visible: false }, [sendStep(), waitStep(), codeStep()]]
                 ]];
             },

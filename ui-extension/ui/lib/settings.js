@@ -56,9 +56,9 @@ define([
         const recipients = addresses(entered.noticeRecipients);
         const wrong = recipients.find(function (one) { return !address.test(one); });
         if (wrong) {
-            errors.noticeRecipients = t("This is not a mail address: __address__", { address: wrong });
+            errors.noticeRecipients = t("This isn't an email address: __address__", { address: wrong });
         } else if (recipients.length > maxRecipients) {
-            errors.noticeRecipients = t("Enter no more than five mail addresses.");
+            errors.noticeRecipients = t("Enter no more than five email addresses.");
         }
         if (entered.noticeLanguage && languages.indexOf(entered.noticeLanguage.toLowerCase()) < 0) {
             errors.noticeLanguage = t("Enter de, en, es, fr, it, ja, nl, pt or ru, or leave the field empty.");
@@ -77,7 +77,7 @@ define([
             return errors;
         }
         if (entered.applicationId && !guid.test(entered.applicationId)) {
-            errors.applicationId = t("An application (client) ID has the form 00000000-0000-0000-0000-000000000000. Copy it from the overview page of the app registration.");
+            errors.applicationId = t("An application (client) ID looks like 00000000-0000-0000-0000-000000000000. Copy it from the overview page of the app registration.");
         }
         const newSecrets = secrets.filter(function (name) { return entered[name]; });
         if (!entered.applicationId && newSecrets.length) {
@@ -87,11 +87,11 @@ define([
         }
         ["applicationSecret", "nextApplicationSecret"].forEach(function (name) {
             if (guid.test(entered[name])) {
-                errors[name] = t("This is the ID of a secret. Copy its value; it is shown only once, right after the secret is made.");
+                errors[name] = t("This is the ID of a secret. Copy its value, which is shown only once, right after the secret is created.");
             }
             const end = entered[name + "End"];
             if (end && (!day.test(end) || isNaN(new Date(end)))) {
-                errors[name + "End"] = t("Enter a day as in 2027-11-23.");
+                errors[name + "End"] = t("Enter a date such as 2027-11-23.");
             }
         });
         return errors;
@@ -243,7 +243,7 @@ define([
             panel.clearMessage();
             confirm({
                 title: title,
-                description: t("The connector deletes this credential and goes on with the others. Without any, the refresh token can't be renewed. Nothing changes at Microsoft."),
+                description: t("The connector deletes this credential and continues with the others. Without any, it can't renew the refresh token. Nothing changes at Microsoft."),
                 submitLabel: title,
                 cancelLabel: t("Cancel")
             }).then(whileOpen(function (yes) {

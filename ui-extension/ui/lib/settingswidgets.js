@@ -24,8 +24,8 @@ define([], function () {
     const secret = function (panel, name, label, endLabel, removeLabel, remove) {
         const t = panel.t;
         return ["aps/FieldSet", { gridSize: whole }, [
-            field(panel, name, label, half, t("Value of the secret, not its ID. Leave it empty to keep what is stored.")),
-            field(panel, name + "End", endLabel, half, t("As in 2027-11-23. Leave it empty if it is not known.")),
+            field(panel, name, label, half, t("Value of the secret, not its ID. Leave empty to keep what is stored.")),
+            field(panel, name + "End", endLabel, half, t("For example, 2027-11-23 (optional)")),
             fault(panel, name),
             fault(panel, name + "End"),
             removal(panel, name, removeLabel, remove)
@@ -40,7 +40,7 @@ define([], function () {
                 label: label,
                 gridSize: whole,
                 value: "",
-                hint: t("Instead of a secret: the certificate and its unencrypted RSA private key in PEM. Leave it empty to keep what is stored.")
+                hint: t("Instead of a secret: the certificate and its unencrypted RSA private key in PEM format. Leave empty to keep what is stored.")
             }],
             fault(panel, name),
             ["aps/Output", { id: panel.id(name + "End"), label: endLabel, gridSize: whole, value: "" }],
@@ -54,7 +54,7 @@ define([], function () {
             ["aps/Output", { id: panel.id("note"), value: "" }],
             ["aps/Panel", { id: panel.id("directoryPanel"), title: t("Directory") }, [
                 ["aps/FieldSet", { gridSize: whole }, [
-                    field(panel, "directory", t("Directory (tenant) ID or domain"), whole, t("The partner's own Microsoft directory: its id or its onmicrosoft.com domain.")),
+                    field(panel, "directory", t("Directory (tenant) ID or domain"), whole, t("The partner directory at Microsoft: its ID or its onmicrosoft.com domain.")),
                     fault(panel, "directory")
                 ]]
             ]],
@@ -65,30 +65,30 @@ define([], function () {
                         label: t("Recipients of notices"),
                         gridSize: whole,
                         value: "",
-                        hint: t("Up to five mail addresses that receive warnings and alarms about the refresh token.")
+                        hint: t("Up to five email addresses that receive warnings and alarms about the refresh token.")
                     }],
                     fault(panel, "noticeRecipients"),
                     field(panel, "noticeLanguage", t("Language of notices"), whole, t("de, en, es, fr, it, ja, nl, pt or ru. Empty means the provider's choice.")),
                     fault(panel, "noticeLanguage")
                 ]]
             ]],
-            ["aps/Panel", { id: panel.id("applicationPanel"), title: t("Own Application"), visible: false }, [
+            ["aps/Panel", { id: panel.id("applicationPanel"), title: t("Your Own Application"), visible: false }, [
                 ["aps/FieldSet", { gridSize: whole }, [
                     ["aps/Output", {
                         gridSize: whole,
-                        value: t("Enter your own app registration at Microsoft here, or leave the application ID empty to use your provider's. Secrets are kept by the connector and never shown again.")
+                        value: t("Enter your own app registration at Microsoft here, or leave the application ID empty to use your provider's. The connector keeps secrets and never shows them again.")
                     }],
                     field(panel, "applicationId", t("Application (client) ID"), whole, t("On the overview page of the app registration.")),
                     fault(panel, "applicationId")
                 ]],
-                secret(panel, "applicationSecret", t("Client secret"), t("Client secret ends"), t("Remove Client Secret"), remove),
-                secret(panel, "nextApplicationSecret", t("Next client secret"), t("Next client secret ends"), t("Remove Next Client Secret"), remove),
-                ["aps/FieldSet", { gridSize: whole }, certificate(panel, "applicationCertificate", t("Certificate"), t("Certificate ends"), t("Remove Certificate"), remove)],
-                ["aps/FieldSet", { gridSize: whole }, certificate(panel, "nextApplicationCertificate", t("Next certificate"), t("Next certificate ends"), t("Remove Next Certificate"), remove)]
+                secret(panel, "applicationSecret", t("Client secret"), t("Client secret expires"), t("Remove Client Secret"), remove),
+                secret(panel, "nextApplicationSecret", t("Next client secret"), t("Next client secret expires"), t("Remove Next Client Secret"), remove),
+                ["aps/FieldSet", { gridSize: whole }, certificate(panel, "applicationCertificate", t("Certificate"), t("Certificate expires"), t("Remove Certificate"), remove)],
+                ["aps/FieldSet", { gridSize: whole }, certificate(panel, "nextApplicationCertificate", t("Next certificate"), t("Next certificate expires"), t("Remove Next Certificate"), remove)]
             ]],
             ["aps/Panel", { id: panel.id("providerPanel"), title: t("Application"), visible: false }, [
                 ["aps/FieldSet", { gridSize: whole }, [
-                    ["aps/Output", { gridSize: whole, value: t("The application of your provider is used.") }],
+                    ["aps/Output", { gridSize: whole, value: t("Your provider's application is used.") }],
                     ["aps/Output", { id: panel.id("providerApplication"), label: t("Application (Client) ID"), gridSize: whole, value: "" }]
                 ]]
             ]]

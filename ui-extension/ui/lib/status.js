@@ -42,7 +42,7 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
         if (probe.works === "no") {
             return values.reason ? t("Rejected (checked __time__). __reason__", values) : t("Rejected (checked __time__)", values);
         }
-        return values.reason ? t("Not known (checked __time__). __reason__", values) : t("Not known (checked __time__)", values);
+        return values.reason ? t("Unknown (checked __time__). __reason__", values) : t("Unknown (checked __time__)", values);
     };
 
     const consentedBy = function (t, s) {
@@ -55,7 +55,7 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
         case "yes": return t("Verified");
         case "no": return t("Not used");
         }
-        return t("Not known");
+        return t("Unknown");
     };
 
     const roles = function (t, s) {
@@ -67,7 +67,7 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
 
     const end = function (t, at, now) {
         if (!at) {
-            return t("Not known");
+            return t("Unknown");
         }
         const date = words.date(at);
         return new Date(at) > new Date(now) ? date : t("Ended on __date__", { date: date });
@@ -82,7 +82,7 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
             const name = words.credential(t, c.name);
             return t("__name__: __state__", {
                 name: c.used ? t("__name__ (in use)", { name: name }) : name,
-                state: c.name === "federated" ? t("No end") : end(t, c.endsAt, s.now)
+                state: c.name === "federated" ? t("No end date") : end(t, c.endsAt, s.now)
             });
         }).join("; ");
     };
@@ -105,7 +105,7 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
             directory: directory(t, s.directory),
             application: s.applicationId || t("Not set"),
             consentedBy: consentedBy(t, s),
-            askedBy: s.askedBy || t("Nobody yet"),
+            askedBy: s.askedBy || t("No one yet"),
             mfa: mfa(t, s),
             roles: roles(t, s),
             secretEnd: secretEnd(t, s)
@@ -241,7 +241,7 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
            wrong. */
         reason: function (t, s) {
             if (this.stateOnly(s)) {
-                return t("This tenant belongs to a reseller below this account. This account is told its state and nothing else.");
+                return t("This tenant belongs to a reseller below this account. You can see its status only.");
             }
             return s.failure ? failures.sentence(t, s.failure) : "";
         },
@@ -299,7 +299,7 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
                 const row = {
                     at: words.date(e.at),
                     api: words.api(t, details.api || ""),
-                    directory: details.directory || t("Partner's own"),
+                    directory: details.directory || t("Partner directory"),
                     actor: words.actor(t, e.actor || {}),
                     result: result(t, e)
                 };

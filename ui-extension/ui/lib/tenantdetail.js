@@ -17,8 +17,8 @@ define([
     const advice = function (t, state) {
         switch (state) {
         case "expired":
-        case "action_required": return t("Ask the reseller to open Manage Refresh Token and use Update Refresh Token. Only a person in the reseller's directory can sign in.");
-        case "misconfigured": return t("If the reseller has its own application, ask the reseller to correct its settings. Otherwise check the application of the instance.");
+        case "action_required": return t("Ask the reseller to open Manage Refresh Token and use Update Refresh Token. Only someone in the reseller's directory can sign in.");
+        case "misconfigured": return t("If the reseller has its own application, ask the reseller to correct its settings. Otherwise, check the application of the instance.");
         case "expiring":
         case "renewal_failing": return t("We'll retry automatically. If the renewal keeps failing, ask the reseller to use Update Refresh Token before the token expires.");
         case "pending": return t("Ask the reseller to enter the authentication code under Manual Update.");
@@ -179,7 +179,7 @@ define([
                 widget("summary").set("value", summary(t, chosen.row, chosen.instance, chosen.status));
                 dom.readOnly(widget("summary"));
                 dom.copy(widget("summary").get("value"), widget("summary"), whileChosen(chosen, function (copied) {
-                    say(copied ? t("The summary has been copied.") : t("The browser doesn't allow copying. Copy the text yourself."));
+                    say(copied ? t("The summary has been copied.") : t("The browser doesn't allow copying. Copy the text manually."));
                 }));
             },
             customers: function () {

@@ -57,7 +57,7 @@ define([
 
         /* showUnlisted names the panels that the operator has to list, so that automatic updates take effect in them at once. */
         const showUnlisted = function (origins) {
-            widget("note").set("value", origins.length ? t("Automatic updates end with an authentication code in these panels: __origins__. If they are yours, the operator of the connector has to add them to panelOrigins in its configuration.", { origins: origins.join(", ") }) : "");
+            widget("note").set("value", origins.length ? t("In these panels, automatic updates end with an authentication code: __origins__. If these panels are yours, the operator of the connector must add them to panelOrigins in the configuration.", { origins: origins.join(", ") }) : "");
         };
 
         const showInstances = function () {
@@ -98,7 +98,7 @@ define([
         };
 
         const showNoRows = function (error) {
-            widget("list").set("noDataText", t("The list cannot be read at the moment."));
+            widget("list").set("noDataText", t("The list can't be read at the moment."));
             widget("list").set("store", new Memory({ data: [], idProperty: "id" }));
             widget("range").set("value", "");
             widget("failure").set("value", failures.errorMessage(t, error));

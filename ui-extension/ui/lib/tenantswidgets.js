@@ -21,14 +21,14 @@ define(["aps/Button", "aps/Output", "aps/Status", "app/lib/words"], function (Bu
     /* credentials returns the credentials of an instance's application with their ends. */
     const credentials = function (t, application) {
         if (!application) {
-            return t("Not known");
+            return t("Unknown");
         }
         if (!application.credentials.length) {
             return t("Not set");
         }
         return application.credentials.map(function (c) {
-            const end = c.endsAt ? t("Until __date__", { date: words.date(c.endsAt) }) : t("Not known");
-            return t("__name__: __state__", { name: words.credential(t, c.name), state: c.name === "federated" ? t("No end") : end });
+            const end = c.endsAt ? t("Until __date__", { date: words.date(c.endsAt) }) : t("Unknown");
+            return t("__name__: __state__", { name: words.credential(t, c.name), state: c.name === "federated" ? t("No end date") : end });
         }).join("; ");
     };
 

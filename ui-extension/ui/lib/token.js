@@ -174,7 +174,7 @@ define([
             unfold: unfold,
             showUpdated: showUpdated,
             showUnconfirmed: function () {
-                panel.showMessage("warning", t("Another account than before granted the consent. It takes effect once you confirm it."));
+                panel.showMessage("warning", t("A different account granted the consent this time. It takes effect once you confirm it."));
             },
             showConsentError: showConsentError
         };
@@ -229,7 +229,7 @@ define([
             forget: function () {
                 confirm({
                     title: t("Delete Token"),
-                    description: t("The connector destroys its copies of the refresh token, and Azure subscriptions can no longer be managed until a new consent is granted. Nothing is revoked at Microsoft: to do that, remove the consent of the application in the directory or revoke the sessions of the account."),
+                    description: t("The connector destroys its copies of the refresh token. Azure subscriptions can't be managed until a new consent is granted. Nothing is revoked at Microsoft: to do that, remove the application's consent in the directory or revoke the account's sessions."),
                     submitLabel: t("Delete Token"),
                     cancelLabel: t("Cancel")
                 }).then(whileOpen(function (yes) {
@@ -330,7 +330,7 @@ define([
                     setText("note", t("This account has no Azure Partner subscription, so there is no refresh token to manage. Subscribe to Azure Partner first, or ask your provider to do so."));
                     return null;
                 }
-                setText("note", chosen.several ? t("This account has more than one Azure Partner subscription; this screen shows the one of the current subscription, or else the first one.") : "");
+                setText("note", chosen.several ? t("This account has more than one Azure Partner subscription. This screen shows the current subscription or else the first one.") : "");
                 setTenant(chosen.tenant);
                 if (!opened && panel.from() === "settings") {
                     dom.focus(widget("more"));

@@ -37,14 +37,14 @@ define([], function () {
         states: function (t) {
             return {
                 loading: { label: t("Loading"), type: "muted", icon: "fa-spinner", isLoad: true },
-                unknown: { label: t("Not Known"), type: "muted", icon: "fa-question" },
+                unknown: { label: t("Unknown"), type: "muted", icon: "fa-question" },
                 absent: { label: t("No Token"), type: "muted", icon: "fa-minus" },
                 pending: { label: t("Waiting for the Authentication Code"), type: "warning", icon: "fa-clock-o" },
                 active: { label: t("Active"), type: "success", icon: "fa-check" },
                 expiring: { label: t("Expiring Soon"), type: "warning", icon: "fa-clock-o" },
                 renewal_failing: { label: t("Renewal Failing"), type: "warning", icon: "fa-exclamation" },
                 action_required: { label: t("Sign-In Needed"), type: "danger", icon: "fa-bolt" },
-                misconfigured: { label: t("Settings Need Attention"), type: "danger", icon: "fa-bolt" },
+                misconfigured: { label: t("Configuration Error"), type: "danger", icon: "fa-bolt" },
                 suspended: { label: t("Suspended"), type: "warning", icon: "fa-pause" },
                 expired: { label: t("Expired"), type: "danger", icon: "fa-times" }
             };
@@ -57,7 +57,7 @@ define([], function () {
                 ending: { label: t("Relationship Ends Soon"), type: "warning", icon: "fa-clock-o" },
                 outdated: { label: t("Consent Outdated"), type: "warning", icon: "fa-exclamation" },
                 missing: { label: t("Consent Missing"), type: "warning", icon: "fa-exclamation" },
-                unknown: { label: t("Consent Not Known"), type: "muted", icon: "fa-question" },
+                unknown: { label: t("Consent Unknown"), type: "muted", icon: "fa-question" },
                 refused: { label: t("Access Refused"), type: "danger", icon: "fa-bolt" },
                 none: { label: t("No Relationship"), type: "muted", icon: "fa-minus" }
             };
@@ -66,7 +66,7 @@ define([], function () {
         /* relationship returns the text for a customer's active relationship. */
         relationship: function (t, customer) {
             if (!customer.active) {
-                return t("None is active");
+                return t("None active");
             }
             if (!customer.endsAt) {
                 return t("Active");
@@ -78,12 +78,12 @@ define([], function () {
         /* customerConsent returns the text for the application's consent in a customer's directory. */
         customerConsent: function (t, customer) {
             if (customer.outdated) {
-                return t("Granted on __date__, with other permissions than now", { date: words.date(customer.consentedAt) });
+                return t("Granted on __date__, with different permissions than now", { date: words.date(customer.consentedAt) });
             }
             if (customer.consent === "yes") {
                 return customer.consentedAt ? t("Granted on __date__", { date: words.date(customer.consentedAt) }) : t("Granted");
             }
-            return customer.consent === "no" ? t("Missing") : t("Not known");
+            return customer.consent === "no" ? t("Missing") : t("Unknown");
         },
 
         api: function (t, api) {
@@ -122,16 +122,16 @@ define([], function () {
             case "tenant.directory_resolved": return t("Directory identified");
             case "tenant.suspended": return t("Subscription suspended");
             case "tenant.resumed": return t("Subscription resumed");
-            case "tenant.linked": return t("Subscription linked with its account");
+            case "tenant.linked": return t("Subscription linked to its account");
             case "tenant.unlinked": return t("Subscription unlinked from its account");
             case "tenant.moved": return t("Subscription moved to another account");
-            case "tenant.doubted": return t("Subscription doubted: the marketplace may not have it");
+            case "tenant.doubted": return t("Subscription in doubt: the marketplace may not have it");
             case "tenant.reminded": return t("Reseller reminded");
             case "tenant.recognized": return t("Subscription confirmed by the marketplace");
-            case "instance.bound": return t("Subscribed to changes of the account");
+            case "instance.bound": return t("Subscribed to account changes");
             case "tenant.removed": return t("Tenant removed");
             case "consent.begun": return t("Automatic update started");
-            case "consent.linked": return t("Link of the manual update made");
+            case "consent.linked": return t("Consent link created");
             case "consent.granted": return t("Consent granted");
             case "consent.refused": return t("Consent refused");
             case "consent.confirmed": return t("Consent confirmed");
@@ -142,22 +142,22 @@ define([], function () {
             case "claim.refused": return t("Authentication code refused");
             case "grant.renewed": return t("Refresh token renewed");
             case "grant.renewal_failed": return t("Renewal failed");
-            case "grant.predecessor_used": return t("Earlier refresh token used");
+            case "grant.predecessor_used": return t("Previous refresh token used");
             case "grant.rotated": return t("Token replaced");
             case "grant.checked": return t("Token checked");
             case "grant.permissions": return t("Permissions of the consent changed");
-            case "credential.dated": return t("End of a credential read from Microsoft");
-            case "grant.forgotten": return t("Token forgotten");
+            case "credential.dated": return t("Credential expiry read from Microsoft");
+            case "grant.forgotten": return t("Token deleted");
             case "grant.exported": return t("Token exported");
-            case "token.lent": return t("Access token lent");
-            case "token.lending_refused": return t("Access token not lent");
+            case "token.lent": return t("Access token issued");
+            case "token.lending_refused": return t("Access token refused");
             case "customer.consented": return t("Consent for a customer");
             case "customer.withdrawn": return t("Consent for a customer removed");
             case "customer.relationships_ending": return t("Relationships with customers end soon");
             case "call.forwarded": return t("Call forwarded to Microsoft");
             case "call.refused": return t("Call refused");
             case "limit.reached": return t("Too many requests");
-            case "integrity.violated": return t("Unauthorized change found");
+            case "integrity.violated": return t("Unauthorized change detected");
             case "integrity.accepted": return t("Changed data accepted");
             }
             return action;
@@ -175,7 +175,7 @@ define([], function () {
             switch (actor.kind) {
             case "user": return t("Panel user");
             case "application": return t("Application");
-            case "visitor": return t("Visitor of the onboarding page");
+            case "visitor": return t("Unidentified visitor");
             case "operator": return t("Operator");
             }
             return actor.kind;
@@ -184,7 +184,7 @@ define([], function () {
         /* person returns the name of a Microsoft account. */
         person: function (t, person) {
             if (!person) {
-                return t("Nobody yet");
+                return t("No one yet");
             }
             return person.name ? t("__name__ (__username__)", person) : person.username;
         },
@@ -194,7 +194,7 @@ define([], function () {
             case "yes": return t("Yes");
             case "no": return t("No");
             }
-            return t("Not known");
+            return t("Unknown");
         },
 
         /* plain escapes values, because labels and titles of Dojo's widgets are markup. */
@@ -243,7 +243,7 @@ define([], function () {
             if (left >= 2 * hour) {
                 return t("__hours__ hours left", { hours: Math.round(left / hour) });
             }
-            return left > 0 ? t("__minutes__ minutes left", { minutes: Math.ceil(left / 60000) }) : t("over");
+            return left > 0 ? t("__minutes__ minutes left", { minutes: Math.ceil(left / 60000) }) : t("expired");
         }
     };
     return words;

@@ -51,7 +51,7 @@ define([
                 plugin.byId("valid").set("value", words.validUntil(t, s));
             }, function () {
                 plugin.byId("state").set("status", "unknown");
-                plugin.byId("valid").set("value", t("Not known"));
+                plugin.byId("valid").set("value", t("Unknown"));
             });
         }
     });
