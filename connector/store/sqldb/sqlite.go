@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/glebarez/sqlite"
@@ -41,9 +42,18 @@ func sessionPragmas() []string {
 	}
 }
 
+// creating lets one caller at a time create a database file.
+var creating sync.Mutex
+
 // createFile creates the file at path, accessible to its owner only, when it is missing. SQLite creates its other files with
-// the same permissions.
+// the same permissions. It never opens a file that exists: closing it would end the locks by which the connections of this
+// process keep other processes from removing the log in which they write (docs/reference/databases.md §8).
 func createFile(path string) error {
+	creating.Lock()
+	defer creating.Unlock()
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		return nil
+	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("creating the database file: %w", err)
