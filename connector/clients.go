@@ -13,6 +13,7 @@ import (
 	"azure-partner-connector/connector/app"
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/client"
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
@@ -259,7 +260,7 @@ func expiry(text string, now time.Time) (time.Time, error) {
 		return now.Add(d), nil
 	}
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
-		if at, err := time.Parse(layout, text); err == nil {
+		if at, err := time.Parse(layout, text); err == nil && clock.Storable(at) {
 			return at, nil
 		}
 	}

@@ -74,7 +74,7 @@ func sinceOf(text string, now time.Time) (time.Time, error) {
 		return now.Add(-d), nil
 	}
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
-		if at, err := time.Parse(layout, text); err == nil {
+		if at, err := time.Parse(layout, text); err == nil && clock.Storable(at) {
 			return at, nil
 		}
 	}

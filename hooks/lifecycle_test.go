@@ -128,6 +128,16 @@ func TestProvision_RepeatKeepsWhatIsNotSent(t *testing.T) {
 	}
 }
 
+// A zone may make another year of a date, which could not be stored.
+func TestConfigure_RefusesYearsOfFiveDigits(t *testing.T) {
+	h := installed(t)
+	for _, end := range []string{"9999-12-31T23:59:59-23:59", "0000-01-01T00:00:00+23:59"} {
+		sent := `"applicationSecret":"c4n4ry","applicationSecretEnd":"` + end + `"`
+		h.refused(request{method: http.MethodPut, path: "/app/" + rootA, body: appResource(sent)}, failure.BadRequest)
+		h.refused(request{method: http.MethodPut, path: "/tenant/" + tenantA, body: tenantResource(tenantA, sent)}, failure.BadRequest)
+	}
+}
+
 func TestConfigure_SendsKeepsOrRemovesCredentials(t *testing.T) {
 	ends := time.Date(2027, 11, 23, 0, 0, 0, 0, time.UTC)
 	kept := tenant.Credential{Ends: ends} // the domain keeps its value

@@ -178,6 +178,7 @@ func TestHistory(t *testing.T) {
 	if want := time.Date(2026, 11, 23, 8, 0, 0, 500e6, time.UTC); h.tokens.limit != 7 || !h.tokens.before.Equal(want) {
 		t.Errorf("read %d events before %s, want 7 before %s", h.tokens.limit, h.tokens.before, want)
 	}
+	h.refused(request{method: http.MethodGet, path: path + "?before=9999-12-31T23:59:59-23:59", identity: userP}, failure.BadRequest)
 	h.accepted(request{method: http.MethodGet, path: path + "?limit=100000", identity: userP}, http.StatusOK)
 	if h.tokens.limit != 200 {
 		t.Errorf("read %d events, want at most 200", h.tokens.limit)

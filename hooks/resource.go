@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
@@ -257,7 +258,7 @@ func (p *reader) date(name string, into *time.Time) {
 		return
 	}
 	for _, layout := range []string{dateLayout, time.RFC3339} {
-		if at, err := time.Parse(layout, strings.TrimSpace(*value)); err == nil {
+		if at, err := time.Parse(layout, strings.TrimSpace(*value)); err == nil && clock.Storable(at) {
 			*into = at.UTC()
 			return
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"azure-partner-connector/connector/audit"
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/token"
 )
@@ -72,8 +73,8 @@ func (h *Handler) history(c *call) error {
 		return err
 	}
 	if text != "" {
-		if before, err = time.Parse(time.RFC3339, text); err != nil {
-			return badRequest("before is not a time for example 2026-11-23T08:20:00Z")
+		if before, err = time.Parse(time.RFC3339, text); err != nil || !clock.Storable(before) {
+			return badRequest("before is not a time, for example 2026-11-23T08:20:00Z")
 		}
 	}
 	events, err := h.cfg.Tokens.History(c.ctx(), c.id, before, limit)

@@ -14,6 +14,7 @@ import (
 
 	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/client"
+	"azure-partner-connector/connector/clock"
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/detached"
 	"azure-partner-connector/connector/failure"
@@ -183,7 +184,7 @@ func (h *Handler) readHistory(c *call) error {
 	}
 	before := time.Time{}
 	if text := c.QueryParam("before"); text != "" {
-		if before, err = time.Parse(time.RFC3339, text); err != nil {
+		if before, err = time.Parse(time.RFC3339, text); err != nil || !clock.Storable(before) {
 			return badRequest("before is not a time, for example 2026-11-23T08:20:00Z")
 		}
 	}

@@ -1,4 +1,4 @@
-// Package clock waits until a time has passed or a context has ended, and compares clocks.
+// Package clock waits until a time has passed or a context has ended, compares clocks, and bounds times.
 package clock
 
 import (
@@ -27,4 +27,11 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Storable reports whether every form in which times are stored and sent has t: years have four digits in them. A zone may make
+// another year of a time that was entered with one.
+func Storable(t time.Time) bool {
+	year := t.UTC().Year()
+	return year >= 0 && year <= 9999
 }

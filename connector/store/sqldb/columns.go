@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"azure-partner-connector/connector/clock"
 )
 
 // timestampLayout has a fixed width, so that texts sort like times. Both databases accept it.
@@ -29,6 +31,9 @@ func NewTimestamp(t time.Time) Timestamp { return Timestamp{StoredTime(t)} }
 func (t Timestamp) Value() (driver.Value, error) {
 	if t.Time.IsZero() {
 		return nil, nil
+	}
+	if !clock.Storable(t.Time) { // its text would not sort like its time, and could not be read
+		return nil, fmt.Errorf("the time %s cannot be stored", t.Time)
 	}
 	return StoredTime(t.Time).Format(timestampLayout), nil
 }
