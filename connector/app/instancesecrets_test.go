@@ -35,6 +35,15 @@ func TestCheckSecrets(t *testing.T) {
 			t.Errorf("CheckSecrets() = %v, want the key of the setting and not its value", err)
 		}
 	}
+	// The secret that is being replaced signs, too.
+	previous := config.Instance{Key: "new", Secret: secret.New(strong), PreviousSecret: secret.New(weak)}
+	if _, err := app.CheckSecrets(t.Context(), s, []config.Instance{previous}); err == nil || !strings.Contains(err.Error(), "instances[0].previousSecret") {
+		t.Errorf("CheckSecrets() of a new instance with a weak previous secret = %v, want an error about it", err)
+	}
+	previous.Key = "known" // a rotation away from a weak secret, of which Load warns already
+	if warnings, err := app.CheckSecrets(t.Context(), s, []config.Instance{previous}); err != nil || len(warnings) > 0 {
+		t.Errorf("CheckSecrets() of a known instance with a weak previous secret = %q, %v, want neither", warnings, err)
+	}
 	// One that was removed is new again.
 	known.RemovedAt = known.CreatedAt.AddDate(2026, 0, 0)
 	if err := s.SaveInstance(t.Context(), &known); err != nil {
