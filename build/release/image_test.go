@@ -112,6 +112,23 @@ func TestImage_CopiesWhatExists(t *testing.T) {
 	}
 }
 
+// TestImage_ListensWhereAProxyReachesIt: in a container, the proxy in front is on another network, and the private listener, which
+// has no access control, stays on the loopback.
+func TestImage_ListensWhereAProxyReachesIt(t *testing.T) {
+	dockerfile, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"ENV CONNECTOR_HOOKS__LISTEN=:8080 CONNECTOR_ONBOARDING__LISTEN=:8081", "USER 65532:65532", "FROM scratch"} {
+		if !strings.Contains(string(dockerfile), "\n"+line+"\n") {
+			t.Errorf("the Dockerfile lacks %q", line)
+		}
+	}
+	if strings.Contains(string(dockerfile), "CONNECTOR_PRIVATE__LISTEN=") {
+		t.Error("the image opens the private listener")
+	}
+}
+
 // checkBuilt checks that what the last stage copies from the builder is there.
 func checkBuilt(t *testing.T, dockerfile, source string) {
 	t.Helper()
