@@ -36,7 +36,7 @@ const (
 type pasted struct {
 	claimCode secret.Text
 	consentID string
-	callback  Callback
+	Callback  Callback // exported: package fmt asks only such a field how to print itself
 }
 
 // readPasted reads whatever a person copied from the onboarding page, from the address bar, or from a mail. Mail programs wrap
@@ -56,12 +56,12 @@ func readPasted(text string) (pasted, *failure.Error) {
 	cb, seen := redirected(text)
 	switch {
 	case cb.State != "", !cb.Code.Empty():
-		return pasted{callback: cb}, nil
+		return pasted{Callback: cb}, nil
 	case seen:
 		return pasted{}, failure.New(failure.AddressIncomplete)
 	}
 	if code, ok := bareCode(text); ok {
-		return pasted{callback: Callback{Code: secret.New(code)}}, nil
+		return pasted{Callback: Callback{Code: secret.New(code)}}, nil
 	}
 	if code, ok := codeInSentence(text); ok {
 		return pasted{claimCode: secret.New(code)}, nil

@@ -32,7 +32,7 @@ func (s *Service) Redeem(ctx context.Context, tenantID, input string, by audit.A
 	case forwarded.consentID != "":
 		return s.confirm(ctx, tenantID, forwarded.consentID, by)
 	}
-	cb := forwarded.callback
+	cb := forwarded.Callback
 	state, c, r, err := s.byPasted(ctx, tenantID, cb, by)
 	if err != nil {
 		return token.Person{}, err

@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -102,6 +103,63 @@ func TestFields_HoldSecretsAsText(t *testing.T) {
 			t.Errorf("there is no field %s any more", name)
 		}
 	}
+}
+
+// TestFields_OfTypesThatRedactAreExported: package fmt calls no method of a value in an unexported field, so a type that only prints
+// itself as redacted is printed there, unlike a Text. It does not follow a pointer in a field.
+func TestFields_OfTypesThatRedactAreExported(t *testing.T) {
+	files := map[string]*ast.File{} // path → source
+	redacts := map[string]bool{}
+	for _, folder := range []string{"..", "../../hooks"} {
+		err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				if err == nil && entry.IsDir() {
+					maps.Copy(redacts, redacting(t, path))
+				}
+				return err
+			}
+			files[path], err = parser.ParseFile(token.NewFileSet(), path, nil, 0)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	delete(redacts, "secret.Text")
+	if !redacts["consent.Outcome"] {
+		t.Fatal("the types that redact were not found")
+	}
+	for path, file := range files {
+		ast.Inspect(file, func(n ast.Node) bool {
+			fields, ok := n.(*ast.StructType)
+			if !ok {
+				return true
+			}
+			for _, field := range fields.Fields.List {
+				for _, id := range field.Names {
+					if name := valueType(file.Name.Name, field.Type); redacts[name] && !id.IsExported() {
+						t.Errorf("%s: the field %s holds a %s, which package fmt prints there: export it, or hold a pointer", path, id.Name, name)
+					}
+				}
+			}
+			return true
+		})
+	}
+}
+
+// valueType returns the type of the values in a field, with the name of its package; "" for a pointer and for other kinds of types.
+func valueType(pkg string, expr ast.Expr) string {
+	switch typed := expr.(type) {
+	case *ast.Ident:
+		return pkg + "." + typed.Name
+	case *ast.SelectorExpr:
+		return fmt.Sprint(typed.X) + "." + typed.Sel.Name
+	case *ast.ArrayType:
+		return valueType(pkg, typed.Elt)
+	case *ast.MapType:
+		return valueType(pkg, typed.Value)
+	}
+	return ""
 }
 
 // redacting returns the types of a package that print themselves as redacted: those with methods Format and LogValue.
