@@ -109,6 +109,17 @@ func TestTampered_ClaimCodeOfAnotherTenant(t *testing.T) {
 	h.checkGrants("", true)
 }
 
+// TestTampered_DisownDestroysTheGrant alters the tenant, whose row cannot be saved then, before the person takes the consent back.
+func TestTampered_DisownDestroysTheGrant(t *testing.T) {
+	h := newHarness(t)
+	out, err := h.complete(h.open(h.begin()), "code-1")
+	h.must(err)
+	h.checkGrants("code-1", false)
+	h.write("UPDATE tenants SET account_id = 'another' WHERE id = ?", tenantID)
+	h.must(h.consents.Disown(t.Context(), out.ConsentID))
+	h.checkGrants("", false)
+}
+
 // TestClaim_OfAnEarlierProgram refuses a claim code that a program has shown whose hashes prove less. No try is used up.
 func TestClaim_OfAnEarlierProgram(t *testing.T) {
 	h := newHarness(t)
