@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/once"
 )
 
 // Bounds of header values that are stored or logged, in characters.
@@ -52,7 +53,7 @@ func parseHeaders(h http.Header) (headers, error) {
 		{"APS-Original-Identity-ID", &out.original},
 		{"APS-Application-ID", &out.application},
 	} {
-		value, sent, err := single(h, id.name)
+		value, sent, err := once.Header(h, id.name)
 		if err != nil {
 			return headers{}, err
 		}
@@ -70,7 +71,7 @@ func parseHeaders(h http.Header) (headers, error) {
 	if out.original != "" && out.identity == "" && out.actor == "" {
 		return headers{}, badRequest("the header APS-Original-Identity-ID comes without APS-Identity-ID")
 	}
-	value, sent, err := single(h, "APS-Controller-URI")
+	value, sent, err := once.Header(h, "APS-Controller-URI")
 	if err != nil {
 		return headers{}, err
 	}
@@ -79,22 +80,6 @@ func parseHeaders(h http.Header) (headers, error) {
 	}
 	out.controller = value
 	return out, nil
-}
-
-// single returns the value of a header that may be there once.
-func single(h http.Header, name string) (value string, sent bool, err error) {
-	values := h.Values(name)
-	if len(values) == 0 {
-		return "", false, nil
-	}
-	value = strings.TrimSpace(values[0])
-	switch {
-	case len(values) > 1:
-		return "", true, badRequest("the header " + name + " is repeated")
-	case value == "":
-		return "", true, badRequest("the header " + name + " is empty")
-	}
-	return value, true, nil
 }
 
 func isControllerURI(value string) bool {

@@ -17,6 +17,7 @@ import (
 	"azure-partner-connector/connector/detached"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/length"
+	"azure-partner-connector/connector/once"
 	"azure-partner-connector/connector/peer"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/secret"
@@ -89,7 +90,17 @@ func (h *Handler) recovered(c *call) (err error) {
 	if !h.peers.Secure(c.Request()) {
 		return failure.New(failure.TransportInsecure)
 	}
+	for _, name := range single() {
+		if _, _, err := once.Header(c.Request().Header, name); err != nil {
+			return err
+		}
+	}
 	return c.route.handle(h, c)
+}
+
+// single returns the headers that say who asks, and how to read what is asked for. All protocols refuse one that is repeated or empty.
+func single() []string {
+	return []string{echo.HeaderAuthorization, identityHeader, metadataHeader, echo.HeaderContentType}
 }
 
 // record counts the refusal of a known client, unless the token service has recorded it.

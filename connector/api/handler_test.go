@@ -515,7 +515,6 @@ func TestRecord_RefusalsOfKnownClients(t *testing.T) {
 	}
 }
 
-// TestSecure refuses keys that crossed a network unencrypted.
 // TestRecord_CallersThatHangUp does not take a caller that is gone for a failure of ours.
 func TestRecord_CallersThatHangUp(t *testing.T) {
 	h := newHarness(t)
@@ -532,6 +531,7 @@ func TestRecord_CallersThatHangUp(t *testing.T) {
 	}
 }
 
+// TestSecure refuses keys that crossed a network unencrypted.
 func TestSecure(t *testing.T) {
 	h := newHarness(t, proxied("192.0.2.0/24"))
 	key := h.add("billing")
@@ -547,12 +547,13 @@ func TestSecure(t *testing.T) {
 		"the proxy, by https":     {"192.0.2.7:1234", "https", http.StatusOK},
 		"the proxy, by http":      {"192.0.2.7:1234", "http", http.StatusForbidden},
 		"the proxy, silent":       {"192.0.2.7:1234", "", http.StatusForbidden},
+		"https, then the proxy":   {"192.0.2.7:1234", "https http", http.StatusForbidden},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/msi/token?api-version=2019-08-01&resource="+url.QueryEscape(graph), nil)
 		r.Header.Set("X-IDENTITY-HEADER", key)
 		r.RemoteAddr = tc.from
 		if tc.proto != "" {
-			r.Header.Set("X-Forwarded-Proto", tc.proto)
+			r.Header["X-Forwarded-Proto"] = strings.Fields(tc.proto)
 		}
 		w := httptest.NewRecorder()
 		h.handler.ServeHTTP(w, r)

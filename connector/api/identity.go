@@ -8,8 +8,14 @@ import (
 	"azure-partner-connector/connector/secret"
 )
 
-// identityVersion is the version of App Service's protocol that clients speak.
-const identityVersion = "2019-08-01"
+const (
+	// identityVersion is the version of App Service's protocol that clients speak.
+	identityVersion = "2019-08-01"
+	// identityHeader has the key.
+	identityHeader = "X-IDENTITY-HEADER"
+	// metadataHeader is that of another protocol, for virtual machines.
+	metadataHeader = "Metadata"
+)
 
 // An identityAnswer is an access token as App Service answers it (docs/reference/token-api.md §2).
 type identityAnswer struct {
@@ -23,8 +29,8 @@ type identityAnswer struct {
 // identityToken is the endpoint of a managed identity. The query's client_id names a directory.
 func (h *Handler) identityToken(c *call) error {
 	header := c.Request().Header
-	if err := h.authenticate(c, secret.New(header.Get("X-IDENTITY-HEADER"))); err != nil {
-		if header.Get("Metadata") != "" && header.Get("X-IDENTITY-HEADER") == "" {
+	if err := h.authenticate(c, secret.New(header.Get(identityHeader))); err != nil {
+		if header.Get(metadataHeader) != "" && header.Get(identityHeader) == "" {
 			return badRequest("the header Metadata is that of virtual machines; set IDENTITY_ENDPOINT and IDENTITY_HEADER, as in App Service")
 		}
 		return err

@@ -19,6 +19,7 @@ import (
 	"azure-partner-connector/connector/detached"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/length"
+	"azure-partner-connector/connector/once"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
@@ -284,8 +285,8 @@ func (c *call) object(into any) error {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
-	if decoder.Decode(into) != nil || decoder.More() {
-		return badRequest("the body is not a JSON object with the fields of this request") // the error may quote a secret
+	if decoder.Decode(into) != nil || decoder.More() || once.Names(body, strings.ToLower) != nil { // Decode takes names in any case
+		return badRequest("the body is not a JSON object with the fields of this request, each once") // the error may quote a secret
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"azure-partner-connector/connector/client"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/length"
+	"azure-partner-connector/connector/once"
 	"azure-partner-connector/connector/peer"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/secret"
@@ -122,15 +123,15 @@ func (h *Handler) serve(c *call) error {
 // authenticate recognises the client by its key, which it sends as a bearer token, or without one by the certificate of its
 // connection.
 func (h *Handler) authenticate(c *call) (err error) {
-	values := c.r.Header.Values("Authorization")
-	if len(values) == 0 {
+	value, sent, err := once.Header(c.r.Header, "Authorization")
+	if err != nil {
+		return err
+	}
+	if !sent {
 		c.client, err = h.cfg.Clients.AuthenticateCertificate(c.r.Context(), peer.Certificates(c.r), h.cfg.Authorities)
 		return err
 	}
-	if len(values) > 1 {
-		return failure.New(failure.KeyUnknown)
-	}
-	scheme, key, _ := strings.Cut(values[0], " ")
+	scheme, key, _ := strings.Cut(value, " ")
 	if key = strings.TrimSpace(key); !strings.EqualFold(scheme, "Bearer") || key == "" {
 		return failure.New(failure.KeyUnknown)
 	}
@@ -143,7 +144,7 @@ func checkRequest(r *http.Request) error {
 	switch {
 	case r.Method == http.MethodConnect, r.Method == http.MethodTrace:
 		return badRequest("the method cannot be forwarded")
-	case r.Header.Get("Upgrade") != "", strings.Contains(strings.ToLower(strings.Join(r.Header.Values("Connection"), ",")), "upgrade"):
+	case len(r.Header.Values("Upgrade")) > 0, strings.Contains(strings.ToLower(strings.Join(r.Header.Values("Connection"), ",")), "upgrade"):
 		return badRequest("a connection cannot be upgraded")
 	case !strings.HasPrefix(r.RequestURI, "/"):
 		return badRequest("the request is not for a path of this service")

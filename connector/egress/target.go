@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"azure-partner-connector/connector/failure"
+	"azure-partner-connector/connector/once"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/tenant"
 	"azure-partner-connector/connector/token"
@@ -73,20 +74,23 @@ func plainTarget(path, query string) (target, error) {
 
 // wireTarget reads the headers of a call to /proxy. The tenant is the client's only one.
 func wireTarget(c *call, query string) (target, error) {
-	values := c.r.Header.Values(targetHeader)
-	if len(values) != 1 || query != "" {
-		return target{}, badRequest("a call to " + wirePath + " has no query, and one header X-Connect-Target-URL")
+	address, sent, err := once.Header(c.r.Header, targetHeader)
+	switch {
+	case err != nil:
+		return target{}, err
+	case !sent, query != "":
+		return target{}, badRequest("a call to " + wirePath + " has no query, and a header X-Connect-Target-URL")
 	}
-	t, err := parseAbsolute(values[0])
+	t, err := parseAbsolute(address)
 	if err != nil {
 		return target{}, err
 	}
-	if encoded := c.r.Header.Values(contextHeader); len(encoded) > 1 {
-		return target{}, badRequest("the header X-Connect-Context-Data is repeated")
-	} else if len(encoded) == 1 {
-		if t.directory, t.resource, err = parseContext(encoded[0]); err != nil {
-			return target{}, err
-		}
+	encoded, sent, err := once.Header(c.r.Header, contextHeader)
+	if err == nil && sent {
+		t.directory, t.resource, err = parseContext(encoded)
+	}
+	if err != nil {
+		return target{}, err
 	}
 	if t.directory == tenant.PartnerDirectory {
 		t.directory = ""
@@ -104,7 +108,7 @@ func wireTarget(c *call, query string) (target, error) {
 func parseContext(encoded string) (directory, resource string, err error) {
 	var data map[string]json.RawMessage
 	text, err := base64.StdEncoding.DecodeString(encoded)
-	if err != nil || json.Unmarshal(text, &data) != nil || data == nil {
+	if err != nil || json.Unmarshal(text, &data) != nil || data == nil || once.Names(text, func(name string) string { return name }) != nil {
 		return "", "", errContext()
 	}
 	for member, value := range data {
@@ -118,7 +122,7 @@ func parseContext(encoded string) (directory, resource string, err error) {
 }
 
 func errContext() error {
-	return badRequest("the header X-Connect-Context-Data is not a JSON object in base64, in which TenantID and Resource, spelled like this, are texts")
+	return badRequest("the header X-Connect-Context-Data is not a JSON object in base64, in which every name is once, and TenantID and Resource, spelled like this, are texts")
 }
 
 // parseAbsolute splits an absolute target without changing any byte of its path and query.

@@ -3,6 +3,7 @@ package egress_test
 import (
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,6 +68,7 @@ func TestWire_Refusals(t *testing.T) {
 	encoded := func(text string) string {
 		return "X-Connect-Context-Data: " + base64.StdEncoding.EncodeToString([]byte(text))
 	}
+	unknown := []string{"two keys", "an empty key", "empty, and a key"} // nobody knows whose requests these are
 	for name, tc := range map[string]struct {
 		lines []string
 		code  string
@@ -74,7 +76,13 @@ func TestWire_Refusals(t *testing.T) {
 		"no key":             {[]string{upstream + "/v1.0/me"}, "key_unknown"},
 		"a wrong key":        {[]string{"Authorization: Bearer apck_x", upstream + "/v1.0/me"}, "key_unknown"},
 		"a key by Basic":     {[]string{"Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("billing:"+key)), upstream + "/v1.0/me"}, "key_unknown"},
-		"two keys":           {[]string{bearer, bearer, upstream + "/v1.0/me"}, "key_unknown"},
+		"two keys":           {[]string{bearer, bearer, upstream + "/v1.0/me"}, "bad_request"},
+		"an empty key":       {[]string{"Authorization:", upstream + "/v1.0/me"}, "bad_request"},
+		"empty, and a key":   {[]string{"Authorization:", bearer, upstream + "/v1.0/me"}, "bad_request"},
+		"an empty target":    {[]string{bearer, "X-Connect-Target-URL: "}, "bad_request"},
+		"an empty context":   {[]string{bearer, upstream + "/v1.0/me", "X-Connect-Context-Data:"}, "bad_request"},
+		"a name twice":       {[]string{bearer, upstream + "/v1.0/me", encoded(`{"TenantID":"` + customer + `","TenantID":"` + tenantB + `"}`)}, "bad_request"},
+		"half an upgrade":    {[]string{bearer, upstream + "/v1.0/me", "Upgrade:", "Upgrade: websocket"}, "bad_request"},
 		"no target":          {[]string{bearer}, "bad_request"},
 		"two targets":        {[]string{bearer, upstream + "/v1.0/me", upstream + "/v1.0/me"}, "bad_request"},
 		"a relative target":  {[]string{bearer, "X-Connect-Target-URL: /v1.0/me"}, "bad_request"},
@@ -113,7 +121,7 @@ func TestWire_Refusals(t *testing.T) {
 			t.Errorf("%s quotes the target: %s", name, got.body)
 		}
 		recorded := h.takeRefused()
-		if want := strings.TrimSpace(recorded); (want == "") != (tc.code == "key_unknown") {
+		if want := strings.TrimSpace(recorded); (want == "") != (tc.code == "key_unknown" || slices.Contains(unknown, name)) {
 			t.Errorf("%s is recorded as %q", name, recorded)
 		}
 	}

@@ -65,7 +65,9 @@ func (reader Reader) Secure(r *http.Request) bool {
 	case r.TLS != nil:
 		return true
 	case In(reader.Trusted, address):
-		return strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+		// A proxy that appends instead of replacing leaves what the client says of itself in front.
+		proto := r.Header.Values("X-Forwarded-Proto")
+		return len(proto) == 1 && strings.EqualFold(proto[0], "https")
 	}
 	return address.IsLoopback()
 }
