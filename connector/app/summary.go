@@ -140,6 +140,7 @@ var (
 	leasedDesc        = describe("connector_renewals_leased", "Renewals that a replica works at.")
 	pausedDesc        = describe("connector_renewals_paused_until_timestamp_seconds", "When a pause of renewals by an operator ends; missing without a pause.", "cloud")
 	lastSuccessDesc   = describe("connector_last_renewal_timestamp_seconds", "When a refresh token was last renewed, or obtained by a consent, in any replica.")
+	lastExportDesc    = describe("connector_last_export_timestamp_seconds", "When refresh tokens were last exported, within the last week.")
 	announcementsDesc = describe("connector_announcements_due", "Tenants and instances whose state waits to be announced to people and to the platform.")
 	announceDesc      = describe("connector_announcement_overdue_seconds", "For how long the first of them has waited.")
 	credentialDesc    = describe("connector_credential_end_timestamp_seconds", "When a credential of the application of an instance ends.", "instance_key", "credential")
@@ -148,7 +149,7 @@ var (
 // Describe implements prometheus.Collector.
 func (j *summaryJob) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		upDesc, summaryAtDesc, tenantsDesc, remainingDesc, endingDesc, firstEndDesc, dueDesc, overdueDesc, leasedDesc, pausedDesc, lastSuccessDesc, announcementsDesc, announceDesc, credentialDesc,
+		upDesc, summaryAtDesc, tenantsDesc, remainingDesc, endingDesc, firstEndDesc, dueDesc, overdueDesc, leasedDesc, pausedDesc, lastSuccessDesc, lastExportDesc, announcementsDesc, announceDesc, credentialDesc,
 	} {
 		descs <- d
 	}
@@ -189,6 +190,9 @@ func (j *summaryJob) Collect(metrics chan<- prometheus.Metric) {
 	}
 	if !summary.LastSuccess.IsZero() {
 		gauge(lastSuccessDesc, unix(summary.LastSuccess))
+	}
+	if !summary.LastExport.IsZero() {
+		gauge(lastExportDesc, unix(summary.LastExport))
 	}
 	gauge(announcementsDesc, float64(summary.Announcements))
 	gauge(announceDesc, summary.AnnouncementsOverdue.Seconds())

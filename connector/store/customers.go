@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -77,4 +78,31 @@ func (s *Store) saveCustomer(ctx context.Context, r token.CustomerRecord, column
 		return fmt.Errorf("saving customer %q of tenant %q: %w", r.DirectoryID, r.TenantID, err)
 	}
 	return nil
+}
+
+// PurgeCustomers implements token.Store.
+func (s *Store) PurgeCustomers(ctx context.Context, before time.Time) error {
+	const ended = "consented_at IS NULL AND (last_at IS NULL OR last_at < ?)"
+	end := sqldb.NewTimestamp(before)
+	for {
+		var rows []customerRow
+		err := s.db.Read(ctx, func(db *gorm.DB) error {
+			return db.Select("tenant_id", "directory_id").Where(ended, end).Limit(purgeBatch).Find(&rows).Error
+		})
+		if err == nil && len(rows) > 0 {
+			keys := make([][]any, len(rows))
+			for i, row := range rows {
+				keys[i] = []any{row.TenantID, row.DirectoryID}
+			}
+			err = s.db.Write(ctx, func(db *gorm.DB) error { // some may have been asked for meanwhile
+				return db.Where("(tenant_id, directory_id) IN ?", keys).Where(ended, end).Delete(&customerRow{}).Error
+			})
+		}
+		if err != nil {
+			return fmt.Errorf("deleting what was known of customers: %w", err)
+		}
+		if len(rows) < purgeBatch {
+			return nil
+		}
+	}
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/token"
@@ -182,7 +184,7 @@ func (s *Store) Summarize(ctx context.Context, m token.Moment) (token.Summary, e
 		return token.Summary{}, err
 	}
 	err = s.summarizeAnnouncements(ctx, &summary)
-	return summary, err
+	return summary, errors.Join(err, s.summarizeExports(ctx, &summary))
 }
 
 func addSummary(summary *token.Summary, row summaryRow, ending []int) {
@@ -221,6 +223,19 @@ func (s *Store) summarizeAnnouncements(ctx context.Context, summary *token.Summa
 	if !row.First.Time.IsZero() {
 		summary.AnnouncementsOverdue = summary.At.Sub(row.First.Time)
 	}
+	return nil
+}
+
+func (s *Store) summarizeExports(ctx context.Context, summary *token.Summary) error {
+	var last sqldb.Timestamp
+	err := s.db.Read(ctx, func(db *gorm.DB) error {
+		return db.Raw("SELECT MAX(happened_at) FROM events WHERE tenant_id = '' AND action = ? AND happened_at > ?",
+			string(audit.TokensExported), sqldb.NewTimestamp(summary.At.Add(-token.ExportsTold))).Row().Scan(&last)
+	})
+	if err != nil {
+		return fmt.Errorf("looking for exports: %w", err)
+	}
+	summary.LastExport = last.Time
 	return nil
 }
 

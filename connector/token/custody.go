@@ -235,8 +235,8 @@ func (s *Service) Disown(ctx context.Context, g Grant) error {
 // purgeBatch bounds how many unclaimed grants one Purge deletes; the next one continues.
 const purgeBatch = 1000
 
-// Purge deletes grants whose claim code nobody entered, or that nobody confirmed, in time, and cached access tokens that have
-// expired. Several replicas may purge at once.
+// Purge deletes grants whose claim code nobody entered, or that nobody confirmed, in time, what was known of customer directories
+// that nobody has asked for since, and cached access tokens that have expired. Several replicas may purge at once.
 func (s *Service) Purge(ctx context.Context) error {
 	now := s.cfg.Now()
 	s.loans.purge(now)
@@ -249,7 +249,7 @@ func (s *Service) Purge(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading unclaimed grants: %w", err)
 	}
-	var failed error
+	failed := s.cfg.Store.PurgeCustomers(ctx, now.Add(-customerKept))
 	for _, g := range unclaimed {
 		if err := s.expire(ctx, g); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("deleting an unclaimed grant of %s: %w", g.TenantID, err))

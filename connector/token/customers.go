@@ -311,6 +311,9 @@ const (
 	maxCustomerResults = 20_000
 	// sameResultAgain is how long the same result is not stored again.
 	sameResultAgain = time.Hour
+	// customerKept is how long the last result of a directory without a consent of ours stays. Where any directory may be asked for,
+	// most of them may be nobody's customer.
+	customerKept = 90 * 24 * time.Hour
 )
 
 // A customerResult is a result that was stored.

@@ -290,3 +290,24 @@ func TestRelationshipEnds(t *testing.T) {
 		t.Errorf("RelationshipEnds() while Microsoft is down = %v, want %s", err, failure.MicrosoftUnavailable)
 	}
 }
+
+// TestPurge_ForgetsDirectoriesThatNobodyAsksFor keeps those of consents, and those that were asked for within 90 days.
+func TestPurge_ForgetsDirectoriesThatNobodyAsksFor(t *testing.T) {
+	h := readyForCustomers(t)
+	_, err := h.lendARM(outsideID)
+	h.must(err)
+	h.must(h.store.SaveCustomerConsent(t.Context(), token.CustomerRecord{TenantID: tenantID, DirectoryID: otherID, ConsentedAt: h.now()}))
+	h.advance(90 * day)
+	for _, step := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 2}, {time.Millisecond, 1}} {
+		h.advance(step.after)
+		h.must(h.tokens.Purge(t.Context()))
+		records, err := h.store.CustomerRecords(t.Context(), tenantID)
+		h.must(err)
+		if len(records) != step.want || records[0].DirectoryID != otherID {
+			t.Errorf("%d directories are known %s after 90 days, want %d", len(records), step.after, step.want)
+		}
+	}
+}

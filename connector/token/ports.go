@@ -81,6 +81,8 @@ type Store interface {
 	// SaveCustomerConsent stores ConsentedAt and Scopes of a record, SaveCustomerResult its LastResult and LastAt.
 	SaveCustomerConsent(ctx context.Context, r CustomerRecord) error
 	SaveCustomerResult(ctx context.Context, r CustomerRecord) error
+	// PurgeCustomers deletes the records without a consent of ours whose last result is earlier than a time, or missing.
+	PurgeCustomers(ctx context.Context, before time.Time) error
 
 	AppendEvent(ctx context.Context, e audit.Event) error
 	// Events returns a tenant's events, newest first, up to limit. When before is not zero, it returns events older than that.

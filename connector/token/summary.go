@@ -43,11 +43,16 @@ type Summary struct {
 	Leased int
 	// LastSuccess is when the last successful renewal or consent of any tenant was; zero without any.
 	LastSuccess time.Time
+	// LastExport is when refresh tokens were last exported within the last week; zero when none were.
+	LastExport time.Time
 	// Announcements counts tenants and instances whose state is to be announced, and AnnouncementsOverdue says for how long
 	// the first of them is due.
 	Announcements        int
 	AnnouncementsOverdue time.Duration
 }
+
+// ExportsTold is for how long a Summary tells of an export.
+const ExportsTold = 7 * 24 * time.Hour
 
 // Summary returns how all tenants are. It reads every tenant: call it at most once a minute.
 func (s *Service) Summary(ctx context.Context) (Summary, error) {

@@ -229,7 +229,7 @@ func TestSummary(t *testing.T) {
 		h := newHarness(t, db.Open(t))
 		empty, err := h.tokens.Summary(t.Context())
 		h.must(err)
-		if empty.Tenants[token.StateAbsent] != 1 || empty.Grants != 0 || !empty.FirstEnd.IsZero() || empty.Remaining != 0 || empty.Due != 0 || empty.Overdue != 0 {
+		if !empty.LastExport.IsZero() || empty.Tenants[token.StateAbsent] != 1 || empty.Grants != 0 || !empty.FirstEnd.IsZero() || empty.Remaining != 0 || empty.Due != 0 || empty.Overdue != 0 {
 			t.Errorf("Summary() of a tenant without a token = %+v", empty)
 		}
 		g := token.Grant{
@@ -243,8 +243,12 @@ func TestSummary(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.must(h.store.AnnounceNow(t.Context(), "tenants", []string{tenantID}, h.clock.Add(-2*time.Hour)))
+		h.must(h.tokens.RecordExport(t.Context(), map[string]int{instanceKey: 2, "another": 1}, "age1", owner))
 		got, err := h.tokens.Summary(t.Context())
 		h.must(err)
+		if !got.LastExport.Equal(h.clock) {
+			t.Errorf("Summary().LastExport = %s, want %s", got.LastExport, h.clock)
+		}
 		if got.Announcements == 0 || got.AnnouncementsOverdue < 2*time.Hour {
 			t.Errorf("Summary() = %d announcements, overdue for %v, want one for 2h", got.Announcements, got.AnnouncementsOverdue)
 		}
@@ -255,6 +259,10 @@ func TestSummary(t *testing.T) {
 		}
 		if want := []int{0, 0, 1, 1, 1, 1, 1, 1}; !slices.Equal(got.Ending, want) {
 			t.Errorf("Summary().Ending = %v, want %v for %v", got.Ending, want, token.EndBounds())
+		}
+		h.advance(7 * day)
+		if later, err := h.tokens.Summary(t.Context()); err != nil || !later.LastExport.IsZero() {
+			t.Errorf("Summary().LastExport a week later = %s, %v, want none", later.LastExport, err)
 		}
 	})
 }
