@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,6 +15,7 @@ import (
 	"azure-partner-connector/connector/config"
 	"azure-partner-connector/connector/consent"
 	"azure-partner-connector/connector/length"
+	"azure-partner-connector/connector/once"
 	"azure-partner-connector/connector/random"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/tenant"
@@ -44,6 +45,7 @@ type found struct {
 	directory     string // as named there; an ID in lower case, or a domain
 	refreshToken  secret.Text
 	applicationID string // that it was issued to; empty if that is not said
+	unread        error  // why there is no refresh token to read; nil when there is one
 }
 
 // Run imports refresh tokens, one line each.
@@ -85,6 +87,9 @@ func (i importCommand) Run(c *console) error {
 func oneEach(all []found, tenants map[string][]tenant.Resolved) error {
 	known := map[string]string{}
 	for _, f := range all {
+		if f.unread != nil {
+			continue
+		}
 		for _, r := range tenants[f.directory] {
 			if other, ok := known[r.Tenant.ID]; ok {
 				return fmt.Errorf("the tenant %s has two refresh tokens in it, for %s and %s; nothing was imported", r.Tenant.Name, other, f.directory)
@@ -98,6 +103,8 @@ func oneEach(all []found, tenants map[string][]tenant.Resolved) error {
 // one imports a refresh token for the tenants with its directory, which must be one.
 func (i importCommand) one(c *console, s *app.Services, tenants []tenant.Resolved, f found) (line string, err error) {
 	switch {
+	case f.unread != nil:
+		return "", f.unread
 	case len(tenants) == 0:
 		return "skipped: no tenant has this directory", nil
 	case len(tenants) > 1:
@@ -180,15 +187,17 @@ func (i importCommand) read() ([]found, error) {
 		if id, ok := random.ParseID(f.directory); ok {
 			f.directory = id
 		}
-		if f.directory == "" || f.refreshToken.Empty() || len(f.refreshToken.Reveal()) > length.Token {
+		if f.unread == nil && (f.directory == "" || f.refreshToken.Empty() || len(f.refreshToken.Reveal()) > length.Token) {
 			return nil, fmt.Errorf("entry %d has no directory, or no refresh token that could be one", n+1)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b found) int { return strings.Compare(a.directory, b.directory) })
-	for n := 1; n < len(all); n++ {
-		if all[n].directory == all[n-1].directory {
-			return nil, fmt.Errorf("the directory %s has two refresh tokens", all[n].directory)
+	known := map[string]bool{}
+	for _, f := range all {
+		if known[f.directory] {
+			return nil, fmt.Errorf("the directory %s has two refresh tokens", f.directory)
 		}
+		known[f.directory] = f.unread == nil
 	}
 	return all, nil
 }
@@ -203,6 +212,10 @@ func readInput(path string) ([]byte, error) {
 		defer file.Close()
 		input = file
 	}
+	return readText(input)
+}
+
+func readText(input io.Reader) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(input, maxImport+1))
 	if err == nil && len(text) > maxImport {
 		err = errors.New("it is larger than 64 MiB")
@@ -213,64 +226,63 @@ func readInput(path string) ([]byte, error) {
 	return config.WithoutMark(text), nil
 }
 
-// namesOnce refuses JSON with an object that has a name twice, in whatever spelling: nobody could say which of two refresh tokens is
-// meant.
-func namesOnce(text []byte) error {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	type level struct {
-		names map[string]bool // nil in an array
-		value bool            // the next token is the value of a name
-	}
-	levels := []level{{}}
-	for {
-		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return errors.New("this is not JSON") // the error may quote a token
-		}
-		in := &levels[len(levels)-1]
-		if name, ok := token.(string); ok && in.names != nil && !in.value {
-			if name = spelled(name); in.names[name] {
-				return errors.New("an object in it has a name twice")
-			}
-			in.names[name], in.value = true, true
-			continue
-		}
-		in.value = false
-		switch token {
-		case json.Delim('{'):
-			levels = append(levels, level{names: map[string]bool{}})
-		case json.Delim('['):
-			levels = append(levels, level{})
-		case json.Delim('}'), json.Delim(']'):
-			levels = levels[:len(levels)-1]
-		}
-	}
-}
-
 // spelled returns a name without what key vaults and people write differently.
 func spelled(name string) string { return strings.ToLower(strings.ReplaceAll(name, "-", "")) }
 
-// readChaperone reads chaperone's file store: a file for each directory, named by its ID (docs/reference/token-api.md §6).
+// readChaperone reads chaperone's file store: a file for each directory, named by its ID (docs/reference/token-api.md §6). It follows
+// links inside the folder only, and leaves out hidden files.
 func readChaperone(folder string) ([]found, error) {
-	entries, err := os.ReadDir(folder)
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, fmt.Errorf("reading what is imported: %w", err)
+	}
+	defer root.Close()
+	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
 		return nil, fmt.Errorf("reading what is imported: %w", err)
 	}
 	var all []found
 	for _, entry := range entries {
-		if !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), ".") {
+		if strings.HasPrefix(entry.Name(), ".") {
 			continue
 		}
-		text, err := readInput(filepath.Join(folder, entry.Name()))
-		if err != nil {
-			return nil, err
+		f := found{directory: entry.Name(), unread: noToken(root, entry)}
+		if f.unread == nil {
+			text, err := readWithin(root, entry.Name())
+			if err != nil {
+				return nil, err
+			}
+			f.refreshToken = secret.New(strings.TrimSpace(string(text)))
 		}
-		all = append(all, found{directory: entry.Name(), refreshToken: secret.New(strings.TrimSpace(string(text)))})
+		all = append(all, f)
 	}
 	return all, nil
+}
+
+// noToken returns why an entry of a folder has no refresh token; nil for a file.
+func noToken(root *os.Root, entry fs.DirEntry) error {
+	info, err := root.Stat(entry.Name())
+	switch {
+	case err != nil && entry.Type()&fs.ModeSymlink != 0:
+		return errors.New("it is a link that leads out of the folder, or nowhere")
+	case err != nil:
+		return fmt.Errorf("reading what is imported: %w", err)
+	case info.IsDir():
+		return errors.New("it is a folder: earlier versions of chaperone have one for each directory, with a refresh token for each service. Put the newest file of it in its place")
+	case !info.Mode().IsRegular():
+		return errors.New("it is not a file")
+	}
+	return nil
+}
+
+// readWithin reads a file of a folder.
+func readWithin(root *os.Root, name string) ([]byte, error) {
+	file, err := root.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("reading what is imported: %w", err)
+	}
+	defer file.Close()
+	return readText(file)
 }
 
 // readCIPP reads the secrets of CIPP's key vault: RefreshToken for TenantID, and one for each directly added tenant, named by the ID
@@ -280,7 +292,7 @@ func readCIPP(text []byte) ([]found, error) {
 	if json.Unmarshal(text, &secrets) != nil {
 		return nil, errors.New("this is not a JSON object of secrets")
 	}
-	if err := namesOnce(text); err != nil {
+	if err := once.Names(text, spelled); err != nil {
 		return nil, err
 	}
 	byName := map[string]string{}
@@ -294,11 +306,11 @@ func readCIPP(text []byte) ([]found, error) {
 	application := byName["applicationid"]
 	var all []found
 	if own := byName["refreshtoken"]; own != "" {
-		all = append(all, found{byName["tenantid"], secret.New(own), application})
+		all = append(all, found{directory: byName["tenantid"], refreshToken: secret.New(own), applicationID: application})
 	}
 	for name := range secrets {
 		if id, ok := random.ParseID(name); ok {
-			all = append(all, found{id, secret.New(byName[spelled(name)]), application})
+			all = append(all, found{directory: id, refreshToken: secret.New(byName[spelled(name)]), applicationID: application})
 		}
 	}
 	return all, nil
@@ -316,12 +328,14 @@ func readJSON(text []byte) ([]found, error) {
 	if decoder.Decode(&entries) != nil || decoder.More() {
 		return nil, errors.New("this is not a JSON array of objects with directory, refreshToken and possibly applicationId") // the error may quote a token
 	}
-	if err := namesOnce(text); err != nil {
+	if err := once.Names(text, spelled); err != nil {
 		return nil, err
 	}
 	all := make([]found, len(entries))
 	for n, e := range entries {
-		all[n] = found{e.Directory, secret.New(strings.TrimSpace(e.RefreshToken)), strings.TrimSpace(e.ApplicationID)}
+		all[n] = found{
+			directory: e.Directory, refreshToken: secret.New(strings.TrimSpace(e.RefreshToken)), applicationID: strings.TrimSpace(e.ApplicationID),
+		}
 	}
 	return all, nil
 }

@@ -57,3 +57,30 @@ func TestImport_ReadsEveryFormat(t *testing.T) {
 	c.check("import of CIPP's secrets that are none", run("cipp-export", "tokens.json"), 1, "not a JSON object")
 	c.check("import without a file", run("json", "nothing.json"), 1, "reading what is imported")
 }
+
+// TestImport_SaysWhatItDoesNotRead shows a folder with links, and with the folders of an earlier layout.
+func TestImport_SaysWhatItDoesNotRead(t *testing.T) {
+	c := newTerminal(t)
+	config := c.configured()
+	c.check("migrate", c.run("migrate", "--config", config), 0)
+	const first, second = "d1000000-0000-4000-8000-00000000000a", "d1000000-0000-4000-8000-00000000000b"
+	c.must(os.MkdirAll(filepath.Join(c.folder, "tokens", "..data"), 0o700))
+	c.must(os.MkdirAll(filepath.Join(c.folder, "tokens", second), 0o700))
+	c.write("tokens/"+second+"/graph.microsoft.com", c.hide())
+	c.write("tokens/..data/"+first, c.hide())
+	c.write("outside", c.hide())
+	for name, target := range map[string]string{
+		first: filepath.Join("..data", first), "out.example": filepath.Join("..", "outside"), "absolute.example": filepath.Join(c.folder, "outside"),
+		"nowhere.example": "nothing", "loop.example": "loop.example",
+	} {
+		c.must(os.Symlink(target, filepath.Join(c.folder, "tokens", name)))
+	}
+	c.check("import of a folder with links", c.run("import", "--from", "chaperone-dir", "tokens", "--dry-run", "--config", config), 1,
+		"1/6 absolute.example refused: it is a link that leads out of the folder, or nowhere",
+		"2/6 "+first+" skipped: no tenant has this directory",
+		"3/6 "+second+" refused: it is a folder: earlier versions of chaperone have one for each directory",
+		"4/6 loop.example refused: it is a link",
+		"5/6 nowhere.example refused: it is a link",
+		"6/6 out.example refused: it is a link",
+		"5 of 6 refresh tokens were refused")
+}
