@@ -116,9 +116,29 @@ func (w *walker) borrowAsIdentity(ctx context.Context, key secret.Text, resource
 	return answer.AccessToken, nil
 }
 
-// askAPI sends a request to the token API. The error of a refusal is the answer's body.
+// lendByREST borrows for the customer by REST, and uses the access token.
+func lendByREST(ctx context.Context, w *walker) (string, error) {
+	key, err := w.world.AddClient(ctx, "rest", w.scopes(client.Lend))
+	if err != nil {
+		return "", err
+	}
+	var answer lent
+	body := fmt.Sprintf(`{"api":"arm","directory":%q}`, world.FjordDirectory)
+	path := "/v1/tenants/" + w.world.TenantOf(world.Rita).ID + "/accessToken"
+	if _, err := w.sendAPI(ctx, http.MethodPost, path, http.Header{"Authorization": {"Bearer " + key.Reveal()}}, body, &answer); err != nil {
+		return "", fmt.Errorf("borrowing for the customer: %w", err)
+	}
+	return "Azure showed the subscription of Fjord Foods", w.showsCustomer(ctx, answer.AccessToken)
+}
+
+// askAPI sends a request without a body to the token API. The error of a refusal is the answer's body.
 func (w *walker) askAPI(ctx context.Context, method, path string, header http.Header, into any) (status int, err error) {
-	request, err := http.NewRequestWithContext(ctx, method, w.world.APIURL+path, nil)
+	return w.sendAPI(ctx, method, path, header, "", into)
+}
+
+// sendAPI is askAPI with a body.
+func (w *walker) sendAPI(ctx context.Context, method, path string, header http.Header, body string, into any) (status int, err error) {
+	request, err := http.NewRequestWithContext(ctx, method, w.world.APIURL+path, strings.NewReader(body))
 	if err != nil {
 		return 0, err
 	}

@@ -61,6 +61,7 @@ func steps() []step {
 		{"an access token for a customer is lent and works in the customer's Azure", lendForCustomer},
 		{"a program borrows by OAuth 2.0 client credentials, also for the customer", lendByOAuth},
 		{"a program borrows as a managed identity, also for the customer", lendAsIdentity},
+		{"a program borrows by REST for the customer", lendByREST},
 		{"a program's calls are forwarded, also to the customer's Azure", forward},
 		{"a monitor reads and checks by REST; a removed client is refused", monitor},
 		{"a reseller changes its name", renameReseller},
