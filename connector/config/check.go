@@ -151,7 +151,7 @@ func (c *checker) exposure() {
 		{"egress", c.cfg.Egress.Listen, c.cfg.Egress.TLS},
 	} {
 		switch {
-		case c.failed(l.key+".listen"), l.address == "": // the last two are off without an address
+		case c.failed(l.key + ".listen"), l.address == "": // the last two are off without an address
 		case c.lines[l.key+".listen"] == 0:
 			c.warn("%s.listen is not set: %s is open to every network. A later release will listen on this machine only; set the address that is needed.", l.key, l.address)
 		case !l.tls.Enabled() && !onLoopback(l.address):
