@@ -99,7 +99,7 @@ func (h *Handler) renderSignInFailure(c echo.Context, o outcome) error {
 	if _, ok := h.accepted(c); ok {
 		v.Earlier = "?" + consentParameter
 	}
-	return h.renderFailure(c, o.Failure, "The consent was not completed", v)
+	return h.renderFailure(c, o.Failure, "The consent wasn't completed", v)
 }
 
 // needsAnotherAccount reports whether a sign-in with the same account fails again.

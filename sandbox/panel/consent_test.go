@@ -260,7 +260,7 @@ func TestManualUpdate_Succeeds(t *testing.T) {
 
 			d.Enter("code", "0000-0000-0000")
 			d.Press("Update")
-			d.WaitText("That code isn't correct. You have 4 attempts left.")
+			d.WaitText("That code isn't correct. Attempts left: 4.")
 			field := widget("code") + `.querySelector("input")`
 			d.Wait(field + `.getAttribute("aria-invalid") === "true" && ` + frame + `.getElementById(` + field + `.getAttribute("aria-describedby")).innerText.includes("Tries left: 4")`)
 			d.Wait(`!` + widget("redeem") + `.disabled`)

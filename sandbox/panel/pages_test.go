@@ -109,7 +109,7 @@ func refusals() []page {
 		switch code {
 		case failure.StateUnknown, failure.StateBrowser:
 			p.out = consent.Outcome{}
-			p.texts = []string{"Close this window. Start again in the panel of your marketplace, or open the link that you received again."}
+			p.texts = []string{"Close this window. Start again in the panel of your marketplace, or reopen the link that you received."}
 		default:
 			p.texts = []string{"Try again"}
 		}

@@ -164,7 +164,7 @@ func TestNavigation(t *testing.T) {
 	}{
 		"reseller in UX1":     {resellerID, "ux1", "en_US", 1, []string{"", "Azure Partner (NCE)", "Manage Refresh Token"}},
 		"reseller in classic": {resellerID, "classic", "en_US", 1, []string{"Services", "Azure Partner (NCE)", "Manage Refresh Token"}},
-		"in German":           {resellerID, "ux1", "de_DE", 1, []string{"", "Azure Partner (NCE)", "Refresh-Token verwalten"}},
+		"in German":           {resellerID, "ux1", "de_DE", 1, []string{"", "Azure Partner (NCE)", "Aktualisierungstoken verwalten"}},
 		"in no language":      {resellerID, "ux1", "../../x", 1, []string{"", "Azure Partner (NCE)", "Manage Refresh Token"}},
 		"without a tenant":    {resellerID, "ux1", "en_US", 0, nil},
 		"provider in UX1":     {providerID, "ux1", "en_US", 1, []string{"", "Azure Partner (NCE)", "Refresh Tokens"}},

@@ -16,14 +16,14 @@ func TestPanel_LogsInAndSwitches(t *testing.T) {
 	d.State("active")
 
 	d.choose("locale", "de_DE")
-	d.WaitText("Token-Status")
+	d.WaitText("Tokenstatus")
 	d.choose("panel", "classic")
 	d.Wait(`document.getElementById("home").innerText.includes("Dienste › Azure Partner (NCE)")`)
 	if got := evaluate[int](d, `document.querySelectorAll("#menu ul ul > li").length`); got != 2 {
 		t.Errorf("entries below the folder of the application = %d, want 2", got)
 	}
-	d.Click(paneltest.Document, "Refresh-Token verwalten")
-	d.WaitText("Token-Status")
+	d.Click(paneltest.Document, "Aktualisierungstoken verwalten")
+	d.WaitText("Tokenstatus")
 
 	d.choose("user", providerID)
 	d.Wait(`document.getElementById("home").innerText.includes("Anwendungen › Azure Partner (NCE)")`)

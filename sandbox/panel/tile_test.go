@@ -33,7 +33,7 @@ func TestTile_GermanAndTrouble(t *testing.T) {
 	d.Wait(home + `.body.innerText.includes("Kein Token gespeichert")`)
 	p.change(func(p *platform) { p.unreachable = true })
 	d.Do(chromedp.Reload())
-	d.Wait(home + `.body.innerText.includes("Nicht bekannt")`)
+	d.Wait(home + `.body.innerText.includes("Unbekannt")`)
 }
 
 func TestTile_OnlyForResellersWithATenant(t *testing.T) {

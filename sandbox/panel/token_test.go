@@ -32,9 +32,9 @@ func TestToken_EveryState(t *testing.T) {
 		"pending": {pendingStatus(), []string{"Waiting for the Authentication Code", "Enter Code", "Ada Novak (ada@contoso-partner.onmicrosoft.com) granted the consent on"}},
 		"expiring": {
 			withStatus(object{"state": "expiring", "expiresAt": at(9*day + time.Hour), "daysLeft": 9, "failure": fail(failure.GrantExpiring, "days", "9")}),
-			[]string{"Expiring Soon", "expires in 9 days", "(9 days left)"},
+			[]string{"Expiring Soon", "Days left: 9.", "(9 days left)"},
 		},
-		"last day": {withStatus(object{"state": "expiring", "expiresAt": at(day + time.Hour), "daysLeft": 1}), []string{"(one day left)"}},
+		"last day": {withStatus(object{"state": "expiring", "expiresAt": at(day + time.Hour), "daysLeft": 1}), []string{"(1 day left)"}},
 		"renewal_failing": {
 			withStatus(object{"state": "renewal_failing", "failure": fail(failure.MicrosoftUnavailable), "lastRenewal": object{"at": at(-time.Hour), "ok": false, "failure": fail(failure.MicrosoftUnavailable)}}),
 			[]string{"Renewal Failing", "There's nothing to do. We'll retry automatically.", "failed. Microsoft couldn't be reached"},
@@ -122,12 +122,12 @@ func TestToken_German(t *testing.T) {
 	d := open(t, p, ux1de)
 	d.State("action_required")
 	for _, want := range []string{
-		"Token-Status", "Anmeldung nötig", "Die Zustimmung kam aus dem Verzeichnis fabrikam.example, dieser Mandant gehört aber zu contoso.example.",
-		"Refresh-Token aktualisieren", "Manuelle Aktualisierung", "Verlauf", "19.11.2026",
+		"Tokenstatus", "Anmeldung erforderlich", "Die Zustimmung kam aus dem Verzeichnis fabrikam.example, aber dieser Wiederverkäufer ist für contoso.example eingerichtet.",
+		"Aktualisierungstoken aktualisieren", "Manuelle Aktualisierung", "Verlauf", "19.11.2026",
 	} {
 		d.WaitText(want)
 	}
-	if got, want := evaluate[string](d, `document.getElementById("title").textContent`), "Refresh-Token verwalten"; got != want {
+	if got, want := evaluate[string](d, `document.getElementById("title").textContent`), "Aktualisierungstoken verwalten"; got != want {
 		t.Errorf("title = %q, want %q", got, want)
 	}
 	if got := p.panelLocale; got != "de_DE" {

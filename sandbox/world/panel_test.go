@@ -214,7 +214,7 @@ func TestPanel_ManualUpdate(t *testing.T) {
 		d.WaitText("Ada Alpine (" + world.AlpineAdmin + ") granted the consent on")
 		d.Enter("code", otherThan(code))
 		d.Click(manual, "Update")
-		d.WaitText("That code isn't correct. You have 4 attempts left.")
+		d.WaitText("That code isn't correct. Attempts left: 4.")
 		d.State("pending")
 
 		d.Enter("code", strings.ToLower(code))

@@ -82,7 +82,7 @@ func TestSend_Slack(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(got.Text, "\n")
-	if want := "*Das Refresh-Token von &lt;!channel&gt; &amp; ∗Sons∗ braucht einen Menschen: Jemand muss sich erneut anmelden.*"; lines[0] != want {
+	if want := "*Das Aktualisierungstoken von &lt;!channel&gt; &amp; ∗Sons∗ erfordert eine neue Anmeldung.*"; lines[0] != want {
 		t.Errorf("the message begins with %q, want %q: a name must not notify a channel", lines[0], want)
 	}
 	if last := lines[len(lines)-1]; !strings.Contains(last, "Grund: grant_revoked · Referenz: 7K3MQ2ZD") {

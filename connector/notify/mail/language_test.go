@@ -19,11 +19,11 @@ func TestSend_InALanguage(t *testing.T) {
 		subject string
 		body    []string
 	}{
-		"alarm": {alarm, "Das Refresh-Token von Größe & Söhne Bcc: everybody@example.com braucht einen Menschen: Jemand muss sich erneut anmelden.", []string{
-			"Microsoft nimmt das Refresh-Token nicht mehr an", "Marktplatz: Larkfield", "Grund: grant_revoked",
+		"alarm": {alarm, "Das Aktualisierungstoken von Größe & Söhne Bcc: everybody@example.com erfordert eine neue Anmeldung.", []string{
+			"Microsoft akzeptiert das Aktualisierungstoken nicht mehr", "Marktplatz: Larkfield", "Grund: grant_revoked",
 		}},
 		"relationships": {warning, "Beziehungen (GDAP) von Größe & Söhne Bcc: everybody@example.com zu Kunden enden bald: 1.", []string{
-			"Fjord Foods: bis 2026-11-23 08:00 UTC.", "Verlängern Sie diese Beziehungen im Partner Center",
+			"Fjord Foods: bis 2026-11-23 08:00 UTC.", "Verlängern Sie diese Beziehungen in Partner Center",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -45,7 +45,7 @@ func TestResellers_SendsToThePresentRecipients(t *testing.T) {
 	if len(mails) != 2 {
 		t.Fatalf("%d mails were sent, want two", len(mails))
 	}
-	for i, want := range []string{"Le jeton", "Das Refresh-Token"} {
+	for i, want := range []string{"Le jeton", "Das Aktualisierungstoken"} {
 		m := parse(t, mails[i])
 		if to := m.header.Get("To"); !strings.HasPrefix(m.subject, want) || to != "<admin@alpine.example>, <boss@alpine.example>" {
 			t.Errorf("a mail to %q says %q, want one to both that begins with %q", to, m.subject, want)

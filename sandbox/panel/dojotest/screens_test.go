@@ -177,10 +177,10 @@ func TestTile_German(t *testing.T) {
 	d := logIn(t, w, dojotest.Config{}, "#/ux1/de_DE", rita)
 	const home = `document.querySelector("#home iframe.dashboard").contentDocument`
 	d.Wait(home + `.body.innerText.includes("Kein Token gespeichert")`)
-	d.Click(home, "Refresh-Token verwalten")
+	d.Click(home, "Aktualisierungstoken verwalten")
 	d.WaitLoaded()
 	d.state("absent")
-	for _, want := range []string{"Token-Status", "Kein Token", "Refresh-Token aktualisieren", "Manuelle Aktualisierung", "Verlauf"} {
+	for _, want := range []string{"Tokenstatus", "Kein Token", "Aktualisierungstoken aktualisieren", "Manuelle Aktualisierung", "Verlauf"} {
 		d.WaitText(want)
 	}
 	if got := paneltest.Evaluate[string](d.Driver, window+`.require("dijit/_ConfirmDialogMixin").prototype.buttonCancel`); got != "Abbrechen" {

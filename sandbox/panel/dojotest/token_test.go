@@ -129,7 +129,7 @@ func (d session) updateManually() {
 	d.focused("code")
 	d.enter("code", "0000-0000-0000")
 	d.Press("Update")
-	d.wrong("code", "That code isn't correct. You have ")
+	d.wrong("code", "That code isn't correct. Attempts left: ")
 	d.enter("code", " "+strings.ToLower(code)+" ")
 	d.Press("Update")
 	d.WaitText(updated)

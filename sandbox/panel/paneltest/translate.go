@@ -2,7 +2,9 @@ package paneltest
 
 import (
 	"encoding/json"
+	"regexp"
 	"strconv"
+	"strings"
 )
 
 // translate is a script that replaces the English texts of the page and its frames with those of a catalogue, records the
@@ -60,12 +62,28 @@ const translate = `((locale, catalogue) => {
 	return replaced.length;
 })`
 
+// pluralForm is the ending of a key that has a plural form.
+var pluralForm = regexp.MustCompile(`_(one|two|few|many|other)$`)
+
+// byEnglish returns the texts of a catalogue by the English texts as pages show them. Of plural forms, it is the one for most
+// numbers.
+func byEnglish(catalogue Catalogue) Catalogue {
+	texts := Catalogue{}
+	for key, text := range catalogue {
+		english, isOther := strings.CutSuffix(key, "_other")
+		if isOther || !pluralForm.MatchString(key) {
+			texts[english] = text
+		}
+	}
+	return texts
+}
+
 // Translate replaces the English texts of the page and its frames with their translations, as if the page were in another
 // language, and returns a function that puts the English texts back. Dates stay as they are. The test fails when the
 // page has none of the catalogue's texts.
 func (d *Driver) Translate(locale string, catalogue Catalogue) (restore func()) {
 	d.T.Helper()
-	words, err := json.Marshal(catalogue)
+	words, err := json.Marshal(byEnglish(catalogue))
 	if err != nil {
 		d.T.Fatal(err)
 	}

@@ -209,7 +209,7 @@ define(["app/lib/words", "app/lib/failure"], function (words, failures) {
         }
         return others.map(function (probe) {
             const values = { name: words.api(t, probe.api) };
-            return probe.works === "no" ? t("__name__ rejected the token.", values) : t("__name__ did not answer the check.", values);
+            return probe.works === "no" ? t("__name__ rejected the token.", values) : t("__name__ didn't answer the check.", values);
         }).join(" ");
     };
 

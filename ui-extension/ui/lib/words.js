@@ -33,6 +33,19 @@ define([], function () {
             }
         },
 
+        /* plural translates a text for a count: the catalogues have it with the suffix of each plural category of their
+           language. A language without a catalogue gets the English text. */
+        plural: function (t, text, count, values) {
+            let category;
+            try {
+                category = new Intl.PluralRules(locale()).select(count);
+            } catch (unknownLocale) {
+                category = new Intl.PluralRules("en").select(count);
+            }
+            const key = [text, category].join("_");
+            return t(key, values).replace(/_(?:zero|one|two|few|many|other)$/, "");
+        },
+
         /* states returns the statusInfo of aps/Status. loading and unknown are no states of the connector. */
         states: function (t) {
             return {
@@ -228,22 +241,22 @@ define([], function () {
             if (s.state === "expired") {
                 return t("Expired on __time__", values);
             }
-            if (s.daysLeft === 1) {
-                return t("__time__ (one day left)", values);
-            }
-            return s.daysLeft ? t("__time__ (__days__ days left)", values) : t("__time__ (less than a day left)", values);
+            return s.daysLeft ? words.plural(t, "__time__ (__days__ days left)", s.daysLeft, values) : t("__time__ (less than a day left)", values);
         },
 
         /* remaining returns the text for the time from now until time. Both are arguments of Date. */
         remaining: function (t, time, now) {
             const left = new Date(time) - new Date(now);
+            const days = Math.round(left / day);
+            const hours = Math.round(left / hour);
+            const minutes = Math.ceil(left / 60000);
             if (left >= 2 * day) {
-                return t("__days__ days left", { days: Math.round(left / day) });
+                return words.plural(t, "__days__ days left", days, { days: days });
             }
             if (left >= 2 * hour) {
-                return t("__hours__ hours left", { hours: Math.round(left / hour) });
+                return words.plural(t, "__hours__ hours left", hours, { hours: hours });
             }
-            return left > 0 ? t("__minutes__ minutes left", { minutes: Math.ceil(left / 60000) }) : t("expired");
+            return left > 0 ? words.plural(t, "__minutes__ minutes left", minutes, { minutes: minutes }) : t("expired");
         }
     };
     return words;
