@@ -28,7 +28,7 @@ func TestHandler_ManualProcedure(t *testing.T) {
 	p := v.get("/consent/" + link)
 	for _, want := range []string{
 		"Fabrikam Cloud GmbH", "Example Marketplace", "fabrikam.onmicrosoft.com", "6f1c1a52-6d6f-4f0e-9f5e-2c7b3f6f0a11",
-		"2026-11-30 09:00 UTC", "Global admin", "Admin agent", "Multi-factor", `<form method="post">`, `lang="en"`,
+		"2026-11-30 09:00 UTC", "Global admin", "Admin agent", "Multifactor", `<form method="post">`, `lang="en"`,
 	} {
 		if !strings.Contains(p.body, want) {
 			t.Errorf("landing page = %s, want %q in it", p.body, want)

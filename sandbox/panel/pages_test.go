@@ -131,7 +131,7 @@ func refusals() []page {
 	signIn(failure.WrongApplication, "Wrong application", "seen", appID, "expected", ownApplication)
 	signIn(failure.GuestAccount, "A guest", "username", ada)
 	signIn(failure.PersonalAccount, "A personal account", "username", "ada@outlook.example")
-	signIn(failure.MFAMissing, "No multi-factor authentication")
+	signIn(failure.MFAMissing, "No multifactor authentication")
 	signIn(failure.MFAUnknown, "Multifactor authentication unknown")
 	signIn(failure.RoleMissing, "A role is missing", "username", ada, "role", "Admin agent")
 	signIn(failure.NotAPartner, "No partner", "username", ada)

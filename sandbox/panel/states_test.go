@@ -258,7 +258,7 @@ func automaticStates() []state {
 		refusedSignIn("timed-out", "The attempt timed out", failure.ConsentTimedOut),
 		refusedSignIn("wrong-directory", "Wrong directory", failure.WrongDirectory, "seen", "fabrikam.onmicrosoft.com", "expected", "contoso-partner.onmicrosoft.com"),
 		refusedSignIn("role-missing", "A role is missing", failure.RoleMissing, "username", "ada@contoso-partner.onmicrosoft.com", "role", "Admin agent"),
-		refusedSignIn("mfa-missing", "No multi-factor authentication", failure.MFAMissing),
+		refusedSignIn("mfa-missing", "No multifactor authentication", failure.MFAMissing),
 		refusedSignIn("code-used", "The authorization code was used before", failure.CodeUsed),
 		refusedSignIn("code-expired", "The authorization code has expired", failure.CodeInvalid),
 		microsoftDown(),
