@@ -164,7 +164,11 @@ func addresses(ports []int) string {
 func (c *cluster) awaitSynced(ctx context.Context) error {
 	var seen []string
 	err := await(ctx, "the nodes", func(ctx context.Context) (bool, error) {
-		seen = c.memberships(ctx, -1)
+		reported := c.memberships(ctx, -1)
+		if ctx.Err() != nil {
+			return false, ctx.Err() // and seen keeps what the nodes answered last
+		}
+		seen = reported
 		if agree(seen) && strings.HasSuffix(seen[0], membersSynced(len(c.nodes))) {
 			return true, nil
 		}

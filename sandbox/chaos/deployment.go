@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -220,12 +221,10 @@ func (d *Deployment) Close() error {
 		r.kill()
 	}
 	for _, pool := range d.pools {
-		errs = append(errs, pool.Close())
+		errs = append(errs, closeAfterFaults(pool))
 	}
 	if d.store != nil {
-		if err := d.store.Close(); !errors.Is(err, driver.ErrBadConn) { // a connection that a fault broke
-			errs = append(errs, err)
-		}
+		errs = append(errs, closeAfterFaults(d.store))
 	}
 	if d.market != nil {
 		errs = append(errs, d.market.close())
@@ -237,6 +236,14 @@ func (d *Deployment) Close() error {
 		errs = append(errs, closer())
 	}
 	return errors.Join(errs...)
+}
+
+// closeAfterFaults closes connections to a database. One that a fault broke is no error.
+func closeAfterFaults(connections io.Closer) error {
+	if err := connections.Close(); !errors.Is(err, driver.ErrBadConn) {
+		return err
+	}
+	return nil
 }
 
 // db returns the harness's connections to a database that no fault keeps from answering.

@@ -17,6 +17,10 @@ const groupName = "70b70000-0000-4000-8000-000000000003"
 // pollsOutside is after how many polls the operator lets a node that is outside the group join it again.
 const pollsOutside = 100
 
+// applierBacklog is how many transactions a member may be behind before the others slow down. With the default of 25,000, a
+// member that joins again never catches up with writers that do not pause, and stays RECOVERING.
+const applierBacklog = "250"
+
 // groupReplication is the replication of MySQL. See docs/reference/databases.md §2.
 type groupReplication struct {
 	multiPrimary bool
@@ -57,6 +61,10 @@ func (g *groupReplication) arguments(ports []int, i int) ([]string, error) {
 		"--report-host=127.0.0.1", "--plugin-load-add=group_replication.so",
 		"--loose-group-replication-group-name=" + groupName, "--loose-group-replication-ip-allowlist=127.0.0.1/8",
 		"--loose-group-replication-local-address=" + addresses(ports[i:i+1]), "--loose-group-replication-group-seeds=" + addresses(ports),
+		"--loose-group-replication-flow-control-applier-threshold=" + applierBacklog,
+		"--loose-group-replication-flow-control-certifier-threshold=" + applierBacklog,
+		// What a killed process has written, the system still writes to the disk.
+		"--sync-binlog=0", "--innodb-flush-log-at-trx-commit=2",
 	}
 	if g.multiPrimary {
 		arguments = append(arguments, "--loose-group-replication-single-primary-mode=OFF", "--loose-group-replication-enforce-update-everywhere-checks=ON")
