@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -183,8 +182,11 @@ func (s *Store) Summarize(ctx context.Context, m token.Moment) (token.Summary, e
 	if err != nil {
 		return token.Summary{}, err
 	}
-	err = s.summarizeAnnouncements(ctx, &summary)
-	return summary, errors.Join(err, s.summarizeExports(ctx, &summary))
+	if err := s.summarizeAnnouncements(ctx, &summary); err != nil {
+		return token.Summary{}, err
+	}
+	err = s.summarizeExports(ctx, &summary)
+	return summary, err
 }
 
 func addSummary(summary *token.Summary, row summaryRow, ending []int) {

@@ -169,8 +169,8 @@ func history(ctx context.Context, w *walker) (string, error) {
 	for _, e := range events {
 		counts[e.Action]++
 	}
-	if counts["consent.granted"] != 3 || counts["consent.confirmed"] != 2 || counts["consent.refused"] != 1 || counts["grant.renewed"] != 9 || counts["token.lent"] != 12 || counts["call.forwarded"] != 3 || counts["token.lending_refused"] == 0 {
+	if counts["consent.granted"] != 3 || counts["consent.confirmed"] != 2 || counts["consent.refused"] != 1 || counts["grant.renewed"] != 9 || counts["token.lent"] != 13 || counts["call.forwarded"] != 3 || counts["token.lending_refused"] == 0 {
 		return "", fmt.Errorf("the history contains %v", counts)
 	}
-	return fmt.Sprintf("%d events: 3 consents granted, 2 of them confirmed, 1 refused, 9 renewals, 12 lendings, calls forwarded", len(events)), nil
+	return fmt.Sprintf("%d events: 3 consents granted, 2 of them confirmed, 1 refused, 9 renewals, 13 lendings, calls forwarded", len(events)), nil
 }
