@@ -24,12 +24,13 @@ const panelAddress = "127.0.0.1:8484"
 func main() {
 	walking := flag.Bool("walk", false, "run the whole sandbox without a person, check every step, and exit")
 	listen := flag.String("listen", panelAddress, "address of the panel")
+	resellers := flag.Bool("resellers", true, "add twenty resellers in all states, with a history, to the provider's list")
 	verbose := flag.Bool("v", false, "log all components to standard error")
 	only := flag.String("only", "", "microsoft,platform: start the simulators without the connector, to rehearse the deployment of one")
 	onboarding := flag.String("onboarding", "http://localhost:8081", "with -only: the public URL of the rehearsed connector's onboarding pages")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Stdout, options{*walking, *listen, *verbose, *only, *onboarding})
+	err := run(ctx, os.Stdout, options{*walking, *listen, *resellers, *verbose, *only, *onboarding})
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sandbox:", err)
@@ -41,6 +42,7 @@ func main() {
 type options struct {
 	walk             bool
 	listen           string
+	resellers        bool
 	verbose          bool
 	only, onboarding string
 }
@@ -51,7 +53,7 @@ func run(ctx context.Context, out io.Writer, o options) (err error) {
 		cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	if !o.walk {
-		cfg.PanelListen = o.listen
+		cfg.PanelListen, cfg.Resellers = o.listen, o.resellers
 	}
 	if o.only != "" {
 		return rehearse(ctx, out, cfg, o)

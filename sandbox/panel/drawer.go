@@ -16,6 +16,10 @@ type DrawerControls interface {
 	// Set turns a switch on or off; a momentary one acts once. It returns ErrUnknownSwitch for an unknown switch, and a
 	// *RefusedError when the world refuses; then the switch stays as it was.
 	Set(id string, on bool) error
+	// Mails returns the mails that the world's mail server took, oldest first.
+	Mails() []Mail
+	// Outage returns what the platform gets instead of the connector's answers while the connector is stopped; otherwise nothing.
+	Outage() string
 }
 
 // ErrUnknownSwitch is returned for a switch that the drawer does not have.
@@ -30,7 +34,7 @@ func (e *RefusedError) Error() string { return e.Message }
 // A Drawer is the content of the side drawer. Its texts are English; the panel translates those that it knows.
 type Drawer struct {
 	Now      time.Time `json:"now"` // by the world's clock
-	Switches []Switch  `json:"levers"`
+	Switches []Switch  `json:"switches"`
 	// Accounts can sign in to the world's services, all with the same password.
 	Accounts []SignIn `json:"accounts"`
 	Password string   `json:"password"`
@@ -51,7 +55,7 @@ type Switch struct {
 	// OfPlatform is true for a switch of the simulated platform, and false for one of the simulated Microsoft.
 	OfPlatform bool `json:"ofPlatform"`
 	// Momentary is true for a switch that acts once and is never on.
-	Momentary bool `json:"springs"`
+	Momentary bool `json:"momentary"`
 	// OfBorrower is true for a momentary switch that makes an application borrow an access token and use it.
 	OfBorrower bool `json:"ofBorrower"`
 }
@@ -75,7 +79,7 @@ type TourStep struct {
 	Done    bool   `json:"done"`
 	Label   string `json:"label,omitempty"`   // of the button
 	Advance string `json:"advance,omitempty"` // for example 240h
-	Switch  string `json:"lever,omitempty"`
+	Switch  string `json:"switch,omitempty"`
 }
 
 // A SignIn is an account of the world's services.
@@ -95,12 +99,8 @@ func (s *server) showDrawer(w http.ResponseWriter, _ *http.Request, _ session) {
 func (s *server) useDrawer(w http.ResponseWriter, r *http.Request, in session) {
 	var asked struct {
 		Advance string `json:"advance"` // for example 240h
-		Switch  string `json:"lever"`
+		Switch  string `json:"switch"`
 		On      bool   `json:"on"`
-	}
-	if r.Header.Get(tokenHeader) != in.token {
-		writeError(w, http.StatusForbidden, "APS::Security::Exception", "The token of the session is missing or wrong.")
-		return
 	}
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, bodyLimit)).Decode(&asked); err != nil {
 		writeError(w, http.StatusBadRequest, "APS::Exception", "The request could not be read.")

@@ -25,6 +25,8 @@ type fakeControls struct {
 	actions int
 	tour    []panel.TourStep
 	answer  *panel.Borrowed
+	mails   []panel.Mail
+	outage  string
 }
 
 func (w *fakeControls) Drawer() panel.Drawer {
@@ -42,6 +44,18 @@ func (w *fakeControls) Drawer() panel.Drawer {
 		Accounts: []panel.SignIn{{Name: "ada@contoso.example", About: "everything works"}},
 		Password: "Toy-1",
 	}
+}
+
+func (w *fakeControls) Mails() []panel.Mail {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.mails
+}
+
+func (w *fakeControls) Outage() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.outage
 }
 
 func (w *fakeControls) Advance(d time.Duration) {
@@ -92,6 +106,8 @@ func (w *fakeControls) Set(id string, on bool) error {
 	switch id {
 	case "down":
 		w.on = on
+	case "stop":
+		w.outage = ""
 	case "move":
 		return &panel.RefusedError{Message: "It has a refresh token."}
 	case "revoke":
@@ -142,19 +158,19 @@ func TestDrawer_Keyboard(t *testing.T) {
 	d.waitCalls("tokenStatus", before+1)
 
 	d.Do(chromedp.KeyEvent(kb.Tab + kb.Tab + kb.Tab))
-	focused("lever-borrow")
+	focused("switch-borrow")
 	d.Do(chromedp.KeyEvent(kb.Enter))
 	d.WaitPageText("The answer: 200 OK")
 	d.WaitPageText(`{"value": "<b>one</b>"}`)
 	d.WaitPageText("GET https://management.example/subscriptions")
-	focused("lever-borrow")
+	focused("switch-borrow")
 	d.Accessible("the drawer with an answer")
 
 	d.Do(chromedp.KeyEvent(kb.Tab + kb.Tab)) // the answer can be scrolled with the keyboard
-	focused("lever-down")
+	focused("switch-down")
 	d.Do(chromedp.KeyEvent(" "))
 	d.WaitPageText("On: Microsoft is down")
-	d.Wait(`document.getElementById("lever-down").checked`)
+	d.Wait(`document.getElementById("switch-down").checked`)
 	d.Do(chromedp.KeyEvent(" "))
 	d.WaitPageText("Off: Microsoft is down")
 	d.Do(chromedp.KeyEvent(kb.Tab + kb.Enter))
@@ -164,7 +180,7 @@ func TestDrawer_Keyboard(t *testing.T) {
 	}
 	d.Do(chromedp.KeyEvent(kb.Tab + " "))
 	d.WaitPageText("Refused: It has a refresh token.")
-	d.Wait(`!document.getElementById("lever-move").checked`)
+	d.Wait(`!document.getElementById("switch-move").checked`)
 	d.fits()
 
 	d.Do(chromedp.KeyEvent(kb.Escape))
@@ -223,8 +239,8 @@ func TestDrawer_Refuses(t *testing.T) {
 		"no duration":     {`{"advance":"a day"}`, own, http.StatusBadRequest},
 		"backwards":       {`{"advance":"-1h"}`, own, http.StatusBadRequest},
 		"too far":         {`{"advance":"90000h"}`, own, http.StatusBadRequest},
-		"unknown switch":  {`{"lever":"none","on":true}`, own, http.StatusNotFound},
-		"as it should be": {`{"lever":"down","on":true}`, own, http.StatusOK},
+		"unknown switch":  {`{"switch":"none","on":true}`, own, http.StatusNotFound},
+		"as it should be": {`{"switch":"down","on":true}`, own, http.StatusOK},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, body := c.call(http.MethodPost, "/panel/api/drawer", tc.body, tc.header); got != tc.want {

@@ -63,6 +63,7 @@ type answers struct {
 	tenants     []json.RawMessage // of the reseller, as resources
 	parents     []json.RawMessage // of the parent reseller, as resources: its own and the one below
 	apps        []json.RawMessage // of the provider, as resources
+	bell        []panel.Notification
 	list        []object          // answer to tenants
 	customers   object            // answer to customers, with all of them
 	consented   []string          // what was asked of consents in customer directories
@@ -307,6 +308,12 @@ func (p *platform) Resources(_ context.Context, userID, typeID string) ([]json.R
 		return p.apps, nil
 	}
 	return nil, nil
+}
+
+func (p *platform) Notifications(context.Context, string) ([]panel.Notification, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.bell, nil
 }
 
 func (p *platform) Call(ctx context.Context, userID string, c panel.Call) (panel.Answer, error) {

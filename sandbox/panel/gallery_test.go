@@ -12,7 +12,7 @@ import (
 
 // elsewhere returns the pictures that the tests of sandbox/world take.
 func elsewhere() []string {
-	return []string{"sandbox/sign-in", "sandbox/accept", "sandbox/drawer", "sandbox/borrowed"}
+	return []string{"sandbox/sign-in", "sandbox/accept", "sandbox/drawer", "sandbox/borrowed", "sandbox/bell", "sandbox/mail", "sandbox/stopped"}
 }
 
 // A row is one row of the table of pictures: what they show, and the pictures in the order of the columns.
@@ -91,8 +91,11 @@ func table() string {
 	writeTable(&b, "The sandbox", []string{"desktop, en"}, []row{
 		{"The simulated Microsoft: sign-in", []string{"sandbox/sign-in"}},
 		{"The simulated Microsoft: the consent", []string{"sandbox/accept"}},
-		{"The drawer that moves the clock and makes Microsoft fail", []string{"sandbox/drawer"}},
+		{"The drawer that moves the clock and simulates failures", []string{"sandbox/drawer"}},
 		{"An application borrows an access token, and calls Azure with it", []string{"sandbox/borrowed"}},
+		{"The notifications of an account", []string{"sandbox/bell"}},
+		{"The mail that the connector sent", []string{"sandbox/mail"}},
+		{"The connector is stopped", []string{"sandbox/stopped"}},
 	})
 	return b.String()
 }

@@ -63,11 +63,11 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	page, err := joined("page/words.js", "page/drawer.js", "page/panel.js")
+	page, err := pageScript()
 	if err != nil {
 		return nil, err
 	}
-	s := &server{cfg: cfg, number: 1 + rand.IntN(1<<15), sessions: map[string]session{}}
+	s := &server{cfg: cfg, number: 1 + rand.IntN(1<<15), sessions: map[string]session{}, read: map[string]readSet{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.asset("page/index.html"))
 	mux.HandleFunc("GET /panel/home.html", s.asset("page/home.html"))
@@ -80,13 +80,16 @@ func New(cfg Config) (http.Handler, error) {
 	mux.HandleFunc("GET /panel/api/navigation", s.withUser(s.navigation))
 	mux.HandleFunc("GET /panel/api/context", s.withUser(s.context))
 	mux.HandleFunc("GET /panel/api/tiles", s.withUser(s.tiles))
+	mux.HandleFunc("GET /panel/api/news", s.withUser(s.showNews))
+	mux.HandleFunc("POST /panel/api/notifications", s.withUser(s.withToken(s.readNotifications)))
 	if cfg.Drawer != nil {
 		mux.HandleFunc("GET /panel/api/drawer", s.withUser(s.showDrawer))
-		mux.HandleFunc("POST /panel/api/drawer", s.withUser(s.useDrawer))
+		mux.HandleFunc("POST /panel/api/drawer", s.withUser(s.withToken(s.useDrawer)))
+		mux.HandleFunc("POST /panel/api/mails", s.withUser(s.withToken(s.readMails)))
 	}
 	mux.HandleFunc("GET /aps/2/packages/{package}/{file...}", s.file)
-	mux.HandleFunc("/aps/2/resources/{id}", s.withUser(s.operation))
-	mux.HandleFunc("/aps/2/resources/{id}/{operation...}", s.withUser(s.operation))
+	mux.HandleFunc("/aps/2/resources/{id}", s.withUser(s.withToken(s.operation)))
+	mux.HandleFunc("/aps/2/resources/{id}/{operation...}", s.withUser(s.withToken(s.operation)))
 	return http.NewCrossOriginProtection().Handler(headers(compress(mux))), nil
 }
 
@@ -136,6 +139,7 @@ type server struct {
 
 	mu       sync.Mutex
 	sessions map[string]session // cookie → session; guarded by mu
+	read     map[string]readSet // user ID or mailbox → what was read; guarded by mu
 }
 
 // headers adds headers that keep other sites from framing the panel, and browsers from caching its answers.
@@ -171,13 +175,8 @@ func (s *server) file(w http.ResponseWriter, r *http.Request) {
 	http.ServeFileFS(w, r, files, name)
 }
 
-// operation passes a screen's call to the backend. Like the real platform, it refuses a call without the session's token,
-// so that other sites cannot make calls with the browser's cookie.
+// operation passes a screen's call to the backend.
 func (s *server) operation(w http.ResponseWriter, r *http.Request, in session) {
-	if r.Header.Get(tokenHeader) != in.token {
-		writeError(w, http.StatusForbidden, "APS::Security::Exception", "The token of the session is missing or wrong.")
-		return
-	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
 	if err != nil {
 		writeError(w, http.StatusRequestEntityTooLarge, "APS::Exception", "The request is too large.")

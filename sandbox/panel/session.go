@@ -54,6 +54,18 @@ func (s *server) withUser(next func(http.ResponseWriter, *http.Request, session)
 	}
 }
 
+// withToken refuses requests without the session's token, like the real platform, so that other sites cannot make calls with the
+// browser's cookie.
+func (s *server) withToken(next func(http.ResponseWriter, *http.Request, session)) func(http.ResponseWriter, *http.Request, session) {
+	return func(w http.ResponseWriter, r *http.Request, in session) {
+		if r.Header.Get(tokenHeader) != in.token {
+			writeError(w, http.StatusForbidden, "APS::Security::Exception", "The token of the session is missing or wrong.")
+			return
+		}
+		next(w, r, in)
+	}
+}
+
 func (s *server) readSession(w http.ResponseWriter, r *http.Request) {
 	in, ok := s.find(r)
 	if !ok {

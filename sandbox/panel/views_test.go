@@ -76,6 +76,8 @@ func (d *depot) Resources(_ context.Context, _, typeID string) ([]json.RawMessag
 	return []json.RawMessage{json.RawMessage(`{"aps":{"id":"` + depotID + `","type":"` + depotType + `"},"owner":"Larkfield"}`)}, nil
 }
 
+func (*depot) Notifications(context.Context, string) ([]panel.Notification, error) { return nil, nil }
+
 func (d *depot) Call(_ context.Context, _ string, c panel.Call) (panel.Answer, error) {
 	const one = `{"id":"P-1","name":"Books","state":"open","note":"fragile","story":"From far <b>away</b>","route":{"to":"Oslo"},"load":{"weight":750},"sent":{"at":"2026-11-23"},` +
 		`"params":[{"id":"lane","title":"Lane","value":"7"},{"id":"speed","title":"Speed","value":"slow","options":[{"label":"Slow","value":"slow"},{"label":"Fast","value":"fast"}]}]}`

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"azure-partner-connector/connector/random"
@@ -26,6 +27,15 @@ type Notification struct {
 type NotificationText struct {
 	Message string            `json:"message"`
 	Keys    map[string]string `json:"keys"`
+}
+
+// String returns the text with the values in place of the placeholders.
+func (t NotificationText) String() string {
+	var pairs []string
+	for name, value := range t.Keys {
+		pairs = append(pairs, "{"+name+"}", value)
+	}
+	return strings.NewReplacer(pairs...).Replace(t.Message)
 }
 
 // Notifications returns the notifications of an account, oldest first; "" is all accounts.

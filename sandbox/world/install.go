@@ -213,6 +213,11 @@ func (w *World) Install(ctx context.Context) error {
 	if _, err := w.Register(ctx, nil); err != nil {
 		return err
 	}
+	if w.cfg.Resellers {
+		if err := w.addResellers(ctx); err != nil {
+			return err
+		}
+	}
 	return w.Tenants(ctx)
 }
 

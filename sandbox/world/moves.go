@@ -22,9 +22,12 @@ func (w *World) NewOwner() (platform.User, error) {
 	return w.user(account.ID, Nora, "Nora Northwind")
 }
 
-// AllowMoves restarts the connector with another answer of the operator to moves.
+// AllowMoves restarts the connector with another answer of the operator to moves. One that is stopped stays so.
 func (w *World) AllowMoves(ctx context.Context, allow bool) error {
 	w.moves = allow
+	if w.connector == nil {
+		return nil
+	}
 	return w.Restart(ctx)
 }
 

@@ -86,6 +86,11 @@ func TestNotices_PlatformAndPeople(t *testing.T) {
 	}
 	s.checkShown(1, "error", "The refresh token of Alpine Cloud needs a new sign-in.")
 
+	s.eventually("mail to the operator", func() bool {
+		mails := s.Mails()
+		return len(mails) > 0 && strings.Contains(mails[len(mails)-1].Subject, "Alpine Cloud needs a person") && strings.Contains(mails[len(mails)-1].Text, "grant_revoked")
+	})
+
 	s.consent()
 	s.pushed("active")
 	s.checkShown(2, "ready", "The refresh token of Alpine Cloud works again.")

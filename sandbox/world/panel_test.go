@@ -263,16 +263,16 @@ func TestPanel_Provider(t *testing.T) {
 func (d ritasPanel) drawer() {
 	d.Helper()
 	d.Click(paneltest.Document, "Sandbox")
-	d.WaitPageText("Simulated Microsoft")
+	d.WaitPageText("Simulate at Microsoft")
 }
 
 // set turns a switch of the drawer on or off.
 func (d ritasPanel) set(id string, on bool) {
 	d.Helper()
-	d.ClickOn("#lever-" + id)
+	d.ClickOn("#switch-" + id)
 	said := map[bool]string{true: "On: ", false: "Off: "}[on]
 	d.Wait(`document.getElementById("drawerTold").innerText.startsWith("` + said + `")`)
-	d.Wait(`document.getElementById("lever-` + id + `").checked === ` + strconv.FormatBool(on))
+	d.Wait(`document.getElementById("switch-` + id + `").checked === ` + strconv.FormatBool(on))
 }
 
 // consent lets the administrator of Alpine Cloud consent without a browser.
@@ -312,14 +312,21 @@ func TestPanel_EveryState(t *testing.T) {
 	d.State("active")
 	d.set("move", true) // of a subscription without a token
 	d.set("move", false)
+	d.set("stop", true)
+	d.WaitPageText("ConnectionFailure: the application endpoint cannot be reached")
+	d.picture(d.Driver, "stopped", paneltest.Picture{})
+	d.set("allowMoves", true) // which restarts none that is stopped
+	d.set("stop", false)
+	d.Wait(`document.getElementById("outage").hidden`)
+	d.again("active")
 
-	d.ClickOn("#lever-borrow")
+	d.ClickOn("#switch-borrow")
 	d.WaitPageText("The answer: 200 OK")
 	d.Wait(`document.querySelector("#drawerAnswer pre").innerText.includes("` + world.AlpineDirectory + `")`)
-	d.ClickOn("#lever-borrowcustomer")
+	d.ClickOn("#switch-borrowcustomer")
 	d.WaitPageText("The answer: 403 Forbidden")
 	d.Wait(`document.querySelector("#drawerAnswer pre").innerText.includes("customers_not_allowed")`)
-	d.ClickOn("#lever-borrow")
+	d.ClickOn("#switch-borrow")
 	d.WaitPageText("The answer: 200 OK")
 	d.picture(d.Driver, "borrowed", paneltest.Picture{})
 
@@ -350,6 +357,14 @@ func TestPanel_EveryState(t *testing.T) {
 	d.WaitPageText("Done: Revoke all sessions")
 	d.Press("Check Now")
 	d.State("action_required")
+	d.Wait(`document.getElementById("bellCount").innerText !== "" && document.getElementById("mailboxCount").innerText !== ""`)
+	d.ClickOn("#bell")
+	d.WaitPageText("The refresh token of Alpine Cloud needs a person: somebody must sign in again.")
+	d.picture(d.Driver, "bell", paneltest.Picture{})
+	d.ClickOn("#mailbox")
+	d.WaitPageText("To: operations@larkfield.example")
+	d.picture(d.Driver, "mail", paneltest.Picture{})
+	d.drawer()
 	d.consent()
 	d.again("active")
 

@@ -17,6 +17,7 @@ import (
 type switches struct {
 	mu       sync.Mutex // guards the rest, and serializes changes
 	on       map[string]bool
+	closed   bool // the world has ended
 	borrowed *panel.Borrowed
 	silent   chan struct{} // nil while Microsoft answers; closed when it answers again
 }
@@ -29,10 +30,11 @@ func (s *switches) answer() {
 	}
 }
 
-// release unblocks everything that waits for a switch.
+// release unblocks everything that waits for a switch, and refuses further changes.
 func (s *switches) release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.closed = true
 	s.answer()
 }
 
@@ -74,6 +76,12 @@ func platformSwitches() []faultSwitch {
 				to = owner.AccountID
 			}
 			return w.Platform.Move(ctx, w.TenantOf(Bjorn).ID, to)
+		}},
+		{id: "stop", label: "Stop the connector", about: "As during an outage. The platform gets no answer until you turn this off; then the connector catches up.", set: func(ctx context.Context, w *World, on bool) error {
+			if on {
+				return w.stopConnector()
+			}
+			return w.Restart(ctx)
 		}},
 		{id: "allowMoves", label: "The operator allows moves", about: "Restarts the connector with allowMoves. A move then destroys the refresh token.", set: func(ctx context.Context, w *World, on bool) error {
 			return w.AllowMoves(ctx, on)
@@ -199,6 +207,9 @@ func (w *World) set(id string, on bool) error {
 	}
 	w.switches.mu.Lock()
 	defer w.switches.mu.Unlock()
+	if w.switches.closed {
+		return errors.New("the sandbox has ended")
+	}
 	if do := all[i].do; do != nil {
 		return do(w)
 	}

@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,10 +25,9 @@ import (
 	"azure-partner-connector/connector/token"
 	"azure-partner-connector/connector/trace"
 	"azure-partner-connector/sandbox/clock"
+	"azure-partner-connector/sandbox/mailserver"
 	"azure-partner-connector/sandbox/microsoft"
-	"azure-partner-connector/sandbox/panel"
 	"azure-partner-connector/sandbox/platform"
-	"azure-partner-connector/sandbox/platform/backend"
 )
 
 // Config is what a World needs. The zero Config is usable.
@@ -50,6 +47,10 @@ type Config struct {
 	// Key and Secret are the connector's credentials on the platform. Default: new ones.
 	Key    string
 	Secret secret.Text
+
+	// Resellers adds twenty resellers in all states, with a history. Install then moves the clock, so Clock must be behind the time
+	// that is wanted; by default it shows the real time after Install. Default: false.
+	Resellers bool
 
 	// Clock is the clock of all parts. Default: the real time.
 	Clock *clock.Clock
@@ -84,6 +85,7 @@ type World struct {
 	ownFolder bool
 	listeners app.Listeners
 	panel     net.Listener
+	mail      *mailserver.Server
 	installed installation
 	switches  switches
 	tour      tour
@@ -120,6 +122,9 @@ func Start(ctx context.Context, cfg Config) (*World, error) {
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = &clock.Clock{}
+		if cfg.Resellers {
+			cfg.Clock = clock.At(time.Now().Add(-resellersAge))
+		}
 	}
 	w := &World{Clock: cfg.Clock, cfg: cfg, Key: cfg.Key, Secret: cfg.Secret, running: new(errgroup.Group)}
 	if err := w.start(ctx); err != nil {
@@ -141,6 +146,9 @@ func (w *World) start(ctx context.Context) error {
 	}
 	w.Platform, err = platform.Start(platform.Config{Now: w.Clock.Now, Log: w.cfg.Log.With("component", "platform"), Development: true, Company: brand})
 	if err != nil {
+		return err
+	}
+	if w.mail, err = mailserver.Start(ctx, mailserver.Config{Now: w.Clock.Now, Log: w.cfg.Log.With("component", "mail")}); err != nil {
 		return err
 	}
 	if err := w.seedMicrosoft(); err != nil {
@@ -324,51 +332,19 @@ keys: {file: %s}
 retention: {events: 9600h}
 instances: [{key: %s, secret: %s, previousSecret: %s, panelOrigins: [%s], allowMoves: %t, scopes: {graph: [DelegatedAdminRelationship.Read.All]}}]
 renewal: {tick: %s, jitter: 1s, lease: 24s}
+notify: {mail: {server: %s, encryption: "off", from: connector@larkfield.example, to: [operations@larkfield.example]}}
 clouds:
   - name: global
     authority: %s
     partnerCenter: {baseURL: %s}
     graph: {baseURL: %s}
     arm: {baseURL: %s}
-`, quoted(w.HooksURL), quoted(w.OnboardingURL), quoted(w.listeners.API.Addr().String()), quoted(w.APIURL), quoted(w.listeners.Egress.Addr().String()), quoted(w.EgressURL), database, quoted(w.keys()), quoted(w.Key), quoted(w.Secret.Reveal()), quoted(w.previous.Reveal()), w.panels(), w.moves, w.cfg.Tick,
+`, quoted(w.HooksURL), quoted(w.OnboardingURL), quoted(w.listeners.API.Addr().String()), quoted(w.APIURL), quoted(w.listeners.Egress.Addr().String()), quoted(w.EgressURL), database, quoted(w.keys()), quoted(w.Key), quoted(w.Secret.Reveal()), quoted(w.previous.Reveal()), w.panels(), w.moves, w.cfg.Tick, quoted(w.mail.Address()),
 		quoted(w.Microsoft.LoginURL()), quoted(w.Microsoft.PartnerCenterURL()), quoted(w.Microsoft.GraphURL()), quoted(w.Microsoft.ARMURL()))
-}
-
-// panels returns the origins of all panels as members of a YAML list.
-func (w *World) panels() string {
-	var all []string
-	for _, origin := range append([]string{w.PanelURL}, w.cfg.Panels...) {
-		all = append(all, quoted(origin))
-	}
-	return strings.Join(all, ", ")
 }
 
 // quoted returns text as a YAML scalar.
 func quoted(text string) string { return fmt.Sprintf("%q", text) }
-
-func (w *World) startPanel(ctx context.Context) error {
-	cfg := panel.Config{Backend: touredBackend{backend.New(w.Platform), w}, Brand: brand, Log: w.cfg.Log.With("component", "panel")}
-	if w.connector != nil { // a rehearsed connector has its own clock and its own operator
-		cfg.Drawer = w
-	}
-	handler, err := panel.New(cfg)
-	if err != nil {
-		return err
-	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	w.running.Go(func() error {
-		if err := server.Serve(w.panel); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serving the panel: %w", err)
-		}
-		return nil
-	})
-	context.AfterFunc(ctx, func() {
-		if err := server.Close(); err != nil {
-			w.cfg.Log.Error("closing the panel", "err", err)
-		}
-	})
-	return nil
-}
 
 // Close stops everything that Start started, waits for it, and removes the folder if Start created it.
 func (w *World) Close() error {
@@ -390,6 +366,9 @@ func (w *World) Close() error {
 	}
 	if w.Microsoft != nil {
 		errs = append(errs, w.Microsoft.Close())
+	}
+	if w.mail != nil {
+		errs = append(errs, w.mail.Close())
 	}
 	if w.ownFolder {
 		errs = append(errs, os.RemoveAll(w.cfg.Folder))

@@ -1,26 +1,17 @@
 /*
- * The side drawer of the sandbox, which moves the clock and makes the simulated world fail. Real panels have none. panel.js
+ * The side drawer of the sandbox, which moves the clock and simulates what happens around the connector. Real panels have none. panel.js
  * passes in what it needs: word(text) translates, call(method, path, body) calls the panel, locale() is the panel's
  * language, changed() reports that the world has changed.
  */
 window.panelDrawer = function (panel) {
     "use strict";
 
-    const { word, call, locale, changed } = panel;
+    const { word, call, make, locale, opened, changed } = panel;
     const $ = (id) => document.getElementById(id);
-    const steps = [["24h", "1 day later"], ["240h", "10 days later"], ["720h", "30 days later"], ["1920h", "80 days later"]];
+    const steps = () => [["24h", word("1 day later")], ["240h", word("10 days later")], ["720h", word("30 days later")], ["1920h", word("80 days later")]];
     const readEvery = 2500; // while the tour waits for a person
     let shown = null; // the drawer's content as last received
     let timer = 0;
-
-    function make(name, cssClass, ...content) {
-        const node = document.createElement(name);
-        if (cssClass) {
-            node.className = cssClass;
-        }
-        content.forEach((part) => node.append(part));
-        return node;
-    }
 
     const time = (at) => new Date(at).toLocaleString(locale().replace("_", "-"), { dateStyle: "full", timeStyle: "short" });
 
@@ -29,7 +20,9 @@ window.panelDrawer = function (panel) {
     function send(request, messageFor) {
         return call("POST", "drawer", request).then((world) => {
             shown = world;
-            update();
+            if ($("drawerBody").childElementCount) {
+                update();
+            }
             announce(world.refused ? word("Refused:") + " " + world.refused : messageFor(world));
             changed();
         }).catch(() => announce(word("The sandbox did not answer.")));
@@ -45,7 +38,7 @@ window.panelDrawer = function (panel) {
 
     /* perform does what a step of the tour has a button for. */
     function perform(step) {
-        const request = step.advance ? { advance: step.advance } : { lever: step.lever, on: true };
+        const request = step.advance ? { advance: step.advance } : { switch: step.switch, on: true };
         return send(request, (world) => (step.advance ? word("The clock now shows:") + " " + time(world.now) : word("Done:") + " " + word(step.label)));
     }
 
@@ -113,43 +106,44 @@ window.panelDrawer = function (panel) {
     }
 
     function clock() {
-        const buttons = steps.map(([by, text]) => button("advance" + by, word(text), () => send({ advance: by }, (world) => word("The clock now shows:") + " " + time(world.now))));
+        const buttons = steps().map(([by, text]) => button("advance" + by, text, () => send({ advance: by }, (world) => word("The clock now shows:") + " " + time(world.now))));
         return make("section", "", make("h3", "", word("Clock")), make("p", "drawer-time"), make("div", "drawer-buttons", ...buttons));
     }
 
     function switchRow(one) {
         const about = make("span", "drawer-about", word(one.about));
         about.id = "about-" + one.id;
-        if (one.springs) {
-            const action = button("lever-" + one.id, word(one.label), () => send({ lever: one.id, on: true }, () => word("Done:") + " " + word(one.label)));
+        if (one.momentary) {
+            const action = button("switch-" + one.id, word(one.label), () => send({ switch: one.id, on: true }, () => word("Done:") + " " + word(one.label)));
             action.setAttribute("aria-describedby", about.id);
-            return make("div", "drawer-lever", action, about);
+            return make("div", "drawer-switch", action, about);
         }
         const box = make("input");
         box.type = "checkbox";
-        box.id = "lever-" + one.id;
+        box.id = "switch-" + one.id;
         box.setAttribute("aria-describedby", about.id);
-        box.addEventListener("change", () => send({ lever: one.id, on: box.checked }, () => word(box.checked ? "On:" : "Off:") + " " + word(one.label)));
+        box.addEventListener("change", () => send({ switch: one.id, on: box.checked }, () => (box.checked ? word("On:") : word("Off:")) + " " + word(one.label)));
         const label = make("label", "", box, make("span", "", word(one.label)));
-        return make("div", "drawer-lever", label, about);
+        return make("div", "drawer-switch", label, about);
     }
 
     /* borrowers are the switches that make an application borrow an access token, and what the last one showed. */
     function borrowers() {
-        const switches = shown.levers.filter((one) => one.ofBorrower);
+        const switches = shown.switches.filter((one) => one.ofBorrower);
         if (!switches.length) {
             return [];
         }
         const rows = switches.map((one) => {
             const about = make("span", "drawer-about", word(one.about));
             about.id = "about-" + one.id;
-            const action = button("lever-" + one.id, word(one.label), () => send({ lever: one.id, on: true }, (world) => word("The answer:") + " " + world.borrowed.status).then(() => $("drawerAnswer").scrollIntoView({ block: "nearest" })));
+            const action = button("switch-" + one.id, word(one.label), () => send({ switch: one.id, on: true }, (world) => word("The answer:") + " " + world.borrowed.status).then(() => $("drawerAnswer").scrollIntoView({ block: "nearest" })));
             action.setAttribute("aria-describedby", about.id);
-            return make("div", "drawer-lever", action, about);
+            return make("div", "drawer-switch", action, about);
         });
         const answer = make("div", "drawer-answer");
         answer.id = "drawerAnswer";
-        return [make("section", "", make("h3", "", word("An application borrows")), ...rows, answer)];
+        const about = make("p", "drawer-note", word("A program such as Azure CSP (NCE). It gets access tokens that last an hour, and never the refresh token."));
+        return [make("section", "", make("h3", "", word("An application borrows")), about, ...rows, answer)];
     }
 
     function showBorrowed() {
@@ -176,26 +170,29 @@ window.panelDrawer = function (panel) {
     /* update changes the existing elements in place, because a person may be about to press one of the buttons. */
     function update() {
         $("drawerBody").querySelector(".drawer-time").textContent = time(shown.now);
-        shown.levers.filter((one) => !one.springs).forEach((one) => { $("lever-" + one.id).checked = one.on; });
+        shown.switches.filter((one) => !one.momentary).forEach((one) => { $("switch-" + one.id).checked = one.on; });
         showBorrowed();
         showTour();
     }
 
     function draw() {
-        const switches = (title, ofPlatform) => make("section", "", make("h3", "", word(title)),
-            ...shown.levers.filter((one) => one.ofPlatform === ofPlatform && !one.ofBorrower).map(switchRow));
-        $("drawerBody").replaceChildren(...tourSection(), clock(), ...borrowers(), switches("Simulated Microsoft", false), switches("Simulated platform", true), accounts());
+        const switches = (title, ofPlatform) => make("section", "", make("h3", "", title),
+            ...shown.switches.filter((one) => one.ofPlatform === ofPlatform && !one.ofBorrower).map(switchRow));
+        $("drawerBody").replaceChildren(...tourSection(), clock(), ...borrowers(), switches(word("Simulate at Microsoft"), false), switches(word("Simulate at the platform"), true), accounts());
         update();
     }
 
     function translateLabels() {
         $("drawerToggleLabel").textContent = word("Sandbox");
         $("drawerTitle").textContent = word("Sandbox");
-        $("drawerNote").textContent = word("Only this simulated platform has this drawer. It changes the simulated world, not the connector.");
+        $("drawerNote").textContent = word("Only this simulated platform has this drawer. Use it to simulate what happens around the connector.");
         $("drawerClose").setAttribute("aria-label", word("Close"));
     }
 
     function open(is) {
+        if (is) {
+            opened();
+        }
         $("drawer").hidden = !is;
         $("drawerToggle").setAttribute("aria-expanded", String(is));
         if (!is) {
@@ -223,12 +220,22 @@ window.panelDrawer = function (panel) {
     return {
         open: () => open(true),
 
+        /* close closes the drawer and leaves the focus where it is. */
+        close: function () {
+            clearTimeout(timer);
+            $("drawer").hidden = true;
+            $("drawerToggle").setAttribute("aria-expanded", "false");
+        },
+
+        /* set turns a switch on or off. */
+        set: (id, on) => send({ switch: id, on }, () => ""),
+
         /* setAvailable shows or hides the drawer's button, and translates its label. */
         setAvailable: function (is) {
             $("drawerToggle").hidden = !is;
             translateLabels();
             if (!is) {
-                $("drawer").hidden = true;
+                this.close();
             } else if (shown && !$("drawer").hidden) {
                 draw();
             }

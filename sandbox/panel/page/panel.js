@@ -20,9 +20,14 @@
     let current = null; // the open frame's entry
     let nextParams = {}; // what a screen passes to the screen that it opens
 
-    const word = (text) => window.panelWord(route.locale, text);
+    const word = (text) => (window.panelWords[route.locale] || {})[text] || text;
 
-    const roleOf = (user) => word({ provider: "Provider", reseller: "Reseller", parent: "Parent reseller" }[user.role]);
+    const roleOf = (user) => ({ provider: word("Provider"), reseller: word("Reseller"), parent: word("Parent reseller") }[user.role]);
+    const aboutRole = (user) => ({
+        provider: word("Runs the marketplace. Sees the state of every reseller's token, checks and renews it, but cannot consent for them."),
+        reseller: word("Sells on the marketplace and is a partner of Microsoft. Gives the consent, and sees the token's state and history."),
+        parent: word("A reseller with resellers below. Sees of their tokens the state and nothing more.")
+    }[user.role]);
 
     function make(name, cssClass, ...content) {
         const node = document.createElement(name);
@@ -133,6 +138,7 @@
         $("localeLabel").textContent = word("Language");
         $("userLabel").textContent = word("Logged in as");
         drawer.setAvailable(Boolean(session.drawer && session.user));
+        inbox.setAvailable(Boolean(session.user), Boolean(session.drawer && session.user));
         options($("panel"), Object.entries(panels), route.panel);
         options($("locale"), Object.entries(locales), route.locale);
         drawUsers();
@@ -145,12 +151,23 @@
     function drawLogin() {
         const cards = session.users.map((user) => {
             const role = make("span", "card-role", roleOf(user));
-            const card = make("button", "card", make("strong", "", user.name), make("span", "", user.account), role);
+            const card = make("button", "card", make("strong", "", user.name), make("span", "", user.account), role, make("span", "card-about", aboutRole(user)));
             card.type = "button";
             card.addEventListener("click", () => logIn(user.id));
             return card;
         });
-        $("login").replaceChildren(...intro(), make(session.drawer ? "h2" : "h1", "", word("Log In")), make("p", "", word("Choose a user to log in as. This platform is simulated, so no password is asked for.")), make("div", "cards", ...cards));
+        $("login").replaceChildren(...intro(), make(session.drawer ? "h2" : "h1", "", word("Log In")), make("p", "", word("Choose a user to log in as. This platform is simulated, so no password is asked for.")), make("div", "cards", ...cards), ...others());
+    }
+
+    /* others are the roles that nobody logs in with here. */
+    function others() {
+        if (!session.drawer) {
+            return [];
+        }
+        const role = (title, text) => make("div", "", make("dt", "", title), make("dd", "", text));
+        return [make("h2", "others-title", word("Who else takes part")), make("dl", "others",
+            role(word("Customer's user"), word("Works for a customer of a reseller and has no screen here. Access tokens for the customer's directory let applications manage it, as long as the customer allows the reseller to.")),
+            role(word("Borrowing application"), word("A program such as Azure CSP (NCE). It gets access tokens that last an hour, and never the refresh token.")))];
     }
 
     /* intro says on the first page what this is. */
@@ -158,9 +175,9 @@
         if (!session.drawer) {
             return [];
         }
-        const loop = ["An administrator consents at Microsoft.", "The connector stores the refresh token, encrypted.", "Applications get access tokens for Partner Center, Graph, and Azure.", "Every ten days, the connector renews the refresh token."];
+        const loop = [word("An administrator consents at Microsoft."), word("The connector stores the refresh token, encrypted."), word("Applications get access tokens for Partner Center, Graph, and Azure."), word("Every ten days, the connector renews the refresh token.")];
         const text = [word("Try the Azure Partner connector without Microsoft and without a marketplace: both are simulated here, and you can move the clock."), word("The connector is the real one.")];
-        const steps = make("ol", "loop", ...loop.map((one) => make("li", "", word(one))));
+        const steps = make("ol", "loop", ...loop.map((one) => make("li", "", one)));
         steps.id = "loop";
         return [make("h1", "", "Azure Partner connector"), make("p", "", text.join(" ")), steps, tourButton()];
     }
@@ -184,7 +201,7 @@
             card.href = addressOf({ pack: node.package, view: node.id });
             return card;
         });
-        const text = screens.length ? "These screens are available:" : "No application has a screen for this account in this panel.";
+        const text = screens.length ? word("These screens are available:") : word("No application has a screen for this account in this panel.");
         const parts = [make("h1", "", word("Welcome")), make("p", "", session.user.account)];
         if (session.drawer) {
             parts.push(tourButton());
@@ -192,7 +209,7 @@
         if (route.panel === "ux1" && session.user.role !== "provider") {
             parts.push(dashboard());
         }
-        $("home").replaceChildren(...parts, make("p", "", word(text)), make("div", "cards", ...cards));
+        $("home").replaceChildren(...parts, make("p", "", text), make("div", "cards", ...cards));
     }
 
     /* The tiles have a frame of their own, which grows with its content. */
@@ -298,6 +315,7 @@
                 drawHome();
             }
         };
+        inbox.refresh();
         [200, 1500, 4000, 8000, 13000].forEach((delay) => setTimeout(reload, delay));
         call("GET", "session").then((given) => { // a switch may bring a user
             session.users = given.users;
@@ -305,7 +323,10 @@
         }).catch(showError);
     }
 
-    const drawer = window.panelDrawer({ word, call, locale: () => route.locale, changed: worldChanged });
+    const drawer = window.panelDrawer({ word, call, make, locale: () => route.locale, opened: () => inbox.close(), changed: worldChanged });
+    const inbox = window.panelInbox({
+        word, call, make, locale: () => route.locale, opened: () => drawer.close(), started: () => drawer.set("stop", false)
+    });
 
     const entryOf = (frameWindow) => Array.from(frames.values()).find((entry) => entry.frame.contentWindow === frameWindow);
 

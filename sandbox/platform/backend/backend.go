@@ -102,6 +102,26 @@ func (b backend) Resources(_ context.Context, userID, typeID string) ([]json.Raw
 	return found, nil
 }
 
+// Notifications implements panel.Backend.
+func (b backend) Notifications(_ context.Context, userID string) ([]panel.Notification, error) {
+	user, ok := b.p.User(userID)
+	if !ok {
+		return nil, fmt.Errorf("no user %q", userID)
+	}
+	var list []panel.Notification
+	for _, n := range b.p.Notifications(user.AccountID) {
+		if n.UserID != "" && n.UserID != userID {
+			continue
+		}
+		one := panel.Notification{ID: n.ID, At: n.At, Status: n.Status, Text: n.Message.String()}
+		if n.Details != nil {
+			one.Details = n.Details.String()
+		}
+		list = append(list, one)
+	}
+	return list, nil
+}
+
 // Call implements panel.Backend.
 func (b backend) Call(ctx context.Context, userID string, c panel.Call) (panel.Answer, error) {
 	by := platform.AsUser(userID).WithLocale(c.Locale)
