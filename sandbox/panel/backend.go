@@ -103,6 +103,6 @@ type Backend interface {
 	// Call passes an operation to the connector on behalf of the user. Refusals are Answers; an error means that the
 	// connector could not be reached.
 	Call(ctx context.Context, userID string, c Call) (Answer, error)
-	// Notifications returns what the platform shows to the user in the bell, oldest first.
+	// Notifications returns the platform's notifications for the user, oldest first.
 	Notifications(ctx context.Context, userID string) ([]Notification, error)
 }

@@ -9,7 +9,7 @@ import (
 // maxNews is how many notifications or mails the panel shows.
 const maxNews = 100
 
-// A Notification is an entry of a user's bell.
+// A Notification is a notification of the platform for a user.
 type Notification struct {
 	ID      string    `json:"id"`
 	At      time.Time `json:"at"`
@@ -48,7 +48,7 @@ func newest[E any](list []E) []E {
 // A readSet is what a user has read, by ID.
 type readSet map[string]bool
 
-// notifications returns what a user's bell shows, newest first.
+// notifications returns those for a user, newest first.
 func (s *server) notifications(r *http.Request, u User) ([]Notification, error) {
 	all, err := s.cfg.Backend.Notifications(r.Context(), u.ID)
 	if err != nil {

@@ -92,7 +92,7 @@ func TestNews_Refuses(t *testing.T) {
 	}
 }
 
-// TestNews_WithoutADrawer: a platform has a bell, but no mailbox.
+// TestNews_WithoutADrawer: a platform has notifications, but no mailbox.
 func TestNews_WithoutADrawer(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, newPlatform(t))

@@ -88,7 +88,7 @@ func TestNotices_PlatformAndPeople(t *testing.T) {
 
 	s.eventually("mail to the operator", func() bool {
 		mails := s.Mails()
-		return len(mails) > 0 && strings.Contains(mails[len(mails)-1].Subject, "Alpine Cloud needs a person") && strings.Contains(mails[len(mails)-1].Text, "grant_revoked")
+		return len(mails) > 0 && strings.Contains(mails[len(mails)-1].Subject, "Alpine Cloud needs a new sign-in") && strings.Contains(mails[len(mails)-1].Text, "grant_revoked")
 	})
 
 	s.consent()

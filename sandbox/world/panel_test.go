@@ -359,7 +359,7 @@ func TestPanel_EveryState(t *testing.T) {
 	d.State("action_required")
 	d.Wait(`document.getElementById("bellCount").innerText !== "" && document.getElementById("mailboxCount").innerText !== ""`)
 	d.ClickOn("#bell")
-	d.WaitPageText("The refresh token of Alpine Cloud needs a person: somebody must sign in again.")
+	d.WaitPageText("The refresh token of Alpine Cloud needs a new sign-in.")
 	d.picture(d.Driver, "bell", paneltest.Picture{})
 	d.ClickOn("#mailbox")
 	d.WaitPageText("To: operations@larkfield.example")

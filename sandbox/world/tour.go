@@ -19,7 +19,7 @@ func Tour() []panel.TourStep {
 		{ID: "renewal", Title: "Let ten days pass", Text: "The connector renews the token when it is due.", Label: "10 days later", Advance: "240h"},
 		{ID: "borrow", Title: "Let an application borrow", Text: "It gets an access token from the connector, and calls Azure with it.", Label: "Azure CSP (NCE) borrows a token", Switch: "borrow"},
 		{ID: "revoke", Title: "Revoke the sessions", Text: "An administrator does so after losing a password. The refresh token stops working.", Label: "Revoke all sessions", Switch: "revoke"},
-		{ID: "alarm", Title: "See the alarm", Text: "Select Check Now on the screen, or let a day pass. The state changes, and the bell shows a notification."},
+		{ID: "alarm", Title: "See the alarm", Text: "Select Check Now on the screen, or let a day pass. The state changes, and the panel shows a notification."},
 		{ID: "manual", Title: "Send a link instead", Text: "Copy the link under Manual Update and open it in a private window: that is the administrator's browser. Enter the code that it shows."},
 		{ID: "provider", Title: "Look as the provider", Text: "Log in as Petra Provider and open Refresh Tokens."},
 		{ID: "suspend", Title: "Suspend the subscription", Text: "As during a credit hold: nothing is issued until you turn it off again.", Label: "Suspend the subscription of Alpine Cloud", Switch: "suspend"},

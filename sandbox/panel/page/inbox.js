@@ -1,5 +1,5 @@
 /*
- * The bell with the platform's notifications, and the inbox with the mails that the sandbox's mail server took: their buttons in the
+ * The list of the platform's notifications, and the inbox with the mails that the sandbox's mail server took: their buttons in the
  * header, the list that they open, and the bar that says that the connector is stopped. panel.js passes in what it needs.
  */
 window.panelInbox = function (panel) {
@@ -10,7 +10,7 @@ window.panelInbox = function (panel) {
     const readEvery = 4000; // while somebody is logged in
     let available = { bell: false, mailbox: false };
     let counts = { notifications: 0, mails: 0, outage: "" };
-    let shown = ""; // bell or mailbox, while the list is open
+    let shown = ""; // the id of the pressed button, while its list is open
 
     const kinds = {
         bell: { title: () => word("Notifications"), note: () => word("What the platform shows to this account."), none: () => word("There is no notification yet."), path: "notifications" },
