@@ -1,11 +1,13 @@
 package world_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"azure-partner-connector/sandbox/panel"
@@ -67,5 +69,24 @@ func TestWords_InEveryLanguage(t *testing.T) {
 	}
 	if len(all) != 8 {
 		t.Errorf("there are %d languages besides English, want 8", len(all))
+	}
+}
+
+// TestWords_NameButtonsAsTheScreensDo: what the tour and the drawer tell people to select has the same name on the screens.
+func TestWords_NameButtonsAsTheScreensDo(t *testing.T) {
+	all, err := panel.Words()
+	check(t, err)
+	for locale, words := range all {
+		content, err := os.ReadFile("../../ui-extension/i18n/" + locale + ".json")
+		check(t, err)
+		var screens map[string]string
+		check(t, json.Unmarshal(content, &screens))
+		for text, translation := range words {
+			for _, name := range []string{"Manage Refresh Token", "Update Refresh Token", "Check Now", "Renew Now", "Manual Update", "Refresh Tokens", "Global admin", "Admin agent"} {
+				if strings.Contains(text, name) && !strings.Contains(translation, screens[name]) {
+					t.Errorf("%s: %q does not name %q as %q: %q", locale, text, name, screens[name], translation)
+				}
+			}
+		}
 	}
 }
