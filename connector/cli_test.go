@@ -32,6 +32,10 @@ func withBinary(run func() int) int {
 		return 1
 	}
 	defer os.RemoveAll(folder)
+	if err := os.Chmod(folder, 0o755); err != nil { // other accounts run the program, too
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	binary := filepath.Join(folder, "connector")
 	build := exec.Command("go", "build", "-ldflags", "-X main.version=test-version", "-o", binary, ".")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
@@ -76,7 +80,14 @@ func (c *terminal) command(args ...string) *exec.Cmd {
 // run runs a command until it exits.
 func (c *terminal) run(args ...string) output {
 	c.Helper()
+	return c.runWith(func(*exec.Cmd) {}, args...)
+}
+
+// runWith is run after a change of the command.
+func (c *terminal) runWith(change func(*exec.Cmd), args ...string) output {
+	c.Helper()
 	command := c.command(args...)
+	change(command)
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	err := command.Run()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -19,7 +20,7 @@ import (
 type configCommand struct {
 	Example configExample `cmd:"" help:"Print a configuration file that explains every key."`
 	Show    configShow    `cmd:"" help:"Print the configuration that file, environment and defaults make together, without its secrets."`
-	Check   configCheck   `cmd:"" help:"List everything that is wrong with the configuration, and check that the keys belong to the database if that can be reached."`
+	Check   configCheck   `cmd:"" help:"List everything that is wrong with the configuration, also certificates that have ended, and check that the keys belong to the database if that can be reached."`
 }
 
 type configExample struct{}
@@ -63,6 +64,9 @@ func (f configCheck) Run(c *console) error {
 	}
 	if _, _, err := otlp.FromEnvironment(os.Getenv); err != nil {
 		return fmt.Errorf("the environment is invalid:\n%w", err)
+	}
+	if err := cfg.Ended(time.Now()); err != nil {
+		return err
 	}
 	fmt.Fprintln(c.stdout, "the configuration is valid")
 	return checkDatabase(c, cfg, keyring)

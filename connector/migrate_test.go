@@ -41,7 +41,8 @@ func TestMigrate_MySQLAlone(t *testing.T) {
 	c := newTerminal(t)
 	file, privileged, administer := c.onServer()
 	c.check("serve before migrate", c.run("serve", "--no-migrate", "--config", file), 1, "run connector migrate")
-	c.check("migrate without rights", c.run("migrate", "--config", file), 1, "CREATE command denied")
+	c.check("migrate without rights", c.run("migrate", "--config", file), 1, "CREATE command denied", "give the user of database.dsn CREATE, ALTER, DROP, INDEX and REFERENCES")
+	c.check("serve without rights", c.run("serve", "--config", file), 1, "CREATE command denied", "then connector serve --no-migrate")
 
 	limited := c.environ
 	c.environ = slices.Concat(limited, []string{"CONNECTOR_DATABASE__DSN=" + privileged})
@@ -59,7 +60,10 @@ func TestMigrate_MySQLAlone(t *testing.T) {
 	}
 	c.check("a new replica", c.run("serve", "--no-migrate", "--config", file), 1, "the database is read-only (read_only = ON)")
 	c.check("doctor", c.run("doctor", "--config", file), 1, "failed   database: The database is read-only (read_only = ON).", "ok       database autocommit: ON")
-	administer("SET GLOBAL read_only = OFF")
+	administer("SET GLOBAL read_only = OFF", "CREATE USER 'reader'@'127.0.0.1' IDENTIFIED BY 'x'", "GRANT SELECT ON connector.* TO 'reader'@'127.0.0.1'")
+	reader := newTerminal(t)
+	reader.folder, reader.environ = c.folder, slices.Concat(limited, []string{"CONNECTOR_DATABASE__DSN=" + strings.Replace(privileged, "migrator:x@", "reader:x@", 1)})
+	reader.check("serve of a reader", reader.run("serve", "--no-migrate", "--config", file), 1, "UPDATE command denied", "give the user of database.dsn SELECT, INSERT, UPDATE and DELETE on the database")
 	if got := s.get("private", "/readyz"); got != http.StatusOK {
 		t.Errorf("GET /readyz = %d after the failover, want 200", got)
 	}
@@ -129,13 +133,18 @@ type certificateFiles struct{ authority, serverCert, serverKey, clientCert, clie
 
 // certificates writes an authority and the certificates of a server at 127.0.0.1 and of its client.
 func certificates(folder string) (certificateFiles, error) {
+	return certificatesUntil(folder, time.Now().Add(time.Hour))
+}
+
+// certificatesUntil is certificates with the time when all of them end.
+func certificatesUntil(folder string, end time.Time) (certificateFiles, error) {
 	files := certificateFiles{
 		authority: filepath.Join(folder, "ca.pem"), serverCert: filepath.Join(folder, "server.pem"), serverKey: filepath.Join(folder, "server.key"),
 		clientCert: filepath.Join(folder, "client.pem"), clientKey: filepath.Join(folder, "client.key"),
 	}
 	template := x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority of a test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		NotBefore: end.AddDate(0, 0, -1), NotAfter: end, IsCA: true, BasicConstraintsValid: true,
 	}
 	authority, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

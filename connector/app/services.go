@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 	"time"
@@ -98,10 +97,7 @@ func (s *Services) Close() error {
 
 func (s *Services) build(ctx context.Context, cfg config.Config, opts Options, observe observers) error {
 	var err error
-	if s.keyring, err = cfg.Keys.Open(); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w; restore it from a copy or correct keys.file, or, if nothing is stored yet, make it with connector keys create", err)
-	}
-	if err != nil {
+	if s.keyring, err = cfg.Keys.Open(); err != nil {
 		return err
 	}
 	if s.Store, err = openStore(ctx, cfg, s.keyring, opts, observe.database); err != nil {

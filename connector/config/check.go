@@ -252,7 +252,7 @@ func (c *checker) tls(key string, t TLS) {
 		c.problem(key+".keyFile", "missing although certFile is set; set both or neither")
 	default:
 		if _, err := certificate.Load(certificate.Config{CertFile: t.CertFile, KeyFile: t.KeyFile}); err != nil {
-			c.problem(key, "the certificate is unusable: %v", err)
+			c.problem(key, "the certificate is unusable: %v%s", err, fileAdvice(err))
 		}
 		c.checkMode(key+".keyFile", t.KeyFile)
 	}
@@ -343,7 +343,7 @@ func (c *checker) caFile(key, file string) {
 	pem, err := os.ReadFile(file)
 	switch {
 	case err != nil:
-		c.problem(key, "cannot be read: %v", err)
+		c.unreadable(key, err)
 	case !x509.NewCertPool().AppendCertsFromPEM(pem):
 		c.problem(key, "%q contains no PEM certificate", file)
 	}

@@ -1,6 +1,9 @@
 package config
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -12,7 +15,14 @@ func (k Keys) Open() (*seal.Keyring, error) {
 	if !k.Ring.Empty() {
 		return seal.Load(strings.NewReader(k.Ring.Reveal()))
 	}
-	return seal.LoadFile(k.File)
+	keyring, err := seal.LoadFile(k.File)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w; restore it from a copy or correct keys.file, or, if nothing is stored yet, make it with connector keys create", err)
+	case err != nil:
+		return nil, fmt.Errorf("%w%s", err, fileAdvice(err))
+	}
+	return keyring, nil
 }
 
 func (c *checker) keys() {

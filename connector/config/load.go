@@ -98,7 +98,7 @@ func read(path string) (*yaml.Node, error) {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading the configuration: %w", err)
+		return nil, fmt.Errorf("reading the configuration: %w%s", err, fileAdvice(err))
 	}
 	var document yaml.Node
 	err = yaml.Unmarshal(text, &document)

@@ -2,7 +2,9 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -45,7 +47,7 @@ func (c *checker) secretFile(key, path string, into *secret.Text) {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		c.problem(key+"File", "cannot be read: %v", err)
+		c.unreadable(key+"File", err)
 		return
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxSecretFile {
@@ -54,7 +56,7 @@ func (c *checker) secretFile(key, path string, into *secret.Text) {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		c.problem(key+"File", "cannot be read: %v", err)
+		c.unreadable(key+"File", err)
 		return
 	}
 	*into = secret.New(strings.TrimRight(string(WithoutMark(text)), "\r\n"))
@@ -77,6 +79,22 @@ func (c *checker) environmentWins(key, over string) bool {
 // WithoutMark removes the byte order mark that some editors and shells write before a text. It would be a part of a secret that
 // nobody sees, and no decoder of JSON accepts it.
 func WithoutMark(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) }
+
+// unreadable reports a file that cannot be read.
+func (c *checker) unreadable(key string, err error) {
+	c.problem(key, "cannot be read: %v%s", err, fileAdvice(err))
+}
+
+// fileAdvice returns what to do about an error of reading a file, with a separator before it.
+func fileAdvice(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "; correct the path, or create the file"
+	case errors.Is(err, fs.ErrPermission):
+		return "; let the user of the process read the file and its folder"
+	}
+	return ""
+}
 
 // checkMode warns of a file with secrets that users other than its owner can read.
 func (c *checker) checkMode(what, path string) {

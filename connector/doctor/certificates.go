@@ -14,7 +14,7 @@ func (e *examination) certificates(cfg config.Config) {
 	for _, listener := range []struct {
 		name string
 		tls  config.TLS
-	}{{"hooks", cfg.Hooks.TLS}, {"onboarding", cfg.Onboarding.TLS}} {
+	}{{"hooks", cfg.Hooks.TLS}, {"onboarding", cfg.Onboarding.TLS}, {"api", cfg.API.TLS}, {"egress", cfg.Egress.TLS}} {
 		if !listener.tls.Enabled() {
 			continue
 		}

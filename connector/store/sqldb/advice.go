@@ -2,10 +2,11 @@ package sqldb
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
+	"strings"
 
 	"github.com/glebarez/go-sqlite"
 	mysqldriver "github.com/go-sql-driver/mysql"
@@ -17,8 +18,8 @@ func advice(err error) string {
 		switch e.Number {
 		case 1045, 1698, 1251: // access denied, by password or by the way to sign in
 			return "check the user and the password in database.dsn, and from where the server lets this user connect"
-		case 1044, 1142, 1227: // access to the database or a table denied, or a privilege missing
-			return "give the user of database.dsn its rights on the database"
+		case 1044, 1142, 1143, 1227: // access to the database, a table or a column denied, or a privilege missing
+			return rightsAdvice(e.Message)
 		case 1049:
 			return "create the database that database.dsn names, or correct the name"
 		}
@@ -36,7 +37,10 @@ func advice(err error) string {
 		return ""
 	}
 	_, isNetwork := errors.AsType[net.Error](err)
+	_, isCertificate := errors.AsType[*tls.CertificateVerificationError](err)
 	switch {
+	case isCertificate:
+		return "renew the server's certificate if it has expired, name its authority in database.caFile, and its host in database.dsn as the certificate does"
 	case errors.Is(err, fs.ErrPermission):
 		return "give the user of the process the right to write the file and its folder (database.path)"
 	case errors.Is(err, fs.ErrNotExist):
@@ -49,10 +53,34 @@ func advice(err error) string {
 	return ""
 }
 
-// advised returns err with what to do about it, if that is known.
+// rightsAdvice returns what to do about a right that an account lacks. A server's message begins with the name of the right
+// (docs/reference/databases.md §6).
+func rightsAdvice(message string) string {
+	right, _, _ := strings.Cut(message, " ")
+	switch strings.TrimSuffix(right, ",") {
+	case "CREATE", "ALTER", "DROP", "INDEX", "REFERENCES":
+		return "give the user of database.dsn CREATE, ALTER, DROP, INDEX and REFERENCES on the database, or run connector migrate with an account that has them and then connector serve --no-migrate"
+	}
+	return "give the user of database.dsn SELECT, INSERT, UPDATE and DELETE on the database"
+}
+
+// An advisedError is an error with what to do about it.
+type advisedError struct {
+	error
+	advice string
+}
+
+func (e *advisedError) Error() string { return e.error.Error() + "; " + e.advice }
+
+func (e *advisedError) Unwrap() error { return e.error }
+
+// advised returns err with what to do about it, once, if that is known.
 func advised(err error) error {
+	if _, done := errors.AsType[*advisedError](err); done || err == nil {
+		return err
+	}
 	if text := advice(err); text != "" {
-		return fmt.Errorf("%w; %s", err, text)
+		return &advisedError{err, text}
 	}
 	return err
 }

@@ -48,10 +48,21 @@ func TestOpen_SaysWhatToDo(t *testing.T) {
 }
 
 func TestAdvice_OfServers(t *testing.T) {
-	for number, want := range map[uint16]string{1045: "password", 1044: "rights", 1049: "create the database", 1213: ""} {
-		got := sqldb.Advice(&mysqldriver.MySQLError{Number: number, Message: "as the server says"})
-		if want == "" && got != "" || !strings.Contains(got, want) {
-			t.Errorf("the advice about error %d is %q, want %q", number, got, want)
+	for _, tc := range []struct {
+		number        uint16
+		message, want string
+	}{
+		{1045, "Access denied for user 'a'@'b' (using password: YES)", "password"},
+		{1044, "Access denied for user 'a'@'b' to database 'c'", "SELECT, INSERT, UPDATE and DELETE"},
+		{1142, "INSERT command denied to user 'a'@'b' for table `c`.`d`", "SELECT, INSERT, UPDATE and DELETE"},
+		{1142, "CREATE command denied to user 'a'@'b' for table `c`.`d`", "CREATE, ALTER, DROP, INDEX and REFERENCES"},
+		{1142, "INDEX, ALTER command denied to user 'a'@'b' for table `c`.`d`", "connector serve --no-migrate"},
+		{1049, "Unknown database 'c'", "create the database"},
+		{1213, "Deadlock found", ""},
+	} {
+		got := sqldb.Advice(&mysqldriver.MySQLError{Number: tc.number, Message: tc.message})
+		if tc.want == "" && got != "" || !strings.Contains(got, tc.want) {
+			t.Errorf("the advice about error %d, %s, is %q, want %q", tc.number, tc.message, got, tc.want)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func (db *DB) Migrate(ctx context.Context, around Around) error {
 	if err != nil && (around.NoMigrate || !errors.Is(err, ErrOlderSchema) && !errors.Is(err, ErrNoSchema)) {
 		return err
 	}
-	return db.locked(ctx, func(pool *sql.DB) error { return db.migrate(ctx, pool, around) })
+	return advised(db.locked(ctx, func(pool *sql.DB) error { return db.migrate(ctx, pool, around) }))
 }
 
 // Locked calls fn while no program can begin or continue to migrate the schema.
@@ -163,7 +163,7 @@ func (db *DB) CheckSchema(ctx context.Context) error {
 	current, latest, err := schemaVersions(ctx, db.driver, db.pool)
 	switch {
 	case err != nil:
-		return fmt.Errorf("checking the schema: %w", err)
+		return advised(fmt.Errorf("checking the schema: %w", err))
 	case current < latest:
 		return fmt.Errorf("checking the schema: %w: its version is %d, and this program needs %d", ErrOlderSchema, current, latest)
 	case current > latest:

@@ -15,6 +15,9 @@ import (
 )
 
 const (
+	// OpenTimeout limits how long a server may take to accept the first connection, with whatever that needs: whoever starts the
+	// program, or runs a command, waits for the answer.
+	OpenTimeout = 4 * time.Second
 	// dialTimeout limits connecting to a node, which may be unreachable.
 	dialTimeout = 10 * time.Second
 	// queryTimeout limits waiting for the server's answer, unless the DSN says otherwise. It is longer than the lock wait

@@ -38,6 +38,9 @@ func Inspect(ctx context.Context, cfg Config) (Inspection, error) {
 		return Inspection{}, fmt.Errorf("opening the database: %w", err)
 	}
 	defer pool.Close()
+	if err := firstPing(ctx, pool); err != nil {
+		return Inspection{}, fmt.Errorf("querying the database: %w", advised(err))
+	}
 	var seen Inspection
 	seen.Current, seen.Latest, err = schemaVersions(ctx, cfg.Driver, pool)
 	if err != nil && (cfg.Driver == SQLite || !errors.Is(err, ErrNoSchema)) { // an empty file has no settings yet

@@ -103,7 +103,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		return nil, advised(err)
 	}
 	if err := db.checkSettings(ctx); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(advised(err), db.Close())
 	}
 	return db, nil
 }
@@ -143,7 +143,7 @@ func (db *DB) connect(ctx context.Context, cfg Config) error {
 	if db.driver == SQLite {
 		db.pool.SetConnMaxIdleTime(sqliteMaxIdle)
 	}
-	if err := db.pool.PingContext(ctx); err != nil {
+	if err := firstPing(ctx, db.pool); err != nil {
 		return errors.Join(err, db.pool.Close())
 	}
 	db.gorm, err = gorm.Open(dialector, &gorm.Config{
@@ -157,6 +157,17 @@ func (db *DB) connect(ctx context.Context, cfg Config) error {
 		return errors.Join(err, db.pool.Close())
 	}
 	return nil
+}
+
+// firstPing waits until the database answers, for up to OpenTimeout.
+func firstPing(ctx context.Context, pool *sql.DB) error {
+	bounded, cancel := context.WithTimeout(ctx, OpenTimeout)
+	defer cancel()
+	err := pool.PingContext(bounded)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("the server did not answer within %s: %w", OpenTimeout, context.DeadlineExceeded)
+	}
+	return err
 }
 
 // Format implements fmt.Formatter: the connections know the DSN, and fmt would print parts of them.
