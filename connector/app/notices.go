@@ -11,6 +11,7 @@ import (
 	"azure-partner-connector/connector/notify"
 	"azure-partner-connector/connector/notify/chat"
 	"azure-partner-connector/connector/notify/mail"
+	"azure-partner-connector/connector/notify/message"
 	"azure-partner-connector/connector/notify/webhook"
 	"azure-partner-connector/connector/token"
 )
@@ -26,7 +27,7 @@ func (a *App) newNotices() (*notify.Service, error) {
 	}
 	return notify.New(notify.Config{
 		Store: a.services.Store, Statuses: a.services.Tokens, Relationships: a.services.Tokens, Platform: a.services.platform, Properties: token.Status.Properties, Channels: channels,
-		EscalateAfter: a.cfg.Notify.EscalateAfter, Now: a.now, Skew: a.clock.skew, Observe: a.noticeObserver(), Log: a.component("notify"),
+		EscalateAfter: a.cfg.Notify.EscalateAfter, Digest: a.cfg.Notify.Mail.Digest, PerHour: a.cfg.Notify.Mail.PerHour, Now: a.now, Skew: a.clock.skew, Observe: a.noticeObserver(), Log: a.component("notify"),
 	})
 }
 
@@ -34,7 +35,7 @@ func (a *App) newNotices() (*notify.Service, error) {
 func (s *Services) Channels(cfg config.Notify, now func() time.Time) ([]notify.Channel, error) {
 	var channels []notify.Channel
 	if cfg.Panel {
-		channels = append(channels, notify.NewPanel(s.Store, s.platform))
+		channels = append(channels, notify.NewPanel(s.Store, s.platform, message.WordsOf(cfg.Language)))
 	}
 	roots, err := httpclient.Roots(cfg.CAFile)
 	if err != nil {
@@ -45,7 +46,7 @@ func (s *Services) Channels(cfg config.Notify, now func() time.Time) ([]notify.C
 		if err != nil {
 			return nil, err
 		}
-		hook, err := webhook.New(webhook.Config{URL: cfg.Webhook.URL, Secret: cfg.Webhook.Secret, HTTP: connections, Now: now})
+		hook, err := webhook.New(webhook.Config{URL: cfg.Webhook.URL, Secret: cfg.Webhook.Secret, Words: message.WordsOf(cfg.Language), HTTP: connections, Now: now})
 		if err != nil {
 			return nil, err
 		}

@@ -412,7 +412,7 @@ func defaults() Config {
 		},
 		Lending:  Lending{CustomerTokens: 10_000, Redemptions: 12},
 		Limits:   Limits{Consents: 10, Openings: 30, Codes: 10, Claims: 10, Renewals: 6},
-		Notify:   Notify{Panel: true, Chat: Chat{Language: message.English}, Mail: Mail{Encryption: MailStartTLS, Language: message.English}},
+		Notify:   Notify{Panel: true, Language: message.English, Mail: Mail{Encryption: MailStartTLS, PerHour: 20}},
 		Log:      Log{Level: slog.LevelInfo, Format: JSON},
 		Shutdown: Shutdown{Grace: 20 * time.Second},
 	}

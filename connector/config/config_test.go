@@ -335,7 +335,7 @@ func TestLoad_FillsDefaults(t *testing.T) {
 		Lending:   config.Lending{CustomerTokens: 10_000, Redemptions: 12},
 		Limits:    config.Limits{Consents: 10, Openings: 30, Codes: 10, Claims: 10, Renewals: 6},
 		Retention: config.Retention{Events: 9600 * time.Hour}, // which the file sets
-		Notify:    config.Notify{Panel: true, Chat: config.Chat{Language: "en"}, Mail: config.Mail{Encryption: config.MailStartTLS, Language: "en"}},
+		Notify:    config.Notify{Panel: true, Language: "en", Chat: config.Chat{Language: "en"}, Mail: config.Mail{Encryption: config.MailStartTLS, Language: "en", PerHour: 20}},
 		Log:       config.Log{Level: slog.LevelInfo, Format: config.JSON},
 		Shutdown:  config.Shutdown{Grace: 20 * time.Second},
 	}

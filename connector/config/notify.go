@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	netmail "net/mail"
 	"os"
@@ -30,6 +31,9 @@ type Notify struct {
 	// tenant whose reseller has entered recipients of its own; at most 720h. Warnings reach them when less than that is left.
 	// Default: 0, at once.
 	EscalateAfter time.Duration `yaml:"escalateAfter"`
+	// Language is the language of notices: de, en, es, fr, it, ja, nl, pt or ru. The chat and the mails may have another one, and
+	// resellers choose theirs. Default: "en".
+	Language string `yaml:"language"`
 	// Webhook posts every notice to a URL.
 	Webhook Webhook `yaml:"webhook"`
 	// Chat posts every notice to a chat.
@@ -62,7 +66,7 @@ type Chat struct {
 	Format string `yaml:"format"`
 	// Template is a file with a text template that writes the JSON to post, for the format "template". Default: none.
 	Template string `yaml:"template"`
-	// Language is the language of the messages: de, en, es, fr, it, ja, nl, pt or ru. Default: "en".
+	// Language is the language of the messages, if it is not that of all notices (notify.language). Default: that.
 	Language string `yaml:"language"`
 }
 
@@ -103,11 +107,17 @@ type Mail struct {
 	From string `yaml:"from"`
 	// To are the mailboxes that receive every notice. Required with Server.
 	To []string `yaml:"to"`
-	// Language is the language of the mails: de, en, es, fr, it, ja, nl, pt or ru. Resellers can choose another one for theirs.
-	// Default: "en".
+	// Language is the language of the mails, if it is not that of all notices (notify.language). Resellers can choose another one
+	// for theirs. Default: that.
 	Language string `yaml:"language"`
 	// Templates is a folder with templates that replace the built-in ones. Default: none.
 	Templates string `yaml:"templates"`
+	// Digest is how long a notice waits for others to the same mailbox; they become one mail. At most 24h. Default: 0, each notice
+	// is a mail, at once.
+	Digest time.Duration `yaml:"digest"`
+	// PerHour is how many mails one mailbox gets within an hour; the notices beyond wait, and become one mail. 0: no limit.
+	// Default: 20.
+	PerHour int `yaml:"perHour"`
 }
 
 // LoadTemplates returns the templates of the mails.
@@ -123,9 +133,17 @@ func (c *checker) notify() {
 	if after := c.cfg.Notify.EscalateAfter; after < 0 || after > maxEscalation {
 		c.problem("notify.escalateAfter", "%s is invalid: must be between 0s and %s", after, maxEscalation)
 	}
+	c.noticeLanguages()
+	c.language("notify.language", c.cfg.Notify.Language)
 	c.webhook()
 	c.chat()
 	c.mail()
+}
+
+// noticeLanguages fills in the languages that default to that of all notices.
+func (c *checker) noticeLanguages() {
+	n := &c.cfg.Notify
+	n.Chat.Language, n.Mail.Language = cmp.Or(n.Chat.Language, n.Language), cmp.Or(n.Mail.Language, n.Language)
 }
 
 func (c *checker) language(key, language string) {
@@ -217,6 +235,10 @@ func (c *checker) mail() {
 		c.mailAddress(key+".from", m.From)
 	}
 	c.language(key+".language", m.Language)
+	c.between(key+".digest", m.Digest, 0, 24*time.Hour)
+	if m.PerHour < 0 || m.PerHour > 10_000 {
+		c.problem(key+".perHour", "%d is invalid: must be between 0, no limit, and 10000", m.PerHour)
+	}
 	if _, err := m.LoadTemplates(); err != nil {
 		c.problem(key+".templates", "cannot be used: %v", err)
 	}

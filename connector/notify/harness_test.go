@@ -43,6 +43,10 @@ type harness struct {
 	reseller      *channel // nil: resellers get no mails
 	escalateAfter time.Duration
 
+	// Set by mails.
+	digest  time.Duration
+	perHour int
+
 	mu      sync.Mutex // guards the fields below
 	clock   time.Time
 	status  token.Status
@@ -121,8 +125,8 @@ func newHarness(t *testing.T, st *store.Store) *harness {
 func (h *harness) replica(channels ...notify.Channel) *notify.Service {
 	h.Helper()
 	s, err := notify.New(notify.Config{
-		EscalateAfter: h.escalateAfter,
-		Store:         h.store, Statuses: h, Relationships: h, Platform: h, Channels: channels, Now: h.now,
+		EscalateAfter: h.escalateAfter, Digest: h.digest, PerHour: h.perHour,
+		Store: h.store, Statuses: h, Relationships: h, Platform: h, Channels: channels, Now: h.now,
 		Properties: func(s token.Status) map[string]any { return map[string]any{"tokenStatus": string(s.State)} },
 	})
 	h.must(err)

@@ -99,7 +99,9 @@ const (
 	headTest           = "This is a test of the notices of the Azure Partner connector."
 	headWaiting        = "A consent for the refresh token of __name__ is waiting for you until __date__."
 
-	headReminder       = "Your provider reminds you: the refresh token of __name__ needs your attention."
+	headReminder = "Your provider reminds you: the refresh token of __name__ needs your attention."
+
+	headDigest = "Notices of the Azure Partner connector: __count__."
 
 	headRelationships = "Relationships (GDAP) of __name__ with customers end soon: __count__."
 
@@ -120,7 +122,7 @@ const (
 func Texts() []string {
 	texts := []string{
 		headActionRequired, headMisconfigured, headRenewalFailing, headExpired, headSuspended, headUnserved, headExpires, headExpiresNow, headDisowned, headIncident,
-		headRecovered, headCredential, headCredentialNow, headTest, headWaiting, headRelationships, headReminder,
+		headRecovered, headCredential, headCredentialNow, headTest, headWaiting, headRelationships, headReminder, headDigest,
 		lineCustomer, lineMore, lineReminder, lineEscalated, lineEnds, lineTest, adviceExtend, adviceRecovery, adviceRenew, adviceAdd, lastCredential,
 	}
 	return append(texts, slices.Sorted(maps.Values(credentialNames()))...)
@@ -132,6 +134,11 @@ func (n Notice) Headline() string { return n.HeadlineIn(english) }
 // HeadlineIn is Headline in the language of translate, which translates texts with __name__ placeholders.
 func (n Notice) HeadlineIn(translate func(text string) string) string {
 	return failure.Fill(translate(n.headline()), n.params(translate))
+}
+
+// DigestHeadline returns the headline of a message with several notices, in the language of translate.
+func DigestHeadline(count int, translate func(text string) string) string {
+	return failure.Fill(translate(headDigest), map[string]string{"count": strconv.Itoa(count)})
 }
 
 func english(text string) string { return text }

@@ -123,7 +123,7 @@ func TestNotice_FillsAllPlaceholders(t *testing.T) {
 	}
 }
 
-// A panels implements notify.Panels and notify.Instances, and records the notices that it shows.
+// A panels implements notify.Panels and notify.Subjects, and records the notices that it shows.
 type panels struct {
 	shown []notify.PanelNotice
 	err   error
@@ -142,9 +142,44 @@ func (p *panels) Instance(_ context.Context, key string) (tenant.Instance, error
 	return tenant.Instance{Key: key}, nil
 }
 
+// Tenant implements notify.Subjects: the reseller of t-de has chosen German.
+func (p *panels) Tenant(_ context.Context, id string) (tenant.Tenant, error) {
+	t := tenant.Tenant{ID: id}
+	if id == "t-de" {
+		t.Notices.Language = "de"
+	}
+	return t, nil
+}
+
+// backwards translates into a language by writing its name before a text.
+func backwards(language string) (func(text string) string, error) {
+	if language == "" {
+		return func(text string) string { return text }, nil
+	}
+	return func(text string) string { return language + ": " + text }, nil
+}
+
+// TestPanel_SpeaksTheLanguageOfTheReseller: and the provider's to the provider.
+func TestPanel_SpeaksTheLanguageOfTheReseller(t *testing.T) {
+	p := &panels{}
+	c := notify.NewPanel(p, p, backwards)
+	n := notify.Notice{Kind: notify.Recovery, TenantID: "t-de", Name: "Alpine Cloud", AccountID: "a"}
+	for _, provider := range []bool{false, true} {
+		n.Provider = provider
+		if err := c.Send(t.Context(), n); err != nil {
+			t.Fatalf("Send() = %v", err)
+		}
+	}
+	const message, details = "The refresh token of Alpine Cloud works again.", "There's nothing to do."
+	want := []notify.PanelNotice{{AccountID: "a", Message: "de: " + message, Details: "de: " + details}, {AccountID: providerID, Message: message, Details: details}}
+	if diff := cmp.Diff(want, p.shown); diff != "" {
+		t.Errorf("shown (-want +got):\n%s", diff)
+	}
+}
+
 func TestPanel_ShowsANoticeToItsAccountOnly(t *testing.T) {
 	p := &panels{}
-	c := notify.NewPanel(p, p)
+	c := notify.NewPanel(p, p, backwards)
 	alarm := notify.Notice{Kind: notify.Alarm, TenantID: "t", Name: "Alpine Cloud", AccountID: "a", State: token.StateActionRequired, Reason: &failure.Record{Code: failure.GrantRevoked}}
 	if err := c.Send(t.Context(), alarm); err != nil {
 		t.Fatalf("Send(alarm) = %v", err)

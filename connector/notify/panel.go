@@ -24,20 +24,27 @@ type Panels interface {
 	ProviderAccount(ctx context.Context, in tenant.Instance) (id string, err error)
 }
 
-// Instances returns instances by key; the store implements it.
-type Instances interface {
+// Subjects returns instances by key and tenants by ID; the store implements it.
+type Subjects interface {
 	Instance(ctx context.Context, key string) (tenant.Instance, error)
+	Tenant(ctx context.Context, id string) (tenant.Tenant, error)
 }
 
+// Words returns a function that translates texts into a language, or into that of the provider for an empty one.
+type Words func(language string) (translate func(text string) string, err error)
+
 // A Panel is the channel that shows notices in the platform's panel, to the users of the tenant's account. Notices about an
-// instance, and those that are for the provider, are shown to the provider.
+// instance, and those that are for the provider, are shown to the provider. Resellers read them in their own language.
 type Panel struct {
-	instances Instances
-	panels    Panels
+	subjects Subjects
+	panels   Panels
+	words    Words
 }
 
 // NewPanel returns a Panel.
-func NewPanel(instances Instances, panels Panels) *Panel { return &Panel{instances, panels} }
+func NewPanel(subjects Subjects, panels Panels, words Words) *Panel {
+	return &Panel{subjects, panels, words}
+}
 
 // Name implements Channel.
 func (p *Panel) Name() string { return "panel" }
@@ -48,12 +55,18 @@ func (p *Panel) Audience() Audience { return Everyone }
 // Send implements Channel. A notice about a tenant without a known account is undeliverable: without an account the panel
 // would show it to everyone.
 func (p *Panel) Send(ctx context.Context, n Notice) error {
-	in, err := p.instances.Instance(ctx, n.InstanceKey)
+	in, err := p.subjects.Instance(ctx, n.InstanceKey)
 	if err != nil {
 		return fmt.Errorf("reading instance %s: %w", n.InstanceKey, err)
 	}
-	account := n.AccountID
-	if n.TenantID == "" || n.Provider {
+	account, language := n.AccountID, ""
+	if n.TenantID != "" && !n.Provider {
+		t, err := p.subjects.Tenant(ctx, n.TenantID)
+		if err != nil {
+			return fmt.Errorf("reading tenant %s: %w", n.TenantID, err)
+		}
+		language = t.Notices.Language
+	} else {
 		if account, err = p.panels.ProviderAccount(ctx, in); err != nil {
 			return fmt.Errorf("finding the provider's account: %w", err)
 		}
@@ -61,7 +74,11 @@ func (p *Panel) Send(ctx context.Context, n Notice) error {
 	if account == "" {
 		return fmt.Errorf("%w: the account of tenant %s is unknown", ErrUndeliverable, n.TenantID)
 	}
+	translate, err := p.words(language)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUndeliverable, err)
+	}
 	return p.panels.Notify(ctx, in, PanelNotice{
-		AccountID: account, Alarm: n.Kind == Alarm || n.Kind == Incident, Message: n.Headline(), Details: strings.Join(n.Lines(), " "),
+		AccountID: account, Alarm: n.Kind == Alarm || n.Kind == Incident, Message: n.HeadlineIn(translate), Details: strings.Join(n.LinesIn(translate), " "),
 	})
 }

@@ -55,6 +55,15 @@ type Store interface {
 	// RecentEvents is InstanceEvents for the events of a tenant.
 	RecentEvents(ctx context.Context, tenantID string, actions []audit.Action, after time.Time, limit int) ([]audit.Event, error)
 
+	// QueueNotices stores notices for their recipients, unless they are stored already, and makes the recipients due at a time.
+	QueueNotices(ctx context.Context, queued []Queued, due time.Time) error
+	// QueuedNotices returns up to limit notices for a recipient, the first queued first.
+	QueuedNotices(ctx context.Context, recipient string, limit int) ([]Queued, error)
+	DequeueNotices(ctx context.Context, queued []Queued) error
+	// ReviveQueue makes recipients of queued notices due at now that are no subjects: programs before this one drop
+	// subjects of a kind that they do not know.
+	ReviveQueue(ctx context.Context, now time.Time) error
+
 	// DueAnnouncements returns up to limit subjects that are due and not leased, the longest due first. Those follow that only
 	// count as due or not leased, because a wrong clock stored their times: they are farther ahead than LongestWait or the
 	// longest lease (token.LongestLease), and token.Tolerance.

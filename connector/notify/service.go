@@ -33,6 +33,14 @@ type Config struct {
 	// its own. Warnings reach the provider when less than that is left. Default: the provider is notified at once.
 	EscalateAfter time.Duration
 
+	// Digest is how long a notice waits for others of its recipient, which a Mailer then sends in one message. Default: 0, a message
+	// for each.
+	Digest time.Duration
+
+	// PerHour is how many messages a Mailer sends to one recipient within an hour. Notices beyond it wait, and are then sent in one
+	// message. Default: 0, no limit.
+	PerHour int
+
 	// Channels send notices to people. Default: none, only the status on the platform is kept up to date.
 	Channels []Channel
 

@@ -64,6 +64,10 @@ type State struct {
 	Reminders []string `json:"reminders,omitempty"`
 
 	Outbox []Delivery `json:"outbox,omitempty"` // oldest first
+
+	// Sent is when messages were sent to a recipient in the last hour, in order, and Send counts the consecutive failures.
+	Sent []time.Time `json:"sent,omitempty"`
+	Send Retry       `json:"send,omitzero"`
 }
 
 // A Delivery is one notice that one channel still has to send.

@@ -29,6 +29,9 @@ const maxOutbox = 32
 // is not so.
 func (s *Service) Sweep(ctx context.Context) error {
 	processed := map[Subject]bool{}
+	if err := s.cfg.Store.ReviveQueue(ctx, s.cfg.Now()); err != nil {
+		return err
+	}
 	for {
 		if s.cfg.Skew(ctx).Wrong() {
 			return nil
@@ -102,8 +105,11 @@ func (s *Service) processSubject(ctx context.Context, subject Subject) {
 func (s *Service) process(ctx context.Context, a *Announcement) (time.Time, error) {
 	calls, cancel := context.WithTimeout(ctx, s.cfg.Lease*4/5)
 	defer cancel()
-	if a.Subject.Kind == OfInstance {
+	switch a.Subject.Kind {
+	case OfInstance:
 		return s.processInstance(calls, a)
+	case OfRecipient:
+		return s.processRecipient(calls, a)
 	}
 	return s.processTenant(calls, a)
 }
@@ -287,7 +293,16 @@ func (s *Service) channel(name string) (Channel, bool) {
 // send attempts to deliver d once, and reports whether d was sent or is given up.
 func (s *Service) send(ctx context.Context, c Channel, d *Delivery) (done bool) {
 	log := s.cfg.Log.With("tenant", d.Notice.TenantID, "notice", d.Notice.ID, "channel", c.Name())
-	err := c.Send(ctx, d.Notice)
+	m, isMailer := c.(Mailer)
+	var err error
+	if isMailer {
+		err = s.queue(ctx, m, d.Notice)
+	} else {
+		err = c.Send(ctx, d.Notice)
+	}
+	if err == nil && isMailer {
+		return true
+	}
 	if err == nil {
 		s.cfg.Observe(c.Name(), sent)
 		log.InfoContext(ctx, "notice sent", "kind", d.Notice.Kind)

@@ -92,18 +92,23 @@ func (s *Store) noteDisowned(ctx context.Context, events []audit.Event) error {
 	return nil
 }
 
-// makeDue makes the subjects that a query selects due at a time, unless they are due earlier. Only the clause for a row that
-// exists differs between the databases.
+// makeDue makes the subjects that a query selects due at a time, unless they are due earlier.
 func (s *Store) makeDue(ctx context.Context, kind, column, from string, ids []string, at time.Time) error {
+	return s.dueFrom(ctx, at, "SELECT ?, "+column+", ?, 1 FROM "+from+" IN ?", kind, sqldb.NewTimestamp(at), ids)
+}
+
+// dueFrom makes the subjects of rows due at a time, unless they are due earlier. Only the clause for a row that exists differs
+// between the databases.
+func (s *Store) dueFrom(ctx context.Context, at time.Time, rows string, args ...any) error {
 	onConflict := "ON DUPLICATE KEY UPDATE"
 	if s.db.Driver() == sqldb.SQLite {
 		onConflict = "ON CONFLICT (subject_kind, subject_id) DO UPDATE SET"
 	}
 	due := sqldb.NewTimestamp(at)
 	return s.db.Write(ctx, func(db *gorm.DB) error {
-		return db.Exec("INSERT INTO announcements (subject_kind, subject_id, look_at, version) SELECT ?, "+column+", ?, 1 FROM "+from+" IN ? "+onConflict+
+		return db.Exec("INSERT INTO announcements (subject_kind, subject_id, look_at, version) "+rows+" "+onConflict+
 			" look_at = CASE WHEN announcements.look_at < ? THEN announcements.look_at ELSE ? END, version = announcements.version + 1",
-			kind, due, ids, due, due).Error
+			slices.Concat(args, []any{due, due})...).Error
 	})
 }
 

@@ -19,7 +19,7 @@ const (
 // Notices says how a reseller is notified by mail of changes of its token.
 type Notices struct {
 	Recipients []string `json:"recipients,omitempty"` // mail addresses; none: no mails
-	Language   string   `json:"language,omitempty"`   // one of Languages; empty: that of the provider's mails
+	Language   string   `json:"language,omitempty"`   // one of Languages; empty: that of the provider
 }
 
 // Languages returns the languages of notices, screens and onboarding pages.

@@ -3,8 +3,10 @@ package mail
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -111,7 +113,7 @@ func (c *Channel) Audience() notify.Audience { return notify.Provider }
 
 // Send implements notify.Channel.
 func (c *Channel) Send(ctx context.Context, n notify.Notice) error {
-	return c.send(ctx, n, c.cfg.To, c.cfg.Language)
+	return c.send(ctx, []notify.Notice{n}, c.cfg.To, c.cfg.Language)
 }
 
 // Reach implements notify.Reacher: it connects and signs in as for a mail, and sends none.
@@ -131,9 +133,27 @@ func (c *Channel) Reach(ctx context.Context) error {
 	return nil
 }
 
-// send sends n to some mailboxes in a language.
-func (c *Channel) send(ctx context.Context, n notify.Notice, to []string, language string) error {
-	message, err := c.message(n, to, language)
+// Recipients implements notify.Mailer.
+func (c *Channel) Recipients(context.Context, notify.Notice) ([]notify.Recipient, error) {
+	return recipients(c.cfg.To, c.cfg.Language), nil
+}
+
+func recipients(addresses []string, language string) []notify.Recipient {
+	all := make([]notify.Recipient, len(addresses))
+	for i, address := range addresses {
+		all[i] = notify.Recipient{Address: address, Language: language}
+	}
+	return all
+}
+
+// SendTo implements notify.Mailer.
+func (c *Channel) SendTo(ctx context.Context, to notify.Recipient, notices []notify.Notice) error {
+	return c.send(ctx, notices, []string{to.Address}, to.Language)
+}
+
+// send sends notices to some mailboxes in a language, in one mail.
+func (c *Channel) send(ctx context.Context, notices []notify.Notice, to []string, language string) error {
+	message, err := c.message(notices, to, language)
 	if err != nil {
 		return fmt.Errorf("%w: %w", notify.ErrUndeliverable, err)
 	}
@@ -202,8 +222,22 @@ func (conn *connection) close() {
 	}
 }
 
-func (c *Channel) message(n notify.Notice, to []string, language string) (*gomail.Msg, error) {
-	text, err := c.cfg.Templates.Write(n, language)
+// written returns the text of a mail with notices, and its ID: that of the notice, or of all of them.
+func (c *Channel) written(notices []notify.Notice, language string) (text message.Text, id string, err error) {
+	if len(notices) == 1 {
+		text, err = c.cfg.Templates.Write(notices[0], language)
+		return text, notices[0].ID, err
+	}
+	hash := sha256.New()
+	for _, n := range notices {
+		hash.Write([]byte(n.ID + "\n"))
+	}
+	text, err = c.cfg.Templates.WriteDigest(notices, language)
+	return text, hex.EncodeToString(hash.Sum(nil)[:16]), err
+}
+
+func (c *Channel) message(notices []notify.Notice, to []string, language string) (*gomail.Msg, error) {
+	text, id, err := c.written(notices, language)
 	if err != nil {
 		return nil, err
 	}
@@ -216,8 +250,8 @@ func (c *Channel) message(n notify.Notice, to []string, language string) (*gomai
 	}
 	m.Subject(text.Subject)
 	// A mail that is sent twice has the same ID, so that mailboxes can recognise it.
-	m.SetMessageIDWithValue(n.ID + "@" + c.domain)
-	m.SetDateWithValue(n.At)
+	m.SetMessageIDWithValue(id + "@" + c.domain)
+	m.SetDateWithValue(notices[len(notices)-1].At)
 	m.SetGenHeader("Auto-Submitted", "auto-generated") // suppresses automatic replies (RFC 3834)
 	m.SetBodyString(gomail.TypeTextPlain, text.Plain)
 	if text.HTML != "" {

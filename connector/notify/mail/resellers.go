@@ -3,6 +3,7 @@ package mail
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"azure-partner-connector/connector/notify"
@@ -30,17 +31,31 @@ func (r *Resellers) Name() string { return "mail_reseller" }
 // Audience implements notify.Channel.
 func (r *Resellers) Audience() notify.Audience { return notify.Reseller }
 
-// Send implements notify.Channel. It sends to the present recipients of the tenant, and nothing when there are none any more.
-func (r *Resellers) Send(ctx context.Context, n notify.Notice) error {
+// Recipients implements notify.Mailer. They are the present ones of the tenant.
+func (r *Resellers) Recipients(ctx context.Context, n notify.Notice) ([]notify.Recipient, error) {
 	if n.TenantID == "" {
-		return nil
+		return nil, nil
 	}
 	t, err := r.tenants.Tenant(ctx, n.TenantID)
 	if err != nil {
-		return fmt.Errorf("reading tenant %s: %w", n.TenantID, err)
+		return nil, fmt.Errorf("reading tenant %s: %w", n.TenantID, err)
 	}
-	if len(t.Notices.Recipients) == 0 {
-		return nil
+	return recipients(t.Notices.Recipients, cmp.Or(t.Notices.Language, r.mails.cfg.Language)), nil
+}
+
+// SendTo implements notify.Mailer.
+func (r *Resellers) SendTo(ctx context.Context, to notify.Recipient, notices []notify.Notice) error {
+	return r.mails.SendTo(ctx, to, notices)
+}
+
+// Send implements notify.Channel. It sends to the present recipients of the tenant, and nothing when there are none any more.
+func (r *Resellers) Send(ctx context.Context, n notify.Notice) error {
+	all, err := r.Recipients(ctx, n)
+	if err != nil {
+		return err
 	}
-	return r.mails.send(ctx, n, t.Notices.Recipients, cmp.Or(t.Notices.Language, r.mails.cfg.Language))
+	for _, to := range all {
+		err = errors.Join(err, r.SendTo(ctx, to, []notify.Notice{n}))
+	}
+	return err
 }

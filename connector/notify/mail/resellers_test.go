@@ -42,13 +42,15 @@ func TestResellers_SendsToThePresentRecipients(t *testing.T) {
 	stored.notices.Language = "de"
 	check(t, resellers.Send(t.Context(), alarm))
 	mails, _, _ := s.received()
-	if len(mails) != 2 {
-		t.Fatalf("%d mails were sent, want two", len(mails))
+	if len(mails) != 4 {
+		t.Fatalf("%d mails were sent, want two to each", len(mails))
 	}
-	for i, want := range []string{"Le jeton", "Das Aktualisierungstoken"} {
+	for i, want := range []struct{ to, subject string }{
+		{"<admin@alpine.example>", "Le jeton"}, {"<boss@alpine.example>", "Le jeton"}, {"<admin@alpine.example>", "Das Aktualisierungstoken"}, {"<boss@alpine.example>", "Das Aktualisierungstoken"},
+	} {
 		m := parse(t, mails[i])
-		if to := m.header.Get("To"); !strings.HasPrefix(m.subject, want) || to != "<admin@alpine.example>, <boss@alpine.example>" {
-			t.Errorf("a mail to %q says %q, want one to both that begins with %q", to, m.subject, want)
+		if to := m.header.Get("To"); !strings.HasPrefix(m.subject, want.subject) || to != want.to {
+			t.Errorf("a mail to %q says %q, want one to %q that begins with %q", to, m.subject, want.to, want.subject)
 		}
 	}
 	stored.err = errors.New("the database does not answer")

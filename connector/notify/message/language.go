@@ -1,12 +1,14 @@
 package message
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 	"slices"
 	"strings"
 
 	"azure-partner-connector/connector/catalogue"
+	"azure-partner-connector/connector/notify"
 )
 
 // catalogueFiles are the texts of notices: one file per language other than English, with the English text as the key. A further
@@ -30,6 +32,13 @@ func Languages() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// WordsOf returns a function that returns what translates texts into a language, or into a default for an empty one.
+func WordsOf(standard string) notify.Words {
+	return func(language string) (func(text string) string, error) {
+		return words(cmp.Or(language, standard, English))
+	}
 }
 
 // words returns a function that translates texts into a language.

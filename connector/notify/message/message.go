@@ -33,6 +33,14 @@ type View struct {
 	Count       int // of all customers
 }
 
+// A Digest is what templates read of several notices in one mail.
+type Digest struct {
+	Language string
+	Headline string // how many there are
+	Count    int
+	Notices  []View // in the order in which they happened
+}
+
 // A Fact is a fact about a notice with its name in the language of the notice.
 type Fact struct{ Name, Value string }
 
@@ -62,6 +70,24 @@ func ViewOf(n notify.Notice, language string) (View, error) {
 		}
 	}
 	return v, nil
+}
+
+// DigestOf returns what templates read of notices in a language.
+func DigestOf(notices []notify.Notice, language string) (Digest, error) {
+	language = cmp.Or(language, English)
+	translate, err := words(language)
+	if err != nil {
+		return Digest{}, err
+	}
+	d := Digest{Language: language, Headline: notify.DigestHeadline(len(notices), translate), Count: len(notices)}
+	for _, n := range notices {
+		v, err := ViewOf(n, language)
+		if err != nil {
+			return Digest{}, err
+		}
+		d.Notices = append(d.Notices, v)
+	}
+	return d, nil
 }
 
 // oneLine returns text without line breaks: in a mail's header, they would let a name add other headers.

@@ -36,6 +36,9 @@ const (
 	partHTML    = "html"
 )
 
+// digest begins the names of the templates of mails with several notices, in the place of a kind.
+const digest = "digest"
+
 // A Text is a notice as a mail has it.
 type Text struct{ Subject, Plain, HTML string }
 
@@ -50,7 +53,8 @@ type executor interface {
 
 // LoadTemplates returns the built-in templates, in place of which those files of a folder are used that are named
 // [KIND.][LANGUAGE.]PART.tmpl. PART is subject, text or html; the most specific file wins, and a kind is more specific than a
-// language. Each template is tried with a notice of each kind in each language that it may get. own may be nil.
+// language. digest in the place of the kind is for mails with several notices. Each template is tried with a notice of each kind in
+// each language that it may get. own may be nil.
 func LoadTemplates(own fs.FS) (*Templates, error) {
 	t := &Templates{map[string]executor{}}
 	embedded, err := fs.Sub(builtIn, "templates")
@@ -75,7 +79,7 @@ func LoadTemplates(own fs.FS) (*Templates, error) {
 // BuiltIn returns the sources of the built-in templates, by the names of their files, in order.
 func BuiltIn() iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
-		for _, part := range []string{partSubject, partText, partHTML} {
+		for _, part := range []string{partSubject, partText, partHTML, digest + "." + partSubject, digest + "." + partText, digest + "." + partHTML} {
 			source, err := builtIn.ReadFile("templates/" + part + suffix)
 			if err != nil || !yield(part+suffix, source) { // embedded files can be read
 				return
@@ -136,7 +140,7 @@ func partOf(name string) (part string, ok bool) {
 		return "", false
 	}
 	fields = fields[:len(fields)-1]
-	if len(fields) > 0 && slices.Contains(notify.Kinds(), notify.Kind(fields[0])) {
+	if len(fields) > 0 && (fields[0] == digest || slices.Contains(notify.Kinds(), notify.Kind(fields[0]))) {
 		fields = fields[1:]
 	}
 	if len(fields) > 0 && slices.Contains(Languages(), fields[0]) {
@@ -151,15 +155,33 @@ func (t *Templates) Write(n notify.Notice, language string) (Text, error) {
 	if err != nil {
 		return Text{}, err
 	}
+	return t.write(v, []string{v.Kind + "." + v.Language + ".", v.Kind + ".", v.Language + ".", ""})
+}
+
+// WriteDigest writes several notices in a language.
+func (t *Templates) WriteDigest(notices []notify.Notice, language string) (Text, error) {
+	d, err := DigestOf(notices, language)
+	if err != nil {
+		return Text{}, err
+	}
+	return t.write(d, []string{digest + "." + d.Language + ".", digest + "."})
+}
+
+// write writes the parts of a mail, each by the first template that there is.
+func (t *Templates) write(v any, prefixes []string) (Text, error) {
 	var text Text
-	if text.Subject, err = t.part(partSubject, v); err != nil {
-		return Text{}, err
-	}
-	if text.Plain, err = t.part(partText, v); err != nil {
-		return Text{}, err
-	}
-	if text.HTML, err = t.part(partHTML, v); err != nil {
-		return Text{}, err
+	for _, part := range []struct {
+		name string
+		into *string
+	}{{partSubject, &text.Subject}, {partText, &text.Plain}, {partHTML, &text.HTML}} {
+		i := slices.IndexFunc(prefixes, func(prefix string) bool { return t.byName[prefix+part.name] != nil })
+		if i < 0 {
+			return Text{}, fmt.Errorf("notify: there is no template of the %s", part.name)
+		}
+		var err error
+		if *part.into, err = Execute(t.byName[prefixes[i]+part.name], v); err != nil {
+			return Text{}, err
+		}
 	}
 	if text.Subject = oneLine(text.Subject); text.Subject == "" {
 		return Text{}, errors.New("notify: the template of the subject writes nothing")
@@ -167,18 +189,8 @@ func (t *Templates) Write(n notify.Notice, language string) (Text, error) {
 	return text, nil
 }
 
-// part writes one part of a mail by the most specific template.
-func (t *Templates) part(part string, v View) (string, error) {
-	for _, name := range []string{v.Kind + "." + v.Language + "." + part, v.Kind + "." + part, v.Language + "." + part, part} {
-		if own, ok := t.byName[name]; ok {
-			return Execute(own, v)
-		}
-	}
-	return "", fmt.Errorf("notify: there is no template of the %s", part)
-}
-
 // Execute returns what a template writes of v, up to 1 MiB.
-func Execute(t executor, v View) (string, error) {
+func Execute(t executor, v any) (string, error) {
 	var text bytes.Buffer
 	if err := t.Execute(&bounded{&text}, v); err != nil {
 		return "", fmt.Errorf("notify: %w", err)
@@ -196,14 +208,17 @@ func (b *bounded) Write(text []byte) (int, error) {
 	return b.into.Write(text)
 }
 
-// try writes a notice of each kind in each language, so that a fault of a template is found when the program starts and not
+// try writes a notice of each kind in each language, and all of them together, so that a fault of a template is found when the program starts and not
 // when somebody must be warned.
 func (t *Templates) try() error {
-	for _, n := range Samples() {
-		for _, language := range Languages() {
+	for _, language := range Languages() {
+		for _, n := range Samples() {
 			if _, err := t.Write(n, language); err != nil {
 				return err
 			}
+		}
+		if _, err := t.WriteDigest(Samples(), language); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -33,6 +33,9 @@ type Config struct {
 	// Required.
 	Secret secret.Text
 
+	// Words translates the headline and the lines. Default: they are in English.
+	Words notify.Words
+
 	// HTTP sends the requests. It must have a timeout and not follow redirects. Required.
 	HTTP *http.Client
 
@@ -55,6 +58,9 @@ type Channel struct {
 func New(cfg Config) (*Channel, error) {
 	if cfg.URL == "" || cfg.HTTP == nil || cfg.Secret.Empty() {
 		return nil, errors.New("webhook: a URL, a secret and an HTTP client are required")
+	}
+	if cfg.Words == nil {
+		cfg.Words = func(string) (func(string) string, error) { return func(text string) string { return text }, nil }
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -110,10 +116,10 @@ type data struct {
 	Lines    []string `json:"lines"`
 }
 
-func payloadOf(n notify.Notice) payload {
+func payloadOf(n notify.Notice, translate func(text string) string) payload {
 	d := data{
 		Instance: n.InstanceKey, Tenant: n.TenantID, Name: n.Name, Marketplace: n.Marketplace, Account: n.AccountID,
-		State: string(n.State), Days: n.Days, Customers: n.Customers, Count: n.Count, Headline: n.Headline(), Lines: n.Lines(),
+		State: string(n.State), Days: n.Days, Customers: n.Customers, Count: n.Count, Headline: n.HeadlineIn(translate), Lines: n.LinesIn(translate),
 	}
 	if n.Reason != nil {
 		d.Code, d.Params, d.Reference = string(n.Reason.Code), n.Reason.Params, n.Reason.Reference
@@ -138,7 +144,11 @@ func (c *Channel) Audience() notify.Audience { return notify.Provider }
 
 // Send implements notify.Channel. Its errors do not contain the URL, which may contain a token.
 func (c *Channel) Send(ctx context.Context, n notify.Notice) error {
-	body, err := json.Marshal(payloadOf(n))
+	translate, err := c.cfg.Words("")
+	if err != nil {
+		return fmt.Errorf("%w: %w", notify.ErrUndeliverable, err)
+	}
+	body, err := json.Marshal(payloadOf(n, translate))
 	if err != nil {
 		return fmt.Errorf("writing notice %s: %w", n.ID, err)
 	}

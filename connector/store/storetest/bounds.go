@@ -101,6 +101,7 @@ func boundsOfTheRest() map[string]map[string]Bound {
 			"subject_kind": characters(length.Word), "subject_id": characters(length.Key), "lease_owner": characters(2 * length.ID),
 			"told": bytes(length.Notices),
 		},
+		"notice_queue": {"recipient": characters(length.Key), "notice_id": characters(length.ID), "notice": bytes(length.Notices)},
 		"ties": {
 			"instance_key": characters(length.Key), "root_id": characters(length.ID), "renewal_task": characters(length.ForeignID),
 			"account_events": characters(length.ForeignID),
