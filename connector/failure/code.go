@@ -45,6 +45,7 @@ const (
 	ApplicationMissing Code = "application_missing"
 	ApplicationInvalid Code = "application_invalid"
 	SecretIsID         Code = "secret_is_id"
+	RecipientsInvalid  Code = "recipients_invalid"
 	CloudUnknown       Code = "cloud_unknown"
 
 	// A reminder by the provider.
@@ -247,6 +248,7 @@ var messages = map[Code]message{
 	ApplicationMissing: {Configuration, http.StatusConflict, "No Microsoft application is set up for this tenant.", "Enter the application (client) ID and its secret in the settings of the instance."},
 	ApplicationInvalid: {Configuration, http.StatusUnprocessableEntity, "The application (client) ID __application__ isn't a GUID.", "Copy the application (client) ID from the overview page of the app registration."},
 	SecretIsID:         {Configuration, http.StatusUnprocessableEntity, "That's the secret's ID, not its value.", "Copy the Value column of the client secret. It's shown only once, right after the secret is created."},
+	RecipientsInvalid:  {"", http.StatusUnprocessableEntity, "A recipient of notices isn't an email address, or there are more than __most__.", "Enter email addresses, for example office@example.com."},
 	CloudUnknown:       {Configuration, http.StatusUnprocessableEntity, "There is no cloud named __cloud__.", "Use one of the clouds that this service is configured for."},
 
 	NothingToRemind:     {"", http.StatusConflict, "There is nothing to remind this reseller of.", "There's nothing to do."},

@@ -1,9 +1,9 @@
 package tenant
 
 import (
-	"fmt"
 	netmail "net/mail"
 	"slices"
+	"strconv"
 	"strings"
 
 	"azure-partner-connector/connector/failure"
@@ -30,6 +30,9 @@ func (n Notices) checked() (Notices, error) {
 	refuse := func(reason string) (Notices, error) {
 		return Notices{}, failure.New(failure.BadRequest, "reason", reason)
 	}
+	invalid := func() (Notices, error) {
+		return Notices{}, failure.New(failure.RecipientsInvalid, "most", strconv.Itoa(maxRecipients))
+	}
 	checked := Notices{Language: n.Language}
 	if n.Language != "" && !slices.Contains(Languages(), n.Language) {
 		return refuse("noticeLanguage must be empty or one of " + strings.Join(Languages(), ", "))
@@ -41,14 +44,14 @@ func (n Notices) checked() (Notices, error) {
 		}
 		parsed, err := netmail.ParseAddress(address)
 		if err != nil || parsed.Address != address || len(address) > maxAddress {
-			return refuse("noticeRecipients has an entry that is no mail address")
+			return invalid()
 		}
 		if !slices.ContainsFunc(checked.Recipients, func(known string) bool { return strings.EqualFold(known, address) }) {
 			checked.Recipients = append(checked.Recipients, address)
 		}
 	}
 	if len(checked.Recipients) > maxRecipients {
-		return refuse(fmt.Sprintf("noticeRecipients has more than %d addresses", maxRecipients))
+		return invalid()
 	}
 	return checked, nil
 }

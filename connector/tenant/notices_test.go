@@ -32,7 +32,11 @@ func TestConfigureTenant_RefusesNotices(t *testing.T) {
 			changed := before
 			changed.Notices = notices
 			_, err := h.ConfigureTenant(t.Context(), changed, platform())
-			h.checkFailure("ConfigureTenant()", err, failure.BadRequest)
+			want := failure.RecipientsInvalid
+			if notices.Language != "" {
+				want = failure.BadRequest
+			}
+			h.checkFailure("ConfigureTenant()", err, want)
 			h.checkSame("the tenant after a refused change", h.storedTenant(tenantID), before)
 		})
 	}

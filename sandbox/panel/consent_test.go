@@ -1,10 +1,12 @@
 package panel_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"azure-partner-connector/connector/failure"
 	"azure-partner-connector/sandbox/browser"
@@ -213,6 +215,37 @@ func TestAutomaticUpdate_SurvivesNotifications(t *testing.T) {
 	d.Popup(p.microsoft)
 	d.WaitText("Finish the sign-in in the new window")
 	evaluate[bool](d, `panelHost.notify(), true`)
+	d.WaitText("(15 minutes left)")
+	d.Press("Microsoft shows an error?")
+	d.WaitText("AADSTS50011: the redirect URI doesn't match")
+	p.change(outcome("succeeded", nil))
+	d.WaitText(updated)
+	d.Wait(widget("countdown") + `.innerText === "" && ` + widget("cancel") + `.offsetParent === null`)
+}
+
+// TestAutomaticUpdate_Cancel stops waiting, also after a reload, and begins again.
+func TestAutomaticUpdate_Cancel(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	d := openUnfolded(t, p, ux1)
+	d.shortenTimers()
+	d.Press("Update Refresh Token")
+	d.Popup(p.microsoft)
+	d.WaitText("Finish the sign-in in the new window")
+	d.Press("Cancel")
+	d.WaitText("You're no longer waiting for this sign-in.")
+	d.Wait(widget("cancel") + `.offsetParent === null && document.activeElement.contentDocument.activeElement === ` + widget("updateAgain"))
+
+	d.Do(chromedp.Reload())
+	d.WaitLoaded()
+	d.State("active")
+	d.unfold("Grant Consent Again")
+	d.shortenTimers()
+	if got := d.Text(); strings.Contains(got, "Waiting for the consent") {
+		t.Errorf("Text() = %q, want nothing about waiting", got)
+	}
+	d.Press("Update Refresh Token")
+	d.WaitText("Finish the sign-in in the new window")
 	p.change(outcome("succeeded", nil))
 	d.WaitText(updated)
 }
@@ -265,7 +298,19 @@ func TestManualUpdate_Succeeds(t *testing.T) {
 			d.Wait(field + `.getAttribute("aria-invalid") === "true" && ` + frame + `.getElementById(` + field + `.getAttribute("aria-describedby")).innerText.includes("Tries left: 4")`)
 			d.Wait(`!` + widget("redeem") + `.disabled`)
 
-			d.Enter("code", "  "+claimCode+" ")
+			d.Enter("code", "  7k3m q2zd9xab ")
+			caret := func(value string, at int) {
+				d.Wait(field + `.value === "` + value + `" && ` + field + `.selectionStart === ` + strconv.Itoa(at))
+			}
+			d.Wait(field + `.value === "` + claimCode + `"`)
+			evaluate[bool](d, field+`.setSelectionRange(6, 6), true`)
+			d.Do(chromedp.KeyEvent(kb.Backspace))
+			caret("7K3M-2ZD9-XAB", 4)
+			d.Do(chromedp.KeyEvent(kb.Delete)) // the dash
+			caret("7K3M-2ZD9-XAB", 5)
+			d.Do(chromedp.KeyEvent("q"))
+			caret(claimCode, 6)
+			d.Wait(field + `.labels[0].innerText === "Authentication Code"`)
 			d.Press("Update")
 			d.WaitText(updated)
 			d.State("active")

@@ -237,14 +237,14 @@ func TestCustomers_ManyPages(t *testing.T) {
 	p := newPlatform(t)
 	p.customers = manyCustomers(1203)
 	d := open(t, p, customers)
-	d.WaitText("Shown: 1203 of 1203")
+	d.WaitText("Shown: 1,203 of 1,203")
 	d.WaitText("1–25 / 1203")
 	if got := p.called("customers"); got != 3 {
 		t.Errorf("called(customers) = %d, want 3 pages", got)
 	}
 	for text, want := range map[string]string{"mer 0007": "Customer 0007", "CUSTOMER1203.EXAMPLE": "Customer 1203", customerDirectory(600): "Customer 0600"} {
 		d.Enter("search", text)
-		d.WaitText("Shown: 1 of 1203")
+		d.WaitText("Shown: 1 of 1,203")
 		d.waitRow(want, want)
 	}
 	if got := p.called("customers"); got != 3 {
@@ -255,7 +255,7 @@ func TestCustomers_ManyPages(t *testing.T) {
 	p.change(func(p *platform) { p.refuse["customers"] = fail(failure.MicrosoftUnavailable) })
 	d.Press("Reload")
 	d.WaitText("Microsoft couldn't be reached")
-	d.WaitText("Shown: 1 of 1203")
+	d.WaitText("Shown: 1 of 1,203")
 	d.Wait(widget("all") + `.disabled`)
 }
 

@@ -405,7 +405,7 @@ func settingsStates() []state {
 			s.Enter("noticeRecipients", "office")
 			s.Enter("noticeLanguage", "sv")
 			s.Enter("applicationId", "my application")
-			s.Enter("applicationSecretEnd", "next year")
+			s.Enter("applicationSecretEnd", "11")
 			s.pressBelow("Save")
 			s.waitText("Enter a date such as 2027-11-23.")
 			s.waitText("This isn't an email address: __address__", "address", "office")

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+
 	"azure-partner-connector/connector/failure"
 )
 
@@ -69,6 +71,13 @@ func TestTenants_FiltersSearchesAndPages(t *testing.T) {
 			d.Enter("search", "Reseller 12")
 			d.WaitText("Shown: 1–3 of 3")
 			d.Wait(widget("next") + `.offsetParent === null`)
+			d.Do(chromedp.Reload()) // keeps what was asked for
+			d.WaitLoaded()
+			d.WaitText("Shown: 1–3 of 3")
+			d.WaitText("✓ Active: 3")
+			if got := d.Value("search"); got != "Reseller 12" {
+				t.Errorf("Value(search) after a reload = %q, want what was entered", got)
+			}
 		})
 	}
 }
@@ -115,6 +124,10 @@ func TestTenants_DetailsAndRenewal(t *testing.T) {
 					t.Errorf("Text() has %q, which only the reseller may do", other)
 				}
 			}
+			d.Do(chromedp.Reload()) // comes back to the same reseller
+			d.WaitLoaded()
+			d.State("active")
+			d.WaitText("Token Status of Harbour Cloud Resale")
 			d.Press("Back to the List")
 			d.Wait(widget("detail") + `.hidden`)
 			d.Wait(frame + `.activeElement.innerText === "Details" && ` + frame + `.activeElement.closest("tr").innerText.includes("Harbour Cloud Resale")`)

@@ -375,15 +375,16 @@ var forbidden = map[string]string{
 	`\bdojox/`:              "dojox is not needed",
 }
 
-// TestSources_StoreOnlyTheIDOfAConsent: a browser may be shared, so it keeps nothing but which consent was told of.
+// TestSources_StoreOnlyTheIDOfAConsent: a browser may be shared, so it keeps nothing but which consent was told of. A tab keeps,
+// as long as it is open, the place in the provider's list.
 func TestSources_StoreOnlyTheIDOfAConsent(t *testing.T) {
 	for name, source := range sources(t) {
 		used := regexp.MustCompile(`(localStorage|sessionStorage|indexedDB|document\.cookie)[^;)]*`).FindAllString(source, -1)
-		if name == "ui/lib/consent.js" {
-			used = slices.DeleteFunc(used, func(use string) bool {
-				return use == "localStorage.getItem(key" || use == "localStorage.setItem(key, id"
-			})
-		}
+		known := map[string][]string{
+			"ui/lib/consent.js": {"localStorage.getItem(key", "localStorage.setItem(key, id"},
+			"ui/lib/tenants.js": {"sessionStorage.getItem(placeKey", "sessionStorage.setItem(placeKey, JSON.stringify(place"},
+		}[name]
+		used = slices.DeleteFunc(used, func(use string) bool { return slices.Contains(known, use) })
 		if len(used) > 0 {
 			t.Errorf("%s stores in the browser: %q", name, used)
 		}

@@ -2,6 +2,7 @@ package pack
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"path"
 	"regexp"
@@ -13,6 +14,43 @@ var (
 	localePattern = regexp.MustCompile(`^[a-z]{2}(_[A-Z]{2})?$`)
 	namePattern   = regexp.MustCompile(`__[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*__`) // a placeholder in a text
 )
+
+// isEnglish reports whether a file is an English catalogue.
+func isEnglish(name string) bool { return strings.HasPrefix(name, "i18n/en") }
+
+// trimEnglish removes from English catalogues what they say like their keys, which a panel shows for a text that its catalogue
+// lacks: half of what an English screen would load. The texts must be in another catalogue, so that checkTexts knows them.
+func trimEnglish(files map[string][]byte) error {
+	others := make(map[string]bool)
+	for name, content := range files {
+		if path.Dir(name) != "i18n" || path.Ext(name) != ".json" || isEnglish(name) {
+			continue
+		}
+		var catalogue map[string]string
+		if err := json.Unmarshal(content, &catalogue); err != nil {
+			continue // the check of the package tells
+		}
+		for text := range catalogue {
+			others[text] = true
+		}
+	}
+	for name, content := range files {
+		if path.Dir(name) != "i18n" || path.Ext(name) != ".json" || !isEnglish(name) {
+			continue
+		}
+		var catalogue map[string]string
+		if err := json.Unmarshal(content, &catalogue); err != nil {
+			continue
+		}
+		maps.DeleteFunc(catalogue, func(text, translation string) bool { return text == translation && others[text] })
+		trimmed, err := json.MarshalIndent(catalogue, "", "  ")
+		if err != nil {
+			return fmt.Errorf("writing %s: %w", name, err)
+		}
+		files[name] = append(trimmed, '\n')
+	}
+	return nil
+}
 
 // checkCatalogues checks the translations (docs/reference/aps-ui.md §2.7): every language has every text, including
 // those of the metadata and of the types, every translation has the placeholders of its text, and the texts of scripts
@@ -49,6 +87,7 @@ func checkCatalogues(meta *element, types map[string]typeDefinition, scripts []s
 		for text := range texts {
 			translation, ok := catalogue[text]
 			switch {
+			case !ok && isEnglish(name): // the text is its own translation
 			case !ok:
 				out.advise(name, "lacks %q", text)
 			case translation == "":

@@ -41,7 +41,7 @@ func Load(manifest []byte, schemas, ui fs.FS) (*Package, error) {
 	if err := p.checkPrivileges(); err != nil {
 		return nil, err
 	}
-	return p, nil
+	return p, trimEnglish(p.files)
 }
 
 func (p *Package) addSchemas(schemas fs.FS) error {

@@ -2,6 +2,7 @@ package pack_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"os"
@@ -203,5 +204,27 @@ func TestBuild_RefusesDefectiveSources(t *testing.T) {
 	faulty, ok := errors.AsType[*pack.FaultyError](err)
 	if !ok || len(faulty.Findings) != 1 || !strings.Contains(err.Error(), "images/icon.png") {
 		t.Errorf("Build() without the icon = %v, want one finding about it", err)
+	}
+}
+
+// TestLoad_ShipsNoEnglishTextTwice: the English catalogue has only what it says otherwise than its keys, such as plurals.
+func TestLoad_ShipsNoEnglishTextTwice(t *testing.T) {
+	files := repositoryFiles(t)
+	var english, german map[string]string
+	for name, catalogue := range map[string]*map[string]string{"i18n/en_US.json": &english, "i18n/de_DE.json": &german} {
+		if err := json.Unmarshal([]byte(files[name]), catalogue); err != nil {
+			t.Fatalf("%s = %v, want a catalogue", name, err)
+		}
+	}
+	for text, translation := range english {
+		if text == translation {
+			t.Errorf("the English catalogue of the package has %q, which a panel shows anyway", text)
+		}
+		if _, ok := german[text]; !ok {
+			t.Errorf("the English catalogue of the package has %q, which the German one lacks", text)
+		}
+	}
+	if len(german) < 300 {
+		t.Errorf("the German catalogue of the package has %d texts, want all", len(german))
 	}
 }

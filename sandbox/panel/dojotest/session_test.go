@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -175,8 +176,14 @@ func (d session) enter(name, text string) {
 	if text == "" { // no key is pressed that would tell the screen
 		d.Wait(widget(name) + `.focusNode.dispatchEvent(new Event("input", { bubbles: true }))`)
 	}
-	d.Do(chromedp.KeyEvent(text))
-	d.Wait(widget(name) + `.get("value") === ` + strconv.Quote(text))
+	keys := text
+	if day, err := time.Parse(time.DateOnly, text); err == nil && paneltest.Evaluate[bool](d.Driver, widget(name)+`.focusNode.type === "date"`) {
+		keys = day.Format("01022006") // as an American types it into the browser's field
+	}
+	d.Do(chromedp.KeyEvent(keys))
+	// The screen may write a code in groups.
+	const plain = `(s => s.replace(/[\s-]/g, "").toUpperCase())`
+	d.Wait(plain + `(` + widget(name) + `.get("value")) === ` + plain + `(` + strconv.Quote(text) + `)`)
 }
 
 // value returns the content of a field.

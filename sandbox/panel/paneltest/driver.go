@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -186,10 +187,29 @@ func (d *Driver) Enter(name, text string) {
 	// A field that is not shown yet takes no focus.
 	d.Wait(`(i => { i.ownerDocument.defaultView.focus(); i.focus(); return i.ownerDocument.activeElement === i; })(` + input + `)`)
 	Evaluate[bool](d, input+`.value = "", true`)
+	if Evaluate[bool](d, input+`.type === "date"`) {
+		d.enterDay(input, text)
+		return
+	}
 	if text == "" { // no key is pressed that would tell the screen
 		Evaluate[bool](d, input+`.dispatchEvent(new Event("input", { bubbles: true }))`)
 	}
 	d.Do(chromedp.KeyEvent(text))
+	// The screen may write a code in groups.
+	const plain = `(s => s.replace(/[\s-]/g, "").toUpperCase())`
+	d.Wait(plain + `(` + input + `.value) === ` + plain + `(` + strconv.Quote(text) + `)`)
+}
+
+// enterDay types a day into the browser's own field for it, as in 2027-11-23, or something that is none.
+func (d *Driver) enterDay(input, text string) {
+	d.T.Helper()
+	day, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		d.Do(chromedp.KeyEvent(text))
+		d.Wait(input + `.validity.badInput`)
+		return
+	}
+	d.Do(chromedp.KeyEvent(day.Format("01022006"))) // as an American writes it
 	d.Wait(input + `.value === ` + strconv.Quote(text))
 }
 

@@ -6,6 +6,7 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
     "use strict";
 
     const whole = "md-12 xs-12";
+    const countEvery = 10000;
     const buttons = ["update", "updateAgain"]; // the second one is for states in which another button is the primary one
 
     return function (panel, screen) {
@@ -19,6 +20,23 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
         const showProgress = function (text, linkText, url) {
             screen.setText("progress", text);
             dom.link(widget("progress"), linkText || "", url || "");
+        };
+
+        let ticker = 0;
+
+        /* showEnd shows until when the sign-in that is under way has to be finished, and what a person can do meanwhile; null when
+           none is under way. */
+        const showEnd = function (ends) {
+            const left = Boolean(ends) && new Date(ends) > screen.now();
+            clearTimeout(ticker);
+            screen.setText("countdown", left ? t("The sign-in has to be finished by __time__ (__left__).", {
+                time: words.time(ends),
+                left: words.remaining(t, ends, screen.now())
+            }) : "");
+            widget("cancel").set("visible", Boolean(ends));
+            if (left) {
+                ticker = setTimeout(whileOpen(function () { showEnd(ends); }), countEvery);
+            }
         };
 
         const waitingText = function (s) {
@@ -42,6 +60,7 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
         };
 
         const showOutcome = function (outcome) {
+            widget("help").set("visible", outcome.status === "failed");
             if (outcome.status === "succeeded") {
                 panel.showMessage("info", t("Your refresh token has been successfully updated"));
             } else if (outcome.status === "confirmable") {
@@ -58,6 +77,8 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
         const events = {
             waiting: function (s) {
                 screen.unfold();
+                widget("help").set("visible", true);
+                showEnd(s.ends);
                 const said = (s.blocked ? blockedText(s.reference) + " " : "") + waitingText(s);
                 if (s.link) {
                     showProgress(said, t("Open the Microsoft sign-in page"), s.url);
@@ -70,6 +91,7 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
             },
             ended: function (outcome) {
                 showProgress("");
+                showEnd(null);
                 showOutcome(outcome);
                 if (!outcome.late) {
                     dom.restoreFocus(widget(outcome.status === "claimable" ? "code" : button));
@@ -78,6 +100,7 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
             },
             lost: function (error) {
                 showProgress("");
+                showEnd(null);
                 screen.showConsentError(error);
                 screen.reload();
             }
@@ -87,6 +110,7 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
         const begin = function () {
             screen.clear();
             showProgress("");
+            showEnd(null);
             screen.busy(buttons, true);
             const settings = {
                 title: t("Please wait"), text: t("Please wait, the Microsoft sign-in page is being opened."), startURL: startURL, now: screen.now()
@@ -119,6 +143,14 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
             }));
         };
 
+        const cancel = function () {
+            consent.cancel();
+            screen.clear();
+            showEnd(null);
+            showProgress(t("You're no longer waiting for this sign-in. If it's still finished in its window, the consent takes effect."));
+            dom.focus(widget(button), true); // the button that had the focus is hidden
+        };
+
         const updateButton = function (name, properties) {
             return ["aps/Button", Object.assign({ id: panel.id(name), label: t("Update Refresh Token"), autoBusy: false, onClick: update }, properties)];
         };
@@ -131,6 +163,9 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
                         updateButton("update", { type: "primary" }),
                         updateButton("updateAgain", { visible: false }),
                         ["aps/Output", { id: panel.id("progress"), gridSize: whole, value: "" }],
+                        ["aps/Output", { id: panel.id("countdown"), gridSize: whole, value: "" }],
+                        ["aps/Button", { id: panel.id("cancel"), label: t("Cancel"), autoBusy: false, visible: false, onClick: cancel }],
+                        ["aps/Container", { id: panel.id("help"), visible: false }],
                         ["aps/Output", {
                             gridSize: whole,
                             value: t("The Microsoft sign-in page opens in a new window: sign in, with multifactor authentication, as a user with the roles Global admin and Admin agent, then press Accept.")
@@ -138,6 +173,9 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
                     ]]
                 ]];
             },
+
+            /* prepare completes the widgets when they are on the page. */
+            prepare: function () { dom.details(widget("help"), t("Microsoft shows an error?"), failures.usual(t)); },
 
             /* show takes from the status what begins a consent, and which one is under way. */
             show: function (s) {
@@ -165,6 +203,7 @@ define(["aps/confirm", "app/lib/failure", "app/lib/words", "app/lib/consent", "a
 
             /* pause stops polling while the screen is not open, and resume goes on. */
             pause: function () {
+                clearTimeout(ticker);
                 if (consent) {
                     consent.pause();
                 }

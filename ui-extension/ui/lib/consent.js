@@ -2,10 +2,11 @@
  * The automatic procedure in the panel: it opens a window for the person who signs in, and polls the state of the consent
  * until it ends. It uses no widgets; it reports what happens through events:
  *
- *   waiting({progress, manual, blocked, link, url, reference})
+ *   waiting({progress, manual, blocked, link, url, ends, reference})
  *                                        the consent has begun, or has come further (progress: not_opened, opened or
  *                                        answered). manual says that it ends with an authentication code, blocked that the
- *                                        window could not be led to url, link that the person may have lost the window
+ *                                        window could not be led to url, link that the person may have lost the window, and
+ *                                        ends when the sign-in has to be finished
  *   interrupted(reference)               the connector did not answer; polling continues
  *   ended({status, failure, reference, late})
  *                                        the outcome, or status "failed" without failure after the timeout. late says that
@@ -149,6 +150,7 @@ define(["app/lib/failure"], function (failures) {
                 blocked: Boolean(current.blocked),
                 link: Boolean(current.url) && (link || Boolean(current.blocked)),
                 url: current.url,
+                ends: current.ends,
                 reference: current.reference
             });
         };
@@ -203,7 +205,7 @@ define(["app/lib/failure"], function (failures) {
         /* follow polls another consent than before. */
         const follow = function (consent, expiresAt, now) {
             stop();
-            current = Object.assign({ until: Date.now() + Math.max(new Date(expiresAt) - new Date(now), 0) + grace }, consent);
+            current = Object.assign({ ends: expiresAt, until: Date.now() + Math.max(new Date(expiresAt) - new Date(now), 0) + grace }, consent);
             if (!paused) {
                 reportWaiting(false);
                 timer = setTimeout(poll, pollEvery);
@@ -279,6 +281,16 @@ define(["app/lib/failure"], function (failures) {
 
             /* began returns when the consent that is under way began; null if none is. */
             began: function () { return current && current.began; },
+
+            /* cancel stops waiting for the consent that is under way, in this browser also after a reload. Who finishes the sign-in
+               nevertheless grants the consent. */
+            cancel: function () {
+                if (current) {
+                    told.add(current.id);
+                    current = null;
+                    stop();
+                }
+            },
 
             /* goOn continues with the consent that is under way. */
             goOn: function () {

@@ -97,7 +97,7 @@ define([
                 widget("list").set("noDataText", customers.length ? t("No customer matches the search.") : t("The partner account has no customers."));
             }
             widget("list").set("store", new Memory({ data: found.map(rowOf), idProperty: "id" }));
-            widget("count").set("value", customers.length ? t("Shown: __shown__ of __total__", { shown: found.length, total: customers.length }) : "");
+            widget("count").set("value", customers.length ? t("Shown: __shown__ of __total__", { shown: words.number(found.length), total: words.number(customers.length) }) : "");
             widget("all").set("disabled", working || !complete || !waiting().length);
             widget("reload").set("disabled", working || reading);
         };
@@ -207,7 +207,7 @@ define([
             let failed = 0;
             let inARow = 0;
             let lastRefusal = "";
-            const values = function () { return { granted: granted, failed: failed, all: list.length }; };
+            const values = function () { return { granted: words.number(granted), failed: words.number(failed), all: words.number(list.length) }; };
             const end = function () {
                 const stopped = todo.length > 0;
                 const text = t("Consents granted: __granted__ of __all__. Failed: __failed__.", values());
@@ -255,7 +255,7 @@ define([
                 const list = waiting();
                 confirm({
                     title: t("Consent for All"),
-                    description: t("The application gets a consent in the directory of each customer that has an active relationship but no consent yet, one after the other: __count__. Keep this screen open until it's done.", { count: list.length }),
+                    description: t("The application gets a consent in the directory of each customer that has an active relationship but no consent yet, one after the other: __count__. Keep this screen open until it's done.", { count: words.number(list.length) }),
                     submitLabel: t("Consent for All"),
                     cancelLabel: t("Cancel")
                 }).then(whileOpen(function (yes) {

@@ -70,6 +70,45 @@ define([], function () {
             }
         },
 
+        /* date makes a field one for a day, with the picker of the browser. Its value stays as in 2027-11-23. */
+        date: function (widget) {
+            const field = input(widget);
+            if (field) {
+                field.type = "date";
+            }
+        },
+
+        /* unreadable reports whether a field has something that is no value of its kind, such as half a day. */
+        unreadable: function (widget) {
+            const field = input(widget);
+            return Boolean(field && field.validity && field.validity.badInput);
+        },
+
+        /* grouped writes a code of twelve characters in groups of four while a person enters it, however it is pasted. Whatever
+           cannot be one, such as an address, stays as it is. */
+        grouped: function (widget) {
+            const field = input(widget);
+            if (!field || field.hasAttribute("data-azp-grouped")) {
+                return;
+            }
+            field.setAttribute("data-azp-grouped", "");
+            const plainOf = function (text) { return text.replace(/[\s\u2010-\u2015-]/g, ""); };
+            field.addEventListener("input", function (event) {
+                const plain = plainOf(field.value);
+                const grouped = plain.toUpperCase().replace(/(.{4})(?=.)/g, "$1-");
+                if (event.isComposing || !/^[0-9a-z]{1,12}$/i.test(plain) || grouped === field.value) {
+                    return;
+                }
+                const before = plainOf(field.value.slice(0, field.selectionStart)).length;
+                // After a group, the caret stays before the dash, unless the person deletes forward.
+                const dashes = event.inputType === "deleteContentForward" ? before / 4 : (before - 1) / 4;
+                const caret = before + Math.max(0, Math.floor(dashes));
+                field.value = grouped;
+                field.setSelectionRange(caret, caret);
+                field.dispatchEvent(new Event("input", { bubbles: true })); // the widget has read the text as it was before
+            });
+        },
+
         /* onInput calls act with the text of a field whenever a person changes it. */
         onInput: function (widget, act) {
             const field = input(widget);

@@ -96,6 +96,17 @@ define(["app/lib/words"], function (words) {
             return read.failure ? this.consentMessage(t, read.failure) : this.unexplainedMessage(t, read);
         },
 
+        /* usual returns the errors that Microsoft's own page shows most often, which no program hears of: [what it says, what to
+           do]. */
+        usual: function (t) {
+            return [
+                [t("AADSTS50011: the redirect URI doesn't match"), t("Whoever manages the app registration has to add this service's redirect URI to it, with the type Web and exactly as documented.")],
+                [t("AADSTS700016: the application wasn't found"), t("Sign in with an account of the partner directory. If you did, check the application (client) ID in the settings.")],
+                [t("AADSTS90094: an administrator must approve"), t("The account isn't a Global admin. Sign in with one that is.")],
+                [t("AADSTS53003: blocked by Conditional Access"), t("Use a device and a network that the directory's policies allow, or ask an administrator of the directory to adjust the policy.")]
+            ];
+        },
+
         /* unexplainedMessage describes an error that the connector did not explain. */
         unexplainedMessage: function (t, read) {
             if (read.unreachable) {

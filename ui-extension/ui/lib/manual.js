@@ -37,6 +37,7 @@ define(["app/lib/failure", "app/lib/words", "app/lib/status", "app/lib/dom"], fu
             link = found;
             screen.setText("link", found.url);
             dom.link(widget("mail"), t("Compose Email"), mailOf(found));
+            widget("linkHelp").set("visible", true);
             screen.setText("linkState", t("The URL works until __time__ (__left__). It may be opened more than once.", {
                 time: words.time(found.expiresAt),
                 left: words.remaining(t, found.expiresAt, found.now || screen.now())
@@ -45,6 +46,7 @@ define(["app/lib/failure", "app/lib/words", "app/lib/status", "app/lib/dom"], fu
 
         const showNoLink = function (why) {
             link = null;
+            widget("linkHelp").set("visible", false);
             screen.setText("link", "");
             screen.setText("linkState", why);
             dom.link(widget("mail"), "", "");
@@ -151,7 +153,8 @@ define(["app/lib/failure", "app/lib/words", "app/lib/status", "app/lib/dom"], fu
 
         const waitStep = function () {
             return ["aps/FieldSet", { title: t("Step 2: Wait for the Consent"), gridSize: whole }, [
-                ["aps/Output", { id: panel.id("linkProgress"), gridSize: whole, value: "" }]
+                ["aps/Output", { id: panel.id("linkProgress"), gridSize: whole, value: "" }],
+                ["aps/Container", { id: panel.id("linkHelp"), visible: false }]
             ]];
         };
 
@@ -197,6 +200,8 @@ define(["app/lib/failure", "app/lib/words", "app/lib/status", "app/lib/dom"], fu
                 dom.readOnly(widget("link"));
                 dom.row(widget("copyRow"));
                 dom.oneTime(widget("code"));
+                dom.grouped(widget("code"));
+                dom.details(widget("linkHelp"), t("Microsoft shows an error?"), failures.usual(t));
                 dom.live(widget("copyResult"), "polite");
                 dom.live(widget("codeError"), "assertive");
             },

@@ -25,6 +25,7 @@ define([
 
     // Failure code of the connector → the field at which it is shown.
     const fieldOf = {
+        recipients_invalid: "noticeRecipients",
         directory_missing: "directory",
         directory_unknown: "directory",
         directory_refused: "directory",
@@ -106,7 +107,8 @@ define([
         let tenant = null; // as the platform stores it; null until it is read
         let own = false; // whether the provider allows an application of the reseller's own
 
-        const text = function (name) { return String(widget(name).get("value") || "").trim(); };
+        // What is no day yet must not count as none.
+        const text = function (name) { return dom.unreadable(widget(name)) ? "?" : String(widget(name).get("value") || "").trim(); };
         const setText = function (name, value) { widget(name).set("value", value || ""); };
 
         /* stored returns a property as its field shows it; secrets are never shown. */
@@ -139,14 +141,15 @@ define([
             dom.invalid(widget(name), error ? widget(name + "Error") : null);
         };
 
+        const visible = function (name) {
+            if (notices.indexOf(name) >= 0) {
+                return hasNotices(tenant);
+            }
+            return own || name === "directory";
+        };
+
         /* changed reports whether something was entered that is not stored. */
         const changed = function () {
-            const visible = function (name) {
-                if (notices.indexOf(name) >= 0) {
-                    return hasNotices(tenant);
-                }
-                return own || name === "directory";
-            };
             return Boolean(tenant) && fields.filter(visible).some(function (name) { return text(name) !== stored(name); });
         };
 
@@ -219,7 +222,7 @@ define([
         const refused = function (error) {
             const failure = failures.read(error).failure;
             const name = failure && fieldOf[failure.code] && shownAt(fieldOf[failure.code]);
-            if (name && (own || name === "directory")) {
+            if (name && visible(name)) {
                 showErrors(Object.fromEntries([[name, failures.messageOf(t, failure)]]));
             } else {
                 showError(error);
@@ -271,7 +274,10 @@ define([
 
             show: function () {
                 const chosen = operationsOf.choose(panel.vars().tenant, panel.subscription()).tenant;
-                ["applicationSecret", "nextApplicationSecret"].forEach(function (name) { dom.secret(widget(name)); });
+                ["applicationSecret", "nextApplicationSecret"].forEach(function (name) {
+                    dom.secret(widget(name));
+                    dom.date(widget(name + "End"));
+                });
                 fields.forEach(function (name) { dom.live(widget(name + "Error"), "assertive"); });
                 certificates.concat(notices).forEach(function (name) { dom.oneTime(widget(name)); });
                 watch();

@@ -19,6 +19,23 @@ define([
     const pageLength = 50;
     const searchDelay = 300; // after the last key
 
+    // What the list shows and whose details are open survives a reload of this tab. Without storage, a reload begins anew.
+    const placeKey = "azure-partner-tenants";
+    const readPlace = function () {
+        try {
+            return JSON.parse(window.sessionStorage.getItem(placeKey)) || {};
+        } catch (unavailable) {
+            return {};
+        }
+    };
+    const keepPlace = function (place) {
+        try {
+            window.sessionStorage.setItem(placeKey, JSON.stringify(place));
+        } catch (unavailable) {
+            // it is forgotten
+        }
+    };
+
     const rowsOf = function (tenants) {
         return tenants.map(function (tenant) { return Object.assign({}, tenant, { name: tenant.name || tenant.id }); });
     };
@@ -38,6 +55,7 @@ define([
         let timer = 0;
         let typing = 0;
         let prepared = false;
+        let opened = null; // {id, name} of the tenant whose details are open
         // Tenant → its button in the list. The buttons have no ids, because a grid may draw new ones before it destroys
         // the old ones.
         const detailButtons = {};
@@ -87,7 +105,7 @@ define([
         const showRows = function (page) {
             focusedTenant = Object.keys(detailButtons).find(function (id) {
                 return detailButtons[id].domNode && detailButtons[id].domNode.contains(document.activeElement);
-            }) || "";
+            }) || focusedTenant;
             widget("list").set("noDataText", filtered() ? t("No reseller matches.") : t("No reseller has an Azure Partner subscription yet."));
             widget("list").set("store", new Memory({ data: rowsOf(page.tenants), idProperty: "id" }));
             const last = offset + page.tenants.length;
@@ -105,9 +123,12 @@ define([
             widget("reload").set("visible", true);
         };
 
+        const keep = function () { keepPlace({ instance: chosen, state: state, search: search, offset: offset, opened: opened }); };
+
         /* loadList reads the page of the chosen instance. */
         const loadList = function () {
             const mine = asked += 1;
+            keep();
             const current = function (show) {
                 return whileOpen(function (value) {
                     if (mine === asked) {
@@ -156,10 +177,14 @@ define([
         const detail = detailOf(panel, {
             changed: function () { loadList(); },
             closed: function (id) {
+                opened = null;
+                keep();
                 showOverview(true);
                 const button = detailButtons[id];
                 if (button && button.domNode) {
                     dom.focus(button);
+                } else {
+                    focusedTenant = id; // the list is still to come
                 }
             }
         });
@@ -177,8 +202,10 @@ define([
             next: function () { turn(offset + pageLength); },
             reload: function () { loadList(); },
             details: function (row) {
+                opened = { id: row.id, name: row.name };
+                keep();
                 showOverview(false);
-                detail.open(row, applications[chosen]);
+                detail.open(opened, applications[chosen] || { id: chosen });
             },
             drawn: function (row, button) {
                 detailButtons[row.id] = button;
@@ -190,9 +217,6 @@ define([
         };
 
         const prepareWidgets = function () {
-            if (prepared) {
-                return;
-            }
             prepared = true;
             dom.live(widget("range"), "polite");
             dom.live(widget("failure"), "polite");
@@ -229,15 +253,34 @@ define([
             }
         };
 
+        /* restore returns to where a reload of this tab has left off. */
+        const restore = function () {
+            const place = readPlace();
+            if (instances.indexOf(place.instance) < 0) {
+                return;
+            }
+            chosen = place.instance;
+            state = place.state;
+            search = place.search;
+            offset = place.offset;
+            widget("search").set("value", search);
+            if (place.opened) {
+                handlers.details(place.opened);
+            }
+        };
+
         return {
             tree: function () { return widgets(panel, handlers).concat(detail.tree()); },
 
             show: function () {
                 const apps = [].concat(panel.vars().app || []).filter(function (app) { return app && app.aps; });
                 instances = apps.map(function (app) { return app.aps.id; }).sort();
-                chosen = instances.indexOf(chosen) >= 0 ? chosen : instances[0];
                 clearTimeout(timer);
-                prepareWidgets();
+                if (!prepared) {
+                    prepareWidgets();
+                    restore();
+                }
+                chosen = instances.indexOf(chosen) >= 0 ? chosen : instances[0];
                 showOverview(instances.length > 0 && !detail.isOpen());
                 widget("note").set("value", instances.length ? "" : t("This account has no instance of the Azure Partner connector."));
                 if (!instances.length) {
@@ -253,7 +296,9 @@ define([
                 clearTimeout(timer);
                 clearTimeout(typing);
                 document.removeEventListener("visibilitychange", reloadIfVisible);
+                const place = readPlace();
                 detail.close();
+                keepPlace(place); // a page that is reloaded is left, too
             }
         };
     };

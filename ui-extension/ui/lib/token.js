@@ -301,6 +301,7 @@ define([
             history.prepare();
             ["actions", "menu"].forEach(function (name) { dom.row(widget(name)); });
             ["procedures", "pair"].forEach(function (name) { dom.apart(widget(name)); });
+            automatic.prepare();
             manual.prepare();
         };
 
