@@ -295,7 +295,7 @@ func TestManualUpdate_Succeeds(t *testing.T) {
 			d.Press("Update")
 			d.WaitText("That code isn't correct. Attempts left: 4.")
 			field := widget("code") + `.querySelector("input")`
-			d.Wait(field + `.getAttribute("aria-invalid") === "true" && ` + frame + `.getElementById(` + field + `.getAttribute("aria-describedby")).innerText.includes("Tries left: 4")`)
+			d.Wait(field + `.getAttribute("aria-invalid") === "true" && ` + frame + `.getElementById(` + field + `.getAttribute("aria-describedby")).innerText.includes("Attempts left: 4")`)
 			d.Wait(`!` + widget("redeem") + `.disabled`)
 
 			d.Enter("code", "  7k3m q2zd9xab ")

@@ -106,7 +106,7 @@ func TestKeyboard_ManualUpdate(t *testing.T) {
 		d.keys("0000-0000-0000")
 		d.tabTo(widget("redeem"))
 		d.keys(kb.Enter)
-		d.announces("Tries left: 4.")
+		d.announces("Attempts left: 4.")
 		d.focused(field)
 		d.keys(strings.Repeat(kb.Backspace, len("0000-0000-0000")) + claimCode)
 		d.tabTo(widget("redeem"))
