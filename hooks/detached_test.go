@@ -95,7 +95,7 @@ func TestTimeout_SlowDatabase(t *testing.T) {
 	h := installed(t, func(cfg *hooks.Config) { cfg.Tenants, cfg.Timeout = slowTenants{fake}, time.Millisecond })
 	fake.instances, fake.tenants = h.tenants.instances, h.tenants.tenants
 	a := h.accepted(request{method: http.MethodPost, path: "/tenant", body: tenantResource(tenantA, "")}, http.StatusAccepted)
-	if !strings.Contains(a.header.Get("APS-Info"), "goes on") {
+	if !strings.Contains(a.header.Get("APS-Info"), "continues") {
 		t.Errorf("APS-Info = %q, want one that says the work continues", a.header.Get("APS-Info"))
 	}
 	in := fake.instances[keyA]

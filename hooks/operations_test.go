@@ -131,7 +131,7 @@ func TestRedeem(t *testing.T) {
 		t.Errorf("redeemed %q, want the code that was sent", h.consents.input)
 	}
 	h.consents.err = failure.New(failure.ClaimWrong, "left", "4")
-	if a := h.refused(redeem, failure.ClaimWrong); !strings.Contains(a.text, "Tries left: 4.") {
+	if a := h.refused(redeem, failure.ClaimWrong); !strings.Contains(a.text, "Attempts left: 4.") {
 		t.Errorf("answer = %s, want the remaining attempts", a.text)
 	}
 }
@@ -171,7 +171,7 @@ func TestHistory(t *testing.T) {
 	a := h.accepted(request{method: http.MethodGet, path: path + "?limit=7&before=2026-11-23T09:00:00.5%2B01:00", identity: userP}, http.StatusOK)
 	same(t, a, `[{"id":"2","at":"2026-11-23T08:00:00.123Z","action":"grant.renewal_failed","actor":{"kind":"scheduler","name":""},"result":"wrong_directory",
 		"failure":{"code":"wrong_directory","kind":"signin","text":"The consent came from the directory __seen__, but this reseller is set up for __expected__. Nothing was changed.",
-			"params":{"seen":"aaa","expected":"bbb"},"message":"The consent came from the directory aaa, but this tenant belongs to bbb. Nothing was changed.",
+			"params":{"seen":"aaa","expected":"bbb"},"message":"The consent came from the directory aaa, but this reseller is set up for bbb. Nothing was changed.",
 			"advice":"Sign in with an account of the partner directory.","adviceText":"Sign in with an account of the partner directory.","reference":"REF","microsoft":null},
 		"reference":"REF","details":{"seen":"aaa","expected":"bbb"}},
 		{"id":"1","at":"2026-11-01T08:00:00.123Z","action":"consent.granted","actor":{"kind":"user","name":"Fabrikam"},"result":"ok","failure":null,"reference":"","details":{}}]`)

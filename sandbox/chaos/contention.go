@@ -26,7 +26,7 @@ func (d *Deployment) contend(ctx context.Context, n int) (err error) {
 	stores := make([]*store.Store, 0, contendedNodes)
 	defer func() {
 		for _, s := range stores {
-			err = errors.Join(err, closeAfterFaults(s))
+			err = errors.Join(err, s.Close())
 		}
 	}()
 	for i := range contendedNodes {

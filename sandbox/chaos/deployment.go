@@ -3,10 +3,8 @@ package chaos
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -221,10 +219,10 @@ func (d *Deployment) Close() error {
 		r.kill()
 	}
 	for _, pool := range d.pools {
-		errs = append(errs, closeAfterFaults(pool))
+		_ = pool.Close() // a fault may have broken a connection
 	}
 	if d.store != nil {
-		errs = append(errs, closeAfterFaults(d.store))
+		errs = append(errs, d.store.Close())
 	}
 	if d.market != nil {
 		errs = append(errs, d.market.close())
@@ -236,14 +234,6 @@ func (d *Deployment) Close() error {
 		errs = append(errs, closer())
 	}
 	return errors.Join(errs...)
-}
-
-// closeAfterFaults closes connections to a database. One that a fault broke is no error.
-func closeAfterFaults(connections io.Closer) error {
-	if err := connections.Close(); !errors.Is(err, driver.ErrBadConn) {
-		return err
-	}
-	return nil
 }
 
 // db returns the harness's connections to a database that no fault keeps from answering.

@@ -341,7 +341,7 @@ func TestManualUpdate_ShowsOtherRefusalsAbove(t *testing.T) {
 	d := openUnfolded(t, p, ux1)
 	d.Enter("code", claimCode)
 	d.Press("Update")
-	d.Wait(frame + `.querySelector(".aps-message-error").innerText.includes("does not have the role Admin agent")`)
+	d.Wait(frame + `.querySelector(".aps-message-error").innerText.includes("doesn't have the role Admin agent")`)
 }
 
 func TestManualUpdate_CopiesWithoutTheClipboardInterface(t *testing.T) {

@@ -63,7 +63,7 @@ func customerStates() []state {
 			s.waitText("The list can't be read at the moment.")
 			s.waitFailure(fail(failure.GrantAbsent))
 		}},
-		{name: "customers-unreachable", about: "The connector cannot be reached", set: func(p *platform) { p.unreachable = true }, reach: func(s *tab) {
+		{name: "customers-unreachable", about: "The connector can't be reached", set: func(p *platform) { p.unreachable = true }, reach: func(s *tab) {
 			s.waitText("The list can't be read at the moment.")
 			s.waitText("The connector can't be reached at the moment. Try again in a few minutes.")
 			s.waitText("Reference: __reference__.", "reference", transaction)
@@ -165,7 +165,7 @@ func TestCustomers_ConsentForAll(t *testing.T) {
 		})
 	}
 	all()
-	d.announces("Consents granted: 2 of 3. Failed: 1. The list says why.")
+	d.announces("Consents granted: 2 of 3. Failed: 1. See the list for the reasons.")
 	d.waitRow("Birch Timber", "the relationship (GDAP) has ended")
 	d.waitRow("Birch Timber", "Reference: R7W2-KD5M.")
 	d.waitRow("Fjord Foods", "Ready")

@@ -105,7 +105,7 @@ func statusStates() []state {
 			set: status(trouble("expired", expired, "expiresAt", at(-day), "daysLeft", 0, "nextRenewalAt", nil)),
 		},
 		{
-			name: "unreachable", about: "The connector cannot be reached", set: func(p *platform) { p.unreachable = true },
+			name: "unreachable", about: "The connector can't be reached", set: func(p *platform) { p.unreachable = true },
 			reach: func(s *tab) {
 				s.State("unknown")
 				s.waitText("The connector can't be reached at the moment. Try again in a few minutes.")
@@ -214,7 +214,7 @@ func automaticStates() []state {
 			s.State("absent")
 			s.waitText("The consent was taken back on the onboarding page right after it was granted: the person there didn't mean to grant it. The refresh token was destroyed.")
 		}},
-		{name: "interrupted", about: "The connector cannot be reached while it goes on", set: status(absentStatus()), from: "Automatic Update", reach: func(s *tab) {
+		{name: "interrupted", about: "The connector can't be reached while it goes on", set: status(absentStatus()), from: "Automatic Update", reach: func(s *tab) {
 			s.openSignIn()
 			s.p.change(func(p *platform) { p.unreachable = true })
 			s.waitText("Waiting for the consent. The connector can't be reached at the moment; we'll keep trying.")
@@ -446,7 +446,7 @@ func tileStates() []state {
 		tile("expiring", "A warning", status(trouble("expiring", local(failure.GrantExpiring, "days", "9"), "expiresAt", at(9*day+time.Hour), "daysLeft", 9)), "Expiring Soon"),
 		tile("expired", "An alarm", status(trouble("expired", local(failure.GrantExpired), "expiresAt", at(-day), "daysLeft", 0)), "Expired"),
 		tile("absent", "No token yet", status(absentStatus()), "No Token"),
-		tile("unreachable", "The connector cannot be reached", func(p *platform) { p.unreachable = true }, "Unknown"),
+		tile("unreachable", "The connector can't be reached", func(p *platform) { p.unreachable = true }, "Unknown"),
 	}
 }
 
@@ -486,7 +486,7 @@ func providerStates() []state {
 		{name: "tenants-none", about: "No reseller yet", set: func(p *platform) { p.list = []object{} }, reach: func(s *tab) {
 			s.waitText("No reseller has an Azure Partner subscription yet.")
 		}},
-		{name: "tenants-unreachable", about: "The connector cannot be reached", set: func(p *platform) { p.unreachable = true }, reach: func(s *tab) {
+		{name: "tenants-unreachable", about: "The connector can't be reached", set: func(p *platform) { p.unreachable = true }, reach: func(s *tab) {
 			s.waitText("The connector can't be reached at the moment. Try again in a few minutes.")
 			s.waitText("Reference: __reference__.", "reference", transaction)
 		}},

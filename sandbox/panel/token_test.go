@@ -45,7 +45,7 @@ func TestToken_EveryState(t *testing.T) {
 		},
 		"misconfigured": {
 			withStatus(object{"state": "misconfigured", "failure": fail(failure.ClientSecretExpired), "secretEndsAt": at(-day), "apis": []object{{"api": "graph", "works": "no", "checkedAt": at(-day), "failure": fail(failure.APIRefused, "api", "graph")}}}),
-			[]string{"Configuration Error", "The client secret has expired.", "Ended on Nov 22, 2026", "The service Microsoft Graph refused the access token.", "Microsoft Graph: Rejected", "The refresh token itself is valid until Feb 17, 2027."},
+			[]string{"Configuration Error", "The client secret has expired.", "Ended on Nov 22, 2026", "The service Microsoft Graph rejected the access token.", "Microsoft Graph: Rejected", "The refresh token itself is valid until Feb 17, 2027."},
 		},
 		"permissions missing": {partialStatus(), []string{
 			"Active", "Microsoft Graph: Permissions missing", "Reachable (checked Nov 22, 2026, 12:00 PM). The consent lacks permissions: PartnerBilling.Read.All, Directory.Read.All.",
@@ -186,7 +186,7 @@ func TestToken_UnreachableConnector(t *testing.T) {
 	d.WaitText("The connector can't be reached at the moment.")
 	d.WaitText("The history can't be read at the moment.")
 	d.Press("Update Refresh Token")
-	d.Wait(frame + `.querySelector(".aps-message-error").innerText.includes("The connector cannot be reached")`)
+	d.Wait(frame + `.querySelector(".aps-message-error").innerText.includes("The connector can't be reached")`)
 	if got := d.Text(); strings.Contains(got, "refused") {
 		t.Errorf("text() = %q, want no text of the platform's own", got)
 	}
@@ -333,7 +333,7 @@ func TestToken_StatusButtons(t *testing.T) {
 		p.status = withStatus(object{"apis": []object{{"api": "graph", "works": "no", "checkedAt": noon}, {"api": "arm", "works": "unknown", "checkedAt": noon}}})
 	})
 	d.Press("Check Now")
-	d.WaitText("Microsoft Graph rejected the token. Azure Resource Manager did not answer the check.")
+	d.WaitText("Microsoft Graph rejected the token. Azure Resource Manager didn't answer the check.")
 	p.change(func(p *platform) { p.status = wellStatus() })
 	d.Press("More")
 	d.Press("Renew Now")

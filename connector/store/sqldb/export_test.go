@@ -1,5 +1,7 @@
 package sqldb
 
+import "database/sql"
+
 // Outcomes returns the rows of serverErrors: number, what it means, and the expression that its messages match.
 func Outcomes() (rows []Outcome) {
 	for _, known := range serverErrors {
@@ -43,6 +45,9 @@ func Judge(variable, value string) Setting {
 func Unopened(driver string, connections int) *DB {
 	return &DB{driver: driver, cfg: Config{Driver: driver, MaxConnections: connections}}
 }
+
+// Pooled returns a DB with connections of its own.
+func Pooled(driver string, pool *sql.DB) *DB { return &DB{driver: driver, pool: pool} }
 
 // Advice returns what to do about an error that a database gives when it is opened.
 func Advice(err error) string { return advice(err) }
