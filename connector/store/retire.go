@@ -86,6 +86,9 @@ func (s *Store) LoseKeys(ctx context.Context, keys []uint32) error {
 		if slices.Contains(s.keyring.Keys(), key) {
 			return fmt.Errorf("key %d is not lost: the keyring has it", key)
 		}
+		if s.CheckKeys(ctx) == nil && errors.Is(s.mustKnow(ctx, key), seal.ErrNoKey) { // a typing error: nothing is lost
+			return fmt.Errorf("the database does not know key %d, and no key that it knows is missing", key)
+		}
 	}
 	return s.db.Migrate(ctx, s.around(keys))
 }

@@ -136,6 +136,12 @@ func TestLoseKeys(t *testing.T) {
 				if err := s.LoseKeys(t.Context(), []uint32{db.Keyring.Primary()}); err != nil {
 					t.Fatalf("LoseKeys() = %v", err)
 				}
+				if err := s.LoseKeys(t.Context(), []uint32{12345}); err == nil {
+					t.Error("LoseKeys() of an unknown key, with nothing lost = nil, want an error")
+				}
+				if err := s.LoseKeys(t.Context(), []uint32{db.Keyring.Primary()}); err != nil {
+					t.Errorf("LoseKeys() again = %v", err)
+				}
 				if err := migrate(t, db, created); err != nil {
 					t.Errorf("Migrate() with the new keys afterwards = %v", err)
 				}
