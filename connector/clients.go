@@ -281,6 +281,6 @@ func withClients(c *console, file configFile, use func(*client.Service) error) e
 		if err != nil {
 			return err
 		}
-		return use(clients)
+		return explained(use(clients))
 	})
 }

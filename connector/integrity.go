@@ -43,13 +43,13 @@ func (e eventsVerify) Run(c *console) error {
 		}
 		fmt.Fprintf(c.stdout, "verified %d events of %d checkpoints; %d removed by retention, %d not covered yet\n", v.Events, v.Checkpoints, v.Removed, v.Uncovered)
 		if v.Accepted > 0 {
-			fmt.Fprintf(c.stdout, "%d problems were accepted: the events integrity.accepted name them\n", v.Accepted)
+			fmt.Fprintf(c.stdout, "%s accepted; see the events integrity.accepted\n", were(v.Accepted, "problem"))
 		}
 		if v.Last.Number > 0 {
 			fmt.Fprintf(c.stdout, "the last checkpoint is %d, its hash %s\n", v.Last.Number, hex.EncodeToString(v.Last.Hash))
 		}
 		if v.Problems > 0 {
-			return fmt.Errorf("%d problems: the audit trail was changed outside the connector", v.Problems)
+			return fmt.Errorf("%s found: the audit trail was changed outside the connector", were(v.Problems, "problem"))
 		}
 		return nil
 	})
@@ -76,7 +76,7 @@ func (e eventsAccept) Run(c *console) error {
 		if err := s.AcceptEvents(c.ctx, v.Found, time.Now(), commandLine()); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(c.stdout, "accepted %d problems\n", len(v.Found))
+		_, err = fmt.Fprintf(c.stdout, "%s accepted\n", were(len(v.Found), "problem"))
 		return err
 	})
 }
@@ -99,11 +99,38 @@ func (i integrityList) Run(c *console) error {
 			describe(c, row)
 		}
 		if len(altered) > 0 {
-			return fmt.Errorf("%d rows were changed outside the connector; restore the right values, or accept the present ones with connector integrity accept", len(altered))
+			return fmt.Errorf("%s changed outside the connector; restore the right values, or %s", were(len(altered), "row"), remedyOf(altered))
 		}
 		_, err = fmt.Fprintln(c.stdout, "all instances, tenants and clients are as the connector stored them")
 		return err
 	})
+}
+
+// remedyOf says what else than right values repairs altered rows. Those of clients cannot be accepted: only a new key proves
+// who has it.
+func remedyOf(altered []store.AlteredRow) string {
+	const accept, again = "accept the present ones with connector integrity accept", "remove the client with connector clients remove and add it again"
+	clients := 0
+	for _, row := range altered {
+		if row.Client != "" {
+			clients++
+		}
+	}
+	switch clients {
+	case 0:
+		return accept
+	case len(altered):
+		return again
+	}
+	return accept + "; of a client, " + again
+}
+
+// were returns a number of things in a sentence about the past.
+func were[N int | int64](n N, thing string) string {
+	if n == 1 {
+		return "1 " + thing + " was"
+	}
+	return fmt.Sprintf("%d %ss were", n, thing)
 }
 
 func describe(c *console, row store.AlteredRow) {

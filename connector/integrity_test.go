@@ -48,7 +48,7 @@ func TestIntegrity(t *testing.T) {
 		v.check("integrity accept without --yes", accept("--tenant", owned.ID), 1, "account_id is now mallory", "nothing was changed")
 		v.check("integrity list", list(), 1, "2 rows were changed")
 		v.check("integrity accept --tenant", accept("--tenant", owned.ID, "--yes"), 0, "accepted")
-		v.check("integrity list", list(), 1, "instance key-1", "1 rows were changed")
+		v.check("integrity list", list(), 1, "instance key-1", "1 row was changed")
 		v.check("integrity accept --instance", accept("--instance", "key-1", "--yes"), 0, "accepted")
 		v.check("integrity list", list(), 0, "as the connector stored them")
 
@@ -91,14 +91,14 @@ func TestEventsVerify(t *testing.T) {
 		v.check("events verify with a noted hash", verify(noted...), 0, "verified 5 events of 2 checkpoints")
 		v.check("events verify with half of it", verify("--checkpoint", "1"), 1, "belong together")
 		v.sql("DELETE FROM events WHERE checkpoint = 2")
-		v.check("events verify of a hole", verify(), 1, "problem: checkpoint 2 covers 2 events, and 0 are there", "1 problems")
+		v.check("events verify of a hole", verify(), 1, "problem: checkpoint 2 covers 2 events, and 0 are there", "1 problem was found")
 		accept := func(args ...string) output {
 			return v.run(append([]string{"events", "accept", "--config", "connector.yaml"}, args...)...)
 		}
 		v.check("events accept without --yes", accept(), 1, "problem: checkpoint 2 covers 2 events, and 0 are there", "nothing was changed")
-		v.check("events verify after it", verify(), 1, "1 problems")
-		v.check("events accept", accept("--yes"), 0, "accepted 1 problems")
-		v.check("events verify of what was accepted", verify(), 0, "1 problems were accepted")
+		v.check("events verify after it", verify(), 1, "1 problem was found")
+		v.check("events accept", accept("--yes"), 0, "1 problem was accepted")
+		v.check("events verify of what was accepted", verify(), 0, "1 problem was accepted")
 		v.check("events accept of nothing", accept("--yes"), 0, "nothing to accept")
 		accepted, err := s.EventsOf(t.Context(), "", []audit.Action{audit.IntegrityAccepted}, 10)
 		if err != nil || len(accepted) != 1 || accepted[0].Actor.Kind != audit.Operator || accepted[0].Details["problem"] != "checkpoint 2 covers 2 events, and 0 are there" {

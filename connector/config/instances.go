@@ -214,7 +214,7 @@ func (c *checker) instanceSecret(key, consumerKey string, value secret.Text) {
 	case placeholder.MatchString(text):
 		c.problem(key, "still the placeholder of an example")
 	case len([]rune(text)) < minSecret:
-		c.problem(key, "too short: must have at least %d characters", minSecret)
+		c.problem(key, "too short: must have at least %d characters, and that of a new instance %d bytes", minSecret, strongSecret)
 	case text == consumerKey:
 		c.problem(key, "same as the key")
 	case strings.TrimSpace(text) != text:

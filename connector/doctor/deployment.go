@@ -118,7 +118,7 @@ func (e *examination) configuration() (config.Config, bool) {
 
 func (e *examination) keys(cfg config.Config) bool {
 	if _, err := cfg.Keys.Open(); err != nil {
-		e.fail("keys", err.Error()+".", "Without the keys, nothing stored can be read. Restore them from a copy; if nothing is stored yet, create new ones with connector keys create.")
+		e.fail("keys", err.Error()+".", "Without the keys, nothing stored can be read.")
 		return false
 	}
 	e.ok("keys", "%s opens", cmp.Or(cfg.Keys.File, "keys.ring"))

@@ -232,6 +232,14 @@ func (s *Store) TouchKeyOf(ctx context.Context, id string, at time.Time) error {
 	return nil
 }
 
+// endPart returns when something ends, or never.
+func endPart(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return timePart(t)
+}
+
 // describeClient describes an altered client, or an altered key of one.
 func (s *Store) describeClient(ctx context.Context, table, id string) (AlteredRow, error) {
 	if table == (clientRow{}).TableName() {
@@ -246,8 +254,8 @@ func (s *Store) describeClient(ctx context.Context, table, id string) (AlteredRo
 			{"tenants", strings.Join(scopes.Tenants, " ")},
 			{"apis", strings.Join(scopes.APIs, " ")},
 			{"directories", strings.Join(scopes.Directories, " ")},
-			{"operations", fmt.Sprint(scopes.Operations)},
-			{"expires_at", timePart(row.ExpiresAt.Time)},
+			{"operations", strings.Trim(fmt.Sprint(scopes.Operations), "[]")},
+			{"expires_at", endPart(row.ExpiresAt.Time)},
 		}}, err
 	}
 	var row clientKeyRow
@@ -256,7 +264,7 @@ func (s *Store) describeClient(ctx context.Context, table, id string) (AlteredRo
 		err = fmt.Errorf("reading key %q: %w", id, err)
 	}
 	return AlteredRow{Table: table, Client: row.Client, Key: id, Columns: []ColumnOfRow{
-		{"client", row.Client}, {"public_key", string(row.PublicKey)}, {"expires_at", timePart(row.ExpiresAt.Time)},
+		{"client", row.Client}, {"public_key", string(row.PublicKey)}, {"expires_at", endPart(row.ExpiresAt.Time)},
 	}}, err
 }
 
