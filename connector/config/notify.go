@@ -266,6 +266,9 @@ func (c *checker) mailSecurity(key string, m Mail) {
 		if m.Username != "" {
 			c.problem(key+".encryption", "off would send the password in the clear; remove username or turn encryption on")
 		}
+		if onLoopback(m.Server) {
+			break
+		}
 		c.warn("notify.mail.encryption is off: anyone between this service and the mail server can read and change mails.")
 	default:
 		c.problem(key+".encryption", "%q is invalid: must be %s, %s or %s", m.Encryption, MailStartTLS, MailTLS, MailOff)

@@ -79,4 +79,8 @@ func TestLoad_Channels(t *testing.T) {
 	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "notify.mail.encryption") {
 		t.Errorf("Load: warnings = %q, want one about unencrypted mails", got.Warnings)
 	}
+	got, err = config.Load(write(t, "here.yaml", strings.Replace(text, "mail.example.com", "localhost", 1), 0o600), []string{"CONNECTOR_NOTIFY__MAIL__TO=b@example.com"})
+	if err != nil || len(got.Warnings) != 0 {
+		t.Errorf("Load with a mail server on this machine = %v, warnings %q, want none", err, got.Warnings)
+	}
 }

@@ -159,7 +159,7 @@ func TestExamine_TenantWithOneProblem(t *testing.T) {
 			}, nil, append(all, "credentials"), doctor.Warning, "credentials", []string{"The next client secret expires in 1 day,"},
 		},
 		"not renewed for 61 days": {
-			func(*harness) error { return nil }, later(61 * day), all, doctor.Warning, "grant", []string{"expires in 28 days", "code=grant_expiring"},
+			func(*harness) error { return nil }, later(61 * day), all, doctor.Warning, "grant", []string{"Days left: 28", "code=grant_expiring"},
 		},
 		"not renewed for 90 days": {
 			func(*harness) error { return nil }, later(90 * day),
