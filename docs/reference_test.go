@@ -52,3 +52,15 @@ func TestReference_ListsEveryMetric(t *testing.T) {
 		t.Error("no metric was found")
 	}
 }
+
+// TestGoLive_ShowsTheSchemaVersion compares the example of the doctor's lines with the migrations.
+func TestGoLive_ShowsTheSchemaVersion(t *testing.T) {
+	migrations, err := filepath.Glob(filepath.Join(root, "migrations", "sqlite", "*.sql"))
+	if err != nil || len(migrations) == 0 {
+		t.Fatalf("%d migrations were found, %v", len(migrations), err)
+	}
+	number, _, _ := strings.Cut(filepath.Base(migrations[len(migrations)-1]), "_") // Glob sorts
+	if want := "schema version " + strings.TrimLeft(number, "0") + "\n"; !strings.Contains(read(t, "guides/go-live.md"), want) {
+		t.Errorf("guides/go-live.md does not show %q", want)
+	}
+}
