@@ -17,6 +17,7 @@ import (
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
+	"azure-partner-connector/connector/store/sqldb"
 	"azure-partner-connector/connector/tenant"
 )
 
@@ -274,7 +275,11 @@ func withClients(c *console, file configFile, use func(*client.Service) error) e
 		return err
 	}
 	return withConfiguredStore(c, file, func(keyring *seal.Keyring, s *store.Store) error {
-		if err := errors.Join(s.CheckForm(c.ctx), s.Check(c.ctx)); err != nil {
+		err := s.Check(c.ctx)
+		if errors.Is(err, sqldb.ErrOlderSchema) {
+			err = fmt.Errorf("%w; run connector migrate", err)
+		}
+		if err := errors.Join(s.CheckForm(c.ctx), err); err != nil {
 			return err
 		}
 		clients, err := client.New(client.Config{Store: s, Hasher: keyring, APIs: app.APIs(cfg.Instances), Refusals: audit.NewTally(s, time.Now)})
