@@ -19,7 +19,7 @@ func TestNotifyTest_TellsWhichChannelsWork(t *testing.T) {
 		received.Store(body.Type)
 	}))
 	defer hook.Close()
-	none := append(slices.Clone(d.environ), "CONNECTOR_NOTIFY__PANEL=false")
+	none := append(slices.Clone(d.environ), "CONNECTOR_NOTIFY__PANEL=false", "CONNECTOR_NOTIFY__MAIL__SERVER=", "CONNECTOR_NOTIFY__MAIL__FROM=", "CONNECTOR_NOTIFY__MAIL__TO=", "CONNECTOR_NOTIFY__MAIL__ENCRYPTION=")
 	run := func(args ...string) output {
 		return d.run(append([]string{"notify", "test", "--config", d.config}, args...)...)
 	}

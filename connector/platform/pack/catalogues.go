@@ -88,6 +88,7 @@ func checkCatalogues(meta *element, types map[string]typeDefinition, scripts []s
 			translation, ok := catalogue[text]
 			switch {
 			case !ok && isEnglish(name): // the text is its own translation
+			case !ok && ofOtherLanguages(text, catalogue):
 			case !ok:
 				out.advise(name, "lacks %q", text)
 			case translation == "":
@@ -97,6 +98,17 @@ func checkCatalogues(meta *element, types map[string]typeDefinition, scripts []s
 			}
 		}
 	}
+}
+
+// ofOtherLanguages reports whether a text is a plural form that the language of the catalogue need not have. All languages have
+// the form _other.
+func ofOtherLanguages(text string, catalogue map[string]string) bool {
+	at := strings.LastIndexByte(text, '_')
+	if at < 0 || !slices.Contains([]string{"_zero", "_one", "_two", "_few", "_many"}, text[at:]) {
+		return false
+	}
+	_, ok := catalogue[text[:at]+"_other"]
+	return ok
 }
 
 // checkTexts checks that the texts of scripts are known. t is a name that scripts may use for anything, so it counts as a

@@ -151,6 +151,7 @@ func TestCheck_FindsDefects(t *testing.T) {
 		"catalogue lacks a label":   {"i18n/de_DE.json", `"Box": "Box",`, "", `lacks "Box"`},
 		"catalogue lacks a title":   {"i18n/de_DE.json", `"Shut": "Shut",`, "", `lacks "Shut"`},
 		"catalogue lacks another's": {"i18n/en_US.json", `{`, `{"More": "More",`, `de_DE.json: lacks "More"`},
+		"catalogue lacks plurals":   {"i18n/en_US.json", `{`, `{"n_few": "n", "n_other": "n",`, `de_DE.json: lacks "n_other"`},
 		"translation empty":         {"i18n/de_DE.json", `"Shut": "Shut"`, `"Shut": ""`, "no translation"},
 		"placeholders":              {"i18n/de_DE.json", `"__NAME__: __COUNT__"`, `"__NAME__: __COUNT_"`, "other placeholders"},
 		"hidden file":               {"ui/.gitignore", "", "x", "hidden file"},
@@ -187,6 +188,16 @@ func TestCheck_AcceptsLowerMinorReferences(t *testing.T) {
 		if findings := check(zipOf(t, files)); len(findings) > 0 {
 			t.Errorf("Check() with a variable of box/%s and the type box/1.10 = %v, want no finding", ref, findings)
 		}
+	}
+}
+
+// A language has the plural forms that it needs, and no other's.
+func TestCheck_AcceptsPluralsOfOtherLanguages(t *testing.T) {
+	files := validFiles(t)
+	files["i18n/en_US.json"] = strings.Replace(files["i18n/en_US.json"], "{", `{"n_few": "n", "n_one": "n", "n_other": "n",`, 1)
+	files["i18n/de_DE.json"] = strings.Replace(files["i18n/de_DE.json"], "{", `{"n_one": "n", "n_other": "n",`, 1)
+	if findings := check(zipOf(t, files)); len(findings) > 0 {
+		t.Errorf("Check() with a form that German lacks = %v, want no finding", findings)
 	}
 }
 
