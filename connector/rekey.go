@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"time"
 
 	"azure-partner-connector/connector/app"
 	"azure-partner-connector/connector/config"
@@ -186,7 +187,7 @@ func remedy(needed *store.KeyNeededError, keyring *seal.Keyring) string {
 // lose gives up lost keys.
 func lose(c *console, cfg config.Config, keyring *seal.Keyring, keys []uint32) error {
 	return withStore(c, cfg, keyring, func(s *store.Store) error {
-		if err := s.LoseKeys(c.ctx, keys); err != nil {
+		if err := s.LoseKeys(c.ctx, keys, time.Now(), commandLine()); err != nil {
 			return err
 		}
 		uses, err := s.KeyUses(c.ctx)

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/tenant"
 )
@@ -80,8 +81,9 @@ func (s *Store) mustKnow(ctx context.Context, key uint32) error {
 	return nil
 }
 
-// LoseKeys migrates the schema and ends the use of keys that are lost, whatever needs them: their values count as absent.
-func (s *Store) LoseKeys(ctx context.Context, keys []uint32) error {
+// LoseKeys migrates the schema and ends the use of keys that are lost, whatever needs them: their values count as absent, and what
+// decides access counts as it stands. Then it writes an event by an actor; if that fails, it may be called again.
+func (s *Store) LoseKeys(ctx context.Context, keys []uint32, now time.Time, by audit.Actor) error {
 	for _, key := range keys {
 		if slices.Contains(s.keyring.Keys(), key) {
 			return fmt.Errorf("key %d is not lost: the keyring has it", key)
@@ -90,7 +92,13 @@ func (s *Store) LoseKeys(ctx context.Context, keys []uint32) error {
 			return fmt.Errorf("the database does not know key %d, and no key that it knows is missing", key)
 		}
 	}
-	return s.db.Migrate(ctx, s.around(keys))
+	if err := s.db.Migrate(ctx, s.around(keys)); err != nil {
+		return err
+	}
+	return audit.Append(ctx, s, now, audit.Event{
+		Action: audit.IntegrityAccepted, Actor: by,
+		Details: map[string]string{"table": (keyCheckRow{}).TableName(), "lost": strings.Trim(fmt.Sprint(keys), "[]")},
+	})
 }
 
 // retire marks a key as retired.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"azure-partner-connector/connector/audit"
 	"azure-partner-connector/connector/seal"
 	"azure-partner-connector/connector/secret"
 	"azure-partner-connector/connector/store"
@@ -127,19 +128,23 @@ func TestLoseKeys(t *testing.T) {
 				if err := migrate(t, db, created); !errors.Is(err, store.ErrWrongKeys) {
 					t.Fatalf("Migrate() with new keys = %v, want %v", err, store.ErrWrongKeys)
 				}
-				if err := s.LoseKeys(t.Context(), []uint32{12345}); !errors.Is(err, store.ErrWrongKeys) {
+				if err := s.LoseKeys(t.Context(), []uint32{12345}, noon, operator); !errors.Is(err, store.ErrWrongKeys) {
 					t.Errorf("LoseKeys() of another key = %v, want %v", err, store.ErrWrongKeys)
 				}
-				if err := db.Unmigrated(t).LoseKeys(t.Context(), []uint32{db.Keyring.Primary()}); err == nil {
+				if err := db.Unmigrated(t).LoseKeys(t.Context(), []uint32{db.Keyring.Primary()}, noon, operator); err == nil {
 					t.Error("LoseKeys() of a key that the keyring has = nil, want an error")
 				}
-				if err := s.LoseKeys(t.Context(), []uint32{db.Keyring.Primary()}); err != nil {
+				if err := s.LoseKeys(t.Context(), []uint32{db.Keyring.Primary()}, noon, operator); err != nil {
 					t.Fatalf("LoseKeys() = %v", err)
 				}
-				if err := s.LoseKeys(t.Context(), []uint32{12345}); err == nil {
+				events, err := s.EventsOf(t.Context(), "", []audit.Action{audit.IntegrityAccepted}, 10)
+				if err != nil || len(events) != 1 || events[0].Actor != operator || events[0].Details["lost"] != fmt.Sprint(db.Keyring.Primary()) {
+					t.Errorf("EventsOf() = %+v, %v, want one that names the lost key", events, err)
+				}
+				if err := s.LoseKeys(t.Context(), []uint32{12345}, noon, operator); err == nil {
 					t.Error("LoseKeys() of an unknown key, with nothing lost = nil, want an error")
 				}
-				if err := s.LoseKeys(t.Context(), []uint32{db.Keyring.Primary()}); err != nil {
+				if err := s.LoseKeys(t.Context(), []uint32{db.Keyring.Primary()}, noon, operator); err != nil {
 					t.Errorf("LoseKeys() again = %v", err)
 				}
 				if err := migrate(t, db, created); err != nil {
