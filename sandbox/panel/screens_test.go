@@ -90,6 +90,7 @@ func (s *tab) showState(t *testing.T, st state) *tab {
 		st.user = resellerID
 	}
 	on.logInAs(st.user)
+	evaluate[bool](on.driver, `sessionStorage.clear(), true`) // where the state before was on a screen
 	on.open(st.view)
 	s.user, s.loads = on.user, on.loads
 	st.reach(&on)

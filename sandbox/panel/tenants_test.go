@@ -200,7 +200,7 @@ func TestTenants_OfAllInstances(t *testing.T) {
 func TestTenants_German(t *testing.T) {
 	t.Parallel()
 	d := openAsProvider(t, newPlatform(t), providerde)
-	for _, want := range []string{"Wiederverkäufer", "Verbleibende Tage", "Läuft bald ab", "17.02.2027", "Kein Token gespeichert"} {
+	for _, want := range []string{"Wiederverkäufer", "Tage übrig", "Läuft bald ab", "17.02.2027", "Kein Token gespeichert"} {
 		d.WaitText(want)
 	}
 	if got, want := evaluate[string](d, `document.getElementById("title").textContent`), "Aktualisierungstoken"; got != want {
