@@ -58,7 +58,7 @@ func TestPanel_Settings(t *testing.T) {
 			t.Error("the field still contains the secret, want it empty")
 		}
 		d.Click(paneltest.Document, "Close")
-		d.WaitLoaded()
+		d.opened("Manage Refresh Token")
 		d.details()
 		d.WaitText(ownApplication)
 		d.consent()
@@ -73,7 +73,7 @@ func TestPanel_Settings(t *testing.T) {
 // details unfolds the details of the status, unless they are: in UX1, a screen keeps what it shows while it is hidden.
 func (d ritasPanel) details() {
 	d.Helper()
-	d.Wait(`(list => list && (list.open = true))(` + paneltest.Frame + `.querySelector("details"))`)
+	d.Wait(`(list => list && (list.open = true))(Array.from(` + paneltest.Frame + `.querySelectorAll("details")).find(l => l.firstChild.textContent === "Details"))`)
 }
 
 // opened waits until a screen is open and has read its data: in UX1, it keeps what it shows while it is hidden.
