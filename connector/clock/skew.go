@@ -19,8 +19,8 @@ const (
 const (
 	// skewLife is how long a measured skew is used.
 	skewLife = 5 * time.Minute
-	// stepTolerance is how far the clock and the time that really passed may differ until it counts as having been set.
-	stepTolerance = 2 * time.Second
+	// StepTolerance is how far the clock and the time that really passed may differ until it counts as having been set.
+	StepTolerance = 2 * time.Second
 	// maxRoundTrip is the longest request whose answer tells the time: the answer may be half of it older than assumed.
 	maxRoundTrip = time.Minute
 )
@@ -101,7 +101,7 @@ func (r *Reference) within(life time.Duration) Skew {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	passed := r.elapsed() - r.age
-	if passed > life || (now.Sub(r.at)-passed).Abs() > stepTolerance {
+	if passed > life || (now.Sub(r.at)-passed).Abs() > StepTolerance {
 		return Skew{}
 	}
 	return r.skew

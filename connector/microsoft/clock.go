@@ -41,27 +41,35 @@ func (c *Client) ClockSkew(ctx context.Context, cloud func(ctx context.Context) 
 		return skew
 	}
 	if !c.comparison.failed || c.comparison.elapsed() >= c.comparison.again {
-		c.compare(ctx, cloud(ctx))
+		if name := cloud(ctx); c.compare(ctx, name) {
+			c.compare(ctx, name)
+		}
 		c.comparison.failed, c.comparison.again = !c.comparison.reference.Skew().Known, c.comparison.elapsed()+compareAgain
 	}
 	return c.comparison.reference.Last()
 }
 
-// compare sends one request whose answer tells Microsoft's time, whatever else it says.
-func (c *Client) compare(ctx context.Context, cloud string) {
+// compare sends one request whose answer tells Microsoft's time, whatever else it says. It reports whether our clock was set
+// meanwhile, so that the answer tells nothing.
+func (c *Client) compare(ctx context.Context, cloud string) (set bool) {
 	profile, err := c.profile(cloud)
 	if err != nil {
-		return // its tenants cannot be renewed either
+		return false // its tenants cannot be renewed either
 	}
+	began, passed := c.now().Round(0), c.comparison.elapsed()
+	defer func() {
+		set = (c.now().Round(0).Sub(began) - (c.comparison.elapsed() - passed)).Abs() > clock.StepTolerance
+	}()
 	ctx, cancel := context.WithTimeout(ctx, compareTimeout)
 	defer cancel()
 	req, f := newGet(ctx, profile.directoryURL(anyDirectory, "/v2.0/.well-known/openid-configuration"))
 	if f != nil {
-		return
+		return false
 	}
 	if resp, err := c.http.Do(req); err == nil {
 		resp.Body.Close()
 	}
+	return false
 }
 
 // compared returns a copy of client whose every answer compares our clock with Microsoft's.

@@ -22,12 +22,18 @@ type skewed struct {
 	*simulation
 	ours    time.Duration // ahead of Microsoft's clock
 	elapsed time.Duration
+	setTo   time.Duration // what ours becomes while the first request is answered; 0: nothing
 }
 
 func newSkewed(t *testing.T, ours time.Duration) *skewed {
 	s := &skewed{ours: ours}
 	s.simulation = newSimulation(t, "global", simulated.Global(), func(c *microsoft.Config) {
-		c.Now = func() time.Time { return noon.Add(s.ours) }
+		c.Now = func() time.Time {
+			if s.setTo != 0 && len(s.sim.Requests()) > 0 {
+				s.ours, s.setTo = s.setTo, 0
+			}
+			return noon.Add(s.ours)
+		}
 		c.Elapsed = func() time.Duration { return s.elapsed }
 	})
 	return s
@@ -142,6 +148,15 @@ func TestClockSkew_IsUnknownWithoutMicrosoft(t *testing.T) {
 	s.elapsed += time.Minute
 	if got := s.client.ClockSkew(t.Context(), inCloud("global")); got.Known {
 		t.Errorf("after our clock was set, ClockSkew() without an answer = %+v, want unknown", got)
+	}
+}
+
+func TestClockSkew_MeasuresAgainWhenOurClockWasSetMeanwhile(t *testing.T) {
+	s := newSkewed(t, 0)
+	s.setTo = 12 * day
+	s.checkSkew("after our clock was set during the request", -12*day)
+	if got := len(s.sim.Requests()); got != 2 {
+		t.Errorf("ClockSkew() sent %d requests, want 2", got)
 	}
 }
 
