@@ -251,7 +251,7 @@ func TestSweep_RemovedChannelForgetsItsQueue(t *testing.T) {
 		h.checkMessages(m)
 		_, err := h.store.LeaseAnnouncement(h.Context(), notify.Subject{Kind: notify.OfRecipient, ID: notify.RecipientID("mails", ops)}, "test", h.now().Add(day), h.now().Add(2*day))
 		if !errors.Is(err, notify.ErrLeased) {
-			t.Errorf("LeaseAnnouncement() of a recipient for whom nothing waits = %v, want %v", err, notify.ErrLeased)
+			t.Errorf("LeaseAnnouncement() of a recipient without waiting notices = %v, want %v", err, notify.ErrLeased)
 		}
 	})
 }
