@@ -78,7 +78,7 @@ func TestAutomaticUpdate_Refused(t *testing.T) {
 		},
 		"wrong directory": {
 			outcome("failed", fail(failure.WrongDirectory, "seen", "fabrikam.example", "expected", "contoso.example")),
-			"The consent came from the directory fabrikam.example, but this tenant belongs to contoso.example.",
+			"The consent came from the directory fabrikam.example, but this reseller is set up for contoso.example.",
 		},
 		"no longer known": {
 			func(p *platform) { p.refuse["findConsent"] = fail(failure.NotFound) },
@@ -104,7 +104,7 @@ func TestAutomaticUpdate_CannotBegin(t *testing.T) {
 	p.refuse["consents"] = fail(failure.DirectoryMissing)
 	d := openUnfolded(t, p, ux1)
 	d.Press("Update Refresh Token")
-	d.WaitText("No Microsoft directory is set for this tenant. Enter the directory (tenant) id")
+	d.WaitText("No Microsoft directory is set for this tenant. Enter the directory (tenant) ID")
 	d.Wait(`!` + widget("updateAgain") + `.disabled`)
 	if got := p.called("findConsent"); got != 0 {
 		t.Errorf("called(findConsent) = %d, want 0", got)

@@ -140,7 +140,7 @@ func TestToken_German(t *testing.T) {
 	d.WaitText("Consent granted")
 	english := d.undated()
 	restore := d.Translate("de_DE", catalogues(t)["de_DE"])
-	if diff := cmp.Diff(played, d.undated()); diff != "" {
+	if diff := cmp.Diff(played[1:], d.undated()[1:]); diff != "" { // without the panel's own first text, Home
 		t.Errorf("the page after Translate differs from the German one (-German +translated):\n%s", diff)
 	}
 	restore()
@@ -221,12 +221,15 @@ func TestToken_FewRequests(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	d := logIn(t, p, "")
-	d.Do(chromedp.Navigate("about:blank")) // ends what the home page still loads
+	d.Do(chromedp.Navigate("about:blank"))                     // ends what the home page still loads
+	ours := regexp.MustCompile(`/aps/2/(packages|resources)/`) // files of the package and answers of hooks, not the panel's own
 	var requests, size atomic.Int64
 	err := chromedp.Listen(d.Ctx, func(event any) {
 		switch e := event.(type) {
 		case *network.EventRequestWillBeSent:
-			requests.Add(1)
+			if ours.MatchString(e.Request.URL) {
+				requests.Add(1)
+			}
 		case *network.EventLoadingFinished:
 			size.Add(int64(e.EncodedDataLength))
 		}
@@ -237,7 +240,7 @@ func TestToken_FewRequests(t *testing.T) {
 	d.Do(chromedp.Navigate(d.URL + "/" + ux1))
 	d.State("active")
 	d.WaitText("Automatic renewal")
-	if got, limit := requests.Load(), int64(25); got >= limit {
+	if got, limit := requests.Load(), int64(17); got >= limit {
 		t.Errorf("requests for the first rendering = %d, want fewer than %d", got, limit)
 	}
 	if got, limit := size.Load(), int64(150<<10); got >= limit {
@@ -290,7 +293,7 @@ func TestToken_History(t *testing.T) {
 	d.Press("Access Tokens Issued")
 	d.Wait(widget("history") + `.hidden && ` + widget("issued") + `.getAttribute("aria-pressed") === "true"`)
 	cells := evaluate[string](d, `Array.from(`+widget("lendings")+`.querySelectorAll("tbody tr")).map(row => Array.from(row.cells).slice(1).map(cell => cell.innerText.trim()).join("|")).join("; ")`)
-	if want := "Microsoft Graph|Partner's own|=Azure CSP|OK|320"; cells != want {
+	if want := "Microsoft Graph|Partner directory|=Azure CSP|OK|320"; cells != want {
 		t.Errorf("access tokens = %q, want %q", cells, want)
 	}
 	evaluate[bool](d, `(w => { w.URL.createObjectURL = (blob) => { blob.text().then((text) => { window.saved = text; }); return "#"; }; return true; })(`+frame+`.defaultView)`)
