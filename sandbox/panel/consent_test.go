@@ -206,14 +206,21 @@ func TestAutomaticUpdate_StopsOnLeavingAndResumesOnReturn(t *testing.T) {
 	}
 }
 
-func TestAutomaticUpdate_SurvivesNotifications(t *testing.T) {
-	t.Parallel()
+// openWaiting opens the screen and begins an automatic update.
+func openWaiting(t *testing.T) (*platform, *driver) {
+	t.Helper()
 	p := newPlatform(t)
 	d := openUnfolded(t, p, ux1)
 	d.shortenTimers()
 	d.Press("Update Refresh Token")
 	d.Popup(p.microsoft)
 	d.WaitText("Finish the sign-in in the new window")
+	return p, d
+}
+
+func TestAutomaticUpdate_SurvivesNotifications(t *testing.T) {
+	t.Parallel()
+	p, d := openWaiting(t)
 	evaluate[bool](d, `panelHost.notify(), true`)
 	d.WaitText("(15 minutes left)")
 	d.Press("Microsoft shows an error?")
@@ -226,12 +233,7 @@ func TestAutomaticUpdate_SurvivesNotifications(t *testing.T) {
 // TestAutomaticUpdate_Cancel stops waiting, also after a reload, and begins again.
 func TestAutomaticUpdate_Cancel(t *testing.T) {
 	t.Parallel()
-	p := newPlatform(t)
-	d := openUnfolded(t, p, ux1)
-	d.shortenTimers()
-	d.Press("Update Refresh Token")
-	d.Popup(p.microsoft)
-	d.WaitText("Finish the sign-in in the new window")
+	p, d := openWaiting(t)
 	d.Press("Cancel")
 	d.WaitText("You're no longer waiting for this sign-in.")
 	d.Wait(widget("cancel") + `.offsetParent === null && document.activeElement.contentDocument.activeElement === ` + widget("updateAgain"))
