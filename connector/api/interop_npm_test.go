@@ -174,7 +174,12 @@ func TestInterop_AzureIdentity(t *testing.T) {
 		map[string]string{"scope": "https://vault.azure.net/.default"},
 	)
 	for i, got := range got[:2] {
-		if want := (answer{accessToken, h.tokens.ends.Unix(), ""}); got != want {
+		// The library turns the end into a period by its clock and back, each in whole seconds, between which a second may begin.
+		want := answer{accessToken, h.tokens.ends.Unix(), ""}
+		if got.Expires == want.Expires-1 || got.Expires == want.Expires+1 {
+			got.Expires = want.Expires
+		}
+		if got != want {
 			t.Errorf("@azure/identity's answer %d = %+v, want %+v", i, got, want)
 		}
 	}
