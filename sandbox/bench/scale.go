@@ -82,14 +82,14 @@ func (e *Env) populate(ctx context.Context, count, open int) (*population, error
 // copied is how many tenants one statement creates.
 const copied = 20_000
 
-// multiply copies a tenant until there are count tenants. They are due within the next ten days, and their grants expire
-// 80 days later.
+// multiply copies a tenant until there are count tenants. They are due within the next ten days, but not within an hour, and
+// their grants expire 79 days later: the times of later ones would count as wrong, and the sweep would renew all.
 func (p *population) multiply(ctx context.Context, open, count int) error {
 	original := p.opened[0]
-	soon := time.Now().UTC().Add(later).Truncate(time.Second)
+	soon := time.Now().UTC().Add(time.Hour).Truncate(time.Second)
 	for first := open; first < count; first += copied {
 		from := fmt.Sprintf(`(SELECT LOWER(INSERT(INSERT(INSERT(INSERT(MD5(seq), 21, 0, '-'), 17, 0, '-'), 13, 0, '-'), 9, 0, '-')) AS id,
-			seq %% 864000 AS spread FROM seq_%d_to_%d) n`, first+1, min(first+copied, count))
+			seq %% 860000 AS spread FROM seq_%d_to_%d) n`, first+1, min(first+copied, count))
 		for _, statement := range []struct {
 			text   string
 			values []any
@@ -100,8 +100,8 @@ func (p *population) multiply(ctx context.Context, open, count int) error {
 			{`INSERT INTO grants (tenant_id, slot, refresh_token, issued_at, directory_id, application_id, procedure_name, consent_id, consented_at,
 				consented_by, asked_by, scopes, checks, version) SELECT n.id, slot, refresh_token, issued_at, n.id, application_id, procedure_name, consent_id, consented_at,
 				consented_by, asked_by, scopes, checks, version FROM grants g JOIN ` + from + ` WHERE g.tenant_id = ? AND g.slot = 'active'`, []any{original}},
-			{`INSERT INTO schedules SELECT n.id, ? + INTERVAL n.spread SECOND, ? + INTERVAL 80 DAY + INTERVAL n.spread SECOND,
-				TIMESTAMPDIFF(DAY, '1970-01-01', ? + INTERVAL 80 DAY + INTERVAL n.spread SECOND), NULL, NULL, attempt, last_at, last_success_at,
+			{`INSERT INTO schedules SELECT n.id, ? + INTERVAL n.spread SECOND, ? + INTERVAL 79 DAY + INTERVAL n.spread SECOND,
+				TIMESTAMPDIFF(DAY, '1970-01-01', ? + INTERVAL 79 DAY + INTERVAL n.spread SECOND), NULL, NULL, attempt, last_at, last_success_at,
 				failing_since, failure, version FROM schedules s JOIN ` + from + ` WHERE s.tenant_id = ?`, []any{soon, soon, soon, original}},
 			{`INSERT INTO announcements (subject_kind, subject_id, version) SELECT 'tenant', n.id, 1 FROM ` + from, nil},
 		} {
