@@ -28,7 +28,7 @@ func TestSendTo_SeveralNoticesInOneMail(t *testing.T) {
 		t.Fatalf("%d mails were sent, want three", len(mails))
 	}
 	first, again, single := parse(t, mails[0]), parse(t, mails[1]), parse(t, mails[2])
-	if want := "Benachrichtigungen des Azure Partner connector: 2."; first.subject != want || first.header.Get("To") != "<boss@alpine.example>" {
+	if want := "Benachrichtigungen von Azure Partner connector: 2."; first.subject != want || first.header.Get("To") != "<boss@alpine.example>" {
 		t.Errorf("the mail to %q has the subject %q, want %q", first.header.Get("To"), first.subject, want)
 	}
 	for _, body := range []string{first.plain, first.html} {

@@ -23,7 +23,7 @@ func TestSend_InALanguage(t *testing.T) {
 			"Microsoft akzeptiert das Aktualisierungstoken nicht mehr", "Marktplatz: Larkfield", "Grund: grant_revoked",
 		}},
 		"relationships": {warning, "Beziehungen (GDAP) von Größe & Söhne Bcc: everybody@example.com zu Kunden enden bald: 1.", []string{
-			"Fjord Foods: bis 2026-11-23 08:00 UTC.", "Verlängern Sie diese Beziehungen in Partner Center",
+			"Fjord Foods: bis 2026-11-23 08:00 UTC.", "Erneuern Sie diese Beziehungen in Partner Center",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
