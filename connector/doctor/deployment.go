@@ -48,6 +48,7 @@ func (e *examination) deployment(ctx context.Context) {
 	if !ok {
 		return
 	}
+	e.integrity(ctx, services)
 	e.clouds(ctx, services, instances)
 	e.outside(ctx, cfg)
 	e.federated(cfg, services)
@@ -228,6 +229,21 @@ func (e *examination) unreadable(ctx context.Context, services *app.Services) bo
 		}
 	}
 	return found
+}
+
+// integrity compares the rows that decide who has access with their MACs.
+func (e *examination) integrity(ctx context.Context, services *app.Services) {
+	const check = "integrity"
+	altered, err := services.Store.Altered(ctx)
+	switch {
+	case err != nil:
+		e.fail("database", sentence(err), "")
+	case len(altered) > 0:
+		e.fail(check, fmt.Sprintf("Changed outside the connector: %s of instances, tenants or clients. Calls that need them are refused.", count(len(altered), "row")),
+			"connector integrity list shows them, and what to do.")
+	default:
+		e.ok(check, "all instances, tenants and clients are as the connector stored them")
+	}
 }
 
 // clouds reads the discovery document of every cloud in use, and compares our clock with that of the first cloud that answers.

@@ -139,7 +139,7 @@ func TestExamine_BeforeTheInstallation(t *testing.T) {
 		cfg := deployment(t, db)
 		cfg.Clouds = append(cfg.Clouds, profile(sim))
 		report := examine(t, doctor.Config{Load: loaded(cfg)})
-		checkFindings(t, report, "ok configuration", "ok keys", "ok database", "ok seals", "warning instance key-1", "ok clock", "ok cloud global")
+		checkFindings(t, report, "ok configuration", "ok keys", "ok database", "ok seals", "warning instance key-1", "ok integrity", "ok clock", "ok cloud global")
 		checkFinding(t, report, doctor.Warning, "instance key-1", "connector register")
 	})
 }
@@ -164,14 +164,23 @@ func TestExamine_UnreadableSecrets(t *testing.T) {
 	_, err := h.database.ExecContext(t.Context(), "UPDATE main.grants SET refresh_token = ? WHERE slot = 'active'", []byte("damaged"))
 	h.must(err)
 	report := h.examine("")
-	checkFindings(t, report, "ok configuration", "ok keys", "ok database", "failed seals", "ok clock", "ok cloud global", "ok instance "+h.Key)
+	checkFindings(t, report, "ok configuration", "ok keys", "ok database", "failed seals", "ok integrity", "ok clock", "ok cloud global", "ok instance "+h.Key)
 	checkFinding(t, report, doctor.Failed, "seals", "1 secret of", "grants.refresh_token", h.tenantID()+"/active", "new consent")
+}
+
+func TestExamine_AlteredRow(t *testing.T) {
+	h := newHarness(t)
+	_, err := h.database.ExecContext(t.Context(), "UPDATE main.tenants SET account_id = 'mallory' WHERE id = ?", h.tenantID())
+	h.must(err)
+	report := h.examine("")
+	checkFindings(t, report, "ok configuration", "ok keys", "ok database", "ok seals", "failed integrity", "ok clock", "ok cloud global", "ok instance "+h.Key)
+	checkFinding(t, report, doctor.Failed, "integrity", "1 row", "connector integrity list")
 }
 
 func TestExamine_HealthyDeployment(t *testing.T) {
 	h := newHarness(t)
 	report := h.examine("")
-	checkFindings(t, report, "ok configuration", "ok keys", "ok database", "ok seals", "ok clock", "ok cloud global", "ok instance "+h.Key)
+	checkFindings(t, report, "ok configuration", "ok keys", "ok database", "ok seals", "ok integrity", "ok clock", "ok cloud global", "ok instance "+h.Key)
 	checkFinding(t, report, doctor.OK, "seals", "1 instance and 3 tenants")
 	checkFinding(t, report, doctor.OK, "instance "+h.Key, "package 2-1", h.Platform.URL())
 }
